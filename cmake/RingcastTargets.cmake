@@ -1,0 +1,29 @@
+# rc_options: the flags every C target of the project is compiled with.
+add_library(rc_options INTERFACE)
+target_compile_options(rc_options INTERFACE
+  $<$<COMPILE_LANGUAGE:C>:-Wall -Wextra -Wconversion -Wshadow -fno-math-errno -ffp-contract=off>)
+target_compile_definitions(rc_options INTERFACE _POSIX_C_SOURCE=200809L)
+target_include_directories(rc_options INTERFACE ${PROJECT_SOURCE_DIR})
+if(RC_WERROR)
+  target_compile_options(rc_options INTERFACE $<$<COMPILE_LANGUAGE:C>:-Werror>)
+endif()
+if(RC_SANITIZE)
+  target_compile_options(rc_options INTERFACE
+    $<$<COMPILE_LANGUAGE:C>:-fsanitize=${RC_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g>)
+  target_link_options(rc_options INTERFACE -fsanitize=${RC_SANITIZE})
+endif()
+
+# rc_room(NAME DEPS room... LIBS lib...): one static library per room of sim/. A room may include
+# only the rooms it names here (the arrows of docs/design.md); tests/unit/test_arrows.sh checks it.
+function(rc_room name)
+  cmake_parse_arguments(R "" "" "DEPS;LIBS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.c)
+  if(NOT sources)
+    return()
+  endif()
+  add_library(rc_${name} STATIC ${sources})
+  target_link_libraries(rc_${name} PUBLIC rc_options ${R_LIBS})
+  foreach(dep ${R_DEPS})
+    target_link_libraries(rc_${name} PUBLIC rc_${dep})
+  endforeach()
+endfunction()

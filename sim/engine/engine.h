@@ -1,0 +1,122 @@
+/* The discrete-event engine: integer time, streams, flows, rates, rendezvous. It knows nothing of LLMs.
+ *
+ * Two layers, usable apart:
+ *   rc_eventq  pending events in (time, sequence) order: a 4-ary heap of 16-byte keys over slab nodes.
+ *   rc_sim     a program of ops on in-order streams, run on an rc_eventq.
+ *
+ * Time is int64_t picoseconds. Order is total: events at the same time fire in the order they were
+ * scheduled; so the same program gives the same trace on every compiler and optimisation level
+ * (rc_sim_trace_hash pins it). All arithmetic that decides times is integer, or double with a fixed
+ * evaluation order and a single rounding to picoseconds (llround half away from zero).
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef RC_ENGINE_ENGINE_H
+#define RC_ENGINE_ENGINE_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "sim/base/error.h"
+
+typedef int64_t rc_time;                 /* picoseconds */
+#define RC_PS_PER_S 1000000000000.0
+#define RC_TIME_NEVER INT64_MAX
+
+/* ---------------------------------------------------------------- pending events ---------- */
+typedef struct rc_eventq rc_eventq;
+typedef uint64_t rc_event;               /* generation handle; 0 is never valid */
+typedef void (*rc_event_fn)(void *ctx, uint64_t arg, rc_time now);
+
+rc_eventq *rc_eventq_create(size_t capacity_hint);      /* NULL when out of memory */
+void rc_eventq_destroy(rc_eventq *q);                   /* NULL is fine */
+/* Schedule fn(ctx, arg, at). `at` must be >= now. Returns 0 only when memory is exhausted (which can
+ * happen only while the number of pending events exceeds every earlier number). */
+rc_event rc_eventq_at(rc_eventq *q, rc_time at, rc_event_fn fn, void *ctx, uint64_t arg);
+/* Cancel: true when it was pending. A stale handle (fired, cancelled, slot reused) is harmless. */
+bool rc_eventq_cancel(rc_eventq *q, rc_event h);
+/* Move a pending event to another time (keeps the handle; gets a new sequence number). */
+bool rc_eventq_move(rc_eventq *q, rc_event h, rc_time at);
+bool rc_eventq_pending(const rc_eventq *q, rc_event h);
+size_t rc_eventq_size(const rc_eventq *q);
+rc_time rc_eventq_now(const rc_eventq *q);
+uint64_t rc_eventq_fired(const rc_eventq *q);           /* events fired so far */
+size_t rc_eventq_bytes_per_event(void);                 /* heap key + slab node; at most 64 */
+/* Fire the next event; false when none is left. An event handler may schedule, cancel and move; a
+ * handler that schedules exactly when it fires takes the replace-top path. */
+bool rc_eventq_step(rc_eventq *q);
+uint64_t rc_eventq_run(rc_eventq *q, rc_time until);    /* events fired */
+
+/* ---------------------------------------------------------------- random numbers ---------- */
+typedef struct rc_rng { uint64_t s[4]; } rc_rng;        /* xoshiro256** seeded by splitmix64 */
+void rc_rng_seed(rc_rng *r, uint64_t seed);
+uint64_t rc_rng_u64(rc_rng *r);
+double rc_rng_uniform(rc_rng *r);                       /* [0, 1) */
+uint64_t rc_rng_below(rc_rng *r, uint64_t n);           /* unbiased, n >= 1 */
+double rc_rng_exponential(rc_rng *r, double mean);
+double rc_rng_normal(rc_rng *r);                        /* standard normal */
+
+/* ---------------------------------------------------------------- programs of ops ---------- */
+typedef struct rc_sim rc_sim;
+typedef uint32_t rc_id;                                 /* index of a stream, link, op, ... */
+#define RC_NONE UINT32_MAX
+
+/* A domain is what ops disturb one another in: one GPU. Streams belong to a domain. */
+rc_sim *rc_sim_create(void);
+void rc_sim_destroy(rc_sim *s);
+rc_id rc_sim_domain(rc_sim *s);
+rc_id rc_sim_stream(rc_sim *s, rc_id domain);
+/* A link: capacity in bytes per second (> 0), shared max-min fairly by the flows that cross it. */
+rc_id rc_sim_link(rc_sim *s, double bytes_per_s);
+/* Interference: while at least one op of class `by` runs in a domain, ops of class `on` in the same
+ * domain advance at `factor` (0 < factor) of their rate; factors of several present classes multiply.
+ * Classes are 0..15; class 0 disturbs nothing and is not disturbed. Default factor 1. */
+void rc_sim_interfere(rc_sim *s, unsigned on, unsigned by, double factor);
+/* A domain's own speed (1 = nominal): a slow GPU. Applies to work ops of the domain. */
+void rc_sim_domain_speed(rc_sim *s, rc_id domain, double speed);
+
+typedef enum rc_op_kind {
+    RC_OP_WORK,        /* `duration` of work at rate 1, stretched by interference and domain speed */
+    RC_OP_FIXED,       /* `duration`, not stretched (host time, latencies)                        */
+    RC_OP_FLOW,        /* `duration` of latency, then `bytes` over `path` at the max-min fair rate */
+    RC_OP_RENDEZVOUS   /* waits until all `group_size` ops of `group` have come to the head of their
+                          streams, then all take the longest `duration` among them and end together */
+} rc_op_kind;
+
+typedef struct rc_op_desc {
+    rc_op_kind kind;
+    rc_id stream;          /* in-order; RC_NONE: no stream, ruled by dependencies alone */
+    unsigned klass;        /* interference class, 0..15 */
+    rc_time duration;      /* >= 0 */
+    double bytes;          /* FLOW: >= 0 */
+    const rc_id *path;     /* FLOW: links crossed (copied) */
+    uint32_t path_len;     /* 0: no link limits it, bytes take no time */
+    double max_rate;       /* FLOW: bytes/s cap of this flow; 0 = none */
+    rc_id group;           /* RENDEZVOUS: any id chosen by the caller, unique per collective call */
+    uint32_t group_size;
+    uint32_t tag;          /* caller's; returned by rc_sim_op_tag */
+} rc_op_desc;
+
+/* Add an op at the end of its stream. Returns RC_NONE when out of memory. */
+rc_id rc_sim_op(rc_sim *s, const rc_op_desc *d);
+/* `op` may not start before `before` has ended. before < op in creation order is NOT required, but a
+ * cycle is reported by rc_sim_run (RC_E_INTERNAL names the ops that never ran). */
+rc_status rc_sim_after(rc_sim *s, rc_id op, rc_id before, rc_error *err);
+/* Run to the end. No allocation after the first event fires. May be run again after rc_sim_rewind. */
+rc_status rc_sim_run(rc_sim *s, rc_error *err);
+void rc_sim_rewind(rc_sim *s);
+/* Change an op's duration between rewind and run (jitter replicas reuse one program). */
+void rc_sim_set_duration(rc_sim *s, rc_id op, rc_time duration);
+
+size_t rc_sim_op_count(const rc_sim *s);
+uint32_t rc_sim_op_tag(const rc_sim *s, rc_id op);
+rc_time rc_sim_op_start(const rc_sim *s, rc_id op);     /* when it began to advance */
+rc_time rc_sim_op_ready(const rc_sim *s, rc_id op);     /* head of stream and dependencies met */
+rc_time rc_sim_op_end(const rc_sim *s, rc_id op);
+rc_time rc_sim_end(const rc_sim *s);                    /* end of the last op */
+/* The op whose end let `op` start (dependency, stream predecessor or last to the rendezvous);
+ * RC_NONE for the first. Walking it back from the last op gives the critical path. Ties: the lowest id. */
+rc_id rc_sim_op_cause(const rc_sim *s, rc_id op);
+uint64_t rc_sim_events(const rc_sim *s);                /* events fired in the last run */
+/* FNV-1a over (op, start, end) of all ops: the pinned order. */
+uint64_t rc_sim_trace_hash(const rc_sim *s);
+
+#endif
