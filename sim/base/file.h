@@ -8,7 +8,8 @@
 
 /* A file being written next to its final name as "<path>.tmp.<pid>". */
 typedef struct rc_outfile {
-    FILE *f;
+    FILE *f;           /* NULL when not open; write with stdio, errors are seen at commit */
+    bool overwrite;    /* as given to rc_outfile_open */
     char path[1024], tmp[1088];
 } rc_outfile;
 

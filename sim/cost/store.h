@@ -1,0 +1,37 @@
+/* The calibration store: SQLite, schema in calib/schema.h. Opening checks application id, schema version
+ * and integrity; a truncated, foreign or newer database is one clear RC_E_SCHEMA error.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef RC_COST_STORE_H
+#define RC_COST_STORE_H
+#include <stddef.h>
+#include <stdint.h>
+#include "sim/base/error.h"
+
+typedef struct rc_row {            /* one cost row; strings live as long as the rc_rows they came in */
+    const char *machine, *gpu, *state, *op, *variant, *dtype;
+    int64_t a, b, c, d;
+    double p10, p50, p90;          /* s */
+    int64_t samples;
+    double sm_mhz, power_w, temp_c; /* NaN when not recorded */
+    const char *date, *driver, *cuda, *nccl, *kernel, *commit, *source;
+} rc_row;
+
+typedef struct rc_rows rc_rows;
+size_t rc_rows_count(const rc_rows *r);
+const rc_row *rc_rows_at(const rc_rows *r, size_t i);
+void rc_rows_free(rc_rows *r);     /* NULL is fine */
+
+/* All rows of a store (path NULL: the embedded one), ordered by (machine, op, variant, dtype, state,
+ * c, d, b, a, source). machine NULL: every machine. */
+rc_status rc_store_rows(const char *path, const char *machine, rc_rows **out, rc_error *err);
+/* A calibration CSV (comment lines '#', header RC_STORE_COLUMNS), every field checked with line and column. */
+rc_status rc_store_read_csv(const char *path, rc_rows **out, rc_error *err);
+rc_status rc_store_parse_csv(const char *name, const char *text, size_t size, rc_rows **out, rc_error *err);
+/* Create a database from rows: one transaction; a duplicate key (two different measurements of the same
+ * point) is an error that names both. */
+rc_status rc_store_write(const char *path, rc_rows *const *sets, size_t n, rc_error *err);
+/* The database compiled into the program, built from results/calibration and results/published. */
+const unsigned char *rc_store_embedded(size_t *size);
+
+#endif

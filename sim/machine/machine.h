@@ -1,0 +1,71 @@
+/* Machines: GPUs, nodes, links and host, from scenarios/machines/NAME.yaml. A machine file states the
+ * part's published rates, which machine's calibration its costs rest on and by which physical ratios they
+ * are carried over, and at most five fitted parameters, each with unit, meaning, fitted rows, interval.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef RC_MACHINE_MACHINE_H
+#define RC_MACHINE_MACHINE_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "sim/base/error.h"
+
+#define RC_MAX_FITTED 5
+
+/* One number that was fitted, or NULL-named when a value is stated instead. */
+typedef struct rc_fitted {
+    char name[48];             /* the parameter's key, e.g. "gemm_ratio" */
+    char meaning[256];         /* physical meaning */
+    char unit[24];
+    char rows[512];            /* ids of the rows it was fitted on, comma separated */
+    double value, lo, hi;      /* base units; lo..hi is the 90 % interval */
+} rc_fitted;
+
+typedef struct rc_machine {
+    char name[64];
+    char description[256];
+    /* gpu: */
+    char gpu[64];
+    double memory;             /* bytes of HBM */
+    double hbm_rate;           /* bytes/s, published peak */
+    double bf16_rate;          /* FLOP/s dense, published peak */
+    double fp8_rate;
+    int sms;
+    double power;              /* W, board limit */
+    /* node: */
+    int gpus_per_node;
+    double nvlink_rate;        /* bytes/s per GPU and direction, published */
+    bool nvls;                 /* in-switch reductions used for all-reduce */
+    char intra_transport[16];  /* "nvlink", "shm", "socket" */
+    /* network: between nodes, per GPU */
+    char inter_transport[16];  /* "rdma", "tcp", "" for a single node */
+    double nic_rate;           /* bytes/s, nominal, per GPU and direction; 0 for a single node */
+    double nic_line_rate;      /* bytes/s, best achieved with several peers (published) */
+    double peer_rate;          /* bytes/s, achieved by one connection (one peer) */
+    double hop_latency;        /* s, one NCCL step between nodes, small message, in a CUDA graph */
+    int max_nodes;             /* 0: any */
+    /* host: eager launches (see docs/method.md, "The host") */
+    double launch;             /* s per launched kernel */
+    double ring_step;          /* s of host work per ring step, after it synchronised */
+    double cached_step;        /* s more per ring step when the request has cached KV */
+    /* calibration: which measured machine the costs rest on, and the ratios that carry them over */
+    char base[64];             /* machine column of the store */
+    char state[16];            /* "burst" or "sustained" */
+    double gemm_ratio;         /* matrix rate here / there (compute-bound GEMM) */
+    double attention_ratio;    /* the same for attention */
+    double hbm_ratio;          /* HBM rate here / there (memory-bound ops) */
+    double ratio_spread;       /* relative 90 % half-width of the transfer itself (0 for the base) */
+    /* fitted: */
+    int fitted_count;
+    rc_fitted fitted[RC_MAX_FITTED];
+} rc_machine;
+
+rc_status rc_machine_load(const char *path, rc_machine *out, rc_error *err);
+rc_status rc_machine_parse(const char *name, const char *text, unsigned long size, rc_machine *out,
+                           rc_error *err);
+/* Pointer to a number by its key ("gemm_ratio", "ring_step", "nic_rate", ...), for what-ifs and fits;
+ * NULL when there is none. */
+double *rc_machine_field(rc_machine *m, const char *key);
+/* NULL-terminated names that rc_machine_field takes. */
+const char *const *rc_machine_fields(void);
+
+#endif
