@@ -24,7 +24,10 @@ if(kernel_cu)
     $<$<COMPILE_LANGUAGE:CUDA>:-gencode=arch=compute_90a,code=sm_90a -O3 -lineinfo --expt-relaxed-constexpr
       -Xcompiler=-Wall,-Wextra -Xptxas=-v>)
   target_link_libraries(rc_kernels PUBLIC CUDA::cudart_static m)
-  target_link_libraries(rc_kernels PRIVATE $<$<COMPILE_LANGUAGE:C>:rc_options>)
+  target_link_libraries(rc_kernels PRIVATE rc_options) # its flags are for C only
+  # A C75xx message of ptxas fails the build.
+  set_target_properties(rc_kernels PROPERTIES
+    CUDA_COMPILER_LAUNCHER "sh;${PROJECT_SOURCE_DIR}/kernels/nvcc_guard.sh")
 endif()
 
 file(GLOB calib_c CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/calib/*.c ${PROJECT_SOURCE_DIR}/calib/suites/*.c)

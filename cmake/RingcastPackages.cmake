@@ -5,3 +5,23 @@ pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(GSL REQUIRED IMPORTED_TARGET gsl)
 pkg_check_modules(CMOCKA IMPORTED_TARGET cmocka)
+
+# RC_STATIC_DEPS: the four libraries above go into the binaries, which then start on a machine that has
+# none of them (a GPU machine that holds CUDA and little else). --as-needed drops what is only named.
+option(RC_STATIC_DEPS "Link libyaml, jansson, sqlite3 and gsl statically" OFF)
+if(RC_STATIC_DEPS)
+  function(rc_static target prefix)
+    set(archives "")
+    foreach(name ${ARGN})
+      find_library(RC_STATIC_${name} NAMES lib${name}.a HINTS ${${prefix}_LIBDIR} REQUIRED)
+      list(APPEND archives ${RC_STATIC_${name}})
+    endforeach()
+    set_property(TARGET PkgConfig::${target} PROPERTY INTERFACE_LINK_LIBRARIES
+      ${archives} m ${CMAKE_DL_LIBS} pthread)
+  endfunction()
+  rc_static(YAML YAML yaml)
+  rc_static(JANSSON JANSSON jansson)
+  rc_static(SQLITE SQLITE sqlite3)
+  rc_static(GSL GSL gsl gslcblas)
+  add_link_options(-Wl,--as-needed)
+endif()

@@ -22,20 +22,22 @@ typedef enum rc_node_kind { RC_NODE_SCALAR, RC_NODE_LIST, RC_NODE_MAP } rc_node_
 /* Open a file, or parse `size` bytes of text under the name `name`. The root must be a mapping.
  * Duplicate keys are refused here. Aliases, tags and multiple documents are refused. */
 rc_status rc_doc_open(const char *path, rc_doc **out, rc_error *err);
-rc_status rc_doc_parse(const char *name, const char *text, size_t size, rc_doc **out, rc_error *err);
-void rc_doc_close(rc_doc *d);                       /* NULL is fine */
+rc_status rc_doc_parse(const char *name, const char *text, size_t size, rc_doc **out,
+                       rc_error *err);
+void rc_doc_close(rc_doc *d); /* NULL is fine */
 const rc_node *rc_doc_root(const rc_doc *d);
 const char *rc_doc_name(const rc_doc *d);
-/* Override before reading: `path` is dotted ("parallel.cp"), `value` plain YAML text. Creates missing
- * mappings. Errors name the flag "--set". Scalars set this way report place "--set path=value". */
+/* Override before reading: `path` is dotted ("parallel.cp"), `value` plain YAML text. Creates
+ * missing mappings. Errors name the flag "--set". Scalars set this way report
+ * the place "--set path=value". */
 rc_status rc_doc_set(rc_doc *d, const char *path, const char *value, rc_error *err);
 
 rc_node_kind rc_node_kind_of(const rc_node *n);
-const rc_node *rc_node_get(const rc_node *map, const char *key);    /* NULL when absent */
-bool rc_node_quoted(const rc_node *n);               /* scalar written with quotes */
-bool rc_node_is_null(const rc_node *n);              /* plain ~, null or empty scalar */
-const char *rc_node_text(const rc_node *scalar);     /* "" for a non-scalar */
-size_t rc_node_count(const rc_node *n);              /* list items or map entries */
+const rc_node *rc_node_get(const rc_node *map, const char *key); /* NULL when absent */
+bool rc_node_quoted(const rc_node *n);                           /* scalar written with quotes */
+bool rc_node_is_null(const rc_node *n);                          /* plain ~, null or empty scalar */
+const char *rc_node_text(const rc_node *scalar);                 /* "" for a non-scalar */
+size_t rc_node_count(const rc_node *n);                          /* list items or map entries */
 const rc_node *rc_node_at(const rc_node *list, size_t i);
 const char *rc_node_key(const rc_node *map, size_t i);
 const rc_node *rc_node_value(const rc_node *map, size_t i);
@@ -43,11 +45,17 @@ const rc_node *rc_node_value(const rc_node *map, size_t i);
 /* "file:line:col: ..." at a node. */
 rc_status rc_node_fail(const rc_node *n, rc_error *err, rc_status st, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+#if defined(__clang_analyzer__) || defined(__cppcheck__) /* see error.h */
+#define rc_node_fail(n, err, st, ...) ((void)(rc_node_fail)(n, err, st, __VA_ARGS__), (st))
+#endif
 
 /* All keys of the map must be in `keys` (NULL-terminated); the error names the nearest. */
 rc_status rc_doc_known(const rc_node *map, const char *const *keys, rc_error *err);
-/* Required readers: missing key, wrong kind, wrong unit, out of [lo, hi] are each an error that names
- * the key, what stands there and what was expected. */
+/* The place of a node as keys: "parallel.cp", "seq[2].T", "" for the root. Returns buf. */
+const char *rc_node_path(const rc_node *n, char *buf, size_t size);
+
+/* Required readers: missing key, wrong kind, wrong unit, out of [lo, hi] are each an error that
+ * names the key, what stands there and what was expected. */
 rc_status rc_doc_map(const rc_node *map, const char *key, const rc_node **out, rc_error *err);
 rc_status rc_doc_list(const rc_node *map, const char *key, const rc_node **out, rc_error *err);
 rc_status rc_doc_string(const rc_node *map, const char *key, const char **out, rc_error *err);
@@ -59,6 +67,11 @@ rc_status rc_doc_quantity(const rc_node *map, const char *key, rc_dim dim, doubl
 /* One of `names` (NULL-terminated): *out is its index. */
 rc_status rc_doc_choice(const rc_node *map, const char *key, const char *const *names, int *out,
                         rc_error *err);
+/* The same checks on a node in hand, for items of a list; `key` is the name used in errors. */
+rc_status rc_node_int(const rc_node *n, const char *key, int64_t lo, int64_t hi, int64_t *out,
+                      rc_error *err);
+rc_status rc_node_quantity(const rc_node *n, const char *key, rc_dim dim, double lo, double hi,
+                           double *out, rc_error *err);
 bool rc_doc_has(const rc_node *map, const char *key);
 
 #endif

@@ -116,7 +116,8 @@ static rc_status place(builder *b, rc_node *n) {
 }
 
 static bool expects_key(const builder *b) {
-    return b->depth > 0 && b->stack[b->depth - 1]->kind == RC_NODE_MAP && !b->key.key;
+    const rc_node *top = b->depth > 0 ? b->stack[b->depth - 1] : NULL;
+    return top && top->kind == RC_NODE_MAP && !b->key.key;
 }
 
 static rc_status scalar(builder *b, const yaml_event_t *ev) {
@@ -198,6 +199,14 @@ static rc_status check_duplicates(builder *b, const rc_node *map) {
     return st;
 }
 
+/* libyaml pairs ends with starts. */
+static rc_status close_node(builder *b) {
+    const rc_node *n = b->depth > 0 ? b->stack[--b->depth] : NULL;
+    if (!n || n->kind != RC_NODE_MAP)
+        return RC_OK;
+    return check_duplicates(b, n);
+}
+
 static rc_status handle(builder *b, const yaml_event_t *ev) {
     switch (ev->type) {
     case YAML_DOCUMENT_START_EVENT:
@@ -215,11 +224,8 @@ static rc_status handle(builder *b, const yaml_event_t *ev) {
         return open_node(b, ev, RC_NODE_MAP, ev->data.mapping_start.anchor,
                          ev->data.mapping_start.tag);
     case YAML_MAPPING_END_EVENT:
-        b->depth--;
-        return check_duplicates(b, b->stack[b->depth]);
     case YAML_SEQUENCE_END_EVENT:
-        b->depth--;
-        return RC_OK;
+        return close_node(b);
     default:
         return RC_OK;
     }
@@ -227,8 +233,7 @@ static rc_status handle(builder *b, const yaml_event_t *ev) {
 
 rc_status rc_doc_build(rc_arena *a, const char *file, bool flag, const char *text, size_t size,
                        rc_node **out, rc_error *err) {
-    builder b = {
-        .arena = a, .file = file, .flag = flag, .text = text, .size = size, .err = err};
+    builder b = {.arena = a, .file = file, .flag = flag, .text = text, .size = size, .err = err};
     *out = NULL;
     if (size > RC_DOC_BYTES_MAX)
         return rc_fail_at(err, RC_E_INPUT, file, 0, 0, "larger than 16 MiB");

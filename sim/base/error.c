@@ -10,6 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#undef rc_fail /* the macros for static analysers */
+#undef rc_fail_at
+
 static void fill(rc_error *err, rc_status st, const char *file, int line, int col) {
     err->status = st;
     err->line = line;

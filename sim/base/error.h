@@ -1,9 +1,10 @@
 /* Results and the error context.
  *
- * Every function that can fail returns an rc_status and takes a trailing `rc_error *err`. On failure
- * the callee fills *err once (the innermost place that knows the file, line and key) and every caller
- * hands the status up with RC_TRY. `err` may be NULL: then only the status is reported. Nothing in the
- * library prints or exits; main() turns a status into an exit code with rc_exit_code().
+ * Every function that can fail returns an rc_status and takes a trailing `rc_error *err`. On
+ * failure the callee fills *err once (the innermost place that knows the file, line and key) and
+ * every caller hands the status up with RC_TRY. `err` may be NULL: then only the status is
+ * reported. Nothing in the library prints or exits; main() turns a status into an exit code with
+ * rc_exit_code().
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_BASE_ERROR_H
@@ -11,22 +12,22 @@
 
 typedef enum rc_status {
     RC_OK = 0,
-    RC_E_USAGE,    /* bad flag or argument                                  -> exit 2 */
-    RC_E_INPUT,    /* a file's content is wrong (syntax, key, type, range)  -> exit 2 */
-    RC_E_IO,       /* missing file, unwritable output                       -> exit 2 */
-    RC_E_SCHEMA,   /* database truncated, foreign or of a newer schema      -> exit 2 */
-    RC_E_NOFIT,    /* configuration does not fit in GPU memory              -> exit 2 */
+    RC_E_USAGE,      /* bad flag or argument                                  -> exit 2 */
+    RC_E_INPUT,      /* a file's content is wrong (syntax, key, type, range)  -> exit 2 */
+    RC_E_IO,         /* missing file, unwritable output                       -> exit 2 */
+    RC_E_SCHEMA,     /* database truncated, foreign or of a newer schema      -> exit 2 */
+    RC_E_NOFIT,      /* configuration does not fit in GPU memory              -> exit 2 */
     RC_E_UNMODELLED, /* a real thing we do not model (MoE, MLA, ...)        -> exit 2 */
-    RC_E_CHECK,    /* a check fell short                                    -> exit 1 */
-    RC_E_NOMEM,    /* host memory exhausted                                 -> exit 3 */
-    RC_E_INTERNAL  /* our fault                                             -> exit 3 */
+    RC_E_CHECK,      /* a check fell short                                    -> exit 1 */
+    RC_E_NOMEM,      /* host memory exhausted                                 -> exit 3 */
+    RC_E_INTERNAL    /* our fault                                             -> exit 3 */
 } rc_status;
 
 typedef struct rc_error {
     rc_status status;
-    int line, col;      /* 1-based; 0 when unknown */
-    char file[256];     /* path as the user gave it, or the flag ("--set"); "" when none */
-    char msg[768];      /* what stands there, what was expected, the nearest valid name */
+    int line, col;  /* 1-based; 0 when unknown */
+    char file[256]; /* path as the user gave it, or the flag ("--set"); "" when none */
+    char msg[768];  /* what stands there, what was expected, the nearest valid name */
 } rc_error;
 
 /* Fill *err (if non-NULL) and return `st`. */
@@ -35,6 +36,11 @@ rc_status rc_fail(rc_error *err, rc_status st, const char *fmt, ...)
 /* The same with a place. `file` may be NULL. */
 rc_status rc_fail_at(rc_error *err, rc_status st, const char *file, int line, int col,
                      const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+/* Static analysers see one file at a time and would think that a failure can be RC_OK. */
+#if defined(__clang_analyzer__) || defined(__cppcheck__)
+#define rc_fail(err, st, ...) ((void)(rc_fail)(err, st, __VA_ARGS__), (st))
+#define rc_fail_at(err, st, ...) ((void)(rc_fail_at)(err, st, __VA_ARGS__), (st))
+#endif
 /* "file:line:col: msg", "file: msg" or "msg", NUL-terminated into buf. Returns buf. */
 const char *rc_error_text(const rc_error *err, char *buf, unsigned long size);
 /* 0 ok, 1 check fell short, 2 bad usage or input, 3 our fault. */

@@ -2,9 +2,10 @@
  *
  * A result that is half there is worse than none: a plot is drawn from it, a resumed sweep trusts
  * it. Every output is therefore written beside its final name and renamed after fsync, so a reader
- * sees the old file or the new one. Refusing to overwrite is decided twice: at open, so that no work
- * is wasted, and again at commit with link(2), which fails where rename(2) would replace a file that
- * appeared meanwhile. Only regular files are ever replaced; a device or a folder is refused.
+ * sees the old file or the new one. Refusing to overwrite is decided twice: at open, so that no
+ * work is wasted, and again at commit with link(2), which fails where rename(2) would replace a
+ * file that appeared meanwhile. Only regular files are ever replaced; a device or a folder is
+ * refused.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/base/file.h"
@@ -57,9 +58,10 @@ rc_status rc_outfile_open(rc_outfile *o, const char *path, bool overwrite, rc_er
     return RC_OK;
 }
 
-/* The rename itself is only durable once the folder is; a failure here loses nothing we promised. */
+/* The rename itself is only durable once the folder is; a failure here loses nothing we promised.
+ */
 static void sync_folder(const char *path) {
-    char dir[sizeof ((rc_outfile *)0)->path];
+    char dir[sizeof((rc_outfile *)0)->path];
     (void)snprintf(dir, sizeof dir, "%s", path);
     char *slash = strrchr(dir, '/');
     if (!slash)
@@ -178,7 +180,7 @@ rc_status rc_file_read(const char *path, char **text, size_t *size, rc_error *er
 }
 
 rc_status rc_make_dirs(const char *path, rc_error *err) {
-    char buf[sizeof ((rc_outfile *)0)->path];
+    char buf[sizeof((rc_outfile *)0)->path];
     size_t length = strlen(path);
     if (length == 0 || length >= sizeof buf)
         return rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot create a folder of this name");

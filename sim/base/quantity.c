@@ -3,7 +3,8 @@
  * A library that reads `128k` as 128 or `0x10` as 0 turns a typing slip into a wrong forecast, so
  * every number of a scenario comes through here as text. The unit is folded into the decimal
  * exponent before strtod sees the digits: `3.35TB/s` becomes "3.35e12", which is rounded once,
- * where 3.35 * 1e12 would be rounded twice. Binary prefixes and bits are powers of two, hence exact.
+ * where 3.35 * 1e12 would be rounded twice. Binary prefixes and bits are powers of two, hence
+ * exact.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/base/quantity.h"
@@ -20,20 +21,20 @@ typedef struct unit {
     int exp10, exp2;
 } unit;
 
-static const unit count_units[] = {{"", 0, 0},   {"K", 3, 0}, {"k", 3, 0},   {"Ki", 0, 10},
+static const unit count_units[] = {{"", 0, 0},   {"K", 3, 0},   {"k", 3, 0}, {"Ki", 0, 10},
                                    {"M", 6, 0},  {"Mi", 0, 20}, {"G", 9, 0}, {"Gi", 0, 30},
                                    {"T", 12, 0}, {"Ti", 0, 40}, {NULL, 0, 0}};
-static const unit bytes_units[] = {{"", 0, 0},     {"B", 0, 0},    {"KB", 3, 0},    {"kB", 3, 0},
-                                   {"KiB", 0, 10}, {"MB", 6, 0},   {"MiB", 0, 20},  {"GB", 9, 0},
-                                   {"GiB", 0, 30}, {"TB", 12, 0},  {"TiB", 0, 40},  {NULL, 0, 0}};
+static const unit bytes_units[] = {{"", 0, 0},     {"B", 0, 0},   {"KB", 3, 0},   {"kB", 3, 0},
+                                   {"KiB", 0, 10}, {"MB", 6, 0},  {"MiB", 0, 20}, {"GB", 9, 0},
+                                   {"GiB", 0, 30}, {"TB", 12, 0}, {"TiB", 0, 40}, {NULL, 0, 0}};
 static const unit bandwidth_units[] = {
-    {"", 0, 0},       {"B/s", 0, 0},   {"KB/s", 3, 0},    {"kB/s", 3, 0},  {"KiB/s", 0, 10},
-    {"MB/s", 6, 0},   {"MiB/s", 0, 20}, {"GB/s", 9, 0},   {"GiB/s", 0, 30}, {"TB/s", 12, 0},
-    {"TiB/s", 0, 40}, {"b/s", 0, -3},  {"Kb/s", 3, -3},   {"kb/s", 3, -3}, {"Mb/s", 6, -3},
+    {"", 0, 0},       {"B/s", 0, 0},    {"KB/s", 3, 0},  {"kB/s", 3, 0},   {"KiB/s", 0, 10},
+    {"MB/s", 6, 0},   {"MiB/s", 0, 20}, {"GB/s", 9, 0},  {"GiB/s", 0, 30}, {"TB/s", 12, 0},
+    {"TiB/s", 0, 40}, {"b/s", 0, -3},   {"Kb/s", 3, -3}, {"kb/s", 3, -3},  {"Mb/s", 6, -3},
     {"Gb/s", 9, -3},  {"Tb/s", 12, -3}, {NULL, 0, 0}};
-static const unit flops_units[] = {{"", 0, 0},        {"FLOP/s", 0, 0},   {"GFLOP/s", 9, 0},
+static const unit flops_units[] = {{"", 0, 0},         {"FLOP/s", 0, 0},   {"GFLOP/s", 9, 0},
                                    {"TFLOP/s", 12, 0}, {"PFLOP/s", 15, 0}, {NULL, 0, 0}};
-static const unit time_units[] = {{"", 0, 0},    {"s", 0, 0},   {"ms", -3, 0}, {"us", -6, 0},
+static const unit time_units[] = {{"", 0, 0},    {"s", 0, 0},    {"ms", -3, 0}, {"us", -6, 0},
                                   {"ns", -9, 0}, {"ps", -12, 0}, {NULL, 0, 0}};
 static const unit power_units[] = {{"", 0, 0}, {"W", 0, 0}, {"kW", 3, 0}, {NULL, 0, 0}};
 static const unit frequency_units[] = {{"", 0, 0},    {"Hz", 0, 0},  {"kHz", 3, 0},
@@ -219,27 +220,30 @@ rc_status rc_quantity_int(const char *text, int64_t lo, int64_t hi, int64_t *out
     return RC_OK;
 }
 
-/* Fewest characters first; ties go to the earlier row, which is the commoner spelling. */
+/* Fewest characters first; of equals the largest unit that leaves at least 1: 1.98GHz, not 1980MHz.
+ */
 const char *rc_quantity_format(double v, rc_dim dim, char *buf, size_t size) {
-    static const int digits = 10;
-    (void)snprintf(buf, size, "%.*g", digits, v);
+    enum { DIGITS = 10 };
+    (void)snprintf(buf, size, "%.*g", DIGITS, v);
     if (!isfinite(v))
         return buf;
-    size_t best = (size_t)-1;
+    const bool bare_only = dim == RC_DIM_RATIO;
+    size_t best = SIZE_MAX;
+    double best_scale = 0;
     for (const unit *u = row_of(dim)->units; u->name; u++) {
-        bool bare = u->name[0] == '\0';
-        if ((bare && dim != RC_DIM_COUNT && dim != RC_DIM_RATIO) || (dim == RC_DIM_RATIO && !bare))
-            continue;
-        if (u->exp2 < 0)
-            continue; /* bits: rates are shown in bytes */
+        const bool bare = u->name[0] == '\0';
+        if (u->exp2 < 0 || (bare_only && !bare) || (bare && !bare_only && dim != RC_DIM_COUNT))
+            continue; /* rates are shown in bytes, ratios plain, the rest never without a unit */
         char text[64];
-        double scaled = ldexp(v / pow(10.0, u->exp10), -u->exp2);
-        int n = snprintf(text, sizeof text, "%.*g%s", digits, scaled, u->name);
-        size_t length = (size_t)n;
+        const double scale = ldexp(pow(10.0, u->exp10), u->exp2);
+        const double scaled = v / scale;
+        size_t length = (size_t)snprintf(text, sizeof text, "%.*g%s", DIGITS, scaled, u->name);
         if (strchr(text, 'e'))
             length += sizeof text; /* only when nothing else is left */
-        if (n > 0 && length < best) {
+        const bool better = length == best && scale > best_scale && fabs(scaled) >= 1;
+        if (length < best || better) {
             best = length;
+            best_scale = scale;
             (void)snprintf(buf, size, "%s", text);
         }
     }

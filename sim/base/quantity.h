@@ -20,11 +20,17 @@
 #include "sim/base/error.h"
 
 typedef enum rc_dim {
-    RC_DIM_COUNT, RC_DIM_BYTES, RC_DIM_BANDWIDTH, RC_DIM_FLOPS, RC_DIM_TIME, RC_DIM_POWER,
-    RC_DIM_FREQUENCY, RC_DIM_RATIO
+    RC_DIM_COUNT,
+    RC_DIM_BYTES,
+    RC_DIM_BANDWIDTH,
+    RC_DIM_FLOPS,
+    RC_DIM_TIME,
+    RC_DIM_POWER,
+    RC_DIM_FREQUENCY,
+    RC_DIM_RATIO
 } rc_dim;
 
-const char *rc_dim_name(rc_dim d);                  /* "bandwidth", "size", "time", ... */
+const char *rc_dim_name(rc_dim d); /* "bandwidth", "size", "time", ... */
 /* Parse `text` into *out (base units). On error *err names the text and what was expected; its
  * file/line/col are left for the caller to fill (see rc_doc_quantity). */
 rc_status rc_quantity_parse(const char *text, rc_dim dim, double *out, rc_error *err);
@@ -33,8 +39,8 @@ rc_status rc_quantity_int(const char *text, int64_t lo, int64_t hi, int64_t *out
 /* Write `v` (base units) with the unit that makes it shortest, to 10 digits: 2.4e12 -> "2.4TB/s".
  * Returns buf. Parsing the text gives v again to 10 digits. */
 const char *rc_quantity_format(double v, rc_dim dim, char *buf, size_t size);
-/* RC_OK when lo <= v <= hi; else an error that quotes `text` (what was read) and names the bounds that
- * are finite. lo = DBL_MIN means "above zero". */
+/* RC_OK when lo <= v <= hi; else an error that quotes `text` (what was read) and names the bounds
+ * that are finite. lo = DBL_MIN means "above zero". */
 rc_status rc_quantity_range(double v, const char *text, rc_dim dim, double lo, double hi,
                             rc_error *err);
 

@@ -37,6 +37,9 @@ void rc_costs_close(rc_costs *c);    /* NULL is fine */
 /* The same rows for another machine with the same base and state (what-ifs, fits): cheap. */
 rc_status rc_costs_retarget(rc_costs *c, const rc_machine *m, rc_error *err);
 const rc_machine *rc_costs_machine(const rc_costs *c);
+/* A second machine over the same rows without changing the first; *out shares them, so `c` must outlive
+ * it. Freed with rc_costs_close. m->base and m->state must be those of `c`. */
+rc_status rc_costs_view(const rc_costs *c, const rc_machine *m, rc_costs **out, rc_error *err);
 
 /* y[M,N] = x[M,K] W[N,K]^T. */
 rc_status rc_cost_gemm(const rc_costs *c, rc_dtype d, int64_t m, int64_t n, int64_t k, rc_cost *out,

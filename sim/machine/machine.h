@@ -2,6 +2,16 @@
  * part's published rates, which machine's calibration its costs rest on and by which physical ratios they
  * are carried over, and at most five fitted parameters, each with unit, meaning, fitted rows, interval.
  *
+ * Why a file and not a table in C: a planner's cluster is not ours, and every number that a forecast
+ * rests on must be one that a reader can look up, doubt and change. So each number is either stated
+ * (published, or said by the machine's owner) or fitted, and a fitted one carries its evidence. A fitted
+ * entry replaces the stated value of the same key; the stated value stays in the file for comparison.
+ * Keys, units and defaults: docs/scenarios.md.
+ *
+ * The data is one flat struct, copied freely; nothing in it is allocated. Numbers that a what-if or a fit
+ * may turn are reached by name (rc_machine_field), from one table (fields.c) that also gives each its
+ * dimension and the unit that a fitted entry must name.
+ *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_MACHINE_MACHINE_H
 #define RC_MACHINE_MACHINE_H
@@ -49,7 +59,11 @@ typedef struct rc_machine {
     double cached_step;        /* s more per ring step when the request has cached KV */
     /* calibration: which measured machine the costs rest on, and the ratios that carry them over */
     char base[64];             /* machine column of the store */
+    char collectives[64];      /* machine column of collectives inside a node; default: base */
     char state[16];            /* "burst" or "sustained" */
+    double base_bf16_rate;     /* FLOP/s, published peaks of the base: which of matrix and HBM binds there */
+    double base_fp8_rate;
+    double base_hbm_rate;      /* bytes/s */
     double gemm_ratio;         /* matrix rate here / there (compute-bound GEMM) */
     double attention_ratio;    /* the same for attention */
     double hbm_ratio;          /* HBM rate here / there (memory-bound ops) */
@@ -67,5 +81,7 @@ rc_status rc_machine_parse(const char *name, const char *text, unsigned long siz
 double *rc_machine_field(rc_machine *m, const char *key);
 /* NULL-terminated names that rc_machine_field takes. */
 const char *const *rc_machine_fields(void);
+/* The base unit of a field ("B/s", "s", "FLOP/s", "B", "W", "1"); NULL when there is no such field. */
+const char *rc_machine_field_unit(const char *key);
 
 #endif

@@ -22,6 +22,7 @@ typedef struct rc_model {
     int64_t vocab;
     int heads, kv_heads, head_dim;                /* N_H, N_KV, D_H */
     bool tied_embeddings, attention_bias, qk_norm;
+    bool output_bias;                             /* attention_bias reaches the O projection, too */
     int64_t max_positions;
     double rope_theta;
 } rc_model;
@@ -38,8 +39,9 @@ double rc_model_attn_params(const rc_model *m);               /* QKV + O, all la
 double rc_model_ffn_params(const rc_model *m);                /* gate, up, down, all layers */
 /* Bytes of K and V per token, all layers, all KV heads. */
 double rc_model_kv_bytes(const rc_model *m, rc_dtype kv);
-/* FLOPs of a prefill of T new tokens after P cached: GEMMs 2*T*(attn+ffn) and, when `head`, the LM head
- * on one token a sequence; attention 4*D*score entries, T*P + T*(T+1)/2 a layer. Whole model, all GPUs. */
+/* FLOPs of a prefill of T new tokens after P cached: GEMMs 2*T*(attn+ffn), without the LM head (which
+ * sees one token a sequence); attention 4*N_H*D_H*score entries, T*P + T*(T+1)/2 a layer. Whole model,
+ * all GPUs. */
 double rc_model_gemm_flops(const rc_model *m, int64_t t);
 double rc_model_attention_flops(const rc_model *m, int64_t t, int64_t p);
 /* Appendix A of the paper: FLOPs/GPU/s over peak. */

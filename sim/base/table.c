@@ -1,0 +1,317 @@
+/* Tables: cells kept as values, formatted at the end.
+ *
+ * A command fills one table and the user picks the form, so the numbers people read and the numbers
+ * scripts read cannot drift apart. Widths are counted in characters, not bytes: units such as µs
+ * keep their column.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/base/table.h"
+#include "sim/base/arena.h"
+#include "sim/base/csv.h"
+#include <math.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { COLUMNS_MAX = 64 };
+
+typedef enum cell_kind { CELL_MISSING, CELL_TEXT, CELL_INT, CELL_REAL } cell_kind;
+
+typedef struct cell {
+    cell_kind kind;
+    const char *shown; /* as in the text form */
+    int64_t i;
+    double v;
+} cell;
+
+typedef struct column {
+    const char *key, *name, *unit;
+    rc_align align;
+} column;
+
+struct rc_table {
+    rc_arena *arena;
+    column columns[COLUMNS_MAX];
+    size_t column_count;
+    const char **notes;
+    size_t note_count, note_room;
+    cell *cells;
+    size_t cell_count, cell_room;
+    rc_status failed; /* the first failure while filling */
+};
+
+rc_table *rc_table_create(void) {
+    rc_table *t = calloc(1, sizeof *t);
+    if (!t)
+        return NULL;
+    t->arena = rc_arena_create();
+    if (!t->arena) {
+        free(t);
+        return NULL;
+    }
+    return t;
+}
+
+void rc_table_destroy(rc_table *t) {
+    if (!t)
+        return;
+    rc_arena_destroy(t->arena);
+    free((void *)t->notes);
+    free(t->cells);
+    free(t);
+}
+
+static void fail(rc_table *t, rc_status st) {
+    if (t->failed == RC_OK)
+        t->failed = st;
+}
+
+/* The table keeps its own copies; a copy that fails is seen by the writers. */
+static const char *keep(rc_table *t, const char *s) {
+    const char *copy = rc_arena_strdup(t->arena, s);
+    if (!copy)
+        fail(t, RC_E_NOMEM);
+    return copy ? copy : "";
+}
+
+void rc_table_column(rc_table *t, const char *key, const char *name, const char *unit,
+                     rc_align align) {
+    if (!t)
+        return;
+    if (t->column_count == COLUMNS_MAX || t->cell_count > 0) {
+        fail(t, RC_E_INTERNAL);
+        return;
+    }
+    t->columns[t->column_count++] =
+        (column){.key = keep(t, key), .name = keep(t, name), .unit = keep(t, unit), .align = align};
+}
+
+static char *format_in(rc_table *t, const char *fmt, va_list ap) {
+    va_list again;
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    char *s = n < 0 ? NULL : rc_arena_alloc(t->arena, (size_t)n + 1);
+    if (s)
+        (void)vsnprintf(s, (size_t)n + 1, fmt, again);
+    else
+        fail(t, RC_E_NOMEM);
+    va_end(again);
+    return s;
+}
+
+void rc_table_note(rc_table *t, const char *fmt, ...) {
+    if (!t)
+        return;
+    va_list ap;
+    va_start(ap, fmt);
+    char *s = format_in(t, fmt, ap);
+    va_end(ap);
+    if (!s)
+        return;
+    if (t->note_count == t->note_room) {
+        size_t room = t->note_room ? t->note_room * 2 : 8;
+        const char **notes = realloc((void *)t->notes, room * sizeof *notes);
+        if (!notes) {
+            fail(t, RC_E_NOMEM);
+            return;
+        }
+        t->notes = notes;
+        t->note_room = room;
+    }
+    t->notes[t->note_count++] = s;
+}
+
+static void add(rc_table *t, cell c) {
+    if (!c.shown || t->column_count == 0) {
+        fail(t, c.shown ? RC_E_INTERNAL : RC_E_NOMEM);
+        return;
+    }
+    if (t->cell_count == t->cell_room) {
+        size_t room = t->cell_room ? t->cell_room * 2 : 64;
+        cell *cells = realloc(t->cells, room * sizeof *cells);
+        if (!cells) {
+            fail(t, RC_E_NOMEM);
+            return;
+        }
+        t->cells = cells;
+        t->cell_room = room;
+    }
+    t->cells[t->cell_count++] = c;
+}
+
+void rc_table_missing(rc_table *t) {
+    if (t)
+        add(t, (cell){.kind = CELL_MISSING, .shown = "-"});
+}
+
+void rc_table_text(rc_table *t, const char *s) {
+    if (!s)
+        rc_table_missing(t);
+    else if (t)
+        add(t, (cell){.kind = CELL_TEXT, .shown = keep(t, s)});
+}
+
+void rc_table_textf(rc_table *t, const char *fmt, ...) {
+    if (!t)
+        return;
+    va_list ap;
+    va_start(ap, fmt);
+    char *s = format_in(t, fmt, ap);
+    va_end(ap);
+    if (s)
+        add(t, (cell){.kind = CELL_TEXT, .shown = s});
+}
+
+void rc_table_int(rc_table *t, int64_t v) {
+    if (t)
+        add(t, (cell){.kind = CELL_INT,
+                      .i = v,
+                      .shown = rc_arena_printf(t->arena, "%lld", (long long)v)});
+}
+
+void rc_table_real(rc_table *t, double v, int decimals) {
+    if (!isfinite(v)) {
+        rc_table_missing(t);
+        return;
+    }
+    if (!t)
+        return;
+    char *s = rc_arena_printf(t->arena, "%.*f", decimals, v);
+    if (s && s[0] == '-' && strspn(s + 1, "0.") == strlen(s + 1))
+        s++; /* -0.0 is a rounding artefact, not a sign */
+    add(t, (cell){.kind = CELL_REAL, .v = v == 0 ? 0.0 : v, .shown = s});
+}
+
+size_t rc_table_rows(const rc_table *t) {
+    if (!t || t->column_count == 0)
+        return 0;
+    return (t->cell_count + t->column_count - 1) / t->column_count;
+}
+
+static rc_status check(const rc_table *t, rc_error *err) {
+    if (!t || t->failed == RC_E_NOMEM)
+        return rc_fail(err, RC_E_NOMEM, "out of memory while building a table");
+    if (t->failed != RC_OK || t->column_count == 0)
+        return rc_fail(err, RC_E_INTERNAL, "a table whose columns do not match its cells");
+    if (t->cell_count % t->column_count != 0)
+        return rc_fail(err, RC_E_INTERNAL, "a table whose last row has %zu of %zu cells",
+                       t->cell_count % t->column_count, t->column_count);
+    return RC_OK;
+}
+
+static rc_status written(FILE *f, rc_error *err) {
+    return ferror(f) ? rc_fail(err, RC_E_IO, "cannot write the table") : RC_OK;
+}
+
+/* ---- text --------------------------------------------------------------------------------------
+ */
+
+static size_t width(const char *s) {
+    size_t n = 0;
+    for (; *s; s++)
+        n += ((unsigned char)*s & 0xC0) != 0x80;
+    return n;
+}
+
+/* One cell and its padding; no blanks after the last. */
+static void put_cell(FILE *f, const char *s, size_t w, rc_align align, bool last) {
+    size_t gap = w - width(s);
+    if (align == RC_RIGHT)
+        (void)fprintf(f, "%*s%s", (int)gap, "", s);
+    else
+        (void)fprintf(f, "%s%*s", s, last ? 0 : (int)gap, "");
+    if (!last)
+        (void)fputs("  ", f);
+}
+
+static const char *unit_of(const column *c) {
+    return c->unit[0] ? c->unit : "-";
+}
+
+rc_status rc_table_print(const rc_table *t, FILE *f, rc_error *err) {
+    RC_TRY(check(t, err));
+    size_t w[COLUMNS_MAX], n = t->column_count;
+    for (size_t c = 0; c < n; c++) {
+        size_t name = width(t->columns[c].name), unit = width(unit_of(&t->columns[c]));
+        w[c] = name > unit ? name : unit;
+    }
+    for (size_t i = 0; i < t->cell_count; i++) {
+        size_t have = width(t->cells[i].shown);
+        if (have > w[i % n])
+            w[i % n] = have;
+    }
+    for (size_t i = 0; i < t->note_count; i++)
+        (void)fprintf(f, "# %s\n", t->notes[i]);
+    (void)fputs("# ", f);
+    for (size_t c = 0; c < n; c++)
+        put_cell(f, t->columns[c].name, w[c], t->columns[c].align, c + 1 == n);
+    (void)fputs("\n# ", f);
+    for (size_t c = 0; c < n; c++)
+        put_cell(f, unit_of(&t->columns[c]), w[c], t->columns[c].align, c + 1 == n);
+    (void)fputc('\n', f);
+    for (size_t i = 0; i < t->cell_count; i++) {
+        size_t c = i % n;
+        if (c == 0)
+            (void)fputs("  ", f);
+        put_cell(f, t->cells[i].shown, w[c], t->columns[c].align, c + 1 == n);
+        if (c + 1 == n)
+            (void)fputc('\n', f);
+    }
+    return written(f, err);
+}
+
+/* ---- CSV and JSON ------------------------------------------------------------------------------
+ */
+
+static void csv_cell(FILE *f, const cell *c) {
+    switch (c->kind) {
+    case CELL_MISSING:
+        break;
+    case CELL_TEXT:
+        rc_csv_put(f, c->shown);
+        break;
+    case CELL_INT:
+        (void)fprintf(f, "%lld", (long long)c->i);
+        break;
+    case CELL_REAL:
+        (void)fprintf(f, "%.10g", c->v);
+        break;
+    }
+}
+
+rc_status rc_table_csv(const rc_table *t, FILE *f, rc_error *err) {
+    RC_TRY(check(t, err));
+    size_t n = t->column_count;
+    for (size_t c = 0; c < n; c++) {
+        rc_csv_put(f, t->columns[c].key);
+        (void)fputc(c + 1 == n ? '\n' : ',', f);
+    }
+    for (size_t i = 0; i < t->cell_count; i++) {
+        if (n == 1 && t->cells[i].kind == CELL_MISSING)
+            (void)fputs("\"\"", f); /* an empty line would be no row */
+        csv_cell(f, &t->cells[i]);
+        (void)fputc(i % n + 1 == n ? '\n' : ',', f);
+    }
+    return written(f, err);
+}
+
+rc_status rc_table_json(const rc_table *t, rc_json *j, json_t *parent, const char *key,
+                        rc_error *err) {
+    RC_TRY(check(t, err));
+    json_t *list = rc_json_list(j, parent, key);
+    json_t *row = NULL;
+    for (size_t i = 0; i < t->cell_count; i++) {
+        size_t c = i % t->column_count;
+        const cell *x = &t->cells[i];
+        if (c == 0)
+            row = rc_json_object(j, list, NULL);
+        if (x->kind == CELL_INT)
+            rc_json_int(j, row, t->columns[c].key, x->i);
+        else if (x->kind == CELL_REAL)
+            rc_json_real(j, row, t->columns[c].key, x->v);
+        else
+            rc_json_text(j, row, t->columns[c].key, x->kind == CELL_TEXT ? x->shown : NULL);
+    }
+    return RC_OK;
+}

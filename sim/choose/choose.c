@@ -1,0 +1,150 @@
+/* The equations and the three rules.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/choose/choose.h"
+#include <math.h>
+#include <string.h>
+
+/* arXiv 2411.01783v3, appendix D. */
+static const rc_rule rules[RC_RULE_COUNT] = {
+    [RC_RULE_ALGORITHM_1] = {.kind = RC_RULE_ALGORITHM_1},
+    [RC_RULE_ALGORITHM_5] = {.kind = RC_RULE_ALGORITHM_5},
+    [RC_RULE_EMPIRICAL] = {RC_RULE_EMPIRICAL, -1.059, 1.145, 12.112},
+};
+
+const char *rc_choice_name(rc_choice c) {
+    return c == RC_CHOOSE_PASS_KV ? "pass-kv" : "pass-q";
+}
+
+static bool positive(double v) {
+    return isfinite(v) && v > 0.0;
+}
+
+rc_status rc_choose_check(const rc_choose_input *in, rc_error *err) {
+    if (!positive(in->t))
+        return rc_fail(err, RC_E_INPUT, "T is %g, expected at least one new token", in->t);
+    if (!isfinite(in->p) || in->p < 0.0)
+        return rc_fail(err, RC_E_INPUT, "P is %g, expected 0 or more cached tokens", in->p);
+    if (in->n < 1)
+        return rc_fail(err, RC_E_INPUT, "N is %d, expected at least 1 CP rank", in->n);
+    if (in->kv_heads < 1 || in->heads < in->kv_heads)
+        return rc_fail(err, RC_E_INPUT, "N_H is %d and N_KV %d, expected N_H >= N_KV >= 1", in->heads,
+                       in->kv_heads);
+    if (!positive(in->e))
+        return rc_fail(err, RC_E_INPUT, "e is %g, expected bytes per element above 0", in->e);
+    if (!positive(in->c))
+        return rc_fail(err, RC_E_INPUT, "C is %g, expected FLOP/s above 0", in->c);
+    if (!positive(in->bw))
+        return rc_fail(err, RC_E_INPUT, "BW is %g, expected bytes/s above 0", in->bw);
+    return RC_OK;
+}
+
+double rc_miss_rate(const rc_choose_input *in) {
+    return in->t / (in->t + in->p);
+}
+
+/* KV over Q in bytes: 2 N_KV / N_H. */
+static double kv_over_q(const rc_choose_input *in) {
+    return 2.0 * in->kv_heads / in->heads;
+}
+
+rc_choose_test rc_equation_1(const rc_choose_input *in) {
+    rc_choose_test t = {"equation 1", "T/(T+P) <= 2 N_KV/N_H: Q is no larger than KV",
+                        rc_miss_rate(in), kv_over_q(in), false};
+    t.holds = t.left <= t.right;
+    return t;
+}
+
+rc_choose_test rc_equation_2(const rc_choose_input *in) {
+    rc_choose_test t = {"equation 2", "T >= N C N_KV e / (2 N_H BW): pass-KV hides under attention",
+                        in->t, in->n * in->c * in->kv_heads * in->e / (2.0 * in->heads * in->bw),
+                        false};
+    t.holds = t.left >= t.right;
+    return t;
+}
+
+rc_choose_test rc_equation_3(const rc_choose_input *in) {
+    rc_choose_test t = {"equation 3", "T+P >= N e C / (4 BW): the ring of pass-Q hides",
+                        in->t + in->p, in->n * in->e * in->c / (4.0 * in->bw), false};
+    t.holds = t.left >= t.right;
+    return t;
+}
+
+const char *const *rc_rule_names(void) {
+    static const char *const names[RC_RULE_COUNT + 1] = {"algorithm-1", "algorithm-5", "empirical",
+                                                         NULL};
+    return names;
+}
+
+const char *rc_rule_name(rc_rule_kind k) {
+    return (unsigned)k < RC_RULE_COUNT ? rc_rule_names()[k] : "?";
+}
+
+rc_status rc_rule_named(const char *name, rc_rule *out, rc_error *err) {
+    for (int i = 0; i < RC_RULE_COUNT; i++) {
+        if (strcmp(name, rc_rule_names()[i]) == 0) {
+            *out = rules[i];
+            return RC_OK;
+        }
+    }
+    const char *near = rc_nearest(name, rc_rule_names());
+    return rc_fail(err, RC_E_INPUT,
+                   "unknown rule '%s'%s%s%s; expected algorithm-1, algorithm-5 or empirical", name,
+                   near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+}
+
+/* 4 T BW / (N C e): how much the all-to-all takes off pass-Q's side. */
+static double all_to_all_share(const rc_choose_input *in) {
+    return 4.0 * in->t * in->bw / (in->n * in->c * in->e);
+}
+
+static rc_choose_test miss_rate_test(const rc_rule *rule, const rc_choose_input *in) {
+    rc_choose_test t = {"miss rate", "T/(T+P) >= 2 N_KV/N_H", rc_miss_rate(in), kv_over_q(in), false};
+    if (rule->kind == RC_RULE_ALGORITHM_5) {
+        t.says = "T/(T+P) >= 2 N_KV/N_H - 4 T BW/(N C e)";
+        t.right -= all_to_all_share(in);
+    }
+    t.holds = t.left >= t.right;
+    return t;
+}
+
+static rc_choose_test empirical_test(const rc_rule *rule, const rc_choose_input *in) {
+    rc_choose_test t = {"empirical", "alpha ln T + beta ln(T/(T+P)) + gamma > 0",
+                        rule->alpha * log(in->t) + rule->beta * log(rc_miss_rate(in)) + rule->gamma,
+                        0.0, false};
+    t.holds = t.left > t.right;
+    return t;
+}
+
+rc_status rc_choose(const rc_rule *rule, const rc_choose_input *in, rc_decision *out, rc_error *err) {
+    memset(out, 0, sizeof *out);
+    RC_TRY(rc_choose_check(in, err));
+    bool pass_kv = false;
+    if (rule->kind == RC_RULE_EMPIRICAL) {
+        out->test[out->tests++] = empirical_test(rule, in);
+    } else {
+        out->test[out->tests++] = rc_equation_2(in);
+        out->test[out->tests++] = miss_rate_test(rule, in);
+    }
+    for (int i = 0; i < out->tests; i++)
+        pass_kv = pass_kv || out->test[i].holds;
+    out->choice = pass_kv ? RC_CHOOSE_PASS_KV : RC_CHOOSE_PASS_Q;
+    return RC_OK;
+}
+
+double rc_rule_frontier(const rc_rule *rule, const rc_choose_input *in) {
+    if (rule->kind == RC_RULE_EMPIRICAL) {
+        if (!(rule->beta > 0.0))
+            return NAN;
+        return exp(-(rule->alpha * log(in->t) + rule->gamma) / rule->beta);
+    }
+    if (rc_equation_2(in).holds)
+        return 0.0;
+    double right = kv_over_q(in);
+    if (rule->kind == RC_RULE_ALGORITHM_5)
+        right -= all_to_all_share(in);
+    return right > 0.0 ? right : 0.0;
+}
+
+rc_choice rc_choose_oracle(double pass_kv, double pass_q) {
+    return pass_kv <= pass_q ? RC_CHOOSE_PASS_KV : RC_CHOOSE_PASS_Q;
+}

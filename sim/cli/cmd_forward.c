@@ -1,0 +1,321 @@
+/* ringcast forward: one prefill or decode step of a scenario.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include "sim/base/json.h"
+#include "sim/base/table.h"
+#include "sim/cli/flags.h"
+#include "sim/forward/scenario.h"
+
+enum { MAX_ALTERNATIVES = 6 };
+
+typedef struct forward_flags {
+    const char *file, *store;
+    rc_many sets;
+    int64_t draws, seed;
+    bool json, csv, stats, quiet, unfold;
+} forward_flags;
+
+typedef struct alternative {
+    char variant[32];
+    rc_layout layout;
+    rc_status status;
+    double time;
+    char why[512];
+} alternative;
+
+typedef struct answer {
+    rc_scenario scenario;
+    rc_forward result;
+    alternative others[MAX_ALTERNATIVES];
+    int other_count;
+    double wall;
+} answer;
+
+static double now_s(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static rc_status parse(int argc, char **argv, forward_flags *f, bool *helped, rc_error *err) {
+    const rc_flag flags[] = {
+        {"--set", RC_FLAG_MANY, &f->sets, "KEY=VALUE", "override a key (tokens.new=64K, machine.nic_rate=100Gb/s)"},
+        {"--store", RC_FLAG_TEXT, &f->store, "FILE.db", "costs from this calibration store, not the embedded one"},
+        {"--draws", RC_FLAG_INT, &f->draws, "N", "draws behind p5 and p95 (default 200)"},
+        {"--seed", RC_FLAG_INT, &f->seed, "N", "seed of the draws (default 1)"},
+        {"--json", RC_FLAG_BOOL, &f->json, NULL, "everything, as JSON"},
+        {"--csv", RC_FLAG_BOOL, &f->csv, NULL, "the breakdown, as CSV"},
+        {"--unfold", RC_FLAG_BOOL, &f->unfold, NULL, "simulate every GPU and every layer as events"},
+        {"--stats", RC_FLAG_BOOL, &f->stats, NULL, "events, wall time and events/s, folded and unfolded"},
+        {"--quiet", RC_FLAG_BOOL, &f->quiet, NULL, "the time alone"},
+    };
+    const char *args[1];
+    size_t count;
+    f->draws = 200;
+    f->seed = 1;
+    RC_TRY(rc_flags_parse(argc, argv, flags, sizeof flags / sizeof flags[0],
+                          "usage: ringcast forward SCENARIO.yaml [flags]", args, 1, &count, helped, err));
+    if (*helped)
+        return RC_OK;
+    if (count == 0)
+        return rc_fail(err, RC_E_USAGE, "forward needs a scenario file");
+    f->file = args[0];
+    return RC_OK;
+}
+
+/* ---- what the other variants would have taken ---------------------------------------- */
+
+static void add_other(answer *a, const char *variant, int tp, int cp) {
+    const rc_layout *own = &a->scenario.layout;
+    if (strcmp(variant, a->scenario.variant) == 0 && tp == own->tp && cp == own->cp)
+        return;
+    alternative *o = &a->others[a->other_count++];
+    snprintf(o->variant, sizeof o->variant, "%s", variant);
+    o->layout = *own;
+    o->layout.tp = tp;
+    o->layout.cp = cp;
+}
+
+static void run_others(answer *a, const rc_costs *costs) {
+    int tp = a->scenario.layout.tp, cp = a->scenario.layout.cp;
+    if (cp > 1 && a->scenario.phase == RC_PREFILL) {
+        add_other(a, "pass-kv", tp, cp);
+        add_other(a, "pass-q", tp, cp);
+        add_other(a, "all-gather-kv", tp, cp);
+    } else if (cp > 1) {
+        add_other(a, "pass-q", tp, cp);
+    }
+    if (cp > 1)
+        add_other(a, "tp", tp, 1);
+    add_other(a, "tp", tp * cp, 1);
+    for (int i = 0; i < a->other_count; i++) {
+        alternative *o = &a->others[i];
+        rc_spec spec = rc_scenario_spec(&a->scenario, costs);
+        rc_forward f;
+        rc_error why = {0};
+        spec.variant = o->variant;
+        spec.layout = o->layout;
+        o->status = rc_forward_run(&spec, &f, &why);
+        o->time = f.time;
+        snprintf(o->why, sizeof o->why, "%.500s", why.msg);
+    }
+}
+
+/* ---- text ----------------------------------------------------------------------------- */
+
+static const char *metric(const answer *a) {
+    return a->scenario.phase == RC_PREFILL ? "TTFT" : "TTIT";
+}
+
+static rc_table *breakdown_table(const answer *a) {
+    const rc_forward *r = &a->result;
+    rc_table *t = rc_table_create();
+    if (!t)
+        return NULL;
+    rc_table_column(t, "part", "part", "", RC_LEFT);
+    rc_table_column(t, "critical_ms", "critical", "ms", RC_RIGHT);
+    rc_table_column(t, "share_pct", "share", "%", RC_RIGHT);
+    rc_table_column(t, "busy_ms", "busy", "ms", RC_RIGHT);
+    for (int p = 0; p < RC_P_COUNT; p++) {
+        if (r->busy[p] <= 0.0 && r->critical[p] <= 0.0)
+            continue;
+        rc_table_text(t, rc_part_name((rc_part)p));
+        rc_table_real(t, 1e3 * r->critical[p], 3);
+        rc_table_real(t, 100.0 * r->critical[p] / r->time, 1);
+        rc_table_real(t, 1e3 * r->busy[p], 3);
+    }
+    return t;
+}
+
+static void print_head(const answer *a) {
+    const rc_scenario *s = &a->scenario;
+    const rc_forward *r = &a->result;
+    printf("# scenario %s: %s on %s, CP%d x TP%d, %s, %s\n", s->name, s->model.name, s->machine.name,
+           s->layout.cp, s->layout.tp, s->variant, s->eager ? "launched by the host" : "CUDA graph");
+    printf("# sequences %zu, first one T %lld, P %lld\n", s->seq_count, (long long)s->seqs[0].t,
+           (long long)s->seqs[0].p);
+    printf("%s_ms %.3f  (p5 %.3f, p95 %.3f)\n", metric(a), 1e3 * r->time, 1e3 * r->p5, 1e3 * r->p95);
+    printf("FLOP rate %.1f TFLOP/s per GPU, MFU %.1f %% of %.0f TFLOP/s\n", r->flop_rate / 1e12,
+           100.0 * r->mfu, s->machine.bf16_rate / 1e12);
+    printf("communication: exposed %.3f ms, hidden %.3f ms\n", 1e3 * r->exposed_comm,
+           1e3 * r->hidden_comm);
+}
+
+static void print_memory(const rc_memory *m) {
+    printf("memory per GPU: %.2f GB of %.2f GB (weights %.2f, KV %.2f, activations %.2f, buffers %.2f, "
+           "reserve %.2f)\n", m->total / 1e9, m->capacity / 1e9, m->weights / 1e9, m->kv / 1e9,
+           m->activations / 1e9, m->buffers / 1e9, m->reserve / 1e9);
+}
+
+static void print_basis(const rc_forward *r) {
+    printf("critical path rests on:");
+    for (int b = 0; b < RC_BASIS_COUNT; b++)
+        if (r->basis[b] > 0.0)
+            printf(" %s %.1f %%", rc_basis_name((rc_basis)b), 100.0 * r->basis[b]);
+    printf("\n");
+}
+
+static void print_others(const answer *a) {
+    for (int i = 0; i < a->other_count; i++) {
+        const alternative *o = &a->others[i];
+        if (o->status == RC_OK)
+            printf("alternative CP%d x TP%d %-14s %.3f ms (%+.1f %%)\n", o->layout.cp, o->layout.tp,
+                   o->variant, 1e3 * o->time, 100.0 * (o->time / a->result.time - 1.0));
+        else
+            printf("alternative CP%d x TP%d %-14s not possible: %s\n", o->layout.cp, o->layout.tp,
+                   o->variant, o->why);
+    }
+}
+
+static rc_status print_text(const answer *a, rc_error *err) {
+    rc_table *t = breakdown_table(a);
+    if (!t)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for the breakdown");
+    print_head(a);
+    rc_status st = rc_table_print(t, stdout, err);
+    rc_table_destroy(t);
+    print_memory(&a->result.memory);
+    print_basis(&a->result);
+    print_others(a);
+    return st;
+}
+
+/* ---- JSON ----------------------------------------------------------------------------- */
+
+static void json_memory(rc_json *j, json_t *root, const rc_memory *m) {
+    json_t *o = rc_json_object(j, root, "memory_bytes");
+    rc_json_real(j, o, "weights", m->weights);
+    rc_json_real(j, o, "kv", m->kv);
+    rc_json_real(j, o, "activations", m->activations);
+    rc_json_real(j, o, "buffers", m->buffers);
+    rc_json_real(j, o, "reserve", m->reserve);
+    rc_json_real(j, o, "total", m->total);
+    rc_json_real(j, o, "capacity", m->capacity);
+}
+
+static void json_others(rc_json *j, json_t *root, const answer *a) {
+    json_t *list = rc_json_list(j, root, "alternatives");
+    for (int i = 0; i < a->other_count; i++) {
+        const alternative *o = &a->others[i];
+        json_t *e = rc_json_object(j, list, NULL);
+        rc_json_text(j, e, "variant", o->variant);
+        rc_json_int(j, e, "tp", o->layout.tp);
+        rc_json_int(j, e, "cp", o->layout.cp);
+        if (o->status == RC_OK)
+            rc_json_real(j, e, a->scenario.phase == RC_PREFILL ? "ttft_ms" : "ttit_ms", 1e3 * o->time);
+        else
+            rc_json_text(j, e, "not_possible", o->why);
+    }
+}
+
+static rc_json *answer_json(const answer *a) {
+    const rc_scenario *s = &a->scenario;
+    const rc_forward *r = &a->result;
+    rc_json *j = rc_json_create();
+    json_t *root = rc_json_root(j);
+    rc_json_text(j, root, "scenario", s->name);
+    rc_json_text(j, root, "model", s->model.name);
+    rc_json_text(j, root, "machine", s->machine.name);
+    rc_json_text(j, root, "variant", s->variant);
+    rc_json_int(j, root, "tp", s->layout.tp);
+    rc_json_int(j, root, "cp", s->layout.cp);
+    rc_json_real(j, root, s->phase == RC_PREFILL ? "ttft_ms" : "ttit_ms", 1e3 * r->time);
+    rc_json_real(j, root, "p5", 1e3 * r->p5);
+    rc_json_real(j, root, "p95", 1e3 * r->p95);
+    json_t *b = rc_json_object(j, root, "breakdown");
+    for (int p = 0; p < RC_P_COUNT; p++) {
+        if (r->busy[p] <= 0.0 && r->critical[p] <= 0.0)
+            continue;
+        json_t *e = rc_json_object(j, b, rc_part_name((rc_part)p));
+        rc_json_real(j, e, "critical_ms", 1e3 * r->critical[p]);
+        rc_json_real(j, e, "busy_ms", 1e3 * r->busy[p]);
+    }
+    rc_json_real(j, root, "exposed_comm_ms", 1e3 * r->exposed_comm);
+    rc_json_real(j, root, "hidden_comm_ms", 1e3 * r->hidden_comm);
+    rc_json_real(j, root, "flop_rate", r->flop_rate);
+    rc_json_real(j, root, "mfu", r->mfu);
+    json_memory(j, root, &r->memory);
+    json_t *basis = rc_json_object(j, root, "cost_sources");
+    for (int i = 0; i < RC_BASIS_COUNT; i++)
+        rc_json_real(j, basis, rc_basis_name((rc_basis)i), r->basis[i]);
+    json_others(j, root, a);
+    return j;
+}
+
+/* ---- --stats -------------------------------------------------------------------------- */
+
+static rc_status print_stats(const answer *a, const rc_costs *costs, rc_error *err) {
+    rc_forward all;
+    rc_spec spec = rc_scenario_spec(&a->scenario, costs);
+    spec.unfold = true;
+    double start = now_s();
+    RC_TRY(rc_forward_run(&spec, &all, err));
+    double wall = now_s() - start;
+    printf("# simulation\n");
+    printf("folded:   %u GPUs, %d layers, %zu ops, %llu events, %.2f ms wall\n", a->result.gpus,
+           a->result.layers_simulated, a->result.ops, (unsigned long long)a->result.events, 1e3 * a->wall);
+    printf("unfolded: %u GPUs, %d layers, %zu ops, %llu events, %.2f ms wall, %.2f M events/s "
+           "(schedule, costs and engine together)\n", all.gpus, all.layers_simulated, all.ops,
+           (unsigned long long)all.events, 1e3 * wall, (double)all.events / wall / 1e6);
+    printf("trace hash %016llx, %lld ps, folded %s\n", (unsigned long long)all.trace_hash,
+           (long long)all.ticks, all.ticks == a->result.ticks ? "equal to the tick" : "DIFFERS");
+    if (all.ticks != a->result.ticks)
+        return rc_fail(err, RC_E_CHECK, "folded %lld ps and unfolded %lld ps differ",
+                       (long long)a->result.ticks, (long long)all.ticks);
+    return RC_OK;
+}
+
+static rc_status show(const answer *a, const forward_flags *f, const rc_costs *costs, rc_error *err) {
+    rc_status st = RC_OK;
+    if (f->json) {
+        rc_json *j = answer_json(a);
+        st = rc_json_write(j, stdout, err);
+        rc_json_destroy(j);
+        return st;
+    }
+    if (f->csv) {
+        rc_table *t = breakdown_table(a);
+        st = t ? rc_table_csv(t, stdout, err) : rc_fail(err, RC_E_NOMEM, "out of memory");
+        rc_table_destroy(t);
+        return st;
+    }
+    if (f->quiet)
+        printf("%.3f\n", 1e3 * a->result.time);
+    else
+        RC_TRY(print_text(a, err));
+    return f->stats ? print_stats(a, costs, err) : RC_OK;
+}
+
+static rc_status evaluate(answer *a, const forward_flags *f, const rc_costs *costs, rc_error *err) {
+    rc_spec spec = rc_scenario_spec(&a->scenario, costs);
+    spec.unfold = f->unfold;
+    double start = now_s();
+    RC_TRY(rc_forward_run(&spec, &a->result, err));
+    a->wall = now_s() - start;
+    spec.draws = (int)f->draws;
+    spec.seed = (uint64_t)f->seed;
+    if (!f->quiet)
+        RC_TRY(rc_forward_run(&spec, &a->result, err));
+    if (!f->quiet && !f->csv)
+        run_others(a, costs);
+    return show(a, f, costs, err);
+}
+
+rc_status rc_cmd_forward(int argc, char **argv, rc_error *err) {
+    forward_flags f = {0};
+    answer a = {0};
+    rc_costs *costs = NULL;
+    bool helped;
+    RC_TRY(parse(argc, argv, &f, &helped, err));
+    if (helped)
+        return RC_OK;
+    RC_TRY(rc_scenario_load(f.file, f.sets.values, f.sets.count, &a.scenario, err));
+    rc_status st = rc_costs_open(f.store, &a.scenario.machine, &costs, err);
+    if (st == RC_OK)
+        st = evaluate(&a, &f, costs, err);
+    rc_costs_close(costs);
+    rc_scenario_free(&a.scenario);
+    return st;
+}

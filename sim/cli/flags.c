@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/cli/flags.h"
+#include <stdio.h>
+#include <string.h>
+#include "sim/base/quantity.h"
+
+enum { MAX_FLAGS = 64 };
+
+static void print_help(const char *usage, const rc_flag *flags, size_t count) {
+    printf("%s\n", usage);
+    for (size_t i = 0; i < count; i++) {
+        char left[64];
+        snprintf(left, sizeof left, "%s%s%s", flags[i].name, flags[i].value ? " " : "",
+                 flags[i].value ? flags[i].value : "");
+        printf("  %-22s %s\n", left, flags[i].help);
+    }
+}
+
+static rc_status unknown(const char *name, const rc_flag *flags, size_t count, rc_error *err) {
+    const char *names[MAX_FLAGS + 1];
+    size_t n = count < MAX_FLAGS ? count : MAX_FLAGS;
+    for (size_t i = 0; i < n; i++)
+        names[i] = flags[i].name;
+    names[n] = NULL;
+    const char *near = rc_nearest(name, names);
+    return rc_fail(err, RC_E_USAGE, "unknown flag '%s'%s%s%s", name, near ? " (did you mean '" : "",
+                   near ? near : "", near ? "'?)" : "; --help lists the flags");
+}
+
+static rc_status store(const rc_flag *f, const char *value, rc_error *err) {
+    rc_many *many = f->out;
+    switch (f->kind) {
+    case RC_FLAG_TEXT:
+        *(const char **)f->out = value;
+        return RC_OK;
+    case RC_FLAG_INT: {
+        rc_status st = rc_quantity_int(value, 0, INT64_C(1) << 40, f->out, err);
+        if (st != RC_OK && err)
+            snprintf(err->file, sizeof err->file, "%s", f->name);
+        return st == RC_OK ? RC_OK : RC_E_USAGE;
+    }
+    default:
+        if (many->count == RC_MAX_MANY)
+            return rc_fail(err, RC_E_USAGE, "%s is given more than %d times", f->name, RC_MAX_MANY);
+        many->values[many->count++] = value;
+        return RC_OK;
+    }
+}
+
+/* One flag at argv[*i]; *i ends on the last word it used. */
+static rc_status take(int argc, char **argv, int *i, const rc_flag *flags, size_t count, rc_error *err) {
+    const char *word = argv[*i], *eq = strchr(word, '=');
+    char name[64];
+    snprintf(name, sizeof name, "%.*s", eq ? (int)(eq - word) : (int)strlen(word), word);
+    for (size_t k = 0; k < count; k++) {
+        if (strcmp(name, flags[k].name) != 0)
+            continue;
+        if (flags[k].kind == RC_FLAG_BOOL) {
+            if (eq)
+                return rc_fail(err, RC_E_USAGE, "%s takes no value, found '%s'", name, eq + 1);
+            *(bool *)flags[k].out = true;
+            return RC_OK;
+        }
+        if (!eq && *i + 1 >= argc)
+            return rc_fail(err, RC_E_USAGE, "%s needs a value (%s)", name, flags[k].value);
+        return store(&flags[k], eq ? eq + 1 : argv[++*i], err);
+    }
+    return unknown(name, flags, count, err);
+}
+
+rc_status rc_flags_parse(int argc, char **argv, const rc_flag *flags, size_t count, const char *usage,
+                         const char **args, size_t max_args, size_t *arg_count, bool *helped,
+                         rc_error *err) {
+    bool open = true;
+    *arg_count = 0;
+    *helped = false;
+    for (int i = 1; i < argc; i++) {
+        if (open && strcmp(argv[i], "--") == 0) {
+            open = false;
+        } else if (open && (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)) {
+            print_help(usage, flags, count);
+            *helped = true;
+            return RC_OK;
+        } else if (open && argv[i][0] == '-' && argv[i][1] != '\0') {
+            RC_TRY(take(argc, argv, &i, flags, count, err));
+        } else if (*arg_count == max_args) {
+            return rc_fail(err, RC_E_USAGE, "unexpected argument '%s'", argv[i]);
+        } else {
+            args[(*arg_count)++] = argv[i];
+        }
+    }
+    return RC_OK;
+}

@@ -1,0 +1,65 @@
+/* ringcast: the program. Finds the command, turns its status into an exit code; nothing else exits.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdio.h>
+#include <string.h>
+#include "sim/cli/flags.h"
+
+#ifndef RC_VERSION
+#define RC_VERSION "0.0.0"
+#endif
+
+typedef struct command {
+    const char *name;
+    rc_status (*run)(int argc, char **argv, rc_error *err);
+    const char *help;
+} command;
+
+static const command commands[] = {
+    {"forward", rc_cmd_forward, "one prefill or decode step of a scenario: time, breakdown, memory"},
+    {"paper", rc_cmd_paper, "reproduce the tables and figures of arXiv 2411.01783v3"},
+    {"calibration", rc_cmd_calibration, "what the costs rest on: list, show, build"},
+};
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static void usage(FILE *f) {
+    fprintf(f, "ringcast %s: latency of long-context LLM inference, forecast from measured costs\n\n",
+            RC_VERSION);
+    fprintf(f, "usage: ringcast COMMAND [ARGUMENTS]\n\n");
+    for (int i = 0; i < COMMANDS; i++)
+        fprintf(f, "  %-12s %s\n", commands[i].name, commands[i].help);
+    fprintf(f, "\n`ringcast COMMAND --help` lists the flags of a command.\n");
+}
+
+static rc_status dispatch(int argc, char **argv, rc_error *err) {
+    const char *names[COMMANDS + 1] = {0};
+    for (int i = 0; i < COMMANDS; i++) {
+        names[i] = commands[i].name;
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1, err);
+    }
+    const char *near = rc_nearest(argv[1], names);
+    return rc_fail(err, RC_E_USAGE, "unknown command '%s'%s%s%s", argv[1],
+                   near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        usage(stderr);
+        return 2;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        usage(stdout);
+        return 0;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("ringcast %s\n", RC_VERSION);
+        return 0;
+    }
+    rc_error err = {0};
+    rc_status st = dispatch(argc, argv, &err);
+    if (st != RC_OK) {
+        char text[1200];
+        fprintf(stderr, "ringcast: %s\n", rc_error_text(&err, text, sizeof text));
+    }
+    return rc_exit_code(st);
+}

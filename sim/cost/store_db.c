@@ -1,0 +1,294 @@
+/* Calibration rows as a SQLite database: reading one (a file, or the embedded bytes in place, through
+ * sqlite3_deserialize) and writing one.
+ *
+ * A store is recognised by its application id before anything else is believed, then by its schema
+ * version, then checked by SQLite itself (quick_check): so a truncated file, another program's database
+ * and a store of a newer Ringcast each end in their own sentence.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/cost/store.h"
+
+#include <math.h>
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "calib/schema.h"
+
+#define COLUMNS                                                                                    \
+    "machine,gpu,state,op,variant,dtype,a,b,c,d,p10_s,p50_s,p90_s,samples,sm_mhz,power_w,temp_c,"   \
+    "date,driver,cuda,nccl,kernel,\"commit\",source"
+
+/* ---- opening ------------------------------------------------------------------------------- */
+
+static rc_status broken(sqlite3 *db, const char *name, rc_error *err)
+{
+    int code = sqlite3_errcode(db);
+    if (code == SQLITE_NOTADB)
+        return rc_fail_at(err, RC_E_SCHEMA, name, 0, 0,
+                          "not a SQLite database; expected a calibration store");
+    return rc_fail_at(err, RC_E_SCHEMA, name, 0, 0, "truncated or damaged calibration store (%s)",
+                      sqlite3_errmsg(db));
+}
+
+static rc_status pragma(sqlite3 *db, const char *name, const char *sql, int64_t *out, rc_error *err)
+{
+    sqlite3_stmt *s = NULL;
+    if (sqlite3_prepare_v2(db, sql, -1, &s, NULL) != SQLITE_OK)
+        return broken(db, name, err);
+    rc_status st = sqlite3_step(s) == SQLITE_ROW ? RC_OK : broken(db, name, err);
+    if (st == RC_OK)
+        *out = sqlite3_column_int64(s, 0);
+    (void)sqlite3_finalize(s);
+    return st;
+}
+
+/* quick_check walks every page: a file cut short anywhere is found here. */
+static rc_status check_whole(sqlite3 *db, const char *name, rc_error *err)
+{
+    sqlite3_stmt *s = NULL;
+    if (sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &s, NULL) != SQLITE_OK)
+        return broken(db, name, err);
+    rc_status st = RC_OK;
+    if (sqlite3_step(s) != SQLITE_ROW)
+        st = broken(db, name, err);
+    else if (strcmp((const char *)sqlite3_column_text(s, 0), "ok") != 0)
+        st = rc_fail_at(err, RC_E_SCHEMA, name, 0, 0, "truncated or damaged calibration store (%.200s)",
+                        (const char *)sqlite3_column_text(s, 0));
+    (void)sqlite3_finalize(s);
+    return st;
+}
+
+static rc_status check_store(sqlite3 *db, const char *name, rc_error *err)
+{
+    int64_t id = 0, version = 0;
+    RC_TRY(pragma(db, name, "PRAGMA application_id", &id, err));
+    if (id != RC_STORE_APPLICATION_ID)
+        return rc_fail_at(err, RC_E_SCHEMA, name, 0, 0,
+                          "not a calibration store: application id 0x%08llx, expected 0x%08x",
+                          (unsigned long long)id & 0xffffffffu, (unsigned)RC_STORE_APPLICATION_ID);
+    RC_TRY(pragma(db, name, "PRAGMA user_version", &version, err));
+    if (version != RC_STORE_SCHEMA_VERSION)
+        return rc_fail_at(err, RC_E_SCHEMA, name, 0, 0,
+                          "calibration store of schema version %lld; this program reads version %d",
+                          (long long)version, RC_STORE_SCHEMA_VERSION);
+    return check_whole(db, name, err);
+}
+
+static rc_status open_file(const char *path, sqlite3 **db, rc_error *err)
+{
+    FILE *f = fopen(path, "rb");
+    if (f == NULL)
+        return rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot open the calibration store: no such "
+                                                    "file, or not readable");
+    (void)fclose(f);
+    if (sqlite3_open_v2(path, db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
+        return rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot open the calibration store: %s",
+                          sqlite3_errmsg(*db));
+    return RC_OK;
+}
+
+/* The bytes are used where they are; SQLite is told not to write or free them. */
+static rc_status open_embedded(sqlite3 **db, rc_error *err)
+{
+    size_t size = 0;
+    const unsigned char *bytes = rc_store_embedded(&size);
+    if (bytes == NULL || size == 0)
+        return rc_fail(err, RC_E_SCHEMA, "this program was built without a calibration store");
+    if (sqlite3_open_v2(":memory:", db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK ||
+        sqlite3_deserialize(*db, "main", (unsigned char *)(uintptr_t)bytes, (sqlite3_int64)size,
+                            (sqlite3_int64)size, SQLITE_DESERIALIZE_READONLY) != SQLITE_OK)
+        return rc_fail(err, RC_E_SCHEMA, "cannot open the built-in calibration store: %s",
+                       sqlite3_errmsg(*db));
+    return RC_OK;
+}
+
+/* ---- reading ------------------------------------------------------------------------------- */
+
+static const char *text_at(sqlite3_stmt *s, int i)
+{
+    const char *t = (const char *)sqlite3_column_text(s, i);
+    return t != NULL ? t : "";
+}
+
+static double real_at(sqlite3_stmt *s, int i)
+{
+    return sqlite3_column_type(s, i) == SQLITE_NULL ? NAN : sqlite3_column_double(s, i);
+}
+
+static void row_at(sqlite3_stmt *s, rc_row *x)
+{
+    *x = (rc_row){.machine = text_at(s, 0),          .gpu = text_at(s, 1),
+                  .state = text_at(s, 2),            .op = text_at(s, 3),
+                  .variant = text_at(s, 4),          .dtype = text_at(s, 5),
+                  .a = sqlite3_column_int64(s, 6),   .b = sqlite3_column_int64(s, 7),
+                  .c = sqlite3_column_int64(s, 8),   .d = sqlite3_column_int64(s, 9),
+                  .p10 = real_at(s, 10),             .p50 = real_at(s, 11),
+                  .p90 = real_at(s, 12),             .samples = sqlite3_column_int64(s, 13),
+                  .sm_mhz = real_at(s, 14),          .power_w = real_at(s, 15),
+                  .temp_c = real_at(s, 16),          .date = text_at(s, 17),
+                  .driver = text_at(s, 18),          .cuda = text_at(s, 19),
+                  .nccl = text_at(s, 20),            .kernel = text_at(s, 21),
+                  .commit = text_at(s, 22),          .source = text_at(s, 23)};
+}
+
+/* SQL constraints cannot say everything; what look-ups rely on is checked again. */
+static bool sane(const rc_row *x)
+{
+    return isfinite(x->p10) && isfinite(x->p50) && isfinite(x->p90) && x->p10 > 0.0 &&
+           x->p10 <= x->p50 && x->p50 <= x->p90 && x->a >= 0 && x->b >= 0 && x->c >= 0 && x->d >= 0;
+}
+
+static rc_status read_rows(sqlite3 *db, const char *name, const char *machine, rc_rows *rows,
+                           rc_error *err)
+{
+    static const char sql[] = "SELECT " COLUMNS " FROM cost WHERE ?1 IS NULL OR machine = ?1 "
+                              "ORDER BY machine, op, variant, dtype, state, c, d, b, a, source";
+    sqlite3_stmt *s = NULL;
+    if (sqlite3_prepare_v2(db, sql, -1, &s, NULL) != SQLITE_OK)
+        return broken(db, name, err);
+    int step = SQLITE_DONE;
+    rc_status st = RC_OK;
+    if (machine != NULL && sqlite3_bind_text(s, 1, machine, -1, SQLITE_STATIC) != SQLITE_OK)
+        st = broken(db, name, err);
+    while (st == RC_OK && (step = sqlite3_step(s)) == SQLITE_ROW) {
+        rc_row x;
+        row_at(s, &x);
+        if (!sane(&x))
+            st = rc_fail_at(err, RC_E_SCHEMA, name, 0, 0,
+                            "damaged calibration store: op %s a=%lld b=%lld of machine %s has no "
+                            "valid times",
+                            x.op, (long long)x.a, (long long)x.b, x.machine);
+        else
+            st = rc_rows_add(rows, &x, err);
+    }
+    if (st == RC_OK && step != SQLITE_DONE)
+        st = broken(db, name, err);
+    (void)sqlite3_finalize(s);
+    return st;
+}
+
+rc_status rc_store_rows(const char *path, const char *machine, rc_rows **out, rc_error *err)
+{
+    sqlite3 *db = NULL;
+    rc_rows *rows = NULL;
+    const char *name = path != NULL ? path : "(built in)";
+    rc_status st = path != NULL ? open_file(path, &db, err) : open_embedded(&db, err);
+    if (st == RC_OK)
+        st = check_store(db, name, err);
+    if (st == RC_OK)
+        st = rc_rows_create(&rows, err);
+    if (st == RC_OK)
+        st = read_rows(db, name, machine, rows, err);
+    (void)sqlite3_close(db);
+    if (st != RC_OK) {
+        rc_rows_free(rows);
+        return st;
+    }
+    *out = rows;
+    return RC_OK;
+}
+
+/* ---- writing ------------------------------------------------------------------------------- */
+
+static rc_status no_write(sqlite3 *db, const char *path, rc_error *err)
+{
+    return rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot write the calibration store: %s",
+                      sqlite3_errmsg(db));
+}
+
+static void bind_real(sqlite3_stmt *s, int i, double v)
+{
+    if (isnan(v))
+        (void)sqlite3_bind_null(s, i);
+    else
+        (void)sqlite3_bind_double(s, i, v);
+}
+
+static int insert(sqlite3_stmt *s, const rc_row *x)
+{
+    const char *head[] = {x->machine, x->gpu, x->state, x->op, x->variant, x->dtype};
+    const int64_t axes[] = {x->a, x->b, x->c, x->d};
+    const double times[] = {x->p10, x->p50, x->p90};
+    const double seen[] = {x->sm_mhz, x->power_w, x->temp_c};
+    const char *tail[] = {x->date, x->driver, x->cuda, x->nccl, x->kernel, x->commit, x->source};
+    int n = 1;
+    for (size_t i = 0; i < 6; i++)
+        (void)sqlite3_bind_text(s, n++, head[i], -1, SQLITE_STATIC);
+    for (size_t i = 0; i < 4; i++)
+        (void)sqlite3_bind_int64(s, n++, axes[i]);
+    for (size_t i = 0; i < 3; i++)
+        bind_real(s, n++, times[i]);
+    (void)sqlite3_bind_int64(s, n++, x->samples);
+    for (size_t i = 0; i < 3; i++)
+        bind_real(s, n++, seen[i]);
+    for (size_t i = 0; i < 7; i++)
+        (void)sqlite3_bind_text(s, n++, tail[i], -1, SQLITE_STATIC);
+    int step = sqlite3_step(s);
+    (void)sqlite3_reset(s);
+    return step;
+}
+
+static rc_status insert_all(sqlite3 *db, const char *path, const rc_rows *rows, rc_error *err)
+{
+    static const char sql[] = "INSERT INTO cost(" COLUMNS ") VALUES "
+                              "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+    sqlite3_stmt *s = NULL;
+    if (sqlite3_prepare_v2(db, sql, -1, &s, NULL) != SQLITE_OK)
+        return no_write(db, path, err);
+    rc_status st = RC_OK;
+    for (size_t i = 0; i < rc_rows_count(rows) && st == RC_OK; i++) {
+        if (insert(s, rc_rows_at(rows, i)) != SQLITE_DONE)
+            st = no_write(db, path, err);
+    }
+    (void)sqlite3_finalize(s);
+    return st;
+}
+
+static rc_status fill(sqlite3 *db, const char *path, const rc_rows *rows, rc_error *err)
+{
+    char head[256];
+    (void)snprintf(head, sizeof head,
+                   "PRAGMA page_size=4096; PRAGMA journal_mode=OFF; PRAGMA application_id=%d; "
+                   "PRAGMA user_version=%d; BEGIN;",
+                   RC_STORE_APPLICATION_ID, RC_STORE_SCHEMA_VERSION);
+    if (sqlite3_exec(db, head, NULL, NULL, NULL) != SQLITE_OK ||
+        sqlite3_exec(db, RC_STORE_SQL, NULL, NULL, NULL) != SQLITE_OK)
+        return no_write(db, path, err);
+    RC_TRY(insert_all(db, path, rows, err));
+    return sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK ? RC_OK
+                                                                     : no_write(db, path, err);
+}
+
+static rc_status write_new(const char *path, const char *tmp, const rc_rows *rows, rc_error *err)
+{
+    sqlite3 *db = NULL;
+    (void)unlink(tmp);
+    rc_status st = RC_OK;
+    if (sqlite3_open_v2(tmp, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK)
+        st = no_write(db, path, err);
+    if (st == RC_OK)
+        st = fill(db, path, rows, err);
+    (void)sqlite3_close(db);
+    if (st == RC_OK && rename(tmp, path) != 0)
+        st = rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot rename the finished store into place");
+    if (st != RC_OK)
+        (void)unlink(tmp);
+    return st;
+}
+
+rc_status rc_store_write(const char *path, rc_rows *const *sets, size_t n, rc_error *err)
+{
+    char tmp[1100];
+    if (access(path, F_OK) == 0)
+        return rc_fail_at(err, RC_E_IO, path, 0, 0, "exists already; it is not overwritten");
+    if (snprintf(tmp, sizeof tmp, "%s.tmp.%ld", path, (long)getpid()) >= (int)sizeof tmp)
+        return rc_fail_at(err, RC_E_IO, path, 0, 0, "the path is too long");
+    rc_rows *all = NULL;
+    RC_TRY(rc_rows_merge(sets, n, &all, err));
+    rc_status st = write_new(path, tmp, all, err);
+    rc_rows_free(all);
+    return st;
+}

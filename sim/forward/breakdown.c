@@ -1,0 +1,166 @@
+/* Folding of layers, and where the time went: the critical path walked back from the last op.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdlib.h>
+#include "sim/forward/internal.h"
+
+static rc_time later(rc_time a, rc_time b) {
+    return a > b ? a : b;
+}
+
+/* ends[layer * columns + gpu] on the device, and the same on the host behind them. */
+static rc_time *layer_ends(const rc_run *r) {
+    const rc_program *p = r->program;
+    size_t columns = 2 * (size_t)p->gpus;
+    rc_time *ends = calloc((size_t)p->layers + 1, columns * sizeof *ends);
+    if (!ends)
+        return NULL;
+    for (size_t i = 0; i < p->task_count; i++) {
+        const rc_task *t = &p->tasks[i];
+        size_t at = t->layer * columns + t->gpu + (t->lane == RC_LANE_HOST ? p->gpus : 0);
+        ends[at] = later(ends[at], rc_sim_op_end(r->sim, (rc_id)i));
+    }
+    return ends;
+}
+
+/* The last two layers took the same time on every GPU and no host took longer: from here on nothing changes
+ * from layer to layer, since each depends on the one before in the same way. */
+static bool is_steady(const rc_time *ends, int layers, uint32_t gpus, rc_time *period) {
+    size_t columns = 2 * (size_t)gpus;
+    const rc_time *a = ends + (size_t)(layers - 3) * columns;
+    const rc_time *b = a + columns, *c = b + columns;
+    *period = c[0] - b[0];
+    for (uint32_t g = 0; g < gpus; g++)
+        if (c[g] - b[g] != *period || b[g] - a[g] != *period || c[gpus + g] - b[gpus + g] > *period)
+            return false;
+    return true;
+}
+
+rc_status rc_fold_of(const rc_run *r, rc_fold *out, bool *steady, rc_error *err) {
+    const rc_program *p = r->program;
+    *out = (rc_fold){.layers = r->spec->model->layers, .simulated = p->layers};
+    out->end = rc_sim_end(r->sim);
+    *steady = true;
+    if (p->layers >= out->layers)
+        return RC_OK;
+    rc_time *ends = layer_ends(r);
+    if (!ends)
+        return rc_fail(err, RC_E_NOMEM, "out of memory while folding layers");
+    *steady = is_steady(ends, p->layers, p->gpus, &out->period);
+    size_t columns = 2 * (size_t)p->gpus;
+    out->from = ends[(size_t)(p->layers - 2) * columns];
+    out->to = out->from + out->period;
+    out->end += out->period * (out->layers - p->layers);
+    free(ends);
+    return RC_OK;
+}
+
+/* Ticks of [a, b), those inside the repeating window counted once more for every folded layer. */
+static double weighed(const rc_fold *f, rc_time a, rc_time b) {
+    rc_time lo = a > f->from ? a : f->from, hi = b < f->to ? b : f->to;
+    double ticks = (double)(b - a);
+    if (f->period > 0 && hi > lo)
+        ticks += (double)(hi - lo) * (f->layers - f->simulated);
+    return ticks / RC_PS_PER_S;
+}
+
+static rc_id last_op(const rc_sim *sim) {
+    rc_time end = rc_sim_end(sim);
+    rc_id n = (rc_id)rc_sim_op_count(sim);
+    for (rc_id i = 0; i < n; i++)
+        if (rc_sim_op_end(sim, i) == end)
+            return i;
+    return RC_NONE;
+}
+
+static void walk_critical_path(const rc_run *r, const rc_fold *f, rc_forward *out) {
+    double total = 0.0, basis[RC_BASIS_COUNT] = {0};
+    for (rc_id op = last_op(r->sim); op != RC_NONE;) {
+        rc_id cause = rc_sim_op_cause(r->sim, op);
+        rc_time from = cause == RC_NONE ? 0 : rc_sim_op_end(r->sim, cause);
+        double s = weighed(f, from, rc_sim_op_end(r->sim, op));
+        uint32_t shape = r->program->tasks[op].shape;
+        out->critical[r->program->shapes[shape].part] += s;
+        basis[r->costs[shape].basis] += s;
+        total += s;
+        op = cause;
+    }
+    for (int i = 0; i < RC_BASIS_COUNT; i++)
+        out->basis[i] = total > 0.0 ? basis[i] / total : 0.0;
+}
+
+void rc_breakdown(const rc_run *r, const rc_fold *f, rc_forward *out) {
+    const rc_program *p = r->program;
+    walk_critical_path(r, f, out);
+    double comm = 0.0;
+    for (size_t i = 0; i < p->task_count; i++) {
+        const rc_task *t = &p->tasks[i];
+        if (t->gpu != 0)
+            continue;
+        double s = (double)(rc_sim_op_end(r->sim, (rc_id)i) - rc_sim_op_start(r->sim, (rc_id)i)) / RC_PS_PER_S;
+        if (f->period > 0 && t->layer == p->layers - 1)
+            s *= 1 + f->layers - f->simulated;
+        out->busy[p->shapes[t->shape].part] += s;
+    }
+    for (int i = 0; i < RC_P_COUNT; i++) {
+        if (!rc_part_is_comm((rc_part)i))
+            continue;
+        out->exposed_comm += out->critical[i];
+        comm += out->busy[i];
+    }
+    out->hidden_comm = comm > out->exposed_comm ? comm - out->exposed_comm : 0.0;
+}
+
+typedef struct part_times {
+    rc_time sum, first, last;
+    int count;
+} part_times;
+
+static void add_times(part_times *t, rc_time start, rc_time end) {
+    if (t->count == 0 || start < t->first)
+        t->first = start;
+    t->last = later(t->last, end);
+    t->sum += end - start;
+    t->count++;
+}
+
+static double mean(const part_times *t) {
+    return t->count ? (double)t->sum / t->count / RC_PS_PER_S : 0.0;
+}
+
+void rc_ring_of(const rc_run *r, rc_ring_times *out) {
+    const rc_program *p = r->program;
+    int layer = p->layers - 1;
+    part_times attn = {0}, later_steps = {0}, send = {0}, a2a = {0}, merge = {0};
+    for (size_t i = 0; i < p->task_count; i++) {
+        const rc_task *t = &p->tasks[i];
+        if (t->gpu != 0 || t->layer != layer)
+            continue;
+        rc_time start = rc_sim_op_start(r->sim, (rc_id)i), end = rc_sim_op_end(r->sim, (rc_id)i);
+        switch (p->shapes[t->shape].part) {
+        case RC_P_ATTENTION:
+            add_times(&attn, start, end);
+            if (t->step > 0)
+                add_times(&later_steps, start, end);
+            break;
+        case RC_P_SENDRECV:
+            add_times(&send, start, end);
+            break;
+        case RC_P_ALL2ALL:
+            add_times(&a2a, start, end);
+            break;
+        case RC_P_MERGE:
+            add_times(&merge, start, end);
+            break;
+        default:
+            break;
+        }
+    }
+    rc_time first = send.count && send.first < attn.first ? send.first : attn.first;
+    rc_time last = merge.count ? merge.last : attn.last;
+    out->attn_op = later_steps.count ? mean(&later_steps) : mean(&attn);
+    out->attn_ring = (double)attn.sum / RC_PS_PER_S;
+    out->sendrecv = mean(&send);
+    out->sendrecv_ring = (double)send.sum / RC_PS_PER_S;
+    out->all2all = a2a.count ? (double)(a2a.last - a2a.first) / RC_PS_PER_S : 0.0;
+    out->whole = (double)(last - first) / RC_PS_PER_S;
+}

@@ -1,0 +1,192 @@
+/* One forward pass: checks, folding, breakdown, draws.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "sim/forward/internal.h"
+
+enum { FIRST_LAYERS = 4, MAX_DRAWS = 4096 };
+
+rc_request rc_spec_request(const rc_spec *spec, int layers) {
+    const rc_machine *m = rc_costs_machine(spec->costs);
+    rc_request rq = {.model = spec->model, .layout = spec->layout, .phase = spec->phase,
+                     .seqs = spec->seqs, .seq_count = spec->seq_count, .layers = layers, .head = true,
+                     .unfold_tp = spec->unfold, .eager = spec->eager, .ring_host = spec->eager};
+    rq.nodes_per_rank = (int)rc_ceil_div(spec->layout.tp, m->gpus_per_node);
+    return rq;
+}
+
+static int64_t sum_tokens(const rc_spec *spec, bool cached) {
+    int64_t n = 0;
+    for (size_t i = 0; i < spec->seq_count; i++)
+        n += cached ? spec->seqs[i].p : spec->seqs[i].t;
+    return n;
+}
+
+static rc_status check(const rc_spec *spec, rc_forward *out, rc_error *err) {
+    const rc_machine *m = rc_costs_machine(spec->costs);
+    int64_t gpus = (int64_t)spec->layout.tp * spec->layout.cp;
+    RC_TRY(rc_layout_check(spec->model, &spec->layout, err));
+    if (spec->layout.kv != RC_BF16 || spec->layout.act != RC_BF16)
+        return rc_fail(err, RC_E_UNMODELLED,
+                       "kv and activation dtype: only bf16 attention has been measured so far, found kv %s, "
+                       "activations %s", rc_dtype_name(spec->layout.kv), rc_dtype_name(spec->layout.act));
+    if (spec->model->head_dim != 128)
+        return rc_fail(err, RC_E_UNMODELLED,
+                       "model %s has head dimension %d: attention was measured for 128 only",
+                       spec->model->name, spec->model->head_dim);
+    if (gpus > m->gpus_per_node && m->nic_rate <= 0.0)
+        return rc_fail(err, RC_E_INPUT,
+                       "tp %d x cp %d needs %lld GPUs, but machine '%s' is one node of %d with no network",
+                       spec->layout.tp, spec->layout.cp, (long long)gpus, m->name, m->gpus_per_node);
+    RC_TRY(rc_model_memory(spec->model, &spec->layout, spec->phase, spec->variant,
+                           sum_tokens(spec, false), sum_tokens(spec, true), m->memory, &out->memory, err));
+    return rc_memory_check(&out->memory, spec->model, &spec->layout, err);
+}
+
+/* Build and run with as few layers as show a steady state. The caller frees program and run. */
+static rc_status simulate(const rc_spec *spec, rc_program *program, rc_run *run, rc_fold *fold,
+                          rc_error *err) {
+    int all = spec->model->layers;
+    for (int layers = spec->unfold || all < FIRST_LAYERS ? all : FIRST_LAYERS;; layers *= 2) {
+        bool steady = false;
+        if (layers > all)
+            layers = all;
+        rc_request rq = rc_spec_request(spec, layers);
+        RC_TRY(rc_schedule_build(spec->variant, &rq, program, err));
+        rc_status st = rc_run_program(spec, spec->costs, program, NULL, run, err);
+        if (st == RC_OK)
+            st = rc_fold_of(run, fold, &steady, err);
+        if (st == RC_OK && steady)
+            return RC_OK;
+        rc_run_free(run);
+        rc_program_free(program);
+        RC_TRY(st);
+    }
+}
+
+/* Each fitted parameter moves inside its interval: half-widths either side are 90 % ones. */
+static void draw_machine(const rc_machine *m, rc_rng *rng, rc_machine *out) {
+    *out = *m;
+    for (int i = 0; i < m->fitted_count; i++) {
+        const rc_fitted *f = &m->fitted[i];
+        double z = rc_rng_normal(rng) / 1.6448536269514722;
+        double *field = rc_machine_field(out, f->name);
+        double value = f->value + z * (z > 0.0 ? f->hi - f->value : f->value - f->lo);
+        if (field)
+            *field = fmax(value, 1e-3 * f->value);
+    }
+}
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double quantile(const double *sorted, int n, double q) {
+    double at = q * (n - 1);
+    int i = (int)at;
+    return i + 1 < n ? sorted[i] + (at - i) * (sorted[i + 1] - sorted[i]) : sorted[n - 1];
+}
+
+/* A draw keeps the nominal program and its folding; a draw that is not steady in as many layers is folded by
+ * its last layer all the same: an interval does not need the tick. */
+static rc_status draw_one(const rc_spec *spec, const rc_program *program, rc_rng *rng, double *out,
+                          rc_error *err) {
+    rc_machine m;
+    rc_costs *view = NULL;
+    rc_run run;
+    rc_fold fold;
+    bool steady;
+    double z[RC_F_COUNT];
+    draw_machine(rc_costs_machine(spec->costs), rng, &m);
+    for (int f = 0; f < RC_F_COUNT; f++)
+        z[f] = rc_rng_normal(rng);
+    RC_TRY(rc_costs_view(spec->costs, &m, &view, err));
+    rc_status st = rc_run_program(spec, view, program, z, &run, err);
+    if (st == RC_OK) {
+        st = rc_fold_of(&run, &fold, &steady, err);
+        *out = (double)fold.end / RC_PS_PER_S;
+        rc_run_free(&run);
+    }
+    rc_costs_close(view);
+    return st;
+}
+
+static rc_status draw_interval(const rc_spec *spec, const rc_program *program, rc_forward *out,
+                               rc_error *err) {
+    out->p5 = out->p95 = out->time;
+    int draws = spec->draws > MAX_DRAWS ? MAX_DRAWS : spec->draws;
+    if (draws < 1)
+        return RC_OK;
+    double *times = malloc((size_t)draws * sizeof *times);
+    if (!times)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for %d draws", draws);
+    rc_rng rng;
+    rc_rng_seed(&rng, spec->seed);
+    rc_status st = RC_OK;
+    for (int i = 0; i < draws && st == RC_OK; i++)
+        st = draw_one(spec, program, &rng, &times[i], err);
+    if (st == RC_OK) {
+        qsort(times, (size_t)draws, sizeof *times, by_value);
+        out->p5 = quantile(times, draws, 0.05);
+        out->p95 = quantile(times, draws, 0.95);
+    }
+    free(times);
+    return st;
+}
+
+static void rates(const rc_spec *spec, const rc_program *program, const rc_fold *fold, rc_forward *out) {
+    const rc_machine *m = rc_costs_machine(spec->costs);
+    double gpus = (double)spec->layout.tp * spec->layout.cp, model = 0.0;
+    rc_counts counts = rc_program_counts(program, 0);
+    double layers = (double)fold->layers / fold->simulated;
+    out->gemm_flops = counts.gemm_flops * layers;
+    out->attention_flops = counts.attention_flops * layers;
+    for (size_t i = 0; i < spec->seq_count; i++) {
+        model += rc_model_gemm_flops(spec->model, spec->seqs[i].t);
+        model += rc_model_attention_flops(spec->model, spec->seqs[i].t, spec->seqs[i].p);
+    }
+    out->flop_rate = model / gpus / out->time;
+    out->mfu = out->flop_rate / m->bf16_rate;
+}
+
+static void describe(const rc_run *run, const rc_fold *fold, rc_forward *out) {
+    out->ticks = fold->end;
+    out->time = (double)fold->end / RC_PS_PER_S;
+    rc_breakdown(run, fold, out);
+    rc_ring_of(run, &out->ring);
+    rates(run->spec, run->program, fold, out);
+    out->events = rc_sim_events(run->sim);
+    out->ops = rc_sim_op_count(run->sim);
+    out->gpus = run->program->gpus;
+    out->layers_simulated = fold->simulated;
+    out->trace_hash = rc_sim_trace_hash(run->sim);
+}
+
+rc_status rc_forward_run(const rc_spec *spec, rc_forward *out, rc_error *err) {
+    rc_program program;
+    rc_run run;
+    rc_fold fold;
+    memset(out, 0, sizeof *out);
+    RC_TRY(check(spec, out, err));
+    RC_TRY(simulate(spec, &program, &run, &fold, err));
+    describe(&run, &fold, out);
+    rc_run_free(&run);
+    rc_status st = draw_interval(spec, &program, out, err);
+    rc_program_free(&program);
+    return st;
+}
+
+rc_status rc_forward_trace(const rc_spec *spec, rc_program *program, struct rc_sim **sim,
+                           rc_error *err) {
+    rc_forward checked = {0};
+    rc_run run;
+    rc_fold fold;
+    RC_TRY(check(spec, &checked, err));
+    RC_TRY(simulate(spec, program, &run, &fold, err));
+    *sim = run.sim;
+    run.sim = NULL;
+    rc_run_free(&run);
+    return RC_OK;
+}

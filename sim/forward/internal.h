@@ -1,0 +1,49 @@
+/* Internal to the forward room: one program on one engine under one set of costs.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef RC_FORWARD_INTERNAL_H
+#define RC_FORWARD_INTERNAL_H
+#include "sim/engine/engine.h"
+#include "sim/forward/forward.h"
+
+typedef enum rc_family {     /* costs that err together */
+    RC_F_GEMM, RC_F_ATTENTION, RC_F_ELEMENTWISE, RC_F_ALL_REDUCE, RC_F_NETWORK, RC_F_HOST,
+    RC_F_COUNT
+} rc_family;
+rc_family rc_family_of(const rc_shape *s);
+
+typedef struct rc_shape_cost {
+    rc_time duration;        /* of the op; of the latency for a message */
+    double peer_rate;        /* message: most bytes/s of one flow */
+    double spread;
+    rc_basis basis;
+    bool same_node;
+} rc_shape_cost;
+
+typedef struct rc_run {
+    const rc_spec *spec;
+    const rc_program *program;
+    rc_shape_cost *costs;    /* [program->shape_count]; owned */
+    rc_sim *sim;             /* op ids are task indices; owned */
+} rc_run;
+
+/* z: one standard normal number per family; NULL: none. */
+rc_status rc_run_program(const rc_spec *spec, const rc_costs *costs, const rc_program *program,
+                         const double *z, rc_run *out, rc_error *err);
+void rc_run_free(rc_run *r);
+rc_request rc_spec_request(const rc_spec *spec, int layers);
+
+/* Where the layers of a run ended, and whether the last two were alike. */
+typedef struct rc_fold {
+    int layers;              /* of the model */
+    int simulated;           /* in the program */
+    rc_time period;          /* one more layer; 0 when nothing is folded */
+    rc_time from, to;        /* the last simulated layer: the window that repeats */
+    rc_time end;             /* of the whole pass, folded layers included */
+} rc_fold;
+/* *steady is false when the program must be rebuilt with more layers. */
+rc_status rc_fold_of(const rc_run *r, rc_fold *out, bool *steady, rc_error *err);
+
+void rc_breakdown(const rc_run *r, const rc_fold *fold, rc_forward *out);
+void rc_ring_of(const rc_run *r, rc_ring_times *out);
+
+#endif

@@ -1,0 +1,229 @@
+/* From tasks to ops: asks the cost room once per shape, gives every task an op on the engine, runs it.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "sim/forward/internal.h"
+
+/* Half-widths to standard deviations of a normal: p10..p90 and a 90 % interval. */
+#define Z_80 1.2815515655446004
+#define Z_90 1.6448536269514722
+
+enum { CLASS_NONE = 0, CLASS_COMPUTE = 1, CLASS_COMM = 2 };
+
+rc_family rc_family_of(const rc_shape *s) {
+    switch (s->kind) {
+    case RC_T_GEMM:
+        return RC_F_GEMM;
+    case RC_T_ATTENTION:
+    case RC_T_DECODE:
+        return RC_F_ATTENTION;
+    case RC_T_COLLECTIVE:
+        return RC_F_ALL_REDUCE;
+    case RC_T_MESSAGE:
+        return RC_F_NETWORK;
+    case RC_T_LAUNCH:
+    case RC_T_RING_STEP:
+        return RC_F_HOST;
+    default:
+        return RC_F_ELEMENTWISE;
+    }
+}
+
+static rc_time to_ticks(double seconds) {
+    return llround(seconds * RC_PS_PER_S);
+}
+
+/* One launch over several calls fills the chip as one call with all their rows and as many score entries
+ * does, and takes no less than its longest call alone. */
+static rc_status attention_cost(const rc_costs *c, const rc_program *p, const rc_shape *s, rc_cost *out,
+                                rc_error *err) {
+    int64_t rows = 0, entries = 0;
+    double longest = 0.0;
+    for (uint32_t i = 0; i < s->calls; i++) {
+        const rc_call *call = &p->calls[s->first_call + i];
+        RC_TRY(rc_cost_attention(c, call->causal, call->tq, call->tk, s->hq, s->hkv, out, err));
+        longest = fmax(longest, out->p50);
+        rows += call->tq;
+        entries += rc_call_entries(call);
+    }
+    if (s->calls < 2)
+        return RC_OK;
+    int64_t keys = rc_ceil_div(entries, rows);
+    RC_TRY(rc_cost_attention(c, 0, rows, keys > 0 ? keys : 1, s->hq, s->hkv, out, err));
+    out->p50 = fmax(out->p50, longest);
+    return RC_OK;
+}
+
+static rc_status timed_cost(const rc_costs *c, const rc_program *p, const rc_shape *s, rc_cost *out,
+                            rc_error *err) {
+    const rc_machine *m = rc_costs_machine(c);
+    *out = (rc_cost){0.0, 0.0, RC_MODELLED};
+    switch (s->kind) {
+    case RC_T_GEMM:
+        return rc_cost_gemm(c, s->dtype, s->a, s->b, s->c, out, err);
+    case RC_T_ATTENTION:
+        return attention_cost(c, p, s, out, err);
+    case RC_T_DECODE:
+        return rc_cost_decode(c, s->a, s->b, s->hq, s->hkv, out, err);
+    case RC_T_MERGE:
+        return rc_cost_merge(c, s->a, (int)s->b, out, err);
+    case RC_T_ELEMENTWISE:
+        return rc_cost_elementwise(c, s->op, s->a,
+                                   strcmp(s->op, "rotary_kv") == 0 ? s->hq * 1000 + s->hkv : s->b, out,
+                                   err);
+    case RC_T_COLLECTIVE:
+        return rc_cost_collective(c, s->op, s->bytes, s->ranks, s->nodes, out, err);
+    case RC_T_LAUNCH:
+        out->p50 = m->launch;
+        return RC_OK;
+    case RC_T_RING_STEP:
+        out->p50 = m->ring_step + (s->a ? m->cached_step : 0.0);
+        return RC_OK;
+    default: /* marks take no time; messages are asked for by the caller */
+        return RC_OK;
+    }
+}
+
+static rc_status cost_shapes(rc_run *r, const rc_costs *costs, const double *z, bool same_node,
+                             rc_error *err) {
+    double transfer = rc_costs_machine(costs)->ratio_spread / Z_90;
+    for (size_t i = 0; i < r->program->shape_count; i++) {
+        const rc_shape *s = &r->program->shapes[i];
+        rc_shape_cost *out = &r->costs[i];
+        rc_cost cost = {0.0, 0.0, RC_MODELLED};
+        if (s->kind == RC_T_MESSAGE) {
+            rc_p2p p2p;
+            RC_TRY(rc_cost_p2p(costs, s->bytes, same_node, &p2p, err));
+            cost = (rc_cost){p2p.latency, p2p.spread, p2p.basis};
+            out->peer_rate = p2p.peer_rate;
+            out->same_node = same_node;
+        } else {
+            RC_TRY(timed_cost(costs, r->program, s, &cost, err));
+        }
+        double factor = 1.0;
+        if (z) {
+            double own = cost.spread / Z_80;
+            double carried = cost.basis == RC_MEASURED || s->kind == RC_T_LAUNCH ||
+                                     s->kind == RC_T_RING_STEP || s->kind == RC_T_MESSAGE
+                                 ? 0.0 : transfer;
+            factor = exp(hypot(own, carried) * z[rc_family_of(s)]);
+        }
+        out->duration = to_ticks(cost.p50 * factor);
+        out->peer_rate /= factor;
+        out->spread = cost.spread;
+        out->basis = cost.basis;
+    }
+    return RC_OK;
+}
+
+/* Links of one simulated GPU: out and in. */
+typedef struct gpu_links {
+    rc_id out, in;
+} gpu_links;
+
+static rc_id add_op(rc_run *r, const rc_task *t, const rc_id *streams, const gpu_links *links) {
+    const rc_shape *s = &r->program->shapes[t->shape];
+    const rc_shape_cost *cost = &r->costs[t->shape];
+    rc_id path[2];
+    rc_op_desc d = {.kind = RC_OP_WORK, .stream = RC_NONE, .klass = CLASS_COMPUTE,
+                    .duration = cost->duration, .group = RC_NONE};
+    if (t->lane < RC_LANE_COUNT)
+        d.stream = streams[t->gpu * RC_LANE_COUNT + t->lane];
+    switch (s->kind) {
+    case RC_T_MESSAGE:
+        path[0] = links[t->gpu].out;
+        path[1] = links[t->peer].in;
+        d.kind = RC_OP_FLOW;
+        d.klass = CLASS_COMM;
+        d.bytes = s->bytes;
+        d.path = path;
+        d.path_len = 2;
+        d.max_rate = cost->peer_rate;
+        break;
+    case RC_T_COLLECTIVE:
+        d.kind = RC_OP_RENDEZVOUS;
+        d.klass = CLASS_NONE;
+        d.group = t->group;
+        d.group_size = r->program->gpus_per_rank;
+        break;
+    case RC_T_MARK:
+    case RC_T_LAUNCH:
+    case RC_T_RING_STEP:
+        d.kind = RC_OP_FIXED;
+        d.klass = CLASS_NONE;
+        break;
+    default:
+        break;
+    }
+    d.tag = t->shape;
+    return rc_sim_op(r->sim, &d);
+}
+
+static double rate_of(const rc_what_if *w, const rc_program *p, uint32_t gpu) {
+    bool slow = w->slow_speed > 0.0 && w->slow_rank >= 0 &&
+                gpu / p->gpus_per_rank == (uint32_t)w->slow_rank;
+    return slow ? w->slow_speed : 1.0;
+}
+
+static rc_status lay_out(rc_run *r, double link_rate, rc_id *streams, gpu_links *links, rc_error *err) {
+    const rc_what_if *w = &r->spec->what_if;
+    for (uint32_t gpu = 0; gpu < r->program->gpus; gpu++) {
+        rc_id domain = rc_sim_domain(r->sim);
+        bool slow = w->slow_link > 0.0 && w->slow_link_rank >= 0 &&
+                    gpu / r->program->gpus_per_rank == (uint32_t)w->slow_link_rank;
+        for (int lane = 0; lane < RC_LANE_COUNT; lane++)
+            streams[gpu * RC_LANE_COUNT + (uint32_t)lane] = rc_sim_stream(r->sim, domain);
+        rc_sim_domain_speed(r->sim, domain, rate_of(w, r->program, gpu));
+        links[gpu].out = rc_sim_link(r->sim, link_rate * (slow ? w->slow_link : 1.0));
+        links[gpu].in = rc_sim_link(r->sim, link_rate);
+    }
+    if (w->overlap_compute > 0.0)
+        rc_sim_interfere(r->sim, CLASS_COMPUTE, CLASS_COMM, w->overlap_compute);
+    if (w->overlap_comm > 0.0)
+        rc_sim_interfere(r->sim, CLASS_COMM, CLASS_COMPUTE, w->overlap_comm);
+    for (size_t i = 0; i < r->program->task_count; i++)
+        if (add_op(r, &r->program->tasks[i], streams, links) != i)
+            return rc_fail(err, RC_E_NOMEM, "out of memory while laying out the engine's program");
+    for (size_t i = 0; i < r->program->dep_count; i++)
+        RC_TRY(rc_sim_after(r->sim, r->program->deps[i].task, r->program->deps[i].before, err));
+    return RC_OK;
+}
+
+static rc_status run(rc_run *r, const rc_costs *costs, const double *z, rc_id *streams, gpu_links *links,
+                     rc_error *err) {
+    const rc_machine *m = rc_costs_machine(costs);
+    const rc_layout *l = &r->spec->layout;
+    bool same_node = l->tp * l->cp <= m->gpus_per_node;
+    rc_p2p p2p = {.link_rate = 1.0};
+    if (l->cp > 1)
+        RC_TRY(rc_cost_p2p(costs, 1.0, same_node, &p2p, err));
+    RC_TRY(cost_shapes(r, costs, z, same_node, err));
+    RC_TRY(lay_out(r, p2p.link_rate, streams, links, err));
+    return rc_sim_run(r->sim, err);
+}
+
+rc_status rc_run_program(const rc_spec *spec, const rc_costs *costs, const rc_program *program,
+                         const double *z, rc_run *out, rc_error *err) {
+    *out = (rc_run){.spec = spec, .program = program};
+    out->costs = calloc(program->shape_count, sizeof *out->costs);
+    out->sim = rc_sim_create();
+    rc_id *streams = calloc(program->gpus, RC_LANE_COUNT * sizeof *streams);
+    gpu_links *links = calloc(program->gpus, sizeof *links);
+    rc_status st = RC_E_NOMEM;
+    if (out->costs && out->sim && streams && links)
+        st = run(out, costs, z, streams, links, err);
+    else
+        rc_fail(err, st, "out of memory while laying out the engine's program");
+    free(streams);
+    free(links);
+    if (st != RC_OK)
+        rc_run_free(out);
+    return st;
+}
+
+void rc_run_free(rc_run *r) {
+    free(r->costs);
+    rc_sim_destroy(r->sim);
+    memset(r, 0, sizeof *r);
+}

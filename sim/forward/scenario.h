@@ -1,0 +1,41 @@
+/* Scenarios: one forward pass as a YAML file. Keys, units and defaults are in docs/scenarios.md.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef RC_FORWARD_SCENARIO_H
+#define RC_FORWARD_SCENARIO_H
+#include "sim/base/doc.h"
+#include "sim/forward/forward.h"
+
+typedef struct rc_scenario {
+    char name[96], description[256];
+    rc_model model;
+    rc_machine machine;
+    rc_layout layout;
+    char variant[32];
+    rc_phase phase;
+    rc_sequence *seqs;          /* owned */
+    size_t seq_count;
+    bool eager;
+    rc_what_if what_if;
+} rc_scenario;
+
+/* Read a scenario, its model and its machine. `sets` are "key=value" texts applied in order:
+ * "tokens.new=64K" overrides the file, "machine.nic_rate=100Gb/s" the machine it names. */
+rc_status rc_scenario_load(const char *path, const char *const *sets, size_t set_count,
+                           rc_scenario *out, rc_error *err);
+/* The same on a document in memory (tests, fuzzing). */
+rc_status rc_scenario_read(rc_doc *doc, const char *const *sets, size_t set_count, rc_scenario *out,
+                           rc_error *err);
+void rc_scenario_free(rc_scenario *s);
+/* A spec over the scenario; borrows from it. */
+rc_spec rc_scenario_spec(const rc_scenario *s, const rc_costs *costs);
+
+/* Path of models/NAME.json or scenarios/machines/NAME.yaml: a name with a '/' or the extension is a path and
+ * taken as it is; else it is looked up in the data folder ($RINGCAST_SHARE, or where the program was built).
+ * A name that is not there is an error that lists the nearest. */
+rc_status rc_share_path(const char *folder, const char *name, const char *ext, char *out, size_t size,
+                        rc_error *err);
+/* "machine.KEY=VALUE" without the prefix; units as in machine files. */
+rc_status rc_machine_set(rc_machine *m, const char *key, const char *value, rc_error *err);
+
+#endif

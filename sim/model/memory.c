@@ -1,0 +1,159 @@
+/* Bytes on one GPU: does a layout fit?
+ *
+ * Weights     q and o sharded TP ways; k and v by whole heads, max(1, N_KV/TP) of them; gate, up and down
+ *             sharded; embedding and LM head sharded over the vocabulary, always bf16; norms and biases
+ *             replicated, bf16. fp8 weights carry one fp32 scale a row of outputs, int4 one bf16 scale
+ *             per 128 elements.
+ * KV          tokens of all sequences, new and cached, over the CP ranks rounded up; all layers.
+ * Activations the largest live set within a layer for t = ceil(tokens_new / CP) tokens, see live_set().
+ *             The residual stream is whole (t x D) on every GPU of the TP group.
+ * Buffers     what the schedule keeps besides: two ring messages (one sent, one received) and the partial
+ *             outputs with their log-sum-exps, of one layer, for they are reused by every layer.
+ * Reserve     2 GB: CUDA context and modules 0.6, NCCL channels 0.8, cuBLAS workspace 0.1, graphs 0.5.
+ *             A fixed allowance, not a measurement.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/model/model.h"
+
+#include <math.h>
+#include <string.h>
+
+static const double RESERVE = 2e9;
+
+/* The widths one GPU holds. */
+typedef struct shard {
+    double q, kv, ffn, vocab;
+} shard;
+
+static shard shard_of(const rc_model *m, const rc_layout *l)
+{
+    int kv_heads = m->kv_heads >= l->tp ? m->kv_heads / l->tp : 1;
+    shard s = {.q = (double)m->heads / l->tp * m->head_dim,
+               .kv = (double)kv_heads * m->head_dim,
+               .ffn = ceil((double)m->ffn / l->tp),
+               .vocab = ceil((double)m->vocab / l->tp)};
+    return s;
+}
+
+/* rows x columns of weights with their scales. */
+static double matrix(double rows, double columns, rc_dtype d)
+{
+    double bytes = rows * columns * rc_dtype_bytes(d);
+    if (d == RC_FP8)
+        bytes += rows * 4.0;
+    if (d == RC_INT4)
+        bytes += rows * ceil(columns / 128.0) * 2.0;
+    return bytes;
+}
+
+static double weights_of(const rc_model *m, const rc_layout *l, const shard *s)
+{
+    double d = (double)m->hidden;
+    double attn = matrix(s->q + 2.0 * s->kv, d, l->attn_weights) + matrix(d, s->q, l->attn_weights);
+    double ffn = matrix(2.0 * s->ffn, d, l->ffn_weights) + matrix(d, s->ffn, l->ffn_weights);
+    double small = 2.0 * d + (m->qk_norm ? 2.0 * m->head_dim : 0.0);
+    if (m->attention_bias)
+        small += s->q + 2.0 * s->kv + (m->output_bias ? d : 0.0);
+    double embed = s->vocab * d * (m->tied_embeddings ? 1.0 : 2.0) + d;
+    return m->layers * (attn + ffn + 2.0 * small) + 2.0 * embed;
+}
+
+/* The largest live set of one layer, t tokens: the residual stream and, in turn,
+ *   QKV   the normed input and q, k, v
+ *   attn  q, k, v and the output
+ *   O     the attention output and the projection
+ *   FFN   the (quantised) input, gate and up
+ *   SwiGLU gate and up, and the (quantised) product
+ *   down  the product and the projection */
+static double live_set(const rc_model *m, const rc_layout *l, const shard *s, double t)
+{
+    double a = rc_dtype_bytes(l->act), x = l->ffn_weights == RC_FP8 ? 1.0 : a;
+    double residual = (double)m->hidden * a, qkv = (s->q + 2.0 * s->kv) * a;
+    double stage[] = {
+        (double)m->hidden * a + qkv,
+        qkv + s->q * a,
+        s->q * a + (double)m->hidden * a,
+        (double)m->hidden * x + 2.0 * s->ffn * a,
+        2.0 * s->ffn * a + s->ffn * x,
+        s->ffn * x + (double)m->hidden * a,
+    };
+    double most = 0.0;
+    for (size_t i = 0; i < sizeof stage / sizeof stage[0]; i++)
+        most = fmax(most, stage[i]);
+    return t * (residual + most);
+}
+
+/* Message and partial-output buffers of one layer; 0 when the ring has one rank. */
+static rc_status buffers_of(const rc_layout *l, const shard *s, int heads, const char *variant,
+                            double t, double cached, double *out, rc_error *err)
+{
+    static const char *const names[] = {"pass-kv", "pass-q", "all-gather-kv", "tp", NULL};
+    double a = rc_dtype_bytes(l->act), n = l->cp;
+    double kv_token = 2.0 * s->kv * rc_dtype_bytes(l->kv);
+    double partial = t * (s->q * a + 4.0 * heads); /* one output with its fp32 log-sum-exp */
+    if (strcmp(variant, "pass-kv") == 0)
+        *out = 2.0 * (cached + t) * kv_token + n * partial;
+    else if (strcmp(variant, "pass-q") == 0) /* partials computed for others, and received back */
+        *out = 2.0 * t * s->q * a + 2.0 * n * partial;
+    else if (strcmp(variant, "all-gather-kv") == 0)
+        *out = n * (cached + t) * kv_token;
+    else if (strcmp(variant, "tp") == 0)
+        *out = 0.0;
+    else {
+        const char *near = rc_nearest(variant, names);
+        return rc_fail(err, RC_E_INPUT,
+                       "variant '%s' is unknown; expected pass-kv, pass-q, all-gather-kv or tp%s%s%s",
+                       variant, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    }
+    if (l->cp == 1)
+        *out = 0.0;
+    return RC_OK;
+}
+
+rc_status rc_layout_check(const rc_model *m, const rc_layout *l, rc_error *err)
+{
+    if (l->tp < 1 || l->cp < 1)
+        return rc_fail(err, RC_E_INPUT, "tp is %d and cp is %d; both must be at least 1", l->tp,
+                       l->cp);
+    if (m->heads % l->tp != 0)
+        return rc_fail(err, RC_E_INPUT, "tp is %d, which does not divide the %d query heads of %s",
+                       l->tp, m->heads, m->name);
+    if (m->kv_heads % l->tp != 0 && l->tp % m->kv_heads != 0)
+        return rc_fail(err, RC_E_INPUT,
+                       "tp is %d, which neither divides nor is a multiple of the %d KV heads of %s",
+                       l->tp, m->kv_heads, m->name);
+    return RC_OK;
+}
+
+rc_status rc_model_memory(const rc_model *m, const rc_layout *l, rc_phase phase, const char *variant,
+                          int64_t tokens_new, int64_t tokens_cached, double capacity, rc_memory *out,
+                          rc_error *err)
+{
+    RC_TRY(rc_layout_check(m, l, err));
+    if (tokens_new < 0 || tokens_cached < 0)
+        return rc_fail(err, RC_E_INPUT, "%lld new and %lld cached tokens; neither may be negative",
+                       (long long)tokens_new, (long long)tokens_cached);
+    (void)phase; /* decode is a pass of few tokens: every term is a function of the counts */
+    shard s = shard_of(m, l);
+    double t = ceil((double)tokens_new / l->cp), cached = ceil((double)tokens_cached / l->cp);
+    double held = ceil(((double)tokens_new + (double)tokens_cached) / l->cp);
+    rc_memory mem = {.capacity = capacity, .reserve = RESERVE};
+    mem.weights = weights_of(m, l, &s);
+    mem.kv = held * m->layers * 2.0 * s.kv * rc_dtype_bytes(l->kv);
+    mem.activations = live_set(m, l, &s, t);
+    RC_TRY(buffers_of(l, &s, m->heads / l->tp, variant, t, cached, &mem.buffers, err));
+    mem.total = mem.weights + mem.kv + mem.activations + mem.buffers + mem.reserve;
+    *out = mem;
+    return RC_OK;
+}
+
+rc_status rc_memory_check(const rc_memory *mem, const rc_model *m, const rc_layout *l, rc_error *err)
+{
+    if (mem->total <= mem->capacity)
+        return RC_OK;
+    return rc_fail(err, RC_E_NOFIT,
+                   "%s does not fit on tp %d x cp %d: weights %.1f + KV cache %.1f + activations "
+                   "%.1f + buffers %.1f + reserve %.1f = %.1f GB a GPU, which has %.1f GB",
+                   m->name, l->tp, l->cp, mem->weights / 1e9, mem->kv / 1e9, mem->activations / 1e9,
+                   mem->buffers / 1e9, mem->reserve / 1e9, mem->total / 1e9, mem->capacity / 1e9);
+}

@@ -1,0 +1,33 @@
+/* All-gather pass-KV: gather every rank's KV first (a ring of N-1 messages with no attention beside it),
+ * then one attention over the whole sequence. Each of a rank's two chunks sees the cached tokens and all new
+ * tokens up to its own end: two bottom-right causal calls a sequence. No merge.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/schedule/builder.h"
+
+static void gather(rc_builder *b, double bytes) {
+    for (int j = 0; j < b->n - 1; j++) {
+        b->step = (uint16_t)j;
+        for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
+            uint32_t ready = b->last[gpu * RC_LANE_COUNT + RC_LANE_COMPUTE];
+            uint32_t from = rc_next_gpu(b, gpu, b->n - 1);
+            uint32_t id = rc_emit_message(b, gpu, rc_next_gpu(b, gpu, 1), RC_LANE_COMM,
+                                          RC_P_ALL_GATHER, bytes);
+            rc_emit_dep(b, id, j == 0 ? ready : b->msg[from]);
+            b->mark[gpu] = id;
+        }
+        for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
+            b->msg[gpu] = b->mark[gpu];
+    }
+    b->step = 0;
+}
+
+void rc_attention_all_gather(rc_builder *b) {
+    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
+        rc_emit_ring_step(b, gpu);
+    gather(b, (double)rc_kv_message_tokens(b) * rc_kv_token_bytes(b));
+    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
+        uint32_t id = rc_emit_attention_gathered(b, gpu);
+        if (b->n > 1)
+            rc_emit_dep(b, id, b->msg[rc_next_gpu(b, gpu, b->n - 1)]);
+    }
+}

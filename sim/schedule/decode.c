@@ -1,0 +1,23 @@
+/* Decode: one token per sequence. Tokens are dealt round-robin to the CP ranks, with the offset advancing
+ * each step so that KV stays balanced (paper section 3.6); the batch is padded to a multiple of N. Pass-Q
+ * decode is the ring of pass_q.c with split-KV attention over each rank's share of the context; TP decode
+ * is the same attention over all of it.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/schedule/builder.h"
+
+uint32_t rc_emit_decode(rc_builder *b, uint32_t gpu) {
+    int64_t keys = 0;
+    for (size_t i = 0; i < b->rq->seq_count; i++)
+        keys += rc_ceil_div(b->rq->seqs[i].p + b->rq->seqs[i].t, b->n);
+    rc_shape s = rc_shape_of(RC_T_DECODE, RC_P_ATTENTION);
+    s.a = rc_rank_tokens(b, 0);
+    s.b = rc_ceil_div(keys, (int64_t)b->rq->seq_count);
+    s.hq = b->hq;
+    s.hkv = b->hkv;
+    return rc_emit(b, gpu, RC_LANE_COMPUTE, &s);
+}
+
+void rc_attention_local_decode(rc_builder *b) {
+    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
+        rc_emit_decode(b, gpu);
+}

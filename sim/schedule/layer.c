@@ -1,0 +1,195 @@
+/* The parts of a transformer layer around attention, the same for every schedule: GEMMs over the rank's
+ * own tokens with weights cut N_TP ways, and an all-reduce over the TP group after O and after down.
+ * Norms carry the residual addition, and the quantisation where the GEMM that follows is fp8.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/schedule/builder.h"
+
+int rc_rank_of(const rc_builder *b, uint32_t gpu) {
+    return (int)(gpu / b->g);
+}
+
+uint32_t rc_next_gpu(const rc_builder *b, uint32_t gpu, int ranks_ahead) {
+    uint32_t n = (uint32_t)b->n, ahead = (uint32_t)ranks_ahead;
+    return ((gpu / b->g + ahead) % n) * b->g + gpu % b->g;
+}
+
+int64_t rc_rank_tokens(const rc_builder *b, int rank) {
+    int64_t tokens = 0;
+    if (b->rq->phase == RC_DECODE) /* one token a sequence, the batch padded to a multiple of N */
+        return rc_ceil_div((int64_t)b->rq->seq_count, b->n);
+    for (size_t i = 0; i < b->rq->seq_count; i++)
+        tokens += rc_shard_tokens(b->rq->seqs[i].t, b->n, rank);
+    return tokens;
+}
+
+int64_t rc_step_tokens(const rc_builder *b) {
+    int64_t tokens = 0;
+    if (b->rq->phase == RC_DECODE)
+        return rc_rank_tokens(b, 0);
+    for (size_t i = 0; i < b->rq->seq_count; i++)
+        tokens += rc_ceil_div(b->rq->seqs[i].t, b->n);
+    return tokens;
+}
+
+int64_t rc_kv_message_tokens(const rc_builder *b) {
+    int64_t tokens = 0;
+    for (size_t i = 0; i < b->rq->seq_count; i++)
+        tokens += rc_shard_cached(b->rq->seqs[i].p, b->n, 0) + rc_ceil_div(b->rq->seqs[i].t, b->n);
+    return tokens;
+}
+
+double rc_kv_token_bytes(const rc_builder *b) {
+    return 2.0 * b->hkv * b->rq->model->head_dim * rc_dtype_bytes(b->rq->layout.kv);
+}
+
+static void gemm(rc_builder *b, uint32_t gpu, rc_part part, rc_dtype w, int64_t m, int64_t n,
+                 int64_t k) {
+    rc_shape s = rc_shape_of(RC_T_GEMM, part);
+    s.dtype = w;
+    s.a = m;
+    s.b = n;
+    s.c = k;
+    rc_emit(b, gpu, RC_LANE_COMPUTE, &s);
+}
+
+static void elementwise(rc_builder *b, uint32_t gpu, rc_part part, const char *op, int64_t tokens,
+                        int64_t width) {
+    rc_shape s = rc_shape_of(RC_T_ELEMENTWISE, part);
+    s.op = op;
+    s.a = tokens;
+    s.b = width;
+    s.hq = b->hq;
+    s.hkv = b->hkv;
+    rc_emit(b, gpu, RC_LANE_COMPUTE, &s);
+}
+
+static void norm(rc_builder *b, uint32_t gpu, rc_dtype next, int64_t tokens) {
+    elementwise(b, gpu, RC_P_NORM, next == RC_FP8 ? "rmsnorm_fp8" : "rmsnorm", tokens,
+                b->rq->model->hidden);
+}
+
+/* One all-reduce of every rank's TP group; groups of different ranks are different rendezvous. */
+static void all_reduce(rc_builder *b) {
+    const rc_layout *l = &b->rq->layout;
+    if (l->tp == 1)
+        return;
+    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
+        rc_shape s = rc_shape_of(RC_T_COLLECTIVE, RC_P_ALL_REDUCE);
+        s.op = "all_reduce";
+        s.ranks = l->tp;
+        s.nodes = b->rq->nodes_per_rank;
+        s.bytes = (double)rc_rank_tokens(b, rc_rank_of(b, gpu)) * (double)b->rq->model->hidden *
+                  rc_dtype_bytes(l->act);
+        uint32_t id = rc_emit(b, gpu, RC_LANE_COMPUTE, &s);
+        if (id != RC_TASK_NONE)
+            b->p->tasks[id].group = b->p->groups + gpu / b->g;
+    }
+    b->p->groups += (uint32_t)b->n;
+}
+
+void rc_layer_before(rc_builder *b) {
+    const rc_model *m = b->rq->model;
+    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
+        int64_t t = rc_rank_tokens(b, rc_rank_of(b, gpu));
+        norm(b, gpu, b->rq->layout.attn_weights, t);
+        gemm(b, gpu, RC_P_QKV, b->rq->layout.attn_weights, t,
+             (int64_t)(b->hq + 2 * b->hkv) * m->head_dim, m->hidden);
+        elementwise(b, gpu, RC_P_ROTARY, "rotary_kv", t, (int64_t)(b->hq + 2 * b->hkv) * m->head_dim);
+    }
+}
+
+void rc_layer_after(rc_builder *b) {
+    const rc_model *m = b->rq->model;
+    const rc_layout *l = &b->rq->layout;
+    int64_t ffn = rc_ceil_div(m->ffn, l->tp);
+    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
+        gemm(b, gpu, RC_P_OUT, l->attn_weights, rc_rank_tokens(b, rc_rank_of(b, gpu)), m->hidden,
+             (int64_t)b->hq * m->head_dim);
+    all_reduce(b);
+    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
+        int64_t t = rc_rank_tokens(b, rc_rank_of(b, gpu));
+        norm(b, gpu, l->ffn_weights, t);
+        gemm(b, gpu, RC_P_GATE_UP, l->ffn_weights, t, 2 * ffn, m->hidden);
+        elementwise(b, gpu, RC_P_SWIGLU, l->ffn_weights == RC_FP8 ? "swiglu_fp8" : "swiglu", t, ffn);
+        gemm(b, gpu, RC_P_DOWN, l->ffn_weights, t, m->hidden, ffn);
+    }
+    all_reduce(b);
+}
+
+/* The last position of each sequence goes through the final norm and the LM head (bf16). */
+void rc_layer_head(rc_builder *b) {
+    const rc_model *m = b->rq->model;
+    int64_t rows = rc_ceil_div((int64_t)b->rq->seq_count, b->n);
+    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
+        norm(b, gpu, RC_BF16, rows);
+        gemm(b, gpu, RC_P_LM_HEAD, RC_BF16, rows, rc_ceil_div(m->vocab, b->rq->layout.tp), m->hidden);
+    }
+}
+
+void rc_emit_merge(rc_builder *b, uint32_t gpu, int64_t tokens, int parts) {
+    rc_shape s = rc_shape_of(RC_T_MERGE, RC_P_MERGE);
+    s.a = tokens * b->hq;
+    s.b = parts;
+    rc_emit(b, gpu, RC_LANE_COMPUTE, &s);
+}
+
+void rc_emit_ring_messages(rc_builder *b, double bytes) {
+    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
+        uint32_t to = rc_next_gpu(b, gpu, 1), from = rc_next_gpu(b, gpu, b->n - 1);
+        uint32_t ready = b->last[gpu * RC_LANE_COUNT + RC_LANE_COMPUTE];
+        uint32_t id = rc_emit_message(b, gpu, to, RC_LANE_COMM, RC_P_SENDRECV, bytes);
+        if (b->step == 0) {
+            rc_emit_dep(b, id, ready);
+        } else {
+            rc_emit_dep(b, id, b->msg[from]);
+            rc_emit_dep(b, id, b->att[to]);
+        }
+        b->mark[gpu] = id;
+    }
+}
+
+/* One all-to-all: every GPU opens it when it has something to send, N-1 messages leave it at once, and it
+ * closes when all its messages, out and in, have arrived. */
+static void exchange(rc_builder *b, double bytes_per_peer) {
+    rc_program *p = b->p;
+    rc_shape mark = rc_shape_of(RC_T_MARK, RC_P_ALL2ALL);
+    for (uint32_t gpu = 0; gpu < p->gpus; gpu++) {
+        uint32_t compute = b->last[gpu * RC_LANE_COUNT + RC_LANE_COMPUTE];
+        b->mark[gpu] = rc_emit(b, gpu, RC_LANE_COMM, &mark);
+        rc_emit_dep(b, b->mark[gpu], compute);
+    }
+    uint32_t first = (uint32_t)p->task_count;
+    for (uint32_t gpu = 0; gpu < p->gpus; gpu++) {
+        for (int d = 1; d < b->n; d++) {
+            uint32_t peer = rc_next_gpu(b, gpu, d);
+            uint32_t id = rc_emit_message(b, gpu, peer, RC_LANE_NONE, RC_P_ALL2ALL, bytes_per_peer);
+            rc_emit_dep(b, id, b->mark[gpu]);
+            rc_emit_dep(b, id, b->mark[peer]);
+        }
+    }
+    uint32_t end = (uint32_t)p->task_count;
+    uint32_t close0 = end;
+    for (uint32_t gpu = 0; gpu < p->gpus; gpu++) /* the end of the same NCCL call: no launch */
+        b->mark[gpu] = rc_emit(b, gpu, RC_LANE_NONE, &mark);
+    for (uint32_t id = first; id < end && !p->failed; id++) {
+        rc_emit_dep(b, close0 + p->tasks[id].gpu, id);
+        rc_emit_dep(b, close0 + p->tasks[id].peer, id);
+    }
+    for (uint32_t gpu = 0; gpu < p->gpus; gpu++)
+        b->last[gpu * RC_LANE_COUNT + RC_LANE_COMM] = b->mark[gpu];
+}
+
+void rc_emit_all2all(rc_builder *b, int64_t tokens) {
+    double rows = (double)tokens * b->hq;
+    exchange(b, rows * b->rq->model->head_dim * rc_dtype_bytes(b->rq->layout.act));
+    /* The second exchange must also wait for the first on its own GPU: the marks are off-lane. */
+    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
+        b->msg[gpu] = b->mark[gpu];
+    uint32_t before = (uint32_t)b->p->task_count;
+    exchange(b, rows * rc_dtype_bytes(RC_FP32));
+    for (uint32_t id = before; id < b->p->task_count && !b->p->failed; id++) {
+        const rc_task *t = &b->p->tasks[id];
+        if (t->lane == RC_LANE_COMM)
+            rc_emit_dep(b, id, b->msg[t->gpu]);
+    }
+}

@@ -1,0 +1,265 @@
+/* The program under construction: growing arrays, interned shapes, launches added for the host.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdlib.h>
+#include <string.h>
+#include "sim/schedule/builder.h"
+
+static bool grow(void **array, size_t *room, size_t count, size_t item) {
+    if (count < *room)
+        return true;
+    size_t want = *room ? *room * 2 : 256;
+    void *bigger = realloc(*array, want * item);
+    if (!bigger)
+        return false;
+    *array = bigger;
+    *room = want;
+    return true;
+}
+
+static uint64_t mix(uint64_t h, uint64_t v) {
+    h ^= v + 0x9e3779b97f4a7c15u + (h << 6) + (h >> 2);
+    return h * 0xff51afd7ed558ccdu;
+}
+
+static uint64_t shape_hash(const rc_program *p, const rc_shape *s) {
+    uint64_t bytes_bits;
+    memcpy(&bytes_bits, &s->bytes, sizeof bytes_bits);
+    uint64_t h = mix((uint64_t)s->kind, (uint64_t)s->part);
+    h = mix(h, (uint64_t)s->dtype);
+    h = mix(h, (uint64_t)s->a);
+    h = mix(h, (uint64_t)s->b);
+    h = mix(h, (uint64_t)s->c);
+    h = mix(h, (uint64_t)s->hq * 1024u + (uint64_t)s->hkv);
+    h = mix(h, (uint64_t)s->ranks * 65536u + (uint64_t)s->nodes);
+    h = mix(h, bytes_bits);
+    for (uint32_t i = 0; i < s->calls; i++) {
+        const rc_call *c = &p->calls[s->first_call + i];
+        h = mix(mix(mix(h, (uint64_t)c->tq), (uint64_t)c->tk), (uint64_t)c->causal);
+    }
+    return h;
+}
+
+static bool same_op(const char *x, const char *y) {
+    return x == y || (x && y && strcmp(x, y) == 0);
+}
+
+static bool shape_equal(const rc_program *p, const rc_shape *x, const rc_shape *y) {
+    if (x->kind != y->kind || x->part != y->part || x->dtype != y->dtype || x->a != y->a ||
+        x->b != y->b || x->c != y->c || x->hq != y->hq || x->hkv != y->hkv ||
+        x->ranks != y->ranks || x->nodes != y->nodes || x->bytes < y->bytes ||
+        x->bytes > y->bytes || x->calls != y->calls || !same_op(x->op, y->op))
+        return false;
+    for (uint32_t i = 0; i < x->calls; i++) {
+        const rc_call *c = &p->calls[x->first_call + i], *d = &p->calls[y->first_call + i];
+        if (c->tq != d->tq || c->tk != d->tk || c->causal != d->causal)
+            return false;
+    }
+    return true;
+}
+
+static bool rehash(rc_program *p) {
+    size_t want = p->slot_count ? p->slot_count * 2 : 256;
+    uint32_t *slots = malloc(want * sizeof *slots);
+    if (!slots)
+        return false;
+    memset(slots, 0xff, want * sizeof *slots);
+    for (size_t i = 0; i < p->shape_count; i++) {
+        size_t at = shape_hash(p, &p->shapes[i]) & (want - 1);
+        while (slots[at] != UINT32_MAX)
+            at = (at + 1) & (want - 1);
+        slots[at] = (uint32_t)i;
+    }
+    free(p->slots);
+    p->slots = slots;
+    p->slot_count = want;
+    return true;
+}
+
+/* The index of a shape equal to *s, added when new. The calls of *s are the last in p->calls; they are
+ * dropped again when an equal shape is there already. */
+static uint32_t intern(rc_program *p, const rc_shape *s) {
+    if (2 * (p->shape_count + 1) > p->slot_count && !rehash(p)) {
+        p->failed = true;
+        return 0;
+    }
+    size_t at = shape_hash(p, s) & (p->slot_count - 1);
+    while (p->slots[at] != UINT32_MAX) {
+        if (shape_equal(p, &p->shapes[p->slots[at]], s)) {
+            p->call_count -= s->calls;
+            return p->slots[at];
+        }
+        at = (at + 1) & (p->slot_count - 1);
+    }
+    if (!grow((void **)&p->shapes, &p->shape_room, p->shape_count, sizeof *p->shapes)) {
+        p->failed = true;
+        return 0;
+    }
+    p->shapes[p->shape_count] = *s;
+    p->slots[at] = (uint32_t)p->shape_count;
+    return (uint32_t)p->shape_count++;
+}
+
+rc_shape rc_shape_of(rc_task_kind kind, rc_part part) {
+    rc_shape s = {0};
+    s.kind = kind;
+    s.part = part;
+    s.dtype = RC_BF16;
+    return s;
+}
+
+static uint32_t append(rc_builder *b, uint32_t gpu, rc_lane lane, const rc_shape *s) {
+    rc_program *p = b->p;
+    uint32_t shape = intern(p, s);
+    if (!grow((void **)&p->tasks, &p->task_room, p->task_count, sizeof *p->tasks))
+        p->failed = true;
+    if (p->failed)
+        return RC_TASK_NONE;
+    rc_task *t = &p->tasks[p->task_count];
+    *t = (rc_task){.shape = shape, .gpu = gpu, .layer = b->layer, .step = b->step,
+                   .lane = (uint8_t)lane, .peer = gpu};
+    uint32_t id = (uint32_t)p->task_count++;
+    if (lane < RC_LANE_COUNT)
+        b->last[gpu * RC_LANE_COUNT + lane] = id;
+    return id;
+}
+
+uint32_t rc_emit(rc_builder *b, uint32_t gpu, rc_lane lane, const rc_shape *s) {
+    if (!b->rq->eager || lane == RC_LANE_HOST || lane == RC_LANE_NONE)
+        return append(b, gpu, lane, s);
+    /* The launch goes before the task; its own shape must not disturb the calls of *s, which are the last
+     * in p->calls, so the task is interned first and the launch appended to the host lane after it. */
+    uint32_t id = append(b, gpu, lane, s);
+    rc_shape launch = rc_shape_of(RC_T_LAUNCH, RC_P_HOST);
+    uint32_t host = append(b, gpu, RC_LANE_HOST, &launch);
+    rc_emit_dep(b, id, host);
+    return id;
+}
+
+void rc_emit_dep(rc_builder *b, uint32_t task, uint32_t before) {
+    rc_program *p = b->p;
+    if (task == RC_TASK_NONE || before == RC_TASK_NONE)
+        return;
+    if (!grow((void **)&p->deps, &p->dep_room, p->dep_count, sizeof *p->deps)) {
+        p->failed = true;
+        return;
+    }
+    p->deps[p->dep_count++] = (rc_dep){task, before};
+}
+
+uint32_t rc_emit_message(rc_builder *b, uint32_t gpu, uint32_t peer, rc_lane lane, rc_part part,
+                         double bytes) {
+    rc_shape s = rc_shape_of(RC_T_MESSAGE, part);
+    s.bytes = bytes;
+    uint32_t id = rc_emit(b, gpu, lane, &s);
+    if (id != RC_TASK_NONE)
+        b->p->tasks[id].peer = peer;
+    return id;
+}
+
+static void add_call(rc_builder *b, rc_shape *s, const rc_call *call) {
+    rc_program *p = b->p;
+    if (!grow((void **)&p->calls, &p->call_room, p->call_count, sizeof *p->calls)) {
+        p->failed = true;
+        return;
+    }
+    p->calls[p->call_count++] = *call;
+    s->calls++;
+}
+
+static rc_shape attention_shape(const rc_builder *b) {
+    rc_shape s = rc_shape_of(RC_T_ATTENTION, RC_P_ATTENTION);
+    s.hq = b->hq;
+    s.hkv = b->hkv;
+    s.first_call = (uint32_t)b->p->call_count;
+    return s;
+}
+
+uint32_t rc_emit_attention(rc_builder *b, uint32_t gpu, int q, int s) {
+    rc_shape shape = attention_shape(b);
+    for (size_t i = 0; i < b->rq->seq_count; i++) {
+        rc_call calls[2];
+        int count = rc_shard_calls(b->rq->seqs[i].t, b->rq->seqs[i].p, b->n, q, s, calls);
+        for (int c = 0; c < count; c++)
+            add_call(b, &shape, &calls[c]);
+    }
+    return rc_emit(b, gpu, RC_LANE_COMPUTE, &shape);
+}
+
+uint32_t rc_emit_attention_gathered(rc_builder *b, uint32_t gpu) {
+    rc_shape shape = attention_shape(b);
+    int rank = rc_rank_of(b, gpu);
+    const int chunks[2] = {rank, 2 * b->n - 1 - rank};
+    for (size_t i = 0; i < b->rq->seq_count; i++) {
+        const rc_sequence *seq = &b->rq->seqs[i];
+        for (int c = 0; c < 2; c++) {
+            int64_t tq = rc_shard_chunk(seq->t, b->n, chunks[c]);
+            rc_call call = {tq, seq->p + rc_shard_chunk_start(seq->t, b->n, chunks[c]) + tq, 1};
+            if (tq > 0)
+                add_call(b, &shape, &call);
+        }
+    }
+    return rc_emit(b, gpu, RC_LANE_COMPUTE, &shape);
+}
+
+void rc_emit_ring_step(rc_builder *b, uint32_t gpu) {
+    if (!b->rq->eager || !b->rq->ring_host || b->n == 1)
+        return;
+    rc_shape s = rc_shape_of(RC_T_RING_STEP, RC_P_HOST);
+    for (size_t i = 0; i < b->rq->seq_count; i++)
+        s.a |= b->rq->seqs[i].p > 0;
+    uint32_t compute = b->last[gpu * RC_LANE_COUNT + RC_LANE_COMPUTE];
+    uint32_t comm = b->last[gpu * RC_LANE_COUNT + RC_LANE_COMM];
+    uint32_t id = rc_emit(b, gpu, RC_LANE_HOST, &s);
+    rc_emit_dep(b, id, compute);
+    rc_emit_dep(b, id, comm);
+}
+
+void rc_program_free(rc_program *p) {
+    if (!p)
+        return;
+    free(p->tasks);
+    free(p->deps);
+    free(p->shapes);
+    free(p->calls);
+    free(p->slots);
+    memset(p, 0, sizeof *p);
+}
+
+rc_counts rc_program_counts(const rc_program *p, uint32_t gpu) {
+    rc_counts n = {0};
+    for (size_t i = 0; i < p->task_count; i++) {
+        const rc_task *t = &p->tasks[i];
+        const rc_shape *s = &p->shapes[t->shape];
+        if (t->gpu != gpu)
+            continue;
+        switch (s->kind) {
+        case RC_T_GEMM:
+            n.gemm_flops += 2.0 * (double)s->a * (double)s->b * (double)s->c;
+            break;
+        case RC_T_ATTENTION:
+            n.attention_launches++;
+            for (uint32_t c = 0; c < s->calls; c++) {
+                int64_t e = rc_call_entries(&p->calls[s->first_call + c]);
+                n.entries += e;
+                n.attention_flops += 4.0 * (double)p->head_dim * s->hq * (double)e;
+            }
+            break;
+        case RC_T_DECODE:
+            n.attention_launches++;
+            n.entries += s->a * s->b;
+            n.attention_flops += 4.0 * (double)p->head_dim * s->hq * (double)(s->a * s->b);
+            break;
+        case RC_T_MESSAGE:
+            n.messages++;
+            n.sent_bytes += s->bytes;
+            break;
+        case RC_T_COLLECTIVE:
+            n.collectives++;
+            n.all_reduce_bytes += s->bytes;
+            break;
+        default:
+            break;
+        }
+    }
+    return n;
+}

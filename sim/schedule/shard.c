@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/schedule/shard.h"
+
+int64_t rc_ceil_div(int64_t a, int64_t b) {
+    return a / b + (a % b != 0);
+}
+
+int64_t rc_shard_chunk(int64_t t, int n, int c) {
+    int64_t chunks = 2 * (int64_t)n;
+    return t / chunks + (c < t % chunks);
+}
+
+int64_t rc_shard_chunk_start(int64_t t, int n, int c) {
+    int64_t chunks = 2 * (int64_t)n;
+    int64_t longer = t % chunks;
+    return (t / chunks) * c + (c < longer ? c : longer);
+}
+
+int64_t rc_shard_first(int64_t t, int n, int rank) {
+    return rc_shard_chunk(t, n, rank);
+}
+
+int64_t rc_shard_second(int64_t t, int n, int rank) {
+    return rc_shard_chunk(t, n, 2 * n - 1 - rank);
+}
+
+int64_t rc_shard_tokens(int64_t t, int n, int rank) {
+    return rc_shard_first(t, n, rank) + rc_shard_second(t, n, rank);
+}
+
+int64_t rc_shard_cached(int64_t p, int n, int rank) {
+    return p / n + (rank < p % n);
+}
+
+int64_t rc_call_entries(const rc_call *c) {
+    if (!c->causal)
+        return c->tq * c->tk;
+    int64_t seen = c->tq < c->tk ? c->tq : c->tk; /* rows that see at least one key */
+    return seen * c->tk - seen * (seen - 1) / 2;
+}
+
+int rc_shard_calls(int64_t t, int64_t p, int n, int q, int s, rc_call out[2]) {
+    int64_t cached = rc_shard_cached(p, n, s);
+    int64_t own = rc_shard_tokens(t, n, q);
+    int count = 0;
+    if (s == q) {
+        out[count++] = (rc_call){own, cached + own, 1};
+    } else if (s < q) {
+        out[count++] = (rc_call){own, cached + rc_shard_first(t, n, s), 0};
+    } else {
+        if (cached > 0 && rc_shard_first(t, n, q) > 0)
+            out[count++] = (rc_call){rc_shard_first(t, n, q), cached, 0};
+        out[count++] = (rc_call){rc_shard_second(t, n, q), cached + rc_shard_tokens(t, n, s), 0};
+    }
+    int kept = 0;
+    for (int i = 0; i < count; i++)
+        if (out[i].tq > 0 && out[i].tk > 0)
+            out[kept++] = out[i];
+    return kept;
+}
+
+int64_t rc_shard_entries(int64_t t, int64_t p, int n, int q, int s) {
+    int64_t entries = rc_shard_tokens(t, n, q) * rc_shard_cached(p, n, s);
+    const int qc[2] = {q, 2 * n - 1 - q}, sc[2] = {s, 2 * n - 1 - s};
+    for (int i = 0; i < 2; i++) {
+        for (int j = 0; j < 2; j++) {
+            int64_t a = rc_shard_chunk(t, n, qc[i]), b = rc_shard_chunk(t, n, sc[j]);
+            if (sc[j] < qc[i])
+                entries += a * b;
+            else if (sc[j] == qc[i])
+                entries += a * (a + 1) / 2;
+        }
+    }
+    return entries;
+}

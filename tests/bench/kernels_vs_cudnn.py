@@ -1,0 +1,272 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Times the kernels beside cuDNN (through PyTorch) and beside a device copy, on one Hopper GPU.
+
+Both sides run on the same tensors, alternately, each as the replay of a CUDA graph that holds a batch of
+calls; figures are medians of the batches. Inputs are random normal. Ops that a cache could serve rotate
+among input sets larger than it. TFLOP/s count 4*128 operations a visible (query, key) pair and head.
+
+    python3 tests/bench/kernels_vs_cudnn.py [--csv out.csv] [--library libkernels.so] [--only decode] [--reps 9]
+"""
+import argparse
+import csv
+import ctypes
+import os
+import statistics
+import subprocess
+import tempfile
+import warnings
+
+import torch
+import torch.nn.functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+L2_BYTES = 64 << 20
+PTR, I32, I64, F32 = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64, ctypes.c_float
+
+
+class AttnArgs(ctypes.Structure):
+    _fields_ = [("q", PTR), ("k", PTR), ("v", PTR), ("o", PTR), ("lse", PTR), ("tq", I64), ("tk", I64),
+                ("hq", I32), ("hkv", I32), ("causal", I32), ("scale", F32), ("sms", I32), ("splits", I32),
+                ("workspace", PTR)]
+
+
+class DecodeArgs(ctypes.Structure):
+    _fields_ = [("q", PTR), ("k", PTR), ("v", PTR), ("lens", PTR), ("o", PTR), ("lse", PTR), ("batch", I32),
+                ("max_len", I64), ("hq", I32), ("hkv", I32), ("scale", F32), ("splits", I32),
+                ("workspace", PTR)]
+
+
+def build(path):
+    """Compiles kernels/*.cu side by side into one shared library."""
+    folder = os.path.join(ROOT, "kernels")
+    names = [n for n in sorted(os.listdir(folder)) if n.endswith(".cu")]
+    flags = ["-gencode", "arch=compute_90a,code=sm_90a", "-O3", "-std=c++17", "-Xcompiler", "-fPIC", "-I" + ROOT]
+    with tempfile.TemporaryDirectory() as out:
+        jobs = [subprocess.Popen(["nvcc", *flags, "-c", os.path.join(folder, n), "-o", os.path.join(out, n + ".o")])
+                for n in names]
+        if any(job.wait() for job in jobs):
+            raise SystemExit("nvcc failed")
+        objects = [os.path.join(out, n + ".o") for n in names]
+        subprocess.run(["nvcc", "-shared", *objects, "-o", path], check=True)
+
+
+def load(path):
+    if not path:
+        path = os.path.join(tempfile.mkdtemp(), "libkernels.so")
+        build(path)
+    lib = ctypes.CDLL(path)
+    lib.rc_attn_workspace.restype = lib.rc_decode_workspace.restype = ctypes.c_size_t
+    lib.rc_attn_flops.restype = ctypes.c_double
+    lib.rc_attn_flops.argtypes = [I64, I64, I32, I32]
+    lib.rc_kernel_version.restype = ctypes.c_char_p
+    return lib
+
+
+def stream():
+    return PTR(torch.cuda.current_stream().cuda_stream)
+
+
+def ok(code):
+    if code:
+        raise RuntimeError(f"kernel call returned {code}")
+
+
+def normal(*shape):
+    return torch.randn(*shape, device="cuda", dtype=torch.bfloat16)
+
+
+def graph_of(call, batch):
+    """A CUDA graph of `batch` calls, call(i) being told its number."""
+    side = torch.cuda.Stream()
+    with torch.cuda.stream(side):
+        for i in range(2):
+            call(i)
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        for i in range(batch):
+            call(i)
+    return graph
+
+
+def once(graph):
+    begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    begin.record()
+    graph.replay()
+    end.record()
+    end.synchronize()
+    return begin.elapsed_time(end) * 1e3
+
+
+def measure(calls, reps, guess_us):
+    """Median microseconds of each call, batches alternating; None stands for a call that cannot run."""
+    batch = max(2, min(64, int(4000 / guess_us)))
+    graphs = [graph_of(c, batch) if c else None for c in calls]
+    times = [[] for _ in calls]
+    for _ in range(reps + 1):
+        for graph, list_ in zip(graphs, times):
+            if graph:
+                list_.append(once(graph) / batch)
+    return [statistics.median(list_[1:]) if list_ else float("nan") for list_ in times]
+
+
+def sdpa(q, k, v, causal):
+    """A PyTorch call on token-major tensors and its name: cuDNN, or the first backend that takes the shape."""
+    qt, kt, vt = (x.transpose(0, 1).unsqueeze(0) for x in (q, k, v))
+    group = q.shape[1] // k.shape[1]
+    ke, ve = (x.expand(-1, group, -1, -1) if x.shape[1] == 1 else x.repeat_interleave(group, 1) for x in (kt, vt))
+    for name, backend in (("cudnn", SDPBackend.CUDNN_ATTENTION), ("flash", SDPBackend.FLASH_ATTENTION)):
+        for gqa in (True, False):
+            def call(_=0, gqa=gqa, backend=backend):
+                with sdpa_kernel(backend):
+                    keys, values = (kt, vt) if gqa else (ke, ve)
+                    return F.scaled_dot_product_attention(qt, keys, values, is_causal=causal, enable_gqa=gqa)
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    call()
+                torch.cuda.synchronize()
+                return call, name
+            except RuntimeError:
+                continue
+    return None, "none"
+
+
+class Bench:
+    def __init__(self, lib, reps):
+        self.lib, self.reps, self.rows = lib, reps, []
+        self.copy_gbs = self.copy_rate()
+
+    def copy_rate(self):
+        a = normal(1 << 30)
+        b = torch.empty_like(a)
+        us, = measure([lambda i: b.copy_(a)], self.reps, 1000)
+        return 4 * a.numel() / us / 1e3
+
+    def row(self, kernel, case, us, rate, unit, peer, peer_us):
+        ratio = peer_us / us
+        self.rows.append((kernel, case, f"{us:.2f}", f"{rate:.1f}", unit, peer, f"{peer_us:.2f}", f"{ratio:.3f}"))
+        print(f"{kernel:<11} {case:<30} {us:>10.2f} {rate:>9.1f} {unit:<8} {peer:<6} {peer_us:>10.2f} {ratio:>7.3f}",
+              flush=True)
+
+    def attention(self, tq, tk, causal, hq=16, hkv=1, sms=0):
+        q, k, v = normal(tq, hq, 128), normal(tk, hkv, 128), normal(tk, hkv, 128)
+        o, lse = torch.full_like(q, float("nan")), torch.empty(tq, hq, device="cuda")
+        a = AttnArgs(q.data_ptr(), k.data_ptr(), v.data_ptr(), o.data_ptr(), lse.data_ptr(), tq, tk, hq, hkv,
+                     causal, 0.0, sms, 0, None)
+        scratch = torch.empty(self.lib.rc_attn_workspace(ctypes.byref(a)) + 16, device="cuda", dtype=torch.uint8)
+        a.workspace = scratch.data_ptr()
+        call, peer = sdpa(q, k, v, bool(causal))
+        flops = self.lib.rc_attn_flops(tq, tk, hq, causal)
+        us, peer_us = measure([lambda i: ok(self.lib.rc_attn_forward(ctypes.byref(a), stream())), call], self.reps,
+                              flops / 500e6)
+        if call:
+            want = call()[0].transpose(0, 1).float()
+            error = ((o.float() - want).norm() / want.norm()).item()
+            if not error < 1e-2:
+                print(f"WRONG: error {error}")
+        name = f"{'causal' if causal else 'full'} {tq} x {tk}"
+        self.row("attention", name, us, flops / us / 1e6, "TFLOP/s", peer, peer_us)
+
+    def decode(self, length, batch=1, hq=16, hkv=1):
+        sets = max(1, min(32, 3 * L2_BYTES // (512 * length * hkv * batch)))
+        data, scratch = [], None
+        for _ in range(sets):
+            q, k, v = normal(batch, hq, 128), normal(batch, length, hkv, 128), normal(batch, length, hkv, 128)
+            o, lse = torch.empty_like(q), torch.empty(batch, hq, device="cuda")
+            lens = torch.full((batch,), length, device="cuda", dtype=torch.int32)
+            a = DecodeArgs(q.data_ptr(), k.data_ptr(), v.data_ptr(), lens.data_ptr(), o.data_ptr(), lse.data_ptr(),
+                           batch, length, hq, hkv, 0.0, 0, None)
+            if scratch is None:
+                size = self.lib.rc_decode_workspace(ctypes.byref(a)) + 16
+                scratch = torch.empty(size, device="cuda", dtype=torch.uint8)
+            a.workspace = scratch.data_ptr()
+            peer = sdpa(q, k[0], v[0], False) if batch == 1 else (None, "none")
+            data.append((a, peer[0], (q, k, v, o, lse, lens)))
+        name = peer[1]
+        ours = lambda i: ok(self.lib.rc_decode_forward(ctypes.byref(data[i % sets][0]), stream()))
+        theirs = (lambda i: data[i % sets][1](i)) if data[0][1] else None
+        bytes_ = 512 * length * hkv * batch
+        us, peer_us = measure([ours, theirs], self.reps, 10 + bytes_ / 4e6)
+        if theirs:
+            ours(0)
+            got, want = data[0][2][3].float().flatten(), data[0][1](0).float().flatten()
+            if not (got - want).norm() / want.norm() < 1e-2:
+                print("WRONG decode")
+        self.row("decode", f"batch {batch} x {length}", us, bytes_ / us / 1e3, "GB/s", name, peer_us)
+
+    def streaming(self, kernel, case, bytes_, calls):
+        us, = measure([lambda i: ok(calls[i % len(calls)]())], self.reps, bytes_ / 3e6)
+        self.row(kernel, case, us, bytes_ / us / 1e3, "GB/s", "copy", bytes_ / self.copy_gbs / 1e3)
+
+    def merge(self, n=4, rows=32768 * 16):
+        o = [normal(rows, 128) for _ in range(n)]
+        lse = [torch.randn(rows, device="cuda") for _ in range(n)]
+        out, out_lse = torch.empty_like(o[0]), torch.empty_like(lse[0])
+        op, lp = (PTR * n)(*(x.data_ptr() for x in o)), (PTR * n)(*(x.data_ptr() for x in lse))
+        call = lambda: self.lib.rc_merge(op, lp, n, I64(rows), PTR(out.data_ptr()), PTR(out_lse.data_ptr()), stream())
+        self.streaming("merge", f"{n} parts x {rows} rows", (n + 1) * rows * 260, [call])
+
+    def elementwise(self, t=32768, d=16384, f=6656, hq=16, hkv=1):
+        lib, p = self.lib, lambda x: PTR(x.data_ptr())
+        residual, x, w, y = normal(t, d), normal(t, d), normal(d), torch.empty(t, d, device="cuda", dtype=torch.bfloat16)
+        scale = torch.empty(t, device="cuda")
+        n, tt, eps = t * d, I64(t), F32(1e-5)
+        self.streaming("rmsnorm", f"{t} x {d}", 8 * n, [lambda: lib.rc_rmsnorm(p(residual), p(x), p(w), p(y), tt, d, eps, stream())])
+        self.streaming("rmsnorm_fp8", f"{t} x {d}", 7 * n, [lambda: lib.rc_rmsnorm_fp8(p(residual), p(x), p(w), p(y), p(scale), tt, d, eps, stream())])
+        self.streaming("residual", f"{t} x {d}", 6 * n, [lambda: lib.rc_residual_add(p(x), p(y), I64(n), stream())])
+        self.streaming("quantize", f"{t} x {d}", 3 * n, [lambda: lib.rc_quantize_fp8(p(x), p(y), p(scale), tt, d, stream())])
+        gate = normal(t, 2 * f)
+        self.streaming("swiglu", f"{t} x {f}", 6 * t * f, [lambda: lib.rc_swiglu(p(gate), p(y), tt, f, stream())])
+        self.streaming("swiglu_fp8", f"{t} x {f}", 5 * t * f, [lambda: lib.rc_swiglu_fp8(p(gate), p(y), p(scale), tt, f, stream())])
+        heads = hq + 2 * hkv
+        qkv, k, v = normal(t, heads, 128), normal(t, hkv, 128), normal(t, hkv, 128)
+        self.streaming("rotary", f"{t} x {heads} heads", 4 * t * heads * 128,
+                       [lambda: lib.rc_rotary_kv(p(qkv), p(y), p(k), p(v), tt, I64(0), hq, hkv, F32(500000.0), stream())])
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--csv")
+    parser.add_argument("--library", help="already built shared library")
+    parser.add_argument("--only", default="full causal cached decode merge elementwise")
+    parser.add_argument("--reps", type=int, default=9)
+    options = parser.parse_args()
+    torch.manual_seed(1)
+    lib = load(options.library)
+    bench = Bench(lib, options.reps)
+    versions = " ".join(lib.rc_kernel_version(n).decode() for n in (b"attention", b"decode", b"merge", b"elementwise"))
+    print(f"# {torch.cuda.get_device_name()}, torch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}, {versions}")
+    print(f"# device copy {bench.copy_gbs:.0f} GB/s; ratio: peer time / our time")
+    print(f"# {'kernel':<9} {'case':<30} {'us':>10} {'rate':>9} {'unit':<8} {'peer':<6} {'peer us':>10} {'ratio':>7}")
+    only = options.only.split()
+    if "full" in only:
+        for t in (8192, 16384, 32768):
+            bench.attention(t, t, 0)
+    if "causal" in only:
+        for t in (16384, 32768):
+            bench.attention(t, t, 1)
+    if "cached" in only:
+        for tk in (32000, 128000):
+            for tq in (64, 256, 800, 3200, 12800):
+                bench.attention(tq, tk, 0)
+    if "decode" in only:
+        for length in (8192, 32768, 65536, 131072, 262144, 524288, 1048576):
+            bench.decode(length)
+        for batch in (8, 64, 256):
+            bench.decode(8192, batch)
+    if "merge" in only:
+        bench.merge()
+    if "elementwise" in only:
+        bench.elementwise()
+    if options.csv:
+        with open(options.csv, "w", newline="") as out:
+            writer = csv.writer(out)
+            writer.writerow(("kernel", "case", "ours_us", "ours_rate", "unit", "peer", "peer_us", "ratio"))
+            writer.writerows(bench.rows)
+
+
+if __name__ == "__main__":
+    main()

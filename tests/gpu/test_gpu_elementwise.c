@@ -1,0 +1,255 @@
+/* The elementwise kernels against double-precision loops over random shapes, long and odd rows among them.
+ *
+ * bf16 results to 4e-3 in the norm; fp8 results to half a step of e4m3 element by element, their scales to
+ * 1e-5. Outputs are NaN beforehand.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "gpu_support.h"
+
+static const double MAX_ERROR = 4e-3;
+
+typedef struct Shape {
+    int64_t t;
+    int d;
+} Shape;
+
+static Shape random_shape(uint64_t *random, int longest)
+{
+    Shape s = {any_size(random, 1, 600), 8 * (int)any_size(random, 1, longest / 8)};
+    while (s.t > 1 && s.t * s.d > 1 << 20)
+        s.t /= 2;
+    return s;
+}
+
+static void check_bf16(const char *what, const void *device, const double *want, int64_t n, Worst *worst)
+{
+    float *got = host_floats(device, n);
+    Sums sums = {0, 0};
+    add_row(&sums, got, want, n);
+    double error = relative(sums);
+    if (!(error <= MAX_ERROR)) {
+        printf("%s: n %lld error %.2e\n", what, (long long)n, error);
+        fail();
+    }
+    worst->error = fmax(worst->error, error);
+    free(got);
+}
+
+/* Half a step of e4m3 is 1/16 of the value, or 2^-10 among the smallest; times the scale. */
+static void check_fp8(const char *what, const void *y8, const float *scale, const double *want, Shape s)
+{
+    uint8_t *y = host_copy(y8, (size_t)(s.t * s.d));
+    float *sc = host_copy(scale, (size_t)s.t * 4);
+    for (int64_t r = 0; r < s.t; r++) {
+        double top = 0, by = (double)sc[r];
+        for (int i = 0; i < s.d; i++)
+            top = fmax(top, fabs(want[r * s.d + i]));
+        if (!(fabs(by - top / 448) <= 1e-5 * top / 448 + 1e-30)) {
+            printf("%s: t %lld d %d row %lld scale %g, not %g\n", what, (long long)s.t, s.d, (long long)r, by, top / 448);
+            fail();
+        }
+        for (int i = 0; i < s.d; i++) {
+            double x = want[r * s.d + i], e = fabs((double)from_e4m3(y[r * s.d + i]) * by - x);
+            if (!(e <= fabs(x) / 16 * 1.001 + by * 0x1p-10 * 1.01)) {
+                printf("%s: t %lld d %d row %lld column %d: off by %g of %g\n", what, (long long)s.t, s.d, (long long)r,
+                       i, e, x);
+                fail();
+            }
+        }
+    }
+    free(y), free(sc);
+}
+
+static double *doubles(int64_t n)
+{
+    double *p = calloc((size_t)n + 1, sizeof *p);
+    assert_non_null(p);
+    return p;
+}
+
+static void rmsnorm_want(double *y, const float *residual, const float *w, Shape s, double eps)
+{
+    for (int64_t r = 0; r < s.t; r++) {
+        double sum = 0;
+        for (int i = 0; i < s.d; i++)
+            sum += (double)residual[r * s.d + i] * (double)residual[r * s.d + i];
+        for (int i = 0; i < s.d; i++)
+            y[r * s.d + i] = (double)residual[r * s.d + i] / sqrt(sum / s.d + eps) * (double)w[i];
+    }
+}
+
+static void test_rmsnorm(void **state)
+{
+    (void)state;
+    uint64_t seed = setting("RC_GPU_TEST_SEED", 7), random = seed;
+    Worst worst = {0, 0, 0};
+    for (int c = random_cases(60); c > 0; c--) {
+        Shape s = random_shape(&random, 32768);
+        int64_t n = s.t * s.d;
+        bool with_x = uniform(&random, 0, 3) != 0, fp8 = c % 2;
+        void *residual = device_normal(n, next_random(&random), 2), *x = device_normal(n, next_random(&random), 1);
+        void *w = device_normal(s.d, next_random(&random), 1), *y = device_poison((size_t)n * 2);
+        float *scale = device_poison((size_t)s.t * 4), *before = host_floats(residual, n), *more = host_floats(x, n);
+        double *want = doubles(n);
+        for (int64_t i = 0; i < n; i++)
+            want[i] = (double)before[i] + (with_x ? (double)more[i] : 0);
+        if (fp8)
+            CUDA_OK(rc_rmsnorm_fp8(residual, with_x ? x : NULL, w, y, scale, s.t, s.d, 1e-5f, NULL));
+        else
+            CUDA_OK(rc_rmsnorm(residual, with_x ? x : NULL, w, y, s.t, s.d, 1e-5f, NULL));
+        CUDA_OK(cudaDeviceSynchronize());
+        check_bf16("rmsnorm residual", residual, want, n, &worst);
+        float *after = host_floats(residual, n), *weight = host_floats(w, s.d);
+        rmsnorm_want(want, after, weight, s, (double)1e-5f);
+        if (fp8)
+            check_fp8("rmsnorm_fp8", y, scale, want, s);
+        else
+            check_bf16("rmsnorm", y, want, n, &worst);
+        worst.shapes++;
+        free(before), free(more), free(after), free(weight), free(want);
+        cudaFree(residual), cudaFree(x), cudaFree(w), cudaFree(y), cudaFree(scale);
+    }
+    report("rmsnorm", &worst, seed);
+}
+
+static void test_swiglu_and_quantize(void **state)
+{
+    (void)state;
+    uint64_t seed = setting("RC_GPU_TEST_SEED", 8), random = seed;
+    Worst worst = {0, 0, 0};
+    for (int c = random_cases(60); c > 0; c--) {
+        Shape s = random_shape(&random, c % 8 ? 20000 : 60000);
+        int64_t n = s.t * s.d;
+        void *x = device_normal(2 * n, next_random(&random), 2), *y = device_poison((size_t)n * 2);
+        void *y8 = device_poison((size_t)n), *plain8 = device_poison((size_t)n);
+        float *scale = device_poison((size_t)s.t * 4), *plain_scale = device_poison((size_t)s.t * 4);
+        CUDA_OK(rc_swiglu(x, y, s.t, s.d, NULL));
+        CUDA_OK(rc_swiglu_fp8(x, y8, scale, s.t, s.d, NULL));
+        CUDA_OK(rc_quantize_fp8(x, plain8, plain_scale, s.t, s.d, NULL));
+        CUDA_OK(cudaDeviceSynchronize());
+        float *in = host_floats(x, 2 * n);
+        double *want = doubles(n), *plain = doubles(n);
+        for (int64_t r = 0; r < s.t; r++)
+            for (int i = 0; i < s.d; i++) {
+                double gate = (double)in[r * 2 * s.d + i], up = (double)in[r * 2 * s.d + s.d + i];
+                want[r * s.d + i] = gate / (1 + exp(-gate)) * up;
+                plain[r * s.d + i] = (double)in[r * s.d + i];
+            }
+        check_bf16("swiglu", y, want, n, &worst);
+        check_fp8("swiglu_fp8", y8, scale, want, s);
+        check_fp8("quantize_fp8", plain8, plain_scale, plain, s);
+        worst.shapes++;
+        free(in), free(want), free(plain);
+        cudaFree(x), cudaFree(y), cudaFree(y8), cudaFree(plain8), cudaFree(scale), cudaFree(plain_scale);
+    }
+    report("swiglu, swiglu_fp8, quantize_fp8", &worst, seed);
+}
+
+/* What rotary makes of element d of a head at a position. */
+static double turned(const float *head, int d, double position, double theta)
+{
+    double angle = position * pow(theta, -(d % 64) / 64.0), c = cos(angle), s = sin(angle);
+    return d < 64 ? (double)head[d] * c - (double)head[d + 64] * s : (double)head[d] * c + (double)head[d - 64] * s;
+}
+
+static void test_rotary(void **state)
+{
+    (void)state;
+    uint64_t seed = setting("RC_GPU_TEST_SEED", 9), random = seed;
+    Worst worst = {0, 0, 0};
+    for (int c = random_cases(40); c > 0; c--) {
+        int64_t t = any_size(&random, 1, 400), pos0 = c % 2 ? uniform(&random, 0, 40) : 0;
+        int64_t base = c % 4 == 1 ? uniform(&random, 0, 1000000) : 0; /* a cache seen from far down a context */
+        int hq = (int)uniform(&random, 1, 16), hkv = (int)uniform(&random, 1, 4), heads = hq + 2 * hkv;
+        float theta = c % 3 ? 500000.f : 10000.f;
+        pos0 += base;
+        void *qkv = device_normal(t * heads * D, next_random(&random), 1), *q = device_poison((size_t)(t * hq) * D * 2);
+        size_t cache = (size_t)(pos0 + t) * (size_t)hkv * D * 2;
+        char *k = device_poison(cache), *v = device_poison(cache);
+        CUDA_OK(rc_rotary_kv(qkv, q, k, v, t, pos0, hq, hkv, theta, NULL));
+        CUDA_OK(cudaDeviceSynchronize());
+        float *in = host_floats(qkv, t * heads * D);
+        double *wq = doubles(t * hq * D), *wk = doubles(t * hkv * D), *wv = doubles(t * hkv * D);
+        for (int64_t i = 0; i < t; i++)
+            for (int h = 0; h < heads; h++)
+                for (int d = 0; d < D; d++) {
+                    const float *head = in + (i * heads + h) * D;
+                    double x = turned(head, d, (double)(pos0 + i), (double)theta);
+                    if (h < hq)
+                        wq[(i * hq + h) * D + d] = x;
+                    else if (h < hq + hkv)
+                        wk[(i * hkv + h - hq) * D + d] = x;
+                    else
+                        wv[(i * hkv + h - hq - hkv) * D + d] = (double)head[d];
+                }
+        size_t skip = (size_t)pos0 * (size_t)hkv * D * 2;
+        check_bf16("rotary q", q, wq, t * hq * D, &worst);
+        check_bf16("rotary k", k + skip, wk, t * hkv * D, &worst);
+        check_bf16("rotary v", v + skip, wv, t * hkv * D, &worst);
+        assert_true(still_poison(k, skip < 4096 ? skip : 4096));
+        worst.shapes++;
+        free(in), free(wq), free(wk), free(wv);
+        cudaFree(qkv), cudaFree(q), cudaFree(k), cudaFree(v);
+    }
+    report("rotary", &worst, seed);
+}
+
+static void test_flat(void **state)
+{
+    (void)state;
+    uint64_t seed = setting("RC_GPU_TEST_SEED", 10), random = seed;
+    Worst worst = {0, 0, 0};
+    for (int c = random_cases(40); c > 0; c--) {
+        int64_t n = 8 * any_size(&random, 1, 100000);
+        void *x = device_normal(n, next_random(&random), 1), *y = device_normal(n, next_random(&random), 3);
+        float *a = host_floats(x, n), *b = host_floats(y, n);
+        double *want = doubles(n);
+        for (int64_t i = 0; i < n; i++)
+            want[i] = (double)a[i] + (double)b[i];
+        CUDA_OK(rc_residual_add(x, y, n, NULL));
+        CUDA_OK(cudaDeviceSynchronize());
+        check_bf16("residual_add", x, want, n, &worst);
+        assert_true(still_poison((char *)x + n * 2, GUARD_ROWS * D * 2));
+        worst.shapes++;
+        free(a), free(b), free(want);
+        cudaFree(x), cudaFree(y);
+    }
+    assert_int_equal(rc_residual_add(NULL, NULL, 9, NULL), RC_KERNEL_EINVAL);
+    report("residual_add", &worst, seed);
+}
+
+/* Moments, the same numbers whatever the length, an odd length, and the scrub. */
+static void test_fill(void **state)
+{
+    (void)state;
+    const int64_t n = 1000003;
+    void *x = device_normal(n, 42, 2), *again = device_normal(n - 1234, 42, 2), *other = device_normal(n, 43, 2);
+    float *a = host_floats(x, n), *b = host_floats(again, n - 1234), *c = host_floats(other, n);
+    double sum = 0, square = 0, fourth = 0, cross = 0;
+    for (int64_t i = 0; i < n; i++) {
+        double v = (double)a[i] / 2;
+        sum += v, square += v * v, fourth += v * v * v * v, cross += v * (double)c[i] / 2;
+    }
+    assert_memory_equal(a, b, (size_t)(n - 1234) * 4);
+    assert_true(fabs(sum / (double)n) < 5e-3);
+    assert_true(fabs(square / (double)n - 1) < 1e-2);
+    assert_true(fabs(fourth / (double)n - 3) < 6e-2);
+    assert_true(fabs(cross / (double)n) < 5e-3);
+    assert_true(still_poison((char *)x + n * 2, GUARD_ROWS * D * 2));
+    CUDA_OK(rc_scrub(x, 1001, NULL));
+    uint8_t *raw = host_copy(x, 1001);
+    assert_true(raw[0] == raw[1000]);
+    free(raw), free(a), free(b), free(c);
+    cudaFree(x), cudaFree(again), cudaFree(other);
+}
+
+int main(void)
+{
+    need_gpu("test_gpu_elementwise");
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rmsnorm), cmocka_unit_test(test_swiglu_and_quantize), cmocka_unit_test(test_rotary),
+        cmocka_unit_test(test_flat),    cmocka_unit_test(test_fill),
+    };
+    printf("kernel %s\n", rc_kernel_version("elementwise"));
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,192 @@
+/* Schedules under test: random requests, and programs played on the engine with times of the test's own
+ * choosing, so that what comes out can be worked out by hand, to the tick. No cost room is involved.
+ *
+ *   programs_draw   a random request that every schedule accepts
+ *   programs_play   one op a task; the test says how many ticks each task takes
+ *   programs_index  where the attentions and messages of a ring stand in a program
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef RC_TESTS_SUPPORT_PROGRAMS_H
+#define RC_TESTS_SUPPORT_PROGRAMS_H
+#include <stdlib.h>
+#include <string.h>
+#include "sim/engine/engine.h"
+#include "sim/schedule/schedule.h"
+#include "tests/support/prop.h"
+
+enum { PROGRAMS_SEQS = 4, PROGRAMS_RANKS = 16 };
+
+/* ---------------------------------------------------------------- requests ---------- */
+
+typedef struct programs_case {
+    rc_model model;
+    rc_sequence seqs[PROGRAMS_SEQS * PROGRAMS_RANKS];
+    rc_request rq;
+    const char *variant;
+} programs_case;
+
+PROP_UNUSED static rc_model programs_model(int layers, int heads, int kv_heads, int head_dim,
+                                           int64_t hidden, int64_t ffn) {
+    rc_model m = {.layers = layers, .heads = heads, .kv_heads = kv_heads, .head_dim = head_dim,
+                  .hidden = hidden, .ffn = ffn, .vocab = 997, .max_positions = 1 << 30};
+    strcpy(m.name, "test-model");
+    strcpy(m.architecture, "LlamaForCausalLM");
+    return m;
+}
+
+/* Heads, KV heads and a TP degree that rc_layout_check accepts: TP divides the KV heads or is a multiple. */
+PROP_UNUSED static void programs_draw_heads(prop_case *c, rc_model *m, rc_layout *l) {
+    m->kv_heads = (int)prop_range(c, 1, 8);
+    do {
+        l->tp = prop_one_in(c, 2) ? (int)prop_range(c, 1, m->kv_heads)
+                                  : m->kv_heads * (int)prop_range(c, 1, 3);
+    } while (m->kv_heads % l->tp != 0 && l->tp % m->kv_heads != 0);
+    m->heads = (m->kv_heads > l->tp ? m->kv_heads : l->tp) * (int)prop_range(c, 1, 4);
+}
+
+/* Sequences of T at least `n` and P >= 0; half of the cases have none cached, few are alike. */
+PROP_UNUSED static size_t programs_draw_sequences(prop_case *c, int n, rc_sequence *out) {
+    size_t count = (size_t)prop_range(c, 1, PROGRAMS_SEQS);
+    bool cached = prop_one_in(c, 2);
+    for (size_t i = 0; i < count; i++) {
+        out[i].t = n + prop_range(c, 0, 4 * (int64_t)c->size);
+        out[i].p = cached ? prop_range(c, 0, 4 * (int64_t)c->size) : 0;
+    }
+    return count;
+}
+
+static const char *const programs_prefill[] = {"pass-kv", "pass-q", "all-gather-kv", "tp"};
+static const char *const programs_decode[] = {"pass-q", "tp"};
+
+/* variant NULL: any of the phase. Not eager, folded; the test sets what else it wants. */
+PROP_UNUSED static void programs_draw(prop_case *c, rc_phase phase, const char *variant,
+                                      programs_case *out) {
+    memset(out, 0, sizeof *out);
+    if (!variant)
+        variant = phase == RC_DECODE ? programs_decode[prop_below(c, 2)]
+                                     : programs_prefill[prop_below(c, 4)];
+    out->variant = variant;
+    out->model = programs_model((int)prop_range(c, 1, 3), 1, 1, (int)prop_range(c, 1, 40),
+                                prop_range(c, 1, 300), prop_range(c, 1, 300));
+    rc_layout l = {.attn_weights = RC_BF16, .ffn_weights = prop_one_in(c, 2) ? RC_FP8 : RC_BF16,
+                   .act = RC_BF16, .kv = RC_BF16};
+    programs_draw_heads(c, &out->model, &l);
+    l.cp = strcmp(variant, "tp") == 0 ? 1 : (int)prop_range(c, 1, c->size < 16 ? c->size : 16);
+    out->rq = (rc_request){.model = &out->model, .layout = l, .phase = phase, .seqs = out->seqs,
+                           .nodes_per_rank = 1, .head = prop_one_in(c, 2)};
+    if (phase == RC_DECODE) {
+        out->rq.seq_count = (size_t)prop_range(c, 1, 3 * l.cp);
+        for (size_t i = 0; i < out->rq.seq_count; i++)
+            out->seqs[i] = (rc_sequence){1, prop_range(c, 0, 20 * (int64_t)c->size)};
+    } else {
+        out->rq.seq_count = programs_draw_sequences(c, l.cp, out->seqs);
+    }
+}
+
+/* ---------------------------------------------------------------- playing ---------- */
+
+typedef rc_time (*programs_ticks)(void *ctx, const rc_program *p, size_t task);
+
+static const rc_shape *programs_shape(const rc_program *p, size_t task) {
+    return &p->shapes[p->tasks[task].shape];
+}
+
+typedef struct programs_wires {
+    rc_id *streams;   /* [gpus][RC_LANE_COUNT] */
+    rc_id *links;     /* [gpus][2]: out and in */
+} programs_wires;
+
+static rc_id programs_op(rc_sim *sim, const rc_program *p, size_t i, rc_time ticks, bool wired,
+                         const programs_wires *w) {
+    const rc_task *t = &p->tasks[i];
+    const rc_shape *s = programs_shape(p, i);
+    rc_op_desc d = {.kind = RC_OP_WORK, .stream = RC_NONE, .duration = ticks, .group = RC_NONE};
+    rc_id path[2] = {w->links[2 * t->gpu], w->links[2 * t->peer + 1]};
+    if (t->lane < RC_LANE_COUNT)
+        d.stream = w->streams[t->gpu * RC_LANE_COUNT + t->lane];
+    if (s->kind == RC_T_MESSAGE) {
+        d.kind = RC_OP_FLOW;
+        d.bytes = wired ? s->bytes : 0.0;
+        d.path = path;
+        d.path_len = wired ? 2 : 0;
+    } else if (s->kind == RC_T_COLLECTIVE) {
+        d.kind = RC_OP_RENDEZVOUS;
+        d.group = t->group;
+        d.group_size = p->gpus_per_rank;
+    }
+    return rc_sim_op(sim, &d);
+}
+
+/* Every task takes ticks(ctx, p, task). `wired`: a message then crosses its sender's way out and its
+ * receiver's way in, which pass one byte a tick; else its ticks are all it takes. NULL when the engine
+ * refused or a cycle held the program up. The caller destroys the engine. */
+PROP_UNUSED static rc_sim *programs_play(const rc_program *p, programs_ticks ticks, void *ctx,
+                                         bool wired) {
+    rc_sim *sim = rc_sim_create();
+    programs_wires w = {calloc(p->gpus, RC_LANE_COUNT * sizeof(rc_id)),
+                        calloc(p->gpus, 2 * sizeof(rc_id))};
+    bool fine = sim && w.streams && w.links;
+    for (uint32_t g = 0; fine && g < p->gpus; g++) {
+        rc_id domain = rc_sim_domain(sim);
+        for (uint32_t lane = 0; lane < RC_LANE_COUNT; lane++)
+            w.streams[g * RC_LANE_COUNT + lane] = rc_sim_stream(sim, domain);
+        w.links[2 * g] = rc_sim_link(sim, RC_PS_PER_S);
+        w.links[2 * g + 1] = rc_sim_link(sim, RC_PS_PER_S);
+    }
+    for (size_t i = 0; fine && i < p->task_count; i++)
+        fine = programs_op(sim, p, i, ticks(ctx, p, i), wired, &w) == i;
+    for (size_t i = 0; fine && i < p->dep_count; i++)
+        fine = rc_sim_after(sim, p->deps[i].task, p->deps[i].before, NULL) == RC_OK;
+    rc_error err = {0};
+    if (fine && rc_sim_run(sim, &err) != RC_OK) {
+        (void)fprintf(stderr, "the engine refused the program: %s\n", err.msg);
+        fine = false;
+    }
+    free(w.streams);
+    free(w.links);
+    if (!fine) {
+        rc_sim_destroy(sim);
+        return NULL;
+    }
+    return sim;
+}
+
+/* ---------------------------------------------------------------- looking up ---------- */
+
+/* Tasks of a ring by (gpu, layer, step); RC_NONE where there is none. */
+typedef struct programs_index {
+    int layers, steps;
+    rc_id *attention, *message, *ready;   /* ready: the rotary task of (gpu, layer), at step 0 */
+} programs_index;
+
+static size_t programs_at(const programs_index *x, uint32_t gpu, int layer, int step) {
+    return ((size_t)gpu * (size_t)x->layers + (size_t)layer) * (size_t)x->steps + (size_t)step;
+}
+
+/* The caller frees x->attention, which holds all three. */
+PROP_UNUSED static bool programs_index_of(const rc_program *p, int steps, programs_index *x) {
+    *x = (programs_index){.layers = p->layers, .steps = steps};
+    size_t room = (size_t)p->gpus * (size_t)p->layers * (size_t)steps;
+    x->attention = malloc(3 * room * sizeof *x->attention);
+    if (!x->attention)
+        return false;
+    memset(x->attention, 0xff, 3 * room * sizeof *x->attention);
+    x->message = x->attention + room;
+    x->ready = x->message + room;
+    for (size_t i = 0; i < p->task_count; i++) {
+        const rc_task *t = &p->tasks[i];
+        if (t->layer >= p->layers || t->step >= steps)
+            continue;
+        size_t at = programs_at(x, t->gpu, t->layer, t->step);
+        rc_part part = programs_shape(p, i)->part;
+        if (part == RC_P_ATTENTION)
+            x->attention[at] = (rc_id)i;
+        else if (part == RC_P_SENDRECV || part == RC_P_ALL_GATHER)
+            x->message[at] = (rc_id)i;
+        else if (part == RC_P_ROTARY)
+            x->ready[at] = (rc_id)i;
+    }
+    return true;
+}
+
+#endif

@@ -1,0 +1,113 @@
+/* Requests that no schedule takes, and the names of things.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "tests/support/programs.h"
+
+static rc_model model;
+static rc_sequence sequence;
+static rc_request rq;
+static rc_error err;
+
+static int setup(void **state) {
+    (void)state;
+    model = programs_model(2, 8, 4, 16, 64, 128);
+    sequence = (rc_sequence){100, 0};
+    rq = (rc_request){.model = &model, .layout = {.tp = 2, .cp = 2}, .nodes_per_rank = 1,
+                      .seqs = &sequence, .seq_count = 1};
+    memset(&err, 0, sizeof err);
+    return 0;
+}
+
+static void refuse(const char *variant, const char *text) {
+    rc_program p;
+    assert_int_equal(rc_schedule_build(variant, &rq, &p, &err), RC_E_INPUT);
+    assert_non_null(strstr(err.msg, text));
+    assert_int_equal(rc_schedule_build(variant, &rq, &p, NULL), RC_E_INPUT);
+    rc_program_free(&p); /* nothing to free, and no harm */
+}
+
+static void test_unknown_variant_names_the_nearest(void **state) {
+    (void)state;
+    refuse("pass-vk", "unknown variant 'pass-vk' (did you mean 'pass-kv'?); expected");
+    refuse("allgather-kv", "did you mean 'all-gather-kv'?");
+    refuse("something else", "unknown variant 'something else'; expected pass-kv, pass-q");
+}
+
+static void test_prefill_schedules_do_not_decode(void **state) {
+    (void)state;
+    rc_program p;
+    rq.phase = RC_DECODE;
+    sequence.t = 1;
+    refuse("pass-kv", "'pass-kv' is a prefill schedule");
+    refuse("all-gather-kv", "'all-gather-kv' is a prefill schedule");
+    assert_int_equal(rc_schedule_build("pass-q", &rq, &p, &err), RC_OK);
+    rc_program_free(&p);
+    rq.layout.cp = 1;
+    assert_int_equal(rc_schedule_build("tp", &rq, &p, &err), RC_OK);
+    rc_program_free(&p);
+}
+
+static void test_tensor_parallel_takes_one_rank(void **state) {
+    (void)state;
+    refuse("tp", "takes cp 1, found cp 2");
+}
+
+static void test_layouts(void **state) {
+    (void)state;
+    rq.layout.tp = 3;
+    refuse("pass-kv", "tp is 3, which does not divide the 8 query heads");
+    model.kv_heads = 3;
+    rq.layout.tp = 2;
+    refuse("pass-kv", "3 KV heads");
+    rq.layout.tp = 0;
+    refuse("pass-kv", "at least 1");
+}
+
+static void test_sequences(void **state) {
+    (void)state;
+    sequence.t = 1;
+    refuse("pass-kv", "T = 1 new tokens cannot be cut over cp 2 ranks");
+    sequence.t = 0;
+    refuse("pass-q", "sequence 0: T must be at least 1");
+    sequence = (rc_sequence){10, -1};
+    refuse("pass-q", "P at least 0");
+    rq.seq_count = 0;
+    refuse("pass-q", "at least one sequence");
+}
+
+static void test_names(void **state) {
+    (void)state;
+    const char *const *names = rc_schedule_names();
+    size_t n = 0;
+    for (; names[n]; n++) {
+        rc_program p;
+        rq.layout.cp = strcmp(names[n], "tp") == 0 ? 1 : 2;
+        assert_int_equal(rc_schedule_build(names[n], &rq, &p, &err), RC_OK);
+        rc_program_free(&p);
+    }
+    assert_int_equal(n, 4);
+    assert_string_equal(rc_part_name(RC_P_NORM), "norm");
+    assert_string_equal(rc_part_name(RC_P_SENDRECV), "send-recv");
+    assert_string_equal(rc_part_name(RC_P_HOST), "host");
+    assert_string_equal(rc_part_name(RC_P_COUNT), "?");
+    for (int i = 0; i < RC_P_COUNT; i++)
+        assert_true(rc_part_is_comm((rc_part)i) == (i == RC_P_ALL_REDUCE || i == RC_P_SENDRECV ||
+                                                    i == RC_P_ALL2ALL || i == RC_P_ALL_GATHER));
+    rc_program_free(NULL);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_unknown_variant_names_the_nearest, setup),
+        cmocka_unit_test_setup(test_prefill_schedules_do_not_decode, setup),
+        cmocka_unit_test_setup(test_tensor_parallel_takes_one_rank, setup),
+        cmocka_unit_test_setup(test_layouts, setup),
+        cmocka_unit_test_setup(test_sequences, setup),
+        cmocka_unit_test_setup(test_names, setup),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
