@@ -1,7 +1,8 @@
 # rc_options: the flags every C target of the project is compiled with.
 add_library(rc_options INTERFACE)
 target_compile_options(rc_options INTERFACE
-  $<$<COMPILE_LANGUAGE:C>:-Wall -Wextra -Wconversion -Wshadow -fno-math-errno -ffp-contract=off>)
+  $<$<COMPILE_LANGUAGE:C>:-Wall -Wextra -Wconversion -Wshadow -fno-math-errno -ffp-contract=off>
+  $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation>)
 target_compile_definitions(rc_options INTERFACE _POSIX_C_SOURCE=200809L)
 target_include_directories(rc_options INTERFACE ${PROJECT_SOURCE_DIR})
 if(RC_WERROR)

@@ -111,8 +111,9 @@ static inline rc_basis rc_worse(rc_basis a, rc_basis b)
 {
     return a > b ? a : b;
 }
-/* Beyond the ends a series goes on along its last slope over about a factor of two, held between 0 and
- * the op's physical slope, and at exactly that slope once within 10 % of it. */
+/* Above its points a series goes on along its last slope over about a factor of two, held between 0 and
+ * the op's physical slope, and at exactly that slope once within 10 % of it: then its rate has settled.
+ * Below them time is latency + work / rate through the first points, and never under 2 us. */
 void rc_series_at(const rc_series *s, double x, rc_probe *out);
 /* Series `from`..`to` differ in k[outer] (ascending): along x by each, then straight across in
  * log k[outer]. Flat below the first, slope 1 above the last. Monotone in both. */

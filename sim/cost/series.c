@@ -9,9 +9,11 @@ static double physical_slope(rc_op op)
     return op == OP_SQUARE ? 2.0 : 1.0;
 }
 
-/* The slope at an end: to the nearest point about a factor of two away, so that two close points do not
- * turn their noise into a slope. */
-static double end_slope(const rc_series *s, bool upper)
+static const double LEAST_TIME = 2e-6; /* no kernel is faster, however little it does */
+
+/* The nearest point about a factor of two from an end, so that two close points do not turn their noise
+ * into a slope. */
+static size_t neighbour(const rc_series *s, bool upper)
 {
     const double apart = 0.64;
     size_t end = upper ? s->n - 1 : 0, other = end;
@@ -20,19 +22,39 @@ static double end_slope(const rc_series *s, bool upper)
         if (fabs(s->x[end] - s->x[other]) >= apart)
             break;
     }
-    double most = physical_slope(s->op);
-    double slope = (s->y[end] - s->y[other]) / (s->x[end] - s->x[other]);
+    return other;
+}
+
+/* Above: on along the last log slope. */
+static double above(const rc_series *s, double x)
+{
+    size_t end = s->n - 1, other = neighbour(s, true);
+    double most = physical_slope(s->op), slope = most; /* of a lone point */
+    if (other != end)
+        slope = (s->y[end] - s->y[other]) / (s->x[end] - s->x[other]);
     slope = fmin(fmax(slope, 0.0), most);
-    return slope > 0.9 * most ? most : slope;
+    if (slope > 0.9 * most)
+        slope = most;
+    return s->y[end] + slope * (x - s->x[end]);
+}
+
+/* Below: latency + rate * work through the first points, work = the axis to its physical power. */
+static double below(const rc_series *s, double x)
+{
+    size_t other = neighbour(s, false);
+    if (other == 0)
+        return s->y[0]; /* a lone point */
+    double power = physical_slope(s->op);
+    double t0 = exp(s->y[0]), t1 = exp(s->y[other]), least = fmin(t0, LEAST_TIME);
+    double done = exp(power * (x - s->x[0])), more = exp(power * (s->x[other] - s->x[0]));
+    double t = t0 - fmax(t1 - t0, 0.0) / (more - 1.0) * (1.0 - done);
+    return log(fmax(t, least));
 }
 
 static void extrapolate(const rc_series *s, double x, bool upper, rc_probe *out)
 {
     size_t end = upper ? s->n - 1 : 0;
-    double slope = upper ? physical_slope(s->op) : 0.0; /* of a lone point */
-    if (s->n > 1)
-        slope = end_slope(s, upper);
-    out->y = s->y[end] + slope * (x - s->x[end]);
+    out->y = upper ? above(s, x) : below(s, x);
     out->spread = s->spread[end];
     out->basis = rc_worse(s->basis[end], RC_EXTRAPOLATED);
 }

@@ -68,14 +68,9 @@ bool rc_eventq_reserve_(rc_eventq *q, size_t events)
     return true;
 }
 
-bool rc_eventq_grow_(rc_eventq *q)
+/* A new last chunk for a bucket that is empty or whose last chunk is full; the cell for its key. */
+static uint32_t new_chunk(rc_eventq *q, rc_eventq_bucket *b)
 {
-    return rc_eventq_reserve_(q, (size_t)q->slots * 2);
-}
-
-RC_NOINLINE uint32_t rc_eventq_chunk_(rc_eventq *q, unsigned level, unsigned digit)
-{
-    rc_eventq_bucket *b = &q->buckets[level][digit];
     uint32_t c = q->free_chunk;
     if (c != 0)
         q->free_chunk = (uint32_t)q->cells[(size_t)c * RC_CHUNK].time;
@@ -83,13 +78,26 @@ RC_NOINLINE uint32_t rc_eventq_chunk_(rc_eventq *q, unsigned level, unsigned dig
         c = q->used_chunks++;
     assert(c < q->chunks);
     if (b->at == 0) {
+        size_t index = (size_t)(b - &q->buckets[0][0]), level = index / DIGITS;
         b->first = c;
-        q->digits[level] |= (uint64_t)1 << digit;
+        q->digits[level] |= (uint64_t)1 << index % DIGITS;
         q->levels |= 1u << level;
     } else {
         q->cells[b->at - RC_CHUNK].time = c;
     }
     return c * RC_CHUNK + 1;
+}
+
+static void append(rc_eventq *q, rc_eventq_bucket *b, rc_eventq_key key)
+{
+    uint32_t at = RC_LIKELY(b->at % RC_CHUNK != 0) ? b->at : new_chunk(q, b);
+    rc_eventq_store_(&q->cells[at], key);
+    b->at = at + 1;
+}
+
+static void put_far(rc_eventq *q, rc_eventq_key key)
+{
+    append(q, rc_eventq_bucket_(q, key.time), key);
 }
 
 static void free_chunk(rc_eventq *q, uint32_t c)
@@ -165,10 +173,7 @@ static void load(rc_eventq *q, unsigned level, unsigned digit)
     do {
         more = next_key(q, &w, &key);
         RC_PREFETCH(&q->nodes[RC_KEY_SLOT(key)]);
-        uint32_t i = q->tail++;
-        for (; i > 0 && key.time < q->run[i - 1].time; i--)
-            q->run[i] = q->run[i - 1];
-        rc_eventq_store_(&q->run[i], key);
+        rc_eventq_put_run_(q, key);
     } while (more);
 }
 
@@ -178,8 +183,8 @@ static void load_first_chunk(rc_eventq *q, rc_eventq_bucket *b, uint64_t time)
 {
     uint32_t c = b->first;
     const rc_eventq_key *cell = &q->cells[(size_t)c * RC_CHUNK];
-    memcpy(q->run, cell + 1, CHUNK_KEYS * sizeof *cell);
-    q->tail = CHUNK_KEYS;
+    memcpy(q->run + 1, cell + 1, CHUNK_KEYS * sizeof *cell);
+    q->tail = 1 + CHUNK_KEYS;
     b->first = (uint32_t)cell->time;
     free_chunk(q, c);
     q->limit = time;
@@ -193,22 +198,27 @@ static uint64_t beginning(const rc_eventq *q, unsigned level, unsigned digit)
     return high | (uint64_t)digit << (RC_DIGIT * level);
 }
 
+static void start_run(rc_eventq *q)
+{
+    q->head = q->tail = 1;
+    q->stop = 1 + RC_RUN_MAX;
+}
+
 bool rc_eventq_refill_(rc_eventq *q)
 {
-    q->head = q->tail = 0;
-    q->stop = RC_RUN_MAX;
+    start_run(q);
     for (;;) {
         if (q->levels == 0) {
             q->limit = EMPTY;
-            return q->tail > 0;
+            return q->tail > 1;
         }
         unsigned level = lowest_bit(q->levels), digit = lowest_bit(q->digits[level]);
         rc_eventq_bucket *b = &q->buckets[level][digit];
-        if (q->tail > 0 && (q->tail >= RUN_ENOUGH || !is_short(q, b)))
+        if (q->tail > 1 && (q->tail > RUN_ENOUGH || !is_short(q, b)))
             return true;
         uint64_t from = beginning(q, level, digit);
         if (is_short(q, b)) {
-            if (q->tail == 0)
+            if (q->tail == 1)
                 q->base = from;
             load(q, level, digit);
             q->limit = from + ((uint64_t)1 << (RC_DIGIT * level));
@@ -224,7 +234,7 @@ bool rc_eventq_refill_(rc_eventq *q)
         bool more;
         do {
             more = next_key(q, &w, &key);
-            rc_eventq_put_far_(q, key);
+            put_far(q, key);
         } while (more);
     }
 }
@@ -245,7 +255,7 @@ static void rebase(rc_eventq *q, const rc_eventq_key *first, uint32_t n)
     q->levels = 0;
     q->base = (uint64_t)q->now;
     for (uint32_t i = 0; i < n; i++)
-        rc_eventq_put_far_(q, first[i]);
+        put_far(q, first[i]);
     for (unsigned level = 0; level < RC_LEVELS; level++) {
         for (; digits[level] != 0; digits[level] &= digits[level] - 1) {
             const rc_eventq_bucket *b = &old[level][lowest_bit(digits[level])];
@@ -254,7 +264,7 @@ static void rebase(rc_eventq *q, const rc_eventq_key *first, uint32_t n)
             bool more;
             do {
                 more = next_key(q, &w, &key);
-                rc_eventq_put_far_(q, key);
+                put_far(q, key);
             } while (more);
         }
     }
@@ -278,19 +288,56 @@ static void spill(rc_eventq *q)
         return;
     }
     for (uint32_t i = 0; i < n; i++)
-        rc_eventq_put_far_(q, q->run[cut + i]);
+        put_far(q, q->run[cut + i]);
 }
 
-RC_NOINLINE void rc_eventq_run_full_(rc_eventq *q)
+/* tail is at stop: make room for a key, or lower limit. */
+static void run_full(rc_eventq *q)
 {
     if (q->tail - q->head == RC_RUN_MAX)
         spill(q);
     if (q->head + RC_RUN_MAX > RC_RUN_ROOM) {
-        memmove(q->run, q->run + q->head, (q->tail - q->head) * sizeof q->run[0]);
-        q->tail -= q->head;
-        q->head = 0;
+        memmove(q->run + 1, q->run + q->head, (q->tail - q->head) * sizeof q->run[0]);
+        q->tail -= q->head - 1;
+        q->head = 1;
     }
     q->stop = q->head + RC_RUN_MAX;
+}
+
+RC_NOINLINE void rc_eventq_put_(rc_eventq *q, rc_eventq_key key)
+{
+    if (key.time < q->limit && q->tail == q->stop)
+        run_full(q);
+    if (key.time < q->limit)
+        rc_eventq_put_run_(q, key);
+    else
+        put_far(q, key);
+}
+
+RC_NOINLINE rc_event rc_eventq_at_slow_(rc_eventq *q, rc_time at, rc_event_fn fn, void *ctx,
+                                        uint64_t arg)
+{
+    uint32_t slot;
+    if (q->spare != RC_NO_ID) {
+        slot = (uint32_t)q->spare;
+        q->spare = RC_NO_ID;
+    } else if (q->free_slot != RC_NO_SLOT) {
+        slot = q->free_slot;
+        q->free_slot = (uint32_t)q->nodes[slot].arg;
+    } else {
+        if (q->used == q->slots && !rc_eventq_reserve_(q, (size_t)q->slots * 2))
+            return 0;
+        slot = q->used++;
+        q->nodes[slot] = (rc_eventq_node){.gen = 1};
+    }
+    rc_eventq_node *node = &q->nodes[slot];
+    q->scheduled++;
+    node->fn = fn;
+    node->ctx = ctx;
+    node->arg = arg;
+    rc_event h = (uint64_t)node->gen << 32 | slot;
+    rc_eventq_put_(q, (rc_eventq_key){(uint64_t)at, (uint64_t)node->stamp << 32 | slot});
+    return h;
 }
 
 /* ------------------------------------------------------------------ stale keys ------------ */
@@ -312,11 +359,8 @@ RC_NOINLINE void rc_eventq_purge_(rc_eventq *q)
             bool more;
             do {
                 more = next_key(q, &w, &key);
-                if (!rc_eventq_is_live_(q, key))
-                    continue;
-                uint32_t at = b->at % RC_CHUNK == 0 ? rc_eventq_chunk_(q, level, digit) : b->at;
-                rc_eventq_store_(&q->cells[at], key);
-                b->at = at + 1;
+                if (rc_eventq_is_live_(q, key))
+                    append(q, b, key);
             } while (more);
         }
     }
@@ -326,7 +370,8 @@ void rc_eventq_reset_(rc_eventq *q)
 {
     while (rc_eventq_settle_(q)) { /* as if all were cancelled */
         uint32_t slot = RC_KEY_SLOT(q->run[q->head++]);
-        rc_eventq_free_node_(q, &q->nodes[slot], slot);
+        if (++q->nodes[slot].gen != 0)
+            rc_eventq_free_slot_(q, slot);
     }
     q->now = 0;
     q->base = 0;
@@ -343,8 +388,9 @@ rc_eventq *rc_eventq_create(size_t capacity_hint)
         return NULL;
     memset(q, 0, sizeof *q);
     q->free_slot = RC_NO_SLOT;
+    q->spare = RC_NO_ID;
     q->used_chunks = 1;
-    q->stop = RC_RUN_MAX;
+    start_run(q);
     q->limit = EMPTY;
     if (!rc_eventq_reserve_(q, capacity_hint < 16 ? 16 : capacity_hint)) {
         free(q);

@@ -41,9 +41,9 @@
 #endif
 
 #define RC_NO_SLOT UINT32_MAX
+#define RC_NO_ID UINT64_MAX
 #define RC_RUN_MAX 64u   /* keys in the run; one more and the later ones go to far */
 #define RC_RUN_ROOM 256u /* cells of the run, so that it is moved to their front only now and then */
-#define RC_LOOK_AHEAD 4u /* nodes of this many events ahead are fetched early */
 #define RC_DIGIT 6u      /* bits */
 #define RC_LEVELS 11u    /* 11 * 6 bits hold any time */
 #define RC_CHUNK 16u     /* cells of a chunk: a header (.time is the next chunk) and 15 keys */
@@ -74,6 +74,7 @@ struct rc_eventq {
     uint32_t head, tail;    /* of the run */
     uint32_t stop;          /* tail may grow so far without looking: head + RC_RUN_MAX, a while ago */
     uint32_t free_slot;     /* head of the list of free nodes, RC_NO_SLOT when empty */
+    uint64_t spare;         /* id of the node that fired last and was not used again, or RC_NO_ID */
     rc_eventq_node *nodes;
     rc_time now;
     uint64_t fired, scheduled, cancelled;
@@ -88,14 +89,15 @@ struct rc_eventq {
     uint32_t max_stale;
     uint64_t digits[RC_LEVELS]; /* bit set: the bucket has keys */
     rc_eventq_bucket buckets[RC_LEVELS][1u << RC_DIGIT];
-    _Alignas(64) rc_eventq_key run[RC_RUN_ROOM + RC_LOOK_AHEAD];
+    /* The key before the head has fired or is zeroed: no time still to come is before it. run[0] is
+     * always zero; a run that starts afresh starts at 1. */
+    _Alignas(64) rc_eventq_key run[RC_RUN_ROOM];
 };
 
 /* Slow paths, in eventq.c. */
 bool rc_eventq_reserve_(rc_eventq *q, size_t events);
-bool rc_eventq_grow_(rc_eventq *q);        /* more nodes and chunks; false when out of memory */
-uint32_t rc_eventq_chunk_(rc_eventq *q, unsigned level, unsigned digit); /* cell for the next key */
-void rc_eventq_run_full_(rc_eventq *q);    /* tail is at stop: make room for a key, or lower limit */
+rc_event rc_eventq_at_slow_(rc_eventq *q, rc_time at, rc_event_fn fn, void *ctx, uint64_t arg);
+void rc_eventq_put_(rc_eventq *q, rc_eventq_key key); /* into run or far, whichever it is for */
 bool rc_eventq_refill_(rc_eventq *q);      /* fill the empty run from far; false when far is empty */
 void rc_eventq_purge_(rc_eventq *q);       /* drop all stale keys */
 void rc_eventq_reset_(rc_eventq *q);       /* empty, now 0, nothing fired; handles become stale */
@@ -129,38 +131,22 @@ RC_INLINE unsigned rc_eventq_level_(uint64_t difference)
 #endif
 }
 
-RC_INLINE void rc_eventq_put_far_(rc_eventq *q, rc_eventq_key key)
+/* The bucket of far for this time. */
+RC_INLINE rc_eventq_bucket *rc_eventq_bucket_(rc_eventq *q, uint64_t time)
 {
-    unsigned level = rc_eventq_level_(key.time ^ q->base);
-    unsigned digit = (unsigned)(key.time >> (RC_DIGIT * level)) & 63u;
-    rc_eventq_bucket *b = &q->buckets[level][digit];
-    uint32_t at = b->at;
-    if (RC_UNLIKELY(at % RC_CHUNK == 0))
-        at = rc_eventq_chunk_(q, level, digit);
-    rc_eventq_store_(&q->cells[at], key);
-    b->at = at + 1;
+    unsigned level = rc_eventq_level_(time ^ q->base);
+    return &q->buckets[level][time >> (RC_DIGIT * level) & 63u];
 }
 
-/* Put the key where it belongs. The run is sorted by inserting from the back: new events are mostly
- * late, and one of equal time stays behind those that came before it. */
-RC_INLINE void rc_eventq_put_(rc_eventq *q, rc_eventq_key key)
+/* Insert a key before `limit` into the run, from the back: new events are mostly late, and one of
+ * equal time stays behind those that came before it. No bounds test: what is before the head is no
+ * later than now (see `run`). */
+RC_INLINE void rc_eventq_put_run_(rc_eventq *q, rc_eventq_key key)
 {
-    if (key.time < q->limit) {
-        if (RC_UNLIKELY(q->tail == q->stop)) {
-            rc_eventq_run_full_(q);
-            if (key.time >= q->limit) {
-                rc_eventq_put_far_(q, key);
-                return;
-            }
-        }
-        uint32_t i = q->tail++, head = q->head;
-        rc_eventq_key *run = q->run;
-        for (; i > head && key.time < run[i - 1].time; i--)
-            run[i] = run[i - 1];
-        rc_eventq_store_(&run[i], key);
-    } else {
-        rc_eventq_put_far_(q, key);
-    }
+    rc_eventq_key *at = &q->run[q->tail++];
+    for (; key.time < at[-1].time; at--)
+        at[0] = at[-1];
+    rc_eventq_store_(at, key);
 }
 
 /* Bring the earliest live event to run[head]; false when there is none. */
@@ -173,7 +159,7 @@ RC_INLINE bool rc_eventq_settle_(rc_eventq *q)
         if (RC_LIKELY(rc_eventq_is_live_(q, key)))
             return true;
         q->stale--;
-        q->head++;
+        q->run[q->head++].time = 0;
     }
 }
 
@@ -183,35 +169,45 @@ RC_INLINE rc_time rc_eventq_next_inline(rc_eventq *q)
     return rc_eventq_settle_(q) ? (rc_time)q->run[q->head].time : RC_TIME_NEVER;
 }
 
+/* Schedule on the node that fired last: its key, unlike its handle, can be used again as it was.
+ * Everything rarer is one call that does the whole of it, so that a handler that schedules last
+ * needs no stack frame. */
 RC_INLINE rc_event rc_eventq_at_inline(rc_eventq *q, rc_time at, rc_event_fn fn, void *ctx,
                                        uint64_t arg)
 {
     assert(at >= q->now);
-    uint32_t slot = q->free_slot;
-    if (RC_UNLIKELY(slot == RC_NO_SLOT)) {
-        if (q->used == q->slots && !rc_eventq_grow_(q))
-            return 0;
-        slot = q->used++;
-        q->nodes[slot] = (rc_eventq_node){.arg = RC_NO_SLOT, .gen = 1};
+    rc_eventq_key key = {(uint64_t)at, q->spare};
+    uint32_t cell = 0;
+    rc_eventq_bucket *b = NULL;
+    if (RC_UNLIKELY(key.id == RC_NO_ID))
+        return rc_eventq_at_slow_(q, at, fn, ctx, arg);
+    if (key.time < q->limit) {
+        if (RC_UNLIKELY(q->tail == q->stop))
+            return rc_eventq_at_slow_(q, at, fn, ctx, arg);
+    } else {
+        b = rc_eventq_bucket_(q, key.time);
+        cell = b->at;
+        if (RC_UNLIKELY(cell % RC_CHUNK == 0))
+            return rc_eventq_at_slow_(q, at, fn, ctx, arg);
     }
-    rc_eventq_node *node = &q->nodes[slot];
-    q->free_slot = (uint32_t)node->arg;
+    rc_eventq_node *node = &q->nodes[RC_KEY_SLOT(key)];
+    q->spare = RC_NO_ID;
     q->scheduled++;
     node->fn = fn;
     node->ctx = ctx;
     node->arg = arg;
-    rc_event h = (uint64_t)node->gen << 32 | slot;
-    rc_eventq_put_(q, (rc_eventq_key){(uint64_t)at, (uint64_t)node->stamp << 32 | slot});
-    return h;
+    if (b == NULL) {
+        rc_eventq_put_run_(q, key);
+    } else {
+        rc_eventq_store_(&q->cells[cell], key);
+        b->at = cell + 1;
+    }
+    return (uint64_t)node->gen << 32 | RC_KEY_SLOT(key);
 }
 
-/* Free a node: its handles become stale. A node whose generations are used up is retired for good,
- * so that no handle ever comes back to life (32 bytes lost per 4 * 10^9 events). */
-RC_INLINE void rc_eventq_free_node_(rc_eventq *q, rc_eventq_node *node, uint32_t slot)
+RC_INLINE void rc_eventq_free_slot_(rc_eventq *q, uint32_t slot)
 {
-    if (RC_UNLIKELY(++node->gen == 0))
-        return;
-    node->arg = q->free_slot;
+    q->nodes[slot].arg = q->free_slot;
     q->free_slot = slot;
 }
 
@@ -237,7 +233,8 @@ RC_INLINE bool rc_eventq_cancel_inline(rc_eventq *q, rc_event h)
     rc_eventq_node *node = &q->nodes[(uint32_t)h];
     q->cancelled++;
     rc_eventq_leave_key_(q, node);
-    rc_eventq_free_node_(q, node, (uint32_t)h);
+    if (++node->gen != 0)
+        rc_eventq_free_slot_(q, (uint32_t)h);
     return true;
 }
 
@@ -256,15 +253,19 @@ RC_INLINE bool rc_eventq_move_inline(rc_eventq *q, rc_event h, rc_time at)
 RC_INLINE void rc_eventq_fire_(rc_eventq *q)
 {
     rc_eventq_key key = q->run[q->head++];
-    RC_PREFETCH(&q->nodes[RC_KEY_SLOT(q->run[q->head + RC_LOOK_AHEAD - 1])]);
-    uint32_t slot = RC_KEY_SLOT(key);
-    rc_eventq_node *node = &q->nodes[slot];
+    rc_eventq_node *node = &q->nodes[RC_KEY_SLOT(key)];
     rc_event_fn fn = node->fn;
     void *ctx = node->ctx;
     uint64_t arg = node->arg;
     q->now = (rc_time)key.time;
     q->fired++;
-    rc_eventq_free_node_(q, node, slot);
+    /* A node whose generations are used up is retired for good, so that no handle ever comes back to
+     * life (32 bytes lost per 4 * 10^9 events). */
+    if (RC_LIKELY(++node->gen != 0)) {
+        if (q->spare != RC_NO_ID)
+            rc_eventq_free_slot_(q, (uint32_t)q->spare);
+        q->spare = key.id;
+    }
     fn(ctx, arg, (rc_time)key.time);
 }
 

@@ -281,7 +281,7 @@ static rc_status split_set(const char *set, char *key, size_t size, const char *
 rc_status rc_scenario_read(rc_doc *doc, const char *const *sets, size_t set_count, rc_scenario *out,
                            rc_error *err) {
     char key[256];
-    const char *value;
+    const char *value = NULL;
     memset(out, 0, sizeof *out);
     for (size_t i = 0; i < set_count; i++) {
         RC_TRY(split_set(sets[i], key, sizeof key, &value, err));

@@ -1,6 +1,7 @@
 /* All-gather pass-KV: gather every rank's KV first (a ring of N-1 messages with no attention beside it),
  * then one attention over the whole sequence. Each of a rank's two chunks sees the cached tokens and all new
- * tokens up to its own end: two bottom-right causal calls a sequence. No merge.
+ * tokens up to its own end: two bottom-right causal calls a sequence. No merge. The gathered KV is kept for one
+ * layer: the next one's messages wait until the receiver has attended to it and handed it on.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/schedule/builder.h"
 
@@ -9,10 +10,13 @@ static void gather(rc_builder *b, double bytes) {
         b->step = (uint16_t)j;
         for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
             uint32_t ready = b->last[gpu * RC_LANE_COUNT + RC_LANE_COMPUTE];
-            uint32_t from = rc_next_gpu(b, gpu, b->n - 1);
-            uint32_t id = rc_emit_message(b, gpu, rc_next_gpu(b, gpu, 1), RC_LANE_COMM,
-                                          RC_P_ALL_GATHER, bytes);
+            uint32_t to = rc_next_gpu(b, gpu, 1), from = rc_next_gpu(b, gpu, b->n - 1);
+            uint32_t id = rc_emit_message(b, gpu, to, RC_LANE_COMM, RC_P_ALL_GATHER, bytes);
             rc_emit_dep(b, id, j == 0 ? ready : b->msg[from]);
+            if (j == 0) {
+                rc_emit_dep(b, id, b->att[to]);
+                rc_emit_dep(b, id, b->msg[to]);
+            }
             b->mark[gpu] = id;
         }
         for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
@@ -27,6 +31,7 @@ void rc_attention_all_gather(rc_builder *b) {
     gather(b, (double)rc_kv_message_tokens(b) * rc_kv_token_bytes(b));
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
         uint32_t id = rc_emit_attention_gathered(b, gpu);
+        b->att[gpu] = id;
         if (b->n > 1)
             rc_emit_dep(b, id, b->msg[rc_next_gpu(b, gpu, b->n - 1)]);
     }

@@ -34,7 +34,8 @@ uint32_t rc_emit_attention_gathered(rc_builder *b, uint32_t gpu);
 uint32_t rc_emit_decode(rc_builder *b, uint32_t gpu);
 /* The messages of ring step b->step: each GPU to the next rank. In step 0 it sends its own; later it hands
  * on what has arrived (msg of the rank before), and no sooner than the receiver has done with the buffer
- * it overwrites (att of the rank after). The messages are left in b->mark. */
+ * it overwrites: attended to it and handed it on (att and msg of the rank after; in step 0 those of the
+ * layer before). The messages are left in b->mark. */
 void rc_emit_ring_messages(rc_builder *b, double bytes);
 /* Host work that opens a ring step: waits for all the GPU's earlier compute and communication. */
 void rc_emit_ring_step(rc_builder *b, uint32_t gpu);

@@ -138,12 +138,9 @@ void rc_emit_ring_messages(rc_builder *b, double bytes) {
         uint32_t to = rc_next_gpu(b, gpu, 1), from = rc_next_gpu(b, gpu, b->n - 1);
         uint32_t ready = b->last[gpu * RC_LANE_COUNT + RC_LANE_COMPUTE];
         uint32_t id = rc_emit_message(b, gpu, to, RC_LANE_COMM, RC_P_SENDRECV, bytes);
-        if (b->step == 0) {
-            rc_emit_dep(b, id, ready);
-        } else {
-            rc_emit_dep(b, id, b->msg[from]);
-            rc_emit_dep(b, id, b->att[to]);
-        }
+        rc_emit_dep(b, id, b->step == 0 ? ready : b->msg[from]);
+        rc_emit_dep(b, id, b->att[to]);
+        rc_emit_dep(b, id, b->msg[to]);
         b->mark[gpu] = id;
     }
 }

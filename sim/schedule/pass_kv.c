@@ -1,9 +1,9 @@
 /* Ring pass-KV prefill (paper Algorithm 2): queries stay, KV travels.
  *
  * In step j rank k attends to the KV of rank (k - j) mod N while it hands that KV on to rank k+1. The two
- * receive buffers are used in turn, so a message may not start before the receiver has finished the
- * attention that read the buffer it overwrites, which is the attention of the step before. The merge of the
- * N partial outputs is local.
+ * message buffers are used in turn, so a message may not start before the receiver has finished the
+ * attention and the message that read the buffer it overwrites, which are those of the step before. The merge
+ * of the N partial outputs is local.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/schedule/builder.h"
 

@@ -1,0 +1,280 @@
+/* Evaluation: jobs on threads, then each row's quantity from its finished jobs.
+ *
+ * All jobs draw from the same seed, so their p5 and p95 come from the same draws of the machine. A job that
+ * does not fit in memory, or asks for something unmodelled, leaves its rows without a prediction and says
+ * why; any other failure ends the run.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <string.h>
+#include <time.h>
+#include "sim/report/paper_internal.h"
+#include "sim/report/parallel.h"
+
+enum { STANDALONE_TOKENS = 8000, TIPPING_LO = 256, TIPPING_HI = 64000 };
+
+/* ---- jobs ----------------------------------------------------------------------------------- */
+
+typedef struct job_run {
+    rc_paper *p;
+    const rc_costs *const *costs;
+    const bool *wanted;
+    bool draws;
+} job_run;
+
+static rc_status forward(const rc_paper *p, const rc_costs *costs, const rc_job *j, int draws,
+                         rc_forward *out, rc_error *err) {
+    rc_sequence seqs[RC_PAPER_MAX_BATCH];
+    for (int i = 0; i < RC_PAPER_MAX_BATCH; i++)
+        seqs[i] = (rc_sequence){j->t, j->p};
+    rc_spec spec = {.model = &p->model,
+                    .costs = costs,
+                    .layout = {j->tp, j->cp, RC_BF16, RC_FP8, RC_BF16, RC_BF16},
+                    .phase = j->phase,
+                    .variant = j->variant,
+                    .seqs = seqs,
+                    .seq_count = (size_t)j->batch,
+                    .eager = j->phase == RC_PREFILL,
+                    .draws = draws,
+                    .seed = p->options.seed,
+                    .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
+    return rc_forward_run(&spec, out, err);
+}
+
+static rc_status run_job(void *ctx, size_t item, rc_error *err) {
+    job_run *r = ctx;
+    rc_job *j = &r->p->jobs[item];
+    if (r->wanted && !r->wanted[item])
+        return RC_OK;
+    rc_error why = {0};
+    j->status = forward(r->p, r->costs[j->machine], j, r->draws && j->draws ? r->p->options.draws : 0,
+                        &j->result, &why);
+    (void)snprintf(j->why, sizeof j->why, "%.150s", why.msg);
+    if (j->status == RC_OK || j->status == RC_E_NOFIT || j->status == RC_E_UNMODELLED)
+        return RC_OK;
+    if (err)
+        *err = why;
+    return j->status;
+}
+
+rc_status rc_paper_run_jobs(rc_paper *p, const rc_costs *const costs[RC_PAPER_MACHINES],
+                            const bool *wanted, bool draws, rc_error *err) {
+    job_run r = {p, costs, wanted, draws};
+    return rc_parallel(p->job_count, p->options.threads, run_job, &r, err);
+}
+
+/* ---- quantities ----------------------------------------------------------------------------- */
+
+double rc_paper_gemm_flops(const rc_model *m, double t) {
+    return 2.0 * rc_model_params(m) * t;
+}
+
+double rc_paper_attention_flops(const rc_model *m, double t) {
+    return 4.0 * 0.5 * t * t * (double)m->heads * m->head_dim * m->layers;
+}
+
+static double flop_rate(const rc_paper *p, const rc_job *j) {
+    double t = (double)j->t;
+    double flops = rc_paper_gemm_flops(&p->model, t) + rc_paper_attention_flops(&p->model, t);
+    return flops / ((double)j->tp * j->cp) / j->result.time;
+}
+
+static rc_status attention_rate(const rc_paper *p, const rc_costs *costs, double *out, rc_error *err) {
+    int hq = p->model.heads / p->model.kv_heads;
+    double t = STANDALONE_TOKENS;
+    rc_cost cost;
+    RC_TRY(rc_cost_attention(costs, 1, STANDALONE_TOKENS, STANDALONE_TOKENS, hq, 1, &cost, err));
+    *out = 4.0 * 0.5 * t * t * hq * p->model.head_dim / cost.p50;
+    return RC_OK;
+}
+
+/* pass-KV less pass-Q, seconds, at T new tokens of 128000. */
+static rc_status advantage(const rc_paper *p, const rc_costs *costs, int64_t t, double *out,
+                           rc_error *err) {
+    static const char *const variants[2] = {"pass-kv", "pass-q"};
+    double s[2];
+    for (int v = 0; v < 2; v++) {
+        rc_forward f;
+        rc_job j = rc_job_prefill(RC_PAPER_GTT, 8, 4, variants[v], t, RC_PAPER_TOTAL - t);
+        RC_TRY(forward(p, costs, &j, 0, &f, err));
+        s[v] = f.time;
+    }
+    *out = s[0] - s[1];
+    return RC_OK;
+}
+
+/* Bisection to the token; NaN when one variant wins at both ends. */
+static rc_status tipping_point(const rc_paper *p, const rc_costs *costs, double *out, rc_error *err) {
+    int64_t lo = TIPPING_LO, hi = TIPPING_HI;
+    double at_lo, at_hi, at;
+    *out = NAN;
+    RC_TRY(advantage(p, costs, lo, &at_lo, err));
+    RC_TRY(advantage(p, costs, hi, &at_hi, err));
+    if ((at_lo > 0.0) == (at_hi > 0.0))
+        return RC_OK;
+    while (hi - lo > 1) {
+        int64_t mid = lo + (hi - lo) / 2;
+        RC_TRY(advantage(p, costs, mid, &at, err));
+        if ((at > 0.0) == (at_lo > 0.0))
+            lo = mid;
+        else
+            hi = mid;
+    }
+    *out = (double)hi;
+    return RC_OK;
+}
+
+static double ring_value(const rc_ring_times *r, rc_quantity q) {
+    switch (q) {
+    case RC_Q_ATTN_OP:
+        return r->attn_op;
+    case RC_Q_ATTN_RING:
+        return r->attn_ring;
+    case RC_Q_SENDRECV:
+        return r->sendrecv;
+    case RC_Q_SENDRECV_RING:
+        return r->sendrecv_ring;
+    case RC_Q_ALL2ALL:
+        return r->all2all;
+    default:
+        return r->whole;
+    }
+}
+
+static bool all_jobs_done(const rc_paper *p, const rc_plan *plan) {
+    for (int i = 0; i < RC_PLAN_JOBS; i++)
+        if (plan->job[i] != RC_JOB_NONE && p->jobs[plan->job[i]].status != RC_OK)
+            return false;
+    return true;
+}
+
+static double gap(double a, double b) {
+    return fabs(a - b) / fmin(a, b);
+}
+
+rc_status rc_paper_value(const rc_paper *p, const rc_costs *const costs[RC_PAPER_MACHINES], size_t row,
+                         double *out, rc_error *err) {
+    const rc_plan *plan = &p->plans[row];
+    const rc_job *j[RC_PLAN_JOBS];
+    double v = NAN, rate = NAN;
+    rc_machine m;
+    *out = NAN;
+    if (!all_jobs_done(p, plan))
+        return RC_OK;
+    for (int i = 0; i < RC_PLAN_JOBS; i++)
+        j[i] = plan->job[i] == RC_JOB_NONE ? NULL : &p->jobs[plan->job[i]];
+    switch (plan->quantity) {
+    case RC_Q_NONE:
+        break;
+    case RC_Q_TIME:
+        v = j[0]->result.time;
+        break;
+    case RC_Q_RATIO:
+        v = j[0]->result.time / j[1]->result.time;
+        break;
+    case RC_Q_GAP:
+        v = gap(j[0]->result.time, j[1]->result.time);
+        break;
+    case RC_Q_SCALING:
+        v = j[0]->result.time / j[1]->result.time * (j[3]->result.time / j[2]->result.time);
+        break;
+    case RC_Q_FLOP_RATE:
+        v = flop_rate(p, j[0]);
+        break;
+    case RC_Q_EFFICIENCY:
+        RC_TRY(attention_rate(p, costs[plan->machine], &rate, err));
+        v = flop_rate(p, j[0]) / rate;
+        break;
+    case RC_Q_MFU:
+        v = flop_rate(p, j[0]) / rc_costs_machine(costs[plan->machine])->bf16_rate;
+        break;
+    case RC_Q_ATTENTION:
+        RC_TRY(attention_rate(p, costs[plan->machine], &v, err));
+        break;
+    case RC_Q_TIPPING:
+        RC_TRY(tipping_point(p, costs[plan->machine], &v, err));
+        break;
+    case RC_Q_FIELD:
+        m = *rc_costs_machine(costs[plan->machine]);
+        v = *rc_machine_field(&m, plan->field);
+        break;
+    case RC_Q_CONSTANT:
+        v = plan->constant;
+        break;
+    default:
+        v = ring_value(&j[0]->result.ring, plan->quantity);
+        break;
+    }
+    *out = v * plan->scale;
+    return RC_OK;
+}
+
+/* ---- rows ----------------------------------------------------------------------------------- */
+
+static void set_interval(const rc_paper *p, size_t i) {
+    const rc_plan *plan = &p->plans[i];
+    rc_paper_row *row = &p->rows[i];
+    if (plan->job[0] == RC_JOB_NONE || !isfinite(row->predicted))
+        return;
+    const rc_job *j = &p->jobs[plan->job[0]];
+    if (!j->draws || p->options.draws < 1)
+        return;
+    if (plan->quantity == RC_Q_TIME) {
+        row->p5 = j->result.p5 * plan->scale;
+        row->p95 = j->result.p95 * plan->scale;
+    } else if (plan->quantity == RC_Q_FLOP_RATE || plan->quantity == RC_Q_MFU) {
+        row->p5 = row->predicted * j->result.time / j->result.p95; /* monotone: quantiles swap */
+        row->p95 = row->predicted * j->result.time / j->result.p5;
+    }
+}
+
+static void note_why(const rc_paper *p, size_t i) {
+    const rc_plan *plan = &p->plans[i];
+    rc_paper_row *row = &p->rows[i];
+    for (int k = 0; k < RC_PLAN_JOBS; k++)
+        if (plan->job[k] != RC_JOB_NONE && p->jobs[plan->job[k]].status != RC_OK)
+            (void)snprintf(row->note, sizeof row->note, "%s", p->jobs[plan->job[k]].why);
+    if (plan->quantity == RC_Q_TIPPING && isnan(row->predicted))
+        (void)snprintf(row->note, sizeof row->note, "no tie between T = %d and %d", TIPPING_LO,
+                       TIPPING_HI);
+}
+
+typedef struct row_run {
+    rc_paper *p;
+    const rc_costs *const *costs;
+} row_run;
+
+static rc_status value_row(void *ctx, size_t i, rc_error *err) {
+    row_run *r = ctx;
+    rc_paper *p = r->p;
+    rc_paper_row *row = &p->rows[i];
+    const rc_plan *plan = &p->plans[i];
+    RC_TRY(rc_paper_value(p, r->costs, i, &row->predicted, err));
+    set_interval(p, i);
+    note_why(p, i);
+    if (plan->job_1024 != RC_JOB_NONE && p->jobs[plan->job_1024].status == RC_OK)
+        row->predicted_1024 = p->jobs[plan->job_1024].result.time * plan->scale;
+    if (row->role != RC_ROLE_BOUND && row->paper != 0.0)
+        row->error_pct = 100.0 * (row->predicted / row->paper - 1.0);
+    return RC_OK;
+}
+
+static double now_s(void) {
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+rc_status rc_paper_evaluate(rc_paper *p, rc_error *err) {
+    const rc_costs *costs[RC_PAPER_MACHINES];
+    double start = now_s();
+    for (int m = 0; m < RC_PAPER_MACHINES; m++)
+        costs[m] = p->costs[m];
+    RC_TRY(rc_paper_run_jobs(p, costs, NULL, true, err));
+    row_run r = {p, costs};
+    RC_TRY(rc_parallel(p->count, p->options.threads, value_row, &r, err));
+    rc_paper_summarise(p->rows, p->count, &p->summary);
+    p->summary.fitted_parameters = p->machine[RC_PAPER_GTT].fitted_count;
+    p->summary.wall_s = now_s() - start;
+    return RC_OK;
+}

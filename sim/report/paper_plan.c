@@ -1,0 +1,256 @@
+/* Opening: model, machines, costs, data; jobs without repeats; which rows are fitted or duplicates.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdlib.h>
+#include <math.h>
+#include <string.h>
+#include "sim/forward/scenario.h"
+#include "sim/report/paper_internal.h"
+
+/* ---- growing lists ---------------------------------------------------------------------- */
+
+static bool same_job(const rc_job *a, const rc_job *b) {
+    return a->machine == b->machine && a->tp == b->tp && a->cp == b->cp && a->phase == b->phase &&
+           a->t == b->t && a->p == b->p && a->batch == b->batch &&
+           strcmp(a->variant, b->variant) == 0;
+}
+
+int rc_paper_job(rc_paper *p, const rc_job *want) {
+    for (size_t i = 0; i < p->job_count; i++) {
+        if (!same_job(&p->jobs[i], want))
+            continue;
+        p->jobs[i].draws = p->jobs[i].draws || want->draws;
+        return (int)i;
+    }
+    if (p->job_count == p->job_room) {
+        size_t room = p->job_room ? 2 * p->job_room : 256;
+        rc_job *larger = realloc(p->jobs, room * sizeof *larger);
+        if (!larger) {
+            p->failed = true;
+            return RC_JOB_NONE;
+        }
+        p->jobs = larger;
+        p->job_room = room;
+    }
+    p->jobs[p->job_count] = *want;
+    return (int)p->job_count++;
+}
+
+rc_job rc_job_prefill(int machine, int tp, int cp, const char *variant, int64_t t, int64_t cached) {
+    return (rc_job){.machine = machine, .tp = tp, .cp = cp, .variant = cp == 1 ? "tp" : variant,
+                    .phase = RC_PREFILL, .t = t, .p = cached, .batch = 1};
+}
+
+rc_job rc_job_decode(int machine, int tp, int cp, int64_t context, int batch) {
+    return (rc_job){.machine = machine, .tp = tp, .cp = cp, .variant = cp == 1 ? "tp" : "pass-q",
+                    .phase = RC_DECODE, .t = 1, .p = context, .batch = batch};
+}
+
+static bool grow_rows(rc_paper *p) {
+    size_t room = p->room ? 2 * p->room : 128;
+    rc_paper_row *rows = realloc(p->rows, room * sizeof *rows);
+    if (rows)
+        p->rows = rows;
+    rc_plan *plans = realloc(p->plans, room * sizeof *plans);
+    if (plans)
+        p->plans = plans;
+    if (!rows || !plans)
+        return false;
+    p->room = room;
+    return true;
+}
+
+rc_paper_row *rc_paper_add(rc_paper *p, rc_plan **plan) {
+    *plan = NULL;
+    if (p->count == p->room && !grow_rows(p)) {
+        p->failed = true;
+        return NULL;
+    }
+    rc_paper_row *r = &p->rows[p->count];
+    *plan = &p->plans[p->count++];
+    *r = (rc_paper_row){.p = -1, .t = -1, .paper = NAN, .predicted = NAN, .p5 = NAN, .p95 = NAN,
+                        .error_pct = NAN, .duplicate_of = -1, .predicted_1024 = NAN};
+    **plan = (rc_plan){.job = {RC_JOB_NONE, RC_JOB_NONE, RC_JOB_NONE, RC_JOB_NONE},
+                       .job_1024 = RC_JOB_NONE, .scale = 1.0};
+    return r;
+}
+
+rc_status rc_paper_config(const char *text, int *tp, int *cp, char *id, size_t size, rc_error *err) {
+    int used = 0;
+    *cp = 1;
+    if (sscanf(text, "CP%d+TP%d%n", cp, tp, &used) == 2 && text[used] == '\0')
+        (void)snprintf(id, size, "cp%d", *cp);
+    else if (sscanf(text, "TP%d%n", tp, &used) == 1 && text[used] == '\0')
+        (void)snprintf(id, size, "tp%d", *tp);
+    else
+        return rc_fail(err, RC_E_INPUT, "found configuration '%s', expected CP4+TP8 or TP16", text);
+    return RC_OK;
+}
+
+int rc_paper_find(const rc_paper *p, const char *id) {
+    for (size_t i = 0; i < p->count; i++)
+        if (strcmp(p->rows[i].id, id) == 0)
+            return (int)i;
+    return -1;
+}
+
+/* ---- duplicates and fitted rows --------------------------------------------------------- */
+
+static bool same_quantity(const rc_plan *a, const rc_plan *b) {
+    return a->quantity == b->quantity && a->quantity < RC_Q_TIPPING && a->quantity != RC_Q_NONE &&
+           memcmp(a->job, b->job, sizeof a->job) == 0;
+}
+
+static void mark_duplicates(rc_paper *p) {
+    for (size_t i = 0; i < p->count; i++)
+        for (size_t k = 0; k < i && p->rows[i].duplicate_of < 0; k++)
+            if (same_quantity(&p->plans[i], &p->plans[k]) && p->rows[i].paper == p->rows[k].paper &&
+                p->rows[k].duplicate_of < 0 && strcmp(p->rows[i].unit, p->rows[k].unit) == 0)
+                p->rows[i].duplicate_of = (int)k;
+}
+
+/* Computed from a time: a ratio, a rate. */
+static bool rests_on(const rc_plan *derived, const rc_plan *time) {
+    if (derived->quantity < RC_Q_RATIO || derived->quantity > RC_Q_MFU || time->quantity != RC_Q_TIME)
+        return false;
+    for (int i = 0; i < RC_PLAN_JOBS; i++)
+        if (derived->job[i] == time->job[0])
+            return true;
+    return false;
+}
+
+static void mark_fitted(rc_paper *p, size_t row) {
+    p->rows[row].fitted = true;
+    for (size_t i = 0; i < p->count; i++)
+        if (same_quantity(&p->plans[i], &p->plans[row]) || rests_on(&p->plans[i], &p->plans[row]))
+            p->rows[i].fitted = true;
+}
+
+static rc_status no_such_row(const rc_paper *p, const char *machine, const char *parameter,
+                             const char *id, rc_error *err) {
+    const char **names = calloc(p->count + 1, sizeof *names);
+    for (size_t i = 0; names && i < p->count; i++)
+        names[i] = p->rows[i].id;
+    const char *near = names ? rc_nearest(id, names) : NULL;
+    rc_status st = rc_fail(err, RC_E_INPUT,
+                           "machine '%s': parameter '%s' was fitted on row '%s', which does not exist%s%s%s",
+                           machine, parameter, id, near ? " (did you mean '" : "", near ? near : "",
+                           near ? "'?)" : "");
+    free((void *)names);
+    return st;
+}
+
+static rc_status mark_listed(rc_paper *p, const rc_machine *m, const rc_fitted *f, rc_error *err) {
+    char list[sizeof f->rows], *save = NULL;
+    memcpy(list, f->rows, sizeof list);
+    for (char *id = strtok_r(list, ", ", &save); id; id = strtok_r(NULL, ", ", &save)) {
+        int row = rc_paper_find(p, id);
+        if (row < 0)
+            return no_such_row(p, m->name, f->name, id, err);
+        mark_fitted(p, (size_t)row);
+    }
+    return RC_OK;
+}
+
+rc_status rc_paper_mark(rc_paper *p, rc_error *err) {
+    mark_duplicates(p);
+    for (int m = RC_PAPER_GTT; m <= RC_PAPER_GTI; m++)
+        for (int i = 0; i < p->machine[m].fitted_count; i++)
+            RC_TRY(mark_listed(p, &p->machine[m], &p->machine[m].fitted[i], err));
+    for (size_t i = 0; i < p->count; i++)
+        if (p->rows[i].role == RC_ROLE_INPUT)
+            p->rows[i].fitted = true;
+    return RC_OK;
+}
+
+/* ---- opening ------------------------------------------------------------------------------ */
+
+rc_status rc_paper_data_path(const rc_paper *p, const char *name, char *out, size_t size, rc_error *err) {
+    if (!p->options.data)
+        return rc_share_path("scenarios/paper/data", name, ".csv", out, size, err);
+    (void)snprintf(out, size, "%s/%s.csv", p->options.data, name);
+    return RC_OK;
+}
+
+static rc_status load_machine(const char *name, rc_machine *out, rc_error *err) {
+    char path[1024];
+    RC_TRY(rc_share_path("scenarios/machines", name, ".yaml", path, sizeof path, err));
+    return rc_machine_load(path, out, err);
+}
+
+static rc_status apply_sets(rc_paper *p, rc_error *err) {
+    for (size_t i = 0; i < p->options.set_count; i++) {
+        const char *set = p->options.sets[i], *eq = strchr(set, '=');
+        char key[64];
+        if (!eq || strncmp(set, "machine.", 8) != 0 || eq == set + 8)
+            return rc_fail_at(err, RC_E_USAGE, "--set", 0, 0, "found '%s', expected machine.key=value",
+                              set);
+        (void)snprintf(key, sizeof key, "%.*s", (int)(eq - set - 8), set + 8);
+        RC_TRY(rc_machine_set(&p->machine[RC_PAPER_GTT], key, eq + 1, err));
+    }
+    return RC_OK;
+}
+
+static rc_status open_costs(rc_paper *p, rc_error *err) {
+    p->machine[RC_PAPER_ROOMY] = p->machine[RC_PAPER_GTT];
+    p->machine[RC_PAPER_ROOMY].memory *= 16.0;
+    RC_TRY(rc_costs_open(p->options.store, &p->machine[RC_PAPER_GTT], &p->costs[RC_PAPER_GTT], err));
+    RC_TRY(rc_costs_open(p->options.store, &p->machine[RC_PAPER_GTI], &p->costs[RC_PAPER_GTI], err));
+    return rc_costs_view(p->costs[RC_PAPER_GTT], &p->machine[RC_PAPER_ROOMY],
+                         &p->costs[RC_PAPER_ROOMY], err);
+}
+
+static rc_status open_parts(rc_paper *p, rc_error *err) {
+    char path[1024];
+    RC_TRY(rc_share_path("models", "llama-3.1-405b", ".json", path, sizeof path, err));
+    RC_TRY(rc_model_load(path, &p->model, err));
+    RC_TRY(load_machine("gtt", &p->machine[RC_PAPER_GTT], err));
+    RC_TRY(load_machine("gti", &p->machine[RC_PAPER_GTI], err));
+    RC_TRY(apply_sets(p, err));
+    RC_TRY(open_costs(p, err));
+    RC_TRY(rc_paper_read_tables(p, err));
+    RC_TRY(rc_paper_read_points(p, err));
+    if (p->options.figures)
+        rc_paper_plan_figures(p);
+    if (p->failed)
+        return rc_fail(err, RC_E_NOMEM, "out of memory while planning the paper's rows");
+    return rc_paper_mark(p, err);
+}
+
+rc_status rc_paper_open(const rc_paper_options *o, rc_paper **out, rc_error *err) {
+    *out = NULL;
+    rc_paper *p = calloc(1, sizeof *p);
+    if (!p)
+        return rc_fail(err, RC_E_NOMEM, "out of memory");
+    p->options = *o;
+    rc_status st = open_parts(p, err);
+    if (st == RC_OK)
+        *out = p;
+    else
+        rc_paper_close(p);
+    return st;
+}
+
+void rc_paper_close(rc_paper *p) {
+    if (!p)
+        return;
+    for (int m = RC_PAPER_MACHINES - 1; m >= 0; m--) /* the view goes before what it views */
+        rc_costs_close(p->costs[m]);
+    free(p->rows);
+    free(p->plans);
+    free(p->jobs);
+    free(p);
+}
+
+const rc_paper_row *rc_paper_rows(const rc_paper *p, size_t *count) {
+    *count = p->count;
+    return p->rows;
+}
+
+const rc_paper_summary *rc_paper_result(const rc_paper *p) {
+    return &p->summary;
+}
+
+const char *rc_paper_role_name(rc_paper_role r) {
+    static const char *const names[] = {"compared", "approximate", "bound", "input"};
+    return (unsigned)r < sizeof names / sizeof names[0] ? names[r] : "?";
+}

@@ -1,0 +1,185 @@
+/* The lists of points: no duplicates, shapes of the models as published, importance first.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "calib/catalog.c"
+#include "calib/points.c"
+#undef COUNT
+#include "calib/points_gemm.c"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static rc_points make(rc_suite_id id, int ranks) {
+    rc_points p = {0};
+    rc_error err = {0};
+    assert_int_equal(rc_suite_info_of(id)->points(&p, ranks, &err), RC_OK);
+    return p;
+}
+
+static const rc_point *find(const rc_points *p, const char *op, const char *dtype, int64_t a,
+                            int64_t b, int64_t c, int64_t d) {
+    for (size_t i = 0; i < p->n; i++) {
+        const rc_point *x = &p->v[i];
+        if (!strcmp(x->op, op) && !strcmp(x->dtype, dtype) && x->a == a && x->b == b && x->c == c &&
+            x->d == d)
+            return x;
+    }
+    return NULL;
+}
+
+static void test_no_duplicates(void **state) {
+    (void)state;
+    for (int id = 0; id < RC_SUITE_COUNT; id++) {
+        rc_points p = make((rc_suite_id)id, 8);
+        assert_true(p.n > 0);
+        for (size_t i = 0; i < p.n; i++)
+            for (size_t j = 0; j < i; j++)
+                assert_false(p.v[i].a == p.v[j].a && p.v[i].b == p.v[j].b && p.v[i].c == p.v[j].c &&
+                             p.v[i].d == p.v[j].d && !strcmp(p.v[i].op, p.v[j].op) &&
+                             !strcmp(p.v[i].variant, p.v[j].variant) &&
+                             !strcmp(p.v[i].dtype, p.v[j].dtype));
+        rc_points_free(&p);
+    }
+}
+
+static void test_axes_are_set(void **state) {
+    (void)state;
+    for (int id = 0; id < RC_SUITE_COUNT; id++) {
+        rc_points p = make((rc_suite_id)id, 8);
+        size_t quick_n = 0;
+        for (size_t i = 0; i < p.n; i++) {
+            const rc_point *x = &p.v[i];
+            assert_true(x->op && x->variant && x->dtype && x->a > 0 && x->b >= 0);
+            quick_n += x->quick;
+        }
+        assert_true(quick_n > 0 && (quick_n < p.n || id == RC_SUITE_HOST));
+        rc_points_free(&p);
+    }
+}
+
+static void test_add_merges_flags(void **state) {
+    (void)state;
+    rc_points p = {0};
+    rc_point x = {.op = "copy", .variant = "", .dtype = "", .a = 4, .quick = true};
+    assert_int_equal(rc_points_add(&p, &x, NULL), RC_OK);
+    x.quick = false;
+    x.sustained = true;
+    assert_int_equal(rc_points_add(&p, &x, NULL), RC_OK);
+    assert_int_equal(p.n, 1);
+    assert_true(p.v[0].quick && p.v[0].sustained);
+    rc_points_free(&p);
+}
+
+/* Llama 3 405B on TP8: the paper's main configuration. */
+static void test_gemm_main_shapes(void **state) {
+    (void)state;
+    rc_points p = make(RC_SUITE_GEMM, 8);
+    static const int64_t nk[][2] = {{2304, 16384}, {16384, 2048}, {13312, 16384}, {16384, 6656}};
+    for (int i = 0; i < 4; i++) {
+        const rc_point *x = find(&p, "gemm", i < 2 ? "bf16" : "fp8", 8192, nk[i][0], nk[i][1], 0);
+        assert_non_null(x);
+        assert_true(x->sustained && x->quick);
+        assert_true(x - p.v < 4 * 25); /* they come first */
+        assert_non_null(find(&p, "gemm", i < 2 ? "fp8" : "bf16", 8192, nk[i][0], nk[i][1], 0));
+        assert_non_null(find(&p, "gemm", i < 2 ? "bf16" : "fp8", 131072, nk[i][0], nk[i][1], 0));
+    }
+    assert_non_null(find(&p, "gemm", "bf16", 1, 16032, 16384, 0)); /* lm_head, 128256 / 8 */
+    assert_null(find(&p, "gemm", "bf16", 16, 16032, 16384, 0));    /* last tokens only */
+    assert_non_null(find(&p, "gemm", "bf16", 1, 512, 16384, 0));   /* TP64: 2 + 2 heads */
+    assert_non_null(find(&p, "gemm", "bf16", 128, 1280, 8192, 0)); /* 70B on TP8: 8 + 2 heads */
+    assert_non_null(find(&p, "gemm", "fp8", 128, 7168, 8192, 0));
+    rc_points_free(&p);
+}
+
+static void test_gemm_dims_and_times(void **state) {
+    (void)state;
+    rc_points p = make(RC_SUITE_GEMM, 8);
+    for (size_t i = 0; i < p.n; i++) {
+        const rc_point *x = &p.v[i];
+        assert_int_equal(x->b % 16, 0); /* what fp8 asks for */
+        assert_int_equal(x->c % 16, 0);
+        double s = 2.0 * (double)x->a * (double)x->b * (double)x->c /
+                   (strcmp(x->dtype, "fp8") ? 650e12 : 1250e12);
+        assert_true(s <= 0.060 || x->a == 131072);
+        assert_true(s < 0.150);
+    }
+    rc_points_free(&p);
+}
+
+static void test_attention_grid(void **state) {
+    (void)state;
+    rc_points p = make(RC_SUITE_ATTENTION, 8);
+    assert_non_null(find(&p, "attention", "bf16", 12800, 128000, 16, 1));
+    assert_non_null(find(&p, "attention", "bf16", 6400, 1024000, 16, 1));
+    assert_null(find(&p, "attention", "bf16", 12800, 1024000, 16, 1));
+    assert_non_null(find(&p, "attention", "bf16", 131072, 131072, 16, 1));
+    const rc_point *x = find(&p, "attention", "bf16", 1600, 129600, 16, 1); /* behind a prefix */
+    assert_non_null(x);
+    assert_string_equal(x->variant, "causal");
+    for (size_t i = 0; i < p.n; i++) {
+        assert_true(p.v[i].a <= p.v[i].b || !strcmp(p.v[i].variant, "full"));
+        assert_int_equal(p.v[i].c % p.v[i].d, 0);
+        assert_true(p.v[i].c / p.v[i].d <= 16);
+    }
+    rc_points_free(&p);
+}
+
+static void test_net_sizes(void **state) {
+    (void)state;
+    rc_points two = make(RC_SUITE_NET, 2), eight = make(RC_SUITE_NET, 8);
+    assert_int_equal(two.n, 5 * 12);
+    assert_int_equal(eight.n, 7 * two.n);
+    for (size_t i = 0; i < eight.n; i++) {
+        const rc_point *x = &eight.v[i];
+        bool parts = strcmp(x->op, "send_recv") && strcmp(x->op, "all_reduce");
+        assert_true(x->b >= 2 && x->b <= 8 && x->c == 1);
+        if (parts)
+            assert_int_equal(x->a % (16 * x->b), 0);
+    }
+    rc_points_free(&two);
+    rc_points_free(&eight);
+}
+
+static void test_suites_parse(void **state) {
+    (void)state;
+    unsigned set = 0;
+    rc_error err = {0};
+    assert_int_equal(rc_suites_parse("all", &set, &err), RC_OK);
+    assert_int_equal(set, (1u << RC_SUITE_COUNT) - 1);
+    assert_int_equal(rc_suites_parse("gemm,net", &set, &err), RC_OK);
+    assert_int_equal(set, 1u << RC_SUITE_GEMM | 1u << RC_SUITE_NET);
+    assert_int_equal(rc_suites_parse("gem", &set, &err), RC_E_USAGE);
+    assert_non_null(strstr(err.msg, "\"gemm\""));
+    assert_int_equal(rc_suites_parse("gemm,", &set, &err), RC_E_USAGE);
+    assert_int_equal(rc_suites_parse("", &set, &err), RC_E_USAGE);
+}
+
+static void test_machine_names(void **state) {
+    (void)state;
+    static const char *const known[][2] = {
+        {"NVIDIA H200", "h200-sxm"},
+        {"NVIDIA H100 80GB HBM3", "h100-sxm"},
+        {"NVIDIA H100 PCIe", "h100-pcie"},
+        {"NVIDIA H200 NVL", "h200-nvl"},
+        {"NVIDIA GH200 480GB", "gh200-sxm"},
+        {"NVIDIA RTX 6000 Ada Generation", "rtx-6000-ada-generation"},
+        {"Tesla T4", "tesla-t4"},
+    };
+    char out[48];
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        rc_machine_name(known[i][0], out, sizeof out);
+        assert_string_equal(out, known[i][1]);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_no_duplicates),       cmocka_unit_test(test_axes_are_set),
+        cmocka_unit_test(test_add_merges_flags),    cmocka_unit_test(test_gemm_main_shapes),
+        cmocka_unit_test(test_gemm_dims_and_times), cmocka_unit_test(test_attention_grid),
+        cmocka_unit_test(test_net_sizes),           cmocka_unit_test(test_suites_parse),
+        cmocka_unit_test(test_machine_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
