@@ -1,5 +1,5 @@
 # The CUDA half: rc_kernels (CUDA C++) and ringcast-calib (C). Built when nvcc is there; skipped aloud
-# when not. NCCL is linked when its header and library are found; without it the `net` suite says so.
+# when not. NCCL is used when its header is found; without it the `net` suite says so.
 if(NOT RC_CUDA)
   message(STATUS "CUDA: SKIPPED (RC_CUDA=OFF): ringcast-calib and the kernels are not built")
   return()
@@ -33,14 +33,12 @@ endif()
 file(GLOB calib_c CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/calib/*.c ${PROJECT_SOURCE_DIR}/calib/suites/*.c)
 if(calib_c AND TARGET rc_kernels)
   find_path(RC_NCCL_INCLUDE nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
-  find_library(RC_NCCL_LIB nccl HINTS ${CUDAToolkit_LIBRARY_DIR})
   add_executable(ringcast-calib ${calib_c})
   target_include_directories(ringcast-calib SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
   target_link_libraries(ringcast-calib PRIVATE rc_kernels rc_base rc_options PkgConfig::SQLITE PkgConfig::GSL
     CUDA::cublasLt CUDA::cudart_static ${CMAKE_DL_LIBS})
-  if(RC_NCCL_INCLUDE AND RC_NCCL_LIB)
+  if(RC_NCCL_INCLUDE) # the library itself is loaded at run time
     target_compile_definitions(ringcast-calib PRIVATE RC_HAVE_NCCL=1)
-    target_link_libraries(ringcast-calib PRIVATE ${RC_NCCL_LIB})
   else()
     message(WARNING "NCCL: not found: `ringcast-calib run --suite net` will say so and stop")
   endif()

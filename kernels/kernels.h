@@ -26,14 +26,14 @@ const char *rc_kernel_version(const char *family);  /* attention decode merge el
 /* ---- prefill attention ---------------------------------------------------------------- */
 typedef struct rc_attn_args {
     const void *q, *k, *v;     /* bf16 */
-    void *o;                   /* bf16, or float when o_fp32 */
+    void *o;                   /* bf16 */
     float *lse;                /* may be NULL */
     int64_t tq, tk;            /* >= 1 and >= 0 */
     int hq, hkv;               /* heads on this GPU; group = hq / hkv <= 16 */
     int causal;                /* 0 or 1, bottom-right */
     float scale;               /* softmax scale; 0 = 1/sqrt(128) */
     int sms;                   /* launch on at most this many SMs; 0 = all */
-    int splits;                /* KV splits; 0 = choose */
+    int splits;                /* KV splits of every row tile, at most 128; 0 = choose */
     void *workspace;           /* rc_attn_workspace bytes, or NULL when that is 0 */
 } rc_attn_args;
 size_t rc_attn_workspace(const rc_attn_args *a);
@@ -43,6 +43,11 @@ double rc_attn_bytes(int64_t tq, int64_t tk, int hq, int hkv);             /* ea
 /* fp64 on the CPU over host copies given as float (already rounded to bf16). o, lse: double. */
 void rc_attn_reference(const float *q, const float *k, const float *v, double *o, double *lse,
                        int64_t tq, int64_t tk, int hq, int hkv, int causal, double scale);
+/* The same for n rows only: rows[i] = token * hq + head, o [n][128], lse [n]. 0, or RC_KERNEL_EINVAL when
+ * memory runs out. */
+int rc_attn_reference_rows(const float *q, const float *k, const float *v, double *o, double *lse,
+                           const int64_t *rows, int64_t n, int64_t tq, int64_t tk, int hq, int hkv,
+                           int causal, double scale);
 
 /* ---- decode attention: one query token per sequence, split-KV, then combine ------------- */
 typedef struct rc_decode_args {
@@ -53,7 +58,7 @@ typedef struct rc_decode_args {
     float *lse;                /* [batch][hq]; may be NULL */
     int batch; int64_t max_len; int hq, hkv;
     float scale;               /* 0 = 1/sqrt(128) */
-    int splits;                /* 0 = choose */
+    int splits;                /* at most 512; 0 = choose */
     void *workspace;
 } rc_decode_args;
 size_t rc_decode_workspace(const rc_decode_args *a);
@@ -68,6 +73,7 @@ void rc_merge_reference(const float *const *o_part, const float *const *lse_part
                         double *o, double *lse);
 
 /* ---- elementwise, fused as engines fuse them --------------------------------------------- */
+/* Row lengths d and f are multiples of 8; the norms take d up to 32768. An all-zero row has fp8 scale 0. */
 /* residual += x (x may be NULL); y = rmsnorm(residual) * w. bf16, [t][d]. */
 int rc_rmsnorm(void *residual, const void *x, const void *w, void *y, int64_t t, int d, float eps,
                void *stream);

@@ -1,28 +1,28 @@
 /* Attention.
  *
- * Full (every query sees every key) is a grid over Tq and Tk: along Tk by the measured curves, across Tq
- * straight in log time. Log time, not log rate: time is what must not fall as either grows, and along a
- * straight line the two are the same interpolation, for their difference, log FLOPs, is linear in log Tq
- * and in log Tk.
+ * Full (every query sees every key) is a grid over Tq and Tk: along Tk by the measured curves,
+ * across Tq straight in log time. Log time, not log rate: time is what must not fall as either
+ * grows, and along a straight line the two are the same interpolation, for their difference, log
+ * FLOPs, is linear in log Tq and in log Tk.
  *
- * Heads. What the chip sees are rows: tokens times query heads, in tiles, each against all keys. So heads
- * that were not measured are the same as more or fewer tokens of heads that were: Tq * Hq / Hq0. (Keys
- * and values are then read for another number of KV heads; that traffic is small beside the arithmetic
- * except for a handful of queries, which is decode's business.)
+ * Heads. What the chip sees are rows: tokens times query heads, in tiles, each against all keys. So
+ * heads that were not measured are the same as more or fewer tokens of heads that were,
+ * Tq * Hq / Hq0. (Keys and values are then read for another number of KV heads; that traffic is
+ * small beside the arithmetic except for a handful of queries, which is decode's business.)
  *
  * Causal with Tq = Tk (square) is a curve over T. With other heads it is the square of equal work,
  * T * sqrt(Hq / Hq0).
  *
- * Causal behind a prefix of P keys (bottom-right: Tk = P + Tq) costs the square and what P more keys
- * cost a kernel that already works: with F the full grid,
+ * Causal behind a prefix of P keys (bottom-right: Tk = P + Tq) costs the square and what P more
+ * keys cost a kernel that already works. With F the full grid,
  *     causal(Tq, P) = square(Tq) + F(Tq, Tq/2 + P) - F(Tq, Tq/2),
- * for a square does the work of Tq/2 keys a query. Fixed overheads cancel in the difference, and at P = 0
- * it is the square exactly. Measured rows with a prefix correct it: log(measured / model) is interpolated
- * straight over log(Tk/Tq), from 0 at P = 0, and over log Tq, and held beyond the ends. Without such rows
- * the answer is `modelled`.
+ * for a square does the work of Tq/2 keys a query. Fixed overheads cancel in the difference, and at
+ * P = 0 it is the square exactly. Measured rows with a prefix correct it: log(measured / model) is
+ * interpolated straight over log(Tk/Tq), from 0 at P = 0, and over log Tq, and held beyond the
+ * ends. Without such rows the answer is `modelled`.
  *
- * Continuous everywhere. Full is monotone in Tq and Tk; causal in Tk at fixed Tq and in Tq at fixed P
- * as far as the model and the corrections are (tests/property/prop_cost_lookup.c).
+ * Continuous everywhere. Full is monotone in Tq and Tk; causal in Tk at fixed Tq and in Tq at fixed
+ * P as far as the model and the corrections are (tests/property/prop_cost_lookup.c).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
@@ -33,8 +33,7 @@ enum { TQ = 2 }; /* which key of full and prefix series is Tq */
 static const double HEAD_DIM = 128.0;
 
 /* F(tq, tk) for these heads. */
-static bool full_at(const rc_book *b, double tq, double tk, int hq, int hkv, rc_probe *out)
-{
+static bool full_at(const rc_book *b, double tq, double tk, int hq, int hkv, rc_probe *out) {
     const rc_series *from = NULL, *to = NULL;
     int64_t k[2] = {0, 0};
     rc_basis heads = RC_MEASURED;
@@ -46,8 +45,7 @@ static bool full_at(const rc_book *b, double tq, double tk, int hq, int hkv, rc_
     return true;
 }
 
-static bool square_at(const rc_book *b, double t, int hq, int hkv, rc_probe *out)
-{
+static bool square_at(const rc_book *b, double t, int hq, int hkv, rc_probe *out) {
     const rc_series *from = NULL, *to = NULL;
     int64_t k[2] = {0, 0};
     rc_basis heads = RC_MEASURED;
@@ -63,8 +61,7 @@ static bool square_at(const rc_book *b, double t, int hq, int hkv, rc_probe *out
     return true;
 }
 
-bool rc_prefix_model(const rc_book *b, double tq, double prefix, int hq, int hkv, rc_probe *out)
-{
+bool rc_prefix_model(const rc_book *b, double tq, double prefix, int hq, int hkv, rc_probe *out) {
     rc_probe more, less;
     if (!square_at(b, tq, hq, hkv, out))
         return false;
@@ -81,9 +78,9 @@ bool rc_prefix_model(const rc_book *b, double tq, double prefix, int hq, int hkv
     return true;
 }
 
-/* log(measured / model) of one Tq at x = log(Tk/Tq), 0 at x = 0; *inside when not beyond its rows. */
-static double correction_of(const rc_series *s, double x, rc_probe *p, bool *inside)
-{
+/* log(measured / model) of one Tq at x = log(Tk/Tq), 0 at x = 0; *inside when not beyond its rows.
+ */
+static double correction_of(const rc_series *s, double x, rc_probe *p, bool *inside) {
     double x0 = 0.0, y0 = 0.0;
     for (size_t i = 0; i < s->n; i++) {
         p->spread = s->spread[i];
@@ -98,8 +95,7 @@ static double correction_of(const rc_series *s, double x, rc_probe *p, bool *ins
 }
 
 /* Correct a modelled prefix by the measured rows nearest to it. */
-static void correct(const rc_book *b, double tq, double tk, int hq, int hkv, rc_probe *out)
-{
+static void correct(const rc_book *b, double tq, double tk, int hq, int hkv, rc_probe *out) {
     const rc_series *from = NULL, *to = NULL;
     int64_t k[2] = {0, 0};
     rc_probe p = {.basis = RC_MEASURED};
@@ -122,17 +118,16 @@ static void correct(const rc_book *b, double tq, double tk, int hq, int hkv, rc_
 }
 
 static rc_status finish(const rc_costs *c, const rc_probe *p, double tq, double tk, double entries,
-                        int hq, int hkv, rc_cost *out, rc_error *err)
-{
-    rc_work w = {.engine = ENGINE_ATTENTION, .dtype = RC_BF16,
+                        int hq, int hkv, rc_cost *out, rc_error *err) {
+    rc_work w = {.engine = ENGINE_ATTENTION,
+                 .dtype = RC_BF16,
                  .flops = 4.0 * HEAD_DIM * hq * entries,
                  .bytes = 2.0 * HEAD_DIM * (2.0 * tq * hq + 2.0 * tk * hkv)};
     return rc_cost_finish(c, p, &w, out, err);
 }
 
 rc_status rc_cost_attention(const rc_costs *c, int causal, int64_t tq, int64_t tk, int hq, int hkv,
-                            rc_cost *out, rc_error *err)
-{
+                            rc_cost *out, rc_error *err) {
     RC_TRY(rc_cost_domain("attention", "tq", tq, 0, err));
     RC_TRY(rc_cost_domain("attention", "tk", tk, 0, err));
     RC_TRY(rc_cost_heads("attention", hq, hkv, err));
@@ -155,8 +150,7 @@ rc_status rc_cost_attention(const rc_costs *c, int causal, int64_t tq, int64_t t
 }
 
 rc_status rc_cost_decode(const rc_costs *c, int64_t batch, int64_t context, int hq, int hkv,
-                         rc_cost *out, rc_error *err)
-{
+                         rc_cost *out, rc_error *err) {
     const rc_series *from = NULL, *to = NULL;
     int64_t k[2] = {0, 0};
     rc_basis heads = RC_MEASURED;
@@ -173,7 +167,9 @@ rc_status rc_cost_decode(const rc_costs *c, int64_t batch, int64_t context, int 
     rc_grid_at(from, to, TQ, log((double)batch * hkv / (double)k[1]), log((double)context), &p);
     p.basis = rc_worse(p.basis, heads);
     double keys = (double)batch * (double)context;
-    rc_work w = {.engine = ENGINE_ATTENTION, .dtype = RC_BF16, .flops = 4.0 * HEAD_DIM * hq * keys,
+    rc_work w = {.engine = ENGINE_ATTENTION,
+                 .dtype = RC_BF16,
+                 .flops = 4.0 * HEAD_DIM * hq * keys,
                  .bytes = 4.0 * HEAD_DIM * (hkv * keys + (double)batch * hq)};
     return rc_cost_finish(c, &p, &w, out, err);
 }

@@ -8,19 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static rc_status no_memory(rc_error *err)
-{
+static rc_status no_memory(rc_error *err) {
     return rc_fail(err, RC_E_NOMEM, "out of memory for the cost series");
 }
 
 /* Algorithms switch in GEMM libraries and collectives, and a time may really fall. */
-static bool must_rise(rc_op op)
-{
+static bool must_rise(rc_op op) {
     return op != OP_GEMM && !rc_op_moves(op);
 }
 
-static rc_status copy_points(rc_book *b, const rc_point *p, rc_series *s, rc_error *err)
-{
+static rc_status copy_points(rc_book *b, const rc_point *p, rc_series *s, rc_error *err) {
     double *x = rc_arena_alloc(b->arena, s->n * sizeof *x);
     double *y = rc_arena_alloc(b->arena, s->n * sizeof *y);
     double *spread = rc_arena_alloc(b->arena, s->n * sizeof *spread);
@@ -40,30 +37,32 @@ static rc_status copy_points(rc_book *b, const rc_point *p, rc_series *s, rc_err
     return RC_OK;
 }
 
-static rc_status start_curve(rc_series *s, rc_error *err)
-{
+static rc_status start_curve(rc_series *s, rc_error *err) {
     if (s->n < 3 || s->op == OP_PREFIX) /* corrections are interpolated straight */
         return RC_OK;
     s->interp = gsl_interp_alloc(gsl_interp_steffen, s->n);
     if (s->interp == NULL)
         return no_memory(err);
     if (gsl_interp_init(s->interp, s->x, s->y, s->n) != GSL_SUCCESS)
-        return rc_fail(err, RC_E_INTERNAL, "a cost series of %s is not in order", rc_op_name(s->op));
+        return rc_fail(err, RC_E_INTERNAL, "a cost series of %s is not in order",
+                       rc_op_name(s->op));
     return RC_OK;
 }
 
-static rc_status add_series(rc_book *b, const rc_point *p, size_t n, rc_error *err)
-{
+static rc_status add_series(rc_book *b, const rc_point *p, size_t n, rc_error *err) {
     rc_series *s = &b->series[b->count++];
-    *s = (rc_series){.op = p->op, .machine = p->machine, .gpu = p->gpu, .variant = p->variant,
-                     .dtype = p->dtype, .n = n};
+    *s = (rc_series){.op = p->op,
+                     .machine = p->machine,
+                     .gpu = p->gpu,
+                     .variant = p->variant,
+                     .dtype = p->dtype,
+                     .n = n};
     memcpy(s->k, p->k, sizeof s->k);
     RC_TRY(copy_points(b, p, s, err));
     return start_curve(s, err);
 }
 
-static rc_status cut(rc_book *b, const rc_point *p, size_t n, rc_error *err)
-{
+static rc_status cut(rc_book *b, const rc_point *p, size_t n, rc_error *err) {
     b->series = calloc(n + 1, sizeof *b->series);
     if (b->series == NULL)
         return no_memory(err);
@@ -81,8 +80,7 @@ static rc_status cut(rc_book *b, const rc_point *p, size_t n, rc_error *err)
 }
 
 /* A grid is evaluated on the stack: say so here rather than overrun there. */
-static rc_status check_grids(const rc_book *b, rc_error *err)
-{
+static rc_status check_grids(const rc_book *b, rc_error *err) {
     for (size_t i = 0, run = 0; i < b->count; i++) {
         const rc_series *s = &b->series[i];
         bool same = i > 0 && s[-1].op == s->op && s[-1].k[0] == s->k[0] && s[-1].k[1] == s->k[1];
@@ -98,8 +96,7 @@ static rc_status check_grids(const rc_book *b, rc_error *err)
 }
 
 /* Prefix series hold log(measured / model), see attention.c. */
-static void correct_prefixes(rc_book *b)
-{
+static void correct_prefixes(rc_book *b) {
     for (size_t i = b->first[OP_PREFIX]; i < b->first[OP_PREFIX + 1]; i++) {
         rc_series *s = &b->series[i];
         double tq = (double)s->k[2], *y = (double *)(uintptr_t)s->y; /* ours, still being built */
@@ -113,8 +110,7 @@ static void correct_prefixes(rc_book *b)
 }
 
 rc_status rc_book_build(rc_rows *rows, const char *base, const char *state, rc_book **out,
-                        rc_error *err)
-{
+                        rc_error *err) {
     rc_book *b = calloc(1, sizeof *b);
     rc_point *p = NULL;
     size_t n = 0;
@@ -122,7 +118,8 @@ rc_status rc_book_build(rc_rows *rows, const char *base, const char *state, rc_b
         rc_rows_free(rows);
         return no_memory(err);
     }
-    /* GSL's own handler aborts; every call here checks what it returns. Process-wide, and harmless. */
+    /* GSL's own handler aborts; every call here checks what it returns. Process-wide, and harmless.
+     */
     (void)gsl_set_error_handler_off();
     b->rows = rows;
     b->arena = rc_arena_create();
@@ -147,8 +144,7 @@ rc_status rc_book_build(rc_rows *rows, const char *base, const char *state, rc_b
     return RC_OK;
 }
 
-void rc_book_free(rc_book *b)
-{
+void rc_book_free(rc_book *b) {
     if (b == NULL)
         return;
     for (size_t i = 0; i < b->count; i++)

@@ -1,32 +1,32 @@
 /* The book: all series of one base machine and clock state, ready for look-up. Not for other rooms.
  *
- * A series is one curve: log time over the log of its running axis, the other axes fixed. What runs and
- * what is fixed (k):
- *     gemm        x = M            k = N, K             dtype matters
- *     full        x = Tk           k = Hq, Hkv, Tq      attention, variant full
- *     square      x = T            k = Hq, Hkv          attention, causal with Tq = Tk
- *     prefix      x = Tk/Tq        k = Hq, Hkv, Tq      attention, causal with Tk > Tq; see attention.c
- *     decode      x = context      k = Hq, Hkv, batch
- *     merge       x = rows         k = parts
- *     elementwise x = tokens       k = width (rotary_kv: Hq, Hkv)
+ * A series is one curve: log time over the log of its running axis, the other axes fixed. What runs
+ * and what is fixed (k):
+ *     gemm        x = M         k = N, K           by dtype
+ *     full        x = Tk        k = Hq, Hkv, Tq    attention, variant full
+ *     square      x = T         k = Hq, Hkv        attention, causal with Tq = Tk
+ *     prefix      x = Tk/Tq     k = Hq, Hkv, Tq    attention, causal with Tk > Tq; see attention.c
+ *     decode      x = context   k = Hq, Hkv, batch
+ *     merge       x = rows      k = parts
+ *     elementwise x = tokens    k = width (rotary_kv: Hq, Hkv)
  *     copy        x = bytes
- *     collectives x = bytes        k = ranks, nodes     machine and transport matter
+ *     collectives x = bytes     k = ranks, nodes   by machine and transport
  *
- * Why log-log: times span seven decades, and each regime of a kernel (launch, bandwidth, arithmetic) is a
- * straight line there. Steffen's curve goes through every point and never overshoots; it is monotone
- * where the points are.
+ * Why log-log: times span seven decades, and each regime of a kernel (launch, bandwidth,
+ * arithmetic) is a straight line there. Steffen's curve goes through every point and never
+ * overshoots; it is monotone where the points are.
  *
- * Clock state. A machine asks for burst or sustained; sustained times exist for few, large shapes only
- * (they cost minutes). A point that exists only in the other state is carried over by the ratio of the
- * states seen at the points of the same op that have both, weighted by nearness in shape (states.c), and
- * counts as `transferred`.
+ * Clock state. A machine asks for burst or sustained; sustained times exist for few, large shapes
+ * only (they cost minutes). A point that exists only in the other state is carried over by the
+ * ratio of the states seen at the points of the same op that have both, weighted by nearness in
+ * shape (states.c), and counts as `transferred`.
  *
- * Order. Where time must not fall as work grows (all but gemm and collectives, whose algorithms switch)
- * points are made monotone by pooling neighbours that disagree (isotonic regression in log time): noise
- * of a per mille stays a per mille, and nothing that the points agree on moves.
+ * Order. Where time must not fall as work grows (all but gemm and collectives, whose algorithms
+ * switch) points are made monotone by pooling neighbours that disagree (isotonic regression in log
+ * time): noise of a per mille stays a per mille, and nothing that the points agree on moves.
  *
- * The book is built once, is never written afterwards, and a look-up allocates nothing: any number of
- * threads may read it.
+ * The book is built once, is never written afterwards, and a look-up allocates nothing: any number
+ * of threads may read it.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_COST_BOOK_H
@@ -40,10 +40,25 @@
 #include "sim/cost/store.h"
 
 typedef enum rc_op {
-    OP_GEMM, OP_FULL, OP_SQUARE, OP_PREFIX, OP_DECODE, OP_MERGE,
-    OP_RMSNORM, OP_RMSNORM_FP8, OP_QUANTIZE_FP8, OP_RESIDUAL_ADD, OP_SWIGLU, OP_SWIGLU_FP8,
-    OP_ROTARY_KV, OP_COPY,
-    OP_SEND_RECV, OP_ALL_REDUCE, OP_ALL_GATHER, OP_REDUCE_SCATTER, OP_ALL_TO_ALL,
+    OP_GEMM,
+    OP_FULL,
+    OP_SQUARE,
+    OP_PREFIX,
+    OP_DECODE,
+    OP_MERGE,
+    OP_RMSNORM,
+    OP_RMSNORM_FP8,
+    OP_QUANTIZE_FP8,
+    OP_RESIDUAL_ADD,
+    OP_SWIGLU,
+    OP_SWIGLU_FP8,
+    OP_ROTARY_KV,
+    OP_COPY,
+    OP_SEND_RECV,
+    OP_ALL_REDUCE,
+    OP_ALL_GATHER,
+    OP_REDUCE_SCATTER,
+    OP_ALL_TO_ALL,
     OP_COUNT
 } rc_op;
 const char *rc_op_name(rc_op op);
@@ -59,10 +74,10 @@ typedef struct rc_point {
     rc_op op;
     const char *machine, *gpu, *variant, *dtype; /* "" where it does not matter */
     int64_t k[RC_KEYS];
-    double x, y;                          /* logs of the running axis and of the p50 */
+    double x, y; /* logs of the running axis and of the p50 */
     double spread;
     bool own_state;
-    int rank;                             /* of two rows of one point the lower wins */
+    int rank; /* of two rows of one point the lower wins */
     rc_basis basis;
 } rc_point;
 
@@ -73,22 +88,22 @@ typedef struct rc_series {
     size_t n;
     const double *x, *y, *spread;
     const rc_basis *basis;
-    gsl_interp *interp;                   /* NULL below 3 points: straight lines */
+    gsl_interp *interp; /* NULL below 3 points: straight lines */
 } rc_series;
 
 typedef struct rc_book {
-    rc_rows *rows;                        /* owns the strings */
-    rc_arena *arena;                      /* owns the numbers */
+    rc_rows *rows;   /* owns the strings */
+    rc_arena *arena; /* owns the numbers */
     char base[64], state[16];
-    rc_series *series;                    /* ordered by op, machine, variant, dtype, k */
+    rc_series *series; /* ordered by op, machine, variant, dtype, k */
     size_t count;
-    size_t first[OP_COUNT + 1];           /* series of op: [first[op], first[op + 1]) */
+    size_t first[OP_COUNT + 1]; /* series of op: [first[op], first[op + 1]) */
 } rc_book;
 
 /* Takes the rows, also on failure. */
 rc_status rc_book_build(rc_rows *rows, const char *base, const char *state, rc_book **out,
                         rc_error *err);
-void rc_book_free(rc_book *b);            /* NULL is fine */
+void rc_book_free(rc_book *b); /* NULL is fine */
 
 /* points.c: rows to points of the base and of every machine's transfers; *out is malloc'ed. */
 rc_status rc_points_of(const rc_rows *rows, const char *base, const char *state, rc_point **out,
@@ -97,23 +112,23 @@ rc_status rc_points_of(const rc_rows *rows, const char *base, const char *state,
 int rc_point_series_order(const rc_point *x, const rc_point *y);
 /* states.c: carry points of the other state over; leaves one point for each x of a series. */
 rc_status rc_points_settle(rc_point *p, size_t *n, rc_error *err);
-/* Isotonic regression in place: the nearest non-decreasing values, equal weights. n <= RC_GRID_MAX or
- * `work` has n entries. */
+/* Isotonic regression in place: the nearest non-decreasing values, equal weights. n <= RC_GRID_MAX
+ * or `work` has n entries. */
 void rc_isotonic(double *y, size_t n, size_t *work);
 
 /* ---- look-up ------------------------------------------------------------------------------ */
 typedef struct rc_probe {
-    double y;                             /* log time */
+    double y; /* log time */
     double spread;
     rc_basis basis;
 } rc_probe;
-static inline rc_basis rc_worse(rc_basis a, rc_basis b)
-{
+static inline rc_basis rc_worse(rc_basis a, rc_basis b) {
     return a > b ? a : b;
 }
-/* Above its points a series goes on along its last slope over about a factor of two, held between 0 and
- * the op's physical slope, and at exactly that slope once within 10 % of it: then its rate has settled.
- * Below them time is latency + work / rate through the first points, and never under 2 us. */
+/* Above its points a series goes on along its last slope over about a factor of two, held between 0
+ * and the op's physical slope, and at exactly that slope once within 10 % of it: then its rate has
+ * settled. Below them time is latency + work / rate through the first points, and never under 2 us.
+ */
 void rc_series_at(const rc_series *s, double x, rc_probe *out);
 /* Series `from`..`to` differ in k[outer] (ascending): along x by each, then straight across in
  * log k[outer]. Flat below the first, slope 1 above the last. Monotone in both. */
@@ -126,7 +141,7 @@ bool rc_book_range(const rc_book *b, rc_op op, const int64_t *k, int keys, const
 struct rc_costs {
     rc_machine m;
     rc_book *book;
-    bool owner;                           /* the book is freed with it */
+    bool owner; /* the book is freed with it */
 };
 
 /* ---- shared by the look-up files ------------------------------------------------------------ */
@@ -135,7 +150,7 @@ typedef enum rc_engine { ENGINE_GEMM, ENGINE_ATTENTION, ENGINE_MEMORY } rc_engin
 typedef struct rc_work {
     rc_engine engine;
     rc_dtype dtype;
-    double flops, bytes;                  /* least HBM traffic */
+    double flops, bytes; /* least HBM traffic */
 } rc_work;
 /* A probe of the base as a cost of the machine. */
 rc_status rc_cost_finish(const rc_costs *c, const rc_probe *p, const rc_work *w, rc_cost *out,
@@ -148,7 +163,8 @@ rc_status rc_cost_no_rows(const rc_costs *c, const char *what, rc_error *err);
 /* The (Hq, Hkv) of `op` nearest to the one asked for: the same, else the same group and the nearest
  * number of heads, else the nearest of both. false when the op has no series. */
 bool rc_nearest_heads(const rc_book *b, rc_op op, int hq, int hkv, int64_t k[2], rc_basis *basis);
-/* attention.c: the model of a causal call with a prefix, without the correction by measured rows. */
+/* attention.c: the model of a causal call with a prefix, without the correction by measured rows.
+ */
 bool rc_prefix_model(const rc_book *b, double tq, double prefix, int hq, int hkv, rc_probe *out);
 /* nccl.c */
 rc_status rc_nccl_between_nodes(const rc_machine *m, rc_op op, double bytes, int ranks, int nodes,

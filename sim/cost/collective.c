@@ -1,14 +1,15 @@
 /* Transfers between GPUs: measured or published curves where they exist, formulas where not.
  *
- * Whose rows. The machine's own come first, then those of the machine it names for collectives, then its
- * base's, then any machine with the same GPU, then any: links inside a node differ far less between
- * machines than kernels do between parts. On NVLink an all-reduce uses the switches' own reduction (nvls)
- * when the machine has it and rows of that many ranks exist, else the ring or tree (nvlink).
+ * Whose rows. The machine's own come first, then those of the machine it names for collectives,
+ * then its base's, then any machine with the same GPU, then any: links inside a node differ far
+ * less between machines than kernels do between parts. On NVLink an all-reduce uses the switches'
+ * own reduction (nvls) when the machine has it and rows of that many ranks exist, else the ring or
+ * tree (nvlink).
  *
- * No rows of that many ranks anywhere: the nearest number of ranks, scaled by NCCL's bus-bandwidth factor,
- * 2(n-1)/n for all-reduce and (n-1)/n for the rest. No rows of the op over that transport (shm, socket):
- * composed of send_recv steps. Both are `modelled`. Times are not carried over by the machine's ratios:
- * a link does not depend on the GPU's clocks.
+ * No rows of that many ranks anywhere: the nearest number of ranks, scaled by NCCL's bus-bandwidth
+ * factor, 2(n-1)/n for all-reduce and (n-1)/n for the rest. No rows of the op over that transport
+ * (shm, socket): composed of send_recv steps. Both are `modelled`. Times are not carried over by
+ * the machine's ratios: a link does not depend on the GPU's clocks.
  *
  * Between nodes: the machine's own rows, if it has any, else nccl.c.
  *
@@ -19,8 +20,7 @@
 #include "sim/cost/book.h"
 
 /* How near the machine of a series is to ours; lower is nearer. */
-static int kinship(const rc_machine *m, const rc_series *s)
-{
+static int kinship(const rc_machine *m, const rc_series *s) {
     if (strcmp(s->machine, m->name) == 0)
         return 0;
     if (strcmp(s->machine, m->collectives) == 0)
@@ -31,8 +31,7 @@ static int kinship(const rc_machine *m, const rc_series *s)
 }
 
 /* 0 for the transport wanted, 1 for one that will do, -1 for one that will not. */
-static int transport_rank(const rc_machine *m, rc_op op, const rc_series *s, bool between)
-{
+static int transport_rank(const rc_machine *m, rc_op op, const rc_series *s, bool between) {
     if (between)
         return strcmp(s->variant, m->inter_transport) == 0 ? 0 : -1;
     if (strcmp(s->variant, "nvls") == 0)
@@ -40,9 +39,9 @@ static int transport_rank(const rc_machine *m, rc_op op, const rc_series *s, boo
     return strcmp(s->variant, m->intra_transport) == 0 ? 1 : -1;
 }
 
-/* The best series of `op`; with ranks > 0 of exactly that many. `own` admits this machine's only. */
-static const rc_series *find(const rc_costs *c, rc_op op, int64_t ranks, int64_t nodes, bool own)
-{
+/* The best series of `op`; with ranks > 0 of exactly that many. `own` admits this machine's only.
+ */
+static const rc_series *find(const rc_costs *c, rc_op op, int64_t ranks, int64_t nodes, bool own) {
     const rc_series *best = NULL;
     int lowest = 0;
     for (size_t i = c->book->first[op]; i < c->book->first[op + 1]; i++) {
@@ -60,8 +59,7 @@ static const rc_series *find(const rc_costs *c, rc_op op, int64_t ranks, int64_t
 }
 
 /* The same over the nearest number of ranks. */
-static const rc_series *find_nearest(const rc_costs *c, rc_op op, int64_t ranks)
-{
+static const rc_series *find_nearest(const rc_costs *c, rc_op op, int64_t ranks) {
     double far = INFINITY;
     const rc_series *best = NULL;
     for (size_t i = c->book->first[op]; i < c->book->first[op + 1]; i++) {
@@ -78,15 +76,13 @@ static const rc_series *find_nearest(const rc_costs *c, rc_op op, int64_t ranks)
     return best;
 }
 
-static double bus_factor(rc_op op, double n)
-{
+static double bus_factor(rc_op op, double n) {
     if (op == OP_SEND_RECV)
         return 1.0;
     return (op == OP_ALL_REDUCE ? 2.0 : 1.0) * (n - 1.0) / n;
 }
 
-static void as_cost(const rc_costs *c, const rc_series *s, const rc_probe *p, rc_cost *out)
-{
+static void as_cost(const rc_costs *c, const rc_series *s, const rc_probe *p, rc_cost *out) {
     out->p50 = exp(p->y);
     out->spread = p->spread;
     out->basis = p->basis;
@@ -97,8 +93,7 @@ static void as_cost(const rc_costs *c, const rc_series *s, const rc_probe *p, rc
 
 /* Steps of messages between neighbours, each as long as a send_recv of that size. */
 static rc_status composed(const rc_costs *c, rc_op op, double bytes, int ranks, rc_cost *out,
-                          rc_error *err)
-{
+                          rc_error *err) {
     const rc_series *s = find(c, OP_SEND_RECV, 2, 1, false);
     if (s == NULL)
         return rc_fail(err, RC_E_INPUT,
@@ -121,8 +116,7 @@ static rc_status composed(const rc_costs *c, rc_op op, double bytes, int ranks, 
 }
 
 static rc_status inside_node(const rc_costs *c, rc_op op, double bytes, int ranks, rc_cost *out,
-                             rc_error *err)
-{
+                             rc_error *err) {
     if (ranks > c->m.gpus_per_node)
         return rc_fail(err, RC_E_INPUT, "%s: %d ranks in one node; a node of '%s' has %d GPUs",
                        rc_op_name(op), ranks, c->m.name, c->m.gpus_per_node);
@@ -146,8 +140,7 @@ static rc_status inside_node(const rc_costs *c, rc_op op, double bytes, int rank
 }
 
 static rc_status between_nodes(const rc_costs *c, rc_op op, double bytes, int ranks, int nodes,
-                               rc_cost *out, rc_error *err)
-{
+                               rc_cost *out, rc_error *err) {
     const rc_machine *m = &c->m;
     if (!(m->nic_rate > 0.0) || (m->max_nodes > 0 && nodes > m->max_nodes))
         return rc_fail(err, RC_E_INPUT, "%s over %d nodes: machine '%s' has %s%d", rc_op_name(op),
@@ -166,8 +159,7 @@ static rc_status between_nodes(const rc_costs *c, rc_op op, double bytes, int ra
     return RC_OK;
 }
 
-static rc_op op_named(const char *name)
-{
+static rc_op op_named(const char *name) {
     for (int op = OP_SEND_RECV; op < OP_COUNT; op++) {
         if (strcmp(name, rc_op_name((rc_op)op)) == 0)
             return (rc_op)op;
@@ -176,10 +168,9 @@ static rc_op op_named(const char *name)
 }
 
 rc_status rc_cost_collective(const rc_costs *c, const char *op, double bytes, int ranks, int nodes,
-                             rc_cost *out, rc_error *err)
-{
-    static const char *const names[] = {"send_recv", "all_reduce", "all_gather", "reduce_scatter",
-                                        "all_to_all", NULL};
+                             rc_cost *out, rc_error *err) {
+    static const char *const names[] = {"send_recv",      "all_reduce", "all_gather",
+                                        "reduce_scatter", "all_to_all", NULL};
     rc_op o = op_named(op);
     if (o == OP_COUNT) {
         const char *near = rc_nearest(op, names);
@@ -200,9 +191,10 @@ rc_status rc_cost_collective(const rc_costs *c, const char *op, double bytes, in
 
 /* ---- one message ----------------------------------------------------------------------------- */
 
-/* A measured curve as latency and rate: at these bytes latency + bytes / rate is the curve's time. */
-static void curve_as_flow(const rc_costs *c, const rc_series *s, double bytes, double link, rc_p2p *out)
-{
+/* A measured curve as latency and rate: at these bytes latency + bytes / rate is the curve's time.
+ */
+static void curve_as_flow(const rc_costs *c, const rc_series *s, double bytes, double link,
+                          rc_p2p *out) {
     rc_probe p;
     rc_cost cost;
     rc_series_at(s, log(fmax(bytes, 1.0)), &p);
@@ -219,8 +211,7 @@ static void curve_as_flow(const rc_costs *c, const rc_series *s, double bytes, d
     out->link_rate = link;
 }
 
-rc_status rc_cost_p2p(const rc_costs *c, double bytes, int same_node, rc_p2p *out, rc_error *err)
-{
+rc_status rc_cost_p2p(const rc_costs *c, double bytes, int same_node, rc_p2p *out, rc_error *err) {
     const rc_machine *m = &c->m;
     if (!(bytes >= 0.0) || bytes > 1e18)
         return rc_fail(err, RC_E_INPUT, "send_recv: bytes is %g; expected 0 to 1e18", bytes);
@@ -235,8 +226,10 @@ rc_status rc_cost_p2p(const rc_costs *c, double bytes, int same_node, rc_p2p *ou
         return rc_fail(err, RC_E_INPUT,
                        "the calibration store has no rows of send_recv over %s for machine '%s'",
                        m->intra_transport, m->name);
-    *out = (rc_p2p){.latency = m->hop_latency, .peer_rate = m->peer_rate,
-                    .link_rate = m->nic_line_rate, .spread = m->ratio_spread,
+    *out = (rc_p2p){.latency = m->hop_latency,
+                    .peer_rate = m->peer_rate,
+                    .link_rate = m->nic_line_rate,
+                    .spread = m->ratio_spread,
                     .basis = RC_MODELLED};
     return RC_OK;
 }

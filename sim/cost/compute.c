@@ -12,8 +12,7 @@ static const double FLOOR = 2e-6; /* what does not scale with work, as in cost.c
 
 /* The two series nearest to (N, K) in log distance; the second may be NULL. */
 static const rc_series *nearest_shapes(const rc_book *b, const char *dtype, double n, double k,
-                                       const rc_series **second, double d[2])
-{
+                                       const rc_series **second, double d[2]) {
     const rc_series *best = NULL;
     *second = NULL;
     d[0] = d[1] = INFINITY;
@@ -35,16 +34,14 @@ static const rc_series *nearest_shapes(const rc_book *b, const char *dtype, doub
 
 /* A series of another shape at the same M. Its FLOPs and its weights differ by the same factor, so
  * whichever binds, what is above the floor scales with N*K. */
-static void scaled(const rc_series *s, double m, double n, double k, rc_probe *p)
-{
+static void scaled(const rc_series *s, double m, double n, double k, rc_probe *p) {
     rc_series_at(s, log(m), p);
     double t = exp(p->y), ratio = n * k / ((double)s->k[0] * (double)s->k[1]);
     p->y = log(t > FLOOR ? FLOOR + (t - FLOOR) * ratio : t);
 }
 
 rc_status rc_cost_gemm(const rc_costs *c, rc_dtype d, int64_t m, int64_t n, int64_t k, rc_cost *out,
-                       rc_error *err)
-{
+                       rc_error *err) {
     RC_TRY(rc_cost_domain("gemm", "m", m, 0, err));
     RC_TRY(rc_cost_domain("gemm", "n", n, 1, err));
     RC_TRY(rc_cost_domain("gemm", "k", k, 1, err));
@@ -72,15 +69,16 @@ rc_status rc_cost_gemm(const rc_costs *c, rc_dtype d, int64_t m, int64_t n, int6
         p.spread = fmax(p.spread, q.spread);
     }
     double e = rc_dtype_bytes(d);
-    rc_work w = {.engine = ENGINE_GEMM, .dtype = d, .flops = 2.0 * dm * dn * dk,
+    rc_work w = {.engine = ENGINE_GEMM,
+                 .dtype = d,
+                 .flops = 2.0 * dm * dn * dk,
                  .bytes = e * (dm * dk + dn * dk) + 2.0 * dm * dn};
     return rc_cost_finish(c, &p, &w, out, err);
 }
 
 /* ---- merge --------------------------------------------------------------------------------- */
 
-rc_status rc_cost_merge(const rc_costs *c, int64_t rows, int parts, rc_cost *out, rc_error *err)
-{
+rc_status rc_cost_merge(const rc_costs *c, int64_t rows, int parts, rc_cost *out, rc_error *err) {
     RC_TRY(rc_cost_domain("merge", "rows", rows, 0, err));
     RC_TRY(rc_cost_domain("merge", "parts", parts, 1, err));
     if (rows == 0 || parts == 1)
@@ -90,7 +88,8 @@ rc_status rc_cost_merge(const rc_costs *c, int64_t rows, int parts, rc_cost *out
     if (!rc_book_range(c->book, OP_MERGE, NULL, 0, &from, &to))
         return rc_cost_no_rows(c, "merge", err);
     rc_grid_at(from, to, 0, log((double)parts), log((double)rows), &p);
-    rc_work w = {.engine = ENGINE_MEMORY, .dtype = RC_BF16,
+    rc_work w = {.engine = ENGINE_MEMORY,
+                 .dtype = RC_BF16,
                  .bytes = (double)rows * (128.0 * 2.0 * (parts + 1) + 4.0 * parts)};
     return rc_cost_finish(c, &p, &w, out, err);
 }
@@ -115,13 +114,12 @@ static const element elements[] = {
 enum { ELEMENTS = sizeof elements / sizeof elements[0] };
 
 /* Elements a token: the width, or for rotary_kv all heads of q, k and v. */
-static double width_of(rc_op op, int64_t k0, int64_t k1)
-{
+static double width_of(rc_op op, int64_t k0, int64_t k1) {
     return op == OP_ROTARY_KV ? 128.0 * ((double)k0 + 2.0 * (double)k1) : (double)k0;
 }
 
-static const rc_series *nearest_width(const rc_book *b, rc_op op, const int64_t k[2], double width)
-{
+static const rc_series *nearest_width(const rc_book *b, rc_op op, const int64_t k[2],
+                                      double width) {
     const rc_series *best = NULL;
     double far = INFINITY;
     for (size_t i = b->first[op]; i < b->first[op + 1]; i++) {
@@ -137,8 +135,7 @@ static const rc_series *nearest_width(const rc_book *b, rc_op op, const int64_t 
     return best;
 }
 
-static const element *find_element(const char *op, rc_error *err)
-{
+static const element *find_element(const char *op, rc_error *err) {
     const char *names[ELEMENTS + 1] = {NULL};
     for (int i = 0; i < ELEMENTS; i++) {
         if (strcmp(op, elements[i].name) == 0)
@@ -152,8 +149,7 @@ static const element *find_element(const char *op, rc_error *err)
 }
 
 rc_status rc_cost_elementwise(const rc_costs *c, const char *op, int64_t tokens, int64_t width,
-                              rc_cost *out, rc_error *err)
-{
+                              rc_cost *out, rc_error *err) {
     const element *e = find_element(op, err);
     if (e == NULL)
         return RC_E_INPUT;
@@ -177,15 +173,14 @@ rc_status rc_cost_elementwise(const rc_costs *c, const char *op, int64_t tokens,
     rc_series_at(s, log((double)tokens * times), &p);
     if (!exact)
         p.basis = RC_MODELLED;
-    rc_work w = {.engine = ENGINE_MEMORY, .dtype = RC_BF16,
-                 .bytes = (double)tokens * across * e->bytes};
+    rc_work w = {
+        .engine = ENGINE_MEMORY, .dtype = RC_BF16, .bytes = (double)tokens * across * e->bytes};
     return rc_cost_finish(c, &p, &w, out, err);
 }
 
 /* ---- copy ---------------------------------------------------------------------------------- */
 
-rc_status rc_cost_copy(const rc_costs *c, double bytes, rc_cost *out, rc_error *err)
-{
+rc_status rc_cost_copy(const rc_costs *c, double bytes, rc_cost *out, rc_error *err) {
     if (!(bytes >= 0.0) || bytes > 1e18)
         return rc_fail(err, RC_E_INPUT, "copy: bytes is %g; expected 0 to 1e18", bytes);
     if (bytes < 1.0)

@@ -1,12 +1,12 @@
 /* Opening costs, and what all look-ups share: the carry-over to another part, domains, errors.
  *
- * Carry-over. A call on the base takes t. Of it `floor` = 2 us is the kernel's own latency (launch in a
- * graph, tail, fixed latencies), which no rate changes; the rest is bound by the matrix units, C = flops
- * / the base's peak, or by HBM, B = least bytes / the base's peak, whichever is larger. On a machine whose
- * matrix units run at r_m and whose HBM runs at r_h of the base's achieved rates,
+ * Carry-over. A call on the base takes t. Of it `floor` = 2 us is the kernel's own latency (launch
+ * in a graph, tail, fixed latencies), which no rate changes; the rest is bound by the matrix units,
+ * C = flops / the base's peak, or by HBM, B = least bytes / the base's peak, whichever is larger.
+ * On a machine whose matrix units run at r_m and whose HBM runs at r_h of the base's achieved rates,
  *     t' = floor + (t - floor) * max(C / r_m, B / r_h) / max(C, B).
- * With both ratios 1 this is t exactly. What the op achieves of either peak is thus kept; what binds may
- * change between the parts.
+ * With both ratios 1 this is t exactly. What the op achieves of either peak is thus kept; what
+ * binds may change between the parts.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/cost/cost.h"
@@ -21,8 +21,7 @@
 static const double KERNEL_FLOOR = 2e-6;
 #define AXIS_MAX (INT64_C(1) << 52)
 
-const char *rc_basis_name(rc_basis b)
-{
+const char *rc_basis_name(rc_basis b) {
     static const char *const names[RC_BASIS_COUNT] = {"measured", "transferred", "published",
                                                       "extrapolated", "modelled"};
     return (unsigned)b < RC_BASIS_COUNT ? names[b] : "?";
@@ -30,8 +29,7 @@ const char *rc_basis_name(rc_basis b)
 
 /* ---- opening ------------------------------------------------------------------------------- */
 
-rc_status rc_costs_open(const char *store, const rc_machine *m, rc_costs **out, rc_error *err)
-{
+rc_status rc_costs_open(const char *store, const rc_machine *m, rc_costs **out, rc_error *err) {
     rc_rows *rows = NULL;
     rc_costs *c = calloc(1, sizeof *c);
     if (c == NULL)
@@ -49,8 +47,7 @@ rc_status rc_costs_open(const char *store, const rc_machine *m, rc_costs **out, 
     return RC_OK;
 }
 
-void rc_costs_close(rc_costs *c)
-{
+void rc_costs_close(rc_costs *c) {
     if (c == NULL)
         return;
     if (c->owner)
@@ -58,24 +55,20 @@ void rc_costs_close(rc_costs *c)
     free(c);
 }
 
-static rc_status same_base(const rc_costs *c, const rc_machine *m, rc_error *err)
-{
+static rc_status same_base(const rc_costs *c, const rc_machine *m, rc_error *err) {
     if (strcmp(m->base, c->book->base) == 0 && strcmp(m->state, c->book->state) == 0)
         return RC_OK;
-    return rc_fail(err, RC_E_INPUT,
-                   "machine '%s' rests on '%s' (%s); these costs are of '%s' (%s)", m->name,
-                   m->base, m->state, c->book->base, c->book->state);
+    return rc_fail(err, RC_E_INPUT, "machine '%s' rests on '%s' (%s); these costs are of '%s' (%s)",
+                   m->name, m->base, m->state, c->book->base, c->book->state);
 }
 
-rc_status rc_costs_retarget(rc_costs *c, const rc_machine *m, rc_error *err)
-{
+rc_status rc_costs_retarget(rc_costs *c, const rc_machine *m, rc_error *err) {
     RC_TRY(same_base(c, m, err));
     c->m = *m;
     return RC_OK;
 }
 
-rc_status rc_costs_view(const rc_costs *c, const rc_machine *m, rc_costs **out, rc_error *err)
-{
+rc_status rc_costs_view(const rc_costs *c, const rc_machine *m, rc_costs **out, rc_error *err) {
     RC_TRY(same_base(c, m, err));
     rc_costs *v = calloc(1, sizeof *v);
     if (v == NULL)
@@ -86,22 +79,19 @@ rc_status rc_costs_view(const rc_costs *c, const rc_machine *m, rc_costs **out, 
     return RC_OK;
 }
 
-const rc_machine *rc_costs_machine(const rc_costs *c)
-{
+const rc_machine *rc_costs_machine(const rc_costs *c) {
     return &c->m;
 }
 
 /* ---- shared -------------------------------------------------------------------------------- */
 
-rc_status rc_cost_nothing(rc_cost *out)
-{
+rc_status rc_cost_nothing(rc_cost *out) {
     *out = (rc_cost){.p50 = 0.0, .spread = 0.0, .basis = RC_MEASURED};
     return RC_OK;
 }
 
 rc_status rc_cost_finish(const rc_costs *c, const rc_probe *p, const rc_work *w, rc_cost *out,
-                         rc_error *err)
-{
+                         rc_error *err) {
     const rc_machine *m = &c->m;
     double matrix = w->engine == ENGINE_ATTENTION ? m->attention_ratio
                     : w->engine == ENGINE_GEMM    ? m->gemm_ratio
@@ -122,16 +112,14 @@ rc_status rc_cost_finish(const rc_costs *c, const rc_probe *p, const rc_work *w,
     return RC_OK;
 }
 
-rc_status rc_cost_domain(const char *op, const char *arg, int64_t v, int64_t lo, rc_error *err)
-{
+rc_status rc_cost_domain(const char *op, const char *arg, int64_t v, int64_t lo, rc_error *err) {
     if (v >= lo && v <= AXIS_MAX)
         return RC_OK;
     return rc_fail(err, RC_E_INPUT, "%s: %s is %lld; expected %lld to 2^52", op, arg, (long long)v,
                    (long long)lo);
 }
 
-rc_status rc_cost_heads(const char *op, int hq, int hkv, rc_error *err)
-{
+rc_status rc_cost_heads(const char *op, int hq, int hkv, rc_error *err) {
     if (hq >= 1 && hkv >= 1 && hq % hkv == 0)
         return RC_OK;
     return rc_fail(err, RC_E_INPUT,
@@ -139,15 +127,13 @@ rc_status rc_cost_heads(const char *op, int hq, int hkv, rc_error *err)
                    hkv);
 }
 
-rc_status rc_cost_no_rows(const rc_costs *c, const char *what, rc_error *err)
-{
+rc_status rc_cost_no_rows(const rc_costs *c, const char *what, rc_error *err) {
     return rc_fail(err, RC_E_INPUT,
                    "the calibration store has no rows of %s for machine '%s' (base of '%s')", what,
                    c->m.base, c->m.name);
 }
 
-bool rc_nearest_heads(const rc_book *b, rc_op op, int hq, int hkv, int64_t k[2], rc_basis *basis)
-{
+bool rc_nearest_heads(const rc_book *b, rc_op op, int hq, int hkv, int64_t k[2], rc_basis *basis) {
     double best = INFINITY, group = (double)hq / hkv;
     for (size_t i = b->first[op]; i < b->first[op + 1]; i++) {
         const rc_series *s = &b->series[i];

@@ -1,28 +1,34 @@
-/* Collectives between nodes: NCCL's own tuning model (its src/graph/tuning.cc), with the two numbers that
- * it takes from a table for every network, the hop and the rate, replaced by the machine's own.
+/* Collectives between nodes: NCCL's own tuning model (its src/graph/tuning.cc), with the two
+ * numbers that it takes from a table for every network, the hop and the rate, replaced by the
+ * machine's own.
  *
  *     t = latency + bytes / bandwidth, the least over algorithms and protocols.
  *
  * n ranks, p of them a node on `nodes` nodes, each rank with its own NIC. S: bytes as in schema.h.
- * Protocol: LL, LL128, Simple, with its base latency, hop inside a node, and efficiency (0.5, 0.92, 1).
+ * Protocol: LL, LL128, Simple, with base latency, hop inside a node, and efficiency (0.5, 0.92, 1).
  *
- * Hop between nodes. NCCL's table has 2.7/4/14 us (ring) and 5/8.5/14 us (tree). hop_latency is what a
- * stand-alone send + recv takes, so it holds one base latency (6.6 us) and one hop: the hop is
- * hop_latency - 6.6 us for ring LL, and what the table adds to that for the rest.
+ * Hop between nodes. NCCL's table has 2.7/4/14 us (ring) and 5/8.5/14 us (tree). hop_latency is
+ * what a stand-alone send + recv takes, so it holds one base latency (6.6 us) and one hop: the hop
+ * is hop_latency - 6.6 us for ring LL, and what the table adds to that for the rest.
  *
- * Ring all-reduce      latency  base + (2(n-1) - inter) * intra + inter * hop, inter = 2(nodes-1)
- *                      traffic  2(n-1)/n * S over min(p * peer_rate, NVLink)
- * Ring gather, scatter the same with half the steps and (n-1)/n * S
- * Tree all-reduce      latency  base + 2((p-1) * intra + ceil(log2 nodes) * hop)
- *                      traffic  2 S over 0.92 * min(p * peers, NVLink); an inner node of a double binary
- *                      tree has up to three connections, so with more than two nodes a NIC carries
- *                      min(nic_line_rate, 2 * peer_rate), with two it has one peer
- * All-to-all           latency  hop_latency; S (n-p)/n leave each NIC for n-p peers at
- *                      min(nic_line_rate, (n-p) * peer_rate); S (p-1)/n stay inside the node meanwhile
+ * Ring all-reduce, inter = 2(nodes-1)
+ *     latency  base + (2(n-1) - inter) * intra + inter * hop
+ *     traffic  2(n-1)/n * S over min(p * peer_rate, NVLink)
+ * Ring all-gather, reduce-scatter
+ *     the same with half the steps and half the traffic
+ * Tree all-reduce
+ *     latency  base + 2((p-1) * intra + ceil(log2 nodes) * hop)
+ *     traffic  2 S over 0.92 * min(p * nic, NVLink), nic = peer_rate on two nodes and
+ *              min(nic_line_rate, 2 * peer_rate) on more, for an inner node of a double binary
+ *              tree has up to three connections
+ * All-to-all
+ *     latency  hop_latency
+ *     traffic  S (n-p)/n leave each NIC for n-p peers at min(nic_line_rate, (n-p) * peer_rate);
+ *              S (p-1)/n stay inside the node meanwhile
  * NVLink is what NCCL counts on: 20.6 of 25 GB/s a link, 0.824 of nvlink_rate; only with p > 1.
  *
- * With hop_latency 9.3 us and peer_rate = nic_line_rate = 50 GB/s this is NCCL's model of a DGX H100; at
- * 4 nodes of 8 and 1 GiB it says 5.89 ms, as NCCL's own prediction does.
+ * With hop_latency 9.3 us and peer_rate = nic_line_rate = 50 GB/s this is NCCL's model of a DGX
+ * H100; at 4 nodes of 8 and 1 GiB it says 5.89 ms, as NCCL's own prediction does.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
@@ -45,20 +51,17 @@ typedef struct group {
     double n, nodes, per_node, bytes;
 } group;
 
-static double hop(const rc_machine *m, const protocol *p)
-{
+static double hop(const rc_machine *m, const protocol *p) {
     return fmax(m->hop_latency - ring[0].base, 0.0) + (p->network - ring[0].network);
 }
 
 /* What all NICs of a node, or its NVLinks, let through. */
-static double node_rate(const rc_machine *m, const group *g, double nic)
-{
+static double node_rate(const rc_machine *m, const group *g, double nic) {
     double rate = g->per_node * nic;
     return g->per_node > 1.0 ? fmin(rate, NVLINK_USED * m->nvlink_rate) : rate;
 }
 
-static double ring_time(const rc_machine *m, const group *g, double rounds)
-{
+static double ring_time(const rc_machine *m, const group *g, double rounds) {
     double best = INFINITY, steps = rounds * (g->n - 1.0), inter = rounds * (g->nodes - 1.0);
     double rate = node_rate(m, g, m->peer_rate);
     for (int i = 0; i < PROTOCOLS; i++) {
@@ -69,8 +72,7 @@ static double ring_time(const rc_machine *m, const group *g, double rounds)
     return best;
 }
 
-static double tree_time(const rc_machine *m, const group *g)
-{
+static double tree_time(const rc_machine *m, const group *g) {
     double best = INFINITY, depth = ceil(log2(g->nodes));
     double nic = g->nodes > 2.0 ? fmin(m->nic_line_rate, 2.0 * m->peer_rate) : m->peer_rate;
     double rate = TREE_USED * node_rate(m, g, nic);
@@ -82,8 +84,7 @@ static double tree_time(const rc_machine *m, const group *g)
     return best;
 }
 
-static double exchange_time(const rc_machine *m, const group *g)
-{
+static double exchange_time(const rc_machine *m, const group *g) {
     double peers = g->n - g->per_node, out = g->bytes * peers / g->n;
     double within = g->bytes * (g->per_node - 1.0) / g->n / (NVLINK_USED * m->nvlink_rate);
     double nic = fmin(m->nic_line_rate, peers * m->peer_rate);
@@ -91,8 +92,7 @@ static double exchange_time(const rc_machine *m, const group *g)
 }
 
 rc_status rc_nccl_between_nodes(const rc_machine *m, rc_op op, double bytes, int ranks, int nodes,
-                                rc_cost *out, rc_error *err)
-{
+                                rc_cost *out, rc_error *err) {
     group g = {.n = ranks, .nodes = nodes, .per_node = ranks / nodes, .bytes = bytes};
     double t = 0.0;
     if (op == OP_ALL_REDUCE)

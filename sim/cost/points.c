@@ -1,5 +1,5 @@
-/* From rows of the store to points of series: which axis runs, which are fixed, what does not matter.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+/* From rows of the store to points of series: which axis runs, which are fixed, what does not
+ * matter. SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,14 +28,12 @@ static const char *const names[OP_COUNT] = {
     [OP_ALL_TO_ALL] = "all_to_all",
 };
 
-const char *rc_op_name(rc_op op)
-{
+const char *rc_op_name(rc_op op) {
     return names[op];
 }
 
 /* OP_COUNT for ops that are no series (launch, sync, ...). */
-static rc_op op_of(const rc_row *r)
-{
+static rc_op op_of(const rc_row *r) {
     if (strcmp(r->op, "attention") == 0) {
         if (strcmp(r->variant, "full") == 0)
             return OP_FULL;
@@ -51,8 +49,7 @@ static rc_op op_of(const rc_row *r)
 }
 
 /* Fills op, k and the running axis (not yet its log); false when the row is of no use. */
-static bool place(const rc_row *r, rc_point *p)
-{
+static bool place(const rc_row *r, rc_point *p) {
     p->op = op_of(r);
     double a = (double)r->a, b = (double)r->b;
     switch (p->op) {
@@ -77,7 +74,10 @@ static bool place(const rc_row *r, rc_point *p)
     case OP_COPY:
         p->x = a;
         return a >= 1.0;
-    case OP_SEND_RECV: case OP_ALL_REDUCE: case OP_ALL_GATHER: case OP_REDUCE_SCATTER:
+    case OP_SEND_RECV:
+    case OP_ALL_REDUCE:
+    case OP_ALL_GATHER:
+    case OP_REDUCE_SCATTER:
     case OP_ALL_TO_ALL:
         p->x = a, p->k[0] = r->b, p->k[1] = r->c > 0 ? r->c : 1;
         break;
@@ -87,14 +87,18 @@ static bool place(const rc_row *r, rc_point *p)
         p->x = a, p->k[0] = r->b;
         break;
     }
-    bool heads = p->op >= OP_FULL && p->op <= OP_DECODE;
-    return p->x > 0.0 && p->k[0] > 0 && (!heads || (p->k[1] > 0 && (p->op == OP_SQUARE || p->k[2] > 0)));
+    if (!(p->x > 0.0) || p->k[0] <= 0)
+        return false;
+    if (p->op < OP_FULL || p->op > OP_DECODE)
+        return true;
+    const int64_t most = 1000000; /* heads */
+    bool heads = p->k[0] <= most && p->k[1] > 0 && p->k[1] <= p->k[0];
+    return heads && (p->op == OP_SQUARE || p->k[2] > 0);
 }
 
-/* Rows of transfers differ in the type of their elements, which a link does not see; a reduction does,
- * so two-byte types come first. */
-static int dtype_rank(const char *dtype)
-{
+/* Rows of transfers differ in the type of their elements, which a link does not see; a reduction
+ * does, so two-byte types come first. */
+static int dtype_rank(const char *dtype) {
     static const char *const order[] = {"bf16", "fp16", "bytes", ""};
     for (int i = 0; i < 4; i++) {
         if (strcmp(dtype, order[i]) == 0)
@@ -103,8 +107,7 @@ static int dtype_rank(const char *dtype)
     return 4;
 }
 
-static bool point_of(const rc_row *r, const char *base, const char *state, rc_point *p)
-{
+static bool point_of(const rc_row *r, const char *base, const char *state, rc_point *p) {
     memset(p, 0, sizeof *p);
     if (!place(r, p))
         return false;
@@ -127,8 +130,7 @@ static bool point_of(const rc_row *r, const char *base, const char *state, rc_po
 }
 
 rc_status rc_points_of(const rc_rows *rows, const char *base, const char *state, rc_point **out,
-                       size_t *n, rc_error *err)
-{
+                       size_t *n, rc_error *err) {
     size_t count = rc_rows_count(rows);
     rc_point *p = calloc(count + 1, sizeof *p);
     if (p == NULL)
@@ -141,8 +143,7 @@ rc_status rc_points_of(const rc_rows *rows, const char *base, const char *state,
     return RC_OK;
 }
 
-int rc_point_series_order(const rc_point *x, const rc_point *y)
-{
+int rc_point_series_order(const rc_point *x, const rc_point *y) {
     if (x->op != y->op)
         return x->op < y->op ? -1 : 1;
     int o = strcmp(x->machine, y->machine);

@@ -16,16 +16,14 @@ struct rc_rows {
 
 /* Where the strings of a row are, for copying and comparing. */
 enum { KEY_STRINGS = 5, STRINGS = 12 };
-static const char *const *string_of(const rc_row *r, size_t i)
-{
+static const char *const *string_of(const rc_row *r, size_t i) {
     const char *const *at[STRINGS] = {&r->machine, &r->op,     &r->variant, &r->dtype,
                                       &r->state,   &r->source, &r->gpu,     &r->date,
                                       &r->driver,  &r->cuda,   &r->nccl,    &r->kernel};
     return at[i];
 }
 
-rc_status rc_rows_create(rc_rows **out, rc_error *err)
-{
+rc_status rc_rows_create(rc_rows **out, rc_error *err) {
     rc_rows *r = calloc(1, sizeof *r);
     if (r != NULL)
         r->arena = rc_arena_create();
@@ -37,8 +35,7 @@ rc_status rc_rows_create(rc_rows **out, rc_error *err)
     return RC_OK;
 }
 
-void rc_rows_free(rc_rows *r)
-{
+void rc_rows_free(rc_rows *r) {
     if (r == NULL)
         return;
     rc_arena_destroy(r->arena);
@@ -46,26 +43,22 @@ void rc_rows_free(rc_rows *r)
     free(r);
 }
 
-size_t rc_rows_count(const rc_rows *r)
-{
+size_t rc_rows_count(const rc_rows *r) {
     return r->count;
 }
 
-const rc_row *rc_rows_at(const rc_rows *r, size_t i)
-{
+const rc_row *rc_rows_at(const rc_rows *r, size_t i) {
     return i < r->count ? &r->rows[i] : NULL;
 }
 
 /* Neighbouring rows repeat most strings: reuse the previous row's copy. */
-static const char *keep(rc_rows *r, const char *s, const char *before)
-{
+static const char *keep(rc_rows *r, const char *s, const char *before) {
     if (before != NULL && strcmp(s, before) == 0)
         return before;
     return rc_arena_strdup(r->arena, s);
 }
 
-rc_status rc_rows_add(rc_rows *r, const rc_row *row, rc_error *err)
-{
+rc_status rc_rows_add(rc_rows *r, const rc_row *row, rc_error *err) {
     if (r->count == r->room) {
         size_t room = r->room ? 2 * r->room : 256;
         rc_row *rows = realloc(r->rows, room * sizeof *rows);
@@ -90,14 +83,12 @@ rc_status rc_rows_add(rc_rows *r, const rc_row *row, rc_error *err)
     return RC_OK;
 }
 
-static int by_int(int64_t x, int64_t y)
-{
+static int by_int(int64_t x, int64_t y) {
     return (x > y) - (x < y);
 }
 
 /* (machine, op, variant, dtype, state, c, d, b, a, source) */
-static int by_key(const rc_row *x, const rc_row *y)
-{
+static int by_key(const rc_row *x, const rc_row *y) {
     for (size_t i = 0; i < KEY_STRINGS; i++) {
         int o = strcmp(*string_of(x, i), *string_of(y, i));
         if (o != 0)
@@ -110,16 +101,14 @@ static int by_key(const rc_row *x, const rc_row *y)
     return o != 0 ? o : strcmp(x->source, y->source);
 }
 
-static int by_real(double x, double y)
-{
+static int by_real(double x, double y) {
     if (x != x || y != y)
         return (x != x) - (y != y);
     return (x > y) - (x < y);
 }
 
 /* The rest, so that the order of equal keys does not depend on the order of the files. */
-static int by_rest(const rc_row *x, const rc_row *y)
-{
+static int by_rest(const rc_row *x, const rc_row *y) {
     const double rx[] = {x->p50, x->p10, x->p90, x->sm_mhz, x->power_w, x->temp_c};
     const double ry[] = {y->p50, y->p10, y->p90, y->sm_mhz, y->power_w, y->temp_c};
     for (size_t i = 0; i < sizeof rx / sizeof rx[0]; i++) {
@@ -135,14 +124,12 @@ static int by_rest(const rc_row *x, const rc_row *y)
     return o != 0 ? o : by_int(x->samples, y->samples);
 }
 
-static int by_all(const void *a, const void *b)
-{
+static int by_all(const void *a, const void *b) {
     int o = by_key(a, b);
     return o != 0 ? o : by_rest(a, b);
 }
 
-static rc_status two_measurements(const rc_row *x, const rc_row *y, rc_error *err)
-{
+static rc_status two_measurements(const rc_row *x, const rc_row *y, rc_error *err) {
     return rc_fail(err, RC_E_INPUT,
                    "two measurements of the same point (machine %s, %s, op %s, variant '%s', dtype "
                    "'%s', a=%lld b=%lld c=%lld d=%lld, source '%s'): %.6g s (%s, commit %s) and "
@@ -153,8 +140,7 @@ static rc_status two_measurements(const rc_row *x, const rc_row *y, rc_error *er
 }
 
 /* Drop equal rows; refuse different ones of one key. */
-static rc_status unique(rc_rows *r, rc_error *err)
-{
+static rc_status unique(rc_rows *r, rc_error *err) {
     size_t kept = 0;
     for (size_t i = 0; i < r->count; i++) {
         const rc_row *last = kept > 0 ? &r->rows[kept - 1] : NULL;
@@ -169,8 +155,7 @@ static rc_status unique(rc_rows *r, rc_error *err)
     return RC_OK;
 }
 
-rc_status rc_rows_merge(rc_rows *const *sets, size_t n, rc_rows **out, rc_error *err)
-{
+rc_status rc_rows_merge(rc_rows *const *sets, size_t n, rc_rows **out, rc_error *err) {
     rc_rows *all = NULL;
     RC_TRY(rc_rows_create(&all, err));
     rc_status st = RC_OK;

@@ -4,17 +4,15 @@
 
 #include "sim/cost/book.h"
 
-static double physical_slope(rc_op op)
-{
+static double physical_slope(rc_op op) {
     return op == OP_SQUARE ? 2.0 : 1.0;
 }
 
 static const double LEAST_TIME = 2e-6; /* no kernel is faster, however little it does */
 
-/* The nearest point about a factor of two from an end, so that two close points do not turn their noise
- * into a slope. */
-static size_t neighbour(const rc_series *s, bool upper)
-{
+/* The nearest point about a factor of two from an end, so that two close points do not turn their
+ * noise into a slope. */
+static size_t neighbour(const rc_series *s, bool upper) {
     const double apart = 0.64;
     size_t end = upper ? s->n - 1 : 0, other = end;
     for (size_t i = 1; i < s->n; i++) {
@@ -26,8 +24,7 @@ static size_t neighbour(const rc_series *s, bool upper)
 }
 
 /* Above: on along the last log slope. */
-static double above(const rc_series *s, double x)
-{
+static double above(const rc_series *s, double x) {
     size_t end = s->n - 1, other = neighbour(s, true);
     double most = physical_slope(s->op), slope = most; /* of a lone point */
     if (other != end)
@@ -39,8 +36,7 @@ static double above(const rc_series *s, double x)
 }
 
 /* Below: latency + rate * work through the first points, work = the axis to its physical power. */
-static double below(const rc_series *s, double x)
-{
+static double below(const rc_series *s, double x) {
     size_t other = neighbour(s, false);
     if (other == 0)
         return s->y[0]; /* a lone point */
@@ -51,16 +47,14 @@ static double below(const rc_series *s, double x)
     return log(fmax(t, least));
 }
 
-static void extrapolate(const rc_series *s, double x, bool upper, rc_probe *out)
-{
+static void extrapolate(const rc_series *s, double x, bool upper, rc_probe *out) {
     size_t end = upper ? s->n - 1 : 0;
     out->y = upper ? above(s, x) : below(s, x);
     out->spread = s->spread[end];
     out->basis = rc_worse(s->basis[end], RC_EXTRAPOLATED);
 }
 
-void rc_series_at(const rc_series *s, double x, rc_probe *out)
-{
+void rc_series_at(const rc_series *s, double x, rc_probe *out) {
     const double slack = 1e-9;
     size_t last = s->n - 1;
     if (x < s->x[0] - slack || x > s->x[last] + slack) {
@@ -82,11 +76,11 @@ void rc_series_at(const rc_series *s, double x, rc_probe *out)
         (void)gsl_interp_eval_e(s->interp, s->x, s->y, x, NULL, &out->y);
 }
 
-/* Why straight lines across: a limiter such as Steffen's is not monotone in its data, so a curve across
- * curves could fall where every curve rises. Straight lines between isotonic values cannot. */
+/* Why straight lines across: a limiter such as Steffen's is not monotone in its data, so a curve
+ * across curves could fall where every curve rises. Straight lines between isotonic values cannot.
+ */
 void rc_grid_at(const rc_series *from, const rc_series *to, int outer, double u, double x,
-                rc_probe *out)
-{
+                rc_probe *out) {
     size_t n = (size_t)(to - from);
     double y[RC_GRID_MAX];
     rc_probe p[RC_GRID_MAX];
@@ -120,8 +114,7 @@ void rc_grid_at(const rc_series *from, const rc_series *to, int outer, double u,
 }
 
 bool rc_book_range(const rc_book *b, rc_op op, const int64_t *k, int keys, const rc_series **from,
-                   const rc_series **to)
-{
+                   const rc_series **to) {
     const rc_series *s = &b->series[b->first[op]], *end = &b->series[b->first[op + 1]];
     *from = NULL;
     for (; s < end; s++) {

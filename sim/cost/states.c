@@ -1,9 +1,9 @@
 /* Settling points: one for each x of a series, in the clock state asked for.
  *
  * 1. Points that exist in both states give log ratios (own / other) of their op.
- * 2. A point that exists only in the other state takes the mean of the ratios of its op, weighted by
- *    1 / (0.01 + d^2)^2, d the distance in log axes: a near pair decides, and the ratio has no jumps.
- *    No pair of this op: the ratio is 1. Either way it counts as transferred.
+ * 2. A point that exists only in the other state takes the mean of the ratios of its op, weighted
+ *    by 1 / (0.01 + d^2)^2, d the distance in log axes: a near pair decides, and the ratio has no
+ *    jumps. No pair of this op: the ratio is 1. Either way it counts as transferred.
  * 3. Of several rows of one point the best stays: measured before published, then the type of the
  *    elements, then the faster.
  * 4. A series with measured rows keeps published ones only outside their range.
@@ -20,8 +20,7 @@ typedef struct pair {
     double ratio; /* log */
 } pair;
 
-static int by_series_x_rank(const void *a, const void *b)
-{
+static int by_series_x_rank(const void *a, const void *b) {
     const rc_point *x = a, *y = b;
     int o = rc_point_series_order(x, y);
     if (o == 0)
@@ -33,13 +32,11 @@ static int by_series_x_rank(const void *a, const void *b)
     return o != 0 ? o : (x->y > y->y) - (x->y < y->y);
 }
 
-static bool same_point(const rc_point *x, const rc_point *y)
-{
+static bool same_point(const rc_point *x, const rc_point *y) {
     return rc_point_series_order(x, y) == 0 && x->x == y->x;
 }
 
-static double distance2(const rc_point *x, const rc_point *y)
-{
+static double distance2(const rc_point *x, const rc_point *y) {
     double d = x->x - y->x, sum = d * d;
     for (int i = 0; i < RC_KEYS; i++) {
         d = log((1.0 + (double)x->k[i]) / (1.0 + (double)y->k[i]));
@@ -48,8 +45,7 @@ static double distance2(const rc_point *x, const rc_point *y)
     return sum;
 }
 
-static double ratio_at(const rc_point *p, const pair *pairs, size_t n)
-{
+static double ratio_at(const rc_point *p, const pair *pairs, size_t n) {
     double sum = 0.0, weight = 0.0;
     for (size_t i = 0; i < n; i++) {
         if (pairs[i].at->op != p->op || strcmp(pairs[i].at->dtype, p->dtype) != 0)
@@ -63,8 +59,7 @@ static double ratio_at(const rc_point *p, const pair *pairs, size_t n)
 }
 
 /* Pairs of the two states of one point; `p` is ordered, own state first. */
-static size_t find_pairs(const rc_point *p, size_t n, pair *pairs)
-{
+static size_t find_pairs(const rc_point *p, size_t n, pair *pairs) {
     size_t count = 0, i = 0;
     while (i < n) {
         size_t end = i + 1;
@@ -80,8 +75,7 @@ static size_t find_pairs(const rc_point *p, size_t n, pair *pairs)
     return count;
 }
 
-static size_t keep_best(rc_point *p, size_t n)
-{
+static size_t keep_best(rc_point *p, size_t n) {
     size_t kept = 0;
     for (size_t i = 0; i < n; i++) {
         if (kept == 0 || !same_point(&p[kept - 1], &p[i]))
@@ -91,8 +85,7 @@ static size_t keep_best(rc_point *p, size_t n)
 }
 
 /* Where a series has measured points, drop published ones between them. */
-static size_t keep_outside(rc_point *p, size_t n)
-{
+static size_t keep_outside(rc_point *p, size_t n) {
     size_t kept = 0, i = 0;
     while (i < n) {
         size_t end = i;
@@ -112,8 +105,7 @@ static size_t keep_outside(rc_point *p, size_t n)
     return kept;
 }
 
-rc_status rc_points_settle(rc_point *p, size_t *n, rc_error *err)
-{
+rc_status rc_points_settle(rc_point *p, size_t *n, rc_error *err) {
     pair *pairs = malloc((*n + 1) * sizeof *pairs);
     double *ratios = calloc(*n + 1, sizeof *ratios);
     if (pairs == NULL || ratios == NULL) {
@@ -136,8 +128,7 @@ rc_status rc_points_settle(rc_point *p, size_t *n, rc_error *err)
     return RC_OK;
 }
 
-void rc_isotonic(double *y, size_t n, size_t *work)
-{
+void rc_isotonic(double *y, size_t n, size_t *work) {
     size_t stack[RC_GRID_MAX], *len = work != NULL ? work : stack, top = 0;
     double *mean = y; /* block means are stacked in place: top <= what was read */
     for (size_t i = 0; i < n; i++) {

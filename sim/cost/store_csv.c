@@ -1,6 +1,5 @@
-/* Calibration rows as CSV. Every field is checked where it stands: a wrong number here would be a wrong
- * forecast later, with nothing to show for it.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+/* Calibration rows as CSV. Every field is checked where it stands: a wrong number here would be a
+ * wrong forecast later, with nothing to show for it. SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/cost/store.h"
 
 #include <float.h>
@@ -12,15 +11,37 @@
 
 static const char *const columns[] = {RC_STORE_COLUMNS, NULL};
 enum {
-    C_MACHINE, C_GPU, C_STATE, C_OP, C_VARIANT, C_DTYPE, C_A, C_B, C_C, C_D, C_P10, C_P50, C_P90,
-    C_SAMPLES, C_SM_MHZ, C_POWER, C_TEMP, C_DATE, C_DRIVER, C_CUDA, C_NCCL, C_KERNEL, C_COMMIT, C_SOURCE
+    C_MACHINE,
+    C_GPU,
+    C_STATE,
+    C_OP,
+    C_VARIANT,
+    C_DTYPE,
+    C_A,
+    C_B,
+    C_C,
+    C_D,
+    C_P10,
+    C_P50,
+    C_P90,
+    C_SAMPLES,
+    C_SM_MHZ,
+    C_POWER,
+    C_TEMP,
+    C_DATE,
+    C_DRIVER,
+    C_CUDA,
+    C_NCCL,
+    C_KERNEL,
+    C_COMMIT,
+    C_SOURCE
 };
 
 static const char *const ops[] = {
-    "gemm", "attention", "decode", "merge", "rmsnorm", "rmsnorm_fp8", "quantize_fp8",
-    "residual_add", "swiglu", "swiglu_fp8", "rotary_kv", "copy", "send_recv", "all_reduce",
-    "all_gather", "reduce_scatter", "all_to_all", "launch", "graph_launch", "event", "sync",
-    "nccl_group", NULL};
+    "gemm",         "attention",    "decode",     "merge",          "rmsnorm",    "rmsnorm_fp8",
+    "quantize_fp8", "residual_add", "swiglu",     "swiglu_fp8",     "rotary_kv",  "copy",
+    "send_recv",    "all_reduce",   "all_gather", "reduce_scatter", "all_to_all", "launch",
+    "graph_launch", "event",        "sync",       "nccl_group",     NULL};
 
 /* One row being read: the file, the row's number, and where each column of the schema is. */
 typedef struct reader {
@@ -29,19 +50,16 @@ typedef struct reader {
     rc_error *err;
 } reader;
 
-static const char *field(const reader *r, size_t col)
-{
+static const char *field(const reader *r, size_t col) {
     return rc_csv_text(r->csv, r->row, r->at[col]);
 }
 
-static rc_status refuse(const reader *r, size_t col, const char *expected)
-{
+static rc_status refuse(const reader *r, size_t col, const char *expected) {
     return rc_csv_fail(r->csv, r->row, r->at[col], r->err, RC_E_INPUT, "found '%.80s', expected %s",
                        field(r, col), expected);
 }
 
-static rc_status check_words(const reader *r)
-{
+static rc_status check_words(const reader *r) {
     static const size_t required[] = {C_MACHINE, C_GPU, C_OP, C_SOURCE};
     for (size_t i = 0; i < sizeof required / sizeof required[0]; i++) {
         if (field(r, required[i])[0] == '\0')
@@ -65,27 +83,23 @@ static rc_status check_words(const reader *r)
     return RC_OK;
 }
 
-static rc_status seconds(const reader *r, size_t col, double *out)
-{
+static rc_status seconds(const reader *r, size_t col, double *out) {
     return rc_csv_quantity(r->csv, r->row, r->at[col], RC_DIM_TIME, DBL_MIN, 1e6, out, r->err);
 }
 
 /* A reading that may be missing. */
-static rc_status reading(const reader *r, size_t col, double *out)
-{
+static rc_status reading(const reader *r, size_t col, double *out) {
     *out = NAN;
     if (field(r, col)[0] == '\0')
         return RC_OK;
     return rc_csv_quantity(r->csv, r->row, r->at[col], RC_DIM_COUNT, -1e3, 1e6, out, r->err);
 }
 
-static rc_status axis(const reader *r, size_t col, int64_t *out)
-{
+static rc_status axis(const reader *r, size_t col, int64_t *out) {
     return rc_csv_int(r->csv, r->row, r->at[col], 0, INT64_C(1) << 52, out, r->err);
 }
 
-static rc_status read_row(const reader *r, rc_row *x)
-{
+static rc_status read_row(const reader *r, rc_row *x) {
     RC_TRY(check_words(r));
     RC_TRY(axis(r, C_A, &x->a));
     RC_TRY(axis(r, C_B, &x->b));
@@ -110,8 +124,7 @@ static rc_status read_row(const reader *r, rc_row *x)
     return RC_OK;
 }
 
-static rc_status read_all(rc_csv *csv, rc_rows *rows, rc_error *err)
-{
+static rc_status read_all(rc_csv *csv, rc_rows *rows, rc_error *err) {
     reader r = {.csv = csv, .err = err};
     RC_TRY(rc_csv_known(csv, columns, err));
     for (size_t i = 0; i < RC_STORE_NCOLUMNS; i++)
@@ -124,8 +137,7 @@ static rc_status read_all(rc_csv *csv, rc_rows *rows, rc_error *err)
     return RC_OK;
 }
 
-static rc_status take(rc_csv *csv, rc_rows **out, rc_error *err)
-{
+static rc_status take(rc_csv *csv, rc_rows **out, rc_error *err) {
     rc_rows *rows = NULL;
     rc_status st = rc_rows_create(&rows, err);
     if (st == RC_OK)
@@ -140,15 +152,13 @@ static rc_status take(rc_csv *csv, rc_rows **out, rc_error *err)
 }
 
 rc_status rc_store_parse_csv(const char *name, const char *text, size_t size, rc_rows **out,
-                             rc_error *err)
-{
+                             rc_error *err) {
     rc_csv *csv = NULL;
     RC_TRY(rc_csv_parse(name, text, size, &csv, err));
     return take(csv, out, err);
 }
 
-rc_status rc_store_read_csv(const char *path, rc_rows **out, rc_error *err)
-{
+rc_status rc_store_read_csv(const char *path, rc_rows **out, rc_error *err) {
     rc_csv *csv = NULL;
     RC_TRY(rc_csv_open(path, &csv, err));
     return take(csv, out, err);

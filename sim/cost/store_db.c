@@ -1,9 +1,9 @@
-/* Calibration rows as a SQLite database: reading one (a file, or the embedded bytes in place, through
- * sqlite3_deserialize) and writing one.
+/* Calibration rows as a SQLite database: reading one (a file, or the embedded bytes in place,
+ * through sqlite3_deserialize) and writing one.
  *
  * A store is recognised by its application id before anything else is believed, then by its schema
- * version, then checked by SQLite itself (quick_check): so a truncated file, another program's database
- * and a store of a newer Ringcast each end in their own sentence.
+ * version, then checked by SQLite itself (quick_check): so a truncated file, another program's
+ * database and a store of a newer Ringcast each end in their own sentence.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/cost/store.h"
@@ -18,13 +18,12 @@
 #include "calib/schema.h"
 
 #define COLUMNS                                                                                    \
-    "machine,gpu,state,op,variant,dtype,a,b,c,d,p10_s,p50_s,p90_s,samples,sm_mhz,power_w,temp_c,"   \
+    "machine,gpu,state,op,variant,dtype,a,b,c,d,p10_s,p50_s,p90_s,samples,sm_mhz,power_w,temp_c,"  \
     "date,driver,cuda,nccl,kernel,\"commit\",source"
 
 /* ---- opening ------------------------------------------------------------------------------- */
 
-static rc_status broken(sqlite3 *db, const char *name, rc_error *err)
-{
+static rc_status broken(sqlite3 *db, const char *name, rc_error *err) {
     int code = sqlite3_errcode(db);
     if (code == SQLITE_NOTADB)
         return rc_fail_at(err, RC_E_SCHEMA, name, 0, 0,
@@ -33,8 +32,8 @@ static rc_status broken(sqlite3 *db, const char *name, rc_error *err)
                       sqlite3_errmsg(db));
 }
 
-static rc_status pragma(sqlite3 *db, const char *name, const char *sql, int64_t *out, rc_error *err)
-{
+static rc_status pragma(sqlite3 *db, const char *name, const char *sql, int64_t *out,
+                        rc_error *err) {
     sqlite3_stmt *s = NULL;
     if (sqlite3_prepare_v2(db, sql, -1, &s, NULL) != SQLITE_OK)
         return broken(db, name, err);
@@ -46,8 +45,7 @@ static rc_status pragma(sqlite3 *db, const char *name, const char *sql, int64_t 
 }
 
 /* quick_check walks every page: a file cut short anywhere is found here. */
-static rc_status check_whole(sqlite3 *db, const char *name, rc_error *err)
-{
+static rc_status check_whole(sqlite3 *db, const char *name, rc_error *err) {
     sqlite3_stmt *s = NULL;
     if (sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &s, NULL) != SQLITE_OK)
         return broken(db, name, err);
@@ -55,14 +53,14 @@ static rc_status check_whole(sqlite3 *db, const char *name, rc_error *err)
     if (sqlite3_step(s) != SQLITE_ROW)
         st = broken(db, name, err);
     else if (strcmp((const char *)sqlite3_column_text(s, 0), "ok") != 0)
-        st = rc_fail_at(err, RC_E_SCHEMA, name, 0, 0, "truncated or damaged calibration store (%.200s)",
+        st = rc_fail_at(err, RC_E_SCHEMA, name, 0, 0,
+                        "truncated or damaged calibration store (%.200s)",
                         (const char *)sqlite3_column_text(s, 0));
     (void)sqlite3_finalize(s);
     return st;
 }
 
-static rc_status check_store(sqlite3 *db, const char *name, rc_error *err)
-{
+static rc_status check_store(sqlite3 *db, const char *name, rc_error *err) {
     int64_t id = 0, version = 0;
     RC_TRY(pragma(db, name, "PRAGMA application_id", &id, err));
     if (id != RC_STORE_APPLICATION_ID)
@@ -77,12 +75,12 @@ static rc_status check_store(sqlite3 *db, const char *name, rc_error *err)
     return check_whole(db, name, err);
 }
 
-static rc_status open_file(const char *path, sqlite3 **db, rc_error *err)
-{
+static rc_status open_file(const char *path, sqlite3 **db, rc_error *err) {
     FILE *f = fopen(path, "rb");
     if (f == NULL)
-        return rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot open the calibration store: no such "
-                                                    "file, or not readable");
+        return rc_fail_at(err, RC_E_IO, path, 0, 0,
+                          "cannot open the calibration store: no such "
+                          "file, or not readable");
     (void)fclose(f);
     if (sqlite3_open_v2(path, db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
         return rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot open the calibration store: %s",
@@ -91,8 +89,7 @@ static rc_status open_file(const char *path, sqlite3 **db, rc_error *err)
 }
 
 /* The bytes are used where they are; SQLite is told not to write or free them. */
-static rc_status open_embedded(sqlite3 **db, rc_error *err)
-{
+static rc_status open_embedded(sqlite3 **db, rc_error *err) {
     size_t size = 0;
     const unsigned char *bytes = rc_store_embedded(&size);
     if (bytes == NULL || size == 0)
@@ -107,43 +104,50 @@ static rc_status open_embedded(sqlite3 **db, rc_error *err)
 
 /* ---- reading ------------------------------------------------------------------------------- */
 
-static const char *text_at(sqlite3_stmt *s, int i)
-{
+static const char *text_at(sqlite3_stmt *s, int i) {
     const char *t = (const char *)sqlite3_column_text(s, i);
     return t != NULL ? t : "";
 }
 
-static double real_at(sqlite3_stmt *s, int i)
-{
+static double real_at(sqlite3_stmt *s, int i) {
     return sqlite3_column_type(s, i) == SQLITE_NULL ? NAN : sqlite3_column_double(s, i);
 }
 
-static void row_at(sqlite3_stmt *s, rc_row *x)
-{
-    *x = (rc_row){.machine = text_at(s, 0),          .gpu = text_at(s, 1),
-                  .state = text_at(s, 2),            .op = text_at(s, 3),
-                  .variant = text_at(s, 4),          .dtype = text_at(s, 5),
-                  .a = sqlite3_column_int64(s, 6),   .b = sqlite3_column_int64(s, 7),
-                  .c = sqlite3_column_int64(s, 8),   .d = sqlite3_column_int64(s, 9),
-                  .p10 = real_at(s, 10),             .p50 = real_at(s, 11),
-                  .p90 = real_at(s, 12),             .samples = sqlite3_column_int64(s, 13),
-                  .sm_mhz = real_at(s, 14),          .power_w = real_at(s, 15),
-                  .temp_c = real_at(s, 16),          .date = text_at(s, 17),
-                  .driver = text_at(s, 18),          .cuda = text_at(s, 19),
-                  .nccl = text_at(s, 20),            .kernel = text_at(s, 21),
-                  .commit = text_at(s, 22),          .source = text_at(s, 23)};
+static void row_at(sqlite3_stmt *s, rc_row *x) {
+    *x = (rc_row){.machine = text_at(s, 0),
+                  .gpu = text_at(s, 1),
+                  .state = text_at(s, 2),
+                  .op = text_at(s, 3),
+                  .variant = text_at(s, 4),
+                  .dtype = text_at(s, 5),
+                  .a = sqlite3_column_int64(s, 6),
+                  .b = sqlite3_column_int64(s, 7),
+                  .c = sqlite3_column_int64(s, 8),
+                  .d = sqlite3_column_int64(s, 9),
+                  .p10 = real_at(s, 10),
+                  .p50 = real_at(s, 11),
+                  .p90 = real_at(s, 12),
+                  .samples = sqlite3_column_int64(s, 13),
+                  .sm_mhz = real_at(s, 14),
+                  .power_w = real_at(s, 15),
+                  .temp_c = real_at(s, 16),
+                  .date = text_at(s, 17),
+                  .driver = text_at(s, 18),
+                  .cuda = text_at(s, 19),
+                  .nccl = text_at(s, 20),
+                  .kernel = text_at(s, 21),
+                  .commit = text_at(s, 22),
+                  .source = text_at(s, 23)};
 }
 
 /* SQL constraints cannot say everything; what look-ups rely on is checked again. */
-static bool sane(const rc_row *x)
-{
+static bool sane(const rc_row *x) {
     return isfinite(x->p10) && isfinite(x->p50) && isfinite(x->p90) && x->p10 > 0.0 &&
            x->p10 <= x->p50 && x->p50 <= x->p90 && x->a >= 0 && x->b >= 0 && x->c >= 0 && x->d >= 0;
 }
 
 static rc_status read_rows(sqlite3 *db, const char *name, const char *machine, rc_rows *rows,
-                           rc_error *err)
-{
+                           rc_error *err) {
     static const char sql[] = "SELECT " COLUMNS " FROM cost WHERE ?1 IS NULL OR machine = ?1 "
                               "ORDER BY machine, op, variant, dtype, state, c, d, b, a, source";
     sqlite3_stmt *s = NULL;
@@ -170,8 +174,7 @@ static rc_status read_rows(sqlite3 *db, const char *name, const char *machine, r
     return st;
 }
 
-rc_status rc_store_rows(const char *path, const char *machine, rc_rows **out, rc_error *err)
-{
+rc_status rc_store_rows(const char *path, const char *machine, rc_rows **out, rc_error *err) {
     sqlite3 *db = NULL;
     rc_rows *rows = NULL;
     const char *name = path != NULL ? path : "(built in)";
@@ -193,22 +196,19 @@ rc_status rc_store_rows(const char *path, const char *machine, rc_rows **out, rc
 
 /* ---- writing ------------------------------------------------------------------------------- */
 
-static rc_status no_write(sqlite3 *db, const char *path, rc_error *err)
-{
+static rc_status no_write(sqlite3 *db, const char *path, rc_error *err) {
     return rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot write the calibration store: %s",
                       sqlite3_errmsg(db));
 }
 
-static void bind_real(sqlite3_stmt *s, int i, double v)
-{
+static void bind_real(sqlite3_stmt *s, int i, double v) {
     if (isnan(v))
         (void)sqlite3_bind_null(s, i);
     else
         (void)sqlite3_bind_double(s, i, v);
 }
 
-static int insert(sqlite3_stmt *s, const rc_row *x)
-{
+static int insert(sqlite3_stmt *s, const rc_row *x) {
     const char *head[] = {x->machine, x->gpu, x->state, x->op, x->variant, x->dtype};
     const int64_t axes[] = {x->a, x->b, x->c, x->d};
     const double times[] = {x->p10, x->p50, x->p90};
@@ -231,8 +231,7 @@ static int insert(sqlite3_stmt *s, const rc_row *x)
     return step;
 }
 
-static rc_status insert_all(sqlite3 *db, const char *path, const rc_rows *rows, rc_error *err)
-{
+static rc_status insert_all(sqlite3 *db, const char *path, const rc_rows *rows, rc_error *err) {
     static const char sql[] = "INSERT INTO cost(" COLUMNS ") VALUES "
                               "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
     sqlite3_stmt *s = NULL;
@@ -247,8 +246,7 @@ static rc_status insert_all(sqlite3 *db, const char *path, const rc_rows *rows, 
     return st;
 }
 
-static rc_status fill(sqlite3 *db, const char *path, const rc_rows *rows, rc_error *err)
-{
+static rc_status fill(sqlite3 *db, const char *path, const rc_rows *rows, rc_error *err) {
     char head[256];
     (void)snprintf(head, sizeof head,
                    "PRAGMA page_size=4096; PRAGMA journal_mode=OFF; PRAGMA application_id=%d; "
@@ -262,8 +260,7 @@ static rc_status fill(sqlite3 *db, const char *path, const rc_rows *rows, rc_err
                                                                      : no_write(db, path, err);
 }
 
-static rc_status write_new(const char *path, const char *tmp, const rc_rows *rows, rc_error *err)
-{
+static rc_status write_new(const char *path, const char *tmp, const rc_rows *rows, rc_error *err) {
     sqlite3 *db = NULL;
     (void)unlink(tmp);
     rc_status st = RC_OK;
@@ -279,8 +276,7 @@ static rc_status write_new(const char *path, const char *tmp, const rc_rows *row
     return st;
 }
 
-rc_status rc_store_write(const char *path, rc_rows *const *sets, size_t n, rc_error *err)
-{
+rc_status rc_store_write(const char *path, rc_rows *const *sets, size_t n, rc_error *err) {
     char tmp[1100];
     if (access(path, F_OK) == 0)
         return rc_fail_at(err, RC_E_IO, path, 0, 0, "exists already; it is not overwritten");

@@ -2,7 +2,9 @@
  * interface. The fast paths are in eventq_inline.h, the design in engine.h.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#define _DEFAULT_SOURCE /* madvise */
+#ifndef _DEFAULT_SOURCE
+#define _DEFAULT_SOURCE 1 /* madvise */
+#endif
 #include "sim/engine/eventq_inline.h"
 #include <stdlib.h>
 #include <string.h>
@@ -32,11 +34,11 @@ static void *aligned(size_t bytes)
     return p;
 }
 
-/* Chunks that hold `keys` keys however they are spread: all but one chunk of a bucket is full. Two
- * more are for chunk 0 and the one being dealt out. */
+/* Chunks that hold `keys` keys however they are spread: all but one chunk of a bucket is full, and
+ * rebase() has old and new buckets at once. Two more are for chunk 0 and the one being emptied. */
 static size_t chunks_for(size_t keys)
 {
-    size_t partial = RC_LEVELS * DIGITS;
+    size_t partial = (size_t)2 * RC_LEVELS * DIGITS;
     return keys / CHUNK_KEYS + (keys < partial ? keys : partial) + 2;
 }
 
@@ -77,6 +79,7 @@ static uint32_t new_chunk(rc_eventq *q, rc_eventq_bucket *b)
     else
         c = q->used_chunks++;
     assert(c < q->chunks);
+    q->far_chunks++;
     if (b->at == 0) {
         size_t index = (size_t)(b - &q->buckets[0][0]), level = index / DIGITS;
         b->first = c;
@@ -104,6 +107,7 @@ static void free_chunk(rc_eventq *q, uint32_t c)
 {
     q->cells[(size_t)c * RC_CHUNK].time = q->free_chunk;
     q->free_chunk = c;
+    q->far_chunks--;
 }
 
 /* ------------------------------------------------------------------ walking buckets ------- */
@@ -183,8 +187,10 @@ static void load_first_chunk(rc_eventq *q, rc_eventq_bucket *b, uint64_t time)
 {
     uint32_t c = b->first;
     const rc_eventq_key *cell = &q->cells[(size_t)c * RC_CHUNK];
-    memcpy(q->run + 1, cell + 1, CHUNK_KEYS * sizeof *cell);
-    q->tail = 1 + CHUNK_KEYS;
+    memcpy(q->head, cell + 1, CHUNK_KEYS * sizeof *cell);
+    q->tail = q->head + CHUNK_KEYS;
+    for (const rc_eventq_key *k = q->head; k < q->tail; k++)
+        RC_PREFETCH(&q->nodes[RC_KEY_SLOT(*k)]);
     b->first = (uint32_t)cell->time;
     free_chunk(q, c);
     q->limit = time;
@@ -200,8 +206,8 @@ static uint64_t beginning(const rc_eventq *q, unsigned level, unsigned digit)
 
 static void start_run(rc_eventq *q)
 {
-    q->head = q->tail = 1;
-    q->stop = 1 + RC_RUN_MAX;
+    q->head = q->tail = q->run + 1;
+    q->stop = q->head + RC_RUN_MAX;
 }
 
 bool rc_eventq_refill_(rc_eventq *q)
@@ -210,15 +216,15 @@ bool rc_eventq_refill_(rc_eventq *q)
     for (;;) {
         if (q->levels == 0) {
             q->limit = EMPTY;
-            return q->tail > 1;
+            return q->tail > q->head;
         }
         unsigned level = lowest_bit(q->levels), digit = lowest_bit(q->digits[level]);
         rc_eventq_bucket *b = &q->buckets[level][digit];
-        if (q->tail > 1 && (q->tail > RUN_ENOUGH || !is_short(q, b)))
+        if (q->tail > q->head && (q->tail - q->head >= RUN_ENOUGH || !is_short(q, b)))
             return true;
         uint64_t from = beginning(q, level, digit);
         if (is_short(q, b)) {
-            if (q->tail == 1)
+            if (q->tail == q->head)
                 q->base = from;
             load(q, level, digit);
             q->limit = from + ((uint64_t)1 << (RC_DIGIT * level));
@@ -241,10 +247,9 @@ bool rc_eventq_refill_(rc_eventq *q)
 
 /* ------------------------------------------------------------------ the run overflows ----- */
 
-/* String all buckets of far together: the first chunk of a chain of whole and partial chunks would
- * lose counts, so keys are walked bucket by bucket into buckets of the new base. Old buckets are
- * first moved aside. This is rare: it takes a run filled up before base after a look ahead. */
-static void rebase(rc_eventq *q, const rc_eventq_key *first, uint32_t n)
+/* Deal far out anew with base now; `n` keys of the run go before all others of their time. This is
+ * rare: it takes a look ahead, which moves base past now, then a run filled up before base. */
+static void rebase(rc_eventq *q, const rc_eventq_key *first, size_t n)
 {
     rc_eventq_bucket old[RC_LEVELS][DIGITS];
     uint64_t digits[RC_LEVELS];
@@ -254,7 +259,7 @@ static void rebase(rc_eventq *q, const rc_eventq_key *first, uint32_t n)
     memset(q->digits, 0, sizeof q->digits);
     q->levels = 0;
     q->base = (uint64_t)q->now;
-    for (uint32_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++)
         put_far(q, first[i]);
     for (unsigned level = 0; level < RC_LEVELS; level++) {
         for (; digits[level] != 0; digits[level] &= digits[level] - 1) {
@@ -273,22 +278,22 @@ static void rebase(rc_eventq *q, const rc_eventq_key *first, uint32_t n)
 /* Send the later part of the run to far, cut where time changes. */
 static void spill(rc_eventq *q)
 {
-    uint32_t cut = q->head + RC_RUN_MAX / 4;
-    while (cut > q->head && q->run[cut - 1].time == q->run[cut].time)
+    rc_eventq_key *cut = q->head + RC_RUN_MAX / 4;
+    while (cut > q->head && cut[-1].time == cut->time)
         cut--;
-    uint64_t from = q->run[cut].time, last = q->run[q->tail - 1].time, limit = q->limit;
-    uint32_t n = q->tail - cut;
+    uint64_t from = cut->time, last = q->tail[-1].time, limit = q->limit;
+    size_t n = (size_t)(q->tail - cut);
     q->tail = cut;
     q->limit = from;
     if (q->levels == 0)
         q->base = (uint64_t)q->now;
     /* Far cannot take what is before base, nor put keys before others of their time. */
     if (from < q->base || last >= limit) {
-        rebase(q, &q->run[cut], n);
+        rebase(q, cut, n);
         return;
     }
-    for (uint32_t i = 0; i < n; i++)
-        put_far(q, q->run[cut + i]);
+    for (size_t i = 0; i < n; i++)
+        put_far(q, cut[i]);
 }
 
 /* tail is at stop: make room for a key, or lower limit. */
@@ -296,10 +301,11 @@ static void run_full(rc_eventq *q)
 {
     if (q->tail - q->head == RC_RUN_MAX)
         spill(q);
-    if (q->head + RC_RUN_MAX > RC_RUN_ROOM) {
-        memmove(q->run + 1, q->run + q->head, (q->tail - q->head) * sizeof q->run[0]);
-        q->tail -= q->head - 1;
-        q->head = 1;
+    if (q->head + RC_RUN_MAX > q->run + RC_RUN_ROOM) {
+        size_t n = (size_t)(q->tail - q->head);
+        memmove(q->run + 1, q->head, n * sizeof q->run[0]);
+        q->head = q->run + 1;
+        q->tail = q->head + n;
     }
     q->stop = q->head + RC_RUN_MAX;
 }
@@ -331,7 +337,6 @@ RC_NOINLINE rc_event rc_eventq_at_slow_(rc_eventq *q, rc_time at, rc_event_fn fn
         q->nodes[slot] = (rc_eventq_node){.gen = 1};
     }
     rc_eventq_node *node = &q->nodes[slot];
-    q->scheduled++;
     node->fn = fn;
     node->ctx = ctx;
     node->arg = arg;
@@ -344,10 +349,10 @@ RC_NOINLINE rc_event rc_eventq_at_slow_(rc_eventq *q, rc_time at, rc_event_fn fn
 
 RC_NOINLINE void rc_eventq_purge_(rc_eventq *q)
 {
-    uint32_t kept = q->head;
-    for (uint32_t i = q->head; i < q->tail; i++)
-        if (rc_eventq_is_live_(q, q->run[i]))
-            q->run[kept++] = q->run[i];
+    rc_eventq_key *kept = q->head;
+    for (const rc_eventq_key *k = q->head; k < q->tail; k++)
+        if (rc_eventq_is_live_(q, *k))
+            *kept++ = *k;
     q->tail = kept;
     q->stale = 0;
     for (unsigned level = 0; level < RC_LEVELS; level++) {
@@ -369,14 +374,14 @@ RC_NOINLINE void rc_eventq_purge_(rc_eventq *q)
 void rc_eventq_reset_(rc_eventq *q)
 {
     while (rc_eventq_settle_(q)) { /* as if all were cancelled */
-        uint32_t slot = RC_KEY_SLOT(q->run[q->head++]);
+        uint32_t slot = RC_KEY_SLOT(*q->head++);
         if (++q->nodes[slot].gen != 0)
             rc_eventq_free_slot_(q, slot);
     }
     q->now = 0;
     q->base = 0;
     q->stale = 0;
-    q->fired = q->scheduled = q->cancelled = 0;
+    q->fired = 0;
 }
 
 /* ------------------------------------------------------------------ the interface --------- */
@@ -428,9 +433,14 @@ bool rc_eventq_pending(const rc_eventq *q, rc_event h)
     return rc_eventq_pending_inline(q, h);
 }
 
+/* Counted here rather than at every event: the last chunk of a bucket is partial, all others full. */
 size_t rc_eventq_size(const rc_eventq *q)
 {
-    return (size_t)(q->scheduled - q->fired - q->cancelled);
+    size_t n = (size_t)(q->tail - q->head) + q->far_chunks * (size_t)CHUNK_KEYS;
+    for (unsigned level = 0; level < RC_LEVELS; level++)
+        for (uint64_t left = q->digits[level]; left != 0; left &= left - 1)
+            n -= CHUNK_KEYS - (q->buckets[level][lowest_bit(left)].at - 1) % RC_CHUNK;
+    return n - q->stale;
 }
 
 rc_time rc_eventq_now(const rc_eventq *q)
@@ -444,7 +454,8 @@ uint64_t rc_eventq_fired(const rc_eventq *q)
 }
 
 /* A node, and room for a key and three quarters of a stale one in chunks of which one cell in 16 is
- * a header: 61.9, rounded up. The run and the buckets are a constant 11 KiB a queue. */
+ * a header: 61.9, rounded up. On top a queue has a constant 11 KiB for the run and the buckets, and
+ * for the partial chunks of buckets at most 1408 chunks. */
 size_t rc_eventq_bytes_per_event(void)
 {
     size_t quarters = 7 * sizeof(rc_eventq_key) * RC_CHUNK;
@@ -459,7 +470,7 @@ bool rc_eventq_step(rc_eventq *q)
 uint64_t rc_eventq_run(rc_eventq *q, rc_time until)
 {
     uint64_t before = q->fired;
-    while (rc_eventq_settle_(q) && (rc_time)q->run[q->head].time <= until)
+    while (rc_eventq_settle_(q) && (rc_time)q->head->time <= until)
         rc_eventq_fire_(q);
     return q->fired - before;
 }

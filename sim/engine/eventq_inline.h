@@ -71,18 +71,19 @@ typedef struct rc_eventq_bucket {
 
 struct rc_eventq {
     uint64_t limit;         /* keys from here on belong to far; UINT64_MAX while far is empty */
-    uint32_t head, tail;    /* of the run */
-    uint32_t stop;          /* tail may grow so far without looking: head + RC_RUN_MAX, a while ago */
+    rc_eventq_key *head, *tail; /* of the run */
+    rc_eventq_key *stop;    /* tail may grow so far without looking: head + RC_RUN_MAX, a while ago */
     uint32_t free_slot;     /* head of the list of free nodes, RC_NO_SLOT when empty */
     uint64_t spare;         /* id of the node that fired last and was not used again, or RC_NO_ID */
     rc_eventq_node *nodes;
     rc_time now;
-    uint64_t fired, scheduled, cancelled;
+    uint64_t fired;
     uint64_t base;
     uint32_t levels;        /* bit set: the level has keys */
     rc_eventq_key *cells;   /* chunks; chunk 0 is never used */
     uint32_t free_chunk;    /* head of the list of free chunks, 0 when empty */
     uint32_t used_chunks;   /* chunks ever handed out, chunk 0 included */
+    uint32_t far_chunks;    /* chunks in buckets now */
     uint32_t chunks;        /* room in cells */
     uint32_t used, slots;   /* nodes ever handed out; room in nodes */
     uint32_t stale;         /* stale keys in run and far: at most max_stale */
@@ -143,7 +144,7 @@ RC_INLINE rc_eventq_bucket *rc_eventq_bucket_(rc_eventq *q, uint64_t time)
  * later than now (see `run`). */
 RC_INLINE void rc_eventq_put_run_(rc_eventq *q, rc_eventq_key key)
 {
-    rc_eventq_key *at = &q->run[q->tail++];
+    rc_eventq_key *at = q->tail++;
     for (; key.time < at[-1].time; at--)
         at[0] = at[-1];
     rc_eventq_store_(at, key);
@@ -155,18 +156,17 @@ RC_INLINE bool rc_eventq_settle_(rc_eventq *q)
     for (;;) {
         if (RC_UNLIKELY(q->head == q->tail) && !rc_eventq_refill_(q))
             return false;
-        rc_eventq_key key = q->run[q->head];
-        if (RC_LIKELY(rc_eventq_is_live_(q, key)))
+        if (RC_LIKELY(q->stale == 0) || rc_eventq_is_live_(q, *q->head))
             return true;
         q->stale--;
-        q->run[q->head++].time = 0;
+        (q->head++)->time = 0;
     }
 }
 
 /* Time of the next event, RC_TIME_NEVER when none is pending. */
 RC_INLINE rc_time rc_eventq_next_inline(rc_eventq *q)
 {
-    return rc_eventq_settle_(q) ? (rc_time)q->run[q->head].time : RC_TIME_NEVER;
+    return rc_eventq_settle_(q) ? (rc_time)q->head->time : RC_TIME_NEVER;
 }
 
 /* Schedule on the node that fired last: its key, unlike its handle, can be used again as it was.
@@ -192,7 +192,6 @@ RC_INLINE rc_event rc_eventq_at_inline(rc_eventq *q, rc_time at, rc_event_fn fn,
     }
     rc_eventq_node *node = &q->nodes[RC_KEY_SLOT(key)];
     q->spare = RC_NO_ID;
-    q->scheduled++;
     node->fn = fn;
     node->ctx = ctx;
     node->arg = arg;
@@ -217,13 +216,14 @@ RC_INLINE bool rc_eventq_pending_inline(const rc_eventq *q, rc_event h)
     return slot < q->used && h >> 32 != 0 && q->nodes[slot].gen == (uint32_t)(h >> 32);
 }
 
-/* The key of a pending event becomes stale. When a stamp comes round, no stale key may be left that
- * could carry it. */
+/* The key of a pending event becomes stale. Before a stamp comes round, the stale keys that could
+ * carry it are dropped. */
 RC_INLINE void rc_eventq_leave_key_(rc_eventq *q, rc_eventq_node *node)
 {
-    q->stale++;
-    if (RC_UNLIKELY(++node->stamp == 0 || q->stale > q->max_stale))
+    if (RC_UNLIKELY(node->stamp == UINT32_MAX || q->stale == q->max_stale))
         rc_eventq_purge_(q);
+    node->stamp++;
+    q->stale++;
 }
 
 RC_INLINE bool rc_eventq_cancel_inline(rc_eventq *q, rc_event h)
@@ -231,7 +231,6 @@ RC_INLINE bool rc_eventq_cancel_inline(rc_eventq *q, rc_event h)
     if (!rc_eventq_pending_inline(q, h))
         return false;
     rc_eventq_node *node = &q->nodes[(uint32_t)h];
-    q->cancelled++;
     rc_eventq_leave_key_(q, node);
     if (++node->gen != 0)
         rc_eventq_free_slot_(q, (uint32_t)h);
@@ -252,7 +251,7 @@ RC_INLINE bool rc_eventq_move_inline(rc_eventq *q, rc_event h, rc_time at)
 /* Fire the event at run[head] (rc_eventq_settle_ returned true). */
 RC_INLINE void rc_eventq_fire_(rc_eventq *q)
 {
-    rc_eventq_key key = q->run[q->head++];
+    rc_eventq_key key = *q->head++;
     rc_eventq_node *node = &q->nodes[RC_KEY_SLOT(key)];
     rc_event_fn fn = node->fn;
     void *ctx = node->ctx;

@@ -22,17 +22,36 @@ static rc_time *layer_ends(const rc_run *r) {
     return ends;
 }
 
+/* The ops after the last layer wait for their launches: the host is ahead by less than they need. */
+static bool head_waits_for_host(const rc_run *r) {
+    const rc_program *p = r->program;
+    for (size_t i = 0; i < p->task_count; i++) {
+        if (p->tasks[i].layer < p->layers || p->tasks[i].lane == RC_LANE_HOST)
+            continue;
+        rc_id cause = rc_sim_op_cause(r->sim, (rc_id)i);
+        if (cause != RC_NONE && p->tasks[cause].lane == RC_LANE_HOST)
+            return true;
+    }
+    return false;
+}
+
 /* The last two layers took the same time on every GPU and no host took longer: from here on nothing changes
- * from layer to layer, since each depends on the one before in the same way. */
-static bool is_steady(const rc_time *ends, int layers, uint32_t gpus, rc_time *period) {
+ * from layer to layer, since each depends on the one before in the same way. A host that took less gets
+ * further ahead with every layer, which is all the same unless the head still waits for it. */
+static bool is_steady(const rc_run *r, const rc_time *ends, rc_time *period) {
+    uint32_t gpus = r->program->gpus;
     size_t columns = 2 * (size_t)gpus;
-    const rc_time *a = ends + (size_t)(layers - 3) * columns;
+    const rc_time *a = ends + (size_t)(r->program->layers - 3) * columns;
     const rc_time *b = a + columns, *c = b + columns;
+    bool gains = false;
     *period = c[0] - b[0];
-    for (uint32_t g = 0; g < gpus; g++)
-        if (c[g] - b[g] != *period || b[g] - a[g] != *period || c[gpus + g] - b[gpus + g] > *period)
+    for (uint32_t g = 0; g < gpus; g++) {
+        rc_time host = c[gpus + g] - b[gpus + g];
+        if (c[g] - b[g] != *period || b[g] - a[g] != *period || host > *period)
             return false;
-    return true;
+        gains = gains || host < *period;
+    }
+    return !gains || !head_waits_for_host(r);
 }
 
 rc_status rc_fold_of(const rc_run *r, rc_fold *out, bool *steady, rc_error *err) {
@@ -45,7 +64,7 @@ rc_status rc_fold_of(const rc_run *r, rc_fold *out, bool *steady, rc_error *err)
     rc_time *ends = layer_ends(r);
     if (!ends)
         return rc_fail(err, RC_E_NOMEM, "out of memory while folding layers");
-    *steady = is_steady(ends, p->layers, p->gpus, &out->period);
+    *steady = is_steady(r, ends, &out->period);
     size_t columns = 2 * (size_t)p->gpus;
     out->from = ends[(size_t)(p->layers - 2) * columns];
     out->to = out->from + out->period;

@@ -136,12 +136,23 @@ static rc_status draw_interval(const rc_spec *spec, const rc_program *program, r
     return st;
 }
 
+/* FLOPs of the LM head on GPU 0, which are not repeated layer by layer. */
+static double head_flops(const rc_program *p) {
+    double flops = 0.0;
+    for (size_t i = 0; i < p->task_count; i++) {
+        const rc_shape *s = &p->shapes[p->tasks[i].shape];
+        if (p->tasks[i].gpu == 0 && s->part == RC_P_LM_HEAD)
+            flops += 2.0 * (double)s->a * (double)s->b * (double)s->c;
+    }
+    return flops;
+}
+
 static void rates(const rc_spec *spec, const rc_program *program, const rc_fold *fold, rc_forward *out) {
     const rc_machine *m = rc_costs_machine(spec->costs);
     double gpus = (double)spec->layout.tp * spec->layout.cp, model = 0.0;
     rc_counts counts = rc_program_counts(program, 0);
-    double layers = (double)fold->layers / fold->simulated;
-    out->gemm_flops = counts.gemm_flops * layers;
+    double layers = (double)fold->layers / fold->simulated, head = head_flops(program);
+    out->gemm_flops = (counts.gemm_flops - head) * layers + head;
     out->attention_flops = counts.attention_flops * layers;
     for (size_t i = 0; i < spec->seq_count; i++) {
         model += rc_model_gemm_flops(spec->model, spec->seqs[i].t);

@@ -43,22 +43,20 @@ static const rc_machine_number numbers[] = {
 };
 enum { COUNT = sizeof numbers / sizeof numbers[0] };
 
-/* The same order as `numbers`; tests/unit/test_machine_fields.c holds the two together. */
+/* The same order as `numbers`; tests/unit/test_machine_read.c holds the two together. */
 static const char *const names[COUNT + 1] = {
-    "memory",      "hbm_rate",       "bf16_rate",      "fp8_rate",      "power",
-    "nvlink_rate", "nic_rate",       "nic_line_rate",  "peer_rate",     "hop_latency",
-    "launch",      "ring_step",      "cached_step",    "gemm_ratio",    "attention_ratio",
-    "hbm_ratio",   "ratio_spread",   "base_bf16_rate", "base_fp8_rate", "base_hbm_rate",
+    "memory",      "hbm_rate",     "bf16_rate",      "fp8_rate",      "power",
+    "nvlink_rate", "nic_rate",     "nic_line_rate",  "peer_rate",     "hop_latency",
+    "launch",      "ring_step",    "cached_step",    "gemm_ratio",    "attention_ratio",
+    "hbm_ratio",   "ratio_spread", "base_bf16_rate", "base_fp8_rate", "base_hbm_rate",
     NULL};
 
-const rc_machine_number *rc_machine_numbers(size_t *count)
-{
+const rc_machine_number *rc_machine_numbers(size_t *count) {
     *count = COUNT;
     return numbers;
 }
 
-const rc_machine_number *rc_machine_number_find(const char *key)
-{
+const rc_machine_number *rc_machine_number_find(const char *key) {
     for (size_t i = 0; i < COUNT; i++) {
         if (strcmp(numbers[i].key, key) == 0)
             return &numbers[i];
@@ -66,19 +64,16 @@ const rc_machine_number *rc_machine_number_find(const char *key)
     return NULL;
 }
 
-const char *const *rc_machine_fields(void)
-{
+const char *const *rc_machine_fields(void) {
     return names;
 }
 
-double *rc_machine_field(rc_machine *m, const char *key)
-{
+double *rc_machine_field(rc_machine *m, const char *key) {
     const rc_machine_number *n = rc_machine_number_find(key);
     return n != NULL ? (double *)(void *)((char *)m + n->offset) : NULL;
 }
 
-const char *rc_machine_field_unit(const char *key)
-{
+const char *rc_machine_field_unit(const char *key) {
     const rc_machine_number *n = rc_machine_number_find(key);
     return n != NULL ? n->unit : NULL;
 }

@@ -1,18 +1,18 @@
-/* The table of a machine's numbers, shared by the reader and by rc_machine_field. Not for other rooms.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+/* The table of a machine's numbers, shared by the reader and by rc_machine_field. Not for other
+ * rooms. SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_MACHINE_FIELDS_H
 #define RC_MACHINE_FIELDS_H
 #include <stddef.h>
 #include "sim/base/quantity.h"
 
 typedef struct rc_machine_number {
-    const char *key;      /* its name everywhere: rc_machine_field, fitted entries, what-ifs */
-    const char *section;  /* where the file has it, "gpu" ... */
-    const char *yaml;     /* its key in that section */
-    size_t offset;        /* of the double in rc_machine */
+    const char *key;     /* its name everywhere: rc_machine_field, fitted entries, what-ifs */
+    const char *section; /* where the file has it, "gpu" ... */
+    const char *yaml;    /* its key in that section */
+    size_t offset;       /* of the double in rc_machine */
     rc_dim dim;
-    const char *unit;     /* base unit, as a fitted entry names it */
-    double lo, hi;        /* accepted range, base units */
+    const char *unit; /* base unit, as a fitted entry names it */
+    double lo, hi;    /* accepted range, base units */
 } rc_machine_number;
 
 const rc_machine_number *rc_machine_numbers(size_t *count);

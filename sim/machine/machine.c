@@ -1,8 +1,8 @@
 /* Reading a machine file. Sections in the order of the file; one function each.
  *
- * Required keys are required: nothing that decides a time has a silent default. What may be left out
- * is what means "none": the whole network section (one node), the ring costs of the host, and, for a
- * machine that is its own base, the transfer.
+ * Required keys are required: nothing that decides a time has a silent default. What may be left
+ * out is what means "none": the whole network section (one node), the ring costs of the host, and,
+ * for a machine that is its own base, the transfer.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/machine/machine.h"
@@ -14,23 +14,20 @@
 #include "sim/machine/fields.h"
 
 /* Read one number by its field name from the section it belongs to. */
-static rc_status number(const rc_node *section, const char *key, rc_machine *m, rc_error *err)
-{
+static rc_status number(const rc_node *section, const char *key, rc_machine *m, rc_error *err) {
     const rc_machine_number *n = rc_machine_number_find(key);
     return rc_doc_quantity(section, n->yaml, n->dim, n->lo, n->hi, rc_machine_field(m, key), err);
 }
 
 static rc_status optional(const rc_node *section, const char *key, double otherwise, rc_machine *m,
-                          rc_error *err)
-{
+                          rc_error *err) {
     *rc_machine_field(m, key) = otherwise;
     if (!rc_doc_has(section, rc_machine_number_find(key)->yaml))
         return RC_OK;
     return number(section, key, m, err);
 }
 
-static rc_status text(const rc_node *map, const char *key, char *out, size_t size, rc_error *err)
-{
+static rc_status text(const rc_node *map, const char *key, char *out, size_t size, rc_error *err) {
     const char *s = "";
     RC_TRY(rc_doc_string(map, key, &s, err));
     if (s[0] == '\0')
@@ -43,18 +40,16 @@ static rc_status text(const rc_node *map, const char *key, char *out, size_t siz
 }
 
 static rc_status choice(const rc_node *map, const char *key, const char *const *names, char *out,
-                        size_t size, rc_error *err)
-{
+                        size_t size, rc_error *err) {
     int i = 0;
     RC_TRY(rc_doc_choice(map, key, names, &i, err));
     (void)snprintf(out, size, "%s", names[i]);
     return RC_OK;
 }
 
-static rc_status read_gpu(const rc_node *root, rc_machine *m, rc_error *err)
-{
-    static const char *const keys[] = {"name", "memory", "hbm_rate", "bf16_rate",
-                                       "fp8_rate", "sms", "power", NULL};
+static rc_status read_gpu(const rc_node *root, rc_machine *m, rc_error *err) {
+    static const char *const keys[] = {"name",     "memory", "hbm_rate", "bf16_rate",
+                                       "fp8_rate", "sms",    "power",    NULL};
     const rc_node *s = NULL;
     int64_t sms = 0;
     RC_TRY(rc_doc_map(root, "gpu", &s, err));
@@ -69,8 +64,7 @@ static rc_status read_gpu(const rc_node *root, rc_machine *m, rc_error *err)
     return number(s, "power", m, err);
 }
 
-static rc_status read_node(const rc_node *root, rc_machine *m, rc_error *err)
-{
+static rc_status read_node(const rc_node *root, rc_machine *m, rc_error *err) {
     static const char *const keys[] = {"gpus", "nvlink_rate", "nvls", "transport", NULL};
     static const char *const transports[] = {"nvlink", "shm", "socket", NULL};
     const rc_node *s = NULL;
@@ -83,15 +77,14 @@ static rc_status read_node(const rc_node *root, rc_machine *m, rc_error *err)
     RC_TRY(rc_doc_bool(s, "nvls", &m->nvls, err));
     (void)snprintf(m->intra_transport, sizeof m->intra_transport, "nvlink");
     if (rc_doc_has(s, "transport"))
-        RC_TRY(choice(s, "transport", transports, m->intra_transport, sizeof m->intra_transport,
-                      err));
+        RC_TRY(
+            choice(s, "transport", transports, m->intra_transport, sizeof m->intra_transport, err));
     return RC_OK;
 }
 
-static rc_status read_network(const rc_node *root, rc_machine *m, rc_error *err)
-{
-    static const char *const keys[] = {"transport", "nic_rate", "nic_line_rate", "peer_rate",
-                                       "hop_latency", "max_nodes", NULL};
+static rc_status read_network(const rc_node *root, rc_machine *m, rc_error *err) {
+    static const char *const keys[] = {
+        "transport", "nic_rate", "nic_line_rate", "peer_rate", "hop_latency", "max_nodes", NULL};
     static const char *const transports[] = {"rdma", "tcp", NULL};
     const rc_node *s = NULL;
     int64_t nodes = 0;
@@ -108,19 +101,26 @@ static rc_status read_network(const rc_node *root, rc_machine *m, rc_error *err)
     if (rc_doc_has(s, "max_nodes"))
         RC_TRY(rc_doc_int(s, "max_nodes", 2, 1000000, &nodes, err));
     m->max_nodes = (int)nodes;
-    if (m->nic_line_rate > m->nic_rate)
-        return rc_node_fail(rc_node_get(s, "nic_line_rate"), err, RC_E_INPUT,
-                            "key 'nic_line_rate' (%.4g B/s) exceeds nic_rate (%.4g B/s)",
-                            m->nic_line_rate, m->nic_rate);
-    if (m->peer_rate > m->nic_line_rate)
-        return rc_node_fail(rc_node_get(s, "peer_rate"), err, RC_E_INPUT,
-                            "key 'peer_rate' (%.4g B/s) exceeds nic_line_rate (%.4g B/s)",
-                            m->peer_rate, m->nic_line_rate);
     return RC_OK;
 }
 
-static rc_status read_host(const rc_node *root, rc_machine *m, rc_error *err)
-{
+/* One peer gets no more than the line, the line no more than its nominal rate; fitted or stated. */
+static rc_status check_rates(const rc_node *root, const rc_machine *m, rc_error *err) {
+    const rc_node *s = rc_node_get(root, "network");
+    if (s == NULL)
+        return RC_OK;
+    if (m->nic_line_rate > m->nic_rate)
+        return rc_node_fail(rc_node_get(s, "nic_line_rate"), err, RC_E_INPUT,
+                            "nic_line_rate (%.4g B/s) exceeds nic_rate (%.4g B/s)",
+                            m->nic_line_rate, m->nic_rate);
+    if (m->peer_rate > m->nic_line_rate)
+        return rc_node_fail(rc_node_get(s, "peer_rate"), err, RC_E_INPUT,
+                            "peer_rate (%.4g B/s) exceeds nic_line_rate (%.4g B/s)", m->peer_rate,
+                            m->nic_line_rate);
+    return RC_OK;
+}
+
+static rc_status read_host(const rc_node *root, rc_machine *m, rc_error *err) {
     static const char *const keys[] = {"launch", "ring_step", "cached_step", NULL};
     const rc_node *s = NULL;
     RC_TRY(rc_doc_map(root, "host", &s, err));
@@ -131,8 +131,7 @@ static rc_status read_host(const rc_node *root, rc_machine *m, rc_error *err)
 }
 
 /* A machine that is its own base is carried over by nothing. */
-static void own_base(rc_machine *m)
-{
+static void own_base(rc_machine *m) {
     m->gemm_ratio = m->attention_ratio = m->hbm_ratio = 1.0;
     m->ratio_spread = 0.0;
     m->base_bf16_rate = m->bf16_rate;
@@ -140,10 +139,9 @@ static void own_base(rc_machine *m)
     m->base_hbm_rate = m->hbm_rate;
 }
 
-static rc_status read_calibration(const rc_node *root, rc_machine *m, rc_error *err)
-{
-    static const char *const keys[] = {"base", "collectives", "state", "transfer", "base_rates",
-                                       NULL};
+static rc_status read_calibration(const rc_node *root, rc_machine *m, rc_error *err) {
+    static const char *const keys[] = {"base",     "collectives", "state",
+                                       "transfer", "base_rates",  NULL};
     static const char *const states[] = {"burst", "sustained", NULL};
     static const char *const ratios[] = {"gemm", "attention", "hbm", "spread", NULL};
     static const char *const rates[] = {"bf16", "fp8", "hbm", NULL};
@@ -175,17 +173,16 @@ static rc_status read_calibration(const rc_node *root, rc_machine *m, rc_error *
 }
 
 /* rows: one id or a list of them, joined with commas. */
-static rc_status read_rows(const rc_node *entry, rc_fitted *f, rc_error *err)
-{
+static rc_status read_rows(const rc_node *entry, rc_fitted *f, rc_error *err) {
     const rc_node *n = rc_node_get(entry, "rows");
     if (n == NULL || rc_node_kind_of(n) != RC_NODE_LIST)
         return text(entry, "rows", f->rows, sizeof f->rows, err);
     size_t used = 0;
     for (size_t i = 0; i < rc_node_count(n); i++) {
         const char *id = rc_node_text(rc_node_at(n, i));
-        int w = id[0] == '\0' ? -1
-                              : snprintf(f->rows + used, sizeof f->rows - used, "%s%s",
-                                         i ? "," : "", id);
+        int w = id[0] == '\0'
+                    ? -1
+                    : snprintf(f->rows + used, sizeof f->rows - used, "%s%s", i ? "," : "", id);
         if (w < 0 || used + (size_t)w >= sizeof f->rows)
             return rc_node_fail(rc_node_at(n, i), err, RC_E_INPUT,
                                 "key 'rows': expected short names of rows, %zu characters in all",
@@ -197,8 +194,7 @@ static rc_status read_rows(const rc_node *entry, rc_fitted *f, rc_error *err)
 }
 
 static rc_status read_interval(const rc_node *entry, const rc_machine_number *n, rc_fitted *f,
-                               rc_error *err)
-{
+                               rc_error *err) {
     const rc_node *list = NULL;
     RC_TRY(rc_doc_list(entry, "interval", &list, err));
     if (rc_node_count(list) != 2)
@@ -214,9 +210,9 @@ static rc_status read_interval(const rc_node *entry, const rc_machine_number *n,
     return RC_OK;
 }
 
-static rc_status read_entry(const rc_node *entry, rc_machine *m, rc_fitted *f, rc_error *err)
-{
-    static const char *const keys[] = {"name", "meaning", "unit", "rows", "value", "interval", NULL};
+static rc_status read_entry(const rc_node *entry, rc_machine *m, rc_fitted *f, rc_error *err) {
+    static const char *const keys[] = {"name",  "meaning",  "unit", "rows",
+                                       "value", "interval", NULL};
     RC_TRY(rc_doc_known(entry, keys, err));
     RC_TRY(text(entry, "name", f->name, sizeof f->name, err));
     const rc_machine_number *n = rc_machine_number_find(f->name);
@@ -243,8 +239,7 @@ static rc_status read_entry(const rc_node *entry, rc_machine *m, rc_fitted *f, r
     return RC_OK;
 }
 
-static rc_status read_fitted(const rc_node *root, rc_machine *m, rc_error *err)
-{
+static rc_status read_fitted(const rc_node *root, rc_machine *m, rc_error *err) {
     const rc_node *list = NULL;
     if (!rc_doc_has(root, "fitted"))
         return RC_OK;
@@ -260,10 +255,9 @@ static rc_status read_fitted(const rc_node *root, rc_machine *m, rc_error *err)
     return RC_OK;
 }
 
-static rc_status read_machine(const rc_node *root, rc_machine *m, rc_error *err)
-{
-    static const char *const keys[] = {"machine", "description", "gpu", "node", "network",
-                                       "host", "calibration", "fitted", NULL};
+static rc_status read_machine(const rc_node *root, rc_machine *m, rc_error *err) {
+    static const char *const keys[] = {"machine", "description", "gpu",    "node", "network",
+                                       "host",    "calibration", "fitted", NULL};
     RC_TRY(rc_doc_known(root, keys, err));
     RC_TRY(text(root, "machine", m->name, sizeof m->name, err));
     RC_TRY(text(root, "description", m->description, sizeof m->description, err));
@@ -272,11 +266,11 @@ static rc_status read_machine(const rc_node *root, rc_machine *m, rc_error *err)
     RC_TRY(read_network(root, m, err));
     RC_TRY(read_host(root, m, err));
     RC_TRY(read_calibration(root, m, err));
-    return read_fitted(root, m, err);
+    RC_TRY(read_fitted(root, m, err));
+    return check_rates(root, m, err);
 }
 
-static rc_status finish(rc_doc *doc, rc_machine *out, rc_error *err)
-{
+static rc_status finish(rc_doc *doc, rc_machine *out, rc_error *err) {
     rc_machine m = {0};
     rc_status st = read_machine(rc_doc_root(doc), &m, err);
     rc_doc_close(doc);
@@ -286,15 +280,13 @@ static rc_status finish(rc_doc *doc, rc_machine *out, rc_error *err)
 }
 
 rc_status rc_machine_parse(const char *name, const char *text_, unsigned long size, rc_machine *out,
-                           rc_error *err)
-{
+                           rc_error *err) {
     rc_doc *doc = NULL;
     RC_TRY(rc_doc_parse(name, text_, size, &doc, err));
     return finish(doc, out, err);
 }
 
-rc_status rc_machine_load(const char *path, rc_machine *out, rc_error *err)
-{
+rc_status rc_machine_load(const char *path, rc_machine *out, rc_error *err) {
     rc_doc *doc = NULL;
     RC_TRY(rc_doc_open(path, &doc, err));
     return finish(doc, out, err);

@@ -1,9 +1,10 @@
 /* Reading a Hugging Face config.json.
  *
- * A publisher's file carries dozens of keys that say nothing about shape (token ids, dropout, library
- * versions), so unknown keys are passed over. What must never be passed over is a key that changes what
- * a layer computes: experts, latent KV, state spaces, sliding windows, another activation. Those are
- * looked for in every file, whatever architecture it names, and refused with the reason.
+ * A publisher's file carries dozens of keys that say nothing about shape (token ids, dropout,
+ * library versions), so unknown keys are passed over. What must never be passed over is a key that
+ * changes what a layer computes: experts, latent KV, state spaces, sliding windows, another
+ * activation. Those are looked for in every file, whatever architecture it names, and refused with
+ * the reason.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/model/model.h"
@@ -18,13 +19,13 @@
 /* An architecture we model and the defaults transformers gives it. */
 typedef struct family {
     const char *name;
-    bool kv_default;       /* num_key_value_heads may be missing: all query heads */
-    int head_dim_default;  /* 0: hidden / heads */
-    bool bias_always;      /* biases on q, k and v whatever the file says */
-    bool bias_key;         /* attention_bias is a key of this architecture: q, k, v and o */
-    bool qk_norm;          /* RMS norms on the heads of q and k */
-    int window_default;    /* sliding_window when missing; 0: none */
-    bool window_switch;    /* sliding_window counts only when use_sliding_window is true */
+    bool kv_default;      /* num_key_value_heads may be missing: all query heads */
+    int head_dim_default; /* 0: hidden / heads */
+    bool bias_always;     /* biases on q, k and v whatever the file says */
+    bool bias_key;        /* attention_bias is a key of this architecture: q, k, v and o */
+    bool qk_norm;         /* RMS norms on the heads of q and k */
+    int window_default;   /* sliding_window when missing; 0: none */
+    bool window_switch;   /* sliding_window counts only when use_sliding_window is true */
 } family;
 
 static const family families[] = {
@@ -42,8 +43,7 @@ static const struct {
     {"MixtralForCausalLM", "a mixture of experts: FFN work depends on routing"},
     {"Qwen2MoeForCausalLM", "a mixture of experts: FFN work depends on routing"},
     {"Qwen3MoeForCausalLM", "a mixture of experts: FFN work depends on routing"},
-    {"Llama4ForConditionalGeneration",
-     "a mixture of experts with interleaved chunked attention"},
+    {"Llama4ForConditionalGeneration", "a mixture of experts with interleaved chunked attention"},
     {"Llama4ForCausalLM", "a mixture of experts with interleaved chunked attention"},
     {"GptOssForCausalLM", "a mixture of experts with interleaved sliding-window attention"},
     {"DeepseekV2ForCausalLM", "multi-head latent attention (MLA) and a mixture of experts"},
@@ -67,28 +67,24 @@ static const struct {
 enum { REFUSED = sizeof refused / sizeof refused[0] };
 
 /* A key present with a value other than null. */
-static const rc_node *given(const rc_node *root, const char *key)
-{
+static const rc_node *given(const rc_node *root, const char *key) {
     const rc_node *n = rc_node_get(root, key);
     return n != NULL && !rc_node_is_null(n) ? n : NULL;
 }
 
 static rc_status bool_or(const rc_node *root, const char *key, bool otherwise, bool *out,
-                         rc_error *err)
-{
+                         rc_error *err) {
     *out = otherwise;
     return given(root, key) != NULL ? rc_doc_bool(root, key, out, err) : RC_OK;
 }
 
 static rc_status int_or(const rc_node *root, const char *key, int64_t lo, int64_t hi,
-                        int64_t otherwise, int64_t *out, rc_error *err)
-{
+                        int64_t otherwise, int64_t *out, rc_error *err) {
     *out = otherwise;
     return given(root, key) != NULL ? rc_doc_int(root, key, lo, hi, out, err) : RC_OK;
 }
 
-static rc_status unknown_architecture(const rc_node *at, const char *word, rc_error *err)
-{
+static rc_status unknown_architecture(const rc_node *at, const char *word, rc_error *err) {
     const char *names[FAMILIES + 1] = {NULL};
     for (int i = 0; i < FAMILIES; i++)
         names[i] = families[i].name;
@@ -101,8 +97,7 @@ static rc_status unknown_architecture(const rc_node *at, const char *word, rc_er
                         names[0], names[1], names[2], names[3]);
 }
 
-static rc_status find_family(const rc_node *root, rc_model *m, const family **out, rc_error *err)
-{
+static rc_status find_family(const rc_node *root, rc_model *m, const family **out, rc_error *err) {
     const rc_node *list = NULL;
     RC_TRY(rc_doc_list(root, "architectures", &list, err));
     if (rc_node_count(list) != 1)
@@ -127,8 +122,7 @@ static rc_status find_family(const rc_node *root, rc_model *m, const family **ou
 }
 
 /* Keys that change what a layer computes, whatever the architecture is called. */
-static rc_status refuse_keys(const rc_node *root, const char *architecture, rc_error *err)
-{
+static rc_status refuse_keys(const rc_node *root, const char *architecture, rc_error *err) {
     static const struct {
         const char *key, *why;
         bool flag; /* refused when true, else when anything but null and 0 */
@@ -159,8 +153,7 @@ static rc_status refuse_keys(const rc_node *root, const char *architecture, rc_e
     return RC_OK;
 }
 
-static rc_status check_activation(const rc_node *root, const char *architecture, rc_error *err)
-{
+static rc_status check_activation(const rc_node *root, const char *architecture, rc_error *err) {
     const char *act = "";
     RC_TRY(rc_doc_string(root, "hidden_act", &act, err));
     if (strcmp(act, "silu") == 0)
@@ -171,8 +164,7 @@ static rc_status check_activation(const rc_node *root, const char *architecture,
 }
 
 /* Every layer must see all earlier tokens. */
-static rc_status check_pattern(const rc_node *root, const family *f, rc_error *err)
-{
+static rc_status check_pattern(const rc_node *root, const family *f, rc_error *err) {
     const rc_node *types = given(root, "layer_types");
     for (size_t i = 0; types != NULL && i < rc_node_count(types); i++) {
         const rc_node *t = rc_node_at(types, i);
@@ -200,8 +192,7 @@ static rc_status check_pattern(const rc_node *root, const family *f, rc_error *e
                         f->name, rc_node_text(n));
 }
 
-static rc_status read_heads(const rc_node *root, const family *f, rc_model *m, rc_error *err)
-{
+static rc_status read_heads(const rc_node *root, const family *f, rc_model *m, rc_error *err) {
     int64_t heads = 0, kv = 0, dim = 0;
     RC_TRY(rc_doc_int(root, "num_attention_heads", 1, 4096, &heads, err));
     const rc_node *n = rc_node_get(root, "num_key_value_heads");
@@ -226,8 +217,7 @@ static rc_status read_heads(const rc_node *root, const family *f, rc_model *m, r
 }
 
 /* transformers 5 moved rope_theta into rope_parameters. */
-static rc_status read_rope(const rc_node *root, rc_model *m, rc_error *err)
-{
+static rc_status read_rope(const rc_node *root, rc_model *m, rc_error *err) {
     const rc_node *at = root;
     const rc_node *moved = given(root, "rope_parameters");
     if (rc_node_get(root, "rope_theta") == NULL && moved != NULL &&
@@ -236,8 +226,7 @@ static rc_status read_rope(const rc_node *root, rc_model *m, rc_error *err)
     return rc_doc_quantity(at, "rope_theta", RC_DIM_COUNT, 1.0, 1e15, &m->rope_theta, err);
 }
 
-static rc_status read_config(const rc_node *root, rc_model *m, rc_error *err)
-{
+static rc_status read_config(const rc_node *root, rc_model *m, rc_error *err) {
     const family *f = NULL;
     int64_t layers = 0;
     RC_TRY(find_family(root, m, &f, err));
@@ -248,8 +237,8 @@ static rc_status read_config(const rc_node *root, rc_model *m, rc_error *err)
     RC_TRY(rc_doc_int(root, "hidden_size", 1, 1 << 24, &m->hidden, err));
     RC_TRY(rc_doc_int(root, "intermediate_size", 1, 1 << 26, &m->ffn, err));
     RC_TRY(rc_doc_int(root, "vocab_size", 1, 1 << 26, &m->vocab, err));
-    RC_TRY(rc_doc_int(root, "max_position_embeddings", 1, (int64_t)1 << 40, &m->max_positions,
-                      err));
+    RC_TRY(
+        rc_doc_int(root, "max_position_embeddings", 1, (int64_t)1 << 40, &m->max_positions, err));
     m->layers = (int)layers;
     RC_TRY(read_heads(root, f, m, err));
     RC_TRY(read_rope(root, m, err));
@@ -263,8 +252,7 @@ static rc_status read_config(const rc_node *root, rc_model *m, rc_error *err)
 }
 
 /* "a/b/llama-3.1-8b.json" -> "llama-3.1-8b". */
-static void stem(const char *path, char *out, size_t size)
-{
+static void stem(const char *path, char *out, size_t size) {
     const char *slash = strrchr(path, '/');
     const char *from = slash != NULL ? slash + 1 : path;
     size_t n = strlen(from);
@@ -276,8 +264,7 @@ static void stem(const char *path, char *out, size_t size)
     out[n] = '\0';
 }
 
-static rc_status finish(const char *name, rc_doc *doc, rc_model *out, rc_error *err)
-{
+static rc_status finish(const char *name, rc_doc *doc, rc_model *out, rc_error *err) {
     rc_model m = {0};
     stem(name, m.name, sizeof m.name);
     rc_status st = read_config(rc_doc_root(doc), &m, err);
@@ -288,15 +275,13 @@ static rc_status finish(const char *name, rc_doc *doc, rc_model *out, rc_error *
 }
 
 rc_status rc_model_parse(const char *name, const char *text, unsigned long size, rc_model *out,
-                         rc_error *err)
-{
+                         rc_error *err) {
     rc_doc *doc = NULL;
     RC_TRY(rc_doc_parse(name, text, size, &doc, err));
     return finish(name, doc, out, err);
 }
 
-rc_status rc_model_load(const char *path, rc_model *out, rc_error *err)
-{
+rc_status rc_model_load(const char *path, rc_model *out, rc_error *err) {
     rc_doc *doc = NULL;
     RC_TRY(rc_doc_open(path, &doc, err));
     return finish(path, doc, out, err);

@@ -1,16 +1,17 @@
 /* Bytes on one GPU: does a layout fit?
  *
- * Weights     q and o sharded TP ways; k and v by whole heads, max(1, N_KV/TP) of them; gate, up and down
- *             sharded; embedding and LM head sharded over the vocabulary, always bf16; norms and biases
- *             replicated, bf16. fp8 weights carry one fp32 scale a row of outputs, int4 one bf16 scale
- *             per 128 elements.
- * KV          tokens of all sequences, new and cached, over the CP ranks rounded up; all layers.
- * Activations the largest live set within a layer for t = ceil(tokens_new / CP) tokens, see live_set().
- *             The residual stream is whole (t x D) on every GPU of the TP group.
- * Buffers     what the schedule keeps besides: two ring messages (one sent, one received) and the partial
- *             outputs with their log-sum-exps, of one layer, for they are reused by every layer.
- * Reserve     2 GB: CUDA context and modules 0.6, NCCL channels 0.8, cuBLAS workspace 0.1, graphs 0.5.
- *             A fixed allowance, not a measurement.
+ * Weights      q and o sharded TP ways; k and v by whole heads, max(1, N_KV/TP) of them; gate, up
+ *              and down sharded; embedding and LM head sharded over the vocabulary, always bf16;
+ *              norms and biases, bf16. fp8 weights carry one fp32 scale a row of outputs, int4 one
+ *              bf16 scale for 128 elements.
+ * KV           tokens of all sequences, new and cached, over the CP ranks rounded up; all layers.
+ * Activations  the largest live set within a layer for t = ceil(tokens_new / CP) tokens, see
+ *              live_set(). The residual stream is whole (t x D) on every GPU of the TP group.
+ * Buffers      what the schedule keeps besides, for one layer, since every layer reuses it: two
+ *              ring messages (one sent, one received) and the partial outputs with their
+ *              log-sum-exps.
+ * Reserve      2 GB: CUDA context and modules 0.6, NCCL channels 0.8, cuBLAS workspace 0.1, graphs
+ *              0.5. A fixed allowance, not a measurement.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/model/model.h"
@@ -25,8 +26,7 @@ typedef struct shard {
     double q, kv, ffn, vocab;
 } shard;
 
-static shard shard_of(const rc_model *m, const rc_layout *l)
-{
+static shard shard_of(const rc_model *m, const rc_layout *l) {
     int kv_heads = m->kv_heads >= l->tp ? m->kv_heads / l->tp : 1;
     shard s = {.q = (double)m->heads / l->tp * m->head_dim,
                .kv = (double)kv_heads * m->head_dim,
@@ -36,8 +36,7 @@ static shard shard_of(const rc_model *m, const rc_layout *l)
 }
 
 /* rows x columns of weights with their scales. */
-static double matrix(double rows, double columns, rc_dtype d)
-{
+static double matrix(double rows, double columns, rc_dtype d) {
     double bytes = rows * columns * rc_dtype_bytes(d);
     if (d == RC_FP8)
         bytes += rows * 4.0;
@@ -46,8 +45,7 @@ static double matrix(double rows, double columns, rc_dtype d)
     return bytes;
 }
 
-static double weights_of(const rc_model *m, const rc_layout *l, const shard *s)
-{
+static double weights_of(const rc_model *m, const rc_layout *l, const shard *s) {
     double d = (double)m->hidden;
     double attn = matrix(s->q + 2.0 * s->kv, d, l->attn_weights) + matrix(d, s->q, l->attn_weights);
     double ffn = matrix(2.0 * s->ffn, d, l->ffn_weights) + matrix(d, s->ffn, l->ffn_weights);
@@ -65,17 +63,13 @@ static double weights_of(const rc_model *m, const rc_layout *l, const shard *s)
  *   FFN   the (quantised) input, gate and up
  *   SwiGLU gate and up, and the (quantised) product
  *   down  the product and the projection */
-static double live_set(const rc_model *m, const rc_layout *l, const shard *s, double t)
-{
+static double live_set(const rc_model *m, const rc_layout *l, const shard *s, double t) {
     double a = rc_dtype_bytes(l->act), x = l->ffn_weights == RC_FP8 ? 1.0 : a;
     double residual = (double)m->hidden * a, qkv = (s->q + 2.0 * s->kv) * a;
     double stage[] = {
-        (double)m->hidden * a + qkv,
-        qkv + s->q * a,
-        s->q * a + (double)m->hidden * a,
-        (double)m->hidden * x + 2.0 * s->ffn * a,
-        2.0 * s->ffn * a + s->ffn * x,
-        s->ffn * x + (double)m->hidden * a,
+        (double)m->hidden * a + qkv,      qkv + s->q * a,
+        s->q * a + (double)m->hidden * a, (double)m->hidden * x + 2.0 * s->ffn * a,
+        2.0 * s->ffn * a + s->ffn * x,    s->ffn * x + (double)m->hidden * a,
     };
     double most = 0.0;
     for (size_t i = 0; i < sizeof stage / sizeof stage[0]; i++)
@@ -85,8 +79,7 @@ static double live_set(const rc_model *m, const rc_layout *l, const shard *s, do
 
 /* Message and partial-output buffers of one layer; 0 when the ring has one rank. */
 static rc_status buffers_of(const rc_layout *l, const shard *s, int heads, const char *variant,
-                            double t, double cached, double *out, rc_error *err)
-{
+                            double t, double cached, double *out, rc_error *err) {
     static const char *const names[] = {"pass-kv", "pass-q", "all-gather-kv", "tp", NULL};
     double a = rc_dtype_bytes(l->act), n = l->cp;
     double kv_token = 2.0 * s->kv * rc_dtype_bytes(l->kv);
@@ -101,17 +94,17 @@ static rc_status buffers_of(const rc_layout *l, const shard *s, int heads, const
         *out = 0.0;
     else {
         const char *near = rc_nearest(variant, names);
-        return rc_fail(err, RC_E_INPUT,
-                       "variant '%s' is unknown; expected pass-kv, pass-q, all-gather-kv or tp%s%s%s",
-                       variant, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+        return rc_fail(
+            err, RC_E_INPUT,
+            "variant '%s' is unknown; expected pass-kv, pass-q, all-gather-kv or tp%s%s%s", variant,
+            near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
     }
     if (l->cp == 1)
         *out = 0.0;
     return RC_OK;
 }
 
-rc_status rc_layout_check(const rc_model *m, const rc_layout *l, rc_error *err)
-{
+rc_status rc_layout_check(const rc_model *m, const rc_layout *l, rc_error *err) {
     if (l->tp < 1 || l->cp < 1)
         return rc_fail(err, RC_E_INPUT, "tp is %d and cp is %d; both must be at least 1", l->tp,
                        l->cp);
@@ -125,10 +118,9 @@ rc_status rc_layout_check(const rc_model *m, const rc_layout *l, rc_error *err)
     return RC_OK;
 }
 
-rc_status rc_model_memory(const rc_model *m, const rc_layout *l, rc_phase phase, const char *variant,
-                          int64_t tokens_new, int64_t tokens_cached, double capacity, rc_memory *out,
-                          rc_error *err)
-{
+rc_status rc_model_memory(const rc_model *m, const rc_layout *l, rc_phase phase,
+                          const char *variant, int64_t tokens_new, int64_t tokens_cached,
+                          double capacity, rc_memory *out, rc_error *err) {
     RC_TRY(rc_layout_check(m, l, err));
     if (tokens_new < 0 || tokens_cached < 0)
         return rc_fail(err, RC_E_INPUT, "%lld new and %lld cached tokens; neither may be negative",
@@ -147,8 +139,8 @@ rc_status rc_model_memory(const rc_model *m, const rc_layout *l, rc_phase phase,
     return RC_OK;
 }
 
-rc_status rc_memory_check(const rc_memory *mem, const rc_model *m, const rc_layout *l, rc_error *err)
-{
+rc_status rc_memory_check(const rc_memory *mem, const rc_model *m, const rc_layout *l,
+                          rc_error *err) {
     if (mem->total <= mem->capacity)
         return RC_OK;
     return rc_fail(err, RC_E_NOFIT,

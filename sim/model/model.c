@@ -2,7 +2,7 @@
  *
  * A layer holds Wq (D x Hq*Dh), Wk and Wv (D x Hkv*Dh), Wo (Hq*Dh x D), gate and up (D x F), down
  * (F x D), two RMS norms (D) and, by architecture, biases of q, k, v (and o) and norms of q and k.
- * The counts agree with the publishers' to the last parameter (tests/unit/test_model_shapes.c).
+ * The counts agree with the publishers' to the last parameter (tests/unit/test_model_config.c).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/model/model.h"
@@ -10,41 +10,36 @@
 static const struct {
     const char *name;
     double bytes;
-} dtypes[] = {
-    [RC_BF16] = {"bf16", 2.0}, [RC_FP8] = {"fp8", 1.0}, [RC_INT4] = {"int4", 0.5}, [RC_FP32] = {"fp32", 4.0}};
+} dtypes[] = {[RC_BF16] = {"bf16", 2.0},
+              [RC_FP8] = {"fp8", 1.0},
+              [RC_INT4] = {"int4", 0.5},
+              [RC_FP32] = {"fp32", 4.0}};
 
-const char *rc_dtype_name(rc_dtype d)
-{
+const char *rc_dtype_name(rc_dtype d) {
     return (unsigned)d < sizeof dtypes / sizeof dtypes[0] ? dtypes[d].name : "?";
 }
 
-double rc_dtype_bytes(rc_dtype d)
-{
+double rc_dtype_bytes(rc_dtype d) {
     return (unsigned)d < sizeof dtypes / sizeof dtypes[0] ? dtypes[d].bytes : 0.0;
 }
 
-static double q_width(const rc_model *m)
-{
+static double q_width(const rc_model *m) {
     return (double)m->heads * m->head_dim;
 }
 
-static double kv_width(const rc_model *m)
-{
+static double kv_width(const rc_model *m) {
     return (double)m->kv_heads * m->head_dim;
 }
 
-double rc_model_attn_params(const rc_model *m)
-{
+double rc_model_attn_params(const rc_model *m) {
     return (double)m->layers * (double)m->hidden * 2.0 * (q_width(m) + kv_width(m));
 }
 
-double rc_model_ffn_params(const rc_model *m)
-{
+double rc_model_ffn_params(const rc_model *m) {
     return (double)m->layers * 3.0 * (double)m->hidden * (double)m->ffn;
 }
 
-double rc_model_params(const rc_model *m)
-{
+double rc_model_params(const rc_model *m) {
     double d = (double)m->hidden;
     double embed = (double)m->vocab * d * (m->tied_embeddings ? 1.0 : 2.0);
     double layer = 2.0 * d;
@@ -55,18 +50,15 @@ double rc_model_params(const rc_model *m)
     return rc_model_attn_params(m) + rc_model_ffn_params(m) + embed + m->layers * layer + d;
 }
 
-double rc_model_kv_bytes(const rc_model *m, rc_dtype kv)
-{
+double rc_model_kv_bytes(const rc_model *m, rc_dtype kv) {
     return (double)m->layers * 2.0 * kv_width(m) * rc_dtype_bytes(kv);
 }
 
-double rc_model_gemm_flops(const rc_model *m, int64_t t)
-{
+double rc_model_gemm_flops(const rc_model *m, int64_t t) {
     return 2.0 * (double)t * (rc_model_attn_params(m) + rc_model_ffn_params(m));
 }
 
-double rc_model_attention_flops(const rc_model *m, int64_t t, int64_t p)
-{
+double rc_model_attention_flops(const rc_model *m, int64_t t, int64_t p) {
     double tt = (double)t, entries = tt * (double)p + tt * (tt + 1.0) / 2.0;
     return (double)m->layers * 4.0 * q_width(m) * entries;
 }

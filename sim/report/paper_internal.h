@@ -57,7 +57,7 @@ typedef struct rc_plan {
 
 /* Jobs of the plots, -1 where there is none. */
 enum { RC_FIG_CONTEXTS = 7, RC_FIG6A_CPS = 4, RC_FIG6B_CPS = 3, RC_FIG7_NODES = 4, RC_FIG8_CONTEXTS = 4,
-       RC_FIG9_POINTS = 41, RC_FIG10_T = 26, RC_FIG10_M = 21 };
+       RC_FIG9_POINTS = 33, RC_FIG10_T = 20, RC_FIG10_M = 16 };
 typedef struct rc_figures {
     int fig6a[RC_FIG6A_CPS][RC_FIG_CONTEXTS], fig6b[RC_FIG6B_CPS][RC_FIG_CONTEXTS];
     int fig7_cp[RC_FIG7_NODES], fig7_tp[RC_FIG7_NODES];

@@ -16,7 +16,7 @@ static void tokens(rc_json *j, json_t *o, const char *key, int64_t v) {
 }
 
 static void text(rc_json *j, json_t *o, const char *key, const char *s) {
-    rc_json_text(j, o, key, s[0] ? s : NULL);
+    rc_json_text(j, o, key, s && s[0] ? s : NULL);
 }
 
 static void add_rows(const rc_paper *p, rc_json *j, json_t *root) {
@@ -89,6 +89,14 @@ static void add_summary(const rc_paper *p, rc_json *j, json_t *root) {
     rc_json_int(j, o, "k", 1000);
 }
 
+static void add_row_ids(const char *rows, rc_json *j, json_t *o) {
+    char ids[sizeof((rc_fitted *)0)->rows], *save = NULL;
+    json_t *list = rc_json_list(j, o, "rows");
+    (void)snprintf(ids, sizeof ids, "%s", rows);
+    for (char *id = strtok_r(ids, ", ", &save); id; id = strtok_r(NULL, ", ", &save))
+        rc_json_text(j, list, NULL, id);
+}
+
 static void add_fitted(const rc_machine *m, rc_json *j, json_t *list) {
     for (int i = 0; i < m->fitted_count; i++) {
         const rc_fitted *f = &m->fitted[i];
@@ -101,7 +109,7 @@ static void add_fitted(const rc_machine *m, rc_json *j, json_t *list) {
         rc_json_real(j, interval, NULL, f->hi);
         rc_json_text(j, o, "unit", f->unit);
         rc_json_text(j, o, "meaning", f->meaning);
-        rc_json_text(j, o, "rows", f->rows);
+        add_row_ids(f->rows, j, o);
     }
 }
 
@@ -157,6 +165,7 @@ static size_t collect(const rc_rows *rows, origin list[MAX_ORIGINS]) {
 }
 
 static rc_status add_store(const rc_paper *p, rc_json *j, json_t *o, rc_error *err) {
+    const rc_machine *m = &p->machine[RC_PAPER_GTT];
     rc_rows *rows = NULL;
     origin origins[MAX_ORIGINS];
     RC_TRY(rc_store_rows(p->options.store, NULL, &rows, err));
@@ -167,6 +176,8 @@ static rc_status add_store(const rc_paper *p, rc_json *j, json_t *o, rc_error *e
         const rc_row *r = origins[i].first;
         json_t *e = rc_json_object(j, list, NULL);
         rc_json_text(j, e, "machine", r->machine);
+        rc_json_bool(j, e, "used", strcmp(r->machine, m->base) == 0 ||
+                                       strcmp(r->machine, m->collectives) == 0);
         text(j, e, "gpu", r->gpu);
         text(j, e, "driver", r->driver);
         text(j, e, "cuda", r->cuda);
@@ -189,6 +200,7 @@ static rc_status add_provenance(const rc_paper *p, rc_json *j, json_t *root, rc_
     rc_json_text(j, o, "model", p->model.name);
     rc_json_text(j, o, "machine", m->name);
     rc_json_text(j, o, "base", m->base);
+    rc_json_text(j, o, "collectives", m->collectives);
     rc_json_text(j, o, "state", m->state);
     json_t *sets = rc_json_list(j, o, "what_if");
     for (size_t i = 0; i < p->options.set_count; i++)

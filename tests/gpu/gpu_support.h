@@ -1,5 +1,5 @@
-/* What the GPU tests share: a seeded generator, poisoned device buffers, host copies as float, a parallel
- * loop for the references, error figures, and the skip when there is no Hopper GPU.
+/* What the GPU tests share: a seeded generator, poisoned device buffers, host copies as float, a
+ * parallel loop for the references, error figures, and the skip when there is no Hopper GPU.
  *
  * Environment: RC_GPU_TEST_CASES = random cases a test (fewer under compute-sanitizer),
  * RC_GPU_TEST_SEED = where the generator starts (printed).
@@ -25,8 +25,7 @@
 enum { D = 128, GUARD_ROWS = 256, MAX_THREADS = 16 };
 
 /* ---- skip and settings ------------------------------------------------------------------- */
-static inline void need_gpu(const char *what)
-{
+static inline void need_gpu(const char *what) {
     int n = 0, major = 0;
     if (cudaGetDeviceCount(&n) == cudaSuccess && n > 0)
         (void)cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0);
@@ -36,58 +35,50 @@ static inline void need_gpu(const char *what)
     }
 }
 
-static inline uint64_t setting(const char *name, uint64_t fallback)
-{
+static inline uint64_t setting(const char *name, uint64_t fallback) {
     const char *text = getenv(name);
     return text && *text ? strtoull(text, NULL, 10) : fallback;
 }
 
-static inline int random_cases(int fallback)
-{
+static inline int random_cases(int fallback) {
     return (int)setting("RC_GPU_TEST_CASES", (uint64_t)fallback);
 }
 
 /* ---- random numbers ------------------------------------------------------------------------ */
-static inline uint64_t next_random(uint64_t *state)
-{
+static inline uint64_t next_random(uint64_t *state) {
     uint64_t z = (*state += 0x9e3779b97f4a7c15u);
     z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
     z = (z ^ z >> 27) * 0x94d049bb133111ebu;
     return z ^ z >> 31;
 }
 
-static inline int64_t uniform(uint64_t *state, int64_t low, int64_t high)
-{
+static inline int64_t uniform(uint64_t *state, int64_t low, int64_t high) {
     return low + (int64_t)(next_random(state) % (uint64_t)(high - low + 1));
 }
 
 /* Sizes of every magnitude: uniform in the logarithm. */
-static inline int64_t any_size(uint64_t *state, int64_t low, int64_t high)
-{
+static inline int64_t any_size(uint64_t *state, int64_t low, int64_t high) {
     double u = (double)(next_random(state) >> 11) * 0x1p-53;
     double x = exp(log((double)low) + u * (log((double)high + 1) - log((double)low)));
     int64_t n = (int64_t)x;
     return n < low ? low : n > high ? high : n;
 }
 
-static inline double normal(uint64_t *state)
-{
+static inline double normal(uint64_t *state) {
     double u = ((double)(next_random(state) >> 11) + 0.5) * 0x1p-53;
     double v = (double)(next_random(state) >> 11) * 0x1p-53;
     return sqrt(-2 * log(u)) * cos(6.283185307179586 * v);
 }
 
 /* ---- bf16 and e4m3 --------------------------------------------------------------------------- */
-static inline float from_bf16(uint16_t x)
-{
+static inline float from_bf16(uint16_t x) {
     uint32_t bits = (uint32_t)x << 16;
     float f;
     memcpy(&f, &bits, 4);
     return f;
 }
 
-static inline float from_e4m3(uint8_t x)
-{
+static inline float from_e4m3(uint8_t x) {
     int exponent = x >> 3 & 15, mantissa = x & 7;
     double v = exponent ? ldexp(8 + mantissa, exponent - 10) : ldexp(mantissa, -9);
     if (exponent == 15 && mantissa == 7)
@@ -95,12 +86,12 @@ static inline float from_e4m3(uint8_t x)
     return (float)(x & 128 ? -v : v);
 }
 
-/* ---- device buffers ---------------------------------------------------------------------------- */
+/* ---- device buffers ----------------------------------------------------------------------------
+ */
 #define CUDA_OK(call) assert_int_equal((int)(call), 0)
 
 /* Poisoned: every bf16 and float in it is NaN. */
-static inline void *device_poison(size_t bytes)
-{
+static inline void *device_poison(size_t bytes) {
     void *p = NULL;
     CUDA_OK(cudaMalloc(&p, bytes ? bytes : 16));
     CUDA_OK(cudaMemset(p, 0xff, bytes ? bytes : 16));
@@ -108,23 +99,22 @@ static inline void *device_poison(size_t bytes)
 }
 
 /* Normal bf16 numbers, then GUARD_ROWS rows of NaN that no kernel may use. */
-static inline void *device_normal(int64_t n, uint64_t seed, float sigma)
-{
+static inline void *device_normal(int64_t n, uint64_t seed, float sigma) {
     void *p = device_poison((size_t)(n + GUARD_ROWS * D) * 2);
     CUDA_OK(rc_fill_normal(p, n, seed, sigma, NULL));
     CUDA_OK(cudaDeviceSynchronize());
     return p;
 }
 
-static inline void *host_copy(const void *device, size_t bytes)
-{
+static inline void *host_copy(const void *device, size_t bytes) {
     void *p = malloc(bytes ? bytes : 1);
     assert_non_null(p);
     CUDA_OK(cudaMemcpy(p, device, bytes, cudaMemcpyDeviceToHost));
     return p;
 }
 
-/* ---- parallel loop ------------------------------------------------------------------------------- */
+/* ---- parallel loop
+ * ------------------------------------------------------------------------------- */
 typedef struct Loop {
     void (*body)(void *context, int64_t i);
     void *context;
@@ -132,16 +122,14 @@ typedef struct Loop {
     atomic_llong next;
 } Loop;
 
-static inline void *loop_thread(void *arg)
-{
+static inline void *loop_thread(void *arg) {
     Loop *loop = arg;
     for (int64_t i; (i = atomic_fetch_add(&loop->next, 1)) < loop->n;)
         loop->body(loop->context, i);
     return NULL;
 }
 
-static inline void parallel(int64_t n, void (*body)(void *, int64_t), void *context)
-{
+static inline void parallel(int64_t n, void (*body)(void *, int64_t), void *context) {
     Loop loop = {body, context, n, 0};
     pthread_t threads[MAX_THREADS];
     int started = 0;
@@ -159,8 +147,7 @@ typedef struct Widen {
     int64_t n;
 } Widen;
 
-static inline void widen_piece(void *context, int64_t piece)
-{
+static inline void widen_piece(void *context, int64_t piece) {
     Widen *w = context;
     int64_t from = piece << 16, to = from + 65536 < w->n ? from + 65536 : w->n;
     for (int64_t i = from; i < to; i++)
@@ -168,8 +155,7 @@ static inline void widen_piece(void *context, int64_t piece)
 }
 
 /* n bf16 of the device as host floats. */
-static inline float *host_floats(const void *device, int64_t n)
-{
+static inline float *host_floats(const void *device, int64_t n) {
     uint16_t *raw = host_copy(device, (size_t)n * 2);
     float *f = malloc((size_t)n * 4 + 4);
     assert_non_null(f);
@@ -179,7 +165,8 @@ static inline float *host_floats(const void *device, int64_t n)
     return f;
 }
 
-/* ---- error figures ----------------------------------------------------------------------------------- */
+/* ---- error figures
+ * ----------------------------------------------------------------------------------- */
 typedef struct Worst {
     int shapes;
     double error, lse;
@@ -189,8 +176,7 @@ typedef struct Sums {
     double difference, reference;
 } Sums;
 
-static inline void add_row(Sums *s, const float *got, const double *want, int64_t n)
-{
+static inline void add_row(Sums *s, const float *got, const double *want, int64_t n) {
     for (int64_t i = 0; i < n; i++) {
         double e = (double)got[i] - want[i];
         s->difference += e * e;
@@ -198,23 +184,20 @@ static inline void add_row(Sums *s, const float *got, const double *want, int64_
     }
 }
 
-static inline double relative(Sums s)
-{
+static inline double relative(Sums s) {
     if (s.reference == 0)
         return s.difference == 0 ? 0 : INFINITY;
     return sqrt(s.difference / s.reference);
 }
 
 /* Absolute error of an LSE; two equal infinities agree. */
-static inline double lse_error(float got, double want)
-{
+static inline double lse_error(float got, double want) {
     if (isinf(want) || isinf(got))
         return (double)got == want ? 0 : INFINITY;
     return isnan(got) ? INFINITY : fabs((double)got - want);
 }
 
-static inline bool still_poison(const void *device, size_t bytes)
-{
+static inline bool still_poison(const void *device, size_t bytes) {
     uint8_t *p = host_copy(device, bytes);
     bool same = true;
     for (size_t i = 0; i < bytes; i++)
@@ -223,10 +206,9 @@ static inline bool still_poison(const void *device, size_t bytes)
     return same;
 }
 
-static inline void report(const char *what, const Worst *w, uint64_t seed)
-{
-    printf("%s: %d shapes, worst error %.2e, worst lse %.2e, seed %llu\n", what, w->shapes, w->error, w->lse,
-           (unsigned long long)seed);
+static inline void report(const char *what, const Worst *w, uint64_t seed) {
+    printf("%s: %d shapes, worst error %.2e, worst lse %.2e, seed %llu\n", what, w->shapes,
+           w->error, w->lse, (unsigned long long)seed);
     fflush(stdout);
 }
 #endif

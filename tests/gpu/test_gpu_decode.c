@@ -1,5 +1,6 @@
-/* Decode attention against fp64: random batches with lengths from none to all, groups of 1 to 16, forced and
- * chosen splits, contexts to a million keys. Outputs, scratch and keys past each length are NaN beforehand.
+/* Decode attention against fp64: random batches with lengths from none to all, groups of 1 to 16,
+ * forced and chosen splits, contexts to a million keys. Outputs, scratch and keys past each length
+ * are NaN beforehand.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "gpu_support.h"
@@ -15,18 +16,18 @@ typedef struct Case {
     double o[SAMPLE * D], lse[SAMPLE];
 } Case;
 
-static void reference_row(void *context, int64_t i)
-{
+static void reference_row(void *context, int64_t i) {
     Case *c = context;
     const rc_decode_args *a = &c->a;
-    int64_t sequence = c->rows[i] / a->hq, head = c->rows[i] % a->hq, at = sequence * a->max_len * a->hkv * D;
-    if (rc_attn_reference_rows(c->q + sequence * a->hq * D, c->k + at, c->v + at, c->o + i * D, c->lse + i, &head, 1, 1,
-                               c->lens[sequence], a->hq, a->hkv, 0, (double)a->scale))
+    int64_t sequence = c->rows[i] / a->hq, head = c->rows[i] % a->hq,
+            at = sequence * a->max_len * a->hkv * D;
+    if (rc_attn_reference_rows(c->q + sequence * a->hq * D, c->k + at, c->v + at, c->o + i * D,
+                               c->lse + i, &head, 1, 1, c->lens[sequence], a->hq, a->hkv, 0,
+                               (double)a->scale))
         c->lse[i] = (double)NAN;
 }
 
-static uint16_t *run_once(rc_decode_args *a, float **lse)
-{
+static uint16_t *run_once(rc_decode_args *a, float **lse) {
     int64_t rows = (int64_t)a->batch * a->hq;
     size_t scratch = rc_decode_workspace(a);
     a->o = device_poison((size_t)(rows + GUARD_ROWS) * D * 2);
@@ -47,22 +48,22 @@ static uint16_t *run_once(rc_decode_args *a, float **lse)
 }
 
 /* Fills the cache, then poisons each sequence past its length. */
-static void *device_cache(const Case *c, uint64_t seed)
-{
+static void *device_cache(const Case *c, uint64_t seed) {
     const rc_decode_args *a = &c->a;
     int64_t row = a->hkv * D * 2;
     char *p = device_normal((int64_t)a->batch * a->max_len * a->hkv * D, seed, 1);
     for (int b = 0; b < a->batch; b++)
-        CUDA_OK(cudaMemset(p + (b * a->max_len + c->lens[b]) * row, 0xff, (size_t)((a->max_len - c->lens[b]) * row)));
+        CUDA_OK(cudaMemset(p + (b * a->max_len + c->lens[b]) * row, 0xff,
+                           (size_t)((a->max_len - c->lens[b]) * row)));
     return p;
 }
 
-static void check_case(Case *c, uint64_t *random, Worst *worst)
-{
+static void check_case(Case *c, uint64_t *random, Worst *worst) {
     rc_decode_args *a = &c->a;
     int64_t rows = (int64_t)a->batch * a->hq, cache = (int64_t)a->batch * a->max_len * a->hkv * D;
     uint64_t seed = next_random(random);
-    void *q = device_normal(rows * D, seed, 1), *k = device_cache(c, seed + 1), *v = device_cache(c, seed + 2);
+    void *q = device_normal(rows * D, seed, 1), *k = device_cache(c, seed + 1),
+         *v = device_cache(c, seed + 2);
     void *lens = device_poison(sizeof c->lens);
     CUDA_OK(cudaMemcpy(lens, c->lens, (size_t)a->batch * 4, cudaMemcpyHostToDevice));
     float *lse, *again_lse, row[D];
@@ -92,8 +93,9 @@ static void check_case(Case *c, uint64_t *random, Worst *worst)
     }
     double error = relative(sums);
     if (!(error <= MAX_ERROR) || !(worst_lse <= MAX_LSE)) {
-        printf("batch %d max_len %lld hq %d hkv %d scale %g splits %d: error %.2e lse %.2e\n", a->batch,
-               (long long)a->max_len, a->hq, a->hkv, (double)a->scale, a->splits, error, worst_lse);
+        printf("batch %d max_len %lld hq %d hkv %d scale %g splits %d: error %.2e lse %.2e\n",
+               a->batch, (long long)a->max_len, a->hq, a->hkv, (double)a->scale, a->splits, error,
+               worst_lse);
         fail();
     }
     worst->shapes++;
@@ -106,8 +108,7 @@ static void check_case(Case *c, uint64_t *random, Worst *worst)
     CUDA_OK(cudaFree(lens));
 }
 
-static void random_case(Case *c, uint64_t *random)
-{
+static void random_case(Case *c, uint64_t *random) {
     rc_decode_args *a = &c->a;
     memset(a, 0, sizeof *a);
     a->batch = (int)any_size(random, 1, MAX_BATCH);
@@ -124,12 +125,13 @@ static void random_case(Case *c, uint64_t *random)
         a->splits = (int)any_size(random, 1, 300);
     for (int b = 0; b < a->batch; b++) {
         int64_t kind = uniform(random, 0, 5);
-        c->lens[b] = (int32_t)(kind == 0 ? 0 : kind < 3 ? a->max_len : uniform(random, 0, a->max_len));
+        c->lens[b] = (int32_t)(kind == 0  ? 0
+                               : kind < 3 ? a->max_len
+                                          : uniform(random, 0, a->max_len));
     }
 }
 
-static void test_random(void **state)
-{
+static void test_random(void **state) {
     (void)state;
     uint64_t seed = setting("RC_GPU_TEST_SEED", 4), random = seed;
     Worst worst = {0, 0, 0};
@@ -144,8 +146,7 @@ static void test_random(void **state)
     report("decode, random", &worst, seed);
 }
 
-static void test_large(void **state)
-{
+static void test_large(void **state) {
     (void)state;
     uint64_t seed = setting("RC_GPU_TEST_SEED", 5), random = seed;
     Worst worst = {0, 0, 0};
@@ -162,8 +163,7 @@ static void test_large(void **state)
     report("decode, large", &worst, seed);
 }
 
-int main(void)
-{
+int main(void) {
     need_gpu("test_gpu_decode");
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_random), cmocka_unit_test(test_large)};
     printf("kernel %s\n", rc_kernel_version("decode"));

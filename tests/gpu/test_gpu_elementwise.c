@@ -1,7 +1,8 @@
-/* The elementwise kernels against double-precision loops over random shapes, long and odd rows among them.
+/* The elementwise kernels against double-precision loops over random shapes, long and odd rows
+ * among them.
  *
- * bf16 results to 4e-3 in the norm; fp8 results to half a step of e4m3 element by element, their scales to
- * 1e-5. Outputs are NaN beforehand.
+ * bf16 results to 4e-3 in the norm; fp8 results to half a step of e4m3 element by element, their
+ * scales to 1e-5. Outputs are NaN beforehand.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "gpu_support.h"
@@ -13,16 +14,15 @@ typedef struct Shape {
     int d;
 } Shape;
 
-static Shape random_shape(uint64_t *random, int longest)
-{
+static Shape random_shape(uint64_t *random, int longest) {
     Shape s = {any_size(random, 1, 600), 8 * (int)any_size(random, 1, longest / 8)};
     while (s.t > 1 && s.t * s.d > 1 << 20)
         s.t /= 2;
     return s;
 }
 
-static void check_bf16(const char *what, const void *device, const double *want, int64_t n, Worst *worst)
-{
+static void check_bf16(const char *what, const void *device, const double *want, int64_t n,
+                       Worst *worst) {
     float *got = host_floats(device, n);
     Sums sums = {0, 0};
     add_row(&sums, got, want, n);
@@ -36,8 +36,8 @@ static void check_bf16(const char *what, const void *device, const double *want,
 }
 
 /* Half a step of e4m3 is 1/16 of the value, or 2^-10 among the smallest; times the scale. */
-static void check_fp8(const char *what, const void *y8, const float *scale, const double *want, Shape s)
-{
+static void check_fp8(const char *what, const void *y8, const float *scale, const double *want,
+                      Shape s) {
     uint8_t *y = host_copy(y8, (size_t)(s.t * s.d));
     float *sc = host_copy(scale, (size_t)s.t * 4);
     for (int64_t r = 0; r < s.t; r++) {
@@ -45,14 +45,15 @@ static void check_fp8(const char *what, const void *y8, const float *scale, cons
         for (int i = 0; i < s.d; i++)
             top = fmax(top, fabs(want[r * s.d + i]));
         if (!(fabs(by - top / 448) <= 1e-5 * top / 448 + 1e-30)) {
-            printf("%s: t %lld d %d row %lld scale %g, not %g\n", what, (long long)s.t, s.d, (long long)r, by, top / 448);
+            printf("%s: t %lld d %d row %lld scale %g, not %g\n", what, (long long)s.t, s.d,
+                   (long long)r, by, top / 448);
             fail();
         }
         for (int i = 0; i < s.d; i++) {
             double x = want[r * s.d + i], e = fabs((double)from_e4m3(y[r * s.d + i]) * by - x);
             if (!(e <= fabs(x) / 16 * 1.001 + by * 0x1p-10 * 1.01)) {
-                printf("%s: t %lld d %d row %lld column %d: off by %g of %g\n", what, (long long)s.t, s.d, (long long)r,
-                       i, e, x);
+                printf("%s: t %lld d %d row %lld column %d: off by %g of %g\n", what,
+                       (long long)s.t, s.d, (long long)r, i, e, x);
                 fail();
             }
         }
@@ -60,15 +61,13 @@ static void check_fp8(const char *what, const void *y8, const float *scale, cons
     free(y), free(sc);
 }
 
-static double *doubles(int64_t n)
-{
+static double *doubles(int64_t n) {
     double *p = calloc((size_t)n + 1, sizeof *p);
     assert_non_null(p);
     return p;
 }
 
-static void rmsnorm_want(double *y, const float *residual, const float *w, Shape s, double eps)
-{
+static void rmsnorm_want(double *y, const float *residual, const float *w, Shape s, double eps) {
     for (int64_t r = 0; r < s.t; r++) {
         double sum = 0;
         for (int i = 0; i < s.d; i++)
@@ -78,8 +77,7 @@ static void rmsnorm_want(double *y, const float *residual, const float *w, Shape
     }
 }
 
-static void test_rmsnorm(void **state)
-{
+static void test_rmsnorm(void **state) {
     (void)state;
     uint64_t seed = setting("RC_GPU_TEST_SEED", 7), random = seed;
     Worst worst = {0, 0, 0};
@@ -87,14 +85,17 @@ static void test_rmsnorm(void **state)
         Shape s = random_shape(&random, 32768);
         int64_t n = s.t * s.d;
         bool with_x = uniform(&random, 0, 3) != 0, fp8 = c % 2;
-        void *residual = device_normal(n, next_random(&random), 2), *x = device_normal(n, next_random(&random), 1);
+        void *residual = device_normal(n, next_random(&random), 2),
+             *x = device_normal(n, next_random(&random), 1);
         void *w = device_normal(s.d, next_random(&random), 1), *y = device_poison((size_t)n * 2);
-        float *scale = device_poison((size_t)s.t * 4), *before = host_floats(residual, n), *more = host_floats(x, n);
+        float *scale = device_poison((size_t)s.t * 4), *before = host_floats(residual, n),
+              *more = host_floats(x, n);
         double *want = doubles(n);
         for (int64_t i = 0; i < n; i++)
             want[i] = (double)before[i] + (with_x ? (double)more[i] : 0);
         if (fp8)
-            CUDA_OK(rc_rmsnorm_fp8(residual, with_x ? x : NULL, w, y, scale, s.t, s.d, 1e-5f, NULL));
+            CUDA_OK(
+                rc_rmsnorm_fp8(residual, with_x ? x : NULL, w, y, scale, s.t, s.d, 1e-5f, NULL));
         else
             CUDA_OK(rc_rmsnorm(residual, with_x ? x : NULL, w, y, s.t, s.d, 1e-5f, NULL));
         CUDA_OK(cudaDeviceSynchronize());
@@ -112,8 +113,7 @@ static void test_rmsnorm(void **state)
     report("rmsnorm", &worst, seed);
 }
 
-static void test_swiglu_and_quantize(void **state)
-{
+static void test_swiglu_and_quantize(void **state) {
     (void)state;
     uint64_t seed = setting("RC_GPU_TEST_SEED", 8), random = seed;
     Worst worst = {0, 0, 0};
@@ -122,7 +122,8 @@ static void test_swiglu_and_quantize(void **state)
         int64_t n = s.t * s.d;
         void *x = device_normal(2 * n, next_random(&random), 2), *y = device_poison((size_t)n * 2);
         void *y8 = device_poison((size_t)n), *plain8 = device_poison((size_t)n);
-        float *scale = device_poison((size_t)s.t * 4), *plain_scale = device_poison((size_t)s.t * 4);
+        float *scale = device_poison((size_t)s.t * 4),
+              *plain_scale = device_poison((size_t)s.t * 4);
         CUDA_OK(rc_swiglu(x, y, s.t, s.d, NULL));
         CUDA_OK(rc_swiglu_fp8(x, y8, scale, s.t, s.d, NULL));
         CUDA_OK(rc_quantize_fp8(x, plain8, plain_scale, s.t, s.d, NULL));
@@ -140,30 +141,33 @@ static void test_swiglu_and_quantize(void **state)
         check_fp8("quantize_fp8", plain8, plain_scale, plain, s);
         worst.shapes++;
         free(in), free(want), free(plain);
-        cudaFree(x), cudaFree(y), cudaFree(y8), cudaFree(plain8), cudaFree(scale), cudaFree(plain_scale);
+        cudaFree(x), cudaFree(y), cudaFree(y8), cudaFree(plain8), cudaFree(scale),
+            cudaFree(plain_scale);
     }
     report("swiglu, swiglu_fp8, quantize_fp8", &worst, seed);
 }
 
 /* What rotary makes of element d of a head at a position. */
-static double turned(const float *head, int d, double position, double theta)
-{
+static double turned(const float *head, int d, double position, double theta) {
     double angle = position * pow(theta, -(d % 64) / 64.0), c = cos(angle), s = sin(angle);
-    return d < 64 ? (double)head[d] * c - (double)head[d + 64] * s : (double)head[d] * c + (double)head[d - 64] * s;
+    return d < 64 ? (double)head[d] * c - (double)head[d + 64] * s
+                  : (double)head[d] * c + (double)head[d - 64] * s;
 }
 
-static void test_rotary(void **state)
-{
+static void test_rotary(void **state) {
     (void)state;
     uint64_t seed = setting("RC_GPU_TEST_SEED", 9), random = seed;
     Worst worst = {0, 0, 0};
     for (int c = random_cases(40); c > 0; c--) {
         int64_t t = any_size(&random, 1, 400), pos0 = c % 2 ? uniform(&random, 0, 40) : 0;
-        int64_t base = c % 4 == 1 ? uniform(&random, 0, 1000000) : 0; /* a cache seen from far down a context */
-        int hq = (int)uniform(&random, 1, 16), hkv = (int)uniform(&random, 1, 4), heads = hq + 2 * hkv;
+        int64_t base = c % 4 == 1 ? uniform(&random, 0, 1000000)
+                                  : 0; /* a cache seen from far down a context */
+        int hq = (int)uniform(&random, 1, 16), hkv = (int)uniform(&random, 1, 4),
+            heads = hq + 2 * hkv;
         float theta = c % 3 ? 500000.f : 10000.f;
         pos0 += base;
-        void *qkv = device_normal(t * heads * D, next_random(&random), 1), *q = device_poison((size_t)(t * hq) * D * 2);
+        void *qkv = device_normal(t * heads * D, next_random(&random), 1),
+             *q = device_poison((size_t)(t * hq) * D * 2);
         size_t cache = (size_t)(pos0 + t) * (size_t)hkv * D * 2;
         char *k = device_poison(cache), *v = device_poison(cache);
         CUDA_OK(rc_rotary_kv(qkv, q, k, v, t, pos0, hq, hkv, theta, NULL));
@@ -194,14 +198,14 @@ static void test_rotary(void **state)
     report("rotary", &worst, seed);
 }
 
-static void test_flat(void **state)
-{
+static void test_flat(void **state) {
     (void)state;
     uint64_t seed = setting("RC_GPU_TEST_SEED", 10), random = seed;
     Worst worst = {0, 0, 0};
     for (int c = random_cases(40); c > 0; c--) {
         int64_t n = 8 * any_size(&random, 1, 100000);
-        void *x = device_normal(n, next_random(&random), 1), *y = device_normal(n, next_random(&random), 3);
+        void *x = device_normal(n, next_random(&random), 1),
+             *y = device_normal(n, next_random(&random), 3);
         float *a = host_floats(x, n), *b = host_floats(y, n);
         double *want = doubles(n);
         for (int64_t i = 0; i < n; i++)
@@ -219,11 +223,11 @@ static void test_flat(void **state)
 }
 
 /* Moments, the same numbers whatever the length, an odd length, and the scrub. */
-static void test_fill(void **state)
-{
+static void test_fill(void **state) {
     (void)state;
     const int64_t n = 1000003;
-    void *x = device_normal(n, 42, 2), *again = device_normal(n - 1234, 42, 2), *other = device_normal(n, 43, 2);
+    void *x = device_normal(n, 42, 2), *again = device_normal(n - 1234, 42, 2),
+         *other = device_normal(n, 43, 2);
     float *a = host_floats(x, n), *b = host_floats(again, n - 1234), *c = host_floats(other, n);
     double sum = 0, square = 0, fourth = 0, cross = 0;
     for (int64_t i = 0; i < n; i++) {
@@ -243,12 +247,12 @@ static void test_fill(void **state)
     cudaFree(x), cudaFree(again), cudaFree(other);
 }
 
-int main(void)
-{
+int main(void) {
     need_gpu("test_gpu_elementwise");
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rmsnorm), cmocka_unit_test(test_swiglu_and_quantize), cmocka_unit_test(test_rotary),
-        cmocka_unit_test(test_flat),    cmocka_unit_test(test_fill),
+        cmocka_unit_test(test_rmsnorm), cmocka_unit_test(test_swiglu_and_quantize),
+        cmocka_unit_test(test_rotary),  cmocka_unit_test(test_flat),
+        cmocka_unit_test(test_fill),
     };
     printf("kernel %s\n", rc_kernel_version("elementwise"));
     return cmocka_run_group_tests(tests, NULL, NULL);

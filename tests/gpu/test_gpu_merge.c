@@ -1,5 +1,6 @@
-/* Merge by log-sum-exp against fp64: 1 to 64 parts, empty parts (LSE = -inf, outputs NaN) among them, rows
- * that every part leaves empty. Outputs are NaN beforehand; each case runs twice and must agree to the bit.
+/* Merge by log-sum-exp against fp64: 1 to 64 parts, empty parts (LSE = -inf, outputs NaN) among
+ * them, rows that every part leaves empty. Outputs are NaN beforehand; each case runs twice and
+ * must agree to the bit.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "gpu_support.h"
@@ -15,8 +16,7 @@ typedef struct Case {
 } Case;
 
 /* LSE of a part: of any size, -inf one time in eight; rows divisible by 11 are empty everywhere. */
-static void fill_lse(Case *c, int part, uint64_t *random)
-{
+static void fill_lse(Case *c, int part, uint64_t *random) {
     float *lse = malloc((size_t)c->rows * 4 + 4);
     assert_non_null(lse);
     for (int64_t r = 0; r < c->rows; r++) {
@@ -30,12 +30,11 @@ static void fill_lse(Case *c, int part, uint64_t *random)
     c->host_lse[part] = lse;
 }
 
-static uint16_t *run_once(const Case *c, float **lse, bool with_lse)
-{
+static uint16_t *run_once(const Case *c, float **lse, bool with_lse) {
     void *o = device_poison((size_t)(c->rows + GUARD_ROWS) * D * 2);
     float *l = device_poison((size_t)(c->rows + GUARD_ROWS) * 4);
-    CUDA_OK(rc_merge((const void *const *)c->o, (const float *const *)c->lse, c->n, c->rows, o, with_lse ? l : NULL,
-                     NULL));
+    CUDA_OK(rc_merge((const void *const *)c->o, (const float *const *)c->lse, c->n, c->rows, o,
+                     with_lse ? l : NULL, NULL));
     CUDA_OK(cudaDeviceSynchronize());
     uint16_t *host = host_copy(o, (size_t)c->rows * D * 2);
     *lse = host_copy(l, (size_t)c->rows * 4);
@@ -46,12 +45,13 @@ static uint16_t *run_once(const Case *c, float **lse, bool with_lse)
     return host;
 }
 
-static void compare(const Case *c, const uint16_t *o, const float *lse, Worst *worst)
-{
-    double *want = malloc((size_t)c->rows * D * 8 + 8), *want_lse = malloc((size_t)c->rows * 8 + 8), top = 0;
+static void compare(const Case *c, const uint16_t *o, const float *lse, Worst *worst) {
+    double *want = malloc((size_t)c->rows * D * 8 + 8), *want_lse = malloc((size_t)c->rows * 8 + 8),
+           top = 0;
     assert_non_null(want);
     assert_non_null(want_lse);
-    rc_merge_reference((const float *const *)c->host_o, (const float *const *)c->host_lse, c->n, c->rows, want, want_lse);
+    rc_merge_reference((const float *const *)c->host_o, (const float *const *)c->host_lse, c->n,
+                       c->rows, want, want_lse);
     Sums sums = {0, 0};
     for (int64_t r = 0; r < c->rows; r++) {
         float row[D];
@@ -71,15 +71,15 @@ static void compare(const Case *c, const uint16_t *o, const float *lse, Worst *w
     free(want), free(want_lse);
 }
 
-static void check_case(Case *c, uint64_t *random, Worst *worst)
-{
+static void check_case(Case *c, uint64_t *random, Worst *worst) {
     for (int i = 0; i < c->n; i++) {
         c->o[i] = device_normal(c->rows * D, next_random(random), 1);
         fill_lse(c, i, random);
         c->host_o[i] = host_floats(c->o[i], c->rows * D);
     }
     float *lse, *again_lse, *none;
-    uint16_t *o = run_once(c, &lse, true), *again = run_once(c, &again_lse, true), *quiet = run_once(c, &none, false);
+    uint16_t *o = run_once(c, &lse, true), *again = run_once(c, &again_lse, true),
+             *quiet = run_once(c, &none, false);
     assert_memory_equal(o, again, (size_t)c->rows * D * 2);
     assert_memory_equal(o, quiet, (size_t)c->rows * D * 2);
     assert_memory_equal(lse, again_lse, (size_t)c->rows * 4);
@@ -92,8 +92,7 @@ static void check_case(Case *c, uint64_t *random, Worst *worst)
     }
 }
 
-static void test_random(void **state)
-{
+static void test_random(void **state) {
     (void)state;
     uint64_t seed = setting("RC_GPU_TEST_SEED", 6), random = seed;
     Worst worst = {0, 0, 0};
@@ -107,8 +106,7 @@ static void test_random(void **state)
     report("merge", &worst, seed);
 }
 
-static void test_refusals(void **state)
-{
+static void test_refusals(void **state) {
     (void)state;
     const void *o[1] = {NULL};
     const float *lse[1] = {NULL};
@@ -119,10 +117,10 @@ static void test_refusals(void **state)
     assert_null(rc_kernel_version("nothing"));
 }
 
-int main(void)
-{
+int main(void) {
     need_gpu("test_gpu_merge");
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_random), cmocka_unit_test(test_refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_random),
+                                       cmocka_unit_test(test_refusals)};
     printf("kernel %s\n", rc_kernel_version("merge"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -96,6 +96,29 @@ static bool check_gpu(prop_case *c, const programs_case *k, const rc_program *p,
     return true;
 }
 
+/* Rows of the ops that multiply nothing: norms over t x D, SwiGLU over t x FFN/TP, rotary over t and the heads
+ * of this GPU, the merge of N partial outputs over t x heads. */
+static bool check_rows(prop_case *c, const programs_case *k, const rc_program *p, uint32_t gpu) {
+    int n = k->rq.layout.cp, tp = k->rq.layout.tp, hq = k->model.heads / tp;
+    int hkv = k->model.kv_heads > tp ? k->model.kv_heads / tp : 1;
+    int64_t t = sum_up(k, (int)(gpu / p->gpus_per_rank)).tokens;
+    for (size_t i = 0; i < p->task_count; i++) {
+        const rc_shape *s = programs_shape(p, i);
+        if (p->tasks[i].gpu != gpu || p->tasks[i].layer == p->layers)
+            continue;
+        if (s->part == RC_P_NORM)
+            PROP_CHECK(c, s->a == t && s->b == k->model.hidden, "norm of %ld x %ld", (long)s->a, (long)s->b);
+        if (s->part == RC_P_SWIGLU)
+            PROP_CHECK(c, s->a == t && s->b == rc_ceil_div(k->model.ffn, tp), "SwiGLU of %ld x %ld",
+                       (long)s->a, (long)s->b);
+        if (s->part == RC_P_ROTARY)
+            PROP_CHECK(c, s->a == t && s->hq == hq && s->hkv == hkv, "rotary of %ld", (long)s->a);
+        if (s->part == RC_P_MERGE)
+            PROP_CHECK(c, s->a == t * hq && s->b == n, "merge of %ld rows, %ld parts", (long)s->a, (long)s->b);
+    }
+    return true;
+}
+
 static bool counts_hold(prop_case *c) {
     programs_case k;
     rc_program p;
@@ -108,7 +131,7 @@ static bool counts_hold(prop_case *c) {
     bool fine = true;
     PROP_CHECK(c, p.layers == layers_of(&k), "%d layers", p.layers);
     for (uint32_t g = 0; fine && g < p.gpus; g++)
-        fine = check_gpu(c, &k, &p, g);
+        fine = check_gpu(c, &k, &p, g) && check_rows(c, &k, &p, g);
     rc_program_free(&p);
     return fine;
 }

@@ -5,6 +5,10 @@
  *   programs_play   one op a task; the test says how many ticks each task takes
  *   programs_index  where the attentions and messages of a ring stand in a program
  *
+ * A test of the forward room defines PROGRAMS_FAKE_COSTS before it includes this: that puts a cost room of
+ * whole ticks in the place of the real one (every function of cost.h is defined here, so that the linker
+ * takes none of the library's), which makes a pass as exact as a program played by hand.
+ *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_TESTS_SUPPORT_PROGRAMS_H
 #define RC_TESTS_SUPPORT_PROGRAMS_H
@@ -188,5 +192,159 @@ PROP_UNUSED static bool programs_index_of(const rc_program *p, int steps, progra
     }
     return true;
 }
+
+/* ---------------------------------------------------------------- fake costs ---------- */
+#ifdef PROGRAMS_FAKE_COSTS
+#include "sim/cost/cost.h"
+#include "sim/forward/forward.h"
+
+typedef enum fake_kind {
+    FAKE_GEMM, FAKE_ATTENTION, FAKE_DECODE, FAKE_MERGE, FAKE_ELEMENTWISE, FAKE_COLLECTIVE, FAKE_KINDS
+} fake_kind;
+
+/* An op of `size` takes fixed + size * slope ticks. */
+struct rc_costs {
+    rc_machine machine;
+    int64_t fixed[FAKE_KINDS], slope[FAKE_KINDS], latency;
+    int64_t per_key;      /* of attention, besides */
+    double peer_rate, link_rate, spread;
+    rc_basis basis;
+    int fail;             /* a fake_kind that errs, FAKE_KINDS: messages do; -1: none does */
+};
+
+static rc_status fake_cost(const rc_costs *c, fake_kind kind, int64_t size, rc_cost *out, rc_error *err) {
+    if (c->fail == (int)kind)
+        return rc_fail(err, RC_E_INPUT, "no cost of kind %d", (int)kind);
+    *out = (rc_cost){(double)(c->fixed[kind] + size * c->slope[kind]) / RC_PS_PER_S, c->spread, c->basis};
+    return RC_OK;
+}
+
+rc_status rc_costs_open(const char *store, const rc_machine *m, rc_costs **out, rc_error *err) {
+    (void)store;
+    (void)m;
+    *out = NULL;
+    return rc_fail(err, RC_E_INTERNAL, "no store here");
+}
+
+void rc_costs_close(rc_costs *c) {
+    free(c);
+}
+
+rc_status rc_costs_retarget(rc_costs *c, const rc_machine *m, rc_error *err) {
+    (void)err;
+    c->machine = *m;
+    return RC_OK;
+}
+
+const rc_machine *rc_costs_machine(const rc_costs *c) {
+    return &c->machine;
+}
+
+rc_status rc_costs_view(const rc_costs *c, const rc_machine *m, rc_costs **out, rc_error *err) {
+    *out = malloc(sizeof **out);
+    if (!*out)
+        return rc_fail(err, RC_E_NOMEM, "no memory");
+    **out = *c;
+    (*out)->machine = *m;
+    return RC_OK;
+}
+
+const char *rc_basis_name(rc_basis b) {
+    (void)b;
+    return "fake";
+}
+
+rc_status rc_cost_gemm(const rc_costs *c, rc_dtype d, int64_t m, int64_t n, int64_t k, rc_cost *out,
+                       rc_error *err) {
+    (void)d;
+    return fake_cost(c, FAKE_GEMM, m * (n + k) / 64, out, err);
+}
+
+rc_status rc_cost_attention(const rc_costs *c, int causal, int64_t tq, int64_t tk, int hq, int hkv,
+                            rc_cost *out, rc_error *err) {
+    (void)hkv;
+    int64_t entries = rc_call_entries(&(rc_call){tq, tk, causal}) * hq;
+    rc_status st = fake_cost(c, FAKE_ATTENTION, entries, out, err);
+    out->p50 += (double)(c->per_key * tk) / RC_PS_PER_S;
+    return st;
+}
+
+rc_status rc_cost_decode(const rc_costs *c, int64_t batch, int64_t context, int hq, int hkv, rc_cost *out,
+                         rc_error *err) {
+    (void)hkv;
+    return fake_cost(c, FAKE_DECODE, batch * context * hq, out, err);
+}
+
+rc_status rc_cost_merge(const rc_costs *c, int64_t rows, int parts, rc_cost *out, rc_error *err) {
+    return fake_cost(c, FAKE_MERGE, rows * parts, out, err);
+}
+
+rc_status rc_cost_elementwise(const rc_costs *c, const char *op, int64_t tokens, int64_t width,
+                              rc_cost *out, rc_error *err) {
+    (void)op;
+    return fake_cost(c, FAKE_ELEMENTWISE, tokens * width / 64, out, err);
+}
+
+rc_status rc_cost_copy(const rc_costs *c, double bytes, rc_cost *out, rc_error *err) {
+    return fake_cost(c, FAKE_ELEMENTWISE, (int64_t)bytes, out, err);
+}
+
+rc_status rc_cost_collective(const rc_costs *c, const char *op, double bytes, int ranks, int nodes,
+                             rc_cost *out, rc_error *err) {
+    (void)op;
+    return fake_cost(c, FAKE_COLLECTIVE, (int64_t)bytes / 64 * nodes + ranks, out, err);
+}
+
+rc_status rc_cost_p2p(const rc_costs *c, double bytes, int same_node, rc_p2p *out, rc_error *err) {
+    (void)bytes;
+    (void)same_node;
+    if (c->fail == (int)FAKE_KINDS)
+        return rc_fail(err, RC_E_INPUT, "no cost of messages");
+    *out = (rc_p2p){(double)c->latency / RC_PS_PER_S, c->peer_rate, c->link_rate, c->spread, c->basis};
+    return RC_OK;
+}
+
+/* Everything that a forward pass needs; `x` holds the model and the sequences. */
+typedef struct fake_pass {
+    programs_case x;
+    rc_costs costs;
+    rc_spec spec;
+} fake_pass;
+
+PROP_UNUSED static void fake_costs(prop_case *c, rc_costs *k) {
+    memset(k, 0, sizeof *k);
+    strcpy(k->machine.name, "fake");
+    k->machine.memory = 1e18;
+    k->machine.bf16_rate = 1e15;
+    k->machine.gpus_per_node = 8;
+    k->machine.nic_rate = 1e9;
+    k->machine.launch = (double)prop_range(c, 0, 3000) / RC_PS_PER_S;
+    k->machine.ring_step = (double)prop_range(c, 0, 5000) / RC_PS_PER_S;
+    k->machine.cached_step = (double)prop_range(c, 0, 5000) / RC_PS_PER_S;
+    for (int i = 0; i < FAKE_KINDS; i++) {
+        k->fixed[i] = prop_range(c, 0, 2000);
+        k->slope[i] = prop_range(c, 0, 9);
+    }
+    k->latency = prop_range(c, 0, 4000);
+    k->link_rate = 1e11 * (double)prop_range(c, 1, 1000);
+    k->peer_rate = k->link_rate * (0.3 + prop_unit(c));
+    k->basis = RC_MEASURED;
+    k->fail = -1;
+}
+
+/* variant NULL: any. At most `gpus` GPUs and `layers` layers (8 at least). */
+PROP_UNUSED static void fake_draw(prop_case *c, const char *variant, int gpus, int layers, fake_pass *f) {
+    do
+        programs_draw(c, !variant && prop_one_in(c, 4) ? RC_DECODE : RC_PREFILL, variant, &f->x);
+    while (f->x.rq.layout.tp * f->x.rq.layout.cp > gpus);
+    f->x.model.head_dim = 128;
+    f->x.model.layers = (int)prop_range(c, 8, layers);
+    fake_costs(c, &f->costs);
+    f->spec = (rc_spec){.model = &f->x.model, .costs = &f->costs, .layout = f->x.rq.layout,
+                        .phase = f->x.rq.phase, .variant = f->x.variant, .seqs = f->x.seqs,
+                        .seq_count = f->x.rq.seq_count, .eager = prop_one_in(c, 2),
+                        .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
+}
+#endif
 
 #endif

@@ -48,7 +48,7 @@ typedef struct prop_case {
     uint64_t seed;   /* what the random numbers of this case started from */
     uint64_t state;  /* splitmix64 */
     unsigned size;   /* about how big the case should be, >= 1 */
-    char why[512];   /* filled by PROP_CHECK */
+    char why[1280];  /* filled by PROP_CHECK */
 } prop_case;
 
 typedef bool (*prop_fn)(prop_case *c);

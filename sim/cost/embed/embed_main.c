@@ -1,5 +1,5 @@
-/* rc_embed OUT.db FILE.csv...: build the store that is compiled into the program. Runs at build time.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+/* rc_embed OUT.db FILE.csv...: build the store that is compiled into the program. Runs at build
+ * time. SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -7,22 +7,19 @@
 #include "sim/cost/store.h"
 
 /* The store is being built: there is none yet. */
-const unsigned char *rc_store_embedded(size_t *size)
-{
+const unsigned char *rc_store_embedded(size_t *size) {
     *size = 0;
     return NULL;
 }
 
-static rc_status build(const char *out, char **files, size_t n, rc_rows **sets, rc_error *err)
-{
+static rc_status build(const char *out, char **files, size_t n, rc_rows **sets, rc_error *err) {
     for (size_t i = 0; i < n; i++)
         RC_TRY(rc_store_read_csv(files[i], &sets[i], err));
     (void)unlink(out);
     return rc_store_write(out, sets, n, err);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     if (argc < 2) {
         (void)fprintf(stderr, "usage: rc_embed OUT.db FILE.csv...\n");
         return 2;

@@ -1,6 +1,6 @@
-/* The calibration store as bytes of this program. The assembler includes the file RC_EMBED_DB, which the
- * build makes from results/ (embed_main.c): no text form in between, and the build sees the dependency.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+/* The calibration store as bytes of this program. The assembler includes the file RC_EMBED_DB,
+ * which the build makes from results/ (embed_main.c): no text form in between, and the build sees
+ * the dependency. SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/cost/store.h"
 
 __asm__(".section .rodata\n"
@@ -15,8 +15,7 @@ __asm__(".section .rodata\n"
 
 extern const unsigned char rc_embedded_db[], rc_embedded_end[];
 
-const unsigned char *rc_store_embedded(size_t *size)
-{
+const unsigned char *rc_store_embedded(size_t *size) {
     *size = (size_t)((uintptr_t)rc_embedded_end - (uintptr_t)rc_embedded_db);
     return rc_embedded_db;
 }

@@ -1,20 +1,20 @@
 /* Rows: the columns are those of schema.h, and what is written reads back.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "calib/row.c"
+#include "calib/record.c"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
 
-static rc_row example(void) {
-    rc_row r;
+static rc_record example(void) {
+    rc_record r;
     memset(&r, 0, sizeof r);
-    rc_row_set(r.machine, sizeof r.machine, "h200-sxm");
-    rc_row_set(r.gpu, sizeof r.gpu, "NVIDIA H200");
-    rc_row_set(r.state, sizeof r.state, "burst");
-    rc_row_set(r.op, sizeof r.op, "gemm");
-    rc_row_set(r.dtype, sizeof r.dtype, "fp8");
+    rc_record_set(r.machine, sizeof r.machine, "h200-sxm");
+    rc_record_set(r.gpu, sizeof r.gpu, "NVIDIA H200");
+    rc_record_set(r.state, sizeof r.state, "burst");
+    rc_record_set(r.op, sizeof r.op, "gemm");
+    rc_record_set(r.dtype, sizeof r.dtype, "fp8");
     r.a = 8192;
     r.b = 13312;
     r.c = 16384;
@@ -24,26 +24,24 @@ static rc_row example(void) {
     r.samples = 7;
     r.sm_mhz = r.power_w = (double)NAN;
     r.temp_c = 56;
-    rc_row_set(r.date, sizeof r.date, "2025-01-31T12:00:00Z");
-    rc_row_set(r.driver, sizeof r.driver, "580.159.04");
-    rc_row_set(r.cuda, sizeof r.cuda, "13.0");
-    rc_row_set(r.kernel, sizeof r.kernel, "cublasLt-13.1.0");
-    rc_row_set(r.commit, sizeof r.commit, "abc123");
-    rc_row_set(r.source, sizeof r.source, "published: A, B \"quoted\"");
+    rc_record_set(r.date, sizeof r.date, "2025-01-31T12:00:00Z");
+    rc_record_set(r.driver, sizeof r.driver, "580.159.04");
+    rc_record_set(r.cuda, sizeof r.cuda, "13.0");
+    rc_record_set(r.kernel, sizeof r.kernel, "cublasLt-13.1.0");
+    rc_record_set(r.commit, sizeof r.commit, "abc123");
+    rc_record_set(r.source, sizeof r.source, "published: A, B \"quoted\"");
     return r;
 }
 
-/* `n` copies of a row as CSV text; the caller frees. */
-static char *written(const rc_row *r, int n, size_t *size) {
-    char *text = NULL;
-    FILE *f = open_memstream(&text, size);
+/* `n` copies of a row as CSV text; the caller frees *text. */
+static void written(const rc_record *r, int n, char **text, size_t *size) {
+    FILE *f = open_memstream(text, size);
     assert_non_null(f);
     fputs("# a comment\n", f);
-    assert_int_equal(rc_row_write_header(f, NULL), RC_OK);
+    assert_int_equal(rc_record_write_header(f, NULL), RC_OK);
     for (int i = 0; i < n; i++)
-        assert_int_equal(rc_row_write(f, r, NULL), RC_OK);
+        assert_int_equal(rc_record_write(f, r, NULL), RC_OK);
     fclose(f);
-    return text;
 }
 
 static void test_columns(void **state) {
@@ -51,19 +49,20 @@ static void test_columns(void **state) {
     static const char *const names[] = {RC_STORE_COLUMNS};
     assert_int_equal(sizeof names / sizeof names[0], RC_STORE_NCOLUMNS);
     for (int i = 0; i < RC_STORE_NCOLUMNS; i++)
-        assert_string_equal(rc_row_columns()[i].name, names[i]);
+        assert_string_equal(rc_record_columns()[i].name, names[i]);
 }
 
 static void test_round_trip(void **state) {
     (void)state;
-    rc_row r = example(), *got = NULL;
+    rc_record r = example(), *got = NULL;
     rc_error err = {0};
     size_t size = 0, n = 0;
-    char *text = written(&r, 3, &size);
-    assert_int_equal(rc_rows_parse("x.csv", text, size, &got, &n, &err), RC_OK);
+    char *text = NULL;
+    written(&r, 3, &text, &size);
+    assert_int_equal(rc_records_parse("x.csv", text, size, &got, &n, &err), RC_OK);
     assert_int_equal(n, 3);
     for (size_t i = 0; i < n; i++) {
-        assert_true(rc_row_same_point(&got[i], &r));
+        assert_true(rc_record_same_point(&got[i], &r));
         assert_string_equal(got[i].source, r.source);
         assert_string_equal(got[i].date, r.date);
         assert_string_equal(got[i].nccl, "");
@@ -78,33 +77,34 @@ static void test_round_trip(void **state) {
 
 static void test_same_point(void **state) {
     (void)state;
-    rc_row x = example(), y = example();
+    rc_record x = example(), y = example();
     y.p50_s *= 2;
-    rc_row_set(y.date, sizeof y.date, "2026-01-01T00:00:00Z");
-    assert_true(rc_row_same_point(&x, &y));
+    rc_record_set(y.date, sizeof y.date, "2026-01-01T00:00:00Z");
+    assert_true(rc_record_same_point(&x, &y));
     y.d = 1;
-    assert_false(rc_row_same_point(&x, &y));
+    assert_false(rc_record_same_point(&x, &y));
     y = example();
-    rc_row_set(y.state, sizeof y.state, "sustained");
-    assert_false(rc_row_same_point(&x, &y));
+    rc_record_set(y.state, sizeof y.state, "sustained");
+    assert_false(rc_record_same_point(&x, &y));
 }
 
 static void test_bad_rows(void **state) {
     (void)state;
-    rc_row r = example(), *got = NULL;
+    rc_record r = example(), *got = NULL;
     rc_error err = {0};
     size_t size = 0, n = 0;
-    char *text = written(&r, 1, &size);
+    char *text = NULL;
+    written(&r, 1, &text, &size);
     char *at = strstr(text, "13312");
     assert_non_null(at);
     memcpy(at, "13x12", 5);
-    assert_int_not_equal(rc_rows_parse("x.csv", text, size, &got, &n, &err), RC_OK);
+    assert_int_not_equal(rc_records_parse("x.csv", text, size, &got, &n, &err), RC_OK);
     assert_int_equal(err.line, 3);
     assert_null(got);
     memcpy(at, "13312", 5);
     at = strstr(text, "machine");
     memcpy(at, "machina", 7);
-    assert_int_not_equal(rc_rows_parse("x.csv", text, size, &got, &n, &err), RC_OK);
+    assert_int_not_equal(rc_records_parse("x.csv", text, size, &got, &n, &err), RC_OK);
     assert_non_null(strstr(err.msg, "machine"));
     free(text);
 }

@@ -1,0 +1,122 @@
+/* The suites by name.
+ *
+ * Cheap suites run first: if the device is taken away half-way, what is missing is the tail of the
+ * largest one (gemm), whose own list is in order of importance. The seconds were read off one H200
+ * and serve to share out a budget.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "calib/catalog.h"
+
+#include <ctype.h>
+#include <string.h>
+
+static const rc_suite_info suites[RC_SUITE_COUNT] = {
+    {"memory", "device-to-device copies, 64 KiB to 8 GiB", rc_points_memory, 1, 1, 1},
+    {"host", "what the host pays: launches, graphs, events, synchronisation, NCCL group calls",
+     rc_points_host, 2, 0, 2},
+    {"merge", "merge of partial attention outputs by log-sum-exp", rc_points_merge, 1, 0, 1},
+    {"elementwise", "norms, residual, fp8 quantisation, SwiGLU, rotary and KV write",
+     rc_points_elementwise, 11, 7, 3},
+    {"decode", "split-KV attention of one token a sequence", rc_points_decode, 10, 0, 1},
+    {"attention", "prefill attention, full and causal, with and without a cached prefix",
+     rc_points_attention, 55, 56, 11},
+    {"gemm", "cuBLASLt products of Llama 3 405B and 70B layers, bf16 and fp8, TP 1 to 64",
+     rc_points_gemm, 85, 110, 28},
+    {"net", "NCCL send/recv and collectives over NVLink, shared memory, sockets (2 GPUs or more)",
+     rc_points_net, 60, 0, 40},
+};
+
+const rc_suite_info *rc_suite_info_of(rc_suite_id id) {
+    return &suites[id];
+}
+
+const char *const *rc_suite_names(void) {
+    static const char *names[RC_SUITE_COUNT + 2];
+    if (!names[0]) {
+        for (int i = 0; i < RC_SUITE_COUNT; i++)
+            names[i] = suites[i].name;
+        names[RC_SUITE_COUNT] = "all";
+    }
+    return names;
+}
+
+rc_status rc_suites_parse(const char *text, unsigned *set, rc_error *err) {
+    *set = 0;
+    const char *s = text;
+    do {
+        size_t n = strcspn(s, ",");
+        char word[32];
+        unsigned found = 0;
+        if (n >= sizeof word)
+            n = sizeof word - 1;
+        memcpy(word, s, n);
+        word[n] = '\0';
+        if (!strcmp(word, "all"))
+            found = (1u << RC_SUITE_COUNT) - 1;
+        for (unsigned i = 0; i < RC_SUITE_COUNT; i++)
+            if (!strcmp(word, suites[i].name))
+                found = 1u << i;
+        if (!found) {
+            const char *near = rc_nearest(word, rc_suite_names());
+            return rc_fail_at(err, RC_E_USAGE, "--suite", 0, 0,
+                              "no suite is called \"%s\"%s%s%s; `ringcast-calib list` shows them",
+                              word, near ? "; did you mean \"" : "", near ? near : "",
+                              near ? "\"?" : "");
+        }
+        *set |= found;
+        s += strcspn(s, ",");
+    } while (*s++ == ',');
+    return RC_OK;
+}
+
+rc_status rc_suites_print(FILE *f, rc_error *err) {
+    fprintf(f, "# %-12s %7s %7s %9s %9s  %s\n", "suite", "points", "hot", "full", "--quick",
+            "measures");
+    for (int i = 0; i < RC_SUITE_COUNT; i++) {
+        rc_points p = {0};
+        rc_status st = suites[i].points(&p, 8, err);
+        size_t hot = 0;
+        for (size_t k = 0; k < p.n; k++)
+            hot += p.v[k].sustained;
+        if (st == RC_OK)
+            fprintf(f, "  %-12s %7zu %7zu %7.0f s %7.0f s  %s\n", suites[i].name, p.n, hot,
+                    suites[i].burst_s + suites[i].sustained_s, suites[i].quick_s, suites[i].what);
+        rc_points_free(&p);
+        RC_TRY(st);
+    }
+    fprintf(
+        f,
+        "# points: measured in short bursts; hot: measured again on a heated chip (--state). Times "
+        "are about what one H200 takes; net: a transport on 8 GPUs.\n");
+    return RC_OK;
+}
+
+void rc_machine_name(const char *gpu, char *out, size_t size) {
+    char low[96];
+    size_t n = 0;
+    bool dash = false;
+    if (!strncmp(gpu, "NVIDIA ", 7))
+        gpu += 7;
+    for (; *gpu && n + 2 < sizeof low; gpu++) {
+        if (isalnum((unsigned char)*gpu)) {
+            if (dash && n)
+                low[n++] = '-';
+            dash = false;
+            low[n++] = (char)tolower((unsigned char)*gpu);
+        } else {
+            dash = true;
+        }
+    }
+    low[n] = '\0';
+    static const char *const chips[] = {"h100", "h200",  "h800", "h20",
+                                        "b200", "gh200", "a100", NULL};
+    size_t chip = strcspn(low, "-");
+    for (int i = 0; chips[i]; i++) {
+        if (strlen(chips[i]) != chip || strncmp(low, chips[i], chip))
+            continue;
+        const char *form = strstr(low, "pcie") ? "pcie" : strstr(low, "nvl") ? "nvl" : "sxm";
+        snprintf(out, size, "%s-%s", chips[i], form);
+        return;
+    }
+    snprintf(out, size, "%s", low);
+}

@@ -1,0 +1,39 @@
+/* ringcast-calib: times real kernels and NCCL transfers on the GPUs at hand, and stores what it
+ * measured in the table that the simulator reads. See docs/calibration.md.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "calib/catalog.h"
+#include "calib/options.h"
+#include "calib/run.h"
+
+#include <stdio.h>
+
+static rc_status dispatch(const rc_calib_options *o, rc_error *err) {
+    switch (o->command) {
+    case RC_CALIB_HELP:
+        rc_calib_usage(stdout);
+        return RC_OK;
+    case RC_CALIB_VERSION:
+        printf("ringcast-calib %s\n", RC_CALIB_VERSION_TEXT);
+        return RC_OK;
+    case RC_CALIB_LIST:
+        return rc_suites_print(stdout, err);
+    case RC_CALIB_RUN:
+        return rc_calib_run(o, err);
+    }
+    return rc_fail(err, RC_E_INTERNAL, "no such command");
+}
+
+int main(int argc, char **argv) {
+    rc_calib_options o;
+    rc_error err = {0};
+    char text[1100];
+    rc_status st = rc_calib_options_parse(argc, argv, &o, &err);
+    if (st == RC_OK)
+        st = dispatch(&o, &err);
+    if (st != RC_OK)
+        fprintf(stderr, "ringcast-calib: %s\n", rc_error_text(&err, text, sizeof text));
+    if (fflush(stdout) != 0 && st == RC_OK)
+        st = RC_E_IO;
+    return rc_exit_code(st);
+}

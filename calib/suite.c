@@ -1,0 +1,82 @@
+/* Input sets: how a point's tensors are laid out, several times over, in a suite's pools.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "calib/suite.h"
+
+#include <string.h>
+#include <time.h>
+
+#define MEMORY_SHARE 0.6
+
+size_t rc_align(size_t bytes) {
+    return (bytes + 1023) / 1024 * 1024;
+}
+
+rc_sets rc_sets_for(const rc_gpu *g, rc_need need) {
+    rc_sets s = {rc_align(need.in), rc_align(need.out), 1};
+    s.n = rc_bench_slots_wanted(g, need.in + need.out);
+    return s;
+}
+
+static double total(const rc_sets *s) {
+    return (double)s->n * ((double)s->in_stride + (double)s->out_stride);
+}
+
+bool rc_sets_fit(const rc_gpu *g, const rc_sets *s) {
+    return total(s) <= MEMORY_SHARE * (double)g->free_bytes;
+}
+
+rc_status rc_sets_check(const rc_gpu *g, const rc_sets *s, rc_error *err) {
+    if (rc_sets_fit(g, s))
+        return RC_OK;
+    return rc_fail(err, RC_E_UNMODELLED, "needs %.1f GB, over 60 %% of the %.1f GB free",
+                   total(s) / 1e9, (double)g->free_bytes / 1e9);
+}
+
+void rc_sets_pools(const rc_gpu *g, const rc_points *points, rc_need_fn need, const char *dtype,
+                   size_t *in, size_t *out) {
+    *in = *out = 0;
+    for (size_t i = 0; i < points->n; i++) {
+        const rc_point *p = &points->v[i];
+        if (dtype && strcmp(p->dtype, dtype))
+            continue;
+        rc_sets s = rc_sets_for(g, need(p));
+        if (!rc_sets_fit(g, &s))
+            continue;
+        if ((size_t)s.n * s.in_stride > *in)
+            *in = (size_t)s.n * s.in_stride;
+        if ((size_t)s.n * s.out_stride > *out)
+            *out = (size_t)s.n * s.out_stride;
+    }
+}
+
+void rc_calib_row(const rc_calib *c, const rc_point *p, const rc_measured *m, rc_record *row) {
+    time_t t = time(NULL);
+    struct tm utc;
+    memset(row, 0, sizeof *row);
+    rc_record_set(row->machine, sizeof row->machine, c->machine);
+    rc_record_set(row->gpu, sizeof row->gpu, c->gpu.name);
+    rc_record_set(row->state, sizeof row->state, c->bench.sustained ? "sustained" : "burst");
+    rc_record_set(row->op, sizeof row->op, p->op);
+    rc_record_set(row->variant, sizeof row->variant, m->variant[0] ? m->variant : p->variant);
+    rc_record_set(row->dtype, sizeof row->dtype, p->dtype);
+    row->a = p->a;
+    row->b = p->b;
+    row->c = p->c;
+    row->d = p->d;
+    row->p10_s = m->r.p10_s;
+    row->p50_s = m->r.p50_s;
+    row->p90_s = m->r.p90_s;
+    row->samples = m->r.samples;
+    row->sm_mhz = m->r.health.sm_mhz;
+    row->power_w = m->r.health.power_w;
+    row->temp_c = m->r.health.temp_c;
+    if (gmtime_r(&t, &utc))
+        strftime(row->date, sizeof row->date, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    rc_record_set(row->driver, sizeof row->driver, c->gpu.driver);
+    rc_record_set(row->cuda, sizeof row->cuda, c->gpu.cuda);
+    rc_record_set(row->nccl, sizeof row->nccl, m->nccl);
+    rc_record_set(row->kernel, sizeof row->kernel, m->kernel);
+    rc_record_set(row->commit, sizeof row->commit, c->commit);
+    rc_record_set(row->source, sizeof row->source, "measured");
+}

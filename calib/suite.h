@@ -1,0 +1,78 @@
+/* What a suite is, and what a run hands to it.
+ *
+ * A suite measures points one at a time. The driver (run.c) walks the list, looks at the budget and
+ * at what is there already, and stores the rows; the suite owns buffers and knows how to launch its
+ * op.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef RC_CALIB_SUITE_H
+#define RC_CALIB_SUITE_H
+#include "calib/bench.h"
+#include "calib/catalog.h"
+#include "calib/options.h"
+#include "calib/points.h"
+#include "calib/sink.h"
+
+typedef struct rc_calib {
+    const rc_calib_options *opt;
+    rc_gpu gpu;
+    rc_bench bench;
+    rc_sink sink;
+    char machine[48], commit[48];
+    int gpus;               /* GPUs for net */
+    double began, deadline; /* of the run and of the suite at hand; rc_now() clock */
+} rc_calib;
+
+/* What a suite says about one point. Text fields arrive empty. */
+typedef struct rc_measured {
+    rc_result r;
+    char variant[24]; /* replaces the point's when set */
+    char kernel[48];  /* what ran: a kernel's or a library's version */
+    char nccl[24];    /* set by what goes through NCCL */
+} rc_measured;
+
+typedef struct rc_suite {
+    /* Buffers for all points of the list. */
+    rc_status (*open)(rc_calib *c, const rc_points *points, void **self, rc_error *err);
+    /* RC_E_UNMODELLED: this point cannot be measured here; *err says why, and the run goes on. */
+    rc_status (*measure)(rc_calib *c, void *self, const rc_point *p, rc_measured *m, rc_error *err);
+    void (*close)(void *self);
+} rc_suite;
+
+extern const rc_suite rc_suite_gemm, rc_suite_attention, rc_suite_decode, rc_suite_merge,
+    rc_suite_elementwise, rc_suite_memory, rc_suite_host, rc_suite_net;
+
+/* Device bytes of one call: inputs (never written) and outputs (also what is updated in place). */
+typedef struct rc_need {
+    size_t in, out;
+} rc_need;
+typedef rc_need (*rc_need_fn)(const rc_point *p);
+
+/* How one point's input sets lie in the pools. */
+typedef struct rc_sets {
+    size_t in_stride, out_stride;
+    int n; /* sets; at least 1 */
+} rc_sets;
+
+rc_sets rc_sets_for(const rc_gpu *g, rc_need need);
+/* 60 % of the memory free at the start: points that need more are left out. */
+bool rc_sets_fit(const rc_gpu *g, const rc_sets *s);
+/* The pools that the list's points need, those that do not fit left out; only those of `dtype` when
+ * it is not NULL. */
+void rc_sets_pools(const rc_gpu *g, const rc_points *points, rc_need_fn need, const char *dtype,
+                   size_t *in, size_t *out);
+/* Fails with RC_E_UNMODELLED, naming the size, when a point does not fit. */
+rc_status rc_sets_check(const rc_gpu *g, const rc_sets *s, rc_error *err);
+size_t rc_align(size_t bytes); /* up to 1 KiB */
+
+/* Seconds of continuous large matrix products, before the sustained pass. */
+rc_status rc_gemm_heat(rc_calib *c, double seconds, rc_error *err);
+/* net on several GPUs: one child process a transport, its rows taken over. `done` counts rows. */
+rc_status rc_net_parent(rc_calib *c, size_t *done, rc_error *err);
+/* "2.28.9", or "" without NCCL. */
+void rc_nccl_version(char *out, size_t size);
+
+/* Fill a row's provenance and numbers. */
+void rc_calib_row(const rc_calib *c, const rc_point *p, const rc_measured *m, rc_record *row);
+
+#endif

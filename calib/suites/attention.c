@@ -1,0 +1,94 @@
+/* Prefill attention: rc_attn_forward, full and causal (bottom-right), bf16.
+ *
+ * Bytes: each of Q, K, V, O once, and the LSE; FLOPs: rc_attn_flops.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "calib/suite.h"
+#include "kernels/kernels.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Longest single call taken, at an optimistic 600 TFLOP/s (the list knows the same rule). */
+#define LONGEST_S 2.5
+
+typedef struct attn_suite {
+    rc_pool in, out, workspace;
+} attn_suite;
+
+typedef struct attn {
+    attn_suite *suite;
+    rc_sets sets;
+    rc_attn_args args;
+    size_t q_bytes, kv_bytes, o_bytes;
+} attn;
+
+static rc_need attn_need(const rc_point *p) {
+    size_t q = (size_t)(p->a * p->c) * 256, kv = (size_t)(p->b * p->d) * 256;
+    return (rc_need){rc_align(q) + 2 * rc_align(kv),
+                     rc_align(q) + (size_t)(p->a * p->c) * sizeof(float)};
+}
+
+static void attn_close(void *self) {
+    attn_suite *s = self;
+    if (!s)
+        return;
+    rc_pool_free(&s->in);
+    rc_pool_free(&s->out);
+    rc_pool_free(&s->workspace);
+    free(s);
+}
+
+static rc_status attn_open(rc_calib *c, const rc_points *points, void **self, rc_error *err) {
+    size_t in, out;
+    attn_suite *s = calloc(1, sizeof *s);
+    if (!s)
+        return rc_fail(err, RC_E_NOMEM, "out of memory");
+    rc_sets_pools(&c->gpu, points, attn_need, NULL, &in, &out);
+    rc_status st = rc_pool_reserve(&s->in, in, err);
+    if (st == RC_OK)
+        st = rc_pool_reserve(&s->out, out, err);
+    if (st == RC_OK)
+        st = rc_pool_fill_bf16(&c->gpu, &s->in, c->opt->seed, err);
+    if (st != RC_OK) {
+        attn_close(s);
+        return st;
+    }
+    *self = s;
+    return RC_OK;
+}
+
+static rc_status attn_launch(void *self, int slot, cudaStream_t stream, rc_error *err) {
+    attn *t = self;
+    rc_attn_args a = t->args;
+    const unsigned char *in = t->suite->in.p + (size_t)slot * t->sets.in_stride;
+    unsigned char *out = t->suite->out.p + (size_t)slot * t->sets.out_stride;
+    a.q = in;
+    a.k = in + t->q_bytes;
+    a.v = in + t->q_bytes + t->kv_bytes;
+    a.o = out;
+    a.lse = (float *)(void *)(out + t->o_bytes);
+    return rc_kernel_check(err, rc_attn_forward(&a, stream), "rc_attn_forward");
+}
+
+static rc_status attn_measure(rc_calib *c, void *self, const rc_point *p, rc_measured *m,
+                              rc_error *err) {
+    rc_need need = attn_need(p);
+    attn t = {.suite = self, .sets = rc_sets_for(&c->gpu, need)};
+    bool causal = !strcmp(p->variant, "causal");
+    RC_TRY(rc_sets_check(&c->gpu, &t.sets, err));
+    if (rc_attn_flops(p->a, p->b, (int)p->c, causal) / 600e12 > LONGEST_S)
+        return rc_fail(err, RC_E_UNMODELLED, "one call would take over %.1f s", LONGEST_S);
+    t.q_bytes = t.o_bytes = rc_align((size_t)(p->a * p->c) * 256);
+    t.kv_bytes = rc_align((size_t)(p->b * p->d) * 256);
+    t.args =
+        (rc_attn_args){.tq = p->a, .tk = p->b, .hq = (int)p->c, .hkv = (int)p->d, .causal = causal};
+    RC_TRY(rc_pool_reserve(&t.suite->workspace, rc_attn_workspace(&t.args), err));
+    t.args.workspace = t.suite->workspace.p;
+    rc_bench_op op = {attn_launch, &t, need.in + need.out, t.sets.n};
+    RC_TRY(rc_bench_run(&c->bench, &op, &m->r, err));
+    rc_record_set(m->kernel, sizeof m->kernel, rc_kernel_version("attention"));
+    return RC_OK;
+}
+
+const rc_suite rc_suite_attention = {attn_open, attn_measure, attn_close};

@@ -1,0 +1,68 @@
+/* Device-to-device copies: the HBM rate that everything memory-bound is held against.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "calib/suite.h"
+
+#include <stdlib.h>
+
+typedef struct copy_suite {
+    rc_pool in, out;
+} copy_suite;
+
+typedef struct copy {
+    copy_suite *suite;
+    rc_sets sets;
+    size_t bytes;
+} copy;
+
+static rc_need copy_need(const rc_point *p) {
+    return (rc_need){(size_t)p->a / 2, (size_t)p->a / 2};
+}
+
+static void copy_close(void *self) {
+    copy_suite *s = self;
+    if (!s)
+        return;
+    rc_pool_free(&s->in);
+    rc_pool_free(&s->out);
+    free(s);
+}
+
+static rc_status copy_open(rc_calib *c, const rc_points *points, void **self, rc_error *err) {
+    size_t in, out;
+    copy_suite *s = calloc(1, sizeof *s);
+    if (!s)
+        return rc_fail(err, RC_E_NOMEM, "out of memory");
+    rc_sets_pools(&c->gpu, points, copy_need, NULL, &in, &out);
+    rc_status st = rc_pool_reserve(&s->in, in, err);
+    if (st == RC_OK)
+        st = rc_pool_reserve(&s->out, out, err);
+    if (st == RC_OK)
+        st = rc_pool_fill_bf16(&c->gpu, &s->in, c->opt->seed, err);
+    if (st != RC_OK) {
+        copy_close(s);
+        return st;
+    }
+    *self = s;
+    return RC_OK;
+}
+
+static rc_status copy_launch(void *self, int slot, cudaStream_t stream, rc_error *err) {
+    copy *t = self;
+    RC_CUDA(cudaMemcpyAsync(t->suite->out.p + (size_t)slot * t->sets.out_stride,
+                            t->suite->in.p + (size_t)slot * t->sets.in_stride, t->bytes,
+                            cudaMemcpyDeviceToDevice, stream));
+    return RC_OK;
+}
+
+static rc_status copy_measure(rc_calib *c, void *self, const rc_point *p, rc_measured *m,
+                              rc_error *err) {
+    copy t = {self, rc_sets_for(&c->gpu, copy_need(p)), (size_t)p->a / 2};
+    RC_TRY(rc_sets_check(&c->gpu, &t.sets, err));
+    rc_bench_op op = {copy_launch, &t, (size_t)p->a, t.sets.n};
+    RC_TRY(rc_bench_run(&c->bench, &op, &m->r, err));
+    rc_record_set(m->kernel, sizeof m->kernel, "cudaMemcpyAsync");
+    return RC_OK;
+}
+
+const rc_suite rc_suite_memory = {copy_open, copy_measure, copy_close};

@@ -1,0 +1,92 @@
+/* Merge of partial attention outputs by log-sum-exp.
+ *
+ * A row is one token's one head: 128 bf16 numbers and a float. Bytes: rows (256 + 4) (parts + 1).
+ * The log-sum-exps come from the same fill: a float whose upper half is a normal bf16 number is
+ * that number, give or take its last bits.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "calib/suite.h"
+#include "kernels/kernels.h"
+
+#include <stdlib.h>
+
+enum { MAX_PARTS = 64 };
+
+typedef struct merge_suite {
+    rc_pool in, out;
+} merge_suite;
+
+typedef struct merge {
+    merge_suite *suite;
+    rc_sets sets;
+    int64_t rows;
+    int parts;
+    size_t part_o, part_lse; /* bytes of one part's output and LSE */
+} merge;
+
+/* An input set: parts of O, then parts of LSE. */
+static rc_need merge_need(const rc_point *p) {
+    size_t o = rc_align((size_t)p->a * 256), lse = rc_align((size_t)p->a * 4);
+    return (rc_need){(size_t)p->b * (o + lse), o + lse};
+}
+
+static void merge_close(void *self) {
+    merge_suite *s = self;
+    if (!s)
+        return;
+    rc_pool_free(&s->in);
+    rc_pool_free(&s->out);
+    free(s);
+}
+
+static rc_status merge_open(rc_calib *c, const rc_points *points, void **self, rc_error *err) {
+    size_t in, out;
+    merge_suite *s = calloc(1, sizeof *s);
+    if (!s)
+        return rc_fail(err, RC_E_NOMEM, "out of memory");
+    rc_sets_pools(&c->gpu, points, merge_need, NULL, &in, &out);
+    rc_status st = rc_pool_reserve(&s->in, in, err);
+    if (st == RC_OK)
+        st = rc_pool_reserve(&s->out, out, err);
+    if (st == RC_OK)
+        st = rc_pool_fill_bf16(&c->gpu, &s->in, c->opt->seed, err);
+    if (st != RC_OK) {
+        merge_close(s);
+        return st;
+    }
+    *self = s;
+    return RC_OK;
+}
+
+static rc_status merge_launch(void *self, int slot, cudaStream_t stream, rc_error *err) {
+    merge *t = self;
+    const void *o[MAX_PARTS];
+    const float *lse[MAX_PARTS];
+    const unsigned char *in = t->suite->in.p + (size_t)slot * t->sets.in_stride;
+    unsigned char *out = t->suite->out.p + (size_t)slot * t->sets.out_stride;
+    for (int i = 0; i < t->parts; i++) {
+        o[i] = in + (size_t)i * t->part_o;
+        lse[i] = (const float *)(const void *)(in + (size_t)t->parts * t->part_o +
+                                               (size_t)i * t->part_lse);
+    }
+    return rc_kernel_check(
+        err, rc_merge(o, lse, t->parts, t->rows, out, (float *)(void *)(out + t->part_o), stream),
+        "rc_merge");
+}
+
+static rc_status merge_measure(rc_calib *c, void *self, const rc_point *p, rc_measured *m,
+                               rc_error *err) {
+    rc_need need = merge_need(p);
+    merge t = {.suite = self, .sets = rc_sets_for(&c->gpu, need), .rows = p->a, .parts = (int)p->b};
+    RC_TRY(rc_sets_check(&c->gpu, &t.sets, err));
+    if (p->b > MAX_PARTS)
+        return rc_fail(err, RC_E_UNMODELLED, "over %d parts are not measured", MAX_PARTS);
+    t.part_o = rc_align((size_t)p->a * 256);
+    t.part_lse = rc_align((size_t)p->a * 4);
+    rc_bench_op op = {merge_launch, &t, need.in + need.out, t.sets.n};
+    RC_TRY(rc_bench_run(&c->bench, &op, &m->r, err));
+    rc_record_set(m->kernel, sizeof m->kernel, rc_kernel_version("merge"));
+    return RC_OK;
+}
+
+const rc_suite rc_suite_merge = {merge_open, merge_measure, merge_close};

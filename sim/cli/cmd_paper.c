@@ -1,0 +1,120 @@
+/* ringcast paper: every table and stated point of arXiv 2411.01783v3, predicted against printed.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdio.h>
+#include <string.h>
+#include "sim/cli/flags.h"
+#include "sim/report/paper.h"
+
+#ifndef RC_VERSION
+#define RC_VERSION "0.0.0"
+#endif
+
+enum { MAX_DRAWS = 4096, MAX_THREADS = 8 };
+
+typedef struct paper_flags {
+    const char *out, *store, *data;
+    rc_many sets;
+    int64_t draws, seed, threads;
+    bool json, csv, fit, overwrite, no_plots, quiet, stats;
+} paper_flags;
+
+static rc_status parse(int argc, char **argv, paper_flags *f, bool *helped, rc_error *err) {
+    const rc_flag flags[] = {
+        {"--out", RC_FLAG_TEXT, &f->out, "DIR", "tables, summary.json and plots (default results/paper)"},
+        {"--overwrite", RC_FLAG_BOOL, &f->overwrite, NULL, "replace what is in the folder"},
+        {"--no-plots", RC_FLAG_BOOL, &f->no_plots, NULL, "tables and summary only"},
+        {"--json", RC_FLAG_BOOL, &f->json, NULL, "summary.json to the terminal; files only with --out"},
+        {"--csv", RC_FLAG_BOOL, &f->csv, NULL, "all rows as CSV to the terminal; files only with --out"},
+        {"--fit", RC_FLAG_BOOL, &f->fit, NULL, "refit the machine's parameters and print them; no files"},
+        {"--set", RC_FLAG_MANY, &f->sets, "KEY=VALUE", "what if (machine.nic_rate=100Gb/s), on GTT"},
+        {"--draws", RC_FLAG_INT, &f->draws, "N", "draws behind p5 and p95 (default 32)"},
+        {"--seed", RC_FLAG_INT, &f->seed, "N", "seed of the draws (default 1)"},
+        {"--store", RC_FLAG_TEXT, &f->store, "FILE.db", "costs from this calibration store, not the embedded one"},
+        {"--data", RC_FLAG_TEXT, &f->data, "DIR", "the paper's figures from this folder"},
+        {"--threads", RC_FLAG_INT, &f->threads, "N", "threads (default: one a core, at most 8)"},
+        {"--stats", RC_FLAG_BOOL, &f->stats, NULL, "wall time and number of forward passes"},
+        {"--quiet", RC_FLAG_BOOL, &f->quiet, NULL, "the summary alone"},
+    };
+    const char *args[1];
+    size_t count;
+    f->draws = 32;
+    f->seed = 1;
+    RC_TRY(rc_flags_parse(argc, argv, flags, sizeof flags / sizeof flags[0],
+                          "usage: ringcast paper [flags]", args, 0, &count, helped, err));
+    if (f->draws > MAX_DRAWS)
+        return rc_fail_at(err, RC_E_USAGE, "--draws", 0, 0, "found %lld, expected 0 to %d",
+                          (long long)f->draws, MAX_DRAWS);
+    if (f->threads > MAX_THREADS)
+        return rc_fail_at(err, RC_E_USAGE, "--threads", 0, 0, "found %lld, expected 0 to %d",
+                          (long long)f->threads, MAX_THREADS);
+    if (f->json && f->csv)
+        return rc_fail(err, RC_E_USAGE, "--json and --csv exclude each other");
+    return RC_OK;
+}
+
+/* Where files go, or NULL for none. A folder that was named is refused when it has the files already; the
+ * default one is then left as it is, aloud. */
+static rc_status choose_folder(const paper_flags *f, const char **dir, bool *kept, rc_error *err) {
+    *kept = false;
+    *dir = f->out;
+    if (f->fit || (!f->out && (f->json || f->csv)))
+        *dir = NULL;
+    else if (!f->out)
+        *dir = "results/paper";
+    if (!*dir || f->overwrite)
+        return RC_OK;
+    rc_status st = rc_paper_may_write(*dir, !f->no_plots, f->out ? err : NULL);
+    if (st == RC_OK || f->out)
+        return st;
+    *kept = true;
+    *dir = NULL;
+    return RC_OK;
+}
+
+static rc_status show(const rc_paper *p, const paper_flags *f, rc_error *err) {
+    if (f->json)
+        return rc_paper_json(p, stdout, err);
+    if (f->csv)
+        return rc_paper_csv(p, stdout, err);
+    return rc_paper_print(p, f->quiet, f->stats, stdout, err);
+}
+
+static rc_status run(rc_paper *p, const paper_flags *f, const char *dir, bool kept, rc_error *err) {
+    if (f->fit)
+        return rc_paper_fit(p, stdout, err);
+    FILE *log = f->json || f->csv ? stderr : stdout;
+    RC_TRY(rc_paper_evaluate(p, err));
+    RC_TRY(show(p, f, err));
+    if (kept)
+        (void)fputs("# results/paper is there already and was left as it is (--overwrite replaces it)\n", log);
+    if (!dir)
+        return RC_OK;
+    RC_TRY(rc_paper_write(p, dir, !f->no_plots, f->overwrite, log, err));
+    if (!f->quiet)
+        (void)fprintf(log, "# written: %s\n", dir);
+    return RC_OK;
+}
+
+rc_status rc_cmd_paper(int argc, char **argv, rc_error *err) {
+    paper_flags f = {0};
+    const char *dir = NULL;
+    bool helped = false, kept = false;
+    rc_paper *p = NULL;
+    RC_TRY(parse(argc, argv, &f, &helped, err));
+    if (helped)
+        return RC_OK;
+    RC_TRY(choose_folder(&f, &dir, &kept, err));
+    rc_paper_options o = {.store = f.store,
+                          .data = f.data,
+                          .sets = f.sets.values,
+                          .set_count = f.sets.count,
+                          .draws = (int)f.draws,
+                          .seed = (uint64_t)f.seed,
+                          .threads = (int)f.threads,
+                          .figures = dir && !f.no_plots,
+                          .version = RC_VERSION};
+    RC_TRY(rc_paper_open(&o, &p, err));
+    rc_status st = run(p, &f, dir, kept, err);
+    rc_paper_close(p);
+    return st;
+}

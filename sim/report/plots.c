@@ -1,0 +1,38 @@
+/* The list of pictures.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/report/plots.h"
+#include <math.h>
+#include "sim/report/gnuplot.h"
+
+static const rc_plot plots[] = {
+    {"fig6a", 1200, 800, rc_plot_fig6a},   {"fig6b", 1200, 800, rc_plot_fig6b},
+    {"fig7", 1200, 800, rc_plot_fig7},     {"fig8", 1200, 800, rc_plot_fig8},
+    {"fig9", 1200, 800, rc_plot_fig9},     {"fig10", 1200, 800, rc_plot_fig10},
+    {"mfu", 1200, 800, rc_plot_mfu},       {"ttft-parity", 1200, 900, rc_plot_parity},
+};
+enum { PLOTS = sizeof plots / sizeof plots[0] };
+
+/* The same order as `plots`; tests/unit/test_report_rows.c holds the two together. */
+const char *const rc_paper_plot_names[PLOTS + 1] = {"fig6a", "fig6b", "fig7", "fig8", "fig9", "fig10",
+                                                    "mfu",   "ttft-parity", NULL};
+
+double rc_plot_time(const rc_paper *p, int job) {
+    return job == RC_JOB_NONE || p->jobs[job].status != RC_OK ? NAN : p->jobs[job].result.time;
+}
+
+void rc_plot_next(FILE *data) {
+    (void)fputs("\n\n", data);
+}
+
+rc_status rc_paper_write_plots(const rc_paper *p, const char *dir, bool overwrite, FILE *log,
+                               rc_error *err) {
+    char folder[1024];
+    bool drawn;
+    if (!p->options.figures)
+        return rc_fail(err, RC_E_INTERNAL, "plots were asked for but their jobs were not planned");
+    (void)snprintf(folder, sizeof folder, "%.900s/plots", dir);
+    RC_TRY(rc_gnuplot(plots, PLOTS, p, folder, overwrite, &drawn, err));
+    if (!drawn && log)
+        (void)fputs("# plots: SKIPPED, gnuplot was not found; everything else is written\n", log);
+    return RC_OK;
+}

@@ -1,0 +1,34 @@
+/* Fuzz target: config.json. What is accepted must have sensible numbers; what is refused, a
+ * message. SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "sim/model/model.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    rc_model m;
+    rc_memory mem;
+    rc_error e = {0};
+    rc_status st = rc_model_parse("fuzz.json", (const char *)data, size, &m, &e);
+    if (st != RC_OK) {
+        if (e.msg[0] == '\0' || e.status != st)
+            abort();
+        return 0;
+    }
+    rc_layout l = {.tp = 1,
+                   .cp = 4,
+                   .attn_weights = RC_BF16,
+                   .ffn_weights = RC_FP8,
+                   .act = RC_BF16,
+                   .kv = RC_BF16};
+    if (m.heads % m.kv_heads != 0 || !(rc_model_params(&m) > 0.0) ||
+        !isfinite(rc_model_params(&m)) || !isfinite(rc_model_attention_flops(&m, 1 << 20, 1 << 20)))
+        abort();
+    if (rc_model_memory(&m, &l, RC_PREFILL, "pass-kv", 1000, 1000, 96e9, &mem, &e) != RC_OK ||
+        !isfinite(mem.total))
+        abort();
+    return 0;
+}

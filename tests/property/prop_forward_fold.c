@@ -1,0 +1,128 @@
+/* Folding is exact: a pass simulated for a few layers of one GPU a rank takes as many ticks as one with every
+ * layer and every GPU, whatever the costs, the host, slow ranks and links, and overlap.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#define PROGRAMS_FAKE_COSTS
+#include "tests/support/programs.h"
+
+static bool pass(prop_case *c, const rc_spec *spec, bool unfold, rc_forward *out) {
+    rc_spec s = *spec;
+    rc_error err = {0};
+    s.unfold = unfold;
+    PROP_CHECK(c, rc_forward_run(&s, out, &err) == RC_OK, "%s: %.300s", s.variant, err.msg);
+    return true;
+}
+
+static bool compare(prop_case *c, const fake_pass *f) {
+    rc_forward folded, all;
+    const rc_spec *s = &f->spec;
+    if (!pass(c, s, false, &folded) || !pass(c, s, true, &all))
+        return false;
+    PROP_CHECK(c, folded.ticks == all.ticks,
+               "%s N %d tp %d eager %d layers %d (%d simulated): %ld folded, %ld unfolded", s->variant,
+               s->layout.cp, s->layout.tp, s->eager, s->model->layers, folded.layers_simulated,
+               (long)folded.ticks, (long)all.ticks);
+    PROP_CHECK(c, all.layers_simulated == s->model->layers, "%d layers", all.layers_simulated);
+    PROP_CHECK(c, all.gpus == (uint32_t)(s->layout.tp * s->layout.cp), "%u GPUs", all.gpus);
+    PROP_CHECK(c, folded.gpus == (uint32_t)s->layout.cp, "%u GPUs folded", folded.gpus);
+    return true;
+}
+
+static bool folded_is_unfolded(prop_case *c) {
+    fake_pass f;
+    fake_draw(c, NULL, 16, 24, &f);
+    return compare(c, &f);
+}
+
+/* The host takes a little less than the GPU for a layer, so that it gets ahead slowly: layers shorten for a
+ * while, and the head may wait for its launches long after the layers do not. */
+static bool folded_with_a_close_host(prop_case *c) {
+    fake_pass f;
+    do
+        fake_draw(c, prop_one_in(c, 3) ? NULL : "tp", 8, 40, &f);
+    while (f.spec.layout.tp > 1 && strcmp(f.spec.variant, "tp") == 0);
+    int64_t launch = prop_range(c, 500, 1000), spare = prop_range(c, 0, 400);
+    f.spec.eager = true;
+    f.costs.machine.launch = (double)launch / RC_PS_PER_S;
+    for (int i = 0; i < FAKE_KINDS; i++) {
+        f.costs.fixed[i] = prop_range(c, 0, launch);
+        f.costs.slope[i] = 0;
+    }
+    /* a layer of TP1: four GEMMs, four elementwise ops and the attention, nine launches */
+    f.costs.fixed[FAKE_ATTENTION] = f.costs.fixed[FAKE_DECODE] =
+        9 * launch + spare - 4 * f.costs.fixed[FAKE_GEMM] - 4 * f.costs.fixed[FAKE_ELEMENTWISE];
+    return compare(c, &f);
+}
+
+/* Ranks and links that differ: the ring settles in some layers, or is simulated whole. */
+static bool folded_with_unequal_ranks(prop_case *c) {
+    fake_pass f;
+    fake_draw(c, prop_one_in(c, 3) ? "pass-q" : prop_one_in(c, 2) ? "pass-kv" : "all-gather-kv", 12, 24, &f);
+    rc_what_if *w = &f.spec.what_if;
+    if (prop_one_in(c, 2)) {
+        w->slow_rank = (int)prop_below(c, (uint64_t)f.spec.layout.cp);
+        w->slow_speed = 0.125 * (double)prop_range(c, 1, 12);
+    }
+    if (prop_one_in(c, 2)) {
+        w->slow_link_rank = (int)prop_below(c, (uint64_t)f.spec.layout.cp);
+        w->slow_link = 0.1 + prop_unit(c);
+    }
+    if (prop_one_in(c, 2))
+        w->overlap_compute = 0.5 + 0.5 * prop_unit(c);
+    if (prop_one_in(c, 4))
+        w->overlap_comm = 0.5 + 0.5 * prop_unit(c);
+    return compare(c, &f);
+}
+
+/* A pass of ranks with the same work settles at once: folding does happen. (Ranks with unequal shares take
+ * turns at waiting for each other: their layers repeat after N, and all are simulated.) */
+static bool few_layers_are_simulated(prop_case *c) {
+    fake_pass f;
+    rc_forward out;
+    fake_draw(c, NULL, 16, 40, &f);
+    f.spec.eager = false;
+    if (f.spec.phase == RC_PREFILL) {
+        f.spec.seq_count = 1;
+        f.x.seqs[0].t *= 2 * f.spec.layout.cp;
+        f.x.seqs[0].p *= f.spec.layout.cp;
+    }
+    if (!pass(c, &f.spec, false, &out))
+        return false;
+    PROP_CHECK(c, out.layers_simulated == 4, "%s N %d: %d layers", f.spec.variant, f.spec.layout.cp,
+               out.layers_simulated);
+    return true;
+}
+
+static void test_alike(void **state) {
+    (void)state;
+    assert_true(prop_run("folded_is_unfolded", folded_is_unfolded, 24));
+}
+
+static void test_close_host(void **state) {
+    (void)state;
+    assert_true(prop_run("folded_with_a_close_host", folded_with_a_close_host, 24));
+}
+
+static void test_unequal(void **state) {
+    (void)state;
+    assert_true(prop_run("folded_with_unequal_ranks", folded_with_unequal_ranks, 24));
+}
+
+static void test_few_layers(void **state) {
+    (void)state;
+    assert_true(prop_run("few_layers_are_simulated", few_layers_are_simulated, 24));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_alike),
+        cmocka_unit_test(test_close_host),
+        cmocka_unit_test(test_unequal),
+        cmocka_unit_test(test_few_layers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

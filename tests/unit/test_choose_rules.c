@@ -1,0 +1,169 @@
+/* The selection rules: the equations by hand, the paper's Table 4, names and refusals.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "sim/base/csv.h"
+#include "sim/choose/choose.h"
+
+static const double PEAK = 800e12, ACHIEVED = 26e9, NOMINAL = 50e9;
+
+static rc_choose_input llama(double t, double p, double bw) {
+    return (rc_choose_input){.t = t, .p = p, .n = 4, .heads = 128, .kv_heads = 8, .e = 2.0, .c = PEAK,
+                             .bw = bw};
+}
+
+/* How often the rule picks Table 4's faster variant. */
+static int right_in_table_4(const char *name, double bw) {
+    const char *source = getenv("RC_SOURCE_DIR");
+    char path[1024];
+    rc_csv *csv = NULL;
+    rc_error err = {0};
+    rc_rule rule;
+    size_t p, t, kv, q;
+    int right = 0;
+    snprintf(path, sizeof path, "%s/scenarios/paper/data/table4_ttft_passkv_passq.csv",
+             source ? source : ".");
+    assert_int_equal(rc_csv_open(path, &csv, &err), RC_OK);
+    assert_int_equal(rc_rule_named(name, &rule, &err), RC_OK);
+    assert_true(rc_csv_find(csv, "P", &p) && rc_csv_find(csv, "T", &t));
+    assert_true(rc_csv_find(csv, "pass_kv_ms", &kv) && rc_csv_find(csv, "pass_q_ms", &q));
+    assert_int_equal(rc_csv_rows(csv), 14);
+    for (size_t i = 0; i < 14; i++) {
+        rc_decision d;
+        rc_choose_input in = llama(atof(rc_csv_text(csv, i, t)), atof(rc_csv_text(csv, i, p)), bw);
+        assert_int_equal(rc_choose(&rule, &in, &d, &err), RC_OK);
+        right += d.choice == rc_choose_oracle(atof(rc_csv_text(csv, i, kv)), atof(rc_csv_text(csv, i, q)));
+    }
+    rc_csv_close(csv);
+    return right;
+}
+
+static void table_4_counts(void **state) {
+    (void)state;
+    assert_int_equal(right_in_table_4("algorithm-1", ACHIEVED), 14);
+    assert_int_equal(right_in_table_4("algorithm-1", NOMINAL), 12);
+    assert_int_equal(right_in_table_4("algorithm-5", ACHIEVED), 13);
+    assert_int_equal(right_in_table_4("algorithm-5", NOMINAL), 11);
+    assert_int_equal(right_in_table_4("empirical", ACHIEVED), 4);
+    assert_int_equal(right_in_table_4("empirical", NOMINAL), 4);
+}
+
+static void equations_by_hand(void **state) {
+    (void)state;
+    rc_choose_input in = llama(12800, 115200, NOMINAL);
+    rc_choose_test t = rc_equation_1(&in);
+    assert_float_equal(t.left, 0.1, 1e-12);
+    assert_float_equal(t.right, 0.125, 1e-12);
+    assert_true(t.holds);
+    t = rc_equation_2(&in); /* 4 x 800e12 x 8 x 2 / (2 x 128 x 50e9) */
+    assert_float_equal(t.right, 4000.0, 1e-6);
+    assert_true(t.holds);
+    t = rc_equation_3(&in); /* 4 x 2 x 800e12 / (4 x 50e9) */
+    assert_float_equal(t.left, 128000.0, 1e-9);
+    assert_float_equal(t.right, 32000.0, 1e-6);
+    assert_true(t.holds);
+}
+
+static void a_decision_shows_its_tests(void **state) {
+    (void)state;
+    rc_rule rule;
+    rc_decision d;
+    rc_choose_input in = llama(3200, 124800, ACHIEVED);
+    assert_int_equal(rc_rule_named("algorithm-5", &rule, NULL), RC_OK);
+    assert_int_equal(rc_choose(&rule, &in, &d, NULL), RC_OK);
+    assert_int_equal(d.choice, RC_CHOOSE_PASS_Q);
+    assert_string_equal(rc_choice_name(d.choice), "pass-q");
+    assert_int_equal(d.tests, 2);
+    assert_float_equal(d.test[0].left, 3200.0, 1e-9);
+    assert_float_equal(d.test[0].right, 7692.307692, 1e-5);
+    assert_float_equal(d.test[1].left, 0.025, 1e-12);
+    assert_float_equal(d.test[1].right, 0.125 - 4.0 * 3200.0 * 26e9 / (4.0 * 800e12 * 2.0), 1e-12);
+    assert_int_equal(rc_rule_named("empirical", &rule, NULL), RC_OK);
+    assert_int_equal(rc_choose(&rule, &in, &d, NULL), RC_OK);
+    assert_int_equal(d.tests, 1);
+    assert_float_equal(d.test[0].left, -1.059 * log(3200.0) + 1.145 * log(0.025) + 12.112, 1e-9);
+}
+
+static void other_coefficients(void **state) {
+    (void)state;
+    rc_rule rule = {RC_RULE_EMPIRICAL, 0.0, 1.0, 0.0}; /* ln(miss) > 0: never */
+    rc_decision d;
+    rc_choose_input in = llama(1000, 1000, ACHIEVED);
+    assert_int_equal(rc_choose(&rule, &in, &d, NULL), RC_OK);
+    assert_int_equal(d.choice, RC_CHOOSE_PASS_Q);
+    rule.gamma = 1.0; /* from 1/e on */
+    assert_int_equal(rc_choose(&rule, &in, &d, NULL), RC_OK);
+    assert_int_equal(d.choice, RC_CHOOSE_PASS_KV);
+    assert_float_equal(rc_rule_frontier(&rule, &in), exp(-1.0), 1e-12);
+    rule.beta = -1.0;
+    assert_true(isnan(rc_rule_frontier(&rule, &in)));
+}
+
+static void oracle(void **state) {
+    (void)state;
+    assert_int_equal(rc_choose_oracle(1.0, 2.0), RC_CHOOSE_PASS_KV);
+    assert_int_equal(rc_choose_oracle(2.0, 1.0), RC_CHOOSE_PASS_Q);
+    assert_int_equal(rc_choose_oracle(1.0, 1.0), RC_CHOOSE_PASS_KV);
+}
+
+static void refuse(rc_choose_input in, const char *expected) {
+    rc_error err = {0};
+    rc_decision d;
+    rc_rule rule = {.kind = RC_RULE_ALGORITHM_1};
+    assert_int_equal(rc_choose(&rule, &in, &d, &err), RC_E_INPUT);
+    assert_string_equal(err.msg, expected);
+}
+
+static void bad_input(void **state) {
+    (void)state;
+    rc_choose_input in = llama(0, 10, ACHIEVED);
+    refuse(in, "T is 0, expected at least one new token");
+    in = llama(10, -1, ACHIEVED);
+    refuse(in, "P is -1, expected 0 or more cached tokens");
+    in = llama(10, 0, 0.0);
+    refuse(in, "BW is 0, expected bytes/s above 0");
+    in = llama(10, 0, ACHIEVED);
+    in.heads = 4;
+    refuse(in, "N_H is 4 and N_KV 8, expected N_H >= N_KV >= 1");
+    in = llama(10, 0, ACHIEVED);
+    in.n = 0;
+    refuse(in, "N is 0, expected at least 1 CP rank");
+    in = llama(10, 0, ACHIEVED);
+    in.c = NAN;
+    refuse(in, "C is nan, expected FLOP/s above 0");
+    in = llama(10, 0, ACHIEVED);
+    in.e = -2.0;
+    refuse(in, "e is -2, expected bytes per element above 0");
+}
+
+static void names(void **state) {
+    (void)state;
+    rc_rule rule;
+    rc_error err = {0};
+    for (int k = 0; k < RC_RULE_COUNT; k++) {
+        assert_int_equal(rc_rule_named(rc_rule_names()[k], &rule, &err), RC_OK);
+        assert_int_equal(rule.kind, k);
+        assert_string_equal(rc_rule_name(rule.kind), rc_rule_names()[k]);
+    }
+    assert_null(rc_rule_names()[RC_RULE_COUNT]);
+    assert_int_equal(rc_rule_named("algoritm-1", &rule, &err), RC_E_INPUT);
+    assert_string_equal(err.msg, "unknown rule 'algoritm-1' (did you mean 'algorithm-1'?); expected "
+                                 "algorithm-1, algorithm-5 or empirical");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(table_4_counts),      cmocka_unit_test(equations_by_hand),
+        cmocka_unit_test(a_decision_shows_its_tests), cmocka_unit_test(other_coefficients),
+        cmocka_unit_test(oracle),              cmocka_unit_test(bad_input),
+        cmocka_unit_test(names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,339 @@
+/* Look-ups against a synthetic store whose truth is known (tests/support/cost_store.h).
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/support/cost_store.h"
+
+static rc_costs *costs;
+
+static int setup(void **state) {
+    (void)state;
+    char path[512];
+    rc_machine m = syn_machine();
+    if (!syn_write(syn_path(path, sizeof path, "test_cost_lookup"), 0.0) ||
+        rc_costs_open(path, &m, &costs, NULL) != RC_OK)
+        return -1;
+    return unlink(path);
+}
+
+static int teardown(void **state) {
+    (void)state;
+    rc_costs_close(costs);
+    return 0;
+}
+
+static void near(double got, double want, double relative) {
+    if (!(fabs(got / want - 1.0) <= relative))
+        fail_msg("got %.6g, expected %.6g within %.3g %%", got, want, 100.0 * relative);
+}
+
+static void fails(rc_status got, rc_status want, const rc_error *err, const char *text) {
+    assert_int_equal(got, want);
+    assert_string_equal(err->msg, text);
+}
+
+static rc_costs *view(const rc_machine *m) {
+    rc_costs *v = NULL;
+    assert_int_equal(rc_costs_view(costs, m, &v, NULL), RC_OK);
+    return v;
+}
+
+static void test_points_are_returned(void **state) {
+    (void)state;
+    rc_cost c;
+    assert_int_equal(rc_cost_gemm(costs, RC_BF16, 4096, 2304, 16384, &c, NULL), RC_OK);
+    near(c.p50, syn_gemm(4096, 2304, 16384, false), 1e-9);
+    near(c.spread, 0.02, 1e-9);
+    assert_int_equal(c.basis, RC_MEASURED);
+    assert_int_equal(rc_cost_gemm(costs, RC_FP8, 64, 16384, 6656, &c, NULL), RC_OK);
+    near(c.p50, syn_gemm(64, 16384, 6656, true), 1e-9);
+    assert_int_equal(rc_cost_attention(costs, 0, 800, 32000, 16, 1, &c, NULL), RC_OK);
+    near(c.p50, syn_full(800, 32000, 16), 1e-9);
+    assert_int_equal(c.basis, RC_MEASURED);
+    assert_int_equal(rc_cost_attention(costs, 1, 8192, 8192, 8, 1, &c, NULL), RC_OK);
+    near(c.p50, syn_square(8192, 8), 1e-9);
+    assert_int_equal(rc_cost_decode(costs, 4, 65536, 16, 1, &c, NULL), RC_OK);
+    near(c.p50, syn_decode(4, 65536, 1), 1e-9);
+    assert_int_equal(rc_cost_merge(costs, 4096, 4, &c, NULL), RC_OK);
+    near(c.p50, syn_stream(4096.0 * (256 * 5 + 16)), 1e-9);
+    assert_int_equal(rc_cost_elementwise(costs, "rmsnorm_fp8", 16384, 16384, &c, NULL), RC_OK);
+    near(c.p50, syn_stream(16384.0 * 16384 * 3), 1e-9);
+    assert_int_equal(rc_cost_elementwise(costs, "rotary_kv", 4096, 16001, &c, NULL), RC_OK);
+    near(c.p50, syn_stream(4096.0 * 18 * 128 * 4), 1e-9);
+    assert_int_equal(rc_cost_copy(costs, 1048576.0, &c, NULL), RC_OK);
+    near(c.p50, syn_stream(2097152.0), 1e-9);
+    assert_int_equal(c.basis, RC_MEASURED);
+}
+
+static void test_between_points(void **state) {
+    (void)state;
+    rc_cost c;
+    assert_int_equal(rc_cost_gemm(costs, RC_BF16, 3000, 2304, 16384, &c, NULL), RC_OK);
+    near(c.p50, syn_gemm(3000, 2304, 16384, false), 0.01);
+    assert_int_equal(c.basis, RC_MEASURED);
+    assert_int_equal(rc_cost_attention(costs, 0, 5000, 50000, 16, 1, &c, NULL), RC_OK);
+    near(c.p50, syn_full(5000, 50000, 16), 0.01);
+    assert_int_equal(rc_cost_attention(costs, 1, 20000, 20000, 16, 1, &c, NULL), RC_OK);
+    near(c.p50, syn_square(20000, 16), 0.01);
+    assert_int_equal(c.basis, RC_MEASURED);
+    assert_int_equal(rc_cost_decode(costs, 10, 100000, 16, 1, &c, NULL), RC_OK);
+    near(c.p50, syn_decode(10, 100000, 1), 0.05);
+    assert_int_equal(rc_cost_merge(costs, 100000, 5, &c, NULL), RC_OK);
+    near(c.p50, syn_stream(100000.0 * (256 * 6 + 20)), 0.05);
+}
+
+static void test_beyond_points(void **state) {
+    (void)state;
+    rc_cost c;
+    assert_int_equal(rc_cost_gemm(costs, RC_BF16, 1000000, 2304, 16384, &c, NULL), RC_OK);
+    near(c.p50, syn_gemm(1000000, 2304, 16384, false), 0.01);
+    assert_int_equal(c.basis, RC_EXTRAPOLATED);
+    assert_int_equal(rc_cost_attention(costs, 1, 1000000, 1000000, 16, 1, &c, NULL), RC_OK);
+    near(c.p50, syn_square(1e6, 16), 0.01);
+    assert_int_equal(c.basis, RC_EXTRAPOLATED);
+    assert_int_equal(rc_cost_attention(costs, 0, 100000, 1000000, 16, 1, &c, NULL), RC_OK);
+    near(c.p50, syn_full(1e5, 1e6, 16), 0.02);
+    assert_int_equal(rc_cost_attention(costs, 0, 1, 16, 16, 1, &c, NULL), RC_OK);
+    assert_true(c.p50 > 2e-6 && c.p50 < 6e-6);
+    assert_int_equal(rc_cost_attention(costs, 1, 3, 3, 16, 1, &c, NULL), RC_OK);
+    near(c.p50, 5e-6, 0.1);
+    assert_int_equal(rc_cost_copy(costs, 1000.0, &c, NULL), RC_OK);
+    near(c.p50, syn_stream(2000.0), 0.01);
+    assert_int_equal(c.basis, RC_EXTRAPOLATED);
+}
+
+static void test_prefix_is_modelled(void **state) {
+    (void)state;
+    rc_cost c;
+    static const int64_t tq[] = {512, 3200, 12800}, p[] = {4096, 32000, 120000};
+    for (int i = 0; i < 3; i++) {
+        for (int j = 0; j < 3; j++) {
+            assert_int_equal(rc_cost_attention(costs, 1, tq[i], tq[i] + p[j], 16, 1, &c, NULL),
+                             RC_OK);
+            double q = (double)tq[i], k = (double)p[j];
+            near(c.p50, syn_square(q, 16) + syn_full(q, k, 16) - 5e-6, 0.03);
+            assert_int_equal(c.basis, RC_MODELLED);
+        }
+    }
+    /* fewer keys than queries: the first queries see none */
+    rc_cost d;
+    assert_int_equal(rc_cost_attention(costs, 1, 9000, 2048, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(costs, 1, 2048, 2048, 16, 1, &d, NULL), RC_OK);
+    near(c.p50, d.p50, 1e-12);
+}
+
+/* Rows behind a prefix, 20 % slower than the model would have it. */
+static void test_prefix_is_corrected(void **state) {
+    (void)state;
+    char path[512];
+    rc_machine m = syn_machine();
+    syn_store s = {.seed = 1};
+    assert_int_equal(rc_rows_create(&s.rows, NULL), RC_OK);
+    syn_attention(&s, "h200-sxm", 16);
+    for (int64_t tq = 800; tq <= 12800; tq *= 4)
+        for (int64_t p = 4096; p <= 131072; p *= 4)
+            syn_add(&s, "h200-sxm", "burst", "attention", "causal", "bf16", tq, tq + p, 16, 1,
+                    1.2 * (syn_square((double)tq, 16) + syn_full((double)tq, (double)p, 16) - 5e-6),
+                    "measured");
+    (void)unlink(syn_path(path, sizeof path, "test_cost_prefix"));
+    rc_costs *v = NULL;
+    assert_false(s.failed);
+    assert_int_equal(rc_store_write(path, &s.rows, 1, NULL), RC_OK);
+    assert_int_equal(rc_costs_open(path, &m, &v, NULL), RC_OK);
+    rc_rows_free(s.rows);
+    (void)unlink(path);
+    rc_cost c, zero, one;
+    assert_int_equal(rc_cost_attention(v, 1, 3200, 3200 + 16384, 16, 1, &c, NULL), RC_OK);
+    near(c.p50, 1.2 * (syn_square(3200, 16) + syn_full(3200, 16384, 16) - 5e-6), 1e-9);
+    assert_int_equal(c.basis, RC_MEASURED);
+    assert_int_equal(rc_cost_attention(v, 1, 2000, 2000 + 30000, 16, 1, &c, NULL), RC_OK);
+    near(c.p50, 1.2 * (syn_square(2000, 16) + syn_full(2000, 30000, 16) - 5e-6), 0.02);
+    assert_int_equal(rc_cost_attention(v, 1, 3200, 3200, 16, 1, &zero, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(v, 1, 3200, 3201, 16, 1, &one, NULL), RC_OK);
+    near(one.p50, zero.p50, 1e-3); /* no jump at the first key of a prefix */
+    assert_int_equal(rc_cost_attention(v, 1, 100000, 400000, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(c.basis, RC_MODELLED);
+    rc_costs_close(v);
+}
+
+static void test_other_heads(void **state) {
+    (void)state;
+    rc_cost c;
+    assert_int_equal(rc_cost_attention(costs, 0, 3200, 32000, 32, 2, &c, NULL), RC_OK);
+    near(c.p50, syn_full(6400, 32000, 16), 0.01); /* the same group: twice the rows */
+    assert_int_equal(c.basis, RC_EXTRAPOLATED);
+    assert_int_equal(rc_cost_attention(costs, 0, 12800, 32000, 4, 1, &c, NULL), RC_OK);
+    near(c.p50, syn_full(12800, 32000, 4), 0.01);
+    assert_int_equal(c.basis, RC_MODELLED);
+    assert_int_equal(rc_cost_attention(costs, 1, 32768, 32768, 128, 8, &c, NULL), RC_OK);
+    near(c.p50, syn_square(32768, 128), 0.01);
+    assert_int_equal(rc_cost_decode(costs, 2, 65536, 32, 2, &c, NULL), RC_OK);
+    near(c.p50, syn_decode(4, 65536, 1), 0.01);
+}
+
+static void test_other_shapes(void **state) {
+    (void)state;
+    rc_cost c;
+    assert_int_equal(rc_cost_gemm(costs, RC_BF16, 8192, 7168, 8192, &c, NULL), RC_OK);
+    near(c.p50, syn_gemm(8192, 7168, 8192, false), 0.05);
+    assert_int_equal(c.basis, RC_MODELLED);
+    assert_int_equal(rc_cost_gemm(costs, RC_BF16, 1, 16032, 16384, &c, NULL), RC_OK);
+    near(c.p50, syn_gemm(1, 16032, 16384, false), 0.05);
+    assert_int_equal(rc_cost_elementwise(costs, "swiglu", 8192, 3584, &c, NULL), RC_OK);
+    near(c.p50, syn_stream(8192.0 * 3584 * 6), 0.05);
+    assert_int_equal(c.basis, RC_MODELLED);
+    assert_int_equal(rc_cost_elementwise(costs, "rotary_kv", 8192, 8001, &c, NULL), RC_OK);
+    near(c.p50, syn_stream(8192.0 * 10 * 128 * 4), 0.05);
+}
+
+static void test_nothing_costs_nothing(void **state) {
+    (void)state;
+    rc_cost c = {.p50 = 1.0};
+    assert_int_equal(rc_cost_attention(costs, 0, 0, 100, 16, 1, &c, NULL), RC_OK);
+    assert_true(c.p50 == 0.0);
+    assert_int_equal(rc_cost_attention(costs, 1, 100, 0, 16, 1, &c, NULL), RC_OK);
+    assert_true(c.p50 == 0.0);
+    assert_int_equal(rc_cost_gemm(costs, RC_BF16, 0, 16, 16, &c, NULL), RC_OK);
+    assert_true(c.p50 == 0.0);
+    assert_int_equal(rc_cost_merge(costs, 1000, 1, &c, NULL), RC_OK);
+    assert_true(c.p50 == 0.0);
+    assert_int_equal(rc_cost_copy(costs, 0.0, &c, NULL), RC_OK);
+    assert_true(c.p50 == 0.0);
+}
+
+/* Half the matrix rate doubles what is compute-bound, less the floor; HBM the same for the rest. */
+static void test_transfer(void **state) {
+    (void)state;
+    rc_machine m = syn_machine();
+    (void)snprintf(m.name, sizeof m.name, "other");
+    m.gemm_ratio = 0.5;
+    m.attention_ratio = 0.8;
+    m.hbm_ratio = 0.25;
+    m.ratio_spread = 0.05;
+    rc_costs *v = view(&m);
+    rc_cost a, b;
+    assert_int_equal(rc_cost_gemm(costs, RC_BF16, 16384, 13312, 16384, &a, NULL), RC_OK);
+    assert_int_equal(rc_cost_gemm(v, RC_BF16, 16384, 13312, 16384, &b, NULL), RC_OK);
+    near(b.p50, 2e-6 + (a.p50 - 2e-6) * 2.0, 1e-9);
+    assert_int_equal(b.basis, RC_TRANSFERRED);
+    near(b.spread, hypot(0.02, 0.05), 1e-9);
+    assert_int_equal(rc_cost_gemm(costs, RC_FP8, 1, 13312, 16384, &a, NULL), RC_OK);
+    assert_int_equal(rc_cost_gemm(v, RC_FP8, 1, 13312, 16384, &b, NULL), RC_OK);
+    near(b.p50, 2e-6 + (a.p50 - 2e-6) * 4.0, 1e-9);
+    assert_int_equal(rc_cost_attention(costs, 1, 32768, 32768, 16, 1, &a, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(v, 1, 32768, 32768, 16, 1, &b, NULL), RC_OK);
+    near(b.p50, 2e-6 + (a.p50 - 2e-6) / 0.8, 1e-9);
+    assert_int_equal(rc_cost_elementwise(costs, "swiglu", 16384, 6656, &a, NULL), RC_OK);
+    assert_int_equal(rc_cost_elementwise(v, "swiglu", 16384, 6656, &b, NULL), RC_OK);
+    near(b.p50, 2e-6 + (a.p50 - 2e-6) * 4.0, 1e-9);
+    rc_costs_close(v);
+}
+
+static void test_views_and_retargets(void **state) {
+    (void)state;
+    rc_machine m = syn_machine();
+    rc_error err;
+    rc_cost a, b;
+    m.gemm_ratio = 0.5;
+    assert_int_equal(rc_cost_gemm(costs, RC_BF16, 16384, 13312, 16384, &a, NULL), RC_OK);
+    rc_costs *v = view(&m);
+    assert_true(rc_costs_machine(v)->gemm_ratio == 0.5);
+    m.gemm_ratio = 1.0;
+    assert_int_equal(rc_costs_retarget(v, &m, NULL), RC_OK);
+    assert_int_equal(rc_cost_gemm(v, RC_BF16, 16384, 13312, 16384, &b, NULL), RC_OK);
+    assert_true(a.p50 == b.p50 && b.basis == RC_MEASURED);
+    (void)snprintf(m.state, sizeof m.state, "sustained");
+    fails(rc_costs_retarget(v, &m, &err), RC_E_INPUT, &err,
+          "machine 'h200-sxm' rests on 'h200-sxm' (sustained); these costs are of 'h200-sxm' "
+          "(burst)");
+    rc_costs_close(v);
+}
+
+/* Hot rows exist of a few attention points, 10 % slower; they stand for the rest of attention. */
+static void test_states(void **state) {
+    (void)state;
+    char path[512];
+    rc_machine m = syn_machine();
+    rc_costs *v = NULL;
+    rc_cost c;
+    (void)snprintf(m.state, sizeof m.state, "sustained");
+    assert_true(syn_write(syn_path(path, sizeof path, "test_cost_states"), 0.0));
+    assert_int_equal(rc_costs_open(path, &m, &v, NULL), RC_OK);
+    (void)unlink(path);
+    assert_int_equal(rc_cost_attention(v, 0, 3200, 32000, 16, 1, &c, NULL), RC_OK);
+    near(c.p50, 1.1 * syn_full(3200, 32000, 16), 1e-9);
+    assert_int_equal(c.basis, RC_MEASURED);
+    assert_int_equal(rc_cost_attention(v, 0, 3200, 128000, 16, 1, &c, NULL), RC_OK);
+    near(c.p50, 1.1 * syn_full(3200, 128000, 16), 1e-9);
+    assert_int_equal(c.basis, RC_TRANSFERRED);
+    assert_int_equal(rc_cost_gemm(v, RC_BF16, 4096, 2304, 16384, &c, NULL), RC_OK);
+    near(c.p50, syn_gemm(4096, 2304, 16384, false), 1e-9);
+    assert_int_equal(c.basis, RC_TRANSFERRED);
+    rc_costs_close(v);
+}
+
+static void test_refusals(void **state) {
+    (void)state;
+    rc_cost c;
+    rc_error err;
+    fails(rc_cost_gemm(costs, RC_BF16, -1, 16, 16, &c, &err), RC_E_INPUT, &err,
+          "gemm: m is -1; expected 0 to 2^52");
+    fails(rc_cost_gemm(costs, RC_INT4, 1, 16, 16, &c, &err), RC_E_UNMODELLED, &err,
+          "gemm in int4 is not modelled: rows exist of bf16 and fp8 only");
+    fails(rc_cost_attention(costs, 0, 1, 16, 12, 8, &c, &err), RC_E_INPUT, &err,
+          "attention: 12 query heads on 8 KV heads; expected a multiple of the KV heads");
+    fails(rc_cost_merge(costs, 10, 0, &c, &err), RC_E_INPUT, &err,
+          "merge: parts is 0; expected 1 to 2^52");
+    fails(rc_cost_elementwise(costs, "swigluu", 1, 1, &c, &err), RC_E_INPUT, &err,
+          "'swigluu' is no elementwise op; did you mean 'swiglu'?");
+    fails(rc_cost_elementwise(costs, "rotary_kv", 1, 999, &c, &err), RC_E_INPUT, &err,
+          "rotary_kv: query heads is 0; expected 1 to 2^52");
+    fails(rc_cost_copy(costs, NAN, &c, &err), RC_E_INPUT, &err,
+          "copy: bytes is nan; expected 0 to 1e18");
+}
+
+static void test_no_rows(void **state) {
+    (void)state;
+    char path[512];
+    rc_machine m = syn_machine();
+    rc_costs *v = NULL;
+    rc_cost c;
+    rc_error err;
+    (void)snprintf(m.name, sizeof m.name, "mine");
+    (void)snprintf(m.base, sizeof m.base, "nobody");
+    assert_true(syn_write(syn_path(path, sizeof path, "test_cost_none"), 0.0));
+    assert_int_equal(rc_costs_open(path, &m, &v, NULL), RC_OK);
+    (void)unlink(path);
+    fails(rc_cost_gemm(v, RC_FP8, 1, 16, 16, &c, &err), RC_E_INPUT, &err,
+          "the calibration store has no rows of gemm in fp8 for machine 'nobody' (base of 'mine')");
+    fails(rc_cost_attention(v, 1, 1, 16, 16, 1, &c, &err), RC_E_INPUT, &err,
+          "the calibration store has no rows of attention (causal) for machine 'nobody' (base of "
+          "'mine')");
+    fails(rc_cost_decode(v, 1, 16, 16, 1, &c, &err), RC_E_INPUT, &err,
+          "the calibration store has no rows of decode for machine 'nobody' (base of 'mine')");
+    rc_costs_close(v);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_points_are_returned),
+        cmocka_unit_test(test_between_points),
+        cmocka_unit_test(test_beyond_points),
+        cmocka_unit_test(test_prefix_is_modelled),
+        cmocka_unit_test(test_prefix_is_corrected),
+        cmocka_unit_test(test_other_heads),
+        cmocka_unit_test(test_other_shapes),
+        cmocka_unit_test(test_nothing_costs_nothing),
+        cmocka_unit_test(test_transfer),
+        cmocka_unit_test(test_views_and_retargets),
+        cmocka_unit_test(test_states),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_no_rows),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

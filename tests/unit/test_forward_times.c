@@ -1,0 +1,125 @@
+/* Times of single ops and of the host inside a pass, worked out by hand, in ticks.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#define PROGRAMS_FAKE_COSTS
+#include "tests/support/programs.h"
+
+static fake_pass f;
+static rc_error err;
+
+/* Everything takes 100 ticks, messages 10 and a tick a byte. */
+static int setup(void **state) {
+    (void)state;
+    memset(&f, 0, sizeof f);
+    f.x.model = programs_model(9, 4, 2, 128, 256, 512);
+    f.x.seqs[0] = (rc_sequence){48, 0};
+    f.costs.machine = (rc_machine){.memory = 1e18, .bf16_rate = 1e15, .gpus_per_node = 8, .nic_rate = 1e9};
+    for (int i = 0; i < FAKE_KINDS; i++)
+        f.costs.fixed[i] = 100;
+    f.costs.latency = 10;
+    f.costs.link_rate = 1e12;
+    f.costs.fail = -1;
+    f.spec = (rc_spec){.model = &f.x.model, .costs = &f.costs, .variant = "pass-kv", .seqs = f.x.seqs,
+                       .seq_count = 1, .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
+    f.spec.layout = (rc_layout){.tp = 1, .cp = 3, .attn_weights = RC_BF16, .ffn_weights = RC_BF16,
+                                .act = RC_BF16, .kv = RC_BF16};
+    return 0;
+}
+
+static int64_t ticks(void) {
+    rc_forward out;
+    if (rc_forward_run(&f.spec, &out, &err) != RC_OK)
+        fail_msg("%s", err.msg);
+    return out.ticks;
+}
+
+/* Messages of 16 tokens * 2 * 2 heads * 128 * 2 bytes = 16384, two steps; then attention, merge and the
+ * eight other ops; norm and LM head at the end. */
+static void test_a_layer_by_hand(void **state) {
+    (void)state;
+    assert_int_equal(ticks(), 9 * (2 * (10 + 16384) + 100 + 100 + 8 * 100) + 200);
+    f.costs.peer_rate = 5e11; /* one peer gets half the rate */
+    assert_int_equal(ticks(), 9 * (2 * (10 + 32768) + 100 + 100 + 8 * 100) + 200);
+}
+
+/* Three ring steps a layer, each after a synchronisation: what the host works more shows in full. */
+static void test_ring_steps_show(void **state) {
+    (void)state;
+    f.spec.eager = true;
+    f.x.seqs[0].p = 30;
+    int64_t before = ticks();
+    f.costs.machine.ring_step = 7e-12;
+    assert_int_equal(ticks() - before, 9 * 3 * 7);
+    f.costs.machine.cached_step = 5e-12;
+    assert_int_equal(ticks() - before, 9 * 3 * (7 + 5));
+    f.x.seqs[0].p = 0;
+    f.costs.machine.cached_step = 0.0;
+    before = ticks();
+    f.costs.machine.cached_step = 5e-12; /* nothing is cached */
+    assert_int_equal(ticks(), before);
+}
+
+/* Rank 0 is late, so the outputs of the two others cross each other first; those to rank 0 then share its way
+ * in, and its own its way out: all take 16 tokens * 4 heads * 128 * 2 bytes = 16384, twice. */
+static void test_messages_share_the_way_in(void **state) {
+    (void)state;
+    rc_program p;
+    struct rc_sim *sim = NULL;
+    int found = 0;
+    f.spec.variant = "pass-q";
+    f.spec.what_if.slow_rank = 0;
+    f.spec.what_if.slow_speed = 0.001;
+    assert_int_equal(rc_forward_trace(&f.spec, &p, &sim, &err), RC_OK);
+    for (rc_id i = 0; i < p.task_count; i++) {
+        const rc_shape *s = programs_shape(&p, i);
+        if (s->kind != RC_T_MESSAGE || s->part != RC_P_ALL2ALL || s->bytes < 16384.0)
+            continue;
+        bool late = p.tasks[i].gpu == 0 || p.tasks[i].peer == 0;
+        assert_int_equal(rc_sim_op_end(sim, i) - rc_sim_op_start(sim, i), 10 + (late ? 2 : 1) * 16384);
+        found++;
+    }
+    assert_int_equal(found, 6 * p.layers);
+    rc_sim_destroy(sim);
+    rc_program_free(&p);
+}
+
+/* One launch over a long narrow call and a square one takes no less than the long one alone. */
+static void test_a_launch_takes_its_longest_call(void **state) {
+    (void)state;
+    f.spec.variant = "tp";
+    f.spec.layout.cp = 1;
+    f.x.seqs[0] = (rc_sequence){1, 9999};
+    f.x.seqs[1] = (rc_sequence){99, 0};
+    f.spec.seq_count = 2;
+    int64_t before = ticks();
+    f.costs.per_key = 1; /* 10,000 keys alone; together 14,950 entries are 100 rows of 150 keys */
+    assert_int_equal(ticks() - before, 9 * 10000);
+    f.costs.slope[FAKE_ATTENTION] = 3; /* 4 heads * 3 * 10,000 + 10,000 < 4 * 3 * 15,000 + 150 */
+    assert_int_equal(ticks() - before, 9 * (180000 + 150));
+}
+
+/* A link at half its rate: each of the two steps waits for it. */
+static void test_a_slow_link(void **state) {
+    (void)state;
+    f.spec.layout.cp = 2;
+    f.x.seqs[0].t = 32;
+    assert_int_equal(ticks(), 9 * (10 + 16384 + 100 + 100 + 8 * 100) + 200);
+    f.spec.what_if.slow_link_rank = 1;
+    f.spec.what_if.slow_link = 0.5;
+    assert_int_equal(ticks(), 9 * (10 + 32768 + 100 + 100 + 8 * 100) + 200);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_a_layer_by_hand, setup),
+        cmocka_unit_test_setup(test_ring_steps_show, setup),
+        cmocka_unit_test_setup(test_messages_share_the_way_in, setup),
+        cmocka_unit_test_setup(test_a_launch_takes_its_longest_call, setup),
+        cmocka_unit_test_setup(test_a_slow_link, setup),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,195 @@
+/* Machine files: the five of the repository, and one wrong line at a time.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/machine/machine.h"
+
+static const char good[] =
+    "machine: mine\n"
+    "description: a test\n"
+    "gpu: {name: G, memory: 80GB, hbm_rate: 3.35TB/s, bf16_rate: 989TFLOP/s,\n"
+    "  fp8_rate: 1979TFLOP/s, sms: 132, power: 700W}\n"
+    "node: {gpus: 8, nvlink_rate: 450GB/s, nvls: false}\n"
+    "network:\n"
+    "  transport: rdma\n"
+    "  nic_rate: 400Gb/s\n"
+    "  nic_line_rate: 46GB/s\n"
+    "  peer_rate: 26GB/s\n"
+    "  hop_latency: 33us\n"
+    "host: {launch: 5us}\n"
+    "calibration:\n"
+    "  base: other\n"
+    "  state: sustained\n"
+    "  base_rates: {bf16: 989TFLOP/s, fp8: 1979TFLOP/s, hbm: 4.8TB/s}\n"
+    "  transfer: {gemm: 0.72, attention: 85%, hbm: 0.5}\n";
+
+#define ENTRY(name, unit, value, interval)                                                         \
+    "  - {name: " name ", meaning: why, unit: " unit ", rows: [a, b], value: " value               \
+    ", interval: " interval "}\n"
+
+static rc_status parse(const char *from, const char *to, const char *more, rc_machine *m,
+                       rc_error *err) {
+    char text[8192];
+    const char *at = strstr(good, from);
+    assert_non_null(at);
+    (void)snprintf(text, sizeof text, "%.*s%s%s%s", (int)(at - good), good, to, at + strlen(from),
+                   more);
+    return rc_machine_parse("m.yaml", text, strlen(text), m, err);
+}
+
+static void says(const char *from, const char *to, const char *more, const char *text) {
+    char got[1200];
+    rc_machine m;
+    rc_error err = {0};
+    rc_status st = parse(from, to, more, &m, &err);
+    assert_string_equal(rc_error_text(&err, got, sizeof got), text);
+    assert_int_equal(st, RC_E_INPUT);
+}
+
+static void test_reads(void **state) {
+    (void)state;
+    rc_machine m;
+    assert_int_equal(parse("", "", "", &m, NULL), RC_OK);
+    assert_string_equal(m.name, "mine");
+    assert_string_equal(m.collectives, "other");
+    assert_string_equal(m.intra_transport, "nvlink");
+    assert_true(m.memory == 80e9 && m.hbm_rate == 3.35e12 && m.nic_rate == 50e9 && m.sms == 132);
+    assert_true(m.hop_latency == 33e-6 && m.attention_ratio == 0.85 && m.base_hbm_rate == 4.8e12);
+    assert_true(m.ring_step == 0.0 && m.ratio_spread == 0.0 && m.max_nodes == 0 && !m.nvls);
+    assert_int_equal(m.fitted_count, 0);
+}
+
+static void test_own_base_and_one_node(void **state) {
+    (void)state;
+    rc_machine m;
+    assert_int_equal(
+        parse("network:\n  transport: rdma\n  nic_rate: 400Gb/s\n  nic_line_rate: 46GB/s\n"
+              "  peer_rate: 26GB/s\n  hop_latency: 33us\n",
+              "", "", &m, NULL),
+        RC_OK);
+    assert_true(m.max_nodes == 1 && m.nic_rate == 0.0 && m.inter_transport[0] == '\0');
+    assert_int_equal(
+        parse("  base: other\n  state: sustained\n  base_rates: {bf16: 989TFLOP/s, fp8: "
+              "1979TFLOP/s, hbm: 4.8TB/s}\n  transfer: {gemm: 0.72, attention: 85%, hbm: "
+              "0.5}\n",
+              "  base: mine\n  state: burst\n", "", &m, NULL),
+        RC_OK);
+    assert_true(m.gemm_ratio == 1.0 && m.hbm_ratio == 1.0 && m.base_hbm_rate == m.hbm_rate);
+}
+
+static void test_fitted(void **state) {
+    (void)state;
+    rc_machine m;
+    assert_int_equal(parse("", "",
+                           "fitted:\n" ENTRY("gemm_ratio", "\"1\"", "0.7", "[0.68, 0.72]")
+                               ENTRY("ring_step", "s", "0.57ms", "[0.5ms, 0.6ms]"),
+                           &m, NULL),
+                     RC_OK);
+    assert_int_equal(m.fitted_count, 2);
+    assert_true(m.gemm_ratio == 0.7 && m.ring_step == 0.57e-3); /* over the stated values */
+    assert_string_equal(m.fitted[1].rows, "a,b");
+    assert_true(m.fitted[0].lo == 0.68 && m.fitted[0].hi == 0.72);
+}
+
+static void test_errors(void **state) {
+    (void)state;
+    says("host:", "hots:", "", "m.yaml:12:1: unknown key 'hots' (did you mean 'host'?)");
+    says("host: {launch: 5us}\n", "", "", "m.yaml:1:1: missing key 'host' at the top level");
+    says("{launch: 5us}", "{ring_step: 1us}", "", "m.yaml:12:7: missing key 'launch' in 'host'");
+    says("gpus: 8", "gpus: 8, gpus: 4", "", "m.yaml:5:17: duplicate key 'gpus', first on line 5");
+    says("3.35TB/s", "3.35TB", "",
+         "m.yaml:3:40: key 'hbm_rate': found '3.35TB', expected a bandwidth such as 2.4TB/s");
+    says("gpus: 8", "gpus: eight", "",
+         "m.yaml:5:14: key 'gpus': found 'eight', expected a whole number from 1 to 1024");
+    says("nvls: false", "nvls: maybe", "",
+         "m.yaml:5:45: key 'nvls': found 'maybe', expected true or false");
+    says("transport: rdma", "transport: rmda", "",
+         "m.yaml:7:14: key 'transport': found 'rmda', expected one of rdma, tcp (did you mean "
+         "'rdma'?)");
+    says("peer_rate: 26GB/s", "peer_rate: 60GB/s", "",
+         "m.yaml:10:14: peer_rate (6e+10 B/s) exceeds nic_line_rate (4.6e+10 B/s)");
+    says("nic_rate: 400Gb/s", "nic_rate: 100Gb/s", "",
+         "m.yaml:9:18: nic_line_rate (4.6e+10 B/s) exceeds nic_rate (1.25e+10 B/s)");
+    says("  transfer: {gemm: 0.72, attention: 85%, hbm: 0.5}\n", "", "",
+         "m.yaml:14:3: missing key 'transfer' in 'calibration'");
+    says("machine: mine", "machine: \"\"", "", "m.yaml:1:10: key 'machine' is empty");
+}
+
+static void test_fitted_errors(void **state) {
+    (void)state;
+    says("", "", "fitted:\n" ENTRY("gem_ratio", "\"1\"", "0.7", "[0.6, 0.8]"),
+         "m.yaml:19:12: fitted 'gem_ratio' is not a number of a machine; did you mean "
+         "'gemm_ratio'?");
+    says("", "", "fitted:\n" ENTRY("peer_rate", "GB/s", "26GB/s", "[20GB/s, 30GB/s]"),
+         "m.yaml:19:43: key 'unit' is 'GB/s'; 'peer_rate' is in 'B/s'");
+    says("", "", "fitted:\n" ENTRY("gemm_ratio", "\"1\"", "0.7", "[0.8, 0.9]"),
+         "m.yaml:19:85: key 'interval' [0.8, 0.9] does not hold the value 0.7");
+    says("", "", "fitted:\n" ENTRY("gemm_ratio", "\"1\"", "0.7", "[0.8]"),
+         "m.yaml:19:85: key 'interval' has 1 values; expected [low, high]");
+    says("", "",
+         "fitted:\n" ENTRY("launch", "s", "1us", "[1us, 1us]")
+             ENTRY("launch", "s", "1us", "[1us, 1us]"),
+         "m.yaml:20:12: 'launch' is fitted twice");
+    says("", "",
+         "fitted:\n" ENTRY("launch", "s", "1us", "[1us, 1us]")
+             ENTRY("ring_step", "s", "1us", "[1us, 1us]")
+                 ENTRY("cached_step", "s", "1us", "[1us, 1us]")
+                     ENTRY("hop_latency", "s", "1us", "[1us, 1us]")
+                         ENTRY("gemm_ratio", "\"1\"", "1", "[1, 1]")
+                             ENTRY("hbm_ratio", "\"1\"", "1", "[1, 1]"),
+         "m.yaml:19:3: key 'fitted' lists 6 parameters; at most 5 may be fitted");
+}
+
+static void test_repository_machines(void **state) {
+    (void)state;
+    static const char *const names[] = {"h100-sxm", "h200-sxm", "gtt", "gti", "h200x2"};
+    const char *root = getenv("RC_SOURCE_DIR");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char path[512], text[1200];
+        rc_machine m;
+        rc_error err;
+        (void)snprintf(path, sizeof path, "%s/scenarios/machines/%s.yaml",
+                       root != NULL ? root : ".", names[i]);
+        if (rc_machine_load(path, &m, &err) != RC_OK)
+            fail_msg("%s", rc_error_text(&err, text, sizeof text));
+        assert_string_equal(m.name, names[i]); /* the file's name is the machine's */
+        assert_string_equal(m.base, "h200-sxm");
+    }
+}
+
+static void test_fields(void **state) {
+    (void)state;
+    rc_machine m = {0};
+    size_t n = 0;
+    for (const char *const *name = rc_machine_fields(); *name != NULL; name++, n++) {
+        double *v = rc_machine_field(&m, *name);
+        assert_non_null(v);
+        assert_true(*v == 0.0);
+        *v = (double)n + 1.0;
+        assert_non_null(rc_machine_field_unit(*name));
+    }
+    assert_true(n == 20 && m.memory == 1.0 &&
+                m.base_hbm_rate == 20.0); /* none names another's number */
+    assert_null(rc_machine_field(&m, "sms"));
+    assert_null(rc_machine_field_unit("nothing"));
+    assert_string_equal(rc_machine_field_unit("peer_rate"), "B/s");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reads),         cmocka_unit_test(test_own_base_and_one_node),
+        cmocka_unit_test(test_fitted),        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_fitted_errors), cmocka_unit_test(test_repository_machines),
+        cmocka_unit_test(test_fields),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
