@@ -27,8 +27,8 @@ rc_status rc_choose_check(const rc_choose_input *in, rc_error *err) {
     if (in->n < 1)
         return rc_fail(err, RC_E_INPUT, "N is %d, expected at least 1 CP rank", in->n);
     if (in->kv_heads < 1 || in->heads < in->kv_heads)
-        return rc_fail(err, RC_E_INPUT, "N_H is %d and N_KV %d, expected N_H >= N_KV >= 1", in->heads,
-                       in->kv_heads);
+        return rc_fail(err, RC_E_INPUT, "N_H is %d and N_KV %d, expected N_H >= N_KV >= 1",
+                       in->heads, in->kv_heads);
     if (!positive(in->e))
         return rc_fail(err, RC_E_INPUT, "e is %g, expected bytes per element above 0", in->e);
     if (!positive(in->c))
@@ -98,7 +98,8 @@ static double all_to_all_share(const rc_choose_input *in) {
 }
 
 static rc_choose_test miss_rate_test(const rc_rule *rule, const rc_choose_input *in) {
-    rc_choose_test t = {"miss rate", "T/(T+P) >= 2 N_KV/N_H", rc_miss_rate(in), kv_over_q(in), false};
+    rc_choose_test t = {"miss rate", "T/(T+P) >= 2 N_KV/N_H", rc_miss_rate(in), kv_over_q(in),
+                        false};
     if (rule->kind == RC_RULE_ALGORITHM_5) {
         t.says = "T/(T+P) >= 2 N_KV/N_H - 4 T BW/(N C e)";
         t.right -= all_to_all_share(in);
@@ -115,7 +116,8 @@ static rc_choose_test empirical_test(const rc_rule *rule, const rc_choose_input 
     return t;
 }
 
-rc_status rc_choose(const rc_rule *rule, const rc_choose_input *in, rc_decision *out, rc_error *err) {
+rc_status rc_choose(const rc_rule *rule, const rc_choose_input *in, rc_decision *out,
+                    rc_error *err) {
     memset(out, 0, sizeof *out);
     RC_TRY(rc_choose_check(in, err));
     bool pass_kv = false;

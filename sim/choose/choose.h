@@ -1,17 +1,16 @@
 /* Choosing between ring pass-KV and ring pass-Q: the published rules as pure functions.
  *
- * A rule looks at one prefill of T new tokens after P cached ones on N CP ranks and names a variant;
- * it also reports the left and the right side of every test it made, so that a user can see how near
- * to the edge the decision was. Nothing here simulates: the oracle merely compares two times that the
- * caller obtained elsewhere.
+ * A rule looks at one prefill of T new tokens after P cached ones on N CP ranks and names a
+ * variant; it also reports the left and the right side of every test it made, so that a user can
+ * see how near to the edge the decision was. Nothing here simulates: the oracle merely compares two
+ * times that the caller obtained elsewhere.
  *
- * Units, and the reading that reproduces the published counts: T and P in tokens; N_H and N_KV are the
- * whole model's heads; C in FLOP/s and BW in bytes/s are those of ONE GPU, the one that stands for its
- * KV head in a CP group (a rank of TP8 nodes has eight of each; the factor cancels). Logarithms are
- * natural. With N = 4, e = 2, N_H = 128, N_KV = 8 and Table 4 of the paper (14 rows):
- *     C = 800e12, BW = 26e9 (achieved)   Algorithm 1 right 14 times, Algorithm 5 13 times
- *     C = 800e12, BW = 50e9 (nominal)    12 and 11
- *     the empirical rule, either way      4
+ * Units, and the reading that reproduces the published counts: T and P in tokens; N_H and N_KV are
+ * the whole model's heads; C in FLOP/s and BW in bytes/s are those of ONE GPU, the one that stands
+ * for its KV head in a CP group (a rank of TP8 nodes has eight of each; the factor cancels).
+ * Logarithms are natural. With N = 4, e = 2, N_H = 128, N_KV = 8 and Table 4 of the paper (14
+ * rows): C = 800e12, BW = 26e9 (achieved)   Algorithm 1 right 14 times, Algorithm 5 13 times C =
+ * 800e12, BW = 50e9 (nominal)    12 and 11 the empirical rule, either way      4
  * tests/unit/test_choose_rules.c holds these counts.
  *
  * Source: arXiv 2411.01783v3, equations 1 to 3, Algorithms 1 and 5, appendix D.
@@ -43,10 +42,10 @@ typedef struct rc_choose_test {
 } rc_choose_test;
 
 /* The input of these is taken as checked. */
-double rc_miss_rate(const rc_choose_input *in);              /* T / (T+P) */
-rc_choose_test rc_equation_1(const rc_choose_input *in);     /* Q is no larger than KV */
-rc_choose_test rc_equation_2(const rc_choose_input *in);     /* pass-KV hides; T, tokens */
-rc_choose_test rc_equation_3(const rc_choose_input *in);     /* pass-Q's ring hides; T+P, tokens */
+double rc_miss_rate(const rc_choose_input *in);          /* T / (T+P) */
+rc_choose_test rc_equation_1(const rc_choose_input *in); /* Q is no larger than KV */
+rc_choose_test rc_equation_2(const rc_choose_input *in); /* pass-KV hides; T, tokens */
+rc_choose_test rc_equation_3(const rc_choose_input *in); /* pass-Q's ring hides; T+P, tokens */
 
 typedef enum rc_rule_kind {
     RC_RULE_ALGORITHM_1, /* pass-KV if equation 2 holds, or T/(T+P) >= 2 N_KV/N_H */
@@ -73,10 +72,12 @@ typedef struct rc_decision {
     rc_choose_test test[RC_CHOOSE_TESTS]; /* all that the rule looks at, in its order */
 } rc_decision;
 
-rc_status rc_choose(const rc_rule *rule, const rc_choose_input *in, rc_decision *out, rc_error *err);
+rc_status rc_choose(const rc_rule *rule, const rc_choose_input *in, rc_decision *out,
+                    rc_error *err);
 
-/* The miss rate from which on the rule picks pass-KV at in->t (in->p is not looked at): 0 when it always
- * does, above 1 when it never does. NaN for an empirical rule with beta <= 0, which has no such side. */
+/* The miss rate from which on the rule picks pass-KV at in->t (in->p is not looked at): 0 when it
+ * always does, above 1 when it never does. NaN for an empirical rule with beta <= 0, which has no
+ * such side. */
 double rc_rule_frontier(const rc_rule *rule, const rc_choose_input *in);
 
 /* The faster of two times; pass-KV on a tie, as in the paper's rules. */

@@ -20,16 +20,22 @@ typedef struct paper_flags {
 
 static rc_status parse(int argc, char **argv, paper_flags *f, bool *helped, rc_error *err) {
     const rc_flag flags[] = {
-        {"--out", RC_FLAG_TEXT, &f->out, "DIR", "tables, summary.json and plots (default results/paper)"},
+        {"--out", RC_FLAG_TEXT, &f->out, "DIR",
+         "tables, summary.json and plots (default results/paper)"},
         {"--overwrite", RC_FLAG_BOOL, &f->overwrite, NULL, "replace what is in the folder"},
         {"--no-plots", RC_FLAG_BOOL, &f->no_plots, NULL, "tables and summary only"},
-        {"--json", RC_FLAG_BOOL, &f->json, NULL, "summary.json to the terminal; files only with --out"},
-        {"--csv", RC_FLAG_BOOL, &f->csv, NULL, "all rows as CSV to the terminal; files only with --out"},
-        {"--fit", RC_FLAG_BOOL, &f->fit, NULL, "refit the machine's parameters and print them; no files"},
-        {"--set", RC_FLAG_MANY, &f->sets, "KEY=VALUE", "what if (machine.nic_rate=100Gb/s), on GTT"},
+        {"--json", RC_FLAG_BOOL, &f->json, NULL,
+         "summary.json to the terminal; files only with --out"},
+        {"--csv", RC_FLAG_BOOL, &f->csv, NULL,
+         "all rows as CSV to the terminal; files only with --out"},
+        {"--fit", RC_FLAG_BOOL, &f->fit, NULL,
+         "refit the machine's parameters and print them; no files"},
+        {"--set", RC_FLAG_MANY, &f->sets, "KEY=VALUE",
+         "what if (machine.nic_rate=100Gb/s), on GTT"},
         {"--draws", RC_FLAG_INT, &f->draws, "N", "draws behind p5 and p95 (default 32)"},
         {"--seed", RC_FLAG_INT, &f->seed, "N", "seed of the draws (default 1)"},
-        {"--store", RC_FLAG_TEXT, &f->store, "FILE.db", "costs from this calibration store, not the embedded one"},
+        {"--store", RC_FLAG_TEXT, &f->store, "FILE.db",
+         "costs from this calibration store, not the embedded one"},
         {"--data", RC_FLAG_TEXT, &f->data, "DIR", "the paper's figures from this folder"},
         {"--threads", RC_FLAG_INT, &f->threads, "N", "threads (default: one a core, at most 8)"},
         {"--stats", RC_FLAG_BOOL, &f->stats, NULL, "wall time and number of forward passes"},
@@ -52,8 +58,8 @@ static rc_status parse(int argc, char **argv, paper_flags *f, bool *helped, rc_e
     return RC_OK;
 }
 
-/* Where files go, or NULL for none. A folder that was named is refused when it has the files already; the
- * default one is then left as it is, aloud. */
+/* Where files go, or NULL for none. A folder that was named is refused when it has the files
+ * already; the default one is then left as it is, aloud. */
 static rc_status choose_folder(const paper_flags *f, const char **dir, bool *kept, rc_error *err) {
     *kept = false;
     *dir = f->out;
@@ -86,7 +92,9 @@ static rc_status run(rc_paper *p, const paper_flags *f, const char *dir, bool ke
     RC_TRY(rc_paper_evaluate(p, err));
     RC_TRY(show(p, f, err));
     if (kept)
-        (void)fputs("# results/paper is there already and was left as it is (--overwrite replaces it)\n", log);
+        (void)fputs(
+            "# results/paper is there already and was left as it is (--overwrite replaces it)\n",
+            log);
     if (!dir)
         return RC_OK;
     RC_TRY(rc_paper_write(p, dir, !f->no_plots, f->overwrite, log, err));

@@ -3,7 +3,8 @@
  * Carry-over. A call on the base takes t. Of it `floor` = 2 us is the kernel's own latency (launch
  * in a graph, tail, fixed latencies), which no rate changes; the rest is bound by the matrix units,
  * C = flops / the base's peak, or by HBM, B = least bytes / the base's peak, whichever is larger.
- * On a machine whose matrix units run at r_m and whose HBM runs at r_h of the base's achieved rates,
+ * On a machine whose matrix units run at r_m and whose HBM runs at r_h of the base's achieved
+ * rates it takes
  *     t' = floor + (t - floor) * max(C / r_m, B / r_h) / max(C, B).
  * With both ratios 1 this is t exactly. What the op achieves of either peak is thus kept; what
  * binds may change between the parts.

@@ -177,7 +177,10 @@ static void load(rc_eventq *q, unsigned level, unsigned digit)
     do {
         more = next_key(q, &w, &key);
         RC_PREFETCH(&q->nodes[RC_KEY_SLOT(key)]);
-        rc_eventq_put_run_(q, key);
+        rc_eventq_key *at = q->tail++;
+        for (; key.time < at[-1].time; at--)
+            at[0] = at[-1];
+        rc_eventq_store_(at, key);
     } while (more);
 }
 

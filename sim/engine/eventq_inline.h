@@ -141,13 +141,17 @@ RC_INLINE rc_eventq_bucket *rc_eventq_bucket_(rc_eventq *q, uint64_t time)
 
 /* Insert a key before `limit` into the run, from the back: new events are mostly late, and one of
  * equal time stays behind those that came before it. No bounds test: what is before the head is no
- * later than now (see `run`). */
+ * later than now (see `run`). Halves are moved one by one, and volatile keeps the compiler from
+ * joining them: the time is wanted soonest, and goes from register to memory to register directly. */
 RC_INLINE void rc_eventq_put_run_(rc_eventq *q, rc_eventq_key key)
 {
-    rc_eventq_key *at = q->tail++;
-    for (; key.time < at[-1].time; at--)
-        at[0] = at[-1];
-    rc_eventq_store_(at, key);
+    volatile rc_eventq_key *at = q->tail++;
+    for (; key.time < at[-1].time; at--) {
+        at[0].time = at[-1].time;
+        at[0].id = at[-1].id;
+    }
+    at->time = key.time;
+    at->id = key.id;
 }
 
 /* Bring the earliest live event to run[head]; false when there is none. */

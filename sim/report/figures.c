@@ -20,9 +20,11 @@ static void plan_contexts(rc_paper *p) {
     rc_figures *f = &p->figures;
     for (int c = 0; c < RC_FIG_CONTEXTS; c++) {
         for (int n = 0; n < RC_FIG6A_CPS; n++)
-            f->fig6a[n][c] = job(p, RC_PAPER_GTT, TP, rc_fig_nodes[n], "pass-kv", rc_fig_contexts[c], 0);
+            f->fig6a[n][c] =
+                job(p, RC_PAPER_GTT, TP, rc_fig_nodes[n], "pass-kv", rc_fig_contexts[c], 0);
         for (int n = 0; n < RC_FIG6B_CPS; n++)
-            f->fig6b[n][c] = job(p, RC_PAPER_GTI, TP, rc_fig_nodes[n], "pass-kv", rc_fig_contexts[c], 0);
+            f->fig6b[n][c] =
+                job(p, RC_PAPER_GTI, TP, rc_fig_nodes[n], "pass-kv", rc_fig_contexts[c], 0);
     }
     for (int n = 0; n < RC_FIG7_NODES; n++) {
         f->fig7_cp[n] = job(p, RC_PAPER_GTT, TP, rc_fig_nodes[n], "pass-kv", RC_PAPER_TOTAL, 0);
@@ -59,8 +61,8 @@ static void plan_partial(rc_paper *p) {
                 double t = rc_fig10_t(i), total = t / rc_fig10_miss(k);
                 f->fig10[i][k][v] = RC_JOB_NONE;
                 if (total <= MAX_CONTEXT)
-                    f->fig10[i][k][v] = job(p, RC_PAPER_GTT, TP, 4, variants[v], (int64_t)t,
-                                            llround(total - t));
+                    f->fig10[i][k][v] =
+                        job(p, RC_PAPER_GTT, TP, 4, variants[v], (int64_t)t, llround(total - t));
             }
         }
     }

@@ -11,27 +11,28 @@
 
 enum { MAX_PLOTS = 32, PATH_SIZE = 1024, NOT_FOUND = 127 };
 
-/* Blue, vermilion, green, purple, orange, sky: told apart by every kind of colour vision (Okabe, Ito). */
-static const char preamble[] =
-    "set encoding utf8\n"
-    "set linetype 1 lc rgb '#0072B2' lw 2.5 pt 7 ps 1.1\n"
-    "set linetype 2 lc rgb '#D55E00' lw 2.5 pt 7 ps 1.1\n"
-    "set linetype 3 lc rgb '#009E73' lw 2.5 pt 7 ps 1.1\n"
-    "set linetype 4 lc rgb '#CC79A7' lw 2.5 pt 7 ps 1.1\n"
-    "set linetype 5 lc rgb '#E69F00' lw 2.5 pt 7 ps 1.1\n"
-    "set linetype 6 lc rgb '#56B4E9' lw 2.5 pt 7 ps 1.1\n"
-    "set border 3 lw 1.2 lc rgb '#555555'\n"
-    "set grid back lt 1 lc rgb '#e3e3e3' lw 1 dt solid\n"
-    "set tics nomirror out textcolor rgb '#333333'\n"
-    "set title font ',17' offset 0,0.6\n"
-    "set key reverse Left samplen 2 spacing 1.3\n"
-    "set datafile missing '-'\n";
+/* Blue, vermilion, green, purple, orange, sky: told apart by every kind of colour vision (Okabe,
+ * Ito). */
+static const char preamble[] = "set encoding utf8\n"
+                               "set linetype 1 lc rgb '#0072B2' lw 2.5 pt 7 ps 1.1\n"
+                               "set linetype 2 lc rgb '#D55E00' lw 2.5 pt 7 ps 1.1\n"
+                               "set linetype 3 lc rgb '#009E73' lw 2.5 pt 7 ps 1.1\n"
+                               "set linetype 4 lc rgb '#CC79A7' lw 2.5 pt 7 ps 1.1\n"
+                               "set linetype 5 lc rgb '#E69F00' lw 2.5 pt 7 ps 1.1\n"
+                               "set linetype 6 lc rgb '#56B4E9' lw 2.5 pt 7 ps 1.1\n"
+                               "set border 3 lw 1.2 lc rgb '#555555'\n"
+                               "set grid back lt 1 lc rgb '#e3e3e3' lw 1 dt solid\n"
+                               "set tics nomirror out textcolor rgb '#333333'\n"
+                               "set title font ',17' offset 0,0.6\n"
+                               "set key reverse Left samplen 2 spacing 1.3\n"
+                               "set datafile missing '-'\n";
 
 static void temp_path(char *out, const char *dir, const char *name, const char *end) {
     (void)snprintf(out, PATH_SIZE, "%.800s/%.100s.%s", dir, name, end);
 }
 
-static rc_status write_script(const rc_plot *plot, const void *ctx, const char *dir, rc_error *err) {
+static rc_status write_script(const rc_plot *plot, const void *ctx, const char *dir,
+                              rc_error *err) {
     static const char *const ends[3] = {"gp", "body", "dat"};
     char path[PATH_SIZE];
     FILE *f[3] = {0};
@@ -43,17 +44,22 @@ static rc_status write_script(const rc_plot *plot, const void *ctx, const char *
     }
     if (!bad) {
         (void)fprintf(f[0], "%s", preamble);
-        (void)fprintf(f[0], "set terminal pngcairo size %d,%d font 'Sans,14' background '#ffffff'\n",
+        (void)fprintf(f[0],
+                      "set terminal pngcairo size %d,%d font 'Sans,14' background '#ffffff'\n",
                       plot->width, plot->height);
-        (void)fprintf(f[0], "set output '%s.png'\nload '%s.body'\nset output\n", plot->name, plot->name);
+        (void)fprintf(f[0], "set output '%s.png'\nload '%s.body'\nset output\n", plot->name,
+                      plot->name);
         (void)fprintf(f[0], "reset\n%s", preamble);
         (void)fprintf(f[0], "set terminal svg size %d,%d font 'Sans,14' background '#ffffff'\n",
                       plot->width, plot->height);
-        (void)fprintf(f[0], "set output '%s.svg'\nload '%s.body'\nset output\n", plot->name, plot->name);
+        (void)fprintf(f[0], "set output '%s.svg'\nload '%s.body'\nset output\n", plot->name,
+                      plot->name);
         plot->draw(ctx, f[1], f[2]);
     }
-    for (int i = 0; i < 3; i++)
-        bad = (f[i] && (ferror(f[i]) != 0) | (fclose(f[i]) != 0)) || bad;
+    for (int i = 0; i < 3; i++) {
+        bad = (f[i] && ferror(f[i]) != 0) || bad;
+        bad = (f[i] && fclose(f[i]) != 0) || bad;
+    }
     return bad ? rc_fail_at(err, RC_E_IO, dir, 0, 0, "cannot write a plot script") : RC_OK;
 }
 
@@ -84,7 +90,8 @@ static rc_status read_complaint(const char *dir, const char *name, rc_error *err
 }
 
 /* One gnuplot a plot, all at once; every child is waited for. */
-static rc_status run_all(const rc_plot *plots, size_t count, const char *dir, bool *found, rc_error *err) {
+static rc_status run_all(const rc_plot *plots, size_t count, const char *dir, bool *found,
+                         rc_error *err) {
     pid_t child[MAX_PLOTS];
     rc_status st = RC_OK;
     size_t started = 0;
@@ -112,8 +119,8 @@ static rc_status run_all(const rc_plot *plots, size_t count, const char *dir, bo
     return st;
 }
 
-static rc_status move_picture(const char *from_dir, const char *to_dir, const char *name, const char *end,
-                              bool overwrite, rc_error *err) {
+static rc_status move_picture(const char *from_dir, const char *to_dir, const char *name,
+                              const char *end, bool overwrite, rc_error *err) {
     char from[PATH_SIZE], to[PATH_SIZE], *bytes = NULL;
     size_t size = 0;
     rc_outfile o;
@@ -156,14 +163,15 @@ static rc_status draw_in(const rc_plot *plots, size_t count, const void *ctx, co
     return RC_OK;
 }
 
-rc_status rc_gnuplot(const rc_plot *plots, size_t count, const void *ctx, const char *dir, bool overwrite,
-                     bool *drawn, rc_error *err) {
+rc_status rc_gnuplot(const rc_plot *plots, size_t count, const void *ctx, const char *dir,
+                     bool overwrite, bool *drawn, rc_error *err) {
     const char *base = getenv("TMPDIR");
     char temp[PATH_SIZE];
     *drawn = false;
     if (count > MAX_PLOTS)
         return rc_fail(err, RC_E_INTERNAL, "%zu plots, at most %d", count, MAX_PLOTS);
-    (void)snprintf(temp, sizeof temp, "%.700s/ringcast-plots-XXXXXX", base && *base ? base : "/tmp");
+    (void)snprintf(temp, sizeof temp, "%.700s/ringcast-plots-XXXXXX",
+                   base && *base ? base : "/tmp");
     if (!mkdtemp(temp))
         return rc_fail_at(err, RC_E_IO, temp, 0, 0, "cannot create a temporary folder: %s",
                           strerror(errno));

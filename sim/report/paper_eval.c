@@ -1,8 +1,8 @@
 /* Evaluation: jobs on threads, then each row's quantity from its finished jobs.
  *
- * All jobs draw from the same seed, so their p5 and p95 come from the same draws of the machine. A job that
- * does not fit in memory, or asks for something unmodelled, leaves its rows without a prediction and says
- * why; any other failure ends the run.
+ * All jobs draw from the same seed, so their p5 and p95 come from the same draws of the machine. A
+ * job that does not fit in memory, or asks for something unmodelled, leaves its rows without a
+ * prediction and says why; any other failure ends the run.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
@@ -47,8 +47,8 @@ static rc_status run_job(void *ctx, size_t item, rc_error *err) {
     if (r->wanted && !r->wanted[item])
         return RC_OK;
     rc_error why = {0};
-    j->status = forward(r->p, r->costs[j->machine], j, r->draws && j->draws ? r->p->options.draws : 0,
-                        &j->result, &why);
+    j->status = forward(r->p, r->costs[j->machine], j,
+                        r->draws && j->draws ? r->p->options.draws : 0, &j->result, &why);
     (void)snprintf(j->why, sizeof j->why, "%.150s", why.msg);
     if (j->status == RC_OK || j->status == RC_E_NOFIT || j->status == RC_E_UNMODELLED)
         return RC_OK;
@@ -79,7 +79,8 @@ static double flop_rate(const rc_paper *p, const rc_job *j) {
     return flops / ((double)j->tp * j->cp) / j->result.time;
 }
 
-static rc_status attention_rate(const rc_paper *p, const rc_costs *costs, double *out, rc_error *err) {
+static rc_status attention_rate(const rc_paper *p, const rc_costs *costs, double *out,
+                                rc_error *err) {
     int hq = p->model.heads / p->model.kv_heads;
     double t = STANDALONE_TOKENS;
     rc_cost cost;
@@ -104,7 +105,7 @@ static rc_status advantage(const rc_paper *p, const rc_costs *costs, int64_t t, 
 }
 
 /* Bisection to the token; NaN when one variant wins at both ends. */
-static rc_status tipping_point(const rc_paper *p, const rc_costs *costs, double *out, rc_error *err) {
+static rc_status bisect(const rc_paper *p, const rc_costs *costs, double *out, rc_error *err) {
     int64_t lo = TIPPING_LO, hi = TIPPING_HI;
     double at_lo, at_hi, at;
     *out = NAN;
@@ -122,6 +123,21 @@ static rc_status tipping_point(const rc_paper *p, const rc_costs *costs, double 
     }
     *out = (double)hi;
     return RC_OK;
+}
+
+/* NaN when the configuration has no result at all. */
+static rc_status tipping_point(const rc_paper *p, const rc_costs *costs, double *out,
+                               rc_error *err) {
+    rc_error why = {0};
+    rc_status st = bisect(p, costs, out, &why);
+    if (st == RC_OK)
+        return RC_OK;
+    *out = NAN;
+    if (st == RC_E_NOFIT || st == RC_E_UNMODELLED)
+        return RC_OK;
+    if (err)
+        *err = why;
+    return st;
 }
 
 static double ring_value(const rc_ring_times *r, rc_quantity q) {
@@ -152,8 +168,8 @@ static double gap(double a, double b) {
     return fabs(a - b) / fmin(a, b);
 }
 
-rc_status rc_paper_value(const rc_paper *p, const rc_costs *const costs[RC_PAPER_MACHINES], size_t row,
-                         double *out, rc_error *err) {
+rc_status rc_paper_value(const rc_paper *p, const rc_costs *const costs[RC_PAPER_MACHINES],
+                         size_t row, double *out, rc_error *err) {
     const rc_plan *plan = &p->plans[row];
     const rc_job *j[RC_PLAN_JOBS];
     double v = NAN, rate = NAN;

@@ -1,13 +1,13 @@
 /* Refitting the machine's parameters: `ringcast paper --fit`.
  *
  * Parameters are positive and act as factors, so they are moved in log space, and a residual is
- * ln(predicted / paper) of a row that some parameter names; each row counts once however many parameters
- * name it. Rows that none names play no part. Nelder and Mead's simplex (GSL nmsimplex2) finds the least
- * sum of squares: the forward time has kinks (a maximum of two paths), where derivatives lie. At the
- * minimum a Jacobian by central differences gives Gauss and Newton's covariance s^2 (J'J)^-1, with s^2 the
- * residual variance over n - k degrees of freedom, and from it, by Student's t, a 90 % interval in log
- * space. A parameter whose column of the Jacobian is next to nothing is not determined by its rows: that
- * is an error, not a wide interval.
+ * ln(predicted / paper) of a row that some parameter names; each row counts once however many
+ * parameters name it. Rows that none names play no part. Nelder and Mead's simplex (GSL nmsimplex2)
+ * finds the least sum of squares: the forward time has kinks (a maximum of two paths), where
+ * derivatives lie. At the minimum a Jacobian by central differences gives Gauss and Newton's
+ * covariance s^2 (J'J)^-1, with s^2 the residual variance over n - k degrees of freedom, and from
+ * it, by Student's t, a 90 % interval in log space. A parameter whose column of the Jacobian is
+ * next to nothing is not determined by its rows: that is an error, not a wide interval.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <gsl/gsl_cdf.h>
@@ -20,20 +20,20 @@
 #include "sim/report/paper_internal.h"
 
 enum { MAX_ITERATIONS = 400, ROUNDS = 2 };
-#define FIRST_STEP 0.1     /* of a simplex corner, log space */
-#define SIZE_DONE 1e-5     /* of the simplex, log space */
+#define FIRST_STEP 0.1 /* of a simplex corner, log space */
+#define SIZE_DONE 1e-5 /* of the simplex, log space */
 #define JACOBIAN_STEP 0.005
-#define UNSEEN 1e-4        /* a column whose norm is below this is not determined */
+#define UNSEEN 1e-4 /* a column whose norm is below this is not determined */
 
 typedef struct fit {
     rc_paper *p;
-    rc_machine start;        /* what the parameters are changed in */
-    size_t *rows;            /* indices of the rows fitted on */
+    rc_machine start; /* what the parameters are changed in */
+    size_t *rows;     /* indices of the rows fitted on */
     size_t row_count;
-    bool *wanted;            /* per job */
+    bool *wanted; /* per job */
     int params;
     int evaluations;
-    rc_status status;        /* the first failure inside the minimiser */
+    rc_status status; /* the first failure inside the minimiser */
     rc_error error;
 } fit;
 
@@ -49,19 +49,20 @@ static bool takes_part(const fit *f, size_t row) {
 static rc_status add_row(fit *f, const char *parameter, const char *id, rc_error *err) {
     int found = rc_paper_find(f->p, id);
     if (found < 0)
-        return rc_fail(err, RC_E_INPUT, "parameter '%s' names row '%s', which does not exist", parameter,
-                       id);
+        return rc_fail(err, RC_E_INPUT, "parameter '%s' names row '%s', which does not exist",
+                       parameter, id);
     size_t row = (size_t)found;
     const rc_plan *plan = &f->p->plans[row];
-    bool usable = plan->quantity > RC_Q_NONE && plan->quantity < RC_Q_TIPPING &&
-                  f->p->rows[row].paper > 0.0;
+    bool usable =
+        plan->quantity > RC_Q_NONE && plan->quantity < RC_Q_TIPPING && f->p->rows[row].paper > 0.0;
     for (int i = 0; i < RC_PLAN_JOBS; i++)
-        usable = usable && (plan->job[i] == RC_JOB_NONE ||
-                            f->p->jobs[plan->job[i]].machine == RC_PAPER_GTT);
+        usable = usable &&
+                 (plan->job[i] == RC_JOB_NONE || f->p->jobs[plan->job[i]].machine == RC_PAPER_GTT);
     if (!usable)
-        return rc_fail(err, RC_E_INPUT,
-                       "parameter '%s' names row '%s': not a figure that this machine can be fitted on",
-                       parameter, id);
+        return rc_fail(
+            err, RC_E_INPUT,
+            "parameter '%s' names row '%s': not a figure that this machine can be fitted on",
+            parameter, id);
     if (takes_part(f, row))
         return RC_OK;
     f->rows[f->row_count++] = row;
@@ -79,8 +80,9 @@ static rc_status collect_rows(fit *f, rc_error *err) {
         for (char *id = strtok_r(list, ", ", &save); id; id = strtok_r(NULL, ", ", &save))
             RC_TRY(add_row(f, par->name, id, err));
         if (!(par->value > 0.0))
-            return rc_fail(err, RC_E_INPUT, "parameter '%s' is %g: a fit in log space starts above 0",
-                           par->name, par->value);
+            return rc_fail(err, RC_E_INPUT,
+                           "parameter '%s' is %g: a fit in log space starts above 0", par->name,
+                           par->value);
     }
     if (f->row_count <= (size_t)f->params)
         return rc_fail(err, RC_E_INPUT, "%d parameters cannot be fitted on %zu rows", f->params,
@@ -128,7 +130,8 @@ static double objective(const gsl_vector *theta, void *ctx) {
     fit *f = ctx;
     double *r = calloc(f->row_count, sizeof *r), s = HUGE_VAL;
     rc_error err = {0};
-    rc_status st = r ? residuals(f, theta, r, &err) : rc_fail(&err, RC_E_NOMEM, "out of memory in the fit");
+    rc_status st =
+        r ? residuals(f, theta, r, &err) : rc_fail(&err, RC_E_NOMEM, "out of memory in the fit");
     if (st == RC_OK)
         s = sum_of_squares(r, f->row_count);
     else if (f->status == RC_OK) {
@@ -143,7 +146,8 @@ static rc_status minimise(fit *f, gsl_vector *theta, rc_error *err) {
     size_t n = (size_t)f->params;
     gsl_multimin_function fn = {objective, n, f};
     gsl_vector *step = gsl_vector_alloc(n);
-    gsl_multimin_fminimizer *s = gsl_multimin_fminimizer_alloc(gsl_multimin_fminimizer_nmsimplex2, n);
+    gsl_multimin_fminimizer *s =
+        gsl_multimin_fminimizer_alloc(gsl_multimin_fminimizer_nmsimplex2, n);
     int stop = !step || !s ? GSL_ENOMEM : GSL_SUCCESS;
     if (stop == GSL_SUCCESS) {
         gsl_vector_set_all(step, FIRST_STEP);
@@ -217,16 +221,19 @@ static rc_status standard_errors(const fit *f, const gsl_matrix *jac, double var
     for (size_t k = 0; k < n && bad == GSL_SUCCESS; k++)
         out[k] = sqrt(variance * gsl_matrix_get(jtj, k, k));
     gsl_matrix_free(jtj);
-    return bad == GSL_SUCCESS ? RC_OK
-                              : rc_fail(err, RC_E_INPUT,
-                                        "the rows do not tell the parameters apart: their effects on the "
-                                        "rows are multiples of one another");
+    return bad == GSL_SUCCESS
+               ? RC_OK
+               : rc_fail(err, RC_E_INPUT,
+                         "the rows do not tell the parameters apart: their effects on the "
+                         "rows are multiples of one another");
 }
 
-static rc_status intervals(fit *f, const gsl_vector *theta, rc_machine *out, double *rms, rc_error *err) {
+static rc_status intervals(fit *f, const gsl_vector *theta, rc_machine *out, double *rms,
+                           rc_error *err) {
     double *r = calloc(f->row_count, sizeof *r), sigma[RC_MAX_FITTED];
     gsl_matrix *jac = gsl_matrix_alloc(f->row_count, (size_t)f->params);
-    rc_status st = r && jac ? residuals(f, theta, r, err) : rc_fail(err, RC_E_NOMEM, "out of memory");
+    rc_status st =
+        r && jac ? residuals(f, theta, r, err) : rc_fail(err, RC_E_NOMEM, "out of memory");
     double dof = (double)f->row_count - f->params;
     double squares = st == RC_OK ? sum_of_squares(r, f->row_count) : 0.0;
     if (st == RC_OK)
@@ -234,7 +241,8 @@ static rc_status intervals(fit *f, const gsl_vector *theta, rc_machine *out, dou
     if (st == RC_OK)
         st = standard_errors(f, jac, squares / dof, sigma, err);
     for (int k = 0; k < f->params && st == RC_OK; k++) {
-        double half = gsl_cdf_tdist_Pinv(0.95, dof) * sigma[k], at = gsl_vector_get(theta, (size_t)k);
+        double half = gsl_cdf_tdist_Pinv(0.95, dof) * sigma[k],
+               at = gsl_vector_get(theta, (size_t)k);
         out->fitted[k].value = exp(at);
         out->fitted[k].lo = exp(at - half);
         out->fitted[k].hi = exp(at + half);
@@ -268,8 +276,10 @@ static void print_rows(FILE *f, const char *rows) {
     (void)fputs("]\n", f);
 }
 
-static rc_status print_fit(const fit *f, const rc_machine *m, double rms, FILE *out, rc_error *err) {
-    (void)fprintf(out, "# %d parameters on %zu rows: root mean square error %.2f %%, %d evaluations\n",
+static rc_status print_fit(const fit *f, const rc_machine *m, double rms, FILE *out,
+                           rc_error *err) {
+    (void)fprintf(out,
+                  "# %d parameters on %zu rows: root mean square error %.2f %%, %d evaluations\n",
                   f->params, f->row_count, 100.0 * rms, f->evaluations);
     (void)fputs("# value and 90 % interval (Gauss-Newton covariance, Student's t)\nfitted:\n", out);
     for (int k = 0; k < f->params; k++) {
@@ -294,7 +304,8 @@ static rc_status run_fit(fit *f, FILE *out, rc_error *err) {
     for (int k = 0; k < f->params; k++)
         gsl_vector_set(theta, (size_t)k, log(f->start.fitted[k].value));
     rc_status st = RC_OK;
-    for (int round = 0; round < ROUNDS && st == RC_OK; round++) /* a fresh simplex from the last end */
+    for (int round = 0; round < ROUNDS && st == RC_OK;
+         round++) /* a fresh simplex from the last end */
         st = minimise(f, theta, err);
     if (st == RC_OK)
         st = intervals(f, theta, &m, &rms, err);
@@ -306,9 +317,11 @@ rc_status rc_paper_fit(rc_paper *p, FILE *out, rc_error *err) {
     fit f = {.p = p, .start = p->machine[RC_PAPER_GTT]};
     f.params = f.start.fitted_count;
     if (f.params == 0)
-        return rc_fail(err, RC_E_INPUT,
-                       "machine '%s' has no fitted parameters; list them under `fitted:` with the rows "
-                       "each is to be fitted on", f.start.name);
+        return rc_fail(
+            err, RC_E_INPUT,
+            "machine '%s' has no fitted parameters; list them under `fitted:` with the rows "
+            "each is to be fitted on",
+            f.start.name);
     gsl_error_handler_t *before = gsl_set_error_handler_off();
     f.rows = calloc(p->count, sizeof *f.rows);
     f.wanted = calloc(p->job_count ? p->job_count : 1, sizeof *f.wanted);

@@ -1,6 +1,6 @@
-/* Internal to the report room: the plan behind the rows. A row is a quantity of one or more jobs; a job is
- * one forward pass; equal jobs are simulated once.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+/* Internal to the report room: the plan behind the rows. A row is a quantity of one or more jobs; a
+ * job is one forward pass; equal jobs are simulated once. SPDX-License-Identifier: GPL-3.0-or-later
+ */
 #ifndef RC_REPORT_PAPER_INTERNAL_H
 #define RC_REPORT_PAPER_INTERNAL_H
 #include "sim/choose/choose.h"
@@ -22,25 +22,30 @@ typedef struct rc_job {
     rc_phase phase;
     int64_t t, p;
     int batch;
-    bool draws;          /* wants p5 and p95 */
-    rc_status status;    /* RC_OK, or why there is no result (RC_E_NOFIT, RC_E_UNMODELLED) */
+    bool draws;       /* wants p5 and p95 */
+    rc_status status; /* RC_OK, or why there is no result (RC_E_NOFIT, RC_E_UNMODELLED) */
     char why[160];
     rc_forward result;
 } rc_job;
 
 typedef enum rc_quantity {
-    RC_Q_NONE,        /* nothing to predict */
+    RC_Q_NONE, /* nothing to predict */
     RC_Q_TIME,
-    RC_Q_ATTN_OP, RC_Q_ATTN_RING, RC_Q_SENDRECV, RC_Q_SENDRECV_RING, RC_Q_ALL2ALL, RC_Q_WHOLE,
-    RC_Q_RATIO,       /* job 0 / job 1 */
-    RC_Q_GAP,         /* |job 0 - job 1| over the smaller */
-    RC_Q_SCALING,     /* (job 0 / job 1) / (job 2 / job 3) */
-    RC_Q_FLOP_RATE,   /* appendix A: FLOP/s per GPU of job 0 */
-    RC_Q_EFFICIENCY,  /* that over the standalone attention rate */
-    RC_Q_MFU,         /* that over the machine's bf16 peak */
-    RC_Q_ATTENTION,   /* FLOP/s of one standalone causal attention launch of 8K tokens */
-    RC_Q_TIPPING,     /* T at which pass-KV and pass-Q tie, CP4, P + T = 128000 */
-    RC_Q_FIELD,       /* a number of the machine file */
+    RC_Q_ATTN_OP,
+    RC_Q_ATTN_RING,
+    RC_Q_SENDRECV,
+    RC_Q_SENDRECV_RING,
+    RC_Q_ALL2ALL,
+    RC_Q_WHOLE,
+    RC_Q_RATIO,      /* job 0 / job 1 */
+    RC_Q_GAP,        /* |job 0 - job 1| over the smaller */
+    RC_Q_SCALING,    /* (job 0 / job 1) / (job 2 / job 3) */
+    RC_Q_FLOP_RATE,  /* appendix A: FLOP/s per GPU of job 0 */
+    RC_Q_EFFICIENCY, /* that over the standalone attention rate */
+    RC_Q_MFU,        /* that over the machine's bf16 peak */
+    RC_Q_ATTENTION,  /* FLOP/s of one standalone causal attention launch of 8K tokens */
+    RC_Q_TIPPING,    /* T at which pass-KV and pass-Q tie, CP4, P + T = 128000 */
+    RC_Q_FIELD,      /* a number of the machine file */
     RC_Q_CONSTANT
 } rc_quantity;
 
@@ -48,16 +53,24 @@ enum { RC_PLAN_JOBS = 4 };
 typedef struct rc_plan {
     rc_quantity quantity;
     int job[RC_PLAN_JOBS];
-    int job_1024;        /* RC_JOB_NONE where K is settled */
+    int job_1024; /* RC_JOB_NONE where K is settled */
     int machine;
-    const char *field;   /* FIELD; static */
+    const char *field; /* FIELD; static */
     double constant;
-    double scale;        /* base unit to the row's unit */
+    double scale; /* base unit to the row's unit */
 } rc_plan;
 
 /* Jobs of the plots, -1 where there is none. */
-enum { RC_FIG_CONTEXTS = 7, RC_FIG6A_CPS = 4, RC_FIG6B_CPS = 3, RC_FIG7_NODES = 4, RC_FIG8_CONTEXTS = 4,
-       RC_FIG9_POINTS = 33, RC_FIG10_T = 20, RC_FIG10_M = 16 };
+enum {
+    RC_FIG_CONTEXTS = 7,
+    RC_FIG6A_CPS = 4,
+    RC_FIG6B_CPS = 3,
+    RC_FIG7_NODES = 4,
+    RC_FIG8_CONTEXTS = 4,
+    RC_FIG9_POINTS = 33,
+    RC_FIG10_T = 20,
+    RC_FIG10_M = 16
+};
 typedef struct rc_figures {
     int fig6a[RC_FIG6A_CPS][RC_FIG_CONTEXTS], fig6b[RC_FIG6B_CPS][RC_FIG_CONTEXTS];
     int fig7_cp[RC_FIG7_NODES], fig7_tp[RC_FIG7_NODES];
@@ -77,12 +90,12 @@ struct rc_paper {
     rc_machine machine[RC_PAPER_MACHINES];
     rc_costs *costs[RC_PAPER_MACHINES];
     rc_paper_row *rows;
-    rc_plan *plans;      /* beside rows */
+    rc_plan *plans; /* beside rows */
     size_t count, room;
     rc_job *jobs;
     size_t job_count, job_room;
     rc_figures figures;
-    bool failed;         /* out of memory while planning */
+    bool failed; /* out of memory while planning */
     rc_paper_summary summary;
 };
 
@@ -97,19 +110,21 @@ rc_paper_row *rc_paper_add(rc_paper *p, rc_plan **plan);
 rc_status rc_paper_config(const char *text, int *tp, int *cp, char *id, size_t size, rc_error *err);
 rc_status rc_paper_read_tables(rc_paper *p, rc_error *err);
 rc_status rc_paper_read_points(rc_paper *p, rc_error *err);
-rc_status rc_paper_data_path(const rc_paper *p, const char *name, char *out, size_t size, rc_error *err);
+rc_status rc_paper_data_path(const rc_paper *p, const char *name, char *out, size_t size,
+                             rc_error *err);
 void rc_paper_plan_figures(rc_paper *p);
 /* Duplicates and fitted rows, from the plans and the machine files; checks the ids named there. */
 rc_status rc_paper_mark(rc_paper *p, rc_error *err);
 int rc_paper_find(const rc_paper *p, const char *id); /* index of a row, or -1 */
 
 /* ---- evaluation: paper_eval.c ---------------------------------------------------------------- */
-/* Run the jobs that `wanted` marks (NULL: all) under `costs`; with draws as the jobs ask, or none. */
+/* Run the jobs that `wanted` marks (NULL: all) under `costs`; with draws as the jobs ask, or none.
+ */
 rc_status rc_paper_run_jobs(rc_paper *p, const rc_costs *const costs[RC_PAPER_MACHINES],
                             const bool *wanted, bool draws, rc_error *err);
 /* The value of a row from finished jobs, in the row's unit; NaN when a job has no result. */
-rc_status rc_paper_value(const rc_paper *p, const rc_costs *const costs[RC_PAPER_MACHINES], size_t row,
-                         double *out, rc_error *err);
+rc_status rc_paper_value(const rc_paper *p, const rc_costs *const costs[RC_PAPER_MACHINES],
+                         size_t row, double *out, rc_error *err);
 /* Appendix A: GEMM 2 W T, attention 4 x 1/2 T^2 D x layers. */
 double rc_paper_gemm_flops(const rc_model *m, double t);
 double rc_paper_attention_flops(const rc_model *m, double t);
@@ -127,7 +142,7 @@ rc_choose_input rc_paper_choose_input(const rc_paper *p, double t, double cached
 /* ---- writing --------------------------------------------------------------------------------- */
 rc_status rc_paper_write_plots(const rc_paper *p, const char *dir, bool overwrite, FILE *log,
                                rc_error *err);
-extern const char *const rc_paper_plot_names[]; /* NULL-terminated file stems */
+extern const char *const rc_paper_plot_names[];  /* NULL-terminated file stems */
 extern const char *const rc_paper_table_names[]; /* "4" .. "points", NULL */
 
 #endif

@@ -50,7 +50,8 @@ static void add_details(const rc_paper *p, rc_json *j, json_t *root) {
         rc_json_text(j, o, "id", r->id);
         rc_json_text(j, o, "role", rc_paper_role_name(r->role));
         rc_json_bool(j, o, "scored", r->scored);
-        rc_json_text(j, o, "duplicate_of", r->duplicate_of >= 0 ? p->rows[r->duplicate_of].id : NULL);
+        rc_json_text(j, o, "duplicate_of",
+                     r->duplicate_of >= 0 ? p->rows[r->duplicate_of].id : NULL);
         rc_json_real(j, o, "predicted_k1024", r->predicted_1024);
         text(j, o, "note", r->note);
     }
@@ -132,7 +133,7 @@ static rc_status add_rules(const rc_paper *p, rc_json *j, json_t *root, rc_error
 
 typedef struct origin {
     const rc_row *first;
-    const char *from, *to;      /* dates */
+    const char *from, *to; /* dates */
     int64_t rows;
 } origin;
 
@@ -176,8 +177,8 @@ static rc_status add_store(const rc_paper *p, rc_json *j, json_t *o, rc_error *e
         const rc_row *r = origins[i].first;
         json_t *e = rc_json_object(j, list, NULL);
         rc_json_text(j, e, "machine", r->machine);
-        rc_json_bool(j, e, "used", strcmp(r->machine, m->base) == 0 ||
-                                       strcmp(r->machine, m->collectives) == 0);
+        rc_json_bool(j, e, "used",
+                     strcmp(r->machine, m->base) == 0 || strcmp(r->machine, m->collectives) == 0);
         text(j, e, "gpu", r->gpu);
         text(j, e, "driver", r->driver);
         text(j, e, "cuda", r->cuda);

@@ -36,13 +36,25 @@ int rc_paper_job(rc_paper *p, const rc_job *want) {
 }
 
 rc_job rc_job_prefill(int machine, int tp, int cp, const char *variant, int64_t t, int64_t cached) {
-    return (rc_job){.machine = machine, .tp = tp, .cp = cp, .variant = cp == 1 ? "tp" : variant,
-                    .phase = RC_PREFILL, .t = t, .p = cached, .batch = 1};
+    return (rc_job){.machine = machine,
+                    .tp = tp,
+                    .cp = cp,
+                    .variant = cp == 1 ? "tp" : variant,
+                    .phase = RC_PREFILL,
+                    .t = t,
+                    .p = cached,
+                    .batch = 1};
 }
 
 rc_job rc_job_decode(int machine, int tp, int cp, int64_t context, int batch) {
-    return (rc_job){.machine = machine, .tp = tp, .cp = cp, .variant = cp == 1 ? "tp" : "pass-q",
-                    .phase = RC_DECODE, .t = 1, .p = context, .batch = batch};
+    return (rc_job){.machine = machine,
+                    .tp = tp,
+                    .cp = cp,
+                    .variant = cp == 1 ? "tp" : "pass-q",
+                    .phase = RC_DECODE,
+                    .t = 1,
+                    .p = context,
+                    .batch = batch};
 }
 
 static bool grow_rows(rc_paper *p) {
@@ -67,14 +79,23 @@ rc_paper_row *rc_paper_add(rc_paper *p, rc_plan **plan) {
     }
     rc_paper_row *r = &p->rows[p->count];
     *plan = &p->plans[p->count++];
-    *r = (rc_paper_row){.p = -1, .t = -1, .paper = NAN, .predicted = NAN, .p5 = NAN, .p95 = NAN,
-                        .error_pct = NAN, .duplicate_of = -1, .predicted_1024 = NAN};
+    *r = (rc_paper_row){.p = -1,
+                        .t = -1,
+                        .paper = NAN,
+                        .predicted = NAN,
+                        .p5 = NAN,
+                        .p95 = NAN,
+                        .error_pct = NAN,
+                        .duplicate_of = -1,
+                        .predicted_1024 = NAN};
     **plan = (rc_plan){.job = {RC_JOB_NONE, RC_JOB_NONE, RC_JOB_NONE, RC_JOB_NONE},
-                       .job_1024 = RC_JOB_NONE, .scale = 1.0};
+                       .job_1024 = RC_JOB_NONE,
+                       .scale = 1.0};
     return r;
 }
 
-rc_status rc_paper_config(const char *text, int *tp, int *cp, char *id, size_t size, rc_error *err) {
+rc_status rc_paper_config(const char *text, int *tp, int *cp, char *id, size_t size,
+                          rc_error *err) {
     int used = 0;
     *cp = 1;
     if (sscanf(text, "CP%d+TP%d%n", cp, tp, &used) == 2 && text[used] == '\0')
@@ -110,7 +131,8 @@ static void mark_duplicates(rc_paper *p) {
 
 /* Computed from a time: a ratio, a rate. */
 static bool rests_on(const rc_plan *derived, const rc_plan *time) {
-    if (derived->quantity < RC_Q_RATIO || derived->quantity > RC_Q_MFU || time->quantity != RC_Q_TIME)
+    if (derived->quantity < RC_Q_RATIO || derived->quantity > RC_Q_MFU ||
+        time->quantity != RC_Q_TIME)
         return false;
     for (int i = 0; i < RC_PLAN_JOBS; i++)
         if (derived->job[i] == time->job[0])
@@ -131,10 +153,10 @@ static rc_status no_such_row(const rc_paper *p, const char *machine, const char 
     for (size_t i = 0; names && i < p->count; i++)
         names[i] = p->rows[i].id;
     const char *near = names ? rc_nearest(id, names) : NULL;
-    rc_status st = rc_fail(err, RC_E_INPUT,
-                           "machine '%s': parameter '%s' was fitted on row '%s', which does not exist%s%s%s",
-                           machine, parameter, id, near ? " (did you mean '" : "", near ? near : "",
-                           near ? "'?)" : "");
+    rc_status st = rc_fail(
+        err, RC_E_INPUT,
+        "machine '%s': parameter '%s' was fitted on row '%s', which does not exist%s%s%s", machine,
+        parameter, id, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
     free((void *)names);
     return st;
 }
@@ -164,7 +186,8 @@ rc_status rc_paper_mark(rc_paper *p, rc_error *err) {
 
 /* ---- opening ------------------------------------------------------------------------------ */
 
-rc_status rc_paper_data_path(const rc_paper *p, const char *name, char *out, size_t size, rc_error *err) {
+rc_status rc_paper_data_path(const rc_paper *p, const char *name, char *out, size_t size,
+                             rc_error *err) {
     if (!p->options.data)
         return rc_share_path("scenarios/paper/data", name, ".csv", out, size, err);
     (void)snprintf(out, size, "%s/%s.csv", p->options.data, name);
@@ -182,8 +205,8 @@ static rc_status apply_sets(rc_paper *p, rc_error *err) {
         const char *set = p->options.sets[i], *eq = strchr(set, '=');
         char key[64];
         if (!eq || strncmp(set, "machine.", 8) != 0 || eq == set + 8)
-            return rc_fail_at(err, RC_E_USAGE, "--set", 0, 0, "found '%s', expected machine.key=value",
-                              set);
+            return rc_fail_at(err, RC_E_USAGE, "--set", 0, 0,
+                              "found '%s', expected machine.key=value", set);
         (void)snprintf(key, sizeof key, "%.*s", (int)(eq - set - 8), set + 8);
         RC_TRY(rc_machine_set(&p->machine[RC_PAPER_GTT], key, eq + 1, err));
     }
@@ -193,8 +216,10 @@ static rc_status apply_sets(rc_paper *p, rc_error *err) {
 static rc_status open_costs(rc_paper *p, rc_error *err) {
     p->machine[RC_PAPER_ROOMY] = p->machine[RC_PAPER_GTT];
     p->machine[RC_PAPER_ROOMY].memory *= 16.0;
-    RC_TRY(rc_costs_open(p->options.store, &p->machine[RC_PAPER_GTT], &p->costs[RC_PAPER_GTT], err));
-    RC_TRY(rc_costs_open(p->options.store, &p->machine[RC_PAPER_GTI], &p->costs[RC_PAPER_GTI], err));
+    RC_TRY(
+        rc_costs_open(p->options.store, &p->machine[RC_PAPER_GTT], &p->costs[RC_PAPER_GTT], err));
+    RC_TRY(
+        rc_costs_open(p->options.store, &p->machine[RC_PAPER_GTI], &p->costs[RC_PAPER_GTI], err));
     return rc_costs_view(p->costs[RC_PAPER_GTT], &p->machine[RC_PAPER_ROOMY],
                          &p->costs[RC_PAPER_ROOMY], err);
 }

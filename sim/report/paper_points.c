@@ -1,6 +1,6 @@
-/* points.csv: figures that the paper states outside its tables. Each id has one line here that says what is
- * computed for it; an id without a line is an error, so that no point is passed over in silence.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+/* points.csv: figures that the paper states outside its tables. Each id has one line here that says
+ * what is computed for it; an id without a line is an error, so that no point is passed over in
+ * silence. SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <string.h>
 #include "sim/base/csv.h"
@@ -11,9 +11,9 @@ enum { MILLION = 1000000, TP = 8, TIPPING_T = 6400 };
 typedef struct point_line {
     const char *id, *metric, *variant;
     rc_quantity quantity;
-    double scale;            /* base unit to the unit of the file */
+    double scale; /* base unit to the unit of the file */
     rc_paper_role role;
-    const char *field;       /* FIELD */
+    const char *field; /* FIELD */
     int machine;
     const char *note;
 } point_line;
@@ -30,17 +30,18 @@ static const point_line lines[] = {
      "the text; its own Table 7 gives 1.42"},
     {"tp64_over_cp8", "ttft_ratio", "", RC_Q_RATIO, 1, RC_ROLE_APPROX, NULL, RC_PAPER_GTT, ""},
     {"gti_bw", "peer_rate", "", RC_Q_FIELD, 1e-9, RC_ROLE_INPUT, "peer_rate", RC_PAPER_GTI, ""},
-    {"gti_scaling", "scaling_cp1_cp4", "pass-kv", RC_Q_SCALING, 1, RC_ROLE_APPROX, NULL, RC_PAPER_GTI,
-     "GTI over GTT; the paper says alike, taken as 1"},
+    {"gti_scaling", "scaling_cp1_cp4", "pass-kv", RC_Q_SCALING, 1, RC_ROLE_APPROX, NULL,
+     RC_PAPER_GTI, "GTI over GTT; the paper says alike, taken as 1"},
     {"tipping_T", "tipping_T", "", RC_Q_TIPPING, 1, RC_ROLE_COMPARED, NULL, RC_PAPER_GTT, ""},
     {"tipping_gap", "gap", "", RC_Q_GAP, 100, RC_ROLE_BOUND, NULL, RC_PAPER_GTT, "stated as below"},
     {"fa3_8k", "attention_rate", "", RC_Q_ATTENTION, 1e-12, RC_ROLE_INPUT, NULL, RC_PAPER_GTT,
      "16 query heads and 1 KV head"},
-    {"achieved_1m", "flop_rate", "pass-kv", RC_Q_FLOP_RATE, 1e-12, RC_ROLE_COMPARED, NULL, RC_PAPER_GTT,
-     "appendix A"},
-    {"par_eff_1m", "efficiency", "pass-kv", RC_Q_EFFICIENCY, 100, RC_ROLE_COMPARED, NULL, RC_PAPER_GTT,
-     "over the standalone attention rate"},
-    {"mfu_1m", "mfu", "pass-kv", RC_Q_MFU, 100, RC_ROLE_COMPARED, NULL, RC_PAPER_GTT, "over the bf16 peak"},
+    {"achieved_1m", "flop_rate", "pass-kv", RC_Q_FLOP_RATE, 1e-12, RC_ROLE_COMPARED, NULL,
+     RC_PAPER_GTT, "appendix A"},
+    {"par_eff_1m", "efficiency", "pass-kv", RC_Q_EFFICIENCY, 100, RC_ROLE_COMPARED, NULL,
+     RC_PAPER_GTT, "over the standalone attention rate"},
+    {"mfu_1m", "mfu", "pass-kv", RC_Q_MFU, 100, RC_ROLE_COMPARED, NULL, RC_PAPER_GTT,
+     "over the bf16 peak"},
     {"h_alpha", "coefficient", "", RC_Q_CONSTANT, 1, RC_ROLE_INPUT, NULL, RC_PAPER_GTT, ""},
     {"h_beta", "coefficient", "", RC_Q_CONSTANT, 1, RC_ROLE_INPUT, NULL, RC_PAPER_GTT, ""},
     {"h_gamma", "coefficient", "", RC_Q_CONSTANT, 1, RC_ROLE_INPUT, NULL, RC_PAPER_GTT, ""},
@@ -74,8 +75,8 @@ static void plan_jobs(rc_paper *p, const point_line *l, const char *config, int6
     case RC_Q_MFU:
         plan->job[0] = full(p, l->machine, tp, cp, tokens);
         if (known && l->role == RC_ROLE_COMPARED && l->quantity == RC_Q_TIME && tokens < MILLION)
-            plan->job_1024 = job(p, rc_job_prefill(l->machine, tp, cp, "pass-kv", tokens * 1024 / 1000, 0),
-                                 false);
+            plan->job_1024 = job(
+                p, rc_job_prefill(l->machine, tp, cp, "pass-kv", tokens * 1024 / 1000, 0), false);
         break;
     case RC_Q_RATIO:
         cp = strcmp(l->id, "tp16_over_cp2") == 0 ? 2 : 8;
@@ -90,8 +91,10 @@ static void plan_jobs(rc_paper *p, const point_line *l, const char *config, int6
         break;
     case RC_Q_GAP:
         for (int i = 0; i < 2; i++)
-            plan->job[i] = job(p, rc_job_prefill(RC_PAPER_GTT, TP, 4, i ? "pass-q" : "pass-kv", TIPPING_T,
-                                                 RC_PAPER_TOTAL - TIPPING_T), true);
+            plan->job[i] = job(p,
+                               rc_job_prefill(RC_PAPER_GTT, TP, 4, i ? "pass-q" : "pass-kv",
+                                              TIPPING_T, RC_PAPER_TOTAL - TIPPING_T),
+                               true);
         break;
     default:
         break;
@@ -102,7 +105,9 @@ static double constant_of(const char *id) {
     rc_rule rule;
     if (rc_rule_named("empirical", &rule, NULL) != RC_OK)
         return NAN;
-    return strcmp(id, "h_alpha") == 0 ? rule.alpha : strcmp(id, "h_beta") == 0 ? rule.beta : rule.gamma;
+    return strcmp(id, "h_alpha") == 0  ? rule.alpha
+           : strcmp(id, "h_beta") == 0 ? rule.beta
+                                       : rule.gamma;
 }
 
 static const point_line *line_of(const char *id) {
@@ -148,16 +153,19 @@ static void describe(const point_line *l, const rc_csv *csv, size_t i, const col
         (void)snprintf(row->unit, sizeof row->unit, "%s", unit[0] ? unit : "-");
 }
 
-static rc_status read_point(rc_paper *p, const rc_csv *csv, size_t i, const columns *c, rc_error *err) {
+static rc_status read_point(rc_paper *p, const rc_csv *csv, size_t i, const columns *c,
+                            rc_error *err) {
     const char *id = rc_csv_text(csv, i, c->id);
     const point_line *l = line_of(id);
     if (!l) {
         const char *near = nearest_id(id);
-        return rc_csv_fail(csv, i, c->id, err, RC_E_INPUT, "nothing is computed for point '%s'%s%s%s", id,
+        return rc_csv_fail(csv, i, c->id, err, RC_E_INPUT,
+                           "nothing is computed for point '%s'%s%s%s", id,
                            near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
     }
     int64_t tokens = -1;
-    if (rc_quantity_int(rc_csv_text(csv, i, c->context), 1, INT64_C(1) << 40, &tokens, NULL) != RC_OK)
+    if (rc_quantity_int(rc_csv_text(csv, i, c->context), 1, INT64_C(1) << 40, &tokens, NULL) !=
+        RC_OK)
         tokens = -1;
     double paper = l->quantity == RC_Q_SCALING ? 1.0 : NAN;
     if (rc_csv_text(csv, i, c->value)[0])

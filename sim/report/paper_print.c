@@ -83,8 +83,8 @@ static void print_head(const rc_paper *p, FILE *f) {
                   p->options.version ? p->options.version : "");
     (void)fprintf(f, "# model %s, FFN weights fp8, the rest bf16; machine %s: %s\n", p->model.name,
                   m->name, m->description);
-    (void)fprintf(f, "# costs: %s calibration, %s clocks; %d fitted parameters\n", m->base, m->state,
-                  m->fitted_count);
+    (void)fprintf(f, "# costs: %s calibration, %s clocks; %d fitted parameters\n", m->base,
+                  m->state, m->fitted_count);
     (void)fprintf(f, "# K = 1000 and M = 10^6 everywhere; p5 to p95 from %d draws, seed %llu\n",
                   p->options.draws, (unsigned long long)p->options.seed);
     for (size_t i = 0; i < p->options.set_count; i++)
@@ -98,11 +98,12 @@ static void print_mfu(const rc_paper *p, FILE *f) {
         return;
     const rc_job *j = &p->jobs[p->plans[row].job[0]];
     const rc_model *m = &p->model;
-    double t = (double)j->t, gemm = rc_paper_gemm_flops(m, t), attn = rc_paper_attention_flops(m, t);
-    (void)fprintf(f, "# appendix A: GEMM 2 W T = 2 x %.4g x %.3g = %.4g FLOP\n", rc_model_params(m), t,
-                  gemm);
-    (void)fprintf(f, "#   attention 4 x 1/2 T^2 D x layers = 2 x %.3g x %lld x %d = %.4g FLOP\n", t * t,
-                  (long long)m->heads * m->head_dim, m->layers, attn);
+    double t = (double)j->t, gemm = rc_paper_gemm_flops(m, t),
+           attn = rc_paper_attention_flops(m, t);
+    (void)fprintf(f, "# appendix A: GEMM 2 W T = 2 x %.4g x %.3g = %.4g FLOP\n", rc_model_params(m),
+                  t, gemm);
+    (void)fprintf(f, "#   attention 4 x 1/2 T^2 D x layers = 2 x %.3g x %lld x %d = %.4g FLOP\n",
+                  t * t, (long long)m->heads * m->head_dim, m->layers, attn);
     (void)fprintf(f, "#   %.4g FLOP over %d GPUs in %.2f s = %.1f TFLOP/s a GPU\n", gemm + attn,
                   j->tp * j->cp, j->result.time, p->rows[row].predicted);
 }
@@ -132,10 +133,12 @@ static void percent(FILE *f, const char *name, double v, int rows, const char *w
 
 static void print_summary(const rc_paper *p, bool stats, FILE *f) {
     const rc_paper_summary *s = &p->summary;
-    (void)fprintf(f, "#\n# summary: mean absolute error; TTFT over Tables 4, 6, 7 and the CP8 and CP16 "
-                     "points, duplicates once\n");
+    (void)fprintf(
+        f, "#\n# summary: mean absolute error; TTFT over Tables 4, 6, 7 and the CP8 and CP16 "
+           "points, duplicates once\n");
     percent(f, "ttft_mape_predicted", s->ttft_mape_predicted, s->ttft_rows_predicted, "");
-    percent(f, "ttft_max_predicted", s->ttft_max_predicted, s->ttft_rows_predicted, "the worst row");
+    percent(f, "ttft_max_predicted", s->ttft_max_predicted, s->ttft_rows_predicted,
+            "the worst row");
     percent(f, "ttft_mape_all", s->ttft_mape_all, s->ttft_rows_all, "");
     percent(f, "ttit_mape_predicted", s->ttit_mape_predicted, s->ttit_rows_predicted, "");
     percent(f, "ttit_mape_all", s->ttit_mape_all, s->ttit_rows_all, "");
@@ -150,14 +153,16 @@ static void print_summary(const rc_paper *p, bool stats, FILE *f) {
                   s->with_interval);
     (void)fprintf(f, "  %-28s %3d\n", "fitted_parameters", s->fitted_parameters);
     if (stats)
-        (void)fprintf(f, "  %-28s %6.2f s   %zu rows, %zu forward passes, %d draws each row\n", "wall_s",
-                      s->wall_s, p->count, p->job_count, p->options.draws);
+        (void)fprintf(f, "  %-28s %6.2f s   %zu rows, %zu forward passes, %d draws each row\n",
+                      "wall_s", s->wall_s, p->count, p->job_count, p->options.draws);
 }
 
 static void print_caveats(FILE *f) {
     static const char *const lines[] = {
-        "the paper's own repeats differ: 128K on CP4 is 11462 ms in Table 4 and 10950 in Table 7, CP2 TTIT",
-        "at 128K is 66.63 ms in Table 6 and 60.23 in Table 7: no forecast can be nearer than about 5 % and",
+        "the paper's own repeats differ: 128K on CP4 is 11462 ms in Table 4 and 10950 in Table 7, "
+        "CP2 TTIT",
+        "at 128K is 66.63 ms in Table 6 and 60.23 in Table 7: no forecast can be nearer than about "
+        "5 % and",
         "10 % on those rows. Its text puts TP16 about 15 % above CP2; its Table 7 says 42 %.",
     };
     (void)fputs("#\n", f);
@@ -172,7 +177,8 @@ rc_status rc_paper_print(const rc_paper *p, bool brief, bool stats, FILE *f, rc_
         if (i == 0)
             print_head(p, f);
         (void)fputs("#\n", f);
-        st = t ? rc_table_print(t, f, err) : rc_fail(err, RC_E_NOMEM, "out of memory for the tables");
+        st = t ? rc_table_print(t, f, err)
+               : rc_fail(err, RC_E_NOMEM, "out of memory for the tables");
         rc_table_destroy(t);
     }
     RC_TRY(st);
@@ -188,9 +194,10 @@ rc_status rc_paper_print(const rc_paper *p, bool brief, bool stats, FILE *f, rc_
 /* ---- CSV ------------------------------------------------------------------------------------ */
 
 static void csv_columns(rc_table *t) {
-    static const char *const keys[] = {"table", "config", "context", "P", "T", "variant", "metric",
-                                       "unit", "paper", "predicted", "p5", "p95", "error_pct",
-                                       "fitted", "id", "row_is", "note"};
+    static const char *const keys[] = {"table",   "config", "context",   "P",      "T",
+                                       "variant", "metric", "unit",      "paper",  "predicted",
+                                       "p5",      "p95",    "error_pct", "fitted", "id",
+                                       "row_is",  "note"};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         rc_table_column(t, keys[i], keys[i], "", RC_LEFT);
 }

@@ -66,7 +66,8 @@ static void count_covered(const rc_paper_row *r, rc_paper_summary *s) {
 
 /* Error at K = 1024; where K is settled, the row as it is. */
 static double error_1024(const rc_paper_row *r) {
-    return isfinite(r->predicted_1024) ? 100.0 * (r->predicted_1024 / r->paper - 1.0) : r->error_pct;
+    return isfinite(r->predicted_1024) ? 100.0 * (r->predicted_1024 / r->paper - 1.0)
+                                       : r->error_pct;
 }
 
 typedef struct means {
@@ -126,12 +127,18 @@ void rc_paper_summarise(const rc_paper_row *rows, size_t count, rc_paper_summary
 /* ---- the published rules on Table 4 ------------------------------------------------------- */
 
 rc_choose_input rc_paper_choose_input(const rc_paper *p, double t, double cached, double bw) {
-    return (rc_choose_input){.t = t, .p = cached, .n = 4, .heads = p->model.heads,
-                             .kv_heads = p->model.kv_heads, .e = 2.0,
-                             .c = p->machine[RC_PAPER_GTT].bf16_rate, .bw = bw};
+    return (rc_choose_input){.t = t,
+                             .p = cached,
+                             .n = 4,
+                             .heads = p->model.heads,
+                             .kv_heads = p->model.kv_heads,
+                             .e = 2.0,
+                             .c = p->machine[RC_PAPER_GTT].bf16_rate,
+                             .bw = bw};
 }
 
-static rc_status score_rule(const rc_paper *p, const rc_rule *rule, rc_rule_score *s, rc_error *err) {
+static rc_status score_rule(const rc_paper *p, const rc_rule *rule, rc_rule_score *s,
+                            rc_error *err) {
     for (size_t i = 0; i < p->count; i++) {
         const rc_paper_row *kv = &p->rows[i], *q;
         rc_decision d;
@@ -146,7 +153,8 @@ static rc_status score_rule(const rc_paper *p, const rc_rule *rule, rc_rule_scor
     return RC_OK;
 }
 
-rc_status rc_paper_rule_scores(const rc_paper *p, rc_rule_score out[RC_RULE_SCORES], rc_error *err) {
+rc_status rc_paper_rule_scores(const rc_paper *p, rc_rule_score out[RC_RULE_SCORES],
+                               rc_error *err) {
     static const rc_rule_kind kinds[RC_RULE_SCORES] = {RC_RULE_ALGORITHM_1, RC_RULE_ALGORITHM_1,
                                                        RC_RULE_ALGORITHM_5, RC_RULE_ALGORITHM_5,
                                                        RC_RULE_EMPIRICAL};

@@ -37,8 +37,8 @@ static rc_status cell_int(const reader *r, size_t row, const char *column, int64
     return rc_csv_int(r->csv, row, col, 0, MAX_TOKENS, out, r->err);
 }
 
-static rc_status cell_config(const reader *r, size_t row, const char **text, int *tp, int *cp, char *id,
-                             size_t size) {
+static rc_status cell_config(const reader *r, size_t row, const char **text, int *tp, int *cp,
+                             char *id, size_t size) {
     size_t col;
     RC_TRY(rc_csv_column(r->csv, "config", &col, r->err));
     *text = rc_csv_text(r->csv, row, col);
@@ -50,8 +50,8 @@ static rc_status cell_config(const reader *r, size_t row, const char **text, int
 
 /* A row of `table` about `job`; NULL when out of memory. */
 static rc_paper_row *add(rc_paper *p, const char *table, const char *config, const char *context,
-                         rc_job job, const char *metric, const char *unit, double paper, double scale,
-                         rc_quantity q) {
+                         rc_job job, const char *metric, const char *unit, double paper,
+                         double scale, rc_quantity q) {
     rc_plan *plan;
     rc_paper_row *row = rc_paper_add(p, &plan);
     if (!row)
@@ -81,10 +81,10 @@ static void plan_1024(rc_paper *p, rc_job job) {
     p->plans[p->count - 1].job_1024 = index;
 }
 
-static void add_time(rc_paper *p, const char *table, const char *config, const char *context, rc_job job,
-                     double ms, const char *id) {
-    rc_paper_row *row = add(p, table, config, context, job, job.phase == RC_PREFILL ? "ttft" : "ttit",
-                            "ms", ms, 1e3, RC_Q_TIME);
+static void add_time(rc_paper *p, const char *table, const char *config, const char *context,
+                     rc_job job, double ms, const char *id) {
+    rc_paper_row *row = add(p, table, config, context, job,
+                            job.phase == RC_PREFILL ? "ttft" : "ttit", "ms", ms, 1e3, RC_Q_TIME);
     if (!row)
         return;
     row->scored = true;
@@ -104,11 +104,11 @@ static rc_status read_row4(const reader *r, size_t i) {
     RC_TRY(cell_value(r, i, "pass_kv_ms", &kv));
     RC_TRY(cell_value(r, i, "pass_q_ms", &q));
     (void)snprintf(id, sizeof id, "t4:kv:%lld", (long long)t);
-    add_time(r->p, "4", "CP4+TP8", "128K", rc_job_prefill(RC_PAPER_GTT, TP, 4, "pass-kv", t, cached), kv,
-             id);
+    add_time(r->p, "4", "CP4+TP8", "128K",
+             rc_job_prefill(RC_PAPER_GTT, TP, 4, "pass-kv", t, cached), kv, id);
     (void)snprintf(id, sizeof id, "t4:q:%lld", (long long)t);
-    add_time(r->p, "4", "CP4+TP8", "128K", rc_job_prefill(RC_PAPER_GTT, TP, 4, "pass-q", t, cached), q,
-             id);
+    add_time(r->p, "4", "CP4+TP8", "128K", rc_job_prefill(RC_PAPER_GTT, TP, 4, "pass-q", t, cached),
+             q, id);
     return RC_OK;
 }
 
@@ -126,14 +126,15 @@ static rc_status read_row5(const reader *r, size_t i) {
     RC_TRY(cell_int(r, i, "T", &t));
     RC_TRY(cell_text(r, i, "variant", &variant));
     bool kv = strcmp(variant, "pass-KV") == 0;
-    rc_job job = rc_job_prefill(RC_PAPER_GTT, TP, 4, kv ? "pass-kv" : "pass-q", t, RC_PAPER_TOTAL - t);
+    rc_job job =
+        rc_job_prefill(RC_PAPER_GTT, TP, 4, kv ? "pass-kv" : "pass-q", t, RC_PAPER_TOTAL - t);
     for (size_t c = 0; c < sizeof cells / sizeof cells[0]; c++) {
         double paper;
         RC_TRY(cell_value(r, i, cells[c].column, &paper));
         if (!(paper > 0.0))
             continue;
-        rc_paper_row *row = add(r->p, "5", "CP4+TP8", "128K", job, cells[c].column, "us", paper, 1e6,
-                                cells[c].q);
+        rc_paper_row *row =
+            add(r->p, "5", "CP4+TP8", "128K", job, cells[c].column, "us", paper, 1e6, cells[c].q);
         if (row)
             (void)snprintf(row->id, sizeof row->id, "t5:%s:%lld:%s", kv ? "kv" : "q", (long long)t,
                            cells[c].id);
@@ -181,11 +182,11 @@ static rc_status read_row7(const reader *r, size_t i) {
     RC_TRY(cell_value(r, i, "ttft_ms", &ttft));
     RC_TRY(cell_value(r, i, "ttit_ms", &ttit));
     (void)snprintf(full, sizeof full, "t7:%s:ttft", id);
-    add_time(r->p, "7", config, "128K", rc_job_prefill(RC_PAPER_GTT, tp, cp, "pass-kv", RC_PAPER_TOTAL, 0),
-             ttft, full);
+    add_time(r->p, "7", config, "128K",
+             rc_job_prefill(RC_PAPER_GTT, tp, cp, "pass-kv", RC_PAPER_TOTAL, 0), ttft, full);
     (void)snprintf(full, sizeof full, "t7:%s:ttit", id);
-    add_time(r->p, "7", config, "128K", rc_job_decode(RC_PAPER_GTT, tp, cp, RC_PAPER_TOTAL, 1), ttit,
-             full);
+    add_time(r->p, "7", config, "128K", rc_job_decode(RC_PAPER_GTT, tp, cp, RC_PAPER_TOTAL, 1),
+             ttit, full);
     return RC_OK;
 }
 
@@ -243,7 +244,8 @@ static rc_status read_row8(const reader *r, size_t i) {
             continue;
         /* On one rank the ring is one launch: three columns print one measurement. */
         rc_quantity q = cp == 1 ? RC_Q_ATTN_OP : cells[c].q;
-        rc_paper_row *row = add(r->p, "8", config, context, job, cells[c].metric, "us", paper, 1e6, q);
+        rc_paper_row *row =
+            add(r->p, "8", config, context, job, cells[c].metric, "us", paper, 1e6, q);
         if (!row)
             continue;
         (void)snprintf(row->id, sizeof row->id, "t8:%.8s:%d:%s:%s", context, (int)batch, id,
@@ -255,8 +257,8 @@ static rc_status read_row8(const reader *r, size_t i) {
 
 /* ---- all of them ---------------------------------------------------------------------------- */
 
-static rc_status read_table(rc_paper *p, const char *name, rc_status (*read_row)(const reader *, size_t),
-                            rc_error *err) {
+static rc_status read_table(rc_paper *p, const char *name,
+                            rc_status (*read_row)(const reader *, size_t), rc_error *err) {
     char path[1024];
     rc_csv *csv = NULL;
     RC_TRY(rc_paper_data_path(p, name, path, sizeof path, err));

@@ -29,7 +29,8 @@ rc_status rc_paper_may_write(const char *dir, bool plots, rc_error *err) {
     RC_TRY(refuse_existing(path, err));
     for (size_t i = 0; plots && rc_paper_plot_names[i]; i++) {
         for (size_t e = 0; e < 2; e++) {
-            (void)snprintf(path, sizeof path, "%.900s/plots/%s.%s", dir, rc_paper_plot_names[i], ends[e]);
+            (void)snprintf(path, sizeof path, "%.900s/plots/%s.%s", dir, rc_paper_plot_names[i],
+                           ends[e]);
             RC_TRY(refuse_existing(path, err));
         }
     }

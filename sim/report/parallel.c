@@ -30,8 +30,8 @@ static void run_item(loop *l, size_t item) {
     (void)pthread_mutex_unlock(&l->lock);
 }
 
-/* Items are begun in order, so every item below a failed one has been begun: its own failure, if any,
- * is seen before the threads are joined. */
+/* Items are begun in order, so every item below a failed one has been begun: its own failure, if
+ * any, is seen before the threads are joined. */
 static void *work(void *arg) {
     loop *l = arg;
     for (;;) {

@@ -1,5 +1,5 @@
-/* A loop over independent items on several threads. Each item writes its own result, so the outcome does
- * not depend on who ran it; of several failures the one with the lowest index is reported.
+/* A loop over independent items on several threads. Each item writes its own result, so the outcome
+ * does not depend on who ran it; of several failures the one with the lowest index is reported.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_REPORT_PARALLEL_H
 #define RC_REPORT_PARALLEL_H
@@ -8,8 +8,9 @@
 
 typedef rc_status (*rc_parallel_fn)(void *ctx, size_t item, rc_error *err);
 
-/* Run fn for items 0..count-1. threads <= 0: one per online core (at most 8). Without threads to be had
- * the loop runs in the caller. After a failure items not begun are skipped, except those below it. */
+/* Run fn for items 0..count-1. threads <= 0: one per online core (at most 8). Without threads to be
+ * had the loop runs in the caller. After a failure items not begun are skipped, except those below
+ * it. */
 rc_status rc_parallel(size_t count, int threads, rc_parallel_fn fn, void *ctx, rc_error *err);
 
 #endif

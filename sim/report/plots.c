@@ -5,16 +5,16 @@
 #include "sim/report/gnuplot.h"
 
 static const rc_plot plots[] = {
-    {"fig6a", 1200, 800, rc_plot_fig6a},   {"fig6b", 1200, 800, rc_plot_fig6b},
-    {"fig7", 1200, 800, rc_plot_fig7},     {"fig8", 1200, 800, rc_plot_fig8},
-    {"fig9", 1200, 800, rc_plot_fig9},     {"fig10", 1200, 800, rc_plot_fig10},
-    {"mfu", 1200, 800, rc_plot_mfu},       {"ttft-parity", 1200, 900, rc_plot_parity},
+    {"fig6a", 1200, 800, rc_plot_fig6a}, {"fig6b", 1200, 800, rc_plot_fig6b},
+    {"fig7", 1200, 800, rc_plot_fig7},   {"fig8", 1200, 800, rc_plot_fig8},
+    {"fig9", 1200, 800, rc_plot_fig9},   {"fig10", 1200, 800, rc_plot_fig10},
+    {"mfu", 1200, 800, rc_plot_mfu},     {"ttft-parity", 1200, 900, rc_plot_parity},
 };
 enum { PLOTS = sizeof plots / sizeof plots[0] };
 
-/* The same order as `plots`; tests/unit/test_report_rows.c holds the two together. */
-const char *const rc_paper_plot_names[PLOTS + 1] = {"fig6a", "fig6b", "fig7", "fig8", "fig9", "fig10",
-                                                    "mfu",   "ttft-parity", NULL};
+/* The same order as `plots`. */
+const char *const rc_paper_plot_names[PLOTS + 1] = {"fig6a", "fig6b", "fig7",        "fig8", "fig9",
+                                                    "fig10", "mfu",   "ttft-parity", NULL};
 
 double rc_plot_time(const rc_paper *p, int job) {
     return job == RC_JOB_NONE || p->jobs[job].status != RC_OK ? NAN : p->jobs[job].result.time;

@@ -29,7 +29,8 @@ void rc_plot_fig9(const void *paper, FILE *script, FILE *data) {
         int kv = p->figures.fig9[i][0], q = p->figures.fig9[i][1];
         double ratio = rc_plot_time(p, kv) / rc_plot_time(p, q);
         if (isfinite(ratio))
-            (void)fprintf(data, "%.6g %.6g\n", 100.0 * (double)p->jobs[kv].t / RC_PAPER_TOTAL, ratio);
+            (void)fprintf(data, "%.6g %.6g\n", 100.0 * (double)p->jobs[kv].t / RC_PAPER_TOTAL,
+                          ratio);
     }
     rc_plot_next(data);
     for (size_t i = 0; i < p->count; i++) {
@@ -39,17 +40,18 @@ void rc_plot_fig9(const void *paper, FILE *script, FILE *data) {
             (void)fprintf(data, "%.6g %.6g\n", 100.0 * (double)kv->t / RC_PAPER_TOTAL,
                           kv->paper / q->paper);
     }
-    (void)fputs("set title 'Ring pass-KV over ring pass-Q: TTFT ratio on CP4+TP8, P + T = 128000'\n"
-                "set logscale x\nset xrange [0.55:110]\nset xlabel 'miss rate T / (T + P), %'\n"
-                "set xtics (0.6, 1, 2, 5, 10, 20, 50, 100)\n"
-                "set ylabel 'TTFT of pass-KV / TTFT of pass-Q'\nset yrange [0.85:*]\nset key top right\n"
-                "set label 1 'pass-Q faster' at graph 0.02, first 1.012 textcolor rgb '#555555'\n"
-                "set label 2 'pass-KV faster' at graph 0.02, first 0.988 textcolor rgb '#555555'\n"
-                "plot 1 with lines dt 2 lw 1.5 lc rgb '#888888' notitle, "
-                "'fig9.dat' index 0 using 1:2 with lines lt 1 lw 3 title 'predicted', "
-                "'fig9.dat' index 1 using 1:2 with points lt 2 pt 4 ps 2.2 lw 2 title "
-                "'printed in the paper (Table 4)'\n",
-                script);
+    (void)fputs(
+        "set title 'Ring pass-KV over ring pass-Q: TTFT ratio on CP4+TP8, P + T = 128000'\n"
+        "set logscale x\nset xrange [0.55:110]\nset xlabel 'miss rate T / (T + P), %'\n"
+        "set xtics (0.6, 1, 2, 5, 10, 20, 50, 100)\n"
+        "set ylabel 'TTFT of pass-KV / TTFT of pass-Q'\nset yrange [0.85:*]\nset key top right\n"
+        "set label 1 'pass-Q faster' at graph 0.02, first 1.012 textcolor rgb '#555555'\n"
+        "set label 2 'pass-KV faster' at graph 0.02, first 0.988 textcolor rgb '#555555'\n"
+        "plot 1 with lines dt 2 lw 1.5 lc rgb '#888888' notitle, "
+        "'fig9.dat' index 0 using 1:2 with lines lt 1 lw 3 title 'predicted', "
+        "'fig9.dat' index 1 using 1:2 with points lt 2 pt 4 ps 2.2 lw 2 title "
+        "'printed in the paper (Table 4)'\n",
+        script);
 }
 
 /* ---- Figure 10 ------------------------------------------------------------------------------- */
@@ -65,7 +67,8 @@ static void grid_data(const rc_paper *p, FILE *data) {
                 if (!isfinite(kv) || !isfinite(q))
                     continue;
                 bool clear = fabs(kv - q) > TIE * fmin(kv, q);
-                int own = rc_choose_oracle(kv, q) == RC_CHOOSE_PASS_KV ? (clear ? 0 : 1) : (clear ? 3 : 2);
+                int own = rc_choose_oracle(kv, q) == RC_CHOOSE_PASS_KV ? (clear ? 0 : 1)
+                                                                       : (clear ? 3 : 2);
                 if (own == side)
                     (void)fprintf(data, "%.6g %.6g\n", rc_fig10_t(i), 100.0 * rc_fig10_miss(k));
             }
@@ -74,15 +77,18 @@ static void grid_data(const rc_paper *p, FILE *data) {
     }
 }
 
-/* Index 4, 5, 6: frontiers of the rules; 7, 8: Table 4 where pass-KV, pass-Q is printed as faster. */
+/* Index 4, 5, 6: frontiers of the rules; 7, 8: Table 4 where pass-KV, pass-Q is printed as faster.
+ */
 static void frontier_data(const rc_paper *p, FILE *data) {
     for (int k = 0; k < RC_RULE_COUNT; k++) {
         rc_rule rule;
         (void)fputs("1 -\n", data);
-        for (int i = 0; i < FRONTIER_POINTS && rc_rule_named(rc_rule_name((rc_rule_kind)k), &rule, NULL) == RC_OK;
+        for (int i = 0; i < FRONTIER_POINTS &&
+                        rc_rule_named(rc_rule_name((rc_rule_kind)k), &rule, NULL) == RC_OK;
              i++) {
             double t = T_LO * pow(T_HI / T_LO, i / (FRONTIER_POINTS - 1.0));
-            rc_choose_input in = rc_paper_choose_input(p, t, 0.0, p->machine[RC_PAPER_GTT].peer_rate);
+            rc_choose_input in =
+                rc_paper_choose_input(p, t, 0.0, p->machine[RC_PAPER_GTT].peer_rate);
             double miss = rc_rule_frontier(&rule, &in);
             (void)fprintf(data, "%.6g %.6g\n", t, 100.0 * fmax(miss, 0.1 * MISS_LO));
         }
@@ -93,7 +99,8 @@ static void frontier_data(const rc_paper *p, FILE *data) {
         for (size_t i = 0; i < p->count; i++) {
             const rc_paper_row *kv = &p->rows[i];
             const rc_paper_row *other = is_pass_kv_row(kv) ? pass_q_of(p, kv) : NULL;
-            if (other && (rc_choose_oracle(kv->paper, other->paper) == RC_CHOOSE_PASS_Q) == (q == 1))
+            if (other &&
+                (rc_choose_oracle(kv->paper, other->paper) == RC_CHOOSE_PASS_Q) == (q == 1))
                 (void)fprintf(data, "%lld %.6g\n", (long long)kv->t,
                               100.0 * (double)kv->t / RC_PAPER_TOTAL);
         }
@@ -105,27 +112,38 @@ void rc_plot_fig10(const void *paper, FILE *script, FILE *data) {
     const rc_paper *p = paper;
     grid_data(p, data);
     frontier_data(p, data);
-    (void)fputs("set title 'Faster variant over new tokens and miss rate, CP4+TP8 on GTT, and what the rules say'\n"
+    (void)fputs("set title 'Faster variant over new tokens and miss rate, CP4+TP8 on GTT, and what "
+                "the rules say'\n"
                 "set logscale xy\nset xrange [360:142000]\nset yrange [0.44:115]\n"
                 "set xlabel 'new tokens T'\nset ylabel 'miss rate T / (T + P), %'\n"
                 "set xtics ('500' 500, '1K' 1000, '2K' 2000, '5K' 5000, '10K' 10000, '20K' 20000, "
                 "'50K' 50000, '100K' 100000)\nset ytics (0.5, 1, 2, 5, 10, 20, 50, 100)\n"
-                "unset grid\nset rmargin at screen 0.775\nset key at screen 0.79, screen 0.9 left top samplen 1.5\n"
-                "set label 1 \"not simulated:\\nT + P above 1M\" at 45000, 1.2 center textcolor rgb '#888888'\n",
+                "unset grid\nset rmargin at screen 0.775\nset key at screen 0.79, screen 0.9 left "
+                "top samplen 1.5\n"
+                "set label 1 \"not simulated:\\nT + P above 1M\" at 45000, 1.2 center textcolor "
+                "rgb '#888888'\n",
                 script);
-    (void)fprintf(script, "set label 2 \"the rules at\\nC = %.0f TFLOP/s,\\nBW = %.3g GB/s\" at screen 0.80, screen 0.42 "
-                          "textcolor rgb '#555555'\n",
-                  p->machine[RC_PAPER_GTT].bf16_rate / 1e12, p->machine[RC_PAPER_GTT].peer_rate / 1e9);
-    (void)fputs("plot 'fig10.dat' index 0 using 1:2 with points pt 5 ps 2.9 lc rgb '#0072B2' title 'pass-KV faster', "
-                "'' index 1 using 1:2 with points pt 5 ps 2.9 lc rgb '#A6CEE8' title 'pass-KV, by < 1.5 %', "
-                "'' index 2 using 1:2 with points pt 5 ps 2.9 lc rgb '#F6CBA5' title 'pass-Q, by < 1.5 %', "
-                "'' index 3 using 1:2 with points pt 5 ps 2.9 lc rgb '#E69F00' title 'pass-Q faster', "
-                "'' index 4 using 1:2 with lines lw 4 lc rgb '#000000' title 'Algorithm 1', "
-                "'' index 5 using 1:2 with lines lw 4 dt 2 lc rgb '#009E73' title 'Algorithm 5', "
-                "'' index 6 using 1:2 with lines lw 4 dt 4 lc rgb '#CC79A7' title 'empirical rule', "
-                "'' index 7 using 1:2 with points pt 7 ps 1.5 lc rgb '#ffffff' notitle, "
-                "'' index 7 using 1:2 with points pt 6 ps 1.5 lw 2 lc rgb '#000000' title 'paper: pass-KV', "
-                "'' index 8 using 1:2 with points pt 9 ps 1.7 lc rgb '#ffffff' notitle, "
-                "'' index 8 using 1:2 with points pt 8 ps 1.7 lw 2 lc rgb '#000000' title 'paper: pass-Q'\n",
-                script);
+    (void)fprintf(script,
+                  "set label 2 \"the rules at\\nC = %.0f TFLOP/s,\\nBW = %.3g GB/s\" at screen "
+                  "0.80, screen 0.42 "
+                  "textcolor rgb '#555555'\n",
+                  p->machine[RC_PAPER_GTT].bf16_rate / 1e12,
+                  p->machine[RC_PAPER_GTT].peer_rate / 1e9);
+    (void)fputs(
+        "plot 'fig10.dat' index 0 using 1:2 with points pt 5 ps 2.9 lc rgb '#0072B2' title "
+        "'pass-KV faster', "
+        "'' index 1 using 1:2 with points pt 5 ps 2.9 lc rgb '#A6CEE8' title 'pass-KV, by < 1.5 "
+        "%', "
+        "'' index 2 using 1:2 with points pt 5 ps 2.9 lc rgb '#F6CBA5' title 'pass-Q, by < 1.5 %', "
+        "'' index 3 using 1:2 with points pt 5 ps 2.9 lc rgb '#E69F00' title 'pass-Q faster', "
+        "'' index 4 using 1:2 with lines lw 4 lc rgb '#000000' title 'Algorithm 1', "
+        "'' index 5 using 1:2 with lines lw 4 dt 2 lc rgb '#009E73' title 'Algorithm 5', "
+        "'' index 6 using 1:2 with lines lw 4 dt 4 lc rgb '#CC79A7' title 'empirical rule', "
+        "'' index 7 using 1:2 with points pt 7 ps 1.5 lc rgb '#ffffff' notitle, "
+        "'' index 7 using 1:2 with points pt 6 ps 1.5 lw 2 lc rgb '#000000' title 'paper: "
+        "pass-KV', "
+        "'' index 8 using 1:2 with points pt 9 ps 1.7 lc rgb '#ffffff' notitle, "
+        "'' index 8 using 1:2 with points pt 8 ps 1.7 lw 2 lc rgb '#000000' title 'paper: "
+        "pass-Q'\n",
+        script);
 }

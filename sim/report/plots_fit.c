@@ -6,7 +6,8 @@
 
 static void mfu_line(const rc_paper *p, int job, FILE *data) {
     if (job != RC_JOB_NONE && p->jobs[job].status == RC_OK)
-        (void)fprintf(data, "%lld %.6g\n", (long long)p->jobs[job].t, 100.0 * p->jobs[job].result.mfu);
+        (void)fprintf(data, "%lld %.6g\n", (long long)p->jobs[job].t,
+                      100.0 * p->jobs[job].result.mfu);
 }
 
 void rc_plot_mfu(const void *paper, FILE *script, FILE *data) {
@@ -29,21 +30,27 @@ void rc_plot_mfu(const void *paper, FILE *script, FILE *data) {
         (void)fprintf(data, "%lld %.6g\n", (long long)p->rows[row].t, p->rows[row].paper);
     double peak = p->machine[RC_PAPER_GTT].bf16_rate / 1e12;
     double standalone = alone < 0 ? NAN : 100.0 * p->rows[alone].predicted / peak;
-    (void)fprintf(script, "set title 'Model FLOP utilisation of full prefill on GTT, of %.0f TFLOP/s bf16 a GPU'\n",
-                  peak);
-    (void)fputs("set logscale x\nset xrange [1700:1200000]\nset yrange [0:80]\n"
-                "set xlabel 'context length, tokens'\nset ylabel 'MFU, %'\n"
-                "set xtics ('2K' 2000, '4K' 4000, '8K' 8000, '16K' 16000, '32K' 32000, '64K' 64000, "
-                "'128K' 128000, '256K' 256000, '512K' 512000, '1M' 1000000)\nset key bottom right\nplot ",
-                script);
+    (void)fprintf(
+        script,
+        "set title 'Model FLOP utilisation of full prefill on GTT, of %.0f TFLOP/s bf16 a GPU'\n",
+        peak);
+    (void)fputs(
+        "set logscale x\nset xrange [1700:1200000]\nset yrange [0:80]\n"
+        "set xlabel 'context length, tokens'\nset ylabel 'MFU, %'\n"
+        "set xtics ('2K' 2000, '4K' 4000, '8K' 8000, '16K' 16000, '32K' 32000, '64K' 64000, "
+        "'128K' 128000, '256K' 256000, '512K' 512000, '1M' 1000000)\nset key bottom right\nplot ",
+        script);
     if (isfinite(standalone))
-        (void)fprintf(script, "%.6g with lines dt 2 lw 1.5 lc rgb '#888888' title 'attention alone, 8K', ",
+        (void)fprintf(script,
+                      "%.6g with lines dt 2 lw 1.5 lc rgb '#888888' title 'attention alone, 8K', ",
                       standalone);
     for (int n = 0; n <= RC_FIG6A_CPS; n++)
-        (void)fprintf(script, "'mfu.dat' index %d using 1:2 with linespoints lt %d title 'CP%d', ", n, n + 1,
-                      n < RC_FIG6A_CPS ? rc_fig_nodes[n] : 16);
-    (void)fprintf(script, "'mfu.dat' index %d using 1:2 with points lt %d pt 4 ps 2.6 lw 2 title "
-                          "'printed in the paper (CP16, 1M)'\n", RC_FIG6A_CPS + 1, RC_FIG6A_CPS + 1);
+        (void)fprintf(script, "'mfu.dat' index %d using 1:2 with linespoints lt %d title 'CP%d', ",
+                      n, n + 1, n < RC_FIG6A_CPS ? rc_fig_nodes[n] : 16);
+    (void)fprintf(script,
+                  "'mfu.dat' index %d using 1:2 with points lt %d pt 4 ps 2.6 lw 2 title "
+                  "'printed in the paper (CP16, 1M)'\n",
+                  RC_FIG6A_CPS + 1, RC_FIG6A_CPS + 1);
 }
 
 /* ---- parity ---------------------------------------------------------------------------------- */
@@ -54,8 +61,10 @@ typedef struct series {
 } series;
 
 static const series all_series[] = {
-    {"4", "pass-kv", "Table 4, pass-KV", 1, 7, 6},  {"4", "pass-q", "Table 4, pass-Q", 2, 5, 4},
-    {"6", NULL, "Table 6", 3, 9, 8},                {"7", NULL, "Table 7", 4, 11, 10},
+    {"4", "pass-kv", "Table 4, pass-KV", 1, 7, 6},
+    {"4", "pass-q", "Table 4, pass-Q", 2, 5, 4},
+    {"6", NULL, "Table 6", 3, 9, 8},
+    {"7", NULL, "Table 7", 4, 11, 10},
     {"points", NULL, "CP8, CP16", 5, 13, 12},
 };
 enum { SERIES = sizeof all_series / sizeof all_series[0] };
@@ -65,17 +74,21 @@ static bool in_series(const rc_paper_row *r, const series *s) {
            strcmp(r->table, s->table) == 0 && (!s->variant || strcmp(r->variant, s->variant) == 0);
 }
 
-/* Half the height of the lower panel: all errors, rounded up, at least 15 %. */
+/* Half the height of the lower panel: all errors and intervals, rounded up, at least 15 %. */
 static double largest_error(const rc_paper *p) {
     double most = 15.0;
-    for (size_t i = 0; i < p->count; i++)
-        for (int s = 0; s < SERIES; s++)
-            if (in_series(&p->rows[i], &all_series[s]) && isfinite(p->rows[i].error_pct))
-                most = fmax(most, 5.0 * ceil((fabs(p->rows[i].error_pct) + 1.0) / 5.0));
+    for (size_t i = 0; i < p->count; i++) {
+        const rc_paper_row *r = &p->rows[i];
+        const double ends[] = {r->predicted, r->p5, r->p95};
+        for (int k = 0; k < 3 * SERIES; k++)
+            if (in_series(r, &all_series[k / 3]) && isfinite(ends[k % 3]))
+                most = fmax(most, 5.0 * ceil(20.0 * fabs(ends[k % 3] / r->paper - 1.0)));
+    }
     return most;
 }
 
-/* Index 2s: predicted rows of the series, 2s+1: fitted ones; printed s, predicted s, error %, p5, p95. */
+/* Index 2s: predicted rows of the series, 2s+1: fitted ones; printed s, predicted s, error %, p5,
+ * p95. */
 static void parity_data(const rc_paper *p, FILE *data) {
     for (int s = 0; s < SERIES; s++) {
         for (int fitted = 0; fitted < 2; fitted++) {
@@ -83,12 +96,14 @@ static void parity_data(const rc_paper *p, FILE *data) {
             for (size_t i = 0; i < p->count; i++) {
                 const rc_paper_row *r = &p->rows[i];
                 double to_s = 1.0 / p->plans[i].scale;
-                if (!in_series(r, &all_series[s]) || r->fitted != (fitted == 1) || !isfinite(r->predicted))
+                if (!in_series(r, &all_series[s]) || r->fitted != (fitted == 1) ||
+                    !isfinite(r->predicted))
                     continue;
                 double p5 = isfinite(r->p5) ? r->p5 : r->predicted;
                 double p95 = isfinite(r->p95) ? r->p95 : r->predicted;
-                (void)fprintf(data, "%.6g %.6g %.5g %.5g %.5g\n", r->paper * to_s, r->predicted * to_s,
-                              r->error_pct, 100.0 * (p5 / r->paper - 1.0), 100.0 * (p95 / r->paper - 1.0));
+                (void)fprintf(data, "%.6g %.6g %.5g %.5g %.5g\n", r->paper * to_s,
+                              r->predicted * to_s, r->error_pct, 100.0 * (p5 / r->paper - 1.0),
+                              100.0 * (p95 / r->paper - 1.0));
             }
             rc_plot_next(data);
         }
@@ -98,14 +113,17 @@ static void parity_data(const rc_paper *p, FILE *data) {
 static void parity_points(FILE *f, int column, bool titled) {
     for (int s = 0; s < SERIES; s++) {
         const series *x = &all_series[s];
-        (void)fprintf(f, ", 'ttft-parity.dat' index %d using 1:%d with points pt %d ps 1.5 lc %d ", 2 * s,
-                      column, x->filled, x->color);
+        (void)fprintf(f, ", 'ttft-parity.dat' index %d using 1:%d with points pt %d ps 1.5 lc %d ",
+                      2 * s, column, x->filled, x->color);
         if (titled)
             (void)fprintf(f, "title '%s'", x->title);
         else
             (void)fputs("notitle", f);
-        (void)fprintf(f, ", 'ttft-parity.dat' index %d using 1:%d with points pt %d ps 1.7 lw 2.2 lc %d "
-                         "notitle", 2 * s + 1, column, x->open, x->color);
+        (void)fprintf(
+            f,
+            ", 'ttft-parity.dat' index %d using 1:%d with points pt %d ps 1.7 lw 2.2 lc %d "
+            "notitle",
+            2 * s + 1, column, x->open, x->color);
     }
 }
 
@@ -114,21 +132,24 @@ void rc_plot_parity(const void *paper, FILE *script, FILE *data) {
     const rc_paper_summary *s = &p->summary;
     double most = largest_error(p);
     parity_data(p, data);
-    (void)fprintf(script,
-                  "set multiplot title \"TTFT, predicted against printed\\n{/*0.8 mean absolute error "
-                  "%.1f %% over all %d rows, %.1f %% over the %d that nothing was fitted on}\" font ',17'\n",
-                  s->ttft_mape_all, s->ttft_rows_all, s->ttft_mape_predicted, s->ttft_rows_predicted);
-    (void)fputs("set logscale xy\nset xrange [0.7:100]\nset yrange [0.7:100]\nset lmargin 10\n"
-                "set xtics (1, 2, 5, 10, 20, 50, 100)\nset ytics (1, 2, 5, 10, 20, 50, 100)\n"
-                "set size 1,0.54\nset origin 0,0.38\nset format x ''\nset ylabel 'predicted TTFT, s'\n"
-                "set key top left\nset samples 200\n"
-                "plot '+' using 1:($1*0.9):($1*1.1) with filledcurves fc rgb '#eeeeee' title '± 10 %', "
-                "'+' using 1:($1*0.95):($1*1.05) with filledcurves fc rgb '#d8d8d8' title '± 5 %', "
-                "x with lines lw 1.2 lc rgb '#888888' notitle",
-                script);
+    (void)fprintf(
+        script,
+        "set multiplot title \"TTFT, predicted against printed\\n{/*0.8 mean absolute error "
+        "%.1f %% over all %d rows, %.1f %% over the %d that nothing was fitted on}\" font ',17'\n",
+        s->ttft_mape_all, s->ttft_rows_all, s->ttft_mape_predicted, s->ttft_rows_predicted);
+    (void)fputs(
+        "set logscale xy\nset xrange [0.7:100]\nset yrange [0.7:100]\nset lmargin 10\n"
+        "set xtics (1, 2, 5, 10, 20, 50, 100)\nset ytics (1, 2, 5, 10, 20, 50, 100)\n"
+        "set size 1,0.54\nset origin 0,0.38\nset format x ''\nset ylabel 'predicted TTFT, s'\n"
+        "set key top left\nset samples 200\n"
+        "plot '+' using 1:($1*0.9):($1*1.1) with filledcurves fc rgb '#eeeeee' title '± 10 %', "
+        "'+' using 1:($1*0.95):($1*1.05) with filledcurves fc rgb '#d8d8d8' title '± 5 %', "
+        "x with lines lw 1.2 lc rgb '#888888' notitle",
+        script);
     parity_points(script, 2, true);
     (void)fputs(", NaN with points pt 6 ps 1.7 lw 2.2 lc rgb '#555555' title 'hollow: fitted on'\n"
-                "unset logscale y\nset format x '%g'\nset size 1,0.40\nset origin 0,0\nset xlabel 'printed TTFT, s'\n"
+                "unset logscale y\nset format x '%g'\nset size 1,0.40\nset origin 0,0\nset xlabel "
+                "'printed TTFT, s'\n"
                 "set ylabel 'error, %'\nset ytics 10\nunset key\n",
                 script);
     (void)fprintf(script, "set yrange [-%g:%g]\n", most, most);
@@ -137,8 +158,11 @@ void rc_plot_parity(const void *paper, FILE *script, FILE *data) {
                 "0 with lines lw 1.2 lc rgb '#888888' notitle",
                 script);
     for (int k = 0; k < 2 * SERIES; k++)
-        (void)fprintf(script, ", 'ttft-parity.dat' index %d using 1:3:4:5 with yerrorbars pt -1 lw 1.2 lc %d "
-                              "notitle", k, all_series[k / 2].color);
+        (void)fprintf(
+            script,
+            ", 'ttft-parity.dat' index %d using 1:3:4:5 with yerrorbars pt -1 lw 1.2 lc %d "
+            "notitle",
+            k, all_series[k / 2].color);
     parity_points(script, 3, false);
     (void)fputs("\nunset multiplot\n", script);
 }

@@ -11,8 +11,9 @@ static void data_line(FILE *data, double x, double y) {
         (void)fprintf(data, "%.10g -\n", x);
 }
 
-/* TTFTs that the paper prints for full prefill on `tp` x `cp` of the RDMA cluster, as (T, seconds); the
- * one of Table 4 is left out: Table 7 repeats it. Always at least one line, so that the index exists. */
+/* TTFTs that the paper prints for full prefill on `tp` x `cp` of the RDMA cluster, as (T, seconds);
+ * the one of Table 4 is left out: Table 7 repeats it. Always at least one line, so that the index
+ * exists. */
 static void printed_points(const rc_paper *p, int tp, int cp, FILE *data) {
     (void)fputs("1 -\n", data);
     for (size_t i = 0; i < p->count; i++) {
@@ -28,21 +29,23 @@ static void printed_points(const rc_paper *p, int tp, int cp, FILE *data) {
 
 static void context_axes(FILE *f, const char *title) {
     (void)fprintf(f, "set title \"%s\"\n", title);
-    (void)fputs("set logscale xy\nset xlabel 'context length, tokens'\nset ylabel 'TTFT, s'\n"
-                "set xrange [1700:150000]\n"
-                "set xtics ('2K' 2000, '4K' 4000, '8K' 8000, '16K' 16000, '32K' 32000, '64K' 64000, "
-                "'128K' 128000)\n"
-                "set ytics ('0.1' 0.1, '0.2' 0.2, '0.5' 0.5, '1' 1, '2' 2, '5' 5, '10' 10, '20' 20, "
-                "'50' 50, '100' 100)\nset yrange [0.2:70]\n"
-                "set key top left\n",
-                f);
+    (void)fputs(
+        "set logscale xy\nset xlabel 'context length, tokens'\nset ylabel 'TTFT, s'\n"
+        "set xrange [1700:150000]\n"
+        "set xtics ('2K' 2000, '4K' 4000, '8K' 8000, '16K' 16000, '32K' 32000, '64K' 64000, "
+        "'128K' 128000)\n"
+        "set ytics ('0.1' 0.1, '0.2' 0.2, '0.5' 0.5, '1' 1, '2' 2, '5' 5, '10' 10, '20' 20, "
+        "'50' 50, '100' 100)\nset yrange [0.2:70]\n"
+        "set key top left\n",
+        f);
 }
 
 /* Index 2n: predicted over contexts; 2n+1: printed. */
 static void context_data(const rc_paper *p, const int *jobs, int cps, bool printed, FILE *data) {
     for (int n = 0; n < cps; n++) {
         for (int c = 0; c < RC_FIG_CONTEXTS; c++)
-            data_line(data, (double)rc_fig_contexts[c], rc_plot_time(p, jobs[n * RC_FIG_CONTEXTS + c]));
+            data_line(data, (double)rc_fig_contexts[c],
+                      rc_plot_time(p, jobs[n * RC_FIG_CONTEXTS + c]));
         rc_plot_next(data);
         if (printed)
             printed_points(p, 8, rc_fig_nodes[n], data);
@@ -55,13 +58,15 @@ static void context_data(const rc_paper *p, const int *jobs, int cps, bool print
 static void context_plot(const char *name, int cps, bool printed, FILE *f) {
     (void)fputs("plot ", f);
     for (int n = 0; n < cps; n++)
-        (void)fprintf(f,
-                      "%s'%s.dat' index %d using 1:2 with linespoints lt %d title 'CP%d (%d node%s)', "
-                      "'%s.dat' index %d using 1:2 with points lt %d pt 4 ps 2.6 lw 2 notitle",
-                      n ? ", " : "", name, 2 * n, n + 1, rc_fig_nodes[n], rc_fig_nodes[n],
-                      n ? "s" : "", name, 2 * n + 1, n + 1);
+        (void)fprintf(
+            f,
+            "%s'%s.dat' index %d using 1:2 with linespoints lt %d title 'CP%d (%d node%s)', "
+            "'%s.dat' index %d using 1:2 with points lt %d pt 4 ps 2.6 lw 2 notitle",
+            n ? ", " : "", name, 2 * n, n + 1, rc_fig_nodes[n], rc_fig_nodes[n], n ? "s" : "", name,
+            2 * n + 1, n + 1);
     if (printed)
-        (void)fputs(", NaN with points pt 4 ps 2.6 lw 2 lc rgb '#555555' title 'printed in the paper'", f);
+        (void)fputs(
+            ", NaN with points pt 4 ps 2.6 lw 2 lc rgb '#555555' title 'printed in the paper'", f);
     (void)fputs("\n", f);
 }
 
@@ -117,8 +122,8 @@ static void fig7_data(const rc_paper *p, FILE *data) {
     for (int tp = 0; tp < 2; tp++) {
         (void)fputs("1 - -\n", data);
         for (int n = 0; n < RC_FIG7_NODES; n++)
-            printed_node(p, tp ? 8 * rc_fig_nodes[n] : 8, tp ? 1 : rc_fig_nodes[n], rc_fig_nodes[n], one,
-                         data);
+            printed_node(p, tp ? 8 * rc_fig_nodes[n] : 8, tp ? 1 : rc_fig_nodes[n], rc_fig_nodes[n],
+                         one, data);
         rc_plot_next(data);
     }
 }
@@ -129,23 +134,26 @@ static void fig7_panel(FILE *f, int column) {
                       "%s'fig7.dat' index %d using 1:%d with linespoints lt %d title '%s', "
                       "'fig7.dat' index %d using 1:%d with points lt %d pt 4 ps 2.6 lw 2 notitle",
                       tp ? ", " : "", tp, column, tp + 1,
-                      tp ? "tensor parallel over nodes"
-                         : "context parallel of TP8 nodes",
-                      tp + 2, column, tp + 1);
+                      tp ? "tensor parallel over nodes" : "context parallel of TP8 nodes", tp + 2,
+                      column, tp + 1);
 }
 
 void rc_plot_fig7(const void *paper, FILE *script, FILE *data) {
     fig7_data(paper, data);
-    (void)fputs("set multiplot layout 1,2 margins 0.07,0.98,0.1,0.85 spacing 0.09 title "
-                "'Full prefill of 128K tokens on GTT: context parallel and multi-node tensor parallel' "
-                "font ',17'\n"
-                "set logscale xy\nset xrange [0.85:9.5]\nset xtics (1, 2, 4, 8)\nset xlabel 'nodes of 8 GPUs'\n"
-                "set title 'TTFT' font ',14' offset 0,0\nset ylabel 'TTFT, s' offset 1,0\nset yrange [4:60]\nset ytics (5, 10, 20, 50)\n"
-                "set key bottom left\nplot ",
-                script);
+    (void)fputs(
+        "set multiplot layout 1,2 margins 0.07,0.98,0.1,0.85 spacing 0.09 title "
+        "'Full prefill of 128K tokens on GTT: context parallel and multi-node tensor parallel' "
+        "font ',17'\n"
+        "set logscale xy\nset xrange [0.85:9.5]\nset xtics (1, 2, 4, 8)\nset xlabel 'nodes of 8 "
+        "GPUs'\n"
+        "set title 'TTFT' font ',14' offset 0,0\nset ylabel 'TTFT, s' offset 1,0\nset yrange "
+        "[4:60]\nset ytics (5, 10, 20, 50)\n"
+        "set key bottom left\nplot ",
+        script);
     fig7_panel(script, 2);
     (void)fputs(", NaN with points pt 4 ps 2.6 lw 2 lc rgb '#555555' title 'printed in the paper'\n"
-                "set title 'Scaling ratio: TTFT on one node over TTFT on N'\nset ylabel 'scaling ratio' offset 1,0\n"
+                "set title 'Scaling ratio: TTFT on one node over TTFT on N'\nset ylabel 'scaling "
+                "ratio' offset 1,0\n"
                 "set yrange [0.85:9.5]\nset ytics (1, 2, 4, 8)\nset key top left\n"
                 "plot x with lines dt 2 lw 1.5 lc rgb '#888888' title 'ideal', ",
                 script);
@@ -164,15 +172,16 @@ void rc_plot_fig8(const void *paper, FILE *script, FILE *data) {
         printed_points(p, 8, n ? 16 : 8, data);
         rc_plot_next(data);
     }
-    (void)fputs("set title 'Llama 3 405B, full prefill up to one million tokens on GTT, ring pass-KV'\n"
-                "set logscale xy\nset xlabel 'context length, tokens'\nset ylabel 'TTFT, s'\n"
-                "set xrange [110000:1200000]\n"
-                "set xtics ('128K' 128000, '256K' 256000, '512K' 512000, '1M' 1000000)\n"
-                "set ytics (2, 5, 10, 20, 50, 100, 200)\nset yrange [2.5:250]\nset key top left\n"
-                "plot 'fig8.dat' index 0 using 1:2 with linespoints lt 1 title 'CP8 (8 nodes, 64 GPUs)', "
-                "'fig8.dat' index 1 using 1:2 with points lt 1 pt 4 ps 2.6 lw 2 notitle, "
-                "'fig8.dat' index 2 using 1:2 with linespoints lt 2 title 'CP16 (16 nodes, 128 GPUs)', "
-                "'fig8.dat' index 3 using 1:2 with points lt 2 pt 4 ps 2.6 lw 2 notitle, "
-                "NaN with points pt 4 ps 2.6 lw 2 lc rgb '#555555' title 'printed in the paper'\n",
-                script);
+    (void)fputs(
+        "set title 'Llama 3 405B, full prefill up to one million tokens on GTT, ring pass-KV'\n"
+        "set logscale xy\nset xlabel 'context length, tokens'\nset ylabel 'TTFT, s'\n"
+        "set xrange [110000:1200000]\n"
+        "set xtics ('128K' 128000, '256K' 256000, '512K' 512000, '1M' 1000000)\n"
+        "set ytics (2, 5, 10, 20, 50, 100, 200)\nset yrange [2.5:250]\nset key top left\n"
+        "plot 'fig8.dat' index 0 using 1:2 with linespoints lt 1 title 'CP8 (8 nodes, 64 GPUs)', "
+        "'fig8.dat' index 1 using 1:2 with points lt 1 pt 4 ps 2.6 lw 2 notitle, "
+        "'fig8.dat' index 2 using 1:2 with linespoints lt 2 title 'CP16 (16 nodes, 128 GPUs)', "
+        "'fig8.dat' index 3 using 1:2 with points lt 2 pt 4 ps 2.6 lw 2 notitle, "
+        "NaN with points pt 4 ps 2.6 lw 2 lc rgb '#555555' title 'printed in the paper'\n",
+        script);
 }

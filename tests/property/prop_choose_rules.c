@@ -39,7 +39,8 @@ static rc_choice choose(const rc_rule *r, const rc_choose_input *in) {
     return rc_choose(r, in, &d, &err) == RC_OK ? d.choice : (rc_choice)99;
 }
 
-/* The choice is pass-KV exactly when one of the reported tests holds, and each test says left ? right. */
+/* The choice is pass-KV exactly when one of the reported tests holds, and each test says left ?
+ * right. */
 static bool tests_explain_the_choice(prop_case *c) {
     for (unsigned i = 0; i < c->size; i++) {
         rc_choose_input in = any_input(c);
@@ -73,7 +74,8 @@ static bool frontier_divides(prop_case *c) {
     return true;
 }
 
-/* Algorithm 5 charges pass-Q for its all-to-all: it never takes pass-Q where Algorithm 1 takes pass-KV. */
+/* Algorithm 5 charges pass-Q for its all-to-all: it never takes pass-Q where Algorithm 1 takes
+ * pass-KV. */
 static bool algorithm_5_leans_to_pass_kv(prop_case *c) {
     static const rc_rule one = {.kind = RC_RULE_ALGORITHM_1}, five = {.kind = RC_RULE_ALGORITHM_5};
     for (unsigned i = 0; i < c->size; i++) {

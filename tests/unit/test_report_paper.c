@@ -1,0 +1,518 @@
+/* The paper's rows over a calibration made up for the test: structure, ids, arithmetic, files and
+ * the fit. No predicted figure is pinned: those change with every calibration.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "sim/base/doc.h"
+#include "sim/base/file.h"
+#include "sim/cost/store.h"
+#include "sim/report/paper_internal.h"
+
+#define assert_ok(call)                                                                            \
+    do {                                                                                           \
+        rc_status st_ = (call);                                                                    \
+        if (st_ != RC_OK)                                                                          \
+            fail_msg("%s", err.msg);                                                               \
+    } while (0)
+
+static char folder[64], store[96];
+
+/* ---- a calibration by formula ------------------------------------------------------------------
+ */
+
+static const char *base_machine = "h200-sxm", *base_collectives = "h200-sxm";
+
+static void put(FILE *f, const char *machine, const char *op, const char *variant,
+                const char *dtype, long long a, long long b, long long c, long long d, double s) {
+    fprintf(
+        f,
+        "%s,made up,sustained,%s,%s,%s,%lld,%lld,%lld,%lld,%.9e,%.9e,%.9e,10,,,,2025-01-01,1,1,1,"
+        "none,none,measured\n",
+        machine, op, variant, dtype, a, b, c, d, 0.98 * s, s, 1.03 * s);
+}
+
+static void put_gemm(FILE *f) {
+    static const long long nk[][2] = {{2304, 16384}, {16384, 2048}, {13312, 16384}, {16384, 6656}};
+    for (size_t i = 0; i < sizeof nk / sizeof nk[0]; i++) {
+        for (long long m = 1; m <= 131072; m *= 4) {
+            double flops = 2.0 * (double)m * (double)nk[i][0] * (double)nk[i][1];
+            double weights = (double)nk[i][0] * (double)nk[i][1];
+            put(f, base_machine, "gemm", "", "bf16", m, nk[i][0], nk[i][1], 0,
+                fmax(flops / 680e12, 2.0 * weights / 4e12) + 3e-6);
+            put(f, base_machine, "gemm", "", "fp8", m, nk[i][0], nk[i][1], 0,
+                fmax(flops / 1150e12, weights / 4e12) + 3e-6);
+        }
+    }
+}
+
+static void put_attention(FILE *f) {
+    for (long long q = 128; q <= 131072; q *= 4) {
+        double dq = (double)q;
+        put(f, base_machine, "attention", "causal", "bf16", q, q, 16, 1,
+            4096.0 * dq * dq / 580e12 + 5e-6);
+        for (long long k = 1024; k <= 131072; k *= 4)
+            put(f, base_machine, "attention", "full", "bf16", q, k, 16, 1,
+                8192.0 * dq * (double)k / 600e12 + 5e-6);
+    }
+    for (long long batch = 1; batch <= 4; batch *= 4)
+        for (long long k = 1024; k <= 262144; k *= 4)
+            put(f, base_machine, "decode", "", "bf16", batch, k, 16, 1,
+                (double)(batch * k) * 512.0 / 3.6e12 + 9e-6);
+}
+
+static void put_rest(FILE *f) {
+    static const char *const ops[] = {"rmsnorm", "rmsnorm_fp8", "quantize_fp8", "residual_add"};
+    for (long long t = 1; t <= 131072; t *= 8) {
+        double dt = (double)t;
+        for (size_t i = 0; i < 4; i++)
+            put(f, base_machine, ops[i], "", "bf16", t, 16384, 0, 0,
+                dt * 16384 * 4 / 3.9e12 + 2.5e-6);
+        put(f, base_machine, "swiglu", "", "bf16", t, 6656, 0, 0, dt * 6656 * 6 / 3.9e12 + 2.5e-6);
+        put(f, base_machine, "swiglu_fp8", "", "bf16", t, 6656, 0, 0,
+            dt * 6656 * 5 / 3.9e12 + 2.5e-6);
+        put(f, base_machine, "rotary_kv", "", "bf16", t, 0, 16, 1, dt * 9216 / 3.9e12 + 2.5e-6);
+    }
+    for (long long parts = 2; parts <= 16; parts *= 2)
+        for (long long r = 16; r <= 2097152; r *= 8)
+            put(f, base_machine, "merge", "", "bf16", r, parts, 0, 0,
+                (double)r * 260.0 * (double)parts / 4e12 + 2.5e-6);
+    for (long long b = 1024; b <= 4294967296; b *= 8) {
+        put(f, base_machine, "copy", "", "", b, 0, 0, 0, (double)b / 4.2e12 + 3e-6);
+        put(f, base_collectives, "all_reduce", "nvls", "bf16", b, 8, 1, 0,
+            (double)b / 250e9 + 1e-5);
+        put(f, base_collectives, "all_reduce", "nvlink", "bf16", b, 8, 1, 0,
+            (double)b / 240e9 + 1e-5);
+    }
+}
+
+static void write_store(void) {
+    char csv[96];
+    rc_rows *rows = NULL;
+    rc_error err = {0};
+    snprintf(csv, sizeof csv, "%s/made-up.csv", folder);
+    snprintf(store, sizeof store, "%s/made-up.db", folder);
+    FILE *f = fopen(csv, "w");
+    assert_non_null(f);
+    fputs("machine,gpu,state,op,variant,dtype,a,b,c,d,p10_s,p50_s,p90_s,samples,sm_mhz,power_w,"
+          "temp_c,date,"
+          "driver,cuda,nccl,kernel,commit,source\n",
+          f);
+    put_gemm(f);
+    put_attention(f);
+    put_rest(f);
+    assert_int_equal(fclose(f), 0);
+    assert_ok(rc_store_read_csv(csv, &rows, &err));
+    assert_ok(rc_store_write(store, &rows, 1, &err));
+    rc_rows_free(rows);
+}
+
+static int make_folder(void **state) {
+    const char *source = getenv("RC_SOURCE_DIR");
+    static rc_machine m;
+    char path[1024];
+    rc_error err = {0};
+    (void)state;
+    if (source)
+        setenv("RINGCAST_SHARE", source, 1);
+    strcpy(folder, "/tmp/test-paper-XXXXXX");
+    if (!mkdtemp(folder))
+        return -1;
+    snprintf(path, sizeof path, "%s/scenarios/machines/gtt.yaml", source ? source : ".");
+    if (rc_machine_load(path, &m, &err) != RC_OK) {
+        print_error("%s\n", err.msg);
+        return -1;
+    }
+    base_machine = m.base;
+    base_collectives = m.collectives;
+    write_store();
+    return 0;
+}
+
+static int remove_folder(void **state) {
+    static const char *const files[] = {"made-up.csv",
+                                        "made-up.db",
+                                        "out/table4.csv",
+                                        "out/table5.csv",
+                                        "out/table6.csv",
+                                        "out/table7.csv",
+                                        "out/table8.csv",
+                                        "out/points.csv",
+                                        "out/summary.json",
+                                        "text",
+                                        "out",
+                                        ""};
+    char path[128];
+    (void)state;
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, files[i]);
+        if (unlink(path) != 0)
+            (void)rmdir(path);
+    }
+    return 0;
+}
+
+static rc_paper *open_paper(int draws, int threads) {
+    rc_paper_options o = {
+        .store = store, .draws = draws, .seed = 7, .threads = threads, .version = "test"};
+    rc_paper *p = NULL;
+    rc_error err = {0};
+    assert_ok(rc_paper_open(&o, &p, &err));
+    return p;
+}
+
+static rc_paper_row *find(rc_paper *p, const char *id) {
+    int i = rc_paper_find(p, id);
+    if (i < 0)
+        fail_msg("no row '%s'", id);
+    return &p->rows[i];
+}
+
+/* ---- the rows -------------------------------------------------------------------------------- */
+
+static void every_figure_has_a_row(void **state) {
+    static const struct {
+        const char *table;
+        int rows;
+    } expected[] = {{"4", 28}, {"5", 10}, {"6", 12}, {"7", 12}, {"8", 26}, {"points", 23}};
+    rc_paper *p = open_paper(0, 1);
+    (void)state;
+    for (size_t t = 0; t < sizeof expected / sizeof expected[0]; t++) {
+        int rows = 0;
+        for (size_t i = 0; i < p->count; i++)
+            rows += strcmp(p->rows[i].table, expected[t].table) == 0;
+        assert_int_equal(rows, expected[t].rows);
+        assert_string_equal(rc_paper_table_names[t], expected[t].table);
+    }
+    for (size_t i = 0; i < p->count; i++)
+        assert_int_equal(rc_paper_find(p, p->rows[i].id), (int)i); /* ids are unique */
+    rc_paper_close(p);
+}
+
+static void check_row(rc_paper *p, const char *id, const char *metric, double paper, int64_t t,
+                      int64_t cached) {
+    rc_paper_row *r = find(p, id);
+    assert_string_equal(r->metric, metric);
+    assert_true(fabs(r->paper - paper) < 1e-9);
+    assert_int_equal(r->t, t);
+    assert_int_equal(r->p, cached);
+}
+
+static void rows_carry_what_is_printed(void **state) {
+    rc_paper *p = open_paper(0, 1);
+    (void)state;
+    check_row(p, "t4:kv:3200", "ttft", 1110.18, 3200, 124800);
+    check_row(p, "t4:q:128000", "ttft", 12360.57, 128000, 0);
+    check_row(p, "t5:kv:3200:sendrecv", "sendrecv_us", 627, 3200, 124800);
+    check_row(p, "t5:q:12800:all2all", "all2all_us", 1023, 12800, 115200);
+    check_row(p, "t6:tp8:8K:ttft", "ttft", 1740, 8000, 0);
+    check_row(p, "t6:cp2:8K:ttit", "ttit", 65.61, 1, 8000);
+    check_row(p, "t7:tp16:ttft", "ttft", 29917, 128000, 0);
+    check_row(p, "t7:tp32_over_cp4", "ttft_ratio", 19841.0 / 10950.0, 128000, 0);
+    check_row(p, "t8:128K:1:cp2:sendrecv", "sendrecv_us", 32.3, 1, 128000);
+    check_row(p, "t8:32K:4:tp8:attn_op", "attn_op_us", 60.1, 1, 32000);
+    check_row(p, "pt:ttft_cp8_128k", "ttft", 5.85, 128000, 0);
+    check_row(p, "pt:tipping_T", "tipping_T", 6400, -1, -1);
+    assert_int_equal(rc_paper_find(p, "t8:128K:1:tp8:sendrecv"), -1); /* printed as 0 */
+    assert_int_equal(rc_paper_find(p, "t5:kv:3200:all2all"), -1);     /* blank */
+    assert_string_equal(find(p, "t6:cp2:8K:ttit")->variant, "pass-q");
+    assert_string_equal(find(p, "t6:tp8:8K:ttft")->variant, "tp");
+    rc_paper_close(p);
+}
+
+static void repeats_are_duplicates(void **state) {
+    static const char *const pairs[][2] = {{"t7:cp1:ttft", "t6:tp8:128K:ttft"},
+                                           {"t7:cp1:ttit", "t6:tp8:128K:ttit"},
+                                           {"t7:cp2:ttft", "t6:cp2:128K:ttft"},
+                                           {"t8:32K:4:tp8:whole", "t8:32K:4:tp8:attn_op"}};
+    rc_paper *p = open_paper(0, 1);
+    int duplicates = 0;
+    (void)state;
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(find(p, pairs[i][0])->duplicate_of, rc_paper_find(p, pairs[i][1]));
+    assert_int_equal(find(p, "t7:cp2:ttit")->duplicate_of,
+                     -1); /* another measurement of the same */
+    assert_int_equal(find(p, "t7:cp4:ttft")->duplicate_of, -1);
+    for (size_t i = 0; i < p->count; i++)
+        duplicates += p->rows[i].duplicate_of >= 0;
+    assert_int_equal(duplicates, 7); /* three of Table 7, four of Table 8 */
+    rc_paper_close(p);
+}
+
+static void fit_on(rc_paper *p, const char *name, double value, const char *rows) {
+    rc_machine *m = &p->machine[RC_PAPER_GTT];
+    rc_fitted *f = &m->fitted[m->fitted_count++];
+    memset(f, 0, sizeof *f);
+    snprintf(f->name, sizeof f->name, "%s", name);
+    snprintf(f->rows, sizeof f->rows, "%s", rows);
+    snprintf(f->unit, sizeof f->unit, "1");
+    snprintf(f->meaning, sizeof f->meaning, "a \"test\"");
+    f->value = value;
+    f->lo = 0.9 * value;
+    f->hi = 1.1 * value;
+}
+
+static void clear_marks(rc_paper *p) {
+    p->machine[RC_PAPER_GTT].fitted_count = p->machine[RC_PAPER_GTI].fitted_count = 0;
+    for (size_t i = 0; i < p->count; i++) {
+        p->rows[i].fitted = false;
+        p->rows[i].duplicate_of = -1;
+    }
+}
+
+static void fitted_rows_spread_to_what_rests_on_them(void **state) {
+    rc_paper *p = open_paper(0, 1);
+    rc_error err = {0};
+    (void)state;
+    clear_marks(p);
+    fit_on(p, "gemm_ratio", 0.72, "t6:tp8:128K:ttft,t4:kv:128000, t5:kv:3200:attn");
+    assert_ok(rc_paper_mark(p, &err));
+    assert_true(find(p, "t6:tp8:128K:ttft")->fitted);
+    assert_true(find(p, "t7:cp1:ttft")->fitted);      /* the same figure again */
+    assert_true(find(p, "t7:cp4:ttft")->fitted);      /* the same pass, measured again */
+    assert_true(find(p, "t7:tp32_over_cp4")->fitted); /* computed from it */
+    assert_true(find(p, "t5:kv:3200:attn")->fitted);
+    assert_false(find(p, "t5:kv:3200:sendrecv")->fitted);
+    assert_false(find(p, "t4:q:128000")->fitted);
+    assert_false(find(p, "t7:tp16_over_cp2")->fitted);
+    assert_true(find(p, "pt:gtt_peak")->fitted); /* inputs always */
+    rc_paper_close(p);
+}
+
+static void a_row_that_does_not_exist(void **state) {
+    rc_paper *p = open_paper(0, 1);
+    rc_error err = {0};
+    (void)state;
+    clear_marks(p);
+    fit_on(p, "gemm_ratio", 0.72, "t6:tp8:128k:ttft");
+    assert_int_equal(rc_paper_mark(p, &err), RC_E_INPUT);
+    assert_string_equal(err.msg, "machine 'gtt': parameter 'gemm_ratio' was fitted on row "
+                                 "'t6:tp8:128k:ttft', which does not exist (did you mean "
+                                 "'t6:tp8:128K:ttft'?)");
+    rc_paper_close(p);
+}
+
+/* ---- evaluation ------------------------------------------------------------------------------ */
+
+static void predictions_never_see_the_printed_values(void **state) {
+    rc_paper *a = open_paper(2, 1), *b = open_paper(2, 2);
+    rc_error err = {0};
+    (void)state;
+    for (size_t i = 0; i < b->count; i++)
+        b->rows[i].paper *= 3.0;
+    assert_ok(rc_paper_evaluate(a, &err));
+    assert_ok(rc_paper_evaluate(b, &err)); /* nor the number of threads */
+    for (size_t i = 0; i < a->count; i++) {
+        const rc_paper_row *x = &a->rows[i], *y = &b->rows[i];
+        assert_true(x->predicted == y->predicted || (isnan(x->predicted) && isnan(y->predicted)));
+        assert_true(x->p5 == y->p5 || (isnan(x->p5) && isnan(y->p5)));
+        assert_true(x->p95 == y->p95 || (isnan(x->p95) && isnan(y->p95)));
+    }
+    rc_paper_close(a);
+    rc_paper_close(b);
+}
+
+static void derived_rows_follow_from_the_others(void **state) {
+    rc_paper *p = open_paper(8, 0);
+    rc_error err = {0};
+    (void)state;
+    assert_ok(rc_paper_evaluate(p, &err));
+    double t16 = find(p, "t7:tp16:ttft")->predicted, c2 = find(p, "t7:cp2:ttft")->predicted;
+    assert_true(fabs(find(p, "t7:tp16_over_cp2")->predicted - t16 / c2) < 1e-12);
+    assert_true(find(p, "t7:cp1:ttft")->predicted == find(p, "t6:tp8:128K:ttft")->predicted);
+    double s = find(p, "pt:ttft_cp16_1m")->predicted;
+    double flops = 2.0 * rc_model_params(&p->model) * 1e6 + 2.0 * 1e12 * 16384 * 126;
+    assert_true(fabs(find(p, "pt:achieved_1m")->predicted / (flops / 128 / s / 1e12) - 1.0) < 1e-9);
+    double kv = find(p, "t4:kv:6400")->predicted, q = find(p, "t4:q:6400")->predicted;
+    assert_true(fabs(find(p, "pt:tipping_gap")->predicted - 100.0 * fabs(kv - q) / fmin(kv, q)) <
+                1e-9);
+    assert_true(isnan(find(p, "pt:tipping_gap")->error_pct)); /* a bound */
+    assert_true(fabs(find(p, "pt:gtt_net")->predicted - 400.0) < 1e-9);
+    assert_true(isnan(find(p, "pt:decode_splits")->predicted));
+    for (size_t i = 0; i < p->count; i++) {
+        const rc_paper_row *r = &p->rows[i];
+        if (r->scored)
+            assert_true(r->predicted > 0.0 && r->p5 <= r->p95 && r->p5 > 0.0);
+        if (r->role == RC_ROLE_COMPARED && isfinite(r->predicted))
+            assert_true(fabs(r->error_pct - 100.0 * (r->predicted / r->paper - 1.0)) < 1e-9);
+    }
+    rc_paper_close(p);
+}
+
+static void what_ifs_reach_the_rows(void **state) {
+    static const char *const sets[] = {"machine.attention_ratio=0.4"};
+    rc_paper_options o = {.store = store, .sets = sets, .set_count = 1, .threads = 1};
+    rc_paper *slow = NULL, *p = open_paper(0, 1);
+    rc_error err = {0};
+    (void)state;
+    assert_ok(rc_paper_open(&o, &slow, &err));
+    assert_ok(rc_paper_evaluate(p, &err));
+    assert_ok(rc_paper_evaluate(slow, &err));
+    assert_true(find(slow, "t6:tp8:128K:ttft")->predicted >
+                1.2 * find(p, "t6:tp8:128K:ttft")->predicted);
+    rc_paper_close(p);
+    rc_paper_close(slow);
+    static const char *const wrong[] = {"machine.atention_ratio=1"};
+    o.sets = wrong;
+    assert_int_equal(rc_paper_open(&o, &slow, &err), RC_E_USAGE);
+    assert_non_null(strstr(err.msg, "did you mean 'attention_ratio'?"));
+    static const char *const other[] = {"tokens.new=3"};
+    o.sets = other;
+    assert_int_equal(rc_paper_open(&o, &slow, &err), RC_E_USAGE);
+    assert_string_equal(err.msg, "found 'tokens.new=3', expected machine.key=value");
+}
+
+/* ---- files -------------------------------------------------------------------------------------
+ */
+
+static char *text_of(const char *name) {
+    char path[160], *text = NULL;
+    size_t size;
+    rc_error err = {0};
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    assert_ok(rc_file_read(path, &text, &size, &err));
+    return text;
+}
+
+static void files_of_a_folder(void **state) {
+    char dir[96];
+    rc_paper *p = open_paper(0, 0);
+    rc_error err = {0};
+    (void)state;
+    snprintf(dir, sizeof dir, "%s/out", folder);
+    assert_ok(rc_paper_evaluate(p, &err));
+    assert_ok(rc_paper_may_write(dir, true, &err));
+    assert_ok(rc_paper_write(p, dir, false, false, NULL, &err));
+    assert_int_equal(rc_paper_may_write(dir, false, &err), RC_E_IO);
+    assert_non_null(strstr(err.msg, "already exists and is not overwritten"));
+    assert_int_equal(rc_paper_write(p, dir, false, false, NULL, &err), RC_E_IO);
+    assert_ok(rc_paper_write(p, dir, false, true, NULL, &err));
+    char *csv = text_of("out/table6.csv");
+    static const char head[] =
+        "table,config,context,P,T,variant,metric,unit,paper,predicted,p5,p95,"
+        "error_pct,fitted,id,row_is,note\n6,TP8,8K,0,8000,tp,ttft,ms,1740,";
+    assert_memory_equal(csv, head, sizeof head - 1);
+    free(csv);
+    rc_paper_close(p);
+}
+
+static void the_summary_document(void **state) {
+    static const char *const row_keys[] = {"table",   "config", "context",   "P",     "T",
+                                           "variant", "metric", "unit",      "paper", "predicted",
+                                           "p5",      "p95",    "error_pct", "fitted"};
+    static const char *const keys[] = {
+        "ttft_mape_predicted", "ttft_max_predicted", "ttft_mape_all",     "ttit_mape_predicted",
+        "winners_right",       "winners_total",      "fitted_parameters", "wall_s"};
+    char *text = text_of("out/summary.json");
+    rc_doc *doc = NULL;
+    rc_error err = {0};
+    (void)state;
+    assert_ok(rc_doc_parse("summary.json", text, strlen(text), &doc, &err));
+    const rc_node *root = rc_doc_root(doc), *rows = rc_node_get(root, "rows");
+    assert_int_equal(rc_node_count(rows), 111);
+    assert_int_equal(rc_node_count(rc_node_get(root, "row_details")), 111);
+    const rc_node *row = rc_node_at(rows, 0);
+    assert_int_equal(rc_node_count(row), sizeof row_keys / sizeof row_keys[0]);
+    for (size_t i = 0; i < sizeof row_keys / sizeof row_keys[0]; i++)
+        assert_string_equal(rc_node_key(row, i), row_keys[i]);
+    const rc_node *summary = rc_node_get(root, "summary");
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        assert_string_equal(rc_node_key(summary, i), keys[i]);
+    assert_string_equal(rc_node_text(rc_node_get(summary, "winners_total")), "12");
+    assert_non_null(rc_node_get(rc_node_get(root, "provenance"), "calibration"));
+    rc_doc_close(doc);
+    free(text);
+}
+
+/* ---- the fit ------------------------------------------------------------------------------------
+ */
+
+/* Rows made with known parameters give the parameters back. */
+static void a_fit_finds_what_made_the_rows(void **state) {
+    static const char *const sets[] = {"machine.gemm_ratio=0.61", "machine.attention_ratio=0.93"};
+    rc_paper_options o = {.store = store, .sets = sets, .set_count = 2, .threads = 1};
+    rc_paper *truth = NULL, *p = open_paper(0, 1);
+    rc_error err = {0};
+    char path[96];
+    (void)state;
+    assert_ok(rc_paper_open(&o, &truth, &err));
+    assert_ok(rc_paper_evaluate(truth, &err));
+    for (size_t i = 0; i < p->count; i++) /* 0.1 % of noise, so that there is an interval */
+        p->rows[i].paper = truth->rows[i].predicted * (i / 4 % 2 ? 1.001 : 0.999);
+    clear_marks(p);
+    fit_on(p, "gemm_ratio", 0.72, "t6:tp8:8K:ttft,t6:tp8:32K:ttft,t6:tp8:128K:ttft");
+    fit_on(p, "attention_ratio", 0.85, "t6:tp8:32K:ttft,t6:tp8:128K:ttft,t6:cp2:128K:ttft");
+    snprintf(path, sizeof path, "%s/text", folder);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_ok(rc_paper_fit(p, f, &err));
+    fclose(f);
+    char *text = text_of("text");
+    rc_doc *doc = NULL;
+    assert_ok(rc_doc_parse("fit", text, strlen(text), &doc, &err));
+    const rc_node *list = rc_node_get(rc_doc_root(doc), "fitted");
+    const double expected[] = {0.61, 0.93};
+    assert_int_equal(rc_node_count(list), 2);
+    for (size_t i = 0; i < 2; i++) {
+        const rc_node *e = rc_node_at(list, i), *in = rc_node_get(e, "interval");
+        double v = atof(rc_node_text(rc_node_get(e, "value")));
+        assert_true(fabs(v / expected[i] - 1.0) < 0.02);
+        assert_true(atof(rc_node_text(rc_node_at(in, 0))) < v &&
+                    v < atof(rc_node_text(rc_node_at(in, 1))));
+        assert_string_equal(rc_node_text(rc_node_get(e, "meaning")), "a \"test\"");
+    }
+    assert_int_equal(rc_node_count(rc_node_get(rc_node_at(list, 0), "rows")), 3);
+    rc_doc_close(doc);
+    free(text);
+    rc_paper_close(truth);
+    rc_paper_close(p);
+}
+
+static void refuse_fit(const char *name, const char *rows, const char *expected) {
+    rc_paper *p = open_paper(0, 1);
+    rc_error err = {0};
+    clear_marks(p);
+    if (name)
+        fit_on(p, name, 0.8, rows);
+    assert_int_equal(rc_paper_fit(p, stdout, &err), RC_E_INPUT);
+    if (!strstr(err.msg, expected))
+        fail_msg("'%s' does not say '%s'", err.msg, expected);
+    rc_paper_close(p);
+}
+
+static void fits_that_cannot_be(void **state) {
+    (void)state;
+    refuse_fit(NULL, NULL, "has no fitted parameters");
+    refuse_fit("gemm_ratio", "t6:tp8:8K:ttft", "1 parameters cannot be fitted on 1 rows");
+    refuse_fit("gemm_ratio", "pt:tipping_T,t6:tp8:8K:ttft",
+               "not a figure that this machine can be fitted on");
+    refuse_fit("gemm_ratio", "pt:gti_scaling,t6:tp8:8K:ttft",
+               "not a figure that this machine can be fitted on");
+    refuse_fit("ring_step", "t6:tp8:8K:ttft,t6:tp8:32K:ttft",
+               "changes none of the rows it is fitted on");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_figure_has_a_row),
+        cmocka_unit_test(rows_carry_what_is_printed),
+        cmocka_unit_test(repeats_are_duplicates),
+        cmocka_unit_test(fitted_rows_spread_to_what_rests_on_them),
+        cmocka_unit_test(a_row_that_does_not_exist),
+        cmocka_unit_test(predictions_never_see_the_printed_values),
+        cmocka_unit_test(derived_rows_follow_from_the_others),
+        cmocka_unit_test(what_ifs_reach_the_rows),
+        cmocka_unit_test(files_of_a_folder),
+        cmocka_unit_test(the_summary_document),
+        cmocka_unit_test(a_fit_finds_what_made_the_rows),
+        cmocka_unit_test(fits_that_cannot_be),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
