@@ -5,8 +5,8 @@
  * scale a row of x and one a row of W (outer-vector mode) and fast accumulation; should the library
  * refuse that for a shape, one scale a tensor is used and the row's variant says "tensorwise".
  *
- * The eight algorithms that the library's heuristic ranks first are timed and the fastest is kept,
- * as a tuned engine would. For long calls that stops after 80 ms.
+ * The algorithms that the library's heuristic ranks first (64 up to 256 rows, 8 above) are timed and the
+ * fastest is kept, as a tuned engine would. That stops after 80 ms.
  *
  * Bytes: M K e + N K e + 2 M N; FLOPs: 2 M N K.
  *
@@ -19,7 +19,9 @@
 #include <string.h>
 
 #define WORKSPACE_BYTES ((size_t)64 << 20)
-#define TUNE_ALGOS 8
+#define TUNE_ALGOS 64 /* for few rows, where split-K variants differ most and a try is cheap */
+#define TUNE_ALGOS_LARGE 8
+#define TUNE_ROWS 256 /* up to here a product is bound by its weights */
 #define TUNE_S 0.080
 #define SCALES 262144 /* floats: more than any M or N */
 
@@ -157,7 +159,7 @@ static rc_status set_scales(gemm *g, bool tensorwise, rc_error *err) {
 }
 
 /* Rank algorithms; none is RC_OK with nfound 0. */
-static rc_status rank(gemm *g, rc_error *err) {
+static rc_status rank(gemm *g, int64_t rows, rc_error *err) {
     cublasLtMatmulPreference_t pref = NULL;
     size_t bytes = WORKSPACE_BYTES;
     cublasLtMatmulHeuristicResult_t all[TUNE_ALGOS];
@@ -167,7 +169,8 @@ static rc_status rank(gemm *g, rc_error *err) {
         pref, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &bytes, sizeof bytes);
     if (s == CUBLAS_STATUS_SUCCESS)
         s = cublasLtMatmulAlgoGetHeuristic(g->suite->lt, g->desc, g->w, g->x, g->y, g->y, pref,
-                                           TUNE_ALGOS, all, &n);
+                                           rows <= TUNE_ROWS ? TUNE_ALGOS : TUNE_ALGOS_LARGE, all,
+                                           &n);
     (void)cublasLtMatmulPreferenceDestroy(pref);
     g->nfound = 0;
     if (s == CUBLAS_STATUS_NOT_SUPPORTED || s == CUBLAS_STATUS_INVALID_VALUE)
@@ -191,10 +194,10 @@ static rc_status plan_fill(gemm *g, const rc_point *p, rc_error *err) {
     RC_LT(cublasLtMatrixLayoutCreate(&g->y, CUDA_R_16BF, n, m, p->b));
     if (fp8)
         RC_TRY(set_scales(g, false, err));
-    RC_TRY(rank(g, err));
+    RC_TRY(rank(g, p->a, err));
     if (fp8 && g->nfound == 0) {
         RC_TRY(set_scales(g, true, err));
-        RC_TRY(rank(g, err));
+        RC_TRY(rank(g, p->a, err));
     }
     if (g->nfound == 0)
         return rc_fail(err, RC_E_UNMODELLED, "cuBLASLt has no algorithm for this shape");

@@ -1,4 +1,4 @@
-/* The discrete-event engine: integer time, streams, flows, rates, rendezvous. It knows nothing of LLMs.
+/* The discrete-event engine: integer time, streams, flows, rates, rendezvous. Nothing about LLMs.
  *
  * Two layers, usable apart:
  *   rc_eventq  pending events in the order (time, when scheduled): a sorted run over radix buckets.
@@ -10,41 +10,43 @@
  * evaluation order and a single rounding to picoseconds (llround half away from zero).
  *
  * The event queue: layout
- *   A key is 16 bytes: time, and the slot and stamp of a node. A node is 32 bytes: what to call, with
- *   what, a generation (for handles) and a stamp (for keys). The nearest events, at most 64, are keys
- *   in one sorted array, the run. All others are keys in unsorted buckets: times are written in base
- *   64, and a key's bucket is the highest digit in which it differs from a base time, and that digit's
- *   value: 11 levels of 64 buckets, with a bit per bucket. A bucket is a chain of 256-byte chunks. When
- *   the run is used up, the earliest bucket is sorted into it or, if it is long, dealt out to lower
- *   levels. Cancelling and moving do not search: they change the node's stamp, which makes its key
- *   stale; stale keys are dropped at the front, or all together when they pass three quarters of the
- *   nodes. That bounds memory: 32 + 1.75 * 16 * 16/15 = 62 bytes an event, whatever is cancelled.
+ *   A key is 16 bytes: time, and the slot and stamp of a node. A node is 32 bytes: what to call,
+ *   with what, a generation (for handles) and a stamp (for keys). The nearest events, at most 64,
+ *   are keys in one sorted array, the run. All others are keys in unsorted buckets: times are
+ *   written in base 64, and a key's bucket is the highest digit in which it differs from a base
+ *   time, and that digit's value: 11 levels of 64 buckets, with a bit per bucket. A bucket is a
+ *   chain of 256-byte chunks. When the run is used up, the earliest bucket is sorted into it or,
+ *   if it is long, dealt out to lower levels. Cancelling and moving do not search: they change
+ *   the node's stamp, which makes its key stale; stale keys are dropped at the front, or all
+ *   together when they pass three quarters of the nodes. That bounds memory: 32 + 1.75 * 16 *
+ *   16/15 = 62 bytes an event, whatever is cancelled.
  *
  * The event queue: why so
- *   Time never goes back, so a queue need not be able to take any key at any place; that is what the
- *   radix heap (Ahuja, Mehlhorn, Orlin, Tarjan, 1990) lives on. Scheduling is an append to a bucket
- *   whose end is in cache, without a comparison. Every key is dealt out two or three times, to 64
- *   streams of sequential writes. The sort is of a few dozen keys in first-level cache, and when it is
- *   done the nodes of those events are already on their way from memory. A heap instead meets a
- *   doubtful branch and, when large, a cache miss at every level. And as keys of equal time are
- *   always in one place in the order they came, order is total without a sequence number, so none can
- *   wrap. The worst case holds, too: a key moves down at most 11 times, whatever the times are.
+ *   Time never goes back, so a queue need not be able to take any key at any place; that is what
+ *   the radix heap (Ahuja, Mehlhorn, Orlin, Tarjan, 1990) lives on. Scheduling is an append to a
+ *   bucket whose end is in cache, without a comparison. Every key is dealt out two or three
+ *   times, to 64 streams of sequential writes. The sort is of a few dozen keys in first-level
+ *   cache, and when it is done the nodes of those events are already on their way from memory. A
+ *   heap instead meets a doubtful branch and, when large, a cache miss at every level. And as
+ *   keys of equal time are always in one place in the order they came, order is total without a
+ *   sequence number, so none can wrap. The worst case holds, too: a key moves down at most 11
+ *   times, whatever the times are.
  *
  * The event queue: measured (`bench_engine`, gcc 12 -O3, an EPYC core shared with other work; million
  * events/s, the hold model with exponential increments)
  *   pending                      100    1000   10 000   100 000   1 000 000
- *   this queue                    @0      @1       @2        @3          @4
- *   plain binary heap             @5      @6       @7        @8          @9
- *   4-ary heap, 16-byte keys      22      16       12         8           4    (what was here before)
- *   With two events pending (M/M/1) it makes @A million customers/s, two events each, as does the plain
- *   heap, @B: nothing is left to gain where nothing is to be sorted.
+ *   this queue                    45      40       30        23          16
+ *   plain binary heap             27      18       12         7           2
+ *   4-ary heap, 16-byte keys      22      16       12         8           4    (tried first)
+ *   With two events pending (M/M/1) it makes 45 million customers/s, two events each, as does the plain
+ *   heap, 46: nothing is left to gain where nothing is to be sorted.
  *
  * Programs: layout
- *   An op is 64 bytes of plan (what the caller said) and 64 of state (set afresh by every run), so a
- *   replica costs no building. Dependencies are laid out by the op waited for. An op has at most one
- *   event pending. What an instant changes in rates is noted and settled once before time advances:
- *   flows that come and leave together are shared out once, over the connected part of the network
- *   that they touch. 5 to 20 million ops/s, flows and interference included.
+ *   An op is 64 bytes of plan (what the caller said) and 64 of state (set afresh by every run),
+ *   so a replica costs no building. Dependencies are laid out by the op waited for. An op has at
+ *   most one event pending. What an instant changes in rates is noted and settled once before
+ *   time advances: flows that come and leave together are shared out once, over the connected
+ *   part of the network that they touch. 5 to 20 million ops/s, flows and interference included.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_ENGINE_ENGINE_H

@@ -16,15 +16,15 @@
 #define MAX_SLOTS ((size_t)1 << 27)
 #define DIGITS (1u << RC_DIGIT)
 #define CHUNK_KEYS (RC_CHUNK - 1)
-#define RUN_ENOUGH 16u   /* refill: stop gathering buckets at this many keys */
-#define BUCKET_CHUNKS 3u /* a bucket of at most this many chunks is sorted, a longer one dealt out */
+#define RUN_ENOUGH 16u /* refill: stop gathering buckets at this many keys */
+#define BUCKET_CHUNKS                                                                              \
+    3u /* a bucket of at most this many chunks is sorted, a longer one dealt out */
 #define EMPTY UINT64_MAX /* q->limit while far is empty: everything belongs to the run */
 
 /* ------------------------------------------------------------------ memory ---------------- */
 
 /* Aligned memory; large blocks on huge pages, for the nodes are visited at random. */
-static void *aligned(size_t bytes)
-{
+static void *aligned(size_t bytes) {
     size_t unit = bytes >= HUGE_PAGE ? HUGE_PAGE : 64, whole = (bytes + unit - 1) / unit * unit;
     void *p = aligned_alloc(unit, whole);
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
@@ -36,14 +36,12 @@ static void *aligned(size_t bytes)
 
 /* Chunks that hold `keys` keys however they are spread: all but one chunk of a bucket is full, and
  * rebase() has old and new buckets at once. Two more are for chunk 0 and the one being emptied. */
-static size_t chunks_for(size_t keys)
-{
+static size_t chunks_for(size_t keys) {
     size_t partial = (size_t)2 * RC_LEVELS * DIGITS;
     return keys / CHUNK_KEYS + (keys < partial ? keys : partial) + 2;
 }
 
-bool rc_eventq_reserve_(rc_eventq *q, size_t events)
-{
+bool rc_eventq_reserve_(rc_eventq *q, size_t events) {
     if (events <= q->slots)
         return true;
     if (events > MAX_SLOTS)
@@ -71,8 +69,7 @@ bool rc_eventq_reserve_(rc_eventq *q, size_t events)
 }
 
 /* A new last chunk for a bucket that is empty or whose last chunk is full; the cell for its key. */
-static uint32_t new_chunk(rc_eventq *q, rc_eventq_bucket *b)
-{
+static uint32_t new_chunk(rc_eventq *q, rc_eventq_bucket *b) {
     uint32_t c = q->free_chunk;
     if (c != 0)
         q->free_chunk = (uint32_t)q->cells[(size_t)c * RC_CHUNK].time;
@@ -91,20 +88,17 @@ static uint32_t new_chunk(rc_eventq *q, rc_eventq_bucket *b)
     return c * RC_CHUNK + 1;
 }
 
-static void append(rc_eventq *q, rc_eventq_bucket *b, rc_eventq_key key)
-{
+static void append(rc_eventq *q, rc_eventq_bucket *b, rc_eventq_key key) {
     uint32_t at = RC_LIKELY(b->at % RC_CHUNK != 0) ? b->at : new_chunk(q, b);
     rc_eventq_store_(&q->cells[at], key);
     b->at = at + 1;
 }
 
-static void put_far(rc_eventq *q, rc_eventq_key key)
-{
+static void put_far(rc_eventq *q, rc_eventq_key key) {
     append(q, rc_eventq_bucket_(q, key.time), key);
 }
 
-static void free_chunk(rc_eventq *q, uint32_t c)
-{
+static void free_chunk(rc_eventq *q, uint32_t c) {
     q->cells[(size_t)c * RC_CHUNK].time = q->free_chunk;
     q->free_chunk = c;
     q->far_chunks--;
@@ -117,8 +111,7 @@ typedef struct walk {
     uint32_t at, last; /* next cell; one past the last */
 } walk;
 
-static unsigned lowest_bit(uint64_t x)
-{
+static unsigned lowest_bit(uint64_t x) {
 #if defined(__GNUC__)
     return (unsigned)__builtin_ctzll(x);
 #else
@@ -130,8 +123,7 @@ static unsigned lowest_bit(uint64_t x)
 }
 
 /* Take the bucket out of far. */
-static walk detach(rc_eventq *q, unsigned level, unsigned digit)
-{
+static walk detach(rc_eventq *q, unsigned level, unsigned digit) {
     rc_eventq_bucket *b = &q->buckets[level][digit];
     walk w = {b->first * RC_CHUNK + 1, b->at};
     b->at = 0;
@@ -141,8 +133,7 @@ static walk detach(rc_eventq *q, unsigned level, unsigned digit)
     return w;
 }
 
-static bool next_key(rc_eventq *q, walk *w, rc_eventq_key *key)
-{
+static bool next_key(rc_eventq *q, walk *w, rc_eventq_key *key) {
     *key = q->cells[w->at++];
     if (w->at == w->last) {
         free_chunk(q, (w->at - 1) / RC_CHUNK);
@@ -155,8 +146,7 @@ static bool next_key(rc_eventq *q, walk *w, rc_eventq_key *key)
     return w->last != 0;
 }
 
-static bool is_short(const rc_eventq *q, const rc_eventq_bucket *b)
-{
+static bool is_short(const rc_eventq *q, const rc_eventq_bucket *b) {
     uint32_t c = b->first, last = (b->at - 1) / RC_CHUNK;
     for (uint32_t i = 1; c != last; i++) {
         if (i == BUCKET_CHUNKS)
@@ -169,8 +159,7 @@ static bool is_short(const rc_eventq *q, const rc_eventq_bucket *b)
 /* ------------------------------------------------------------------ refilling the run ----- */
 
 /* Append the bucket to the run and sort it in; equal times keep their order. */
-static void load(rc_eventq *q, unsigned level, unsigned digit)
-{
+static void load(rc_eventq *q, unsigned level, unsigned digit) {
     walk w = detach(q, level, digit);
     rc_eventq_key key;
     bool more;
@@ -186,8 +175,7 @@ static void load(rc_eventq *q, unsigned level, unsigned digit)
 
 /* A long bucket of one picosecond cannot be dealt out further: take its first chunk. What is
  * scheduled for this picosecond from now on belongs behind the rest of it, in far. */
-static void load_first_chunk(rc_eventq *q, rc_eventq_bucket *b, uint64_t time)
-{
+static void load_first_chunk(rc_eventq *q, rc_eventq_bucket *b, uint64_t time) {
     uint32_t c = b->first;
     const rc_eventq_key *cell = &q->cells[(size_t)c * RC_CHUNK];
     memcpy(q->head, cell + 1, CHUNK_KEYS * sizeof *cell);
@@ -200,21 +188,18 @@ static void load_first_chunk(rc_eventq *q, rc_eventq_bucket *b, uint64_t time)
 }
 
 /* The earliest time of a bucket, given that all keys there agree with base above its level. */
-static uint64_t beginning(const rc_eventq *q, unsigned level, unsigned digit)
-{
+static uint64_t beginning(const rc_eventq *q, unsigned level, unsigned digit) {
     unsigned above = RC_DIGIT * (level + 1);
     uint64_t high = above < 64 ? q->base >> above << above : 0;
     return high | (uint64_t)digit << (RC_DIGIT * level);
 }
 
-static void start_run(rc_eventq *q)
-{
+static void start_run(rc_eventq *q) {
     q->head = q->tail = q->run + 1;
     q->stop = q->head + RC_RUN_MAX;
 }
 
-bool rc_eventq_refill_(rc_eventq *q)
-{
+bool rc_eventq_refill_(rc_eventq *q) {
     start_run(q);
     for (;;) {
         if (q->levels == 0) {
@@ -252,8 +237,7 @@ bool rc_eventq_refill_(rc_eventq *q)
 
 /* Deal far out anew with base now; `n` keys of the run go before all others of their time. This is
  * rare: it takes a look ahead, which moves base past now, then a run filled up before base. */
-static void rebase(rc_eventq *q, const rc_eventq_key *first, size_t n)
-{
+static void rebase(rc_eventq *q, const rc_eventq_key *first, size_t n) {
     rc_eventq_bucket old[RC_LEVELS][DIGITS];
     uint64_t digits[RC_LEVELS];
     memcpy(old, q->buckets, sizeof old);
@@ -279,8 +263,7 @@ static void rebase(rc_eventq *q, const rc_eventq_key *first, size_t n)
 }
 
 /* Send the later part of the run to far, cut where time changes. */
-static void spill(rc_eventq *q)
-{
+static void spill(rc_eventq *q) {
     rc_eventq_key *cut = q->head + RC_RUN_MAX / 4;
     while (cut > q->head && cut[-1].time == cut->time)
         cut--;
@@ -300,8 +283,7 @@ static void spill(rc_eventq *q)
 }
 
 /* tail is at stop: make room for a key, or lower limit. */
-static void run_full(rc_eventq *q)
-{
+static void run_full(rc_eventq *q) {
     if (q->tail - q->head == RC_RUN_MAX)
         spill(q);
     if (q->head + RC_RUN_MAX > q->run + RC_RUN_ROOM) {
@@ -313,8 +295,7 @@ static void run_full(rc_eventq *q)
     q->stop = q->head + RC_RUN_MAX;
 }
 
-RC_NOINLINE void rc_eventq_put_(rc_eventq *q, rc_eventq_key key)
-{
+RC_NOINLINE void rc_eventq_put_(rc_eventq *q, rc_eventq_key key) {
     if (key.time < q->limit && q->tail == q->stop)
         run_full(q);
     if (key.time < q->limit)
@@ -324,8 +305,7 @@ RC_NOINLINE void rc_eventq_put_(rc_eventq *q, rc_eventq_key key)
 }
 
 RC_NOINLINE rc_event rc_eventq_at_slow_(rc_eventq *q, rc_time at, rc_event_fn fn, void *ctx,
-                                        uint64_t arg)
-{
+                                        uint64_t arg) {
     uint32_t slot;
     if (q->spare != RC_NO_ID) {
         slot = (uint32_t)q->spare;
@@ -350,8 +330,7 @@ RC_NOINLINE rc_event rc_eventq_at_slow_(rc_eventq *q, rc_time at, rc_event_fn fn
 
 /* ------------------------------------------------------------------ stale keys ------------ */
 
-RC_NOINLINE void rc_eventq_purge_(rc_eventq *q)
-{
+RC_NOINLINE void rc_eventq_purge_(rc_eventq *q) {
     rc_eventq_key *kept = q->head;
     for (const rc_eventq_key *k = q->head; k < q->tail; k++)
         if (rc_eventq_is_live_(q, *k))
@@ -374,8 +353,7 @@ RC_NOINLINE void rc_eventq_purge_(rc_eventq *q)
     }
 }
 
-void rc_eventq_reset_(rc_eventq *q)
-{
+void rc_eventq_reset_(rc_eventq *q) {
     while (rc_eventq_settle_(q)) { /* as if all were cancelled */
         uint32_t slot = RC_KEY_SLOT(*q->head++);
         if (++q->nodes[slot].gen != 0)
@@ -389,8 +367,7 @@ void rc_eventq_reset_(rc_eventq *q)
 
 /* ------------------------------------------------------------------ the interface --------- */
 
-rc_eventq *rc_eventq_create(size_t capacity_hint)
-{
+rc_eventq *rc_eventq_create(size_t capacity_hint) {
     rc_eventq *q = aligned(sizeof *q);
     if (q == NULL)
         return NULL;
@@ -407,8 +384,7 @@ rc_eventq *rc_eventq_create(size_t capacity_hint)
     return q;
 }
 
-void rc_eventq_destroy(rc_eventq *q)
-{
+void rc_eventq_destroy(rc_eventq *q) {
     if (q == NULL)
         return;
     free(q->nodes);
@@ -416,29 +392,25 @@ void rc_eventq_destroy(rc_eventq *q)
     free(q);
 }
 
-rc_event rc_eventq_at(rc_eventq *q, rc_time at, rc_event_fn fn, void *ctx, uint64_t arg)
-{
+rc_event rc_eventq_at(rc_eventq *q, rc_time at, rc_event_fn fn, void *ctx, uint64_t arg) {
     return rc_eventq_at_inline(q, at, fn, ctx, arg);
 }
 
-bool rc_eventq_cancel(rc_eventq *q, rc_event h)
-{
+bool rc_eventq_cancel(rc_eventq *q, rc_event h) {
     return rc_eventq_cancel_inline(q, h);
 }
 
-bool rc_eventq_move(rc_eventq *q, rc_event h, rc_time at)
-{
+bool rc_eventq_move(rc_eventq *q, rc_event h, rc_time at) {
     return rc_eventq_move_inline(q, h, at);
 }
 
-bool rc_eventq_pending(const rc_eventq *q, rc_event h)
-{
+bool rc_eventq_pending(const rc_eventq *q, rc_event h) {
     return rc_eventq_pending_inline(q, h);
 }
 
-/* Counted here rather than at every event: the last chunk of a bucket is partial, all others full. */
-size_t rc_eventq_size(const rc_eventq *q)
-{
+/* Counted here rather than at every event: the last chunk of a bucket is partial, all others full.
+ */
+size_t rc_eventq_size(const rc_eventq *q) {
     size_t n = (size_t)(q->tail - q->head) + q->far_chunks * (size_t)CHUNK_KEYS;
     for (unsigned level = 0; level < RC_LEVELS; level++)
         for (uint64_t left = q->digits[level]; left != 0; left &= left - 1)
@@ -446,32 +418,27 @@ size_t rc_eventq_size(const rc_eventq *q)
     return n - q->stale;
 }
 
-rc_time rc_eventq_now(const rc_eventq *q)
-{
+rc_time rc_eventq_now(const rc_eventq *q) {
     return q->now;
 }
 
-uint64_t rc_eventq_fired(const rc_eventq *q)
-{
+uint64_t rc_eventq_fired(const rc_eventq *q) {
     return q->fired;
 }
 
 /* A node, and room for a key and three quarters of a stale one in chunks of which one cell in 16 is
  * a header: 61.9, rounded up. On top a queue has a constant 11 KiB for the run and the buckets, and
  * for the partial chunks of buckets at most 1408 chunks. */
-size_t rc_eventq_bytes_per_event(void)
-{
+size_t rc_eventq_bytes_per_event(void) {
     size_t quarters = 7 * sizeof(rc_eventq_key) * RC_CHUNK;
     return sizeof(rc_eventq_node) + (quarters + 4 * CHUNK_KEYS - 1) / (4 * CHUNK_KEYS);
 }
 
-bool rc_eventq_step(rc_eventq *q)
-{
+bool rc_eventq_step(rc_eventq *q) {
     return rc_eventq_step_inline(q);
 }
 
-uint64_t rc_eventq_run(rc_eventq *q, rc_time until)
-{
+uint64_t rc_eventq_run(rc_eventq *q, rc_time until) {
     uint64_t before = q->fired;
     while (rc_eventq_settle_(q) && (rc_time)q->head->time <= until)
         rc_eventq_fire_(q);

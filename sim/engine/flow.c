@@ -1,12 +1,13 @@
-/* Sharing links: max-min fair rates by water-filling (Bertsekas and Gallager, Data Networks, 6.5.2).
+/* Sharing links: max-min fair rates by water-filling (Bertsekas and Gallager, Data
+ * Networks, 6.5.2).
  *
  * When flows come or leave, only what they reach through shared links can change: that connected
  * component is collected and filled anew, and only flows whose rate came out different are moved.
  * All flows that come or leave at one instant are dealt with at once, before time advances.
  *
  * Filling raises the rate of all flows together. In each round the level is the least share among
- * the links (what frozen flows leave, over the open hops) and the least cap among the open flows; the
- * flows that this level stops are frozen at it. A link's residual then falls by level times the
+ * the links (what frozen flows leave, over the open hops) and the least cap among the open flows;
+ * the flows that this level stops are frozen at it. A link's residual then falls by level times the
  * number frozen on it, in one step: the result does not depend on the order of flows or links, so
  * like flows get the same rate to the last bit. A path that crosses a link twice counts twice.
  *
@@ -17,13 +18,11 @@
 /* Shares this near the level are the level: the difference is rounding, not capacity. */
 #define NEAR (1.0 + 1e-12)
 
-static double above_zero(double x)
-{
+static double above_zero(double x) {
     return x > 0 ? x : 0;
 }
 
-static void mark_dirty(rc_sim *s, rc_id link)
-{
+static void mark_dirty(rc_sim *s, rc_id link) {
     rc_link *l = &RC_LINKS(s)[link];
     if (l->dirty)
         return;
@@ -31,14 +30,14 @@ static void mark_dirty(rc_sim *s, rc_id link)
     s->dirty_links[s->n_dirty_links++] = link;
 }
 
-void rc_flow_join_(rc_sim *s, rc_id op, rc_time now)
-{
+void rc_flow_join_(rc_sim *s, rc_id op, rc_time now) {
     const rc_op_plan *p = &RC_PLAN(s)[op];
     rc_op_state *st = &s->state[op];
     rc_hop *hops = RC_HOPS(s);
     st->remaining = p->bytes;
     st->rate = 0;
     st->last = now;
+    s->peers[op].next = 0; /* in no component yet */
     for (uint32_t i = p->path; i < p->path + p->path_len; i++) {
         rc_link *l = &RC_LINKS(s)[hops[i].link];
         hops[i].prev = RC_NONE;
@@ -51,8 +50,7 @@ void rc_flow_join_(rc_sim *s, rc_id op, rc_time now)
     }
 }
 
-void rc_flow_leave_(rc_sim *s, rc_id op)
-{
+void rc_flow_leave_(rc_sim *s, rc_id op) {
     const rc_op_plan *p = &RC_PLAN(s)[op];
     rc_hop *hops = RC_HOPS(s);
     for (uint32_t i = p->path; i < p->path + p->path_len; i++) {
@@ -73,8 +71,7 @@ typedef struct part { /* one connected component */
 } part;
 
 /* Add a link to the component once. */
-static void collect_link(rc_sim *s, part *c, rc_id link)
-{
+static void collect_link(rc_sim *s, part *c, rc_id link) {
     rc_link *l = &RC_LINKS(s)[link];
     if (l->seen == s->part)
         return;
@@ -86,8 +83,7 @@ static void collect_link(rc_sim *s, part *c, rc_id link)
 
 /* Everything reachable from `link` through flows that share links. peers[flow].next marks, by the
  * component's number, the flows already collected. */
-static part collect(rc_sim *s, rc_id link)
-{
+static part collect(rc_sim *s, rc_id link) {
     const rc_hop *hops = RC_HOPS(s);
     part c = {0, 0};
     s->part++;
@@ -108,8 +104,7 @@ static part collect(rc_sim *s, rc_id link)
 }
 
 /* The next level: the least share of a link and the least cap of the first `open` flows. */
-static double next_level(rc_sim *s, const part *c, size_t open)
-{
+static double next_level(rc_sim *s, const part *c, size_t open) {
     double level = INFINITY;
     for (size_t i = 0; i < c->links; i++) {
         rc_link *l = &RC_LINKS(s)[s->part_links[i]];
@@ -126,8 +121,7 @@ static double next_level(rc_sim *s, const part *c, size_t open)
     return level;
 }
 
-static bool stopped_at(const rc_sim *s, const rc_op_plan *p, double level)
-{
+static bool stopped_at(const rc_sim *s, const rc_op_plan *p, double level) {
     if (p->max_rate > 0 && p->max_rate <= level)
         return true;
     for (uint32_t k = p->path; k < p->path + p->path_len; k++)
@@ -137,8 +131,7 @@ static bool stopped_at(const rc_sim *s, const rc_op_plan *p, double level)
 }
 
 /* Rates of the component's flows into part_rates, by position in part_flows (which it reorders). */
-static void fill(rc_sim *s, const part *c)
-{
+static void fill(rc_sim *s, const part *c) {
     rc_hop *hops = RC_HOPS(s);
     double floor = 0;
     for (size_t open = c->flows; open > 0;) {
@@ -166,8 +159,7 @@ static void fill(rc_sim *s, const part *c)
     }
 }
 
-static void set_rate(rc_sim *s, rc_id flow, double rate, rc_time now)
-{
+static void set_rate(rc_sim *s, rc_id flow, double rate, rc_time now) {
     rc_op_state *st = &s->state[flow];
     if (rate == st->rate)
         return;
@@ -178,8 +170,7 @@ static void set_rate(rc_sim *s, rc_id flow, double rate, rc_time now)
     rc_sim_end_in_(s, flow, st->remaining * RC_PS_PER_S / rate, now);
 }
 
-void rc_flow_share_(rc_sim *s, rc_time now)
-{
+void rc_flow_share_(rc_sim *s, rc_time now) {
     uint32_t before = s->part;
     for (size_t i = 0; i < s->n_dirty_links; i++) {
         rc_link *l = &RC_LINKS(s)[s->dirty_links[i]];

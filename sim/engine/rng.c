@@ -1,18 +1,16 @@
-/* Random numbers: xoshiro256** (Blackman and Vigna, 2018), seeded by splitmix64. The same seed gives
- * the same numbers everywhere, but for rc_rng_exponential and rc_rng_normal, which rest on the C
- * library's logarithm and may differ in the last place from one library to another.
+/* Random numbers: xoshiro256** (Blackman and Vigna, 2018), seeded by splitmix64. The same seed
+ * gives the same numbers everywhere, but for rc_rng_exponential and rc_rng_normal, which rest on
+ * the C library's logarithm and may differ in the last place from one library to another.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/engine/engine.h"
 #include <math.h>
 
-static uint64_t rotl(uint64_t x, int k)
-{
+static uint64_t rotl(uint64_t x, int k) {
     return x << k | x >> (64 - k);
 }
 
-void rc_rng_seed(rc_rng *r, uint64_t seed)
-{
+void rc_rng_seed(rc_rng *r, uint64_t seed) {
     for (int i = 0; i < 4; i++) {
         uint64_t z = (seed += 0x9e3779b97f4a7c15u);
         z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -21,8 +19,7 @@ void rc_rng_seed(rc_rng *r, uint64_t seed)
     }
 }
 
-uint64_t rc_rng_u64(rc_rng *r)
-{
+uint64_t rc_rng_u64(rc_rng *r) {
     uint64_t *s = r->s;
     uint64_t out = rotl(s[1] * 5, 7) * 9, t = s[1] << 17;
     s[2] ^= s[0];
@@ -35,14 +32,12 @@ uint64_t rc_rng_u64(rc_rng *r)
 }
 
 /* The upper 53 bits over 2^53: every value is a multiple of 2^-53. */
-double rc_rng_uniform(rc_rng *r)
-{
+double rc_rng_uniform(rc_rng *r) {
     return (double)(rc_rng_u64(r) >> 11) * 0x1p-53;
 }
 
 /* Draw again below the largest multiple of n that fits, so that each residue is as likely. */
-uint64_t rc_rng_below(rc_rng *r, uint64_t n)
-{
+uint64_t rc_rng_below(rc_rng *r, uint64_t n) {
     uint64_t reject = (0 - n) % n, x;
     do
         x = rc_rng_u64(r);
@@ -50,14 +45,12 @@ uint64_t rc_rng_below(rc_rng *r, uint64_t n)
     return x % n;
 }
 
-double rc_rng_exponential(rc_rng *r, double mean)
-{
+double rc_rng_exponential(rc_rng *r, double mean) {
     return -mean * log(1.0 - rc_rng_uniform(r));
 }
 
 /* Marsaglia's polar method; the second number of the pair is thrown away to keep no state. */
-double rc_rng_normal(rc_rng *r)
-{
+double rc_rng_normal(rc_rng *r) {
     double x, y, s;
     do {
         x = 2.0 * rc_rng_uniform(r) - 1.0;

@@ -1,12 +1,12 @@
 /* Running a program of ops.
  *
  * An op waits for a count of others; the end that brings the count to zero makes it ready, and it
- * starts at once, inside that event. What an instant changes in the rates (classes that came or left
- * a domain, flows on links) is only noted; rates are set anew once, before time advances. So a
+ * starts at once, inside that event. What an instant changes in the rates (classes that came or
+ * left a domain, flows on links) is only noted; rates are set anew once, before time advances. So a
  * hundred flows that start together are shared out once, and an op is moved once an instant.
  *
- * Interference and domain speed stretch WORK ops. Ops of every kind disturb by their class while they
- * run; an op does not disturb itself, so a class that disturbs itself needs two running ops.
+ * Interference and domain speed stretch WORK ops. Ops of every kind disturb by their class while
+ * they run; an op does not disturb itself, so a class that disturbs itself needs two running ops.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/engine/sim_internal.h"
@@ -17,8 +17,7 @@ static void on_end(void *ctx, uint64_t arg, rc_time now);
 
 /* ------------------------------------------------------------------ scheduling ends ------- */
 
-static void end_at(rc_sim *s, rc_id op, rc_time at)
-{
+static void end_at(rc_sim *s, rc_id op, rc_time at) {
     rc_op_state *st = &s->state[op];
     if (st->event == 0)
         st->event = rc_eventq_at_inline(s->q, at, on_end, s, op);
@@ -27,8 +26,7 @@ static void end_at(rc_sim *s, rc_id op, rc_time at)
 }
 
 /* now + ps; when that is beyond the range of time, note the op and stay at the end of time. */
-static rc_time later(rc_sim *s, rc_id op, rc_time now, rc_time ps)
-{
+static rc_time later(rc_sim *s, rc_id op, rc_time now, rc_time ps) {
     if (ps <= RC_TIME_NEVER - 1 - now)
         return now + ps;
     if (s->overflow == RC_NONE)
@@ -37,20 +35,17 @@ static rc_time later(rc_sim *s, rc_id op, rc_time now, rc_time ps)
 }
 
 /* Rounds half away from zero; what does not fit in an rc_time becomes RC_TIME_NEVER. */
-static rc_time round_ps(double ps)
-{
+static rc_time round_ps(double ps) {
     return ps < 0x1p63 - 1024 ? (rc_time)llround(ps) : RC_TIME_NEVER;
 }
 
-void rc_sim_end_in_(rc_sim *s, rc_id op, double ps, rc_time now)
-{
+void rc_sim_end_in_(rc_sim *s, rc_id op, double ps, rc_time now) {
     end_at(s, op, later(s, op, now, round_ps(ps)));
 }
 
 /* ------------------------------------------------------------------ rates of WORK --------- */
 
-static void dirty_domain(rc_sim *s, rc_id domain)
-{
+static void dirty_domain(rc_sim *s, rc_id domain) {
     rc_domain *d = &RC_DOMAINS(s)[domain];
     if (d->dirty)
         return;
@@ -60,20 +55,19 @@ static void dirty_domain(rc_sim *s, rc_id domain)
 
 /* An op of a class begins or ends to run. One op is present to others, two are present to each
  * other: beyond that, one more or less changes no rate. */
-static void class_enter(rc_sim *s, rc_id domain, unsigned klass)
-{
-    if (domain != RC_NONE && (s->disturbs >> klass & 1) && RC_DOMAINS(s)[domain].running[klass]++ < 2)
+static void class_enter(rc_sim *s, rc_id domain, unsigned klass) {
+    if (domain != RC_NONE && (s->disturbs >> klass & 1) &&
+        RC_DOMAINS(s)[domain].running[klass]++ < 2)
         dirty_domain(s, domain);
 }
 
-static void class_leave(rc_sim *s, rc_id domain, unsigned klass)
-{
-    if (domain != RC_NONE && (s->disturbs >> klass & 1) && --RC_DOMAINS(s)[domain].running[klass] < 2)
+static void class_leave(rc_sim *s, rc_id domain, unsigned klass) {
+    if (domain != RC_NONE && (s->disturbs >> klass & 1) &&
+        --RC_DOMAINS(s)[domain].running[klass] < 2)
         dirty_domain(s, domain);
 }
 
-static double rate_of_class(const rc_sim *s, const rc_domain *d, unsigned on)
-{
+static double rate_of_class(const rc_sim *s, const rc_domain *d, unsigned on) {
     double rate = d->speed;
     for (unsigned by = 1; by < RC_CLASSES; by++)
         if ((s->disturbed_by[on] >> by & 1) && d->running[by] > (by == on ? 1u : 0u))
@@ -83,8 +77,7 @@ static double rate_of_class(const rc_sim *s, const rc_domain *d, unsigned on)
 
 /* Schedule the end of a WORK op from its remaining work. Work that has not been touched since it
  * began takes `duration` exactly when its rate is 1, even where a double could not hold it. */
-static void end_from_remaining(rc_sim *s, rc_id op, rc_time now)
-{
+static void end_from_remaining(rc_sim *s, rc_id op, rc_time now) {
     const rc_op_state *st = &s->state[op];
     rc_time duration = RC_PLAN(s)[op].duration;
     if (st->rate == 1.0 && st->remaining == (double)duration)
@@ -94,8 +87,7 @@ static void end_from_remaining(rc_sim *s, rc_id op, rc_time now)
 }
 
 /* New rates for the disturbed ops of a domain. */
-static void set_rates(rc_sim *s, rc_domain *d, rc_time now)
-{
+static void set_rates(rc_sim *s, rc_domain *d, rc_time now) {
     double rates[RC_CLASSES];
     uint32_t known = 0;
     d->dirty = false;
@@ -117,8 +109,7 @@ static void set_rates(rc_sim *s, rc_domain *d, rc_time now)
     }
 }
 
-static void begin_work(rc_sim *s, rc_id op, rc_time now)
-{
+static void begin_work(rc_sim *s, rc_id op, rc_time now) {
     const rc_op_plan *p = &RC_PLAN(s)[op];
     rc_op_state *st = &s->state[op];
     st->remaining = (double)p->duration;
@@ -139,8 +130,7 @@ static void begin_work(rc_sim *s, rc_id op, rc_time now)
     end_from_remaining(s, op, now);
 }
 
-static void end_work(rc_sim *s, rc_id op)
-{
+static void end_work(rc_sim *s, rc_id op) {
     const rc_op_plan *p = &RC_PLAN(s)[op];
     if (p->domain == RC_NONE || s->disturbed_by[p->klass] == 0)
         return;
@@ -155,21 +145,17 @@ static void end_work(rc_sim *s, rc_id op)
 
 /* ------------------------------------------------------------------ flows ----------------- */
 
-static bool shares_links(const rc_op_plan *p)
-{
+static bool shares_links(const rc_op_plan *p) {
     return p->path_len > 0 && p->bytes > 0;
 }
 
-static void on_latency(void *ctx, uint64_t arg, rc_time now)
-{
+static void on_latency(void *ctx, uint64_t arg, rc_time now) {
     rc_flow_join_(ctx, (rc_id)arg, now);
 }
 
-static void begin_flow(rc_sim *s, rc_id op, rc_time now)
-{
+static void begin_flow(rc_sim *s, rc_id op, rc_time now) {
     const rc_op_plan *p = &RC_PLAN(s)[op];
     rc_time bytes_from = later(s, op, now, p->duration);
-    s->peers[op].next = 0; /* in no component yet */
     if (!shares_links(p)) {
         double ps = p->max_rate > 0 ? p->bytes * RC_PS_PER_S / p->max_rate : 0;
         end_at(s, op, later(s, op, bytes_from, round_ps(ps)));
@@ -182,8 +168,7 @@ static void begin_flow(rc_sim *s, rc_id op, rc_time now)
 
 /* ------------------------------------------------------------------ begin and end --------- */
 
-static void begin(rc_sim *s, rc_id op, rc_time now)
-{
+static void begin(rc_sim *s, rc_id op, rc_time now) {
     const rc_op_plan *p = &RC_PLAN(s)[op];
     s->state[op].start = now;
     class_enter(s, p->domain, p->klass);
@@ -197,10 +182,9 @@ static void begin(rc_sim *s, rc_id op, rc_time now)
 
 static void on_group_end(void *ctx, uint64_t arg, rc_time now);
 
-/* The last of a rendezvous has come: all start now, for the longest duration among them. The cause of
- * all is what let the last one come (the lowest such op when several came together). */
-static void begin_group(rc_sim *s, rc_group *g, rc_time now)
-{
+/* The last of a rendezvous has come: all start now, for the longest duration among them. The cause
+ * of all is what let the last one come (the lowest such op when several came together). */
+static void begin_group(rc_sim *s, rc_group *g, rc_time now) {
     const rc_op_plan *plan = RC_PLAN(s);
     rc_id cause = RC_NONE;
     rc_time longest = 0;
@@ -218,8 +202,7 @@ static void begin_group(rc_sim *s, rc_group *g, rc_time now)
                               (uint64_t)(g - RC_GROUPS(s)));
 }
 
-static void become_ready(rc_sim *s, rc_id op, rc_time now)
-{
+static void become_ready(rc_sim *s, rc_id op, rc_time now) {
     const rc_op_plan *p = &RC_PLAN(s)[op];
     s->state[op].ready = now;
     if (p->kind != RC_OP_RENDEZVOUS) {
@@ -231,9 +214,9 @@ static void become_ready(rc_sim *s, rc_id op, rc_time now)
         begin_group(s, g, now);
 }
 
-/* `by` ended now: `op` waits for one less. The cause is the latest to end, the lowest id of equals. */
-static void release(rc_sim *s, rc_id op, rc_id by, rc_time now)
-{
+/* `by` ended now: `op` waits for one less. The cause is the latest to end, the lowest id of equals.
+ */
+static void release(rc_sim *s, rc_id op, rc_id by, rc_time now) {
     rc_op_state *st = &s->state[op];
     if (st->cause == RC_NONE || by < st->cause || s->state[st->cause].end < now)
         st->cause = by;
@@ -241,8 +224,7 @@ static void release(rc_sim *s, rc_id op, rc_id by, rc_time now)
         become_ready(s, op, now);
 }
 
-static void finish(rc_sim *s, rc_id op, rc_time now)
-{
+static void finish(rc_sim *s, rc_id op, rc_time now) {
     const rc_op_plan *p = &RC_PLAN(s)[op];
     s->state[op].end = now;
     s->end = now;
@@ -258,13 +240,11 @@ static void finish(rc_sim *s, rc_id op, rc_time now)
         release(s, s->edge_to[e], op, now);
 }
 
-static void on_end(void *ctx, uint64_t arg, rc_time now)
-{
+static void on_end(void *ctx, uint64_t arg, rc_time now) {
     finish(ctx, (rc_id)arg, now);
 }
 
-static void on_group_end(void *ctx, uint64_t arg, rc_time now)
-{
+static void on_group_end(void *ctx, uint64_t arg, rc_time now) {
     rc_sim *s = ctx;
     for (rc_id op = RC_GROUPS(s)[arg].first; op != RC_NONE; op = RC_PLAN(s)[op].path)
         finish(s, op, now);
@@ -272,8 +252,7 @@ static void on_group_end(void *ctx, uint64_t arg, rc_time now)
 
 /* ------------------------------------------------------------------ a whole run ----------- */
 
-static void settle_rates(rc_sim *s)
-{
+static void settle_rates(rc_sim *s) {
     rc_time now = s->q->now;
     for (size_t i = 0; i < s->n_dirty_domains; i++)
         set_rates(s, &RC_DOMAINS(s)[s->dirty_domains[i]], now);
@@ -283,8 +262,7 @@ static void settle_rates(rc_sim *s)
 
 /* Say which ops hold one another up: from the first stuck op, go to something it waits for until an
  * op comes twice. */
-static rc_status report_stuck(rc_sim *s, rc_error *err)
-{
+static rc_status report_stuck(rc_sim *s, rc_error *err) {
     const rc_op_plan *plan = RC_PLAN(s);
     rc_id first = RC_NONE;
     for (rc_id op = 0; op < s->n_run; op++) /* `peers` is free now: what a stuck op waits for */
@@ -327,8 +305,7 @@ static rc_status report_stuck(rc_sim *s, rc_error *err)
                    s->n_run - s->ended, s->n_run, text, at == op ? "op" : "... op", at);
 }
 
-rc_status rc_sim_run(rc_sim *s, rc_error *err)
-{
+rc_status rc_sim_run(rc_sim *s, rc_error *err) {
     RC_TRY(rc_sim_prepare_(s, err));
     s->ran = true;
     for (rc_id op = 0; op < s->n_run; op++)
@@ -339,72 +316,60 @@ rc_status rc_sim_run(rc_sim *s, rc_error *err)
             settle_rates(s);
     } while (rc_eventq_step_inline(s->q));
     if (s->overflow != RC_NONE)
-        return rc_fail(err, RC_E_INTERNAL, "op %u (tag %u) would end after 106 days, the range of time",
-                       s->overflow, RC_PLAN(s)[s->overflow].tag);
+        return rc_fail(err, RC_E_INTERNAL,
+                       "op %u (tag %u) would end after 106 days, the range of time", s->overflow,
+                       RC_PLAN(s)[s->overflow].tag);
     return s->ended == s->n_run ? RC_OK : report_stuck(s, err);
 }
 
 /* ------------------------------------------------------------------ results --------------- */
 
-size_t rc_sim_op_count(const rc_sim *s)
-{
+size_t rc_sim_op_count(const rc_sim *s) {
     return s->plan.n;
 }
 
-uint32_t rc_sim_op_tag(const rc_sim *s, rc_id op)
-{
+uint32_t rc_sim_op_tag(const rc_sim *s, rc_id op) {
     return op < s->plan.n ? RC_PLAN(s)[op].tag : 0;
 }
 
-static const rc_op_state *result(const rc_sim *s, rc_id op)
-{
-    static const rc_op_state never = {.ready = RC_TIME_NEVER,
-                                      .start = RC_TIME_NEVER,
-                                      .end = RC_TIME_NEVER,
-                                      .cause = RC_NONE};
+static const rc_op_state *result(const rc_sim *s, rc_id op) {
+    static const rc_op_state never = {
+        .ready = RC_TIME_NEVER, .start = RC_TIME_NEVER, .end = RC_TIME_NEVER, .cause = RC_NONE};
     return s->ran && op < s->n_run ? &s->state[op] : &never;
 }
 
-rc_time rc_sim_op_start(const rc_sim *s, rc_id op)
-{
+rc_time rc_sim_op_start(const rc_sim *s, rc_id op) {
     return result(s, op)->start;
 }
 
-rc_time rc_sim_op_ready(const rc_sim *s, rc_id op)
-{
+rc_time rc_sim_op_ready(const rc_sim *s, rc_id op) {
     return result(s, op)->ready;
 }
 
-rc_time rc_sim_op_end(const rc_sim *s, rc_id op)
-{
+rc_time rc_sim_op_end(const rc_sim *s, rc_id op) {
     return result(s, op)->end;
 }
 
-rc_time rc_sim_end(const rc_sim *s)
-{
+rc_time rc_sim_end(const rc_sim *s) {
     return s->ran ? s->end : 0;
 }
 
-rc_id rc_sim_op_cause(const rc_sim *s, rc_id op)
-{
+rc_id rc_sim_op_cause(const rc_sim *s, rc_id op) {
     return result(s, op)->cause;
 }
 
-uint64_t rc_sim_events(const rc_sim *s)
-{
+uint64_t rc_sim_events(const rc_sim *s) {
     return s->q != NULL ? s->q->fired : 0;
 }
 
-static uint64_t fnv1a(uint64_t hash, uint64_t x)
-{
+static uint64_t fnv1a(uint64_t hash, uint64_t x) {
     for (int i = 0; i < 8; i++)
         hash = (hash ^ (x >> (8 * i) & 0xff)) * 0x100000001b3u;
     return hash;
 }
 
 /* Each of op, start and end as 8 bytes, lowest first. */
-uint64_t rc_sim_trace_hash(const rc_sim *s)
-{
+uint64_t rc_sim_trace_hash(const rc_sim *s) {
     uint64_t hash = 0xcbf29ce484222325u;
     for (rc_id op = 0; op < s->n_run; op++) {
         hash = fnv1a(hash, op);

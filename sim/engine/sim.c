@@ -8,8 +8,7 @@
 #include <string.h>
 
 /* Room for one more element; NULL when out of memory or of 32-bit indices. */
-static void *push(rc_vec *v, size_t element)
-{
+static void *push(rc_vec *v, size_t element) {
     if (v->n == v->room) {
         size_t room = v->room == 0 ? 16 : 2 * v->room;
         void *at = room < RC_NONE ? realloc(v->at, room * element) : NULL;
@@ -23,8 +22,7 @@ static void *push(rc_vec *v, size_t element)
     return e;
 }
 
-rc_sim *rc_sim_create(void)
-{
+rc_sim *rc_sim_create(void) {
     rc_sim *s = calloc(1, sizeof *s);
     if (s == NULL)
         return NULL;
@@ -36,11 +34,11 @@ rc_sim *rc_sim_create(void)
     return s;
 }
 
-void rc_sim_destroy(rc_sim *s)
-{
+void rc_sim_destroy(rc_sim *s) {
     if (s == NULL)
         return;
-    rc_vec *vecs[] = {&s->plan, &s->edges, &s->hops, &s->links, &s->domains, &s->streams, &s->groups};
+    rc_vec *vecs[] = {&s->plan,    &s->edges,   &s->hops,  &s->links,
+                      &s->domains, &s->streams, &s->groups};
     for (size_t i = 0; i < sizeof vecs / sizeof vecs[0]; i++)
         free(vecs[i]->at);
     free(s->group_slots);
@@ -56,8 +54,7 @@ void rc_sim_destroy(rc_sim *s)
     free(s);
 }
 
-rc_id rc_sim_domain(rc_sim *s)
-{
+rc_id rc_sim_domain(rc_sim *s) {
     rc_domain *d = push(&s->domains, sizeof *d);
     if (d == NULL)
         return RC_NONE;
@@ -66,8 +63,7 @@ rc_id rc_sim_domain(rc_sim *s)
     return (rc_id)(s->domains.n - 1);
 }
 
-rc_id rc_sim_stream(rc_sim *s, rc_id domain)
-{
+rc_id rc_sim_stream(rc_sim *s, rc_id domain) {
     if (domain != RC_NONE && domain >= s->domains.n) {
         s->fault = "a stream's domain does not exist";
         return RC_NONE;
@@ -79,8 +75,7 @@ rc_id rc_sim_stream(rc_sim *s, rc_id domain)
     return (rc_id)(s->streams.n - 1);
 }
 
-rc_id rc_sim_link(rc_sim *s, double bytes_per_s)
-{
+rc_id rc_sim_link(rc_sim *s, double bytes_per_s) {
     if (!(bytes_per_s > 0) || isinf(bytes_per_s)) {
         s->fault = "a link's capacity is not a positive number";
         return RC_NONE;
@@ -93,8 +88,7 @@ rc_id rc_sim_link(rc_sim *s, double bytes_per_s)
     return (rc_id)(s->links.n - 1);
 }
 
-void rc_sim_interfere(rc_sim *s, unsigned on, unsigned by, double factor)
-{
+void rc_sim_interfere(rc_sim *s, unsigned on, unsigned by, double factor) {
     if (on >= RC_CLASSES || by >= RC_CLASSES || !(factor > 0) || isinf(factor)) {
         s->fault = "an interference class is above 15 or its factor is not a positive number";
         return;
@@ -112,22 +106,19 @@ void rc_sim_interfere(rc_sim *s, unsigned on, unsigned by, double factor)
     }
 }
 
-void rc_sim_domain_speed(rc_sim *s, rc_id domain, double speed)
-{
+void rc_sim_domain_speed(rc_sim *s, rc_id domain, double speed) {
     if (domain >= s->domains.n || !(speed > 0) || isinf(speed))
         s->fault = "a domain's speed is not a positive number, or there is no such domain";
     else
         RC_DOMAINS(s)[domain].speed = speed;
 }
 
-static size_t group_hash(rc_id id)
-{
+static size_t group_hash(rc_id id) {
     return (size_t)((uint64_t)id * 0x9e3779b97f4a7c15u >> 32);
 }
 
 /* Twice the room in the table of groups; false when out of memory. */
-static bool widen_groups(rc_sim *s)
-{
+static bool widen_groups(rc_sim *s) {
     size_t room = s->group_room == 0 ? 32 : 2 * s->group_room;
     uint32_t *slots = malloc(room * sizeof *slots);
     if (slots == NULL)
@@ -146,8 +137,7 @@ static bool widen_groups(rc_sim *s)
 }
 
 /* Index of the group the caller calls `id`, a new one if need be; RC_NONE when out of memory. */
-static uint32_t find_group(rc_sim *s, rc_id id, uint32_t size)
-{
+static uint32_t find_group(rc_sim *s, rc_id id, uint32_t size) {
     if (2 * (s->groups.n + 1) > s->group_room && !widen_groups(s))
         return RC_NONE;
     size_t i = group_hash(id) & (s->group_room - 1);
@@ -161,8 +151,7 @@ static uint32_t find_group(rc_sim *s, rc_id id, uint32_t size)
     return s->group_slots[i] = (uint32_t)(s->groups.n - 1);
 }
 
-static const char *fault_of(const rc_sim *s, const rc_op_desc *d)
-{
+static const char *fault_of(const rc_sim *s, const rc_op_desc *d) {
     if ((unsigned)d->kind > RC_OP_RENDEZVOUS)
         return "an op has an unknown kind";
     if (d->stream != RC_NONE && d->stream >= s->streams.n)
@@ -186,8 +175,7 @@ static const char *fault_of(const rc_sim *s, const rc_op_desc *d)
 }
 
 /* The kind's own part of an op: hops of a flow, group of a rendezvous. */
-static bool fill_kind(rc_sim *s, rc_id op, const rc_op_desc *d)
-{
+static bool fill_kind(rc_sim *s, rc_id op, const rc_op_desc *d) {
     rc_op_plan *p = &RC_PLAN(s)[op];
     p->path = RC_NONE;
     p->group = RC_NONE;
@@ -220,8 +208,7 @@ static bool fill_kind(rc_sim *s, rc_id op, const rc_op_desc *d)
     return true;
 }
 
-rc_id rc_sim_op(rc_sim *s, const rc_op_desc *d)
-{
+rc_id rc_sim_op(rc_sim *s, const rc_op_desc *d) {
     const char *fault = fault_of(s, d);
     if (fault != NULL) {
         s->fault = fault;
@@ -256,11 +243,10 @@ rc_id rc_sim_op(rc_sim *s, const rc_op_desc *d)
     return op;
 }
 
-rc_status rc_sim_after(rc_sim *s, rc_id op, rc_id before, rc_error *err)
-{
+rc_status rc_sim_after(rc_sim *s, rc_id op, rc_id before, rc_error *err) {
     if (op >= s->plan.n || before >= s->plan.n)
-        return rc_fail(err, RC_E_INTERNAL, "dependency of op %u on op %u: there are %zu ops", op, before,
-                       s->plan.n);
+        return rc_fail(err, RC_E_INTERNAL, "dependency of op %u on op %u: there are %zu ops", op,
+                       before, s->plan.n);
     rc_edge *e = push(&s->edges, sizeof *e);
     if (e == NULL)
         return rc_fail(err, RC_E_NOMEM, "out of memory for %zu dependencies", s->edges.n + 1);
@@ -269,8 +255,7 @@ rc_status rc_sim_after(rc_sim *s, rc_id op, rc_id before, rc_error *err)
     return RC_OK;
 }
 
-void rc_sim_set_duration(rc_sim *s, rc_id op, rc_time duration)
-{
+void rc_sim_set_duration(rc_sim *s, rc_id op, rc_time duration) {
     if (op >= s->plan.n || duration < 0)
         s->fault = "a new duration is negative, or there is no such op";
     else
@@ -278,8 +263,7 @@ void rc_sim_set_duration(rc_sim *s, rc_id op, rc_time duration)
 }
 
 /* Lay the dependencies out by the op they wait for, each op's in the order they were added. */
-static void lay_out_edges(rc_sim *s)
-{
+static void lay_out_edges(rc_sim *s) {
     rc_op_plan *plan = RC_PLAN(s);
     const rc_edge *edges = RC_EDGES(s);
     for (size_t i = 0; i < s->plan.n; i++)
@@ -298,8 +282,7 @@ static void lay_out_edges(rc_sim *s)
 }
 
 /* Make *p hold `n` elements, forgetting what it held; false when out of memory. */
-static bool fit(void *p, size_t n, size_t element)
-{
+static bool fit(void *p, size_t n, size_t element) {
     void *old, *fresh = malloc((n > 0 ? n : 1) * element);
     if (fresh == NULL)
         return false;
@@ -309,8 +292,7 @@ static bool fit(void *p, size_t n, size_t element)
     return true;
 }
 
-static bool reserve(rc_sim *s)
-{
+static bool reserve(rc_sim *s) {
     size_t ops = s->plan.n, links = s->links.n, domains = s->domains.n;
     if (ops > s->room_ops || s->state == NULL) {
         if (!fit(&s->state, ops, sizeof *s->state) || !fit(&s->peers, ops, sizeof *s->peers))
@@ -333,8 +315,7 @@ static bool reserve(rc_sim *s)
     return s->q != NULL && rc_eventq_reserve_(s->q, pending < ops ? pending : ops);
 }
 
-static void set_to_beginning(rc_sim *s)
-{
+static void set_to_beginning(rc_sim *s) {
     const rc_op_plan *plan = RC_PLAN(s);
     for (size_t i = 0; i < s->plan.n; i++)
         s->state[i] = (rc_op_state){.ready = RC_TIME_NEVER,
@@ -360,8 +341,7 @@ static void set_to_beginning(rc_sim *s)
     s->n_run = s->plan.n;
 }
 
-rc_status rc_sim_prepare_(rc_sim *s, rc_error *err)
-{
+rc_status rc_sim_prepare_(rc_sim *s, rc_error *err) {
     if (s->ran)
         return rc_fail(err, RC_E_INTERNAL, "the simulation has run: rewind it first");
     if (s->fault != NULL)
@@ -381,7 +361,6 @@ rc_status rc_sim_prepare_(rc_sim *s, rc_error *err)
     return RC_OK;
 }
 
-void rc_sim_rewind(rc_sim *s)
-{
+void rc_sim_rewind(rc_sim *s) {
     s->ran = false;
 }

@@ -1,8 +1,8 @@
 /* What sim.c (building), run.c (running) and flow.c (sharing links) know of a simulation.
  *
- * A program is kept as a plan (what the caller said, 64 bytes an op, untouched by a run) and a state
- * (64 bytes an op, set afresh by every run), so that a replica costs no building. Everything that a
- * run needs is an array sized before the first event fires.
+ * A program is kept as a plan (what the caller said, 64 bytes an op, untouched by a run) and a
+ * state (64 bytes an op, set afresh by every run), so that a replica costs no building. Everything
+ * that a run needs is an array sized before the first event fires.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_ENGINE_SIM_INTERNAL_H
@@ -20,12 +20,12 @@ typedef struct rc_vec {
 typedef struct rc_op_plan {
     rc_time duration;
     double bytes, max_rate;
-    uint32_t path;      /* FLOW: its first hop; RENDEZVOUS: next op of the group, RC_NONE at its end */
+    uint32_t path; /* FLOW: its first hop; RENDEZVOUS: next op of the group, RC_NONE at its end */
     uint32_t path_len;
-    rc_id domain;       /* RC_NONE without a stream */
-    rc_id next;         /* next op on the stream */
-    uint32_t group;     /* RENDEZVOUS: index into groups */
-    uint32_t waits;     /* dependencies and the stream predecessor */
+    rc_id domain;            /* RC_NONE without a stream */
+    rc_id next;              /* next op on the stream */
+    uint32_t group;          /* RENDEZVOUS: index into groups */
+    uint32_t waits;          /* dependencies and the stream predecessor */
     uint32_t edge, edge_end; /* ops that depend on it: edge_to[edge .. edge_end) */
     uint32_t tag;
     uint8_t kind, klass;
@@ -33,12 +33,12 @@ typedef struct rc_op_plan {
 
 typedef struct rc_op_state {
     rc_time ready, start, end; /* RC_TIME_NEVER until it happens */
-    double remaining;  /* WORK: ps at rate 1; FLOW: bytes; as of `last` */
-    double rate;       /* WORK: 1 is nominal; FLOW: bytes/s; 0: not yet given one */
+    double remaining;          /* WORK: ps at rate 1; FLOW: bytes; as of `last` */
+    double rate;               /* WORK: 1 is nominal; FLOW: bytes/s; 0: not yet given one */
     rc_time last;
-    rc_event event;    /* its end, 0 while none is scheduled */
+    rc_event event; /* its end, 0 while none is scheduled */
     rc_id cause;
-    uint32_t waiting;  /* of `waits`, how many have not ended */
+    uint32_t waiting; /* of `waits`, how many have not ended */
 } rc_op_state;
 
 /* One crossing of a link by a flow; lists of the flows now on a link run through these. */
@@ -48,14 +48,14 @@ typedef struct rc_hop {
 } rc_hop;
 
 typedef struct rc_link {
-    double capacity;      /* bytes/s */
-    double residual;      /* filling: what frozen flows leave */
-    double share;         /* filling: residual over open hops */
-    uint32_t first;       /* active hops */
-    uint32_t active;      /* how many */
-    uint32_t open;        /* filling: active hops of flows without a rate yet */
-    uint32_t freezing;    /* filling: of these, how many get this round's rate */
-    uint32_t seen;        /* component it was last collected into */
+    double capacity;   /* bytes/s */
+    double residual;   /* filling: what frozen flows leave */
+    double share;      /* filling: residual over open hops */
+    uint32_t first;    /* active hops */
+    uint32_t active;   /* how many */
+    uint32_t open;     /* filling: active hops of flows without a rate yet */
+    uint32_t freezing; /* filling: of these, how many get this round's rate */
+    uint32_t seen;     /* component it was last collected into */
     bool dirty;
 } rc_link;
 
@@ -72,10 +72,10 @@ typedef struct rc_stream {
 
 typedef struct rc_group {
     rc_id id;
-    uint32_t size;       /* as the caller said */
-    uint32_t members;    /* ops added */
-    uint32_t came;       /* run: how many are ready */
-    rc_id first, last;   /* ops, in order of creation */
+    uint32_t size;     /* as the caller said */
+    uint32_t members;  /* ops added */
+    uint32_t came;     /* run: how many are ready */
+    rc_id first, last; /* ops, in order of creation */
 } rc_group;
 
 typedef struct rc_edge {
@@ -88,13 +88,13 @@ typedef struct rc_peers { /* of a running disturbed op in its domain's list */
 
 struct rc_sim {
     rc_vec plan, edges, hops, links, domains, streams, groups;
-    uint32_t *group_slots;      /* open-addressing table: group id -> index, RC_NONE when free */
-    size_t group_room;          /* a power of two, or 0 */
+    uint32_t *group_slots; /* open-addressing table: group id -> index, RC_NONE when free */
+    size_t group_room;     /* a power of two, or 0 */
     double factor[RC_CLASSES][RC_CLASSES]; /* [on][by] */
     uint32_t disturbed_by[RC_CLASSES];     /* bit `by` set when factor[on][by] != 1 */
     uint32_t disturbs;                     /* classes that disturb some class */
-    const char *fault;          /* what was wrong with an op added, NULL when all were right */
-    size_t streamless, flows;   /* ops without a stream; ops of kind FLOW */
+    const char *fault;        /* what was wrong with an op added, NULL when all were right */
+    size_t streamless, flows; /* ops without a stream; ops of kind FLOW */
 
     /* Run time: sized by rc_sim_prepare_. */
     rc_op_state *state;
@@ -103,14 +103,14 @@ struct rc_sim {
     rc_id *dirty_domains, *dirty_links, *part_links, *part_flows;
     double *part_rates;
     size_t room_ops;
-    size_t csr_edges;           /* edges laid out in edge_to, SIZE_MAX when none are */
+    size_t csr_edges; /* edges laid out in edge_to, SIZE_MAX when none are */
     rc_eventq *q;
     size_t n_dirty_domains, n_dirty_links;
-    uint32_t part;              /* number of the component collected last */
-    size_t n_run;               /* ops of the last run */
+    uint32_t part; /* number of the component collected last */
+    size_t n_run;  /* ops of the last run */
     size_t ended;
     rc_time end;
-    rc_id overflow;             /* op whose end lies beyond the range of time, RC_NONE when none */
+    rc_id overflow; /* op whose end lies beyond the range of time, RC_NONE when none */
     bool ran;
 };
 

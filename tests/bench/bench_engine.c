@@ -4,9 +4,10 @@
  *   M/M/1   a queue at load 0.9: an arrival and a departure for every customer, two events pending
  *
  * Both contenders run the same handlers on the same increments, read from a table drawn beforehand
- * (16384 numbers, 64 KiB): what is timed is the queue and the call, not the logarithm. The plain heap
- * is the textbook's: an array of {time, seq, fn, ctx, arg}, sifted up and down with a hole, compiled
- * and inlined like ours. Every row is the median of several repeats, the contenders taking turns.
+ * (16384 numbers, 64 KiB): what is timed is the queue and the call, not the logarithm. The plain
+ * heap is the textbook's: an array of {time, seq, fn, ctx, arg}, sifted up and down with a hole,
+ * compiled and inlined like ours. Every row is the median of several repeats, the contenders taking
+ * turns.
  *
  *   bench_engine [seconds per measurement, default 0.15]
  *
@@ -37,13 +38,11 @@ typedef struct plain_heap {
     uint64_t seq;
 } plain_heap;
 
-static inline bool plain_less(const plain_event *a, const plain_event *b)
-{
+static inline bool plain_less(const plain_event *a, const plain_event *b) {
     return a->time < b->time || (a->time == b->time && a->seq < b->seq);
 }
 
-static inline void plain_push(plain_heap *h, rc_time at, rc_event_fn fn, void *ctx, uint64_t arg)
-{
+static inline void plain_push(plain_heap *h, rc_time at, rc_event_fn fn, void *ctx, uint64_t arg) {
     plain_event e = {at, h->seq++, fn, ctx, arg};
     size_t i = h->n++;
     while (i > 0 && plain_less(&e, &h->at[(i - 1) / 2])) {
@@ -53,8 +52,7 @@ static inline void plain_push(plain_heap *h, rc_time at, rc_event_fn fn, void *c
     h->at[i] = e;
 }
 
-static inline bool plain_step(plain_heap *h)
-{
+static inline bool plain_step(plain_heap *h) {
     if (h->n == 0)
         return false;
     plain_event top = h->at[0], last = h->at[--h->n];
@@ -82,31 +80,26 @@ typedef struct model {
     uint32_t gaps[DRAWS], services[DRAWS];
 } model;
 
-static inline rc_time gap(model *m)
-{
+static inline rc_time gap(model *m) {
     return m->gaps[m->draw++ % DRAWS];
 }
 
-static inline rc_time service(model *m)
-{
+static inline rc_time service(model *m) {
     return m->services[m->draw++ % DRAWS];
 }
 
 #define MODELS(who, schedule)                                                                      \
-    static void who##_hold(void *ctx, uint64_t arg, rc_time now)                                   \
-    {                                                                                              \
+    static void who##_hold(void *ctx, uint64_t arg, rc_time now) {                                 \
         model *m = ctx;                                                                            \
         schedule(now + gap(m), who##_hold, m, arg);                                                \
     }                                                                                              \
-    static void who##_departure(void *ctx, uint64_t arg, rc_time now)                              \
-    {                                                                                              \
+    static void who##_departure(void *ctx, uint64_t arg, rc_time now) {                            \
         model *m = ctx;                                                                            \
         m->served++;                                                                               \
         if (--m->waiting > 0)                                                                      \
             schedule(now + service(m), who##_departure, m, arg);                                   \
     }                                                                                              \
-    static void who##_arrival(void *ctx, uint64_t arg, rc_time now)                                \
-    {                                                                                              \
+    static void who##_arrival(void *ctx, uint64_t arg, rc_time now) {                              \
         model *m = ctx;                                                                            \
         schedule(now + gap(m), who##_arrival, m, arg);                                             \
         if (m->waiting++ == 0)                                                                     \
@@ -118,23 +111,20 @@ static inline rc_time service(model *m)
 MODELS(our, OUR_AT)
 MODELS(plain, PLAIN_AT)
 
-static double seconds(void)
-{
+static double seconds(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static double our_run(model *m, uint64_t events)
-{
+static double our_run(model *m, uint64_t events) {
     double start = seconds();
     while (events-- > 0 && rc_eventq_step_inline(m->q))
         ;
     return seconds() - start;
 }
 
-static double plain_run(model *m, uint64_t events)
-{
+static double plain_run(model *m, uint64_t events) {
     double start = seconds();
     while (events-- > 0 && plain_step(&m->plain))
         ;
@@ -143,14 +133,12 @@ static double plain_run(model *m, uint64_t events)
 
 /* ------------------------------------------------------------------ the table ------------- */
 
-static int by_value(const void *a, const void *b)
-{
+static int by_value(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
 
-static void *need(void *p)
-{
+static void *need(void *p) {
     if (p == NULL) {
         (void)fputs("bench_engine: out of memory\n", stderr);
         exit(3);
@@ -160,8 +148,7 @@ static void *need(void *p)
 
 /* One row: `pending` events of the hold model, or M/M/1 when it is 0. False when the contenders
  * disagree about what happened. */
-static bool row(size_t pending, bool constant, double budget)
-{
+static bool row(size_t pending, bool constant, double budget) {
     model *ours = need(calloc(1, sizeof *ours)), *plain = need(calloc(1, sizeof *plain));
     rc_rng rng;
     rc_rng_seed(&rng, 1);
@@ -209,13 +196,13 @@ static bool row(size_t pending, bool constant, double budget)
     return same;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     double budget = argc > 1 ? atof(argv[1]) : 0.15;
     bool same = true;
     printf("# bench_engine: pending events, %zu bytes an event; medians of %d repeats of %.2f s\n",
            rc_eventq_bytes_per_event(), REPEATS, budget);
-    printf("# increments from a table of %u, the same for both; hold: events, M/M/1: customers\n", DRAWS);
+    printf("# increments from a table of %u, the same for both; hold: events, M/M/1: customers\n",
+           DRAWS);
     printf("# model    pending  increments         ours      plain    ratio  spread\n");
     printf("#                                       M/s        M/s               %%\n");
     for (size_t n = 100; n <= 1000000; n *= 10)

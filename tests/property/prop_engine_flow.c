@@ -1,6 +1,6 @@
-/* Max-min fairness by its definition: no link carries more than its capacity, and every flow has its
- * cap or a bottleneck: a full link on which no flow is faster. Also: rates found by going from one set
- * of flows to another are those of a fresh start; bytes are conserved.
+/* Max-min fairness by its definition: no link carries more than its capacity, and every flow has
+ * its cap or a bottleneck: a full link on which no flow is faster. Also: rates found by going from
+ * one set of flows to another are those of a fresh start; bytes are conserved.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,8 +22,7 @@ typedef struct net {
     rc_id path[MOST][4];
 } net;
 
-static void draw(prop_case *c, net *n)
-{
+static void draw(prop_case *c, net *n) {
     n->flows = c->size < MOST ? c->size : MOST;
     for (int l = 0; l < LINKS; l++)
         n->capacity[l] = prop_one_in(c, 2) ? 50e9 : 1e9 + 99e9 * prop_unit(c);
@@ -35,22 +34,24 @@ static void draw(prop_case *c, net *n)
     }
 }
 
-static rc_sim *build(net *n)
-{
+static rc_sim *build(net *n) {
     rc_sim *s = rc_sim_create();
     for (int l = 0; l < LINKS; l++)
         (void)rc_sim_link(s, n->capacity[l]);
     for (unsigned f = 0; f < n->flows; f++)
-        (void)rc_sim_op(s, &(rc_op_desc){.kind = RC_OP_FLOW, .stream = RC_NONE, .bytes = 1e12,
-                                         .path = n->path[f], .path_len = n->len[f], .max_rate = n->cap[f]});
+        (void)rc_sim_op(s, &(rc_op_desc){.kind = RC_OP_FLOW,
+                                         .stream = RC_NONE,
+                                         .bytes = 1e12,
+                                         .path = n->path[f],
+                                         .path_len = n->len[f],
+                                         .max_rate = n->cap[f]});
     rc_error err;
     if (rc_sim_prepare_(s, &err) != RC_OK)
         abort();
     return s;
 }
 
-static bool fair(prop_case *c, const net *n, const rc_sim *s, const bool *on)
-{
+static bool fair(prop_case *c, const net *n, const rc_sim *s, const bool *on) {
     double used[LINKS] = {0}, fastest[LINKS] = {0};
     for (unsigned f = 0; f < n->flows; f++) {
         for (uint32_t k = 0; on[f] && k < n->len[f]; k++) {
@@ -67,15 +68,15 @@ static bool fair(prop_case *c, const net *n, const rc_sim *s, const bool *on)
         PROP_CHECK(c, !on[f] || n->cap[f] == 0 || rate <= n->cap[f], "flow %u is above its cap", f);
         for (uint32_t k = 0; k < n->len[f]; k++) {
             rc_id l = n->path[f][k];
-            stopped = stopped || (used[l] >= n->capacity[l] * (1 - EPS) && rate >= fastest[l] * (1 - EPS));
+            stopped = stopped ||
+                      (used[l] >= n->capacity[l] * (1 - EPS) && rate >= fastest[l] * (1 - EPS));
         }
         PROP_CHECK(c, !on[f] || stopped, "flow %u has no bottleneck at rate %g", f, rate);
     }
     return true;
 }
 
-static bool every_flow_has_a_bottleneck(prop_case *c)
-{
+static bool every_flow_has_a_bottleneck(prop_case *c) {
     net n;
     bool on[MOST] = {false};
     draw(c, &n);
@@ -108,40 +109,41 @@ static bool every_flow_has_a_bottleneck(prop_case *c)
 }
 
 /* One link that is never idle ends when all its bytes are through, whatever came when. */
-static bool bytes_are_conserved(prop_case *c)
-{
+static bool bytes_are_conserved(prop_case *c) {
     rc_sim *s = rc_sim_create();
     double capacity = 1e9 * (double)prop_range(c, 1, 100), bytes = 0;
     rc_id link = rc_sim_link(s, capacity);
     for (unsigned f = 0; f < c->size; f++) {
         double b = (double)prop_range(c, 1, 1000000), busy_until = bytes * RC_PS_PER_S / capacity;
         rc_time from = (rc_time)(busy_until * prop_unit(c));
-        (void)rc_sim_op(s, &(rc_op_desc){.kind = RC_OP_FLOW, .stream = RC_NONE, .duration = from,
-                                         .bytes = b, .path = &link, .path_len = 1});
+        (void)rc_sim_op(s, &(rc_op_desc){.kind = RC_OP_FLOW,
+                                         .stream = RC_NONE,
+                                         .duration = from,
+                                         .bytes = b,
+                                         .path = &link,
+                                         .path_len = 1});
         bytes += b;
     }
     PROP_CHECK(c, rc_sim_run(s, NULL) == RC_OK, "the run failed");
     double expected = bytes * RC_PS_PER_S / capacity, end = (double)rc_sim_end(s);
-    PROP_CHECK(c, fabs(end - expected) <= 1 + 0.6 * c->size + 1e-9 * expected, "ended at %.0f, expected %.1f",
-               end, expected);
+    PROP_CHECK(c, fabs(end - expected) <= 1 + 0.6 * c->size + 1e-9 * expected,
+               "ended at %.0f, expected %.1f", end, expected);
     rc_sim_destroy(s);
     return true;
 }
 
-static void test_fairness(void **state)
-{
+static void test_fairness(void **state) {
     (void)state;
     assert_true(prop_run("every_flow_has_a_bottleneck", every_flow_has_a_bottleneck, 60));
 }
 
-static void test_conservation(void **state)
-{
+static void test_conservation(void **state) {
     (void)state;
     assert_true(prop_run("bytes_are_conserved", bytes_are_conserved, 100));
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_fairness), cmocka_unit_test(test_conservation)};
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_fairness),
+                                       cmocka_unit_test(test_conservation)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,17 +21,16 @@ typedef struct entry {
 typedef struct world {
     prop_case *c;
     rc_eventq *q;
-    entry list[MOST];  /* pending, unsorted: the model looks for the least */
+    entry list[MOST]; /* pending, unsorted: the model looks for the least */
     size_t n;
     rc_event dead[64]; /* handles of events gone */
     size_t n_dead;
     uint64_t order, next_arg, last_arg, fired;
     rc_time last_time;
-    int spread;        /* times lie within 2^spread of now */
+    int spread; /* times lie within 2^spread of now */
 } world;
 
-static rc_time some_time(world *w)
-{
+static rc_time some_time(world *w) {
     rc_time now = rc_eventq_now(w->q);
     if (prop_one_in(w->c, 4))
         return now; /* ties */
@@ -41,8 +40,7 @@ static rc_time some_time(world *w)
 
 static void on_fire(void *ctx, uint64_t arg, rc_time now);
 
-static void schedule(world *w)
-{
+static void schedule(world *w) {
     if (w->n == MOST)
         return;
     rc_time t = some_time(w);
@@ -50,15 +48,13 @@ static void schedule(world *w)
     w->list[w->n++] = (entry){t, w->order++, h, w->next_arg++};
 }
 
-static void forget(world *w, size_t i)
-{
+static void forget(world *w, size_t i) {
     w->dead[w->n_dead++ % 64] = w->list[i].handle;
     w->list[i] = w->list[--w->n];
 }
 
 /* What handlers do must not depend on what they are checked for, or a failure would not shrink. */
-static void on_fire(void *ctx, uint64_t arg, rc_time now)
-{
+static void on_fire(void *ctx, uint64_t arg, rc_time now) {
     world *w = ctx;
     w->last_arg = arg;
     w->last_time = now;
@@ -73,8 +69,7 @@ static void on_fire(void *ctx, uint64_t arg, rc_time now)
         schedule(w);
 }
 
-static size_t least(const world *w)
-{
+static size_t least(const world *w) {
     size_t m = 0;
     for (size_t i = 1; i < w->n; i++)
         if (w->list[i].time < w->list[m].time ||
@@ -83,8 +78,7 @@ static size_t least(const world *w)
     return m;
 }
 
-static bool one_step(world *w)
-{
+static bool one_step(world *w) {
     prop_case *c = w->c;
     if (w->n == 0) {
         PROP_CHECK(c, !rc_eventq_step(w->q), "an event fired from an empty queue");
@@ -98,8 +92,7 @@ static bool one_step(world *w)
     return true;
 }
 
-static bool cancel_or_move(world *w, bool move)
-{
+static bool cancel_or_move(world *w, bool move) {
     prop_case *c = w->c;
     if (w->n_dead > 0) {
         rc_event dead = w->dead[prop_below(c, w->n_dead < 64 ? w->n_dead : 64)];
@@ -123,8 +116,7 @@ static bool cancel_or_move(world *w, bool move)
     return true;
 }
 
-static bool look_ahead(world *w)
-{
+static bool look_ahead(world *w) {
     rc_time next = rc_eventq_next_inline(w->q);
     rc_time expected = w->n > 0 ? w->list[least(w)].time : RC_TIME_NEVER;
     PROP_CHECK(w->c, next == expected, "next is at %lld, expected %lld", (long long)next,
@@ -136,23 +128,23 @@ static bool look_ahead(world *w)
  * is where the far tier must go back. */
 static bool one_step(world *w);
 
-static bool burst(world *w)
-{
+static bool burst(world *w) {
     for (int i = 0; i < 64 && w->n > 0 && w->q->head != w->q->tail; i++)
         if (!one_step(w)) /* so that the look ahead moves the far tier */
             return false;
     rc_time now = rc_eventq_now(w->q), next = rc_eventq_next_inline(w->q);
     uint64_t gap = next == RC_TIME_NEVER ? 100 : (uint64_t)(next - now) + 1;
     for (int64_t i = prop_range(w->c, 1, 200); i > 0 && w->n < MOST; i--) {
-        rc_time t = prop_one_in(w->c, 3) && next != RC_TIME_NEVER ? next : now + (rc_time)prop_below(w->c, gap);
+        rc_time t = prop_one_in(w->c, 3) && next != RC_TIME_NEVER
+                        ? next
+                        : now + (rc_time)prop_below(w->c, gap);
         rc_event h = rc_eventq_at(w->q, t, on_fire, w, w->next_arg);
         w->list[w->n++] = (entry){t, w->order++, h, w->next_arg++};
     }
     return true;
 }
 
-static bool drive(world *w)
-{
+static bool drive(world *w) {
     prop_case *c = w->c;
     unsigned grow = (unsigned)prop_range(c, 2, 8); /* of 12 actions, this many schedule */
     bool bursts = prop_one_in(c, 2);
@@ -171,7 +163,8 @@ static bool drive(world *w)
             ok = look_ahead(w);
         if (!ok)
             return false;
-        PROP_CHECK(c, rc_eventq_size(w->q) == w->n, "size %zu, expected %zu", rc_eventq_size(w->q), w->n);
+        PROP_CHECK(c, rc_eventq_size(w->q) == w->n, "size %zu, expected %zu", rc_eventq_size(w->q),
+                   w->n);
         PROP_CHECK(c, w->q->stale <= w->q->max_stale, "%u stale keys", w->q->stale);
     }
     for (size_t left = 0; w->n > 0 && left < 20000; left++)
@@ -181,8 +174,7 @@ static bool drive(world *w)
     return true;
 }
 
-static bool queue_is_a_sorted_list(prop_case *c)
-{
+static bool queue_is_a_sorted_list(prop_case *c) {
     world *w = calloc(1, sizeof *w);
     w->c = c;
     w->q = rc_eventq_create(1);
@@ -193,14 +185,12 @@ static bool queue_is_a_sorted_list(prop_case *c)
     return ok;
 }
 
-static void test_queue(void **state)
-{
+static void test_queue(void **state) {
     (void)state;
     assert_true(prop_run("queue_is_a_sorted_list", queue_is_a_sorted_list, 120));
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_queue)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

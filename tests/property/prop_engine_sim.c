@@ -1,6 +1,6 @@
-/* Random programs of ops against a slow simulator written down naively: at every instant look at all
- * ops, start what may start, give every running op its rate from scratch, and go to the next end.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+/* Random programs of ops against a slow simulator written down naively: at every instant look at
+ * all ops, start what may start, give every running op its rate from scratch, and go to the next
+ * end. SPDX-License-Identifier: GPL-3.0-or-later */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,7 +25,7 @@ typedef struct op {
     rc_time ready, start, end, due, last;
     double left, rate;
     rc_id cause;
-    bool moving;     /* a flow whose latency is over */
+    bool moving; /* a flow whose latency is over */
 } op;
 
 typedef struct program {
@@ -36,14 +36,14 @@ typedef struct program {
 
 /* ------------------------------------------------------------------ drawing a program ----- */
 
-static void draw_op(prop_case *c, program *p, bool flows, rc_id *last, unsigned i)
-{
+static void draw_op(prop_case *c, program *p, bool flows, rc_id *last, unsigned i) {
     op *o = &p->ops[i];
     memset(o, 0, sizeof *o);
     o->d.kind = (rc_op_kind)prop_below(c, flows ? 3 : 2);
     o->d.stream = prop_one_in(c, 8) ? RC_NONE : (rc_id)prop_below(c, STREAMS);
     o->d.klass = (unsigned)prop_below(c, CLASSES);
-    o->d.duration = prop_one_in(c, 5) ? 0 : (rc_time)prop_below(c, 5) * 1000000 + (rc_time)prop_below(c, 3);
+    o->d.duration =
+        prop_one_in(c, 5) ? 0 : (rc_time)prop_below(c, 5) * 1000000 + (rc_time)prop_below(c, 3);
     if (o->d.kind == RC_OP_FLOW) {
         o->d.bytes = prop_one_in(c, 5) ? 0 : (double)prop_below(c, 5000);
         o->d.path_len = (uint32_t)prop_below(c, 3);
@@ -59,13 +59,15 @@ static void draw_op(prop_case *c, program *p, bool flows, rc_id *last, unsigned 
 }
 
 /* A rendezvous of some streams; its ops depend on nothing, so it cannot dead-lock. */
-static void draw_rendezvous(prop_case *c, program *p, rc_id *last)
-{
+static void draw_rendezvous(prop_case *c, program *p, rc_id *last) {
     uint32_t size = (uint32_t)prop_range(c, 1, STREAMS), first = p->n;
     for (uint32_t t = 0; t < size; t++) {
         op *o = &p->ops[p->n];
         memset(o, 0, sizeof *o);
-        o->d = (rc_op_desc){.kind = RC_OP_RENDEZVOUS, .stream = t, .group = 1000 + first, .group_size = size,
+        o->d = (rc_op_desc){.kind = RC_OP_RENDEZVOUS,
+                            .stream = t,
+                            .group = 1000 + first,
+                            .group_size = size,
                             .klass = (unsigned)prop_below(c, CLASSES),
                             .duration = (rc_time)prop_below(c, 3) * 1000000};
         o->before[0] = o->before[1] = o->before[2] = RC_NONE;
@@ -74,8 +76,7 @@ static void draw_rendezvous(prop_case *c, program *p, rc_id *last)
     }
 }
 
-static void draw(prop_case *c, program *p, bool flows)
-{
+static void draw(prop_case *c, program *p, bool flows) {
     static const double factors[] = {1, 1, 0.5, 0.25, 2}, speeds[] = {1, 1, 0.5};
     rc_id last[STREAMS];
     for (int t = 0; t < STREAMS; t++)
@@ -96,8 +97,7 @@ static void draw(prop_case *c, program *p, bool flows)
     }
 }
 
-static rc_sim *build(program *p)
-{
+static rc_sim *build(program *p) {
     rc_sim *s = rc_sim_create();
     for (rc_id i = 0; i < DOMAINS; i++) {
         (void)rc_sim_domain(s);
@@ -123,19 +123,16 @@ static rc_sim *build(program *p)
 
 /* ------------------------------------------------------------------ the slow simulator ---- */
 
-static bool runs(const op *o)
-{
+static bool runs(const op *o) {
     return o->start != RC_TIME_NEVER && o->end == RC_TIME_NEVER;
 }
 
-static rc_id domain_of(const op *o)
-{
+static rc_id domain_of(const op *o) {
     return o->d.stream == RC_NONE ? RC_NONE : o->d.stream % DOMAINS;
 }
 
 /* Ready when all before it have ended; the cause is the last of them, the lowest of equals. */
-static bool find_ready(program *p, unsigned i, rc_time now)
-{
+static bool find_ready(program *p, unsigned i, rc_time now) {
     op *o = &p->ops[i];
     rc_id before[4] = {o->before[0], o->before[1], o->before[2], o->stream_before};
     if (o->ready != RC_TIME_NEVER)
@@ -156,8 +153,7 @@ static bool find_ready(program *p, unsigned i, rc_time now)
     return true;
 }
 
-static void start_op(op *o, rc_time now, rc_time duration)
-{
+static void start_op(op *o, rc_time now, rc_time duration) {
     o->start = o->last = now;
     o->due = now + duration;
     o->left = (double)o->d.duration;
@@ -165,8 +161,7 @@ static void start_op(op *o, rc_time now, rc_time duration)
     o->moving = false;
 }
 
-static void start_group(program *p, rc_id group, rc_time now)
-{
+static void start_group(program *p, rc_id group, rc_time now) {
     rc_time longest = 0;
     uint32_t ready = 0, size = 0;
     rc_id cause = RC_NONE;
@@ -192,8 +187,7 @@ static void start_group(program *p, rc_id group, rc_time now)
 }
 
 /* Water-filling from scratch over all flows that move. */
-static void share_links(const program *p, double *rates)
-{
+static void share_links(const program *p, double *rates) {
     double used[LINKS] = {0};
     bool frozen[MOST];
     for (unsigned i = 0; i < p->n; i++)
@@ -233,8 +227,7 @@ static void share_links(const program *p, double *rates)
     }
 }
 
-static double work_rate(const program *p, unsigned i)
-{
+static double work_rate(const program *p, unsigned i) {
     const op *o = &p->ops[i];
     rc_id d = domain_of(o);
     double rate = d == RC_NONE ? 1 : p->speed[d];
@@ -248,12 +241,12 @@ static double work_rate(const program *p, unsigned i)
     return rate;
 }
 
-static void set_rates(program *p, rc_time now)
-{
+static void set_rates(program *p, rc_time now) {
     double rates[MOST] = {0};
     for (unsigned i = 0; i < p->n; i++) {
         op *o = &p->ops[i];
-        bool bytes = o->d.kind == RC_OP_FLOW && o->d.bytes > 0 && (o->d.path_len > 0 || o->d.max_rate > 0);
+        bool bytes =
+            o->d.kind == RC_OP_FLOW && o->d.bytes > 0 && (o->d.path_len > 0 || o->d.max_rate > 0);
         if (runs(o) && bytes && !o->moving && o->due == now) {
             o->moving = true;
             o->left = o->d.bytes;
@@ -275,14 +268,12 @@ static void set_rates(program *p, rc_time now)
     }
 }
 
-static bool ends_when_due(const op *o)
-{
+static bool ends_when_due(const op *o) {
     return o->moving || o->d.kind != RC_OP_FLOW || o->d.bytes == 0 ||
            (o->d.path_len == 0 && o->d.max_rate == 0);
 }
 
-static void run_slowly(program *p)
-{
+static void run_slowly(program *p) {
     for (unsigned i = 0; i < p->n; i++)
         p->ops[i].ready = p->ops[i].start = p->ops[i].end = RC_TIME_NEVER;
     for (rc_time now = 0;;) {
@@ -311,8 +302,7 @@ static void run_slowly(program *p)
 
 /* ------------------------------------------------------------------ the properties -------- */
 
-static bool agrees(prop_case *c, bool flows, rc_time within)
-{
+static bool agrees(prop_case *c, bool flows, rc_time within) {
     program p;
     rc_error err;
     draw(c, &p, flows);
@@ -321,14 +311,17 @@ static bool agrees(prop_case *c, bool flows, rc_time within)
     PROP_CHECK(c, rc_sim_run(s, &err) == RC_OK, "%s", err.msg);
     for (rc_id i = 0; i < p.n; i++) {
         const op *o = &p.ops[i];
-        rc_time start = rc_sim_op_start(s, i), end = rc_sim_op_end(s, i), ready = rc_sim_op_ready(s, i);
-        PROP_CHECK(c, llabs(start - o->start) <= within && llabs(end - o->end) <= within &&
-                          llabs(ready - o->ready) <= within,
-                   "op %u kind %d: ready %lld start %lld end %lld, expected %lld %lld %lld", i, o->d.kind,
-                   (long long)ready, (long long)start, (long long)end, (long long)o->ready,
-                   (long long)o->start, (long long)o->end);
+        rc_time start = rc_sim_op_start(s, i), end = rc_sim_op_end(s, i),
+                ready = rc_sim_op_ready(s, i);
+        PROP_CHECK(c,
+                   llabs(start - o->start) <= within && llabs(end - o->end) <= within &&
+                       llabs(ready - o->ready) <= within,
+                   "op %u kind %d: ready %lld start %lld end %lld, expected %lld %lld %lld", i,
+                   o->d.kind, (long long)ready, (long long)start, (long long)end,
+                   (long long)o->ready, (long long)o->start, (long long)o->end);
         rc_id cause = rc_sim_op_cause(s, i);
-        PROP_CHECK(c, within > 0 || cause == o->cause, "op %u: cause %u, expected %u", i, cause, o->cause);
+        PROP_CHECK(c, within > 0 || cause == o->cause, "op %u: cause %u, expected %u", i, cause,
+                   o->cause);
         PROP_CHECK(c, (cause == RC_NONE && start == 0) || rc_sim_op_end(s, cause) == start,
                    "op %u: cause %u did not end when it started", i, cause);
     }
@@ -336,18 +329,15 @@ static bool agrees(prop_case *c, bool flows, rc_time within)
     return true;
 }
 
-static bool work_agrees_to_the_tick(prop_case *c)
-{
+static bool work_agrees_to_the_tick(prop_case *c) {
     return agrees(c, false, 0);
 }
 
-static bool flows_agree(prop_case *c)
-{
+static bool flows_agree(prop_case *c) {
     return agrees(c, true, 500); /* of millions: rates may differ in the last place */
 }
 
-static bool same_program_same_trace(prop_case *c)
-{
+static bool same_program_same_trace(prop_case *c) {
     program p;
     draw(c, &p, true);
     rc_sim *s = build(&p), *t = build(&p);
@@ -362,26 +352,22 @@ static bool same_program_same_trace(prop_case *c)
     return true;
 }
 
-static void test_work(void **state)
-{
+static void test_work(void **state) {
     (void)state;
     assert_true(prop_run("work_agrees_to_the_tick", work_agrees_to_the_tick, 100));
 }
 
-static void test_flows(void **state)
-{
+static void test_flows(void **state) {
     (void)state;
     assert_true(prop_run("flows_agree", flows_agree, 100));
 }
 
-static void test_determinism(void **state)
-{
+static void test_determinism(void **state) {
     (void)state;
     assert_true(prop_run("same_program_same_trace", same_program_same_trace, 100));
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_work), cmocka_unit_test(test_flows),
                                        cmocka_unit_test(test_determinism)};
     return cmocka_run_group_tests(tests, NULL, NULL);

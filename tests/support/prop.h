@@ -19,15 +19,15 @@
  *     }
  *
  * prop_run tries PROP_CASES cases (default 200) whose size grows from 1 to max_size. When one fails
- * it looks for a smaller failing case: ever smaller sizes, each with the failing seed and 64 others,
- * and prints the smallest with the line that runs that case alone:
+ * it looks for a smaller failing case: ever smaller sizes, each with the failing seed and 64
+ * others, and prints the smallest with the line that runs that case alone:
  *
  *     PROP_ONLY=sum_is_commutative PROP_SEED=0x1234 PROP_SIZE=3 <program>
  *
  * Environment: PROP_CASES the number of cases; PROP_SEED with PROP_SIZE runs one case; PROP_SEED
  * alone moves the default seed; PROP_ONLY skips properties of another name. Without these every run
- * draws the same cases. A property must free what it allocates on the way out of PROP_CHECK, too, if
- * it is to be clean under a leak checker while failing; most need not care.
+ * draws the same cases. A property must free what it allocates on the way out of PROP_CHECK, too,
+ * if it is to be clean under a leak checker while failing; most need not care.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_TESTS_SUPPORT_PROP_H
@@ -45,10 +45,10 @@
 #endif
 
 typedef struct prop_case {
-    uint64_t seed;   /* what the random numbers of this case started from */
-    uint64_t state;  /* splitmix64 */
-    unsigned size;   /* about how big the case should be, >= 1 */
-    char why[1280];  /* filled by PROP_CHECK */
+    uint64_t seed;  /* what the random numbers of this case started from */
+    uint64_t state; /* splitmix64 */
+    unsigned size;  /* about how big the case should be, >= 1 */
+    char why[1280]; /* filled by PROP_CHECK */
 } prop_case;
 
 typedef bool (*prop_fn)(prop_case *c);
@@ -57,17 +57,15 @@ typedef bool (*prop_fn)(prop_case *c);
 #define PROP_CHECK(c, cond, ...)                                                                   \
     do {                                                                                           \
         if (!(cond)) {                                                                             \
-            int prop_n_ = snprintf((c)->why, sizeof (c)->why, "%s:%d: %s: ", __FILE__, __LINE__,   \
-                                   #cond);                                                         \
-            if (prop_n_ >= 0 && (size_t)prop_n_ < sizeof (c)->why)                                 \
-                (void)snprintf((c)->why + prop_n_, sizeof (c)->why - (size_t)prop_n_,              \
-                               __VA_ARGS__);                                                       \
+            int prop_n_ =                                                                          \
+                snprintf((c)->why, sizeof(c)->why, "%s:%d: %s: ", __FILE__, __LINE__, #cond);      \
+            if (prop_n_ >= 0 && (size_t)prop_n_ < sizeof(c)->why)                                  \
+                (void)snprintf((c)->why + prop_n_, sizeof(c)->why - (size_t)prop_n_, __VA_ARGS__); \
             return false;                                                                          \
         }                                                                                          \
     } while (0)
 
-PROP_UNUSED static uint64_t prop_u64(prop_case *c)
-{
+PROP_UNUSED static uint64_t prop_u64(prop_case *c) {
     uint64_t z = (c->state += 0x9e3779b97f4a7c15u);
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
@@ -75,39 +73,33 @@ PROP_UNUSED static uint64_t prop_u64(prop_case *c)
 }
 
 /* Uniform in 0 .. n-1 (n >= 1); the bias of the modulo does not matter here. */
-PROP_UNUSED static uint64_t prop_below(prop_case *c, uint64_t n)
-{
+PROP_UNUSED static uint64_t prop_below(prop_case *c, uint64_t n) {
     return prop_u64(c) % n;
 }
 
 /* Uniform in lo .. hi, both included. */
-PROP_UNUSED static int64_t prop_range(prop_case *c, int64_t lo, int64_t hi)
-{
+PROP_UNUSED static int64_t prop_range(prop_case *c, int64_t lo, int64_t hi) {
     return lo + (int64_t)prop_below(c, (uint64_t)(hi - lo) + 1);
 }
 
 /* Uniform in [0, 1). */
-PROP_UNUSED static double prop_unit(prop_case *c)
-{
+PROP_UNUSED static double prop_unit(prop_case *c) {
     return (double)(prop_u64(c) >> 11) * 0x1p-53;
 }
 
 /* True in one case of `n`. */
-PROP_UNUSED static bool prop_one_in(prop_case *c, uint64_t n)
-{
+PROP_UNUSED static bool prop_one_in(prop_case *c, uint64_t n) {
     return prop_below(c, n) == 0;
 }
 
-static bool prop_one(prop_fn fn, uint64_t seed, unsigned size, prop_case *c)
-{
+static bool prop_one(prop_fn fn, uint64_t seed, unsigned size, prop_case *c) {
     memset(c, 0, sizeof *c);
     c->seed = c->state = seed;
     c->size = size;
     return fn(c);
 }
 
-static unsigned long long prop_env(const char *name, unsigned long long otherwise, bool *given)
-{
+static unsigned long long prop_env(const char *name, unsigned long long otherwise, bool *given) {
     const char *text = getenv(name);
     if (given)
         *given = text != NULL && text[0] != '\0';
@@ -115,8 +107,7 @@ static unsigned long long prop_env(const char *name, unsigned long long otherwis
 }
 
 /* Make the failing case in *worst as small as we can find. */
-static void prop_shrink(prop_fn fn, prop_case *worst)
-{
+static void prop_shrink(prop_fn fn, prop_case *worst) {
     bool smaller = true;
     while (smaller && worst->size > 1) {
         smaller = false;
@@ -133,8 +124,7 @@ static void prop_shrink(prop_fn fn, prop_case *worst)
 }
 
 /* True when the property held in every case. */
-PROP_UNUSED static bool prop_run(const char *name, prop_fn fn, unsigned max_size)
-{
+PROP_UNUSED static bool prop_run(const char *name, prop_fn fn, unsigned max_size) {
     bool has_seed, has_size;
     uint64_t seed = prop_env("PROP_SEED", 20241104u, &has_seed);
     unsigned size = (unsigned)prop_env("PROP_SIZE", max_size, &has_size);

@@ -12,45 +12,47 @@
 
 static rc_sim *s;
 
-static int setup(void **state)
-{
+static int setup(void **state) {
     (void)state;
     s = rc_sim_create();
     return s == NULL;
 }
 
-static int teardown(void **state)
-{
+static int teardown(void **state) {
     (void)state;
     rc_sim_destroy(s);
     return 0;
 }
 
-static rc_id flow(rc_time latency, double bytes, double max_rate, uint32_t n, const rc_id *path)
-{
-    return rc_sim_op(s, &(rc_op_desc){.kind = RC_OP_FLOW, .stream = RC_NONE, .duration = latency,
-                                      .bytes = bytes, .max_rate = max_rate, .path = path,
+static rc_id flow(rc_time latency, double bytes, double max_rate, uint32_t n, const rc_id *path) {
+    return rc_sim_op(s, &(rc_op_desc){.kind = RC_OP_FLOW,
+                                      .stream = RC_NONE,
+                                      .duration = latency,
+                                      .bytes = bytes,
+                                      .max_rate = max_rate,
+                                      .path = path,
                                       .path_len = n});
 }
 
-static void ends(rc_id op, rc_time end)
-{
+static void ends(rc_id op, rc_time end) {
     assert_int_equal(rc_sim_op_end(s, op), end);
 }
 
-static void run(void)
-{
+static void run(void) {
     rc_error err;
     assert_int_equal(rc_sim_run(s, &err), RC_OK);
 }
 
-static void test_alone(void **state)
-{
+static void test_alone(void **state) {
     (void)state;
     rc_id l = rc_sim_link(s, 10 * MB_S);
     rc_id t = rc_sim_stream(s, rc_sim_domain(s));
-    rc_id a = rc_sim_op(s, &(rc_op_desc){.kind = RC_OP_FLOW, .stream = t, .duration = 3 * US,
-                                         .bytes = 100, .path = &l, .path_len = 1});
+    rc_id a = rc_sim_op(s, &(rc_op_desc){.kind = RC_OP_FLOW,
+                                         .stream = t,
+                                         .duration = 3 * US,
+                                         .bytes = 100,
+                                         .path = &l,
+                                         .path_len = 1});
     rc_id b = rc_sim_op(s, &(rc_op_desc){.kind = RC_OP_FIXED, .stream = t, .duration = 1});
     run();
     assert_int_equal(rc_sim_op_start(s, a), 0); /* the latency occupies the stream, too */
@@ -58,8 +60,7 @@ static void test_alone(void **state)
     ends(b, 13 * US + 1);
 }
 
-static void test_nothing_to_carry(void **state)
-{
+static void test_nothing_to_carry(void **state) {
     (void)state;
     rc_id l = rc_sim_link(s, MB_S);
     rc_id zero = flow(5, 0, 0, 1, &l), nowhere = flow(7, 1e9, 0, 0, NULL);
@@ -71,34 +72,32 @@ static void test_nothing_to_carry(void **state)
     ends(none, 0);
 }
 
-static void test_two_share_and_the_rest_speeds_up(void **state)
-{
+static void test_two_share_and_the_rest_speeds_up(void **state) {
     (void)state;
     rc_id l = rc_sim_link(s, 10 * MB_S);
     rc_id a = flow(0, 100, 0, 1, &l), b = flow(0, 300, 0, 1, &l);
     run();
-    ends(a, 20 * US);              /* 100 at 5 */
-    ends(b, 20 * US + 20 * US);    /* 100 at 5, 200 at 10 */
+    ends(a, 20 * US);           /* 100 at 5 */
+    ends(b, 20 * US + 20 * US); /* 100 at 5, 200 at 10 */
 }
 
-static void test_late_comer(void **state)
-{
+static void test_late_comer(void **state) {
     (void)state;
     rc_id l = rc_sim_link(s, 10 * MB_S);
     rc_id a = flow(0, 100, 0, 1, &l), b = flow(6 * US, 20, 0, 1, &l);
     run();
-    ends(b, 10 * US);              /* 20 at 5 from 6 */
-    ends(a, 12 * US);              /* 60 + 20, then 20 at 10 */
+    ends(b, 10 * US); /* 20 at 5 from 6 */
+    ends(a, 12 * US); /* 60 + 20, then 20 at 10 */
 }
 
 /* Three links of 10, 4 and 6; long crosses all; one flow on each. Link 2 gives 2 each; then link 3
  * leaves 4, link 1 leaves 8. */
-static void test_three_links_by_hand(void **state)
-{
+static void test_three_links_by_hand(void **state) {
     (void)state;
     rc_id l[3] = {rc_sim_link(s, 10 * MB_S), rc_sim_link(s, 4 * MB_S), rc_sim_link(s, 6 * MB_S)};
     rc_id all = flow(0, 2000, 0, 3, l);
-    rc_id a = flow(0, 80, 0, 1, &l[0]), b = flow(0, 2000, 0, 1, &l[1]), c = flow(0, 40, 0, 1, &l[2]);
+    rc_id a = flow(0, 80, 0, 1, &l[0]), b = flow(0, 2000, 0, 1, &l[1]),
+          c = flow(0, 40, 0, 1, &l[2]);
     run();
     ends(a, 10 * US); /* 80 at 8 */
     ends(c, 10 * US); /* 40 at 4 */
@@ -106,8 +105,7 @@ static void test_three_links_by_hand(void **state)
     ends(b, 1000 * US);
 }
 
-static void test_cap_leaves_the_rest_to_others(void **state)
-{
+static void test_cap_leaves_the_rest_to_others(void **state) {
     (void)state;
     rc_id l = rc_sim_link(s, 10 * MB_S);
     rc_id slow = flow(0, 20, 2 * MB_S, 1, &l), fast = flow(0, 80, 0, 1, &l);
@@ -118,8 +116,7 @@ static void test_cap_leaves_the_rest_to_others(void **state)
     ends(capped, 10 * US);
 }
 
-static void test_other_components_are_left_alone(void **state)
-{
+static void test_other_components_are_left_alone(void **state) {
     (void)state;
     rc_id l = rc_sim_link(s, 3 * MB_S), m = rc_sim_link(s, 7 * MB_S);
     rc_id a = flow(0, 1000, 0, 1, &l);
@@ -129,8 +126,7 @@ static void test_other_components_are_left_alone(void **state)
     ends(a, 333333333); /* 1000 / 3 us, one rounding */
 }
 
-static void test_path_may_cross_a_link_twice(void **state)
-{
+static void test_path_may_cross_a_link_twice(void **state) {
     (void)state;
     rc_id l = rc_sim_link(s, 12 * MB_S), twice[2] = {l, l};
     rc_id a = flow(0, 40, 0, 2, twice), b = flow(0, 40, 0, 1, &l);
@@ -139,8 +135,7 @@ static void test_path_may_cross_a_link_twice(void **state)
     ends(b, 10 * US);
 }
 
-static void test_symmetric_flows_end_together(void **state)
-{
+static void test_symmetric_flows_end_together(void **state) {
     (void)state;
     rc_id tx[6], rx[6], f[36];
     for (int i = 0; i < 6; i++) {
@@ -154,8 +149,7 @@ static void test_symmetric_flows_end_together(void **state)
         assert_int_equal(rc_sim_op_end(s, f[i]), rc_sim_op_end(s, f[0]));
 }
 
-int main(void)
-{
+int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(test_alone),

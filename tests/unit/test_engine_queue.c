@@ -18,36 +18,31 @@ static rc_eventq *q;
 static record fired[LOG_MAX];
 static size_t n_fired;
 
-static int setup(void **state)
-{
+static int setup(void **state) {
     (void)state;
     q = rc_eventq_create(4);
     n_fired = 0;
     return q == NULL;
 }
 
-static int teardown(void **state)
-{
+static int teardown(void **state) {
     (void)state;
     rc_eventq_destroy(q);
     return 0;
 }
 
-static void note(void *ctx, uint64_t arg, rc_time now)
-{
+static void note(void *ctx, uint64_t arg, rc_time now) {
     (void)ctx;
     if (n_fired < LOG_MAX)
         fired[n_fired] = (record){arg, now};
     n_fired++;
 }
 
-static rc_event at(rc_time t, uint64_t arg)
-{
+static rc_event at(rc_time t, uint64_t arg) {
     return rc_eventq_at(q, t, note, NULL, arg);
 }
 
-static void expect_args(const char *letters)
-{
+static void expect_args(const char *letters) {
     (void)rc_eventq_run(q, RC_TIME_NEVER);
     for (size_t i = 0; letters[i] != '\0'; i++) {
         assert_true(i < n_fired);
@@ -57,8 +52,7 @@ static void expect_args(const char *letters)
     assert_int_equal(rc_eventq_size(q), 0);
 }
 
-static void test_time_order_then_first_come(void **state)
-{
+static void test_time_order_then_first_come(void **state) {
     (void)state;
     at(5, 'c');
     at(3, 'a');
@@ -74,8 +68,7 @@ static void test_time_order_then_first_come(void **state)
 
 /* Far more equal times than the run or a bucket's first chunk hold, scheduled before, at and around
  * one another. */
-static void test_thousands_at_one_instant(void **state)
-{
+static void test_thousands_at_one_instant(void **state) {
     (void)state;
     for (uint64_t i = 0; i < 3000; i++) {
         at(1000, i);
@@ -92,8 +85,7 @@ static void test_thousands_at_one_instant(void **state)
         assert_int_equal(fired[i].arg, i);
 }
 
-static void test_run_until(void **state)
-{
+static void test_run_until(void **state) {
     (void)state;
     at(10, 'a');
     at(20, 'b');
@@ -104,8 +96,7 @@ static void test_run_until(void **state)
     expect_args("abxc");
 }
 
-static void test_cancel(void **state)
-{
+static void test_cancel(void **state) {
     (void)state;
     rc_event a = at(1, 'a'), b = at(2, 'b'), c = at(3, 'c');
     assert_true(rc_eventq_pending(q, b));
@@ -120,8 +111,7 @@ static void test_cancel(void **state)
     assert_false(rc_eventq_pending(q, UINT64_MAX));
 }
 
-static void test_move_keeps_the_handle_and_goes_behind(void **state)
-{
+static void test_move_keeps_the_handle_and_goes_behind(void **state) {
     (void)state;
     rc_event a = at(5, 'a');
     at(7, 'b');
@@ -134,8 +124,7 @@ static void test_move_keeps_the_handle_and_goes_behind(void **state)
     expect_args("cba");
 }
 
-static void test_stale_handle_of_a_used_again_slot(void **state)
-{
+static void test_stale_handle_of_a_used_again_slot(void **state) {
     (void)state;
     rc_event old = at(1, 'a');
     assert_true(rc_eventq_cancel(q, old));
@@ -150,8 +139,7 @@ static void test_stale_handle_of_a_used_again_slot(void **state)
 
 static rc_event victim, mover, self;
 
-static void meddle(void *ctx, uint64_t arg, rc_time now)
-{
+static void meddle(void *ctx, uint64_t arg, rc_time now) {
     note(ctx, arg, now);
     assert_false(rc_eventq_pending(q, self)); /* it is firing, no longer pending */
     assert_false(rc_eventq_cancel(q, self));
@@ -161,8 +149,7 @@ static void meddle(void *ctx, uint64_t arg, rc_time now)
     at(now + 1, 'l');
 }
 
-static void test_handler_that_meddles(void **state)
-{
+static void test_handler_that_meddles(void **state) {
     (void)state;
     self = rc_eventq_at(q, 1, meddle, NULL, 'm');
     at(1, 'a');
@@ -172,15 +159,13 @@ static void test_handler_that_meddles(void **state)
     expect_args("maonbl");
 }
 
-static void step_inside(void *ctx, uint64_t arg, rc_time now)
-{
+static void step_inside(void *ctx, uint64_t arg, rc_time now) {
     note(ctx, arg, now);
     assert_true(rc_eventq_step(q));
     at(now + 5, 'z');
 }
 
-static void test_handler_that_steps(void **state)
-{
+static void test_handler_that_steps(void **state) {
     (void)state;
     (void)rc_eventq_at(q, 1, step_inside, NULL, 's');
     at(2, 'a');
@@ -188,8 +173,7 @@ static void test_handler_that_steps(void **state)
     expect_args("sabz");
 }
 
-static void test_memory_per_event(void **state)
-{
+static void test_memory_per_event(void **state) {
     (void)state;
     assert_true(rc_eventq_bytes_per_event() <= 64);
     rc_event h[64];
@@ -208,8 +192,7 @@ static void test_memory_per_event(void **state)
 }
 
 /* Nothing is lost or misordered when a node's generations or stamps come round. */
-static void test_generations_and_stamps_wrap(void **state)
-{
+static void test_generations_and_stamps_wrap(void **state) {
     (void)state;
     rc_event first = at(1, 'a');
     q->nodes[(uint32_t)first].gen = UINT32_MAX; /* as after four thousand million events */
@@ -238,8 +221,7 @@ static void test_generations_and_stamps_wrap(void **state)
     assert_int_equal(fired[3].now, 30);
 }
 
-static void test_all_magnitudes_of_time(void **state)
-{
+static void test_all_magnitudes_of_time(void **state) {
     (void)state;
     rc_event h[63];
     for (unsigned i = 0; i < 63; i++)
@@ -254,8 +236,7 @@ static void test_all_magnitudes_of_time(void **state)
     assert_int_equal(fired[64].arg, 40);
 }
 
-static void test_create_and_destroy(void **state)
-{
+static void test_create_and_destroy(void **state) {
     (void)state;
     rc_eventq_destroy(NULL);
     rc_eventq *big = rc_eventq_create(100000);
@@ -264,8 +245,7 @@ static void test_create_and_destroy(void **state)
     assert_null(rc_eventq_create((size_t)1 << 40));
 }
 
-static void test_rng_reference_values(void **state)
-{
+static void test_rng_reference_values(void **state) {
     (void)state;
     rc_rng r = {{1, 2, 3, 4}}; /* the authors' generator from this state */
     assert_true(rc_rng_u64(&r) == 11520u);
@@ -279,8 +259,7 @@ static void test_rng_reference_values(void **state)
     assert_true(r.s[3] == 4593380528125082431u);
 }
 
-static void test_rng_moments(void **state)
-{
+static void test_rng_moments(void **state) {
     (void)state;
     rc_rng r;
     rc_rng_seed(&r, 7);
@@ -305,8 +284,7 @@ static void test_rng_moments(void **state)
     assert_int_equal(rc_rng_below(&r, 1), 0);
 }
 
-int main(void)
-{
+int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(test_time_order_then_first_come),

@@ -1,6 +1,6 @@
-/* All memory of a run is reserved before its first event fires, and a queue in steady state allocates
- * nothing. The engine's sources are compiled into this test with a counting allocator in front of the
- * real one, and a look at the count when the preparation of a run is over.
+/* All memory of a run is reserved before its first event fires, and a queue in steady state
+ * allocates nothing. The engine's sources are compiled into this test with a counting allocator in
+ * front of the real one, and a look at the count when the preparation of a run is over.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #define _DEFAULT_SOURCE 1
 #include <setjmp.h>
@@ -13,14 +13,12 @@
 
 static unsigned long allocations, when_prepared;
 
-static void *counted(void *p)
-{
+static void *counted(void *p) {
     allocations++;
     return p;
 }
 
-static rc_status watched_prepare(rc_sim *s, rc_error *err)
-{
+static rc_status watched_prepare(rc_sim *s, rc_error *err) {
     rc_status st = rc_sim_prepare_(s, err);
     when_prepared = allocations;
     return st;
@@ -37,10 +35,10 @@ static rc_status watched_prepare(rc_sim *s, rc_error *err)
 #undef rc_sim_prepare_
 #include "sim/engine/sim.c"
 
-static rc_op_desc random_op(rc_rng *rng, rc_id streams, const rc_id *path)
-{
+static rc_op_desc random_op(rc_rng *rng, rc_id streams, const rc_id *path) {
     rc_op_desc d = {.kind = (rc_op_kind)rc_rng_below(rng, 3),
-                    .stream = rc_rng_below(rng, 10) == 0 ? RC_NONE : (rc_id)rc_rng_below(rng, streams),
+                    .stream =
+                        rc_rng_below(rng, 10) == 0 ? RC_NONE : (rc_id)rc_rng_below(rng, streams),
                     .klass = (unsigned)rc_rng_below(rng, 4),
                     .duration = (rc_time)rc_rng_below(rng, 1000)};
     if (d.kind == RC_OP_FLOW) {
@@ -51,9 +49,9 @@ static rc_op_desc random_op(rc_rng *rng, rc_id streams, const rc_id *path)
     return d;
 }
 
-/* Streams, loose ops, flows, interference, dependencies, a rendezvous of all streams now and then. */
-static void build(rc_sim *s, rc_rng *rng, unsigned ops)
-{
+/* Streams, loose ops, flows, interference, dependencies, a rendezvous of all streams now and then.
+ */
+static void build(rc_sim *s, rc_rng *rng, unsigned ops) {
     enum { DOMAINS = 8, STREAMS = 24, LINKS = 6 };
     for (unsigned i = 0; i < DOMAINS; i++)
         (void)rc_sim_domain(s);
@@ -72,13 +70,15 @@ static void build(rc_sim *s, rc_rng *rng, unsigned ops)
         if (op > 0 && rc_rng_below(rng, 2) == 0)
             assert_int_equal(rc_sim_after(s, op, (rc_id)rc_rng_below(rng, op), NULL), RC_OK);
         for (unsigned t = 0; i % 500 == 0 && t < STREAMS; t++)
-            (void)rc_sim_op(s, &(rc_op_desc){.kind = RC_OP_RENDEZVOUS, .stream = t, .duration = 5,
-                                             .group = i, .group_size = STREAMS});
+            (void)rc_sim_op(s, &(rc_op_desc){.kind = RC_OP_RENDEZVOUS,
+                                             .stream = t,
+                                             .duration = 5,
+                                             .group = i,
+                                             .group_size = STREAMS});
     }
 }
 
-static void test_run_allocates_nothing(void **state)
-{
+static void test_run_allocates_nothing(void **state) {
     (void)state;
     rc_rng rng;
     rc_rng_seed(&rng, 3);
@@ -97,14 +97,13 @@ static void test_run_allocates_nothing(void **state)
     }
 }
 
-static void again(void *ctx, uint64_t arg, rc_time now)
-{
+static void again(void *ctx, uint64_t arg, rc_time now) {
     rc_rng *rng = ((void **)ctx)[1];
-    (void)rc_eventq_at(((void **)ctx)[0], now + (rc_time)rc_rng_below(rng, 1000000), again, ctx, arg);
+    (void)rc_eventq_at(((void **)ctx)[0], now + (rc_time)rc_rng_below(rng, 1000000), again, ctx,
+                       arg);
 }
 
-static void test_steady_state_allocates_nothing(void **state)
-{
+static void test_steady_state_allocates_nothing(void **state) {
     (void)state;
     rc_rng rng;
     rc_rng_seed(&rng, 4);
@@ -125,8 +124,7 @@ static void test_steady_state_allocates_nothing(void **state)
     rc_eventq_destroy(q);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_run_allocates_nothing),
         cmocka_unit_test(test_steady_state_allocates_nothing),

@@ -10,64 +10,58 @@
 
 static rc_sim *s;
 
-static int setup(void **state)
-{
+static int setup(void **state) {
     (void)state;
     s = rc_sim_create();
     return s == NULL;
 }
 
-static int teardown(void **state)
-{
+static int teardown(void **state) {
     (void)state;
     rc_sim_destroy(s);
     return 0;
 }
 
-static rc_id work(rc_id stream, rc_time duration, unsigned klass)
-{
-    return rc_sim_op(s, &(rc_op_desc){.kind = RC_OP_WORK, .stream = stream, .duration = duration,
-                                      .klass = klass});
+static rc_id work(rc_id stream, rc_time duration, unsigned klass) {
+    return rc_sim_op(
+        s,
+        &(rc_op_desc){.kind = RC_OP_WORK, .stream = stream, .duration = duration, .klass = klass});
 }
 
-static rc_id fixed(rc_id stream, rc_time duration)
-{
+static rc_id fixed(rc_id stream, rc_time duration) {
     return rc_sim_op(s, &(rc_op_desc){.kind = RC_OP_FIXED, .stream = stream, .duration = duration});
 }
 
-static rc_id meet(rc_id stream, rc_id group, uint32_t size, rc_time duration)
-{
-    return rc_sim_op(s, &(rc_op_desc){.kind = RC_OP_RENDEZVOUS, .stream = stream, .group = group,
-                                      .group_size = size, .duration = duration});
+static rc_id meet(rc_id stream, rc_id group, uint32_t size, rc_time duration) {
+    return rc_sim_op(s, &(rc_op_desc){.kind = RC_OP_RENDEZVOUS,
+                                      .stream = stream,
+                                      .group = group,
+                                      .group_size = size,
+                                      .duration = duration});
 }
 
-static void after(rc_id op, rc_id before)
-{
+static void after(rc_id op, rc_id before) {
     assert_int_equal(rc_sim_after(s, op, before, NULL), RC_OK);
 }
 
-static void run(void)
-{
+static void run(void) {
     rc_error err;
     assert_int_equal(rc_sim_run(s, &err), RC_OK);
 }
 
-static void expect(rc_id op, rc_time start, rc_time end)
-{
+static void expect(rc_id op, rc_time start, rc_time end) {
     assert_int_equal(rc_sim_op_start(s, op), start);
     assert_int_equal(rc_sim_op_end(s, op), end);
 }
 
-static void test_empty_program(void **state)
-{
+static void test_empty_program(void **state) {
     (void)state;
     run();
     assert_int_equal(rc_sim_end(s), 0);
     assert_int_equal(rc_sim_op_count(s), 0);
 }
 
-static void test_stream_is_in_order(void **state)
-{
+static void test_stream_is_in_order(void **state) {
     (void)state;
     rc_id t = rc_sim_stream(s, rc_sim_domain(s));
     rc_id a = work(t, 10, 0), b = fixed(t, 0), c = work(t, 7, 0);
@@ -82,8 +76,7 @@ static void test_stream_is_in_order(void **state)
     assert_int_equal(rc_sim_events(s), 3);
 }
 
-static void test_dependencies_across_streams(void **state)
-{
+static void test_dependencies_across_streams(void **state) {
     (void)state;
     rc_id d = rc_sim_domain(s), t = rc_sim_stream(s, d), u = rc_sim_stream(s, d);
     rc_id a = work(t, 10, 0), b = work(u, 4, 0), c = work(u, 3, 0), e = work(t, 1, 0);
@@ -98,8 +91,7 @@ static void test_dependencies_across_streams(void **state)
     assert_int_equal(rc_sim_op_ready(s, c), 10);
 }
 
-static void test_later_op_may_come_first(void **state)
-{
+static void test_later_op_may_come_first(void **state) {
     (void)state;
     rc_id d = rc_sim_domain(s);
     rc_id first = work(rc_sim_stream(s, d), 5, 0), second = work(rc_sim_stream(s, d), 6, 0);
@@ -109,8 +101,7 @@ static void test_later_op_may_come_first(void **state)
     expect(first, 6, 11);
 }
 
-static void test_cause_is_the_lowest_of_equals(void **state)
-{
+static void test_cause_is_the_lowest_of_equals(void **state) {
     (void)state;
     rc_id d = rc_sim_domain(s);
     rc_id a = work(rc_sim_stream(s, d), 9, 0), b = work(rc_sim_stream(s, d), 9, 0);
@@ -123,8 +114,7 @@ static void test_cause_is_the_lowest_of_equals(void **state)
     assert_int_equal(rc_sim_op_cause(s, e), a);
 }
 
-static void test_rendezvous(void **state)
-{
+static void test_rendezvous(void **state) {
     (void)state;
     rc_id d = rc_sim_domain(s), t = rc_sim_stream(s, d), u = rc_sim_stream(s, d);
     rc_id slow = work(t, 20, 0), quick = work(u, 5, 0);
@@ -145,8 +135,7 @@ static void test_rendezvous(void **state)
     assert_int_equal(rc_sim_op_cause(s, next), mu);
 }
 
-static void test_interference_and_back(void **state)
-{
+static void test_interference_and_back(void **state) {
     (void)state;
     rc_id d = rc_sim_domain(s), other = rc_sim_domain(s);
     rc_id t = rc_sim_stream(s, d), u = rc_sim_stream(s, d), v = rc_sim_stream(s, d);
@@ -154,7 +143,8 @@ static void test_interference_and_back(void **state)
     rc_sim_interfere(s, 1, 3, 0.25);
     rc_id a = work(t, 1000, 1);
     (void)fixed(u, 100);
-    rc_id comm = rc_sim_op(s, &(rc_op_desc){.kind = RC_OP_FIXED, .stream = u, .klass = 2, .duration = 200});
+    rc_id comm =
+        rc_sim_op(s, &(rc_op_desc){.kind = RC_OP_FIXED, .stream = u, .klass = 2, .duration = 200});
     (void)fixed(v, 200);
     rc_id more = work(v, 100, 3);
     rc_id far = work(rc_sim_stream(s, other), 1000, 1);
@@ -166,8 +156,7 @@ static void test_interference_and_back(void **state)
     expect(far, 0, 1000);
 }
 
-static void test_op_does_not_disturb_itself(void **state)
-{
+static void test_op_does_not_disturb_itself(void **state) {
     (void)state;
     rc_id d = rc_sim_domain(s);
     rc_sim_interfere(s, 4, 4, 0.5);
@@ -176,12 +165,11 @@ static void test_op_does_not_disturb_itself(void **state)
     (void)fixed(u, 60);
     rc_id b = work(u, 40, 4);
     run();
-    expect(a, 0, 140);  /* 60 alone, then 40 at a half until 140 */
+    expect(a, 0, 140); /* 60 alone, then 40 at a half until 140 */
     expect(b, 60, 140);
 }
 
-static void test_back_to_back_disturbers_leave_no_gap(void **state)
-{
+static void test_back_to_back_disturbers_leave_no_gap(void **state) {
     (void)state;
     rc_id d = rc_sim_domain(s), t = rc_sim_stream(s, d), u = rc_sim_stream(s, d);
     rc_sim_interfere(s, 1, 2, 0.8);
@@ -192,8 +180,7 @@ static void test_back_to_back_disturbers_leave_no_gap(void **state)
     expect(a, 0, 1000);
 }
 
-static void test_speed_stretches_work_only(void **state)
-{
+static void test_speed_stretches_work_only(void **state) {
     (void)state;
     rc_id d = rc_sim_domain(s), t = rc_sim_stream(s, d);
     rc_sim_domain_speed(s, d, 0.8);
@@ -203,8 +190,7 @@ static void test_speed_stretches_work_only(void **state)
     expect(b, 1000, 1800);
 }
 
-static void test_undisturbed_is_exact(void **state)
-{
+static void test_undisturbed_is_exact(void **state) {
     (void)state;
     rc_time big = ((rc_time)1 << 60) + 1; /* not a double */
     rc_id d = rc_sim_domain(s), t = rc_sim_stream(s, d);
@@ -214,8 +200,7 @@ static void test_undisturbed_is_exact(void **state)
     expect(a, 0, big);
 }
 
-static void test_cycle_is_named(void **state)
-{
+static void test_cycle_is_named(void **state) {
     (void)state;
     rc_error err;
     rc_id d = rc_sim_domain(s), t = rc_sim_stream(s, d), u = rc_sim_stream(s, d);
@@ -231,8 +216,7 @@ static void test_cycle_is_named(void **state)
     assert_int_equal(rc_sim_op_end(s, a), RC_TIME_NEVER);
 }
 
-static void test_crossed_rendezvous_is_named(void **state)
-{
+static void test_crossed_rendezvous_is_named(void **state) {
     (void)state;
     rc_error err;
     rc_id d = rc_sim_domain(s), t = rc_sim_stream(s, d), u = rc_sim_stream(s, d);
@@ -242,12 +226,12 @@ static void test_crossed_rendezvous_is_named(void **state)
     meet(u, 1, 2, 1);
     assert_int_equal(rc_sim_run(s, &err), RC_E_INTERNAL);
     assert_non_null(strstr(err.msg, "4 of 4 ops never ran"));
-    assert_non_null(strstr(err.msg, "op 0 (tag 0) waits for op 3 (tag 0) waits for op 2 (tag 0) waits for "
-                                    "op 1 (tag 0) waits for op 0"));
+    assert_non_null(strstr(err.msg,
+                           "op 0 (tag 0) waits for op 3 (tag 0) waits for op 2 (tag 0) waits for "
+                           "op 1 (tag 0) waits for op 0"));
 }
 
-static void test_rendezvous_short_of_members(void **state)
-{
+static void test_rendezvous_short_of_members(void **state) {
     (void)state;
     rc_error err;
     meet(RC_NONE, 9, 3, 1);
@@ -256,8 +240,7 @@ static void test_rendezvous_short_of_members(void **state)
     assert_non_null(strstr(err.msg, "rendezvous 9: 2 ops were added, its size is 3"));
 }
 
-static void test_bad_ops_are_refused(void **state)
-{
+static void test_bad_ops_are_refused(void **state) {
     (void)state;
     rc_error err;
     assert_int_equal(work(3, 1, 0), RC_NONE);
@@ -269,8 +252,7 @@ static void test_bad_ops_are_refused(void **state)
     assert_int_equal(rc_sim_after(s, 0, 1, &err), RC_E_INTERNAL);
 }
 
-static void test_end_of_time(void **state)
-{
+static void test_end_of_time(void **state) {
     (void)state;
     rc_error err;
     rc_id t = rc_sim_stream(s, RC_NONE);
@@ -280,8 +262,7 @@ static void test_end_of_time(void **state)
     assert_non_null(strstr(err.msg, "op 1"));
 }
 
-static void test_rewind_and_set_duration(void **state)
-{
+static void test_rewind_and_set_duration(void **state) {
     (void)state;
     rc_error err;
     rc_id t = rc_sim_stream(s, RC_NONE), a = work(t, 5, 0), b = work(t, 6, 0);
@@ -304,8 +285,7 @@ static void test_rewind_and_set_duration(void **state)
     expect(c, 11, 12);
 }
 
-int main(void)
-{
+int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(test_empty_program),

@@ -12,8 +12,7 @@ enum { GPUS = 8, STEPS = 200 };
 
 /* A made-up ring: compute, a transfer to the neighbour through shared links, a collective now and
  * then; odd numbers everywhere, so that rounding shows. */
-static rc_sim *ring(void)
-{
+static rc_sim *ring(void) {
     rc_sim *s = rc_sim_create();
     rc_rng rng;
     rc_rng_seed(&rng, 42);
@@ -30,25 +29,35 @@ static rc_sim *ring(void)
     for (unsigned i = 0; i < STEPS; i++) {
         for (unsigned g = 0; g < GPUS; g++) {
             rc_id path[3] = {tx[g], spine, tx[(g + 1) % GPUS]};
-            rc_id work = rc_sim_op(s, &(rc_op_desc){.kind = RC_OP_WORK, .stream = compute[g], .klass = 1,
-                                                    .duration = 600000000 + (rc_time)rc_rng_below(&rng, 1000000)});
-            rc_id send = rc_sim_op(s, &(rc_op_desc){.kind = RC_OP_FLOW, .stream = copy[g], .klass = 2,
-                                                    .duration = 7000001, .bytes = 16.4e6 / 3,
-                                                    .path = path, .path_len = 3,
+            rc_id work = rc_sim_op(
+                s, &(rc_op_desc){.kind = RC_OP_WORK,
+                                 .stream = compute[g],
+                                 .klass = 1,
+                                 .duration = 600000000 + (rc_time)rc_rng_below(&rng, 1000000)});
+            rc_id send = rc_sim_op(s, &(rc_op_desc){.kind = RC_OP_FLOW,
+                                                    .stream = copy[g],
+                                                    .klass = 2,
+                                                    .duration = 7000001,
+                                                    .bytes = 16.4e6 / 3,
+                                                    .path = path,
+                                                    .path_len = 3,
                                                     .max_rate = i % 7 == 0 ? 11.3e9 : 0});
             if (i > 0)
                 (void)rc_sim_after(s, work, last[(g + GPUS - 1) % GPUS], NULL);
             last[g] = send;
         }
         for (unsigned g = 0; i % 5 == 4 && g < GPUS; g++)
-            (void)rc_sim_op(s, &(rc_op_desc){.kind = RC_OP_RENDEZVOUS, .stream = compute[g], .klass = 3,
-                                             .duration = 30000000 + g, .group = i, .group_size = GPUS});
+            (void)rc_sim_op(s, &(rc_op_desc){.kind = RC_OP_RENDEZVOUS,
+                                             .stream = compute[g],
+                                             .klass = 3,
+                                             .duration = 30000000 + g,
+                                             .group = i,
+                                             .group_size = GPUS});
     }
     return s;
 }
 
-static void test_pinned(void **state)
-{
+static void test_pinned(void **state) {
     (void)state;
     rc_sim *s = ring();
     assert_int_equal(rc_sim_run(s, NULL), RC_OK);
@@ -59,8 +68,7 @@ static void test_pinned(void **state)
     rc_sim_destroy(s);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_pinned)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
