@@ -89,6 +89,11 @@ static rc_status build(const char *const *files, size_t count, const char *out, 
         return rc_fail(err, RC_E_USAGE, "calibration build needs --out FILE.db and at least one CSV");
     for (size_t i = 0; i < count && st == RC_OK; i++)
         st = rc_store_read_csv(files[i], &sets[i], err);
+    size_t dropped = 0;
+    if (st == RC_OK)
+        st = rc_rows_supersede(sets, count, &dropped, err);
+    if (dropped > 0)
+        printf("# %zu rows superseded by later ones of the same GPU\n", dropped);
     if (st == RC_OK)
         st = rc_store_write(out, sets, count, err);
     for (size_t i = 0; i < count; i++)

@@ -174,3 +174,48 @@ rc_status rc_rows_merge(rc_rows *const *sets, size_t n, rc_rows **out, rc_error 
     *out = all;
     return RC_OK;
 }
+
+/* By key, then GPU, then the latest date first. */
+static int by_date(const void *a, const void *b) {
+    const rc_row *x = *(rc_row *const *)a, *y = *(rc_row *const *)b;
+    int o = by_key(x, y);
+    o = o != 0 ? o : strcmp(x->gpu, y->gpu);
+    return o != 0 ? o : strcmp(y->date, x->date);
+}
+
+static void keep_marked(rc_rows *r) {
+    size_t kept = 0;
+    for (size_t i = 0; i < r->count; i++)
+        if (r->rows[i].p50 > 0.0)
+            r->rows[kept++] = r->rows[i];
+    r->count = kept;
+}
+
+rc_status rc_rows_supersede(rc_rows *const *sets, size_t n, size_t *dropped, rc_error *err) {
+    size_t count = 0, at = 0;
+    *dropped = 0;
+    for (size_t s = 0; s < n; s++)
+        count += sets[s]->count;
+    rc_row **rows = malloc((count + 1) * sizeof *rows);
+    if (rows == NULL)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for %zu cost rows", count);
+    for (size_t s = 0; s < n; s++)
+        for (size_t i = 0; i < sets[s]->count; i++)
+            rows[at++] = &sets[s]->rows[i];
+    qsort(rows, count, sizeof *rows, by_date);
+    for (size_t i = 1, latest = 0; i < count; i++) {
+        const rc_row *x = rows[latest];
+        bool same = by_key(x, rows[i]) == 0 && strcmp(x->gpu, rows[i]->gpu) == 0 &&
+                    strcmp(x->source, "measured") == 0;
+        if (!same) {
+            latest = i;
+        } else if (strcmp(x->date, rows[i]->date) != 0) {
+            rows[i]->p50 = -1.0; /* no real row has it: the store refuses p50 <= 0 */
+            ++*dropped;
+        }
+    }
+    free(rows);
+    for (size_t s = 0; s < n; s++)
+        keep_marked(sets[s]);
+    return RC_OK;
+}

@@ -37,6 +37,9 @@ rc_status rc_rows_add(rc_rows *r, const rc_row *row, rc_error *err);
 /* All rows of several sets in the store's order, sharing nothing with them. Equal rows are taken once; two
  * different measurements of the same point are an error that names both. */
 rc_status rc_rows_merge(rc_rows *const *sets, size_t n, rc_rows **out, rc_error *err);
+/* A later calibration of the same GPU supersedes an earlier one, point by point: of measured rows of one
+ * point and one GPU only those of the latest date stay in their sets. *dropped counts the others. */
+rc_status rc_rows_supersede(rc_rows *const *sets, size_t n, size_t *dropped, rc_error *err);
 
 /* A calibration CSV (comment lines '#', header RC_STORE_COLUMNS), every field checked with line and column. */
 rc_status rc_store_read_csv(const char *path, rc_rows **out, rc_error *err);

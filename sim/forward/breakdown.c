@@ -111,11 +111,17 @@ void rc_breakdown(const rc_run *r, const rc_fold *f, rc_forward *out) {
     const rc_program *p = r->program;
     walk_critical_path(r, f, out);
     double comm = 0.0;
+    rc_time covered = 0; /* messages of one all-to-all leave together: their union is counted */
     for (size_t i = 0; i < p->task_count; i++) {
         const rc_task *t = &p->tasks[i];
         if (t->gpu != 0)
             continue;
-        double s = (double)(rc_sim_op_end(r->sim, (rc_id)i) - rc_sim_op_start(r->sim, (rc_id)i)) / RC_PS_PER_S;
+        rc_time start = rc_sim_op_start(r->sim, (rc_id)i), end = rc_sim_op_end(r->sim, (rc_id)i);
+        if (p->shapes[t->shape].part == RC_P_ALL2ALL) {
+            start = later(start, covered);
+            covered = later(covered, end);
+        }
+        double s = end > start ? (double)(end - start) / RC_PS_PER_S : 0.0;
         if (f->period > 0 && t->layer == p->layers - 1)
             s *= 1 + f->layers - f->simulated;
         out->busy[p->shapes[t->shape].part] += s;

@@ -1,17 +1,16 @@
 /* One forward pass: checks, folding, breakdown, draws.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include "sim/forward/internal.h"
 
-enum { FIRST_LAYERS = 4, MAX_DRAWS = 4096 };
+enum { FIRST_LAYERS = 4 };
 
 rc_request rc_spec_request(const rc_spec *spec, int layers) {
     const rc_machine *m = rc_costs_machine(spec->costs);
     rc_request rq = {.model = spec->model, .layout = spec->layout, .phase = spec->phase,
                      .seqs = spec->seqs, .seq_count = spec->seq_count, .layers = layers, .head = true,
-                     .unfold_tp = spec->unfold, .eager = spec->eager, .ring_host = spec->eager};
+                     .unfold_tp = spec->unfold, .eager = spec->eager, .ring_host = spec->eager,
+                     .serial_ring = spec->serial_ring};
     rq.nodes_per_rank = (int)rc_ceil_div(spec->layout.tp, m->gpus_per_node);
     return rq;
 }
@@ -65,77 +64,6 @@ static rc_status simulate(const rc_spec *spec, rc_program *program, rc_run *run,
     }
 }
 
-/* Each fitted parameter moves inside its interval: half-widths either side are 90 % ones. */
-static void draw_machine(const rc_machine *m, rc_rng *rng, rc_machine *out) {
-    *out = *m;
-    for (int i = 0; i < m->fitted_count; i++) {
-        const rc_fitted *f = &m->fitted[i];
-        double z = rc_rng_normal(rng) / 1.6448536269514722;
-        double *field = rc_machine_field(out, f->name);
-        double value = f->value + z * (z > 0.0 ? f->hi - f->value : f->value - f->lo);
-        if (field)
-            *field = fmax(value, 1e-3 * f->value);
-    }
-}
-
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double quantile(const double *sorted, int n, double q) {
-    double at = q * (n - 1);
-    int i = (int)at;
-    return i + 1 < n ? sorted[i] + (at - i) * (sorted[i + 1] - sorted[i]) : sorted[n - 1];
-}
-
-/* A draw keeps the nominal program and its folding; a draw that is not steady in as many layers is folded by
- * its last layer all the same: an interval does not need the tick. */
-static rc_status draw_one(const rc_spec *spec, const rc_program *program, rc_rng *rng, double *out,
-                          rc_error *err) {
-    rc_machine m;
-    rc_costs *view = NULL;
-    rc_run run;
-    rc_fold fold;
-    bool steady;
-    double z[RC_F_COUNT];
-    draw_machine(rc_costs_machine(spec->costs), rng, &m);
-    for (int f = 0; f < RC_F_COUNT; f++)
-        z[f] = rc_rng_normal(rng);
-    RC_TRY(rc_costs_view(spec->costs, &m, &view, err));
-    rc_status st = rc_run_program(spec, view, program, z, &run, err);
-    if (st == RC_OK) {
-        st = rc_fold_of(&run, &fold, &steady, err);
-        *out = (double)fold.end / RC_PS_PER_S;
-        rc_run_free(&run);
-    }
-    rc_costs_close(view);
-    return st;
-}
-
-static rc_status draw_interval(const rc_spec *spec, const rc_program *program, rc_forward *out,
-                               rc_error *err) {
-    out->p5 = out->p95 = out->time;
-    int draws = spec->draws > MAX_DRAWS ? MAX_DRAWS : spec->draws;
-    if (draws < 1)
-        return RC_OK;
-    double *times = malloc((size_t)draws * sizeof *times);
-    if (!times)
-        return rc_fail(err, RC_E_NOMEM, "out of memory for %d draws", draws);
-    rc_rng rng;
-    rc_rng_seed(&rng, spec->seed);
-    rc_status st = RC_OK;
-    for (int i = 0; i < draws && st == RC_OK; i++)
-        st = draw_one(spec, program, &rng, &times[i], err);
-    if (st == RC_OK) {
-        qsort(times, (size_t)draws, sizeof *times, by_value);
-        out->p5 = quantile(times, draws, 0.05);
-        out->p95 = quantile(times, draws, 0.95);
-    }
-    free(times);
-    return st;
-}
-
 /* FLOPs of the LM head on GPU 0, which are not repeated layer by layer. */
 static double head_flops(const rc_program *p) {
     double flops = 0.0;
@@ -184,9 +112,8 @@ rc_status rc_forward_run(const rc_spec *spec, rc_forward *out, rc_error *err) {
     RC_TRY(simulate(spec, &program, &run, &fold, err));
     describe(&run, &fold, out);
     rc_run_free(&run);
-    rc_status st = draw_interval(spec, &program, out, err);
     rc_program_free(&program);
-    return st;
+    return rc_draw_intervals(spec, out, err);
 }
 
 rc_status rc_forward_trace(const rc_spec *spec, rc_program *program, struct rc_sim **sim,

@@ -38,6 +38,7 @@ typedef struct rc_spec {
     const rc_sequence *seqs;
     size_t seq_count;
     bool eager;                       /* launched op by op; else one CUDA graph */
+    bool serial_ring;                 /* ring messages and attention one after the other */
     bool unfold;                      /* every GPU and every layer as events */
     int draws;                        /* for p5 and p95; 0: none (p5 = p95 = time) */
     uint64_t seed;
@@ -62,7 +63,7 @@ typedef struct rc_forward {
     double flop_rate, mfu;                    /* whole model / GPUs / time; over the bf16 peak */
     double basis[RC_BASIS_COUNT];             /* share of the critical path by what its cost rests on */
     rc_memory memory;
-    rc_ring_times ring;
+    rc_ring_times ring, ring_p5, ring_p95;
     /* statistics of the simulation itself */
     uint64_t events;
     size_t ops;

@@ -45,5 +45,7 @@ rc_status rc_fold_of(const rc_run *r, rc_fold *out, bool *steady, rc_error *err)
 
 void rc_breakdown(const rc_run *r, const rc_fold *fold, rc_forward *out);
 void rc_ring_of(const rc_run *r, rc_ring_times *out);
+/* p5 and p95 of *out, whose nominal times are there already. */
+rc_status rc_draw_intervals(const rc_spec *spec, rc_forward *out, rc_error *err);
 
 #endif

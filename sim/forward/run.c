@@ -5,9 +5,8 @@
 #include <string.h>
 #include "sim/forward/internal.h"
 
-/* Half-widths to standard deviations of a normal: p10..p90 and a 90 % interval. */
+/* Half-width of p10..p90 to the standard deviation of a normal. */
 #define Z_80 1.2815515655446004
-#define Z_90 1.6448536269514722
 
 enum { CLASS_NONE = 0, CLASS_COMPUTE = 1, CLASS_COMM = 2 };
 
@@ -78,7 +77,7 @@ static rc_status timed_cost(const rc_costs *c, const rc_program *p, const rc_sha
         out->p50 = m->launch;
         return RC_OK;
     case RC_T_RING_STEP:
-        out->p50 = m->ring_step + (s->a ? m->cached_step : 0.0);
+        out->p50 = m->ring_step * (double)s->a;
         return RC_OK;
     default: /* marks take no time; messages are asked for by the caller */
         return RC_OK;
@@ -87,7 +86,6 @@ static rc_status timed_cost(const rc_costs *c, const rc_program *p, const rc_sha
 
 static rc_status cost_shapes(rc_run *r, const rc_costs *costs, const double *z, bool same_node,
                              rc_error *err) {
-    double transfer = rc_costs_machine(costs)->ratio_spread / Z_90;
     for (size_t i = 0; i < r->program->shape_count; i++) {
         const rc_shape *s = &r->program->shapes[i];
         rc_shape_cost *out = &r->costs[i];
@@ -101,14 +99,7 @@ static rc_status cost_shapes(rc_run *r, const rc_costs *costs, const double *z, 
         } else {
             RC_TRY(timed_cost(costs, r->program, s, &cost, err));
         }
-        double factor = 1.0;
-        if (z) {
-            double own = cost.spread / Z_80;
-            double carried = cost.basis == RC_MEASURED || s->kind == RC_T_LAUNCH ||
-                                     s->kind == RC_T_RING_STEP || s->kind == RC_T_MESSAGE
-                                 ? 0.0 : transfer;
-            factor = exp(hypot(own, carried) * z[rc_family_of(s)]);
-        }
+        double factor = z ? exp(cost.spread / Z_80 * z[rc_family_of(s)]) : 1.0;
         out->duration = to_ticks(cost.p50 * factor);
         out->peer_rate /= factor;
         out->spread = cost.spread;

@@ -237,13 +237,14 @@ static rc_status load_named(const rc_node *root, const char *key, const char *fo
 
 static rc_status read_document(const rc_node *root, rc_scenario *out, rc_error *err) {
     static const char *const keys[] = {"scenario", "description", "model", "machine", "parallel",
-                                       "phase", "tokens", "batch", "sequences", "dtypes", "host",
+                                       "phase", "tokens", "batch", "sequences", "dtypes", "host", "ring",
                                        "what_if", NULL};
     static const char *const phases[] = {"prefill", "decode", NULL};
     static const char *const hosts[] = {"eager", "graph", NULL};
     const char *text;
     char path[1024];
-    int phase, host;
+    static const char *const rings[] = {"overlapped", "serial", NULL};
+    int phase, host, ring;
     RC_TRY(rc_doc_known(root, keys, err));
     RC_TRY(rc_doc_string(root, "scenario", &text, err));
     snprintf(out->name, sizeof out->name, "%s", text);
@@ -261,6 +262,11 @@ static rc_status read_document(const rc_node *root, rc_scenario *out, rc_error *
     if (rc_doc_has(root, "host")) {
         RC_TRY(rc_doc_choice(root, "host", hosts, &host, err));
         out->eager = host == 0;
+    }
+    out->serial_ring = out->phase == RC_DECODE;
+    if (rc_doc_has(root, "ring")) {
+        RC_TRY(rc_doc_choice(root, "ring", rings, &ring, err));
+        out->serial_ring = ring == 1;
     }
     RC_TRY(read_dtypes(root, &out->layout, err));
     RC_TRY(read_parallel(root, out, err));
@@ -319,5 +325,6 @@ void rc_scenario_free(rc_scenario *s) {
 rc_spec rc_scenario_spec(const rc_scenario *s, const rc_costs *costs) {
     return (rc_spec){.model = &s->model, .costs = costs, .layout = s->layout, .phase = s->phase,
                      .variant = s->variant, .seqs = s->seqs, .seq_count = s->seq_count,
-                     .eager = s->eager, .what_if = s->what_if};
+                     .eager = s->eager, .serial_ring = s->serial_ring,
+                     .what_if = s->what_if};
 }

@@ -15,7 +15,7 @@ typedef struct rc_scenario {
     rc_phase phase;
     rc_sequence *seqs;          /* owned */
     size_t seq_count;
-    bool eager;
+    bool eager, serial_ring;
     rc_what_if what_if;
 } rc_scenario;
 

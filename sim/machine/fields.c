@@ -25,7 +25,6 @@ static const rc_machine_number numbers[] = {
     {"hop_latency", "network", "hop_latency", AT(hop_latency), RC_DIM_TIME, "s", 0.0, 1.0},
     {"launch", "host", "launch", AT(launch), RC_DIM_TIME, "s", 0.0, 1.0},
     {"ring_step", "host", "ring_step", AT(ring_step), RC_DIM_TIME, "s", 0.0, 1.0},
-    {"cached_step", "host", "cached_step", AT(cached_step), RC_DIM_TIME, "s", 0.0, 1.0},
     {"gemm_ratio", "calibration.transfer", "gemm", AT(gemm_ratio), RC_DIM_RATIO, "1", RATIO_LO,
      RATIO_HI},
     {"attention_ratio", "calibration.transfer", "attention", AT(attention_ratio), RC_DIM_RATIO, "1",
@@ -47,7 +46,7 @@ enum { COUNT = sizeof numbers / sizeof numbers[0] };
 static const char *const names[COUNT + 1] = {
     "memory",      "hbm_rate",     "bf16_rate",      "fp8_rate",      "power",
     "nvlink_rate", "nic_rate",     "nic_line_rate",  "peer_rate",     "hop_latency",
-    "launch",      "ring_step",    "cached_step",    "gemm_ratio",    "attention_ratio",
+    "launch",      "ring_step",    "gemm_ratio",    "attention_ratio",
     "hbm_ratio",   "ratio_spread", "base_bf16_rate", "base_fp8_rate", "base_hbm_rate",
     NULL};
 

@@ -121,13 +121,12 @@ static rc_status check_rates(const rc_node *root, const rc_machine *m, rc_error 
 }
 
 static rc_status read_host(const rc_node *root, rc_machine *m, rc_error *err) {
-    static const char *const keys[] = {"launch", "ring_step", "cached_step", NULL};
+    static const char *const keys[] = {"launch", "ring_step", NULL};
     const rc_node *s = NULL;
     RC_TRY(rc_doc_map(root, "host", &s, err));
     RC_TRY(rc_doc_known(s, keys, err));
     RC_TRY(number(s, "launch", m, err));
-    RC_TRY(optional(s, "ring_step", 0.0, m, err));
-    return optional(s, "cached_step", 0.0, m, err);
+    return optional(s, "ring_step", 0.0, m, err);
 }
 
 /* A machine that is its own base is carried over by nothing. */
@@ -172,25 +171,26 @@ static rc_status read_calibration(const rc_node *root, rc_machine *m, rc_error *
     return number(b, "base_hbm_rate", m, err);
 }
 
-/* rows: one id or a list of them, joined with commas. */
-static rc_status read_rows(const rc_node *entry, rc_fitted *f, rc_error *err) {
-    const rc_node *n = rc_node_get(entry, "rows");
+/* Names of rows: one id or a list of them, joined with commas. */
+static rc_status read_rows(const rc_node *map, const char *key, char *out, size_t size,
+                           rc_error *err) {
+    const rc_node *n = rc_node_get(map, key);
     if (n == NULL || rc_node_kind_of(n) != RC_NODE_LIST)
-        return text(entry, "rows", f->rows, sizeof f->rows, err);
+        return text(map, key, out, size, err);
     size_t used = 0;
     for (size_t i = 0; i < rc_node_count(n); i++) {
         const char *id = rc_node_text(rc_node_at(n, i));
         int w = id[0] == '\0'
                     ? -1
-                    : snprintf(f->rows + used, sizeof f->rows - used, "%s%s", i ? "," : "", id);
-        if (w < 0 || used + (size_t)w >= sizeof f->rows)
+                    : snprintf(out + used, size - used, "%s%s", i ? "," : "", id);
+        if (w < 0 || used + (size_t)w >= size)
             return rc_node_fail(rc_node_at(n, i), err, RC_E_INPUT,
-                                "key 'rows': expected short names of rows, %zu characters in all",
-                                sizeof f->rows - 1);
+                                "key '%s': expected short names of rows, %zu characters in all",
+                                key, size - 1);
         used += (size_t)w;
     }
     return used > 0 ? RC_OK
-                    : rc_node_fail(n, err, RC_E_INPUT, "key 'rows' is empty; name the rows fitted");
+                    : rc_node_fail(n, err, RC_E_INPUT, "key '%s' is empty; name the rows", key);
 }
 
 static rc_status read_interval(const rc_node *entry, const rc_machine_number *n, rc_fitted *f,
@@ -232,7 +232,7 @@ static rc_status read_entry(const rc_node *entry, rc_machine *m, rc_fitted *f, r
     if (strcmp(f->unit, n->unit) != 0)
         return rc_node_fail(rc_node_get(entry, "unit"), err, RC_E_INPUT,
                             "key 'unit' is '%s'; '%s' is in '%s'", f->unit, f->name, n->unit);
-    RC_TRY(read_rows(entry, f, err));
+    RC_TRY(read_rows(entry, "rows", f->rows, sizeof f->rows, err));
     RC_TRY(rc_doc_quantity(entry, "value", n->dim, n->lo, n->hi, &f->value, err));
     RC_TRY(read_interval(entry, n, f, err));
     *rc_machine_field(m, f->name) = f->value;
@@ -257,7 +257,7 @@ static rc_status read_fitted(const rc_node *root, rc_machine *m, rc_error *err) 
 
 static rc_status read_machine(const rc_node *root, rc_machine *m, rc_error *err) {
     static const char *const keys[] = {"machine", "description", "gpu",    "node", "network",
-                                       "host",    "calibration", "fitted", NULL};
+                                       "host",    "calibration", "fitted", "inputs", NULL};
     RC_TRY(rc_doc_known(root, keys, err));
     RC_TRY(text(root, "machine", m->name, sizeof m->name, err));
     RC_TRY(text(root, "description", m->description, sizeof m->description, err));
@@ -267,6 +267,8 @@ static rc_status read_machine(const rc_node *root, rc_machine *m, rc_error *err)
     RC_TRY(read_host(root, m, err));
     RC_TRY(read_calibration(root, m, err));
     RC_TRY(read_fitted(root, m, err));
+    if (rc_doc_has(root, "inputs"))
+        RC_TRY(read_rows(root, "inputs", m->inputs, sizeof m->inputs, err));
     return check_rates(root, m, err);
 }
 

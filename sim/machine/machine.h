@@ -55,8 +55,8 @@ typedef struct rc_machine {
     int max_nodes;             /* 0: any */
     /* host: eager launches (see docs/method.md, "The host") */
     double launch;             /* s per launched kernel */
-    double ring_step;          /* s of host work per ring step, after it synchronised */
-    double cached_step;        /* s more per ring step when the request has cached KV */
+    double ring_step;          /* s of host work per ring step and KV segment (new; cached, when there
+                                * are cached tokens), after it synchronised */
     /* calibration: which measured machine the costs rest on, and the ratios that carry them over */
     char base[64];             /* machine column of the store */
     char collectives[64];      /* machine column of collectives inside a node; default: base */
@@ -68,6 +68,8 @@ typedef struct rc_machine {
     double attention_ratio;    /* the same for attention */
     double hbm_ratio;          /* HBM rate here / there (memory-bound ops) */
     double ratio_spread;       /* relative 90 % half-width of the transfer itself (0 for the base) */
+    /* inputs: ids of published rows whose figures this file states directly; never compared with */
+    char inputs[512];
     /* fitted: */
     int fitted_count;
     rc_fitted fitted[RC_MAX_FITTED];

@@ -35,6 +35,7 @@ static rc_status forward(const rc_paper *p, const rc_costs *costs, const rc_job 
                     .seqs = seqs,
                     .seq_count = (size_t)j->batch,
                     .eager = j->phase == RC_PREFILL,
+                    .serial_ring = j->phase == RC_DECODE,
                     .draws = draws,
                     .seed = p->options.seed,
                     .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
@@ -157,6 +158,10 @@ static double ring_value(const rc_ring_times *r, rc_quantity q) {
     }
 }
 
+static bool is_ring(rc_quantity q) {
+    return q >= RC_Q_ATTN_OP && q <= RC_Q_WHOLE;
+}
+
 static bool all_jobs_done(const rc_paper *p, const rc_plan *plan) {
     for (int i = 0; i < RC_PLAN_JOBS; i++)
         if (plan->job[i] != RC_JOB_NONE && p->jobs[plan->job[i]].status != RC_OK)
@@ -241,6 +246,9 @@ static void set_interval(const rc_paper *p, size_t i) {
     } else if (plan->quantity == RC_Q_FLOP_RATE || plan->quantity == RC_Q_MFU) {
         row->p5 = row->predicted * j->result.time / j->result.p95; /* monotone: quantiles swap */
         row->p95 = row->predicted * j->result.time / j->result.p5;
+    } else if (is_ring(plan->quantity)) {
+        row->p5 = ring_value(&j->result.ring_p5, plan->quantity) * plan->scale;
+        row->p95 = ring_value(&j->result.ring_p95, plan->quantity) * plan->scale;
     }
 }
 

@@ -173,8 +173,22 @@ static rc_status mark_listed(rc_paper *p, const rc_machine *m, const rc_fitted *
     return RC_OK;
 }
 
+/* Rows that the machine file takes as they are: inputs, and what is the same measurement. */
+static rc_status mark_inputs(rc_paper *p, const rc_machine *m, rc_error *err) {
+    char list[sizeof m->inputs], *save = NULL;
+    memcpy(list, m->inputs, sizeof list);
+    for (char *id = strtok_r(list, ", ", &save); id; id = strtok_r(NULL, ", ", &save)) {
+        int row = rc_paper_find(p, id);
+        if (row < 0)
+            return no_such_row(p, m->name, "inputs", id, err);
+        p->rows[row].role = RC_ROLE_INPUT;
+    }
+    return RC_OK;
+}
+
 rc_status rc_paper_mark(rc_paper *p, rc_error *err) {
     mark_duplicates(p);
+    RC_TRY(mark_inputs(p, &p->machine[RC_PAPER_GTT], err));
     for (int m = RC_PAPER_GTT; m <= RC_PAPER_GTI; m++)
         for (int i = 0; i < p->machine[m].fitted_count; i++)
             RC_TRY(mark_listed(p, &p->machine[m], &p->machine[m].fitted[i], err));

@@ -116,10 +116,13 @@ void rc_layer_after(rc_builder *b) {
     all_reduce(b);
 }
 
-/* The last position of each sequence goes through the final norm and the LM head (bf16). */
+/* The last position of each sequence goes through the final norm and the LM head (bf16). In a prefill rank 0
+ * owns the last chunk of every sequence; the others do as much, for all must end together. */
 void rc_layer_head(rc_builder *b) {
     const rc_model *m = b->rq->model;
-    int64_t rows = rc_ceil_div((int64_t)b->rq->seq_count, b->n);
+    int64_t rows = (int64_t)b->rq->seq_count;
+    if (b->rq->phase == RC_DECODE)
+        rows = rc_ceil_div(rows, b->n);
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
         norm(b, gpu, RC_BF16, rows);
         gemm(b, gpu, RC_P_LM_HEAD, RC_BF16, rows, rc_ceil_div(m->vocab, b->rq->layout.tp), m->hidden);
@@ -134,10 +137,11 @@ void rc_emit_merge(rc_builder *b, uint32_t gpu, int64_t tokens, int parts) {
 }
 
 void rc_emit_ring_messages(rc_builder *b, double bytes) {
+    rc_lane lane = b->rq->serial_ring ? RC_LANE_COMPUTE : RC_LANE_COMM;
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
         uint32_t to = rc_next_gpu(b, gpu, 1), from = rc_next_gpu(b, gpu, b->n - 1);
         uint32_t ready = b->last[gpu * RC_LANE_COUNT + RC_LANE_COMPUTE];
-        uint32_t id = rc_emit_message(b, gpu, to, RC_LANE_COMM, RC_P_SENDRECV, bytes);
+        uint32_t id = rc_emit_message(b, gpu, to, lane, RC_P_SENDRECV, bytes);
         rc_emit_dep(b, id, b->step == 0 ? ready : b->msg[from]);
         rc_emit_dep(b, id, b->att[to]);
         rc_emit_dep(b, id, b->msg[to]);

@@ -205,8 +205,10 @@ void rc_emit_ring_step(rc_builder *b, uint32_t gpu) {
     if (!b->rq->eager || !b->rq->ring_host || b->n == 1)
         return;
     rc_shape s = rc_shape_of(RC_T_RING_STEP, RC_P_HOST);
+    s.a = 1;
     for (size_t i = 0; i < b->rq->seq_count; i++)
-        s.a |= b->rq->seqs[i].p > 0;
+        if (b->rq->seqs[i].p > 0)
+            s.a = 2;
     uint32_t compute = b->last[gpu * RC_LANE_COUNT + RC_LANE_COMPUTE];
     uint32_t comm = b->last[gpu * RC_LANE_COUNT + RC_LANE_COMM];
     uint32_t id = rc_emit(b, gpu, RC_LANE_HOST, &s);

@@ -60,6 +60,9 @@ static rc_status check(const schedule_entry *e, const rc_request *rq, rc_error *
     for (size_t i = 0; i < rq->seq_count; i++) {
         if (rq->seqs[i].t < 1 || rq->seqs[i].p < 0)
             return rc_fail(err, RC_E_INPUT, "sequence %zu: T must be at least 1 and P at least 0", i);
+        if (rq->phase == RC_DECODE && rq->seqs[i].t != 1)
+            return rc_fail(err, RC_E_INPUT, "sequence %zu: a decode step adds one token, found T = %lld",
+                           i, (long long)rq->seqs[i].t);
         if (rq->phase == RC_PREFILL && rq->seqs[i].t < rq->layout.cp)
             return rc_fail(err, RC_E_INPUT,
                            "sequence %zu: T = %lld new tokens cannot be cut over cp %d ranks", i,

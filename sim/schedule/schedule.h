@@ -34,7 +34,7 @@ typedef enum rc_task_kind {
     RC_T_MESSAGE,     /* bytes from this GPU to `peer`                                       */
     RC_T_MARK,        /* no time: begin and end of an all-to-all                             */
     RC_T_LAUNCH,      /* host: one kernel launch                                             */
-    RC_T_RING_STEP    /* host: work of one ring step; a = 1 when the request has cached KV   */
+    RC_T_RING_STEP    /* host: work of one ring step; a = its KV segments: 1 new, 2 with cached */
 } rc_task_kind;
 
 typedef enum rc_part {   /* what a task is for: the rows of a breakdown */
@@ -100,6 +100,7 @@ typedef struct rc_request {
     bool unfold_tp;                /* every GPU of a TP group as events, else one stands for all */
     bool eager;                    /* host launches; false: CUDA graph */
     bool ring_host;                /* ring steps synchronise the host (eager only) */
+    bool serial_ring;              /* messages ride on the compute stream: nothing is overlapped */
 } rc_request;
 
 /* variant: "pass-kv", "pass-q", "all-gather-kv", "tp"; decode takes "pass-q" and "tp".

@@ -320,7 +320,6 @@ PROP_UNUSED static void fake_costs(prop_case *c, rc_costs *k) {
     k->machine.nic_rate = 1e9;
     k->machine.launch = (double)prop_range(c, 0, 3000) / RC_PS_PER_S;
     k->machine.ring_step = (double)prop_range(c, 0, 5000) / RC_PS_PER_S;
-    k->machine.cached_step = (double)prop_range(c, 0, 5000) / RC_PS_PER_S;
     for (int i = 0; i < FAKE_KINDS; i++) {
         k->fixed[i] = prop_range(c, 0, 2000);
         k->slope[i] = prop_range(c, 0, 9);

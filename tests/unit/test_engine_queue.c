@@ -176,6 +176,13 @@ static void test_handler_that_steps(void **state) {
 static void test_memory_per_event(void **state) {
     (void)state;
     assert_true(rc_eventq_bytes_per_event() <= 64);
+    for (size_t n = 100000; n <= 1000000; n *= 10) { /* all that is reserved, not a formula */
+        rc_eventq *big = rc_eventq_create(n);
+        size_t bytes = sizeof *big + (size_t)big->slots * sizeof(rc_eventq_node) +
+                       (size_t)big->chunks * RC_CHUNK * sizeof(rc_eventq_key);
+        assert_true(bytes <= 64 * n);
+        rc_eventq_destroy(big);
+    }
     rc_event h[64];
     for (int i = 0; i < 64; i++)
         h[i] = at(1000 + i, 0);

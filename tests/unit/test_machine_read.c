@@ -142,7 +142,7 @@ static void test_fitted_errors(void **state) {
     says("", "",
          "fitted:\n" ENTRY("launch", "s", "1us", "[1us, 1us]")
              ENTRY("ring_step", "s", "1us", "[1us, 1us]")
-                 ENTRY("cached_step", "s", "1us", "[1us, 1us]")
+                 ENTRY("ratio_spread", "\"1\"", "0.1", "[0.1, 0.1]")
                      ENTRY("hop_latency", "s", "1us", "[1us, 1us]")
                          ENTRY("gemm_ratio", "\"1\"", "1", "[1, 1]")
                              ENTRY("hbm_ratio", "\"1\"", "1", "[1, 1]"),

@@ -15,6 +15,10 @@ const unsigned char *rc_store_embedded(size_t *size) {
 static rc_status build(const char *out, char **files, size_t n, rc_rows **sets, rc_error *err) {
     for (size_t i = 0; i < n; i++)
         RC_TRY(rc_store_read_csv(files[i], &sets[i], err));
+    size_t dropped;
+    RC_TRY(rc_rows_supersede(sets, n, &dropped, err));
+    if (dropped > 0)
+        (void)printf("rc_embed: %zu rows superseded by later ones of the same GPU\n", dropped);
     (void)unlink(out);
     return rc_store_write(out, sets, n, err);
 }
