@@ -26,8 +26,8 @@ static const llama llama_70b = {8192, 28672, 64, 8, 128256};
 /* Which M to take in --quick and hot. */
 typedef enum effort { EFFORT_MAIN, EFFORT_SOME, EFFORT_FEW } effort;
 
-/* Few rows are bound by HBM, many by the matrix units: the clocks of a hot chip touch the second alone, so
- * both ends are measured hot. */
+/* Few rows are bound by HBM, many by the matrix units: the clocks of a hot chip touch the second
+ * alone, so both ends are measured hot. */
 static bool hot(int64_t m, effort e) {
     bool power_of_two = (m & (m - 1)) == 0;
     if (m == 1 || m == 16 || m == 64)

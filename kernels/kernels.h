@@ -1,9 +1,11 @@
-/* The CUDA kernels, behind plain C. One header for shapes, errors and ownership; one .cu file a kernel.
+/* The CUDA kernels, behind plain C. One header for shapes, errors and ownership; one .cu file a
+ * kernel.
  *
  * All pointers are device pointers owned by the caller; bf16 tensors are `void *`. Everything is
- * asynchronous on `stream` (a cudaStream_t passed as void * so that C needs no CUDA header). Nothing is
- * allocated inside a launch: where a kernel needs scratch, a ..._workspace function says how many bytes.
- * Return value: 0, or a cudaError_t, or RC_KERNEL_EINVAL for a shape that the kernel does not take.
+ * asynchronous on `stream` (a cudaStream_t passed as void * so that C needs no CUDA header).
+ * Nothing is allocated inside a launch: where a kernel needs scratch, a ..._workspace function says
+ * how many bytes. Return value: 0, or a cudaError_t, or RC_KERNEL_EINVAL for a shape that the
+ * kernel does not take.
  *
  * Attention layout (token-major): Q [Tq][Hq][128], K and V [Tk][Hkv][128], O [Tq][Hq][128] bf16,
  * LSE [Tq][Hq] float, natural log; Hq % Hkv == 0. Strides are those of dense tensors.
@@ -21,44 +23,47 @@ extern "C" {
 
 #define RC_KERNEL_EINVAL (-1)
 /* Version string of a kernel family, recorded with each measured row: "attention-1". */
-const char *rc_kernel_version(const char *family);  /* attention decode merge elementwise; else NULL */
+const char *
+rc_kernel_version(const char *family); /* attention decode merge elementwise; else NULL */
 
 /* ---- prefill attention ---------------------------------------------------------------- */
 typedef struct rc_attn_args {
-    const void *q, *k, *v;     /* bf16 */
-    void *o;                   /* bf16 */
-    float *lse;                /* may be NULL */
-    int64_t tq, tk;            /* >= 1 and >= 0 */
-    int hq, hkv;               /* heads on this GPU; group = hq / hkv <= 16 */
-    int causal;                /* 0 or 1, bottom-right */
-    float scale;               /* softmax scale; 0 = 1/sqrt(128) */
-    int sms;                   /* launch on at most this many SMs; 0 = all */
-    int splits;                /* KV splits of every row tile, at most 128; 0 = choose */
-    void *workspace;           /* rc_attn_workspace bytes, or NULL when that is 0 */
+    const void *q, *k, *v; /* bf16 */
+    void *o;               /* bf16 */
+    float *lse;            /* may be NULL */
+    int64_t tq, tk;        /* >= 1 and >= 0 */
+    int hq, hkv;           /* heads on this GPU; group = hq / hkv <= 16 */
+    int causal;            /* 0 or 1, bottom-right */
+    float scale;           /* softmax scale; 0 = 1/sqrt(128) */
+    int sms;               /* launch on at most this many SMs; 0 = all */
+    int splits;            /* KV splits of every row tile, at most 128; 0 = choose */
+    void *workspace;       /* rc_attn_workspace bytes, or NULL when that is 0 */
 } rc_attn_args;
 size_t rc_attn_workspace(const rc_attn_args *a);
 int rc_attn_forward(const rc_attn_args *a, void *stream);
-double rc_attn_flops(int64_t tq, int64_t tk, int hq, int causal);          /* 4*128*hq*score entries */
-double rc_attn_bytes(int64_t tq, int64_t tk, int hq, int hkv);             /* each tensor once */
+double rc_attn_flops(int64_t tq, int64_t tk, int hq, int causal); /* 4*128*hq*score entries */
+double rc_attn_bytes(int64_t tq, int64_t tk, int hq, int hkv);    /* each tensor once */
 /* fp64 on the CPU over host copies given as float (already rounded to bf16). o, lse: double. */
 void rc_attn_reference(const float *q, const float *k, const float *v, double *o, double *lse,
                        int64_t tq, int64_t tk, int hq, int hkv, int causal, double scale);
-/* The same for n rows only: rows[i] = token * hq + head, o [n][128], lse [n]. 0, or RC_KERNEL_EINVAL when
- * memory runs out. */
+/* The same for n rows only: rows[i] = token * hq + head, o [n][128], lse [n]. 0, or
+ * RC_KERNEL_EINVAL when memory runs out. */
 int rc_attn_reference_rows(const float *q, const float *k, const float *v, double *o, double *lse,
                            const int64_t *rows, int64_t n, int64_t tq, int64_t tk, int hq, int hkv,
                            int causal, double scale);
 
 /* ---- decode attention: one query token per sequence, split-KV, then combine ------------- */
 typedef struct rc_decode_args {
-    const void *q;             /* [batch][hq][128] bf16 */
-    const void *k, *v;         /* [batch][max_len][hkv][128] bf16 */
-    const int32_t *lens;       /* [batch] device; each 0..max_len */
-    void *o;                   /* [batch][hq][128] bf16 */
-    float *lse;                /* [batch][hq]; may be NULL */
-    int batch; int64_t max_len; int hq, hkv;
-    float scale;               /* 0 = 1/sqrt(128) */
-    int splits;                /* at most 512; 0 = choose */
+    const void *q;       /* [batch][hq][128] bf16 */
+    const void *k, *v;   /* [batch][max_len][hkv][128] bf16 */
+    const int32_t *lens; /* [batch] device; each 0..max_len */
+    void *o;             /* [batch][hq][128] bf16 */
+    float *lse;          /* [batch][hq]; may be NULL */
+    int batch;
+    int64_t max_len;
+    int hq, hkv;
+    float scale; /* 0 = 1/sqrt(128) */
+    int splits;  /* at most 512; 0 = choose */
     void *workspace;
 } rc_decode_args;
 size_t rc_decode_workspace(const rc_decode_args *a);
@@ -69,21 +74,22 @@ int rc_decode_forward(const rc_decode_args *a, void *stream);
  * o bf16 [rows][128], lse float [rows] or NULL. fp32 accumulation. n in 1..64. */
 int rc_merge(const void *const *o_part, const float *const *lse_part, int n, int64_t rows, void *o,
              float *lse, void *stream);
-void rc_merge_reference(const float *const *o_part, const float *const *lse_part, int n, int64_t rows,
-                        double *o, double *lse);
+void rc_merge_reference(const float *const *o_part, const float *const *lse_part, int n,
+                        int64_t rows, double *o, double *lse);
 
 /* ---- elementwise, fused as engines fuse them --------------------------------------------- */
-/* Row lengths d and f are multiples of 8; the norms take d up to 32768. An all-zero row has fp8 scale 0. */
+/* Row lengths d and f are multiples of 8; the norms take d up to 32768. An all-zero row has fp8
+ * scale 0. */
 /* residual += x (x may be NULL); y = rmsnorm(residual) * w. bf16, [t][d]. */
 int rc_rmsnorm(void *residual, const void *x, const void *w, void *y, int64_t t, int d, float eps,
                void *stream);
 /* The same, y quantised to e4m3 with one float scale a row. */
-int rc_rmsnorm_fp8(void *residual, const void *x, const void *w, void *y8, float *scale, int64_t t, int d,
-                   float eps, void *stream);
-/* Rotary (half-split pairs, base theta) in place on the q and k parts of a packed QKV [t][hq+2*hkv][128];
- * q goes to q_out [t][hq][128], k and v to the cache at row pos0. */
-int rc_rotary_kv(const void *qkv, void *q_out, void *k_cache, void *v_cache, int64_t t, int64_t pos0,
-                 int hq, int hkv, float theta, void *stream);
+int rc_rmsnorm_fp8(void *residual, const void *x, const void *w, void *y8, float *scale, int64_t t,
+                   int d, float eps, void *stream);
+/* Rotary (half-split pairs, base theta) in place on the q and k parts of a packed QKV
+ * [t][hq+2*hkv][128]; q goes to q_out [t][hq][128], k and v to the cache at row pos0. */
+int rc_rotary_kv(const void *qkv, void *q_out, void *k_cache, void *v_cache, int64_t t,
+                 int64_t pos0, int hq, int hkv, float theta, void *stream);
 /* y = silu(gate) * up from packed [t][2*f] (gate first), bf16 -> bf16 [t][f]. */
 int rc_swiglu(const void *gate_up, void *y, int64_t t, int f, void *stream);
 /* The same, quantised to e4m3 with one float scale a row. */

@@ -1,8 +1,8 @@
 /* The Hopper warpgroup products that attention uses, one function a shape.
  *
- * A warpgroup (128 threads) owns a 64-row accumulator. Thread t of a warp holds rows t/4 and t/4 + 8 of the
- * warp's 16: d[4j + 2h + e] is row t/4 + 8h, column 8j + 2(t mod 4) + e. Operands in shared memory are
- * described by 64-bit descriptors (hopper.cuh: swizzled_desc).
+ * A warpgroup (128 threads) owns a 64-row accumulator. Thread t of a warp holds rows t/4 and t/4 +
+ * 8 of the warp's 16: d[4j + 2h + e] is row t/4 + 8h, column 8j + 2(t mod 4) + e. Operands in
+ * shared memory are described by 64-bit descriptors (hopper.cuh: swizzled_desc).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_WGMMA_CUH

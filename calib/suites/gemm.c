@@ -5,8 +5,8 @@
  * scale a row of x and one a row of W (outer-vector mode) and fast accumulation; should the library
  * refuse that for a shape, one scale a tensor is used and the row's variant says "tensorwise".
  *
- * The algorithms that the library's heuristic ranks first (64 up to 256 rows, 8 above) are timed and the
- * fastest is kept, as a tuned engine would. That stops after 80 ms.
+ * The algorithms that the library's heuristic ranks first (64 up to 256 rows, 8 above) are timed
+ * and the fastest is kept, as a tuned engine would. That stops after 80 ms.
  *
  * Bytes: M K e + N K e + 2 M N; FLOPs: 2 M N K.
  *

@@ -30,8 +30,8 @@ static rc_status emit(rc_table *t, bool csv, rc_error *err) {
 }
 
 static rc_status list(const rc_rows *rows, bool csv, rc_error *err) {
-    static const char *const names[] = {"machine", "op", "variant", "dtype", "state", "rows", "date",
-                                        "driver", "source"};
+    static const char *const names[] = {"machine", "op",   "variant", "dtype", "state",
+                                        "rows",    "date", "driver",  "source"};
     rc_table *t = rc_table_create();
     if (!t)
         return rc_fail(err, RC_E_NOMEM, "out of memory for the list");
@@ -55,8 +55,9 @@ static rc_status list(const rc_rows *rows, bool csv, rc_error *err) {
 }
 
 static rc_status show(const rc_rows *rows, const char *op, bool csv, rc_error *err) {
-    static const char *const names[] = {"machine", "state", "op", "variant", "dtype", "a", "b", "c", "d",
-                                        "p10_us", "p50_us", "p90_us", "samples", "sm_mhz", "source"};
+    static const char *const names[] = {"machine", "state",  "op",      "variant", "dtype",
+                                        "a",       "b",      "c",       "d",       "p10_us",
+                                        "p50_us",  "p90_us", "samples", "sm_mhz",  "source"};
     rc_table *t = rc_table_create();
     if (!t)
         return rc_fail(err, RC_E_NOMEM, "out of memory for the rows");
@@ -86,7 +87,8 @@ static rc_status build(const char *const *files, size_t count, const char *out, 
     rc_rows *sets[MAX_FILES] = {0};
     rc_status st = RC_OK;
     if (!out || count == 0)
-        return rc_fail(err, RC_E_USAGE, "calibration build needs --out FILE.db and at least one CSV");
+        return rc_fail(err, RC_E_USAGE,
+                       "calibration build needs --out FILE.db and at least one CSV");
     for (size_t i = 0; i < count && st == RC_OK; i++)
         st = rc_store_read_csv(files[i], &sets[i], err);
     size_t dropped = 0;
@@ -104,7 +106,8 @@ static rc_status build(const char *const *files, size_t count, const char *out, 
 rc_status rc_cmd_calibration(int argc, char **argv, rc_error *err) {
     calibration_flags f = {0};
     const rc_flag flags[] = {
-        {"--store", RC_FLAG_TEXT, &f.store, "FILE.db", "a calibration store (default: the embedded one)"},
+        {"--store", RC_FLAG_TEXT, &f.store, "FILE.db",
+         "a calibration store (default: the embedded one)"},
         {"--machine", RC_FLAG_TEXT, &f.machine, "NAME", "rows of this machine only"},
         {"--op", RC_FLAG_TEXT, &f.op, "NAME", "show: rows of this op only"},
         {"--out", RC_FLAG_TEXT, &f.out, "FILE.db", "build: the store to write"},
@@ -115,8 +118,8 @@ rc_status rc_cmd_calibration(int argc, char **argv, rc_error *err) {
     size_t count;
     bool helped;
     RC_TRY(rc_flags_parse(argc, argv, flags, sizeof flags / sizeof flags[0],
-                          "usage: ringcast calibration list|show|build [CSV...] [flags]", args, MAX_FILES,
-                          &count, &helped, err));
+                          "usage: ringcast calibration list|show|build [CSV...] [flags]", args,
+                          MAX_FILES, &count, &helped, err));
     if (helped)
         return RC_OK;
     if (count == 0)
@@ -126,8 +129,9 @@ rc_status rc_cmd_calibration(int argc, char **argv, rc_error *err) {
     bool is_list = strcmp(args[0], "list") == 0;
     if (!is_list && strcmp(args[0], "show") != 0) {
         const char *near = rc_nearest(args[0], verbs);
-        return rc_fail(err, RC_E_USAGE, "unknown verb '%s'%s%s%s; expected list, show or build", args[0],
-                       near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+        return rc_fail(err, RC_E_USAGE, "unknown verb '%s'%s%s%s; expected list, show or build",
+                       args[0], near ? " (did you mean '" : "", near ? near : "",
+                       near ? "'?)" : "");
     }
     rc_rows *rows = NULL;
     RC_TRY(rc_store_rows(f.store, f.machine, &rows, err));

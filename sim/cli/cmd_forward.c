@@ -41,14 +41,18 @@ static double now_s(void) {
 
 static rc_status parse(int argc, char **argv, forward_flags *f, bool *helped, rc_error *err) {
     const rc_flag flags[] = {
-        {"--set", RC_FLAG_MANY, &f->sets, "KEY=VALUE", "override a key (tokens.new=64K, machine.nic_rate=100Gb/s)"},
-        {"--store", RC_FLAG_TEXT, &f->store, "FILE.db", "costs from this calibration store, not the embedded one"},
+        {"--set", RC_FLAG_MANY, &f->sets, "KEY=VALUE",
+         "override a key (tokens.new=64K, machine.nic_rate=100Gb/s)"},
+        {"--store", RC_FLAG_TEXT, &f->store, "FILE.db",
+         "costs from this calibration store, not the embedded one"},
         {"--draws", RC_FLAG_INT, &f->draws, "N", "draws behind p5 and p95 (default 200)"},
         {"--seed", RC_FLAG_INT, &f->seed, "N", "seed of the draws (default 1)"},
         {"--json", RC_FLAG_BOOL, &f->json, NULL, "everything, as JSON"},
         {"--csv", RC_FLAG_BOOL, &f->csv, NULL, "the breakdown, as CSV"},
-        {"--unfold", RC_FLAG_BOOL, &f->unfold, NULL, "simulate every GPU and every layer as events"},
-        {"--stats", RC_FLAG_BOOL, &f->stats, NULL, "events, wall time and events/s, folded and unfolded"},
+        {"--unfold", RC_FLAG_BOOL, &f->unfold, NULL,
+         "simulate every GPU and every layer as events"},
+        {"--stats", RC_FLAG_BOOL, &f->stats, NULL,
+         "events, wall time and events/s, folded and unfolded"},
         {"--quiet", RC_FLAG_BOOL, &f->quiet, NULL, "the time alone"},
     };
     const char *args[1];
@@ -56,7 +60,8 @@ static rc_status parse(int argc, char **argv, forward_flags *f, bool *helped, rc
     f->draws = 200;
     f->seed = 1;
     RC_TRY(rc_flags_parse(argc, argv, flags, sizeof flags / sizeof flags[0],
-                          "usage: ringcast forward SCENARIO.yaml [flags]", args, 1, &count, helped, err));
+                          "usage: ringcast forward SCENARIO.yaml [flags]", args, 1, &count, helped,
+                          err));
     if (*helped)
         return RC_OK;
     if (count == 0)
@@ -132,11 +137,13 @@ static rc_table *breakdown_table(const answer *a) {
 static void print_head(const answer *a) {
     const rc_scenario *s = &a->scenario;
     const rc_forward *r = &a->result;
-    printf("# scenario %s: %s on %s, CP%d x TP%d, %s, %s\n", s->name, s->model.name, s->machine.name,
-           s->layout.cp, s->layout.tp, s->variant, s->eager ? "launched by the host" : "CUDA graph");
+    printf("# scenario %s: %s on %s, CP%d x TP%d, %s, %s\n", s->name, s->model.name,
+           s->machine.name, s->layout.cp, s->layout.tp, s->variant,
+           s->eager ? "launched by the host" : "CUDA graph");
     printf("# sequences %zu, first one T %lld, P %lld\n", s->seq_count, (long long)s->seqs[0].t,
            (long long)s->seqs[0].p);
-    printf("%s_ms %.3f  (p5 %.3f, p95 %.3f)\n", metric(a), 1e3 * r->time, 1e3 * r->p5, 1e3 * r->p95);
+    printf("%s_ms %.3f  (p5 %.3f, p95 %.3f)\n", metric(a), 1e3 * r->time, 1e3 * r->p5,
+           1e3 * r->p95);
     printf("FLOP rate %.1f TFLOP/s per GPU, MFU %.1f %% of %.0f TFLOP/s\n", r->flop_rate / 1e12,
            100.0 * r->mfu, s->machine.bf16_rate / 1e12);
     printf("communication: exposed %.3f ms, hidden %.3f ms\n", 1e3 * r->exposed_comm,
@@ -144,9 +151,11 @@ static void print_head(const answer *a) {
 }
 
 static void print_memory(const rc_memory *m) {
-    printf("memory per GPU: %.2f GB of %.2f GB (weights %.2f, KV %.2f, activations %.2f, buffers %.2f, "
-           "reserve %.2f)\n", m->total / 1e9, m->capacity / 1e9, m->weights / 1e9, m->kv / 1e9,
-           m->activations / 1e9, m->buffers / 1e9, m->reserve / 1e9);
+    printf("memory per GPU: %.2f GB of %.2f GB (weights %.2f, KV %.2f, activations %.2f, buffers "
+           "%.2f, "
+           "reserve %.2f)\n",
+           m->total / 1e9, m->capacity / 1e9, m->weights / 1e9, m->kv / 1e9, m->activations / 1e9,
+           m->buffers / 1e9, m->reserve / 1e9);
 }
 
 static void print_basis(const rc_forward *r) {
@@ -204,7 +213,8 @@ static void json_others(rc_json *j, json_t *root, const answer *a) {
         rc_json_int(j, e, "tp", o->layout.tp);
         rc_json_int(j, e, "cp", o->layout.cp);
         if (o->status == RC_OK)
-            rc_json_real(j, e, a->scenario.phase == RC_PREFILL ? "ttft_ms" : "ttit_ms", 1e3 * o->time);
+            rc_json_real(j, e, a->scenario.phase == RC_PREFILL ? "ttft_ms" : "ttit_ms",
+                         1e3 * o->time);
         else
             rc_json_text(j, e, "not_possible", o->why);
     }
@@ -255,10 +265,12 @@ static rc_status print_stats(const answer *a, const rc_costs *costs, rc_error *e
     double wall = now_s() - start;
     printf("# simulation\n");
     printf("folded:   %u GPUs, %d layers, %zu ops, %llu events, %.2f ms wall\n", a->result.gpus,
-           a->result.layers_simulated, a->result.ops, (unsigned long long)a->result.events, 1e3 * a->wall);
+           a->result.layers_simulated, a->result.ops, (unsigned long long)a->result.events,
+           1e3 * a->wall);
     printf("unfolded: %u GPUs, %d layers, %zu ops, %llu events, %.2f ms wall, %.2f M events/s "
-           "(schedule, costs and engine together)\n", all.gpus, all.layers_simulated, all.ops,
-           (unsigned long long)all.events, 1e3 * wall, (double)all.events / wall / 1e6);
+           "(schedule, costs and engine together)\n",
+           all.gpus, all.layers_simulated, all.ops, (unsigned long long)all.events, 1e3 * wall,
+           (double)all.events / wall / 1e6);
     printf("trace hash %016llx, %lld ps, folded %s\n", (unsigned long long)all.trace_hash,
            (long long)all.ticks, all.ticks == a->result.ticks ? "equal to the tick" : "DIFFERS");
     if (all.ticks != a->result.ticks)
@@ -267,7 +279,8 @@ static rc_status print_stats(const answer *a, const rc_costs *costs, rc_error *e
     return RC_OK;
 }
 
-static rc_status show(const answer *a, const forward_flags *f, const rc_costs *costs, rc_error *err) {
+static rc_status show(const answer *a, const forward_flags *f, const rc_costs *costs,
+                      rc_error *err) {
     rc_status st = RC_OK;
     if (f->json) {
         rc_json *j = answer_json(a);

@@ -48,7 +48,8 @@ static rc_status store(const rc_flag *f, const char *value, rc_error *err) {
 }
 
 /* One flag at argv[*i]; *i ends on the last word it used. */
-static rc_status take(int argc, char **argv, int *i, const rc_flag *flags, size_t count, rc_error *err) {
+static rc_status take(int argc, char **argv, int *i, const rc_flag *flags, size_t count,
+                      rc_error *err) {
     const char *word = argv[*i], *eq = strchr(word, '=');
     char name[64];
     snprintf(name, sizeof name, "%.*s", eq ? (int)(eq - word) : (int)strlen(word), word);
@@ -68,9 +69,9 @@ static rc_status take(int argc, char **argv, int *i, const rc_flag *flags, size_
     return unknown(name, flags, count, err);
 }
 
-rc_status rc_flags_parse(int argc, char **argv, const rc_flag *flags, size_t count, const char *usage,
-                         const char **args, size_t max_args, size_t *arg_count, bool *helped,
-                         rc_error *err) {
+rc_status rc_flags_parse(int argc, char **argv, const rc_flag *flags, size_t count,
+                         const char *usage, const char **args, size_t max_args, size_t *arg_count,
+                         bool *helped, rc_error *err) {
     bool open = true;
     *arg_count = 0;
     *helped = false;

@@ -10,24 +10,25 @@
 typedef enum rc_flag_kind { RC_FLAG_BOOL, RC_FLAG_TEXT, RC_FLAG_INT, RC_FLAG_MANY } rc_flag_kind;
 
 enum { RC_MAX_MANY = 64 };
-typedef struct rc_many {            /* a flag given several times */
+typedef struct rc_many { /* a flag given several times */
     const char *values[RC_MAX_MANY];
     size_t count;
 } rc_many;
 
 typedef struct rc_flag {
-    const char *name;               /* "--out" */
+    const char *name; /* "--out" */
     rc_flag_kind kind;
-    void *out;                      /* bool *, const char **, int64_t *, rc_many * */
-    const char *value;              /* name of the value in the help, NULL for a bool */
+    void *out;         /* bool *, const char **, int64_t *, rc_many * */
+    const char *value; /* name of the value in the help, NULL for a bool */
     const char *help;
 } rc_flag;
 
-/* Parse argv[1..]; what is not a flag goes to args (at most max_args, else an error). `--` ends flags;
- * both `--out X` and `--out=X` are taken. `--help` prints `usage` and the flags and sets *helped. */
-rc_status rc_flags_parse(int argc, char **argv, const rc_flag *flags, size_t count, const char *usage,
-                         const char **args, size_t max_args, size_t *arg_count, bool *helped,
-                         rc_error *err);
+/* Parse argv[1..]; what is not a flag goes to args (at most max_args, else an error). `--` ends
+ * flags; both `--out X` and `--out=X` are taken. `--help` prints `usage` and the flags and sets
+ * *helped. */
+rc_status rc_flags_parse(int argc, char **argv, const rc_flag *flags, size_t count,
+                         const char *usage, const char **args, size_t max_args, size_t *arg_count,
+                         bool *helped, rc_error *err);
 
 /* Commands: one file each. */
 rc_status rc_cmd_forward(int argc, char **argv, rc_error *err);

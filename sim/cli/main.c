@@ -15,14 +15,16 @@ typedef struct command {
 } command;
 
 static const command commands[] = {
-    {"forward", rc_cmd_forward, "one prefill or decode step of a scenario: time, breakdown, memory"},
+    {"forward", rc_cmd_forward,
+     "one prefill or decode step of a scenario: time, breakdown, memory"},
     {"paper", rc_cmd_paper, "reproduce the tables and figures of arXiv 2411.01783v3"},
     {"calibration", rc_cmd_calibration, "what the costs rest on: list, show, build"},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
 static void usage(FILE *f) {
-    fprintf(f, "ringcast %s: latency of long-context LLM inference, forecast from measured costs\n\n",
+    fprintf(f,
+            "ringcast %s: latency of long-context LLM inference, forecast from measured costs\n\n",
             RC_VERSION);
     fprintf(f, "usage: ringcast COMMAND [ARGUMENTS]\n\n");
     for (int i = 0; i < COMMANDS; i++)
@@ -47,7 +49,8 @@ int main(int argc, char **argv) {
         usage(stderr);
         return 2;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
         usage(stdout);
         return 0;
     }

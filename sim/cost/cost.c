@@ -1,14 +1,13 @@
 /* Opening costs, and what all look-ups share: the carry-over to another part, domains, errors.
  *
- * Carry-over. A call on the base takes t. C = flops / the base's peak and B = least bytes / the rate
- * its own device copy reaches bound it; w = C^4 / (C^4 + B^4) says how far it is bound by the matrix
- * units. On a machine whose matrix units run at r_m and whose HBM at r_h of the base's:
+ * Carry-over. A call on the base takes t. C = flops / the base's peak and B = least bytes / the
+ * rate its own device copy reaches bound it; w = C^4 / (C^4 + B^4) says how far it is bound by the
+ * matrix units. On a machine whose matrix units run at r_m and whose HBM at r_h of the base's:
  *   - bound by the matrix units, all of the call follows their clock: t (1 + w (1/r_m - 1));
- *   - bound by HBM, only the traffic itself takes longer or shorter, while launch, latencies and issue
- *     stay as they are: t + B/r_h - max(B, C).
- * The larger of the two is taken; on faster memory the second falls no lower than t r with
- * r = max(C/r_m, B/r_h) / max(C, B), as if all of the call followed. With both ratios 1 this is t
- * exactly.
+ *   - bound by HBM, only the traffic itself takes longer or shorter, while launch, latencies and
+ * issue stay as they are: t + B/r_h - max(B, C). The larger of the two is taken; on faster memory
+ * the second falls no lower than t r with r = max(C/r_m, B/r_h) / max(C, B), as if all of the call
+ * followed. With both ratios 1 this is t exactly.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/cost/cost.h"
@@ -20,7 +19,8 @@
 
 #include "sim/cost/book.h"
 
-/* What a large device copy reaches of the HBM peak: 4.3 of 4.8 TB/s on the H200 (results/calibration). */
+/* What a large device copy reaches of the HBM peak: 4.3 of 4.8 TB/s on the H200
+ * (results/calibration). */
 static const double COPY_SHARE = 0.9;
 #define AXIS_MAX (INT64_C(1) << 52)
 

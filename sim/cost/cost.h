@@ -1,8 +1,8 @@
 /* Costs: how long one op takes on a machine, from the calibration store.
  *
  * A look-up finds the measured series nearest to the question (op, dtype, variant, heads, state),
- * interpolates in log space (GSL Steffen: monotone, no overshoot), carries the time over to the machine
- * asked for by its ratios, and says what the answer rests on. Costs know no schedule.
+ * interpolates in log space (GSL Steffen: monotone, no overshoot), carries the time over to the
+ * machine asked for by its ratios, and says what the answer rests on. Costs know no schedule.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_COST_COST_H
@@ -14,31 +14,31 @@
 
 /* What a cost rests on; ordered from best to worst: a cost made of several takes the worst. */
 typedef enum rc_basis {
-    RC_MEASURED,      /* inside the range of rows measured on this machine                     */
-    RC_TRANSFERRED,   /* measured on the base machine, carried over by physical ratios         */
-    RC_PUBLISHED,     /* rows that others measured                                             */
-    RC_EXTRAPOLATED,  /* beyond the range of the rows, along their last slope                  */
-    RC_MODELLED,      /* a formula (NCCL tuning model, roofline)                               */
+    RC_MEASURED,     /* inside the range of rows measured on this machine                     */
+    RC_TRANSFERRED,  /* measured on the base machine, carried over by physical ratios         */
+    RC_PUBLISHED,    /* rows that others measured                                             */
+    RC_EXTRAPOLATED, /* beyond the range of the rows, along their last slope                  */
+    RC_MODELLED,     /* a formula (NCCL tuning model, roofline)                               */
     RC_BASIS_COUNT
 } rc_basis;
 const char *rc_basis_name(rc_basis b);
 
 typedef struct rc_cost {
-    double p50;       /* s */
-    double spread;    /* relative: (p90 - p10) / (2 p50) of the rows used */
+    double p50;    /* s */
+    double spread; /* relative: (p90 - p10) / (2 p50) of the rows used */
     rc_basis basis;
 } rc_cost;
 
-typedef struct rc_costs rc_costs;    /* all series of one machine, in memory; immutable after open */
+typedef struct rc_costs rc_costs; /* all series of one machine, in memory; immutable after open */
 
 /* `store` is a calibration database, or NULL for the embedded one. The machine is copied. */
 rc_status rc_costs_open(const char *store, const rc_machine *m, rc_costs **out, rc_error *err);
-void rc_costs_close(rc_costs *c);    /* NULL is fine */
+void rc_costs_close(rc_costs *c); /* NULL is fine */
 /* The same rows for another machine with the same base and state (what-ifs, fits): cheap. */
 rc_status rc_costs_retarget(rc_costs *c, const rc_machine *m, rc_error *err);
 const rc_machine *rc_costs_machine(const rc_costs *c);
-/* A second machine over the same rows without changing the first; *out shares them, so `c` must outlive
- * it. Freed with rc_costs_close. m->base and m->state must be those of `c`. */
+/* A second machine over the same rows without changing the first; *out shares them, so `c` must
+ * outlive it. Freed with rc_costs_close. m->base and m->state must be those of `c`. */
 rc_status rc_costs_view(const rc_costs *c, const rc_machine *m, rc_costs **out, rc_error *err);
 
 /* y[M,N] = x[M,K] W[N,K]^T. */
@@ -58,12 +58,13 @@ rc_status rc_cost_elementwise(const rc_costs *c, const char *op, int64_t tokens,
 /* Device copy of `bytes` (each byte read and written once: HBM traffic is 2x). */
 rc_status rc_cost_copy(const rc_costs *c, double bytes, rc_cost *out, rc_error *err);
 /* A collective inside one node (nodes == 1) or over `nodes` nodes. op: all_reduce, all_gather,
- * reduce_scatter, all_to_all, send_recv. `bytes` as calib/schema.h defines them. Between nodes the cost is
- * NCCL's published tuning model over the machine's peer_rate and hop_latency: RC_MODELLED. */
+ * reduce_scatter, all_to_all, send_recv. `bytes` as calib/schema.h defines them. Between nodes the
+ * cost is NCCL's published tuning model over the machine's peer_rate and hop_latency: RC_MODELLED.
+ */
 rc_status rc_cost_collective(const rc_costs *c, const char *op, double bytes, int ranks, int nodes,
                              rc_cost *out, rc_error *err);
-/* One point-to-point message between two GPUs as a flow: its latency (s) and the most bytes/s that one
- * peer gets; the link's own capacity is the machine's nic_line_rate (or nvlink). */
+/* One point-to-point message between two GPUs as a flow: its latency (s) and the most bytes/s that
+ * one peer gets; the link's own capacity is the machine's nic_line_rate (or nvlink). */
 typedef struct rc_p2p {
     double latency, peer_rate, link_rate, spread;
     rc_basis basis;

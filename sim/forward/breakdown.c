@@ -22,7 +22,8 @@ static rc_time *layer_ends(const rc_run *r) {
     return ends;
 }
 
-/* The ops after the last layer wait for their launches: the host is ahead by less than they need. */
+/* The ops after the last layer wait for their launches: the host is ahead by less than they need.
+ */
 static bool head_waits_for_host(const rc_run *r) {
     const rc_program *p = r->program;
     for (size_t i = 0; i < p->task_count; i++) {
@@ -35,9 +36,10 @@ static bool head_waits_for_host(const rc_run *r) {
     return false;
 }
 
-/* The last two layers took the same time on every GPU and no host took longer: from here on nothing changes
- * from layer to layer, since each depends on the one before in the same way. A host that took less gets
- * further ahead with every layer, which is all the same unless the head still waits for it. */
+/* The last two layers took the same time on every GPU and no host took longer: from here on nothing
+ * changes from layer to layer, since each depends on the one before in the same way. A host that
+ * took less gets further ahead with every layer, which is all the same unless the head still waits
+ * for it. */
 static bool is_steady(const rc_run *r, const rc_time *ends, rc_time *period) {
     uint32_t gpus = r->program->gpus;
     size_t columns = 2 * (size_t)gpus;

@@ -7,9 +7,16 @@ enum { FIRST_LAYERS = 4 };
 
 rc_request rc_spec_request(const rc_spec *spec, int layers) {
     const rc_machine *m = rc_costs_machine(spec->costs);
-    rc_request rq = {.model = spec->model, .layout = spec->layout, .phase = spec->phase,
-                     .seqs = spec->seqs, .seq_count = spec->seq_count, .layers = layers, .head = true,
-                     .unfold_tp = spec->unfold, .eager = spec->eager, .ring_host = spec->eager,
+    rc_request rq = {.model = spec->model,
+                     .layout = spec->layout,
+                     .phase = spec->phase,
+                     .seqs = spec->seqs,
+                     .seq_count = spec->seq_count,
+                     .layers = layers,
+                     .head = true,
+                     .unfold_tp = spec->unfold,
+                     .eager = spec->eager,
+                     .ring_host = spec->eager,
                      .serial_ring = spec->serial_ring};
     rq.nodes_per_rank = (int)rc_ceil_div(spec->layout.tp, m->gpus_per_node);
     return rq;
@@ -27,19 +34,23 @@ static rc_status check(const rc_spec *spec, rc_forward *out, rc_error *err) {
     int64_t gpus = (int64_t)spec->layout.tp * spec->layout.cp;
     RC_TRY(rc_layout_check(spec->model, &spec->layout, err));
     if (spec->layout.kv != RC_BF16 || spec->layout.act != RC_BF16)
-        return rc_fail(err, RC_E_UNMODELLED,
-                       "kv and activation dtype: only bf16 attention has been measured so far, found kv %s, "
-                       "activations %s", rc_dtype_name(spec->layout.kv), rc_dtype_name(spec->layout.act));
+        return rc_fail(
+            err, RC_E_UNMODELLED,
+            "kv and activation dtype: only bf16 attention has been measured so far, found kv %s, "
+            "activations %s",
+            rc_dtype_name(spec->layout.kv), rc_dtype_name(spec->layout.act));
     if (spec->model->head_dim != 128)
         return rc_fail(err, RC_E_UNMODELLED,
                        "model %s has head dimension %d: attention was measured for 128 only",
                        spec->model->name, spec->model->head_dim);
     if (gpus > m->gpus_per_node && m->nic_rate <= 0.0)
-        return rc_fail(err, RC_E_INPUT,
-                       "tp %d x cp %d needs %lld GPUs, but machine '%s' is one node of %d with no network",
-                       spec->layout.tp, spec->layout.cp, (long long)gpus, m->name, m->gpus_per_node);
+        return rc_fail(
+            err, RC_E_INPUT,
+            "tp %d x cp %d needs %lld GPUs, but machine '%s' is one node of %d with no network",
+            spec->layout.tp, spec->layout.cp, (long long)gpus, m->name, m->gpus_per_node);
     RC_TRY(rc_model_memory(spec->model, &spec->layout, spec->phase, spec->variant,
-                           sum_tokens(spec, false), sum_tokens(spec, true), m->memory, &out->memory, err));
+                           sum_tokens(spec, false), sum_tokens(spec, true), m->memory, &out->memory,
+                           err));
     return rc_memory_check(&out->memory, spec->model, &spec->layout, err);
 }
 
@@ -75,7 +86,8 @@ static double head_flops(const rc_program *p) {
     return flops;
 }
 
-static void rates(const rc_spec *spec, const rc_program *program, const rc_fold *fold, rc_forward *out) {
+static void rates(const rc_spec *spec, const rc_program *program, const rc_fold *fold,
+                  rc_forward *out) {
     const rc_machine *m = rc_costs_machine(spec->costs);
     double gpus = (double)spec->layout.tp * spec->layout.cp, model = 0.0;
     rc_counts counts = rc_program_counts(program, 0);

@@ -1,13 +1,15 @@
 /* One forward pass: a schedule, over measured costs, on the engine -> a time and where it went.
  *
- * The pass is simulated layer by layer. All layers of a dense model are alike, so after a few of them every
- * layer takes the same number of picoseconds; from then on the rest is added arithmetically ("folding"),
- * which is exact: rc_forward_run with `unfold` simulates every layer and every GPU as events, and a test
- * holds the two equal to the tick. Folding is refused while layers still differ or the host still lags.
+ * The pass is simulated layer by layer. All layers of a dense model are alike, so after a few of
+ * them every layer takes the same number of picoseconds; from then on the rest is added
+ * arithmetically ("folding"), which is exact: rc_forward_run with `unfold` simulates every layer
+ * and every GPU as events, and a test holds the two equal to the tick. Folding is refused while
+ * layers still differ or the host still lags.
  *
- * Uncertainty: every draw gives each family of costs (GEMM, attention, elementwise, all-reduce, network,
- * host) a common factor drawn from the spread of the rows it rests on and of the transfer to this machine,
- * and each fitted parameter a value from its interval; p5 and p95 are quantiles over the draws.
+ * Uncertainty: every draw gives each family of costs (GEMM, attention, elementwise, all-reduce,
+ * network, host) a common factor drawn from the spread of the rows it rests on and of the transfer
+ * to this machine, and each fitted parameter a value from its interval; p5 and p95 are quantiles
+ * over the draws.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_FORWARD_FORWARD_H
@@ -20,48 +22,48 @@
 #include "sim/model/model.h"
 #include "sim/schedule/schedule.h"
 
-typedef struct rc_what_if {           /* 0 or NULL-valued members change nothing */
-    int slow_rank;                    /* CP rank whose GPUs run at `slow_speed`; -1: none */
+typedef struct rc_what_if { /* 0 or NULL-valued members change nothing */
+    int slow_rank;          /* CP rank whose GPUs run at `slow_speed`; -1: none */
     double slow_speed;
-    int slow_link_rank;               /* CP rank whose outgoing link has `slow_link` of its rate; -1 */
+    int slow_link_rank; /* CP rank whose outgoing link has `slow_link` of its rate; -1 */
     double slow_link;
-    double overlap_compute;           /* rate of compute while a message is under way; 0 or 1: no effect */
+    double overlap_compute; /* rate of compute while a message is under way; 0 or 1: no effect */
     double overlap_comm;
 } rc_what_if;
 
 typedef struct rc_spec {
     const rc_model *model;
-    const rc_costs *costs;            /* holds the machine */
+    const rc_costs *costs; /* holds the machine */
     rc_layout layout;
     rc_phase phase;
     const char *variant;
     const rc_sequence *seqs;
     size_t seq_count;
-    bool eager;                       /* launched op by op; else one CUDA graph */
-    bool serial_ring;                 /* ring messages and attention one after the other */
-    bool unfold;                      /* every GPU and every layer as events */
-    int draws;                        /* for p5 and p95; 0: none (p5 = p95 = time) */
+    bool eager;       /* launched op by op; else one CUDA graph */
+    bool serial_ring; /* ring messages and attention one after the other */
+    bool unfold;      /* every GPU and every layer as events */
+    int draws;        /* for p5 and p95; 0: none (p5 = p95 = time) */
     uint64_t seed;
     rc_what_if what_if;
 } rc_spec;
 
-typedef struct rc_ring_times {        /* one layer, GPU 0, seconds: what Tables 5 and 8 print */
-    double attn_op;                   /* one attention launch of a ring step (mean of steps 1..N-1; N=1: it) */
-    double attn_ring;                 /* all attention launches of the layer */
-    double sendrecv;                  /* one SendRecv (mean) */
-    double sendrecv_ring;             /* all of them */
-    double all2all;                   /* begin of the first to end of the last exchange */
-    double whole;                     /* start of the ring to the end of the merge */
+typedef struct rc_ring_times { /* one layer, GPU 0, seconds: what Tables 5 and 8 print */
+    double attn_op;       /* one attention launch of a ring step (mean of steps 1..N-1; N=1: it) */
+    double attn_ring;     /* all attention launches of the layer */
+    double sendrecv;      /* one SendRecv (mean) */
+    double sendrecv_ring; /* all of them */
+    double all2all;       /* begin of the first to end of the last exchange */
+    double whole;         /* start of the ring to the end of the merge */
 } rc_ring_times;
 
 typedef struct rc_forward {
-    double time, p5, p95;                     /* s */
-    double critical[RC_P_COUNT];              /* s of the critical path, by part; sums to time */
-    double busy[RC_P_COUNT];                  /* s that GPU 0 spent in each part (overlaps counted) */
-    double exposed_comm, hidden_comm;         /* s */
-    double gemm_flops, attention_flops;       /* one GPU, as executed */
-    double flop_rate, mfu;                    /* whole model / GPUs / time; over the bf16 peak */
-    double basis[RC_BASIS_COUNT];             /* share of the critical path by what its cost rests on */
+    double time, p5, p95;               /* s */
+    double critical[RC_P_COUNT];        /* s of the critical path, by part; sums to time */
+    double busy[RC_P_COUNT];            /* s that GPU 0 spent in each part (overlaps counted) */
+    double exposed_comm, hidden_comm;   /* s */
+    double gemm_flops, attention_flops; /* one GPU, as executed */
+    double flop_rate, mfu;              /* whole model / GPUs / time; over the bf16 peak */
+    double basis[RC_BASIS_COUNT];       /* share of the critical path by what its cost rests on */
     rc_memory memory;
     rc_ring_times ring, ring_p5, ring_p95;
     /* statistics of the simulation itself */
@@ -69,11 +71,12 @@ typedef struct rc_forward {
     size_t ops;
     uint32_t gpus;
     int layers_simulated;
-    int64_t ticks;                            /* the time in picoseconds, before rounding to double */
+    int64_t ticks; /* the time in picoseconds, before rounding to double */
     uint64_t trace_hash;
 } rc_forward;
 
-/* Checks layout and memory (RC_E_NOFIT shows the sum), then simulates. `spec->costs` is not changed. */
+/* Checks layout and memory (RC_E_NOFIT shows the sum), then simulates. `spec->costs` is not
+ * changed. */
 rc_status rc_forward_run(const rc_spec *spec, rc_forward *out, rc_error *err);
 
 /* The engine program of `spec`, for timelines: built, run and handed over. Caller frees both. */

@@ -5,15 +5,20 @@
 #include "sim/engine/engine.h"
 #include "sim/forward/forward.h"
 
-typedef enum rc_family {     /* costs that err together */
-    RC_F_GEMM, RC_F_ATTENTION, RC_F_ELEMENTWISE, RC_F_ALL_REDUCE, RC_F_NETWORK, RC_F_HOST,
-    RC_F_COUNT
+typedef enum rc_family { /* costs that err together */
+                         RC_F_GEMM,
+                         RC_F_ATTENTION,
+                         RC_F_ELEMENTWISE,
+                         RC_F_ALL_REDUCE,
+                         RC_F_NETWORK,
+                         RC_F_HOST,
+                         RC_F_COUNT
 } rc_family;
 rc_family rc_family_of(const rc_shape *s);
 
 typedef struct rc_shape_cost {
-    rc_time duration;        /* of the op; of the latency for a message */
-    double peer_rate;        /* message: most bytes/s of one flow */
+    rc_time duration; /* of the op; of the latency for a message */
+    double peer_rate; /* message: most bytes/s of one flow */
     double spread;
     rc_basis basis;
     bool same_node;
@@ -22,8 +27,8 @@ typedef struct rc_shape_cost {
 typedef struct rc_run {
     const rc_spec *spec;
     const rc_program *program;
-    rc_shape_cost *costs;    /* [program->shape_count]; owned */
-    rc_sim *sim;             /* op ids are task indices; owned */
+    rc_shape_cost *costs; /* [program->shape_count]; owned */
+    rc_sim *sim;          /* op ids are task indices; owned */
 } rc_run;
 
 /* z: one standard normal number per family; NULL: none. */
@@ -34,11 +39,11 @@ rc_request rc_spec_request(const rc_spec *spec, int layers);
 
 /* Where the layers of a run ended, and whether the last two were alike. */
 typedef struct rc_fold {
-    int layers;              /* of the model */
-    int simulated;           /* in the program */
-    rc_time period;          /* one more layer; 0 when nothing is folded */
-    rc_time from, to;        /* the last simulated layer: the window that repeats */
-    rc_time end;             /* of the whole pass, folded layers included */
+    int layers;       /* of the model */
+    int simulated;    /* in the program */
+    rc_time period;   /* one more layer; 0 when nothing is folded */
+    rc_time from, to; /* the last simulated layer: the window that repeats */
+    rc_time end;      /* of the whole pass, folded layers included */
 } rc_fold;
 /* *steady is false when the program must be rebuilt with more layers. */
 rc_status rc_fold_of(const rc_run *r, rc_fold *out, bool *steady, rc_error *err);

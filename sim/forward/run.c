@@ -1,5 +1,5 @@
-/* From tasks to ops: asks the cost room once per shape, gives every task an op on the engine, runs it.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+/* From tasks to ops: asks the cost room once per shape, gives every task an op on the engine, runs
+ * it. SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,10 +33,10 @@ static rc_time to_ticks(double seconds) {
     return llround(seconds * RC_PS_PER_S);
 }
 
-/* One launch over several calls fills the chip as one call with all their rows and as many score entries
- * does, and takes no less than its longest call alone. */
-static rc_status attention_cost(const rc_costs *c, const rc_program *p, const rc_shape *s, rc_cost *out,
-                                rc_error *err) {
+/* One launch over several calls fills the chip as one call with all their rows and as many score
+ * entries does, and takes no less than its longest call alone. */
+static rc_status attention_cost(const rc_costs *c, const rc_program *p, const rc_shape *s,
+                                rc_cost *out, rc_error *err) {
     int64_t rows = 0, entries = 0;
     double longest = 0.0;
     for (uint32_t i = 0; i < s->calls; i++) {
@@ -69,8 +69,8 @@ static rc_status timed_cost(const rc_costs *c, const rc_program *p, const rc_sha
         return rc_cost_merge(c, s->a, (int)s->b, out, err);
     case RC_T_ELEMENTWISE:
         return rc_cost_elementwise(c, s->op, s->a,
-                                   strcmp(s->op, "rotary_kv") == 0 ? s->hq * 1000 + s->hkv : s->b, out,
-                                   err);
+                                   strcmp(s->op, "rotary_kv") == 0 ? s->hq * 1000 + s->hkv : s->b,
+                                   out, err);
     case RC_T_COLLECTIVE:
         return rc_cost_collective(c, s->op, s->bytes, s->ranks, s->nodes, out, err);
     case RC_T_LAUNCH:
@@ -117,8 +117,11 @@ static rc_id add_op(rc_run *r, const rc_task *t, const rc_id *streams, const gpu
     const rc_shape *s = &r->program->shapes[t->shape];
     const rc_shape_cost *cost = &r->costs[t->shape];
     rc_id path[2];
-    rc_op_desc d = {.kind = RC_OP_WORK, .stream = RC_NONE, .klass = CLASS_COMPUTE,
-                    .duration = cost->duration, .group = RC_NONE};
+    rc_op_desc d = {.kind = RC_OP_WORK,
+                    .stream = RC_NONE,
+                    .klass = CLASS_COMPUTE,
+                    .duration = cost->duration,
+                    .group = RC_NONE};
     if (t->lane < RC_LANE_COUNT)
         d.stream = streams[t->gpu * RC_LANE_COUNT + t->lane];
     switch (s->kind) {
@@ -157,7 +160,8 @@ static double rate_of(const rc_what_if *w, const rc_program *p, uint32_t gpu) {
     return slow ? w->slow_speed : 1.0;
 }
 
-static rc_status lay_out(rc_run *r, double link_rate, rc_id *streams, gpu_links *links, rc_error *err) {
+static rc_status lay_out(rc_run *r, double link_rate, rc_id *streams, gpu_links *links,
+                         rc_error *err) {
     const rc_what_if *w = &r->spec->what_if;
     for (uint32_t gpu = 0; gpu < r->program->gpus; gpu++) {
         rc_id domain = rc_sim_domain(r->sim);
@@ -181,8 +185,8 @@ static rc_status lay_out(rc_run *r, double link_rate, rc_id *streams, gpu_links 
     return RC_OK;
 }
 
-static rc_status run(rc_run *r, const rc_costs *costs, const double *z, rc_id *streams, gpu_links *links,
-                     rc_error *err) {
+static rc_status run(rc_run *r, const rc_costs *costs, const double *z, rc_id *streams,
+                     gpu_links *links, rc_error *err) {
     const rc_machine *m = rc_costs_machine(costs);
     const rc_layout *l = &r->spec->layout;
     bool same_node = l->tp * l->cp <= m->gpus_per_node;

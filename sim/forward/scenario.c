@@ -19,7 +19,8 @@ static bool ends_with(const char *s, const char *end) {
     return a >= b && strcmp(s + a - b, end) == 0;
 }
 
-static void nearest_in(const char *folder, const char *name, const char *ext, char *out, size_t size) {
+static void nearest_in(const char *folder, const char *name, const char *ext, char *out,
+                       size_t size) {
     static char names[MAX_NAMES][96];
     const char *list[MAX_NAMES + 1];
     size_t count = 0;
@@ -42,8 +43,8 @@ static void nearest_in(const char *folder, const char *name, const char *ext, ch
         snprintf(out, size, " (did you mean '%s'?)", near);
 }
 
-rc_status rc_share_path(const char *folder, const char *name, const char *ext, char *out, size_t size,
-                        rc_error *err) {
+rc_status rc_share_path(const char *folder, const char *name, const char *ext, char *out,
+                        size_t size, rc_error *err) {
     if (strchr(name, '/') || ends_with(name, ext)) {
         snprintf(out, size, "%s", name);
         return RC_OK;
@@ -116,7 +117,8 @@ static rc_status read_dtype(const rc_node *map, const char *key, rc_dtype *out, 
 }
 
 static rc_status read_dtypes(const rc_node *root, rc_layout *l, rc_error *err) {
-    static const char *const keys[] = {"attention_weights", "ffn_weights", "activations", "kv", NULL};
+    static const char *const keys[] = {"attention_weights", "ffn_weights", "activations", "kv",
+                                       NULL};
     const rc_node *map;
     l->attn_weights = l->ffn_weights = l->act = l->kv = RC_BF16;
     if (!rc_doc_has(root, "dtypes"))
@@ -168,13 +170,15 @@ static rc_status read_sequences(const rc_node *root, rc_scenario *out, rc_error 
     const rc_node *node;
     if (rc_doc_has(root, "sequences")) {
         if (rc_doc_has(root, "tokens") || rc_doc_has(root, "batch"))
-            return rc_node_fail(rc_node_get(root, "sequences"), err, RC_E_INPUT,
-                                "key 'sequences' stands beside 'tokens' or 'batch'; give one or the other");
+            return rc_node_fail(
+                rc_node_get(root, "sequences"), err, RC_E_INPUT,
+                "key 'sequences' stands beside 'tokens' or 'batch'; give one or the other");
         RC_TRY(rc_doc_list(root, "sequences", &node, err));
         out->seq_count = rc_node_count(node);
         if (out->seq_count == 0 || out->seq_count > MAX_SEQS)
-            return rc_node_fail(node, err, RC_E_INPUT, "key 'sequences': found %zu, expected 1 to %d",
-                                out->seq_count, MAX_SEQS);
+            return rc_node_fail(node, err, RC_E_INPUT,
+                                "key 'sequences': found %zu, expected 1 to %d", out->seq_count,
+                                MAX_SEQS);
     } else {
         int64_t batch = 1;
         RC_TRY(rc_doc_map(root, "tokens", &node, err));
@@ -189,15 +193,18 @@ static rc_status read_sequences(const rc_node *root, rc_scenario *out, rc_error 
     for (size_t i = 0; i < out->seq_count; i++) {
         const rc_node *map = list ? rc_node_at(node, i) : node;
         if (rc_node_kind_of(map) != RC_NODE_MAP)
-            return rc_node_fail(map, err, RC_E_INPUT, "key 'sequences': expected a mapping {new, cached}");
+            return rc_node_fail(map, err, RC_E_INPUT,
+                                "key 'sequences': expected a mapping {new, cached}");
         RC_TRY(read_tokens(map, out->phase, &out->seqs[i], err));
     }
     return RC_OK;
 }
 
-static rc_status read_what_if(const rc_node *root, const rc_layout *l, rc_what_if *w, rc_error *err) {
-    static const char *const keys[] = {"slow_rank", "slow_speed", "slow_link_rank", "slow_link",
-                                       "overlap_compute", "overlap_comm", NULL};
+static rc_status read_what_if(const rc_node *root, const rc_layout *l, rc_what_if *w,
+                              rc_error *err) {
+    static const char *const keys[] = {"slow_rank", "slow_speed",      "slow_link_rank",
+                                       "slow_link", "overlap_compute", "overlap_comm",
+                                       NULL};
     const rc_node *map;
     int64_t rank;
     *w = (rc_what_if){.slow_rank = -1, .slow_link_rank = -1};
@@ -216,14 +223,16 @@ static rc_status read_what_if(const rc_node *root, const rc_layout *l, rc_what_i
         w->slow_link_rank = (int)rank;
     }
     if (rc_doc_has(map, "overlap_compute"))
-        RC_TRY(rc_doc_quantity(map, "overlap_compute", RC_DIM_RATIO, 0.01, 1.0, &w->overlap_compute, err));
+        RC_TRY(rc_doc_quantity(map, "overlap_compute", RC_DIM_RATIO, 0.01, 1.0, &w->overlap_compute,
+                               err));
     if (rc_doc_has(map, "overlap_comm"))
-        RC_TRY(rc_doc_quantity(map, "overlap_comm", RC_DIM_RATIO, 0.01, 1.0, &w->overlap_comm, err));
+        RC_TRY(
+            rc_doc_quantity(map, "overlap_comm", RC_DIM_RATIO, 0.01, 1.0, &w->overlap_comm, err));
     return RC_OK;
 }
 
-static rc_status load_named(const rc_node *root, const char *key, const char *folder, const char *ext,
-                            char *path, size_t size, rc_error *err) {
+static rc_status load_named(const rc_node *root, const char *key, const char *folder,
+                            const char *ext, char *path, size_t size, rc_error *err) {
     const char *name;
     RC_TRY(rc_doc_string(root, key, &name, err));
     rc_status st = rc_share_path(folder, name, ext, path, size, err);
@@ -236,9 +245,9 @@ static rc_status load_named(const rc_node *root, const char *key, const char *fo
 }
 
 static rc_status read_document(const rc_node *root, rc_scenario *out, rc_error *err) {
-    static const char *const keys[] = {"scenario", "description", "model", "machine", "parallel",
-                                       "phase", "tokens", "batch", "sequences", "dtypes", "host", "ring",
-                                       "what_if", NULL};
+    static const char *const keys[] = {
+        "scenario", "description", "model",  "machine", "parallel", "phase",   "tokens",
+        "batch",    "sequences",   "dtypes", "host",    "ring",     "what_if", NULL};
     static const char *const phases[] = {"prefill", "decode", NULL};
     static const char *const hosts[] = {"eager", "graph", NULL};
     const char *text;
@@ -274,7 +283,8 @@ static rc_status read_document(const rc_node *root, rc_scenario *out, rc_error *
     return read_what_if(root, &out->layout, &out->what_if, err);
 }
 
-static rc_status split_set(const char *set, char *key, size_t size, const char **value, rc_error *err) {
+static rc_status split_set(const char *set, char *key, size_t size, const char **value,
+                           rc_error *err) {
     const char *eq = strchr(set, '=');
     if (!eq || eq == set || (size_t)(eq - set) >= size)
         return rc_fail_at(err, RC_E_USAGE, "--set", 0, 0, "found '%s', expected key=value", set);
@@ -323,8 +333,14 @@ void rc_scenario_free(rc_scenario *s) {
 }
 
 rc_spec rc_scenario_spec(const rc_scenario *s, const rc_costs *costs) {
-    return (rc_spec){.model = &s->model, .costs = costs, .layout = s->layout, .phase = s->phase,
-                     .variant = s->variant, .seqs = s->seqs, .seq_count = s->seq_count,
-                     .eager = s->eager, .serial_ring = s->serial_ring,
+    return (rc_spec){.model = &s->model,
+                     .costs = costs,
+                     .layout = s->layout,
+                     .phase = s->phase,
+                     .variant = s->variant,
+                     .seqs = s->seqs,
+                     .seq_count = s->seq_count,
+                     .eager = s->eager,
+                     .serial_ring = s->serial_ring,
                      .what_if = s->what_if};
 }

@@ -13,7 +13,7 @@ typedef struct rc_scenario {
     rc_layout layout;
     char variant[32];
     rc_phase phase;
-    rc_sequence *seqs;          /* owned */
+    rc_sequence *seqs; /* owned */
     size_t seq_count;
     bool eager, serial_ring;
     rc_what_if what_if;
@@ -30,11 +30,11 @@ void rc_scenario_free(rc_scenario *s);
 /* A spec over the scenario; borrows from it. */
 rc_spec rc_scenario_spec(const rc_scenario *s, const rc_costs *costs);
 
-/* Path of models/NAME.json or scenarios/machines/NAME.yaml: a name with a '/' or the extension is a path and
- * taken as it is; else it is looked up in the data folder ($RINGCAST_SHARE, or where the program was built).
- * A name that is not there is an error that lists the nearest. */
-rc_status rc_share_path(const char *folder, const char *name, const char *ext, char *out, size_t size,
-                        rc_error *err);
+/* Path of models/NAME.json or scenarios/machines/NAME.yaml: a name with a '/' or the extension is a
+ * path and taken as it is; else it is looked up in the data folder ($RINGCAST_SHARE, or where the
+ * program was built). A name that is not there is an error that lists the nearest. */
+rc_status rc_share_path(const char *folder, const char *name, const char *ext, char *out,
+                        size_t size, rc_error *err);
 /* "machine.KEY=VALUE" without the prefix; units as in machine files. */
 rc_status rc_machine_set(rc_machine *m, const char *key, const char *value, rc_error *err);
 

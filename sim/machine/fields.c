@@ -44,11 +44,10 @@ enum { COUNT = sizeof numbers / sizeof numbers[0] };
 
 /* The same order as `numbers`; tests/unit/test_machine_read.c holds the two together. */
 static const char *const names[COUNT + 1] = {
-    "memory",      "hbm_rate",     "bf16_rate",      "fp8_rate",      "power",
-    "nvlink_rate", "nic_rate",     "nic_line_rate",  "peer_rate",     "hop_latency",
-    "launch",      "ring_step",    "gemm_ratio",    "attention_ratio",
-    "hbm_ratio",   "ratio_spread", "base_bf16_rate", "base_fp8_rate", "base_hbm_rate",
-    NULL};
+    "memory",       "hbm_rate",       "bf16_rate",     "fp8_rate",        "power",
+    "nvlink_rate",  "nic_rate",       "nic_line_rate", "peer_rate",       "hop_latency",
+    "launch",       "ring_step",      "gemm_ratio",    "attention_ratio", "hbm_ratio",
+    "ratio_spread", "base_bf16_rate", "base_fp8_rate", "base_hbm_rate",   NULL};
 
 const rc_machine_number *rc_machine_numbers(size_t *count) {
     *count = COUNT;

@@ -180,9 +180,7 @@ static rc_status read_rows(const rc_node *map, const char *key, char *out, size_
     size_t used = 0;
     for (size_t i = 0; i < rc_node_count(n); i++) {
         const char *id = rc_node_text(rc_node_at(n, i));
-        int w = id[0] == '\0'
-                    ? -1
-                    : snprintf(out + used, size - used, "%s%s", i ? "," : "", id);
+        int w = id[0] == '\0' ? -1 : snprintf(out + used, size - used, "%s%s", i ? "," : "", id);
         if (w < 0 || used + (size_t)w >= size)
             return rc_node_fail(rc_node_at(n, i), err, RC_E_INPUT,
                                 "key '%s': expected short names of rows, %zu characters in all",
@@ -256,7 +254,7 @@ static rc_status read_fitted(const rc_node *root, rc_machine *m, rc_error *err) 
 }
 
 static rc_status read_machine(const rc_node *root, rc_machine *m, rc_error *err) {
-    static const char *const keys[] = {"machine", "description", "gpu",    "node", "network",
+    static const char *const keys[] = {"machine", "description", "gpu",    "node",   "network",
                                        "host",    "calibration", "fitted", "inputs", NULL};
     RC_TRY(rc_doc_known(root, keys, err));
     RC_TRY(text(root, "machine", m->name, sizeof m->name, err));

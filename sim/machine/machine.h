@@ -1,16 +1,17 @@
-/* Machines: GPUs, nodes, links and host, from scenarios/machines/NAME.yaml. A machine file states the
- * part's published rates, which machine's calibration its costs rest on and by which physical ratios they
- * are carried over, and at most five fitted parameters, each with unit, meaning, fitted rows, interval.
+/* Machines: GPUs, nodes, links and host, from scenarios/machines/NAME.yaml. A machine file states
+ * the part's published rates, which machine's calibration its costs rest on and by which physical
+ * ratios they are carried over, and at most five fitted parameters, each with unit, meaning, fitted
+ * rows, interval.
  *
- * Why a file and not a table in C: a planner's cluster is not ours, and every number that a forecast
- * rests on must be one that a reader can look up, doubt and change. So each number is either stated
- * (published, or said by the machine's owner) or fitted, and a fitted one carries its evidence. A fitted
- * entry replaces the stated value of the same key; the stated value stays in the file for comparison.
- * Keys, units and defaults: docs/scenarios.md.
+ * Why a file and not a table in C: a planner's cluster is not ours, and every number that a
+ * forecast rests on must be one that a reader can look up, doubt and change. So each number is
+ * either stated (published, or said by the machine's owner) or fitted, and a fitted one carries its
+ * evidence. A fitted entry replaces the stated value of the same key; the stated value stays in the
+ * file for comparison. Keys, units and defaults: docs/scenarios.md.
  *
- * The data is one flat struct, copied freely; nothing in it is allocated. Numbers that a what-if or a fit
- * may turn are reached by name (rc_machine_field), from one table (fields.c) that also gives each its
- * dimension and the unit that a fitted entry must name.
+ * The data is one flat struct, copied freely; nothing in it is allocated. Numbers that a what-if or
+ * a fit may turn are reached by name (rc_machine_field), from one table (fields.c) that also gives
+ * each its dimension and the unit that a fitted entry must name.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_MACHINE_MACHINE_H
@@ -23,11 +24,11 @@
 
 /* One number that was fitted, or NULL-named when a value is stated instead. */
 typedef struct rc_fitted {
-    char name[48];             /* the parameter's key, e.g. "gemm_ratio" */
-    char meaning[256];         /* physical meaning */
+    char name[48];     /* the parameter's key, e.g. "gemm_ratio" */
+    char meaning[256]; /* physical meaning */
     char unit[24];
-    char rows[512];            /* ids of the rows it was fitted on, comma separated */
-    double value, lo, hi;      /* base units; lo..hi is the 90 % interval */
+    char rows[512];       /* ids of the rows it was fitted on, comma separated */
+    double value, lo, hi; /* base units; lo..hi is the 90 % interval */
 } rc_fitted;
 
 typedef struct rc_machine {
@@ -35,39 +36,40 @@ typedef struct rc_machine {
     char description[256];
     /* gpu: */
     char gpu[64];
-    double memory;             /* bytes of HBM */
-    double hbm_rate;           /* bytes/s, published peak */
-    double bf16_rate;          /* FLOP/s dense, published peak */
+    double memory;    /* bytes of HBM */
+    double hbm_rate;  /* bytes/s, published peak */
+    double bf16_rate; /* FLOP/s dense, published peak */
     double fp8_rate;
     int sms;
-    double power;              /* W, board limit */
+    double power; /* W, board limit */
     /* node: */
     int gpus_per_node;
-    double nvlink_rate;        /* bytes/s per GPU and direction, published */
-    bool nvls;                 /* in-switch reductions used for all-reduce */
-    char intra_transport[16];  /* "nvlink", "shm", "socket" */
+    double nvlink_rate;       /* bytes/s per GPU and direction, published */
+    bool nvls;                /* in-switch reductions used for all-reduce */
+    char intra_transport[16]; /* "nvlink", "shm", "socket" */
     /* network: between nodes, per GPU */
-    char inter_transport[16];  /* "rdma", "tcp", "" for a single node */
-    double nic_rate;           /* bytes/s, nominal, per GPU and direction; 0 for a single node */
-    double nic_line_rate;      /* bytes/s, best achieved with several peers (published) */
-    double peer_rate;          /* bytes/s, achieved by one connection (one peer) */
-    double hop_latency;        /* s, one NCCL step between nodes, small message, in a CUDA graph */
-    int max_nodes;             /* 0: any */
+    char inter_transport[16]; /* "rdma", "tcp", "" for a single node */
+    double nic_rate;          /* bytes/s, nominal, per GPU and direction; 0 for a single node */
+    double nic_line_rate;     /* bytes/s, best achieved with several peers (published) */
+    double peer_rate;         /* bytes/s, achieved by one connection (one peer) */
+    double hop_latency;       /* s, one NCCL step between nodes, small message, in a CUDA graph */
+    int max_nodes;            /* 0: any */
     /* host: eager launches (see docs/method.md, "The host") */
-    double launch;             /* s per launched kernel */
-    double ring_step;          /* s of host work per ring step and KV segment (new; cached, when there
-                                * are cached tokens), after it synchronised */
+    double launch;    /* s per launched kernel */
+    double ring_step; /* s of host work per ring step and KV segment (new; cached, when there
+                       * are cached tokens), after it synchronised */
     /* calibration: which measured machine the costs rest on, and the ratios that carry them over */
-    char base[64];             /* machine column of the store */
-    char collectives[64];      /* machine column of collectives inside a node; default: base */
-    char state[16];            /* "burst" or "sustained" */
-    double base_bf16_rate;     /* FLOP/s, published peaks of the base: which of matrix and HBM binds there */
+    char base[64];         /* machine column of the store */
+    char collectives[64];  /* machine column of collectives inside a node; default: base */
+    char state[16];        /* "burst" or "sustained" */
+    double base_bf16_rate; /* FLOP/s, published peaks of the base: which of matrix and HBM binds
+                              there */
     double base_fp8_rate;
-    double base_hbm_rate;      /* bytes/s */
-    double gemm_ratio;         /* matrix rate here / there (compute-bound GEMM) */
-    double attention_ratio;    /* the same for attention */
-    double hbm_ratio;          /* HBM rate here / there (memory-bound ops) */
-    double ratio_spread;       /* relative 90 % half-width of the transfer itself (0 for the base) */
+    double base_hbm_rate;   /* bytes/s */
+    double gemm_ratio;      /* matrix rate here / there (compute-bound GEMM) */
+    double attention_ratio; /* the same for attention */
+    double hbm_ratio;       /* HBM rate here / there (memory-bound ops) */
+    double ratio_spread;    /* relative 90 % half-width of the transfer itself (0 for the base) */
     /* inputs: ids of published rows whose figures this file states directly; never compared with */
     char inputs[512];
     /* fitted: */
@@ -78,12 +80,13 @@ typedef struct rc_machine {
 rc_status rc_machine_load(const char *path, rc_machine *out, rc_error *err);
 rc_status rc_machine_parse(const char *name, const char *text, unsigned long size, rc_machine *out,
                            rc_error *err);
-/* Pointer to a number by its key ("gemm_ratio", "ring_step", "nic_rate", ...), for what-ifs and fits;
- * NULL when there is none. */
+/* Pointer to a number by its key ("gemm_ratio", "ring_step", "nic_rate", ...), for what-ifs and
+ * fits; NULL when there is none. */
 double *rc_machine_field(rc_machine *m, const char *key);
 /* NULL-terminated names that rc_machine_field takes. */
 const char *const *rc_machine_fields(void);
-/* The base unit of a field ("B/s", "s", "FLOP/s", "B", "W", "1"); NULL when there is no such field. */
+/* The base unit of a field ("B/s", "s", "FLOP/s", "B", "W", "1"); NULL when there is no such field.
+ */
 const char *rc_machine_field_unit(const char *key);
 
 #endif

@@ -1,8 +1,8 @@
-/* All-gather pass-KV: gather every rank's KV first (a ring of N-1 messages with no attention beside it),
- * then one attention over the whole sequence. Each of a rank's two chunks sees the cached tokens and all new
- * tokens up to its own end: two bottom-right causal calls a sequence. No merge. The gathered KV is kept for one
- * layer: the next one's messages wait until the receiver has attended to it and handed it on.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+/* All-gather pass-KV: gather every rank's KV first (a ring of N-1 messages with no attention beside
+ * it), then one attention over the whole sequence. Each of a rank's two chunks sees the cached
+ * tokens and all new tokens up to its own end: two bottom-right causal calls a sequence. No merge.
+ * The gathered KV is kept for one layer: the next one's messages wait until the receiver has
+ * attended to it and handed it on. SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/schedule/builder.h"
 
 static void gather(rc_builder *b, double bytes) {

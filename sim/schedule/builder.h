@@ -1,6 +1,5 @@
-/* Building blocks that the schedules share: emitting tasks, and the parts of a layer around attention.
- * Internal to the schedule room.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+/* Building blocks that the schedules share: emitting tasks, and the parts of a layer around
+ * attention. Internal to the schedule room. SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_SCHEDULE_BUILDER_H
 #define RC_SCHEDULE_BUILDER_H
 #include "sim/schedule/schedule.h"
@@ -10,14 +9,14 @@
 typedef struct rc_builder {
     rc_program *p;
     const rc_request *rq;
-    int n;                     /* CP ranks */
-    uint32_t g;                /* simulated GPUs per rank */
-    int hq, hkv;               /* heads on one GPU */
+    int n;       /* CP ranks */
+    uint32_t g;  /* simulated GPUs per rank */
+    int hq, hkv; /* heads on one GPU */
     uint16_t layer, step;
-    uint32_t *last;            /* [gpus][RC_LANE_COUNT]: last task on each lane, or RC_TASK_NONE */
-    uint32_t *mark;            /* [gpus]: the message of this step; the end of an exchange */
-    uint32_t *msg;             /* [gpus]: the message this GPU sent in the step before */
-    uint32_t *att;             /* [gpus]: the attention this GPU ran in the step before */
+    uint32_t *last; /* [gpus][RC_LANE_COUNT]: last task on each lane, or RC_TASK_NONE */
+    uint32_t *mark; /* [gpus]: the message of this step; the end of an exchange */
+    uint32_t *msg;  /* [gpus]: the message this GPU sent in the step before */
+    uint32_t *att;  /* [gpus]: the attention this GPU ran in the step before */
 } rc_builder;
 
 /* ---- emitting ---- */
@@ -26,34 +25,35 @@ uint32_t rc_emit(rc_builder *b, uint32_t gpu, rc_lane lane, const rc_shape *s);
 void rc_emit_dep(rc_builder *b, uint32_t task, uint32_t before);
 uint32_t rc_emit_message(rc_builder *b, uint32_t gpu, uint32_t peer, rc_lane lane, rc_part part,
                          double bytes);
-/* One fused attention launch over the calls of all sequences: queries of rank q over keys of rank s. */
+/* One fused attention launch over the calls of all sequences: queries of rank q over keys of rank
+ * s. */
 uint32_t rc_emit_attention(rc_builder *b, uint32_t gpu, int q, int s);
 /* All-gather: both chunks of the GPU's rank over everything before their ends. */
 uint32_t rc_emit_attention_gathered(rc_builder *b, uint32_t gpu);
 /* Split-KV attention of one step of a decode. */
 uint32_t rc_emit_decode(rc_builder *b, uint32_t gpu);
-/* The messages of ring step b->step: each GPU to the next rank. In step 0 it sends its own; later it hands
- * on what has arrived (msg of the rank before), and no sooner than the receiver has done with the buffer
- * it overwrites: attended to it and handed it on (att and msg of the rank after; in step 0 those of the
- * layer before). The messages are left in b->mark. */
+/* The messages of ring step b->step: each GPU to the next rank. In step 0 it sends its own; later
+ * it hands on what has arrived (msg of the rank before), and no sooner than the receiver has done
+ * with the buffer it overwrites: attended to it and handed it on (att and msg of the rank after; in
+ * step 0 those of the layer before). The messages are left in b->mark. */
 void rc_emit_ring_messages(rc_builder *b, double bytes);
 /* Host work that opens a ring step: waits for all the GPU's earlier compute and communication. */
 void rc_emit_ring_step(rc_builder *b, uint32_t gpu);
 
 /* ---- a layer ---- */
-int64_t rc_rank_tokens(const rc_builder *b, int rank);     /* tokens of the linear parts */
-int64_t rc_step_tokens(const rc_builder *b);               /* sum of ceil(T/N): padded, one rank */
-int64_t rc_kv_message_tokens(const rc_builder *b);         /* sum of max_i(P_i) + ceil(T/N) */
-double rc_kv_token_bytes(const rc_builder *b);             /* K and V of one token on one GPU */
-void rc_layer_before(rc_builder *b);                       /* norm, QKV, rotary on every GPU */
-void rc_layer_after(rc_builder *b);                        /* O, all-reduce, FFN, all-reduce */
-void rc_layer_head(rc_builder *b);                         /* final norm and LM head */
+int64_t rc_rank_tokens(const rc_builder *b, int rank); /* tokens of the linear parts */
+int64_t rc_step_tokens(const rc_builder *b);           /* sum of ceil(T/N): padded, one rank */
+int64_t rc_kv_message_tokens(const rc_builder *b);     /* sum of max_i(P_i) + ceil(T/N) */
+double rc_kv_token_bytes(const rc_builder *b);         /* K and V of one token on one GPU */
+void rc_layer_before(rc_builder *b);                   /* norm, QKV, rotary on every GPU */
+void rc_layer_after(rc_builder *b);                    /* O, all-reduce, FFN, all-reduce */
+void rc_layer_head(rc_builder *b);                     /* final norm and LM head */
 void rc_emit_merge(rc_builder *b, uint32_t gpu, int64_t tokens, int parts);
-/* Return every foreign partial output and its LSE to its owner (two all-to-alls, outputs then LSE), with
- * `tokens` query tokens a rank; the merge that follows on COMPUTE waits for it. */
+/* Return every foreign partial output and its LSE to its owner (two all-to-alls, outputs then LSE),
+ * with `tokens` query tokens a rank; the merge that follows on COMPUTE waits for it. */
 void rc_emit_all2all(rc_builder *b, int64_t tokens);
 int rc_rank_of(const rc_builder *b, uint32_t gpu);
-uint32_t rc_next_gpu(const rc_builder *b, uint32_t gpu, int ranks_ahead);  /* same TP index */
+uint32_t rc_next_gpu(const rc_builder *b, uint32_t gpu, int ranks_ahead); /* same TP index */
 
 /* ---- the schedules: the attention part of one layer ---- */
 void rc_attention_pass_kv(rc_builder *b);

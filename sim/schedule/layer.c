@@ -1,7 +1,7 @@
-/* The parts of a transformer layer around attention, the same for every schedule: GEMMs over the rank's
- * own tokens with weights cut N_TP ways, and an all-reduce over the TP group after O and after down.
- * Norms carry the residual addition, and the quantisation where the GEMM that follows is fp8.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+/* The parts of a transformer layer around attention, the same for every schedule: GEMMs over the
+ * rank's own tokens with weights cut N_TP ways, and an all-reduce over the TP group after O and
+ * after down. Norms carry the residual addition, and the quantisation where the GEMM that follows
+ * is fp8. SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/schedule/builder.h"
 
 int rc_rank_of(const rc_builder *b, uint32_t gpu) {
@@ -94,7 +94,8 @@ void rc_layer_before(rc_builder *b) {
         norm(b, gpu, b->rq->layout.attn_weights, t);
         gemm(b, gpu, RC_P_QKV, b->rq->layout.attn_weights, t,
              (int64_t)(b->hq + 2 * b->hkv) * m->head_dim, m->hidden);
-        elementwise(b, gpu, RC_P_ROTARY, "rotary_kv", t, (int64_t)(b->hq + 2 * b->hkv) * m->head_dim);
+        elementwise(b, gpu, RC_P_ROTARY, "rotary_kv", t,
+                    (int64_t)(b->hq + 2 * b->hkv) * m->head_dim);
     }
 }
 
@@ -110,14 +111,16 @@ void rc_layer_after(rc_builder *b) {
         int64_t t = rc_rank_tokens(b, rc_rank_of(b, gpu));
         norm(b, gpu, l->ffn_weights, t);
         gemm(b, gpu, RC_P_GATE_UP, l->ffn_weights, t, 2 * ffn, m->hidden);
-        elementwise(b, gpu, RC_P_SWIGLU, l->ffn_weights == RC_FP8 ? "swiglu_fp8" : "swiglu", t, ffn);
+        elementwise(b, gpu, RC_P_SWIGLU, l->ffn_weights == RC_FP8 ? "swiglu_fp8" : "swiglu", t,
+                    ffn);
         gemm(b, gpu, RC_P_DOWN, l->ffn_weights, t, m->hidden, ffn);
     }
     all_reduce(b);
 }
 
-/* The last position of each sequence goes through the final norm and the LM head (bf16). In a prefill rank 0
- * owns the last chunk of every sequence; the others do as much, for all must end together. */
+/* The last position of each sequence goes through the final norm and the LM head (bf16). In a
+ * prefill rank 0 owns the last chunk of every sequence; the others do as much, for all must end
+ * together. */
 void rc_layer_head(rc_builder *b) {
     const rc_model *m = b->rq->model;
     int64_t rows = (int64_t)b->rq->seq_count;
@@ -125,7 +128,8 @@ void rc_layer_head(rc_builder *b) {
         rows = rc_ceil_div(rows, b->n);
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
         norm(b, gpu, RC_BF16, rows);
-        gemm(b, gpu, RC_P_LM_HEAD, RC_BF16, rows, rc_ceil_div(m->vocab, b->rq->layout.tp), m->hidden);
+        gemm(b, gpu, RC_P_LM_HEAD, RC_BF16, rows, rc_ceil_div(m->vocab, b->rq->layout.tp),
+             m->hidden);
     }
 }
 
@@ -149,8 +153,8 @@ void rc_emit_ring_messages(rc_builder *b, double bytes) {
     }
 }
 
-/* One all-to-all: every GPU opens it when it has something to send, N-1 messages leave it at once, and it
- * closes when all its messages, out and in, have arrived. */
+/* One all-to-all: every GPU opens it when it has something to send, N-1 messages leave it at once,
+ * and it closes when all its messages, out and in, have arrived. */
 static void exchange(rc_builder *b, double bytes_per_peer) {
     rc_program *p = b->p;
     rc_shape mark = rc_shape_of(RC_T_MARK, RC_P_ALL2ALL);

@@ -1,12 +1,13 @@
-/* Ring pass-Q prefill (paper Algorithm 3): KV stays, queries travel, and at the end an all-to-all returns
- * the N-1 foreign partial outputs and their LSE to the ranks that own the queries, on the critical path.
- * The same ring carries decode (decode.c): only the attention call differs.
+/* Ring pass-Q prefill (paper Algorithm 3): KV stays, queries travel, and at the end an all-to-all
+ * returns the N-1 foreign partial outputs and their LSE to the ranks that own the queries, on the
+ * critical path. The same ring carries decode (decode.c): only the attention call differs.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/schedule/builder.h"
 
 void rc_attention_pass_q(rc_builder *b) {
     int64_t tokens = rc_step_tokens(b);
-    double bytes = (double)tokens * b->hq * b->rq->model->head_dim * rc_dtype_bytes(b->rq->layout.act);
+    double bytes =
+        (double)tokens * b->hq * b->rq->model->head_dim * rc_dtype_bytes(b->rq->layout.act);
     for (int j = 0; j < b->n; j++) {
         b->step = (uint16_t)j;
         for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)

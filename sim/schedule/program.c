@@ -75,8 +75,8 @@ static bool rehash(rc_program *p) {
     return true;
 }
 
-/* The index of a shape equal to *s, added when new. The calls of *s are the last in p->calls; they are
- * dropped again when an equal shape is there already. */
+/* The index of a shape equal to *s, added when new. The calls of *s are the last in p->calls; they
+ * are dropped again when an equal shape is there already. */
 static uint32_t intern(rc_program *p, const rc_shape *s) {
     if (2 * (p->shape_count + 1) > p->slot_count && !rehash(p)) {
         p->failed = true;
@@ -115,8 +115,12 @@ static uint32_t append(rc_builder *b, uint32_t gpu, rc_lane lane, const rc_shape
     if (p->failed)
         return RC_TASK_NONE;
     rc_task *t = &p->tasks[p->task_count];
-    *t = (rc_task){.shape = shape, .gpu = gpu, .layer = b->layer, .step = b->step,
-                   .lane = (uint8_t)lane, .peer = gpu};
+    *t = (rc_task){.shape = shape,
+                   .gpu = gpu,
+                   .layer = b->layer,
+                   .step = b->step,
+                   .lane = (uint8_t)lane,
+                   .peer = gpu};
     uint32_t id = (uint32_t)p->task_count++;
     if (lane < RC_LANE_COUNT)
         b->last[gpu * RC_LANE_COUNT + lane] = id;
@@ -126,8 +130,9 @@ static uint32_t append(rc_builder *b, uint32_t gpu, rc_lane lane, const rc_shape
 uint32_t rc_emit(rc_builder *b, uint32_t gpu, rc_lane lane, const rc_shape *s) {
     if (!b->rq->eager || lane == RC_LANE_HOST || lane == RC_LANE_NONE)
         return append(b, gpu, lane, s);
-    /* The launch goes before the task; its own shape must not disturb the calls of *s, which are the last
-     * in p->calls, so the task is interned first and the launch appended to the host lane after it. */
+    /* The launch goes before the task; its own shape must not disturb the calls of *s, which are
+     * the last in p->calls, so the task is interned first and the launch appended to the host lane
+     * after it. */
     uint32_t id = append(b, gpu, lane, s);
     rc_shape launch = rc_shape_of(RC_T_LAUNCH, RC_P_HOST);
     uint32_t host = append(b, gpu, RC_LANE_HOST, &launch);

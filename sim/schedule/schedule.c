@@ -7,8 +7,8 @@
 typedef struct schedule_entry {
     const char *name;
     void (*prefill)(rc_builder *b);
-    void (*decode)(rc_builder *b);    /* NULL: not a decode schedule */
-    bool ring;                        /* takes N > 1 */
+    void (*decode)(rc_builder *b); /* NULL: not a decode schedule */
+    bool ring;                     /* takes N > 1 */
 } schedule_entry;
 
 static const schedule_entry schedules[] = {
@@ -26,8 +26,9 @@ const char *const *rc_schedule_names(void) {
 
 const char *rc_part_name(rc_part p) {
     static const char *const names[RC_P_COUNT] = {
-        "norm",    "qkv",    "rotary", "attention", "merge",    "out",        "all-reduce", "gate-up",
-        "swiglu",  "down",   "lm-head", "send-recv", "all-to-all", "all-gather", "host"};
+        "norm",    "qkv",        "rotary",     "attention",  "merge",
+        "out",     "all-reduce", "gate-up",    "swiglu",     "down",
+        "lm-head", "send-recv",  "all-to-all", "all-gather", "host"};
     return p < RC_P_COUNT ? names[p] : "?";
 }
 
@@ -47,8 +48,8 @@ static rc_status find(const char *name, rc_phase phase, const schedule_entry **o
     }
     const char *near = rc_nearest(name, rc_schedule_names());
     return rc_fail(err, RC_E_INPUT,
-                   "unknown variant '%s'%s%s%s; expected pass-kv, pass-q, all-gather-kv or tp", name,
-                   near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+                   "unknown variant '%s'%s%s%s; expected pass-kv, pass-q, all-gather-kv or tp",
+                   name, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
 }
 
 static rc_status check(const schedule_entry *e, const rc_request *rq, rc_error *err) {
@@ -59,10 +60,12 @@ static rc_status check(const schedule_entry *e, const rc_request *rq, rc_error *
         return rc_fail(err, RC_E_INPUT, "a forward pass needs at least one sequence");
     for (size_t i = 0; i < rq->seq_count; i++) {
         if (rq->seqs[i].t < 1 || rq->seqs[i].p < 0)
-            return rc_fail(err, RC_E_INPUT, "sequence %zu: T must be at least 1 and P at least 0", i);
+            return rc_fail(err, RC_E_INPUT, "sequence %zu: T must be at least 1 and P at least 0",
+                           i);
         if (rq->phase == RC_DECODE && rq->seqs[i].t != 1)
-            return rc_fail(err, RC_E_INPUT, "sequence %zu: a decode step adds one token, found T = %lld",
-                           i, (long long)rq->seqs[i].t);
+            return rc_fail(err, RC_E_INPUT,
+                           "sequence %zu: a decode step adds one token, found T = %lld", i,
+                           (long long)rq->seqs[i].t);
         if (rq->phase == RC_PREFILL && rq->seqs[i].t < rq->layout.cp)
             return rc_fail(err, RC_E_INPUT,
                            "sequence %zu: T = %lld new tokens cannot be cut over cp %d ranks", i,
@@ -85,7 +88,8 @@ static void emit_layers(const schedule_entry *e, rc_builder *b) {
         rc_layer_head(b);
 }
 
-rc_status rc_schedule_build(const char *variant, const rc_request *rq, rc_program *out, rc_error *err) {
+rc_status rc_schedule_build(const char *variant, const rc_request *rq, rc_program *out,
+                            rc_error *err) {
     const schedule_entry *e = NULL;
     memset(out, 0, sizeof *out);
     RC_TRY(find(variant, rq->phase, &e, err));

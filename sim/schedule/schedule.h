@@ -1,17 +1,19 @@
 /* Schedules: what a forward pass does, op by op, with no number of seconds in it.
  *
- * A schedule turns a request (model, layout, phase, sequences) into an rc_program: tasks on the streams of
- * the GPUs it simulates, the order among them, and what each one multiplies, reads or sends. The forward
- * room asks the cost room how long each distinct shape takes and lets the engine say when.
+ * A schedule turns a request (model, layout, phase, sequences) into an rc_program: tasks on the
+ * streams of the GPUs it simulates, the order among them, and what each one multiplies, reads or
+ * sends. The forward room asks the cost room how long each distinct shape takes and lets the engine
+ * say when.
  *
- * A task's size lives in a shape, and equal shapes are stored once: a 126-layer program over 32 GPUs has
- * half a million tasks and about forty shapes, so costs are looked up forty times.
+ * A task's size lives in a shape, and equal shapes are stored once: a 126-layer program over 32
+ * GPUs has half a million tasks and about forty shapes, so costs are looked up forty times.
  *
  * Streams of a GPU: COMPUTE, COMM, HOST (in order each); messages of an all-to-all ride on none.
- * The host: in eager mode each GPU task is launched by a LAUNCH on its GPU's host stream, in issue order,
- * and starts no sooner than its launch ended; the host runs ahead until it synchronises. Each ring step
- * opens with a RING_STEP host task that waits for the GPU's earlier work (the synchronisation), then works,
- * then launches that step. In graph mode (decode) there are no host tasks.
+ * The host: in eager mode each GPU task is launched by a LAUNCH on its GPU's host stream, in issue
+ * order, and starts no sooner than its launch ended; the host runs ahead until it synchronises.
+ * Each ring step opens with a RING_STEP host task that waits for the GPU's earlier work (the
+ * synchronisation), then works, then launches that step. In graph mode (decode) there are no host
+ * tasks.
  *
  * One file a schedule; a new schedule is one file and one line in the table of schedule.c.
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -37,75 +39,103 @@ typedef enum rc_task_kind {
     RC_T_RING_STEP    /* host: work of one ring step; a = its KV segments: 1 new, 2 with cached */
 } rc_task_kind;
 
-typedef enum rc_part {   /* what a task is for: the rows of a breakdown */
-    RC_P_NORM, RC_P_QKV, RC_P_ROTARY, RC_P_ATTENTION, RC_P_MERGE, RC_P_OUT, RC_P_ALL_REDUCE,
-    RC_P_GATE_UP, RC_P_SWIGLU, RC_P_DOWN, RC_P_LM_HEAD, RC_P_SENDRECV, RC_P_ALL2ALL,
-    RC_P_ALL_GATHER, RC_P_HOST, RC_P_COUNT
+typedef enum rc_part { /* what a task is for: the rows of a breakdown */
+                       RC_P_NORM,
+                       RC_P_QKV,
+                       RC_P_ROTARY,
+                       RC_P_ATTENTION,
+                       RC_P_MERGE,
+                       RC_P_OUT,
+                       RC_P_ALL_REDUCE,
+                       RC_P_GATE_UP,
+                       RC_P_SWIGLU,
+                       RC_P_DOWN,
+                       RC_P_LM_HEAD,
+                       RC_P_SENDRECV,
+                       RC_P_ALL2ALL,
+                       RC_P_ALL_GATHER,
+                       RC_P_HOST,
+                       RC_P_COUNT
 } rc_part;
 const char *rc_part_name(rc_part p);
 bool rc_part_is_comm(rc_part p);
 
-typedef enum rc_lane { RC_LANE_COMPUTE, RC_LANE_COMM, RC_LANE_HOST, RC_LANE_COUNT,
-                       RC_LANE_NONE } rc_lane;
+typedef enum rc_lane {
+    RC_LANE_COMPUTE,
+    RC_LANE_COMM,
+    RC_LANE_HOST,
+    RC_LANE_COUNT,
+    RC_LANE_NONE
+} rc_lane;
 
 typedef struct rc_shape {
     rc_task_kind kind;
     rc_part part;
     rc_dtype dtype;
-    const char *op;               /* static string; NULL when the kind has none */
+    const char *op; /* static string; NULL when the kind has none */
     int64_t a, b, c;
     int hq, hkv;
     int ranks, nodes;
     double bytes;
-    uint32_t first_call, calls;   /* into program->calls */
+    uint32_t first_call, calls; /* into program->calls */
 } rc_shape;
 
 typedef struct rc_task {
     uint32_t shape;
-    uint32_t gpu;                 /* simulated GPU */
-    uint32_t peer;                /* MESSAGE: the receiving GPU */
-    uint32_t group;               /* COLLECTIVE: rendezvous id */
+    uint32_t gpu;   /* simulated GPU */
+    uint32_t peer;  /* MESSAGE: the receiving GPU */
+    uint32_t group; /* COLLECTIVE: rendezvous id */
     uint16_t layer;
-    uint16_t step;                /* ring step */
+    uint16_t step; /* ring step */
     uint8_t lane;
 } rc_task;
 
-typedef struct rc_dep { uint32_t task, before; } rc_dep;
+typedef struct rc_dep {
+    uint32_t task, before;
+} rc_dep;
 
 typedef struct rc_program {
-    rc_task *tasks;   size_t task_count, task_room;
-    rc_dep *deps;     size_t dep_count, dep_room;
-    rc_shape *shapes; size_t shape_count, shape_room;
-    rc_call *calls;   size_t call_count, call_room;
-    uint32_t *slots;  size_t slot_count;          /* interning table */
-    uint32_t gpus;                                /* simulated: cp x gpus_per_rank */
-    uint32_t gpus_per_rank;                       /* 1 (TP group folded) or tp */
+    rc_task *tasks;
+    size_t task_count, task_room;
+    rc_dep *deps;
+    size_t dep_count, dep_room;
+    rc_shape *shapes;
+    size_t shape_count, shape_room;
+    rc_call *calls;
+    size_t call_count, call_room;
+    uint32_t *slots;
+    size_t slot_count;      /* interning table */
+    uint32_t gpus;          /* simulated: cp x gpus_per_rank */
+    uint32_t gpus_per_rank; /* 1 (TP group folded) or tp */
     uint32_t groups;
     int head_dim;
     int layers;
-    bool failed;                                  /* out of memory while building */
+    bool failed; /* out of memory while building */
 } rc_program;
 
-typedef struct rc_sequence { int64_t t, p; } rc_sequence;   /* decode: t = 1 */
+typedef struct rc_sequence {
+    int64_t t, p;
+} rc_sequence; /* decode: t = 1 */
 
 typedef struct rc_request {
     const rc_model *model;
     rc_layout layout;
-    int nodes_per_rank;            /* nodes that one TP group spans (tp / gpus_per_node, at least 1) */
+    int nodes_per_rank; /* nodes that one TP group spans (tp / gpus_per_node, at least 1) */
     rc_phase phase;
     const rc_sequence *seqs;
     size_t seq_count;
-    int layers;                    /* layers to emit; 0: all of the model */
-    bool head;                     /* emit final norm and LM head */
-    bool unfold_tp;                /* every GPU of a TP group as events, else one stands for all */
-    bool eager;                    /* host launches; false: CUDA graph */
-    bool ring_host;                /* ring steps synchronise the host (eager only) */
-    bool serial_ring;              /* messages ride on the compute stream: nothing is overlapped */
+    int layers;       /* layers to emit; 0: all of the model */
+    bool head;        /* emit final norm and LM head */
+    bool unfold_tp;   /* every GPU of a TP group as events, else one stands for all */
+    bool eager;       /* host launches; false: CUDA graph */
+    bool ring_host;   /* ring steps synchronise the host (eager only) */
+    bool serial_ring; /* messages ride on the compute stream: nothing is overlapped */
 } rc_request;
 
 /* variant: "pass-kv", "pass-q", "all-gather-kv", "tp"; decode takes "pass-q" and "tp".
  * The caller frees with rc_program_free. */
-rc_status rc_schedule_build(const char *variant, const rc_request *rq, rc_program *out, rc_error *err);
+rc_status rc_schedule_build(const char *variant, const rc_request *rq, rc_program *out,
+                            rc_error *err);
 void rc_program_free(rc_program *p);
 /* NULL-terminated names. */
 const char *const *rc_schedule_names(void);
@@ -113,7 +143,7 @@ const char *const *rc_schedule_names(void);
 /* What can be worked out by hand, summed over one GPU of CP rank `rank`. */
 typedef struct rc_counts {
     double gemm_flops, attention_flops, sent_bytes, all_reduce_bytes;
-    int64_t entries;               /* score entries per head */
+    int64_t entries; /* score entries per head */
     int messages, attention_launches, collectives;
 } rc_counts;
 rc_counts rc_program_counts(const rc_program *p, uint32_t gpu);

@@ -1,7 +1,7 @@
-/* Load-balanced sharding (paper section 3.5.1, Fig. 1-2): the T new tokens of a sequence are cut into 2N
- * chunks and rank i owns chunks i and 2N-1-i, so that under a causal mask every rank has the same work in
- * every ring step. Cached tokens are spread evenly. When 2N does not divide T the first T mod 2N chunks
- * are one token longer.
+/* Load-balanced sharding (paper section 3.5.1, Fig. 1-2): the T new tokens of a sequence are cut
+ * into 2N chunks and rank i owns chunks i and 2N-1-i, so that under a causal mask every rank has
+ * the same work in every ring step. Cached tokens are spread evenly. When 2N does not divide T the
+ * first T mod 2N chunks are one token longer.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_SCHEDULE_SHARD_H
@@ -25,8 +25,8 @@ int64_t rc_shard_entries(int64_t t, int64_t p, int n, int q, int s);
  * rectangle or one bottom-right causal call; together they hold exactly rc_shard_entries entries.
  *   s == q  one causal call: own tokens over own cached + own tokens
  *   s <  q  one full call: all own tokens over the cached keys and the first chunk of s
- *   s >  q  own first chunk over the cached keys of s (when there are any), own second chunk over the
- *           cached keys and both chunks of s */
+ *   s >  q  own first chunk over the cached keys of s (when there are any), own second chunk over
+ * the cached keys and both chunks of s */
 typedef struct rc_call {
     int64_t tq, tk;
     int causal;

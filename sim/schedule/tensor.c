@@ -1,6 +1,5 @@
-/* Tensor parallel alone, over one node or several: N = 1, attention is local, and the all-reduces of
- * layer.c span the nodes of the group.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+/* Tensor parallel alone, over one node or several: N = 1, attention is local, and the all-reduces
+ * of layer.c span the nodes of the group. SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/schedule/builder.h"
 
 void rc_attention_local(rc_builder *b) {

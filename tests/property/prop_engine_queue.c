@@ -27,7 +27,8 @@ typedef struct world {
     size_t n_dead;
     uint64_t order, next_arg, last_arg, fired;
     rc_time last_time;
-    int spread; /* times lie within 2^spread of now */
+    int spread;  /* times lie within 2^spread of now */
+    size_t most; /* no more are scheduled than this, but for bursts */
 } world;
 
 static rc_time some_time(world *w) {
@@ -41,7 +42,7 @@ static rc_time some_time(world *w) {
 static void on_fire(void *ctx, uint64_t arg, rc_time now);
 
 static void schedule(world *w) {
-    if (w->n == MOST)
+    if (w->n >= w->most)
         return;
     rc_time t = some_time(w);
     rc_event h = rc_eventq_at(w->q, t, on_fire, w, w->next_arg);
@@ -166,6 +167,8 @@ static bool drive(world *w) {
         PROP_CHECK(c, rc_eventq_size(w->q) == w->n, "size %zu, expected %zu", rc_eventq_size(w->q),
                    w->n);
         PROP_CHECK(c, w->q->stale <= w->q->max_stale, "%u stale keys", w->q->stale);
+        PROP_CHECK(c, !w->q->in_few || (w->n <= RC_FEW && w->q->stale == 0), "%zu are not few",
+                   w->n);
     }
     for (size_t left = 0; w->n > 0 && left < 20000; left++)
         if (!one_step(w))
@@ -174,15 +177,30 @@ static bool drive(world *w) {
     return true;
 }
 
-static bool queue_is_a_sorted_list(prop_case *c) {
+static bool is_a_sorted_list(prop_case *c, size_t most) {
     world *w = calloc(1, sizeof *w);
     w->c = c;
     w->q = rc_eventq_create(1);
     w->spread = (int)prop_range(c, 0, 44);
+    w->most = most;
     bool ok = drive(w);
     rc_eventq_destroy(w->q);
     free(w);
     return ok;
+}
+
+static bool queue_is_a_sorted_list(prop_case *c) {
+    return is_a_sorted_list(c, MOST);
+}
+
+/* About as many events as few holds, so that they are moved to the run and back. */
+static bool few_are_a_sorted_list(prop_case *c) {
+    return is_a_sorted_list(c, (size_t)prop_range(c, 1, 2 * RC_FEW));
+}
+
+static void test_few(void **state) {
+    (void)state;
+    assert_true(prop_run("few_are_a_sorted_list", few_are_a_sorted_list, 200));
 }
 
 static void test_queue(void **state) {
@@ -191,6 +209,6 @@ static void test_queue(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_queue)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_queue), cmocka_unit_test(test_few)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

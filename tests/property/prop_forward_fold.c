@@ -1,5 +1,5 @@
-/* Folding is exact: a pass simulated for a few layers of one GPU a rank takes as many ticks as one with every
- * layer and every GPU, whatever the costs, the host, slow ranks and links, and overlap.
+/* Folding is exact: a pass simulated for a few layers of one GPU a rank takes as many ticks as one
+ * with every layer and every GPU, whatever the costs, the host, slow ranks and links, and overlap.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,9 +23,9 @@ static bool compare(prop_case *c, const fake_pass *f) {
     if (!pass(c, s, false, &folded) || !pass(c, s, true, &all))
         return false;
     PROP_CHECK(c, folded.ticks == all.ticks,
-               "%s N %d tp %d eager %d layers %d (%d simulated): %ld folded, %ld unfolded", s->variant,
-               s->layout.cp, s->layout.tp, s->eager, s->model->layers, folded.layers_simulated,
-               (long)folded.ticks, (long)all.ticks);
+               "%s N %d tp %d eager %d layers %d (%d simulated): %ld folded, %ld unfolded",
+               s->variant, s->layout.cp, s->layout.tp, s->eager, s->model->layers,
+               folded.layers_simulated, (long)folded.ticks, (long)all.ticks);
     PROP_CHECK(c, all.layers_simulated == s->model->layers, "%d layers", all.layers_simulated);
     PROP_CHECK(c, all.gpus == (uint32_t)(s->layout.tp * s->layout.cp), "%u GPUs", all.gpus);
     PROP_CHECK(c, folded.gpus == (uint32_t)s->layout.cp, "%u GPUs folded", folded.gpus);
@@ -38,9 +38,9 @@ static bool folded_is_unfolded(prop_case *c) {
     return compare(c, &f);
 }
 
-/* One GPU whose host takes a little less than it does for a layer, so that it gets ahead slowly: layers shorten
- * for a while, and the head, whose norm has one row and is short, may wait for its launches when the layers no
- * longer do. */
+/* One GPU whose host takes a little less than it does for a layer, so that it gets ahead slowly:
+ * layers shorten for a while, and the head, whose norm has one row and is short, may wait for its
+ * launches when the layers no longer do. */
 static bool folded_with_a_close_host(prop_case *c) {
     fake_pass f;
     fake_draw(c, "tp", 24, 40, &f);
@@ -55,9 +55,11 @@ static bool folded_with_a_close_host(prop_case *c) {
     f.costs.fixed[FAKE_ELEMENTWISE] = 0;
     f.costs.slope[FAKE_ELEMENTWISE] = 1;
     f.costs.fixed[FAKE_GEMM] = prop_range(c, 0, 2 * launch);
-    /* nine launches: four GEMMs, two norms, rotary, SwiGLU, and an attention that takes what is left */
+    /* nine launches: four GEMMs, two norms, rotary, SwiGLU, and an attention that takes what is
+     * left */
     int64_t t = f.x.seqs[0].t;
-    int64_t others = 4 * f.costs.fixed[FAKE_GEMM] + 2 * (t * m->hidden / 64) + t * 1001 / 64 + t * m->ffn / 64;
+    int64_t others =
+        4 * f.costs.fixed[FAKE_GEMM] + 2 * (t * m->hidden / 64) + t * 1001 / 64 + t * m->ffn / 64;
     f.costs.fixed[FAKE_ATTENTION] = 9 * launch + spare - others;
     return f.costs.fixed[FAKE_ATTENTION] < 0 || compare(c, &f);
 }
@@ -65,7 +67,11 @@ static bool folded_with_a_close_host(prop_case *c) {
 /* Ranks and links that differ: the ring settles in some layers, or is simulated whole. */
 static bool folded_with_unequal_ranks(prop_case *c) {
     fake_pass f;
-    fake_draw(c, prop_one_in(c, 3) ? "pass-q" : prop_one_in(c, 2) ? "pass-kv" : "all-gather-kv", 12, 24, &f);
+    fake_draw(c,
+              prop_one_in(c, 3)   ? "pass-q"
+              : prop_one_in(c, 2) ? "pass-kv"
+                                  : "all-gather-kv",
+              12, 24, &f);
     rc_what_if *w = &f.spec.what_if;
     if (prop_one_in(c, 2)) {
         w->slow_rank = (int)prop_below(c, (uint64_t)f.spec.layout.cp);
@@ -82,8 +88,9 @@ static bool folded_with_unequal_ranks(prop_case *c) {
     return compare(c, &f);
 }
 
-/* A pass of ranks with the same work settles at once: folding does happen. (Ranks with unequal shares take
- * turns at waiting for each other: their layers repeat after N, and all are simulated.) */
+/* A pass of ranks with the same work settles at once: folding does happen. (Ranks with unequal
+ * shares take turns at waiting for each other: their layers repeat after N, and all are simulated.)
+ */
 static bool few_layers_are_simulated(prop_case *c) {
     fake_pass f;
     rc_forward out;

@@ -1,5 +1,5 @@
-/* What a forward pass reports: the breakdown sums to the time, communication is exposed or hidden, the interval
- * is reproducible, and more work or less bandwidth is never faster.
+/* What a forward pass reports: the breakdown sums to the time, communication is exposed or hidden,
+ * the interval is reproducible, and more work or less bandwidth is never faster.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,13 +32,15 @@ static bool breakdown_sums_to_time(prop_case *c) {
         return false;
     double critical = 0.0, basis = 0.0, exposed = 0.0;
     for (int i = 0; i < RC_P_COUNT; i++) {
-        PROP_CHECK(c, r.critical[i] >= 0.0 && r.busy[i] >= 0.0, "%s is negative", rc_part_name((rc_part)i));
+        PROP_CHECK(c, r.critical[i] >= 0.0 && r.busy[i] >= 0.0, "%s is negative",
+                   rc_part_name((rc_part)i));
         critical += r.critical[i];
         exposed += rc_part_is_comm((rc_part)i) ? r.critical[i] : 0.0;
     }
     for (int i = 0; i < RC_BASIS_COUNT; i++)
         basis += r.basis[i];
-    PROP_CHECK(c, near(r.time, (double)r.ticks / RC_PS_PER_S), "%g s, %ld ticks", r.time, (long)r.ticks);
+    PROP_CHECK(c, near(r.time, (double)r.ticks / RC_PS_PER_S), "%g s, %ld ticks", r.time,
+               (long)r.ticks);
     PROP_CHECK(c, near(critical, r.time), "%s N %d: parts sum to %g of %g s", f.spec.variant,
                f.spec.layout.cp, critical, r.time);
     PROP_CHECK(c, r.ticks == 0 || near(basis, 1.0), "shares sum to %g", basis);
@@ -55,12 +57,12 @@ static bool one_rank_is_all_critical(prop_case *c) {
     if (!pass(c, &f, &r))
         return false;
     for (int i = 0; i < RC_P_COUNT; i++)
-        PROP_CHECK(c, near(r.critical[i], r.busy[i]), "%s: critical %g, busy %g", rc_part_name((rc_part)i),
-                   r.critical[i], r.busy[i]);
+        PROP_CHECK(c, near(r.critical[i], r.busy[i]), "%s: critical %g, busy %g",
+                   rc_part_name((rc_part)i), r.critical[i], r.busy[i]);
     PROP_CHECK(c, near(r.exposed_comm, r.busy[RC_P_ALL_REDUCE]) && r.hidden_comm <= 1e-9 * r.time,
                "exposed %g, hidden %g", r.exposed_comm, r.hidden_comm);
-    PROP_CHECK(c, near(r.ring.attn_op * f.x.model.layers, r.busy[RC_P_ATTENTION]), "attention %g a layer, %g",
-               r.ring.attn_op, r.busy[RC_P_ATTENTION]);
+    PROP_CHECK(c, near(r.ring.attn_op * f.x.model.layers, r.busy[RC_P_ATTENTION]),
+               "attention %g a layer, %g", r.ring.attn_op, r.busy[RC_P_ATTENTION]);
     return true;
 }
 
@@ -75,11 +77,11 @@ static bool comm_is_exposed_or_hidden(prop_case *c) {
     if (!pass(c, &f, &r))
         return false;
     double busy = r.busy[RC_P_ALL_REDUCE] + r.busy[RC_P_SENDRECV] + r.busy[RC_P_ALL_GATHER];
-    PROP_CHECK(c, near(r.exposed_comm + r.hidden_comm, busy), "%g exposed, %g hidden of %g", r.exposed_comm,
-               r.hidden_comm, busy);
+    PROP_CHECK(c, near(r.exposed_comm + r.hidden_comm, busy), "%g exposed, %g hidden of %g",
+               r.exposed_comm, r.hidden_comm, busy);
     PROP_CHECK(c, f.spec.eager || near(r.critical[RC_P_ALL_REDUCE], r.busy[RC_P_ALL_REDUCE]),
-               "all-reduces are never hidden but behind a host: %g of %g", r.critical[RC_P_ALL_REDUCE],
-               r.busy[RC_P_ALL_REDUCE]);
+               "all-reduces are never hidden but behind a host: %g of %g",
+               r.critical[RC_P_ALL_REDUCE], r.busy[RC_P_ALL_REDUCE]);
     return true;
 }
 
@@ -95,11 +97,12 @@ static bool folded_busy_is_unfolded_busy(prop_case *c) {
     if (!pass(c, &f, &all))
         return false;
     for (int i = 0; i < RC_P_COUNT; i++)
-        if (i != RC_P_ALL2ALL) /* its messages share links: an uneven first layer may take a little longer */
+        if (i != RC_P_ALL2ALL) /* its messages share links: an uneven first layer may take a little
+                                  longer */
             PROP_CHECK(c, near(folded.busy[i], all.busy[i]), "%s: %g folded, %g unfolded",
                        rc_part_name((rc_part)i), folded.busy[i], all.busy[i]);
-    PROP_CHECK(c, near(folded.gemm_flops, all.gemm_flops), "%g folded, %g unfolded", folded.gemm_flops,
-               all.gemm_flops);
+    PROP_CHECK(c, near(folded.gemm_flops, all.gemm_flops), "%g folded, %g unfolded",
+               folded.gemm_flops, all.gemm_flops);
     PROP_CHECK(c, near(folded.attention_flops, all.attention_flops), "%g folded, %g unfolded",
                folded.attention_flops, all.attention_flops);
     PROP_CHECK(c, near(folded.mfu, all.mfu), "%g folded, %g unfolded", folded.mfu, all.mfu);
@@ -125,8 +128,8 @@ static bool draws_are_reproducible(prop_case *c) {
     PROP_CHECK(c, memcmp(&a, &b, sizeof a) == 0, "two runs of one seed differ");
     PROP_CHECK(c, a.ticks == other.ticks, "the seed moves the time itself");
     PROP_CHECK(c, a.p5 != other.p5 && a.p95 != other.p95, "the seed changes nothing");
-    PROP_CHECK(c, a.p5 < a.p95 && a.p5 > 0.5 * a.time && a.p95 < 2.0 * a.time, "p5 %g, time %g, p95 %g", a.p5,
-               a.time, a.p95);
+    PROP_CHECK(c, a.p5 < a.p95 && a.p5 > 0.5 * a.time && a.p95 < 2.0 * a.time,
+               "p5 %g, time %g, p95 %g", a.p5, a.time, a.p95);
     return true;
 }
 
@@ -139,11 +142,13 @@ static bool no_spread_no_interval(prop_case *c) {
     f.costs.basis = prop_one_in(c, 2) ? RC_MEASURED : RC_TRANSFERRED;
     if (!pass(c, &f, &r))
         return false;
-    PROP_CHECK(c, near(r.p5, r.time) && near(r.p95, r.time), "p5 %g, time %g, p95 %g", r.p5, r.time, r.p95);
+    PROP_CHECK(c, near(r.p5, r.time) && near(r.p95, r.time), "p5 %g, time %g, p95 %g", r.p5, r.time,
+               r.p95);
     return true;
 }
 
-/* What was carried over from another machine has the spread of the transfer; what was measured has not. */
+/* What was carried over from another machine has the spread of the transfer; what was measured has
+ * not. */
 static bool transfer_spreads_what_it_carries(prop_case *c) {
     fake_pass f;
     rc_forward r;
@@ -155,17 +160,18 @@ static bool transfer_spreads_what_it_carries(prop_case *c) {
         f.costs.fixed[i] += 100;
     if (!pass(c, &f, &r))
         return false;
-    PROP_CHECK(c, near(r.p5, r.time) && near(r.p95, r.time), "measured: p5 %g, time %g, p95 %g", r.p5, r.time,
-               r.p95);
+    PROP_CHECK(c, near(r.p5, r.time) && near(r.p95, r.time), "measured: p5 %g, time %g, p95 %g",
+               r.p5, r.time, r.p95);
     f.costs.basis = RC_TRANSFERRED;
     if (!pass(c, &f, &r))
         return false;
-    PROP_CHECK(c, r.p5 < 0.98 * r.time && r.p95 > 1.02 * r.time, "p5 %g, time %g, p95 %g", r.p5, r.time, r.p95);
+    PROP_CHECK(c, r.p5 < 0.98 * r.time && r.p95 > 1.02 * r.time, "p5 %g, time %g, p95 %g", r.p5,
+               r.time, r.p95);
     return true;
 }
 
-/* A slow network has a long latency and a low rate, together: a ring that waits for its messages, half of
- * whose time is latency, moves as they do. */
+/* A slow network has a long latency and a low rate, together: a ring that waits for its messages,
+ * half of whose time is latency, moves as they do. */
 static bool latency_and_rate_move_together(prop_case *c) {
     fake_pass f;
     rc_forward r;
@@ -182,11 +188,14 @@ static bool latency_and_rate_move_together(prop_case *c) {
     f.costs.peer_rate = 1e12;
     int64_t n = f.spec.layout.cp, tp = f.spec.layout.tp;
     int64_t kv = f.x.model.kv_heads > tp ? f.x.model.kv_heads / tp : 1;
-    f.costs.latency = (rc_ceil_div(f.x.seqs[0].t, n) + rc_ceil_div(f.x.seqs[0].p, n)) * 4 * kv * 128;
+    f.costs.latency =
+        (rc_ceil_div(f.x.seqs[0].t, n) + rc_ceil_div(f.x.seqs[0].p, n)) * 4 * kv * 128;
     if (!pass(c, &f, &r))
         return false;
-    PROP_CHECK(c, r.ticks == 2 * f.costs.latency * (n - 1) * f.x.model.layers, "%ld ticks", (long)r.ticks);
-    PROP_CHECK(c, r.p5 < 0.9 * r.time && r.p95 > 1.1 * r.time, "p5 %g, time %g, p95 %g", r.p5, r.time, r.p95);
+    PROP_CHECK(c, r.ticks == 2 * f.costs.latency * (n - 1) * f.x.model.layers, "%ld ticks",
+               (long)r.ticks);
+    PROP_CHECK(c, r.p5 < 0.9 * r.time && r.p95 > 1.1 * r.time, "p5 %g, time %g, p95 %g", r.p5,
+               r.time, r.p95);
     return true;
 }
 
@@ -208,7 +217,8 @@ static bool fitted_parameters_are_drawn(prop_case *c) {
         f.costs.slope[i] = 0;
     if (!pass(c, &f, &r))
         return false;
-    PROP_CHECK(c, r.p5 < 0.95 * r.time && r.p95 > 1.05 * r.time, "p5 %g, time %g, p95 %g", r.p5, r.time, r.p95);
+    PROP_CHECK(c, r.p5 < 0.95 * r.time && r.p95 > 1.05 * r.time, "p5 %g, time %g, p95 %g", r.p5,
+               r.time, r.p95);
     PROP_CHECK(c, near(m->launch, 1e-8), "the machine was changed");
     return true;
 }
@@ -311,8 +321,9 @@ static void test_slow(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_breakdown), cmocka_unit_test(test_comm),      cmocka_unit_test(test_folded),
-        cmocka_unit_test(test_interval),  cmocka_unit_test(test_tokens),    cmocka_unit_test(test_bandwidth),
+        cmocka_unit_test(test_breakdown), cmocka_unit_test(test_comm),
+        cmocka_unit_test(test_folded),    cmocka_unit_test(test_interval),
+        cmocka_unit_test(test_tokens),    cmocka_unit_test(test_bandwidth),
         cmocka_unit_test(test_slow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

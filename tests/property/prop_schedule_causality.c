@@ -1,9 +1,11 @@
-/* Causality: programs played with random times, every op its own, so that ranks drift apart as far as the
- * dependencies let them. What an op reads must have arrived, and what a message overwrites must have been read.
+/* Causality: programs played with random times, every op its own, so that ranks drift apart as far
+ * as the dependencies let them. What an op reads must have arrived, and what a message overwrites
+ * must have been read.
  *
- * Buffers: a rank has two message buffers, one that it attends to and hands on while the other receives; so
- * what arrives in step j overwrites what was read in step j-1. An all-gather has a place for each rank's KV,
- * read by the attention at the end of the layer and by the messages that hand it on.
+ * Buffers: a rank has two message buffers, one that it attends to and hands on while the other
+ * receives; so what arrives in step j overwrites what was read in step j-1. An all-gather has a
+ * place for each rank's KV, read by the attention at the end of the layer and by the messages that
+ * hand it on.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <setjmp.h>
@@ -20,10 +22,10 @@ typedef struct played {
     rc_program p;
     programs_index at;
     rc_sim *sim;
-    uint64_t seed;      /* of the times */
-    uint32_t slow;      /* a GPU and how often its times are taken; UINT32_MAX: none */
+    uint64_t seed; /* of the times */
+    uint32_t slow; /* a GPU and how often its times are taken; UINT32_MAX: none */
     rc_time times;
-    rc_time scale[4];   /* longest of: other compute, attention, messages, host */
+    rc_time scale[4]; /* longest of: other compute, attention, messages, host */
 } played;
 
 static uint64_t scramble(uint64_t z) {
@@ -36,7 +38,10 @@ static uint64_t scramble(uint64_t z) {
 static rc_time random_ticks(void *ctx, const rc_program *p, size_t task) {
     const played *r = ctx;
     const rc_shape *s = programs_shape(p, task);
-    int kind = s->kind == RC_T_MESSAGE ? 2 : s->part == RC_P_HOST ? 3 : s->part == RC_P_ATTENTION ? 1 : 0;
+    int kind = s->kind == RC_T_MESSAGE     ? 2
+               : s->part == RC_P_HOST      ? 3
+               : s->part == RC_P_ATTENTION ? 1
+                                           : 0;
     uint64_t draw = scramble(r->seed + task * 0x9e3779b97f4a7c15u);
     rc_time ticks = s->kind == RC_T_MARK ? 0 : (rc_time)(draw % (uint64_t)(r->scale[kind] + 1));
     return p->tasks[task].gpu == r->slow ? ticks * r->times : ticks;
@@ -61,7 +66,8 @@ static bool play(prop_case *c, const char *variant, rc_phase phase, played *r) {
     r->times = prop_range(c, 1, 20);
     for (int i = 0; i < 4; i++)
         r->scale[i] = prop_one_in(c, 3) ? 5 : 1000;
-    PROP_CHECK(c, rc_schedule_build(r->x.variant, &r->x.rq, &r->p, &err) == RC_OK, "%.300s", err.msg);
+    PROP_CHECK(c, rc_schedule_build(r->x.variant, &r->x.rq, &r->p, &err) == RC_OK, "%.300s",
+               err.msg);
     PROP_CHECK(c, programs_index_of(&r->p, r->x.rq.layout.cp, &r->at), "no memory");
     r->sim = programs_play(&r->p, random_ticks, r, false);
     PROP_CHECK(c, r->sim != NULL, "%s did not run", r->x.variant);
@@ -97,30 +103,33 @@ static uint32_t along(const played *r, uint32_t gpu, int ahead) {
 
 /* ---- payloads ---- */
 
-/* What left `steps` ranks back has come to `gpu` hop by hop: no hop starts before the payload is there.
- * Returns when it arrived. */
-static bool payload_came(prop_case *c, const played *r, uint32_t gpu, int layer, int steps, rc_time *came) {
+/* What left `steps` ranks back has come to `gpu` hop by hop: no hop starts before the payload is
+ * there. Returns when it arrived. */
+static bool payload_came(prop_case *c, const played *r, uint32_t gpu, int layer, int steps,
+                         rc_time *came) {
     *came = end_of(r, ready(r, along(r, gpu, -steps), layer));
     for (int h = 0; h < steps; h++) {
         rc_id hop = message(r, along(r, gpu, h - steps), layer, h);
         PROP_CHECK(c, hop != RC_NONE && r->p.tasks[hop].peer == along(r, gpu, h + 1 - steps),
                    "%s layer %d: hop %d of %d to GPU %u", r->x.variant, layer, h, steps, gpu);
-        PROP_CHECK(c, start_of(r, hop) >= *came, "%s layer %d: hop %d to GPU %u at %ld, payload at %ld",
-                   r->x.variant, layer, h, gpu, (long)start_of(r, hop), (long)*came);
+        PROP_CHECK(c, start_of(r, hop) >= *came,
+                   "%s layer %d: hop %d to GPU %u at %ld, payload at %ld", r->x.variant, layer, h,
+                   gpu, (long)start_of(r, hop), (long)*came);
         *came = end_of(r, hop);
     }
     return true;
 }
 
-static bool attention_reads_what_came(prop_case *c, const played *r, uint32_t gpu, int layer, int step,
-                                      int steps) {
+static bool attention_reads_what_came(prop_case *c, const played *r, uint32_t gpu, int layer,
+                                      int step, int steps) {
     rc_time came;
     rc_id a = attention(r, gpu, layer, step);
     PROP_CHECK(c, a != RC_NONE, "no attention of GPU %u, layer %d, step %d", gpu, layer, step);
     if (!payload_came(c, r, gpu, layer, steps, &came))
         return false;
-    PROP_CHECK(c, start_of(r, a) >= came, "%s layer %d: step %d of GPU %u at %ld, what it reads at %ld",
-               r->x.variant, layer, step, gpu, (long)start_of(r, a), (long)came);
+    PROP_CHECK(c, start_of(r, a) >= came,
+               "%s layer %d: step %d of GPU %u at %ld, what it reads at %ld", r->x.variant, layer,
+               step, gpu, (long)start_of(r, a), (long)came);
     PROP_CHECK(c, start_of(r, a) >= end_of(r, ready(r, gpu, layer)), "before its own Q, K and V");
     return true;
 }
@@ -128,7 +137,8 @@ static bool attention_reads_what_came(prop_case *c, const played *r, uint32_t gp
 static bool ring_reads_what_came(prop_case *c) {
     played r;
     bool decode = prop_one_in(c, 4);
-    if (!play(c, decode || prop_one_in(c, 2) ? "pass-q" : "pass-kv", decode ? RC_DECODE : RC_PREFILL, &r))
+    if (!play(c, decode || prop_one_in(c, 2) ? "pass-q" : "pass-kv",
+              decode ? RC_DECODE : RC_PREFILL, &r))
         return false;
     for (uint32_t g = 0; g < r.p.gpus; g++)
         for (int l = 0; l < r.p.layers; l++)
@@ -158,9 +168,11 @@ static bool gathered_attention_reads_what_came(prop_case *c) {
 static bool was_read(prop_case *c, const played *r, uint32_t gpu, int layer, int step, rc_time at) {
     rc_time attended = end_of(r, attention(r, gpu, layer, step));
     rc_time sent = end_of(r, message(r, gpu, layer, step));
-    PROP_CHECK(c, at >= attended, "%s layer %d: GPU %u's buffer is overwritten at %ld, step %d attends to %ld",
+    PROP_CHECK(c, at >= attended,
+               "%s layer %d: GPU %u's buffer is overwritten at %ld, step %d attends to %ld",
                r->x.variant, layer, gpu, (long)at, step, (long)attended);
-    PROP_CHECK(c, at >= sent, "%s layer %d: GPU %u's buffer is overwritten at %ld, step %d sends it to %ld",
+    PROP_CHECK(c, at >= sent,
+               "%s layer %d: GPU %u's buffer is overwritten at %ld, step %d sends it to %ld",
                r->x.variant, layer, gpu, (long)at, step, (long)sent);
     return true;
 }
@@ -168,7 +180,8 @@ static bool was_read(prop_case *c, const played *r, uint32_t gpu, int layer, int
 static bool ring_overwrites_what_was_read(prop_case *c) {
     played r;
     bool decode = prop_one_in(c, 4);
-    if (!play(c, decode || prop_one_in(c, 2) ? "pass-q" : "pass-kv", decode ? RC_DECODE : RC_PREFILL, &r))
+    if (!play(c, decode || prop_one_in(c, 2) ? "pass-q" : "pass-kv",
+              decode ? RC_DECODE : RC_PREFILL, &r))
         return false;
     int n = r.x.rq.layout.cp;
     for (uint32_t g = 0; g < r.p.gpus; g++) {
@@ -187,8 +200,8 @@ static bool ring_overwrites_what_was_read(prop_case *c) {
     return true;
 }
 
-/* What arrives in step j of a layer takes the place of the same rank's KV of the layer before, which was sent
- * on in step j + 1. */
+/* What arrives in step j of a layer takes the place of the same rank's KV of the layer before,
+ * which was sent on in step j + 1. */
 static bool gather_overwrites_what_was_read(prop_case *c) {
     played r;
     if (!play(c, "all-gather-kv", RC_PREFILL, &r))
@@ -268,9 +281,10 @@ static bool outputs_return_in_order(prop_case *c) {
                            "GPU %u sends LSE before the outputs are through", t->gpu);
         }
         for (uint32_t g = 0; g < r.p.gpus; g++)
-            PROP_CHECK(c, r.x.rq.layout.cp == 1 || (w[g].merge >= w[g].outputs && w[g].merge >= w[g].lse),
-                       "GPU %u merges at %ld, outputs come until %ld, LSE until %ld", g, (long)w[g].merge,
-                       (long)w[g].outputs, (long)w[g].lse);
+            PROP_CHECK(
+                c, r.x.rq.layout.cp == 1 || (w[g].merge >= w[g].outputs && w[g].merge >= w[g].lse),
+                "GPU %u merges at %ld, outputs come until %ld, LSE until %ld", g, (long)w[g].merge,
+                (long)w[g].outputs, (long)w[g].lse);
     }
     put_away(&r);
     return true;
@@ -278,8 +292,9 @@ static bool outputs_return_in_order(prop_case *c) {
 
 /* ---- launches ---- */
 
-/* Every op on a GPU's stream waits for its own launch: the host's launches and the ops of a GPU pair off in
- * order of issue. The host does nothing of a later ring step before the earlier one is through. */
+/* Every op on a GPU's stream waits for its own launch: the host's launches and the ops of a GPU
+ * pair off in order of issue. The host does nothing of a later ring step before the earlier one is
+ * through. */
 static bool ops_wait_for_launches(prop_case *c) {
     played r;
     if (!play(c, NULL, prop_one_in(c, 4) ? RC_DECODE : RC_PREFILL, &r))
@@ -293,8 +308,8 @@ static bool ops_wait_for_launches(prop_case *c) {
                 continue;
             rc_time at = start_of(&r, (rc_id)i);
             if (programs_shape(&r.p, i)->kind == RC_T_RING_STEP)
-                PROP_CHECK(c, at >= device, "GPU %u works for a ring step at %ld, busy until %ld", g, (long)at,
-                           (long)device);
+                PROP_CHECK(c, at >= device, "GPU %u works for a ring step at %ld, busy until %ld",
+                           g, (long)at, (long)device);
             if (t->lane != RC_LANE_COMPUTE && t->lane != RC_LANE_COMM)
                 continue;
             launch = launch > i ? launch : i + 1;
@@ -302,7 +317,8 @@ static bool ops_wait_for_launches(prop_case *c) {
                                                programs_shape(&r.p, launch)->kind != RC_T_LAUNCH))
                 launch++;
             PROP_CHECK(c, launch < r.p.task_count, "task %zu has no launch", i);
-            PROP_CHECK(c, at >= end_of(&r, (rc_id)launch), "task %zu of GPU %u starts before its launch", i, g);
+            PROP_CHECK(c, at >= end_of(&r, (rc_id)launch),
+                       "task %zu of GPU %u starts before its launch", i, g);
             launch++;
             device = end_of(&r, (rc_id)i) > device ? end_of(&r, (rc_id)i) : device;
         }
@@ -313,8 +329,8 @@ static bool ops_wait_for_launches(prop_case *c) {
 
 /* ---- a slow rank ---- */
 
-/* Slowing one rank's compute makes nobody faster; in the end every rank has waited for its last QKV; and it
- * is no slower than if all ranks were as slow. */
+/* Slowing one rank's compute makes nobody faster; in the end every rank has waited for its last
+ * QKV; and it is no slower than if all ranks were as slow. */
 static bool a_slow_rank_makes_everyone_wait(prop_case *c) {
     played r;
     if (!play(c, prop_one_in(c, 2) ? "pass-kv" : "all-gather-kv", RC_PREFILL, &r))
@@ -338,8 +354,8 @@ static bool a_slow_rank_makes_everyone_wait(prop_case *c) {
             if (a != RC_NONE && rc_sim_op_start(uneven, a) > last)
                 last = rc_sim_op_start(uneven, a);
         }
-        PROP_CHECK(c, last >= sent, "GPU %u is through at %ld, GPU %u had no KV until %ld", g, (long)last,
-                   r.slow, (long)sent);
+        PROP_CHECK(c, last >= sent, "GPU %u is through at %ld, GPU %u had no KV until %ld", g,
+                   (long)last, r.slow, (long)sent);
     }
     rc_sim_destroy(even);
     rc_sim_destroy(uneven);
@@ -350,7 +366,8 @@ static bool a_slow_rank_makes_everyone_wait(prop_case *c) {
 static void test_payloads(void **state) {
     (void)state;
     assert_true(prop_run("ring_reads_what_came", ring_reads_what_came, 20));
-    assert_true(prop_run("gathered_attention_reads_what_came", gathered_attention_reads_what_came, 20));
+    assert_true(
+        prop_run("gathered_attention_reads_what_came", gathered_attention_reads_what_came, 20));
 }
 
 static void test_ring_buffers(void **state) {
@@ -380,9 +397,9 @@ static void test_slow_rank(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_payloads), cmocka_unit_test(test_ring_buffers),
+        cmocka_unit_test(test_payloads),       cmocka_unit_test(test_ring_buffers),
         cmocka_unit_test(test_gather_buffers), cmocka_unit_test(test_way_back),
-        cmocka_unit_test(test_launches), cmocka_unit_test(test_slow_rank),
+        cmocka_unit_test(test_launches),       cmocka_unit_test(test_slow_rank),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
-/* Counts of random programs against formulas over the whole request: FLOPs and score entries of a rank, bytes
- * per link, messages, all-reduces, launches.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+/* Counts of random programs against formulas over the whole request: FLOPs and score entries of a
+ * rank, bytes per link, messages, all-reduces, launches. SPDX-License-Identifier: GPL-3.0-or-later
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -58,7 +58,9 @@ static double gemm_flops(const programs_case *k, int64_t t) {
     double kv = (m->kv_heads > tp ? (double)m->kv_heads / tp : 1.0) * m->head_dim;
     double f = (double)rc_ceil_div(m->ffn, tp);
     double layer = 2.0 * (double)t * d * (q + 2.0 * kv + q + 3.0 * f);
-    int64_t rows = ((int64_t)k->rq.seq_count + n - 1) / n;
+    int64_t rows = (int64_t)k->rq.seq_count; /* rank 0 holds the last token of every sequence */
+    if (k->rq.phase == RC_DECODE)
+        rows = (rows + n - 1) / n;
     double head = 2.0 * (double)rows * d * (double)rc_ceil_div(m->vocab, tp);
     return layers_of(k) * layer + (k->rq.head ? head : 0.0);
 }
@@ -73,7 +75,8 @@ static double sent_bytes(const programs_case *k, const sums *s) {
 }
 
 static bool check_gpu(prop_case *c, const programs_case *k, const rc_program *p, uint32_t gpu) {
-    bool pass_q = strcmp(k->variant, "pass-q") == 0, gather = strcmp(k->variant, "all-gather-kv") == 0;
+    bool pass_q = strcmp(k->variant, "pass-q") == 0,
+         gather = strcmp(k->variant, "all-gather-kv") == 0;
     int n = k->rq.layout.cp, tp = k->rq.layout.tp, layers = layers_of(k);
     sums s = sum_up(k, (int)(gpu / p->gpus_per_rank));
     rc_counts got = rc_program_counts(p, gpu);
@@ -82,8 +85,9 @@ static bool check_gpu(prop_case *c, const programs_case *k, const rc_program *p,
                got.gemm_flops, gemm_flops(k, s.tokens));
     PROP_CHECK(c, got.entries == entries, "%s N %d: %ld, not %ld", k->variant, n, (long)got.entries,
                (long)entries);
-    PROP_CHECK(c, got.attention_flops == 4.0 * k->model.head_dim * (k->model.heads / tp) * (double)entries,
-               "%s: %.0f", k->variant, got.attention_flops);
+    PROP_CHECK(
+        c, got.attention_flops == 4.0 * k->model.head_dim * (k->model.heads / tp) * (double)entries,
+        "%s: %.0f", k->variant, got.attention_flops);
     PROP_CHECK(c, got.sent_bytes == sent_bytes(k, &s), "%s N %d: %.0f, not %.0f", k->variant, n,
                got.sent_bytes, sent_bytes(k, &s));
     PROP_CHECK(c, got.messages == layers * (n - 1) * (pass_q ? 3 : 1), "%s N %d: %d", k->variant, n,
@@ -96,8 +100,8 @@ static bool check_gpu(prop_case *c, const programs_case *k, const rc_program *p,
     return true;
 }
 
-/* Rows of the ops that multiply nothing: norms over t x D, SwiGLU over t x FFN/TP, rotary over t and the heads
- * of this GPU, the merge of N partial outputs over t x heads. */
+/* Rows of the ops that multiply nothing: norms over t x D, SwiGLU over t x FFN/TP, rotary over t
+ * and the heads of this GPU, the merge of N partial outputs over t x heads. */
 static bool check_rows(prop_case *c, const programs_case *k, const rc_program *p, uint32_t gpu) {
     int n = k->rq.layout.cp, tp = k->rq.layout.tp, hq = k->model.heads / tp;
     int hkv = k->model.kv_heads > tp ? k->model.kv_heads / tp : 1;
@@ -107,14 +111,16 @@ static bool check_rows(prop_case *c, const programs_case *k, const rc_program *p
         if (p->tasks[i].gpu != gpu || p->tasks[i].layer == p->layers)
             continue;
         if (s->part == RC_P_NORM)
-            PROP_CHECK(c, s->a == t && s->b == k->model.hidden, "norm of %ld x %ld", (long)s->a, (long)s->b);
+            PROP_CHECK(c, s->a == t && s->b == k->model.hidden, "norm of %ld x %ld", (long)s->a,
+                       (long)s->b);
         if (s->part == RC_P_SWIGLU)
             PROP_CHECK(c, s->a == t && s->b == rc_ceil_div(k->model.ffn, tp), "SwiGLU of %ld x %ld",
                        (long)s->a, (long)s->b);
         if (s->part == RC_P_ROTARY)
             PROP_CHECK(c, s->a == t && s->hq == hq && s->hkv == hkv, "rotary of %ld", (long)s->a);
         if (s->part == RC_P_MERGE)
-            PROP_CHECK(c, s->a == t * hq && s->b == n, "merge of %ld rows, %ld parts", (long)s->a, (long)s->b);
+            PROP_CHECK(c, s->a == t * hq && s->b == n, "merge of %ld rows, %ld parts", (long)s->a,
+                       (long)s->b);
     }
     return true;
 }
@@ -161,7 +167,8 @@ static int64_t entries_of(const rc_program *p, const rc_shape *s) {
     return e;
 }
 
-/* In step j rank k sees the keys of k - j (pass-KV), or the queries of k - j see the keys of k (pass-Q). */
+/* In step j rank k sees the keys of k - j (pass-KV), or the queries of k - j see the keys of k
+ * (pass-Q). */
 static bool steps_are_those_of_the_ring(prop_case *c) {
     programs_case k;
     rc_program p;
@@ -180,8 +187,8 @@ static bool steps_are_those_of_the_ring(prop_case *c) {
         for (size_t s = 0; s < k.rq.seq_count; s++)
             want += pass_q ? rc_shard_entries(k.seqs[s].t, k.seqs[s].p, n, other, rank)
                            : rc_shard_entries(k.seqs[s].t, k.seqs[s].p, n, rank, other);
-        PROP_CHECK(c, t->step < n && got == want, "%s N %d rank %d step %d: %ld, not %ld", k.variant, n,
-                   rank, t->step, (long)got, (long)want);
+        PROP_CHECK(c, t->step < n && got == want, "%s N %d rank %d step %d: %ld, not %ld",
+                   k.variant, n, rank, t->step, (long)got, (long)want);
         steps[t->gpu]++;
     }
     rc_program_free(&p);
@@ -190,8 +197,8 @@ static bool steps_are_those_of_the_ring(prop_case *c) {
     return true;
 }
 
-/* Ring messages go to the same GPU of the next rank, all-to-all messages to the same GPU of every other rank,
- * one each, all of one size. */
+/* Ring messages go to the same GPU of the next rank, all-to-all messages to the same GPU of every
+ * other rank, one each, all of one size. */
 static bool links_carry_what_they_should(prop_case *c) {
     programs_case k;
     rc_program p;
@@ -228,7 +235,8 @@ static bool links_carry_what_they_should(prop_case *c) {
     rc_program_free(&p);
     for (uint32_t a = 0; a < g * (uint32_t)n; a++) {
         for (uint32_t b = 0; b < g * (uint32_t)n; b++) {
-            bool alike = a % g == b % g && a != b, next = alike && (a / g + 1) % (uint32_t)n == b / g;
+            bool alike = a % g == b % g && a != b,
+                 next = alike && (a / g + 1) % (uint32_t)n == b / g;
             double want = next ? around : 0.0;
             PROP_CHECK(c, ring[a][b] == want, "%s %u to %u: %.0f, not %.0f", k.variant, a, b,
                        ring[a][b], want);
@@ -241,7 +249,8 @@ static bool links_carry_what_they_should(prop_case *c) {
     return true;
 }
 
-/* All ranks of a dense model together do what the model room counts, when TP cuts everything evenly. */
+/* All ranks of a dense model together do what the model room counts, when TP cuts everything
+ * evenly. */
 static bool flops_are_the_models(prop_case *c) {
     programs_case k;
     rc_program p;
@@ -269,7 +278,8 @@ static bool flops_are_the_models(prop_case *c) {
     return true;
 }
 
-/* Eager: one launch for each op on the GPU's streams and one ring step's work for each step; else no host. */
+/* Eager: one launch for each op on the GPU's streams and one ring step's work for each step; else
+ * no host. */
 static bool host_tasks(prop_case *c) {
     programs_case k;
     rc_program p;
@@ -299,16 +309,16 @@ static bool host_tasks(prop_case *c) {
     int ring = strcmp(k.variant, "all-gather-kv") == 0 ? 1 : n;
     bool synchronises = k.rq.eager && k.rq.ring_host && n > 1;
     PROP_CHECK(c, launches == (k.rq.eager ? device : 0), "%d launches of %d", launches, device);
-    PROP_CHECK(c, steps == (synchronises ? ring * k.model.layers : 0), "%s N %d: %d ring steps", k.variant,
-               n, steps);
+    PROP_CHECK(c, steps == (synchronises ? ring * k.model.layers : 0), "%s N %d: %d ring steps",
+               k.variant, n, steps);
     return true;
 }
 
 static bool same_shape(const rc_program *p, const rc_shape *x, const rc_shape *y) {
-    if (x->kind != y->kind || x->part != y->part || x->dtype != y->dtype || x->a != y->a || x->b != y->b ||
-        x->c != y->c || x->hq != y->hq || x->hkv != y->hkv || x->ranks != y->ranks ||
-        x->nodes != y->nodes || x->bytes != y->bytes || x->calls != y->calls || !x->op != !y->op ||
-        (x->op && strcmp(x->op, y->op) != 0))
+    if (x->kind != y->kind || x->part != y->part || x->dtype != y->dtype || x->a != y->a ||
+        x->b != y->b || x->c != y->c || x->hq != y->hq || x->hkv != y->hkv ||
+        x->ranks != y->ranks || x->nodes != y->nodes || x->bytes != y->bytes ||
+        x->calls != y->calls || !x->op != !y->op || (x->op && strcmp(x->op, y->op) != 0))
         return false;
     for (uint32_t i = 0; i < x->calls; i++) {
         const rc_call *c = &p->calls[x->first_call + i], *d = &p->calls[y->first_call + i];

@@ -10,11 +10,11 @@
 
 enum { MAX_TOKENS = 400 };
 
-typedef struct deal {   /* who owns what, dealt token by token */
+typedef struct deal { /* who owns what, dealt token by token */
     int64_t t, p;
     int n;
     int64_t own[16], cached[16];
-    int64_t at[16][MAX_TOKENS];   /* positions of a rank's new tokens, ascending */
+    int64_t at[16][MAX_TOKENS]; /* positions of a rank's new tokens, ascending */
 } deal;
 
 /* Chunk by chunk, in order of position: the first T mod 2N chunks are one longer. */
@@ -47,18 +47,22 @@ static bool chunks_partition(prop_case *c) {
     draw_deal(c, &d);
     int64_t sum = 0, tokens = 0, cached = 0;
     for (int i = 0; i < 2 * d.n; i++) {
-        PROP_CHECK(c, rc_shard_chunk_start(d.t, d.n, i) == sum, "chunk %d of T %ld N %d", i, (long)d.t, d.n);
+        PROP_CHECK(c, rc_shard_chunk_start(d.t, d.n, i) == sum, "chunk %d of T %ld N %d", i,
+                   (long)d.t, d.n);
         sum += rc_shard_chunk(d.t, d.n, i);
     }
     PROP_CHECK(c, sum == d.t, "chunks hold %ld of T %ld", (long)sum, (long)d.t);
     for (int r = 0; r < d.n; r++) {
         int64_t own = rc_shard_tokens(d.t, d.n, r), held = rc_shard_cached(d.p, d.n, r);
         PROP_CHECK(c, own == d.own[r], "rank %d owns %ld, dealt %ld", r, (long)own, (long)d.own[r]);
-        PROP_CHECK(c, own == rc_shard_first(d.t, d.n, r) + rc_shard_second(d.t, d.n, r), "rank %d", r);
-        /* no rank is more than one token from any other, and ceil(T/N) is enough for a padded message */
-        PROP_CHECK(c, own >= d.t / d.n && own <= rc_ceil_div(d.t, d.n), "rank %d of %d owns %ld of %ld", r,
-                   d.n, (long)own, (long)d.t);
-        PROP_CHECK(c, held == d.cached[r], "rank %d of %d holds %ld of %ld", r, d.n, (long)held, (long)d.p);
+        PROP_CHECK(c, own == rc_shard_first(d.t, d.n, r) + rc_shard_second(d.t, d.n, r), "rank %d",
+                   r);
+        /* no rank is more than one token from any other, and ceil(T/N) is enough for a padded
+         * message */
+        PROP_CHECK(c, own >= d.t / d.n && own <= rc_ceil_div(d.t, d.n),
+                   "rank %d of %d owns %ld of %ld", r, d.n, (long)own, (long)d.t);
+        PROP_CHECK(c, held == d.cached[r], "rank %d of %d holds %ld of %ld", r, d.n, (long)held,
+                   (long)d.p);
         tokens += own;
         cached += held;
     }
@@ -78,18 +82,18 @@ static bool entries_are_counted(prop_case *c) {
                 for (int64_t key = 0; key < d.cached[s] + d.own[s]; key++)
                     count += sees(&d, q, row, s, key);
             int64_t e = rc_shard_entries(d.t, d.p, d.n, q, s);
-            PROP_CHECK(c, e == count, "%ld for q %d s %d, counted %ld: T %ld P %ld N %d", (long)e, q, s,
-                       (long)count, (long)d.t, (long)d.p, d.n);
+            PROP_CHECK(c, e == count, "%ld for q %d s %d, counted %ld: T %ld P %ld N %d", (long)e,
+                       q, s, (long)count, (long)d.t, (long)d.p, d.n);
             all += e;
         }
     }
-    PROP_CHECK(c, all == d.t * d.p + d.t * (d.t + 1) / 2, "%ld in all: T %ld P %ld", (long)all, (long)d.t,
-               (long)d.p);
+    PROP_CHECK(c, all == d.t * d.p + d.t * (d.t + 1) / 2, "%ld in all: T %ld P %ld", (long)all,
+               (long)d.t, (long)d.p);
     return true;
 }
 
-/* Calls cover the last rows of q in order, and the first keys of s (cached, then by position): together
- * they must let each query see each key that it sees by position, once, and no other. */
+/* Calls cover the last rows of q in order, and the first keys of s (cached, then by position):
+ * together they must let each query see each key that it sees by position, once, and no other. */
 static bool calls_see_what_they_should(prop_case *c, const deal *d, int q, int s) {
     static int seen[MAX_TOKENS][2 * MAX_TOKENS];
     memset(seen, 0, sizeof seen);
@@ -102,7 +106,8 @@ static bool calls_see_what_they_should(prop_case *c, const deal *d, int q, int s
         rows += calls[i].tq;
         entries += rc_call_entries(&calls[i]);
     }
-    PROP_CHECK(c, entries == rc_shard_entries(d->t, d->p, d->n, q, s), "%ld entries in calls", (long)entries);
+    PROP_CHECK(c, entries == rc_shard_entries(d->t, d->p, d->n, q, s), "%ld entries in calls",
+               (long)entries);
     PROP_CHECK(c, rows <= d->own[q], "%ld rows of %ld", (long)rows, (long)d->own[q]);
     int64_t row = d->own[q] - rows;
     for (int i = 0; i < count; i++)
@@ -111,8 +116,9 @@ static bool calls_see_what_they_should(prop_case *c, const deal *d, int q, int s
                 seen[row][k] += !calls[i].causal || k <= r + calls[i].tk - calls[i].tq;
     for (int64_t r = 0; r < d->own[q]; r++)
         for (int64_t k = 0; k < d->cached[s] + d->own[s]; k++)
-            PROP_CHECK(c, seen[r][k] == sees(d, q, r, s, k), "query %ld of rank %d, key %ld of rank %d: %d",
-                       (long)r, q, (long)k, s, seen[r][k]);
+            PROP_CHECK(c, seen[r][k] == sees(d, q, r, s, k),
+                       "query %ld of rank %d, key %ld of rank %d: %d", (long)r, q, (long)k, s,
+                       seen[r][k]);
     return true;
 }
 
@@ -134,8 +140,8 @@ static bool work_is_balanced(prop_case *c) {
         for (int s = 0; s < n; s++) {
             int64_t want = 2 * len * len + 2 * len * held + (s == q ? len : 0);
             int64_t e = rc_shard_entries(t, p, n, q, s);
-            PROP_CHECK(c, e == want, "%ld, not %ld: N %d c %ld P/N %ld q %d s %d", (long)e, (long)want, n,
-                       (long)len, (long)held, q, s);
+            PROP_CHECK(c, e == want, "%ld, not %ld: N %d c %ld P/N %ld q %d s %d", (long)e,
+                       (long)want, n, (long)len, (long)held, q, s);
         }
     }
     return true;

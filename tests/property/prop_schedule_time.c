@@ -1,7 +1,7 @@
-/* Closed forms of the time of a pass, to the tick: programs played on the engine with made-up times, the same
- * on every rank. Notation: pre, post the sums of the ops before and after attention; a[j] the attention and
- * r[j] the SendRecv of ring step j.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+/* Closed forms of the time of a pass, to the tick: programs played on the engine with made-up
+ * times, the same on every rank. Notation: pre, post the sums of the ops before and after
+ * attention; a[j] the attention and r[j] the SendRecv of ring step j. SPDX-License-Identifier:
+ * GPL-3.0-or-later */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,10 +10,10 @@
 #include "tests/support/programs.h"
 
 typedef struct pace {
-    rc_time part[RC_P_COUNT];             /* compute ops */
-    rc_time attention[PROGRAMS_RANKS];    /* by ring step */
-    rc_time message[PROGRAMS_RANKS];      /* by ring step: all of a message, or its latency when wired */
-    rc_time exchange, launch, ring_step;  /* an all-to-all message takes `exchange` + its bytes */
+    rc_time part[RC_P_COUNT];          /* compute ops */
+    rc_time attention[PROGRAMS_RANKS]; /* by ring step */
+    rc_time message[PROGRAMS_RANKS]; /* by ring step: all of a message, or its latency when wired */
+    rc_time exchange, launch, ring_step; /* an all-to-all message takes `exchange` + its bytes */
     bool wired;
 } pace;
 
@@ -141,7 +141,8 @@ static bool graph_closed_form(prop_case *c) {
     programs_draw(c, prop_one_in(c, 4) ? RC_DECODE : RC_PREFILL, NULL, &x);
     pace k = draw_pace(c, 0);
     rc_time end = 0;
-    rc_time want = x.model.layers * (before(&k) + attention_part(&k, &x) + after(&k, &x)) + head(&k, &x);
+    rc_time want =
+        x.model.layers * (before(&k) + attention_part(&k, &x) + after(&k, &x)) + head(&k, &x);
     if (!play(c, &x, &k, &end))
         return false;
     PROP_CHECK(c, end == want, "%s N %d wired %d: %ld, not %ld", x.variant, x.rq.layout.cp, k.wired,
@@ -150,9 +151,10 @@ static bool graph_closed_form(prop_case *c) {
 }
 
 /* ---- eager mode, host always ahead ----
- * Every op lasts at least three launches l, so that the host is late only after it synchronised: in step j it
- * works w, launches the message (which starts l later) and the attention (2 l later), and waits for both; in
- * the last step it launches the attention alone. The very first launch shows, too. */
+ * Every op lasts at least three launches l, so that the host is late only after it synchronised: in
+ * step j it works w, launches the message (which starts l later) and the attention (2 l later), and
+ * waits for both; in the last step it launches the attention alone. The very first launch shows,
+ * too. */
 static rc_time eager_attention_part(const pace *k, const programs_case *x) {
     int n = x->rq.layout.cp;
     rc_time l = k->launch, w = k->ring_step, time = 0;
@@ -183,8 +185,8 @@ static bool eager_closed_form(prop_case *c) {
     rc_time want = launch + x.model.layers * layer + head(&k, &x);
     if (!play(c, &x, &k, &end))
         return false;
-    PROP_CHECK(c, end == want, "%s N %d launch %ld: %ld, not %ld", x.variant, x.rq.layout.cp, (long)launch,
-               (long)end, (long)want);
+    PROP_CHECK(c, end == want, "%s N %d launch %ld: %ld, not %ld", x.variant, x.rq.layout.cp,
+               (long)launch, (long)end, (long)want);
     return true;
 }
 
@@ -192,7 +194,7 @@ static bool eager_closed_form(prop_case *c) {
 
 typedef struct rank {
     const pace *k;
-    rc_time host, compute, comm;   /* when each is free */
+    rc_time host, compute, comm; /* when each is free */
 } rank;
 
 static void op(rank *r, rc_time ticks) {
@@ -223,7 +225,8 @@ static void follow_gather(rank *r, const programs_case *x) {
     for (int j = 0; j < x->rq.layout.cp - 1; j++)
         message(r, ready, send(r->k, x, j));
     r->host += r->k->launch;
-    r->compute = max_of(max_of(r->compute, r->host), x->rq.layout.cp > 1 ? r->comm : 0) + r->k->attention[0];
+    r->compute =
+        max_of(max_of(r->compute, r->host), x->rq.layout.cp > 1 ? r->comm : 0) + r->k->attention[0];
 }
 
 static void follow_ring(rank *r, const programs_case *x) {
@@ -250,8 +253,8 @@ static void follow_ring(rank *r, const programs_case *x) {
 
 static rc_time follow(const pace *k, const programs_case *x) {
     static const rc_part first[] = {RC_P_NORM, RC_P_QKV, RC_P_ROTARY};
-    static const rc_part second[] = {RC_P_OUT, RC_P_ALL_REDUCE, RC_P_NORM, RC_P_GATE_UP, RC_P_SWIGLU,
-                                     RC_P_DOWN, RC_P_ALL_REDUCE};
+    static const rc_part second[] = {RC_P_OUT,    RC_P_ALL_REDUCE, RC_P_NORM,      RC_P_GATE_UP,
+                                     RC_P_SWIGLU, RC_P_DOWN,       RC_P_ALL_REDUCE};
     rank r = {.k = k};
     for (int l = 0; l < x->model.layers; l++) {
         for (size_t i = 0; i < 3; i++)

@@ -1,13 +1,15 @@
-/* Schedules under test: random requests, and programs played on the engine with times of the test's own
- * choosing, so that what comes out can be worked out by hand, to the tick. No cost room is involved.
+/* Schedules under test: random requests, and programs played on the engine with times of the test's
+ * own choosing, so that what comes out can be worked out by hand, to the tick. No cost room is
+ * involved.
  *
  *   programs_draw   a random request that every schedule accepts
  *   programs_play   one op a task; the test says how many ticks each task takes
  *   programs_index  where the attentions and messages of a ring stand in a program
  *
- * A test of the forward room defines PROGRAMS_FAKE_COSTS before it includes this: that puts a cost room of
- * whole ticks in the place of the real one (every function of cost.h is defined here, so that the linker
- * takes none of the library's), which makes a pass as exact as a program played by hand.
+ * A test of the forward room defines PROGRAMS_FAKE_COSTS before it includes this: that puts a cost
+ * room of whole ticks in the place of the real one (every function of cost.h is defined here, so
+ * that the linker takes none of the library's), which makes a pass as exact as a program played by
+ * hand.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_TESTS_SUPPORT_PROGRAMS_H
@@ -31,14 +33,21 @@ typedef struct programs_case {
 
 PROP_UNUSED static rc_model programs_model(int layers, int heads, int kv_heads, int head_dim,
                                            int64_t hidden, int64_t ffn) {
-    rc_model m = {.layers = layers, .heads = heads, .kv_heads = kv_heads, .head_dim = head_dim,
-                  .hidden = hidden, .ffn = ffn, .vocab = 997, .max_positions = 1 << 30};
+    rc_model m = {.layers = layers,
+                  .heads = heads,
+                  .kv_heads = kv_heads,
+                  .head_dim = head_dim,
+                  .hidden = hidden,
+                  .ffn = ffn,
+                  .vocab = 997,
+                  .max_positions = 1 << 30};
     strcpy(m.name, "test-model");
     strcpy(m.architecture, "LlamaForCausalLM");
     return m;
 }
 
-/* Heads, KV heads and a TP degree that rc_layout_check accepts: TP divides the KV heads or is a multiple. */
+/* Heads, KV heads and a TP degree that rc_layout_check accepts: TP divides the KV heads or is a
+ * multiple. */
 PROP_UNUSED static void programs_draw_heads(prop_case *c, rc_model *m, rc_layout *l) {
     m->kv_heads = (int)prop_range(c, 1, 8);
     do {
@@ -72,12 +81,18 @@ PROP_UNUSED static void programs_draw(prop_case *c, rc_phase phase, const char *
     out->variant = variant;
     out->model = programs_model((int)prop_range(c, 1, 3), 1, 1, (int)prop_range(c, 1, 40),
                                 prop_range(c, 1, 300), prop_range(c, 1, 300));
-    rc_layout l = {.attn_weights = RC_BF16, .ffn_weights = prop_one_in(c, 2) ? RC_FP8 : RC_BF16,
-                   .act = RC_BF16, .kv = RC_BF16};
+    rc_layout l = {.attn_weights = RC_BF16,
+                   .ffn_weights = prop_one_in(c, 2) ? RC_FP8 : RC_BF16,
+                   .act = RC_BF16,
+                   .kv = RC_BF16};
     programs_draw_heads(c, &out->model, &l);
     l.cp = strcmp(variant, "tp") == 0 ? 1 : (int)prop_range(c, 1, c->size < 16 ? c->size : 16);
-    out->rq = (rc_request){.model = &out->model, .layout = l, .phase = phase, .seqs = out->seqs,
-                           .nodes_per_rank = 1, .head = prop_one_in(c, 2)};
+    out->rq = (rc_request){.model = &out->model,
+                           .layout = l,
+                           .phase = phase,
+                           .seqs = out->seqs,
+                           .nodes_per_rank = 1,
+                           .head = prop_one_in(c, 2)};
     if (phase == RC_DECODE) {
         out->rq.seq_count = (size_t)prop_range(c, 1, 3 * l.cp);
         for (size_t i = 0; i < out->rq.seq_count; i++)
@@ -96,8 +111,8 @@ static const rc_shape *programs_shape(const rc_program *p, size_t task) {
 }
 
 typedef struct programs_wires {
-    rc_id *streams;   /* [gpus][RC_LANE_COUNT] */
-    rc_id *links;     /* [gpus][2]: out and in */
+    rc_id *streams; /* [gpus][RC_LANE_COUNT] */
+    rc_id *links;   /* [gpus][2]: out and in */
 } programs_wires;
 
 static rc_id programs_op(rc_sim *sim, const rc_program *p, size_t i, rc_time ticks, bool wired,
@@ -121,9 +136,9 @@ static rc_id programs_op(rc_sim *sim, const rc_program *p, size_t i, rc_time tic
     return rc_sim_op(sim, &d);
 }
 
-/* Every task takes ticks(ctx, p, task). `wired`: a message then crosses its sender's way out and its
- * receiver's way in, which pass one byte a tick; else its ticks are all it takes. NULL when the engine
- * refused or a cycle held the program up. The caller destroys the engine. */
+/* Every task takes ticks(ctx, p, task). `wired`: a message then crosses its sender's way out and
+ * its receiver's way in, which pass one byte a tick; else its ticks are all it takes. NULL when the
+ * engine refused or a cycle held the program up. The caller destroys the engine. */
 PROP_UNUSED static rc_sim *programs_play(const rc_program *p, programs_ticks ticks, void *ctx,
                                          bool wired) {
     rc_sim *sim = rc_sim_create();
@@ -160,7 +175,7 @@ PROP_UNUSED static rc_sim *programs_play(const rc_program *p, programs_ticks tic
 /* Tasks of a ring by (gpu, layer, step); RC_NONE where there is none. */
 typedef struct programs_index {
     int layers, steps;
-    rc_id *attention, *message, *ready;   /* ready: the rotary task of (gpu, layer), at step 0 */
+    rc_id *attention, *message, *ready; /* ready: the rotary task of (gpu, layer), at step 0 */
 } programs_index;
 
 static size_t programs_at(const programs_index *x, uint32_t gpu, int layer, int step) {
@@ -199,23 +214,32 @@ PROP_UNUSED static bool programs_index_of(const rc_program *p, int steps, progra
 #include "sim/forward/forward.h"
 
 typedef enum fake_kind {
-    FAKE_GEMM, FAKE_ATTENTION, FAKE_DECODE, FAKE_MERGE, FAKE_ELEMENTWISE, FAKE_COLLECTIVE, FAKE_KINDS
+    FAKE_GEMM,
+    FAKE_ATTENTION,
+    FAKE_DECODE,
+    FAKE_MERGE,
+    FAKE_ELEMENTWISE,
+    FAKE_COLLECTIVE,
+    FAKE_KINDS
 } fake_kind;
 
 /* An op of `size` takes fixed + size * slope ticks. */
 struct rc_costs {
     rc_machine machine;
     int64_t fixed[FAKE_KINDS], slope[FAKE_KINDS], latency;
-    int64_t per_key;      /* of attention, besides */
+    int64_t per_key; /* of attention, besides */
     double peer_rate, link_rate, spread;
     rc_basis basis;
-    int fail;             /* a fake_kind that errs, FAKE_KINDS: messages do; -1: none does */
+    int fail; /* a fake_kind that errs, FAKE_KINDS: messages do; -1: none does */
 };
 
-static rc_status fake_cost(const rc_costs *c, fake_kind kind, int64_t size, rc_cost *out, rc_error *err) {
+static rc_status fake_cost(const rc_costs *c, fake_kind kind, int64_t size, rc_cost *out,
+                           rc_error *err) {
     if (c->fail == (int)kind)
         return rc_fail(err, RC_E_INPUT, "no cost of kind %d", (int)kind);
-    *out = (rc_cost){(double)(c->fixed[kind] + size * c->slope[kind]) / RC_PS_PER_S, c->spread, c->basis};
+    double spread = c->basis == RC_MEASURED ? c->spread : c->spread + c->machine.ratio_spread;
+    *out =
+        (rc_cost){(double)(c->fixed[kind] + size * c->slope[kind]) / RC_PS_PER_S, spread, c->basis};
     return RC_OK;
 }
 
@@ -269,8 +293,8 @@ rc_status rc_cost_attention(const rc_costs *c, int causal, int64_t tq, int64_t t
     return st;
 }
 
-rc_status rc_cost_decode(const rc_costs *c, int64_t batch, int64_t context, int hq, int hkv, rc_cost *out,
-                         rc_error *err) {
+rc_status rc_cost_decode(const rc_costs *c, int64_t batch, int64_t context, int hq, int hkv,
+                         rc_cost *out, rc_error *err) {
     (void)hkv;
     return fake_cost(c, FAKE_DECODE, batch * context * hq, out, err);
 }
@@ -300,7 +324,8 @@ rc_status rc_cost_p2p(const rc_costs *c, double bytes, int same_node, rc_p2p *ou
     (void)same_node;
     if (c->fail == (int)FAKE_KINDS)
         return rc_fail(err, RC_E_INPUT, "no cost of messages");
-    *out = (rc_p2p){(double)c->latency / RC_PS_PER_S, c->peer_rate, c->link_rate, c->spread, c->basis};
+    *out =
+        (rc_p2p){(double)c->latency / RC_PS_PER_S, c->peer_rate, c->link_rate, c->spread, c->basis};
     return RC_OK;
 }
 
@@ -332,16 +357,22 @@ PROP_UNUSED static void fake_costs(prop_case *c, rc_costs *k) {
 }
 
 /* variant NULL: any. At most `gpus` GPUs and `layers` layers (8 at least). */
-PROP_UNUSED static void fake_draw(prop_case *c, const char *variant, int gpus, int layers, fake_pass *f) {
+PROP_UNUSED static void fake_draw(prop_case *c, const char *variant, int gpus, int layers,
+                                  fake_pass *f) {
     do
         programs_draw(c, !variant && prop_one_in(c, 4) ? RC_DECODE : RC_PREFILL, variant, &f->x);
     while (f->x.rq.layout.tp * f->x.rq.layout.cp > gpus);
     f->x.model.head_dim = 128;
     f->x.model.layers = (int)prop_range(c, 8, layers);
     fake_costs(c, &f->costs);
-    f->spec = (rc_spec){.model = &f->x.model, .costs = &f->costs, .layout = f->x.rq.layout,
-                        .phase = f->x.rq.phase, .variant = f->x.variant, .seqs = f->x.seqs,
-                        .seq_count = f->x.rq.seq_count, .eager = prop_one_in(c, 2),
+    f->spec = (rc_spec){.model = &f->x.model,
+                        .costs = &f->costs,
+                        .layout = f->x.rq.layout,
+                        .phase = f->x.rq.phase,
+                        .variant = f->x.variant,
+                        .seqs = f->x.seqs,
+                        .seq_count = f->x.rq.seq_count,
+                        .eager = prop_one_in(c, 2),
                         .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
 }
 #endif

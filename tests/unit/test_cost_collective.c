@@ -139,7 +139,7 @@ static void test_nccl_model(void **state) {
              {8, 1073741824, 6022}, {16, 67108864, 562},   {16, 1073741824, 6111}};
     rc_machine m;
     rc_costs *c = open_machine("h100-sxm", &m);
-    m.hop_latency = 9.3e-6;
+    m.hop_latency = 16.6e-6;
     m.peer_rate = m.nic_line_rate = 50e9;
     assert_int_equal(rc_costs_retarget(c, &m, NULL), RC_OK);
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++)

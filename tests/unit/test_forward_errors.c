@@ -20,10 +20,19 @@ static int setup(void **state) {
     f.x.model = programs_model(12, 16, 4, 128, 256, 512);
     f.x.seqs[0] = (rc_sequence){64, 0};
     fake_costs(&c, &f.costs);
-    f.spec = (rc_spec){.model = &f.x.model, .costs = &f.costs, .variant = "pass-kv", .seqs = f.x.seqs,
-                       .seq_count = 1, .eager = true, .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
-    f.spec.layout = (rc_layout){.tp = 2, .cp = 4, .attn_weights = RC_BF16, .ffn_weights = RC_BF16,
-                                .act = RC_BF16, .kv = RC_BF16};
+    f.spec = (rc_spec){.model = &f.x.model,
+                       .costs = &f.costs,
+                       .variant = "pass-kv",
+                       .seqs = f.x.seqs,
+                       .seq_count = 1,
+                       .eager = true,
+                       .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
+    f.spec.layout = (rc_layout){.tp = 2,
+                                .cp = 4,
+                                .attn_weights = RC_BF16,
+                                .ffn_weights = RC_BF16,
+                                .act = RC_BF16,
+                                .kv = RC_BF16};
     return 0;
 }
 
@@ -104,7 +113,8 @@ static void test_more_gpus_than_one_node_without_a_network(void **state) {
     f.costs.machine.nic_rate = 0.0;
     assert_int_equal(rc_forward_run(&f.spec, &out, &err), RC_OK); /* 2 x 4 is one node of 8 */
     f.spec.layout.cp = 8;
-    refuse(RC_E_INPUT, "tp 2 x cp 8 needs 16 GPUs, but machine 'fake' is one node of 8 with no network");
+    refuse(RC_E_INPUT,
+           "tp 2 x cp 8 needs 16 GPUs, but machine 'fake' is one node of 8 with no network");
 }
 
 /* Every kind of cost may fail: its message comes through, and nothing leaks. */

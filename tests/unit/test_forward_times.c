@@ -17,16 +17,25 @@ static int setup(void **state) {
     memset(&f, 0, sizeof f);
     f.x.model = programs_model(9, 4, 2, 128, 256, 512);
     f.x.seqs[0] = (rc_sequence){48, 0};
-    f.costs.machine = (rc_machine){.memory = 1e18, .bf16_rate = 1e15, .gpus_per_node = 8, .nic_rate = 1e9};
+    f.costs.machine =
+        (rc_machine){.memory = 1e18, .bf16_rate = 1e15, .gpus_per_node = 8, .nic_rate = 1e9};
     for (int i = 0; i < FAKE_KINDS; i++)
         f.costs.fixed[i] = 100;
     f.costs.latency = 10;
     f.costs.link_rate = 1e12;
     f.costs.fail = -1;
-    f.spec = (rc_spec){.model = &f.x.model, .costs = &f.costs, .variant = "pass-kv", .seqs = f.x.seqs,
-                       .seq_count = 1, .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
-    f.spec.layout = (rc_layout){.tp = 1, .cp = 3, .attn_weights = RC_BF16, .ffn_weights = RC_BF16,
-                                .act = RC_BF16, .kv = RC_BF16};
+    f.spec = (rc_spec){.model = &f.x.model,
+                       .costs = &f.costs,
+                       .variant = "pass-kv",
+                       .seqs = f.x.seqs,
+                       .seq_count = 1,
+                       .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
+    f.spec.layout = (rc_layout){.tp = 1,
+                                .cp = 3,
+                                .attn_weights = RC_BF16,
+                                .ffn_weights = RC_BF16,
+                                .act = RC_BF16,
+                                .kv = RC_BF16};
     return 0;
 }
 
@@ -37,8 +46,8 @@ static int64_t ticks(void) {
     return out.ticks;
 }
 
-/* Messages of 16 tokens * 2 * 2 heads * 128 * 2 bytes = 16384, two steps; then attention, merge and the
- * eight other ops; norm and LM head at the end. */
+/* Messages of 16 tokens * 2 * 2 heads * 128 * 2 bytes = 16384, two steps; then attention, merge and
+ * the eight other ops; norm and LM head at the end. */
 static void test_a_layer_by_hand(void **state) {
     (void)state;
     assert_int_equal(ticks(), 9 * (2 * (10 + 16384) + 100 + 100 + 8 * 100) + 200);
@@ -46,7 +55,8 @@ static void test_a_layer_by_hand(void **state) {
     assert_int_equal(ticks(), 9 * (2 * (10 + 32768) + 100 + 100 + 8 * 100) + 200);
 }
 
-/* Three ring steps a layer, each after a synchronisation: what the host works more shows in full. */
+/* Three ring steps a layer, each after a synchronisation: what the host works more shows in full.
+ */
 static void test_ring_steps_show(void **state) {
     (void)state;
     f.spec.eager = true;
@@ -60,8 +70,9 @@ static void test_ring_steps_show(void **state) {
     assert_int_equal(one - ticks(), 9 * 3 * 7); /* one */
 }
 
-/* Rank 0 is late, so the outputs of the two others cross each other first; those to rank 0 then share its way
- * in, and its own its way out: all take 16 tokens * 4 heads * 128 * 2 bytes = 16384, twice. */
+/* Rank 0 is late, so the outputs of the two others cross each other first; those to rank 0 then
+ * share its way in, and its own its way out: all take 16 tokens * 4 heads * 128 * 2 bytes = 16384,
+ * twice. */
 static void test_messages_share_the_way_in(void **state) {
     (void)state;
     rc_program p;
@@ -76,7 +87,8 @@ static void test_messages_share_the_way_in(void **state) {
         if (s->kind != RC_T_MESSAGE || s->part != RC_P_ALL2ALL || s->bytes < 16384.0)
             continue;
         bool late = p.tasks[i].gpu == 0 || p.tasks[i].peer == 0;
-        assert_int_equal(rc_sim_op_end(sim, i) - rc_sim_op_start(sim, i), 10 + (late ? 2 : 1) * 16384);
+        assert_int_equal(rc_sim_op_end(sim, i) - rc_sim_op_start(sim, i),
+                         10 + (late ? 2 : 1) * 16384);
         found++;
     }
     assert_int_equal(found, 6 * p.layers);
@@ -99,9 +111,10 @@ static void test_a_launch_takes_its_longest_call(void **state) {
     assert_int_equal(ticks() - before, 9 * (180000 + 150));
 }
 
-/* Two ranks, the second's link at half its rate. It is not the one that waits: it is ready for the next layer
- * early, and its message there starts as soon as the first rank has attended to the one before. So the layers
- * follow each other at a message and an attention, and the other ops of a layer show only once. */
+/* Two ranks, the second's link at half its rate. It is not the one that waits: it is ready for the
+ * next layer early, and its message there starts as soon as the first rank has attended to the one
+ * before. So the layers follow each other at a message and an attention, and the other ops of a
+ * layer show only once. */
 static void test_a_slow_link(void **state) {
     (void)state;
     f.spec.layout.cp = 2;

@@ -1,6 +1,6 @@
-/* What a schedule multiplies and sends, worked out by hand for one layer of Llama 3.1 405B (128 heads of 128,
- * 8 KV heads, D = 16384, FFN 53248) under TP8: one GPU has 16 query heads and 1 KV head.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+/* What a schedule multiplies and sends, worked out by hand for one layer of Llama 3.1 405B (128
+ * heads of 128, 8 KV heads, D = 16384, FFN 53248) under TP8: one GPU has 16 query heads and 1 KV
+ * head. SPDX-License-Identifier: GPL-3.0-or-later */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,15 +8,24 @@
 #include <cmocka.h>
 #include "tests/support/programs.h"
 
-static const rc_layout cp4 = {.tp = 8, .cp = 4, .attn_weights = RC_BF16, .ffn_weights = RC_FP8,
-                              .act = RC_BF16, .kv = RC_BF16};
+static const rc_layout cp4 = {.tp = 8,
+                              .cp = 4,
+                              .attn_weights = RC_BF16,
+                              .ffn_weights = RC_FP8,
+                              .act = RC_BF16,
+                              .kv = RC_BF16};
 
 static rc_program build(const char *variant, rc_layout l, rc_phase phase, const rc_sequence *seqs,
                         size_t count) {
     rc_model m = programs_model(126, 128, 8, 128, 16384, 53248);
     m.vocab = 128256;
-    rc_request rq = {.model = &m, .layout = l, .nodes_per_rank = l.tp / 8, .phase = phase, .seqs = seqs,
-                     .seq_count = count, .layers = 1};
+    rc_request rq = {.model = &m,
+                     .layout = l,
+                     .nodes_per_rank = l.tp / 8,
+                     .phase = phase,
+                     .seqs = seqs,
+                     .seq_count = count,
+                     .layers = 1};
     rc_program p;
     rc_error err = {0};
     assert_int_equal(rc_schedule_build(variant, &rq, &p, &err), RC_OK);
@@ -54,7 +63,8 @@ static void test_pass_kv(void **state) {
     rc_program_free(&p);
 }
 
-/* Q is 32,000 * 16 heads * 128 * 2 = 131 MB; then 3 foreign outputs of as many bytes and their LSE. */
+/* Q is 32,000 * 16 heads * 128 * 2 = 131 MB; then 3 foreign outputs of as many bytes and their LSE.
+ */
 static void test_pass_q(void **state) {
     (void)state;
     rc_program p = build("pass-q", cp4, RC_PREFILL, &(rc_sequence){128000, 0}, 1);
@@ -86,7 +96,8 @@ static void test_all_gather(void **state) {
     rc_program_free(&p);
 }
 
-/* TP8 on one node, 10 tokens after 5: 2 * 10 * D * (...) FLOPs, 10 * 5 + 55 entries, nothing sent. */
+/* TP8 on one node, 10 tokens after 5: 2 * 10 * D * (...) FLOPs, 10 * 5 + 55 entries, nothing sent.
+ */
 static void test_tensor_on_one_node(void **state) {
     (void)state;
     rc_layout l = cp4;
@@ -103,7 +114,8 @@ static void test_tensor_on_one_node(void **state) {
     rc_program_free(&p);
 }
 
-/* TP16 over two nodes: 8 query heads, the one KV head held twice, FFN 3328, all-reduces over 2 nodes. */
+/* TP16 over two nodes: 8 query heads, the one KV head held twice, FFN 3328, all-reduces over 2
+ * nodes. */
 static void test_tensor_on_two_nodes(void **state) {
     (void)state;
     rc_layout l = cp4;
@@ -123,7 +135,8 @@ static void test_tensor_on_two_nodes(void **state) {
     rc_program_free(&p);
 }
 
-/* Two sequences of (T, P) = (8, 3) and (6, 0) in one launch, N = 2. Message: (2 + 4 + 0 + 3) tokens. */
+/* Two sequences of (T, P) = (8, 3) and (6, 0) in one launch, N = 2. Message: (2 + 4 + 0 + 3)
+ * tokens. */
 static void test_fused_sequences(void **state) {
     (void)state;
     static const rc_sequence seqs[] = {{8, 3}, {6, 0}};
@@ -133,7 +146,8 @@ static void test_fused_sequences(void **state) {
     rc_counts c0 = rc_program_counts(&p, 0), c1 = rc_program_counts(&p, 1);
     assert_true(c0.sent_bytes == 9 * 512.0 && c1.sent_bytes == 9 * 512.0);
     /* chunks of 6 over 4: 2 2 1 1, so each rank has 3 of it and 4 of the other */
-    assert_true(c0.all_reduce_bytes == 2.0 * 7 * 16384 * 2 && c1.all_reduce_bytes == 2.0 * 7 * 16384 * 2);
+    assert_true(c0.all_reduce_bytes == 2.0 * 7 * 16384 * 2 &&
+                c1.all_reduce_bytes == 2.0 * 7 * 16384 * 2);
     assert_int_equal(c0.attention_launches, 2);
     /* rank 0: 4 queries x 3 cached, positions 0 1 6 7 see 1 2 7 8; 0 1 5 see 1 2 6 */
     assert_int_equal(c0.entries, 12 + 18 + 9);
@@ -142,8 +156,8 @@ static void test_fused_sequences(void **state) {
     rc_program_free(&p);
 }
 
-/* Five sequences over four ranks: two tokens a rank. Contexts 10, 10, 10, 10 and 11, one rank's share 3
- * each. */
+/* Five sequences over four ranks: two tokens a rank. Contexts 10, 10, 10, 10 and 11, one rank's
+ * share 3 each. */
 static void test_pass_q_decode(void **state) {
     (void)state;
     static const rc_sequence seqs[] = {{1, 9}, {1, 9}, {1, 9}, {1, 9}, {1, 10}};
@@ -151,7 +165,8 @@ static void test_pass_q_decode(void **state) {
     for (uint32_t g = 0; g < 4; g++) {
         rc_counts c = rc_program_counts(&p, g);
         assert_true(c.gemm_flops == gemms_of_32000 / 16000);
-        assert_true(c.sent_bytes == 3 * (2.0 * 16 * 128 * 2) + 3 * (2.0 * 16 * 128 * 2) + 3 * (2.0 * 16 * 4));
+        assert_true(c.sent_bytes ==
+                    3 * (2.0 * 16 * 128 * 2) + 3 * (2.0 * 16 * 128 * 2) + 3 * (2.0 * 16 * 4));
         assert_int_equal(c.attention_launches, 4);
         assert_int_equal(c.entries, 4 * 2 * 3);
         assert_true(c.all_reduce_bytes == 2.0 * 2 * 16384 * 2);
@@ -173,7 +188,8 @@ static void test_tensor_decode(void **state) {
     rc_program_free(&p);
 }
 
-/* fp8 FFN weights: the norm before gate/up and the SwiGLU quantise; the attention side stays bf16. */
+/* fp8 FFN weights: the norm before gate/up and the SwiGLU quantise; the attention side stays bf16.
+ */
 static void test_ops_follow_the_dtype(void **state) {
     (void)state;
     rc_program p = build("pass-kv", cp4, RC_PREFILL, &(rc_sequence){64, 0}, 1);
@@ -187,7 +203,8 @@ static void test_ops_follow_the_dtype(void **state) {
         if (s->part == RC_P_SWIGLU)
             assert_string_equal(s->op, "swiglu_fp8");
         if (s->kind == RC_T_GEMM)
-            assert_int_equal(s->dtype, s->part == RC_P_GATE_UP || s->part == RC_P_DOWN ? RC_FP8 : RC_BF16);
+            assert_int_equal(s->dtype,
+                             s->part == RC_P_GATE_UP || s->part == RC_P_DOWN ? RC_FP8 : RC_BF16);
     }
     assert_int_equal(norms, 2);
     assert_int_equal(fp8_norms, 1);

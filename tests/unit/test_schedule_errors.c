@@ -16,8 +16,11 @@ static int setup(void **state) {
     (void)state;
     model = programs_model(2, 8, 4, 16, 64, 128);
     sequence = (rc_sequence){100, 0};
-    rq = (rc_request){.model = &model, .layout = {.tp = 2, .cp = 2}, .nodes_per_rank = 1,
-                      .seqs = &sequence, .seq_count = 1};
+    rq = (rc_request){.model = &model,
+                      .layout = {.tp = 2, .cp = 2},
+                      .nodes_per_rank = 1,
+                      .seqs = &sequence,
+                      .seq_count = 1};
     memset(&err, 0, sizeof err);
     return 0;
 }

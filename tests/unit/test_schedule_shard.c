@@ -43,7 +43,8 @@ static void test_calls_of_five_after_three(void **state) {
     assert_true(c[0].tq == 3 && c[0].tk == 5 && c[0].causal);
     assert_int_equal(rc_shard_calls(5, 3, 2, 1, 0, c), 1); /* both queries over 2 cached and 0 1 */
     assert_true(c[0].tq == 2 && c[0].tk == 4 && !c[0].causal);
-    assert_int_equal(rc_shard_calls(5, 3, 2, 0, 1, c), 2); /* 0 1 over 1 cached; 4 over it and 2 3 */
+    assert_int_equal(rc_shard_calls(5, 3, 2, 0, 1, c),
+                     2); /* 0 1 over 1 cached; 4 over it and 2 3 */
     assert_true(c[0].tq == 2 && c[0].tk == 1 && !c[0].causal);
     assert_true(c[1].tq == 1 && c[1].tk == 3 && !c[1].causal);
 }
@@ -69,14 +70,16 @@ static void test_one_rank_has_everything(void **state) {
     assert_int_equal(rc_shard_entries(7, 4, 1, 0, 0), 7 * 4 + 28);
 }
 
-/* The paper's 128,000 tokens over four nodes: chunks of 16,000; 2c^2 entries in every later step. */
+/* The paper's 128,000 tokens over four nodes: chunks of 16,000; 2c^2 entries in every later step.
+ */
 static void test_the_papers_shape(void **state) {
     (void)state;
     const int64_t c = 16000;
     for (int q = 0; q < 4; q++) {
         assert_int_equal(rc_shard_tokens(128000, 4, q), 2 * c);
         for (int s = 0; s < 4; s++)
-            assert_int_equal(rc_shard_entries(128000, 0, 4, q, s), s == q ? c * (2 * c + 1) : 2 * c * c);
+            assert_int_equal(rc_shard_entries(128000, 0, 4, q, s),
+                             s == q ? c * (2 * c + 1) : 2 * c * c);
     }
 }
 
@@ -84,7 +87,8 @@ static void test_entries_of_calls(void **state) {
     (void)state;
     assert_int_equal(rc_call_entries(&(rc_call){3, 5, 0}), 15);
     assert_int_equal(rc_call_entries(&(rc_call){3, 5, 1}), 3 + 4 + 5);
-    assert_int_equal(rc_call_entries(&(rc_call){5, 3, 1}), 1 + 2 + 3); /* the first two rows see none */
+    assert_int_equal(rc_call_entries(&(rc_call){5, 3, 1}),
+                     1 + 2 + 3); /* the first two rows see none */
     assert_int_equal(rc_call_entries(&(rc_call){4, 4, 1}), 10);
     assert_int_equal(rc_call_entries(&(rc_call){0, 4, 1}), 0);
     assert_int_equal(rc_call_entries(&(rc_call){4, 0, 1}), 0);
