@@ -112,7 +112,7 @@ void rc_machine_name(const char *gpu, char *out, size_t size) {
                                         "b200", "gh200", "a100", NULL};
     size_t chip = strcspn(low, "-");
     for (int i = 0; chips[i]; i++) {
-        if (strlen(chips[i]) != chip || strncmp(low, chips[i], chip))
+        if (strlen(chips[i]) != chip || strncmp(low, chips[i], chip) != 0)
             continue;
         const char *form = strstr(low, "pcie") ? "pcie" : strstr(low, "nvl") ? "nvl" : "sxm";
         snprintf(out, size, "%s-%s", chips[i], form);

@@ -155,7 +155,7 @@ static rc_status take(rc_calib_options *o, int argc, char **argv, int *i, rc_err
         return RC_OK;
     for (size_t k = 0; k < NVALUED; k++) {
         size_t n = strlen(valued[k].name);
-        if (strncmp(word, valued[k].name, n) || (word[n] && word[n] != '='))
+        if (strncmp(word, valued[k].name, n) != 0 || (word[n] && word[n] != '='))
             continue;
         if (word[n] == '=')
             return valued[k].set(o, word + n + 1, err);

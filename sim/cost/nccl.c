@@ -97,7 +97,8 @@ static double exchange_time(const rc_machine *m, const group *g) {
 
 rc_status rc_nccl_between_nodes(const rc_machine *m, rc_op op, double bytes, int ranks, int nodes,
                                 rc_cost *out, rc_error *err) {
-    group g = {.n = ranks, .nodes = nodes, .per_node = ranks / nodes, .bytes = bytes};
+    int per_node = ranks / nodes; /* whole: the caller has seen to it */
+    group g = {.n = ranks, .nodes = nodes, .per_node = per_node, .bytes = bytes};
     double t = 0.0;
     if (op == OP_ALL_REDUCE)
         t = fmin(ring_time(m, &g, 2.0), tree_time(m, &g));

@@ -293,7 +293,7 @@ static rc_status report_stuck(rc_sim *s, rc_error *err) {
     for (int i = 0; i < 8 && at != RC_NONE; i++) {
         int n = snprintf(text + used, sizeof text - (size_t)used, "op %u (tag %u) waits for ", at,
                          plan[at].tag);
-        if (n < 0 || (size_t)(used + n) >= sizeof text)
+        if (n < 0 || (size_t)used + (size_t)n >= sizeof text)
             break;
         used += n;
         at = s->peers[at].next;

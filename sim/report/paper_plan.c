@@ -94,13 +94,24 @@ rc_paper_row *rc_paper_add(rc_paper *p, rc_plan **plan) {
     return r;
 }
 
+/* "CP4": the letters, then a number; *at moves behind them. */
+static bool degree(const char *letters, const char **at, int *out) {
+    char *end;
+    if (strncmp(*at, letters, 2) != 0 || (*at)[2] < '1' || (*at)[2] > '9')
+        return false;
+    long v = strtol(*at + 2, &end, 10);
+    *at = end;
+    *out = v > 0 && v <= 4096 ? (int)v : 0;
+    return *out > 0;
+}
+
 rc_status rc_paper_config(const char *text, int *tp, int *cp, char *id, size_t size,
                           rc_error *err) {
-    int used = 0;
+    const char *at = text;
     *cp = 1;
-    if (sscanf(text, "CP%d+TP%d%n", cp, tp, &used) == 2 && text[used] == '\0')
+    if (degree("CP", &at, cp) && *at++ == '+' && degree("TP", &at, tp) && *at == '\0')
         (void)snprintf(id, size, "cp%d", *cp);
-    else if (sscanf(text, "TP%d%n", tp, &used) == 1 && text[used] == '\0')
+    else if (*cp = 1, at = text, degree("TP", &at, tp) && *at == '\0')
         (void)snprintf(id, size, "tp%d", *tp);
     else
         return rc_fail(err, RC_E_INPUT, "found configuration '%s', expected CP4+TP8 or TP16", text);

@@ -346,8 +346,8 @@ static void test_rng_moments(void **state) {
     rc_rng_seed(&r, 7);
     double u = 0, e = 0, n = 0, nn = 0;
     unsigned seen[7] = {0};
-    const int draws = 200000;
-    for (int i = 0; i < draws; i++) {
+    const unsigned draws = 200000;
+    for (unsigned i = 0; i < draws; i++) {
         double x = rc_rng_uniform(&r), z = rc_rng_normal(&r);
         assert_true(x >= 0 && x < 1);
         u += x;
