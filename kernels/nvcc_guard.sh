@@ -10,7 +10,8 @@ if [ $status -ne 0 ]; then
     cat "$log"
     exit $status
 fi
-grep -v -e '^$' -e 'ptxas info  *: \(Compile time\|Function properties\|[0-9]* bytes gmem\)' "$log"
+# What is worth a line on success: warnings and spills, not the resource report of every kernel.
+grep -v -e '^$' -e '^ptxas info' -e ' 0 bytes spill stores, 0 bytes spill loads' "$log"
 if grep -q 'C75[0-9][0-9]' "$log"; then
     echo "nvcc_guard: a C75xx message is a build failure" >&2
     while [ $# -gt 1 ]; do

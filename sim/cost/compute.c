@@ -103,8 +103,8 @@ typedef struct element {
 } element;
 
 static const element elements[] = {
-    {"rmsnorm", OP_RMSNORM, 4.0},
-    {"rmsnorm_fp8", OP_RMSNORM_FP8, 3.0},
+    {"rmsnorm", OP_RMSNORM, 8.0},
+    {"rmsnorm_fp8", OP_RMSNORM_FP8, 7.0},
     {"quantize_fp8", OP_QUANTIZE_FP8, 3.0},
     {"residual_add", OP_RESIDUAL_ADD, 6.0},
     {"swiglu", OP_SWIGLU, 6.0},

@@ -133,8 +133,13 @@ static rc_status read_row5(const reader *r, size_t i) {
         RC_TRY(cell_value(r, i, cells[c].column, &paper));
         if (!(paper > 0.0))
             continue;
+        rc_job j = job; /* the paper prints one attention figure for both variants */
+        if (cells[c].q == RC_Q_ATTN_OP)
+            j.variant = "pass-kv";
         rc_paper_row *row =
-            add(r->p, "5", "CP4+TP8", "128K", job, cells[c].column, "us", paper, 1e6, cells[c].q);
+            add(r->p, "5", "CP4+TP8", "128K", j, cells[c].column, "us", paper, 1e6, cells[c].q);
+        if (row)
+            (void)snprintf(row->variant, sizeof row->variant, "%s", kv ? "pass-kv" : "pass-q");
         if (row)
             (void)snprintf(row->id, sizeof row->id, "t5:%s:%lld:%s", kv ? "kv" : "q", (long long)t,
                            cells[c].id);
