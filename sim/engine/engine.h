@@ -20,7 +20,8 @@
  *   the node's stamp, which makes its key stale; stale keys are dropped at the front, or all
  *   together when they pass half of the nodes. That bounds memory, whatever is cancelled: 32 +
  *   1.5 * 16 * 16/15 = 58 bytes an event, and up to 363 KiB a queue for partial chunks, buckets
- *   and the run, which is why a small queue takes more than 64 bytes an event.
+ *   and the run, which is why a small queue takes more than 64 bytes an event. At most four events
+ *   are kept apart from all this, in a sorted array that points to their nodes.
  *
  * The event queue: why so
  *   Time never goes back, so a queue need not be able to take any key at any place; that is what
@@ -41,9 +42,12 @@
  *   plain binary heap             26      18       12         7           2
  *   4-ary heap, 16-byte keys      22      16       12         8           4
  *   The 4-ary heap was tried first; its row is one earlier run, in which the plain heap made 22,
- *   15, 11, 8 and 3. With two events pending (M/M/1) there is next to nothing to sort and the
- *   indirection through nodes costs what the buckets cannot win back: 45 million customers/s, two
- *   events each, against the plain heap's 45 with gcc, and 36 to 39 against 46 with clang 14.
+ *   15, 11, 8 and 3. With two events pending (M/M/1) there is next to nothing to sort, and which
+ *   of the two is next is a toss-up: what counts is how soon a mispredicted branch is found out.
+ *   Hence the array at a fixed place and a plain comparison with its first: 56 million customers/s,
+ *   two events each, against the plain heap's 45 with gcc, 58 against 47 with clang 14. Without the
+ *   array it was 42 and 37; with conditional moves in place of the branch a prototype lost a
+ *   quarter, for the doubt then falls on the call of the handler, which is known later.
  *
  * Programs: layout
  *   An op is 64 bytes of plan (what the caller said) and 64 of state (set afresh by every run),
@@ -61,19 +65,20 @@
 #include <stdint.h>
 #include "sim/base/error.h"
 
-typedef int64_t rc_time;                 /* picoseconds */
+typedef int64_t rc_time; /* picoseconds */
 #define RC_PS_PER_S 1000000000000.0
 #define RC_TIME_NEVER INT64_MAX
 
 /* ---------------------------------------------------------------- pending events ---------- */
 typedef struct rc_eventq rc_eventq;
-typedef uint64_t rc_event;               /* generation handle; 0 is never valid */
+typedef uint64_t rc_event; /* generation handle; 0 is never valid */
 typedef void (*rc_event_fn)(void *ctx, uint64_t arg, rc_time now);
 
-rc_eventq *rc_eventq_create(size_t capacity_hint);      /* NULL when out of memory */
-void rc_eventq_destroy(rc_eventq *q);                   /* NULL is fine */
-/* Schedule fn(ctx, arg, at). `at` must be >= now. Returns 0 only when memory is exhausted (which can
- * happen only while the number of pending events exceeds every earlier number and the capacity hint). */
+rc_eventq *rc_eventq_create(size_t capacity_hint); /* NULL when out of memory */
+void rc_eventq_destroy(rc_eventq *q);              /* NULL is fine */
+/* Schedule fn(ctx, arg, at). `at` must be >= now. Returns 0 only when memory is exhausted (which
+ * can happen only while the number of pending events exceeds every earlier number and the capacity
+ * hint). */
 rc_event rc_eventq_at(rc_eventq *q, rc_time at, rc_event_fn fn, void *ctx, uint64_t arg);
 /* Cancel: true when it was pending. A stale handle (fired, cancelled, slot reused) is harmless. */
 bool rc_eventq_cancel(rc_eventq *q, rc_event h);
@@ -82,25 +87,27 @@ bool rc_eventq_move(rc_eventq *q, rc_event h, rc_time at);
 bool rc_eventq_pending(const rc_eventq *q, rc_event h);
 size_t rc_eventq_size(const rc_eventq *q);
 rc_time rc_eventq_now(const rc_eventq *q);
-uint64_t rc_eventq_fired(const rc_eventq *q);           /* events fired so far */
-size_t rc_eventq_bytes_per_event(void);                 /* key + node + room for stale keys; at most 64 */
-/* Fire the next event; false when none is left. An event handler may schedule, cancel, move and step;
- * its own event is no longer pending. */
+uint64_t rc_eventq_fired(const rc_eventq *q); /* events fired so far */
+size_t rc_eventq_bytes_per_event(void);       /* key + node + room for stale keys; at most 64 */
+/* Fire the next event; false when none is left. An event handler may schedule, cancel, move and
+ * step; its own event is no longer pending. */
 bool rc_eventq_step(rc_eventq *q);
-uint64_t rc_eventq_run(rc_eventq *q, rc_time until);    /* all up to and at `until`; events fired */
+uint64_t rc_eventq_run(rc_eventq *q, rc_time until); /* all up to and at `until`; events fired */
 
 /* ---------------------------------------------------------------- random numbers ---------- */
-typedef struct rc_rng { uint64_t s[4]; } rc_rng;        /* xoshiro256** seeded by splitmix64 */
+typedef struct rc_rng {
+    uint64_t s[4];
+} rc_rng; /* xoshiro256** seeded by splitmix64 */
 void rc_rng_seed(rc_rng *r, uint64_t seed);
 uint64_t rc_rng_u64(rc_rng *r);
-double rc_rng_uniform(rc_rng *r);                       /* [0, 1) */
-uint64_t rc_rng_below(rc_rng *r, uint64_t n);           /* unbiased, n >= 1 */
+double rc_rng_uniform(rc_rng *r);             /* [0, 1) */
+uint64_t rc_rng_below(rc_rng *r, uint64_t n); /* unbiased, n >= 1 */
 double rc_rng_exponential(rc_rng *r, double mean);
-double rc_rng_normal(rc_rng *r);                        /* standard normal */
+double rc_rng_normal(rc_rng *r); /* standard normal */
 
 /* ---------------------------------------------------------------- programs of ops ---------- */
 typedef struct rc_sim rc_sim;
-typedef uint32_t rc_id;                                 /* index of a stream, link, op, ... */
+typedef uint32_t rc_id; /* index of a stream, link, op, ... */
 #define RC_NONE UINT32_MAX
 
 /* A domain is what ops disturb one another in: one GPU. Streams belong to a domain. */
@@ -111,43 +118,44 @@ rc_id rc_sim_stream(rc_sim *s, rc_id domain);
 /* A link: capacity in bytes per second (> 0), shared max-min fairly by the flows that cross it. */
 rc_id rc_sim_link(rc_sim *s, double bytes_per_s);
 /* Interference: while at least one op of class `by` runs in a domain, ops of class `on` in the same
- * domain advance at `factor` (0 < factor) of their rate; factors of several present classes multiply.
- * Classes are 0..15; class 0 disturbs nothing and is not disturbed. Default factor 1. Ops of every
- * kind disturb, WORK ops are disturbed; an op does not disturb itself: a class that disturbs its own
- * kind needs two running ops. */
+ * domain advance at `factor` (0 < factor) of their rate; factors of several present classes
+ * multiply. Classes are 0..15; class 0 disturbs nothing and is not disturbed. Default factor 1. Ops
+ * of every kind disturb, WORK ops are disturbed; an op does not disturb itself: a class that
+ * disturbs its own kind needs two running ops. */
 void rc_sim_interfere(rc_sim *s, unsigned on, unsigned by, double factor);
 /* A domain's own speed (1 = nominal): a slow GPU. Applies to work ops of the domain. */
 void rc_sim_domain_speed(rc_sim *s, rc_id domain, double speed);
 
 typedef enum rc_op_kind {
-    RC_OP_WORK,        /* `duration` of work at rate 1, stretched by interference and domain speed */
-    RC_OP_FIXED,       /* `duration`, not stretched (host time, latencies)                        */
-    RC_OP_FLOW,        /* `duration` of latency, then `bytes` over `path` at the max-min fair rate */
-    RC_OP_RENDEZVOUS   /* waits until all `group_size` ops of `group` have come to the head of their
-                          streams, then all take the longest `duration` among them and end together */
+    RC_OP_WORK,      /* `duration` of work at rate 1, stretched by interference and domain speed */
+    RC_OP_FIXED,     /* `duration`, not stretched (host time, latencies)                        */
+    RC_OP_FLOW,      /* `duration` of latency, then `bytes` over `path` at the max-min fair rate */
+    RC_OP_RENDEZVOUS /* waits until all `group_size` ops of `group` have come to the head of their
+                        streams, then all take the longest `duration` among them and end together */
 } rc_op_kind;
 
 typedef struct rc_op_desc {
     rc_op_kind kind;
-    rc_id stream;          /* in-order; RC_NONE: no stream, ruled by dependencies alone */
-    unsigned klass;        /* interference class, 0..15 */
-    rc_time duration;      /* >= 0 */
-    double bytes;          /* FLOW: >= 0 */
-    const rc_id *path;     /* FLOW: links crossed (copied) */
-    uint32_t path_len;     /* 0: no link limits it, bytes take no time (but for max_rate) */
-    double max_rate;       /* FLOW: bytes/s cap of this flow; 0 = none */
-    rc_id group;           /* RENDEZVOUS: any id chosen by the caller, unique per collective call */
+    rc_id stream;      /* in-order; RC_NONE: no stream, ruled by dependencies alone */
+    unsigned klass;    /* interference class, 0..15 */
+    rc_time duration;  /* >= 0 */
+    double bytes;      /* FLOW: >= 0 */
+    const rc_id *path; /* FLOW: links crossed (copied) */
+    uint32_t path_len; /* 0: no link limits it, bytes take no time (but for max_rate) */
+    double max_rate;   /* FLOW: bytes/s cap of this flow; 0 = none */
+    rc_id group;       /* RENDEZVOUS: any id chosen by the caller, unique per collective call */
     uint32_t group_size;
-    uint32_t tag;          /* caller's; returned by rc_sim_op_tag */
+    uint32_t tag; /* caller's; returned by rc_sim_op_tag */
 } rc_op_desc;
 
 /* Add an op at the end of its stream. Returns RC_NONE when out of memory, and for a bad op (unknown
  * stream or link, negative duration ...): then rc_sim_run says what was wrong. */
 rc_id rc_sim_op(rc_sim *s, const rc_op_desc *d);
-/* `op` may not start before `before` has ended. before < op in creation order is NOT required, but a
- * cycle is reported by rc_sim_run (RC_E_INTERNAL names the ops that never ran). */
+/* `op` may not start before `before` has ended. before < op in creation order is NOT required, but
+ * a cycle is reported by rc_sim_run (RC_E_INTERNAL names the ops that never ran). */
 rc_status rc_sim_after(rc_sim *s, rc_id op, rc_id before, rc_error *err);
-/* Run to the end. No allocation after the first event fires. May be run again after rc_sim_rewind. */
+/* Run to the end. No allocation after the first event fires. May be run again after rc_sim_rewind.
+ */
 rc_status rc_sim_run(rc_sim *s, rc_error *err);
 void rc_sim_rewind(rc_sim *s);
 /* Change an op's duration between rewind and run (jitter replicas reuse one program). */
@@ -155,15 +163,16 @@ void rc_sim_set_duration(rc_sim *s, rc_id op, rc_time duration);
 
 size_t rc_sim_op_count(const rc_sim *s);
 uint32_t rc_sim_op_tag(const rc_sim *s, rc_id op);
-rc_time rc_sim_op_start(const rc_sim *s, rc_id op);     /* when it began to advance */
-rc_time rc_sim_op_ready(const rc_sim *s, rc_id op);     /* head of stream and dependencies met */
+rc_time rc_sim_op_start(const rc_sim *s, rc_id op); /* when it began to advance */
+rc_time rc_sim_op_ready(const rc_sim *s, rc_id op); /* head of stream and dependencies met */
 rc_time rc_sim_op_end(const rc_sim *s, rc_id op);
-rc_time rc_sim_end(const rc_sim *s);                    /* end of the last op */
+rc_time rc_sim_end(const rc_sim *s); /* end of the last op */
 /* The op whose end let `op` start (dependency, stream predecessor or last to the rendezvous);
- * RC_NONE for the first. Walking it back from the last op gives the critical path. Ties: the lowest id.
- * All ops of a rendezvous have the cause of the last to come, so a cause's end is always the op's start. */
+ * RC_NONE for the first. Walking it back from the last op gives the critical path. Ties: the lowest
+ * id. All ops of a rendezvous have the cause of the last to come, so a cause's end is always the
+ * op's start. */
 rc_id rc_sim_op_cause(const rc_sim *s, rc_id op);
-uint64_t rc_sim_events(const rc_sim *s);                /* events fired in the last run */
+uint64_t rc_sim_events(const rc_sim *s); /* events fired in the last run */
 /* FNV-1a over (op, start, end) of all ops, each as 8 bytes, lowest first: the pinned order. */
 uint64_t rc_sim_trace_hash(const rc_sim *s);
 

@@ -84,7 +84,6 @@ static uint32_t new_chunk(rc_eventq *q, rc_eventq_bucket *b) {
     else
         c = q->used_chunks++;
     assert(c < q->chunks);
-    q->far_chunks++;
     if (b->at == 0) {
         size_t index = (size_t)(b - &q->buckets[0][0]), level = index / DIGITS;
         b->first = c;
@@ -109,7 +108,6 @@ static void put_far(rc_eventq *q, rc_eventq_key key) {
 static void free_chunk(rc_eventq *q, uint32_t c) {
     q->cells[(size_t)c * RC_CHUNK].time = q->free_chunk;
     q->free_chunk = c;
-    q->far_chunks--;
 }
 
 /* ------------------------------------------------------------------ walking buckets ------- */

@@ -80,13 +80,7 @@ typedef struct rc_eventq_bucket {
 } rc_eventq_bucket;
 
 struct rc_eventq {
-    /* few: the first has RC_NO_TIME when there is none, as has every one after the last. */
-    uint64_t few_time[RC_FEW];
-    rc_eventq_node *few_node[RC_FEW];
-    rc_eventq_node
-        *few_free;  /* nodes to use again, the latest first; NULL when few is not in use */
-    bool in_few;    /* few is in use: run and far are empty, nothing is stale */
-    uint64_t limit; /* keys from here on belong to far; UINT64_MAX while far is empty */
+    uint64_t limit;             /* keys from here on belong to far; UINT64_MAX while far is empty */
     rc_eventq_key *head, *tail; /* of the run */
     rc_eventq_key *stop; /* tail may grow so far without looking: head + RC_RUN_MAX, a while ago */
     uint32_t free_slot;  /* head of the list of free nodes, RC_NO_SLOT when empty */
@@ -95,12 +89,16 @@ struct rc_eventq {
     rc_eventq_node *nodes;
     rc_time now;
     uint64_t fired;
+    /* few: the first has RC_NO_TIME when there is none, as has every one after the last. */
+    uint64_t few_time[RC_FEW];
+    rc_eventq_node *few_node[RC_FEW];
+    rc_eventq_node *few_free; /* nodes to use again, latest first; NULL when few is not in use */
+    bool in_few;              /* few is in use: run and far are empty, nothing is stale */
     uint64_t base;
     uint32_t levels;      /* bit set: the level has keys */
     rc_eventq_key *cells; /* chunks; chunk 0 is never used */
     uint32_t free_chunk;  /* head of the list of free chunks, 0 when empty */
     uint32_t used_chunks; /* chunks ever handed out, chunk 0 included */
-    uint32_t far_chunks;  /* chunks in buckets now */
     uint32_t chunks;      /* room in cells */
     uint32_t used, slots; /* nodes ever handed out; room in nodes */
     uint32_t unused;      /* of those handed out, how many are in the list or retired */
@@ -225,13 +223,11 @@ RC_INLINE rc_event rc_eventq_at_inline(rc_eventq *q, rc_time at, rc_event_fn fn,
     rc_eventq_key key = {(uint64_t)at, q->spare};
     uint32_t cell = 0;
     rc_eventq_bucket *b = NULL;
-    if (q->few_free != NULL) {
-        if (RC_UNLIKELY(q->few_time[1] != RC_NO_TIME))
-            return rc_eventq_at_slow_(q, at, fn, ctx, arg);
-        return rc_eventq_at_few_(q, key.time, fn, ctx, arg);
-    }
-    if (RC_UNLIKELY(key.id == RC_NO_ID))
+    if (key.id == RC_NO_ID) {
+        if (RC_LIKELY(q->few_free != NULL && q->few_time[1] == RC_NO_TIME))
+            return rc_eventq_at_few_(q, key.time, fn, ctx, arg);
         return rc_eventq_at_slow_(q, at, fn, ctx, arg);
+    }
     if (key.time < q->limit) {
         if (RC_UNLIKELY(q->tail == q->stop))
             return rc_eventq_at_slow_(q, at, fn, ctx, arg);
@@ -366,7 +362,7 @@ RC_INLINE void rc_eventq_fire_few_(rc_eventq *q) {
 }
 
 RC_INLINE bool rc_eventq_step_inline(rc_eventq *q) {
-    if (q->few_time[0] != RC_NO_TIME) {
+    if (q->head == q->tail && q->few_time[0] != RC_NO_TIME) {
         rc_eventq_fire_few_(q);
         return true;
     }
