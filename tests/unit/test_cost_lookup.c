@@ -27,6 +27,8 @@ static int teardown(void **state) {
     return 0;
 }
 
+#define RUNS 0.016 /* between two calibrations in bursts, on top of a run's own p10 to p90 */
+
 static void near(double got, double want, double relative) {
     if (!(fabs(got / want - 1.0) <= relative))
         fail_msg("got %.6g, expected %.6g within %.3g %%", got, want, 100.0 * relative);
@@ -48,7 +50,7 @@ static void test_points_are_returned(void **state) {
     rc_cost c;
     assert_int_equal(rc_cost_gemm(costs, RC_BF16, 4096, 2304, 16384, &c, NULL), RC_OK);
     near(c.p50, syn_gemm(4096, 2304, 16384, false), 1e-9);
-    near(c.spread, 0.02, 1e-9);
+    near(c.spread, hypot(0.02, RUNS), 1e-9);
     assert_int_equal(c.basis, RC_MEASURED);
     assert_int_equal(rc_cost_gemm(costs, RC_FP8, 64, 16384, 6656, &c, NULL), RC_OK);
     near(c.p50, syn_gemm(64, 16384, 6656, true), 1e-9);
@@ -222,7 +224,7 @@ static void test_transfer(void **state) {
     assert_int_equal(rc_cost_gemm(v, RC_BF16, 16384, 13312, 16384, &b, NULL), RC_OK);
     near(b.p50, a.p50 * 2.0, 1e-4);
     assert_int_equal(b.basis, RC_TRANSFERRED);
-    near(b.spread, hypot(0.02, 0.05), 1e-9);
+    near(b.spread, hypot(hypot(0.02, RUNS), 0.05), 1e-9);
     assert_int_equal(rc_cost_gemm(costs, RC_FP8, 1, 13312, 16384, &a, NULL), RC_OK);
     assert_int_equal(rc_cost_gemm(v, RC_FP8, 1, 13312, 16384, &b, NULL), RC_OK);
     double copy = 0.9 * m.base_hbm_rate, weights = 13312.0 * 16384.0 + 16384.0 + 2.0 * 13312.0;
