@@ -107,9 +107,9 @@ static int dtype_rank(const char *dtype) {
     return 4;
 }
 
-/* How far two calibrations of one GPU type lie apart, which p10 to p90 of one run do not show: 80 % of the
- * GEMMs of two H200 runs (results/calibration/h200-sxm) are within 2.2 % of each other in bursts and 3.5 %
- * at sustained clocks; a run's own share is that over the square root of two. */
+/* How far two calibrations of one GPU type lie apart, which p10 to p90 of one run do not show: 80 %
+ * of the GEMMs of two H200 runs (results/calibration/h200-sxm) are within 2.2 % of each other in
+ * bursts and 3.5 % at sustained clocks; a run's own share is that over the square root of two. */
 static double between_runs(const rc_row *r) {
     return strcmp(r->state, "sustained") == 0 ? 0.025 : 0.016;
 }
