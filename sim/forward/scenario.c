@@ -21,7 +21,7 @@ static bool ends_with(const char *s, const char *end) {
 
 static void nearest_in(const char *folder, const char *name, const char *ext, char *out,
                        size_t size) {
-    static char names[MAX_NAMES][96];
+    char names[MAX_NAMES][96];
     const char *list[MAX_NAMES + 1];
     size_t count = 0;
     DIR *dir = opendir(folder);
