@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/suite.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -48,6 +49,41 @@ void rc_sets_pools(const rc_gpu *g, const rc_points *points, rc_need_fn need, co
         if ((size_t)s.n * s.out_stride > *out)
             *out = (size_t)s.n * s.out_stride;
     }
+}
+
+rc_status rc_pools_reserve(rc_calib *c, const rc_points *points, rc_need_fn need, rc_pools *p,
+                           rc_error *err) {
+    size_t in, out;
+    rc_sets_pools(&c->gpu, points, need, NULL, &in, &out);
+    RC_TRY(rc_pool_reserve(&p->in, in, err));
+    RC_TRY(rc_pool_reserve(&p->out, out, err));
+    return rc_pool_fill_bf16(&c->gpu, &p->in, c->opt->seed, err);
+}
+
+void rc_pools_free(rc_pools *p) {
+    rc_pool_free(&p->in);
+    rc_pool_free(&p->out);
+}
+
+rc_status rc_pools_open(rc_calib *c, const rc_points *points, rc_need_fn need, void **self,
+                        rc_error *err) {
+    rc_pools *p = calloc(1, sizeof *p);
+    if (!p)
+        return rc_fail(err, RC_E_NOMEM, "out of memory");
+    rc_status st = rc_pools_reserve(c, points, need, p, err);
+    if (st != RC_OK) {
+        rc_pools_close(p);
+        return st;
+    }
+    *self = p;
+    return RC_OK;
+}
+
+void rc_pools_close(void *self) {
+    if (!self)
+        return;
+    rc_pools_free(self);
+    free(self);
 }
 
 void rc_calib_row(const rc_calib *c, const rc_point *p, const rc_measured *m, rc_record *row) {

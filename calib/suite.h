@@ -61,6 +61,19 @@ bool rc_sets_fit(const rc_gpu *g, const rc_sets *s);
  * it is not NULL. */
 void rc_sets_pools(const rc_gpu *g, const rc_points *points, rc_need_fn need, const char *dtype,
                    size_t *in, size_t *out);
+/* Most suites read from one pool and write to another. */
+typedef struct rc_pools {
+    rc_pool in, out;
+} rc_pools;
+/* Both for the list's points, the input filled with normal bf16 numbers. What was reserved is in *p
+ * even on failure: rc_pools_free. */
+rc_status rc_pools_reserve(rc_calib *c, const rc_points *points, rc_need_fn need, rc_pools *p,
+                           rc_error *err);
+void rc_pools_free(rc_pools *p);
+/* open and close of a suite that has nothing but its pools. */
+rc_status rc_pools_open(rc_calib *c, const rc_points *points, rc_need_fn need, void **self,
+                        rc_error *err);
+void rc_pools_close(void *self);
 /* Fails with RC_E_UNMODELLED, naming the size, when a point does not fit. */
 rc_status rc_sets_check(const rc_gpu *g, const rc_sets *s, rc_error *err);
 size_t rc_align(size_t bytes); /* up to 1 KiB */

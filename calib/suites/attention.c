@@ -13,7 +13,8 @@
 #define LONGEST_S 2.5
 
 typedef struct attn_suite {
-    rc_pool in, out, workspace;
+    rc_pools io;
+    rc_pool workspace;
 } attn_suite;
 
 typedef struct attn {
@@ -33,23 +34,16 @@ static void attn_close(void *self) {
     attn_suite *s = self;
     if (!s)
         return;
-    rc_pool_free(&s->in);
-    rc_pool_free(&s->out);
+    rc_pools_free(&s->io);
     rc_pool_free(&s->workspace);
     free(s);
 }
 
 static rc_status attn_open(rc_calib *c, const rc_points *points, void **self, rc_error *err) {
-    size_t in, out;
     attn_suite *s = calloc(1, sizeof *s);
     if (!s)
         return rc_fail(err, RC_E_NOMEM, "out of memory");
-    rc_sets_pools(&c->gpu, points, attn_need, NULL, &in, &out);
-    rc_status st = rc_pool_reserve(&s->in, in, err);
-    if (st == RC_OK)
-        st = rc_pool_reserve(&s->out, out, err);
-    if (st == RC_OK)
-        st = rc_pool_fill_bf16(&c->gpu, &s->in, c->opt->seed, err);
+    rc_status st = rc_pools_reserve(c, points, attn_need, &s->io, err);
     if (st != RC_OK) {
         attn_close(s);
         return st;
@@ -61,8 +55,8 @@ static rc_status attn_open(rc_calib *c, const rc_points *points, void **self, rc
 static rc_status attn_launch(void *self, int slot, cudaStream_t stream, rc_error *err) {
     attn *t = self;
     rc_attn_args a = t->args;
-    const unsigned char *in = t->suite->in.p + (size_t)slot * t->sets.in_stride;
-    unsigned char *out = t->suite->out.p + (size_t)slot * t->sets.out_stride;
+    const unsigned char *in = t->suite->io.in.p + (size_t)slot * t->sets.in_stride;
+    unsigned char *out = t->suite->io.out.p + (size_t)slot * t->sets.out_stride;
     a.q = in;
     a.k = in + t->q_bytes;
     a.v = in + t->q_bytes + t->kv_bytes;

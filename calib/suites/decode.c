@@ -11,7 +11,8 @@
 enum { MAX_BATCH = 256 };
 
 typedef struct decode_suite {
-    rc_pool in, out, workspace, lens;
+    rc_pools io;
+    rc_pool workspace, lens;
 } decode_suite;
 
 typedef struct decode {
@@ -31,26 +32,19 @@ static void decode_close(void *self) {
     decode_suite *s = self;
     if (!s)
         return;
-    rc_pool_free(&s->in);
-    rc_pool_free(&s->out);
+    rc_pools_free(&s->io);
     rc_pool_free(&s->workspace);
     rc_pool_free(&s->lens);
     free(s);
 }
 
 static rc_status decode_open(rc_calib *c, const rc_points *points, void **self, rc_error *err) {
-    size_t in, out;
     decode_suite *s = calloc(1, sizeof *s);
     if (!s)
         return rc_fail(err, RC_E_NOMEM, "out of memory");
-    rc_sets_pools(&c->gpu, points, decode_need, NULL, &in, &out);
-    rc_status st = rc_pool_reserve(&s->in, in, err);
-    if (st == RC_OK)
-        st = rc_pool_reserve(&s->out, out, err);
+    rc_status st = rc_pools_reserve(c, points, decode_need, &s->io, err);
     if (st == RC_OK)
         st = rc_pool_reserve(&s->lens, MAX_BATCH * sizeof(int32_t), err);
-    if (st == RC_OK)
-        st = rc_pool_fill_bf16(&c->gpu, &s->in, c->opt->seed, err);
     if (st != RC_OK) {
         decode_close(s);
         return st;
@@ -62,8 +56,8 @@ static rc_status decode_open(rc_calib *c, const rc_points *points, void **self, 
 static rc_status decode_launch(void *self, int slot, cudaStream_t stream, rc_error *err) {
     decode *t = self;
     rc_decode_args a = t->args;
-    const unsigned char *in = t->suite->in.p + (size_t)slot * t->sets.in_stride;
-    unsigned char *out = t->suite->out.p + (size_t)slot * t->sets.out_stride;
+    const unsigned char *in = t->suite->io.in.p + (size_t)slot * t->sets.in_stride;
+    unsigned char *out = t->suite->io.out.p + (size_t)slot * t->sets.out_stride;
     a.q = in;
     a.k = in + t->q_bytes;
     a.v = in + t->q_bytes + t->kv_bytes;

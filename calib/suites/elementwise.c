@@ -19,10 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct ew_suite {
-    rc_pool in, out;
-} ew_suite;
-
 typedef struct ew {
     const rc_point *point;
     const unsigned char *in;
@@ -144,32 +140,8 @@ static rc_need ew_need(const rc_point *p) {
 
 /* ---- suite ---------------------------------------------------------------------------------- */
 
-static void ew_close(void *self) {
-    ew_suite *s = self;
-    if (!s)
-        return;
-    rc_pool_free(&s->in);
-    rc_pool_free(&s->out);
-    free(s);
-}
-
 static rc_status ew_open(rc_calib *c, const rc_points *points, void **self, rc_error *err) {
-    size_t in, out;
-    ew_suite *s = calloc(1, sizeof *s);
-    if (!s)
-        return rc_fail(err, RC_E_NOMEM, "out of memory");
-    rc_sets_pools(&c->gpu, points, ew_need, NULL, &in, &out);
-    rc_status st = rc_pool_reserve(&s->in, in, err);
-    if (st == RC_OK)
-        st = rc_pool_reserve(&s->out, out, err);
-    if (st == RC_OK)
-        st = rc_pool_fill_bf16(&c->gpu, &s->in, c->opt->seed, err);
-    if (st != RC_OK) {
-        ew_close(s);
-        return st;
-    }
-    *self = s;
-    return RC_OK;
+    return rc_pools_open(c, points, ew_need, self, err);
 }
 
 static rc_status ew_launch(void *self, int slot, cudaStream_t stream, rc_error *err) {
@@ -182,7 +154,7 @@ static rc_status ew_launch(void *self, int slot, cudaStream_t stream, rc_error *
 
 static rc_status ew_measure(rc_calib *c, void *self, const rc_point *p, rc_measured *m,
                             rc_error *err) {
-    ew_suite *s = self;
+    rc_pools *s = self;
     const ew_op *o = op_of(p);
     if (!o)
         return rc_fail(err, RC_E_INTERNAL, "no elementwise op is called \"%s\"", p->op);
@@ -199,4 +171,4 @@ static rc_status ew_measure(rc_calib *c, void *self, const rc_point *p, rc_measu
     return RC_OK;
 }
 
-const rc_suite rc_suite_elementwise = {ew_open, ew_measure, ew_close};
+const rc_suite rc_suite_elementwise = {ew_open, ew_measure, rc_pools_close};

@@ -5,12 +5,8 @@
 
 #include <stdlib.h>
 
-typedef struct copy_suite {
-    rc_pool in, out;
-} copy_suite;
-
 typedef struct copy {
-    copy_suite *suite;
+    rc_pools *suite;
     rc_sets sets;
     size_t bytes;
 } copy;
@@ -19,32 +15,8 @@ static rc_need copy_need(const rc_point *p) {
     return (rc_need){(size_t)p->a / 2, (size_t)p->a / 2};
 }
 
-static void copy_close(void *self) {
-    copy_suite *s = self;
-    if (!s)
-        return;
-    rc_pool_free(&s->in);
-    rc_pool_free(&s->out);
-    free(s);
-}
-
 static rc_status copy_open(rc_calib *c, const rc_points *points, void **self, rc_error *err) {
-    size_t in, out;
-    copy_suite *s = calloc(1, sizeof *s);
-    if (!s)
-        return rc_fail(err, RC_E_NOMEM, "out of memory");
-    rc_sets_pools(&c->gpu, points, copy_need, NULL, &in, &out);
-    rc_status st = rc_pool_reserve(&s->in, in, err);
-    if (st == RC_OK)
-        st = rc_pool_reserve(&s->out, out, err);
-    if (st == RC_OK)
-        st = rc_pool_fill_bf16(&c->gpu, &s->in, c->opt->seed, err);
-    if (st != RC_OK) {
-        copy_close(s);
-        return st;
-    }
-    *self = s;
-    return RC_OK;
+    return rc_pools_open(c, points, copy_need, self, err);
 }
 
 static rc_status copy_launch(void *self, int slot, cudaStream_t stream, rc_error *err) {
@@ -65,4 +37,4 @@ static rc_status copy_measure(rc_calib *c, void *self, const rc_point *p, rc_mea
     return RC_OK;
 }
 
-const rc_suite rc_suite_memory = {copy_open, copy_measure, copy_close};
+const rc_suite rc_suite_memory = {copy_open, copy_measure, rc_pools_close};

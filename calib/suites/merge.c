@@ -12,12 +12,8 @@
 
 enum { MAX_PARTS = 64 };
 
-typedef struct merge_suite {
-    rc_pool in, out;
-} merge_suite;
-
 typedef struct merge {
-    merge_suite *suite;
+    rc_pools *suite;
     rc_sets sets;
     int64_t rows;
     int parts;
@@ -30,32 +26,8 @@ static rc_need merge_need(const rc_point *p) {
     return (rc_need){(size_t)p->b * (o + lse), o + lse};
 }
 
-static void merge_close(void *self) {
-    merge_suite *s = self;
-    if (!s)
-        return;
-    rc_pool_free(&s->in);
-    rc_pool_free(&s->out);
-    free(s);
-}
-
 static rc_status merge_open(rc_calib *c, const rc_points *points, void **self, rc_error *err) {
-    size_t in, out;
-    merge_suite *s = calloc(1, sizeof *s);
-    if (!s)
-        return rc_fail(err, RC_E_NOMEM, "out of memory");
-    rc_sets_pools(&c->gpu, points, merge_need, NULL, &in, &out);
-    rc_status st = rc_pool_reserve(&s->in, in, err);
-    if (st == RC_OK)
-        st = rc_pool_reserve(&s->out, out, err);
-    if (st == RC_OK)
-        st = rc_pool_fill_bf16(&c->gpu, &s->in, c->opt->seed, err);
-    if (st != RC_OK) {
-        merge_close(s);
-        return st;
-    }
-    *self = s;
-    return RC_OK;
+    return rc_pools_open(c, points, merge_need, self, err);
 }
 
 static rc_status merge_launch(void *self, int slot, cudaStream_t stream, rc_error *err) {
@@ -89,4 +61,4 @@ static rc_status merge_measure(rc_calib *c, void *self, const rc_point *p, rc_me
     return RC_OK;
 }
 
-const rc_suite rc_suite_merge = {merge_open, merge_measure, merge_close};
+const rc_suite rc_suite_merge = {merge_open, merge_measure, rc_pools_close};

@@ -6,7 +6,7 @@
 
 #include "sim/cost/book.h"
 
-static const double FLOOR = 2e-6; /* what does not scale with work, as in cost.c */
+static const double FLOOR = 2e-6; /* of a GEMM, what does not scale with N K: launch and tail */
 
 /* ---- gemm ---------------------------------------------------------------------------------- */
 

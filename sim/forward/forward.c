@@ -19,6 +19,7 @@ rc_request rc_spec_request(const rc_spec *spec, int layers) {
                      .ring_host = spec->eager,
                      .serial_ring = spec->serial_ring};
     rq.nodes_per_rank = (int)rc_ceil_div(spec->layout.tp, m->gpus_per_node);
+    rq.ranks_per_node = m->gpus_per_node / spec->layout.tp;
     return rq;
 }
 
@@ -48,9 +49,8 @@ static rc_status check(const rc_spec *spec, rc_forward *out, rc_error *err) {
             err, RC_E_INPUT,
             "tp %d x cp %d needs %lld GPUs, but machine '%s' is one node of %d with no network",
             spec->layout.tp, spec->layout.cp, (long long)gpus, m->name, m->gpus_per_node);
-    RC_TRY(rc_model_memory(spec->model, &spec->layout, spec->phase, spec->variant,
-                           sum_tokens(spec, false), sum_tokens(spec, true), m->memory, &out->memory,
-                           err));
+    RC_TRY(rc_model_memory(spec->model, &spec->layout, spec->variant, sum_tokens(spec, false),
+                           sum_tokens(spec, true), m->memory, &out->memory, err));
     return rc_memory_check(&out->memory, spec->model, &spec->layout, err);
 }
 

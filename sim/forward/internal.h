@@ -21,13 +21,13 @@ typedef struct rc_shape_cost {
     double peer_rate; /* message: most bytes/s of one flow */
     double spread;
     rc_basis basis;
-    bool same_node;
 } rc_shape_cost;
 
 typedef struct rc_run {
     const rc_spec *spec;
     const rc_program *program;
     rc_shape_cost *costs; /* [program->shape_count]; owned */
+    double link_rate[2];  /* of a GPU: inside its node, between nodes; 0: no message takes it */
     rc_sim *sim;          /* op ids are task indices; owned */
 } rc_run;
 

@@ -9,6 +9,7 @@
 #define Z_80 1.2815515655446004
 
 enum { CLASS_NONE = 0, CLASS_COMPUTE = 1, CLASS_COMM = 2 };
+enum { INSIDE = 0, BETWEEN = 1 }; /* messages inside a node, between nodes */
 
 rc_family rc_family_of(const rc_shape *s) {
     switch (s->kind) {
@@ -84,18 +85,17 @@ static rc_status timed_cost(const rc_costs *c, const rc_program *p, const rc_sha
     }
 }
 
-static rc_status cost_shapes(rc_run *r, const rc_costs *costs, const double *z, bool same_node,
-                             rc_error *err) {
+static rc_status cost_shapes(rc_run *r, const rc_costs *costs, const double *z, rc_error *err) {
     for (size_t i = 0; i < r->program->shape_count; i++) {
         const rc_shape *s = &r->program->shapes[i];
         rc_shape_cost *out = &r->costs[i];
         rc_cost cost = {0.0, 0.0, RC_MODELLED};
         if (s->kind == RC_T_MESSAGE) {
             rc_p2p p2p;
-            RC_TRY(rc_cost_p2p(costs, s->bytes, same_node, &p2p, err));
+            RC_TRY(rc_cost_p2p(costs, s->bytes, s->nodes == 1, &p2p, err));
             cost = (rc_cost){p2p.latency, p2p.spread, p2p.basis};
             out->peer_rate = p2p.peer_rate;
-            out->same_node = same_node;
+            r->link_rate[s->nodes == 1 ? INSIDE : BETWEEN] = p2p.link_rate;
         } else {
             RC_TRY(timed_cost(costs, r->program, s, &cost, err));
         }
@@ -108,9 +108,9 @@ static rc_status cost_shapes(rc_run *r, const rc_costs *costs, const double *z, 
     return RC_OK;
 }
 
-/* Links of one simulated GPU: out and in. */
+/* Links of one simulated GPU, out and in: to its own node's GPUs, and to other nodes. */
 typedef struct gpu_links {
-    rc_id out, in;
+    rc_id out[2], in[2];
 } gpu_links;
 
 static rc_id add_op(rc_run *r, const rc_task *t, const rc_id *streams, const gpu_links *links) {
@@ -126,8 +126,8 @@ static rc_id add_op(rc_run *r, const rc_task *t, const rc_id *streams, const gpu
         d.stream = streams[t->gpu * RC_LANE_COUNT + t->lane];
     switch (s->kind) {
     case RC_T_MESSAGE:
-        path[0] = links[t->gpu].out;
-        path[1] = links[t->peer].in;
+        path[0] = links[t->gpu].out[s->nodes == 1 ? INSIDE : BETWEEN];
+        path[1] = links[t->peer].in[s->nodes == 1 ? INSIDE : BETWEEN];
         d.kind = RC_OP_FLOW;
         d.klass = CLASS_COMM;
         d.bytes = s->bytes;
@@ -160,8 +160,7 @@ static double rate_of(const rc_what_if *w, const rc_program *p, uint32_t gpu) {
     return slow ? w->slow_speed : 1.0;
 }
 
-static rc_status lay_out(rc_run *r, double link_rate, rc_id *streams, gpu_links *links,
-                         rc_error *err) {
+static rc_status lay_out(rc_run *r, rc_id *streams, gpu_links *links, rc_error *err) {
     const rc_what_if *w = &r->spec->what_if;
     for (uint32_t gpu = 0; gpu < r->program->gpus; gpu++) {
         rc_id domain = rc_sim_domain(r->sim);
@@ -170,8 +169,12 @@ static rc_status lay_out(rc_run *r, double link_rate, rc_id *streams, gpu_links 
         for (int lane = 0; lane < RC_LANE_COUNT; lane++)
             streams[gpu * RC_LANE_COUNT + (uint32_t)lane] = rc_sim_stream(r->sim, domain);
         rc_sim_domain_speed(r->sim, domain, rate_of(w, r->program, gpu));
-        links[gpu].out = rc_sim_link(r->sim, link_rate * (slow ? w->slow_link : 1.0));
-        links[gpu].in = rc_sim_link(r->sim, link_rate);
+        for (int k = INSIDE; k <= BETWEEN; k++) {
+            if (!(r->link_rate[k] > 0.0))
+                continue;
+            links[gpu].out[k] = rc_sim_link(r->sim, r->link_rate[k] * (slow ? w->slow_link : 1.0));
+            links[gpu].in[k] = rc_sim_link(r->sim, r->link_rate[k]);
+        }
     }
     if (w->overlap_compute > 0.0)
         rc_sim_interfere(r->sim, CLASS_COMPUTE, CLASS_COMM, w->overlap_compute);
@@ -187,14 +190,8 @@ static rc_status lay_out(rc_run *r, double link_rate, rc_id *streams, gpu_links 
 
 static rc_status run(rc_run *r, const rc_costs *costs, const double *z, rc_id *streams,
                      gpu_links *links, rc_error *err) {
-    const rc_machine *m = rc_costs_machine(costs);
-    const rc_layout *l = &r->spec->layout;
-    bool same_node = l->tp * l->cp <= m->gpus_per_node;
-    rc_p2p p2p = {.link_rate = 1.0};
-    if (l->cp > 1)
-        RC_TRY(rc_cost_p2p(costs, 1.0, same_node, &p2p, err));
-    RC_TRY(cost_shapes(r, costs, z, same_node, err));
-    RC_TRY(lay_out(r, p2p.link_rate, streams, links, err));
+    RC_TRY(cost_shapes(r, costs, z, err));
+    RC_TRY(lay_out(r, streams, links, err));
     return rc_sim_run(r->sim, err);
 }
 

@@ -118,14 +118,13 @@ rc_status rc_layout_check(const rc_model *m, const rc_layout *l, rc_error *err) 
     return RC_OK;
 }
 
-rc_status rc_model_memory(const rc_model *m, const rc_layout *l, rc_phase phase,
-                          const char *variant, int64_t tokens_new, int64_t tokens_cached,
-                          double capacity, rc_memory *out, rc_error *err) {
+rc_status rc_model_memory(const rc_model *m, const rc_layout *l, const char *variant,
+                          int64_t tokens_new, int64_t tokens_cached, double capacity,
+                          rc_memory *out, rc_error *err) {
     RC_TRY(rc_layout_check(m, l, err));
     if (tokens_new < 0 || tokens_cached < 0)
         return rc_fail(err, RC_E_INPUT, "%lld new and %lld cached tokens; neither may be negative",
                        (long long)tokens_new, (long long)tokens_cached);
-    (void)phase; /* decode is a pass of few tokens: every term is a function of the counts */
     shard s = shard_of(m, l);
     double t = ceil((double)tokens_new / l->cp), cached = ceil((double)tokens_cached / l->cp);
     double held = ceil(((double)tokens_new + (double)tokens_cached) / l->cp);

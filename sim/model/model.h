@@ -63,9 +63,9 @@ typedef struct rc_memory { /* bytes on the fullest GPU */
 typedef enum rc_phase { RC_PREFILL, RC_DECODE } rc_phase;
 /* `tokens_new`, `tokens_cached` are sums over the batch. Message and partial-output buffers as the
  * schedule named by `variant` ("pass-kv", "pass-q", "all-gather-kv", "tp") needs them. */
-rc_status rc_model_memory(const rc_model *m, const rc_layout *l, rc_phase phase,
-                          const char *variant, int64_t tokens_new, int64_t tokens_cached,
-                          double capacity, rc_memory *out, rc_error *err);
+rc_status rc_model_memory(const rc_model *m, const rc_layout *l, const char *variant,
+                          int64_t tokens_new, int64_t tokens_cached, double capacity,
+                          rc_memory *out, rc_error *err);
 /* RC_E_NOFIT with the whole sum shown when total > capacity. */
 rc_status rc_memory_check(const rc_memory *mem, const rc_model *m, const rc_layout *l,
                           rc_error *err);

@@ -93,8 +93,6 @@ typedef struct rc_paper rc_paper;
 rc_status rc_paper_open(const rc_paper_options *o, rc_paper **out, rc_error *err);
 void rc_paper_close(rc_paper *p);
 rc_status rc_paper_evaluate(rc_paper *p, rc_error *err);
-const rc_paper_row *rc_paper_rows(const rc_paper *p, size_t *count);
-const rc_paper_summary *rc_paper_result(const rc_paper *p);
 
 /* After rc_paper_evaluate. `brief`: the summary alone; `stats`: with the wall time. */
 rc_status rc_paper_print(const rc_paper *p, bool brief, bool stats, FILE *f, rc_error *err);

@@ -291,15 +291,6 @@ void rc_paper_close(rc_paper *p) {
     free(p);
 }
 
-const rc_paper_row *rc_paper_rows(const rc_paper *p, size_t *count) {
-    *count = p->count;
-    return p->rows;
-}
-
-const rc_paper_summary *rc_paper_result(const rc_paper *p) {
-    return &p->summary;
-}
-
 const char *rc_paper_role_name(rc_paper_role r) {
     static const char *const names[] = {"compared", "approximate", "bound", "input"};
     return (unsigned)r < sizeof names / sizeof names[0] ? names[r] : "?";

@@ -32,11 +32,11 @@ uint32_t rc_emit_attention(rc_builder *b, uint32_t gpu, int q, int s);
 uint32_t rc_emit_attention_gathered(rc_builder *b, uint32_t gpu);
 /* Split-KV attention of one step of a decode. */
 uint32_t rc_emit_decode(rc_builder *b, uint32_t gpu);
-/* The messages of ring step b->step: each GPU to the next rank. In step 0 it sends its own; later
- * it hands on what has arrived (msg of the rank before), and no sooner than the receiver has done
- * with the buffer it overwrites: attended to it and handed it on (att and msg of the rank after; in
- * step 0 those of the layer before). The messages are left in b->mark. */
-void rc_emit_ring_messages(rc_builder *b, double bytes);
+/* N ring steps. `attend` emits the attention of the GPU of rank `here` in the step in which it
+ * holds what started on rank `from`; in every step but the last a message of `bytes` to the next
+ * rank goes beside it. */
+typedef uint32_t (*rc_attend_fn)(rc_builder *b, uint32_t gpu, int here, int from);
+void rc_emit_ring(rc_builder *b, double bytes, rc_attend_fn attend);
 /* Host work that opens a ring step: waits for all the GPU's earlier compute and communication. */
 void rc_emit_ring_step(rc_builder *b, uint32_t gpu);
 

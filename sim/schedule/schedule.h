@@ -33,7 +33,7 @@ typedef enum rc_task_kind {
     RC_T_MERGE,       /* a=rows b=parts                                                      */
     RC_T_ELEMENTWISE, /* op, a=tokens b=width (rotary_kv: hq, hkv)                           */
     RC_T_COLLECTIVE,  /* op, bytes, ranks, nodes: inside the TP group                        */
-    RC_T_MESSAGE,     /* bytes from this GPU to `peer`                                       */
+    RC_T_MESSAGE,     /* bytes from this GPU to `peer`; nodes: 1 inside a node, 2 between two */
     RC_T_MARK,        /* no time: begin and end of an all-to-all                             */
     RC_T_LAUNCH,      /* host: one kernel launch                                             */
     RC_T_RING_STEP    /* host: work of one ring step; a = its KV segments: 1 new, 2 with cached */
@@ -121,6 +121,7 @@ typedef struct rc_request {
     const rc_model *model;
     rc_layout layout;
     int nodes_per_rank; /* nodes that one TP group spans (tp / gpus_per_node, at least 1) */
+    int ranks_per_node; /* CP ranks that share a node (gpus_per_node / tp); 0 and 1: none do */
     rc_phase phase;
     const rc_sequence *seqs;
     size_t seq_count;

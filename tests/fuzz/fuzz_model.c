@@ -27,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (m.heads % m.kv_heads != 0 || !(rc_model_params(&m) > 0.0) ||
         !isfinite(rc_model_params(&m)) || !isfinite(rc_model_attention_flops(&m, 1 << 20, 1 << 20)))
         abort();
-    if (rc_model_memory(&m, &l, RC_PREFILL, "pass-kv", 1000, 1000, 96e9, &mem, &e) != RC_OK ||
+    if (rc_model_memory(&m, &l, "pass-kv", 1000, 1000, 96e9, &mem, &e) != RC_OK ||
         !isfinite(mem.total))
         abort();
     return 0;

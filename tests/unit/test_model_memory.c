@@ -28,11 +28,10 @@ static const rc_layout tp8 = {.tp = 8,
                               .act = RC_BF16,
                               .kv = RC_BF16};
 
-static rc_memory memory(const rc_layout *l, rc_phase phase, const char *variant, int64_t t,
-                        int64_t p) {
+static rc_memory memory(const rc_layout *l, const char *variant, int64_t t, int64_t p) {
     rc_memory mem;
     rc_error err = {0};
-    if (rc_model_memory(&llama, l, phase, variant, t, p, 96e9, &mem, &err) != RC_OK)
+    if (rc_model_memory(&llama, l, variant, t, p, 96e9, &mem, &err) != RC_OK)
         fail_msg("%s", err.msg);
     return mem;
 }
@@ -45,7 +44,7 @@ static void near(double got, double want, double relative) {
 /* One node of the paper: 59.2 GB of matrices, 1.05 GB of embeddings, 128K of context in 96 GB. */
 static void test_paper_node(void **state) {
     (void)state;
-    rc_memory mem = memory(&tp8, RC_PREFILL, "pass-kv", 128000, 0);
+    rc_memory mem = memory(&tp8, "pass-kv", 128000, 0);
     near(mem.weights, 59.19e9 + 1.05e9, 0.001);
     near(mem.kv, 128000.0 * 126 * 2 * 128 * 2, 1e-12);
     /* residual, fp8 input, gate and up of the FFN */
@@ -61,38 +60,36 @@ static void test_ring_buffers(void **state) {
     rc_layout l = tp8;
     l.cp = 4;
     double t = 3200.0, p = 28800.0, kv = 2 * 128 * 2.0, q = 16 * 128 * 2.0, part = t * (q + 16 * 4);
-    near(memory(&l, RC_PREFILL, "pass-kv", 12800, 115200).buffers, 2 * (t + p) * kv + 4 * part,
-         1e-12);
-    near(memory(&l, RC_PREFILL, "pass-q", 12800, 115200).buffers, 2 * t * q + 8 * part, 1e-12);
-    near(memory(&l, RC_PREFILL, "all-gather-kv", 12800, 115200).buffers, 4 * (t + p) * kv, 1e-12);
-    assert_true(memory(&l, RC_PREFILL, "tp", 12800, 115200).buffers == 0.0);
-    near(memory(&l, RC_PREFILL, "pass-kv", 12801, 115200).kv, 32001.0 * 126 * 2 * 128 * 2, 1e-12);
+    near(memory(&l, "pass-kv", 12800, 115200).buffers, 2 * (t + p) * kv + 4 * part, 1e-12);
+    near(memory(&l, "pass-q", 12800, 115200).buffers, 2 * t * q + 8 * part, 1e-12);
+    near(memory(&l, "all-gather-kv", 12800, 115200).buffers, 4 * (t + p) * kv, 1e-12);
+    assert_true(memory(&l, "tp", 12800, 115200).buffers == 0.0);
+    near(memory(&l, "pass-kv", 12801, 115200).kv, 32001.0 * 126 * 2 * 128 * 2, 1e-12);
 }
 
 static void test_replicated_kv_heads(void **state) {
     (void)state;
     rc_layout l = tp8;
     l.tp = 16; /* 8 KV heads on 16 GPUs: each still holds one */
-    near(memory(&l, RC_DECODE, "tp", 1, 128000).kv, 128001.0 * 126 * 2 * 128 * 2, 1e-12);
+    near(memory(&l, "tp", 1, 128000).kv, 128001.0 * 126 * 2 * 128 * 2, 1e-12);
     l.kv = RC_FP8;
-    near(memory(&l, RC_DECODE, "tp", 1, 128000).kv, 128001.0 * 126 * 2 * 128, 1e-12);
+    near(memory(&l, "tp", 1, 128000).kv, 128001.0 * 126 * 2 * 128, 1e-12);
 }
 
 static void test_weight_types(void **state) {
     (void)state;
     rc_layout l = tp8;
-    double fp8 = memory(&l, RC_DECODE, "tp", 1, 0).weights;
+    double fp8 = memory(&l, "tp", 1, 0).weights;
     l.ffn_weights = RC_BF16;
-    near(memory(&l, RC_DECODE, "tp", 1, 0).weights - fp8, 329.75e9 / 8, 0.001);
+    near(memory(&l, "tp", 1, 0).weights - fp8, 329.75e9 / 8, 0.001);
     l.ffn_weights = RC_INT4; /* half a byte, and a scale of two bytes for 128 */
-    near(fp8 - memory(&l, RC_DECODE, "tp", 1, 0).weights, 329.75e9 / 8 * (0.5 - 2.0 / 128), 0.001);
+    near(fp8 - memory(&l, "tp", 1, 0).weights, 329.75e9 / 8 * (0.5 - 2.0 / 128), 0.001);
 }
 
 static void refuses(const rc_layout *l, const char *variant, int64_t t, const char *text) {
     rc_memory mem;
     rc_error err = {0};
-    assert_int_equal(rc_model_memory(&llama, l, RC_PREFILL, variant, t, 0, 96e9, &mem, &err),
-                     RC_E_INPUT);
+    assert_int_equal(rc_model_memory(&llama, l, variant, t, 0, 96e9, &mem, &err), RC_E_INPUT);
     assert_string_equal(err.msg, text);
 }
 
@@ -122,7 +119,7 @@ static void test_no_fit(void **state) {
     rc_error err;
     rc_layout l = tp8;
     l.cp = 4;
-    rc_memory mem = memory(&l, RC_PREFILL, "pass-kv", 1000000, 0);
+    rc_memory mem = memory(&l, "pass-kv", 1000000, 0);
     assert_int_equal(rc_memory_check(&mem, &llama, &l, &err), RC_E_NOFIT);
     assert_string_equal(err.msg,
                         "llama-3.1-405b does not fit on tp 8 x cp 4: weights 60.3 + KV cache "

@@ -211,6 +211,41 @@ static void test_ops_follow_the_dtype(void **state) {
     rc_program_free(&p);
 }
 
+/* CP8 of TP2 on nodes of 8 GPUs: four ranks a node, so ring messages of ranks 3 and 7 leave theirs.
+ */
+static void test_messages_that_leave_the_node(void **state) {
+    (void)state;
+    rc_model m = programs_model(2, 32, 8, 128, 4096, 14336);
+    rc_sequence seq = {4096, 0};
+    rc_request rq = {.model = &m,
+                     .layout = {.tp = 2, .cp = 8},
+                     .nodes_per_rank = 1,
+                     .ranks_per_node = 4,
+                     .phase = RC_PREFILL,
+                     .seqs = &seq,
+                     .seq_count = 1};
+    rc_program p;
+    rc_error err = {0};
+    int outside = 0, ring = 0, exchanged = 0, exchanged_outside = 0;
+    assert_int_equal(rc_schedule_build("pass-q", &rq, &p, &err), RC_OK);
+    for (size_t i = 0; i < p.task_count; i++) {
+        const rc_task *t = &p.tasks[i];
+        const rc_shape *s = programs_shape(&p, i);
+        if (s->kind != RC_T_MESSAGE)
+            continue;
+        assert_int_equal(s->nodes, t->gpu / 4 == t->peer / 4 ? 1 : 2);
+        ring += s->part == RC_P_SENDRECV;
+        outside += s->part == RC_P_SENDRECV && s->nodes == 2;
+        exchanged += s->part == RC_P_ALL2ALL;
+        exchanged_outside += s->part == RC_P_ALL2ALL && s->nodes == 2;
+    }
+    assert_int_equal(ring, 2 * 7 * 8); /* layers, steps, ranks */
+    assert_int_equal(outside, 2 * 7 * 2);
+    assert_int_equal(exchanged, 2 * 2 * 8 * 7); /* layers, outputs and LSE, ranks, peers */
+    assert_int_equal(exchanged_outside, 2 * 2 * 8 * 4);
+    rc_program_free(&p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pass_kv),
@@ -222,6 +257,7 @@ int main(void) {
         cmocka_unit_test(test_pass_q_decode),
         cmocka_unit_test(test_tensor_decode),
         cmocka_unit_test(test_ops_follow_the_dtype),
+        cmocka_unit_test(test_messages_that_leave_the_node),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,87 @@
+/* What the ring schedules share: N steps of attention with the message of the next step beside it,
+ * and the all-to-alls that return foreign partial outputs. SPDX-License-Identifier:
+ * GPL-3.0-or-later */
+#include "sim/schedule/builder.h"
+
+/* The messages of ring step b->step: each GPU to the next rank. In step 0 it sends its own; later
+ * it hands on what has arrived from the rank before. No sooner than the receiver has done with the
+ * buffer it overwrites: with the attention that read it and with sending it on. The messages are
+ * left in b->mark. */
+static void send_on(rc_builder *b, double bytes) {
+    rc_lane lane = b->rq->serial_ring ? RC_LANE_COMPUTE : RC_LANE_COMM;
+    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
+        uint32_t to = rc_next_gpu(b, gpu, 1), from = rc_next_gpu(b, gpu, b->n - 1);
+        uint32_t ready = b->last[gpu * RC_LANE_COUNT + RC_LANE_COMPUTE];
+        uint32_t id = rc_emit_message(b, gpu, to, lane, RC_P_SENDRECV, bytes);
+        rc_emit_dep(b, id, b->step == 0 ? ready : b->msg[from]);
+        rc_emit_dep(b, id, b->att[to]);
+        rc_emit_dep(b, id, b->msg[to]);
+        b->mark[gpu] = id;
+    }
+}
+
+void rc_emit_ring(rc_builder *b, double bytes, rc_attend_fn attend) {
+    for (int j = 0; j < b->n; j++) {
+        b->step = (uint16_t)j;
+        for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
+            rc_emit_ring_step(b, gpu);
+        if (j < b->n - 1)
+            send_on(b, bytes);
+        for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
+            int here = rc_rank_of(b, gpu), from = (here - j + b->n) % b->n;
+            uint32_t id = attend(b, gpu, here, from);
+            if (j > 0)
+                rc_emit_dep(b, id, b->msg[rc_next_gpu(b, gpu, b->n - 1)]);
+            b->att[gpu] = id;
+        }
+        for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
+            b->msg[gpu] = b->mark[gpu];
+    }
+    b->step = 0;
+}
+
+/* One all-to-all: every GPU opens it when it has something to send, N-1 messages leave it at once,
+ * and it closes when all its messages, out and in, have arrived. */
+static void exchange(rc_builder *b, double bytes_per_peer) {
+    rc_program *p = b->p;
+    rc_shape mark = rc_shape_of(RC_T_MARK, RC_P_ALL2ALL);
+    for (uint32_t gpu = 0; gpu < p->gpus; gpu++) {
+        uint32_t compute = b->last[gpu * RC_LANE_COUNT + RC_LANE_COMPUTE];
+        b->mark[gpu] = rc_emit(b, gpu, RC_LANE_COMM, &mark);
+        rc_emit_dep(b, b->mark[gpu], compute);
+    }
+    uint32_t first = (uint32_t)p->task_count;
+    for (uint32_t gpu = 0; gpu < p->gpus; gpu++) {
+        for (int d = 1; d < b->n; d++) {
+            uint32_t peer = rc_next_gpu(b, gpu, d);
+            uint32_t id = rc_emit_message(b, gpu, peer, RC_LANE_NONE, RC_P_ALL2ALL, bytes_per_peer);
+            rc_emit_dep(b, id, b->mark[gpu]);
+            rc_emit_dep(b, id, b->mark[peer]);
+        }
+    }
+    uint32_t end = (uint32_t)p->task_count;
+    uint32_t close0 = end;
+    for (uint32_t gpu = 0; gpu < p->gpus; gpu++) /* the end of the same NCCL call: no launch */
+        b->mark[gpu] = rc_emit(b, gpu, RC_LANE_NONE, &mark);
+    for (uint32_t id = first; id < end && !p->failed; id++) {
+        rc_emit_dep(b, close0 + p->tasks[id].gpu, id);
+        rc_emit_dep(b, close0 + p->tasks[id].peer, id);
+    }
+    for (uint32_t gpu = 0; gpu < p->gpus; gpu++)
+        b->last[gpu * RC_LANE_COUNT + RC_LANE_COMM] = b->mark[gpu];
+}
+
+void rc_emit_all2all(rc_builder *b, int64_t tokens) {
+    double rows = (double)tokens * b->hq;
+    exchange(b, rows * b->rq->model->head_dim * rc_dtype_bytes(b->rq->layout.act));
+    /* The second exchange must also wait for the first on its own GPU: the marks are off-lane. */
+    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
+        b->msg[gpu] = b->mark[gpu];
+    uint32_t before = (uint32_t)b->p->task_count;
+    exchange(b, rows * rc_dtype_bytes(RC_FP32));
+    for (uint32_t id = before; id < b->p->task_count && !b->p->failed; id++) {
+        const rc_task *t = &b->p->tasks[id];
+        if (t->lane == RC_LANE_COMM)
+            rc_emit_dep(b, id, b->msg[t->gpu]);
+    }
+}
