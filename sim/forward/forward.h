@@ -79,7 +79,8 @@ typedef struct rc_forward {
  * changed. */
 rc_status rc_forward_run(const rc_spec *spec, rc_forward *out, rc_error *err);
 
-/* The engine program of `spec`, for timelines: built, run and handed over. Caller frees both. */
+/* The engine program of `spec`, built, run and handed over, for whoever wants each op (tests do,
+ * timelines will). Caller frees both. */
 struct rc_sim;
 rc_status rc_forward_trace(const rc_spec *spec, rc_program *program, struct rc_sim **sim,
                            rc_error *err);
