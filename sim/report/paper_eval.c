@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 #include "sim/report/paper_internal.h"
-#include "sim/report/parallel.h"
+#include "sim/base/parallel.h"
 
 enum { STANDALONE_TOKENS = 8000, TIPPING_LO = 256, TIPPING_HI = 64000 };
 

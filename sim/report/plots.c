@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/report/plots.h"
 #include <math.h>
-#include "sim/report/gnuplot.h"
+#include "sim/plot/gnuplot.h"
 
 static const rc_plot plots[] = {
     {"fig6a", 1200, 800, rc_plot_fig6a}, {"fig6b", 1200, 800, rc_plot_fig6b},

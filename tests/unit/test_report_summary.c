@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "sim/report/paper.h"
-#include "sim/report/parallel.h"
+#include "sim/base/parallel.h"
 
 #define assert_near(a, b) assert_true(fabs((a) - (b)) <= 1e-9)
 

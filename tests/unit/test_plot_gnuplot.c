@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "sim/report/gnuplot.h"
+#include "sim/plot/gnuplot.h"
 #include "sim/report/paper_internal.h"
 
 static char folder[64];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "sim/report/gnuplot.h"
+#include "sim/plot/gnuplot.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

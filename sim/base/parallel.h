@@ -1,8 +1,8 @@
 /* A loop over independent items on several threads. Each item writes its own result, so the outcome
  * does not depend on who ran it; of several failures the one with the lowest index is reported.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef RC_REPORT_PARALLEL_H
-#define RC_REPORT_PARALLEL_H
+#ifndef RC_BASE_PARALLEL_H
+#define RC_BASE_PARALLEL_H
 #include <stddef.h>
 #include "sim/base/error.h"
 

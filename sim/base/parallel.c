@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "sim/report/parallel.h"
+#include "sim/base/parallel.h"
 #include <pthread.h>
 #include <stdint.h>
 #include <unistd.h>

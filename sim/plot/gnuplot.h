@@ -1,8 +1,8 @@
 /* Drawing with gnuplot: scripts and data go into a fresh temporary folder, gnuplot is started
  * without a shell, and each finished picture is moved to its place as a whole.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef RC_REPORT_GNUPLOT_H
-#define RC_REPORT_GNUPLOT_H
+#ifndef RC_PLOT_GNUPLOT_H
+#define RC_PLOT_GNUPLOT_H
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
