@@ -176,11 +176,40 @@ static int attn_row_tiles(const AttnPlan *plan, int tq) {
     return (tq + plan->p.tokens - 1) / plan->p.tokens;
 }
 
-/* The pieces of a tile as a cluster, when a wave holds all of them: no second kernel. 0: not so.
- * Clusters of 16 fill the chip up to SMs that are in no group of 16. */
+/* Clusters of ATTN_MAX_CLUSTER that this chip runs at once: what its groups of SMs have room for.
+ */
+static int attn_wide_clusters(void) {
+    static const int most = [] {
+        auto kernel = attn_kernel<AttnBf16, false, 1, true>;
+        cudaLaunchConfig_t config = {};
+        cudaLaunchAttribute wide;
+        int n = 0;
+        wide.id = cudaLaunchAttributeClusterDimension;
+        wide.val.clusterDim.x = ATTN_MAX_CLUSTER;
+        wide.val.clusterDim.y = wide.val.clusterDim.z = 1;
+        config.gridDim = dim3(ATTN_MAX_CLUSTER);
+        config.blockDim = dim3(ATTN_THREADS);
+        config.dynamicSmemBytes = AttnShared<AttnBf16>::bytes;
+        config.attrs = &wide;
+        config.numAttrs = 1;
+        bool known = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                          AttnShared<AttnBf16>::bytes) == cudaSuccess &&
+                     cudaFuncSetAttribute(kernel, cudaFuncAttributeNonPortableClusterSizeAllowed,
+                                          1) == cudaSuccess &&
+                     cudaOccupancyMaxActiveClusters(&n, kernel, &config) == cudaSuccess;
+        (void)cudaGetLastError(); /* a refusal here is an answer, not an error */
+        return known ? n : 0;
+    }();
+    return most;
+}
+
+/* The pieces of a tile as a cluster, when one wave holds all of them and they fill most of it: then
+ * there is no second kernel. 0: not so. */
 static int attn_cluster(int64_t tiles, int blocks, int sms) {
     int c = ATTN_MAX_CLUSTER;
-    while (c > 1 && (tiles * c > sms - sms % c || c > blocks))
+    if (tiles > attn_wide_clusters())
+        c /= 2;
+    while (c > 1 && (tiles * c > sms || c > blocks))
         c /= 2;
     return c > 1 && tiles * c * 10 >= (int64_t)sms * 9 ? c : 0;
 }

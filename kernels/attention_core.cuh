@@ -657,7 +657,7 @@ __global__ void __launch_bounds__(ATTN_THREADS, 1)
     dependents_may_launch();
     wait_for_primary();
     if (warpgroup == 0) {
-        registers_down<32>();
+        registers_down<24>(); /* 24 + 2 x 240 is all that 168 a thread gives */
         if (threadIdx.x == 0)
             attn_produce<T, Causal>(&mq, &mk, &mv, p, b, base);
         if constexpr (Cluster) { /* its barriers count every thread */
