@@ -1,5 +1,6 @@
-/* Processes of one machine without MPI: forked before CUDA is touched, with a page of shared memory and
- * a barrier between them. All that goes over it is an id or a number a rank; tensors go over NCCL.
+/* Processes of one machine without MPI: forked before CUDA is touched, with a page of shared memory
+ * and a barrier between them. All that goes over it is an id or a number a rank; tensors go over
+ * NCCL.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
@@ -79,9 +80,10 @@ static rc_status wait_for(pid_t *pids, int n, rc_error *err) {
         if (st != RC_OK || (WIFEXITED(code) && WEXITSTATUS(code) == 0))
             continue;
         int exit_code = WIFEXITED(code) ? WEXITSTATUS(code) : 3;
-        st = rc_fail(err, exit_code == 1   ? RC_E_CHECK
-                          : exit_code == 2 ? RC_E_INPUT
-                                           : RC_E_INTERNAL,
+        st = rc_fail(err,
+                     exit_code == 1   ? RC_E_CHECK
+                     : exit_code == 2 ? RC_E_INPUT
+                                      : RC_E_INTERNAL,
                      "the process of rank %d failed (%s %d)", who,
                      WIFEXITED(code) ? "exit" : "signal",
                      WIFEXITED(code) ? WEXITSTATUS(code) : WTERMSIG(code));

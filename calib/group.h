@@ -13,9 +13,9 @@
 
 typedef struct rc_group {
     int rank, size;
-    int local;    /* rank among the processes of this node: the GPU to take */
-    int per_node; /* processes on a node, the most of any */
-    bool mpi;     /* MPI was started */
+    int local;              /* rank among the processes of this node: the GPU to take */
+    int per_node;           /* processes on a node, the most of any */
+    bool mpi;               /* MPI was started */
     struct rc_board *board; /* forked: what the processes share */
 } rc_group;
 
@@ -23,9 +23,9 @@ typedef struct rc_group {
 rc_status rc_group_join(rc_group *g, rc_error *err);
 /* `failed`: this process cannot go on, and the others must not wait for it: all are ended. */
 void rc_group_leave(rc_group *g, bool failed);
-/* Become n processes, before anything touches CUDA. Each returns with its rank, and the one that called
- * waits: *parent is true there, and the status says how the others ended. When one fails the rest are
- * ended. */
+/* Become n processes, before anything touches CUDA. Each returns with its rank, and the one that
+ * called waits: *parent is true there, and the status says how the others ended. When one fails the
+ * rest are ended. */
 rc_status rc_group_fork(rc_group *g, int n, bool *parent, rc_error *err);
 /* `bytes` bytes of rank 0 to all; forked: at most RC_GROUP_SHARE_MAX. */
 enum { RC_GROUP_SHARE_MAX = 4096, RC_GROUP_MAX = 1024 };

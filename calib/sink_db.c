@@ -22,8 +22,8 @@ static rc_status run(rc_sink *s, const char *sql, const char *what, rc_error *er
 
 static rc_status number(rc_sink *s, const char *sql, int64_t *out, rc_error *err) {
     sqlite3_stmt *q = NULL;
-    bool good = sqlite3_prepare_v2(s->db, sql, -1, &q, NULL) == SQLITE_OK &&
-                sqlite3_step(q) == SQLITE_ROW;
+    bool good =
+        sqlite3_prepare_v2(s->db, sql, -1, &q, NULL) == SQLITE_OK && sqlite3_step(q) == SQLITE_ROW;
     if (good)
         *out = sqlite3_column_int64(q, 0);
     rc_status st = good ? RC_OK : sql_fail(s, "is no calibration store", err);
@@ -61,9 +61,9 @@ static void list(char *out, size_t size, bool marks) {
     const rc_column *cols = rc_record_columns();
     size_t at = 0;
     for (int i = 0; i < RC_STORE_NCOLUMNS && at < size; i++)
-        at += (size_t)(marks ? snprintf(out + at, size - at, "%s?", i ? "," : "")
-                             : snprintf(out + at, size - at, "%s\"%s\"", i ? "," : "",
-                                        cols[i].name));
+        at +=
+            (size_t)(marks ? snprintf(out + at, size - at, "%s?", i ? "," : "")
+                           : snprintf(out + at, size - at, "%s\"%s\"", i ? "," : "", cols[i].name));
 }
 
 static rc_status prepare(rc_sink *s, rc_error *err) {
@@ -173,7 +173,8 @@ rc_status rc_sink_db_finish(rc_sink *s, rc_error *err) {
         return sql_fail(s, "cannot be closed", err);
     s->db = NULL;
     if (!s->force && access(s->path, F_OK) == 0)
-        return rc_fail_at(err, RC_E_IO, s->path, 0, 0, "appeared while measuring; it is left alone");
+        return rc_fail_at(err, RC_E_IO, s->path, 0, 0,
+                          "appeared while measuring; it is left alone");
     if (rename(s->part, s->path) != 0)
         return rc_fail_at(err, RC_E_IO, s->path, 0, 0, "cannot be written: %s", strerror(errno));
     return RC_OK;

@@ -1,6 +1,6 @@
-/* Attention of a prefill by each schedule, double-buffered: the message of the next ring step rides on
- * the comm stream beside the attention of this one. The calls of a step are those of docs/method.md,
- * "Sharding".
+/* Attention of a prefill by each schedule, double-buffered: the message of the next ring step rides
+ * on the comm stream beside the attention of this one. The calls of a step are those of
+ * docs/method.md, "Sharding".
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/ring/body.h"
@@ -68,10 +68,9 @@ static rc_status merge(rc_body *b, int i, void *const *o, float *const *lse, rc_
         sums[j] = lse[j];
     }
     RC_TRY(rc_part_begin(b, i, RC_RING_MERGE, err));
-    RC_TRY(rc_kernel_check(err,
-                           rc_merge(parts, sums, b->c.cp, b->t * b->c.hq, b->s[i].o, NULL,
-                                    b->rig->r[i].compute),
-                           "rc_merge"));
+    RC_TRY(rc_kernel_check(
+        err, rc_merge(parts, sums, b->c.cp, b->t * b->c.hq, b->s[i].o, NULL, b->rig->r[i].compute),
+        "rc_merge"));
     return rc_part_end(b, i, err);
 }
 
@@ -211,8 +210,9 @@ static rc_status place_own(rc_body *b, int i, int layer, rc_error *err) {
         int n = pieces(b, r->cp, which, at, bytes);
         for (int k = 0; k < n; k++) {
             if (bytes[k])
-                RC_CUDA(cudaMemcpyAsync(rc_at(b->s[i].all_kv, at[k]), rc_at(b->s[i].kv[layer], from),
-                                        bytes[k], cudaMemcpyDeviceToDevice, r->comm));
+                RC_CUDA(cudaMemcpyAsync(rc_at(b->s[i].all_kv, at[k]),
+                                        rc_at(b->s[i].kv[layer], from), bytes[k],
+                                        cudaMemcpyDeviceToDevice, r->comm));
             from += bytes[k];
         }
     }
@@ -232,8 +232,7 @@ static rc_status gather_step(rc_body *b, int j, rc_error *err) {
             int count = pieces(b, owner, side % 2, at, bytes);
             for (int k = 0; k < count; k++)
                 if (bytes[k])
-                    legs[n++] =
-                        (rc_leg){i, peer, send, rc_at(b->s[i].all_kv, at[k]), bytes[k]};
+                    legs[n++] = (rc_leg){i, peer, send, rc_at(b->s[i].all_kv, at[k]), bytes[k]};
         }
     return exchange(b, RC_RING_GATHER, legs, n, err);
 }
@@ -247,8 +246,14 @@ static rc_status see_gathered(rc_body *b, int i, rc_error *err) {
     for (int k = 0; k < 2; k++) {
         int chunk = k ? 2 * c->cp - 1 - me : me;
         size_t from = (size_t)(k * b->chunk) * rc_q_row(c);
-        call x = {rc_at(s->q, from), s->all_kv, v, rc_at(s->o, from), NULL,
-                  b->chunk, c->p + (chunk + 1) * b->chunk, 1};
+        call x = {rc_at(s->q, from),
+                  s->all_kv,
+                  v,
+                  rc_at(s->o, from),
+                  NULL,
+                  b->chunk,
+                  c->p + (chunk + 1) * b->chunk,
+                  1};
         RC_TRY(launch(b, i, &x, err));
     }
     return RC_OK;

@@ -29,7 +29,8 @@ rc_status rc_body_alloc(rc_body *b, void **p, size_t bytes, rc_error *err) {
     b->bytes += (double)bytes;
     if (e == cudaErrorMemoryAllocation) {
         (void)cudaGetLastError();
-        return rc_fail(err, RC_E_UNMODELLED, "does not fit: over %.1f GB on one GPU", b->bytes / 1e9);
+        return rc_fail(err, RC_E_UNMODELLED, "does not fit: over %.1f GB on one GPU",
+                       b->bytes / 1e9);
     }
     RC_CUDA(e);
     b->owned[b->owned_count++] = *p;
@@ -86,8 +87,8 @@ rc_status rc_weights_make(const rc_ring_case *c, uint64_t seed, int layer, int t
     weight_sizes z = sizes(c);
     const int64_t n[] = {z.norm, z.norm, z.qkv, z.out, z.gate_up, z.down};
     void **at[] = {&w->norm1, &w->norm2, &w->qkv, &w->out, &w->gate_up, &w->down};
-    const double k[] = {1, 1, c->width, (double)c->hq * RC_RING_HEAD * c->tp, c->width,
-                        (double)c->ffn * c->tp};
+    const double k[] = {
+        1, 1, c->width, (double)c->hq * RC_RING_HEAD * c->tp, c->width, (double)c->ffn * c->tp};
     unsigned char *p = block;
     for (int i = 0; i < 6; i++) {
         *at[i] = p;
@@ -157,14 +158,12 @@ static size_t attention_room(const rc_ring_case *c, int64_t tq, int64_t tk, int 
 static size_t workspace(const rc_body *b) {
     const rc_ring_case *c = &b->c;
     if (rc_ring_is_decode(c)) {
-        rc_decode_args a = {
-            .batch = (int)b->t, .max_len = b->cached, .hq = c->hq, .hkv = c->hkv};
+        rc_decode_args a = {.batch = (int)b->t, .max_len = b->cached, .hq = c->hq, .hkv = c->hkv};
         return rc_decode_workspace(&a);
     }
-    const size_t ring[] = {attention_room(c, b->t, b->kv_rows, 1),
-                           attention_room(c, b->t, b->cached + b->chunk, 0),
-                           attention_room(c, b->chunk, b->cached, 0),
-                           attention_room(c, b->chunk, b->kv_rows, 0)};
+    const size_t ring[] = {
+        attention_room(c, b->t, b->kv_rows, 1), attention_room(c, b->t, b->cached + b->chunk, 0),
+        attention_room(c, b->chunk, b->cached, 0), attention_room(c, b->chunk, b->kv_rows, 0)};
     size_t most = 0;
     for (size_t i = 0; i < sizeof ring / sizeof ring[0]; i++)
         most = ring[i] > most ? ring[i] : most;
@@ -222,10 +221,10 @@ static rc_status fill_caches(rc_body *b, int i, rc_error *err) {
     int64_t rows = rc_ring_is_decode(&b->c) ? b->kv_rows - b->t : b->cached;
     for (int l = 0; l < b->c.layers; l++)
         for (int which = 0; which < 2; which++)
-            RC_TRY(rc_cache_make(&b->c, b->seed, l, r->cp, r->tp, which,
-                                 rc_at(b->s[i].kv[l],
-                                       (size_t)which * (size_t)b->kv_rows * rc_kv_row(&b->c)),
-                                 rows, r->compute, err));
+            RC_TRY(rc_cache_make(
+                &b->c, b->seed, l, r->cp, r->tp, which,
+                rc_at(b->s[i].kv[l], (size_t)which * (size_t)b->kv_rows * rc_kv_row(&b->c)), rows,
+                r->compute, err));
     return RC_OK;
 }
 
@@ -257,7 +256,8 @@ static rc_status plan_products(rc_body *b, int i, rc_error *err) {
     RC_TRY(rc_lt_plan(lt, b->t, (c->hq + 2 * c->hkv) * RC_RING_HEAD, d, 0, s->x, w->qkv, s->qkv,
                       stream, err));
     RC_TRY(rc_lt_plan(lt, b->t, d, heads, 0, s->o, w->out, s->y, stream, err));
-    RC_TRY(rc_lt_plan(lt, b->t, 2 * (int64_t)c->ffn, d, 0, s->x, w->gate_up, s->gate_up, stream, err));
+    RC_TRY(
+        rc_lt_plan(lt, b->t, 2 * (int64_t)c->ffn, d, 0, s->x, w->gate_up, s->gate_up, stream, err));
     return rc_lt_plan(lt, b->t, d, c->ffn, 0, s->act, w->down, s->y, stream, err);
 }
 
@@ -315,7 +315,8 @@ rc_status rc_body_reset(rc_body *b, rc_error *err) {
             RC_TRY(rc_inputs_make(&b->c, b->seed, 2 * b->c.cp - 1 - r->cp, second, b->chunk,
                                   r->compute, err));
         RC_CUDA(cudaMemsetAsync(b->s[i].o, 0, (size_t)b->t * rc_q_row(&b->c), r->compute));
-        /* Attention scratch is not read before it is written; products need finite inputs to plan. */
+        /* Attention scratch is not read before it is written; products need finite inputs to plan.
+         */
         RC_CUDA(cudaMemcpyAsync(b->s[i].x, b->s[i].h, 2 * (size_t)b->t * (size_t)b->c.width,
                                 cudaMemcpyDeviceToDevice, r->compute));
     }

@@ -1,12 +1,12 @@
 /* A stack of Llama-shaped layers on the ranks of a rig: weights, buffers, and one pass over them.
  *
- * A layer: residual + RMSNorm, QKV, rotary and cache write, attention by the case's schedule, merge,
- * O, all-reduce, residual + RMSNorm, gate and up, SwiGLU, down, all-reduce; bf16 throughout. What a
- * rank holds of a sequence of t new tokens after p cached: chunks i and 2N-1-i of 2N, and p/N cached
- * tokens (docs/method.md).
+ * A layer: residual + RMSNorm, QKV, rotary and cache write, attention by the case's schedule,
+ * merge, O, all-reduce, residual + RMSNorm, gate and up, SwiGLU, down, all-reduce; bf16 throughout.
+ * What a rank holds of a sequence of t new tokens after p cached: chunks i and 2N-1-i of 2N, and
+ * p/N cached tokens (docs/method.md).
  *
- * Everything random comes from a seed and a place (token chunk, cp index, tp index, layer), so that a
- * single GPU can make the whole again: that is what a run is checked against (check.c).
+ * Everything random comes from a seed and a place (token chunk, cp index, tp index, layer), so that
+ * a single GPU can make the whole again: that is what a run is checked against (check.c).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_CALIB_RING_BODY_H
@@ -45,17 +45,17 @@ typedef struct rc_ring_weights {
     void *down;          /* [D][F] */
 } rc_ring_weights;
 
-typedef struct rc_ring_state { /* one local rank */
+typedef struct rc_ring_state {             /* one local rank */
     rc_ring_weights w[RC_RING_MAX_LAYERS]; /* shared by virtual ranks of one tp index */
     void *kv[RC_RING_MAX_LAYERS];          /* K rows, then V rows; see kv_rows */
     void *h, *x, *qkv, *q, *o, *y, *gate_up, *act;
-    void *ring[2];                      /* what arrives in a ring */
-    void *part_o[RC_RING_MAX_RANKS];    /* partial outputs: of ring step j, or for rank j's queries */
-    void *back_o[RC_RING_MAX_RANKS];    /* pass-Q: what the others found for this rank's queries */
+    void *ring[2];                   /* what arrives in a ring */
+    void *part_o[RC_RING_MAX_RANKS]; /* partial outputs: of ring step j, or for rank j's queries */
+    void *back_o[RC_RING_MAX_RANKS]; /* pass-Q: what the others found for this rank's queries */
     float *part_lse[RC_RING_MAX_RANKS], *back_lse[RC_RING_MAX_RANKS];
-    void *all_kv;                       /* all-gather: K of the whole sequence, then V */
-    void *workspace;                    /* of attention */
-    int32_t *lens;                      /* decode: contexts */
+    void *all_kv;    /* all-gather: K of the whole sequence, then V */
+    void *workspace; /* of attention */
+    int32_t *lens;   /* decode: contexts */
 } rc_ring_state;
 
 typedef struct rc_ring_mark { /* a timed stretch of a profiled pass */
@@ -80,7 +80,8 @@ typedef struct rc_body {
 } rc_body;
 
 /* Memory, weights, inputs; plans of the products. RC_E_UNMODELLED when it does not fit. */
-rc_status rc_body_open(rc_body *b, rc_rig *rig, const rc_ring_case *c, uint64_t seed, rc_error *err);
+rc_status rc_body_open(rc_body *b, rc_rig *rig, const rc_ring_case *c, uint64_t seed,
+                       rc_error *err);
 void rc_body_close(rc_body *b);
 /* The hidden state anew: the inputs of the first layer. */
 rc_status rc_body_reset(rc_body *b, rc_error *err);
@@ -105,8 +106,8 @@ rc_status rc_cache_make(const rc_ring_case *c, uint64_t seed, int layer, int cp,
 rc_status rc_body_attend(rc_body *b, int layer, rc_error *err);
 rc_status rc_body_attend_decode(rc_body *b, int layer, rc_error *err);
 /* check.c: the pass that has just run (one layer, drained) against one GPU that does the whole
- * sequence and every shard by itself: ||run - reference|| / ||reference||, the worst of this process's
- * ranks, of the attention output and of the hidden state after the layer. */
+ * sequence and every shard by itself: ||run - reference|| / ||reference||, the worst of this
+ * process's ranks, of the attention output and of the hidden state after the layer. */
 typedef struct rc_ring_errors {
     double attention, hidden;
 } rc_ring_errors;

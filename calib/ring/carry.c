@@ -1,8 +1,8 @@
 /* What carries bytes between ranks: NCCL, or device copies between virtual ranks.
  *
- * A virtual exchange keeps NCCL's order: a copy starts when both ranks' comm streams have come to the
- * exchange, and neither goes on before its copies are done. So a schedule that is short of an event
- * is wrong here as it would be there.
+ * A virtual exchange keeps NCCL's order: a copy starts when both ranks' comm streams have come to
+ * the exchange, and neither goes on before its copies are done. So a schedule that is short of an
+ * event is wrong here as it would be there.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/ring/rig.h"
@@ -39,8 +39,8 @@ static rc_status copy_legs(rc_rig *g, const rc_leg *legs, int n, rc_error *err) 
                            legs[k].bytes);
         cudaStream_t stream = g->r[to->at].comm;
         RC_CUDA(cudaStreamWaitEvent(stream, g->r[legs[k].at].ready, 0));
-        RC_CUDA(cudaMemcpyAsync(to->data, legs[k].data, to->bytes, cudaMemcpyDeviceToDevice,
-                                stream));
+        RC_CUDA(
+            cudaMemcpyAsync(to->data, legs[k].data, to->bytes, cudaMemcpyDeviceToDevice, stream));
     }
     for (int i = 0; i < g->local; i++)
         RC_CUDA(cudaEventRecord(g->r[i].done, g->r[i].comm));
@@ -60,10 +60,9 @@ static rc_status sum_rank(rc_rig *g, int i, void *const *data, int64_t elements,
             RC_CUDA(cudaMemcpyAsync(r->scratch, data[first], 2 * (size_t)elements,
                                     cudaMemcpyDeviceToDevice, r->compute));
         else
-            RC_TRY(rc_kernel_check(err,
-                                   rc_residual_add(r->scratch, data[first + k], elements,
-                                                   r->compute),
-                                   "rc_residual_add"));
+            RC_TRY(rc_kernel_check(
+                err, rc_residual_add(r->scratch, data[first + k], elements, r->compute),
+                "rc_residual_add"));
     }
     RC_CUDA(cudaEventRecord(r->done, r->compute));
     return RC_OK;
@@ -78,8 +77,8 @@ static rc_status sum_virtual(rc_rig *g, void *const *data, int64_t elements, rc_
         rc_rig_rank *r = &g->r[i];
         for (int k = 0; k < g->tp; k++)
             RC_CUDA(cudaStreamWaitEvent(r->compute, g->r[r->cp * g->tp + k].done, 0));
-        RC_CUDA(cudaMemcpyAsync(data[i], r->scratch, 2 * (size_t)elements,
-                                cudaMemcpyDeviceToDevice, r->compute));
+        RC_CUDA(cudaMemcpyAsync(data[i], r->scratch, 2 * (size_t)elements, cudaMemcpyDeviceToDevice,
+                                r->compute));
     }
     return RC_OK;
 }
@@ -154,7 +153,8 @@ rc_status rc_rig_exchange(rc_rig *g, const rc_leg *legs, int n, rc_error *err) {
 rc_status rc_rig_all_reduce(rc_rig *g, void *const *data, int64_t elements, rc_error *err) {
     if (g->tp == 1)
         return RC_OK;
-    return g->virtual_ranks ? sum_virtual(g, data, elements, err) : sum_real(g, data, elements, err);
+    return g->virtual_ranks ? sum_virtual(g, data, elements, err)
+                            : sum_real(g, data, elements, err);
 }
 
 rc_status rc_rig_line_up(rc_rig *g, rc_error *err) {

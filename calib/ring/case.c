@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const schedules[] = {"pass-kv", "pass-q",        "all-gather-kv", "tp",
-                                        "decode-pass-q", "decode-tp", NULL};
+static const char *const schedules[] = {
+    "pass-kv", "pass-q", "all-gather-kv", "tp", "decode-pass-q", "decode-tp", NULL};
 
 const char *rc_ring_schedule_name(rc_ring_schedule s) {
     return schedules[s];
@@ -44,8 +44,8 @@ rc_status rc_ring_case_check(const rc_ring_case *c, rc_error *err) {
     if (c->p % c->cp)
         return refuse(c, "cp must divide p", err);
     if (rc_ring_is_decode(c))
-        return c->t != 1               ? refuse(c, "a decode step has t 1", err)
-               : c->batch % c->cp      ? refuse(c, "cp must divide the batch", err)
+        return c->t != 1                  ? refuse(c, "a decode step has t 1", err)
+               : c->batch % c->cp         ? refuse(c, "cp must divide the batch", err)
                : c->batch < 1 || c->p < 1 ? refuse(c, "batch and p must be 1 or more", err)
                                           : RC_OK;
     if (c->batch != 1)
@@ -66,9 +66,9 @@ static rc_status words(const rc_csv *csv, size_t row, const size_t *at, rc_ring_
     memcpy(c->name, name, strlen(name) + 1);
     if (!rc_ring_schedule_find(schedule, &c->schedule)) {
         const char *near = rc_nearest(schedule, schedules);
-        return rc_csv_fail(csv, row, at[1], err, RC_E_INPUT, "no schedule is called \"%.40s\"%s%s%s",
-                           schedule, near ? "; did you mean \"" : "", near ? near : "",
-                           near ? "\"?" : "");
+        return rc_csv_fail(csv, row, at[1], err, RC_E_INPUT,
+                           "no schedule is called \"%.40s\"%s%s%s", schedule,
+                           near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
     }
     c->graph = !strcmp(launch, "graph");
     if (!c->graph && strcmp(launch, "eager") != 0)
@@ -80,7 +80,7 @@ static rc_status words(const rc_csv *csv, size_t row, const size_t *at, rc_ring_
 static rc_status read_case(const rc_csv *csv, size_t row, const size_t *at, rc_ring_case *c,
                            rc_error *err) {
     static const int64_t low[] = {1, 1, 1, 0, 1, 1, 1, 64, 64, 1, 0};
-    static const int64_t high[] = {64,  64,   1 << 24, 1 << 24, 4096, 256,
+    static const int64_t high[] = {64,  64,    1 << 24, 1 << 24, 4096, 256,
                                    256, 32768, 1 << 20, 1000,    1024};
     static const int columns[] = {2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13};
     int64_t v[11];

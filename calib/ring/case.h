@@ -1,5 +1,5 @@
-/* One case of `ringcast-calib ring`: which schedule, over how many GPUs, which layer. Cases come as a
- * CSV file with the columns of RC_RING_CASE_COLUMNS; `ringcast validate` reads the same files.
+/* One case of `ringcast-calib ring`: which schedule, over how many GPUs, which layer. Cases come as
+ * a CSV file with the columns of RC_RING_CASE_COLUMNS; `ringcast validate` reads the same files.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_CALIB_RING_CASE_H
@@ -27,11 +27,11 @@ enum { RC_RING_MAX_RANKS = 64 };
 typedef struct rc_ring_case {
     char name[64];
     rc_ring_schedule schedule;
-    int cp, tp;      /* GPUs = cp * tp */
-    int64_t t, p;    /* new tokens (prefill) and cached tokens of the sequence; decode: t = 1 */
-    int64_t batch;   /* sequences of a decode step; prefill: 1 */
-    int hq, hkv;     /* heads on one GPU, of 128 */
-    int width, ffn;  /* D; FFN width on one GPU */
+    int cp, tp;     /* GPUs = cp * tp */
+    int64_t t, p;   /* new tokens (prefill) and cached tokens of the sequence; decode: t = 1 */
+    int64_t batch;  /* sequences of a decode step; prefill: 1 */
+    int hq, hkv;    /* heads on one GPU, of 128 */
+    int width, ffn; /* D; FFN width on one GPU */
     int layers;
     bool graph; /* one CUDA graph; else launched op by op */
     int sms;    /* SMs that attention may take; 0: all */
@@ -55,8 +55,8 @@ static inline int64_t rc_ring_cached(const rc_ring_case *c) {
     return c->p / c->cp;
 }
 
-/* Shapes that the kernels take and shards that are equal: 2 cp divides t, cp divides p and the batch,
- * tp and cp fit the schedule. RC_E_INPUT says which does not. */
+/* Shapes that the kernels take and shards that are equal: 2 cp divides t, cp divides p and the
+ * batch, tp and cp fit the schedule. RC_E_INPUT says which does not. */
 rc_status rc_ring_case_check(const rc_ring_case *c, rc_error *err);
 /* All cases of a CSV file; *out is malloc'ed. */
 rc_status rc_ring_cases_read(const char *path, rc_ring_case **out, size_t *n, rc_error *err);

@@ -1,6 +1,7 @@
-/* A run against one GPU that does the whole: layer 0 over the whole sequence with a single attention
- * call, every tp shard one after another, the shards' products summed. Inputs, caches and weights are
- * made anew from their seeds, so nothing of the run under test is taken over but its outputs.
+/* A run against one GPU that does the whole: layer 0 over the whole sequence with a single
+ * attention call, every tp shard one after another, the shards' products summed. Inputs, caches and
+ * weights are made anew from their seeds, so nothing of the run under test is taken over but its
+ * outputs.
  *
  * Compared are a rank's attention output and its hidden state after the layer. Both sides round to
  * bf16 at the same places, but their products have other shapes, hence other sums: errors of about
@@ -79,18 +80,17 @@ static rc_status block_qkv(whole *w, int j, const rc_ring_weights *wt, rc_error 
     int64_t pos = c->p + (decode ? 0 : j * w->block), row = decode ? w->keys : pos;
     uintptr_t kv = rc_kv_row(c), shift = (uintptr_t)row * kv - (uintptr_t)pos * kv;
     RC_TRY(rc_inputs_make(c, w->b->seed, j, w->h, w->block, w->stream, err));
-    RC_TRY(rc_kernel_check(err,
-                           rc_rmsnorm(w->h, NULL, wt->norm1, w->x, w->block, c->width, RC_RING_EPS,
-                                      w->stream),
-                           "rc_rmsnorm"));
-    RC_TRY(product(w, w->block, (c->hq + 2 * c->hkv) * RC_RING_HEAD, c->width, w->x, wt->qkv, w->qkv,
-                   err));
-    return rc_kernel_check(
-        err,
-        rc_rotary_kv(w->qkv, rc_at(w->q, (size_t)(j * w->block) * rc_q_row(c)),
-                     (void *)((uintptr_t)w->k + shift), (void *)((uintptr_t)w->v + shift), w->block,
-                     pos, c->hq, c->hkv, RC_RING_THETA, w->stream),
-        "rc_rotary_kv");
+    RC_TRY(rc_kernel_check(
+        err, rc_rmsnorm(w->h, NULL, wt->norm1, w->x, w->block, c->width, RC_RING_EPS, w->stream),
+        "rc_rmsnorm"));
+    RC_TRY(product(w, w->block, (c->hq + 2 * c->hkv) * RC_RING_HEAD, c->width, w->x, wt->qkv,
+                   w->qkv, err));
+    return rc_kernel_check(err,
+                           rc_rotary_kv(w->qkv, rc_at(w->q, (size_t)(j * w->block) * rc_q_row(c)),
+                                        (void *)((uintptr_t)w->k + shift),
+                                        (void *)((uintptr_t)w->v + shift), w->block, pos, c->hq,
+                                        c->hkv, RC_RING_THETA, w->stream),
+                           "rc_rotary_kv");
 }
 
 /* Everybody's cached tokens, one cp rank's behind another's (of each sequence, in decode). */
@@ -178,10 +178,11 @@ static rc_status own_inputs(whole *w, rc_error *err) {
 static rc_status add(whole *w, bool first, rc_error *err) {
     int64_t n = w->b->t * w->b->c.width;
     if (first)
-        RC_CUDA(cudaMemcpyAsync(w->y_sum, w->y, 2 * (size_t)n, cudaMemcpyDeviceToDevice, w->stream));
+        RC_CUDA(
+            cudaMemcpyAsync(w->y_sum, w->y, 2 * (size_t)n, cudaMemcpyDeviceToDevice, w->stream));
     else
-        RC_TRY(rc_kernel_check(err, rc_residual_add(w->y_sum, w->y, n, w->stream),
-                               "rc_residual_add"));
+        RC_TRY(
+            rc_kernel_check(err, rc_residual_add(w->y_sum, w->y, n, w->stream), "rc_residual_add"));
     return RC_OK;
 }
 
@@ -192,7 +193,8 @@ static float widen(uint16_t x) {
     return f;
 }
 
-/* Both device arrays hold `rows` rows of `width` bf16; rows are taken evenly when there are many. */
+/* Both device arrays hold `rows` rows of `width` bf16; rows are taken evenly when there are many.
+ */
 static rc_status compare(whole *w, const void *run, const void *ref, int64_t rows, int64_t width,
                          double *worst, rc_error *err) {
     size_t row = 2 * (size_t)width, step = 1 + (size_t)rows * row / COMPARE_BYTES;
@@ -246,10 +248,9 @@ static rc_status check_hidden(whole *w, rc_ring_errors *worst, rc_error *err) {
     rc_ring_weights wt;
     RC_TRY(own_inputs(w, err));
     RC_TRY(shard_weights(w, b->rig->r[w->i].tp, &wt, err));
-    RC_TRY(rc_kernel_check(err,
-                           rc_rmsnorm(w->h, w->y_sum, wt.norm2, w->x, b->t, c->width, RC_RING_EPS,
-                                      w->stream),
-                           "rc_rmsnorm"));
+    RC_TRY(rc_kernel_check(
+        err, rc_rmsnorm(w->h, w->y_sum, wt.norm2, w->x, b->t, c->width, RC_RING_EPS, w->stream),
+        "rc_rmsnorm"));
     for (int tp = 0; tp < c->tp; tp++) {
         RC_TRY(shard_weights(w, tp, &wt, err));
         RC_TRY(product(w, b->t, 2 * (int64_t)c->ffn, c->width, w->x, wt.gate_up, w->gate_up, err));

@@ -13,14 +13,17 @@ void rc_ring_usage(void) {
     fputs(
         "usage: ringcast-calib ring --cases FILE.csv --out FILE.csv [options]\n"
         "       ringcast-calib ring --virtual N [--cases FILE.csv]\n"
-        "Runs ring attention, all-gather, tensor parallel and decode schedules over real layers on the\n"
-        "GPUs at hand (one process a GPU: forked here, or under mpirun), checks every result against a\n"
+        "Runs ring attention, all-gather, tensor parallel and decode schedules over real layers on "
+        "the\n"
+        "GPUs at hand (one process a GPU: forked here, or under mpirun), checks every result "
+        "against a\n"
         "single GPU, and times whole passes and their parts.\n"
         "  --cases FILE      cases (docs/validation.md); default: a few of every schedule\n"
         "  --out FILE.csv    the rows, in the form of results/validation/\n"
         "  --virtual N       N ranks on one GPU, device copies between them: checks, no times\n"
         "  --check-only      real GPUs, checks, no times\n"
-        "  --transport NAME  nvlink (default), shm or socket: what NCCL is made to take; none of the\n"
+        "  --transport NAME  nvlink (default), shm or socket: what NCCL is made to take; none of "
+        "the\n"
         "                    three (rdma, tcp): its environment is left alone, the rows say NAME\n"
         "  --only NAME       cases whose name begins so\n"
         "  --machine NAME    machine name of the rows; default from the GPU's name\n"
@@ -46,8 +49,9 @@ static rc_status take(rc_ring_options *o, const char *flag, const char *v, rc_er
     const struct {
         const char *name;
         const char **to;
-    } texts[] = {{"--cases", &o->cases},         {"--out", &o->out},       {"--machine", &o->machine},
-                 {"--transport", &o->transport}, {"--commit", &o->commit}, {"--only", &o->only}};
+    } texts[] = {{"--cases", &o->cases},     {"--out", &o->out},
+                 {"--machine", &o->machine}, {"--transport", &o->transport},
+                 {"--commit", &o->commit},   {"--only", &o->only}};
     int64_t n = 0;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         if (!strcmp(flag, texts[i].name)) {
@@ -88,10 +92,9 @@ static rc_status check(const rc_ring_options *o, rc_error *err) {
 }
 
 rc_status rc_ring_options_parse(int argc, char **argv, rc_ring_options *o, rc_error *err) {
-    static const char *const flags[] = {"--cases",    "--out",    "--virtual", "--check-only",
-                                        "--transport", "--only",   "--machine", "--commit",
-                                        "--seed",     "--budget", "--force",   "--resume",
-                                        "--help",     NULL};
+    static const char *const flags[] = {
+        "--cases",  "--out",  "--virtual", "--check-only", "--transport", "--only", "--machine",
+        "--commit", "--seed", "--budget",  "--force",      "--resume",    "--help", NULL};
     *o = (rc_ring_options){.seed = 1, .budget_s = (double)INFINITY};
     for (int i = 1; i < argc; i++) {
         const char *w = argv[i];
@@ -129,7 +132,8 @@ typedef struct shape {
 
 /* Every way to cut `ranks` GPUs that a schedule allows, at three shapes, launched both ways. */
 rc_status rc_ring_cases_builtin(int ranks, rc_ring_case **out, size_t *n, rc_error *err) {
-    static const shape prefill[] = {{4096, 0, 1, 16, 1}, {512, 8192, 1, 8, 1}, {2048, 2048, 1, 8, 2}};
+    static const shape prefill[] = {
+        {4096, 0, 1, 16, 1}, {512, 8192, 1, 8, 1}, {2048, 2048, 1, 8, 2}};
     static const shape decode[] = {{1, 8192, 64, 16, 1}, {1, 4096, 64, 8, 1}, {1, 2048, 64, 8, 2}};
     rc_ring_case *all = calloc((size_t)ranks * RC_RING_SCHEDULES * 3, sizeof *all);
     size_t count = 0;
@@ -149,8 +153,8 @@ rc_status rc_ring_cases_builtin(int ranks, rc_ring_case **out, size_t *n, rc_err
                 c.batch = z->batch == 1 ? 1 : z->batch / cp * cp;
                 c.hq = z->hq, c.hkv = z->hkv;
                 c.width = 4096, c.ffn = 1792, c.layers = 2, c.graph = k == 1;
-                snprintf(c.name, sizeof c.name, "%s-cp%d-tp%d-%d", rc_ring_schedule_name(c.schedule),
-                         cp, tp, k);
+                snprintf(c.name, sizeof c.name, "%s-cp%d-tp%d-%d",
+                         rc_ring_schedule_name(c.schedule), cp, tp, k);
                 all[count++] = c;
             }
         }

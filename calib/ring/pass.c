@@ -68,8 +68,8 @@ static rc_status product(rc_body *b, int i, rc_ring_part part, int64_t n, int64_
 }
 
 /* One run of tokens with consecutive positions: rows `from`.. of the rank, the first at position
- * `pos`, its key and value at cache row `row`. The kernel writes row pos0 + i of the cache that it is
- * given, so the cache is handed over shifted. */
+ * `pos`, its key and value at cache row `row`. The kernel writes row pos0 + i of the cache that it
+ * is given, so the cache is handed over shifted. */
 static rc_status rotate(rc_body *b, int i, int layer, int64_t from, int64_t n, int64_t pos,
                         int64_t row, rc_error *err) {
     const rc_ring_case *c = &b->c;
@@ -94,8 +94,8 @@ static rc_status rotary(rc_body *b, int i, int layer, rc_error *err) {
     } else {
         RC_TRY(rotate(b, i, layer, 0, b->chunk, c->p + rank * b->chunk, b->cached, err));
         if (b->t > b->chunk)
-            RC_TRY(rotate(b, i, layer, b->chunk, b->chunk,
-                          c->p + (2 * c->cp - 1 - rank) * b->chunk, b->cached + b->chunk, err));
+            RC_TRY(rotate(b, i, layer, b->chunk, b->chunk, c->p + (2 * c->cp - 1 - rank) * b->chunk,
+                          b->cached + b->chunk, err));
     }
     return rc_part_end(b, i, err);
 }
@@ -131,8 +131,8 @@ static rc_status ffn(rc_body *b, int i, int layer, rc_error *err) {
     RC_TRY(product(b, i, RC_RING_GATE_UP, 2 * (int64_t)c->ffn, c->width, s->x, w->gate_up,
                    s->gate_up, err));
     RC_TRY(rc_part_begin(b, i, RC_RING_SWIGLU, err));
-    RC_TRY(rc_kernel_check(
-        err, rc_swiglu(s->gate_up, s->act, b->t, c->ffn, b->rig->r[i].compute), "rc_swiglu"));
+    RC_TRY(rc_kernel_check(err, rc_swiglu(s->gate_up, s->act, b->t, c->ffn, b->rig->r[i].compute),
+                           "rc_swiglu"));
     RC_TRY(rc_part_end(b, i, err));
     return product(b, i, RC_RING_DOWN, c->width, c->ffn, s->act, w->down, s->y, err);
 }

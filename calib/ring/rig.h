@@ -1,12 +1,12 @@
 /* The GPUs of a run and what carries bytes between them.
  *
- * Real: one process a GPU (MPI, or forked by this program), NCCL between them; each process holds one
- * rank. Virtual: one process holds all ranks on one GPU, each with its own buffers and streams, and
- * device copies take the place of NCCL: no timing comes of that, but every schedule can be checked
- * where there is one GPU.
+ * Real: one process a GPU (MPI, or forked by this program), NCCL between them; each process holds
+ * one rank. Virtual: one process holds all ranks on one GPU, each with its own buffers and streams,
+ * and device copies take the place of NCCL: no timing comes of that, but every schedule can be
+ * checked where there is one GPU.
  *
- * Ranks: world rank = cp index * tp + tp index. A CP group has the same tp index, a TP group the same
- * cp index.
+ * Ranks: world rank = cp index * tp + tp index. A CP group has the same tp index, a TP group the
+ * same cp index.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_CALIB_RING_RIG_H
@@ -21,10 +21,10 @@
 typedef struct rc_rig_rank {
     int world, cp, tp; /* indices */
     cudaStream_t compute, comm;
-    cudaEvent_t ready, done;        /* of the carrier */
-    cudaEvent_t computed, arrived;  /* compute up to here; the message of a step is here */
-    cudaEvent_t forked;             /* for captures */
-    void *scratch;                  /* virtual all-reduce: one hidden state */
+    cudaEvent_t ready, done;       /* of the carrier */
+    cudaEvent_t computed, arrived; /* compute up to here; the message of a step is here */
+    cudaEvent_t forked;            /* for captures */
+    void *scratch;                 /* virtual all-reduce: one hidden state */
 #ifdef RC_HAVE_NCCL
     ncclComm_t cp_comm, tp_comm, all_comm;
 #endif

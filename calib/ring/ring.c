@@ -1,8 +1,8 @@
 /* ringcast-calib ring: the cases, one after another, on as many processes as each needs.
  *
  * Without MPI the program forks one process a GPU for each number of GPUs that the cases ask for,
- * before CUDA is touched; under mpirun the job's processes are the ranks and cases of another number
- * are left out, aloud. Virtual ranks need one process.
+ * before CUDA is touched; under mpirun the job's processes are the ranks and cases of another
+ * number are left out, aloud. Virtual ranks need one process.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/ring/ring.h"
@@ -78,7 +78,8 @@ static rc_status measure(job *j, rc_body *b, rc_error *err) {
         return RC_OK;
     }
     RC_TRY(rc_ring_time(b, &t, err));
-    snprintf(text, sizeof text, "%.3f ms, %lld passes, median within %.2g %%, %.0f MHz; off by %.2g",
+    snprintf(text, sizeof text,
+             "%.3f ms, %lld passes, median within %.2g %%, %.0f MHz; off by %.2g",
              1e3 * t.whole.p50_s, (long long)t.whole.samples, 100 * t.whole.interval,
              t.whole.health.sm_mhz, e.attention);
     say(j, &b->c, text);
@@ -89,7 +90,8 @@ static rc_status one_case(job *j, const rc_ring_case *c, rc_error *err) {
     rc_rig rig;
     rc_body body;
     memset(&body, 0, sizeof body);
-    rc_status st = rc_rig_open(&rig, &j->group, &j->gpu, j->o->virtual_ranks > 0, c->cp, c->tp, err);
+    rc_status st =
+        rc_rig_open(&rig, &j->group, &j->gpu, j->o->virtual_ranks > 0, c->cp, c->tp, err);
     if (st == RC_OK)
         st = rc_body_open(&body, &rig, c, j->o->seed, err);
     st = agree(j, st, err);
@@ -199,7 +201,8 @@ static rc_status run_all(job *j, bool *child, rc_error *err) {
         bool any = false;
         rc_error why = {0};
         for (size_t i = 0; i < j->count; i++)
-            any = any || (wanted(j, &j->cases[i], ranks) && !rc_ring_file_has(&j->file, &j->cases[i]));
+            any = any ||
+                  (wanted(j, &j->cases[i], ranks) && !rc_ring_file_has(&j->file, &j->cases[i]));
         if (!any)
             continue;
         rc_status st = with_ranks(j, ranks, child, &why);

@@ -8,8 +8,8 @@
 #include "calib/group.h"
 #include "calib/ring/case.h"
 
-/* The columns of results/validation/ *.csv: those of a case, then what was measured. `part` is whole,
- * or a part of the pass (docs/validation.md); `rank` -1 is the slowest of each pass. */
+/* The columns of results/validation/ *.csv: those of a case, then what was measured. `part` is
+ * whole, or a part of the pass (docs/validation.md); `rank` -1 is the slowest of each pass. */
 #define RC_RING_ROW_COLUMNS                                                                        \
     "transport", "part", "rank", "p10_s", "p50_s", "p90_s", "samples", "check", "machine", "gpu",  \
         "sm_mhz", "power_w", "temp_c", "date", "driver", "cuda", "nccl", "kernel", "commit"

@@ -1,6 +1,7 @@
-/* Rows of a ring run on their way to a file. FILE.part is CSV from its first line on and grows by whole
- * cases, flushed; FILE appears at the end. A case that a kill tore is measured again: its rows are
- * dropped when FILE.part is taken up, which shows in that its last row, rank -1 of `whole`, is missing.
+/* Rows of a ring run on their way to a file. FILE.part is CSV from its first line on and grows by
+ * whole cases, flushed; FILE appears at the end. A case that a kill tore is measured again: its
+ * rows are dropped when FILE.part is taken up, which shows in that its last row, rank -1 of
+ * `whole`, is missing.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/ring/rows.h"
@@ -90,7 +91,8 @@ rc_status rc_ring_file_finish(rc_ring_file *f, bool force, rc_error *err) {
     if (!f->path[0])
         return RC_OK;
     if (!force && access(f->path, F_OK) == 0)
-        return rc_fail_at(err, RC_E_IO, f->path, 0, 0, "appeared while measuring; it is left alone");
+        return rc_fail_at(err, RC_E_IO, f->path, 0, 0,
+                          "appeared while measuring; it is left alone");
     return rename(f->part, f->path) == 0 ? RC_OK : io(f, err);
 }
 

@@ -1,11 +1,12 @@
 /* Timing a body.
  *
- * A sample is one pass: the processes meet, a small collective lines the GPUs up, then an event, the
- * pass, an event. The pass's time is the slowest rank's. Passes of RING_WARM_S go before, uncounted: the
- * chip is then in its sustained state, as under a server's load (an H100 moves from one clock to
- * another within some 100 ms of products, and a median across the move is of neither). Sampling ends
- * when the median's 95 % interval is under 1 % of it, or after RING_CAP_S or RING_MOST passes.
- * Parts are timed in passes of their own, with events around each, which the whole must not pay for.
+ * A sample is one pass: the processes meet, a small collective lines the GPUs up, then an event,
+ * the pass, an event. The pass's time is the slowest rank's. Passes of RING_WARM_S go before,
+ * uncounted: the chip is then in its sustained state, as under a server's load (an H100 moves from
+ * one clock to another within some 100 ms of products, and a median across the move is of neither).
+ * Sampling ends when the median's 95 % interval is under 1 % of it, or after RING_CAP_S or
+ * RING_MOST passes. Parts are timed in passes of their own, with events around each, which the
+ * whole must not pay for.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/ring/time.h"
@@ -14,7 +15,8 @@
 #include <math.h>
 #include <string.h>
 
-enum { RING_WARM = 3, RING_LEAST = 7, RING_MOST = 60, RING_PROFILED = 3 };
+enum { RING_WARM = 2, RING_LEAST = 7, RING_FEW = 3, RING_MOST = 60, RING_PROFILED = 3 };
+#define RING_LONG_S 0.2 /* of such passes RING_FEW will do */
 #define RING_WARM_S 0.7
 #define RING_CAP_S 1.0
 
@@ -118,13 +120,13 @@ static rc_status sample(rc_body *b, clock *k, rc_ring_times *t, rc_error *err) {
         memcpy(sorted, x[ranks], (size_t)n * sizeof *sorted);
         rc_stats_sort(sorted, (size_t)n);
         bool sure = rc_stats_median_spread(sorted, (size_t)n) < RC_BENCH_SPREAD;
-        if (n >= RING_LEAST && (sure || spent > RING_CAP_S))
+        int least = x[ranks][0] > RING_LONG_S ? RING_FEW : RING_LEAST;
+        if (n >= least && (sure || spent > RING_CAP_S))
             break;
     }
     for (int r = 0; r <= ranks; r++)
         rc_result_set(r < ranks ? &t->rank[r] : &t->whole, x[r], (size_t)n);
-    t->whole.health =
-        (rc_health){sum.sm_mhz / n, sum.power_w / n, sum.temp_c / n, sum.throttle};
+    t->whole.health = (rc_health){sum.sm_mhz / n, sum.power_w / n, sum.temp_c / n, sum.throttle};
     rc_health_settle(&t->whole.health, spent);
     return RC_OK;
 }

@@ -17,8 +17,8 @@ typedef struct rc_ring_times {
     double part[RC_RING_MAX_RANKS][RC_RING_PARTS];
 } rc_ring_times;
 
-/* One layer against the single-GPU reference, in the case's own way of launching. RC_E_CHECK when it
- * is off by more than the tolerance, on any rank. */
+/* One layer against the single-GPU reference, in the case's own way of launching. RC_E_CHECK when
+ * it is off by more than the tolerance, on any rank. */
 rc_status rc_ring_check(rc_body *b, rc_ring_errors *errors, rc_error *err);
 /* What one pass takes. Virtual ranks have no time: RC_E_INTERNAL. */
 rc_status rc_ring_time(rc_body *b, rc_ring_times *t, rc_error *err);

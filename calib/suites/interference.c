@@ -2,13 +2,13 @@
  *
  *   compute_beside    one call of attention (4096 queries of 16 heads on 16384 keys of one) or of a
  *                     product (4096 x 4096 x 16384, bf16), on all SMs or fewer
- *   transfer_beside   one message: send + receive or all-reduce over all GPUs of this process; on one
- *                     GPU a device copy, and NCCL's send + receive to itself
+ *   transfer_beside   one message: send + receive or all-reduce over all GPUs of this process; on
+ * one GPU a device copy, and NCCL's send + receive to itself
  *
- * What is timed is a window of a few calls between events, while the other side keeps its stream busy
- * from before the window's start until after its end. That is checked in each sample: where the other
- * side ran out too soon it is given more and the sample is taken again. With several GPUs a sample is
- * the slowest GPU's.
+ * What is timed is a window of a few calls between events, while the other side keeps its stream
+ * busy from before the window's start until after its end. That is checked in each sample: where
+ * the other side ran out too soon it is given more and the sample is taken again. With several GPUs
+ * a sample is the slowest GPU's.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/lt.h"
@@ -138,7 +138,8 @@ static rc_status transfer(suite *u, rc_error *err) {
     if (strcmp(u->transfer, "copy") != 0)
         return messages(u, err);
     side *s = &u->s[0];
-    RC_CUDA(cudaMemcpyAsync(s->from.p, s->to.p, (size_t)u->bytes, cudaMemcpyDeviceToDevice, s->comm));
+    RC_CUDA(
+        cudaMemcpyAsync(s->from.p, s->to.p, (size_t)u->bytes, cudaMemcpyDeviceToDevice, s->comm));
     return RC_OK;
 }
 
@@ -218,7 +219,8 @@ static rc_status mark(suite *u, const window *w, bool stop, rc_error *err) {
 static rc_status other_side(suite *u, const window *w, rc_error *err) {
     for (int k = 0; k < w->turns; k++) {
         RC_TRY(w->compute_timed ? transfers(u, err) : compute(u, w->attention, w->sms, err));
-        for (int i = 0; k == 0 && i < u->gpus; i++) { /* the window opens when this side is at work */
+        for (int i = 0; k == 0 && i < u->gpus;
+             i++) { /* the window opens when this side is at work */
             side *s = &u->s[i];
             cudaStream_t other = w->compute_timed ? s->comm : s->compute;
             RC_CUDA(cudaSetDevice(s->device));
@@ -319,8 +321,8 @@ static void beside_close(void *self) {
 
 static rc_status fill(side *s, rc_pool *p, size_t bytes, uint64_t seed, rc_error *err) {
     RC_TRY(rc_pool_reserve(p, bytes, err));
-    return rc_kernel_check(
-        err, rc_fill_normal(p->p, (int64_t)(bytes / 2), seed, 1.0f, s->compute), "rc_fill_normal");
+    return rc_kernel_check(err, rc_fill_normal(p->p, (int64_t)(bytes / 2), seed, 1.0f, s->compute),
+                           "rc_fill_normal");
 }
 
 static rc_status open_side(rc_calib *c, side *s, int device, rc_error *err) {

@@ -64,7 +64,8 @@ static rc_status fake_measure(rc_calib *c, void *self, const rc_point *p, rc_mea
     return RC_OK;
 }
 
-#define FAKE {fake_open, fake_measure, fake_close}
+#define FAKE                                                                                       \
+    { fake_open, fake_measure, fake_close }
 const rc_suite rc_suite_gemm = FAKE, rc_suite_attention = FAKE, rc_suite_decode = FAKE,
                rc_suite_merge = FAKE, rc_suite_elementwise = FAKE, rc_suite_memory = FAKE,
                rc_suite_host = FAKE, rc_suite_net = FAKE, rc_suite_interference = FAKE;
@@ -143,8 +144,8 @@ const char *rc_kernel_version(const char *family) {
     return "fake-1";
 }
 
-/* From calib/suite.c, which owns GPU buffers as well: a row as the real program fills it, with a date
- * that does not change. */
+/* From calib/suite.c, which owns GPU buffers as well: a row as the real program fills it, with a
+ * date that does not change. */
 void rc_calib_row(const rc_calib *c, const rc_point *p, const rc_measured *m, rc_record *row) {
     memset(row, 0, sizeof *row);
     rc_record_set(row->machine, sizeof row->machine, c->machine);
