@@ -32,8 +32,8 @@ static rc_status cross(const validate_flags *f, const char *from, const char *to
     RC_TRY(limit("--max-median", f->max_median, &median, err));
     RC_TRY(rc_cross_predict(f->store, from, to, &c, err));
     rc_table *t = rc_table_create();
-    rc_table_note(t, "rows measured on %s, predicted from rows of %s by ratios of published rates", to,
-                  from);
+    rc_table_note(t, "rows measured on %s, predicted from rows of %s by ratios of published rates",
+                  to, from);
     rc_table_column(t, "op", "op", "", RC_LEFT);
     rc_table_column(t, "n", "rows", "", RC_RIGHT);
     rc_table_column(t, "median_abs_error_pct", "median", "%", RC_RIGHT);
@@ -74,7 +74,8 @@ static rc_status say_plot(const rc_runs *r, const validate_flags *f, rc_error *e
     if (!f->plot)
         return RC_OK;
     RC_TRY(rc_runs_plot(r, f->plot, f->overwrite, &drawn, err));
-    printf(drawn ? "# wrote %s/validation.png and .svg\n" : "# no picture in %s: gnuplot is not there\n",
+    printf(drawn ? "# wrote %s/validation.png and .svg\n"
+                 : "# no picture in %s: gnuplot is not there\n",
            f->plot);
     return RC_OK;
 }
@@ -107,8 +108,9 @@ static rc_status replay(validate_flags *f, rc_error *err) {
 static rc_status draw(const validate_flags *f, rc_error *err) {
     int ranks[RC_MAX_MANY] = {1, 2};
     if (!f->out || f->seed < 0 || f->draw < 1 || f->draw > 999)
-        return rc_fail(err, RC_E_USAGE, "--draw takes 1 to 999, with --out FILE.csv and a seed of 0 "
-                                        "or more");
+        return rc_fail(err, RC_E_USAGE,
+                       "--draw takes 1 to 999, with --out FILE.csv and a seed of 0 "
+                       "or more");
     for (size_t i = 0; i < f->ranks.count; i++) {
         int64_t n = 0;
         RC_TRY(rc_quantity_int(f->ranks.values[i], 1, 64, &n, err));
@@ -132,7 +134,8 @@ rc_status rc_cmd_validate(int argc, char **argv, rc_error *err) {
         {"--plot", RC_FLAG_TEXT, &f.plot, "DIR", "a scatter plot, PNG and SVG"},
         {"--max-median", RC_FLAG_TEXT, &f.max_median, "PCT",
          "fail over this median error of the unseen set (default 3%; --cross 5%)"},
-        {"--max-p95", RC_FLAG_TEXT, &f.max_p95, "PCT", "and over this 95th percentile (default 8%)"},
+        {"--max-p95", RC_FLAG_TEXT, &f.max_p95, "PCT",
+         "and over this 95th percentile (default 8%)"},
         {"--draw", RC_FLAG_INT, &f.draw, "N", "draw N shapes at random into --out instead"},
         {"--ranks", RC_FLAG_MANY, &f.ranks, "N", "draw: for so many GPUs (default 1 and 2)"},
         {"--seed", RC_FLAG_INT, &f.seed, "N", "draw: seed (default 1)"},

@@ -1,8 +1,8 @@
 /* From one part to another: rows measured on `to`, predicted from rows of `from`.
  *
- * The machine predicted for is TO.yaml's, resting on FROM's rows; each engine is carried over by the ratio
- * of the two files' published rates (bf16 and fp8 peak, HBM), and by nothing else. Link and host rows are
- * not carried: links come with the machine, launches with its CPU.
+ * The machine predicted for is TO.yaml's, resting on FROM's rows; each engine is carried over by
+ * the ratio of the two files' published rates (bf16 and fp8 peak, HBM), and by nothing else. Link
+ * and host rows are not carried: links come with the machine, launches with its CPU.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
@@ -37,11 +37,11 @@ static rc_status carried(const char *from, const char *to, const char *state, rc
 
 /* RC_E_UNMODELLED for ops that are not carried over. */
 static rc_status cost_of(const rc_costs *c, const rc_row *r, rc_cost *out, rc_error *err) {
-    static const char *const plain[] = {"rmsnorm", "rmsnorm_fp8", "quantize_fp8", "residual_add",
-                                        "swiglu",  "swiglu_fp8",  NULL};
+    static const char *const plain[] = {
+        "rmsnorm", "rmsnorm_fp8", "quantize_fp8", "residual_add", "swiglu", "swiglu_fp8", NULL};
     if (strcmp(r->op, "gemm") == 0)
-        return rc_cost_gemm(c, strcmp(r->dtype, "fp8") == 0 ? RC_FP8 : RC_BF16, r->a, r->b, r->c, out,
-                            err);
+        return rc_cost_gemm(c, strcmp(r->dtype, "fp8") == 0 ? RC_FP8 : RC_BF16, r->a, r->b, r->c,
+                            out, err);
     if (strcmp(r->op, "attention") == 0 && strcmp(r->dtype, "bf16") == 0)
         return rc_cost_attention(c, strcmp(r->variant, "causal") == 0, r->a, r->b, (int)r->c,
                                  (int)r->d, out, err);

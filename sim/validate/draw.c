@@ -1,10 +1,10 @@
 /* Cases drawn at random, for the set that nobody has looked at.
  *
- * What the draw ranges over: total context 16K, 65536, 128K or 512K (binary K where the number is a power
- * of two), miss rate log-uniform from 0.5 % to 100 %, 8 or 16 heads on one KV head or 8 on two, one layer
- * or eight, launched by the host or as a graph; widths are those of Llama 3 70B and 405B on TP8. On one GPU
- * the total ends at 65536. A quarter of the shapes are decode steps: 1, 4, 16 or 64 sequences a rank whose
- * contexts sum to 8K to 1M tokens, log-uniform.
+ * What the draw ranges over: total context 16K, 65536, 128K or 512K (binary K where the number is a
+ * power of two), miss rate log-uniform from 0.5 % to 100 %, 8 or 16 heads on one KV head or 8 on
+ * two, one layer or eight, launched by the host or as a graph; widths are those of Llama 3 70B and
+ * 405B on TP8. On one GPU the total ends at 65536. A quarter of the shapes are decode steps: 1, 4,
+ * 16 or 64 sequences a rank whose contexts sum to 8K to 1M tokens, log-uniform.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
@@ -62,9 +62,9 @@ static void decode_shape(rc_rng *g, int ranks, shape *s) {
 }
 
 static void put(FILE *f, int i, const char *schedule, int cp, int tp, const shape *s) {
-    (void)fprintf(f, "g%d-draw%03d-%s,%s,%d,%d,%lld,%lld,%lld,%d,%d,%d,%d,%d,%s,0\n",
-                  cp * tp, i, schedule, schedule, cp, tp, (long long)s->t, (long long)s->p, (long long)s->batch, s->hq, s->hkv,
-                  s->width, s->ffn, s->layers, s->launch);
+    (void)fprintf(f, "g%d-draw%03d-%s,%s,%d,%d,%lld,%lld,%lld,%d,%d,%d,%d,%d,%s,0\n", cp * tp, i,
+                  schedule, schedule, cp, tp, (long long)s->t, (long long)s->p, (long long)s->batch,
+                  s->hq, s->hkv, s->width, s->ffn, s->layers, s->launch);
 }
 
 static void draw_one(FILE *f, rc_rng *g, int i, int ranks) {

@@ -110,8 +110,8 @@ static size_t gather(const rc_runs *r, const rc_measured_run *first, point *p) {
         if (!same(kv->schedule, "pass-kv") || !q || !alike(kv, first, true) ||
             !isfinite(kv->time[0]) || !isfinite(q->time[0]))
             continue;
-        p[n++] = (point){(double)kv->t, log(kv->measured / q->measured),
-                         log(kv->time[0] / q->time[0])};
+        p[n++] =
+            (point){(double)kv->t, log(kv->measured / q->measured), log(kv->time[0] / q->time[0])};
     }
     qsort(p, n, sizeof *p, by_t);
     return n;

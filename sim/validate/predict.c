@@ -1,10 +1,10 @@
-/* A run's case as a forecast: a model of that shape, the machine it ran on, costs from the primitive
- * suites, the same schedule; and the two baselines over the same program.
+/* A run's case as a forecast: a model of that shape, the machine it ran on, costs from the
+ * primitive suites, the same schedule; and the two baselines over the same program.
  *
- * What differs from a scenario: the layers stand alone (no final norm, no LM head), so the pass ends with
- * the last layer; the host does not synchronise at ring steps (ring_step 0) and a launch takes what the
- * host suite measured on that machine; ring messages ride beside attention in decode, too, as they do in
- * `ringcast-calib ring`.
+ * What differs from a scenario: the layers stand alone (no final norm, no LM head), so the pass
+ * ends with the last layer; the host does not synchronise at ring steps (ring_step 0) and a launch
+ * takes what the host suite measured on that machine; ring messages ride beside attention in
+ * decode, too, as they do in `ringcast-calib ring`.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
@@ -121,8 +121,7 @@ static double end_of_layers(const rc_program *p, const rc_sim *sim) {
     rc_time end = 0;
     for (size_t i = 0; i < p->task_count; i++) {
         rc_part part = p->shapes[p->tasks[i].shape].part;
-        if ((part == RC_P_DOWN || part == RC_P_ALL_REDUCE) &&
-            rc_sim_op_end(sim, (rc_id)i) > end)
+        if ((part == RC_P_DOWN || part == RC_P_ALL_REDUCE) && rc_sim_op_end(sim, (rc_id)i) > end)
             end = rc_sim_op_end(sim, (rc_id)i);
     }
     return (double)end / RC_PS_PER_S;

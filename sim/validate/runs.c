@@ -31,13 +31,36 @@ void rc_runs_free(rc_runs *r) {
 }
 
 static const char *const columns[] = {
-    "case",  "schedule", "cp",        "tp",     "t",     "p",     "batch", "hq",
-    "hkv",   "width",    "ffn",       "layers", "launch", "sms",  "transport", "part",
-    "rank",  "p10_s",    "p50_s",     "p90_s",  "samples", "check", "machine", "gpu",
-    "sm_mhz", "power_w", "temp_c",    "date",   "driver", "cuda", "nccl",  "kernel",
-    "commit", NULL};
-enum { CASE, SCHEDULE, CP, TP, T, P, BATCH, HQ, HKV, WIDTH, FFN, LAYERS, LAUNCH, SMS, TRANSPORT,
-       PART, RANK, P10, P50, P90, SAMPLES, CHECK, MACHINE, COLUMNS = 33 };
+    "case",  "schedule", "cp",      "tp",     "t",       "p",         "batch",  "hq",      "hkv",
+    "width", "ffn",      "layers",  "launch", "sms",     "transport", "part",   "rank",    "p10_s",
+    "p50_s", "p90_s",    "samples", "check",  "machine", "gpu",       "sm_mhz", "power_w", "temp_c",
+    "date",  "driver",   "cuda",    "nccl",   "kernel",  "commit",    NULL};
+enum {
+    CASE,
+    SCHEDULE,
+    CP,
+    TP,
+    T,
+    P,
+    BATCH,
+    HQ,
+    HKV,
+    WIDTH,
+    FFN,
+    LAYERS,
+    LAUNCH,
+    SMS,
+    TRANSPORT,
+    PART,
+    RANK,
+    P10,
+    P50,
+    P90,
+    SAMPLES,
+    CHECK,
+    MACHINE,
+    COLUMNS = 33
+};
 
 static rc_status text(const rc_csv *csv, size_t row, size_t col, char *out, size_t size,
                       rc_error *err) {
@@ -85,8 +108,8 @@ static rc_status read_run(const rc_csv *csv, size_t row, const size_t *at, rc_me
     return RC_OK;
 }
 
-static rc_status add(rc_runs *r, const rc_csv *csv, size_t row, size_t col, const rc_measured_run *x,
-                     rc_error *err) {
+static rc_status add(rc_runs *r, const rc_csv *csv, size_t row, size_t col,
+                     const rc_measured_run *x, rc_error *err) {
     for (size_t i = 0; i < r->n; i++)
         if (strcmp(r->v[i].name, x->name) == 0 && strcmp(r->v[i].transport, x->transport) == 0 &&
             strcmp(r->v[i].machine, x->machine) == 0)

@@ -1,10 +1,10 @@
 /* Predictions held against runs on real GPUs.
  *
- * Runs are the CSV files that `ringcast-calib ring` writes (results/validation/). Each case is predicted
- * from the primitive suites alone: the same engine, schedules and costs as any forecast, over a machine
- * that is the one it ran on. No number of a run reaches a prediction. Cases that were looked at while the
- * model was being built (seen) and cases drawn at random afterwards (unseen) are named by two lists and
- * kept apart in every figure.
+ * Runs are the CSV files that `ringcast-calib ring` writes (results/validation/). Each case is
+ * predicted from the primitive suites alone: the same engine, schedules and costs as any forecast,
+ * over a machine that is the one it ran on. No number of a run reaches a prediction. Cases that
+ * were looked at while the model was being built (seen) and cases drawn at random afterwards
+ * (unseen) are named by two lists and kept apart in every figure.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_VALIDATE_VALIDATE_H
@@ -46,23 +46,24 @@ void rc_runs_free(rc_runs *r);
 rc_status rc_runs_parse(rc_runs *r, const char *name, const char *text, size_t size, rc_error *err);
 /* Add all *.csv of a folder, in the order of their names. */
 rc_status rc_runs_read(rc_runs *r, const char *folder, rc_error *err);
-/* A list of cases says which set they are in: a CSV file with a column `case`. A run that is in neither
- * list, or in both, is RC_E_INPUT. */
+/* A list of cases says which set they are in: a CSV file with a column `case`. A run that is in
+ * neither list, or in both, is RC_E_INPUT. */
 rc_status rc_runs_assign(rc_runs *r, const char *const *seen, size_t seen_count,
                          const char *const *unseen, size_t unseen_count, rc_error *err);
-/* Fill time[] of every run. `store` NULL: the built-in rows. A case that cannot be predicted (no rows)
- * keeps NAN and its reason; that is not an error here. */
+/* Fill time[] of every run. `store` NULL: the built-in rows. A case that cannot be predicted (no
+ * rows) keeps NAN and its reason; that is not an error here. */
 rc_status rc_runs_predict(rc_runs *r, const char *store, rc_error *err);
 
 /* ---- how good ------------------------------------------------------------------------------ */
 typedef struct rc_accuracy {
-    size_t n;                 /* cases with a prediction */
+    size_t n;                   /* cases with a prediction */
     double median_pct, p95_pct; /* of |predicted / measured - 1| */
-    double bias_pct;          /* median of the signed error */
+    double bias_pct;            /* median of the signed error */
     int winners_right, winners_total;
 } rc_accuracy;
 /* Pass-KV and pass-Q of one shape whose measured times differ by more than 3 %: is the faster one
- * predicted faster? `set` < 0: both; `transport`, `regime` NULL: all. Regimes: prefill, decode, tp. */
+ * predicted faster? `set` < 0: both; `transport`, `regime` NULL: all. Regimes: prefill, decode, tp.
+ */
 rc_accuracy rc_runs_accuracy(const rc_runs *r, rc_method m, int set, const char *transport,
                              const char *regime);
 const char *rc_run_regime(const rc_measured_run *x);
@@ -87,9 +88,10 @@ rc_status rc_runs_plot(const rc_runs *r, const char *dir, bool overwrite, bool *
 rc_status rc_runs_check(const rc_runs *r, const rc_limits *l, rc_error *err);
 
 /* ---- drawing cases ------------------------------------------------------------------------- */
-/* `n` shapes for each number of GPUs in `ranks` at random, as a case file of `ringcast-calib ring`: on several GPUs each
- * prefill shape as pass-kv and pass-q (so that the faster one can be told) and every third as
- * all-gather-kv; on one GPU prefill and decode. The same seed gives the same file. */
+/* `n` shapes for each number of GPUs in `ranks` at random, as a case file of `ringcast-calib ring`:
+ * on several GPUs each prefill shape as pass-kv and pass-q (so that the faster one can be told) and
+ * every third as all-gather-kv; on one GPU prefill and decode. The same seed gives the same file.
+ */
 rc_status rc_draw_cases(int n, const int *ranks, size_t count, uint64_t seed, const char *path,
                         bool overwrite, rc_error *err);
 
