@@ -25,8 +25,9 @@
 #include "kernels/launch.cuh"
 #include "kernels/vec.cuh"
 #include <math.h>
+#include <stdlib.h>
 
-enum { COMBINE_THREADS = 512, COMBINE_FLIGHT = 8, MAX_SPLITS = 128 };
+enum { COMBINE_THREADS = 256, COMBINE_FLIGHT = 16, MAX_SPLITS = 128 };
 
 /* ---- combine: one warp a row of a split tile ----------------------------------------------- */
 /* Adds splits [from, to), at most 32 of them; lane s - from of the warp holds the weight of split
@@ -52,25 +53,27 @@ __device__ __forceinline__ void combine_some(float4 &acc, const float *row, int 
     }
 }
 
-__global__ void __launch_bounds__(COMBINE_THREADS) attn_combine(const AttnParams p, int causal) {
+template <bool Causal, int Seqs>
+__global__ void __launch_bounds__(COMBINE_THREADS)
+    attn_combine(const AttnParams p, const __grid_constant__ AttnBatch<Seqs> b) {
     wait_for_primary();
     int lane = threadIdx.x % 32, tile_rows = p.group * p.tokens;
-    int rows = (p.items - p.whole) / p.splits * tile_rows;
-    int stride = (int)gridDim.x * (COMBINE_THREADS / 32);
+    int rows = b.first_split[b.n] * tile_rows, stride = (int)gridDim.x * (COMBINE_THREADS / 32);
     for (int i = (int)blockIdx.x * (COMBINE_THREADS / 32) + (int)threadIdx.x / 32; i < rows;
          i += stride) {
-        int r = i % tile_rows, split_tile = i / tile_rows, tile = p.whole + split_tile;
-        int row_tile = causal ? p.row_tiles - 1 - tile / p.hkv : tile % p.row_tiles;
-        int kv = causal ? tile % p.hkv : tile / p.row_tiles;
+        int r = i % tile_rows, seq = attn_find<Seqs>(b.first_split, b.n, i / tile_rows);
+        int nth = i / tile_rows - b.first_split[seq], splits = b.splits[seq], row_tile, kv;
+        attn_tile_place<Causal>(b.whole[seq] + nth, (b.q_len[seq] + p.tokens - 1) / p.tokens, p.hkv,
+                                row_tile, kv);
         int token = row_tile * p.tokens + r / p.group, head = kv * p.group + r % p.group;
-        if (token >= p.tq)
+        if (token >= b.q_len[seq])
             continue;
-        int64_t first = (int64_t)split_tile * p.splits * ATTN_ROWS + r;
+        int64_t first = (b.first_piece[seq] + (int64_t)nth * splits) * ATTN_ROWS + r;
         float lse[MAX_SPLITS / 32], top = -INFINITY, sum = 0.f;
 #pragma unroll
         for (int j = 0; j < MAX_SPLITS / 32; j++) {
             int s = 32 * j + lane;
-            lse[j] = s < p.splits ? p.part_lse[first + (int64_t)s * ATTN_ROWS] : -INFINITY;
+            lse[j] = s < splits ? p.part_lse[first + (int64_t)s * ATTN_ROWS] : -INFINITY;
             top = fmaxf(top, lse[j]);
         }
         top = warp_max(top);
@@ -80,13 +83,13 @@ __global__ void __launch_bounds__(COMBINE_THREADS) attn_combine(const AttnParams
         for (int j = 0; j < MAX_SPLITS / 32; j++) {
             lse[j] = __expf(lse[j] - offset);
             sum += lse[j];
-            if (32 * j < p.splits)
+            if (32 * j < splits)
                 combine_some(acc, p.part_o + first * 128 + 4 * lane, 32 * j,
-                             min(p.splits, 32 * j + 32), lse[j]);
+                             min(splits, 32 * j + 32), lse[j]);
         }
         sum = warp_sum(sum);
         float inverse = sum == 0.f ? 0.f : 1.f / sum;
-        int64_t row = (int64_t)token * p.hq + head;
+        int64_t row = (int64_t)(b.q_start[seq] + token) * p.hq + head;
         *(uint2 *)(p.o + row * 128 + 4 * lane) =
             make_uint2(pack_bf16(acc.x * inverse, acc.y * inverse),
                        pack_bf16(acc.z * inverse, acc.w * inverse));
@@ -107,10 +110,39 @@ __global__ void attn_nothing(__nv_bfloat16 *o, float *lse, int64_t rows) {
 }
 
 /* ---- plan ---------------------------------------------------------------------------------- */
+typedef AttnBatch<RC_ATTN_MAX_SEQS> AttnFullBatch;
+
+struct AttnPlan {
+    AttnParams p;
+    AttnFullBatch b;
+    int grid, sms;
+};
+
+static bool attn_length_ok(int64_t x) {
+    return x >= 0 && x < (int64_t)1 << 30;
+}
+
+/* Starts and lengths inside the tensors; e4m3 values begin at a block. */
+static bool attn_seqs_ok(const rc_attn_args *a) {
+    if (a->seqs == 0)
+        return true;
+    if (a->seqs < 0 || a->seqs > RC_ATTN_MAX_SEQS || !a->q_start || !a->q_len || !a->k_start ||
+        !a->k_len)
+        return false;
+    for (int i = 0; i < a->seqs; i++)
+        if (a->q_start[i] < 0 || a->q_len[i] < 0 || a->k_start[i] < 0 || a->k_len[i] < 0 ||
+            (int64_t)a->q_start[i] + a->q_len[i] > a->tq ||
+            (int64_t)a->k_start[i] + a->k_len[i] > a->tk ||
+            (a->dtype == RC_KERNEL_E4M3 && a->k_start[i] % ATTN_KEYS))
+            return false;
+    return true;
+}
+
 static bool attn_valid(const rc_attn_args *a) {
-    return a && a->tq >= 1 && a->tk >= 0 && a->tq < (int64_t)1 << 30 && a->tk < (int64_t)1 << 30 &&
-           a->hkv >= 1 && a->hq >= a->hkv && a->hq % a->hkv == 0 && a->hq / a->hkv <= 16 &&
-           a->scale >= 0.f && a->splits >= 0 && a->sms >= 0;
+    return a && a->tq >= 1 && attn_length_ok(a->tq) && attn_length_ok(a->tk) && a->hkv >= 1 &&
+           a->hq >= a->hkv && a->hq % a->hkv == 0 && a->hq / a->hkv <= 16 && a->scale >= 0.f &&
+           a->splits >= 0 && a->sms >= 0 &&
+           (a->dtype == RC_KERNEL_BF16 || a->dtype == RC_KERNEL_E4M3) && attn_seqs_ok(a);
 }
 
 /* Cost, in key blocks of one CTA, of running `tiles` tiles of `blocks` blocks split `s` ways on
@@ -135,108 +167,315 @@ static int attn_choose_splits(int64_t tiles, int blocks, int sms) {
     return best;
 }
 
-/* Fills everything but the pointers; sets the grid. */
-static void attn_plan(const rc_attn_args *a, AttnParams *p, int *grid) {
-    int sms = rc_sm_count();
-    sms = a->sms > 0 && a->sms < sms ? a->sms : sms;
-    *p = AttnParams{};
-    p->tq = (int)a->tq;
-    p->tk = (int)a->tk;
+static int attn_blocks(const rc_attn_args *a, const AttnPlan *plan, int tok0, int tq, int tk) {
+    return a->causal ? attn_tile_blocks<true>(tok0, plan->p.tokens, tq, tk)
+                     : attn_tile_blocks<false>(tok0, plan->p.tokens, tq, tk);
+}
+
+static int attn_row_tiles(const AttnPlan *plan, int tq) {
+    return (tq + plan->p.tokens - 1) / plan->p.tokens;
+}
+
+/* Clusters of ATTN_MAX_CLUSTER that this chip runs at once: what its groups of SMs have room for.
+ */
+static int attn_wide_clusters(void) {
+    static const int most = [] {
+        auto kernel = attn_kernel<AttnBf16, false, 1, true>;
+        cudaLaunchConfig_t config = {};
+        cudaLaunchAttribute wide;
+        int n = 0;
+        wide.id = cudaLaunchAttributeClusterDimension;
+        wide.val.clusterDim.x = ATTN_MAX_CLUSTER;
+        wide.val.clusterDim.y = wide.val.clusterDim.z = 1;
+        config.gridDim = dim3(ATTN_MAX_CLUSTER);
+        config.blockDim = dim3(ATTN_THREADS);
+        config.dynamicSmemBytes = AttnShared<AttnBf16>::bytes;
+        config.attrs = &wide;
+        config.numAttrs = 1;
+        bool known = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                          AttnShared<AttnBf16>::bytes) == cudaSuccess &&
+                     cudaFuncSetAttribute(kernel, cudaFuncAttributeNonPortableClusterSizeAllowed,
+                                          1) == cudaSuccess &&
+                     cudaOccupancyMaxActiveClusters(&n, kernel, &config) == cudaSuccess;
+        (void)cudaGetLastError(); /* a refusal here is an answer, not an error */
+        return known ? n : 0;
+    }();
+    return most;
+}
+
+/* The pieces of a tile as a cluster, when one wave holds all of them and they fill most of it: then
+ * there is no second kernel. 0: not so. */
+static int attn_cluster(int64_t tiles, int blocks, int sms) {
+    int c = ATTN_MAX_CLUSTER;
+    if (tiles > attn_wide_clusters())
+        c /= 2;
+    while (c > 1 && (tiles * c > sms || c > blocks))
+        c /= 2;
+    return c > 1 && tiles * c * 10 >= (int64_t)sms * 9 ? c : 0;
+}
+
+/* One sequence: the tiles of full waves are whole, the rest is split. */
+static void attn_plan_one(const rc_attn_args *a, AttnPlan *plan) {
+    AttnFullBatch *b = &plan->b;
+    int row_tiles = attn_row_tiles(plan, b->q_len[0]), tiles = row_tiles * a->hkv;
+    int whole = tiles / plan->sms * plan->sms, splits = 1;
+    if (whole < tiles) { /* causal: the heaviest tile of the rest */
+        int row_tile = a->causal ? row_tiles - 1 - whole / a->hkv : 0;
+        int blocks = attn_blocks(a, plan, row_tile * plan->p.tokens, b->q_len[0], b->k_len[0]);
+        int cluster = whole == 0 && a->splits == 0 && a->sms == 0
+                          ? attn_cluster(tiles, blocks, plan->sms)
+                          : 0;
+        splits = cluster ? cluster : attn_choose_splits(tiles - whole, blocks, plan->sms);
+        plan->p.cluster = cluster ? cluster : 1;
+    }
+    b->whole[0] = splits == 1 ? tiles : whole;
+    b->splits[0] = splits;
+}
+
+struct AttnLoad {         /* of one sequence, in key blocks */
+    int seq, tiles, most; /* most: of its heaviest tile */
+    double mean;
+};
+
+static int attn_heavier(const void *x, const void *y) {
+    const AttnLoad *a = (const AttnLoad *)x, *b = (const AttnLoad *)y;
+    return a->most != b->most ? (a->most < b->most ? 1 : -1) : a->seq - b->seq;
+}
+
+static int attn_splits_under(const AttnLoad *load, double cap) {
+    int s = (int)ceil(load->most / cap);
+    return s < 1 ? 1 : s > MAX_SPLITS ? MAX_SPLITS : s;
+}
+
+/* Cost of a launch in which no item is longer than `cap` key blocks: even shares, half of the
+ * longest item left over at the end, and the combination of what was split. */
+static double attn_batch_cost(const AttnLoad *loads, int n, double cap, int sms) {
+    const double start = 1.5, combine = 2.0, piece = 0.02;
+    double work = 0, longest = 0, pieces = 0;
+    for (int i = 0; i < n; i++) {
+        int s = attn_splits_under(&loads[i], cap);
+        work += loads[i].tiles * (loads[i].mean + start * s);
+        longest = fmax(longest, (double)loads[i].most / s + start);
+        pieces += s > 1 ? (double)loads[i].tiles * s : 0;
+    }
+    return fmax(work / sms + 0.5 * longest, longest) +
+           (pieces > 0 ? combine + piece * pieces : 0.0);
+}
+
+static double attn_choose_cap(const AttnLoad *loads, int n, int sms) {
+    static const double shares[] = {2, 1.4, 1, 0.7, 0.5, 0.35, 0.25, 0.125};
+    double work = 0, best = 1e30, least = attn_batch_cost(loads, n, best, sms);
+    for (int i = 0; i < n; i++)
+        work += loads[i].tiles * loads[i].mean;
+    for (double share : shares) {
+        double cap = fmax(1.0, work / sms * share), cost = attn_batch_cost(loads, n, cap, sms);
+        if (cost < 0.98 * least) {
+            least = cost;
+            best = cap;
+        }
+    }
+    return best;
+}
+
+/* Several sequences: heaviest first, every tile of a sequence split alike. */
+static void attn_plan_many(const rc_attn_args *a, AttnPlan *plan) {
+    AttnFullBatch *b = &plan->b;
+    AttnLoad loads[RC_ATTN_MAX_SEQS];
+    for (int i = 0; i < b->n; i++) {
+        int tq = a->q_len[i], tk = a->k_len[i], row_tiles = attn_row_tiles(plan, tq);
+        int last = row_tiles > 0 ? (row_tiles - 1) * plan->p.tokens : 0;
+        int most = tq > 0 ? attn_blocks(a, plan, last, tq, tk) : 0;
+        int least = tq > 0 ? attn_blocks(a, plan, 0, tq, tk) : 0;
+        loads[i] = {i, row_tiles * a->hkv, most, 0.5 * (most + least)};
+    }
+    qsort(loads, (size_t)b->n, sizeof loads[0], attn_heavier);
+    double cap = attn_choose_cap(loads, b->n, plan->sms);
+    for (int i = 0; i < b->n; i++) {
+        int from = loads[i].seq;
+        b->q_start[i] = a->q_start[from];
+        b->q_len[i] = a->q_len[from];
+        b->k_start[i] = a->k_start[from];
+        b->k_len[i] = a->k_len[from];
+        b->splits[i] = attn_splits_under(&loads[i], cap);
+        b->whole[i] = b->splits[i] == 1 ? loads[i].tiles : 0;
+    }
+}
+
+/* Fills everything but the pointers. */
+static void attn_plan(const rc_attn_args *a, AttnPlan *plan) {
+    AttnParams *p = &plan->p;
+    AttnFullBatch *b = &plan->b;
+    auto given = [](float scale) { return scale > 0.f ? scale : 1.f; };
+    bool fp8 = a->dtype == RC_KERNEL_E4M3;
+    *plan = AttnPlan{};
+    plan->sms = rc_sm_count();
+    plan->sms = a->sms > 0 && a->sms < plan->sms ? a->sms : plan->sms;
     p->hq = a->hq;
     p->hkv = a->hkv;
     p->group = a->hq / a->hkv;
     p->tokens = ATTN_ROWS / p->group;
-    p->row_tiles = (p->tq + p->tokens - 1) / p->tokens;
     p->scale = a->scale > 0.f ? a->scale : 0.08838834764831845f;
+    p->scale *= fp8 ? given(a->q_scale) * given(a->k_scale) : 1.f;
     p->scale_log2 = p->scale * 1.4426950408889634f;
-    int tiles = p->row_tiles * p->hkv, blocks = (p->tk + ATTN_KEYS - 1) / ATTN_KEYS;
-    p->whole = tiles / sms * sms;
-    p->splits = 1;
-    if (a->splits > 0) {
-        p->whole = 0;
-        p->splits = a->splits < MAX_SPLITS ? a->splits : MAX_SPLITS;
-    } else if (p->whole < tiles) {
-        if (a->causal) {
-            int tok0 = (p->row_tiles - 1 - p->whole / p->hkv) * p->tokens;
-            blocks = attn_tile_blocks<true>(tok0, p->tokens, p->tq, p->tk);
+    p->v_scale = fp8 ? given(a->v_scale) : 1.f;
+    p->lse_shift = 0.6931471805599453f * (fp8 ? AttnFp8::exponent : AttnBf16::exponent);
+    p->cluster = 1;
+    b->n = a->seqs ? a->seqs : 1;
+    b->q_len[0] = (int)a->tq;
+    b->k_len[0] = (int)a->tk;
+    if (a->seqs)
+        attn_plan_many(a, plan);
+    else
+        attn_plan_one(a, plan);
+    for (int i = 0; i < b->n; i++) {
+        int tiles = attn_row_tiles(plan, b->q_len[i]) * a->hkv;
+        if (a->splits > 0) {
+            b->whole[i] = 0;
+            b->splits[i] = a->splits < MAX_SPLITS ? a->splits : MAX_SPLITS;
         }
-        p->splits = attn_choose_splits(tiles - p->whole, blocks, sms);
+        int split = tiles - b->whole[i], pieces = split * b->splits[i];
+        b->first_item[i + 1] = b->first_item[i] + b->whole[i] + pieces;
+        bool stored = p->cluster == 1; /* in the workspace */
+        b->first_piece[i + 1] = b->first_piece[i] + (stored ? pieces : 0);
+        b->first_split[i + 1] = b->first_split[i] + (stored ? split : 0);
     }
-    if (p->splits == 1)
-        p->whole = tiles;
-    p->items = p->whole + (tiles - p->whole) * p->splits;
-    *grid = p->items < sms ? p->items : sms;
+    plan->grid = b->first_item[b->n] < plan->sms ? b->first_item[b->n] : plan->sms;
 }
 
 extern "C" size_t rc_attn_workspace(const rc_attn_args *a) {
-    AttnParams p;
-    int grid;
+    AttnPlan plan;
     if (!attn_valid(a) || a->tk == 0)
         return 0;
-    attn_plan(a, &p, &grid);
-    return (size_t)(p.items - p.whole) * ATTN_ROWS * (128 + 1) * sizeof(float);
+    attn_plan(a, &plan);
+    return (size_t)plan.b.first_piece[plan.b.n] * ATTN_ROWS * (128 + 1) * sizeof(float);
 }
 
 /* ---- launch -------------------------------------------------------------------------------- */
-/* Q [tq][hq][128] as (column, head, token), a box being one panel of a row tile. */
+/* Q [tq][hq][128] as (column, head, token), a box being one 128-byte panel of a row tile. */
 static int attn_map_q(CUtensorMap *map, const rc_attn_args *a, const AttnParams *p) {
-    cuuint64_t dims[3] = {128, (cuuint64_t)p->hq, (cuuint64_t)p->tq};
-    cuuint64_t strides[2] = {256, 256 * (cuuint64_t)p->hq};
-    cuuint32_t box[3] = {64, (cuuint32_t)p->group, (cuuint32_t)p->tokens};
-    return rc_tensor_map(map, a->q, 3, dims, strides, box);
+    rc_map_type type = a->dtype == RC_KERNEL_E4M3 ? RC_MAP_BYTES_128 : RC_MAP_BF16_128;
+    cuuint64_t row = type == RC_MAP_BYTES_128 ? 128 : 256;
+    cuuint64_t dims[3] = {128, (cuuint64_t)p->hq, (cuuint64_t)a->tq};
+    cuuint64_t strides[2] = {row, row * (cuuint64_t)p->hq};
+    cuuint32_t box[3] = {type == RC_MAP_BYTES_128 ? 128u : 64u, (cuuint32_t)p->group,
+                         (cuuint32_t)p->tokens};
+    return rc_tensor_map(map, type, a->q, 3, dims, strides, box);
 }
 
-/* K or V [tk][hkv][128] as (column of a panel, head, key, panel), a box being both panels of a
- * block. */
-static int attn_map_kv(CUtensorMap *map, const void *x, const AttnParams *p) {
-    cuuint64_t dims[4] = {64, (cuuint64_t)p->hkv, (cuuint64_t)p->tk, 2};
-    cuuint64_t strides[3] = {256, 256 * (cuuint64_t)p->hkv, 128};
+/* bf16 K or V [tk][hkv][128] as (column of a panel, head, key, panel), a box being both panels of
+ * a block. */
+static int attn_map_kv(CUtensorMap *map, const void *x, const rc_attn_args *a) {
+    cuuint64_t dims[4] = {64, (cuuint64_t)a->hkv, (cuuint64_t)a->tk, 2};
+    cuuint64_t strides[3] = {256, 256 * (cuuint64_t)a->hkv, 128};
     cuuint32_t box[4] = {64, 1, ATTN_KEYS, 2};
-    return rc_tensor_map(map, x, 4, dims, strides, box);
+    return rc_tensor_map(map, RC_MAP_BF16_128, x, 4, dims, strides, box);
 }
 
-template <bool Causal>
-static int attn_launch(const rc_attn_args *a, const AttnParams *p, int grid, cudaStream_t stream) {
-    CUtensorMap q, k, v;
-    int e = attn_map_q(&q, a, p);
-    e = e ? e : attn_map_kv(&k, a->k, p);
-    e = e ? e : attn_map_kv(&v, a->v, p);
-    e = e ? e
-          : (int)cudaFuncSetAttribute(attn_kernel<Causal>,
-                                      cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                      AttnShared::bytes);
+/* e4m3 K [tk][hkv][128] as (column, head, key). */
+static int attn_map_k8(CUtensorMap *map, const rc_attn_args *a) {
+    cuuint64_t dims[3] = {128, (cuuint64_t)a->hkv, (cuuint64_t)a->tk};
+    cuuint64_t strides[2] = {128, 128 * (cuuint64_t)a->hkv};
+    cuuint32_t box[3] = {128, 1, ATTN_KEYS};
+    return rc_tensor_map(map, RC_MAP_BYTES_128, a->k, 3, dims, strides, box);
+}
+
+/* e4m3 V [tk / 128][hkv][128][128] as (key of a block, column, head, block). */
+static int attn_map_v8(CUtensorMap *map, const rc_attn_args *a) {
+    cuuint64_t dims[4] = {128, 128, (cuuint64_t)a->hkv, (cuuint64_t)(a->tk + 127) / 128};
+    cuuint64_t strides[3] = {128, 128 * 128, 128 * 128 * (cuuint64_t)a->hkv};
+    cuuint32_t box[4] = {128, 128, 1, 1};
+    return rc_tensor_map(map, RC_MAP_BYTES_128, a->v, 4, dims, strides, box);
+}
+
+/* The first Seqs sequences' worth of a plan: what the kernels take as a parameter. */
+template <int Seqs> static AttnBatch<Seqs> attn_narrow(const AttnFullBatch *from) {
+    AttnBatch<Seqs> b = {};
+    b.n = from->n;
+    for (int i = 0; i < from->n; i++) {
+        b.q_start[i] = from->q_start[i];
+        b.q_len[i] = from->q_len[i];
+        b.k_start[i] = from->k_start[i];
+        b.k_len[i] = from->k_len[i];
+        b.whole[i] = from->whole[i];
+        b.splits[i] = from->splits[i];
+        b.first_item[i + 1] = from->first_item[i + 1];
+        b.first_piece[i + 1] = from->first_piece[i + 1];
+        b.first_split[i + 1] = from->first_split[i + 1];
+    }
+    return b;
+}
+
+template <class T, bool Causal, int Seqs, bool Cluster>
+static int attn_launch(const AttnPlan *plan, const CUtensorMap (&maps)[3], cudaStream_t stream) {
+    AttnBatch<Seqs> b = attn_narrow<Seqs>(&plan->b);
+    auto kernel = attn_kernel<T, Causal, Seqs, Cluster>;
+    int e = (int)cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                      AttnShared<T>::bytes);
+    if (!e && plan->p.cluster > 8)
+        e = (int)cudaFuncSetAttribute(kernel, cudaFuncAttributeNonPortableClusterSizeAllowed, 1);
     if (e)
         return e;
-    attn_kernel<Causal><<<grid, ATTN_THREADS, AttnShared::bytes, stream>>>(q, k, v, *p);
+    e = rc_launch_dependent(kernel, plan->grid, ATTN_THREADS, AttnShared<T>::bytes, plan->p.cluster,
+                            stream, maps[0], maps[1], maps[2], plan->p, b);
+    int tiles = b.first_split[b.n];
+    if (e || !tiles)
+        return e;
+    int rows = tiles * plan->p.group * plan->p.tokens, warps = COMBINE_THREADS / 32;
+    int blocks = (rows + warps - 1) / warps, most = 2 * plan->sms;
+    return rc_launch_dependent(attn_combine<Causal, Seqs>, blocks < most ? blocks : most,
+                               COMBINE_THREADS, 0, 1, stream, plan->p, b);
+}
+
+template <class T, bool Causal>
+static int attn_launch_batch(const AttnPlan *plan, const CUtensorMap (&maps)[3],
+                             cudaStream_t stream) {
+    if (plan->p.cluster > 1)
+        return attn_launch<T, Causal, 1, true>(plan, maps, stream);
+    return plan->b.n == 1 ? attn_launch<T, Causal, 1, false>(plan, maps, stream)
+                          : attn_launch<T, Causal, RC_ATTN_MAX_SEQS, false>(plan, maps, stream);
+}
+
+/* No key anywhere. */
+static int attn_fill_nothing(const rc_attn_args *a, cudaStream_t stream) {
+    for (int i = 0; i < (a->seqs ? a->seqs : 1); i++) {
+        int64_t from = a->seqs ? a->q_start[i] : 0, tokens = a->seqs ? a->q_len[i] : a->tq;
+        if (tokens > 0)
+            attn_nothing<<<64, 256, 0, stream>>>((__nv_bfloat16 *)a->o + from * a->hq * 128,
+                                                 a->lse ? a->lse + from * a->hq : nullptr,
+                                                 tokens * a->hq);
+    }
     return (int)cudaGetLastError();
 }
 
 extern "C" int rc_attn_forward(const rc_attn_args *a, void *stream) {
-    AttnParams p;
-    int grid;
+    AttnPlan plan;
+    CUtensorMap maps[3];
     cudaStream_t s = (cudaStream_t)stream;
     if (!attn_valid(a))
         return RC_KERNEL_EINVAL;
-    if (a->tk == 0) {
-        attn_nothing<<<64, 256, 0, s>>>((__nv_bfloat16 *)a->o, a->lse, a->tq * a->hq);
-        return (int)cudaGetLastError();
-    }
-    attn_plan(a, &p, &grid);
-    p.o = (__nv_bfloat16 *)a->o;
-    p.lse = a->lse;
-    int pieces = p.items - p.whole;
+    if (a->tk == 0)
+        return attn_fill_nothing(a, s);
+    attn_plan(a, &plan);
+    if (plan.grid == 0)
+        return 0;
+    int pieces = plan.b.first_piece[plan.b.n];
     if (pieces && !a->workspace)
         return RC_KERNEL_EINVAL;
-    p.part_o = (float *)a->workspace;
-    p.part_lse = p.part_o + (size_t)pieces * ATTN_ROWS * 128;
-    int e = a->causal ? attn_launch<true>(a, &p, grid, s) : attn_launch<false>(a, &p, grid, s);
-    if (e || !pieces)
+    plan.p.o = (__nv_bfloat16 *)a->o;
+    plan.p.lse = a->lse;
+    plan.p.part_o = (float *)a->workspace;
+    plan.p.part_lse = plan.p.part_o + (size_t)pieces * ATTN_ROWS * 128;
+    bool fp8 = a->dtype == RC_KERNEL_E4M3;
+    int e = attn_map_q(&maps[0], a, &plan.p);
+    e = e ? e : fp8 ? attn_map_k8(&maps[1], a) : attn_map_kv(&maps[1], a->k, a);
+    e = e ? e : fp8 ? attn_map_v8(&maps[2], a) : attn_map_kv(&maps[2], a->v, a);
+    if (e)
         return e;
-    int rows = pieces / p.splits * p.group * p.tokens, blocks = (rows + 15) / 16;
-    int sms = rc_sm_count();
-    sms = a->sms > 0 && a->sms < sms ? a->sms : sms;
-    return rc_launch_dependent(attn_combine, blocks < sms ? blocks : sms, COMBINE_THREADS, 0, s, p,
-                               a->causal);
+    if (fp8)
+        return a->causal ? attn_launch_batch<AttnFp8, true>(&plan, maps, s)
+                         : attn_launch_batch<AttnFp8, false>(&plan, maps, s);
+    return a->causal ? attn_launch_batch<AttnBf16, true>(&plan, maps, s)
+                     : attn_launch_batch<AttnBf16, false>(&plan, maps, s);
 }
 
 extern "C" double rc_attn_flops(int64_t tq, int64_t tk, int hq, int causal) {

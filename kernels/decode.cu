@@ -3,10 +3,10 @@
  * nvcc -gencode arch=compute_90a,code=sm_90a -O3 -std=c++17 -I. -Xptxas -v -c kernels/decode.cu
  *
  * The job is to stream K and V once at memory speed. A CTA of four warps takes a contiguous share
- * of one sequence's keys; each warp streams its own 16-key chunks through a private ring of shared
- * memory (no barrier in the loop), multiplies them on the tensor cores and keeps its own softmax
- * state; the four states meet once at the end. Shares of one sequence meet in a second kernel,
- * which starts early and waits.
+ * of one sequence's keys; each warp streams its own 8 KB chunks (16 keys of bf16, 32 of e4m3)
+ * through a private ring of shared memory (no barrier in the loop), multiplies them on the tensor
+ * cores and keeps its own softmax state; the four states meet once at the end. Shares of one
+ * sequence meet in a second kernel. Both kernels start while the one before them ends, and wait.
  *
  * Version 1: cp.async rings of three 8 KB stages a warp, mma.m16n8k16, two CTAs an SM, up to 264
  *   splits. H200, 16 heads on 1 KV head, us: batch 1 at 8K 11.4, 32K 22.4, 128K 29.5, 1M 143.7;
@@ -16,8 +16,10 @@
  *   8K 8.9 (9.4), 32K 12.5 (13.3), 64K 16.8 (18.3), 128K 24.9 (28.4), 256K 39.9 (47.3),
  *   512K 72.9 (85.6), 1M 138.5 (162), which is 3875 GB/s; at 8K batch 8 16.6, 64 72.3,
  *   256 261 (4113 GB/s). One CTA an SM with six stages is no faster overall.
+ * Version 3: e4m3; the first kernel starts early too. Tried: shares that count themselves in the
+ *   workspace, wait for all and combine a slice each, one kernel in all: 1.5 us slower at 8K.
  *
- * Bytes: K and V of every visible key once, 512 a key and KV head.
+ * Bytes: K and V of every visible key once: 512 a key and KV head in bf16, 256 in e4m3.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "kernels/hopper.cuh"
@@ -29,9 +31,8 @@
 enum {
     DEC_WARPS = 4,
     DEC_THREADS = 32 * DEC_WARPS,
-    DEC_CTAS = 2,              /* of an SM */
-    DEC_KEYS = 16,             /* of a chunk */
-    DEC_TILE = DEC_KEYS * 256, /* bytes of a chunk of K, or of V */
+    DEC_CTAS = 2,    /* of an SM */
+    DEC_TILE = 4096, /* bytes of a chunk of K, or of V */
     DEC_STAGES = 3,
     DEC_SHARED = DEC_WARPS * DEC_STAGES * 2 * DEC_TILE,
     DEC_MAX_SPLITS = 512,
@@ -40,17 +41,17 @@ enum {
 };
 
 struct DecodeParams {
-    const __nv_bfloat16 *q;
-    const uint8_t *k, *v;
+    const uint8_t *q, *k, *v;
     const int32_t *lens;
     __nv_bfloat16 *o;
     float *lse, *part_o, *part_lse; /* pieces: [batch * hq][split][128] and [batch * hq][split] */
     int64_t max_len;
     int hq, hkv, group, splits;
-    float scale, scale_log2;
+    float scale, scale_log2, lse_shift, v_scale;
 };
 
-/* ---- pieces of the loop ---------------------------------------------------------------------- */
+/* ---- single instructions ----------------------------------------------------------------------
+ */
 __device__ __forceinline__ void copy16(uint32_t dst, const void *src, bool real) {
     int bytes = real ? 16 : 0;
     asm volatile("cp.async.cg.shared.global.L2::256B [%0], [%1], 16, %2;" ::"r"(dst), "l"(src),
@@ -81,8 +82,8 @@ __device__ __forceinline__ void load_matrices(uint32_t (&r)[4], uint32_t address
                      : "memory");
 }
 
-__device__ __forceinline__ void mma(float (&d)[4], const uint32_t (&a)[4], uint32_t b0,
-                                    uint32_t b1) {
+__device__ __forceinline__ void mma_bf16(float (&d)[4], const uint32_t (&a)[4], uint32_t b0,
+                                         uint32_t b1) {
     asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
         "{%8, %9}, "
         "{%0, %1, %2, %3};"
@@ -90,20 +91,144 @@ __device__ __forceinline__ void mma(float (&d)[4], const uint32_t (&a)[4], uint3
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
-/* 16-byte chunk c of key row r of a tile, swizzled against bank conflicts. */
-__device__ __forceinline__ uint32_t tile_at(int r, int c) {
-    return (uint32_t)(r * 256 + (c ^ (r & 7)) * 16);
+__device__ __forceinline__ void mma_e4m3(float (&d)[4], const uint32_t (&a)[4], uint32_t b0,
+                                         uint32_t b1) {
+    asm("mma.sync.aligned.m16n8k32.row.col.f32.e4m3.e4m3.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
+        "{%8, %9}, "
+        "{%0, %1, %2, %3};"
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
-/* The 16 query rows as register operands; rows past the group are zero. */
-__device__ __forceinline__ void load_queries(uint32_t (&q)[8][4], const __nv_bfloat16 *from,
-                                             int group, int lane) {
+/* ---- the two element types ---------------------------------------------------------------------
+ */
+/* Both: scores of a chunk are s[KEYS / 8][4], a thread's two rows by two keys of each eight; P and
+ * O as mma.m16n8 wants them. Tiles in shared memory are swizzled against bank conflicts. */
+struct DecBf16 {
+    enum { KEYS = 16, ROW = 256, Q_STEPS = 8 };
+    static constexpr float exponent = 0.f;
+    /* 16-byte piece c of key row r */
+    static __device__ __forceinline__ uint32_t at(int r, int c) {
+        return (uint32_t)(r * 256 + (c ^ (r & 7)) * 16);
+    }
+    /* Bytes before sequence `batch` of a cache of `hkv` heads, in K and in V. */
+    static __device__ __forceinline__ int64_t base(const DecodeParams &p, int64_t batch, int kv) {
+        return (batch * p.max_len * p.hkv + kv) * 256;
+    }
+    static __device__ __forceinline__ int64_t v_base(const DecodeParams &p, int64_t batch, int kv) {
+        return base(p, batch, kv);
+    }
+    static __device__ __forceinline__ void fetch(uint32_t slot, const uint8_t *k, const uint8_t *v,
+                                                 int hkv, int key, int hi, int lane) {
 #pragma unroll
-    for (int step = 0; step < 8; step++)
+        for (int r = lane / 16; r < KEYS; r += 2) {
+            bool real = key + r < hi;
+            int64_t from = (int64_t)(real ? key + r : key) * hkv * 256 + lane % 16 * 16;
+            copy16(slot + at(r, lane % 16), k + from, real);
+            copy16(slot + DEC_TILE + at(r, lane % 16), v + from, real);
+        }
+    }
+    static __device__ __forceinline__ void scores(float (&s)[2][4], const uint32_t (&q)[Q_STEPS][4],
+                                                  uint32_t tile, int lane) {
+        uint32_t b[4];
+#pragma unroll
+        for (int step = 0; step < 8; step++) {
+            load_matrices<false>(b, tile + at(lane / 16 * 8 + lane % 8, 2 * step + lane / 8 % 2));
+            mma_bf16(s[0], q[step], b[0], b[1]);
+            mma_bf16(s[1], q[step], b[2], b[3]);
+        }
+    }
+    static __device__ __forceinline__ void pack(uint32_t (&p)[4], const float (&s)[2][4]) {
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+            p[i] = pack_bf16(s[i / 2][2 * (i % 2)], s[i / 2][2 * (i % 2) + 1]);
+    }
+    static __device__ __forceinline__ void values(float (&o)[16][4], const uint32_t (&p)[4],
+                                                  uint32_t tile, int lane) {
+        uint32_t b[4];
+#pragma unroll
+        for (int j = 0; j < 8; j++) {
+            load_matrices<true>(b, tile + at(lane % 16, 2 * j + lane / 16));
+            mma_bf16(o[2 * j], p, b[0], b[1]);
+            mma_bf16(o[2 * j + 1], p, b[2], b[3]);
+        }
+    }
+};
+
+struct DecFp8 {
+    enum { KEYS = 32, ROW = 128, Q_STEPS = 4 };
+    static constexpr float exponent = 8.f; /* P fills the range of e4m3 */
+    static __device__ __forceinline__ uint32_t k_at(int r, int c) {
+        return (uint32_t)(r * 128 + (c ^ (r & 7)) * 16);
+    }
+    /* 16 keys c of column r */
+    static __device__ __forceinline__ uint32_t v_at(int r, int c) {
+        return (uint32_t)(r * 32 + (c ^ (r >> 2 & 1)) * 16);
+    }
+    static __device__ __forceinline__ int64_t base(const DecodeParams &p, int64_t batch, int kv) {
+        return (batch * p.max_len * p.hkv + kv) * 128;
+    }
+    static __device__ __forceinline__ int64_t v_base(const DecodeParams &p, int64_t batch, int kv) {
+        return (batch * ((p.max_len + 127) / 128) * p.hkv + kv) * (128 * 128);
+    }
+    static __device__ __forceinline__ void fetch(uint32_t slot, const uint8_t *k, const uint8_t *v,
+                                                 int hkv, int key, int hi, int lane) {
+        const uint8_t *mine = v + (int64_t)(key / 128) * hkv * (128 * 128) + key % 128;
+#pragma unroll
+        for (int i = 0; i < 8; i++) {
+            int r = lane / 8 + 4 * i, column = lane / 2 + 16 * i;
+            bool real = key + r < hi;
+            int64_t from = (int64_t)(real ? key + r : key) * hkv * 128 + lane % 8 * 16;
+            copy16(slot + k_at(r, lane % 8), k + from, real);
+            copy16(slot + DEC_TILE + v_at(column, lane % 2), mine + column * 128 + lane % 2 * 16,
+                   true);
+        }
+    }
+    static __device__ __forceinline__ void scores(float (&s)[4][4], const uint32_t (&q)[Q_STEPS][4],
+                                                  uint32_t tile, int lane) {
+        uint32_t b[4];
+#pragma unroll
+        for (int step = 0; step < 4; step++)
+#pragma unroll
+            for (int half = 0; half < 2; half++) {
+                load_matrices<false>(
+                    b, tile + k_at(16 * half + lane / 16 * 8 + lane % 8, 2 * step + lane / 8 % 2));
+                mma_e4m3(s[2 * half], q[step], b[0], b[1]);
+                mma_e4m3(s[2 * half + 1], q[step], b[2], b[3]);
+            }
+    }
+    static __device__ __forceinline__ void pack(uint32_t (&p)[4], const float (&s)[4][4]) {
 #pragma unroll
         for (int i = 0; i < 4; i++) {
-            int row = lane / 4 + 8 * (i & 1), column = 16 * step + 8 * (i / 2) + 2 * (lane % 4);
-            q[step][i] = row < group ? *(const uint32_t *)(from + row * 128 + column) : 0;
+            int g = 2 * (i / 2), h = 2 * (i % 2);
+            p[i] = pack_e4m3(s[g][h], s[g][h + 1], s[g + 1][h], s[g + 1][h + 1]);
+        }
+    }
+    static __device__ __forceinline__ void values(float (&o)[16][4], const uint32_t (&p)[4],
+                                                  uint32_t tile, int lane) {
+        uint32_t b[4];
+#pragma unroll
+        for (int j = 0; j < 8; j++) {
+            load_matrices<false>(b, tile + v_at(16 * j + lane / 16 * 8 + lane % 8, lane / 8 % 2));
+            mma_e4m3(o[2 * j], p, b[0], b[1]);
+            mma_e4m3(o[2 * j + 1], p, b[2], b[3]);
+        }
+    }
+};
+
+/* ---- one share of a sequence
+ * --------------------------------------------------------------------- */
+/* The 16 query rows as register operands; rows past the group are zero. A 16-byte piece of a row is
+ * four lanes wide in either type. */
+template <class T>
+__device__ __forceinline__ void load_queries(uint32_t (&q)[T::Q_STEPS][4], const uint8_t *from,
+                                             int group, int lane) {
+#pragma unroll
+    for (int step = 0; step < T::Q_STEPS; step++)
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            int row = lane / 4 + 8 * (i & 1), byte = 32 * step + 16 * (i / 2) + 4 * (lane % 4);
+            q[step][i] = row < group ? *(const uint32_t *)(from + row * T::ROW + byte) : 0;
         }
 }
 
@@ -111,28 +236,26 @@ struct DecodeState { /* a thread's share of 16 rows x 128 columns: rows lane/4 a
     float o[16][4], max[2], sum[2];
 };
 
-/* One chunk of up to 16 keys (`keys` of them real, at least one). */
-__device__ __forceinline__ void decode_chunk(DecodeState &st, const uint32_t (&q)[8][4],
-                                             uint32_t k_tile, uint32_t v_tile, int keys, float c,
-                                             int lane) {
-    float s[2][4] = {};
-    uint32_t b[4], p[4];
+/* One chunk, `keys` of it real (at least one). */
+template <class T>
+__device__ __forceinline__ void decode_chunk(DecodeState &st, const uint32_t (&q)[T::Q_STEPS][4],
+                                             uint32_t tile, int keys, float c, int lane) {
+    constexpr int GROUPS = T::KEYS / 8;
+    float s[GROUPS][4] = {};
+    uint32_t p[4];
+    T::scores(s, q, tile, lane);
+    if (keys < T::KEYS)
 #pragma unroll
-    for (int step = 0; step < 8; step++) {
-        load_matrices<false>(b,
-                             k_tile + tile_at(lane / 16 * 8 + lane % 8, 2 * step + lane / 8 % 2));
-        mma(s[0], q[step], b[0], b[1]);
-        mma(s[1], q[step], b[2], b[3]);
-    }
-    if (keys < DEC_KEYS)
-#pragma unroll
-        for (int i = 0; i < 8; i++)
+        for (int i = 0; i < 4 * GROUPS; i++)
             if (i / 4 * 8 + 2 * (lane % 4) + (i & 1) >= keys)
                 s[i / 4][i % 4] = -INFINITY;
     float shrink[2];
 #pragma unroll
     for (int h = 0; h < 2; h++) {
-        float top = fmaxf(fmaxf(s[0][2 * h], s[0][2 * h + 1]), fmaxf(s[1][2 * h], s[1][2 * h + 1]));
+        float top = s[0][2 * h];
+#pragma unroll
+        for (int g = 0; g < GROUPS; g++)
+            top = fmaxf(top, fmaxf(s[g][2 * h], s[g][2 * h + 1]));
         top = fmaxf(top, __shfl_xor_sync(0xffffffff, top, 1));
         top = fmaxf(top, __shfl_xor_sync(0xffffffff, top, 2));
         top = fmaxf(top, st.max[h]);
@@ -140,58 +263,54 @@ __device__ __forceinline__ void decode_chunk(DecodeState &st, const uint32_t (&q
         st.max[h] = top;
         st.sum[h] *= shrink[h];
 #pragma unroll
-        for (int i = 0; i < 4; i++) {
+        for (int i = 0; i < 2 * GROUPS; i++) {
             float &x = s[i / 2][2 * h + i % 2];
-            x = exp2_fast(fmaf(x, c, -top * c));
+            x = exp2_fast(fmaf(x, c, T::exponent - top * c));
             st.sum[h] += x;
         }
-        p[h] = pack_bf16(s[0][2 * h], s[0][2 * h + 1]);
-        p[h + 2] = pack_bf16(s[1][2 * h], s[1][2 * h + 1]);
     }
+    T::pack(p, s);
     if (__any_sync(0xffffffff, shrink[0] != 1.f || shrink[1] != 1.f))
 #pragma unroll
         for (int i = 0; i < 64; i++)
             st.o[i / 4][i % 4] *= shrink[i / 2 % 2];
-#pragma unroll
-    for (int j = 0; j < 8; j++) {
-        load_matrices<true>(b, v_tile + tile_at(lane % 16, 2 * j + lane / 16));
-        mma(st.o[2 * j], p, b[0], b[1]);
-        mma(st.o[2 * j + 1], p, b[2], b[3]);
-    }
+    T::values(st.o, p, tile + DEC_TILE, lane);
 }
 
-/* The warp's walk over its chunks of keys [lo, hi): chunk i holds keys lo + 16 (warp + 4 i). */
-__device__ __forceinline__ void decode_stream(DecodeState &st, const uint32_t (&q)[8][4],
-                                              const uint8_t *k, const uint8_t *v, int64_t row_bytes,
-                                              int lo, int hi, uint32_t ring, float c, int lane) {
-    int warp = threadIdx.x / 32, chunks = (hi - lo + DEC_KEYS - 1) / DEC_KEYS;
-    int mine = chunks > warp ? (chunks - warp + DEC_WARPS - 1) / DEC_WARPS : 0;
-    auto fetch = [&](int i) {
-        if (i < mine) {
-            int key = lo + (warp + i * DEC_WARPS) * DEC_KEYS;
-            uint32_t slot = ring + (uint32_t)(i % DEC_STAGES) * 2 * DEC_TILE;
-#pragma unroll
-            for (int r = lane / 16; r < DEC_KEYS; r += 2) {
-                bool real = key + r < hi;
-                int64_t from = (int64_t)(real ? key + r : key) * row_bytes + lane % 16 * 16;
-                copy16(slot + tile_at(r, lane % 16), k + from, real);
-                copy16(slot + DEC_TILE + tile_at(r, lane % 16), v + from, real);
-            }
-        }
-        copy_commit();
-    };
-    for (int i = 0; i < DEC_STAGES - 1; i++)
-        fetch(i);
-    for (int i = 0; i < mine; i++) {
-        copy_wait<DEC_STAGES - 2>();
-        __syncwarp();
-        fetch(i + DEC_STAGES - 1);
-        uint32_t slot = ring + (uint32_t)(i % DEC_STAGES) * 2 * DEC_TILE;
-        int left = hi - (lo + (warp + i * DEC_WARPS) * DEC_KEYS);
-        decode_chunk(st, q, slot, slot + DEC_TILE, left < DEC_KEYS ? left : DEC_KEYS, c, lane);
+/* The warp's walk over its chunks of keys [lo, hi): chunk i holds keys from lo + KEYS (warp + 4 i).
+ */
+template <class T> struct DecodeWalk {
+    const uint8_t *k, *v;
+    int hkv, lo, hi, mine, warp, lane;
+    uint32_t ring;
+
+    __device__ __forceinline__ int key(int i) const {
+        return lo + (warp + i * DEC_WARPS) * T::KEYS;
     }
-    copy_wait<0>();
-}
+    __device__ __forceinline__ uint32_t slot(int i) const {
+        return ring + (uint32_t)(i % DEC_STAGES) * 2 * DEC_TILE;
+    }
+    __device__ __forceinline__ void fetch(int i) const {
+        if (i < mine)
+            T::fetch(slot(i), k, v, hkv, key(i), hi, lane);
+        copy_commit();
+    }
+    __device__ __forceinline__ void start() const {
+        for (int i = 0; i < DEC_STAGES - 1; i++)
+            fetch(i);
+    }
+    __device__ __forceinline__ void run(DecodeState &st, const uint32_t (&q)[T::Q_STEPS][4],
+                                        float c) const {
+        for (int i = 0; i < mine; i++) {
+            copy_wait<DEC_STAGES - 2>();
+            __syncwarp();
+            fetch(i + DEC_STAGES - 1);
+            int left = hi - key(i);
+            decode_chunk<T>(st, q, slot(i), left < T::KEYS ? left : (int)T::KEYS, c, lane);
+        }
+        copy_wait<0>();
+    }
+};
 
 /* Puts the warps' states together: after it, acc[row] is column threadIdx.x of the CTA's unscaled
  * output. */
@@ -243,8 +362,8 @@ __device__ __forceinline__ void decode_store(const DecodeParams &p, const Decode
             acc.z += weight * x.z;
             acc.w += weight * x.w;
         }
-        float by = sum == 0.f ? 0.f : 1.f / sum,
-              lse = sum == 0.f ? -INFINITY : top * p.scale + logf(sum);
+        float by = sum == 0.f ? 0.f : p.v_scale / sum,
+              lse = sum == 0.f ? -INFINITY : top * p.scale + logf(sum) - p.lse_shift;
         if (p.splits > 1) {
             int64_t piece = (unit * p.group + row) * p.splits + split;
             *(float4 *)(p.part_o + piece * 128 + 4 * lane) =
@@ -261,30 +380,40 @@ __device__ __forceinline__ void decode_store(const DecodeParams &p, const Decode
     }
 }
 
+template <class T>
 __global__ void __launch_bounds__(DEC_THREADS, DEC_CTAS) decode_kernel(const DecodeParams p) {
     extern __shared__ __align__(1024) uint8_t shared[];
     int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     int split = blockIdx.x % p.splits, unit = blockIdx.x / p.splits, kv = unit % p.hkv;
     int64_t batch = unit / p.hkv;
-    int len = max(0, min(p.lens[batch], (int)p.max_len)), chunks = (len + DEC_KEYS - 1) / DEC_KEYS;
+    dependents_may_launch();
+    wait_for_primary();
+    int len = max(0, min(p.lens[batch], (int)p.max_len)), chunks = (len + T::KEYS - 1) / T::KEYS;
     int share = chunks / p.splits,
         extra = chunks % p.splits; /* the first `extra` splits take one more chunk */
-    int lo = (share * split + min(split, extra)) * DEC_KEYS;
-    int hi = min(lo + (share + (split < extra)) * DEC_KEYS, len);
-    int64_t row_bytes = (int64_t)p.hkv * 256, at = batch * p.max_len * row_bytes + kv * 256;
+    int lo = (share * split + min(split, extra)) * T::KEYS;
+    int hi = min(lo + (share + (split < extra)) * T::KEYS, len);
     int64_t first_row = batch * p.hq + (int64_t)kv * p.group;
-    dependents_may_launch();
+    chunks = (hi - lo + T::KEYS - 1) / T::KEYS;
+    DecodeWalk<T> walk = {p.k + T::base(p, batch, kv),
+                          p.v + T::v_base(p, batch, kv),
+                          p.hkv,
+                          lo,
+                          hi,
+                          chunks > warp ? (chunks - warp + DEC_WARPS - 1) / DEC_WARPS : 0,
+                          warp,
+                          lane,
+                          smem_address(shared) + (uint32_t)warp * DEC_STAGES * 2 * DEC_TILE};
+    walk.start();
     DecodeState st;
-    uint32_t q[8][4];
-    load_queries(q, p.q + first_row * 128, p.group, lane);
+    uint32_t q[T::Q_STEPS][4];
+    load_queries<T>(q, p.q + first_row * T::ROW, p.group, lane);
 #pragma unroll
     for (int i = 0; i < 64; i++)
         st.o[i / 4][i % 4] = 0.f;
     st.max[0] = st.max[1] = -INFINITY;
     st.sum[0] = st.sum[1] = 0.f;
-    decode_stream(st, q, p.k + at, p.v + at, row_bytes, lo, hi,
-                  smem_address(shared) + (uint32_t)warp * DEC_STAGES * 2 * DEC_TILE, p.scale_log2,
-                  lane);
+    walk.run(st, q, p.scale_log2);
     DecodeMeeting *m = (DecodeMeeting *)shared;
     __syncthreads();
     decode_meet(m, st, lane);
@@ -343,13 +472,14 @@ __global__ void __launch_bounds__(32 * DEC_COMBINE_WARPS) decode_combine(const D
 static bool decode_valid(const rc_decode_args *a) {
     return a && a->batch >= 1 && a->max_len >= 0 && a->max_len < (int64_t)1 << 30 && a->hkv >= 1 &&
            a->hq >= a->hkv && a->hq % a->hkv == 0 && a->hq / a->hkv <= 16 && a->scale >= 0.f &&
-           a->splits >= 0 && (int64_t)a->batch * a->hkv <= 1 << 20;
+           a->splits >= 0 && (int64_t)a->batch * a->hkv <= 1 << 20 &&
+           (a->dtype == RC_KERNEL_BF16 || a->dtype == RC_KERNEL_E4M3);
 }
 
-/* Microseconds of `s` splits that all run at once, fitted to an H200: a CTA alone streams a key
- * in 8.8 ns, the memory gives 4.2 TB/s; then the fixed part, larger with a second kernel. */
-static double decode_cost(int64_t units, int64_t keys, int s) {
-    double alone = (double)keys / s * 8.8e-3, memory = (double)units * (double)keys * 512 / 4.2e6;
+/* Microseconds of `s` splits that all run at once, fitted to an H200: a CTA alone streams 512
+ * bytes in 8.8 ns, the memory gives 4.2 TB/s; then the fixed part, larger with a second kernel. */
+static double decode_cost(int64_t units, double bytes, int s) {
+    double alone = bytes / s * (8.8e-3 / 512), memory = (double)units * bytes / 4.2e6;
     double stream = pow(pow(alone, 4) + pow(memory, 4), 0.25); /* a soft maximum */
     return stream + (s > 1 ? 6.3 + 0.015 * s + 0.004 * (double)units * s : 4.0);
 }
@@ -358,11 +488,13 @@ static double decode_cost(int64_t units, int64_t keys, int s) {
 static int decode_splits(const rc_decode_args *a) {
     if (a->splits > 0)
         return a->splits < DEC_MAX_SPLITS ? a->splits : DEC_MAX_SPLITS;
+    bool fp8 = a->dtype == RC_KERNEL_E4M3;
     int64_t units = (int64_t)a->batch * a->hkv;
     int best = 1, most = (int)((int64_t)rc_sm_count() / units);
-    double least = decode_cost(units, a->max_len, 1);
-    for (int s = 2; s <= most && a->max_len >= (int64_t)DEC_WARPS * DEC_KEYS * s; s++) {
-        double cost = decode_cost(units, a->max_len, s);
+    int keys = fp8 ? (int)DecFp8::KEYS : (int)DecBf16::KEYS;
+    double bytes = (double)a->max_len * (fp8 ? 256 : 512), least = decode_cost(units, bytes, 1);
+    for (int s = 2; s <= most && a->max_len >= (int64_t)DEC_WARPS * keys * s; s++) {
+        double cost = decode_cost(units, bytes, s);
         if (cost < least) {
             best = s;
             least = cost;
@@ -383,8 +515,10 @@ extern "C" size_t rc_decode_workspace(const rc_decode_args *a) {
 extern "C" int rc_decode_forward(const rc_decode_args *a, void *stream) {
     if (!decode_valid(a))
         return RC_KERNEL_EINVAL;
+    auto given = [](float scale) { return scale > 0.f ? scale : 1.f; };
+    bool fp8 = a->dtype == RC_KERNEL_E4M3;
     DecodeParams p = {};
-    p.q = (const __nv_bfloat16 *)a->q;
+    p.q = (const uint8_t *)a->q;
     p.k = (const uint8_t *)a->k;
     p.v = (const uint8_t *)a->v;
     p.lens = a->lens;
@@ -396,21 +530,24 @@ extern "C" int rc_decode_forward(const rc_decode_args *a, void *stream) {
     p.group = a->hq / a->hkv;
     p.splits = decode_splits(a);
     p.scale = a->scale > 0.f ? a->scale : 0.08838834764831845f;
+    p.scale *= fp8 ? given(a->q_scale) * given(a->k_scale) : 1.f;
     p.scale_log2 = p.scale * 1.4426950408889634f;
+    p.lse_shift = 0.6931471805599453f * (fp8 ? DecFp8::exponent : DecBf16::exponent);
+    p.v_scale = fp8 ? given(a->v_scale) : 1.f;
     if (p.splits > 1 && !a->workspace)
         return RC_KERNEL_EINVAL;
     p.part_o = (float *)a->workspace;
     p.part_lse = p.part_o + (size_t)p.splits * (size_t)a->batch * (size_t)a->hq * 128;
-    int e = (int)cudaFuncSetAttribute(decode_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                      DEC_SHARED);
-    if (e)
-        return e;
+    auto kernel = fp8 ? decode_kernel<DecFp8> : decode_kernel<DecBf16>;
+    int e =
+        (int)cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, DEC_SHARED);
     cudaStream_t s = (cudaStream_t)stream;
-    decode_kernel<<<(unsigned)(a->batch * a->hkv * p.splits), DEC_THREADS, DEC_SHARED, s>>>(p);
-    e = (int)cudaGetLastError();
+    e = e ? e
+          : rc_launch_dependent(kernel, a->batch * a->hkv * p.splits, DEC_THREADS, DEC_SHARED, 1, s,
+                                p);
     if (e || p.splits == 1)
         return e;
     int warps = (p.splits + DEC_FLIGHT - 1) / DEC_FLIGHT;
     warps = warps < DEC_COMBINE_WARPS ? warps : DEC_COMBINE_WARPS;
-    return rc_launch_dependent(decode_combine, a->batch * a->hq, 32 * warps, 0, s, p);
+    return rc_launch_dependent(decode_combine, a->batch * a->hq, 32 * warps, 0, 1, s, p);
 }

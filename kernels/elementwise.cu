@@ -1,4 +1,4 @@
-/* The small operations between the products, as engines fuse them: norms, rotary, SwiGLU, fp8 rows.
+/* The small operations between the products, as engines fuse them: norms, SwiGLU, fp8 rows.
  *
  * nvcc -gencode arch=compute_90a,code=sm_90a -O3 -std=c++17 -I. -c kernels/elementwise.cu
  *
@@ -6,20 +6,19 @@
  * over the data; a row that needs a reduction first is held in registers by one CTA (rows of up to
  * 32768 elements; the norms take no longer ones, a longer fp8 row is read twice).
  *
- * Version 1: one CTA a row; angles of the rotary embedding reduced in double, once a token and
- *   column. H200, 32768 tokens, GB/s (% of a device copy's 4270): rmsnorm of 16384 3917 (92),
- *   to fp8 3985 (93), residual add 3983 (93), quantize 4090 (96), swiglu of 6656 4329 (101), to fp8
- *   3945 (92), rotary of 18 heads 3824 (90).
+ * Version 1: one CTA a row. H200, 32768 tokens, GB/s (% of a device copy's 4270): rmsnorm of 16384
+ *   3917 (92), to fp8 3985 (93), residual add 3983 (93), quantize 4090 (96), swiglu of 6656 4329
+ *   (101), to fp8 3945 (92).
  *
- * Bytes an element: rmsnorm 8 (4 with x NULL, 7 to fp8), rotary 4, swiglu 6 an output (5 to fp8),
- * quantize 3, residual add 6.
+ * Bytes an element: rmsnorm 8 (4 with x NULL, 7 to fp8), swiglu 6 an output (5 to fp8), quantize 3,
+ * residual add 6.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "kernels/kernels.h"
 #include "kernels/vec.cuh"
 #include <math.h>
 
-enum { FLAT_THREADS = 256, FLAT_UNROLL = 4, ROTARY_TOKENS = 4, ROTARY_THREADS = 192 };
+enum { FLAT_THREADS = 256, FLAT_UNROLL = 4 };
 static const int64_t MAX_GRID = 0x7fffffff;
 
 /* Threads for a row of `vecs` 16-byte vectors, `each` of them a thread. */
@@ -138,82 +137,6 @@ extern "C" int rc_rmsnorm(void *residual, const void *x, const void *w, void *y,
 extern "C" int rc_rmsnorm_fp8(void *residual, const void *x, const void *w, void *y8, float *scale,
                               int64_t t, int d, float eps, void *stream) {
     return rmsnorm_launch<true>(residual, x, w, y8, scale, t, d, eps, (cudaStream_t)stream);
-}
-
-/* ---- rotary: a CTA takes a few tokens; a thread two 16-byte chunks of a head, 64 columns apart
- * ------ */
-struct RotaryArgs {
-    const uint4 *qkv;
-    uint4 *q, *k, *v;
-    int64_t t, pos0;
-    int hq, hkv;
-    double turns[64]; /* theta^(-i/64) / 2 pi: turns a position */
-};
-
-__global__ void __launch_bounds__(ROTARY_THREADS)
-    rotary_kernel(const __grid_constant__ RotaryArgs a) {
-    __shared__ float2 table[ROTARY_TOKENS][64];
-    int64_t t0 = (int64_t)blockIdx.x * ROTARY_TOKENS;
-    for (int i = (int)threadIdx.x; i < ROTARY_TOKENS * 64; i += ROTARY_THREADS) {
-        double turns = (double)(a.pos0 + t0 + i / 64) * a.turns[i % 64];
-        float sine, cosine, angle = (float)(turns - rint(turns)) * 6.283185307179586f;
-        __sincosf(angle, &sine, &cosine);
-        table[i / 64][i % 64] = make_float2(cosine, sine);
-    }
-    __syncthreads();
-    int heads = a.hq + 2 * a.hkv, live = (int)min((int64_t)ROTARY_TOKENS, a.t - t0);
-#pragma unroll 2
-    for (int i = (int)threadIdx.x; i < live * heads * 8; i += ROTARY_THREADS) {
-        int chunk = i % 8, head = i / 8 % heads, token = i / 8 / heads;
-        const uint4 *from = a.qkv + ((t0 + token) * heads + head) * 16 + chunk;
-        uint4 low = load_once(from), high = load_once(from + 8), *to;
-        int64_t cached = a.pos0 + t0 + token;
-        if (head < a.hq)
-            to = a.q + ((t0 + token) * a.hq + head) * 16 + chunk;
-        else if (head < a.hq + a.hkv)
-            to = a.k + (cached * a.hkv + head - a.hq) * 16 + chunk;
-        else
-            to = a.v + (cached * a.hkv + head - a.hq - a.hkv) * 16 + chunk;
-        if (head < a.hq + a.hkv) {
-            float x[8], y[8];
-            unpack8(low, x);
-            unpack8(high, y);
-#pragma unroll
-            for (int e = 0; e < 8; e++) {
-                float2 turn = table[token][8 * chunk + e];
-                float turned = x[e] * turn.x - y[e] * turn.y;
-                y[e] = y[e] * turn.x + x[e] * turn.y;
-                x[e] = turned;
-            }
-            low = pack8(x);
-            high = pack8(y);
-        }
-        to[0] = low;
-        to[8] = high;
-    }
-}
-
-extern "C" int rc_rotary_kv(const void *qkv, void *q_out, void *k_cache, void *v_cache, int64_t t,
-                            int64_t pos0, int hq, int hkv, float theta, void *stream) {
-    if (t < 0 || (t + ROTARY_TOKENS - 1) / ROTARY_TOKENS > MAX_GRID || pos0 < 0 || hq < 1 ||
-        hkv < 1 || hq + 2 * (int64_t)hkv > 1 << 20 || !(theta > 0.f))
-        return RC_KERNEL_EINVAL;
-    if (t == 0)
-        return 0;
-    RotaryArgs a = {(const uint4 *)qkv,
-                    (uint4 *)q_out,
-                    (uint4 *)k_cache,
-                    (uint4 *)v_cache,
-                    t,
-                    pos0,
-                    hq,
-                    hkv,
-                    {}};
-    for (int i = 0; i < 64; i++)
-        a.turns[i] = pow((double)theta, -i / 64.0) / 6.283185307179586476925;
-    unsigned grid = (unsigned)((t + ROTARY_TOKENS - 1) / ROTARY_TOKENS);
-    rotary_kernel<<<grid, ROTARY_THREADS, 0, (cudaStream_t)stream>>>(a);
-    return (int)cudaGetLastError();
 }
 
 /* ---- swiglu and fp8 rows

@@ -9,6 +9,12 @@
  *
  * Attention layout (token-major): Q [Tq][Hq][128], K and V [Tk][Hkv][128], O [Tq][Hq][128] bf16,
  * LSE [Tq][Hq] float, natural log; Hq % Hkv == 0. Strides are those of dense tensors.
+ * e4m3: Q and K as above, a byte an element; V in blocks of 128 keys,
+ * [ceil(Tk/128)][Hkv][128][128], where byte 16 g + 4 q + i of a column holds key 16 g + 2 q + i (i
+ * < 2) or 16 g + 6 + 2 q + i (i
+ * >= 2) of the block: the order in which the tensor cores hand out scores, so that no kernel has to
+ * transpose or shuffle. rc_kv_fp8 and rc_rotary_kv_fp8 write it. Bytes past Tk in the last block
+ * must not be NaN. One scale a tensor: x = scale * x8.
  * Causal is bottom-right aligned: query i sees keys j <= i + (Tk - Tq). A row that sees no key has
  * O = 0 and LSE = -inf.
  *
@@ -27,17 +33,28 @@ const char *
 rc_kernel_version(const char *family); /* attention decode merge elementwise; else NULL */
 
 /* ---- prefill attention ---------------------------------------------------------------- */
+enum { RC_KERNEL_BF16 = 0, RC_KERNEL_E4M3 = 1, RC_ATTN_MAX_SEQS = 128 };
+
 typedef struct rc_attn_args {
-    const void *q, *k, *v; /* bf16 */
-    void *o;               /* bf16 */
-    float *lse;            /* may be NULL */
-    int64_t tq, tk;        /* >= 1 and >= 0 */
-    int hq, hkv;           /* heads on this GPU; group = hq / hkv <= 16 */
-    int causal;            /* 0 or 1, bottom-right */
-    float scale;           /* softmax scale; 0 = 1/sqrt(128) */
-    int sms;               /* launch on at most this many SMs; 0 = all */
-    int splits;            /* KV splits of every row tile, at most 128; 0 = choose */
-    void *workspace;       /* rc_attn_workspace bytes, or NULL when that is 0 */
+    const void *q, *k, *v;           /* of `dtype` */
+    void *o;                         /* bf16 */
+    float *lse;                      /* may be NULL */
+    int64_t tq, tk;                  /* >= 1 and >= 0 */
+    int hq, hkv;                     /* heads on this GPU; group = hq / hkv <= 16 */
+    int causal;                      /* 0 or 1, bottom-right */
+    float scale;                     /* softmax scale; 0 = 1/sqrt(128) */
+    int sms;                         /* launch on at most this many SMs; 0 = all */
+    int splits;                      /* KV splits of every row tile, at most 128; 0 = choose */
+    void *workspace;                 /* rc_attn_workspace bytes, or NULL when that is 0 */
+    int dtype;                       /* RC_KERNEL_BF16 or RC_KERNEL_E4M3 */
+    float q_scale, k_scale, v_scale; /* e4m3; 0 = 1 */
+    /* A batch: sequence i has q_len[i] queries from row q_start[i] of Q (and O and LSE), and
+     * k_len[i] keys from row k_start[i] of K and V (e4m3: a multiple of 128); host arrays, read
+     * during the call. Ranges may leave gaps (half of a CP rank's keys) but those of Q may not
+     * overlap. Rows of no sequence are not written. seqs 0: one sequence, all of Q and K; else tq
+     * and tk are the rows of the tensors. At most RC_ATTN_MAX_SEQS. */
+    int seqs;
+    const int32_t *q_start, *q_len, *k_start, *k_len;
 } rc_attn_args;
 size_t rc_attn_workspace(const rc_attn_args *a);
 int rc_attn_forward(const rc_attn_args *a, void *stream);
@@ -65,6 +82,9 @@ typedef struct rc_decode_args {
     float scale; /* 0 = 1/sqrt(128) */
     int splits;  /* at most 512; 0 = choose */
     void *workspace;
+    int dtype; /* RC_KERNEL_BF16 or RC_KERNEL_E4M3; of q, k, v (v in blocks, ceil(max_len/128) a
+                  sequence) */
+    float q_scale, k_scale, v_scale; /* e4m3; 0 = 1 */
 } rc_decode_args;
 size_t rc_decode_workspace(const rc_decode_args *a);
 int rc_decode_forward(const rc_decode_args *a, void *stream);
@@ -74,6 +94,12 @@ int rc_decode_forward(const rc_decode_args *a, void *stream);
  * o bf16 [rows][128], lse float [rows] or NULL. fp32 accumulation. n in 1..64. */
 int rc_merge(const void *const *o_part, const float *const *lse_part, int n, int64_t rows, void *o,
              float *lse, void *stream);
+/* One part more, as a ring step has it: acc (fp32, [rows][128], normalised) and acc_lse take in
+ * o_part and lse_part. `first`: they are not read. With `o` the sum goes there (bf16, and lse
+ * unless NULL) and acc and acc_lse are left as they are. On at most `sms` SMs' worth of CTAs; 0 =
+ * all. Bytes a row: 260, and 516 for each reading or writing of acc, and 260 for o. */
+int rc_merge_step(const void *o_part, const float *lse_part, int64_t rows, int first, float *acc,
+                  float *acc_lse, void *o, float *lse, int sms, void *stream);
 void rc_merge_reference(const float *const *o_part, const float *const *lse_part, int n,
                         int64_t rows, double *o, double *lse);
 
@@ -90,6 +116,15 @@ int rc_rmsnorm_fp8(void *residual, const void *x, const void *w, void *y8, float
  * [t][hq+2*hkv][128]; q goes to q_out [t][hq][128], k and v to the cache at row pos0. */
 int rc_rotary_kv(const void *qkv, void *q_out, void *k_cache, void *v_cache, int64_t t,
                  int64_t pos0, int hq, int hkv, float theta, void *stream);
+/* The same to e4m3: q8 [t][hq][128], K and V caches in the layouts above; x8 = x / scale,
+ * saturating. V's blocks must be zero (or hold older keys) beforehand: only the t rows are written.
+ */
+int rc_rotary_kv_fp8(const void *qkv, void *q8, void *k8_cache, void *v8_cache, int64_t t,
+                     int64_t pos0, int hq, int hkv, float theta, float q_scale, float k_scale,
+                     float v_scale, void *stream);
+/* bf16 K and V [t][hkv][128] into rows pos0.. of e4m3 caches, without rotation. */
+int rc_kv_fp8(const void *k, const void *v, void *k8_cache, void *v8_cache, int64_t t, int64_t pos0,
+              int hkv, float k_scale, float v_scale, void *stream);
 /* y = silu(gate) * up from packed [t][2*f] (gate first), bf16 -> bf16 [t][f]. */
 int rc_swiglu(const void *gate_up, void *y, int64_t t, int f, void *stream);
 /* The same, quantised to e4m3 with one float scale a row. */

@@ -30,35 +30,44 @@ static inline PFN_cuTensorMapEncodeTiled_v12000 rc_tensor_map_encoder(void) {
     return encoder;
 }
 
-/* bf16 map of `rank` dimensions with 128-byte swizzle; out-of-range elements read as zero. */
-static inline int rc_tensor_map(CUtensorMap *map, const void *x, int rank, const cuuint64_t *dims,
-                                const cuuint64_t *strides, const cuuint32_t *box) {
+/* Element type of a tensor map; rows of 128 bytes, swizzled. */
+enum rc_map_type { RC_MAP_BF16_128, RC_MAP_BYTES_128 };
+
+/* Map of `rank` dimensions; out-of-range elements read as zero. */
+static inline int rc_tensor_map(CUtensorMap *map, rc_map_type type, const void *x, int rank,
+                                const cuuint64_t *dims, const cuuint64_t *strides,
+                                const cuuint32_t *box) {
     const cuuint32_t steps[5] = {1, 1, 1, 1, 1};
     PFN_cuTensorMapEncodeTiled_v12000 encode = rc_tensor_map_encoder();
     if (!encode)
         return (int)cudaErrorNotSupported;
-    CUresult e =
-        encode(map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, (cuuint32_t)rank, const_cast<void *>(x), dims,
-               strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-               CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+    CUresult e = encode(map,
+                        type == RC_MAP_BF16_128 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16
+                                                : CU_TENSOR_MAP_DATA_TYPE_UINT8,
+                        (cuuint32_t)rank, const_cast<void *>(x), dims, strides, box, steps,
+                        CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+                        CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
     return e == CUDA_SUCCESS ? 0 : (int)cudaErrorInvalidValue;
 }
 
 /* Launches a kernel that may start early and itself waits (griddepcontrol.wait) for the one before
- * it. */
+ * it, in clusters of `cluster` CTAs. */
 template <class... Params, class... Args>
 static int rc_launch_dependent(void (*kernel)(Params...), int grid, int threads, size_t shared,
-                               cudaStream_t stream, Args... args) {
+                               int cluster, cudaStream_t stream, Args... args) {
     cudaLaunchConfig_t config = {};
     config.gridDim = dim3((unsigned)grid);
     config.blockDim = dim3((unsigned)threads);
     config.dynamicSmemBytes = shared;
     config.stream = stream;
-    cudaLaunchAttribute attribute;
-    attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-    attribute.val.programmaticStreamSerializationAllowed = 1;
-    config.attrs = &attribute;
-    config.numAttrs = 1;
+    cudaLaunchAttribute attributes[2];
+    attributes[0].id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    attributes[0].val.programmaticStreamSerializationAllowed = 1;
+    attributes[1].id = cudaLaunchAttributeClusterDimension;
+    attributes[1].val.clusterDim.x = (unsigned)cluster;
+    attributes[1].val.clusterDim.y = attributes[1].val.clusterDim.z = 1;
+    config.attrs = attributes;
+    config.numAttrs = cluster > 1 ? 2 : 1;
     return (int)cudaLaunchKernelEx(&config, kernel, (Params)args...);
 }
 #endif

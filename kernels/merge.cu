@@ -14,7 +14,12 @@
 #include <math.h>
 #include <string.h>
 
-enum { MERGE_MAX = 64, MERGE_THREADS = 256, MERGE_FLIGHT = 8 };
+enum {
+    MERGE_MAX = 64,
+    MERGE_THREADS = 256,
+    MERGE_FLIGHT = 8,
+    MERGE_CTAS = 8 /* of an SM */
+};
 
 struct MergeParts {
     const uint4 *o[MERGE_MAX];
@@ -110,8 +115,83 @@ extern "C" int rc_merge(const void *const *o_part, const float *const *lse_part,
     return (int)cudaGetLastError();
 }
 
+/* ---- one part more ------------------------------------------------------------------------- */
+struct MergeStep {
+    const uint4 *part;
+    const float *part_lse;
+    float4 *acc;
+    float *acc_lse;
+    uint4 *o;
+    float *lse;
+    int64_t rows;
+};
+
+/* Eight columns of a row: acc and part by their weights; returns the new LSE. */
+template <bool First>
+__device__ __forceinline__ float merge_two(const MergeStep &m, int64_t at, float (&acc)[8]) {
+    int64_t row = at / 16;
+    float part[8], old = -INFINITY, more = m.part_lse[row];
+    uint4 x = load_once(m.part + at);
+    float4 low = make_float4(0.f, 0.f, 0.f, 0.f), high = low;
+    if (!First) {
+        old = m.acc_lse[row];
+        low = __ldcs(m.acc + 2 * at);
+        high = __ldcs(m.acc + 2 * at + 1);
+    }
+    float top = fmaxf(old, more), offset = top == -INFINITY ? 0.f : top;
+    float w = First ? 0.f : __expf(old - offset), u = __expf(more - offset), sum = w + u;
+    float by = sum == 0.f ? 0.f : 1.f / sum;
+    w *= by;
+    u *= by;
+    acc[0] = low.x, acc[1] = low.y, acc[2] = low.z, acc[3] = low.w;
+    acc[4] = high.x, acc[5] = high.y, acc[6] = high.z, acc[7] = high.w;
+    unpack8(x, part);
+#pragma unroll
+    for (int e = 0; e < 8; e++) /* what has no weight may be anything, NaN too */
+        acc[e] = (w == 0.f ? 0.f : w * acc[e]) + (u == 0.f ? 0.f : u * part[e]);
+    return top == -INFINITY ? -INFINITY : top + logf(sum);
+}
+
+template <bool First, bool Last>
+__global__ void __launch_bounds__(MERGE_THREADS) merge_step_kernel(const MergeStep m) {
+    int64_t at = (int64_t)blockIdx.x * MERGE_THREADS + threadIdx.x,
+            stride = (int64_t)gridDim.x * MERGE_THREADS;
+    for (; at < m.rows * 16; at += stride) {
+        float acc[8], lse = merge_two<First>(m, at, acc);
+        if (Last) {
+            store_once(m.o + at, pack8(acc));
+            if (m.lse && at % 16 == 0)
+                m.lse[at / 16] = lse;
+            continue;
+        }
+        __stcs(m.acc + 2 * at, make_float4(acc[0], acc[1], acc[2], acc[3]));
+        __stcs(m.acc + 2 * at + 1, make_float4(acc[4], acc[5], acc[6], acc[7]));
+        __syncwarp(0xffffu << (threadIdx.x & 16)); /* the row's sixteen threads have read its LSE */
+        if (at % 16 == 0)
+            m.acc_lse[at / 16] = lse;
+    }
+}
+
+extern "C" int rc_merge_step(const void *o_part, const float *lse_part, int64_t rows, int first,
+                             float *acc, float *acc_lse, void *o, float *lse, int sms,
+                             void *stream) {
+    if (rows < 0 || rows > (int64_t)1 << 34 || sms < 0 || !o_part || !lse_part ||
+        ((!acc || !acc_lse) && !(first && o)))
+        return RC_KERNEL_EINVAL;
+    if (rows == 0)
+        return 0;
+    MergeStep m = {(const uint4 *)o_part, lse_part, (float4 *)acc, acc_lse, (uint4 *)o, lse, rows};
+    int64_t blocks = (rows * 16 + MERGE_THREADS - 1) / MERGE_THREADS;
+    if (sms > 0 && blocks > (int64_t)sms * MERGE_CTAS)
+        blocks = (int64_t)sms * MERGE_CTAS;
+    auto kernel = first ? (o ? merge_step_kernel<true, true> : merge_step_kernel<true, false>)
+                        : (o ? merge_step_kernel<false, true> : merge_step_kernel<false, false>);
+    kernel<<<(unsigned)blocks, MERGE_THREADS, 0, (cudaStream_t)stream>>>(m);
+    return (int)cudaGetLastError();
+}
+
 extern "C" const char *rc_kernel_version(const char *family) {
-    static const char *const versions[] = {"attention-2", "decode-2", "merge-1", "elementwise-1"};
+    static const char *const versions[] = {"attention-3", "decode-3", "merge-1", "elementwise-1"};
     for (const char *v : versions)
         if (family && strlen(family) == strlen(v) - 2 && !strncmp(family, v, strlen(v) - 2))
             return v;

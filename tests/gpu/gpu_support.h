@@ -165,12 +165,89 @@ static inline float *host_floats(const void *device, int64_t n) {
     return f;
 }
 
+/* ---- tensors of either type ---------------------------------------------------------------- */
+/* n e4m3 of the device, times scale. */
+static inline float *host_bytes(const void *device, int64_t n, float scale) {
+    uint8_t *raw = host_copy(device, (size_t)n);
+    float *f = malloc((size_t)n * 4 + 4);
+    assert_non_null(f);
+    for (int64_t i = 0; i < n; i++)
+        f[i] = scale * from_e4m3(raw[i]);
+    free(raw);
+    return f;
+}
+
+/* Byte of (key, head, column) in V's blocks of 128 keys (kernels.h). */
+static inline int64_t value_at(int64_t key, int hkv, int head, int column) {
+    int in16 = (int)(key % 16);
+    int place = in16 < 8 ? in16 / 2 * 4 + in16 % 2 : (in16 - 8) / 2 * 4 + 2 + in16 % 2;
+    return ((key / 128 * hkv + head) * D + column) * 128 + key % 128 / 16 * 16 + place;
+}
+
+/* Blocked e4m3 values as [keys][hkv][D] floats, times scale. */
+static inline float *host_values(const void *device, int64_t keys, int hkv, float scale) {
+    uint8_t *raw = host_copy(device, (size_t)((keys + 127) / 128 * 128 * hkv * D));
+    float *f = malloc((size_t)(keys * hkv * D) * 4 + 4);
+    assert_non_null(f);
+    for (int64_t i = 0; i < keys * hkv * D; i++)
+        f[i] = scale * from_e4m3(raw[value_at(i / D / hkv, hkv, (int)(i / D % hkv), (int)(i % D))]);
+    free(raw);
+    return f;
+}
+
+/* Rows of a bf16 K and V in e4m3, both followed by NaN that no kernel may use; V's last block is
+ * filled up with zeros. Frees the bf16 ones. */
+static inline void quantise(void **k, void **v, int64_t keys, int hkv, float k_scale,
+                            float v_scale) {
+    int64_t blocks = (keys + 127) / 128;
+    void *k8 = device_poison((size_t)((keys + GUARD_ROWS) * hkv * D));
+    void *v8 = device_poison((size_t)((blocks + 2) * 128 * hkv * D));
+    CUDA_OK(cudaMemset(v8, 0, (size_t)(blocks * 128 * hkv * D)));
+    CUDA_OK(rc_kv_fp8(*k, *v, k8, v8, keys, 0, hkv, k_scale, v_scale, NULL));
+    CUDA_OK(cudaDeviceSynchronize());
+    CUDA_OK(cudaFree(*k));
+    CUDA_OK(cudaFree(*v));
+    *k = k8;
+    *v = v8;
+}
+
+/* The same for queries. */
+static inline void quantise_rows(void **q, int64_t tokens, int heads, float scale) {
+    void *spare = device_poison((size_t)((tokens + 127) / 128 * 128 * heads * D));
+    void *q8 = device_poison((size_t)((tokens + GUARD_ROWS) * heads * D));
+    CUDA_OK(rc_kv_fp8(*q, *q, q8, spare, tokens, 0, heads, scale, scale, NULL));
+    CUDA_OK(cudaDeviceSynchronize());
+    CUDA_OK(cudaFree(*q));
+    CUDA_OK(cudaFree(spare));
+    *q = q8;
+}
+
 /* ---- error figures
  * ----------------------------------------------------------------------------------- */
 typedef struct Worst {
     int shapes;
     double error, lse;
 } Worst;
+
+/* Of ‖o − reference‖ / ‖reference‖ and of the LSE. bf16: its rounding of P and of O. e4m3: P has
+ * three bits after the point, so a weight is off by up to 2^-4 and by 2.6 % in the root mean
+ * square, and so is a sum of independent values; a case of few rows may come near the largest
+ * single error. Of a product in its scores the tensor cores keep what is above 2^-13 or so of the
+ * largest of its group, which is about ten times the factors' deviations: 128 of them, cut by half
+ * of that on average and in one direction, make 0.007 of `spread`, the scores' standard deviation.
+ */
+typedef struct Bounds {
+    double error, lse;
+} Bounds;
+
+static inline Bounds bounds_of(int dtype, double spread) {
+    return dtype == RC_KERNEL_E4M3 ? (Bounds){6.25e-2, 1e-3 + 7e-3 * spread} : (Bounds){4e-3, 1e-3};
+}
+
+/* Of the scores of normal queries (sigma) and keys. */
+static inline double spread_of(double sigma, double scale) {
+    return scale > 0 ? sigma * sqrt(128) * scale : sigma;
+}
 
 typedef struct Sums {
     double difference, reference;

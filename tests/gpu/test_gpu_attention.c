@@ -1,45 +1,70 @@
-/* Prefill attention against fp64: random shapes of every magnitude and a few large ones, forced and
- * chosen splits, SM limits, every sign of the causal offset. Outputs, scratch and what lies past
- * the inputs are NaN beforehand; each case runs twice and must agree to the bit.
+/* Prefill attention against fp64, bf16 and e4m3: random shapes of every magnitude and a few large
+ * ones, batches of sequences with gaps between them, forced and chosen splits, SM limits, every
+ * sign of the causal offset. Outputs, scratch and what lies past the inputs are NaN beforehand;
+ * each case runs twice and must agree to the bit.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "gpu_support.h"
 
 enum { SAMPLE = 160 };
-static const double MAX_ERROR = 4e-3, MAX_LSE = 1e-3;
+
+typedef struct Row { /* of the output: a sequence, and token * hq + head in it */
+    int seq;
+    int64_t row;
+} Row;
 
 typedef struct Case {
     rc_attn_args a;
+    int n; /* sequences; one that is all of Q and K when a.seqs is 0 */
+    int32_t q_start[RC_ATTN_MAX_SEQS], q_len[RC_ATTN_MAX_SEQS], k_start[RC_ATTN_MAX_SEQS],
+        k_len[RC_ATTN_MAX_SEQS];
     float *q, *k, *v;
-    int64_t rows[SAMPLE];
+    Row rows[SAMPLE];
     double o[SAMPLE * D], lse[SAMPLE];
 } Case;
 
 static void reference_row(void *context, int64_t i) {
     Case *c = context;
     const rc_attn_args *a = &c->a;
-    if (rc_attn_reference_rows(c->q, c->k, c->v, c->o + i * D, c->lse + i, c->rows + i, 1, a->tq,
-                               a->tk, a->hq, a->hkv, a->causal, (double)a->scale))
+    int seq = c->rows[i].seq;
+    int64_t kv = (int64_t)c->k_start[seq] * a->hkv * D;
+    if (rc_attn_reference_rows(c->q + (int64_t)c->q_start[seq] * a->hq * D, c->k + kv, c->v + kv,
+                               c->o + i * D, c->lse + i, &c->rows[i].row, 1, c->q_len[seq],
+                               c->k_len[seq], a->hq, a->hkv, a->causal, (double)a->scale))
         c->lse[i] = (double)NAN;
+}
+
+static int64_t all_rows(const Case *c) {
+    int64_t rows = 0;
+    for (int i = 0; i < c->n; i++)
+        rows += (int64_t)c->q_len[i] * c->a.hq;
+    return rows;
 }
 
 /* First and last rows, the rest at random. */
 static int64_t choose_rows(Case *c, uint64_t *random, int64_t budget) {
-    int64_t all = c->a.tq * c->a.hq, n = all < SAMPLE ? all : SAMPLE;
+    int64_t all = all_rows(c), n = all < SAMPLE ? all : SAMPLE;
     n = n < budget ? n : budget;
-    for (int64_t i = 0; i < n; i++)
-        c->rows[i] = all == n ? i : uniform(random, 0, all - 1);
-    c->rows[0] = 0;
-    c->rows[n - 1] = all - 1;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t row = all == n     ? i
+                      : i == 0     ? 0
+                      : i == n - 1 ? all - 1
+                                   : uniform(random, 0, all - 1);
+        int seq = 0;
+        for (; row >= (int64_t)c->q_len[seq] * c->a.hq; seq++)
+            row -= (int64_t)c->q_len[seq] * c->a.hq;
+        c->rows[i] = (Row){seq, row};
+    }
     return n;
 }
 
 static void describe(const Case *c, double error, double lse) {
     const rc_attn_args *a = &c->a;
     printf(
-        "tq %lld tk %lld hq %d hkv %d causal %d scale %g splits %d sms %d: error %.2e lse %.2e\n",
+        "tq %lld tk %lld hq %d hkv %d causal %d scale %g splits %d sms %d dtype %d seqs %d: error "
+        "%.2e lse %.2e\n",
         (long long)a->tq, (long long)a->tk, a->hq, a->hkv, a->causal, (double)a->scale, a->splits,
-        a->sms, error, lse);
+        a->sms, a->dtype, a->seqs, error, lse);
 }
 
 /* Runs once into fresh poison; returns host copies of O (bf16) and LSE. */
@@ -63,36 +88,72 @@ static uint16_t *run_once(rc_attn_args *a, float **lse) {
     return o;
 }
 
+/* Rows of a sequence are finite, all others still poison. */
+static void check_written(const Case *c, const uint16_t *o) {
+    int64_t row = c->a.hq * D;
+    char *mine = calloc((size_t)c->a.tq, 1);
+    assert_non_null(mine);
+    for (int i = 0; i < c->n; i++)
+        memset(mine + c->q_start[i], 1, (size_t)c->q_len[i]);
+    for (int64_t i = 0; i < c->a.tq * row; i++)
+        assert_true(mine[i / row] ? (o[i] & 0x7f80) != 0x7f80 : o[i] == 0xffff);
+    free(mine);
+}
+
+/* Makes Q, K and V on the device and, as floats, on the host. */
+static void make_inputs(Case *c, uint64_t seed, float sigma, void **q, void **k, void **v) {
+    rc_attn_args *a = &c->a;
+    int64_t nq = a->tq * a->hq * D, nk = a->tk * a->hkv * D;
+    *q = device_normal(nq, seed, sigma);
+    *k = device_normal(nk, seed + 1, 1);
+    *v = device_normal(nk, seed + 2, 1);
+    if (a->dtype == RC_KERNEL_E4M3) {
+        float qs = a->q_scale > 0 ? a->q_scale : 1, ks = a->k_scale > 0 ? a->k_scale : 1,
+              vs = a->v_scale > 0 ? a->v_scale : 1;
+        quantise_rows(q, a->tq, a->hq, qs);
+        quantise(k, v, a->tk, a->hkv, ks, vs);
+        c->q = host_bytes(*q, nq, qs);
+        c->k = host_bytes(*k, nk, ks);
+        c->v = host_values(*v, a->tk, a->hkv, vs);
+    } else {
+        c->q = host_floats(*q, nq);
+        c->k = host_floats(*k, nk);
+        c->v = host_floats(*v, nk);
+    }
+    a->q = *q;
+    a->k = *k;
+    a->v = *v;
+}
+
 static void check_case(Case *c, uint64_t *random, int64_t budget, float sigma, Worst *worst) {
     rc_attn_args *a = &c->a;
-    int64_t rows = a->tq * a->hq, nq = rows * D, nk = a->tk * a->hkv * D;
-    uint64_t seed = next_random(random);
-    void *q = device_normal(nq, seed, sigma), *k = device_normal(nk, seed + 1, 1),
-         *v = device_normal(nk, seed + 2, 1);
+    if (a->seqs == 0) {
+        c->n = 1;
+        c->q_start[0] = c->k_start[0] = 0;
+        c->q_len[0] = (int32_t)a->tq;
+        c->k_len[0] = (int32_t)a->tk;
+    }
     float *lse, *again_lse, row[D];
-    a->q = q;
-    a->k = k;
-    a->v = v;
+    void *q, *k, *v;
+    make_inputs(c, next_random(random), sigma, &q, &k, &v);
     uint16_t *o = run_once(a, &lse), *again = run_once(a, &again_lse);
-    assert_memory_equal(o, again, (size_t)nq * 2);
-    assert_memory_equal(lse, again_lse, (size_t)rows * 4);
-    for (int64_t i = 0; i < nq; i++)
-        assert_false((o[i] & 0x7f80) == 0x7f80); /* neither NaN nor infinite */
-    c->q = host_floats(q, nq);
-    c->k = host_floats(k, nk);
-    c->v = host_floats(v, nk);
+    assert_memory_equal(o, again, (size_t)(a->tq * a->hq * D) * 2);
+    assert_memory_equal(lse, again_lse, (size_t)(a->tq * a->hq) * 4);
+    check_written(c, o);
     int64_t n = choose_rows(c, random, budget);
     parallel(n, reference_row, c);
     Sums sums = {0, 0};
     double worst_lse = 0;
     for (int64_t i = 0; i < n; i++) {
+        int64_t at = (int64_t)c->q_start[c->rows[i].seq] * a->hq + c->rows[i].row;
         for (int d = 0; d < D; d++)
-            row[d] = from_bf16(o[c->rows[i] * D + d]);
+            row[d] = from_bf16(o[at * D + d]);
         add_row(&sums, row, c->o + i * D, D);
-        worst_lse = fmax(worst_lse, lse_error(lse[c->rows[i]], c->lse[i]));
+        worst_lse = fmax(worst_lse, lse_error(lse[at], c->lse[i]));
     }
     double error = relative(sums);
-    if (!(error <= MAX_ERROR) || !(worst_lse <= MAX_LSE)) {
+    Bounds most = bounds_of(a->dtype, spread_of((double)sigma, (double)a->scale));
+    if (!(error <= most.error) || !(worst_lse <= most.lse)) {
         describe(c, error, worst_lse);
         fail();
     }
@@ -129,19 +190,93 @@ static rc_attn_args random_shape(uint64_t *random) {
     return a;
 }
 
-static void test_random(void **state) {
-    (void)state;
-    uint64_t seed = setting("RC_GPU_TEST_SEED", 1), random = seed;
+static void random_scales(rc_attn_args *a, uint64_t *random) {
+    static const float scales[] = {0, 1, 0.5f, 0.03f};
+    a->q_scale = scales[uniform(random, 0, 3)];
+    a->k_scale = scales[uniform(random, 0, 3)];
+    a->v_scale = scales[uniform(random, 0, 3)];
+}
+
+static void run_random(const char *what, int dtype, uint64_t start) {
+    uint64_t seed = setting("RC_GPU_TEST_SEED", start), random = seed;
     Worst worst = {0, 0, 0};
-    int cases = random_cases(240);
-    Case *c = malloc(sizeof *c);
+    int cases = random_cases(520);
+    Case *c = calloc(1, sizeof *c);
     assert_non_null(c);
     for (int i = 0; i < cases; i++) {
         c->a = random_shape(&random);
+        c->a.dtype = dtype;
+        random_scales(&c->a, &random);
         check_case(c, &random, SAMPLE, uniform(&random, 0, 4) ? 1.f : 4.f, &worst);
     }
     free(c);
-    report("attention, random", &worst, seed);
+    report(what, &worst, seed);
+}
+
+static void test_random(void **state) {
+    (void)state;
+    run_random("attention bf16, random", RC_KERNEL_BF16, 1);
+}
+
+static void test_random_fp8(void **state) {
+    (void)state;
+    run_random("attention e4m3, random", RC_KERNEL_E4M3, 11);
+}
+
+/* Lengths of every magnitude with gaps between them; sometimes only the first half of the keys, as
+ * a CP rank sees another's. */
+static void random_batch(Case *c, uint64_t *random, int dtype) {
+    rc_attn_args *a = &c->a;
+    int64_t longest = getenv("RC_GPU_TEST_CASES") ? 300 : 1500, q = 0, k = 0;
+    memset(a, 0, sizeof *a);
+    a->dtype = dtype;
+    c->n = a->seqs = (int)any_size(random, 1, 24);
+    if (uniform(random, 0, 15) == 0)
+        c->n = a->seqs = RC_ATTN_MAX_SEQS, longest = 40;
+    for (int i = 0; i < c->n; i++) {
+        int64_t tq = uniform(random, 0, 9) ? any_size(random, 1, longest) : 0;
+        int64_t tk = uniform(random, 0, 9) ? any_size(random, 1, longest) : 0;
+        q += uniform(random, 0, 2) ? 0 : uniform(random, 1, 9);
+        k = dtype == RC_KERNEL_E4M3 ? (k + 127) / 128 * 128 : k + uniform(random, 0, 5);
+        c->q_start[i] = (int32_t)q;
+        c->k_start[i] = (int32_t)k;
+        c->q_len[i] = (int32_t)tq;
+        c->k_len[i] = (int32_t)(uniform(random, 0, 3) ? tk : (tk + 1) / 2);
+        q += tq;
+        k += tk;
+    }
+    a->tq = q + 1;
+    a->tk = k;
+    a->q_start = c->q_start;
+    a->q_len = c->q_len;
+    a->k_start = c->k_start;
+    a->k_len = c->k_len;
+    a->hkv = (int)uniform(random, 1, 2);
+    a->hq = a->hkv * (int)uniform(random, 1, 16);
+    a->causal = (int)uniform(random, 0, 1);
+    if (uniform(random, 0, 3) == 0)
+        a->splits = (int)uniform(random, 1, 6);
+    if (uniform(random, 0, 3) == 0)
+        a->sms = (int)uniform(random, 1, 140);
+    random_scales(a, random);
+}
+
+static void test_batches(void **state) {
+    (void)state;
+    static const char *const names[] = {"attention bf16, batches", "attention e4m3, batches"};
+    for (int dtype = 0; dtype < 2; dtype++) {
+        uint64_t seed = setting("RC_GPU_TEST_SEED", 12), random = seed;
+        Worst worst = {0, 0, 0};
+        int cases = random_cases(500);
+        Case *c = calloc(1, sizeof *c);
+        assert_non_null(c);
+        for (int i = 0; i < cases; i++) {
+            random_batch(c, &random, dtype);
+            check_case(c, &random, SAMPLE, 1, &worst);
+        }
+        free(c);
+        report(names[dtype], &worst, seed);
+    }
 }
 
 /* Every offset around a tile edge, for groups that fill a tile and groups that do not. */
@@ -149,9 +284,9 @@ static void test_edges(void **state) {
     (void)state;
     uint64_t seed = setting("RC_GPU_TEST_SEED", 2), random = seed;
     Worst worst = {0, 0, 0};
-    static const int64_t sizes[] = {1, 7, 8, 9, 127, 128, 129, 175, 176, 177, 352, 353};
+    static const int64_t sizes[] = {1, 7, 8, 9, 63, 64, 127, 128, 129, 191, 256, 257};
     static const int groups[] = {1, 5, 16};
-    Case *c = malloc(sizeof *c);
+    Case *c = calloc(1, sizeof *c);
     assert_non_null(c);
     int count = random_cases(1000);
     for (int i = 0; i < 12 * 12 * 3 && i < count; i++) {
@@ -159,6 +294,7 @@ static void test_edges(void **state) {
             .tq = sizes[i % 12], .tk = sizes[i / 12 % 12], .hq = groups[i / 144], .hkv = 1};
         c->a.causal = (int)uniform(&random, 0, 2) != 0;
         c->a.splits = (int)uniform(&random, 0, 4);
+        c->a.dtype = i / 3 % 2;
         check_case(c, &random, 48, 1, &worst);
     }
     free(c);
@@ -180,11 +316,12 @@ static void test_large(void **state) {
         {.tq = 1, .tk = 100001, .hq = 16, .hkv = 1},
         {.tq = 300, .tk = 65537, .hq = 6, .hkv = 2, .sms = 108},
     };
-    int count = random_cases(100) / 10;
-    Case *c = malloc(sizeof *c);
+    int count = random_cases(100) / 5, n = (int)(sizeof shapes / sizeof *shapes);
+    Case *c = calloc(1, sizeof *c);
     assert_non_null(c);
-    for (int i = 0; i < (int)(sizeof shapes / sizeof *shapes) && i < count; i++) {
-        c->a = shapes[i];
+    for (int i = 0; i < 2 * n && i < count; i++) {
+        c->a = shapes[i / 2];
+        c->a.dtype = i % 2;
         check_case(c, &random, c->a.tk > 50000 ? 32 : 96, 1, &worst);
     }
     free(c);
@@ -195,7 +332,14 @@ static void test_refusals(void **state) {
     (void)state;
     rc_attn_args a = {.tq = 0, .tk = 4, .hq = 1, .hkv = 1};
     assert_int_equal(rc_attn_forward(&a, NULL), RC_KERNEL_EINVAL);
-    a.tq = 4, a.hq = 17;
+    a.tq = 4, a.dtype = 2;
+    assert_int_equal(rc_attn_forward(&a, NULL), RC_KERNEL_EINVAL);
+    int32_t start[] = {0, 2}, len[] = {2, 3};
+    a.dtype = 0, a.seqs = 2, a.q_start = a.k_start = start, a.q_len = a.k_len = len;
+    assert_int_equal(rc_attn_forward(&a, NULL), RC_KERNEL_EINVAL); /* past the end */
+    len[1] = 2, a.dtype = RC_KERNEL_E4M3;
+    assert_int_equal(rc_attn_forward(&a, NULL), RC_KERNEL_EINVAL); /* not at a block */
+    a.dtype = 0, a.seqs = 0, a.hq = 17;
     assert_int_equal(rc_attn_forward(&a, NULL), RC_KERNEL_EINVAL);
     a.hq = 3, a.hkv = 2;
     assert_int_equal(rc_attn_forward(&a, NULL), RC_KERNEL_EINVAL);
@@ -208,10 +352,9 @@ static void test_refusals(void **state) {
 int main(void) {
     need_gpu("test_gpu_attention");
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random),
-        cmocka_unit_test(test_edges),
-        cmocka_unit_test(test_large),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_random),  cmocka_unit_test(test_random_fp8),
+        cmocka_unit_test(test_batches), cmocka_unit_test(test_edges),
+        cmocka_unit_test(test_large),   cmocka_unit_test(test_refusals),
     };
     printf("kernel %s\n", rc_kernel_version("attention"));
     return cmocka_run_group_tests(tests, NULL, NULL);

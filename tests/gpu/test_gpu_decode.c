@@ -1,12 +1,11 @@
-/* Decode attention against fp64: random batches with lengths from none to all, groups of 1 to 16,
- * forced and chosen splits, contexts to a million keys. Outputs, scratch and keys past each length
- * are NaN beforehand.
+/* Decode attention against fp64, bf16 and e4m3: random batches with lengths from none to all,
+ * groups of 1 to 16, forced and chosen splits, contexts to a million keys. Outputs, scratch and
+ * keys past each length are NaN beforehand (but for e4m3's values in a block begun).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "gpu_support.h"
 
 enum { SAMPLE = 96, MAX_BATCH = 256 };
-static const double MAX_ERROR = 4e-3, MAX_LSE = 1e-3;
 
 typedef struct Case {
     rc_decode_args a;
@@ -58,27 +57,67 @@ static void *device_cache(const Case *c, uint64_t seed) {
     return p;
 }
 
-static void check_case(Case *c, uint64_t *random, Worst *worst) {
+/* The caches in e4m3, one sequence after the other; floats as [batch][max_len][hkv][D]. */
+static void quantise_caches(Case *c, void **k, void **v) {
+    rc_decode_args *a = &c->a;
+    int64_t row = a->hkv * D, slots = a->max_len * row,
+            blocks = (a->max_len + 127) / 128 * 128 * row;
+    char *k8 = device_poison((size_t)(a->batch * slots + GUARD_ROWS * row));
+    char *v8 = device_poison((size_t)(a->batch * blocks + GUARD_ROWS * row));
+    c->k = calloc((size_t)(a->batch * slots), sizeof(float));
+    c->v = calloc((size_t)(a->batch * slots), sizeof(float));
+    assert_true(c->k && c->v);
+    for (int b = 0; b < a->batch; b++) {
+        int64_t len = c->lens[b], begun = (len + 127) / 128 * 128 * row;
+        CUDA_OK(cudaMemset(v8 + b * blocks, 0, (size_t)begun));
+        CUDA_OK(rc_kv_fp8((char *)*k + 2 * b * slots, (char *)*v + 2 * b * slots, k8 + b * slots,
+                          v8 + b * blocks, len, 0, a->hkv, a->k_scale, a->v_scale, NULL));
+        CUDA_OK(cudaDeviceSynchronize());
+        float *keys = host_bytes(k8 + b * slots, len * row, a->k_scale);
+        float *values = host_values(v8 + b * blocks, len, a->hkv, a->v_scale);
+        memcpy(c->k + b * slots, keys, (size_t)(len * row) * sizeof(float));
+        memcpy(c->v + b * slots, values, (size_t)(len * row) * sizeof(float));
+        free(keys), free(values);
+    }
+    CUDA_OK(cudaFree(*k));
+    CUDA_OK(cudaFree(*v));
+    *k = k8;
+    *v = v8;
+}
+
+static void make_inputs(Case *c, uint64_t seed, void **q, void **k, void **v) {
     rc_decode_args *a = &c->a;
     int64_t rows = (int64_t)a->batch * a->hq, cache = (int64_t)a->batch * a->max_len * a->hkv * D;
-    uint64_t seed = next_random(random);
-    void *q = device_normal(rows * D, seed, 1), *k = device_cache(c, seed + 1),
-         *v = device_cache(c, seed + 2);
-    void *lens = device_poison(sizeof c->lens);
-    CUDA_OK(cudaMemcpy(lens, c->lens, (size_t)a->batch * 4, cudaMemcpyHostToDevice));
+    *q = device_normal(rows * D, seed, 1);
+    *k = device_cache(c, seed + 1);
+    *v = device_cache(c, seed + 2);
+    if (a->dtype == RC_KERNEL_E4M3) {
+        quantise_rows(q, a->batch, a->hq, a->q_scale);
+        quantise_caches(c, k, v);
+        c->q = host_bytes(*q, rows * D, a->q_scale);
+    } else {
+        c->q = host_floats(*q, rows * D);
+        c->k = host_floats(*k, cache);
+        c->v = host_floats(*v, cache);
+    }
+    a->q = *q;
+    a->k = *k;
+    a->v = *v;
+}
+
+static void check_case(Case *c, uint64_t *random, Worst *worst) {
+    rc_decode_args *a = &c->a;
+    int64_t rows = (int64_t)a->batch * a->hq;
+    void *q, *k, *v, *lens = device_poison(sizeof c->lens);
     float *lse, *again_lse, row[D];
-    a->q = q;
-    a->k = k;
-    a->v = v;
+    make_inputs(c, next_random(random), &q, &k, &v);
+    CUDA_OK(cudaMemcpy(lens, c->lens, (size_t)a->batch * 4, cudaMemcpyHostToDevice));
     a->lens = lens;
     uint16_t *o = run_once(a, &lse), *again = run_once(a, &again_lse);
     assert_memory_equal(o, again, (size_t)rows * D * 2);
     assert_memory_equal(lse, again_lse, (size_t)rows * 4);
     for (int64_t i = 0; i < rows * D; i++)
         assert_false((o[i] & 0x7f80) == 0x7f80);
-    c->q = host_floats(q, rows * D);
-    c->k = host_floats(k, cache);
-    c->v = host_floats(v, cache);
     int64_t n = rows < SAMPLE ? rows : SAMPLE;
     for (int64_t i = 0; i < n; i++)
         c->rows[i] = rows == n ? i : uniform(random, 0, rows - 1);
@@ -92,10 +131,12 @@ static void check_case(Case *c, uint64_t *random, Worst *worst) {
         worst_lse = fmax(worst_lse, lse_error(lse[c->rows[i]], c->lse[i]));
     }
     double error = relative(sums);
-    if (!(error <= MAX_ERROR) || !(worst_lse <= MAX_LSE)) {
-        printf("batch %d max_len %lld hq %d hkv %d scale %g splits %d: error %.2e lse %.2e\n",
-               a->batch, (long long)a->max_len, a->hq, a->hkv, (double)a->scale, a->splits, error,
-               worst_lse);
+    Bounds most = bounds_of(a->dtype, spread_of(1, (double)a->scale));
+    if (!(error <= most.error) || !(worst_lse <= most.lse)) {
+        printf("batch %d max_len %lld hq %d hkv %d scale %g splits %d dtype %d: error %.2e lse "
+               "%.2e\n",
+               a->batch, (long long)a->max_len, a->hq, a->hkv, (double)a->scale, a->splits,
+               a->dtype, error, worst_lse);
         fail();
     }
     worst->shapes++;
@@ -108,9 +149,14 @@ static void check_case(Case *c, uint64_t *random, Worst *worst) {
     CUDA_OK(cudaFree(lens));
 }
 
-static void random_case(Case *c, uint64_t *random) {
+static void random_case(Case *c, uint64_t *random, int dtype) {
+    static const float scales[] = {1, 0.5f, 0.03f};
     rc_decode_args *a = &c->a;
     memset(a, 0, sizeof *a);
+    a->dtype = dtype;
+    a->q_scale = scales[uniform(random, 0, 2)];
+    a->k_scale = scales[uniform(random, 0, 2)];
+    a->v_scale = scales[uniform(random, 0, 2)];
     a->batch = (int)any_size(random, 1, MAX_BATCH);
     a->max_len = any_size(random, 1, 20000);
     a->hkv = (int)uniform(random, 1, 8);
@@ -119,8 +165,8 @@ static void random_case(Case *c, uint64_t *random) {
     while (a->batch > 1 && a->batch * a->max_len > 60000)
         a->batch /= 2;
     a->hq = a->hkv * (int)uniform(random, 1, 16);
-    static const float scales[] = {0, 0, 0, 0.05f, 0.3f};
-    a->scale = scales[uniform(random, 0, 4)];
+    static const float softmax[] = {0, 0, 0, 0.05f, 0.3f};
+    a->scale = softmax[uniform(random, 0, 4)];
     if (uniform(random, 0, 2) == 0)
         a->splits = (int)any_size(random, 1, 300);
     for (int b = 0; b < a->batch; b++) {
@@ -133,17 +179,20 @@ static void random_case(Case *c, uint64_t *random) {
 
 static void test_random(void **state) {
     (void)state;
-    uint64_t seed = setting("RC_GPU_TEST_SEED", 4), random = seed;
-    Worst worst = {0, 0, 0};
-    int cases = random_cases(240);
-    Case *c = malloc(sizeof *c);
-    assert_non_null(c);
-    for (int i = 0; i < cases; i++) {
-        random_case(c, &random);
-        check_case(c, &random, &worst);
+    static const char *const names[] = {"decode bf16, random", "decode e4m3, random"};
+    for (int dtype = 0; dtype < 2; dtype++) {
+        uint64_t seed = setting("RC_GPU_TEST_SEED", 4), random = seed;
+        Worst worst = {0, 0, 0};
+        int cases = random_cases(510);
+        Case *c = malloc(sizeof *c);
+        assert_non_null(c);
+        for (int i = 0; i < cases; i++) {
+            random_case(c, &random, dtype);
+            check_case(c, &random, &worst);
+        }
+        free(c);
+        report(names[dtype], &worst, seed);
     }
-    free(c);
-    report("decode, random", &worst, seed);
 }
 
 static void test_large(void **state) {
@@ -153,19 +202,63 @@ static void test_large(void **state) {
     static const int64_t lengths[] = {131072, 1 << 20};
     Case *c = malloc(sizeof *c);
     assert_non_null(c);
-    int count = random_cases(20) / 10;
-    for (int i = 0; i < 2 && i < count; i++) {
-        c->a = (rc_decode_args){.batch = 1, .max_len = lengths[i], .hq = 16, .hkv = 1};
-        c->lens[0] = (int32_t)lengths[i];
+    int count = random_cases(40) / 10;
+    for (int i = 0; i < 4 && i < count; i++) {
+        c->a = (rc_decode_args){.batch = 1,
+                                .max_len = lengths[i / 2],
+                                .hq = 16,
+                                .hkv = 1,
+                                .dtype = i % 2,
+                                .q_scale = 1,
+                                .k_scale = 1,
+                                .v_scale = 1};
+        c->lens[0] = (int32_t)lengths[i / 2];
         check_case(c, &random, &worst);
     }
     free(c);
     report("decode, large", &worst, seed);
 }
 
+/* Launches that share a workspace, one right behind the other. */
+static void test_shared_workspace(void **state) {
+    (void)state;
+    enum { LEN = 30000, TIMES = 200 };
+    uint64_t random = 8;
+    Case *c = calloc(1, sizeof *c);
+    assert_non_null(c);
+    c->a = (rc_decode_args){.batch = 1, .max_len = LEN, .hq = 16, .hkv = 1};
+    c->lens[0] = LEN;
+    void *q, *k, *v, *lens = device_poison(4), *o[2];
+    make_inputs(c, next_random(&random), &q, &k, &v);
+    CUDA_OK(cudaMemcpy(lens, c->lens, 4, cudaMemcpyHostToDevice));
+    c->a.splits = 132;
+    size_t scratch = rc_decode_workspace(&c->a);
+    void *workspace = device_poison(scratch);
+    c->a.lens = lens;
+    c->a.workspace = workspace;
+    for (int i = 0; i < 2; i++)
+        o[i] = device_poison(16 * D * 2);
+    for (int i = 0; i < TIMES; i++) {
+        rc_decode_args a = c->a;
+        a.o = o[i > 0];
+        a.splits = i % 3 ? (int)uniform(&random, 2, 132) : 0;
+        if (i == TIMES - 1)
+            a.splits = 0;
+        CUDA_OK(rc_decode_forward(&a, NULL));
+    }
+    CUDA_OK(cudaDeviceSynchronize());
+    uint16_t *first = host_copy(o[0], 16 * D * 2), *last = host_copy(o[1], 16 * D * 2);
+    assert_memory_equal(first, last, 16 * D * 2);
+    free(first), free(last), free(c->q), free(c->k), free(c->v), free(c);
+    void *all[] = {q, k, v, lens, workspace, o[0], o[1]};
+    for (int i = 0; i < 7; i++)
+        CUDA_OK(cudaFree(all[i]));
+}
+
 int main(void) {
     need_gpu("test_gpu_decode");
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_random), cmocka_unit_test(test_large)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_random), cmocka_unit_test(test_large),
+                                       cmocka_unit_test(test_shared_workspace)};
     printf("kernel %s\n", rc_kernel_version("decode"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -158,7 +158,7 @@ static void test_rotary(void **state) {
     (void)state;
     uint64_t seed = setting("RC_GPU_TEST_SEED", 9), random = seed;
     Worst worst = {0, 0, 0};
-    for (int c = random_cases(40); c > 0; c--) {
+    for (int c = random_cases(500); c > 0; c--) {
         int64_t t = any_size(&random, 1, 400), pos0 = c % 2 ? uniform(&random, 0, 40) : 0;
         int64_t base = c % 4 == 1 ? uniform(&random, 0, 1000000)
                                   : 0; /* a cache seen from far down a context */
@@ -198,11 +198,68 @@ static void test_rotary(void **state) {
     report("rotary", &worst, seed);
 }
 
+/* Half of the last place of e4m3 at x, in units of the scale, and a little for the arithmetic. */
+static void check_e4m3(const char *what, const float *got, const double *want, int64_t n,
+                       double scale) {
+    for (int64_t i = 0; i < n; i++) {
+        double x = fmin(fmax(want[i] / scale, -448), 448) * scale, size = fabs(x);
+        double most = fmax(size / 16, scale * 0x1p-10) + 1e-4 * size + 1e-6;
+        if (!(fabs((double)got[i] - x) <= most)) {
+            printf("%s: element %lld is %g, expected %g\n", what, (long long)i, (double)got[i], x);
+            fail();
+        }
+    }
+}
+
+/* Into the middle of caches whose rows before and after must stay as they were. */
+static void test_rotary_fp8(void **state) {
+    (void)state;
+    uint64_t seed = setting("RC_GPU_TEST_SEED", 13), random = seed;
+    Worst worst = {0, 0, 0};
+    for (int c = random_cases(500); c > 0; c--) {
+        int64_t t = any_size(&random, 1, 300), pos0 = uniform(&random, 0, 200), all = pos0 + t + 9;
+        int hq = (int)uniform(&random, 1, 16), hkv = (int)uniform(&random, 1, 3),
+            heads = hq + 2 * hkv;
+        static const float scales[] = {1, 0.02f, 0.3f};
+        float qs = scales[c % 3], ks = scales[c / 3 % 3], vs = scales[c / 9 % 3];
+        void *qkv = device_normal(t * heads * D, next_random(&random), 1),
+             *q = device_poison((size_t)(t * hq * D)), *k = device_poison((size_t)(all * hkv * D)),
+             *v = device_poison((size_t)((all + 127) / 128 * 128 * hkv * D));
+        CUDA_OK(rc_rotary_kv_fp8(qkv, q, k, v, t, pos0, hq, hkv, 500000.f, qs, ks, vs, NULL));
+        CUDA_OK(cudaDeviceSynchronize());
+        float *in = host_floats(qkv, t * heads * D), *q8 = host_bytes(q, t * hq * D, qs),
+              *k8 = host_bytes(k, all * hkv * D, ks), *v8 = host_values(v, all, hkv, vs);
+        double *wq = doubles(t * hq * D), *wk = doubles(t * hkv * D), *wv = doubles(t * hkv * D);
+        for (int64_t i = 0; i < t * heads * D; i++) {
+            int h = (int)(i / D % heads), d = (int)(i % D);
+            int64_t token = i / D / heads;
+            const float *head = in + i - d;
+            double x = turned(head, d, (double)(pos0 + token), 500000);
+            if (h < hq)
+                wq[(token * hq + h) * D + d] = x;
+            else if (h < hq + hkv)
+                wk[(token * hkv + h - hq) * D + d] = x;
+            else
+                wv[(token * hkv + h - hq - hkv) * D + d] = (double)head[d];
+        }
+        check_e4m3("rotary q", q8, wq, t * hq * D, (double)qs);
+        check_e4m3("rotary k", k8 + pos0 * hkv * D, wk, t * hkv * D, (double)ks);
+        check_e4m3("rotary v", v8 + pos0 * hkv * D, wv, t * hkv * D, (double)vs);
+        for (int64_t i = 0; i < all * hkv * D; i++)
+            if (i / hkv / D < pos0 || i / hkv / D >= pos0 + t)
+                assert_true(isnan(k8[i]) && isnan(v8[i]));
+        worst.shapes++;
+        free(in), free(q8), free(k8), free(v8), free(wq), free(wk), free(wv);
+        cudaFree(qkv), cudaFree(q), cudaFree(k), cudaFree(v);
+    }
+    report("rotary to e4m3", &worst, seed);
+}
+
 static void test_flat(void **state) {
     (void)state;
     uint64_t seed = setting("RC_GPU_TEST_SEED", 10), random = seed;
     Worst worst = {0, 0, 0};
-    for (int c = random_cases(40); c > 0; c--) {
+    for (int c = random_cases(500); c > 0; c--) {
         int64_t n = 8 * any_size(&random, 1, 100000);
         void *x = device_normal(n, next_random(&random), 1),
              *y = device_normal(n, next_random(&random), 3);
@@ -251,8 +308,8 @@ int main(void) {
     need_gpu("test_gpu_elementwise");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rmsnorm), cmocka_unit_test(test_swiglu_and_quantize),
-        cmocka_unit_test(test_rotary),  cmocka_unit_test(test_flat),
-        cmocka_unit_test(test_fill),
+        cmocka_unit_test(test_rotary),  cmocka_unit_test(test_rotary_fp8),
+        cmocka_unit_test(test_flat),    cmocka_unit_test(test_fill),
     };
     printf("kernel %s\n", rc_kernel_version("elementwise"));
     return cmocka_run_group_tests(tests, NULL, NULL);

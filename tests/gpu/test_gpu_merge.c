@@ -71,7 +71,29 @@ static void compare(const Case *c, const uint16_t *o, const float *lse, Worst *w
     free(want), free(want_lse);
 }
 
-static void check_case(Case *c, uint64_t *random, Worst *worst) {
+/* The same parts one at a time, on a few SMs or all. */
+static void check_steps(const Case *c, Worst *worst, int sms) {
+    void *o = device_poison((size_t)(c->rows + GUARD_ROWS) * D * 2);
+    float *l = device_poison((size_t)(c->rows + GUARD_ROWS) * 4);
+    float *acc = device_poison((size_t)(c->rows + GUARD_ROWS) * D * 4);
+    float *acc_lse = device_poison((size_t)(c->rows + GUARD_ROWS) * 4);
+    for (int i = 0; i < c->n; i++)
+        CUDA_OK(rc_merge_step(c->o[i], c->lse[i], c->rows, i == 0, acc, acc_lse,
+                              i == c->n - 1 ? o : NULL, l, sms, NULL));
+    CUDA_OK(cudaDeviceSynchronize());
+    uint16_t *host = host_copy(o, (size_t)c->rows * D * 2);
+    float *lse = host_copy(l, (size_t)c->rows * 4);
+    assert_true(still_poison((char *)o + c->rows * D * 2, GUARD_ROWS * D * 2));
+    assert_true(still_poison(acc + c->rows * D, GUARD_ROWS * D * 4));
+    assert_true(still_poison(acc_lse + c->rows, GUARD_ROWS * 4));
+    compare(c, host, lse, worst);
+    free(host), free(lse);
+    void *all[] = {o, l, acc, acc_lse};
+    for (int i = 0; i < 4; i++)
+        CUDA_OK(cudaFree(all[i]));
+}
+
+static void check_case(Case *c, uint64_t *random, Worst *worst, Worst *steps) {
     for (int i = 0; i < c->n; i++) {
         c->o[i] = device_normal(c->rows * D, next_random(random), 1);
         fill_lse(c, i, random);
@@ -84,6 +106,7 @@ static void check_case(Case *c, uint64_t *random, Worst *worst) {
     assert_memory_equal(o, quiet, (size_t)c->rows * D * 2);
     assert_memory_equal(lse, again_lse, (size_t)c->rows * 4);
     compare(c, o, lse, worst);
+    check_steps(c, steps, (int)uniform(random, 0, 20));
     free(o), free(again), free(quiet), free(lse), free(again_lse), free(none);
     for (int i = 0; i < c->n; i++) {
         free(c->host_o[i]), free(c->host_lse[i]);
@@ -95,15 +118,16 @@ static void check_case(Case *c, uint64_t *random, Worst *worst) {
 static void test_random(void **state) {
     (void)state;
     uint64_t seed = setting("RC_GPU_TEST_SEED", 6), random = seed;
-    Worst worst = {0, 0, 0};
-    int cases = random_cases(220);
+    Worst worst = {0, 0, 0}, steps = {0, 0, 0};
+    int cases = random_cases(500);
     for (int i = 0; i < cases; i++) {
         Case c = {.n = i < PARTS ? i + 1 : (int)uniform(&random, 1, PARTS)};
         c.rows = any_size(&random, 1, 5000);
         c.rows = c.rows * c.n > 20000 ? 20000 / c.n : c.rows;
-        check_case(&c, &random, &worst);
+        check_case(&c, &random, &worst, &steps);
     }
     report("merge", &worst, seed);
+    report("merge, one at a time", &steps, seed);
 }
 
 static void test_refusals(void **state) {
@@ -113,6 +137,8 @@ static void test_refusals(void **state) {
     assert_int_equal(rc_merge(o, lse, 0, 1, NULL, NULL, NULL), RC_KERNEL_EINVAL);
     assert_int_equal(rc_merge(o, lse, 65, 1, NULL, NULL, NULL), RC_KERNEL_EINVAL);
     assert_int_equal(rc_merge(o, lse, 1, 0, NULL, NULL, NULL), 0);
+    assert_int_equal(rc_merge_step(NULL, NULL, 1, 1, NULL, NULL, NULL, NULL, 0, NULL),
+                     RC_KERNEL_EINVAL);
     assert_string_equal(rc_kernel_version("merge"), "merge-1");
     assert_null(rc_kernel_version("nothing"));
 }
