@@ -23,7 +23,7 @@ static const rc_suite_info suites[RC_SUITE_COUNT] = {
     {"gemm", "cuBLASLt products of Llama 3 405B and 70B layers, bf16 and fp8, TP 1 to 64",
      rc_points_gemm, 85, 110, 28},
     {"interference", "attention and products beside transfers: what each loses, by SMs and message",
-     rc_points_interference, 25, 0, 6},
+     rc_points_interference, 35, 0, 10},
     {"net", "NCCL send/recv and collectives over NVLink, shared memory, sockets (2 GPUs or more)",
      rc_points_net, 60, 0, 40},
 };

@@ -285,8 +285,8 @@ rc_status rc_points_interference(rc_points *p, int ranks, rc_error *err) {
     static const char *const many[][2] = {{"attention+send_recv", "gemm+send_recv"},
                                           {"attention+all_reduce", "gemm+all_reduce"}};
     static const char *const alone[][2] = {{"copy", "send_recv"}, {"send_recv", "all_reduce"}};
-    static const int64_t sms[] = {0, 128, 124, 116, 100},
-                         sizes[] = {KI * KI, 16 * KI * KI, 128 * KI * KI};
+    static const int64_t sms[] = {0, 124, 116, 100};
+    static const int64_t sizes[] = {16 * KI * KI, 128 * KI * KI, KI * KI};
     const char *const(*both)[2] = ranks > 1 ? many : one;
     rc_point x = {.dtype = "bf16", .c = ranks, .quick = true};
     for (size_t i = 0; i < COUNT(compute); i++)
@@ -294,20 +294,20 @@ rc_status rc_points_interference(rc_points *p, int ranks, rc_error *err) {
             x.op = "compute_beside", x.variant = compute[i], x.a = 0, x.b = sms[k];
             RC_TRY(rc_points_add(p, &x, err));
         }
-    for (size_t t = 0; t < 2; t++)
-        for (size_t m = 0; m < COUNT(sizes); m++) {
+    for (size_t m = 0; m < COUNT(sizes); m++)
+        for (size_t t = 0; t < 2; t++) {
             x.op = "transfer_beside", x.variant = alone[ranks > 1][t], x.a = sizes[m], x.b = 0;
+            x.quick = m == 0;
             RC_TRY(rc_points_add(p, &x, err));
             for (size_t i = 0; i < COUNT(compute); i++)
                 for (size_t k = 0; k < COUNT(sms); k++) {
                     x.variant = both[t][i], x.b = sms[k];
-                    x.quick = m == 1 && (k == 0 || k == 3);
+                    x.quick = m == 0 && k % 2 == 0;
                     x.op = "compute_beside";
                     RC_TRY(rc_points_add(p, &x, err));
                     x.op = "transfer_beside";
                     RC_TRY(rc_points_add(p, &x, err));
                 }
-            x.quick = true;
         }
     return RC_OK;
 }
