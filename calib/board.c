@@ -48,6 +48,7 @@ rc_status rc_board_gather(const rc_group *g, double value, double *all, rc_error
 
 static rc_status make_board(int n, struct rc_board **out, rc_error *err) {
     pthread_barrierattr_t attr;
+    /* cppcheck-suppress invalidFunctionArg ; -1 is what an anonymous mapping takes */
     void *p = mmap(NULL, sizeof **out, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED)
         return rc_fail(err, RC_E_NOMEM, "no shared memory: %s", strerror(errno));

@@ -22,9 +22,9 @@
 #include <string.h>
 
 enum { MAX_GPUS = 16, TQ = 4096, TK = 16384, HQ = 16, HKV = 1, GM = 4096, GN = 4096, GK = 16384 };
-enum { CALLS = 4, MAX_COPIES = 200, SAMPLES = 12, MAX_TURNS = 400 };
+enum { CALLS = 4, MAX_COPIES = 40, SAMPLES = 12, MAX_TURNS = 400 };
 #define MESSAGE_MAX ((size_t)128 << 20)
-#define WINDOW_S 4e-3 /* of transfers: about as long as the compute calls take */
+#define WINDOW_S 2e-3 /* of transfers: about as long as the compute calls take */
 
 typedef struct side { /* one GPU */
     int device;

@@ -80,7 +80,8 @@ static rc_status say_plot(const rc_runs *r, const validate_flags *f, rc_error *e
     return RC_OK;
 }
 
-static rc_status replay(validate_flags *f, rc_error *err) {
+static rc_status replay(const validate_flags *given, rc_error *err) {
+    validate_flags own = *given, *f = &own; /* its lists may come to point into `path` */
     rc_runs runs = {0};
     rc_limits limits = {3.0, 8.0};
     char path[2][1280];

@@ -1,13 +1,15 @@
-/* Measurements of others as rows of a store: what public tools print, each kept under its own `source`.
+/* Measurements of others as rows of a store: what public tools print, each kept under its own
+ * `source`.
  *
  *   nccl-tests       the text that all_reduce_perf and its sisters print
- *   aiconfigurator   its CSV tables gemm_perf, context_attention_perf, generation_attention_perf, nccl_perf
- *   vidur            its CSV tables mlp, attention (compute) and all_reduce, send_recv (network)
+ *   aiconfigurator   its CSV tables gemm_perf, context_attention_perf, generation_attention_perf,
+ * nccl_perf vidur            its CSV tables mlp, attention (compute) and all_reduce, send_recv
+ * (network)
  *
- * What a format cannot say (date, driver, clocks) is "unknown" or missing. Rows that have no counterpart
- * here (head dimensions other than 128, batched prefill, sliding windows, quantisations other than bf16,
- * fp16 and fp8) are counted, not guessed at. Where a table has a point more than once, the first is kept
- * and the others are counted.
+ * What a format cannot say (date, driver, clocks) is "unknown" or missing. Rows that have no
+ * counterpart here (head dimensions other than 128, batched prefill, sliding windows, quantisations
+ * other than bf16, fp16 and fp8) are counted, not guessed at. Where a table has a point more than
+ * once, the first is kept and the others are counted.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_COST_IMPORT_H
@@ -41,7 +43,8 @@ rc_status rc_import_detect(const char *name, const char *text, size_t size, rc_i
                            rc_error *err);
 /* Add the file's rows to `rows`. */
 rc_status rc_import_parse(rc_import_format f, const char *name, const char *text, size_t size,
-                          const rc_import *how, rc_rows *rows, rc_import_count *count, rc_error *err);
+                          const rc_import *how, rc_rows *rows, rc_import_count *count,
+                          rc_error *err);
 
 /* ---- for the parsers ------------------------------------------------------------------------ */
 typedef struct rc_importer {

@@ -1,6 +1,6 @@
-/* AIConfigurator's tables, told apart by their columns. Latencies are milliseconds; `message_size` counts
- * elements (results/published/README.md says how that was found out). In the attention tables `isl` is the
- * number of new tokens (1 in generation) and `step` what is cached.
+/* AIConfigurator's tables, told apart by their columns. Latencies are milliseconds; `message_size`
+ * counts elements (results/published/README.md says how that was found out). In the attention
+ * tables `isl` is the number of new tokens (1 in generation) and `step` what is cached.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/base/csv.h"
 #include "sim/cost/import.h"
@@ -106,8 +106,9 @@ static rc_status attention(const table *t, bool decode) {
     x.d = kv > 0 ? kv : heads; /* their 0: as many as query heads */
     if (!x.dtype || !dtype(kv_name) || strcmp(x.dtype, dtype(kv_name)) != 0 || dim != 128 ||
         window > 0 || heads < 1 || x.a < 1 || (!decode && batch != 1)) {
-        rc_import_skip(t->m, "attention of several sequences, of a window, of another head dimension "
-                             "than 128, or in mixed or other number formats");
+        rc_import_skip(t->m,
+                       "attention of several sequences, of a window, of another head dimension "
+                       "than 128, or in mixed or other number formats");
         return RC_OK;
     }
     return rc_import_add(t->m, &x, t->err);

@@ -1,10 +1,11 @@
 /* The text that nccl-tests print.
  *
- * Lines that start with '#' tell of the run (a `Rank` line a GPU, with its host and name; the collective,
- * in newer versions) and hold the column names; columns differ between collectives and versions, so the
- * first `time` after `size` is looked for by name. It is the out-of-place time, in microseconds. Sizes are
- * bytes as the store counts them: the whole gathered or scattered buffer, one rank's whole send buffer, the
- * one message. A row with wrong results (#wrong above zero) is left out.
+ * Lines that start with '#' tell of the run (a `Rank` line a GPU, with its host and name; the
+ * collective, in newer versions) and hold the column names; columns differ between collectives and
+ * versions, so the first `time` after `size` is looked for by name. It is the out-of-place time, in
+ * microseconds. Sizes are bytes as the store counts them: the whole gathered or scattered buffer,
+ * one rank's whole send buffer, the one message. A row with wrong results (#wrong above zero) is
+ * left out.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/cost/import.h"

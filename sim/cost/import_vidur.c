@@ -1,7 +1,7 @@
 /* Vidur's tables, told apart by their columns: network (all_reduce, send_recv) and compute (mlp,
- * attention). Times are milliseconds: median, with minimum and maximum, which stand in the columns p10 and
- * p90. Compute ran in fp16. Network sizes are bytes; nodes are num_workers over devices_per_node.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+ * attention). Times are milliseconds: median, with minimum and maximum, which stand in the columns
+ * p10 and p90. Compute ran in fp16. Network sizes are bytes; nodes are num_workers over
+ * devices_per_node. SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/base/csv.h"
 #include "sim/cost/import.h"
 
@@ -128,10 +128,11 @@ static rc_status attention(const table *t) {
     RC_TRY(whole(t, "n_embd", &d));
     RC_TRY(whole(t, "num_tensor_parallel_workers", &tp));
     RC_TRY(times(t, prefill ? "attn_prefill" : "attn_decode", &x, &there));
-    if (!there || tp < 1 || heads < tp || d != 128 * heads || (prefill && (batch != 1 || chunk < 1)) ||
-        (!prefill && (batch < 1 || cached < 1))) {
-        rc_import_skip(t->m, "attention of several sequences, of another head dimension than 128, or "
-                             "without its time");
+    if (!there || tp < 1 || heads < tp || d != 128 * heads ||
+        (prefill && (batch != 1 || chunk < 1)) || (!prefill && (batch < 1 || cached < 1))) {
+        rc_import_skip(t->m,
+                       "attention of several sequences, of another head dimension than 128, or "
+                       "without its time");
         return RC_OK;
     }
     x.op = prefill ? "attention" : "decode";

@@ -33,9 +33,11 @@ static void put_real(FILE *f, double v) {
 
 static void put_row(const rc_row *r, FILE *f) {
     const char *const first[] = {r->machine, r->gpu, r->state, r->op, r->variant, r->dtype};
-    const char *const last[] = {r->date, r->driver, r->cuda, r->nccl, r->kernel, r->commit, r->source};
+    const char *const last[] = {r->date,   r->driver, r->cuda,  r->nccl,
+                                r->kernel, r->commit, r->source};
     const int64_t axes[] = {r->a, r->b, r->c, r->d};
-    const double seconds[] = {r->p10, r->p50, r->p90}, readings[] = {r->sm_mhz, r->power_w, r->temp_c};
+    const double seconds[] = {r->p10, r->p50, r->p90},
+                 readings[] = {r->sm_mhz, r->power_w, r->temp_c};
     for (size_t i = 0; i < sizeof first / sizeof first[0]; i++)
         put_text(f, first[i], i == 0);
     for (size_t i = 0; i < 4; i++)
@@ -76,20 +78,21 @@ rc_status rc_rows_same_machine(rc_rows *const *sets, const char *const *files, s
             if (first == NULL)
                 first = r, first_set = s;
             if (strcmp(first->machine, r->machine) != 0)
-                return rc_fail(err, RC_E_INPUT,
-                               "%.200s holds rows of machine '%s' (%s) and %.200s of '%s' (%s): not "
-                               "the same machine; --as NAME makes them one, --apart keeps both names",
-                               files[first_set], first->machine, first->gpu, files[s], r->machine,
-                               r->gpu);
+                return rc_fail(
+                    err, RC_E_INPUT,
+                    "%.200s holds rows of machine '%s' (%s) and %.200s of '%s' (%s): not "
+                    "the same machine; --as NAME makes them one, --apart keeps both names",
+                    files[first_set], first->machine, first->gpu, files[s], r->machine, r->gpu);
             if (!measured(r))
                 continue;
             if (gpu == NULL)
                 gpu = r, gpu_set = s;
             if (strcmp(gpu->gpu, r->gpu) != 0)
-                return rc_fail(err, RC_E_INPUT,
-                               "machine '%s' was measured on %s in %.200s and on %s in %.200s: not the "
-                               "same machine; --as NAME makes them one all the same",
-                               r->machine, gpu->gpu, files[gpu_set], r->gpu, files[s]);
+                return rc_fail(
+                    err, RC_E_INPUT,
+                    "machine '%s' was measured on %s in %.200s and on %s in %.200s: not the "
+                    "same machine; --as NAME makes them one all the same",
+                    r->machine, gpu->gpu, files[gpu_set], r->gpu, files[s]);
         }
     return RC_OK;
 }
@@ -173,7 +176,8 @@ static size_t walk(const sorted *a, const sorted *b, double *ratio, rc_diff *out
     while (i < a->n || k < b->n) {
         int o = i == a->n ? 1 : k == b->n ? -1 : by_point(&a->v[i], &b->v[k]);
         const rc_row *r = o <= 0 ? a->v[i] : b->v[k];
-        if (n == 0 || strcmp(out[n - 1].op, r->op) != 0 || strcmp(out[n - 1].state, r->state) != 0) {
+        if (n == 0 || strcmp(out[n - 1].op, r->op) != 0 ||
+            strcmp(out[n - 1].state, r->state) != 0) {
             if (n > 0)
                 finish(&out[n - 1], ratio);
             out[n++] = (rc_diff){.op = r->op, .state = r->state};

@@ -121,11 +121,13 @@ size_t rc_runs_crossovers(const rc_runs *r, rc_crossover *out, size_t room) {
     size_t n = 0;
     for (size_t i = 0; i < r->n && n < room; i++) {
         const rc_measured_run *x = &r->v[i];
-        point p[POINTS];
+        point p[POINTS] = {{0, 0, 0}};
         bool told = !same(x->schedule, "pass-kv");
         for (size_t k = 0; k < i && !told; k++)
             told = same(r->v[k].schedule, "pass-kv") && alike(&r->v[k], x, true);
-        size_t points = told ? 0 : gather(r, x, p);
+        if (told)
+            continue;
+        size_t points = gather(r, x, p);
         if (points < 2)
             continue;
         out[n++] = (rc_crossover){x, crossing(p, points, false), crossing(p, points, true)};

@@ -1,4 +1,5 @@
-/* Cases of `ringcast-calib ring`: what is read, what is refused, and that the lists of this tree are whole.
+/* Cases of `ringcast-calib ring`: what is read, what is refused, and that the lists of this tree
+ * are whole.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/ring/case.c"
@@ -56,11 +57,13 @@ static void test_refused(void **state) {
     refused("a,pass-kv,2,1,4096,0,1,16,1,16390,6656,8,graph,0\n", "multiples of 64");
     refused("a,pass-kv,2,1,4096,0,1,16,1,16384,6656,8,grph,0\n", "eager or graph");
     refused("a,pass-kv,64,2,4096,0,1,16,1,16384,6656,8,graph,0\n", "1 to 64");
-    refused("a,tp,1,1,64,0,1,16,1,16384,6656,8,graph,0\na,tp,1,1,64,0,1,16,1,16384,6656,8,graph,0\n",
-            "twice");
+    refused(
+        "a,tp,1,1,64,0,1,16,1,16384,6656,8,graph,0\na,tp,1,1,64,0,1,16,1,16384,6656,8,graph,0\n",
+        "twice");
 }
 
-/* Every schedule has a case for any number of GPUs that it can run on, and all of them are sound. */
+/* Every schedule has a case for any number of GPUs that it can run on, and all of them are sound.
+ */
 static void test_builtin(void **state) {
     (void)state;
     for (int ranks = 1; ranks <= 16; ranks++) {
@@ -101,7 +104,8 @@ static void test_options(void **state) {
     (void)state;
     rc_ring_options o;
     rc_error err = {0};
-    char *ok[] = {"ring", "--cases", "a.csv", "--out", "b.csv", "--transport", "shm", "--budget", "90 s"};
+    char *ok[] = {"ring",        "--cases", "a.csv",    "--out", "b.csv",
+                  "--transport", "shm",     "--budget", "90 s"};
     assert_int_equal(rc_ring_options_parse(9, ok, &o, &err), RC_OK);
     assert_string_equal(o.transport, "shm");
     assert_true(o.budget_s == 90);
