@@ -53,14 +53,14 @@ static bool one_of(int64_t x, const int64_t *set, size_t n) {
 /* Longest single call worth timing, by an optimistic 600 TFLOP/s. */
 #define ATTN_LIMIT_S 0.4
 
-static rc_status attn(rc_points *p, bool causal, int64_t tq, int64_t tk, int64_t hq, int64_t hkv,
-                      bool quick, bool sustained, rc_error *err) {
+static rc_status attn_in(rc_points *p, const char *dtype, bool causal, int64_t tq, int64_t tk,
+                         int64_t hq, int64_t hkv, bool quick, bool sustained, rc_error *err) {
     double seen = causal ? (double)tq * ((double)tk - 0.5 * (double)tq) : (double)tq * (double)tk;
     if (4.0 * 128.0 * (double)hq * seen / 600e12 > ATTN_LIMIT_S)
         return RC_OK;
     rc_point x = {.op = "attention",
                   .variant = causal ? "causal" : "full",
-                  .dtype = "bf16",
+                  .dtype = dtype,
                   .a = tq,
                   .b = tk,
                   .c = hq,
@@ -68,6 +68,11 @@ static rc_status attn(rc_points *p, bool causal, int64_t tq, int64_t tk, int64_t
                   .sustained = sustained,
                   .quick = quick};
     return rc_points_add(p, &x, err);
+}
+
+static rc_status attn(rc_points *p, bool causal, int64_t tq, int64_t tk, int64_t hq, int64_t hkv,
+                      bool quick, bool sustained, rc_error *err) {
+    return attn_in(p, "bf16", causal, tq, tk, hq, hkv, quick, sustained, err);
 }
 
 static const int64_t attn_tk[] = {1024,  4096,   8192,   16384,  32000,
@@ -124,6 +129,28 @@ static rc_status attn_prefix(rc_points *p, int64_t hq, int64_t hkv, rc_error *er
     return RC_OK;
 }
 
+/* The main shape in fp8: enough for a curve over each axis. */
+static rc_status attn_fp8(rc_points *p, rc_error *err) {
+    static const int64_t tq_all[] = {1, 16, 64, 256, 800, 3200, 12800, 32768};
+    static const int64_t tk_all[] = {1024, 8192, 32000, 128000, 512000, 1024000};
+    static const int64_t square[] = {512, 2048, 8192, 32768, 131072};
+    for (size_t i = 0; i < COUNT(tq_all); i++)
+        for (size_t j = 0; j < COUNT(tk_all); j++) {
+            bool hot = tq_all[i] >= 64 && (tk_all[j] == 32000 || tk_all[j] == 128000);
+            bool quick = (tq_all[i] == 64 || tq_all[i] == 3200) && tk_all[j] == 32000;
+            if (tk_all[j] <= 128000 || tq_all[i] <= 3200)
+                RC_TRY(attn_in(p, "fp8", false, tq_all[i], tk_all[j], 16, 1, quick, hot, err));
+        }
+    for (size_t i = 0; i < COUNT(square); i++)
+        RC_TRY(attn_in(p, "fp8", true, square[i], square[i], 16, 1, square[i] == 8192,
+                       square[i] >= 8192, err));
+    for (int64_t tq = 256; tq <= 16384; tq *= 4) {
+        RC_TRY(attn_in(p, "fp8", true, tq, 32000 + tq, 16, 1, false, true, err));
+        RC_TRY(attn_in(p, "fp8", true, tq, 128000 + tq, 16, 1, false, false, err));
+    }
+    return RC_OK;
+}
+
 rc_status rc_points_attention(rc_points *p, int ranks, rc_error *err) {
     static const int64_t more[][2] = {{8, 1}, {4, 1}, {2, 1}}, few[][2] = {{32, 2}, {64, 8}};
     (void)ranks;
@@ -138,6 +165,7 @@ rc_status rc_points_attention(rc_points *p, int ranks, rc_error *err) {
         RC_TRY(attn_full(p, few[i][0], few[i][1], true, err));
         RC_TRY(attn_square(p, few[i][0], few[i][1], true, err));
     }
+    RC_TRY(attn_fp8(p, err));
     return RC_OK;
 }
 
@@ -161,6 +189,11 @@ rc_status rc_points_decode(rc_points *p, int ranks, rc_error *err) {
                               .c = heads[h],
                               .d = 1};
                 x.quick = every && fourth && ctx > KI && (batch == 1 || batch == 8 || batch == 64);
+                RC_TRY(rc_points_add(p, &x, err));
+                if (!every || !fourth || batch == 2 || batch == 32 || batch == 128)
+                    continue;
+                x.dtype = "fp8";
+                x.quick = x.quick && batch != 8;
                 RC_TRY(rc_points_add(p, &x, err));
             }
     return RC_OK;

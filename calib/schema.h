@@ -11,8 +11,8 @@
 
 /* op, and what the axes a..d mean (unused axes are 0):
  *   gemm        dtype bf16|fp8        a=M (tokens)  b=N  c=K           y = x(MxK) * W(NxK)^T, fp8
- * row-wise scales, without the quantise step attention   dtype bf16            a=Tq  b=Tk  c=Hq
- * d=Hkv           variant full|causal (bottom-right) decode      dtype bf16            a=batch
+ * row-wise scales, without the quantise step attention   dtype bf16|fp8        a=Tq  b=Tk  c=Hq
+ * d=Hkv           variant full|causal (bottom-right) decode      dtype bf16|fp8        a=batch
  * b=context  c=Hq  d=Hkv   (split and combine) merge       dtype bf16            a=rows (tokens x
  * heads)  b=parts rmsnorm, rmsnorm_fp8, quantize_fp8, residual_add                    a=tokens
  * b=width swiglu, swiglu_fp8                a=tokens  b=ffn width (of the output) rotary_kv

@@ -51,13 +51,17 @@ void rc_sets_pools(const rc_gpu *g, const rc_points *points, rc_need_fn need, co
     }
 }
 
-rc_status rc_pools_reserve(rc_calib *c, const rc_points *points, rc_need_fn need, rc_pools *p,
-                           rc_error *err) {
+rc_status rc_pools_reserve(rc_calib *c, const rc_points *points, rc_need_fn need, const char *dtype,
+                           rc_pools *p, rc_error *err) {
+    const size_t row = 8192; /* e4m3 is filled by whole rows of it */
     size_t in, out;
-    rc_sets_pools(&c->gpu, points, need, NULL, &in, &out);
-    RC_TRY(rc_pool_reserve(&p->in, in, err));
+    rc_sets_pools(&c->gpu, points, need, dtype, &in, &out);
+    if (in == 0)
+        return RC_OK;
+    RC_TRY(rc_pool_reserve(&p->in, (in + row - 1) / row * row, err));
     RC_TRY(rc_pool_reserve(&p->out, out, err));
-    return rc_pool_fill_bf16(&c->gpu, &p->in, c->opt->seed, err);
+    return dtype && !strcmp(dtype, "fp8") ? rc_pool_fill_e4m3(&c->gpu, &p->in, c->opt->seed, err)
+                                          : rc_pool_fill_bf16(&c->gpu, &p->in, c->opt->seed, err);
 }
 
 void rc_pools_free(rc_pools *p) {
@@ -70,7 +74,7 @@ rc_status rc_pools_open(rc_calib *c, const rc_points *points, rc_need_fn need, v
     rc_pools *p = calloc(1, sizeof *p);
     if (!p)
         return rc_fail(err, RC_E_NOMEM, "out of memory");
-    rc_status st = rc_pools_reserve(c, points, need, p, err);
+    rc_status st = rc_pools_reserve(c, points, need, NULL, p, err);
     if (st != RC_OK) {
         rc_pools_close(p);
         return st;

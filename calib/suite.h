@@ -69,10 +69,13 @@ void rc_sets_pools(const rc_gpu *g, const rc_points *points, rc_need_fn need, co
 typedef struct rc_pools {
     rc_pool in, out;
 } rc_pools;
-/* Both for the list's points, the input filled with normal bf16 numbers. What was reserved is in *p
- * even on failure: rc_pools_free. */
-rc_status rc_pools_reserve(rc_calib *c, const rc_points *points, rc_need_fn need, rc_pools *p,
-                           rc_error *err);
+/* Both for the list's points, the input filled with normal numbers: of all points, in bf16, when
+ * dtype is NULL; of those of bf16 or fp8 alone, in that. e4m3 numbers are RC_E4M3_SPREAD times
+ * normal ones, a row of 8192 reaching 448. What was reserved is in *p even on failure:
+ * rc_pools_free. */
+#define RC_E4M3_SPREAD 112.0f
+rc_status rc_pools_reserve(rc_calib *c, const rc_points *points, rc_need_fn need, const char *dtype,
+                           rc_pools *p, rc_error *err);
 void rc_pools_free(rc_pools *p);
 /* open and close of a suite that has nothing but its pools. */
 rc_status rc_pools_open(rc_calib *c, const rc_points *points, rc_need_fn need, void **self,

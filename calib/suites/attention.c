@@ -1,4 +1,4 @@
-/* Prefill attention: rc_attn_forward, full and causal (bottom-right), bf16.
+/* Prefill attention: rc_attn_forward, full and causal (bottom-right), bf16 and fp8 (e4m3).
  *
  * Bytes: each of Q, K, V, O once, and the LSE; FLOPs: rc_attn_flops.
  *
@@ -13,21 +13,35 @@
 #define LONGEST_S 2.5
 
 typedef struct attn_suite {
-    rc_pools io;
+    rc_pools io, io8; /* bf16, fp8 */
     rc_pool workspace;
 } attn_suite;
 
 typedef struct attn {
-    attn_suite *suite;
+    rc_pools *io;
     rc_sets sets;
     rc_attn_args args;
     size_t q_bytes, kv_bytes, o_bytes;
 } attn;
 
+static bool is_fp8(const rc_point *p) {
+    return !strcmp(p->dtype, "fp8");
+}
+
+/* fp8 values come in whole blocks of 128 keys. */
+static size_t attn_q_bytes(const rc_point *p) {
+    return rc_align((size_t)(p->a * p->c) * (is_fp8(p) ? 128 : 256));
+}
+
+static size_t attn_kv_bytes(const rc_point *p) {
+    int64_t keys = is_fp8(p) ? (p->b + 127) / 128 * 128 : p->b;
+    return rc_align((size_t)(keys * p->d) * (is_fp8(p) ? 128 : 256));
+}
+
 static rc_need attn_need(const rc_point *p) {
-    size_t q = (size_t)(p->a * p->c) * 256, kv = (size_t)(p->b * p->d) * 256;
-    return (rc_need){rc_align(q) + 2 * rc_align(kv),
-                     rc_align(q) + (size_t)(p->a * p->c) * sizeof(float)};
+    size_t rows = (size_t)(p->a * p->c);
+    return (rc_need){attn_q_bytes(p) + 2 * attn_kv_bytes(p),
+                     rc_align(rows * 256) + rows * sizeof(float)};
 }
 
 static void attn_close(void *self) {
@@ -35,6 +49,7 @@ static void attn_close(void *self) {
     if (!s)
         return;
     rc_pools_free(&s->io);
+    rc_pools_free(&s->io8);
     rc_pool_free(&s->workspace);
     free(s);
 }
@@ -43,7 +58,9 @@ static rc_status attn_open(rc_calib *c, const rc_points *points, void **self, rc
     attn_suite *s = calloc(1, sizeof *s);
     if (!s)
         return rc_fail(err, RC_E_NOMEM, "out of memory");
-    rc_status st = rc_pools_reserve(c, points, attn_need, &s->io, err);
+    rc_status st = rc_pools_reserve(c, points, attn_need, "bf16", &s->io, err);
+    if (st == RC_OK)
+        st = rc_pools_reserve(c, points, attn_need, "fp8", &s->io8, err);
     if (st != RC_OK) {
         attn_close(s);
         return st;
@@ -55,8 +72,8 @@ static rc_status attn_open(rc_calib *c, const rc_points *points, void **self, rc
 static rc_status attn_launch(void *self, int slot, cudaStream_t stream, rc_error *err) {
     attn *t = self;
     rc_attn_args a = t->args;
-    const unsigned char *in = t->suite->io.in.p + (size_t)slot * t->sets.in_stride;
-    unsigned char *out = t->suite->io.out.p + (size_t)slot * t->sets.out_stride;
+    const unsigned char *in = t->io->in.p + (size_t)slot * t->sets.in_stride;
+    unsigned char *out = t->io->out.p + (size_t)slot * t->sets.out_stride;
     a.q = in;
     a.k = in + t->q_bytes;
     a.v = in + t->q_bytes + t->kv_bytes;
@@ -68,17 +85,26 @@ static rc_status attn_launch(void *self, int slot, cudaStream_t stream, rc_error
 static rc_status attn_measure(rc_calib *c, void *self, const rc_point *p, rc_measured *m,
                               rc_error *err) {
     rc_need need = attn_need(p);
-    attn t = {.suite = self, .sets = rc_sets_for(&c->gpu, need)};
+    attn_suite *s = self;
+    attn t = {.io = is_fp8(p) ? &s->io8 : &s->io, .sets = rc_sets_for(&c->gpu, need)};
     bool causal = !strcmp(p->variant, "causal");
     RC_TRY(rc_sets_check(&c->gpu, &t.sets, err));
     if (rc_attn_flops(p->a, p->b, (int)p->c, causal) / 600e12 > LONGEST_S)
         return rc_fail(err, RC_E_UNMODELLED, "one call would take over %.1f s", LONGEST_S);
-    t.q_bytes = t.o_bytes = rc_align((size_t)(p->a * p->c) * 256);
-    t.kv_bytes = rc_align((size_t)(p->b * p->d) * 256);
-    t.args =
-        (rc_attn_args){.tq = p->a, .tk = p->b, .hq = (int)p->c, .hkv = (int)p->d, .causal = causal};
-    RC_TRY(rc_pool_reserve(&t.suite->workspace, rc_attn_workspace(&t.args), err));
-    t.args.workspace = t.suite->workspace.p;
+    t.q_bytes = attn_q_bytes(p);
+    t.kv_bytes = attn_kv_bytes(p);
+    t.o_bytes = rc_align((size_t)(p->a * p->c) * 256);
+    t.args = (rc_attn_args){.tq = p->a,
+                            .tk = p->b,
+                            .hq = (int)p->c,
+                            .hkv = (int)p->d,
+                            .causal = causal,
+                            .dtype = is_fp8(p) ? RC_KERNEL_E4M3 : RC_KERNEL_BF16,
+                            .q_scale = 1 / RC_E4M3_SPREAD,
+                            .k_scale = 1 / RC_E4M3_SPREAD,
+                            .v_scale = 1 / RC_E4M3_SPREAD};
+    RC_TRY(rc_pool_reserve(&s->workspace, rc_attn_workspace(&t.args), err));
+    t.args.workspace = s->workspace.p;
     rc_bench_op op = {attn_launch, &t, need.in + need.out, t.sets.n};
     RC_TRY(rc_bench_run(&c->bench, &op, &m->r, err));
     rc_record_set(m->kernel, sizeof m->kernel, rc_kernel_version("attention"));

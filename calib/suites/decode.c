@@ -1,31 +1,47 @@
 /* Decode attention: one query token a sequence against its cache; split-KV, then combine.
  *
- * Bytes: K and V once (512 B a cached token and key/value head), which is nearly all there is.
+ * Bytes: K and V once (512 B a cached token and key/value head, 256 in fp8), which is nearly all
+ * there is.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/suite.h"
 #include "kernels/kernels.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { MAX_BATCH = 256 };
 
 typedef struct decode_suite {
-    rc_pools io;
+    rc_pools io, io8; /* bf16, fp8 */
     rc_pool workspace, lens;
 } decode_suite;
 
 typedef struct decode {
-    decode_suite *suite;
+    rc_pools *io;
     rc_sets sets;
     rc_decode_args args;
-    size_t q_bytes, kv_bytes;
+    size_t q_bytes, kv_bytes, o_bytes;
 } decode;
 
+static bool is_fp8(const rc_point *p) {
+    return !strcmp(p->dtype, "fp8");
+}
+
+static size_t decode_q_bytes(const rc_point *p) {
+    return rc_align((size_t)(p->a * p->c) * (is_fp8(p) ? 128 : 256));
+}
+
+/* fp8 values come in whole blocks of 128 keys a sequence. */
+static size_t decode_kv_bytes(const rc_point *p) {
+    int64_t keys = is_fp8(p) ? (p->b + 127) / 128 * 128 : p->b;
+    return rc_align((size_t)(p->a * keys * p->d) * (is_fp8(p) ? 128 : 256));
+}
+
 static rc_need decode_need(const rc_point *p) {
-    size_t q = (size_t)(p->a * p->c) * 256, kv = (size_t)(p->a * p->b * p->d) * 256;
-    return (rc_need){rc_align(q) + 2 * rc_align(kv),
-                     rc_align(q) + (size_t)(p->a * p->c) * sizeof(float)};
+    size_t rows = (size_t)(p->a * p->c);
+    return (rc_need){decode_q_bytes(p) + 2 * decode_kv_bytes(p),
+                     rc_align(rows * 256) + rows * sizeof(float)};
 }
 
 static void decode_close(void *self) {
@@ -33,6 +49,7 @@ static void decode_close(void *self) {
     if (!s)
         return;
     rc_pools_free(&s->io);
+    rc_pools_free(&s->io8);
     rc_pool_free(&s->workspace);
     rc_pool_free(&s->lens);
     free(s);
@@ -42,7 +59,9 @@ static rc_status decode_open(rc_calib *c, const rc_points *points, void **self, 
     decode_suite *s = calloc(1, sizeof *s);
     if (!s)
         return rc_fail(err, RC_E_NOMEM, "out of memory");
-    rc_status st = rc_pools_reserve(c, points, decode_need, &s->io, err);
+    rc_status st = rc_pools_reserve(c, points, decode_need, "bf16", &s->io, err);
+    if (st == RC_OK)
+        st = rc_pools_reserve(c, points, decode_need, "fp8", &s->io8, err);
     if (st == RC_OK)
         st = rc_pool_reserve(&s->lens, MAX_BATCH * sizeof(int32_t), err);
     if (st != RC_OK) {
@@ -56,37 +75,42 @@ static rc_status decode_open(rc_calib *c, const rc_points *points, void **self, 
 static rc_status decode_launch(void *self, int slot, cudaStream_t stream, rc_error *err) {
     decode *t = self;
     rc_decode_args a = t->args;
-    const unsigned char *in = t->suite->io.in.p + (size_t)slot * t->sets.in_stride;
-    unsigned char *out = t->suite->io.out.p + (size_t)slot * t->sets.out_stride;
+    const unsigned char *in = t->io->in.p + (size_t)slot * t->sets.in_stride;
+    unsigned char *out = t->io->out.p + (size_t)slot * t->sets.out_stride;
     a.q = in;
     a.k = in + t->q_bytes;
     a.v = in + t->q_bytes + t->kv_bytes;
     a.o = out;
-    a.lse = (float *)(void *)(out + t->q_bytes);
+    a.lse = (float *)(void *)(out + t->o_bytes);
     return rc_kernel_check(err, rc_decode_forward(&a, stream), "rc_decode_forward");
 }
 
 static rc_status decode_measure(rc_calib *c, void *self, const rc_point *p, rc_measured *m,
                                 rc_error *err) {
     rc_need need = decode_need(p);
-    decode t = {.suite = self, .sets = rc_sets_for(&c->gpu, need)};
+    decode_suite *s = self;
+    decode t = {.io = is_fp8(p) ? &s->io8 : &s->io, .sets = rc_sets_for(&c->gpu, need)};
     int32_t lens[MAX_BATCH];
     RC_TRY(rc_sets_check(&c->gpu, &t.sets, err));
     if (p->a > MAX_BATCH)
         return rc_fail(err, RC_E_UNMODELLED, "batches over %d are not measured", MAX_BATCH);
     for (int64_t i = 0; i < p->a; i++)
         lens[i] = (int32_t)p->b;
-    RC_CUDA(
-        cudaMemcpy(t.suite->lens.p, lens, (size_t)p->a * sizeof lens[0], cudaMemcpyHostToDevice));
-    t.q_bytes = rc_align((size_t)(p->a * p->c) * 256);
-    t.kv_bytes = rc_align((size_t)(p->a * p->b * p->d) * 256);
-    t.args = (rc_decode_args){.lens = (const int32_t *)(const void *)t.suite->lens.p,
+    RC_CUDA(cudaMemcpy(s->lens.p, lens, (size_t)p->a * sizeof lens[0], cudaMemcpyHostToDevice));
+    t.q_bytes = decode_q_bytes(p);
+    t.kv_bytes = decode_kv_bytes(p);
+    t.o_bytes = rc_align((size_t)(p->a * p->c) * 256);
+    t.args = (rc_decode_args){.lens = (const int32_t *)(const void *)s->lens.p,
                               .batch = (int)p->a,
                               .max_len = p->b,
                               .hq = (int)p->c,
-                              .hkv = (int)p->d};
-    RC_TRY(rc_pool_reserve(&t.suite->workspace, rc_decode_workspace(&t.args), err));
-    t.args.workspace = t.suite->workspace.p;
+                              .hkv = (int)p->d,
+                              .dtype = is_fp8(p) ? RC_KERNEL_E4M3 : RC_KERNEL_BF16,
+                              .q_scale = 1 / RC_E4M3_SPREAD,
+                              .k_scale = 1 / RC_E4M3_SPREAD,
+                              .v_scale = 1 / RC_E4M3_SPREAD};
+    RC_TRY(rc_pool_reserve(&s->workspace, rc_decode_workspace(&t.args), err));
+    t.args.workspace = s->workspace.p;
     rc_bench_op op = {decode_launch, &t, need.in + need.out, t.sets.n};
     RC_TRY(rc_bench_run(&c->bench, &op, &m->r, err));
     rc_record_set(m->kernel, sizeof m->kernel, rc_kernel_version("decode"));
