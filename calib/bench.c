@@ -64,6 +64,8 @@ void rc_result_set(rc_result *r, double *samples, size_t n) {
     r->p50_s = rc_stats_quantile(samples, n, 0.5);
     r->p90_s = rc_stats_quantile(samples, n, 0.9);
     r->samples = (int64_t)n;
+    r->interval = rc_stats_median_spread(samples, n);
+    r->outliers = rc_stats_outliers(samples, n);
 }
 
 void rc_health_settle(rc_health *h, double loaded_s) {
@@ -216,6 +218,7 @@ static void read_health(rc_bench *b, health_sum *h) {
     h->sum.sm_mhz += x.sm_mhz;
     h->sum.power_w += x.power_w;
     h->sum.temp_c += x.temp_c;
+    h->sum.throttle |= x.throttle;
     h->n++;
 }
 
@@ -257,7 +260,7 @@ static rc_status sample(rc_bench *b, const window *w, rc_result *r, rc_error *er
     double x[RC_BENCH_MAX_SAMPLES], spent = 0;
     double cap = b->sustained ? RC_BENCH_SUSTAINED_CAP_S : RC_BENCH_BURST_CAP_S;
     int n = 0, least = least_samples(b, w);
-    health_sum h = {{0, 0, 0}, 0};
+    health_sum h = {{0, 0, 0, 0}, 0};
     while (n < RC_BENCH_MAX_SAMPLES) {
         int k = n == 0 ? least : w->seconds > 20e-3 ? 1 : 6;
         if (k > RC_BENCH_MAX_SAMPLES - n)
@@ -273,7 +276,8 @@ static rc_status sample(rc_bench *b, const window *w, rc_result *r, rc_error *er
     b->warmth_s += spent;
     rc_result_set(r, x, (size_t)n);
     double inv = h.n ? 1.0 / h.n : (double)NAN;
-    r->health = (rc_health){h.sum.sm_mhz * inv, h.sum.power_w * inv, h.sum.temp_c * inv};
+    r->health =
+        (rc_health){h.sum.sm_mhz * inv, h.sum.power_w * inv, h.sum.temp_c * inv, h.sum.throttle};
     rc_health_settle(&r->health, b->sustained ? RC_BENCH_PRELOAD_S : spent);
     return RC_OK;
 }

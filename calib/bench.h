@@ -43,6 +43,8 @@ typedef struct rc_bench_op {
 typedef struct rc_result {
     double p10_s, p50_s, p90_s; /* of one call */
     int64_t samples;
+    double interval;  /* width of the median's 95 % interval over the median */
+    int outliers;     /* samples beyond p75 + 3 (p75 - p25) that are 5 % over the median, too */
     rc_health health; /* means over the readings; see rc_health_settle */
 } rc_result;
 
@@ -59,7 +61,7 @@ rc_status rc_bench_heat(rc_bench *b, const rc_bench_op *op, double seconds, rc_e
 /* The driver renews clock and power about ten times a second, so after a load of less than that
  * they tell of what was before: they become NAN. The temperature stays. */
 void rc_health_settle(rc_health *h, double loaded_s);
-/* p10, p50, p90 of n samples (sorted in place). */
+/* Quantiles, interval and outliers of n samples (sorted in place). */
 void rc_result_set(rc_result *r, double *samples, size_t n);
 
 #endif

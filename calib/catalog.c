@@ -22,6 +22,8 @@ static const rc_suite_info suites[RC_SUITE_COUNT] = {
      rc_points_attention, 55, 56, 11},
     {"gemm", "cuBLASLt products of Llama 3 405B and 70B layers, bf16 and fp8, TP 1 to 64",
      rc_points_gemm, 85, 110, 28},
+    {"interference", "attention and products beside transfers: what each loses, by SMs and message",
+     rc_points_interference, 35, 0, 10},
     {"net", "NCCL send/recv and collectives over NVLink, shared memory, sockets (2 GPUs or more)",
      rc_points_net, 60, 0, 40},
 };
@@ -70,6 +72,7 @@ rc_status rc_suites_parse(const char *text, unsigned *set, rc_error *err) {
 }
 
 rc_status rc_suites_print(FILE *f, rc_error *err) {
+    double total = 0, quick = 0;
     fprintf(f, "# %-12s %7s %7s %9s %9s  %s\n", "suite", "points", "hot", "full", "--quick",
             "measures");
     for (int i = 0; i < RC_SUITE_COUNT; i++) {
@@ -83,7 +86,11 @@ rc_status rc_suites_print(FILE *f, rc_error *err) {
                     suites[i].burst_s + suites[i].sustained_s, suites[i].quick_s, suites[i].what);
         rc_points_free(&p);
         RC_TRY(st);
+        total += suites[i].burst_s + suites[i].sustained_s;
+        quick += suites[i].quick_s;
     }
+    fprintf(f, "  %-12s %7s %7s %7.0f s %7.0f s  every suite (--all)\n", "all", "", "", total,
+            quick);
     fprintf(
         f,
         "# points: measured in short bursts; hot: measured again on a heated chip (--state). Times "

@@ -4,9 +4,11 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/catalog.h"
 #include "calib/options.h"
+#include "calib/ring/ring.h"
 #include "calib/run.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static rc_status dispatch(const rc_calib_options *o, rc_error *err) {
     switch (o->command) {
@@ -28,8 +30,10 @@ int main(int argc, char **argv) {
     rc_calib_options o;
     rc_error err = {0};
     char text[1100];
-    rc_status st = rc_calib_options_parse(argc, argv, &o, &err);
-    if (st == RC_OK)
+    bool ring = argc > 1 && !strcmp(argv[1], "ring");
+    rc_status st = ring ? rc_ring_main(argc - 1, argv + 1, &err)
+                        : rc_calib_options_parse(argc, argv, &o, &err);
+    if (st == RC_OK && !ring)
         st = dispatch(&o, &err);
     if (st != RC_OK)
         fprintf(stderr, "ringcast-calib: %s\n", rc_error_text(&err, text, sizeof text));

@@ -29,6 +29,8 @@ const rc_nccl *rc_nccl_load(rc_error *err) {
     loaded = find(lib, "ncclGetVersion", &n.version) &&
              find(lib, "ncclGetErrorString", &n.error_string) &&
              find(lib, "ncclCommInitAll", &n.comm_init_all) &&
+             find(lib, "ncclGetUniqueId", &n.unique_id) &&
+             find(lib, "ncclCommInitRank", &n.comm_init_rank) &&
              find(lib, "ncclCommDestroy", &n.comm_destroy) &&
              find(lib, "ncclGroupStart", &n.group_start) &&
              find(lib, "ncclGroupEnd", &n.group_end) && find(lib, "ncclSend", &n.send) &&

@@ -12,6 +12,8 @@ typedef struct rc_nccl {
     __typeof__(ncclGetVersion) *version;
     __typeof__(ncclGetErrorString) *error_string;
     __typeof__(ncclCommInitAll) *comm_init_all;
+    __typeof__(ncclGetUniqueId) *unique_id;
+    __typeof__(ncclCommInitRank) *comm_init_rank;
     __typeof__(ncclCommDestroy) *comm_destroy;
     __typeof__(ncclGroupStart) *group_start;
     __typeof__(ncclGroupEnd) *group_end;

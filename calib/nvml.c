@@ -43,6 +43,7 @@ struct rc_nvml {
     int (*temperature)(nvml_device, int, unsigned *);
     int (*fields)(nvml_device, int, nvml_field *);
     int (*driver)(char *, unsigned);
+    int (*reasons)(nvml_device, unsigned long long *);
 };
 
 static double now(void) {
@@ -74,6 +75,7 @@ rc_nvml *rc_nvml_open(const char *pci_bus_id) {
     find(lib, "nvmlDeviceGetTemperature", &n->temperature);
     find(lib, "nvmlDeviceGetFieldValues", &n->fields);
     find(lib, "nvmlSystemGetDriverVersion", &n->driver);
+    find(lib, "nvmlDeviceGetCurrentClocksThrottleReasons", &n->reasons);
     if (!n->init || !n->shutdown || !n->by_bus || n->init() != 0) {
         dlclose(lib);
         free(n);
@@ -115,7 +117,8 @@ static double power(rc_nvml *n) {
 }
 
 rc_health rc_nvml_read(rc_nvml *n) {
-    rc_health h = {(double)NAN, (double)NAN, (double)NAN};
+    rc_health h = {(double)NAN, (double)NAN, (double)NAN, 0};
+    unsigned long long why = 0;
     unsigned v = 0;
     if (!n)
         return h;
@@ -124,7 +127,25 @@ rc_health rc_nvml_read(rc_nvml *n) {
     h.power_w = power(n);
     if (n->temperature && n->temperature(n->device, NVML_TEMPERATURE_GPU, &v) == 0)
         h.temp_c = v;
+    if (n->reasons && n->reasons(n->device, &why) == 0)
+        h.throttle = (unsigned)(why & (RC_THROTTLE_POWER | RC_THROTTLE_HARDWARE |
+                                       RC_THROTTLE_THERMAL | RC_THROTTLE_BRAKE));
     return h;
+}
+
+void rc_throttle_text(unsigned throttle, char *out, size_t size) {
+    static const struct {
+        unsigned bits;
+        const char *text;
+    } names[] = {{RC_THROTTLE_POWER, "power cap"},
+                 {RC_THROTTLE_HARDWARE, "hardware slow-down"},
+                 {RC_THROTTLE_THERMAL, "heat"},
+                 {RC_THROTTLE_BRAKE, "power brake"}};
+    size_t at = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if ((throttle & names[i].bits) && at < size)
+            at += (size_t)snprintf(out + at, size - at, "%s%s", at ? ", " : "", names[i].text);
 }
 
 void rc_nvml_driver(rc_nvml *n, char *out, size_t size) {

@@ -13,9 +13,11 @@ typedef rc_status (*setter)(rc_calib_options *o, const char *value, rc_error *er
 void rc_calib_usage(FILE *f) {
     fputs(
         "usage: ringcast-calib list\n"
-        "       ringcast-calib run --suite NAME[,NAME...]|all --out FILE.csv|FILE.db [options]\n"
+        "       ringcast-calib run --suite NAME[,NAME...]|--all --out FILE.csv|FILE.db [options]\n"
+        "       ringcast-calib ring --help\n"
         "Times real kernels and NCCL transfers on the GPUs at hand and stores what was measured.\n"
         "  --suite NAMES     which suites (see `list`), or all\n"
+        "  --all             every suite\n"
         "  --out FILE        a CSV file, or an SQLite database when the name ends in .db\n"
         "  --machine NAME    machine name of the rows; default from the GPU's name (h200-sxm)\n"
         "  --state STATE     burst (cool chip, short), sustained (heated chip) or both (default)\n"
@@ -28,6 +30,8 @@ void rc_calib_usage(FILE *f) {
         "  --force           replace an existing output\n"
         "  --resume          go on where FILE.part of an interrupted run ends\n"
         "  --quiet           no progress line\n"
+        "  --verbose         a line for each row, once it is saved\n"
+        "  --transport NAME  under mpirun: what the rows call the network (rdma, tcp, nvlink)\n"
         "  --help, --version\n"
         "Exit: 0 done, 1 nothing could be measured, 2 bad usage or input, 3 our fault.\n",
         f);
@@ -107,6 +111,10 @@ static rc_status set_gpus(rc_calib_options *o, const char *v, rc_error *err) {
     return RC_OK;
 }
 
+static rc_status set_transport(rc_calib_options *o, const char *v, rc_error *err) {
+    return set_word(&o->transport, "--transport", v, 23, err);
+}
+
 static rc_status set_net_child(rc_calib_options *o, const char *v, rc_error *err) {
     return set_word(&o->net_child, "--net-child", v, 15, err);
 }
@@ -114,16 +122,19 @@ static rc_status set_net_child(rc_calib_options *o, const char *v, rc_error *err
 static const struct {
     const char *name;
     setter set;
-} valued[] = {{"--suite", set_suite}, {"--out", set_out},       {"--machine", set_machine},
-              {"--state", set_state}, {"--budget", set_budget}, {"--gpus", set_gpus},
-              {"--seed", set_seed},   {"--commit", set_commit}, {"--net-child", set_net_child}};
+} valued[] = {{"--suite", set_suite},         {"--out", set_out},
+              {"--machine", set_machine},     {"--state", set_state},
+              {"--budget", set_budget},       {"--gpus", set_gpus},
+              {"--seed", set_seed},           {"--commit", set_commit},
+              {"--net-child", set_net_child}, {"--transport", set_transport}};
 #define NVALUED (sizeof valued / sizeof valued[0])
 
 static rc_status unknown(const char *word, bool flag, rc_error *err) {
-    static const char *const flags[] = {"--suite",  "--out",   "--machine", "--state",   "--quick",
-                                        "--budget", "--gpus",  "--seed",    "--commit",  "--force",
-                                        "--resume", "--quiet", "--help",    "--version", NULL};
-    static const char *const commands[] = {"list", "run", NULL};
+    static const char *const flags[] = {
+        "--suite", "--out",     "--machine", "--state",   "--quick",     "--budget",
+        "--gpus",  "--seed",    "--commit",  "--force",   "--resume",    "--quiet",
+        "--help",  "--version", "--all",     "--verbose", "--transport", NULL};
+    static const char *const commands[] = {"list", "run", "ring", NULL};
     const char *near = rc_nearest(word, flag ? flags : commands);
     return rc_fail_at(err, RC_E_USAGE, word, 0, 0, "unknown %s%s%s%s", flag ? "option" : "command",
                       near ? "; did you mean " : "", near ? near : "",
@@ -135,11 +146,8 @@ static bool set_switch(rc_calib_options *o, const char *word) {
     const struct {
         const char *name;
         bool *field;
-    } plain[] = {{"--quick", &o->quick},
-                 {"--force", &o->force},
-                 {"--overwrite", &o->force},
-                 {"--resume", &o->resume},
-                 {"--quiet", &o->quiet}};
+    } plain[] = {{"--quick", &o->quick},   {"--force", &o->force},     {"--overwrite", &o->force},
+                 {"--resume", &o->resume}, {"--verbose", &o->verbose}, {"--quiet", &o->quiet}};
     for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
         if (!strcmp(word, plain[i].name)) {
             *plain[i].field = true;
@@ -151,6 +159,8 @@ static bool set_switch(rc_calib_options *o, const char *word) {
 /* One word at argv[*i]; "--flag value" and "--flag=value" both do. */
 static rc_status take(rc_calib_options *o, int argc, char **argv, int *i, rc_error *err) {
     const char *word = argv[*i];
+    if (!strcmp(word, "--all"))
+        return set_suite(o, "all", err);
     if (set_switch(o, word))
         return RC_OK;
     for (size_t k = 0; k < NVALUED; k++) {
@@ -173,7 +183,7 @@ rc_status rc_calib_options_parse(int argc, char **argv, rc_calib_options *o, rc_
         if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
             return RC_OK;
     if (argc < 2)
-        return rc_fail(err, RC_E_USAGE, "a command is missing: list or run (see --help)");
+        return rc_fail(err, RC_E_USAGE, "a command is missing: list, run or ring (see --help)");
     if (!strcmp(argv[1], "--version")) {
         o->command = RC_CALIB_VERSION;
         return RC_OK;

@@ -25,7 +25,9 @@ typedef struct rc_calib_options {
     const char *commit;  /* NULL: the one compiled in */
     bool burst, sustained;
     bool quick, force, resume, quiet;
-    double budget_s; /* INFINITY: none */
+    bool verbose;          /* a line for each row, once it is saved */
+    const char *transport; /* several processes: what the rows call the network; NULL: looked up */
+    double budget_s;       /* INFINITY: none */
     uint64_t seed;
     int gpus;              /* 0: all */
     const char *net_child; /* internal: the transport that this process measures */

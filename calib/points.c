@@ -306,3 +306,41 @@ rc_status rc_points_net(rc_points *p, int ranks, rc_error *err) {
             }
     return RC_OK;
 }
+
+/* What runs beside what. Variant: compute+transfer; the row tells of what is named by the op:
+ * `compute_beside` the time of one attention or product call, `transfer_beside` that of one
+ * transfer. a = message bytes, b = SMs that the compute may take (0: all), c = ranks. A variant of
+ * one word is that alone: the base that the loss is counted from. */
+rc_status rc_points_interference(rc_points *p, int ranks, rc_error *err) {
+    static const char *const compute[] = {"attention", "gemm"};
+    static const char *const one[][2] = {{"attention+copy", "gemm+copy"},
+                                         {"attention+send_recv", "gemm+send_recv"}};
+    static const char *const many[][2] = {{"attention+send_recv", "gemm+send_recv"},
+                                          {"attention+all_reduce", "gemm+all_reduce"}};
+    static const char *const alone[][2] = {{"copy", "send_recv"}, {"send_recv", "all_reduce"}};
+    static const int64_t sms[] = {0, 124, 116, 100};
+    static const int64_t sizes[] = {16 * KI * KI, 128 * KI * KI, KI * KI};
+    const char *const(*both)[2] = ranks > 1 ? many : one;
+    rc_point x = {.dtype = "bf16", .c = ranks, .quick = true};
+    for (size_t i = 0; i < COUNT(compute); i++)
+        for (size_t k = 0; k < COUNT(sms); k++) {
+            x.op = "compute_beside", x.variant = compute[i], x.a = 0, x.b = sms[k];
+            RC_TRY(rc_points_add(p, &x, err));
+        }
+    for (size_t m = 0; m < COUNT(sizes); m++)
+        for (size_t t = 0; t < 2; t++) {
+            x.op = "transfer_beside", x.variant = alone[ranks > 1][t], x.a = sizes[m], x.b = 0;
+            x.quick = m == 0;
+            RC_TRY(rc_points_add(p, &x, err));
+            for (size_t i = 0; i < COUNT(compute); i++)
+                for (size_t k = 0; k < COUNT(sms); k++) {
+                    x.variant = both[t][i], x.b = sms[k];
+                    x.quick = m == 0 && k % 2 == 0;
+                    x.op = "compute_beside";
+                    RC_TRY(rc_points_add(p, &x, err));
+                    x.op = "transfer_beside";
+                    RC_TRY(rc_points_add(p, &x, err));
+                }
+        }
+    return RC_OK;
+}

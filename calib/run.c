@@ -9,7 +9,6 @@
 #include "calib/net.h"
 #include "calib/suite.h"
 #include "kernels/kernels.h"
-#include "sim/base/progress.h"
 
 #include <math.h>
 #include <string.h>
@@ -20,11 +19,15 @@
 #define HEAT_S 7.0
 
 static const rc_suite *const suites[RC_SUITE_COUNT] = {
-    &rc_suite_memory, &rc_suite_host,      &rc_suite_merge, &rc_suite_elementwise,
-    &rc_suite_decode, &rc_suite_attention, &rc_suite_gemm,  &rc_suite_net};
+    &rc_suite_memory,      &rc_suite_host,         &rc_suite_merge,
+    &rc_suite_elementwise, &rc_suite_decode,       &rc_suite_attention,
+    &rc_suite_gemm,        &rc_suite_interference, &rc_suite_net};
 
 typedef struct tally {
     size_t measured, there, skipped, cut;
+    size_t loose, outliers, throttled; /* rows: median not known to 1 %; with outliers; held back */
+    double loosest;                    /* the widest interval of a median */
+    unsigned throttle;
 } tally;
 
 static double weight(const rc_calib_options *o, int id, bool sustained) {
@@ -57,22 +60,45 @@ static double deadline(const rc_calib *c, int id, bool sustained) {
     return rc_now() + (all > 0 ? left * mine / all : 0);
 }
 
+static double total_weight(const rc_calib_options *o) {
+    double all = 0;
+    for (int i = 0; i < 2 * RC_SUITE_COUNT; i++)
+        all += weight(o, i / 2, i % 2);
+    return all;
+}
+
 /* ---- the points of one suite ----------------------------------------------------------------- */
 
 static rc_status list(const rc_calib *c, int id, rc_points *out, rc_error *err) {
     rc_points all = {0};
-    bool child = c->opt->net_child != NULL;
-    rc_status st = rc_suite_info_of((rc_suite_id)id)->points(&all, c->gpus, err);
+    const char *name = c->opt->net_child;
+    if (id == RC_SUITE_NET && c->group.size > 1)
+        name = c->opt->transport ? c->opt->transport : rc_group_transport(&c->group);
+    /* Under mpirun one process measures what is not net: it has one GPU. */
+    int ranks = id != RC_SUITE_NET && c->group.size > 1 ? 1 : c->gpus;
+    rc_status st = rc_suite_info_of((rc_suite_id)id)->points(&all, ranks, err);
     for (size_t i = 0; i < all.n && st == RC_OK; i++) {
         rc_point *p = &all.v[i];
         if ((c->opt->quick && !p->quick) || (c->bench.sustained && !p->sustained))
             continue;
-        if (child)
-            p->variant = c->opt->net_child;
+        if (id == RC_SUITE_NET && c->group.size > 1) {
+            if (!rc_group_measures(&c->group, (int)p->b))
+                continue;
+            p->c = rc_group_nodes(&c->group, (int)p->b);
+        }
+        if (name)
+            p->variant = name;
         st = rc_points_add(out, p, err);
     }
     rc_points_free(&all);
     return st;
+}
+
+static rc_status failed(rc_status st, const rc_error *why, const rc_point *p, rc_error *err) {
+    if (st == RC_OK)
+        return RC_OK;
+    return rc_fail(err, st, "%s %s %s a=%lld b=%lld c=%lld d=%lld: %s", p->op, p->variant, p->dtype,
+                   (long long)p->a, (long long)p->b, (long long)p->c, (long long)p->d, why->msg);
 }
 
 static void say_skipped(const rc_point *p, const rc_error *err) {
@@ -81,66 +107,131 @@ static void say_skipped(const rc_point *p, const rc_error *err) {
            (long long)p->d, err->msg);
 }
 
+/* What the quality of a row is, for the line at the end of its suite. */
+static void judge(tally *t, const rc_result *r) {
+    bool loose = !(r->interval < RC_BENCH_SPREAD);
+    t->measured++;
+    t->loose += loose;
+    t->outliers += r->outliers > 0;
+    t->throttled += r->health.throttle != 0;
+    t->throttle |= r->health.throttle;
+    if (loose && isfinite(r->interval) && r->interval > t->loosest)
+        t->loosest = r->interval;
+}
+
+static rc_status save(rc_calib *c, const rc_record *row, const rc_result *r, rc_error *err) {
+    RC_TRY(rc_sink_add(&c->sink, row, err));
+    if (!c->opt->verbose)
+        return RC_OK;
+    rc_bar_clear(&c->bar);
+    printf("saved %s %s %s %s %lld %lld %lld %lld: %.6g us (%lld samples, median within %.2g %%)\n",
+           row->state, row->op, *row->variant ? row->variant : "-", *row->dtype ? row->dtype : "-",
+           (long long)row->a, (long long)row->b, (long long)row->c, (long long)row->d,
+           1e6 * row->p50_s, (long long)row->samples, 100 * r->interval);
+    fflush(stdout);
+    return RC_OK;
+}
+
+enum { POINT_STOP, POINT_SKIP, POINT_MEASURE };
+
+/* Rank 0 holds the rows and the clock; the others do as it says. */
+static rc_status next(rc_calib *c, const rc_point *p, int *what, rc_error *err) {
+    if (c->group.rank == 0) {
+        rc_measured none;
+        rc_record row;
+        memset(&none, 0, sizeof none);
+        rc_calib_row(c, p, &none, &row);
+        *what = rc_now() > c->deadline        ? POINT_STOP
+                : rc_sink_has(&c->sink, &row) ? POINT_SKIP
+                                              : POINT_MEASURE;
+    }
+    return rc_group_share(&c->group, what, sizeof *what, err);
+}
+
 static rc_status one_point(rc_calib *c, int id, void *self, const rc_point *p, tally *t,
                            rc_error *err) {
     rc_measured m;
     rc_record row;
     rc_error why = {0};
     memset(&m, 0, sizeof m);
-    rc_calib_row(c, p, &m, &row);
-    if (rc_sink_has(&c->sink, &row)) {
-        t->there++;
-        return RC_OK;
-    }
     rc_status st = suites[id]->measure(c, self, p, &m, &why);
+    if (c->group.rank != 0)
+        return st == RC_E_UNMODELLED ? RC_OK : failed(st, &why, p, err);
     if (st == RC_E_UNMODELLED) {
         t->skipped++;
+        rc_bar_clear(&c->bar);
         say_skipped(p, &why);
         return RC_OK;
     }
     if (st != RC_OK)
-        return rc_fail(err, st, "%s %s %s a=%lld b=%lld c=%lld d=%lld: %s", p->op, p->variant,
-                       p->dtype, (long long)p->a, (long long)p->b, (long long)p->c, (long long)p->d,
-                       why.msg);
+        return failed(st, &why, p, err);
     rc_calib_row(c, p, &m, &row);
     if (rc_sink_has(&c->sink, &row)) { /* resumed, and its variant was known only now */
         t->there++;
         return RC_OK;
     }
-    RC_TRY(rc_sink_add(&c->sink, &row, err));
-    t->measured++;
+    RC_TRY(save(c, &row, &m.r, err));
+    judge(t, &m.r);
     return RC_OK;
 }
 
 static rc_status all_points(rc_calib *c, int id, const rc_points *points, tally *t, rc_error *err) {
     void *self = NULL;
-    rc_progress bar;
     char label[64];
+    double usual = weight(c->opt, id, c->bench.sustained);
     RC_TRY(suites[id]->open(c, points, &self, err));
     snprintf(label, sizeof label, "%s %s", rc_suite_info_of((rc_suite_id)id)->name,
              c->bench.sustained ? "sustained" : "burst");
-    rc_progress_begin(&bar, label, points->n, c->opt->quiet);
     rc_status st = RC_OK;
     for (size_t i = 0; i < points->n && st == RC_OK; i++) {
-        if (rc_now() > c->deadline) {
+        int what = POINT_STOP;
+        st = next(c, &points->v[i], &what, err);
+        if (st == RC_OK && what == POINT_STOP) {
             t->cut = points->n - i;
             break;
         }
-        st = one_point(c, id, self, &points->v[i], t, err);
-        rc_progress_step(&bar, i + 1);
+        if (st == RC_OK && what == POINT_MEASURE)
+            st = one_point(c, id, self, &points->v[i], t, err);
+        t->there += what == POINT_SKIP;
+        rc_bar_step(&c->bar, label, usual, (double)(i + 1) / (double)points->n);
     }
-    rc_progress_end(&bar);
+    rc_bar_clear(&c->bar);
     suites[id]->close(self);
     return st;
+}
+
+/* The line at the end of a suite. What is not as it should be is said here, with a reason. */
+static void say(const rc_calib *c, const char *name, const tally *t, double seconds) {
+    char why[96];
+    printf("# %s %s: %zu rows in %.1f s", name, c->bench.sustained ? "sustained" : "burst",
+           t->measured, seconds);
+    if (t->there)
+        printf(", %zu there already", t->there);
+    if (t->skipped)
+        printf(", %zu skipped", t->skipped);
+    if (t->cut)
+        printf(", %zu CUT by the budget", t->cut);
+    if (t->loose)
+        printf(", %zu medians not known to 1 %% (at worst to %.1f %%)", t->loose, 100 * t->loosest);
+    if (t->outliers)
+        printf(", outliers in %zu", t->outliers);
+    rc_throttle_text(t->throttle, why, sizeof why);
+    if (t->throttled)
+        printf(", clock held down in %zu (%s)", t->throttled, why);
+    printf("\n");
+    fflush(stdout);
 }
 
 /* One suite in one state, and a line about it. */
 static rc_status run_suite(rc_calib *c, int id, size_t *rows, rc_error *err) {
     rc_points points = {0};
     rc_error why = {0};
-    tally t = {0, 0, 0, 0};
+    tally t = {0};
     double t0 = rc_now();
-    bool parent = id == RC_SUITE_NET && !c->opt->net_child;
+    bool together = c->group.size > 1;
+    bool parent = id == RC_SUITE_NET && !c->opt->net_child && !together;
+    if (together && id != RC_SUITE_NET && c->group.rank != 0)
+        return RC_OK; /* one GPU is enough for what needs no other */
     rc_status st = RC_OK;
     c->deadline = deadline(c, id, c->bench.sustained);
     if (parent) {
@@ -155,7 +246,9 @@ static rc_status run_suite(rc_calib *c, int id, size_t *rows, rc_error *err) {
     const char *name = rc_suite_info_of((rc_suite_id)id)->name;
     *rows += t.measured + t.there;
     if (st == RC_E_UNMODELLED) {
-        printf("# %s: SKIPPED: %s\n", name, why.msg);
+        rc_bar_suite_done(&c->bar, weight(c->opt, id, c->bench.sustained));
+        if (c->group.rank == 0)
+            printf("# %s: SKIPPED: %s\n", name, why.msg);
         return RC_OK;
     }
     if (st != RC_OK) {
@@ -165,16 +258,9 @@ static rc_status run_suite(rc_calib *c, int id, size_t *rows, rc_error *err) {
     }
     if (!n && !parent)
         return RC_OK;
-    printf("# %s %s: %zu rows in %.1f s", name, c->bench.sustained ? "sustained" : "burst",
-           t.measured, rc_now() - t0);
-    if (t.there)
-        printf(", %zu there already", t.there);
-    if (t.skipped)
-        printf(", %zu skipped", t.skipped);
-    if (t.cut)
-        printf(", %zu CUT by the budget", t.cut);
-    printf("\n");
-    fflush(stdout);
+    rc_bar_suite_done(&c->bar, weight(c->opt, id, c->bench.sustained));
+    if (c->group.rank == 0)
+        say(c, name, &t, rc_now() - t0);
     return RC_OK;
 }
 
@@ -186,7 +272,7 @@ static rc_status run_all(rc_calib *c, rc_error *err) {
         c->bench.sustained = pass == 1;
         if (!any(c->opt, pass))
             continue;
-        if (pass == 1) {
+        if (pass == 1 && c->group.rank == 0) {
             printf("# heating the chip for %.0f s\n", HEAT_S);
             fflush(stdout);
             RC_TRY(rc_gemm_heat(c, HEAT_S, err));
@@ -195,7 +281,7 @@ static rc_status run_all(rc_calib *c, rc_error *err) {
             if (weight(c->opt, id, pass) > 0)
                 RC_TRY(run_suite(c, id, &rows, err));
     }
-    if (rows == 0)
+    if (rows == 0 && c->group.rank == 0)
         return rc_fail(err, RC_E_CHECK, "nothing could be measured: no file is written");
     return RC_OK;
 }
@@ -229,13 +315,30 @@ static void describe(const rc_calib *c, char *text, size_t size) {
              (unsigned long long)c->opt->seed);
 }
 
+/* Rows that are taken up must be of this machine and this GPU. */
+static rc_status same_machine(const rc_calib *c, rc_error *err) {
+    for (size_t i = 0; i < c->sink.n; i++) {
+        const rc_record *r = &c->sink.rows[i];
+        if (strcmp(r->machine, c->machine) || strcmp(r->gpu, c->gpu.name))
+            return rc_fail_at(err, RC_E_INPUT, c->sink.part, 0, 0,
+                              "holds rows of %s (%s); this is %s (%s): another --out, or --force "
+                              "to start anew",
+                              r->machine, r->gpu, c->machine, c->gpu.name);
+    }
+    return RC_OK;
+}
+
 static rc_status with_gpu(rc_calib *c, char *head, size_t size, rc_error *err) {
     if (c->opt->machine)
         rc_record_set(c->machine, sizeof c->machine, c->opt->machine);
     else
         rc_machine_name(c->gpu.name, c->machine, sizeof c->machine);
+    rc_bar_begin(&c->bar, total_weight(c->opt), c->opt->quiet || c->group.rank != 0);
+    if (c->group.rank != 0)
+        return run_all(c, err);
     describe(c, head, size);
     RC_TRY(rc_sink_open(&c->sink, c->opt->out, head, c->opt->force, c->opt->resume, err));
+    RC_TRY(same_machine(c, err));
     fputs(head, stdout);
     if (c->sink.resumed)
         printf("# resumed: %zu rows from %s\n", c->sink.resumed, c->sink.part);
@@ -243,6 +346,8 @@ static rc_status with_gpu(rc_calib *c, char *head, size_t size, rc_error *err) {
     rc_status st = run_all(c, err);
     if (st == RC_OK)
         st = rc_sink_finish(&c->sink, err);
+    else if (c->sink.n == 0 && c->sink.is_db)
+        rc_sink_db_remove(&c->sink);
     else if (c->sink.n == 0)
         (void)remove(c->sink.part);
     if (st == RC_OK)
@@ -253,30 +358,48 @@ static rc_status with_gpu(rc_calib *c, char *head, size_t size, rc_error *err) {
     return st;
 }
 
+/* The GPU of this process, and how many `net` has. */
+static rc_status find_gpu(rc_calib *c, int *device, rc_error *err) {
+    int there = rc_gpu_count();
+    if (there == 0)
+        return rc_fail(err, RC_E_IO,
+                       "no CUDA GPU is visible here (driver missing, or CUDA_VISIBLE_DEVICES)");
+    if (c->opt->gpus > there)
+        return rc_fail_at(err, RC_E_USAGE, "--gpus", 0, 0, "%d asked for, %d visible", c->opt->gpus,
+                          there);
+    *device = c->group.size > 1 ? c->group.local % there : 0;
+    c->gpus = c->group.size > 1 ? c->group.size : c->opt->gpus ? c->opt->gpus : there;
+    return RC_OK;
+}
+
+static rc_status run_here(rc_calib *c, rc_error *err) {
+    char head[2048];
+    int device = 0;
+    RC_TRY(find_gpu(c, &device, err));
+    rc_status st = rc_gpu_open(&c->gpu, device, err);
+    if (st == RC_OK)
+        st = rc_bench_open(&c->bench, &c->gpu, err);
+    if (st == RC_OK)
+        st = with_gpu(c, head, sizeof head, err);
+    rc_sink_close(&c->sink);
+    rc_bench_close(&c->bench);
+    rc_gpu_close(&c->gpu);
+    return st;
+}
+
 rc_status rc_calib_run(const rc_calib_options *o, rc_error *err) {
     rc_calib c;
-    char head[2048];
     memset(&c, 0, sizeof c);
     c.opt = o;
     c.began = rc_now();
     rc_record_set(c.commit, sizeof c.commit, o->commit ? o->commit : RC_GIT_COMMIT);
     if (o->net_child)
         RC_TRY(rc_net_environment(o->net_child, err));
-    int there = rc_gpu_count();
-    if (there == 0)
-        return rc_fail(err, RC_E_IO,
-                       "no CUDA GPU is visible here (driver missing, or CUDA_VISIBLE_DEVICES)");
-    if (o->gpus > there)
-        return rc_fail_at(err, RC_E_USAGE, "--gpus", 0, 0, "%d asked for, %d visible", o->gpus,
-                          there);
-    c.gpus = o->gpus ? o->gpus : there;
-    rc_status st = rc_gpu_open(&c.gpu, 0, err);
-    if (st == RC_OK)
-        st = rc_bench_open(&c.bench, &c.gpu, err);
-    if (st == RC_OK)
-        st = with_gpu(&c, head, sizeof head, err);
-    rc_sink_close(&c.sink);
-    rc_bench_close(&c.bench);
-    rc_gpu_close(&c.gpu);
+    if (o->net_child) /* a child of one process, whatever started that */
+        c.group = (rc_group){.size = 1, .per_node = 1};
+    else
+        RC_TRY(rc_group_join(&c.group, err));
+    rc_status st = run_here(&c, err);
+    rc_group_leave(&c.group, st != RC_OK && st != RC_E_CHECK);
     return st;
 }

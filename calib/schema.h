@@ -21,7 +21,9 @@
  *       bytes: send_recv: of the one message each rank sends; all_reduce: of the buffer;
  * all_gather: of the gathered whole; reduce_scatter: of the whole input; all_to_all: of one rank's
  * whole send buffer. variant = transport: nvlink | nvls | shm | socket | rdma | tcp launch,
- * graph_launch, event, sync, nccl_group                       host costs, a=count in the call Times
+ * graph_launch, event, sync, nccl_group                       host costs, a=count in the call
+ *   compute_beside, transfer_beside   variant compute+transfer, or one of them alone
+ *       a=message bytes b=SMs for the compute (0: all) c=ranks. Times
  * are seconds for one call. `state` is burst (cool, short) or sustained (after seconds of
  * continuous load). `source` is "measured" or "published: WHO, WHAT" or "modelled: HOW". */
 #define RC_STORE_COLUMNS                                                                           \

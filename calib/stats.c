@@ -72,3 +72,12 @@ double rc_stats_median_spread(const double *sorted, size_t n) {
     double m = rc_stats_quantile(sorted, n, 0.5);
     return m > 0 ? (hi - lo) / m : INFINITY;
 }
+
+int rc_stats_outliers(const double *sorted, size_t n) {
+    double q1 = rc_stats_quantile(sorted, n, 0.25), q3 = rc_stats_quantile(sorted, n, 0.75);
+    double far = q3 + 3 * (q3 - q1), near = 1.05 * rc_stats_quantile(sorted, n, 0.5);
+    int count = 0;
+    for (size_t i = n; i-- > 0 && sorted[i] > far && sorted[i] > near;)
+        count++;
+    return count;
+}

@@ -17,5 +17,8 @@ double rc_stats_quantile(const double *sorted, size_t n, double q);
 bool rc_stats_median_ci(const double *sorted, size_t n, double *lo, double *hi);
 /* Width of that interval over the median; INFINITY when there is none. */
 double rc_stats_median_spread(const double *sorted, size_t n);
+/* Samples beyond p75 + 3 (p75 - p25) that are over the median by 5 %, too: an interrupt or a change
+ * of clock, not noise. */
+int rc_stats_outliers(const double *sorted, size_t n);
 
 #endif

@@ -7,8 +7,10 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_CALIB_SUITE_H
 #define RC_CALIB_SUITE_H
+#include "calib/bar.h"
 #include "calib/bench.h"
 #include "calib/catalog.h"
+#include "calib/group.h"
 #include "calib/options.h"
 #include "calib/points.h"
 #include "calib/sink.h"
@@ -17,9 +19,11 @@ typedef struct rc_calib {
     const rc_calib_options *opt;
     rc_gpu gpu;
     rc_bench bench;
-    rc_sink sink;
+    rc_sink sink; /* open on rank 0 alone */
+    rc_bar bar;
+    rc_group group;
     char machine[48], commit[48];
-    int gpus;               /* GPUs for net */
+    int gpus;               /* GPUs for net: of this process, or one a process */
     double began, deadline; /* of the run and of the suite at hand; rc_now() clock */
 } rc_calib;
 
@@ -40,7 +44,7 @@ typedef struct rc_suite {
 } rc_suite;
 
 extern const rc_suite rc_suite_gemm, rc_suite_attention, rc_suite_decode, rc_suite_merge,
-    rc_suite_elementwise, rc_suite_memory, rc_suite_host, rc_suite_net;
+    rc_suite_elementwise, rc_suite_memory, rc_suite_host, rc_suite_net, rc_suite_interference;
 
 /* Device bytes of one call: inputs (never written) and outputs (also what is updated in place). */
 typedef struct rc_need {

@@ -30,13 +30,18 @@ if(kernel_cu)
     CUDA_COMPILER_LAUNCHER "sh;${PROJECT_SOURCE_DIR}/kernels/nvcc_guard.sh")
 endif()
 
-file(GLOB calib_c CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/calib/*.c ${PROJECT_SOURCE_DIR}/calib/suites/*.c)
+file(GLOB calib_c CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/calib/*.c ${PROJECT_SOURCE_DIR}/calib/suites/*.c
+  ${PROJECT_SOURCE_DIR}/calib/ring/*.c)
 if(calib_c AND TARGET rc_kernels)
   find_path(RC_NCCL_INCLUDE nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
   add_executable(ringcast-calib ${calib_c})
   target_include_directories(ringcast-calib SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
   target_link_libraries(ringcast-calib PRIVATE rc_kernels rc_base rc_options PkgConfig::SQLITE PkgConfig::GSL
     CUDA::cublasLt CUDA::cudart_static ${CMAKE_DL_LIBS})
+  if(RC_MPI_FOUND)
+    target_compile_definitions(ringcast-calib PRIVATE RC_HAVE_MPI=1)
+    target_link_libraries(ringcast-calib PRIVATE MPI::MPI_C)
+  endif()
   if(RC_NCCL_INCLUDE) # the library itself is loaded at run time
     target_compile_definitions(ringcast-calib PRIVATE RC_HAVE_NCCL=1)
   else()

@@ -1,4 +1,5 @@
-/* NCCL on the GPUs of this machine: one thread drives all ranks with group calls, in CUDA graphs.
+/* NCCL, in CUDA graphs: on the GPUs of this machine, where one thread drives all ranks with group
+ * calls; or, under mpirun, on one GPU of each process.
  *
  * Which transport NCCL takes is decided by the environment when it starts, so each is measured in a
  * process of its own (net_parent.c), which sets NCCL's variables before anything touches NCCL.
@@ -34,8 +35,11 @@ typedef struct rank {
 
 typedef struct net_suite {
     const rc_nccl *nccl;
-    rank r[MAX_RANKS];
-    int gpus, group;     /* opened; in the communicator now */
+    const rc_group *procs;
+    rank r[MAX_RANKS];   /* of this process */
+    int gpus;            /* opened by this process */
+    int first, all;      /* this process's first rank; ranks of all processes */
+    int group, mine;     /* ranks in the communicator now; how many of them are here */
     const char *last_op; /* the point before, to predict the next size */
     int64_t last_bytes;
     double last_s;
@@ -45,9 +49,9 @@ typedef struct net_suite {
 
 static rc_status send_recv(const net_suite *s, const rc_point *p, int i, rc_error *err) {
     const rank *r = &s->r[i];
-    int n = s->group;
-    RC_NCCL(s->nccl, send(r->to.p, (size_t)p->a, ncclInt8, (i + 1) % n, r->comm, r->stream));
-    RC_NCCL(s->nccl, recv(r->from.p, (size_t)p->a, ncclInt8, (i + n - 1) % n, r->comm, r->stream));
+    int n = s->group, me = s->first + i;
+    RC_NCCL(s->nccl, send(r->to.p, (size_t)p->a, ncclInt8, (me + 1) % n, r->comm, r->stream));
+    RC_NCCL(s->nccl, recv(r->from.p, (size_t)p->a, ncclInt8, (me + n - 1) % n, r->comm, r->stream));
     return RC_OK;
 }
 
@@ -82,7 +86,7 @@ static rc_status call_rank(const net_suite *s, const rc_point *p, int i, rc_erro
 static rc_status call_all(const net_suite *s, const rc_point *p, rc_error *err) {
     RC_NCCL(s->nccl, group_start());
     rc_status st = RC_OK;
-    for (int i = 0; i < s->group && st == RC_OK; i++)
+    for (int i = 0; i < s->mine && st == RC_OK; i++)
         st = call_rank(s, p, i, err);
     if (st != RC_OK) {
         (void)s->nccl->group_end();
@@ -93,7 +97,7 @@ static rc_status call_all(const net_suite *s, const rc_point *p, rc_error *err) 
 }
 
 static rc_status drain(const net_suite *s, rc_error *err) {
-    for (int i = 0; i < s->group; i++) {
+    for (int i = 0; i < s->mine; i++) {
         RC_CUDA(cudaSetDevice(s->r[i].device));
         RC_CUDA(cudaStreamSynchronize(s->r[i].stream));
     }
@@ -103,7 +107,7 @@ static rc_status drain(const net_suite *s, rc_error *err) {
 /* ---- graphs --------------------------------------------------------------------------------- */
 
 static rc_status mark(const net_suite *s, bool stop, rc_error *err) {
-    for (int i = 0; i < s->group; i++) {
+    for (int i = 0; i < s->mine; i++) {
         const rank *r = &s->r[i];
         RC_CUDA(cudaSetDevice(r->device));
         RC_CUDA(cudaEventRecordWithFlags(stop ? r->stop : r->start, r->stream,
@@ -131,12 +135,12 @@ static void release(net_suite *s) {
 /* Thread-local capture: NCCL may allocate while it connects. */
 static rc_status capture(net_suite *s, const rc_point *p, int copies, rc_error *err) {
     release(s);
-    for (int i = 0; i < s->group; i++) {
+    for (int i = 0; i < s->mine; i++) {
         RC_CUDA(cudaSetDevice(s->r[i].device));
         RC_CUDA(cudaStreamBeginCapture(s->r[i].stream, cudaStreamCaptureModeThreadLocal));
     }
     rc_status st = record(s, p, copies, err);
-    for (int i = 0; i < s->group; i++) {
+    for (int i = 0; i < s->mine; i++) {
         cudaGraph_t g = NULL;
         cudaError_t e = cudaSetDevice(s->r[i].device);
         if (e == cudaSuccess)
@@ -153,18 +157,18 @@ static rc_status capture(net_suite *s, const rc_point *p, int copies, rc_error *
 
 static rc_status replay(const net_suite *s, double *seconds, rc_error *err) {
     *seconds = 0;
-    for (int i = 0; i < s->group; i++) {
+    for (int i = 0; i < s->mine; i++) {
         RC_CUDA(cudaSetDevice(s->r[i].device));
         RC_CUDA(cudaGraphLaunch(s->r[i].graph, s->r[i].stream));
     }
     RC_TRY(drain(s, err));
-    for (int i = 0; i < s->group; i++) {
+    for (int i = 0; i < s->mine; i++) {
         float ms = 0;
         RC_CUDA(cudaEventElapsedTime(&ms, s->r[i].start, s->r[i].stop));
         if (1e-3 * (double)ms > *seconds)
             *seconds = 1e-3 * (double)ms;
     }
-    return RC_OK;
+    return rc_group_max(s->procs, seconds, err);
 }
 
 /* ---- suite ---------------------------------------------------------------------------------- */
@@ -176,7 +180,21 @@ static void leave_group(net_suite *s) {
             (void)s->nccl->comm_destroy(s->r[i].comm);
         s->r[i].comm = NULL;
     }
-    s->group = 0;
+    s->group = s->mine = 0;
+}
+
+/* One process: all ranks at once. Several: rank 0's id goes round, and those of the first n join.
+ */
+static rc_status join_ranks(net_suite *s, int n, rc_error *err) {
+    ncclUniqueId id;
+    memset(&id, 0, sizeof id);
+    if (s->procs->rank == 0)
+        RC_NCCL(s->nccl, unique_id(&id));
+    RC_TRY(rc_group_share(s->procs, &id, sizeof id, err));
+    if (s->first >= n)
+        return RC_OK;
+    RC_NCCL(s->nccl, comm_init_rank(&s->r[0].comm, n, id, s->first));
+    return RC_OK;
 }
 
 static rc_status join_group(net_suite *s, int n, rc_error *err) {
@@ -185,12 +203,17 @@ static rc_status join_group(net_suite *s, int n, rc_error *err) {
     if (s->group == n)
         return RC_OK;
     leave_group(s);
+    s->group = n;
+    if (s->procs->size > 1) {
+        s->mine = s->first < n;
+        return join_ranks(s, n, err);
+    }
+    s->mine = n;
     for (int i = 0; i < n; i++)
         devices[i] = s->r[i].device;
     RC_NCCL(s->nccl, comm_init_all(comms, n, devices));
     for (int i = 0; i < n; i++)
         s->r[i].comm = comms[i];
-    s->group = n;
     return RC_OK;
 }
 
@@ -242,10 +265,15 @@ static rc_status net_open(rc_calib *c, const rc_points *points, void **self, rc_
     if (!s)
         return rc_fail(err, RC_E_NOMEM, "out of memory");
     s->nccl = nccl;
+    s->procs = &c->group;
+    s->first = c->group.size > 1 ? c->group.rank : 0;
+    s->all = c->gpus;
     rc_status st = RC_OK;
-    for (int i = 0; i < c->gpus && i < MAX_RANKS && st == RC_OK; i++) {
+    int here = c->group.size > 1 ? 1 : c->gpus;
+    for (int i = 0; i < here && i < MAX_RANKS && st == RC_OK; i++) {
+        int device = c->group.size > 1 ? c->gpu.device : i;
         s->gpus = i + 1;
-        st = open_rank(&s->r[i], i, bytes, c->opt->seed + (uint64_t)i, err);
+        st = open_rank(&s->r[i], device, bytes, c->opt->seed + (uint64_t)(s->first + i), err);
     }
     if (st != RC_OK) {
         net_close(s);
@@ -284,8 +312,8 @@ static rc_status net_measure(rc_calib *c, void *self, const rc_point *p, rc_meas
                              rc_error *err) {
     net_suite *s = self;
     double t = 0;
-    if (p->b > s->gpus)
-        return rc_fail(err, RC_E_UNMODELLED, "there are %d GPUs", s->gpus);
+    if (p->b > s->all)
+        return rc_fail(err, RC_E_UNMODELLED, "there are %d GPUs", s->all);
     RC_TRY(join_group(s, (int)p->b, err));
     if (too_long(s, p))
         return rc_fail(err, RC_E_UNMODELLED, "a call would take over %.1f s", LONGEST_S);

@@ -2,19 +2,27 @@
  *   list              one line per machine, op, variant and dtype of a store
  *   show              the rows of one machine and op
  *   build             CSV files into a store
+ *   diff              two stores or CSV files, op by op
+ *   merge             several into one
+ *   export            a store as CSV
+ *   import            what other tools measured (cmd_calibration_import.c)
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "sim/base/table.h"
+#include "sim/base/file.h"
+#include "sim/cli/calibration_import.h"
 #include "sim/cli/flags.h"
 #include "sim/cost/store.h"
+#include "sim/cost/store_tools.h"
 
 enum { MAX_FILES = 256 };
 
 typedef struct calibration_flags {
-    const char *store, *machine, *op, *out;
-    bool csv;
+    const char *store, *machine, *op, *out, *as;
+    const char *format, *gpu, *source, *transport;
+    bool csv, apart, overwrite;
 } calibration_flags;
 
 static bool same_series(const rc_row *a, const rc_row *b) {
@@ -103,39 +111,188 @@ static rc_status build(const char *const *files, size_t count, const char *out, 
     return st;
 }
 
+static rc_status diff(const char *const *files, size_t count, bool csv, rc_error *err) {
+    rc_rows *sets[2] = {NULL, NULL};
+    rc_diff *d = NULL;
+    size_t n = 0;
+    if (count != 2)
+        return rc_fail(err, RC_E_USAGE, "calibration diff needs two stores or CSV files");
+    rc_status st = rc_rows_open(files[0], &sets[0], err);
+    if (st == RC_OK)
+        st = rc_rows_open(files[1], &sets[1], err);
+    if (st == RC_OK)
+        st = rc_rows_diff(sets[0], sets[1], &d, &n, err);
+    rc_table *t = rc_table_create();
+    rc_table_note(t, "A %s, B %s", files[0], files[1]);
+    rc_table_column(t, "op", "op", "", RC_LEFT);
+    rc_table_column(t, "state", "state", "", RC_LEFT);
+    rc_table_column(t, "both", "both", "", RC_RIGHT);
+    rc_table_column(t, "only_a", "only A", "", RC_RIGHT);
+    rc_table_column(t, "only_b", "only B", "", RC_RIGHT);
+    rc_table_column(t, "median_ratio", "B / A", "", RC_RIGHT);
+    rc_table_column(t, "median_abs_pct", "median", "%", RC_RIGHT);
+    rc_table_column(t, "p95_abs_pct", "95th", "%", RC_RIGHT);
+    for (size_t i = 0; i < n; i++) {
+        rc_table_text(t, d[i].op);
+        rc_table_text(t, d[i].state);
+        rc_table_int(t, (int64_t)d[i].both);
+        rc_table_int(t, (int64_t)d[i].only_a);
+        rc_table_int(t, (int64_t)d[i].only_b);
+        rc_table_real(t, d[i].median_ratio, 4);
+        rc_table_real(t, d[i].median_pct, 2);
+        rc_table_real(t, d[i].p95_pct, 2);
+    }
+    if (st == RC_OK)
+        st = csv ? rc_table_csv(t, stdout, err) : rc_table_print(t, stdout, err);
+    rc_table_destroy(t);
+    free(d);
+    rc_rows_free(sets[0]);
+    rc_rows_free(sets[1]);
+    return st;
+}
+
+static rc_status put_rows(const rc_rows *rows, const char *out, bool overwrite, rc_error *err) {
+    rc_outfile o;
+    RC_TRY(rc_outfile_open(&o, out, overwrite, err));
+    rc_status st = rc_rows_write_csv(rows, o.f, err);
+    if (st == RC_OK)
+        return rc_outfile_commit(&o, err);
+    rc_outfile_abort(&o);
+    return st;
+}
+
+/* Into a CSV file or a store, by the name. */
+static rc_status write_sets(rc_rows *const *sets, size_t n, const calibration_flags *f,
+                            rc_error *err) {
+    size_t length = strlen(f->out);
+    rc_rows *all = NULL;
+    if (length < 5 || strcmp(f->out + length - 4, ".csv") != 0)
+        return rc_store_write(f->out, sets, n, err);
+    RC_TRY(rc_rows_merge(sets, n, &all, err));
+    rc_status st = put_rows(all, f->out, f->overwrite, err);
+    rc_rows_free(all);
+    return st;
+}
+
+static rc_status rename_all(rc_rows **sets, size_t n, const char *name, rc_error *err) {
+    if (*name == '\0' || strlen(name) > 47 || strpbrk(name, " ,\"\t\r\n"))
+        return rc_fail_at(err, RC_E_USAGE, "--as", 0, 0, "\"%.60s\": expected a machine name",
+                          name);
+    for (size_t i = 0; i < n; i++) {
+        rc_rows *renamed = NULL;
+        RC_TRY(rc_rows_rename(sets[i], name, &renamed, err));
+        rc_rows_free(sets[i]);
+        sets[i] = renamed;
+    }
+    return RC_OK;
+}
+
+static rc_status merge(const char *const *files, size_t count, const calibration_flags *f,
+                       rc_error *err) {
+    rc_rows *sets[MAX_FILES] = {0};
+    rc_status st = RC_OK;
+    size_t dropped = 0;
+    if (!f->out || count < 1)
+        return rc_fail(err, RC_E_USAGE,
+                       "calibration merge needs --out FILE and stores or CSV files");
+    for (size_t i = 0; i < count && st == RC_OK; i++)
+        st = rc_rows_open(files[i], &sets[i], err);
+    if (st == RC_OK && f->as)
+        st = rename_all(sets, count, f->as, err);
+    else if (st == RC_OK && !f->apart)
+        st = rc_rows_same_machine(sets, files, count, err);
+    if (st == RC_OK)
+        st = rc_rows_supersede(sets, count, &dropped, err);
+    if (dropped > 0)
+        printf("# %zu rows superseded by later ones of the same GPU\n", dropped);
+    if (st == RC_OK)
+        st = write_sets(sets, count, f, err);
+    for (size_t i = 0; i < count; i++)
+        rc_rows_free(sets[i]);
+    return st;
+}
+
+static rc_status export_rows(const char *const *files, size_t count, const calibration_flags *f,
+                             rc_error *err) {
+    rc_rows *rows = NULL;
+    if (count > 1)
+        return rc_fail(err, RC_E_USAGE, "calibration export takes one store");
+    RC_TRY(rc_store_rows(count ? files[0] : f->store, f->machine, &rows, err));
+    rc_status st =
+        f->out ? put_rows(rows, f->out, f->overwrite, err) : rc_rows_write_csv(rows, stdout, err);
+    rc_rows_free(rows);
+    return st;
+}
+
+static rc_status from_store(const calibration_flags *f, bool is_list, rc_error *err) {
+    rc_rows *rows = NULL;
+    RC_TRY(rc_store_rows(f->store, f->machine, &rows, err));
+    rc_status st = is_list ? list(rows, f->csv, err) : show(rows, f->op, f->csv, err);
+    rc_rows_free(rows);
+    return st;
+}
+
+static rc_status dispatch(const calibration_flags *f, const char *const *args, size_t count,
+                          rc_error *err) {
+    static const char *const verbs[] = {"list",  "show",   "build",  "diff",
+                                        "merge", "export", "import", NULL};
+    const char *verb = args[0];
+    args++, count--;
+    if (strcmp(verb, "build") == 0)
+        return build(args, count, f->out, err);
+    if (strcmp(verb, "diff") == 0)
+        return diff(args, count, f->csv, err);
+    if (strcmp(verb, "merge") == 0)
+        return merge(args, count, f, err);
+    if (strcmp(verb, "export") == 0)
+        return export_rows(args, count, f, err);
+    if (strcmp(verb, "import") == 0) {
+        rc_import how = {f->machine, f->gpu, f->source, f->transport, f->op};
+        return rc_cmd_calibration_import(args, count, f->format, &how, f->out, f->overwrite, err);
+    }
+    if (strcmp(verb, "list") == 0 || strcmp(verb, "show") == 0)
+        return from_store(f, verb[0] == 'l', err);
+    const char *near = rc_nearest(verb, verbs);
+    return rc_fail(
+        err, RC_E_USAGE,
+        "unknown verb '%s'%s%s%s; expected list, show, build, diff, merge, export or import", verb,
+        near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+}
+
 rc_status rc_cmd_calibration(int argc, char **argv, rc_error *err) {
     calibration_flags f = {0};
     const rc_flag flags[] = {
         {"--store", RC_FLAG_TEXT, &f.store, "FILE.db",
          "a calibration store (default: the embedded one)"},
-        {"--machine", RC_FLAG_TEXT, &f.machine, "NAME", "rows of this machine only"},
-        {"--op", RC_FLAG_TEXT, &f.op, "NAME", "show: rows of this op only"},
-        {"--out", RC_FLAG_TEXT, &f.out, "FILE.db", "build: the store to write"},
+        {"--machine", RC_FLAG_TEXT, &f.machine, "NAME",
+         "rows of this machine only; import: the machine of the rows"},
+        {"--op", RC_FLAG_TEXT, &f.op, "NAME",
+         "show: rows of this op only; import: the collective of nccl-tests that do not say it"},
+        {"--out", RC_FLAG_TEXT, &f.out, "FILE", "the store (.db) or CSV file to write"},
+        {"--as", RC_FLAG_TEXT, &f.as, "NAME", "merge: all rows become this machine's"},
+        {"--apart", RC_FLAG_BOOL, &f.apart, NULL, "merge: different machines keep their names"},
+        {"--format", RC_FLAG_TEXT, &f.format, "NAME",
+         "import: nccl-tests, aiconfigurator or vidur (default: by the content)"},
+        {"--gpu", RC_FLAG_TEXT, &f.gpu, "TEXT", "import: the GPU, where the file does not say it"},
+        {"--source", RC_FLAG_TEXT, &f.source, "TEXT",
+         "import: who published it (default: the format's name)"},
+        {"--transport", RC_FLAG_TEXT, &f.transport, "NAME",
+         "import: of the links (default: nvlink inside a node, rdma between nodes)"},
         {"--csv", RC_FLAG_BOOL, &f.csv, NULL, "as CSV"},
+        {"--overwrite", RC_FLAG_BOOL, &f.overwrite, NULL, "replace an existing CSV file"},
     };
-    static const char *const verbs[] = {"list", "show", "build", NULL};
     const char *args[MAX_FILES];
     size_t count;
     bool helped;
-    RC_TRY(rc_flags_parse(argc, argv, flags, sizeof flags / sizeof flags[0],
-                          "usage: ringcast calibration list|show|build [CSV...] [flags]", args,
-                          MAX_FILES, &count, &helped, err));
+    RC_TRY(rc_flags_parse(
+        argc, argv, flags, sizeof flags / sizeof flags[0],
+        "usage: ringcast calibration list|show|build|diff|merge|export|import [FILE...] [flags]",
+        args, MAX_FILES, &count, &helped, err));
     if (helped)
         return RC_OK;
     if (count == 0)
-        return rc_fail(err, RC_E_USAGE, "calibration needs a verb: list, show or build");
-    if (strcmp(args[0], "build") == 0)
-        return build(args + 1, count - 1, f.out, err);
-    bool is_list = strcmp(args[0], "list") == 0;
-    if (!is_list && strcmp(args[0], "show") != 0) {
-        const char *near = rc_nearest(args[0], verbs);
-        return rc_fail(err, RC_E_USAGE, "unknown verb '%s'%s%s%s; expected list, show or build",
-                       args[0], near ? " (did you mean '" : "", near ? near : "",
-                       near ? "'?)" : "");
-    }
-    rc_rows *rows = NULL;
-    RC_TRY(rc_store_rows(f.store, f.machine, &rows, err));
-    rc_status st = is_list ? list(rows, f.csv, err) : show(rows, f.op, f.csv, err);
-    rc_rows_free(rows);
-    return st;
+        return rc_fail(err, RC_E_USAGE,
+                       "calibration needs a verb: list, show, build, diff, merge, "
+                       "export or import");
+    return dispatch(&f, args, count, err);
 }

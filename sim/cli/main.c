@@ -18,6 +18,7 @@ static const command commands[] = {
     {"forward", rc_cmd_forward,
      "one prefill or decode step of a scenario: time, breakdown, memory"},
     {"paper", rc_cmd_paper, "reproduce the tables and figures of arXiv 2411.01783v3"},
+    {"validate", rc_cmd_validate, "predictions against runs on real GPUs"},
     {"calibration", rc_cmd_calibration, "what the costs rest on: list, show, build"},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

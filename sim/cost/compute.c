@@ -10,9 +10,11 @@ static const double FLOOR = 2e-6; /* of a GEMM, what does not scale with N K: la
 
 /* ---- gemm ---------------------------------------------------------------------------------- */
 
-/* The two series nearest to (N, K) in log distance; the second may be NULL. */
-static const rc_series *nearest_shapes(const rc_book *b, const char *dtype, double n, double k,
-                                       const rc_series **second, double d[2]) {
+/* The two series nearest to (N, K) in log distance; the second may be NULL. Of other shapes than
+ * the one asked for, those that were not measured up to M are as far away as they fall short of it:
+ * an LM head, measured for a few rows, says nothing of thousands. */
+static const rc_series *nearest_shapes(const rc_book *b, const char *dtype, double m, double n,
+                                       double k, const rc_series **second, double d[2]) {
     const rc_series *best = NULL;
     *second = NULL;
     d[0] = d[1] = INFINITY;
@@ -21,7 +23,9 @@ static const rc_series *nearest_shapes(const rc_book *b, const char *dtype, doub
         if (strcmp(s->dtype, dtype) != 0)
             continue;
         double dn = log(n / (double)s->k[0]), dk = log(k / (double)s->k[1]);
-        double far = dn * dn + dk * dk;
+        double far = dn * dn + dk * dk, beyond = fmax(log(m) - s->x[s->n - 1], 0.0);
+        if (far > 0.0)
+            far += beyond * beyond;
         if (far < d[0]) {
             *second = best, d[1] = d[0];
             best = s, d[0] = far;
@@ -55,7 +59,7 @@ rc_status rc_cost_gemm(const rc_costs *c, rc_dtype d, int64_t m, int64_t n, int6
     (void)snprintf(what, sizeof what, "gemm in %s", rc_dtype_name(d));
     double far[2], dm = (double)m, dn = (double)n, dk = (double)k;
     const rc_series *second = NULL;
-    const rc_series *first = nearest_shapes(c->book, rc_dtype_name(d), dn, dk, &second, far);
+    const rc_series *first = nearest_shapes(c->book, rc_dtype_name(d), dm, dn, dk, &second, far);
     if (first == NULL)
         return rc_cost_no_rows(c, what, err);
     rc_probe p, q;

@@ -38,10 +38,11 @@ enum {
 };
 
 static const char *const ops[] = {
-    "gemm",         "attention",    "decode",     "merge",          "rmsnorm",    "rmsnorm_fp8",
-    "quantize_fp8", "residual_add", "swiglu",     "swiglu_fp8",     "rotary_kv",  "copy",
-    "send_recv",    "all_reduce",   "all_gather", "reduce_scatter", "all_to_all", "launch",
-    "graph_launch", "event",        "sync",       "nccl_group",     NULL};
+    "gemm",           "attention",    "decode",         "merge",           "rmsnorm",
+    "rmsnorm_fp8",    "quantize_fp8", "residual_add",   "swiglu",          "swiglu_fp8",
+    "rotary_kv",      "copy",         "send_recv",      "all_reduce",      "all_gather",
+    "reduce_scatter", "all_to_all",   "launch",         "graph_launch",    "event",
+    "sync",           "nccl_group",   "compute_beside", "transfer_beside", NULL};
 
 /* One row being read: the file, the row's number, and where each column of the schema is. */
 typedef struct reader {

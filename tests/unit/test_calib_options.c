@@ -38,6 +38,11 @@ static void test_everything(void **state) {
     assert_true(o.budget_s == 90 && o.seed == 7 && o.gpus == 2);
     assert_string_equal(o.machine, "lab");
     assert_string_equal(o.commit, "abc");
+    assert_int_equal(PARSE("run", "--all", "--out", "a.db", "--verbose", "--transport", "rdma"),
+                     RC_OK);
+    assert_int_equal(o.suites, (1u << RC_SUITE_COUNT) - 1);
+    assert_true(o.verbose);
+    assert_string_equal(o.transport, "rdma");
 }
 
 static void refused(rc_status st, const rc_error *err, const char *file, const char *word) {

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/record.c"
 #include "calib/sink.c"
+#include "calib/sink_db.c"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -39,7 +40,8 @@ static int make_dir(void **state) {
 
 static int drop_dir(void **state) {
     (void)state;
-    static const char *const leaves[] = {"a.csv", "a.csv.part", "a.db", "a.db.part"};
+    static const char *const leaves[] = {"a.csv",     "a.csv.part",    "a.db",
+                                         "a.db.part", "a.db.part-wal", "a.db.part-shm"};
     for (size_t i = 0; i < sizeof leaves / sizeof leaves[0]; i++)
         (void)remove(name(leaves[i]));
     return rmdir(dir);
@@ -122,18 +124,63 @@ static void test_db(void **state) {
     sqlite3_close(db);
 }
 
-/* A row that the schema refuses leaves no database behind, and the rows stay in FILE.part. */
+/* Killed between two rows: the store is there without FILE.db, opens, and is gone on with. */
+static void test_db_resume(void **state) {
+    (void)state;
+    rc_sink s;
+    rc_error err = {0};
+    sqlite3 *db = NULL;
+    rc_record one = row(1), two = row(2);
+    assert_int_equal(rc_sink_open(&s, name("a.db"), HEAD, false, false, &err), RC_OK);
+    assert_int_equal(rc_sink_add(&s, &one, &err), RC_OK);
+    assert_int_equal(sqlite3_open_v2(name("a.db.part"), &db, SQLITE_OPEN_READONLY, NULL),
+                     SQLITE_OK);
+    assert_int_equal(count(db, "SELECT count(*) FROM cost"), 1);
+    sqlite3_close(db);
+    rc_sink_close(&s);
+    assert_int_equal(rc_sink_open(&s, name("a.db"), HEAD, false, false, &err), RC_E_IO);
+    assert_non_null(strstr(err.msg, "--resume"));
+    rc_sink_close(&s);
+    assert_int_equal(rc_sink_open(&s, name("a.db"), HEAD, false, true, &err), RC_OK);
+    assert_int_equal(s.resumed, 1);
+    assert_true(rc_sink_has(&s, &one) && isnan(s.rows[0].sm_mhz));
+    assert_int_equal(rc_sink_add(&s, &two, &err), RC_OK);
+    assert_int_equal(rc_sink_finish(&s, &err), RC_OK);
+    rc_sink_close(&s);
+    assert_int_equal(sqlite3_open(name("a.db"), &db), SQLITE_OK);
+    assert_int_equal(count(db, "SELECT count(*) FROM cost"), 2);
+    sqlite3_close(db);
+    assert_int_equal(access(name("a.db.part"), F_OK), -1);
+}
+
+/* A row that the schema refuses, or one that is there already, is not saved and not kept. */
 static void test_db_refused(void **state) {
     (void)state;
     rc_sink s;
     rc_error err = {0};
-    rc_record r = row(0); /* p50_s must be over 0 */
+    rc_record zero = row(0), one = row(1); /* p50_s must be over 0 */
     assert_int_equal(rc_sink_open(&s, name("a.db"), HEAD, false, false, &err), RC_OK);
-    assert_int_equal(rc_sink_add(&s, &r, &err), RC_OK);
-    assert_int_equal(rc_sink_finish(&s, &err), RC_E_IO);
+    assert_int_equal(rc_sink_add(&s, &zero, &err), RC_E_IO);
+    assert_false(rc_sink_has(&s, &zero));
+    assert_int_equal(rc_sink_add(&s, &one, &err), RC_OK);
+    assert_int_equal(rc_sink_add(&s, &one, &err), RC_E_IO);
+    assert_int_equal(s.n, 1);
     rc_sink_close(&s);
     assert_int_equal(access(name("a.db"), F_OK), -1);
     assert_int_equal(access(name("a.db.part"), F_OK), 0);
+}
+
+/* FILE.part that is some other program's database is refused, not written to. */
+static void test_db_foreign(void **state) {
+    (void)state;
+    rc_sink s;
+    rc_error err = {0};
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(name("a.db.part"), &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "CREATE TABLE other (x)", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    assert_int_equal(rc_sink_open(&s, name("a.db"), HEAD, false, true, &err), RC_E_SCHEMA);
+    rc_sink_close(&s);
 }
 
 int main(void) {
@@ -141,7 +188,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_csv_appears_whole, make_dir, drop_dir),
         cmocka_unit_test_setup_teardown(test_resume, make_dir, drop_dir),
         cmocka_unit_test_setup_teardown(test_db, make_dir, drop_dir),
+        cmocka_unit_test_setup_teardown(test_db_resume, make_dir, drop_dir),
         cmocka_unit_test_setup_teardown(test_db_refused, make_dir, drop_dir),
+        cmocka_unit_test_setup_teardown(test_db_foreign, make_dir, drop_dir),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

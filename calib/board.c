@@ -1,0 +1,119 @@
+/* Processes of one machine without MPI: forked before CUDA is touched, with a page of shared memory
+ * and a barrier between them. All that goes over it is an id or a number a rank; tensors go over
+ * NCCL.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
+#include "calib/group.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { BOARD_RANKS = 64 };
+
+struct rc_board {
+    pthread_barrier_t barrier;
+    double values[BOARD_RANKS];
+    unsigned char shared[RC_GROUP_SHARE_MAX];
+};
+
+static rc_status meet(struct rc_board *b, rc_error *err) {
+    int e = pthread_barrier_wait(&b->barrier);
+    return e == 0 || e == PTHREAD_BARRIER_SERIAL_THREAD
+               ? RC_OK
+               : rc_fail(err, RC_E_INTERNAL, "the processes cannot meet: %s", strerror(e));
+}
+
+rc_status rc_board_share(const rc_group *g, void *data, size_t bytes, rc_error *err) {
+    if (bytes > RC_GROUP_SHARE_MAX)
+        return rc_fail(err, RC_E_INTERNAL, "%zu bytes are more than the board holds", bytes);
+    if (g->rank == 0)
+        memcpy(g->board->shared, data, bytes);
+    RC_TRY(meet(g->board, err));
+    memcpy(data, g->board->shared, bytes);
+    return meet(g->board, err); /* nobody writes before everybody has read */
+}
+
+rc_status rc_board_gather(const rc_group *g, double value, double *all, rc_error *err) {
+    g->board->values[g->rank] = value;
+    RC_TRY(meet(g->board, err));
+    memcpy(all, g->board->values, (size_t)g->size * sizeof *all);
+    return meet(g->board, err);
+}
+
+static rc_status make_board(int n, struct rc_board **out, rc_error *err) {
+    pthread_barrierattr_t attr;
+    /* cppcheck-suppress invalidFunctionArg ; -1 is what an anonymous mapping takes */
+    void *p = mmap(NULL, sizeof **out, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        return rc_fail(err, RC_E_NOMEM, "no shared memory: %s", strerror(errno));
+    *out = p;
+    int e = pthread_barrierattr_init(&attr);
+    if (!e)
+        e = pthread_barrierattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+    if (!e)
+        e = pthread_barrier_init(&(*out)->barrier, &attr, (unsigned)n);
+    (void)pthread_barrierattr_destroy(&attr);
+    return e ? rc_fail(err, RC_E_INTERNAL, "no barrier: %s", strerror(e)) : RC_OK;
+}
+
+/* The first failure decides, and ends those that would wait for it for ever. */
+static rc_status wait_for(pid_t *pids, int n, rc_error *err) {
+    rc_status st = RC_OK;
+    for (int left = n; left > 0; left--) {
+        int code = 0, who = -1;
+        pid_t pid = waitpid(-1, &code, 0);
+        if (pid < 0)
+            return rc_fail(err, RC_E_INTERNAL, "cannot wait: %s", strerror(errno));
+        for (int i = 0; i < n; i++)
+            if (pids[i] == pid)
+                who = i;
+        if (who < 0) {
+            left++;
+            continue;
+        }
+        pids[who] = 0;
+        if (st != RC_OK || (WIFEXITED(code) && WEXITSTATUS(code) == 0))
+            continue;
+        int exit_code = WIFEXITED(code) ? WEXITSTATUS(code) : 3;
+        st = rc_fail(err,
+                     exit_code == 1   ? RC_E_CHECK
+                     : exit_code == 2 ? RC_E_INPUT
+                                      : RC_E_INTERNAL,
+                     "the process of rank %d failed (%s %d)", who,
+                     WIFEXITED(code) ? "exit" : "signal",
+                     WIFEXITED(code) ? WEXITSTATUS(code) : WTERMSIG(code));
+        for (int i = 0; i < n; i++)
+            if (pids[i] > 0)
+                (void)kill(pids[i], SIGTERM);
+    }
+    return st;
+}
+
+rc_status rc_group_fork(rc_group *g, int n, bool *parent, rc_error *err) {
+    pid_t pids[BOARD_RANKS];
+    *parent = false;
+    if (n > BOARD_RANKS)
+        return rc_fail(err, RC_E_UNMODELLED, "more than %d processes", BOARD_RANKS);
+    struct rc_board *board = NULL;
+    RC_TRY(make_board(n, &board, err));
+    for (int i = 0; i < n; i++) {
+        pids[i] = fork();
+        if (pids[i] == 0) {
+            *g = (rc_group){.rank = i, .size = n, .local = i, .per_node = n, .board = board};
+            return RC_OK;
+        }
+        if (pids[i] < 0) {
+            for (int k = 0; k < i; k++)
+                (void)kill(pids[k], SIGTERM);
+            return rc_fail(err, RC_E_INTERNAL, "cannot fork: %s", strerror(errno));
+        }
+    }
+    *parent = true;
+    return wait_for(pids, n, err);
+}

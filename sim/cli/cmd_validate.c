@@ -1,0 +1,166 @@
+/* ringcast validate: predictions against runs on real GPUs, and how they were drawn.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "sim/base/quantity.h"
+#include "sim/base/table.h"
+#include "sim/cli/flags.h"
+#include "sim/forward/scenario.h"
+#include "sim/validate/validate.h"
+
+typedef struct validate_flags {
+    const char *store, *results, *json, *plot, *out, *max_median, *max_p95;
+    rc_many seen, unseen, ranks;
+    int64_t draw, seed;
+    bool cross, overwrite;
+} validate_flags;
+
+static rc_status limit(const char *flag, const char *text, double *out, rc_error *err) {
+    if (!text)
+        return RC_OK;
+    if (rc_quantity_parse(text, RC_DIM_RATIO, out, NULL) == RC_OK && *out >= 0) {
+        *out *= 100.0;
+        return RC_OK;
+    }
+    return rc_fail_at(err, RC_E_USAGE, flag, 0, 0, "\"%s\": expected a share, as in 3%%", text);
+}
+
+static rc_status cross(const validate_flags *f, const char *from, const char *to, rc_error *err) {
+    rc_cross c;
+    double median = 5.0;
+    RC_TRY(limit("--max-median", f->max_median, &median, err));
+    RC_TRY(rc_cross_predict(f->store, from, to, &c, err));
+    rc_table *t = rc_table_create();
+    rc_table_note(t, "rows measured on %s, predicted from rows of %s by ratios of published rates",
+                  to, from);
+    rc_table_column(t, "op", "op", "", RC_LEFT);
+    rc_table_column(t, "n", "rows", "", RC_RIGHT);
+    rc_table_column(t, "median_abs_error_pct", "median", "%", RC_RIGHT);
+    rc_table_column(t, "p95_abs_error_pct", "95th", "%", RC_RIGHT);
+    rc_table_column(t, "bias_pct", "signed", "%", RC_RIGHT);
+    for (size_t i = 0; i <= c.ops; i++) {
+        const rc_cross_op *o = i < c.ops ? &c.op[i] : &c.all;
+        rc_table_text(t, o->op);
+        rc_table_int(t, (int64_t)o->n);
+        rc_table_real(t, o->median_pct, 2);
+        rc_table_real(t, o->p95_pct, 2);
+        rc_table_real(t, o->bias_pct, 2);
+    }
+    rc_status st = rc_table_print(t, stdout, err);
+    rc_table_destroy(t);
+    RC_TRY(st);
+    if (c.all.median_pct > median)
+        return rc_fail(err, RC_E_CHECK, "median error is %.2f %%, over %.2f %%", c.all.median_pct,
+                       median);
+    return RC_OK;
+}
+
+/* The lists of this tree, where none is named. */
+static rc_status default_lists(validate_flags *f, char path[2][1280], rc_error *err) {
+    static const char *const names[] = {"seen", "unseen"};
+    rc_many *const lists[] = {&f->seen, &f->unseen};
+    for (int i = 0; i < 2 && f->seen.count + f->unseen.count < 2; i++) {
+        if (lists[i]->count > 0)
+            continue;
+        RC_TRY(rc_share_path("scenarios/validation", names[i], ".csv", path[i], 1280, err));
+        lists[i]->values[lists[i]->count++] = path[i];
+    }
+    return RC_OK;
+}
+
+static rc_status say_plot(const rc_runs *r, const validate_flags *f, rc_error *err) {
+    bool drawn = false;
+    if (!f->plot)
+        return RC_OK;
+    RC_TRY(rc_runs_plot(r, f->plot, f->overwrite, &drawn, err));
+    printf(drawn ? "# wrote %s/validation.png and .svg\n"
+                 : "# no picture in %s: gnuplot is not there\n",
+           f->plot);
+    return RC_OK;
+}
+
+static rc_status replay(const validate_flags *given, rc_error *err) {
+    validate_flags own = *given, *f = &own; /* its lists may come to point into `path` */
+    rc_runs runs = {0};
+    rc_limits limits = {3.0, 8.0};
+    char path[2][1280];
+    RC_TRY(limit("--max-median", f->max_median, &limits.median_pct, err));
+    RC_TRY(limit("--max-p95", f->max_p95, &limits.p95_pct, err));
+    RC_TRY(default_lists(f, path, err));
+    rc_status st = rc_runs_read(&runs, f->results ? f->results : "results/validation", err);
+    if (st == RC_OK)
+        st = rc_runs_assign(&runs, f->seen.values, f->seen.count, f->unseen.values, f->unseen.count,
+                            err);
+    if (st == RC_OK)
+        st = rc_runs_predict(&runs, f->store, err);
+    if (st == RC_OK)
+        st = rc_runs_print(&runs, stdout, err);
+    if (st == RC_OK && f->json)
+        st = rc_runs_json(&runs, f->json, f->overwrite, err);
+    if (st == RC_OK)
+        st = say_plot(&runs, f, err);
+    if (st == RC_OK)
+        st = rc_runs_check(&runs, &limits, err);
+    rc_runs_free(&runs);
+    return st;
+}
+
+static rc_status draw(const validate_flags *f, rc_error *err) {
+    int ranks[RC_MAX_MANY] = {1, 2};
+    if (!f->out || f->seed < 0 || f->draw < 1 || f->draw > 999)
+        return rc_fail(err, RC_E_USAGE,
+                       "--draw takes 1 to 999, with --out FILE.csv and a seed of 0 "
+                       "or more");
+    for (size_t i = 0; i < f->ranks.count; i++) {
+        int64_t n = 0;
+        RC_TRY(rc_quantity_int(f->ranks.values[i], 1, 64, &n, err));
+        ranks[i] = (int)n;
+    }
+    return rc_draw_cases((int)f->draw, ranks, f->ranks.count ? f->ranks.count : 2,
+                         (uint64_t)f->seed, f->out, f->overwrite, err);
+}
+
+rc_status rc_cmd_validate(int argc, char **argv, rc_error *err) {
+    validate_flags f = {.seed = 1};
+    const rc_flag flags[] = {
+        {"--results", RC_FLAG_TEXT, &f.results, "DIR", "runs (default: results/validation)"},
+        {"--seen", RC_FLAG_MANY, &f.seen, "FILE.csv",
+         "cases that were looked at (default: scenarios/validation/seen.csv)"},
+        {"--unseen", RC_FLAG_MANY, &f.unseen, "FILE.csv",
+         "cases that were not (default: scenarios/validation/unseen.csv)"},
+        {"--store", RC_FLAG_TEXT, &f.store, "FILE.db",
+         "a calibration store (default: the embedded one)"},
+        {"--json", RC_FLAG_TEXT, &f.json, "FILE", "all figures as JSON"},
+        {"--plot", RC_FLAG_TEXT, &f.plot, "DIR", "a scatter plot, PNG and SVG"},
+        {"--max-median", RC_FLAG_TEXT, &f.max_median, "PCT",
+         "fail over this median error of the unseen set (default 3%; --cross 5%)"},
+        {"--max-p95", RC_FLAG_TEXT, &f.max_p95, "PCT",
+         "and over this 95th percentile (default 8%)"},
+        {"--draw", RC_FLAG_INT, &f.draw, "N", "draw N shapes at random into --out instead"},
+        {"--ranks", RC_FLAG_MANY, &f.ranks, "N", "draw: for so many GPUs (default 1 and 2)"},
+        {"--seed", RC_FLAG_INT, &f.seed, "N", "draw: seed (default 1)"},
+        {"--out", RC_FLAG_TEXT, &f.out, "FILE.csv", "draw: the file of cases"},
+        {"--cross", RC_FLAG_BOOL, &f.cross, NULL,
+         "FROM TO: rows of machine TO predicted from those of FROM"},
+        {"--overwrite", RC_FLAG_BOOL, &f.overwrite, NULL, "replace existing outputs"},
+    };
+    const char *args[2];
+    size_t count;
+    bool helped;
+    RC_TRY(rc_flags_parse(argc, argv, flags, sizeof flags / sizeof flags[0],
+                          "usage: ringcast validate [flags]\n"
+                          "       ringcast validate --cross FROM TO\n"
+                          "       ringcast validate --draw N --out FILE.csv [--ranks N] [--seed N]",
+                          args, 2, &count, &helped, err));
+    if (helped)
+        return RC_OK;
+    if (f.cross)
+        return count == 2 ? cross(&f, args[0], args[1], err)
+                          : rc_fail(err, RC_E_USAGE, "--cross needs two machines: FROM TO");
+    if (count > 0)
+        return rc_fail(err, RC_E_USAGE, "unexpected argument '%s'", args[0]);
+    if (f.draw != 0)
+        return draw(&f, err);
+    return replay(&f, err);
+}

@@ -1,0 +1,157 @@
+/* From one part to another: rows measured on `to`, predicted from rows of `from`.
+ *
+ * The machine predicted for is TO.yaml's, resting on FROM's rows; each engine is carried over by
+ * the ratio of the two files' published rates (bf16 and fp8 peak, HBM), and by nothing else. Link
+ * and host rows are not carried: links come with the machine, launches with its CPU.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "sim/cost/cost.h"
+#include "sim/cost/store.h"
+#include "sim/forward/scenario.h"
+#include "sim/validate/validate.h"
+
+static rc_status machine_of(const char *name, rc_machine *m, rc_error *err) {
+    char path[1280];
+    RC_TRY(rc_share_path("scenarios/machines", name, ".yaml", path, sizeof path, err));
+    return rc_machine_load(path, m, err);
+}
+
+static rc_status carried(const char *from, const char *to, const char *state, rc_machine *m,
+                         rc_error *err) {
+    rc_machine base;
+    RC_TRY(machine_of(from, &base, err));
+    RC_TRY(machine_of(to, m, err));
+    snprintf(m->base, sizeof m->base, "%s", base.name);
+    snprintf(m->state, sizeof m->state, "%s", state);
+    m->base_bf16_rate = base.bf16_rate;
+    m->base_fp8_rate = base.fp8_rate;
+    m->base_hbm_rate = base.hbm_rate;
+    m->gemm_ratio = m->attention_ratio = m->bf16_rate / base.bf16_rate;
+    m->hbm_ratio = m->hbm_rate / base.hbm_rate;
+    m->ratio_spread = 0.0;
+    return RC_OK;
+}
+
+/* RC_E_UNMODELLED for ops that are not carried over. */
+static rc_status cost_of(const rc_costs *c, const rc_row *r, rc_cost *out, rc_error *err) {
+    static const char *const plain[] = {
+        "rmsnorm", "rmsnorm_fp8", "quantize_fp8", "residual_add", "swiglu", "swiglu_fp8", NULL};
+    if (strcmp(r->op, "gemm") == 0)
+        return rc_cost_gemm(c, strcmp(r->dtype, "fp8") == 0 ? RC_FP8 : RC_BF16, r->a, r->b, r->c,
+                            out, err);
+    if (strcmp(r->op, "attention") == 0 && strcmp(r->dtype, "bf16") == 0)
+        return rc_cost_attention(c, strcmp(r->variant, "causal") == 0, r->a, r->b, (int)r->c,
+                                 (int)r->d, out, err);
+    if (strcmp(r->op, "decode") == 0 && strcmp(r->dtype, "bf16") == 0)
+        return rc_cost_decode(c, r->a, r->b, (int)r->c, (int)r->d, out, err);
+    if (strcmp(r->op, "merge") == 0)
+        return rc_cost_merge(c, r->a, (int)r->b, out, err);
+    if (strcmp(r->op, "copy") == 0)
+        return rc_cost_copy(c, (double)r->a / 2.0, out, err);
+    if (strcmp(r->op, "rotary_kv") == 0)
+        return rc_cost_elementwise(c, r->op, r->a, r->c * 1000 + r->d, out, err);
+    for (int i = 0; plain[i]; i++)
+        if (strcmp(r->op, plain[i]) == 0)
+            return rc_cost_elementwise(c, r->op, r->a, r->b, out, err);
+    return rc_fail(err, RC_E_UNMODELLED, "%s is not carried over", r->op);
+}
+
+typedef struct errors { /* signed, per cent, of all rows; op[i] names the row's */
+    double *v;
+    const char **op;
+    size_t n;
+} errors;
+
+static rc_status state_errors(const char *store, const char *from, const char *to,
+                              const char *state, const rc_rows *rows, errors *e, rc_error *err) {
+    rc_machine m;
+    rc_costs *costs = NULL;
+    RC_TRY(carried(from, to, state, &m, err));
+    RC_TRY(rc_costs_open(store, &m, &costs, err));
+    for (size_t i = 0; i < rc_rows_count(rows); i++) {
+        const rc_row *r = rc_rows_at(rows, i);
+        rc_cost cost;
+        if (strcmp(r->state, state) != 0 || strncmp(r->source, "measured", 8) != 0 ||
+            cost_of(costs, r, &cost, NULL) != RC_OK)
+            continue;
+        e->op[e->n] = r->op;
+        e->v[e->n++] = 100.0 * (cost.p50 / r->p50 - 1.0);
+    }
+    rc_costs_close(costs);
+    return RC_OK;
+}
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double middle(const double *x, size_t n, double q) {
+    double at = q * (double)(n - 1);
+    size_t i = (size_t)at;
+    return i + 1 < n ? x[i] + (at - (double)i) * (x[i + 1] - x[i]) : x[n - 1];
+}
+
+/* Of the rows of one op, or of all (NULL). `work` has room for all. */
+static void summarise(const errors *e, const char *op, double *work, rc_cross_op *out) {
+    size_t n = 0;
+    memset(out, 0, sizeof *out);
+    snprintf(out->op, sizeof out->op, "%s", op ? op : "all");
+    for (size_t i = 0; i < e->n; i++)
+        if (!op || strcmp(op, e->op[i]) == 0)
+            work[n++] = e->v[i];
+    out->n = n;
+    if (n == 0)
+        return;
+    qsort(work, n, sizeof *work, by_value);
+    out->bias_pct = middle(work, n, 0.5);
+    for (size_t i = 0; i < n; i++)
+        work[i] = fabs(work[i]);
+    qsort(work, n, sizeof *work, by_value);
+    out->median_pct = middle(work, n, 0.5);
+    out->p95_pct = middle(work, n, 0.95);
+}
+
+static void by_op(const errors *e, double *work, rc_cross *out) {
+    for (size_t i = 0; i < e->n && out->ops < RC_CROSS_OPS; i++) {
+        size_t k = 0;
+        while (k < out->ops && strcmp(out->op[k].op, e->op[i]) != 0)
+            k++;
+        if (k == out->ops)
+            summarise(e, e->op[i], work, &out->op[out->ops++]);
+    }
+    summarise(e, NULL, work, &out->all);
+}
+
+rc_status rc_cross_predict(const char *store, const char *from, const char *to, rc_cross *out,
+                           rc_error *err) {
+    rc_rows *rows = NULL, *base = NULL;
+    memset(out, 0, sizeof *out);
+    RC_TRY(rc_store_rows(store, to, &rows, err));
+    rc_status st = rc_store_rows(store, from, &base, err);
+    size_t n = st == RC_OK ? rc_rows_count(rows) : 0, own = 0;
+    for (size_t i = 0; st == RC_OK && i < rc_rows_count(base); i++)
+        own += strcmp(rc_rows_at(base, i)->source, "measured") == 0;
+    if (st == RC_OK && own == 0)
+        st = rc_fail(err, RC_E_INPUT, "the store has no measured rows of machine '%s'", from);
+    double *work = calloc(2 * n + 1, sizeof *work);
+    errors e = {work ? work + n : NULL, calloc(n + 1, sizeof *e.op), 0};
+    if (st == RC_OK && (!work || !e.op))
+        st = rc_fail(err, RC_E_NOMEM, "out of memory for %zu rows", n);
+    if (st == RC_OK)
+        st = state_errors(store, from, to, "burst", rows, &e, err);
+    if (st == RC_OK)
+        st = state_errors(store, from, to, "sustained", rows, &e, err);
+    if (st == RC_OK && e.n == 0)
+        st = rc_fail(err, RC_E_INPUT, "the store has no measured rows of machine '%s'", to);
+    if (st == RC_OK)
+        by_op(&e, work, out);
+    free(work);
+    free(e.op);
+    rc_rows_free(base);
+    rc_rows_free(rows);
+    return st;
+}

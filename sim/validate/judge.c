@@ -1,0 +1,155 @@
+/* How good predictions are: errors, who wins, where schedules change places.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "sim/validate/validate.h"
+
+/* Two measured times nearer than this have no winner. */
+#define TIE 0.03
+
+static bool same(const char *a, const char *b) {
+    return strcmp(a, b) == 0;
+}
+
+static bool chosen(const rc_measured_run *x, int set, const char *transport, const char *regime) {
+    return (set < 0 || (int)x->set == set) && (!transport || same(x->transport, transport)) &&
+           (!regime || same(rc_run_regime(x), regime));
+}
+
+/* The same layers on the same GPUs, but for the schedule (and, where asked, T). */
+static bool alike(const rc_measured_run *a, const rc_measured_run *b, bool any_t) {
+    return a->cp == b->cp && a->tp == b->tp && a->hq == b->hq && a->hkv == b->hkv &&
+           a->width == b->width && a->ffn == b->ffn && a->layers == b->layers &&
+           a->batch == b->batch && a->sms == b->sms && a->graph == b->graph &&
+           same(a->transport, b->transport) && same(a->machine, b->machine) &&
+           (any_t ? a->t + a->p == b->t + b->p : a->t == b->t && a->p == b->p);
+}
+
+static const rc_measured_run *partner(const rc_runs *r, const rc_measured_run *kv) {
+    for (size_t i = 0; i < r->n; i++)
+        if (same(r->v[i].schedule, "pass-q") && alike(&r->v[i], kv, false))
+            return &r->v[i];
+    return NULL;
+}
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Linear between order statistics; sorts in place. */
+static double quantile(double *x, size_t n, double q) {
+    if (n == 0)
+        return NAN;
+    qsort(x, n, sizeof *x, by_value);
+    double at = q * (double)(n - 1);
+    size_t i = (size_t)at;
+    return i + 1 < n ? x[i] + (at - (double)i) * (x[i + 1] - x[i]) : x[n - 1];
+}
+
+static void count_winner(const rc_measured_run *kv, const rc_measured_run *q, rc_method m,
+                         rc_accuracy *a) {
+    if (!q || !isfinite(kv->time[m]) || !isfinite(q->time[m]) ||
+        fabs(log(kv->measured / q->measured)) <= log(1.0 + TIE))
+        return;
+    a->winners_total++;
+    a->winners_right += (kv->measured < q->measured) == (kv->time[m] < q->time[m]);
+}
+
+rc_accuracy rc_runs_accuracy(const rc_runs *r, rc_method m, int set, const char *transport,
+                             const char *regime) {
+    rc_accuracy a = {0, NAN, NAN, NAN, 0, 0};
+    double *off = calloc(2 * r->n + 1, sizeof *off), *sign = off + r->n;
+    for (size_t i = 0; i < r->n && off; i++) {
+        const rc_measured_run *x = &r->v[i];
+        if (!chosen(x, set, transport, regime) || !isfinite(x->time[m]))
+            continue;
+        sign[a.n] = 100.0 * (x->time[m] / x->measured - 1.0);
+        off[a.n] = fabs(sign[a.n]);
+        a.n++;
+        if (same(x->schedule, "pass-kv"))
+            count_winner(x, partner(r, x), m, &a);
+    }
+    if (off && a.n > 0) {
+        a.bias_pct = quantile(sign, a.n, 0.5);
+        a.median_pct = quantile(off, a.n, 0.5);
+        a.p95_pct = quantile(off, a.n, 0.95);
+    }
+    free(off);
+    return a;
+}
+
+/* ---- crossover ------------------------------------------------------------------------------- */
+
+typedef struct point {
+    double t, measured, predicted; /* log of pass-KV's time over pass-Q's */
+} point;
+enum { POINTS = 64 };
+
+static int by_t(const void *a, const void *b) {
+    const point *x = a, *y = b;
+    return (x->t > y->t) - (x->t < y->t);
+}
+
+/* Where the line through the points first changes sign, over log T. */
+static double crossing(const point *p, size_t n, bool predicted) {
+    for (size_t i = 0; i + 1 < n; i++) {
+        double a = predicted ? p[i].predicted : p[i].measured;
+        double b = predicted ? p[i + 1].predicted : p[i + 1].measured;
+        if ((a > 0) != (b > 0))
+            return exp(log(p[i].t) + (log(p[i + 1].t) - log(p[i].t)) * a / (a - b));
+    }
+    return NAN;
+}
+
+static size_t gather(const rc_runs *r, const rc_measured_run *first, point *p) {
+    size_t n = 0;
+    for (size_t i = 0; i < r->n && n < POINTS; i++) {
+        const rc_measured_run *kv = &r->v[i], *q = partner(r, kv);
+        if (!same(kv->schedule, "pass-kv") || !q || !alike(kv, first, true) ||
+            !isfinite(kv->time[0]) || !isfinite(q->time[0]))
+            continue;
+        p[n++] =
+            (point){(double)kv->t, log(kv->measured / q->measured), log(kv->time[0] / q->time[0])};
+    }
+    qsort(p, n, sizeof *p, by_t);
+    return n;
+}
+
+size_t rc_runs_crossovers(const rc_runs *r, rc_crossover *out, size_t room) {
+    size_t n = 0;
+    for (size_t i = 0; i < r->n && n < room; i++) {
+        const rc_measured_run *x = &r->v[i];
+        point p[POINTS] = {{0, 0, 0}};
+        bool told = !same(x->schedule, "pass-kv");
+        for (size_t k = 0; k < i && !told; k++)
+            told = same(r->v[k].schedule, "pass-kv") && alike(&r->v[k], x, true);
+        if (told)
+            continue;
+        size_t points = gather(r, x, p);
+        if (points < 2)
+            continue;
+        out[n++] = (rc_crossover){x, crossing(p, points, false), crossing(p, points, true)};
+    }
+    return n;
+}
+
+rc_status rc_runs_check(const rc_runs *r, const rc_limits *l, rc_error *err) {
+    size_t unseen = rc_runs_accuracy(r, RC_BY_SIMULATION, RC_SET_UNSEEN, NULL, NULL).n;
+    int set = unseen > 0 ? (int)RC_SET_UNSEEN : -1;
+    rc_accuracy a = rc_runs_accuracy(r, RC_BY_SIMULATION, set, NULL, NULL);
+    const char *which = unseen > 0 ? "unseen cases" : "cases";
+    if (a.n < r->n && a.n == 0)
+        return rc_fail(err, RC_E_CHECK, "no case could be predicted (first: %s)", r->v[0].why);
+    if (!(a.median_pct <= l->median_pct))
+        return rc_fail(err, RC_E_CHECK, "median error of the %zu %s is %.2f %%, over %.2f %%", a.n,
+                       which, a.median_pct, l->median_pct);
+    if (!(a.p95_pct <= l->p95_pct))
+        return rc_fail(err, RC_E_CHECK, "95th percentile of the %zu %s is %.2f %%, over %.2f %%",
+                       a.n, which, a.p95_pct, l->p95_pct);
+    if (a.winners_right < a.winners_total)
+        return rc_fail(err, RC_E_CHECK, "the faster schedule is right in %d of %d", a.winners_right,
+                       a.winners_total);
+    return RC_OK;
+}

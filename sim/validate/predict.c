@@ -1,0 +1,192 @@
+/* A run's case as a forecast: a model of that shape, the machine it ran on, costs from the
+ * primitive suites, the same schedule; and the two baselines over the same program.
+ *
+ * What differs from a scenario: the layers stand alone (no final norm, no LM head), so the pass
+ * ends with the last layer; the host does not synchronise at ring steps (ring_step 0) and a launch
+ * takes what the host suite measured on that machine; ring messages ride beside attention in
+ * decode, too, as they do in `ringcast-calib ring`.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "sim/cost/cost.h"
+#include "sim/cost/store.h"
+#include "sim/engine/engine.h"
+#include "sim/forward/forward.h"
+#include "sim/forward/scenario.h"
+#include "sim/validate/baseline.h"
+
+typedef struct setting { /* what is shared by runs of one machine and transport */
+    char machine[48], transport[24];
+    int gpus;
+    rc_machine m;
+    rc_costs *costs;
+} setting;
+
+enum { SETTINGS = 32 };
+
+typedef struct predictor {
+    const char *store;
+    rc_rows *rows;
+    setting s[SETTINGS];
+    size_t n;
+} predictor;
+
+/* The median of the rows of a host cost, or NAN. */
+static double host_cost(const rc_rows *rows, const char *machine, const char *op) {
+    for (size_t i = 0; i < rc_rows_count(rows); i++) {
+        const rc_row *r = rc_rows_at(rows, i);
+        if (strcmp(r->machine, machine) == 0 && strcmp(r->op, op) == 0 && r->variant[0] == '\0')
+            return r->p50;
+    }
+    return NAN;
+}
+
+static bool has_rows(const rc_rows *rows, const char *machine, const char *op) {
+    for (size_t i = 0; i < rc_rows_count(rows); i++)
+        if (strcmp(rc_rows_at(rows, i)->machine, machine) == 0 &&
+            strcmp(rc_rows_at(rows, i)->op, op) == 0)
+            return true;
+    return false;
+}
+
+/* The machine of the file, resting on its own rows where the store has them. */
+static void rest_on_itself(rc_machine *m, const char *name) {
+    snprintf(m->base, sizeof m->base, "%s", name);
+    m->gemm_ratio = m->attention_ratio = m->hbm_ratio = 1.0;
+    m->ratio_spread = 0.0;
+    m->base_bf16_rate = m->bf16_rate;
+    m->base_fp8_rate = m->fp8_rate;
+    m->base_hbm_rate = m->hbm_rate;
+}
+
+static rc_status make_setting(const predictor *p, const rc_measured_run *x, setting *s,
+                              rc_error *err) {
+    char path[1280];
+    bool inside = strcmp(x->transport, "rdma") != 0 && strcmp(x->transport, "tcp") != 0;
+    memset(s, 0, sizeof *s);
+    memcpy(s->machine, x->machine, sizeof s->machine);
+    memcpy(s->transport, x->transport, sizeof s->transport);
+    s->gpus = x->cp * x->tp;
+    RC_TRY(rc_share_path("scenarios/machines", x->machine, ".yaml", path, sizeof path, err));
+    RC_TRY(rc_machine_load(path, &s->m, err));
+    if (has_rows(p->rows, x->machine, "attention") && has_rows(p->rows, x->machine, "gemm"))
+        rest_on_itself(&s->m, x->machine);
+    double launch = host_cost(p->rows, x->machine, "launch");
+    if (isfinite(launch))
+        s->m.launch = launch;
+    s->m.ring_step = 0.0;
+    if (inside && strcmp(x->transport, "none") != 0)
+        snprintf(s->m.intra_transport, sizeof s->m.intra_transport, "%.15s", x->transport);
+    if (inside && s->gpus > s->m.gpus_per_node)
+        s->m.gpus_per_node = s->gpus;
+    return rc_costs_open(p->store, &s->m, &s->costs, err);
+}
+
+static rc_status setting_of(predictor *p, const rc_measured_run *x, setting **out, rc_error *err) {
+    for (size_t i = 0; i < p->n; i++)
+        if (strcmp(p->s[i].machine, x->machine) == 0 &&
+            strcmp(p->s[i].transport, x->transport) == 0 && p->s[i].gpus == x->cp * x->tp) {
+            *out = &p->s[i];
+            return RC_OK;
+        }
+    if (p->n == SETTINGS)
+        return rc_fail(err, RC_E_UNMODELLED, "more than %d machines and transports", SETTINGS);
+    *out = &p->s[p->n];
+    RC_TRY(make_setting(p, x, *out, err));
+    p->n++;
+    return RC_OK;
+}
+
+/* ---- one case -------------------------------------------------------------------------------- */
+
+static void model_of(const rc_measured_run *x, rc_model *m) {
+    memset(m, 0, sizeof *m);
+    snprintf(m->name, sizeof m->name, "layers");
+    snprintf(m->architecture, sizeof m->architecture, "LlamaForCausalLM");
+    m->layers = x->layers;
+    m->hidden = x->width;
+    m->ffn = x->ffn * x->tp;
+    m->vocab = (int64_t)1024 * x->tp; /* of the head that the pass is cut before */
+    m->heads = x->hq * x->tp;
+    m->kv_heads = x->hkv * x->tp;
+    m->head_dim = 128;
+    m->max_positions = INT64_C(1) << 24;
+    m->rope_theta = 5e5;
+}
+
+/* The pass ends where its last layer does. */
+static double end_of_layers(const rc_program *p, const rc_sim *sim) {
+    rc_time end = 0;
+    for (size_t i = 0; i < p->task_count; i++) {
+        rc_part part = p->shapes[p->tasks[i].shape].part;
+        if ((part == RC_P_DOWN || part == RC_P_ALL_REDUCE) && rc_sim_op_end(sim, (rc_id)i) > end)
+            end = rc_sim_op_end(sim, (rc_id)i);
+    }
+    return (double)end / RC_PS_PER_S;
+}
+
+static rc_status predict(const setting *s, rc_measured_run *x, const rc_sequence *seqs,
+                         rc_error *err) {
+    rc_model model;
+    rc_program program;
+    rc_sim *sim = NULL;
+    bool decode = strncmp(x->schedule, "decode-", 7) == 0;
+    model_of(x, &model);
+    rc_spec spec = {.model = &model,
+                    .costs = s->costs,
+                    .layout = {x->tp, x->cp, RC_BF16, RC_BF16, RC_BF16, RC_BF16},
+                    .phase = decode ? RC_DECODE : RC_PREFILL,
+                    .variant = decode ? x->schedule + 7 : x->schedule,
+                    .seqs = seqs,
+                    .seq_count = (size_t)x->batch,
+                    .eager = !x->graph,
+                    .serial_ring = false,
+                    .unfold = true,
+                    .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
+    RC_TRY(rc_forward_trace(&spec, &program, &sim, err));
+    x->time[RC_BY_SIMULATION] = end_of_layers(&program, sim);
+    rc_baselines(&program, &s->m, x->transport, &x->time[RC_BY_ROOFLINE],
+                 &x->time[RC_BY_ALPHA_BETA]);
+    x->transferred = strcmp(s->m.base, x->machine) == 0 ? 0.0 : 1.0;
+    rc_sim_destroy(sim);
+    rc_program_free(&program);
+    return RC_OK;
+}
+
+static rc_status predict_one(predictor *p, rc_measured_run *x, rc_error *err) {
+    setting *s = NULL;
+    RC_TRY(setting_of(p, x, &s, err));
+    rc_sequence *seqs = calloc((size_t)x->batch, sizeof *seqs);
+    if (!seqs)
+        return rc_fail(err, RC_E_NOMEM, "out of memory");
+    for (int64_t i = 0; i < x->batch; i++)
+        seqs[i] = (rc_sequence){x->t, x->p};
+    rc_status st = predict(s, x, seqs, err);
+    free(seqs);
+    return st;
+}
+
+rc_status rc_runs_predict(rc_runs *r, const char *store, rc_error *err) {
+    predictor p = {.store = store};
+    RC_TRY(rc_store_rows(store, NULL, &p.rows, err));
+    rc_status st = RC_OK;
+    for (size_t i = 0; i < r->n && st == RC_OK; i++) {
+        rc_error why = {0};
+        st = predict_one(&p, &r->v[i], &why);
+        if (st == RC_OK)
+            continue;
+        snprintf(r->v[i].why, sizeof r->v[i].why, "%.250s", why.msg);
+        if (st == RC_E_NOMEM || st == RC_E_INTERNAL) {
+            if (err)
+                *err = why;
+        } else {
+            st = RC_OK;
+        }
+    }
+    for (size_t i = 0; i < p.n; i++)
+        rc_costs_close(p.s[i].costs);
+    rc_rows_free(p.rows);
+    return st;
+}

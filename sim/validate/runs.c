@@ -1,0 +1,219 @@
+/* Runs on real GPUs, from the files that `ringcast-calib ring` writes.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <dirent.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "sim/base/csv.h"
+#include "sim/base/file.h"
+#include "sim/validate/validate.h"
+
+static const char *const sets[] = {"seen", "unseen"};
+static const char *const methods[] = {"simulation", "roofline", "alpha_beta"};
+
+const char *rc_run_set_name(rc_run_set s) {
+    return sets[s];
+}
+
+const char *rc_method_name(rc_method m) {
+    return methods[m];
+}
+
+const char *rc_run_regime(const rc_measured_run *x) {
+    if (strncmp(x->schedule, "decode", 6) == 0)
+        return "decode";
+    return strcmp(x->schedule, "tp") == 0 ? "tp" : "prefill";
+}
+
+void rc_runs_free(rc_runs *r) {
+    free(r->v);
+    memset(r, 0, sizeof *r);
+}
+
+static const char *const columns[] = {
+    "case",  "schedule", "cp",      "tp",     "t",       "p",         "batch",  "hq",      "hkv",
+    "width", "ffn",      "layers",  "launch", "sms",     "transport", "part",   "rank",    "p10_s",
+    "p50_s", "p90_s",    "samples", "check",  "machine", "gpu",       "sm_mhz", "power_w", "temp_c",
+    "date",  "driver",   "cuda",    "nccl",   "kernel",  "commit",    NULL};
+enum {
+    CASE,
+    SCHEDULE,
+    CP,
+    TP,
+    T,
+    P,
+    BATCH,
+    HQ,
+    HKV,
+    WIDTH,
+    FFN,
+    LAYERS,
+    LAUNCH,
+    SMS,
+    TRANSPORT,
+    PART,
+    RANK,
+    P10,
+    P50,
+    P90,
+    SAMPLES,
+    CHECK,
+    MACHINE,
+    COLUMNS = 33
+};
+
+static rc_status text(const rc_csv *csv, size_t row, size_t col, char *out, size_t size,
+                      rc_error *err) {
+    const char *s = rc_csv_text(csv, row, col);
+    if (*s == '\0' || strlen(s) >= size)
+        return rc_csv_fail(csv, row, col, err, RC_E_INPUT,
+                           "\"%.40s\": expected 1 to %zu characters", s, size - 1);
+    memcpy(out, s, strlen(s) + 1);
+    return RC_OK;
+}
+
+static rc_status numbers(const rc_csv *csv, size_t row, const size_t *at, rc_measured_run *x,
+                         rc_error *err) {
+    int64_t v[COLUMNS] = {0};
+    for (int i = CP; i <= SMS; i++)
+        if (i != LAUNCH)
+            RC_TRY(rc_csv_int(csv, row, at[i], i == P || i == SMS ? 0 : 1, INT64_C(1) << 40, &v[i],
+                              err));
+    x->cp = (int)v[CP], x->tp = (int)v[TP], x->t = v[T], x->p = v[P], x->batch = v[BATCH];
+    x->hq = (int)v[HQ], x->hkv = (int)v[HKV], x->width = v[WIDTH], x->ffn = v[FFN];
+    x->layers = (int)v[LAYERS], x->sms = (int)v[SMS];
+    RC_TRY(rc_csv_quantity(csv, row, at[P10], RC_DIM_TIME, 1e-9, 1e5, &x->p10, err));
+    RC_TRY(rc_csv_quantity(csv, row, at[P50], RC_DIM_TIME, 1e-9, 1e5, &x->measured, err));
+    RC_TRY(rc_csv_quantity(csv, row, at[P90], RC_DIM_TIME, 1e-9, 1e5, &x->p90, err));
+    if (v[CP] > 1024 || v[TP] > 1024 || v[HQ] > 1024 || v[HKV] > 1024 || v[LAYERS] > 1000)
+        return rc_csv_fail(csv, row, at[CP], err, RC_E_INPUT, "a count is out of range");
+    return RC_OK;
+}
+
+static rc_status read_run(const rc_csv *csv, size_t row, const size_t *at, rc_measured_run *x,
+                          rc_error *err) {
+    memset(x, 0, sizeof *x);
+    RC_TRY(text(csv, row, at[CASE], x->name, sizeof x->name, err));
+    RC_TRY(text(csv, row, at[SCHEDULE], x->schedule, sizeof x->schedule, err));
+    RC_TRY(text(csv, row, at[TRANSPORT], x->transport, sizeof x->transport, err));
+    RC_TRY(text(csv, row, at[MACHINE], x->machine, sizeof x->machine, err));
+    const char *launch = rc_csv_text(csv, row, at[LAUNCH]);
+    x->graph = strcmp(launch, "graph") == 0;
+    if (!x->graph && strcmp(launch, "eager") != 0)
+        return rc_csv_fail(csv, row, at[LAUNCH], err, RC_E_INPUT,
+                           "\"%.40s\": expected eager or graph", launch);
+    RC_TRY(numbers(csv, row, at, x, err));
+    for (int m = 0; m < RC_METHODS; m++)
+        x->time[m] = NAN;
+    return RC_OK;
+}
+
+static rc_status add(rc_runs *r, const rc_csv *csv, size_t row, size_t col,
+                     const rc_measured_run *x, rc_error *err) {
+    for (size_t i = 0; i < r->n; i++)
+        if (strcmp(r->v[i].name, x->name) == 0 && strcmp(r->v[i].transport, x->transport) == 0 &&
+            strcmp(r->v[i].machine, x->machine) == 0)
+            return rc_csv_fail(csv, row, col, err, RC_E_INPUT,
+                               "case \"%s\" over %s on %s is there twice", x->name, x->transport,
+                               x->machine);
+    if (r->n == r->room) {
+        size_t room = r->room ? 2 * r->room : 64;
+        rc_measured_run *v = realloc(r->v, room * sizeof *v);
+        if (!v)
+            return rc_fail(err, RC_E_NOMEM, "out of memory for %zu runs", room);
+        r->v = v;
+        r->room = room;
+    }
+    r->v[r->n++] = *x;
+    return RC_OK;
+}
+
+rc_status rc_runs_parse(rc_runs *r, const char *name, const char *body, size_t size,
+                        rc_error *err) {
+    size_t at[COLUMNS];
+    rc_csv *csv = NULL;
+    RC_TRY(rc_csv_parse(name, body, size, &csv, err));
+    rc_status st = rc_csv_known(csv, columns, err);
+    for (int i = 0; i < COLUMNS && st == RC_OK; i++)
+        st = rc_csv_column(csv, columns[i], &at[i], err);
+    for (size_t row = 0; st == RC_OK && row < rc_csv_rows(csv); row++) {
+        rc_measured_run x;
+        if (strcmp(rc_csv_text(csv, row, at[PART]), "whole") != 0 ||
+            strcmp(rc_csv_text(csv, row, at[RANK]), "-1") != 0)
+            continue;
+        st = read_run(csv, row, at, &x, err);
+        if (st == RC_OK)
+            st = add(r, csv, row, at[CASE], &x, err);
+    }
+    rc_csv_close(csv);
+    return st;
+}
+
+static int is_csv(const struct dirent *e) {
+    size_t n = strlen(e->d_name);
+    return n > 4 && strcmp(e->d_name + n - 4, ".csv") == 0;
+}
+
+rc_status rc_runs_read(rc_runs *r, const char *folder, rc_error *err) {
+    struct dirent **names = NULL;
+    int n = scandir(folder, &names, is_csv, alphasort);
+    if (n < 0)
+        return rc_fail_at(err, RC_E_IO, folder, 0, 0, "cannot be read: no such folder?");
+    rc_status st = RC_OK;
+    for (int i = 0; i < n; i++) {
+        char path[1280], *body = NULL;
+        size_t size = 0;
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]->d_name);
+        if (st == RC_OK)
+            st = rc_file_read(path, &body, &size, err);
+        if (st == RC_OK)
+            st = rc_runs_parse(r, path, body, size, err);
+        free(body);
+        free(names[i]);
+    }
+    free(names);
+    if (st == RC_OK && r->n == 0)
+        return rc_fail_at(err, RC_E_INPUT, folder, 0, 0, "holds no run of a whole pass");
+    return st;
+}
+
+/* ---- sets ------------------------------------------------------------------------------------ */
+
+/* Mark in `in` the runs that a list names. */
+static rc_status mark(const rc_runs *r, const char *path, bool *in, rc_error *err) {
+    rc_csv *csv = NULL;
+    size_t col;
+    RC_TRY(rc_csv_open(path, &csv, err));
+    rc_status st = rc_csv_column(csv, "case", &col, err);
+    for (size_t row = 0; st == RC_OK && row < rc_csv_rows(csv); row++)
+        for (size_t i = 0; i < r->n; i++)
+            in[i] = in[i] || strcmp(rc_csv_text(csv, row, col), r->v[i].name) == 0;
+    rc_csv_close(csv);
+    return st;
+}
+
+static rc_status decide(rc_runs *r, const bool *seen, const bool *unseen, rc_error *err) {
+    for (size_t i = 0; i < r->n; i++) {
+        if (seen[i] == unseen[i])
+            return rc_fail(err, RC_E_INPUT, "case \"%s\" is in %s of the lists of cases",
+                           r->v[i].name, seen[i] ? "both" : "neither");
+        r->v[i].set = unseen[i] ? RC_SET_UNSEEN : RC_SET_SEEN;
+    }
+    return RC_OK;
+}
+
+rc_status rc_runs_assign(rc_runs *r, const char *const *seen, size_t seen_count,
+                         const char *const *unseen, size_t unseen_count, rc_error *err) {
+    bool *in = calloc(2 * r->n + 1, sizeof *in);
+    if (!in)
+        return rc_fail(err, RC_E_NOMEM, "out of memory");
+    rc_status st = RC_OK;
+    for (size_t i = 0; i < seen_count && st == RC_OK; i++)
+        st = mark(r, seen[i], in, err);
+    for (size_t i = 0; i < unseen_count && st == RC_OK; i++)
+        st = mark(r, unseen[i], in + r->n, err);
+    if (st == RC_OK)
+        st = decide(r, in, in + r->n, err);
+    free(in);
+    return st;
+}

@@ -1,0 +1,261 @@
+/* Predicted against measured: tables, JSON, a picture.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <string.h>
+#include "sim/base/table.h"
+#include "sim/plot/gnuplot.h"
+#include "sim/validate/validate.h"
+
+enum { MAX_TRANSPORTS = 8, MAX_CROSSINGS = 64 };
+static const char *const regimes[] = {"prefill", "decode", "tp"};
+
+/* Transports that occur, in the order in which they do. */
+static size_t transports(const rc_runs *r, const char **out) {
+    size_t n = 0;
+    for (size_t i = 0; i < r->n; i++) {
+        size_t k = 0;
+        while (k < n && strcmp(out[k], r->v[i].transport) != 0)
+            k++;
+        if (k == n && n < MAX_TRANSPORTS)
+            out[n++] = r->v[i].transport;
+    }
+    return n;
+}
+
+static double error_pct(const rc_measured_run *x, rc_method m) {
+    return 100.0 * (x->time[m] / x->measured - 1.0);
+}
+
+static rc_status print_cases(const rc_runs *r, FILE *f, rc_error *err) {
+    rc_table *t = rc_table_create();
+    rc_table_note(t, "predicted from primitive suites, measured on real GPUs; errors in %%");
+    rc_table_column(t, "case", "case", "", RC_LEFT);
+    rc_table_column(t, "machine", "machine", "", RC_LEFT);
+    rc_table_column(t, "transport", "transport", "", RC_LEFT);
+    rc_table_column(t, "set", "set", "", RC_LEFT);
+    rc_table_column(t, "measured_ms", "measured", "ms", RC_RIGHT);
+    rc_table_column(t, "predicted_ms", "predicted", "ms", RC_RIGHT);
+    rc_table_column(t, "error_pct", "error", "%", RC_RIGHT);
+    rc_table_column(t, "roofline_pct", "roofline", "%", RC_RIGHT);
+    rc_table_column(t, "alpha_beta_pct", "alpha-beta", "%", RC_RIGHT);
+    rc_table_column(t, "note", "note", "", RC_LEFT);
+    for (size_t i = 0; i < r->n; i++) {
+        const rc_measured_run *x = &r->v[i];
+        rc_table_text(t, x->name);
+        rc_table_text(t, x->machine);
+        rc_table_text(t, x->transport);
+        rc_table_text(t, rc_run_set_name(x->set));
+        rc_table_real(t, 1e3 * x->measured, 3);
+        rc_table_real(t, 1e3 * x->time[RC_BY_SIMULATION], 3);
+        for (int m = 0; m < RC_METHODS; m++)
+            rc_table_real(t, error_pct(x, (rc_method)m), 1);
+        rc_table_text(t, x->why[0] ? x->why : x->transferred > 0 ? "another part's rows" : "");
+    }
+    rc_status st = rc_table_print(t, f, err);
+    rc_table_destroy(t);
+    return st;
+}
+
+static void accuracy_row(rc_table *t, const char *set, const char *what, const char *method,
+                         const rc_accuracy *a) {
+    rc_table_text(t, set);
+    rc_table_text(t, what);
+    rc_table_text(t, method);
+    rc_table_int(t, (int64_t)a->n);
+    rc_table_real(t, a->median_pct, 2);
+    rc_table_real(t, a->p95_pct, 2);
+    rc_table_real(t, a->bias_pct, 2);
+    if (a->winners_total > 0)
+        rc_table_textf(t, "%d of %d", a->winners_right, a->winners_total);
+    else
+        rc_table_missing(t);
+}
+
+static void accuracy_rows(const rc_runs *r, rc_table *t, int set) {
+    const char *names[MAX_TRANSPORTS], *title = rc_run_set_name((rc_run_set)set);
+    size_t n = transports(r, names);
+    for (int m = 0; m < RC_METHODS; m++) {
+        rc_accuracy a = rc_runs_accuracy(r, (rc_method)m, set, NULL, NULL);
+        if (a.n > 0)
+            accuracy_row(t, title, "all", rc_method_name((rc_method)m), &a);
+    }
+    for (size_t i = 0; i < n; i++) {
+        rc_accuracy a = rc_runs_accuracy(r, RC_BY_SIMULATION, set, names[i], NULL);
+        if (a.n > 0)
+            accuracy_row(t, title, names[i], rc_method_name(RC_BY_SIMULATION), &a);
+    }
+    for (size_t i = 0; i < sizeof regimes / sizeof regimes[0]; i++) {
+        rc_accuracy a = rc_runs_accuracy(r, RC_BY_SIMULATION, set, NULL, regimes[i]);
+        if (a.n > 0)
+            accuracy_row(t, title, regimes[i], rc_method_name(RC_BY_SIMULATION), &a);
+    }
+}
+
+static rc_status print_accuracy(const rc_runs *r, FILE *f, rc_error *err) {
+    rc_table *t = rc_table_create();
+    rc_table_column(t, "set", "set", "", RC_LEFT);
+    rc_table_column(t, "of", "of", "", RC_LEFT);
+    rc_table_column(t, "method", "method", "", RC_LEFT);
+    rc_table_column(t, "n", "cases", "", RC_RIGHT);
+    rc_table_column(t, "median_abs_error_pct", "median", "%", RC_RIGHT);
+    rc_table_column(t, "p95_abs_error_pct", "95th", "%", RC_RIGHT);
+    rc_table_column(t, "bias_pct", "signed", "%", RC_RIGHT);
+    rc_table_column(t, "winners", "faster one right", "", RC_LEFT);
+    for (int set = 0; set < RC_SET_COUNT; set++)
+        accuracy_rows(r, t, set);
+    rc_status st = rc_table_print(t, f, err);
+    rc_table_destroy(t);
+    return st;
+}
+
+static rc_status print_crossovers(const rc_runs *r, FILE *f, rc_error *err) {
+    rc_crossover c[MAX_CROSSINGS];
+    size_t n = rc_runs_crossovers(r, c, MAX_CROSSINGS);
+    if (n == 0)
+        return RC_OK;
+    rc_table *t = rc_table_create();
+    rc_table_note(t, "new tokens at which pass-KV and pass-Q take as long");
+    rc_table_column(t, "transport", "transport", "", RC_LEFT);
+    rc_table_column(t, "total", "T+P", "tokens", RC_RIGHT);
+    rc_table_column(t, "heads", "heads", "", RC_LEFT);
+    rc_table_column(t, "layers", "layers", "", RC_RIGHT);
+    rc_table_column(t, "launch", "launch", "", RC_LEFT);
+    rc_table_column(t, "measured", "measured", "tokens", RC_RIGHT);
+    rc_table_column(t, "predicted", "predicted", "tokens", RC_RIGHT);
+    for (size_t i = 0; i < n; i++) {
+        const rc_measured_run *x = c[i].first;
+        rc_table_text(t, x->transport);
+        rc_table_int(t, x->t + x->p);
+        rc_table_textf(t, "%d on %d", x->hq, x->hkv);
+        rc_table_int(t, x->layers);
+        rc_table_text(t, x->graph ? "graph" : "eager");
+        rc_table_real(t, c[i].measured, 0);
+        rc_table_real(t, c[i].predicted, 0);
+    }
+    rc_status st = rc_table_print(t, f, err);
+    rc_table_destroy(t);
+    return st;
+}
+
+rc_status rc_runs_print(const rc_runs *r, FILE *f, rc_error *err) {
+    RC_TRY(print_cases(r, f, err));
+    (void)fputc('\n', f);
+    RC_TRY(print_accuracy(r, f, err));
+    return print_crossovers(r, f, err);
+}
+
+/* ---- JSON ------------------------------------------------------------------------------------ */
+
+static void put_accuracy(rc_json *j, json_t *o, const rc_accuracy *a) {
+    rc_json_int(j, o, "n", (int64_t)a->n);
+    rc_json_real(j, o, "median_abs_error_pct", a->median_pct);
+    rc_json_real(j, o, "p95_abs_error_pct", a->p95_pct);
+    rc_json_int(j, o, "winners_right", a->winners_right);
+    rc_json_int(j, o, "winners_total", a->winners_total);
+}
+
+static void put_sets(const rc_runs *r, rc_json *j, json_t *parent, rc_method m) {
+    const char *names[MAX_TRANSPORTS];
+    size_t n = transports(r, names);
+    for (int set = 0; set < RC_SET_COUNT; set++) {
+        json_t *o = rc_json_object(j, parent, rc_run_set_name((rc_run_set)set));
+        rc_accuracy a = rc_runs_accuracy(r, m, set, NULL, NULL);
+        put_accuracy(j, o, &a);
+        json_t *by = rc_json_object(j, o, "transports");
+        for (size_t i = 0; i < n; i++) {
+            a = rc_runs_accuracy(r, m, set, names[i], NULL);
+            if (a.n > 0)
+                put_accuracy(j, rc_json_object(j, by, names[i]), &a);
+        }
+        by = rc_json_object(j, o, "regimes");
+        for (size_t i = 0; i < sizeof regimes / sizeof regimes[0]; i++) {
+            a = rc_runs_accuracy(r, m, set, NULL, regimes[i]);
+            if (a.n > 0)
+                put_accuracy(j, rc_json_object(j, by, regimes[i]), &a);
+        }
+    }
+}
+
+static void put_case(rc_json *j, json_t *list, const rc_measured_run *x) {
+    json_t *o = rc_json_object(j, list, NULL);
+    rc_json_text(j, o, "case", x->name);
+    rc_json_text(j, o, "machine", x->machine);
+    rc_json_text(j, o, "transport", x->transport);
+    rc_json_text(j, o, "set", rc_run_set_name(x->set));
+    rc_json_real(j, o, "measured_s", x->measured);
+    for (int m = 0; m < RC_METHODS; m++)
+        rc_json_real(j, o, rc_method_name((rc_method)m), x->time[m]);
+    if (x->why[0])
+        rc_json_text(j, o, "why_not", x->why);
+}
+
+rc_status rc_runs_json(const rc_runs *r, const char *path, bool overwrite, rc_error *err) {
+    rc_json *j = rc_json_create();
+    json_t *root = rc_json_root(j);
+    put_sets(r, j, rc_json_object(j, root, "sets"), RC_BY_SIMULATION);
+    json_t *base = rc_json_object(j, root, "baselines");
+    put_sets(r, j, rc_json_object(j, base, "roofline"), RC_BY_ROOFLINE);
+    put_sets(r, j, rc_json_object(j, base, "alpha_beta"), RC_BY_ALPHA_BETA);
+    rc_crossover c[MAX_CROSSINGS];
+    size_t n = rc_runs_crossovers(r, c, MAX_CROSSINGS);
+    json_t *list = rc_json_list(j, root, "crossovers");
+    for (size_t i = 0; i < n; i++) {
+        json_t *o = rc_json_object(j, list, NULL);
+        rc_json_text(j, o, "transport", c[i].first->transport);
+        rc_json_int(j, o, "total_tokens", c[i].first->t + c[i].first->p);
+        rc_json_int(j, o, "heads", c[i].first->hq);
+        rc_json_int(j, o, "kv_heads", c[i].first->hkv);
+        rc_json_real(j, o, "measured_t", c[i].measured);
+        rc_json_real(j, o, "predicted_t", c[i].predicted);
+    }
+    list = rc_json_list(j, root, "cases");
+    for (size_t i = 0; i < r->n; i++)
+        put_case(j, list, &r->v[i]);
+    rc_status st = rc_json_save(j, path, overwrite, err);
+    rc_json_destroy(j);
+    return st;
+}
+
+/* ---- picture --------------------------------------------------------------------------------- */
+
+static void draw(const void *ctx, FILE *script, FILE *data) {
+    const rc_runs *r = ctx;
+    double lo = INFINITY, hi = 0;
+    for (int k = 0; k < RC_SET_COUNT + 2; k++) { /* seen, unseen, then the baselines of all */
+        (void)fputs("1 -\n", data);
+        for (size_t i = 0; i < r->n; i++) {
+            const rc_measured_run *x = &r->v[i];
+            double y = x->time[k < RC_SET_COUNT ? 0 : k - RC_SET_COUNT + 1];
+            if (!isfinite(y) || (k < RC_SET_COUNT && (int)x->set != k))
+                continue;
+            (void)fprintf(data, "%.6g %.6g\n", 1e3 * x->measured, 1e3 * y);
+            lo = fmin(lo, 1e3 * fmin(x->measured, y));
+            hi = fmax(hi, 1e3 * fmax(x->measured, y));
+        }
+        (void)fputs("\n\n", data);
+    }
+    if (!(hi > 0))
+        lo = 0.1, hi = 10;
+    (void)fprintf(script,
+                  "set title 'Whole passes: predicted from primitive suites against measured'\n"
+                  "set logscale xy\nset xrange [%.6g:%.6g]\nset yrange [%.6g:%.6g]\n"
+                  "set xlabel 'measured, ms'\nset ylabel 'predicted, ms'\nset key top left\n"
+                  "plot x with lines lc rgb '#888888' title 'equal', "
+                  "x*1.05 with lines dt 3 lc rgb '#bbbbbb' title '5 %% either way', "
+                  "x/1.05 with lines dt 3 lc rgb '#bbbbbb' notitle, "
+                  "'validation.dat' index 2 using 1:2 with points pt 2 lc rgb '#d08020' title "
+                  "'roofline', "
+                  "'validation.dat' index 3 using 1:2 with points pt 1 lc rgb '#a05080' title "
+                  "'alpha-beta', "
+                  "'validation.dat' index 0 using 1:2 with points pt 6 lc rgb '#2060a0' title "
+                  "'simulated, seen', "
+                  "'validation.dat' index 1 using 1:2 with points pt 7 lc rgb '#208040' title "
+                  "'simulated, unseen'\n",
+                  lo / 1.5, hi * 1.5, lo / 1.5, hi * 1.5);
+}
+
+rc_status rc_runs_plot(const rc_runs *r, const char *dir, bool overwrite, bool *drawn,
+                       rc_error *err) {
+    rc_plot plot = {"validation", 900, 700, draw};
+    return rc_gnuplot(&plot, 1, r, dir, overwrite, drawn, err);
+}

@@ -1,0 +1,115 @@
+/* Predictions held against runs on real GPUs.
+ *
+ * Runs are the CSV files that `ringcast-calib ring` writes (results/validation/). Each case is
+ * predicted from the primitive suites alone: the same engine, schedules and costs as any forecast,
+ * over a machine that is the one it ran on. No number of a run reaches a prediction. Cases that
+ * were looked at while the model was being built (seen) and cases drawn at random afterwards
+ * (unseen) are named by two lists and kept apart in every figure.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef RC_VALIDATE_VALIDATE_H
+#define RC_VALIDATE_VALIDATE_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include "sim/base/error.h"
+#include "sim/base/json.h"
+
+typedef enum rc_run_set { RC_SET_SEEN, RC_SET_UNSEEN, RC_SET_COUNT } rc_run_set;
+const char *rc_run_set_name(rc_run_set s);
+
+/* How a time was come by. */
+typedef enum rc_method { RC_BY_SIMULATION, RC_BY_ROOFLINE, RC_BY_ALPHA_BETA, RC_METHODS } rc_method;
+const char *rc_method_name(rc_method m);
+
+typedef struct rc_measured_run { /* one case on one transport */
+    char name[64], schedule[24], transport[24], machine[48];
+    int cp, tp, hq, hkv, layers;
+    int64_t t, p, batch, width, ffn; /* heads and ffn: on one GPU */
+    bool graph;
+    int sms;
+    double measured, p10, p90; /* s; the slowest rank of a pass */
+    double time[RC_METHODS];   /* predicted, s; NAN where it could not be, and `why` says so */
+    double transferred;        /* share of the simulated path that rests on another part's rows */
+    rc_run_set set;
+    char why[256];
+} rc_measured_run;
+
+typedef struct rc_runs {
+    rc_measured_run *v;
+    size_t n, room;
+} rc_runs;
+
+void rc_runs_free(rc_runs *r);
+/* Add the whole-pass rows of a results file. */
+rc_status rc_runs_parse(rc_runs *r, const char *name, const char *text, size_t size, rc_error *err);
+/* Add all *.csv of a folder, in the order of their names. */
+rc_status rc_runs_read(rc_runs *r, const char *folder, rc_error *err);
+/* A list of cases says which set they are in: a CSV file with a column `case`. A run that is in
+ * neither list, or in both, is RC_E_INPUT. */
+rc_status rc_runs_assign(rc_runs *r, const char *const *seen, size_t seen_count,
+                         const char *const *unseen, size_t unseen_count, rc_error *err);
+/* Fill time[] of every run. `store` NULL: the built-in rows. A case that cannot be predicted (no
+ * rows) keeps NAN and its reason; that is not an error here. */
+rc_status rc_runs_predict(rc_runs *r, const char *store, rc_error *err);
+
+/* ---- how good ------------------------------------------------------------------------------ */
+typedef struct rc_accuracy {
+    size_t n;                   /* cases with a prediction */
+    double median_pct, p95_pct; /* of |predicted / measured - 1| */
+    double bias_pct;            /* median of the signed error */
+    int winners_right, winners_total;
+} rc_accuracy;
+/* Pass-KV and pass-Q of one shape whose measured times differ by more than 3 %: is the faster one
+ * predicted faster? `set` < 0: both; `transport`, `regime` NULL: all. Regimes: prefill, decode, tp.
+ */
+rc_accuracy rc_runs_accuracy(const rc_runs *r, rc_method m, int set, const char *transport,
+                             const char *regime);
+const char *rc_run_regime(const rc_measured_run *x);
+
+/* Where pass-KV and pass-Q change places, by new tokens. */
+typedef struct rc_crossover {
+    const rc_measured_run *first; /* any run of the series */
+    double measured, predicted;   /* new tokens; NAN when they do not cross */
+} rc_crossover;
+/* At most `room` series that have both schedules at two or more T; returns how many. */
+size_t rc_runs_crossovers(const rc_runs *r, rc_crossover *out, size_t room);
+
+typedef struct rc_limits { /* per cent, of the unseen set when there is one, else of all */
+    double median_pct, p95_pct;
+} rc_limits;
+rc_status rc_runs_print(const rc_runs *r, FILE *f, rc_error *err);
+rc_status rc_runs_json(const rc_runs *r, const char *path, bool overwrite, rc_error *err);
+/* DIR/validation.{png,svg}; *drawn false without gnuplot. */
+rc_status rc_runs_plot(const rc_runs *r, const char *dir, bool overwrite, bool *drawn,
+                       rc_error *err);
+/* RC_E_CHECK, naming what fell short, when a limit is not kept. */
+rc_status rc_runs_check(const rc_runs *r, const rc_limits *l, rc_error *err);
+
+/* ---- drawing cases ------------------------------------------------------------------------- */
+/* `n` shapes for each number of GPUs in `ranks` at random, as a case file of `ringcast-calib ring`:
+ * on several GPUs each prefill shape as pass-kv and pass-q (so that the faster one can be told) and
+ * every third as all-gather-kv; on one GPU prefill and decode. The same seed gives the same file.
+ */
+rc_status rc_draw_cases(int n, const int *ranks, size_t count, uint64_t seed, const char *path,
+                        bool overwrite, rc_error *err);
+
+/* ---- from one part to another ---------------------------------------------------------------- */
+typedef struct rc_cross_op {
+    char op[24];
+    size_t n;
+    double median_pct, p95_pct, bias_pct;
+} rc_cross_op;
+enum { RC_CROSS_OPS = 24 };
+typedef struct rc_cross {
+    rc_cross_op op[RC_CROSS_OPS];
+    size_t ops;
+    rc_cross_op all;
+} rc_cross;
+/* Measured rows of machine `to`, predicted from rows of machine `from` by the ratios of both parts'
+ * published rates (scenarios/machines/FROM.yaml, TO.yaml). */
+rc_status rc_cross_predict(const char *store, const char *from, const char *to, rc_cross *out,
+                           rc_error *err);
+
+#endif

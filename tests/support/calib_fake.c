@@ -1,0 +1,169 @@
+/* A measuring backend without a GPU, for tests of all that is around measuring: the run, the store,
+ * what a kill leaves, several processes.
+ *
+ * Every suite measures by arithmetic on the point's axes, so two runs over the same points give the
+ * same times, and each point takes RC_FAKE_NAP_US (default 200) microseconds, so that a kill can
+ * fall anywhere. `net` goes through the group as the real one does: a time is the largest of all
+ * ranks'. RC_FAKE_GPU names the GPU.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "calib/net.h"
+#include "calib/ring/ring.h"
+#include "calib/stats.h"
+#include "calib/suite.h"
+#include "kernels/kernels.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+double rc_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static long nap_us(void) {
+    const char *v = getenv("RC_FAKE_NAP_US");
+    return v ? atol(v) : 200;
+}
+
+static double seconds(const rc_point *p) {
+    return 1e-6 * (1 + (double)(p->a % 9973) + 0.5 * (double)(p->b % 997) + 0.25 * (double)p->c +
+                   0.125 * (double)p->d);
+}
+
+static rc_status fake_open(rc_calib *c, const rc_points *points, void **self, rc_error *err) {
+    (void)c;
+    (void)points;
+    (void)err;
+    *self = NULL;
+    return RC_OK;
+}
+
+static void fake_close(void *self) {
+    (void)self;
+}
+
+static rc_status fake_measure(rc_calib *c, void *self, const rc_point *p, rc_measured *m,
+                              rc_error *err) {
+    struct timespec nap = {0, 1000 * nap_us()};
+    (void)self;
+    (void)nanosleep(&nap, NULL);
+    double t = seconds(p) * (c->bench.sustained ? 1.1 : 1.0) * (1 + c->group.rank);
+    if (!strcmp(p->op, "send_recv"))
+        RC_TRY(rc_group_max(&c->group, &t, err));
+    m->r.p10_s = 0.99 * t;
+    m->r.p50_s = t;
+    m->r.p90_s = 1.01 * t;
+    m->r.samples = 7;
+    m->r.interval = p->a % 7 ? 0.005 : 0.02;
+    m->r.health = (rc_health){1500, 400, 50, p->a % 5 ? 0 : RC_THROTTLE_POWER};
+    rc_record_set(m->kernel, sizeof m->kernel, "fake-1");
+    return RC_OK;
+}
+
+#define FAKE                                                                                       \
+    { fake_open, fake_measure, fake_close }
+const rc_suite rc_suite_gemm = FAKE, rc_suite_attention = FAKE, rc_suite_decode = FAKE,
+               rc_suite_merge = FAKE, rc_suite_elementwise = FAKE, rc_suite_memory = FAKE,
+               rc_suite_host = FAKE, rc_suite_net = FAKE, rc_suite_interference = FAKE;
+
+rc_status rc_gemm_heat(rc_calib *c, double s, rc_error *err) {
+    (void)c;
+    (void)s;
+    (void)err;
+    return RC_OK;
+}
+
+rc_status rc_net_environment(const char *transport, rc_error *err) {
+    (void)transport;
+    (void)err;
+    return RC_OK;
+}
+
+rc_status rc_net_parent(rc_calib *c, size_t *done, rc_error *err) {
+    (void)c;
+    *done = 0;
+    return rc_fail(err, RC_E_UNMODELLED, "it needs two GPUs or more, and has 1");
+}
+
+rc_status rc_ring_main(int argc, char **argv, rc_error *err) {
+    (void)argc;
+    (void)argv;
+    return rc_fail(err, RC_E_UNMODELLED, "rings need a GPU");
+}
+
+int rc_gpu_count(void) {
+    return 1;
+}
+
+rc_status rc_gpu_open(rc_gpu *g, int device, rc_error *err) {
+    const char *name = getenv("RC_FAKE_GPU");
+    (void)err;
+    memset(g, 0, sizeof *g);
+    g->device = device;
+    g->sms = 132;
+    rc_record_set(g->name, sizeof g->name, name ? name : "NVIDIA H100 80GB HBM3");
+    rc_record_set(g->driver, sizeof g->driver, "0.0");
+    rc_record_set(g->cuda, sizeof g->cuda, "0.0");
+    return RC_OK;
+}
+
+void rc_gpu_close(rc_gpu *g) {
+    (void)g;
+}
+
+rc_status rc_bench_open(rc_bench *b, rc_gpu *g, rc_error *err) {
+    (void)err;
+    memset(b, 0, sizeof *b);
+    b->gpu = g;
+    return RC_OK;
+}
+
+void rc_bench_close(rc_bench *b) {
+    (void)b;
+}
+
+double rc_nvml_cost(const rc_nvml *n) {
+    (void)n;
+    return 0;
+}
+
+void rc_throttle_text(unsigned throttle, char *out, size_t size) {
+    snprintf(out, size, "%s", throttle ? "power cap" : "");
+}
+
+void rc_nccl_version(char *out, size_t size) {
+    snprintf(out, size, "%s", "");
+}
+
+const char *rc_kernel_version(const char *family) {
+    (void)family;
+    return "fake-1";
+}
+
+/* From calib/suite.c, which owns GPU buffers as well: a row as the real program fills it, with a
+ * date that does not change. */
+void rc_calib_row(const rc_calib *c, const rc_point *p, const rc_measured *m, rc_record *row) {
+    memset(row, 0, sizeof *row);
+    rc_record_set(row->machine, sizeof row->machine, c->machine);
+    rc_record_set(row->gpu, sizeof row->gpu, c->gpu.name);
+    rc_record_set(row->state, sizeof row->state, c->bench.sustained ? "sustained" : "burst");
+    rc_record_set(row->op, sizeof row->op, p->op);
+    rc_record_set(row->variant, sizeof row->variant, p->variant);
+    rc_record_set(row->dtype, sizeof row->dtype, p->dtype);
+    row->a = p->a, row->b = p->b, row->c = p->c, row->d = p->d;
+    row->p10_s = m->r.p10_s, row->p50_s = m->r.p50_s, row->p90_s = m->r.p90_s;
+    row->samples = m->r.samples;
+    row->sm_mhz = m->r.health.sm_mhz;
+    row->power_w = m->r.health.power_w;
+    row->temp_c = m->r.health.temp_c;
+    rc_record_set(row->date, sizeof row->date, "2026-01-01T00:00:00Z");
+    rc_record_set(row->driver, sizeof row->driver, c->gpu.driver);
+    rc_record_set(row->cuda, sizeof row->cuda, c->gpu.cuda);
+    rc_record_set(row->kernel, sizeof row->kernel, m->kernel);
+    rc_record_set(row->commit, sizeof row->commit, c->commit);
+    rc_record_set(row->source, sizeof row->source, "measured");
+}

@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# ringcast calibration import, export, diff and merge, end to end: what goes in comes out, machines that are
+# not the same are refused by name, and no row is lost or doubled on the way.
+#
+# usage: test_calibration_tools.sh BUILD-FOLDER
+# SPDX-License-Identifier: GPL-3.0-or-later
+set -euo pipefail
+ringcast=$(cd "$1" && pwd)/ringcast
+corpus=$(cd "${RC_SOURCE_DIR:-$(dirname "$0")/../..}" && pwd)/tests/fuzz/corpus
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+
+fail() { echo "$*"; exit 1; }
+refused() { # PATTERN COMMAND...
+    local pattern=$1
+    shift
+    if "$@" >out 2>err; then fail "not refused: $*"; fi
+    grep -q -- "$pattern" err || { cat err; fail "refused with other words than \"$pattern\": $*"; }
+}
+column() { # FILE NAME: the values, one a line
+    awk -F, -v name="$2" '/^#/ { next } !head++ { for (i = 1; i <= NF; i++) if ($i == name) c = i; next } { print $c }' "$1"
+}
+import() { "$ringcast" calibration import "$@"; }
+
+# nccl-tests: two ranks of one node, microseconds to seconds, the GPU's name from the log.
+import "$corpus/nccltests/all_reduce.txt" --machine lab --out nccl.csv >log
+grep -q '(nccl-tests): 2 rows' log || { cat log; fail "nccl-tests: rows"; }
+[ "$(column nccl.csv a | tr '\n' ' ')" = "1048576 33554432 " ] || fail "nccl-tests: sizes"
+[ "$(column nccl.csv p50_s | tr '\n' ' ')" = "4.53e-05 0.0002101 " ] || { column nccl.csv p50_s; fail "nccl-tests: times"; }
+[ "$(column nccl.csv gpu | uniq)" = "NVIDIA H100 80GB HBM3" ] || fail "nccl-tests: GPU"
+[ "$(column nccl.csv source | uniq)" = "published: nccl-tests" ] || fail "nccl-tests: source"
+import "$corpus/nccltests/two_nodes.txt" --machine lab --source "our cluster" --out two.csv >log
+[ "$(column two.csv op | uniq) $(column two.csv variant | uniq) $(column two.csv c | uniq)" = "send_recv rdma 2" ] || fail "nccl-tests: nodes"
+refused 'say it with --op' "$ringcast" calibration import "$corpus/nccltests/no_test_name.txt" --machine lab --out x.csv
+import "$corpus/nccltests/no_test_name.txt" --machine lab --op all_gather --out op.csv >log
+[ "$(column op.csv op | uniq)" = all_gather ] || fail "nccl-tests: --op"
+
+# AIConfigurator: milliseconds, elements to bytes, rows without a counterpart counted.
+import "$corpus"/aiconfigurator/{gemm,context,generation,nccl}.csv --machine h200-aic --out aic.csv >log
+[ "$(column aic.csv op | sort | uniq -c | tr -s ' \n' ' ')" = " 1 all_gather 1 all_to_all 1 attention 1 decode 2 gemm " ] || { column aic.csv op | sort | uniq -c; fail "aiconfigurator: ops"; }
+grep -q 'gemm.csv (aiconfigurator): 2 rows, 1 left out' log || { cat log; fail "aiconfigurator: fp4 must be left out"; }
+grep ',all_gather,' aic.csv | grep -q ',fp16,2048,8,1,0,1.2e-05,' || fail "aiconfigurator: nccl counts elements"
+grep ',decode,' aic.csv | grep -q ',bf16,8,8192,16,1,3.5e-05,' || fail "aiconfigurator: context of a decode"
+
+# Vidur: fp16 products of a layer; nodes from devices_per_node.
+import "$corpus"/vidur/{all_reduce,send_recv,mlp,attention}.csv --machine dgx --out vidur.csv >log
+grep ',gemm,' vidur.csv | cut -d, -f7-9 | sort | tr '\n' ' ' | grep -q '4096,10240,8192 4096,57344,8192 4096,8192,28672 4096,8192,8192 ' || { grep gemm vidur.csv; fail "vidur: products"; }
+grep ',send_recv,' vidur.csv | grep -q 'rdma,bytes,2048,2,2,0,1e-05,1.7e-05,2e-05,' || fail "vidur: two nodes"
+grep ',attention,causal,fp16,512,1536,8,1,' vidur.csv >/dev/null || fail "vidur: attention"
+refused 'expected nccl-tests, aiconfigurator or vidur' "$ringcast" calibration import "$corpus/vidur/mlp.csv" --format vidurr --machine m --out x.csv
+refused '--machine: is missing' "$ringcast" calibration import "$corpus/vidur/mlp.csv" --out x.csv
+refused 'none of the formats' "$ringcast" calibration import "$corpus/quantity/bits" --machine m --out x.csv
+
+# A store and back: the same rows, to the digit.
+"$ringcast" calibration build vidur.csv --out vidur.db
+"$ringcast" calibration export vidur.db --out back.csv
+"$ringcast" calibration build back.csv --out back.db
+"$ringcast" calibration export back.db --out again.csv
+cmp back.csv again.csv || fail "export is not what was built"
+[ "$(grep -vc '^#' back.csv)" = "$(grep -vc '^#' vidur.csv)" ] || fail "export lost rows"
+
+# diff: the same is the same; a slower copy is slower by that.
+"$ringcast" calibration diff vidur.db back.csv --csv >d
+awk -F, 'NR > 1 && ($4 || $5 || $6 != 1) { bad = 1; print } END { exit bad }' d || fail "diff of equals"
+awk -F, -v OFS=, '/^#/ || !head++ { print; next } { $11 *= 2; $12 *= 2; $13 *= 2; print }' vidur.csv >slow.csv
+"$ringcast" calibration diff vidur.csv slow.csv --csv >d
+awk -F, 'NR > 1 && $6 != 2 { bad = 1; print } END { exit bad }' d || fail "diff of a copy twice as slow"
+
+# Different machines: refused with both names, unless told.
+refused "machine 'lab' (NVIDIA H100 80GB HBM3) and aic.csv of 'h200-aic'" "$ringcast" calibration merge nccl.csv aic.csv --out m.csv
+"$ringcast" calibration merge nccl.csv aic.csv --as mine --out m.csv
+[ "$(column m.csv machine | uniq)" = mine ] || fail "merge --as"
+"$ringcast" calibration merge nccl.csv aic.csv --apart --out apart.db
+[ "$("$ringcast" calibration list --store apart.db --csv | tail -n +2 | cut -d, -f1 | sort -u | tr '\n' ' ')" = "h200-aic lab " ] || fail "merge --apart"
+sed 's/^h200-aic,[^,]*,/lab,NVIDIA H200,/; s/published: aiconfigurator/measured/' aic.csv >other.csv
+sed 's/published: nccl-tests/measured/' nccl.csv >own.csv
+refused "machine 'lab' was measured on NVIDIA H100 80GB HBM3 in own.csv and on NVIDIA H200 in other.csv" "$ringcast" calibration merge own.csv other.csv --out n.csv
+echo "imports, export, diff and merge hold"

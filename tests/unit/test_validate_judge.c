@@ -1,0 +1,201 @@
+/* How predictions are judged, on runs made by hand; and what a results file may hold.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "sim/base/file.h"
+#include "sim/validate/validate.h"
+
+#define HEAD                                                                                       \
+    "case,schedule,cp,tp,t,p,batch,hq,hkv,width,ffn,layers,launch,sms,transport,part,rank,p10_s,"  \
+    "p50_s,p90_s,samples,check,machine,gpu,sm_mhz,power_w,temp_c,date,driver,cuda,nccl,kernel,"    \
+    "commit\n"
+
+static void add(rc_runs *r, const char *name, const char *schedule, const char *transport, int64_t t,
+                double measured, double predicted, rc_run_set set) {
+    char text[2048];
+    rc_error err = {0};
+    snprintf(text, sizeof text,
+             HEAD "%s,%s,2,1,%lld,%lld,1,16,1,16384,6656,1,graph,0,%s,whole,-1,%.9g,%.9g,%.9g,7,0.003,"
+                  "h200-sxm,NVIDIA H200,,,,d,d,c,n,k,c\n",
+             name, schedule, (long long)t, (long long)(65536 - t), transport, measured, measured,
+             measured);
+    assert_int_equal(rc_runs_parse(r, "runs.csv", text, strlen(text), &err), RC_OK);
+    r->v[r->n - 1].time[RC_BY_SIMULATION] = predicted;
+    r->v[r->n - 1].set = set;
+}
+
+static void test_errors(void **state) {
+    (void)state;
+    rc_runs r = {0};
+    add(&r, "a", "tp", "nvlink", 64, 1.0, 1.02, RC_SET_UNSEEN);
+    add(&r, "b", "tp", "nvlink", 64, 2.0, 1.92, RC_SET_UNSEEN);
+    add(&r, "c", "tp", "shm", 64, 1.0, 1.06, RC_SET_UNSEEN);
+    add(&r, "d", "tp", "shm", 64, 1.0, 2.0, RC_SET_SEEN);
+    add(&r, "e", "tp", "shm", 64, 1.0, (double)NAN, RC_SET_UNSEEN);
+    rc_accuracy a = rc_runs_accuracy(&r, RC_BY_SIMULATION, RC_SET_UNSEEN, NULL, NULL);
+    assert_int_equal(a.n, 3);
+    assert_true(fabs(a.median_pct - 4.0) < 1e-9);
+    assert_true(fabs(a.p95_pct - 5.8) < 1e-9); /* 4 and 6, at 0.9 of the way */
+    assert_true(fabs(a.bias_pct - 2.0) < 1e-9);
+    assert_int_equal(rc_runs_accuracy(&r, RC_BY_SIMULATION, -1, "shm", NULL).n, 2);
+    assert_int_equal(rc_runs_accuracy(&r, RC_BY_SIMULATION, -1, NULL, "prefill").n, 0);
+    assert_int_equal(rc_runs_accuracy(&r, RC_BY_ROOFLINE, -1, NULL, NULL).n, 0);
+    rc_error err = {0};
+    rc_limits good = {4.1, 6.0}, median = {3.9, 6.0}, tail = {4.1, 5.7};
+    assert_int_equal(rc_runs_check(&r, &good, &err), RC_OK);
+    assert_int_equal(rc_runs_check(&r, &median, &err), RC_E_CHECK);
+    assert_non_null(strstr(err.msg, "median error of the 3 unseen cases is 4.00 %"));
+    assert_int_equal(rc_runs_check(&r, &tail, &err), RC_E_CHECK);
+    rc_runs_free(&r);
+}
+
+static void test_winners(void **state) {
+    (void)state;
+    rc_runs r = {0};
+    rc_error err = {0};
+    rc_limits any = {100, 100};
+    add(&r, "kv1", "pass-kv", "shm", 1024, 1.0, 1.0, RC_SET_UNSEEN); /* right: KV is faster */
+    add(&r, "q1", "pass-q", "shm", 1024, 1.2, 1.1, RC_SET_UNSEEN);
+    add(&r, "kv2", "pass-kv", "nvlink", 1024, 1.0, 1.0, RC_SET_UNSEEN); /* other transport: no pair */
+    add(&r, "kv3", "pass-kv", "shm", 4096, 1.00, 1.2, RC_SET_UNSEEN);   /* a tie: not counted */
+    add(&r, "q3", "pass-q", "shm", 4096, 1.02, 1.0, RC_SET_UNSEEN);
+    rc_accuracy a = rc_runs_accuracy(&r, RC_BY_SIMULATION, -1, NULL, NULL);
+    assert_true(a.winners_right == 1 && a.winners_total == 1);
+    assert_int_equal(rc_runs_check(&r, &any, &err), RC_OK);
+    add(&r, "kv4", "pass-kv", "shm", 512, 1.5, 1.0, RC_SET_UNSEEN); /* wrong */
+    add(&r, "q4", "pass-q", "shm", 512, 1.0, 1.1, RC_SET_UNSEEN);
+    a = rc_runs_accuracy(&r, RC_BY_SIMULATION, -1, NULL, NULL);
+    assert_true(a.winners_right == 1 && a.winners_total == 2);
+    assert_int_equal(rc_runs_check(&r, &any, &err), RC_E_CHECK);
+    assert_non_null(strstr(err.msg, "1 of 2"));
+    rc_runs_free(&r);
+}
+
+/* log(KV / Q) is a line in log T here: measured through 0 at T = 2048, predicted at 4096. */
+static void test_crossover(void **state) {
+    (void)state;
+    rc_runs r = {0};
+    rc_crossover c[4];
+    static const int64_t t[] = {512, 8192, 1024};
+    for (int i = 0; i < 3; i++) {
+        char kv[16], q[16];
+        snprintf(kv, sizeof kv, "kv%d", i);
+        snprintf(q, sizeof q, "q%d", i);
+        add(&r, kv, "pass-kv", "shm", t[i], sqrt(2048.0 / (double)t[i]), sqrt(4096.0 / (double)t[i]),
+            RC_SET_SEEN);
+        add(&r, q, "pass-q", "shm", t[i], 1.0, 1.0, RC_SET_SEEN);
+    }
+    assert_int_equal(rc_runs_crossovers(&r, c, 4), 1);
+    assert_true(fabs(c[0].measured - 2048) < 1e-4); /* the file holds nine digits */
+    assert_true(fabs(c[0].predicted - 4096) < 1e-4);
+    rc_runs_free(&r);
+}
+
+static void refused(const char *rows, const char *word) {
+    rc_runs r = {0};
+    rc_error err = {0};
+    char text[2048];
+    snprintf(text, sizeof text, HEAD "%s", rows);
+    assert_int_equal(rc_runs_parse(&r, "runs.csv", text, strlen(text), &err), RC_E_INPUT);
+    assert_non_null(strstr(err.msg, word));
+    assert_true(err.line > 0);
+    rc_runs_free(&r);
+}
+
+#define ROW                                                                                        \
+    "a,tp,1,1,64,0,1,16,1,16384,6656,1,graph,0,none,whole,-1,0.1,0.1,0.1,7,0,m,g,,,,d,d,c,,k,c\n"
+
+static void test_files(void **state) {
+    (void)state;
+    refused(ROW ROW, "twice");
+    refused("a,tp,1,1,64,0,1,16,1,16384,6656,1,grph,0,none,whole,-1,0.1,0.1,0.1,7,0,m,g,,,,d,d,c,,k,c\n",
+            "eager or graph");
+    refused("a,tp,0,1,64,0,1,16,1,16384,6656,1,graph,0,none,whole,-1,0.1,0.1,0.1,7,0,m,g,,,,d,d,c,,k,c\n",
+            "0");
+    refused("a,tp,1,1,64,0,1,16,1,16384,6656,1,graph,0,none,whole,-1,0.1,0,0.1,7,0,m,g,,,,d,d,c,,k,c\n",
+            "0");
+    /* Rows of parts and of single ranks are not cases. */
+    rc_runs r = {0};
+    rc_error err = {0};
+    const char *parts =
+        HEAD "a,tp,1,1,64,0,1,16,1,16384,6656,1,graph,0,none,qkv,0,0.1,0.1,0.1,7,0,m,g,,,,d,d,c,,k,c\n"
+             "a,tp,1,1,64,0,1,16,1,16384,6656,1,graph,0,none,whole,0,0.1,0.1,0.1,7,0,m,g,,,,d,d,c,,k,c\n";
+    assert_int_equal(rc_runs_parse(&r, "runs.csv", parts, strlen(parts), &err), RC_OK);
+    assert_int_equal(r.n, 0);
+    rc_runs_free(&r);
+}
+
+static void test_draw(void **state) {
+    (void)state;
+    char dir[] = "/tmp/rc_draw_XXXXXX", path[3][64];
+    const int ranks[] = {1, 2};
+    char *text[3] = {NULL, NULL, NULL};
+    size_t size[3];
+    rc_error err = {0};
+    assert_non_null(mkdtemp(dir));
+    for (int i = 0; i < 3; i++) {
+        snprintf(path[i], sizeof path[i], "%s/%d.csv", dir, i);
+        assert_int_equal(rc_draw_cases(20, ranks, 2, i < 2 ? 7 : 8, path[i], false, &err), RC_OK);
+        assert_int_equal(rc_file_read(path[i], &text[i], &size[i], &err), RC_OK);
+    }
+    assert_true(size[0] == size[1] && memcmp(text[0], text[1], size[0]) == 0);
+    assert_false(size[0] == size[2] && memcmp(text[0], text[2], size[0]) == 0);
+    assert_int_equal(rc_draw_cases(20, ranks, 2, 7, path[0], false, &err), RC_E_IO);
+    assert_int_equal(rc_draw_cases(0, ranks, 2, 7, path[0], true, &err), RC_E_USAGE);
+    for (int i = 0; i < 3; i++) {
+        free(text[i]);
+        (void)remove(path[i]);
+    }
+    (void)rmdir(dir);
+}
+
+/* Every committed run is in a list, was right before it was timed, and is predicted, twice alike, and
+ * nearer than by either baseline. */
+static void test_committed(void **state) {
+    (void)state;
+    const char *root = getenv("RC_SOURCE_DIR");
+    char path[3][1024];
+    static const char *const parts[] = {"results/validation", "scenarios/validation/seen.csv",
+                                        "scenarios/validation/unseen.csv"};
+    rc_runs r[2] = {{0}, {0}};
+    rc_error err = {0};
+    assert_non_null(root);
+    for (int i = 0; i < 3; i++)
+        snprintf(path[i], sizeof path[i], "%s/%s", root, parts[i]);
+    const char *const seen[] = {path[1]}, *const unseen[] = {path[2]};
+    for (int k = 0; k < 2; k++) {
+        assert_int_equal(rc_runs_read(&r[k], path[0], &err), RC_OK);
+        assert_int_equal(rc_runs_assign(&r[k], seen, 1, unseen, 1, &err), RC_OK);
+        assert_int_equal(rc_runs_predict(&r[k], NULL, &err), RC_OK);
+    }
+    assert_true(r[0].n >= 40 && r[0].n == r[1].n);
+    for (size_t i = 0; i < r[0].n; i++)
+        assert_memory_equal(r[0].v[i].time, r[1].v[i].time, sizeof r[0].v[i].time);
+    for (int set = 0; set < RC_SET_COUNT; set++) {
+        rc_accuracy a = rc_runs_accuracy(&r[0], RC_BY_SIMULATION, set, NULL, NULL);
+        assert_true(a.n > 0 && a.median_pct < 10.0);
+        for (int m = RC_BY_ROOFLINE; m < RC_METHODS; m++)
+            assert_true(rc_runs_accuracy(&r[0], (rc_method)m, set, NULL, NULL).median_pct >
+                        2.0 * a.median_pct);
+    }
+    /* A run that no list names is refused by name. */
+    assert_int_equal(rc_runs_assign(&r[0], seen, 1, NULL, 0, &err), RC_E_INPUT);
+    assert_non_null(strstr(err.msg, "neither"));
+    rc_runs_free(&r[0]);
+    rc_runs_free(&r[1]);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_errors),    cmocka_unit_test(test_winners),
+        cmocka_unit_test(test_crossover), cmocka_unit_test(test_files),
+        cmocka_unit_test(test_draw),      cmocka_unit_test(test_committed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
