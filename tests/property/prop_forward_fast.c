@@ -62,7 +62,7 @@ static bool draw(prop_case *c, const char *variant, int gpus, int layers, fake_p
 
 static bool fast_is_simulated(prop_case *c) {
     fake_pass f;
-    return draw(c, NULL, 24, 40, &f) && compare(c, &f, NULL);
+    return draw(c, NULL, 16, 32, &f) && compare(c, &f, NULL);
 }
 
 /* Sixteen ranks, as long a ring as the paper's. */
@@ -70,8 +70,8 @@ static bool fast_on_many_ranks(prop_case *c) {
     fake_pass f;
     c->size += 6;
     do
-        draw(c, prop_one_in(c, 2) ? "pass-kv" : "pass-q", 400, 40, &f);
-    while (f.spec.layout.cp < 6 || f.spec.layout.cp * f.spec.layout.tp > 64);
+        draw(c, prop_one_in(c, 2) ? "pass-kv" : "pass-q", 400, 24, &f);
+    while (f.spec.layout.cp < 6 || f.spec.layout.cp * f.spec.layout.tp > 24);
     return compare(c, &f, NULL);
 }
 
@@ -88,7 +88,7 @@ static bool exchanges_over_nodes(const fake_pass *f) {
 static bool even_ranks_are_replayed(prop_case *c) {
     fake_pass f;
     rc_forward_path path = RC_PATH_ENGINE;
-    draw(c, NULL, 16, 40, &f);
+    draw(c, NULL, 12, 32, &f);
     for (size_t i = 0; i < f.spec.seq_count; i++) {
         f.x.seqs[i].t *= f.x.seqs[i].t > 1 ? 2 * f.spec.layout.cp : 1;
         f.x.seqs[i].p *= f.spec.layout.cp;
