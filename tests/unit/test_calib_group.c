@@ -1,5 +1,5 @@
-/* Forked ranks: what one shares all have, a gather is in rank order, a maximum is everybody's; and one that
- * fails takes the others with it instead of leaving them at the barrier.
+/* Forked ranks: what one shares all have, a gather is in rank order, a maximum is everybody's; and
+ * one that fails takes the others with it instead of leaving them at the barrier.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/board.c"
@@ -98,8 +98,9 @@ static void test_bar(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_talk),  cmocka_unit_test(test_one_fails), cmocka_unit_test(test_alone),
-        cmocka_unit_test(test_nodes), cmocka_unit_test(test_bar),
+        cmocka_unit_test(test_talk),  cmocka_unit_test(test_one_fails),
+        cmocka_unit_test(test_alone), cmocka_unit_test(test_nodes),
+        cmocka_unit_test(test_bar),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
