@@ -16,6 +16,13 @@
  *     12800 703 (583).
  *   Longer runs are slower (causal 32K down to 632). Tried beside it: no turns 1 to 2 % slower,
  *   three stages 1 to 6 %, rescaling O only when a maximum moved 2 to 3 %.
+ * Version 3: e4m3; batches of any lengths; starts while the kernel before it ends; combine with
+ *   sixteen loads in flight on twice the CTAs (64 x 32000: 32.3 to 30.7 us). One H100, bursts,
+ *   TFLOP/s (results/bench/kernels-h100.csv): full 16K 714 to 737, causal 128K 661 to 670, 3200 x
+ *   32000 756, 64 x 32000 546; e4m3 full 16K 930. e4m3 tried: turns 9 % slower; V in blocks of 64
+ *   keys 3 %; a quarter or half of the exponentials as polynomials 1 to 6 %. Splits of a tile as a
+ *   cluster that meets in its shared memory: an H100's groups of SMs hold fewer clusters of 4 or 8
+ *   than a wave needs, so that a second wave ran: half the speed.
  *
  * FLOPs 4 * 128 * hq * visible (query, key) pairs; bytes: each tensor once.
  *
@@ -176,44 +183,6 @@ static int attn_row_tiles(const AttnPlan *plan, int tq) {
     return (tq + plan->p.tokens - 1) / plan->p.tokens;
 }
 
-/* Clusters of ATTN_MAX_CLUSTER that this chip runs at once: what its groups of SMs have room for.
- */
-static int attn_wide_clusters(void) {
-    static const int most = [] {
-        auto kernel = attn_kernel<AttnBf16, false, 1, true>;
-        cudaLaunchConfig_t config = {};
-        cudaLaunchAttribute wide;
-        int n = 0;
-        wide.id = cudaLaunchAttributeClusterDimension;
-        wide.val.clusterDim.x = ATTN_MAX_CLUSTER;
-        wide.val.clusterDim.y = wide.val.clusterDim.z = 1;
-        config.gridDim = dim3(ATTN_MAX_CLUSTER);
-        config.blockDim = dim3(ATTN_THREADS);
-        config.dynamicSmemBytes = AttnShared<AttnBf16>::bytes;
-        config.attrs = &wide;
-        config.numAttrs = 1;
-        bool known = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                          AttnShared<AttnBf16>::bytes) == cudaSuccess &&
-                     cudaFuncSetAttribute(kernel, cudaFuncAttributeNonPortableClusterSizeAllowed,
-                                          1) == cudaSuccess &&
-                     cudaOccupancyMaxActiveClusters(&n, kernel, &config) == cudaSuccess;
-        (void)cudaGetLastError(); /* a refusal here is an answer, not an error */
-        return known ? n : 0;
-    }();
-    return most;
-}
-
-/* The pieces of a tile as a cluster, when one wave holds all of them and they fill most of it: then
- * there is no second kernel. 0: not so. */
-static int attn_cluster(int64_t tiles, int blocks, int sms) {
-    int c = ATTN_MAX_CLUSTER;
-    if (tiles > attn_wide_clusters())
-        c /= 2;
-    while (c > 1 && (tiles * c > sms || c > blocks))
-        c /= 2;
-    return c > 1 && tiles * c * 10 >= (int64_t)sms * 9 ? c : 0;
-}
-
 /* One sequence: the tiles of full waves are whole, the rest is split. */
 static void attn_plan_one(const rc_attn_args *a, AttnPlan *plan) {
     AttnFullBatch *b = &plan->b;
@@ -222,11 +191,7 @@ static void attn_plan_one(const rc_attn_args *a, AttnPlan *plan) {
     if (whole < tiles) { /* causal: the heaviest tile of the rest */
         int row_tile = a->causal ? row_tiles - 1 - whole / a->hkv : 0;
         int blocks = attn_blocks(a, plan, row_tile * plan->p.tokens, b->q_len[0], b->k_len[0]);
-        int cluster = whole == 0 && a->splits == 0 && a->sms == 0
-                          ? attn_cluster(tiles, blocks, plan->sms)
-                          : 0;
-        splits = cluster ? cluster : attn_choose_splits(tiles - whole, blocks, plan->sms);
-        plan->p.cluster = cluster ? cluster : 1;
+        splits = attn_choose_splits(tiles - whole, blocks, plan->sms);
     }
     b->whole[0] = splits == 1 ? tiles : whole;
     b->splits[0] = splits;
@@ -319,7 +284,6 @@ static void attn_plan(const rc_attn_args *a, AttnPlan *plan) {
     p->scale_log2 = p->scale * 1.4426950408889634f;
     p->v_scale = fp8 ? given(a->v_scale) : 1.f;
     p->lse_shift = 0.6931471805599453f * (fp8 ? AttnFp8::exponent : AttnBf16::exponent);
-    p->cluster = 1;
     b->n = a->seqs ? a->seqs : 1;
     b->q_len[0] = (int)a->tq;
     b->k_len[0] = (int)a->tk;
@@ -335,9 +299,8 @@ static void attn_plan(const rc_attn_args *a, AttnPlan *plan) {
         }
         int split = tiles - b->whole[i], pieces = split * b->splits[i];
         b->first_item[i + 1] = b->first_item[i] + b->whole[i] + pieces;
-        bool stored = p->cluster == 1; /* in the workspace */
-        b->first_piece[i + 1] = b->first_piece[i] + (stored ? pieces : 0);
-        b->first_split[i + 1] = b->first_split[i] + (stored ? split : 0);
+        b->first_piece[i + 1] = b->first_piece[i] + pieces;
+        b->first_split[i + 1] = b->first_split[i] + split;
     }
     plan->grid = b->first_item[b->n] < plan->sms ? b->first_item[b->n] : plan->sms;
 }
@@ -405,34 +368,30 @@ template <int Seqs> static AttnBatch<Seqs> attn_narrow(const AttnFullBatch *from
     return b;
 }
 
-template <class T, bool Causal, int Seqs, bool Cluster>
+template <class T, bool Causal, int Seqs>
 static int attn_launch(const AttnPlan *plan, const CUtensorMap (&maps)[3], cudaStream_t stream) {
     AttnBatch<Seqs> b = attn_narrow<Seqs>(&plan->b);
-    auto kernel = attn_kernel<T, Causal, Seqs, Cluster>;
+    auto kernel = attn_kernel<T, Causal, Seqs>;
     int e = (int)cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                       AttnShared<T>::bytes);
-    if (!e && plan->p.cluster > 8)
-        e = (int)cudaFuncSetAttribute(kernel, cudaFuncAttributeNonPortableClusterSizeAllowed, 1);
     if (e)
         return e;
-    e = rc_launch_dependent(kernel, plan->grid, ATTN_THREADS, AttnShared<T>::bytes, plan->p.cluster,
-                            stream, maps[0], maps[1], maps[2], plan->p, b);
+    e = rc_launch_dependent(kernel, plan->grid, ATTN_THREADS, AttnShared<T>::bytes, stream, maps[0],
+                            maps[1], maps[2], plan->p, b);
     int tiles = b.first_split[b.n];
     if (e || !tiles)
         return e;
     int rows = tiles * plan->p.group * plan->p.tokens, warps = COMBINE_THREADS / 32;
     int blocks = (rows + warps - 1) / warps, most = 2 * plan->sms;
     return rc_launch_dependent(attn_combine<Causal, Seqs>, blocks < most ? blocks : most,
-                               COMBINE_THREADS, 0, 1, stream, plan->p, b);
+                               COMBINE_THREADS, 0, stream, plan->p, b);
 }
 
 template <class T, bool Causal>
 static int attn_launch_batch(const AttnPlan *plan, const CUtensorMap (&maps)[3],
                              cudaStream_t stream) {
-    if (plan->p.cluster > 1)
-        return attn_launch<T, Causal, 1, true>(plan, maps, stream);
-    return plan->b.n == 1 ? attn_launch<T, Causal, 1, false>(plan, maps, stream)
-                          : attn_launch<T, Causal, RC_ATTN_MAX_SEQS, false>(plan, maps, stream);
+    return plan->b.n == 1 ? attn_launch<T, Causal, 1>(plan, maps, stream)
+                          : attn_launch<T, Causal, RC_ATTN_MAX_SEQS>(plan, maps, stream);
 }
 
 /* No key anywhere. */

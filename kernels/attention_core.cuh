@@ -6,8 +6,7 @@
  * fill the tile. Key blocks run right to left: masked ones first, the bulk without mask code.
  * Shared memory: Q, then K and V as rings of key blocks with barriers of their own, all swizzled.
  *
- * Pieces of a split tile meet in a second kernel; or, when a launch is no more than a wave of them,
- * a tile's pieces are a cluster of CTAs and meet in its shared memory.
+ * Pieces of a split tile meet in a second kernel.
  *
  * Two element types differ in how tiles lie in shared memory and in where products are added up
  * (AttnBf16, AttnFp8); all else is one text.
@@ -23,10 +22,7 @@ enum {
     ATTN_KEYS = 128, /* of a block */
     ATTN_CONSUMERS = 2,
     ATTN_THREADS = 128 * (1 + ATTN_CONSUMERS),
-    ATTN_BAR_TURN = 1, /* named barriers 1 and 2: whose turn it is to issue products */
-    ATTN_BAR_DONE = 3, /* both consumers have read the last block */
-    ATTN_PIECE_ROW = 132 * sizeof(float), /* of a piece in shared memory, apart in the banks */
-    ATTN_MAX_CLUSTER = 16
+    ATTN_BAR_TURN = 1 /* named barriers 1 and 2: whose turn it is to issue products */
 };
 
 /* Rows of 256 bytes in two 64-column panels. The tensor cores add into O itself. */
@@ -158,7 +154,6 @@ struct AttnParams {
     float scale, scale_log2;
     float lse_shift; /* AttnFp8: the logarithm of what P is scaled by */
     float v_scale;
-    int cluster; /* CTAs of a cluster: the pieces of one tile; 1: none */
 };
 
 struct AttnItem {
@@ -388,69 +383,6 @@ __device__ __forceinline__ void attn_store(const AttnParams &p, const AttnItem &
     __syncwarp();
 }
 
-/* ---- pieces of a tile that are a cluster ----------------------------------------------------- */
-/* A warpgroup's 64 rows, normalised, and their LSE into this CTA's shared memory. */
-__device__ __forceinline__ void attn_store_shared(const AttnParams &p, uint32_t piece,
-                                                  uint32_t lses, float (&o)[64], AttnRows &rows,
-                                                  int row0, int lane) {
-#pragma unroll
-    for (int h = 0; h < 2; h++) {
-        int r = row0 + 8 * h;
-        float sum = rows.sum[h];
-        sum += __shfl_xor_sync(0xffffffff, sum, 1);
-        sum += __shfl_xor_sync(0xffffffff, sum, 2);
-        float inverse = sum == 0.f ? 0.f : p.v_scale / sum;
-        float lse = sum == 0.f ? -INFINITY : rows.max[h] * p.scale + logf(sum) - p.lse_shift;
-        if (lane % 4 == 0)
-            shared_store(lses + 4 * r, lse);
-        uint32_t at = piece + r * ATTN_PIECE_ROW + 8 * (lane % 4);
-#pragma unroll
-        for (int j = 0; j < 16; j++)
-            shared_store2(at + 32 * j, o[4 * j + 2 * h] * inverse, o[4 * j + 2 * h + 1] * inverse);
-    }
-}
-
-/* This CTA's share of the tile's rows: a warp a row, four columns a lane, over all pieces. */
-__device__ __forceinline__ void attn_meet(const AttnParams &p, const AttnItem &w, int q_start,
-                                          int q_len, uint32_t piece, uint32_t lses) {
-    int lane = threadIdx.x % 32, warp = threadIdx.x / 32 - 4; /* of the consumers */
-    int share = ATTN_ROWS / p.cluster, first = (int)cluster_rank() * share;
-    for (int r = first + warp; r < first + share; r += 4 * ATTN_CONSUMERS) {
-        int token = w.tok0 + r / p.group, head = w.kv * p.group + r % p.group;
-        float lse = -INFINITY, sum;
-        float4 acc = make_float4(0.f, 0.f, 0.f, 0.f);
-        if (lane < p.cluster)
-            lse = cluster_load(cluster_address(lses + 4 * r, (uint32_t)lane));
-        float top = lse;
-#pragma unroll
-        for (int m = 16; m; m /= 2)
-            top = fmaxf(top, __shfl_xor_sync(0xffffffff, top, m));
-        float weight = __expf(lse - (top == -INFINITY ? 0.f : top));
-        sum = weight;
-#pragma unroll
-        for (int m = 16; m; m /= 2)
-            sum += __shfl_xor_sync(0xffffffff, sum, m);
-        uint32_t at = piece + r * ATTN_PIECE_ROW + 16 * lane;
-#pragma unroll 8
-        for (int c = 0; c < p.cluster; c++) {
-            float4 x = cluster_load4(cluster_address(at, (uint32_t)c));
-            float u = __shfl_sync(0xffffffff, weight, c);
-            acc.x += u * x.x;
-            acc.y += u * x.y;
-            acc.z += u * x.z;
-            acc.w += u * x.w;
-        }
-        if (r >= p.group * p.tokens || token >= q_len)
-            continue;
-        float by = sum == 0.f ? 0.f : 1.f / sum;
-        int64_t row = (int64_t)(q_start + token) * p.hq + head;
-        *(uint2 *)(p.o + row * 128 + 4 * lane) =
-            make_uint2(pack_bf16(acc.x * by, acc.y * by), pack_bf16(acc.z * by, acc.w * by));
-        if (p.lse && lane == 0)
-            p.lse[row] = sum == 0.f ? -INFINITY : top + logf(sum);
-    }
-}
-
 /* A consumer warpgroup's view of the rings and of its own place, and what it computes. Waits and
  * releases end with the warp together, as the aligned instructions after them require. */
 template <class T> struct AttnConsumer {
@@ -572,7 +504,7 @@ template <class T> struct AttnConsumer {
     }
 };
 
-template <class T, bool Causal, int Seqs, bool Cluster>
+template <class T, bool Causal, int Seqs>
 __device__ __forceinline__ void attn_consume(const AttnParams &p, const AttnBatch<Seqs> &b,
                                              uint32_t base, int wg) {
     using M = AttnShared<T>;
@@ -617,23 +549,13 @@ __device__ __forceinline__ void attn_consume(const AttnParams &p, const AttnBatc
             me.last();
             tiles++;
         }
-        if constexpr (Cluster) {
-            uint32_t piece = base + M::k, lses = piece + ATTN_ROWS * ATTN_PIECE_ROW;
-            named_sync(ATTN_BAR_DONE, 128 * ATTN_CONSUMERS);
-            attn_store_shared(p, piece, lses, me.o, me.rows, row0, lane);
-            cluster_sync();
-            attn_meet(p, w, b.q_start[w.seq], tq, piece, lses);
-            cluster_sync(); /* nobody leaves while others read */
-        } else {
-            attn_store(p, w, b.q_start[w.seq], tq, me.o, me.rows, row0, lane);
-        }
+        attn_store(p, w, b.q_start[w.seq], tq, me.o, me.rows, row0, lane);
     }
     if (wg == 0)
         me.my_turn(); /* takes the last hand-over, so that no barrier is left half full */
 }
 
-/* Cluster: every CTA has one item, its clusters are the pieces of a tile. */
-template <class T, bool Causal, int Seqs, bool Cluster>
+template <class T, bool Causal, int Seqs>
 __global__ void __launch_bounds__(ATTN_THREADS, 1)
     attn_kernel(const __grid_constant__ CUtensorMap mq, const __grid_constant__ CUtensorMap mk,
                 const __grid_constant__ CUtensorMap mv, const __grid_constant__ AttnParams p,
@@ -660,14 +582,9 @@ __global__ void __launch_bounds__(ATTN_THREADS, 1)
         registers_down<24>(); /* 24 + 2 x 240 is all that 168 a thread gives */
         if (threadIdx.x == 0)
             attn_produce<T, Causal>(&mq, &mk, &mv, p, b, base);
-        if constexpr (Cluster) { /* its barriers count every thread */
-            __syncwarp();
-            cluster_sync();
-            cluster_sync();
-        }
     } else {
         registers_up<240>();
-        attn_consume<T, Causal, Seqs, Cluster>(p, b, base, warpgroup - 1);
+        attn_consume<T, Causal>(p, b, base, warpgroup - 1);
     }
 }
 #endif

@@ -543,11 +543,11 @@ extern "C" int rc_decode_forward(const rc_decode_args *a, void *stream) {
         (int)cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, DEC_SHARED);
     cudaStream_t s = (cudaStream_t)stream;
     e = e ? e
-          : rc_launch_dependent(kernel, a->batch * a->hkv * p.splits, DEC_THREADS, DEC_SHARED, 1, s,
+          : rc_launch_dependent(kernel, a->batch * a->hkv * p.splits, DEC_THREADS, DEC_SHARED, s,
                                 p);
     if (e || p.splits == 1)
         return e;
     int warps = (p.splits + DEC_FLIGHT - 1) / DEC_FLIGHT;
     warps = warps < DEC_COMBINE_WARPS ? warps : DEC_COMBINE_WARPS;
-    return rc_launch_dependent(decode_combine, a->batch * a->hq, 32 * warps, 0, 1, s, p);
+    return rc_launch_dependent(decode_combine, a->batch * a->hq, 32 * warps, 0, s, p);
 }

@@ -51,23 +51,20 @@ static inline int rc_tensor_map(CUtensorMap *map, rc_map_type type, const void *
 }
 
 /* Launches a kernel that may start early and itself waits (griddepcontrol.wait) for the one before
- * it, in clusters of `cluster` CTAs. */
+ * it. */
 template <class... Params, class... Args>
 static int rc_launch_dependent(void (*kernel)(Params...), int grid, int threads, size_t shared,
-                               int cluster, cudaStream_t stream, Args... args) {
+                               cudaStream_t stream, Args... args) {
     cudaLaunchConfig_t config = {};
     config.gridDim = dim3((unsigned)grid);
     config.blockDim = dim3((unsigned)threads);
     config.dynamicSmemBytes = shared;
     config.stream = stream;
-    cudaLaunchAttribute attributes[2];
-    attributes[0].id = cudaLaunchAttributeProgrammaticStreamSerialization;
-    attributes[0].val.programmaticStreamSerializationAllowed = 1;
-    attributes[1].id = cudaLaunchAttributeClusterDimension;
-    attributes[1].val.clusterDim.x = (unsigned)cluster;
-    attributes[1].val.clusterDim.y = attributes[1].val.clusterDim.z = 1;
-    config.attrs = attributes;
-    config.numAttrs = cluster > 1 ? 2 : 1;
+    cudaLaunchAttribute attribute;
+    attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    attribute.val.programmaticStreamSerializationAllowed = 1;
+    config.attrs = &attribute;
+    config.numAttrs = 1;
     return (int)cudaLaunchKernelEx(&config, kernel, (Params)args...);
 }
 #endif

@@ -26,6 +26,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
+#include <stdio.h>
 
 #include "sim/cost/book.h"
 
@@ -117,17 +118,28 @@ static void correct(const rc_book *b, double tq, double tk, int hq, int hkv, rc_
         out->basis = p.basis;
 }
 
-static rc_status finish(const rc_costs *c, const rc_probe *p, double tq, double tk, double entries,
-                        int hq, int hkv, rc_cost *out, rc_error *err) {
-    rc_work w = {.engine = ENGINE_ATTENTION,
-                 .dtype = RC_BF16,
-                 .flops = 4.0 * HEAD_DIM * hq * entries,
-                 .bytes = 2.0 * HEAD_DIM * (2.0 * tq * hq + 2.0 * tk * hkv)};
-    return rc_cost_finish(c, p, &w, out, err);
+/* The book of a type, and bytes of an element of Q, K and V; O is bf16 in either. */
+static rc_status book_of(const rc_costs *c, rc_dtype d, const rc_book **book, double *e,
+                         rc_error *err) {
+    *e = rc_dtype_bytes(d);
+    *book = d == RC_FP8 ? c->fp8 : c->book;
+    if (d == RC_BF16 || d == RC_FP8)
+        return RC_OK;
+    return rc_fail(err, RC_E_UNMODELLED, "attention in %s has not been measured: bf16 or fp8",
+                   rc_dtype_name(d));
 }
 
-rc_status rc_cost_attention(const rc_costs *c, int causal, int64_t tq, int64_t tk, int hq, int hkv,
-                            rc_cost *out, rc_error *err) {
+static rc_status no_rows(const rc_costs *c, rc_dtype d, const char *what, rc_error *err) {
+    char text[64];
+    (void)snprintf(text, sizeof text, "%s in %s", what, rc_dtype_name(d));
+    return rc_cost_no_rows(c, d == RC_BF16 ? what : text, err);
+}
+
+rc_status rc_cost_attention(const rc_costs *c, rc_dtype d, int causal, int64_t tq, int64_t tk,
+                            int hq, int hkv, rc_cost *out, rc_error *err) {
+    const rc_book *book;
+    double e;
+    RC_TRY(book_of(c, d, &book, &e, err));
     RC_TRY(rc_cost_domain("attention", "tq", tq, 0, err));
     RC_TRY(rc_cost_domain("attention", "tk", tk, 0, err));
     RC_TRY(rc_cost_heads("attention", hq, hkv, err));
@@ -136,40 +148,48 @@ rc_status rc_cost_attention(const rc_costs *c, int causal, int64_t tq, int64_t t
     if (causal && tk < tq)
         tq = tk; /* the first queries see no key */
     double q = (double)tq, k = (double)tk;
+    double entries = causal ? q * (k - q) + q * (q + 1.0) / 2.0 : q * k;
     rc_probe p;
     if (!causal) {
-        if (!full_at(c->book, q, k, hq, hkv, &p))
-            return rc_cost_no_rows(c, "attention (full)", err);
-        return finish(c, &p, q, k, q * k, hq, hkv, out, err);
+        if (!full_at(book, q, k, hq, hkv, &p))
+            return no_rows(c, d, "attention (full)", err);
+    } else {
+        if (!rc_prefix_model(book, q, k - q, hq, hkv, &p))
+            return no_rows(c, d, "attention (causal)", err);
+        if (tk > tq)
+            correct(book, q, k, hq, hkv, &p);
     }
-    if (!rc_prefix_model(c->book, q, k - q, hq, hkv, &p))
-        return rc_cost_no_rows(c, "attention (causal)", err);
-    if (tk > tq)
-        correct(c->book, q, k, hq, hkv, &p);
-    return finish(c, &p, q, k, q * (k - q) + q * (q + 1.0) / 2.0, hq, hkv, out, err);
+    rc_work w = {.engine = ENGINE_ATTENTION,
+                 .dtype = d,
+                 .flops = 4.0 * HEAD_DIM * hq * entries,
+                 .bytes = HEAD_DIM * ((e + 2.0) * q * hq + 2.0 * e * k * hkv)};
+    return rc_cost_finish(c, &p, &w, out, err);
 }
 
-rc_status rc_cost_decode(const rc_costs *c, int64_t batch, int64_t context, int hq, int hkv,
-                         rc_cost *out, rc_error *err) {
+rc_status rc_cost_decode(const rc_costs *c, rc_dtype d, int64_t batch, int64_t context, int hq,
+                         int hkv, rc_cost *out, rc_error *err) {
     const rc_series *from = NULL, *to = NULL;
+    const rc_book *book;
     int64_t k[2] = {0, 0};
     rc_basis heads = RC_MEASURED;
     rc_probe p;
+    double e;
+    RC_TRY(book_of(c, d, &book, &e, err));
     RC_TRY(rc_cost_domain("decode", "batch", batch, 0, err));
     RC_TRY(rc_cost_domain("decode", "context", context, 0, err));
     RC_TRY(rc_cost_heads("decode", hq, hkv, err));
     if (batch == 0 || context == 0)
         return rc_cost_nothing(out);
-    if (!rc_nearest_heads(c->book, OP_DECODE, hq, hkv, k, &heads) ||
-        !rc_book_range(c->book, OP_DECODE, k, 2, &from, &to))
-        return rc_cost_no_rows(c, "decode", err);
+    if (!rc_nearest_heads(book, OP_DECODE, hq, hkv, k, &heads) ||
+        !rc_book_range(book, OP_DECODE, k, 2, &from, &to))
+        return no_rows(c, d, "decode", err);
     /* KV heads are streams of their own, as sequences are. */
     rc_grid_at(from, to, TQ, log((double)batch * hkv / (double)k[1]), log((double)context), &p);
     p.basis = rc_worse(p.basis, heads);
     double keys = (double)batch * (double)context;
     rc_work w = {.engine = ENGINE_ATTENTION,
-                 .dtype = RC_BF16,
+                 .dtype = d,
                  .flops = 4.0 * HEAD_DIM * hq * keys,
-                 .bytes = 4.0 * HEAD_DIM * (hkv * keys + (double)batch * hq)};
+                 .bytes = HEAD_DIM * (2.0 * e * hkv * keys + (e + 2.0) * (double)batch * hq)};
     return rc_cost_finish(c, &p, &w, out, err);
 }

@@ -109,25 +109,21 @@ static void correct_prefixes(rc_book *b) {
     }
 }
 
-rc_status rc_book_build(rc_rows *rows, const char *base, const char *state, rc_book **out,
-                        rc_error *err) {
+rc_status rc_book_build(const rc_rows *rows, const rc_selection *of, rc_book **out, rc_error *err) {
     rc_book *b = calloc(1, sizeof *b);
     rc_point *p = NULL;
     size_t n = 0;
-    if (b == NULL) {
-        rc_rows_free(rows);
+    if (b == NULL)
         return no_memory(err);
-    }
     /* GSL's own handler aborts; every call here checks what it returns. Process-wide, and harmless.
      */
     (void)gsl_set_error_handler_off();
-    b->rows = rows;
     b->arena = rc_arena_create();
-    (void)snprintf(b->base, sizeof b->base, "%s", base);
-    (void)snprintf(b->state, sizeof b->state, "%s", state);
+    (void)snprintf(b->base, sizeof b->base, "%s", of->base);
+    (void)snprintf(b->state, sizeof b->state, "%s", of->state);
     rc_status st = b->arena != NULL ? RC_OK : no_memory(err);
     if (st == RC_OK)
-        st = rc_points_of(rows, base, state, &p, &n, err);
+        st = rc_points_of(rows, of, &p, &n, err);
     if (st == RC_OK)
         st = rc_points_settle(p, &n, err);
     if (st == RC_OK)
@@ -151,6 +147,5 @@ void rc_book_free(rc_book *b) {
         gsl_interp_free(b->series[i].interp);
     free(b->series);
     rc_arena_destroy(b->arena);
-    rc_rows_free(b->rows);
     free(b);
 }

@@ -92,22 +92,27 @@ typedef struct rc_series {
 } rc_series;
 
 typedef struct rc_book {
-    rc_rows *rows;   /* owns the strings */
-    rc_arena *arena; /* owns the numbers */
+    rc_arena *arena; /* owns the numbers; strings are the rows' */
     char base[64], state[16];
     rc_series *series; /* ordered by op, machine, variant, dtype, k */
     size_t count;
     size_t first[OP_COUNT + 1]; /* series of op: [first[op], first[op + 1]) */
 } rc_book;
 
-/* Takes the rows, also on failure. */
-rc_status rc_book_build(rc_rows *rows, const char *base, const char *state, rc_book **out,
-                        rc_error *err);
+/* What a book is of: a base machine and clock state; or attention and decode in fp8 alone, which
+ * have a book of their own, so that look-ups need not know of types. */
+typedef struct rc_selection {
+    const char *base, *state;
+    bool fp8_attention;
+} rc_selection;
+
+/* The rows must outlive the book. */
+rc_status rc_book_build(const rc_rows *rows, const rc_selection *of, rc_book **out, rc_error *err);
 void rc_book_free(rc_book *b); /* NULL is fine */
 
 /* points.c: rows to points of the base and of every machine's transfers; *out is malloc'ed. */
-rc_status rc_points_of(const rc_rows *rows, const char *base, const char *state, rc_point **out,
-                       size_t *n, rc_error *err);
+rc_status rc_points_of(const rc_rows *rows, const rc_selection *of, rc_point **out, size_t *n,
+                       rc_error *err);
 /* Sort key of a series: op, machine, variant, dtype, k. */
 int rc_point_series_order(const rc_point *x, const rc_point *y);
 /* states.c: carry points of the other state over; leaves one point for each x of a series. */
@@ -140,8 +145,9 @@ bool rc_book_range(const rc_book *b, rc_op op, const int64_t *k, int keys, const
 
 struct rc_costs {
     rc_machine m;
-    rc_book *book;
-    bool owner; /* the book is freed with it */
+    rc_rows *rows;       /* own the strings of the books */
+    rc_book *book, *fp8; /* fp8: attention and decode in that type, nothing else */
+    bool owner;          /* rows and books are freed with it */
 };
 
 /* ---- shared by the look-up files ------------------------------------------------------------ */

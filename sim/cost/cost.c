@@ -33,19 +33,22 @@ const char *rc_basis_name(rc_basis b) {
 /* ---- opening ------------------------------------------------------------------------------- */
 
 rc_status rc_costs_open(const char *store, const rc_machine *m, rc_costs **out, rc_error *err) {
-    rc_rows *rows = NULL;
     rc_costs *c = calloc(1, sizeof *c);
     if (c == NULL)
         return rc_fail(err, RC_E_NOMEM, "out of memory for the costs");
-    rc_status st = rc_store_rows(store, NULL, &rows, err);
+    c->owner = true;
+    c->m = *m;
+    rc_selection of = {.base = m->base, .state = m->state};
+    rc_status st = rc_store_rows(store, NULL, &c->rows, err);
     if (st == RC_OK)
-        st = rc_book_build(rows, m->base, m->state, &c->book, err);
+        st = rc_book_build(c->rows, &of, &c->book, err);
+    of.fp8_attention = true;
+    if (st == RC_OK)
+        st = rc_book_build(c->rows, &of, &c->fp8, err);
     if (st != RC_OK) {
-        free(c);
+        rc_costs_close(c);
         return st;
     }
-    c->m = *m;
-    c->owner = true;
     *out = c;
     return RC_OK;
 }
@@ -53,8 +56,11 @@ rc_status rc_costs_open(const char *store, const rc_machine *m, rc_costs **out, 
 void rc_costs_close(rc_costs *c) {
     if (c == NULL)
         return;
-    if (c->owner)
+    if (c->owner) {
         rc_book_free(c->book);
+        rc_book_free(c->fp8);
+        rc_rows_free(c->rows);
+    }
     free(c);
 }
 
@@ -78,6 +84,7 @@ rc_status rc_costs_view(const rc_costs *c, const rc_machine *m, rc_costs **out, 
         return rc_fail(err, RC_E_NOMEM, "out of memory for the costs");
     v->m = *m;
     v->book = c->book;
+    v->fp8 = c->fp8;
     *out = v;
     return RC_OK;
 }

@@ -44,12 +44,13 @@ rc_status rc_costs_view(const rc_costs *c, const rc_machine *m, rc_costs **out, 
 /* y[M,N] = x[M,K] W[N,K]^T. */
 rc_status rc_cost_gemm(const rc_costs *c, rc_dtype d, int64_t m, int64_t n, int64_t k, rc_cost *out,
                        rc_error *err);
-/* causal is bottom-right; tk counts all keys. tq == 0 or tk == 0 costs 0. */
-rc_status rc_cost_attention(const rc_costs *c, int causal, int64_t tq, int64_t tk, int hq, int hkv,
-                            rc_cost *out, rc_error *err);
+/* d: of Q, K and V; RC_BF16 or RC_FP8. causal is bottom-right; tk counts all keys. tq == 0 or tk ==
+ * 0 costs 0. */
+rc_status rc_cost_attention(const rc_costs *c, rc_dtype d, int causal, int64_t tq, int64_t tk,
+                            int hq, int hkv, rc_cost *out, rc_error *err);
 /* One token of each of `batch` sequences over `context` keys each. */
-rc_status rc_cost_decode(const rc_costs *c, int64_t batch, int64_t context, int hq, int hkv,
-                         rc_cost *out, rc_error *err);
+rc_status rc_cost_decode(const rc_costs *c, rc_dtype d, int64_t batch, int64_t context, int hq,
+                         int hkv, rc_cost *out, rc_error *err);
 rc_status rc_cost_merge(const rc_costs *c, int64_t rows, int parts, rc_cost *out, rc_error *err);
 /* op: rmsnorm, rmsnorm_fp8, quantize_fp8, residual_add, swiglu, swiglu_fp8 (tokens, width);
  * rotary_kv (tokens, width = hq*1000 + hkv). */

@@ -48,6 +48,10 @@ static rc_op op_of(const rc_row *r) {
     return OP_COUNT;
 }
 
+static bool attends(rc_op op) {
+    return op >= OP_FULL && op <= OP_DECODE;
+}
+
 /* Fills op, k and the running axis (not yet its log); false when the row is of no use. */
 static bool place(const rc_row *r, rc_point *p) {
     p->op = op_of(r);
@@ -89,7 +93,7 @@ static bool place(const rc_row *r, rc_point *p) {
     }
     if (!(p->x > 0.0) || p->k[0] <= 0)
         return false;
-    if (p->op < OP_FULL || p->op > OP_DECODE)
+    if (!attends(p->op))
         return true;
     const int64_t most = 1000000; /* heads */
     bool heads = p->k[0] <= most && p->k[1] > 0 && p->k[1] <= p->k[0];
@@ -114,12 +118,15 @@ static double between_runs(const rc_row *r) {
     return strcmp(r->state, "sustained") == 0 ? 0.025 : 0.016;
 }
 
-static bool point_of(const rc_row *r, const char *base, const char *state, rc_point *p) {
+static bool point_of(const rc_row *r, const rc_selection *of, rc_point *p) {
     memset(p, 0, sizeof *p);
     if (!place(r, p))
         return false;
+    bool fp8 = strcmp(r->dtype, "fp8") == 0;
+    if (attends(p->op) ? fp8 != of->fp8_attention : of->fp8_attention)
+        return false;
     bool moves = rc_op_moves(p->op);
-    if (!moves && strcmp(r->machine, base) != 0)
+    if (!moves && strcmp(r->machine, of->base) != 0)
         return false;
     bool published = strcmp(r->source, "measured") != 0;
     bool modelled = strncmp(r->source, "modelled", 8) == 0;
@@ -132,21 +139,21 @@ static bool point_of(const rc_row *r, const char *base, const char *state, rc_po
     p->spread = (r->p90 - r->p10) / (2.0 * r->p50);
     if (!published)
         p->spread = hypot(p->spread, between_runs(r));
-    p->own_state = moves || strcmp(r->state, state) == 0;
+    p->own_state = moves || strcmp(r->state, of->state) == 0;
     p->basis = modelled ? RC_MODELLED : published ? RC_PUBLISHED : RC_MEASURED;
     p->rank = (published ? 10 : 0) + (moves ? dtype_rank(r->dtype) : 0);
     return isfinite(p->x) && isfinite(p->y);
 }
 
-rc_status rc_points_of(const rc_rows *rows, const char *base, const char *state, rc_point **out,
-                       size_t *n, rc_error *err) {
+rc_status rc_points_of(const rc_rows *rows, const rc_selection *of, rc_point **out, size_t *n,
+                       rc_error *err) {
     size_t count = rc_rows_count(rows);
     rc_point *p = calloc(count + 1, sizeof *p);
     if (p == NULL)
         return rc_fail(err, RC_E_NOMEM, "out of memory for %zu cost rows", count);
     size_t kept = 0;
     for (size_t i = 0; i < count; i++)
-        kept += point_of(rc_rows_at(rows, i), base, state, &p[kept]) ? 1 : 0;
+        kept += point_of(rc_rows_at(rows, i), of, &p[kept]) ? 1 : 0;
     *out = p;
     *n = kept;
     return RC_OK;

@@ -34,12 +34,11 @@ rc_status rc_forward_check(const rc_spec *spec, rc_memory *memory, rc_error *err
     const rc_machine *m = rc_costs_machine(spec->costs);
     int64_t gpus = (int64_t)spec->layout.tp * spec->layout.cp;
     RC_TRY(rc_layout_check(spec->model, &spec->layout, err));
-    if (spec->layout.kv != RC_BF16 || spec->layout.act != RC_BF16)
-        return rc_fail(
-            err, RC_E_UNMODELLED,
-            "kv and activation dtype: only bf16 attention has been measured so far, found kv %s, "
-            "activations %s",
-            rc_dtype_name(spec->layout.kv), rc_dtype_name(spec->layout.act));
+    if ((spec->layout.kv != RC_BF16 && spec->layout.kv != RC_FP8) || spec->layout.act != RC_BF16)
+        return rc_fail(err, RC_E_UNMODELLED,
+                       "kv and activation dtype: attention was measured with kv in bf16 and fp8 "
+                       "and activations in bf16, found kv %s, activations %s",
+                       rc_dtype_name(spec->layout.kv), rc_dtype_name(spec->layout.act));
     if (spec->model->head_dim != 128)
         return rc_fail(err, RC_E_UNMODELLED,
                        "model %s has head dimension %d: attention was measured for 128 only",

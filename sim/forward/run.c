@@ -42,7 +42,8 @@ static rc_status attention_cost(const rc_costs *c, const rc_program *p, const rc
     double longest = 0.0;
     for (uint32_t i = 0; i < s->calls; i++) {
         const rc_call *call = &p->calls[s->first_call + i];
-        RC_TRY(rc_cost_attention(c, call->causal, call->tq, call->tk, s->hq, s->hkv, out, err));
+        RC_TRY(rc_cost_attention(c, s->dtype, call->causal, call->tq, call->tk, s->hq, s->hkv, out,
+                                 err));
         longest = fmax(longest, out->p50);
         rows += call->tq;
         entries += rc_call_entries(call);
@@ -50,7 +51,7 @@ static rc_status attention_cost(const rc_costs *c, const rc_program *p, const rc
     if (s->calls < 2)
         return RC_OK;
     int64_t keys = rc_ceil_div(entries, rows);
-    RC_TRY(rc_cost_attention(c, 0, rows, keys > 0 ? keys : 1, s->hq, s->hkv, out, err));
+    RC_TRY(rc_cost_attention(c, s->dtype, 0, rows, keys > 0 ? keys : 1, s->hq, s->hkv, out, err));
     out->p50 = fmax(out->p50, longest);
     return RC_OK;
 }
@@ -65,7 +66,7 @@ static rc_status timed_cost(const rc_costs *c, const rc_program *p, const rc_sha
     case RC_T_ATTENTION:
         return attention_cost(c, p, s, out, err);
     case RC_T_DECODE:
-        return rc_cost_decode(c, s->a, s->b, s->hq, s->hkv, out, err);
+        return rc_cost_decode(c, s->dtype, s->a, s->b, s->hq, s->hkv, out, err);
     case RC_T_MERGE:
         return rc_cost_merge(c, s->a, (int)s->b, out, err);
     case RC_T_ELEMENTWISE:

@@ -11,6 +11,7 @@ uint32_t rc_emit_decode(rc_builder *b, uint32_t gpu) {
         if (rc_decodes(b, i))
             keys += rc_ceil_div(b->rq->seqs[i].p + b->rq->seqs[i].t, b->n);
     rc_shape s = rc_shape_of(RC_T_DECODE, RC_P_ATTENTION);
+    s.dtype = b->rq->layout.kv;
     s.a = rc_decode_tokens(b);
     s.b = rc_ceil_div(keys, (int64_t)b->decodes);
     s.hq = b->hq;

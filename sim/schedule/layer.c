@@ -50,8 +50,10 @@ int64_t rc_kv_message_tokens(const rc_builder *b) {
     return tokens;
 }
 
+/* Attention in fp8 takes its queries in fp8 too: they are quantised as they are rotated. */
 double rc_q_token_bytes(const rc_builder *b) {
-    return (double)b->hq * b->rq->model->head_dim * rc_dtype_bytes(b->rq->layout.act);
+    rc_dtype q = b->rq->layout.kv == RC_FP8 ? RC_FP8 : b->rq->layout.act;
+    return (double)b->hq * b->rq->model->head_dim * rc_dtype_bytes(q);
 }
 
 double rc_kv_token_bytes(const rc_builder *b) {

@@ -200,6 +200,7 @@ static void add_call(rc_builder *b, rc_shape *s, const rc_call *call) {
 
 static rc_shape attention_shape(const rc_builder *b) {
     rc_shape s = rc_shape_of(RC_T_ATTENTION, RC_P_ATTENTION);
+    s.dtype = b->rq->layout.kv;
     s.hq = b->hq;
     s.hkv = b->hkv;
     s.first_call = (uint32_t)b->p->call_count;

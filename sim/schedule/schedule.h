@@ -28,8 +28,8 @@
 
 typedef enum rc_task_kind {
     RC_T_GEMM,        /* a=M b=N c=K, dtype                                                  */
-    RC_T_ATTENTION,   /* calls[], hq, hkv: one fused launch over its calls                   */
-    RC_T_DECODE,      /* a=batch b=context, hq, hkv                                          */
+    RC_T_ATTENTION,   /* calls[], hq, hkv, dtype: one fused launch over its calls            */
+    RC_T_DECODE,      /* a=batch b=context, hq, hkv, dtype                                   */
     RC_T_MERGE,       /* a=rows b=parts                                                      */
     RC_T_ELEMENTWISE, /* op, a=tokens b=width (rotary_kv: hq, hkv)                           */
     RC_T_COLLECTIVE,  /* op, bytes, ranks, nodes: inside the TP group                        */

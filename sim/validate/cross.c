@@ -39,14 +39,14 @@ static rc_status carried(const char *from, const char *to, const char *state, rc
 static rc_status cost_of(const rc_costs *c, const rc_row *r, rc_cost *out, rc_error *err) {
     static const char *const plain[] = {
         "rmsnorm", "rmsnorm_fp8", "quantize_fp8", "residual_add", "swiglu", "swiglu_fp8", NULL};
+    rc_dtype d = strcmp(r->dtype, "fp8") == 0 ? RC_FP8 : RC_BF16;
     if (strcmp(r->op, "gemm") == 0)
-        return rc_cost_gemm(c, strcmp(r->dtype, "fp8") == 0 ? RC_FP8 : RC_BF16, r->a, r->b, r->c,
-                            out, err);
-    if (strcmp(r->op, "attention") == 0 && strcmp(r->dtype, "bf16") == 0)
-        return rc_cost_attention(c, strcmp(r->variant, "causal") == 0, r->a, r->b, (int)r->c,
+        return rc_cost_gemm(c, d, r->a, r->b, r->c, out, err);
+    if (strcmp(r->op, "attention") == 0)
+        return rc_cost_attention(c, d, strcmp(r->variant, "causal") == 0, r->a, r->b, (int)r->c,
                                  (int)r->d, out, err);
-    if (strcmp(r->op, "decode") == 0 && strcmp(r->dtype, "bf16") == 0)
-        return rc_cost_decode(c, r->a, r->b, (int)r->c, (int)r->d, out, err);
+    if (strcmp(r->op, "decode") == 0)
+        return rc_cost_decode(c, d, r->a, r->b, (int)r->c, (int)r->d, out, err);
     if (strcmp(r->op, "merge") == 0)
         return rc_cost_merge(c, r->a, (int)r->b, out, err);
     if (strcmp(r->op, "copy") == 0)

@@ -39,7 +39,7 @@ static int64_t draw(prop_case *c, unsigned bits) {
 static double attention(const rc_costs *costs, int causal, int64_t tq, int64_t tk, int hq,
                         int hkv) {
     rc_cost out;
-    if (rc_cost_attention(costs, causal, tq, tk, hq, hkv, &out, NULL) != RC_OK)
+    if (rc_cost_attention(costs, RC_BF16, causal, tq, tk, hq, hkv, &out, NULL) != RC_OK)
         return NAN;
     return isfinite(out.spread) && out.spread >= 0.0 ? out.p50 : NAN;
 }
@@ -111,9 +111,9 @@ static bool memory_ops_rise(prop_case *c) {
     PROP_CHECK(c, rc_cost_merge(noisy, tokens, parts + 1, &b, NULL) == RC_OK, "merge");
     PROP_CHECK(c, b.p50 >= a.p50, "merge %ld, %d parts: %g then %g", (long)tokens, parts, a.p50,
                b.p50);
-    PROP_CHECK(c, rc_cost_decode(noisy, 1 + tokens % 300, width, 16, 1, &a, NULL) == RC_OK,
+    PROP_CHECK(c, rc_cost_decode(noisy, RC_BF16, 1 + tokens % 300, width, 16, 1, &a, NULL) == RC_OK,
                "decode");
-    PROP_CHECK(c, rc_cost_decode(noisy, 2 + tokens % 300, width, 16, 1, &b, NULL) == RC_OK,
+    PROP_CHECK(c, rc_cost_decode(noisy, RC_BF16, 2 + tokens % 300, width, 16, 1, &b, NULL) == RC_OK,
                "decode");
     PROP_CHECK(c, b.p50 >= a.p50, "decode %ld", (long)width);
     return true;
@@ -131,9 +131,9 @@ static bool answers_or_says_why(prop_case *c) {
         if (i == 0)
             st = rc_cost_gemm(clean, prop_one_in(c, 2) ? RC_BF16 : RC_FP8, m, n, k, &out, &err);
         else if (i == 1)
-            st = rc_cost_attention(clean, (int)(n & 1), m, k, hq, hkv, &out, &err);
+            st = rc_cost_attention(clean, RC_BF16, (int)(n & 1), m, k, hq, hkv, &out, &err);
         else if (i == 2)
-            st = rc_cost_decode(clean, n, m, hq, hkv, &out, &err);
+            st = rc_cost_decode(clean, RC_BF16, n, m, hq, hkv, &out, &err);
         else if (i == 3)
             st = rc_cost_merge(clean, m, hq, &out, &err);
         else if (i == 4)

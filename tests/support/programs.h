@@ -284,18 +284,20 @@ rc_status rc_cost_gemm(const rc_costs *c, rc_dtype d, int64_t m, int64_t n, int6
     return fake_cost(c, FAKE_GEMM, m * (n + k) / 64, out, err);
 }
 
-rc_status rc_cost_attention(const rc_costs *c, int causal, int64_t tq, int64_t tk, int hq, int hkv,
-                            rc_cost *out, rc_error *err) {
+rc_status rc_cost_attention(const rc_costs *c, rc_dtype d, int causal, int64_t tq, int64_t tk,
+                            int hq, int hkv, rc_cost *out, rc_error *err) {
     (void)hkv;
+    (void)d;
     int64_t entries = rc_call_entries(&(rc_call){tq, tk, causal}) * hq;
     rc_status st = fake_cost(c, FAKE_ATTENTION, entries, out, err);
     out->p50 += (double)(c->per_key * tk) / RC_PS_PER_S;
     return st;
 }
 
-rc_status rc_cost_decode(const rc_costs *c, int64_t batch, int64_t context, int hq, int hkv,
-                         rc_cost *out, rc_error *err) {
+rc_status rc_cost_decode(const rc_costs *c, rc_dtype d, int64_t batch, int64_t context, int hq,
+                         int hkv, rc_cost *out, rc_error *err) {
     (void)hkv;
+    (void)d;
     return fake_cost(c, FAKE_DECODE, batch * context * hq, out, err);
 }
 

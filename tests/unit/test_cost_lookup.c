@@ -54,12 +54,12 @@ static void test_points_are_returned(void **state) {
     assert_int_equal(c.basis, RC_MEASURED);
     assert_int_equal(rc_cost_gemm(costs, RC_FP8, 64, 16384, 6656, &c, NULL), RC_OK);
     near(c.p50, syn_gemm(64, 16384, 6656, true), 1e-9);
-    assert_int_equal(rc_cost_attention(costs, 0, 800, 32000, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(costs, RC_BF16, 0, 800, 32000, 16, 1, &c, NULL), RC_OK);
     near(c.p50, syn_full(800, 32000, 16), 1e-9);
     assert_int_equal(c.basis, RC_MEASURED);
-    assert_int_equal(rc_cost_attention(costs, 1, 8192, 8192, 8, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(costs, RC_BF16, 1, 8192, 8192, 8, 1, &c, NULL), RC_OK);
     near(c.p50, syn_square(8192, 8), 1e-9);
-    assert_int_equal(rc_cost_decode(costs, 4, 65536, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_decode(costs, RC_BF16, 4, 65536, 16, 1, &c, NULL), RC_OK);
     near(c.p50, syn_decode(4, 65536, 1), 1e-9);
     assert_int_equal(rc_cost_merge(costs, 4096, 4, &c, NULL), RC_OK);
     near(c.p50, syn_stream(4096.0 * (256 * 5 + 16)), 1e-9);
@@ -78,12 +78,12 @@ static void test_between_points(void **state) {
     assert_int_equal(rc_cost_gemm(costs, RC_BF16, 3000, 2304, 16384, &c, NULL), RC_OK);
     near(c.p50, syn_gemm(3000, 2304, 16384, false), 0.01);
     assert_int_equal(c.basis, RC_MEASURED);
-    assert_int_equal(rc_cost_attention(costs, 0, 5000, 50000, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(costs, RC_BF16, 0, 5000, 50000, 16, 1, &c, NULL), RC_OK);
     near(c.p50, syn_full(5000, 50000, 16), 0.01);
-    assert_int_equal(rc_cost_attention(costs, 1, 20000, 20000, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(costs, RC_BF16, 1, 20000, 20000, 16, 1, &c, NULL), RC_OK);
     near(c.p50, syn_square(20000, 16), 0.01);
     assert_int_equal(c.basis, RC_MEASURED);
-    assert_int_equal(rc_cost_decode(costs, 10, 100000, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_decode(costs, RC_BF16, 10, 100000, 16, 1, &c, NULL), RC_OK);
     near(c.p50, syn_decode(10, 100000, 1), 0.05);
     assert_int_equal(rc_cost_merge(costs, 100000, 5, &c, NULL), RC_OK);
     near(c.p50, syn_stream(100000.0 * (256 * 6 + 20)), 0.05);
@@ -95,14 +95,15 @@ static void test_beyond_points(void **state) {
     assert_int_equal(rc_cost_gemm(costs, RC_BF16, 1000000, 2304, 16384, &c, NULL), RC_OK);
     near(c.p50, syn_gemm(1000000, 2304, 16384, false), 0.01);
     assert_int_equal(c.basis, RC_EXTRAPOLATED);
-    assert_int_equal(rc_cost_attention(costs, 1, 1000000, 1000000, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(costs, RC_BF16, 1, 1000000, 1000000, 16, 1, &c, NULL),
+                     RC_OK);
     near(c.p50, syn_square(1e6, 16), 0.01);
     assert_int_equal(c.basis, RC_EXTRAPOLATED);
-    assert_int_equal(rc_cost_attention(costs, 0, 100000, 1000000, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(costs, RC_BF16, 0, 100000, 1000000, 16, 1, &c, NULL), RC_OK);
     near(c.p50, syn_full(1e5, 1e6, 16), 0.02);
-    assert_int_equal(rc_cost_attention(costs, 0, 1, 16, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(costs, RC_BF16, 0, 1, 16, 16, 1, &c, NULL), RC_OK);
     assert_true(c.p50 > 2e-6 && c.p50 < 6e-6);
-    assert_int_equal(rc_cost_attention(costs, 1, 3, 3, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(costs, RC_BF16, 1, 3, 3, 16, 1, &c, NULL), RC_OK);
     near(c.p50, 5e-6, 0.1);
     assert_int_equal(rc_cost_copy(costs, 1000.0, &c, NULL), RC_OK);
     near(c.p50, syn_stream(2000.0), 0.01);
@@ -115,8 +116,8 @@ static void test_prefix_is_modelled(void **state) {
     static const int64_t tq[] = {512, 3200, 12800}, p[] = {4096, 32000, 120000};
     for (int i = 0; i < 3; i++) {
         for (int j = 0; j < 3; j++) {
-            assert_int_equal(rc_cost_attention(costs, 1, tq[i], tq[i] + p[j], 16, 1, &c, NULL),
-                             RC_OK);
+            assert_int_equal(
+                rc_cost_attention(costs, RC_BF16, 1, tq[i], tq[i] + p[j], 16, 1, &c, NULL), RC_OK);
             double q = (double)tq[i], k = (double)p[j];
             near(c.p50, syn_square(q, 16) + syn_full(q, k, 16) - 5e-6, 0.03);
             assert_int_equal(c.basis, RC_MODELLED);
@@ -124,8 +125,8 @@ static void test_prefix_is_modelled(void **state) {
     }
     /* fewer keys than queries: the first queries see none */
     rc_cost d;
-    assert_int_equal(rc_cost_attention(costs, 1, 9000, 2048, 16, 1, &c, NULL), RC_OK);
-    assert_int_equal(rc_cost_attention(costs, 1, 2048, 2048, 16, 1, &d, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(costs, RC_BF16, 1, 9000, 2048, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(costs, RC_BF16, 1, 2048, 2048, 16, 1, &d, NULL), RC_OK);
     near(c.p50, d.p50, 1e-12);
 }
 
@@ -150,15 +151,15 @@ static void test_prefix_is_corrected(void **state) {
     rc_rows_free(s.rows);
     (void)unlink(path);
     rc_cost c, zero, one;
-    assert_int_equal(rc_cost_attention(v, 1, 3200, 3200 + 16384, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(v, RC_BF16, 1, 3200, 3200 + 16384, 16, 1, &c, NULL), RC_OK);
     near(c.p50, 1.2 * (syn_square(3200, 16) + syn_full(3200, 16384, 16) - 5e-6), 1e-9);
     assert_int_equal(c.basis, RC_MEASURED);
-    assert_int_equal(rc_cost_attention(v, 1, 2000, 2000 + 30000, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(v, RC_BF16, 1, 2000, 2000 + 30000, 16, 1, &c, NULL), RC_OK);
     near(c.p50, 1.2 * (syn_square(2000, 16) + syn_full(2000, 30000, 16) - 5e-6), 0.02);
-    assert_int_equal(rc_cost_attention(v, 1, 3200, 3200, 16, 1, &zero, NULL), RC_OK);
-    assert_int_equal(rc_cost_attention(v, 1, 3200, 3201, 16, 1, &one, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(v, RC_BF16, 1, 3200, 3200, 16, 1, &zero, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(v, RC_BF16, 1, 3200, 3201, 16, 1, &one, NULL), RC_OK);
     near(one.p50, zero.p50, 1e-3); /* no jump at the first key of a prefix */
-    assert_int_equal(rc_cost_attention(v, 1, 100000, 400000, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(v, RC_BF16, 1, 100000, 400000, 16, 1, &c, NULL), RC_OK);
     assert_int_equal(c.basis, RC_MODELLED);
     rc_costs_close(v);
 }
@@ -166,15 +167,15 @@ static void test_prefix_is_corrected(void **state) {
 static void test_other_heads(void **state) {
     (void)state;
     rc_cost c;
-    assert_int_equal(rc_cost_attention(costs, 0, 3200, 32000, 32, 2, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(costs, RC_BF16, 0, 3200, 32000, 32, 2, &c, NULL), RC_OK);
     near(c.p50, syn_full(6400, 32000, 16), 0.01); /* the same group: twice the rows */
     assert_int_equal(c.basis, RC_EXTRAPOLATED);
-    assert_int_equal(rc_cost_attention(costs, 0, 12800, 32000, 4, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(costs, RC_BF16, 0, 12800, 32000, 4, 1, &c, NULL), RC_OK);
     near(c.p50, syn_full(12800, 32000, 4), 0.01);
     assert_int_equal(c.basis, RC_MODELLED);
-    assert_int_equal(rc_cost_attention(costs, 1, 32768, 32768, 128, 8, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(costs, RC_BF16, 1, 32768, 32768, 128, 8, &c, NULL), RC_OK);
     near(c.p50, syn_square(32768, 128), 0.01);
-    assert_int_equal(rc_cost_decode(costs, 2, 65536, 32, 2, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_decode(costs, RC_BF16, 2, 65536, 32, 2, &c, NULL), RC_OK);
     near(c.p50, syn_decode(4, 65536, 1), 0.01);
 }
 
@@ -196,9 +197,9 @@ static void test_other_shapes(void **state) {
 static void test_nothing_costs_nothing(void **state) {
     (void)state;
     rc_cost c = {.p50 = 1.0};
-    assert_int_equal(rc_cost_attention(costs, 0, 0, 100, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(costs, RC_BF16, 0, 0, 100, 16, 1, &c, NULL), RC_OK);
     assert_true(c.p50 == 0.0);
-    assert_int_equal(rc_cost_attention(costs, 1, 100, 0, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(costs, RC_BF16, 1, 100, 0, 16, 1, &c, NULL), RC_OK);
     assert_true(c.p50 == 0.0);
     assert_int_equal(rc_cost_gemm(costs, RC_BF16, 0, 16, 16, &c, NULL), RC_OK);
     assert_true(c.p50 == 0.0);
@@ -229,8 +230,8 @@ static void test_transfer(void **state) {
     assert_int_equal(rc_cost_gemm(v, RC_FP8, 1, 13312, 16384, &b, NULL), RC_OK);
     double copy = 0.9 * m.base_hbm_rate, weights = 13312.0 * 16384.0 + 16384.0 + 2.0 * 13312.0;
     near(b.p50, a.p50 + 3.0 * weights / copy, 1e-9);
-    assert_int_equal(rc_cost_attention(costs, 1, 32768, 32768, 16, 1, &a, NULL), RC_OK);
-    assert_int_equal(rc_cost_attention(v, 1, 32768, 32768, 16, 1, &b, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(costs, RC_BF16, 1, 32768, 32768, 16, 1, &a, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(v, RC_BF16, 1, 32768, 32768, 16, 1, &b, NULL), RC_OK);
     near(b.p50, a.p50 / 0.8, 1e-4);
     assert_int_equal(rc_cost_elementwise(costs, "swiglu", 16384, 6656, &a, NULL), RC_OK);
     assert_int_equal(rc_cost_elementwise(v, "swiglu", 16384, 6656, &b, NULL), RC_OK);
@@ -269,10 +270,10 @@ static void test_states(void **state) {
     assert_true(syn_write(syn_path(path, sizeof path, "test_cost_states"), 0.0));
     assert_int_equal(rc_costs_open(path, &m, &v, NULL), RC_OK);
     (void)unlink(path);
-    assert_int_equal(rc_cost_attention(v, 0, 3200, 32000, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(v, RC_BF16, 0, 3200, 32000, 16, 1, &c, NULL), RC_OK);
     near(c.p50, 1.1 * syn_full(3200, 32000, 16), 1e-9);
     assert_int_equal(c.basis, RC_MEASURED);
-    assert_int_equal(rc_cost_attention(v, 0, 3200, 128000, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(v, RC_BF16, 0, 3200, 128000, 16, 1, &c, NULL), RC_OK);
     near(c.p50, 1.1 * syn_full(3200, 128000, 16), 1e-9);
     assert_int_equal(c.basis, RC_TRANSFERRED);
     assert_int_equal(rc_cost_gemm(v, RC_BF16, 4096, 2304, 16384, &c, NULL), RC_OK);
@@ -289,7 +290,7 @@ static void test_refusals(void **state) {
           "gemm: m is -1; expected 0 to 2^52");
     fails(rc_cost_gemm(costs, RC_INT4, 1, 16, 16, &c, &err), RC_E_UNMODELLED, &err,
           "gemm in int4 is not modelled: rows exist of bf16 and fp8 only");
-    fails(rc_cost_attention(costs, 0, 1, 16, 12, 8, &c, &err), RC_E_INPUT, &err,
+    fails(rc_cost_attention(costs, RC_BF16, 0, 1, 16, 12, 8, &c, &err), RC_E_INPUT, &err,
           "attention: 12 query heads on 8 KV heads; expected a multiple of the KV heads");
     fails(rc_cost_merge(costs, 10, 0, &c, &err), RC_E_INPUT, &err,
           "merge: parts is 0; expected 1 to 2^52");
@@ -315,10 +316,10 @@ static void test_no_rows(void **state) {
     (void)unlink(path);
     fails(rc_cost_gemm(v, RC_FP8, 1, 16, 16, &c, &err), RC_E_INPUT, &err,
           "the calibration store has no rows of gemm in fp8 for machine 'nobody' (base of 'mine')");
-    fails(rc_cost_attention(v, 1, 1, 16, 16, 1, &c, &err), RC_E_INPUT, &err,
+    fails(rc_cost_attention(v, RC_BF16, 1, 1, 16, 16, 1, &c, &err), RC_E_INPUT, &err,
           "the calibration store has no rows of attention (causal) for machine 'nobody' (base of "
           "'mine')");
-    fails(rc_cost_decode(v, 1, 16, 16, 1, &c, &err), RC_E_INPUT, &err,
+    fails(rc_cost_decode(v, RC_BF16, 1, 16, 16, 1, &c, &err), RC_E_INPUT, &err,
           "the calibration store has no rows of decode for machine 'nobody' (base of 'mine')");
     rc_costs_close(v);
 }

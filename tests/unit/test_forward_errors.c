@@ -101,8 +101,8 @@ static void test_schedules_that_do_not_apply(void **state) {
 
 static void test_what_was_not_measured(void **state) {
     (void)state;
-    f.spec.layout.kv = RC_FP8;
-    refuse(RC_E_UNMODELLED, "found kv fp8, activations bf16");
+    f.spec.layout.kv = RC_INT4;
+    refuse(RC_E_UNMODELLED, "found kv int4, activations bf16");
     f.spec.layout.kv = RC_BF16;
     f.x.model.head_dim = 64;
     refuse(RC_E_UNMODELLED, "head dimension 64");
