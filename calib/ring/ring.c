@@ -230,7 +230,7 @@ static rc_status run_job(job *j, rc_error *err) {
         return st;
     if (st == RC_OK)
         st = rc_ring_file_finish(&j->file, j->o->force, err);
-    else
+    else if (!rc_ring_file_drop_empty(&j->file))
         fprintf(stderr, "# what was measured is kept in %s (--resume goes on from there)\n",
                 j->file.part);
     return st;

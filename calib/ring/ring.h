@@ -40,6 +40,8 @@ typedef struct rc_ring_file {
 rc_status rc_ring_file_open(rc_ring_file *f, const rc_ring_options *o, rc_error *err);
 bool rc_ring_file_has(const rc_ring_file *f, const rc_ring_case *c);
 rc_status rc_ring_file_finish(rc_ring_file *f, bool force, rc_error *err);
+/* Remove FILE.part when it holds no row; whether it did not. */
+bool rc_ring_file_drop_empty(const rc_ring_file *f);
 void rc_ring_file_close(rc_ring_file *f);
 
 #endif

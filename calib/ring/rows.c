@@ -96,6 +96,19 @@ rc_status rc_ring_file_finish(rc_ring_file *f, bool force, rc_error *err) {
     return rename(f->part, f->path) == 0 ? RC_OK : io(f, err);
 }
 
+bool rc_ring_file_drop_empty(const rc_ring_file *f) {
+    char *text = NULL;
+    size_t size = 0;
+    if (rc_file_read(f->part, &text, &size, NULL) != RC_OK)
+        return true;
+    const char *end = strchr(text, '\n');
+    bool empty = !end || end[1] == '\0';
+    free(text);
+    if (empty)
+        (void)remove(f->part);
+    return empty;
+}
+
 void rc_ring_file_close(rc_ring_file *f) {
     free(f->there);
     memset(f, 0, sizeof *f);

@@ -27,11 +27,21 @@ static rc_status go(rc_body *b, cudaGraphExec_t graph, rc_error *err) {
     return RC_OK;
 }
 
-/* Virtual ranks: the other ranks' streams come after the leading one's graph by themselves. */
+/* NCCL connects at the first call of a kind, which is better not done inside a capture: one pass
+ * goes before, launched op by op. The inputs are made anew afterwards. */
+static rc_status connect_first(rc_body *b, rc_error *err) {
+    if (b->rig->virtual_ranks || b->rig->procs->size == 1)
+        return RC_OK;
+    RC_TRY(rc_body_pass(b, err));
+    RC_TRY(rc_rig_drain(b->rig, err));
+    return rc_body_reset(b, err);
+}
+
 static rc_status capture(rc_body *b, cudaGraphExec_t *graph, rc_error *err) {
     *graph = NULL;
     if (!b->c.graph)
         return RC_OK;
+    RC_TRY(connect_first(b, err));
     RC_TRY(rc_rig_capture_begin(b->rig, err));
     rc_status st = rc_body_pass(b, err);
     rc_status end = rc_rig_capture_end(b->rig, graph, st == RC_OK ? err : NULL);

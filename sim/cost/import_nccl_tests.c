@@ -36,7 +36,9 @@ static const struct {
 /* Splits in place. */
 static int split(char *line, char **field) {
     int n = 0;
-    for (char *s = strtok(line, " \t\r"); s && n < FIELDS; s = strtok(NULL, " \t\r"))
+    char *rest = NULL;
+    for (char *s = strtok_r(line, " \t\r", &rest); s && n < FIELDS;
+         s = strtok_r(NULL, " \t\r", &rest))
         field[n++] = s;
     return n;
 }

@@ -134,9 +134,10 @@ rc_status rc_cross_predict(const char *store, const char *from, const char *to, 
     rc_status st = rc_store_rows(store, from, &base, err);
     size_t n = st == RC_OK ? rc_rows_count(rows) : 0, own = 0;
     for (size_t i = 0; st == RC_OK && i < rc_rows_count(base); i++)
-        own += strcmp(rc_rows_at(base, i)->source, "measured") == 0;
+        own += strcmp(rc_rows_at(base, i)->source, "measured") == 0 &&
+               strcmp(rc_rows_at(base, i)->op, "gemm") == 0;
     if (st == RC_OK && own == 0)
-        st = rc_fail(err, RC_E_INPUT, "the store has no measured rows of machine '%s'", from);
+        st = rc_fail(err, RC_E_INPUT, "the store has no measured GEMM of machine '%s'", from);
     double *work = calloc(2 * n + 1, sizeof *work);
     errors e = {work ? work + n : NULL, calloc(n + 1, sizeof *e.op), 0};
     if (st == RC_OK && (!work || !e.op))

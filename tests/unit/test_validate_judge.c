@@ -16,13 +16,14 @@
     "p50_s,p90_s,samples,check,machine,gpu,sm_mhz,power_w,temp_c,date,driver,cuda,nccl,kernel,"    \
     "commit\n"
 
-static void add(rc_runs *r, const char *name, const char *schedule, const char *transport, int64_t t,
-                double measured, double predicted, rc_run_set set) {
+static void add(rc_runs *r, const char *name, const char *schedule, const char *transport,
+                int64_t t, double measured, double predicted, rc_run_set set) {
     char text[2048];
     rc_error err = {0};
     snprintf(text, sizeof text,
-             HEAD "%s,%s,2,1,%lld,%lld,1,16,1,16384,6656,1,graph,0,%s,whole,-1,%.9g,%.9g,%.9g,7,0.003,"
-                  "h200-sxm,NVIDIA H200,,,,d,d,c,n,k,c\n",
+             HEAD
+             "%s,%s,2,1,%lld,%lld,1,16,1,16384,6656,1,graph,0,%s,whole,-1,%.9g,%.9g,%.9g,7,0.003,"
+             "h200-sxm,NVIDIA H200,,,,d,d,c,n,k,c\n",
              name, schedule, (long long)t, (long long)(65536 - t), transport, measured, measured,
              measured);
     assert_int_equal(rc_runs_parse(r, "runs.csv", text, strlen(text), &err), RC_OK);
@@ -62,8 +63,9 @@ static void test_winners(void **state) {
     rc_limits any = {100, 100};
     add(&r, "kv1", "pass-kv", "shm", 1024, 1.0, 1.0, RC_SET_UNSEEN); /* right: KV is faster */
     add(&r, "q1", "pass-q", "shm", 1024, 1.2, 1.1, RC_SET_UNSEEN);
-    add(&r, "kv2", "pass-kv", "nvlink", 1024, 1.0, 1.0, RC_SET_UNSEEN); /* other transport: no pair */
-    add(&r, "kv3", "pass-kv", "shm", 4096, 1.00, 1.2, RC_SET_UNSEEN);   /* a tie: not counted */
+    add(&r, "kv2", "pass-kv", "nvlink", 1024, 1.0, 1.0,
+        RC_SET_UNSEEN);                                               /* other transport: no pair */
+    add(&r, "kv3", "pass-kv", "shm", 4096, 1.00, 1.2, RC_SET_UNSEEN); /* a tie: not counted */
     add(&r, "q3", "pass-q", "shm", 4096, 1.02, 1.0, RC_SET_UNSEEN);
     rc_accuracy a = rc_runs_accuracy(&r, RC_BY_SIMULATION, -1, NULL, NULL);
     assert_true(a.winners_right == 1 && a.winners_total == 1);
@@ -87,8 +89,8 @@ static void test_crossover(void **state) {
         char kv[16], q[16];
         snprintf(kv, sizeof kv, "kv%d", i);
         snprintf(q, sizeof q, "q%d", i);
-        add(&r, kv, "pass-kv", "shm", t[i], sqrt(2048.0 / (double)t[i]), sqrt(4096.0 / (double)t[i]),
-            RC_SET_SEEN);
+        add(&r, kv, "pass-kv", "shm", t[i], sqrt(2048.0 / (double)t[i]),
+            sqrt(4096.0 / (double)t[i]), RC_SET_SEEN);
         add(&r, q, "pass-q", "shm", t[i], 1.0, 1.0, RC_SET_SEEN);
     }
     assert_int_equal(rc_runs_crossovers(&r, c, 4), 1);
@@ -114,18 +116,22 @@ static void refused(const char *rows, const char *word) {
 static void test_files(void **state) {
     (void)state;
     refused(ROW ROW, "twice");
-    refused("a,tp,1,1,64,0,1,16,1,16384,6656,1,grph,0,none,whole,-1,0.1,0.1,0.1,7,0,m,g,,,,d,d,c,,k,c\n",
+    refused("a,tp,1,1,64,0,1,16,1,16384,6656,1,grph,0,none,whole,-1,0.1,0.1,0.1,7,0,m,g,,,,d,d,c,,"
+            "k,c\n",
             "eager or graph");
-    refused("a,tp,0,1,64,0,1,16,1,16384,6656,1,graph,0,none,whole,-1,0.1,0.1,0.1,7,0,m,g,,,,d,d,c,,k,c\n",
+    refused("a,tp,0,1,64,0,1,16,1,16384,6656,1,graph,0,none,whole,-1,0.1,0.1,0.1,7,0,m,g,,,,d,d,c,,"
+            "k,c\n",
             "0");
-    refused("a,tp,1,1,64,0,1,16,1,16384,6656,1,graph,0,none,whole,-1,0.1,0,0.1,7,0,m,g,,,,d,d,c,,k,c\n",
-            "0");
+    refused(
+        "a,tp,1,1,64,0,1,16,1,16384,6656,1,graph,0,none,whole,-1,0.1,0,0.1,7,0,m,g,,,,d,d,c,,k,c\n",
+        "0");
     /* Rows of parts and of single ranks are not cases. */
     rc_runs r = {0};
     rc_error err = {0};
-    const char *parts =
-        HEAD "a,tp,1,1,64,0,1,16,1,16384,6656,1,graph,0,none,qkv,0,0.1,0.1,0.1,7,0,m,g,,,,d,d,c,,k,c\n"
-             "a,tp,1,1,64,0,1,16,1,16384,6656,1,graph,0,none,whole,0,0.1,0.1,0.1,7,0,m,g,,,,d,d,c,,k,c\n";
+    const char *parts = HEAD
+        "a,tp,1,1,64,0,1,16,1,16384,6656,1,graph,0,none,qkv,0,0.1,0.1,0.1,7,0,m,g,,,,d,d,c,,k,c\n"
+        "a,tp,1,1,64,0,1,16,1,16384,6656,1,graph,0,none,whole,0,0.1,0.1,0.1,7,0,m,g,,,,d,d,c,,k,"
+        "c\n";
     assert_int_equal(rc_runs_parse(&r, "runs.csv", parts, strlen(parts), &err), RC_OK);
     assert_int_equal(r.n, 0);
     rc_runs_free(&r);
@@ -155,8 +161,8 @@ static void test_draw(void **state) {
     (void)rmdir(dir);
 }
 
-/* Every committed run is in a list, was right before it was timed, and is predicted, twice alike, and
- * nearer than by either baseline. */
+/* Every committed run is in a list, was right before it was timed, and is predicted, twice alike,
+ * and nearer than by either baseline. */
 static void test_committed(void **state) {
     (void)state;
     const char *root = getenv("RC_SOURCE_DIR");

@@ -1,0 +1,106 @@
+/* Forked ranks: what one shares all have, a gather is in rank order, a maximum is everybody's; and
+ * one that fails takes the others with it instead of leaving them at the barrier.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "calib/board.c"
+#include "calib/group.c"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <cmocka.h>
+#include "calib/bar.c"
+
+/* 0, or a code that says what was wrong. The child ends with it. */
+static int talk(const rc_group *g) {
+    double all[64], most = g->rank == 1 ? 7.5 : -1;
+    char word[16] = "nothing";
+    rc_error err = {0};
+    if (g->rank == 0)
+        snprintf(word, sizeof word, "from zero");
+    for (int turn = 0; turn < 200; turn++) {
+        if (rc_group_share(g, word, sizeof word, &err) != RC_OK || strcmp(word, "from zero") != 0)
+            return 11;
+        if (rc_group_gather(g, 10.0 * g->rank + turn, all, &err) != RC_OK)
+            return 12;
+        for (int r = 0; r < g->size; r++)
+            if (all[r] != 10.0 * r + turn)
+                return 13;
+        if (rc_group_max(g, &most, &err) != RC_OK || most != 7.5)
+            return 14;
+    }
+    return rc_group_share(g, all, RC_GROUP_SHARE_MAX + 1, &err) == RC_E_INTERNAL ? 0 : 15;
+}
+
+static void test_talk(void **state) {
+    (void)state;
+    rc_group g = {.size = 1, .per_node = 1};
+    rc_error err = {0};
+    bool parent = false;
+    rc_status st = rc_group_fork(&g, 4, &parent, &err);
+    if (!parent && st == RC_OK)
+        _exit(talk(&g));
+    if (st != RC_OK)
+        fail_msg("%s", err.msg);
+}
+
+static void test_one_fails(void **state) {
+    (void)state;
+    rc_group g = {.size = 1, .per_node = 1};
+    rc_error err = {0};
+    bool parent = false;
+    rc_status st = rc_group_fork(&g, 3, &parent, &err);
+    if (!parent && st == RC_OK) {
+        double v = 0;
+        if (g.rank == 2)
+            _exit(2);
+        (void)rc_group_max(&g, &v, &err); /* rank 2 never comes */
+        _exit(0);
+    }
+    assert_int_equal(st, RC_E_INPUT);
+    assert_non_null(strstr(err.msg, "rank 2 failed (exit 2)"));
+}
+
+static void test_alone(void **state) {
+    (void)state;
+    rc_group g = {.size = 1, .per_node = 1};
+    rc_error err = {0};
+    double v = 3, all[1];
+    assert_int_equal(rc_group_max(&g, &v, &err), RC_OK);
+    assert_int_equal(rc_group_gather(&g, 4, all, &err), RC_OK);
+    assert_true(v == 3 && all[0] == 4);
+}
+
+static void test_nodes(void **state) {
+    (void)state;
+    rc_group g = {.size = 24, .per_node = 8};
+    assert_int_equal(rc_group_nodes(&g, 2), 1);
+    assert_int_equal(rc_group_nodes(&g, 8), 1);
+    assert_int_equal(rc_group_nodes(&g, 9), 2);
+    assert_int_equal(rc_group_nodes(&g, 24), 3);
+    assert_true(rc_group_measures(&g, 16) && rc_group_measures(&g, 24) && rc_group_measures(&g, 8));
+    assert_false(rc_group_measures(&g, 12));
+    rc_group one = {.size = 4, .per_node = 4};
+    assert_string_equal(rc_group_transport(&one), "nvlink");
+    assert_int_equal(setenv("NCCL_NET", "Socket", 1), 0);
+    assert_string_equal(rc_group_transport(&g), "tcp");
+}
+
+/* The time left: by the usual times at first, by this machine's pace later. */
+static void test_bar(void **state) {
+    (void)state;
+    assert_true(rc_bar_left(100, 0, 0) == 100);
+    assert_true(rc_bar_left(100, 1, 30) == 99);
+    assert_true(fabs(rc_bar_left(100, 50, 100) - 100) < 1e-9);
+    assert_true(rc_bar_left(100, 120, 100) == 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_talk),  cmocka_unit_test(test_one_fails),
+        cmocka_unit_test(test_alone), cmocka_unit_test(test_nodes),
+        cmocka_unit_test(test_bar),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
