@@ -7,7 +7,8 @@
  *   - bound by HBM, only the traffic itself takes longer or shorter, while launch, latencies and
  * issue stay as they are: t + B/r_h - max(B, C). The larger of the two is taken; on faster memory
  * the second falls no lower than t r with r = max(C/r_m, B/r_h) / max(C, B), as if all of the call
- * followed. With both ratios 1 this is t exactly.
+ * followed; and the first counts only as far as the matrix units would still bound the call, C/B,
+ * but for 1/r_h of it. With both ratios 1 this is t exactly.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/cost/cost.h"
@@ -108,7 +109,8 @@ static double carry(double t, double arithmetic, double traffic, double matrix, 
     double by_matrix = t * (1.0 + c4 / (c4 + b4) * (1.0 / matrix - 1.0));
     double by_hbm = t + traffic / hbm - bound;
     double all = t * fmax(arithmetic / matrix, traffic / hbm) / bound;
-    return fmax(fmax(by_matrix, by_hbm), fmin(all, t));
+    double kept = traffic > 0.0 ? fmin(fmax(arithmetic / traffic, 1.0 / hbm), 1.0) : 1.0;
+    return fmax(fmax(by_matrix * (hbm > 1.0 ? kept : 1.0), by_hbm), fmin(all, t));
 }
 
 rc_status rc_cost_finish(const rc_costs *c, const rc_probe *p, const rc_work *w, rc_cost *out,
