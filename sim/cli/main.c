@@ -18,6 +18,10 @@ static const command commands[] = {
     {"forward", rc_cmd_forward,
      "one prefill or decode step of a scenario: time, breakdown, memory"},
     {"paper", rc_cmd_paper, "reproduce the tables and figures of arXiv 2411.01783v3"},
+    {"choose", rc_cmd_choose,
+     "which variant and how many CP ranks for one request, and why"},
+    {"tune", rc_cmd_tune,
+     "fit the choice of variant and CP degree to a machine and a model; export it"},
     {"calibration", rc_cmd_calibration, "what the costs rest on: list, show, build"},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

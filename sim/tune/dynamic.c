@@ -1,0 +1,160 @@
+/* With CP at all, and of what degree: policies against the best that is possible.
+ *
+ * A policy names degree and variant of every cell of the test half. What does not fit into memory
+ * is never run: the variant gives way to the other, and the degree to the next larger one that fits.
+ * Cells that fit nowhere are left out.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <stdlib.h>
+#include "sim/tune/internal.h"
+
+#define USUAL_THRESHOLD 4096.0 /* tokens: where engines' users report that CP begins to pay */
+
+typedef struct pick {
+    int degree, variant;
+} pick;
+
+typedef pick (*policy_fn)(const rc_tune *t, size_t cell, int price);
+
+static double time_of(const rc_tune *t, size_t cell, pick p) {
+    return rc_tune_time_at(t, cell, p.degree, p.variant);
+}
+
+static pick faster_of(const rc_tune *t, size_t cell, int degree) {
+    double kv = rc_tune_time_at(t, cell, degree, RC_TUNE_KV);
+    double q = rc_tune_time_at(t, cell, degree, RC_TUNE_Q);
+    return (pick){degree, isfinite(q) && !(q >= kv) ? RC_TUNE_Q : RC_TUNE_KV};
+}
+
+static double cost_of(const rc_tune *t, size_t cell, pick p, double price) {
+    return time_of(t, cell, p) * pow(t->s.degree[p.degree], price);
+}
+
+static pick oracle(const rc_tune *t, size_t cell, int price) {
+    double w = t->s.price[price];
+    pick best = faster_of(t, cell, 0);
+    for (int d = 1; d < t->s.degrees; d++) {
+        pick p = faster_of(t, cell, d);
+        double own = cost_of(t, cell, p, w), least = cost_of(t, cell, best, w);
+        if (own < least || !isfinite(least))
+            best = p;
+    }
+    return best;
+}
+
+static pick never(const rc_tune *t, size_t cell, int price) {
+    (void)price;
+    return faster_of(t, cell, 0);
+}
+
+static pick always(const rc_tune *t, size_t cell, int price) {
+    (void)price;
+    return faster_of(t, cell, t->s.degrees - 1);
+}
+
+static pick always_kv(const rc_tune *t, size_t cell, int price) {
+    (void)cell;
+    (void)price;
+    return (pick){t->s.degrees - 1, RC_TUNE_KV};
+}
+
+static pick from_4k(const rc_tune *t, size_t cell, int price) {
+    return (double)t->cells[cell].t < USUAL_THRESHOLD ? never(t, cell, price)
+                                                      : always_kv(t, cell, price);
+}
+
+/* The smallest degree that some variant fits on. */
+static int least_degree(const rc_tune *t, size_t cell) {
+    int d = 0;
+    while (d + 1 < t->s.degrees && !isfinite(time_of(t, cell, faster_of(t, cell, d))))
+        d++;
+    return t->s.degree[d];
+}
+
+static pick tuned(const rc_tune *t, size_t cell, int price) {
+    const rc_tune_cell *c = &t->cells[cell];
+    double fresh = (double)c->t, cached = (double)c->p, batch = t->s.batch[c->batch];
+    int n = rc_select_degree(&t->table, price, fresh, cached, batch, least_degree(t, cell),
+                             t->s.degree[t->s.degrees - 1]);
+    rc_choice v = rc_select_variant(&t->table, fresh, cached, batch, n);
+    return (pick){rc_tune_degree_index(t, n), v == RC_CHOOSE_PASS_KV ? RC_TUNE_KV : RC_TUNE_Q};
+}
+
+/* All-gather pass-KV allowed as well. */
+static pick oracle_gather(const rc_tune *t, size_t cell, int price) {
+    pick best = oracle(t, cell, price);
+    for (int d = 0; d < t->s.degrees; d++) {
+        pick p = {d, RC_TUNE_GATHER};
+        if (cost_of(t, cell, p, t->s.price[price]) < cost_of(t, cell, best, t->s.price[price]))
+            best = p;
+    }
+    return best;
+}
+
+static const struct {
+    const char *name;
+    policy_fn pick;
+} policies[] = {
+    {"never", never},     {"always, pass-kv", always_kv}, {"always, faster variant", always},
+    {"from T = 4096, pass-kv", from_4k}, {"tuned", tuned},        {"oracle", oracle},
+    {"oracle, all-gather too", oracle_gather},
+};
+enum { POLICIES = sizeof policies / sizeof policies[0] };
+
+/* What is run instead when it does not fit. */
+static pick fitting(const rc_tune *t, size_t cell, pick p) {
+    while (!isfinite(time_of(t, cell, p))) {
+        pick other = faster_of(t, cell, p.degree);
+        if (isfinite(time_of(t, cell, other)))
+            return other;
+        if (p.degree + 1 == t->s.degrees)
+            return p;
+        p.degree++;
+    }
+    return p;
+}
+
+static double least_gpu_seconds(const rc_tune *t, size_t cell) {
+    double best = HUGE_VAL;
+    for (int d = 0; d < t->s.degrees; d++) {
+        double v = cost_of(t, cell, faster_of(t, cell, d), 1.0);
+        if (isfinite(v))
+            best = fmin(best, v);
+    }
+    return best;
+}
+
+static void score(const rc_tune *t, int price, int k, double *room, rc_tune_policy *out) {
+    double w = t->s.price[price], latency = 0.0, gpu = 0.0;
+    size_t n = 0;
+    for (size_t i = 0; i < t->count; i++) {
+        pick best = oracle(t, i, price), fastest = oracle(t, i, 0);
+        pick own = fitting(t, i, policies[k].pick(t, i, price));
+        if (t->cells[i].train || !isfinite(time_of(t, i, best)) || !isfinite(time_of(t, i, own)))
+            continue;
+        room[n] = 100.0 * (cost_of(t, i, own, w) / cost_of(t, i, best, w) - 1.0);
+        room[t->count + n++] = 0.0;
+        latency += log(time_of(t, i, own) / time_of(t, i, fastest));
+        gpu += log(cost_of(t, i, own, 1.0) / least_gpu_seconds(t, i));
+    }
+    rc_tune_score s = rc_tune_score_of(room, room + t->count, n, 0);
+    *out = (rc_tune_policy){.regret_pct = s.mean_pct,
+                            .p95_pct = s.p95_pct,
+                            .worst_pct = s.worst_pct,
+                            .latency = n ? exp(latency / (double)n) : NAN,
+                            .gpu_seconds = n ? exp(gpu / (double)n) : NAN,
+                            .points = n};
+    (void)snprintf(out->name, sizeof out->name, "%s", policies[k].name);
+}
+
+rc_status rc_tune_policies(rc_tune *t, rc_error *err) {
+    double *room = calloc(2 * t->count + 1, sizeof *room);
+    if (!room)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for %zu regrets", t->count);
+    for (int w = 0; w < t->s.prices; w++)
+        for (int k = 0; k < POLICIES; k++)
+            score(t, w, k, room, &t->policy[w][k]);
+    t->policies = POLICIES;
+    free(room);
+    return RC_OK;
+}
