@@ -29,7 +29,7 @@ static rc_status parse(int argc, char **argv, tune_flags *f, bool *helped, rc_er
         {"--store", RC_FLAG_TEXT, &f->store, "FILE.db",
          "costs from this calibration store, not the embedded one"},
         {"--threads", RC_FLAG_INT, &f->threads, "N", "threads (default: one a core, at most 8)"},
-        {"--quiet", RC_FLAG_BOOL, &f->quiet, NULL, "no tables, no progress"},
+        {"--quiet", RC_FLAG_BOOL, &f->quiet, NULL, "no tables"},
     };
     const char *args[1];
     size_t count;
@@ -56,7 +56,7 @@ static rc_status print_json(const rc_tune *t, rc_error *err) {
 }
 
 static rc_status run(const tune_flags *f, const rc_tune_scenario *s, rc_tune *t, rc_error *err) {
-    RC_TRY(rc_tune_run(s, f->store, f->measured, (int)f->threads, f->quiet || f->json, t, err));
+    RC_TRY(rc_tune_run(s, f->store, f->measured, (int)f->threads, t, err));
     if (f->json)
         RC_TRY(print_json(t, err));
     else if (!f->quiet)

@@ -72,6 +72,31 @@ static void put_policies(const rc_tune *t, rc_json *j, json_t *root) {
     }
 }
 
+static void put_requests(const rc_tune *t, rc_json *j, json_t *root) {
+    json_t *list = rc_json_list(j, root, "requests");
+    for (int i = 0; i < t->request_files; i++) {
+        const rc_tune_requests *r = &t->requests[i];
+        json_t *o = rc_json_object(j, list, NULL);
+        rc_json_text(j, o, "file", r->name);
+        rc_json_int(j, o, "requests", (int64_t)r->requests);
+        rc_json_int(j, o, "fit_nowhere", (int64_t)r->dropped);
+        rc_json_real(j, o, "pass_q_faster_share", r->q_share);
+        json_t *rows = rc_json_list(j, o, "policies");
+        for (int k = 0; k < r->rows; k++) {
+            const rc_tune_served *s = &r->row[k];
+            json_t *p = rc_json_object(j, rows, NULL);
+            rc_json_text(j, p, "policy", s->policy);
+            rc_json_real(j, p, "price", s->price);
+            rc_json_real(j, p, "gpu_seconds", s->gpu_seconds);
+            rc_json_real(j, p, "ttft_mean_ms", 1e3 * s->mean);
+            rc_json_real(j, p, "ttft_p50_ms", 1e3 * s->p50);
+            rc_json_real(j, p, "ttft_p95_ms", 1e3 * s->p95);
+            rc_json_real(j, p, "cp_share", s->cp_share);
+            rc_json_real(j, p, "pass_q_share", s->q_share);
+        }
+    }
+}
+
 static void put_side(rc_json *j, json_t *o, double t, int side) {
     rc_json_real(j, o, "t_star", t);
     if (side != 0)
@@ -132,6 +157,7 @@ rc_status rc_tune_document(const rc_tune *t, rc_json **out, rc_error *err) {
     rc_json_real(j, root, "achieved_BW", t->achieved_bw);
     put_rules(t, j, root);
     put_policies(t, j, root);
+    put_requests(t, j, root);
     put_curves(t, j, root);
     *out = j;
     return RC_OK;

@@ -94,10 +94,15 @@ static pick oracle_gather(const rc_tune *t, size_t cell, int price) {
 static const struct {
     const char *name;
     policy_fn pick;
+    bool priced, gather;
 } policies[] = {
-    {"never", never},     {"always, pass-kv", always_kv}, {"always, faster variant", always},
-    {"from T = 4096, pass-kv", from_4k}, {"tuned", tuned},        {"oracle", oracle},
-    {"oracle, all-gather too", oracle_gather},
+    {"never", never, false, false},
+    {"always, pass-kv", always_kv, false, false},
+    {"always, faster variant", always, false, false},
+    {"from T = 4096, pass-kv", from_4k, false, false},
+    {"tuned", tuned, true, false},
+    {"oracle", oracle, true, false},
+    {"oracle, all-gather too", oracle_gather, true, true},
 };
 enum { POLICIES = sizeof policies / sizeof policies[0] };
 
@@ -155,6 +160,59 @@ rc_status rc_tune_policies(rc_tune *t, rc_error *err) {
         for (int k = 0; k < POLICIES; k++)
             score(t, w, k, room, &t->policy[w][k]);
     t->policies = POLICIES;
+    free(room);
+    return RC_OK;
+}
+
+/* ---- requests of a trace ------------------------------------------------------------------- */
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+static void serve_row(const rc_tune *t, int k, int price, double *room, rc_tune_served *out) {
+    size_t n = 0, cp = 0, q = 0;
+    *out = (rc_tune_served){.policy = policies[k].name,
+                            .price = policies[k].priced ? t->s.price[price] : NAN};
+    for (size_t i = 0; i < t->count; i++) {
+        pick p = fitting(t, i, policies[k].pick(t, i, price));
+        double time = time_of(t, i, p);
+        if (!isfinite(time))
+            continue;
+        bool ring = t->s.degree[p.degree] > 1;
+        room[n++] = time;
+        out->mean += time;
+        out->gpu_seconds += time * t->s.degree[p.degree] * t->s.layout.tp;
+        cp += ring;
+        q += ring && p.variant == RC_TUNE_Q;
+    }
+    if (n == 0)
+        return;
+    qsort(room, n, sizeof *room, by_value);
+    out->mean /= (double)n;
+    out->p50 = room[(size_t)(0.5 * (double)(n - 1) + 0.5)];
+    out->p95 = room[(size_t)(0.95 * (double)(n - 1) + 0.5)];
+    out->cp_share = (double)cp / (double)n;
+    out->q_share = (double)q / (double)n;
+}
+
+rc_status rc_tune_serve(const rc_tune *t, rc_tune_requests *out, rc_error *err) {
+    double *room = calloc(t->count + 1, sizeof *room);
+    size_t q = 0;
+    if (!room)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for %zu requests", t->count);
+    for (size_t i = 0; i < t->count; i++) {
+        pick p = faster_of(t, i, t->s.degrees - 1);
+        out->dropped += isfinite(time_of(t, i, oracle(t, i, 0))) ? 0 : 1;
+        q += isfinite(time_of(t, i, p)) && p.variant == RC_TUNE_Q ? 1 : 0;
+    }
+    out->requests = t->count;
+    out->q_share = (double)q / (double)(t->count ? t->count : 1);
+    for (int k = 0; k < POLICIES; k++)
+        for (int w = 0; w < (policies[k].priced ? t->s.prices : 1); w++)
+            if (!policies[k].gather || t->variants == RC_TUNE_VARIANTS)
+                serve_row(t, k, w, room, &out->row[out->rows++]);
     free(room);
     return RC_OK;
 }

@@ -7,7 +7,7 @@
 #include "sim/engine/engine.h"
 #include "sim/tune/internal.h"
 
-enum { CHUNK = 64 };
+enum { SLICES = 32 }; /* of the grid: cells a slice apart, so that all are alike */
 
 static const char *const variants[RC_TUNE_VARIANTS] = {"pass-kv", "pass-q", "all-gather-kv"};
 
@@ -18,20 +18,22 @@ rc_status rc_tune_clock_open(const rc_model *model, const rc_costs *costs, const
     *out = (rc_tune_clock){.model = model, .costs = costs, .layout = *layout};
     out->room = (size_t)max_batch;
     out->seqs = calloc(out->room, sizeof *out->seqs);
-    if (!out->seqs)
+    out->ctx = rc_forward_ctx_create();
+    if (!out->seqs || !out->ctx)
         return rc_fail(err, RC_E_NOMEM, "out of memory for %d sequences", max_batch);
     return RC_OK;
 }
 
 void rc_tune_clock_close(rc_tune_clock *c) {
+    rc_forward_ctx_destroy(c->ctx);
     free(c->seqs);
-    c->seqs = NULL;
+    *c = (rc_tune_clock){0};
 }
 
 rc_status rc_tune_clock_time(rc_tune_clock *c, int n, int variant, int64_t t, int64_t p, int batch,
                              double *out, rc_error *err) {
     rc_error why = {0};
-    rc_forward f;
+    rc_forward_timing f;
     *out = NAN;
     if (t < n) /* nothing to cut over the ranks */
         return RC_OK;
@@ -47,7 +49,7 @@ rc_status rc_tune_clock_time(rc_tune_clock *c, int n, int variant, int64_t t, in
     spec.layout.cp = n;
     for (int i = 0; i < batch; i++)
         c->seqs[i] = (rc_sequence){t, p};
-    rc_status st = rc_forward_run(&spec, &f, &why);
+    rc_status st = rc_forward_time(c->ctx, &spec, &f, &why);
     *out = st == RC_OK ? f.time : NAN;
     if (st != RC_OK && st != RC_E_NOFIT) {
         if (err)
@@ -121,7 +123,8 @@ static rc_status time_cell(rc_tune *t, rc_tune_clock *clock, size_t cell, rc_err
     for (int d = 0; d < t->s.degrees; d++) {
         double *out = &t->time[(cell * (size_t)t->s.degrees + (size_t)d) * RC_TUNE_VARIANTS];
         bool alone = t->s.degree[d] == 1;
-        for (int v = 0; v < (alone ? 1 : RC_TUNE_VARIANTS); v++)
+        out[RC_TUNE_GATHER] = NAN;
+        for (int v = 0; v < (alone ? 1 : t->variants); v++)
             RC_TRY(rc_tune_clock_time(clock, t->s.degree[d], v, c->t, c->p, t->s.batch[c->batch],
                                       &out[v], err));
         if (alone)
@@ -130,21 +133,19 @@ static rc_status time_cell(rc_tune *t, rc_tune_clock *clock, size_t cell, rc_err
     return RC_OK;
 }
 
-static rc_status time_chunk(void *ctx, size_t item, rc_error *err) {
+static rc_status time_slice(void *ctx, size_t item, rc_error *err) {
     rc_tune *t = ctx;
     rc_tune_clock clock;
-    size_t end = (item + 1) * CHUNK < t->count ? (item + 1) * CHUNK : t->count;
     rc_status st = rc_tune_clock_open(&t->s.model, t->costs, &t->s.layout,
                                       t->s.batch[t->s.batches - 1], &clock, err);
-    for (size_t i = item * CHUNK; i < end && st == RC_OK; i++)
+    for (size_t i = item; i < t->count && st == RC_OK; i += SLICES)
         st = time_cell(t, &clock, i, err);
     rc_tune_clock_close(&clock);
     return st;
 }
 
-rc_status rc_tune_evaluate(rc_tune *t, bool quiet, rc_error *err) {
-    (void)quiet;
-    RC_TRY(rc_parallel((t->count + CHUNK - 1) / CHUNK, t->threads, time_chunk, t, err));
+rc_status rc_tune_evaluate(rc_tune *t, rc_error *err) {
+    RC_TRY(rc_parallel(SLICES, t->threads, time_slice, t, err));
     for (int d = 0; d < t->s.degrees; d++)
         t->passes += t->count * (t->s.degree[d] == 1 ? 1 : RC_TUNE_VARIANTS);
     return RC_OK;

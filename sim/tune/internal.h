@@ -10,7 +10,8 @@ typedef struct rc_tune_clock { /* one a thread */
     const rc_model *model;
     const rc_costs *costs;
     rc_layout layout;
-    rc_sequence *seqs; /* room for the largest batch; owned */
+    rc_forward_ctx *ctx; /* owned */
+    rc_sequence *seqs;   /* room for the largest batch; owned */
     size_t room;
 } rc_tune_clock;
 
@@ -23,7 +24,7 @@ rc_status rc_tune_clock_time(rc_tune_clock *c, int n, int variant, int64_t t, in
 
 /* The cells, and all their times. */
 rc_status rc_tune_grid(rc_tune *t, rc_error *err);
-rc_status rc_tune_evaluate(rc_tune *t, bool quiet, rc_error *err);
+rc_status rc_tune_evaluate(rc_tune *t, rc_error *err);
 /* i-th of the axis. */
 int64_t rc_tune_axis_at(const rc_tune_axis *a, int i);
 int rc_tune_degree_index(const rc_tune *t, int n); /* -1: not of the list */
@@ -71,9 +72,12 @@ rc_tune_score rc_tune_score_of(double *pct, double *ms, size_t n, size_t hits);
 
 rc_status rc_tune_fit_table(rc_tune *t, rc_error *err); /* table.c */
 
-rc_status rc_tune_policies(rc_tune *t, rc_error *err);                           /* dynamic.c */
-rc_status rc_tune_crossings(rc_tune *t, bool quiet, rc_error *err);              /* crossover.c */
-rc_status rc_tune_sensitivity(rc_tune *t, bool quiet, rc_error *err);            /* sense.c */
+rc_status rc_tune_policies(rc_tune *t, rc_error *err); /* dynamic.c */
+/* All policies over the cells of `t`, train or not; counts of *out but the first three are filled. */
+rc_status rc_tune_serve(const rc_tune *t, rc_tune_requests *out, rc_error *err);
+rc_status rc_tune_requests_all(rc_tune *t, rc_error *err); /* requests.c */
+rc_status rc_tune_crossings(rc_tune *t, rc_error *err);              /* crossover.c */
+rc_status rc_tune_sensitivity(rc_tune *t, rc_error *err);            /* sense.c */
 rc_status rc_tune_measured_read(rc_tune *t, const char *path, int cp, rc_error *err);
 rc_status rc_tune_score_measured(rc_tune *t, rc_error *err); /* measured.c */
 rc_status rc_tune_plots(const rc_tune *t, const char *dir, bool overwrite, FILE *log,

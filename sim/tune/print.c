@@ -183,6 +183,37 @@ static rc_status policies(const rc_tune *t, int w, FILE *f, rc_error *err) {
     return show(out, f, err);
 }
 
+static rc_status requests(const rc_tune *t, const rc_tune_requests *r, FILE *f, rc_error *err) {
+    rc_table *out = rc_table_create();
+    if (!out)
+        return no_memory(err);
+    rc_table_note(out,
+                  "%s: %zu requests, each alone (no queueing), %zu fit nowhere; pass-Q the faster "
+                  "for %.1f %% of them on CP%d",
+                  r->name, r->requests, r->dropped, 100.0 * r->q_share,
+                  t->s.degree[t->s.degrees - 1]);
+    rc_table_column(out, "policy", "policy", "-", RC_LEFT);
+    rc_table_column(out, "price", "price", "-", RC_RIGHT);
+    rc_table_column(out, "gpu_hours", "GPU time", "GPU-h", RC_RIGHT);
+    rc_table_column(out, "mean_ms", "mean TTFT", "ms", RC_RIGHT);
+    rc_table_column(out, "p50_ms", "p50", "ms", RC_RIGHT);
+    rc_table_column(out, "p95_ms", "p95", "ms", RC_RIGHT);
+    rc_table_column(out, "cp_pct", "with CP", "%", RC_RIGHT);
+    rc_table_column(out, "q_pct", "by pass-Q", "%", RC_RIGHT);
+    for (int i = 0; i < r->rows; i++) {
+        const rc_tune_served *s = &r->row[i];
+        rc_table_text(out, s->policy);
+        rc_table_real(out, s->price, 1);
+        rc_table_real(out, s->gpu_seconds / 3600.0, 2);
+        rc_table_real(out, 1e3 * s->mean, 1);
+        rc_table_real(out, 1e3 * s->p50, 1);
+        rc_table_real(out, 1e3 * s->p95, 1);
+        rc_table_real(out, 100.0 * s->cp_share, 1);
+        rc_table_real(out, 100.0 * s->q_share, 1);
+    }
+    return show(out, f, err);
+}
+
 static rc_status sensitivity(const rc_tune *t, FILE *f, rc_error *err) {
     if (t->senses == 0)
         return RC_OK;
@@ -212,5 +243,7 @@ rc_status rc_tune_print(const rc_tune *t, FILE *f, rc_error *err) {
     RC_TRY(crossings(t, f, err));
     for (int w = 0; w < t->s.prices; w++)
         RC_TRY(policies(t, w, f, err));
+    for (int i = 0; i < t->request_files; i++)
+        RC_TRY(requests(t, &t->requests[i], f, err));
     return sensitivity(t, f, err);
 }

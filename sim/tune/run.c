@@ -66,30 +66,32 @@ static rc_status fit_and_score(rc_tune *t, rc_error *err) {
     return st;
 }
 
-static rc_status steps(rc_tune *t, const char *measured, bool quiet, rc_error *err) {
+static rc_status steps(rc_tune *t, const char *measured, rc_error *err) {
     const char *path = measured ? measured : t->s.measured;
     if (path[0])
         RC_TRY(rc_tune_measured_read(t, path, t->s.measured_cp, err));
     RC_TRY(rc_tune_grid(t, err));
-    RC_TRY(rc_tune_evaluate(t, quiet, err));
+    RC_TRY(rc_tune_evaluate(t, err));
     count_folds(t);
     look_at_gather(t);
     RC_TRY(fit_and_score(t, err));
     RC_TRY(rc_tune_policies(t, err));
     if (t->measured_count > 0)
         RC_TRY(rc_tune_score_measured(t, err));
-    RC_TRY(rc_tune_crossings(t, quiet, err));
-    return rc_tune_sensitivity(t, quiet, err);
+    RC_TRY(rc_tune_requests_all(t, err));
+    RC_TRY(rc_tune_crossings(t, err));
+    return rc_tune_sensitivity(t, err);
 }
 
 rc_status rc_tune_run(const rc_tune_scenario *s, const char *store, const char *measured,
-                      int threads, bool quiet, rc_tune *out, rc_error *err) {
+                      int threads, rc_tune *out, rc_error *err) {
     memset(out, 0, sizeof *out);
     out->s = *s;
     out->threads = threads;
+    out->variants = RC_TUNE_VARIANTS;
     RC_TRY(rc_costs_open(store, &out->s.machine, &out->costs, err));
     gsl_error_handler_t *old = gsl_set_error_handler_off();
-    rc_status st = steps(out, measured, quiet, err);
+    rc_status st = steps(out, measured, err);
     (void)gsl_set_error_handler(old);
     return st;
 }

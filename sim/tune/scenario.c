@@ -132,6 +132,27 @@ static rc_status read_sense(const rc_node *root, rc_tune_scenario *out, rc_error
     return RC_OK;
 }
 
+static rc_status read_requests(const rc_node *root, rc_tune_scenario *out, rc_error *err) {
+    static const char *const keys[] = {"files", "limit", NULL};
+    const rc_node *map, *list;
+    if (!rc_doc_has(root, "requests"))
+        return RC_OK;
+    RC_TRY(rc_doc_map(root, "requests", &map, err));
+    RC_TRY(rc_doc_known(map, keys, err));
+    RC_TRY(rc_doc_list(map, "files", &list, err));
+    size_t n = rc_node_count(list);
+    if (n > RC_TUNE_TRACES)
+        return rc_node_fail(list, err, RC_E_INPUT, "key 'files' has %zu items, expected at most %d",
+                            n, RC_TUNE_TRACES);
+    for (size_t i = 0; i < n; i++)
+        RC_TRY(find(map, "files", rc_node_text(rc_node_at(list, i)), "scenarios/tune/requests",
+                    ".csv", out->request_file[i], sizeof out->request_file[i], err));
+    out->request_files = (int)n;
+    if (rc_doc_has(map, "limit"))
+        RC_TRY(rc_doc_int(map, "limit", 1, MAX_TOKENS, &out->request_limit, err));
+    return RC_OK;
+}
+
 static rc_status read_numbers(const rc_node *root, rc_tune_scenario *out, rc_error *err) {
     int64_t knots = 16, bootstrap = 100, seed = 1;
     RC_TRY(read_rising(root, "cp", RC_SELECT_DEGREES, 1, 4096, out->degree, &out->degrees, err));
@@ -161,7 +182,7 @@ static rc_status read_document(const rc_node *root, rc_tune_scenario *out, rc_er
     static const char *const keys[] = {
         "tune",  "description", "model", "machine", "tp",        "cp",   "dtypes",   "new",
         "total", "batch",       "price", "knots",   "bootstrap", "seed", "measured", "sensitivity",
-        NULL};
+        "requests", NULL};
     const char *text;
     RC_TRY(rc_doc_known(root, keys, err));
     RC_TRY(rc_doc_string(root, "tune", &text, err));
@@ -173,6 +194,7 @@ static rc_status read_document(const rc_node *root, rc_tune_scenario *out, rc_er
     RC_TRY(read_parts(root, out, err));
     RC_TRY(read_numbers(root, out, err));
     RC_TRY(read_measured(root, out, err));
+    RC_TRY(read_requests(root, out, err));
     return read_sense(root, out, err);
 }
 

@@ -114,9 +114,8 @@ static rc_status answer(void *ctx, size_t item, rc_error *err) {
     return st;
 }
 
-rc_status rc_tune_sensitivity(rc_tune *t, bool quiet, rc_error *err) {
+rc_status rc_tune_sensitivity(rc_tune *t, rc_error *err) {
     question q[RC_TUNE_SENSE];
-    (void)quiet;
     if (t->s.sense_total == 0)
         return RC_OK;
     ask_machine(t, q);

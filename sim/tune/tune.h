@@ -48,6 +48,9 @@ typedef struct rc_tune_scenario {
     int sense_cp;
     char sense_model[RC_TUNE_MODELS][512]; /* paths */
     int sense_models;
+    char request_file[RC_TUNE_TRACES][512];
+    int request_files;
+    int64_t request_limit; /* 0: all; else so many, evenly spaced */
 } rc_tune_scenario;
 
 /* Keys: docs/scenarios.md. `sets` as of rc_scenario_load. */
@@ -96,6 +99,22 @@ typedef struct rc_tune_policy { /* degree and variant together, at one price */
     size_t points;
 } rc_tune_policy;
 
+typedef struct rc_tune_served { /* a policy over all requests of a file, without queueing */
+    const char *policy;         /* static */
+    double price;               /* NaN where it plays no part */
+    double gpu_seconds;         /* sum of time x GPUs */
+    double mean, p50, p95;      /* s, of the time of one request */
+    double cp_share, q_share;   /* of the requests: on more than one rank; by pass-Q */
+} rc_tune_served;
+
+typedef struct rc_tune_requests {
+    char name[96];
+    size_t requests, dropped; /* dropped: fit on no degree */
+    double q_share;           /* where pass-Q is faster, were all run on the largest degree */
+    rc_tune_served row[RC_SELECT_PRICES * RC_TUNE_POLICIES];
+    int rows;
+} rc_tune_requests;
+
 typedef struct rc_tune_crossing {
     double length, t; /* t: NaN when there is none */
     int side;         /* 0: a crossing; else the variant that wins everywhere, +1 pass-KV, -1 */
@@ -131,13 +150,16 @@ typedef struct rc_tune {
     size_t unfit;            /* cell x degree (above 1) where pass-KV or pass-Q does not fit */
     size_t folds;            /* T-columns of the map where the winner changes more than once */
     size_t columns;
+    rc_tune_requests requests[RC_TUNE_TRACES];
+    int request_files;
+    int variants; /* evaluated: 3 with all-gather, 2 without */
     double gather_share, gather_gain; /* all-gather fastest of three: share; mean gain there */
     int threads;
 } rc_tune;
 
-/* Everything; `quiet` silences progress. The caller frees with rc_tune_free, also on failure. */
+/* Everything. The caller frees with rc_tune_free, also on failure. */
 rc_status rc_tune_run(const rc_tune_scenario *s, const char *store, const char *measured,
-                      int threads, bool quiet, rc_tune *out, rc_error *err);
+                      int threads, rc_tune *out, rc_error *err);
 void rc_tune_free(rc_tune *t);
 
 double rc_tune_time_at(const rc_tune *t, size_t cell, int degree, int variant);

@@ -31,7 +31,7 @@ static rc_tune *tune(int threads, const char *measured) {
     if (rc_tune_scenario_load(path, sets, sizeof sets / sizeof sets[0], s, &err) != RC_OK)
         fail_msg("%s", err.msg);
     s->sense_total = measured ? 0 : s->sense_total; /* the second run is for its scores */
-    if (rc_tune_run(s, NULL, measured, threads, true, t, &err) != RC_OK)
+    if (rc_tune_run(s, NULL, measured, threads, t, &err) != RC_OK)
         fail_msg("%s", err.msg);
     free(s);
     return t;
