@@ -25,6 +25,13 @@ const char *const *rc_schedule_names(void) {
     return names;
 }
 
+const char *rc_schedule_name(const char *variant) {
+    for (int i = 0; i < SCHEDULES; i++)
+        if (strcmp(schedules[i].name, variant) == 0)
+            return schedules[i].name;
+    return NULL;
+}
+
 const char *rc_part_name(rc_part p) {
     static const char *const names[RC_P_COUNT] = {
         "norm",    "qkv",        "rotary",     "attention",  "merge",

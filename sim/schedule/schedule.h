@@ -154,6 +154,8 @@ typedef struct rc_schedule_key {
 rc_schedule_key rc_schedule_key_of(const rc_request *rq);
 bool rc_schedule_key_equal(const rc_schedule_key *a, const rc_schedule_key *b);
 void rc_program_free(rc_program *p);
+/* The schedule's own copy of its name; NULL when there is none of this name. */
+const char *rc_schedule_name(const char *variant);
 /* NULL-terminated names. */
 const char *const *rc_schedule_names(void);
 
