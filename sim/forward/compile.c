@@ -52,7 +52,7 @@ static bool list_waits(compiler *c) {
     const rc_program *p = c->p;
     size_t n = p->task_count, *at = calloc(n + 1, sizeof *at);
     c->first = calloc(n + 1, sizeof *c->first);
-    c->before = malloc((n + p->dep_count + 1) * sizeof *c->before);
+    c->before = calloc(n + p->dep_count + 1, sizeof *c->before);
     c->last = malloc((size_t)p->gpus * RC_LANE_COUNT * sizeof *c->last);
     if (at && c->first && c->before && c->last) {
         each_wait(c, at, NULL);
@@ -151,23 +151,15 @@ static void mark_live(compiler *c, uint32_t task) {
     if (c->live_of[task])
         return;
     r->live_from[r->live] = task;
-    r->live_host[r->live] = c->p->tasks[task].lane == RC_LANE_HOST;
     c->live_of[task] = ++r->live;
 }
 
 static void find_live(compiler *c) {
     const size_t *f = c->first;
     uint32_t n = c->body;
-    c->r->host_alone = true;
-    for (uint32_t i = n; i < 2 * n; i++) {
-        for (size_t k = f[i]; k < f[i + 1]; k++) {
-            if (c->before[k] < n)
-                mark_live(c, c->before[k]);
-            if (c->p->tasks[i].lane == RC_LANE_HOST &&
-                c->p->tasks[c->before[k]].lane != RC_LANE_HOST)
-                c->r->host_alone = false;
-        }
-    }
+    for (size_t k = f[n]; k < f[(size_t)2 * n]; k++)
+        if (c->before[k] < n)
+            mark_live(c, c->before[k]);
     for (size_t k = f[(size_t)3 * n]; k < f[c->p->task_count]; k++)
         if (c->before[k] < 3 * n)
             mark_live(c, c->before[k] - 2 * n);
@@ -209,7 +201,7 @@ static bool add_pred(compiler *c, uint32_t slot) {
 /* One more step of this form behind the others. */
 static bool add_step(compiler *c, rc_step_kind kind, uint32_t preds, uint32_t task, bool watched) {
     rc_replay *r = c->r;
-    rc_step_run *last = r->run_count > r->head_run ? &r->runs[r->run_count - 1] : NULL;
+    rc_step_run *last = r->runs && r->run_count > r->head_run ? &r->runs[r->run_count - 1] : NULL;
     if (last && last->kind == kind && last->preds == preds && last->watched == watched &&
         kind != RC_STEP_EXCHANGE) {
         last->steps++;
@@ -223,6 +215,8 @@ static bool add_step(compiler *c, rc_step_kind kind, uint32_t preds, uint32_t ta
         r->runs = runs;
         c->run_room = room;
     }
+    if (!r->runs)
+        return false;
     size_t here = r->pred_count - preds - (kind == RC_STEP_LAUNCHED);
     r->runs[r->run_count++] = (rc_step_run){.kind = kind,
                                             .preds = preds,
@@ -282,7 +276,7 @@ static bool waits_for_both(const compiler *c, uint32_t t, uint32_t a, uint32_t b
 static bool add_exchange(compiler *c, uint32_t i) {
     const rc_program *p = c->p;
     uint32_t n = p->gpus, flows = n * (n - 1), t0 = in_program(c, i), *open = c->last;
-    if (i + flows + n > c->body)
+    if (n < 2 || i + flows + n > c->body)
         return false;
     memset(open, 0xff, n * sizeof *open);
     for (uint32_t f = 0; f < flows; f++) /* the first mark of a flow is its sender's */
@@ -357,14 +351,15 @@ static bool reserve(compiler *c) {
     r->body = c->body;
     r->head = c->head;
     r->live_from = calloc(c->body + 1, sizeof *r->live_from);
-    r->live_host = calloc(c->body + 1, sizeof *r->live_host);
     c->live_of = calloc(c->body + 1, sizeof *c->live_of);
     r->value = calloc((size_t)1 + c->body + tasks, sizeof *r->value);
+    r->before = calloc((size_t)1 + c->body + tasks, sizeof *r->before);
+    r->gain = calloc((size_t)1 + c->body + tasks, sizeof *r->gain);
     r->duration = calloc(tasks, sizeof *r->duration);
     r->transfer = calloc(tasks, sizeof *r->transfer);
     r->busy = calloc(4 * (size_t)gpus, sizeof *r->busy); /* links out and in, then scratch */
-    return r->live_from && r->live_host && c->live_of && r->value && r->duration && r->transfer &&
-           r->busy;
+    return r->live_from && c->live_of && r->value && r->before && r->gain && r->duration &&
+           r->transfer && r->busy;
 }
 
 static rc_status compile(compiler *c, rc_error *err) {
@@ -392,10 +387,11 @@ rc_status rc_replay_compile(rc_replay *r, const rc_program *three, rc_error *err
 void rc_replay_free(rc_replay *r) {
     rc_program_free(&r->one);
     free(r->live_from);
-    free(r->live_host);
     free(r->preds);
     free(r->runs);
     free(r->value);
+    free(r->before);
+    free(r->gain);
     free(r->duration);
     free(r->transfer);
     free(r->busy);
