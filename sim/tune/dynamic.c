@@ -1,8 +1,8 @@
 /* With CP at all, and of what degree: policies against the best that is possible.
  *
- * A policy names degree and variant of every cell of the test half. What does not fit into memory
- * is never run: the variant gives way to the other, and the degree to the next larger one that fits.
- * Cells that fit nowhere are left out.
+ * A policy names degree and variant of every cell of the test half. What does not fit into memory,
+ * or has fewer new tokens than ranks, is never run: the variant gives way to the other, the degree to
+ * the next larger one that can be run, else to the next smaller. Cells that fit nowhere are left out.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdlib.h>
@@ -106,16 +106,16 @@ static const struct {
 };
 enum { POLICIES = sizeof policies / sizeof policies[0] };
 
-/* What is run instead when it does not fit. */
+/* What is run instead when it cannot be: the other variant, more ranks, fewer ranks. */
 static pick fitting(const rc_tune *t, size_t cell, pick p) {
-    while (!isfinite(time_of(t, cell, p))) {
-        pick other = faster_of(t, cell, p.degree);
-        if (isfinite(time_of(t, cell, other)))
-            return other;
-        if (p.degree + 1 == t->s.degrees)
-            return p;
-        p.degree++;
-    }
+    if (isfinite(time_of(t, cell, p)))
+        return p;
+    for (int d = p.degree; d < t->s.degrees; d++)
+        if (isfinite(time_of(t, cell, faster_of(t, cell, d))))
+            return faster_of(t, cell, d);
+    for (int d = p.degree - 1; d >= 0; d--)
+        if (isfinite(time_of(t, cell, faster_of(t, cell, d))))
+            return faster_of(t, cell, d);
     return p;
 }
 

@@ -8,6 +8,8 @@
  *    minimised by BFGS (gsl_multimin) for rising kappa. As kappa grows this becomes the regret; the
  *    second factor counts a mistake of SEVERE and more for more than its share, for the worst case
  *    is asked about as well as the mean.
+ * 3. Each knot in turn is scanned, over all of its range, then near by: the regret has minima that
+ *    are not the least, and along one knot they can be seen past. Then 2 again, at the largest kappa.
  * Second differences of y are held small by a light penalty: it decides where the data do not.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -20,6 +22,8 @@
 #include "sim/tune/internal.h"
 
 enum { NEWTON_STEPS = 60, BFGS_STEPS = 120, STAGES = 3, SIZE = RC_SELECT_KNOTS + 1 };
+enum { SCAN = 41, SWEEPS = 2 };
+#define FAR 30.0 /* sigma is 0 or 1 there */
 #define SEVERE 0.03
 #define COST_MAX 1.0 /* a mistake by a factor of two is no better than one by ten */
 #define SMOOTH_LOGISTIC 1e-5
@@ -33,8 +37,9 @@ typedef struct sample {
 } sample;
 
 typedef struct task {
-    sample *s;
+    sample *s; /* by i */
     size_t count;
+    size_t begin[RC_SELECT_KNOTS + 2]; /* of the samples with i = k - 1 */
     const rc_frontier *f;
     double total, kappa; /* sum of weights; of the stage */
 } task;
@@ -55,6 +60,15 @@ static double sigma(double m) {
     return m > 0.0 ? 1.0 / (1.0 + exp(-m)) : exp(m) / (1.0 + exp(m));
 }
 
+static int by_knot(const void *a, const void *b) {
+    const sample *p = a, *q = b;
+    if (p->i != q->i)
+        return p->i - q->i;
+    if (p->x != q->x)
+        return p->x < q->x ? -1 : 1;
+    return p->f < q->f ? -1 : p->f > q->f;
+}
+
 static void take_samples(task *t, const rc_fit_point *points, size_t count) {
     for (size_t i = 0; i < count; i++) {
         double cost = fmin(fabs(points[i].gain), COST_MAX);
@@ -67,6 +81,13 @@ static void take_samples(task *t, const rc_fit_point *points, size_t count) {
         s->cost = cost * points[i].weight;
         t->total += points[i].weight;
     }
+    qsort(t->s, t->count, sizeof *t->s, by_knot);
+    for (size_t k = 0, i = 0; k <= (size_t)t->f->knots; k++) {
+        while (i < t->count && (size_t)t->s[i].i + 1 < k)
+            i++;
+        t->begin[k] = i;
+    }
+    t->begin[t->f->knots + 1] = t->count;
 }
 
 /* ---- 1. logistic regression ---------------------------------------------------------------- */
@@ -212,14 +233,14 @@ static void regret_fdf(const gsl_vector *y, void *ctx, double *f, gsl_vector *g)
     *f = regret(y, ctx, g);
 }
 
-static rc_status minimise(task *t, double *y, rc_error *err) {
+static rc_status minimise(task *t, double *y, bool last_stage, rc_error *err) {
     size_t n = (size_t)t->f->knots;
     gsl_multimin_function_fdf fn = {regret_f, regret_df, regret_fdf, n, t};
     gsl_multimin_fdfminimizer *s =
         gsl_multimin_fdfminimizer_alloc(gsl_multimin_fdfminimizer_vector_bfgs2, n);
     gsl_vector *x = gsl_vector_alloc(n);
     rc_status st = s && x ? RC_OK : rc_fail(err, RC_E_NOMEM, "out of memory in a fit");
-    for (int stage = t->f->warm ? STAGES - 1 : 0; stage < STAGES && st == RC_OK; stage++) {
+    for (int stage = last_stage ? STAGES - 1 : 0; stage < STAGES && st == RC_OK; stage++) {
         t->kappa = sharpness[stage];
         for (size_t k = 0; k < n; k++)
             gsl_vector_set(x, k, fmin(fmax(y[k], log(t->f->lo)), log(t->f->hi)));
@@ -238,19 +259,82 @@ static rc_status minimise(task *t, double *y, rc_error *err) {
     return st;
 }
 
-/* ---- both --------------------------------------------------------------------------------- */
+/* ---- 3. one knot at a time ------------------------------------------------------------------ */
+
+static double second_difference(const double *y, int k) {
+    return y[k - 1] - 2.0 * y[k] + y[k + 1];
+}
+
+/* What of the loss depends on knot k: samples of the intervals on both sides. */
+static double local_loss(const task *t, const double *y, int k) {
+    double sum = 0.0, e[3];
+    int n = t->f->knots;
+    for (int d = -1; d <= 1; d++)
+        e[d + 1] = k + d >= 0 && k + d < n ? exp(y[k + d]) : 0.0;
+    for (size_t i = t->begin[k]; i < t->begin[k + 2]; i++) {
+        const sample *s = &t->s[i];
+        double star = (1.0 - s->f) * e[s->i - k + 1] + s->f * e[s->j - k + 1];
+        double m = t->kappa * s->side * (s->x - log(star));
+        double p = m > FAR ? 0.0 : m < -FAR ? 1.0 : sigma(-m);
+        sum += p * s->cost * (1.0 + s->cost / SEVERE);
+    }
+    sum /= t->total;
+    for (int c = k - 1; c <= k + 1; c++)
+        if (c >= 1 && c + 1 < n)
+            sum += SMOOTH_REGRET * pow(second_difference(y, c), 2.0);
+    return sum;
+}
+
+static void scan_knot(const task *t, double *y, int k, double reach) {
+    double lo = log(t->f->lo), hi = log(t->f->hi), best = y[k], least = local_loss(t, y, k);
+    double from = fmax(lo, best - reach), to = fmin(hi, best + reach);
+    for (int i = 0; i < SCAN; i++) {
+        y[k] = from + (to - from) * i / (SCAN - 1);
+        double loss = local_loss(t, y, k);
+        if (loss < least) {
+            least = loss;
+            best = y[k];
+        }
+    }
+    y[k] = best;
+}
+
+static void scan_knots(task *t, double *y, bool near_by) {
+    static const double reach[] = {100.0, 3.0, 0.5, 0.1, 0.03};
+    t->kappa = sharpness[STAGES - 1];
+    for (int r = near_by ? 2 : 0; r < 5; r++)
+        for (int sweep = 0; sweep < SWEEPS; sweep++)
+            for (int k = 0; k < t->f->knots; k++)
+                scan_knot(t, y, k, reach[r]);
+}
+
+/* ---- all --------------------------------------------------------------------------------- */
+
+/* How much each knot is held by the data. */
+static void weigh_knots(const task *t, double *w) {
+    for (int k = 0; k < t->f->knots; k++)
+        w[k] = 1e-9;
+    for (size_t i = 0; i < t->count; i++) {
+        w[t->s[i].i] += (1.0 - t->s[i].f) * t->s[i].cost;
+        w[t->s[i].j] += t->s[i].f * t->s[i].cost;
+    }
+}
 
 /* Pool adjacent violators: the nearest rising sequence. */
-static void make_rising(double *y, int n) {
-    double mean[RC_SELECT_KNOTS];
+static void make_rising(const task *t, double *y) {
+    double mean[RC_SELECT_KNOTS], weight[RC_SELECT_KNOTS], w[RC_SELECT_KNOTS];
     int size[RC_SELECT_KNOTS], blocks = 0;
-    for (int k = 0; k < n; k++) {
+    weigh_knots(t, w);
+    for (int k = 0; k < t->f->knots; k++) {
         mean[blocks] = y[k];
+        weight[blocks] = w[k];
         size[blocks++] = 1;
         while (blocks > 1 && mean[blocks - 2] > mean[blocks - 1]) {
-            int a = size[blocks - 2], b = size[blocks - 1];
+            double a = weight[blocks - 2], b = weight[blocks - 1];
             mean[blocks - 2] = (a * mean[blocks - 2] + b * mean[blocks - 1]) / (a + b);
-            size[--blocks - 1] = a + b;
+            weight[blocks - 2] = a + b;
+            size[blocks - 2] += size[blocks - 1];
+            blocks--;
         }
     }
     for (int b = 0, k = 0; b < blocks; b++)
@@ -271,10 +355,14 @@ rc_status rc_frontier_fit(const rc_fit_point *points, size_t count, rc_frontier 
         y[k] = f->warm ? log(f->t[k]) : log(f->lo); /* without data: the upper side */
     if (t.count > 0 && !f->warm)
         st = logistic(&t, y, err);
-    if (t.count > 0 && st == RC_OK)
-        st = minimise(&t, y, err);
+    for (int round = 0; round < 2 && t.count > 0 && st == RC_OK; round++) {
+        st = minimise(&t, y, f->warm || round > 0, err);
+        for (int k = 0; k < f->knots; k++)
+            y[k] = isfinite(y[k]) ? fmin(fmax(y[k], log(f->lo)), log(f->hi)) : log(f->hi);
+        scan_knots(&t, y, f->warm || round > 0);
+    }
     if (f->monotone)
-        make_rising(y, f->knots);
+        make_rising(&t, y);
     for (int k = 0; k < f->knots; k++)
         f->t[k] = fmin(fmax(exp(y[k]), f->lo), f->hi);
     free(t.s);

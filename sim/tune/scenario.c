@@ -164,7 +164,7 @@ static rc_status read_numbers(const rc_node *root, rc_tune_scenario *out, rc_err
                            err));
     RC_TRY(read_prices(root, out, err));
     if (rc_doc_has(root, "knots"))
-        RC_TRY(rc_doc_int(root, "knots", 2, RC_SELECT_KNOTS, &knots, err));
+        RC_TRY(rc_doc_int(root, "knots", 3, RC_SELECT_KNOTS, &knots, err));
     if (rc_doc_has(root, "bootstrap"))
         RC_TRY(rc_doc_int(root, "bootstrap", 0, MAX_BOOTSTRAP, &bootstrap, err));
     if (rc_doc_has(root, "seed"))

@@ -10,6 +10,19 @@
 #define INTERVAL 0.9
 enum { MAX_BOOTSTRAP = 10000 };
 
+/* The shortest length of the training half at which pass-Q is ever the faster, within the middle of
+ * the axis: the table spends its lengths from there on. */
+static double first_length(const rc_tune *t) {
+    double lo = (double)t->s.total.from, hi = (double)t->s.total.to, first = sqrt(lo * hi);
+    for (size_t i = 0; i < t->count; i++) {
+        const rc_tune_cell *c = &t->cells[i];
+        for (int d = 0; d < t->s.degrees && c->train; d++)
+            if (rc_tune_time_at(t, i, d, RC_TUNE_Q) < rc_tune_time_at(t, i, d, RC_TUNE_KV))
+                first = fmin(first, (double)(c->t + c->p));
+    }
+    return fmax(first, 1.1 * lo);
+}
+
 static void axes(rc_tune *t) {
     rc_select_table *s = &t->table;
     const rc_tune_scenario *in = &t->s;
@@ -24,10 +37,10 @@ static void axes(rc_tune *t) {
     memcpy(s->degree, in->degree, sizeof s->degree);
     memcpy(s->batch, in->batch, sizeof s->batch);
     memcpy(s->price, in->price, sizeof s->price);
-    double step = log((double)in->total.to / (double)in->total.from) / (in->knots - 1);
-    for (int k = 0; k < in->knots; k++)
-        s->length[k] = (double)in->total.from * exp(step * k);
-    s->length[in->knots - 1] = (double)in->total.to;
+    double first = first_length(t), last = (double)in->total.to;
+    s->length[0] = (double)in->total.from;
+    for (int k = 1; k < in->knots; k++)
+        s->length[k] = first * pow(last / first, (double)(k - 1) / (in->knots - 2));
     rc_select_round(s);
 }
 
