@@ -16,7 +16,7 @@ static void place(const double *v, int n, double x, int *i, int *j, double *f) {
 }
 
 static void place_int(const int *v, int n, double x, int *i, int *j, double *f) {
-    double copy[RC_SELECT_DEGREES];
+    double copy[RC_SELECT_DEGREES] = {0};
     for (int k = 0; k < n; k++)
         copy[k] = v[k];
     place(copy, n, x, i, j, f);

@@ -15,12 +15,7 @@
 #include "sim/base/json.h"
 #include "sim/choose/choose.h"
 
-enum {
-    RC_SELECT_KNOTS = 24,
-    RC_SELECT_DEGREES = 8,
-    RC_SELECT_BATCHES = 6,
-    RC_SELECT_PRICES = 4
-};
+enum { RC_SELECT_KNOTS = 24, RC_SELECT_DEGREES = 8, RC_SELECT_BATCHES = 6, RC_SELECT_PRICES = 4 };
 
 typedef struct rc_select_table {
     char name[96], machine[64], model[96];
@@ -50,8 +45,8 @@ void rc_select_round(rc_select_table *s);
 double rc_select_threshold(const rc_select_table *s, double length, double batch, int n);
 /* n = 1: pass-KV, where the two are the same. */
 rc_choice rc_select_variant(const rc_select_table *s, double t, double p, double batch, int n);
-/* The degree by price[price], at least `least` (what fits into memory; 1 when that is not known) and
- * at most `ranks`, of the table's degrees; its first when there is none between. */
+/* The degree by price[price], at least `least` (what fits into memory; 1 when that is not known)
+ * and at most `ranks`, of the table's degrees; its first when there is none between. */
 int rc_select_degree(const rc_select_table *s, int price, double t, double p, double batch,
                      int least, int ranks);
 

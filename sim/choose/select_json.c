@@ -142,8 +142,7 @@ static rc_status read_thresholds(const rc_node *root, rc_select_table *s, rc_err
         const rc_node *of_price = rc_node_at(list, w);
         RC_TRY(items(of_price, "more_ranks_from", degrees - 1, err));
         for (size_t i = 0; i + 1 < degrees; i++)
-            RC_TRY(
-                read_table(s, rc_node_at(of_price, i), "more_ranks_from", s->more[w][i], err));
+            RC_TRY(read_table(s, rc_node_at(of_price, i), "more_ranks_from", s->more[w][i], err));
     }
     return RC_OK;
 }

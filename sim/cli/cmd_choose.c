@@ -82,8 +82,7 @@ static rc_status flag_error(rc_error *err, const char *flag) {
 
 static rc_status read_tokens(const char *flag, const char *text, int64_t lo, int64_t *out,
                              rc_error *err) {
-    return rc_quantity_int(text, lo, MAX_TOKENS, out, err) == RC_OK ? RC_OK
-                                                                    : flag_error(err, flag);
+    return rc_quantity_int(text, lo, MAX_TOKENS, out, err) == RC_OK ? RC_OK : flag_error(err, flag);
 }
 
 static rc_status in_range(const char *flag, int64_t v, int64_t most, rc_error *err) {
@@ -99,10 +98,10 @@ static rc_status read_layout(const choose_flags *f, question *q, rc_error *err) 
     RC_TRY(in_range("--batch", f->batch, MAX_BATCH, err));
     bool fp8 = strcmp(f->ffn, "fp8") == 0;
     if (!fp8 && strcmp(f->ffn, "bf16") != 0)
-        return rc_fail_at(err, RC_E_USAGE, "--ffn-weights", 0, 0, "found '%s', expected fp8 or bf16",
-                          f->ffn);
-    q->layout = (rc_layout){(int)f->tp, (int)f->cp, RC_BF16, fp8 ? RC_FP8 : RC_BF16, RC_BF16,
-                            RC_BF16};
+        return rc_fail_at(err, RC_E_USAGE, "--ffn-weights", 0, 0,
+                          "found '%s', expected fp8 or bf16", f->ffn);
+    q->layout =
+        (rc_layout){(int)f->tp, (int)f->cp, RC_BF16, fp8 ? RC_FP8 : RC_BF16, RC_BF16, RC_BF16};
     q->batch = (int)f->batch;
     return rc_layout_check(&q->model, &q->layout, err);
 }
@@ -133,8 +132,8 @@ static rc_status read_question(const choose_flags *f, question *q, rc_error *err
         const char *eq = strchr(f->sets.values[i], '=');
         char key[128];
         if (!eq || strncmp(f->sets.values[i], "machine.", 8) != 0)
-            return rc_fail_at(err, RC_E_USAGE, "--set", 0, 0, "found '%s', expected machine.KEY=VALUE",
-                              f->sets.values[i]);
+            return rc_fail_at(err, RC_E_USAGE, "--set", 0, 0,
+                              "found '%s', expected machine.KEY=VALUE", f->sets.values[i]);
         (void)snprintf(key, sizeof key, "%.*s", (int)(eq - f->sets.values[i] - 8),
                        f->sets.values[i] + 8);
         RC_TRY(rc_machine_set(&q->machine, key, eq + 1, err));
@@ -214,18 +213,17 @@ static void print_answer(const question *q, const choose_flags *f) {
         printf("margin     %+.3f ms, %+.2f %% to %s (predicted)\n", 1e3 * (other - own),
                100.0 * (other / own - 1.0), rc_choice_name((rc_choice)(1 - (int)q->answer)));
     else if (q->layout.cp > 1)
-        printf("margin     not known: %s be run\n",
-               isfinite(own)     ? "the other cannot"
-               : isfinite(other) ? "it cannot"
-                                 : "neither can");
+        printf("margin     not known: %s be run\n", isfinite(own)     ? "the other cannot"
+                                                    : isfinite(other) ? "it cannot"
+                                                                      : "neither can");
     if (best >= 0)
         printf("fastest    CP%d %s, %.3f ms\n", q->other[best].cp, q->other[best].variant,
                1e3 * q->other[best].time);
     if (q->by_table)
-        printf("degree     CP%d of at most %d by the tuned rule, time alone\n",
-               rc_select_degree(&q->table, 0, (double)q->t, (double)q->p, q->batch, 1,
-                                q->layout.cp),
-               q->layout.cp);
+        printf(
+            "degree     CP%d of at most %d by the tuned rule, time alone\n",
+            rc_select_degree(&q->table, 0, (double)q->t, (double)q->p, q->batch, 1, q->layout.cp),
+            q->layout.cp);
 }
 
 static rc_table *alternatives_table(const question *q) {
@@ -255,8 +253,8 @@ static rc_table *alternatives_table(const question *q) {
     return t;
 }
 
-static void add_tests(rc_table *t, const rates *r, const char *rule,
-                      const rc_choose_test *test, int tests, const char *picks) {
+static void add_tests(rc_table *t, const rates *r, const char *rule, const rc_choose_test *test,
+                      int tests, const char *picks) {
     for (int i = 0; i < tests; i++) {
         rc_table_text(t, rule);
         rc_table_text(t, r->name);
@@ -287,8 +285,8 @@ static rc_status rules_table(const question *q, rc_table **out, rc_error *err) {
     if (!t)
         return rc_fail(err, RC_E_NOMEM, "out of memory for the rules");
     for (int i = 0; i < RATES; i++)
-        rc_table_note(t, "%-11s C %.1f TFLOP/s, BW %.2f GB/s", q->rate[i].name,
-                      q->rate[i].c / 1e12, q->rate[i].bw / 1e9);
+        rc_table_note(t, "%-11s C %.1f TFLOP/s, BW %.2f GB/s", q->rate[i].name, q->rate[i].c / 1e12,
+                      q->rate[i].bw / 1e9);
     rc_table_column(t, "rule", "rule", "-", RC_LEFT);
     rc_table_column(t, "rates", "C and BW", "-", RC_LEFT);
     rc_table_column(t, "test", "test", "-", RC_LEFT);
@@ -317,9 +315,9 @@ static rc_status print_json(const question *q, const choose_flags *f, const rc_t
     rc_json_real(j, root, "margin_ms", q->layout.cp == 1 ? NAN : 1e3 * (other - own));
     rc_json_real(j, root, "margin_pct", q->layout.cp == 1 ? NAN : 100.0 * (other / own - 1.0));
     if (q->by_table)
-        rc_json_int(j, root, "degree",
-                    rc_select_degree(&q->table, 0, (double)q->t, (double)q->p, q->batch, 1,
-                                     q->layout.cp));
+        rc_json_int(
+            j, root, "degree",
+            rc_select_degree(&q->table, 0, (double)q->t, (double)q->p, q->batch, 1, q->layout.cp));
     json_t *list = rc_json_list(j, root, "rates");
     for (int i = 0; i < RATES; i++) {
         json_t *o = rc_json_object(j, list, NULL);

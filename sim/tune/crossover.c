@@ -30,8 +30,7 @@ static double advantage(double x, void *ctx) {
     if (t > l->length)
         t = l->length;
     rc_error err = {0};
-    rc_status st =
-        rc_tune_clock_time(l->clock, l->n, RC_TUNE_KV, t, l->length - t, 1, &kv, &err);
+    rc_status st = rc_tune_clock_time(l->clock, l->n, RC_TUNE_KV, t, l->length - t, 1, &kv, &err);
     if (st == RC_OK)
         st = rc_tune_clock_time(l->clock, l->n, RC_TUNE_Q, t, l->length - t, 1, &q, &err);
     if (st != RC_OK && l->status == RC_OK) {

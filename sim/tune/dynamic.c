@@ -1,9 +1,9 @@
 /* With CP at all, and of what degree: policies against the best that is possible.
  *
  * A policy names degree and variant of every cell of the test half. What does not fit into memory,
- * or has fewer new tokens than ranks, is never run: the variant gives way to the other, the degree to
- * the next larger one that can be run, else to the next smaller. Cells that fit nowhere are left out.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+ * or has fewer new tokens than ranks, is never run: the variant gives way to the other, the degree
+ * to the next larger one that can be run, else to the next smaller. Cells that fit nowhere are left
+ * out. SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdlib.h>
 #include "sim/tune/internal.h"

@@ -74,8 +74,8 @@ int rc_tune_degree_index(const rc_tune *t, int n) {
 }
 
 double rc_tune_time_at(const rc_tune *t, size_t cell, int degree, int variant) {
-    return t->time[(cell * (size_t)t->s.degrees + (size_t)degree) * RC_TUNE_VARIANTS +
-                   (size_t)variant];
+    return t
+        ->time[(cell * (size_t)t->s.degrees + (size_t)degree) * RC_TUNE_VARIANTS + (size_t)variant];
 }
 
 /* Neighbours of an axis that round to the same token count once. */
@@ -101,8 +101,7 @@ static void fill_cells(rc_tune *t) {
 }
 
 rc_status rc_tune_grid(rc_tune *t, rc_error *err) {
-    size_t most =
-        (size_t)t->s.fresh.points * (size_t)t->s.total.points * (size_t)t->s.batches;
+    size_t most = (size_t)t->s.fresh.points * (size_t)t->s.total.points * (size_t)t->s.batches;
     t->cells = calloc(most, sizeof *t->cells);
     if (!t->cells)
         return rc_fail(err, RC_E_NOMEM, "out of memory for %zu cells", most);

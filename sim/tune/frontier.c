@@ -9,8 +9,9 @@
  *    second factor counts a mistake of SEVERE and more for more than its share, for the worst case
  *    is asked about as well as the mean.
  * 3. Each knot in turn is scanned, over all of its range, then near by: the regret has minima that
- *    are not the least, and along one knot they can be seen past. Then 2 again, at the largest kappa.
- * Second differences of y are held small by a light penalty: it decides where the data do not.
+ *    are not the least, and along one knot they can be seen past. Then 2 again, at the largest
+ * kappa. Second differences of y are held small by a light penalty: it decides where the data do
+ * not.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <gsl/gsl_errno.h>
@@ -342,8 +343,7 @@ static void make_rising(const task *t, double *y) {
             y[k++] = mean[b];
 }
 
-rc_status rc_frontier_fit(const rc_fit_point *points, size_t count, rc_frontier *f,
-                          rc_error *err) {
+rc_status rc_frontier_fit(const rc_fit_point *points, size_t count, rc_frontier *f, rc_error *err) {
     task t = {.f = f};
     double y[RC_SELECT_KNOTS];
     t.s = calloc(count ? count : 1, sizeof *t.s);

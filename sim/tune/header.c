@@ -96,8 +96,9 @@ static void put_tables(const rc_select_table *s, FILE *f) {
     put_row(f, "    ", s->length, s->knots, ";\n");
     put_ints(f, "ringcast_degree", s->degree, s->degrees);
     put_ints(f, "ringcast_batch", s->batch, s->batches);
-    (void)fprintf(f, "/* Degrees are compared by time * ranks^price. */\n"
-                     "static const double ringcast_price[%d] =\n",
+    (void)fprintf(f,
+                  "/* Degrees are compared by time * ranks^price. */\n"
+                  "static const double ringcast_price[%d] =\n",
                   s->prices);
     put_row(f, "    ", s->price, s->prices, ";\n");
     (void)fprintf(f, "\nstatic const double\n    ringcast_pass_kv_from[RINGCAST_DEGREES]"
@@ -130,13 +131,14 @@ static const rc_tune_rule *tuned_of(const rc_tune *t) {
 
 static void put_provenance(const rc_tune *t, FILE *f) {
     const rc_tune_rule *r = tuned_of(t);
-    (void)fprintf(f,
-                  "/* Which context-parallel variant and degree for a prefill.\n"
-                  " * Written by `ringcast tune` from scenario %s: model %s on machine %s, TP%d.\n"
-                  " * T %lld..%lld, T+P %lld..%lld; %zu cells, seed %llu, half of them fitted on.\n",
-                  t->s.name, t->s.model.name, t->s.machine.name, t->s.layout.tp,
-                  (long long)t->s.fresh.from, (long long)t->s.fresh.to, (long long)t->s.total.from,
-                  (long long)t->s.total.to, t->count, (unsigned long long)t->s.seed);
+    (void)fprintf(
+        f,
+        "/* Which context-parallel variant and degree for a prefill.\n"
+        " * Written by `ringcast tune` from scenario %s: model %s on machine %s, TP%d.\n"
+        " * T %lld..%lld, T+P %lld..%lld; %zu cells, seed %llu, half of them fitted on.\n",
+        t->s.name, t->s.model.name, t->s.machine.name, t->s.layout.tp, (long long)t->s.fresh.from,
+        (long long)t->s.fresh.to, (long long)t->s.total.from, (long long)t->s.total.to, t->count,
+        (unsigned long long)t->s.seed);
     if (r)
         (void)fprintf(f,
                       " * Variant, on the other half (%zu comparisons): right in %.2f %%, regret "

@@ -41,9 +41,9 @@ typedef struct rc_fit_point {
 typedef struct rc_frontier {
     const double *length; /* [knots], borrowed */
     int knots;
-    double lo, hi;   /* T* is held inside */
-    bool monotone;   /* T* must not fall with the length */
-    double *t;       /* [knots], the result; with `warm` also the start */
+    double lo, hi; /* T* is held inside */
+    bool monotone; /* T* must not fall with the length */
+    double *t;     /* [knots], the result; with `warm` also the start */
     bool warm;
 } rc_frontier;
 
@@ -73,11 +73,12 @@ rc_tune_score rc_tune_score_of(double *pct, double *ms, size_t n, size_t hits);
 rc_status rc_tune_fit_table(rc_tune *t, rc_error *err); /* table.c */
 
 rc_status rc_tune_policies(rc_tune *t, rc_error *err); /* dynamic.c */
-/* All policies over the cells of `t`, train or not; counts of *out but the first three are filled. */
+/* All policies over the cells of `t`, train or not; counts of *out but the first three are filled.
+ */
 rc_status rc_tune_serve(const rc_tune *t, rc_tune_requests *out, rc_error *err);
 rc_status rc_tune_requests_all(rc_tune *t, rc_error *err); /* requests.c */
-rc_status rc_tune_crossings(rc_tune *t, rc_error *err);              /* crossover.c */
-rc_status rc_tune_sensitivity(rc_tune *t, rc_error *err);            /* sense.c */
+rc_status rc_tune_crossings(rc_tune *t, rc_error *err);    /* crossover.c */
+rc_status rc_tune_sensitivity(rc_tune *t, rc_error *err);  /* sense.c */
 rc_status rc_tune_measured_read(rc_tune *t, const char *path, int cp, rc_error *err);
 rc_status rc_tune_score_measured(rc_tune *t, rc_error *err); /* measured.c */
 rc_status rc_tune_plots(const rc_tune *t, const char *dir, bool overwrite, FILE *log,

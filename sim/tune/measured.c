@@ -46,8 +46,7 @@ static rc_status read_row(const rc_csv *csv, const columns *c, size_t row, int c
     return RC_OK;
 }
 
-static rc_status read_rows(rc_tune *t, const rc_csv *csv, const char *path, int cp,
-                           rc_error *err) {
+static rc_status read_rows(rc_tune *t, const rc_csv *csv, const char *path, int cp, rc_error *err) {
     columns c;
     size_t rows = rc_csv_rows(csv);
     RC_TRY(find_columns(csv, cp, &c, path, err));

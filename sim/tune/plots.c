@@ -6,12 +6,9 @@
 #include "sim/plot/gnuplot.h"
 
 static const rc_plot plots[] = {
-    {"map", 1300, 1050, rc_tune_plot_map},
-    {"regret", 1200, 800, rc_tune_plot_regret},
-    {"fig10", 1200, 800, rc_tune_plot_fig10},
-    {"crossover", 1200, 800, rc_tune_plot_crossover},
-    {"degree", 1300, 700, rc_tune_plot_degree},
-    {"sensitivity", 1300, 950, rc_tune_plot_sense},
+    {"map", 1300, 1050, rc_tune_plot_map},      {"regret", 1200, 800, rc_tune_plot_regret},
+    {"fig10", 1200, 800, rc_tune_plot_fig10},   {"crossover", 1200, 800, rc_tune_plot_crossover},
+    {"degree", 1300, 700, rc_tune_plot_degree}, {"sensitivity", 1300, 950, rc_tune_plot_sense},
 };
 enum { PLOTS = sizeof plots / sizeof plots[0], MAX_SHOWN = 40 };
 

@@ -12,7 +12,7 @@ void rc_tune_plot_crossover(const void *tune, FILE *script, FILE *data);
 void rc_tune_plot_degree(const void *tune, FILE *script, FILE *data);
 void rc_tune_plot_sense(const void *tune, FILE *script, FILE *data);
 
-void rc_tune_plot_next(FILE *data); /* the next `index` of gnuplot */
+void rc_tune_plot_next(FILE *data);                        /* the next `index` of gnuplot */
 int rc_tune_plot_rule(const rc_tune *t, const char *name); /* -1: none of that name */
 /* A fine grid is drawn thinned out, batch[0] alone. */
 bool rc_tune_plot_shown(const rc_tune *t, size_t cell);

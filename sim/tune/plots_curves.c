@@ -70,10 +70,12 @@ void rc_tune_plot_regret(const void *tune, FILE *script, FILE *data) {
         if (found < 0)
             continue;
         put_regret(t, &t->rule[found], data);
-        (void)fprintf(script,
-                      "%s'regret.dat' index %d using 1:2 with lines lw 3 %s title '%s'",
+        (void)fprintf(script, "%s'regret.dat' index %d using 1:2 with lines lw 3 %s title '%s'",
                       index ? ", " : "", index,
-                      k == 0 ? "lc rgb '#D00000'" : k == CURVES - 1 ? "lc rgb '#888888'" : "", curves[k].title);
+                      k == 0            ? "lc rgb '#D00000'"
+                      : k == CURVES - 1 ? "lc rgb '#888888'"
+                                        : "",
+                      curves[k].title);
         index++;
     }
     (void)fputc('\n', script);
@@ -183,12 +185,14 @@ void rc_tune_plot_degree(const void *tune, FILE *script, FILE *data) {
         for (int d = 0; d < t->s.degrees; d++)
             (void)fprintf(script,
                           "%s'degree.dat' index %d using 1:2 with points pt 5 ps 0.9 lc rgb '%s' "
-                          "title '%s%.0d'",
-                          d ? ", " : "plot ", w * per + d, colour[d],
+                          "notitle, NaN with points pt 5 lc rgb '%s' title '%s%.0d'",
+                          d ? ", " : "plot ", w * per + d, colour[d], colour[d],
                           t->s.degree[d] == 1 ? "no CP" : "CP",
                           t->s.degree[d] == 1 ? 0 : t->s.degree[d]);
         for (int d = 0; d + 1 < t->s.degrees; d++)
-            (void)fprintf(script, ", '' index %d using 1:2 with lines lw 2 lc rgb '#000000' notitle",
+            (void)fprintf(script,
+                          ", 'degree.dat' index %d using 1:2 with lines lw 2 lc rgb '#000000' "
+                          "notitle",
                           w * per + t->s.degrees + d);
         (void)fputc('\n', script);
     }
@@ -230,7 +234,11 @@ void rc_tune_plot_sense(const void *tune, FILE *script, FILE *data) {
                       "set xlabel '%s'\nset key %s\nplot 'sensitivity.dat' index %d using 1:2 with "
                       "linespoints lt 1 title 'simulator', '' index %d using 1:3 with linespoints "
                       "lt 2 dt 2 pt 6 title 'Algorithm 1, achieved BW'\n",
-                      panel[k].label, k == 0 ? "bottom left" : k == 3 ? "bottom right" : "top left", k, k);
+                      panel[k].label,
+                      k == 0   ? "bottom left"
+                      : k == 3 ? "bottom right"
+                               : "top left",
+                      k, k);
     }
     (void)fputs("unset multiplot\n", script);
 }

@@ -15,7 +15,8 @@ static const struct {
     {"tuned", "tuned", "lc rgb '#D00000'"},
 };
 
-/* 0: pass-KV clearly, 1: by less than 1.5 %, 2: pass-Q by less, 3: clearly; -1: one does not fit. */
+/* 0: pass-KV clearly, 1: by less than 1.5 %, 2: pass-Q by less, 3: clearly; -1: one does not fit.
+ */
 static int side_of(const rc_tune *t, size_t cell, int degree) {
     double kv = rc_tune_time_at(t, cell, degree, RC_TUNE_KV);
     double q = rc_tune_time_at(t, cell, degree, RC_TUNE_Q);
@@ -85,8 +86,7 @@ static void plot_sides(FILE *script, const char *file, int first, double size, b
                                              "pass-Q, by < 1.5 %", "pass-Q faster"};
     (void)fputs("plot ", script);
     for (int s = 0; s < SIDES; s++)
-        (void)fprintf(script,
-                      "%s'%s' index %d using 1:2 with points pt 5 ps %g lc rgb '%s' %s%s%s",
+        (void)fprintf(script, "%s'%s' index %d using 1:2 with points pt 5 ps %g lc rgb '%s' %s%s%s",
                       s ? ", " : "", file, first + s, size, colour[s],
                       titles ? "title '" : "notitle", titles ? title[s] : "", titles ? "'" : "");
 }

@@ -29,15 +29,16 @@ static void head(const rc_tune *t, FILE *f) {
     for (int b = 0; b < s->batches; b++)
         (void)fprintf(f, "%s%d", b ? "," : " ", s->batch[b]);
     (void)fprintf(f, "), %zu for fitting; %zu forward passes\n", train, t->passes);
-    (void)fprintf(f,
-                  "# achieved: C %.1f TFLOP/s of %.0f, BW %.2f GB/s of %.1f, a GPU\n"
-                  "# does not fit into memory: %zu of cells x degrees; winner changes more than "
-                  "once along T: %zu of %zu lines\n"
-                  "# all-gather pass-KV is faster than both in %.1f %% of cells x degrees, there by "
-                  "%.1f %% on average; the rules choose between the two rings\n",
-                  t->achieved_c / 1e12, s->machine.bf16_rate / 1e12, t->achieved_bw / 1e9,
-                  s->machine.nic_rate / 1e9, t->unfit, t->folds, t->columns,
-                  100.0 * t->gather_share, 100.0 * t->gather_gain);
+    (void)fprintf(
+        f,
+        "# achieved: C %.1f TFLOP/s of %.0f, BW %.2f GB/s of %.1f, a GPU\n"
+        "# does not fit into memory: %zu of cells x degrees; winner changes more than "
+        "once along T: %zu of %zu lines\n"
+        "# all-gather pass-KV is faster than both in %.1f %% of cells x degrees, there by "
+        "%.1f %% on average; the rules choose between the two rings\n",
+        t->achieved_c / 1e12, s->machine.bf16_rate / 1e12, t->achieved_bw / 1e9,
+        s->machine.nic_rate / 1e9, t->unfit, t->folds, t->columns, 100.0 * t->gather_share,
+        100.0 * t->gather_gain);
 }
 
 static void interval(rc_table *out, const rc_tune_rule *r) {

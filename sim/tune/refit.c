@@ -4,7 +4,8 @@
  *
  * The regret of a rule with one coefficient is a staircase: it is scanned on a grid of factors,
  * coarse, then fine. That of the empirical rule is started from a logistic regression of its three
- * features, weighted by the cost of a mistake, and then minimised by Nelder and Mead (gsl_multimin).
+ * features, weighted by the cost of a mistake, and then minimised by Nelder and Mead
+ * (gsl_multimin).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <gsl/gsl_linalg.h>

@@ -18,8 +18,8 @@ static rc_status read_cells(const rc_csv *csv, int64_t limit, rc_tune *view, rc_
     RC_TRY(rc_csv_column(csv, "P", &p, err));
     size_t wanted = limit > 0 && (size_t)limit < rows ? (size_t)limit : rows;
     view->cells = calloc(wanted + 1, sizeof *view->cells);
-    view->time = calloc((wanted + 1) * (size_t)view->s.degrees * RC_TUNE_VARIANTS,
-                        sizeof *view->time);
+    view->time =
+        calloc((wanted + 1) * (size_t)view->s.degrees * RC_TUNE_VARIANTS, sizeof *view->time);
     if (!view->cells || !view->time)
         return rc_fail(err, RC_E_NOMEM, "out of memory for %zu requests", wanted);
     for (size_t i = 0; i < wanted; i++) {

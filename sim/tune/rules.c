@@ -17,8 +17,8 @@ rc_status rc_tune_duels(const rc_tune *t, rc_duel **out, size_t *count, rc_error
             double kv = rc_tune_time_at(t, i, k, RC_TUNE_KV);
             double q = rc_tune_time_at(t, i, k, RC_TUNE_Q);
             if (t->s.degree[k] > 1 && isfinite(kv) && isfinite(q))
-                d[n++] = (rc_duel){(double)c->t, (double)c->p, kv, q, t->s.degree[k],
-                                   t->s.batch[c->batch], k, c->train};
+                d[n++] = (rc_duel){(double)c->t,   (double)c->p,         kv, q,
+                                   t->s.degree[k], t->s.batch[c->batch], k,  c->train};
         }
     }
     *out = d;
@@ -61,8 +61,8 @@ static rc_tune_rule *add(rc_tune *t, const char *name, const char *suffix, doubl
 rc_status rc_tune_list_rules(rc_tune *t, rc_error *err) {
     static const char *const names[] = {"algorithm-1", "algorithm-5"};
     const rc_machine *m = &t->s.machine;
-    RC_TRY(rc_choose_achieved(t->costs, &t->s.model, t->s.layout.tp, &t->achieved_c, &t->achieved_bw,
-                              err));
+    RC_TRY(rc_choose_achieved(t->costs, &t->s.model, t->s.layout.tp, &t->achieved_c,
+                              &t->achieved_bw, err));
     for (int i = 0; i < 2; i++) {
         add(t, names[i], ":nominal", m->bf16_rate, m->nic_rate);
         add(t, names[i], ":achieved-bw", m->bf16_rate, t->achieved_bw);
@@ -131,8 +131,8 @@ rc_status rc_tune_score_rules(rc_tune *t, const rc_duel *duels, size_t count, rc
         return rc_fail(err, RC_E_NOMEM, "out of memory for %zu regrets", count);
     for (int i = 0; i < t->rules; i++)
         for (int split = 0; split < RC_TUNE_SPLITS; split++)
-            t->rule[i].score[split] = score(t, &t->rule[i], duels, count, split == RC_TUNE_TRAIN,
-                                            room, room + count);
+            t->rule[i].score[split] =
+                score(t, &t->rule[i], duels, count, split == RC_TUNE_TRAIN, room, room + count);
     free(room);
     return RC_OK;
 }

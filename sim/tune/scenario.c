@@ -46,8 +46,8 @@ static rc_status read_prices(const rc_node *root, rc_tune_scenario *out, rc_erro
     RC_TRY(rc_doc_list(root, "price", &list, err));
     size_t n = rc_node_count(list);
     if (n < 1 || n > RC_SELECT_PRICES)
-        return rc_node_fail(list, err, RC_E_INPUT, "key 'price' has %zu items, expected 1 to %d",
-                            n, RC_SELECT_PRICES);
+        return rc_node_fail(list, err, RC_E_INPUT, "key 'price' has %zu items, expected 1 to %d", n,
+                            RC_SELECT_PRICES);
     for (size_t i = 0; i < n; i++)
         RC_TRY(rc_node_quantity(rc_node_at(list, i), "price", RC_DIM_RATIO, 0.0, 1.0,
                                 &out->price[i], err));
@@ -123,8 +123,8 @@ static rc_status read_sense(const rc_node *root, rc_tune_scenario *out, rc_error
     RC_TRY(rc_doc_list(map, "models", &list, err));
     size_t n = rc_node_count(list);
     if (n > RC_TUNE_MODELS)
-        return rc_node_fail(list, err, RC_E_INPUT, "key 'models' has %zu items, expected at most %d",
-                            n, RC_TUNE_MODELS);
+        return rc_node_fail(list, err, RC_E_INPUT,
+                            "key 'models' has %zu items, expected at most %d", n, RC_TUNE_MODELS);
     for (size_t i = 0; i < n; i++)
         RC_TRY(find(map, "models", rc_node_text(rc_node_at(list, i)), "models", ".json",
                     out->sense_model[i], sizeof out->sense_model[i], err));
@@ -180,9 +180,9 @@ static rc_status read_numbers(const rc_node *root, rc_tune_scenario *out, rc_err
 
 static rc_status read_document(const rc_node *root, rc_tune_scenario *out, rc_error *err) {
     static const char *const keys[] = {
-        "tune",  "description", "model", "machine", "tp",        "cp",   "dtypes",   "new",
-        "total", "batch",       "price", "knots",   "bootstrap", "seed", "measured", "sensitivity",
-        "requests", NULL};
+        "tune",      "description", "model",    "machine",     "tp",       "cp",
+        "dtypes",    "new",         "total",    "batch",       "price",    "knots",
+        "bootstrap", "seed",        "measured", "sensitivity", "requests", NULL};
     const char *text;
     RC_TRY(rc_doc_known(root, keys, err));
     RC_TRY(rc_doc_string(root, "tune", &text, err));

@@ -158,9 +158,9 @@ static rc_status boot_degree(const boot *b, size_t draw, int d, rc_fit_point *po
 static rc_status boot_draw(void *ctx, size_t draw, rc_error *err) {
     const boot *b = ctx;
     rc_fit_point *points = calloc(b->t->count, sizeof *points);
-    rc_status st = points ? RC_OK
-                          : rc_fail(err, RC_E_NOMEM, "out of memory for %zu points of a fit",
-                                    b->t->count);
+    rc_status st =
+        points ? RC_OK
+               : rc_fail(err, RC_E_NOMEM, "out of memory for %zu points of a fit", b->t->count);
     for (int d = 0; d < b->t->s.degrees && st == RC_OK; d++)
         if (b->t->s.degree[d] > 1)
             st = boot_degree(b, draw, d, points, err);

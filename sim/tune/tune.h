@@ -1,9 +1,9 @@
 /* Tuning: which variant and how many CP ranks, for this machine and this model.
  *
  * The simulator gives the time of every way to run every cell of a grid (new tokens, length, batch)
- * on every CP degree: that is the oracle. Each published rule is scored against it, its coefficients
- * are refitted, and thresholds T*(T+P) are fitted for each degree and batch: the tuned rule
- * (sim/choose/select.h), a table small enough for a header.
+ * on every CP degree: that is the oracle. Each published rule is scored against it, its
+ * coefficients are refitted, and thresholds T*(T+P) are fitted for each degree and batch: the tuned
+ * rule (sim/choose/select.h), a table small enough for a header.
  *
  * Half of the cells, drawn by the seed, are for fitting ("train"); every figure is given for the
  * other half ("test"), too. Regret is the time of what the rule picks over the time of the faster
@@ -79,11 +79,11 @@ typedef enum rc_tune_origin { RC_TUNE_PUBLISHED, RC_TUNE_REFIT, RC_TUNE_TABLE } 
 typedef struct rc_tune_rule {
     char name[48];
     rc_tune_origin origin;
-    rc_rule rule;    /* not of the table */
-    double c, bw;    /* FLOP/s and bytes/s of one GPU; 0 where the rule takes none */
+    rc_rule rule;           /* not of the table */
+    double c, bw;           /* FLOP/s and bytes/s of one GPU; 0 where the rule takes none */
     double low[3], high[3]; /* refit: 90 % by bootstrap, of bw or of alpha, beta, gamma */
     rc_tune_score score[RC_TUNE_SPLITS];
-    int table_hits, table_rows;   /* on the measured times */
+    int table_hits, table_rows;     /* on the measured times */
     double table_mean, table_worst; /* regret there, % */
 } rc_tune_rule;
 
@@ -147,12 +147,12 @@ typedef struct rc_tune {
     int senses;
     rc_tune_measured *measured;
     size_t measured_count;
-    size_t unfit;            /* cell x degree (above 1) where pass-KV or pass-Q does not fit */
-    size_t folds;            /* T-columns of the map where the winner changes more than once */
+    size_t unfit; /* cell x degree (above 1) where pass-KV or pass-Q does not fit */
+    size_t folds; /* T-columns of the map where the winner changes more than once */
     size_t columns;
     rc_tune_requests requests[RC_TUNE_TRACES];
     int request_files;
-    int variants; /* evaluated: 3 with all-gather, 2 without */
+    int variants;                     /* evaluated: 3 with all-gather, 2 without */
     double gather_share, gather_gain; /* all-gather fastest of three: share; mean gain there */
     int threads;
 } rc_tune;

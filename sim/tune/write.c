@@ -6,8 +6,7 @@
 #include "sim/tune/internal.h"
 #include "sim/tune/plots.h"
 
-static const char *const files[] = {"summary.json", "select.json", "ringcast_select.h",
-                                    "grid.csv"};
+static const char *const files[] = {"summary.json", "select.json", "ringcast_select.h", "grid.csv"};
 enum { FILES = sizeof files / sizeof files[0] };
 
 static void path_of(char *out, size_t size, const char *dir, const char *name) {

@@ -65,8 +65,14 @@ static void same_as_forward(void **state) {
     rc_alternative a[RC_ALTERNATIVES];
     int n = list(&model, 4, 12800, 115200, a);
     rc_sequence s = {12800, 115200};
-    rc_spec spec = {.model = &model, .costs = costs, .layout = layout, .phase = RC_PREFILL,
-                    .variant = "pass-q", .seqs = &s, .seq_count = 1, .eager = true,
+    rc_spec spec = {.model = &model,
+                    .costs = costs,
+                    .layout = layout,
+                    .phase = RC_PREFILL,
+                    .variant = "pass-q",
+                    .seqs = &s,
+                    .seq_count = 1,
+                    .eager = true,
                     .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
     rc_forward f;
     spec.layout.cp = 4;
@@ -111,8 +117,14 @@ static void mha(void **state) {
     rc_rule rule;
     rc_decision d;
     m.kv_heads = m.heads;
-    rc_choose_input in = {.t = 2000, .p = 0, .n = 4, .heads = m.heads, .kv_heads = m.kv_heads,
-                          .e = 2, .c = 800e12, .bw = 26e9};
+    rc_choose_input in = {.t = 2000,
+                          .p = 0,
+                          .n = 4,
+                          .heads = m.heads,
+                          .kv_heads = m.kv_heads,
+                          .e = 2,
+                          .c = 800e12,
+                          .bw = 26e9};
     assert_true(rc_equation_1(&in).holds);
     assert_true(fabs(rc_equation_1(&in).right - 2.0) < 1e-12);
     assert_int_equal(rc_rule_named("algorithm-1", &rule, NULL), RC_OK);
@@ -142,10 +154,14 @@ static void achieved_rates(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lists_lower_degrees),    cmocka_unit_test(same_as_forward),
-        cmocka_unit_test(no_cp),                  cmocka_unit_test(full_prefill_takes_pass_kv),
-        cmocka_unit_test(few_tokens_take_pass_q), cmocka_unit_test(mha),
-        cmocka_unit_test(says_what_does_not_fit), cmocka_unit_test(achieved_rates),
+        cmocka_unit_test(lists_lower_degrees),
+        cmocka_unit_test(same_as_forward),
+        cmocka_unit_test(no_cp),
+        cmocka_unit_test(full_prefill_takes_pass_kv),
+        cmocka_unit_test(few_tokens_take_pass_q),
+        cmocka_unit_test(mha),
+        cmocka_unit_test(says_what_does_not_fit),
+        cmocka_unit_test(achieved_rates),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -40,10 +40,10 @@ static void thresholds_by_hand(void **state) {
     (void)state;
     rc_select_table s = small();
     assert_near(rc_select_threshold(&s, 1000, 1, 2), 100.0);
-    assert_near(rc_select_threshold(&s, 2000, 1, 2), 200.0);  /* between the lengths */
-    assert_near(rc_select_threshold(&s, 2000, 2, 2), 300.0);  /* and between the batches */
-    assert_near(rc_select_threshold(&s, 2000, 1, 3), 400.0);  /* and between the degrees */
-    assert_near(rc_select_threshold(&s, 10, 1, 2), 100.0);    /* held beyond the ends */
+    assert_near(rc_select_threshold(&s, 2000, 1, 2), 200.0); /* between the lengths */
+    assert_near(rc_select_threshold(&s, 2000, 2, 2), 300.0); /* and between the batches */
+    assert_near(rc_select_threshold(&s, 2000, 1, 3), 400.0); /* and between the degrees */
+    assert_near(rc_select_threshold(&s, 10, 1, 2), 100.0);   /* held beyond the ends */
     assert_near(rc_select_threshold(&s, 1e9, 99, 2), 600.0);
     assert_near(rc_select_threshold(&s, 1e9, 1, 64), 800.0);
 }
@@ -63,7 +63,7 @@ static void degrees_by_hand(void **state) {
     assert_int_equal(rc_select_degree(&s, 0, 299, 1701, 1, 1, 4), 1);
     assert_int_equal(rc_select_degree(&s, 0, 300, 1700, 1, 1, 4), 2);
     assert_int_equal(rc_select_degree(&s, 0, 1500, 500, 1, 1, 4), 4);
-    assert_int_equal(rc_select_degree(&s, 0, 1500, 500, 1, 1, 3), 2);  /* ranks at hand */
+    assert_int_equal(rc_select_degree(&s, 0, 1500, 500, 1, 1, 3), 2); /* ranks at hand */
     assert_int_equal(rc_select_degree(&s, 0, 1500, 500, 1, 1, 1), 1);
     assert_int_equal(rc_select_degree(&s, 0, 1, 1999, 1, 2, 4), 2); /* what fits */
     assert_int_equal(rc_select_degree(&s, 0, 1, 1999, 1, 3, 4), 4);
@@ -112,8 +112,8 @@ static void bad_json(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(thresholds_by_hand),   cmocka_unit_test(variants_by_hand),
-        cmocka_unit_test(degrees_by_hand),      cmocka_unit_test(json_keeps_every_bit),
+        cmocka_unit_test(thresholds_by_hand), cmocka_unit_test(variants_by_hand),
+        cmocka_unit_test(degrees_by_hand),    cmocka_unit_test(json_keeps_every_bit),
         cmocka_unit_test(bad_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

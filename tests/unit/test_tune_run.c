@@ -1,7 +1,6 @@
 /* A small tuning run on the paper's cluster: the tuned rule beats the published ones on the half
- * it has not seen, frontiers rise, the crossings are crossings, and the run is the same whatever the
- * number of threads.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+ * it has not seen, frontiers rise, the crossings are crossings, and the run is the same whatever
+ * the number of threads. SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,8 +16,8 @@
 
 static rc_tune *run;
 
-static const char *const sets[] = {"new.points=18",  "total.points=24", "batch=[1]",
-                                   "cp=[1, 2, 4]",   "knots=8",         "bootstrap=4",
+static const char *const sets[] = {"new.points=18",    "total.points=24", "batch=[1]",
+                                   "cp=[1, 2, 4]",     "knots=8",         "bootstrap=4",
                                    "sensitivity.cp=4", "seed=3"};
 
 static rc_tune *tune(int threads, const char *measured) {
