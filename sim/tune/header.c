@@ -155,7 +155,7 @@ void rc_tune_header(const rc_tune *t, FILE *f) {
     const rc_select_table *s = &t->table;
     put_provenance(t, f);
     (void)fprintf(f,
-                  "#ifndef RINGCAST_SELECT_H\n#define RINGCAST_SELECT_H\n\n"
+                  "#ifndef RINGCAST_SELECT_H\n#define RINGCAST_SELECT_H\n/* clang-format off */\n\n"
                   "enum { RINGCAST_PASS_KV = 0, RINGCAST_PASS_Q = 1 };\n"
                   "enum {\n    RINGCAST_KNOTS = %d,\n    RINGCAST_DEGREES = %d,\n"
                   "    RINGCAST_FIRST = %d, /* the first degree above 1 */\n"

@@ -18,7 +18,7 @@ static rc_tune *run;
 
 static const char *const sets[] = {"new.points=18",    "total.points=24", "batch=[1]",
                                    "cp=[1, 2, 4]",     "knots=8",         "bootstrap=4",
-                                   "sensitivity.cp=4", "seed=3"};
+                                   "sensitivity.cp=4", "seed=3",          "requests.limit=40"};
 
 static rc_tune *tune(int threads, const char *measured) {
     const char *source = getenv("RC_SOURCE_DIR");

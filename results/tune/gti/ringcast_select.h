@@ -7,6 +7,7 @@
  * their ends. Whether it fits into memory is the caller's to check. */
 #ifndef RINGCAST_SELECT_H
 #define RINGCAST_SELECT_H
+/* clang-format off */
 
 enum { RINGCAST_PASS_KV = 0, RINGCAST_PASS_Q = 1 };
 enum {
