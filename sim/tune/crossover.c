@@ -107,6 +107,5 @@ static rc_status one_crossing(void *ctx, size_t item, rc_error *err) {
 }
 
 rc_status rc_tune_crossings(rc_tune *t, rc_error *err) {
-    return rc_parallel((size_t)(t->s.degrees * RC_TUNE_CROSSINGS), t->threads, one_crossing, t,
-                       err);
+    return rc_parallel((size_t)t->s.degrees * RC_TUNE_CROSSINGS, t->threads, one_crossing, t, err);
 }

@@ -120,10 +120,11 @@ static void add_penalty(const task *t, const double *c, gsl_matrix *h, gsl_vecto
     for (int k = 1; k + 1 < t->f->knots; k++) {
         double second = c[k] - 2.0 * c[k + 1] + c[k + 2];
         for (int a = 0; a < 3; a++) {
-            size_t row = (size_t)(k + a);
+            size_t row = (size_t)k + (size_t)a;
             *gsl_vector_ptr(g, row) += 2.0 * SMOOTH_LOGISTIC * second * d[a];
             for (int b = 0; b < 3; b++)
-                *gsl_matrix_ptr(h, row, (size_t)(k + b)) += 2.0 * SMOOTH_LOGISTIC * d[a] * d[b];
+                *gsl_matrix_ptr(h, row, (size_t)k + (size_t)b) +=
+                    2.0 * SMOOTH_LOGISTIC * d[a] * d[b];
         }
     }
     for (size_t k = 0; k <= (size_t)t->f->knots; k++) {
@@ -150,12 +151,13 @@ static void derivatives(const task *t, const double *c, gsl_matrix *h, gsl_vecto
 }
 
 static bool newton_step(const task *t, double *c, gsl_matrix *h, gsl_vector *g, gsl_vector *step) {
-    double next[SIZE], before = logistic_loss(t, c);
+    double next[SIZE] = {0}, before = logistic_loss(t, c);
     derivatives(t, c, h, g);
     if (gsl_linalg_cholesky_decomp1(h) != GSL_SUCCESS ||
         gsl_linalg_cholesky_solve(h, g, step) != GSL_SUCCESS)
         return false;
-    for (double scale = 1.0; scale > 1e-6; scale *= 0.5) {
+    double scale = 1.0;
+    for (int halved = 0; halved < 20; halved++, scale *= 0.5) {
         for (size_t k = 0; k <= (size_t)t->f->knots; k++)
             next[k] = c[k] - scale * gsl_vector_get(step, k);
         double after = logistic_loss(t, next);
@@ -190,7 +192,7 @@ static rc_status logistic(const task *t, double *y, rc_error *err) {
 
 static double regret(const gsl_vector *y, void *ctx, gsl_vector *g) {
     const task *t = ctx;
-    double e[RC_SELECT_KNOTS], sum = 0.0;
+    double e[RC_SELECT_KNOTS] = {0}, sum = 0.0;
     int n = t->f->knots;
     for (int k = 0; k < n; k++)
         e[k] = exp(gsl_vector_get(y, (size_t)k));
@@ -268,7 +270,7 @@ static double second_difference(const double *y, int k) {
 
 /* What of the loss depends on knot k: samples of the intervals on both sides. */
 static double local_loss(const task *t, const double *y, int k) {
-    double sum = 0.0, e[3];
+    double sum = 0.0, e[3] = {0};
     int n = t->f->knots;
     for (int d = -1; d <= 1; d++)
         e[d + 1] = k + d >= 0 && k + d < n ? exp(y[k + d]) : 0.0;
@@ -323,8 +325,8 @@ static void weigh_knots(const task *t, double *w) {
 
 /* Pool adjacent violators: the nearest rising sequence. */
 static void make_rising(const task *t, double *y) {
-    double mean[RC_SELECT_KNOTS], weight[RC_SELECT_KNOTS], w[RC_SELECT_KNOTS];
-    int size[RC_SELECT_KNOTS], blocks = 0;
+    double mean[RC_SELECT_KNOTS] = {0}, weight[RC_SELECT_KNOTS] = {0}, w[RC_SELECT_KNOTS] = {0};
+    int size[RC_SELECT_KNOTS] = {0}, blocks = 0;
     weigh_knots(t, w);
     for (int k = 0; k < t->f->knots; k++) {
         mean[blocks] = y[k];
@@ -345,7 +347,7 @@ static void make_rising(const task *t, double *y) {
 
 rc_status rc_frontier_fit(const rc_fit_point *points, size_t count, rc_frontier *f, rc_error *err) {
     task t = {.f = f};
-    double y[RC_SELECT_KNOTS];
+    double y[RC_SELECT_KNOTS] = {0};
     t.s = calloc(count ? count : 1, sizeof *t.s);
     if (!t.s)
         return rc_fail(err, RC_E_NOMEM, "out of memory for %zu points of a fit", count);

@@ -145,7 +145,8 @@ static void put_degrees(const rc_tune *t, double price, FILE *data) {
         for (size_t i = 0; i < t->count; i++) {
             const rc_tune_cell *c = &t->cells[i];
             if (rc_tune_plot_shown(t, i) && best_degree(t, i, price) == d)
-                (void)fprintf(data, "%lld %lld\n", (long long)c->t, (long long)(c->t + c->p));
+                (void)fprintf(data, "%lld %lld\n", (long long)c->t,
+                              (long long)c->t + (long long)c->p);
         }
         rc_tune_plot_next(data);
     }

@@ -117,7 +117,8 @@ static bool newton_step(const task *k, double *c) {
     if (gsl_linalg_cholesky_decomp1(&a.matrix) != 0 ||
         gsl_linalg_cholesky_solve(&a.matrix, &g.vector, &s.vector) != 0)
         return false;
-    for (double scale = 1.0; scale > 1e-6; scale *= 0.5) {
+    double scale = 1.0;
+    for (int halved = 0; halved < 20; halved++, scale *= 0.5) {
         for (int r = 0; r < 3; r++)
             next[r] = c[r] - scale * step[r];
         double after = likelihood(k, next, NULL, NULL);

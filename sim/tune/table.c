@@ -107,13 +107,13 @@ static size_t degree_points(const rc_tune *t, int degree, int batch, double pric
 /* ---- all fits, in parallel ----------------------------------------------------------------- */
 
 static size_t jobs_of(const rc_tune *t) {
-    return (size_t)(t->s.degrees * t->s.batches * (1 + t->s.prices));
+    return (size_t)t->s.degrees * (size_t)t->s.batches * ((size_t)t->s.prices + 1);
 }
 
 /* Job: degree x batch x (variant, or price + 1). */
 static rc_status fit_job(void *ctx, size_t job, rc_error *err) {
     rc_tune *t = ctx;
-    size_t kinds = (size_t)(1 + t->s.prices), batches = (size_t)t->s.batches;
+    size_t kinds = (size_t)t->s.prices + 1, batches = (size_t)t->s.batches;
     int kind = (int)(job % kinds), b = (int)(job / kinds % batches);
     int d = (int)(job / kinds / batches);
     bool nothing = kind == 0 ? t->s.degree[d] == 1 : d + 1 == t->s.degrees;
