@@ -19,6 +19,9 @@ static const command commands[] = {
      "one prefill or decode step of a scenario: time, breakdown, memory"},
     {"paper", rc_cmd_paper, "reproduce the tables and figures of arXiv 2411.01783v3"},
     {"validate", rc_cmd_validate, "predictions against runs on real GPUs"},
+    {"choose", rc_cmd_choose, "which variant and how many CP ranks for one request, and why"},
+    {"tune", rc_cmd_tune,
+     "fit the choice of variant and CP degree to a machine and a model; export it"},
     {"calibration", rc_cmd_calibration, "what the costs rest on: list, show, build"},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

@@ -116,7 +116,7 @@ static rc_status read_dtype(const rc_node *map, const char *key, rc_dtype *out, 
     return RC_OK;
 }
 
-static rc_status read_dtypes(const rc_node *root, rc_layout *l, rc_error *err) {
+rc_status rc_scenario_dtypes(const rc_node *root, rc_layout *l, rc_error *err) {
     static const char *const keys[] = {"attention_weights", "ffn_weights", "activations", "kv",
                                        NULL};
     const rc_node *map;
@@ -278,7 +278,7 @@ static rc_status read_document(const rc_node *root, rc_scenario *out, rc_error *
         RC_TRY(rc_doc_choice(root, "ring", rings, &ring, err));
         out->serial_ring = ring == 1;
     }
-    RC_TRY(read_dtypes(root, &out->layout, err));
+    RC_TRY(rc_scenario_dtypes(root, &out->layout, err));
     RC_TRY(read_parallel(root, out, err));
     RC_TRY(read_sequences(root, out, err));
     return read_what_if(root, &out->layout, &out->what_if, err);

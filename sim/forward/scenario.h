@@ -35,6 +35,8 @@ rc_spec rc_scenario_spec(const rc_scenario *s, const rc_costs *costs);
  * program was built). A name that is not there is an error that lists the nearest. */
 rc_status rc_share_path(const char *folder, const char *name, const char *ext, char *out,
                         size_t size, rc_error *err);
+/* The section `dtypes`, all bf16 without it; other members of *l are left alone. */
+rc_status rc_scenario_dtypes(const rc_node *root, rc_layout *l, rc_error *err);
 /* "machine.KEY=VALUE" without the prefix; units as in machine files. */
 rc_status rc_machine_set(rc_machine *m, const char *key, const char *value, rc_error *err);
 

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/choose/alternatives.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* An attention of this size is past all ramps. */
+enum { LARGE = 32768 };
+
+static rc_status simulate(rc_spec *spec, rc_alternative *out, rc_error *err) {
+    rc_forward f;
+    rc_error why = {0};
+    if (spec->seqs[0].t < out->cp) {
+        out->status = RC_E_INPUT;
+        out->time = NAN;
+        (void)snprintf(out->why, sizeof out->why, "fewer new tokens than ranks");
+        return RC_OK;
+    }
+    spec->variant = out->variant;
+    spec->layout.cp = out->cp;
+    out->status = rc_forward_run(spec, &f, &why);
+    out->time = out->status == RC_OK ? f.time : NAN;
+    (void)snprintf(out->why, sizeof out->why, "%.250s", why.msg);
+    if (out->status == RC_OK || out->status == RC_E_NOFIT)
+        return RC_OK;
+    if (err)
+        *err = why;
+    return out->status;
+}
+
+static void add(rc_alternative *out, int *count, int cp, const char *variant) {
+    if (*count < RC_ALTERNATIVES)
+        out[(*count)++] = (rc_alternative){.cp = cp, .variant = variant};
+}
+
+static int next_lower(int cp) {
+    int n = 1;
+    while (2 * n < cp)
+        n *= 2;
+    return n;
+}
+
+rc_status rc_choose_alternatives(const rc_model *m, const rc_costs *costs, const rc_layout *layout,
+                                 int cp, int64_t t, int64_t p, int batch, rc_alternative *out,
+                                 int *count, rc_error *err) {
+    rc_sequence *seqs = calloc((size_t)batch, sizeof *seqs);
+    if (!seqs)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for %d sequences", batch);
+    for (int i = 0; i < batch; i++)
+        seqs[i] = (rc_sequence){t, p};
+    rc_spec spec = {.model = m,
+                    .costs = costs,
+                    .layout = *layout,
+                    .phase = RC_PREFILL,
+                    .seqs = seqs,
+                    .seq_count = (size_t)batch,
+                    .eager = true,
+                    .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
+    *count = 0;
+    for (int n = cp; n > 1; n = next_lower(n)) {
+        add(out, count, n, "pass-kv");
+        add(out, count, n, "pass-q");
+        add(out, count, n, "all-gather-kv");
+    }
+    add(out, count, 1, "tp");
+    rc_status st = RC_OK;
+    for (int i = 0; i < *count && st == RC_OK; i++)
+        st = simulate(&spec, &out[i], err);
+    free(seqs);
+    return st;
+}
+
+int rc_alternative_best(const rc_alternative *a, int count) {
+    int best = -1;
+    for (int i = 0; i < count; i++)
+        if (a[i].status == RC_OK && (best < 0 || a[i].time < a[best].time))
+            best = i;
+    return best;
+}
+
+int rc_alternative_find(const rc_alternative *a, int count, int cp, const char *variant) {
+    for (int i = 0; i < count; i++)
+        if (a[i].cp == cp && strcmp(a[i].variant, variant) == 0)
+            return i;
+    return -1;
+}
+
+rc_status rc_choose_achieved(const rc_costs *costs, const rc_model *m, int tp, double *c,
+                             double *bw, rc_error *err) {
+    const rc_machine *machine = rc_costs_machine(costs);
+    int hq = m->heads / tp, hkv = m->kv_heads > tp ? m->kv_heads / tp : 1;
+    rc_cost cost;
+    RC_TRY(rc_cost_attention(costs, RC_BF16, 0, LARGE, LARGE, hq, hkv, &cost, err));
+    *c = 4.0 * m->head_dim * hq * LARGE * (double)LARGE / cost.p50;
+    *bw = machine->peer_rate > 0.0 ? machine->peer_rate : machine->nvlink_rate;
+    return RC_OK;
+}

@@ -1,0 +1,32 @@
+/* What else could be run: every CP degree and variant for one prefill, each simulated.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef RC_CHOOSE_ALTERNATIVES_H
+#define RC_CHOOSE_ALTERNATIVES_H
+#include "sim/forward/forward.h"
+
+enum { RC_ALTERNATIVES = 40 };
+
+typedef struct rc_alternative {
+    int cp;
+    const char *variant; /* "pass-kv", "pass-q", "all-gather-kv"; "tp" with cp 1; static */
+    rc_status status;    /* RC_OK; RC_E_NOFIT or, with fewer new tokens than ranks, RC_E_INPUT */
+    double time;         /* s; NaN when it is not possible */
+    char why[256];
+} rc_alternative;
+
+/* Degrees 1, 2, 4, ... below `cp`, and `cp` itself, the largest first; `batch` equal sequences of
+ * t new and p cached tokens, launched by the host. layout->cp is not looked at. */
+rc_status rc_choose_alternatives(const rc_model *m, const rc_costs *costs, const rc_layout *layout,
+                                 int cp, int64_t t, int64_t p, int batch, rc_alternative *out,
+                                 int *count, rc_error *err);
+/* Index of the fastest; -1 when nothing fits. */
+int rc_alternative_best(const rc_alternative *a, int count);
+/* Index, or -1. */
+int rc_alternative_find(const rc_alternative *a, int count, int cp, const char *variant);
+
+/* C and BW that this machine achieves, per GPU: the rate of a large attention on one TP shard, and
+ * that of one connection between nodes (NVLink on a single node). */
+rc_status rc_choose_achieved(const rc_costs *costs, const rc_model *m, int tp, double *c,
+                             double *bw, rc_error *err);
+
+#endif

@@ -1,0 +1,53 @@
+/* A tuned rule: thresholds on T, as a small table.
+ *
+ * `ringcast tune` finds, for one machine and model, the number of new tokens T* from which on one
+ * way beats another, at several lengths T + P. Two questions are answered by such thresholds:
+ *   which variant  on N CP ranks, pass-KV from T* on, pass-Q below;
+ *   which degree   from one degree of the list to the next: more ranks from T* on.
+ * Between the lengths, batches and degrees of the table T* is joined by straight lines; beyond its
+ * ends it is held. No logarithm is taken, so the same numbers give the same answer in C, in C++ and
+ * in any other language with IEEE doubles; the header that `ringcast tune` writes is this very code
+ * (tests/unit/test_tune_header.sh holds the two together).
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef RC_CHOOSE_SELECT_H
+#define RC_CHOOSE_SELECT_H
+#include "sim/base/json.h"
+#include "sim/choose/choose.h"
+
+enum { RC_SELECT_KNOTS = 24, RC_SELECT_DEGREES = 8, RC_SELECT_BATCHES = 6, RC_SELECT_PRICES = 4 };
+
+typedef struct rc_select_table {
+    char name[96], machine[64], model[96];
+    int tp;
+    int knots, degrees, batches, prices;
+    double length[RC_SELECT_KNOTS]; /* T + P, rising */
+    int degree[RC_SELECT_DEGREES];  /* CP ranks, rising; 1 is no CP */
+    int batch[RC_SELECT_BATCHES];   /* equal sequences, rising */
+    /* How much a rank costs: degrees are compared by time * ranks^price. 0: time alone. */
+    double price[RC_SELECT_PRICES];
+    /* T* of the variant at degree[i] (unused at degree 1), tokens of one sequence. */
+    double variant[RC_SELECT_DEGREES][RC_SELECT_BATCHES][RC_SELECT_KNOTS];
+    /* T* from which on degree[i+1] is better than all up to degree[i]. */
+    double more[RC_SELECT_PRICES][RC_SELECT_DEGREES][RC_SELECT_BATCHES][RC_SELECT_KNOTS];
+} rc_select_table;
+
+/* Read what rc_select_json wrote. Errors name file, line and column. */
+rc_status rc_select_load(const char *path, rc_select_table *out, rc_error *err);
+rc_status rc_select_parse(const char *name, const char *text, size_t size, rc_select_table *out,
+                          rc_error *err);
+/* The table's own keys into `parent`; numbers to 10 digits, so round the table first. */
+void rc_select_json(const rc_select_table *s, rc_json *j, json_t *parent);
+/* Every threshold to 6 digits, which text and JSON then carry exactly. */
+void rc_select_round(rc_select_table *s);
+
+/* T* of the variant. t is not looked at: the length is t + p. */
+double rc_select_threshold(const rc_select_table *s, double length, double batch, int n);
+/* n = 1: pass-KV, where the two are the same. */
+rc_choice rc_select_variant(const rc_select_table *s, double t, double p, double batch, int n);
+/* The degree by price[price], at least `least` (what fits into memory; 1 when that is not known)
+ * and at most `ranks`, of the table's degrees; its first when there is none between. */
+int rc_select_degree(const rc_select_table *s, int price, double t, double p, double batch,
+                     int least, int ranks);
+
+#endif

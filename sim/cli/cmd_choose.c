@@ -1,0 +1,370 @@
+/* ringcast choose: one request, every alternative, every rule.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "sim/base/json.h"
+#include "sim/base/quantity.h"
+#include "sim/base/table.h"
+#include "sim/choose/alternatives.h"
+#include "sim/choose/select.h"
+#include "sim/cli/flags.h"
+#include "sim/forward/scenario.h"
+
+enum { MAX_CP = 4096, MAX_BATCH = 4096, RATES = 3 };
+#define MAX_TOKENS 100000000
+
+typedef struct choose_flags {
+    const char *t, *p, *model, *machine, *rule, *ffn, *store;
+    rc_many sets;
+    int64_t cp, tp, batch;
+    bool json;
+} choose_flags;
+
+typedef struct rates {
+    const char *name;
+    double c, bw;
+} rates;
+
+typedef struct question {
+    int64_t t, p;
+    int batch;
+    rc_model model;
+    rc_machine machine;
+    rc_layout layout;
+    rates rate[RATES];
+    rc_alternative other[RC_ALTERNATIVES];
+    int others;
+    bool by_table, by_rule; /* how the answer is found; else by the simulator */
+    rc_select_table table;
+    rc_rule rule;
+    rc_choice answer;
+} question;
+
+static rc_status parse(int argc, char **argv, choose_flags *f, bool *helped, rc_error *err) {
+    const rc_flag flags[] = {
+        {"--T", RC_FLAG_TEXT, &f->t, "TOKENS", "new tokens"},
+        {"--P", RC_FLAG_TEXT, &f->p, "TOKENS", "cached tokens (default 0)"},
+        {"--batch", RC_FLAG_INT, &f->batch, "N", "equal sequences (default 1)"},
+        {"--machine", RC_FLAG_TEXT, &f->machine, "NAME", "a machine, or its file"},
+        {"--model", RC_FLAG_TEXT, &f->model, "NAME", "a model, or its config.json"},
+        {"--cp", RC_FLAG_INT, &f->cp, "N", "CP ranks at hand"},
+        {"--tp", RC_FLAG_INT, &f->tp, "N", "GPUs of a rank (default 8)"},
+        {"--ffn-weights", RC_FLAG_TEXT, &f->ffn, "DTYPE", "fp8 (default) or bf16"},
+        {"--rule", RC_FLAG_TEXT, &f->rule, "NAME|FILE",
+         "who answers: oracle (the simulator, default), algorithm-1, algorithm-5, empirical, or a "
+         "tuned rule's select.json"},
+        {"--set", RC_FLAG_MANY, &f->sets, "KEY=VALUE", "what if (machine.nic_rate=100Gb/s)"},
+        {"--store", RC_FLAG_TEXT, &f->store, "FILE.db",
+         "costs from this calibration store, not the embedded one"},
+        {"--json", RC_FLAG_BOOL, &f->json, NULL, "everything, as JSON"},
+    };
+    const char *args[1];
+    size_t count;
+    *f = (choose_flags){.p = "0", .ffn = "fp8", .rule = "oracle", .tp = 8, .batch = 1};
+    RC_TRY(rc_flags_parse(argc, argv, flags, sizeof flags / sizeof flags[0],
+                          "usage: ringcast choose --T N --P N --machine M --model M --cp N [flags]",
+                          args, 0, &count, helped, err));
+    if (*helped)
+        return RC_OK;
+    if (!f->t || !f->machine || !f->model || f->cp == 0)
+        return rc_fail(err, RC_E_USAGE, "choose needs --T, --machine, --model and --cp");
+    return RC_OK;
+}
+
+/* ---- reading the question ------------------------------------------------------------------- */
+
+static rc_status flag_error(rc_error *err, const char *flag) {
+    rc_error why = err ? *err : (rc_error){0};
+    return rc_fail_at(err, RC_E_USAGE, flag, 0, 0, "%.700s", why.msg);
+}
+
+static rc_status read_tokens(const char *flag, const char *text, int64_t lo, int64_t *out,
+                             rc_error *err) {
+    return rc_quantity_int(text, lo, MAX_TOKENS, out, err) == RC_OK ? RC_OK : flag_error(err, flag);
+}
+
+static rc_status in_range(const char *flag, int64_t v, int64_t most, rc_error *err) {
+    if (v >= 1 && v <= most)
+        return RC_OK;
+    return rc_fail_at(err, RC_E_USAGE, flag, 0, 0, "found %lld, expected 1 to %lld", (long long)v,
+                      (long long)most);
+}
+
+static rc_status read_layout(const choose_flags *f, question *q, rc_error *err) {
+    RC_TRY(in_range("--cp", f->cp, MAX_CP, err));
+    RC_TRY(in_range("--tp", f->tp, MAX_CP, err));
+    RC_TRY(in_range("--batch", f->batch, MAX_BATCH, err));
+    bool fp8 = strcmp(f->ffn, "fp8") == 0;
+    if (!fp8 && strcmp(f->ffn, "bf16") != 0)
+        return rc_fail_at(err, RC_E_USAGE, "--ffn-weights", 0, 0,
+                          "found '%s', expected fp8 or bf16", f->ffn);
+    q->layout =
+        (rc_layout){(int)f->tp, (int)f->cp, RC_BF16, fp8 ? RC_FP8 : RC_BF16, RC_BF16, RC_BF16};
+    q->batch = (int)f->batch;
+    return rc_layout_check(&q->model, &q->layout, err);
+}
+
+static rc_status read_rule(const choose_flags *f, question *q, rc_error *err) {
+    size_t n = strlen(f->rule);
+    if (strcmp(f->rule, "oracle") == 0)
+        return RC_OK;
+    if (n > 5 && strcmp(f->rule + n - 5, ".json") == 0) {
+        q->by_table = true;
+        return rc_select_load(f->rule, &q->table, err);
+    }
+    q->by_rule = true;
+    return rc_rule_named(f->rule, &q->rule, err) == RC_OK ? RC_OK : flag_error(err, "--rule");
+}
+
+static rc_status read_question(const choose_flags *f, question *q, rc_error *err) {
+    char path[1024];
+    RC_TRY(read_tokens("--T", f->t, 1, &q->t, err));
+    RC_TRY(read_tokens("--P", f->p, 0, &q->p, err));
+    if (rc_share_path("models", f->model, ".json", path, sizeof path, err) != RC_OK)
+        return flag_error(err, "--model");
+    RC_TRY(rc_model_load(path, &q->model, err));
+    if (rc_share_path("scenarios/machines", f->machine, ".yaml", path, sizeof path, err) != RC_OK)
+        return flag_error(err, "--machine");
+    RC_TRY(rc_machine_load(path, &q->machine, err));
+    for (size_t i = 0; i < f->sets.count; i++) {
+        const char *eq = strchr(f->sets.values[i], '=');
+        char key[128];
+        if (!eq || strncmp(f->sets.values[i], "machine.", 8) != 0)
+            return rc_fail_at(err, RC_E_USAGE, "--set", 0, 0,
+                              "found '%s', expected machine.KEY=VALUE", f->sets.values[i]);
+        (void)snprintf(key, sizeof key, "%.*s", (int)(eq - f->sets.values[i] - 8),
+                       f->sets.values[i] + 8);
+        RC_TRY(rc_machine_set(&q->machine, key, eq + 1, err));
+    }
+    RC_TRY(read_layout(f, q, err));
+    return read_rule(f, q, err);
+}
+
+/* ---- answering ------------------------------------------------------------------------------ */
+
+static rc_choose_input input_of(const question *q, const rates *r) {
+    return (rc_choose_input){.t = (double)q->t,
+                             .p = (double)q->p,
+                             .n = q->layout.cp,
+                             .heads = q->model.heads,
+                             .kv_heads = q->model.kv_heads,
+                             .e = rc_dtype_bytes(q->layout.kv),
+                             .c = r->c,
+                             .bw = r->bw};
+}
+
+static double time_of(const question *q, rc_choice c) {
+    int i = rc_alternative_find(q->other, q->others, q->layout.cp, rc_choice_name(c));
+    return i >= 0 ? q->other[i].time : NAN;
+}
+
+/* A rule answers with achieved rates. */
+static rc_status decide(question *q, rc_error *err) {
+    double kv = time_of(q, RC_CHOOSE_PASS_KV), pass_q = time_of(q, RC_CHOOSE_PASS_Q);
+    rc_decision d = {.choice = RC_CHOOSE_PASS_KV};
+    rc_choose_input in = input_of(q, &q->rate[RATES - 1]);
+    if (q->by_table)
+        d.choice = rc_select_variant(&q->table, (double)q->t, (double)q->p, q->batch, q->layout.cp);
+    else if (q->by_rule)
+        RC_TRY(rc_choose(&q->rule, &in, &d, err));
+    else if (!isfinite(kv) || pass_q < kv)
+        d.choice = isfinite(pass_q) ? RC_CHOOSE_PASS_Q : RC_CHOOSE_PASS_KV;
+    q->answer = d.choice;
+    return RC_OK;
+}
+
+static rc_status answer(const choose_flags *f, question *q, rc_error *err) {
+    rc_costs *costs = NULL;
+    double c, bw;
+    RC_TRY(rc_costs_open(f->store, &q->machine, &costs, err));
+    rc_status st = rc_choose_alternatives(&q->model, costs, &q->layout, q->layout.cp, q->t, q->p,
+                                          q->batch, q->other, &q->others, err);
+    if (st == RC_OK)
+        st = rc_choose_achieved(costs, &q->model, q->layout.tp, &c, &bw, err);
+    rc_costs_close(costs);
+    RC_TRY(st);
+    double nic = q->machine.nic_rate > 0.0 ? q->machine.nic_rate : q->machine.nvlink_rate;
+    q->rate[0] = (rates){"nominal", q->machine.bf16_rate, nic};
+    q->rate[1] = (rates){"achieved BW", q->machine.bf16_rate, bw};
+    q->rate[2] = (rates){"achieved", c, bw};
+    return decide(q, err);
+}
+
+/* ---- text ----------------------------------------------------------------------------------- */
+
+static void print_answer(const question *q, const choose_flags *f) {
+    double own = time_of(q, q->answer), other = time_of(q, (rc_choice)(1 - (int)q->answer));
+    int best = rc_alternative_best(q->other, q->others);
+    printf("# T %lld new and P %lld cached tokens (miss rate %.4g %%), batch %d: %s on %s, CP%d x "
+           "TP%d, FFN weights %s\n",
+           (long long)q->t, (long long)q->p, 100.0 * (double)q->t / (double)(q->t + q->p), q->batch,
+           q->model.name, q->machine.name, q->layout.cp, q->layout.tp,
+           rc_dtype_name(q->layout.ffn_weights));
+    if (q->layout.cp == 1)
+        printf("answer     none: one rank, there is no ring\n");
+    else if (!isfinite(own) && !isfinite(other) && !q->by_rule && !q->by_table)
+        printf("answer     none: neither ring can be run\n");
+    else
+        printf("answer     %s, says %s%s\n", rc_choice_name(q->answer), f->rule,
+               q->by_rule ? " with achieved C and BW" : "");
+    if (q->layout.cp > 1 && isfinite(own) && isfinite(other))
+        printf("margin     %+.3f ms, %+.2f %% to %s (predicted)\n", 1e3 * (other - own),
+               100.0 * (other / own - 1.0), rc_choice_name((rc_choice)(1 - (int)q->answer)));
+    else if (q->layout.cp > 1)
+        printf("margin     not known: %s be run\n", isfinite(own)     ? "the other cannot"
+                                                    : isfinite(other) ? "it cannot"
+                                                                      : "neither can");
+    if (best >= 0)
+        printf("fastest    CP%d %s, %.3f ms\n", q->other[best].cp, q->other[best].variant,
+               1e3 * q->other[best].time);
+    if (q->by_table)
+        printf(
+            "degree     CP%d of at most %d by the tuned rule, time alone\n",
+            rc_select_degree(&q->table, 0, (double)q->t, (double)q->p, q->batch, 1, q->layout.cp),
+            q->layout.cp);
+}
+
+static rc_table *alternatives_table(const question *q) {
+    rc_table *t = rc_table_create();
+    int best = rc_alternative_best(q->other, q->others);
+    double base = best >= 0 ? q->other[best].time : NAN;
+    if (!t)
+        return NULL;
+    rc_table_note(t, "what each alternative would take (predicted)");
+    rc_table_column(t, "cp", "CP", "ranks", RC_RIGHT);
+    rc_table_column(t, "variant", "variant", "-", RC_LEFT);
+    rc_table_column(t, "ttft_ms", "TTFT", "ms", RC_RIGHT);
+    rc_table_column(t, "over_fastest_pct", "over fastest", "%", RC_RIGHT);
+    rc_table_column(t, "gpu_s", "GPU time", "GPU-s", RC_RIGHT);
+    rc_table_column(t, "note", "note", "", RC_LEFT);
+    for (int i = 0; i < q->others; i++) {
+        const rc_alternative *a = &q->other[i];
+        rc_table_int(t, a->cp);
+        rc_table_text(t, a->cp == 1 ? "none" : a->variant);
+        rc_table_real(t, 1e3 * a->time, 3);
+        rc_table_real(t, 100.0 * (a->time / base - 1.0), 2);
+        rc_table_real(t, a->time * a->cp * q->layout.tp, 3);
+        rc_table_text(t, a->status == RC_OK        ? NULL
+                         : a->status == RC_E_NOFIT ? "does not fit into memory"
+                                                   : a->why);
+    }
+    return t;
+}
+
+static void add_tests(rc_table *t, const rates *r, const char *rule, const rc_choose_test *test,
+                      int tests, const char *picks) {
+    for (int i = 0; i < tests; i++) {
+        rc_table_text(t, rule);
+        rc_table_text(t, r->name);
+        rc_table_text(t, test[i].name);
+        rc_table_textf(t, "%.7g", test[i].left);
+        rc_table_textf(t, "%.7g", test[i].right);
+        rc_table_text(t, test[i].holds ? "yes" : "no");
+        rc_table_text(t, picks);
+    }
+}
+
+static rc_status add_rules(const question *q, rc_table *t, const rates *r, rc_error *err) {
+    rc_choose_input in = input_of(q, r);
+    const rc_choose_test equations[] = {rc_equation_1(&in), rc_equation_2(&in), rc_equation_3(&in)};
+    add_tests(t, r, "equations", equations, 3, NULL);
+    for (int k = 0; rc_rule_names()[k]; k++) {
+        rc_rule rule;
+        rc_decision d;
+        RC_TRY(rc_rule_named(rc_rule_names()[k], &rule, err));
+        RC_TRY(rc_choose(&rule, &in, &d, err));
+        add_tests(t, r, rc_rule_names()[k], d.test, d.tests, rc_choice_name(d.choice));
+    }
+    return RC_OK;
+}
+
+static rc_status rules_table(const question *q, rc_table **out, rc_error *err) {
+    rc_table *t = *out = rc_table_create();
+    if (!t)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for the rules");
+    for (int i = 0; i < RATES; i++)
+        rc_table_note(t, "%-11s C %.1f TFLOP/s, BW %.2f GB/s", q->rate[i].name, q->rate[i].c / 1e12,
+                      q->rate[i].bw / 1e9);
+    rc_table_column(t, "rule", "rule", "-", RC_LEFT);
+    rc_table_column(t, "rates", "C and BW", "-", RC_LEFT);
+    rc_table_column(t, "test", "test", "-", RC_LEFT);
+    rc_table_column(t, "left", "left", "", RC_RIGHT);
+    rc_table_column(t, "right", "right", "", RC_RIGHT);
+    rc_table_column(t, "holds", "holds", "-", RC_LEFT);
+    rc_table_column(t, "picks", "picks", "-", RC_LEFT);
+    for (int i = 0; i < RATES; i++)
+        RC_TRY(add_rules(q, t, &q->rate[i], err));
+    if (q->by_table) {
+        double star = rc_select_threshold(&q->table, (double)(q->t + q->p), q->batch, q->layout.cp);
+        rc_choose_test test = {"T >= T*", "", (double)q->t, star, (double)q->t >= star};
+        rates none = {NULL, 0.0, 0.0};
+        add_tests(t, &none, "tuned", &test, 1, rc_choice_name(q->answer));
+    }
+    return RC_OK;
+}
+
+static rc_status print_json(const question *q, const choose_flags *f, const rc_table *others,
+                            const rc_table *rules, rc_error *err) {
+    rc_json *j = rc_json_create();
+    json_t *root = rc_json_root(j);
+    double own = time_of(q, q->answer), other = time_of(q, (rc_choice)(1 - (int)q->answer));
+    rc_json_text(j, root, "answer", q->layout.cp == 1 ? "none" : rc_choice_name(q->answer));
+    rc_json_text(j, root, "rule", f->rule);
+    rc_json_real(j, root, "margin_ms", q->layout.cp == 1 ? NAN : 1e3 * (other - own));
+    rc_json_real(j, root, "margin_pct", q->layout.cp == 1 ? NAN : 100.0 * (other / own - 1.0));
+    if (q->by_table)
+        rc_json_int(
+            j, root, "degree",
+            rc_select_degree(&q->table, 0, (double)q->t, (double)q->p, q->batch, 1, q->layout.cp));
+    json_t *list = rc_json_list(j, root, "rates");
+    for (int i = 0; i < RATES; i++) {
+        json_t *o = rc_json_object(j, list, NULL);
+        rc_json_text(j, o, "name", q->rate[i].name);
+        rc_json_real(j, o, "C", q->rate[i].c);
+        rc_json_real(j, o, "BW", q->rate[i].bw);
+    }
+    rc_status st = rc_table_json(others, j, root, "alternatives", err);
+    if (st == RC_OK)
+        st = rc_table_json(rules, j, root, "tests", err);
+    if (st == RC_OK)
+        st = rc_json_write(j, stdout, err);
+    rc_json_destroy(j);
+    return st;
+}
+
+static rc_status show(const question *q, const choose_flags *f, rc_error *err) {
+    rc_table *others = alternatives_table(q), *rules = NULL;
+    rc_status st = others ? rules_table(q, &rules, err)
+                          : rc_fail(err, RC_E_NOMEM, "out of memory for the alternatives");
+    if (st == RC_OK && f->json) {
+        st = print_json(q, f, others, rules, err);
+    } else if (st == RC_OK) {
+        print_answer(q, f);
+        st = rc_table_print(others, stdout, err);
+        if (st == RC_OK)
+            st = rc_table_print(rules, stdout, err);
+    }
+    rc_table_destroy(others);
+    rc_table_destroy(rules);
+    return st;
+}
+
+rc_status rc_cmd_choose(int argc, char **argv, rc_error *err) {
+    choose_flags f;
+    bool helped = false;
+    RC_TRY(parse(argc, argv, &f, &helped, err));
+    if (helped)
+        return RC_OK;
+    question *q = calloc(1, sizeof *q);
+    if (!q)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for the question");
+    rc_status st = read_question(&f, q, err);
+    if (st == RC_OK)
+        st = answer(&f, q, err);
+    if (st == RC_OK)
+        st = show(q, &f, err);
+    free(q);
+    return st;
+}

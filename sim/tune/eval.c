@@ -1,0 +1,151 @@
+/* The grid and the time of everything on it.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "sim/base/parallel.h"
+#include "sim/engine/engine.h"
+#include "sim/tune/internal.h"
+
+enum { SLICES = 32 }; /* of the grid: cells a slice apart, so that all are alike */
+
+static const char *const variants[RC_TUNE_VARIANTS] = {"pass-kv", "pass-q", "all-gather-kv"};
+
+/* ---- one time ------------------------------------------------------------------------------ */
+
+rc_status rc_tune_clock_open(const rc_model *model, const rc_costs *costs, const rc_layout *layout,
+                             int max_batch, rc_tune_clock *out, rc_error *err) {
+    *out = (rc_tune_clock){.model = model, .costs = costs, .layout = *layout};
+    out->room = (size_t)max_batch;
+    out->seqs = calloc(out->room, sizeof *out->seqs);
+    out->ctx = rc_forward_ctx_create();
+    if (!out->seqs || !out->ctx)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for %d sequences", max_batch);
+    return RC_OK;
+}
+
+void rc_tune_clock_close(rc_tune_clock *c) {
+    rc_forward_ctx_destroy(c->ctx);
+    free(c->seqs);
+    *c = (rc_tune_clock){0};
+}
+
+rc_status rc_tune_clock_time(rc_tune_clock *c, int n, int variant, int64_t t, int64_t p, int batch,
+                             double *out, rc_error *err) {
+    rc_error why = {0};
+    rc_forward_timing f;
+    *out = NAN;
+    if (t < n) /* nothing to cut over the ranks */
+        return RC_OK;
+    rc_spec spec = {.model = c->model,
+                    .costs = c->costs,
+                    .layout = c->layout,
+                    .phase = RC_PREFILL,
+                    .variant = n == 1 ? "tp" : variants[variant],
+                    .seqs = c->seqs,
+                    .seq_count = (size_t)batch,
+                    .eager = true,
+                    .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
+    spec.layout.cp = n;
+    for (int i = 0; i < batch; i++)
+        c->seqs[i] = (rc_sequence){t, p};
+    rc_status st = rc_forward_time(c->ctx, &spec, &f, &why);
+    *out = st == RC_OK ? f.time : NAN;
+    if (st != RC_OK && st != RC_E_NOFIT) {
+        if (err)
+            *err = why;
+        return st;
+    }
+    return RC_OK;
+}
+
+/* ---- the grid -------------------------------------------------------------------------------- */
+
+int64_t rc_tune_axis_at(const rc_tune_axis *a, int i) {
+    double step = log((double)a->to / (double)a->from) / (a->points - 1);
+    return llround((double)a->from * exp(step * i));
+}
+
+int rc_tune_degree_index(const rc_tune *t, int n) {
+    for (int i = 0; i < t->s.degrees; i++)
+        if (t->s.degree[i] == n)
+            return i;
+    return -1;
+}
+
+double rc_tune_time_at(const rc_tune *t, size_t cell, int degree, int variant) {
+    return t
+        ->time[(cell * (size_t)t->s.degrees + (size_t)degree) * RC_TUNE_VARIANTS + (size_t)variant];
+}
+
+/* Neighbours of an axis that round to the same token count once. */
+static bool repeats(const rc_tune_axis *a, int i) {
+    return i > 0 && rc_tune_axis_at(a, i) == rc_tune_axis_at(a, i - 1);
+}
+
+static void fill_cells(rc_tune *t) {
+    rc_rng rng;
+    rc_rng_seed(&rng, t->s.seed);
+    for (int b = 0; b < t->s.batches; b++) {
+        for (int l = 0; l < t->s.total.points; l++) {
+            int64_t length = rc_tune_axis_at(&t->s.total, l);
+            for (int i = 0; i < t->s.fresh.points && !repeats(&t->s.total, l); i++) {
+                int64_t fresh = rc_tune_axis_at(&t->s.fresh, i);
+                if (fresh > length || repeats(&t->s.fresh, i))
+                    continue;
+                t->cells[t->count++] =
+                    (rc_tune_cell){fresh, length - fresh, b, (rc_rng_u64(&rng) >> 63) != 0};
+            }
+        }
+    }
+}
+
+rc_status rc_tune_grid(rc_tune *t, rc_error *err) {
+    size_t most = (size_t)t->s.fresh.points * (size_t)t->s.total.points * (size_t)t->s.batches;
+    t->cells = calloc(most, sizeof *t->cells);
+    if (!t->cells)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for %zu cells", most);
+    fill_cells(t);
+    if (t->count == 0)
+        return rc_fail(err, RC_E_INPUT, "the grid has no cell: no T of 'new' is within 'total'");
+    size_t times = t->count * (size_t)t->s.degrees * RC_TUNE_VARIANTS;
+    t->time = calloc(times, sizeof *t->time);
+    if (!t->time)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for %zu times", times);
+    return RC_OK;
+}
+
+/* ---- all times ------------------------------------------------------------------------------- */
+
+static rc_status time_cell(rc_tune *t, rc_tune_clock *clock, size_t cell, rc_error *err) {
+    const rc_tune_cell *c = &t->cells[cell];
+    for (int d = 0; d < t->s.degrees; d++) {
+        double *out = &t->time[(cell * (size_t)t->s.degrees + (size_t)d) * RC_TUNE_VARIANTS];
+        bool alone = t->s.degree[d] == 1;
+        out[RC_TUNE_GATHER] = NAN;
+        for (int v = 0; v < (alone ? 1 : t->variants); v++)
+            RC_TRY(rc_tune_clock_time(clock, t->s.degree[d], v, c->t, c->p, t->s.batch[c->batch],
+                                      &out[v], err));
+        if (alone)
+            out[RC_TUNE_Q] = out[RC_TUNE_GATHER] = out[RC_TUNE_KV];
+    }
+    return RC_OK;
+}
+
+static rc_status time_slice(void *ctx, size_t item, rc_error *err) {
+    rc_tune *t = ctx;
+    rc_tune_clock clock;
+    rc_status st = rc_tune_clock_open(&t->s.model, t->costs, &t->s.layout,
+                                      t->s.batch[t->s.batches - 1], &clock, err);
+    for (size_t i = item; i < t->count && st == RC_OK; i += SLICES)
+        st = time_cell(t, &clock, i, err);
+    rc_tune_clock_close(&clock);
+    return st;
+}
+
+rc_status rc_tune_evaluate(rc_tune *t, rc_error *err) {
+    RC_TRY(rc_parallel(SLICES, t->threads, time_slice, t, err));
+    for (int d = 0; d < t->s.degrees; d++)
+        t->passes += t->count * (t->s.degree[d] == 1 ? 1 : RC_TUNE_VARIANTS);
+    return RC_OK;
+}

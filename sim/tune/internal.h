@@ -1,0 +1,91 @@
+/* Internal to the tune room.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef RC_TUNE_INTERNAL_H
+#define RC_TUNE_INTERNAL_H
+#include "sim/tune/tune.h"
+
+/* ---- times: eval.c ------------------------------------------------------------------------- */
+
+typedef struct rc_tune_clock { /* one a thread */
+    const rc_model *model;
+    const rc_costs *costs;
+    rc_layout layout;
+    rc_forward_ctx *ctx; /* owned */
+    rc_sequence *seqs;   /* room for the largest batch; owned */
+    size_t room;
+} rc_tune_clock;
+
+rc_status rc_tune_clock_open(const rc_model *model, const rc_costs *costs, const rc_layout *layout,
+                             int max_batch, rc_tune_clock *out, rc_error *err);
+void rc_tune_clock_close(rc_tune_clock *c);
+/* Seconds of a prefill; NaN where it does not fit into memory, or T is less than the ranks. */
+rc_status rc_tune_clock_time(rc_tune_clock *c, int n, int variant, int64_t t, int64_t p, int batch,
+                             double *out, rc_error *err);
+
+/* The cells, and all their times. */
+rc_status rc_tune_grid(rc_tune *t, rc_error *err);
+rc_status rc_tune_evaluate(rc_tune *t, rc_error *err);
+/* i-th of the axis. */
+int64_t rc_tune_axis_at(const rc_tune_axis *a, int i);
+int rc_tune_degree_index(const rc_tune *t, int n); /* -1: not of the list */
+
+/* ---- frontiers: frontier.c --------------------------------------------------------------- */
+
+typedef struct rc_fit_point {
+    double t, length; /* tokens */
+    double gain;      /* cost of the lower side over that of the upper, less one when above: the
+                         relative cost of a mistake, positive where the upper side is right */
+    double weight;    /* how often it counts; 1 unless resampled */
+} rc_fit_point;
+
+typedef struct rc_frontier {
+    const double *length; /* [knots], borrowed */
+    int knots;
+    double lo, hi; /* T* is held inside */
+    bool monotone; /* T* must not fall with the length */
+    double *t;     /* [knots], the result; with `warm` also the start */
+    bool warm;
+} rc_frontier;
+
+/* Thresholds of least mean regret: a logistic regression weighted by the cost of a mistake, then
+ * the smoothed regret itself. GSL's error handler must be off (rc_tune_run sees to it). */
+rc_status rc_frontier_fit(const rc_fit_point *points, size_t count, rc_frontier *f, rc_error *err);
+
+/* ---- rules: rules.c, refit.c -------------------------------------------------------------- */
+
+/* One comparison of pass-KV and pass-Q. */
+typedef struct rc_duel {
+    double t, p, kv, q; /* tokens; s */
+    int n, batch, degree;
+    bool train;
+} rc_duel;
+
+/* All cells and degrees where both fit. Caller frees *out. */
+rc_status rc_tune_duels(const rc_tune *t, rc_duel **out, size_t *count, rc_error *err);
+rc_choose_input rc_tune_input(const rc_tune *t, double fresh, double cached, int n, double c,
+                              double bw);
+rc_status rc_tune_list_rules(rc_tune *t, rc_error *err);
+rc_status rc_tune_refit(rc_tune *t, const rc_duel *duels, size_t count, rc_error *err);
+rc_status rc_tune_score_rules(rc_tune *t, const rc_duel *duels, size_t count, rc_error *err);
+/* Sorts `pct` and `ms`. */
+rc_tune_score rc_tune_score_of(double *pct, double *ms, size_t n, size_t hits);
+
+rc_status rc_tune_fit_table(rc_tune *t, rc_error *err); /* table.c */
+
+rc_status rc_tune_policies(rc_tune *t, rc_error *err); /* dynamic.c */
+/* All policies over the cells of `t`, train or not; counts of *out but the first three are filled.
+ */
+rc_status rc_tune_serve(const rc_tune *t, rc_tune_requests *out, rc_error *err);
+rc_status rc_tune_requests_all(rc_tune *t, rc_error *err); /* requests.c */
+rc_status rc_tune_crossings(rc_tune *t, rc_error *err);    /* crossover.c */
+rc_status rc_tune_sensitivity(rc_tune *t, rc_error *err);  /* sense.c */
+rc_status rc_tune_measured_read(rc_tune *t, const char *path, int cp, rc_error *err);
+rc_status rc_tune_score_measured(rc_tune *t, rc_error *err); /* measured.c */
+rc_status rc_tune_plots(const rc_tune *t, const char *dir, bool overwrite, FILE *log,
+                        rc_error *err); /* plots.c */
+
+/* T* at one length, by Brent's method on the simulator; *side as rc_tune_crossing. */
+rc_status rc_tune_cross(rc_tune_clock *c, int n, int64_t length, int64_t lo, int64_t hi,
+                        double *out, int *side, rc_error *err);
+
+#endif

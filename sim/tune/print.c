@@ -1,0 +1,250 @@
+/* A run as tables for people.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include "sim/base/table.h"
+#include "sim/tune/internal.h"
+
+static rc_status show(rc_table *t, FILE *f, rc_error *err) {
+    rc_status st = rc_table_print(t, f, err);
+    rc_table_destroy(t);
+    return st;
+}
+
+static rc_status no_memory(rc_error *err) {
+    return rc_fail(err, RC_E_NOMEM, "out of memory for a table");
+}
+
+static void head(const rc_tune *t, FILE *f) {
+    const rc_tune_scenario *s = &t->s;
+    size_t train = 0;
+    for (size_t i = 0; i < t->count; i++)
+        train += t->cells[i].train;
+    (void)fprintf(f, "# tune %s: %s on %s, TP%d, CP", s->name, s->model.name, s->machine.name,
+                  s->layout.tp);
+    for (int d = 0; d < s->degrees; d++)
+        (void)fprintf(f, "%s%d", d ? "," : " ", s->degree[d]);
+    (void)fprintf(f, "\n# cells %zu (T %lld..%lld, T+P %lld..%lld, batch", t->count,
+                  (long long)s->fresh.from, (long long)s->fresh.to, (long long)s->total.from,
+                  (long long)s->total.to);
+    for (int b = 0; b < s->batches; b++)
+        (void)fprintf(f, "%s%d", b ? "," : " ", s->batch[b]);
+    (void)fprintf(f, "), %zu for fitting; %zu forward passes\n", train, t->passes);
+    (void)fprintf(
+        f,
+        "# achieved: C %.1f TFLOP/s of %.0f, BW %.2f GB/s of %.1f, a GPU\n"
+        "# does not fit into memory: %zu of cells x degrees; winner changes more than "
+        "once along T: %zu of %zu lines\n"
+        "# all-gather pass-KV is faster than both in %.1f %% of cells x degrees, there by "
+        "%.1f %% on average; the rules choose between the two rings\n",
+        t->achieved_c / 1e12, s->machine.bf16_rate / 1e12, t->achieved_bw / 1e9,
+        s->machine.nic_rate / 1e9, t->unfit, t->folds, t->columns, 100.0 * t->gather_share,
+        100.0 * t->gather_gain);
+}
+
+static void interval(rc_table *out, const rc_tune_rule *r) {
+    if (r->origin != RC_TUNE_REFIT)
+        rc_table_missing(out);
+    else if (r->rule.kind == RC_RULE_EMPIRICAL)
+        rc_table_textf(out, "%.3f ln T %+.3f ln miss %+.3f", r->rule.alpha, r->rule.beta,
+                       r->rule.gamma);
+    else
+        rc_table_textf(out, "BW %.2f..%.2f", r->low[0] / 1e9, r->high[0] / 1e9);
+}
+
+static rc_status rules(const rc_tune *t, FILE *f, rc_error *err) {
+    rc_table *out = rc_table_create();
+    if (!out)
+        return no_memory(err);
+    rc_table_note(out, "pass-KV or pass-Q: the rules on the half that no fit has seen");
+    rc_table_column(out, "rule", "rule", "-", RC_LEFT);
+    rc_table_column(out, "C", "C", "TFLOP/s", RC_RIGHT);
+    rc_table_column(out, "BW", "BW", "GB/s", RC_RIGHT);
+    rc_table_column(out, "points", "points", "-", RC_RIGHT);
+    rc_table_column(out, "hit_pct", "right", "%", RC_RIGHT);
+    rc_table_column(out, "mean", "mean", "%", RC_RIGHT);
+    rc_table_column(out, "p95", "p95", "%", RC_RIGHT);
+    rc_table_column(out, "worst", "worst", "%", RC_RIGHT);
+    rc_table_column(out, "mean_ms", "mean", "ms", RC_RIGHT);
+    rc_table_column(out, "p95_ms", "p95", "ms", RC_RIGHT);
+    rc_table_column(out, "worst_ms", "worst", "ms", RC_RIGHT);
+    rc_table_column(out, "fit", "fitted (90 %)", "", RC_LEFT);
+    for (int i = 0; i < t->rules; i++) {
+        const rc_tune_rule *r = &t->rule[i];
+        const rc_tune_score *s = &r->score[RC_TUNE_TEST];
+        bool rates = r->origin != RC_TUNE_TABLE && r->rule.kind != RC_RULE_EMPIRICAL;
+        rc_table_text(out, r->name);
+        rc_table_real(out, rates ? r->c / 1e12 : NAN, 0);
+        rc_table_real(out, rates ? r->bw / 1e9 : NAN, 2);
+        rc_table_int(out, (int64_t)s->points);
+        rc_table_real(out, 100.0 * s->hit_rate, 2);
+        rc_table_real(out, s->mean_pct, 4);
+        rc_table_real(out, s->p95_pct, 3);
+        rc_table_real(out, s->worst_pct, 2);
+        rc_table_real(out, s->mean_ms, 3);
+        rc_table_real(out, s->p95_ms, 2);
+        rc_table_real(out, s->worst_ms, 1);
+        interval(out, r);
+    }
+    return show(out, f, err);
+}
+
+static rc_status measured(const rc_tune *t, FILE *f, rc_error *err) {
+    if (t->measured_count == 0)
+        return RC_OK;
+    rc_table *out = rc_table_create();
+    if (!out)
+        return no_memory(err);
+    rc_table_note(out, "the same rules on measured times, on which none was fitted");
+    rc_table_column(out, "rule", "rule", "-", RC_LEFT);
+    rc_table_column(out, "C", "C", "TFLOP/s", RC_RIGHT);
+    rc_table_column(out, "BW", "BW", "GB/s", RC_RIGHT);
+    rc_table_column(out, "hits", "right", "rows", RC_RIGHT);
+    rc_table_column(out, "rows", "of", "rows", RC_RIGHT);
+    rc_table_column(out, "mean", "mean regret", "%", RC_RIGHT);
+    rc_table_column(out, "worst", "worst", "%", RC_RIGHT);
+    for (int i = 0; i < t->rules; i++) {
+        const rc_tune_rule *r = &t->rule[i];
+        bool rates = r->origin != RC_TUNE_TABLE && r->rule.kind != RC_RULE_EMPIRICAL;
+        rc_table_text(out, r->name);
+        rc_table_real(out, rates ? r->c / 1e12 : NAN, 0);
+        rc_table_real(out, rates ? r->bw / 1e9 : NAN, 2);
+        rc_table_int(out, r->table_hits);
+        rc_table_int(out, r->table_rows);
+        rc_table_real(out, r->table_mean, 3);
+        rc_table_real(out, r->table_worst, 2);
+    }
+    return show(out, f, err);
+}
+
+static void side_or(rc_table *out, double t, int side) {
+    if (isfinite(t))
+        rc_table_real(out, t, 0);
+    else
+        rc_table_text(out, side > 0 ? "always KV" : side < 0 ? "always Q" : "no fit");
+}
+
+static rc_status crossings(const rc_tune *t, FILE *f, rc_error *err) {
+    rc_table *out = rc_table_create();
+    char name[32];
+    if (!out)
+        return no_memory(err);
+    rc_table_note(out, "new tokens T* from which on pass-KV is the faster: simulator (Brent), and "
+                       "tuned rule");
+    rc_table_column(out, "length", "T + P", "tokens", RC_RIGHT);
+    for (int d = 0; d < t->s.degrees; d++) {
+        if (t->s.degree[d] == 1)
+            continue;
+        (void)snprintf(name, sizeof name, "CP%d", t->s.degree[d]);
+        rc_table_column(out, name, name, "tokens", RC_RIGHT);
+        (void)snprintf(name, sizeof name, "tuned%d", t->s.degree[d]);
+        rc_table_column(out, name, "tuned", "tokens", RC_RIGHT);
+    }
+    for (int i = 0; i < RC_TUNE_CROSSINGS; i++) {
+        double length = t->crossing[t->s.degrees - 1][i].length;
+        if (length <= (double)t->s.fresh.from)
+            continue;
+        rc_table_real(out, length, 0);
+        for (int d = 0; d < t->s.degrees; d++) {
+            if (t->s.degree[d] == 1)
+                continue;
+            side_or(out, t->crossing[d][i].t, t->crossing[d][i].side);
+            double own = rc_select_threshold(&t->table, length, 1.0, t->s.degree[d]);
+            if (own <= (double)t->s.fresh.from)
+                rc_table_text(out, "always KV");
+            else
+                rc_table_real(out, own, 0);
+        }
+    }
+    return show(out, f, err);
+}
+
+static rc_status policies(const rc_tune *t, int w, FILE *f, rc_error *err) {
+    rc_table *out = rc_table_create();
+    if (!out)
+        return no_memory(err);
+    rc_table_note(out, "with CP at all, and of what degree: least time x nodes^%g, the unseen half",
+                  t->s.price[w]);
+    rc_table_column(out, "policy", "policy", "-", RC_LEFT);
+    rc_table_column(out, "points", "points", "-", RC_RIGHT);
+    rc_table_column(out, "mean", "mean regret", "%", RC_RIGHT);
+    rc_table_column(out, "p95", "p95", "%", RC_RIGHT);
+    rc_table_column(out, "worst", "worst", "%", RC_RIGHT);
+    rc_table_column(out, "latency", "TTFT / least", "x", RC_RIGHT);
+    rc_table_column(out, "gpu", "GPU-s / least", "x", RC_RIGHT);
+    for (int i = 0; i < t->policies; i++) {
+        const rc_tune_policy *p = &t->policy[w][i];
+        rc_table_text(out, p->name);
+        rc_table_int(out, (int64_t)p->points);
+        rc_table_real(out, p->regret_pct, 3);
+        rc_table_real(out, p->p95_pct, 2);
+        rc_table_real(out, p->worst_pct, 2);
+        rc_table_real(out, p->latency, 3);
+        rc_table_real(out, p->gpu_seconds, 3);
+    }
+    return show(out, f, err);
+}
+
+static rc_status requests(const rc_tune *t, const rc_tune_requests *r, FILE *f, rc_error *err) {
+    rc_table *out = rc_table_create();
+    if (!out)
+        return no_memory(err);
+    rc_table_note(out,
+                  "%s: %zu requests, each alone (no queueing), %zu fit nowhere; pass-Q the faster "
+                  "for %.1f %% of them on CP%d",
+                  r->name, r->requests, r->dropped, 100.0 * r->q_share,
+                  t->s.degree[t->s.degrees - 1]);
+    rc_table_column(out, "policy", "policy", "-", RC_LEFT);
+    rc_table_column(out, "price", "price", "-", RC_RIGHT);
+    rc_table_column(out, "gpu_hours", "GPU time", "GPU-h", RC_RIGHT);
+    rc_table_column(out, "mean_ms", "mean TTFT", "ms", RC_RIGHT);
+    rc_table_column(out, "p50_ms", "p50", "ms", RC_RIGHT);
+    rc_table_column(out, "p95_ms", "p95", "ms", RC_RIGHT);
+    rc_table_column(out, "cp_pct", "with CP", "%", RC_RIGHT);
+    rc_table_column(out, "q_pct", "by pass-Q", "%", RC_RIGHT);
+    for (int i = 0; i < r->rows; i++) {
+        const rc_tune_served *s = &r->row[i];
+        rc_table_text(out, s->policy);
+        rc_table_real(out, s->price, 1);
+        rc_table_real(out, s->gpu_seconds / 3600.0, 2);
+        rc_table_real(out, 1e3 * s->mean, 1);
+        rc_table_real(out, 1e3 * s->p50, 1);
+        rc_table_real(out, 1e3 * s->p95, 1);
+        rc_table_real(out, 100.0 * s->cp_share, 1);
+        rc_table_real(out, 100.0 * s->q_share, 1);
+    }
+    return show(out, f, err);
+}
+
+static rc_status sensitivity(const rc_tune *t, FILE *f, rc_error *err) {
+    if (t->senses == 0)
+        return RC_OK;
+    rc_table *out = rc_table_create();
+    if (!out)
+        return no_memory(err);
+    rc_table_note(out, "how T* moves: CP%d, T + P = %lld, one thing changed at a time",
+                  t->s.sense_cp, (long long)t->s.sense_total);
+    rc_table_column(out, "what", "what", "-", RC_LEFT);
+    rc_table_column(out, "value", "value", "", RC_LEFT);
+    rc_table_column(out, "t_star", "T*", "tokens", RC_RIGHT);
+    rc_table_column(out, "algorithm_1", "Algorithm 1", "tokens", RC_RIGHT);
+    for (int i = 0; i < t->senses; i++) {
+        const rc_tune_sense *s = &t->sense[i];
+        rc_table_text(out, s->what);
+        rc_table_text(out, s->label);
+        side_or(out, s->t, s->side);
+        rc_table_real(out, s->algorithm_1, 0);
+    }
+    return show(out, f, err);
+}
+
+rc_status rc_tune_print(const rc_tune *t, FILE *f, rc_error *err) {
+    head(t, f);
+    RC_TRY(rules(t, f, err));
+    RC_TRY(measured(t, f, err));
+    RC_TRY(crossings(t, f, err));
+    for (int w = 0; w < t->s.prices; w++)
+        RC_TRY(policies(t, w, f, err));
+    for (int i = 0; i < t->request_files; i++)
+        RC_TRY(requests(t, &t->requests[i], f, err));
+    return sensitivity(t, f, err);
+}

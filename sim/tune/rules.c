@@ -1,0 +1,138 @@
+/* The rules of a run, and how often and how badly each is wrong.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "sim/tune/internal.h"
+
+rc_status rc_tune_duels(const rc_tune *t, rc_duel **out, size_t *count, rc_error *err) {
+    size_t n = 0;
+    rc_duel *d = calloc(t->count * (size_t)t->s.degrees, sizeof *d);
+    if (!d)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for %zu comparisons", t->count);
+    for (size_t i = 0; i < t->count; i++) {
+        const rc_tune_cell *c = &t->cells[i];
+        for (int k = 0; k < t->s.degrees; k++) {
+            double kv = rc_tune_time_at(t, i, k, RC_TUNE_KV);
+            double q = rc_tune_time_at(t, i, k, RC_TUNE_Q);
+            if (t->s.degree[k] > 1 && isfinite(kv) && isfinite(q))
+                d[n++] = (rc_duel){(double)c->t,   (double)c->p,         kv, q,
+                                   t->s.degree[k], t->s.batch[c->batch], k,  c->train};
+        }
+    }
+    *out = d;
+    *count = n;
+    return RC_OK;
+}
+
+rc_choose_input rc_tune_input(const rc_tune *t, double fresh, double cached, int n, double c,
+                              double bw) {
+    return (rc_choose_input){.t = fresh,
+                             .p = cached,
+                             .n = n,
+                             .heads = t->s.model.heads,
+                             .kv_heads = t->s.model.kv_heads,
+                             .e = rc_dtype_bytes(t->s.layout.kv),
+                             .c = c,
+                             .bw = bw};
+}
+
+rc_choice rc_tune_decide(const rc_tune *t, const rc_tune_rule *r, double fresh, double cached,
+                         int batch, int n) {
+    if (r->origin == RC_TUNE_TABLE)
+        return rc_select_variant(&t->table, fresh, cached, batch, n);
+    rc_choose_input in = rc_tune_input(t, fresh, cached, n, r->c, r->bw);
+    rc_decision d;
+    return rc_choose(&r->rule, &in, &d, NULL) == RC_OK ? d.choice : RC_CHOOSE_PASS_KV;
+}
+
+/* ---- the list ------------------------------------------------------------------------------- */
+
+static rc_tune_rule *add(rc_tune *t, const char *name, const char *suffix, double c, double bw) {
+    rc_tune_rule *r = &t->rule[t->rules++];
+    (void)snprintf(r->name, sizeof r->name, "%s%s", name, suffix);
+    (void)rc_rule_named(name, &r->rule, NULL);
+    r->c = c;
+    r->bw = bw;
+    return r;
+}
+
+rc_status rc_tune_list_rules(rc_tune *t, rc_error *err) {
+    static const char *const names[] = {"algorithm-1", "algorithm-5"};
+    const rc_machine *m = &t->s.machine;
+    RC_TRY(rc_choose_achieved(t->costs, &t->s.model, t->s.layout.tp, &t->achieved_c,
+                              &t->achieved_bw, err));
+    for (int i = 0; i < 2; i++) {
+        add(t, names[i], ":nominal", m->bf16_rate, m->nic_rate);
+        add(t, names[i], ":achieved-bw", m->bf16_rate, t->achieved_bw);
+        add(t, names[i], ":achieved", t->achieved_c, t->achieved_bw);
+        add(t, names[i], ":refit", m->bf16_rate, t->achieved_bw)->origin = RC_TUNE_REFIT;
+    }
+    add(t, "empirical", ":published", 1.0, 1.0);
+    add(t, "empirical", ":refit", 1.0, 1.0)->origin = RC_TUNE_REFIT;
+    add(t, "tuned", "", 1.0, 1.0)->origin = RC_TUNE_TABLE;
+    return RC_OK;
+}
+
+/* ---- scores --------------------------------------------------------------------------------- */
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+static double p95(const double *sorted, size_t n) {
+    return sorted[(size_t)(0.95 * (double)(n - 1) + 0.5)];
+}
+
+static double mean(const double *v, size_t n) {
+    double sum = 0.0;
+    for (size_t i = 0; i < n; i++)
+        sum += v[i];
+    return sum / (double)n;
+}
+
+rc_tune_score rc_tune_score_of(double *pct, double *ms, size_t n, size_t hits) {
+    rc_tune_score s = {.points = n};
+    if (n == 0)
+        return s;
+    qsort(pct, n, sizeof *pct, by_value);
+    qsort(ms, n, sizeof *ms, by_value);
+    s.hit_rate = (double)hits / (double)n;
+    s.mean_pct = mean(pct, n);
+    s.p95_pct = p95(pct, n);
+    s.worst_pct = pct[n - 1];
+    s.mean_ms = mean(ms, n);
+    s.p95_ms = p95(ms, n);
+    s.worst_ms = ms[n - 1];
+    return s;
+}
+
+static rc_tune_score score(const rc_tune *t, const rc_tune_rule *r, const rc_duel *duels,
+                           size_t count, bool train, double *pct, double *ms) {
+    size_t n = 0, hits = 0;
+    for (size_t i = 0; i < count; i++) {
+        const rc_duel *d = &duels[i];
+        if (d->train != train)
+            continue;
+        rc_choice c = rc_tune_decide(t, r, d->t, d->p, d->batch, d->n);
+        double best = fmin(d->kv, d->q), own = c == RC_CHOOSE_PASS_KV ? d->kv : d->q;
+        hits += own <= best;
+        pct[n] = 100.0 * (own / best - 1.0);
+        ms[n++] = 1e3 * (own - best);
+    }
+    return rc_tune_score_of(pct, ms, n, hits);
+}
+
+rc_status rc_tune_score_rules(rc_tune *t, const rc_duel *duels, size_t count, rc_error *err) {
+    double *room = calloc(2 * count + 1, sizeof *room);
+    if (!room)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for %zu regrets", count);
+    for (int i = 0; i < t->rules; i++)
+        for (int split = 0; split < RC_TUNE_SPLITS; split++)
+            t->rule[i].score[split] =
+                score(t, &t->rule[i], duels, count, split == RC_TUNE_TRAIN, room, room + count);
+    free(room);
+    return RC_OK;
+}

@@ -1,0 +1,167 @@
+/* Alternatives of one prefill on the paper's cluster: what is listed, and the limits P = 0, T = 1,
+ * N = 1 and MHA.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <math.h>
+#include <string.h>
+#include "sim/choose/alternatives.h"
+#include "sim/choose/choose.h"
+#include "sim/forward/scenario.h"
+
+static rc_model model;
+static rc_machine machine;
+static rc_costs *costs;
+static rc_layout layout = {8, 1, RC_BF16, RC_FP8, RC_BF16, RC_BF16};
+
+static int setup(void **state) {
+    (void)state;
+    char path[1024];
+    if (rc_share_path("models", "llama-3.1-405b", ".json", path, sizeof path, NULL) != RC_OK ||
+        rc_model_load(path, &model, NULL) != RC_OK ||
+        rc_share_path("scenarios/machines", "gtt", ".yaml", path, sizeof path, NULL) != RC_OK ||
+        rc_machine_load(path, &machine, NULL) != RC_OK)
+        return -1;
+    return rc_costs_open(NULL, &machine, &costs, NULL) == RC_OK ? 0 : -1;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    rc_costs_close(costs);
+    return 0;
+}
+
+static int list(const rc_model *m, int cp, int64_t t, int64_t p, rc_alternative *out) {
+    int count = 0;
+    rc_error err = {0};
+    assert_int_equal(rc_choose_alternatives(m, costs, &layout, cp, t, p, 1, out, &count, &err),
+                     RC_OK);
+    return count;
+}
+
+static double time_of(const rc_alternative *a, int n, int cp, const char *variant) {
+    int i = rc_alternative_find(a, n, cp, variant);
+    assert_true(i >= 0);
+    return a[i].time;
+}
+
+static void lists_lower_degrees(void **state) {
+    (void)state;
+    rc_alternative a[RC_ALTERNATIVES];
+    assert_int_equal(list(&model, 6, 4000, 60000, a), 10); /* 6, 4, 2 with three each; none */
+    assert_int_equal(a[0].cp, 6);
+    assert_int_equal(a[3].cp, 4);
+    assert_int_equal(a[6].cp, 2);
+    assert_int_equal(a[9].cp, 1);
+    assert_string_equal(a[9].variant, "tp");
+    assert_int_equal(rc_alternative_find(a, 10, 3, "pass-kv"), -1);
+}
+
+static void same_as_forward(void **state) {
+    (void)state;
+    rc_alternative a[RC_ALTERNATIVES];
+    int n = list(&model, 4, 12800, 115200, a);
+    rc_sequence s = {12800, 115200};
+    rc_spec spec = {.model = &model,
+                    .costs = costs,
+                    .layout = layout,
+                    .phase = RC_PREFILL,
+                    .variant = "pass-q",
+                    .seqs = &s,
+                    .seq_count = 1,
+                    .eager = true,
+                    .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
+    rc_forward f;
+    spec.layout.cp = 4;
+    assert_int_equal(rc_forward_run(&spec, &f, NULL), RC_OK);
+    assert_true(time_of(a, n, 4, "pass-q") == f.time);
+}
+
+static void no_cp(void **state) {
+    (void)state;
+    rc_alternative a[RC_ALTERNATIVES];
+    assert_int_equal(list(&model, 1, 1, 0, a), 1); /* N = 1, T = 1, P = 0 */
+    assert_int_equal(rc_alternative_best(a, 1), 0);
+    assert_true(a[0].time > 0.0);
+}
+
+static void full_prefill_takes_pass_kv(void **state) {
+    (void)state;
+    rc_alternative a[RC_ALTERNATIVES];
+    for (int64_t t = 256; t <= 131072; t *= 8) { /* P = 0: KV is an eighth of Q */
+        int n = list(&model, 4, t, 0, a);
+        assert_true(time_of(a, n, 4, "pass-kv") < time_of(a, n, 4, "pass-q"));
+    }
+}
+
+/* T = 1 cannot be cut over ranks; one token a rank can, and there the cache decides. */
+static void few_tokens_take_pass_q(void **state) {
+    (void)state;
+    rc_alternative a[RC_ALTERNATIVES];
+    int n = list(&model, 4, 1, 127999, a);
+    assert_true(isnan(time_of(a, n, 4, "pass-q")));
+    assert_string_equal(a[0].why, "fewer new tokens than ranks");
+    assert_int_equal(rc_alternative_best(a, n), n - 1);
+    n = list(&model, 4, 4, 127996, a);
+    assert_true(time_of(a, n, 4, "pass-q") < 0.9 * time_of(a, n, 4, "pass-kv"));
+}
+
+/* With as many KV heads as query heads K and V are twice Q: in a full prefill, too, pass-Q has
+ * the smaller message, and the rules' miss-rate test never holds. */
+static void mha(void **state) {
+    (void)state;
+    rc_model m = model;
+    rc_rule rule;
+    rc_decision d;
+    m.kv_heads = m.heads;
+    rc_choose_input in = {.t = 2000,
+                          .p = 0,
+                          .n = 4,
+                          .heads = m.heads,
+                          .kv_heads = m.kv_heads,
+                          .e = 2,
+                          .c = 800e12,
+                          .bw = 26e9};
+    assert_true(rc_equation_1(&in).holds);
+    assert_true(fabs(rc_equation_1(&in).right - 2.0) < 1e-12);
+    assert_int_equal(rc_rule_named("algorithm-1", &rule, NULL), RC_OK);
+    assert_int_equal(rc_choose(&rule, &in, &d, NULL), RC_OK);
+    assert_int_equal(d.choice, RC_CHOOSE_PASS_Q);
+    rc_alternative a[RC_ALTERNATIVES];
+    int n = list(&m, 4, 2000, 20000, a);
+    assert_true(time_of(a, n, 4, "pass-q") < time_of(a, n, 4, "pass-kv"));
+}
+
+static void says_what_does_not_fit(void **state) {
+    (void)state;
+    rc_alternative a[RC_ALTERNATIVES];
+    int n = list(&model, 2, 100000, 900000, a), none = rc_alternative_find(a, n, 1, "tp");
+    assert_int_equal(a[none].status, RC_E_NOFIT);
+    assert_true(isnan(a[none].time));
+    assert_non_null(strstr(a[none].why, "GB"));
+}
+
+static void achieved_rates(void **state) {
+    (void)state;
+    double c, bw;
+    assert_int_equal(rc_choose_achieved(costs, &model, 8, &c, &bw, NULL), RC_OK);
+    assert_true(bw == machine.peer_rate);
+    assert_true(c > 0.5 * machine.bf16_rate && c < machine.bf16_rate);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lists_lower_degrees),
+        cmocka_unit_test(same_as_forward),
+        cmocka_unit_test(no_cp),
+        cmocka_unit_test(full_prefill_takes_pass_kv),
+        cmocka_unit_test(few_tokens_take_pass_q),
+        cmocka_unit_test(mha),
+        cmocka_unit_test(says_what_does_not_fit),
+        cmocka_unit_test(achieved_rates),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,120 @@
+/* Tuned rules as tables: look-ups by hand, JSON both ways, refusals.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <math.h>
+#include <string.h>
+#include "sim/choose/select.h"
+
+#define assert_near(a, b) assert_true(fabs((a) - (b)) <= 1e-12 * fabs(b))
+
+/* Two lengths, degrees 1, 2, 4, batches 1 and 3. */
+static rc_select_table small(void) {
+    rc_select_table s = {.name = "small",
+                         .machine = "m",
+                         .model = "x",
+                         .tp = 8,
+                         .knots = 2,
+                         .degrees = 3,
+                         .batches = 2,
+                         .prices = 1,
+                         .length = {1000.0, 3000.0},
+                         .degree = {1, 2, 4},
+                         .batch = {1, 3}};
+    const double kv[3][2][2] = {{{7, 7}, {7, 7}}, {{100, 300}, {200, 600}}, {{400, 800}, {0, 0}}};
+    const double more[2][2][2] = {{{500, 100}, {900, 300}}, {{2000, 1000}, {2000, 1000}}};
+    for (int d = 0; d < 3; d++)
+        for (int b = 0; b < 2; b++)
+            for (int k = 0; k < 2; k++) {
+                s.variant[d][b][k] = kv[d][b][k];
+                if (d < 2)
+                    s.more[0][d][b][k] = more[d][b][k];
+            }
+    return s;
+}
+
+static void thresholds_by_hand(void **state) {
+    (void)state;
+    rc_select_table s = small();
+    assert_near(rc_select_threshold(&s, 1000, 1, 2), 100.0);
+    assert_near(rc_select_threshold(&s, 2000, 1, 2), 200.0); /* between the lengths */
+    assert_near(rc_select_threshold(&s, 2000, 2, 2), 300.0); /* and between the batches */
+    assert_near(rc_select_threshold(&s, 2000, 1, 3), 400.0); /* and between the degrees */
+    assert_near(rc_select_threshold(&s, 10, 1, 2), 100.0);   /* held beyond the ends */
+    assert_near(rc_select_threshold(&s, 1e9, 99, 2), 600.0);
+    assert_near(rc_select_threshold(&s, 1e9, 1, 64), 800.0);
+}
+
+static void variants_by_hand(void **state) {
+    (void)state;
+    rc_select_table s = small();
+    assert_int_equal(rc_select_variant(&s, 200, 1800, 1, 2), RC_CHOOSE_PASS_KV);
+    assert_int_equal(rc_select_variant(&s, 199, 1801, 1, 2), RC_CHOOSE_PASS_Q);
+    assert_int_equal(rc_select_variant(&s, 199, 1801, 1, 1), RC_CHOOSE_PASS_KV);
+    assert_int_equal(rc_select_variant(&s, 1, 0, 1, 2), RC_CHOOSE_PASS_Q); /* T = 1, P = 0 */
+}
+
+static void degrees_by_hand(void **state) {
+    (void)state;
+    rc_select_table s = small();
+    assert_int_equal(rc_select_degree(&s, 0, 299, 1701, 1, 1, 4), 1);
+    assert_int_equal(rc_select_degree(&s, 0, 300, 1700, 1, 1, 4), 2);
+    assert_int_equal(rc_select_degree(&s, 0, 1500, 500, 1, 1, 4), 4);
+    assert_int_equal(rc_select_degree(&s, 0, 1500, 500, 1, 1, 3), 2); /* ranks at hand */
+    assert_int_equal(rc_select_degree(&s, 0, 1500, 500, 1, 1, 1), 1);
+    assert_int_equal(rc_select_degree(&s, 0, 1, 1999, 1, 2, 4), 2); /* what fits */
+    assert_int_equal(rc_select_degree(&s, 0, 1, 1999, 1, 3, 4), 4);
+}
+
+static void json_keeps_every_bit(void **state) {
+    (void)state;
+    rc_select_table s = small(), back;
+    char text[8192];
+    rc_error err = {0};
+    s.variant[1][0][0] = 1234.5678901234;
+    rc_select_round(&s);
+    assert_near(s.variant[1][0][0], 1234.57);
+    rc_json *j = rc_json_create();
+    rc_select_json(&s, j, rc_json_root(j));
+    FILE *f = fmemopen(text, sizeof text, "w");
+    assert_int_equal(rc_json_write(j, f, NULL), RC_OK);
+    (void)fclose(f);
+    rc_json_destroy(j);
+    assert_int_equal(rc_select_parse("s.json", text, strlen(text), &back, &err), RC_OK);
+    assert_memory_equal(&back.length, &s.length, sizeof s.length);
+    assert_memory_equal(&back.variant, &s.variant, sizeof s.variant);
+    assert_memory_equal(&back.more, &s.more, sizeof s.more);
+    assert_int_equal(back.degree[2], 4);
+    assert_string_equal(back.machine, "m");
+}
+
+static void refuse(const char *text, const char *expected) {
+    rc_select_table s;
+    rc_error err = {0};
+    char full[1200];
+    assert_int_equal(rc_select_parse("s.json", text, strlen(text), &s, &err), RC_E_INPUT);
+    assert_string_equal(rc_error_text(&err, full, sizeof full), expected);
+}
+
+static void bad_json(void **state) {
+    (void)state;
+    refuse("{\"name\": \"a\", \"machine\": \"m\", \"model\": \"x\"}",
+           "s.json:1:1: missing key 'tp' at the top level");
+    refuse("{\"name\": \"a\", \"machine\": \"m\", \"model\": \"x\", \"tp\": 8, \"length\": []}",
+           "s.json:1:64: key 'length' has 0 items, expected 1 to 24");
+    refuse("{name: a, machine: m, model: x, tp: 8, length: [10, 20], degree: [1, 2], batch: [1], "
+           "price: [0], pass_kv_from: [[[1, 2]]], more_ranks_from: []}",
+           "s.json:1:112: key 'pass_kv_from' has 1 items, expected 2 to 2");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(thresholds_by_hand), cmocka_unit_test(variants_by_hand),
+        cmocka_unit_test(degrees_by_hand),    cmocka_unit_test(json_keeps_every_bit),
+        cmocka_unit_test(bad_json),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
