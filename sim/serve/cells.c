@@ -15,8 +15,7 @@ static double scale_of(rc_cell_kind kind, int dim) {
     static const double scales[][RC_CELL_DIMS] = {[RC_CELLS_DECODE] = {256.0},
                                                   [RC_CELLS_FRESH] = {1.0},
                                                   [RC_CELLS_SHORT] = {1024.0},
-                                                  [RC_CELLS_PROMPT] = {1.0, 1024.0},
-                                                  [RC_CELLS_CHUNK] = {1024.0, 8.0, 256.0}};
+                                                  [RC_CELLS_PROMPT] = {1.0, 1024.0}};
     return scales[kind][dim];
 }
 
@@ -44,24 +43,21 @@ static rc_point point_at(const rc_cell_key *k, const double *v) {
         return (rc_point){a, 0, 0, 0};
     case RC_CELLS_SHORT:
         return (rc_point){k->fixed, a, 0, 0};
-    case RC_CELLS_PROMPT:
-        return (rc_point){a, llround(v[1]), 0, 0};
     default:
-        return (rc_point){k->fixed - llround(v[1]), a, llround(v[1]), llround(v[2])};
+        return (rc_point){a, llround(v[1]), 0, 0};
     }
 }
 
 /* ---- finding a cell ------------------------------------------------------------------- */
 
 static uint64_t key_hash(const rc_cell_key *k) {
-    rc_point as = {k->fixed, ((int64_t)k->index[0] << 32) ^ k->index[1], k->index[2],
-                   ((int64_t)k->kind << 16) | k->level};
+    rc_point as = {k->fixed, k->index[0], k->index[1], ((int64_t)k->kind << 16) | k->level};
     return rc_point_hash(&as);
 }
 
 static bool key_same(const rc_cell_key *a, const rc_cell_key *b) {
     return a->fixed == b->fixed && a->index[0] == b->index[0] && a->index[1] == b->index[1] &&
-           a->index[2] == b->index[2] && a->kind == b->kind && a->level == b->level;
+           a->kind == b->kind && a->level == b->level;
 }
 
 static uint32_t *slot_of(const rc_passes *p, const rc_cell_key *k) {
@@ -122,7 +118,7 @@ void rc_cells_destroy(rc_passes *p) {
 /* ---- one cell ------------------------------------------------------------------------- */
 
 static int power3(int dims) {
-    return dims == 1 ? 3 : dims == 2 ? 9 : 27;
+    return dims == 1 ? 3 : 9;
 }
 
 /* Product of quadratics through the nodes: their values at x, summed. */
@@ -137,9 +133,7 @@ static double interpolate(const rc_cell *c, int dims, const double *x) {
     for (int i = 0; i < power3(dims); i++) {
         double weight = w[0][i % 3];
         if (dims > 1)
-            weight *= w[1][i / 3 % 3];
-        if (dims > 2)
-            weight *= w[2][i / 9];
+            weight *= w[1][i / 3];
         sum += weight * c->log[i];
     }
     return exp(sum);
@@ -156,8 +150,6 @@ static rc_status simulate(rc_passes *p, const rc_cell *c, int dims, double *x, r
         x[d] = coordinate(kind, d, v[d]);
     }
     rc_point k = point_at(&c->key, v);
-    if (k.t < 0 || (k.t == 0 && kind == RC_CELLS_CHUNK)) /* more decodes than the pass has room */
-        return rc_fail(err, RC_E_NOFIT, "no such pass");
     return rc_point_time(p, &k, &met, out, err);
 }
 
@@ -167,7 +159,7 @@ static double node_x(const rc_cell *c, int d, double at) {
 
 static rc_status fill(rc_passes *p, rc_cell *c, int dims, rc_error *err) {
     for (int i = 0; i < power3(dims); i++) {
-        const int at[RC_CELL_DIMS] = {i % 3, i / 3 % 3, i / 9};
+        const int at[RC_CELL_DIMS] = {i % 3, i / 3};
         double x[RC_CELL_DIMS];
         rc_time time;
         for (int d = 0; d < dims; d++)

@@ -81,7 +81,7 @@ bool rc_point_known(const rc_passes *p, const rc_point *k, rc_time *out) {
 
 /* Which family a pass is of, where it lies in it. False: in none. */
 static bool place(const rc_passes *p, const rc_pass *pass, rc_point *k, rc_family_at *f) {
-    if (pass->prefills > 1)
+    if (pass->prefills > 1 || (pass->prefills > 0 && pass->decodes > 0))
         return false;
     *k = (rc_point){0, 0, pass->decodes, 0};
     if (pass->prefills == 1) {
@@ -92,9 +92,6 @@ static bool place(const rc_passes *p, const rc_pass *pass, rc_point *k, rc_famil
         k->m = (pass->context + pass->decodes - 1) / pass->decodes;
     if (pass->prefills == 0)
         *f = (rc_family_at){RC_CELLS_DECODE, 1, k->b, {(double)k->m}};
-    else if (pass->decodes > 0)
-        *f = (rc_family_at){
-            RC_CELLS_CHUNK, 3, k->t + k->b, {(double)k->p, (double)k->b, (double)k->m}};
     else if (k->p == 0)
         *f = (rc_family_at){RC_CELLS_FRESH, 1, 0, {(double)k->t}};
     else
@@ -103,8 +100,6 @@ static bool place(const rc_passes *p, const rc_pass *pass, rc_point *k, rc_famil
         f->dims = 0; /* every T its own: one simulation each */
     if (f->kind == RC_CELLS_PROMPT && k->t < (int64_t)GRAINS * p->grain)
         *f = (rc_family_at){RC_CELLS_SHORT, 1, k->t, {(double)k->p}};
-    if (f->kind == RC_CELLS_CHUNK && k->p == 0)
-        f->dims = 0;
     return true;
 }
 

@@ -1,19 +1,17 @@
-/* How long one iteration takes: a pass source, and a memo in front of it.
+/* How long one pass takes: a source, and a memo in front of it.
  *
- * Why a memo: a trace of 10,000 requests makes some 100,000 passes, a full simulation of one costs
+ * Why a memo: a trace of 10,000 requests makes a million passes, and a full simulation of one costs
  * tens of microseconds. Most passes are alike: decode steps differ only in batch and mean context,
- * a prompt alone in (T, P). So the memo keeps three families of passes in cells of an adaptive
- * lattice and answers everything else by the source:
- *   decode   B exact; mean context        1 dimension
- *   prompt   T, P                          2 dimensions
- *   chunk    T + B exact; P, B, context    3 dimensions (one prompt's chunk beside decodes)
+ * a prompt alone in (T, P). So the memo keeps two families in cells of an adaptive lattice, decode
+ * (B exact; mean context) and prompt (T, P), and answers everything else by the source.
+ *
  * A cell spans a factor of two in each dimension. Its 3^d nodes are simulated and the logarithm of
  * the time is interpolated by the product of quadratics through them; at the 2^d points in the
  * middle between nodes the answer is compared with the source, and a cell that is off by more than
  * the tolerance is split in all dimensions, down to a depth where all passes are simulated.
  *
- * A short run is exact: the first RC_PASSES_EXACT simulations go to passes as they come, and a cell
- * is built only when it has been asked for several times after that.
+ * A short run is exact: the first RC_PASSES_EXACT passes of a memo are simulated as they come, and a
+ * cell is built only when it has been asked for several times after that.
  *
  * One rc_passes per thread. SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_SERVE_PASSES_H

@@ -12,13 +12,12 @@ typedef struct rc_known {
     rc_time time; /* 0: an empty slot */
 } rc_known;
 
-enum { RC_CELL_DIMS = 3, RC_CELL_NODES = 27, RC_CELL_DEPTH = 4 };
+enum { RC_CELL_DIMS = 2, RC_CELL_NODES = 9, RC_CELL_DEPTH = 4 };
 typedef enum rc_cell_kind {
     RC_CELLS_DECODE, /* fixed B; m */
     RC_CELLS_FRESH,  /* T; P = 0 */
     RC_CELLS_SHORT,  /* fixed T; P */
-    RC_CELLS_PROMPT, /* T, P */
-    RC_CELLS_CHUNK   /* fixed T + B; P, B, m */
+    RC_CELLS_PROMPT  /* T, P */
 } rc_cell_kind;
 typedef struct rc_family_at {
     rc_cell_kind kind;

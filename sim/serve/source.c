@@ -89,14 +89,13 @@ static rc_status add_prompt(rc_pass_forward *f, size_t *count, rc_sequence s, rc
         return add(f, count, s, err);
     double t = (double)s.t, entries = entries_under(t, (double)s.p, limit);
     int64_t pieces = 1;
-    while (entries < 0.5 * t * (t / (double)pieces + 1.0))
+    while (entries < 0.5 * t * (t / (double)pieces + 1.0) && s.t / (2 * pieces) >= f->layout.cp)
         pieces *= 2;
     for (int64_t i = 0; i < pieces; i++) {
         int64_t part = s.t / pieces + (i < s.t % pieces);
         double own = 0.5 * (double)part * ((double)part + 1.0);
         double rest = fmax(entries * (double)part / t - own, 0.0) / fmax((double)part, 1.0);
-        if (part > 0)
-            RC_TRY(add(f, count, (rc_sequence){part, llround(rest)}, err));
+        RC_TRY(add(f, count, (rc_sequence){part, llround(rest)}, err));
     }
     return RC_OK;
 }
@@ -123,8 +122,13 @@ rc_status rc_pass_forward_time(void *ctx, const rc_pass *pass, rc_time *out, rc_
                     .eager = prefill,
                     .serial_ring = !prefill,
                     .what_if = f->what_if};
-    for (uint32_t i = 0; i < pass->prefills; i++)
-        RC_TRY(add_prompt(f, &spec.seq_count, pass->prefill[i], err));
+    if (prefill && pass->decodes > 0)
+        return rc_fail(err, RC_E_INTERNAL, "a source times prompts or decodes, not both");
+    for (uint32_t i = 0; i < pass->prefills; i++) {
+        rc_sequence s = pass->prefill[i];
+        s.t = s.t < f->layout.cp ? f->layout.cp : s.t; /* at least a token for every rank */
+        RC_TRY(add_prompt(f, &spec.seq_count, s, err));
+    }
     RC_TRY(add_decodes(f, &spec.seq_count, pass, err));
     spec.seqs = f->seqs;
     RC_TRY(rc_forward_run(&spec, &result, err));
