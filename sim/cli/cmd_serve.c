@@ -93,13 +93,14 @@ static rc_status save_json(const rc_serve *s, const rc_serve_result *r, const ch
 static rc_status write_files(const one_run *o, const serve_flags *f, rc_error *err) {
     char path[1024];
     bool drawn = true;
+    if (f->out)
+        RC_TRY(rc_make_dirs(f->out, err));
     if (f->requests)
         RC_TRY(rc_serve_rows(o->rows, o->trace->count, f->requests, f->overwrite, err));
     if (f->prometheus)
         RC_TRY(rc_serve_prometheus(o->serve, o->result, f->prometheus, f->overwrite, err));
     if (!f->out)
         return RC_OK;
-    RC_TRY(rc_make_dirs(f->out, err));
     path_in(path, sizeof path, f->out, "result.json");
     RC_TRY(save_json(o->serve, o->result, path, f->overwrite, err));
     path_in(path, sizeof path, f->out, "series.csv");

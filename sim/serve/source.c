@@ -20,6 +20,7 @@ struct rc_pass_forward {
     const rc_serve *serve;
     rc_machine machine; /* with plenty of memory */
     rc_costs *costs;    /* a view */
+    rc_forward_ctx *ctx;
     rc_layout layout;
     char variant[32];
     rc_what_if what_if;
@@ -46,9 +47,11 @@ rc_status rc_pass_forward_create(const rc_serve *s, const rc_costs *costs, int t
     if (f->what_if.slow_link_rank >= cp || cp == 1)
         f->what_if.slow_link_rank = -1;
     (void)snprintf(f->variant, sizeof f->variant, "%s", variant);
-    rc_status st = rc_costs_view(costs, &f->machine, &f->costs, err);
+    f->ctx = rc_forward_ctx_create();
+    rc_status st = f->ctx ? rc_costs_view(costs, &f->machine, &f->costs, err)
+                          : rc_fail(err, RC_E_NOMEM, "out of memory for pass times");
     if (st != RC_OK) {
-        free(f);
+        rc_pass_forward_destroy(f);
         return st;
     }
     *out = f;
@@ -58,6 +61,7 @@ rc_status rc_pass_forward_create(const rc_serve *s, const rc_costs *costs, int t
 void rc_pass_forward_destroy(rc_pass_forward *f) {
     if (!f)
         return;
+    rc_forward_ctx_destroy(f->ctx);
     rc_costs_close(f->costs);
     free(f->seqs);
     free(f);
@@ -113,7 +117,7 @@ static rc_status add_decodes(rc_pass_forward *f, size_t *count, const rc_pass *p
 rc_status rc_pass_forward_time(void *ctx, const rc_pass *pass, rc_time *out, rc_error *err) {
     rc_pass_forward *f = ctx;
     bool prefill = pass->prefills > 0;
-    rc_forward result;
+    rc_forward_timing result;
     rc_spec spec = {.model = &f->serve->model,
                     .costs = f->costs,
                     .layout = f->layout,
@@ -131,7 +135,7 @@ rc_status rc_pass_forward_time(void *ctx, const rc_pass *pass, rc_time *out, rc_
     }
     RC_TRY(add_decodes(f, &spec.seq_count, pass, err));
     spec.seqs = f->seqs;
-    RC_TRY(rc_forward_run(&spec, &result, err));
+    RC_TRY(rc_forward_time(f->ctx, &spec, &result, err));
     *out = result.ticks;
     return RC_OK;
 }
