@@ -1,6 +1,6 @@
 /* Scenarios over a range of rates, and where each begins to give way.
  *
- * The knee is where median TTFT is twice what it is at the lowest rate, between the two rates on
+ * The knee is where p95 TTFT is twice what it is at the lowest rate, between the two rates on
  * either side by interpolation of both logarithms.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
@@ -73,14 +73,14 @@ static rc_status one(void *ctx, size_t item, rc_error *err) {
     return st;
 }
 
-static double median_ttft(const rc_curve *c, int i) {
-    return rc_hist_quantile(&c->points[i].result->ttft, 0.5) / RC_PS_PER_S;
+static double p95_ttft(const rc_curve *c, int i) {
+    return rc_hist_quantile(&c->points[i].result->ttft, 0.95) / RC_PS_PER_S;
 }
 
 static double knee_of(const rc_curve *c) {
-    double limit = 2.0 * median_ttft(c, 0);
+    double limit = 2.0 * p95_ttft(c, 0);
     for (int i = 1; i < c->count; i++) {
-        double a = median_ttft(c, i - 1), b = median_ttft(c, i);
+        double a = p95_ttft(c, i - 1), b = p95_ttft(c, i);
         if (b < limit)
             continue;
         double share = log(limit / a) / log(b / a);
@@ -167,7 +167,7 @@ rc_status rc_curve_print(const rc_curve *curves, int count, FILE *f, rc_error *e
         if (isnan(curves[i].knee))
             (void)fprintf(f, "knee of %s: not within these rates\n", curves[i].serve->name);
         else
-            (void)fprintf(f, "knee of %s: %.4g per second (median TTFT twice that at %.4g)\n",
+            (void)fprintf(f, "knee of %s: %.4g per second (p95 TTFT twice that at %.4g)\n",
                           curves[i].serve->name, curves[i].knee, curves[i].points[0].rate);
     }
     return st;
