@@ -15,8 +15,21 @@ static int by_real(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-static size_t rank(double q, size_t n) {
-    return (size_t)floor(q * (double)(n - 1) + 0.5);
+/* Between the two nearest ranks by linear interpolation; place q * (n - 1) on sorted values. */
+static double between(double low, double high, double place) {
+    return low + (high - low) * (place - floor(place));
+}
+
+static uint32_t whole_at(const uint32_t *v, double q, size_t n) {
+    double place = q * (double)(n - 1);
+    size_t i = (size_t)place, next = i + 1 < n ? i + 1 : i;
+    return (uint32_t)between(v[i], v[next], place);
+}
+
+static double real_at(const double *v, double q, size_t n) {
+    double place = q * (double)(n - 1);
+    size_t i = (size_t)place, next = i + 1 < n ? i + 1 : i;
+    return between(v[i], v[next], place);
 }
 
 /* Leading blocks of the request that were seen; then all its blocks are. */
@@ -75,16 +88,16 @@ static void quantiles(const rc_trace *t, const columns *c, rc_trace_stats *out) 
     qsort(c->input, n, sizeof *c->input, by_value);
     qsort(c->output, n, sizeof *c->output, by_value);
     qsort(c->miss, n, sizeof *c->miss, by_real);
-    out->input_p50 = c->input[rank(0.5, n)];
-    out->input_p90 = c->input[rank(0.9, n)];
-    out->input_p99 = c->input[rank(0.99, n)];
+    out->input_p50 = whole_at(c->input, 0.5, n);
+    out->input_p90 = whole_at(c->input, 0.9, n);
+    out->input_p99 = whole_at(c->input, 0.99, n);
     out->input_max = c->input[n - 1];
-    out->output_p50 = c->output[rank(0.5, n)];
-    out->output_p90 = c->output[rank(0.9, n)];
-    out->output_p99 = c->output[rank(0.99, n)];
+    out->output_p50 = whole_at(c->output, 0.5, n);
+    out->output_p90 = whole_at(c->output, 0.9, n);
+    out->output_p99 = whole_at(c->output, 0.99, n);
     out->output_max = c->output[n - 1];
-    out->miss_p50 = c->miss[rank(0.5, n)];
-    out->miss_p90 = c->miss[rank(0.9, n)];
+    out->miss_p50 = real_at(c->miss, 0.5, n);
+    out->miss_p90 = real_at(c->miss, 0.9, n);
 }
 
 rc_status rc_trace_statistics(const rc_trace *t, uint32_t *prefix, rc_trace_stats *out,

