@@ -31,7 +31,8 @@ static rc_status parse(int argc, char **argv, serve_flags *f, bool *helped, rc_e
          "a curve: all scenarios at each rate (or a,b,c), with the knee"},
         {"--points", RC_FLAG_INT, &f->points, "N", "points of --rates A..B (default 12)"},
         {"--replications", RC_FLAG_INT, &f->replications, "K", "runs with seeds N, N+1, ..."},
-        {"--threads", RC_FLAG_INT, &f->threads, "N", "for curves and replications (default: cores)"},
+        {"--threads", RC_FLAG_INT, &f->threads, "N",
+         "for curves and replications (default: cores)"},
         {"--exact", RC_FLAG_BOOL, &f->exact, NULL, "simulate every pass, interpolate none"},
         {"--compare", RC_FLAG_BOOL, &f->compare, NULL,
          "time every pass both ways and show the largest difference"},
@@ -230,8 +231,8 @@ static rc_status show_curves(const serve_flags *f, const rc_curve *curves, int c
                              rc_error *err) {
     rc_json *j = rc_json_create();
     rc_curve_json(curves, count, j, rc_json_root(j));
-    rc_status st = f->json ? rc_json_write(j, stdout, err)
-                           : rc_curve_print(curves, count, stdout, err);
+    rc_status st =
+        f->json ? rc_json_write(j, stdout, err) : rc_curve_print(curves, count, stdout, err);
     if (st == RC_OK && f->out) {
         char path[1024];
         bool drawn = true;

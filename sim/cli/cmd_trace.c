@@ -37,11 +37,12 @@ static void print_text(const rc_trace *t, const rc_trace_stats *s) {
         printf("the first refused, line %u: %s\n", t->first_fault_line, t->first_fault);
     printf("input  p50 %u, p90 %u, p99 %u, max %u tokens; sum %llu\n", s->input_p50, s->input_p90,
            s->input_p99, s->input_max, (unsigned long long)s->input);
-    printf("output p50 %u, p90 %u, p99 %u, max %u tokens; sum %llu\n", s->output_p50,
-           s->output_p90, s->output_p99, s->output_max, (unsigned long long)s->output);
-    printf("unlimited cache: T/(T+P) p50 %.3f, p90 %.3f; sum T / sum input %.3f; %.1f %% of requests "
-           "at most 5 %%\n",
-           s->miss_p50, s->miss_p90, s->miss_sum, 100.0 * s->at_most_5pct);
+    printf("output p50 %u, p90 %u, p99 %u, max %u tokens; sum %llu\n", s->output_p50, s->output_p90,
+           s->output_p99, s->output_max, (unsigned long long)s->output);
+    printf(
+        "unlimited cache: T/(T+P) p50 %.3f, p90 %.3f; sum T / sum input %.3f; %.1f %% of requests "
+        "at most 5 %%\n",
+        s->miss_p50, s->miss_p90, s->miss_sum, 100.0 * s->at_most_5pct);
 }
 
 static rc_status print_json(const rc_trace *t, const rc_trace_stats *s, rc_error *err) {
@@ -95,9 +96,8 @@ rc_status rc_cmd_trace(int argc, char **argv, rc_error *err) {
         return rc_fail(err, RC_E_USAGE, "trace needs a file");
     RC_TRY(index_of("--format", f.format, rc_trace_format_names(), &format, err));
     RC_TRY(index_of("--on-bad-row", f.bad, rc_bad_row_names(), &bad, err));
-    const rc_trace_options o = {.format = (rc_trace_format)format,
-                                .on_bad_row = (rc_bad_row)bad,
-                                .any_ids = f.any_ids};
+    const rc_trace_options o = {
+        .format = (rc_trace_format)format, .on_bad_row = (rc_bad_row)bad, .any_ids = f.any_ids};
     RC_TRY(rc_trace_read(f.file, &o, &t, err));
     rc_status st = rc_trace_statistics(t, NULL, &stats, err);
     if (st == RC_OK && f.json)

@@ -1,5 +1,5 @@
-/* Where the tokens of one sequence lie over CP ranks: the chunks of prefill, as sim/schedule/shard.h
- * cuts them, and decode dealt round robin with an offset that advances.
+/* Where the tokens of one sequence lie over CP ranks: the chunks of prefill, as
+ * sim/schedule/shard.h cuts them, and decode dealt round robin with an offset that advances.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 #include "sim/kv/kv.h"
@@ -17,8 +17,8 @@ static int64_t chunk(int64_t t, int n, int c) {
 
 void rc_kv_balance_prefill(rc_kv_balance *b, int64_t tokens) {
     for (int i = 0; i < b->ranks; i++)
-        b->tokens[i] += (uint64_t)(chunk(tokens, b->ranks, i) +
-                                   chunk(tokens, b->ranks, 2 * b->ranks - 1 - i));
+        b->tokens[i] +=
+            (uint64_t)(chunk(tokens, b->ranks, i) + chunk(tokens, b->ranks, 2 * b->ranks - 1 - i));
 }
 
 void rc_kv_balance_decode(rc_kv_balance *b, uint32_t slot) {

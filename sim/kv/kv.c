@@ -3,8 +3,9 @@
  * A block with an identity has a slot, found by a hash table (open addressing, removal by shifting
  * back); blocks without one (generated tokens, prompts that the trace does not name) are a count.
  * A slot is pinned by leases, or cached in GPU memory, or cached in host memory; cached ones are in
- * a list, the first to go at its head. When a lease is released its last block is listed first, so a
- * prefix is given up from its end. Slots grow with what is cached, up to what fits, and are reused.
+ * a list, the first to go at its head. When a lease is released its last block is listed first, so
+ * a prefix is given up from its end. Slots grow with what is cached, up to what fits, and are
+ * reused.
  *
  * RC_KV_SESSION keeps a list a session: what a session left goes as a whole, ended sessions first.
  *
@@ -45,7 +46,7 @@ struct rc_kv {
     uint32_t mask;
     lease *leases;
     uint32_t free_lease;
-    list *lists;              /* host, ended, one a session */
+    list *lists; /* host, ended, one a session */
     uint32_t list_count;
     uint32_t *idle_next, *idle_prev; /* of session lists with blocks, the longest idle first */
     list idle;
@@ -508,8 +509,9 @@ rc_status rc_kv_verify(const rc_kv *kv, rc_error *err) {
     }
     if (pinned != kv->pinned || cached != kv->cached || host != kv->host ||
         pinned + cached > kv->c.capacity || host > kv->c.host)
-        return rc_fail(err, RC_E_INTERNAL, "KV cache: %llu pinned, %llu cached, %llu host blocks, "
-                                           "counted %u, %u, %u of %u and %u",
+        return rc_fail(err, RC_E_INTERNAL,
+                       "KV cache: %llu pinned, %llu cached, %llu host blocks, "
+                       "counted %u, %u, %u of %u and %u",
                        (unsigned long long)pinned, (unsigned long long)cached,
                        (unsigned long long)host, kv->pinned, kv->cached, kv->host, kv->c.capacity,
                        kv->c.host);

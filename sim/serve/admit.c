@@ -1,8 +1,8 @@
-/* From a replica's queue to having KV there. A request is admitted when there is room for its prompt
- * and one token more; what its prompt shares with the cache is not computed again. First come, first
- * served: a request that does not fit holds up those behind it. One that was preempted comes back only
- * when there is room for its whole reply, too: else two could push each other out for ever.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+/* From a replica's queue to having KV there. A request is admitted when there is room for its
+ * prompt and one token more; what its prompt shares with the cache is not computed again. First
+ * come, first served: a request that does not fit holds up those behind it. One that was preempted
+ * comes back only when there is room for its whole reply, too: else two could push each other out
+ * for ever. SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/serve/cluster.h"
 
 void enqueue(cluster *c, replica *r, uint32_t j, bool front) {
@@ -46,7 +46,8 @@ static bool try_admit(cluster *c, replica *r, uint32_t j, rc_kv_match *m, bool *
     job *b = &c->jobs[j];
     const rc_req *rq = &c->trace->at[j];
     *gone = false;
-    if (r->running_count + r->late_count + r->active.count + r->in_flight >= (uint64_t)c->spec->max_batch)
+    if (r->running_count + r->late_count + r->active.count + r->in_flight >=
+        (uint64_t)c->spec->max_batch)
         return false;
     if (r->refused == j && r->refused_at == r->releases)
         return false;

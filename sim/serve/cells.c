@@ -1,8 +1,8 @@
 /* The cells of the memo: an adaptive lattice over one family of passes.
  *
- * A coordinate is x = log2(1 + v / c): a cell of level L spans 2^-L of it. Nodes lie at both ends and
- * in the middle, at whole tokens (prompts at whole grains), and their true coordinate is kept, so
- * rounding costs nothing. SPDX-License-Identifier: GPL-3.0-or-later */
+ * A coordinate is x = log2(1 + v / c): a cell of level L spans 2^-L of it. Nodes lie at both ends
+ * and in the middle, at whole tokens (prompts at whole grains), and their true coordinate is kept,
+ * so rounding costs nothing. SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -36,20 +36,20 @@ typedef enum job_state {
     JOB_ENDED
 } job_state;
 
-typedef struct job { /* one request; its answers are in rc_served */
-    rc_time last;           /* end of the last token's pass */
-    uint64_t joined;        /* the replica's step at which it began to decode */
-    uint32_t base;          /* tokens generated when it joined */
-    uint32_t filled, goal;  /* prompt tokens with KV; needed before it decodes */
-    uint32_t home, source;  /* replica; prefill replica that still holds its KV, or NONE */
+typedef struct job {       /* one request; its answers are in rc_served */
+    rc_time last;          /* end of the last token's pass */
+    uint64_t joined;       /* the replica's step at which it began to decode */
+    uint32_t base;         /* tokens generated when it joined */
+    uint32_t filled, goal; /* prompt tokens with KV; needed before it decodes */
+    uint32_t home, source; /* replica; prefill replica that still holds its KV, or NONE */
     rc_kv_lease lease, source_lease;
-    uint32_t next, prev;    /* in a list of jobs */
+    uint32_t next, prev;         /* in a list of jobs */
     uint32_t due_next, due_prev; /* in the ring of blocks due */
-    uint32_t due;           /* its place there, NONE when in none */
-    uint32_t place;         /* in the replica's running array */
-    uint32_t chunk;         /* tokens in the pass under way */
-    uint32_t queued;        /* prompt tokens counted in the replica's load */
-    rc_event event;         /* fetch under way; 0 none */
+    uint32_t due;                /* its place there, NONE when in none */
+    uint32_t place;              /* in the replica's running array */
+    uint32_t chunk;              /* tokens in the pass under way */
+    uint32_t queued;             /* prompt tokens counted in the replica's load */
+    rc_event event;              /* fetch under way; 0 none */
     uint8_t state;
     bool swapped, admitted_once;
 } job;
@@ -81,36 +81,36 @@ typedef struct condition { /* layouts under one what-if: none, or a slow rank or
 typedef struct replica {
     uint32_t pool, index; /* in the pool */
     bool up, busy;
-    uint32_t down;        /* faults that keep it down */
+    uint32_t down; /* faults that keep it down */
     rc_kv *kv;
-    uint64_t releases;    /* of KV so far: without one, what did not fit still does not */
+    uint64_t releases; /* of KV so far: without one, what did not fit still does not */
     uint64_t refused_at;
-    uint32_t refused;     /* the job that did not fit then, NONE */
-    int condition;        /* index into the pool's */
-    int layout;           /* of the last prefill, in the condition */
+    uint32_t refused; /* the job that did not fit then, NONE */
+    int condition;    /* index into the pool's */
+    int layout;       /* of the last prefill, in the condition */
     job_list waiting, active;
-    uint32_t in_flight;   /* fetching or moving here */
-    uint32_t *running;    /* jobs that decode */
+    uint32_t in_flight; /* fetching or moving here */
+    uint32_t *running;  /* jobs that decode */
     uint32_t running_count;
-    uint64_t step;        /* decode passes so far */
-    int64_t context;      /* sum over running of the keys that the next token sees, less one */
-    uint32_t growing;     /* of them, how many grow by one a step */
+    uint64_t step;          /* decode passes so far */
+    int64_t context;        /* sum over running of the keys that the next token sees, less one */
+    uint32_t growing;       /* of them, how many grow by one a step */
     heap_item *ends, *caps; /* when running jobs end; when their context stops growing */
     uint32_t end_count, cap_count;
-    uint32_t *due;        /* [block] heads: jobs that need a block at step % block */
-    uint32_t *fresh;      /* joined since the last decode pass */
+    uint32_t *due;   /* [block] heads: jobs that need a block at step % block */
+    uint32_t *fresh; /* joined since the last decode pass */
     uint32_t fresh_count;
-    rc_time last_step;    /* end of the last decode pass */
-    uint32_t *late;       /* to join when the pass under way has ended */
+    rc_time last_step; /* end of the last decode pass */
+    uint32_t *late;    /* to join when the pass under way has ended */
     uint32_t late_count;
-    uint32_t *chunk;      /* jobs in the pass under way */
+    uint32_t *chunk; /* jobs in the pass under way */
     uint32_t chunk_count;
-    bool decodes;         /* the pass under way decodes */
+    bool decodes; /* the pass under way decodes */
     rc_time pass_start;
-    rc_event event;       /* its end */
-    uint32_t load;        /* requests here and not ended */
-    uint64_t queued;      /* prompt tokens not yet computed */
-    rc_time host_free;    /* host link busy until then */
+    rc_event event;    /* its end */
+    uint32_t load;     /* requests here and not ended */
+    uint64_t queued;   /* prompt tokens not yet computed */
+    rc_time host_free; /* host link busy until then */
     rc_time up_since, up_time, busy_time;
 } replica;
 
@@ -119,25 +119,25 @@ typedef struct pool {
     uint32_t first, count; /* replicas */
     condition conditions[MAX_CONDITIONS];
     int condition_count;
-    uint32_t capacity;     /* KV blocks of a replica */
-    double token_bytes;    /* of one token's KV, whole model */
+    uint32_t capacity;  /* KV blocks of a replica */
+    double token_bytes; /* of one token's KV, whole model */
     rc_pool_result out;
     uint64_t batch_sum;
 } pool;
 
 typedef struct flow { /* KV under way between two replicas */
     uint32_t job, from, to;
-    double bytes, rate;   /* bytes left */
-    double cap;           /* bytes/s of this flow at most */
-    rc_time starts;       /* when the latency has passed */
-    bool open, stops;     /* used by the sharing */
+    double bytes, rate; /* bytes left */
+    double cap;         /* bytes/s of this flow at most */
+    rc_time starts;     /* when the latency has passed */
+    bool open, stops;   /* used by the sharing */
 } flow;
 
 typedef struct network {
     flow *flows;
     uint32_t count, room;
-    double *left;          /* [2 * replicas] bytes/s not given away, scratch */
-    uint32_t *users;       /* [2 * replicas] open flows, scratch */
+    double *left;    /* [2 * replicas] bytes/s not given away, scratch */
+    uint32_t *users; /* [2 * replicas] open flows, scratch */
     rc_time last;
     rc_event event;
 } network;
@@ -158,20 +158,20 @@ typedef struct cluster {
     uint32_t *decode, decode_count; /* of decode pools; 0: mixed only */
     job_list held, held_decode;     /* no replica is up */
     network net;
-    uint32_t block;                 /* tokens */
+    uint32_t block; /* tokens */
     uint32_t most_parts;
-    rc_sequence *parts;             /* of the pass being formed */
+    rc_sequence *parts; /* of the pass being formed */
     int64_t *contexts;
-    rc_rng rng;                     /* tokens a step */
+    rc_rng rng; /* tokens a step */
     int fault_condition[RC_SERVE_FAULTS];
     uint32_t ended;
     uint32_t in_system, waiting, running;
-    long double area;               /* of in_system over time, request * ps */
+    long double area; /* of in_system over time, request * ps */
     rc_time area_at, first_arrival, last_end;
-    uint64_t emitted;               /* tokens that passes made */
-    uint64_t computed, hits;        /* prompt tokens: by passes, found in caches at admissions */
-    uint64_t prompts, discarded;    /* of these, in prompts completed; given up half done */
-    rc_status status;               /* the first failure in an event */
+    uint64_t emitted;            /* tokens that passes made */
+    uint64_t computed, hits;     /* prompt tokens: by passes, found in caches at admissions */
+    uint64_t prompts, discarded; /* of these, in prompts completed; given up half done */
+    rc_status status;            /* the first failure in an event */
     rc_error *err;
 } cluster;
 
@@ -191,10 +191,10 @@ rc_event cluster_at(cluster *c, rc_time at, rc_event_fn fn, uint64_t arg);
 
 /* ---- router.c ---- */
 rc_status router_create(cluster *c, rc_error *err);
-void router_begin(cluster *c);                 /* first arrivals */
+void router_begin(cluster *c); /* first arrivals */
 void route(cluster *c, uint32_t j, rc_time now);
 void route_decode(cluster *c, uint32_t j, rc_time now);
-void route_held(cluster *c, rc_time now);      /* a replica came up */
+void route_held(cluster *c, rc_time now); /* a replica came up */
 /* The request ends, once; its session's next turn is scheduled. KV is already released. */
 void job_end(cluster *c, uint32_t j, rc_outcome outcome, rc_time now);
 
@@ -247,7 +247,7 @@ void metrics_init(cluster *c);
 void metrics_system(cluster *c, int change, rc_time now); /* requests in the system */
 void metrics_state(cluster *c, rc_time now);              /* waiting, running, KV */
 void metrics_admitted(cluster *c, uint32_t j, const rc_kv_match *m, rc_time now);
-void metrics_first(cluster *c, uint32_t j, rc_time now);  /* token */
+void metrics_first(cluster *c, uint32_t j, rc_time now);   /* token */
 void metrics_gap(cluster *c, rc_time gap, uint64_t times); /* between tokens */
 void metrics_pass(cluster *c, replica *r, const rc_pass *pass, rc_time time);
 void metrics_end(cluster *c, uint32_t j);

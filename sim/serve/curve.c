@@ -1,7 +1,7 @@
 /* Scenarios over a range of rates, and where each begins to give way.
  *
- * The knee is where p95 TTFT is twice what it is at the lowest rate, between the two rates on
- * either side by interpolation of both logarithms.
+ * The knee is where p95 TTFT crosses the SLO's TTFT (without one: twice its value at the lowest
+ * rate), between the two rates on either side by interpolation of both logarithms.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdlib.h>
@@ -78,7 +78,9 @@ static double p95_ttft(const rc_curve *c, int i) {
 }
 
 static double knee_of(const rc_curve *c) {
-    double limit = 2.0 * p95_ttft(c, 0);
+    double slo = c->serve->slo_ttft, limit = slo > 0.0 ? slo : 2.0 * p95_ttft(c, 0);
+    if (p95_ttft(c, 0) > limit)
+        return NAN;
     for (int i = 1; i < c->count; i++) {
         double a = p95_ttft(c, i - 1), b = p95_ttft(c, i);
         if (b < limit)
@@ -128,9 +130,9 @@ static void curve_rows(rc_table *t, const rc_curve *c) {
         rc_table_real(t, r->goodput, 4);
         rc_table_real(t, 100.0 * p->busy_s / p->up_s, 1);
         rc_table_real(t, r->pool_count > 1 ? 100.0 * d->busy_s / d->up_s : NAN, 1);
-        rc_table_real(t, 100.0 * (double)r->kv_hit_tokens /
-                             (double)(r->kv_hit_tokens + r->kv_miss_tokens),
-                      1);
+        rc_table_real(
+            t, 100.0 * (double)r->kv_hit_tokens / (double)(r->kv_hit_tokens + r->kv_miss_tokens),
+            1);
         rc_table_int(t, (int64_t)r->done);
         rc_table_int(t, (int64_t)(r->rejected + r->lost));
     }
@@ -167,8 +169,9 @@ rc_status rc_curve_print(const rc_curve *curves, int count, FILE *f, rc_error *e
         if (isnan(curves[i].knee))
             (void)fprintf(f, "knee of %s: not within these rates\n", curves[i].serve->name);
         else
-            (void)fprintf(f, "knee of %s: %.4g per second (p95 TTFT twice that at %.4g)\n",
-                          curves[i].serve->name, curves[i].knee, curves[i].points[0].rate);
+            (void)fprintf(f, "knee of %s: %.4g per second (p95 TTFT %s)\n", curves[i].serve->name,
+                          curves[i].knee,
+                          curves[i].serve->slo_ttft > 0.0 ? "at the SLO" : "twice the first");
     }
     return st;
 }
@@ -220,9 +223,9 @@ static void draw_knees(const picture *p, FILE *script, bool labelled) {
                       "set arrow from %.8g, graph 0 to %.8g, graph 1 nohead lt %d lw 1.5 dt 3\n",
                       knee, knee, i + 1);
         if (labelled)
-            (void)fprintf(script,
-                          "set label 'knee %.3g/s' at %.8g, graph %.3g left offset 0.5,0 tc lt %d\n",
-                          knee, knee, 0.95 - 0.07 * i, i + 1);
+            (void)fprintf(
+                script, "set label 'knee %.3g/s' at %.8g, graph %.3g left offset 0.5,0 tc lt %d\n",
+                knee, knee, 0.95 - 0.07 * i, i + 1);
     }
 }
 

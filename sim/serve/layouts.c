@@ -1,13 +1,14 @@
 /* How a pool may run a pass, and its KV capacity.
  *
  * A layout is a CP degree and a variant, with its own memo of pass times. A prefill takes the one
- * that is named, or that the rule names for the pass's tokens, or (oracle) the fastest. With dynamic
- * CP smaller degrees are among them: the pass then runs on fewer ranks while the others idle, and
- * cached KV of the other ranks is gathered first, over the network at the per-connection rate.
+ * that is named, or that the rule names for the pass's tokens, or (oracle) the fastest. With
+ * dynamic CP smaller degrees are among them: the pass then runs on fewer ranks while the others
+ * idle, and cached KV of the other ranks is gathered first, over the network at the per-connection
+ * rate.
  *
- * A pass with pieces of prompts and decodes: the decoded tokens ride along in the GEMMs, so the last
- * prompt is taken that many tokens longer; their attention over what they have cached comes on top,
- * as the difference of two decode passes, at their context and at one cached token.
+ * A pass with pieces of prompts and decodes: the decoded tokens ride along in the GEMMs, so the
+ * last prompt is taken that many tokens longer; their attention over what they have cached comes on
+ * top, as the difference of two decode passes, at their context and at one cached token.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <string.h>
@@ -223,7 +224,9 @@ static rc_status capacity_of(cluster *c, pool *p, rc_error *err) {
     rc_layout l = s->layout;
     rc_memory mem;
     int64_t longest = longest_prompt(c), tokens = longest;
-    const char *variant = p->spec->cp == 1 ? "tp" : p->spec->by == RC_BY_NAME ? p->spec->variant : "pass-kv";
+    const char *variant = p->spec->cp == 1            ? "tp"
+                          : p->spec->by == RC_BY_NAME ? p->spec->variant
+                                                      : "pass-kv";
     l.tp = p->spec->tp;
     l.cp = p->spec->cp;
     l.kv = RC_BF16;
@@ -238,11 +241,12 @@ static rc_status capacity_of(cluster *c, pool *p, rc_error *err) {
     double token = 2.0 * s->model.layers * heads * s->model.head_dim * rc_dtype_bytes(s->kv_dtype);
     p->capacity = rest > 0.0 ? rc_kv_capacity(rest, token, l.cp, c->block) : 0;
     if (p->capacity == 0)
-        return rc_fail(err, RC_E_NOFIT,
-                       "pool '%s': no room for KV on tp %d x cp %d: weights %.1f + activations %.1f "
-                       "+ buffers %.1f + reserve %.1f GB of %.1f GB (prompts of up to %lld tokens)",
-                       p->spec->name, l.tp, l.cp, mem.weights / 1e9, mem.activations / 1e9,
-                       mem.buffers / 1e9, mem.reserve / 1e9, usable / 1e9, (long long)tokens);
+        return rc_fail(
+            err, RC_E_NOFIT,
+            "pool '%s': no room for KV on tp %d x cp %d: weights %.1f + activations %.1f "
+            "+ buffers %.1f + reserve %.1f GB of %.1f GB (prompts of up to %lld tokens)",
+            p->spec->name, l.tp, l.cp, mem.weights / 1e9, mem.activations / 1e9, mem.buffers / 1e9,
+            mem.reserve / 1e9, usable / 1e9, (long long)tokens);
     return RC_OK;
 }
 

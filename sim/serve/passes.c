@@ -48,8 +48,7 @@ static rc_status grow_known(rc_passes *p, rc_error *err) {
 static rc_status ask(rc_passes *p, const rc_pass *pass, rc_time *out, rc_error *err) {
     p->stats.simulated++;
     RC_TRY(p->source(p->ctx, pass, out, err));
-    return *out > 0 ? RC_OK
-                    : rc_fail(err, RC_E_INTERNAL, "a pass takes %lld ps", (long long)*out);
+    return *out > 0 ? RC_OK : rc_fail(err, RC_E_INTERNAL, "a pass takes %lld ps", (long long)*out);
 }
 
 rc_status rc_point_time(rc_passes *p, const rc_point *k, bool *met, rc_time *out, rc_error *err) {

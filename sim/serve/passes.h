@@ -10,8 +10,8 @@
  * middle between nodes the answer is compared with the source, and a cell that is off by more than
  * the tolerance is split in all dimensions, down to a depth where all passes are simulated.
  *
- * A short run is exact: the first RC_PASSES_EXACT passes of a memo are simulated as they come, and a
- * cell is built only when it has been asked for several times after that.
+ * A short run is exact: the first RC_PASSES_EXACT passes of a memo are simulated as they come, and
+ * a cell is built only when it has been asked for several times after that.
  *
  * One rc_passes per thread. SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_SERVE_PASSES_H

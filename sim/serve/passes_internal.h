@@ -31,13 +31,18 @@ typedef struct rc_cell_key {
     int32_t index[RC_CELL_DIMS];
     uint16_t kind, level;
 } rc_cell_key;
-typedef enum rc_cell_state { RC_CELL_COUNTS, RC_CELL_READY, RC_CELL_SPLIT, RC_CELL_EXACT } rc_cell_state;
+typedef enum rc_cell_state {
+    RC_CELL_COUNTS,
+    RC_CELL_READY,
+    RC_CELL_SPLIT,
+    RC_CELL_EXACT
+} rc_cell_state;
 typedef struct rc_cell {
     rc_cell_key key;
     rc_cell_state state;
     uint32_t asked;
-    double x[RC_CELL_DIMS][3];   /* coordinates of the nodes */
-    double log[RC_CELL_NODES];   /* of the time there; first dimension fastest */
+    double x[RC_CELL_DIMS][3]; /* coordinates of the nodes */
+    double log[RC_CELL_NODES]; /* of the time there; first dimension fastest */
 } rc_cell;
 
 struct rc_passes {

@@ -64,7 +64,8 @@ static void draw_time(const void *ctx, FILE *script, FILE *data) {
     }
     (void)fprintf(script, "set multiplot layout 2,1 title '%s over time' font ',17'\n",
                   p->serve->name);
-    (void)fputs("set xlabel 'seconds'\nset ylabel 'requests'\nset yrange [0:*]\nset offsets 0, 0, graph 0.25, 0\nset key top left\n"
+    (void)fputs("set xlabel 'seconds'\nset ylabel 'requests'\nset yrange [0:*]\nset offsets 0, 0, "
+                "graph 0.25, 0\nset key top left\n"
                 "plot 'time.dat' using 1:3 with lines lt 1 title 'decoding', "
                 "'' using 1:2 with lines lt 2 title 'waiting'\n"
                 "set ylabel '%'\nset offsets 0, 0, 0, 0\nset yrange [0:130]\nset ytics 25\n"

@@ -6,18 +6,18 @@
 #include "sim/base/file.h"
 #include "sim/serve/report.h"
 
-static const double ttft_bounds[] = {0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08,  0.1,   0.25,
-                                     0.5,   0.75,  1,    2.5,  5,    7.5,  10,    20,    40,
-                                     80,    160,   640,  2560, 0};
+static const double ttft_bounds[] = {0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1,
+                                     0.25,  0.5,   0.75, 1,    2.5,  5,    7.5,  10,
+                                     20,    40,    80,   160,  640,  2560, 0};
 static const double gap_bounds[] = {0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5,
                                     0.75, 1,     2.5,  5,     7.5, 10,   20,  40,  80,  0};
-static const double request_bounds[] = {0.3, 0.5, 0.8, 1,  1.5, 2,  2.5, 5,   10,   15,   20,
+static const double request_bounds[] = {0.3, 0.5, 0.8, 1,  1.5, 2,   2.5, 5,   10,   15,   20,
                                         30,  40,  50,  60, 120, 240, 480, 960, 1920, 7680, 0};
-static const double token_bounds[] = {1,    2,    5,     10,    20,    50,     100,    200,
-                                      500,  1000, 2000,  5000,  10000, 20000,  50000,  100000,
-                                      200000, 500000, 1000000, 0};
-static const double pass_bounds[] = {1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384,
-                                     0};
+static const double token_bounds[] = {1,     2,      5,      10,     20,      50,    100,
+                                      200,   500,    1000,   2000,   5000,    10000, 20000,
+                                      50000, 100000, 200000, 500000, 1000000, 0};
+static const double pass_bounds[] = {1,   8,    16,   32,   64,   128,   256,
+                                     512, 1024, 2048, 4096, 8192, 16384, 0};
 
 typedef struct metric {
     const char *name, *help;
@@ -53,14 +53,16 @@ static void put_gauge(FILE *f, const char *model, const char *name, const char *
 }
 
 static void put_ends(FILE *f, const char *model, const rc_serve_result *r) {
-    (void)fprintf(f, "# HELP vllm:request_success_total Requests done.\n"
-                     "# TYPE vllm:request_success_total counter\n"
-                     "vllm:request_success_total{finished_reason=\"length\",model_name=\"%s\"} %llu\n",
+    (void)fprintf(f,
+                  "# HELP vllm:request_success_total Requests done.\n"
+                  "# TYPE vllm:request_success_total counter\n"
+                  "vllm:request_success_total{finished_reason=\"length\",model_name=\"%s\"} %llu\n",
                   model, (unsigned long long)r->done);
-    (void)fprintf(f, "# HELP ringcast_requests_failed_total Requests not done, by why.\n"
-                     "# TYPE ringcast_requests_failed_total counter\n"
-                     "ringcast_requests_failed_total{reason=\"rejected\",model_name=\"%s\"} %llu\n"
-                     "ringcast_requests_failed_total{reason=\"lost\",model_name=\"%s\"} %llu\n",
+    (void)fprintf(f,
+                  "# HELP ringcast_requests_failed_total Requests not done, by why.\n"
+                  "# TYPE ringcast_requests_failed_total counter\n"
+                  "ringcast_requests_failed_total{reason=\"rejected\",model_name=\"%s\"} %llu\n"
+                  "ringcast_requests_failed_total{reason=\"lost\",model_name=\"%s\"} %llu\n",
                   model, (unsigned long long)r->rejected, model, (unsigned long long)r->lost);
 }
 

@@ -74,9 +74,10 @@ static void print_head(const rc_serve *s, const rc_serve_result *r, FILE *f) {
     (void)fprintf(f, "# serve %s: %s on %s", s->name, s->model.name, s->machine.name);
     for (int i = 0; i < s->pool_count; i++) {
         const rc_pool *p = &s->pools[i];
-        const char *by = p->by == RC_BY_NAME     ? p->variant
-                         : p->by == RC_BY_ORACLE ? "oracle"
-                                                 : rc_rule_name(p->rule.kind);
+        const char *by = p->role == RC_POOL_DECODE ? (p->cp > 1 ? "pass-q" : "tp")
+                         : p->by == RC_BY_NAME     ? p->variant
+                         : p->by == RC_BY_ORACLE   ? "oracle"
+                                                   : rc_rule_name(p->rule.kind);
         (void)fprintf(f, ", %d x CP%d+TP%d %s (%s)", p->replicas, p->cp, p->tp,
                       rc_pool_role_name(p->role), by);
     }
@@ -84,8 +85,9 @@ static void print_head(const rc_serve *s, const rc_serve_result *r, FILE *f) {
     if (s->kv_dtype != RC_BF16)
         (void)fprintf(f, "# KV in %s: capacity and transfers; attention is timed as bf16\n",
                       rc_dtype_name(s->kv_dtype));
-    (void)fprintf(f, "requests %llu: done %llu, rejected %llu, lost %llu; preempted %llu times, "
-                     "tried again %llu times\n",
+    (void)fprintf(f,
+                  "requests %llu: done %llu, rejected %llu, lost %llu; preempted %llu times, "
+                  "tried again %llu times\n",
                   (unsigned long long)r->requests, (unsigned long long)r->done,
                   (unsigned long long)r->rejected, (unsigned long long)r->lost,
                   (unsigned long long)r->preempted, (unsigned long long)r->retried);
@@ -105,8 +107,9 @@ static void print_head(const rc_serve *s, const rc_serve_result *r, FILE *f) {
 
 static void print_ends(const rc_serve *s, const rc_serve_result *r, FILE *f) {
     if (s->slo_ttft > 0.0 || s->slo_ttit > 0.0)
-        (void)fprintf(f, "goodput %.4f requests/s: %.2f %% of all within the SLO (TTFT %.10g s, "
-                         "TTIT %.10g s)\n",
+        (void)fprintf(f,
+                      "goodput %.4f requests/s: %.2f %% of all within the SLO (TTFT %.10g s, "
+                      "TTIT %.10g s)\n",
                       r->goodput, 100.0 * (double)r->within_slo / (double)r->requests, s->slo_ttft,
                       s->slo_ttit);
     (void)fprintf(f, "MFU %.2f %%, %.1f tokens per GPU-second, %.3f GPU-hours", 100.0 * r->mfu,
@@ -120,8 +123,9 @@ static void print_stats(const rc_serve_result *r, FILE *f) {
     const rc_pass_stats *p = &r->passes;
     (void)fprintf(f, "# simulation\n");
     (void)fprintf(f, "Little: L %.12g, lambda W %.12g\n", r->little_l, r->little_lw);
-    (void)fprintf(f, "passes: %llu simulated as they came, %llu met before, %llu interpolated; "
-                     "%llu simulations in all, %llu cells\n",
+    (void)fprintf(f,
+                  "passes: %llu simulated as they came, %llu met before, %llu interpolated; "
+                  "%llu simulations in all, %llu cells\n",
                   (unsigned long long)p->exact, (unsigned long long)p->reused,
                   (unsigned long long)p->interpolated, (unsigned long long)p->simulated,
                   (unsigned long long)p->cells);

@@ -25,7 +25,8 @@ rc_status rc_serve_series_csv(const rc_serve_series *s, const char *path, bool o
 /* Histograms as CSV: metric, low, high, count. */
 rc_status rc_serve_histograms(const rc_serve_result *r, const char *path, bool overwrite,
                               rc_error *err);
-/* latency and time, .png and .svg, of a run: distributions and series. *drawn is false without gnuplot. */
+/* latency and time, .png and .svg, of a run: distributions and series. *drawn is false without
+ * gnuplot. */
 rc_status rc_serve_plots(const rc_serve *s, const rc_serve_result *r, const rc_serve_series *series,
                          const char *dir, bool overwrite, bool *drawn, rc_error *err);
 
@@ -39,7 +40,7 @@ typedef struct rc_curve {
     const rc_serve *serve;
     rc_curve_point points[RC_CURVE_POINTS];
     int count;
-    double knee; /* the rate at which p95 TTFT is twice that at the lowest rate; nan: none */
+    double knee; /* the rate at which p95 TTFT crosses the SLO, or twice its first; nan: none */
 } rc_curve;
 /* "a..b" (geometric, `n` points) or "a,b,c". RC_E_USAGE names the text. */
 rc_status rc_curve_rates(const char *text, int n, double *out, int *count, rc_error *err);

@@ -183,9 +183,12 @@ rc_status rc_serve_histograms(const rc_serve_result *r, const char *path, bool o
         const char *name;
         const rc_hist *h;
         double unit;
-    } all[] = {{"ttft_s", &r->ttft, RC_PS_PER_S},   {"ttit_s", &r->ttit, RC_PS_PER_S},
-               {"ttit_request_s", &r->tpot, RC_PS_PER_S}, {"e2e_s", &r->e2e, RC_PS_PER_S},
-               {"queue_s", &r->queue, RC_PS_PER_S}, {"service_s", &r->service, RC_PS_PER_S},
+    } all[] = {{"ttft_s", &r->ttft, RC_PS_PER_S},
+               {"ttit_s", &r->ttit, RC_PS_PER_S},
+               {"ttit_request_s", &r->tpot, RC_PS_PER_S},
+               {"e2e_s", &r->e2e, RC_PS_PER_S},
+               {"queue_s", &r->queue, RC_PS_PER_S},
+               {"service_s", &r->service, RC_PS_PER_S},
                {"batch", &r->batch, 1.0}};
     rc_outfile o;
     RC_TRY(rc_outfile_open(&o, path, overwrite, err));

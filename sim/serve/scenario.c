@@ -144,7 +144,8 @@ static rc_status read_slo(const rc_node *root, rc_serve *s, rc_error *err) {
 
 static rc_status read_costs(const rc_node *root, rc_serve *s, rc_error *err) {
     static const char *const keys[] = {"prefill", "prefill_token",   "prefill_pair",
-                                       "decode",  "decode_sequence", "decode_key", NULL};
+                                       "decode",  "decode_sequence", "decode_key",
+                                       NULL};
     rc_linear_costs *c = &s->linear;
     double *const out[] = {&c->prefill, &c->prefill_token,   &c->prefill_pair,
                            &c->decode,  &c->decode_sequence, &c->decode_key};
@@ -160,9 +161,9 @@ static rc_status read_costs(const rc_node *root, rc_serve *s, rc_error *err) {
 
 static rc_status read_head(const rc_node *root, rc_serve *s, rc_error *err) {
     static const char *const keys[] = {
-        "serve",    "description", "model",       "machine",   "dtypes", "pools",   "scheduler",
-        "kv",       "routing",     "arrivals",    "synthetic", "faults", "on_loss", "slo",
-        "price",    "seed",        "speculative", "attention", "costs",  NULL};
+        "serve", "description", "model",       "machine",   "dtypes", "pools",   "scheduler",
+        "kv",    "routing",     "arrivals",    "synthetic", "faults", "on_loss", "slo",
+        "price", "seed",        "speculative", "attention", "costs",  NULL};
     static const char *const routings[] = {"load", "prefix", NULL};
     static const char *const losses[] = {"retry", "lose", NULL};
     const char *text;

@@ -44,8 +44,8 @@ static rc_status read_length(const rc_node *root, const char *key, double mean, 
 }
 
 static rc_status read_synthetic(const rc_node *root, rc_serve *s, rc_error *err) {
-    static const char *const keys[] = {"requests", "process", "rate",  "cv",
-                                       "input",    "output",  "turns", "think",
+    static const char *const keys[] = {"requests", "process",       "rate",   "cv",
+                                       "input",    "output",        "turns",  "think",
                                        "block",    "shared_prefix", "groups", NULL};
     const rc_node *map;
     int64_t requests, block = 16, shared = 0, groups = 1;
@@ -79,11 +79,11 @@ static rc_status find_trace(const rc_node *map, rc_serve *s, rc_error *err) {
     }
     dot = strrchr(name, '.');
     (void)snprintf(stem, sizeof stem, "%.*s", dot ? (int)(dot - name) : 200, name);
-    rc_status st = rc_share_path("scenarios/traces", stem, dot ? dot : "", s->trace,
-                                 sizeof s->trace, &why);
-    return st == RC_OK ? RC_OK
-                       : rc_node_fail(rc_node_get(map, "trace"), err, st, "key 'trace': %.700s",
-                                      why.msg);
+    rc_status st =
+        rc_share_path("scenarios/traces", stem, dot ? dot : "", s->trace, sizeof s->trace, &why);
+    return st == RC_OK
+               ? RC_OK
+               : rc_node_fail(rc_node_get(map, "trace"), err, st, "key 'trace': %.700s", why.msg);
 }
 
 rc_status rc_serve_read_arrivals(const rc_node *root, rc_serve *s, rc_error *err) {
@@ -134,9 +134,9 @@ static rc_status reshape(const rc_serve *s, uint64_t seed, double rate, rc_trace
                    : rc_trace_redraw_arrivals(t, &p, seed, err));
     else if (t->closed_loop && t->sessions > 0 && t->at[0].arrival == RC_NO_ARRIVAL)
         return rc_fail(err, RC_E_INPUT,
-                       "%s: its sessions have no arrival times; give arrivals.rate (sessions per "
-                       "second)",
-                       s->trace);
+                       "the sessions of '%s' have no arrival times; give arrivals.rate (sessions "
+                       "per second)",
+                       strrchr(s->trace, '/') ? strrchr(s->trace, '/') + 1 : s->trace);
     if (s->rate_scale < 1.0 || s->rate_scale > 1.0)
         RC_TRY(rc_trace_scale_rate(t, s->rate_scale, err));
     return RC_OK;

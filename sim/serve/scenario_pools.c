@@ -55,8 +55,7 @@ static rc_status check_layout(const rc_node *map, const rc_serve *s, const rc_po
         return rc_node_fail(map, err, RC_E_INPUT,
                             "tp %d x cp %d needs %d GPUs, but machine '%s' is one node of %d with "
                             "no network",
-                            p->tp, p->cp, p->tp * p->cp, s->machine.name,
-                            s->machine.gpus_per_node);
+                            p->tp, p->cp, p->tp * p->cp, s->machine.name, s->machine.gpus_per_node);
     return RC_OK;
 }
 
@@ -145,8 +144,8 @@ static rc_status read_time(const rc_node *map, const char *key, rc_time *out, rc
 
 static rc_status read_fault(const rc_node *map, const rc_serve *s, rc_serve_fault *f,
                             rc_error *err) {
-    static const char *const keys[] = {"kind", "pool", "replica", "rank", "at",
-                                       "back", "speed", NULL};
+    static const char *const keys[] = {"kind", "pool", "replica", "rank",
+                                       "at",   "back", "speed",   NULL};
     static const char *const kinds[] = {"node-lost", "slow-rank", "slow-link", NULL};
     int kind;
     int64_t replica = 0, rank = 0;

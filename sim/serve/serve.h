@@ -32,7 +32,7 @@ enum { RC_SERVE_POOLS = 8, RC_SERVE_FAULTS = 64, RC_SERVE_STEPS = 16, RC_SERVE_R
 typedef enum rc_pool_role { RC_POOL_MIXED, RC_POOL_PREFILL, RC_POOL_DECODE } rc_pool_role;
 const char *rc_pool_role_name(rc_pool_role r);
 
-typedef enum rc_variant_by { /* who names the schedule of a prefill */
+typedef enum rc_variant_by {              /* who names the schedule of a prefill */
                              RC_BY_NAME,  /* pass-kv, pass-q, all-gather-kv or tp, always */
                              RC_BY_RULE,  /* a rule of the choose room */
                              RC_BY_ORACLE /* the faster of pass-kv and pass-q, simulated */
@@ -44,10 +44,10 @@ typedef struct rc_pool {
     int replicas;
     int tp, cp; /* GPUs of a TP group; CP ranks; a replica has tp * cp GPUs */
     rc_variant_by by;
-    char variant[32];  /* RC_BY_NAME */
-    rc_rule rule;      /* RC_BY_RULE */
-    bool dynamic_cp;   /* the fastest of 1, 2, 4, ... cp ranks for each prefill */
-    double price;      /* per GPU-hour; 0: the scenario's */
+    char variant[32]; /* RC_BY_NAME */
+    rc_rule rule;     /* RC_BY_RULE */
+    bool dynamic_cp;  /* the fastest of 1, 2, 4, ... cp ranks for each prefill */
+    double price;     /* per GPU-hour; 0: the scenario's */
 } rc_pool;
 
 typedef enum rc_sched { RC_SCHED_PREFILL_FIRST, RC_SCHED_CHUNKED } rc_sched;
@@ -61,9 +61,9 @@ typedef enum rc_pattern { /* which keys a query sees */
 } rc_pattern;
 
 typedef enum rc_serve_fault_kind {
-    RC_NODE_LOST,   /* the replica is away from `at` to `back` and forgets its KV */
-    RC_SLOW_RANK,   /* CP rank `rank` runs at `speed` */
-    RC_SLOW_LINK    /* CP rank `rank` sends at `speed` of its rate */
+    RC_NODE_LOST, /* the replica is away from `at` to `back` and forgets its KV */
+    RC_SLOW_RANK, /* CP rank `rank` runs at `speed` */
+    RC_SLOW_LINK  /* CP rank `rank` sends at `speed` of its rate */
 } rc_serve_fault_kind;
 typedef struct rc_serve_fault {
     rc_serve_fault_kind kind;
@@ -144,11 +144,11 @@ const char *rc_outcome_name(rc_outcome o); /* "pending", "done", "rejected", "lo
 
 typedef struct rc_served { /* one request, in the order of the trace; times in ps, -1: never */
     rc_time arrived, started, first, end;
-    uint32_t input, output;  /* tokens asked for */
-    uint32_t cached;         /* P when first admitted */
-    uint32_t generated;      /* tokens that reached the user */
+    uint32_t input, output; /* tokens asked for */
+    uint32_t cached;        /* P when first admitted */
+    uint32_t generated;     /* tokens that reached the user */
     uint32_t session, turn;
-    uint32_t replica;        /* that ended it (decode), RC_NO_REPLICA */
+    uint32_t replica; /* that ended it (decode), RC_NO_REPLICA */
     uint16_t preempted, retried;
     uint8_t outcome;
 } rc_served;
@@ -160,9 +160,9 @@ typedef struct rc_pool_result {
     uint64_t kv_tokens; /* capacity of a replica */
     uint64_t prefill_passes, decode_passes, mixed_passes;
     uint64_t prefill_tokens, decode_tokens;
-    double busy_s, up_s;   /* summed over replicas */
-    double flops;          /* of the model, all passes */
-    double batch_mean;     /* sequences that decode, over decode passes */
+    double busy_s, up_s;    /* summed over replicas */
+    double flops;           /* of the model, all passes */
+    double batch_mean;      /* sequences that decode, over decode passes */
     uint64_t by_variant[4]; /* passes with prefill: pass-kv, pass-q, all-gather-kv, tp */
     uint64_t smaller_cp;    /* of them, on fewer ranks than there are */
 } rc_pool_result;
@@ -182,12 +182,12 @@ typedef struct rc_serve_series {
 typedef struct rc_serve_result {
     uint64_t requests, done, rejected, lost;
     uint64_t preempted, retried;
-    rc_time makespan;           /* first arrival to last end */
-    rc_hist ttft, ttit, e2e;    /* ps; TTIT: gaps between tokens */
-    rc_hist tpot;               /* ps; a request's mean gap */
-    rc_hist queue, service;     /* ps; arrival to start, start to end */
-    rc_hist batch, pass_tokens; /* of passes: sequences, tokens */
-    rc_hist input, output;      /* tokens, done requests */
+    rc_time makespan;                           /* first arrival to last end */
+    rc_hist ttft, ttit, e2e;                    /* ps; TTIT: gaps between tokens */
+    rc_hist tpot;                               /* ps; a request's mean gap */
+    rc_hist queue, service;                     /* ps; arrival to start, start to end */
+    rc_hist batch, pass_tokens;                 /* of passes: sequences, tokens */
+    rc_hist input, output;                      /* tokens, done requests */
     uint64_t tokens_in, tokens_out;             /* of done requests */
     uint64_t kv_hit_tokens, kv_miss_tokens;     /* of first admissions */
     uint64_t recomputed_tokens, fetched_tokens; /* after preemption or loss; from host memory */
@@ -195,7 +195,7 @@ typedef struct rc_serve_result {
     uint64_t within_slo;                        /* done requests */
     double goodput;                             /* of those, per second of makespan */
     double mfu, tokens_per_gpu_s, cost_per_mtoken, gpu_hours, cost;
-    double little_l, little_lw;                 /* mean in system; rate x mean sojourn */
+    double little_l, little_lw; /* mean in system; rate x mean sojourn */
     rc_pool_result pools[RC_SERVE_POOLS];
     int pool_count;
     rc_pass_stats passes;
@@ -208,9 +208,9 @@ typedef struct rc_serve_result {
 typedef struct rc_serve_options {
     const rc_costs *costs; /* of the scenario's machine; shared, not changed */
     uint64_t seed;
-    bool exact;   /* every pass simulated, none interpolated */
-    bool compare; /* every pass both ways; the run goes on with the memoised time */
-    bool quiet;   /* no progress line */
+    bool exact;              /* every pass simulated, none interpolated */
+    bool compare;            /* every pass both ways; the run goes on with the memoised time */
+    bool quiet;              /* no progress line */
     rc_served *rows;         /* [trace->count], or NULL */
     rc_serve_series *series; /* or NULL */
 } rc_serve_options;

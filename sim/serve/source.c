@@ -1,11 +1,12 @@
 /* Pass times from the forward room.
  *
- * Prefill passes are launched by the host and overlap their ring, decode passes are CUDA graphs with
- * a serial ring, as `ringcast forward` has them by default; a pass with both is launched by the host.
+ * Prefill passes are launched by the host and overlap their ring, decode passes are CUDA graphs
+ * with a serial ring, as `ringcast forward` has them by default; a pass with both is launched by
+ * the host.
  *
  * Memory is the serve room's business here (KV capacity comes from the memory model), so the
- * forward room's own check is told that there is plenty. Attention is timed for bf16 KV whatever the
- * cache's dtype: nothing else has been measured.
+ * forward room's own check is told that there is plenty. Attention is timed for bf16 KV whatever
+ * the cache's dtype: nothing else has been measured.
  *
  * Attention patterns change how many keys a query sees. A prompt is timed as one with as many score
  * entries: P is reduced, and where T alone would have too many, the prompt is cut into equal

@@ -1,11 +1,11 @@
 /* KV under way: between the replicas of two pools, and from host memory.
  *
- * Between pools each request's KV is one flow. A replica's GPUs send and receive together, each over
- * its own NIC, so a replica is two links (out, in) of GPUs x line rate, and a flow runs at most at
- * the per-connection rate of as many GPUs as the smaller end has. Flows share links max-min fairly,
- * by water-filling (Bertsekas and Gallager, Data Networks, 6.5.2): every time a flow comes or goes.
- * The host link of a replica takes one transfer after the other.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+ * Between pools each request's KV is one flow. A replica's GPUs send and receive together, each
+ * over its own NIC, so a replica is two links (out, in) of GPUs x line rate, and a flow runs at
+ * most at the per-connection rate of as many GPUs as the smaller end has. Flows share links max-min
+ * fairly, by water-filling (Bertsekas and Gallager, Data Networks, 6.5.2): every time a flow comes
+ * or goes. The host link of a replica takes one transfer after the other. SPDX-License-Identifier:
+ * GPL-3.0-or-later */
 #include <math.h>
 #include <stdlib.h>
 #include "sim/serve/cluster.h"
@@ -42,7 +42,8 @@ static bool stopped(const cluster *c, const flow *f, double level) {
            n->left[in_of(c, f)] / n->users[in_of(c, f)] <= at;
 }
 
-/* All flows rise together; those at the least level stop there, and what they leave is shared on. */
+/* All flows rise together; those at the least level stop there, and what they leave is shared on.
+ */
 static void share(cluster *c) {
     network *n = &c->net;
     uint32_t open = n->count;

@@ -83,8 +83,8 @@ bool rc_row_mooncake(rc_reader *r) {
 }
 
 bool rc_row_sessions(rc_reader *r) {
-    rc_member m[] = {{"id", {0}},          {"t", {0}},         {"in", {0}}, {"out", {0}},
-                     {"hash_ranges", {0}}, {"think_time", {0}}};
+    rc_member m[] = {{"id", {0}},  {"t", {0}},           {"in", {0}},
+                     {"out", {0}}, {"hash_ranges", {0}}, {"think_time", {0}}};
     rc_req q = blank();
     rc_time think = 0;
     if (!rc_json_line(r, m, 6) || !rc_json_need(r, &m[0], RC_VALUE_TEXT) ||
@@ -155,10 +155,8 @@ bool rc_row_azure(rc_reader *r) {
            add_timed(r, &q, s, time.p);
 }
 
-const rc_csv_role rc_roles_vidur[] = {{"arrived_at", true},
-                                      {"num_prefill_tokens", true},
-                                      {"num_decode_tokens", true},
-                                      {NULL, false}};
+const rc_csv_role rc_roles_vidur[] = {
+    {"arrived_at", true}, {"num_prefill_tokens", true}, {"num_decode_tokens", true}, {NULL, false}};
 
 bool rc_row_vidur(rc_reader *r) {
     rc_req q = blank();
@@ -193,9 +191,10 @@ bool rc_row_burstgpt(rc_reader *r) {
     return add_timed(r, &q, s, time.p);
 }
 
-const rc_csv_role rc_roles_tracelab[] = {
-    {"session_id", true}, {"arrival_time", false}, {"prefix_len", true},         {"input_len", true},
-    {"output_len", true}, {"round_idx", false},    {"tool_wait_after_ms", false}, {NULL, false}};
+const rc_csv_role rc_roles_tracelab[] = {{"session_id", true},          {"arrival_time", false},
+                                         {"prefix_len", true},          {"input_len", true},
+                                         {"output_len", true},          {"round_idx", false},
+                                         {"tool_wait_after_ms", false}, {NULL, false}};
 
 /* P as the file gives it; blocks of a session's own that grow with its input: the first
  * prefix_len / block are those of the round before. */
@@ -208,8 +207,7 @@ bool rc_row_tracelab(rc_reader *r) {
     if (!rc_read_tokens(r, rc_csv_field(r, 2), "prefix_len", true, RC_TRACE_MAX_INPUT, &prefix) ||
         !rc_read_tokens(r, rc_csv_field(r, 3), "input_len", false, RC_TRACE_MAX_INPUT / 2,
                         &fresh) ||
-        !rc_read_tokens(r, rc_csv_field(r, 4), "output_len", false, RC_TRACE_MAX_OUTPUT,
-                        &q.output))
+        !rc_read_tokens(r, rc_csv_field(r, 4), "output_len", false, RC_TRACE_MAX_OUTPUT, &q.output))
         return false;
     if (rc_csv_field(r, 0).n == 0)
         return rc_bad(r, RC_FAULT_MISSING, r->row, "session_id is missing");

@@ -16,16 +16,16 @@ typedef struct rc_raw_span { /* first .. first+count-1, as in the file */
  * table takes over. */
 typedef struct rc_ids {
     bool begun, hashed;
-    uint64_t base, most;   /* first id; highest id so far */
-    uint32_t count;        /* ids so far */
-    uint64_t *key;         /* open addressing; value UINT32_MAX: free */
+    uint64_t base, most; /* first id; highest id so far */
+    uint32_t count;      /* ids so far */
+    uint64_t *key;       /* open addressing; value UINT32_MAX: free */
     uint32_t *value;
     size_t mask;
     struct rc_hole {
         uint64_t from, to; /* ids that rows left out may have introduced */
-    } *hole;
+    } * hole;
     size_t holes, hole_room;
-    bool gap_open;         /* a row was left out since the last new id */
+    bool gap_open; /* a row was left out since the last new id */
 } rc_ids;
 
 typedef enum rc_ids_answer { RC_IDS_OK, RC_IDS_FULL, RC_IDS_NO_MEMORY } rc_ids_answer;

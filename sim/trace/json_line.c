@@ -309,9 +309,9 @@ bool rc_json_ranges(rc_reader *r, rc_slice list) {
         if (!block_id(c, "id", &first))
             return false;
         if (*c->p++ != ',' || !block_id(c, "count", &count))
-            return r->why[0] != '\0' ? false
-                                     : rc_bad(r, RC_FAULT_SYNTAX, at,
-                                              "a range is not [first, count]");
+            return r->why[0] != '\0'
+                       ? false
+                       : rc_bad(r, RC_FAULT_SYNTAX, at, "a range is not [first, count]");
         if (*c->p++ != ']')
             return rc_bad(r, RC_FAULT_SYNTAX, at, "a range is not [first, count]");
         if (count == 0)

@@ -21,19 +21,19 @@ typedef enum kind { PLAIN, XZ, GZ } kind;
 
 struct rc_lines {
     char *name;
-    FILE *file;                    /* NULL: from memory */
-    const unsigned char *data;     /* memory: what is left */
+    FILE *file;                /* NULL: from memory */
+    const unsigned char *data; /* memory: what is left */
     size_t left;
-    unsigned char input[INPUT];    /* bytes of the file, not decoded yet */
+    unsigned char input[INPUT]; /* bytes of the file, not decoded yet */
     const unsigned char *next;
     size_t avail;
-    bool no_more;                  /* the file has ended */
+    bool no_more; /* the file has ended */
     kind kind;
     lzma_stream xz;
     z_stream gz;
-    bool gz_between;               /* between two members of a .gz */
-    char *buffer;                  /* decoded: [from, to) of `room` */
-    size_t from, to, room, seen;   /* seen: no line end in [from, seen) */
+    bool gz_between;             /* between two members of a .gz */
+    char *buffer;                /* decoded: [from, to) of `room` */
+    size_t from, to, room, seen; /* seen: no line end in [from, seen) */
     bool done, cut, skipping;
     const char *why;
 };

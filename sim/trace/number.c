@@ -1,5 +1,5 @@
-/* Numbers of a trace: whole numbers within bounds, decimal times without rounding on the way, dates.
- * What is refused is refused for a reason that is counted: missing, negative, zero, absurd.
+/* Numbers of a trace: whole numbers within bounds, decimal times without rounding on the way,
+ * dates. What is refused is refused for a reason that is counted: missing, negative, zero, absurd.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
@@ -131,8 +131,8 @@ bool rc_read_whole(rc_reader *r, rc_slice s, const char *what, int64_t lo, int64
         if (!number(r, s, what, &d))
             return false;
         if (d.fraction)
-            return rc_bad(r, RC_FAULT_ABSURD, s.p, "%s: %.*s is not a whole number", what,
-                          shown(s), s.p);
+            return rc_bad(r, RC_FAULT_ABSURD, s.p, "%s: %.*s is not a whole number", what, shown(s),
+                          s.p);
         *out = d.whole;
     }
     if (*out < lo && *out == 0)
@@ -234,10 +234,9 @@ static bool take_date(const char *p, const char *end, rc_stamp *out) {
         return false;
     if (!take_char(&p, end, ' ') && !take_char(&p, end, 'T'))
         return false;
-    if (!take(&p, end, 2, 0, 23, &h) || !take_char(&p, end, ':') ||
-        !take(&p, end, 2, 0, 59, &mi) || !take_char(&p, end, ':') ||
-        !take(&p, end, 2, 0, 60, &s) || !take_fraction(&p, end, &out->ps) ||
-        !take_zone(&p, end, &zone) || p != end)
+    if (!take(&p, end, 2, 0, 23, &h) || !take_char(&p, end, ':') || !take(&p, end, 2, 0, 59, &mi) ||
+        !take_char(&p, end, ':') || !take(&p, end, 2, 0, 60, &s) ||
+        !take_fraction(&p, end, &out->ps) || !take_zone(&p, end, &zone) || p != end)
         return false;
     bool leap = (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
     out->s = days(y, mo, d) * 86400 + INT64_C(3600) * h + INT64_C(60) * mi + s - zone;
@@ -249,7 +248,8 @@ bool rc_read_date(rc_reader *r, rc_slice s, rc_stamp *out) {
         return rc_bad(r, RC_FAULT_MISSING, s.p, "the time is missing");
     if (take_date(s.p, s.p + s.n, out))
         return true;
-    return rc_bad(r, s.p[0] == '-' ? RC_FAULT_NEGATIVE : RC_FAULT_SYNTAX, s.p,
-                  "found '%.*s', expected YYYY-MM-DD HH:MM:SS with a fraction and a zone or without",
-                  shown(s), s.p);
+    return rc_bad(
+        r, s.p[0] == '-' ? RC_FAULT_NEGATIVE : RC_FAULT_SYNTAX, s.p,
+        "found '%.*s', expected YYYY-MM-DD HH:MM:SS with a fraction and a zone or without",
+        shown(s), s.p);
 }

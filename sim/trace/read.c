@@ -36,8 +36,9 @@ const char *const *rc_bad_row_names(void) {
 }
 
 const char *rc_fault_name(rc_fault f) {
-    static const char *const names[] = {"syntax", "missing",   "negative",         "zero", "absurd",
-                                        "backwards", "out of order", "line too long", "cut short"};
+    static const char *const names[] = {"syntax",       "missing",       "negative",
+                                        "zero",         "absurd",        "backwards",
+                                        "out of order", "line too long", "cut short"};
     return names[f];
 }
 
@@ -168,7 +169,8 @@ static rc_status read_all(rc_reader *r, rc_lines *lines) {
             return RC_OK;
         r->line++;
         r->end = r->row ? r->row + size : NULL;
-        if (r->line == 1 && state == RC_LINE_OK && size >= 3 && memcmp(r->row, "\xEF\xBB\xBF", 3) == 0)
+        if (r->line == 1 && state == RC_LINE_OK && size >= 3 &&
+            memcmp(r->row, "\xEF\xBB\xBF", 3) == 0)
             r->row += 3;
         RC_TRY(one_line(r, state, rc_lines_why(lines)));
         if (state == RC_LINE_CUT || (r->opt.limit > 0 && r->t->count >= r->opt.limit))
@@ -202,8 +204,8 @@ static rc_status from_lines(rc_lines *lines, const char *name, const rc_trace_op
     if (options)
         r.opt = *options;
     r.t = calloc(1, sizeof *r.t);
-    rc_status st = r.t ? read_all(&r, lines)
-                       : rc_fail(err, RC_E_NOMEM, "out of memory for the trace");
+    rc_status st =
+        r.t ? read_all(&r, lines) : rc_fail(err, RC_E_NOMEM, "out of memory for the trace");
     if (st == RC_OK)
         st = finish(&r);
     rc_ids_free(&r.ids);

@@ -69,8 +69,8 @@ void rc_reader_arrived(rc_reader *r, rc_stamp s) {
 
 uint32_t rc_reader_session(rc_reader *r, rc_slice name) {
     uint32_t before = r->sessions.count, k = rc_names_put(&r->sessions, name.p, name.n);
-    if (k == UINT32_MAX || !rc_reader_room(r, &r->session, &r->session_room, (size_t)k + 1,
-                                           sizeof *r->session)) {
+    if (k == UINT32_MAX ||
+        !rc_reader_room(r, &r->session, &r->session_room, (size_t)k + 1, sizeof *r->session)) {
         (void)rc_reader_no_memory(r);
         return RC_NO_SESSION;
     }

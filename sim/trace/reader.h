@@ -25,9 +25,9 @@ enum { RC_CSV_FIELDS = 64, RC_CSV_ROLES = 8 };
 typedef struct rc_session { /* by index */
     uint32_t last;          /* its last request, RC_NO_REQUEST when none */
     uint32_t turns;
-    uint32_t blocks;        /* local ids seen so far, highest + 1 */
+    uint32_t blocks;             /* local ids seen so far, highest + 1 */
     uint32_t first_block, chain; /* TraceLab: the run that its rounds share, and its length */
-    rc_time wait;           /* TraceLab: tool wait after the last */
+    rc_time wait;                /* TraceLab: tool wait after the last */
 } rc_session;
 
 typedef struct rc_reader {

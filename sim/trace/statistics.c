@@ -79,8 +79,8 @@ static void sums(const rc_trace *t, const columns *c, uint32_t *prefix, rc_trace
     }
     out->at_most_5pct = (double)few / (double)t->count;
     out->miss_sum = (double)(out->input - out->cached) / (double)out->input;
-    out->span_s = t->closed_loop || first == RC_TIME_NEVER ? 0.0
-                                                           : (double)(last - first) / RC_PS_PER_S;
+    out->span_s =
+        t->closed_loop || first == RC_TIME_NEVER ? 0.0 : (double)(last - first) / RC_PS_PER_S;
 }
 
 static void quantiles(const rc_trace *t, const columns *c, rc_trace_stats *out) {

@@ -1,5 +1,5 @@
-/* Traces made up. Blocks: a request's prefix is its group's shared one, then its session's own past.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+/* Traces made up. Blocks: a request's prefix is its group's shared one, then its session's own
+ * past. SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdlib.h>
 #include "sim/trace/workload.h"

@@ -205,7 +205,8 @@ rc_status rc_trace_window(rc_trace *t, rc_time from, rc_time to, rc_error *err) 
     }
     for (size_t i = 0; i < t->count; i++) { /* a turn stays when the one before it does */
         const rc_req *q = &t->at[i];
-        keep[i] = q->after != RC_NO_REQUEST ? keep[q->after] : q->arrival >= from && q->arrival < to;
+        keep[i] =
+            q->after != RC_NO_REQUEST ? keep[q->after] : q->arrival >= from && q->arrival < to;
         if (keep[i])
             p[count++] = (place){0, (uint32_t)i};
     }

@@ -1,7 +1,7 @@
 /* The prefix cache against a brute-force model: an array of blocks with the time each was last let
- * go, searched from end to end. Random requests over shared prefixes are admitted, filled, grown and
- * released in random order; after every call both must say the same.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+ * go, searched from end to end. Random requests over shared prefixes are admitted, filled, grown
+ * and released in random order; after every call both must say the same. SPDX-License-Identifier:
+ * GPL-3.0-or-later */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@ enum { BLOCKS = 64, BLOCK = 4, OPEN = 6, LONGEST = 12 };
 typedef struct model {
     int pins[BLOCKS];
     bool here[BLOCKS], filled[BLOCKS], host[BLOCKS];
-    long when[BLOCKS]; /* in cache order: the smallest goes first */
+    long when[BLOCKS];                  /* in cache order: the smallest goes first */
     int private_blocks, capacity, room; /* room: of host memory */
     long clock;
 } model;
@@ -150,8 +150,12 @@ static bool admit(prop_case *c, world *w, int k) {
     uint32_t first = 16 * (uint32_t)prop_below(c, 4);
     rc_kv_match got;
     w->spans[k] = (rc_span){first, (uint32_t)count};
-    o->request = (rc_req){.input = (uint32_t)(count * BLOCK), .output = 9, .span = (uint32_t)k,
-                          .spans = 1, .named = (uint32_t)count, .session = RC_NO_SESSION};
+    o->request = (rc_req){.input = (uint32_t)(count * BLOCK),
+                          .output = 9,
+                          .span = (uint32_t)k,
+                          .spans = 1,
+                          .named = (uint32_t)count,
+                          .session = RC_NO_SESSION};
     for (int i = 0; i < count; i++)
         o->id[i] = first + (uint32_t)i;
     int match = matched(&w->m, o->id, count) * BLOCK;

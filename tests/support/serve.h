@@ -25,8 +25,8 @@ SERVE_UNUSED static rc_status serve_parse(const char *text, rc_serve *s, rc_erro
 
 /* Read and run; `costs` may be NULL with costs of its own. `rows`, when not NULL, receives
  * malloc'ed rows. */
-SERVE_UNUSED static rc_status serve_text(const char *text, rc_serve_options o,
-                                         rc_serve_result *out, rc_served **rows, rc_error *err) {
+SERVE_UNUSED static rc_status serve_text(const char *text, rc_serve_options o, rc_serve_result *out,
+                                         rc_served **rows, rc_error *err) {
     rc_serve *s = malloc(sizeof *s);
     rc_trace *trace = NULL;
     rc_served *all = NULL;

@@ -37,7 +37,9 @@ static rc_time ticks(const rc_serve *s, const rc_costs *costs, rc_phase phase, i
                     .costs = costs,
                     .layout = l,
                     .phase = phase,
-                    .variant = l.cp == 1 ? "tp" : prefill ? "pass-kv" : "pass-q",
+                    .variant = l.cp == 1 ? "tp"
+                               : prefill ? "pass-kv"
+                                         : "pass-q",
                     .seqs = &seq,
                     .seq_count = 1,
                     .eager = prefill,
@@ -114,8 +116,7 @@ static void test_compare(void **state) {
 
 /* ---- ends ----------------------------------------------------------------------------- */
 
-#define LINEAR                                                                                     \
-    "costs: {prefill: 1ms, prefill_token: 50us, decode: 5ms, decode_sequence: 100us}\n"
+#define LINEAR "costs: {prefill: 1ms, prefill_token: 50us, decode: 5ms, decode_sequence: 100us}\n"
 
 static void test_too_long_is_rejected(void **state) {
     (void)state;
@@ -162,11 +163,10 @@ static void test_node_lost(void **state) {
 /* The only replica goes and does not come back: who waits is lost. */
 static void test_all_lost(void **state) {
     (void)state;
-    rc_served *rows =
-        run(SERVE_HEAD "pools: [{name: one, tp: 8}]\n" LINEAR
-                       "synthetic: {requests: 50, process: even, rate: 10}\n"
-                       "faults: [{kind: node-lost, at: 2}]\n",
-            1, NULL);
+    rc_served *rows = run(SERVE_HEAD "pools: [{name: one, tp: 8}]\n" LINEAR
+                                     "synthetic: {requests: 50, process: even, rate: 10}\n"
+                                     "faults: [{kind: node-lost, at: 2}]\n",
+                          1, NULL);
     assert_true(result.done > 0 && result.lost > 30);
     assert_int_equal(rows[49].outcome, RC_LOST);
     free(rows);
@@ -191,7 +191,8 @@ static void test_preemption(void **state) {
     }
 }
 
-/* KV moves once per request, at the cluster's rate: 1,000 tokens of 131,072 B over 8 connections. */
+/* KV moves once per request, at the cluster's rate: 1,000 tokens of 131,072 B over 8 connections.
+ */
 static void test_pools_apart(void **state) {
     (void)state;
     rc_served *rows =

@@ -1,5 +1,5 @@
-/* Where queueing theory knows the answer: one replica, one request a pass, costs that are a constant
- * times the prompt's length, so that service times have the prompt's distribution.
+/* Where queueing theory knows the answer: one replica, one request a pass, costs that are a
+ * constant times the prompt's length, so that service times have the prompt's distribution.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <setjmp.h>
@@ -39,9 +39,10 @@ static double wait_of(const char *text, double *mean, double *square, double *ra
 static void test_mm1(void **state) {
     (void)state;
     double mean, square, rate;
-    double w = wait_of(QUEUE "synthetic: {requests: 500K, rate: 0.6, output: {kind: constant, mean: 1},"
-                             " input: {kind: exponential, mean: 1000}}\n",
-                       &mean, &square, &rate);
+    double w =
+        wait_of(QUEUE "synthetic: {requests: 500K, rate: 0.6, output: {kind: constant, mean: 1},"
+                      " input: {kind: exponential, mean: 1000}}\n",
+                &mean, &square, &rate);
     double theory = 0.6 / (1.0 - 0.6) * 1.0;
     assert_true(fabs(w / theory - 1.0) < 0.02);
 }
@@ -97,8 +98,8 @@ static void test_little(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mm1),           cmocka_unit_test(test_md1),
-        cmocka_unit_test(test_mg1_uniform),   cmocka_unit_test(test_mg1_lognormal),
+        cmocka_unit_test(test_mm1),         cmocka_unit_test(test_md1),
+        cmocka_unit_test(test_mg1_uniform), cmocka_unit_test(test_mg1_lognormal),
         cmocka_unit_test(test_little),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

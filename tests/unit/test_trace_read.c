@@ -96,7 +96,8 @@ static void test_formats(void **state) {
 /* ---- bad rows ------------------------------------------------------------------------- */
 
 #define HEAD "arrived_at,num_prefill_tokens,num_decode_tokens\n"
-#define MOON "{\"timestamp\": 5, \"input_length\": 600, \"output_length\": 2, \"hash_ids\": [0, 1]}\n"
+#define MOON                                                                                       \
+    "{\"timestamp\": 5, \"input_length\": 600, \"output_length\": 2, \"hash_ids\": [0, 1]}\n"
 
 static void test_bad_rows(void **state) {
     (void)state;
@@ -115,7 +116,8 @@ static void test_bad_rows(void **state) {
         {HEAD "2,5,5\n1,5,5\n", RC_FAULT_BACKWARDS, 3},
         {HEAD "2,5,5\nx,5,5\n", RC_FAULT_SYNTAX, 3},
         {MOON "{\"timestamp\": 6, \"input_length\": 600}\n", RC_FAULT_MISSING, 2},
-        {MOON "{\"timestamp\": 6, \"input_length\": 9, \"output_length\": 2, \"hash_ids\": [0, 1]}\n",
+        {MOON
+         "{\"timestamp\": 6, \"input_length\": 9, \"output_length\": 2, \"hash_ids\": [0, 1]}\n",
          RC_FAULT_ABSURD, 2},
         {MOON MOON "{\"timestamp\": 6, \"input_length\": 1600, \"output_length\": 2, "
                    "\"hash_ids\": [0, 9, 8]}\n",
@@ -251,10 +253,10 @@ static void test_gaps(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_statistics),    cmocka_unit_test(test_formats),
-        cmocka_unit_test(test_bad_rows),      cmocka_unit_test(test_nothing_in_it),
-        cmocka_unit_test(test_compressed),    cmocka_unit_test(test_long_line),
-        cmocka_unit_test(test_reshaping),     cmocka_unit_test(test_gaps),
+        cmocka_unit_test(test_statistics), cmocka_unit_test(test_formats),
+        cmocka_unit_test(test_bad_rows),   cmocka_unit_test(test_nothing_in_it),
+        cmocka_unit_test(test_compressed), cmocka_unit_test(test_long_line),
+        cmocka_unit_test(test_reshaping),  cmocka_unit_test(test_gaps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
