@@ -169,7 +169,7 @@ static rc_status read_all(rc_reader *r, rc_lines *lines) {
             return RC_OK;
         r->line++;
         r->end = r->row ? r->row + size : NULL;
-        if (r->line == 1 && state == RC_LINE_OK && size >= 3 &&
+        if (r->line == 1 && state == RC_LINE_OK && size >= 3 && r->row &&
             memcmp(r->row, "\xEF\xBB\xBF", 3) == 0)
             r->row += 3;
         RC_TRY(one_line(r, state, rc_lines_why(lines)));

@@ -8,7 +8,7 @@
 
 #define PS INT64_C(1000000000000)
 
-bool rc_bad(rc_reader *r, rc_fault fault, const char *at, const char *fmt, ...) {
+bool(rc_bad)(rc_reader *r, rc_fault fault, const char *at, const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
     (void)vsnprintf(r->why, sizeof r->why, fmt, args);
@@ -18,7 +18,7 @@ bool rc_bad(rc_reader *r, rc_fault fault, const char *at, const char *fmt, ...) 
     return false;
 }
 
-bool rc_reader_no_memory(rc_reader *r) {
+bool(rc_reader_no_memory)(rc_reader *r) {
     r->status = rc_fail_at(r->err, RC_E_NOMEM, r->name, 0, 0, "out of memory for the trace");
     return false;
 }
@@ -34,7 +34,7 @@ bool rc_reader_room(rc_reader *r, void *array_pointer, size_t *room, size_t need
         return rc_reader_no_memory(r);
     memcpy(array_pointer, &more, sizeof more);
     *room = wanted;
-    return true;
+    return true; // cppcheck-suppress memleak
 }
 
 /* ---- times ---------------------------------------------------------------------------- */
@@ -97,7 +97,8 @@ static bool push_span(rc_reader *r, rc_req *q, uint32_t id) {
     }
     if (!rc_reader_room(r, &t->spans, &r->span_room, t->span_count + 1, sizeof *t->spans))
         return false;
-    t->spans[t->span_count++] = (rc_span){id, 1};
+    if (t->spans)
+        t->spans[t->span_count++] = (rc_span){id, 1};
     q->spans++;
     return true;
 }

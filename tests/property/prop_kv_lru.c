@@ -88,7 +88,7 @@ static bool model_admit(model *m, const uint32_t *id, int count, int private_blo
         if (m->here[id[i]])
             continue;
         m->here[id[i]] = true;
-        m->filled[id[i]] = from_host[i] && i < match;
+        m->filled[id[i]] = i < match && from_host[i];
         m->pins[id[i]] = 1;
     }
     m->private_blocks += private_blocks;
@@ -188,7 +188,7 @@ static bool step(prop_case *c, world *w) {
     case 1: {
         int more = (int)prop_range(c, 1, 3 * BLOCK), have = count + o->private_blocks;
         int need = (o->tokens + more + BLOCK - 1) / BLOCK - have;
-        bool grown = rc_kv_grow(w->kv, o->lease, (uint64_t)(o->tokens + more));
+        bool grown = rc_kv_grow(w->kv, o->lease, (uint64_t)o->tokens + (uint64_t)more);
         bool expected = need <= 0 || model_grow(&w->m, need);
         PROP_CHECK(c, grown == expected, "grown %d, the model %d", grown, expected);
         if (grown) {
