@@ -36,6 +36,8 @@ rc_status rc_cmd_paper(int argc, char **argv, rc_error *err);
 rc_status rc_cmd_validate(int argc, char **argv, rc_error *err);
 rc_status rc_cmd_choose(int argc, char **argv, rc_error *err);
 rc_status rc_cmd_tune(int argc, char **argv, rc_error *err);
+rc_status rc_cmd_serve(int argc, char **argv, rc_error *err);
+rc_status rc_cmd_trace(int argc, char **argv, rc_error *err);
 rc_status rc_cmd_calibration(int argc, char **argv, rc_error *err);
 
 #endif

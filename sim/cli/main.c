@@ -17,6 +17,8 @@ typedef struct command {
 static const command commands[] = {
     {"forward", rc_cmd_forward,
      "one prefill or decode step of a scenario: time, breakdown, memory"},
+    {"serve", rc_cmd_serve, "play a request trace against a cluster: latency, goodput, cost"},
+    {"trace", rc_cmd_trace, "what a request trace holds"},
     {"paper", rc_cmd_paper, "reproduce the tables and figures of arXiv 2411.01783v3"},
     {"validate", rc_cmd_validate, "predictions against runs on real GPUs"},
     {"choose", rc_cmd_choose, "which variant and how many CP ranks for one request, and why"},

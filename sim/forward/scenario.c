@@ -244,6 +244,15 @@ static rc_status load_named(const rc_node *root, const char *key, const char *fo
     return st;
 }
 
+rc_status rc_scenario_parts(const rc_node *root, rc_model *model, rc_machine *machine,
+                            rc_error *err) {
+    char path[1024];
+    RC_TRY(load_named(root, "model", "models", ".json", path, sizeof path, err));
+    RC_TRY(rc_model_load(path, model, err));
+    RC_TRY(load_named(root, "machine", "scenarios/machines", ".yaml", path, sizeof path, err));
+    return rc_machine_load(path, machine, err);
+}
+
 static rc_status read_document(const rc_node *root, rc_scenario *out, rc_error *err) {
     static const char *const keys[] = {
         "scenario", "description", "model",  "machine", "parallel", "phase",   "tokens",
@@ -252,7 +261,6 @@ static rc_status read_document(const rc_node *root, rc_scenario *out, rc_error *
     static const rc_phase phase_of[] = {RC_PREFILL, RC_DECODE, RC_MIXED};
     static const char *const hosts[] = {"eager", "graph", NULL};
     const char *text;
-    char path[1024];
     static const char *const rings[] = {"overlapped", "serial", NULL};
     int phase, host, ring;
     RC_TRY(rc_doc_known(root, keys, err));
@@ -262,10 +270,7 @@ static rc_status read_document(const rc_node *root, rc_scenario *out, rc_error *
         RC_TRY(rc_doc_string(root, "description", &text, err));
         snprintf(out->description, sizeof out->description, "%s", text);
     }
-    RC_TRY(load_named(root, "model", "models", ".json", path, sizeof path, err));
-    RC_TRY(rc_model_load(path, &out->model, err));
-    RC_TRY(load_named(root, "machine", "scenarios/machines", ".yaml", path, sizeof path, err));
-    RC_TRY(rc_machine_load(path, &out->machine, err));
+    RC_TRY(rc_scenario_parts(root, &out->model, &out->machine, err));
     RC_TRY(rc_doc_choice(root, "phase", phases, &phase, err));
     out->phase = phase_of[phase];
     out->eager = out->phase != RC_DECODE;
@@ -295,22 +300,36 @@ static rc_status split_set(const char *set, char *key, size_t size, const char *
     return RC_OK;
 }
 
-rc_status rc_scenario_read(rc_doc *doc, const char *const *sets, size_t set_count, rc_scenario *out,
-                           rc_error *err) {
+rc_status rc_scenario_set(rc_doc *doc, const char *const *sets, size_t set_count, rc_error *err) {
     char key[256];
     const char *value = NULL;
-    memset(out, 0, sizeof *out);
     for (size_t i = 0; i < set_count; i++) {
         RC_TRY(split_set(sets[i], key, sizeof key, &value, err));
         if (strncmp(key, "machine.", 8) != 0)
             RC_TRY(rc_doc_set(doc, key, value, err));
     }
-    rc_status st = read_document(rc_doc_root(doc), out, err);
-    for (size_t i = 0; i < set_count && st == RC_OK; i++) {
-        st = split_set(sets[i], key, sizeof key, &value, err);
-        if (st == RC_OK && strncmp(key, "machine.", 8) == 0)
-            st = rc_machine_set(&out->machine, key + 8, value, err);
+    return RC_OK;
+}
+
+rc_status rc_scenario_set_machine(rc_machine *m, const char *const *sets, size_t set_count,
+                                  rc_error *err) {
+    char key[256];
+    const char *value = NULL;
+    for (size_t i = 0; i < set_count; i++) {
+        RC_TRY(split_set(sets[i], key, sizeof key, &value, err));
+        if (strncmp(key, "machine.", 8) == 0)
+            RC_TRY(rc_machine_set(m, key + 8, value, err));
     }
+    return RC_OK;
+}
+
+rc_status rc_scenario_read(rc_doc *doc, const char *const *sets, size_t set_count, rc_scenario *out,
+                           rc_error *err) {
+    memset(out, 0, sizeof *out);
+    RC_TRY(rc_scenario_set(doc, sets, set_count, err));
+    rc_status st = read_document(rc_doc_root(doc), out, err);
+    if (st == RC_OK)
+        st = rc_scenario_set_machine(&out->machine, sets, set_count, err);
     if (st != RC_OK)
         rc_scenario_free(out);
     return st;
