@@ -87,7 +87,7 @@ static rc_status session(maker *m, rc_error *err) {
     uint32_t turns = sessions ? draw(&s->turns, &m->rng, 1u << 20) : 1, own = t->blocks;
     uint32_t group = s->groups > 1 ? (uint32_t)rc_rng_below(&m->rng, s->groups) : 0;
     uint64_t past = s->shared_prefix;
-    rc_time arrival;
+    rc_time arrival = 0;
     RC_TRY(start(m, &arrival, err));
     for (uint32_t k = 0; k < turns && t->count < s->requests; k++) {
         uint32_t i = (uint32_t)t->count;

@@ -1,0 +1,93 @@
+/* Serving scenarios: what is read, and that what is wrong is named by file, line and key.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "tests/support/serve.h"
+
+static rc_serve scenario;
+
+#define POOL "pools: [{name: a, tp: 8}]\n"
+#define LOAD "synthetic: {requests: 10, rate: 1}\n"
+
+static void test_shipped(void **state) {
+    (void)state;
+    static const char *const names[] = {"mooncake", "azure-code", "azure-conv", "coding-mixed",
+                                        "coding-split"};
+    for (size_t i = 0; i < 5; i++) {
+        char path[512];
+        rc_error err = {0};
+        (void)snprintf(path, sizeof path, "%s/scenarios/serve/%s.yaml", getenv("RC_SOURCE_DIR"),
+                       names[i]);
+        if (rc_serve_load(path, NULL, 0, &scenario, &err) != RC_OK)
+            fail_msg("%s:%d: %s", err.file, err.line, err.msg);
+        assert_string_equal(scenario.name, names[i]);
+    }
+    assert_int_equal(scenario.pool_count, 2);
+    assert_int_equal(scenario.pools[1].role, RC_POOL_DECODE);
+    assert_int_equal(scenario.sched, RC_SCHED_CHUNKED);
+    assert_true(scenario.draw && scenario.process.rate == 0.02);
+}
+
+static void test_defaults(void **state) {
+    (void)state;
+    rc_error err = {0};
+    assert_int_equal(serve_parse(SERVE_HEAD POOL LOAD, &scenario, &err), RC_OK);
+    assert_int_equal(scenario.sched, RC_SCHED_PREFILL_FIRST);
+    assert_int_equal(scenario.budget, 8192);
+    assert_int_equal(scenario.max_batch, 256);
+    assert_int_equal(scenario.kv_policy, RC_KV_LRU);
+    assert_string_equal(scenario.pools[0].variant, "tp");
+    assert_int_equal(scenario.seed, 1);
+}
+
+static void test_refused(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        int line;
+        const char *word;
+    } bad[] = {
+        {SERVE_HEAD LOAD, 1, "pools"},
+        {SERVE_HEAD POOL, 1, "arrivals"},
+        {SERVE_HEAD POOL LOAD "pols: 3\n", 6, "pools"},
+        {SERVE_HEAD "pools: [{name: a, tp: 3}]\n" LOAD, 4, "divide"},
+        {SERVE_HEAD "pools: [{name: a, tp: 8, cp: 2, variant: tp}]\n" LOAD, 4, "variant"},
+        {SERVE_HEAD "pools: [{name: a, tp: 8}, {name: a, tp: 8}]\n" LOAD, 4, "two pools"},
+        {SERVE_HEAD "pools: [{name: a, tp: 8, role: decode}]\n" LOAD, 4, "1 decode"},
+        {SERVE_HEAD "pools: [{name: a, tp: 8, replicas: 0}]\n" LOAD, 4, "replicas"},
+        {SERVE_HEAD POOL LOAD "scheduler: {policy: chunkd}\n", 6, "chunked"},
+        {SERVE_HEAD POOL LOAD "scheduler: {policy: chunked, budget: 0}\n", 6, "budget"},
+        {SERVE_HEAD "pools: [{name: a, tp: 8, cp: 2, variant: all-gather-kv}]\n" LOAD
+                    "scheduler: {policy: chunked}\n",
+         6, "all-gather-kv"},
+        {SERVE_HEAD POOL LOAD "kv: {dtype: fp16}\n", 6, "dtype"},
+        {SERVE_HEAD POOL LOAD "kv: {memory: 120%}\n", 6, "memory"},
+        {SERVE_HEAD POOL LOAD "faults: [{kind: node-lost, at: 9, back: 8}]\n", 6, "back"},
+        {SERVE_HEAD POOL LOAD "faults: [{kind: node-lost, at: 9, replica: 1}]\n", 6, "replica"},
+        {SERVE_HEAD POOL LOAD "faults: [{kind: slow-rank, at: 9}]\n", 6, "speed"},
+        {SERVE_HEAD POOL LOAD "speculative: {tokens: [0.5, 0.6]}\n", 6, "add up"},
+        {SERVE_HEAD POOL LOAD "attention: {pattern: window}\n", 6, "window"},
+        {SERVE_HEAD POOL LOAD "slo: {ttft: -1s}\n", 6, "ttft"},
+        {SERVE_HEAD POOL "synthetic: {requests: 10, rate: 0}\n", 5, "rate"},
+        {SERVE_HEAD POOL "synthetic: {requests: 10, rate: 1, input: {kind: normal}}\n", 5, "kind"},
+        {SERVE_HEAD POOL "arrivals: {trace: nothing.csv}\n", 5, "nothing"},
+        {SERVE_HEAD POOL LOAD "arrivals: {trace: /tmp/x}\n", 1, "arrivals"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        rc_error err = {0};
+        rc_status st = serve_parse(bad[i].text, &scenario, &err);
+        if (rc_exit_code(st) != 2 || err.line != bad[i].line || !strstr(err.msg, bad[i].word))
+            fail_msg("case %zu: status %d, line %d: %s", i, st, err.line, err.msg);
+        assert_string_equal(err.file, "test.yaml");
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_shipped),
+                                       cmocka_unit_test(test_defaults),
+                                       cmocka_unit_test(test_refused)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
