@@ -152,11 +152,13 @@ static void sub_agents(void **state) {
 /* A session whose every row is left out has no number; those behind it move up. */
 static void empty_sessions(void **state) {
     (void)state;
-    const char *text = ROW("a", "a", 0, 0, 5, 1, 0, "[]") ROW("b", "b", 0, 9, 5, 1, 0, "[]")
-        ROW("c", "c", 0, 70, 5, 1, 0, "[[1,1]]") ROW("b", "b", 1, 70, 5, 1, 0, "[[4,1]]");
+    const char *text = "session_id,arrival_time,round_idx,prefix_len,input_len,output_len,"
+                       "tool_wait_after_ms\na,0,5,0,9,5,0\nb,0,0,0,9,5,0\nc,1,0,0,9,5,0\n"
+                       "b,2,1,0,9,5,0\n";
     const rc_trace_options skip = {.on_bad_row = RC_BAD_ROW_SKIP};
     rc_trace *t = NULL;
     assert_int_equal(rc_trace_parse("t", text, strlen(text), &skip, &t, NULL), RC_OK);
+    assert_int_equal(t->faults[RC_FAULT_IDS], 1);
     assert_int_equal(t->sessions, 2);
     assert_true(t->at[0].session == 0 && t->at[1].session == 1 && t->at[2].session == 0);
     assert_true(t->at[2].after == 0 && t->at[2].turn == 1);
