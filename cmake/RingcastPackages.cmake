@@ -6,6 +6,15 @@ pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(GSL REQUIRED IMPORTED_TARGET gsl)
 pkg_check_modules(CMOCKA IMPORTED_TARGET cmocka)
 
+# MPI spreads `ringcast sweep` over processes and nodes; any implementation of MPI 3 will do.
+option(RC_MPI "Use MPI when it is found" ON)
+if(RC_MPI)
+  find_package(MPI 3.0 COMPONENTS C QUIET)
+endif()
+if(NOT MPI_C_FOUND)
+  message(WARNING "MPI: SKIPPED (not found, or RC_MPI=OFF): `ringcast sweep` runs in one process only")
+endif()
+
 # RC_STATIC_DEPS: the four libraries above go into the binaries, which then start on a machine that has
 # none of them (a GPU machine that holds CUDA and little else). --as-needed drops what is only named.
 option(RC_STATIC_DEPS "Link libyaml, jansson, sqlite3 and gsl statically" OFF)

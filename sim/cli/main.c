@@ -18,6 +18,8 @@ static const command commands[] = {
     {"forward", rc_cmd_forward,
      "one prefill or decode step of a scenario: time, breakdown, memory"},
     {"paper", rc_cmd_paper, "reproduce the tables and figures of arXiv 2411.01783v3"},
+    {"sweep", rc_cmd_sweep,
+     "a forward pass at every point of a grid or sample, into SQLite; also under mpirun"},
     {"calibration", rc_cmd_calibration, "what the costs rest on: list, show, build"},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
@@ -60,7 +62,7 @@ int main(int argc, char **argv) {
     }
     rc_error err = {0};
     rc_status st = dispatch(argc, argv, &err);
-    if (st != RC_OK) {
+    if (st != RC_OK && err.msg[0] != '\0') { /* without words: another rank has said it */
         char text[1200];
         fprintf(stderr, "ringcast: %s\n", rc_error_text(&err, text, sizeof text));
     }
