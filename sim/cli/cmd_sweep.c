@@ -1,5 +1,5 @@
-/* ringcast sweep: a forward pass at every point of a grid or sample, into SQLite; also under mpirun.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+/* ringcast sweep: a forward pass at every point of a grid or sample, into SQLite; also under
+ * mpirun. SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
 #include <string.h>
 #include "sim/base/json.h"

@@ -16,9 +16,12 @@ static const char *const rings[] = {"overlapped", "serial", NULL};
 
 #define TOKENS_MAX 1099511627776.0 /* 2^40, as for a scenario */
 
-#define WHOLE(path, id, lo, hi) {path, id, SWEEP_INT, RC_DIM_COUNT, lo, hi, NULL}
-#define RATIO(path, id) {path, id, SWEEP_REAL, RC_DIM_RATIO, 0.01, 1.0, NULL}
-#define CHOICE(path, id, names) {path, id, SWEEP_CHOICE, RC_DIM_COUNT, 0, 0, names}
+#define WHOLE(path, id, lo, hi)                                                                    \
+    { path, id, SWEEP_INT, RC_DIM_COUNT, lo, hi, NULL }
+#define RATIO(path, id)                                                                            \
+    { path, id, SWEEP_REAL, RC_DIM_RATIO, 0.01, 1.0, NULL }
+#define CHOICE(path, id, names)                                                                    \
+    { path, id, SWEEP_CHOICE, RC_DIM_COUNT, 0, 0, names }
 
 /* Numbers of the machine stand between `machine` and `parallel.tp`. Variants are filled in below:
  * their names belong to the schedules. */
@@ -66,9 +69,10 @@ static rc_status read_value(const rc_node *n, const sweep_key *k, sweep_value *o
         }
     }
     const char *near = k->names ? rc_nearest(rc_node_text(n), k->names) : NULL;
-    return rc_node_fail(n, err, RC_E_INPUT, "key '%s': found '%.80s', expected one of %s, %s ...%s%s%s",
-                        k->path, rc_node_text(n), k->names[0], k->names[1],
-                        near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+    return rc_node_fail(n, err, RC_E_INPUT,
+                        "key '%s': found '%.80s', expected one of %s, %s ...%s%s%s", k->path,
+                        rc_node_text(n), k->names[0], k->names[1], near ? " (did you mean '" : "",
+                        near ? near : "", near ? "'?)" : "");
 }
 
 static bool same_value(const sweep_key *k, sweep_value a, sweep_value b) {
@@ -240,8 +244,11 @@ static rc_dim dim_of_unit(const char *unit) {
     static const struct {
         const char *unit;
         rc_dim dim;
-    } dims[] = {{"B", RC_DIM_BYTES},      {"B/s", RC_DIM_BANDWIDTH}, {"FLOP/s", RC_DIM_FLOPS},
-                {"s", RC_DIM_TIME},       {"W", RC_DIM_POWER}};
+    } dims[] = {{"B", RC_DIM_BYTES},
+                {"B/s", RC_DIM_BANDWIDTH},
+                {"FLOP/s", RC_DIM_FLOPS},
+                {"s", RC_DIM_TIME},
+                {"W", RC_DIM_POWER}};
     for (size_t i = 0; i < sizeof dims / sizeof dims[0]; i++)
         if (strcmp(unit, dims[i].unit) == 0)
             return dims[i].dim;

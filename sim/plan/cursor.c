@@ -97,29 +97,72 @@ static void reset(sweep_cursor *c) {
 static void apply(sweep_cursor *c, const sweep_axis *x, sweep_value v) {
     static const rc_dtype dtypes[] = {RC_BF16, RC_FP8, RC_INT4};
     switch (x->key.id) {
-    case SWEEP_MODEL: c->model = c->s->models[v.i]; break;
-    case SWEEP_TP: c->layout.tp = (int)v.i; break;
-    case SWEEP_CP: c->layout.cp = (int)v.i; break;
-    case SWEEP_GPUS: c->gpus = v.i; break;
-    case SWEEP_VARIANT: c->variant = x->key.names[v.i]; break;
-    case SWEEP_PHASE: c->phase = v.i == 0 ? RC_PREFILL : RC_DECODE; break;
-    case SWEEP_ATTN_WEIGHTS: c->layout.attn_weights = dtypes[v.i]; break;
-    case SWEEP_FFN_WEIGHTS: c->layout.ffn_weights = dtypes[v.i]; break;
-    case SWEEP_ACT: c->layout.act = dtypes[v.i]; break;
-    case SWEEP_KV: c->layout.kv = dtypes[v.i]; break;
-    case SWEEP_HOST: c->eager = v.i == 0; break;
-    case SWEEP_RING: c->serial_ring = v.i == 1; break;
-    case SWEEP_SLOW_RANK: c->what_if.slow_rank = (int)v.i; break;
-    case SWEEP_SLOW_SPEED: c->what_if.slow_speed = v.d; break;
-    case SWEEP_SLOW_LINK_RANK: c->what_if.slow_link_rank = (int)v.i; break;
-    case SWEEP_SLOW_LINK: c->what_if.slow_link = v.d; break;
-    case SWEEP_OVERLAP_COMPUTE: c->what_if.overlap_compute = v.d; break;
-    case SWEEP_OVERLAP_COMM: c->what_if.overlap_comm = v.d; break;
-    case SWEEP_BATCH: c->batch = v.i; break;
-    case SWEEP_CACHED: c->p = v.i; break;
-    case SWEEP_NEW: c->t = v.i; break;
+    case SWEEP_MODEL:
+        c->model = c->s->models[v.i];
+        break;
+    case SWEEP_TP:
+        c->layout.tp = (int)v.i;
+        break;
+    case SWEEP_CP:
+        c->layout.cp = (int)v.i;
+        break;
+    case SWEEP_GPUS:
+        c->gpus = v.i;
+        break;
+    case SWEEP_VARIANT:
+        c->variant = x->key.names[v.i];
+        break;
+    case SWEEP_PHASE:
+        c->phase = v.i == 0 ? RC_PREFILL : RC_DECODE;
+        break;
+    case SWEEP_ATTN_WEIGHTS:
+        c->layout.attn_weights = dtypes[v.i];
+        break;
+    case SWEEP_FFN_WEIGHTS:
+        c->layout.ffn_weights = dtypes[v.i];
+        break;
+    case SWEEP_ACT:
+        c->layout.act = dtypes[v.i];
+        break;
+    case SWEEP_KV:
+        c->layout.kv = dtypes[v.i];
+        break;
+    case SWEEP_HOST:
+        c->eager = v.i == 0;
+        break;
+    case SWEEP_RING:
+        c->serial_ring = v.i == 1;
+        break;
+    case SWEEP_SLOW_RANK:
+        c->what_if.slow_rank = (int)v.i;
+        break;
+    case SWEEP_SLOW_SPEED:
+        c->what_if.slow_speed = v.d;
+        break;
+    case SWEEP_SLOW_LINK_RANK:
+        c->what_if.slow_link_rank = (int)v.i;
+        break;
+    case SWEEP_SLOW_LINK:
+        c->what_if.slow_link = v.d;
+        break;
+    case SWEEP_OVERLAP_COMPUTE:
+        c->what_if.overlap_compute = v.d;
+        break;
+    case SWEEP_OVERLAP_COMM:
+        c->what_if.overlap_comm = v.d;
+        break;
+    case SWEEP_BATCH:
+        c->batch = v.i;
+        break;
+    case SWEEP_CACHED:
+        c->p = v.i;
+        break;
+    case SWEEP_NEW:
+        c->t = v.i;
+        break;
     case SWEEP_MACHINE:
-    case SWEEP_NUMBER: break;
+    case SWEEP_NUMBER:
+        break;
     }
 }
 

@@ -177,8 +177,8 @@ static void bind_row(sqlite3_stmt *q, const sweep_cursor *c, const rc_sweep_row 
         (void)sqlite3_bind_int64(q, 23, r->ticks);
     else
         (void)sqlite3_bind_null(q, 23);
-    const double reals[] = {r->time, tokens / gpus / r->time, r->flop_rate,   r->mfu,    r->weights,
-                            r->kv,   r->activations,          r->buffers,     r->total};
+    const double reals[] = {r->time, tokens / gpus / r->time, r->flop_rate, r->mfu,  r->weights,
+                            r->kv,   r->activations,          r->buffers,   r->total};
     for (int i = 0; i < (int)(sizeof reals / sizeof reals[0]); i++)
         put_real(q, 24 + i, reals[i], ok);
 }
@@ -235,8 +235,8 @@ static rc_status create(const sweep_db *d, rc_error *err) {
     free(text);
     (void)snprintf(hash, sizeof hash, "%016llx", (unsigned long long)d->s->hash);
     (void)snprintf(points, sizeof points, "%lld", (long long)d->s->points);
-    const char *const facts[][2] = {{"name", d->s->name},   {"description", d->s->description},
-                                    {"hash", hash},         {"points", points},
+    const char *const facts[][2] = {{"name", d->s->name},    {"description", d->s->description},
+                                    {"hash", hash},          {"points", points},
                                     {"version", RC_VERSION}, {"scenario", d->s->text}};
     for (size_t i = 0; i < sizeof facts / sizeof facts[0] && st == RC_OK; i++)
         st = insert_fact(d, facts[i][0], facts[i][1], err);
@@ -296,7 +296,7 @@ static rc_status prepare_insert(sweep_db *d, rc_error *err) {
         memcpy(text + used, ",?", 3);
     memcpy(text + used, ")", 2);
     return sqlite3_prepare_v2(d->db, text, -1, &d->insert, NULL) == SQLITE_OK ? RC_OK
-                                                                             : broken(d, err);
+                                                                              : broken(d, err);
 }
 
 static rc_status open_file(sweep_db *d, rc_error *err) {
@@ -407,7 +407,7 @@ rc_status sweep_db_put(sweep_db *d, const rc_sweep_row *rows, int64_t count, rc_
             RC_TRY(commit(d, err));
     }
     return d->batch == 0 && d->in_transaction && now_s() - d->begun >= COMMIT_S ? commit(d, err)
-                                                                               : RC_OK;
+                                                                                : RC_OK;
 }
 
 /* ---- closing ------------------------------------------------------------------------------- */
@@ -417,8 +417,8 @@ static rc_status count_rows(const sweep_db *d, rc_sweep_report *out, rc_error *e
     out->points = d->s->points;
     out->present = d->present;
     RC_TRY(sql_int(d, "SELECT count(*) FROM point WHERE status = 'ok'", &out->ok, &found, err));
-    RC_TRY(sql_int(d, "SELECT count(*) FROM point WHERE status = 'nofit'", &out->nofit, &found,
-                   err));
+    RC_TRY(
+        sql_int(d, "SELECT count(*) FROM point WHERE status = 'nofit'", &out->nofit, &found, err));
     return sql_int(d, "SELECT count(*) FROM point WHERE status = 'refused'", &out->refused, &found,
                    err);
 }

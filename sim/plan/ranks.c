@@ -65,9 +65,10 @@ rc_status rc_ranks_agree(const rc_ranks *r, rc_status own, unsigned long long ta
     RC_TRY(worst_of(r, own, err));
     (void)MPI_Bcast(&first, 1, MPI_UNSIGNED_LONG_LONG, 0, MPI_COMM_WORLD);
     if (first != tag)
-        own = rc_fail(err, RC_E_INPUT,
-                      "rank %d has read another scenario, model, machine or calibration than rank 0",
-                      r->rank);
+        own =
+            rc_fail(err, RC_E_INPUT,
+                    "rank %d has read another scenario, model, machine or calibration than rank 0",
+                    r->rank);
     return worst_of(r, own, err);
 }
 

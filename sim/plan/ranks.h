@@ -19,8 +19,8 @@ const char *rc_ranks_library(char *buf, unsigned long size);
 rc_status rc_ranks_start(rc_ranks *out, rc_error *err);
 void rc_ranks_stop(rc_ranks *r); /* safe when not started */
 /* Every rank gives its status; when one has failed, all fail. The lowest rank that failed keeps its
- * error, the others get one without words: it has been said. `tag` must be equal everywhere (a hash of what is run), else
- * RC_E_INPUT: the ranks read different files. */
+ * error, the others get one without words: it has been said. `tag` must be equal everywhere (a hash
+ * of what is run), else RC_E_INPUT: the ranks read different files. */
 rc_status rc_ranks_agree(const rc_ranks *r, rc_status own, unsigned long long tag, rc_error *err);
 
 #endif

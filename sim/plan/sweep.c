@@ -89,20 +89,22 @@ static rc_status plot_text(const rc_node *map, const char *key, rc_arena *a, con
 }
 
 static rc_status read_plot(rc_doc *doc, rc_sweep *s, rc_error *err) {
-    static const char *const known[] = {"title", "x",     "y",    "series", "panel", "xlabel",
-                                        "ylabel", "where", "best", "log",    NULL};
+    static const char *const known[] = {"title",  "x",     "y",    "series", "panel", "xlabel",
+                                        "ylabel", "where", "best", "log",    "key",   NULL};
     static const char *const bests[] = {"least", "most", NULL};
     static const char *const logs[] = {"none", "x", "y", "xy", NULL};
+    static const char *const keys[] = {"left top", "right top", "left bottom", "right bottom",
+                                       NULL};
     const rc_node *map = rc_doc_take(doc, "plot");
     sweep_plot *p = &s->plot;
-    int best = 0, log = 3;
+    int best = 0, log = 3, key = 0;
     if (!map)
         return RC_OK;
     RC_TRY(rc_doc_known(map, known, err));
     const struct {
         const char *key, **out;
-    } texts[] = {{"title", &p->title},   {"x", &p->x},           {"y", &p->y},
-                 {"series", &p->series}, {"panel", &p->panel},   {"xlabel", &p->xlabel},
+    } texts[] = {{"title", &p->title},   {"x", &p->x},         {"y", &p->y},
+                 {"series", &p->series}, {"panel", &p->panel}, {"xlabel", &p->xlabel},
                  {"ylabel", &p->ylabel}, {"where", &p->where}};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         RC_TRY(plot_text(map, texts[i].key, s->arena, texts[i].out, err));
@@ -112,6 +114,9 @@ static rc_status read_plot(rc_doc *doc, rc_sweep *s, rc_error *err) {
         RC_TRY(rc_doc_choice(map, "best", bests, &best, err));
     if (rc_doc_has(map, "log"))
         RC_TRY(rc_doc_choice(map, "log", logs, &log, err));
+    if (rc_doc_has(map, "key"))
+        RC_TRY(rc_doc_choice(map, "key", keys, &key, err));
+    p->key = keys[key];
     p->most = best == 1;
     p->logx = log & 1;
     p->logy = (log & 2) != 0;
@@ -232,8 +237,8 @@ static rc_status load_machines(rc_sweep *s, const char *store, rc_error *err) {
     for (size_t i = 0; i < machines; i++) {
         rc_machine m = s->base.machine;
         if (x) {
-            RC_TRY(rc_share_path("scenarios/machines", x->texts[i], ".yaml", path, sizeof path,
-                                 err));
+            RC_TRY(
+                rc_share_path("scenarios/machines", x->texts[i], ".yaml", path, sizeof path, err));
             RC_TRY(rc_machine_load(path, &m, err));
             RC_TRY(sweep_hash_file(&s->hash, path, err));
         }
@@ -262,8 +267,8 @@ static rc_status resolve_text(rc_doc *doc, rc_sweep *s, rc_error *err) {
     return RC_OK;
 }
 
-static rc_status hash_named(const rc_doc *doc, const char *key, const char *folder,
-                            const char *ext, rc_sweep *s, rc_error *err) {
+static rc_status hash_named(const rc_doc *doc, const char *key, const char *folder, const char *ext,
+                            rc_sweep *s, rc_error *err) {
     const rc_node *n = rc_node_get(rc_doc_root(doc), key);
     char path[1024];
     if (!n || rc_node_kind_of(n) != RC_NODE_SCALAR)

@@ -76,6 +76,7 @@ const sweep_axis *sweep_axis_find(const sweep_axis *axes, size_t count, sweep_id
 
 typedef struct sweep_plot { /* SQL expressions over the columns; NULL when not given */
     const char *title, *x, *y, *series, *panel, *xlabel, *ylabel, *where;
+    const char *key;       /* where the legend stands */
     bool most, logx, logy; /* best of several rows: the most, else the least */
 } sweep_plot;
 

@@ -1,8 +1,7 @@
 /* The picture of a sweep: lines over one column, one a series, one panel a value of another column.
- * The expressions of the file's `plot` section are SQL over the columns of table `point`; of several
- * rows of one place the best one counts (`best`: least or most), so that a sweep over variants
- * shows what a good choice reaches.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+ * The expressions of the file's `plot` section are SQL over the columns of table `point`; of
+ * several rows of one place the best one counts (`best`: least or most), so that a sweep over
+ * variants shows what a good choice reaches. SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <sqlite3.h>
 #include <stdlib.h>
@@ -10,7 +9,7 @@
 #include "sim/plan/sweep_internal.h"
 #include "sim/plot/gnuplot.h"
 
-enum { MAX_LINES = 24, MAX_PANELS = 9, LABEL = 80 };
+enum { MAX_LINES = 24, MAX_PANELS = 9, MAX_TICS = 10, LABEL = 80 };
 
 typedef struct line {
     int panel;
@@ -27,7 +26,7 @@ typedef struct picture {
     int line_count;
     struct {
         double x, y;
-    } *points;
+    } * points;
     size_t point_count, point_room;
 } picture;
 
@@ -83,17 +82,19 @@ static rc_status select_rows(picture *p, sqlite3 *db, rc_error *err) {
     const sweep_plot *d = &p->s->plot;
     sqlite3_stmt *q = NULL;
     char *text = sqlite3_mprintf(
-        "SELECT (%s) AS a, (%s) AS b, (%s) AS c, %s(%s) AS d FROM point WHERE status = 'ok' AND "
-        "(%s) GROUP BY a, b, c ORDER BY a, b, c",
-        d->panel ? d->panel : "1", d->series ? d->series : "1", d->x, d->most ? "max" : "min",
-        d->y, d->where ? d->where : "1");
+        "SELECT a, b, c, %s(d) FROM (SELECT point, (%s) AS a, (%s) AS b, (%s) AS c, (%s) AS d FROM "
+        "point WHERE status = 'ok' AND (%s)) GROUP BY a, b, c ORDER BY min(min(point)) OVER "
+        "(PARTITION BY a), min(min(point)) OVER (PARTITION BY b), c",
+        d->most ? "max" : "min", d->panel ? d->panel : "1", d->series ? d->series : "1", d->x, d->y,
+        d->where ? d->where : "1");
     if (!text)
         return rc_fail(err, RC_E_NOMEM, "out of memory for a plot");
     int code = sqlite3_prepare_v2(db, text, -1, &q, NULL);
     sqlite3_free(text);
     if (code != SQLITE_OK)
-        return rc_fail(err, RC_E_INPUT, "plot: %s (x, y, series, panel and where are SQL over the "
-                                        "columns of a sweep)",
+        return rc_fail(err, RC_E_INPUT,
+                       "plot: %s (x, y, series, panel and where are SQL over the "
+                       "columns of a sweep)",
                        sqlite3_errmsg(db));
     rc_status st = RC_OK;
     while (st == RC_OK && (code = sqlite3_step(q)) == SQLITE_ROW)
@@ -121,26 +122,38 @@ static void quoted(FILE *f, const char *s) {
     (void)fputc('"', f);
 }
 
-static void draw_axes(const picture *p, FILE *f) {
-    const sweep_plot *d = &p->s->plot;
-    double lo = INFINITY, hi = -INFINITY;
+/* Each value of x, when they are few: ranks and rates are seldom decades. */
+static size_t distinct_x(const picture *p, double *x) {
+    size_t n = 0;
+    for (size_t i = 0; i < p->point_count; i++) {
+        size_t k = 0;
+        while (k < n && x[k] != p->points[i].x)
+            k++;
+        if (k == MAX_TICS && k == n)
+            return 0;
+        if (k == n)
+            x[n++] = p->points[i].x;
+    }
+    return n;
+}
+
+static void draw_x(const picture *p, FILE *f) {
+    double lo = INFINITY, hi = -INFINITY, x[MAX_TICS];
     for (size_t i = 0; i < p->point_count; i++) {
         lo = fmin(lo, p->points[i].x);
         hi = fmax(hi, p->points[i].x);
     }
-    if (d->logx && lo > 0.0 && lo < hi)
+    if (p->s->plot.logx && lo > 0.0 && lo < hi)
         (void)fprintf(f, "set logscale x\nset xrange [%.6g:%.6g]\n", lo / 1.08, hi * 1.08);
-    if (d->logx && lo > 0.0 && hi <= 2048.0 && lo >= 1.0) {
-        (void)fputs("set xtics (", f);
-        for (int t = 1, first = 1; t <= 2048; t *= 2)
-            if (t >= lo / 1.01 && t <= hi * 1.01) {
-                (void)fprintf(f, "%s'%d' %d", first ? "" : ", ", t, t);
-                first = 0;
-            }
-        (void)fputs(")\n", f);
-    } else if (d->logx) {
-        (void)fputs("set format x '%.0s%c'\n", f);
-    }
+    size_t n = distinct_x(p, x);
+    for (size_t i = 0; i < n; i++)
+        (void)fprintf(f, "%s'%.4g' %.10g", i ? ", " : "set xtics (", x[i], x[i]);
+    (void)fputs(n > 0 ? ")\n" : "set format x '%.0s%c'\n", f);
+}
+
+static void draw_axes(const picture *p, FILE *f) {
+    const sweep_plot *d = &p->s->plot;
+    draw_x(p, f);
     if (d->logy)
         (void)fputs("set logscale y\n", f);
     (void)fputs("set format y '%g'\nset xlabel ", f);
@@ -150,19 +163,32 @@ static void draw_axes(const picture *p, FILE *f) {
     (void)fputs("\n", f);
 }
 
+/* One colour a series in all panels. */
+static int line_type(const picture *p, int i) {
+    int type = 1;
+    for (int k = 0; k < i; k++) {
+        bool seen = false;
+        for (int j = 0; j < k && !seen; j++)
+            seen = strcmp(p->lines[j].label, p->lines[k].label) == 0;
+        if (strcmp(p->lines[k].label, p->lines[i].label) == 0)
+            return type;
+        type += !seen;
+    }
+    return type;
+}
+
 static void draw_panel(const picture *p, int panel, FILE *f) {
     const char *sep = "plot ";
-    int type = 0;
     if (p->s->plot.panel) {
         (void)fputs("set title ", f);
         quoted(f, p->panels[panel]);
-        (void)fputs("\n", f);
+        (void)fputs(panel > 0 ? "\nset key off\n" : "\n", f);
     }
     for (int i = 0; i < p->line_count; i++) {
         if (p->lines[i].panel != panel)
             continue;
         (void)fprintf(f, "%s'%s.dat' index %d using 1:2 with linespoints lt %d ps 0.8 ", sep,
-                      p->name, i, ++type);
+                      p->name, i, line_type(p, i));
         if (p->s->plot.series) {
             (void)fputs("title ", f);
             quoted(f, p->lines[i].label);
@@ -187,6 +213,7 @@ static void draw(const void *ctx, FILE *script, FILE *data) {
                 "set linetype 8 lc rgb '#000000' lw 2.5 pt 7 ps 1.1\n",
                 script);
     draw_axes(p, script);
+    (void)fprintf(script, "set key %s\n", p->s->plot.key);
     int columns = p->panel_count > 3 ? (p->panel_count > 6 ? 3 : 2) : p->panel_count;
     if (p->panel_count > 4 && p->panel_count <= 6)
         columns = 3;
@@ -194,9 +221,9 @@ static void draw(const void *ctx, FILE *script, FILE *data) {
         (void)fprintf(script, "set multiplot layout %d,%d title ",
                       (p->panel_count + columns - 1) / columns, columns);
         quoted(script, title);
-        (void)fputs(" font ',18'\nset key left top font ',11'\n", script);
+        (void)fputs(" font ',18'\nset key font ',11'\n", script);
     } else {
-        (void)fputs("set key left top\nset title ", script);
+        (void)fputs("set title ", script);
         quoted(script, title);
         (void)fputs("\n", script);
     }

@@ -1,6 +1,6 @@
-/* Sweeps: what an axis may hold, which points it makes, that each row is the pass `ringcast forward`
- * would have run, and what is refused in which words.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+/* Sweeps: what an axis may hold, which points it makes, that each row is the pass `ringcast
+ * forward` would have run, and what is refused in which words. SPDX-License-Identifier:
+ * GPL-3.0-or-later */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -275,8 +275,8 @@ static void test_errors(void **state) {
          "axes make");
     says(HEAD PARALLEL "tokens: {new: [1, 2]}\nplot: {x: new}\n",
          "s.yaml:7:7: missing key 'y' in 'plot'");
-    says("scenario: s\nmodel: llama-3.1-405b\nmachine: [h200-sxm, h100-sxn]\nphase: prefill\n" PARALLEL
-         "tokens: {new: 1K}\n",
+    says("scenario: s\nmodel: llama-3.1-405b\nmachine: [h200-sxm, h100-sxn]\nphase: "
+         "prefill\n" PARALLEL "tokens: {new: 1K}\n",
          "no scenarios/machines/h100-sxn.yaml (did you mean 'h100-sxm'?)");
 }
 
@@ -340,6 +340,32 @@ static void test_resume(void **state) {
     unlink(path);
 }
 
+/* The studies that come with the project are read, have a plot, and begin with a point that runs.
+ */
+static void test_studies(void **state) {
+    (void)state;
+    static const struct {
+        const char *file;
+        int64_t points;
+    } studies[] = {{"nodes", 480}, {"network", 288}, {"context", 360}};
+    for (size_t i = 0; i < sizeof studies / sizeof studies[0]; i++) {
+        char path[1024];
+        rc_sweep *s = NULL;
+        rc_sweep_worker *w = NULL;
+        rc_sweep_row row;
+        snprintf(path, sizeof path, "%s/scenarios/sweep/%s.yaml", getenv("RC_SOURCE_DIR"),
+                 studies[i].file);
+        assert_int_equal(rc_sweep_load(path, NULL, 0, NULL, &s, NULL), RC_OK);
+        assert_int_equal(rc_sweep_points(s), studies[i].points);
+        assert_true(s->has_plot);
+        assert_int_equal(rc_sweep_worker_create(s, &w, NULL), RC_OK);
+        assert_int_equal(rc_sweep_eval(w, 0, &row, NULL), RC_OK);
+        assert_int_equal(row.status, RC_SWEEP_OK);
+        rc_sweep_worker_free(w);
+        rc_sweep_free(s);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_axes),
@@ -351,6 +377,7 @@ int main(void) {
         cmocka_unit_test(test_identity),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_studies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
