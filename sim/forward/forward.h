@@ -79,6 +79,37 @@ typedef struct rc_forward {
  * changed. */
 rc_status rc_forward_run(const rc_spec *spec, rc_forward *out, rc_error *err);
 
+/* ---- the time alone, at speed ------------------------------------------------------------ */
+
+/* Scratch of rc_forward_time: the structures of the schedules seen so far and the costs of the
+ * shapes seen so far. One per thread; any number of them may share one rc_costs, which is only
+ * read. It holds on to no spec, model or sequence after a call. It notices other costs by their
+ * address and machine; who closes costs and opens others in their place calls
+ * rc_forward_ctx_forget between. */
+typedef struct rc_forward_ctx rc_forward_ctx;
+rc_forward_ctx *rc_forward_ctx_create(void);      /* NULL when out of memory */
+void rc_forward_ctx_destroy(rc_forward_ctx *ctx); /* NULL is fine */
+void rc_forward_ctx_forget(rc_forward_ctx *ctx);  /* costs; structures stay */
+
+typedef enum rc_forward_path {
+    RC_PATH_REPLAY, /* every layer evaluated, or as many as show what repeats */
+    RC_PATH_ENGINE  /* simulated as events, as rc_forward_run does */
+} rc_forward_path;
+
+typedef struct rc_forward_timing {
+    int64_t ticks; /* ps: those of rc_forward_run */
+    double time;   /* s */
+    rc_memory memory;
+    rc_forward_path path;
+    int layers; /* evaluated or simulated; the others were added arithmetically */
+} rc_forward_timing;
+
+/* The time of a pass, without draws and breakdown: the same ticks as rc_forward_run (with `unfold`
+ * or without), the same errors, RC_E_NOFIT with out->memory filled. draws, seed and unfold are not
+ * looked at. */
+rc_status rc_forward_time(rc_forward_ctx *ctx, const rc_spec *spec, rc_forward_timing *out,
+                          rc_error *err);
+
 /* The engine program of `spec`, built, run and handed over, for whoever wants each op (tests do,
  * timelines will). Caller frees both. */
 struct rc_sim;
