@@ -177,10 +177,12 @@ static void bind_row(sqlite3_stmt *q, const sweep_cursor *c, const rc_sweep_row 
         (void)sqlite3_bind_int64(q, 23, r->ticks);
     else
         (void)sqlite3_bind_null(q, 23);
-    const double reals[] = {r->time, tokens / gpus / r->time, r->flop_rate, r->mfu,  r->weights,
-                            r->kv,   r->activations,          r->buffers,   r->total};
-    for (int i = 0; i < (int)(sizeof reals / sizeof reals[0]); i++)
+    const double reals[] = {r->time, tokens / gpus / r->time, r->flop_rate, r->mfu};
+    const double bytes[] = {r->weights, r->kv, r->activations, r->buffers, r->total};
+    for (int i = 0; i < 4; i++)
         put_real(q, 24 + i, reals[i], ok);
+    for (int i = 0; i < 5; i++)
+        put_real(q, 28 + i, bytes[i], r->status != RC_SWEEP_REFUSED);
 }
 
 static void bind_rest(sqlite3_stmt *q, const sweep_cursor *c, const rc_sweep_row *r) {

@@ -69,7 +69,7 @@ typedef struct rc_sweep_row { /* plain bytes: travels between ranks as it is */
     int64_t point, ticks;
     rc_sweep_status status;
     double time, flop_rate, mfu;                     /* s, FLOP/s of one GPU */
-    double weights, kv, activations, buffers, total; /* bytes of one GPU; 0 when refused */
+    double weights, kv, activations, buffers, total; /* bytes of one GPU; none when refused */
     double p5, p95, exposed, hidden;                 /* s; `detail: full` only */
     double critical[16];                             /* by part, s; `detail: full` only */
     char why[120];                                   /* "" when ok */

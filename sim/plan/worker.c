@@ -9,6 +9,7 @@ _Static_assert((int)RC_P_COUNT <= (int)SWEEP_PARTS, "a row holds every part of a
 
 struct rc_sweep_worker {
     sweep_cursor at;
+    rc_forward_ctx *ctx;
 };
 
 rc_status rc_sweep_worker_create(const rc_sweep *s, rc_sweep_worker **out, rc_error *err) {
@@ -16,8 +17,11 @@ rc_status rc_sweep_worker_create(const rc_sweep *s, rc_sweep_worker **out, rc_er
     *out = NULL;
     if (!w)
         return rc_fail(err, RC_E_NOMEM, "out of memory for a worker of a sweep");
-    rc_status st = sweep_cursor_init(&w->at, s, err);
+    w->ctx = rc_forward_ctx_create();
+    rc_status st = w->ctx ? sweep_cursor_init(&w->at, s, err)
+                          : rc_fail(err, RC_E_NOMEM, "out of memory for a worker of a sweep");
     if (st != RC_OK) {
+        rc_forward_ctx_destroy(w->ctx);
         free(w);
         return st;
     }
@@ -29,6 +33,7 @@ void rc_sweep_worker_free(rc_sweep_worker *w) {
     if (!w)
         return;
     sweep_cursor_free(&w->at);
+    rc_forward_ctx_destroy(w->ctx);
     free(w);
 }
 
@@ -66,23 +71,37 @@ static void put_rates(const sweep_cursor *c, rc_sweep_row *out) {
     out->mfu = out->flop_rate / rc_costs_machine(c->costs)->bf16_rate;
 }
 
-static rc_status evaluate(rc_sweep_worker *w, rc_sweep_row *out, rc_error *err) {
-    const sweep_cursor *c = &w->at;
-    rc_spec spec = spec_of(c);
-    rc_forward f;
-    RC_TRY(rc_forward_run(&spec, &f, err));
+static rc_status evaluate_time(rc_sweep_worker *w, const rc_spec *spec, rc_sweep_row *out,
+                               rc_error *err) {
+    rc_forward_timing f = {0};
+    rc_status st = rc_forward_time(w->ctx, spec, &f, err);
+    if (st == RC_OK || st == RC_E_NOFIT)
+        put_memory(&f.memory, out);
     out->ticks = f.ticks;
     out->time = f.time;
-    put_memory(&f.memory, out);
-    put_rates(c, out);
-    if (!c->s->full)
-        return RC_OK;
+    return st;
+}
+
+static rc_status evaluate_full(const rc_spec *spec, rc_sweep_row *out, rc_error *err) {
+    rc_forward f = {0};
+    rc_status st = rc_forward_run(spec, &f, err);
+    if (st == RC_OK || st == RC_E_NOFIT)
+        put_memory(&f.memory, out);
+    out->ticks = f.ticks;
+    out->time = f.time;
     out->p5 = f.p5;
     out->p95 = f.p95;
     out->exposed = f.exposed_comm;
     out->hidden = f.hidden_comm;
     for (int i = 0; i < RC_P_COUNT; i++)
         out->critical[i] = f.critical[i];
+    return st;
+}
+
+static rc_status evaluate(rc_sweep_worker *w, rc_sweep_row *out, rc_error *err) {
+    rc_spec spec = spec_of(&w->at);
+    RC_TRY(w->at.s->full ? evaluate_full(&spec, out, err) : evaluate_time(w, &spec, out, err));
+    put_rates(&w->at, out);
     return RC_OK;
 }
 
@@ -100,8 +119,6 @@ rc_status rc_sweep_eval(rc_sweep_worker *w, int64_t point, rc_sweep_row *out, rc
             *err = why;
         return st;
     }
-    memset(out, 0, sizeof *out);
-    out->point = point;
     out->status = st == RC_E_NOFIT ? RC_SWEEP_NOFIT : RC_SWEEP_REFUSED;
     (void)snprintf(out->why, sizeof out->why, "%.*s", (int)sizeof out->why - 1, why.msg);
     return RC_OK;
