@@ -30,7 +30,7 @@ static int64_t sum_tokens(const rc_spec *spec, bool cached) {
     return n;
 }
 
-static rc_status check(const rc_spec *spec, rc_forward *out, rc_error *err) {
+rc_status rc_forward_check(const rc_spec *spec, rc_memory *memory, rc_error *err) {
     const rc_machine *m = rc_costs_machine(spec->costs);
     int64_t gpus = (int64_t)spec->layout.tp * spec->layout.cp;
     RC_TRY(rc_layout_check(spec->model, &spec->layout, err));
@@ -50,8 +50,8 @@ static rc_status check(const rc_spec *spec, rc_forward *out, rc_error *err) {
             "tp %d x cp %d needs %lld GPUs, but machine '%s' is one node of %d with no network",
             spec->layout.tp, spec->layout.cp, (long long)gpus, m->name, m->gpus_per_node);
     RC_TRY(rc_model_memory(spec->model, &spec->layout, spec->variant, sum_tokens(spec, false),
-                           sum_tokens(spec, true), m->memory, &out->memory, err));
-    return rc_memory_check(&out->memory, spec->model, &spec->layout, err);
+                           sum_tokens(spec, true), m->memory, memory, err));
+    return rc_memory_check(memory, spec->model, &spec->layout, err);
 }
 
 /* Build and run with as few layers as show a steady state. The caller frees program and run. */
@@ -120,7 +120,7 @@ rc_status rc_forward_run(const rc_spec *spec, rc_forward *out, rc_error *err) {
     rc_run run;
     rc_fold fold;
     memset(out, 0, sizeof *out);
-    RC_TRY(check(spec, out, err));
+    RC_TRY(rc_forward_check(spec, &out->memory, err));
     RC_TRY(simulate(spec, &program, &run, &fold, err));
     describe(&run, &fold, out);
     rc_run_free(&run);
@@ -130,10 +130,10 @@ rc_status rc_forward_run(const rc_spec *spec, rc_forward *out, rc_error *err) {
 
 rc_status rc_forward_trace(const rc_spec *spec, rc_program *program, struct rc_sim **sim,
                            rc_error *err) {
-    rc_forward checked = {0};
+    rc_memory memory;
     rc_run run;
     rc_fold fold;
-    RC_TRY(check(spec, &checked, err));
+    RC_TRY(rc_forward_check(spec, &memory, err));
     RC_TRY(simulate(spec, program, &run, &fold, err));
     *sim = run.sim;
     run.sim = NULL;

@@ -19,6 +19,7 @@ rc_family rc_family_of(const rc_shape *s);
 typedef struct rc_shape_cost {
     rc_time duration; /* of the op; of the latency for a message */
     double peer_rate; /* message: most bytes/s of one flow */
+    double link_rate; /* message: of the link */
     double spread;
     rc_basis basis;
 } rc_shape_cost;
@@ -30,6 +31,11 @@ typedef struct rc_run {
     double link_rate[2];  /* of a GPU: inside its node, between nodes; 0: no message takes it */
     rc_sim *sim;          /* op ids are task indices; owned */
 } rc_run;
+
+/* What a shape of `p` costs. */
+rc_status rc_shape_price(const rc_costs *costs, const rc_program *p, const rc_shape *s,
+                         rc_shape_cost *out, rc_error *err);
+rc_status rc_forward_check(const rc_spec *spec, rc_memory *memory, rc_error *err);
 
 /* z: one standard normal number per family; NULL: none. */
 rc_status rc_run_program(const rc_spec *spec, const rc_costs *costs, const rc_program *program,

@@ -85,25 +85,39 @@ static rc_status timed_cost(const rc_costs *c, const rc_program *p, const rc_sha
     }
 }
 
+/* z: of the shape's family; NULL: the nominal cost. */
+static rc_status price(const rc_costs *costs, const rc_program *p, const rc_shape *s,
+                       const double *z, rc_shape_cost *out, rc_error *err) {
+    rc_cost cost = {0.0, 0.0, RC_MODELLED};
+    *out = (rc_shape_cost){0};
+    if (s->kind == RC_T_MESSAGE) {
+        rc_p2p p2p;
+        RC_TRY(rc_cost_p2p(costs, s->bytes, s->nodes == 1, &p2p, err));
+        cost = (rc_cost){p2p.latency, p2p.spread, p2p.basis};
+        out->peer_rate = p2p.peer_rate;
+        out->link_rate = p2p.link_rate;
+    } else {
+        RC_TRY(timed_cost(costs, p, s, &cost, err));
+    }
+    double factor = z ? exp(cost.spread / Z_80 * *z) : 1.0;
+    out->duration = to_ticks(cost.p50 * factor);
+    out->peer_rate /= factor;
+    out->spread = cost.spread;
+    out->basis = cost.basis;
+    return RC_OK;
+}
+
+rc_status rc_shape_price(const rc_costs *costs, const rc_program *p, const rc_shape *s,
+                         rc_shape_cost *out, rc_error *err) {
+    return price(costs, p, s, NULL, out, err);
+}
+
 static rc_status cost_shapes(rc_run *r, const rc_costs *costs, const double *z, rc_error *err) {
     for (size_t i = 0; i < r->program->shape_count; i++) {
         const rc_shape *s = &r->program->shapes[i];
-        rc_shape_cost *out = &r->costs[i];
-        rc_cost cost = {0.0, 0.0, RC_MODELLED};
-        if (s->kind == RC_T_MESSAGE) {
-            rc_p2p p2p;
-            RC_TRY(rc_cost_p2p(costs, s->bytes, s->nodes == 1, &p2p, err));
-            cost = (rc_cost){p2p.latency, p2p.spread, p2p.basis};
-            out->peer_rate = p2p.peer_rate;
-            r->link_rate[s->nodes == 1 ? INSIDE : BETWEEN] = p2p.link_rate;
-        } else {
-            RC_TRY(timed_cost(costs, r->program, s, &cost, err));
-        }
-        double factor = z ? exp(cost.spread / Z_80 * z[rc_family_of(s)]) : 1.0;
-        out->duration = to_ticks(cost.p50 * factor);
-        out->peer_rate /= factor;
-        out->spread = cost.spread;
-        out->basis = cost.basis;
+        RC_TRY(price(costs, r->program, s, z ? &z[rc_family_of(s)] : NULL, &r->costs[i], err));
+        if (s->kind == RC_T_MESSAGE)
+            r->link_rate[s->nodes == 1 ? INSIDE : BETWEEN] = r->costs[i].link_rate;
     }
     return RC_OK;
 }

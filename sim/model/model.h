@@ -60,7 +60,11 @@ typedef struct rc_memory { /* bytes on the fullest GPU */
     double reserve;        /* CUDA context, NCCL channels, graphs (fixed) */
     double total, capacity;
 } rc_memory;
-typedef enum rc_phase { RC_PREFILL, RC_DECODE } rc_phase;
+typedef enum rc_phase {
+    RC_PREFILL,
+    RC_DECODE, /* one new token a sequence */
+    RC_MIXED   /* prefill chunks, and decode steps (every sequence with T = 1) beside them */
+} rc_phase;
 /* `tokens_new`, `tokens_cached` are sums over the batch. Message and partial-output buffers as the
  * schedule named by `variant` ("pass-kv", "pass-q", "all-gather-kv", "tp") needs them. */
 rc_status rc_model_memory(const rc_model *m, const rc_layout *l, const char *variant,

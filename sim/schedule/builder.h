@@ -9,10 +9,14 @@
 typedef struct rc_builder {
     rc_program *p;
     const rc_request *rq;
-    int n;       /* CP ranks */
-    uint32_t g;  /* simulated GPUs per rank */
-    int hq, hkv; /* heads on one GPU */
+    int n;          /* CP ranks */
+    uint32_t g;     /* simulated GPUs per rank */
+    int hq, hkv;    /* heads on one GPU */
+    size_t decodes; /* sequences that decode */
     uint16_t layer, step;
+    bool refill;                     /* the tasks are there: only their shapes are new */
+    uint32_t at;                     /* the next task */
+    uint32_t recent[RC_P_COUNT + 1]; /* the last shape of each part, then of launches */
     uint32_t *last; /* [gpus][RC_LANE_COUNT]: last task on each lane, or RC_TASK_NONE */
     uint32_t *mark; /* [gpus]: the message of this step; the end of an exchange */
     uint32_t *msg;  /* [gpus]: the message this GPU sent in the step before */
@@ -25,12 +29,12 @@ uint32_t rc_emit(rc_builder *b, uint32_t gpu, rc_lane lane, const rc_shape *s);
 void rc_emit_dep(rc_builder *b, uint32_t task, uint32_t before);
 uint32_t rc_emit_message(rc_builder *b, uint32_t gpu, uint32_t peer, rc_lane lane, rc_part part,
                          double bytes);
-/* One fused attention launch over the calls of all sequences: queries of rank q over keys of rank
- * s. */
+/* One fused attention launch over the calls of all sequences that prefill: queries of rank q over
+ * keys of rank s; and a launch for those that decode. The last of the two. */
 uint32_t rc_emit_attention(rc_builder *b, uint32_t gpu, int q, int s);
 /* All-gather: both chunks of the GPU's rank over everything before their ends. */
 uint32_t rc_emit_attention_gathered(rc_builder *b, uint32_t gpu);
-/* Split-KV attention of one step of a decode. */
+/* Split-KV attention of one step of a decode, over all sequences that decode. */
 uint32_t rc_emit_decode(rc_builder *b, uint32_t gpu);
 /* N ring steps. `attend` emits the attention of the GPU of rank `here` in the step in which it
  * holds what started on rank `from`; in every step but the last a message of `bytes` to the next
@@ -41,9 +45,13 @@ void rc_emit_ring(rc_builder *b, double bytes, rc_attend_fn attend);
 void rc_emit_ring_step(rc_builder *b, uint32_t gpu);
 
 /* ---- a layer ---- */
+bool rc_decodes(const rc_builder *b, size_t seq);
+bool rc_prefills(const rc_builder *b);                 /* some sequence does */
+int64_t rc_decode_tokens(const rc_builder *b);         /* of a rank: padded to a multiple of N */
 int64_t rc_rank_tokens(const rc_builder *b, int rank); /* tokens of the linear parts */
 int64_t rc_step_tokens(const rc_builder *b);           /* sum of ceil(T/N): padded, one rank */
 int64_t rc_kv_message_tokens(const rc_builder *b);     /* sum of max_i(P_i) + ceil(T/N) */
+double rc_q_token_bytes(const rc_builder *b);          /* queries of one token on one GPU */
 double rc_kv_token_bytes(const rc_builder *b);         /* K and V of one token on one GPU */
 void rc_layer_before(rc_builder *b);                   /* norm, QKV, rotary on every GPU */
 void rc_layer_after(rc_builder *b);                    /* O, all-reduce, FFN, all-reduce */
@@ -52,6 +60,7 @@ void rc_emit_merge(rc_builder *b, uint32_t gpu, int64_t tokens, int parts);
 /* Return every foreign partial output and its LSE to its owner (two all-to-alls, outputs then LSE),
  * with `tokens` query tokens a rank; the merge that follows on COMPUTE waits for it. */
 void rc_emit_all2all(rc_builder *b, int64_t tokens);
+void rc_emit_return(rc_builder *b, int64_t tokens); /* these all-to-alls and the merge */
 int rc_rank_of(const rc_builder *b, uint32_t gpu);
 uint32_t rc_next_gpu(const rc_builder *b, uint32_t gpu, int ranks_ahead); /* same TP index */
 

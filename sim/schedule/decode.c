@@ -8,10 +8,11 @@
 uint32_t rc_emit_decode(rc_builder *b, uint32_t gpu) {
     int64_t keys = 0;
     for (size_t i = 0; i < b->rq->seq_count; i++)
-        keys += rc_ceil_div(b->rq->seqs[i].p + b->rq->seqs[i].t, b->n);
+        if (rc_decodes(b, i))
+            keys += rc_ceil_div(b->rq->seqs[i].p + b->rq->seqs[i].t, b->n);
     rc_shape s = rc_shape_of(RC_T_DECODE, RC_P_ATTENTION);
-    s.a = rc_rank_tokens(b, 0);
-    s.b = rc_ceil_div(keys, (int64_t)b->rq->seq_count);
+    s.a = rc_decode_tokens(b);
+    s.b = rc_ceil_div(keys, (int64_t)b->decodes);
     s.hq = b->hq;
     s.hkv = b->hkv;
     return rc_emit(b, gpu, RC_LANE_COMPUTE, &s);

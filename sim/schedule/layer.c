@@ -13,29 +13,45 @@ uint32_t rc_next_gpu(const rc_builder *b, uint32_t gpu, int ranks_ahead) {
     return ((gpu / b->g + ahead) % n) * b->g + gpu % b->g;
 }
 
+bool rc_decodes(const rc_builder *b, size_t seq) {
+    return b->rq->phase == RC_DECODE || (b->rq->phase == RC_MIXED && b->rq->seqs[seq].t == 1);
+}
+
+bool rc_prefills(const rc_builder *b) {
+    return b->decodes < b->rq->seq_count;
+}
+
+int64_t rc_decode_tokens(const rc_builder *b) {
+    return rc_ceil_div((int64_t)b->decodes, b->n);
+}
+
 int64_t rc_rank_tokens(const rc_builder *b, int rank) {
-    int64_t tokens = 0;
-    if (b->rq->phase == RC_DECODE) /* one token a sequence, the batch padded to a multiple of N */
-        return rc_ceil_div((int64_t)b->rq->seq_count, b->n);
-    for (size_t i = 0; i < b->rq->seq_count; i++)
-        tokens += rc_shard_tokens(b->rq->seqs[i].t, b->n, rank);
+    int64_t tokens = rc_decode_tokens(b);
+    for (size_t i = 0; rc_prefills(b) && i < b->rq->seq_count; i++)
+        if (!rc_decodes(b, i))
+            tokens += rc_shard_tokens(b->rq->seqs[i].t, b->n, rank);
     return tokens;
 }
 
 int64_t rc_step_tokens(const rc_builder *b) {
-    int64_t tokens = 0;
-    if (b->rq->phase == RC_DECODE)
-        return rc_rank_tokens(b, 0);
-    for (size_t i = 0; i < b->rq->seq_count; i++)
-        tokens += rc_ceil_div(b->rq->seqs[i].t, b->n);
+    int64_t tokens = rc_decode_tokens(b);
+    for (size_t i = 0; rc_prefills(b) && i < b->rq->seq_count; i++)
+        if (!rc_decodes(b, i))
+            tokens += rc_ceil_div(b->rq->seqs[i].t, b->n);
     return tokens;
 }
 
 int64_t rc_kv_message_tokens(const rc_builder *b) {
     int64_t tokens = 0;
-    for (size_t i = 0; i < b->rq->seq_count; i++)
-        tokens += rc_shard_cached(b->rq->seqs[i].p, b->n, 0) + rc_ceil_div(b->rq->seqs[i].t, b->n);
+    for (size_t i = 0; rc_prefills(b) && i < b->rq->seq_count; i++)
+        if (!rc_decodes(b, i))
+            tokens +=
+                rc_shard_cached(b->rq->seqs[i].p, b->n, 0) + rc_ceil_div(b->rq->seqs[i].t, b->n);
     return tokens;
+}
+
+double rc_q_token_bytes(const rc_builder *b) {
+    return (double)b->hq * b->rq->model->head_dim * rc_dtype_bytes(b->rq->layout.act);
 }
 
 double rc_kv_token_bytes(const rc_builder *b) {
@@ -123,9 +139,7 @@ void rc_layer_after(rc_builder *b) {
  * together. */
 void rc_layer_head(rc_builder *b) {
     const rc_model *m = b->rq->model;
-    int64_t rows = (int64_t)b->rq->seq_count;
-    if (b->rq->phase == RC_DECODE)
-        rows = rc_ceil_div(rows, b->n);
+    int64_t rows = (int64_t)(b->rq->seq_count - b->decodes) + rc_decode_tokens(b);
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
         norm(b, gpu, RC_BF16, rows);
         gemm(b, gpu, RC_P_LM_HEAD, RC_BF16, rows, rc_ceil_div(m->vocab, b->rq->layout.tp),

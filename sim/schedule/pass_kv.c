@@ -12,8 +12,11 @@ static uint32_t attend(rc_builder *b, uint32_t gpu, int here, int from) {
 }
 
 void rc_attention_pass_kv(rc_builder *b) {
-    rc_emit_ring(b, (double)rc_kv_message_tokens(b) * rc_kv_token_bytes(b), attend);
-    if (b->n > 1)
+    double queries = (double)rc_decode_tokens(b) * rc_q_token_bytes(b);
+    rc_emit_ring(b, (double)rc_kv_message_tokens(b) * rc_kv_token_bytes(b) + queries, attend);
+    if (b->n > 1 && b->decodes > 0)
+        rc_emit_return(b, rc_decode_tokens(b));
+    else if (b->n > 1)
         for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
             rc_emit_merge(b, gpu, rc_rank_tokens(b, rc_rank_of(b, gpu)), b->n);
 }

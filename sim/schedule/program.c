@@ -107,9 +107,33 @@ rc_shape rc_shape_of(rc_task_kind kind, rc_part part) {
     return s;
 }
 
+/* As intern; most often a part has the size it had on the GPU before. */
+static uint32_t shape_index(rc_builder *b, const rc_shape *s) {
+    rc_program *p = b->p;
+    uint32_t *recent = &b->recent[s->kind == RC_T_LAUNCH ? RC_P_COUNT : s->part];
+    if (*recent < p->shape_count && shape_equal(p, &p->shapes[*recent], s))
+        p->call_count -= s->calls;
+    else
+        *recent = intern(p, s);
+    return *recent;
+}
+
+/* The task that stands there already gets a new shape. */
+static uint32_t reshape(rc_builder *b, uint32_t gpu, rc_lane lane, uint32_t shape) {
+    rc_program *p = b->p;
+    if (b->at >= p->task_count || p->tasks[b->at].gpu != gpu || p->tasks[b->at].lane != lane)
+        p->failed = true;
+    if (p->failed)
+        return RC_TASK_NONE;
+    p->tasks[b->at].shape = shape;
+    return b->at++;
+}
+
 static uint32_t append(rc_builder *b, uint32_t gpu, rc_lane lane, const rc_shape *s) {
     rc_program *p = b->p;
-    uint32_t shape = intern(p, s);
+    uint32_t shape = shape_index(b, s);
+    if (b->refill)
+        return reshape(b, gpu, lane, shape);
     if (!grow((void **)&p->tasks, &p->task_room, p->task_count, sizeof *p->tasks))
         p->failed = true;
     if (p->failed)
@@ -122,6 +146,7 @@ static uint32_t append(rc_builder *b, uint32_t gpu, rc_lane lane, const rc_shape
                    .lane = (uint8_t)lane,
                    .peer = gpu};
     uint32_t id = (uint32_t)p->task_count++;
+    b->at = id + 1;
     if (lane < RC_LANE_COUNT)
         b->last[gpu * RC_LANE_COUNT + lane] = id;
     return id;
@@ -142,7 +167,7 @@ uint32_t rc_emit(rc_builder *b, uint32_t gpu, rc_lane lane, const rc_shape *s) {
 
 void rc_emit_dep(rc_builder *b, uint32_t task, uint32_t before) {
     rc_program *p = b->p;
-    if (task == RC_TASK_NONE || before == RC_TASK_NONE)
+    if (b->refill || task == RC_TASK_NONE || before == RC_TASK_NONE)
         return;
     if (!grow((void **)&p->deps, &p->dep_room, p->dep_count, sizeof *p->deps)) {
         p->failed = true;
@@ -183,13 +208,18 @@ static rc_shape attention_shape(const rc_builder *b) {
 
 uint32_t rc_emit_attention(rc_builder *b, uint32_t gpu, int q, int s) {
     rc_shape shape = attention_shape(b);
+    if (!rc_prefills(b))
+        return rc_emit_decode(b, gpu);
     for (size_t i = 0; i < b->rq->seq_count; i++) {
         rc_call calls[2];
+        if (rc_decodes(b, i))
+            continue;
         int count = rc_shard_calls(b->rq->seqs[i].t, b->rq->seqs[i].p, b->n, q, s, calls);
         for (int c = 0; c < count; c++)
             add_call(b, &shape, &calls[c]);
     }
-    return rc_emit(b, gpu, RC_LANE_COMPUTE, &shape);
+    uint32_t id = rc_emit(b, gpu, RC_LANE_COMPUTE, &shape);
+    return b->decodes > 0 ? rc_emit_decode(b, gpu) : id;
 }
 
 uint32_t rc_emit_attention_gathered(rc_builder *b, uint32_t gpu) {
@@ -214,7 +244,7 @@ void rc_emit_ring_step(rc_builder *b, uint32_t gpu) {
     rc_shape s = rc_shape_of(RC_T_RING_STEP, RC_P_HOST);
     s.a = 1;
     for (size_t i = 0; i < b->rq->seq_count; i++)
-        if (b->rq->seqs[i].p > 0)
+        if (b->rq->seqs[i].p > 0 && (b->rq->phase != RC_MIXED || !rc_decodes(b, i)))
             s.a = 2;
     uint32_t compute = b->last[gpu * RC_LANE_COUNT + RC_LANE_COMPUTE];
     uint32_t comm = b->last[gpu * RC_LANE_COUNT + RC_LANE_COMM];
@@ -231,6 +261,7 @@ void rc_program_free(rc_program *p) {
     free(p->shapes);
     free(p->calls);
     free(p->slots);
+    free(p->scratch);
     memset(p, 0, sizeof *p);
 }
 

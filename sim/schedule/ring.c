@@ -29,9 +29,9 @@ void rc_emit_ring(rc_builder *b, double bytes, rc_attend_fn attend) {
             send_on(b, bytes);
         for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
             int here = rc_rank_of(b, gpu), from = (here - j + b->n) % b->n;
-            uint32_t id = attend(b, gpu, here, from);
+            uint32_t first = b->at, id = attend(b, gpu, here, from);
             if (j > 0)
-                rc_emit_dep(b, id, b->msg[rc_next_gpu(b, gpu, b->n - 1)]);
+                rc_emit_dep(b, first, b->msg[rc_next_gpu(b, gpu, b->n - 1)]);
             b->att[gpu] = id;
         }
         for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
@@ -50,7 +50,7 @@ static void exchange(rc_builder *b, double bytes_per_peer) {
         b->mark[gpu] = rc_emit(b, gpu, RC_LANE_COMM, &mark);
         rc_emit_dep(b, b->mark[gpu], compute);
     }
-    uint32_t first = (uint32_t)p->task_count;
+    uint32_t first = b->at;
     for (uint32_t gpu = 0; gpu < p->gpus; gpu++) {
         for (int d = 1; d < b->n; d++) {
             uint32_t peer = rc_next_gpu(b, gpu, d);
@@ -59,11 +59,11 @@ static void exchange(rc_builder *b, double bytes_per_peer) {
             rc_emit_dep(b, id, b->mark[peer]);
         }
     }
-    uint32_t end = (uint32_t)p->task_count;
+    uint32_t end = b->at;
     uint32_t close0 = end;
     for (uint32_t gpu = 0; gpu < p->gpus; gpu++) /* the end of the same NCCL call: no launch */
         b->mark[gpu] = rc_emit(b, gpu, RC_LANE_NONE, &mark);
-    for (uint32_t id = first; id < end && !p->failed; id++) {
+    for (uint32_t id = first; id < end && !p->failed && !b->refill; id++) {
         rc_emit_dep(b, close0 + p->tasks[id].gpu, id);
         rc_emit_dep(b, close0 + p->tasks[id].peer, id);
     }
@@ -77,11 +77,20 @@ void rc_emit_all2all(rc_builder *b, int64_t tokens) {
     /* The second exchange must also wait for the first on its own GPU: the marks are off-lane. */
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
         b->msg[gpu] = b->mark[gpu];
-    uint32_t before = (uint32_t)b->p->task_count;
+    uint32_t before = b->at;
     exchange(b, rows * rc_dtype_bytes(RC_FP32));
-    for (uint32_t id = before; id < b->p->task_count && !b->p->failed; id++) {
+    for (uint32_t id = before; id < b->at && !b->p->failed && !b->refill; id++) {
         const rc_task *t = &b->p->tasks[id];
         if (t->lane == RC_LANE_COMM)
             rc_emit_dep(b, id, b->msg[t->gpu]);
+    }
+}
+
+void rc_emit_return(rc_builder *b, int64_t tokens) {
+    rc_emit_all2all(b, tokens);
+    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
+        uint32_t done = b->last[gpu * RC_LANE_COUNT + RC_LANE_COMM];
+        rc_emit_merge(b, gpu, rc_rank_tokens(b, rc_rank_of(b, gpu)), b->n);
+        rc_emit_dep(b, b->last[gpu * RC_LANE_COUNT + RC_LANE_COMPUTE], done);
     }
 }

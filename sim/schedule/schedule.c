@@ -9,19 +9,27 @@ typedef struct schedule_entry {
     void (*prefill)(rc_builder *b);
     void (*decode)(rc_builder *b); /* NULL: not a decode schedule */
     bool ring;                     /* takes N > 1 */
+    bool mixed;                    /* takes decode steps beside prefills */
 } schedule_entry;
 
 static const schedule_entry schedules[] = {
-    {"pass-kv", rc_attention_pass_kv, NULL, true},
-    {"pass-q", rc_attention_pass_q, rc_attention_pass_q, true},
-    {"all-gather-kv", rc_attention_all_gather, NULL, true},
-    {"tp", rc_attention_local, rc_attention_local_decode, false},
+    {"pass-kv", rc_attention_pass_kv, NULL, true, true},
+    {"pass-q", rc_attention_pass_q, rc_attention_pass_q, true, true},
+    {"all-gather-kv", rc_attention_all_gather, NULL, true, false},
+    {"tp", rc_attention_local, rc_attention_local_decode, false, true},
 };
 enum { SCHEDULES = sizeof schedules / sizeof schedules[0] };
 
 const char *const *rc_schedule_names(void) {
     static const char *const names[] = {"pass-kv", "pass-q", "all-gather-kv", "tp", NULL};
     return names;
+}
+
+const char *rc_schedule_name(const char *variant) {
+    for (int i = 0; i < SCHEDULES; i++)
+        if (strcmp(schedules[i].name, variant) == 0)
+            return schedules[i].name;
+    return NULL;
 }
 
 const char *rc_part_name(rc_part p) {
@@ -43,6 +51,11 @@ static rc_status find(const char *name, rc_phase phase, const schedule_entry **o
         if (phase == RC_DECODE && !schedules[i].decode)
             return rc_fail(err, RC_E_INPUT,
                            "variant '%s' is a prefill schedule; decode takes pass-q or tp", name);
+        if (phase == RC_MIXED && !schedules[i].mixed)
+            return rc_fail(err, RC_E_INPUT,
+                           "variant '%s' takes no decode steps; a mixed pass takes pass-kv, pass-q "
+                           "or tp",
+                           name);
         *out = &schedules[i];
         return RC_OK;
     }
@@ -66,7 +79,8 @@ static rc_status check(const schedule_entry *e, const rc_request *rq, rc_error *
             return rc_fail(err, RC_E_INPUT,
                            "sequence %zu: a decode step adds one token, found T = %lld", i,
                            (long long)rq->seqs[i].t);
-        if (rq->phase == RC_PREFILL && rq->seqs[i].t < rq->layout.cp)
+        bool decodes = rq->phase == RC_DECODE || (rq->phase == RC_MIXED && rq->seqs[i].t == 1);
+        if (!decodes && rq->seqs[i].t < rq->layout.cp)
             return rc_fail(err, RC_E_INPUT,
                            "sequence %zu: T = %lld new tokens cannot be cut over cp %d ranks", i,
                            (long long)rq->seqs[i].t, rq->layout.cp);
@@ -88,34 +102,97 @@ static void emit_layers(const schedule_entry *e, rc_builder *b) {
         rc_layer_head(b);
 }
 
+/* The builder of `rq` on `p`, which holds its scratch; false when out of memory. */
+static bool start(rc_builder *b, const rc_request *rq, rc_program *p) {
+    const rc_model *m = rq->model;
+    *b = (rc_builder){.p = p, .rq = rq, .n = rq->layout.cp};
+    b->g = rq->unfold_tp ? (uint32_t)rq->layout.tp : 1;
+    b->hq = m->heads / rq->layout.tp;
+    b->hkv = m->kv_heads >= rq->layout.tp ? m->kv_heads / rq->layout.tp : 1;
+    for (size_t i = 0; i < rq->seq_count; i++)
+        b->decodes += rc_decodes(b, i);
+    memset(b->recent, 0xff, sizeof b->recent);
+    p->gpus_per_rank = b->g;
+    p->gpus = b->g * (uint32_t)b->n;
+    p->head_dim = m->head_dim;
+    size_t scratch = p->gpus * (size_t)(RC_LANE_COUNT + 3);
+    if (!p->scratch)
+        p->scratch = malloc(scratch * sizeof *p->scratch);
+    if (!p->scratch)
+        return false;
+    memset(p->scratch, 0xff, scratch * sizeof *p->scratch);
+    b->last = p->scratch;
+    b->mark = b->last + (size_t)p->gpus * RC_LANE_COUNT;
+    b->msg = b->mark + p->gpus;
+    b->att = b->msg + p->gpus;
+    return true;
+}
+
 rc_status rc_schedule_build(const char *variant, const rc_request *rq, rc_program *out,
                             rc_error *err) {
     const schedule_entry *e = NULL;
+    rc_builder b;
     memset(out, 0, sizeof *out);
     RC_TRY(find(variant, rq->phase, &e, err));
     RC_TRY(check(e, rq, err));
-    const rc_model *m = rq->model;
-    rc_builder b = {.p = out, .rq = rq, .n = rq->layout.cp};
-    b.g = rq->unfold_tp ? (uint32_t)rq->layout.tp : 1;
-    b.hq = m->heads / rq->layout.tp;
-    b.hkv = m->kv_heads >= rq->layout.tp ? m->kv_heads / rq->layout.tp : 1;
-    out->gpus_per_rank = b.g;
-    out->gpus = b.g * (uint32_t)b.n;
-    out->head_dim = m->head_dim;
-    size_t scratch = out->gpus * (size_t)(RC_LANE_COUNT + 3);
-    b.last = malloc(scratch * sizeof *b.last);
-    bool have = b.last != NULL;
-    if (have) {
-        memset(b.last, 0xff, scratch * sizeof *b.last);
-        b.mark = b.last + (size_t)out->gpus * RC_LANE_COUNT;
-        b.msg = b.mark + out->gpus;
-        b.att = b.msg + out->gpus;
+    bool have = start(&b, rq, out);
+    if (have)
         emit_layers(e, &b);
-        free(b.last);
-    }
     if (!have || out->failed) {
         rc_program_free(out);
         return rc_fail(err, RC_E_NOMEM, "out of memory while building the schedule");
     }
     return RC_OK;
+}
+
+rc_status rc_schedule_refill(const char *variant, const rc_request *rq, rc_program *p,
+                             rc_error *err) {
+    const schedule_entry *e = NULL;
+    rc_builder b;
+    RC_TRY(find(variant, rq->phase, &e, err));
+    RC_TRY(check(e, rq, err));
+    uint32_t gpus = p->gpus;
+    p->shape_count = p->call_count = 0;
+    p->groups = 0;
+    p->failed = false;
+    if (p->slots)
+        memset(p->slots, 0xff, p->slot_count * sizeof *p->slots);
+    if (rq->layout.cp * (rq->unfold_tp ? rq->layout.tp : 1) != (int)gpus || !start(&b, rq, p))
+        return rc_fail(err, RC_E_INTERNAL, "a program of %u GPUs is refilled for another layout",
+                       gpus);
+    b.refill = true;
+    emit_layers(e, &b);
+    if (p->failed || b.at != p->task_count)
+        return rc_fail(err, RC_E_INTERNAL, "a program is refilled for a request unlike its own");
+    return RC_OK;
+}
+
+rc_schedule_key rc_schedule_key_of(const rc_request *rq) {
+    rc_schedule_key k = {.tp = rq->layout.tp,
+                         .cp = rq->layout.cp,
+                         .nodes_per_rank = rq->nodes_per_rank,
+                         .ranks_per_node = rq->ranks_per_node,
+                         .layers = rq->layers,
+                         .decode_phase = rq->phase == RC_DECODE,
+                         .head = rq->head,
+                         .unfold_tp = rq->unfold_tp,
+                         .eager = rq->eager,
+                         .ring_host = rq->ring_host,
+                         .serial_ring = rq->serial_ring};
+    k.decodes = k.decode_phase;
+    k.prefills = rq->phase == RC_PREFILL;
+    for (size_t i = 0; rq->phase == RC_MIXED && i < rq->seq_count; i++) {
+        k.decodes = k.decodes || rq->seqs[i].t == 1;
+        k.prefills = k.prefills || rq->seqs[i].t != 1;
+    }
+    return k;
+}
+
+bool rc_schedule_key_equal(const rc_schedule_key *a, const rc_schedule_key *b) {
+    return a->tp == b->tp && a->cp == b->cp && a->nodes_per_rank == b->nodes_per_rank &&
+           a->ranks_per_node == b->ranks_per_node && a->layers == b->layers &&
+           a->prefills == b->prefills && a->decodes == b->decodes &&
+           a->decode_phase == b->decode_phase && a->head == b->head &&
+           a->unfold_tp == b->unfold_tp && a->eager == b->eager && a->ring_host == b->ring_host &&
+           a->serial_ring == b->serial_ring;
 }

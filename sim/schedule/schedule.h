@@ -105,6 +105,7 @@ typedef struct rc_program {
     size_t call_count, call_room;
     uint32_t *slots;
     size_t slot_count;      /* interning table */
+    uint32_t *scratch;      /* of the builder */
     uint32_t gpus;          /* simulated: cp x gpus_per_rank */
     uint32_t gpus_per_rank; /* 1 (TP group folded) or tp */
     uint32_t groups;
@@ -115,7 +116,7 @@ typedef struct rc_program {
 
 typedef struct rc_sequence {
     int64_t t, p;
-} rc_sequence; /* decode: t = 1 */
+} rc_sequence; /* decode: t = 1; in a mixed pass, those with t = 1 decode */
 
 typedef struct rc_request {
     const rc_model *model;
@@ -133,11 +134,28 @@ typedef struct rc_request {
     bool serial_ring; /* messages ride on the compute stream: nothing is overlapped */
 } rc_request;
 
-/* variant: "pass-kv", "pass-q", "all-gather-kv", "tp"; decode takes "pass-q" and "tp".
- * The caller frees with rc_program_free. */
+/* variant: "pass-kv", "pass-q", "all-gather-kv", "tp"; decode takes "pass-q" and "tp", a mixed pass
+ * all but "all-gather-kv". In a mixed pass the prefilled sequences travel as the variant says and
+ * the decoded tokens as queries; each ring step is one message, an attention launch and a decode
+ * launch. The caller frees with rc_program_free. */
 rc_status rc_schedule_build(const char *variant, const rc_request *rq, rc_program *out,
                             rc_error *err);
+/* Give `p`, built before for a request like `rq`, the sizes of the sequences of `rq`: the same
+ * tasks in the same order, other shapes. Alike are requests of one rc_schedule_key. Allocates
+ * nothing once the program's arrays have grown. */
+rc_status rc_schedule_refill(const char *variant, const rc_request *rq, rc_program *p,
+                             rc_error *err);
+/* What decides which tasks a program has, besides the variant. */
+typedef struct rc_schedule_key {
+    int tp, cp, nodes_per_rank, ranks_per_node, layers;
+    bool prefills, decodes; /* there are such sequences */
+    bool decode_phase, head, unfold_tp, eager, ring_host, serial_ring;
+} rc_schedule_key;
+rc_schedule_key rc_schedule_key_of(const rc_request *rq);
+bool rc_schedule_key_equal(const rc_schedule_key *a, const rc_schedule_key *b);
 void rc_program_free(rc_program *p);
+/* The schedule's own copy of its name; NULL when there is none of this name. */
+const char *rc_schedule_name(const char *variant);
 /* NULL-terminated names. */
 const char *const *rc_schedule_names(void);
 

@@ -1,0 +1,176 @@
+/* rc_forward_time takes as many ticks as every layer simulated as events, whatever the costs, the
+ * sequences, the host, slow ranks and links, and overlap; one context serves all kinds of passes.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#define PROGRAMS_FAKE_COSTS
+#include "tests/support/programs.h"
+
+static rc_forward_ctx *ctx;
+static unsigned long passes, replayed;
+
+/* The reference: every layer as events, all GPUs of a TP group where there are few. */
+static bool compare(prop_case *c, const fake_pass *f, rc_forward_path *path) {
+    rc_forward all;
+    rc_forward_timing fast;
+    rc_error err = {0};
+    rc_spec s = f->spec;
+    s.unfold = true;
+    rc_forward_ctx_forget(ctx);
+    PROP_CHECK(c, rc_forward_run(&s, &all, &err) == RC_OK, "%s: %.300s", s.variant, err.msg);
+    for (int again = 0; again < 2; again++) {
+        PROP_CHECK(c, rc_forward_time(ctx, &f->spec, &fast, &err) == RC_OK, "%s: %.300s", s.variant,
+                   err.msg);
+        PROP_CHECK(c, fast.ticks == all.ticks,
+                   "%s phase %d N %d tp %d eager %d serial %d layers %d (%d evaluated, path %d): "
+                   "%ld fast, %ld simulated",
+                   s.variant, s.phase, s.layout.cp, s.layout.tp, s.eager, s.serial_ring,
+                   s.model->layers, fast.layers, fast.path, (long)fast.ticks, (long)all.ticks);
+    }
+    PROP_CHECK(c, fast.memory.total == all.memory.total, "memory %g", fast.memory.total);
+    passes++;
+    replayed += fast.path == RC_PATH_REPLAY;
+    if (path)
+        *path = fast.path;
+    return true;
+}
+
+/* Decode steps among the sequences of a prefill. */
+static void mix_phases(prop_case *c, fake_pass *f) {
+    if (f->spec.phase != RC_PREFILL || strcmp(f->spec.variant, "all-gather-kv") == 0 ||
+        !prop_one_in(c, 3))
+        return;
+    f->spec.phase = RC_MIXED;
+    for (size_t i = 0; i < f->spec.seq_count; i++)
+        if (prop_one_in(c, 2))
+            f->x.seqs[i].t = 1;
+    for (int more = (int)prop_range(c, 0, 12); more > 0; more--)
+        f->x.seqs[f->spec.seq_count++] = (rc_sequence){1, prop_range(c, 0, 200)};
+}
+
+static bool draw(prop_case *c, const char *variant, int gpus, int layers, fake_pass *f) {
+    fake_draw(c, variant, gpus, layers, f);
+    if (prop_one_in(c, 4))
+        f->x.model.layers = (int)prop_range(c, 1, 6);
+    f->spec.serial_ring = prop_one_in(c, 3);
+    mix_phases(c, f);
+    return true;
+}
+
+static bool fast_is_simulated(prop_case *c) {
+    fake_pass f;
+    return draw(c, NULL, 24, 40, &f) && compare(c, &f, NULL);
+}
+
+/* Sixteen ranks, as long a ring as the paper's. */
+static bool fast_on_many_ranks(prop_case *c) {
+    fake_pass f;
+    c->size += 6;
+    do
+        draw(c, prop_one_in(c, 2) ? "pass-kv" : "pass-q", 400, 40, &f);
+    while (f.spec.layout.cp < 6 || f.spec.layout.cp * f.spec.layout.tp > 64);
+    return compare(c, &f, NULL);
+}
+
+/* Ranks with the same work are replayed, never left to the engine. */
+static bool even_ranks_are_replayed(prop_case *c) {
+    fake_pass f;
+    rc_forward_path path = RC_PATH_ENGINE;
+    draw(c, NULL, 16, 40, &f);
+    for (size_t i = 0; i < f.spec.seq_count; i++) {
+        f.x.seqs[i].t *= f.x.seqs[i].t > 1 ? 2 * f.spec.layout.cp : 1;
+        f.x.seqs[i].p *= f.spec.layout.cp;
+    }
+    if (!compare(c, &f, &path))
+        return false;
+    PROP_CHECK(c, path == RC_PATH_REPLAY || f.spec.layout.tp < 8, "%s N %d was simulated",
+               f.spec.variant, f.spec.layout.cp);
+    return true;
+}
+
+static bool fast_with_what_ifs(prop_case *c) {
+    fake_pass f;
+    draw(c,
+         prop_one_in(c, 3)   ? "pass-q"
+         : prop_one_in(c, 2) ? "pass-kv"
+                             : "all-gather-kv",
+         12, 24, &f);
+    rc_what_if *w = &f.spec.what_if;
+    if (prop_one_in(c, 2)) {
+        w->slow_rank = (int)prop_below(c, (uint64_t)f.spec.layout.cp);
+        w->slow_speed = 0.125 * (double)prop_range(c, 1, 12);
+    }
+    if (prop_one_in(c, 2)) {
+        w->slow_link_rank = (int)prop_below(c, (uint64_t)f.spec.layout.cp);
+        w->slow_link = 0.1 + prop_unit(c);
+    }
+    if (prop_one_in(c, 4))
+        w->overlap_compute = 0.5 + 0.5 * prop_unit(c);
+    if (prop_one_in(c, 6))
+        w->overlap_comm = 0.5 + 0.5 * prop_unit(c);
+    return compare(c, &f, NULL);
+}
+
+/* A host about as fast as its GPU: who waits for whom changes for many layers. */
+static bool fast_with_a_close_host(prop_case *c) {
+    fake_pass f;
+    draw(c, prop_one_in(c, 2) ? "tp" : NULL, 12, 40, &f);
+    f.spec.eager = true;
+    f.costs.machine.launch = (double)prop_range(c, 200, 1000) / RC_PS_PER_S;
+    for (int i = 0; i < FAKE_KINDS; i++) {
+        f.costs.fixed[i] = prop_range(c, 0, 1600);
+        f.costs.slope[i] = prop_one_in(c, 3) ? 1 : 0;
+    }
+    return compare(c, &f, NULL);
+}
+
+/* One all-to-all at ranks that open at different times, messages long and short. */
+static bool fast_with_uneven_exchanges(prop_case *c) {
+    fake_pass f;
+    draw(c, "pass-q", 10, 16, &f);
+    f.costs.link_rate = 1e9 * (double)prop_range(c, 1, 2000);
+    f.costs.peer_rate = f.costs.link_rate * (0.05 + 1.5 * prop_unit(c));
+    if (prop_one_in(c, 3))
+        f.costs.latency = 0;
+    return compare(c, &f, NULL);
+}
+
+#define TEST(property, size)                                                                       \
+    static void test_##property(void **state) {                                                    \
+        (void)state;                                                                               \
+        assert_true(prop_run(#property, property, size));                                          \
+    }
+TEST(fast_is_simulated, 24)
+TEST(fast_on_many_ranks, 24)
+TEST(even_ranks_are_replayed, 24)
+TEST(fast_with_what_ifs, 24)
+TEST(fast_with_a_close_host, 24)
+TEST(fast_with_uneven_exchanges, 24)
+
+static int start(void **state) {
+    (void)state;
+    ctx = rc_forward_ctx_create();
+    return ctx == NULL;
+}
+
+static int end(void **state) {
+    (void)state;
+    print_message("%lu of %lu passes replayed\n", replayed, passes);
+    rc_forward_ctx_destroy(ctx);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fast_is_simulated),
+        cmocka_unit_test(test_fast_on_many_ranks),
+        cmocka_unit_test(test_even_ranks_are_replayed),
+        cmocka_unit_test(test_fast_with_what_ifs),
+        cmocka_unit_test(test_fast_with_a_close_host),
+        cmocka_unit_test(test_fast_with_uneven_exchanges),
+    };
+    return cmocka_run_group_tests(tests, start, end);
+}
