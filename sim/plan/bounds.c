@@ -22,12 +22,12 @@
 enum { LAYOUTS = 1024, STEPS = 4096, BATCH_MAX = 1 << 14, RATES = 3, CPS = 13 };
 static const int64_t rate_tokens[RATES] = {2048, 8192, 32768};
 
-typedef struct prefills { /* of one layout */
-    rc_plan_option key;   /* offer, tp, cp, variant, dynamic */
-    double *time;         /* [class_count], s */
-    double token;         /* s a token, at the best length */
+typedef struct prefills {                /* of one layout */
+    rc_plan_option key;                  /* offer, tp, cp, variant, dynamic */
+    double *time;                        /* [class_count], s */
+    double token;                        /* s a token, at the best length */
     double quantile[RC_PLAN_OBJECTIVES]; /* s, of the prompts that a TTFT objective speaks of */
-    double work, mean, square; /* s: sum over requests; of one, and its mean square */
+    double work, mean, square;           /* s: sum over requests; of one, and its mean square */
 } prefills;
 
 typedef struct step { /* of a decode pass */
@@ -50,8 +50,7 @@ struct rc_plan_bounds {
 };
 
 const char *rc_plan_cut_name(rc_plan_cut c) {
-    static const char *const names[] = {"none",    "layout", "memory",
-                                        "prefill", "decode", "work"};
+    static const char *const names[] = {"none", "layout", "memory", "prefill", "decode", "work"};
     return names[c];
 }
 
@@ -233,8 +232,7 @@ static rc_status step_time(rc_plan_bounds *b, int offer, int tp, int cp, double 
     RC_TRY(pass(b, offer, tp, cp, cp > 1 ? "pass-q" : "tp", true, n, (rc_sequence){1, keys}, out,
                 err));
     if (b->step_count < STEPS)
-        b->steps[b->step_count++] =
-            (step){(int16_t)offer, (int16_t)tp, (int16_t)cp, n, keys, *out};
+        b->steps[b->step_count++] = (step){(int16_t)offer, (int16_t)tp, (int16_t)cp, n, keys, *out};
     return RC_OK;
 }
 
@@ -257,8 +255,11 @@ static rc_status kv_tokens(const rc_plan_bounds *b, const rc_plan_option *o, int
     if (decodes)
         tokens = o->max_batch;
     double usable = p->offers[o->offer].machine.memory * p->kv_memory;
-    RC_TRY(rc_model_memory(&p->model, &l, cp == 1 ? "tp" : named ? name : "pass-kv", tokens,
-                           longest, usable, &mem, err));
+    RC_TRY(rc_model_memory(&p->model, &l,
+                           cp == 1 ? "tp"
+                           : named ? name
+                                   : "pass-kv",
+                           tokens, longest, usable, &mem, err));
     double rest = usable - (mem.total - mem.kv);
     int heads = p->model.kv_heads > l.tp ? p->model.kv_heads / l.tp : 1;
     double token =
@@ -267,7 +268,8 @@ static rc_status kv_tokens(const rc_plan_bounds *b, const rc_plan_option *o, int
     return RC_OK;
 }
 
-/* ---- layout ------------------------------------------------------------------------------------ */
+/* ---- layout ------------------------------------------------------------------------------------
+ */
 
 static bool layout_possible(const rc_plan *p, const rc_plan_option *o) {
     const rc_machine *m = &p->offers[o->offer].machine;
@@ -276,14 +278,15 @@ static bool layout_possible(const rc_plan *p, const rc_plan_option *o) {
     l.cp = o->cp;
     if (rc_layout_check(&p->model, &l, NULL) != RC_OK)
         return false;
-    bool whole = o->tp <= m->gpus_per_node ? m->gpus_per_node % o->tp == 0
-                                           : o->tp % m->gpus_per_node == 0;
+    bool whole =
+        o->tp <= m->gpus_per_node ? m->gpus_per_node % o->tp == 0 : o->tp % m->gpus_per_node == 0;
     bool alone = m->nic_rate <= 0.0;
     int most = o->tp * (o->cp > o->decode_cp ? o->cp : o->decode_cp);
     return whole && !(alone && (o->decode > 0 || most > m->gpus_per_node));
 }
 
-/* ---- latency and work -------------------------------------------------------------------------- */
+/* ---- latency and work --------------------------------------------------------------------------
+ */
 
 /* Mean wait of a queue with c servers, load rho < 1 a server, service of this mean and square. */
 static double mean_wait(double c, double rho, double mean, double square) {
@@ -330,15 +333,26 @@ static double gap(const rc_plan_bounds *b, const rc_plan_option *o, const prefil
     return rate * passes * d->run > 0.05 ? d->run + chunk : d->run;
 }
 
-static double worst_of(const rc_plan *p, const prefills *l, const rc_plan_bound *v, double wait,
-                       double ttit) {
-    double worst = v->load;
+double rc_plan_estimate(const rc_plan_bound *b, double scale) {
+    double rho = b->rho * scale;
+    if (rho >= 1.0)
+        return fmax(b->floor, 10.0 * rho);
+    if (b->limit <= 0.0)
+        return b->floor;
+    double wait = 3.0 * mean_wait(b->servers, rho, b->mean, b->square);
+    return fmax(b->floor, (b->prompt + wait) / b->limit);
+}
+
+static void put_floor(const rc_plan *p, const prefills *l, double ttit, rc_plan_bound *out) {
     for (int i = 0; i < p->objective_count; i++) {
         const rc_plan_objective *g = &p->objectives[i];
-        double value = g->ttit ? ttit : l->quantile[i] + wait;
-        worst = fmax(worst, value / g->limit);
+        double share = (g->ttit ? ttit : l->quantile[i]) / g->limit;
+        out->floor = fmax(out->floor, share);
+        if (g->ttit || (out->limit > 0.0 && share <= out->prompt / out->limit))
+            continue;
+        out->prompt = l->quantile[i];
+        out->limit = g->limit;
     }
-    return worst;
 }
 
 static rc_plan_cut latency_cut(const rc_plan *p, const prefills *l, const decode_view *d) {
@@ -352,7 +366,8 @@ static rc_plan_cut latency_cut(const rc_plan *p, const prefills *l, const decode
     return RC_CUT_NONE;
 }
 
-/* What a backlog may grow to over the span without breaking the tightest TTFT: share of the span. */
+/* What a backlog may grow to over the span without breaking the tightest TTFT: share of the span.
+ */
 static double patience(const rc_plan *p, double span) {
     double least = INFINITY;
     for (int i = 0; i < p->objective_count; i++)
@@ -366,7 +381,7 @@ static rc_status judge(rc_plan_bounds *b, const rc_plan_option *o, double tokens
     const rc_plan *p = b->p;
     const prefills *l = NULL;
     decode_view d;
-    double span = b->load->span, wait = 0.0;
+    double span = b->load->span;
     RC_TRY(layout_of(b, o, &l, err));
     RC_TRY(view_decode(b, o, tokens, &d, err));
     for (int i = p->objective_count; i-- > 0;)
@@ -381,10 +396,12 @@ static rc_status judge(rc_plan_bounds *b, const rc_plan_option *o, double tokens
         out->load = apart || o->chunked ? fmax(prefill, decode) : prefill + decode;
         if (out->cut == RC_CUT_NONE && out->load > 1.0 + patience(p, span))
             out->cut = RC_CUT_WORK;
-        double rho = fmin(apart ? prefill : prefill + decode, 0.999);
-        wait = 3.0 * mean_wait(o->prefill, rho, l->mean, l->square);
+        out->rho = apart ? prefill : prefill + decode;
     }
-    out->estimate = worst_of(p, l, out, wait, gap(b, o, l, &d));
+    out->servers = o->prefill;
+    out->mean = l->mean;
+    out->square = l->square;
+    put_floor(p, l, gap(b, o, l, &d), out);
     return RC_OK;
 }
 

@@ -26,7 +26,7 @@
 
 enum {
     RC_PLAN_OFFERS = 16,
-    RC_PLAN_LIST = 128,      /* values of one key of the space */
+    RC_PLAN_LIST = 128, /* values of one key of the space */
     RC_PLAN_OBJECTIVES = 8,
     RC_PLAN_OPTIONS = 1 << 21
 };
@@ -65,9 +65,9 @@ typedef struct rc_plan_option {
 
 /* The workload in short, for bounds: requests by uncached and cached tokens at best. */
 typedef struct rc_plan_class {
-    int64_t t, p;  /* least of its requests */
+    int64_t t, p; /* least of its requests */
     double count;
-    double input;  /* mean */
+    double input; /* mean */
 } rc_plan_class;
 
 typedef struct rc_plan_load {
@@ -78,29 +78,29 @@ typedef struct rc_plan_load {
     double context;                 /* mean keys that a decoded token sees */
     int64_t longest, least_context; /* tokens: longest input + output; context of 5 % of tokens */
     int64_t longest_input;
-    double span;                    /* s of arrivals; 0: not known */
+    double span; /* s of arrivals; 0: not known */
 } rc_plan_load;
 
 /* What a trial asks beside its option. */
 typedef struct rc_plan_trial {
     rc_plan_option option;
     uint64_t seed;
-    double growth;                        /* of the rate; 1: as the file says */
-    double matrix, hbm, network, memory;  /* what-if: that much of the machine's; 1 */
-    bool node_lost;                       /* one replica gone from the middle on */
+    double growth;                       /* of the rate; 1: as the file says */
+    double matrix, hbm, network, memory; /* what-if: that much of the machine's; 1 */
+    bool node_lost;                      /* one replica gone from the middle on */
 } rc_plan_trial;
 
 typedef struct rc_plan_outcome {
-    bool fits;                            /* false: the rest is not set */
-    double value[RC_PLAN_OBJECTIVES];     /* s: the quantile that each objective limits */
-    double ttft_p50, ttft_p95, ttft_p99;  /* s */
+    bool fits;                           /* false: the rest is not set */
+    double value[RC_PLAN_OBJECTIVES];    /* s: the quantile that each objective limits */
+    double ttft_p50, ttft_p95, ttft_p99; /* s */
     double ttit_p50, ttit_p95;
-    double queue_p95, service_p95;        /* s; arrival to start, start to end */
-    double done, rejected, lost;          /* requests */
-    double busy_prefill, busy_decode;     /* share of time: mixed pools have it in both */
-    double hit;                           /* share of input tokens found in caches */
+    double queue_p95, service_p95;    /* s; arrival to start, start to end */
+    double done, rejected, lost;      /* requests */
+    double busy_prefill, busy_decode; /* share of time: mixed pools have it in both */
+    double hit;                       /* share of input tokens found in caches */
     double preempted;
-    double makespan, gpu_hours;           /* s, h */
+    double makespan, gpu_hours; /* s, h */
     double tokens_per_gpu_s;
 } rc_plan_outcome;
 
@@ -117,12 +117,12 @@ typedef struct rc_plan {
     rc_plan_objective objectives[RC_PLAN_OBJECTIVES];
     int objective_count;
     rc_plan_space space;
-    double kv_memory;     /* share of GPU memory that may be used in all */
-    double growth;        /* the plan is made for so many times the rate */
-    int64_t simulations;  /* of the search, at most */
-    int check_seeds;      /* other seeds that the chosen plan is tried with */
+    double kv_memory;    /* share of GPU memory that may be used in all */
+    double growth;       /* the plan is made for so many times the rate */
+    int64_t simulations; /* of the search, at most */
+    int check_seeds;     /* other seeds that the chosen plan is tried with */
     uint64_t seed;
-    int threads;          /* 0: one a core */
+    int threads; /* 0: one a core */
     bool quiet;
 } rc_plan;
 
@@ -136,26 +136,32 @@ double rc_plan_margin(const rc_plan *p, const rc_plan_outcome *o, int *tightest)
 /* ---- bounds (plan_bounds.c) ---------------------------------------------------------------- */
 typedef enum rc_plan_cut {
     RC_CUT_NONE,
-    RC_CUT_LAYOUT,   /* does not divide the model, needs a network, is over the offer */
-    RC_CUT_MEMORY,   /* weights, or the longest request, do not fit */
-    RC_CUT_PREFILL,  /* prompts alone take longer than TTFT allows */
-    RC_CUT_DECODE,   /* a lone decode step takes longer than TTIT allows */
-    RC_CUT_WORK,     /* more work arrives than can be done */
+    RC_CUT_LAYOUT,  /* does not divide the model, needs a network, is over the offer */
+    RC_CUT_MEMORY,  /* weights, or the longest request, do not fit */
+    RC_CUT_PREFILL, /* prompts alone take longer than TTFT allows */
+    RC_CUT_DECODE,  /* a lone decode step takes longer than TTIT allows */
+    RC_CUT_WORK,    /* more work arrives than can be done */
     RC_CUT_COUNT
 } rc_plan_cut;
 const char *rc_plan_cut_name(rc_plan_cut c);
 
 typedef struct rc_plan_bound {
     rc_plan_cut cut;
-    double ttft, ttit;  /* s: no objective's quantile can be below (the first of each kind) */
-    double load;        /* share of time that the busiest pool works, at least */
-    double estimate;    /* worst of value / limit over the objectives, as estimated */
+    double ttft, ttit; /* s: no objective's quantile can be below (the first of each kind) */
+    double load;       /* share of time that the busiest pool works, at least */
+    double floor;      /* worst of value / limit over the objectives, without any waiting */
+    double rho;        /* share of time that the pool works which prompts wait for */
+    double servers, mean, square; /* its replicas; s and s^2 of a prompt */
+    double prompt, limit; /* s: the quantile of prompts and the limit of the tightest TTFT; 0 */
 } rc_plan_bound;
 
 typedef struct rc_plan_bounds rc_plan_bounds; /* forward passes of each layout, remembered */
 rc_status rc_plan_bounds_create(const rc_plan *p, const rc_plan_load *load,
                                 const rc_costs *const *costs, rc_plan_bounds **out, rc_error *err);
 void rc_plan_bounds_free(rc_plan_bounds *b);
+/* Worst of value / limit over the objectives, as estimated, were the load `scale` times the
+ * bound's. Above 1 it is not expected to hold. */
+double rc_plan_estimate(const rc_plan_bound *b, double scale);
 /* Not for several threads. */
 rc_status rc_plan_bound_of(rc_plan_bounds *b, const rc_plan_option *o, rc_plan_bound *out,
                            rc_error *err);
@@ -173,23 +179,23 @@ typedef struct rc_plan_result { /* a simulated option */
 typedef struct rc_plan_answer {
     int64_t considered, cut[RC_CUT_COUNT], excluded, simulated; /* excluded: by what a simulation
                                                                    of a larger one showed */
-    int64_t open;       /* neither cut, excluded nor simulated, and cheaper than the best */
+    int64_t open;        /* neither cut, excluded nor simulated, and cheaper than the best */
     rc_plan_result *all; /* every simulated option, in order; owned */
     size_t all_count;
-    int best;            /* index into all; -1: none holds */
+    int best; /* index into all; -1: none holds */
     int runners[RC_PLAN_RUNNERS], runner_count;
     int front[RC_PLAN_FRONT], front_count; /* cost against p95 TTFT, of all simulated */
     /* about the best */
-    double seeds_met;                      /* share of check_seeds that met every objective */
+    double seeds_met; /* share of check_seeds that met every objective */
     double seeds_lo[RC_PLAN_OBJECTIVES], seeds_hi[RC_PLAN_OBJECTIVES];
     int seeds;
-    double slack[4];                       /* margin gained by 25 % more matrix rate, HBM rate,
-                                              network, memory */
-    double growth, growth_limit;           /* holds up to so many times the rate; tried up to */
-    rc_plan_outcome lost;                  /* with one replica lost */
+    double slack[4];             /* margin gained by 25 % more matrix rate, HBM rate,
+                                    network, memory */
+    double growth, growth_limit; /* holds up to so many times the rate; tried up to */
+    rc_plan_outcome lost;        /* with one replica lost */
     double lost_margin;
     bool has_lost, has_next;
-    rc_plan_result next;                   /* with one replica more */
+    rc_plan_result next; /* with one replica more */
     double next_growth;
     double wall_s;
 } rc_plan_answer;

@@ -8,7 +8,8 @@
  *   3. What is left of the simulations goes to dearer ones that promise the least TTFT for their
  *      price: the front of cost against p95 TTFT, and the runners-up.
  * A failure excludes the members of its family with no more replicas anywhere. An outcome corrects
- * the estimates of its relatives (same offer, layout and pools) by the ratio that it shows.
+ * what is expected of its relatives (same offer, layout, pools and scheduler): the load by the
+ * share of time that replicas were seen to work, the tail by the ratio that it shows.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdlib.h>
@@ -18,19 +19,22 @@
 #include "sim/plan/plan_internal.h"
 
 enum { ROUND = 4, KINS = 512 };
+static const double OVERLOADED = 0.97; /* share of time; above it, load cannot be told */
 
 typedef struct candidate {
     rc_plan_option option;
-    double price, estimate; /* estimate: worst of value / limit */
-    int kin;                /* whose outcomes correct it */
+    rc_plan_bound bound;
+    double price;
+    int kin; /* whose outcomes correct it */
     bool simulated, excluded;
 } candidate;
 
 typedef struct kin {
     int16_t offer, tp, cp, decode_cp;
     bool split, chunked;
-    double log_ratio; /* mean of log(shown / estimated) */
-    int seen;
+    double scale, full; /* sum over `seen` of busy over load; the most seen of it when overloaded */
+    double log_ratio;   /* sum over `seen` of log(shown / estimated) */
+    int seen;           /* outcomes that were not overloaded */
 } kin;
 
 typedef struct search {
@@ -39,7 +43,7 @@ typedef struct search {
     void *ctx;
     candidate *at;
     size_t count;
-    kin kins[KINS];
+    kin kins[KINS], all; /* all: of every kin, for those that are unknown */
     int kin_count;
     rc_plan_answer *out;
     double best_price; /* INFINITY: none holds */
@@ -109,8 +113,8 @@ static int by_price(const void *x, const void *y) {
     const candidate *a = x, *b = y;
     if (a->price < b->price || a->price > b->price)
         return a->price < b->price ? -1 : 1;
-    if (a->estimate < b->estimate || a->estimate > b->estimate)
-        return a->estimate < b->estimate ? -1 : 1;
+    if (a->bound.floor < b->bound.floor || a->bound.floor > b->bound.floor)
+        return a->bound.floor < b->bound.floor ? -1 : 1;
     return memcmp(&a->option, &b->option, sizeof a->option);
 }
 
@@ -129,7 +133,7 @@ static rc_status sift(search *s, rc_plan_bounds *bounds, rc_error *err) {
         candidate *c = &s->at[s->count++];
         *c = (candidate){.option = options[i],
                          .price = rc_plan_price(s->p, &options[i]),
-                         .estimate = b.estimate,
+                         .bound = b,
                          .kin = kin_of(s, &options[i])};
     }
     s->out->considered = (int64_t)n;
@@ -139,9 +143,21 @@ static rc_status sift(search *s, rc_plan_bounds *bounds, rc_error *err) {
     return st;
 }
 
+static double scale_of(const search *s, const candidate *c) {
+    const kin *k = &s->kins[c->kin];
+    if (k->seen == 0 && k->full <= 0.0)
+        k = &s->all;
+    if (k->seen > 0)
+        return k->scale / k->seen;
+    return fmax(1.0, 1.1 * k->full);
+}
+
 static double corrected(const search *s, const candidate *c) {
     const kin *k = &s->kins[c->kin];
-    return k->seen > 0 ? c->estimate * exp(k->log_ratio / k->seen) : c->estimate;
+    if (k->seen == 0)
+        k = &s->all;
+    double e = rc_plan_estimate(&c->bound, scale_of(s, c));
+    return k->seen > 0 ? e * exp(k->log_ratio / k->seen) : e;
 }
 
 /* ---- what a trial shows ---------------------------------------------------------------------- */
@@ -156,6 +172,18 @@ static void exclude_smaller(search *s, const candidate *failed) {
     }
 }
 
+static void learn_of(kin *k, const candidate *c, const rc_plan_outcome *o, double margin) {
+    double busy = o->busy_prefill, load = fmax(c->bound.rho, 1e-6), scale = busy / load;
+    if (busy > OVERLOADED) {
+        k->full = fmax(k->full, scale);
+        return;
+    }
+    double shown = fmin(fmax(1.0 / (1.0 + margin), 1e-3), 1e3);
+    k->log_ratio += log(shown / fmax(rc_plan_estimate(&c->bound, scale), 1e-3));
+    k->scale += scale;
+    k->seen++;
+}
+
 static rc_status keep(search *s, candidate *c, const rc_plan_outcome *o, rc_error *err) {
     rc_plan_answer *a = s->out;
     rc_plan_result *grown = realloc(a->all, (a->all_count + 1) * sizeof *grown);
@@ -166,11 +194,9 @@ static rc_status keep(search *s, candidate *c, const rc_plan_outcome *o, rc_erro
     *r = (rc_plan_result){.option = c->option, .outcome = *o, .price = c->price};
     r->margin = rc_plan_margin(s->p, o, &r->tightest);
     c->simulated = true;
-    kin *k = &s->kins[c->kin];
-    if (o->fits && r->margin > -1.0) {
-        double shown = fmin(fmax(1.0 / (1.0 + r->margin), 1e-3), 1e3);
-        k->log_ratio += log(shown / fmin(fmax(c->estimate, 1e-3), 1e3));
-        k->seen++;
+    if (o->fits) {
+        learn_of(&s->kins[c->kin], c, o, r->margin);
+        learn_of(&s->all, c, o, r->margin);
     }
     if (r->margin < 0.0)
         exclude_smaller(s, c);
@@ -213,7 +239,8 @@ static double wish_cheaper(const search *s, const candidate *c) {
 }
 
 static double wish_margin(const search *s, const candidate *c) {
-    bool equal = c->price >= s->best_price * (1.0 - 1e-9) && c->price <= s->best_price * (1.0 + 1e-9);
+    bool equal =
+        c->price >= s->best_price * (1.0 - 1e-9) && c->price <= s->best_price * (1.0 + 1e-9);
     return equal ? corrected(s, c) : INFINITY;
 }
 
@@ -335,8 +362,9 @@ static rc_status run_search(search *s, rc_plan_bounds *bounds, rc_error *err) {
     RC_TRY(run_stage(s, wish_first, most, true, err));
     if (s->out->best >= 0) {
         RC_TRY(run_stage(s, wish_cheaper, most, false, err));
-        RC_TRY(run_stage(s, wish_margin, s->out->simulated + ROUND < all ? s->out->simulated + ROUND : all,
-                         false, err));
+        RC_TRY(run_stage(s, wish_margin,
+                         s->out->simulated + ROUND < all ? s->out->simulated + ROUND : all, false,
+                         err));
         RC_TRY(run_stage(s, wish_front, all, false, err));
     }
     count_open(s);

@@ -15,14 +15,16 @@ double rc_plan_price(const rc_plan *p, const rc_plan_option *o) {
 
 const char *rc_plan_option_text(const rc_plan *p, const rc_plan_option *o, char *buf, size_t size) {
     char sched[48], variant[64];
-    (void)snprintf(variant, sizeof variant, "%s%s", o->cp > 1 ? p->space.variants[o->variant] : "tp",
+    (void)snprintf(variant, sizeof variant, "%s%s",
+                   o->cp > 1 ? p->space.variants[o->variant] : "tp",
                    o->dynamic ? ", dynamic CP" : "");
     if (o->chunked)
         (void)snprintf(sched, sizeof sched, "chunks of %d", o->budget);
     else
         (void)snprintf(sched, sizeof sched, "prefill first");
     if (o->decode > 0)
-        (void)snprintf(buf, size, "%d prefill CP%d + %d decode CP%d x TP%d, %s, %s, batch %d, KV %s",
+        (void)snprintf(buf, size,
+                       "%d prefill CP%d + %d decode CP%d x TP%d, %s, %s, batch %d, KV %s",
                        o->prefill, o->cp, o->decode, o->decode_cp, o->tp, variant, sched,
                        o->max_batch, rc_dtype_name((rc_dtype)o->kv));
     else
@@ -134,9 +136,8 @@ static void enumerate(list *l) {
     for (int m = 0; m < l->p->offer_count; m++)
         for (int t = 0; t < s->tp.n; t++)
             for (int c = 0; c < s->cp.n; c++) {
-                rc_plan_option o = {.offer = (int16_t)m,
-                                    .tp = (int16_t)s->tp.v[t],
-                                    .cp = (int16_t)s->cp.v[c]};
+                rc_plan_option o = {
+                    .offer = (int16_t)m, .tp = (int16_t)s->tp.v[t], .cp = (int16_t)s->cp.v[c]};
                 with_variant(l, o);
             }
 }
@@ -147,8 +148,9 @@ rc_status plan_options(const rc_plan *p, rc_plan_option **out, size_t *count, rc
     *count = 0;
     enumerate(&l);
     if (l.count == 0)
-        return rc_fail(err, RC_E_INPUT, "plan '%s': no configuration of its space is within the "
-                                        "GPUs on offer",
+        return rc_fail(err, RC_E_INPUT,
+                       "plan '%s': no configuration of its space is within the "
+                       "GPUs on offer",
                        p->name);
     if (l.count > RC_PLAN_OPTIONS)
         return rc_fail(err, RC_E_INPUT, "plan '%s': %zu configurations, at most %d", p->name,
