@@ -200,8 +200,8 @@ typedef struct rc_plan_answer {
     double wall_s;
 } rc_plan_answer;
 
-rc_status rc_plan_search(const rc_plan *p, const rc_plan_load *load, rc_plan_bounds *bounds,
-                         rc_plan_sim sim, void *ctx, rc_plan_answer *out, rc_error *err);
+rc_status rc_plan_search(const rc_plan *p, rc_plan_bounds *bounds, rc_plan_sim sim, void *ctx,
+                         rc_plan_answer *out, rc_error *err);
 void rc_plan_answer_free(rc_plan_answer *a);
 
 #endif

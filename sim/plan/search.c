@@ -372,10 +372,9 @@ static rc_status run_search(search *s, rc_plan_bounds *bounds, rc_error *err) {
     return find_front(s->out, err);
 }
 
-rc_status rc_plan_search(const rc_plan *p, const rc_plan_load *load, rc_plan_bounds *bounds,
-                         rc_plan_sim sim, void *ctx, rc_plan_answer *out, rc_error *err) {
+rc_status rc_plan_search(const rc_plan *p, rc_plan_bounds *bounds, rc_plan_sim sim, void *ctx,
+                         rc_plan_answer *out, rc_error *err) {
     search *s = calloc(1, sizeof *s);
-    (void)load;
     *out = (rc_plan_answer){.best = -1};
     if (!s)
         return rc_fail(err, RC_E_NOMEM, "out of memory for a plan");

@@ -139,7 +139,7 @@ static void test_finds_the_cheapest(void **state) {
         rc_plan_bounds *b = NULL;
         rc_plan_answer a;
         assert_int_equal(rc_plan_bounds_create(&plan, &load, costs, &b, NULL), RC_OK);
-        assert_int_equal(rc_plan_search(&plan, &load, b, formula, &f, &a, NULL), RC_OK);
+        assert_int_equal(rc_plan_search(&plan, b, formula, &f, &a, NULL), RC_OK);
         assert_true(a.best >= 0);
         assert_true(fabs(a.all[a.best].price - cheapest(&f, b)) < 1e-9);
         assert_true(a.simulated <= plan.simulations && a.all_count == (size_t)a.simulated);
@@ -163,7 +163,7 @@ static void test_nothing_holds(void **state) {
     rc_plan_bounds *b = NULL;
     rc_plan_answer a;
     assert_int_equal(rc_plan_bounds_create(&plan, &load, costs, &b, NULL), RC_OK);
-    assert_int_equal(rc_plan_search(&plan, &load, b, formula, &f, &a, NULL), RC_OK);
+    assert_int_equal(rc_plan_search(&plan, b, formula, &f, &a, NULL), RC_OK);
     assert_int_equal(a.best, -1);
     assert_true(a.simulated > 0 && a.simulated <= plan.simulations);
     rc_plan_answer_free(&a);
@@ -179,7 +179,7 @@ static void test_threads(void **state) {
         rc_plan_bounds *b = NULL;
         plan.threads = i == 0 ? 1 : 4;
         assert_int_equal(rc_plan_bounds_create(&plan, &load, costs, &b, NULL), RC_OK);
-        assert_int_equal(rc_plan_search(&plan, &load, b, formula, &f, &a[i], NULL), RC_OK);
+        assert_int_equal(rc_plan_search(&plan, b, formula, &f, &a[i], NULL), RC_OK);
         rc_plan_bounds_free(b);
     }
     plan.threads = 2;
@@ -215,7 +215,8 @@ static void test_bounds(void **state) {
     rc_plan_bound more = v;
     o.prefill = 8;
     more = bound_of(&o);
-    assert_true(fabs(more.load - v.load / 2.0) < 1e-12 && rc_plan_estimate(&more, 1.0) <= rc_plan_estimate(&v, 1.0));
+    assert_true(fabs(more.load - v.load / 2.0) < 1e-12 &&
+                rc_plan_estimate(&more, 1.0) <= rc_plan_estimate(&v, 1.0));
     o.tp = 3;
     assert_int_equal(bound_of(&o).cut, RC_CUT_LAYOUT);
     o.tp = 1;
