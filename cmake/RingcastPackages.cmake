@@ -4,6 +4,8 @@ pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(GSL REQUIRED IMPORTED_TARGET gsl)
+pkg_check_modules(LZMA REQUIRED IMPORTED_TARGET liblzma)
+pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)
 pkg_check_modules(CMOCKA IMPORTED_TARGET cmocka)
 
 # MPI spreads `ringcast sweep` over processes and nodes; any implementation of MPI 3 will do.
@@ -15,9 +17,9 @@ if(NOT MPI_C_FOUND)
   message(WARNING "MPI: SKIPPED (not found, or RC_MPI=OFF): `ringcast sweep` runs in one process only")
 endif()
 
-# RC_STATIC_DEPS: the four libraries above go into the binaries, which then start on a machine that has
+# RC_STATIC_DEPS: the libraries above go into the binaries, which then start on a machine that has
 # none of them (a GPU machine that holds CUDA and little else). --as-needed drops what is only named.
-option(RC_STATIC_DEPS "Link libyaml, jansson, sqlite3 and gsl statically" OFF)
+option(RC_STATIC_DEPS "Link libyaml, jansson, sqlite3, gsl, lzma and zlib statically" OFF)
 if(RC_STATIC_DEPS)
   function(rc_static target prefix)
     set(archives "")
@@ -32,5 +34,7 @@ if(RC_STATIC_DEPS)
   rc_static(JANSSON JANSSON jansson)
   rc_static(SQLITE SQLITE sqlite3)
   rc_static(GSL GSL gsl gslcblas)
+  rc_static(LZMA LZMA lzma)
+  rc_static(ZLIB ZLIB z)
   add_link_options(-Wl,--as-needed)
 endif()

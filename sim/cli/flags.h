@@ -33,6 +33,7 @@ rc_status rc_flags_parse(int argc, char **argv, const rc_flag *flags, size_t cou
 /* Commands: one file each. */
 rc_status rc_cmd_forward(int argc, char **argv, rc_error *err);
 rc_status rc_cmd_paper(int argc, char **argv, rc_error *err);
+rc_status rc_cmd_serve(int argc, char **argv, rc_error *err);
 rc_status rc_cmd_calibration(int argc, char **argv, rc_error *err);
 rc_status rc_cmd_sweep(int argc, char **argv, rc_error *err);
 

@@ -151,23 +151,15 @@ static void mark_live(compiler *c, uint32_t task) {
     if (c->live_of[task])
         return;
     r->live_from[r->live] = task;
-    r->live_host[r->live] = c->p->tasks[task].lane == RC_LANE_HOST;
     c->live_of[task] = ++r->live;
 }
 
 static void find_live(compiler *c) {
     const size_t *f = c->first;
     uint32_t n = c->body;
-    c->r->host_alone = true;
-    for (uint32_t i = n; i < 2 * n; i++) {
-        for (size_t k = f[i]; k < f[i + 1]; k++) {
-            if (c->before[k] < n)
-                mark_live(c, c->before[k]);
-            if (c->p->tasks[i].lane == RC_LANE_HOST &&
-                c->p->tasks[c->before[k]].lane != RC_LANE_HOST)
-                c->r->host_alone = false;
-        }
-    }
+    for (size_t k = f[n]; k < f[(size_t)2 * n]; k++)
+        if (c->before[k] < n)
+            mark_live(c, c->before[k]);
     for (size_t k = f[(size_t)3 * n]; k < f[c->p->task_count]; k++)
         if (c->before[k] < 3 * n)
             mark_live(c, c->before[k] - 2 * n);
@@ -357,14 +349,15 @@ static bool reserve(compiler *c) {
     r->body = c->body;
     r->head = c->head;
     r->live_from = calloc(c->body + 1, sizeof *r->live_from);
-    r->live_host = calloc(c->body + 1, sizeof *r->live_host);
     c->live_of = calloc(c->body + 1, sizeof *c->live_of);
     r->value = calloc((size_t)1 + c->body + tasks, sizeof *r->value);
+    r->before = calloc((size_t)1 + c->body + tasks, sizeof *r->before);
+    r->gain = calloc((size_t)1 + c->body + tasks, sizeof *r->gain);
     r->duration = calloc(tasks, sizeof *r->duration);
     r->transfer = calloc(tasks, sizeof *r->transfer);
     r->busy = calloc(4 * (size_t)gpus, sizeof *r->busy); /* links out and in, then scratch */
-    return r->live_from && r->live_host && c->live_of && r->value && r->duration && r->transfer &&
-           r->busy;
+    return r->live_from && c->live_of && r->value && r->before && r->gain && r->duration &&
+           r->transfer && r->busy;
 }
 
 static rc_status compile(compiler *c, rc_error *err) {
@@ -392,10 +385,11 @@ rc_status rc_replay_compile(rc_replay *r, const rc_program *three, rc_error *err
 void rc_replay_free(rc_replay *r) {
     rc_program_free(&r->one);
     free(r->live_from);
-    free(r->live_host);
     free(r->preds);
     free(r->runs);
     free(r->value);
+    free(r->before);
+    free(r->gain);
     free(r->duration);
     free(r->transfer);
     free(r->busy);

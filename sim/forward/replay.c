@@ -8,6 +8,7 @@ typedef struct state { /* of an evaluation */
     rc_replay *r;
     const rc_shape_cost *costs;
     size_t width; /* of a row of the history: live values, then links' busy times */
+    int rows;     /* of the history: layers one after another, the last of them just evaluated */
 } state;
 
 static inline rc_time later(rc_time a, rc_time b) {
@@ -129,16 +130,16 @@ static bool evaluate(const state *s, size_t from, size_t to) {
     return true;
 }
 
-/* ---- what repeats --------------------------------------------------------------------------- */
+/* ---- from layer to layer -------------------------------------------------------------------- */
 
-static rc_time *row(const state *s, int layer) {
-    return s->r->history + (size_t)layer * s->width;
+static rc_time *row(const state *s, int index) {
+    return s->r->history + (size_t)index * s->width;
 }
 
-/* What the next layer finds, kept in the history as well. */
-static void hand_on(const state *s, int layer) {
+/* What the next layer finds, kept as one more row. */
+static void hand_on(state *s) {
     rc_replay *r = s->r;
-    rc_time *out = row(s, layer);
+    rc_time *out = row(s, s->rows++);
     const rc_time *ends = r->value + 1 + r->live;
     for (uint32_t i = 0; i < r->live; i++)
         out[i] = ends[r->live_from[i]];
@@ -147,56 +148,65 @@ static void hand_on(const state *s, int layer) {
         memcpy(out + r->live, r->busy, (size_t)2 * r->gpus * sizeof *out);
 }
 
-/* The layers differ by a constant, in *gain; but for hosts that wait for nobody, which must not
- * have gained more. *ahead: such a host gained less. */
-static bool alike(const state *s, int before, int after, rc_time *gain, bool *ahead) {
-    const rc_replay *r = s->r;
+/* Two rows differ by a constant. */
+static bool alike(const state *s, int before, int after) {
     const rc_time *a = row(s, before), *b = row(s, after);
-    bool found = false;
-    *ahead = false;
-    for (size_t i = 0; i < s->width; i++) {
-        if (i < r->live && r->host_alone && r->live_host[i])
-            continue;
-        if (!found)
-            *gain = b[i] - a[i];
-        found = true;
-        if (b[i] - a[i] != *gain)
+    rc_time gain = b[0] - a[0];
+    for (size_t i = 1; i < s->width; i++)
+        if (b[i] - a[i] != gain)
             return false;
-    }
-    for (size_t i = 0; r->host_alone && i < r->live; i++) {
-        if (!r->live_host[i])
-            continue;
-        if (b[i] - a[i] > *gain)
-            return false;
-        *ahead = *ahead || b[i] - a[i] < *gain;
-    }
-    return found;
+    return true;
 }
 
 /* The number of layers after which the last one repeats; 0: not yet. */
-static int period_at(const state *s, int layer) {
-    rc_time gain = 0, earlier = 0;
-    bool ahead = false, ahead_before = false;
-    for (int p = 1; p <= layer; p++) {
-        if (!alike(s, layer - p, layer, &gain, &ahead))
-            continue;
-        if (!ahead)
+static int period(const state *s) {
+    for (int p = 1; p < s->rows; p++)
+        if (alike(s, s->rows - 1 - p, s->rows - 1))
             return p;
-        if (2 * p <= layer && alike(s, layer - 2 * p, layer - p, &earlier, &ahead_before) &&
-            earlier == gain)
-            return p;
-    }
     return 0;
 }
 
-/* What layer `last` leaves, from layer `layer` and the `p` before it. */
-static void go_on(const state *s, int layer, int p, int last) {
+/* What is left after `rest` more layers, which repeat every `p`. */
+static void repeat(const state *s, int p, int rest) {
     rc_replay *r = s->r;
-    int rest = last - layer, whole = rest / p + (rest % p != 0);
-    const rc_time *from = row(s, layer - (whole * p - rest)), *now = row(s, layer);
-    const rc_time *then = row(s, layer - p);
+    int whole = rest / p + (rest % p != 0), last = s->rows - 1;
+    const rc_time *from = row(s, last - (whole * p - rest));
+    const rc_time *now = row(s, last), *then = row(s, last - p);
     for (uint32_t i = 0; i < r->live; i++)
         r->value[1 + i] = from[i] + whole * (now[i] - then[i]);
+}
+
+/* Every value that is handed on gained as much in the last layer as in the one before. */
+static bool drifts(const state *s) {
+    if (s->rows < 3 || s->r->exchanges)
+        return false;
+    const rc_time *a = row(s, s->rows - 3), *b = row(s, s->rows - 2), *c = row(s, s->rows - 1);
+    for (size_t i = 0; i < s->width; i++)
+        if (c[i] - b[i] != b[i] - a[i])
+            return false;
+    return true;
+}
+
+/* The layer as it was evaluated, with what it found. */
+static void remember(const state *s) {
+    rc_replay *r = s->r;
+    memcpy(r->before, r->value, (1 + (size_t)r->live + r->body) * sizeof *r->value);
+    memcpy(r->before + 1, row(s, s->rows - 2), r->live * sizeof *r->value);
+}
+
+/* Leap over at most `most` layers from the one just evaluated; how many. */
+static int leap(state *s, int most) {
+    rc_replay *r = s->r;
+    int layers = (int)rc_replay_leap(r, r->before, r->gain, most);
+    const rc_time *gain = r->gain + 1 + r->live;
+    if (layers < 1)
+        return 0;
+    s->rows = 0;
+    hand_on(s);
+    for (uint32_t i = 0; i < r->live; i++)
+        r->value[1 + i] += layers * gain[r->live_from[i]];
+    memcpy(row(s, 0), r->value + 1, r->live * sizeof *r->value);
+    return layers;
 }
 
 static bool reserve(rc_replay *r, int layers, size_t width) {
@@ -209,6 +219,31 @@ static bool reserve(rc_replay *r, int layers, size_t width) {
     return r->history != NULL;
 }
 
+/* All layers; what the head finds is left in its slots. */
+static bool evaluate_layers(state *s, int layers, int *evaluated) {
+    bool watching = false;
+    *evaluated = 0;
+    for (int layer = 0;; layer++) {
+        if (!evaluate(s, 0, s->r->head_run))
+            return false;
+        ++*evaluated;
+        int leapt = watching ? leap(s, layers - 1 - layer) : 0;
+        layer += leapt;
+        if (leapt == 0)
+            hand_on(s);
+        if (layer == layers - 1)
+            return true;
+        int p = period(s);
+        if (p > 0) {
+            repeat(s, p, layers - 1 - layer);
+            return true;
+        }
+        watching = drifts(s);
+        if (watching)
+            remember(s);
+    }
+}
+
 bool rc_replay_run(rc_replay *r, int layers, const rc_shape_cost *costs, rc_time *ticks,
                    int *evaluated) {
     state s = {.r = r, .costs = costs, .width = r->live + (r->exchanges ? 2 * r->gpus : 0)};
@@ -216,21 +251,7 @@ bool rc_replay_run(rc_replay *r, int layers, const rc_shape_cost *costs, rc_time
         return false;
     memset(r->value, 0, (1 + (size_t)r->live) * sizeof *r->value);
     memset(r->busy, 0, (size_t)2 * r->gpus * sizeof *r->busy);
-    int layer = 0;
-    for (;; layer++) {
-        if (!evaluate(&s, 0, r->head_run))
-            return false;
-        hand_on(&s, layer);
-        if (layer == layers - 1)
-            break;
-        int p = period_at(&s, layer);
-        if (p > 0) {
-            go_on(&s, layer, p, layers - 1);
-            break;
-        }
-    }
-    *evaluated = layer + 1;
-    if (!evaluate(&s, r->head_run, r->run_count))
+    if (!evaluate_layers(&s, layers, evaluated) || !evaluate(&s, r->head_run, r->run_count))
         return false;
     *ticks = 0;
     for (uint32_t i = 0; i < r->head; i++)

@@ -18,9 +18,9 @@
  *
  * What repeats. The layer maps the live values to the next; adding a constant to all of them adds
  * it to the outcome. So once the live values equal those of p layers before plus a constant, the
- * next p layers do so again, and so on: the rest is arithmetic. A host that nothing holds up runs
- * ahead of its GPU by a constant a layer; then the GPU's values alone must match, twice in a row,
- * with the host no slower: what waits for the host in neither period never will.
+ * next p layers do so again, and so on: the rest is arithmetic. Ranks that drift apart, and a host
+ * that runs ahead of its GPU, gain a constant each, and not the same: drift.c says for how many
+ * layers that goes on.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_FORWARD_REPLAY_H
@@ -53,14 +53,14 @@ typedef struct rc_replay {
     uint32_t gpus, body, head; /* tasks of a layer, of the head */
     uint32_t live;             /* slots: 1 + live + body + head */
     uint32_t *live_from;       /* [live]: the task whose end the next layer finds there */
-    bool *live_host;           /* [live]: of a host */
-    bool host_alone;           /* hosts wait for hosts only */
     uint32_t *preds;
     size_t pred_count;
     rc_step_run *runs;
     size_t run_count, head_run; /* runs of the head: [head_run, run_count) */
     bool exchanges;
     rc_time *value;    /* by slot */
+    rc_time *before;   /* by slot: the layer before */
+    rc_time *gain;     /* by slot: from that one to the last */
     rc_time *duration; /* [body + head], by task */
     rc_time *transfer; /* [body + head]: of a message, what of its duration it is on its links */
     rc_time *busy;     /* [2 gpus]: until when links out and in are used, with exchanges; and
@@ -82,6 +82,9 @@ bool rc_exchange_ends(const rc_exchange *x, const rc_time *open, rc_time *close)
 /* Compile `one` of r (its key and variant are set, it is built) from a program of three layers. */
 rc_status rc_replay_compile(rc_replay *r, const rc_program *three, rc_error *err);
 void rc_replay_free(rc_replay *r);
+/* For how many layers, at most `most`, each slot of the layer in r->value goes on to gain what it
+ * gained since the layer `before`; gains by slot into *gain. 0 when they do not repeat. */
+rc_time rc_replay_leap(const rc_replay *r, const rc_time *before, rc_time *gain, rc_time most);
 /* The pass in ticks, from durations that are in place; false when it must be left to the engine.
  * costs: by shape of r->one. */
 bool rc_replay_run(rc_replay *r, int layers, const rc_shape_cost *costs, rc_time *ticks,

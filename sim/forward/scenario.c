@@ -116,7 +116,7 @@ static rc_status read_dtype(const rc_node *map, const char *key, rc_dtype *out, 
     return RC_OK;
 }
 
-static rc_status read_dtypes(const rc_node *root, rc_layout *l, rc_error *err) {
+rc_status rc_scenario_dtypes(const rc_node *root, rc_layout *l, rc_error *err) {
     static const char *const keys[] = {"attention_weights", "ffn_weights", "activations", "kv",
                                        NULL};
     const rc_node *map;
@@ -244,6 +244,15 @@ static rc_status load_named(const rc_node *root, const char *key, const char *fo
     return st;
 }
 
+rc_status rc_scenario_parts(const rc_node *root, rc_model *model, rc_machine *machine,
+                            rc_error *err) {
+    char path[1024];
+    RC_TRY(load_named(root, "model", "models", ".json", path, sizeof path, err));
+    RC_TRY(rc_model_load(path, model, err));
+    RC_TRY(load_named(root, "machine", "scenarios/machines", ".yaml", path, sizeof path, err));
+    return rc_machine_load(path, machine, err);
+}
+
 static rc_status read_document(const rc_node *root, rc_scenario *out, rc_error *err) {
     static const char *const keys[] = {
         "scenario", "description", "model",  "machine", "parallel", "phase",   "tokens",
@@ -251,7 +260,6 @@ static rc_status read_document(const rc_node *root, rc_scenario *out, rc_error *
     static const char *const phases[] = {"prefill", "decode", NULL};
     static const char *const hosts[] = {"eager", "graph", NULL};
     const char *text;
-    char path[1024];
     static const char *const rings[] = {"overlapped", "serial", NULL};
     int phase, host, ring;
     RC_TRY(rc_doc_known(root, keys, err));
@@ -261,10 +269,7 @@ static rc_status read_document(const rc_node *root, rc_scenario *out, rc_error *
         RC_TRY(rc_doc_string(root, "description", &text, err));
         snprintf(out->description, sizeof out->description, "%s", text);
     }
-    RC_TRY(load_named(root, "model", "models", ".json", path, sizeof path, err));
-    RC_TRY(rc_model_load(path, &out->model, err));
-    RC_TRY(load_named(root, "machine", "scenarios/machines", ".yaml", path, sizeof path, err));
-    RC_TRY(rc_machine_load(path, &out->machine, err));
+    RC_TRY(rc_scenario_parts(root, &out->model, &out->machine, err));
     RC_TRY(rc_doc_choice(root, "phase", phases, &phase, err));
     out->phase = phase == 0 ? RC_PREFILL : RC_DECODE;
     out->eager = out->phase == RC_PREFILL;
@@ -277,7 +282,7 @@ static rc_status read_document(const rc_node *root, rc_scenario *out, rc_error *
         RC_TRY(rc_doc_choice(root, "ring", rings, &ring, err));
         out->serial_ring = ring == 1;
     }
-    RC_TRY(read_dtypes(root, &out->layout, err));
+    RC_TRY(rc_scenario_dtypes(root, &out->layout, err));
     RC_TRY(read_parallel(root, out, err));
     RC_TRY(read_sequences(root, out, err));
     return read_what_if(root, &out->layout, &out->what_if, err);
@@ -294,22 +299,36 @@ static rc_status split_set(const char *set, char *key, size_t size, const char *
     return RC_OK;
 }
 
-rc_status rc_scenario_read(rc_doc *doc, const char *const *sets, size_t set_count, rc_scenario *out,
-                           rc_error *err) {
+rc_status rc_scenario_set(rc_doc *doc, const char *const *sets, size_t set_count, rc_error *err) {
     char key[256];
     const char *value = NULL;
-    memset(out, 0, sizeof *out);
     for (size_t i = 0; i < set_count; i++) {
         RC_TRY(split_set(sets[i], key, sizeof key, &value, err));
         if (strncmp(key, "machine.", 8) != 0)
             RC_TRY(rc_doc_set(doc, key, value, err));
     }
-    rc_status st = read_document(rc_doc_root(doc), out, err);
-    for (size_t i = 0; i < set_count && st == RC_OK; i++) {
-        st = split_set(sets[i], key, sizeof key, &value, err);
-        if (st == RC_OK && strncmp(key, "machine.", 8) == 0)
-            st = rc_machine_set(&out->machine, key + 8, value, err);
+    return RC_OK;
+}
+
+rc_status rc_scenario_set_machine(rc_machine *m, const char *const *sets, size_t set_count,
+                                  rc_error *err) {
+    char key[256];
+    const char *value = NULL;
+    for (size_t i = 0; i < set_count; i++) {
+        RC_TRY(split_set(sets[i], key, sizeof key, &value, err));
+        if (strncmp(key, "machine.", 8) == 0)
+            RC_TRY(rc_machine_set(m, key + 8, value, err));
     }
+    return RC_OK;
+}
+
+rc_status rc_scenario_read(rc_doc *doc, const char *const *sets, size_t set_count, rc_scenario *out,
+                           rc_error *err) {
+    memset(out, 0, sizeof *out);
+    RC_TRY(rc_scenario_set(doc, sets, set_count, err));
+    rc_status st = read_document(rc_doc_root(doc), out, err);
+    if (st == RC_OK)
+        st = rc_scenario_set_machine(&out->machine, sets, set_count, err);
     if (st != RC_OK)
         rc_scenario_free(out);
     return st;

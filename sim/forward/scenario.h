@@ -30,6 +30,17 @@ void rc_scenario_free(rc_scenario *s);
 /* A spec over the scenario; borrows from it. */
 rc_spec rc_scenario_spec(const rc_scenario *s, const rc_costs *costs);
 
+/* What scenarios of other commands share. `sets` that begin with "machine." are for the machine,
+ * the others for the document. */
+rc_status rc_scenario_set(rc_doc *doc, const char *const *sets, size_t set_count, rc_error *err);
+rc_status rc_scenario_set_machine(rc_machine *m, const char *const *sets, size_t set_count,
+                                  rc_error *err);
+/* The keys `model` and `machine`, and what they name. */
+rc_status rc_scenario_parts(const rc_node *root, rc_model *model, rc_machine *machine,
+                            rc_error *err);
+/* The section `dtypes`; bf16 where it says nothing. */
+rc_status rc_scenario_dtypes(const rc_node *root, rc_layout *l, rc_error *err);
+
 /* Path of models/NAME.json or scenarios/machines/NAME.yaml: a name with a '/' or the extension is a
  * path and taken as it is; else it is looked up in the data folder ($RINGCAST_SHARE, or where the
  * program was built). A name that is not there is an error that lists the nearest. */

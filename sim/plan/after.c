@@ -8,8 +8,8 @@
 enum { SEEDS_MOST = 64, GROWTH_TRIES = 4, GROWTH_ROUNDS = 3 };
 static const double MORE = 1.25, GROWTH_MOST = 4.0;
 
-static rc_status try_seeds(const rc_plan *p, rc_plan_sim sim, void *ctx, const rc_plan_option *o,
-                           rc_plan_answer *a, rc_error *err) {
+rc_status plan_try_seeds(const rc_plan *p, rc_plan_sim sim, void *ctx, const rc_plan_option *o,
+                         rc_plan_answer *a, rc_error *err) {
     rc_plan_trial trials[SEEDS_MOST];
     rc_plan_outcome outcomes[SEEDS_MOST];
     int n = p->check_seeds < SEEDS_MOST ? p->check_seeds : SEEDS_MOST, met = 0, tightest;
@@ -92,7 +92,6 @@ rc_status plan_examine(const rc_plan *p, rc_plan_sim sim, void *ctx, rc_plan_ans
     const rc_plan_result best = a->all[a->best];
     const rc_plan_option *o = &best.option;
     int tightest;
-    RC_TRY(try_seeds(p, sim, ctx, o, a, err));
     RC_TRY(try_resources(p, sim, ctx, &best, a, err));
     a->growth_limit = GROWTH_MOST;
     RC_TRY(find_growth(p, sim, ctx, o, &a->growth, err));

@@ -121,6 +121,7 @@ typedef struct rc_plan {
     double growth;       /* the plan is made for so many times the rate */
     int64_t simulations; /* of the search, at most */
     int check_seeds;     /* other seeds that the chosen plan is tried with */
+    double met;          /* share of them that must meet all objectives, else the next is chosen */
     uint64_t seed;
     int threads; /* 0: one a core */
     bool quiet;
@@ -174,6 +175,7 @@ typedef struct rc_plan_result { /* a simulated option */
     rc_plan_outcome outcome;
     double price, margin;
     int tightest; /* objective */
+    bool fragile; /* holds, but not for enough of the other seeds */
 } rc_plan_result;
 
 typedef struct rc_plan_answer {

@@ -8,7 +8,10 @@ rc_status plan_options(const rc_plan *p, rc_plan_option **out, size_t *count, rc
 /* Equal but for the numbers of replicas. */
 bool plan_same_family(const rc_plan_option *a, const rc_plan_option *b);
 
-/* after.c: what is asked about the chosen plan. */
+/* after.c: how many of the other seeds meet all objectives, and the spread of the values. */
+rc_status plan_try_seeds(const rc_plan *p, rc_plan_sim sim, void *ctx, const rc_plan_option *o,
+                         rc_plan_answer *a, rc_error *err);
+/* What is asked about the chosen plan. */
 rc_status plan_examine(const rc_plan *p, rc_plan_sim sim, void *ctx, rc_plan_answer *out,
                        rc_error *err);
 /* Trials on threads; what does not fit has fits = false. */

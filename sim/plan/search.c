@@ -7,6 +7,8 @@
  *      excluded or half of the simulations are spent; then equally priced, for a better margin.
  *   3. What is left of the simulations goes to dearer ones that promise the least TTFT for their
  *      price: the front of cost against p95 TTFT, and the runners-up.
+ * A configuration that holds by luck is no plan: the best is tried with other seeds, and when too
+ * few of them meet the objectives it counts as a failure and the search goes on.
  * A failure excludes the members of its family with no more replicas anywhere. An outcome corrects
  * what is expected of its relatives (same offer, layout, pools and scheduler): the load by the
  * share of time that replicas were seen to work, the tail by the ratio that it shows.
@@ -184,6 +186,21 @@ static void learn_of(kin *k, const candidate *c, const rc_plan_outcome *o, doubl
     k->seen++;
 }
 
+static bool before(const rc_plan_result *x, const rc_plan_result *y) {
+    return x->price < y->price || (!(x->price > y->price) && x->margin > y->margin);
+}
+
+static void find_best(search *s) {
+    rc_plan_answer *a = s->out;
+    a->best = -1;
+    for (size_t i = 0; i < a->all_count; i++) {
+        const rc_plan_result *r = &a->all[i];
+        if (r->margin >= 0.0 && !r->fragile && (a->best < 0 || before(r, &a->all[a->best])))
+            a->best = (int)i;
+    }
+    s->best_price = a->best >= 0 ? a->all[a->best].price : INFINITY;
+}
+
 static rc_status keep(search *s, candidate *c, const rc_plan_outcome *o, rc_error *err) {
     rc_plan_answer *a = s->out;
     rc_plan_result *grown = realloc(a->all, (a->all_count + 1) * sizeof *grown);
@@ -200,14 +217,9 @@ static rc_status keep(search *s, candidate *c, const rc_plan_outcome *o, rc_erro
     }
     if (r->margin < 0.0)
         exclude_smaller(s, c);
-    bool better = a->best < 0 || r->price < a->all[a->best].price ||
-                  (!(r->price > a->all[a->best].price) && r->margin > a->all[a->best].margin);
-    if (r->margin >= 0.0 && better) {
-        a->best = (int)a->all_count;
-        s->best_price = r->price;
-    }
     a->all_count++;
     a->simulated++;
+    find_best(s);
     return RC_OK;
 }
 
@@ -313,10 +325,8 @@ static void find_runners(rc_plan_answer *a) {
         int next = -1;
         for (size_t i = 0; i < a->all_count && i < 4096; i++) {
             const rc_plan_result *r = &a->all[i];
-            if ((int)i == a->best || used[i] || r->margin < 0.0)
-                continue;
-            if (next < 0 || r->price < a->all[next].price ||
-                (!(r->price > a->all[next].price) && r->margin > a->all[next].margin))
+            if ((int)i != a->best && !used[i] && r->margin >= 0.0 &&
+                (next < 0 || before(r, &a->all[next])))
                 next = (int)i;
         }
         if (next < 0)
@@ -355,18 +365,39 @@ static rc_status find_front(rc_plan_answer *a, rc_error *err) {
     return RC_OK;
 }
 
+/* True when the best has stood the other seeds; else it is a failure like others. */
+static rc_status stands(search *s, bool *out, rc_error *err) {
+    rc_plan_answer *a = s->out;
+    rc_plan_result *r = &a->all[a->best];
+    RC_TRY(plan_try_seeds(s->p, s->sim, s->ctx, &r->option, a, err));
+    *out = a->seeds == 0 || a->seeds_met >= s->p->met - 1e-9;
+    if (*out)
+        return RC_OK;
+    r->fragile = true;
+    const candidate failed = {.option = r->option};
+    exclude_smaller(s, &failed);
+    find_best(s);
+    return RC_OK;
+}
+
+static int64_t least_of(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
 static rc_status run_search(search *s, rc_plan_bounds *bounds, rc_error *err) {
-    int64_t all = s->p->simulations, most = s->out->simulated;
+    int64_t all = s->p->simulations, most = all * 3 / 4;
+    bool stood = false;
     RC_TRY(sift(s, bounds, err));
-    most = all * 3 / 4;
-    RC_TRY(run_stage(s, wish_first, most, true, err));
-    if (s->out->best >= 0) {
+    while (!stood) {
+        RC_TRY(run_stage(s, wish_first, most, true, err));
+        if (s->out->best < 0)
+            break;
         RC_TRY(run_stage(s, wish_cheaper, most, false, err));
-        RC_TRY(run_stage(s, wish_margin,
-                         s->out->simulated + ROUND < all ? s->out->simulated + ROUND : all, false,
-                         err));
-        RC_TRY(run_stage(s, wish_front, all, false, err));
+        RC_TRY(run_stage(s, wish_margin, least_of(s->out->simulated + ROUND, most), false, err));
+        RC_TRY(stands(s, &stood, err));
     }
+    if (stood)
+        RC_TRY(run_stage(s, wish_front, all, false, err));
     count_open(s);
     find_runners(s->out);
     return find_front(s->out, err);

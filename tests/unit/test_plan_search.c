@@ -23,9 +23,7 @@ static rc_costs *book;
 static const rc_costs *costs[RC_PLAN_OFFERS];
 
 typedef struct fake {
-    double rate;     /* requests per second */
-    int calls[4096]; /* trials by option, hashed */
-    int trials;
+    double rate; /* requests per second */
 } fake;
 
 static rc_status machine_named(const char *name, rc_machine *m) {
@@ -56,6 +54,7 @@ static int setup(void **state) {
     plan.growth = 1.0;
     plan.simulations = 60;
     plan.check_seeds = 4;
+    plan.met = 0.75;
     plan.seed = 1;
     plan.threads = 2;
     plan.quiet = true;
@@ -157,6 +156,30 @@ static void test_finds_the_cheapest(void **state) {
     }
 }
 
+/* A configuration that only the plan's own seed loves is not chosen. */
+static rc_status lucky(void *ctx, const rc_plan_trial *t, rc_plan_outcome *out, rc_error *err) {
+    RC_TRY(formula(ctx, t, out, err));
+    if (t->option.cp == 1 && t->seed != plan.seed)
+        out->value[0] = out->ttft_p95 = 3.0;
+    return RC_OK;
+}
+
+static void test_luck(void **state) {
+    (void)state;
+    fake f = {.rate = 2.5};
+    rc_plan_bounds *b = NULL;
+    rc_plan_answer a;
+    int fragile = 0;
+    assert_int_equal(rc_plan_bounds_create(&plan, &load, costs, &b, NULL), RC_OK);
+    assert_int_equal(rc_plan_search(&plan, b, lucky, &f, &a, NULL), RC_OK);
+    assert_true(a.best >= 0 && a.all[a.best].option.cp > 1 && a.seeds_met >= 0.75);
+    for (size_t i = 0; i < a.all_count; i++)
+        fragile += a.all[i].fragile;
+    assert_true(fragile > 0);
+    rc_plan_answer_free(&a);
+    rc_plan_bounds_free(b);
+}
+
 static void test_nothing_holds(void **state) {
     (void)state;
     fake f = {.rate = 1e6};
@@ -236,6 +259,7 @@ static void test_bounds(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_finds_the_cheapest, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_luck, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nothing_holds, setup, teardown),
         cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bounds, setup, teardown),

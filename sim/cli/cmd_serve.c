@@ -1,0 +1,303 @@
+/* ringcast serve: a request trace against a cluster.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "sim/base/file.h"
+#include "sim/cli/flags.h"
+#include "sim/serve/report.h"
+
+enum { MAX_SCENARIOS = RC_CURVE_LINES };
+
+typedef struct serve_flags {
+    const char *files[MAX_SCENARIOS];
+    size_t file_count;
+    const char *store, *out, *rates, *rate, *requests, *prometheus;
+    rc_many sets;
+    int64_t seed, replications, points, threads;
+    bool json, stats, exact, compare, quiet, overwrite;
+} serve_flags;
+
+static rc_status parse(int argc, char **argv, serve_flags *f, bool *helped, rc_error *err) {
+    const rc_flag flags[] = {
+        {"--set", RC_FLAG_MANY, &f->sets, "KEY=VALUE",
+         "override a key (arrivals.requests=1000, machine.nic_rate=100Gb/s)"},
+        {"--store", RC_FLAG_TEXT, &f->store, "FILE.db",
+         "costs from this calibration store, not the embedded one"},
+        {"--seed", RC_FLAG_INT, &f->seed, "N", "seed of the run (default: the scenario's)"},
+        {"--rate", RC_FLAG_TEXT, &f->rate, "R", "sessions or requests per second"},
+        {"--rates", RC_FLAG_TEXT, &f->rates, "A..B",
+         "a curve: all scenarios at each rate (or a,b,c), with the knee"},
+        {"--points", RC_FLAG_INT, &f->points, "N", "points of --rates A..B (default 12)"},
+        {"--replications", RC_FLAG_INT, &f->replications, "K", "runs with seeds N, N+1, ..."},
+        {"--threads", RC_FLAG_INT, &f->threads, "N",
+         "for curves and replications (default: cores)"},
+        {"--exact", RC_FLAG_BOOL, &f->exact, NULL, "simulate every pass, interpolate none"},
+        {"--compare", RC_FLAG_BOOL, &f->compare, NULL,
+         "time every pass both ways and show the largest difference"},
+        {"--requests", RC_FLAG_TEXT, &f->requests, "FILE",
+         "a row a request: SQLite (.db, .sqlite) or CSV"},
+        {"--prometheus", RC_FLAG_TEXT, &f->prometheus, "FILE", "metrics under vLLM's names"},
+        {"--out", RC_FLAG_TEXT, &f->out, "DIR", "plots, series.csv, histograms.csv, result.json"},
+        {"--overwrite", RC_FLAG_BOOL, &f->overwrite, NULL, "replace files that exist"},
+        {"--json", RC_FLAG_BOOL, &f->json, NULL, "everything, as JSON"},
+        {"--stats", RC_FLAG_BOOL, &f->stats, NULL, "Little's law, passes, events, wall time"},
+        {"--quiet", RC_FLAG_BOOL, &f->quiet, NULL, "no progress line"},
+    };
+    f->seed = -1;
+    f->replications = 1;
+    f->points = 12;
+    RC_TRY(rc_flags_parse(argc, argv, flags, sizeof flags / sizeof flags[0],
+                          "usage: ringcast serve SCENARIO.yaml [MORE.yaml] [flags]", f->files,
+                          MAX_SCENARIOS, &f->file_count, helped, err));
+    if (*helped)
+        return RC_OK;
+    if (f->file_count == 0)
+        return rc_fail(err, RC_E_USAGE, "serve needs a scenario file");
+    if (f->file_count > 1 && !f->rates)
+        return rc_fail(err, RC_E_USAGE, "several scenarios go with --rates only");
+    if (f->rates && (f->rate || f->replications != 1 || f->requests || f->prometheus))
+        return rc_fail(err, RC_E_USAGE,
+                       "--rates goes without --rate, --replications, --requests, --prometheus");
+    if (f->replications < 1 || f->replications > 1000)
+        return rc_fail(err, RC_E_USAGE, "--replications: found %lld, expected 1 to 1000",
+                       (long long)f->replications);
+    if (f->replications > 1 && (f->requests || f->compare))
+        return rc_fail(err, RC_E_USAGE, "--replications goes without --requests and --compare");
+    return RC_OK;
+}
+
+/* ---- one run -------------------------------------------------------------------------- */
+
+typedef struct one_run {
+    rc_serve *serve;
+    rc_trace *trace;
+    rc_served *rows;
+    rc_serve_series *series;
+    rc_serve_result *result;
+} one_run;
+
+static void path_in(char *out, size_t size, const char *dir, const char *name) {
+    (void)snprintf(out, size, "%s/%s", dir, name);
+}
+
+static rc_status save_json(const rc_serve *s, const rc_serve_result *r, const char *path,
+                           bool overwrite, rc_error *err) {
+    rc_json *j = rc_json_create();
+    rc_serve_json(s, r, j, rc_json_root(j));
+    rc_status st = rc_json_save(j, path, overwrite, err);
+    rc_json_destroy(j);
+    return st;
+}
+
+static rc_status write_files(const one_run *o, const serve_flags *f, rc_error *err) {
+    char path[1024];
+    bool drawn = true;
+    if (f->out)
+        RC_TRY(rc_make_dirs(f->out, err));
+    if (f->requests)
+        RC_TRY(rc_serve_rows(o->rows, o->trace->count, f->requests, f->overwrite, err));
+    if (f->prometheus)
+        RC_TRY(rc_serve_prometheus(o->serve, o->result, f->prometheus, f->overwrite, err));
+    if (!f->out)
+        return RC_OK;
+    path_in(path, sizeof path, f->out, "result.json");
+    RC_TRY(save_json(o->serve, o->result, path, f->overwrite, err));
+    path_in(path, sizeof path, f->out, "series.csv");
+    RC_TRY(rc_serve_series_csv(o->series, path, f->overwrite, err));
+    path_in(path, sizeof path, f->out, "histograms.csv");
+    RC_TRY(rc_serve_histograms(o->result, path, f->overwrite, err));
+    RC_TRY(rc_serve_plots(o->serve, o->result, o->series, f->out, f->overwrite, &drawn, err));
+    if (!drawn)
+        (void)fprintf(stderr, "gnuplot not found: no plots\n");
+    return RC_OK;
+}
+
+static rc_status show(const rc_serve *s, const rc_serve_result *r, const serve_flags *f,
+                      rc_error *err) {
+    if (!f->json)
+        return rc_serve_print(s, r, f->stats || f->compare, stdout, err);
+    rc_json *j = rc_json_create();
+    rc_serve_json(s, r, j, rc_json_root(j));
+    rc_status st = rc_json_write(j, stdout, err);
+    rc_json_destroy(j);
+    return st;
+}
+
+static uint64_t seed_of(const serve_flags *f, const rc_serve *s) {
+    return f->seed >= 0 ? (uint64_t)f->seed : s->seed;
+}
+
+static rc_status play(one_run *o, const serve_flags *f, const rc_costs *costs, double rate,
+                      rc_error *err) {
+    rc_serve_options options = {.costs = costs,
+                                .seed = seed_of(f, o->serve),
+                                .exact = f->exact,
+                                .compare = f->compare,
+                                .quiet = f->quiet};
+    RC_TRY(rc_serve_workload(o->serve, options.seed, rate, &o->trace, err));
+    o->result = malloc(sizeof *o->result);
+    o->rows = f->requests ? calloc(o->trace->count, sizeof *o->rows) : NULL;
+    o->series = f->out ? malloc(sizeof *o->series) : NULL;
+    if (!o->result || (f->requests && !o->rows) || (f->out && !o->series))
+        return rc_fail(err, RC_E_NOMEM, "out of memory for the results");
+    options.rows = o->rows;
+    options.series = o->series;
+    RC_TRY(rc_serve_run(o->serve, o->trace, &options, o->result, err));
+    RC_TRY(write_files(o, f, err));
+    return show(o->serve, o->result, f, err);
+}
+
+/* ---- several seeds -------------------------------------------------------------------- */
+
+static double p50_ttft(const rc_serve_result *r) {
+    return rc_hist_quantile(&r->ttft, 0.5) / 1e9;
+}
+
+static double p95_ttft(const rc_serve_result *r) {
+    return rc_hist_quantile(&r->ttft, 0.95) / 1e9;
+}
+
+static double p95_ttit(const rc_serve_result *r) {
+    return rc_hist_quantile(&r->ttit, 0.95) / 1e9;
+}
+
+static double goodput(const rc_serve_result *r) {
+    return r->goodput;
+}
+
+static void print_spread(const rc_replications *r) {
+    static const struct {
+        const char *name;
+        double (*of)(const rc_serve_result *);
+    } all[] = {{"TTFT p50, ms", p50_ttft},
+               {"TTFT p95, ms", p95_ttft},
+               {"TTIT p95, ms", p95_ttit},
+               {"goodput, 1/s", goodput}};
+    (void)printf("# %d replications: mean and 95 %% interval\n", r->count);
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        double mean, half;
+        rc_replications_spread(r, all[i].of, &mean, &half);
+        (void)printf("%s %.4f +- %.4f\n", all[i].name, mean, half);
+    }
+}
+
+static rc_status replicate(const rc_serve *s, const serve_flags *f, const rc_costs *costs,
+                           double rate, rc_error *err) {
+    rc_replications r;
+    RC_TRY(rc_replicate(s, costs, rate, (int)f->replications, seed_of(f, s), (int)f->threads,
+                        f->exact, &r, err));
+    rc_status st = show(s, r.all, f, err);
+    if (st == RC_OK && !f->json)
+        print_spread(&r);
+    if (st == RC_OK && f->prometheus)
+        st = rc_serve_prometheus(s, r.all, f->prometheus, f->overwrite, err);
+    rc_replications_free(&r);
+    return st;
+}
+
+static rc_status rate_of(const serve_flags *f, double *out, rc_error *err) {
+    int count;
+    *out = 0.0;
+    if (!f->rate)
+        return RC_OK;
+    double rates[RC_CURVE_POINTS];
+    rc_status st = rc_curve_rates(f->rate, 1, rates, &count, err);
+    if (st != RC_OK || count != 1)
+        return rc_fail_at(err, RC_E_USAGE, "--rate", 0, 0, "found '%s', expected a rate above 0",
+                          f->rate);
+    *out = rates[0];
+    return RC_OK;
+}
+
+static rc_status single(const serve_flags *f, rc_serve *s, const rc_costs *costs, rc_error *err) {
+    one_run o = {.serve = s};
+    double rate;
+    RC_TRY(rate_of(f, &rate, err));
+    if (f->replications > 1)
+        return replicate(s, f, costs, rate, err);
+    rc_status st = play(&o, f, costs, rate, err);
+    rc_trace_free(o.trace);
+    free(o.rows);
+    free(o.series);
+    free(o.result);
+    return st;
+}
+
+/* ---- a curve -------------------------------------------------------------------------- */
+
+static rc_status show_curves(const serve_flags *f, const rc_curve *curves, int count,
+                             rc_error *err) {
+    rc_json *j = rc_json_create();
+    rc_curve_json(curves, count, j, rc_json_root(j));
+    rc_status st =
+        f->json ? rc_json_write(j, stdout, err) : rc_curve_print(curves, count, stdout, err);
+    if (st == RC_OK && f->out) {
+        char path[1024];
+        bool drawn = true;
+        path_in(path, sizeof path, f->out, "rates.json");
+        st = rc_make_dirs(f->out, err);
+        if (st == RC_OK)
+            st = rc_json_save(j, path, f->overwrite, err);
+        if (st == RC_OK)
+            st = rc_curve_plot(curves, count, f->out, f->overwrite, &drawn, err);
+        if (!drawn)
+            (void)fprintf(stderr, "gnuplot not found: no plots\n");
+    }
+    rc_json_destroy(j);
+    return st;
+}
+
+static rc_status curve(const serve_flags *f, rc_serve *serves, rc_costs *const *costs,
+                       rc_error *err) {
+    double rates[RC_CURVE_POINTS];
+    int rate_count, count = (int)f->file_count;
+    const rc_costs *views[MAX_SCENARIOS];
+    rc_curve *curves = calloc(f->file_count, sizeof *curves);
+    if (!curves)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for a curve");
+    rc_status st = rc_curve_rates(f->rates, (int)f->points, rates, &rate_count, err);
+    for (int i = 0; i < count; i++) {
+        curves[i].serve = &serves[i];
+        views[i] = costs[i];
+    }
+    if (st == RC_OK)
+        st = rc_curve_run(curves, count, rates, rate_count, views, seed_of(f, &serves[0]),
+                          (int)f->threads, err);
+    if (st == RC_OK)
+        st = show_curves(f, curves, count, err);
+    for (int i = 0; i < count; i++)
+        rc_curve_free(&curves[i]);
+    free(curves);
+    return st;
+}
+
+/* ---- the command ---------------------------------------------------------------------- */
+
+static rc_status with_files(const serve_flags *f, rc_serve *serves, rc_costs **costs,
+                            rc_error *err) {
+    for (size_t i = 0; i < f->file_count; i++) {
+        RC_TRY(rc_serve_load(f->files[i], f->sets.values, f->sets.count, &serves[i], err));
+        if (f->compare && serves[i].linear.on)
+            return rc_fail(err, RC_E_USAGE, "--compare: '%s' has costs of its own", f->files[i]);
+        RC_TRY(rc_costs_open(f->store, &serves[i].machine, &costs[i], err));
+    }
+    return f->rates ? curve(f, serves, costs, err) : single(f, &serves[0], costs[0], err);
+}
+
+rc_status rc_cmd_serve(int argc, char **argv, rc_error *err) {
+    serve_flags f = {0};
+    rc_costs *costs[MAX_SCENARIOS] = {0};
+    bool helped;
+    RC_TRY(parse(argc, argv, &f, &helped, err));
+    if (helped)
+        return RC_OK;
+    rc_serve *serves = calloc(f.file_count, sizeof *serves);
+    rc_status st = serves ? with_files(&f, serves, costs, err)
+                          : rc_fail(err, RC_E_NOMEM, "out of memory for scenarios");
+    for (size_t i = 0; i < f.file_count; i++)
+        rc_costs_close(costs[i]);
+    free(serves);
+    return st;
+}

@@ -1,0 +1,258 @@
+/* Scenarios over a range of rates, and where each begins to give way.
+ *
+ * The knee is where p95 TTFT is twice what it is at the lowest rate, between the two rates on
+ * either side by interpolation of both logarithms.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "sim/base/parallel.h"
+#include "sim/base/table.h"
+#include "sim/plot/gnuplot.h"
+#include "sim/serve/report.h"
+
+/* ---- rates ---------------------------------------------------------------------------- */
+
+static rc_status rate_of(const char *text, size_t size, double *out, rc_error *err) {
+    char one[64];
+    (void)snprintf(one, sizeof one, "%.*s", (int)size, text);
+    rc_status st = rc_quantity_parse(one, RC_DIM_RATIO, out, err);
+    if (st == RC_OK && *out > 0.0 && *out < 1e9)
+        return RC_OK;
+    return rc_fail_at(err, RC_E_USAGE, "--rates", 0, 0,
+                      "found '%s', expected rates above 0: low..high, or a list a,b,c", one);
+}
+
+rc_status rc_curve_rates(const char *text, int n, double *out, int *count, rc_error *err) {
+    const char *dots = strstr(text, "..");
+    *count = 0;
+    if (dots) {
+        double low, high;
+        RC_TRY(rate_of(text, (size_t)(dots - text), &low, err));
+        RC_TRY(rate_of(dots + 2, strlen(dots + 2), &high, err));
+        if (high <= low || n < 2 || n > RC_CURVE_POINTS)
+            return rc_fail_at(err, RC_E_USAGE, "--rates", 0, 0,
+                              "found '%s' in %d points, expected low..high in 2 to %d points", text,
+                              n, RC_CURVE_POINTS);
+        for (int i = 0; i < n; i++)
+            out[i] = low * pow(high / low, (double)i / (n - 1));
+        *count = n;
+        return RC_OK;
+    }
+    for (const char *at = text; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
+        if (*count == RC_CURVE_POINTS)
+            return rc_fail_at(err, RC_E_USAGE, "--rates", 0, 0, "more than %d rates",
+                              RC_CURVE_POINTS);
+        RC_TRY(rate_of(at, strcspn(at, ","), &out[*count], err));
+        if (*count > 0 && out[*count] <= out[*count - 1])
+            return rc_fail_at(err, RC_E_USAGE, "--rates", 0, 0, "rates must rise, found '%s'",
+                              text);
+        (*count)++;
+    }
+    return RC_OK;
+}
+
+/* ---- runs ----------------------------------------------------------------------------- */
+
+typedef struct work {
+    rc_curve *curves;
+    int rates;
+    const rc_costs *const *costs;
+    uint64_t seed;
+} work;
+
+static rc_status one(void *ctx, size_t item, rc_error *err) {
+    const work *w = ctx;
+    size_t line = item / (size_t)w->rates, at = item % (size_t)w->rates;
+    rc_curve *c = &w->curves[line];
+    rc_trace *trace = NULL;
+    rc_serve_options o = {.costs = w->costs[line], .seed = w->seed, .quiet = true};
+    RC_TRY(rc_serve_workload(c->serve, w->seed, c->points[at].rate, &trace, err));
+    rc_status st = rc_serve_run(c->serve, trace, &o, c->points[at].result, err);
+    rc_trace_free(trace);
+    return st;
+}
+
+static double p95_ttft(const rc_curve *c, int i) {
+    return rc_hist_quantile(&c->points[i].result->ttft, 0.95) / RC_PS_PER_S;
+}
+
+static double knee_of(const rc_curve *c) {
+    double limit = 2.0 * p95_ttft(c, 0);
+    for (int i = 1; i < c->count; i++) {
+        double a = p95_ttft(c, i - 1), b = p95_ttft(c, i);
+        if (b < limit)
+            continue;
+        double share = log(limit / a) / log(b / a);
+        return c->points[i - 1].rate * pow(c->points[i].rate / c->points[i - 1].rate, share);
+    }
+    return NAN;
+}
+
+rc_status rc_curve_run(rc_curve *curves, int curve_count, const double *rates, int rate_count,
+                       const rc_costs *const *costs, uint64_t seed, int threads, rc_error *err) {
+    for (int i = 0; i < curve_count; i++) {
+        curves[i].count = rate_count;
+        for (int k = 0; k < rate_count; k++) {
+            curves[i].points[k].rate = rates[k];
+            curves[i].points[k].result = calloc(1, sizeof(rc_serve_result));
+            if (!curves[i].points[k].result)
+                return rc_fail(err, RC_E_NOMEM, "out of memory for a curve");
+        }
+    }
+    work w = {curves, rate_count, costs, seed};
+    RC_TRY(rc_parallel((size_t)curve_count * (size_t)rate_count, threads, one, &w, err));
+    for (int i = 0; i < curve_count; i++)
+        curves[i].knee = knee_of(&curves[i]);
+    return RC_OK;
+}
+
+void rc_curve_free(rc_curve *c) {
+    for (int k = 0; k < c->count; k++)
+        free(c->points[k].result);
+    c->count = 0;
+}
+
+/* ---- what they gave ------------------------------------------------------------------- */
+
+static void curve_rows(rc_table *t, const rc_curve *c) {
+    for (int k = 0; k < c->count; k++) {
+        const rc_serve_result *r = c->points[k].result;
+        const rc_pool_result *p = &r->pools[0], *d = &r->pools[r->pool_count - 1];
+        rc_table_text(t, c->serve->name);
+        rc_table_real(t, c->points[k].rate, 5);
+        rc_table_real(t, rc_hist_quantile(&r->ttft, 0.5) / 1e9, 1);
+        rc_table_real(t, rc_hist_quantile(&r->ttft, 0.95) / 1e9, 1);
+        rc_table_real(t, rc_hist_quantile(&r->ttit, 0.5) / 1e9, 2);
+        rc_table_real(t, rc_hist_quantile(&r->ttit, 0.95) / 1e9, 2);
+        rc_table_real(t, r->goodput, 4);
+        rc_table_real(t, 100.0 * p->busy_s / p->up_s, 1);
+        rc_table_real(t, r->pool_count > 1 ? 100.0 * d->busy_s / d->up_s : NAN, 1);
+        rc_table_real(
+            t, 100.0 * (double)r->kv_hit_tokens / (double)(r->kv_hit_tokens + r->kv_miss_tokens),
+            1);
+        rc_table_int(t, (int64_t)r->done);
+        rc_table_int(t, (int64_t)(r->rejected + r->lost));
+    }
+}
+
+static rc_table *curve_table(const rc_curve *curves, int count) {
+    rc_table *t = rc_table_create();
+    if (!t)
+        return NULL;
+    rc_table_column(t, "serve", "scenario", "", RC_LEFT);
+    rc_table_column(t, "rate", "rate", "1/s", RC_RIGHT);
+    rc_table_column(t, "ttft_p50_ms", "TTFT p50", "ms", RC_RIGHT);
+    rc_table_column(t, "ttft_p95_ms", "TTFT p95", "ms", RC_RIGHT);
+    rc_table_column(t, "ttit_p50_ms", "TTIT p50", "ms", RC_RIGHT);
+    rc_table_column(t, "ttit_p95_ms", "TTIT p95", "ms", RC_RIGHT);
+    rc_table_column(t, "goodput", "goodput", "1/s", RC_RIGHT);
+    rc_table_column(t, "busy_pct", "busy", "%", RC_RIGHT);
+    rc_table_column(t, "decode_busy_pct", "last pool", "%", RC_RIGHT);
+    rc_table_column(t, "kv_hit_pct", "KV hits", "%", RC_RIGHT);
+    rc_table_column(t, "done", "done", "", RC_RIGHT);
+    rc_table_column(t, "not_done", "not done", "", RC_RIGHT);
+    for (int i = 0; i < count; i++)
+        curve_rows(t, &curves[i]);
+    return t;
+}
+
+rc_status rc_curve_print(const rc_curve *curves, int count, FILE *f, rc_error *err) {
+    rc_table *t = curve_table(curves, count);
+    if (!t)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for a table");
+    rc_status st = rc_table_print(t, f, err);
+    rc_table_destroy(t);
+    for (int i = 0; i < count; i++) {
+        if (isnan(curves[i].knee))
+            (void)fprintf(f, "knee of %s: not within these rates\n", curves[i].serve->name);
+        else
+            (void)fprintf(f, "knee of %s: %.4g per second (p95 TTFT twice that at %.4g)\n",
+                          curves[i].serve->name, curves[i].knee, curves[i].points[0].rate);
+    }
+    return st;
+}
+
+void rc_curve_json(const rc_curve *curves, int count, rc_json *j, json_t *root) {
+    json_t *list = rc_json_list(j, root, "curves");
+    for (int i = 0; i < count; i++) {
+        json_t *c = rc_json_object(j, list, NULL);
+        rc_json_text(j, c, "serve", curves[i].serve->name);
+        rc_json_real(j, c, "knee", curves[i].knee);
+        json_t *points = rc_json_list(j, c, "points");
+        for (int k = 0; k < curves[i].count; k++) {
+            json_t *p = rc_json_object(j, points, NULL);
+            rc_json_real(j, p, "rate", curves[i].points[k].rate);
+            rc_serve_json(curves[i].serve, curves[i].points[k].result, j, p);
+        }
+    }
+}
+
+/* ---- picture -------------------------------------------------------------------------- */
+
+typedef struct picture {
+    const rc_curve *curves;
+    int count;
+} picture;
+
+static void draw_data(const picture *p, FILE *data) {
+    for (int i = 0; i < p->count; i++) {
+        const rc_curve *c = &p->curves[i];
+        for (int k = 0; k < c->count; k++) {
+            const rc_serve_result *r = c->points[k].result;
+            (void)fprintf(data, "%.8g %.8g %.8g %.8g %.8g\n", c->points[k].rate,
+                          rc_hist_quantile(&r->ttft, 0.5) / RC_PS_PER_S,
+                          rc_hist_quantile(&r->ttft, 0.95) / RC_PS_PER_S,
+                          rc_hist_quantile(&r->ttit, 0.5) / 1e9,
+                          rc_hist_quantile(&r->ttit, 0.95) / 1e9);
+        }
+        (void)fputs("\n\n", data);
+    }
+}
+
+static void draw_panel(const picture *p, FILE *script, int column, const char *what) {
+    (void)fprintf(script, "set ylabel '%s'\nunset arrow\nunset label\n", what);
+    for (int i = 0; i < p->count; i++) {
+        if (isnan(p->curves[i].knee))
+            continue;
+        (void)fprintf(script,
+                      "set arrow from %.8g, graph 0 to %.8g, graph 1 nohead lt %d lw 1.5 dt 3\n",
+                      p->curves[i].knee, p->curves[i].knee, i + 1);
+        if (column == 2)
+            (void)fprintf(
+                script,
+                "set label 'knee %.3g/s' at %.8g, graph %.3g right offset -0.5,0 tc lt %d\n",
+                p->curves[i].knee, p->curves[i].knee, 0.94 - 0.07 * i, i + 1);
+    }
+    (void)fputs("plot ", script);
+    for (int i = 0; i < p->count; i++) {
+        const char *name = p->curves[i].serve->name;
+        (void)fprintf(script,
+                      "'rates.dat' index %d using 1:%d with linespoints lt %d title '%s, p50', "
+                      "'rates.dat' index %d using 1:%d with linespoints lt %d dt 2 pt 6 title "
+                      "'%s, p95'%s",
+                      i, column, i + 1, name, i, column + 1, i + 1, name,
+                      i + 1 < p->count ? ", " : "\n");
+    }
+}
+
+static void draw(const void *ctx, FILE *script, FILE *data) {
+    const picture *p = ctx;
+    draw_data(p, data);
+    (void)fprintf(script,
+                  "set multiplot layout 2,1 title '%s on %s: latency against rate' font ',17'\n",
+                  p->curves[0].serve->model.name, p->curves[0].serve->machine.name);
+    (void)fputs("set logscale xy\nset key top left\nset xlabel 'arrivals, sessions or requests per "
+                "second'\nset format x '%g'\nset format y '%g'\n",
+                script);
+    draw_panel(p, script, 2, "TTFT, s");
+    draw_panel(p, script, 4, "TTIT (token gaps), ms");
+    (void)fputs("unset multiplot\n", script);
+}
+
+rc_status rc_curve_plot(const rc_curve *curves, int count, const char *dir, bool overwrite,
+                        bool *drawn, rc_error *err) {
+    const picture p = {curves, count};
+    const rc_plot plot = {"rates", 1000, 1000, draw};
+    return rc_gnuplot(&plot, 1, &p, dir, overwrite, drawn, err);
+}

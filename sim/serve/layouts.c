@@ -1,0 +1,267 @@
+/* How a pool may run a pass, and its KV capacity.
+ *
+ * A layout is a CP degree and a variant, with its own memo of pass times. A prefill takes the one
+ * that is named, or that the rule names for the pass's tokens, or (oracle) the fastest. With
+ * dynamic CP smaller degrees are among them: the pass then runs on fewer ranks while the others
+ * idle, and cached KV of the other ranks is gathered first, over the network at the per-connection
+ * rate.
+ *
+ * A pass with pieces of prompts and decodes: the decoded tokens ride along in the GEMMs, so the
+ * last prompt is taken that many tokens longer; their attention over what they have cached comes on
+ * top, as the difference of two decode passes, at their context and at one cached token.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <string.h>
+#include "sim/serve/cluster.h"
+
+static rc_status layout_open(cluster *c, const pool *p, const rc_what_if *w, int cp,
+                             const char *variant, layout *out, rc_error *err) {
+    const rc_serve *s = c->spec;
+    out->cp = cp;
+    (void)snprintf(out->variant, sizeof out->variant, "%s", variant);
+    if (s->linear.on)
+        return rc_passes_create(rc_pass_linear, (void *)(uintptr_t)&s->linear, 1, true,
+                                &out->passes, err);
+    RC_TRY(rc_pass_forward_create(s, c->options->costs, p->spec->tp, cp, variant, w, &out->source,
+                                  err));
+    return rc_passes_create(rc_pass_forward_time, out->source, 2 * cp, c->options->exact,
+                            &out->passes, err);
+}
+
+static void layout_close(layout *l) {
+    rc_passes_destroy(l->passes);
+    rc_pass_forward_destroy(l->source);
+    *l = (layout){0};
+}
+
+static rc_status add_layouts(cluster *c, pool *p, condition *k, int cp, rc_error *err) {
+    static const char *const both[] = {"pass-kv", "pass-q"};
+    const rc_pool *s = p->spec;
+    if (cp == 1 || s->by == RC_BY_NAME) {
+        const char *name = cp == 1 ? "tp" : s->variant;
+        return layout_open(c, p, &k->what_if, cp, name, &k->prefill[k->count++], err);
+    }
+    for (int i = 0; i < 2; i++)
+        RC_TRY(layout_open(c, p, &k->what_if, cp, both[i], &k->prefill[k->count++], err));
+    return RC_OK;
+}
+
+rc_status pool_condition(cluster *c, pool *p, const rc_what_if *w, int *out, rc_error *err) {
+    if (p->condition_count == MAX_CONDITIONS)
+        return rc_fail(err, RC_E_INPUT, "pool '%s': more than %d different faults of rank or link",
+                       p->spec->name, MAX_CONDITIONS - 1);
+    *out = p->condition_count++;
+    condition *k = &p->conditions[*out];
+    const rc_pool *s = p->spec;
+    k->what_if = *w;
+    for (int cp = s->dynamic_cp ? 1 : s->cp; cp < s->cp; cp *= 2)
+        RC_TRY(add_layouts(c, p, k, cp, err));
+    RC_TRY(add_layouts(c, p, k, s->cp, err));
+    return layout_open(c, p, w, s->cp, s->cp > 1 ? "pass-q" : "tp", &k->decode, err);
+}
+
+void pool_destroy(pool *p) {
+    for (int i = 0; i < p->condition_count; i++) {
+        for (int k = 0; k < p->conditions[i].count; k++)
+            layout_close(&p->conditions[i].prefill[k]);
+        layout_close(&p->conditions[i].decode);
+    }
+}
+
+/* ---- which layout --------------------------------------------------------------------- */
+
+static rc_sequence sums(const rc_pass *pass) {
+    rc_sequence all = {0, 0};
+    for (uint32_t i = 0; i < pass->prefills; i++) {
+        all.t += pass->prefill[i].t;
+        all.p += pass->prefill[i].p;
+    }
+    return all;
+}
+
+static rc_status ruled(const cluster *c, const pool *p, const rc_pass *pass, const char **variant,
+                       rc_error *err) {
+    const rc_machine *m = &c->spec->machine;
+    rc_sequence all = sums(pass);
+    rc_choose_input in = {.t = (double)all.t,
+                          .p = (double)all.p,
+                          .n = p->spec->cp,
+                          .heads = c->spec->model.heads,
+                          .kv_heads = c->spec->model.kv_heads,
+                          .e = 2.0,
+                          .c = m->bf16_rate,
+                          .bw = m->peer_rate};
+    rc_decision d;
+    RC_TRY(rc_choose(&p->spec->rule, &in, &d, err));
+    *variant = rc_choice_name(d.choice);
+    return RC_OK;
+}
+
+/* Gathering the KV that lies on ranks which a smaller degree leaves out. */
+static rc_time gather(const cluster *c, const pool *p, const layout *l, const rc_pass *pass) {
+    int64_t cached = sums(pass).p;
+    if (l->cp == p->spec->cp || cached == 0)
+        return 0;
+    const rc_machine *m = &c->spec->machine;
+    double share = 1.0 - (double)l->cp / p->spec->cp;
+    double bytes = share * (double)cached * p->token_bytes;
+    double rate = m->peer_rate * p->spec->tp * l->cp;
+    return llround((bytes / rate + m->hop_latency) * RC_PS_PER_S);
+}
+
+static rc_status prefill_time(cluster *c, replica *r, const rc_pass *pass, rc_time *out,
+                              rc_error *err) {
+    pool *p = pool_of(c, r);
+    condition *k = &p->conditions[r->condition];
+    const char *only = NULL;
+    int best = -1;
+    if (p->spec->by == RC_BY_RULE && p->spec->cp > 1)
+        RC_TRY(ruled(c, p, pass, &only, err));
+    for (int i = 0; i < k->count; i++) {
+        rc_time time;
+        if (only && k->prefill[i].cp > 1 && strcmp(k->prefill[i].variant, only) != 0)
+            continue;
+        RC_TRY(rc_passes_time(k->prefill[i].passes, pass, &time, err));
+        time += gather(c, p, &k->prefill[i], pass);
+        if (best < 0 || time < *out) {
+            *out = time;
+            best = i;
+        }
+    }
+    if (best < 0)
+        return rc_fail(err, RC_E_INTERNAL, "no layout for a prefill");
+    r->layout = best;
+    return RC_OK;
+}
+
+/* Either a prefill or a decode pass. */
+static rc_status pure_time(cluster *c, replica *r, const rc_pass *pass, rc_time *out,
+                           rc_error *err) {
+    if (pass->prefills > 0)
+        return prefill_time(c, r, pass, out, err);
+    return rc_passes_time(pool_of(c, r)->conditions[r->condition].decode.passes, pass, out, err);
+}
+
+/* The same by the source alone, for a prefill in the layout that the memo's times chose. */
+static rc_status source_time(cluster *c, replica *r, const rc_pass *pass, rc_time *out,
+                             rc_error *err) {
+    pool *p = pool_of(c, r);
+    condition *k = &p->conditions[r->condition];
+    layout *l = pass->prefills > 0 ? &k->prefill[r->layout] : &k->decode;
+    RC_TRY(rc_pass_forward_time(l->source, pass, out, err));
+    *out += pass->prefills > 0 ? gather(c, p, l, pass) : 0;
+    return RC_OK;
+}
+
+typedef rc_status (*timer)(cluster *, replica *, const rc_pass *, rc_time *, rc_error *);
+
+static rc_status time_by(timer by, cluster *c, replica *r, const rc_pass *pass, rc_time *out,
+                         rc_error *err) {
+    if (pass->prefills == 0 || pass->decodes == 0 || c->spec->linear.on) {
+        RC_TRY(by(c, r, pass, out, err));
+    } else {
+        rc_sequence *last = &c->parts[pass->prefills - 1];
+        rc_pass prompts = {.prefill = c->parts, .prefills = pass->prefills};
+        rc_pass decodes = *pass, bare = {.decodes = pass->decodes, .context = pass->decodes};
+        rc_time with, without;
+        decodes.prefills = 0;
+        last->t += pass->decodes;
+        rc_status st = by(c, r, &prompts, out, err);
+        last->t -= pass->decodes;
+        RC_TRY(st);
+        RC_TRY(by(c, r, &decodes, &with, err));
+        RC_TRY(by(c, r, &bare, &without, err));
+        *out += with > without ? with - without : 0;
+    }
+    if (pass->decodes > 0 && c->spec->step_kinds > 0)
+        *out = llround((double)*out * c->spec->step_cost);
+    return RC_OK;
+}
+
+rc_status pool_pass_time(cluster *c, replica *r, const rc_pass *pass, rc_time *out, rc_error *err) {
+    RC_TRY(time_by(pure_time, c, r, pass, out, err));
+    if (c->options->compare && !c->spec->linear.on) {
+        rc_time exact;
+        RC_TRY(time_by(source_time, c, r, pass, &exact, err));
+        double off = fabs((double)*out / (double)exact - 1.0);
+        c->out->max_pass_error = fmax(c->out->max_pass_error, off);
+    }
+    return RC_OK;
+}
+
+static void add_stats(const layout *l, rc_pass_stats *sum) {
+    if (!l->passes)
+        return;
+    const rc_pass_stats *s = rc_passes_statistics(l->passes);
+    sum->exact += s->exact;
+    sum->reused += s->reused;
+    sum->interpolated += s->interpolated;
+    sum->simulated += s->simulated;
+    sum->cells += s->cells;
+}
+
+void pool_pass_stats(const pool *p, rc_pass_stats *sum) {
+    for (int i = 0; i < p->condition_count; i++) {
+        for (int k = 0; k < p->conditions[i].count; k++)
+            add_stats(&p->conditions[i].prefill[k], sum);
+        add_stats(&p->conditions[i].decode, sum);
+    }
+}
+
+/* ---- capacity ------------------------------------------------------------------------- */
+
+static int64_t longest_prompt(const cluster *c) {
+    int64_t most = 1;
+    for (size_t i = 0; i < c->trace->count; i++)
+        most = c->trace->at[i].input > most ? c->trace->at[i].input : most;
+    return most;
+}
+
+/* What is left of GPU memory beside weights, the activations and buffers of the largest pass, and
+ * the reserve. */
+static rc_status capacity_of(cluster *c, pool *p, rc_error *err) {
+    const rc_serve *s = c->spec;
+    rc_layout l = s->layout;
+    rc_memory mem;
+    int64_t longest = longest_prompt(c), tokens = longest;
+    const char *variant = p->spec->cp == 1            ? "tp"
+                          : p->spec->by == RC_BY_NAME ? p->spec->variant
+                                                      : "pass-kv";
+    l.tp = p->spec->tp;
+    l.cp = p->spec->cp;
+    l.kv = RC_BF16;
+    if (s->sched == RC_SCHED_CHUNKED && s->budget < tokens)
+        tokens = s->budget;
+    if (p->spec->role == RC_POOL_DECODE)
+        tokens = s->max_batch;
+    double usable = s->machine.memory * s->kv_memory;
+    RC_TRY(rc_model_memory(&s->model, &l, variant, tokens, longest, usable, &mem, err));
+    double rest = usable - (mem.total - mem.kv);
+    int heads = s->model.kv_heads > l.tp ? s->model.kv_heads / l.tp : 1;
+    double token = 2.0 * s->model.layers * heads * s->model.head_dim * rc_dtype_bytes(s->kv_dtype);
+    p->capacity = rest > 0.0 ? rc_kv_capacity(rest, token, l.cp, c->block) : 0;
+    if (p->capacity == 0)
+        return rc_fail(
+            err, RC_E_NOFIT,
+            "pool '%s': no room for KV on tp %d x cp %d: weights %.1f + activations %.1f "
+            "+ buffers %.1f + reserve %.1f GB of %.1f GB (prompts of up to %lld tokens)",
+            p->spec->name, l.tp, l.cp, mem.weights / 1e9, mem.activations / 1e9, mem.buffers / 1e9,
+            mem.reserve / 1e9, usable / 1e9, (long long)tokens);
+    return RC_OK;
+}
+
+rc_status pool_create(cluster *c, int index, rc_error *err) {
+    pool *p = &c->pools[index];
+    const rc_serve *s = c->spec;
+    int healthy;
+    const rc_what_if none = {.slow_rank = -1, .slow_link_rank = -1};
+    p->spec = &s->pools[index];
+    p->token_bytes = rc_model_kv_bytes(&s->model, s->kv_dtype);
+    if (s->kv_tokens > 0) {
+        uint64_t blocks = s->kv_tokens / c->block;
+        p->capacity = blocks < 1 ? 1 : blocks < UINT32_MAX / 4 ? (uint32_t)blocks : UINT32_MAX / 4;
+    } else {
+        RC_TRY(capacity_of(c, p, err));
+    }
+    return pool_condition(c, p, &none, &healthy, err);
+}

@@ -1,0 +1,81 @@
+/* Lists of jobs and heaps of steps: a job is in one list at a time, linked through itself.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/serve/cluster.h"
+
+void list_init(job_list *l) {
+    *l = (job_list){NONE, NONE, 0};
+}
+
+static void link_between(cluster *c, job_list *l, uint32_t j, uint32_t before, uint32_t after) {
+    c->jobs[j].prev = before;
+    c->jobs[j].next = after;
+    *(before == NONE ? &l->head : &c->jobs[before].next) = j;
+    *(after == NONE ? &l->tail : &c->jobs[after].prev) = j;
+    l->count++;
+}
+
+void list_push(cluster *c, job_list *l, uint32_t j) {
+    link_between(c, l, j, l->tail, NONE);
+}
+
+void list_push_front(cluster *c, job_list *l, uint32_t j) {
+    link_between(c, l, j, NONE, l->head);
+}
+
+void list_remove(cluster *c, job_list *l, uint32_t j) {
+    uint32_t before = c->jobs[j].prev, after = c->jobs[j].next;
+    *(before == NONE ? &l->head : &c->jobs[before].next) = after;
+    *(after == NONE ? &l->tail : &c->jobs[after].prev) = before;
+    c->jobs[j].prev = c->jobs[j].next = NONE;
+    l->count--;
+}
+
+static bool earlier(const heap_item *a, const heap_item *b) {
+    return a->step != b->step ? a->step < b->step : a->job < b->job;
+}
+
+static void sift_up(heap_item *h, uint32_t i) {
+    heap_item item = h[i];
+    for (; i > 0 && earlier(&item, &h[(i - 1) / 2]); i = (i - 1) / 2)
+        h[i] = h[(i - 1) / 2];
+    h[i] = item;
+}
+
+static void sift_down(heap_item *h, uint32_t count, uint32_t i) {
+    heap_item item = h[i];
+    for (uint32_t child = 2 * i + 1; child < count; child = 2 * i + 1) {
+        if (child + 1 < count && earlier(&h[child + 1], &h[child]))
+            child++;
+        if (!earlier(&h[child], &item))
+            break;
+        h[i] = h[child];
+        i = child;
+    }
+    h[i] = item;
+}
+
+void heap_push(heap_item *h, uint32_t *count, heap_item item) {
+    h[*count] = item;
+    sift_up(h, (*count)++);
+}
+
+heap_item heap_pop(heap_item *h, uint32_t *count) {
+    heap_item first = h[0];
+    h[0] = h[--*count];
+    if (*count > 0)
+        sift_down(h, *count, 0);
+    return first;
+}
+
+void heap_drop(heap_item *h, uint32_t *count, uint32_t j) {
+    for (uint32_t i = 0; i < *count; i++) {
+        if (h[i].job != j)
+            continue;
+        h[i] = h[--*count];
+        if (i < *count) {
+            sift_up(h, i);
+            sift_down(h, *count, i);
+        }
+        return;
+    }
+}

@@ -1,0 +1,248 @@
+/* What is counted while it happens, and the sums at the end.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <string.h>
+#include "sim/serve/cluster.h"
+
+void metrics_init(cluster *c) {
+    rc_serve_result *o = c->out;
+    rc_hist *all[] = {&o->ttft,    &o->ttit,  &o->e2e,         &o->tpot,  &o->queue,
+                      &o->service, &o->batch, &o->pass_tokens, &o->input, &o->output};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        rc_hist_init(all[i]);
+    if (c->options->series) {
+        rc_serve_series *s = c->options->series;
+        rc_timeline *each[] = {&s->waiting, &s->running, &s->kv_used, &s->hit, &s->input};
+        for (size_t i = 0; i < sizeof each / sizeof each[0]; i++)
+            rc_timeline_init(each[i], (rc_time)RC_PS_PER_S);
+    }
+}
+
+void metrics_system(cluster *c, int change, rc_time now) {
+    c->area += (long double)c->in_system * (long double)(now - c->area_at);
+    c->area_at = now;
+    c->in_system = change > 0 ? c->in_system + 1 : c->in_system - 1;
+}
+
+void metrics_state(cluster *c, rc_time now) {
+    rc_serve_series *s = c->options->series;
+    if (!s)
+        return;
+    double used = 0.0, all = 0.0;
+    for (uint32_t i = 0; i < c->replica_count; i++) {
+        used += rc_kv_pinned_blocks(c->replicas[i].kv);
+        all += c->pools[c->replicas[i].pool].capacity;
+    }
+    rc_timeline_set(&s->waiting, now, (double)(c->waiting + c->held.count + c->held_decode.count));
+    rc_timeline_set(&s->running, now, (double)c->running);
+    rc_timeline_set(&s->kv_used, now, used / all);
+}
+
+void metrics_admitted(cluster *c, uint32_t j, const rc_kv_match *m, rc_time now) {
+    uint32_t input = c->trace->at[j].input;
+    c->out->fetched_tokens += m->fetch;
+    if (c->jobs[j].admitted_once) {
+        c->out->recomputed_tokens += c->jobs[j].goal - m->tokens;
+        return;
+    }
+    c->jobs[j].admitted_once = true;
+    c->rows[j].cached = m->tokens;
+    c->out->kv_hit_tokens += m->tokens;
+    c->out->kv_miss_tokens += input - m->tokens;
+    if (c->options->series) {
+        rc_timeline_set(&c->options->series->hit, now, (double)c->out->kv_hit_tokens);
+        rc_timeline_set(&c->options->series->input, now,
+                        (double)(c->out->kv_hit_tokens + c->out->kv_miss_tokens));
+    }
+}
+
+void metrics_first(cluster *c, uint32_t j, rc_time now) {
+    c->rows[j].first = now;
+    rc_hist_add(&c->out->ttft, now - c->rows[j].arrived);
+}
+
+void metrics_gap(cluster *c, rc_time gap, uint64_t times) {
+    if (times > 0)
+        rc_hist_add_many(&c->out->ttit, gap, times);
+}
+
+static double decode_flops(const rc_model *m, const rc_pass *pass) {
+    double keys = (double)pass->context + pass->decodes;
+    return rc_model_gemm_flops(m, pass->decodes) + 4.0 * m->heads * m->head_dim * m->layers * keys;
+}
+
+static int variant_index(const char *name) {
+    static const char *const names[] = {"pass-kv", "pass-q", "all-gather-kv"};
+    for (int i = 0; i < 3; i++)
+        if (strcmp(name, names[i]) == 0)
+            return i;
+    return 3;
+}
+
+void metrics_pass(cluster *c, replica *r, const rc_pass *pass, rc_time time) {
+    pool *p = pool_of(c, r);
+    const rc_model *m = &c->spec->model;
+    int64_t tokens = pass->decodes;
+    (void)time;
+    for (uint32_t i = 0; i < pass->prefills; i++) {
+        tokens += pass->prefill[i].t;
+        p->out.flops += rc_model_gemm_flops(m, pass->prefill[i].t) +
+                        rc_model_attention_flops(m, pass->prefill[i].t, pass->prefill[i].p);
+    }
+    if (pass->decodes > 0)
+        p->out.flops += decode_flops(m, pass);
+    p->out.prefill_tokens += (uint64_t)(tokens - pass->decodes);
+    p->out.decode_tokens += pass->decodes;
+    p->out.prefill_passes += pass->prefills > 0 && pass->decodes == 0;
+    p->out.mixed_passes += pass->prefills > 0 && pass->decodes > 0;
+    p->out.decode_passes += pass->prefills == 0;
+    p->batch_sum += pass->decodes;
+    if (pass->prefills > 0) {
+        const layout *l = &p->conditions[r->condition].prefill[r->layout];
+        p->out.by_variant[variant_index(l->variant)]++;
+        p->out.smaller_cp += l->cp < p->spec->cp;
+    }
+    rc_hist_add(&c->out->batch, (int64_t)pass->prefills + pass->decodes);
+    rc_hist_add(&c->out->pass_tokens, tokens);
+}
+
+static bool meets_slo(const rc_serve *s, const rc_served *row, double tpot) {
+    double ttft = (double)(row->first - row->arrived) / RC_PS_PER_S;
+    return (s->slo_ttft <= 0.0 || ttft <= s->slo_ttft) &&
+           (s->slo_ttit <= 0.0 || tpot / RC_PS_PER_S <= s->slo_ttit);
+}
+
+void metrics_end(cluster *c, uint32_t j) {
+    rc_serve_result *o = c->out;
+    const rc_served *row = &c->rows[j];
+    c->last_end = row->end;
+    o->done += row->outcome == RC_DONE;
+    o->rejected += row->outcome == RC_REJECTED;
+    o->lost += row->outcome == RC_LOST;
+    if (row->outcome != RC_DONE)
+        return;
+    rc_time decode = row->end - row->first;
+    double tpot = row->generated > 1 ? (double)decode / (row->generated - 1) : 0.0;
+    o->tokens_in += row->input;
+    o->tokens_out += row->generated;
+    o->within_slo += meets_slo(c->spec, row, tpot);
+    rc_hist_add(&o->e2e, row->end - row->arrived);
+    rc_hist_add(&o->queue, row->started - row->arrived);
+    rc_hist_add(&o->service, row->end - row->started);
+    rc_hist_add(&o->input, row->input);
+    rc_hist_add(&o->output, row->generated);
+    if (row->generated > 1)
+        rc_hist_add(&o->tpot, llround(tpot));
+}
+
+/* ---- the end -------------------------------------------------------------------------- */
+
+static void pool_sums(cluster *c, pool *p, double makespan) {
+    rc_serve_result *o = c->out;
+    rc_pool_result *r = &p->out;
+    uint64_t decoding = r->decode_passes + r->mixed_passes;
+    (void)snprintf(r->name, sizeof r->name, "%s", p->spec->name);
+    r->replicas = p->spec->replicas;
+    r->gpus = p->spec->replicas * p->spec->tp * p->spec->cp;
+    r->kv_tokens = (uint64_t)p->capacity * c->block;
+    r->batch_mean = decoding > 0 ? (double)p->batch_sum / (double)decoding : 0.0;
+    for (uint32_t i = p->first; i < p->first + p->count; i++) {
+        replica *rep = &c->replicas[i];
+        rc_time up = rep->up_time + (rep->up ? c->last_end - rep->up_since : 0);
+        r->up_s += (double)up / RC_PS_PER_S;
+        r->busy_s += (double)rep->busy_time / RC_PS_PER_S;
+    }
+    double hours = r->gpus * makespan / 3600.0;
+    o->gpu_hours += hours;
+    o->cost += hours * (p->spec->price > 0.0 ? p->spec->price : c->spec->price);
+    pool_pass_stats(p, &o->passes);
+    o->pools[o->pool_count++] = *r;
+}
+
+static uint64_t fnv(uint64_t h, uint64_t v) {
+    for (int i = 0; i < 8; i++, v >>= 8)
+        h = (h ^ (v & 0xff)) * UINT64_C(0x100000001B3);
+    return h;
+}
+
+static uint64_t hash_of(const cluster *c) {
+    uint64_t h = UINT64_C(0xCBF29CE484222325);
+    for (size_t j = 0; j < c->trace->count; j++) {
+        const rc_served *row = &c->rows[j];
+        h = fnv(h, row->outcome);
+        h = fnv(h, (uint64_t)row->arrived);
+        h = fnv(h, (uint64_t)row->first);
+        h = fnv(h, (uint64_t)row->end);
+    }
+    return h;
+}
+
+static rc_status broken(rc_error *err, const char *what, uint64_t a, uint64_t b) {
+    return rc_fail(err, RC_E_INTERNAL, "conservation: %s: %llu against %llu", what,
+                   (unsigned long long)a, (unsigned long long)b);
+}
+
+/* Every request ended once, every token is accounted for, no KV is held. */
+static rc_status conserve(const cluster *c, rc_error *err) {
+    const rc_serve_result *o = c->out;
+    uint64_t generated = 0;
+    if (o->done + o->rejected + o->lost != c->trace->count)
+        return broken(err, "requests ended, requests", o->done + o->rejected + o->lost,
+                      c->trace->count);
+    for (size_t j = 0; j < c->trace->count; j++) {
+        const rc_served *row = &c->rows[j];
+        generated += row->generated;
+        if (row->outcome == RC_PENDING)
+            return broken(err, "pending at the end, request", j + 1, c->trace->count);
+        if (row->outcome == RC_DONE && row->generated != row->output)
+            return broken(err, "tokens of a request that is done", row->generated, row->output);
+    }
+    if (generated != c->emitted)
+        return broken(err, "tokens that users got, tokens that passes made", generated, c->emitted);
+    if (c->computed + c->hits != c->prompts + c->discarded)
+        return broken(err, "prompt tokens computed or cached, prompts completed or given up",
+                      c->computed + c->hits, c->prompts + c->discarded);
+    for (uint32_t i = 0; i < c->replica_count; i++)
+        if (rc_kv_pinned_blocks(c->replicas[i].kv) != 0)
+            return broken(err, "KV blocks held at the end", rc_kv_pinned_blocks(c->replicas[i].kv),
+                          0);
+    return RC_OK;
+}
+
+static void little(cluster *c, double makespan) {
+    long double sojourn = 0.0L;
+    for (size_t j = 0; j < c->trace->count; j++)
+        if (c->rows[j].arrived >= 0)
+            sojourn += (long double)(c->rows[j].end - c->rows[j].arrived);
+    double n = (double)c->trace->count;
+    c->out->little_l = (double)(c->area / (long double)RC_PS_PER_S) / makespan;
+    c->out->little_lw = n / makespan * ((double)(sojourn / (long double)RC_PS_PER_S) / n);
+}
+
+rc_status metrics_finish(cluster *c, rc_error *err) {
+    rc_serve_result *o = c->out;
+    RC_TRY(conserve(c, err));
+    o->requests = c->trace->count;
+    o->makespan = c->last_end - c->first_arrival;
+    double makespan = fmax((double)o->makespan / RC_PS_PER_S, 1e-12), gpus = 0.0, flops = 0.0;
+    for (int i = 0; i < c->pool_count; i++) {
+        pool_sums(c, &c->pools[i], makespan);
+        gpus += c->pools[i].out.gpus;
+        flops += c->pools[i].out.flops;
+    }
+    little(c, makespan);
+    double tokens = (double)(o->tokens_in + o->tokens_out);
+    o->goodput = (double)o->within_slo / makespan;
+    o->mfu = flops / (gpus * makespan * c->spec->machine.bf16_rate);
+    o->tokens_per_gpu_s = tokens / (gpus * makespan);
+    o->cost_per_mtoken = tokens > 0.0 ? o->cost / (tokens / 1e6) : 0.0;
+    o->events = rc_eventq_fired(c->q);
+    o->hash = hash_of(c);
+    if (c->options->series) {
+        rc_serve_series *s = c->options->series;
+        rc_timeline_end(&s->waiting, c->last_end);
+        rc_timeline_end(&s->running, c->last_end);
+        rc_timeline_end(&s->kv_used, c->last_end);
+    }
+    return RC_OK;
+}

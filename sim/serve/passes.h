@@ -1,0 +1,58 @@
+/* How long one pass takes: a source, and a memo in front of it.
+ *
+ * Why a memo: a trace of 10,000 requests makes a million passes, and a full simulation of one costs
+ * tens of microseconds. Most passes are alike: decode steps differ only in batch and mean context,
+ * a prompt alone in (T, P). So the memo keeps two families in cells of an adaptive lattice, decode
+ * (B exact; mean context) and prompt (T, P), and answers everything else by the source.
+ *
+ * A cell spans a factor of two in each dimension. Its 3^d nodes are simulated and the logarithm of
+ * the time is interpolated by the product of quadratics through them; at the 2^d points in the
+ * middle between nodes the answer is compared with the source, and a cell that is off by more than
+ * the tolerance is split in all dimensions, down to a depth where all passes are simulated.
+ *
+ * A short run is exact: the first RC_PASSES_EXACT passes of a memo are simulated as they come, and
+ * a cell is built only when it has been asked for several times after that.
+ *
+ * One rc_passes per thread. SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef RC_SERVE_PASSES_H
+#define RC_SERVE_PASSES_H
+#include "sim/forward/forward.h"
+#include "sim/serve/serve.h"
+
+typedef struct rc_pass {
+    const rc_sequence *prefill; /* chunks: t new tokens after p cached ones */
+    uint32_t prefills;
+    uint32_t decodes;        /* sequences of one new token */
+    int64_t context;         /* sum of their cached tokens */
+    const int64_t *contexts; /* [decodes], or NULL: each near the mean */
+} rc_pass;
+
+typedef rc_status (*rc_pass_fn)(void *ctx, const rc_pass *pass, rc_time *out, rc_error *err);
+
+enum { RC_PASSES_EXACT = 512 };
+#define RC_PASSES_TOLERANCE 0.002
+
+typedef struct rc_passes rc_passes;
+/* `grain`: prompts are alike when T rounds to the same multiple of it (twice the CP ranks); below
+ * 256 grains every T has its own cells. `ctx` is borrowed. */
+rc_status rc_passes_create(rc_pass_fn source, void *ctx, int grain, bool exact, rc_passes **out,
+                           rc_error *err);
+void rc_passes_destroy(rc_passes *p); /* NULL is fine */
+rc_status rc_passes_time(rc_passes *p, const rc_pass *pass, rc_time *out, rc_error *err);
+const rc_pass_stats *rc_passes_statistics(const rc_passes *p);
+
+/* Constant costs (s->linear). `ctx` is the rc_linear_costs. */
+rc_status rc_pass_linear(void *ctx, const rc_pass *pass, rc_time *out, rc_error *err);
+
+/* Keys that a query sees at most under the scenario's attention pattern; INT64_MAX: all. */
+int64_t context_limit(const rc_serve *s);
+
+/* The forward room's simulation of one layout and variant under one what-if. */
+typedef struct rc_pass_forward rc_pass_forward;
+rc_status rc_pass_forward_create(const rc_serve *s, const rc_costs *costs, int tp, int cp,
+                                 const char *variant, const rc_what_if *what_if,
+                                 rc_pass_forward **out, rc_error *err);
+void rc_pass_forward_destroy(rc_pass_forward *f); /* NULL is fine */
+rc_status rc_pass_forward_time(void *ctx, const rc_pass *pass, rc_time *out, rc_error *err);
+
+#endif

@@ -1,0 +1,73 @@
+/* What passes.c and cells.c share. Not for other files.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef RC_SERVE_PASSES_INTERNAL_H
+#define RC_SERVE_PASSES_INTERNAL_H
+#include "sim/serve/passes.h"
+
+typedef struct rc_point { /* a pass of one chunk at most: T, P, decodes, their mean context */
+    int64_t t, p, b, m;
+} rc_point;
+typedef struct rc_known {
+    rc_point at;
+    rc_time time; /* 0: an empty slot */
+} rc_known;
+
+enum { RC_CELL_DIMS = 2, RC_CELL_NODES = 9, RC_CELL_DEPTH = 4 };
+typedef enum rc_cell_kind {
+    RC_CELLS_DECODE, /* fixed B; m */
+    RC_CELLS_FRESH,  /* T; P = 0 */
+    RC_CELLS_SHORT,  /* fixed T; P */
+    RC_CELLS_PROMPT  /* T, P */
+} rc_cell_kind;
+typedef struct rc_family_at {
+    rc_cell_kind kind;
+    int dims; /* 0: no cells there */
+    int64_t fixed;
+    double at[RC_CELL_DIMS];
+} rc_family_at;
+
+typedef struct rc_cell_key {
+    int64_t fixed;
+    int32_t index[RC_CELL_DIMS];
+    uint16_t kind, level;
+} rc_cell_key;
+typedef enum rc_cell_state {
+    RC_CELL_COUNTS,
+    RC_CELL_READY,
+    RC_CELL_SPLIT,
+    RC_CELL_EXACT
+} rc_cell_state;
+typedef struct rc_cell {
+    rc_cell_key key;
+    rc_cell_state state;
+    uint32_t asked;
+    double x[RC_CELL_DIMS][3]; /* coordinates of the nodes */
+    double log[RC_CELL_NODES]; /* of the time there; first dimension fastest */
+} rc_cell;
+
+struct rc_passes {
+    rc_pass_fn source;
+    void *ctx;
+    int grain;
+    bool exact;
+    rc_known *known; /* open addressing */
+    size_t known_slots, known_count;
+    rc_cell *cells;
+    size_t cell_count, cell_room;
+    uint32_t *slots; /* of cells: index + 1 */
+    size_t slot_count;
+    rc_pass_stats stats;
+};
+
+uint64_t rc_point_hash(const rc_point *k);
+/* Simulated now, or met before. */
+rc_status rc_point_time(rc_passes *p, const rc_point *k, bool *met, rc_time *out, rc_error *err);
+bool rc_point_known(const rc_passes *p, const rc_point *k, rc_time *out);
+
+bool rc_cells_create(rc_passes *p);
+void rc_cells_destroy(rc_passes *p);
+/* *done is false when the pass is to be simulated. */
+rc_status rc_cells_time(rc_passes *p, const rc_family_at *f, bool *done, rc_time *out,
+                        rc_error *err);
+
+#endif

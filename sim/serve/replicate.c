@@ -1,0 +1,164 @@
+/* The same scenario with several seeds, each run on its own: a thread a run.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <stdlib.h>
+#include "sim/base/parallel.h"
+#include "sim/serve/report.h"
+
+typedef struct work {
+    const rc_serve *serve;
+    const rc_costs *costs;
+    double rate;
+    uint64_t seed;
+    bool exact;
+    rc_serve_result *runs;
+} work;
+
+static rc_status one(void *ctx, size_t item, rc_error *err) {
+    const work *w = ctx;
+    rc_trace *trace = NULL;
+    rc_serve_options o = {.costs = w->costs, .seed = w->seed + item, .exact = w->exact};
+    o.quiet = true;
+    RC_TRY(rc_serve_workload(w->serve, o.seed, w->rate, &trace, err));
+    rc_status st = rc_serve_run(w->serve, trace, &o, &w->runs[item], err);
+    rc_trace_free(trace);
+    return st;
+}
+
+static void merge_hists(rc_serve_result *a, const rc_serve_result *b) {
+    rc_hist *into[] = {&a->ttft,    &a->ttit,  &a->e2e,         &a->tpot,  &a->queue,
+                       &a->service, &a->batch, &a->pass_tokens, &a->input, &a->output};
+    const rc_hist *from[] = {&b->ttft,    &b->ttit,  &b->e2e,         &b->tpot,  &b->queue,
+                             &b->service, &b->batch, &b->pass_tokens, &b->input, &b->output};
+    for (size_t i = 0; i < sizeof into / sizeof into[0]; i++)
+        rc_hist_merge(into[i], from[i]);
+}
+
+static void merge_counts(rc_serve_result *a, const rc_serve_result *b) {
+    uint64_t *into[] = {&a->requests,
+                        &a->done,
+                        &a->rejected,
+                        &a->lost,
+                        &a->preempted,
+                        &a->retried,
+                        &a->tokens_in,
+                        &a->tokens_out,
+                        &a->kv_hit_tokens,
+                        &a->kv_miss_tokens,
+                        &a->recomputed_tokens,
+                        &a->fetched_tokens,
+                        &a->moved_tokens,
+                        &a->within_slo,
+                        &a->events};
+    const uint64_t *from[] = {&b->requests,
+                              &b->done,
+                              &b->rejected,
+                              &b->lost,
+                              &b->preempted,
+                              &b->retried,
+                              &b->tokens_in,
+                              &b->tokens_out,
+                              &b->kv_hit_tokens,
+                              &b->kv_miss_tokens,
+                              &b->recomputed_tokens,
+                              &b->fetched_tokens,
+                              &b->moved_tokens,
+                              &b->within_slo,
+                              &b->events};
+    for (size_t i = 0; i < sizeof into / sizeof into[0]; i++)
+        *into[i] += *from[i];
+    a->makespan += b->makespan;
+    a->gpu_hours += b->gpu_hours;
+    a->cost += b->cost;
+    a->hash ^= b->hash + UINT64_C(0x9E3779B97F4A7C15) + (a->hash << 6) + (a->hash >> 2);
+    a->passes.exact += b->passes.exact;
+    a->passes.reused += b->passes.reused;
+    a->passes.interpolated += b->passes.interpolated;
+    a->passes.simulated += b->passes.simulated;
+    a->passes.cells += b->passes.cells;
+    for (int i = 0; i < a->pool_count; i++) {
+        rc_pool_result *p = &a->pools[i];
+        const rc_pool_result *q = &b->pools[i];
+        p->prefill_passes += q->prefill_passes;
+        p->decode_passes += q->decode_passes;
+        p->mixed_passes += q->mixed_passes;
+        p->prefill_tokens += q->prefill_tokens;
+        p->decode_tokens += q->decode_tokens;
+        p->busy_s += q->busy_s;
+        p->up_s += q->up_s;
+        p->smaller_cp += q->smaller_cp;
+        for (int k = 0; k < 4; k++)
+            p->by_variant[k] += q->by_variant[k];
+    }
+}
+
+/* Rates are means over the runs, weighted by their length. */
+static void merge_rates(rc_replications *r) {
+    rc_serve_result *a = r->all;
+    double time = (double)a->makespan, mfu = 0.0, per_gpu = 0.0, l = 0.0, lw = 0.0;
+    for (int i = 0; i < r->count; i++) {
+        double w = (double)r->runs[i].makespan / time;
+        mfu += w * r->runs[i].mfu;
+        per_gpu += w * r->runs[i].tokens_per_gpu_s;
+        l += w * r->runs[i].little_l;
+        lw += w * r->runs[i].little_lw;
+    }
+    a->mfu = mfu;
+    a->tokens_per_gpu_s = per_gpu;
+    a->little_l = l;
+    a->little_lw = lw;
+    a->goodput = (double)a->within_slo / (time / RC_PS_PER_S);
+    double tokens = (double)(a->tokens_in + a->tokens_out);
+    a->cost_per_mtoken = tokens > 0.0 ? a->cost / (tokens / 1e6) : 0.0;
+}
+
+rc_status rc_replicate(const rc_serve *s, const rc_costs *costs, double rate, int count,
+                       uint64_t seed, int threads, bool exact, rc_replications *out,
+                       rc_error *err) {
+    *out = (rc_replications){.count = count};
+    out->runs = calloc((size_t)count, sizeof *out->runs);
+    out->all = malloc(sizeof *out->all);
+    if (!out->runs || !out->all) {
+        rc_replications_free(out);
+        return rc_fail(err, RC_E_NOMEM, "out of memory for %d replications", count);
+    }
+    work w = {s, costs, rate, seed, exact, out->runs};
+    rc_status st = rc_parallel((size_t)count, threads, one, &w, err);
+    if (st != RC_OK) {
+        rc_replications_free(out);
+        return st;
+    }
+    *out->all = out->runs[0];
+    for (int i = 1; i < count; i++) {
+        merge_hists(out->all, &out->runs[i]);
+        merge_counts(out->all, &out->runs[i]);
+    }
+    merge_rates(out);
+    return RC_OK;
+}
+
+void rc_replications_free(rc_replications *r) {
+    free(r->runs);
+    free(r->all);
+    *r = (rc_replications){0};
+}
+
+/* Student's t at 97.5 %, 1 to 30 degrees of freedom; beyond, the normal's. */
+static double student(int degrees) {
+    static const double t[] = {12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306,
+                               2.262,  2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120,
+                               2.110,  2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064,
+                               2.060,  2.056, 2.052, 2.048, 2.045, 2.042};
+    return degrees < 1 ? NAN : degrees <= 30 ? t[degrees - 1] : 1.96;
+}
+
+void rc_replications_spread(const rc_replications *r, double (*of)(const rc_serve_result *),
+                            double *mean, double *half) {
+    double sum = 0.0, squares = 0.0;
+    for (int i = 0; i < r->count; i++)
+        sum += of(&r->runs[i]);
+    *mean = sum / r->count;
+    for (int i = 0; i < r->count; i++)
+        squares += (of(&r->runs[i]) - *mean) * (of(&r->runs[i]) - *mean);
+    *half = student(r->count - 1) * sqrt(squares / (r->count - 1.0) / r->count);
+}

@@ -1,0 +1,234 @@
+/* A run as text and as JSON. SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/serve/report.h"
+#include <math.h>
+#include "sim/base/table.h"
+
+#define MS 1e9 /* ps */
+
+static void quantile_row(rc_table *t, const char *name, const rc_hist *h) {
+    static const double q[] = {0.5, 0.9, 0.95, 0.99};
+    rc_table_text(t, name);
+    rc_table_real(t, rc_hist_mean(h) / MS, 2);
+    for (int i = 0; i < 4; i++)
+        rc_table_real(t, rc_hist_quantile(h, q[i]) / MS, 2);
+    rc_table_real(t, h->count > 0 ? (double)h->max / MS : NAN, 2);
+}
+
+static rc_status print_latencies(const rc_serve_result *r, FILE *f, rc_error *err) {
+    static const char *const names[] = {"mean", "p50", "p90", "p95", "p99", "max"};
+    rc_table *t = rc_table_create();
+    if (!t)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for a table");
+    rc_table_column(t, "metric", "metric", "", RC_LEFT);
+    for (int i = 0; i < 6; i++)
+        rc_table_column(t, names[i], names[i], "ms", RC_RIGHT);
+    quantile_row(t, "TTFT", &r->ttft);
+    quantile_row(t, "TTIT (token gaps)", &r->ttit);
+    quantile_row(t, "TTIT (request means)", &r->tpot);
+    quantile_row(t, "end to end", &r->e2e);
+    quantile_row(t, "queueing", &r->queue);
+    quantile_row(t, "service", &r->service);
+    rc_status st = rc_table_print(t, f, err);
+    rc_table_destroy(t);
+    return st;
+}
+
+static rc_status print_pools(const rc_serve_result *r, FILE *f, rc_error *err) {
+    rc_table *t = rc_table_create();
+    if (!t)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for a table");
+    rc_table_column(t, "pool", "pool", "", RC_LEFT);
+    rc_table_column(t, "gpus", "GPUs", "", RC_RIGHT);
+    rc_table_column(t, "replicas", "replicas", "", RC_RIGHT);
+    rc_table_column(t, "kv_tokens", "KV", "tokens each", RC_RIGHT);
+    rc_table_column(t, "busy", "busy", "%", RC_RIGHT);
+    rc_table_column(t, "prefill", "prefill", "passes", RC_RIGHT);
+    rc_table_column(t, "mixed", "mixed", "passes", RC_RIGHT);
+    rc_table_column(t, "decode", "decode", "passes", RC_RIGHT);
+    rc_table_column(t, "batch", "decode batch", "mean", RC_RIGHT);
+    rc_table_column(t, "pass_q", "by pass-Q", "passes", RC_RIGHT);
+    for (int i = 0; i < r->pool_count; i++) {
+        const rc_pool_result *p = &r->pools[i];
+        rc_table_text(t, p->name);
+        rc_table_int(t, p->gpus);
+        rc_table_int(t, p->replicas);
+        rc_table_int(t, (int64_t)p->kv_tokens);
+        rc_table_real(t, p->up_s > 0.0 ? 100.0 * p->busy_s / p->up_s : NAN, 1);
+        rc_table_int(t, (int64_t)p->prefill_passes);
+        rc_table_int(t, (int64_t)p->mixed_passes);
+        rc_table_int(t, (int64_t)p->decode_passes);
+        rc_table_real(t, p->batch_mean, 2);
+        rc_table_int(t, (int64_t)p->by_variant[1]);
+    }
+    rc_status st = rc_table_print(t, f, err);
+    rc_table_destroy(t);
+    return st;
+}
+
+static double hit_rate(const rc_serve_result *r) {
+    double all = (double)(r->kv_hit_tokens + r->kv_miss_tokens);
+    return all > 0.0 ? (double)r->kv_hit_tokens / all : 0.0;
+}
+
+static void print_head(const rc_serve *s, const rc_serve_result *r, FILE *f) {
+    (void)fprintf(f, "# serve %s: %s on %s", s->name, s->model.name, s->machine.name);
+    for (int i = 0; i < s->pool_count; i++) {
+        const rc_pool *p = &s->pools[i];
+        const char *by = p->by == RC_BY_NAME     ? p->variant
+                         : p->by == RC_BY_ORACLE ? "oracle"
+                                                 : rc_rule_name(p->rule.kind);
+        (void)fprintf(f, ", %d x CP%d+TP%d %s (%s)", p->replicas, p->cp, p->tp,
+                      rc_pool_role_name(p->role), by);
+    }
+    (void)fprintf(f, "\n");
+    if (s->kv_dtype != RC_BF16)
+        (void)fprintf(f, "# KV in %s: capacity and transfers; attention is timed as bf16\n",
+                      rc_dtype_name(s->kv_dtype));
+    (void)fprintf(f,
+                  "requests %llu: done %llu, rejected %llu, lost %llu; preempted %llu times, "
+                  "tried again %llu times\n",
+                  (unsigned long long)r->requests, (unsigned long long)r->done,
+                  (unsigned long long)r->rejected, (unsigned long long)r->lost,
+                  (unsigned long long)r->preempted, (unsigned long long)r->retried);
+    (void)fprintf(f, "makespan %.1f s, tokens in %llu, out %llu\n",
+                  (double)r->makespan / RC_PS_PER_S, (unsigned long long)r->tokens_in,
+                  (unsigned long long)r->tokens_out);
+    (void)fprintf(f, "KV hits: %llu of %llu prompt tokens (%.1f %%)",
+                  (unsigned long long)r->kv_hit_tokens,
+                  (unsigned long long)(r->kv_hit_tokens + r->kv_miss_tokens), 100.0 * hit_rate(r));
+    if (r->fetched_tokens > 0)
+        (void)fprintf(f, ", %llu from host memory", (unsigned long long)r->fetched_tokens);
+    if (r->moved_tokens > 0)
+        (void)fprintf(f, "; %llu tokens of KV moved between pools",
+                      (unsigned long long)r->moved_tokens);
+    (void)fprintf(f, "\n");
+}
+
+static void print_ends(const rc_serve *s, const rc_serve_result *r, FILE *f) {
+    if (s->slo_ttft > 0.0 || s->slo_ttit > 0.0)
+        (void)fprintf(f,
+                      "goodput %.4f requests/s: %.2f %% of all within the SLO (TTFT %.10g s, "
+                      "TTIT %.10g s)\n",
+                      r->goodput, 100.0 * (double)r->within_slo / (double)r->requests, s->slo_ttft,
+                      s->slo_ttit);
+    (void)fprintf(f, "MFU %.2f %%, %.1f tokens per GPU-second, %.3f GPU-hours", 100.0 * r->mfu,
+                  r->tokens_per_gpu_s, r->gpu_hours);
+    if (r->cost > 0.0)
+        (void)fprintf(f, ", cost %.2f, %.4f per million tokens", r->cost, r->cost_per_mtoken);
+    (void)fprintf(f, "\n");
+}
+
+static void print_stats(const rc_serve_result *r, FILE *f) {
+    const rc_pass_stats *p = &r->passes;
+    (void)fprintf(f, "# simulation\n");
+    (void)fprintf(f, "Little: L %.12g, lambda W %.12g\n", r->little_l, r->little_lw);
+    (void)fprintf(f,
+                  "passes: %llu simulated as they came, %llu met before, %llu interpolated; "
+                  "%llu simulations in all, %llu cells\n",
+                  (unsigned long long)p->exact, (unsigned long long)p->reused,
+                  (unsigned long long)p->interpolated, (unsigned long long)p->simulated,
+                  (unsigned long long)p->cells);
+    if (r->max_pass_error > 0.0)
+        (void)fprintf(f, "largest error of a pass time: %.4f %%\n", 100.0 * r->max_pass_error);
+    (void)fprintf(f, "events %llu, %.3f s wall, hash %016llx\n", (unsigned long long)r->events,
+                  r->wall_s, (unsigned long long)r->hash);
+}
+
+rc_status rc_serve_print(const rc_serve *s, const rc_serve_result *r, bool stats, FILE *f,
+                         rc_error *err) {
+    print_head(s, r, f);
+    RC_TRY(print_latencies(r, f, err));
+    RC_TRY(print_pools(r, f, err));
+    print_ends(s, r, f);
+    if (stats)
+        print_stats(r, f);
+    return RC_OK;
+}
+
+/* ---- JSON ----------------------------------------------------------------------------- */
+
+static void json_quantiles(rc_json *j, json_t *root, const char *key, const rc_hist *h,
+                           double unit) {
+    json_t *o = rc_json_object(j, root, key);
+    rc_json_real(j, o, "mean", rc_hist_mean(h) / unit);
+    rc_json_real(j, o, "p50", rc_hist_quantile(h, 0.5) / unit);
+    rc_json_real(j, o, "p90", rc_hist_quantile(h, 0.9) / unit);
+    rc_json_real(j, o, "p95", rc_hist_quantile(h, 0.95) / unit);
+    rc_json_real(j, o, "p99", rc_hist_quantile(h, 0.99) / unit);
+}
+
+static void json_int(rc_json *j, json_t *o, const char *key, uint64_t v) {
+    rc_json_int(j, o, key, (int64_t)v);
+}
+
+static void json_pools(rc_json *j, json_t *root, const rc_serve_result *r) {
+    json_t *list = rc_json_list(j, root, "pools");
+    for (int i = 0; i < r->pool_count; i++) {
+        const rc_pool_result *p = &r->pools[i];
+        json_t *o = rc_json_object(j, list, NULL);
+        rc_json_text(j, o, "name", p->name);
+        rc_json_int(j, o, "replicas", p->replicas);
+        rc_json_int(j, o, "gpus", p->gpus);
+        json_int(j, o, "kv_tokens", p->kv_tokens);
+        rc_json_real(j, o, "utilisation", p->up_s > 0.0 ? p->busy_s / p->up_s : NAN);
+        json_int(j, o, "prefill_passes", p->prefill_passes);
+        json_int(j, o, "mixed_passes", p->mixed_passes);
+        json_int(j, o, "decode_passes", p->decode_passes);
+        json_int(j, o, "prefill_tokens", p->prefill_tokens);
+        json_int(j, o, "decode_tokens", p->decode_tokens);
+        rc_json_real(j, o, "decode_batch", p->batch_mean);
+        json_int(j, o, "pass_kv", p->by_variant[0]);
+        json_int(j, o, "pass_q", p->by_variant[1]);
+        json_int(j, o, "smaller_cp", p->smaller_cp);
+    }
+}
+
+static void json_simulation(rc_json *j, json_t *root, const rc_serve_result *r) {
+    json_t *o = rc_json_object(j, root, "simulation");
+    json_int(j, o, "events", r->events);
+    json_int(j, o, "passes_simulated", r->passes.exact);
+    json_int(j, o, "passes_met_before", r->passes.reused);
+    json_int(j, o, "passes_interpolated", r->passes.interpolated);
+    json_int(j, o, "simulations", r->passes.simulated);
+    rc_json_real(j, o, "little_l", r->little_l);
+    rc_json_real(j, o, "little_lambda_w", r->little_lw);
+    rc_json_textf(j, o, "hash", "%016llx", (unsigned long long)r->hash);
+}
+
+void rc_serve_json(const rc_serve *s, const rc_serve_result *r, rc_json *j, json_t *root) {
+    rc_json_text(j, root, "serve", s->name);
+    rc_json_text(j, root, "model", s->model.name);
+    rc_json_text(j, root, "machine", s->machine.name);
+    json_int(j, root, "requests", r->requests);
+    json_int(j, root, "done", r->done);
+    json_int(j, root, "rejected", r->rejected);
+    json_int(j, root, "lost", r->lost);
+    rc_json_real(j, root, "wall_s", r->wall_s);
+    rc_json_real(j, root, "makespan_s", (double)r->makespan / RC_PS_PER_S);
+    json_quantiles(j, root, "ttft_ms", &r->ttft, MS);
+    json_quantiles(j, root, "ttit_ms", &r->ttit, MS);
+    json_quantiles(j, root, "ttit_request_mean_ms", &r->tpot, MS);
+    json_quantiles(j, root, "e2e_ms", &r->e2e, MS);
+    json_quantiles(j, root, "queue_ms", &r->queue, MS);
+    json_quantiles(j, root, "service_ms", &r->service, MS);
+    json_quantiles(j, root, "batch", &r->batch, 1.0);
+    json_int(j, root, "kv_hit_tokens", r->kv_hit_tokens);
+    json_int(j, root, "kv_miss_tokens", r->kv_miss_tokens);
+    rc_json_real(j, root, "kv_hit_rate", hit_rate(r));
+    json_int(j, root, "kv_fetched_tokens", r->fetched_tokens);
+    json_int(j, root, "kv_moved_tokens", r->moved_tokens);
+    json_int(j, root, "recomputed_tokens", r->recomputed_tokens);
+    json_int(j, root, "preempted", r->preempted);
+    json_int(j, root, "retried", r->retried);
+    rc_json_real(j, root, "goodput", r->goodput);
+    rc_json_real(j, root, "within_slo", (double)r->within_slo / (double)r->requests);
+    json_int(j, root, "tokens_in", r->tokens_in);
+    json_int(j, root, "tokens_out", r->tokens_out);
+    rc_json_real(j, root, "tokens_per_gpu_s", r->tokens_per_gpu_s);
+    rc_json_real(j, root, "mfu", r->mfu);
+    rc_json_real(j, root, "gpu_hours", r->gpu_hours);
+    rc_json_real(j, root, "cost", r->cost);
+    rc_json_real(j, root, "cost_per_million_tokens", r->cost_per_mtoken);
+    json_pools(j, root, r);
+    json_simulation(j, root, r);
+}

@@ -1,0 +1,163 @@
+/* Arrivals, which replica takes them, and their ends.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdlib.h>
+#include "sim/serve/cluster.h"
+
+/* ---- which replica -------------------------------------------------------------------- */
+
+static uint64_t blocks_of(const cluster *c, uint64_t tokens) {
+    return (tokens + c->block - 1) / c->block;
+}
+
+/* Whether the whole request, prompt and reply, can ever lie in a replica of the pool. */
+static bool fits(const cluster *c, const replica *r, uint32_t j) {
+    const rc_req *rq = &c->trace->at[j];
+    return blocks_of(c, (uint64_t)rq->input + rq->output) <= c->pools[r->pool].capacity;
+}
+
+/* What a request would wait for there: by prefix, prompt tokens to be computed before it is done;
+ * by load, requests. Ties: tokens, then the first. */
+static bool better(const uint64_t *a, const uint64_t *b) {
+    return a[0] != b[0] ? a[0] < b[0] : a[1] < b[1];
+}
+
+static uint32_t choose(cluster *c, const uint32_t *list, uint32_t count, uint32_t j, bool *any_up) {
+    uint32_t best = NONE;
+    uint64_t best_score[2] = {0, 0};
+    *any_up = false;
+    for (uint32_t i = 0; i < count; i++) {
+        const replica *r = &c->replicas[list[i]];
+        if (!r->up)
+            continue;
+        *any_up = true;
+        if (!fits(c, r, j))
+            continue;
+        uint64_t score[2] = {r->load, r->queued};
+        if (c->spec->routing == RC_ROUTE_PREFIX) {
+            rc_kv_match m = rc_kv_lookup(r->kv, c->trace, &c->trace->at[j]);
+            score[0] = r->queued + c->trace->at[j].input - m.tokens;
+            score[1] = r->load;
+        }
+        if (best == NONE || better(score, best_score)) {
+            best = list[i];
+            best_score[0] = score[0];
+            best_score[1] = score[1];
+        }
+    }
+    return best;
+}
+
+static void hold(cluster *c, job_list *l, uint32_t j) {
+    c->jobs[j].state = JOB_HELD;
+    list_push(c, l, j);
+}
+
+static void reject(cluster *c, uint32_t j, rc_time now) {
+    job_release(c, j, now);
+    job_end(c, j, RC_REJECTED, now);
+}
+
+void route(cluster *c, uint32_t j, rc_time now) {
+    bool up, decode_up = true;
+    uint32_t at = choose(c, c->entry, c->entry_count, j, &up);
+    bool big = at == NONE;
+    if (!big && c->decode_count > 0)
+        big = choose(c, c->decode, c->decode_count, j, &decode_up) == NONE && decode_up;
+    if (!up) {
+        hold(c, &c->held, j);
+        return;
+    }
+    int64_t most = c->spec->max_waiting;
+    bool fresh = c->rows[j].generated == 0 && c->rows[j].retried == 0;
+    if (big || (fresh && most > 0 && c->replicas[at].waiting.count >= (uint64_t)most)) {
+        reject(c, j, now);
+        return;
+    }
+    c->replicas[at].load++;
+    enqueue(c, &c->replicas[at], j, false);
+    replica_kick(c, &c->replicas[at], now);
+}
+
+void route_decode(cluster *c, uint32_t j, rc_time now) {
+    bool up;
+    uint32_t at = choose(c, c->decode, c->decode_count, j, &up);
+    if (at == NONE && up) {
+        reject(c, j, now);
+        return;
+    }
+    if (at == NONE) {
+        hold(c, &c->held_decode, j);
+        return;
+    }
+    c->replicas[at].load++;
+    enqueue(c, &c->replicas[at], j, false);
+    replica_kick(c, &c->replicas[at], now);
+}
+
+static void again(cluster *c, job_list *l, void (*to)(cluster *, uint32_t, rc_time), rc_time now) {
+    for (uint32_t n = l->count; n > 0; n--) {
+        uint32_t j = l->head;
+        list_remove(c, l, j);
+        to(c, j, now);
+    }
+}
+
+void route_held(cluster *c, rc_time now) {
+    again(c, &c->held, route, now);
+    again(c, &c->held_decode, route_decode, now);
+}
+
+/* ---- arrivals and ends ---------------------------------------------------------------- */
+
+static void arrive(void *ctx, uint64_t arg, rc_time now) {
+    cluster *c = ctx;
+    uint32_t j = (uint32_t)arg;
+    c->rows[j].arrived = now;
+    if (c->first_arrival < 0)
+        c->first_arrival = now;
+    metrics_system(c, +1, now);
+    c->jobs[j].goal = c->trace->at[j].input;
+    route(c, j, now);
+}
+
+void router_begin(cluster *c) {
+    for (uint32_t j = 0; j < c->trace->count; j++)
+        if (c->trace->at[j].arrival != RC_NO_ARRIVAL)
+            (void)cluster_at(c, c->trace->at[j].arrival, arrive, j);
+}
+
+void job_end(cluster *c, uint32_t j, rc_outcome outcome, rc_time now) {
+    rc_served *row = &c->rows[j];
+    if (c->jobs[j].state == JOB_ENDED || row->arrived < 0) {
+        cluster_fail(c, rc_fail(c->err, RC_E_INTERNAL, "request %u ends twice", j + 1));
+        return;
+    }
+    row->outcome = (uint8_t)outcome;
+    row->end = now;
+    row->replica = c->jobs[j].home;
+    c->jobs[j].state = JOB_ENDED;
+    c->ended++;
+    metrics_system(c, -1, now);
+    metrics_end(c, j);
+    for (uint32_t k = c->trace->at[j].child; k != RC_NO_REQUEST; k = c->trace->at[k].sibling)
+        (void)cluster_at(c, now + c->trace->at[k].think, arrive, k);
+}
+
+/* ---- set-up --------------------------------------------------------------------------- */
+
+rc_status router_create(cluster *c, rc_error *err) {
+    c->entry = calloc(c->replica_count, sizeof *c->entry);
+    c->decode = calloc(c->replica_count, sizeof *c->decode);
+    if (!c->entry || !c->decode)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for the router");
+    for (uint32_t i = 0; i < c->replica_count; i++) {
+        rc_pool_role role = c->pools[c->replicas[i].pool].spec->role;
+        if (role == RC_POOL_DECODE)
+            c->decode[c->decode_count++] = i;
+        else
+            c->entry[c->entry_count++] = i;
+    }
+    list_init(&c->held);
+    list_init(&c->held_decode);
+    return RC_OK;
+}

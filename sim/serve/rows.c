@@ -1,0 +1,207 @@
+/* A row a request, to SQLite or CSV; series and histograms as CSV. A database is written beside its
+ * name in one transaction and moved there when it is whole.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <sqlite3.h>
+#include <string.h>
+#include <unistd.h>
+#include "sim/base/file.h"
+#include "sim/serve/report.h"
+
+static const char *const outcomes[] = {"pending", "done", "rejected", "lost"};
+
+const char *rc_outcome_name(rc_outcome o) {
+    return outcomes[o];
+}
+
+typedef struct cells { /* seconds; NAN: never */
+    double arrived, started, first, end, ttft, e2e, ttit;
+} cells;
+
+static double seconds(rc_time t) {
+    return t < 0 ? NAN : (double)t / RC_PS_PER_S;
+}
+
+static cells cells_of(const rc_served *r) {
+    cells c = {.arrived = seconds(r->arrived),
+               .started = seconds(r->started),
+               .first = seconds(r->first),
+               .end = seconds(r->end),
+               .ttft = NAN,
+               .e2e = NAN,
+               .ttit = NAN};
+    if (r->first >= 0)
+        c.ttft = seconds(r->first - r->arrived);
+    if (r->outcome == RC_DONE)
+        c.e2e = seconds(r->end - r->arrived);
+    if (r->outcome == RC_DONE && r->generated > 1)
+        c.ttit = seconds(r->end - r->first) / (r->generated - 1);
+    return c;
+}
+
+static void put_real(FILE *f, double v) {
+    if (isnan(v))
+        (void)fputs(",", f);
+    else
+        (void)fprintf(f, ",%.12g", v);
+}
+
+static rc_status rows_csv(const rc_served *rows, size_t count, const char *path, bool overwrite,
+                          rc_error *err) {
+    rc_outfile o;
+    RC_TRY(rc_outfile_open(&o, path, overwrite, err));
+    (void)fputs("request,outcome,session,turn,input,output,cached,generated,replica,preempted,"
+                "retried,arrived_s,started_s,first_s,end_s,ttft_s,e2e_s,ttit_s\n",
+                o.f);
+    for (size_t i = 0; i < count; i++) {
+        const rc_served *r = &rows[i];
+        const cells c = cells_of(r);
+        const double reals[] = {c.arrived, c.started, c.first, c.end, c.ttft, c.e2e, c.ttit};
+        (void)fprintf(o.f, "%zu,%s,", i, outcomes[r->outcome]);
+        if (r->session != RC_NO_SESSION)
+            (void)fprintf(o.f, "%u", r->session);
+        (void)fprintf(o.f, ",%u,%u,%u,%u,%u,", r->turn, r->input, r->output, r->cached,
+                      r->generated);
+        if (r->replica != RC_NO_REPLICA)
+            (void)fprintf(o.f, "%u", r->replica);
+        (void)fprintf(o.f, ",%u,%u", r->preempted, r->retried);
+        for (size_t k = 0; k < sizeof reals / sizeof reals[0]; k++)
+            put_real(o.f, reals[k]);
+        (void)fputc('\n', o.f);
+    }
+    return rc_outfile_commit(&o, err);
+}
+
+/* ---- SQLite --------------------------------------------------------------------------- */
+
+static void bind_row(sqlite3_stmt *s, size_t i, const rc_served *r) {
+    const cells c = cells_of(r);
+    const double reals[] = {c.arrived, c.started, c.first, c.end, c.ttft, c.e2e, c.ttit};
+    const int64_t ints[] = {r->turn,      r->input,   r->output,    r->cached,
+                            r->generated, r->replica, r->preempted, r->retried};
+    (void)sqlite3_bind_int64(s, 1, (int64_t)i);
+    (void)sqlite3_bind_text(s, 2, outcomes[r->outcome], -1, SQLITE_STATIC);
+    if (r->session == RC_NO_SESSION)
+        (void)sqlite3_bind_null(s, 3);
+    else
+        (void)sqlite3_bind_int64(s, 3, r->session);
+    for (int k = 0; k < 8; k++)
+        (void)sqlite3_bind_int64(s, 4 + k, ints[k]);
+    if (r->replica == RC_NO_REPLICA)
+        (void)sqlite3_bind_null(s, 9);
+    for (int k = 0; k < 7; k++)
+        (void)sqlite3_bind_double(s, 12 + k, reals[k]); /* NaN is stored as NULL */
+}
+
+static int fill_table(sqlite3 *db, const rc_served *rows, size_t count) {
+    sqlite3_stmt *s = NULL;
+    int code = sqlite3_exec(
+        db,
+        "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; BEGIN;"
+        "CREATE TABLE requests(request INTEGER PRIMARY KEY, outcome TEXT NOT NULL, session INTEGER,"
+        "turn INTEGER, input INTEGER, output INTEGER, cached INTEGER, generated INTEGER,"
+        "replica INTEGER, preempted INTEGER, retried INTEGER, arrived_s REAL, started_s REAL,"
+        "first_s REAL, end_s REAL, ttft_s REAL, e2e_s REAL, ttit_s REAL)",
+        NULL, NULL, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_prepare_v2(
+            db, "INSERT INTO requests VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", -1, &s, NULL);
+    for (size_t i = 0; code == SQLITE_OK && i < count; i++) {
+        bind_row(s, i, &rows[i]);
+        if (sqlite3_step(s) != SQLITE_DONE || sqlite3_reset(s) != SQLITE_OK)
+            code = sqlite3_errcode(db);
+    }
+    (void)sqlite3_finalize(s);
+    return code == SQLITE_OK ? sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) : code;
+}
+
+static rc_status rows_sqlite(const rc_served *rows, size_t count, const char *path, bool overwrite,
+                             rc_error *err) {
+    char tmp[1088];
+    sqlite3 *db = NULL;
+    if (!overwrite && access(path, F_OK) == 0)
+        return rc_fail_at(err, RC_E_IO, path, 0, 0, "already exists; --overwrite replaces it");
+    (void)snprintf(tmp, sizeof tmp, "%s.tmp.%ld", path, (long)getpid());
+    (void)unlink(tmp);
+    int code = sqlite3_open(tmp, &db);
+    if (code == SQLITE_OK)
+        code = fill_table(db, rows, count);
+    rc_status st = code == SQLITE_OK ? RC_OK
+                                     : rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot write (%s)",
+                                                  sqlite3_errstr(code));
+    (void)sqlite3_close(db);
+    if (st == RC_OK && rename(tmp, path) != 0)
+        st = rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot move the database into place");
+    if (st != RC_OK)
+        (void)unlink(tmp);
+    return st;
+}
+
+static bool ends_with(const char *s, const char *end) {
+    size_t a = strlen(s), b = strlen(end);
+    return a >= b && strcmp(s + a - b, end) == 0;
+}
+
+rc_status rc_serve_rows(const rc_served *rows, size_t count, const char *path, bool overwrite,
+                        rc_error *err) {
+    bool database = ends_with(path, ".db") || ends_with(path, ".sqlite");
+    return (database ? rows_sqlite : rows_csv)(rows, count, path, overwrite, err);
+}
+
+/* ---- series and histograms ------------------------------------------------------------ */
+
+double rc_serve_hit_rate_at(const rc_serve_series *s, int i) {
+    if (i < 0 || i >= rc_timeline_count(&s->hit) || i >= rc_timeline_count(&s->input))
+        return NAN;
+    double hit = rc_timeline_at(&s->hit, i), input = rc_timeline_at(&s->input, i);
+    if (i > 0 && s->hit.interval == s->input.interval) {
+        hit -= rc_timeline_at(&s->hit, i - 1);
+        input -= rc_timeline_at(&s->input, i - 1);
+    }
+    return input > 0.0 ? hit / input : NAN;
+}
+
+rc_status rc_serve_series_csv(const rc_serve_series *s, const char *path, bool overwrite,
+                              rc_error *err) {
+    rc_outfile o;
+    RC_TRY(rc_outfile_open(&o, path, overwrite, err));
+    (void)fputs("from_s,waiting,running,kv_used,kv_hit_rate\n", o.f);
+    for (int i = 0; i < rc_timeline_count(&s->running); i++) {
+        (void)fprintf(o.f, "%.10g", (double)(i * s->running.interval) / RC_PS_PER_S);
+        put_real(o.f, rc_timeline_at(&s->waiting, i));
+        put_real(o.f, rc_timeline_at(&s->running, i));
+        put_real(o.f, rc_timeline_at(&s->kv_used, i));
+        put_real(o.f, rc_serve_hit_rate_at(s, i));
+        (void)fputc('\n', o.f);
+    }
+    return rc_outfile_commit(&o, err);
+}
+
+rc_status rc_serve_histograms(const rc_serve_result *r, const char *path, bool overwrite,
+                              rc_error *err) {
+    const struct {
+        const char *name;
+        const rc_hist *h;
+        double unit;
+    } all[] = {{"ttft_s", &r->ttft, RC_PS_PER_S},
+               {"ttit_s", &r->ttit, RC_PS_PER_S},
+               {"ttit_request_s", &r->tpot, RC_PS_PER_S},
+               {"e2e_s", &r->e2e, RC_PS_PER_S},
+               {"queue_s", &r->queue, RC_PS_PER_S},
+               {"service_s", &r->service, RC_PS_PER_S},
+               {"batch", &r->batch, 1.0}};
+    rc_outfile o;
+    RC_TRY(rc_outfile_open(&o, path, overwrite, err));
+    (void)fputs("metric,low,high,count\n", o.f);
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        for (int part = 0; part < RC_HIST_BUCKETS; part++) {
+            uint64_t low, high, n = all[i].h->bucket[part];
+            if (n == 0)
+                continue;
+            rc_hist_bounds(part, &low, &high);
+            (void)fprintf(o.f, "%s,%.10g,%.10g,%llu\n", all[i].name, (double)low / all[i].unit,
+                          (double)high / all[i].unit, (unsigned long long)n);
+        }
+    }
+    return rc_outfile_commit(&o, err);
+}

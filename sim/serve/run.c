@@ -1,0 +1,177 @@
+/* A run from its first arrival to its last end. What must always hold is in metrics.c, conserve().
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "sim/base/progress.h"
+#include "sim/serve/cluster.h"
+
+enum { EVENTS_A_LOOK = 4096 };
+
+void cluster_fail(cluster *c, rc_status st) {
+    if (c->status == RC_OK)
+        c->status = st;
+}
+
+rc_event cluster_at(cluster *c, rc_time at, rc_event_fn fn, uint64_t arg) {
+    rc_event e = rc_eventq_at(c->q, at, fn, c, arg);
+    if (!e)
+        cluster_fail(c, rc_fail(c->err, RC_E_NOMEM, "out of memory for events"));
+    return e;
+}
+
+/* ---- set-up and take-down ------------------------------------------------------------- */
+
+static void destroy(cluster *c) {
+    rc_eventq_destroy(c->q);
+    if (c->replicas)
+        for (uint32_t i = 0; i < c->replica_count; i++)
+            replica_destroy(&c->replicas[i]);
+    for (int i = 0; i < c->pool_count; i++)
+        pool_destroy(&c->pools[i]);
+    network_destroy(c);
+    free(c->replicas);
+    free(c->jobs);
+    free(c->parts);
+    free(c->contexts);
+    free(c->entry);
+    free(c->decode);
+    if (c->rows != c->options->rows)
+        free(c->rows);
+}
+
+static void first_state(cluster *c) {
+    for (size_t j = 0; j < c->trace->count; j++) {
+        const rc_req *rq = &c->trace->at[j];
+        c->rows[j] = (rc_served){.arrived = -1,
+                                 .started = -1,
+                                 .first = -1,
+                                 .end = -1,
+                                 .input = rq->input,
+                                 .output = rq->output,
+                                 .session = rq->session,
+                                 .turn = rq->turn,
+                                 .replica = RC_NO_REPLICA};
+        c->jobs[j] = (job){.home = NONE,
+                           .source = NONE,
+                           .lease = RC_KV_NO_LEASE,
+                           .source_lease = RC_KV_NO_LEASE,
+                           .next = NONE,
+                           .prev = NONE,
+                           .due = NONE,
+                           .due_next = NONE,
+                           .due_prev = NONE,
+                           .place = NONE};
+    }
+}
+
+static rc_status create_replicas(cluster *c, rc_error *err) {
+    uint32_t at = 0;
+    for (int i = 0; i < c->spec->pool_count; i++)
+        c->replica_count += (uint32_t)c->spec->pools[i].replicas;
+    c->replicas = calloc(c->replica_count, sizeof *c->replicas);
+    if (!c->replicas)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for %u replicas", c->replica_count);
+    for (int i = 0; i < c->spec->pool_count; i++) {
+        pool *p = &c->pools[i];
+        c->pool_count = i + 1;
+        RC_TRY(pool_create(c, i, err));
+        p->first = at;
+        p->count = (uint32_t)c->spec->pools[i].replicas;
+        for (uint32_t k = 0; k < p->count; k++, at++) {
+            c->replicas[at].pool = (uint32_t)i;
+            c->replicas[at].index = k;
+            RC_TRY(replica_create(c, &c->replicas[at], err));
+        }
+    }
+    return RC_OK;
+}
+
+static rc_status create(cluster *c, rc_error *err) {
+    const rc_serve *s = c->spec;
+    size_t n = c->trace->count;
+    if (n == 0)
+        return rc_fail(err, RC_E_INPUT, "no requests to serve");
+    c->block = c->trace->block > 0 ? c->trace->block : s->kv_block;
+    c->rows = c->options->rows ? c->options->rows : calloc(n, sizeof *c->rows);
+    c->jobs = calloc(n, sizeof *c->jobs);
+    c->parts = calloc((size_t)s->fuse, sizeof *c->parts);
+    c->contexts = calloc((size_t)s->max_batch, sizeof *c->contexts);
+    c->q = rc_eventq_create(n);
+    if (!c->rows || !c->jobs || !c->parts || !c->contexts || !c->q)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for %zu requests", n);
+    first_state(c);
+    rc_rng_seed(&c->rng, c->options->seed ^ UINT64_C(0x5EEDFACE));
+    RC_TRY(create_replicas(c, err));
+    RC_TRY(router_create(c, err));
+    return network_create(c, err);
+}
+
+/* ---- the run -------------------------------------------------------------------------- */
+
+/* No event is left: whoever still waits does so for a replica that never comes back. */
+static void lose_held(cluster *c) {
+    rc_time now = rc_eventq_now(c->q);
+    job_list *lists[] = {&c->held, &c->held_decode};
+    for (int i = 0; i < 2; i++) {
+        while (lists[i]->head != NONE) {
+            uint32_t j = lists[i]->head;
+            list_remove(c, lists[i], j);
+            job_release(c, j, now);
+            job_end(c, j, RC_LOST, now);
+        }
+    }
+}
+
+static void play(cluster *c) {
+    rc_progress p;
+    bool more = true;
+    rc_progress_begin(&p, "serve", c->trace->count, c->options->quiet);
+    while (c->status == RC_OK && more) {
+        for (int i = 0; i < EVENTS_A_LOOK && more && c->status == RC_OK; i++)
+            more = c->ended < c->trace->count && rc_eventq_step(c->q);
+        if (!more && c->ended < c->trace->count && c->held.count + c->held_decode.count > 0) {
+            lose_held(c);
+            more = true;
+        }
+        rc_progress_step(&p, c->ended);
+    }
+    rc_progress_end(&p);
+}
+
+static double now_s(void) {
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static rc_status run(cluster *c, rc_error *err) {
+    RC_TRY(create(c, err));
+    metrics_init(c);
+    RC_TRY(faults_begin(c, err));
+    router_begin(c);
+    play(c);
+    RC_TRY(c->status);
+    return metrics_finish(c, err);
+}
+
+rc_status rc_serve_run(const rc_serve *s, const rc_trace *trace, const rc_serve_options *o,
+                       rc_serve_result *out, rc_error *err) {
+    rc_error local = {0};
+    double start = now_s();
+    cluster *c = calloc(1, sizeof *c);
+    if (!c)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for a run");
+    memset(out, 0, sizeof *out);
+    *c = (cluster){.spec = s,
+                   .trace = trace,
+                   .options = o,
+                   .out = out,
+                   .first_arrival = -1,
+                   .err = err ? err : &local};
+    rc_status st = run(c, err);
+    out->wall_s = now_s() - start;
+    destroy(c);
+    free(c);
+    return st;
+}

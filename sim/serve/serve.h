@@ -1,0 +1,222 @@
+/* Serving: a request trace played against a cluster, and what its users would feel.
+ *
+ * Requests arrive (open loop) or follow one another in sessions (closed loop), are routed to a
+ * replica, wait, are admitted when their KV fits, are prefilled and decoded by iteration-level
+ * continuous batching, and end exactly once: done, rejected or lost. Each iteration is one forward
+ * pass of the model over the sequences it holds; how long it takes comes from a pass source
+ * (sim/serve/passes.h): the forward room's simulation, or constants for tests of the queueing.
+ *
+ * A run is a pure function of the scenario, its seed and rate. It shares nothing with other runs,
+ * so replications run on threads.
+ *
+ * Time is int64_t picoseconds, tokens are counts, sizes are bytes.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef RC_SERVE_SERVE_H
+#define RC_SERVE_SERVE_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "sim/base/doc.h"
+#include "sim/base/error.h"
+#include "sim/choose/choose.h"
+#include "sim/cost/cost.h"
+#include "sim/kv/kv.h"
+#include "sim/machine/machine.h"
+#include "sim/model/model.h"
+#include "sim/stat/stat.h"
+#include "sim/trace/trace.h"
+#include "sim/trace/workload.h"
+
+/* ---------------------------------------------------------------- scenario ---------------- */
+enum { RC_SERVE_POOLS = 8, RC_SERVE_FAULTS = 64, RC_SERVE_STEPS = 16, RC_SERVE_REPLICAS = 1024 };
+
+typedef enum rc_pool_role { RC_POOL_MIXED, RC_POOL_PREFILL, RC_POOL_DECODE } rc_pool_role;
+const char *rc_pool_role_name(rc_pool_role r);
+
+typedef enum rc_variant_by {              /* who names the schedule of a prefill */
+                             RC_BY_NAME,  /* pass-kv, pass-q, all-gather-kv or tp, always */
+                             RC_BY_RULE,  /* a rule of the choose room */
+                             RC_BY_ORACLE /* the faster of pass-kv and pass-q, simulated */
+} rc_variant_by;
+
+typedef struct rc_pool {
+    char name[32];
+    rc_pool_role role;
+    int replicas;
+    int tp, cp; /* GPUs of a TP group; CP ranks; a replica has tp * cp GPUs */
+    rc_variant_by by;
+    char variant[32]; /* RC_BY_NAME */
+    rc_rule rule;     /* RC_BY_RULE */
+    bool dynamic_cp;  /* the fastest of 1, 2, 4, ... cp ranks for each prefill */
+    double price;     /* per GPU-hour; 0: the scenario's */
+} rc_pool;
+
+typedef enum rc_sched { RC_SCHED_PREFILL_FIRST, RC_SCHED_CHUNKED } rc_sched;
+typedef enum rc_preempt { RC_PREEMPT_RECOMPUTE, RC_PREEMPT_SWAP } rc_preempt;
+typedef enum rc_routing { RC_ROUTE_LOAD, RC_ROUTE_PREFIX } rc_routing;
+typedef enum rc_pattern { /* which keys a query sees */
+                          RC_PATTERN_FULL,
+                          RC_PATTERN_WINDOW,        /* the last `window` */
+                          RC_PATTERN_WINDOW_GLOBAL, /* those and the first `global` */
+                          RC_PATTERN_TOP_K          /* any `keys` of them */
+} rc_pattern;
+
+typedef enum rc_serve_fault_kind {
+    RC_NODE_LOST, /* the replica is away from `at` to `back` and forgets its KV */
+    RC_SLOW_RANK, /* CP rank `rank` runs at `speed` */
+    RC_SLOW_LINK  /* CP rank `rank` sends at `speed` of its rate */
+} rc_serve_fault_kind;
+typedef struct rc_serve_fault {
+    rc_serve_fault_kind kind;
+    int pool, replica, rank;
+    rc_time at, back; /* RC_TIME_NEVER: not again */
+    double speed;
+} rc_serve_fault;
+
+typedef struct rc_linear_costs { /* seconds; a pass costs the sum. For tests of the queueing. */
+    bool on;
+    double prefill, prefill_token, prefill_pair; /* a pass; a new token; a score entry */
+    double decode, decode_sequence, decode_key;  /* a pass; a sequence; a cached token */
+} rc_linear_costs;
+
+typedef struct rc_serve {
+    char name[96], description[256];
+    rc_model model;
+    rc_machine machine;
+    rc_layout layout; /* dtypes; tp and cp are the pools' */
+    rc_pool pools[RC_SERVE_POOLS];
+    int pool_count;
+    /* scheduler */
+    rc_sched sched;
+    int64_t budget;      /* tokens of a pass; 0: none (prefill-first) */
+    int64_t max_batch;   /* requests that a replica works on at a time */
+    int64_t fuse;        /* prefills of one pass, at most */
+    int64_t max_waiting; /* of a replica; more are rejected; 0: no limit */
+    rc_preempt preempt;
+    rc_routing routing;
+    /* KV cache */
+    rc_dtype kv_dtype;
+    rc_kv_policy kv_policy;
+    uint32_t kv_block;  /* tokens, for traces without blocks of their own */
+    double kv_memory;   /* share of GPU memory that may be used in all */
+    uint64_t kv_tokens; /* capacity of a replica; 0: from the memory model */
+    double host_memory; /* bytes a GPU; 0: no second tier */
+    double host_rate;   /* bytes/s a GPU, to and from host memory */
+    /* arrivals */
+    char trace[768]; /* path; "" for synthetic */
+    rc_trace_options trace_options;
+    rc_synthetic synthetic;
+    double rate_scale;
+    bool spread, shuffle;
+    uint64_t requests; /* cut or repeat the trace to so many; 0: as it is */
+    bool draw;         /* arrivals (sessions when closed loop) by `process` */
+    rc_arrival_process process;
+    /* what-ifs */
+    double step_tokens[RC_SERVE_STEPS]; /* cumulative probability of 1, 2, ... tokens a step */
+    int step_kinds;                     /* 0: one token a step */
+    double step_cost;                   /* time of such a step over a plain one */
+    rc_pattern pattern;
+    int64_t window, global;
+    rc_serve_fault faults[RC_SERVE_FAULTS];
+    int fault_count;
+    bool lose; /* requests on a lost node are lost, not tried again */
+    /* ends */
+    double slo_ttft, slo_ttit; /* s; 0: none */
+    double price;              /* per GPU-hour; 0: none */
+    uint64_t seed;
+    rc_linear_costs linear;
+} rc_serve;
+
+/* Read a scenario, its model and machine. `sets` as in sim/forward/scenario.h. The trace is read by
+ * rc_serve_workload. Errors name file, line, column and key. Nothing is owned. */
+rc_status rc_serve_load(const char *path, const char *const *sets, size_t set_count, rc_serve *out,
+                        rc_error *err);
+rc_status rc_serve_read(rc_doc *doc, const char *const *sets, size_t set_count, rc_serve *out,
+                        rc_error *err);
+/* The requests of one run: the trace read (or made up), cut, scaled, given arrivals. `rate` > 0
+ * replaces the rate of the process (sessions or requests per second). Caller frees with
+ * rc_trace_free. */
+rc_status rc_serve_workload(const rc_serve *s, uint64_t seed, double rate, rc_trace **out,
+                            rc_error *err);
+
+/* ---------------------------------------------------------------- results ----------------- */
+typedef enum rc_outcome { RC_PENDING, RC_DONE, RC_REJECTED, RC_LOST } rc_outcome;
+const char *rc_outcome_name(rc_outcome o); /* "pending", "done", "rejected", "lost" */
+
+typedef struct rc_served { /* one request, in the order of the trace; times in ps, -1: never */
+    rc_time arrived, started, first, end;
+    uint32_t input, output; /* tokens asked for */
+    uint32_t cached;        /* P when first admitted */
+    uint32_t generated;     /* tokens that reached the user */
+    uint32_t session, turn;
+    uint32_t replica; /* that ended it (decode), RC_NO_REPLICA */
+    uint16_t preempted, retried;
+    uint8_t outcome;
+} rc_served;
+#define RC_NO_REPLICA UINT32_MAX
+
+typedef struct rc_pool_result {
+    char name[32];
+    int replicas, gpus; /* gpus of all replicas */
+    uint64_t kv_tokens; /* capacity of a replica */
+    uint64_t prefill_passes, decode_passes, mixed_passes;
+    uint64_t prefill_tokens, decode_tokens;
+    double busy_s, up_s;    /* summed over replicas */
+    double flops;           /* of the model, all passes */
+    double batch_mean;      /* sequences that decode, over decode passes */
+    uint64_t by_variant[4]; /* passes with prefill: pass-kv, pass-q, all-gather-kv, tp */
+    uint64_t smaller_cp;    /* of them, on fewer ranks than there are */
+} rc_pool_result;
+
+typedef struct rc_pass_stats {
+    uint64_t exact, reused, interpolated; /* passes: simulated, met before, between others */
+    uint64_t simulated;                   /* by the source, nodes and checks of cells included */
+    uint64_t cells;
+} rc_pass_stats;
+
+/* Over time. */
+typedef struct rc_serve_series {
+    rc_timeline waiting, running, kv_used; /* requests, requests, share of blocks pinned */
+    rc_timeline hit, input;                /* prompt tokens admitted so far: cached, all */
+} rc_serve_series;
+
+typedef struct rc_serve_result {
+    uint64_t requests, done, rejected, lost;
+    uint64_t preempted, retried;
+    rc_time makespan;                           /* first arrival to last end */
+    rc_hist ttft, ttit, e2e;                    /* ps; TTIT: gaps between tokens */
+    rc_hist tpot;                               /* ps; a request's mean gap */
+    rc_hist queue, service;                     /* ps; arrival to start, start to end */
+    rc_hist batch, pass_tokens;                 /* of passes: sequences, tokens */
+    rc_hist input, output;                      /* tokens, done requests */
+    uint64_t tokens_in, tokens_out;             /* of done requests */
+    uint64_t kv_hit_tokens, kv_miss_tokens;     /* of first admissions */
+    uint64_t recomputed_tokens, fetched_tokens; /* after preemption or loss; from host memory */
+    uint64_t moved_tokens;                      /* between pools */
+    uint64_t within_slo;                        /* done requests */
+    double goodput;                             /* of those, per second of makespan */
+    double mfu, tokens_per_gpu_s, cost_per_mtoken, gpu_hours, cost;
+    double little_l, little_lw; /* mean in system; rate x mean sojourn */
+    rc_pool_result pools[RC_SERVE_POOLS];
+    int pool_count;
+    rc_pass_stats passes;
+    uint64_t events;
+    double max_pass_error; /* with `compare`: |memoised / simulated - 1|, at most */
+    double wall_s;
+    uint64_t hash; /* FNV-1a over outcome and times of all requests, in order */
+} rc_serve_result;
+
+typedef struct rc_serve_options {
+    const rc_costs *costs; /* of the scenario's machine; shared, not changed */
+    uint64_t seed;
+    bool exact;              /* every pass simulated, none interpolated */
+    bool compare;            /* every pass both ways; the run goes on with the memoised time */
+    bool quiet;              /* no progress line */
+    rc_served *rows;         /* [trace->count], or NULL */
+    rc_serve_series *series; /* or NULL */
+} rc_serve_options;
+
+/* Play `trace`, which is not changed. */
+rc_status rc_serve_run(const rc_serve *s, const rc_trace *trace, const rc_serve_options *o,
+                       rc_serve_result *out, rc_error *err);
+
+#endif

@@ -1,0 +1,142 @@
+/* Pass times from the forward room.
+ *
+ * Prefill passes are launched by the host and overlap their ring, decode passes are CUDA graphs
+ * with a serial ring, as `ringcast forward` has them by default; a pass with both is launched by
+ * the host.
+ *
+ * Memory is the serve room's business here (KV capacity comes from the memory model), so the
+ * forward room's own check is told that there is plenty. Attention is timed for bf16 KV whatever
+ * the cache's dtype: nothing else has been measured.
+ *
+ * Attention patterns change how many keys a query sees. A prompt is timed as one with as many score
+ * entries: P is reduced, and where T alone would have too many, the prompt is cut into equal
+ * sequences.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "sim/serve/passes.h"
+
+struct rc_pass_forward {
+    const rc_serve *serve;
+    rc_machine machine; /* with plenty of memory */
+    rc_costs *costs;    /* a view */
+    rc_forward_ctx *ctx;
+    rc_layout layout;
+    char variant[32];
+    rc_what_if what_if;
+    rc_sequence *seqs;
+    size_t room;
+};
+
+rc_status rc_pass_forward_create(const rc_serve *s, const rc_costs *costs, int tp, int cp,
+                                 const char *variant, const rc_what_if *what_if,
+                                 rc_pass_forward **out, rc_error *err) {
+    rc_pass_forward *f = calloc(1, sizeof *f);
+    if (!f)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for pass times");
+    f->serve = s;
+    f->machine = *rc_costs_machine(costs);
+    f->machine.memory = 1e18;
+    f->layout = s->layout;
+    f->layout.tp = tp;
+    f->layout.cp = cp;
+    f->layout.kv = RC_BF16;
+    f->what_if = *what_if;
+    if (f->what_if.slow_rank >= cp)
+        f->what_if.slow_rank = -1;
+    if (f->what_if.slow_link_rank >= cp || cp == 1)
+        f->what_if.slow_link_rank = -1;
+    (void)snprintf(f->variant, sizeof f->variant, "%s", variant);
+    f->ctx = rc_forward_ctx_create();
+    rc_status st = f->ctx ? rc_costs_view(costs, &f->machine, &f->costs, err)
+                          : rc_fail(err, RC_E_NOMEM, "out of memory for pass times");
+    if (st != RC_OK) {
+        rc_pass_forward_destroy(f);
+        return st;
+    }
+    *out = f;
+    return RC_OK;
+}
+
+void rc_pass_forward_destroy(rc_pass_forward *f) {
+    if (!f)
+        return;
+    rc_forward_ctx_destroy(f->ctx);
+    rc_costs_close(f->costs);
+    free(f->seqs);
+    free(f);
+}
+
+static rc_status add(rc_pass_forward *f, size_t *count, rc_sequence s, rc_error *err) {
+    if (*count == f->room) {
+        size_t room = f->room ? 2 * f->room : 64;
+        rc_sequence *more = realloc(f->seqs, room * sizeof *more);
+        if (!more)
+            return rc_fail(err, RC_E_NOMEM, "out of memory for %zu sequences", room);
+        f->seqs = more;
+        f->room = room;
+    }
+    f->seqs[(*count)++] = s;
+    return RC_OK;
+}
+
+/* Score entries of t queries after p tokens when each sees at most `limit` keys. */
+static double entries_under(double t, double p, double limit) {
+    double rising = fmin(fmax(limit - p, 0.0), t); /* queries that see all before them */
+    return rising * p + 0.5 * rising * (rising + 1.0) + (t - rising) * limit;
+}
+
+/* One prompt, under the attention pattern. */
+static rc_status add_prompt(rc_pass_forward *f, size_t *count, rc_sequence s, rc_error *err) {
+    double limit = (double)context_limit(f->serve);
+    if ((double)(s.t + s.p) <= limit)
+        return add(f, count, s, err);
+    double t = (double)s.t, entries = entries_under(t, (double)s.p, limit);
+    int64_t pieces = 1;
+    while (entries < 0.5 * t * (t / (double)pieces + 1.0) && s.t / (2 * pieces) >= f->layout.cp)
+        pieces *= 2;
+    for (int64_t i = 0; i < pieces; i++) {
+        int64_t part = s.t / pieces + (i < s.t % pieces);
+        double own = 0.5 * (double)part * ((double)part + 1.0);
+        double rest = fmax(entries * (double)part / t - own, 0.0) / fmax((double)part, 1.0);
+        RC_TRY(add(f, count, (rc_sequence){part, llround(rest)}, err));
+    }
+    return RC_OK;
+}
+
+static rc_status add_decodes(rc_pass_forward *f, size_t *count, const rc_pass *pass,
+                             rc_error *err) {
+    int64_t each = pass->decodes ? (pass->context + pass->decodes - 1) / pass->decodes : 0;
+    for (uint32_t i = 0; i < pass->decodes; i++) {
+        int64_t p = pass->contexts ? pass->contexts[i] : each;
+        RC_TRY(add(f, count, (rc_sequence){1, p}, err));
+    }
+    return RC_OK;
+}
+
+rc_status rc_pass_forward_time(void *ctx, const rc_pass *pass, rc_time *out, rc_error *err) {
+    rc_pass_forward *f = ctx;
+    bool prefill = pass->prefills > 0;
+    rc_forward_timing result;
+    rc_spec spec = {.model = &f->serve->model,
+                    .costs = f->costs,
+                    .layout = f->layout,
+                    .phase = prefill ? RC_PREFILL : RC_DECODE,
+                    .variant = f->variant,
+                    .eager = prefill,
+                    .serial_ring = !prefill,
+                    .what_if = f->what_if};
+    if (prefill && pass->decodes > 0)
+        return rc_fail(err, RC_E_INTERNAL, "a source times prompts or decodes, not both");
+    for (uint32_t i = 0; i < pass->prefills; i++) {
+        rc_sequence s = pass->prefill[i];
+        s.t = s.t < f->layout.cp ? f->layout.cp : s.t; /* at least a token for every rank */
+        RC_TRY(add_prompt(f, &spec.seq_count, s, err));
+    }
+    RC_TRY(add_decodes(f, &spec.seq_count, pass, err));
+    spec.seqs = f->seqs;
+    RC_TRY(rc_forward_time(f->ctx, &spec, &result, err));
+    *out = result.ticks;
+    return RC_OK;
+}

@@ -1,0 +1,150 @@
+/* The log-linear histogram. The part of a value is its highest bit and the seven bits below it, so
+ * adding is a count of leading zeros and two shifts. The sum is kept in 128 bits, so that a mean
+ * does not depend on the order of the samples.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/stat/stat.h"
+#include <math.h>
+#include <string.h>
+
+enum { PART_BITS = 7 };
+
+int rc_hist_part(uint64_t value) {
+    if (value < RC_HIST_PARTS)
+        return (int)value;
+    if (value > INT64_MAX)
+        value = INT64_MAX;
+    int shift = 63 - __builtin_clzll(value) - PART_BITS;
+    return shift * RC_HIST_PARTS + (int)(value >> shift);
+}
+
+void rc_hist_bounds(int part, uint64_t *low, uint64_t *high) {
+    if (part < RC_HIST_PARTS) {
+        *low = *high = (uint64_t)part;
+        return;
+    }
+    int shift = part / RC_HIST_PARTS - 1;
+    uint64_t top = (uint64_t)(part - shift * RC_HIST_PARTS);
+    *low = top << shift;
+    *high = ((top + 1) << shift) - 1;
+}
+
+void rc_hist_init(rc_hist *h) {
+    memset(h, 0, sizeof *h);
+    h->min = UINT64_MAX;
+}
+
+static void add_sum(rc_hist *h, uint64_t hi, uint64_t lo) {
+    h->sum_lo += lo;
+    h->sum_hi += hi + (h->sum_lo < lo);
+}
+
+void rc_hist_add_many(rc_hist *h, int64_t value, uint64_t times) {
+    uint64_t v = value > 0 ? (uint64_t)value : 0;
+    if (times == 0)
+        return;
+    h->count += times;
+    h->bucket[rc_hist_part(v)] += times;
+    if (v < h->min)
+        h->min = v;
+    if (v > h->max)
+        h->max = v;
+    /* v * times in 128 bits, by halves of `times` */
+    uint64_t low = v * (times & UINT32_MAX), carry;
+    uint64_t v_hi = v >> 32, v_lo = v & UINT32_MAX, t_lo = times & UINT32_MAX, t_hi = times >> 32;
+    carry = (v_hi * t_lo + (v_lo * t_lo >> 32)) >> 32;
+    add_sum(h, carry, low);
+    uint64_t mid = v_lo * t_hi;
+    add_sum(h, (mid >> 32) + v_hi * t_hi, mid << 32);
+}
+
+void rc_hist_add(rc_hist *h, int64_t value) {
+    uint64_t v = value > 0 ? (uint64_t)value : 0;
+    h->count++;
+    h->bucket[rc_hist_part(v)]++;
+    if (v < h->min)
+        h->min = v;
+    if (v > h->max)
+        h->max = v;
+    add_sum(h, 0, v);
+}
+
+void rc_hist_merge(rc_hist *into, const rc_hist *from) {
+    into->count += from->count;
+    if (from->min < into->min)
+        into->min = from->min;
+    if (from->max > into->max)
+        into->max = from->max;
+    add_sum(into, from->sum_hi, from->sum_lo);
+    for (int i = 0; i < RC_HIST_BUCKETS; i++)
+        into->bucket[i] += from->bucket[i];
+}
+
+double rc_hist_mean(const rc_hist *h) {
+    if (h->count == 0)
+        return NAN;
+    return ((double)h->sum_hi * 0x1p64 + (double)h->sum_lo) / (double)h->count;
+}
+
+static double middle(const rc_hist *h, int part) {
+    uint64_t low, high;
+    rc_hist_bounds(part, &low, &high);
+    if (low < h->min)
+        low = h->min;
+    if (high > h->max)
+        high = h->max;
+    return (double)low + (double)(high - low) / 2.0;
+}
+
+double rc_hist_quantile(const rc_hist *h, double q) {
+    if (h->count == 0)
+        return NAN;
+    double rank = ceil(q * (double)h->count);
+    uint64_t want = rank >= (double)h->count ? h->count : rank < 1.0 ? 1 : (uint64_t)rank, seen = 0;
+    if (want == 1)
+        return (double)h->min;
+    if (want == h->count)
+        return (double)h->max;
+    for (int i = 0; i < RC_HIST_BUCKETS; i++) {
+        seen += h->bucket[i];
+        if (seen >= want)
+            return middle(h, i);
+    }
+    return (double)h->max;
+}
+
+double rc_hist_share(const rc_hist *h, int64_t v) {
+    if (h->count == 0)
+        return NAN;
+    uint64_t seen = 0;
+    int last = v < 0 ? -1 : rc_hist_part((uint64_t)v);
+    for (int i = 0; i <= last; i++)
+        seen += h->bucket[i];
+    return (double)seen / (double)h->count;
+}
+
+rc_status rc_hist_csv(const rc_hist *h, double unit, FILE *f, rc_error *err) {
+    (void)fputs("low,high,count\n", f);
+    for (int i = 0; i < RC_HIST_BUCKETS; i++) {
+        uint64_t low, high;
+        if (h->bucket[i] == 0)
+            continue;
+        rc_hist_bounds(i, &low, &high);
+        (void)fprintf(f, "%.10g,%.10g,%llu\n", (double)low / unit, (double)high / unit,
+                      (unsigned long long)h->bucket[i]);
+    }
+    return ferror(f) ? rc_fail(err, RC_E_IO, "cannot write the histogram") : RC_OK;
+}
+
+void rc_hist_json(const rc_hist *h, double unit, rc_json *j, json_t *parent, const char *key) {
+    json_t *o = rc_json_object(j, parent, key);
+    bool empty = h->count == 0;
+    rc_json_int(j, o, "count", (int64_t)h->count);
+    rc_json_real(j, o, "mean", rc_hist_mean(h) / unit);
+    rc_json_real(j, o, "min", empty ? NAN : (double)h->min / unit);
+    rc_json_real(j, o, "max", empty ? NAN : (double)h->max / unit);
+    rc_json_real(j, o, "p50", rc_hist_quantile(h, 0.50) / unit);
+    rc_json_real(j, o, "p90", rc_hist_quantile(h, 0.90) / unit);
+    rc_json_real(j, o, "p95", rc_hist_quantile(h, 0.95) / unit);
+    rc_json_real(j, o, "p99", rc_hist_quantile(h, 0.99) / unit);
+}

@@ -1,0 +1,141 @@
+/* Request traces: what users asked of a serving system, in memory, in one form for all formats.
+ *
+ * A trace is a flat array of requests in the order of the file (after rc_trace_sort_arrivals: of
+ * arrival) and one shared array of block runs. Prefix identity is by block: the input of a request
+ * is cut into blocks of `block` tokens, equal ids mean equal tokens up to and including that block.
+ * Ids are kept dense, [0, blocks), numbered by first appearance, so 32 bits do whatever the file
+ * had (session-local numbers, 64-bit hashes).
+ *
+ * Open loop: `arrival` is set. Closed loop: a request comes `think` after the end of request
+ * `after`; the first of a session has neither until rc_trace_start_sessions gives it an arrival.
+ *     for (r = done->child; r != RC_NO_REQUEST; r = at[r].sibling) schedule(now + at[r].think, r);
+ *
+ * Time is int64_t picoseconds since the first row of the trace, at most RC_TRACE_MAX_DAYS.
+ *
+ * Source of the formats: scenarios/traces/README.md.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef RC_TRACE_TRACE_H
+#define RC_TRACE_TRACE_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "sim/base/error.h"
+#include "sim/engine/engine.h"
+
+#define RC_NO_REQUEST UINT32_MAX
+#define RC_NO_SESSION UINT32_MAX
+#define RC_NO_ARRIVAL INT64_MIN
+
+/* Caps: what lies above is a broken row, not a request (count: RC_FAULT_ABSURD). */
+#define RC_TRACE_MAX_INPUT 100000000 /* tokens */
+#define RC_TRACE_MAX_OUTPUT 10000000 /* tokens */
+#define RC_TRACE_MAX_DAYS 100        /* int64_t picoseconds hold 106 */
+#define RC_TRACE_MAX_ROWS 100000000
+#define RC_TRACE_MAX_LINE (16u << 20) /* bytes; longer lines are never held in memory */
+
+typedef struct rc_span { /* blocks first .. first+count-1 */
+    uint32_t first, count;
+} rc_span;
+
+typedef struct rc_req {
+    rc_time arrival;         /* ps, or RC_NO_ARRIVAL: given by `after`, or not given yet */
+    rc_time think;           /* ps from the end of `after` to this request; 0 when after is none */
+    uint32_t after;          /* the request it waits for, or RC_NO_REQUEST */
+    uint32_t child, sibling; /* first request that waits for this one; next with the same after */
+    uint32_t session;        /* index, or RC_NO_SESSION */
+    uint32_t turn;           /* 0, 1, ... within its session, in the order of the file */
+    uint32_t input, output;  /* tokens, >= 1 */
+    int32_t prefix;          /* P as the file gives it (TraceLab), else -1 */
+    uint32_t span, spans;    /* rc_trace.spans[span .. span+spans-1], in the order of the input */
+    uint32_t named;          /* blocks in those spans; the last may be partial, tokens of the input
+                                beyond named * block have no identity */
+} rc_req;
+
+typedef enum rc_fault {                    /* why a row was refused */
+                        RC_FAULT_SYNTAX,   /* not a row of this format */
+                        RC_FAULT_MISSING,  /* a field is missing or empty */
+                        RC_FAULT_NEGATIVE, /* below zero */
+                        RC_FAULT_ZERO, /* zero where a request cannot be: input or output tokens */
+                        RC_FAULT_ABSURD, /* above the caps, not a whole number, blocks that do not
+                                            fit the input */
+                        RC_FAULT_BACKWARDS, /* a time before that of the row above */
+                        RC_FAULT_IDS,  /* block ids or turns out of order, or a block twice in one
+                                          request */
+                        RC_FAULT_LONG, /* a line over RC_TRACE_MAX_LINE */
+                        RC_FAULT_CUT,  /* the compressed file ends early or is corrupt from here on
+                                        */
+                        RC_FAULTS
+} rc_fault;
+const char *rc_fault_name(rc_fault f); /* "syntax", "missing", ... */
+
+typedef enum rc_trace_format {
+    RC_TRACE_AUTO,
+    RC_TRACE_MOONCAKE, /* JSONL; also AIPerf's and Dynamo's mooncake_trace */
+    RC_TRACE_AZURE,
+    RC_TRACE_VIDUR,
+    RC_TRACE_BURSTGPT,
+    RC_TRACE_SESSIONS, /* JSONL with hash_ranges */
+    RC_TRACE_TRACELAB
+} rc_trace_format;
+/* NULL-terminated, in the order of the enum: "auto", "mooncake", "azure", ... */
+const char *const *rc_trace_format_names(void);
+
+typedef enum rc_bad_row { RC_BAD_ROW_REFUSE, RC_BAD_ROW_SKIP } rc_bad_row;
+const char *const *rc_bad_row_names(void); /* "refuse", "skip", NULL */
+
+typedef struct rc_trace_options { /* all zero: the defaults */
+    rc_trace_format format;
+    rc_bad_row on_bad_row;
+    uint32_t block; /* tokens of a block; 0: the format's own (512, sessions and TraceLab 64) */
+    uint64_t limit; /* rows to read at most; 0: all */
+    bool any_ids;   /* Mooncake: block ids need not be numbered by first appearance */
+} rc_trace_options;
+
+typedef struct rc_trace {
+    rc_req *at;
+    size_t count;
+    rc_span *spans;
+    size_t span_count;
+    uint32_t block;    /* tokens; 0 when no request has blocks */
+    uint32_t blocks;   /* distinct ids */
+    uint32_t sessions; /* 0 when open loop without sessions */
+    bool closed_loop;  /* some request has an `after` */
+    rc_trace_format format;
+    uint64_t rows;              /* rows read, good or not, header not counted */
+    uint64_t dropped;           /* rows of zero tokens that the format allows (BurstGPT) */
+    uint64_t faults[RC_FAULTS]; /* rows refused, by reason; not zero only with skip */
+    uint64_t derived;           /* think times that the file leaves out, taken from `t` */
+    uint32_t first_fault_line;  /* 0 when none */
+    char first_fault[256];      /* what was wrong there */
+} rc_trace;
+
+/* Read a file: plain, .xz or .gz by its first bytes, not its name. The format is found from the
+ * first line unless options say. Errors name file, line and column: RC_E_INPUT for rows, RC_E_IO
+ * for a file that cannot be opened. A trace without one good row is refused, whatever the policy.
+ * `options` may be NULL. Caller frees *out with rc_trace_free. */
+rc_status rc_trace_read(const char *path, const rc_trace_options *options, rc_trace **out,
+                        rc_error *err);
+/* The same from memory (plain or compressed) under the name `name`. */
+rc_status rc_trace_parse(const char *name, const void *text, size_t size,
+                         const rc_trace_options *options, rc_trace **out, rc_error *err);
+void rc_trace_free(rc_trace *t);              /* NULL is fine */
+uint64_t rc_trace_refused(const rc_trace *t); /* sum of faults */
+
+/* What a cache that forgets nothing gives: P and T of every request, in the order of the array. */
+typedef struct rc_trace_stats {
+    size_t requests;
+    uint32_t sessions;
+    uint64_t input, output, cached; /* tokens, sums; cached = sum of P */
+    double span_s;                  /* last arrival minus first; 0 when closed loop */
+    uint32_t input_p50, input_p90, input_p99, input_max;
+    uint32_t output_p50, output_p90, output_p99, output_max;
+    double miss_p50, miss_p90; /* T/(T+P) */
+    double miss_sum;           /* sum of T / sum of input */
+    double at_most_5pct;       /* share of requests with T/(T+P) <= 5 % */
+} rc_trace_stats;
+/* Quantiles are nearest rank on the sorted values: index floor(q * (n - 1) + 0.5). `prefix`, when
+ * not NULL, receives P of each request (count entries). */
+rc_status rc_trace_statistics(const rc_trace *t, uint32_t *prefix, rc_trace_stats *out,
+                              rc_error *err);
+
+#endif
