@@ -36,5 +36,6 @@ rc_status rc_cmd_paper(int argc, char **argv, rc_error *err);
 rc_status rc_cmd_serve(int argc, char **argv, rc_error *err);
 rc_status rc_cmd_calibration(int argc, char **argv, rc_error *err);
 rc_status rc_cmd_sweep(int argc, char **argv, rc_error *err);
+rc_status rc_cmd_plan(int argc, char **argv, rc_error *err);
 
 #endif

@@ -21,6 +21,7 @@ static const command commands[] = {
     {"paper", rc_cmd_paper, "reproduce the tables and figures of arXiv 2411.01783v3"},
     {"sweep", rc_cmd_sweep,
      "a forward pass at every point of a grid or sample, into SQLite; also under mpirun"},
+    {"plan", rc_cmd_plan, "the cheapest cluster that serves a workload within its objectives"},
     {"calibration", rc_cmd_calibration, "what the costs rest on: list, show, build"},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
