@@ -18,8 +18,8 @@ static rc_status read_ints(const rc_node *map, const char *key, int64_t lo, int6
         int64_t from, to;
         RC_TRY(rc_doc_known(n, known, err));
         RC_TRY(rc_doc_int(n, "from", lo, hi, &from, err));
-        RC_TRY(rc_doc_int(n, "to", from, from + RC_PLAN_LIST - 1 < hi ? from + RC_PLAN_LIST - 1 : hi,
-                          &to, err));
+        RC_TRY(rc_doc_int(n, "to", from,
+                          from + RC_PLAN_LIST - 1 < hi ? from + RC_PLAN_LIST - 1 : hi, &to, err));
         for (int64_t v = from; v <= to; v++)
             out->v[out->n++] = v;
         return RC_OK;
@@ -81,9 +81,9 @@ static rc_status read_variants(const rc_node *map, rc_plan_space *s, rc_error *e
 }
 
 static rc_status read_space(const rc_node *map, rc_plan_space *s, rc_error *err) {
-    static const char *const known[] = {"tp",        "cp",     "decode_cp", "variant",
-                                        "dynamic_cp", "pools",  "scheduler", "budget",
-                                        "max_batch", "kv",     "replicas",  NULL};
+    static const char *const known[] = {"tp",         "cp",    "decode_cp", "variant",
+                                        "dynamic_cp", "pools", "scheduler", "budget",
+                                        "max_batch",  "kv",    "replicas",  NULL};
     static const char *const bools[] = {"false", "true", NULL};
     static const char *const pools[] = {"mixed", "disaggregated", NULL};
     static const char *const scheds[] = {"prefill-first", "chunked", NULL};
@@ -142,8 +142,8 @@ static rc_status read_objective(const rc_node *map, rc_plan_objective *o, rc_err
         return rc_node_fail(map, err, RC_E_INPUT,
                             "key 'slo': each entry limits one of 'ttft' and 'ttit'");
     *o = (rc_plan_objective){.ttit = rc_doc_has(map, "ttit"), .share = 0.95, .to = INT64_MAX};
-    RC_TRY(rc_doc_quantity(map, o->ttit ? "ttit" : "ttft", RC_DIM_TIME, DBL_MIN, 1e9, &o->limit,
-                           err));
+    RC_TRY(
+        rc_doc_quantity(map, o->ttit ? "ttit" : "ttft", RC_DIM_TIME, DBL_MIN, 1e9, &o->limit, err));
     if (rc_doc_has(map, "share"))
         RC_TRY(rc_doc_quantity(map, "share", RC_DIM_RATIO, 0.01, 1.0, &o->share, err));
     if (rc_doc_has(map, "from"))
@@ -197,7 +197,8 @@ static rc_status read_search(rc_doc *doc, rc_plan *p, rc_error *err) {
     return RC_OK;
 }
 
-/* ---- as a scenario of serve --------------------------------------------------------------------- */
+/* ---- as a scenario of serve ---------------------------------------------------------------------
+ */
 
 static rc_status set_number(rc_doc *doc, const char *key, double v, rc_error *err) {
     char text[40];

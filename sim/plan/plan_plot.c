@@ -41,16 +41,17 @@ static void draw(const void *ctx, FILE *script, FILE *data) {
     }
     (void)fprintf(script,
                   "set title \"%s: price and p95 TTFT of the configurations simulated\"\n"
-                  "set logscale xy\nset format x '%%g'\nset format y '%%g'\n"
+                  "set logscale y\nset format y '%%g'\nset xrange [0:*]\n"
                   "set xlabel 'price per hour'\nset ylabel 'TTFT p95, s'\nset key top right\n"
-                  "set offsets graph 0.05, graph 0.05, graph 0.05, graph 0.05\n",
+                  "set offsets 0, graph 0.05, 0, 0\n",
                   p->f->plan.name);
     if (limit > 0.0)
-        (void)fprintf(script,
-                      "set arrow from graph 0, first %.6g to graph 1, first %.6g nohead lc rgb "
-                      "'#999999' dt 2 lw 2\n"
-                      "set label 'limit' at graph 0.01, first %.6g offset 0, 0.7 tc rgb '#555555'\n",
-                      limit, limit, limit);
+        (void)fprintf(
+            script,
+            "set arrow from graph 0, first %.6g to graph 1, first %.6g nohead lc rgb "
+            "'#999999' dt 2 lw 2\n"
+            "set label 'limit' at graph 0.01, first %.6g offset 0, 0.7 tc rgb '#555555'\n",
+            limit, limit, limit);
     (void)fprintf(script,
                   "plot '%s.dat' index 1 using 1:2 with points pt 6 lc rgb '#999999' ps 1 title "
                   "'misses an objective', "

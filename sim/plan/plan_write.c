@@ -35,7 +35,8 @@ static const char *objective_text(const rc_plan_objective *g, char *buf, size_t 
     return buf;
 }
 
-/* ---- text -------------------------------------------------------------------------------------- */
+/* ---- text --------------------------------------------------------------------------------------
+ */
 
 static rc_status show(rc_table *t, rc_error *err) {
     if (!t)
@@ -52,9 +53,10 @@ static void print_counts(const rc_plan_file *f, const rc_plan_answer *a) {
     for (int i = 1; i < RC_CUT_COUNT; i++)
         if (a->cut[i] > 0)
             printf("  cut by %-8s %lld\n", rc_plan_cut_name((rc_plan_cut)i), (long long)a->cut[i]);
-    printf("simulated %lld with the whole workload; %lld excluded by what a larger one of its family "
-           "showed; %lld cheaper ones left untried\n",
-           (long long)a->simulated, (long long)a->excluded, (long long)a->open);
+    printf(
+        "simulated %lld with the whole workload; %lld excluded by what a larger one of its family "
+        "showed; %lld cheaper ones left untried\n",
+        (long long)a->simulated, (long long)a->excluded, (long long)a->open);
 }
 
 static rc_status print_objectives(const rc_plan_file *f, const rc_plan_answer *a, rc_error *err) {
@@ -62,7 +64,8 @@ static rc_status print_objectives(const rc_plan_file *f, const rc_plan_answer *a
     rc_table *t = rc_table_create();
     char text[128];
     if (t) {
-        rc_table_note(t, "objectives; the interval is over %d other seeds, %.0f %% of which meet all",
+        rc_table_note(t,
+                      "objectives; the interval is over %d other seeds, %.0f %% of which meet all",
                       a->seeds, 100.0 * a->seeds_met);
         rc_table_column(t, "objective", "objective", "", RC_LEFT);
         rc_table_column(t, "value_s", "value", "s", RC_RIGHT);
@@ -96,8 +99,9 @@ static void result_row(rc_table *t, const rc_plan_file *f, const rc_plan_result 
 static rc_status print_results(const rc_plan_file *f, const rc_plan_answer *a, rc_error *err) {
     rc_table *t = rc_table_create();
     if (t) {
-        rc_table_note(t, "the best, the runners-up (fragile: too few of the other seeds hold), and the "
-                         "front of price against p95 TTFT");
+        rc_table_note(
+            t, "the best, the runners-up (fragile: too few of the other seeds hold), and the "
+               "front of price against p95 TTFT");
         rc_table_column(t, "what", "what", "", RC_LEFT);
         rc_table_column(t, "price", "price", "/h", RC_RIGHT);
         rc_table_column(t, "gpus", "GPUs", "", RC_RIGHT);
@@ -122,7 +126,8 @@ static void print_about(const rc_plan_file *f, const rc_plan_answer *a) {
     const rc_plan_outcome *o = &b->outcome;
     char text[200];
     int binds = binding(a);
-    printf("busy: prefill %.0f %%, decode %.0f %%; KV hits %.1f %% of input tokens; queue p95 %.3f s\n",
+    printf("busy: prefill %.0f %%, decode %.0f %%; KV hits %.1f %% of input tokens; queue p95 %.3f "
+           "s\n",
            100.0 * o->busy_prefill, 100.0 * o->busy_decode, 100.0 * o->hit, o->queue_p95);
     printf("binds: %s\n", binds >= 0 ? resources[binds] : "nothing that a quarter more would ease");
     for (int i = 0; i < 4; i++)
@@ -160,15 +165,15 @@ rc_status rc_plan_print(const rc_plan_file *f, const rc_plan_answer *a, rc_error
     return print_results(f, a, err);
 }
 
-/* ---- JSON ---------------------------------------------------------------------------------------- */
+/* ---- JSON
+ * ---------------------------------------------------------------------------------------- */
 
 static void json_outcome(rc_json *j, json_t *o, const rc_plan_file *f, const rc_plan_outcome *v) {
     json_t *values = rc_json_list(j, o, "objectives");
     char text[128];
     for (int i = 0; i < f->plan.objective_count; i++) {
         json_t *e = rc_json_object(j, values, NULL);
-        rc_json_text(j, e, "objective",
-                     objective_text(&f->plan.objectives[i], text, sizeof text));
+        rc_json_text(j, e, "objective", objective_text(&f->plan.objectives[i], text, sizeof text));
         rc_json_real(j, e, "limit_s", f->plan.objectives[i].limit);
         rc_json_real(j, e, "value_s", v->value[i]);
     }
@@ -268,7 +273,8 @@ rc_status rc_plan_json(const rc_plan_file *f, const rc_plan_answer *a, rc_error 
     return st;
 }
 
-/* ---- as a scenario ------------------------------------------------------------------------------- */
+/* ---- as a scenario
+ * ------------------------------------------------------------------------------- */
 
 static bool plain(const char *s) {
     if (!isalnum((unsigned char)*s) && *s != '/' && *s != '.')
@@ -361,7 +367,8 @@ rc_status rc_plan_save_scenario(rc_plan_file *f, const rc_plan_answer *a, const 
     RC_TRY(put_option(f, &a->all[a->best].option, err));
     RC_TRY(rc_outfile_open(&o, path, overwrite, err));
     const rc_node *root = rc_doc_root(f->doc);
-    (void)fprintf(o.f, "# The plan that `ringcast plan` chose for %s: run it with `ringcast serve`.\n",
+    (void)fprintf(o.f,
+                  "# The plan that `ringcast plan` chose for %s: run it with `ringcast serve`.\n",
                   f->plan.name);
     for (size_t i = 0; i < rc_node_count(root); i++) {
         (void)fprintf(o.f, "%s: ", rc_node_key(root, i));

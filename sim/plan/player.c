@@ -16,7 +16,8 @@ struct rc_plan_player {
     rc_plan_load load;
 };
 
-/* ---- the workload in short --------------------------------------------------------------------- */
+/* ---- the workload in short ---------------------------------------------------------------------
+ */
 
 static int half_octave(double x) {
     int b = x > 1.0 ? (int)floor(2.0 * log2(x)) : 0;
@@ -33,7 +34,8 @@ static rc_status classify(const rc_trace *t, const uint32_t *prefix, rc_plan_loa
     for (size_t i = 0; i < t->count; i++) {
         int64_t p = prefix[i] < t->at[i].input ? prefix[i] : t->at[i].input - 1;
         int64_t n = (int64_t)t->at[i].input - p;
-        rc_plan_class *c = &bins[half_octave((double)n) * BINS_P + half_octave((double)p + 1.0) / 2];
+        rc_plan_class *c =
+            &bins[half_octave((double)n) * BINS_P + half_octave((double)p + 1.0) / 2];
         c->t = c->count > 0.0 && c->t < n ? c->t : n;
         c->p = c->count > 0.0 && c->p < p ? c->p : p;
         c->count += 1.0;
@@ -112,7 +114,8 @@ static rc_status summarise(const rc_trace *t, double growth, rc_plan_load *w, rc
     return least_context(t, w, err);
 }
 
-/* ---- what a trial plays -------------------------------------------------------------------------- */
+/* ---- what a trial plays
+ * -------------------------------------------------------------------------- */
 
 static rc_status name_variant(const rc_plan *p, const rc_plan_option *o, rc_pool *pool,
                               rc_error *err) {
@@ -173,7 +176,8 @@ rc_status rc_plan_serve(const rc_plan_file *f, const rc_plan_trial *t, rc_serve 
     return put_pools(p, o, out, err);
 }
 
-/* ---- outcomes ------------------------------------------------------------------------------------ */
+/* ---- outcomes
+ * ------------------------------------------------------------------------------------ */
 
 static int by_value(const void *x, const void *y) {
     const double *a = x, *b = y;
@@ -247,8 +251,7 @@ static rc_status play(const rc_plan_player *pl, const rc_serve *s, const rc_trac
     rc_serve_result *r = calloc(1, sizeof *r);
     rc_served *rows = calloc(trace->count, sizeof *rows);
     double *work = malloc(trace->count * sizeof *work);
-    const rc_serve_options options = {
-        .costs = costs, .seed = s->seed, .quiet = true, .rows = rows};
+    const rc_serve_options options = {.costs = costs, .seed = s->seed, .quiet = true, .rows = rows};
     rc_status st = r && rows && work ? rc_serve_run(s, trace, &options, r, err)
                                      : rc_fail(err, RC_E_NOMEM, "out of memory for a trial");
     if (st == RC_OK)
@@ -273,9 +276,10 @@ rc_status rc_plan_simulate(void *player, const rc_plan_trial *t, rc_plan_outcome
     if (st == RC_OK && !shared)
         st = rc_serve_workload(s, t->seed, 0.0, &own, err);
     if (st == RC_OK && t->node_lost) {
-        s->faults[0] = (rc_serve_fault){.kind = RC_NODE_LOST,
-                                        .at = llround(0.5 * pl->load.span * RC_PS_PER_S / p->growth),
-                                        .back = RC_TIME_NEVER};
+        s->faults[0] =
+            (rc_serve_fault){.kind = RC_NODE_LOST,
+                             .at = llround(0.5 * pl->load.span * RC_PS_PER_S / p->growth),
+                             .back = RC_TIME_NEVER};
         s->fault_count = 1;
     }
     if (st == RC_OK)
@@ -288,7 +292,8 @@ rc_status rc_plan_simulate(void *player, const rc_plan_trial *t, rc_plan_outcome
     return st;
 }
 
-/* ---- setting up ------------------------------------------------------------------------------------ */
+/* ---- setting up
+ * ------------------------------------------------------------------------------------ */
 
 static rc_status open_costs(rc_plan_player *pl, const char *store, rc_error *err) {
     const rc_plan *p = &pl->f->plan;
