@@ -62,13 +62,15 @@ static rc_status read_value(const rc_node *n, const sweep_key *k, sweep_value *o
         return rc_node_int(n, k->path, (int64_t)k->lo, (int64_t)k->hi, &out->i, err);
     if (k->kind == SWEEP_REAL)
         return rc_node_quantity(n, k->path, k->dim, k->lo, k->hi, &out->d, err);
-    for (int i = 0; k->names && rc_node_kind_of(n) == RC_NODE_SCALAR && k->names[i]; i++) {
+    if (!k->names)
+        return rc_fail(err, RC_E_INTERNAL, "key '%s' has no names to choose from", k->path);
+    for (int i = 0; rc_node_kind_of(n) == RC_NODE_SCALAR && k->names[i]; i++) {
         if (strcmp(rc_node_text(n), k->names[i]) == 0) {
             out->i = i;
             return RC_OK;
         }
     }
-    const char *near = k->names ? rc_nearest(rc_node_text(n), k->names) : NULL;
+    const char *near = rc_nearest(rc_node_text(n), k->names);
     return rc_node_fail(n, err, RC_E_INPUT,
                         "key '%s': found '%.80s', expected one of %s, %s ...%s%s%s", k->path,
                         rc_node_text(n), k->names[0], k->names[1], near ? " (did you mean '" : "",

@@ -218,7 +218,7 @@ static rc_status check(sweep_cursor *c, rc_error *err) {
 
 rc_status sweep_cursor_at(sweep_cursor *c, int64_t point, rc_error *err) {
     const rc_sweep *s = c->s;
-    size_t index[SWEEP_AXES];
+    size_t index[SWEEP_AXES] = {0};
     find_values(c, point, index);
     reset(c);
     for (size_t i = 0; i < s->axis_count; i++)

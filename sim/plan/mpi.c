@@ -85,7 +85,7 @@ rc_status sweep_mpi_work(const rc_sweep *s, const rc_ranks *ranks, rc_error *err
     rc_status st = r ? rc_sweep_worker_create(s, &w, err)
                      : rc_fail(err, RC_E_NOMEM, "out of memory for results");
     st = rc_ranks_agree(ranks, st, 0, err);
-    if (st == RC_OK) {
+    if (st == RC_OK && r && w) {
         st = obey(w, r);
         if (st != RC_OK && err)
             memset(err, 0, sizeof *err); /* rank 0 says it */
@@ -210,7 +210,7 @@ rc_status sweep_mpi_serve(const rc_sweep *s, const rc_ranks *ranks, sweep_db *db
     rc_status st = d.in && d.own ? rc_sweep_worker_create(s, &d.w, err)
                                  : rc_fail(err, RC_E_NOMEM, "out of memory for results");
     st = rc_ranks_agree(ranks, st, 0, err);
-    if (st == RC_OK) {
+    if (st == RC_OK && d.in && d.own && d.w) {
         run_desk(&d);
         st = d.status;
         if (st != RC_OK && err)

@@ -129,6 +129,8 @@ static rc_status count_points(rc_sweep *s, int64_t samples, rc_error *err) {
     s->max_batch = (int64_t)s->base.seq_count;
     for (size_t i = 0; i < s->axis_count; i++) {
         const sweep_axis *x = &s->axes[i];
+        if (!s->sobol && x->count == 0)
+            return rc_fail(err, RC_E_INTERNAL, "axis '%s' is empty", x->key.path);
         if (!s->sobol && (int64_t)x->count > SWEEP_POINTS / s->points)
             return rc_fail(err, RC_E_INPUT, "the grid of sweep '%s' has more than 2^40 points",
                            s->name);
