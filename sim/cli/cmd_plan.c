@@ -58,9 +58,9 @@ static rc_status show(rc_plan_file *file, const plan_flags *f, const rc_plan_ans
         printf("# not drawn: gnuplot is not installed, or nothing fits\n");
     if (f->out && a->best >= 0)
         RC_TRY(rc_plan_save_scenario(file, a, f->out, f->overwrite, err));
-    return a->best >= 0 ? RC_OK
-                        : rc_fail(err, RC_E_CHECK, "plan '%s': no configuration holds",
-                                  file->plan.name);
+    return a->best >= 0
+               ? RC_OK
+               : rc_fail(err, RC_E_CHECK, "plan '%s': no configuration holds", file->plan.name);
 }
 
 static rc_status run(rc_plan_file *file, const plan_flags *f, rc_error *err) {

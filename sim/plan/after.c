@@ -10,8 +10,8 @@ static const double MORE = 1.25, GROWTH_MOST = 4.0;
 
 rc_status plan_try_seeds(const rc_plan *p, rc_plan_sim sim, void *ctx, const rc_plan_option *o,
                          rc_plan_answer *a, rc_error *err) {
-    rc_plan_trial trials[SEEDS_MOST];
-    rc_plan_outcome outcomes[SEEDS_MOST];
+    rc_plan_trial trials[SEEDS_MOST] = {0};
+    rc_plan_outcome outcomes[SEEDS_MOST] = {0};
     int n = p->check_seeds < SEEDS_MOST ? p->check_seeds : SEEDS_MOST, met = 0, tightest;
     for (int i = 0; i < n; i++) {
         trials[i] = plan_trial(p, o);
@@ -53,8 +53,8 @@ static rc_status find_growth(const rc_plan *p, rc_plan_sim sim, void *ctx, const
                              double *out, rc_error *err) {
     double lo = 1.0, hi = GROWTH_MOST;
     for (int round = 0; round < GROWTH_ROUNDS; round++) {
-        rc_plan_trial t[GROWTH_TRIES];
-        rc_plan_outcome r[GROWTH_TRIES];
+        rc_plan_trial t[GROWTH_TRIES] = {0};
+        rc_plan_outcome r[GROWTH_TRIES] = {0};
         double g[GROWTH_TRIES];
         int held = 0, tightest;
         for (int i = 0; i < GROWTH_TRIES; i++) {

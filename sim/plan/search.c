@@ -224,8 +224,8 @@ static rc_status keep(search *s, candidate *c, const rc_plan_outcome *o, rc_erro
 }
 
 static rc_status run_round(search *s, candidate *const *chosen, int n, rc_error *err) {
-    rc_plan_trial trials[ROUND];
-    rc_plan_outcome outcomes[ROUND];
+    rc_plan_trial trials[ROUND] = {0};
+    rc_plan_outcome outcomes[ROUND] = {0};
     for (int i = 0; i < n; i++)
         trials[i] = plan_trial(s->p, &chosen[i]->option);
     RC_TRY(plan_run_trials(s->p, s->sim, s->ctx, trials, outcomes, (size_t)n, err));
