@@ -34,6 +34,7 @@ rc_status rc_flags_parse(int argc, char **argv, const rc_flag *flags, size_t cou
 rc_status rc_cmd_forward(int argc, char **argv, rc_error *err);
 rc_status rc_cmd_paper(int argc, char **argv, rc_error *err);
 rc_status rc_cmd_serve(int argc, char **argv, rc_error *err);
+rc_status rc_cmd_trace(int argc, char **argv, rc_error *err);
 rc_status rc_cmd_calibration(int argc, char **argv, rc_error *err);
 rc_status rc_cmd_sweep(int argc, char **argv, rc_error *err);
 rc_status rc_cmd_plan(int argc, char **argv, rc_error *err);

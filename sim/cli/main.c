@@ -18,6 +18,7 @@ static const command commands[] = {
     {"forward", rc_cmd_forward,
      "one prefill or decode step of a scenario: time, breakdown, memory"},
     {"serve", rc_cmd_serve, "play a request trace against a cluster: latency, goodput, cost"},
+    {"trace", rc_cmd_trace, "what a request trace holds"},
     {"paper", rc_cmd_paper, "reproduce the tables and figures of arXiv 2411.01783v3"},
     {"sweep", rc_cmd_sweep,
      "a forward pass at every point of a grid or sample, into SQLite; also under mpirun"},

@@ -1,7 +1,8 @@
 /* From a replica's queue to having KV there. A request is admitted when there is room for its
  * prompt and one token more; what its prompt shares with the cache is not computed again. First
- * come, first served: a request that does not fit holds up those behind it.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+ * come, first served: a request that does not fit holds up those behind it. One that was preempted
+ * comes back only when there is room for its whole reply, too: else two could push each other out
+ * for ever. SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/serve/cluster.h"
 
 void enqueue(cluster *c, replica *r, uint32_t j, bool front) {
@@ -22,15 +23,20 @@ static void take_from_queue(cluster *c, replica *r, uint32_t j) {
     c->waiting--;
 }
 
+static void give_back(replica *r, rc_kv_lease lease, bool last) {
+    rc_kv_release(r->kv, lease, last);
+    r->releases++;
+}
+
 void job_release(cluster *c, uint32_t j, rc_time now) {
     job *b = &c->jobs[j];
     const rc_req *rq = &c->trace->at[j];
     bool last = rq->child == RC_NO_REQUEST;
     (void)now;
     if (b->lease != RC_KV_NO_LEASE)
-        rc_kv_release(home_of(c, j)->kv, b->lease, last);
+        give_back(home_of(c, j), b->lease, last);
     if (b->source != NONE && b->source_lease != RC_KV_NO_LEASE)
-        rc_kv_release(c->replicas[b->source].kv, b->source_lease, last);
+        give_back(&c->replicas[b->source], b->source_lease, last);
     b->lease = b->source_lease = RC_KV_NO_LEASE;
     b->source = NONE;
 }
@@ -43,8 +49,15 @@ static bool try_admit(cluster *c, replica *r, uint32_t j, rc_kv_match *m, bool *
     if (r->running_count + r->late_count + r->active.count + r->in_flight >=
         (uint64_t)c->spec->max_batch)
         return false;
-    if (!rc_kv_admit(r->kv, c->trace, rq, (uint64_t)b->goal + 1, &b->lease, m)) {
+    if (r->refused == j && r->refused_at == r->releases)
+        return false;
+    uint64_t room = (uint64_t)b->goal + 1;
+    if (c->rows[j].preempted > 0)
+        room = (uint64_t)rq->input + rq->output;
+    if (!rc_kv_admit(r->kv, c->trace, rq, room, &b->lease, m)) {
         b->lease = RC_KV_NO_LEASE;
+        r->refused = j;
+        r->refused_at = r->releases;
         *gone = rc_kv_pinned_blocks(r->kv) == 0;
         if (*gone) {
             take_from_queue(c, r, j);
@@ -139,7 +152,7 @@ static void moved(cluster *c, uint32_t j, rc_time now) {
     rc_kv_filled(r->kv, b->lease, b->filled);
     if (b->source != NONE) {
         replica *from = &c->replicas[b->source];
-        rc_kv_release(from->kv, b->source_lease, c->trace->at[j].child == RC_NO_REQUEST);
+        give_back(from, b->source_lease, c->trace->at[j].child == RC_NO_REQUEST);
         b->source = NONE;
         b->source_lease = RC_KV_NO_LEASE;
         replica_kick(c, from, now);

@@ -83,8 +83,11 @@ typedef struct replica {
     bool up, busy;
     uint32_t down; /* faults that keep it down */
     rc_kv *kv;
-    int condition; /* index into the pool's */
-    int layout;    /* of the last prefill, in the condition */
+    uint64_t releases; /* of KV so far: without one, what did not fit still does not */
+    uint64_t refused_at;
+    uint32_t refused; /* the job that did not fit then, NONE */
+    int condition;    /* index into the pool's */
+    int layout;       /* of the last prefill, in the condition */
     job_list waiting, active;
     uint32_t in_flight; /* fetching or moving here */
     uint32_t *running;  /* jobs that decode */

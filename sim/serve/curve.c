@@ -1,7 +1,7 @@
 /* Scenarios over a range of rates, and where each begins to give way.
  *
- * The knee is where p95 TTFT is twice what it is at the lowest rate, between the two rates on
- * either side by interpolation of both logarithms.
+ * The knee is where p95 TTFT crosses the SLO's TTFT (without one: twice its value at the lowest
+ * rate), between the two rates on either side by interpolation of both logarithms.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdlib.h>
@@ -78,7 +78,9 @@ static double p95_ttft(const rc_curve *c, int i) {
 }
 
 static double knee_of(const rc_curve *c) {
-    double limit = 2.0 * p95_ttft(c, 0);
+    double slo = c->serve->slo_ttft, limit = slo > 0.0 ? slo : 2.0 * p95_ttft(c, 0);
+    if (p95_ttft(c, 0) > limit)
+        return NAN;
     for (int i = 1; i < c->count; i++) {
         double a = p95_ttft(c, i - 1), b = p95_ttft(c, i);
         if (b < limit)
@@ -167,8 +169,9 @@ rc_status rc_curve_print(const rc_curve *curves, int count, FILE *f, rc_error *e
         if (isnan(curves[i].knee))
             (void)fprintf(f, "knee of %s: not within these rates\n", curves[i].serve->name);
         else
-            (void)fprintf(f, "knee of %s: %.4g per second (p95 TTFT twice that at %.4g)\n",
-                          curves[i].serve->name, curves[i].knee, curves[i].points[0].rate);
+            (void)fprintf(f, "knee of %s: %.4g per second (p95 TTFT %s)\n", curves[i].serve->name,
+                          curves[i].knee,
+                          curves[i].serve->slo_ttft > 0.0 ? "at the SLO" : "twice the first");
     }
     return st;
 }
@@ -210,20 +213,23 @@ static void draw_data(const picture *p, FILE *data) {
     }
 }
 
-static void draw_panel(const picture *p, FILE *script, int column, const char *what) {
-    (void)fprintf(script, "set ylabel '%s'\nunset arrow\nunset label\n", what);
+static void draw_knees(const picture *p, FILE *script, bool labelled) {
+    (void)fputs("unset arrow\nunset label\n", script);
     for (int i = 0; i < p->count; i++) {
-        if (isnan(p->curves[i].knee))
+        double knee = p->curves[i].knee;
+        if (isnan(knee))
             continue;
         (void)fprintf(script,
                       "set arrow from %.8g, graph 0 to %.8g, graph 1 nohead lt %d lw 1.5 dt 3\n",
-                      p->curves[i].knee, p->curves[i].knee, i + 1);
-        if (column == 2)
+                      knee, knee, i + 1);
+        if (labelled)
             (void)fprintf(
-                script,
-                "set label 'knee %.3g/s' at %.8g, graph %.3g right offset -0.5,0 tc lt %d\n",
-                p->curves[i].knee, p->curves[i].knee, 0.94 - 0.07 * i, i + 1);
+                script, "set label 'knee %.3g/s' at %.8g, graph %.3g left offset 0.5,0 tc lt %d\n",
+                knee, knee, 0.95 - 0.07 * i, i + 1);
     }
+}
+
+static void draw_lines(const picture *p, FILE *script, int column) {
     (void)fputs("plot ", script);
     for (int i = 0; i < p->count; i++) {
         const char *name = p->curves[i].serve->name;
@@ -238,21 +244,28 @@ static void draw_panel(const picture *p, FILE *script, int column, const char *w
 
 static void draw(const void *ctx, FILE *script, FILE *data) {
     const picture *p = ctx;
+    const rc_curve *c = &p->curves[0];
     draw_data(p, data);
-    (void)fprintf(script,
-                  "set multiplot layout 2,1 title '%s on %s: latency against rate' font ',17'\n",
-                  p->curves[0].serve->model.name, p->curves[0].serve->machine.name);
-    (void)fputs("set logscale xy\nset key top left\nset xlabel 'arrivals, sessions or requests per "
-                "second'\nset format x '%g'\nset format y '%g'\n",
+    (void)fprintf(script, "set multiplot layout 2,1 title '%s on %s' font ',17'\n",
+                  c->serve->model.name, c->serve->machine.name);
+    (void)fprintf(script, "set xrange [%.8g:%.8g]\n", 0.9 * c->points[0].rate,
+                  1.1 * c->points[c->count - 1].rate);
+    (void)fputs("set logscale xy\nset key outside right top\nset rmargin 30\nset lmargin 9\n"
+                "set format x '%g'\nset format y '%g'\nset ylabel 'TTFT, s'\n",
                 script);
-    draw_panel(p, script, 2, "TTFT, s");
-    draw_panel(p, script, 4, "TTIT (token gaps), ms");
+    draw_knees(p, script, true);
+    draw_lines(p, script, 2);
+    (void)fputs("unset logscale y\nset yrange [0:*]\nset ylabel 'TTIT (token gaps), ms'\n"
+                "set xlabel 'sessions or requests arriving per second'\n",
+                script);
+    draw_knees(p, script, false);
+    draw_lines(p, script, 4);
     (void)fputs("unset multiplot\n", script);
 }
 
 rc_status rc_curve_plot(const rc_curve *curves, int count, const char *dir, bool overwrite,
                         bool *drawn, rc_error *err) {
     const picture p = {curves, count};
-    const rc_plot plot = {"rates", 1000, 1000, draw};
+    const rc_plot plot = {"rates", 1100, 900, draw};
     return rc_gnuplot(&plot, 1, &p, dir, overwrite, drawn, err);
 }

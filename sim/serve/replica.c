@@ -193,6 +193,7 @@ rc_status replica_create(cluster *c, replica *r, rc_error *err) {
         return rc_fail(err, RC_E_NOMEM, "out of memory for a replica");
     for (uint32_t i = 0; i < c->block; i++)
         r->due[i] = NONE;
+    r->refused = NONE;
     list_init(&r->waiting);
     list_init(&r->active);
     r->up = true;

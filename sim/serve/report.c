@@ -74,9 +74,10 @@ static void print_head(const rc_serve *s, const rc_serve_result *r, FILE *f) {
     (void)fprintf(f, "# serve %s: %s on %s", s->name, s->model.name, s->machine.name);
     for (int i = 0; i < s->pool_count; i++) {
         const rc_pool *p = &s->pools[i];
-        const char *by = p->by == RC_BY_NAME     ? p->variant
-                         : p->by == RC_BY_ORACLE ? "oracle"
-                                                 : rc_rule_name(p->rule.kind);
+        const char *by = p->role == RC_POOL_DECODE ? (p->cp > 1 ? "pass-q" : "tp")
+                         : p->by == RC_BY_NAME     ? p->variant
+                         : p->by == RC_BY_ORACLE   ? "oracle"
+                                                   : rc_rule_name(p->rule.kind);
         (void)fprintf(f, ", %d x CP%d+TP%d %s (%s)", p->replicas, p->cp, p->tp,
                       rc_pool_role_name(p->role), by);
     }

@@ -40,7 +40,7 @@ typedef struct rc_curve {
     const rc_serve *serve;
     rc_curve_point points[RC_CURVE_POINTS];
     int count;
-    double knee; /* the rate at which p95 TTFT is twice that at the lowest rate; nan: none */
+    double knee; /* the rate at which p95 TTFT crosses the SLO, or twice its first; nan: none */
 } rc_curve;
 /* "a..b" (geometric, `n` points) or "a,b,c". RC_E_USAGE names the text. */
 rc_status rc_curve_rates(const char *text, int n, double *out, int *count, rc_error *err);

@@ -7,6 +7,7 @@
 #include "sim/serve/cluster.h"
 
 enum { EVENTS_A_LOOK = 4096 };
+#define LAST ((rc_time)(RC_TRACE_MAX_DAYS * 86400.0 * RC_PS_PER_S))
 
 void cluster_fail(cluster *c, rc_status st) {
     if (c->status == RC_OK)
@@ -14,6 +15,12 @@ void cluster_fail(cluster *c, rc_status st) {
 }
 
 rc_event cluster_at(cluster *c, rc_time at, rc_event_fn fn, uint64_t arg) {
+    if (at < rc_eventq_now(c->q) || at > LAST) {
+        cluster_fail(c, rc_fail(c->err, RC_E_INPUT,
+                                "the run goes beyond %d days: the load is far above capacity",
+                                RC_TRACE_MAX_DAYS));
+        return 0;
+    }
     rc_event e = rc_eventq_at(c->q, at, fn, c, arg);
     if (!e)
         cluster_fail(c, rc_fail(c->err, RC_E_NOMEM, "out of memory for events"));

@@ -69,14 +69,18 @@ static rc_status read_synthetic(const rc_node *root, rc_serve *s, rc_error *err)
 
 /* A name is looked up in scenarios/traces/, a path is taken as it is. */
 static rc_status find_trace(const rc_node *map, rc_serve *s, rc_error *err) {
-    const char *name;
+    const char *name, *dot;
+    char stem[256];
     rc_error why = {0};
     RC_TRY(rc_doc_string(map, "trace", &name, err));
-    rc_status st = rc_share_path("scenarios/traces", name, "", s->trace, sizeof s->trace, &why);
     if (strchr(name, '/')) {
         (void)snprintf(s->trace, sizeof s->trace, "%s", name);
         return RC_OK;
     }
+    dot = strrchr(name, '.');
+    (void)snprintf(stem, sizeof stem, "%.*s", dot ? (int)(dot - name) : 200, name);
+    rc_status st =
+        rc_share_path("scenarios/traces", stem, dot ? dot : "", s->trace, sizeof s->trace, &why);
     return st == RC_OK
                ? RC_OK
                : rc_node_fail(rc_node_get(map, "trace"), err, st, "key 'trace': %.700s", why.msg);
@@ -130,9 +134,9 @@ static rc_status reshape(const rc_serve *s, uint64_t seed, double rate, rc_trace
                    : rc_trace_redraw_arrivals(t, &p, seed, err));
     else if (t->closed_loop && t->sessions > 0 && t->at[0].arrival == RC_NO_ARRIVAL)
         return rc_fail(err, RC_E_INPUT,
-                       "%s: its sessions have no arrival times; give arrivals.rate (sessions per "
-                       "second)",
-                       s->trace);
+                       "the sessions of '%s' have no arrival times; give arrivals.rate (sessions "
+                       "per second)",
+                       strrchr(s->trace, '/') ? strrchr(s->trace, '/') + 1 : s->trace);
     if (s->rate_scale < 1.0 || s->rate_scale > 1.0)
         RC_TRY(rc_trace_scale_rate(t, s->rate_scale, err));
     return RC_OK;

@@ -133,8 +133,8 @@ typedef struct rc_trace_stats {
     double miss_sum;           /* sum of T / sum of input */
     double at_most_5pct;       /* share of requests with T/(T+P) <= 5 % */
 } rc_trace_stats;
-/* Quantiles are nearest rank on the sorted values: index floor(q * (n - 1) + 0.5). `prefix`, when
- * not NULL, receives P of each request (count entries). */
+/* Quantiles lie at place q * (n - 1) of the sorted values, linearly between the two nearest; of
+ * tokens, the whole part. `prefix`, when not NULL, receives P of each request (count entries). */
 rc_status rc_trace_statistics(const rc_trace *t, uint32_t *prefix, rc_trace_stats *out,
                               rc_error *err);
 

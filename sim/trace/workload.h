@@ -30,6 +30,8 @@ typedef struct rc_arrival_process {
     double rate; /* per second, > 0 */
     double cv;   /* gamma: coefficient of variation of the gaps, > 0; 1 is Poisson */
 } rc_arrival_process;
+/* One gap between arrivals, s. */
+double rc_arrival_gap(const rc_arrival_process *p, rc_rng *r);
 /* Sessions of a closed-loop trace start by the process: the first request of each session, in the
  * order of the file or, with `shuffle`, in a random order, gets an arrival. Other requests without
  * `after` in the session keep their distance to it. */

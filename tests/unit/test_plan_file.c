@@ -91,8 +91,7 @@ static void test_errors(void **state) {
          "p.yaml:7:8: key 'pools': a plan finds that itself, from 'offers' and 'space'");
     says(HEAD OFFERS "slo: [{ttft: 2s, ttit: 1s}]\n" SPACE,
          "p.yaml:5:7: key 'slo': each entry limits one of 'ttft' and 'ttit'");
-    says(HEAD OFFERS "slo: {ttft: 2s}\n" SPACE,
-         "p.yaml:5:6: key 'slo': expected a list of 1 to 8");
+    says(HEAD OFFERS "slo: {ttft: 2s}\n" SPACE, "p.yaml:5:6: key 'slo': expected a list of 1 to 8");
     says(HEAD OFFERS SLO "space: {tp: 8, kv: [fp9]}\n",
          "p.yaml:6:21: key 'kv': found 'fp9', expected bf16 (did you mean 'fp8'?)");
     says(HEAD OFFERS SLO "space: {tp: 8, replicas: {from: 5, to: 2}}\n",
@@ -100,7 +99,8 @@ static void test_errors(void **state) {
     says(HEAD "offers: [{machine: h100-sxn, price: 2, gpus: 8}]\n" SLO SPACE,
          "p.yaml:4:20: key 'machine': no scenarios/machines/h100-sxn.yaml (did you mean "
          "'h100-sxm'?)");
-    says(HEAD OFFERS SLO SPACE "serch: {}\n", "p.yaml:7:1: unknown key 'serch' (did you mean 'serve'?)");
+    says(HEAD OFFERS SLO SPACE "serch: {}\n",
+         "p.yaml:7:1: unknown key 'serch' (did you mean 'serve'?)");
 }
 
 static rc_plan_answer answer_of(const rc_plan_option *o) {
@@ -154,9 +154,20 @@ static void test_round_trip(void **state) {
     (void)state;
     const rc_plan_option options[] = {
         {.tp = 8, .cp = 1, .prefill = 3, .max_batch = 16},
-        {.tp = 8, .cp = 2, .prefill = 2, .variant = 1, .max_batch = 8, .chunked = true,
-         .budget = 4096, .kv = RC_FP8},
-        {.tp = 8, .cp = 2, .decode_cp = 1, .prefill = 2, .decode = 3, .dynamic = true,
+        {.tp = 8,
+         .cp = 2,
+         .prefill = 2,
+         .variant = 1,
+         .max_batch = 8,
+         .chunked = true,
+         .budget = 4096,
+         .kv = RC_FP8},
+        {.tp = 8,
+         .cp = 2,
+         .decode_cp = 1,
+         .prefill = 2,
+         .decode = 3,
+         .dynamic = true,
          .max_batch = 64},
     };
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
@@ -170,19 +181,25 @@ static void test_play(void **state) {
     rc_plan_bounds *b = NULL;
     rc_plan_answer a;
     rc_error err = {0};
-    read_well(HEAD OFFERS SLO "space: {tp: [4, 8], cp: [1, 2], max_batch: [8, 32], replicas: {from: "
-                              "1, to: 4}}\nsearch: {simulations: 12, seeds: 2}\n");
+    read_well(HEAD OFFERS SLO
+              "space: {tp: [4, 8], cp: [1, 2], max_batch: [8, 32], replicas: {from: "
+              "1, to: 4}}\nsearch: {simulations: 12, seeds: 2}\n");
     file.plan.quiet = true;
     assert_int_equal(rc_plan_player_create(&file, NULL, &player, &err), RC_OK);
     const rc_plan_load *load = rc_plan_player_load(player);
     assert_true(load->requests == 40.0 && load->output == 800.0 && load->longest == 2020);
-    assert_int_equal(rc_plan_bounds_create(&file.plan, load, rc_plan_player_costs(player), &b, &err),
-                     RC_OK);
+    assert_int_equal(
+        rc_plan_bounds_create(&file.plan, load, rc_plan_player_costs(player), &b, &err), RC_OK);
     assert_int_equal(rc_plan_search(&file.plan, b, rc_plan_simulate, player, &a, &err), RC_OK);
     assert_true(a.best >= 0 && a.all[a.best].margin >= 0.0 && a.all[a.best].outcome.done == 40.0);
     for (size_t i = 0; i < a.all_count; i++) {
-        rc_plan_trial t = {.option = a.all[i].option, .seed = file.plan.seed, .growth = 1.0,
-                           .matrix = 1.0, .hbm = 1.0, .network = 1.0, .memory = 1.0};
+        rc_plan_trial t = {.option = a.all[i].option,
+                           .seed = file.plan.seed,
+                           .growth = 1.0,
+                           .matrix = 1.0,
+                           .hbm = 1.0,
+                           .network = 1.0,
+                           .memory = 1.0};
         rc_plan_outcome again = {0};
         rc_plan_bound bound;
         assert_int_equal(rc_plan_simulate(player, &t, &again, &err), RC_OK);

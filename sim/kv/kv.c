@@ -1,0 +1,519 @@
+/* The prefix cache.
+ *
+ * A block with an identity has a slot, found by a hash table (open addressing, removal by shifting
+ * back); blocks without one (generated tokens, prompts that the trace does not name) are a count.
+ * A slot is pinned by leases, or cached in GPU memory, or cached in host memory; cached ones are in
+ * a list, the first to go at its head. When a lease is released its last block is listed first, so
+ * a prefix is given up from its end. Slots grow with what is cached, up to what fits, and are
+ * reused.
+ *
+ * RC_KV_SESSION keeps a list a session: what a session left goes as a whole, ended sessions first.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/kv/kv.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NONE UINT32_MAX
+
+typedef struct slot {
+    uint32_t id, pins;
+    uint32_t prev, next; /* in its list; free slots: next */
+    uint32_t list;       /* index into lists, NONE when in none */
+    bool filled, host;
+} slot;
+
+typedef struct list {
+    uint32_t head, tail, count;
+} list;
+
+typedef struct lease {
+    const rc_trace *trace;
+    const rc_req *request;
+    uint32_t named, private_blocks, filled; /* blocks */
+    uint32_t next;                          /* free leases */
+    bool open;
+} lease;
+
+enum { LIST_HOST, LIST_ENDED, LIST_FIRST_SESSION };
+
+struct rc_kv {
+    rc_kv_config c;
+    slot *slots;
+    uint32_t slot_count, slot_room, free_slot;
+    uint32_t *table; /* slot + 1; 0: empty */
+    uint32_t mask;
+    lease *leases;
+    uint32_t free_lease;
+    list *lists; /* host, ended, one a session */
+    uint32_t list_count;
+    uint32_t *idle_next, *idle_prev; /* of session lists with blocks, the longest idle first */
+    list idle;
+    uint32_t pinned, cached, host;
+    rc_kv_stats stats;
+};
+
+const char *const *rc_kv_policy_names(void) {
+    static const char *const names[] = {"lru", "none", "session", "off", NULL};
+    return names;
+}
+
+uint32_t rc_kv_capacity(double bytes, double token_bytes, int ranks, uint32_t block) {
+    if (!(bytes > 0.0) || !(token_bytes > 0.0) || ranks < 1 || block < 1)
+        return 0;
+    double blocks = floor(floor(bytes / token_bytes) * ranks / block);
+    return blocks < UINT32_MAX / 4.0 ? (uint32_t)blocks : UINT32_MAX / 4;
+}
+
+/* ---- table ---------------------------------------------------------------------------- */
+
+static uint32_t hash(uint32_t id) {
+    uint64_t z = (id + 1) * UINT64_C(0x9E3779B97F4A7C15);
+    return (uint32_t)(z >> 32);
+}
+
+static uint32_t find(const rc_kv *kv, uint32_t id) {
+    for (uint32_t i = hash(id) & kv->mask; kv->table[i]; i = (i + 1) & kv->mask)
+        if (kv->slots[kv->table[i] - 1].id == id)
+            return kv->table[i] - 1;
+    return NONE;
+}
+
+static void table_add(rc_kv *kv, uint32_t s) {
+    uint32_t i = hash(kv->slots[s].id) & kv->mask;
+    while (kv->table[i])
+        i = (i + 1) & kv->mask;
+    kv->table[i] = s + 1;
+}
+
+static void table_remove(rc_kv *kv, uint32_t s) {
+    uint32_t i = hash(kv->slots[s].id) & kv->mask;
+    while (kv->table[i] != s + 1)
+        i = (i + 1) & kv->mask;
+    for (uint32_t k = (i + 1) & kv->mask; kv->table[k]; k = (k + 1) & kv->mask) {
+        uint32_t home = hash(kv->slots[kv->table[k] - 1].id) & kv->mask;
+        if (((k - home) & kv->mask) >= ((k - i) & kv->mask)) {
+            kv->table[i] = kv->table[k];
+            i = k;
+        }
+    }
+    kv->table[i] = 0;
+}
+
+static bool more_slots(rc_kv *kv) {
+    uint32_t room = kv->slot_room ? 2 * kv->slot_room : 1024;
+    slot *slots = realloc(kv->slots, room * sizeof *slots);
+    if (!slots)
+        return false;
+    kv->slots = slots;
+    uint32_t *table = calloc((size_t)4 * room, sizeof *table);
+    if (!table)
+        return false;
+    kv->slot_room = room;
+    uint32_t *old = kv->table;
+    uint32_t old_mask = kv->mask;
+    kv->table = table;
+    kv->mask = 4 * room - 1;
+    for (uint32_t i = 0; old && i <= old_mask; i++)
+        if (old[i])
+            table_add(kv, old[i] - 1);
+    free(old);
+    return true;
+}
+
+/* Room for `count` slots more, so that nothing fails half way. */
+static bool reserve(rc_kv *kv, uint32_t count) {
+    while (kv->slot_room - kv->slot_count < count)
+        if (!more_slots(kv))
+            return false;
+    return true;
+}
+
+static uint32_t new_slot(rc_kv *kv, uint32_t id) {
+    uint32_t s = kv->free_slot;
+    if (s != NONE)
+        kv->free_slot = kv->slots[s].next;
+    else
+        s = kv->slot_count++;
+    kv->slots[s] = (slot){.id = id, .prev = NONE, .next = NONE, .list = NONE};
+    table_add(kv, s);
+    return s;
+}
+
+static void drop_slot(rc_kv *kv, uint32_t s) {
+    table_remove(kv, s);
+    kv->slots[s].next = kv->free_slot;
+    kv->free_slot = s;
+}
+
+/* ---- lists ---------------------------------------------------------------------------- */
+
+static void idle_remove(rc_kv *kv, uint32_t l) {
+    uint32_t a = kv->idle_prev[l], b = kv->idle_next[l];
+    *(a == NONE ? &kv->idle.head : &kv->idle_next[a]) = b;
+    *(b == NONE ? &kv->idle.tail : &kv->idle_prev[b]) = a;
+    kv->idle.count--;
+}
+
+static void idle_push(rc_kv *kv, uint32_t l) {
+    kv->idle_prev[l] = kv->idle.tail;
+    kv->idle_next[l] = NONE;
+    *(kv->idle.tail == NONE ? &kv->idle.head : &kv->idle_next[kv->idle.tail]) = l;
+    kv->idle.tail = l;
+    kv->idle.count++;
+}
+
+static void list_push(rc_kv *kv, uint32_t l, uint32_t s) {
+    list *to = &kv->lists[l];
+    kv->slots[s].list = l;
+    kv->slots[s].prev = to->tail;
+    kv->slots[s].next = NONE;
+    *(to->tail == NONE ? &to->head : &kv->slots[to->tail].next) = s;
+    to->tail = s;
+    if (to->count++ == 0 && l >= LIST_FIRST_SESSION)
+        idle_push(kv, l);
+}
+
+static void list_remove(rc_kv *kv, uint32_t s) {
+    slot *x = &kv->slots[s];
+    list *from = &kv->lists[x->list];
+    *(x->prev == NONE ? &from->head : &kv->slots[x->prev].next) = x->next;
+    *(x->next == NONE ? &from->tail : &kv->slots[x->next].prev) = x->prev;
+    if (--from->count == 0 && x->list >= LIST_FIRST_SESSION)
+        idle_remove(kv, x->list);
+    x->list = x->prev = x->next = NONE;
+}
+
+/* ---- eviction ------------------------------------------------------------------------- */
+
+static void evict_slot(rc_kv *kv, uint32_t s) {
+    list_remove(kv, s);
+    kv->cached--;
+    kv->stats.evicted_blocks++;
+    if (kv->c.host == 0) {
+        drop_slot(kv, s);
+        return;
+    }
+    if (kv->host == kv->c.host) {
+        uint32_t oldest = kv->lists[LIST_HOST].head;
+        list_remove(kv, oldest);
+        drop_slot(kv, oldest);
+        kv->host--;
+        kv->stats.host_evicted_blocks++;
+    }
+    kv->slots[s].host = true;
+    kv->host++;
+    kv->stats.spilled_blocks++;
+    list_push(kv, LIST_HOST, s);
+}
+
+/* Of ended sessions, or without sessions, a block; else the longest idle session, whole. */
+static void evict(rc_kv *kv) {
+    if (kv->lists[LIST_ENDED].count > 0) {
+        evict_slot(kv, kv->lists[LIST_ENDED].head);
+        return;
+    }
+    uint32_t l = kv->idle.head;
+    for (uint32_t n = kv->lists[l].count; n > 0; n--)
+        evict_slot(kv, kv->lists[l].head);
+}
+
+static uint32_t free_blocks(const rc_kv *kv) {
+    return kv->c.capacity - kv->pinned - kv->cached;
+}
+
+/* Room for `need` blocks; `own` cached ones are about to be pinned and must stay. */
+static bool possible(const rc_kv *kv, uint64_t need, uint32_t own) {
+    uint64_t evictable = kv->c.policy == RC_KV_NONE ? 0 : kv->cached - own;
+    return need <= free_blocks(kv) + evictable;
+}
+
+static void make_room(rc_kv *kv, uint64_t need) {
+    while (free_blocks(kv) < need)
+        evict(kv);
+}
+
+/* ---- a request's blocks --------------------------------------------------------------- */
+
+static uint32_t block_id(const rc_trace *t, const rc_req *r, uint32_t *span, uint32_t *at) {
+    uint32_t id = t->spans[r->span + *span].first + *at;
+    if (++*at == t->spans[r->span + *span].count) {
+        *at = 0;
+        ++*span;
+    }
+    return id;
+}
+
+static uint64_t blocks_for(const rc_kv *kv, uint64_t tokens) {
+    return (tokens + kv->c.block - 1) / kv->c.block;
+}
+
+rc_kv_match rc_kv_lookup(const rc_kv *kv, const rc_trace *t, const rc_req *r) {
+    rc_kv_match m = {0, 0, 0};
+    uint64_t tokens, fetch = 0;
+    uint32_t span = 0, at = 0;
+    if (kv->c.policy == RC_KV_OFF || kv->table == NULL)
+        return m;
+    while (m.blocks < r->named) {
+        uint32_t s = find(kv, block_id(t, r, &span, &at));
+        if (s == NONE || !kv->slots[s].filled)
+            break;
+        fetch += kv->slots[s].host ? kv->c.block : 0;
+        m.blocks++;
+    }
+    tokens = (uint64_t)m.blocks * kv->c.block;
+    m.tokens = tokens < r->input ? (uint32_t)tokens : r->input - 1;
+    m.fetch = fetch < m.tokens ? (uint32_t)fetch : m.tokens;
+    return m;
+}
+
+/* Blocks to be found new room for, and cached ones that the request will pin. */
+static void survey(const rc_kv *kv, const rc_trace *t, const rc_req *r, uint32_t *absent,
+                   uint32_t *own) {
+    uint32_t span = 0, at = 0;
+    *absent = *own = 0;
+    for (uint32_t i = 0; i < r->named; i++) {
+        uint32_t s = kv->table ? find(kv, block_id(t, r, &span, &at)) : NONE;
+        if (s == NONE || kv->slots[s].host)
+            ++*absent;
+        else if (kv->slots[s].pins == 0)
+            ++*own;
+    }
+}
+
+static void detach(rc_kv *kv, uint32_t s) {
+    slot *x = &kv->slots[s];
+    if (x->list == NONE)
+        return;
+    list_remove(kv, s);
+    *(x->host ? &kv->host : &kv->cached) -= 1;
+}
+
+static void pin(rc_kv *kv, uint32_t s) {
+    if (kv->slots[s].pins++ > 0)
+        return;
+    detach(kv, s);
+    kv->slots[s].host = false;
+    kv->pinned++;
+}
+
+/* What is there is taken out of the lists first, so that making room does not give it up. */
+static void hold(rc_kv *kv, const lease *l) {
+    uint32_t span = 0, at = 0;
+    for (uint32_t i = 0; i < l->named; i++) {
+        uint32_t s = kv->table ? find(kv, block_id(l->trace, l->request, &span, &at)) : NONE;
+        if (s == NONE)
+            continue;
+        if (kv->slots[s].host)
+            detach(kv, s);
+        else
+            pin(kv, s);
+    }
+}
+
+static void take_rest(rc_kv *kv, const lease *l, uint32_t matched) {
+    uint32_t span = 0, at = 0;
+    for (uint32_t i = 0; i < l->named; i++) {
+        uint32_t id = block_id(l->trace, l->request, &span, &at), s = find(kv, id);
+        if (s == NONE)
+            s = new_slot(kv, id);
+        else if (!kv->slots[s].host)
+            continue;
+        if (i >= matched)
+            kv->slots[s].filled = false; /* computed again */
+        pin(kv, s);
+    }
+}
+
+bool rc_kv_admit(rc_kv *kv, const rc_trace *t, const rc_req *r, uint64_t tokens, rc_kv_lease *out,
+                 rc_kv_match *match) {
+    uint32_t absent, own;
+    uint64_t all = blocks_for(kv, tokens), rest = all > r->named ? all - r->named : 0;
+    *match = rc_kv_lookup(kv, t, r);
+    survey(kv, t, r, &absent, &own);
+    if (kv->free_lease == NONE || !possible(kv, absent + rest, own) || !reserve(kv, absent)) {
+        kv->stats.refused++;
+        return false;
+    }
+    *out = kv->free_lease;
+    lease *l = &kv->leases[*out];
+    kv->free_lease = l->next;
+    *l = (lease){.trace = t,
+                 .request = r,
+                 .named = r->named,
+                 .private_blocks = (uint32_t)rest,
+                 .filled = match->blocks,
+                 .open = true};
+    hold(kv, l);
+    make_room(kv, absent + rest);
+    take_rest(kv, l, match->blocks);
+    kv->pinned += l->private_blocks;
+    kv->stats.lookups++;
+    kv->stats.hit_tokens += match->tokens;
+    kv->stats.miss_tokens += r->input - match->tokens;
+    kv->stats.fetched_tokens += match->fetch;
+    if (kv->pinned > kv->stats.peak_used)
+        kv->stats.peak_used = kv->pinned;
+    return true;
+}
+
+void rc_kv_filled(rc_kv *kv, rc_kv_lease at_lease, uint64_t tokens) {
+    lease *l = &kv->leases[at_lease];
+    uint64_t whole = tokens >= l->request->input ? l->named : tokens / kv->c.block;
+    uint32_t upto = whole < l->named ? (uint32_t)whole : l->named, span = 0, at = 0;
+    if (upto <= l->filled)
+        return;
+    for (uint32_t i = 0; i < upto; i++) {
+        uint32_t id = block_id(l->trace, l->request, &span, &at);
+        if (i >= l->filled)
+            kv->slots[find(kv, id)].filled = true;
+    }
+    l->filled = upto;
+}
+
+bool rc_kv_grow(rc_kv *kv, rc_kv_lease at_lease, uint64_t tokens) {
+    lease *l = &kv->leases[at_lease];
+    uint64_t all = blocks_for(kv, tokens), have = (uint64_t)l->named + l->private_blocks;
+    if (all <= have)
+        return true;
+    if (!possible(kv, all - have, 0)) {
+        kv->stats.refused++;
+        return false;
+    }
+    make_room(kv, all - have);
+    l->private_blocks += (uint32_t)(all - have);
+    kv->pinned += (uint32_t)(all - have);
+    if (kv->pinned > kv->stats.peak_used)
+        kv->stats.peak_used = kv->pinned;
+    return true;
+}
+
+static void unpin(rc_kv *kv, uint32_t s, uint32_t to) {
+    slot *x = &kv->slots[s];
+    if (--x->pins > 0)
+        return;
+    kv->pinned--;
+    if (x->filled && kv->c.policy != RC_KV_OFF) {
+        kv->cached++;
+        list_push(kv, to, s);
+    } else {
+        drop_slot(kv, s);
+    }
+}
+
+void rc_kv_release(rc_kv *kv, rc_kv_lease at_lease, bool last) {
+    lease *l = &kv->leases[at_lease];
+    const rc_req *r = l->request;
+    bool by_session = kv->c.policy == RC_KV_SESSION && !last && r->session < kv->c.sessions;
+    uint32_t to = by_session ? LIST_FIRST_SESSION + r->session : LIST_ENDED;
+    for (uint32_t span = r->spans; span-- > 0;) { /* the end of the prefix goes first */
+        const rc_span *run = &l->trace->spans[r->span + span];
+        for (uint32_t k = run->count; k-- > 0;)
+            unpin(kv, find(kv, run->first + k), to);
+    }
+    kv->pinned -= l->private_blocks;
+    l->open = false;
+    l->next = kv->free_lease;
+    kv->free_lease = at_lease;
+}
+
+static void clear_list(rc_kv *kv, uint32_t l) {
+    while (kv->lists[l].count > 0) {
+        uint32_t s = kv->lists[l].head;
+        detach(kv, s);
+        drop_slot(kv, s);
+    }
+}
+
+void rc_kv_clear(rc_kv *kv, bool host) {
+    for (uint32_t l = LIST_ENDED; l < kv->list_count; l++)
+        clear_list(kv, l);
+    if (host)
+        clear_list(kv, LIST_HOST);
+}
+
+/* ---- life ----------------------------------------------------------------------------- */
+
+rc_status rc_kv_create(const rc_kv_config *c, rc_kv **out, rc_error *err) {
+    rc_kv *kv = calloc(1, sizeof *kv);
+    if (!kv)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for a KV cache");
+    kv->c = *c;
+    kv->free_slot = NONE;
+    kv->idle = (list){NONE, NONE, 0};
+    kv->list_count = LIST_FIRST_SESSION + (c->policy == RC_KV_SESSION ? c->sessions : 0);
+    kv->leases = calloc(c->requests, sizeof *kv->leases);
+    kv->lists = calloc(kv->list_count, sizeof *kv->lists);
+    kv->idle_next = calloc(kv->list_count, sizeof *kv->idle_next);
+    kv->idle_prev = calloc(kv->list_count, sizeof *kv->idle_prev);
+    if (!kv->leases || !kv->lists || !kv->idle_next || !kv->idle_prev) {
+        rc_kv_destroy(kv);
+        return rc_fail(err, RC_E_NOMEM, "out of memory for a KV cache");
+    }
+    for (uint32_t i = 0; i < c->requests; i++)
+        kv->leases[i].next = i + 1 < c->requests ? i + 1 : NONE;
+    for (uint32_t i = 0; i < kv->list_count; i++)
+        kv->lists[i] = (list){NONE, NONE, 0};
+    *out = kv;
+    return RC_OK;
+}
+
+void rc_kv_destroy(rc_kv *kv) {
+    if (!kv)
+        return;
+    free(kv->slots);
+    free(kv->table);
+    free(kv->leases);
+    free(kv->lists);
+    free(kv->idle_next);
+    free(kv->idle_prev);
+    free(kv);
+}
+
+uint32_t rc_kv_free_blocks(const rc_kv *kv) {
+    return free_blocks(kv);
+}
+
+uint32_t rc_kv_pinned_blocks(const rc_kv *kv) {
+    return kv->pinned;
+}
+
+uint32_t rc_kv_cached_blocks(const rc_kv *kv) {
+    return kv->cached;
+}
+
+uint32_t rc_kv_host_blocks(const rc_kv *kv) {
+    return kv->host;
+}
+
+const rc_kv_stats *rc_kv_statistics(const rc_kv *kv) {
+    return &kv->stats;
+}
+
+rc_status rc_kv_verify(const rc_kv *kv, rc_error *err) {
+    uint64_t pinned = 0, cached = 0, host = 0;
+    for (uint32_t i = 0; i < kv->c.requests; i++)
+        pinned += kv->leases[i].open ? kv->leases[i].private_blocks : 0;
+    for (uint32_t i = 0; kv->table && i <= kv->mask; i++) {
+        if (!kv->table[i])
+            continue;
+        const slot *x = &kv->slots[kv->table[i] - 1];
+        if (find(kv, x->id) != kv->table[i] - 1)
+            return rc_fail(err, RC_E_INTERNAL, "KV cache: block %u cannot be found", x->id);
+        pinned += x->pins > 0;
+        host += x->list == LIST_HOST;
+        cached += x->list != NONE && x->list != LIST_HOST;
+        if ((x->pins > 0) != (x->list == NONE) || x->host != (x->list == LIST_HOST))
+            return rc_fail(err, RC_E_INTERNAL, "KV cache: block %u is in the wrong list", x->id);
+    }
+    if (pinned != kv->pinned || cached != kv->cached || host != kv->host ||
+        pinned + cached > kv->c.capacity || host > kv->c.host)
+        return rc_fail(err, RC_E_INTERNAL,
+                       "KV cache: %llu pinned, %llu cached, %llu host blocks, "
+                       "counted %u, %u, %u of %u and %u",
+                       (unsigned long long)pinned, (unsigned long long)cached,
+                       (unsigned long long)host, kv->pinned, kv->cached, kv->host, kv->c.capacity,
+                       kv->c.host);
+    return RC_OK;
+}

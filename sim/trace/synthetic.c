@@ -1,0 +1,141 @@
+/* Traces made up. Blocks: a request's prefix is its group's shared one, then its session's own
+ * past. SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <stdlib.h>
+#include "sim/trace/workload.h"
+
+const char *const *rc_length_names(void) {
+    static const char *const names[] = {"constant",    "uniform",   "lognormal",
+                                        "exponential", "empirical", NULL};
+    return names;
+}
+
+static uint32_t draw(const rc_length *l, rc_rng *r, uint32_t cap) {
+    double v = l->mean, lo = l->lo > 0 ? l->lo : 1.0, hi = l->hi > 0 && l->hi < cap ? l->hi : cap;
+    switch (l->kind) {
+    case RC_LENGTH_UNIFORM:
+        v = lo + floor(rc_rng_uniform(r) * (hi - lo + 1.0));
+        break;
+    case RC_LENGTH_LOGNORMAL:
+        v = l->mean * exp(l->sigma * rc_rng_normal(r));
+        break;
+    case RC_LENGTH_EXPONENTIAL:
+        v = rc_rng_exponential(r, l->mean);
+        break;
+    case RC_LENGTH_EMPIRICAL:
+        v = l->values[rc_rng_below(r, l->value_count)];
+        break;
+    default:
+        break;
+    }
+    return (uint32_t)fmin(fmax(nearbyint(v), lo), hi);
+}
+
+typedef struct maker {
+    const rc_synthetic *s;
+    rc_trace *t;
+    rc_rng rng;
+    size_t span_room;
+    uint32_t group_blocks; /* of one shared prefix */
+    double now;            /* s */
+} maker;
+
+static rc_status push(maker *m, rc_req *q, uint32_t first, uint32_t count, rc_error *err) {
+    rc_trace *t = m->t;
+    if (count == 0)
+        return RC_OK;
+    if (t->span_count == m->span_room) {
+        size_t room = 2 * m->span_room + 64;
+        rc_span *more = realloc(t->spans, room * sizeof *more);
+        if (!more)
+            return rc_fail(err, RC_E_NOMEM, "out of memory for the trace");
+        t->spans = more;
+        m->span_room = room;
+    }
+    t->spans[t->span_count++] = (rc_span){first, count};
+    q->spans++;
+    q->named += count;
+    return RC_OK;
+}
+
+/* The whole blocks of the input: the group's, then the session's own from `own` on. */
+static rc_status blocks(maker *m, rc_req *q, uint32_t group, uint32_t own, rc_error *err) {
+    uint32_t all = q->input / m->s->block;
+    uint32_t shared = all < m->group_blocks ? all : m->group_blocks;
+    q->span = (uint32_t)m->t->span_count;
+    RC_TRY(push(m, q, group * m->group_blocks, shared, err));
+    RC_TRY(push(m, q, own, all - shared, err));
+    if (own + (all - shared) > m->t->blocks)
+        m->t->blocks = own + (all - shared);
+    return RC_OK;
+}
+
+static rc_status start(maker *m, rc_time *arrival, rc_error *err) {
+    m->now += rc_arrival_gap(&m->s->arrivals, &m->rng);
+    if (!(m->now < RC_TRACE_MAX_DAYS * 86400.0))
+        return rc_fail(err, RC_E_INPUT, "the trace would last more than %d days",
+                       RC_TRACE_MAX_DAYS);
+    *arrival = llround(m->now * RC_PS_PER_S);
+    return RC_OK;
+}
+
+/* One session: turns that each hold all before them. */
+static rc_status session(maker *m, rc_error *err) {
+    const rc_synthetic *s = m->s;
+    rc_trace *t = m->t;
+    bool sessions = s->turns.kind != RC_LENGTH_CONSTANT || s->turns.mean > 1.0;
+    uint32_t turns = sessions ? draw(&s->turns, &m->rng, 1u << 20) : 1, own = t->blocks;
+    uint32_t group = s->groups > 1 ? (uint32_t)rc_rng_below(&m->rng, s->groups) : 0;
+    uint64_t past = s->shared_prefix;
+    rc_time arrival;
+    RC_TRY(start(m, &arrival, err));
+    for (uint32_t k = 0; k < turns && t->count < s->requests; k++) {
+        uint32_t i = (uint32_t)t->count;
+        rc_req q = {.arrival = k == 0 ? arrival : RC_NO_ARRIVAL,
+                    .after = k == 0 ? RC_NO_REQUEST : i - 1,
+                    .child = RC_NO_REQUEST,
+                    .sibling = RC_NO_REQUEST,
+                    .session = sessions ? t->sessions : RC_NO_SESSION,
+                    .turn = k,
+                    .prefix = -1};
+        uint64_t input = past + draw(&s->input, &m->rng, RC_TRACE_MAX_INPUT);
+        q.input = input < RC_TRACE_MAX_INPUT ? (uint32_t)input : RC_TRACE_MAX_INPUT;
+        q.output = draw(&s->output, &m->rng, RC_TRACE_MAX_OUTPUT);
+        past = (uint64_t)q.input + q.output;
+        if (k > 0) {
+            q.think = llround(rc_rng_exponential(&m->rng, s->think_s) * RC_PS_PER_S);
+            t->at[i - 1].child = i;
+            t->closed_loop = true;
+        }
+        if (sessions || s->shared_prefix > 0)
+            RC_TRY(blocks(m, &q, group, own, err));
+        t->at[t->count++] = q;
+        if (t->blocks > UINT32_MAX / 2)
+            return rc_fail(err, RC_E_INPUT, "too many blocks");
+    }
+    t->sessions += sessions;
+    return RC_OK;
+}
+
+rc_status rc_trace_synthesise(const rc_synthetic *s, rc_trace **out, rc_error *err) {
+    maker m = {.s = s, .t = calloc(1, sizeof(rc_trace))};
+    if (m.t)
+        m.t->at = calloc(s->requests ? s->requests : 1, sizeof *m.t->at);
+    if (!m.t || !m.t->at) {
+        rc_trace_free(m.t);
+        return rc_fail(err, RC_E_NOMEM, "out of memory for %zu requests", s->requests);
+    }
+    rc_rng_seed(&m.rng, s->seed);
+    m.group_blocks = s->block > 0 ? s->shared_prefix / s->block : 0;
+    m.t->blocks = m.group_blocks * (s->groups > 0 ? s->groups : 1);
+    rc_status st = RC_OK;
+    while (m.t->count < s->requests && st == RC_OK)
+        st = session(&m, err);
+    m.t->rows = m.t->count;
+    m.t->block = m.t->blocks > 0 ? s->block : 0;
+    if (st == RC_OK)
+        *out = m.t;
+    else
+        rc_trace_free(m.t);
+    return st;
+}
