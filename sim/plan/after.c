@@ -76,42 +76,51 @@ static rc_status find_growth(const rc_plan *p, rc_plan_sim sim, void *ctx, const
     return RC_OK;
 }
 
-/* One replica more of the kind that works the most, or one less. */
-static rc_plan_option with_one(const rc_plan_result *best, int change) {
-    rc_plan_option o = best->option;
-    bool decode = o.decode > 0 && best->outcome.busy_decode > best->outcome.busy_prefill;
-    if (decode)
-        o.decode = (int16_t)(o.decode + change);
-    else
-        o.prefill = (int16_t)(o.prefill + change);
-    return o;
+static rc_status try_lost(const rc_plan *p, rc_plan_sim sim, void *ctx, const rc_plan_result *best,
+                          rc_plan_answer *a, rc_error *err) {
+    const rc_plan_option *o = &best->option;
+    rc_plan_trial t = plan_trial(p, o);
+    int tightest;
+    a->has_lost = o->prefill > 1; /* alone: nothing is left when it is lost */
+    if (!a->has_lost)
+        return RC_OK;
+    t.lost_at = 0.5 * best->outcome.makespan;
+    RC_TRY(plan_run_trials(p, sim, ctx, &t, &a->lost, 1, err));
+    a->lost_margin = rc_plan_margin(p, &a->lost, &tightest);
+    return RC_OK;
+}
+
+/* One replica more, of the pool where it adds more margin. */
+static rc_status try_next(const rc_plan *p, rc_plan_sim sim, void *ctx, const rc_plan_result *best,
+                          rc_plan_answer *a, rc_error *err) {
+    rc_plan_trial t[2] = {plan_trial(p, &best->option), plan_trial(p, &best->option)};
+    rc_plan_outcome r[2] = {0};
+    size_t n = 0;
+    t[n].option.prefill++;
+    n += rc_plan_gpus(&t[n].option) <= p->offers[best->option.offer].gpus;
+    if (best->option.decode > 0) {
+        t[n].option = best->option;
+        t[n].option.decode++;
+        n += rc_plan_gpus(&t[n].option) <= p->offers[best->option.offer].gpus;
+    }
+    RC_TRY(plan_run_trials(p, sim, ctx, t, r, n, err));
+    for (size_t i = 0; i < n; i++) {
+        rc_plan_result x = {.option = t[i].option, .outcome = r[i]};
+        x.price = rc_plan_price(p, &x.option);
+        x.margin = rc_plan_margin(p, &r[i], &x.tightest);
+        if (!a->has_next || x.margin > a->next.margin)
+            a->next = x;
+        a->has_next = true;
+    }
+    return a->has_next ? find_growth(p, sim, ctx, &a->next.option, &a->next_growth, err) : RC_OK;
 }
 
 rc_status plan_examine(const rc_plan *p, rc_plan_sim sim, void *ctx, rc_plan_answer *a,
                        rc_error *err) {
     const rc_plan_result best = a->all[a->best];
-    const rc_plan_option *o = &best.option;
-    int tightest;
     RC_TRY(try_resources(p, sim, ctx, &best, a, err));
     a->growth_limit = GROWTH_MOST;
-    RC_TRY(find_growth(p, sim, ctx, o, &a->growth, err));
-    rc_plan_trial t[2] = {plan_trial(p, o), plan_trial(p, o)};
-    rc_plan_outcome r[2];
-    t[0].node_lost = true;
-    t[1].option = with_one(&best, 1);
-    a->has_lost = o->prefill + o->decode > (o->decode > 0 ? 2 : 1);
-    a->has_next = rc_plan_gpus(&t[1].option) <= p->offers[o->offer].gpus;
-    if (!a->has_lost) /* alone: nothing is left when it is lost */
-        t[0].node_lost = false;
-    if (!a->has_next)
-        t[1].option = *o;
-    RC_TRY(plan_run_trials(p, sim, ctx, t, r, 2, err));
-    a->lost = r[0];
-    a->lost_margin = rc_plan_margin(p, &r[0], &tightest);
-    a->next = (rc_plan_result){
-        .option = t[1].option, .outcome = r[1], .price = rc_plan_price(p, &t[1].option)};
-    a->next.margin = rc_plan_margin(p, &r[1], &a->next.tightest);
-    if (a->has_next)
-        RC_TRY(find_growth(p, sim, ctx, &t[1].option, &a->next_growth, err));
-    return RC_OK;
+    RC_TRY(find_growth(p, sim, ctx, &best.option, &a->growth, err));
+    RC_TRY(try_lost(p, sim, ctx, &best, a, err));
+    return try_next(p, sim, ctx, &best, a, err);
 }

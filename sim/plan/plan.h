@@ -87,7 +87,7 @@ typedef struct rc_plan_trial {
     uint64_t seed;
     double growth;                       /* of the rate; 1: as the file says */
     double matrix, hbm, network, memory; /* what-if: that much of the machine's; 1 */
-    bool node_lost;                      /* one replica gone from the middle on */
+    double lost_at;                      /* s from the start: a replica is gone; 0: none */
 } rc_plan_trial;
 
 typedef struct rc_plan_outcome {
@@ -168,7 +168,10 @@ rc_status rc_plan_bound_of(rc_plan_bounds *b, const rc_plan_option *o, rc_plan_b
                            rc_error *err);
 
 /* ---- search (plan_search.c) ---------------------------------------------------------------- */
-enum { RC_PLAN_FRONT = 32, RC_PLAN_RUNNERS = 5 };
+enum { RC_PLAN_FRONT = 32, RC_PLAN_RUNNERS = 5, RC_PLAN_KINDS = 4 };
+/* 0 mixed, 1 disaggregated pools; + 2 with dynamic CP. */
+int rc_plan_kind(const rc_plan_option *o);
+const char *rc_plan_kind_name(int kind);
 
 typedef struct rc_plan_result { /* a simulated option */
     rc_plan_option option;
@@ -181,11 +184,13 @@ typedef struct rc_plan_result { /* a simulated option */
 typedef struct rc_plan_answer {
     int64_t considered, cut[RC_CUT_COUNT], excluded, simulated; /* excluded: by what a simulation
                                                                    of a larger one showed */
+    int64_t hopeful;                                            /* of `open`: expected to hold */
     int64_t open;        /* neither cut, excluded nor simulated, and cheaper than the best */
     rc_plan_result *all; /* every simulated option, in order; owned */
     size_t all_count;
     int best; /* index into all; -1: none holds */
     int runners[RC_PLAN_RUNNERS], runner_count;
+    int kind_best[RC_PLAN_KINDS];          /* the cheapest that holds of each kind; -1: none */
     int front[RC_PLAN_FRONT], front_count; /* cost against p95 TTFT, of all simulated */
     /* about the best */
     double seeds_met; /* share of check_seeds that met every objective */

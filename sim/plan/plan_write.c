@@ -55,8 +55,9 @@ static void print_counts(const rc_plan_file *f, const rc_plan_answer *a) {
             printf("  cut by %-8s %lld\n", rc_plan_cut_name((rc_plan_cut)i), (long long)a->cut[i]);
     printf(
         "simulated %lld with the whole workload; %lld excluded by what a larger one of its family "
-        "showed; %lld cheaper ones left untried\n",
-        (long long)a->simulated, (long long)a->excluded, (long long)a->open);
+        "showed\n%lld cheaper than the best were not simulated, %lld of which are expected to "
+        "hold\n",
+        (long long)a->simulated, (long long)a->excluded, (long long)a->open, (long long)a->hopeful);
 }
 
 static rc_status print_objectives(const rc_plan_file *f, const rc_plan_answer *a, rc_error *err) {
@@ -99,9 +100,9 @@ static void result_row(rc_table *t, const rc_plan_file *f, const rc_plan_result 
 static rc_status print_results(const rc_plan_file *f, const rc_plan_answer *a, rc_error *err) {
     rc_table *t = rc_table_create();
     if (t) {
-        rc_table_note(
-            t, "the best, the runners-up (fragile: too few of the other seeds hold), and the "
-               "front of price against p95 TTFT");
+        rc_table_note(t, "the best, the cheapest of each kind of pools, the runners-up (fragile: "
+                         "too few of the other seeds hold), and the "
+                         "front of price against p95 TTFT");
         rc_table_column(t, "what", "what", "", RC_LEFT);
         rc_table_column(t, "price", "price", "/h", RC_RIGHT);
         rc_table_column(t, "gpus", "GPUs", "", RC_RIGHT);
@@ -112,6 +113,9 @@ static rc_status print_results(const rc_plan_file *f, const rc_plan_answer *a, r
         rc_table_column(t, "plan", "plan", "", RC_LEFT);
         if (a->best >= 0)
             result_row(t, f, &a->all[a->best], "best");
+        for (int k = 0; k < RC_PLAN_KINDS; k++)
+            if (a->kind_best[k] >= 0 && a->kind_best[k] != a->best)
+                result_row(t, f, &a->all[a->kind_best[k]], rc_plan_kind_name(k));
         for (int i = 0; i < a->runner_count; i++)
             result_row(t, f, &a->all[a->runners[i]],
                        a->all[a->runners[i]].fragile ? "fragile" : "runner-up");
@@ -253,12 +257,18 @@ rc_status rc_plan_json(const rc_plan_file *f, const rc_plan_answer *a, rc_error 
         rc_json_int(j, cut, rc_plan_cut_name((rc_plan_cut)i), a->cut[i]);
     rc_json_int(j, root, "excluded", a->excluded);
     rc_json_int(j, root, "untried_cheaper", a->open);
+    rc_json_int(j, root, "untried_cheaper_expected_to_hold", a->hopeful);
     rc_json_int(j, root, "simulated", a->simulated);
     rc_json_real(j, root, "wall_s", a->wall_s);
     if (a->best >= 0)
         json_result(j, rc_json_object(j, root, "best"), f, &a->all[a->best]);
     else
         rc_json_null(j, root, "best");
+    json_t *kinds = rc_json_object(j, root, "best_of_kind");
+    for (int k = 0; k < RC_PLAN_KINDS; k++)
+        if (a->kind_best[k] >= 0)
+            json_result(j, rc_json_object(j, kinds, rc_plan_kind_name(k)), f,
+                        &a->all[a->kind_best[k]]);
     json_t *runners = rc_json_list(j, root, "runners_up"), *front = rc_json_list(j, root, "pareto");
     for (int i = 0; i < a->runner_count; i++)
         json_result(j, rc_json_object(j, runners, NULL), f, &a->all[a->runners[i]]);

@@ -275,11 +275,9 @@ rc_status rc_plan_simulate(void *player, const rc_plan_trial *t, rc_plan_outcome
     bool shared = t->seed == p->seed && !(t->growth < p->growth) && !(t->growth > p->growth);
     if (st == RC_OK && !shared)
         st = rc_serve_workload(s, t->seed, 0.0, &own, err);
-    if (st == RC_OK && t->node_lost) {
-        s->faults[0] =
-            (rc_serve_fault){.kind = RC_NODE_LOST,
-                             .at = llround(0.5 * pl->load.span * RC_PS_PER_S / p->growth),
-                             .back = RC_TIME_NEVER};
+    if (st == RC_OK && t->lost_at > 0.0) {
+        s->faults[0] = (rc_serve_fault){
+            .kind = RC_NODE_LOST, .at = llround(t->lost_at * RC_PS_PER_S), .back = RC_TIME_NEVER};
         s->fault_count = 1;
     }
     if (st == RC_OK)

@@ -4,8 +4,10 @@
  * depend on the number of threads:
  *   1. While nothing holds: the cheapest that the (corrected) estimate trusts, one a family.
  *   2. Once something holds: what is cheaper, best estimate first, until all of it is simulated or
- *      excluded or half of the simulations are spent; then equally priced, for a better margin.
- *   3. What is left of the simulations goes to dearer ones that promise the least TTFT for their
+ *      excluded, hopeless, or half of the simulations are spent; then equally priced, for a better
+ * margin.
+ *   3. The cheapest of each kind of pools (mixed, disaggregated, with dynamic CP), for comparison.
+ *   4. What is left of the simulations goes to dearer ones that promise the least TTFT for their
  *      price: the front of cost against p95 TTFT, and the runners-up.
  * A configuration that holds by luck is no plan: the best is tried with other seeds, and when too
  * few of them meet the objectives it counts as a failure and the search goes on.
@@ -21,6 +23,7 @@
 #include "sim/plan/plan_internal.h"
 
 enum { ROUND = 4, KINS = 512 };
+static const double HOPELESS = 4.0;    /* value over limit, as expected */
 static const double OVERLOADED = 0.97; /* share of time; above it, load cannot be told */
 
 typedef struct candidate {
@@ -49,6 +52,7 @@ typedef struct search {
     int kin_count;
     rc_plan_answer *out;
     double best_price; /* INFINITY: none holds */
+    int kind;          /* that a stage looks at */
     rc_progress progress;
 } search;
 
@@ -199,6 +203,14 @@ static void find_best(search *s) {
             a->best = (int)i;
     }
     s->best_price = a->best >= 0 ? a->all[a->best].price : INFINITY;
+    for (int k = 0; k < RC_PLAN_KINDS; k++)
+        a->kind_best[k] = -1;
+    for (size_t i = 0; i < a->all_count; i++) {
+        const rc_plan_result *r = &a->all[i];
+        int *best = &a->kind_best[rc_plan_kind(&r->option)];
+        if (r->margin >= 0.0 && !r->fragile && (*best < 0 || before(r, &a->all[*best])))
+            *best = (int)i;
+    }
 }
 
 static rc_status keep(search *s, candidate *c, const rc_plan_outcome *o, rc_error *err) {
@@ -246,8 +258,10 @@ static double wish_first(const search *s, const candidate *c) {
     return e <= 1.0 ? c->price : 1e12 * e;
 }
 
+/* Not what is expected to miss by far. */
 static double wish_cheaper(const search *s, const candidate *c) {
-    return c->price < s->best_price * (1.0 - 1e-9) ? corrected(s, c) : INFINITY;
+    double e = c->price < s->best_price * (1.0 - 1e-9) ? corrected(s, c) : INFINITY;
+    return e <= HOPELESS ? e : INFINITY;
 }
 
 static double wish_margin(const search *s, const candidate *c) {
@@ -263,6 +277,16 @@ static double wish_front(const search *s, const candidate *c) {
     if (c->price <= s->best_price || e >= shown)
         return INFINITY;
     return log(c->price / s->best_price) + 0.5 * log(e);
+}
+
+/* The cheapest of one kind of pools, for the comparison. */
+static double wish_kind(const search *s, const candidate *c) {
+    int best = s->out->kind_best[s->kind];
+    if (rc_plan_kind(&c->option) != s->kind ||
+        (best >= 0 && c->price >= s->out->all[best].price * (1.0 - 1e-9)))
+        return INFINITY;
+    double e = corrected(s, c);
+    return e <= 1.0 ? c->price : e <= HOPELESS || best < 0 ? 1e12 * e : INFINITY;
 }
 
 static bool relative_chosen(candidate *const *chosen, int n, const candidate *c) {
@@ -314,7 +338,9 @@ static void count_open(search *s) {
     for (size_t i = 0; i < s->count; i++) {
         const candidate *c = &s->at[i];
         s->out->excluded += c->excluded && !c->simulated;
-        s->out->open += !c->excluded && !c->simulated && c->price < s->best_price * (1.0 - 1e-9);
+        bool open = !c->excluded && !c->simulated && c->price < s->best_price * (1.0 - 1e-9);
+        s->out->open += open;
+        s->out->hopeful += open && corrected(s, c) <= 1.0;
     }
 }
 
@@ -385,7 +411,7 @@ static int64_t least_of(int64_t a, int64_t b) {
 }
 
 static rc_status run_search(search *s, rc_plan_bounds *bounds, rc_error *err) {
-    int64_t all = s->p->simulations, most = all * 3 / 4;
+    int64_t all = s->p->simulations, most = (all + 1) / 2;
     bool stood = false;
     RC_TRY(sift(s, bounds, err));
     while (!stood) {
@@ -396,6 +422,8 @@ static rc_status run_search(search *s, rc_plan_bounds *bounds, rc_error *err) {
         RC_TRY(run_stage(s, wish_margin, least_of(s->out->simulated + ROUND, most), false, err));
         RC_TRY(stands(s, &stood, err));
     }
+    for (s->kind = 0; stood && s->kind < RC_PLAN_KINDS; s->kind++)
+        RC_TRY(run_stage(s, wish_kind, least_of(s->out->simulated + all / 8, all), false, err));
     if (stood)
         RC_TRY(run_stage(s, wish_front, all, false, err));
     count_open(s);
@@ -406,7 +434,7 @@ static rc_status run_search(search *s, rc_plan_bounds *bounds, rc_error *err) {
 rc_status rc_plan_search(const rc_plan *p, rc_plan_bounds *bounds, rc_plan_sim sim, void *ctx,
                          rc_plan_answer *out, rc_error *err) {
     search *s = calloc(1, sizeof *s);
-    *out = (rc_plan_answer){.best = -1};
+    *out = (rc_plan_answer){.best = -1, .kind_best = {-1, -1, -1, -1}};
     if (!s)
         return rc_fail(err, RC_E_NOMEM, "out of memory for a plan");
     *s = (search){.p = p, .sim = sim, .ctx = ctx, .out = out, .best_price = INFINITY};

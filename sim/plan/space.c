@@ -58,6 +58,16 @@ bool plan_same_family(const rc_plan_option *a, const rc_plan_option *b) {
            a->chunked == b->chunked && a->budget == b->budget && a->max_batch == b->max_batch;
 }
 
+int rc_plan_kind(const rc_plan_option *o) {
+    return (o->decode > 0 ? 1 : 0) + (o->dynamic ? 2 : 0);
+}
+
+const char *rc_plan_kind_name(int kind) {
+    static const char *const names[RC_PLAN_KINDS] = {"mixed", "disaggregated", "mixed, dynamic CP",
+                                                     "disaggregated, dynamic CP"};
+    return names[kind];
+}
+
 /* ---- enumeration --------------------------------------------------------------------------- */
 
 typedef struct list {

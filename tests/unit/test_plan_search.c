@@ -101,13 +101,14 @@ static double capacity(const rc_plan_option *o) {
 
 static rc_status formula(void *ctx, const rc_plan_trial *t, rc_plan_outcome *out, rc_error *err) {
     const fake *f = ctx;
-    double can = capacity(&t->option) * t->matrix * (t->node_lost ? 0.5 : 1.0);
+    double can = capacity(&t->option) * t->matrix * (t->lost_at > 0.0 ? 0.5 : 1.0);
     double rho = f->rate * t->growth / can;
     (void)err;
     out->value[0] = rho >= 1.0 ? 1000.0 : 0.3 / (1.0 - rho) + 0.01 * (double)(t->seed % 3);
     out->ttft_p95 = out->value[0];
     out->busy_prefill = out->busy_decode = rho;
     out->done = 1000;
+    out->makespan = 500;
     return RC_OK;
 }
 
