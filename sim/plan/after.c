@@ -84,7 +84,7 @@ static rc_status try_lost(const rc_plan *p, rc_plan_sim sim, void *ctx, const rc
     a->has_lost = o->prefill > 1; /* alone: nothing is left when it is lost */
     if (!a->has_lost)
         return RC_OK;
-    t.lost_at = 0.5 * best->outcome.makespan;
+    t.lost_at = best->outcome.midway;
     RC_TRY(plan_run_trials(p, sim, ctx, &t, &a->lost, 1, err));
     a->lost_margin = rc_plan_margin(p, &a->lost, &tightest);
     return RC_OK;

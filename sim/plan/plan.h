@@ -100,7 +100,8 @@ typedef struct rc_plan_outcome {
     double busy_prefill, busy_decode; /* share of time: mixed pools have it in both */
     double hit;                       /* share of input tokens found in caches */
     double preempted;
-    double makespan, gpu_hours; /* s, h */
+    double makespan, midway; /* s: of the run; when half of the requests had come */
+    double gpu_hours;
     double tokens_per_gpu_s;
 } rc_plan_outcome;
 

@@ -227,6 +227,12 @@ static void summarise_run(const rc_plan *p, const rc_serve_result *r, const rc_s
         out->value[i] = all ? quantile(g->ttit ? &r->ttit : &r->ttft, g->share)
                             : class_value(g, rows, count, work);
     }
+    size_t came = 0;
+    for (size_t i = 0; i < count; i++)
+        if (rows[i].arrived >= 0)
+            work[came++] = (double)rows[i].arrived / RC_PS_PER_S;
+    qsort(work, came, sizeof *work, by_value);
+    out->midway = came > 0 ? work[came / 2] : 0.0;
     double tokens = (double)(r->kv_hit_tokens + r->kv_miss_tokens);
     out->ttft_p50 = quantile(&r->ttft, 0.5);
     out->ttft_p95 = quantile(&r->ttft, 0.95);

@@ -410,22 +410,35 @@ static int64_t least_of(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
-static rc_status run_search(search *s, rc_plan_bounds *bounds, rc_error *err) {
-    int64_t all = s->p->simulations, most = (all + 1) / 2;
-    bool stood = false;
-    RC_TRY(sift(s, bounds, err));
-    while (!stood) {
+/* Stages 1 and 2, until what they find stands or nothing is left to find. */
+static rc_status find_and_stand(search *s, int64_t most, int *stood, rc_error *err) {
+    while (true) {
         RC_TRY(run_stage(s, wish_first, most, true, err));
-        if (s->out->best < 0)
-            break;
+        if (s->out->best < 0 || s->out->best == *stood)
+            return RC_OK;
         RC_TRY(run_stage(s, wish_cheaper, most, false, err));
         RC_TRY(run_stage(s, wish_margin, least_of(s->out->simulated + ROUND, most), false, err));
-        RC_TRY(stands(s, &stood, err));
+        int best = s->out->best;
+        bool well = false;
+        RC_TRY(stands(s, &well, err));
+        if (well)
+            *stood = best;
     }
-    for (s->kind = 0; stood && s->kind < RC_PLAN_KINDS; s->kind++)
-        RC_TRY(run_stage(s, wish_kind, least_of(s->out->simulated + all / 8, all), false, err));
-    if (stood)
-        RC_TRY(run_stage(s, wish_front, all, false, err));
+}
+
+static rc_status run_search(search *s, rc_plan_bounds *bounds, rc_error *err) {
+    int64_t all = s->p->simulations, most = (all + 1) / 2;
+    int stood = -1;
+    RC_TRY(sift(s, bounds, err));
+    /* The later stages may meet something better by chance, which must then stand as well. */
+    do {
+        RC_TRY(find_and_stand(s, most, &stood, err));
+        for (s->kind = 0; s->out->best >= 0 && s->kind < RC_PLAN_KINDS; s->kind++)
+            RC_TRY(run_stage(s, wish_kind, least_of(s->out->simulated + all / 8, all), false, err));
+        if (s->out->best >= 0)
+            RC_TRY(run_stage(s, wish_front, all, false, err));
+        most = all;
+    } while (s->out->best != stood);
     count_open(s);
     find_runners(s->out);
     return find_front(s->out, err);
