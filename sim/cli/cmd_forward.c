@@ -85,10 +85,11 @@ static void add_other(answer *a, const char *variant, int tp, int cp) {
 
 static void run_others(answer *a, const rc_costs *costs) {
     int tp = a->scenario.layout.tp, cp = a->scenario.layout.cp;
-    if (cp > 1 && a->scenario.phase == RC_PREFILL) {
+    if (cp > 1 && a->scenario.phase != RC_DECODE) {
         add_other(a, "pass-kv", tp, cp);
         add_other(a, "pass-q", tp, cp);
-        add_other(a, "all-gather-kv", tp, cp);
+        if (a->scenario.phase == RC_PREFILL)
+            add_other(a, "all-gather-kv", tp, cp);
     } else if (cp > 1) {
         add_other(a, "pass-q", tp, cp);
     }
@@ -111,7 +112,15 @@ static void run_others(answer *a, const rc_costs *costs) {
 /* ---- text ----------------------------------------------------------------------------- */
 
 static const char *metric(const answer *a) {
-    return a->scenario.phase == RC_PREFILL ? "TTFT" : "TTIT";
+    static const char *const names[] = {
+        [RC_PREFILL] = "TTFT", [RC_DECODE] = "TTIT", [RC_MIXED] = "STEP"};
+    return names[a->scenario.phase];
+}
+
+static const char *json_metric(const rc_scenario *s) {
+    static const char *const keys[] = {
+        [RC_PREFILL] = "ttft_ms", [RC_DECODE] = "ttit_ms", [RC_MIXED] = "step_ms"};
+    return keys[s->phase];
 }
 
 static rc_table *breakdown_table(const answer *a) {
@@ -213,8 +222,7 @@ static void json_others(rc_json *j, json_t *root, const answer *a) {
         rc_json_int(j, e, "tp", o->layout.tp);
         rc_json_int(j, e, "cp", o->layout.cp);
         if (o->status == RC_OK)
-            rc_json_real(j, e, a->scenario.phase == RC_PREFILL ? "ttft_ms" : "ttit_ms",
-                         1e3 * o->time);
+            rc_json_real(j, e, json_metric(&a->scenario), 1e3 * o->time);
         else
             rc_json_text(j, e, "not_possible", o->why);
     }
@@ -231,7 +239,7 @@ static rc_json *answer_json(const answer *a) {
     rc_json_text(j, root, "variant", s->variant);
     rc_json_int(j, root, "tp", s->layout.tp);
     rc_json_int(j, root, "cp", s->layout.cp);
-    rc_json_real(j, root, s->phase == RC_PREFILL ? "ttft_ms" : "ttit_ms", 1e3 * r->time);
+    rc_json_real(j, root, json_metric(s), 1e3 * r->time);
     rc_json_real(j, root, "p5", 1e3 * r->p5);
     rc_json_real(j, root, "p95", 1e3 * r->p95);
     json_t *b = rc_json_object(j, root, "breakdown");

@@ -16,6 +16,13 @@ static const rc_series *nearest_shapes(const rc_book *b, const char *dtype, doub
     const rc_series *best = NULL;
     *second = NULL;
     d[0] = d[1] = INFINITY;
+    for (size_t i = b->first[OP_GEMM]; i < b->first[OP_GEMM + 1]; i++) { /* measured as asked for */
+        const rc_series *s = &b->series[i];
+        if ((double)s->k[0] == n && (double)s->k[1] == k && strcmp(s->dtype, dtype) == 0) {
+            d[0] = 0.0;
+            return s;
+        }
+    }
     for (size_t i = b->first[OP_GEMM]; i < b->first[OP_GEMM + 1]; i++) {
         const rc_series *s = &b->series[i];
         if (strcmp(s->dtype, dtype) != 0)

@@ -147,6 +147,15 @@ rc_status rc_cost_no_rows(const rc_costs *c, const char *what, rc_error *err) {
 
 bool rc_nearest_heads(const rc_book *b, rc_op op, int hq, int hkv, int64_t k[2], rc_basis *basis) {
     double best = INFINITY, group = (double)hq / hkv;
+    for (size_t i = b->first[op]; i < b->first[op + 1]; i++) { /* most often these were measured */
+        const rc_series *s = &b->series[i];
+        if (s->k[0] != hq || s->k[1] != hkv)
+            continue;
+        k[0] = hq;
+        k[1] = hkv;
+        *basis = RC_MEASURED;
+        return true;
+    }
     for (size_t i = b->first[op]; i < b->first[op + 1]; i++) {
         const rc_series *s = &b->series[i];
         double g = fabs(log((double)s->k[0] / (double)s->k[1] / group));

@@ -52,7 +52,7 @@ static bool list_waits(compiler *c) {
     const rc_program *p = c->p;
     size_t n = p->task_count, *at = calloc(n + 1, sizeof *at);
     c->first = calloc(n + 1, sizeof *c->first);
-    c->before = malloc((n + p->dep_count + 1) * sizeof *c->before);
+    c->before = calloc(n + p->dep_count + 1, sizeof *c->before);
     c->last = malloc((size_t)p->gpus * RC_LANE_COUNT * sizeof *c->last);
     if (at && c->first && c->before && c->last) {
         each_wait(c, at, NULL);
@@ -201,7 +201,7 @@ static bool add_pred(compiler *c, uint32_t slot) {
 /* One more step of this form behind the others. */
 static bool add_step(compiler *c, rc_step_kind kind, uint32_t preds, uint32_t task, bool watched) {
     rc_replay *r = c->r;
-    rc_step_run *last = r->run_count > r->head_run ? &r->runs[r->run_count - 1] : NULL;
+    rc_step_run *last = r->runs && r->run_count > r->head_run ? &r->runs[r->run_count - 1] : NULL;
     if (last && last->kind == kind && last->preds == preds && last->watched == watched &&
         kind != RC_STEP_EXCHANGE) {
         last->steps++;
@@ -215,6 +215,8 @@ static bool add_step(compiler *c, rc_step_kind kind, uint32_t preds, uint32_t ta
         r->runs = runs;
         c->run_room = room;
     }
+    if (!r->runs)
+        return false;
     size_t here = r->pred_count - preds - (kind == RC_STEP_LAUNCHED);
     r->runs[r->run_count++] = (rc_step_run){.kind = kind,
                                             .preds = preds,
@@ -274,7 +276,7 @@ static bool waits_for_both(const compiler *c, uint32_t t, uint32_t a, uint32_t b
 static bool add_exchange(compiler *c, uint32_t i) {
     const rc_program *p = c->p;
     uint32_t n = p->gpus, flows = n * (n - 1), t0 = in_program(c, i), *open = c->last;
-    if (i + flows + n > c->body)
+    if (n < 2 || i + flows + n > c->body)
         return false;
     memset(open, 0xff, n * sizeof *open);
     for (uint32_t f = 0; f < flows; f++) /* the first mark of a flow is its sender's */

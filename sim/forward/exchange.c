@@ -51,7 +51,7 @@ static double rate_among(const rc_exchange *x, int ranks) {
 bool rc_exchange_ends(const rc_exchange *x, const rc_time *open, rc_time *close) {
     int by[MAX_RANKS], classes = 0, of[MAX_RANKS];
     flow_class class[MAX_RANKS];
-    if (x->n > MAX_RANKS)
+    if (x->n < 2 || x->n > MAX_RANKS)
         return false;
     order(open, x->n, by);
     for (int k = 1; k < x->n;) { /* rank by[k] and all that open with it join */
@@ -70,8 +70,7 @@ bool rc_exchange_ends(const rc_exchange *x, const rc_time *open, rc_time *close)
         classes++;
     }
     for (int c = 1; c < classes; c++)
-        if (class[c].end <
-            class[c - 1].end) /* rounding: they would have ended in the other order */
+        if (class[c].end < class[c - 1].end) /* rounding has put them in the other order */
             return false;
     of[0] = 0;
     for (int i = x->n - 1; i >= 0; i--) {

@@ -158,7 +158,7 @@ static rc_status read_tokens(const rc_node *map, rc_phase phase, rc_sequence *ou
     static const char *const keys[] = {"new", "cached", NULL};
     RC_TRY(rc_doc_known(map, keys, err));
     *out = (rc_sequence){1, 0};
-    if (phase == RC_PREFILL || rc_doc_has(map, "new"))
+    if (phase != RC_DECODE || rc_doc_has(map, "new"))
         RC_TRY(rc_doc_int(map, "new", 1, phase == RC_DECODE ? 1 : MAX_TOKENS, &out->t, err));
     if (phase == RC_DECODE || rc_doc_has(map, "cached"))
         RC_TRY(rc_doc_int(map, "cached", 0, MAX_TOKENS, &out->p, err));
@@ -257,7 +257,8 @@ static rc_status read_document(const rc_node *root, rc_scenario *out, rc_error *
     static const char *const keys[] = {
         "scenario", "description", "model",  "machine", "parallel", "phase",   "tokens",
         "batch",    "sequences",   "dtypes", "host",    "ring",     "what_if", NULL};
-    static const char *const phases[] = {"prefill", "decode", NULL};
+    static const char *const phases[] = {"prefill", "decode", "mixed", NULL};
+    static const rc_phase phase_of[] = {RC_PREFILL, RC_DECODE, RC_MIXED};
     static const char *const hosts[] = {"eager", "graph", NULL};
     const char *text;
     static const char *const rings[] = {"overlapped", "serial", NULL};
@@ -271,8 +272,8 @@ static rc_status read_document(const rc_node *root, rc_scenario *out, rc_error *
     }
     RC_TRY(rc_scenario_parts(root, &out->model, &out->machine, err));
     RC_TRY(rc_doc_choice(root, "phase", phases, &phase, err));
-    out->phase = phase == 0 ? RC_PREFILL : RC_DECODE;
-    out->eager = out->phase == RC_PREFILL;
+    out->phase = phase_of[phase];
+    out->eager = out->phase != RC_DECODE;
     if (rc_doc_has(root, "host")) {
         RC_TRY(rc_doc_choice(root, "host", hosts, &host, err));
         out->eager = host == 0;

@@ -69,9 +69,14 @@ void rc_forward_ctx_forget(rc_forward_ctx *ctx) {
 
 /* ---- costs ---------------------------------------------------------------------------------- */
 
+/* Padding that differs only makes two things look different that are not: looked up once more. */
+static bool same_bytes(const void *a, const void *b, size_t n) {
+    return memcmp(a, b, n) == 0;
+}
+
 static void follow_costs(rc_forward_ctx *ctx, const rc_costs *costs) {
     const rc_machine *m = rc_costs_machine(costs);
-    if (ctx->costs == costs && memcmp(&ctx->machine, m, sizeof *m) == 0)
+    if (ctx->costs == costs && same_bytes(&ctx->machine, m, sizeof *m))
         return;
     rc_forward_ctx_forget(ctx);
     ctx->costs = costs;
@@ -102,7 +107,7 @@ static bool is_memo_of(const memo *m, const rc_program *p, const rc_shape *s) {
     if (!m->used || k->kind != s->kind || k->dtype != s->dtype || k->op != s->op || k->a != s->a ||
         k->b != s->b || k->c != s->c || k->hq != s->hq || k->hkv != s->hkv ||
         k->ranks != s->ranks || k->nodes != s->nodes || k->calls != s->calls ||
-        memcmp(&k->bytes, &s->bytes, sizeof k->bytes) != 0)
+        !same_bytes(&k->bytes, &s->bytes, sizeof k->bytes))
         return false;
     for (uint32_t i = 0; i < s->calls; i++) {
         const rc_call *a = &m->calls[i], *b = &p->calls[s->first_call + i];

@@ -110,7 +110,10 @@ rc_shape rc_shape_of(rc_task_kind kind, rc_part part) {
 /* As intern; most often a part has the size it had on the GPU before. */
 static uint32_t shape_index(rc_builder *b, const rc_shape *s) {
     rc_program *p = b->p;
-    uint32_t *recent = &b->recent[s->kind == RC_T_LAUNCH ? RC_P_COUNT : s->part];
+    bool launch = s->kind == RC_T_LAUNCH; /* all alike */
+    uint32_t *recent = &b->recent[launch ? RC_P_COUNT : s->part];
+    if (launch && *recent < p->shape_count)
+        return *recent;
     if (*recent < p->shape_count && shape_equal(p, &p->shapes[*recent], s))
         p->call_count -= s->calls;
     else

@@ -208,14 +208,15 @@ int main(int argc, char **argv) {
         rc_costs_open(NULL, &b.machine, &b.costs, &err) == RC_OK;
     b.seqs = calloc(b.points + 1, sizeof *b.seqs);
     b.ctx = rc_forward_ctx_create();
-    if (!ready || !b.seqs || !b.ctx) {
+    if (ready && b.seqs && b.ctx) {
+        rc_rng_seed(&b.rng, 1);
+        sweep(&b);
+    } else {
         (void)fprintf(stderr, "bench_forward: %s\n", err.msg);
-        return 1;
+        ready = false;
     }
-    rc_rng_seed(&b.rng, 1);
-    sweep(&b);
     rc_forward_ctx_destroy(b.ctx);
     rc_costs_close(b.costs);
     free(b.seqs);
-    return 0;
+    return ready ? 0 : 1;
 }

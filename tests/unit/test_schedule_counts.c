@@ -174,6 +174,61 @@ static void test_pass_q_decode(void **state) {
     rc_program_free(&p);
 }
 
+/* A chunk of 64 behind 40 and five decode steps over four ranks: 16 and 2 tokens a rank. */
+static void test_mixed(void **state) {
+    (void)state;
+    static const rc_sequence seqs[] = {{1, 9}, {64, 40}, {1, 9}, {1, 9}, {1, 9}, {1, 10}};
+    const char *const variants[] = {"pass-kv", "pass-q"};
+    const double q = 16.0 * 128 * 2, lse = 16.0 * 4, kv = 2.0 * 128 * 2;
+    const double sent[] = {3 * ((10 + 16) * kv + 2 * q) + 3 * 2 * (q + lse),
+                           3 * (18 * q) + 3 * 18 * (q + lse)};
+    for (int v = 0; v < 2; v++) {
+        rc_program p = build(variants[v], cp4, RC_MIXED, seqs, 6);
+        rc_program chunk = build(variants[v], cp4, RC_PREFILL, &seqs[1], 1);
+        for (uint32_t g = 0; g < 4; g++) {
+            rc_counts c = rc_program_counts(&p, g), alone = rc_program_counts(&chunk, g);
+            assert_true(c.gemm_flops == 18 * (gemms_of_32000 / 32000));
+            assert_true(c.sent_bytes == sent[v]);
+            assert_int_equal(c.attention_launches, 4 + 4);
+            assert_int_equal(c.entries, alone.entries + 4 * 2 * 3);
+            assert_true(c.all_reduce_bytes == 2.0 * 18 * 16384 * 2);
+        }
+        rc_program_free(&p);
+        rc_program_free(&chunk);
+    }
+}
+
+static void assert_same_counts(const rc_counts *a, const rc_counts *b) {
+    assert_true(a->gemm_flops == b->gemm_flops && a->attention_flops == b->attention_flops);
+    assert_true(a->sent_bytes == b->sent_bytes && a->all_reduce_bytes == b->all_reduce_bytes);
+    assert_int_equal(a->entries, b->entries);
+    assert_int_equal(a->messages, b->messages);
+    assert_int_equal(a->attention_launches, b->attention_launches);
+    assert_int_equal(a->collectives, b->collectives);
+}
+
+/* A mixed pass without decode steps is a prefill, one without chunks a decode. */
+static void test_mixed_ends(void **state) {
+    (void)state;
+    static const rc_sequence chunk = {64, 40}, steps[] = {{1, 9}, {1, 19}};
+    rc_program a = build("pass-q", cp4, RC_MIXED, &chunk, 1);
+    rc_program b = build("pass-q", cp4, RC_PREFILL, &chunk, 1);
+    rc_program c = build("pass-q", cp4, RC_MIXED, steps, 2);
+    rc_program d = build("pass-q", cp4, RC_DECODE, steps, 2);
+    assert_int_equal(a.task_count, b.task_count);
+    assert_int_equal(c.task_count, d.task_count);
+    for (uint32_t g = 0; g < 4; g++) {
+        rc_counts x = rc_program_counts(&a, g), y = rc_program_counts(&b, g);
+        assert_same_counts(&x, &y);
+        x = rc_program_counts(&c, g), y = rc_program_counts(&d, g);
+        assert_same_counts(&x, &y);
+    }
+    rc_program_free(&a);
+    rc_program_free(&b);
+    rc_program_free(&c);
+    rc_program_free(&d);
+}
+
 static void test_tensor_decode(void **state) {
     (void)state;
     static const rc_sequence seqs[] = {{1, 9}, {1, 19}, {1, 29}};
@@ -256,6 +311,8 @@ int main(void) {
         cmocka_unit_test(test_fused_sequences),
         cmocka_unit_test(test_pass_q_decode),
         cmocka_unit_test(test_tensor_decode),
+        cmocka_unit_test(test_mixed),
+        cmocka_unit_test(test_mixed_ends),
         cmocka_unit_test(test_ops_follow_the_dtype),
         cmocka_unit_test(test_messages_that_leave_the_node),
     };
