@@ -393,12 +393,14 @@ static rc_status find_front(rc_plan_answer *a, rc_error *err) {
 
 /* True when the best has stood the other seeds; else it is a failure like others. */
 static rc_status stands(search *s, bool *out, rc_error *err) {
-    rc_plan_answer *a = s->out;
+    rc_plan_answer *a = s->out, tried = *a;
     rc_plan_result *r = &a->all[a->best];
-    RC_TRY(plan_try_seeds(s->p, s->sim, s->ctx, &r->option, a, err));
-    *out = a->seeds == 0 || a->seeds_met >= s->p->met - 1e-9;
-    if (*out)
+    RC_TRY(plan_try_seeds(s->p, s->sim, s->ctx, &r->option, &tried, err));
+    *out = tried.seeds == 0 || tried.seeds_met >= s->p->met - 1e-9;
+    if (*out) { /* what is said of seeds is said of the last that stood */
+        *a = tried;
         return RC_OK;
+    }
     r->fragile = true;
     const candidate failed = {.option = r->option};
     exclude_smaller(s, &failed);

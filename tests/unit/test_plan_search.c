@@ -149,6 +149,8 @@ static void test_finds_the_cheapest(void **state) {
         assert_true(a.considered == cut + a.cut[RC_CUT_NONE]);
         assert_true(a.growth >= 1.0);
         rc_plan_option o = a.all[a.best].option;
+        assert_true(a.seeds_met >= plan.met &&
+                    a.seeds_hi[0] >= a.all[a.best].outcome.value[0] - 0.021);
         double limit = 0.3 / (2.0 - 0.01), held = capacity(&o) * (1.0 - limit) / rate;
         assert_true(a.growth <= held * 1.001 && a.growth >= fmin(held, 4.0) * 0.9);
         assert_true(a.slack[0] > 0.0 && fabs(a.slack[1]) < 1e-12); /* the matrix rate binds here */
