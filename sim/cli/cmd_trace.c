@@ -35,6 +35,10 @@ static void print_text(const rc_trace *t, const rc_trace_stats *s) {
                    (unsigned long long)t->faults[i]);
     if (t->first_fault_line > 0)
         printf("the first refused, line %u: %s\n", t->first_fault_line, t->first_fault);
+    if (t->raised + t->derived > 0)
+        printf("replies of 0 tokens read as 1: %llu; think times left out, taken from the clock: "
+               "%llu\n",
+               (unsigned long long)t->raised, (unsigned long long)t->derived);
     printf("input  p50 %u, p90 %u, p99 %u, max %u tokens; sum %llu\n", s->input_p50, s->input_p90,
            s->input_p99, s->input_max, (unsigned long long)s->input);
     printf("output p50 %u, p90 %u, p99 %u, max %u tokens; sum %llu\n", s->output_p50, s->output_p90,
@@ -53,6 +57,8 @@ static rc_status print_json(const rc_trace *t, const rc_trace_stats *s, rc_error
     rc_json_int(j, root, "sessions", s->sessions);
     rc_json_int(j, root, "rows", (int64_t)t->rows);
     rc_json_int(j, root, "dropped", (int64_t)t->dropped);
+    rc_json_int(j, root, "raised", (int64_t)t->raised);
+    rc_json_int(j, root, "derived", (int64_t)t->derived);
     json_t *refused = rc_json_object(j, root, "refused");
     for (int i = 0; i < RC_FAULTS; i++)
         rc_json_int(j, refused, rc_fault_name((rc_fault)i), (int64_t)t->faults[i]);
@@ -65,6 +71,7 @@ static rc_status print_json(const rc_trace *t, const rc_trace_stats *s, rc_error
     rc_json_int(j, root, "output_p50", s->output_p50);
     rc_json_int(j, root, "output_p90", s->output_p90);
     rc_json_int(j, root, "output_p99", s->output_p99);
+    rc_json_int(j, root, "cached_tokens", (int64_t)s->cached);
     rc_json_real(j, root, "miss_rate_p50", s->miss_p50);
     rc_json_real(j, root, "miss_rate_p90", s->miss_p90);
     rc_json_real(j, root, "miss_share", s->miss_sum);

@@ -31,7 +31,7 @@ typedef struct list {
 typedef struct lease {
     const rc_trace *trace;
     const rc_req *request;
-    uint32_t named, private_blocks, filled; /* blocks */
+    uint32_t named, private_blocks, filled; /* blocks; named: those held, of request->named */
     uint32_t next;                          /* free leases */
     bool open;
 } lease;
@@ -245,36 +245,61 @@ static uint32_t block_id(const rc_trace *t, const rc_req *r, uint32_t *span, uin
     return id;
 }
 
+/* The place of block `index` of the request, for block_id. */
+static void seek(const rc_trace *t, const rc_req *r, uint32_t index, uint32_t *span, uint32_t *at) {
+    *at = index;
+    for (*span = 0; *span < r->spans && *at >= t->spans[r->span + *span].count; ++*span)
+        *at -= t->spans[r->span + *span].count;
+}
+
 static uint64_t blocks_for(const rc_kv *kv, uint64_t tokens) {
     return (tokens + kv->c.block - 1) / kv->c.block;
 }
 
+/* Named blocks among the first `blocks`. */
+static uint32_t named_of(const rc_req *r, uint64_t blocks) {
+    return r->named < blocks ? r->named : (uint32_t)blocks;
+}
+
+/* P: whole blocks, but a prefix that the trace gives in tokens is exact when all of it is there. */
+static uint32_t matched_tokens(const rc_kv *kv, const rc_req *r, uint32_t blocks) {
+    uint64_t tokens = (uint64_t)blocks * kv->c.block;
+    if (r->prefix >= 0 && blocks >= (uint32_t)r->prefix / kv->c.block && blocks > 0)
+        tokens = (uint64_t)r->prefix;
+    return tokens < r->input ? (uint32_t)tokens : r->input - 1;
+}
+
 rc_kv_match rc_kv_lookup(const rc_kv *kv, const rc_trace *t, const rc_req *r) {
     rc_kv_match m = {0, 0, 0};
-    uint64_t tokens, fetch = 0;
-    uint32_t span = 0, at = 0;
+    uint64_t fetch = 0;
+    uint32_t span = 0, at = 0, most = named_of(r, blocks_for(kv, r->input));
     if (kv->c.policy == RC_KV_OFF || kv->table == NULL)
         return m;
-    while (m.blocks < r->named) {
+    while (m.blocks < most) {
         uint32_t s = find(kv, block_id(t, r, &span, &at));
         if (s == NONE || !kv->slots[s].filled)
             break;
         fetch += kv->slots[s].host ? kv->c.block : 0;
         m.blocks++;
     }
-    tokens = (uint64_t)m.blocks * kv->c.block;
-    m.tokens = tokens < r->input ? (uint32_t)tokens : r->input - 1;
+    m.tokens = matched_tokens(kv, r, m.blocks);
     m.fetch = fetch < m.tokens ? (uint32_t)fetch : m.tokens;
     return m;
 }
 
+typedef struct reach { /* blocks from .. upto-1 of a request */
+    const rc_trace *t;
+    const rc_req *r;
+    uint32_t from, upto;
+} reach;
+
 /* Blocks to be found new room for, and cached ones that the request will pin. */
-static void survey(const rc_kv *kv, const rc_trace *t, const rc_req *r, uint32_t *absent,
-                   uint32_t *own) {
-    uint32_t span = 0, at = 0;
+static void survey(const rc_kv *kv, const reach *x, uint32_t *absent, uint32_t *own) {
+    uint32_t span, at;
     *absent = *own = 0;
-    for (uint32_t i = 0; i < r->named; i++) {
-        uint32_t s = kv->table ? find(kv, block_id(t, r, &span, &at)) : NONE;
+    seek(x->t, x->r, x->from, &span, &at);
+    for (uint32_t i = x->from; i < x->upto; i++) {
+        uint32_t s = kv->table ? find(kv, block_id(x->t, x->r, &span, &at)) : NONE;
         if (s == NONE || kv->slots[s].host)
             ++*absent;
         else if (kv->slots[s].pins == 0)
@@ -299,10 +324,11 @@ static void pin(rc_kv *kv, uint32_t s) {
 }
 
 /* What is there is taken out of the lists first, so that making room does not give it up. */
-static void hold(rc_kv *kv, const lease *l) {
-    uint32_t span = 0, at = 0;
-    for (uint32_t i = 0; i < l->named; i++) {
-        uint32_t s = kv->table ? find(kv, block_id(l->trace, l->request, &span, &at)) : NONE;
+static void hold(rc_kv *kv, const reach *x) {
+    uint32_t span, at;
+    seek(x->t, x->r, x->from, &span, &at);
+    for (uint32_t i = x->from; i < x->upto; i++) {
+        uint32_t s = kv->table ? find(kv, block_id(x->t, x->r, &span, &at)) : NONE;
         if (s == NONE)
             continue;
         if (kv->slots[s].host)
@@ -312,10 +338,11 @@ static void hold(rc_kv *kv, const lease *l) {
     }
 }
 
-static void take_rest(rc_kv *kv, const lease *l, uint32_t matched) {
-    uint32_t span = 0, at = 0;
-    for (uint32_t i = 0; i < l->named; i++) {
-        uint32_t id = block_id(l->trace, l->request, &span, &at), s = find(kv, id);
+static void take_rest(rc_kv *kv, const reach *x, uint32_t matched) {
+    uint32_t span, at;
+    seek(x->t, x->r, x->from, &span, &at);
+    for (uint32_t i = x->from; i < x->upto; i++) {
+        uint32_t id = block_id(x->t, x->r, &span, &at), s = find(kv, id);
         if (s == NONE)
             s = new_slot(kv, id);
         else if (!kv->slots[s].host)
@@ -326,49 +353,64 @@ static void take_rest(rc_kv *kv, const lease *l, uint32_t matched) {
     }
 }
 
-bool rc_kv_admit(rc_kv *kv, const rc_trace *t, const rc_req *r, uint64_t tokens, rc_kv_lease *out,
-                 rc_kv_match *match) {
+/* Pin the blocks of `x` and count `rest` private ones. False: no room, nothing has changed. */
+static bool take(rc_kv *kv, const reach *x, uint64_t rest, uint32_t matched) {
     uint32_t absent, own;
-    uint64_t all = blocks_for(kv, tokens), rest = all > r->named ? all - r->named : 0;
-    *match = rc_kv_lookup(kv, t, r);
-    survey(kv, t, r, &absent, &own);
-    if (kv->free_lease == NONE || !possible(kv, absent + rest, own) || !reserve(kv, absent)) {
+    survey(kv, x, &absent, &own);
+    if (!possible(kv, absent + rest, own) || !reserve(kv, absent)) {
         kv->stats.refused++;
         return false;
     }
-    *out = kv->free_lease;
-    lease *l = &kv->leases[*out];
-    kv->free_lease = l->next;
-    *l = (lease){.trace = t,
-                 .request = r,
-                 .named = r->named,
-                 .private_blocks = (uint32_t)rest,
-                 .filled = match->blocks,
-                 .open = true};
-    hold(kv, l);
+    hold(kv, x);
     make_room(kv, absent + rest);
-    take_rest(kv, l, match->blocks);
-    kv->pinned += l->private_blocks;
-    kv->stats.lookups++;
-    kv->stats.hit_tokens += match->tokens;
-    kv->stats.miss_tokens += r->input - match->tokens;
-    kv->stats.fetched_tokens += match->fetch;
+    take_rest(kv, x, matched);
+    kv->pinned += (uint32_t)rest;
     if (kv->pinned > kv->stats.peak_used)
         kv->stats.peak_used = kv->pinned;
     return true;
 }
 
+bool rc_kv_admit(rc_kv *kv, const rc_trace *t, const rc_req *r, uint64_t tokens, rc_kv_lease *out,
+                 rc_kv_match *match) {
+    uint64_t all = blocks_for(kv, tokens);
+    const reach x = {t, r, 0, named_of(r, all)};
+    *match = rc_kv_lookup(kv, t, r);
+    if (kv->free_lease == NONE) {
+        kv->stats.refused++;
+        return false;
+    }
+    if (!take(kv, &x, all - x.upto, match->blocks))
+        return false;
+    *out = kv->free_lease;
+    lease *l = &kv->leases[*out];
+    kv->free_lease = l->next;
+    *l = (lease){.trace = t,
+                 .request = r,
+                 .named = x.upto,
+                 .private_blocks = (uint32_t)(all - x.upto),
+                 .filled = match->blocks,
+                 .open = true};
+    kv->stats.lookups++;
+    kv->stats.hit_tokens += match->tokens;
+    kv->stats.miss_tokens += r->input - match->tokens;
+    kv->stats.fetched_tokens += match->fetch;
+    return true;
+}
+
 void rc_kv_filled(rc_kv *kv, rc_kv_lease at_lease, uint64_t tokens) {
     lease *l = &kv->leases[at_lease];
-    uint64_t whole = tokens >= l->request->input ? l->named : tokens / kv->c.block;
-    uint32_t upto = whole < l->named ? (uint32_t)whole : l->named, span = 0, at = 0;
+    const rc_req *r = l->request;
+    uint64_t whole = tokens / kv->c.block;
+    if (tokens >= r->input && whole < blocks_for(kv, r->input))
+        whole = blocks_for(kv, r->input); /* a partial last block of the input has a name, too */
+    uint32_t upto = named_of(r, whole), span, at;
+    if (upto > l->named)
+        upto = l->named;
     if (upto <= l->filled)
         return;
-    for (uint32_t i = 0; i < upto; i++) {
-        uint32_t id = block_id(l->trace, l->request, &span, &at);
-        if (i >= l->filled)
-            kv->slots[find(kv, id)].filled = true;
-    }
+    seek(l->trace, r, l->filled, &span, &at);
+    for (uint32_t i = l->filled; i < upto; i++)
+        kv->slots[find(kv, block_id(l->trace, r, &span, &at))].filled = true;
     l->filled = upto;
 }
 
@@ -377,15 +419,12 @@ bool rc_kv_grow(rc_kv *kv, rc_kv_lease at_lease, uint64_t tokens) {
     uint64_t all = blocks_for(kv, tokens), have = (uint64_t)l->named + l->private_blocks;
     if (all <= have)
         return true;
-    if (!possible(kv, all - have, 0)) {
-        kv->stats.refused++;
+    const reach x = {l->trace, l->request, l->named, named_of(l->request, all)};
+    uint64_t rest = all - have - (x.upto - x.from);
+    if (!take(kv, &x, rest, x.upto))
         return false;
-    }
-    make_room(kv, all - have);
-    l->private_blocks += (uint32_t)(all - have);
-    kv->pinned += (uint32_t)(all - have);
-    if (kv->pinned > kv->stats.peak_used)
-        kv->stats.peak_used = kv->pinned;
+    l->named = x.upto;
+    l->private_blocks += (uint32_t)rest;
     return true;
 }
 
@@ -407,9 +446,12 @@ void rc_kv_release(rc_kv *kv, rc_kv_lease at_lease, bool last) {
     const rc_req *r = l->request;
     bool by_session = kv->c.policy == RC_KV_SESSION && !last && r->session < kv->c.sessions;
     uint32_t to = by_session ? LIST_FIRST_SESSION + r->session : LIST_ENDED;
+    uint32_t beyond = r->named - l->named;        /* named blocks that were never taken */
     for (uint32_t span = r->spans; span-- > 0;) { /* the end of the prefix goes first */
         const rc_span *run = &l->trace->spans[r->span + span];
-        for (uint32_t k = run->count; k-- > 0;)
+        uint32_t skip = beyond < run->count ? beyond : run->count;
+        beyond -= skip;
+        for (uint32_t k = run->count - skip; k-- > 0;)
             unpin(kv, find(kv, run->first + k), to);
     }
     kv->pinned -= l->private_blocks;

@@ -9,13 +9,17 @@
  *     rc_kv_lookup   what is cached now; changes nothing (routing asks every replica)
  *     rc_kv_admit    pins what is cached, takes blocks for all other input tokens; all or nothing
  *     rc_kv_filled   so many leading tokens are computed: their blocks can be hit from now on
- *     rc_kv_grow     one more token, or several: takes private blocks as needed
+ *     rc_kv_grow     one more token, or several: takes blocks as needed
  *     rc_kv_release  unpins; private blocks and blocks never filled are free, the others stay
  *                    cached, the tail of the prefix first in line for eviction
  * A block that two running requests compute at the same time is held once; the second computes it
  * again (it is not a hit before it is filled).
  *
- * Nothing is allocated after rc_kv_create. Every operation is O(1) a block. Deterministic.
+ * Blocks with a name may reach beyond the input (rc_req.named): they are the reply's, taken by
+ * rc_kv_grow, and can be hit by the session's next turn once rc_kv_filled says so.
+ *
+ * Room for blocks is allocated as the cache fills for the first time, none after. Every operation
+ * is O(1) a block. Deterministic.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_KV_KV_H
 #define RC_KV_KV_H

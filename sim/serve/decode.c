@@ -201,7 +201,9 @@ void decode_grow(cluster *c, replica *r, rc_time now) {
 /* ---- a step --------------------------------------------------------------------------- */
 
 static void finish(cluster *c, replica *r, uint32_t j, rc_time now) {
+    uint64_t stored = (uint64_t)c->trace->at[j].input + c->rows[j].generated - 1;
     decode_leave(c, r, j);
+    rc_kv_filled(r->kv, c->jobs[j].lease, stored); /* the reply, for the session's next turn */
     job_release(c, j, now);
     job_end(c, j, RC_DONE, now);
 }

@@ -22,13 +22,22 @@ typedef struct rc_stamp { /* a moment; epochs do not fit into int64_t picosecond
 
 enum { RC_CSV_FIELDS = 64, RC_CSV_ROLES = 8 };
 
+#define RC_FRESH_BLOCK 0x80000000u /* while reading: ids that the file does not name */
+
 typedef struct rc_session { /* by index */
     uint32_t last;          /* its last request, RC_NO_REQUEST when none */
     uint32_t turns;
-    uint32_t blocks;             /* local ids seen so far, highest + 1 */
-    uint32_t first_block, chain; /* TraceLab: the run that its rounds share, and its length */
-    rc_time wait;                /* TraceLab: tool wait after the last */
+    uint32_t blocks; /* sessions: local ids seen so far, highest + 1 */
+    int64_t round;   /* TraceLab: round_idx of the last */
+    rc_stamp time;   /* of the last row */
+    rc_time wait;    /* TraceLab: tool wait after the last */
 } rc_session;
+
+typedef struct rc_context { /* sessions: one chain of requests in a session */
+    uint32_t last;
+    rc_stamp start; /* of the last row */
+    rc_time api;    /* how long it took; 0 when the file does not say */
+} rc_context;
 
 typedef struct rc_reader {
     rc_trace_options opt;
@@ -54,9 +63,18 @@ typedef struct rc_reader {
     rc_raw_span *raw;
     size_t raws, raw_room;
     rc_ids ids;
-    rc_names sessions;
+    rc_names sessions, contexts;
     rc_session *session;
     size_t session_room;
+    rc_context *context;
+    size_t context_room;
+    uint32_t context_count;
+    char *key; /* scratch: session and context as one name */
+    size_t key_room;
+    uint32_t fresh;  /* TraceLab, AIPerf: blocks that the file does not name, so far */
+    rc_span *common; /* TraceLab: the prefix that first rounds share */
+    size_t commons, common_room;
+    uint32_t common_blocks;
 } rc_reader;
 
 /* False, always. `at` is a place in the row, or NULL. */
@@ -82,9 +100,7 @@ bool rc_read_date(rc_reader *r, rc_slice s, rc_stamp *out);
 bool rc_reader_since(rc_reader *r, rc_stamp from, rc_stamp s, const char *at, rc_time *out);
 /* The arrival of a row of an open-loop file: not before the row above. Does not remember `s`. */
 bool rc_reader_arrival(rc_reader *r, rc_stamp s, const char *at, rc_time *out);
-
-/* Remember `s`: the row is good. */
-void rc_reader_arrived(rc_reader *r, rc_stamp s);
+void rc_reader_arrived(rc_reader *r, rc_stamp s); /* does */
 
 /* The session called `name`, new when it is not known; its index, or RC_NO_SESSION on failure. */
 uint32_t rc_reader_session(rc_reader *r, rc_slice name);
@@ -92,6 +108,10 @@ uint32_t rc_reader_session(rc_reader *r, rc_slice name);
 bool rc_reader_add(rc_reader *r, rc_req *q);
 /* The rows of r->raw as spans of `q`: numbered by r->ids, or as they are (session-local). */
 bool rc_reader_number(rc_reader *r, rc_req *q, bool as_is);
+/* Spans of `q` when the file tells tokens, not blocks: the first `keep` blocks of request `last`
+ * (RC_NO_REQUEST: of r->common), then fresh ones up to `blocks`. */
+bool rc_reader_chain(rc_reader *r, rc_req *q, uint32_t last, uint32_t keep, uint32_t blocks);
+
 /* ---- JSON lines (json_line.c): strict, no tree ------------------------------------------ */
 typedef struct rc_cursor {
     const char *p, *end;
@@ -141,7 +161,6 @@ bool rc_row_burstgpt(rc_reader *r);
 bool rc_row_tracelab(rc_reader *r);
 extern const rc_csv_role rc_roles_azure[], rc_roles_vidur[], rc_roles_burstgpt[],
     rc_roles_tracelab[]; /* end with a NULL name */
-/* Ids that are local to a session become the trace's. False: there are too many. */
 bool rc_sessions_finish(rc_reader *r);
 
 #endif

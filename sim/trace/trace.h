@@ -47,8 +47,9 @@ typedef struct rc_req {
     uint32_t input, output;  /* tokens, >= 1 */
     int32_t prefix;          /* P as the file gives it (TraceLab), else -1 */
     uint32_t span, spans;    /* rc_trace.spans[span .. span+spans-1], in the order of the input */
-    uint32_t named;          /* blocks in those spans; the last may be partial, tokens of the input
-                                beyond named * block have no identity */
+    uint32_t named; /* blocks in those spans: of the input, of which the last may be partial;
+                       where the file tells how turns follow (AIPerf, TraceLab), full blocks of
+                       input and reply. Other tokens have no identity */
 } rc_req;
 
 typedef enum rc_fault {                    /* why a row was refused */
@@ -105,8 +106,9 @@ typedef struct rc_trace {
     uint64_t dropped;           /* rows of zero tokens that the format allows (BurstGPT) */
     uint64_t faults[RC_FAULTS]; /* rows refused, by reason; not zero only with skip */
     uint64_t derived;           /* think times that the file leaves out, taken from `t` */
-    uint32_t first_fault_line;  /* 0 when none */
-    char first_fault[256];      /* what was wrong there */
+    uint64_t raised; /* replies of 0 tokens (sessions): read as the one that prefill gives */
+    uint32_t first_fault_line; /* 0 when none */
+    char first_fault[256];     /* what was wrong there */
 } rc_trace;
 
 /* Read a file: plain, .xz or .gz by its first bytes, not its name. The format is found from the

@@ -1,7 +1,8 @@
 /* The prefix cache against a brute-force model: an array of blocks with the time each was last let
- * go, searched from end to end. Random requests over shared prefixes are admitted, filled, grown
- * and released in random order; after every call both must say the same. SPDX-License-Identifier:
- * GPL-3.0-or-later */
+ * go, searched from end to end. Random requests over shared prefixes, in one run of blocks or two,
+ * with names for the input only or for a part of the reply, are admitted, filled, grown and
+ * released in random order; after every call both must say the same.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,6 +20,7 @@ typedef struct model {
     long when[BLOCKS];                  /* in cache order: the smallest goes first */
     int private_blocks, capacity, room; /* room: of host memory */
     long clock;
+    rc_kv_policy policy;
 } model;
 
 static int used(const model *m) {
@@ -68,23 +70,26 @@ static int matched(const model *m, const uint32_t *id, int count) {
     return n;
 }
 
-static bool model_admit(model *m, const uint32_t *id, int count, int private_blocks) {
-    int need = private_blocks, own = 0, match = matched(m, id, count);
+/* Blocks id[from..upto) and private ones; of the match come those below `match`. */
+static bool model_take(model *m, const uint32_t *id, int from, int upto, int private_blocks,
+                       int match) {
+    int need = private_blocks, own = 0;
     bool from_host[LONGEST] = {false};
-    for (int i = 0; i < count; i++) {
+    for (int i = from; i < upto; i++) {
         need += !m->here[id[i]];
         own += m->here[id[i]] && m->pins[id[i]] == 0;
     }
-    if (need > m->capacity - used(m) + idle(m) - own)
+    int free = m->capacity - used(m), spare = m->policy == RC_KV_NONE ? 0 : idle(m) - own;
+    if (need > free + spare)
         return false;
-    for (int i = 0; i < count; i++) {
+    for (int i = from; i < upto; i++) {
         m->pins[id[i]] += m->here[id[i]];
         from_host[i] = m->host[id[i]];
         m->host[id[i]] = false;
     }
     while (m->capacity - used(m) < need)
         evict(m);
-    for (int i = 0; i < count; i++) {
+    for (int i = from; i < upto; i++) {
         if (m->here[id[i]])
             continue;
         m->here[id[i]] = true;
@@ -95,19 +100,12 @@ static bool model_admit(model *m, const uint32_t *id, int count, int private_blo
     return true;
 }
 
-static bool model_grow(model *m, int need) {
-    if (need > m->capacity - used(m) + idle(m))
-        return false;
-    while (m->capacity - used(m) < need)
-        evict(m);
-    m->private_blocks += need;
-    return true;
-}
-
 static void model_release(model *m, const uint32_t *id, int count, int private_blocks) {
     for (int i = count; i-- > 0;) {
         if (--m->pins[id[i]] > 0)
             continue;
+        if (m->policy == RC_KV_OFF)
+            m->filled[id[i]] = false;
         m->here[id[i]] = m->filled[id[i]];
         m->when[id[i]] = ++m->clock;
     }
@@ -119,14 +117,14 @@ typedef struct open_one {
     rc_req request;
     rc_kv_lease lease;
     uint32_t id[LONGEST];
-    int private_blocks, tokens;
+    int held, private_blocks, tokens; /* held: blocks with a name */
 } open_one;
 
 typedef struct world {
     model m;
     rc_kv *kv;
     rc_trace trace;
-    rc_span spans[OPEN];
+    rc_span spans[2 * OPEN];
     open_one all[OPEN];
 } world;
 
@@ -143,81 +141,118 @@ static bool agree(prop_case *c, const world *w) {
     return true;
 }
 
-/* A run of blocks: prefixes of four families, so that requests share. */
+static int least(int a, int b) {
+    return a < b ? a : b;
+}
+
+static int blocks_of(int tokens) {
+    return (tokens + BLOCK - 1) / BLOCK;
+}
+
+/* Prefixes of four families, so that requests share; half of them leave their family on the way. */
+static int draw_blocks(prop_case *c, world *w, int k) {
+    int count = (int)prop_range(c, 1, LONGEST), leave = (int)prop_range(c, 1, 2 * LONGEST);
+    uint32_t family = (uint32_t)prop_below(c, 4), other = (family + 1) % 4;
+    uint32_t first = (uint32_t)least(leave, count);
+    open_one *o = &w->all[k];
+    w->spans[2 * k] = (rc_span){16 * family, first};
+    w->spans[2 * k + 1] = (rc_span){16 * other + first, (uint32_t)count - first};
+    for (int i = 0; i < count; i++)
+        o->id[i] = 16 * (i < (int)first ? family : other) + (uint32_t)i;
+    o->request = (rc_req){.span = 2 * (uint32_t)k,
+                          .spans = count > (int)first ? 2 : 1,
+                          .named = (uint32_t)count,
+                          .session = RC_NO_SESSION,
+                          .output = 9,
+                          .prefix = -1};
+    return count;
+}
+
 static bool admit(prop_case *c, world *w, int k) {
     open_one *o = &w->all[k];
-    int count = (int)prop_range(c, 1, LONGEST), extra = (int)prop_range(c, 0, 9);
-    uint32_t first = 16 * (uint32_t)prop_below(c, 4);
+    int count = draw_blocks(c, w, k), extra = (int)prop_range(c, 0, 9);
+    int input = (int)prop_range(c, 1, count * BLOCK);
     rc_kv_match got;
-    w->spans[k] = (rc_span){first, (uint32_t)count};
-    o->request = (rc_req){.input = (uint32_t)(count * BLOCK),
-                          .output = 9,
-                          .span = (uint32_t)k,
-                          .spans = 1,
-                          .named = (uint32_t)count,
-                          .session = RC_NO_SESSION};
-    for (int i = 0; i < count; i++)
-        o->id[i] = first + (uint32_t)i;
-    int match = matched(&w->m, o->id, count) * BLOCK;
-    match = match < count * BLOCK ? match : count * BLOCK - 1;
-    o->tokens = count * BLOCK + extra;
-    o->private_blocks = (extra + BLOCK - 1) / BLOCK;
+    o->request.input = (uint32_t)input;
+    int blocks = matched(&w->m, o->id, least(count, blocks_of(input)));
+    blocks = w->m.policy == RC_KV_OFF ? 0 : blocks;
+    int match = least(blocks * BLOCK, input - 1);
+    o->tokens = input + extra;
+    o->held = least(count, blocks_of(o->tokens));
+    o->private_blocks = blocks_of(o->tokens) - o->held;
     rc_kv_match seen = rc_kv_lookup(w->kv, &w->trace, &o->request);
     PROP_CHECK(c, seen.tokens == (uint32_t)match, "%u tokens, the model %d", seen.tokens, match);
     o->open = rc_kv_admit(w->kv, &w->trace, &o->request, (uint64_t)o->tokens, &o->lease, &got);
-    bool expected = model_admit(&w->m, o->id, count, o->private_blocks);
+    bool expected = model_take(&w->m, o->id, 0, o->held, o->private_blocks, blocks);
     PROP_CHECK(c, o->open == expected, "admitted %d, the model %d", o->open, expected);
     PROP_CHECK(c, !o->open || got.tokens == seen.tokens, "another match");
+    return true;
+}
+
+static void fill(prop_case *c, world *w, open_one *o) {
+    int tokens = (int)prop_range(c, 0, o->tokens), input = (int)o->request.input;
+    int upto = tokens / BLOCK;
+    if (tokens >= input && upto < blocks_of(input))
+        upto = blocks_of(input); /* the partial last block of the input */
+    rc_kv_filled(w->kv, o->lease, (uint64_t)tokens);
+    for (int i = 0; i < least(upto, o->held); i++)
+        w->m.filled[o->id[i]] = true;
+}
+
+static bool grow(prop_case *c, world *w, open_one *o) {
+    int tokens = o->tokens + (int)prop_range(c, 1, 3 * BLOCK), all = blocks_of(tokens);
+    int upto = least((int)o->request.named, all);
+    upto = upto > o->held ? upto : o->held;
+    int rest = all - upto > o->private_blocks ? all - upto - o->private_blocks : 0;
+    bool grown = rc_kv_grow(w->kv, o->lease, (uint64_t)tokens);
+    bool expected =
+        (rest == 0 && upto == o->held) || model_take(&w->m, o->id, o->held, upto, rest, upto);
+    PROP_CHECK(c, grown == expected, "grown %d, the model %d", grown, expected);
+    if (grown) {
+        o->tokens = tokens;
+        o->held = upto;
+        o->private_blocks += rest;
+    }
     return true;
 }
 
 static bool step(prop_case *c, world *w) {
     int k = (int)prop_below(c, OPEN);
     open_one *o = &w->all[k];
-    int count = (int)o->request.named;
+    bool good = true;
     if (!o->open)
         return admit(c, w, k) && agree(c, w);
     switch (prop_below(c, 3)) {
-    case 0: {
-        int upto = (int)prop_range(c, 0, count * BLOCK);
-        rc_kv_filled(w->kv, o->lease, (uint64_t)upto);
-        for (int i = 0; i < upto / BLOCK; i++)
-            w->m.filled[o->id[i]] = true;
+    case 0:
+        fill(c, w, o);
         break;
-    }
-    case 1: {
-        int more = (int)prop_range(c, 1, 3 * BLOCK), have = count + o->private_blocks;
-        int need = (o->tokens + more + BLOCK - 1) / BLOCK - have;
-        bool grown = rc_kv_grow(w->kv, o->lease, (uint64_t)(o->tokens + more));
-        bool expected = need <= 0 || model_grow(&w->m, need);
-        PROP_CHECK(c, grown == expected, "grown %d, the model %d", grown, expected);
-        if (grown) {
-            o->tokens += more;
-            o->private_blocks += need > 0 ? need : 0;
-        }
+    case 1:
+        good = grow(c, w, o);
         break;
-    }
     default:
         rc_kv_release(w->kv, o->lease, false);
-        model_release(&w->m, o->id, count, o->private_blocks);
+        model_release(&w->m, o->id, o->held, o->private_blocks);
         o->open = false;
         break;
     }
-    return agree(c, w);
+    return good && agree(c, w);
 }
 
 static bool like_the_model(prop_case *c) {
     world w = {0};
     rc_error err = {0};
-    rc_kv_config k = {.block = BLOCK, .requests = OPEN, .policy = RC_KV_LRU};
+    static const rc_kv_policy policies[] = {RC_KV_LRU, RC_KV_LRU, RC_KV_NONE, RC_KV_OFF};
+    rc_kv_config k = {.block = BLOCK, .requests = OPEN, .policy = policies[prop_below(c, 4)]};
     k.capacity = (uint32_t)prop_range(c, 4, 40);
     k.host = prop_below(c, 2) ? (uint32_t)prop_range(c, 1, 20) : 0;
     w.m.capacity = (int)k.capacity;
     w.m.room = (int)k.host;
-    w.trace = (rc_trace){.block = BLOCK, .blocks = BLOCKS, .spans = w.spans, .span_count = OPEN};
+    w.m.policy = k.policy;
+    w.trace =
+        (rc_trace){.block = BLOCK, .blocks = BLOCKS, .spans = w.spans, .span_count = 2 * OPEN};
     PROP_CHECK(c, rc_kv_create(&k, &w.kv, &err) == RC_OK, "%s", err.msg);
     bool good = true;
-    for (unsigned i = 0; i < 4 * c->size && good; i++)
+    for (unsigned i = 0; i < 8 * c->size && good; i++)
         good = step(c, &w);
     rc_kv_destroy(w.kv);
     return good;

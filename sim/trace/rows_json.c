@@ -1,0 +1,280 @@
+/* Rows of JSON lines: Mooncake (with what AIPerf and Dynamo add) and sessions with ranges.
+ *
+ * AIPerf: rows of one `session_id` are turns, `delay` ms apart, and give only what is new: the
+ * input of a turn is all that went before in its session, replies too, and its own tokens. Its
+ * blocks stand behind another history than they were hashed with, so only a first turn's ids mean
+ * anything to other sessions.
+ *
+ * Sessions: `id` is the session, `ctx` a chain of requests in it (a sub-agent has its own). A row
+ * follows the one before it in its chain by `think_time`; the first of a sub-agent follows the
+ * main chain's last by what the clock `t` says. Where the file leaves think_time out, the clock
+ * says it, too (counted in rc_trace.derived). A reply of 0 tokens is read as the one token that a
+ * prefill gives (counted in rc_trace.raised): the prefill was real. Block numbers are local to a
+ * session: each starts from 1 again.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <string.h>
+#include "sim/trace/reader.h"
+
+static rc_req blank(void) {
+    return (rc_req){
+        .arrival = RC_NO_ARRIVAL, .after = RC_NO_REQUEST, .session = RC_NO_SESSION, .prefix = -1};
+}
+
+/* A block may stand only once in a request. Runs are few. */
+static bool no_block_twice(rc_reader *r, const char *at) {
+    for (size_t i = 1; i < r->raws; i++) {
+        for (size_t k = 0; k < i; k++) {
+            const rc_raw_span *a = &r->raw[i], *b = &r->raw[k];
+            if (a->first - b->first < b->count || b->first - a->first < a->count)
+                return rc_bad(r, RC_FAULT_IDS, at, "block %llu is there twice",
+                              (unsigned long long)(a->first > b->first ? a->first : b->first));
+        }
+    }
+    return true;
+}
+
+static uint64_t raw_blocks(const rc_reader *r) {
+    uint64_t n = 0;
+    for (size_t i = 0; i < r->raws; i++)
+        n += r->raw[i].count;
+    return n;
+}
+
+/* All blocks of the input, or all but a partial last one. */
+static bool blocks_fit(rc_reader *r, uint32_t input, const char *at) {
+    uint64_t n = raw_blocks(r), block = r->opt.block;
+    if (n == 0 || n == input / block || n == (input + block - 1) / block)
+        return true;
+    return rc_bad(r, RC_FAULT_ABSURD, at, "%llu blocks of %llu tokens do not make an input of %lu",
+                  (unsigned long long)n, (unsigned long long)block, (unsigned long)input);
+}
+
+static bool ids_ordered(rc_reader *r, const char *at) {
+    uint64_t most = r->ids.most, bad;
+    bool any = r->ids.begun;
+    for (size_t i = 0; i < r->raws; i++)
+        if (!rc_ids_ordered(&r->ids, &r->raw[i], &most, &any, &bad))
+            return rc_bad(r, RC_FAULT_IDS, at,
+                          "ids out of order: block %llu is new and comes after block %llu",
+                          (unsigned long long)bad, (unsigned long long)most);
+    return true;
+}
+
+enum { M_TIME, M_INPUT, M_OUTPUT, M_IDS, M_SESSION, M_DELAY, M_COUNT };
+
+static bool mooncake_turn(rc_reader *r, const rc_member *m, rc_req *q) {
+    const rc_value *id = &m[M_SESSION].value, *delay = &m[M_DELAY].value;
+    q->session = rc_reader_session(r, id->text);
+    if (q->session == RC_NO_SESSION)
+        return false;
+    uint32_t last = r->session[q->session].last;
+    if (last == RC_NO_REQUEST)
+        return true;
+    const rc_req *before = &r->t->at[last];
+    if (delay->kind == RC_VALUE_NUMBER) {
+        q->after = last;
+        if (!rc_read_duration(r, delay->text, "delay", 1000, &q->think))
+            return false;
+    } else if (q->arrival == RC_NO_ARRIVAL) {
+        return rc_bad(r, RC_FAULT_MISSING, NULL,
+                      "a later turn has neither 'timestamp' nor 'delay'");
+    }
+    uint64_t whole = (uint64_t)before->input + before->output + q->input;
+    if (whole > RC_TRACE_MAX_INPUT)
+        return rc_bad(r, RC_FAULT_ABSURD, m[M_INPUT].value.text.p,
+                      "the session's input grows to %llu tokens, at most %d",
+                      (unsigned long long)whole, RC_TRACE_MAX_INPUT);
+    q->input = (uint32_t)whole;
+    return true;
+}
+
+/* Named blocks of a turn whose history is known: full ones, and of its reply all that is computed
+ * (the last token never is). */
+static uint32_t full_blocks(const rc_reader *r, const rc_req *q) {
+    return (uint32_t)(((uint64_t)q->input + q->output - 1) / r->opt.block);
+}
+
+static bool mooncake_blocks(rc_reader *r, rc_req *q) {
+    if (q->session == RC_NO_SESSION)
+        return rc_reader_number(r, q, false);
+    uint32_t last = r->session[q->session].last, full = full_blocks(r, q);
+    if (last != RC_NO_REQUEST)
+        return rc_reader_chain(r, q, last, r->t->at[last].named, full);
+    if (!rc_reader_number(r, q, false))
+        return false;
+    if (q->named > q->input / r->opt.block) { /* a partial last block goes on as another */
+        q->named--;
+        if (--r->t->spans[r->t->span_count - 1].count == 0) {
+            r->t->span_count--;
+            q->spans--;
+        }
+    }
+    return rc_reader_chain(r, q, RC_NO_REQUEST, q->named, full);
+}
+
+bool rc_row_mooncake(rc_reader *r) {
+    rc_member m[M_COUNT] = {{"timestamp", {0}}, {"input_length", {0}}, {"output_length", {0}},
+                            {"hash_ids", {0}},  {"session_id", {0}},   {"delay", {0}}};
+    rc_req q = blank();
+    rc_stamp stamp;
+    if (!rc_json_line(r, m, M_COUNT) || !rc_json_need(r, &m[M_INPUT], RC_VALUE_NUMBER) ||
+        !rc_json_need(r, &m[M_OUTPUT], RC_VALUE_NUMBER))
+        return false;
+    bool session =
+        m[M_SESSION].value.kind == RC_VALUE_TEXT || m[M_SESSION].value.kind == RC_VALUE_NUMBER;
+    bool timed = m[M_TIME].value.kind != RC_VALUE_NONE && m[M_TIME].value.kind != RC_VALUE_NULL;
+    if ((timed || !session) && !rc_json_need(r, &m[M_TIME], RC_VALUE_NUMBER))
+        return false;
+    if (!rc_read_tokens(r, m[M_INPUT].value.text, "input_length", false, RC_TRACE_MAX_INPUT,
+                        &q.input) ||
+        !rc_read_tokens(r, m[M_OUTPUT].value.text, "output_length", false, RC_TRACE_MAX_OUTPUT,
+                        &q.output))
+        return false;
+    const char *time = m[M_TIME].value.text.p, *list = m[M_IDS].value.text.p;
+    if (timed && (!rc_read_stamp(r, m[M_TIME].value.text, "timestamp", 1000, &stamp) ||
+                  !rc_reader_arrival(r, stamp, time, &q.arrival)))
+        return false;
+    r->raws = 0;
+    if (m[M_IDS].value.kind != RC_VALUE_NONE &&
+        (!rc_json_need(r, &m[M_IDS], RC_VALUE_NESTED) || !rc_json_ids(r, m[M_IDS].value.text) ||
+         !blocks_fit(r, q.input, list) || !no_block_twice(r, list)))
+        return false;
+    if (!session && !r->opt.any_ids && !ids_ordered(r, list))
+        return false;
+    if ((session && !mooncake_turn(r, m, &q)) || !mooncake_blocks(r, &q))
+        return false;
+    if (q.after != RC_NO_REQUEST)
+        q.arrival = RC_NO_ARRIVAL;
+    if (timed)
+        rc_reader_arrived(r, stamp);
+    return rc_reader_add(r, &q);
+}
+
+/* ---------------------------------------------------------------- sessions ---------------- */
+enum { S_ID, S_CTX, S_T, S_IN, S_OUT, S_RANGES, S_API, S_THINK, S_COUNT };
+
+static bool is_null(const rc_member *m) {
+    return m->value.kind == RC_VALUE_NONE || m->value.kind == RC_VALUE_NULL;
+}
+
+/* Contexts are named within their session. */
+static bool session_context(rc_reader *r, rc_slice session, rc_slice ctx, uint32_t *out) {
+    size_t n = session.n + 1 + ctx.n;
+    if (!rc_reader_room(r, &r->key, &r->key_room, n, 1))
+        return false;
+    memcpy(r->key, session.p, session.n);
+    r->key[session.n] = '\n';
+    memcpy(r->key + session.n + 1, ctx.p, ctx.n);
+    *out = rc_names_put(&r->contexts, r->key, n);
+    if (*out == UINT32_MAX ||
+        !rc_reader_room(r, &r->context, &r->context_room, (size_t)*out + 1, sizeof *r->context))
+        return rc_reader_no_memory(r);
+    if (*out == r->context_count) {
+        r->context[*out] = (rc_context){.last = RC_NO_REQUEST};
+        r->context_count++;
+    }
+    return true;
+}
+
+/* The request it waits for: the last of its chain, for a new chain the last of the main one. */
+static bool session_after(rc_reader *r, rc_req *q, uint32_t ctx, uint32_t main_ctx, rc_stamp t,
+                          const rc_member *think) {
+    const rc_context *c = &r->context[ctx];
+    bool fork = c->last == RC_NO_REQUEST;
+    if (fork)
+        c = &r->context[main_ctx];
+    uint32_t last = c->last;
+    if (last == RC_NO_REQUEST) /* a sub-agent before its main chain, or the first of the session */
+        last = r->session[q->session].last;
+    if (last == RC_NO_REQUEST)
+        return true;
+    q->after = last;
+    if (!fork && !is_null(think))
+        return rc_read_duration(r, think->value.text, "think_time", 1, &q->think);
+    rc_time gap;
+    rc_stamp start = c->last == RC_NO_REQUEST ? r->session[q->session].time : c->start;
+    if (!rc_reader_since(r, start, t, NULL, &gap))
+        return false;
+    q->think = gap > c->api ? gap - c->api : 0;
+    r->t->derived++;
+    return true;
+}
+
+static bool session_row(rc_reader *r, const rc_member *m, rc_req *q, rc_stamp t, rc_time api) {
+    rc_slice id = m[S_ID].value.text;
+    rc_slice ctx = is_null(&m[S_CTX]) ? id : m[S_CTX].value.text;
+    q->session = rc_reader_session(r, id);
+    if (q->session == RC_NO_SESSION)
+        return false;
+    rc_session *s = &r->session[q->session];
+    if (s->turns > 0 && (t.s < s->time.s || (t.s == s->time.s && t.ps < s->time.ps)))
+        return rc_bad(r, RC_FAULT_BACKWARDS, m[S_T].value.text.p,
+                      "time goes backwards in session '%.*s'", id.n > 60 ? 60 : (int)id.n, id.p);
+    uint32_t c, main_ctx;
+    if (!session_context(r, id, id, &main_ctx) || !session_context(r, id, ctx, &c) ||
+        !session_after(r, q, c, main_ctx, t, &m[S_THINK]) || !rc_reader_number(r, q, true))
+        return false;
+    for (size_t i = 0; i < r->raws; i++) {
+        uint32_t end = (uint32_t)r->raw[i].first + r->raw[i].count;
+        if (end > s->blocks)
+            s->blocks = end;
+    }
+    if (q->output == 0) {
+        q->output = 1;
+        r->t->raised++;
+    }
+    s->time = t;
+    r->context[c] = (rc_context){(uint32_t)r->t->count, t, api};
+    return rc_reader_add(r, q);
+}
+
+bool rc_row_sessions(rc_reader *r) {
+    rc_member m[S_COUNT] = {{"id", {0}},       {"ctx", {0}},       {"t", {0}},
+                            {"in", {0}},       {"out", {0}},       {"hash_ranges", {0}},
+                            {"api_time", {0}}, {"think_time", {0}}};
+    rc_req q = blank();
+    rc_stamp t;
+    rc_time api = 0, think;
+    if (!rc_json_line(r, m, S_COUNT) || !rc_json_need(r, &m[S_ID], RC_VALUE_TEXT) ||
+        (!is_null(&m[S_CTX]) && !rc_json_need(r, &m[S_CTX], RC_VALUE_TEXT)) ||
+        !rc_json_need(r, &m[S_T], RC_VALUE_NUMBER) || !rc_json_need(r, &m[S_IN], RC_VALUE_NUMBER) ||
+        !rc_json_need(r, &m[S_OUT], RC_VALUE_NUMBER) ||
+        !rc_json_need(r, &m[S_RANGES], RC_VALUE_NESTED) ||
+        (!is_null(&m[S_API]) && !rc_json_need(r, &m[S_API], RC_VALUE_NUMBER)) ||
+        (!is_null(&m[S_THINK]) && !rc_json_need(r, &m[S_THINK], RC_VALUE_NUMBER)))
+        return false;
+    if (!rc_read_tokens(r, m[S_IN].value.text, "in", false, RC_TRACE_MAX_INPUT, &q.input) ||
+        !rc_read_tokens(r, m[S_OUT].value.text, "out", true, RC_TRACE_MAX_OUTPUT, &q.output) ||
+        !rc_read_stamp(r, m[S_T].value.text, "t", 1, &t) ||
+        (!is_null(&m[S_API]) && !rc_read_duration(r, m[S_API].value.text, "api_time", 1, &api)) ||
+        (!is_null(&m[S_THINK]) &&
+         !rc_read_duration(r, m[S_THINK].value.text, "think_time", 1, &think)))
+        return false;
+    const char *list = m[S_RANGES].value.text.p;
+    if (!rc_json_ranges(r, m[S_RANGES].value.text) || !blocks_fit(r, q.input, list) ||
+        !no_block_twice(r, list))
+        return false;
+    return session_row(r, m, &q, t, api);
+}
+
+/* Each session's blocks behind those of the one before. */
+bool rc_sessions_finish(rc_reader *r) {
+    rc_trace *t = r->t;
+    uint64_t base = 0;
+    for (uint32_t s = 0; s < t->sessions; s++) {
+        uint32_t blocks = r->session[s].blocks;
+        r->session[s].blocks = (uint32_t)base; /* from here on: where they begin */
+        base += blocks;
+        if (base >= UINT32_MAX) {
+            r->status = rc_fail_at(r->err, RC_E_INPUT, r->name, 0, 0,
+                                   "more than 4294967294 blocks over all sessions");
+            return false;
+        }
+    }
+    for (size_t i = 0; i < t->count; i++)
+        for (uint32_t k = 0; k < t->at[i].spans; k++)
+            t->spans[t->at[i].span + k].first += r->session[t->at[i].session].blocks;
+    t->blocks = (uint32_t)base;
+    return true;
+}
