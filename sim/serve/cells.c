@@ -157,16 +157,20 @@ static double node_x(const rc_cell *c, int d, double at) {
     return (c->key.index[d] + at) * exp2(-c->key.level);
 }
 
+/* Node i of a cell, along dimension d: 0, 1 or 2. */
+static int place_of(int i, int d) {
+    return d == 0 ? i % 3 : i / 3 % 3;
+}
+
 static rc_status fill(rc_passes *p, rc_cell *c, int dims, rc_error *err) {
     for (int i = 0; i < power3(dims); i++) {
-        const int at[RC_CELL_DIMS] = {i % 3, i / 3};
-        double x[RC_CELL_DIMS];
+        double x[RC_CELL_DIMS] = {0.0};
         rc_time time;
         for (int d = 0; d < dims; d++)
-            x[d] = node_x(c, d, 0.5 * at[d]);
+            x[d] = node_x(c, d, 0.5 * place_of(i, d));
         RC_TRY(simulate(p, c, dims, x, &time, err));
         for (int d = 0; d < dims; d++)
-            c->x[d][at[d]] = x[d];
+            c->x[d][place_of(i, d)] = x[d];
         c->log[i] = log((double)time);
     }
     return RC_OK;

@@ -250,12 +250,12 @@ static void draw(const void *ctx, FILE *script, FILE *data) {
                   c->serve->model.name, c->serve->machine.name);
     (void)fprintf(script, "set xrange [%.8g:%.8g]\n", 0.9 * c->points[0].rate,
                   1.1 * c->points[c->count - 1].rate);
-    (void)fputs("set logscale xy\nset key outside right top\nset rmargin 30\nset lmargin 9\n"
+    (void)fputs("set logscale xy\nset key outside right top\nset rmargin 30\nset lmargin 12\n"
                 "set format x '%g'\nset format y '%g'\nset ylabel 'TTFT, s'\n",
                 script);
     draw_knees(p, script, true);
     draw_lines(p, script, 2);
-    (void)fputs("unset logscale y\nset yrange [0:*]\nset ylabel 'TTIT (token gaps), ms'\n"
+    (void)fputs("set ylabel 'TTIT (token gaps), ms'\n"
                 "set xlabel 'sessions or requests arriving per second'\n",
                 script);
     draw_knees(p, script, false);

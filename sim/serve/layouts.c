@@ -5,10 +5,6 @@
  * dynamic CP smaller degrees are among them: the pass then runs on fewer ranks while the others
  * idle, and cached KV of the other ranks is gathered first, over the network at the per-connection
  * rate.
- *
- * A pass with pieces of prompts and decodes: the decoded tokens ride along in the GEMMs, so the
- * last prompt is taken that many tokens longer; their attention over what they have cached comes on
- * top, as the difference of two decode passes, at their context and at one cached token.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <string.h>
@@ -134,8 +130,7 @@ static rc_status prefill_time(cluster *c, replica *r, const rc_pass *pass, rc_ti
     return RC_OK;
 }
 
-/* Either a prefill or a decode pass. */
-static rc_status pure_time(cluster *c, replica *r, const rc_pass *pass, rc_time *out,
+static rc_status memo_time(cluster *c, replica *r, const rc_pass *pass, rc_time *out,
                            rc_error *err) {
     if (pass->prefills > 0)
         return prefill_time(c, r, pass, out, err);
@@ -153,39 +148,21 @@ static rc_status source_time(cluster *c, replica *r, const rc_pass *pass, rc_tim
     return RC_OK;
 }
 
-typedef rc_status (*timer)(cluster *, replica *, const rc_pass *, rc_time *, rc_error *);
-
-static rc_status time_by(timer by, cluster *c, replica *r, const rc_pass *pass, rc_time *out,
-                         rc_error *err) {
-    if (pass->prefills == 0 || pass->decodes == 0 || c->spec->linear.on) {
-        RC_TRY(by(c, r, pass, out, err));
-    } else {
-        rc_sequence *last = &c->parts[pass->prefills - 1];
-        rc_pass prompts = {.prefill = c->parts, .prefills = pass->prefills};
-        rc_pass decodes = *pass, bare = {.decodes = pass->decodes, .context = pass->decodes};
-        rc_time with, without;
-        decodes.prefills = 0;
-        last->t += pass->decodes;
-        rc_status st = by(c, r, &prompts, out, err);
-        last->t -= pass->decodes;
-        RC_TRY(st);
-        RC_TRY(by(c, r, &decodes, &with, err));
-        RC_TRY(by(c, r, &bare, &without, err));
-        *out += with > without ? with - without : 0;
-    }
+/* Speculative steps take longer by a stated factor. */
+static void stretch(const cluster *c, const rc_pass *pass, rc_time *time) {
     if (pass->decodes > 0 && c->spec->step_kinds > 0)
-        *out = llround((double)*out * c->spec->step_cost);
-    return RC_OK;
+        *time = llround((double)*time * c->spec->step_cost);
 }
 
 rc_status pool_pass_time(cluster *c, replica *r, const rc_pass *pass, rc_time *out, rc_error *err) {
-    RC_TRY(time_by(pure_time, c, r, pass, out, err));
+    RC_TRY(memo_time(c, r, pass, out, err));
     if (c->options->compare && !c->spec->linear.on) {
         rc_time exact;
-        RC_TRY(time_by(source_time, c, r, pass, &exact, err));
+        RC_TRY(source_time(c, r, pass, &exact, err));
         double off = fabs((double)*out / (double)exact - 1.0);
         c->out->max_pass_error = fmax(c->out->max_pass_error, off);
     }
+    stretch(c, pass, out);
     return RC_OK;
 }
 

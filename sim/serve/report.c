@@ -71,6 +71,7 @@ static double hit_rate(const rc_serve_result *r) {
 }
 
 static void print_head(const rc_serve *s, const rc_serve_result *r, FILE *f) {
+    uint64_t prompt = r->kv_hit_tokens + r->kv_miss_tokens;
     (void)fprintf(f, "# serve %s: %s on %s", s->name, s->model.name, s->machine.name);
     for (int i = 0; i < s->pool_count; i++) {
         const rc_pool *p = &s->pools[i];
@@ -95,8 +96,8 @@ static void print_head(const rc_serve *s, const rc_serve_result *r, FILE *f) {
                   (double)r->makespan / RC_PS_PER_S, (unsigned long long)r->tokens_in,
                   (unsigned long long)r->tokens_out);
     (void)fprintf(f, "KV hits: %llu of %llu prompt tokens (%.1f %%)",
-                  (unsigned long long)r->kv_hit_tokens,
-                  (unsigned long long)(r->kv_hit_tokens + r->kv_miss_tokens), 100.0 * hit_rate(r));
+                  (unsigned long long)r->kv_hit_tokens, (unsigned long long)prompt,
+                  100.0 * hit_rate(r));
     if (r->fetched_tokens > 0)
         (void)fprintf(f, ", %llu from host memory", (unsigned long long)r->fetched_tokens);
     if (r->moved_tokens > 0)

@@ -51,6 +51,12 @@ static rc_status read_scheduler(const rc_node *root, rc_serve *s, rc_error *err)
     RC_TRY(rc_opt_choice(map, "preemption", preempts, &preempt, err));
     s->sched = policy == 0 ? RC_SCHED_PREFILL_FIRST : RC_SCHED_CHUNKED;
     s->preempt = preempt == 0 ? RC_PREEMPT_RECOMPUTE : RC_PREEMPT_SWAP;
+    for (int i = 0; s->sched == RC_SCHED_CHUNKED && i < s->pool_count; i++)
+        if (strcmp(s->pools[i].variant, "all-gather-kv") == 0)
+            return rc_node_fail(rc_node_get(map, "policy"), err, RC_E_INPUT,
+                                "key 'policy': chunked passes decode beside prompts, which "
+                                "all-gather-kv (pool '%s') does not do",
+                                s->pools[i].name);
     RC_TRY(rc_opt_int(map, "budget", s->sched == RC_SCHED_CHUNKED, MAX_TOKENS, &s->budget, err));
     RC_TRY(rc_opt_int(map, "max_batch", 1, 1 << 20, &s->max_batch, err));
     RC_TRY(rc_opt_int(map, "fuse", 1, 4096, &s->fuse, err));

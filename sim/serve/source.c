@@ -1,8 +1,8 @@
 /* Pass times from the forward room.
  *
  * Prefill passes are launched by the host and overlap their ring, decode passes are CUDA graphs
- * with a serial ring, as `ringcast forward` has them by default; a pass with both is launched by
- * the host.
+ * with a serial ring, as `ringcast forward` has them by default; a pass with both is a mixed one,
+ * launched by the host.
  *
  * Memory is the serve room's business here (KV capacity comes from the memory model), so the
  * forward room's own check is told that there is plenty. Attention is timed for bf16 KV whatever
@@ -122,13 +122,13 @@ rc_status rc_pass_forward_time(void *ctx, const rc_pass *pass, rc_time *out, rc_
     rc_spec spec = {.model = &f->serve->model,
                     .costs = f->costs,
                     .layout = f->layout,
-                    .phase = prefill ? RC_PREFILL : RC_DECODE,
+                    .phase = !prefill            ? RC_DECODE
+                             : pass->decodes > 0 ? RC_MIXED
+                                                 : RC_PREFILL,
                     .variant = f->variant,
                     .eager = prefill,
                     .serial_ring = !prefill,
                     .what_if = f->what_if};
-    if (prefill && pass->decodes > 0)
-        return rc_fail(err, RC_E_INTERNAL, "a source times prompts or decodes, not both");
     for (uint32_t i = 0; i < pass->prefills; i++) {
         rc_sequence s = pass->prefill[i];
         s.t = s.t < f->layout.cp ? f->layout.cp : s.t; /* at least a token for every rank */

@@ -128,7 +128,7 @@ static bool scalar(rc_cursor *c, rc_value *out) {
 
 /* Anything, nested or not; without recursion, the open brackets on a small stack. */
 static bool any(rc_cursor *c, rc_value *out) {
-    char open[DEPTH];
+    char open[DEPTH] = {0};
     int depth = 0;
     rc_value inner;
     blanks(c);
@@ -150,7 +150,7 @@ static bool any(rc_cursor *c, rc_value *out) {
             if (!scalar(c, &inner))
                 return false;
             value = false;
-        } else if (x == (open[depth - 1] == '[' ? ']' : '}')) {
+        } else if (depth > 0 && x == (open[depth - 1] == '[' ? ']' : '}')) {
             c->p++;
             if (--depth == 0)
                 break;
@@ -161,7 +161,7 @@ static bool any(rc_cursor *c, rc_value *out) {
         } else {
             return wrong(c, "',' or a closing bracket");
         }
-        if (value && open[depth - 1] == '{') { /* a key comes first */
+        if (value && depth > 0 && open[depth - 1] == '{') { /* a key comes first */
             rc_slice key;
             blanks(c);
             if (!text(c, &key))
@@ -301,7 +301,7 @@ bool rc_json_ranges(rc_reader *r, rc_slice list) {
     if (list_empty(c))
         return true;
     for (;;) {
-        uint64_t first, count;
+        uint64_t first = 0, count = 0;
         blanks(c);
         const char *at = c->p;
         if (*c->p != '[' || list_empty(c))

@@ -221,11 +221,12 @@ static rc_status make_room(rc_lines *l, bool *fits, rc_error *err) {
     *fits = l->room < RC_TRACE_MAX_LINE;
     if (!*fits)
         return RC_OK;
-    char *p = realloc(l->buffer, 2 * l->room);
+    size_t room = l->room > 0 ? 2 * l->room : FIRST_BUFFER;
+    char *p = realloc(l->buffer, room);
     if (!p)
         return rc_fail_at(err, RC_E_NOMEM, l->name, 0, 0, "out of memory while reading");
     l->buffer = p;
-    l->room *= 2;
+    l->room = room;
     return RC_OK;
 }
 

@@ -81,6 +81,10 @@ typedef struct rc_reader {
 bool rc_bad(rc_reader *r, rc_fault fault, const char *at, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 bool rc_reader_no_memory(rc_reader *r);
+#if defined(__clang_analyzer__) || defined(__cppcheck__) /* see error.h */
+#define rc_bad(r, ...) ((void)(rc_bad)(r, __VA_ARGS__), false)
+#define rc_reader_no_memory(r) ((void)(rc_reader_no_memory)(r), false)
+#endif
 /* Room for one more element; false and status set when memory is out. */
 bool rc_reader_room(rc_reader *r, void *array_pointer, size_t *room, size_t need, size_t bytes);
 

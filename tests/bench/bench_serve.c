@@ -1,0 +1,102 @@
+/* How long serving takes, and how it grows with the trace.
+ *
+ *   mooncake   the scenario scenarios/serve/mooncake.yaml cut or repeated to n requests: reading
+ * and reshaping the trace, costs, run, all on one core queue      M/M/1 with a constant cost a
+ * token: the loop without pass times threads    two replications, one after the other and on two
+ * threads
+ *
+ *   bench_serve [folder of the project, default .]
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include "sim/serve/report.h"
+
+static double now_s(void) {
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static double peak_mb(void) {
+    struct rusage u;
+    (void)getrusage(RUSAGE_SELF, &u);
+    return (double)u.ru_maxrss / 1024.0;
+}
+
+static rc_serve serve;
+static rc_serve_result result;
+
+static rc_status timed(const char *what, const rc_costs *costs, double *wall, rc_error *err) {
+    const rc_serve_options o = {.costs = costs, .seed = 1, .quiet = true};
+    rc_trace *t = NULL;
+    double start = now_s();
+    RC_TRY(rc_serve_workload(&serve, 1, 0.0, &t, err));
+    rc_status st = rc_serve_run(&serve, t, &o, &result, err);
+    *wall = now_s() - start;
+    rc_trace_free(t);
+    RC_TRY(st);
+    printf("%-10s %9llu requests  %8.3f s  %7.2f us a request  %10llu events  %6llu simulated  "
+           "%7.1f MB peak\n",
+           what, (unsigned long long)result.requests, *wall, 1e6 * *wall / (double)result.requests,
+           (unsigned long long)result.events, (unsigned long long)result.passes.simulated,
+           peak_mb());
+    return RC_OK;
+}
+
+static rc_status mooncake(const char *folder, rc_error *err) {
+    static const uint64_t sizes[] = {1000, 10000, 100000, 1000000};
+    char path[512];
+    rc_costs *costs = NULL;
+    (void)snprintf(path, sizeof path, "%s/scenarios/serve/mooncake.yaml", folder);
+    RC_TRY(rc_serve_load(path, NULL, 0, &serve, err));
+    double start = now_s(), wall;
+    RC_TRY(rc_costs_open(NULL, &serve.machine, &costs, err));
+    printf("costs      opened in %.3f s\n", now_s() - start);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        serve.requests = sizes[i];
+        RC_TRY(timed("mooncake", costs, &wall, err));
+    }
+    serve.requests = 40000;
+    rc_replications r;
+    double one = now_s();
+    RC_TRY(rc_replicate(&serve, costs, 0.0, 2, 1, 1, false, &r, err));
+    one = now_s() - one;
+    rc_replications_free(&r);
+    double two = now_s();
+    RC_TRY(rc_replicate(&serve, costs, 0.0, 2, 1, 2, false, &r, err));
+    two = now_s() - two;
+    rc_replications_free(&r);
+    printf("threads    two replications of 40,000: %.3f s, on two threads %.3f s: %.2f times\n",
+           one, two, one / two);
+    rc_costs_close(costs);
+    return RC_OK;
+}
+
+static rc_status queue(rc_error *err) {
+    static const char text[] =
+        "serve: queue\nmodel: llama-3.1-8b\nmachine: h100-sxm\npools: [{name: one, tp: 8}]\n"
+        "scheduler: {fuse: 1, budget: 0}\nkv: {tokens: 1T}\ncosts: {prefill_token: 1ms}\n"
+        "synthetic: {requests: 1M, rate: 0.7, output: {kind: constant, mean: 1}, "
+        "input: {kind: exponential, mean: 1000}}\n";
+    rc_doc *doc = NULL;
+    double wall;
+    RC_TRY(rc_doc_parse("queue.yaml", text, strlen(text), &doc, err));
+    rc_status st = rc_serve_read(doc, NULL, 0, &serve, err);
+    rc_doc_close(doc);
+    RC_TRY(st);
+    return timed("queue", NULL, &wall, err);
+}
+
+int main(int argc, char **argv) {
+    rc_error err = {0};
+    rc_status st = mooncake(argc > 1 ? argv[1] : ".", &err);
+    if (st == RC_OK)
+        st = queue(&err);
+    if (st != RC_OK)
+        (void)fprintf(stderr, "bench_serve: %s\n", err.msg);
+    return rc_exit_code(st);
+}
