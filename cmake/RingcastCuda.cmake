@@ -38,7 +38,7 @@ if(calib_c AND TARGET rc_kernels)
   target_include_directories(ringcast-calib SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
   target_link_libraries(ringcast-calib PRIVATE rc_kernels rc_base rc_options PkgConfig::SQLITE PkgConfig::GSL
     CUDA::cublasLt CUDA::cudart_static ${CMAKE_DL_LIBS})
-  if(RC_MPI_FOUND)
+  if(MPI_C_FOUND)
     target_compile_definitions(ringcast-calib PRIVATE RC_HAVE_MPI=1)
     target_link_libraries(ringcast-calib PRIVATE MPI::MPI_C)
   endif()

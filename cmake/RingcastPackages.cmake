@@ -8,15 +8,14 @@ pkg_check_modules(LZMA REQUIRED IMPORTED_TARGET liblzma)
 pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)
 pkg_check_modules(CMOCKA IMPORTED_TARGET cmocka)
 
-# MPI lets ringcast-calib measure across nodes, one process a GPU. Never needed for one node.
-option(RC_MPI "Build ringcast-calib with MPI when it is there" ON)
-set(RC_MPI_FOUND OFF)
+# MPI (3 or newer, any implementation) spreads `ringcast sweep` over processes and nodes, and lets
+# ringcast-calib measure across nodes, one process a GPU. Never needed on one machine.
+option(RC_MPI "Use MPI when it is found" ON)
 if(RC_MPI)
-  find_package(MPI COMPONENTS C QUIET)
-  set(RC_MPI_FOUND ${MPI_C_FOUND})
+  find_package(MPI 3.0 COMPONENTS C QUIET)
 endif()
-if(NOT RC_MPI_FOUND)
-  message(STATUS "MPI: SKIPPED (not found, or RC_MPI=OFF): ringcast-calib measures one node only")
+if(NOT MPI_C_FOUND)
+  message(STATUS "MPI: SKIPPED (not found, or RC_MPI=OFF): sweeps run in one process, the calibrator on one node")
 endif()
 
 # RC_STATIC_DEPS: the libraries above go into the binaries, which then start on a machine that has

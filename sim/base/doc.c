@@ -411,3 +411,28 @@ rc_status rc_doc_set(rc_doc *d, const char *path, const char *value, rc_error *e
     slot->value = fresh;
     return RC_OK;
 }
+
+const rc_node *rc_doc_take(rc_doc *d, const char *path) {
+    rc_node *map = d->root;
+    for (const char *dot = strchr(path, '.'); dot; dot = strchr(path, '.')) {
+        char key[256];
+        (void)snprintf(key, sizeof key, "%.*s", (int)(dot - path), path);
+        const rc_entry *e = find(map, key);
+        if (!e)
+            return NULL;
+        map = e->value;
+        path = dot + 1;
+    }
+    const rc_entry *e = find(map, path);
+    if (!e)
+        return NULL;
+    rc_node *taken = e->value;
+    size_t at = (size_t)(e - map->entries);
+    map->count--;
+    for (size_t i = at; i < map->count; i++) {
+        map->entries[i] = map->entries[i + 1];
+        map->entries[i].value->slot = i;
+    }
+    taken->parent = NULL;
+    return taken;
+}

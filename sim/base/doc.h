@@ -31,6 +31,9 @@ const char *rc_doc_name(const rc_doc *d);
  * missing mappings. Errors name the flag "--set". Scalars set this way report
  * the place "--set path=value". */
 rc_status rc_doc_set(rc_doc *d, const char *path, const char *value, rc_error *err);
+/* Take a key out of a map of the tree, for a reader that does not know it. Returns its value, which
+ * lives as long as the document; NULL when there is no such path. */
+const rc_node *rc_doc_take(rc_doc *d, const char *path);
 
 rc_node_kind rc_node_kind_of(const rc_node *n);
 const rc_node *rc_node_get(const rc_node *map, const char *key); /* NULL when absent */

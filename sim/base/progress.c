@@ -35,8 +35,9 @@ void rc_progress_step(rc_progress *p, size_t done) {
     p->drawn = true;
     double elapsed = t - p->start;
     if (p->total > 0 && done > 0 && done <= p->total)
-        (void)fprintf(stderr, "\r\033[K%s: %zu of %zu, %.0f s, about %.0f s left", p->label, done,
-                      p->total, elapsed, elapsed * (double)(p->total - done) / (double)done);
+        (void)fprintf(stderr, "\r\033[K%s: %zu of %zu, %.*f/s, %.0f s, about %.0f s left", p->label,
+                      done, p->total, (double)done < 10.0 * elapsed ? 2 : 0, (double)done / elapsed,
+                      elapsed, elapsed * (double)(p->total - done) / (double)done);
     else
         (void)fprintf(stderr, "\r\033[K%s: %zu, %.0f s", p->label, done, elapsed);
     (void)fflush(stderr);

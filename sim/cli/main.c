@@ -24,6 +24,9 @@ static const command commands[] = {
     {"choose", rc_cmd_choose, "which variant and how many CP ranks for one request, and why"},
     {"tune", rc_cmd_tune,
      "fit the choice of variant and CP degree to a machine and a model; export it"},
+    {"sweep", rc_cmd_sweep,
+     "a forward pass at every point of a grid or sample, into SQLite; also under mpirun"},
+    {"plan", rc_cmd_plan, "the cheapest cluster that serves a workload within its objectives"},
     {"calibration", rc_cmd_calibration, "what the costs rest on: list, show, build"},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
@@ -66,7 +69,7 @@ int main(int argc, char **argv) {
     }
     rc_error err = {0};
     rc_status st = dispatch(argc, argv, &err);
-    if (st != RC_OK) {
+    if (st != RC_OK && err.msg[0] != '\0') { /* without words: another rank has said it */
         char text[1200];
         fprintf(stderr, "ringcast: %s\n", rc_error_text(&err, text, sizeof text));
     }

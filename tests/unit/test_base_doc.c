@@ -328,6 +328,25 @@ static void files_that_cannot_be_read_say_so(void **state) {
     assert_int_equal(unlink(path), 0);
 }
 
+static void test_take(void **state) {
+    (void)state;
+    const char *text = "a: 1\nb: {x: 2, y: {z: 3}}\nc: [4]\n";
+    rc_doc *d = NULL;
+    char path[64];
+    assert_int_equal(rc_doc_parse("t.yaml", text, strlen(text), &d, NULL), RC_OK);
+    assert_null(rc_doc_take(d, "d"));
+    assert_null(rc_doc_take(d, "a.x"));
+    assert_null(rc_doc_take(d, "b.y.q"));
+    assert_string_equal(rc_node_text(rc_doc_take(d, "a")), "1");
+    assert_false(rc_doc_has(rc_doc_root(d), "a"));
+    const rc_node *y = rc_doc_take(d, "b.y");
+    assert_string_equal(rc_node_text(rc_node_get(y, "z")), "3");
+    const rc_node *b = rc_node_get(rc_doc_root(d), "b"), *c = rc_node_get(rc_doc_root(d), "c");
+    assert_true(rc_node_count(b) == 1 && rc_node_count(rc_doc_root(d)) == 2);
+    assert_string_equal(rc_node_path(rc_node_at(c, 0), path, sizeof path), "c[0]");
+    rc_doc_close(d);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tree_keeps_order_kind_and_quotes),
@@ -341,6 +360,7 @@ int main(void) {
         cmocka_unit_test(overrides_replace_and_create),
         cmocka_unit_test(overrides_that_cannot_be_meant_are_refused),
         cmocka_unit_test(files_that_cannot_be_read_say_so),
+        cmocka_unit_test(test_take),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

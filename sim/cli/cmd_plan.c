@@ -1,0 +1,106 @@
+/* ringcast plan: the cheapest cluster that serves a workload within its objectives.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include "sim/cli/flags.h"
+#include "sim/plan/plan_file.h"
+
+typedef struct plan_flags {
+    const char *file, *store, *plot, *out;
+    rc_many sets;
+    int64_t threads, simulations;
+    bool json, overwrite, quiet;
+} plan_flags;
+
+static double now_s(void) {
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static rc_status parse(int argc, char **argv, plan_flags *f, bool *helped, rc_error *err) {
+    const rc_flag flags[] = {
+        {"--out", RC_FLAG_TEXT, &f->out, "FILE.yaml", "the chosen plan as a scenario of `serve`"},
+        {"--plot", RC_FLAG_TEXT, &f->plot, "DIR", "draw price and p95 TTFT as DIR/plan-NAME.png"},
+        {"--overwrite", RC_FLAG_BOOL, &f->overwrite, NULL, "replace existing files"},
+        {"--set", RC_FLAG_MANY, &f->sets, "KEY=VALUE",
+         "override a key (search.growth=2, machine.peer_rate=20GB/s)"},
+        {"--store", RC_FLAG_TEXT, &f->store, "FILE.db",
+         "costs from this calibration store, not the embedded one"},
+        {"--simulations", RC_FLAG_INT, &f->simulations, "N", "of the search, at most"},
+        {"--threads", RC_FLAG_INT, &f->threads, "N", "default: one a core, at most 8"},
+        {"--json", RC_FLAG_BOOL, &f->json, NULL, "everything, as JSON"},
+        {"--quiet", RC_FLAG_BOOL, &f->quiet, NULL, "no progress"},
+    };
+    const char *args[1];
+    size_t count;
+    RC_TRY(rc_flags_parse(argc, argv, flags, sizeof flags / sizeof flags[0],
+                          "usage: ringcast plan PLAN.yaml [flags]", args, 1, &count, helped, err));
+    if (*helped)
+        return RC_OK;
+    if (count == 0)
+        return rc_fail(err, RC_E_USAGE, "plan needs a plan file");
+    if (f->threads > 1024)
+        return rc_fail(err, RC_E_USAGE, "--threads: found %lld, expected at most 1024",
+                       (long long)f->threads);
+    f->file = args[0];
+    return RC_OK;
+}
+
+static rc_status show(rc_plan_file *file, const plan_flags *f, const rc_plan_answer *a,
+                      rc_error *err) {
+    bool drawn = false;
+    RC_TRY(f->json ? rc_plan_json(file, a, err) : rc_plan_print(file, a, err));
+    if (f->plot)
+        RC_TRY(rc_plan_plot(file, a, f->plot, f->overwrite, &drawn, err));
+    if (f->plot && !drawn && !f->json)
+        printf("# not drawn: gnuplot is not installed, or nothing fits\n");
+    if (f->out && a->best >= 0)
+        RC_TRY(rc_plan_save_scenario(file, a, f->out, f->overwrite, err));
+    return a->best >= 0
+               ? RC_OK
+               : rc_fail(err, RC_E_CHECK, "plan '%s': no configuration holds", file->plan.name);
+}
+
+static rc_status run(rc_plan_file *file, const plan_flags *f, rc_error *err) {
+    rc_plan_player *player = NULL;
+    rc_plan_bounds *bounds = NULL;
+    rc_plan_answer answer = {0};
+    double start = now_s();
+    rc_status st = rc_plan_player_create(file, f->store, &player, err);
+    if (st == RC_OK)
+        st = rc_plan_bounds_create(&file->plan, rc_plan_player_load(player),
+                                   rc_plan_player_costs(player), &bounds, err);
+    if (st == RC_OK)
+        st = rc_plan_search(&file->plan, bounds, rc_plan_simulate, player, &answer, err);
+    answer.wall_s = now_s() - start;
+    if (st == RC_OK)
+        st = show(file, f, &answer, err);
+    rc_plan_answer_free(&answer);
+    rc_plan_bounds_free(bounds);
+    rc_plan_player_free(player);
+    return st;
+}
+
+rc_status rc_cmd_plan(int argc, char **argv, rc_error *err) {
+    plan_flags f = {0};
+    bool helped;
+    RC_TRY(parse(argc, argv, &f, &helped, err));
+    if (helped)
+        return RC_OK;
+    rc_plan_file *file = calloc(1, sizeof *file);
+    if (!file)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for a plan");
+    rc_status st = rc_plan_open(f.file, f.sets.values, f.sets.count, file, err);
+    if (st == RC_OK) {
+        file->plan.threads = (int)f.threads;
+        file->plan.quiet = f.quiet;
+        if (f.simulations > 0)
+            file->plan.simulations = f.simulations;
+        st = run(file, &f, err);
+        rc_plan_close(file);
+    }
+    free(file);
+    return st;
+}

@@ -1,0 +1,123 @@
+/* ringcast sweep: a forward pass at every point of a grid or sample, into SQLite; also under
+ * mpirun. SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdio.h>
+#include <string.h>
+#include "sim/base/json.h"
+#include "sim/cli/flags.h"
+#include "sim/plan/sweep.h"
+
+typedef struct sweep_flags {
+    const char *file, *store;
+    rc_many sets;
+    rc_sweep_options run;
+    int64_t threads;
+    bool json, csv;
+} sweep_flags;
+
+static rc_status parse(int argc, char **argv, sweep_flags *f, bool *helped, rc_error *err) {
+    const rc_flag flags[] = {
+        {"--out", RC_FLAG_TEXT, &f->run.out, "FILE.db",
+         "the database; one of the same sweep is gone on with"},
+        {"--plot", RC_FLAG_TEXT, &f->run.plot, "DIR", "draw the file's plot as DIR/NAME.png, .svg"},
+        {"--overwrite", RC_FLAG_BOOL, &f->run.overwrite, NULL,
+         "replace a database of another sweep, and pictures"},
+        {"--set", RC_FLAG_MANY, &f->sets, "KEY=VALUE",
+         "override a key ('parallel.cp=[1, 2, 4]', machine.peer_rate=20GB/s)"},
+        {"--store", RC_FLAG_TEXT, &f->store, "FILE.db",
+         "costs from this calibration store, not the embedded one"},
+        {"--threads", RC_FLAG_INT, &f->threads, "N",
+         "of one process (default: one a core, at most 8); a rank under mpirun has one"},
+        {"--batch", RC_FLAG_INT, &f->run.batch, "N",
+         "rows a transaction (default: about four transactions a second)"},
+        {"--json", RC_FLAG_BOOL, &f->json, NULL, "the summary, as JSON"},
+        {"--quiet", RC_FLAG_BOOL, &f->run.quiet, NULL, "neither progress nor summary"},
+    };
+    const char *args[1];
+    size_t count;
+    RC_TRY(rc_flags_parse(argc, argv, flags, sizeof flags / sizeof flags[0],
+                          "usage: [mpirun -n K] ringcast sweep SCENARIO.yaml --out FILE.db [flags]",
+                          args, 1, &count, helped, err));
+    if (*helped)
+        return RC_OK;
+    if (count == 0 || !f->run.out)
+        return rc_fail(err, RC_E_USAGE, "sweep needs a scenario file and --out FILE.db");
+    if (f->threads > 1024)
+        return rc_fail(err, RC_E_USAGE, "--threads: found %lld, expected at most 1024",
+                       (long long)f->threads);
+    f->run.threads = (int)f->threads;
+    f->file = args[0];
+    return RC_OK;
+}
+
+static double rate(const rc_sweep_report *r) {
+    return r->wall > 0.0 ? (double)(r->points - r->present) / r->wall : 0.0;
+}
+
+static rc_status print_json(const rc_sweep *s, const sweep_flags *f, const rc_ranks *ranks,
+                            const rc_sweep_report *r, rc_error *err) {
+    rc_json *j = rc_json_create();
+    json_t *root = rc_json_root(j);
+    rc_json_text(j, root, "sweep", rc_sweep_name(s));
+    rc_json_textf(j, root, "hash", "%016llx", (unsigned long long)rc_sweep_hash(s));
+    rc_json_text(j, root, "database", f->run.out);
+    rc_json_int(j, root, "points", r->points);
+    rc_json_int(j, root, "present", r->present);
+    rc_json_int(j, root, "ok", r->ok);
+    rc_json_int(j, root, "nofit", r->nofit);
+    rc_json_int(j, root, "refused", r->refused);
+    rc_json_int(j, root, "ranks", ranks->size);
+    rc_json_real(j, root, "wall_s", r->wall);
+    rc_json_real(j, root, "points_per_s", rate(r));
+    rc_status st = rc_json_write(j, stdout, err);
+    rc_json_destroy(j);
+    return st;
+}
+
+static void print_text(const rc_sweep *s, const sweep_flags *f, const rc_ranks *ranks,
+                       const rc_sweep_report *r) {
+    char library[128];
+    printf("# sweep %s (%016llx) -> %s\n", rc_sweep_name(s), (unsigned long long)rc_sweep_hash(s),
+           f->run.out);
+    printf("points %lld: ok %lld, do not fit %lld, refused %lld\n", (long long)r->points,
+           (long long)r->ok, (long long)r->nofit, (long long)r->refused);
+    printf("# %lld were there; %lld now in %.2f s, %.0f points/s", (long long)r->present,
+           (long long)(r->points - r->present), r->wall, rate(r));
+    if (ranks->mpi)
+        printf(", %d rank%s, %s", ranks->size, ranks->size > 1 ? "s" : "",
+               rc_ranks_library(library, sizeof library));
+    printf("\n");
+    if (f->run.plot && r->drawn)
+        printf("# drawn: %s/%s.png, .svg\n", f->run.plot, rc_sweep_name(s));
+    else if (f->run.plot)
+        printf("# not drawn: gnuplot is not installed\n");
+}
+
+static rc_status run(const sweep_flags *f, const rc_ranks *ranks, rc_error *err) {
+    rc_sweep *s = NULL;
+    rc_sweep_report report = {0};
+    rc_status st = rc_sweep_load(f->file, f->sets.values, f->sets.count, f->store, &s, err);
+    st = rc_ranks_agree(ranks, st, 0, err);
+    if (st == RC_OK)
+        st = rc_sweep_run(s, ranks, &f->run, &report, err);
+    if (st == RC_OK && ranks->rank == 0 && !f->run.quiet) {
+        if (f->json)
+            st = print_json(s, f, ranks, &report, err);
+        else
+            print_text(s, f, ranks, &report);
+    }
+    rc_sweep_free(s);
+    return st;
+}
+
+rc_status rc_cmd_sweep(int argc, char **argv, rc_error *err) {
+    sweep_flags f = {0};
+    rc_ranks ranks;
+    bool helped;
+    RC_TRY(parse(argc, argv, &f, &helped, err));
+    if (helped)
+        return RC_OK;
+    RC_TRY(rc_ranks_start(&ranks, err));
+    rc_status st = run(&f, &ranks, err);
+    rc_ranks_stop(&ranks);
+    return st;
+}

@@ -1,0 +1,126 @@
+/* What is asked about the plan that was chosen: does it hold for other seeds, what binds, how far
+ * may traffic grow, what if a replica is lost, what does one more buy.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <string.h>
+#include "sim/plan/plan_internal.h"
+
+enum { SEEDS_MOST = 64, GROWTH_TRIES = 4, GROWTH_ROUNDS = 3 };
+static const double MORE = 1.25, GROWTH_MOST = 4.0;
+
+rc_status plan_try_seeds(const rc_plan *p, rc_plan_sim sim, void *ctx, const rc_plan_option *o,
+                         rc_plan_answer *a, rc_error *err) {
+    rc_plan_trial trials[SEEDS_MOST] = {0};
+    rc_plan_outcome outcomes[SEEDS_MOST] = {0};
+    int n = p->check_seeds < SEEDS_MOST ? p->check_seeds : SEEDS_MOST, met = 0, tightest;
+    for (int i = 0; i < n; i++) {
+        trials[i] = plan_trial(p, o);
+        trials[i].seed = p->seed + 1 + (uint64_t)i;
+    }
+    RC_TRY(plan_run_trials(p, sim, ctx, trials, outcomes, (size_t)n, err));
+    for (int g = 0; g < p->objective_count; g++) {
+        a->seeds_lo[g] = INFINITY;
+        a->seeds_hi[g] = -INFINITY;
+        for (int i = 0; i < n; i++) {
+            a->seeds_lo[g] = fmin(a->seeds_lo[g], outcomes[i].value[g]);
+            a->seeds_hi[g] = fmax(a->seeds_hi[g], outcomes[i].value[g]);
+        }
+    }
+    for (int i = 0; i < n; i++)
+        met += rc_plan_margin(p, &outcomes[i], &tightest) >= 0.0;
+    a->seeds = n;
+    a->seeds_met = n > 0 ? (double)met / n : 0.0;
+    return RC_OK;
+}
+
+/* The margin that a quarter more of each resource would add. */
+static rc_status try_resources(const rc_plan *p, rc_plan_sim sim, void *ctx,
+                               const rc_plan_result *best, rc_plan_answer *a, rc_error *err) {
+    rc_plan_trial t[4];
+    rc_plan_outcome o[4];
+    int tightest;
+    for (int i = 0; i < 4; i++)
+        t[i] = plan_trial(p, &best->option);
+    t[0].matrix = t[1].hbm = t[2].network = t[3].memory = MORE;
+    RC_TRY(plan_run_trials(p, sim, ctx, t, o, 4, err));
+    for (int i = 0; i < 4; i++)
+        a->slack[i] = rc_plan_margin(p, &o[i], &tightest) - best->margin;
+    return RC_OK;
+}
+
+/* The largest growth that holds, by sections of four trials at a time; GROWTH_MOST at most. */
+static rc_status find_growth(const rc_plan *p, rc_plan_sim sim, void *ctx, const rc_plan_option *o,
+                             double *out, rc_error *err) {
+    double lo = 1.0, hi = GROWTH_MOST;
+    for (int round = 0; round < GROWTH_ROUNDS; round++) {
+        rc_plan_trial t[GROWTH_TRIES] = {0};
+        rc_plan_outcome r[GROWTH_TRIES] = {0};
+        double g[GROWTH_TRIES];
+        int held = 0, tightest;
+        for (int i = 0; i < GROWTH_TRIES; i++) {
+            double f = (i + 1.0) / (round == 0 ? GROWTH_TRIES : GROWTH_TRIES + 1);
+            g[i] = lo * pow(hi / lo, f);
+            t[i] = plan_trial(p, o);
+            t[i].growth = p->growth * g[i];
+        }
+        RC_TRY(plan_run_trials(p, sim, ctx, t, r, GROWTH_TRIES, err));
+        while (held < GROWTH_TRIES && rc_plan_margin(p, &r[held], &tightest) >= 0.0)
+            held++;
+        double above = held < GROWTH_TRIES ? g[held] : hi;
+        lo = held > 0 ? g[held - 1] : lo;
+        hi = above;
+        if (held == GROWTH_TRIES && round == 0)
+            break;
+    }
+    *out = lo;
+    return RC_OK;
+}
+
+static rc_status try_lost(const rc_plan *p, rc_plan_sim sim, void *ctx, const rc_plan_result *best,
+                          rc_plan_answer *a, rc_error *err) {
+    const rc_plan_option *o = &best->option;
+    rc_plan_trial t = plan_trial(p, o);
+    int tightest;
+    a->has_lost = o->prefill > 1; /* alone: nothing is left when it is lost */
+    if (!a->has_lost)
+        return RC_OK;
+    t.lost_at = best->outcome.midway;
+    RC_TRY(plan_run_trials(p, sim, ctx, &t, &a->lost, 1, err));
+    a->lost_margin = rc_plan_margin(p, &a->lost, &tightest);
+    return RC_OK;
+}
+
+/* One replica more, of the pool where it adds more margin. */
+static rc_status try_next(const rc_plan *p, rc_plan_sim sim, void *ctx, const rc_plan_result *best,
+                          rc_plan_answer *a, rc_error *err) {
+    rc_plan_trial t[2] = {plan_trial(p, &best->option), plan_trial(p, &best->option)};
+    rc_plan_outcome r[2] = {0};
+    size_t n = 0;
+    t[n].option.prefill++;
+    n += rc_plan_gpus(&t[n].option) <= p->offers[best->option.offer].gpus;
+    if (best->option.decode > 0) {
+        t[n].option = best->option;
+        t[n].option.decode++;
+        n += rc_plan_gpus(&t[n].option) <= p->offers[best->option.offer].gpus;
+    }
+    RC_TRY(plan_run_trials(p, sim, ctx, t, r, n, err));
+    for (size_t i = 0; i < n; i++) {
+        rc_plan_result x = {.option = t[i].option, .outcome = r[i]};
+        x.price = rc_plan_price(p, &x.option);
+        x.margin = rc_plan_margin(p, &r[i], &x.tightest);
+        if (!a->has_next || x.margin > a->next.margin)
+            a->next = x;
+        a->has_next = true;
+    }
+    return a->has_next ? find_growth(p, sim, ctx, &a->next.option, &a->next_growth, err) : RC_OK;
+}
+
+rc_status plan_examine(const rc_plan *p, rc_plan_sim sim, void *ctx, rc_plan_answer *a,
+                       rc_error *err) {
+    const rc_plan_result best = a->all[a->best];
+    RC_TRY(try_resources(p, sim, ctx, &best, a, err));
+    a->growth_limit = GROWTH_MOST;
+    RC_TRY(find_growth(p, sim, ctx, &best.option, &a->growth, err));
+    RC_TRY(try_lost(p, sim, ctx, &best, a, err));
+    return try_next(p, sim, ctx, &best, a, err);
+}

@@ -1,0 +1,230 @@
+/* A point of a sweep: its index to a value on each axis, and those written over the scenario.
+ * Nothing is allocated per point.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "sim/plan/sweep_internal.h"
+
+rc_status sweep_cursor_init(sweep_cursor *c, const rc_sweep *s, rc_error *err) {
+    memset(c, 0, sizeof *c);
+    c->s = s;
+    c->own = malloc((size_t)s->max_batch * sizeof *c->own);
+    if (s->sobol)
+        c->q = gsl_qrng_alloc(gsl_qrng_sobol, (unsigned)s->axis_count);
+    if (!c->own || (s->sobol && !c->q)) {
+        sweep_cursor_free(c);
+        return rc_fail(err, RC_E_NOMEM, "out of memory for the points of a sweep");
+    }
+    return RC_OK;
+}
+
+void sweep_cursor_free(sweep_cursor *c) {
+    if (c->q)
+        gsl_qrng_free(c->q);
+    free(c->own);
+    memset(c, 0, sizeof *c);
+}
+
+/* ---- values on the axes ------------------------------------------------------------------ */
+
+/* The sequence is generated in order; a worker's points ascend, so it mostly goes on. */
+static void draw(sweep_cursor *c, int64_t point) {
+    if (point < c->drawn) {
+        gsl_qrng_init(c->q);
+        c->drawn = 0;
+    }
+    for (; c->drawn <= point; c->drawn++)
+        (void)gsl_qrng_get(c->q, c->u);
+}
+
+static sweep_value drawn_value(const sweep_axis *x, double u) {
+    if (x->count > 0) {
+        size_t i = (size_t)(u * (double)x->count);
+        return x->values[i < x->count ? i : x->count - 1];
+    }
+    double d = x->log ? x->from * pow(x->to / x->from, u) : x->from + u * (x->to - x->from);
+    sweep_value v = {0};
+    if (x->key.kind == SWEEP_INT)
+        v.i = (int64_t)llround(d);
+    else
+        v.d = d;
+    return v;
+}
+
+/* Which value of each discrete axis: needed for the machine. */
+static size_t value_index(const sweep_axis *x, double u) {
+    size_t i = (size_t)(u * (double)x->count);
+    return i < x->count ? i : x->count - 1;
+}
+
+static void find_values(sweep_cursor *c, int64_t point, size_t *index) {
+    const rc_sweep *s = c->s;
+    if (s->sobol) {
+        draw(c, point);
+        for (size_t i = 0; i < s->axis_count; i++) {
+            c->v[i] = drawn_value(&s->axes[i], c->u[i]);
+            index[i] = s->axes[i].count > 0 ? value_index(&s->axes[i], c->u[i]) : 0;
+        }
+        return;
+    }
+    for (size_t i = s->axis_count; i-- > 0;) {
+        int64_t n = (int64_t)s->axes[i].count;
+        index[i] = (size_t)(point % n);
+        c->v[i] = s->axes[i].values[index[i]];
+        point /= n;
+    }
+}
+
+/* ---- written over the scenario ------------------------------------------------------------ */
+
+static void reset(sweep_cursor *c) {
+    const rc_scenario *b = &c->s->base;
+    c->layout = b->layout;
+    c->variant = b->variant;
+    c->phase = b->phase;
+    c->eager = b->eager;
+    c->serial_ring = b->serial_ring;
+    c->what_if = b->what_if;
+    c->t = b->seqs[0].t;
+    c->p = b->seqs[0].p;
+    c->batch = (int64_t)b->seq_count;
+    c->gpus = 0;
+    c->seqs = NULL;
+    c->model = c->s->models[0];
+}
+
+static void apply(sweep_cursor *c, const sweep_axis *x, sweep_value v) {
+    static const rc_dtype dtypes[] = {RC_BF16, RC_FP8, RC_INT4};
+    switch (x->key.id) {
+    case SWEEP_MODEL:
+        c->model = c->s->models[v.i];
+        break;
+    case SWEEP_TP:
+        c->layout.tp = (int)v.i;
+        break;
+    case SWEEP_CP:
+        c->layout.cp = (int)v.i;
+        break;
+    case SWEEP_GPUS:
+        c->gpus = v.i;
+        break;
+    case SWEEP_VARIANT:
+        c->variant = x->key.names[v.i];
+        break;
+    case SWEEP_PHASE:
+        c->phase = v.i == 0 ? RC_PREFILL : RC_DECODE;
+        break;
+    case SWEEP_ATTN_WEIGHTS:
+        c->layout.attn_weights = dtypes[v.i];
+        break;
+    case SWEEP_FFN_WEIGHTS:
+        c->layout.ffn_weights = dtypes[v.i];
+        break;
+    case SWEEP_ACT:
+        c->layout.act = dtypes[v.i];
+        break;
+    case SWEEP_KV:
+        c->layout.kv = dtypes[v.i];
+        break;
+    case SWEEP_HOST:
+        c->eager = v.i == 0;
+        break;
+    case SWEEP_RING:
+        c->serial_ring = v.i == 1;
+        break;
+    case SWEEP_SLOW_RANK:
+        c->what_if.slow_rank = (int)v.i;
+        break;
+    case SWEEP_SLOW_SPEED:
+        c->what_if.slow_speed = v.d;
+        break;
+    case SWEEP_SLOW_LINK_RANK:
+        c->what_if.slow_link_rank = (int)v.i;
+        break;
+    case SWEEP_SLOW_LINK:
+        c->what_if.slow_link = v.d;
+        break;
+    case SWEEP_OVERLAP_COMPUTE:
+        c->what_if.overlap_compute = v.d;
+        break;
+    case SWEEP_OVERLAP_COMM:
+        c->what_if.overlap_comm = v.d;
+        break;
+    case SWEEP_BATCH:
+        c->batch = v.i;
+        break;
+    case SWEEP_CACHED:
+        c->p = v.i;
+        break;
+    case SWEEP_NEW:
+        c->t = v.i;
+        break;
+    case SWEEP_MACHINE:
+    case SWEEP_NUMBER:
+        break;
+    }
+}
+
+/* What a phase implies where the file does not say, as in a scenario. */
+static void follow_phase(sweep_cursor *c) {
+    const rc_sweep *s = c->s;
+    if (!sweep_axis_find(s->axes, s->axis_count, SWEEP_PHASE))
+        return;
+    if (!s->has_host)
+        c->eager = c->phase == RC_PREFILL;
+    if (!s->has_ring)
+        c->serial_ring = c->phase == RC_DECODE;
+}
+
+static void find_machine(sweep_cursor *c, const size_t *index) {
+    const rc_sweep *s = c->s;
+    size_t machine = 0, combo = 0;
+    for (size_t i = 0; i < s->axis_count; i++) {
+        if (s->axes[i].key.id == SWEEP_MACHINE)
+            machine = index[i];
+        else if (s->axes[i].key.id == SWEEP_NUMBER)
+            combo = combo * s->axes[i].count + index[i];
+    }
+    c->costs = s->costs[machine * s->combos + combo];
+}
+
+static void fill_sequences(sweep_cursor *c) {
+    const rc_scenario *b = &c->s->base;
+    for (size_t i = 0; i < b->seq_count; i++)
+        if (b->seqs[i].t != b->seqs[0].t || b->seqs[i].p != b->seqs[0].p) { /* a stated list */
+            c->seqs = b->seqs;
+            c->seq_count = b->seq_count;
+            return;
+        }
+    for (int64_t i = 0; i < c->batch; i++)
+        c->own[i] = (rc_sequence){c->t, c->p};
+    c->seqs = c->own;
+    c->seq_count = (size_t)c->batch;
+}
+
+static rc_status check(sweep_cursor *c, rc_error *err) {
+    if (c->gpus > 0 && c->gpus % c->layout.tp != 0)
+        return rc_fail(err, RC_E_INPUT, "%lld GPUs cannot be cut into groups of tp %d",
+                       (long long)c->gpus, c->layout.tp);
+    if (c->gpus > 0)
+        c->layout.cp = (int)(c->gpus / c->layout.tp);
+    const rc_what_if *w = &c->what_if;
+    int rank = w->slow_rank > w->slow_link_rank ? w->slow_rank : w->slow_link_rank;
+    if (rank >= c->layout.cp)
+        return rc_fail(err, RC_E_INPUT, "what_if: rank %d of cp %d", rank, c->layout.cp);
+    return RC_OK;
+}
+
+rc_status sweep_cursor_at(sweep_cursor *c, int64_t point, rc_error *err) {
+    const rc_sweep *s = c->s;
+    size_t index[SWEEP_AXES] = {0};
+    find_values(c, point, index);
+    reset(c);
+    for (size_t i = 0; i < s->axis_count; i++)
+        apply(c, &s->axes[i], c->v[i]);
+    follow_phase(c);
+    find_machine(c, index);
+    fill_sequences(c);
+    return check(c, err);
+}

@@ -1,0 +1,389 @@
+/* The answer of a plan as text, as JSON, and as a scenario of `ringcast serve`.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "sim/base/file.h"
+#include "sim/base/json.h"
+#include "sim/base/table.h"
+#include "sim/plan/plan_file.h"
+
+static const char *const resources[4] = {"prefill", "decode", "network", "memory"};
+static const char *const stands_for[4] = {"matrix rate", "HBM rate", "network rate", "memory"};
+
+/* The resource of which a quarter more adds the most margin; -1: none adds 1 %. */
+static int binding(const rc_plan_answer *a) {
+    int most = -1;
+    for (int i = 0; i < 4; i++)
+        if (a->slack[i] > 0.01 && (most < 0 || a->slack[i] > a->slack[most]))
+            most = i;
+    return most;
+}
+
+static const char *objective_text(const rc_plan_objective *g, char *buf, size_t size) {
+    int n = snprintf(buf, size, "%s p%g <= %g s", g->ttit ? "TTIT" : "TTFT", 100.0 * g->share,
+                     g->limit);
+    if ((g->from > 0 || g->to < INT64_MAX) && n > 0 && (size_t)n < size) {
+        if (g->to < INT64_MAX)
+            (void)snprintf(buf + n, size - (size_t)n, ", inputs of %lld to %lld",
+                           (long long)g->from, (long long)g->to);
+        else
+            (void)snprintf(buf + n, size - (size_t)n, ", inputs of %lld and more",
+                           (long long)g->from);
+    }
+    return buf;
+}
+
+/* ---- text --------------------------------------------------------------------------------------
+ */
+
+static rc_status show(rc_table *t, rc_error *err) {
+    if (!t)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for the answer of a plan");
+    rc_status st = rc_table_print(t, stdout, err);
+    rc_table_destroy(t);
+    return st;
+}
+
+static void print_counts(const rc_plan_file *f, const rc_plan_answer *a) {
+    printf("# plan %s: %s on %d offer%s, rate x %g\n", f->plan.name, f->plan.model.name,
+           f->plan.offer_count, f->plan.offer_count > 1 ? "s" : "", f->plan.growth);
+    printf("considered %lld configurations\n", (long long)a->considered);
+    for (int i = 1; i < RC_CUT_COUNT; i++)
+        if (a->cut[i] > 0)
+            printf("  cut by %-8s %lld\n", rc_plan_cut_name((rc_plan_cut)i), (long long)a->cut[i]);
+    printf(
+        "simulated %lld with the whole workload; %lld excluded by what a larger one of its family "
+        "showed\n%lld cheaper than the best were not simulated, %lld of which are expected to "
+        "hold\n",
+        (long long)a->simulated, (long long)a->excluded, (long long)a->open, (long long)a->hopeful);
+}
+
+static rc_status print_objectives(const rc_plan_file *f, const rc_plan_answer *a, rc_error *err) {
+    const rc_plan_result *b = &a->all[a->best];
+    rc_table *t = rc_table_create();
+    char text[128];
+    if (t) {
+        rc_table_note(t,
+                      "objectives; the interval is over %d other seeds, %.0f %% of which meet all",
+                      a->seeds, 100.0 * a->seeds_met);
+        rc_table_column(t, "objective", "objective", "", RC_LEFT);
+        rc_table_column(t, "value_s", "value", "s", RC_RIGHT);
+        rc_table_column(t, "lo_s", "least", "s", RC_RIGHT);
+        rc_table_column(t, "hi_s", "most", "s", RC_RIGHT);
+        rc_table_column(t, "margin_pct", "margin", "%", RC_RIGHT);
+    }
+    for (int i = 0; t && i < f->plan.objective_count; i++) {
+        rc_table_text(t, objective_text(&f->plan.objectives[i], text, sizeof text));
+        rc_table_real(t, b->outcome.value[i], 4);
+        rc_table_real(t, a->seeds_lo[i], 4);
+        rc_table_real(t, a->seeds_hi[i], 4);
+        rc_table_real(t, 100.0 * (f->plan.objectives[i].limit / b->outcome.value[i] - 1.0), 1);
+    }
+    return show(t, err);
+}
+
+static void result_row(rc_table *t, const rc_plan_file *f, const rc_plan_result *r,
+                       const char *what) {
+    char text[200];
+    rc_table_text(t, what);
+    rc_table_real(t, r->price, 2);
+    rc_table_int(t, rc_plan_gpus(&r->option));
+    rc_table_real(t, r->outcome.ttft_p95, 3);
+    rc_table_real(t, 1e3 * r->outcome.ttit_p95, 1);
+    rc_table_real(t, 100.0 * r->margin, 1);
+    rc_table_text(t, f->plan.offers[r->option.offer].machine.name);
+    rc_table_text(t, rc_plan_option_text(&f->plan, &r->option, text, sizeof text));
+}
+
+static rc_status print_results(const rc_plan_file *f, const rc_plan_answer *a, rc_error *err) {
+    rc_table *t = rc_table_create();
+    if (t) {
+        rc_table_note(t, "the best, the cheapest of each kind of pools, the runners-up (fragile: "
+                         "too few of the other seeds hold), and the "
+                         "front of price against p95 TTFT");
+        rc_table_column(t, "what", "what", "", RC_LEFT);
+        rc_table_column(t, "price", "price", "/h", RC_RIGHT);
+        rc_table_column(t, "gpus", "GPUs", "", RC_RIGHT);
+        rc_table_column(t, "ttft_p95_s", "TTFT p95", "s", RC_RIGHT);
+        rc_table_column(t, "ttit_p95_ms", "TTIT p95", "ms", RC_RIGHT);
+        rc_table_column(t, "margin_pct", "margin", "%", RC_RIGHT);
+        rc_table_column(t, "machine", "machine", "", RC_LEFT);
+        rc_table_column(t, "plan", "plan", "", RC_LEFT);
+        if (a->best >= 0)
+            result_row(t, f, &a->all[a->best], "best");
+        for (int k = 0; k < RC_PLAN_KINDS; k++)
+            if (a->kind_best[k] >= 0 && a->kind_best[k] != a->best)
+                result_row(t, f, &a->all[a->kind_best[k]], rc_plan_kind_name(k));
+        for (int i = 0; i < a->runner_count; i++)
+            result_row(t, f, &a->all[a->runners[i]],
+                       a->all[a->runners[i]].fragile ? "fragile" : "runner-up");
+        for (int i = 0; i < a->front_count; i++)
+            result_row(t, f, &a->all[a->front[i]], "front");
+    }
+    return show(t, err);
+}
+
+static void print_about(const rc_plan_file *f, const rc_plan_answer *a) {
+    const rc_plan_result *b = &a->all[a->best];
+    const rc_plan_outcome *o = &b->outcome;
+    char text[200];
+    int binds = binding(a);
+    printf("busy: prefill %.0f %%, decode %.0f %%; KV hits %.1f %% of input tokens; queue p95 %.3f "
+           "s\n",
+           100.0 * o->busy_prefill, 100.0 * o->busy_decode, 100.0 * o->hit, o->queue_p95);
+    printf("binds: %s\n", binds >= 0 ? resources[binds] : "nothing that a quarter more would ease");
+    for (int i = 0; i < 4; i++)
+        printf("  margin with 25 %% more %-13s %+.1f points\n", stands_for[i], 100.0 * a->slack[i]);
+    printf("growth: holds up to x %.2f of this traffic%s\n", a->growth,
+           a->growth >= a->growth_limit * (1.0 - 1e-9) ? ", the most that was tried" : "");
+    if (a->has_lost)
+        printf("one replica lost: %s, margin %+.1f %%, TTFT p95 %.3f s, TTIT p95 %.1f ms\n",
+               a->lost_margin >= 0.0 ? "still holds" : "does not hold", 100.0 * a->lost_margin,
+               a->lost.ttft_p95, 1e3 * a->lost.ttit_p95);
+    else
+        printf("one replica lost: nothing of its kind is left\n");
+    if (a->has_next)
+        printf("one more: %s, %+.2f /h: margin %+.1f %%, TTFT p95 %.3f s, holds up to x %.2f\n",
+               rc_plan_option_text(&f->plan, &a->next.option, text, sizeof text),
+               a->next.price - b->price, 100.0 * a->next.margin, a->next.outcome.ttft_p95,
+               a->next_growth);
+    else
+        printf("one more: the offer has no GPUs left for it\n");
+}
+
+rc_status rc_plan_print(const rc_plan_file *f, const rc_plan_answer *a, rc_error *err) {
+    char text[200];
+    print_counts(f, a);
+    if (a->best < 0) {
+        printf("no configuration holds\n");
+        return print_results(f, a, err);
+    }
+    const rc_plan_result *b = &a->all[a->best];
+    printf("best: %s on %s, %d GPUs, %.2f per hour\n",
+           rc_plan_option_text(&f->plan, &b->option, text, sizeof text),
+           f->plan.offers[b->option.offer].machine.name, rc_plan_gpus(&b->option), b->price);
+    RC_TRY(print_objectives(f, a, err));
+    print_about(f, a);
+    return print_results(f, a, err);
+}
+
+/* ---- JSON
+ * ---------------------------------------------------------------------------------------- */
+
+static void json_outcome(rc_json *j, json_t *o, const rc_plan_file *f, const rc_plan_outcome *v) {
+    json_t *values = rc_json_list(j, o, "objectives");
+    char text[128];
+    for (int i = 0; i < f->plan.objective_count; i++) {
+        json_t *e = rc_json_object(j, values, NULL);
+        rc_json_text(j, e, "objective", objective_text(&f->plan.objectives[i], text, sizeof text));
+        rc_json_real(j, e, "limit_s", f->plan.objectives[i].limit);
+        rc_json_real(j, e, "value_s", v->value[i]);
+    }
+    rc_json_real(j, o, "ttft_p50_s", v->ttft_p50);
+    rc_json_real(j, o, "ttft_p95_s", v->ttft_p95);
+    rc_json_real(j, o, "ttft_p99_s", v->ttft_p99);
+    rc_json_real(j, o, "ttit_p50_s", v->ttit_p50);
+    rc_json_real(j, o, "ttit_p95_s", v->ttit_p95);
+    rc_json_real(j, o, "queue_p95_s", v->queue_p95);
+    rc_json_real(j, o, "busy_prefill", v->busy_prefill);
+    rc_json_real(j, o, "busy_decode", v->busy_decode);
+    rc_json_real(j, o, "kv_hit", v->hit);
+    rc_json_real(j, o, "done", v->done);
+    rc_json_real(j, o, "rejected", v->rejected);
+    rc_json_real(j, o, "lost", v->lost);
+}
+
+static void json_result(rc_json *j, json_t *o, const rc_plan_file *f, const rc_plan_result *r) {
+    const rc_plan_option *c = &r->option;
+    char text[200];
+    rc_json_text(j, o, "plan", rc_plan_option_text(&f->plan, c, text, sizeof text));
+    rc_json_text(j, o, "machine", f->plan.offers[c->offer].machine.name);
+    rc_json_real(j, o, "price_per_hour", r->price);
+    rc_json_int(j, o, "gpus", rc_plan_gpus(c));
+    rc_json_int(j, o, "tp", c->tp);
+    rc_json_int(j, o, "cp", c->cp);
+    rc_json_int(j, o, "replicas", c->decode > 0 ? 0 : c->prefill);
+    rc_json_int(j, o, "prefill_replicas", c->decode > 0 ? c->prefill : 0);
+    rc_json_int(j, o, "decode_replicas", c->decode);
+    rc_json_int(j, o, "decode_cp", c->decode_cp);
+    rc_json_text(j, o, "variant", c->cp > 1 ? f->plan.space.variants[c->variant] : "tp");
+    rc_json_bool(j, o, "dynamic_cp", c->dynamic);
+    rc_json_text(j, o, "scheduler", c->chunked ? "chunked" : "prefill-first");
+    rc_json_int(j, o, "budget", c->budget);
+    rc_json_int(j, o, "max_batch", c->max_batch);
+    rc_json_text(j, o, "kv", rc_dtype_name((rc_dtype)c->kv));
+    rc_json_real(j, o, "margin", r->margin);
+    rc_json_bool(j, o, "fragile", r->fragile);
+    json_outcome(j, o, f, &r->outcome);
+}
+
+static void json_about(rc_json *j, json_t *root, const rc_plan_file *f, const rc_plan_answer *a) {
+    int binds = binding(a);
+    rc_json_text(j, root, "binding", binds >= 0 ? resources[binds] : "none");
+    json_t *s = rc_json_object(j, root, "margin_with_25_pct_more");
+    for (int i = 0; i < 4; i++)
+        rc_json_real(j, s, resources[i], a->slack[i]);
+    json_t *seeds = rc_json_object(j, root, "other_seeds");
+    rc_json_int(j, seeds, "seeds", a->seeds);
+    rc_json_real(j, seeds, "met", a->seeds_met);
+    json_t *spread = rc_json_list(j, seeds, "values_s");
+    for (int i = 0; i < f->plan.objective_count; i++) {
+        json_t *e = rc_json_object(j, spread, NULL);
+        rc_json_real(j, e, "least", a->seeds_lo[i]);
+        rc_json_real(j, e, "most", a->seeds_hi[i]);
+    }
+    rc_json_real(j, root, "growth", a->growth);
+    rc_json_real(j, root, "growth_tried", a->growth_limit);
+    json_t *lost = rc_json_object(j, root, "one_lost");
+    rc_json_bool(j, lost, "holds", a->has_lost && a->lost_margin >= 0.0);
+    rc_json_real(j, lost, "margin", a->has_lost ? a->lost_margin : -1.0);
+    json_outcome(j, lost, f, &a->lost);
+    if (!a->has_next)
+        return;
+    json_t *next = rc_json_object(j, root, "one_more");
+    json_result(j, next, f, &a->next);
+    rc_json_real(j, next, "growth", a->next_growth);
+}
+
+rc_status rc_plan_json(const rc_plan_file *f, const rc_plan_answer *a, rc_error *err) {
+    rc_json *j = rc_json_create();
+    json_t *root = rc_json_root(j);
+    rc_json_text(j, root, "plan", f->plan.name);
+    rc_json_int(j, root, "considered", a->considered);
+    json_t *cut = rc_json_object(j, root, "cut");
+    for (int i = 1; i < RC_CUT_COUNT; i++)
+        rc_json_int(j, cut, rc_plan_cut_name((rc_plan_cut)i), a->cut[i]);
+    rc_json_int(j, root, "excluded", a->excluded);
+    rc_json_int(j, root, "untried_cheaper", a->open);
+    rc_json_int(j, root, "untried_cheaper_expected_to_hold", a->hopeful);
+    rc_json_int(j, root, "simulated", a->simulated);
+    rc_json_real(j, root, "wall_s", a->wall_s);
+    if (a->best >= 0)
+        json_result(j, rc_json_object(j, root, "best"), f, &a->all[a->best]);
+    else
+        rc_json_null(j, root, "best");
+    json_t *kinds = rc_json_object(j, root, "best_of_kind");
+    for (int k = 0; k < RC_PLAN_KINDS; k++)
+        if (a->kind_best[k] >= 0)
+            json_result(j, rc_json_object(j, kinds, rc_plan_kind_name(k)), f,
+                        &a->all[a->kind_best[k]]);
+    json_t *runners = rc_json_list(j, root, "runners_up"), *front = rc_json_list(j, root, "pareto");
+    for (int i = 0; i < a->runner_count; i++)
+        json_result(j, rc_json_object(j, runners, NULL), f, &a->all[a->runners[i]]);
+    for (int i = 0; i < a->front_count; i++)
+        json_result(j, rc_json_object(j, front, NULL), f, &a->all[a->front[i]]);
+    if (a->best >= 0)
+        json_about(j, root, f, a);
+    else
+        rc_json_null(j, root, "binding");
+    rc_status st = rc_json_write(j, stdout, err);
+    rc_json_destroy(j);
+    return st;
+}
+
+/* ---- as a scenario
+ * ------------------------------------------------------------------------------- */
+
+static bool plain(const char *s) {
+    if (!isalnum((unsigned char)*s) && *s != '/' && *s != '.')
+        return false;
+    for (; *s; s++)
+        if (!isalnum((unsigned char)*s) && !strchr("./-_%+", *s))
+            return false;
+    return true;
+}
+
+static void write_scalar(FILE *f, const char *s) {
+    if (plain(s)) {
+        (void)fputs(s, f);
+        return;
+    }
+    (void)fputc('"', f);
+    for (; *s; s++) {
+        if (*s == '"' || *s == '\\')
+            (void)fputc('\\', f);
+        if ((unsigned char)*s < 0x20)
+            (void)fprintf(f, "\\x%02x", (unsigned)(unsigned char)*s);
+        else
+            (void)fputc(*s, f);
+    }
+    (void)fputc('"', f);
+}
+
+static void write_node(FILE *f, const rc_node *n) {
+    bool map = rc_node_kind_of(n) == RC_NODE_MAP;
+    if (rc_node_kind_of(n) == RC_NODE_SCALAR) {
+        write_scalar(f, rc_node_text(n));
+        return;
+    }
+    (void)fputc(map ? '{' : '[', f);
+    for (size_t i = 0; i < rc_node_count(n); i++) {
+        (void)fputs(i > 0 ? ", " : "", f);
+        if (map)
+            (void)fprintf(f, "%s: ", rc_node_key(n, i));
+        write_node(f, rc_node_at(n, i));
+    }
+    (void)fputc(map ? '}' : ']', f);
+}
+
+static void pool_text(const rc_plan *p, const rc_plan_option *o, char *buf, size_t size) {
+    const char *variant = o->cp > 1 ? p->space.variants[o->variant] : "tp";
+    if (o->decode == 0) {
+        (void)snprintf(buf, size,
+                       "[{name: all, replicas: %d, tp: %d, cp: %d, variant: %s, dynamic_cp: %s}]",
+                       o->prefill, o->tp, o->cp, variant, o->dynamic ? "true" : "false");
+        return;
+    }
+    (void)snprintf(buf, size,
+                   "[{name: prefill, role: prefill, replicas: %d, tp: %d, cp: %d, variant: %s, "
+                   "dynamic_cp: %s}, {name: decode, role: decode, replicas: %d, tp: %d, cp: %d}]",
+                   o->prefill, o->tp, o->cp, variant, o->dynamic ? "true" : "false", o->decode,
+                   o->tp, o->decode_cp);
+}
+
+static rc_status set_int(rc_doc *doc, const char *key, int64_t v, rc_error *err) {
+    char text[32];
+    (void)snprintf(text, sizeof text, "%lld", (long long)v);
+    return rc_doc_set(doc, key, text, err);
+}
+
+static rc_status put_option(rc_plan_file *f, const rc_plan_option *o, rc_error *err) {
+    char text[512];
+    rc_doc *d = f->doc;
+    RC_TRY(rc_doc_set(d, "machine", f->plan.offers[o->offer].machine.name, err));
+    (void)snprintf(text, sizeof text, "%.10g", f->plan.offers[o->offer].price);
+    RC_TRY(rc_doc_set(d, "price", text, err));
+    pool_text(&f->plan, o, text, sizeof text);
+    RC_TRY(rc_doc_set(d, "pools", text, err));
+    RC_TRY(rc_doc_set(d, "scheduler.policy", o->chunked ? "chunked" : "prefill-first", err));
+    if (o->chunked)
+        RC_TRY(set_int(d, "scheduler.budget", o->budget, err));
+    RC_TRY(set_int(d, "scheduler.max_batch", o->max_batch, err));
+    RC_TRY(rc_doc_set(d, "kv.dtype", rc_dtype_name((rc_dtype)o->kv), err));
+    bool made = rc_doc_has(rc_doc_root(d), "synthetic");
+    double rate = made ? f->serve.synthetic.arrivals.rate : f->serve.rate_scale;
+    (void)snprintf(text, sizeof text, "%.10g", rate * f->plan.growth);
+    return rc_doc_set(d, made ? "synthetic.rate" : "arrivals.rate_scale", text, err);
+}
+
+rc_status rc_plan_save_scenario(rc_plan_file *f, const rc_plan_answer *a, const char *path,
+                                bool overwrite, rc_error *err) {
+    rc_outfile o;
+    if (a->best < 0)
+        return rc_fail(err, RC_E_CHECK, "plan '%s': no configuration holds, so none is written",
+                       f->plan.name);
+    RC_TRY(put_option(f, &a->all[a->best].option, err));
+    RC_TRY(rc_outfile_open(&o, path, overwrite, err));
+    const rc_node *root = rc_doc_root(f->doc);
+    (void)fprintf(o.f,
+                  "# The plan that `ringcast plan` chose for %s: run it with `ringcast serve`.\n",
+                  f->plan.name);
+    for (size_t i = 0; i < rc_node_count(root); i++) {
+        (void)fprintf(o.f, "%s: ", rc_node_key(root, i));
+        write_node(o.f, rc_node_value(root, i));
+        (void)fputc('\n', o.f);
+    }
+    return rc_outfile_commit(&o, err);
+}

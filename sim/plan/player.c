@@ -1,0 +1,367 @@
+/* Trials over the real workload, and the workload in short.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "sim/plan/plan_file.h"
+
+enum { BINS_T = 64, BINS_P = 64 };
+
+struct rc_plan_player {
+    const rc_plan_file *f;
+    rc_costs *costs[RC_PLAN_OFFERS];
+    rc_costs *books[RC_PLAN_OFFERS];
+    int book_count;
+    rc_trace *trace; /* of the plan's own seed and growth; shared */
+    rc_plan_load load;
+};
+
+/* ---- the workload in short ---------------------------------------------------------------------
+ */
+
+static int half_octave(double x) {
+    int b = x > 1.0 ? (int)floor(2.0 * log2(x)) : 0;
+    return b < BINS_T ? b : BINS_T - 1;
+}
+
+/* Requests alike within half an octave of T and an octave of P are one class, whose T and P are the
+ * least of its members: a bound over classes is one over requests. */
+static rc_status classify(const rc_trace *t, const uint32_t *prefix, rc_plan_load *w,
+                          rc_error *err) {
+    rc_plan_class *bins = calloc((size_t)BINS_T * BINS_P, sizeof *bins);
+    if (!bins)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for a workload");
+    for (size_t i = 0; i < t->count; i++) {
+        int64_t p = prefix[i] < t->at[i].input ? prefix[i] : t->at[i].input - 1;
+        int64_t n = (int64_t)t->at[i].input - p;
+        rc_plan_class *c =
+            &bins[half_octave((double)n) * BINS_P + half_octave((double)p + 1.0) / 2];
+        c->t = c->count > 0.0 && c->t < n ? c->t : n;
+        c->p = c->count > 0.0 && c->p < p ? c->p : p;
+        c->count += 1.0;
+        c->input += t->at[i].input;
+    }
+    for (size_t i = 0; i < (size_t)BINS_T * BINS_P; i++) {
+        if (bins[i].count <= 0.0)
+            continue;
+        bins[i].input /= bins[i].count;
+        bins[w->class_count++] = bins[i];
+    }
+    w->classes = bins;
+    return RC_OK;
+}
+
+static int by_context(const void *x, const void *y) {
+    const rc_req *const *a = x, *const *b = y;
+    return ((*a)->input > (*b)->input) - ((*a)->input < (*b)->input);
+}
+
+/* The context that 95 % of the tokens made exceed. */
+static rc_status least_context(const rc_trace *t, rc_plan_load *w, rc_error *err) {
+    const rc_req **order = malloc(t->count * sizeof *order);
+    double seen = 0.0;
+    if (!order)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for a workload");
+    for (size_t i = 0; i < t->count; i++)
+        order[i] = &t->at[i];
+    qsort(order, t->count, sizeof *order, by_context);
+    for (size_t i = 0; i < t->count && seen < 0.05 * w->output; i++) {
+        seen += order[i]->output;
+        w->least_context = order[i]->input;
+    }
+    free(order);
+    return RC_OK;
+}
+
+/* Closed loops go on after the last session has begun: for as long as the longest pauses. */
+static double span_of(const rc_trace *t) {
+    rc_time first = INT64_MAX, last = INT64_MIN, pauses = 0, most = 0;
+    for (size_t i = 0; i < t->count; i++) {
+        const rc_req *r = &t->at[i];
+        if (r->arrival != RC_NO_ARRIVAL) {
+            first = r->arrival < first ? r->arrival : first;
+            last = r->arrival > last ? r->arrival : last;
+        }
+        pauses = r->after == RC_NO_REQUEST ? 0 : pauses + r->think;
+        most = pauses > most ? pauses : most;
+    }
+    return last > first ? (double)(last - first + most) / RC_PS_PER_S : 0.0;
+}
+
+static rc_status summarise(const rc_trace *t, double growth, rc_plan_load *w, rc_error *err) {
+    rc_trace_stats stats;
+    double keys = 0.0;
+    uint32_t *prefix = malloc(t->count * sizeof *prefix);
+    rc_status st = prefix ? rc_trace_statistics(t, prefix, &stats, err)
+                          : rc_fail(err, RC_E_NOMEM, "out of memory for a workload");
+    if (st == RC_OK)
+        st = classify(t, prefix, w, err);
+    free(prefix);
+    RC_TRY(st);
+    w->requests = (double)t->count;
+    w->input = (double)stats.input;
+    w->output = (double)stats.output;
+    w->cached = (double)stats.cached;
+    for (size_t i = 0; i < t->count; i++) {
+        const rc_req *r = &t->at[i];
+        int64_t both = (int64_t)r->input + r->output;
+        keys += (double)r->output * (r->input + 0.5 * r->output);
+        w->longest = both > w->longest ? both : w->longest;
+        w->longest_input = r->input > w->longest_input ? r->input : w->longest_input;
+    }
+    w->context = keys / w->output;
+    w->span = growth * span_of(t); /* at the file's own rate */
+    return least_context(t, w, err);
+}
+
+/* ---- what a trial plays
+ * -------------------------------------------------------------------------- */
+
+static rc_status name_variant(const rc_plan *p, const rc_plan_option *o, rc_pool *pool,
+                              rc_error *err) {
+    const char *name = pool->cp > 1 ? p->space.variants[o->variant] : "tp";
+    bool schedule = strncmp(name, "pass-", 5) == 0 || strcmp(name, "all-gather-kv") == 0 ||
+                    strcmp(name, "tp") == 0;
+    (void)snprintf(pool->variant, sizeof pool->variant, "%s", schedule ? name : "pass-kv");
+    pool->by = schedule ? RC_BY_NAME : RC_BY_RULE;
+    if (strcmp(name, "oracle") == 0)
+        pool->by = RC_BY_ORACLE;
+    return pool->by == RC_BY_RULE ? rc_rule_named(name, &pool->rule, err) : RC_OK;
+}
+
+static rc_status put_pools(const rc_plan *p, const rc_plan_option *o, rc_serve *s, rc_error *err) {
+    bool split = o->decode > 0;
+    memset(s->pools, 0, sizeof s->pools);
+    s->pool_count = split ? 2 : 1;
+    for (int i = 0; i < s->pool_count; i++) {
+        rc_pool *pool = &s->pools[i];
+        (void)snprintf(pool->name, sizeof pool->name, "%s",
+                       split ? (i == 0 ? "prefill" : "decode") : "all");
+        pool->role = split ? (i == 0 ? RC_POOL_PREFILL : RC_POOL_DECODE) : RC_POOL_MIXED;
+        pool->replicas = i == 0 ? o->prefill : o->decode;
+        pool->tp = o->tp;
+        pool->cp = i == 0 ? o->cp : o->decode_cp;
+        pool->dynamic_cp = i == 0 && o->dynamic;
+        RC_TRY(name_variant(p, o, pool, err));
+    }
+    return RC_OK;
+}
+
+static void scale_machine(rc_machine *m, const rc_plan_trial *t) {
+    m->gemm_ratio *= t->matrix;
+    m->attention_ratio *= t->matrix;
+    m->hbm_ratio *= t->hbm;
+    m->nic_rate *= t->network;
+    m->nic_line_rate *= t->network;
+    m->peer_rate *= t->network;
+    m->memory *= t->memory;
+}
+
+rc_status rc_plan_serve(const rc_plan_file *f, const rc_plan_trial *t, rc_serve *out,
+                        rc_error *err) {
+    const rc_plan *p = &f->plan;
+    const rc_plan_option *o = &t->option;
+    *out = f->serve;
+    out->machine = p->offers[o->offer].machine;
+    out->price = p->offers[o->offer].price;
+    out->sched = o->chunked ? RC_SCHED_CHUNKED : RC_SCHED_PREFILL_FIRST;
+    if (o->chunked)
+        out->budget = o->budget;
+    out->max_batch = o->max_batch;
+    out->kv_dtype = (rc_dtype)o->kv;
+    out->seed = t->seed;
+    out->rate_scale *= t->growth;
+    out->synthetic.arrivals.rate *= t->growth;
+    scale_machine(&out->machine, t);
+    return put_pools(p, o, out, err);
+}
+
+/* ---- outcomes
+ * ------------------------------------------------------------------------------------ */
+
+static int by_value(const void *x, const void *y) {
+    const double *a = x, *b = y;
+    return (*a > *b) - (*a < *b);
+}
+
+/* Of requests with an input in [from, to): their TTFT, or their mean gap. */
+static double class_value(const rc_plan_objective *g, const rc_served *rows, size_t count,
+                          double *work) {
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        const rc_served *r = &rows[i];
+        if (r->outcome != RC_DONE || r->input < g->from || r->input >= g->to)
+            continue;
+        if (!g->ttit)
+            work[n++] = (double)(r->first - r->arrived) / RC_PS_PER_S;
+        else if (r->generated > 1)
+            work[n++] = (double)(r->end - r->first) / RC_PS_PER_S / (r->generated - 1);
+    }
+    if (n == 0)
+        return 0.0;
+    qsort(work, n, sizeof *work, by_value);
+    size_t rank = (size_t)ceil(g->share * (double)n);
+    return work[rank > 0 ? rank - 1 : 0];
+}
+
+static double quantile(const rc_hist *h, double q) {
+    double v = rc_hist_quantile(h, q);
+    return isfinite(v) ? v / RC_PS_PER_S : 0.0;
+}
+
+static void busy_of(const rc_serve_result *r, rc_plan_outcome *out) {
+    for (int i = 0; i < r->pool_count; i++) {
+        const rc_pool_result *p = &r->pools[i];
+        double share = p->up_s > 0.0 ? p->busy_s / p->up_s : 0.0;
+        if (i == 0)
+            out->busy_prefill = share;
+        out->busy_decode = share; /* the last pool; the only one when mixed */
+    }
+}
+
+static void summarise_run(const rc_plan *p, const rc_serve_result *r, const rc_served *rows,
+                          size_t count, double *work, rc_plan_outcome *out) {
+    for (int i = 0; i < p->objective_count; i++) {
+        const rc_plan_objective *g = &p->objectives[i];
+        bool all = g->from == 0 && g->to == INT64_MAX;
+        out->value[i] = all ? quantile(g->ttit ? &r->ttit : &r->ttft, g->share)
+                            : class_value(g, rows, count, work);
+    }
+    size_t came = 0;
+    for (size_t i = 0; i < count; i++)
+        if (rows[i].arrived >= 0)
+            work[came++] = (double)rows[i].arrived / RC_PS_PER_S;
+    qsort(work, came, sizeof *work, by_value);
+    out->midway = came > 0 ? work[came / 2] : 0.0;
+    double tokens = (double)(r->kv_hit_tokens + r->kv_miss_tokens);
+    out->ttft_p50 = quantile(&r->ttft, 0.5);
+    out->ttft_p95 = quantile(&r->ttft, 0.95);
+    out->ttft_p99 = quantile(&r->ttft, 0.99);
+    out->ttit_p50 = quantile(&r->ttit, 0.5);
+    out->ttit_p95 = quantile(&r->ttit, 0.95);
+    out->queue_p95 = quantile(&r->queue, 0.95);
+    out->service_p95 = quantile(&r->service, 0.95);
+    out->done = (double)r->done;
+    out->rejected = (double)r->rejected;
+    out->lost = (double)r->lost;
+    out->hit = tokens > 0.0 ? (double)r->kv_hit_tokens / tokens : 0.0;
+    out->preempted = (double)r->preempted;
+    out->makespan = (double)r->makespan / RC_PS_PER_S;
+    out->gpu_hours = r->gpu_hours;
+    out->tokens_per_gpu_s = r->tokens_per_gpu_s;
+    busy_of(r, out);
+}
+
+static rc_status play(const rc_plan_player *pl, const rc_serve *s, const rc_trace *trace,
+                      const rc_costs *costs, rc_plan_outcome *out, rc_error *err) {
+    rc_serve_result *r = calloc(1, sizeof *r);
+    rc_served *rows = calloc(trace->count, sizeof *rows);
+    double *work = malloc(trace->count * sizeof *work);
+    const rc_serve_options options = {.costs = costs, .seed = s->seed, .quiet = true, .rows = rows};
+    rc_status st = r && rows && work ? rc_serve_run(s, trace, &options, r, err)
+                                     : rc_fail(err, RC_E_NOMEM, "out of memory for a trial");
+    if (st == RC_OK)
+        summarise_run(&pl->f->plan, r, rows, trace->count, work, out);
+    free(r);
+    free(rows);
+    free(work);
+    return st;
+}
+
+rc_status rc_plan_simulate(void *player, const rc_plan_trial *t, rc_plan_outcome *out,
+                           rc_error *err) {
+    const rc_plan_player *pl = player;
+    const rc_plan *p = &pl->f->plan;
+    rc_costs *costs = NULL;
+    rc_trace *own = NULL;
+    rc_serve *s = malloc(sizeof *s);
+    if (!s)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for a trial");
+    rc_status st = rc_plan_serve(pl->f, t, s, err);
+    bool shared = t->seed == p->seed && !(t->growth < p->growth) && !(t->growth > p->growth);
+    if (st == RC_OK && !shared)
+        st = rc_serve_workload(s, t->seed, 0.0, &own, err);
+    if (st == RC_OK && t->lost_at > 0.0) {
+        s->faults[0] = (rc_serve_fault){
+            .kind = RC_NODE_LOST, .at = llround(t->lost_at * RC_PS_PER_S), .back = RC_TIME_NEVER};
+        s->fault_count = 1;
+    }
+    if (st == RC_OK)
+        st = rc_costs_view(pl->costs[t->option.offer], &s->machine, &costs, err);
+    if (st == RC_OK)
+        st = play(pl, s, own ? own : pl->trace, costs, out, err);
+    rc_costs_close(costs);
+    rc_trace_free(own);
+    free(s);
+    return st;
+}
+
+/* ---- setting up
+ * ------------------------------------------------------------------------------------ */
+
+static rc_status open_costs(rc_plan_player *pl, const char *store, rc_error *err) {
+    const rc_plan *p = &pl->f->plan;
+    for (int i = 0; i < p->offer_count; i++) {
+        const rc_machine *m = &p->offers[i].machine;
+        rc_costs *book = NULL;
+        for (int k = 0; k < pl->book_count && !book; k++) {
+            const rc_machine *have = rc_costs_machine(pl->books[k]);
+            if (strcmp(have->base, m->base) == 0 && strcmp(have->state, m->state) == 0)
+                book = pl->books[k];
+        }
+        if (!book) {
+            RC_TRY(rc_costs_open(store, m, &book, err));
+            pl->books[pl->book_count++] = book;
+        }
+        RC_TRY(rc_costs_view(book, m, &pl->costs[i], err));
+    }
+    return RC_OK;
+}
+
+rc_status rc_plan_player_create(const rc_plan_file *f, const char *store, rc_plan_player **out,
+                                rc_error *err) {
+    rc_plan_player *pl = calloc(1, sizeof *pl);
+    rc_serve *s = malloc(sizeof *s);
+    *out = NULL;
+    if (!pl || !s) {
+        free(pl);
+        free(s);
+        return rc_fail(err, RC_E_NOMEM, "out of memory for a plan");
+    }
+    pl->f = f;
+    *s = f->serve;
+    s->rate_scale *= f->plan.growth;
+    s->synthetic.arrivals.rate *= f->plan.growth;
+    rc_status st = open_costs(pl, store, err);
+    if (st == RC_OK)
+        st = rc_serve_workload(s, f->plan.seed, 0.0, &pl->trace, err);
+    if (st == RC_OK)
+        st = summarise(pl->trace, f->plan.growth, &pl->load, err);
+    free(s);
+    if (st == RC_OK)
+        *out = pl;
+    else
+        rc_plan_player_free(pl);
+    return st;
+}
+
+void rc_plan_player_free(rc_plan_player *p) {
+    if (!p)
+        return;
+    for (int i = 0; i < RC_PLAN_OFFERS; i++) {
+        rc_costs_close(p->costs[i]);
+    }
+    for (int i = 0; i < p->book_count; i++)
+        rc_costs_close(p->books[i]);
+    rc_trace_free(p->trace);
+    free(p->load.classes);
+    free(p);
+}
+
+const rc_plan_load *rc_plan_player_load(const rc_plan_player *p) {
+    return &p->load;
+}
+
+const rc_costs *const *rc_plan_player_costs(const rc_plan_player *p) {
+    return (const rc_costs *const *)p->costs;
+}

@@ -1,0 +1,472 @@
+/* The search for the cheapest configuration that holds.
+ *
+ * Rounds of ROUND trials, each round chosen from what is known so far, so that the answer does not
+ * depend on the number of threads:
+ *   1. While nothing holds: the cheapest that the (corrected) estimate trusts, one a family.
+ *   2. Once something holds: what is cheaper, best estimate first, until all of it is simulated or
+ *      excluded, hopeless, or half of the simulations are spent; then equally priced, for a better
+ * margin.
+ *   3. The cheapest of each kind of pools (mixed, disaggregated, with dynamic CP), for comparison.
+ *   4. What is left of the simulations goes to dearer ones that promise the least TTFT for their
+ *      price: the front of cost against p95 TTFT, and the runners-up.
+ * A configuration that holds by luck is no plan: the best is tried with other seeds, and when too
+ * few of them meet the objectives it counts as a failure and the search goes on.
+ * A failure excludes the members of its family with no more replicas anywhere. An outcome corrects
+ * what is expected of its relatives (same offer, layout, pools and scheduler): the load by the
+ * share of time that replicas were seen to work, the tail by the ratio that it shows.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "sim/base/parallel.h"
+#include "sim/base/progress.h"
+#include "sim/plan/plan_internal.h"
+
+enum { ROUND = 4, KINS = 512 };
+static const double HOPELESS = 4.0;    /* value over limit, as expected */
+static const double OVERLOADED = 0.97; /* share of time; above it, load cannot be told */
+
+typedef struct candidate {
+    rc_plan_option option;
+    rc_plan_bound bound;
+    double price;
+    int kin; /* whose outcomes correct it */
+    bool simulated, excluded;
+} candidate;
+
+typedef struct kin {
+    int16_t offer, tp, cp, decode_cp;
+    bool split, chunked;
+    double scale, full; /* sum over `seen` of busy over load; the most seen of it when overloaded */
+    double log_ratio;   /* sum over `seen` of log(shown / estimated) */
+    int seen;           /* outcomes that were not overloaded */
+} kin;
+
+typedef struct search {
+    const rc_plan *p;
+    rc_plan_sim sim;
+    void *ctx;
+    candidate *at;
+    size_t count;
+    kin kins[KINS], all; /* all: of every kin, for those that are unknown */
+    int kin_count;
+    rc_plan_answer *out;
+    double best_price; /* INFINITY: none holds */
+    int kind;          /* that a stage looks at */
+    rc_progress progress;
+} search;
+
+/* ---- trials ---------------------------------------------------------------------------------- */
+
+typedef struct batch {
+    rc_plan_sim sim;
+    void *ctx;
+    const rc_plan_trial *trials;
+    rc_plan_outcome *outcomes;
+} batch;
+
+static rc_status run_one(void *ctx, size_t i, rc_error *err) {
+    batch *b = ctx;
+    rc_error why = {0};
+    memset(&b->outcomes[i], 0, sizeof b->outcomes[i]);
+    rc_status st = b->sim(b->ctx, &b->trials[i], &b->outcomes[i], &why);
+    b->outcomes[i].fits = st == RC_OK;
+    if (st == RC_E_NOFIT)
+        return RC_OK;
+    if (st != RC_OK && err)
+        *err = why;
+    return st;
+}
+
+rc_status plan_run_trials(const rc_plan *p, rc_plan_sim sim, void *ctx, const rc_plan_trial *trials,
+                          rc_plan_outcome *outcomes, size_t count, rc_error *err) {
+    batch b = {sim, ctx, trials, outcomes};
+    return rc_parallel(count, p->threads, run_one, &b, err);
+}
+
+rc_plan_trial plan_trial(const rc_plan *p, const rc_plan_option *o) {
+    return (rc_plan_trial){.option = *o,
+                           .seed = p->seed,
+                           .growth = p->growth,
+                           .matrix = 1.0,
+                           .hbm = 1.0,
+                           .network = 1.0,
+                           .memory = 1.0};
+}
+
+/* ---- candidates ------------------------------------------------------------------------------ */
+
+static int kin_of(search *s, const rc_plan_option *o) {
+    const kin k = {.offer = o->offer,
+                   .tp = o->tp,
+                   .cp = o->cp,
+                   .decode_cp = o->decode_cp,
+                   .split = o->decode > 0,
+                   .chunked = o->chunked};
+    for (int i = 0; i < s->kin_count; i++) {
+        const kin *h = &s->kins[i];
+        if (h->offer == k.offer && h->tp == k.tp && h->cp == k.cp && h->decode_cp == k.decode_cp &&
+            h->split == k.split && h->chunked == k.chunked)
+            return i;
+    }
+    if (s->kin_count == KINS)
+        return 0;
+    s->kins[s->kin_count] = k;
+    return s->kin_count++;
+}
+
+static int by_price(const void *x, const void *y) {
+    const candidate *a = x, *b = y;
+    if (a->price < b->price || a->price > b->price)
+        return a->price < b->price ? -1 : 1;
+    if (a->bound.floor < b->bound.floor || a->bound.floor > b->bound.floor)
+        return a->bound.floor < b->bound.floor ? -1 : 1;
+    return memcmp(&a->option, &b->option, sizeof a->option);
+}
+
+static rc_status sift(search *s, rc_plan_bounds *bounds, rc_error *err) {
+    rc_plan_option *options = NULL;
+    size_t n = 0;
+    RC_TRY(plan_options(s->p, &options, &n, err));
+    s->at = calloc(n, sizeof *s->at);
+    rc_status st = s->at ? RC_OK : rc_fail(err, RC_E_NOMEM, "out of memory for a plan");
+    for (size_t i = 0; i < n && st == RC_OK; i++) {
+        rc_plan_bound b;
+        st = rc_plan_bound_of(bounds, &options[i], &b, err);
+        s->out->cut[b.cut]++;
+        if (st != RC_OK || b.cut != RC_CUT_NONE)
+            continue;
+        candidate *c = &s->at[s->count++];
+        *c = (candidate){.option = options[i],
+                         .price = rc_plan_price(s->p, &options[i]),
+                         .bound = b,
+                         .kin = kin_of(s, &options[i])};
+    }
+    s->out->considered = (int64_t)n;
+    free(options);
+    if (st == RC_OK)
+        qsort(s->at, s->count, sizeof *s->at, by_price);
+    return st;
+}
+
+static double scale_of(const search *s, const candidate *c) {
+    const kin *k = &s->kins[c->kin];
+    if (k->seen == 0 && k->full <= 0.0)
+        k = &s->all;
+    if (k->seen > 0)
+        return k->scale / k->seen;
+    return fmax(1.0, 1.1 * k->full);
+}
+
+static double corrected(const search *s, const candidate *c) {
+    const kin *k = &s->kins[c->kin];
+    if (k->seen == 0)
+        k = &s->all;
+    double e = rc_plan_estimate(&c->bound, scale_of(s, c));
+    return k->seen > 0 ? e * exp(k->log_ratio / k->seen) : e;
+}
+
+/* ---- what a trial shows ---------------------------------------------------------------------- */
+
+static void exclude_smaller(search *s, const candidate *failed) {
+    const rc_plan_option *f = &failed->option;
+    for (size_t i = 0; i < s->count; i++) {
+        candidate *c = &s->at[i];
+        if (!c->simulated && !c->excluded && c->option.prefill <= f->prefill &&
+            c->option.decode <= f->decode && plan_same_family(&c->option, f))
+            c->excluded = true;
+    }
+}
+
+static void learn_of(kin *k, const candidate *c, const rc_plan_outcome *o, double margin) {
+    double busy = o->busy_prefill, load = fmax(c->bound.rho, 1e-6), scale = busy / load;
+    if (busy > OVERLOADED) {
+        k->full = fmax(k->full, scale);
+        return;
+    }
+    double shown = fmin(fmax(1.0 / (1.0 + margin), 1e-3), 1e3);
+    k->log_ratio += log(shown / fmax(rc_plan_estimate(&c->bound, scale), 1e-3));
+    k->scale += scale;
+    k->seen++;
+}
+
+static bool before(const rc_plan_result *x, const rc_plan_result *y) {
+    return x->price < y->price || (!(x->price > y->price) && x->margin > y->margin);
+}
+
+static void find_best(search *s) {
+    rc_plan_answer *a = s->out;
+    a->best = -1;
+    for (size_t i = 0; i < a->all_count; i++) {
+        const rc_plan_result *r = &a->all[i];
+        if (r->margin >= 0.0 && !r->fragile && (a->best < 0 || before(r, &a->all[a->best])))
+            a->best = (int)i;
+    }
+    s->best_price = a->best >= 0 ? a->all[a->best].price : INFINITY;
+    for (int k = 0; k < RC_PLAN_KINDS; k++)
+        a->kind_best[k] = -1;
+    for (size_t i = 0; i < a->all_count; i++) {
+        const rc_plan_result *r = &a->all[i];
+        int *best = &a->kind_best[rc_plan_kind(&r->option)];
+        if (r->margin >= 0.0 && !r->fragile && (*best < 0 || before(r, &a->all[*best])))
+            *best = (int)i;
+    }
+}
+
+static rc_status keep(search *s, candidate *c, const rc_plan_outcome *o, rc_error *err) {
+    rc_plan_answer *a = s->out;
+    rc_plan_result *grown = realloc(a->all, (a->all_count + 1) * sizeof *grown);
+    if (!grown)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for the results of a plan");
+    a->all = grown;
+    rc_plan_result *r = &grown[a->all_count];
+    *r = (rc_plan_result){.option = c->option, .outcome = *o, .price = c->price};
+    r->margin = rc_plan_margin(s->p, o, &r->tightest);
+    c->simulated = true;
+    if (o->fits) {
+        learn_of(&s->kins[c->kin], c, o, r->margin);
+        learn_of(&s->all, c, o, r->margin);
+    }
+    if (r->margin < 0.0)
+        exclude_smaller(s, c);
+    a->all_count++;
+    a->simulated++;
+    find_best(s);
+    return RC_OK;
+}
+
+static rc_status run_round(search *s, candidate *const *chosen, int n, rc_error *err) {
+    rc_plan_trial trials[ROUND] = {0};
+    rc_plan_outcome outcomes[ROUND] = {0};
+    for (int i = 0; i < n; i++)
+        trials[i] = plan_trial(s->p, &chosen[i]->option);
+    RC_TRY(plan_run_trials(s->p, s->sim, s->ctx, trials, outcomes, (size_t)n, err));
+    for (int i = 0; i < n; i++)
+        RC_TRY(keep(s, chosen[i], &outcomes[i], err));
+    rc_progress_step(&s->progress, (size_t)s->out->simulated);
+    return RC_OK;
+}
+
+/* ---- choosing -------------------------------------------------------------------------------- */
+
+/* Lower is wanted more; INFINITY: not now. */
+typedef double (*wish)(const search *s, const candidate *c);
+
+/* While nothing holds: the price, as long as the estimate trusts it; else the estimate. */
+static double wish_first(const search *s, const candidate *c) {
+    double e = corrected(s, c);
+    return e <= 1.0 ? c->price : 1e12 * e;
+}
+
+/* Not what is expected to miss by far. */
+static double wish_cheaper(const search *s, const candidate *c) {
+    double e = c->price < s->best_price * (1.0 - 1e-9) ? corrected(s, c) : INFINITY;
+    return e <= HOPELESS ? e : INFINITY;
+}
+
+static double wish_margin(const search *s, const candidate *c) {
+    bool equal =
+        c->price >= s->best_price * (1.0 - 1e-9) && c->price <= s->best_price * (1.0 + 1e-9);
+    return equal ? corrected(s, c) : INFINITY;
+}
+
+/* Dearer ones, near in price first, that promise less than the best shows. */
+static double wish_front(const search *s, const candidate *c) {
+    double shown = s->out->best >= 0 ? 1.0 / (1.0 + s->out->all[s->out->best].margin) : 1.0;
+    double e = corrected(s, c);
+    if (c->price <= s->best_price || e >= shown)
+        return INFINITY;
+    return log(c->price / s->best_price) + 0.5 * log(e);
+}
+
+/* The cheapest of one kind of pools, for the comparison. */
+static double wish_kind(const search *s, const candidate *c) {
+    int best = s->out->kind_best[s->kind];
+    if (rc_plan_kind(&c->option) != s->kind ||
+        (best >= 0 && c->price >= s->out->all[best].price * (1.0 - 1e-9)))
+        return INFINITY;
+    double e = corrected(s, c);
+    return e <= 1.0 ? c->price : e <= HOPELESS || best < 0 ? 1e12 * e : INFINITY;
+}
+
+static bool relative_chosen(candidate *const *chosen, int n, const candidate *c) {
+    for (int i = 0; i < n; i++)
+        if (chosen[i]->kin == c->kin && chosen[i]->option.prefill == c->option.prefill &&
+            chosen[i]->option.decode == c->option.decode)
+            return true;
+    return false;
+}
+
+/* The most wanted, no two of a round alike but for knobs. */
+static int choose_round(search *s, wish w, int most, candidate **chosen) {
+    int n = 0;
+    while (n < most) {
+        candidate *best = NULL;
+        double least = INFINITY;
+        for (size_t i = 0; i < s->count; i++) {
+            candidate *c = &s->at[i];
+            if (c->simulated || c->excluded)
+                continue;
+            double v = w(s, c);
+            if (v < least && !relative_chosen(chosen, n, c)) {
+                least = v;
+                best = c;
+            }
+        }
+        if (!best)
+            break;
+        chosen[n++] = best;
+    }
+    return n;
+}
+
+static rc_status run_stage(search *s, wish w, int64_t until, bool stop_at_best, rc_error *err) {
+    while (s->out->simulated < until && !(stop_at_best && s->out->best >= 0)) {
+        candidate *chosen[ROUND];
+        int64_t rest = until - s->out->simulated;
+        int n = choose_round(s, w, rest < ROUND ? (int)rest : ROUND, chosen);
+        if (n == 0)
+            return RC_OK;
+        RC_TRY(run_round(s, chosen, n, err));
+    }
+    return RC_OK;
+}
+
+/* ---- the answer ------------------------------------------------------------------------------ */
+
+static void count_open(search *s) {
+    for (size_t i = 0; i < s->count; i++) {
+        const candidate *c = &s->at[i];
+        s->out->excluded += c->excluded && !c->simulated;
+        bool open = !c->excluded && !c->simulated && c->price < s->best_price * (1.0 - 1e-9);
+        s->out->open += open;
+        s->out->hopeful += open && corrected(s, c) <= 1.0;
+    }
+}
+
+/* Those that hold, next after the best by price and margin, each family once. */
+static void find_runners(rc_plan_answer *a) {
+    bool used[4096] = {false};
+    while (a->runner_count < RC_PLAN_RUNNERS) {
+        int next = -1;
+        for (size_t i = 0; i < a->all_count && i < 4096; i++) {
+            const rc_plan_result *r = &a->all[i];
+            if ((int)i != a->best && !used[i] && r->margin >= 0.0 &&
+                (next < 0 || before(r, &a->all[next])))
+                next = (int)i;
+        }
+        if (next < 0)
+            return;
+        used[next] = true;
+        a->runners[a->runner_count++] = next;
+    }
+}
+
+static int by_cost(const void *x, const void *y) {
+    const rc_plan_result *const *a = x, *const *b = y;
+    double d = (*a)->price - (*b)->price;
+    if (d < 0.0 || d > 0.0)
+        return d < 0.0 ? -1 : 1;
+    d = (*a)->outcome.ttft_p95 - (*b)->outcome.ttft_p95;
+    return (d > 0.0) - (d < 0.0);
+}
+
+static rc_status find_front(rc_plan_answer *a, rc_error *err) {
+    const rc_plan_result **order = malloc((a->all_count + 1) * sizeof *order);
+    double least = INFINITY;
+    size_t n = 0;
+    if (!order)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for the results of a plan");
+    for (size_t i = 0; i < a->all_count; i++)
+        if (a->all[i].outcome.fits)
+            order[n++] = &a->all[i];
+    qsort(order, n, sizeof *order, by_cost);
+    for (size_t i = 0; i < n && a->front_count < RC_PLAN_FRONT; i++) {
+        if (order[i]->outcome.ttft_p95 >= least)
+            continue;
+        least = order[i]->outcome.ttft_p95;
+        a->front[a->front_count++] = (int)(order[i] - a->all);
+    }
+    free(order);
+    return RC_OK;
+}
+
+/* True when the best has stood the other seeds; else it is a failure like others. */
+static rc_status stands(search *s, bool *out, rc_error *err) {
+    rc_plan_answer *a = s->out, tried = *a;
+    rc_plan_result *r = &a->all[a->best];
+    RC_TRY(plan_try_seeds(s->p, s->sim, s->ctx, &r->option, &tried, err));
+    *out = tried.seeds == 0 || tried.seeds_met >= s->p->met - 1e-9;
+    if (*out) { /* what is said of seeds is said of the last that stood */
+        *a = tried;
+        return RC_OK;
+    }
+    r->fragile = true;
+    const candidate failed = {.option = r->option};
+    exclude_smaller(s, &failed);
+    find_best(s);
+    return RC_OK;
+}
+
+static int64_t least_of(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+/* Stages 1 and 2, until what they find stands or nothing is left to find. */
+static rc_status find_and_stand(search *s, int64_t most, int *stood, rc_error *err) {
+    while (true) {
+        RC_TRY(run_stage(s, wish_first, most, true, err));
+        if (s->out->best < 0 || s->out->best == *stood)
+            return RC_OK;
+        RC_TRY(run_stage(s, wish_cheaper, most, false, err));
+        RC_TRY(run_stage(s, wish_margin, least_of(s->out->simulated + ROUND, most), false, err));
+        int best = s->out->best;
+        bool well = false;
+        RC_TRY(stands(s, &well, err));
+        if (well)
+            *stood = best;
+    }
+}
+
+static rc_status run_search(search *s, rc_plan_bounds *bounds, rc_error *err) {
+    int64_t all = s->p->simulations, most = (all + 1) / 2;
+    int stood = -1;
+    RC_TRY(sift(s, bounds, err));
+    /* The later stages may meet something better by chance, which must then stand as well. */
+    do {
+        RC_TRY(find_and_stand(s, most, &stood, err));
+        for (s->kind = 0; s->out->best >= 0 && s->kind < RC_PLAN_KINDS; s->kind++)
+            RC_TRY(run_stage(s, wish_kind, least_of(s->out->simulated + all / 8, all), false, err));
+        if (s->out->best >= 0)
+            RC_TRY(run_stage(s, wish_front, all, false, err));
+        most = all;
+    } while (s->out->best != stood);
+    count_open(s);
+    find_runners(s->out);
+    return find_front(s->out, err);
+}
+
+rc_status rc_plan_search(const rc_plan *p, rc_plan_bounds *bounds, rc_plan_sim sim, void *ctx,
+                         rc_plan_answer *out, rc_error *err) {
+    search *s = calloc(1, sizeof *s);
+    *out = (rc_plan_answer){.best = -1, .kind_best = {-1, -1, -1, -1}};
+    if (!s)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for a plan");
+    *s = (search){.p = p, .sim = sim, .ctx = ctx, .out = out, .best_price = INFINITY};
+    rc_progress_begin(&s->progress, p->name, (size_t)p->simulations, p->quiet);
+    rc_status st = run_search(s, bounds, err);
+    rc_progress_end(&s->progress);
+    if (st == RC_OK && out->best >= 0)
+        st = plan_examine(p, sim, ctx, out, err);
+    free(s->at);
+    free(s);
+    if (st != RC_OK)
+        rc_plan_answer_free(out);
+    return st;
+}
+
+void rc_plan_answer_free(rc_plan_answer *a) {
+    free(a->all);
+    a->all = NULL;
+    a->all_count = 0;
+}

@@ -1,0 +1,176 @@
+/* The configurations of a plan: every combination of the space, and what each costs.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "sim/plan/plan_internal.h"
+
+int rc_plan_gpus(const rc_plan_option *o) {
+    return o->prefill * o->tp * o->cp + o->decode * o->tp * o->decode_cp;
+}
+
+double rc_plan_price(const rc_plan *p, const rc_plan_option *o) {
+    return p->offers[o->offer].price * rc_plan_gpus(o);
+}
+
+const char *rc_plan_option_text(const rc_plan *p, const rc_plan_option *o, char *buf, size_t size) {
+    char sched[48], variant[64];
+    (void)snprintf(variant, sizeof variant, "%s%s",
+                   o->cp > 1 ? p->space.variants[o->variant] : "tp",
+                   o->dynamic ? ", dynamic CP" : "");
+    if (o->chunked)
+        (void)snprintf(sched, sizeof sched, "chunks of %d", o->budget);
+    else
+        (void)snprintf(sched, sizeof sched, "prefill first");
+    if (o->decode > 0)
+        (void)snprintf(buf, size,
+                       "%d prefill CP%d + %d decode CP%d x TP%d, %s, %s, batch %d, KV %s",
+                       o->prefill, o->cp, o->decode, o->decode_cp, o->tp, variant, sched,
+                       o->max_batch, rc_dtype_name((rc_dtype)o->kv));
+    else
+        (void)snprintf(buf, size, "%d x CP%d x TP%d, %s, %s, batch %d, KV %s", o->prefill, o->cp,
+                       o->tp, variant, sched, o->max_batch, rc_dtype_name((rc_dtype)o->kv));
+    return buf;
+}
+
+double rc_plan_margin(const rc_plan *p, const rc_plan_outcome *o, int *tightest) {
+    double least = 1e9;
+    *tightest = 0;
+    if (!o->fits)
+        return -1.0;
+    for (int i = 0; i < p->objective_count; i++) {
+        double v = o->value[i], m = v > 0.0 ? p->objectives[i].limit / v - 1.0 : 1e9;
+        if (m < least) {
+            least = m;
+            *tightest = i;
+        }
+    }
+    /* A request that never came to its end has met nothing. */
+    if (o->rejected + o->lost > 0.0 && least > -0.5)
+        least = -0.5;
+    return least;
+}
+
+bool plan_same_family(const rc_plan_option *a, const rc_plan_option *b) {
+    return a->offer == b->offer && a->tp == b->tp && a->cp == b->cp &&
+           a->decode_cp == b->decode_cp && (a->decode > 0) == (b->decode > 0) &&
+           a->variant == b->variant && a->kv == b->kv && a->dynamic == b->dynamic &&
+           a->chunked == b->chunked && a->budget == b->budget && a->max_batch == b->max_batch;
+}
+
+int rc_plan_kind(const rc_plan_option *o) {
+    return (o->decode > 0 ? 1 : 0) + (o->dynamic ? 2 : 0);
+}
+
+const char *rc_plan_kind_name(int kind) {
+    static const char *const names[RC_PLAN_KINDS] = {"mixed", "disaggregated", "mixed, dynamic CP",
+                                                     "disaggregated, dynamic CP"};
+    return names[kind];
+}
+
+/* ---- enumeration --------------------------------------------------------------------------- */
+
+typedef struct list {
+    const rc_plan *p;
+    rc_plan_option *at; /* NULL while counting */
+    size_t count;
+} list;
+
+static void add(list *l, const rc_plan_option *o) {
+    if (rc_plan_gpus(o) > l->p->offers[o->offer].gpus)
+        return;
+    if (l->at)
+        l->at[l->count] = *o;
+    l->count++;
+}
+
+static void with_replicas(list *l, rc_plan_option o, bool split) {
+    const rc_plan_ints *r = &l->p->space.replicas;
+    for (int i = 0; i < r->n; i++) {
+        o.prefill = (int16_t)r->v[i];
+        o.decode = 0;
+        if (!split)
+            add(l, &o);
+        for (int k = 0; split && k < r->n; k++) {
+            o.decode = (int16_t)r->v[k];
+            add(l, &o);
+        }
+    }
+}
+
+static void with_pools(list *l, rc_plan_option o) {
+    const rc_plan_space *s = &l->p->space;
+    for (int i = 0; i < s->split.n; i++) {
+        o.decode_cp = 0;
+        if (s->split.v[i] == 0)
+            with_replicas(l, o, false);
+        for (int k = 0; s->split.v[i] != 0 && k < s->decode_cp.n; k++) {
+            o.decode_cp = (int16_t)s->decode_cp.v[k];
+            with_replicas(l, o, true);
+        }
+    }
+}
+
+/* A budget is only a chunked scheduler's. */
+static void with_scheduler(list *l, rc_plan_option o) {
+    const rc_plan_space *s = &l->p->space;
+    for (int b = 0; b < s->max_batch.n; b++) {
+        o.max_batch = (int32_t)s->max_batch.v[b];
+        for (int c = 0; c < s->chunked.n; c++) {
+            o.chunked = s->chunked.v[c] != 0;
+            for (int k = 0; k < (o.chunked ? s->budget.n : 1); k++) {
+                o.budget = o.chunked ? (int32_t)s->budget.v[k] : 0;
+                with_pools(l, o);
+            }
+        }
+    }
+}
+
+/* Variants and dynamic CP mean something on more than one rank only. */
+static void with_variant(list *l, rc_plan_option o) {
+    const rc_plan_space *s = &l->p->space;
+    for (int k = 0; k < s->kv.n; k++) {
+        o.kv = (int8_t)s->kv.v[k];
+        for (int v = 0; v < (o.cp > 1 ? s->variant_count : 1); v++) {
+            o.variant = (int8_t)v;
+            for (int d = 0; d < (o.cp > 1 ? s->dynamic.n : 1); d++) {
+                o.dynamic = o.cp > 1 && s->dynamic.v[d] != 0;
+                with_scheduler(l, o);
+            }
+        }
+    }
+}
+
+static void enumerate(list *l) {
+    const rc_plan_space *s = &l->p->space;
+    for (int m = 0; m < l->p->offer_count; m++)
+        for (int t = 0; t < s->tp.n; t++)
+            for (int c = 0; c < s->cp.n; c++) {
+                rc_plan_option o = {
+                    .offer = (int16_t)m, .tp = (int16_t)s->tp.v[t], .cp = (int16_t)s->cp.v[c]};
+                with_variant(l, o);
+            }
+}
+
+rc_status plan_options(const rc_plan *p, rc_plan_option **out, size_t *count, rc_error *err) {
+    list l = {.p = p};
+    *out = NULL;
+    *count = 0;
+    enumerate(&l);
+    if (l.count == 0)
+        return rc_fail(err, RC_E_INPUT,
+                       "plan '%s': no configuration of its space is within the "
+                       "GPUs on offer",
+                       p->name);
+    if (l.count > RC_PLAN_OPTIONS)
+        return rc_fail(err, RC_E_INPUT, "plan '%s': %zu configurations, at most %d", p->name,
+                       l.count, RC_PLAN_OPTIONS);
+    l.at = malloc(l.count * sizeof *l.at);
+    if (!l.at)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for %zu configurations", l.count);
+    l.count = 0;
+    enumerate(&l);
+    *out = l.at;
+    *count = l.count;
+    return RC_OK;
+}

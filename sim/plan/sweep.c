@@ -1,0 +1,370 @@
+/* Reading a sweep: the file, what it names, the machines that its points run on.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/plan/sweep.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "sim/base/file.h"
+#include "sim/cost/store.h"
+#include "sim/plan/sweep_internal.h"
+
+#ifndef RC_VERSION
+#define RC_VERSION "0.0.0"
+#endif
+
+static rc_status no_memory(rc_error *err) {
+    return rc_fail(err, RC_E_NOMEM, "out of memory for a sweep");
+}
+
+const char *rc_sweep_name(const rc_sweep *s) {
+    return s->name;
+}
+
+int64_t rc_sweep_points(const rc_sweep *s) {
+    return s->points;
+}
+
+uint64_t rc_sweep_hash(const rc_sweep *s) {
+    return s->hash;
+}
+
+/* ---- the document ------------------------------------------------------------------------ */
+
+/* "machine.X=V" means every machine of a sweep. */
+static rc_status apply_sets(rc_doc *doc, const char *const *sets, size_t count, rc_error *err) {
+    for (size_t i = 0; i < count; i++) {
+        const char *eq = strchr(sets[i], '=');
+        char path[256];
+        if (!eq || eq == sets[i] || (size_t)(eq - sets[i]) > 200)
+            return rc_fail_at(err, RC_E_USAGE, "--set", 0, 0, "found '%s', expected key=value",
+                              sets[i]);
+        int n = (int)(eq - sets[i]);
+        bool machine = strncmp(sets[i], "machine.", 8) == 0;
+        (void)snprintf(path, sizeof path, "%s%.*s", machine ? "machine_set." : "",
+                       machine ? n - 8 : n, sets[i] + (machine ? 8 : 0));
+        RC_TRY(rc_doc_set(doc, path, eq + 1, err));
+    }
+    return RC_OK;
+}
+
+static rc_status read_settings(rc_doc *doc, rc_sweep *s, int64_t *samples, rc_error *err) {
+    static const char *const known[] = {"sample", "points", "detail", "draws", NULL};
+    static const char *const samplings[] = {"grid", "sobol", NULL};
+    static const char *const details[] = {"time", "full", NULL};
+    const rc_node *map = rc_doc_take(doc, "sweep");
+    int sample = 0, detail = 0;
+    int64_t draws = 0;
+    if (!map)
+        return RC_OK;
+    RC_TRY(rc_doc_known(map, known, err));
+    if (rc_doc_has(map, "sample"))
+        RC_TRY(rc_doc_choice(map, "sample", samplings, &sample, err));
+    if (rc_doc_has(map, "detail"))
+        RC_TRY(rc_doc_choice(map, "detail", details, &detail, err));
+    s->sobol = sample == 1;
+    s->full = detail == 1;
+    if (rc_doc_has(map, "draws"))
+        RC_TRY(rc_doc_int(map, "draws", 0, 10000, &draws, err));
+    if (draws > 0 && !s->full)
+        return rc_node_fail(rc_node_get(map, "draws"), err, RC_E_INPUT,
+                            "key 'draws': only with 'detail: full'");
+    s->draws = (int)draws;
+    if (s->sobol)
+        return rc_doc_int(map, "points", 1, SWEEP_POINTS, samples, err);
+    if (rc_doc_has(map, "points"))
+        return rc_node_fail(rc_node_get(map, "points"), err, RC_E_INPUT,
+                            "key 'points': only with 'sample: sobol'; a grid has as many points "
+                            "as its axes make");
+    return RC_OK;
+}
+
+static rc_status plot_text(const rc_node *map, const char *key, rc_arena *a, const char **out,
+                           rc_error *err) {
+    const char *text;
+    if (!rc_doc_has(map, key))
+        return RC_OK;
+    RC_TRY(rc_doc_string(map, key, &text, err));
+    *out = rc_arena_strdup(a, text);
+    return *out ? RC_OK : no_memory(err);
+}
+
+static rc_status read_plot(rc_doc *doc, rc_sweep *s, rc_error *err) {
+    static const char *const known[] = {"title",  "x",     "y",    "series", "panel", "xlabel",
+                                        "ylabel", "where", "best", "log",    "key",   NULL};
+    static const char *const bests[] = {"least", "most", NULL};
+    static const char *const logs[] = {"none", "x", "y", "xy", NULL};
+    static const char *const keys[] = {"left top", "right top", "left bottom", "right bottom",
+                                       NULL};
+    const rc_node *map = rc_doc_take(doc, "plot");
+    sweep_plot *p = &s->plot;
+    int best = 0, log = 3, key = 0;
+    if (!map)
+        return RC_OK;
+    RC_TRY(rc_doc_known(map, known, err));
+    const struct {
+        const char *key, **out;
+    } texts[] = {{"title", &p->title},   {"x", &p->x},         {"y", &p->y},
+                 {"series", &p->series}, {"panel", &p->panel}, {"xlabel", &p->xlabel},
+                 {"ylabel", &p->ylabel}, {"where", &p->where}};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        RC_TRY(plot_text(map, texts[i].key, s->arena, texts[i].out, err));
+    if (!p->x || !p->y)
+        return rc_node_fail(map, err, RC_E_INPUT, "missing key '%s' in 'plot'", p->x ? "y" : "x");
+    if (rc_doc_has(map, "best"))
+        RC_TRY(rc_doc_choice(map, "best", bests, &best, err));
+    if (rc_doc_has(map, "log"))
+        RC_TRY(rc_doc_choice(map, "log", logs, &log, err));
+    if (rc_doc_has(map, "key"))
+        RC_TRY(rc_doc_choice(map, "key", keys, &key, err));
+    p->key = keys[key];
+    p->most = best == 1;
+    p->logx = log & 1;
+    p->logy = (log & 2) != 0;
+    s->has_plot = true;
+    return RC_OK;
+}
+
+static rc_status count_points(rc_sweep *s, int64_t samples, rc_error *err) {
+    s->points = s->sobol ? samples : 1;
+    s->max_batch = (int64_t)s->base.seq_count;
+    for (size_t i = 0; i < s->axis_count; i++) {
+        const sweep_axis *x = &s->axes[i];
+        if (!s->sobol && x->count == 0)
+            return rc_fail(err, RC_E_INTERNAL, "axis '%s' is empty", x->key.path);
+        if (!s->sobol && (int64_t)x->count > SWEEP_POINTS / s->points)
+            return rc_fail(err, RC_E_INPUT, "the grid of sweep '%s' has more than 2^40 points",
+                           s->name);
+        if (!s->sobol)
+            s->points *= (int64_t)x->count;
+        if (x->key.id != SWEEP_BATCH)
+            continue;
+        if (x->count == 0)
+            s->max_batch = (int64_t)x->to;
+        for (size_t k = 0; k < x->count; k++)
+            s->max_batch = x->values[k].i > s->max_batch ? x->values[k].i : s->max_batch;
+    }
+    return RC_OK;
+}
+
+/* ---- what it names ----------------------------------------------------------------------- */
+
+static rc_status load_models(rc_sweep *s, rc_error *err) {
+    const sweep_axis *x = sweep_axis_find(s->axes, s->axis_count, SWEEP_MODEL);
+    char path[1024];
+    s->model_count = x ? x->count : 1;
+    s->models = rc_arena_alloc(s->arena, s->model_count * sizeof *s->models);
+    rc_model *models = rc_arena_alloc(s->arena, s->model_count * sizeof *models);
+    if (!s->models || !models)
+        return no_memory(err);
+    for (size_t i = 0; i < s->model_count; i++) {
+        const char *name = x ? x->texts[i] : s->base.model.name;
+        s->models[i] = &models[i];
+        if (!x) {
+            models[i] = s->base.model;
+            continue;
+        }
+        RC_TRY(rc_share_path("models", name, ".json", path, sizeof path, err));
+        RC_TRY(rc_model_load(path, &models[i], err));
+        RC_TRY(sweep_hash_file(&s->hash, path, err));
+    }
+    return RC_OK;
+}
+
+static rc_status set_number(rc_machine *m, const char *field, double v, rc_error *err) {
+    char text[40];
+    if (strcmp(field, "network_rate") != 0) {
+        (void)snprintf(text, sizeof text, "%.17g", v);
+        return rc_machine_set(m, field, text, err);
+    }
+    static const char *const rates[] = {"nic_line_rate", "peer_rate", "nic_rate"};
+    if (m->nic_rate <= 0.0)
+        return rc_fail(err, RC_E_INPUT,
+                       "machine_set.network_rate: machine '%s' has no network between nodes",
+                       m->name);
+    double by = v / m->nic_rate;
+    for (size_t i = 0; i < sizeof rates / sizeof rates[0]; i++) {
+        (void)snprintf(text, sizeof text, "%.17g", by * *rc_machine_field(m, rates[i]));
+        RC_TRY(rc_machine_set(m, rates[i], text, err));
+    }
+    return RC_OK;
+}
+
+/* Costs of a machine over rows that are opened once for each base and clock state. */
+static rc_status open_costs(rc_sweep *s, const char *store, const rc_machine *m, rc_costs **out,
+                            rc_error *err) {
+    for (size_t i = 0; i < s->book_count; i++) {
+        const rc_machine *have = rc_costs_machine(s->books[i]);
+        if (strcmp(have->base, m->base) == 0 && strcmp(have->state, m->state) == 0)
+            return rc_costs_view(s->books[i], m, out, err);
+    }
+    RC_TRY(rc_costs_open(store, m, &s->books[s->book_count], err));
+    s->book_count++;
+    return rc_costs_view(s->books[s->book_count - 1], m, out, err);
+}
+
+/* All combinations of the machine's numbers, the last running fastest. */
+static rc_status vary_machine(rc_sweep *s, const char *store, const rc_machine *m, rc_error *err) {
+    for (size_t c = 0; c < s->combos; c++) {
+        rc_machine varied = *m;
+        size_t rest = c;
+        for (size_t i = s->axis_count; i-- > 0;) {
+            const sweep_axis *x = &s->axes[i];
+            if (x->key.id != SWEEP_NUMBER)
+                continue;
+            RC_TRY(set_number(&varied, x->field, x->values[rest % x->count].d, err));
+            rest /= x->count;
+        }
+        RC_TRY(open_costs(s, store, &varied, &s->costs[s->cost_count], err));
+        s->cost_count++;
+    }
+    return RC_OK;
+}
+
+static rc_status load_machines(rc_sweep *s, const char *store, rc_error *err) {
+    const sweep_axis *x = sweep_axis_find(s->axes, s->axis_count, SWEEP_MACHINE);
+    size_t machines = x ? x->count : 1;
+    char path[1024];
+    s->combos = 1;
+    for (size_t i = 0; i < s->axis_count && s->combos <= SWEEP_MACHINES; i++)
+        if (s->axes[i].key.id == SWEEP_NUMBER)
+            s->combos *= s->axes[i].count;
+    if (machines > SWEEP_MACHINES || s->combos > SWEEP_MACHINES / machines)
+        return rc_fail(err, RC_E_INPUT,
+                       "sweep '%s': its machines and their numbers make more than %d machines",
+                       s->name, SWEEP_MACHINES);
+    s->costs = calloc(machines * s->combos, sizeof(rc_costs *));
+    s->books = calloc(machines, sizeof(rc_costs *));
+    if (!s->costs || !s->books)
+        return no_memory(err);
+    for (size_t i = 0; i < machines; i++) {
+        rc_machine m = s->base.machine;
+        if (x) {
+            RC_TRY(
+                rc_share_path("scenarios/machines", x->texts[i], ".yaml", path, sizeof path, err));
+            RC_TRY(rc_machine_load(path, &m, err));
+            RC_TRY(sweep_hash_file(&s->hash, path, err));
+        }
+        RC_TRY(vary_machine(s, store, &m, err));
+    }
+    return RC_OK;
+}
+
+/* ---- identity ------------------------------------------------------------------------------ */
+
+/* The file as it stands after --set, without what no row depends on. */
+static rc_status resolve_text(rc_doc *doc, rc_sweep *s, rc_error *err) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&text, &size);
+    if (!f)
+        return no_memory(err);
+    sweep_write_node(rc_doc_root(doc), f);
+    bool ok = fclose(f) == 0 && text;
+    s->text = ok ? rc_arena_strdup(s->arena, text) : NULL;
+    free(text);
+    if (!s->text)
+        return no_memory(err);
+    s->hash = sweep_hash(UINT64_C(0xcbf29ce484222325), RC_VERSION, strlen(RC_VERSION));
+    s->hash = sweep_hash(s->hash, s->text, strlen(s->text));
+    return RC_OK;
+}
+
+static rc_status hash_named(const rc_doc *doc, const char *key, const char *folder, const char *ext,
+                            rc_sweep *s, rc_error *err) {
+    const rc_node *n = rc_node_get(rc_doc_root(doc), key);
+    char path[1024];
+    if (!n || rc_node_kind_of(n) != RC_NODE_SCALAR)
+        return RC_OK;
+    RC_TRY(rc_share_path(folder, rc_node_text(n), ext, path, sizeof path, err));
+    return sweep_hash_file(&s->hash, path, err);
+}
+
+static rc_status hash_store(const char *store, rc_sweep *s, rc_error *err) {
+    size_t size = 0;
+    char *bytes = NULL;
+    if (!store) {
+        const unsigned char *embedded = rc_store_embedded(&size);
+        s->hash = sweep_hash(s->hash, embedded, size);
+        return RC_OK;
+    }
+    RC_TRY(rc_file_read(store, &bytes, &size, err));
+    s->hash = sweep_hash(s->hash, bytes, size);
+    free(bytes);
+    return RC_OK;
+}
+
+/* ---- together ------------------------------------------------------------------------------ */
+
+static rc_status read_sweep(rc_doc *doc, rc_sweep *s, int64_t *samples, rc_error *err) {
+    const rc_node *root = rc_doc_root(doc);
+    RC_TRY(read_plot(doc, s, err));
+    const rc_node *description = rc_doc_take(doc, "description");
+    if (description)
+        (void)snprintf(s->description, sizeof s->description, "%s", rc_node_text(description));
+    RC_TRY(resolve_text(doc, s, err));
+    RC_TRY(hash_named(doc, "model", "models", ".json", s, err));
+    RC_TRY(hash_named(doc, "machine", "scenarios/machines", ".yaml", s, err));
+    RC_TRY(read_settings(doc, s, samples, err));
+    RC_TRY(sweep_axes_read(doc, s->arena, s->sobol, s->axes, &s->axis_count, err));
+    if (s->axis_count == 0)
+        return rc_node_fail(root, err, RC_E_INPUT,
+                            "nothing to sweep: no key holds a list or a range");
+    s->has_host = rc_doc_has(root, "host");
+    s->has_ring = rc_doc_has(root, "ring");
+    RC_TRY(rc_scenario_read(doc, NULL, 0, &s->base, err));
+    (void)snprintf(s->name, sizeof s->name, "%s", s->base.name);
+    return RC_OK;
+}
+
+static rc_status resolve(rc_doc *doc, const char *const *sets, size_t set_count, const char *store,
+                         rc_sweep *s, rc_error *err) {
+    int64_t samples = 0;
+    RC_TRY(apply_sets(doc, sets, set_count, err));
+    RC_TRY(read_sweep(doc, s, &samples, err));
+    RC_TRY(count_points(s, samples, err));
+    RC_TRY(load_models(s, err));
+    RC_TRY(load_machines(s, store, err));
+    return hash_store(store, s, err);
+}
+
+rc_status rc_sweep_read(rc_doc *doc, const char *const *sets, size_t set_count, const char *store,
+                        rc_sweep **out, rc_error *err) {
+    rc_sweep *s = calloc(1, sizeof *s);
+    *out = NULL;
+    if (s)
+        s->arena = rc_arena_create();
+    if (!s || !s->arena) {
+        free(s);
+        return no_memory(err);
+    }
+    rc_status st = resolve(doc, sets, set_count, store, s, err);
+    if (st == RC_OK)
+        *out = s;
+    else
+        rc_sweep_free(s);
+    return st;
+}
+
+rc_status rc_sweep_load(const char *path, const char *const *sets, size_t set_count,
+                        const char *store, rc_sweep **out, rc_error *err) {
+    rc_doc *doc = NULL;
+    *out = NULL;
+    RC_TRY(rc_doc_open(path, &doc, err));
+    rc_status st = rc_sweep_read(doc, sets, set_count, store, out, err);
+    rc_doc_close(doc);
+    return st;
+}
+
+void rc_sweep_free(rc_sweep *s) {
+    if (!s)
+        return;
+    for (size_t i = 0; i < s->cost_count; i++)
+        rc_costs_close(s->costs[i]);
+    for (size_t i = 0; i < s->book_count; i++)
+        rc_costs_close(s->books[i]);
+    free(s->costs);
+    free(s->books);
+    rc_scenario_free(&s->base);
+    rc_arena_destroy(s->arena);
+    free(s);
+}

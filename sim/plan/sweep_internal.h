@@ -1,0 +1,153 @@
+/* What the files of a sweep share: axes, the resolved sweep, a point's inputs, the database.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef RC_PLAN_SWEEP_INTERNAL_H
+#define RC_PLAN_SWEEP_INTERNAL_H
+#include <gsl/gsl_qrng.h>
+#include <stdio.h>
+#include "sim/base/arena.h"
+#include "sim/base/doc.h"
+#include "sim/forward/scenario.h"
+#include "sim/plan/sweep.h"
+
+enum {
+    SWEEP_AXES = 40, /* Sobol's limit in GSL */
+    SWEEP_MACHINES = 1 << 14,
+    SWEEP_PARTS = sizeof((rc_sweep_row *)0)->critical / sizeof(double)
+};
+#define SWEEP_POINTS ((int64_t)1 << 40)
+
+typedef enum sweep_id {
+    SWEEP_MODEL,
+    SWEEP_MACHINE,
+    SWEEP_NUMBER, /* a number of the machine */
+    SWEEP_TP,
+    SWEEP_CP,
+    SWEEP_GPUS,
+    SWEEP_VARIANT,
+    SWEEP_PHASE,
+    SWEEP_ATTN_WEIGHTS,
+    SWEEP_FFN_WEIGHTS,
+    SWEEP_ACT,
+    SWEEP_KV,
+    SWEEP_HOST,
+    SWEEP_RING,
+    SWEEP_SLOW_RANK,
+    SWEEP_SLOW_SPEED,
+    SWEEP_SLOW_LINK_RANK,
+    SWEEP_SLOW_LINK,
+    SWEEP_OVERLAP_COMPUTE,
+    SWEEP_OVERLAP_COMM,
+    SWEEP_BATCH,
+    SWEEP_CACHED,
+    SWEEP_NEW
+} sweep_id;
+
+typedef enum sweep_kind { SWEEP_NAME, SWEEP_INT, SWEEP_REAL, SWEEP_CHOICE } sweep_kind;
+
+typedef struct sweep_key {
+    const char *path;
+    sweep_id id;
+    sweep_kind kind;
+    rc_dim dim;
+    double lo, hi;
+    const char *const *names; /* SWEEP_CHOICE */
+} sweep_key;
+
+typedef union sweep_value {
+    int64_t i; /* whole numbers, choices, index of a model or machine */
+    double d;
+} sweep_value;
+
+typedef struct sweep_axis {
+    sweep_key key;
+    const char *field; /* SWEEP_NUMBER: "nic_rate", "network_rate" */
+    size_t count;      /* of values; 0: a continuous range of a Sobol sample */
+    const sweep_value *values;
+    const char *const *texts; /* SWEEP_NAME */
+    double from, to;
+    bool log;
+} sweep_axis;
+
+/* axes.c: take every list and range out of the document, and the keys that only a sweep knows; in
+ * their place stand values with which the rest can be read. */
+rc_status sweep_axes_read(rc_doc *doc, rc_arena *arena, bool sobol, sweep_axis *axes, size_t *count,
+                          rc_error *err);
+const sweep_axis *sweep_axis_find(const sweep_axis *axes, size_t count, sweep_id id);
+
+typedef struct sweep_plot { /* SQL expressions over the columns; NULL when not given */
+    const char *title, *x, *y, *series, *panel, *xlabel, *ylabel, *where;
+    const char *key;       /* where the legend stands */
+    bool most, logx, logy; /* best of several rows: the most, else the least */
+} sweep_plot;
+
+struct rc_sweep {
+    rc_arena *arena;
+    char name[96], description[256];
+    rc_scenario base;
+    bool has_host, has_ring, sobol, full;
+    int draws;
+    sweep_axis axes[SWEEP_AXES];
+    size_t axis_count;
+    int64_t points, max_batch;
+    const rc_model **models;
+    size_t model_count;
+    rc_costs **costs; /* one per machine as it stands in a point: [machine][numbers] */
+    size_t cost_count, combos;
+    rc_costs **books; /* owners of the rows */
+    size_t book_count;
+    const char *text; /* the resolved sweep: what its hash is over */
+    uint64_t hash;
+    bool has_plot;
+    sweep_plot plot;
+};
+
+/* identity.c: the sweep in one canonical text. */
+void sweep_write_node(const rc_node *n, FILE *f);
+uint64_t sweep_hash(uint64_t h, const void *bytes, size_t size);
+rc_status sweep_hash_file(uint64_t *h, const char *path, rc_error *err);
+
+/* A point's inputs, as a pass takes them and as the database shows them. */
+typedef struct sweep_cursor {
+    const rc_sweep *s;
+    gsl_qrng *q;
+    int64_t drawn; /* samples taken from q */
+    double u[SWEEP_AXES];
+    sweep_value v[SWEEP_AXES]; /* of each axis at the point */
+    rc_layout layout;
+    const char *variant;
+    rc_phase phase;
+    bool eager, serial_ring;
+    int64_t t, p, batch;
+    rc_what_if what_if;
+    const rc_model *model;
+    const rc_costs *costs;
+    const rc_sequence *seqs;
+    size_t seq_count;
+    rc_sequence *own; /* max_batch of them */
+    int64_t gpus;     /* asked for by parallel.gpus; 0: not */
+} sweep_cursor;
+
+rc_status sweep_cursor_init(sweep_cursor *c, const rc_sweep *s, rc_error *err);
+void sweep_cursor_free(sweep_cursor *c);
+/* RC_E_INPUT when the values do not go together. */
+rc_status sweep_cursor_at(sweep_cursor *c, int64_t point, rc_error *err);
+
+/* database.c */
+typedef struct sweep_db sweep_db;
+rc_status sweep_db_open(const rc_sweep *s, const rc_sweep_options *opt, sweep_db **out,
+                        rc_error *err);
+int64_t sweep_db_present(const sweep_db *db);
+/* The next run of at most `most` points that are neither stored nor handed out; 0 when none. */
+int64_t sweep_db_take(sweep_db *db, int64_t most, int64_t *first);
+int64_t sweep_db_left(const sweep_db *db); /* not handed out yet */
+/* Rows of one run; commits when it is time. */
+rc_status sweep_db_put(sweep_db *db, const rc_sweep_row *rows, int64_t count, rc_error *err);
+/* Commit, count the rows by status, close. `err` NULL: after a failure. */
+rc_status sweep_db_close(sweep_db *db, rc_sweep_report *out, rc_error *err);
+
+/* mpi.c: ranks 1.. of a run, and rank 0 with the database in hand. */
+rc_status sweep_mpi_serve(const rc_sweep *s, const rc_ranks *ranks, sweep_db *db,
+                          void (*progress)(void *ctx, int64_t rows), void *ctx, rc_error *err);
+rc_status sweep_mpi_work(const rc_sweep *s, const rc_ranks *ranks, rc_error *err);
+
+#endif

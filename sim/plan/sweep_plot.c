@@ -1,0 +1,264 @@
+/* The picture of a sweep: lines over one column, one a series, one panel a value of another column.
+ * The expressions of the file's `plot` section are SQL over the columns of table `point`; of
+ * several rows of one place the best one counts (`best`: least or most), so that a sweep over
+ * variants shows what a good choice reaches. SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+#include "sim/plan/sweep_internal.h"
+#include "sim/plot/gnuplot.h"
+
+enum { MAX_LINES = 24, MAX_PANELS = 9, MAX_TICS = 10, LABEL = 80 };
+
+typedef struct line {
+    int panel;
+    char label[LABEL];
+    size_t first, count; /* of points */
+} line;
+
+typedef struct picture {
+    const rc_sweep *s;
+    char name[96];
+    char panels[MAX_PANELS][LABEL];
+    int panel_count;
+    line lines[MAX_LINES * MAX_PANELS];
+    int line_count;
+    struct {
+        double x, y;
+    } * points;
+    size_t point_count, point_room;
+} picture;
+
+/* ---- rows ---------------------------------------------------------------------------------- */
+
+static rc_status add_point(picture *p, double x, double y, rc_error *err) {
+    if (p->point_count == p->point_room) {
+        size_t room = p->point_room ? 2 * p->point_room : 256;
+        void *grown = realloc(p->points, room * sizeof p->points[0]);
+        if (!grown)
+            return rc_fail(err, RC_E_NOMEM, "out of memory for a plot");
+        p->points = grown;
+        p->point_room = room;
+    }
+    p->points[p->point_count].x = x;
+    p->points[p->point_count].y = y;
+    p->point_count++;
+    p->lines[p->line_count - 1].count++;
+    return RC_OK;
+}
+
+/* A number without the noise of its last digits, or a text; K and M where tokens are round. */
+static void label_of(sqlite3_stmt *q, int column, char *out) {
+    if (sqlite3_column_type(q, column) == SQLITE_TEXT)
+        (void)snprintf(out, LABEL, "%.70s", (const char *)sqlite3_column_text(q, column));
+    else
+        (void)snprintf(out, LABEL, "%.6g", sqlite3_column_double(q, column));
+}
+
+static rc_status add_row(picture *p, sqlite3_stmt *q, rc_error *err) {
+    char panel[LABEL] = "", series[LABEL] = "";
+    if (p->s->plot.panel)
+        label_of(q, 0, panel);
+    if (p->s->plot.series)
+        label_of(q, 1, series);
+    bool new_panel = p->panel_count == 0 || strcmp(p->panels[p->panel_count - 1], panel) != 0;
+    if (new_panel && p->panel_count == MAX_PANELS)
+        return rc_fail(err, RC_E_INPUT, "plot: more than %d panels", MAX_PANELS);
+    if (new_panel)
+        memcpy(p->panels[p->panel_count++], panel, LABEL);
+    line *last = p->line_count > 0 ? &p->lines[p->line_count - 1] : NULL;
+    if (new_panel || !last || strcmp(last->label, series) != 0) {
+        if (p->line_count == MAX_LINES * MAX_PANELS)
+            return rc_fail(err, RC_E_INPUT, "plot: more than %d lines", p->line_count);
+        last = &p->lines[p->line_count++];
+        *last = (line){.panel = p->panel_count - 1, .first = p->point_count};
+        memcpy(last->label, series, LABEL);
+    }
+    return add_point(p, sqlite3_column_double(q, 2), sqlite3_column_double(q, 3), err);
+}
+
+static rc_status select_rows(picture *p, sqlite3 *db, rc_error *err) {
+    const sweep_plot *d = &p->s->plot;
+    sqlite3_stmt *q = NULL;
+    char *text = sqlite3_mprintf(
+        "SELECT a, b, c, %s(d) FROM (SELECT point, (%s) AS a, (%s) AS b, (%s) AS c, (%s) AS d FROM "
+        "point WHERE status = 'ok' AND (%s)) GROUP BY a, b, c ORDER BY min(min(point)) OVER "
+        "(PARTITION BY a), min(min(point)) OVER (PARTITION BY b), c",
+        d->most ? "max" : "min", d->panel ? d->panel : "1", d->series ? d->series : "1", d->x, d->y,
+        d->where ? d->where : "1");
+    if (!text)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for a plot");
+    int code = sqlite3_prepare_v2(db, text, -1, &q, NULL);
+    sqlite3_free(text);
+    if (code != SQLITE_OK)
+        return rc_fail(err, RC_E_INPUT,
+                       "plot: %s (x, y, series, panel and where are SQL over the "
+                       "columns of a sweep)",
+                       sqlite3_errmsg(db));
+    rc_status st = RC_OK;
+    while (st == RC_OK && (code = sqlite3_step(q)) == SQLITE_ROW)
+        st = add_row(p, q, err);
+    if (st == RC_OK && code != SQLITE_DONE)
+        st = rc_fail(err, RC_E_IO, "plot: %s", sqlite3_errmsg(db));
+    if (st == RC_OK && p->point_count == 0)
+        st = rc_fail(err, RC_E_INPUT, "plot: no row to draw");
+    (void)sqlite3_finalize(q);
+    return st;
+}
+
+/* ---- drawing ------------------------------------------------------------------------------- */
+
+/* gnuplot's double quotes take backslashes, and its text takes _ ^ { } @ as markup. */
+static void quoted(FILE *f, const char *s) {
+    (void)fputc('"', f);
+    for (; s && *s; s++) {
+        if (strchr("_^{}@&~", *s))
+            (void)fputs("\\\\", f);
+        else if (*s == '"' || *s == '\\')
+            (void)fputc('\\', f);
+        (void)fputc(*s, f);
+    }
+    (void)fputc('"', f);
+}
+
+/* Each value of x, when they are few: ranks and rates are seldom decades. */
+static size_t distinct_x(const picture *p, double *x) {
+    size_t n = 0;
+    for (size_t i = 0; i < p->point_count; i++) {
+        size_t k = 0;
+        while (k < n && x[k] != p->points[i].x)
+            k++;
+        if (k == MAX_TICS && k == n)
+            return 0;
+        if (k == n)
+            x[n++] = p->points[i].x;
+    }
+    return n;
+}
+
+static void draw_x(const picture *p, FILE *f) {
+    double lo = INFINITY, hi = -INFINITY, x[MAX_TICS];
+    for (size_t i = 0; i < p->point_count; i++) {
+        lo = fmin(lo, p->points[i].x);
+        hi = fmax(hi, p->points[i].x);
+    }
+    if (p->s->plot.logx && lo > 0.0 && lo < hi)
+        (void)fprintf(f, "set logscale x\nset xrange [%.6g:%.6g]\n", lo / 1.08, hi * 1.08);
+    size_t n = distinct_x(p, x);
+    for (size_t i = 0; i < n; i++)
+        (void)fprintf(f, "%s'%.4g' %.10g", i ? ", " : "set xtics (", x[i], x[i]);
+    (void)fputs(n > 0 ? ")\n" : "set format x '%.0s%c'\n", f);
+}
+
+static void draw_axes(const picture *p, FILE *f) {
+    const sweep_plot *d = &p->s->plot;
+    draw_x(p, f);
+    if (d->logy)
+        (void)fputs("set logscale y\n", f);
+    (void)fputs("set format y '%g'\nset xlabel ", f);
+    quoted(f, d->xlabel ? d->xlabel : d->x);
+    (void)fputs("\nset ylabel ", f);
+    quoted(f, d->ylabel ? d->ylabel : d->y);
+    (void)fputs("\n", f);
+}
+
+/* One colour a series in all panels. */
+static int line_type(const picture *p, int i) {
+    int type = 1;
+    for (int k = 0; k < i; k++) {
+        bool seen = false;
+        for (int j = 0; j < k && !seen; j++)
+            seen = strcmp(p->lines[j].label, p->lines[k].label) == 0;
+        if (strcmp(p->lines[k].label, p->lines[i].label) == 0)
+            return type;
+        type += !seen;
+    }
+    return type;
+}
+
+static void draw_panel(const picture *p, int panel, FILE *f) {
+    const char *sep = "plot ";
+    if (p->s->plot.panel) {
+        (void)fputs("set title ", f);
+        quoted(f, p->panels[panel]);
+        (void)fputs(panel > 0 ? "\nset key off\n" : "\n", f);
+    }
+    for (int i = 0; i < p->line_count; i++) {
+        if (p->lines[i].panel != panel)
+            continue;
+        (void)fprintf(f, "%s'%s.dat' index %d using 1:2 with linespoints lt %d ps 0.8 ", sep,
+                      p->name, i, line_type(p, i));
+        if (p->s->plot.series) {
+            (void)fputs("title ", f);
+            quoted(f, p->lines[i].label);
+        } else {
+            (void)fputs("notitle", f);
+        }
+        sep = ", ";
+    }
+    (void)fputs("\n", f);
+}
+
+static void draw(const void *ctx, FILE *script, FILE *data) {
+    const picture *p = ctx;
+    const char *title = p->s->plot.title ? p->s->plot.title : p->s->name;
+    for (int i = 0; i < p->line_count; i++) {
+        for (size_t k = 0; k < p->lines[i].count; k++)
+            (void)fprintf(data, "%.10g %.8g\n", p->points[p->lines[i].first + k].x,
+                          p->points[p->lines[i].first + k].y);
+        (void)fputs("\n\n", data);
+    }
+    (void)fputs("set linetype 7 lc rgb '#999999' lw 2.5 pt 7 ps 1.1\n"
+                "set linetype 8 lc rgb '#000000' lw 2.5 pt 7 ps 1.1\n",
+                script);
+    draw_axes(p, script);
+    (void)fprintf(script, "set key %s\n", p->s->plot.key);
+    int columns = p->panel_count > 3 ? (p->panel_count > 6 ? 3 : 2) : p->panel_count;
+    if (p->panel_count > 4 && p->panel_count <= 6)
+        columns = 3;
+    if (p->panel_count > 1) {
+        (void)fprintf(script, "set multiplot layout %d,%d title ",
+                      (p->panel_count + columns - 1) / columns, columns);
+        quoted(script, title);
+        (void)fputs(" font ',18'\nset key font ',11'\n", script);
+    } else {
+        (void)fputs("set title ", script);
+        quoted(script, title);
+        (void)fputs("\n", script);
+    }
+    for (int i = 0; i < p->panel_count; i++)
+        draw_panel(p, i, script);
+    if (p->panel_count > 1)
+        (void)fputs("unset multiplot\n", script);
+}
+
+rc_status rc_sweep_plot(const rc_sweep *s, const char *database, const char *dir, bool overwrite,
+                        bool *drawn, rc_error *err) {
+    sqlite3 *db = NULL;
+    *drawn = false;
+    if (!s->has_plot)
+        return rc_fail(err, RC_E_INPUT, "sweep '%s' has no section 'plot' to draw by", s->name);
+    picture *p = calloc(1, sizeof *p);
+    if (!p)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for a plot");
+    p->s = s;
+    (void)snprintf(p->name, sizeof p->name, "%s", s->name);
+    rc_status st = RC_OK;
+    if (sqlite3_open_v2(database, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
+        st = rc_fail_at(err, RC_E_IO, database, 0, 0, "cannot open: %s", sqlite3_errmsg(db));
+    if (st == RC_OK)
+        st = select_rows(p, db, err);
+    (void)sqlite3_close(db);
+    if (st == RC_OK) {
+        int rows = p->panel_count > 3 ? (p->panel_count > 6 ? 3 : 2) : 1;
+        const rc_plot plot = {.name = p->name,
+                              .width = p->panel_count > 1 ? 1500 : 1000,
+                              .height = rows > 1 ? 480 * rows : 620,
+                              .draw = draw};
+        st = rc_gnuplot(&plot, 1, p, dir, overwrite, drawn, err);
+    }
+    free(p->points);
+    free(p);
+    return st;
+}

@@ -1,0 +1,224 @@
+/* Plan files: what is read and filled in, what is refused in which words, and that the chosen plan
+ * written as a scenario of `serve` is read as what the trial played.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "sim/plan/plan_file.h"
+
+#define HEAD                                                                                       \
+    "plan: p\nmodel: llama-3.1-70b\n"                                                              \
+    "synthetic: {requests: 40, process: poisson, rate: 2, input: {kind: constant, mean: 2K}, "     \
+    "output: {kind: constant, mean: 20}}\n"
+#define OFFERS "offers: [{machine: h100-sxm, price: 2, gpus: 32}]\n"
+#define SLO "slo: [{ttft: 2s}]\n"
+#define SPACE "space: {tp: 8}\n"
+
+static rc_plan_file file;
+
+static rc_status read_text(const char *text, rc_error *err) {
+    rc_doc *doc = NULL;
+    memset(err, 0, sizeof *err);
+    RC_TRY(rc_doc_parse("p.yaml", text, strlen(text), &doc, err));
+    return rc_plan_read(doc, NULL, 0, &file, err);
+}
+
+static void read_well(const char *text) {
+    rc_error err;
+    char words[1200];
+    if (read_text(text, &err) != RC_OK)
+        fail_msg("%s", rc_error_text(&err, words, sizeof words));
+}
+
+static void says(const char *text, const char *expected) {
+    rc_error err;
+    char got[1200];
+    assert_int_not_equal(read_text(text, &err), RC_OK);
+    assert_string_equal(rc_error_text(&err, got, sizeof got), expected);
+}
+
+static void test_defaults(void **state) {
+    (void)state;
+    read_well(HEAD OFFERS SLO SPACE);
+    const rc_plan *p = &file.plan;
+    assert_int_equal(p->offer_count, 1);
+    assert_true(p->offers[0].price == 2.0 && p->offers[0].gpus == 32);
+    assert_true(p->objective_count == 1 && !p->objectives[0].ttit &&
+                p->objectives[0].limit == 2.0 && p->objectives[0].share == 0.95);
+    assert_true(p->space.cp.n == 1 && p->space.cp.v[0] == 1 && p->space.replicas.n == 1);
+    assert_true(p->growth == 1.0 && p->check_seeds == 10 && p->met == 0.9);
+    assert_string_equal(p->space.variants[0], "oracle");
+    assert_string_equal(file.serve.name, "p");
+    rc_plan_close(&file);
+}
+
+static void test_all_keys(void **state) {
+    (void)state;
+    read_well(HEAD "offers: [{machine: h100-sxm, price: 2, gpus: 32}, {machine: gti, price: 1.5, "
+                   "gpus: 16}]\n"
+                   "slo: [{ttft: 2s, share: 99%}, {ttit: 50ms}, {ttft: 1s, from: 0, to: 4K}]\n"
+                   "space: {tp: [4, 8], cp: [1, 2], decode_cp: [1, 2], variant: [pass-q, "
+                   "algorithm-5], dynamic_cp: [false, true], pools: [mixed, disaggregated], "
+                   "scheduler: [prefill-first, chunked], budget: [2K, 4K], max_batch: 16, kv: "
+                   "[fp8, bf16], replicas: {from: 2, to: 5}}\n"
+                   "search: {simulations: 7, seeds: 3, met: 50%, growth: 1.5}\n");
+    const rc_plan *p = &file.plan;
+    assert_true(p->offer_count == 2 && p->objective_count == 3);
+    assert_true(p->objectives[0].share == 0.99 && p->objectives[1].ttit);
+    assert_true(p->objectives[2].from == 0 && p->objectives[2].to == 4000);
+    assert_true(p->space.replicas.n == 4 && p->space.replicas.v[3] == 5);
+    assert_true(p->space.kv.v[0] == RC_FP8 && p->space.kv.v[1] == RC_BF16);
+    assert_true(p->space.split.n == 2 && p->space.dynamic.n == 2 && p->space.variant_count == 2);
+    assert_true(p->simulations == 7 && p->check_seeds == 3 && p->met == 0.5 && p->growth == 1.5);
+    rc_plan_close(&file);
+}
+
+static void test_errors(void **state) {
+    (void)state;
+    says(HEAD OFFERS SLO, "p.yaml:1:1: missing key 'space' at the top level");
+    says(HEAD SLO SPACE, "p.yaml:1:1: missing key 'offers' at the top level");
+    says(HEAD OFFERS SPACE, "p.yaml:1:1: missing key 'slo' at the top level");
+    says(HEAD OFFERS SLO "space: {cp: 2}\n", "p.yaml:6:8: missing key 'tp' in 'space'");
+    says(HEAD OFFERS SLO SPACE "pools: []\n",
+         "p.yaml:7:8: key 'pools': a plan finds that itself, from 'offers' and 'space'");
+    says(HEAD OFFERS "slo: [{ttft: 2s, ttit: 1s}]\n" SPACE,
+         "p.yaml:5:7: key 'slo': each entry limits one of 'ttft' and 'ttit'");
+    says(HEAD OFFERS "slo: {ttft: 2s}\n" SPACE, "p.yaml:5:6: key 'slo': expected a list of 1 to 8");
+    says(HEAD OFFERS SLO "space: {tp: 8, kv: [fp9]}\n",
+         "p.yaml:6:21: key 'kv': found 'fp9', expected bf16 (did you mean 'fp8'?)");
+    says(HEAD OFFERS SLO "space: {tp: 8, replicas: {from: 5, to: 2}}\n",
+         "p.yaml:6:40: key 'to': found '2', expected a whole number from 5 to 132");
+    says(HEAD "offers: [{machine: h100-sxn, price: 2, gpus: 8}]\n" SLO SPACE,
+         "p.yaml:4:20: key 'machine': no scenarios/machines/h100-sxn.yaml (did you mean "
+         "'h100-sxm'?)");
+    says(HEAD OFFERS SLO SPACE "serch: {}\n",
+         "p.yaml:7:1: unknown key 'serch' (did you mean 'serve'?)");
+}
+
+static rc_plan_answer answer_of(const rc_plan_option *o) {
+    rc_plan_answer a = {.best = 0, .all_count = 1};
+    a.all = calloc(1, sizeof *a.all);
+    assert_non_null(a.all);
+    a.all[0].option = *o;
+    return a;
+}
+
+static void round_trip(const rc_plan_option *o) {
+    char path[] = "/tmp/ringcast-plan-XXXXXX";
+    rc_plan_trial t = {.option = *o,
+                       .seed = 1,
+                       .growth = 1.0,
+                       .matrix = 1.0,
+                       .hbm = 1.0,
+                       .network = 1.0,
+                       .memory = 1.0};
+    rc_serve *played = calloc(2, sizeof *played), *written = played + 1;
+    rc_error err = {0};
+    assert_non_null(played);
+    read_well(HEAD OFFERS SLO "space: {tp: 8, cp: [1, 2], variant: [pass-q, algorithm-5]}\n");
+    rc_plan_answer a = answer_of(o);
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(rc_plan_serve(&file, &t, played, &err), RC_OK);
+    assert_int_equal(rc_plan_save_scenario(&file, &a, path, true, &err), RC_OK);
+    assert_int_equal(rc_serve_load(path, NULL, 0, written, &err), RC_OK);
+    assert_int_equal(played->pool_count, written->pool_count);
+    for (int i = 0; i < played->pool_count; i++) {
+        const rc_pool *x = &played->pools[i], *y = &written->pools[i];
+        assert_true(x->role == y->role && x->replicas == y->replicas && x->tp == y->tp &&
+                    x->cp == y->cp && x->dynamic_cp == y->dynamic_cp);
+        assert_true(x->role == RC_POOL_DECODE || x->by == y->by);
+        assert_string_equal(x->name, y->name);
+    }
+    assert_true(played->sched == written->sched && played->max_batch == written->max_batch);
+    assert_true(played->kv_dtype == written->kv_dtype && played->price == written->price);
+    assert_true(played->sched == RC_SCHED_PREFILL_FIRST || played->budget == written->budget);
+    assert_string_equal(played->machine.name, written->machine.name);
+    assert_true(played->synthetic.arrivals.rate == written->synthetic.arrivals.rate);
+    unlink(path);
+    free(a.all);
+    free(played);
+    rc_plan_close(&file);
+}
+
+static void test_round_trip(void **state) {
+    (void)state;
+    const rc_plan_option options[] = {
+        {.tp = 8, .cp = 1, .prefill = 3, .max_batch = 16},
+        {.tp = 8,
+         .cp = 2,
+         .prefill = 2,
+         .variant = 1,
+         .max_batch = 8,
+         .chunked = true,
+         .budget = 4096,
+         .kv = RC_FP8},
+        {.tp = 8,
+         .cp = 2,
+         .decode_cp = 1,
+         .prefill = 2,
+         .decode = 3,
+         .dynamic = true,
+         .max_batch = 64},
+    };
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
+        round_trip(&options[i]);
+}
+
+/* A small plan from end to end: what it chooses holds, and the trials repeat to the bit. */
+static void test_play(void **state) {
+    (void)state;
+    rc_plan_player *player = NULL;
+    rc_plan_bounds *b = NULL;
+    rc_plan_answer a;
+    rc_error err = {0};
+    read_well(HEAD OFFERS SLO
+              "space: {tp: [4, 8], cp: [1, 2], max_batch: [8, 32], replicas: {from: "
+              "1, to: 4}}\nsearch: {simulations: 12, seeds: 2}\n");
+    file.plan.quiet = true;
+    assert_int_equal(rc_plan_player_create(&file, NULL, &player, &err), RC_OK);
+    const rc_plan_load *load = rc_plan_player_load(player);
+    assert_true(load->requests == 40.0 && load->output == 800.0 && load->longest == 2020);
+    assert_int_equal(
+        rc_plan_bounds_create(&file.plan, load, rc_plan_player_costs(player), &b, &err), RC_OK);
+    assert_int_equal(rc_plan_search(&file.plan, b, rc_plan_simulate, player, &a, &err), RC_OK);
+    assert_true(a.best >= 0 && a.all[a.best].margin >= 0.0 && a.all[a.best].outcome.done == 40.0);
+    for (size_t i = 0; i < a.all_count; i++) {
+        rc_plan_trial t = {.option = a.all[i].option,
+                           .seed = file.plan.seed,
+                           .growth = 1.0,
+                           .matrix = 1.0,
+                           .hbm = 1.0,
+                           .network = 1.0,
+                           .memory = 1.0};
+        rc_plan_outcome again = {0};
+        rc_plan_bound bound;
+        assert_int_equal(rc_plan_simulate(player, &t, &again, &err), RC_OK);
+        assert_true(again.value[0] == a.all[i].outcome.value[0]);
+        /* no outcome is below its bound */
+        assert_int_equal(rc_plan_bound_of(b, &t.option, &bound, &err), RC_OK);
+        assert_true(again.ttft_p95 >= bound.ttft * 0.999 && again.ttit_p95 >= bound.ttit * 0.99);
+    }
+    rc_plan_answer_free(&a);
+    rc_plan_bounds_free(b);
+    rc_plan_player_free(player);
+    rc_plan_close(&file);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults), cmocka_unit_test(test_all_keys),
+        cmocka_unit_test(test_errors),   cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_play),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
