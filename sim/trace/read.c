@@ -130,8 +130,7 @@ static rc_status settle(rc_reader *r, const format **f, bool *used) {
 static rc_status left_out(rc_reader *r) {
     rc_trace *t = r->t;
     if (r->opt.on_bad_row == RC_BAD_ROW_REFUSE)
-        return rc_fail_at(r->err, RC_E_INPUT, r->name, (int)r->line, r->col, "%s (%s row)", r->why,
-                          rc_fault_name(r->fault));
+        return rc_fail_at(r->err, RC_E_INPUT, r->name, (int)r->line, r->col, "%s", r->why);
     if (t->first_fault_line == 0) {
         t->first_fault_line = (uint32_t)r->line;
         (void)snprintf(t->first_fault, sizeof t->first_fault, "%s", r->why);

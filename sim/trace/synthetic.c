@@ -58,9 +58,11 @@ static rc_status push(maker *m, rc_req *q, uint32_t first, uint32_t count, rc_er
     return RC_OK;
 }
 
-/* The whole blocks of the input: the group's, then the session's own from `own` on. */
+/* The whole blocks of the input, of sessions also of the reply, which the next turn holds (its last
+ * token is never computed): the group's, then the session's own from `own` on. */
 static rc_status blocks(maker *m, rc_req *q, uint32_t group, uint32_t own, rc_error *err) {
-    uint32_t all = q->input / m->s->block;
+    uint64_t tokens = q->session == RC_NO_SESSION ? q->input : (uint64_t)q->input + q->output - 1;
+    uint32_t all = (uint32_t)(tokens / m->s->block);
     uint32_t shared = all < m->group_blocks ? all : m->group_blocks;
     q->span = (uint32_t)m->t->span_count;
     RC_TRY(push(m, q, group * m->group_blocks, shared, err));
