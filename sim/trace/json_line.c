@@ -2,8 +2,9 @@
  * dozen block ids each are most of what is read, so the known members are found in one pass and
  * lists of numbers go straight into runs.
  *
- * Measured on 3.0 MB of Mooncake lines: jansson's json_loadb alone takes 40 times as long as this
- * file and the numbering together (see tests/bench/bench_trace.c).
+ * Measured (tests/bench/bench_trace.c): 290 MB/s with the numbering of blocks, a million Mooncake
+ * rows in a second; building jansson's tree and reading the numbers out of it takes 5 times as
+ * long.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>

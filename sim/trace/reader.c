@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool rc_bad(rc_reader *r, rc_fault fault, const char *at, const char *fmt, ...) {
+bool(rc_bad)(rc_reader *r, rc_fault fault, const char *at, const char *fmt, ...) {
     va_list args;
     r->fault = fault;
     r->col = 0;
@@ -18,7 +18,7 @@ bool rc_bad(rc_reader *r, rc_fault fault, const char *at, const char *fmt, ...) 
     return false;
 }
 
-bool rc_reader_no_memory(rc_reader *r) {
+bool(rc_reader_no_memory)(rc_reader *r) {
     if (r->status == RC_OK)
         r->status =
             rc_fail_at(r->err, RC_E_NOMEM, r->name, (int)r->line, 0, "out of memory while reading");
