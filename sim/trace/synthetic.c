@@ -2,6 +2,7 @@
  * past. SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdlib.h>
+#include "sim/trace/links.h"
 #include "sim/trace/workload.h"
 
 const char *const *rc_length_names(void) {
@@ -10,8 +11,16 @@ const char *const *rc_length_names(void) {
     return names;
 }
 
+static double lowest(const rc_length *l) {
+    return l->lo > 0 ? l->lo : 1.0;
+}
+
+static double highest(const rc_length *l, uint32_t cap) {
+    return l->hi > 0 && l->hi < cap ? l->hi : cap;
+}
+
 static uint32_t draw(const rc_length *l, rc_rng *r, uint32_t cap) {
-    double v = l->mean, lo = l->lo > 0 ? l->lo : 1.0, hi = l->hi > 0 && l->hi < cap ? l->hi : cap;
+    double v = l->mean, lo = lowest(l), hi = highest(l, cap);
     switch (l->kind) {
     case RC_LENGTH_UNIFORM:
         v = lo + floor(rc_rng_uniform(r) * (hi - lo + 1.0));
@@ -29,6 +38,51 @@ static uint32_t draw(const rc_length *l, rc_rng *r, uint32_t cap) {
         break;
     }
     return (uint32_t)fmin(fmax(nearbyint(v), lo), hi);
+}
+
+static rc_status check_length(const char *what, const rc_length *l, uint32_t cap, rc_error *err) {
+    if (lowest(l) > highest(l, cap))
+        return rc_fail(err, RC_E_INPUT, "%s: lo %u is above hi %.0f", what, l->lo, highest(l, cap));
+    if (l->kind == RC_LENGTH_EMPIRICAL)
+        return l->values && l->value_count > 0
+                   ? RC_OK
+                   : rc_fail(err, RC_E_INPUT, "%s: no values to draw from", what);
+    if (l->kind != RC_LENGTH_UNIFORM && (!(l->mean > 0.0) || isinf(l->mean)))
+        return rc_fail(err, RC_E_INPUT, "%s: a mean of %g, expected one above zero", what, l->mean);
+    if (l->kind == RC_LENGTH_LOGNORMAL && (!(l->sigma >= 0.0) || isinf(l->sigma)))
+        return rc_fail(err, RC_E_INPUT, "%s: a sigma of %g, expected 0 or more", what, l->sigma);
+    return RC_OK;
+}
+
+enum { MAX_TURNS = 1 << 20, MAX_GROUPS = 1 << 20 };
+
+static bool one_turn(const rc_synthetic *s) {
+    return s->turns.kind == RC_LENGTH_CONSTANT && s->turns.mean <= 1.0;
+}
+
+static rc_status check(const rc_synthetic *s, rc_error *err) {
+    if (s->requests < 1 || s->requests > RC_TRACE_MAX_ROWS)
+        return rc_fail(err, RC_E_INPUT, "%zu requests, expected 1 to %d", s->requests,
+                       RC_TRACE_MAX_ROWS);
+    RC_TRY(rc_arrivals_check(&s->arrivals, err));
+    RC_TRY(check_length("input", &s->input, RC_TRACE_MAX_INPUT, err));
+    RC_TRY(check_length("output", &s->output, RC_TRACE_MAX_OUTPUT, err));
+    if (!one_turn(s))
+        RC_TRY(check_length("turns", &s->turns, MAX_TURNS, err));
+    if (!(s->think_s >= 0.0) || s->think_s > 86400.0)
+        return rc_fail(err, RC_E_INPUT, "a think time of %g s, expected 0 to a day", s->think_s);
+    if (s->block < 1 && (s->shared_prefix > 0 || !one_turn(s)))
+        return rc_fail(err, RC_E_INPUT, "blocks of 0 tokens");
+    if (s->shared_prefix >= RC_TRACE_MAX_INPUT)
+        return rc_fail(err, RC_E_INPUT, "a shared prefix of %u tokens, expected less than %d",
+                       s->shared_prefix, RC_TRACE_MAX_INPUT);
+    if (s->shared_prefix > 0 && s->groups < 1)
+        return rc_fail(err, RC_E_INPUT, "a shared prefix of no group");
+    if ((s->shared_prefix > 0 || s->groups > 1) && s->groups > MAX_GROUPS)
+        return rc_fail(err, RC_E_INPUT, "%u shared prefixes, at most %d", s->groups, MAX_GROUPS);
+    if (s->block > 0 && (double)(s->shared_prefix / s->block) * s->groups > UINT32_MAX / 2.0)
+        return rc_fail(err, RC_E_INPUT, "%u shared prefixes: more than 2^31 blocks", s->groups);
+    return RC_OK;
 }
 
 typedef struct maker {
@@ -63,9 +117,9 @@ static rc_status push(maker *m, rc_req *q, uint32_t first, uint32_t count, rc_er
 static rc_status blocks(maker *m, rc_req *q, uint32_t group, uint32_t own, rc_error *err) {
     uint64_t tokens = q->session == RC_NO_SESSION ? q->input : (uint64_t)q->input + q->output - 1;
     uint32_t all = (uint32_t)(tokens / m->s->block);
-    uint32_t shared = all < m->group_blocks ? all : m->group_blocks;
+    uint32_t shared = m->group_blocks; /* an input holds the whole shared prefix */
     q->span = (uint32_t)m->t->span_count;
-    RC_TRY(push(m, q, group * m->group_blocks, shared, err));
+    RC_TRY(push(m, q, group * shared, shared, err));
     RC_TRY(push(m, q, own, all - shared, err));
     if (own + (all - shared) > m->t->blocks)
         m->t->blocks = own + (all - shared);
@@ -85,11 +139,12 @@ static rc_status start(maker *m, rc_time *arrival, rc_error *err) {
 static rc_status session(maker *m, rc_error *err) {
     const rc_synthetic *s = m->s;
     rc_trace *t = m->t;
-    bool sessions = s->turns.kind != RC_LENGTH_CONSTANT || s->turns.mean > 1.0;
-    uint32_t turns = sessions ? draw(&s->turns, &m->rng, 1u << 20) : 1, own = t->blocks;
+    bool sessions = !one_turn(s);
+    uint32_t turns = sessions ? draw(&s->turns, &m->rng, MAX_TURNS) : 1;
     uint32_t group = s->groups > 1 ? (uint32_t)rc_rng_below(&m->rng, s->groups) : 0;
     uint64_t past = s->shared_prefix;
     rc_time arrival = 0;
+    uint32_t own = t->blocks;
     RC_TRY(start(m, &arrival, err));
     for (uint32_t k = 0; k < turns && t->count < s->requests; k++) {
         uint32_t i = (uint32_t)t->count;
@@ -104,11 +159,8 @@ static rc_status session(maker *m, rc_error *err) {
         q.input = input < RC_TRACE_MAX_INPUT ? (uint32_t)input : RC_TRACE_MAX_INPUT;
         q.output = draw(&s->output, &m->rng, RC_TRACE_MAX_OUTPUT);
         past = (uint64_t)q.input + q.output;
-        if (k > 0) {
+        if (k > 0)
             q.think = llround(rc_rng_exponential(&m->rng, s->think_s) * RC_PS_PER_S);
-            t->at[i - 1].child = i;
-            t->closed_loop = true;
-        }
         if (sessions || s->shared_prefix > 0)
             RC_TRY(blocks(m, &q, group, own, err));
         t->at[t->count++] = q;
@@ -119,22 +171,28 @@ static rc_status session(maker *m, rc_error *err) {
     return RC_OK;
 }
 
-rc_status rc_trace_synthesise(const rc_synthetic *s, rc_trace **out, rc_error *err) {
-    maker m = {.s = s, .t = calloc(1, sizeof(rc_trace))};
-    if (m.t)
-        m.t->at = calloc(s->requests ? s->requests : 1, sizeof *m.t->at);
-    if (!m.t || !m.t->at) {
-        rc_trace_free(m.t);
+static rc_status make(maker *m, rc_error *err) {
+    const rc_synthetic *s = m->s;
+    m->group_blocks = s->block > 0 ? s->shared_prefix / s->block : 0;
+    m->t = calloc(1, sizeof *m->t);
+    if (m->t)
+        m->t->at = calloc(s->requests, sizeof *m->t->at);
+    if (!m->t || !m->t->at)
         return rc_fail(err, RC_E_NOMEM, "out of memory for %zu requests", s->requests);
-    }
-    rc_rng_seed(&m.rng, s->seed);
-    m.group_blocks = s->block > 0 ? s->shared_prefix / s->block : 0;
-    m.t->blocks = m.group_blocks * (s->groups > 0 ? s->groups : 1);
-    rc_status st = RC_OK;
-    while (m.t->count < s->requests && st == RC_OK)
-        st = session(&m, err);
-    m.t->rows = m.t->count;
-    m.t->block = m.t->blocks > 0 ? s->block : 0;
+    rc_rng_seed(&m->rng, s->seed);
+    m->t->blocks = m->group_blocks * s->groups;
+    while (m->t->count < s->requests)
+        RC_TRY(session(m, err));
+    m->t->rows = m->t->count;
+    m->t->block = m->t->blocks > 0 ? s->block : 0;
+    rc_trace_link(m->t);
+    return RC_OK;
+}
+
+rc_status rc_trace_synthesise(const rc_synthetic *s, rc_trace **out, rc_error *err) {
+    RC_TRY(check(s, err));
+    maker m = {.s = s};
+    rc_status st = make(&m, err);
     if (st == RC_OK)
         *out = m.t;
     else

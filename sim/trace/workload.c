@@ -1,10 +1,12 @@
-/* Traces reshaped. SPDX-License-Identifier: GPL-3.0-or-later */
+/* Traces reshaped: other rates, other lengths, arrivals where the file has none.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/trace/workload.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "sim/trace/links.h"
 
-#define DAYS ((double)RC_TRACE_MAX_DAYS * 86400.0 * RC_PS_PER_S)
+#define LONGEST ((double)RC_TRACE_MAX_DAYS * 86400.0 * RC_PS_PER_S)
 
 static rc_status no_memory(rc_error *err) {
     return rc_fail(err, RC_E_NOMEM, "out of memory for the trace");
@@ -12,6 +14,10 @@ static rc_status no_memory(rc_error *err) {
 
 static rc_status too_long(rc_error *err) {
     return rc_fail(err, RC_E_INPUT, "the trace would last more than %d days", RC_TRACE_MAX_DAYS);
+}
+
+static bool arrives(const rc_req *q) {
+    return q->arrival != RC_NO_ARRIVAL;
 }
 
 /* ---- order ---------------------------------------------------------------------------- */
@@ -28,66 +34,50 @@ static int by_arrival(const void *a, const void *b) {
     return x->index < y->index ? -1 : x->index > y->index;
 }
 
-static uint32_t moved(const uint32_t *to, uint32_t i) {
-    return i == RC_NO_REQUEST ? RC_NO_REQUEST : to[i];
-}
-
-/* Requests `from[0..count)` in that order; others go. `to` maps old to new, RC_NO_REQUEST: gone. */
-static rc_status permute(rc_trace *t, const place *from, size_t count, rc_error *err) {
-    rc_req *at = malloc((count ? count : 1) * sizeof *at);
-    uint32_t *to = malloc((t->count ? t->count : 1) * sizeof *to);
-    if (!at || !to) {
-        free(at);
-        free(to);
-        return no_memory(err);
-    }
-    memset(to, 0xFF, t->count * sizeof *to);
-    for (size_t i = 0; i < count; i++)
-        to[from[i].index] = (uint32_t)i;
-    for (size_t i = 0; i < count; i++) {
-        at[i] = t->at[from[i].index];
-        at[i].after = moved(to, at[i].after);
-        at[i].child = moved(to, at[i].child);
-        at[i].sibling = moved(to, at[i].sibling);
-    }
-    free(to);
-    free(t->at);
-    t->at = at;
-    t->count = count;
-    return RC_OK;
-}
-
 rc_status rc_trace_sort_arrivals(rc_trace *t, rc_error *err) {
-    place *p = malloc((t->count ? t->count : 1) * sizeof *p);
-    if (!p)
-        return no_memory(err);
-    for (size_t i = 0; i < t->count; i++) {
-        rc_time a = t->at[i].arrival;
-        p[i] = (place){a == RC_NO_ARRIVAL ? RC_TIME_NEVER : a, (uint32_t)i};
+    place *p = malloc((t->count + 1) * sizeof *p);
+    uint32_t *from = malloc((t->count + 1) * sizeof *from);
+    rc_status st = RC_OK;
+    bool sorted = true;
+    if (p && from) {
+        for (size_t i = 0; i < t->count; i++) {
+            p[i] = (place){arrives(&t->at[i]) ? t->at[i].arrival : RC_TIME_NEVER, (uint32_t)i};
+            sorted = sorted && (i == 0 || p[i - 1].arrival <= p[i].arrival);
+        }
+        if (!sorted)
+            qsort(p, t->count, sizeof *p, by_arrival);
+        for (size_t i = 0; i < t->count; i++)
+            from[i] = p[i].index;
+        if (!sorted)
+            st = rc_trace_keep(t, from, t->count, err);
+    } else {
+        st = no_memory(err);
     }
-    qsort(p, t->count, sizeof *p, by_arrival);
-    rc_status st = permute(t, p, t->count, err);
     free(p);
+    free(from);
     return st;
 }
 
-/* ---- arrivals ------------------------------------------------------------------------- */
+/* ---- arrivals that are there ---------------------------------------------------------- */
 
 rc_status rc_trace_scale_rate(rc_trace *t, double scale, rc_error *err) {
+    if (!(scale > 0.0) || isinf(scale))
+        return rc_fail(err, RC_E_INPUT, "rates cannot be scaled by %g", scale);
     for (size_t i = 0; i < t->count; i++)
-        if (t->at[i].arrival != RC_NO_ARRIVAL && (double)t->at[i].arrival / scale > DAYS)
+        if (arrives(&t->at[i]) && (double)t->at[i].arrival / scale > LONGEST)
             return too_long(err);
     for (size_t i = 0; i < t->count; i++)
-        if (t->at[i].arrival != RC_NO_ARRIVAL)
+        if (arrives(&t->at[i]))
             t->at[i].arrival = llround((double)t->at[i].arrival / scale);
     return RC_OK;
 }
 
+/* Of a trace in the order of arrival; 0 when all arrive at once. */
 static rc_time smallest_gap(const rc_trace *t) {
     rc_time least = 0, before = RC_NO_ARRIVAL;
     for (size_t i = 0; i < t->count; i++) {
         rc_time a = t->at[i].arrival;
-        if (a == RC_NO_ARRIVAL)
+        if (!arrives(&t->at[i]))
             continue;
         if (before != RC_NO_ARRIVAL && a > before && (least == 0 || a - before < least))
             least = a - before;
@@ -99,59 +89,43 @@ static rc_time smallest_gap(const rc_trace *t) {
 rc_status rc_trace_spread(rc_trace *t, rc_time step, uint64_t seed, rc_error *err) {
     rc_rng rng;
     rc_rng_seed(&rng, seed);
+    RC_TRY(rc_trace_sort_arrivals(t, err));
     if (step == 0)
         step = smallest_gap(t);
+    if (step < 0)
+        return rc_fail(err, RC_E_INPUT, "a step below zero");
     for (size_t i = 0; i < t->count; i++)
-        if (t->at[i].arrival != RC_NO_ARRIVAL)
+        if (arrives(&t->at[i]) && (double)t->at[i].arrival + (double)step > LONGEST)
+            return too_long(err);
+    for (size_t i = 0; i < t->count; i++)
+        if (arrives(&t->at[i]))
             t->at[i].arrival += (rc_time)(rc_rng_uniform(&rng) * (double)step);
     return rc_trace_sort_arrivals(t, err);
 }
 
-static double gamma_shape_below_1(rc_rng *r, double shape);
+/* ---- arrivals by a process ------------------------------------------------------------ */
 
-/* Marsaglia and Tsang, "A simple method for generating gamma variables", 2000; scale 1. */
-static double gamma_draw(rc_rng *r, double shape) {
-    if (shape < 1.0)
-        return gamma_shape_below_1(r, shape);
-    double d = shape - 1.0 / 3.0, c = 1.0 / sqrt(9.0 * d);
-    for (;;) {
-        double x = rc_rng_normal(r), v = 1.0 + c * x;
-        if (v <= 0.0)
-            continue;
-        v = v * v * v;
-        double u = 1.0 - rc_rng_uniform(r);
-        if (log(u) < 0.5 * x * x + d - d * v + d * log(v))
-            return d * v;
-    }
+/* As before, or all of `arrival` and only then: a trace is never half changed. */
+static rc_status take_arrivals(rc_trace *t, rc_time *arrival, rc_status st) {
+    for (size_t i = 0; st == RC_OK && i < t->count; i++)
+        t->at[i].arrival = arrival[i];
+    free(arrival);
+    return st;
 }
 
-static double gamma_shape_below_1(rc_rng *r, double shape) {
-    double u = 1.0 - rc_rng_uniform(r);
-    return gamma_draw(r, shape + 1.0) * pow(u, 1.0 / shape);
-}
-
-double rc_arrival_gap(const rc_arrival_process *p, rc_rng *r) {
-    double mean = 1.0 / p->rate, shape;
-    switch (p->kind) {
-    case RC_ARRIVE_EVEN:
-        return mean;
-    case RC_ARRIVE_GAMMA:
-        shape = 1.0 / (p->cv * p->cv);
-        return gamma_draw(r, shape) / shape * mean;
-    default:
-        return rc_rng_exponential(r, mean);
-    }
-}
-
-const char *const *rc_arrivals_names(void) {
-    static const char *const names[] = {"poisson", "gamma", "even", NULL};
-    return names;
+static rc_status copy_arrivals(const rc_trace *t, rc_time **out, rc_error *err) {
+    *out = malloc((t->count + 1) * sizeof **out);
+    if (!*out)
+        return no_memory(err);
+    for (size_t i = 0; i < t->count; i++)
+        (*out)[i] = t->at[i].arrival;
+    return RC_OK;
 }
 
 static rc_status next_arrival(const rc_arrival_process *p, rc_rng *r, double *now, rc_time *out,
                               rc_error *err) {
     *now += rc_arrival_gap(p, r) * RC_PS_PER_S;
-    if (!(*now < DAYS))
+    if (!(*now < LONGEST))
         return too_long(err);
     *out = llround(*now);
     return RC_OK;
@@ -161,115 +135,208 @@ rc_status rc_trace_redraw_arrivals(rc_trace *t, const rc_arrival_process *p, uin
                                    rc_error *err) {
     rc_rng rng;
     double now = 0.0;
+    rc_time *arrival = NULL;
+    RC_TRY(rc_arrivals_check(p, err));
+    if (t->closed_loop)
+        return rc_fail(err, RC_E_INPUT,
+                       "turns of sessions come after replies: only sessions can be drawn");
     rc_rng_seed(&rng, seed);
-    for (size_t i = 0; i < t->count; i++)
-        RC_TRY(next_arrival(p, &rng, &now, &t->at[i].arrival, err));
+    RC_TRY(copy_arrivals(t, &arrival, err));
+    rc_status st = RC_OK;
+    for (size_t i = 0; i < t->count && st == RC_OK; i++)
+        st = next_arrival(p, &rng, &now, &arrival[i], err);
+    return take_arrivals(t, arrival, st);
+}
+
+/* The first request without `after` of every session, and every one of no session, in the order of
+ * the array; `owner` of each request: which of them it follows. */
+static size_t find_starts(const rc_trace *t, uint32_t *of_session, uint32_t *start) {
+    size_t n = 0;
+    memset(of_session, 0xFF, ((size_t)t->sessions + 1) * sizeof *of_session);
+    for (size_t i = 0; i < t->count; i++) {
+        const rc_req *q = &t->at[i];
+        if (q->after != RC_NO_REQUEST)
+            continue;
+        if (q->session != RC_NO_SESSION) {
+            if (of_session[q->session] != UINT32_MAX)
+                continue;
+            of_session[q->session] = (uint32_t)i;
+        }
+        start[n++] = (uint32_t)i;
+    }
+    return n;
+}
+
+static void shuffled(uint32_t *v, size_t n, rc_rng *r) {
+    for (size_t i = n; i > 1; i--) {
+        size_t k = rc_rng_below(r, i);
+        uint32_t swap = v[i - 1];
+        v[i - 1] = v[k];
+        v[k] = swap;
+    }
+}
+
+static rc_status follow(const rc_trace *t, const uint32_t *of_session, rc_time *arrival,
+                        rc_error *err) {
+    for (size_t i = 0; i < t->count; i++) {
+        const rc_req *q = &t->at[i];
+        uint32_t first = q->session == RC_NO_SESSION ? (uint32_t)i : of_session[q->session];
+        if (q->after != RC_NO_REQUEST || first == i)
+            continue;
+        double from = arrives(q) && arrives(&t->at[first])
+                          ? (double)q->arrival - (double)t->at[first].arrival
+                          : 0.0;
+        double to = (double)arrival[first] + fmax(from, 0.0);
+        if (!(to < LONGEST))
+            return too_long(err);
+        arrival[i] = llround(to);
+    }
     return RC_OK;
 }
 
 rc_status rc_trace_start_sessions(rc_trace *t, const rc_arrival_process *p, bool shuffle,
                                   uint64_t seed, rc_error *err) {
-    rc_rng rng;
+    rc_rng rng, order;
     double now = 0.0;
-    size_t starts = 0;
-    uint32_t *start = malloc((t->count ? t->count : 1) * sizeof *start);
-    if (!start)
-        return no_memory(err);
-    rc_rng_seed(&rng, seed);
-    for (size_t i = 0; i < t->count; i++)
-        if (t->at[i].after == RC_NO_REQUEST)
-            start[starts++] = (uint32_t)i;
-    for (size_t i = starts; shuffle && i > 1; i--) {
-        size_t k = rc_rng_below(&rng, i);
-        uint32_t swap = start[i - 1];
-        start[i - 1] = start[k];
-        start[k] = swap;
+    RC_TRY(rc_arrivals_check(p, err));
+    uint32_t *start = malloc((t->count + 1) * sizeof *start);
+    uint32_t *of_session = malloc(((size_t)t->sessions + 1) * sizeof *of_session);
+    rc_time *arrival = NULL;
+    rc_status st = start && of_session ? copy_arrivals(t, &arrival, err) : no_memory(err);
+    if (st == RC_OK) {
+        size_t starts = find_starts(t, of_session, start);
+        rc_rng_seed(&rng, seed);
+        rc_rng_seed(&order, seed ^ UINT64_C(0x5EED0FD1CE));
+        if (shuffle)
+            shuffled(start, starts, &order);
+        for (size_t i = 0; i < starts && st == RC_OK; i++)
+            st = next_arrival(p, &rng, &now, &arrival[start[i]], err);
+        if (st == RC_OK)
+            st = follow(t, of_session, arrival, err);
+        st = take_arrivals(t, arrival, st);
     }
-    rc_status st = RC_OK;
-    for (size_t i = 0; i < starts && st == RC_OK; i++)
-        st = next_arrival(p, &rng, &now, &t->at[start[i]].arrival, err);
     free(start);
+    free(of_session);
+    rc_trace_link(t);
     return st;
 }
 
 /* ---- size ----------------------------------------------------------------------------- */
 
+/* The request that decides when `i` comes: itself, or the first of its session. */
+static uint32_t decider(const rc_trace *t, const uint32_t *of_session, uint32_t i) {
+    uint32_t k = t->at[i].session;
+    return k == RC_NO_SESSION || of_session[k] == UINT32_MAX ? i : of_session[k];
+}
+
+static void first_of_sessions(const rc_trace *t, uint32_t *of_session) {
+    memset(of_session, 0xFF, ((size_t)t->sessions + 1) * sizeof *of_session);
+    for (size_t i = t->count; i-- > 0;)
+        if (t->at[i].session != RC_NO_SESSION)
+            of_session[t->at[i].session] = (uint32_t)i;
+}
+
 rc_status rc_trace_window(rc_trace *t, rc_time from, rc_time to, rc_error *err) {
-    place *p = malloc((t->count ? t->count : 1) * sizeof *p);
-    bool *keep = malloc(t->count ? t->count : 1);
     size_t count = 0;
-    if (!p || !keep) {
-        free(p);
-        free(keep);
-        return no_memory(err);
+    uint32_t *keep = malloc((t->count + 1) * sizeof *keep);
+    uint32_t *of_session = malloc(((size_t)t->sessions + 1) * sizeof *of_session);
+    rc_status st = keep && of_session ? RC_OK : no_memory(err);
+    if (st == RC_OK) {
+        first_of_sessions(t, of_session);
+        for (size_t i = 0; i < t->count; i++) {
+            const rc_req *q = &t->at[t->closed_loop ? decider(t, of_session, (uint32_t)i) : i];
+            if (arrives(q) && q->arrival >= from && q->arrival < to)
+                keep[count++] = (uint32_t)i;
+        }
+        st = rc_trace_keep(t, keep, count, err);
     }
-    for (size_t i = 0; i < t->count; i++) { /* a turn stays when the one before it does */
-        const rc_req *q = &t->at[i];
-        keep[i] =
-            q->after != RC_NO_REQUEST ? keep[q->after] : q->arrival >= from && q->arrival < to;
-        if (keep[i])
-            p[count++] = (place){0, (uint32_t)i};
-    }
-    rc_status st = permute(t, p, count, err);
     for (size_t i = 0; st == RC_OK && i < t->count; i++)
-        if (t->at[i].arrival != RC_NO_ARRIVAL)
+        if (arrives(&t->at[i]))
             t->at[i].arrival -= from;
-    free(p);
     free(keep);
+    free(of_session);
     return st;
 }
 
-static rc_status cut(rc_trace *t, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        rc_req *q = &t->at[i];
-        if (q->child != RC_NO_REQUEST && q->child >= n)
-            q->child = RC_NO_REQUEST;
-        if (q->sibling != RC_NO_REQUEST && q->sibling >= n)
-            q->sibling = RC_NO_REQUEST;
+/* The first n requests by session: whole sessions in the order of their first requests, the last
+ * one cut. The kept ones stay in the order of the array. */
+static rc_status cut_sessions(rc_trace *t, size_t n, rc_error *err) {
+    uint32_t *keep = malloc((n + 1) * sizeof *keep);
+    uint32_t *of_session = malloc(((size_t)t->sessions + 1) * sizeof *of_session);
+    uint32_t *size = calloc(t->count + 1, sizeof *size); /* by decider; then: requests to keep */
+    rc_status st = keep && of_session && size ? RC_OK : no_memory(err);
+    if (st == RC_OK) {
+        size_t left = n, count = 0;
+        first_of_sessions(t, of_session);
+        for (size_t i = 0; i < t->count; i++)
+            size[decider(t, of_session, (uint32_t)i)]++;
+        for (size_t i = 0; i < t->count; i++) {
+            size[i] = size[i] < left ? size[i] : (uint32_t)left;
+            left -= size[i];
+        }
+        for (size_t i = 0; i < t->count; i++) {
+            uint32_t *room = &size[decider(t, of_session, (uint32_t)i)];
+            if (*room > 0) {
+                keep[count++] = (uint32_t)i;
+                --*room;
+            }
+        }
+        st = rc_trace_keep(t, keep, count, err);
     }
-    t->count = n;
-    return RC_OK;
+    free(keep);
+    free(of_session);
+    free(size);
+    return st;
 }
 
-static rc_time last_arrival(const rc_trace *t) {
-    rc_time last = 0;
-    for (size_t i = 0; i < t->count; i++)
-        if (t->at[i].arrival != RC_NO_ARRIVAL && t->at[i].arrival > last)
-            last = t->at[i].arrival;
-    return last;
+/* From the first arrival to that of the first of the next copy. */
+static double period_of(const rc_trace *t) {
+    rc_time first = RC_TIME_NEVER, last = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < t->count; i++) {
+        rc_time a = t->at[i].arrival;
+        if (!arrives(&t->at[i]))
+            continue;
+        first = a < first ? a : first;
+        last = a > last ? a : last;
+        n++;
+    }
+    double length = n > 0 ? (double)(last - first) : 0.0;
+    return n > 1 ? length + length / (double)(n - 1) : length;
 }
 
-static uint32_t shifted(uint32_t index, size_t by) {
-    return index == RC_NO_REQUEST ? index : index + (uint32_t)by;
+static uint32_t shifted(uint32_t index, uint32_t none, size_t by) {
+    return index == none ? none : index + (uint32_t)by;
 }
 
-static void copy_requests(rc_trace *t, size_t count, size_t spans, uint32_t k, rc_time period,
-                          uint32_t blocks, uint32_t sessions) {
+static void copy_requests(rc_trace *t, size_t count, size_t spans, uint32_t k, double period) {
     size_t by = count * k;
     for (size_t i = 0; i < count; i++) {
         rc_req *q = &t->at[by + i];
         *q = t->at[i];
         q->span += (uint32_t)(spans * k);
-        q->after = shifted(q->after, by);
-        q->child = shifted(q->child, by);
-        q->sibling = shifted(q->sibling, by);
-        q->session += q->session == RC_NO_SESSION ? 0 : sessions * k;
-        q->arrival += q->arrival == RC_NO_ARRIVAL ? 0 : period * (rc_time)k;
+        q->after = shifted(q->after, RC_NO_REQUEST, by);
+        q->session = shifted(q->session, RC_NO_SESSION, (size_t)t->sessions * k);
+        q->arrival += arrives(q) ? llround(period * (double)k) : 0;
     }
-    for (size_t i = 0; i < spans; i++)
-        t->spans[spans * k + i] = (rc_span){t->spans[i].first + blocks * k, t->spans[i].count};
+    for (size_t i = 0; i < spans; i++) {
+        rc_span *x = &t->spans[spans * k + i];
+        *x = t->spans[i];
+        x->first += t->blocks * k;
+    }
 }
 
-rc_status rc_trace_resize(rc_trace *t, size_t n, rc_error *err) {
-    if (n <= t->count)
-        return cut(t, n);
-    size_t count = t->count, spans = t->span_count, copies = (n + count - 1) / count;
-    rc_time last = last_arrival(t), period = last + last / (rc_time)count;
-    if ((double)period * (double)copies > DAYS)
+static rc_status repeat(rc_trace *t, size_t copies, rc_error *err) {
+    size_t count = t->count, spans = t->span_count;
+    double period = period_of(t);
+    if (period * (double)copies > LONGEST)
         return too_long(err);
-    if ((double)t->blocks * (double)copies > UINT32_MAX / 2.0 || copies * count >= RC_NO_REQUEST ||
-        (double)spans * (double)copies > UINT32_MAX)
-        return rc_fail(err, RC_E_INPUT, "%zu requests: too many blocks", n);
+    if ((double)t->blocks * (double)copies > UINT32_MAX / 2.0 ||
+        (double)spans * (double)copies >= UINT32_MAX ||
+        (double)count * (double)copies > RC_TRACE_MAX_ROWS)
+        return rc_fail(err, RC_E_INPUT,
+                       "%zu copies of %zu requests: at most %d requests and 2^31 blocks", copies,
+                       count, RC_TRACE_MAX_ROWS);
     rc_req *at = realloc(t->at, copies * count * sizeof *at);
     if (!at)
         return no_memory(err);
@@ -279,10 +346,28 @@ rc_status rc_trace_resize(rc_trace *t, size_t n, rc_error *err) {
         return no_memory(err);
     t->spans = more;
     for (uint32_t k = 1; k < copies; k++)
-        copy_requests(t, count, spans, k, period, t->blocks, t->sessions);
+        copy_requests(t, count, spans, k, period);
     t->count = copies * count;
     t->span_count = copies * spans;
     t->blocks *= (uint32_t)copies;
     t->sessions *= (uint32_t)copies;
-    return cut(t, n);
+    rc_trace_link(t);
+    return RC_OK;
+}
+
+rc_status rc_trace_resize(rc_trace *t, size_t n, rc_error *err) {
+    if (t->count == 0 && n > 0)
+        return rc_fail(err, RC_E_INPUT, "no request to repeat");
+    const rc_trace before = *t;
+    if (n > t->count)
+        RC_TRY(repeat(t, (n + t->count - 1) / t->count, err));
+    rc_status st = n < t->count ? cut_sessions(t, n, err) : RC_OK;
+    if (st != RC_OK) { /* the copies go again */
+        t->count = before.count;
+        t->span_count = before.span_count;
+        t->blocks = before.blocks;
+        t->sessions = before.sessions;
+        rc_trace_link(t);
+    }
+    return st;
 }

@@ -30,6 +30,7 @@ typedef struct rc_arrival_process {
     double rate; /* per second, > 0 */
     double cv;   /* gamma: coefficient of variation of the gaps, > 0; 1 is Poisson */
 } rc_arrival_process;
+rc_status rc_arrivals_check(const rc_arrival_process *p, rc_error *err); /* rate and cv */
 /* One gap between arrivals, s. */
 double rc_arrival_gap(const rc_arrival_process *p, rc_rng *r);
 /* Sessions of a closed-loop trace start by the process: the first request of each session, in the
