@@ -36,7 +36,8 @@ static void print_text(const rc_trace *t, const rc_trace_stats *s) {
     if (t->first_fault_line > 0)
         printf("the first refused, line %u: %s\n", t->first_fault_line, t->first_fault);
     if (t->raised + t->derived > 0)
-        printf("replies of 0 tokens read as 1: %llu; think times left out, taken from the clock: "
+        printf("replies of 0 tokens read as 1: %llu; think times left out or cut, taken from the "
+               "clock: "
                "%llu\n",
                (unsigned long long)t->raised, (unsigned long long)t->derived);
     printf("input  p50 %u, p90 %u, p99 %u, max %u tokens; sum %llu\n", s->input_p50, s->input_p90,
