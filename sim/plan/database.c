@@ -19,7 +19,12 @@
 #define RC_VERSION "0.0.0"
 #endif
 
-enum { APPLICATION_ID = 0x52435357 /* RCSW */, SCHEMA_VERSION = 1, MAX_COLUMNS = 96 };
+enum {
+    APPLICATION_ID = 0x52435357 /* RCSW */,
+    SCHEMA_VERSION = 1,
+    MAX_COLUMNS = 96,
+    PATIENCE_MS = 2000
+};
 static const double COMMIT_S = 0.25;
 
 struct sweep_db {
@@ -308,6 +313,7 @@ static rc_status open_file(sweep_db *d, rc_error *err) {
         SQLITE_OK)
         return rc_fail_at(err, RC_E_IO, d->path, 0, 0, "cannot open the database: %s",
                           sqlite3_errmsg(d->db));
+    (void)sqlite3_busy_timeout(d->db, PATIENCE_MS); /* a killed job may still be going down */
     RC_TRY(sql(d, "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE", err));
     RC_TRY(sql_int(d, "SELECT count(*) FROM sqlite_master", &tables, &found, err));
     RC_TRY(tables == 0 ? create(d, err) : check_same(d, err));

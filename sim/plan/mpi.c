@@ -1,10 +1,10 @@
 /* A sweep over MPI ranks: rank 0 owns the database, hands out runs of points and takes rows.
  *
- * A worker keeps two orders in hand, so that it never waits for its next run: it opens with two
- * empty results, and each result it sends is answered with one run, or with a stop; after two stops
- * it is done. Rank 0 serves whoever writes first; while nobody does it evaluates points itself,
- * looking for messages between two points, so that two ranks do the work of two and a thousand keep
- * rank 0 at writing. Order of arrival decides nothing but who computes a point.
+ * A worker keeps three orders in hand, so that it never waits for its next run: it opens with
+ * three empty results, and each result it sends is answered with one run, or with a stop; after
+ * three stops it is done. Rank 0 serves whoever writes first; while nobody does it evaluates points
+ * itself, looking for messages between two points, so that two ranks do the work of two and a
+ * thousand keep rank 0 at writing. Order of arrival decides nothing but who computes a point.
  *
  * When something fails, the rows in flight are still taken, everybody is told to stop, and the
  * first failure is what the run reports. A rank that dies takes the job with it (the launcher does
@@ -17,7 +17,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { TAG_RESULT = 1, TAG_ORDER = 2, IN_HAND = 2, RUN_MOST = 256, NAP_NS = 50000 };
+enum { TAG_RESULT = 1, TAG_ORDER = 2, IN_HAND = 3, RUN_MOST = 256, NAP_NS = 50000 };
 static const double RUN_S = 0.05;
 
 typedef struct order {
@@ -59,15 +59,29 @@ static void send_result(const result *r) {
     (void)MPI_Send(r, (int)result_size(r), MPI_BYTE, 0, TAG_RESULT, MPI_COMM_WORLD);
 }
 
+/* Not a blocking receive: most libraries burn a core while they wait, which the others could use.
+ */
+static order next_order(void) {
+    const struct timespec nap = {.tv_nsec = NAP_NS};
+    int waiting = 0;
+    order o;
+    for (;;) {
+        (void)MPI_Iprobe(0, TAG_ORDER, MPI_COMM_WORLD, &waiting, MPI_STATUS_IGNORE);
+        if (waiting)
+            break;
+        (void)nanosleep(&nap, NULL);
+    }
+    (void)MPI_Recv(&o, (int)sizeof o, MPI_BYTE, 0, TAG_ORDER, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    return o;
+}
+
 static rc_status obey(rc_sweep_worker *w, result *r) {
     rc_status st = RC_OK;
-    order o;
     r->count = 0;
     for (int i = 0; i < IN_HAND; i++)
         send_result(r);
     for (int stops = 0; stops < IN_HAND;) {
-        (void)MPI_Recv(&o, (int)sizeof o, MPI_BYTE, 0, TAG_ORDER, MPI_COMM_WORLD,
-                       MPI_STATUS_IGNORE);
+        order o = next_order();
         if (o.count == 0) {
             stops++;
             continue;

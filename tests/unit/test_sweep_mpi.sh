@@ -64,6 +64,10 @@ for victim in 2 0; do
     status=0
     wait $job || status=$?
     [ $status -ne 0 ] || { echo "the job ends well with rank $victim killed"; exit 1; }
+    for _ in $(seq 100); do # until the last rank of the job is gone
+        grep -qsF -- "$work/cut.db" /proc/[0-9]*/cmdline || break
+        sleep 0.05
+    done
     rows=$(cut_at)
     [ "$rows" -gt 0 ] && [ "$rows" -lt $((points * 18)) ] || { echo "killed too early or late: $rows rows"; exit 1; }
     mpirun -n 2 "$build/ringcast" sweep "$work/long.yaml" --out "$work/cut.db" --quiet
