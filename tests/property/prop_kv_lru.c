@@ -93,7 +93,7 @@ static bool model_take(model *m, const uint32_t *id, int from, int upto, int pri
         if (m->here[id[i]])
             continue;
         m->here[id[i]] = true;
-        m->filled[id[i]] = from_host[i] && i < match;
+        m->filled[id[i]] = i < match && from_host[i];
         m->pins[id[i]] = 1;
     }
     m->private_blocks += private_blocks;
