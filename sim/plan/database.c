@@ -371,10 +371,10 @@ int64_t sweep_db_left(const sweep_db *d) {
 
 int64_t sweep_db_take(sweep_db *d, int64_t most, int64_t *first) {
     int64_t n = 0, p = d->next;
-    while (p < d->s->points && (d->taken[p / 8] >> (p % 8) & 1u))
+    while (p < d->s->points && ((unsigned)d->taken[p / 8] >> (p % 8) & 1u))
         p++;
     *first = p;
-    while (n < most && p < d->s->points && !(d->taken[p / 8] >> (p % 8) & 1u)) {
+    while (n < most && p < d->s->points && !((unsigned)d->taken[p / 8] >> (p % 8) & 1u)) {
         n++;
         p++;
     }
