@@ -19,10 +19,10 @@
  * Version 3: e4m3; batches of any lengths; starts while the kernel before it ends; combine with
  *   sixteen loads in flight on twice the CTAs (64 x 32000: 32.3 to 30.7 us). One H100, bursts,
  *   TFLOP/s (results/bench/kernels-h100.csv): full 16K 714 to 737, causal 128K 661 to 670, 3200 x
- *   32000 751 to 768, 64 x 32000 525 to 546; e4m3 full 16K 924 to 944. e4m3 tried: turns 9 % slower; V in blocks of 64
- *   keys 3 %; a quarter or half of the exponentials as polynomials 1 to 6 %. Splits of a tile as a
- *   cluster that meets in its shared memory: an H100's groups of SMs hold fewer clusters of 4 or 8
- *   than a wave needs, so that a second wave ran: half the speed.
+ *   32000 751 to 768, 64 x 32000 525 to 546; e4m3 full 16K 924 to 944. e4m3 tried: turns 9 %
+ * slower; V in blocks of 64 keys 3 %; a quarter or half of the exponentials as polynomials 1 to 6
+ * %. Splits of a tile as a cluster that meets in its shared memory: an H100's groups of SMs hold
+ * fewer clusters of 4 or 8 than a wave needs, so that a second wave ran: half the speed.
  *
  * FLOPs 4 * 128 * hq * visible (query, key) pairs; bytes: each tensor once.
  *
