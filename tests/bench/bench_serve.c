@@ -60,7 +60,7 @@ static rc_status mooncake(const char *folder, rc_error *err) {
         serve.requests = sizes[i];
         RC_TRY(timed("mooncake", costs, &wall, err));
     }
-    serve.requests = 40000;
+    serve.requests = 200000;
     double wall_of[2], cpu_of[2];
     for (int threads = 1; threads <= 2; threads++) {
         rc_replications r;
@@ -71,7 +71,7 @@ static rc_status mooncake(const char *folder, rc_error *err) {
         cpu_of[threads - 1] = (double)(clock() - cpu) / CLOCKS_PER_SEC;
         rc_replications_free(&r);
     }
-    printf("threads    two replications of 40,000: %.3f s (%.3f s of CPU), on two threads %.3f s "
+    printf("threads    two replications of 200,000: %.3f s (%.3f s of CPU), on two threads %.3f s "
            "(%.3f s): %.2f times\n",
            wall_of[0], cpu_of[0], wall_of[1], cpu_of[1], wall_of[0] / wall_of[1]);
     rc_costs_close(costs);
