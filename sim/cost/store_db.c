@@ -75,6 +75,13 @@ static rc_status check_store(sqlite3 *db, const char *name, rc_error *err) {
     return check_whole(db, name, err);
 }
 
+/* A writer that was killed may leave a journal that has to be rolled back before anyone can read;
+ * SQLite does that on the next opening, if that one may write. */
+static bool must_be_mended(sqlite3 *db) {
+    int code = sqlite3_exec(db, "SELECT 1 FROM sqlite_master LIMIT 1", NULL, NULL, NULL);
+    return (code & 0xff) == SQLITE_READONLY;
+}
+
 static rc_status open_file(const char *path, sqlite3 **db, rc_error *err) {
     FILE *f = fopen(path, "rb");
     if (f == NULL)
@@ -82,7 +89,12 @@ static rc_status open_file(const char *path, sqlite3 **db, rc_error *err) {
                           "cannot open the calibration store: no such "
                           "file, or not readable");
     (void)fclose(f);
-    if (sqlite3_open_v2(path, db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
+    int code = sqlite3_open_v2(path, db, SQLITE_OPEN_READONLY, NULL);
+    if (code == SQLITE_OK && must_be_mended(*db)) {
+        (void)sqlite3_close(*db);
+        code = sqlite3_open_v2(path, db, SQLITE_OPEN_READWRITE, NULL);
+    }
+    if (code != SQLITE_OK)
         return rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot open the calibration store: %s",
                           sqlite3_errmsg(*db));
     return RC_OK;
