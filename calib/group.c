@@ -78,7 +78,11 @@ rc_status rc_group_join(rc_group *g, rc_error *err) {
         return RC_OK;
     RC_TRY(check(MPI_Init(NULL, NULL), "MPI_Init", err));
     g->mpi = true;
-    return place(g, err);
+    RC_TRY(place(g, err));
+    if (g->size != launched()) /* cut off from the launcher, MPI takes a process for the only one */
+        return rc_fail(err, RC_E_IO, "MPI counts %d processes, but the launcher started %d",
+                       g->size, launched());
+    return RC_OK;
 }
 
 void rc_group_leave(rc_group *g, bool failed) {

@@ -40,13 +40,13 @@ import "$corpus/nccltests/no_test_name.txt" --machine lab --op all_gather --out 
 import "$corpus"/aiconfigurator/{gemm,context,generation,nccl}.csv --machine h200-aic --out aic.csv >log
 [ "$(column aic.csv op | sort | uniq -c | tr -s ' \n' ' ')" = " 1 all_gather 1 all_to_all 1 attention 1 decode 2 gemm " ] || { column aic.csv op | sort | uniq -c; fail "aiconfigurator: ops"; }
 grep -q 'gemm.csv (aiconfigurator): 2 rows, 1 left out' log || { cat log; fail "aiconfigurator: fp4 must be left out"; }
-grep ',all_gather,' aic.csv | grep -q ',fp16,2048,8,1,0,1.2e-05,' || fail "aiconfigurator: nccl counts elements"
-grep ',decode,' aic.csv | grep -q ',bf16,8,8192,16,1,3.5e-05,' || fail "aiconfigurator: context of a decode"
+grep ',all_gather,' aic.csv | grep ',fp16,2048,8,1,0,1.2e-05,' >/dev/null || fail "aiconfigurator: nccl counts elements"
+grep ',decode,' aic.csv | grep ',bf16,8,8192,16,1,3.5e-05,' >/dev/null || fail "aiconfigurator: context of a decode"
 
 # Vidur: fp16 products of a layer; nodes from devices_per_node.
 import "$corpus"/vidur/{all_reduce,send_recv,mlp,attention}.csv --machine dgx --out vidur.csv >log
 grep ',gemm,' vidur.csv | cut -d, -f7-9 | sort | tr '\n' ' ' | grep -q '4096,10240,8192 4096,57344,8192 4096,8192,28672 4096,8192,8192 ' || { grep gemm vidur.csv; fail "vidur: products"; }
-grep ',send_recv,' vidur.csv | grep -q 'rdma,bytes,2048,2,2,0,1e-05,1.7e-05,2e-05,' || fail "vidur: two nodes"
+grep ',send_recv,' vidur.csv | grep 'rdma,bytes,2048,2,2,0,1e-05,1.7e-05,2e-05,' >/dev/null || fail "vidur: two nodes"
 grep ',attention,causal,fp16,512,1536,8,1,' vidur.csv >/dev/null || fail "vidur: attention"
 refused 'expected nccl-tests, aiconfigurator or vidur' "$ringcast" calibration import "$corpus/vidur/mlp.csv" --format vidurr --machine m --out x.csv
 refused '--machine: is missing' "$ringcast" calibration import "$corpus/vidur/mlp.csv" --out x.csv

@@ -48,7 +48,7 @@ find_rank() { # the process of a rank that writes to cut.db
     local f
     for f in $(grep -lsF -- "$work/cut.db" /proc/[0-9]*/cmdline); do
         f=${f%/cmdline}
-        if tr '\0' '\n' <"$f/environ" | grep -qxE "(OMPI_COMM_WORLD_RANK|PMI_RANK)=$1"; then echo "${f#/proc/}"; fi
+        if tr '\0' '\n' <"$f/environ" | grep -xE "(OMPI_COMM_WORLD_RANK|PMI_RANK)=$1" >/dev/null; then echo "${f#/proc/}"; fi
     done 2>/dev/null
 }
 cut_at() { sqlite3 "$work/cut.db" 'SELECT count(*) FROM point'; }
