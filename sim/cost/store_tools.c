@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/cost/store_tools.h"
 
+#include <gsl/gsl_sort.h>
+#include <gsl/gsl_statistics.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -132,18 +134,12 @@ static int by_point(const void *a, const void *b) {
     return o ? o : by_int(x->a, y->a);
 }
 
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
+/* Linear between order statistics; sorts in place. */
 static double quantile(double *x, size_t n, double q) {
     if (n == 0)
         return NAN;
-    qsort(x, n, sizeof *x, by_value);
-    double at = q * (double)(n - 1);
-    size_t i = (size_t)at;
-    return i + 1 < n ? x[i] + (at - (double)i) * (x[i + 1] - x[i]) : x[n - 1];
+    gsl_sort(x, 1, n);
+    return gsl_stats_quantile_from_sorted_data(x, 1, n, q);
 }
 
 typedef struct sorted {

@@ -1,5 +1,7 @@
 /* How good predictions are: errors, who wins, where schedules change places.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <gsl/gsl_sort.h>
+#include <gsl/gsl_statistics.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,19 +35,12 @@ static const rc_measured_run *partner(const rc_runs *r, const rc_measured_run *k
     return NULL;
 }
 
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Linear between order statistics; sorts in place. */
 static double quantile(double *x, size_t n, double q) {
     if (n == 0)
         return NAN;
-    qsort(x, n, sizeof *x, by_value);
-    double at = q * (double)(n - 1);
-    size_t i = (size_t)at;
-    return i + 1 < n ? x[i] + (at - (double)i) * (x[i + 1] - x[i]) : x[n - 1];
+    gsl_sort(x, 1, n);
+    return gsl_stats_quantile_from_sorted_data(x, 1, n, q);
 }
 
 static void count_winner(const rc_measured_run *kv, const rc_measured_run *q, rc_method m,

@@ -4,11 +4,11 @@
  *
  *   bench_forward [POINTS]    a (variant, N) cell has so many (default 2000)
  *
- * T is log-uniform from 128 to 128K and P is 0 or log-uniform from 1K to 1M - T, any integer: most
- * points cut unevenly over the ranks, which is the harder case. Points that do not fit in memory
- * are drawn again. Each cell is walked twice with one context: `cold` includes compiling the
- * schedule and every look-up of costs, `grid` walks 64 values of T by POINTS/64 of P, as a sweep
- * does, and `warm` the same points once more.
+ * T is log-uniform from 128 (256 at N = 16) to 128K and P is 0 or log-uniform from 1K to 1M - T,
+ * any integer: most points cut unevenly over the ranks, which is the harder case. Points that do
+ * not fit in memory are drawn again. Each cell is walked twice with one context: `drawn` includes
+ * compiling the schedule and every look-up of costs, `grid` walks 64 values of T by POINTS/64 of P,
+ * as a sweep does, and `warm` the same points once more.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
