@@ -23,7 +23,7 @@ enum {
     APPLICATION_ID = 0x52435357 /* RCSW */,
     SCHEMA_VERSION = 1,
     MAX_COLUMNS = 96,
-    PATIENCE_MS = 2000
+    PATIENCE_MS = 20000
 };
 static const double COMMIT_S = 0.25;
 
