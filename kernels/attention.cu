@@ -149,6 +149,7 @@ static bool attn_valid(const rc_attn_args *a) {
     return a && a->tq >= 1 && attn_length_ok(a->tq) && attn_length_ok(a->tk) && a->hkv >= 1 &&
            a->hq >= a->hkv && a->hq % a->hkv == 0 && a->hq / a->hkv <= 16 && a->scale >= 0.f &&
            a->splits >= 0 && a->sms >= 0 &&
+           (!a->share || a->tickets) &&
            (a->dtype == RC_KERNEL_BF16 || a->dtype == RC_KERNEL_E4M3) && attn_seqs_ok(a);
 }
 
@@ -275,8 +276,12 @@ static void attn_plan(const rc_attn_args *a, AttnPlan *plan) {
     *plan = AttnPlan{};
     plan->sms = rc_sm_count();
     plan->sms = a->sms > 0 && a->sms < plan->sms ? a->sms : plan->sms;
+    p->tickets = (unsigned *)a->tickets;
+    p->share = a->share != 0;
+    p->early = !a->share && plan->sms == rc_sm_count();
     p->hq = a->hq;
     p->hkv = a->hkv;
+    p->tk = (int)a->tk;
     p->group = a->hq / a->hkv;
     p->tokens = ATTN_ROWS / p->group;
     p->scale = a->scale > 0.f ? a->scale : 0.08838834764831845f;

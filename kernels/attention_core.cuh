@@ -22,12 +22,16 @@ enum {
     ATTN_KEYS = 128, /* of a block */
     ATTN_CONSUMERS = 2,
     ATTN_THREADS = 128 * (1 + ATTN_CONSUMERS),
-    ATTN_BAR_TURN = 1 /* named barriers 1 and 2: whose turn it is to issue products */
+    ATTN_BAR_TURN = 1, /* named barriers 1 and 2: whose turn it is to issue products */
+    ATTN_Q_SLOTS = 2,
+    ATTN_ITEM_BYTES = 64,
+    ATTN_END = -2,
+    ATTN_AHEAD = 3 /* key blocks before an item's end at which the next is asked for */
 };
 
 /* Rows of 256 bytes in two 64-column panels. The tensor cores add into O itself. */
 struct AttnBf16 {
-    enum { STAGES = 2, ROW_BYTES = 256, P_REGS = ATTN_KEYS / 4, OWN_SUM = 0, TURNS = 1 };
+    enum { STAGES = 2, ROW_BYTES = 256, P_REGS = ATTN_KEYS / 4, OWN_SUM = 0, TURNS = 1, V_BLOCKS = 0 };
     static constexpr uint32_t q_panel = ATTN_ROWS * 128, panel = ATTN_KEYS * 128;
     static constexpr float exponent = 0.f; /* P is exp2 of score minus maximum plus this */
 
@@ -52,6 +56,12 @@ struct AttnBf16 {
     }
     static __device__ __forceinline__ uint64_t v_desc(uint32_t at) {
         return swizzled_desc(at, panel, 1024);
+    }
+    /* V's rows from `keys` on become zero: what lies behind a sequence may be anything, and a NaN times a
+     * weight of zero is a NaN. The 32 lanes of a warp together. */
+    static __device__ __forceinline__ void zero_tail(uint32_t v, int keys, int lane) {
+        for (int i = keys * 16 + lane; i < ATTN_KEYS * 16; i += 32)
+            store_zero16(v + i % 16 / 8 * panel + i / 16 * 128 + i % 8 * 16);
     }
     /* S = Q K^T over the two panels of head dimension 128. */
     static __device__ __forceinline__ void scores(float (&s)[64], uint64_t dq, uint64_t dk) {
@@ -85,7 +95,7 @@ struct AttnBf16 {
  * in fp32; that costs registers, no time: the addition replaces the multiplication that shrinks O.
  * P is scaled by 2^8 into the range of e4m3. Warpgroups do not take turns: 9 % slower with. */
 struct AttnFp8 {
-    enum { STAGES = 4, ROW_BYTES = 128, P_REGS = ATTN_KEYS / 8, OWN_SUM = 1, TURNS = 0 };
+    enum { STAGES = 4, ROW_BYTES = 128, P_REGS = ATTN_KEYS / 8, OWN_SUM = 1, TURNS = 0, V_BLOCKS = 1 };
     static constexpr float exponent = 8.f;
 
     static __device__ __forceinline__ void load_q(uint32_t dst, const CUtensorMap *map,
@@ -108,6 +118,19 @@ struct AttnFp8 {
     }
     static __device__ __forceinline__ uint64_t v_desc(uint32_t at) {
         return swizzled_desc(at, 16, 1024);
+    }
+    /* As for bf16. A column's keys lie in groups of 16 bytes, in the order given above. */
+    static __device__ __forceinline__ void zero_tail(uint32_t v, int keys, int lane) {
+        for (int i = keys / 16 * ATTN_KEYS + lane; i < 8 * ATTN_KEYS; i += 32) {
+            int group = i / ATTN_KEYS, column = i % ATTN_KEYS;
+            uint32_t at = v + column * 128 + (group ^ (column & 7)) * 16;
+            for (int q = 0; q < 4; q++) { /* bytes of a word: keys 2q, 2q + 1, 2q + 8, 2q + 9 */
+                int left = keys - 16 * group - 2 * q;
+                uint32_t keep = (left > 0 ? 0xffu : 0) | (left > 1 ? 0xff00u : 0) |
+                                (left > 8 ? 0xff0000u : 0) | (left > 9 ? 0xff000000u : 0);
+                store_shared(at + 4 * q, load_shared(at + 4 * q) & keep);
+            }
+        }
     }
     static __device__ __forceinline__ void scores(float (&s)[64], uint64_t dq, uint64_t dk) {
 #pragma unroll
@@ -149,29 +172,38 @@ struct AttnParams {
     float *lse;
     float *part_o;   /* [piece][128 rows][128], pieces of the split tiles */
     float *part_lse; /* [piece][128 rows] */
-    int hq, hkv;
+    unsigned *tickets; /* [0] items handed out, [1] CTAs that found none left; NULL: fixed order */
+    int hq, hkv, tk;   /* tk: rows of K and V */
     int group, tokens; /* tokens of a row tile */
+    bool share;        /* a CTA's first item is a ticket too */
+    bool early;        /* dependents may launch once a CTA has its last item */
     float scale, scale_log2;
     float lse_shift; /* AttnFp8: the logarithm of what P is scaled by */
     float v_scale;
 };
 
 struct AttnItem {
-    int seq, tok0, kv; /* first token of the tile in its sequence, KV head */
+    int tok0, kv;      /* first token of the tile in its sequence, KV head */
     int lo, hi;        /* key blocks [lo, hi) */
-    int piece;         /* -1: the item is the whole tile */
+    int piece;         /* -1: the item is the whole tile; ATTN_END: there are no more items */
+    int q_start, q_len, k_start, k_len;
 };
 
+/* Q and items are handed over through slots, so that the next item's Q is there when its turn comes.
+ * An item's words are read until its output is written, which is during the item behind it: hence twice as
+ * many slots for them. */
 template <class T> struct AttnShared {
-    static constexpr uint32_t tile = ATTN_KEYS * T::ROW_BYTES;
+    static constexpr uint32_t tile = ATTN_KEYS * T::ROW_BYTES, q_tile = ATTN_ROWS * T::ROW_BYTES;
     static constexpr uint32_t q = 0;
-    static constexpr uint32_t k = ATTN_ROWS * T::ROW_BYTES;
+    static constexpr uint32_t k = ATTN_Q_SLOTS * q_tile;
     static constexpr uint32_t v = k + T::STAGES * tile;
-    static constexpr uint32_t bars = v + T::STAGES * tile;
-    static constexpr uint32_t q_full = bars, q_empty = bars + 8;
-    static constexpr uint32_t k_full = bars + 16, k_empty = k_full + 8 * T::STAGES;
+    static constexpr uint32_t items = v + T::STAGES * tile;
+    static constexpr uint32_t bars = items + 2 * ATTN_Q_SLOTS * ATTN_ITEM_BYTES;
+    static constexpr uint32_t q_full = bars, q_empty = q_full + 8 * ATTN_Q_SLOTS;
+    static constexpr uint32_t k_full = q_empty + 8 * ATTN_Q_SLOTS, k_empty = k_full + 8 * T::STAGES;
     static constexpr uint32_t v_full = k_empty + 8 * T::STAGES, v_empty = v_full + 8 * T::STAGES;
-    static constexpr uint32_t bytes = v_empty + 8 * T::STAGES + 1024; /* 1024: room to align */
+    static constexpr uint32_t v_tail = v_empty + 8 * T::STAGES; /* V that is cut before it is handed on */
+    static constexpr uint32_t bytes = v_tail + 8 + 1024; /* 1024: room to align */
 };
 
 /* Keys [0, visible) are those that the last token of a tile sees. */
@@ -184,13 +216,6 @@ __host__ __device__ __forceinline__ int attn_tile_blocks(int tok0, int tokens, i
         visible = visible < 0 ? 0 : visible > tk ? tk : visible;
     }
     return (visible + ATTN_KEYS - 1) / ATTN_KEYS;
-}
-
-/* Item of this CTA in round `round`: the order snakes, so that unequal tiles even out over the
- * CTAs. */
-__device__ __forceinline__ int attn_item_index(int round) {
-    int place = round & 1 ? (int)(gridDim.x - 1 - blockIdx.x) : (int)blockIdx.x;
-    return round * (int)gridDim.x + place;
 }
 
 /* The last i with first[i] <= index. */
@@ -217,13 +242,27 @@ __device__ __forceinline__ void attn_tile_place(int tile, int row_tiles, int hkv
     kv = Causal ? tile % hkv : tile / row_tiles;
 }
 
+__device__ __forceinline__ void attn_put_item(uint32_t at, const AttnItem &w) {
+    const int words[] = {w.tok0, w.kv, w.lo, w.hi, w.piece, w.q_start, w.q_len, w.k_start, w.k_len};
+#pragma unroll
+    for (int i = 0; i < (int)(sizeof words / sizeof words[0]); i++)
+        store_shared(at + 4 * i, (uint32_t)words[i]);
+}
+
+__device__ __forceinline__ AttnItem attn_get_item(uint32_t at) {
+    int x[9];
+#pragma unroll
+    for (int i = 0; i < 9; i++)
+        x[i] = (int)load_shared(at + 4 * i);
+    return {x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8]};
+}
+
 template <bool Causal, int Seqs>
 __device__ __forceinline__ AttnItem attn_item(const AttnParams &p, const AttnBatch<Seqs> &b,
                                               int index) {
     AttnItem w;
     int i = attn_find<Seqs>(b.first_item, b.n, index);
     int tile = index - b.first_item[i], split = 0, splits = 1;
-    w.seq = i;
     w.piece = -1;
     if (tile >= b.whole[i]) {
         int piece = tile - b.whole[i];
@@ -238,42 +277,121 @@ __device__ __forceinline__ AttnItem attn_item(const AttnParams &p, const AttnBat
     int blocks = attn_tile_blocks<Causal>(w.tok0, p.tokens, tq, b.k_len[i]);
     w.lo = (int)((int64_t)blocks * split / splits);
     w.hi = (int)((int64_t)blocks * (split + 1) / splits);
+    w.q_start = b.q_start[i];
+    w.q_len = tq;
+    w.k_start = b.k_start[i];
+    w.k_len = b.k_len[i];
     return w;
 }
 
-/* One thread feeds the rings; `n` counts blocks over all items, so stages and phases
- * never restart. */
-template <class T, bool Causal, int Seqs>
-__device__ __forceinline__ void attn_produce(const CUtensorMap *mq, const CUtensorMap *mk,
-                                             const CUtensorMap *mv, const AttnParams &p,
-                                             const AttnBatch<Seqs> &b, uint32_t base) {
-    using M = AttnShared<T>;
-    uint32_t n = 0, tiles = 0;
-    int items = b.first_item[b.n];
-    for (int round = 0; round * (int)gridDim.x < items; round++) {
-        int index = attn_item_index(round);
-        if (index >= items)
-            continue;
-        AttnItem w = attn_item<Causal>(p, b, index);
-        if (w.lo == w.hi)
-            continue;
-        mbar_wait(base + M::q_empty, (tiles & 1) ^ 1);
-        mbar_expect(base + M::q_full, (uint32_t)(T::ROW_BYTES * p.group * p.tokens));
-        T::load_q(base + M::q, mq, base + M::q_full, w.kv * p.group, b.q_start[w.seq] + w.tok0);
-        tiles++;
-        for (int block = w.hi - 1; block >= w.lo; block--, n++) {
-            uint32_t stage = n % T::STAGES, phase = n / T::STAGES & 1;
-            uint32_t slot = stage * M::tile, bar = 8 * stage;
-            int key = b.k_start[w.seq] + block * ATTN_KEYS;
-            mbar_wait(base + M::k_empty + bar, phase ^ 1);
-            mbar_expect(base + M::k_full + bar, M::tile);
-            T::load_k(base + M::k + slot, mk, base + M::k_full + bar, w.kv, key);
-            mbar_wait(base + M::v_empty + bar, phase ^ 1);
-            mbar_expect(base + M::v_full + bar, M::tile);
-            T::load_v(base + M::v + slot, mv, base + M::v_full + bar, w.kv, key);
+/* The order in which a CTA takes items: by ticket, or in rounds that snake, so that unequal tiles even out
+ * over the CTAs. */
+struct AttnOrder {
+    int round, index;
+
+    __device__ __forceinline__ int fixed() const {
+        int place = round & 1 ? (int)(gridDim.x - 1 - blockIdx.x) : (int)blockIdx.x;
+        return round * (int)gridDim.x + place;
+    }
+    __device__ __forceinline__ void first(const AttnParams &p) {
+        round = 0;
+        index = p.share ? (int)atomicAdd(p.tickets, 1) : fixed();
+    }
+    __device__ __forceinline__ void next(const AttnParams &p) {
+        round++;
+        if (p.tickets)
+            index = (p.share ? 0 : (int)gridDim.x) + (int)atomicAdd(p.tickets, 1);
+        else
+            index = fixed();
+    }
+    /* The last CTA to find nothing left zeroes the counters for the launch behind. */
+    __device__ __forceinline__ static void finish(const AttnParams &p) {
+        if (p.tickets && atomicAdd(p.tickets + 1, 1) == gridDim.x - 1) {
+            p.tickets[0] = 0;
+            p.tickets[1] = 0;
         }
     }
-}
+};
+
+/* One warp feeds the rings, its first lane issues; `n` counts blocks over all items, so stages and phases
+ * never restart. */
+template <class T, bool Causal, int Seqs> struct AttnProducer {
+    using M = AttnShared<T>;
+    const CUtensorMap *mq, *mk, *mv;
+    uint32_t base, n, tails;
+    int lane;
+
+    __device__ __forceinline__ void load_block(const AttnParams &p, const AttnItem &w, int block) {
+        uint32_t stage = n % T::STAGES, phase = n / T::STAGES & 1, bar = 8 * stage;
+        uint32_t k = base + M::k + stage * M::tile, v = base + M::v + stage * M::tile;
+        int key = w.k_start + block * ATTN_KEYS, left = w.k_len - block * ATTN_KEYS;
+        mbar_wait(base + M::k_empty + bar, phase ^ 1);
+        if (lane == 0) {
+            mbar_expect(base + M::k_full + bar, M::tile);
+            T::load_k(k, mk, base + M::k_full + bar, w.kv, key);
+        }
+        mbar_wait(base + M::v_empty + bar, phase ^ 1);
+        /* Rows past a tensor's end read as zero; those past a sequence's end inside it do not. */
+        bool cut = left < ATTN_KEYS && (T::V_BLOCKS || w.k_start + w.k_len < p.tk);
+        uint32_t full = base + (cut ? M::v_tail : M::v_full + bar);
+        if (lane == 0) {
+            mbar_expect(full, M::tile);
+            T::load_v(v, mv, full, w.kv, key);
+        }
+        if (cut) {
+            mbar_wait(full, tails++ & 1);
+            T::zero_tail(v, left, lane);
+            fence_shared_async();
+            __syncwarp();
+            if (lane == 0)
+                mbar_arrive(base + M::v_full + bar);
+        }
+        n++;
+    }
+
+    /* Hands an item over, with its Q if it has keys. */
+    __device__ __forceinline__ void announce(const AttnParams &p, const AttnItem &w, uint32_t t) {
+        uint32_t slot = t % ATTN_Q_SLOTS, full = base + M::q_full + 8 * slot;
+        mbar_wait(base + M::q_empty + 8 * slot, (t / ATTN_Q_SLOTS & 1) ^ 1);
+        if (lane)
+            return;
+        attn_put_item(base + M::items + t % (2 * ATTN_Q_SLOTS) * ATTN_ITEM_BYTES, w);
+        if (w.lo == w.hi) {
+            mbar_arrive(full);
+            return;
+        }
+        mbar_expect(full, (uint32_t)(T::ROW_BYTES * p.group * p.tokens));
+        T::load_q(base + M::q + slot * M::q_tile, mq, full, w.kv * p.group, w.q_start + w.tok0);
+    }
+
+    __device__ __forceinline__ void run(const AttnParams &p, const AttnBatch<Seqs> &b) {
+        AttnOrder order;
+        int items = b.first_item[b.n];
+        if (lane == 0)
+            order.first(p);
+        for (uint32_t t = 0;; t++) {
+            int index = __shfl_sync(0xffffffff, order.index, 0);
+            if (index >= items) {
+                announce(p, AttnItem{0, 0, 0, 0, ATTN_END, 0, 0, 0, 0}, t);
+                break;
+            }
+            AttnItem w = attn_item<Causal>(p, b, index);
+            announce(p, w, t);
+            int ask = w.hi - w.lo > ATTN_AHEAD ? w.lo + ATTN_AHEAD : w.hi - 1;
+            if (lane == 0 && w.lo == w.hi)
+                order.next(p);
+            for (int block = w.hi - 1; block >= w.lo; block--) {
+                if (lane == 0 && block == ask)
+                    order.next(p);
+                load_block(p, w, block);
+            }
+        }
+        if (lane == 0)
+            AttnOrder::finish(p);
+        if (p.early)
+            dependents_may_launch();
+    }
+};
 
 struct AttnRows { /* softmax state of a thread's two rows; max in score units, sum of this thread's
                      share */
@@ -341,19 +459,18 @@ __device__ __forceinline__ void quad_transpose(uint32_t (&x)[4], int lane) {
 
 /* Normalises and writes a warpgroup's 64 rows: bf16 O and LSE, or the fp32 piece of a split tile.
  */
-__device__ __forceinline__ void attn_store(const AttnParams &p, const AttnItem &w, int q_start,
-                                           int q_len, float (&o)[64], AttnRows &rows, int row0,
-                                           int lane) {
+__device__ __forceinline__ void attn_store(const AttnParams &p, const AttnItem &w, float (&o)[64],
+                                           const AttnRows &rows, int row0, int lane) {
 #pragma unroll
     for (int h = 0; h < 2; h++) {
         int r = row0 + 8 * h, token = w.tok0 + r / p.group, head = w.kv * p.group + r % p.group;
-        bool live = r < p.group * p.tokens && token < q_len;
+        bool live = r < p.group * p.tokens && token < w.q_len;
         float sum = rows.sum[h];
         sum += __shfl_xor_sync(0xffffffff, sum, 1);
         sum += __shfl_xor_sync(0xffffffff, sum, 2);
         float inverse = sum == 0.f ? 0.f : p.v_scale / sum;
         float lse = sum == 0.f ? -INFINITY : rows.max[h] * p.scale + logf(sum) - p.lse_shift;
-        int64_t row = (int64_t)(q_start + token) * p.hq + head;
+        int64_t row = (int64_t)(w.q_start + token) * p.hq + head;
         if (w.piece >= 0)
             row = (int64_t)w.piece * ATTN_ROWS + r;
         float *lse_out = w.piece >= 0 ? p.part_lse : p.lse;
@@ -423,13 +540,6 @@ template <class T> struct AttnConsumer {
             named_arrive(ATTN_BAR_TURN + (wg ^ 1), 256);
     }
 
-    __device__ __forceinline__ void begin() {
-        rows = {{-INFINITY, -INFINITY}, {0.f, 0.f}};
-        shrink[0] = shrink[1] = 0.f;
-#pragma unroll
-        for (int i = 0; i < 64; i++)
-            o[i] = 0.f;
-    }
     __device__ __forceinline__ void start_values() {
         wait_v(n - 1);
         wgmma_fence();
@@ -453,35 +563,57 @@ template <class T> struct AttnConsumer {
         release(base + M::v_empty + 8 * ((n - 1) % T::STAGES));
     }
 
-    /* First block of an item: scores and softmax only. */
-    __device__ __forceinline__ void first(int col0, const int (&limit)[2], bool masked) {
+    __device__ __forceinline__ void fresh_rows() {
+        rows = {{-INFINITY, -INFINITY}, {0.f, 0.f}};
+    }
+    __device__ __forceinline__ void fresh_output() {
+#pragma unroll
+        for (int i = 0; i < 64; i++)
+            o[i] = 0.f;
+    }
+
+    /* Issues the scores of block n, and with Pending the values of the block before it; returns when the
+     * scores are there. */
+    template <bool Pending> __device__ __forceinline__ void issue() {
         wait_k();
         my_turn();
         wgmma_fence();
         T::scores(s, dq, ring(dk, n));
+        if constexpr (Pending)
+            start_values();
         your_turn();
-        wgmma_wait<0>();
+        wgmma_wait<Pending>();
         pin(s);
         release(base + M::k_empty + 8 * (n % T::STAGES));
+    }
+
+    /* The first block of an item. With Pending the item before it still lacks the values of its last block:
+     * they run beside these scores, and its output is written. */
+    template <bool Pending>
+    __device__ __forceinline__ void first(const AttnParams &p, uint32_t older_item, int row0,
+                                          int col0, const int (&limit)[2], bool masked) {
+        float older[2] = {shrink[0], shrink[1]};
+        AttnRows older_rows = rows;
+        issue<Pending>();
+        fresh_rows();
         if (masked)
             attn_mask(s, col0, limit);
         attn_softmax(s, rows, c, T::exponent, shrink);
+        if constexpr (Pending) {
+            wgmma_wait<0>();
+            pin(s);
+            take_values(older);
+            attn_store(p, attn_get_item(older_item), o, older_rows, row0, lane);
+        }
         T::pack(s, pr);
+        fresh_output();
         n++;
     }
 
     /* Scores of this block under the values of the one before it. */
     template <bool Masked> __device__ __forceinline__ void step(int col0, const int (&limit)[2]) {
         float older[2] = {shrink[0], shrink[1]};
-        wait_k();
-        my_turn();
-        wgmma_fence();
-        T::scores(s, dq, ring(dk, n));
-        start_values();
-        your_turn();
-        wgmma_wait<1>();
-        pin(s);
-        release(base + M::k_empty + 8 * (n % T::STAGES));
+        issue<true>();
         if (Masked)
             attn_mask(s, col0, limit);
         attn_softmax(s, rows, c, T::exponent, shrink);
@@ -496,60 +628,79 @@ template <class T> struct AttnConsumer {
         n++;
     }
 
-    /* Values of the last block. */
-    __device__ __forceinline__ void last() {
+    /* Values of the last block, and the output of its item. */
+    __device__ __forceinline__ void last(const AttnParams &p, uint32_t item, int row0) {
         start_values();
         wgmma_wait<0>();
         take_values(shrink);
+        attn_store(p, attn_get_item(item), o, rows, row0, lane);
     }
 };
 
-template <class T, bool Causal, int Seqs>
-__device__ __forceinline__ void attn_consume(const AttnParams &p, const AttnBatch<Seqs> &b,
-                                             uint32_t base, int wg) {
+/* An item's key blocks, right to left. */
+template <class T, bool Causal>
+__device__ __forceinline__ void attn_consume_item(AttnConsumer<T> &me, const AttnParams &p,
+                                                  uint32_t item, uint32_t older_item, bool pending,
+                                                  const int (&token)[2], int row0) {
+    AttnItem w = attn_get_item(item);
+    int limit[2], offset = w.k_len - w.q_len;
+#pragma unroll
+    for (int h = 0; h < 2; h++)
+        limit[h] = Causal ? min(w.tok0 + token[h] + offset, w.k_len - 1) : w.k_len - 1;
+    int clear = Causal ? min(w.tok0 + offset + 1, w.k_len) : w.k_len; /* keys that every row sees */
+    clear = clear < 0 ? 0 : clear / ATTN_KEYS;
+    int block = w.hi - 1, lo = w.lo, mine = 2 * (me.lane % 4);
+    if (pending)
+        me.template first<true>(p, older_item, row0, block * ATTN_KEYS + mine, limit, block >= clear);
+    else
+        me.template first<false>(p, 0, row0, block * ATTN_KEYS + mine, limit, block >= clear);
+    for (block--; block >= lo && block >= clear; block--)
+        me.template step<true>(block * ATTN_KEYS + mine, limit);
+    for (; block >= lo; block--)
+        me.template step<false>(0, limit);
+}
+
+template <class T, bool Causal>
+__device__ __forceinline__ void attn_consume(const AttnParams &p, uint32_t base, int wg) {
     using M = AttnShared<T>;
     int lane = threadIdx.x % 32, row0 = wg * 64 + threadIdx.x / 32 % 4 * 16 + lane / 4;
+    const int token[2] = {row0 / p.group, (row0 + 8) / p.group};
     AttnConsumer<T> me;
     me.base = base;
     me.wg = wg;
     me.lane = lane;
     me.n = 0;
     me.c = p.scale_log2;
-    me.dq = T::q_desc(base + M::q, wg);
     me.dk = T::k_desc(base + M::k);
     me.dv = T::v_desc(base + M::v);
-    uint32_t tiles = 0;
-    int items = b.first_item[b.n];
+    me.shrink[0] = me.shrink[1] = 0.f;
+    bool pending = false; /* the item before lacks its last values */
+    uint32_t older = 0;
     if (wg == 1)
         me.your_turn(); /* warpgroup 0 begins */
-    for (int round = 0; round * (int)gridDim.x < items; round++) {
-        int index = attn_item_index(round);
-        if (index >= items)
-            continue;
-        AttnItem w = attn_item<Causal>(p, b, index);
-        int tq = b.q_len[w.seq], tk = b.k_len[w.seq];
-        me.begin();
+    for (uint32_t t = 0;; t++) {
+        uint32_t slot = t % ATTN_Q_SLOTS;
+        uint32_t item = base + M::items + t % (2 * ATTN_Q_SLOTS) * ATTN_ITEM_BYTES;
+        mbar_wait(base + M::q_full + 8 * slot, t / ATTN_Q_SLOTS & 1);
+        __syncwarp();
+        AttnItem w = attn_get_item(item);
         if (w.lo < w.hi) {
-            int limit[2], offset = tk - tq;
-#pragma unroll
-            for (int h = 0; h < 2; h++)
-                limit[h] =
-                    Causal ? min(w.tok0 + (row0 + 8 * h) / p.group + offset, tk - 1) : tk - 1;
-            int clear = Causal ? min(w.tok0 + offset + 1, tk) : tk; /* keys that every row sees */
-            clear = clear < 0 ? 0 : clear / ATTN_KEYS;
-            int block = w.hi - 1, mine = 2 * (lane % 4);
-            mbar_wait(base + M::q_full, tiles & 1);
-            __syncwarp();
-            me.first(block * ATTN_KEYS + mine, limit, block >= clear);
-            for (block--; block >= w.lo && block >= clear; block--)
-                me.template step<true>(block * ATTN_KEYS + mine, limit);
-            for (; block >= w.lo; block--)
-                me.template step<false>(0, limit);
-            me.release(base + M::q_empty);
-            me.last();
-            tiles++;
+            me.dq = T::q_desc(base + M::q + slot * M::q_tile, wg);
+            attn_consume_item<T, Causal>(me, p, item, older, pending, token, row0);
+            me.release(base + M::q_empty + 8 * slot);
+            older = item;
+            pending = true;
+            continue;
         }
-        attn_store(p, w, b.q_start[w.seq], tq, me.o, me.rows, row0, lane);
+        if (pending)
+            me.last(p, older, row0);
+        pending = false;
+        if (w.piece == ATTN_END)
+            break;
+        me.fresh_rows();
+        me.fresh_output();
+        attn_store(p, w, me.o, me.rows, row0, lane);
+        me.release(base + M::q_empty + 8 * slot);
     }
     if (wg == 0)
         me.my_turn(); /* takes the last hand-over, so that no barrier is left half full */
@@ -565,26 +716,30 @@ __global__ void __launch_bounds__(ATTN_THREADS, 1)
     uint32_t base = (smem_address(shared) + 1023) & ~1023u;
     int warpgroup = threadIdx.x / 128;
     if (threadIdx.x == 0) {
-        mbar_init(base + M::q_full, 1);
-        mbar_init(base + M::q_empty, 4 * ATTN_CONSUMERS);
+        for (int i = 0; i < ATTN_Q_SLOTS; i++) {
+            mbar_init(base + M::q_full + 8 * i, 1);
+            mbar_init(base + M::q_empty + 8 * i, 4 * ATTN_CONSUMERS);
+        }
         for (int i = 0; i < T::STAGES; i++) {
             mbar_init(base + M::k_full + 8 * i, 1);
             mbar_init(base + M::k_empty + 8 * i, 4 * ATTN_CONSUMERS);
             mbar_init(base + M::v_full + 8 * i, 1);
             mbar_init(base + M::v_empty + 8 * i, 4 * ATTN_CONSUMERS);
         }
+        mbar_init(base + M::v_tail, 1);
         fence_barrier_init();
     }
     __syncthreads();
-    dependents_may_launch();
     wait_for_primary();
     if (warpgroup == 0) {
         registers_down<24>(); /* 24 + 2 x 240 is all that 168 a thread gives */
-        if (threadIdx.x == 0)
-            attn_produce<T, Causal>(&mq, &mk, &mv, p, b, base);
+        if (threadIdx.x < 32) {
+            AttnProducer<T, Causal, Seqs> producer = {&mq, &mk, &mv, base, 0, 0, (int)threadIdx.x};
+            producer.run(p, b);
+        }
     } else {
         registers_up<240>();
-        attn_consume<T, Causal>(p, b, base, warpgroup - 1);
+        attn_consume<T, Causal>(p, base, warpgroup - 1);
     }
 }
 #endif

@@ -47,6 +47,7 @@ struct DecodeParams {
     float *lse, *part_o, *part_lse; /* pieces: [batch * hq][split][128] and [batch * hq][split] */
     int64_t max_len;
     int hq, hkv, group, splits;
+    int shares, sms; /* shares = batch * hkv * splits */
     float scale, scale_log2, lse_shift, v_scale;
 };
 
@@ -380,14 +381,12 @@ __device__ __forceinline__ void decode_store(const DecodeParams &p, const Decode
     }
 }
 
+/* Split `split` of unit `unit`, a sequence's keys in one KV head. */
 template <class T>
-__global__ void __launch_bounds__(DEC_THREADS, DEC_CTAS) decode_kernel(const DecodeParams p) {
-    extern __shared__ __align__(1024) uint8_t shared[];
-    int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-    int split = blockIdx.x % p.splits, unit = blockIdx.x / p.splits, kv = unit % p.hkv;
+__device__ __forceinline__ void decode_share(const DecodeParams &p, uint8_t *shared, int unit,
+                                             int split) {
+    int lane = threadIdx.x % 32, warp = threadIdx.x / 32, kv = unit % p.hkv;
     int64_t batch = unit / p.hkv;
-    dependents_may_launch();
-    wait_for_primary();
     int len = max(0, min(p.lens[batch], (int)p.max_len)), chunks = (len + T::KEYS - 1) / T::KEYS;
     int share = chunks / p.splits,
         extra = chunks % p.splits; /* the first `extra` splits take one more chunk */
@@ -419,6 +418,21 @@ __global__ void __launch_bounds__(DEC_THREADS, DEC_CTAS) decode_kernel(const Dec
     decode_meet(m, st, lane);
     __syncthreads();
     decode_store(p, m, unit, split, first_row, lane);
+}
+
+/* A CTA a share, or with p.sms fewer CTAs that take several each. Dependents may launch early only
+ * where no SM is to be kept free: they would take it. */
+template <class T>
+__global__ void __launch_bounds__(DEC_THREADS, DEC_CTAS) decode_kernel(const DecodeParams p) {
+    extern __shared__ __align__(1024) uint8_t shared[];
+    if (!p.sms)
+        dependents_may_launch();
+    wait_for_primary();
+    for (int i = (int)blockIdx.x; i < p.shares; i += (int)gridDim.x) {
+        if (i != (int)blockIdx.x)
+            __syncthreads(); /* the last share's states have been read */
+        decode_share<T>(p, shared, i / p.splits, i % p.splits);
+    }
 }
 
 /* One CTA a query head, of at most `splits` warps: each takes every blockDim/32-th split and works
@@ -472,7 +486,7 @@ __global__ void __launch_bounds__(32 * DEC_COMBINE_WARPS) decode_combine(const D
 static bool decode_valid(const rc_decode_args *a) {
     return a && a->batch >= 1 && a->max_len >= 0 && a->max_len < (int64_t)1 << 30 && a->hkv >= 1 &&
            a->hq >= a->hkv && a->hq % a->hkv == 0 && a->hq / a->hkv <= 16 && a->scale >= 0.f &&
-           a->splits >= 0 && (int64_t)a->batch * a->hkv <= 1 << 20 &&
+           a->splits >= 0 && a->sms >= 0 && (int64_t)a->batch * a->hkv <= 1 << 20 &&
            (a->dtype == RC_KERNEL_BF16 || a->dtype == RC_KERNEL_E4M3);
 }
 
@@ -484,13 +498,18 @@ static double decode_cost(int64_t units, double bytes, int s) {
     return stream + (s > 1 ? 6.3 + 0.015 * s + 0.004 * (double)units * s : 4.0);
 }
 
+static int decode_sms(const rc_decode_args *a) {
+    int sms = rc_sm_count();
+    return a->sms > 0 && a->sms < sms ? a->sms : sms;
+}
+
 /* More CTAs than SMs never paid, so a batch that fills the SMs is not split. */
 static int decode_splits(const rc_decode_args *a) {
     if (a->splits > 0)
         return a->splits < DEC_MAX_SPLITS ? a->splits : DEC_MAX_SPLITS;
     bool fp8 = a->dtype == RC_KERNEL_E4M3;
     int64_t units = (int64_t)a->batch * a->hkv;
-    int best = 1, most = (int)((int64_t)rc_sm_count() / units);
+    int best = 1, most = (int)((int64_t)decode_sms(a) / units);
     int keys = fp8 ? (int)DecFp8::KEYS : (int)DecBf16::KEYS;
     double bytes = (double)a->max_len * (fp8 ? 256 : 512), least = decode_cost(units, bytes, 1);
     for (int s = 2; s <= most && a->max_len >= (int64_t)DEC_WARPS * keys * s; s++) {
@@ -529,6 +548,8 @@ extern "C" int rc_decode_forward(const rc_decode_args *a, void *stream) {
     p.hkv = a->hkv;
     p.group = a->hq / a->hkv;
     p.splits = decode_splits(a);
+    p.shares = a->batch * a->hkv * p.splits;
+    p.sms = a->sms;
     p.scale = a->scale > 0.f ? a->scale : 0.08838834764831845f;
     p.scale *= fp8 ? given(a->q_scale) * given(a->k_scale) : 1.f;
     p.scale_log2 = p.scale * 1.4426950408889634f;
@@ -542,9 +563,10 @@ extern "C" int rc_decode_forward(const rc_decode_args *a, void *stream) {
     int e =
         (int)cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, DEC_SHARED);
     cudaStream_t s = (cudaStream_t)stream;
+    int most = a->sms ? DEC_CTAS * decode_sms(a) : p.shares;
     e = e ? e
-          : rc_launch_dependent(kernel, a->batch * a->hkv * p.splits, DEC_THREADS, DEC_SHARED, s,
-                                p);
+          : rc_launch_dependent(kernel, p.shares < most ? p.shares : most, DEC_THREADS, DEC_SHARED,
+                                s, p);
     if (e || p.splits == 1)
         return e;
     int warps = (p.splits + DEC_FLIGHT - 1) / DEC_FLIGHT;

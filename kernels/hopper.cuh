@@ -40,6 +40,26 @@ __device__ __forceinline__ void mbar_wait(uint32_t bar, int phase) {
                  : "memory");
 }
 
+/* ---- plain shared memory ------------------------------------------------------------------ */
+__device__ __forceinline__ uint32_t load_shared(uint32_t at) {
+    uint32_t x;
+    asm volatile("ld.shared.b32 %0, [%1];" : "=r"(x) : "r"(at) : "memory");
+    return x;
+}
+
+__device__ __forceinline__ void store_shared(uint32_t at, uint32_t x) {
+    asm volatile("st.shared.b32 [%0], %1;" ::"r"(at), "r"(x) : "memory");
+}
+
+__device__ __forceinline__ void store_zero16(uint32_t at) {
+    asm volatile("st.shared.v4.b32 [%0], {%1, %1, %1, %1};" ::"r"(at), "r"(0) : "memory");
+}
+
+/* Ordinary stores before it are seen by tensor cores and tensor copies after it. */
+__device__ __forceinline__ void fence_shared_async() {
+    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+}
+
 /* ---- tensor copies (one thread issues) --------------------------------------------------- */
 __device__ __forceinline__ void tma_load_3d(uint32_t dst, const CUtensorMap *map, uint32_t bar,
                                             int c0, int c1, int c2) {

@@ -33,7 +33,7 @@ const char *
 rc_kernel_version(const char *family); /* attention decode merge elementwise; else NULL */
 
 /* ---- prefill attention ---------------------------------------------------------------- */
-enum { RC_KERNEL_BF16 = 0, RC_KERNEL_E4M3 = 1, RC_ATTN_MAX_SEQS = 128 };
+enum { RC_KERNEL_BF16 = 0, RC_KERNEL_E4M3 = 1, RC_ATTN_MAX_SEQS = 128, RC_ATTN_TICKET_BYTES = 8 };
 
 typedef struct rc_attn_args {
     const void *q, *k, *v;           /* of `dtype` */
@@ -55,6 +55,14 @@ typedef struct rc_attn_args {
      * and tk are the rows of the tensors. At most RC_ATTN_MAX_SEQS. */
     int seqs;
     const int32_t *q_start, *q_len, *k_start, *k_len;
+    /* Two counters of tiles handed out, RC_ATTN_TICKET_BYTES of device memory that are zero before the first
+     * launch; each launch leaves them zero, so launches that may overlap need counters of their own. With
+     * them an SM takes its next tile when it is done with one, so that SMs held by other kernels cost
+     * only their share. NULL: every SM has its tiles fixed beforehand. */
+    void *tickets;
+    /* 1: other kernels may hold SMs when this one starts (NCCL's), so that no tile is fixed beforehand. Needs
+     * `tickets`. */
+    int share;
 } rc_attn_args;
 size_t rc_attn_workspace(const rc_attn_args *a);
 int rc_attn_forward(const rc_attn_args *a, void *stream);
@@ -85,15 +93,17 @@ typedef struct rc_decode_args {
     int dtype; /* RC_KERNEL_BF16 or RC_KERNEL_E4M3; of q, k, v (v in blocks, ceil(max_len/128) a
                   sequence) */
     float q_scale, k_scale, v_scale; /* e4m3; 0 = 1 */
+    int sms;                         /* launch on at most this many SMs; 0 = all */
 } rc_decode_args;
 size_t rc_decode_workspace(const rc_decode_args *a);
 int rc_decode_forward(const rc_decode_args *a, void *stream);
 
 /* ---- merge of n partial outputs by log-sum-exp ------------------------------------------ */
 /* o_part: n pointers (host array) to bf16 [rows][128]; lse_part: n pointers to float [rows];
- * o bf16 [rows][128], lse float [rows] or NULL. fp32 accumulation. n in 1..64. */
+ * o bf16 [rows][128], lse float [rows] or NULL. fp32 accumulation. n in 1..64. On at most `sms` SMs' worth
+ * of CTAs; 0 = all. */
 int rc_merge(const void *const *o_part, const float *const *lse_part, int n, int64_t rows, void *o,
-             float *lse, void *stream);
+             float *lse, int sms, void *stream);
 /* One part more, as a ring step has it: acc (fp32, [rows][128], normalised) and acc_lse take in
  * o_part and lse_part. `first`: they are not read. With `o` the sum goes there (bf16, and lse
  * unless NULL) and acc and acc_lse are left as they are. On at most `sms` SMs' worth of CTAs; 0 =

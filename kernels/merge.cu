@@ -55,36 +55,46 @@ template <int N>
 __global__ void __launch_bounds__(MERGE_THREADS)
     merge_kernel(const __grid_constant__ MergeParts parts, int n, int64_t rows, uint4 *o,
                  float *lse) {
-    int64_t at = (int64_t)blockIdx.x * MERGE_THREADS + threadIdx.x, row = at / 16;
-    if (row >= rows)
-        return;
-    float top = -INFINITY, sum = 0.f, acc[8] = {};
-    if (N > 0) {
+    int64_t at = (int64_t)blockIdx.x * MERGE_THREADS + threadIdx.x,
+            stride = (int64_t)gridDim.x * MERGE_THREADS;
+    for (; at < rows * 16; at += stride) {
+        int64_t row = at / 16;
+        float top = -INFINITY, sum = 0.f, acc[8] = {};
+        if (N > 0) {
 #pragma unroll
-        for (int i = 0; i < (N > 0 ? N : 1); i++)
-            top = fmaxf(top, parts.lse[i][row]);
-        merge_some<(N > 0 ? N : 1)>(parts, 0, row, at, top, acc, sum);
-    } else {
-        for (int i = 0; i < n; i++)
-            top = fmaxf(top, parts.lse[i][row]);
-        int i = 0;
-        for (; i + MERGE_FLIGHT <= n; i += MERGE_FLIGHT)
-            merge_some<MERGE_FLIGHT>(parts, i, row, at, top, acc, sum);
-        for (; i < n; i++)
-            merge_some<1>(parts, i, row, at, top, acc, sum);
+            for (int i = 0; i < (N > 0 ? N : 1); i++)
+                top = fmaxf(top, parts.lse[i][row]);
+            merge_some<(N > 0 ? N : 1)>(parts, 0, row, at, top, acc, sum);
+        } else {
+            for (int i = 0; i < n; i++)
+                top = fmaxf(top, parts.lse[i][row]);
+            int i = 0;
+            for (; i + MERGE_FLIGHT <= n; i += MERGE_FLIGHT)
+                merge_some<MERGE_FLIGHT>(parts, i, row, at, top, acc, sum);
+            for (; i < n; i++)
+                merge_some<1>(parts, i, row, at, top, acc, sum);
+        }
+        float inverse = sum == 0.f ? 0.f : 1.f / sum;
+#pragma unroll
+        for (int e = 0; e < 8; e++)
+            acc[e] *= inverse;
+        store_once(o + at, pack8(acc));
+        if (lse && at % 16 == 0)
+            lse[row] = top == -INFINITY ? -INFINITY : top + logf(sum);
     }
-    float inverse = sum == 0.f ? 0.f : 1.f / sum;
-#pragma unroll
-    for (int e = 0; e < 8; e++)
-        acc[e] *= inverse;
-    store_once(o + at, pack8(acc));
-    if (lse && at % 16 == 0)
-        lse[row] = top == -INFINITY ? -INFINITY : top + logf(sum);
+}
+
+/* CTAs for `rows` rows, on at most `sms` SMs unless that is 0. */
+static unsigned merge_grid(int64_t rows, int sms) {
+    int64_t blocks = (rows * 16 + MERGE_THREADS - 1) / MERGE_THREADS;
+    return (unsigned)(sms > 0 && blocks > (int64_t)sms * MERGE_CTAS ? (int64_t)sms * MERGE_CTAS
+                                                                     : blocks);
 }
 
 extern "C" int rc_merge(const void *const *o_part, const float *const *lse_part, int n,
-                        int64_t rows, void *o, float *lse, void *stream) {
-    if (n < 1 || n > MERGE_MAX || rows < 0 || rows > (int64_t)1 << 34 || !o_part || !lse_part)
+                        int64_t rows, void *o, float *lse, int sms, void *stream) {
+    if (n < 1 || n > MERGE_MAX || rows < 0 || rows > (int64_t)1 << 34 || sms < 0 || !o_part ||
+        !lse_part)
         return RC_KERNEL_EINVAL;
     if (rows == 0)
         return 0;
@@ -93,7 +103,7 @@ extern "C" int rc_merge(const void *const *o_part, const float *const *lse_part,
         parts.o[i] = (const uint4 *)o_part[i < n ? i : 0];
         parts.lse[i] = lse_part[i < n ? i : 0];
     }
-    unsigned grid = (unsigned)((rows * 16 + MERGE_THREADS - 1) / MERGE_THREADS);
+    unsigned grid = merge_grid(rows, sms);
     cudaStream_t s = (cudaStream_t)stream;
     switch (n) {
     case 1:
@@ -181,12 +191,9 @@ extern "C" int rc_merge_step(const void *o_part, const float *lse_part, int64_t 
     if (rows == 0)
         return 0;
     MergeStep m = {(const uint4 *)o_part, lse_part, (float4 *)acc, acc_lse, (uint4 *)o, lse, rows};
-    int64_t blocks = (rows * 16 + MERGE_THREADS - 1) / MERGE_THREADS;
-    if (sms > 0 && blocks > (int64_t)sms * MERGE_CTAS)
-        blocks = (int64_t)sms * MERGE_CTAS;
     auto kernel = first ? (o ? merge_step_kernel<true, true> : merge_step_kernel<true, false>)
                         : (o ? merge_step_kernel<false, true> : merge_step_kernel<false, false>);
-    kernel<<<(unsigned)blocks, MERGE_THREADS, 0, (cudaStream_t)stream>>>(m);
+    kernel<<<merge_grid(rows, sms), MERGE_THREADS, 0, (cudaStream_t)stream>>>(m);
     return (int)cudaGetLastError();
 }
 

@@ -42,7 +42,7 @@ static rc_status merge_launch(void *self, int slot, cudaStream_t stream, rc_erro
                                                (size_t)i * t->part_lse);
     }
     return rc_kernel_check(
-        err, rc_merge(o, lse, t->parts, t->rows, out, (float *)(void *)(out + t->part_o), stream),
+        err, rc_merge(o, lse, t->parts, t->rows, out, (float *)(void *)(out + t->part_o), 0, stream),
         "rc_merge");
 }
 

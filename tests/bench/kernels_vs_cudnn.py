@@ -35,13 +35,15 @@ class AttnArgs(ctypes.Structure):
     _fields_ = [("q", PTR), ("k", PTR), ("v", PTR), ("o", PTR), ("lse", PTR), ("tq", I64), ("tk", I64),
                 ("hq", I32), ("hkv", I32), ("causal", I32), ("scale", F32), ("sms", I32), ("splits", I32),
                 ("workspace", PTR), ("dtype", I32), ("q_scale", F32), ("k_scale", F32), ("v_scale", F32),
-                ("seqs", I32), ("q_start", PTR), ("q_len", PTR), ("k_start", PTR), ("k_len", PTR)]
+                ("seqs", I32), ("q_start", PTR), ("q_len", PTR), ("k_start", PTR), ("k_len", PTR),
+                ("tickets", PTR), ("share", I32)]
 
 
 class DecodeArgs(ctypes.Structure):
     _fields_ = [("q", PTR), ("k", PTR), ("v", PTR), ("lens", PTR), ("o", PTR), ("lse", PTR), ("batch", I32),
                 ("max_len", I64), ("hq", I32), ("hkv", I32), ("scale", F32), ("splits", I32),
-                ("workspace", PTR), ("dtype", I32), ("q_scale", F32), ("k_scale", F32), ("v_scale", F32)]
+                ("workspace", PTR), ("dtype", I32), ("q_scale", F32), ("k_scale", F32), ("v_scale", F32),
+                ("sms", I32)]
 
 
 def build(path):
@@ -275,7 +277,7 @@ class Bench:
         lse = [torch.randn(rows, device="cuda") for _ in range(n)]
         out, out_lse = torch.empty_like(o[0]), torch.empty_like(lse[0])
         op, lp = (PTR * n)(*(x.data_ptr() for x in o)), (PTR * n)(*(x.data_ptr() for x in lse))
-        call = lambda: self.lib.rc_merge(op, lp, n, I64(rows), PTR(out.data_ptr()), PTR(out_lse.data_ptr()), stream())
+        call = lambda: self.lib.rc_merge(op, lp, n, I64(rows), PTR(out.data_ptr()), PTR(out_lse.data_ptr()), 0, stream())
         self.streaming("merge", f"{n} parts x {rows} rows", (n + 1) * rows * 260, [call])
         acc, acc_lse = torch.empty(rows, 128, device="cuda"), torch.empty(rows, device="cuda")
         for name, first, last, bytes_ in (("first", 1, 0, 776), ("middle", 0, 0, 1292), ("last", 0, 1, 1036)):

@@ -9,7 +9,7 @@ enum { PARTS = 64 };
 static const double MAX_ERROR = 4e-3, MAX_LSE = 1e-3;
 
 typedef struct Case {
-    int n;
+    int n, sms; /* sms: as in rc_merge */
     int64_t rows;
     void *o[PARTS];
     float *lse[PARTS], *host_o[PARTS], *host_lse[PARTS];
@@ -34,7 +34,7 @@ static uint16_t *run_once(const Case *c, float **lse, bool with_lse) {
     void *o = device_poison((size_t)(c->rows + GUARD_ROWS) * D * 2);
     float *l = device_poison((size_t)(c->rows + GUARD_ROWS) * 4);
     CUDA_OK(rc_merge((const void *const *)c->o, (const float *const *)c->lse, c->n, c->rows, o,
-                     with_lse ? l : NULL, NULL));
+                     with_lse ? l : NULL, c->sms, NULL));
     CUDA_OK(cudaDeviceSynchronize());
     uint16_t *host = host_copy(o, (size_t)c->rows * D * 2);
     *lse = host_copy(l, (size_t)c->rows * 4);
@@ -122,6 +122,7 @@ static void test_random(void **state) {
     int cases = random_cases(500);
     for (int i = 0; i < cases; i++) {
         Case c = {.n = i < PARTS ? i + 1 : (int)uniform(&random, 1, PARTS)};
+        c.sms = i % 3 ? 0 : (int)uniform(&random, 1, 140);
         c.rows = any_size(&random, 1, 5000);
         c.rows = c.rows * c.n > 20000 ? 20000 / c.n : c.rows;
         check_case(&c, &random, &worst, &steps);
@@ -134,9 +135,9 @@ static void test_refusals(void **state) {
     (void)state;
     const void *o[1] = {NULL};
     const float *lse[1] = {NULL};
-    assert_int_equal(rc_merge(o, lse, 0, 1, NULL, NULL, NULL), RC_KERNEL_EINVAL);
-    assert_int_equal(rc_merge(o, lse, 65, 1, NULL, NULL, NULL), RC_KERNEL_EINVAL);
-    assert_int_equal(rc_merge(o, lse, 1, 0, NULL, NULL, NULL), 0);
+    assert_int_equal(rc_merge(o, lse, 0, 1, NULL, NULL, 0, NULL), RC_KERNEL_EINVAL);
+    assert_int_equal(rc_merge(o, lse, 65, 1, NULL, NULL, 0, NULL), RC_KERNEL_EINVAL);
+    assert_int_equal(rc_merge(o, lse, 1, 0, NULL, NULL, 0, NULL), 0);
     assert_int_equal(rc_merge_step(NULL, NULL, 1, 1, NULL, NULL, NULL, NULL, 0, NULL),
                      RC_KERNEL_EINVAL);
     assert_string_equal(rc_kernel_version("merge"), "merge-1");
