@@ -148,8 +148,7 @@ static bool attn_seqs_ok(const rc_attn_args *a) {
 static bool attn_valid(const rc_attn_args *a) {
     return a && a->tq >= 1 && attn_length_ok(a->tq) && attn_length_ok(a->tk) && a->hkv >= 1 &&
            a->hq >= a->hkv && a->hq % a->hkv == 0 && a->hq / a->hkv <= 16 && a->scale >= 0.f &&
-           a->splits >= 0 && a->sms >= 0 &&
-           (!a->share || a->tickets) &&
+           a->splits >= 0 && a->sms >= 0 && (!a->share || a->tickets) &&
            (a->dtype == RC_KERNEL_BF16 || a->dtype == RC_KERNEL_E4M3) && attn_seqs_ok(a);
 }
 

@@ -31,7 +31,14 @@ enum {
 
 /* Rows of 256 bytes in two 64-column panels. The tensor cores add into O itself. */
 struct AttnBf16 {
-    enum { STAGES = 2, ROW_BYTES = 256, P_REGS = ATTN_KEYS / 4, OWN_SUM = 0, TURNS = 1, V_BLOCKS = 0 };
+    enum {
+        STAGES = 2,
+        ROW_BYTES = 256,
+        P_REGS = ATTN_KEYS / 4,
+        OWN_SUM = 0,
+        TURNS = 1,
+        V_BLOCKS = 0
+    };
     static constexpr uint32_t q_panel = ATTN_ROWS * 128, panel = ATTN_KEYS * 128;
     static constexpr float exponent = 0.f; /* P is exp2 of score minus maximum plus this */
 
@@ -57,8 +64,8 @@ struct AttnBf16 {
     static __device__ __forceinline__ uint64_t v_desc(uint32_t at) {
         return swizzled_desc(at, panel, 1024);
     }
-    /* V's rows from `keys` on become zero: what lies behind a sequence may be anything, and a NaN times a
-     * weight of zero is a NaN. The 32 lanes of a warp together. */
+    /* V's rows from `keys` on become zero: what lies behind a sequence may be anything, and a NaN
+     * times a weight of zero is a NaN. The 32 lanes of a warp together. */
     static __device__ __forceinline__ void zero_tail(uint32_t v, int keys, int lane) {
         for (int i = keys * 16 + lane; i < ATTN_KEYS * 16; i += 32)
             store_zero16(v + i % 16 / 8 * panel + i / 16 * 128 + i % 8 * 16);
@@ -95,7 +102,14 @@ struct AttnBf16 {
  * in fp32; that costs registers, no time: the addition replaces the multiplication that shrinks O.
  * P is scaled by 2^8 into the range of e4m3. Warpgroups do not take turns: 9 % slower with. */
 struct AttnFp8 {
-    enum { STAGES = 4, ROW_BYTES = 128, P_REGS = ATTN_KEYS / 8, OWN_SUM = 1, TURNS = 0, V_BLOCKS = 1 };
+    enum {
+        STAGES = 4,
+        ROW_BYTES = 128,
+        P_REGS = ATTN_KEYS / 8,
+        OWN_SUM = 1,
+        TURNS = 0,
+        V_BLOCKS = 1
+    };
     static constexpr float exponent = 8.f;
 
     static __device__ __forceinline__ void load_q(uint32_t dst, const CUtensorMap *map,
@@ -170,8 +184,8 @@ template <int Seqs> struct AttnBatch {
 struct AttnParams {
     __nv_bfloat16 *o;
     float *lse;
-    float *part_o;   /* [piece][128 rows][128], pieces of the split tiles */
-    float *part_lse; /* [piece][128 rows] */
+    float *part_o;     /* [piece][128 rows][128], pieces of the split tiles */
+    float *part_lse;   /* [piece][128 rows] */
     unsigned *tickets; /* [0] items handed out, [1] CTAs that found none left; NULL: fixed order */
     int hq, hkv, tk;   /* tk: rows of K and V */
     int group, tokens; /* tokens of a row tile */
@@ -183,15 +197,15 @@ struct AttnParams {
 };
 
 struct AttnItem {
-    int tok0, kv;      /* first token of the tile in its sequence, KV head */
-    int lo, hi;        /* key blocks [lo, hi) */
-    int piece;         /* -1: the item is the whole tile; ATTN_END: there are no more items */
+    int tok0, kv; /* first token of the tile in its sequence, KV head */
+    int lo, hi;   /* key blocks [lo, hi) */
+    int piece;    /* -1: the item is the whole tile; ATTN_END: there are no more items */
     int q_start, q_len, k_start, k_len;
 };
 
-/* Q and items are handed over through slots, so that the next item's Q is there when its turn comes.
- * An item's words are read until its output is written, which is during the item behind it: hence twice as
- * many slots for them. */
+/* Q and items are handed over through slots, so that the next item's Q is there when its turn
+ * comes. An item's words are read until its output is written, which is during the item behind it:
+ * hence twice as many slots for them. */
 template <class T> struct AttnShared {
     static constexpr uint32_t tile = ATTN_KEYS * T::ROW_BYTES, q_tile = ATTN_ROWS * T::ROW_BYTES;
     static constexpr uint32_t q = 0;
@@ -202,7 +216,8 @@ template <class T> struct AttnShared {
     static constexpr uint32_t q_full = bars, q_empty = q_full + 8 * ATTN_Q_SLOTS;
     static constexpr uint32_t k_full = q_empty + 8 * ATTN_Q_SLOTS, k_empty = k_full + 8 * T::STAGES;
     static constexpr uint32_t v_full = k_empty + 8 * T::STAGES, v_empty = v_full + 8 * T::STAGES;
-    static constexpr uint32_t v_tail = v_empty + 8 * T::STAGES; /* V that is cut before it is handed on */
+    static constexpr uint32_t v_tail =
+        v_empty + 8 * T::STAGES;                         /* V that is cut before it is handed on */
     static constexpr uint32_t bytes = v_tail + 8 + 1024; /* 1024: room to align */
 };
 
@@ -284,8 +299,8 @@ __device__ __forceinline__ AttnItem attn_item(const AttnParams &p, const AttnBat
     return w;
 }
 
-/* The order in which a CTA takes items: by ticket, or in rounds that snake, so that unequal tiles even out
- * over the CTAs. */
+/* The order in which a CTA takes items: by ticket, or in rounds that snake, so that unequal tiles
+ * even out over the CTAs. */
 struct AttnOrder {
     int round, index;
 
@@ -313,8 +328,8 @@ struct AttnOrder {
     }
 };
 
-/* One warp feeds the rings, its first lane issues; `n` counts blocks over all items, so stages and phases
- * never restart. */
+/* One warp feeds the rings, its first lane issues; `n` counts blocks over all items, so stages and
+ * phases never restart. */
 template <class T, bool Causal, int Seqs> struct AttnProducer {
     using M = AttnShared<T>;
     const CUtensorMap *mq, *mk, *mv;
@@ -572,8 +587,8 @@ template <class T> struct AttnConsumer {
             o[i] = 0.f;
     }
 
-    /* Issues the scores of block n, and with Pending the values of the block before it; returns when the
-     * scores are there. */
+    /* Issues the scores of block n, and with Pending the values of the block before it; returns
+     * when the scores are there. */
     template <bool Pending> __device__ __forceinline__ void issue() {
         wait_k();
         my_turn();
@@ -587,8 +602,8 @@ template <class T> struct AttnConsumer {
         release(base + M::k_empty + 8 * (n % T::STAGES));
     }
 
-    /* The first block of an item. With Pending the item before it still lacks the values of its last block:
-     * they run beside these scores, and its output is written. */
+    /* The first block of an item. With Pending the item before it still lacks the values of its
+     * last block: they run beside these scores, and its output is written. */
     template <bool Pending>
     __device__ __forceinline__ void first(const AttnParams &p, uint32_t older_item, int row0,
                                           int col0, const int (&limit)[2], bool masked) {
@@ -651,7 +666,8 @@ __device__ __forceinline__ void attn_consume_item(AttnConsumer<T> &me, const Att
     clear = clear < 0 ? 0 : clear / ATTN_KEYS;
     int block = w.hi - 1, lo = w.lo, mine = 2 * (me.lane % 4);
     if (pending)
-        me.template first<true>(p, older_item, row0, block * ATTN_KEYS + mine, limit, block >= clear);
+        me.template first<true>(p, older_item, row0, block * ATTN_KEYS + mine, limit,
+                                block >= clear);
     else
         me.template first<false>(p, 0, row0, block * ATTN_KEYS + mine, limit, block >= clear);
     for (block--; block >= lo && block >= clear; block--)

@@ -55,13 +55,13 @@ typedef struct rc_attn_args {
      * and tk are the rows of the tensors. At most RC_ATTN_MAX_SEQS. */
     int seqs;
     const int32_t *q_start, *q_len, *k_start, *k_len;
-    /* Two counters of tiles handed out, RC_ATTN_TICKET_BYTES of device memory that are zero before the first
-     * launch; each launch leaves them zero, so launches that may overlap need counters of their own. With
-     * them an SM takes its next tile when it is done with one, so that SMs held by other kernels cost
-     * only their share. NULL: every SM has its tiles fixed beforehand. */
+    /* Two counters of tiles handed out, RC_ATTN_TICKET_BYTES of device memory that are zero before
+     * the first launch; each launch leaves them zero, so launches that may overlap need counters of
+     * their own. With them an SM takes its next tile when it is done with one, so that SMs held by
+     * other kernels cost only their share. NULL: every SM has its tiles fixed beforehand. */
     void *tickets;
-    /* 1: other kernels may hold SMs when this one starts (NCCL's), so that no tile is fixed beforehand. Needs
-     * `tickets`. */
+    /* 1: other kernels may hold SMs when this one starts (NCCL's), so that no tile is fixed
+     * beforehand. Needs `tickets`. */
     int share;
 } rc_attn_args;
 size_t rc_attn_workspace(const rc_attn_args *a);
@@ -100,8 +100,8 @@ int rc_decode_forward(const rc_decode_args *a, void *stream);
 
 /* ---- merge of n partial outputs by log-sum-exp ------------------------------------------ */
 /* o_part: n pointers (host array) to bf16 [rows][128]; lse_part: n pointers to float [rows];
- * o bf16 [rows][128], lse float [rows] or NULL. fp32 accumulation. n in 1..64. On at most `sms` SMs' worth
- * of CTAs; 0 = all. */
+ * o bf16 [rows][128], lse float [rows] or NULL. fp32 accumulation. n in 1..64. On at most `sms`
+ * SMs' worth of CTAs; 0 = all. */
 int rc_merge(const void *const *o_part, const float *const *lse_part, int n, int64_t rows, void *o,
              float *lse, int sms, void *stream);
 /* One part more, as a ring step has it: acc (fp32, [rows][128], normalised) and acc_lse take in

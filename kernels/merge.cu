@@ -88,7 +88,7 @@ __global__ void __launch_bounds__(MERGE_THREADS)
 static unsigned merge_grid(int64_t rows, int sms) {
     int64_t blocks = (rows * 16 + MERGE_THREADS - 1) / MERGE_THREADS;
     return (unsigned)(sms > 0 && blocks > (int64_t)sms * MERGE_CTAS ? (int64_t)sms * MERGE_CTAS
-                                                                     : blocks);
+                                                                    : blocks);
 }
 
 extern "C" int rc_merge(const void *const *o_part, const float *const *lse_part, int n,

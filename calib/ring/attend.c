@@ -69,8 +69,8 @@ static rc_status merge(rc_body *b, int i, void *const *o, float *const *lse, rc_
     }
     RC_TRY(rc_part_begin(b, i, RC_RING_MERGE, err));
     RC_TRY(rc_kernel_check(
-        err, rc_merge(parts, sums, b->c.cp, b->t * b->c.hq, b->s[i].o, NULL, 0,
-                      b->rig->r[i].compute),
+        err,
+        rc_merge(parts, sums, b->c.cp, b->t * b->c.hq, b->s[i].o, NULL, 0, b->rig->r[i].compute),
         "rc_merge"));
     return rc_part_end(b, i, err);
 }

@@ -165,6 +165,22 @@ static inline float *host_floats(const void *device, int64_t n) {
     return f;
 }
 
+/* One head of `rows` rows of a bf16 [..][heads][D] tensor, from row `first` on, as floats. */
+static inline float *host_head(const void *device, int64_t first, int64_t rows, int heads,
+                               int head) {
+    size_t row = (size_t)D * 2, pitch = row * (size_t)heads;
+    const char *from = (const char *)device + (size_t)first * pitch + (size_t)head * row;
+    uint16_t *raw = malloc((size_t)rows * row);
+    float *f = malloc((size_t)rows * D * sizeof *f);
+    assert_non_null(raw);
+    assert_non_null(f);
+    CUDA_OK(cudaMemcpy2D(raw, row, from, pitch, row, (size_t)rows, cudaMemcpyDeviceToHost));
+    Widen w = {raw, f, rows * D};
+    parallel((w.n + 65535) >> 16, widen_piece, &w);
+    free(raw);
+    return f;
+}
+
 /* ---- tensors of either type ---------------------------------------------------------------- */
 /* n e4m3 of the device, times scale. */
 static inline float *host_bytes(const void *device, int64_t n, float scale) {

@@ -60,11 +60,11 @@ static int64_t choose_rows(Case *c, uint64_t *random, int64_t budget) {
 
 static void describe(const Case *c, double error, double lse) {
     const rc_attn_args *a = &c->a;
-    printf(
-        "tq %lld tk %lld hq %d hkv %d causal %d scale %g splits %d sms %d dtype %d seqs %d: error "
-        "%.2e lse %.2e\n",
-        (long long)a->tq, (long long)a->tk, a->hq, a->hkv, a->causal, (double)a->scale, a->splits,
-        a->sms, a->dtype, a->seqs, error, lse);
+    printf("tq %lld tk %lld hq %d hkv %d causal %d scale %g splits %d sms %d dtype %d seqs %d "
+           "tickets %d "
+           "share %d: error %.2e lse %.2e\n",
+           (long long)a->tq, (long long)a->tk, a->hq, a->hkv, a->causal, (double)a->scale,
+           a->splits, a->sms, a->dtype, a->seqs, a->tickets != NULL, a->share, error, lse);
 }
 
 /* Runs once into fresh poison; returns host copies of O (bf16) and LSE. */
@@ -86,6 +86,51 @@ static uint16_t *run_once(rc_attn_args *a, float **lse) {
     CUDA_OK(cudaFree(a->lse));
     CUDA_OK(cudaFree(a->workspace));
     return o;
+}
+
+/* Counters that are zero before and after each launch. */
+static void *new_tickets(void) {
+    void *p = NULL;
+    CUDA_OK(cudaMalloc(&p, RC_ATTN_TICKET_BYTES));
+    CUDA_OK(cudaMemset(p, 0, RC_ATTN_TICKET_BYTES));
+    return p;
+}
+
+static void drop_tickets(void *tickets) {
+    static const uint8_t zero[RC_ATTN_TICKET_BYTES];
+    if (!tickets)
+        return;
+    uint8_t *left = host_copy(tickets, RC_ATTN_TICKET_BYTES);
+    assert_memory_equal(left, zero, sizeof zero);
+    free(left);
+    CUDA_OK(cudaFree(tickets));
+}
+
+/* Keys and values of no sequence become NaN. */
+static void poison_gaps(const Case *c, void *k, void *v) {
+    const rc_attn_args *a = &c->a;
+    bool fp8 = a->dtype == RC_KERNEL_E4M3;
+    size_t row = (size_t)(a->hkv * D) * (fp8 ? 1 : 2);
+    int64_t v_rows = fp8 ? (a->tk + 127) / 128 * 128 : a->tk;
+    uint8_t *hk = host_copy(k, (size_t)a->tk * row), *hv = host_copy(v, (size_t)v_rows * row);
+    bool *used = calloc((size_t)v_rows + 1, sizeof *used);
+    assert_non_null(used);
+    for (int i = 0; i < c->n; i++)
+        for (int64_t j = 0; j < c->k_len[i]; j++)
+            used[c->k_start[i] + j] = true;
+    for (int64_t j = 0; j < v_rows; j++) {
+        if (used[j])
+            continue;
+        if (j < a->tk)
+            memset(hk + (size_t)j * row, 0xff, row);
+        for (int i = 0; fp8 && i < a->hkv * D; i++)
+            hv[value_at(j, a->hkv, i / D, i % D)] = 0xff;
+        if (!fp8)
+            memset(hv + (size_t)j * row, 0xff, row);
+    }
+    CUDA_OK(cudaMemcpy(k, hk, (size_t)a->tk * row, cudaMemcpyHostToDevice));
+    CUDA_OK(cudaMemcpy(v, hv, (size_t)v_rows * row, cudaMemcpyHostToDevice));
+    free(hk), free(hv), free(used);
 }
 
 /* Rows of a sequence are finite, all others still poison. */
@@ -136,6 +181,11 @@ static void check_case(Case *c, uint64_t *random, int64_t budget, float sigma, W
     float *lse, *again_lse, row[D];
     void *q, *k, *v;
     make_inputs(c, next_random(random), sigma, &q, &k, &v);
+    if (a->seqs)
+        poison_gaps(c, k, v);
+    int order = (int)uniform(random, 0, 2); /* fixed, by ticket, beside other kernels */
+    a->tickets = order ? new_tickets() : NULL;
+    a->share = order == 2;
     uint16_t *o = run_once(a, &lse), *again = run_once(a, &again_lse);
     assert_memory_equal(o, again, (size_t)(a->tq * a->hq * D) * 2);
     assert_memory_equal(lse, again_lse, (size_t)(a->tq * a->hq) * 4);
@@ -157,6 +207,7 @@ static void check_case(Case *c, uint64_t *random, int64_t budget, float sigma, W
         describe(c, error, worst_lse);
         fail();
     }
+    drop_tickets(a->tickets);
     worst->shapes++;
     worst->error = fmax(worst->error, error);
     worst->lse = fmax(worst->lse, worst_lse);
@@ -328,10 +379,56 @@ static void test_large(void **state) {
     report("attention, large", &worst, seed);
 }
 
+/* Byte offsets beyond 2^32: the second of two sequences of a million keys and eight heads. */
+static void test_far(void **state) {
+    (void)state;
+    enum { KEYS = 1 << 20, HEADS = 8, GROUP = 2, TOKENS = 40, ROWS = 3 };
+    if (getenv("RC_GPU_TEST_CASES"))
+        return; /* takes a sanitizer too long */
+    int32_t q_start[] = {0, TOKENS}, q_len[] = {TOKENS, TOKENS}, k_start[] = {0, KEYS};
+    int32_t k_len[] = {KEYS, KEYS - 77};
+    rc_attn_args a = {.tq = 2 * TOKENS, .tk = 2 * (int64_t)KEYS, .hq = HEADS * GROUP, .hkv = HEADS};
+    a.seqs = 2, a.q_start = q_start, a.q_len = q_len, a.k_start = k_start, a.k_len = k_len;
+    int64_t nk = a.tk * HEADS * D, nq = a.tq * a.hq * D;
+    void *q = device_normal(nq, 5, 1), *k = device_normal(nk, 6, 1), *v = device_normal(nk, 7, 1);
+    a.q = q, a.k = k, a.v = v;
+    float *lse = NULL, *hq = host_floats(q, nq), row[D];
+    uint16_t *o = run_once(&a, &lse);
+    for (int i = 0; i < 4; i++) {
+        int seq = i / 2, head = i % 2 * (HEADS - 1);
+        float *hk = host_head(k, k_start[seq], k_len[seq], HEADS, head);
+        float *hv = host_head(v, k_start[seq], k_len[seq], HEADS, head);
+        Sums sums = {0, 0};
+        for (int r = 0; r < ROWS; r++) {
+            int64_t at =
+                (int64_t)(q_start[seq] + r * (TOKENS - 1) / 2) * a.hq + head * GROUP + r % GROUP;
+            int64_t zero = 0;
+            double want[D], want_lse;
+            assert_int_equal(rc_attn_reference_rows(hq + at * D, hk, hv, want, &want_lse, &zero, 1,
+                                                    1, k_len[seq], 1, 1, 0, 0),
+                             0);
+            for (int d = 0; d < D; d++)
+                row[d] = from_bf16(o[at * D + d]);
+            add_row(&sums, row, want, D);
+            assert_true(lse_error(lse[at], want_lse) < 1e-3);
+        }
+        assert_true(relative(sums) < 4e-3);
+        free(hk), free(hv);
+    }
+    free(o), free(lse), free(hq);
+    CUDA_OK(cudaFree(q));
+    CUDA_OK(cudaFree(k));
+    CUDA_OK(cudaFree(v));
+    printf("attention, far: offsets to %.1f GB\n", 2e-9 * (double)nk);
+}
+
 static void test_refusals(void **state) {
     (void)state;
     rc_attn_args a = {.tq = 0, .tk = 4, .hq = 1, .hkv = 1};
     assert_int_equal(rc_attn_forward(&a, NULL), RC_KERNEL_EINVAL);
+    a.tq = 4, a.share = 1;
+    assert_int_equal(rc_attn_forward(&a, NULL), RC_KERNEL_EINVAL); /* without tickets */
+    a.share = 0;
     a.tq = 4, a.dtype = 2;
     assert_int_equal(rc_attn_forward(&a, NULL), RC_KERNEL_EINVAL);
     int32_t start[] = {0, 2}, len[] = {2, 3};
@@ -352,9 +449,10 @@ static void test_refusals(void **state) {
 int main(void) {
     need_gpu("test_gpu_attention");
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random),  cmocka_unit_test(test_random_fp8),
-        cmocka_unit_test(test_batches), cmocka_unit_test(test_edges),
-        cmocka_unit_test(test_large),   cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_random),   cmocka_unit_test(test_random_fp8),
+        cmocka_unit_test(test_batches),  cmocka_unit_test(test_edges),
+        cmocka_unit_test(test_large),    cmocka_unit_test(test_far),
+        cmocka_unit_test(test_refusals),
     };
     printf("kernel %s\n", rc_kernel_version("attention"));
     return cmocka_run_group_tests(tests, NULL, NULL);

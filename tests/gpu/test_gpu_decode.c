@@ -169,6 +169,8 @@ static void random_case(Case *c, uint64_t *random, int dtype) {
     a->scale = softmax[uniform(random, 0, 4)];
     if (uniform(random, 0, 2) == 0)
         a->splits = (int)any_size(random, 1, 300);
+    if (uniform(random, 0, 3) == 0)
+        a->sms = (int)uniform(random, 1, 140);
     for (int b = 0; b < a->batch; b++) {
         int64_t kind = uniform(random, 0, 5);
         c->lens[b] = (int32_t)(kind == 0  ? 0
@@ -219,6 +221,47 @@ static void test_large(void **state) {
     report("decode, large", &worst, seed);
 }
 
+/* Byte offsets beyond 2^32: the second of two sequences of a million keys and eight heads. */
+static void test_far(void **state) {
+    (void)state;
+    enum { KEYS = 1 << 20, HEADS = 8, GROUP = 2 };
+    if (getenv("RC_GPU_TEST_CASES"))
+        return; /* takes a sanitizer too long */
+    rc_decode_args a = {.batch = 2, .max_len = KEYS, .hq = HEADS * GROUP, .hkv = HEADS};
+    static const int32_t lens[] = {KEYS, KEYS - 77};
+    int64_t nk = 2 * (int64_t)KEYS * HEADS * D, nq = 2 * (int64_t)a.hq * D;
+    void *q = device_normal(nq, 5, 1), *k = device_normal(nk, 6, 1), *v = device_normal(nk, 7, 1);
+    void *device_lens = device_poison(sizeof lens);
+    CUDA_OK(cudaMemcpy(device_lens, lens, sizeof lens, cudaMemcpyHostToDevice));
+    a.q = q, a.k = k, a.v = v, a.lens = device_lens;
+    float *lse = NULL, *hq = host_floats(q, nq), row[D];
+    uint16_t *o = run_once(&a, &lse);
+    for (int i = 0; i < 4; i++) {
+        int seq = i / 2, head = i % 2 * (HEADS - 1);
+        float *hk = host_head(k, (int64_t)seq * KEYS, lens[seq], HEADS, head);
+        float *hv = host_head(v, (int64_t)seq * KEYS, lens[seq], HEADS, head);
+        for (int r = 0; r < GROUP; r++) {
+            int64_t at = (int64_t)seq * a.hq + head * GROUP + r, zero = 0;
+            double want[D], want_lse;
+            Sums sums = {0, 0};
+            assert_int_equal(rc_attn_reference_rows(hq + at * D, hk, hv, want, &want_lse, &zero, 1,
+                                                    1, lens[seq], 1, 1, 0, 0),
+                             0);
+            for (int d = 0; d < D; d++)
+                row[d] = from_bf16(o[at * D + d]);
+            add_row(&sums, row, want, D);
+            assert_true(lse_error(lse[at], want_lse) < 1e-3);
+            assert_true(relative(sums) < 6e-3);
+        }
+        free(hk), free(hv);
+    }
+    free(o), free(lse), free(hq);
+    void *all[] = {q, k, v, device_lens};
+    for (int i = 0; i < 4; i++)
+        CUDA_OK(cudaFree(all[i]));
+    printf("decode, far: offsets to %.1f GB\n", 2e-9 * (double)nk);
+}
+
 /* Launches that share a workspace, one right behind the other. */
 static void test_shared_workspace(void **state) {
     (void)state;
@@ -258,6 +301,7 @@ static void test_shared_workspace(void **state) {
 int main(void) {
     need_gpu("test_gpu_decode");
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_random), cmocka_unit_test(test_large),
+                                       cmocka_unit_test(test_far),
                                        cmocka_unit_test(test_shared_workspace)};
     printf("kernel %s\n", rc_kernel_version("decode"));
     return cmocka_run_group_tests(tests, NULL, NULL);
