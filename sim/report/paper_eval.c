@@ -6,6 +6,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include "sim/report/paper_internal.h"
@@ -24,8 +25,10 @@ typedef struct job_run {
 
 static rc_status forward(const rc_paper *p, const rc_costs *costs, const rc_job *j, int draws,
                          rc_forward *out, rc_error *err) {
-    rc_sequence seqs[RC_PAPER_MAX_BATCH];
-    for (int i = 0; i < RC_PAPER_MAX_BATCH; i++)
+    rc_sequence *seqs = malloc((size_t)j->batch * sizeof *seqs);
+    if (!seqs)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for a batch of %d", j->batch);
+    for (int i = 0; i < j->batch; i++)
         seqs[i] = (rc_sequence){j->t, j->p};
     rc_spec spec = {.model = &p->model,
                     .costs = costs,
@@ -39,7 +42,9 @@ static rc_status forward(const rc_paper *p, const rc_costs *costs, const rc_job 
                     .draws = draws,
                     .seed = p->options.seed,
                     .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
-    return rc_forward_run(&spec, out, err);
+    rc_status st = rc_forward_run(&spec, out, err);
+    free(seqs);
+    return st;
 }
 
 static rc_status run_job(void *ctx, size_t item, rc_error *err) {

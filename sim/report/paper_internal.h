@@ -14,7 +14,7 @@ enum {
     RC_PAPER_MACHINES
 };
 
-enum { RC_PAPER_MAX_BATCH = 8, RC_JOB_NONE = -1, RC_PAPER_TOTAL = 128000 };
+enum { RC_PAPER_MAX_BATCH = 4096, RC_JOB_NONE = -1, RC_PAPER_TOTAL = 128000 };
 
 typedef struct rc_job {
     int machine, tp, cp;

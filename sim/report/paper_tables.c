@@ -37,6 +37,15 @@ static rc_status cell_int(const reader *r, size_t row, const char *column, int64
     return rc_csv_int(r->csv, row, col, 0, MAX_TOKENS, out, r->err);
 }
 
+static rc_status cell_batch(const reader *r, size_t row, int *out) {
+    size_t col;
+    int64_t batch;
+    RC_TRY(rc_csv_column(r->csv, "batch", &col, r->err));
+    RC_TRY(rc_csv_int(r->csv, row, col, 1, RC_PAPER_MAX_BATCH, &batch, r->err));
+    *out = (int)batch;
+    return RC_OK;
+}
+
 static rc_status cell_config(const reader *r, size_t row, const char **text, int *tp, int *cp,
                              char *id, size_t size) {
     size_t col;
@@ -234,14 +243,13 @@ static rc_status read_row8(const reader *r, size_t i) {
                  {"whole_pass_q_us", "whole_us", "whole", RC_Q_WHOLE}};
     const char *config, *context;
     char id[16];
-    int tp, cp;
-    int64_t tokens, batch;
+    int tp, cp, batch;
+    int64_t tokens;
     RC_TRY(cell_config(r, i, &config, &tp, &cp, id, sizeof id));
     RC_TRY(cell_text(r, i, "context", &context));
     RC_TRY(cell_int(r, i, "context", &tokens));
-    RC_TRY(cell_int(r, i, "batch", &batch));
-    rc_job job = rc_job_decode(RC_PAPER_GTT, tp, cp, tokens,
-                               batch < RC_PAPER_MAX_BATCH ? (int)batch : RC_PAPER_MAX_BATCH);
+    RC_TRY(cell_batch(r, i, &batch));
+    rc_job job = rc_job_decode(RC_PAPER_GTT, tp, cp, tokens, batch);
     for (size_t c = 0; c < sizeof cells / sizeof cells[0]; c++) {
         double paper;
         RC_TRY(cell_value(r, i, cells[c].column, &paper));
@@ -253,9 +261,9 @@ static rc_status read_row8(const reader *r, size_t i) {
             add(r->p, "8", config, context, job, cells[c].metric, "us", paper, 1e6, q);
         if (!row)
             continue;
-        (void)snprintf(row->id, sizeof row->id, "t8:%.8s:%d:%s:%s", context, (int)batch, id,
+        (void)snprintf(row->id, sizeof row->id, "t8:%.8s:%d:%s:%s", context, batch, id,
                        cells[c].id);
-        (void)snprintf(row->note, sizeof row->note, "batch %d", (int)batch);
+        (void)snprintf(row->note, sizeof row->note, "batch %d", batch);
     }
     return RC_OK;
 }
