@@ -83,6 +83,24 @@ static void add_other(answer *a, const char *variant, int tp, int cp) {
     o->layout.cp = cp;
 }
 
+static void run_other(const answer *a, const rc_costs *costs, alternative *o) {
+    rc_spec spec = rc_scenario_spec(&a->scenario, costs);
+    rc_forward f;
+    rc_error why = {0};
+    const char *not_offered =
+        rc_what_if_carry(&spec.what_if, &a->scenario.layout, &o->layout, &spec.what_if);
+    if (not_offered) {
+        o->status = RC_E_INPUT;
+        snprintf(o->why, sizeof o->why, "%s", not_offered);
+        return;
+    }
+    spec.variant = o->variant;
+    spec.layout = o->layout;
+    o->status = rc_forward_run(&spec, &f, &why);
+    o->time = f.time;
+    snprintf(o->why, sizeof o->why, "%.500s", why.msg);
+}
+
 static void run_others(answer *a, const rc_costs *costs) {
     int tp = a->scenario.layout.tp, cp = a->scenario.layout.cp;
     if (cp > 1 && a->scenario.phase != RC_DECODE) {
@@ -96,17 +114,8 @@ static void run_others(answer *a, const rc_costs *costs) {
     if (cp > 1)
         add_other(a, "tp", tp, 1);
     add_other(a, "tp", tp * cp, 1);
-    for (int i = 0; i < a->other_count; i++) {
-        alternative *o = &a->others[i];
-        rc_spec spec = rc_scenario_spec(&a->scenario, costs);
-        rc_forward f;
-        rc_error why = {0};
-        spec.variant = o->variant;
-        spec.layout = o->layout;
-        o->status = rc_forward_run(&spec, &f, &why);
-        o->time = f.time;
-        snprintf(o->why, sizeof o->why, "%.500s", why.msg);
-    }
+    for (int i = 0; i < a->other_count; i++)
+        run_other(a, costs, &a->others[i]);
 }
 
 /* ---- text ----------------------------------------------------------------------------- */

@@ -5,6 +5,13 @@
 
 enum { FIRST_LAYERS = 4 };
 
+/* A ring step with prompts in it synchronises the host to learn how large its messages are, and no
+ * graph does that for it. A decode step knows its sizes; on a machine without this work they are
+ * known as well. */
+static bool sizes_messages(const rc_spec *spec, const rc_machine *m) {
+    return spec->phase != RC_DECODE && m->ring_step > 0.0;
+}
+
 rc_request rc_spec_request(const rc_spec *spec, int layers) {
     const rc_machine *m = rc_costs_machine(spec->costs);
     rc_request rq = {.model = spec->model,
@@ -16,7 +23,7 @@ rc_request rc_spec_request(const rc_spec *spec, int layers) {
                      .head = true,
                      .unfold_tp = spec->unfold,
                      .eager = spec->eager,
-                     .ring_host = spec->eager,
+                     .ring_host = spec->eager || sizes_messages(spec, m),
                      .serial_ring = spec->serial_ring};
     rq.nodes_per_rank = (int)rc_ceil_div(spec->layout.tp, m->gpus_per_node);
     rq.ranks_per_node = m->gpus_per_node / spec->layout.tp;
@@ -48,6 +55,11 @@ rc_status rc_forward_check(const rc_spec *spec, rc_memory *memory, rc_error *err
             err, RC_E_INPUT,
             "tp %d x cp %d needs %lld GPUs, but machine '%s' is one node of %d with no network",
             spec->layout.tp, spec->layout.cp, (long long)gpus, m->name, m->gpus_per_node);
+    int nodes = rc_machine_nodes(m, spec->layout.tp, spec->layout.cp);
+    if (m->max_nodes > 0 && nodes > m->max_nodes)
+        return rc_fail(err, RC_E_INPUT,
+                       "tp %d x cp %d takes %d nodes: machine '%s' has at most %d (max_nodes)",
+                       spec->layout.tp, spec->layout.cp, nodes, m->name, m->max_nodes);
     RC_TRY(rc_model_memory(spec->model, &spec->layout, spec->variant, sum_tokens(spec, false),
                            sum_tokens(spec, true), m->memory, memory, err));
     return rc_memory_check(memory, spec->model, &spec->layout, err);

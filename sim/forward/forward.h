@@ -31,6 +31,14 @@ typedef struct rc_what_if { /* 0 or NULL-valued members change nothing */
     double overlap_comm;
 } rc_what_if;
 
+bool rc_what_if_slows_rank(const rc_what_if *w);
+bool rc_what_if_slows_link(const rc_what_if *w);
+/* What `w`, stated for layout `from`, means for another layout of the same GPUs. NULL when it means
+ * something: it is in *out then. Else why it does not (static), so that nobody compares a pass on
+ * slow hardware with one that leaves that hardware out. */
+const char *rc_what_if_carry(const rc_what_if *w, const rc_layout *from, const rc_layout *to,
+                             rc_what_if *out);
+
 typedef struct rc_spec {
     const rc_model *model;
     const rc_costs *costs; /* holds the machine */

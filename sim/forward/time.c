@@ -11,8 +11,8 @@
 #include "sim/forward/replay.h"
 
 enum { MEMO_SLOTS = 4096, MEMO_CALLS = 2, MOST_REPLAYS = 256 };
-/* Times are added up in 64 bits: a pass whose ops together last longer than this is left to the
- * engine, which says so. */
+/* Times are added up in 64 bits: a pass whose ops, over all GPUs and layers, last longer than this
+ * one after the other is left to the engine, which says so. No path through them is longer. */
 static const double LONGEST = 0x1p61;
 
 typedef struct memo { /* one shape's cost */
@@ -199,7 +199,7 @@ static bool set_durations(const rc_forward_ctx *ctx, rc_replay *r, const rc_spec
         }
         sum += (double)r->duration[i];
     }
-    return sum * spec->model->layers < LONGEST / r->gpus;
+    return sum * spec->model->layers < LONGEST;
 }
 
 /* ---- structures ----------------------------------------------------------------------------- */
@@ -265,7 +265,7 @@ static bool changes(double factor) {
 static bool exchanges_alike(const rc_replay *r, const rc_what_if *w) {
     if (!r->exchanges)
         return true;
-    if (changes(w->slow_link) && w->slow_link_rank >= 0)
+    if (rc_what_if_slows_link(w))
         return false;
     for (size_t i = 0; i < r->run_count; i++) {
         const rc_task *t = &r->one.tasks[r->runs[i].task];

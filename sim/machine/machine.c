@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/machine/machine.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -284,6 +285,15 @@ rc_status rc_machine_parse(const char *name, const char *text_, unsigned long si
     rc_doc *doc = NULL;
     RC_TRY(rc_doc_parse(name, text_, size, &doc, err));
     return finish(doc, out, err);
+}
+
+int rc_machine_nodes(const rc_machine *m, int tp, int cp) {
+    int node = m->gpus_per_node;
+    assert(node > 0 && tp > 0 && cp > 0);
+    if (tp >= node)
+        return cp * ((tp + node - 1) / node);
+    int together = node / tp; /* whole ranks of one node */
+    return (cp + together - 1) / together;
 }
 
 rc_status rc_machine_load(const char *path, rc_machine *out, rc_error *err) {

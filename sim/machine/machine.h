@@ -53,7 +53,7 @@ typedef struct rc_machine {
     double nic_line_rate;     /* bytes/s, best achieved with several peers (published) */
     double peer_rate;         /* bytes/s, achieved by one connection (one peer) */
     double hop_latency;       /* s, one NCCL step between nodes, small message, in a CUDA graph */
-    int max_nodes;            /* 0: any */
+    int max_nodes;            /* of the cluster; 0: any number */
     /* host: eager launches (see docs/method.md, "The host") */
     double launch;    /* s per launched kernel */
     double ring_step; /* s of host work per ring step and KV segment (new; cached, when there
@@ -76,6 +76,10 @@ typedef struct rc_machine {
     int fitted_count;
     rc_fitted fitted[RC_MAX_FITTED];
 } rc_machine;
+
+/* Nodes that `cp` ranks of `tp` GPUs each take: a rank spans whole nodes, or several whole ranks
+ * share one. */
+int rc_machine_nodes(const rc_machine *m, int tp, int cp);
 
 rc_status rc_machine_load(const char *path, rc_machine *out, rc_error *err);
 rc_status rc_machine_parse(const char *name, const char *text, unsigned long size, rc_machine *out,

@@ -44,7 +44,6 @@ double rc_model_kv_bytes(const rc_model *m, rc_dtype kv);
  * Whole model, all GPUs. */
 double rc_model_gemm_flops(const rc_model *m, int64_t t);
 double rc_model_attention_flops(const rc_model *m, int64_t t, int64_t p);
-/* Appendix A of the paper: FLOPs/GPU/s over peak. */
 
 /* ---- memory of one GPU --------------------------------------------------------------- */
 typedef struct rc_layout { /* how the model is cut */

@@ -97,11 +97,11 @@ static rc_status try_next(const rc_plan *p, rc_plan_sim sim, void *ctx, const rc
     rc_plan_outcome r[2] = {0};
     size_t n = 0;
     t[n].option.prefill++;
-    n += rc_plan_gpus(&t[n].option) <= p->offers[best->option.offer].gpus;
+    n += plan_on_offer(p, &t[n].option);
     if (best->option.decode > 0) {
         t[n].option = best->option;
         t[n].option.decode++;
-        n += rc_plan_gpus(&t[n].option) <= p->offers[best->option.offer].gpus;
+        n += plan_on_offer(p, &t[n].option);
     }
     RC_TRY(plan_run_trials(p, sim, ctx, t, r, n, err));
     for (size_t i = 0; i < n; i++) {

@@ -6,6 +6,8 @@
 /* space.c: all configurations of the space, cheapest first; malloc'ed. */
 rc_status plan_options(const rc_plan *p, rc_plan_option **out, size_t *count, rc_error *err);
 /* Equal but for the numbers of replicas. */
+/* There are that many GPUs, and nodes where the machine's cluster has so many. */
+bool plan_on_offer(const rc_plan *p, const rc_plan_option *o);
 bool plan_same_family(const rc_plan_option *a, const rc_plan_option *b);
 
 /* after.c: how many of the other seeds meet all objectives, and the spread of the values. */

@@ -9,6 +9,15 @@ int rc_plan_gpus(const rc_plan_option *o) {
     return o->prefill * o->tp * o->cp + o->decode * o->tp * o->decode_cp;
 }
 
+bool plan_on_offer(const rc_plan *p, const rc_plan_option *o) {
+    const rc_plan_offer *offer = &p->offers[o->offer];
+    const rc_machine *m = &offer->machine;
+    int ranks = o->prefill * o->cp + o->decode * o->decode_cp;
+    bool bounded = m->nic_rate > 0.0 && m->max_nodes > 0; /* all replicas are in one cluster */
+    return rc_plan_gpus(o) <= offer->gpus &&
+           !(bounded && rc_machine_nodes(m, o->tp, ranks) > m->max_nodes);
+}
+
 double rc_plan_price(const rc_plan *p, const rc_plan_option *o) {
     return p->offers[o->offer].price * rc_plan_gpus(o);
 }
@@ -77,7 +86,7 @@ typedef struct list {
 } list;
 
 static void add(list *l, const rc_plan_option *o) {
-    if (rc_plan_gpus(o) > l->p->offers[o->offer].gpus)
+    if (!plan_on_offer(l->p, o))
         return;
     if (l->at)
         l->at[l->count] = *o;
@@ -160,7 +169,7 @@ rc_status plan_options(const rc_plan *p, rc_plan_option **out, size_t *count, rc
     if (l.count == 0)
         return rc_fail(err, RC_E_INPUT,
                        "plan '%s': no configuration of its space is within the "
-                       "GPUs on offer",
+                       "GPUs and nodes on offer",
                        p->name);
     if (l.count > RC_PLAN_OPTIONS)
         return rc_fail(err, RC_E_INPUT, "plan '%s': %zu configurations, at most %d", p->name,

@@ -132,6 +132,17 @@ static uint32_t reshape(rc_builder *b, uint32_t gpu, rc_lane lane, uint32_t shap
     return b->at++;
 }
 
+/* Without launches op by op, the first task on a stream after its GPU's host has launched another
+ * graph waits for that launch; those behind it on the stream wait for it. */
+static void follow_graph(rc_builder *b, uint32_t gpu, rc_lane lane, uint32_t id) {
+    if (b->rq->eager || lane >= RC_LANE_HOST)
+        return;
+    uint32_t host = b->last[gpu * RC_LANE_COUNT + RC_LANE_HOST];
+    uint32_t before = b->last[gpu * RC_LANE_COUNT + lane];
+    if (host != RC_TASK_NONE && (before == RC_TASK_NONE || before < host))
+        rc_emit_dep(b, id, host);
+}
+
 static uint32_t append(rc_builder *b, uint32_t gpu, rc_lane lane, const rc_shape *s) {
     rc_program *p = b->p;
     uint32_t shape = shape_index(b, s);
@@ -150,6 +161,7 @@ static uint32_t append(rc_builder *b, uint32_t gpu, rc_lane lane, const rc_shape
                    .peer = gpu};
     uint32_t id = (uint32_t)p->task_count++;
     b->at = id + 1;
+    follow_graph(b, gpu, lane, id);
     if (lane < RC_LANE_COUNT)
         b->last[gpu * RC_LANE_COUNT + lane] = id;
     return id;
@@ -243,7 +255,7 @@ uint32_t rc_emit_attention_gathered(rc_builder *b, uint32_t gpu) {
 }
 
 void rc_emit_ring_step(rc_builder *b, uint32_t gpu) {
-    if (!b->rq->eager || !b->rq->ring_host || b->n == 1)
+    if (!b->rq->ring_host || b->n == 1)
         return;
     rc_shape s = rc_shape_of(RC_T_RING_STEP, RC_P_HOST);
     s.a = 1;
@@ -255,6 +267,10 @@ void rc_emit_ring_step(rc_builder *b, uint32_t gpu) {
     uint32_t id = rc_emit(b, gpu, RC_LANE_HOST, &s);
     rc_emit_dep(b, id, compute);
     rc_emit_dep(b, id, comm);
+    if (b->rq->eager)
+        return;
+    rc_shape launch = rc_shape_of(RC_T_LAUNCH, RC_P_HOST); /* of the graph that follows */
+    (void)rc_emit(b, gpu, RC_LANE_HOST, &launch);
 }
 
 void rc_program_free(rc_program *p) {

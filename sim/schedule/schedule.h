@@ -12,8 +12,10 @@
  * The host: in eager mode each GPU task is launched by a LAUNCH on its GPU's host stream, in issue
  * order, and starts no sooner than its launch ended; the host runs ahead until it synchronises.
  * Each ring step opens with a RING_STEP host task that waits for the GPU's earlier work (the
- * synchronisation), then works, then launches that step. In graph mode (decode) there are no host
- * tasks.
+ * synchronisation), then works, then launches that step. In graph mode one launch, which is left
+ * out, starts the whole pass and there are no host tasks; where ring steps synchronise all the same
+ * (ring_host), the pass is cut into a graph for each step, and a RING_STEP is followed by the
+ * LAUNCH of the next.
  *
  * One file a schedule; a new schedule is one file and one line in the table of schedule.c.
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -130,7 +132,7 @@ typedef struct rc_request {
     bool head;        /* emit final norm and LM head */
     bool unfold_tp;   /* every GPU of a TP group as events, else one stands for all */
     bool eager;       /* host launches; false: CUDA graph */
-    bool ring_host;   /* ring steps synchronise the host (eager only) */
+    bool ring_host;   /* ring steps synchronise the host */
     bool serial_ring; /* messages ride on the compute stream: nothing is overlapped */
 } rc_request;
 

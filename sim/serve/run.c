@@ -94,11 +94,26 @@ static rc_status create_replicas(cluster *c, rc_error *err) {
     return RC_OK;
 }
 
+/* A machine with a network may be a cluster of so many nodes; one without stands for any number of
+ * nodes that know nothing of each other. */
+static rc_status check_nodes(const rc_serve *s, rc_error *err) {
+    const rc_machine *m = &s->machine;
+    int nodes = 0;
+    for (int i = 0; i < s->pool_count; i++)
+        nodes += rc_machine_nodes(m, s->pools[i].tp, s->pools[i].cp * s->pools[i].replicas);
+    if (m->nic_rate <= 0.0 || m->max_nodes == 0 || nodes <= m->max_nodes)
+        return RC_OK;
+    return rc_fail(err, RC_E_INPUT,
+                   "the pools take %d nodes: machine '%s' has at most %d (max_nodes)", nodes,
+                   m->name, m->max_nodes);
+}
+
 static rc_status create(cluster *c, rc_error *err) {
     const rc_serve *s = c->spec;
     size_t n = c->trace->count;
     if (n == 0)
         return rc_fail(err, RC_E_INPUT, "no requests to serve");
+    RC_TRY(check_nodes(s, err));
     c->block = c->trace->block > 0 ? c->trace->block : s->kv_block;
     c->rows = c->options->rows ? c->options->rows : calloc(n, sizeof *c->rows);
     c->jobs = calloc(n, sizeof *c->jobs);

@@ -185,6 +185,7 @@ static bool latency_and_rate_move_together(prop_case *c) {
     f.spec.eager = false;
     f.spec.draws = 30;
     f.spec.seq_count = 1;
+    f.costs.machine.ring_step = 0.0;
     memset(f.costs.fixed, 0, sizeof f.costs.fixed);
     memset(f.costs.slope, 0, sizeof f.costs.slope);
     f.costs.spread = 0.2;

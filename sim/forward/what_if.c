@@ -1,0 +1,27 @@
+/* A what-if of one layout, for another layout of the same GPUs.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/forward/internal.h"
+
+bool rc_what_if_slows_rank(const rc_what_if *w) {
+    return w->slow_rank >= 0 && w->slow_speed > 0.0 && w->slow_speed != 1.0;
+}
+
+bool rc_what_if_slows_link(const rc_what_if *w) {
+    return w->slow_link_rank >= 0 && w->slow_link > 0.0 && w->slow_link != 1.0;
+}
+
+const char *rc_what_if_carry(const rc_what_if *w, const rc_layout *from, const rc_layout *to,
+                             rc_what_if *out) {
+    *out = *w;
+    if (to->cp == from->cp && to->tp == from->tp)
+        return NULL;
+    bool all = to->cp == 1 && to->tp == from->tp * from->cp; /* one TP group of all the GPUs */
+    if (rc_what_if_slows_link(w))
+        return "the slow link of this what-if joins ranks that it does not have";
+    if (!rc_what_if_slows_rank(w))
+        return NULL;
+    if (!all)
+        return "the slow rank of this what-if is none of its ranks";
+    out->slow_rank = 0; /* at every all-reduce the whole group waits for its slowest GPUs */
+    return NULL;
+}
