@@ -22,6 +22,7 @@ enum { MAX_FILES = 256 };
 typedef struct calibration_flags {
     const char *store, *machine, *op, *out, *as;
     const char *format, *gpu, *source, *transport;
+    int64_t ranks, nodes;
     bool csv, apart, overwrite;
 } calibration_flags;
 
@@ -247,7 +248,7 @@ static rc_status dispatch(const calibration_flags *f, const char *const *args, s
     if (strcmp(verb, "export") == 0)
         return export_rows(args, count, f, err);
     if (strcmp(verb, "import") == 0) {
-        rc_import how = {f->machine, f->gpu, f->source, f->transport, f->op};
+        rc_import how = {f->machine, f->gpu, f->source, f->transport, f->op, f->ranks, f->nodes};
         return rc_cmd_calibration_import(args, count, f->format, &how, f->out, f->overwrite, err);
     }
     if (strcmp(verb, "list") == 0 || strcmp(verb, "show") == 0)
@@ -278,6 +279,9 @@ rc_status rc_cmd_calibration(int argc, char **argv, rc_error *err) {
          "import: who published it (default: the format's name)"},
         {"--transport", RC_FLAG_TEXT, &f.transport, "NAME",
          "import: of the links (default: nvlink inside a node, rdma between nodes)"},
+        {"--ranks", RC_FLAG_INT, &f.ranks, "N",
+         "import: how many ranks took part, where nccl-tests do not list them all"},
+        {"--nodes", RC_FLAG_INT, &f.nodes, "N", "import: on how many nodes, likewise"},
         {"--csv", RC_FLAG_BOOL, &f.csv, NULL, "as CSV"},
         {"--overwrite", RC_FLAG_BOOL, &f.overwrite, NULL, "replace an existing CSV file"},
     };

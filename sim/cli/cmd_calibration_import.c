@@ -59,6 +59,19 @@ static rc_status put(const rc_rows *rows, const char *out, bool overwrite, rc_er
     return st;
 }
 
+/* Rows of links and no others cannot serve a machine: they go beside the rows that came with the
+ * program. */
+static void print_next(const char *out, const char *machine) {
+    printf(
+        "# next: ringcast calibration export --out own.csv\n"
+        "#       ringcast calibration merge own.csv %s --apart --out with-%s.db\n"
+        "#       ringcast forward SCENARIO.yaml --store with-%s.db (serve, plan, choose, tune and "
+        "sweep take it, too)\n"
+        "# a machine file uses the rows by `calibration: {base: %s}` (compute) or "
+        "`{collectives: %s}` (links)\n",
+        out, machine, machine, machine, machine);
+}
+
 rc_status rc_cmd_calibration_import(const char *const *files, size_t count, const char *format,
                                     const rc_import *how, const char *out, bool overwrite,
                                     rc_error *err) {
@@ -75,5 +88,7 @@ rc_status rc_cmd_calibration_import(const char *const *files, size_t count, cons
     if (st == RC_OK)
         st = put(rows, out, overwrite, err);
     rc_rows_free(rows);
+    if (st == RC_OK)
+        print_next(out, how->machine);
     return st;
 }

@@ -1,10 +1,10 @@
 /* Measurements of others as rows of a store: what public tools print, each kept under its own
  * `source`.
  *
- *   nccl-tests       the text that all_reduce_perf and its sisters print
- *   aiconfigurator   its CSV tables gemm_perf, context_attention_perf, generation_attention_perf,
- * nccl_perf vidur            its CSV tables mlp, attention (compute) and all_reduce, send_recv
- * (network)
+ * - nccl-tests: the text that all_reduce_perf and its sisters print, and the JSON of their -J.
+ * - aiconfigurator: its tables gemm_perf, context_attention_perf, generation_attention_perf,
+ *   nccl_perf and custom_allreduce_perf, as CSV.
+ * - vidur: its CSV tables mlp and attention (compute), all_reduce and send_recv (network).
  *
  * What a format cannot say (date, driver, clocks) is "unknown" or missing. Rows that have no
  * counterpart here (head dimensions other than 128, batched prefill, sliding windows, quantisations
@@ -31,6 +31,7 @@ typedef struct rc_import { /* what the caller says of the file; NULL where it do
     const char *source;    /* without "published: "; NULL: the format's name */
     const char *transport; /* NULL: nvlink inside a node, rdma between nodes */
     const char *op;        /* nccl-tests that do not name their collective */
+    int64_t ranks, nodes;  /* nccl-tests that do not list their ranks; 0: not told */
 } rc_import;
 
 typedef struct rc_import_count {
@@ -38,7 +39,7 @@ typedef struct rc_import_count {
     char why[160]; /* of the first that was skipped */
 } rc_import_count;
 
-/* By its content: RC_E_INPUT when it is none of them. */
+/* By its content: RC_E_INPUT, with what was found instead, when it is none of them. */
 rc_status rc_import_detect(const char *name, const char *text, size_t size, rc_import_format *out,
                            rc_error *err);
 /* Add the file's rows to `rows`. */
@@ -61,6 +62,7 @@ rc_row rc_import_row(const rc_importer *m);
 rc_status rc_import_add(rc_importer *m, const rc_row *row, rc_error *err);
 void rc_import_skip(rc_importer *m, const char *why);
 rc_status rc_import_nccl_tests(rc_importer *m, const char *text, size_t size, rc_error *err);
+rc_status rc_import_nccl_json(rc_importer *m, const char *text, size_t size, rc_error *err);
 rc_status rc_import_aiconfigurator(rc_importer *m, const char *text, size_t size, rc_error *err);
 rc_status rc_import_vidur(rc_importer *m, const char *text, size_t size, rc_error *err);
 

@@ -5,6 +5,7 @@
 #include "sim/base/csv.h"
 #include "sim/cost/import.h"
 
+#include <stdio.h>
 #include <string.h>
 
 typedef struct table {
@@ -145,16 +146,55 @@ static rc_status nccl(const table *t) {
     return rc_import_add(t->m, &x, t->err);
 }
 
+/* The all-reduce that engines use for small messages (one kernel over peer memory instead of NCCL),
+ * under the variant `custom`, which no machine asks for by itself; calls outside a CUDA graph are
+ * `custom-eager`. Elements again: the collector fills a tensor of so many. */
+static rc_status custom_all_reduce(const table *t) {
+    rc_row x = rc_import_row(t->m);
+    const char *type, *kernel = "";
+    int64_t elements;
+    size_t at;
+    RC_TRY(word(t, "allreduce_dtype", &type));
+    RC_TRY(whole(t, "num_gpus", &x.b));
+    RC_TRY(whole(t, "message_size", &elements));
+    RC_TRY(latency(t, &x));
+    provenance(t, &x);
+    if (rc_csv_find(t->csv, "kernel_source", &at))
+        kernel = rc_csv_text(t->csv, t->row, at);
+    bool half = strcmp(type, "half") == 0 || strcmp(type, "float16") == 0;
+    x.op = "all_reduce";
+    x.variant = strstr(kernel, "eager") ? "custom-eager" : "custom";
+    x.dtype = half ? "fp16" : "bf16";
+    x.a = 2 * elements;
+    x.c = 1;
+    if ((!half && strcmp(type, "bfloat16") != 0) || x.a < 1 || x.b < 2) {
+        rc_import_skip(t->m, "an all-reduce in another number format than 16 bits, or of one GPU");
+        return RC_OK;
+    }
+    return rc_import_add(t->m, &x, t->err);
+}
+
+static rc_status not_read(const table *t) {
+    char found[320] = "";
+    for (size_t i = 0, n = 0; i < rc_csv_columns(t->csv) && n + 48 < sizeof found; i++)
+        n += (size_t)snprintf(found + n, sizeof found - n, "%s%.40s", i ? ", " : "",
+                              rc_csv_name(t->csv, i));
+    return rc_fail_at(t->err, RC_E_INPUT, t->m->name, 1, 0,
+                      "is none of gemm_perf, context_attention_perf, generation_attention_perf, "
+                      "nccl_perf and custom_allreduce_perf; found the columns %s",
+                      found);
+}
+
 static rc_status one_row(const table *t) {
     size_t at;
     if (rc_csv_find(t->csv, "gemm_dtype", &at))
         return gemm(t);
     if (rc_csv_find(t->csv, "nccl_dtype", &at))
         return nccl(t);
+    if (rc_csv_find(t->csv, "allreduce_dtype", &at))
+        return custom_all_reduce(t);
     if (!rc_csv_find(t->csv, "num_key_value_heads", &at))
-        return rc_fail_at(t->err, RC_E_INPUT, t->m->name, 1, 0,
-                          "is none of gemm_perf, context_attention_perf, generation_attention_perf "
-                          "and nccl_perf");
+        return not_read(t);
     const char *name;
     RC_TRY(word(t, "op_name", &name));
     return attention(t, strstr(name, "generation") != NULL);

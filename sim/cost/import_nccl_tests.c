@@ -1,204 +1,619 @@
-/* The text that nccl-tests print.
+/* The text that nccl-tests print, as it comes out of a launcher.
  *
- * Lines that start with '#' tell of the run (a `Rank` line a GPU, with its host and name; the
- * collective, in newer versions) and hold the column names; columns differ between collectives and
- * versions, so the first `time` after `size` is looked for by name. It is the out-of-place time, in
- * microseconds. Sizes are bytes as the store counts them: the whole gathered or scattered buffer,
- * one rank's whole send buffer, the one message. A row with wrong results (#wrong above zero) is
- * left out.
+ * A run prints lines that start with '#' (the arguments, a `Rank` line a GPU, the names of the
+ * columns, in newer versions the name of the test), then one line a size. Columns differ between
+ * collectives and versions, so the first `time` after `size` is looked for by name: the
+ * out-of-place time, in microseconds. Sizes are bytes as the store counts them: the whole gathered
+ * or scattered buffer, one rank's whole send buffer, the one message. A row with wrong results
+ * (#wrong above zero) is left out.
+ *
+ * A log holds one run after the other, of different ranks and tests. A run ends where the next one
+ * begins: at a line of its head after lines of sizes. Only then are its rows added, for some
+ * versions name the test at the end. Where they do not name it at all, the command that stands
+ * above the run does; a command above an earlier run only counts when the whole log names one test
+ * and the bus bandwidths fit it.
+ *
+ * Launchers put a label in front of each line (mpirun --tag-output, srun --label, hydra -l, pdsh,
+ * kubectl logs --prefix, times). Lines of different labels are different streams: processes that
+ * were built without MPI print a run each, mixed line by line.
+ *
+ * Everything else (NCCL's own INFO and WARN lines, commands, dates) is passed over: a line of a
+ * size is one whose first two fields are whole numbers and whose third is the name of a type.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "sim/cost/import.h"
+#include "sim/cost/import_nccl.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIELDS = 24, LINE = 1024, HOSTS = 256, HOST = 64 };
+enum { FIELDS = 64, LABELS = 4096 };
 
-typedef struct report {
-    int ranks, hosts;
-    char host[HOSTS][HOST];
-    char gpu[64], op[24], nccl[24];
-    int size, type, time, wrong; /* columns; -1: not known yet */
-    int iters;
-} report;
+typedef struct size_line { /* a row that waits for the end of its run */
+    double bytes, us, algbw, busbw;
+    rc_piece type;
+    int line;
+} size_line;
 
-static const struct {
-    const char *test, *op;
-} tests[] = {{"all_reduce_perf", "all_reduce"},
-             {"all_gather_perf", "all_gather"},
-             {"reduce_scatter_perf", "reduce_scatter"},
-             {"alltoall_perf", "all_to_all"},
-             {"sendrecv_perf", "send_recv"}};
+typedef struct columns { /* by place; -1: not there. count 0: no line of names yet */
+    int size, type, redop, time, algbw, busbw, wrong, count;
+    int before; /* words of a label that was not understood, in front of every line */
+} columns;
 
-/* Splits in place. */
-static int split(char *line, char **field) {
-    int n = 0;
-    char *rest = NULL;
-    for (char *s = strtok_r(line, " \t\r", &rest); s && n < FIELDS;
-         s = strtok_r(NULL, " \t\r", &rest))
-        field[n++] = s;
+typedef struct stream {
+    rc_piece label;
+    rc_nccl_ranks ranks;
+    rc_nccl_run run;
+    columns col;
+    int named;        /* the test that the run itself names */
+    int command;      /* the test of the command above it */
+    bool own_command; /* no earlier run of the stream had that command */
+    bool begun;       /* a line of a size was there */
+    int used_command; /* the number of the last command that a run had */
+    size_line *row;
+    size_t rows, room;
+} stream;
+
+typedef struct log_reader {
+    rc_importer *m;
+    rc_error *err;
+    int line;
+    stream *streams;
+    size_t count, room, last;
+    int command;    /* the test that the commands since the last row name */
+    int command_id; /* counts them */
+    bool rows_since_command;
+    int only;       /* the one test that the whole log names, if it is one */
+    bool told_fits; /* some run is, or may be, what --op says */
+} log_reader;
+
+/* ---- words ---------------------------------------------------------------------------------- */
+
+static bool blank(char c) {
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+static bool digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+static rc_piece from_word(rc_piece t) { /* without blanks in front */
+    while (t.n > 0 && blank(*t.p))
+        t.p++, t.n--;
+    return t;
+}
+
+static rc_piece behind(rc_piece t, size_t n) {
+    return (rc_piece){t.p + n, t.n - n};
+}
+
+static size_t word_length(rc_piece t) {
+    size_t n = 0;
+    while (n < t.n && !blank(t.p[n]))
+        n++;
     return n;
 }
 
-static void find_test(report *r, const char *line) {
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++)
-        if (strstr(line, tests[i].test))
-            snprintf(r->op, sizeof r->op, "%s", tests[i].op);
+static int split(rc_piece t, rc_piece *field) {
+    int n = 0;
+    for (t = from_word(t); t.n > 0 && n < FIELDS; t = from_word(t)) {
+        field[n++] = (rc_piece){t.p, word_length(t)};
+        t = behind(t, field[n - 1].n);
+    }
+    return n;
 }
 
-/* #  Rank  0 Group  0 Pid 123 on host-a device  0 [0000:0f:00] NVIDIA H100 80GB HBM3 */
-static void rank_line(report *r, const char *line) {
-    const char *on = strstr(line, " on "), *name = strchr(line, ']');
-    char host[HOST] = "";
-    int known = 0;
-    r->ranks++;
-    if (on)
-        (void)sscanf(on + 4, "%63s", host);
-    while (known < r->hosts && strcmp(r->host[known], host) != 0)
-        known++;
-    if (known == r->hosts && r->hosts < HOSTS)
-        memcpy(r->host[r->hosts++], host, HOST);
-    if (name && !r->gpu[0]) {
-        while (*++name == ' ')
+static bool whole_number(rc_piece t, double *out) {
+    *out = 0;
+    for (size_t i = 0; i < t.n; i++) {
+        if (!digit(t.p[i]))
+            return false;
+        *out = *out * 10 + (t.p[i] - '0');
+    }
+    return t.n > 0 && *out < 1e15;
+}
+
+static bool number(rc_piece t, double *out) {
+    char text[32], *end = NULL;
+    if (t.n == 0 || t.n >= sizeof text || !(digit(t.p[0]) || t.p[0] == '.'))
+        return false;
+    memcpy(text, t.p, t.n);
+    text[t.n] = '\0';
+    *out = strtod(text, &end);
+    return *end == '\0' && *out >= 0 && *out < 1e15;
+}
+
+static int64_t leading_number(rc_piece t) {
+    int64_t v = 0;
+    t = from_word(t);
+    for (size_t i = 0; i < t.n && digit(t.p[i]) && v < INT64_C(1) << 40; i++)
+        v = v * 10 + (t.p[i] - '0');
+    return v;
+}
+
+/* What stands behind `word`, or nothing. */
+static rc_piece after(rc_piece t, const char *word) {
+    size_t n = strlen(word);
+    for (size_t i = 0; i + n <= t.n; i++)
+        if (memcmp(t.p + i, word, n) == 0)
+            return behind(t, i + n);
+    return (rc_piece){t.p + t.n, 0};
+}
+
+/* ---- labels --------------------------------------------------------------------------------- */
+
+/* d a digit, a a letter, ? a digit or a blank. */
+static bool fits(rc_piece t, const char *pattern) {
+    size_t n = strlen(pattern);
+    for (size_t i = 0; i < n; i++) {
+        if (i == t.n)
+            return false;
+        char c = t.p[i], want = pattern[i];
+        if (!(want == 'd'   ? digit(c)
+              : want == 'a' ? isalpha((unsigned char)c) != 0
+              : want == '?' ? digit(c) || c == ' '
+                            : c == want))
+            return false;
+    }
+    return true;
+}
+
+/* Characters of a date and time at the start of `t`, with a fraction and a zone; 0 when there is
+ * none. */
+static size_t time_length(rc_piece t) {
+    static const char *const patterns[] = {"dddd-dd-dd dd:dd:dd",      "dddd-dd-ddTdd:dd:dd",
+                                           "dddd/dd/dd dd:dd:dd",      "dd:dd:dd",
+                                           "aaa aaa ?d dd:dd:dd dddd", "aaa ?d dd:dd:dd"};
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof patterns / sizeof patterns[0] && n == 0; i++)
+        n = fits(t, patterns[i]) ? strlen(patterns[i]) : 0;
+    if (n == 0)
+        return 0;
+    if (n + 1 < t.n && (t.p[n] == '.' || t.p[n] == ',') && digit(t.p[n + 1]))
+        for (n++; n < t.n && digit(t.p[n]); n++)
             ;
-        snprintf(r->gpu, sizeof r->gpu, "%.63s", name);
-        for (size_t n = strlen(r->gpu); n > 0 && isspace((unsigned char)r->gpu[n - 1]); n--)
-            r->gpu[n - 1] = '\0';
-    }
+    if (n < t.n && t.p[n] == 'Z')
+        n++;
+    else if (fits(behind(t, n), "+dd:dd") || fits(behind(t, n), "-dd:dd"))
+        n += 6;
+    return n;
 }
 
-static void header_line(report *r, char *line) {
-    char *f[FIELDS];
-    int n = split(line, f);
-    r->size = r->type = r->time = r->wrong = -1;
+static rc_piece skip_marks(rc_piece t, const char *marks) {
+    while (t.n > 0 && *t.p != '\0' && strchr(marks, *t.p))
+        t = behind(t, 1);
+    return t;
+}
+
+/* "[...]" or "(...)" without a '#'. */
+static size_t bracket_length(rc_piece t) {
+    const char *end = memchr(t.p, t.p[0] == '[' ? ']' : ')', t.n < 256 ? t.n : 256);
+    return end && !memchr(t.p, '#', (size_t)(end - t.p)) ? (size_t)(end - t.p) + 1 : 0;
+}
+
+/* "node-1:" and " 3:" with a blank or '#' behind; "nccl_1  |". */
+static size_t name_length(rc_piece t, char *mark) {
+    size_t n = 0;
+    while (n < t.n && (isalnum((unsigned char)t.p[n]) || strchr("._-", t.p[n])))
+        n++;
+    *mark = n < t.n ? t.p[n] : '\0';
+    if (n == 0 || n > 128)
+        return 0;
+    if (*mark == ':' && n + 1 < t.n && (blank(t.p[n + 1]) || t.p[n + 1] == '#'))
+        return n;
+    rc_piece rest = from_word(behind(t, n));
+    *mark = rest.n > 0 && rest.p[0] == '|' ? '|' : '\0';
+    return *mark == '|' ? n : 0;
+}
+
+/* Takes one label off the front of `t`; *label is what names the stream, empty for a time. */
+static bool take_label(rc_piece *t, rc_piece *label) {
+    static const char *const channels[] = {"<stdout>", "<stderr>", "<stddiag>"};
+    rc_piece rest = from_word(*t);
+    char mark;
+    size_t n;
+    *label = (rc_piece){rest.p, 0};
+    if (rest.n == 0 || rest.p[0] == '#')
+        return false;
+    if ((n = time_length(rest)) > 0) {
+        *t = skip_marks(behind(rest, n), ":|");
+        return true;
+    }
+    if ((rest.p[0] == '[' || rest.p[0] == '(') && (n = bracket_length(rest)) > 0) {
+        rc_piece inner = {rest.p + 1, n - 2};
+        if (time_length(inner) != inner.n)
+            *label = (rc_piece){rest.p, n};
+        rest = behind(rest, n);
+        for (size_t i = 0; i < sizeof channels / sizeof channels[0]; i++)
+            if (rc_piece_starts(rest, channels[i]))
+                rest = behind(rest, strlen(channels[i]));
+        *t = skip_marks(rest, ":");
+        return true;
+    }
+    if ((n = name_length(rest, &mark)) == 0)
+        return false;
+    *label = (rc_piece){rest.p, n};
+    rest = from_word(behind(rest, n));
+    *t = behind(rest, 1); /* ':' or '|' */
+    return true;
+}
+
+/* A line of the head of a run, without its '#': what nccl-tests itself prints there. */
+static bool head_word(rc_piece t) {
+    static const char *const words[] = {"Rank ",      "nThread", "Using devices",   "size",
+                                        "nccl-tests", "Avg bus", "Collective test", "(B)"};
+    t = from_word(t);
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (rc_piece_starts(t, words[i]))
+            return true;
+    return false;
+}
+
+/* Labels off; *words is how many words of a label that is not understood are left in front of a
+ * '#'. */
+static rc_piece payload(rc_piece line, rc_piece *label, int *words) {
+    rc_piece t = line, one;
+    *label = (rc_piece){line.p, 0};
+    *words = 0;
+    for (int i = 0; i < 4 && take_label(&t, &one); i++)
+        if (one.n > 0)
+            *label = label->n == 0 ? one : (rc_piece){label->p, (size_t)(one.p + one.n - label->p)};
+    t = from_word(t);
+    if (t.n == 0 || t.p[0] == '#')
+        return t;
+    for (size_t i = 1; i < t.n; i++)
+        if (t.p[i] == '#' && head_word(behind(t, i + 1))) {
+            rc_piece field[FIELDS];
+            *words = split((rc_piece){t.p, i}, field);
+            return behind(t, i);
+        }
+    return t;
+}
+
+/* ---- streams -------------------------------------------------------------------------------- */
+
+static rc_status stream_of(log_reader *l, rc_piece label, stream **out) {
+    for (size_t i = 0; i < l->count; i++) {
+        size_t k = (l->last + i) % l->count;
+        if (l->streams[k].label.n == label.n &&
+            (label.n == 0 || memcmp(l->streams[k].label.p, label.p, label.n) == 0)) {
+            l->last = k;
+            *out = &l->streams[k];
+            return RC_OK;
+        }
+    }
+    if (l->count == LABELS)
+        return rc_fail_at(l->err, RC_E_INPUT, l->m->name, l->line, 0,
+                          "lines of more than %d different labels", LABELS);
+    if (l->count == l->room) {
+        size_t room = 2 * l->room + 8;
+        stream *more = realloc(l->streams, room * sizeof *more);
+        if (!more)
+            return rc_fail(l->err, RC_E_NOMEM, "out of memory for the log");
+        l->streams = more;
+        l->room = room;
+    }
+    l->last = l->count++;
+    l->streams[l->last] =
+        (stream){.label = label, .named = RC_NCCL_NO_TEST, .command = RC_NCCL_NO_TEST};
+    *out = &l->streams[l->last];
+    return RC_OK;
+}
+
+/* ---- the end of a run ----------------------------------------------------------------------- */
+
+/* Do the bus bandwidths fit the collective? They are algbw times a factor that depends on it; both
+ * are printed with about three digits. */
+static bool bandwidths_fit(const stream *s, const char *op) {
+    double n = s->run.ranks, share = (n - 1) / n;
+    double factor = strcmp(op, "all_reduce") == 0  ? 2 * share
+                    : strcmp(op, "send_recv") == 0 ? 1
+                                                   : share;
+    for (size_t i = 0; i < s->rows; i++) {
+        const size_line *r = &s->row[i];
+        double step = r->algbw < 1000 ? 0.0051 : 0.51; /* half of the last digit */
+        if (r->algbw > 0.5 && fabs(r->busbw - factor * r->algbw) > step * (1 + factor))
+            return false;
+    }
+    return true;
+}
+
+static rc_status disagree(log_reader *l, int line, int a, int b) {
+    return rc_fail_at(l->err, RC_E_INPUT, l->m->name, line, 0,
+                      "a run of two tests, %s and %s: put each into a file of its own",
+                      rc_nccl_test_name(a), rc_nccl_test_name(b));
+}
+
+/* The op of the run; *left_out when its test has none. */
+static rc_status find_op(log_reader *l, const stream *s, const char **op, int *left_out) {
+    const char *told = l->m->how->op;
+    int line = s->row[0].line, test = s->named;
+    bool guessed = false;
+    *left_out = RC_NCCL_NO_TEST;
+    if (test == RC_NCCL_NO_TEST && s->command >= 0 && s->own_command)
+        test = s->command;
+    if (test == RC_NCCL_NO_TEST && !told && s->command != RC_NCCL_SEVERAL && l->only >= 0) {
+        test = l->only;
+        guessed = true;
+    }
+    if (test == RC_NCCL_NO_TEST) {
+        *op = told;
+        l->told_fits = told != NULL;
+        if (told)
+            return RC_OK;
+        return rc_fail_at(l->err, RC_E_INPUT, l->m->name, line, 0,
+                          "no line names the collective of this run%s: say it with --op "
+                          "(all_reduce, all_gather, reduce_scatter, all_to_all, send_recv)",
+                          s->command == RC_NCCL_SEVERAL ? " (the commands above it name several)"
+                                                        : "");
+    }
+    *op = rc_nccl_test_op(test);
+    if (!*op)
+        *left_out = test;
+    else if (told && strcmp(told, *op) == 0)
+        l->told_fits = true;
+    else if (guessed && !bandwidths_fit(s, *op))
+        return rc_fail_at(l->err, RC_E_INPUT, l->m->name, line, 0,
+                          "no line names the collective of this run, and its bandwidths are not "
+                          "those of %s, which the log names elsewhere: say it with --op",
+                          rc_nccl_test_name(test));
+    return RC_OK;
+}
+
+static rc_status add_rows(log_reader *l, stream *s) {
+    char why[96];
+    int left_out;
+    RC_TRY(rc_nccl_ranks_settle(l->m, &s->ranks, s->row[0].line, &s->run.ranks, &s->run.nodes,
+                                l->err));
+    RC_TRY(find_op(l, s, &s->run.op, &left_out));
+    for (size_t i = 0; i < s->rows; i++) {
+        const size_line *r = &s->row[i];
+        if (left_out >= 0) {
+            snprintf(why, sizeof why, "%s, a collective without an op here",
+                     rc_nccl_test_name(left_out));
+            rc_import_skip(l->m, why);
+        } else {
+            RC_TRY(rc_nccl_row(l->m, &s->run, r->bytes, r->us, r->type, l->err));
+        }
+    }
+    return RC_OK;
+}
+
+static rc_status end_run(log_reader *l, stream *s) {
+    rc_status st = s->rows > 0 ? add_rows(l, s) : RC_OK;
+    s->rows = 0;
+    s->ranks.count = 0;
+    s->named = s->command = RC_NCCL_NO_TEST;
+    s->own_command = s->begun = false;
+    s->run = (rc_nccl_run){0};
+    s->col = (columns){0};
+    return st;
+}
+
+/* ---- lines ---------------------------------------------------------------------------------- */
+
+/* Rank  0 Group  0 Pid 123 on host-a device  0 [0000:0f:00] NVIDIA H100 80GB HBM3 */
+static rc_status rank_line(log_reader *l, stream *s, rc_piece t) {
+    rc_piece host = from_word(after(t, " on ")), name = from_word(after(t, "]"));
+    const rc_nccl_rank r = {.rank = leading_number(after(t, "Rank ")),
+                            .group = leading_number(after(t, "Group ")),
+                            .pid = leading_number(after(t, "Pid ")),
+                            .host = {host.p, word_length(host)}};
+    while (name.n > 0 && blank(name.p[name.n - 1]))
+        name.n--;
+    if (name.n > 0 && !s->run.gpu[0])
+        snprintf(s->run.gpu, sizeof s->run.gpu, "%.*s",
+                 (int)(name.n < sizeof s->run.gpu ? name.n : sizeof s->run.gpu - 1), name.p);
+    return rc_nccl_ranks_add(&s->ranks, &r, l->err);
+}
+
+static void header_line(stream *s, rc_piece t, int words) {
+    rc_piece f[FIELDS];
+    int n = split(t, f);
+    s->col = (columns){-1, -1, -1, -1, -1, -1, -1, n, words};
     for (int i = 0; i < n; i++) {
-        if (strcmp(f[i], "size") == 0)
-            r->size = i;
-        if (strcmp(f[i], "type") == 0)
-            r->type = i;
-        if (strcmp(f[i], "time") == 0 && r->time < 0)
-            r->time = i;
-        if ((strcmp(f[i], "#wrong") == 0 || strcmp(f[i], "error") == 0) && r->wrong < 0)
-            r->wrong = i;
+        static const char *const names[] = {"size",  "type",  "redop", "time",
+                                            "algbw", "busbw", "#wrong"};
+        int *const at[] = {&s->col.size,  &s->col.type,  &s->col.redop, &s->col.time,
+                           &s->col.algbw, &s->col.busbw, &s->col.wrong};
+        for (size_t k = 0; k < sizeof names / sizeof names[0]; k++)
+            if (*at[k] < 0 && (rc_piece_is(f[i], names[k]) ||
+                               (at[k] == &s->col.wrong && rc_piece_is(f[i], "error"))))
+                *at[k] = i;
     }
 }
 
-static void comment(report *r, char *line) {
-    char *at = strstr(line, "nccl-library");
-    while (*line == '#' || *line == ' ' || *line == '\t')
-        line++;
-    if (strncmp(line, "Rank ", 5) == 0) {
-        rank_line(r, line);
-        return;
-    }
-    find_test(r, line);
-    if (strstr(line, "iters:"))
-        r->iters = (int)strtol(strstr(line, "iters:") + 6, NULL, 10);
-    if (at) {
-        long v = strtol(at + strcspn(at, "=:") + (at[strcspn(at, "=:")] != '\0'), NULL, 10);
-        if (v > 10000 && v < 1000000)
-            snprintf(r->nccl, sizeof r->nccl, "%ld.%ld.%ld", v / 10000, v / 100 % 100, v % 100);
-    }
-    if (strncmp(line, "size", 4) == 0 && strstr(line, "busbw"))
-        header_line(r, line);
+static void versions(stream *s, rc_piece t) {
+    rc_piece library = after(t, "nccl-library");
+    long long v = leading_number(skip_marks(library, "=: "));
+    if (library.n > 0 && v > 10000 && v < 1000000)
+        snprintf(s->run.nccl, sizeof s->run.nccl, "%lld.%lld.%lld", v / 10000, v / 100 % 100,
+                 v % 100);
 }
 
-static bool number(const char *s, double *out) {
-    char *end = NULL;
-    *out = strtod(s, &end);
-    return end != s && *end == '\0' && *out >= 0 && *out < 1e15;
-}
-
-/* A line of data: 0 when it is none. */
-static rc_status data_line(rc_importer *m, const report *r, char *line, int number_of_line,
-                           rc_error *err) {
-    char *f[FIELDS];
-    double bytes = 0, us = 0, wrong = 0;
-    int n = split(line, f);
-    if (n == 0 || !isdigit((unsigned char)f[0][0]))
+/* A name that the run itself prints, before its rows or behind them. */
+static rc_status named_line(log_reader *l, stream *s, rc_piece t) {
+    int test = rc_nccl_test_in(t);
+    if (test < 0)
         return RC_OK;
-    if (r->time < 0 || r->size < 0)
-        return rc_fail_at(err, RC_E_INPUT, m->name, number_of_line, 0,
+    if (s->named >= 0 && s->named != test)
+        return disagree(l, l->line, s->named, test);
+    s->named = test;
+    return RC_OK;
+}
+
+static rc_status comment(log_reader *l, stream *s, rc_piece t, int words) {
+    while (t.n > 0 && (*t.p == '#' || blank(*t.p)))
+        t = behind(t, 1);
+    bool rank = rc_piece_starts(t, "Rank "), names = rc_piece_starts(t, "Collective test");
+    bool starts = rank || rc_piece_starts(t, "nThread") || rc_piece_starts(t, "nccl-tests") ||
+                  rc_piece_starts(t, "Using devices") ||
+                  rc_piece_starts(t, "Collective test starting");
+    if (starts && s->begun)
+        RC_TRY(end_run(l, s));
+    if (rank)
+        return rank_line(l, s, t);
+    if (names)
+        return named_line(l, s, t);
+    rc_piece iters = after(t, " iters:"), warmup = after(t, "warmup iters:");
+    if (warmup.n > 0 && iters.p == warmup.p)
+        iters = after(warmup, " iters:");
+    if (iters.n > 0)
+        s->run.iters = leading_number(iters);
+    versions(s, t);
+    if (rc_piece_starts(t, "size") && rc_piece_has(t, "busbw"))
+        header_line(s, t, words);
+    return RC_OK;
+}
+
+/* Two whole numbers and the name of a type. */
+static bool is_size_line(const rc_piece *f, int n) {
+    double size, count;
+    if (n < 3 || !whole_number(f[0], &size) || !whole_number(f[1], &count))
+        return false;
+    for (size_t i = 0; i < f[2].n; i++)
+        if (!(f[2].p[i] >= 'a' && f[2].p[i] <= 'z') && (i == 0 || !digit(f[2].p[i])) &&
+            (i == 0 || f[2].p[i] != '_'))
+            return false;
+    return f[2].n < 16;
+}
+
+static rc_status keep_row(log_reader *l, stream *s, const size_line *row) {
+    if (s->rows == s->room) {
+        size_t room = 2 * s->room + 64;
+        size_line *more = realloc(s->row, room * sizeof *more);
+        if (!more)
+            return rc_fail(l->err, RC_E_NOMEM, "out of memory for the log");
+        s->row = more;
+        s->room = room;
+    }
+    s->row[s->rows++] = *row;
+    return RC_OK;
+}
+
+/* Some versions leave `redop` and `root` blank where a collective has none, under their names. By
+ * how much the other columns are shifted; then the bandwidth must be that of the size and time. */
+static int shift_of(const columns *c, const rc_piece *f, int n) {
+    bool blank_redop = c->redop >= 0 && c->redop < n && !isalpha((unsigned char)f[c->redop].p[0]);
+    return blank_redop && n < c->count && c->count - n <= 2 && c->time - c->redop >= c->count - n
+               ? c->count - n
+               : 0;
+}
+
+static bool read_columns(const columns *c, const rc_piece *f, int n, size_line *row) {
+    int shift = shift_of(c, f, n);
+    if (n + shift < c->count || !whole_number(f[c->size], &row->bytes) ||
+        !number(f[c->time - shift], &row->us))
+        return false;
+    if (c->type >= 0)
+        row->type = f[c->type];
+    if (c->algbw < 0 || c->busbw < 0 || !number(f[c->algbw - shift], &row->algbw) ||
+        !number(f[c->busbw - shift], &row->busbw))
+        row->algbw = row->busbw = 0;
+    double rate = 1e-3 * row->bytes / row->us;
+    return shift == 0 || fabs(rate - row->algbw) <= 0.01 + 0.01 * rate;
+}
+
+static rc_status size_row(log_reader *l, stream *s, const rc_piece *f, int n) {
+    const columns *c = &s->col;
+    size_line row = {.line = l->line, .type = {f[0].p, 0}};
+    double wrong = 0;
+    if (c->count == 0 || c->size < 0 || c->time < 0)
+        return rc_fail_at(l->err, RC_E_INPUT, l->m->name, l->line, 0,
                           "numbers before the line of column names");
-    if (n <= r->time || !number(f[r->size], &bytes) || !number(f[r->time], &us))
-        return rc_fail_at(err, RC_E_INPUT, m->name, number_of_line, 0,
-                          "expected a size and a time in columns %d and %d", r->size + 1,
-                          r->time + 1);
-    if (r->wrong >= 0 && n > r->wrong && number(f[r->wrong], &wrong) && wrong > 0) {
-        rc_import_skip(m, "a row whose results were wrong");
+    if (!read_columns(c, f, n, &row))
+        return rc_fail_at(l->err, RC_E_INPUT, l->m->name, l->line, 0,
+                          "expected %d columns with a size and a time in columns %d and %d, found "
+                          "%d",
+                          c->count, c->size + 1, c->time + 1, n);
+    if (!s->begun) {
+        s->command = l->command;
+        s->own_command = s->used_command != l->command_id;
+        s->used_command = l->command_id;
+    }
+    s->begun = l->rows_since_command = true;
+    int at = c->wrong >= 0 ? c->wrong - shift_of(c, f, n) : -1;
+    if (at >= 0 && number(f[at], &wrong) && wrong > 0) {
+        rc_import_skip(l->m, "a row whose results were wrong");
         return RC_OK;
     }
-    if (bytes < 1) {
-        rc_import_skip(m, "a message of no bytes");
-        return RC_OK;
-    }
-    int nodes = r->hosts > 0 ? r->hosts : 1;
-    rc_row x = rc_import_row(m);
-    x.gpu = m->how->gpu ? m->how->gpu : r->gpu[0] ? r->gpu : "unknown";
-    x.op = m->how->op ? m->how->op : r->op;
-    x.variant = m->how->transport ? m->how->transport : nodes > 1 ? "rdma" : "nvlink";
-    x.dtype = r->type >= 0 && r->type < n ? f[r->type] : "bytes";
-    x.a = (int64_t)bytes, x.b = r->ranks, x.c = nodes;
-    x.p10 = x.p50 = x.p90 = 1e-6 * us;
-    x.samples = r->iters > 0 ? r->iters : 0;
-    x.nccl = r->nccl[0] ? r->nccl : "unknown";
-    return rc_import_add(m, &x, err);
+    return keep_row(l, s, &row);
 }
 
-static rc_status one_line(rc_importer *m, report *r, char *line, int number_of_line,
-                          rc_error *err) {
-    if (line[strspn(line, " \t")] == '#') {
-        comment(r, line);
-        return RC_OK;
+/* A command or anything else: only the names of tests and NCCL's choice of network count. */
+static void other_line(log_reader *l, rc_piece t) {
+    int test = rc_nccl_test_in(t);
+    if (test != RC_NCCL_NO_TEST) {
+        if (l->rows_since_command || l->command == RC_NCCL_NO_TEST) {
+            l->command = test;
+            l->command_id++;
+        } else if (l->command != test) {
+            l->command = RC_NCCL_SEVERAL;
+        }
+        l->rows_since_command = false;
     }
-    if (isdigit((unsigned char)line[strspn(line, " \t")]) && r->ranks == 0)
-        return rc_fail_at(err, RC_E_INPUT, m->name, number_of_line, 0,
-                          "no line says which ranks took part (\"#  Rank  0 ...\")");
-    if (isdigit((unsigned char)line[strspn(line, " \t")]) && !r->op[0] && !m->how->op)
-        return rc_fail_at(err, RC_E_INPUT, m->name, number_of_line, 0,
-                          "no line names the collective: say it with --op (all_reduce, "
-                          "all_gather, reduce_scatter, all_to_all, send_recv)");
-    return data_line(m, r, line, number_of_line, err);
+    if (rc_piece_has(t, "NCCL INFO") && rc_piece_has(t, "Using network Socket"))
+        for (size_t i = 0; i < l->count; i++)
+            l->streams[i].run.sockets = true;
 }
 
-/* A log often names the collective after its rows only ("Collective test concluded: ..."). */
-static void look_ahead(report *r, const char *text, size_t size) {
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        size_t n = strlen(tests[i].test);
-        for (size_t k = 0; k + n <= size && !r->op[0]; k++)
-            if (memcmp(text + k, tests[i].test, n) == 0)
-                snprintf(r->op, sizeof r->op, "%s", tests[i].op);
+static rc_status one_line(log_reader *l, rc_piece line) {
+    rc_piece label, f[FIELDS];
+    int words;
+    stream *s = NULL;
+    rc_piece t = payload(line, &label, &words);
+    if (t.n > 0 && t.p[0] == '#' && head_word(behind(t, 1))) {
+        RC_TRY(stream_of(l, label, &s));
+        return comment(l, s, t, words);
     }
+    int n = split(t, f), skip = 0;
+    if (!is_size_line(f, n) && l->count > 0) {
+        skip = l->streams[l->last].col.before;
+        label = skip > 0 ? l->streams[l->last].label : label;
+    }
+    if (n > skip && is_size_line(f + skip, n - skip)) {
+        RC_TRY(stream_of(l, label, &s));
+        return size_row(l, s, f + skip, n - skip);
+    }
+    other_line(l, line);
+    return RC_OK;
+}
+
+static rc_status all_lines(log_reader *l, const char *text, size_t size) {
+    for (size_t at = 0; at < size;) {
+        const char *end = memchr(text + at, '\n', size - at);
+        rc_piece line = {text + at, end ? (size_t)(end - (text + at)) : size - at};
+        l->line++;
+        if (memchr(line.p, '\0', line.n))
+            return rc_fail_at(l->err, RC_E_INPUT, l->m->name, l->line, 0,
+                              "a line that is not text (a zero byte; UTF-16?)");
+        RC_TRY(one_line(l, line));
+        at += line.n + 1;
+    }
+    for (size_t i = 0; i < l->count; i++)
+        RC_TRY(end_run(l, &l->streams[i]));
+    return RC_OK;
 }
 
 rc_status rc_import_nccl_tests(rc_importer *m, const char *text, size_t size, rc_error *err) {
-    report *r = calloc(1, sizeof *r);
-    if (!r)
-        return rc_fail(err, RC_E_NOMEM, "out of memory");
-    r->size = r->type = r->time = r->wrong = -1;
-    look_ahead(r, text, size);
-    rc_status st = RC_OK;
-    int count = 0;
-    for (size_t at = 0; at < size && st == RC_OK;) {
-        const char *end = memchr(text + at, '\n', size - at);
-        size_t n = end ? (size_t)(end - (text + at)) : size - at;
-        char line[LINE];
-        count++;
-        if (n >= sizeof line || memchr(text + at, '\0', n)) {
-            st = rc_fail_at(err, RC_E_INPUT, m->name, count, 0,
-                            "a line of %zu characters, or one that is not text", n);
-            break;
-        }
-        memcpy(line, text + at, n);
-        line[n] = '\0';
-        st = one_line(m, r, line, count, err);
-        at += n + 1;
+    log_reader l = {.m = m,
+                    .err = err,
+                    .command = RC_NCCL_NO_TEST,
+                    .only = rc_nccl_test_in((rc_piece){text, size})};
+    rc_status st = all_lines(&l, text, size);
+    for (size_t i = 0; i < l.count; i++) {
+        rc_nccl_ranks_free(&l.streams[i].ranks);
+        free(l.streams[i].row);
     }
-    free(r);
+    free(l.streams);
+    if (st == RC_OK && m->how->op && m->count->rows > 0 && !l.told_fits)
+        st = rc_fail_at(err, RC_E_INPUT, m->name, 0, 0,
+                        "--op says %s, but the log names other tests", m->how->op);
     if (st == RC_OK && m->count->rows + m->count->skipped == 0)
-        st = rc_fail_at(err, RC_E_INPUT, m->name, 0, 0, "holds no row of nccl-tests");
+        st = rc_fail_at(err, RC_E_INPUT, m->name, 0, 0,
+                        "holds no row of nccl-tests (a size, a count, a type, ... and times under "
+                        "a line of column names)");
     return st;
 }
