@@ -8,8 +8,12 @@
  *
  * No rows of that many ranks anywhere: the nearest number of ranks, scaled by NCCL's bus-bandwidth
  * factor, 2(n-1)/n for all-reduce and (n-1)/n for the rest. No rows of the op over that transport
- * (shm, socket): composed of send_recv steps. Both are `modelled`. Times are not carried over by
- * the machine's ratios: a link does not depend on the GPU's clocks.
+ * (shm, socket): composed of send_recv steps. Both are `modelled`. Times do not follow the GPU's
+ * clocks, for a link does not depend on them, but what a row takes beyond the shortest message of
+ * its series follows the link: on NVLink by nvlink_ratio, or on rows of this very machine by what
+ * an override has made of nvlink_rate; between nodes, where only this machine's own rows count, by
+ * what it has made of peer_rate (nic_line_rate for an all-to-all), and the shortest message by
+ * hop_latency.
  *
  * Between nodes: the machine's own rows, if it has any, else nccl.c.
  *
@@ -76,6 +80,33 @@ static const rc_series *find_nearest(const rc_costs *c, rc_op op, int64_t ranks)
     return best;
 }
 
+static double change(double now, double file) {
+    return file > 0.0 && now > 0.0 ? now / file : 1.0;
+}
+
+/* Rate of the link over the one that a series was measured on. */
+static double link_ratio(const rc_machine *m, const rc_series *s) {
+    const rc_machine_links *file = &m->file;
+    if (s->k[1] > 1)
+        return s->op == OP_ALL_TO_ALL ? change(m->nic_line_rate, file->nic_line_rate)
+                                      : change(m->peer_rate, file->peer_rate);
+    if (strcmp(m->intra_transport, "nvlink") != 0)
+        return 1.0;
+    if (kinship(m, s) == 0)
+        return change(m->nvlink_rate, file->nvlink_rate);
+    return m->nvlink_ratio > 0.0 ? m->nvlink_ratio : 1.0;
+}
+
+/* A time of the series on this machine's link. */
+static double on_link(const rc_machine *m, const rc_series *s, double t) {
+    double ratio = link_ratio(m, s);
+    double hop = s->k[1] > 1 ? change(m->hop_latency, m->file.hop_latency) : 1.0;
+    if (ratio == 1.0 && hop == 1.0)
+        return t;
+    double floor = fmin(t, exp(s->y[0]));
+    return floor * hop + (t - floor) / ratio;
+}
+
 static double bus_factor(rc_op op, double n) {
     if (op == OP_SEND_RECV)
         return 1.0;
@@ -83,11 +114,11 @@ static double bus_factor(rc_op op, double n) {
 }
 
 static void as_cost(const rc_costs *c, const rc_series *s, const rc_probe *p, rc_cost *out) {
-    out->p50 = exp(p->y);
+    out->p50 = on_link(&c->m, s, exp(p->y));
     out->spread = p->spread;
     out->basis = p->basis;
     bool ours = kinship(&c->m, s) == 0 || strcmp(s->machine, c->m.base) == 0;
-    if (!ours)
+    if (!ours || link_ratio(&c->m, s) != 1.0)
         out->basis = rc_worse(out->basis, RC_TRANSFERRED);
 }
 
@@ -133,7 +164,8 @@ static rc_status inside_node(const rc_costs *c, rc_op op, double bytes, int rank
         return composed(c, op, bytes, ranks, out, err);
     rc_series_at(s, x, &p);
     double floor = fmin(exp(p.y), exp(s->y[0]));
-    out->p50 = floor + (exp(p.y) - floor) * bus_factor(op, ranks) / bus_factor(op, (double)s->k[0]);
+    double t = exp(p.y), more = bus_factor(op, ranks) / bus_factor(op, (double)s->k[0]);
+    out->p50 = on_link(&c->m, s, floor + (t - floor) * more);
     out->spread = p.spread;
     out->basis = RC_MODELLED;
     return RC_OK;
@@ -199,7 +231,7 @@ static void curve_as_flow(const rc_costs *c, const rc_series *s, double bytes, d
     rc_cost cost;
     rc_series_at(s, log(fmax(bytes, 1.0)), &p);
     as_cost(c, s, &p, &cost);
-    out->latency = fmin(exp(s->y[0]), cost.p50);
+    out->latency = fmin(on_link(&c->m, s, exp(s->y[0])), cost.p50);
     out->spread = cost.spread;
     out->basis = cost.basis;
     double rest = cost.p50 - out->latency;

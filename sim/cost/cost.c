@@ -8,7 +8,11 @@
  * issue stay as they are: t + B/r_h - max(B, C). The larger of the two is taken; on faster memory
  * the second falls no lower than t r with r = max(C/r_m, B/r_h) / max(C, B), as if all of the call
  * followed; and the first counts only as far as the matrix units would still bound the call, C/B,
- * but for 1/r_h of it. With both ratios 1 this is t exactly.
+ * but for 1/r_h of it. And no call beats the matrix units: t is at least C, and then C/r_m. With
+ * both ratios 1 this is t exactly.
+ *
+ * A time that would beat the machine's own published peak is refused, for then the file's ratio and
+ * its peak contradict each other, and a forecast would claim more than 100 % of the part.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/cost/cost.h"
@@ -110,23 +114,56 @@ static double carry(double t, double arithmetic, double traffic, double matrix, 
     double by_hbm = t + traffic / hbm - bound;
     double all = t * fmax(arithmetic / matrix, traffic / hbm) / bound;
     double kept = traffic > 0.0 ? fmin(fmax(arithmetic / traffic, 1.0 / hbm), 1.0) : 1.0;
-    return fmax(fmax(by_matrix * (hbm > 1.0 ? kept : 1.0), by_hbm), fmin(all, t));
+    double carried = fmax(fmax(by_matrix * (hbm > 1.0 ? kept : 1.0), by_hbm), fmin(all, t));
+    return fmax(carried, arithmetic / matrix);
+}
+
+static double or_one(double ratio) {
+    return ratio > 0.0 ? ratio : 1.0;
+}
+
+/* Matrix rate of this machine over that of its base, for the op and type at hand. */
+static double matrix_ratio(const rc_machine *m, const rc_work *w) {
+    bool fp8 = w->dtype == RC_FP8;
+    if (w->engine == ENGINE_GEMM)
+        return m->gemm_ratio * (fp8 ? or_one(m->gemm_fp8) : 1.0);
+    if (w->engine == ENGINE_ATTENTION)
+        return m->attention_ratio * (fp8 ? or_one(m->attention_fp8) : 1.0);
+    return 1.0;
+}
+
+/* Rounding of ratios and peaks that files give to three or four digits. */
+static const double PEAK_SLACK = 1.005;
+
+static rc_status below_peak(const rc_machine *m, const rc_work *w, double t, rc_error *err) {
+    bool fp8 = w->dtype == RC_FP8, gemm = w->engine == ENGINE_GEMM;
+    double peak = fp8 ? m->fp8_rate : m->bf16_rate, rate = w->flops / t;
+    if (!(peak > 0.0) || rate <= peak * PEAK_SLACK)
+        return RC_OK;
+    return rc_fail(err, RC_E_INPUT,
+                   "%s in %s would run at %.4g TFLOP/s on machine '%s', over its %s of %.4g "
+                   "TFLOP/s: %s (%.4g, over '%s') is too high or %s too low; a file that leaves "
+                   "calibration.transfer.%s out takes it from the peaks",
+                   gemm ? "a GEMM" : "attention", rc_dtype_name(w->dtype), rate / 1e12, m->name,
+                   fp8 ? "fp8_rate" : "bf16_rate", peak / 1e12,
+                   gemm ? "gemm_ratio" : "attention_ratio", matrix_ratio(m, w), m->base,
+                   fp8 ? "fp8_rate" : "bf16_rate", gemm ? "gemm" : "attention");
 }
 
 rc_status rc_cost_finish(const rc_costs *c, const rc_probe *p, const rc_work *w, rc_cost *out,
                          rc_error *err) {
     const rc_machine *m = &c->m;
-    double matrix = w->engine == ENGINE_ATTENTION ? m->attention_ratio
-                    : w->engine == ENGINE_GEMM    ? m->gemm_ratio
-                                                  : 1.0;
+    double matrix = matrix_ratio(m, w);
     double peak = w->dtype == RC_FP8 ? m->base_fp8_rate : m->base_bf16_rate;
-    double t = exp(p->y);
+    double t = fmax(exp(p->y), w->flops / peak); /* extrapolated rows may promise too much */
     bool carried = matrix != 1.0 || m->hbm_ratio != 1.0;
     if (carried)
         t = carry(t, w->flops / peak, w->bytes / (COPY_SHARE * m->base_hbm_rate), matrix,
                   m->hbm_ratio);
     if (!isfinite(t))
         return rc_fail(err, RC_E_INPUT, "a cost is out of range on machine '%s'", m->name);
+    if (w->engine != ENGINE_MEMORY)
+        RC_TRY(below_peak(m, w, t, err));
     out->p50 = t;
     out->basis = carried ? rc_worse(p->basis, RC_TRANSFERRED) : p->basis;
     out->spread = carried ? hypot(p->spread, m->ratio_spread) : p->spread;

@@ -23,15 +23,15 @@ static void sample_of(double time, const rc_ring_times *ring, sample *out) {
 
 /* Each fitted parameter moves inside its interval: half-widths either side are 90 % ones. */
 static void draw_machine(const rc_machine *m, rc_rng *rng, rc_machine *out) {
+    double drawn[RC_MAX_FITTED];
     *out = *m;
     for (int i = 0; i < m->fitted_count; i++) {
         const rc_fitted *f = &m->fitted[i];
         double z = rc_rng_normal(rng) / 1.6448536269514722;
-        double *field = rc_machine_field(out, f->name);
         double value = f->value + z * (z > 0.0 ? f->hi - f->value : f->value - f->lo);
-        if (field)
-            *field = fmax(value, 1e-3 * f->value);
+        drawn[i] = fmax(value, 1e-3 * f->value);
     }
+    rc_machine_set_fitted(out, drawn);
     out->nic_line_rate = fmax(out->nic_line_rate, out->peer_rate);
 }
 

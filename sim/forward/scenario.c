@@ -4,10 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#ifndef RC_SHARE_DIR
-#define RC_SHARE_DIR "."
-#endif
+#include "sim/base/share.h"
 
 enum { MAX_NAMES = 256, MAX_SEQS = 65536 };
 #define MAX_TOKENS ((int64_t)1 << 40)
@@ -49,9 +46,8 @@ rc_status rc_share_path(const char *folder, const char *name, const char *ext, c
         snprintf(out, size, "%s", name);
         return RC_OK;
     }
-    const char *share = getenv("RINGCAST_SHARE");
     char full[768], hint[160];
-    snprintf(full, sizeof full, "%s/%s", share && *share ? share : RC_SHARE_DIR, folder);
+    snprintf(full, sizeof full, "%s/%s", rc_share_folder(), folder);
     snprintf(out, size, "%s/%s%s", full, name, ext);
     FILE *f = fopen(out, "r");
     if (f) {
@@ -79,8 +75,8 @@ static rc_dim dim_of(const char *key) {
 }
 
 rc_status rc_machine_set(rc_machine *m, const char *key, const char *value, rc_error *err) {
-    double *field = rc_machine_field(m, key), v;
-    if (!field) {
+    double v;
+    if (!rc_machine_field(m, key)) {
         const char *near = rc_nearest(key, rc_machine_fields());
         return rc_fail_at(err, RC_E_USAGE, "--set", 0, 0, "unknown machine key '%s'%s%s%s", key,
                           near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
@@ -88,6 +84,8 @@ rc_status rc_machine_set(rc_machine *m, const char *key, const char *value, rc_e
     rc_status st = rc_quantity_parse(value, dim_of(key), &v, err);
     if (st == RC_OK && v < 0.0)
         st = rc_fail(err, RC_E_INPUT, "found '%s', expected a value of at least 0", value);
+    if (st == RC_OK)
+        st = rc_machine_override(m, key, v, err);
     if (st != RC_OK) {
         if (err) {
             char text[sizeof err->msg];
@@ -96,10 +94,6 @@ rc_status rc_machine_set(rc_machine *m, const char *key, const char *value, rc_e
         }
         return RC_E_USAGE;
     }
-    *field = v;
-    for (int i = 0; i < m->fitted_count; i++) /* a what-if is not uncertain */
-        if (strcmp(m->fitted[i].name, key) == 0)
-            m->fitted[i].value = m->fitted[i].lo = m->fitted[i].hi = v;
     return RC_OK;
 }
 

@@ -31,6 +31,8 @@ static const rc_machine_number numbers[] = {
      RATIO_LO, RATIO_HI},
     {"hbm_ratio", "calibration.transfer", "hbm", AT(hbm_ratio), RC_DIM_RATIO, "1", RATIO_LO,
      RATIO_HI},
+    {"nvlink_ratio", "calibration.transfer", "nvlink", AT(nvlink_ratio), RC_DIM_RATIO, "1",
+     RATIO_LO, RATIO_HI},
     {"ratio_spread", "calibration.transfer", "spread", AT(ratio_spread), RC_DIM_RATIO, "1", 0.0,
      1.0},
     {"base_bf16_rate", "calibration.base_rates", "bf16", AT(base_bf16_rate), RC_DIM_FLOPS, "FLOP/s",
@@ -39,15 +41,34 @@ static const rc_machine_number numbers[] = {
      1e9, 1e18},
     {"base_hbm_rate", "calibration.base_rates", "hbm", AT(base_hbm_rate), RC_DIM_BANDWIDTH, "B/s",
      1e9, 1e15},
+    {"base_nvlink_rate", "calibration.base_rates", "nvlink", AT(base_nvlink_rate), RC_DIM_BANDWIDTH,
+     "B/s", 1e6, 1e14},
 };
 enum { COUNT = sizeof numbers / sizeof numbers[0] };
 
 /* The same order as `numbers`; tests/unit/test_machine_read.c holds the two together. */
-static const char *const names[COUNT + 1] = {
-    "memory",       "hbm_rate",       "bf16_rate",     "fp8_rate",        "power",
-    "nvlink_rate",  "nic_rate",       "nic_line_rate", "peer_rate",       "hop_latency",
-    "launch",       "ring_step",      "gemm_ratio",    "attention_ratio", "hbm_ratio",
-    "ratio_spread", "base_bf16_rate", "base_fp8_rate", "base_hbm_rate",   NULL};
+static const char *const names[COUNT + 1] = {"memory",
+                                             "hbm_rate",
+                                             "bf16_rate",
+                                             "fp8_rate",
+                                             "power",
+                                             "nvlink_rate",
+                                             "nic_rate",
+                                             "nic_line_rate",
+                                             "peer_rate",
+                                             "hop_latency",
+                                             "launch",
+                                             "ring_step",
+                                             "gemm_ratio",
+                                             "attention_ratio",
+                                             "hbm_ratio",
+                                             "nvlink_ratio",
+                                             "ratio_spread",
+                                             "base_bf16_rate",
+                                             "base_fp8_rate",
+                                             "base_hbm_rate",
+                                             "base_nvlink_rate",
+                                             NULL};
 
 const rc_machine_number *rc_machine_numbers(size_t *count) {
     *count = COUNT;
@@ -60,6 +81,12 @@ const rc_machine_number *rc_machine_number_find(const char *key) {
             return &numbers[i];
     }
     return NULL;
+}
+
+unsigned rc_machine_bit(const char *key) {
+    const rc_machine_number *n = rc_machine_number_find(key);
+    _Static_assert(COUNT <= 32, "a bit for each number");
+    return n != NULL ? 1u << (n - numbers) : 0u;
 }
 
 const char *const *rc_machine_fields(void) {

@@ -1,8 +1,9 @@
 /* Reading a machine file. Sections in the order of the file; one function each.
  *
  * Required keys are required: nothing that decides a time has a silent default. What may be left
- * out is what means "none": the whole network section (one node), the ring costs of the host, and,
- * for a machine that is its own base, the transfer.
+ * out is what means "none" (the whole network section: one node; the ring costs of the host) and
+ * what follows from published rates: the transfer from the base, and the base's rates where its own
+ * file has them.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/machine/machine.h"
@@ -10,8 +11,10 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "sim/base/doc.h"
+#include "sim/base/share.h"
 #include "sim/machine/fields.h"
 
 /* Read one number by its field name from the section it belongs to. */
@@ -83,6 +86,36 @@ static rc_status read_node(const rc_node *root, rc_machine *m, rc_error *err) {
     return RC_OK;
 }
 
+/* The published rates that others' rows are carried over from; see read_base. */
+typedef struct peaks {
+    double bf16, fp8, hbm, nvlink;
+} peaks;
+
+/* Of the machine that the file of this name describes; *found is false when there is none. The file
+ * is looked for in `folder` (NULL: nowhere) and in the data folder. */
+static rc_status peaks_of(const char *folder, const char *name, peaks *out, bool *found,
+                          rc_error *err) {
+    char beside[1100], shared[1100];
+    rc_machine m = {0};
+    rc_doc *doc = NULL;
+    *found = false;
+    if (strchr(name, '/') != NULL)
+        return RC_OK;
+    (void)snprintf(beside, sizeof beside, "%s/%s.yaml", folder != NULL ? folder : "", name);
+    (void)snprintf(shared, sizeof shared, "%s/scenarios/machines/%s.yaml", rc_share_folder(), name);
+    const char *path = folder != NULL && access(beside, R_OK) == 0 ? beside : shared;
+    if (access(path, R_OK) != 0)
+        return RC_OK;
+    RC_TRY(rc_doc_open(path, &doc, err));
+    rc_status st = read_gpu(rc_doc_root(doc), &m, err);
+    if (st == RC_OK)
+        st = read_node(rc_doc_root(doc), &m, err);
+    rc_doc_close(doc);
+    *out = (peaks){m.bf16_rate, m.fp8_rate, m.hbm_rate, m.nvlink_rate};
+    *found = st == RC_OK;
+    return st;
+}
+
 static rc_status read_network(const rc_node *root, rc_machine *m, rc_error *err) {
     static const char *const keys[] = {
         "transport", "nic_rate", "nic_line_rate", "peer_rate", "hop_latency", "max_nodes", NULL};
@@ -108,17 +141,11 @@ static rc_status read_network(const rc_node *root, rc_machine *m, rc_error *err)
 /* One peer gets no more than the line, the line no more than its nominal rate; fitted or stated. */
 static rc_status check_rates(const rc_node *root, const rc_machine *m, rc_error *err) {
     const rc_node *s = rc_node_get(root, "network");
-    if (s == NULL)
+    rc_error why = {0};
+    if (s == NULL || rc_machine_check(m, &why) == RC_OK)
         return RC_OK;
-    if (m->nic_line_rate > m->nic_rate)
-        return rc_node_fail(rc_node_get(s, "nic_line_rate"), err, RC_E_INPUT,
-                            "nic_line_rate (%.4g B/s) exceeds nic_rate (%.4g B/s)",
-                            m->nic_line_rate, m->nic_rate);
-    if (m->peer_rate > m->nic_line_rate)
-        return rc_node_fail(rc_node_get(s, "peer_rate"), err, RC_E_INPUT,
-                            "peer_rate (%.4g B/s) exceeds nic_line_rate (%.4g B/s)", m->peer_rate,
-                            m->nic_line_rate);
-    return RC_OK;
+    const char *key = m->nic_line_rate > m->nic_rate ? "nic_line_rate" : "peer_rate";
+    return rc_node_fail(rc_node_get(s, key), err, RC_E_INPUT, "%.200s", why.msg);
 }
 
 static rc_status read_host(const rc_node *root, rc_machine *m, rc_error *err) {
@@ -130,22 +157,66 @@ static rc_status read_host(const rc_node *root, rc_machine *m, rc_error *err) {
     return optional(s, "ring_step", 0.0, m, err);
 }
 
-/* A machine that is its own base is carried over by nothing. */
-static void own_base(rc_machine *m) {
-    m->gemm_ratio = m->attention_ratio = m->hbm_ratio = 1.0;
-    m->ratio_spread = 0.0;
-    m->base_bf16_rate = m->bf16_rate;
-    m->base_fp8_rate = m->fp8_rate;
-    m->base_hbm_rate = m->hbm_rate;
+/* Peaks of the base, and the NVLink rate of the machine whose collectives are used: stated here, or
+ * those of their own files. Links of a machine that has no file are taken to be as fast as ours. */
+static rc_status read_base(const rc_node *calibration, const char *folder, rc_machine *m,
+                           rc_error *err) {
+    static const char *const rates[] = {"bf16", "fp8", "hbm", "nvlink", NULL};
+    const peaks own = {m->bf16_rate, m->fp8_rate, m->hbm_rate, m->nvlink_rate};
+    peaks base = own, links = own;
+    bool known = strcmp(m->base, m->name) == 0, linked = false;
+    const rc_node *s = NULL;
+    if (!known)
+        RC_TRY(peaks_of(folder, m->base, &base, &known, err));
+    if (strcmp(m->collectives, m->name) != 0)
+        RC_TRY(peaks_of(folder, m->collectives, &links, &linked, err));
+    if (!known && !rc_doc_has(calibration, "base_rates"))
+        return rc_node_fail(rc_node_get(calibration, "base"), err, RC_E_INPUT,
+                            "missing key 'base_rates' in 'calibration': there is no machine file "
+                            "of '%s' to take its published rates from",
+                            m->base);
+    m->base_bf16_rate = base.bf16;
+    m->base_fp8_rate = base.fp8;
+    m->base_hbm_rate = base.hbm;
+    m->base_nvlink_rate = linked ? links.nvlink : own.nvlink;
+    if (!rc_doc_has(calibration, "base_rates"))
+        return RC_OK;
+    RC_TRY(rc_doc_map(calibration, "base_rates", &s, err));
+    RC_TRY(rc_doc_known(s, rates, err));
+    if (!known || rc_doc_has(s, "bf16"))
+        RC_TRY(number(s, "base_bf16_rate", m, err));
+    if (!known || rc_doc_has(s, "fp8"))
+        RC_TRY(number(s, "base_fp8_rate", m, err));
+    if (!known || rc_doc_has(s, "hbm"))
+        RC_TRY(number(s, "base_hbm_rate", m, err));
+    return optional(s, "base_nvlink_rate", m->base_nvlink_rate, m, err);
 }
 
-static rc_status read_calibration(const rc_node *root, rc_machine *m, rc_error *err) {
+/* Ratios that the file does not state follow from published rates (derive.c). */
+static rc_status read_transfer(const rc_node *calibration, rc_machine *m, rc_error *err) {
+    static const char *const keys[] = {"gemm", "attention", "hbm", "nvlink", "spread", NULL};
+    static const char *const names[] = {"gemm_ratio",   "attention_ratio", "hbm_ratio",
+                                        "nvlink_ratio", "ratio_spread",    NULL};
+    const rc_node *s = NULL;
+    if (rc_doc_has(calibration, "transfer")) {
+        RC_TRY(rc_doc_map(calibration, "transfer", &s, err));
+        RC_TRY(rc_doc_known(s, keys, err));
+    }
+    for (int i = 0; names[i] != NULL; i++) {
+        if (s != NULL && rc_doc_has(s, keys[i]))
+            RC_TRY(number(s, names[i], m, err));
+        else
+            m->derived |= rc_machine_bit(names[i]);
+    }
+    return RC_OK;
+}
+
+static rc_status read_calibration(const rc_node *root, const char *folder, rc_machine *m,
+                                  rc_error *err) {
     static const char *const keys[] = {"base",     "collectives", "state",
                                        "transfer", "base_rates",  NULL};
     static const char *const states[] = {"burst", "sustained", NULL};
-    static const char *const ratios[] = {"gemm", "attention", "hbm", "spread", NULL};
-    static const char *const rates[] = {"bf16", "fp8", "hbm", NULL};
-    const rc_node *s = NULL, *t = NULL, *b = NULL;
+    const rc_node *s = NULL;
     RC_TRY(rc_doc_map(root, "calibration", &s, err));
     RC_TRY(rc_doc_known(s, keys, err));
     RC_TRY(text(s, "base", m->base, sizeof m->base, err));
@@ -153,23 +224,8 @@ static rc_status read_calibration(const rc_node *root, rc_machine *m, rc_error *
     if (rc_doc_has(s, "collectives"))
         RC_TRY(text(s, "collectives", m->collectives, sizeof m->collectives, err));
     RC_TRY(choice(s, "state", states, m->state, sizeof m->state, err));
-    own_base(m);
-    bool own = strcmp(m->base, m->name) == 0;
-    if (!own || rc_doc_has(s, "transfer")) {
-        RC_TRY(rc_doc_map(s, "transfer", &t, err));
-        RC_TRY(rc_doc_known(t, ratios, err));
-        RC_TRY(number(t, "gemm_ratio", m, err));
-        RC_TRY(number(t, "attention_ratio", m, err));
-        RC_TRY(number(t, "hbm_ratio", m, err));
-        RC_TRY(optional(t, "ratio_spread", 0.0, m, err));
-    }
-    if (own && !rc_doc_has(s, "base_rates"))
-        return RC_OK;
-    RC_TRY(rc_doc_map(s, "base_rates", &b, err));
-    RC_TRY(rc_doc_known(b, rates, err));
-    RC_TRY(number(b, "base_bf16_rate", m, err));
-    RC_TRY(number(b, "base_fp8_rate", m, err));
-    return number(b, "base_hbm_rate", m, err);
+    RC_TRY(read_transfer(s, m, err));
+    return read_base(s, folder, m, err);
 }
 
 /* Names of rows: one id or a list of them, joined with commas. */
@@ -222,6 +278,9 @@ static rc_status read_entry(const rc_node *entry, rc_machine *m, rc_fitted *f, r
                             f->name, near ? "; did you mean '" : "", near ? near : "",
                             near ? "'?" : "");
     }
+    const char *inert = rc_machine_inert(m, f->name);
+    if (inert != NULL)
+        return rc_node_fail(at, err, RC_E_INPUT, "fitted '%s': %s", f->name, inert);
     for (int i = 0; i < m->fitted_count; i++) {
         if (strcmp(m->fitted[i].name, f->name) == 0)
             return rc_node_fail(at, err, RC_E_INPUT, "'%s' is fitted twice", f->name);
@@ -254,7 +313,8 @@ static rc_status read_fitted(const rc_node *root, rc_machine *m, rc_error *err) 
     return RC_OK;
 }
 
-static rc_status read_machine(const rc_node *root, rc_machine *m, rc_error *err) {
+static rc_status read_machine(const rc_node *root, const char *folder, rc_machine *m,
+                              rc_error *err) {
     static const char *const keys[] = {"machine", "description", "gpu",    "node",   "network",
                                        "host",    "calibration", "fitted", "inputs", NULL};
     RC_TRY(rc_doc_known(root, keys, err));
@@ -264,16 +324,17 @@ static rc_status read_machine(const rc_node *root, rc_machine *m, rc_error *err)
     RC_TRY(read_node(root, m, err));
     RC_TRY(read_network(root, m, err));
     RC_TRY(read_host(root, m, err));
-    RC_TRY(read_calibration(root, m, err));
+    RC_TRY(read_calibration(root, folder, m, err));
     RC_TRY(read_fitted(root, m, err));
+    rc_machine_derive(m);
     if (rc_doc_has(root, "inputs"))
         RC_TRY(read_rows(root, "inputs", m->inputs, sizeof m->inputs, err));
     return check_rates(root, m, err);
 }
 
-static rc_status finish(rc_doc *doc, rc_machine *out, rc_error *err) {
+static rc_status finish(rc_doc *doc, const char *folder, rc_machine *out, rc_error *err) {
     rc_machine m = {0};
-    rc_status st = read_machine(rc_doc_root(doc), &m, err);
+    rc_status st = read_machine(rc_doc_root(doc), folder, &m, err);
     rc_doc_close(doc);
     if (st == RC_OK)
         *out = m;
@@ -284,7 +345,7 @@ rc_status rc_machine_parse(const char *name, const char *text_, unsigned long si
                            rc_error *err) {
     rc_doc *doc = NULL;
     RC_TRY(rc_doc_parse(name, text_, size, &doc, err));
-    return finish(doc, out, err);
+    return finish(doc, NULL, out, err);
 }
 
 int rc_machine_nodes(const rc_machine *m, int tp, int cp) {
@@ -297,7 +358,11 @@ int rc_machine_nodes(const rc_machine *m, int tp, int cp) {
 }
 
 rc_status rc_machine_load(const char *path, rc_machine *out, rc_error *err) {
+    char folder[1024];
+    const char *slash = strrchr(path, '/');
     rc_doc *doc = NULL;
     RC_TRY(rc_doc_open(path, &doc, err));
-    return finish(doc, out, err);
+    (void)snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1,
+                   slash ? path : ".");
+    return finish(doc, folder, out, err);
 }

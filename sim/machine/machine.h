@@ -1,7 +1,7 @@
 /* Machines: GPUs, nodes, links and host, from scenarios/machines/NAME.yaml. A machine file states
- * the part's published rates, which machine's calibration its costs rest on and by which physical
- * ratios they are carried over, and at most five fitted parameters, each with unit, meaning, fitted
- * rows, interval.
+ * the part's published rates, which machine's calibration its costs rest on, by which physical
+ * ratios they are carried over (or leaves these to follow from both parts' published rates), and at
+ * most five fitted parameters, each with unit, meaning, fitted rows, interval.
  *
  * Why a file and not a table in C: a planner's cluster is not ours, and every number that a
  * forecast rests on must be one that a reader can look up, doubt and change. So each number is
@@ -30,6 +30,12 @@ typedef struct rc_fitted {
     char rows[512];       /* ids of the rows it was fitted on, comma separated */
     double value, lo, hi; /* base units; lo..hi is the 90 % interval */
 } rc_fitted;
+
+/* Rates and latency of the links of one GPU. */
+typedef struct rc_machine_links {
+    double nvlink_rate, nic_line_rate, peer_rate; /* bytes/s */
+    double hop_latency;                           /* s */
+} rc_machine_links;
 
 typedef struct rc_machine {
     char name[64];
@@ -65,11 +71,21 @@ typedef struct rc_machine {
     double base_bf16_rate; /* FLOP/s, published peaks of the base: which of matrix and HBM binds
                               there */
     double base_fp8_rate;
-    double base_hbm_rate;   /* bytes/s */
-    double gemm_ratio;      /* matrix rate here / there (compute-bound GEMM) */
-    double attention_ratio; /* the same for attention */
-    double hbm_ratio;       /* HBM rate here / there (memory-bound ops) */
-    double ratio_spread;    /* relative 90 % half-width of the transfer itself (0 for the base) */
+    double base_hbm_rate;    /* bytes/s */
+    double base_nvlink_rate; /* bytes/s, of the machine named by `collectives` */
+    double gemm_ratio;       /* matrix rate here / there (compute-bound GEMM) */
+    double attention_ratio;  /* the same for attention */
+    double hbm_ratio;        /* HBM rate here / there (memory-bound ops) */
+    double nvlink_ratio;     /* NVLink rate here / where the rows of collectives were measured */
+    double ratio_spread;     /* relative 90 % half-width of the transfer itself (0 for the base) */
+    /* Ratio in fp8 over gemm_ratio and attention_ratio, which are of bf16: other than 1 only where
+     * ratios follow from published peaks. 0 reads as 1. */
+    double gemm_fp8, attention_fp8;
+    /* The links as the file has them, so that rows measured on this very machine can be carried
+     * over to what an override makes of them. 0 reads as "the same as now". */
+    rc_machine_links file;
+    unsigned derived; /* bit i: number i of rc_machine_fields follows from published rates */
+    unsigned held;    /* bit i: number i was set by an override, and follows no other number */
     /* inputs: ids of published rows whose figures this file states directly; never compared with */
     char inputs[512];
     /* fitted: */
@@ -81,11 +97,32 @@ typedef struct rc_machine {
  * share one. */
 int rc_machine_nodes(const rc_machine *m, int tp, int cp);
 
+/* Rates of the base that the file leaves out are read from the base's own machine file, which is
+ * looked for beside this one and then in scenarios/machines of the data folder. rc_machine_parse,
+ * which has no file, looks in the data folder only. */
 rc_status rc_machine_load(const char *path, rc_machine *out, rc_error *err);
 rc_status rc_machine_parse(const char *name, const char *text, unsigned long size, rc_machine *out,
                            rc_error *err);
-/* Pointer to a number by its key ("gemm_ratio", "ring_step", "nic_rate", ...), for what-ifs and
- * fits; NULL when there is none. */
+/* What if this number were `value`? Numbers that follow from it move in proportion, unless an
+ * override has set them as well, before or after:
+ *     nic_rate     nic_line_rate and peer_rate
+ *     bf16_rate    gemm_ratio and attention_ratio in bf16
+ *     fp8_rate     the same in fp8
+ *     hbm_rate     hbm_ratio
+ *     nvlink_rate  nvlink_ratio
+ * and, where the file leaves a ratio to follow from published peaks, the base's peak in its
+ * denominator. A fitted number that is set, or that moves, keeps no interval of its own or takes it
+ * along. RC_E_INPUT for an unknown key, and for a number that could change no result: the sentence
+ * says what to set instead. */
+rc_status rc_machine_override(rc_machine *m, const char *key, double value, rc_error *err);
+/* Give the fitted numbers these values, in the order of m->fitted, for a fit or a draw; what
+ * follows from them and is neither fitted nor held moves with them. Intervals stay. */
+void rc_machine_set_fitted(rc_machine *m, const double *values);
+/* After overrides: RC_E_INPUT when one connection would get more than the line, or the line more
+ * than its nominal rate. */
+rc_status rc_machine_check(const rc_machine *m, rc_error *err);
+/* Pointer to a number by its key ("gemm_ratio", "ring_step", "nic_rate", ...); NULL when there is
+ * none. Writing through it moves nothing else. */
 double *rc_machine_field(rc_machine *m, const char *key);
 /* NULL-terminated names that rc_machine_field takes. */
 const char *const *rc_machine_fields(void);

@@ -148,6 +148,8 @@ static rc_status put_pools(const rc_plan *p, const rc_plan_option *o, rc_serve *
 }
 
 static void scale_machine(rc_machine *m, const rc_plan_trial *t) {
+    m->bf16_rate *= t->matrix;
+    m->fp8_rate *= t->matrix;
     m->gemm_ratio *= t->matrix;
     m->attention_ratio *= t->matrix;
     m->hbm_ratio *= t->hbm;

@@ -109,8 +109,10 @@ static rc_status residuals_under(fit *f, const rc_costs *view, double *out, rc_e
 static rc_status residuals(fit *f, const gsl_vector *theta, double *out, rc_error *err) {
     rc_machine m = f->start;
     rc_costs *view = NULL;
+    double values[RC_MAX_FITTED];
     for (int k = 0; k < f->params; k++)
-        *rc_machine_field(&m, m.fitted[k].name) = exp(gsl_vector_get(theta, (size_t)k));
+        values[k] = exp(gsl_vector_get(theta, (size_t)k));
+    rc_machine_set_fitted(&m, values);
     RC_TRY(rc_costs_view(f->p->costs[RC_PAPER_GTT], &m, &view, err));
     rc_status st = residuals_under(f, view, out, err);
     rc_costs_close(view);

@@ -21,12 +21,13 @@ typedef struct question {
     rc_model model;
     rc_layout layout;
     int n;
-    double speed; /* attention's, over the run's machine */
+    double peak; /* FLOP/s of attention, as the rules see it */
 } question;
 
 static rc_tune_sense *ask(rc_tune *t, question *q, const char *what, double x) {
     rc_tune_sense *s = &t->sense[t->senses];
-    q[t->senses] = (question){t->s.machine, t->s.model, t->s.layout, t->s.sense_cp, 1.0};
+    q[t->senses] =
+        (question){t->s.machine, t->s.model, t->s.layout, t->s.sense_cp, t->s.machine.bf16_rate};
     q[t->senses++].machine.memory = UNBOUNDED;
     *s = (rc_tune_sense){.what = what, .x = x, .t = NAN, .algorithm_1 = NAN};
     return s;
@@ -44,8 +45,11 @@ static void ask_machine(rc_tune *t, question *q) {
     }
     for (int i = 0; i < COMPUTES; i++) {
         rc_tune_sense *s = ask(t, q, "attention rate", compute[i]);
-        q[t->senses - 1].machine.attention_ratio *= compute[i];
-        q[t->senses - 1].speed = compute[i];
+        rc_machine *m = &q[t->senses - 1].machine;
+        m->attention_ratio *= compute[i];
+        m->bf16_rate *= fmax(compute[i], 1.0); /* attention beats no peak; GEMMs stay as they are */
+        m->fp8_rate *= fmax(compute[i], 1.0);
+        q[t->senses - 1].peak *= compute[i];
         (void)snprintf(s->label, sizeof s->label, "%.3g times the attention rate", compute[i]);
     }
     for (int d = 0; d < t->s.degrees; d++) {
@@ -87,7 +91,7 @@ static double algorithm_1(const question *q, double length) {
                           .heads = q->model.heads,
                           .kv_heads = q->model.kv_heads,
                           .e = rc_dtype_bytes(q->layout.kv),
-                          .c = q->machine.bf16_rate * q->speed,
+                          .c = q->peak,
                           .bw = q->machine.peer_rate};
     return fmin(rc_equation_2(&in).right, length * rc_equation_1(&in).right);
 }

@@ -30,6 +30,7 @@ static rc_status carried(const char *from, const char *to, const char *state, rc
     m->base_fp8_rate = base.fp8_rate;
     m->base_hbm_rate = base.hbm_rate;
     m->gemm_ratio = m->attention_ratio = m->bf16_rate / base.bf16_rate;
+    m->gemm_fp8 = m->attention_fp8 = m->fp8_rate / base.fp8_rate / m->gemm_ratio;
     m->hbm_ratio = m->hbm_rate / base.hbm_rate;
     m->ratio_spread = 0.0;
     return RC_OK;

@@ -55,6 +55,7 @@ static bool has_rows(const rc_rows *rows, const char *machine, const char *op) {
 static void rest_on_itself(rc_machine *m, const char *name) {
     snprintf(m->base, sizeof m->base, "%s", name);
     m->gemm_ratio = m->attention_ratio = m->hbm_ratio = 1.0;
+    m->gemm_fp8 = m->attention_fp8 = 1.0;
     m->ratio_spread = 0.0;
     m->base_bf16_rate = m->bf16_rate;
     m->base_fp8_rate = m->fp8_rate;

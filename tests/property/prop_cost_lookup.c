@@ -155,6 +155,7 @@ static bool transfer_is_monotone(prop_case *c) {
     int64_t t = draw(c, 17), n = 1024 + draw(c, 14), k = 1024 + draw(c, 14);
     rc_cost base, fast;
     m.gemm_ratio = 1.0 + prop_unit(c);
+    m.bf16_rate *= m.gemm_ratio;
     m.hbm_ratio = 1.0 + prop_unit(c);
     PROP_CHECK(c, rc_costs_view(clean, &m, &v, NULL) == RC_OK, "view");
     bool ok = rc_cost_gemm(clean, RC_BF16, t, n, k, &base, NULL) == RC_OK &&

@@ -119,8 +119,9 @@ static void test_errors(void **state) {
          "m.yaml:10:14: peer_rate (6e+10 B/s) exceeds nic_line_rate (4.6e+10 B/s)");
     says("nic_rate: 400Gb/s", "nic_rate: 100Gb/s", "",
          "m.yaml:9:18: nic_line_rate (4.6e+10 B/s) exceeds nic_rate (1.25e+10 B/s)");
-    says("  transfer: {gemm: 0.72, attention: 85%, hbm: 0.5}\n", "", "",
-         "m.yaml:14:3: missing key 'transfer' in 'calibration'");
+    says("  base_rates: {bf16: 989TFLOP/s, fp8: 1979TFLOP/s, hbm: 4.8TB/s}\n", "", "",
+         "m.yaml:14:9: missing key 'base_rates' in 'calibration': there is no machine file of "
+         "'other' to take its published rates from");
     says("machine: mine", "machine: \"\"", "", "m.yaml:1:10: key 'machine' is empty");
 }
 
@@ -131,6 +132,9 @@ static void test_fitted_errors(void **state) {
          "'gemm_ratio'?");
     says("", "", "fitted:\n" ENTRY("peer_rate", "GB/s", "26GB/s", "[20GB/s, 30GB/s]"),
          "m.yaml:19:43: key 'unit' is 'GB/s'; 'peer_rate' is in 'B/s'");
+    says("", "", "fitted:\n" ENTRY("power", "W", "500W", "[400W, 600W]"),
+         "m.yaml:19:12: fitted 'power': a board limit changes no time by itself; set bf16_rate and "
+         "fp8_rate, which its clocks decide");
     says("", "", "fitted:\n" ENTRY("gemm_ratio", "\"1\"", "0.7", "[0.8, 0.9]"),
          "m.yaml:19:85: key 'interval' [0.8, 0.9] does not hold the value 0.7");
     says("", "", "fitted:\n" ENTRY("gemm_ratio", "\"1\"", "0.7", "[0.8]"),
@@ -177,8 +181,8 @@ static void test_fields(void **state) {
         *v = (double)n + 1.0;
         assert_non_null(rc_machine_field_unit(*name));
     }
-    assert_true(n == 19 && m.memory == 1.0 &&
-                m.base_hbm_rate == 19.0); /* none names another's number */
+    assert_true(n == 21 && m.memory == 1.0 &&
+                m.base_nvlink_rate == 21.0); /* none names another's number */
     assert_null(rc_machine_field(&m, "sms"));
     assert_null(rc_machine_field_unit("nothing"));
     assert_string_equal(rc_machine_field_unit("peer_rate"), "B/s");

@@ -1,0 +1,10 @@
+/* The data folder: where models/, scenarios/ and results/ lie.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef RC_BASE_SHARE_H
+#define RC_BASE_SHARE_H
+
+/* $RINGCAST_SHARE when it is set and not empty, else the folder the program was built from. The
+ * string is not the caller's to free. */
+const char *rc_share_folder(void);
+
+#endif
