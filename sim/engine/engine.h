@@ -120,7 +120,9 @@ rc_id rc_sim_link(rc_sim *s, double bytes_per_s);
 /* Interference: while at least one op of class `by` runs in a domain, ops of class `on` in the same
  * domain advance at `factor` (0 < factor) of their rate; factors of several present classes
  * multiply. Classes are 0..15; class 0 disturbs nothing and is not disturbed. Default factor 1. Ops
- * of every kind disturb, WORK ops are disturbed; an op does not disturb itself: a class that
+ * of every kind disturb; disturbed are WORK ops, and the bytes of a FLOW that crosses links, in the
+ * domain of its stream: it moves at `factor` of its fair share and never at more than the share;
+ * what it leaves of a link goes to no other flow. An op does not disturb itself: a class that
  * disturbs its own kind needs two running ops. */
 void rc_sim_interfere(rc_sim *s, unsigned on, unsigned by, double factor);
 /* A domain's own speed (1 = nominal): a slow GPU. Applies to work ops of the domain. */
@@ -129,7 +131,8 @@ void rc_sim_domain_speed(rc_sim *s, rc_id domain, double speed);
 typedef enum rc_op_kind {
     RC_OP_WORK,      /* `duration` of work at rate 1, stretched by interference and domain speed */
     RC_OP_FIXED,     /* `duration`, not stretched (host time, latencies)                        */
-    RC_OP_FLOW,      /* `duration` of latency, then `bytes` over `path` at the max-min fair rate */
+    RC_OP_FLOW,      /* `duration` of latency, then `bytes` over `path` at the max-min fair rate,
+                        times what interference leaves of it */
     RC_OP_RENDEZVOUS /* waits until all `group_size` ops of `group` have come to the head of their
                         streams, then all take the longest `duration` among them and end together */
 } rc_op_kind;

@@ -37,7 +37,7 @@ void rc_flow_join_(rc_sim *s, rc_id op, rc_time now) {
     st->remaining = p->bytes;
     st->rate = 0;
     st->last = now;
-    s->peers[op].next = 0; /* in no component yet */
+    st->waiting = 0; /* in no component yet */
     for (uint32_t i = p->path; i < p->path + p->path_len; i++) {
         rc_link *l = &RC_LINKS(s)[hops[i].link];
         hops[i].prev = RC_NONE;
@@ -66,6 +66,12 @@ void rc_flow_leave_(rc_sim *s, rc_id op) {
     }
 }
 
+void rc_flow_disturb_(rc_sim *s, rc_id op) {
+    const rc_op_plan *p = &RC_PLAN(s)[op];
+    for (uint32_t i = p->path; i < p->path + p->path_len; i++)
+        mark_dirty(s, RC_HOPS(s)[i].link);
+}
+
 typedef struct part { /* one connected component */
     size_t links, flows;
 } part;
@@ -81,8 +87,8 @@ static void collect_link(rc_sim *s, part *c, rc_id link) {
     s->part_links[c->links++] = link;
 }
 
-/* Everything reachable from `link` through flows that share links. peers[flow].next marks, by the
- * component's number, the flows already collected. */
+/* Everything reachable from `link` through flows that share links. state[flow].waiting marks, by
+ * the component's number, the flows already collected. */
 static part collect(rc_sim *s, rc_id link) {
     const rc_hop *hops = RC_HOPS(s);
     part c = {0, 0};
@@ -91,9 +97,9 @@ static part collect(rc_sim *s, rc_id link) {
     for (size_t i = 0; i < c.links; i++) {
         for (uint32_t h = RC_LINKS(s)[s->part_links[i]].first; h != RC_NONE; h = hops[h].next) {
             rc_id flow = hops[h].flow;
-            if (s->peers[flow].next == s->part)
+            if (s->state[flow].waiting == s->part)
                 continue;
-            s->peers[flow].next = s->part;
+            s->state[flow].waiting = s->part;
             s->part_flows[c.flows++] = flow;
             const rc_op_plan *p = &RC_PLAN(s)[flow];
             for (uint32_t k = p->path; k < p->path + p->path_len; k++)
@@ -170,6 +176,11 @@ static void set_rate(rc_sim *s, rc_id flow, double rate, rc_time now) {
     rc_sim_end_in_(s, flow, st->remaining * RC_PS_PER_S / rate, now);
 }
 
+/* What interference leaves a flow of its share of the links; never more than the share. */
+static double slowed(const rc_sim *s, rc_id flow, double share) {
+    return fmin(rc_sim_disturbed_(s, flow, share), share);
+}
+
 void rc_flow_share_(rc_sim *s, rc_time now) {
     uint32_t before = s->part;
     for (size_t i = 0; i < s->n_dirty_links; i++) {
@@ -180,7 +191,7 @@ void rc_flow_share_(rc_sim *s, rc_time now) {
         part c = collect(s, s->dirty_links[i]);
         fill(s, &c);
         for (size_t f = 0; f < c.flows; f++)
-            set_rate(s, s->part_flows[f], s->part_rates[f], now);
+            set_rate(s, s->part_flows[f], slowed(s, s->part_flows[f], s->part_rates[f]), now);
     }
     s->n_dirty_links = 0;
 }

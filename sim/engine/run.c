@@ -5,8 +5,9 @@
  * left a domain, flows on links) is only noted; rates are set anew once, before time advances. So a
  * hundred flows that start together are shared out once, and an op is moved once an instant.
  *
- * Interference and domain speed stretch WORK ops. Ops of every kind disturb by their class while
- * they run; an op does not disturb itself, so a class that disturbs itself needs two running ops.
+ * Interference and domain speed stretch WORK ops; interference slows the bytes of flows, too. Ops
+ * of every kind disturb by their class while they run; an op does not disturb itself, so a class
+ * that disturbs itself needs two running ops.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/engine/sim_internal.h"
@@ -67,12 +68,44 @@ static void class_leave(rc_sim *s, rc_id domain, unsigned klass) {
         dirty_domain(s, domain);
 }
 
-static double rate_of_class(const rc_sim *s, const rc_domain *d, unsigned on) {
-    double rate = d->speed;
+static double disturbed(const rc_sim *s, const rc_domain *d, unsigned on, double rate) {
     for (unsigned by = 1; by < RC_CLASSES; by++)
         if ((s->disturbed_by[on] >> by & 1) && d->running[by] > (by == on ? 1u : 0u))
             rate *= s->factor[on][by];
     return rate;
+}
+
+double rc_sim_disturbed_(const rc_sim *s, rc_id op, double rate) {
+    const rc_op_plan *p = &RC_PLAN(s)[op];
+    if (p->domain == RC_NONE || s->disturbed_by[p->klass] == 0)
+        return rate;
+    return disturbed(s, &RC_DOMAINS(s)[p->domain], p->klass, rate);
+}
+
+/* Add a running op to those of its domain that others may disturb; false when none may. */
+static bool enlist(rc_sim *s, rc_id op) {
+    const rc_op_plan *p = &RC_PLAN(s)[op];
+    if (p->domain == RC_NONE || s->disturbed_by[p->klass] == 0)
+        return false;
+    rc_domain *d = &RC_DOMAINS(s)[p->domain];
+    s->peers[op] = (rc_peers){d->first, RC_NONE};
+    if (d->first != RC_NONE)
+        s->peers[d->first].prev = op;
+    d->first = op;
+    return true;
+}
+
+static void delist(rc_sim *s, rc_id op) {
+    const rc_op_plan *p = &RC_PLAN(s)[op];
+    if (p->domain == RC_NONE || s->disturbed_by[p->klass] == 0)
+        return;
+    rc_peers peers = s->peers[op];
+    if (peers.prev != RC_NONE)
+        s->peers[peers.prev].next = peers.next;
+    else
+        RC_DOMAINS(s)[p->domain].first = peers.next;
+    if (peers.next != RC_NONE)
+        s->peers[peers.next].prev = peers.prev;
 }
 
 /* Schedule the end of a WORK op from its remaining work. Work that has not been touched since it
@@ -94,8 +127,12 @@ static void set_rates(rc_sim *s, rc_domain *d, rc_time now) {
     for (rc_id op = d->first; op != RC_NONE; op = s->peers[op].next) {
         rc_op_state *st = &s->state[op];
         unsigned on = RC_PLAN(s)[op].klass;
+        if (RC_PLAN(s)[op].kind == RC_OP_FLOW) {
+            rc_flow_disturb_(s, op);
+            continue;
+        }
         if (!(known >> on & 1)) {
-            rates[on] = rate_of_class(s, d, on);
+            rates[on] = disturbed(s, d, on, d->speed);
             known |= 1u << on;
         }
         if (rates[on] == st->rate)
@@ -115,32 +152,15 @@ static void begin_work(rc_sim *s, rc_id op, rc_time now) {
     st->remaining = (double)p->duration;
     st->last = now;
     st->rate = p->domain == RC_NONE ? 1.0 : RC_DOMAINS(s)[p->domain].speed;
-    if (p->domain != RC_NONE && s->disturbed_by[p->klass] != 0) {
-        rc_domain *d = &RC_DOMAINS(s)[p->domain];
-        s->peers[op] = (rc_peers){d->first, RC_NONE};
-        if (d->first != RC_NONE)
-            s->peers[d->first].prev = op;
-        d->first = op;
+    if (enlist(s, op)) {
+        const rc_domain *d = &RC_DOMAINS(s)[p->domain];
         if (d->dirty) { /* its rate is being settled: set_rates will schedule the end */
             st->rate = 0;
             return;
         }
-        st->rate = rate_of_class(s, d, p->klass);
+        st->rate = disturbed(s, d, p->klass, d->speed);
     }
     end_from_remaining(s, op, now);
-}
-
-static void end_work(rc_sim *s, rc_id op) {
-    const rc_op_plan *p = &RC_PLAN(s)[op];
-    if (p->domain == RC_NONE || s->disturbed_by[p->klass] == 0)
-        return;
-    rc_peers peers = s->peers[op];
-    if (peers.prev != RC_NONE)
-        s->peers[peers.prev].next = peers.next;
-    else
-        RC_DOMAINS(s)[p->domain].first = peers.next;
-    if (peers.next != RC_NONE)
-        s->peers[peers.next].prev = peers.prev;
 }
 
 /* ------------------------------------------------------------------ flows ----------------- */
@@ -149,8 +169,13 @@ static bool shares_links(const rc_op_plan *p) {
     return p->path_len > 0 && p->bytes > 0;
 }
 
+static void move_bytes(rc_sim *s, rc_id op, rc_time now) {
+    rc_flow_join_(s, op, now);
+    (void)enlist(s, op);
+}
+
 static void on_latency(void *ctx, uint64_t arg, rc_time now) {
-    rc_flow_join_(ctx, (rc_id)arg, now);
+    move_bytes(ctx, (rc_id)arg, now);
 }
 
 static void begin_flow(rc_sim *s, rc_id op, rc_time now) {
@@ -160,7 +185,7 @@ static void begin_flow(rc_sim *s, rc_id op, rc_time now) {
         double ps = p->max_rate > 0 ? p->bytes * RC_PS_PER_S / p->max_rate : 0;
         end_at(s, op, later(s, op, bytes_from, round_ps(ps)));
     } else if (p->duration == 0) {
-        rc_flow_join_(s, op, now);
+        move_bytes(s, op, now);
     } else {
         (void)rc_eventq_at_inline(s->q, bytes_from, on_latency, s, op);
     }
@@ -231,9 +256,11 @@ static void finish(rc_sim *s, rc_id op, rc_time now) {
     s->ended++;
     class_leave(s, p->domain, p->klass);
     if (p->kind == RC_OP_WORK)
-        end_work(s, op);
-    else if (p->kind == RC_OP_FLOW && shares_links(p))
+        delist(s, op);
+    if (p->kind == RC_OP_FLOW && shares_links(p)) {
+        delist(s, op);
         rc_flow_leave_(s, op);
+    }
     if (p->next != RC_NONE)
         release(s, p->next, op, now);
     for (uint32_t e = p->edge; e < p->edge_end; e++)

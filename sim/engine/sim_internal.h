@@ -38,7 +38,8 @@ typedef struct rc_op_state {
     rc_time last;
     rc_event event; /* its end, 0 while none is scheduled */
     rc_id cause;
-    uint32_t waiting; /* of `waits`, how many have not ended */
+    uint32_t waiting; /* of `waits`, how many have not ended; then, of a FLOW that moves bytes, the
+                         component it was last collected into */
 } rc_op_state;
 
 /* One crossing of a link by a flow; lists of the flows now on a link run through these. */
@@ -62,7 +63,7 @@ typedef struct rc_link {
 typedef struct rc_domain {
     double speed;
     uint32_t running[RC_CLASSES]; /* ops running now, by class */
-    rc_id first;                  /* running WORK ops that others may disturb */
+    rc_id first;                  /* running WORK and moving FLOW ops that others may disturb */
     bool dirty;
 } rc_domain;
 
@@ -127,10 +128,13 @@ rc_status rc_sim_prepare_(rc_sim *s, rc_error *err);
 
 /* run.c: let the op end `ps` picoseconds (a double, rounded once) from now. */
 void rc_sim_end_in_(rc_sim *s, rc_id op, double ps, rc_time now);
+/* run.c: `rate` times the factors of the classes that now disturb the op. */
+double rc_sim_disturbed_(const rc_sim *s, rc_id op, double rate);
 
 /* flow.c: a flow's bytes begin to move; have moved; give new rates where flows came or left. */
 void rc_flow_join_(rc_sim *s, rc_id op, rc_time now);
 void rc_flow_leave_(rc_sim *s, rc_id op);
+void rc_flow_disturb_(rc_sim *s, rc_id op); /* what disturbs it has changed: share its links anew */
 void rc_flow_share_(rc_sim *s, rc_time now);
 
 #endif

@@ -227,10 +227,10 @@ static void share_links(const program *p, double *rates) {
     }
 }
 
-static double work_rate(const program *p, unsigned i) {
+/* `rate` times the factors of what else runs in the op's domain. */
+static double disturbed(const program *p, unsigned i, double rate) {
     const op *o = &p->ops[i];
     rc_id d = domain_of(o);
-    double rate = d == RC_NONE ? 1 : p->speed[d];
     bool by[CLASSES] = {false};
     for (unsigned j = 0; j < p->n; j++)
         if (j != i && runs(&p->ops[j]) && domain_of(&p->ops[j]) == d && d != RC_NONE)
@@ -239,6 +239,16 @@ static double work_rate(const program *p, unsigned i) {
         if (by[b])
             rate *= p->factor[o->d.klass][b];
     return rate;
+}
+
+static double work_rate(const program *p, unsigned i) {
+    rc_id d = domain_of(&p->ops[i]);
+    return disturbed(p, i, d == RC_NONE ? 1 : p->speed[d]);
+}
+
+/* Of a flow that moves: slowed on links only, and never beyond its share of them. */
+static double flow_rate(const program *p, unsigned i, double share) {
+    return p->ops[i].d.path_len > 0 ? fmin(disturbed(p, i, share), share) : share;
 }
 
 static void set_rates(program *p, rc_time now) {
@@ -258,7 +268,8 @@ static void set_rates(program *p, rc_time now) {
         op *o = &p->ops[i];
         if (!runs(o) || !(o->d.kind == RC_OP_WORK || o->moving))
             continue;
-        double unit = o->moving ? 1e12 : 1, rate = o->moving ? rates[i] : work_rate(p, i);
+        double unit = o->moving ? 1e12 : 1,
+               rate = o->moving ? flow_rate(p, i, rates[i]) : work_rate(p, i);
         if (rate == o->rate)
             continue;
         o->left = fmax(o->left - o->rate * (double)(now - o->last) / unit, 0);

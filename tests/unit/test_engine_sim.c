@@ -156,6 +156,49 @@ static void test_interference_and_back(void **state) {
     expect(far, 0, 1000);
 }
 
+static rc_id flow(rc_id stream, rc_id link, rc_time latency, double bytes) {
+    return rc_sim_op(s, &(rc_op_desc){.kind = RC_OP_FLOW,
+                                      .stream = stream,
+                                      .klass = 2,
+                                      .duration = latency,
+                                      .bytes = bytes,
+                                      .path = &link,
+                                      .path_len = 1});
+}
+
+/* A flow at a quarter of its rate while work runs beside it, in its own domain only. */
+static void test_interference_slows_flows(void **state) {
+    (void)state;
+    rc_id d = rc_sim_domain(s), other = rc_sim_domain(s);
+    rc_id t = rc_sim_stream(s, d), u = rc_sim_stream(s, d);
+    rc_id link = rc_sim_link(s, RC_PS_PER_S), second = rc_sim_link(s, RC_PS_PER_S); /* 1 B/ps */
+    rc_sim_interfere(s, 2, 1, 0.25);
+    rc_sim_domain_speed(s, d, 0.5); /* of work, not of flows */
+    rc_id a = flow(t, link, 100, 1000);
+    (void)fixed(u, 300);
+    rc_id beside = work(u, 200, 1);
+    rc_id far = flow(rc_sim_stream(s, other), second, 100, 1000);
+    rc_id loose = flow(RC_NONE, second, 1100, 500);
+    run();
+    expect(beside, 300, 700);
+    expect(a, 0, 1400); /* latency, 200 bytes, 400 ps at a quarter, 700 bytes */
+    expect(far, 0, 1100);
+    expect(loose, 0, 1600);
+}
+
+/* What interference leaves of a shared link goes to nobody: the other flow keeps its fair half. */
+static void test_a_slowed_flow_keeps_its_place(void **state) {
+    (void)state;
+    rc_id d = rc_sim_domain(s), other = rc_sim_domain(s), link = rc_sim_link(s, RC_PS_PER_S);
+    rc_sim_interfere(s, 2, 1, 0.5);
+    rc_id a = flow(rc_sim_stream(s, d), link, 0, 1000);
+    rc_id b = flow(rc_sim_stream(s, other), link, 0, 1000);
+    (void)work(rc_sim_stream(s, d), 5000, 1);
+    run();
+    expect(b, 0, 2000);
+    expect(a, 0, 3000); /* 2000 ps at a quarter, then 500 bytes at a half */
+}
+
 static void test_op_does_not_disturb_itself(void **state) {
     (void)state;
     rc_id d = rc_sim_domain(s);
@@ -295,6 +338,8 @@ int main(void) {
         T(test_cause_is_the_lowest_of_equals),
         T(test_rendezvous),
         T(test_interference_and_back),
+        T(test_interference_slows_flows),
+        T(test_a_slowed_flow_keeps_its_place),
         T(test_op_does_not_disturb_itself),
         T(test_back_to_back_disturbers_leave_no_gap),
         T(test_speed_stretches_work_only),

@@ -125,6 +125,16 @@ static void test_a_slow_link(void **state) {
     assert_int_equal(ticks(), 300 + 9 * (10 + 32768) + 8 * 100 + 100 + 100 + 500 + 200);
 }
 
+/* Beside each message a rank attends for 100 ps, of which the first 10 are the message's latency:
+ * in the other 90 it moves at half its rate, so it takes 45 longer. */
+static void test_overlap_slows_messages(void **state) {
+    (void)state;
+    f.spec.what_if.overlap_comm = 0.5;
+    assert_int_equal(ticks(), 9 * (2 * (10 + 16384 + 45) + 100 + 100 + 8 * 100) + 200);
+    f.spec.what_if.overlap_comm = 1.0;
+    assert_int_equal(ticks(), 9 * (2 * (10 + 16384) + 100 + 100 + 8 * 100) + 200);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_a_layer_by_hand, setup),
@@ -132,6 +142,7 @@ int main(void) {
         cmocka_unit_test_setup(test_messages_share_the_way_in, setup),
         cmocka_unit_test_setup(test_a_launch_takes_its_longest_call, setup),
         cmocka_unit_test_setup(test_a_slow_link, setup),
+        cmocka_unit_test_setup(test_overlap_slows_messages, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
