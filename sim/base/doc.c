@@ -11,6 +11,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/base/doc_internal.h"
 #include "sim/base/file.h"
+#include "sim/base/quote.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -239,12 +240,57 @@ rc_status rc_doc_list(const rc_node *map, const char *key, const rc_node **out, 
     return need_kind(map, key, RC_NODE_LIST, "a list", out, err);
 }
 
+rc_status rc_node_string(const rc_node *n, const char *key, const char **out, rc_error *err) {
+    if (n->kind != RC_NODE_SCALAR || rc_node_is_null(n))
+        return unexpected(n, key, "text", err);
+    if (rc_text_has_control(n->text))
+        return rc_node_fail(n, err, RC_E_INPUT,
+                            "key '%s': the text holds a line break or another control character",
+                            key);
+    *out = n->text;
+    return RC_OK;
+}
+
 rc_status rc_doc_string(const rc_node *map, const char *key, const char **out, rc_error *err) {
+    const rc_node *n = NULL;
+    RC_TRY(need_kind(map, key, RC_NODE_SCALAR, "text", &n, err));
+    return rc_node_string(n, key, out, err);
+}
+
+rc_status rc_node_label(const rc_node *n, const char *key, char *out, size_t size, rc_error *err) {
+    const char *text = "";
+    RC_TRY(rc_node_string(n, key, &text, err));
+    size_t length = strlen(text);
+    if (length == 0)
+        return rc_node_fail(n, err, RC_E_INPUT, "key '%s' is empty", key);
+    if (length >= size)
+        return rc_node_fail(n, err, RC_E_INPUT, "key '%s' is longer than %zu bytes", key, size - 1);
+    memcpy(out, text, length + 1);
+    return RC_OK;
+}
+
+rc_status rc_doc_label(const rc_node *map, const char *key, char *out, size_t size, rc_error *err) {
+    const rc_node *n = NULL;
+    RC_TRY(need_kind(map, key, RC_NODE_SCALAR, "text", &n, err));
+    return rc_node_label(n, key, out, size, err);
+}
+
+rc_status rc_doc_prose(const rc_node *map, const char *key, char *out, size_t size, rc_error *err) {
     const rc_node *n = NULL;
     RC_TRY(need_kind(map, key, RC_NODE_SCALAR, "text", &n, err));
     if (rc_node_is_null(n))
         return unexpected(n, key, "text", err);
-    *out = n->text;
+    size_t i = 0;
+    for (; n->text[i] != '\0' && i + 1 < size; i++)
+        out[i] = n->text[i] == '\n' || n->text[i] == '\t' ? ' ' : n->text[i];
+    while (i > 0 && ((unsigned char)n->text[i] & 0xc0) == 0x80)
+        i--; /* not through the middle of a UTF-8 character */
+    while (i > 0 && out[i - 1] == ' ')
+        i--;
+    out[i] = '\0';
+    if (rc_text_has_control(out))
+        return rc_node_fail(n, err, RC_E_INPUT, "key '%s': the text holds a control character",
+                            key);
     return RC_OK;
 }
 
@@ -383,10 +429,8 @@ static rc_status check_path(const char *path, rc_error *err) {
     return RC_OK;
 }
 
-rc_status rc_doc_set(rc_doc *d, const char *path, const char *value, rc_error *err) {
-    RC_TRY(check_path(path, err));
-    rc_node *fresh = NULL;
-    RC_TRY(override_value(d, path, value, &fresh, err));
+/* Hang `fresh` into the tree at `path`. */
+static rc_status override_with(rc_doc *d, const char *path, rc_node *fresh, rc_error *err) {
     char *rest = rc_arena_strdup(d->arena, path);
     if (!rest)
         return rc_fail_at(err, RC_E_NOMEM, "--set", 0, 0, "out of memory");
@@ -410,6 +454,25 @@ rc_status rc_doc_set(rc_doc *d, const char *path, const char *value, rc_error *e
     fresh->slot = (size_t)(slot - at->entries);
     slot->value = fresh;
     return RC_OK;
+}
+
+rc_status rc_doc_set(rc_doc *d, const char *path, const char *value, rc_error *err) {
+    rc_node *fresh = NULL;
+    RC_TRY(check_path(path, err));
+    RC_TRY(override_value(d, path, value, &fresh, err));
+    return override_with(d, path, fresh, err);
+}
+
+rc_status rc_doc_set_text(rc_doc *d, const char *path, const char *text, rc_error *err) {
+    RC_TRY(check_path(path, err));
+    const char *place = rc_arena_printf(d->arena, "--set %s=%s", path, text);
+    rc_node *fresh = place ? rc_doc_new_node(d->arena, RC_NODE_SCALAR, place, 0, 0) : NULL;
+    if (fresh)
+        fresh->text = rc_arena_strdup(d->arena, text);
+    if (!fresh || !fresh->text)
+        return rc_fail_at(err, RC_E_NOMEM, "--set", 0, 0, "out of memory");
+    fresh->quoted = true;
+    return override_with(d, path, fresh, err);
 }
 
 const rc_node *rc_doc_take(rc_doc *d, const char *path) {

@@ -31,6 +31,8 @@ const char *rc_doc_name(const rc_doc *d);
  * missing mappings. Errors name the flag "--set". Scalars set this way report
  * the place "--set path=value". */
 rc_status rc_doc_set(rc_doc *d, const char *path, const char *value, rc_error *err);
+/* The same with a value that is text, whatever YAML would make of it. */
+rc_status rc_doc_set_text(rc_doc *d, const char *path, const char *text, rc_error *err);
 /* Take a key out of a map of the tree, for a reader that does not know it. Returns its value, which
  * lives as long as the document; NULL when there is no such path. */
 const rc_node *rc_doc_take(rc_doc *d, const char *path);
@@ -58,10 +60,15 @@ rc_status rc_doc_known(const rc_node *map, const char *const *keys, rc_error *er
 const char *rc_node_path(const rc_node *n, char *buf, size_t size);
 
 /* Required readers: missing key, wrong kind, wrong unit, out of [lo, hi] are each an error that
- * names the key, what stands there and what was expected. */
+ * names the key, what stands there and what was expected. Text is one line: control characters are
+ * refused here, for every file, because names travel into tables, scripts and file names. */
 rc_status rc_doc_map(const rc_node *map, const char *key, const rc_node **out, rc_error *err);
 rc_status rc_doc_list(const rc_node *map, const char *key, const rc_node **out, rc_error *err);
 rc_status rc_doc_string(const rc_node *map, const char *key, const char **out, rc_error *err);
+/* A name: rc_doc_string's text copied to `out`, refused when empty or of `size` bytes and more. */
+rc_status rc_doc_label(const rc_node *map, const char *key, char *out, size_t size, rc_error *err);
+/* A description: line breaks become spaces, what is over `size` - 1 bytes is left out. */
+rc_status rc_doc_prose(const rc_node *map, const char *key, char *out, size_t size, rc_error *err);
 rc_status rc_doc_bool(const rc_node *map, const char *key, bool *out, rc_error *err);
 rc_status rc_doc_int(const rc_node *map, const char *key, int64_t lo, int64_t hi, int64_t *out,
                      rc_error *err);
@@ -71,6 +78,8 @@ rc_status rc_doc_quantity(const rc_node *map, const char *key, rc_dim dim, doubl
 rc_status rc_doc_choice(const rc_node *map, const char *key, const char *const *names, int *out,
                         rc_error *err);
 /* The same checks on a node in hand, for items of a list; `key` is the name used in errors. */
+rc_status rc_node_string(const rc_node *n, const char *key, const char **out, rc_error *err);
+rc_status rc_node_label(const rc_node *n, const char *key, char *out, size_t size, rc_error *err);
 rc_status rc_node_int(const rc_node *n, const char *key, int64_t lo, int64_t hi, int64_t *out,
                       rc_error *err);
 rc_status rc_node_quantity(const rc_node *n, const char *key, rc_dim dim, double lo, double hi,

@@ -3,14 +3,14 @@
  * A result that is half there is worse than none: a plot is drawn from it, a resumed sweep trusts
  * it. Every output is therefore written beside its final name and renamed after fsync, so a reader
  * sees the old file or the new one. Refusing to overwrite is decided twice: at open, so that no
- * work is wasted, and again at commit with link(2), which fails where rename(2) would replace a
- * file that appeared meanwhile. Only regular files are ever replaced; a device or a folder is
- * refused.
+ * work is wasted, and again when the file takes its name (outputs.c). Only regular files are ever
+ * replaced; a device or a folder is refused.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/base/file.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -25,105 +25,112 @@ static rc_status exists(rc_error *err, const char *path) {
                       "already exists and is not overwritten (--overwrite replaces it)");
 }
 
-rc_status rc_outfile_open(rc_outfile *o, const char *path, bool overwrite, rc_error *err) {
-    memset(o, 0, sizeof *o);
-    size_t length = strlen(path);
-    if (length == 0)
-        return rc_fail(err, RC_E_IO, "the name of the output file is empty");
-    if (length >= sizeof o->path)
-        return rc_fail_at(err, RC_E_IO, path, 0, 0, "the path is longer than %zu bytes",
-                          sizeof o->path - 1);
+static rc_status may_write(const char *path, bool overwrite, rc_error *err) {
     struct stat st;
-    if (stat(path, &st) == 0) {
-        if (!S_ISREG(st.st_mode))
-            return rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot write: not a regular file");
-        if (!overwrite)
-            return exists(err, path);
+    if (stat(path, &st) != 0)
+        return RC_OK;
+    if (!S_ISREG(st.st_mode))
+        return rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot write: not a regular file");
+    return overwrite ? RC_OK : exists(err, path);
+}
+
+rc_status rc_outfile_reserve(rc_outfile *o, const char *path, bool overwrite, rc_error *err) {
+    memset(o, 0, sizeof *o);
+    RC_TRY(may_write(path, overwrite, err));
+    rc_status st = rc_temp_file(path, o->tmp, NULL, err);
+    if (st != RC_OK) {
+        o->tmp[0] = '\0';
+        return st;
     }
-    char tmp[sizeof o->tmp];
-    (void)snprintf(tmp, sizeof tmp, "%s.tmp.%ld", path, (long)getpid());
-    int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return refuse(err, path, "cannot write");
-    o->f = fdopen(fd, "w");
-    if (!o->f) {
-        rc_status st_open = refuse(err, path, "cannot write");
-        (void)close(fd);
-        (void)unlink(tmp);
-        return st_open;
-    }
+    memcpy(o->path, path, strlen(path) + 1);
     o->overwrite = overwrite;
-    memcpy(o->path, path, length + 1);
-    memcpy(o->tmp, tmp, sizeof tmp);
     return RC_OK;
 }
 
-/* The rename itself is only durable once the folder is; a failure here loses nothing we promised.
- */
-static void sync_folder(const char *path) {
-    char dir[sizeof((rc_outfile *)0)->path];
-    (void)snprintf(dir, sizeof dir, "%s", path);
-    char *slash = strrchr(dir, '/');
-    if (!slash)
-        (void)snprintf(dir, sizeof dir, ".");
-    else if (slash == dir)
-        slash[1] = '\0';
-    else
-        *slash = '\0';
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    (void)fsync(fd);
-    (void)close(fd);
+rc_status rc_outfile_open(rc_outfile *o, const char *path, bool overwrite, rc_error *err) {
+    RC_TRY(rc_outfile_reserve(o, path, overwrite, err));
+    o->f = fopen(o->tmp, "we"); /* 'e': closed in children */
+    if (o->f)
+        return RC_OK;
+    rc_status st = refuse(err, path, "cannot write");
+    rc_outfile_abort(o);
+    return st;
 }
 
-/* 0, or -1 with errno. */
-static int move_into_place(const rc_outfile *o) {
-    if (o->overwrite)
-        return rename(o->tmp, o->path);
-    if (link(o->tmp, o->path) == 0)
-        return unlink(o->tmp);
-    if (errno == EEXIST)
-        return -1;
-    return rename(o->tmp, o->path); /* a file system without hard links */
+/* Everything onto the disk. 0, or an errno. */
+static int finish(rc_outfile *o) {
+    int code = 0, fd = o->f ? fileno(o->f) : open(o->tmp, O_RDONLY | O_CLOEXEC);
+    errno = 0;
+    if (o->f && (fflush(o->f) != 0 || ferror(o->f)))
+        code = errno ? errno : EIO;
+    if (fd < 0 || (code == 0 && fsync(fd) != 0))
+        code = errno;
+    if (!o->f && fd >= 0)
+        (void)close(fd);
+    if (o->f && fclose(o->f) != 0 && code == 0)
+        code = errno;
+    o->f = NULL;
+    return code;
 }
 
 rc_status rc_outfile_commit(rc_outfile *o, rc_error *err) {
-    if (!o->f)
+    if (o->tmp[0] == '\0')
         return rc_fail(err, RC_E_INTERNAL, "commit of an output file that is not open");
-    errno = 0;
-    bool bad = ferror(o->f) != 0;
-    bad = fflush(o->f) != 0 || bad;
-    bad = bad || fsync(fileno(o->f)) != 0;
-    int code = errno;
-    if (fclose(o->f) != 0 && !bad) {
-        bad = true;
-        code = errno;
+    int code = finish(o);
+    if (code != 0) {
+        errno = code;
+        rc_status st = refuse(err, o->path, "cannot write");
+        rc_outfile_abort(o);
+        return st;
     }
-    o->f = NULL;
-    if (!bad && move_into_place(o) != 0) {
-        bad = true;
-        code = errno;
-    }
-    if (bad) {
-        (void)unlink(o->tmp);
-        if (code == EEXIST)
-            return exists(err, o->path);
-        errno = code ? code : EIO;
-        return refuse(err, o->path, "cannot write");
-    }
-    sync_folder(o->path);
+    rc_status st = rc_temp_place(o->tmp, o->path, o->overwrite, err);
     o->tmp[0] = '\0';
-    return RC_OK;
+    return st;
 }
 
 void rc_outfile_abort(rc_outfile *o) {
-    if (!o || !o->f)
+    if (!o || o->tmp[0] == '\0')
         return;
-    (void)fclose(o->f);
-    (void)unlink(o->tmp);
+    if (o->f)
+        (void)fclose(o->f);
+    rc_temp_remove(o->tmp);
     o->f = NULL;
     o->tmp[0] = '\0';
+}
+
+rc_status rc_output_check(const char *path, bool overwrite, rc_error *err) {
+    rc_outfile o;
+    if (!path)
+        return RC_OK;
+    RC_TRY(rc_outfile_reserve(&o, path, overwrite, err));
+    rc_outfile_abort(&o);
+    return RC_OK;
+}
+
+rc_status rc_outputs_check(const char *dir, const char *const *names, bool overwrite,
+                           rc_error *err) {
+    char path[RC_PATH_SIZE];
+    RC_TRY(rc_make_dirs(dir, err));
+    for (; *names; names++) {
+        RC_TRY(rc_path_in(path, dir, err, "%s", *names));
+        RC_TRY(rc_output_check(path, overwrite, err));
+    }
+    return RC_OK;
+}
+
+rc_status rc_path_in(char out[RC_PATH_SIZE], const char *dir, rc_error *err, const char *name,
+                     ...) {
+    int n = snprintf(out, RC_PATH_SIZE, "%s/", dir), m = -1;
+    if (n >= 0 && n < RC_PATH_SIZE) {
+        va_list ap;
+        va_start(ap, name);
+        m = vsnprintf(out + n, RC_PATH_SIZE - (size_t)n, name, ap);
+        va_end(ap);
+    }
+    if (m >= 0 && n + m < RC_PATH_SIZE)
+        return RC_OK;
+    return rc_fail_at(err, RC_E_IO, dir, 0, 0, "the path of a file in it is longer than %d bytes",
+                      RC_PATH_SIZE - 1);
 }
 
 /* Everything from `fd`, which may be a pipe: its size is only a first guess. */
@@ -190,7 +197,7 @@ rc_status rc_make_dirs(const char *path, rc_error *err) {
             continue;
         char kept = buf[i];
         buf[i] = '\0';
-        if (mkdir(buf, 0777) != 0 && errno != EEXIST)
+        if (rc_output_folder(buf) != 0 && errno != EEXIST)
             return refuse(err, buf, "cannot create the folder");
         buf[i] = kept;
     }

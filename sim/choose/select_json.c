@@ -147,20 +147,12 @@ static rc_status read_thresholds(const rc_node *root, rc_select_table *s, rc_err
     return RC_OK;
 }
 
-static rc_status read_text(const rc_node *root, const char *key, char *out, size_t size,
-                           rc_error *err) {
-    const char *text;
-    RC_TRY(rc_doc_string(root, key, &text, err));
-    (void)snprintf(out, size, "%s", text);
-    return RC_OK;
-}
-
 static rc_status read_root(const rc_node *root, rc_select_table *s, rc_error *err) {
     int64_t tp;
     memset(s, 0, sizeof *s);
-    RC_TRY(read_text(root, "name", s->name, sizeof s->name, err));
-    RC_TRY(read_text(root, "machine", s->machine, sizeof s->machine, err));
-    RC_TRY(read_text(root, "model", s->model, sizeof s->model, err));
+    RC_TRY(rc_doc_label(root, "name", s->name, sizeof s->name, err));
+    RC_TRY(rc_doc_label(root, "machine", s->machine, sizeof s->machine, err));
+    RC_TRY(rc_doc_label(root, "model", s->model, sizeof s->model, err));
     RC_TRY(rc_doc_int(root, "tp", 1, 4096, &tp, err));
     s->tp = (int)tp;
     RC_TRY(read_axes(root, s, err));

@@ -162,12 +162,16 @@ static rc_status put_rows(const rc_rows *rows, const char *out, bool overwrite, 
     return st;
 }
 
+static bool ends_with(const char *s, const char *end) {
+    size_t a = strlen(s), b = strlen(end);
+    return a > b && strcmp(s + a - b, end) == 0;
+}
+
 /* Into a CSV file or a store, by the name. */
 static rc_status write_sets(rc_rows *const *sets, size_t n, const calibration_flags *f,
                             rc_error *err) {
-    size_t length = strlen(f->out);
     rc_rows *all = NULL;
-    if (length < 5 || strcmp(f->out + length - 4, ".csv") != 0)
+    if (!ends_with(f->out, ".csv"))
         return rc_store_write(f->out, sets, n, err);
     RC_TRY(rc_rows_merge(sets, n, &all, err));
     rc_status st = put_rows(all, f->out, f->overwrite, err);
@@ -233,12 +237,24 @@ static rc_status from_store(const calibration_flags *f, bool is_list, rc_error *
     return st;
 }
 
+/* Before anything is read. A store is never replaced, only a CSV file is. */
+static rc_status check_output(const calibration_flags *f, const char *verb, rc_error *err) {
+    if (!f->out)
+        return RC_OK;
+    bool build = strcmp(verb, "build") == 0, merge = strcmp(verb, "merge") == 0;
+    bool import = strcmp(verb, "import") == 0, export = strcmp(verb, "export") == 0;
+    if (build || (merge && !ends_with(f->out, ".csv")) || (import && ends_with(f->out, ".db")))
+        return rc_store_may_write(f->out, err);
+    return merge || import || export ? rc_output_check(f->out, f->overwrite, err) : RC_OK;
+}
+
 static rc_status dispatch(const calibration_flags *f, const char *const *args, size_t count,
                           rc_error *err) {
     static const char *const verbs[] = {"list",  "show",   "build",  "diff",
                                         "merge", "export", "import", NULL};
     const char *verb = args[0];
     args++, count--;
+    RC_TRY(check_output(f, verb, err));
     if (strcmp(verb, "build") == 0)
         return build(args, count, f->out, err);
     if (strcmp(verb, "diff") == 0)

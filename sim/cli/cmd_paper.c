@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include "sim/cli/flags.h"
 #include "sim/report/paper.h"
 
@@ -67,10 +68,10 @@ static rc_status choose_folder(const paper_flags *f, const char **dir, bool *kep
         *dir = NULL;
     else if (!f->out)
         *dir = "results/paper";
-    if (!*dir || f->overwrite)
+    if (!*dir)
         return RC_OK;
-    rc_status st = rc_paper_may_write(*dir, !f->no_plots, f->out ? err : NULL);
-    if (st == RC_OK || f->out)
+    rc_status st = rc_paper_may_write(*dir, !f->no_plots, f->overwrite, err);
+    if (st == RC_OK || f->out || f->overwrite || access("results/paper/summary.json", F_OK) != 0)
         return st;
     *kept = true;
     *dir = NULL;

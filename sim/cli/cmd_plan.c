@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include "sim/base/file.h"
 #include "sim/cli/flags.h"
 #include "sim/plan/plan_file.h"
 
@@ -68,7 +69,11 @@ static rc_status run(rc_plan_file *file, const plan_flags *f, rc_error *err) {
     rc_plan_bounds *bounds = NULL;
     rc_plan_answer answer = {0};
     double start = now_s();
-    rc_status st = rc_plan_player_create(file, f->store, &player, err);
+    rc_status st = rc_output_check(f->out, f->overwrite, err);
+    if (st == RC_OK && f->plot)
+        st = rc_plan_plot_check(file, f->plot, f->overwrite, err);
+    if (st == RC_OK)
+        st = rc_plan_player_create(file, f->store, &player, err);
     if (st == RC_OK)
         st = rc_plan_bounds_create(&file->plan, rc_plan_player_load(player),
                                    rc_plan_player_costs(player), &bounds, err);

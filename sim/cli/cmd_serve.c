@@ -6,6 +6,7 @@
 #include <string.h>
 #include "sim/base/file.h"
 #include "sim/cli/flags.h"
+#include "sim/plot/gnuplot.h"
 #include "sim/serve/report.h"
 
 enum { MAX_SCENARIOS = RC_CURVE_LINES };
@@ -63,9 +64,26 @@ static rc_status parse(int argc, char **argv, serve_flags *f, bool *helped, rc_e
     if (f->replications < 1 || f->replications > 1000)
         return rc_fail(err, RC_E_USAGE, "--replications: found %lld, expected 1 to 1000",
                        (long long)f->replications);
-    if (f->replications > 1 && (f->requests || f->compare))
-        return rc_fail(err, RC_E_USAGE, "--replications goes without --requests and --compare");
+    if (f->replications > 1 && (f->requests || f->compare || f->out))
+        return rc_fail(err, RC_E_USAGE,
+                       "--replications goes without --requests, --out and --compare");
     return RC_OK;
+}
+
+/* ---- files ---------------------------------------------------------------------------- */
+
+static const char *const run_files[] = {"result.json", "series.csv", "histograms.csv", NULL};
+static const char *const curve_files[] = {"rates.json", NULL};
+
+/* Before anything is simulated: may all outputs be written? */
+static rc_status check_outputs(const serve_flags *f, rc_error *err) {
+    RC_TRY(rc_output_check(f->requests, f->overwrite, err));
+    RC_TRY(rc_output_check(f->prometheus, f->overwrite, err));
+    if (!f->out)
+        return RC_OK;
+    RC_TRY(rc_outputs_check(f->out, f->rates ? curve_files : run_files, f->overwrite, err));
+    return rc_plot_check(f->rates ? rc_curve_plot_names : rc_serve_plot_names, f->out, f->overwrite,
+                         err);
 }
 
 /* ---- one run -------------------------------------------------------------------------- */
@@ -78,10 +96,6 @@ typedef struct one_run {
     rc_serve_result *result;
 } one_run;
 
-static void path_in(char *out, size_t size, const char *dir, const char *name) {
-    (void)snprintf(out, size, "%s/%s", dir, name);
-}
-
 static rc_status save_json(const rc_serve *s, const rc_serve_result *r, const char *path,
                            bool overwrite, rc_error *err) {
     rc_json *j = rc_json_create();
@@ -92,21 +106,19 @@ static rc_status save_json(const rc_serve *s, const rc_serve_result *r, const ch
 }
 
 static rc_status write_files(const one_run *o, const serve_flags *f, rc_error *err) {
-    char path[1024];
+    char path[RC_PATH_SIZE];
     bool drawn = true;
-    if (f->out)
-        RC_TRY(rc_make_dirs(f->out, err));
     if (f->requests)
         RC_TRY(rc_serve_rows(o->rows, o->trace->count, f->requests, f->overwrite, err));
     if (f->prometheus)
         RC_TRY(rc_serve_prometheus(o->serve, o->result, f->prometheus, f->overwrite, err));
     if (!f->out)
         return RC_OK;
-    path_in(path, sizeof path, f->out, "result.json");
+    RC_TRY(rc_path_in(path, f->out, err, "%s", run_files[0]));
     RC_TRY(save_json(o->serve, o->result, path, f->overwrite, err));
-    path_in(path, sizeof path, f->out, "series.csv");
+    RC_TRY(rc_path_in(path, f->out, err, "%s", run_files[1]));
     RC_TRY(rc_serve_series_csv(o->series, path, f->overwrite, err));
-    path_in(path, sizeof path, f->out, "histograms.csv");
+    RC_TRY(rc_path_in(path, f->out, err, "%s", run_files[2]));
     RC_TRY(rc_serve_histograms(o->result, path, f->overwrite, err));
     RC_TRY(rc_serve_plots(o->serve, o->result, o->series, f->out, f->overwrite, &drawn, err));
     if (!drawn)
@@ -234,10 +246,9 @@ static rc_status show_curves(const serve_flags *f, const rc_curve *curves, int c
     rc_status st =
         f->json ? rc_json_write(j, stdout, err) : rc_curve_print(curves, count, stdout, err);
     if (st == RC_OK && f->out) {
-        char path[1024];
+        char path[RC_PATH_SIZE];
         bool drawn = true;
-        path_in(path, sizeof path, f->out, "rates.json");
-        st = rc_make_dirs(f->out, err);
+        st = rc_path_in(path, f->out, err, "%s", curve_files[0]);
         if (st == RC_OK)
             st = rc_json_save(j, path, f->overwrite, err);
         if (st == RC_OK)
@@ -293,6 +304,7 @@ rc_status rc_cmd_serve(int argc, char **argv, rc_error *err) {
     RC_TRY(parse(argc, argv, &f, &helped, err));
     if (helped)
         return RC_OK;
+    RC_TRY(check_outputs(&f, err));
     rc_serve *serves = calloc(f.file_count, sizeof *serves);
     rc_status st = serves ? with_files(&f, serves, costs, err)
                           : rc_fail(err, RC_E_NOMEM, "out of memory for scenarios");

@@ -76,8 +76,8 @@ rc_status rc_cmd_tune(int argc, char **argv, rc_error *err) {
     RC_TRY(parse(argc, argv, &f, &helped, err));
     if (helped)
         return RC_OK;
-    if (f.out && !f.overwrite)
-        RC_TRY(rc_tune_may_write(f.out, !f.no_plots, err));
+    if (f.out)
+        RC_TRY(rc_tune_may_write(f.out, !f.no_plots, f.overwrite, err));
     rc_tune_scenario *s = calloc(1, sizeof *s);
     rc_tune *t = calloc(1, sizeof *t);
     rc_status st = s && t ? rc_tune_scenario_load(f.file, f.sets.values, f.sets.count, s, err)

@@ -3,10 +3,12 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "sim/base/file.h"
 #include "sim/base/quantity.h"
 #include "sim/base/table.h"
 #include "sim/cli/flags.h"
 #include "sim/forward/scenario.h"
+#include "sim/plot/gnuplot.h"
 #include "sim/validate/validate.h"
 
 typedef struct validate_flags {
@@ -69,6 +71,12 @@ static rc_status default_lists(validate_flags *f, char path[2][1280], rc_error *
     return RC_OK;
 }
 
+static rc_status check_outputs(const validate_flags *f, rc_error *err) {
+    static const char *const names[] = {"validation", NULL};
+    RC_TRY(rc_output_check(f->json, f->overwrite, err));
+    return f->plot ? rc_plot_check(names, f->plot, f->overwrite, err) : RC_OK;
+}
+
 static rc_status say_plot(const rc_runs *r, const validate_flags *f, rc_error *err) {
     bool drawn = false;
     if (!f->plot)
@@ -87,6 +95,7 @@ static rc_status replay(const validate_flags *given, rc_error *err) {
     char path[2][1280];
     RC_TRY(limit("--max-median", f->max_median, &limits.median_pct, err));
     RC_TRY(limit("--max-p95", f->max_p95, &limits.p95_pct, err));
+    RC_TRY(check_outputs(f, err));
     RC_TRY(default_lists(f, path, err));
     rc_status st = rc_runs_read(&runs, f->results ? f->results : "results/validation", err);
     if (st == RC_OK)

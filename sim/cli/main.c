@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
 #include <string.h>
+#include "sim/base/process.h"
 #include "sim/cli/flags.h"
 
 #ifndef RC_VERSION
@@ -53,25 +54,26 @@ static rc_status dispatch(int argc, char **argv, rc_error *err) {
                    near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
 }
 
-int main(int argc, char **argv) {
+static rc_status run(int argc, char **argv, rc_error *err) {
     if (argc < 2) {
         usage(stderr);
-        return 2;
+        return RC_E_USAGE;
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0) {
         usage(stdout);
-        return 0;
+        return RC_OK;
     }
     if (strcmp(argv[1], "--version") == 0) {
         printf("ringcast %s\n", RC_VERSION);
-        return 0;
+        return RC_OK;
     }
+    return dispatch(argc, argv, err);
+}
+
+int main(int argc, char **argv) {
     rc_error err = {0};
-    rc_status st = dispatch(argc, argv, &err);
-    if (st != RC_OK && err.msg[0] != '\0') { /* without words: another rank has said it */
-        char text[1200];
-        fprintf(stderr, "ringcast: %s\n", rc_error_text(&err, text, sizeof text));
-    }
-    return rc_exit_code(st);
+    rc_process_begin();
+    rc_status st = run(argc, argv, &err);
+    return rc_process_end("ringcast", st, &err);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "sim/base/arena.h"
+#include "sim/base/quote.h"
 
 struct rc_rows {
     rc_arena *arena; /* owns the strings */
@@ -58,6 +59,19 @@ static const char *keep(rc_rows *r, const char *s, const char *before) {
     return rc_arena_strdup(r->arena, s);
 }
 
+/* What the row before has as well was looked at there. */
+static rc_status check_texts(const rc_row *x, const rc_row *before, rc_error *err) {
+    for (size_t i = 0; i < STRINGS; i++) {
+        const char *s = *string_of(x, i);
+        if ((before == NULL || s != *string_of(before, i)) && rc_text_has_control(s))
+            return rc_fail(err, RC_E_INPUT,
+                           "a text of the row of machine '%.40s', op '%.40s' holds a line break or "
+                           "another control character",
+                           x->machine, x->op);
+    }
+    return RC_OK;
+}
+
 rc_status rc_rows_add(rc_rows *r, const rc_row *row, rc_error *err) {
     if (r->count == r->room) {
         size_t room = r->room ? 2 * r->room : 256;
@@ -79,6 +93,7 @@ rc_status rc_rows_add(rc_rows *r, const rc_row *row, rc_error *err) {
         whole = whole && *string_of(x, i) != NULL;
     if (!whole)
         return rc_fail(err, RC_E_NOMEM, "out of memory for cost rows");
+    RC_TRY(check_texts(x, before, err));
     r->count++;
     return RC_OK;
 }

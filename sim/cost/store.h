@@ -50,6 +50,7 @@ rc_status rc_store_parse_csv(const char *name, const char *text, size_t size, rc
 /* Create a database from rows: one transaction, written beside `path` and renamed; an existing
  * `path` is refused (RC_E_IO). A duplicate key (two different measurements of the same point) is an
  * error that names both; equal rows are written once. The same rows give the same bytes. */
+rc_status rc_store_may_write(const char *path, rc_error *err); /* asked before the work */
 rc_status rc_store_write(const char *path, rc_rows *const *sets, size_t n, rc_error *err);
 /* The database compiled into the program, built from results/calibration and results/published. */
 const unsigned char *rc_store_embedded(size_t *size);

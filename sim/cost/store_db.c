@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "calib/schema.h"
+#include "sim/base/file.h"
 
 #define COLUMNS                                                                                    \
     "machine,gpu,state,op,variant,dtype,a,b,c,d,p10_s,p50_s,p90_s,samples,sm_mhz,power_w,temp_c,"  \
@@ -272,31 +273,33 @@ static rc_status fill(sqlite3 *db, const char *path, const rc_rows *rows, rc_err
                                                                      : no_write(db, path, err);
 }
 
-static rc_status write_new(const char *path, const char *tmp, const rc_rows *rows, rc_error *err) {
+static rc_status write_new(const char *path, const rc_rows *rows, rc_error *err) {
     sqlite3 *db = NULL;
-    (void)unlink(tmp);
+    rc_outfile o;
+    RC_TRY(rc_outfile_reserve(&o, path, false, err));
     rc_status st = RC_OK;
-    if (sqlite3_open_v2(tmp, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK)
+    if (sqlite3_open_v2(o.tmp, &db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
         st = no_write(db, path, err);
     if (st == RC_OK)
         st = fill(db, path, rows, err);
     (void)sqlite3_close(db);
-    if (st == RC_OK && rename(tmp, path) != 0)
-        st = rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot rename the finished store into place");
-    if (st != RC_OK)
-        (void)unlink(tmp);
+    if (st == RC_OK)
+        return rc_outfile_commit(&o, err);
+    rc_outfile_abort(&o);
     return st;
 }
 
-rc_status rc_store_write(const char *path, rc_rows *const *sets, size_t n, rc_error *err) {
-    char tmp[1100];
+rc_status rc_store_may_write(const char *path, rc_error *err) {
     if (access(path, F_OK) == 0)
         return rc_fail_at(err, RC_E_IO, path, 0, 0, "exists already; it is not overwritten");
-    if (snprintf(tmp, sizeof tmp, "%s.tmp.%ld", path, (long)getpid()) >= (int)sizeof tmp)
-        return rc_fail_at(err, RC_E_IO, path, 0, 0, "the path is too long");
+    return rc_output_check(path, false, err);
+}
+
+rc_status rc_store_write(const char *path, rc_rows *const *sets, size_t n, rc_error *err) {
     rc_rows *all = NULL;
+    RC_TRY(rc_store_may_write(path, err));
     RC_TRY(rc_rows_merge(sets, n, &all, err));
-    rc_status st = write_new(path, tmp, all, err);
+    rc_status st = write_new(path, all, err);
     rc_rows_free(all);
     return st;
 }

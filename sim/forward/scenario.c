@@ -254,16 +254,12 @@ static rc_status read_document(const rc_node *root, rc_scenario *out, rc_error *
     static const char *const phases[] = {"prefill", "decode", "mixed", NULL};
     static const rc_phase phase_of[] = {RC_PREFILL, RC_DECODE, RC_MIXED};
     static const char *const hosts[] = {"eager", "graph", NULL};
-    const char *text;
     static const char *const rings[] = {"overlapped", "serial", NULL};
     int phase, host, ring;
     RC_TRY(rc_doc_known(root, keys, err));
-    RC_TRY(rc_doc_string(root, "scenario", &text, err));
-    snprintf(out->name, sizeof out->name, "%s", text);
-    if (rc_doc_has(root, "description")) {
-        RC_TRY(rc_doc_string(root, "description", &text, err));
-        snprintf(out->description, sizeof out->description, "%s", text);
-    }
+    RC_TRY(rc_doc_label(root, "scenario", out->name, sizeof out->name, err));
+    if (rc_doc_has(root, "description"))
+        RC_TRY(rc_doc_prose(root, "description", out->description, sizeof out->description, err));
     RC_TRY(rc_scenario_parts(root, &out->model, &out->machine, err));
     RC_TRY(rc_doc_choice(root, "phase", phases, &phase, err));
     out->phase = phase_of[phase];

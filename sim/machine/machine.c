@@ -31,18 +31,6 @@ static rc_status optional(const rc_node *section, const char *key, double otherw
     return number(section, key, m, err);
 }
 
-static rc_status text(const rc_node *map, const char *key, char *out, size_t size, rc_error *err) {
-    const char *s = "";
-    RC_TRY(rc_doc_string(map, key, &s, err));
-    if (s[0] == '\0')
-        return rc_node_fail(rc_node_get(map, key), err, RC_E_INPUT, "key '%s' is empty", key);
-    if (strlen(s) >= size)
-        return rc_node_fail(rc_node_get(map, key), err, RC_E_INPUT,
-                            "key '%s' is longer than %zu characters", key, size - 1);
-    memcpy(out, s, strlen(s) + 1);
-    return RC_OK;
-}
-
 static rc_status choice(const rc_node *map, const char *key, const char *const *names, char *out,
                         size_t size, rc_error *err) {
     int i = 0;
@@ -58,7 +46,7 @@ static rc_status read_gpu(const rc_node *root, rc_machine *m, rc_error *err) {
     int64_t sms = 0;
     RC_TRY(rc_doc_map(root, "gpu", &s, err));
     RC_TRY(rc_doc_known(s, keys, err));
-    RC_TRY(text(s, "name", m->gpu, sizeof m->gpu, err));
+    RC_TRY(rc_doc_label(s, "name", m->gpu, sizeof m->gpu, err));
     RC_TRY(number(s, "memory", m, err));
     RC_TRY(number(s, "hbm_rate", m, err));
     RC_TRY(number(s, "bf16_rate", m, err));
@@ -219,10 +207,10 @@ static rc_status read_calibration(const rc_node *root, const char *folder, rc_ma
     const rc_node *s = NULL;
     RC_TRY(rc_doc_map(root, "calibration", &s, err));
     RC_TRY(rc_doc_known(s, keys, err));
-    RC_TRY(text(s, "base", m->base, sizeof m->base, err));
+    RC_TRY(rc_doc_label(s, "base", m->base, sizeof m->base, err));
     (void)snprintf(m->collectives, sizeof m->collectives, "%s", m->base);
     if (rc_doc_has(s, "collectives"))
-        RC_TRY(text(s, "collectives", m->collectives, sizeof m->collectives, err));
+        RC_TRY(rc_doc_label(s, "collectives", m->collectives, sizeof m->collectives, err));
     RC_TRY(choice(s, "state", states, m->state, sizeof m->state, err));
     RC_TRY(read_transfer(s, m, err));
     return read_base(s, folder, m, err);
@@ -233,10 +221,11 @@ static rc_status read_rows(const rc_node *map, const char *key, char *out, size_
                            rc_error *err) {
     const rc_node *n = rc_node_get(map, key);
     if (n == NULL || rc_node_kind_of(n) != RC_NODE_LIST)
-        return text(map, key, out, size, err);
+        return rc_doc_label(map, key, out, size, err);
     size_t used = 0;
     for (size_t i = 0; i < rc_node_count(n); i++) {
-        const char *id = rc_node_text(rc_node_at(n, i));
+        const char *id;
+        RC_TRY(rc_node_string(rc_node_at(n, i), key, &id, err));
         int w = id[0] == '\0' ? -1 : snprintf(out + used, size - used, "%s%s", i ? "," : "", id);
         if (w < 0 || used + (size_t)w >= size)
             return rc_node_fail(rc_node_at(n, i), err, RC_E_INPUT,
@@ -269,7 +258,7 @@ static rc_status read_entry(const rc_node *entry, rc_machine *m, rc_fitted *f, r
     static const char *const keys[] = {"name",  "meaning",  "unit", "rows",
                                        "value", "interval", NULL};
     RC_TRY(rc_doc_known(entry, keys, err));
-    RC_TRY(text(entry, "name", f->name, sizeof f->name, err));
+    RC_TRY(rc_doc_label(entry, "name", f->name, sizeof f->name, err));
     const rc_machine_number *n = rc_machine_number_find(f->name);
     const rc_node *at = rc_node_get(entry, "name");
     if (n == NULL) {
@@ -285,8 +274,8 @@ static rc_status read_entry(const rc_node *entry, rc_machine *m, rc_fitted *f, r
         if (strcmp(m->fitted[i].name, f->name) == 0)
             return rc_node_fail(at, err, RC_E_INPUT, "'%s' is fitted twice", f->name);
     }
-    RC_TRY(text(entry, "meaning", f->meaning, sizeof f->meaning, err));
-    RC_TRY(text(entry, "unit", f->unit, sizeof f->unit, err));
+    RC_TRY(rc_doc_label(entry, "meaning", f->meaning, sizeof f->meaning, err));
+    RC_TRY(rc_doc_label(entry, "unit", f->unit, sizeof f->unit, err));
     if (strcmp(f->unit, n->unit) != 0)
         return rc_node_fail(rc_node_get(entry, "unit"), err, RC_E_INPUT,
                             "key 'unit' is '%s'; '%s' is in '%s'", f->unit, f->name, n->unit);
@@ -318,8 +307,8 @@ static rc_status read_machine(const rc_node *root, const char *folder, rc_machin
     static const char *const keys[] = {"machine", "description", "gpu",    "node",   "network",
                                        "host",    "calibration", "fitted", "inputs", NULL};
     RC_TRY(rc_doc_known(root, keys, err));
-    RC_TRY(text(root, "machine", m->name, sizeof m->name, err));
-    RC_TRY(text(root, "description", m->description, sizeof m->description, err));
+    RC_TRY(rc_doc_label(root, "machine", m->name, sizeof m->name, err));
+    RC_TRY(rc_doc_label(root, "description", m->description, sizeof m->description, err));
     RC_TRY(read_gpu(root, m, err));
     RC_TRY(read_node(root, m, err));
     RC_TRY(read_network(root, m, err));

@@ -15,6 +15,7 @@
 
 #include "sim/base/doc.h"
 #include "sim/base/file.h"
+#include "sim/base/quote.h"
 
 /* An architecture we model and the defaults transformers gives it. */
 typedef struct family {
@@ -252,22 +253,30 @@ static rc_status read_config(const rc_node *root, rc_model *m, rc_error *err) {
 }
 
 /* "a/b/llama-3.1-8b.json" -> "llama-3.1-8b". */
-static void stem(const char *path, char *out, size_t size) {
+/* The model's name: the file's, without its end. */
+static rc_status stem(const char *path, char *out, size_t size, rc_error *err) {
     const char *slash = strrchr(path, '/');
     const char *from = slash != NULL ? slash + 1 : path;
     size_t n = strlen(from);
     if (n > 5 && strcmp(from + n - 5, ".json") == 0)
         n -= 5;
     if (n >= size)
-        n = size - 1;
+        return rc_fail_at(err, RC_E_INPUT, path, 0, 0,
+                          "the file's name, which names the model, is longer than %zu bytes",
+                          size - 1);
     memcpy(out, from, n);
     out[n] = '\0';
+    if (rc_text_has_control(out))
+        return rc_fail_at(err, RC_E_INPUT, path, 0, 0,
+                          "the file's name, which names the model, is not plain text");
+    return RC_OK;
 }
 
 static rc_status finish(const char *name, rc_doc *doc, rc_model *out, rc_error *err) {
     rc_model m = {0};
-    stem(name, m.name, sizeof m.name);
-    rc_status st = read_config(rc_doc_root(doc), &m, err);
+    rc_status st = stem(name, m.name, sizeof m.name, err);
+    if (st == RC_OK)
+        st = read_config(rc_doc_root(doc), &m, err);
     rc_doc_close(doc);
     if (st == RC_OK)
         *out = m;

@@ -87,13 +87,13 @@ static rc_status read_names(const rc_node *list, rc_arena *a, sweep_axis *x, rc_
         return no_memory(err);
     for (size_t i = 0; i < rc_node_count(list); i++) {
         const rc_node *n = rc_node_at(list, i);
-        if (rc_node_kind_of(n) != RC_NODE_SCALAR || rc_node_is_null(n))
-            return rc_node_fail(n, err, RC_E_INPUT, "key '%s': expected a name", x->key.path);
+        const char *text;
+        RC_TRY(rc_node_string(n, x->key.path, &text, err));
         for (size_t k = 0; k < i; k++)
-            if (strcmp(texts[k], rc_node_text(n)) == 0)
+            if (strcmp(texts[k], text) == 0)
                 return rc_node_fail(n, err, RC_E_INPUT, "key '%s': '%.80s' stands there twice",
-                                    x->key.path, rc_node_text(n));
-        texts[i] = rc_arena_strdup(a, rc_node_text(n));
+                                    x->key.path, text);
+        texts[i] = rc_arena_strdup(a, text);
         if (!texts[i])
             return no_memory(err);
     }
@@ -361,7 +361,7 @@ static rc_status read_key(rc_doc *doc, rc_arena *a, bool sobol, const sweep_key 
     (*count)++;
     if (k->id == SWEEP_GPUS)
         return rc_doc_take(doc, k->path) ? RC_OK : rc_fail(err, RC_E_INTERNAL, "lost a key");
-    return rc_doc_set(doc, k->path, stand_in(x, text, sizeof text), err);
+    return rc_doc_set_text(doc, k->path, stand_in(x, text, sizeof text), err);
 }
 
 rc_status sweep_axes_read(rc_doc *doc, rc_arena *arena, bool sobol, sweep_axis *axes, size_t *count,

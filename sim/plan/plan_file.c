@@ -126,6 +126,7 @@ static rc_status read_offer(const rc_node *map, rc_plan_offer *o, rc_error *err)
     RC_TRY(rc_doc_quantity(map, "price", RC_DIM_RATIO, DBL_MIN, 1e6, &o->price, err));
     RC_TRY(rc_doc_int(map, "gpus", 1, 1 << 20, &gpus, err));
     o->gpus = (int)gpus;
+    o->file = name;
     rc_error why = {0};
     rc_status st = rc_share_path("scenarios/machines", name, ".yaml", path, sizeof path, &why);
     if (st != RC_OK)
@@ -211,8 +212,8 @@ static rc_status complete(rc_doc *doc, const rc_plan *p, rc_error *err) {
     char pools[96];
     (void)snprintf(pools, sizeof pools, "[{name: all, tp: %lld, cp: %lld}]",
                    (long long)p->space.tp.v[0], (long long)p->space.cp.v[0]);
-    RC_TRY(rc_doc_set(doc, "serve", p->name, err));
-    RC_TRY(rc_doc_set(doc, "machine", p->offers[0].machine.name, err));
+    RC_TRY(rc_doc_set_text(doc, "serve", p->name, err));
+    RC_TRY(rc_doc_set_text(doc, "machine", p->offers[0].file, err));
     RC_TRY(rc_doc_set(doc, "pools", pools, err));
     RC_TRY(set_number(doc, "price", p->offers[0].price, err));
     for (int i = p->objective_count; i-- > 0;)
@@ -236,7 +237,7 @@ static rc_status read_parts(const char *const *sets, size_t set_count, rc_plan_f
             return rc_node_fail(rc_node_get(root, own[i]), err, RC_E_INPUT,
                                 "key '%s': a plan finds that itself, from 'offers' and 'space'",
                                 own[i]);
-    (void)snprintf(p->name, sizeof p->name, "%s", rc_node_text(name));
+    RC_TRY(rc_node_label(name, "plan", p->name, sizeof p->name, err));
     RC_TRY(read_space(space, &p->space, err));
     RC_TRY(read_entries(f->doc, p, err));
     RC_TRY(read_search(f->doc, p, err));

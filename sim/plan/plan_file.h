@@ -40,6 +40,8 @@ rc_status rc_plan_save_scenario(rc_plan_file *f, const rc_plan_answer *a, const 
                                 bool overwrite, rc_error *err);
 rc_status rc_plan_print(const rc_plan_file *f, const rc_plan_answer *a, rc_error *err);
 rc_status rc_plan_json(const rc_plan_file *f, const rc_plan_answer *a, rc_error *err);
+/* Before the search: may the picture be written? */
+rc_status rc_plan_plot_check(const rc_plan_file *f, const char *dir, bool overwrite, rc_error *err);
 rc_status rc_plan_plot(const rc_plan_file *f, const rc_plan_answer *a, const char *dir,
                        bool overwrite, bool *drawn, rc_error *err);
 

@@ -9,7 +9,7 @@
 typedef struct picture {
     const rc_plan_file *f;
     const rc_plan_answer *a;
-    char name[128];
+    char name[RC_PLOT_STEM];
 } picture;
 
 static void point(FILE *f, const rc_plan_result *r) {
@@ -39,12 +39,12 @@ static void draw(const void *ctx, FILE *script, FILE *data) {
         if (!g->ttit && g->from == 0 && g->to == INT64_MAX)
             limit = g->limit;
     }
-    (void)fprintf(script,
-                  "set title \"%s: price and p95 TTFT of the configurations simulated\"\n"
-                  "set logscale y\nset format y '%%g'\nset xrange [0:*]\n"
-                  "set xlabel 'price per hour'\nset ylabel 'TTFT p95, s'\nset key top right\n"
-                  "set offsets 0, graph 0.05, 0, 0\n",
-                  p->f->plan.name);
+    (void)fputs("set title ", script);
+    rc_plot_text(script, "%s: price and p95 TTFT of the configurations simulated", p->f->plan.name);
+    (void)fputs("\nset logscale y\nset format y '%g'\nset xrange [0:*]\n"
+                "set xlabel 'price per hour'\nset ylabel 'TTFT p95, s'\nset key top right\n"
+                "set offsets 0, graph 0.05, 0, 0\n",
+                script);
     if (limit > 0.0)
         (void)fprintf(
             script,
@@ -61,6 +61,20 @@ static void draw(const void *ctx, FILE *script, FILE *data) {
                   p->name);
 }
 
+static void plot_name(const rc_plan_file *f, char out[RC_PLOT_STEM]) {
+    char name[sizeof f->plan.name + 8];
+    (void)snprintf(name, sizeof name, "plan-%s", f->plan.name);
+    rc_plot_stem(name, out);
+}
+
+rc_status rc_plan_plot_check(const rc_plan_file *f, const char *dir, bool overwrite,
+                             rc_error *err) {
+    char name[RC_PLOT_STEM];
+    plot_name(f, name);
+    const char *const names[] = {name, NULL};
+    return rc_plot_check(names, dir, overwrite, err);
+}
+
 rc_status rc_plan_plot(const rc_plan_file *f, const rc_plan_answer *a, const char *dir,
                        bool overwrite, bool *drawn, rc_error *err) {
     picture p = {.f = f, .a = a};
@@ -70,7 +84,7 @@ rc_status rc_plan_plot(const rc_plan_file *f, const rc_plan_answer *a, const cha
         shown += a->all[i].outcome.fits;
     if (shown == 0)
         return RC_OK;
-    (void)snprintf(p.name, sizeof p.name, "plan-%.96s", f->plan.name);
+    plot_name(f, p.name);
     const rc_plot plot = {.name = p.name, .width = 1000, .height = 620, .draw = draw};
     return rc_gnuplot(&plot, 1, &p, dir, overwrite, drawn, err);
 }

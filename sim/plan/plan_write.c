@@ -6,6 +6,7 @@
 #include <string.h>
 #include "sim/base/file.h"
 #include "sim/base/json.h"
+#include "sim/base/quote.h"
 #include "sim/base/table.h"
 #include "sim/plan/plan_file.h"
 
@@ -283,9 +284,10 @@ rc_status rc_plan_json(const rc_plan_file *f, const rc_plan_answer *a, rc_error 
     return st;
 }
 
-/* ---- as a scenario
- * ------------------------------------------------------------------------------- */
+/* ---- as a scenario ----------------------------------------------------------------------------
+ */
 
+/* Bare where YAML cannot take it for anything but these characters. */
 static bool plain(const char *s) {
     if (!isalnum((unsigned char)*s) && *s != '/' && *s != '.')
         return false;
@@ -295,34 +297,30 @@ static bool plain(const char *s) {
     return true;
 }
 
-static void write_scalar(FILE *f, const char *s) {
-    if (plain(s)) {
+/* A bare word in the file stays one: what YAML reads as null or true is not the text. */
+static void write_scalar(FILE *f, const char *s, bool quoted) {
+    if (plain(s) && !quoted)
         (void)fputs(s, f);
-        return;
-    }
-    (void)fputc('"', f);
-    for (; *s; s++) {
-        if (*s == '"' || *s == '\\')
-            (void)fputc('\\', f);
-        if ((unsigned char)*s < 0x20)
-            (void)fprintf(f, "\\x%02x", (unsigned)(unsigned char)*s);
-        else
-            (void)fputc(*s, f);
-    }
-    (void)fputc('"', f);
+    else
+        rc_quote_yaml(f, s);
+}
+
+static void write_key(FILE *f, const char *key) {
+    write_scalar(f, key, false);
+    (void)fputs(": ", f);
 }
 
 static void write_node(FILE *f, const rc_node *n) {
     bool map = rc_node_kind_of(n) == RC_NODE_MAP;
     if (rc_node_kind_of(n) == RC_NODE_SCALAR) {
-        write_scalar(f, rc_node_text(n));
+        write_scalar(f, rc_node_text(n), rc_node_quoted(n));
         return;
     }
     (void)fputc(map ? '{' : '[', f);
     for (size_t i = 0; i < rc_node_count(n); i++) {
         (void)fputs(i > 0 ? ", " : "", f);
         if (map)
-            (void)fprintf(f, "%s: ", rc_node_key(n, i));
+            write_key(f, rc_node_key(n, i));
         write_node(f, rc_node_at(n, i));
     }
     (void)fputc(map ? '}' : ']', f);
@@ -352,7 +350,7 @@ static rc_status set_int(rc_doc *doc, const char *key, int64_t v, rc_error *err)
 static rc_status put_option(rc_plan_file *f, const rc_plan_option *o, rc_error *err) {
     char text[512];
     rc_doc *d = f->doc;
-    RC_TRY(rc_doc_set(d, "machine", f->plan.offers[o->offer].machine.name, err));
+    RC_TRY(rc_doc_set_text(d, "machine", f->plan.offers[o->offer].file, err));
     (void)snprintf(text, sizeof text, "%.10g", f->plan.offers[o->offer].price);
     RC_TRY(rc_doc_set(d, "price", text, err));
     pool_text(&f->plan, o, text, sizeof text);
@@ -381,7 +379,7 @@ rc_status rc_plan_save_scenario(rc_plan_file *f, const rc_plan_answer *a, const 
                   "# The plan that `ringcast plan` chose for %s: run it with `ringcast serve`.\n",
                   f->plan.name);
     for (size_t i = 0; i < rc_node_count(root); i++) {
-        (void)fprintf(o.f, "%s: ", rc_node_key(root, i));
+        write_key(o.f, rc_node_key(root, i));
         write_node(o.f, rc_node_value(root, i));
         (void)fputc('\n', o.f);
     }

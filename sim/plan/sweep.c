@@ -298,9 +298,9 @@ static rc_status hash_store(const char *store, rc_sweep *s, rc_error *err) {
 static rc_status read_sweep(rc_doc *doc, rc_sweep *s, int64_t *samples, rc_error *err) {
     const rc_node *root = rc_doc_root(doc);
     RC_TRY(read_plot(doc, s, err));
-    const rc_node *description = rc_doc_take(doc, "description");
-    if (description)
-        (void)snprintf(s->description, sizeof s->description, "%s", rc_node_text(description));
+    if (rc_doc_has(root, "description"))
+        RC_TRY(rc_doc_prose(root, "description", s->description, sizeof s->description, err));
+    (void)rc_doc_take(doc, "description");
     RC_TRY(resolve_text(doc, s, err));
     RC_TRY(hash_named(doc, "model", "models", ".json", s, err));
     RC_TRY(hash_named(doc, "machine", "scenarios/machines", ".yaml", s, err));

@@ -19,7 +19,7 @@ typedef struct line {
 
 typedef struct picture {
     const rc_sweep *s;
-    char name[96];
+    char name[RC_PLOT_STEM];
     char panels[MAX_PANELS][LABEL];
     int panel_count;
     line lines[MAX_LINES * MAX_PANELS];
@@ -109,19 +109,6 @@ static rc_status select_rows(picture *p, sqlite3 *db, rc_error *err) {
 
 /* ---- drawing ------------------------------------------------------------------------------- */
 
-/* gnuplot's double quotes take backslashes, and its text takes _ ^ { } @ as markup. */
-static void quoted(FILE *f, const char *s) {
-    (void)fputc('"', f);
-    for (; s && *s; s++) {
-        if (strchr("_^{}@&~", *s))
-            (void)fputs("\\\\", f);
-        else if (*s == '"' || *s == '\\')
-            (void)fputc('\\', f);
-        (void)fputc(*s, f);
-    }
-    (void)fputc('"', f);
-}
-
 /* Each value of x, when they are few: ranks and rates are seldom decades. */
 static size_t distinct_x(const picture *p, double *x) {
     size_t n = 0;
@@ -157,9 +144,9 @@ static void draw_axes(const picture *p, FILE *f) {
     if (d->logy)
         (void)fputs("set logscale y\n", f);
     (void)fputs("set format y '%g'\nset xlabel ", f);
-    quoted(f, d->xlabel ? d->xlabel : d->x);
+    rc_plot_text(f, "%s", d->xlabel ? d->xlabel : d->x);
     (void)fputs("\nset ylabel ", f);
-    quoted(f, d->ylabel ? d->ylabel : d->y);
+    rc_plot_text(f, "%s", d->ylabel ? d->ylabel : d->y);
     (void)fputs("\n", f);
 }
 
@@ -181,7 +168,7 @@ static void draw_panel(const picture *p, int panel, FILE *f) {
     const char *sep = "plot ";
     if (p->s->plot.panel) {
         (void)fputs("set title ", f);
-        quoted(f, p->panels[panel]);
+        rc_plot_text(f, "%s", p->panels[panel]);
         (void)fputs(panel > 0 ? "\nset key off\n" : "\n", f);
     }
     for (int i = 0; i < p->line_count; i++) {
@@ -191,7 +178,7 @@ static void draw_panel(const picture *p, int panel, FILE *f) {
                       p->name, i, line_type(p, i));
         if (p->s->plot.series) {
             (void)fputs("title ", f);
-            quoted(f, p->lines[i].label);
+            rc_plot_text(f, "%s", p->lines[i].label);
         } else {
             (void)fputs("notitle", f);
         }
@@ -220,11 +207,11 @@ static void draw(const void *ctx, FILE *script, FILE *data) {
     if (p->panel_count > 1) {
         (void)fprintf(script, "set multiplot layout %d,%d title ",
                       (p->panel_count + columns - 1) / columns, columns);
-        quoted(script, title);
+        rc_plot_text(script, "%s", title);
         (void)fputs(" font ',18'\nset key font ',11'\n", script);
     } else {
         (void)fputs("set title ", script);
-        quoted(script, title);
+        rc_plot_text(script, "%s", title);
         (void)fputs("\n", script);
     }
     for (int i = 0; i < p->panel_count; i++)
@@ -243,7 +230,7 @@ rc_status rc_sweep_plot(const rc_sweep *s, const char *database, const char *dir
     if (!p)
         return rc_fail(err, RC_E_NOMEM, "out of memory for a plot");
     p->s = s;
-    (void)snprintf(p->name, sizeof p->name, "%s", s->name);
+    rc_plot_stem(s->name, p->name);
     rc_status st = RC_OK;
     if (sqlite3_open_v2(database, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
         st = rc_fail_at(err, RC_E_IO, database, 0, 0, "cannot open: %s", sqlite3_errmsg(db));

@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/plot/gnuplot.h"
+#include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "sim/base/file.h"
 
-enum { MAX_PLOTS = 32, PATH_SIZE = 1024, NOT_FOUND = 127 };
+enum { MAX_PLOTS = 32, PATH_SIZE = RC_TEMP_SIZE + RC_PLOT_STEM + 8, NOT_FOUND = 127 };
 
 /* Blue, vermilion, green, purple, orange, sky: told apart by every kind of colour vision (Okabe,
  * Ito). */
@@ -27,8 +34,76 @@ static const char preamble[] = "set encoding utf8\n"
                                "set key reverse Left samplen 2 spacing 1.3\n"
                                "set datafile missing '-'\n";
 
+/* ---- names ------------------------------------------------------------------------------------
+ */
+
+void rc_plot_stem(const char *name, char out[RC_PLOT_STEM]) {
+    size_t n = strlen(name), i;
+    if (n >= RC_PLOT_STEM)
+        n = RC_PLOT_STEM - 1;
+    while (n > 0 && n < strlen(name) && ((unsigned char)name[n] & 0xc0) == 0x80)
+        n--; /* not through the middle of a UTF-8 character */
+    for (i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)name[i];
+        bool plain = isalnum(c) || c >= 0x80 || c == '_' || ((c == '.' || c == '-') && i > 0);
+        out[i] = plain ? name[i] : '_';
+    }
+    out[i] = '\0';
+}
+
+/* In double quotes, with every character that could mean anything as an octal escape: so the script
+ * holds no quote, backtick or macro of the text (a doubled single quote is not safe, gnuplot 5.4
+ * takes it for an empty string where it stands first). The string is then read as "enhanced" text,
+ * where a backslash takes the next character's meaning away. */
+static void put_quoted(FILE *script, const char *s) {
+    (void)fputc('"', script);
+    for (; *s; s++) {
+        unsigned char c = (unsigned char)*s;
+        if (c < 0x20 || c == 0x7f)
+            c = ' ';
+        if (strchr("\\{}^_@&~", c))
+            (void)fputs("\\134", script);
+        if (isalnum(c) || c >= 0x80 || strchr(" .,:;+-*/()=<>%", c))
+            (void)fputc(c, script);
+        else
+            (void)fprintf(script, "\\%03o", (unsigned)c);
+    }
+    (void)fputc('"', script);
+}
+
+void rc_plot_text(FILE *script, const char *fmt, ...) {
+    va_list ap, again;
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    char *s = n < 0 ? NULL : malloc((size_t)n + 1);
+    if (s)
+        (void)vsnprintf(s, (size_t)n + 1, fmt, again);
+    va_end(again);
+    put_quoted(script, s ? s : "");
+    free(s);
+}
+
+rc_status rc_plot_check(const char *const *stems, const char *dir, bool overwrite, rc_error *err) {
+    char path[RC_PATH_SIZE];
+    RC_TRY(rc_make_dirs(dir, err));
+    for (; *stems; stems++) {
+        RC_TRY(rc_path_in(path, dir, err, "%s.png", *stems));
+        RC_TRY(rc_output_check(path, overwrite, err));
+        RC_TRY(rc_path_in(path, dir, err, "%s.svg", *stems));
+        RC_TRY(rc_output_check(path, overwrite, err));
+    }
+    return RC_OK;
+}
+
+/* ---- drawing ----------------------------------------------------------------------------------
+ */
+
 static void temp_path(char *out, const char *dir, const char *name, const char *end) {
-    (void)snprintf(out, PATH_SIZE, "%.800s/%.100s.%s", dir, name, end);
+    int n = snprintf(out, PATH_SIZE, "%s/%s.%s", dir, name, end);
+    assert(n > 0 && n < PATH_SIZE);
+    (void)n;
 }
 
 static rc_status write_script(const rc_plot *plot, const void *ctx, const char *dir,
@@ -63,11 +138,16 @@ static rc_status write_script(const rc_plot *plot, const void *ctx, const char *
     return bad ? rc_fail_at(err, RC_E_IO, dir, 0, 0, "cannot write a plot script") : RC_OK;
 }
 
-/* In the child: never returns. */
-static void exec_gnuplot(const char *dir, const char *name) {
-    char script[160], log[160];
-    (void)snprintf(script, sizeof script, "%.100s.gp", name);
-    (void)snprintf(log, sizeof log, "%.100s.log", name);
+/* In the child: never returns. The signals that the parent waits for (sim/base/process.h) are let
+ * through again, and the child ends with its parent. */
+static void exec_gnuplot(const char *dir, const char *script, const char *log) {
+    sigset_t none;
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)signal(SIGPIPE, SIG_DFL);
+#ifdef __linux__
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
     if (chdir(dir) != 0)
         _exit(1);
     int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0666);
@@ -76,6 +156,18 @@ static void exec_gnuplot(const char *dir, const char *name) {
         _exit(1);
     (void)execlp("gnuplot", "gnuplot", script, (char *)NULL);
     _exit(errno == ENOENT ? NOT_FOUND : 1);
+}
+
+static pid_t start_gnuplot(const char *dir, const char *name) {
+    char script[RC_PLOT_STEM + 8], log[RC_PLOT_STEM + 8];
+    (void)snprintf(script, sizeof script, "%s.gp", name);
+    (void)snprintf(log, sizeof log, "%s.log", name);
+    pid_t child = fork();
+    if (child == 0)
+        exec_gnuplot(dir, script, log);
+    if (child > 0)
+        rc_outputs_child_began(child);
+    return child;
 }
 
 static rc_status read_complaint(const char *dir, const char *name, rc_error *err) {
@@ -97,9 +189,7 @@ static rc_status run_all(const rc_plot *plots, size_t count, const char *dir, bo
     size_t started = 0;
     (void)fflush(NULL);
     while (started < count) {
-        child[started] = fork();
-        if (child[started] == 0)
-            exec_gnuplot(dir, plots[started].name);
+        child[started] = start_gnuplot(dir, plots[started].name);
         if (child[started] < 0) {
             st = rc_fail(err, RC_E_IO, "cannot start gnuplot: %s", strerror(errno));
             break;
@@ -111,6 +201,7 @@ static rc_status run_all(const rc_plot *plots, size_t count, const char *dir, bo
         int status = 0;
         while (waitpid(child[i], &status, 0) < 0 && errno == EINTR)
             ;
+        rc_outputs_child_ended(child[i]);
         if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_FOUND)
             *found = false;
         else if ((!WIFEXITED(status) || WEXITSTATUS(status) != 0) && st == RC_OK)
@@ -121,31 +212,16 @@ static rc_status run_all(const rc_plot *plots, size_t count, const char *dir, bo
 
 static rc_status move_picture(const char *from_dir, const char *to_dir, const char *name,
                               const char *end, bool overwrite, rc_error *err) {
-    char from[PATH_SIZE], to[PATH_SIZE], *bytes = NULL;
-    size_t size = 0;
+    char from[PATH_SIZE], to[RC_PATH_SIZE];
     rc_outfile o;
     temp_path(from, from_dir, name, end);
-    temp_path(to, to_dir, name, end);
-    RC_TRY(rc_file_read(from, &bytes, &size, err));
-    rc_status st = rc_outfile_open(&o, to, overwrite, err);
-    if (st == RC_OK) {
-        (void)fwrite(bytes, 1, size, o.f);
-        st = rc_outfile_commit(&o, err);
-    }
-    free(bytes);
+    RC_TRY(rc_path_in(to, to_dir, err, "%s.%s", name, end));
+    RC_TRY(rc_outfile_reserve(&o, to, overwrite, err));
+    if (rename(from, o.tmp) == 0)
+        return rc_outfile_commit(&o, err);
+    rc_status st = rc_fail_at(err, RC_E_IO, to, 0, 0, "cannot write: %s", strerror(errno));
+    rc_outfile_abort(&o);
     return st;
-}
-
-static void remove_temp(const rc_plot *plots, size_t count, const char *dir) {
-    static const char *const ends[] = {"gp", "body", "dat", "log", "png", "svg"};
-    char path[PATH_SIZE];
-    for (size_t i = 0; i < count; i++) {
-        for (size_t e = 0; e < sizeof ends / sizeof ends[0]; e++) {
-            temp_path(path, dir, plots[i].name, ends[e]);
-            (void)unlink(path);
-        }
-    }
-    (void)rmdir(dir);
 }
 
 static rc_status draw_in(const rc_plot *plots, size_t count, const void *ctx, const char *temp,
@@ -153,10 +229,7 @@ static rc_status draw_in(const rc_plot *plots, size_t count, const void *ctx, co
     for (size_t i = 0; i < count; i++)
         RC_TRY(write_script(&plots[i], ctx, temp, err));
     RC_TRY(run_all(plots, count, temp, drawn, err));
-    if (!*drawn)
-        return RC_OK;
-    RC_TRY(rc_make_dirs(dir, err));
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && *drawn; i++) {
         RC_TRY(move_picture(temp, dir, plots[i].name, "png", overwrite, err));
         RC_TRY(move_picture(temp, dir, plots[i].name, "svg", overwrite, err));
     }
@@ -165,17 +238,18 @@ static rc_status draw_in(const rc_plot *plots, size_t count, const void *ctx, co
 
 rc_status rc_gnuplot(const rc_plot *plots, size_t count, const void *ctx, const char *dir,
                      bool overwrite, bool *drawn, rc_error *err) {
-    const char *base = getenv("TMPDIR");
-    char temp[PATH_SIZE];
+    char temp[RC_TEMP_SIZE], beside[RC_PATH_SIZE], stem[RC_PLOT_STEM];
     *drawn = false;
     if (count > MAX_PLOTS)
         return rc_fail(err, RC_E_INTERNAL, "%zu plots, at most %d", count, MAX_PLOTS);
-    (void)snprintf(temp, sizeof temp, "%.700s/ringcast-plots-XXXXXX",
-                   base && *base ? base : "/tmp");
-    if (!mkdtemp(temp))
-        return rc_fail_at(err, RC_E_IO, temp, 0, 0, "cannot create a temporary folder: %s",
-                          strerror(errno));
+    for (size_t i = 0; i < count; i++) {
+        rc_plot_stem(plots[i].name, stem);
+        assert(strcmp(stem, plots[i].name) == 0); /* the name stands in the script as it is */
+    }
+    RC_TRY(rc_make_dirs(dir, err));
+    RC_TRY(rc_path_in(beside, dir, err, "plots"));
+    RC_TRY(rc_temp_folder(beside, temp, err));
     rc_status st = draw_in(plots, count, ctx, temp, dir, overwrite, drawn, err);
-    remove_temp(plots, count, temp);
+    rc_temp_remove(temp);
     return st;
 }

@@ -98,8 +98,9 @@ rc_status rc_paper_evaluate(rc_paper *p, rc_error *err);
 rc_status rc_paper_print(const rc_paper *p, bool brief, bool stats, FILE *f, rc_error *err);
 rc_status rc_paper_csv(const rc_paper *p, FILE *f, rc_error *err);
 rc_status rc_paper_json(const rc_paper *p, FILE *f, rc_error *err);
-/* RC_E_IO when one of the outputs is there already: to be asked before the work. */
-rc_status rc_paper_may_write(const char *dir, bool plots, rc_error *err);
+/* To be asked before the work: RC_E_IO when one of the outputs is there already and may not be
+ * replaced, or cannot be written. Creates the folder. */
+rc_status rc_paper_may_write(const char *dir, bool plots, bool overwrite, rc_error *err);
 /* table4.csv .. table8.csv, points.csv, summary.json and, when asked, plots/. `log` hears what was
  * left out (no gnuplot); it may be NULL. */
 rc_status rc_paper_write(const rc_paper *p, const char *dir, bool plots, bool overwrite, FILE *log,

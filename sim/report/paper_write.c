@@ -1,47 +1,33 @@
 /* Files of a result folder. Each appears whole; none replaces another unasked.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include <string.h>
-#include <sys/stat.h>
 #include "sim/base/file.h"
+#include "sim/plot/gnuplot.h"
 #include "sim/report/paper_output.h"
 
-static void table_path(const char *dir, const char *table, char *out, size_t size) {
+static rc_status table_path(const char *dir, const char *table, char *out, rc_error *err) {
     bool number = table[0] >= '0' && table[0] <= '9';
-    (void)snprintf(out, size, "%.900s/%s%s.csv", dir, number ? "table" : "", table);
+    return rc_path_in(out, dir, err, "%s%s.csv", number ? "table" : "", table);
 }
 
-static rc_status refuse_existing(const char *path, rc_error *err) {
-    struct stat st;
-    if (stat(path, &st) != 0)
-        return RC_OK;
-    return rc_fail_at(err, RC_E_IO, path, 0, 0,
-                      "already exists and is not overwritten (--overwrite replaces it)");
-}
-
-rc_status rc_paper_may_write(const char *dir, bool plots, rc_error *err) {
-    static const char *const ends[] = {"png", "svg"};
-    char path[1024];
+rc_status rc_paper_may_write(const char *dir, bool plots, bool overwrite, rc_error *err) {
+    static const char *const summary[] = {"summary.json", NULL};
+    char path[RC_PATH_SIZE];
+    RC_TRY(rc_outputs_check(dir, summary, overwrite, err));
     for (size_t i = 0; rc_paper_table_names[i]; i++) {
-        table_path(dir, rc_paper_table_names[i], path, sizeof path);
-        RC_TRY(refuse_existing(path, err));
+        RC_TRY(table_path(dir, rc_paper_table_names[i], path, err));
+        RC_TRY(rc_output_check(path, overwrite, err));
     }
-    (void)snprintf(path, sizeof path, "%.900s/summary.json", dir);
-    RC_TRY(refuse_existing(path, err));
-    for (size_t i = 0; plots && rc_paper_plot_names[i]; i++) {
-        for (size_t e = 0; e < 2; e++) {
-            (void)snprintf(path, sizeof path, "%.900s/plots/%s.%s", dir, rc_paper_plot_names[i],
-                           ends[e]);
-            RC_TRY(refuse_existing(path, err));
-        }
-    }
-    return RC_OK;
+    if (!plots)
+        return RC_OK;
+    RC_TRY(rc_path_in(path, dir, err, "plots"));
+    return rc_plot_check(rc_paper_plot_names, path, overwrite, err);
 }
 
 static rc_status write_table(const rc_paper *p, const char *dir, const char *table, bool overwrite,
                              rc_error *err) {
-    char path[1024];
+    char path[RC_PATH_SIZE];
     rc_outfile o;
-    table_path(dir, table, path, sizeof path);
+    RC_TRY(table_path(dir, table, path, err));
     RC_TRY(rc_outfile_open(&o, path, overwrite, err));
     rc_status st = rc_paper_table_csv(p, table, o.f, err);
     if (st == RC_OK)
@@ -51,9 +37,9 @@ static rc_status write_table(const rc_paper *p, const char *dir, const char *tab
 }
 
 static rc_status write_summary(const rc_paper *p, const char *dir, bool overwrite, rc_error *err) {
-    char path[1024];
+    char path[RC_PATH_SIZE];
     rc_json *j = NULL;
-    (void)snprintf(path, sizeof path, "%.900s/summary.json", dir);
+    RC_TRY(rc_path_in(path, dir, err, "summary.json"));
     RC_TRY(rc_paper_document(p, &j, err));
     rc_status st = rc_json_save(j, path, overwrite, err);
     rc_json_destroy(j);
@@ -62,8 +48,6 @@ static rc_status write_summary(const rc_paper *p, const char *dir, bool overwrit
 
 rc_status rc_paper_write(const rc_paper *p, const char *dir, bool plots, bool overwrite, FILE *log,
                          rc_error *err) {
-    if (strlen(dir) > 900)
-        return rc_fail(err, RC_E_IO, "the name of the output folder is longer than 900 bytes");
     RC_TRY(rc_make_dirs(dir, err));
     for (size_t i = 0; rc_paper_table_names[i]; i++)
         RC_TRY(write_table(p, dir, rc_paper_table_names[i], overwrite, err));

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/report/plots.h"
 #include <math.h>
+#include "sim/base/file.h"
 #include "sim/plot/gnuplot.h"
 
 static const rc_plot plots[] = {
@@ -26,11 +27,11 @@ void rc_plot_next(FILE *data) {
 
 rc_status rc_paper_write_plots(const rc_paper *p, const char *dir, bool overwrite, FILE *log,
                                rc_error *err) {
-    char folder[1024];
+    char folder[RC_PATH_SIZE];
     bool drawn;
     if (!p->options.figures)
         return rc_fail(err, RC_E_INTERNAL, "plots were asked for but their jobs were not planned");
-    (void)snprintf(folder, sizeof folder, "%.900s/plots", dir);
+    RC_TRY(rc_path_in(folder, dir, err, "plots"));
     RC_TRY(rc_gnuplot(plots, PLOTS, p, folder, overwrite, &drawn, err));
     if (!drawn && log)
         (void)fputs("# plots: SKIPPED, gnuplot was not found; everything else is written\n", log);

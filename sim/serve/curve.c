@@ -233,12 +233,14 @@ static void draw_lines(const picture *p, FILE *script, int column) {
     (void)fputs("plot ", script);
     for (int i = 0; i < p->count; i++) {
         const char *name = p->curves[i].serve->name;
+        (void)fprintf(script, "'rates.dat' index %d using 1:%d with linespoints lt %d title ", i,
+                      column, i + 1);
+        rc_plot_text(script, "%s, p50", name);
         (void)fprintf(script,
-                      "'rates.dat' index %d using 1:%d with linespoints lt %d title '%s, p50', "
-                      "'rates.dat' index %d using 1:%d with linespoints lt %d dt 2 pt 6 title "
-                      "'%s, p95'%s",
-                      i, column, i + 1, name, i, column + 1, i + 1, name,
-                      i + 1 < p->count ? ", " : "\n");
+                      ", 'rates.dat' index %d using 1:%d with linespoints lt %d dt 2 pt 6 title ",
+                      i, column + 1, i + 1);
+        rc_plot_text(script, "%s, p95", name);
+        (void)fputs(i + 1 < p->count ? ", " : "\n", script);
     }
 }
 
@@ -246,9 +248,9 @@ static void draw(const void *ctx, FILE *script, FILE *data) {
     const picture *p = ctx;
     const rc_curve *c = &p->curves[0];
     draw_data(p, data);
-    (void)fprintf(script, "set multiplot layout 2,1 title '%s on %s' font ',17'\n",
-                  c->serve->model.name, c->serve->machine.name);
-    (void)fprintf(script, "set xrange [%.8g:%.8g]\n", 0.9 * c->points[0].rate,
+    (void)fputs("set multiplot layout 2,1 title ", script);
+    rc_plot_text(script, "%s on %s", c->serve->model.name, c->serve->machine.name);
+    (void)fprintf(script, " font ',17'\nset xrange [%.8g:%.8g]\n", 0.9 * c->points[0].rate,
                   1.1 * c->points[c->count - 1].rate);
     (void)fputs("set logscale xy\nset key outside right top\nset rmargin 30\nset lmargin 12\n"
                 "set format x '%g'\nset format y '%g'\nset ylabel 'TTFT, s'\n",
@@ -263,9 +265,11 @@ static void draw(const void *ctx, FILE *script, FILE *data) {
     (void)fputs("unset multiplot\n", script);
 }
 
+const char *const rc_curve_plot_names[] = {"rates", NULL};
+
 rc_status rc_curve_plot(const rc_curve *curves, int count, const char *dir, bool overwrite,
                         bool *drawn, rc_error *err) {
     const picture p = {curves, count};
-    const rc_plot plot = {"rates", 1100, 900, draw};
+    const rc_plot plot = {rc_curve_plot_names[0], 1100, 900, draw};
     return rc_gnuplot(&plot, 1, &p, dir, overwrite, drawn, err);
 }

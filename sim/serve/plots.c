@@ -33,9 +33,10 @@ static void draw_latency(const void *ctx, FILE *script, FILE *data) {
     cumulative(data, &r->ttit);
     cumulative(data, &r->e2e);
     cumulative(data, &r->queue);
-    (void)fprintf(script, "set title '%s: %llu requests, %s on %s'\n", p->serve->name,
-                  (unsigned long long)r->requests, p->serve->model.name, p->serve->machine.name);
-    (void)fputs("set logscale x\nset xrange [0.001:*]\nset yrange [0:100]\nset format x '%g'\n"
+    (void)fputs("set title ", script);
+    rc_plot_text(script, "%s: %llu requests, %s on %s", p->serve->name,
+                 (unsigned long long)r->requests, p->serve->model.name, p->serve->machine.name);
+    (void)fputs("\nset logscale x\nset xrange [0.001:*]\nset yrange [0:100]\nset format x '%g'\n"
                 "set xlabel 'seconds'\nset ylabel 'at most so long, %'\nset key bottom right\n"
                 "plot 'latency.dat' index 0 using 1:2 with lines lt 1 title 'TTFT', "
                 "'' index 1 using 1:2 with lines lt 2 title 'TTIT (token gaps)', "
@@ -62,9 +63,10 @@ static void draw_time(const void *ctx, FILE *script, FILE *data) {
         put(data, 100.0 * rc_serve_hit_rate_at(s, i));
         (void)fputc('\n', data);
     }
-    (void)fprintf(script, "set multiplot layout 2,1 title '%s over time' font ',17'\n",
-                  p->serve->name);
-    (void)fputs("set xlabel 'seconds'\nset ylabel 'requests'\nset yrange [0:*]\nset offsets 0, 0, "
+    (void)fputs("set multiplot layout 2,1 title ", script);
+    rc_plot_text(script, "%s over time", p->serve->name);
+    (void)fputs(" font ',17'\nset xlabel 'seconds'\nset ylabel 'requests'\nset yrange [0:*]\nset "
+                "offsets 0, 0, "
                 "graph 0.25, 0\nset key top left\n"
                 "plot 'time.dat' using 1:3 with lines lt 1 title 'decoding', "
                 "'' using 1:2 with lines lt 2 title 'waiting'\n"
@@ -75,9 +77,12 @@ static void draw_time(const void *ctx, FILE *script, FILE *data) {
                 script);
 }
 
+const char *const rc_serve_plot_names[] = {"latency", "time", NULL};
+
 rc_status rc_serve_plots(const rc_serve *s, const rc_serve_result *r, const rc_serve_series *series,
                          const char *dir, bool overwrite, bool *drawn, rc_error *err) {
     const picture p = {s, r, series};
-    const rc_plot plots[] = {{"latency", 900, 600, draw_latency}, {"time", 900, 800, draw_time}};
+    const rc_plot plots[] = {{rc_serve_plot_names[0], 900, 600, draw_latency},
+                             {rc_serve_plot_names[1], 900, 800, draw_time}};
     return rc_gnuplot(plots, 2, &p, dir, overwrite, drawn, err);
 }

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include "sim/base/file.h"
+#include "sim/base/quote.h"
 #include "sim/serve/report.h"
 
 static const double ttft_bounds[] = {0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1,
@@ -30,45 +31,53 @@ static void put_histogram(FILE *f, const char *model, const metric *m) {
     (void)fprintf(f, "# HELP %s %s\n# TYPE %s histogram\n", m->name, m->help, m->name);
     for (const double *b = m->bounds; *b > 0.0; b++) {
         double share = m->h->count ? rc_hist_share(m->h, llround(*b * m->unit)) : 0.0;
-        (void)fprintf(f, "%s_bucket{le=\"%.10g\",model_name=\"%s\"} %lld\n", m->name, *b, model,
+        (void)fprintf(f, "%s_bucket{le=\"%.10g\",model_name=%s} %lld\n", m->name, *b, model,
                       llround(share * (double)m->h->count));
     }
     double sum = m->h->count ? rc_hist_mean(m->h) * (double)m->h->count / m->unit : 0.0;
-    (void)fprintf(f, "%s_bucket{le=\"+Inf\",model_name=\"%s\"} %llu\n", m->name, model,
+    (void)fprintf(f, "%s_bucket{le=\"+Inf\",model_name=%s} %llu\n", m->name, model,
                   (unsigned long long)m->h->count);
-    (void)fprintf(f, "%s_sum{model_name=\"%s\"} %.10g\n", m->name, model, sum);
-    (void)fprintf(f, "%s_count{model_name=\"%s\"} %llu\n", m->name, model,
+    (void)fprintf(f, "%s_sum{model_name=%s} %.10g\n", m->name, model, sum);
+    (void)fprintf(f, "%s_count{model_name=%s} %llu\n", m->name, model,
                   (unsigned long long)m->h->count);
 }
 
 static void put_counter(FILE *f, const char *model, const char *name, const char *help,
                         uint64_t v) {
-    (void)fprintf(f, "# HELP %s %s\n# TYPE %s counter\n%s{model_name=\"%s\"} %llu\n", name, help,
-                  name, name, model, (unsigned long long)v);
+    (void)fprintf(f, "# HELP %s %s\n# TYPE %s counter\n%s{model_name=%s} %llu\n", name, help, name,
+                  name, model, (unsigned long long)v);
 }
 
 static void put_gauge(FILE *f, const char *model, const char *name, const char *help, double v) {
-    (void)fprintf(f, "# HELP %s %s\n# TYPE %s gauge\n%s{model_name=\"%s\"} %.10g\n", name, help,
-                  name, name, model, v);
+    (void)fprintf(f, "# HELP %s %s\n# TYPE %s gauge\n%s{model_name=%s} %.10g\n", name, help, name,
+                  name, model, v);
 }
 
 static void put_ends(FILE *f, const char *model, const rc_serve_result *r) {
     (void)fprintf(f,
                   "# HELP vllm:request_success_total Requests done.\n"
                   "# TYPE vllm:request_success_total counter\n"
-                  "vllm:request_success_total{finished_reason=\"length\",model_name=\"%s\"} %llu\n",
+                  "vllm:request_success_total{finished_reason=\"length\",model_name=%s} %llu\n",
                   model, (unsigned long long)r->done);
     (void)fprintf(f,
                   "# HELP ringcast_requests_failed_total Requests not done, by why.\n"
                   "# TYPE ringcast_requests_failed_total counter\n"
-                  "ringcast_requests_failed_total{reason=\"rejected\",model_name=\"%s\"} %llu\n"
-                  "ringcast_requests_failed_total{reason=\"lost\",model_name=\"%s\"} %llu\n",
+                  "ringcast_requests_failed_total{reason=\"rejected\",model_name=%s} %llu\n"
+                  "ringcast_requests_failed_total{reason=\"lost\",model_name=%s} %llu\n",
                   model, (unsigned long long)r->rejected, model, (unsigned long long)r->lost);
+}
+
+/* The quoted label value; `size` is twice the text and more. */
+static rc_status label_of(const char *text, char *out, size_t size, rc_error *err) {
+    FILE *f = fmemopen(out, size, "w");
+    if (!f)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for a label");
+    rc_quote_prometheus(f, text);
+    return fclose(f) == 0 ? RC_OK : rc_fail(err, RC_E_INTERNAL, "a label that does not fit");
 }
 
 rc_status rc_serve_prometheus(const rc_serve *s, const rc_serve_result *r, const char *path,
                               bool overwrite, rc_error *err) {
-    const char *model = s->model.name;
     const metric all[] = {
         {"vllm:time_to_first_token_seconds", "Time to first token.", &r->ttft, RC_PS_PER_S,
          ttft_bounds},
@@ -87,6 +96,8 @@ rc_status rc_serve_prometheus(const rc_serve *s, const rc_serve_result *r, const
          token_bounds},
         {"vllm:iteration_tokens_total", "Tokens of a pass.", &r->pass_tokens, 1.0, pass_bounds}};
     rc_outfile o;
+    char model[2 * sizeof s->model.name + 3];
+    RC_TRY(label_of(s->model.name, model, sizeof model, err));
     RC_TRY(rc_outfile_open(&o, path, overwrite, err));
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         put_histogram(o.f, model, &all[i]);

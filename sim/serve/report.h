@@ -27,6 +27,7 @@ rc_status rc_serve_histograms(const rc_serve_result *r, const char *path, bool o
                               rc_error *err);
 /* latency and time, .png and .svg, of a run: distributions and series. *drawn is false without
  * gnuplot. */
+extern const char *const rc_serve_plot_names[]; /* NULL-terminated file stems */
 rc_status rc_serve_plots(const rc_serve *s, const rc_serve_result *r, const rc_serve_series *series,
                          const char *dir, bool overwrite, bool *drawn, rc_error *err);
 
@@ -50,6 +51,7 @@ rc_status rc_curve_run(rc_curve *curves, int curve_count, const double *rates, i
 void rc_curve_free(rc_curve *c);
 rc_status rc_curve_print(const rc_curve *curves, int count, FILE *f, rc_error *err);
 void rc_curve_json(const rc_curve *curves, int count, rc_json *j, json_t *root);
+extern const char *const rc_curve_plot_names[]; /* NULL-terminated file stems */
 rc_status rc_curve_plot(const rc_curve *curves, int count, const char *dir, bool overwrite,
                         bool *drawn, rc_error *err);
 

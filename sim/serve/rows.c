@@ -4,7 +4,6 @@
 #include <math.h>
 #include <sqlite3.h>
 #include <string.h>
-#include <unistd.h>
 #include "sim/base/file.h"
 #include "sim/serve/report.h"
 
@@ -117,23 +116,19 @@ static int fill_table(sqlite3 *db, const rc_served *rows, size_t count) {
 
 static rc_status rows_sqlite(const rc_served *rows, size_t count, const char *path, bool overwrite,
                              rc_error *err) {
-    char tmp[1088];
+    rc_outfile o;
     sqlite3 *db = NULL;
-    if (!overwrite && access(path, F_OK) == 0)
-        return rc_fail_at(err, RC_E_IO, path, 0, 0, "already exists; --overwrite replaces it");
-    (void)snprintf(tmp, sizeof tmp, "%s.tmp.%ld", path, (long)getpid());
-    (void)unlink(tmp);
-    int code = sqlite3_open(tmp, &db);
+    RC_TRY(rc_outfile_reserve(&o, path, overwrite, err));
+    int code = sqlite3_open_v2(o.tmp, &db, SQLITE_OPEN_READWRITE, NULL);
     if (code == SQLITE_OK)
         code = fill_table(db, rows, count);
     rc_status st = code == SQLITE_OK ? RC_OK
                                      : rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot write (%s)",
                                                   sqlite3_errstr(code));
     (void)sqlite3_close(db);
-    if (st == RC_OK && rename(tmp, path) != 0)
-        st = rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot move the database into place");
-    if (st != RC_OK)
-        (void)unlink(tmp);
+    if (st == RC_OK)
+        return rc_outfile_commit(&o, err);
+    rc_outfile_abort(&o);
     return st;
 }
 

@@ -172,16 +172,12 @@ static rc_status read_head(const rc_node *root, rc_serve *s, rc_error *err) {
         "price", "seed",        "speculative", "attention", "costs",  NULL};
     static const char *const routings[] = {"load", "prefix", NULL};
     static const char *const losses[] = {"retry", "lose", NULL};
-    const char *text;
     int routing = 0, loss = 0;
     int64_t seed = 1;
     RC_TRY(rc_doc_known(root, keys, err));
-    RC_TRY(rc_doc_string(root, "serve", &text, err));
-    (void)snprintf(s->name, sizeof s->name, "%s", text);
-    if (rc_doc_has(root, "description")) {
-        RC_TRY(rc_doc_string(root, "description", &text, err));
-        (void)snprintf(s->description, sizeof s->description, "%s", text);
-    }
+    RC_TRY(rc_doc_label(root, "serve", s->name, sizeof s->name, err));
+    if (rc_doc_has(root, "description"))
+        RC_TRY(rc_doc_prose(root, "description", s->description, sizeof s->description, err));
     RC_TRY(rc_opt_choice(root, "routing", routings, &routing, err));
     RC_TRY(rc_opt_choice(root, "on_loss", losses, &loss, err));
     RC_TRY(rc_opt_quantity(root, "price", RC_DIM_RATIO, 0.0, 1e9, &s->price, err));

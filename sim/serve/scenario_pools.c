@@ -62,20 +62,18 @@ static rc_status check_layout(const rc_node *map, const rc_serve *s, const rc_po
 static rc_status read_pool(const rc_node *map, const rc_serve *s, rc_pool *p, rc_error *err) {
     static const char *const keys[] = {"name",    "role",       "replicas", "tp", "cp",
                                        "variant", "dynamic_cp", "price",    NULL};
-    const char *name;
     int role = 0;
     int64_t replicas = 1, tp, cp = 1;
     if (rc_node_kind_of(map) != RC_NODE_MAP)
         return rc_node_fail(map, err, RC_E_INPUT, "key 'pools': expected a list of mappings");
     RC_TRY(rc_doc_known(map, keys, err));
-    RC_TRY(rc_doc_string(map, "name", &name, err));
+    RC_TRY(rc_doc_label(map, "name", p->name, sizeof p->name, err));
     RC_TRY(rc_opt_choice(map, "role", roles, &role, err));
     RC_TRY(rc_opt_int(map, "replicas", 1, RC_SERVE_REPLICAS, &replicas, err));
     RC_TRY(rc_doc_int(map, "tp", 1, 1024, &tp, err));
     RC_TRY(rc_opt_int(map, "cp", 1, 1024, &cp, err));
     RC_TRY(rc_opt_bool(map, "dynamic_cp", &p->dynamic_cp, err));
     RC_TRY(rc_opt_quantity(map, "price", RC_DIM_RATIO, 0.0, 1e9, &p->price, err));
-    (void)snprintf(p->name, sizeof p->name, "%s", name);
     p->role = (rc_pool_role)role;
     p->replicas = (int)replicas;
     p->tp = (int)tp;

@@ -1,6 +1,7 @@
 /* ringcast_select.h: the tuned rule as one C header without dependencies.
  * The functions are those of sim/choose/select.c; the numbers are written to the last bit.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/base/quote.h"
 #include "sim/tune/internal.h"
 
 static const char code[] =
@@ -131,13 +132,20 @@ static const rc_tune_rule *tuned_of(const rc_tune *t) {
 
 static void put_provenance(const rc_tune *t, FILE *f) {
     const rc_tune_rule *r = tuned_of(t);
+    (void)fputs("/* Which context-parallel variant and degree for a prefill.\n"
+                " * Written by `ringcast tune` from scenario ",
+                f);
+    rc_quote_c_comment(f, t->s.name);
+    (void)fputs(": model ", f);
+    rc_quote_c_comment(f, t->s.model.name);
+    (void)fputs(" on machine ", f);
+    rc_quote_c_comment(f, t->s.machine.name);
     (void)fprintf(
         f,
-        "/* Which context-parallel variant and degree for a prefill.\n"
-        " * Written by `ringcast tune` from scenario %s: model %s on machine %s, TP%d.\n"
+        ", TP%d.\n"
         " * T %lld..%lld, T+P %lld..%lld; %zu cells, seed %llu, half of them fitted on.\n",
-        t->s.name, t->s.model.name, t->s.machine.name, t->s.layout.tp, (long long)t->s.fresh.from,
-        (long long)t->s.fresh.to, (long long)t->s.total.from, (long long)t->s.total.to, t->count,
+        t->s.layout.tp, (long long)t->s.fresh.from, (long long)t->s.fresh.to,
+        (long long)t->s.total.from, (long long)t->s.total.to, t->count,
         (unsigned long long)t->s.seed);
     if (r)
         (void)fprintf(f,

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <string.h>
+#include "sim/plot/gnuplot.h"
 #include "sim/tune/plots.h"
 
 enum { STEPS = 160, CURVES = 7, FINE = 200 };
@@ -59,12 +60,14 @@ static void put_regret(const rc_tune *t, const rc_tune_rule *r, FILE *data) {
 
 void rc_tune_plot_regret(const void *tune, FILE *script, FILE *data) {
     const rc_tune *t = tune;
-    (void)fprintf(script,
-                  "set title 'How much slower than the faster variant, %s, the half that no fit "
-                  "has seen'\nset logscale x\nset xrange [0.001:100]\nset yrange [*:100.6]\n"
-                  "set xlabel 'regret at most, %%'\nset ylabel 'share of comparisons, %%'\n"
-                  "set key bottom right\nset xtics (0.001, 0.01, 0.1, 1, 10, 100)\nplot ",
-                  t->s.machine.name);
+    (void)fputs("set title ", script);
+    rc_plot_text(script,
+                 "How much slower than the faster variant, %s, the half that no fit has seen",
+                 t->s.machine.name);
+    (void)fputs("\nset logscale x\nset xrange [0.001:100]\nset yrange [*:100.6]\n"
+                "set xlabel 'regret at most, %'\nset ylabel 'share of comparisons, %'\n"
+                "set key bottom right\nset xtics (0.001, 0.01, 0.1, 1, 10, 100)\nplot ",
+                script);
     for (int k = 0, index = 0; k < CURVES; k++) {
         int found = rc_tune_plot_rule(t, curves[k].rule);
         if (found < 0)
@@ -86,11 +89,13 @@ void rc_tune_plot_regret(const void *tune, FILE *script, FILE *data) {
 void rc_tune_plot_crossover(const void *tune, FILE *script, FILE *data) {
     const rc_tune *t = tune;
     int index = 0;
+    (void)fputs("set title ", script);
+    rc_plot_text(script, "New tokens from which on pass-KV is faster, %s", t->s.machine.name);
     (void)fprintf(script,
-                  "set title 'New tokens from which on pass-KV is faster, %s'\nset logscale xy\n"
+                  "\nset logscale xy\n"
                   "set xrange [1000:%g]\nset yrange [%lld:*]\nset xlabel 'T + P'\nset ylabel 'T*'\n"
                   "set format '%%.0s%%c'\nset key top left\nplot ",
-                  t->s.machine.name, 1.1 * (double)t->s.total.to, (long long)t->s.fresh.from);
+                  1.1 * (double)t->s.total.to, (long long)t->s.fresh.from);
     for (int d = 0; d < t->s.degrees; d++) {
         if (t->s.degree[d] == 1)
             continue;
@@ -168,14 +173,17 @@ void rc_tune_plot_degree(const void *tune, FILE *script, FILE *data) {
     const rc_tune *t = tune;
     int panels = t->s.prices < 2 ? t->s.prices : 2, per = 2 * t->s.degrees - 1;
     (void)fprintf(script,
-                  "set multiplot layout 1,%d margins 0.09,0.89,0.11,0.84 spacing 0.07,0.1 title "
-                  "'How many CP ranks on %s (dots: simulator; lines: tuned rule)' font ',17'\n"
-                  "set logscale xy\nset xrange [%g:%g]\nset yrange [%g:%g]\nunset grid\n"
-                  "set format '%%.0s%%c'\nset title font ',14' offset 0,-0.4\nset key off\n"
-                  "set xlabel 'new tokens T'\n",
-                  panels, t->s.machine.name, 0.9 * (double)t->s.fresh.from,
-                  1.1 * (double)t->s.fresh.to, 0.9 * (double)t->s.total.from,
-                  1.2 * (double)t->s.total.to);
+                  "set multiplot layout 1,%d margins 0.09,0.89,0.11,0.84 spacing 0.07,0.1 title ",
+                  panels);
+    rc_plot_text(script, "How many CP ranks on %s (dots: simulator; lines: tuned rule)",
+                 t->s.machine.name);
+    (void)fprintf(
+        script,
+        " font ',17'\nset logscale xy\nset xrange [%g:%g]\nset yrange [%g:%g]\nunset grid\n"
+        "set format '%%.0s%%c'\nset title font ',14' offset 0,-0.4\nset key off\n"
+        "set xlabel 'new tokens T'\n",
+        0.9 * (double)t->s.fresh.from, 1.1 * (double)t->s.fresh.to, 0.9 * (double)t->s.total.from,
+        1.2 * (double)t->s.total.to);
     for (int w = 0; w < panels; w++) {
         put_degrees(t, t->s.price[w], data);
         put_steps(t, w, data);
@@ -224,11 +232,11 @@ void rc_tune_plot_sense(const void *tune, FILE *script, FILE *data) {
                   {"KV heads", "KV heads (of as many query heads)", 1.0},
                   {"attention rate", "attention rate, times this machine''s", 1.0}};
     const rc_tune *t = tune;
-    (void)fprintf(script,
-                  "set multiplot layout 2,2 margins 0.1,0.97,0.09,0.89 spacing 0.1,0.13 title "
-                  "'How T* moves: %s, T + P = %lld, CP%d, one thing changed at a time' font "
-                  "',17'\nset logscale xy\nset ylabel 'T*'\nset format y '%%.0s%%c'\n",
-                  t->s.machine.name, (long long)t->s.sense_total, t->s.sense_cp);
+    (void)fputs("set multiplot layout 2,2 margins 0.1,0.97,0.09,0.89 spacing 0.1,0.13 title ",
+                script);
+    rc_plot_text(script, "How T* moves: %s, T + P = %lld, CP%d, one thing changed at a time",
+                 t->s.machine.name, (long long)t->s.sense_total, t->s.sense_cp);
+    (void)fputs(" font ',17'\nset logscale xy\nset ylabel 'T*'\nset format y '%.0s%c'\n", script);
     for (int k = 0; k < 4; k++) {
         put_sense(t, panel[k].what, panel[k].unit, data);
         (void)fprintf(script,

@@ -1,6 +1,7 @@
 /* The oracle's map: pass-KV or pass-Q, with the frontiers of the rules; and Figure 10.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
+#include "sim/plot/gnuplot.h"
 #include "sim/tune/plots.h"
 
 #define TIE 0.015
@@ -106,12 +107,15 @@ void rc_tune_plot_map(const void *tune, FILE *script, FILE *data) {
     plane p = {(double)t->s.fresh.from, (double)t->s.fresh.to, (double)t->s.total.from,
                (double)t->s.total.to, false};
     int panel = 0;
-    (void)fprintf(script,
-                  "set multiplot layout 2,2 margins 0.09,0.79,0.08,0.9 spacing 0.08,0.11 title "
-                  "'pass-KV or pass-Q on %s, and where the rules draw the line' font ',17'\n"
-                  "set logscale xy\nset xrange [%g:%g]\nset yrange [%g:%g]\nunset grid\n"
-                  "set format '%%.0s%%c'\nset title font ',14' offset 0,-0.4\nset key off\n",
-                  t->s.machine.name, 0.9 * p.x0, 1.1 * p.x1, 0.9 * p.y0, 1.2 * p.y1);
+    (void)fputs("set multiplot layout 2,2 margins 0.09,0.79,0.08,0.9 spacing 0.08,0.11 title ",
+                script);
+    rc_plot_text(script, "pass-KV or pass-Q on %s, and where the rules draw the line",
+                 t->s.machine.name);
+    (void)fprintf(
+        script,
+        " font ',17'\nset logscale xy\nset xrange [%g:%g]\nset yrange [%g:%g]\nunset grid\n"
+        "set format '%%.0s%%c'\nset title font ',14' offset 0,-0.4\nset key off\n",
+        0.9 * p.x0, 1.1 * p.x1, 0.9 * p.y0, 1.2 * p.y1);
     for (int d = 0; d < t->s.degrees && panel < 4; d++) {
         if (t->s.degree[d] == 1)
             continue;
@@ -156,16 +160,18 @@ void rc_tune_plot_fig10(const void *tune, FILE *script, FILE *data) {
     for (int k = 0; k < FRONTIERS; k++)
         put_frontier(t, frontiers[k].rule, &p, n, data);
     put_measured(t, n, data);
+    (void)fputs("set title ", script);
+    rc_plot_text(script, "Figure 10 with the simulator's data: CP%d on %s", n, t->s.machine.name);
     (void)fprintf(
         script,
-        "set title 'Figure 10 with the simulator''s data: CP%d on %s'\nset logscale xy\n"
+        "\nset logscale xy\n"
         "set xrange [360:142000]\nset yrange [0.36:115]\nset xlabel 'new tokens T'\n"
         "set ylabel 'miss rate T / (T + P), %%'\nset format x '%%.0s%%c'\n"
         "set ytics (0.5, 1, 2, 5, 10, 20, 50, 100)\nunset grid\nset rmargin at screen 0.775\n"
         "set key at screen 0.79, screen 0.9 left top samplen 1.5\n"
         "set label 1 \"the rules at\\nC = %.0f TFLOP/s,\\nBW = %.3g GB/s\" at screen 0.80, screen "
         "0.40 textcolor rgb '#555555'\n",
-        n, t->s.machine.name, t->s.machine.bf16_rate / 1e12, t->achieved_bw / 1e9);
+        t->s.machine.bf16_rate / 1e12, t->achieved_bw / 1e9);
     plot_sides(script, "fig10.dat", 0, 0.9, true);
     plot_frontiers(script, "fig10.dat", SIDES, true);
     for (int q = 0; q < 2 && t->measured_count > 0; q++)

@@ -110,6 +110,7 @@ static rc_status read_measured(const rc_node *root, rc_tune_scenario *out, rc_er
 static rc_status read_sense(const rc_node *root, rc_tune_scenario *out, rc_error *err) {
     static const char *const keys[] = {"total", "cp", "models", NULL};
     const rc_node *map, *list;
+    const char *name;
     int64_t cp;
     if (!rc_doc_has(root, "sensitivity"))
         return RC_OK;
@@ -125,9 +126,11 @@ static rc_status read_sense(const rc_node *root, rc_tune_scenario *out, rc_error
     if (n > RC_TUNE_MODELS)
         return rc_node_fail(list, err, RC_E_INPUT,
                             "key 'models' has %zu items, expected at most %d", n, RC_TUNE_MODELS);
-    for (size_t i = 0; i < n; i++)
-        RC_TRY(find(map, "models", rc_node_text(rc_node_at(list, i)), "models", ".json",
-                    out->sense_model[i], sizeof out->sense_model[i], err));
+    for (size_t i = 0; i < n; i++) {
+        RC_TRY(rc_node_string(rc_node_at(list, i), "models", &name, err));
+        RC_TRY(find(map, "models", name, "models", ".json", out->sense_model[i],
+                    sizeof out->sense_model[i], err));
+    }
     out->sense_models = (int)n;
     return RC_OK;
 }
@@ -135,6 +138,7 @@ static rc_status read_sense(const rc_node *root, rc_tune_scenario *out, rc_error
 static rc_status read_requests(const rc_node *root, rc_tune_scenario *out, rc_error *err) {
     static const char *const keys[] = {"files", "limit", NULL};
     const rc_node *map, *list;
+    const char *name;
     if (!rc_doc_has(root, "requests"))
         return RC_OK;
     RC_TRY(rc_doc_map(root, "requests", &map, err));
@@ -144,9 +148,11 @@ static rc_status read_requests(const rc_node *root, rc_tune_scenario *out, rc_er
     if (n > RC_TUNE_TRACES)
         return rc_node_fail(list, err, RC_E_INPUT, "key 'files' has %zu items, expected at most %d",
                             n, RC_TUNE_TRACES);
-    for (size_t i = 0; i < n; i++)
-        RC_TRY(find(map, "files", rc_node_text(rc_node_at(list, i)), "scenarios/tune/requests",
-                    ".csv", out->request_file[i], sizeof out->request_file[i], err));
+    for (size_t i = 0; i < n; i++) {
+        RC_TRY(rc_node_string(rc_node_at(list, i), "files", &name, err));
+        RC_TRY(find(map, "files", name, "scenarios/tune/requests", ".csv", out->request_file[i],
+                    sizeof out->request_file[i], err));
+    }
     out->request_files = (int)n;
     if (rc_doc_has(map, "limit"))
         RC_TRY(rc_doc_int(map, "limit", 1, MAX_TOKENS, &out->request_limit, err));
@@ -183,14 +189,10 @@ static rc_status read_document(const rc_node *root, rc_tune_scenario *out, rc_er
         "tune",      "description", "model",    "machine",     "tp",       "cp",
         "dtypes",    "new",         "total",    "batch",       "price",    "knots",
         "bootstrap", "seed",        "measured", "sensitivity", "requests", NULL};
-    const char *text;
     RC_TRY(rc_doc_known(root, keys, err));
-    RC_TRY(rc_doc_string(root, "tune", &text, err));
-    (void)snprintf(out->name, sizeof out->name, "%s", text);
-    if (rc_doc_has(root, "description")) {
-        RC_TRY(rc_doc_string(root, "description", &text, err));
-        (void)snprintf(out->description, sizeof out->description, "%s", text);
-    }
+    RC_TRY(rc_doc_label(root, "tune", out->name, sizeof out->name, err));
+    if (rc_doc_has(root, "description"))
+        RC_TRY(rc_doc_prose(root, "description", out->description, sizeof out->description, err));
     RC_TRY(read_parts(root, out, err));
     RC_TRY(read_numbers(root, out, err));
     RC_TRY(read_measured(root, out, err));

@@ -176,6 +176,8 @@ void rc_tune_header(const rc_tune *t, FILE *f);
 /* DIR: summary.json, select.json, ringcast_select.h, grid.csv, plots. */
 rc_status rc_tune_write(const rc_tune *t, const char *dir, bool plots, bool overwrite, FILE *log,
                         rc_error *err);
-rc_status rc_tune_may_write(const char *dir, bool plots, rc_error *err);
+/* To be asked before the work: RC_E_IO when one of them is there already and may not be replaced,
+ * or cannot be written. Creates the folder. */
+rc_status rc_tune_may_write(const char *dir, bool plots, bool overwrite, rc_error *err);
 
 #endif

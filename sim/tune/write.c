@@ -1,36 +1,17 @@
 /* A run as files.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
-#include <unistd.h>
 #include "sim/base/file.h"
+#include "sim/plot/gnuplot.h"
 #include "sim/tune/internal.h"
 #include "sim/tune/plots.h"
 
-static const char *const files[] = {"summary.json", "select.json", "ringcast_select.h", "grid.csv"};
-enum { FILES = sizeof files / sizeof files[0] };
+static const char *const files[] = {"summary.json", "select.json", "ringcast_select.h", "grid.csv",
+                                    NULL};
 
-static void path_of(char *out, size_t size, const char *dir, const char *name) {
-    (void)snprintf(out, size, "%.700s/%s", dir, name);
-}
-
-static rc_status refuse_existing(const char *path, rc_error *err) {
-    if (access(path, F_OK) != 0)
-        return RC_OK;
-    return rc_fail_at(err, RC_E_IO, path, 0, 0,
-                      "exists already; --overwrite replaces it, --out DIR writes elsewhere");
-}
-
-rc_status rc_tune_may_write(const char *dir, bool plots, rc_error *err) {
-    char path[1024];
-    for (int i = 0; i < FILES; i++) {
-        path_of(path, sizeof path, dir, files[i]);
-        RC_TRY(refuse_existing(path, err));
-    }
-    for (int i = 0; plots && rc_tune_plot_names[i]; i++) {
-        (void)snprintf(path, sizeof path, "%.700s/%s.png", dir, rc_tune_plot_names[i]);
-        RC_TRY(refuse_existing(path, err));
-    }
-    return RC_OK;
+rc_status rc_tune_may_write(const char *dir, bool plots, bool overwrite, rc_error *err) {
+    RC_TRY(rc_outputs_check(dir, files, overwrite, err));
+    return plots ? rc_plot_check(rc_tune_plot_names, dir, overwrite, err) : RC_OK;
 }
 
 static rc_status select_json(const rc_tune *t, const char *path, bool overwrite, rc_error *err) {
@@ -99,19 +80,19 @@ static rc_status put_file(const rc_tune *t, void (*writer)(const rc_tune *, FILE
 
 rc_status rc_tune_write(const rc_tune *t, const char *dir, bool plots, bool overwrite, FILE *log,
                         rc_error *err) {
-    char path[1024];
+    char path[RC_PATH_SIZE];
     rc_json *j = NULL;
     RC_TRY(rc_make_dirs(dir, err));
+    RC_TRY(rc_path_in(path, dir, err, "%s", files[0]));
     RC_TRY(rc_tune_document(t, &j, err));
-    path_of(path, sizeof path, dir, files[0]);
     rc_status st = rc_json_save(j, path, overwrite, err);
     rc_json_destroy(j);
     RC_TRY(st);
-    path_of(path, sizeof path, dir, files[1]);
+    RC_TRY(rc_path_in(path, dir, err, "%s", files[1]));
     RC_TRY(select_json(t, path, overwrite, err));
-    path_of(path, sizeof path, dir, files[2]);
+    RC_TRY(rc_path_in(path, dir, err, "%s", files[2]));
     RC_TRY(put_file(t, rc_tune_header, path, overwrite, err));
-    path_of(path, sizeof path, dir, files[3]);
+    RC_TRY(rc_path_in(path, dir, err, "%s", files[3]));
     RC_TRY(put_file(t, grid, path, overwrite, err));
     return plots ? rc_tune_plots(t, dir, overwrite, log, err) : RC_OK;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "sim/base/csv.h"
 #include "sim/base/file.h"
+#include "sim/base/quote.h"
 #include "sim/validate/validate.h"
 
 static const char *const sets[] = {"seen", "unseen"};
@@ -68,6 +69,9 @@ static rc_status text(const rc_csv *csv, size_t row, size_t col, char *out, size
     if (*s == '\0' || strlen(s) >= size)
         return rc_csv_fail(csv, row, col, err, RC_E_INPUT,
                            "\"%.40s\": expected 1 to %zu characters", s, size - 1);
+    if (rc_text_has_control(s))
+        return rc_csv_fail(csv, row, col, err, RC_E_INPUT,
+                           "the text holds a line break or another control character");
     memcpy(out, s, strlen(s) + 1);
     return RC_OK;
 }

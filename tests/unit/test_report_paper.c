@@ -388,9 +388,9 @@ static void files_of_a_folder(void **state) {
     (void)state;
     snprintf(dir, sizeof dir, "%s/out", folder);
     assert_ok(rc_paper_evaluate(p, &err));
-    assert_ok(rc_paper_may_write(dir, true, &err));
+    assert_ok(rc_paper_may_write(dir, true, false, &err));
     assert_ok(rc_paper_write(p, dir, false, false, NULL, &err));
-    assert_int_equal(rc_paper_may_write(dir, false, &err), RC_E_IO);
+    assert_int_equal(rc_paper_may_write(dir, false, false, &err), RC_E_IO);
     assert_non_null(strstr(err.msg, "already exists and is not overwritten"));
     assert_int_equal(rc_paper_write(p, dir, false, false, NULL, &err), RC_E_IO);
     assert_ok(rc_paper_write(p, dir, false, true, NULL, &err));

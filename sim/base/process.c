@@ -1,0 +1,104 @@
+/* Signals are taken by a thread of their own with sigwait(3): it can wait for a lock and free
+ * memory, which a handler may not, and no system call of the program is interrupted. Threads and
+ * children started later inherit the blocked signals; children that run other programs unblock
+ * them.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/base/process.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "sim/base/outputs.h"
+
+static void *wait_for_signal(void *waited_for) {
+    int number = 0;
+    const sigset_t *set = waited_for;
+    if (sigwait(set, &number) != 0)
+        return NULL;
+    rc_outputs_give_up();
+    (void)signal(number, SIG_DFL);
+    (void)pthread_sigmask(SIG_UNBLOCK, set, NULL);
+    (void)raise(number); /* this thread first; the process ends by its default action */
+    return NULL;
+}
+
+static void watch_signals(void) {
+    static const int watched[] = {SIGINT, SIGTERM, SIGHUP};
+    static sigset_t set;
+    pthread_t thread;
+    int count = 0;
+    (void)sigemptyset(&set);
+    for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++) {
+        struct sigaction now;
+        if (sigaction(watched[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN) {
+            (void)sigaddset(&set, watched[i]); /* nohup and `&` in scripts ignore some */
+            count++;
+        }
+    }
+    if (count == 0 || pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)
+        return;
+    if (pthread_create(&thread, NULL, wait_for_signal, &set) != 0)
+        (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    else
+        (void)pthread_detach(thread);
+}
+
+/* A closed stream's number would go to the next file opened, and its text into that file. Opened
+ * the wrong way round, every use of it fails. */
+static void hold_standard_streams(void) {
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) == -1 && errno == EBADF)
+            (void)open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+}
+
+void rc_process_begin(void) {
+    hold_standard_streams();
+    (void)signal(SIGPIPE, SIG_IGN);
+    watch_signals();
+    rc_outputs_begin();
+}
+
+/* 0, or the errno of the standard output. */
+static int close_output(void) {
+    bool failed = ferror(stdout) != 0;
+    errno = 0;
+    if (fflush(stdout) != 0 || failed)
+        return errno ? errno : EIO;
+    errno = 0;
+    if (fclose(stdout) != 0 && errno != EBADF) /* EBADF: it was closed, and nothing was written */
+        return errno ? errno : EIO;
+    return 0;
+}
+
+static void say(const char *program, const rc_error *err) {
+    char text[1200];
+    if (err->msg[0] != '\0') /* without words: another rank of the job has said it */
+        (void)fprintf(stderr, "%s: %s\n", program, rc_error_text(err, text, sizeof text));
+}
+
+int rc_process_end(const char *program, rc_status st, const rc_error *err) {
+    rc_error own = {0};
+    bool done = st == RC_OK || st == RC_E_CHECK;
+    int code = close_output();
+    if (code != 0 && (done || st == RC_E_IO)) {
+        /* A command that saw the failure itself has said so in its words: one line is enough. */
+        st = rc_fail(&own, RC_E_INTERNAL, "cannot write the standard output: %s", strerror(code));
+        err = &own;
+        done = false;
+    }
+    rc_status placed = rc_outputs_end(done, &own);
+    if (done && placed != RC_OK) {
+        if (st != RC_OK)
+            say(program, err);
+        st = placed;
+        err = &own;
+    }
+    if (st != RC_OK)
+        say(program, err);
+    return rc_exit_code(st);
+}
