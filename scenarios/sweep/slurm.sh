@@ -1,6 +1,7 @@
 #!/bin/bash
-# A sweep on a Slurm cluster: one rank a core over two nodes; rank 0 writes the database. Submit again after a
-# time limit, a lost node or `scancel`: it goes on where the database ends.
+# A sweep on a Slurm cluster: one rank a core over two nodes. Each rank writes a shard beside the database, so its
+# folder must be one that all nodes see. Submit again after a time limit, a lost node or `scancel`: it goes on with
+# the rows of all shards.
 #   sbatch scenarios/sweep/slurm.sh scenarios/sweep/network.yaml network.db
 #SBATCH --job-name=ringcast-sweep
 #SBATCH --nodes=2

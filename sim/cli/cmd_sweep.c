@@ -86,6 +86,9 @@ static void print_text(const rc_sweep *s, const sweep_flags *f, const rc_ranks *
         printf(", %d rank%s, %s", ranks->size, ranks->size > 1 ? "s" : "",
                rc_ranks_library(library, sizeof library));
     printf("\n");
+    if (r->held > 0)
+        printf("# %d shard%s beside it in use by another process: those rows were computed again\n",
+               r->held, r->held > 1 ? "s are" : " is");
     if (f->run.plot && r->drawn)
         printf("# drawn: %s/%s.png, .svg\n", f->run.plot, rc_sweep_name(s));
     else if (f->run.plot)
@@ -119,5 +122,5 @@ rc_status rc_cmd_sweep(int argc, char **argv, rc_error *err) {
     RC_TRY(rc_ranks_start(&ranks, err));
     rc_status st = run(&f, &ranks, err);
     rc_ranks_stop(&ranks);
-    return st;
+    return ranks.rank == 0 ? st : RC_OK; /* see rc_ranks_agree */
 }

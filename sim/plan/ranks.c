@@ -5,6 +5,7 @@
 #include <string.h>
 #ifdef RC_HAVE_MPI
 #include <mpi.h>
+#include <time.h>
 #endif
 
 /* What Open MPI, MPICH and its kin (Hydra), and Slurm set for the processes they start. */
@@ -41,35 +42,73 @@ rc_status rc_ranks_start(rc_ranks *out, rc_error *err) {
     return RC_OK;
 }
 
+/* Until all ranks are here. Collective calls of most libraries burn a core while they wait, and one
+ * rank may be busy for long with its last point or with the merge. */
+static void wait_for_all(void) {
+    const struct timespec nap = {.tv_nsec = 200000};
+    MPI_Request all_here;
+    int done = 0;
+    (void)MPI_Ibarrier(MPI_COMM_WORLD, &all_here);
+    for (;;) {
+        (void)MPI_Test(&all_here, &done, MPI_STATUS_IGNORE);
+        if (done)
+            return;
+        (void)nanosleep(&nap, NULL);
+    }
+}
+
 void rc_ranks_stop(rc_ranks *r) {
-    if (r->mpi)
+    if (r->mpi) {
+        wait_for_all();
         (void)MPI_Finalize();
+    }
     r->mpi = false;
 }
 
-/* The failure of the lowest rank is the one that is said; the others lose their words. */
-static rc_status worst_of(const rc_ranks *r, rc_status own, rc_error *err) {
-    int mine[2] = {(int)own, own != RC_OK ? -r->rank : -r->size}, all[2];
-    (void)MPI_Allreduce(mine, all, 2, MPI_INT, MPI_MAX, MPI_COMM_WORLD);
-    if (all[0] == (int)RC_OK)
-        return RC_OK;
-    if (-all[1] != r->rank && err)
+/* Rank 0 gets the words of the lowest rank that failed, whoever that is. */
+static void bring_words(const rc_ranks *r, int from, rc_error *err) {
+    rc_error words = {0};
+    if (r->rank == from && err)
+        words = *err;
+    (void)MPI_Bcast(&words, (int)sizeof words, MPI_BYTE, from, MPI_COMM_WORLD);
+    if (!err)
+        return;
+    if (r->rank != 0)
         memset(err, 0, sizeof *err);
-    return own != RC_OK ? own : (rc_status)all[0];
+    else if (from != 0)
+        (void)rc_fail_at(err, words.status, words.file, words.line, words.col, "%s (rank %d)",
+                         words.msg, from);
+}
+
+static rc_status agree(const rc_ranks *r, rc_status own, rc_error *err) {
+    int lowest = own != RC_OK ? r->rank : r->size, first = 0, status = (int)own;
+    wait_for_all();
+    (void)MPI_Allreduce(&lowest, &first, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD);
+    if (first == r->size)
+        return RC_OK;
+    (void)MPI_Bcast(&status, 1, MPI_INT, first, MPI_COMM_WORLD);
+    bring_words(r, first, err);
+    return (rc_status)status;
 }
 
 rc_status rc_ranks_agree(const rc_ranks *r, rc_status own, unsigned long long tag, rc_error *err) {
     unsigned long long first = tag;
     if (!r->mpi)
         return own;
-    RC_TRY(worst_of(r, own, err));
+    RC_TRY(agree(r, own, err));
     (void)MPI_Bcast(&first, 1, MPI_UNSIGNED_LONG_LONG, 0, MPI_COMM_WORLD);
     if (first != tag)
-        own =
-            rc_fail(err, RC_E_INPUT,
-                    "rank %d has read another scenario, model, machine or calibration than rank 0",
-                    r->rank);
-    return worst_of(r, own, err);
+        own = rc_fail(err, RC_E_INPUT,
+                      "other ranks have read another scenario, model, machine or calibration than "
+                      "rank 0");
+    return agree(r, own, err);
+}
+
+void rc_ranks_gather(const rc_ranks *r, int own, int *all) {
+    if (r->mpi)
+        (void)MPI_Gather(&own, 1, MPI_INT, all, 1, MPI_INT, 0, MPI_COMM_WORLD);
+    else
+        all[0] = own;
 }
 
 #else
@@ -97,6 +136,11 @@ rc_status rc_ranks_agree(const rc_ranks *r, rc_status own, unsigned long long ta
     (void)tag;
     (void)err;
     return own;
+}
+
+void rc_ranks_gather(const rc_ranks *r, int own, int *all) {
+    (void)r;
+    all[0] = own;
 }
 
 #endif

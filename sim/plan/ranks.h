@@ -18,9 +18,14 @@ typedef struct rc_ranks {
 const char *rc_ranks_library(char *buf, unsigned long size);
 rc_status rc_ranks_start(rc_ranks *out, rc_error *err);
 void rc_ranks_stop(rc_ranks *r); /* safe when not started */
-/* Every rank gives its status; when one has failed, all fail. The lowest rank that failed keeps its
- * error, the others get one without words: it has been said. `tag` must be equal everywhere (a hash
- * of what is run), else RC_E_INPUT: the ranks read different files. */
+/* Every rank gives its status; when one has failed, all fail with the status of the lowest rank
+ * that did. Rank 0 gets that rank's words; the others get an error without words. `tag` must be
+ * equal everywhere (a hash of what is run), else RC_E_INPUT: the ranks read different files.
+ *
+ * A launcher kills the other ranks as soon as one ends with a status other than 0, before they have
+ * said why. So after an agreed failure only rank 0 may end with it: the others end with 0. */
 rc_status rc_ranks_agree(const rc_ranks *r, rc_status own, unsigned long long tag, rc_error *err);
+/* Every rank's number to rank 0, in the order of ranks; `all` is not used elsewhere. */
+void rc_ranks_gather(const rc_ranks *r, int own, int *all);
 
 #endif

@@ -5,12 +5,11 @@
  * numbers written over it, so that the passes, not the reading, set the speed.
  *
  * A database holds one sweep, known by a hash over everything its rows depend on: the resolved
- * scenario, the models, the machines, the calibration, the program. Rows are keyed by the point's
- * index and written in transactions. Started again, a sweep reads which points are there and
- * computes the others; killed at any moment it leaves whole rows only. The content depends neither
- * on the number of threads and ranks nor on the order in which they finished.
- *
- * Under mpirun (or srun) rank 0 owns the database and hands out points; see ranks.h.
+ * scenario, the models, the machines, the calibration, the program. Threads, or the ranks that
+ * mpirun or srun started (ranks.h), write shards of their own, which are merged when all points are
+ * done: database.h tells how, and why a process killed at any moment costs no more than the rows of
+ * a quarter of a second. The bytes of the database depend neither on the number of threads and
+ * ranks nor on the order in which they finished nor on interruptions.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_PLAN_SWEEP_H
@@ -48,11 +47,13 @@ typedef struct rc_sweep_options {
 typedef struct rc_sweep_report {
     int64_t points, present; /* all; those that were in the database already */
     int64_t ok, nofit, refused;
-    double wall; /* s, of the points computed now */
+    int held;    /* shards that another process had locked: their rows were computed again */
+    double wall; /* s, of the points computed now and of the merge */
     bool drawn;  /* the picture */
 } rc_sweep_report;
 
-/* Run what is missing. On other ranks than 0 the report is empty. */
+/* Run what is missing. On other ranks than 0 the report is empty, and a failure has no words: rank
+ * 0 has those of the lowest rank that failed. */
 rc_status rc_sweep_run(const rc_sweep *s, const rc_ranks *ranks, const rc_sweep_options *opt,
                        rc_sweep_report *out, rc_error *err);
 
@@ -65,7 +66,7 @@ rc_status rc_sweep_plot(const rc_sweep *s, const char *database, const char *dir
 typedef struct rc_sweep_worker rc_sweep_worker; /* one per thread */
 typedef enum rc_sweep_status { RC_SWEEP_OK, RC_SWEEP_NOFIT, RC_SWEEP_REFUSED } rc_sweep_status;
 
-typedef struct rc_sweep_row { /* plain bytes: travels between ranks as it is */
+typedef struct rc_sweep_row {
     int64_t point, ticks;
     rc_sweep_status status;
     double time, flop_rate, mfu;                     /* s, FLOP/s of one GPU */

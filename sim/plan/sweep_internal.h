@@ -1,4 +1,4 @@
-/* What the files of a sweep share: axes, the resolved sweep, a point's inputs, the database.
+/* What the files of a sweep share: axes, the resolved sweep, a point's inputs.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_PLAN_SWEEP_INTERNAL_H
 #define RC_PLAN_SWEEP_INTERNAL_H
@@ -132,22 +132,7 @@ void sweep_cursor_free(sweep_cursor *c);
 /* RC_E_INPUT when the values do not go together. */
 rc_status sweep_cursor_at(sweep_cursor *c, int64_t point, rc_error *err);
 
-/* database.c */
-typedef struct sweep_db sweep_db;
-rc_status sweep_db_open(const rc_sweep *s, const rc_sweep_options *opt, sweep_db **out,
-                        rc_error *err);
-int64_t sweep_db_present(const sweep_db *db);
-/* The next run of at most `most` points that are neither stored nor handed out; 0 when none. */
-int64_t sweep_db_take(sweep_db *db, int64_t most, int64_t *first);
-int64_t sweep_db_left(const sweep_db *db); /* not handed out yet */
-/* Rows of one run; commits when it is time. */
-rc_status sweep_db_put(sweep_db *db, const rc_sweep_row *rows, int64_t count, rc_error *err);
-/* Commit, count the rows by status, close. `err` NULL: after a failure. */
-rc_status sweep_db_close(sweep_db *db, rc_sweep_report *out, rc_error *err);
-
-/* mpi.c: ranks 1.. of a run, and rank 0 with the database in hand. */
-rc_status sweep_mpi_serve(const rc_sweep *s, const rc_ranks *ranks, sweep_db *db,
-                          void (*progress)(void *ctx, int64_t rows), void *ctx, rc_error *err);
-rc_status sweep_mpi_work(const rc_sweep *s, const rc_ranks *ranks, rc_error *err);
+/* worker.c: where a worker stands after rc_sweep_eval, with the inputs of that point. */
+const sweep_cursor *rc_sweep_worker_at(const rc_sweep_worker *w);
 
 #endif

@@ -1,8 +1,5 @@
-/* A sweep run: in one process on several threads, or spread over ranks.
- *
- * Each worker takes a run of points, evaluates it, and hands its rows to the one database under a
- * lock. Runs are kept to about 50 ms, so that little is lost to a kill and all workers end
- * together.
+/* A sweep run: what earlier runs left is taken over, the rest computed by threads of this process
+ * or by ranks, each into a shard of its own, and the shards are merged.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <pthread.h>
 #include <stdlib.h>
@@ -10,21 +7,10 @@
 #include <unistd.h>
 #include "sim/base/parallel.h"
 #include "sim/base/progress.h"
-#include "sim/plan/sweep_internal.h"
+#include "sim/plan/database.h"
+#include "sim/plan/spread.h"
 
-enum { RUN_MOST = 256, THREADS_MOST = 8 /* of rc_parallel */ };
-static const double RUN_S = 0.05;
-
-typedef struct crew {
-    const rc_sweep *s;
-    sweep_db *db;
-    pthread_mutex_t lock;
-    int workers;
-    bool failed;
-    double per_point; /* s, of the last run; 0: not known */
-    int64_t done;
-    rc_progress progress;
-} crew;
+enum { THREADS_MOST = 8 /* of rc_parallel */ };
 
 static double now_s(void) {
     struct timespec t;
@@ -32,53 +18,59 @@ static double now_s(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static int64_t take(crew *c, int64_t *first) {
-    (void)pthread_mutex_lock(&c->lock);
-    double fit = c->per_point > 0.0 ? RUN_S / c->per_point : 8.0;
-    int64_t most = fit < RUN_MOST ? (int64_t)fit : RUN_MOST;
-    int64_t share = sweep_db_left(c->db) / (4 * c->workers) + 1;
-    most = most < 1 ? 1 : most;
-    int64_t n = c->failed ? 0 : sweep_db_take(c->db, most < share ? most : share, first);
-    (void)pthread_mutex_unlock(&c->lock);
-    return n;
+/* ---- one worker ---------------------------------------------------------------------------- */
+
+/* A worker that gets no point makes no file. */
+static rc_status one_point(const sweep_job *j, rc_sweep_worker *w, int64_t point,
+                           sweep_shard **shard, rc_error *err) {
+    rc_sweep_row row;
+    RC_TRY(rc_sweep_eval(w, point, &row, err));
+    if (!*shard)
+        RC_TRY(sweep_shard_create(j->s, j->opt, j->number, shard, err));
+    return sweep_shard_put(*shard, rc_sweep_worker_at(w), &row, err);
 }
 
-static rc_status give(crew *c, const rc_sweep_row *rows, int64_t n, double took, rc_status st,
-                      rc_error *err) {
-    (void)pthread_mutex_lock(&c->lock);
-    if (st == RC_OK && !c->failed)
-        st = sweep_db_put(c->db, rows, n, err);
-    c->failed = c->failed || st != RC_OK;
-    c->per_point = took / (double)n;
-    c->done += n;
-    rc_progress_step(&c->progress, (size_t)c->done);
-    (void)pthread_mutex_unlock(&c->lock);
-    return st;
-}
-
-static rc_status work(crew *c, rc_sweep_worker *w, rc_sweep_row *rows, rc_error *err) {
-    int64_t first, n;
-    while ((n = take(c, &first)) > 0) {
+static rc_status all_runs(const sweep_job *j, rc_sweep_worker *w, sweep_shard **shard,
+                          rc_error *err) {
+    int64_t first = 0, n = 0;
+    double took = 0.0;
+    while ((n = j->next(j->ctx, n, took, &first)) > 0) {
         double start = now_s();
-        rc_status st = RC_OK;
-        for (int64_t i = 0; i < n && st == RC_OK; i++)
-            st = rc_sweep_eval(w, first + i, &rows[i], err);
-        RC_TRY(give(c, rows, n, now_s() - start, st, err));
+        for (int64_t i = 0; i < n; i++) {
+            if (j->between)
+                j->between(j->ctx);
+            RC_TRY(one_point(j, w, first + i, shard, err));
+        }
+        took = now_s() - start;
     }
     return RC_OK;
 }
 
-static rc_status one_worker(void *ctx, size_t item, rc_error *err) {
-    crew *c = ctx;
+rc_status sweep_work(const sweep_job *j, sweep_shard *own, int *number, rc_error *err) {
     rc_sweep_worker *w = NULL;
-    (void)item;
-    RC_TRY(rc_sweep_worker_create(c->s, &w, err));
-    rc_sweep_row *rows = malloc(RUN_MOST * sizeof *rows);
-    rc_status st = rows ? work(c, w, rows, err) : rc_fail(err, RC_E_NOMEM, "out of memory");
-    free(rows);
+    sweep_shard *shard = own;
+    rc_status st = rc_sweep_worker_create(j->s, &w, err);
+    if (st == RC_OK)
+        st = all_runs(j, w, &shard, err);
+    rc_status closed = sweep_shard_close(shard, number, st == RC_OK ? err : NULL);
     rc_sweep_worker_free(w);
-    return st;
+    return st != RC_OK ? st : closed;
 }
+
+/* ---- threads ------------------------------------------------------------------------------- */
+
+typedef struct crew {
+    const rc_sweep *s;
+    const rc_sweep_options *opt;
+    sweep_points points;
+    sweep_shard *own; /* the first worker's */
+    int *numbers;     /* of each worker's shard; -1: it has none */
+    int workers;
+    pthread_mutex_t lock;
+    bool failed;
+    int64_t done;
+    rc_progress progress;
+} crew;
 
 static void show(void *ctx, int64_t rows) {
     crew *c = ctx;
@@ -86,54 +78,109 @@ static void show(void *ctx, int64_t rows) {
     rc_progress_step(&c->progress, (size_t)c->done);
 }
 
-static rc_status run_here(crew *c, const rc_ranks *ranks, int threads, rc_error *err) {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    if (ranks->size > 1)
-        return sweep_mpi_serve(c->s, ranks, c->db, show, c, err);
-    c->workers = threads > 0 ? threads : (int)(cores > 0 ? cores : 1);
-    if (c->workers > THREADS_MOST)
-        c->workers = THREADS_MOST;
+static int64_t next_run(void *ctx, int64_t done, double took, int64_t *first) {
+    crew *c = ctx;
+    (void)pthread_mutex_lock(&c->lock);
+    sweep_points_took(&c->points, done, took);
+    show(c, done);
+    int64_t n = c->failed ? 0 : sweep_points_next(&c->points, c->workers, first);
+    (void)pthread_mutex_unlock(&c->lock);
+    return n;
+}
+
+static rc_status one_thread(void *ctx, size_t item, rc_error *err) {
+    crew *c = ctx;
+    const sweep_job job = {
+        .s = c->s, .opt = c->opt, .number = (int)item, .next = next_run, .ctx = c};
+    rc_status st = sweep_work(&job, item == 0 ? c->own : NULL, &c->numbers[item], err);
+    (void)pthread_mutex_lock(&c->lock);
+    c->failed = c->failed || st != RC_OK;
+    (void)pthread_mutex_unlock(&c->lock);
+    return st;
+}
+
+static rc_status run_threads(crew *c, rc_error *err) {
     if (pthread_mutex_init(&c->lock, NULL) != 0)
         return rc_fail(err, RC_E_NOMEM, "cannot create a lock");
-    rc_status st = rc_parallel((size_t)c->workers, c->workers, one_worker, c, err);
+    rc_status st = rc_parallel((size_t)c->workers, c->workers, one_thread, c, err);
     (void)pthread_mutex_destroy(&c->lock);
     return st;
 }
 
-static rc_status run_first(const rc_sweep *s, const rc_ranks *ranks, sweep_db *db,
-                           const rc_sweep_options *opt, rc_sweep_report *out, rc_error *err) {
-    crew c = {.s = s, .db = db};
+static int workers_of(const rc_ranks *ranks, int threads) {
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (ranks->size > 1)
+        return ranks->size;
+    int n = threads > 0 ? threads : (int)(cores > 0 ? cores : 1);
+    return n < THREADS_MOST ? n : THREADS_MOST;
+}
+
+/* ---- the whole run ------------------------------------------------------------------------- */
+
+static rc_status prepare(crew *c, const rc_ranks *ranks, bool *complete, rc_sweep_report *out,
+                         rc_error *err) {
+    if (c->opt->plot && !c->s->has_plot)
+        return rc_fail(err, RC_E_INPUT, "sweep '%s' has no section 'plot' to draw by", c->s->name);
+    c->numbers = malloc((size_t)c->workers * sizeof *c->numbers);
+    if (!c->numbers)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for a sweep");
+    for (int i = 0; i < c->workers; i++)
+        c->numbers[i] = -1;
+    if (ranks->rank != 0)
+        return RC_OK;
+    RC_TRY(sweep_take_over(c->s, c->opt, complete, &c->own, &out->held, err));
+    return sweep_points_init(&c->points, c->s->points, c->own, err);
+}
+
+static rc_status compute(crew *c, const rc_ranks *ranks, rc_error *err) {
+    rc_progress_begin(&c->progress, c->s->name, (size_t)c->points.left, c->opt->quiet);
+    rc_status st = ranks->size == 1 ? run_threads(c, err)
+                                    : sweep_mpi_run(c->s, c->opt, ranks, &c->points, c->own,
+                                                    c->numbers, (sweep_show){show, c}, err);
+    c->own = NULL; /* closed by its worker */
+    rc_progress_end(&c->progress);
+    return st;
+}
+
+/* Rank 0 alone. */
+static rc_status finish(crew *c, bool complete, rc_sweep_report *out, rc_error *err) {
+    sweep_db d = {0};
+    size_t n = 0;
+    out->points = c->s->points;
+    out->present = c->points.present;
+    for (int i = 0; i < c->workers; i++)
+        if (c->numbers[i] >= 0)
+            c->numbers[n++] = c->numbers[i];
+    if (!complete)
+        return sweep_merge(c->s, c->opt, c->numbers, n, out, err);
+    RC_TRY(sweep_db_open(&d, c->opt->out, err));
+    rc_status st = sweep_count_rows(&d, out, err);
+    sweep_db_close(&d);
+    return st;
+}
+
+static rc_status run(crew *c, const rc_ranks *ranks, rc_sweep_report *out, rc_error *err) {
+    bool complete = false;
+    rc_status st = prepare(c, ranks, &complete, out, err);
+    RC_TRY(rc_ranks_agree(ranks, st, (unsigned long long)c->s->hash, err));
     double start = now_s();
-    rc_progress_begin(&c.progress, rc_sweep_name(s), (size_t)sweep_db_left(db), opt->quiet);
-    rc_status st = run_here(&c, ranks, opt->threads, err);
-    rc_progress_end(&c.progress);
-    double wall = now_s() - start;
-    if (st != RC_OK) {
-        (void)sweep_db_close(db, NULL, NULL);
-        return st;
-    }
-    RC_TRY(sweep_db_close(db, out, err));
-    out->wall = wall;
-    return RC_OK;
+    RC_TRY(compute(c, ranks, err));
+    if (ranks->rank != 0)
+        return RC_OK;
+    RC_TRY(finish(c, complete, out, err));
+    out->wall = now_s() - start;
+    return c->opt->plot
+               ? rc_sweep_plot(c->s, c->opt->out, c->opt->plot, c->opt->overwrite, &out->drawn, err)
+               : RC_OK;
 }
 
 rc_status rc_sweep_run(const rc_sweep *s, const rc_ranks *ranks, const rc_sweep_options *opt,
                        rc_sweep_report *out, rc_error *err) {
-    sweep_db *db = NULL;
+    crew c = {.s = s, .opt = opt, .workers = workers_of(ranks, opt->threads)};
     *out = (rc_sweep_report){0};
-    rc_status st = RC_OK;
-    if (opt->plot && !s->has_plot)
-        st = rc_fail(err, RC_E_INPUT, "sweep '%s' has no section 'plot' to draw by", s->name);
-    if (st == RC_OK && ranks->rank == 0)
-        st = sweep_db_open(s, opt, &db, err);
-    st = rc_ranks_agree(ranks, st, (unsigned long long)s->hash, err);
-    if (st != RC_OK) {
-        (void)sweep_db_close(db, NULL, NULL);
-        return st;
-    }
-    if (ranks->rank != 0)
-        return sweep_mpi_work(s, ranks, err);
-    RC_TRY(run_first(s, ranks, db, opt, out, err));
-    return opt->plot ? rc_sweep_plot(s, opt->out, opt->plot, opt->overwrite, &out->drawn, err)
-                     : RC_OK;
+    rc_status st = run(&c, ranks, out, err);
+    (void)sweep_shard_close(c.own, NULL, NULL);
+    sweep_points_free(&c.points);
+    free(c.numbers);
+    return st;
 }

@@ -37,6 +37,10 @@ void rc_sweep_worker_free(rc_sweep_worker *w) {
     free(w);
 }
 
+const sweep_cursor *rc_sweep_worker_at(const rc_sweep_worker *w) {
+    return &w->at;
+}
+
 static rc_spec spec_of(const sweep_cursor *c) {
     return (rc_spec){.model = c->model,
                      .costs = c->costs,

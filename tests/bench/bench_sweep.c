@@ -1,5 +1,5 @@
-/* Two rates of a sweep: points evaluated by one worker, and rows written by the one writer. The
- * second over the first says how many workers one writer keeps up with.
+/* Three rates of a sweep: points evaluated by one worker, rows that it writes to its shard, rows of
+ * shards that are merged. Workers do the first two side by side; the last is done once, by one.
  *
  *   bench_sweep [rows, default 200000]
  *
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include "sim/plan/sweep_internal.h"
+#include "sim/plan/database.h"
 
 static const char *const text =
     "scenario: bench\nmodel: llama-3.1-405b\nmachine: h200-sxm\nphase: prefill\n"
@@ -47,37 +47,58 @@ static double eval_rate(const rc_sweep *s) {
     return (double)n / (now_s() - start);
 }
 
-static double write_rate(const rc_sweep *s, int64_t rows) {
-    char path[] = "/tmp/ringcast-bench-XXXXXX";
-    int fd = mkstemp(path);
+static rc_sweep_row some_row(int64_t point) {
+    double i = (double)(point % 256) + 1.0;
+    return (rc_sweep_row){.point = point,
+                          .ticks = 1000000007 * (point % 256 + 1),
+                          .time = 0.123456789 * i,
+                          .flop_rate = 1e15 / i,
+                          .mfu = 1.0 / i,
+                          .total = 6e10 + i};
+}
+
+/* Every second run of 256 of the first 2 x `rows` points. */
+static void write_shard(const rc_sweep *s, const rc_sweep_options *opt, int number, int64_t rows) {
     rc_error err = {0};
-    sweep_db *db = NULL;
-    static rc_sweep_row run[256];
-    if (fd < 0)
-        exit(1);
-    (void)close(fd);
-    const rc_sweep_options opt = {.out = path};
-    if (sweep_db_open(s, &opt, &db, &err) != RC_OK)
+    sweep_shard *d = NULL;
+    sweep_cursor at;
+    if (sweep_shard_create(s, opt, number, &d, &err) != RC_OK ||
+        sweep_cursor_init(&at, s, &err) != RC_OK)
         die(&err);
-    for (int i = 0; i < 256; i++)
-        run[i] = (rc_sweep_row){.ticks = 1000000007 * (int64_t)(i + 1),
-                                .time = 0.123456789 * (i + 1),
-                                .flop_rate = 1e15 / (i + 3),
-                                .mfu = 1.0 / (i + 3),
-                                .total = 6e10 + i};
-    double start = now_s();
-    for (int64_t p = 0; p < rows; p += 256) {
-        for (int i = 0; i < 256; i++)
-            run[i].point = p + i;
-        if (sweep_db_put(db, run, 256, &err) != RC_OK)
+    for (int64_t i = 0; i < rows; i++) {
+        int64_t point = 512 * (i / 256) + 256 * number + i % 256;
+        const rc_sweep_row row = some_row(point);
+        (void)sweep_cursor_at(&at, point, &err);
+        if (sweep_shard_put(d, &at, &row, &err) != RC_OK)
             die(&err);
     }
-    rc_sweep_report report;
-    if (sweep_db_close(db, &report, &err) != RC_OK)
+    sweep_cursor_free(&at);
+    if (sweep_shard_close(d, NULL, &err) != RC_OK)
         die(&err);
-    double took = now_s() - start;
+}
+
+/* Two shards of `rows` each, then one database: rows a second of both. */
+static void write_rates(const rc_sweep *s, int64_t rows, double *written, double *merged) {
+    char folder[] = "/tmp/ringcast-bench-XXXXXX", path[64];
+    rc_error err = {0};
+    if (!mkdtemp(folder))
+        exit(1);
+    (void)snprintf(path, sizeof path, "%s/x.db", folder);
+    const rc_sweep_options opt = {.out = path};
+    const int shards[] = {0, 1};
+    double start = now_s();
+    for (int i = 0; i < 2; i++)
+        write_shard(s, &opt, i, rows);
+    *written = 2.0 * (double)rows / (now_s() - start);
+    rc_sweep part = *s;
+    rc_sweep_report report = {0};
+    part.points = 2 * rows;
+    start = now_s();
+    if (sweep_merge(&part, &opt, shards, 2, &report, &err) != RC_OK)
+        die(&err);
+    *merged = 2.0 * (double)rows / (now_s() - start);
     (void)unlink(path);
-    return (double)rows / took;
+    (void)rmdir(folder);
 }
 
 int main(int argc, char **argv) {
@@ -88,12 +109,15 @@ int main(int argc, char **argv) {
     if (rc_doc_parse("bench.yaml", text, strlen(text), &doc, &err) != RC_OK ||
         rc_sweep_read(doc, NULL, 0, NULL, &s, &err) != RC_OK)
         die(&err);
-    double points = eval_rate(s), written = write_rate(s, rows - rows % 256);
+    double points = eval_rate(s), written = 0.0, merged = 0.0;
+    write_rates(s, (rows / 512) * 256, &written, &merged);
     printf("# sweep: Llama 3.1 405B, CP 1 to 16, pass-KV and pass-Q, T and P to 1M\n");
     printf("points evaluated  %8.0f /s   one core\n", points);
-    printf("rows written      %8.0f /s   %lld rows, commits and fsync included\n", written,
-           (long long)(rows - rows % 256));
-    printf("one writer keeps up with %.0f workers of this speed\n", written / points);
+    printf("rows written      %8.0f /s   one core, %lld rows, commits and syncs included\n",
+           written, (long long)(rows / 512) * 512);
+    printf("rows merged       %8.0f /s   one core, from two shards, sync included\n", merged);
+    printf("per point: writing takes %.1f %% and merging %.1f %% of the time of computing it\n",
+           100.0 * points / written, 100.0 * points / merged);
     rc_sweep_free(s);
     rc_doc_close(doc);
     return 0;

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# A sweep killed (SIGKILL) at fifty random moments and started again each time ends with the database of an
-# undisturbed one: no row lost, none repeated, none half there. The moments lie within the time that the
-# undisturbed sweep took, start-up included. Also: two sweeps may not write to one database at once.
+# A sweep killed (SIGKILL) at fifty random moments and started again each time ends with the bytes of an
+# undisturbed one and no file beside it: no row lost, none repeated, none half there. The moments lie within the
+# time that the undisturbed sweep took, start-up included. Then what a start does with files that it finds: shards
+# and databases in use, of the same sweep, of another one, damaged. It never waits for a lock.
 # SPDX-License-Identifier: GPL-3.0-or-later
 set -euo pipefail
 build=$1
@@ -18,8 +19,10 @@ parallel: {tp: 1, cp: [1, 2, 4], variant: [pass-kv, pass-q]}
 phase: prefill
 tokens: {new: {from: 1K, to: 64K, points: 100}, cached: {from: 0, to: 90K, points: POINTS}}
 YAML
-run() { exec "$build/ringcast" sweep "$sweep" --out "$1" --threads 1 --batch 50 --quiet; }
-dump() { sqlite3 "$1" .dump | md5sum; }
+run() { exec "$build/ringcast" sweep "$sweep" --out "$1" --threads "${THREADS:-1}" --batch 50 --quiet; }
+die() { echo "$*"; exit 1; }
+same() { cmp -s "$1" "$work/whole.db" || die "$1 differs from the undisturbed database: $2"; }
+alone() { [ "$(ls "$1"*)" = "$1" ] || die "left beside $1: $(ls "$1"*)"; }
 
 # As many points as take a quarter of a second here, so that kills fall into the work.
 points=4
@@ -33,36 +36,83 @@ while :; do
     points=$((points * 2))
 done
 
-kills=0 landed=0
-rm -f "$work/cut.db"*
+alone "$work/whole.db"
+
+kills=0 landed=0 finished=0
 while [ $kills -lt 50 ]; do
-    run "$work/cut.db" &
+    THREADS=$((kills % 2 + 1)) run "$work/cut.db" &
     pid=$!
-    sleep "0.$(printf '%03d' $((RANDOM % (took < 200 ? took : 200))))"
+    sleep "$(awk -v ms=$((RANDOM % (took < 400 ? took : 400))) 'BEGIN { print ms / 1000 }')"
     if kill -9 $pid 2>/dev/null; then landed=$((landed + 1)); fi
     wait $pid 2>/dev/null || true
     kills=$((kills + 1))
-    # Progress is only made where a kill left time for a commit: start afresh once it is complete.
-    if [ "$(sqlite3 "$work/cut.db" 'SELECT count(*) FROM point' 2>/dev/null || echo 0)" -eq $((600 * points)) ]; then
-        [ "$(dump "$work/cut.db")" = "$(dump "$work/whole.db")" ] || { echo "after $kills kills: databases differ"; exit 1; }
+    if [ -e "$work/cut.db" ]; then # once it is complete, start afresh
+        same "$work/cut.db" "after $kills kills"
+        finished=$((finished + 1))
         rm -f "$work/cut.db"*
     fi
 done
 (run "$work/cut.db")
-[ "$(dump "$work/cut.db")" = "$(dump "$work/whole.db")" ] || { echo "databases differ"; exit 1; }
-[ $landed -ge 25 ] || { echo "only $landed of 50 kills met a running sweep"; exit 1; }
+same "$work/cut.db" "at the end"
+alone "$work/cut.db"
+[ $landed -ge 25 ] || die "only $landed of 50 kills met a running sweep"
 
-# While another program holds the database, a sweep says so and leaves it alone.
-mkfifo "$work/hold"
-sqlite3 "$work/whole.db" <"$work/hold" >/dev/null &
-exec 3>"$work/hold"
-echo "BEGIN EXCLUSIVE; SELECT 'held';" >&3
-for _ in $(seq 100); do
-    if sqlite3 "$work/whole.db" 'SELECT 1 FROM point LIMIT 1' >/dev/null 2>&1; then sleep 0.02; else break; fi
-done
-status=0
-(run "$work/whole.db") 2>"$work/second" || status=$?
-exec 3>&-
-wait
-[ $status -eq 2 ] && grep -q 'in use: another sweep' "$work/second" || { echo "two writers at once: exit $status"; exit 1; }
-echo "$landed of 50 kills met a running sweep of $((600 * points)) points; the databases are equal"
+# hold FILE: another program locks it until `release`.
+hold() {
+    mkfifo "$work/hold"
+    sqlite3 "$1" <"$work/hold" >"$work/held" &
+    exec 3>"$work/hold"
+    echo "BEGIN EXCLUSIVE; SELECT 'held';" >&3
+    while [ ! -s "$work/held" ]; do sleep 0.01; done
+}
+release() {
+    exec 3>&-
+    wait
+    rm -f "$work/hold" "$work/held"
+}
+status_of() { # EXPECTED-STATUS PATTERN COMMAND...
+    local expected=$1 pattern=$2 status=0 start=$SECONDS
+    shift 2
+    ("$@") >"$work/said" 2>&1 || status=$?
+    [ $status -eq "$expected" ] && grep -q "$pattern" "$work/said" || die "exit $status, not $expected: $(cat "$work/said")"
+    [ $((SECONDS - start)) -lt 15 ] || die "waited $((SECONDS - start)) s"
+}
+loud() { exec "$build/ringcast" sweep "$sweep" --out "$@" --threads 1; }
+
+# A database in use is said to be; a shard in use is left alone, and its points are computed again.
+hold "$work/whole.db"
+status_of 2 'in use' run "$work/whole.db"
+release
+rm "$work/cut.db"
+cp "$work/whole.db" "$work/cut.db.shard-7"
+hold "$work/cut.db.shard-7"
+status_of 0 '# 0 were there; .*' loud "$work/cut.db"
+grep -q '1 shard is beside it in use by another process' "$work/said" || die "$(cat "$work/said")"
+same "$work/cut.db" "beside a shard in use"
+[ -e "$work/cut.db.shard-7" ] || die "a shard in use was removed"
+release
+# Once it is free, the next start removes it, with what merges left, for the database is complete.
+echo 'not a database, but long enough to be looked at as if it were one: sixteen bytes and more' >"$work/cut.db.merge-3"
+status_of 0 "# $((600 * points)) were there; 0 now" loud "$work/cut.db"
+alone "$work/cut.db"
+
+# Rows found twice, in a part of the database itself and in a shard, count once.
+cp "$work/whole.db" "$work/cut.db.shard-5"
+sqlite3 "$work/cut.db" 'DELETE FROM point WHERE point % 3 = 0'
+sqlite3 "$work/cut.db.shard-5" 'DELETE FROM point WHERE point % 3 = 1'
+status_of 0 "# $((600 * points)) were there; 0 now" loud "$work/cut.db"
+same "$work/cut.db" "made of two parts"
+alone "$work/cut.db"
+
+# A shard of another sweep, or one that is damaged, is named and kept; --overwrite removes it.
+rm "$work/cut.db"
+cp "$work/whole.db" "$work/cut.db.shard-2"
+sqlite3 "$work/cut.db.shard-2" "UPDATE sweep SET value = '0123456789abcdef' WHERE key = 'hash'"
+status_of 2 'cut.db.shard-2: holds another sweep' loud "$work/cut.db"
+[ "$(ls "$work/cut.db"*)" = "$work/cut.db.shard-2" ] || die "left: $(ls "$work/cut.db"*)"
+status_of 0 '# 0 were there' loud "$work/cut.db" --overwrite
+alone "$work/cut.db"
+rm "$work/cut.db"
+head -c 3000 "$work/whole.db" >"$work/cut.db.shard-2"
+status_of 2 'cut.db.shard-2: not a database, or a damaged one' loud "$work/cut.db"
+echo "$landed of 50 kills met a running sweep of $((600 * points)) points, which was complete $finished times; the bytes are equal"
