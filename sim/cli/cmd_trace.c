@@ -4,21 +4,33 @@
 #include <string.h>
 #include "sim/base/json.h"
 #include "sim/cli/flags.h"
-#include "sim/trace/trace.h"
+#include "sim/trace/options.h"
 
 typedef struct trace_flags {
-    const char *file, *format, *bad;
-    bool json, any_ids;
+    const char *file, *format, *bad, *unit, *columns, *zero, *block;
+    bool json, any_ids, sort;
 } trace_flags;
 
-static rc_status index_of(const char *flag, const char *text, const char *const *names, int *out,
-                          rc_error *err) {
-    for (*out = 0; names[*out]; ++*out)
-        if (strcmp(names[*out], text) == 0)
-            return RC_OK;
-    const char *near = rc_nearest(text, names);
-    return rc_fail_at(err, RC_E_USAGE, flag, 0, 0, "unknown '%s'%s%s%s", text,
-                      near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+/* The flag of a key: "time_unit" as "--time-unit". */
+static rc_status set(rc_trace_options *o, const char *key, const char *text, rc_error *err) {
+    char flag[32];
+    rc_error why = {0};
+    if (!text || rc_trace_option_set(o, key, text, &why) == RC_OK)
+        return RC_OK;
+    snprintf(flag, sizeof flag, "--%s", key);
+    for (char *p = flag; *p; p++)
+        *p = *p == '_' ? '-' : *p;
+    return rc_fail_at(err, RC_E_USAGE, flag, 0, 0, "%s", why.msg);
+}
+
+static rc_status options_of(const trace_flags *f, rc_trace_options *o, rc_error *err) {
+    *o = (rc_trace_options){.any_ids = f->any_ids, .sort = f->sort};
+    RC_TRY(set(o, "format", f->format, err));
+    RC_TRY(set(o, "on_bad_row", f->bad, err));
+    RC_TRY(set(o, "time_unit", f->unit, err));
+    RC_TRY(set(o, "columns", f->columns, err));
+    RC_TRY(set(o, "zero_output", f->zero, err));
+    return set(o, "block", f->block, err);
 }
 
 static void print_text(const rc_trace *t, const rc_trace_stats *s) {
@@ -27,6 +39,10 @@ static void print_text(const rc_trace *t, const rc_trace_stats *s) {
         printf(" in %u sessions", s->sessions);
     if (s->span_s > 0.0)
         printf(" over %.1f s", s->span_s);
+    if (t->unit != RC_UNIT_AUTO && s->span_s > 0.0)
+        printf(" (arrivals in %s)", rc_time_unit_names()[t->unit]);
+    if (t->timeless)
+        printf(", lengths only: no arrival times");
     printf("; rows %llu, dropped %llu, refused %llu\n", (unsigned long long)t->rows,
            (unsigned long long)t->dropped, (unsigned long long)rc_trace_refused(t));
     for (int i = 0; i < RC_FAULTS; i++)
@@ -56,6 +72,8 @@ static rc_status print_json(const rc_trace *t, const rc_trace_stats *s, rc_error
     rc_json_text(j, root, "format", rc_trace_format_names()[t->format]);
     rc_json_int(j, root, "requests", (int64_t)s->requests);
     rc_json_int(j, root, "sessions", s->sessions);
+    rc_json_text(j, root, "time_unit", rc_time_unit_names()[t->unit]);
+    rc_json_bool(j, root, "lengths_only", t->timeless);
     rc_json_int(j, root, "rows", (int64_t)t->rows);
     rc_json_int(j, root, "dropped", (int64_t)t->dropped);
     rc_json_int(j, root, "raised", (int64_t)t->raised);
@@ -83,29 +101,34 @@ static rc_status print_json(const rc_trace *t, const rc_trace_stats *s, rc_error
 }
 
 rc_status rc_cmd_trace(int argc, char **argv, rc_error *err) {
-    trace_flags f = {.format = "auto", .bad = "refuse"};
+    trace_flags f = {0};
     const rc_flag flags[] = {
         {"--format", RC_FLAG_TEXT, &f.format, "NAME",
-         "mooncake, azure, vidur, burstgpt, sessions, tracelab (default: by the first line)"},
+         "of scenarios/traces/README.md (default: by the first line)"},
+        {"--time-unit", RC_FLAG_TEXT, &f.unit, "UNIT",
+         "of arrival times: s, ms, us or ns (default: what the format says)"},
+        {"--columns", RC_FLAG_TEXT, &f.columns, "MAP",
+         "arrival=A,input=B,output=C,session=D: columns of a CSV file, or keys of JSON objects"},
+        {"--sort", RC_FLAG_BOOL, &f.sort, NULL, "rows in any order of arrival"},
+        {"--zero-output", RC_FLAG_TEXT, &f.zero, "WHAT",
+         "a reply of 0 tokens is read as one, or drop (default: as the format has it)"},
         {"--on-bad-row", RC_FLAG_TEXT, &f.bad, "WHAT", "refuse (default) or skip, and count"},
         {"--any-ids", RC_FLAG_BOOL, &f.any_ids, NULL, "block ids in any order"},
+        {"--block", RC_FLAG_TEXT, &f.block, "TOKENS", "of a block (default: the format's own)"},
         {"--json", RC_FLAG_BOOL, &f.json, NULL, "as JSON"},
     };
     size_t count;
     bool helped;
-    int format, bad;
     rc_trace *t = NULL;
     rc_trace_stats stats;
+    rc_trace_options o;
     RC_TRY(rc_flags_parse(argc, argv, flags, sizeof flags / sizeof flags[0],
                           "usage: ringcast trace FILE [flags]", &f.file, 1, &count, &helped, err));
     if (helped)
         return RC_OK;
     if (count == 0)
         return rc_fail(err, RC_E_USAGE, "trace needs a file");
-    RC_TRY(index_of("--format", f.format, rc_trace_format_names(), &format, err));
-    RC_TRY(index_of("--on-bad-row", f.bad, rc_bad_row_names(), &bad, err));
-    const rc_trace_options o = {
-        .format = (rc_trace_format)format, .on_bad_row = (rc_bad_row)bad, .any_ids = f.any_ids};
+    RC_TRY(options_of(&f, &o, err));
     RC_TRY(rc_trace_read(f.file, &o, &t, err));
     rc_status st = rc_trace_statistics(t, NULL, &stats, err);
     if (st == RC_OK && f.json)

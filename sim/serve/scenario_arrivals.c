@@ -5,6 +5,7 @@
 #include <string.h>
 #include "sim/forward/scenario.h"
 #include "sim/serve/scenario_internal.h"
+#include "sim/trace/options.h"
 
 static rc_status read_process(const rc_node *map, rc_arrival_process *p, rc_error *err) {
     int kind = 0;
@@ -87,11 +88,11 @@ static rc_status find_trace(const rc_node *map, rc_serve *s, rc_error *err) {
 }
 
 rc_status rc_serve_read_arrivals(const rc_node *root, rc_serve *s, rc_error *err) {
-    static const char *const keys[] = {"trace",    "format",  "on_bad_row", "rate_scale",
-                                       "requests", "spread",  "process",    "rate",
-                                       "cv",       "shuffle", "any_ids",    NULL};
+    static const char *const keys[] = {
+        "trace",   "format",      "on_bad_row", "any_ids",  "time_unit",  "sort",
+        "columns", "zero_output", "block",      "requests", "rate_scale", "spread",
+        "process", "rate",        "cv",         "shuffle",  NULL};
     const rc_node *map;
-    int format = 0, bad = 0;
     int64_t requests = 0;
     s->rate_scale = 1.0;
     if (rc_doc_has(root, "synthetic") == rc_doc_has(root, "arrivals"))
@@ -101,15 +102,11 @@ rc_status rc_serve_read_arrivals(const rc_node *root, rc_serve *s, rc_error *err
         return read_synthetic(root, s, err);
     RC_TRY(rc_opt_map(root, "arrivals", keys, &map, err));
     RC_TRY(find_trace(map, s, err));
-    RC_TRY(rc_opt_choice(map, "format", rc_trace_format_names(), &format, err));
-    RC_TRY(rc_opt_choice(map, "on_bad_row", rc_bad_row_names(), &bad, err));
+    RC_TRY(rc_trace_options_read(map, &s->trace_options, err));
     RC_TRY(rc_opt_quantity(map, "rate_scale", RC_DIM_RATIO, 1e-6, 1e6, &s->rate_scale, err));
     RC_TRY(rc_opt_int(map, "requests", 1, RC_TRACE_MAX_ROWS, &requests, err));
     RC_TRY(rc_opt_bool(map, "spread", &s->spread, err));
     RC_TRY(rc_opt_bool(map, "shuffle", &s->shuffle, err));
-    RC_TRY(rc_opt_bool(map, "any_ids", &s->trace_options.any_ids, err));
-    s->trace_options.format = (rc_trace_format)format;
-    s->trace_options.on_bad_row = (rc_bad_row)bad;
     s->requests = (uint64_t)requests;
     s->draw = rc_doc_has(map, "rate");
     return s->draw ? read_process(map, &s->process, err) : RC_OK;
@@ -132,11 +129,13 @@ static rc_status reshape(const rc_serve *s, uint64_t seed, double rate, rc_trace
         RC_TRY(t->sessions > 0 && t->closed_loop
                    ? rc_trace_start_sessions(t, &p, s->shuffle, seed, err)
                    : rc_trace_redraw_arrivals(t, &p, seed, err));
-    else if (t->closed_loop && t->sessions > 0 && t->at[0].arrival == RC_NO_ARRIVAL)
+    else if (t->at[0].arrival == RC_NO_ARRIVAL && t->at[0].after == RC_NO_REQUEST)
         return rc_fail(err, RC_E_INPUT,
-                       "the sessions of '%s' have no arrival times; give arrivals.rate (sessions "
-                       "per second)",
-                       strrchr(s->trace, '/') ? strrchr(s->trace, '/') + 1 : s->trace);
+                       "the %s of '%s' have no arrival times; give arrivals.rate (%s per second), "
+                       "and arrivals.process if they are not to be Poisson",
+                       t->closed_loop ? "sessions" : "requests",
+                       strrchr(s->trace, '/') ? strrchr(s->trace, '/') + 1 : s->trace,
+                       t->closed_loop ? "sessions" : "requests");
     if (s->rate_scale < 1.0 || s->rate_scale > 1.0)
         RC_TRY(rc_trace_scale_rate(t, s->rate_scale, err));
     return RC_OK;
@@ -153,6 +152,7 @@ rc_status rc_serve_workload(const rc_serve *s, uint64_t seed, double rate, rc_tr
     }
     rc_trace_options options = s->trace_options;
     options.limit = s->requests;
+    options.redrawn = s->draw || rate > 0.0;
     RC_TRY(rc_trace_read(s->trace, &options, out, err));
     rc_status st = reshape(s, seed, rate, *out, err);
     if (st != RC_OK) {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint64_t mix(uint64_t z) {
+uint64_t rc_ids_mix(uint64_t z) {
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
     return z ^ (z >> 31);
@@ -17,7 +17,7 @@ void rc_ids_free(rc_ids *ids) {
 }
 
 static size_t slot_of(const rc_ids *ids, uint64_t id) {
-    size_t i = mix(id) & ids->mask;
+    size_t i = rc_ids_mix(id) & ids->mask;
     while (ids->value[i] != UINT32_MAX && ids->key[i] != id)
         i = (i + 1) & ids->mask;
     return i;
@@ -185,7 +185,7 @@ static size_t name_slot(const rc_names *n, const char *p, size_t size) {
     uint64_t h = 0xcbf29ce484222325u;
     for (size_t i = 0; i < size; i++)
         h = (h ^ (unsigned char)p[i]) * 0x100000001b3u;
-    size_t at = mix(h) & n->mask;
+    size_t at = rc_ids_mix(h) & n->mask;
     for (; n->slot[at] != 0; at = (at + 1) & n->mask) {
         size_t k = n->slot[at] - 1, from = n->from[k];
         if (n->from[k + 1] - from == size && (size == 0 || memcmp(n->text + from, p, size) == 0))

@@ -7,6 +7,7 @@
  * long.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdio.h>
 #include <string.h>
 #include "sim/trace/reader.h"
 
@@ -17,7 +18,7 @@ static bool digit(char c) {
 }
 
 static void blanks(rc_cursor *c) {
-    while (c->p < c->end && (*c->p == ' ' || *c->p == '\t' || *c->p == '\r'))
+    while (c->p < c->end && (*c->p == ' ' || *c->p == '\t' || *c->p == '\r' || *c->p == '\n'))
         c->p++;
 }
 
@@ -201,7 +202,11 @@ static bool member(rc_cursor *c, rc_member *known, size_t count) {
 }
 
 bool rc_json_line(rc_reader *r, rc_member *known, size_t count) {
-    rc_cursor cursor = {r->row, r->end, r}, *c = &cursor;
+    return rc_json_members(r, (rc_slice){r->row, (size_t)(r->end - r->row)}, known, count);
+}
+
+bool rc_json_members(rc_reader *r, rc_slice object, rc_member *known, size_t count) {
+    rc_cursor cursor = {object.p, object.p + object.n, r}, *c = &cursor;
     for (size_t i = 0; i < count; i++)
         known[i].value = (rc_value){RC_VALUE_NONE, {NULL, 0}};
     blanks(c);
@@ -224,6 +229,81 @@ bool rc_json_line(rc_reader *r, rc_member *known, size_t count) {
     }
     blanks(c);
     return c->p == c->end || wrong(c, "nothing behind the object");
+}
+
+void rc_json_keys(rc_reader *r, char *out, size_t size) {
+    rc_cursor cursor = {r->row, r->end, r}, *c = &cursor;
+    size_t n = 0;
+    rc_value skipped;
+    rc_slice key;
+    out[0] = '\0';
+    blanks(c);
+    for (c->p++; n + 8 < size; c->p++) { /* '{' or ',' */
+        blanks(c);
+        if (!text(c, &key))
+            return;
+        n += (size_t)snprintf(out + n, size - n, "%s%.*s", n ? ", " : "",
+                              (int)(key.n < size - n - 8 ? key.n : size - n - 8), key.p);
+        blanks(c);
+        if (c->p == c->end || *c->p++ != ':' || !any(c, &skipped))
+            return;
+        blanks(c);
+        if (c->p == c->end || *c->p != ',')
+            return;
+    }
+}
+
+bool rc_json_value(rc_reader *r, const char **p, const char *end, rc_value *out) {
+    rc_cursor c = {*p, end, r};
+    if (!any(&c, out))
+        return false;
+    blanks(&c);
+    *p = c.p;
+    return true;
+}
+
+bool rc_json_item(rc_reader *r, const char **p, const char *end, rc_value *out, bool *more) {
+    rc_cursor c = {*p, end, r};
+    bool first = c.p < end && *c.p == '[';
+    blanks(&c);
+    if (c.p < end && *c.p == ']') {
+        *more = false;
+        *p = c.p + 1;
+        return true;
+    }
+    if (c.p == end || (*c.p != ',' && !first))
+        return wrong(&c, "',' or ']'");
+    c.p++;
+    blanks(&c);
+    *more = !(first && c.p < end && *c.p == ']');
+    if (*more && !any(&c, out))
+        return false;
+    *p = *more ? c.p : c.p + 1;
+    return true;
+}
+
+bool rc_json_path(rc_reader *r, rc_slice object, const char *path, rc_value *out) {
+    char name[64];
+    rc_value at = {RC_VALUE_NESTED, object};
+    for (;;) {
+        const char *dot = strchr(path, '.');
+        size_t n = dot ? (size_t)(dot - path) : strlen(path);
+        rc_member m = {name, {0}};
+        if (n >= sizeof name || at.kind != RC_VALUE_NESTED || at.text.p[0] != '{') {
+            *out = (rc_value){RC_VALUE_NONE, {at.text.p, 0}};
+            return true;
+        }
+        memcpy(name, path, n);
+        name[n] = '\0';
+        if (!rc_json_members(r, at.text, &m, 1))
+            return false;
+        at = m.value;
+        if (!dot)
+            break;
+        path = dot + 1;
+    }
+    *out = at;
+    return true;
 }
 
 bool rc_json_need(rc_reader *r, const rc_member *m, rc_value_kind kind) {

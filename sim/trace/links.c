@@ -8,7 +8,8 @@ void rc_trace_link(rc_trace *t) {
     for (size_t i = 0; i < t->count; i++) {
         rc_req *q = &t->at[i];
         q->child = q->sibling = RC_NO_REQUEST;
-        t->closed_loop |= q->after != RC_NO_REQUEST || q->arrival == RC_NO_ARRIVAL;
+        t->closed_loop |= q->after != RC_NO_REQUEST ||
+                          (q->arrival == RC_NO_ARRIVAL && q->session != RC_NO_SESSION);
     }
     for (size_t i = t->count; i-- > 0;) {
         rc_req *q = &t->at[i];

@@ -64,7 +64,7 @@ static bool scan(rc_slice s, bool *negative, digits *d, int *exponent) {
     return i == s.n;
 }
 
-/* False when it is no number. A whole part of more than 18 digits becomes INT64_MAX. */
+/* False when it is no number. A whole part beyond int64_t becomes INT64_MAX. */
 static bool parse(rc_slice s, decimal *out) {
     digits d;
     int exponent;
@@ -77,12 +77,18 @@ static bool parse(rc_slice s, decimal *out) {
         k++;
     if (k == d.n)
         return true;
-    if (point - (int64_t)k > 18) {
+    if (point - (int64_t)k > 19) {
         out->whole = INT64_MAX;
         return true;
     }
-    for (; (int64_t)k < point; k++)
-        out->whole = out->whole * 10 + digit_at(&d, k);
+    for (; (int64_t)k < point; k++) {
+        int next = digit_at(&d, k);
+        if (out->whole > (INT64_MAX - 1 - next) / 10) {
+            out->whole = INT64_MAX;
+            return true;
+        }
+        out->whole = out->whole * 10 + next;
+    }
     for (int place = 0; place < 12; place++) {
         int64_t at = point + place;
         out->pico = out->pico * 10 + (at >= 0 ? digit_at(&d, (size_t)at) : 0);
@@ -156,10 +162,45 @@ bool rc_read_stamp(rc_reader *r, rc_slice s, const char *what, int per_s, rc_sta
     decimal d;
     if (!number(r, s, what, &d))
         return false;
-    if (d.whole > INT64_C(1000000000000000))
+    if (d.whole == INT64_MAX || d.whole / per_s > INT64_C(1000000000000000))
         return rc_bad(r, RC_FAULT_ABSURD, s.p, "%s: %.*s is too far away", what, shown(s), s.p);
     *out = (rc_stamp){d.whole / per_s, d.whole % per_s * (PS / per_s) + d.pico / per_s};
     return true;
+}
+
+bool rc_read_output(rc_reader *r, rc_slice s, const char *what, uint32_t *out) {
+    if (!rc_read_tokens(r, s, what, true, RC_TRACE_MAX_OUTPUT, out))
+        return false;
+    if (*out > 0 || r->opt.zero_output == RC_ZERO_DROP)
+        return true;
+    if (r->opt.zero_output == RC_ZERO_FORMAT)
+        return rc_bad(r, RC_FAULT_ZERO, s.p,
+                      "%s is 0: say what that means with --zero-output (one: the token that a "
+                      "prefill gives; drop)",
+                      what);
+    *out = 1;
+    r->t->raised++;
+    return true;
+}
+
+/* Units that an epoch of our time shows: from 1973 on in ms, and then in us and ns. */
+static int epoch_unit(int64_t whole) {
+    return whole >= INT64_C(100000000000000000) ? 1000000000
+           : whole >= INT64_C(100000000000000)  ? 1000000
+           : whole >= INT64_C(100000000000)     ? 1000
+                                                : 0;
+}
+
+bool rc_read_arrival(rc_reader *r, rc_slice s, const char *what, rc_stamp *out) {
+    decimal d;
+    if (!number(r, s, what, &d))
+        return false;
+    if (!r->unit_told && epoch_unit(d.whole) > 0) {
+        r->per_s = epoch_unit(d.whole);
+        r->unit_told = true;
+    }
+    r->fractions = r->fractions || d.fraction;
+    return rc_read_stamp(r, s, what, r->per_s, out);
 }
 
 bool rc_read_duration(rc_reader *r, rc_slice s, const char *what, int per_s, rc_time *out) {
@@ -241,6 +282,10 @@ static bool take_date(const char *p, const char *end, rc_stamp *out) {
     bool leap = (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
     out->s = days(y, mo, d) * 86400 + INT64_C(3600) * h + INT64_C(60) * mi + s - zone;
     return mo != 2 || d < 29 || leap;
+}
+
+bool rc_is_date(rc_slice s) {
+    return s.n > 10 && digit(s.p[0]) && digit(s.p[3]) && s.p[4] == '-' && s.p[7] == '-';
 }
 
 bool rc_read_date(rc_reader *r, rc_slice s, rc_stamp *out) {

@@ -1,5 +1,5 @@
-/* The reader of traces: finds the format, goes through the lines, decides what a bad row means, and
- * links the requests when all are there.
+/* The reader of traces: goes through the lines, or through the values of a JSON document, decides
+ * what a bad row means, and links the requests when all are there.
  *
  * Memory is what the requests and their runs of blocks need (64 and 8 bytes each) and one line; no
  * row is kept as text. Block ids are numbered while reading, see ids.h; ids that are local to a
@@ -12,29 +12,7 @@
 #include <string.h>
 #include "sim/trace/lines.h"
 #include "sim/trace/reader.h"
-
-typedef struct format {
-    rc_trace_format id;
-    bool (*row)(rc_reader *r);
-    const rc_csv_role *roles; /* NULL: JSON lines */
-    uint32_t block;           /* tokens of a block unless options say; 0: no blocks */
-} format;
-
-static const format formats[] = {
-    {RC_TRACE_MOONCAKE, rc_row_mooncake, NULL, 512},
-    {RC_TRACE_AZURE, rc_row_azure, rc_roles_azure, 0},
-    {RC_TRACE_VIDUR, rc_row_vidur, rc_roles_vidur, 0},
-    {RC_TRACE_BURSTGPT, rc_row_burstgpt, rc_roles_burstgpt, 0},
-    {RC_TRACE_SESSIONS, rc_row_sessions, NULL, 64},
-    {RC_TRACE_TRACELAB, rc_row_tracelab, rc_roles_tracelab, 64},
-};
-enum { FORMATS = sizeof formats / sizeof formats[0] };
-
-const char *const *rc_trace_format_names(void) {
-    static const char *const names[] = {"auto",     "mooncake", "azure",    "vidur",
-                                        "burstgpt", "sessions", "tracelab", NULL};
-    return names;
-}
+#include "sim/trace/workload.h"
 
 const char *const *rc_bad_row_names(void) {
     static const char *const names[] = {"refuse", "skip", NULL};
@@ -63,69 +41,6 @@ void rc_trace_free(rc_trace *t) {
     free(t);
 }
 
-/* ---------------------------------------------------------------- the format -------------- */
-static bool contains(const rc_reader *r, const char *word) {
-    size_t n = strlen(word);
-    for (const char *p = r->row; p + n <= r->end; p++) {
-        p = memchr(p, word[0], (size_t)(r->end - p));
-        if (!p || p + n > r->end)
-            return false;
-        if (memcmp(p, word, n) == 0)
-            return true;
-    }
-    return false;
-}
-
-static int role_count(const format *f) {
-    int n = 0;
-    while (f->roles[n].name)
-        n++;
-    return n;
-}
-
-static const format *by_id(rc_trace_format id) {
-    for (int i = 0; i < FORMATS; i++)
-        if (formats[i].id == id)
-            return &formats[i];
-    return NULL;
-}
-
-static const format *by_first_line(rc_reader *r) {
-    const char *p = r->row;
-    while (p < r->end && (*p == ' ' || *p == '\t'))
-        p++;
-    if (p < r->end && *p == '{')
-        return by_id(contains(r, "\"hash_ranges\"") ? RC_TRACE_SESSIONS : RC_TRACE_MOONCAKE);
-    if (!rc_csv_split(r))
-        return NULL;
-    for (int i = 0; i < FORMATS; i++)
-        if (formats[i].roles && rc_csv_roles(r, formats[i].roles, role_count(&formats[i])))
-            return &formats[i];
-    return NULL;
-}
-
-static rc_status refuse(rc_reader *r, const char *why) {
-    return rc_fail_at(r->err, RC_E_INPUT, r->name, (int)r->line, r->col, "%s", why);
-}
-
-/* The format of the first line; a header is read away (*used). */
-static rc_status settle(rc_reader *r, const format **f, bool *used) {
-    *f = r->opt.format == RC_TRACE_AUTO ? by_first_line(r) : by_id(r->opt.format);
-    r->col = 0;
-    if (!*f)
-        return refuse(r, "not a trace: expected JSON lines (mooncake, sessions) or the header of "
-                         "azure, vidur, burstgpt or tracelab; --format names it");
-    *used = (*f)->roles != NULL;
-    if (*used && (!rc_csv_split(r) || !rc_csv_roles(r, (*f)->roles, role_count(*f))))
-        return refuse(r, r->why);
-    r->header = *used ? r->fields : 0;
-    if (r->opt.block == 0)
-        r->opt.block = (*f)->block;
-    r->t->block = (*f)->block ? r->opt.block : 0;
-    r->t->format = (*f)->id;
-    return RC_OK;
-}
-
 /* ---------------------------------------------------------------- lines ------------------- */
 static rc_status left_out(rc_reader *r) {
     rc_trace *t = r->t;
@@ -140,13 +55,17 @@ static rc_status left_out(rc_reader *r) {
     return RC_OK;
 }
 
-static rc_status one_row(rc_reader *r, const format *f) {
+static rc_status refuse(rc_reader *r, const char *why) {
+    return rc_fail_at(r->err, RC_E_INPUT, r->name, (int)r->line, r->col, "%s", why);
+}
+
+static rc_status one_row(rc_reader *r) {
     size_t spans = r->t->span_count, count = r->t->count;
     if (r->t->count >= RC_TRACE_MAX_ROWS)
         return refuse(r, "more than 100000000 requests");
     r->t->rows++;
     r->why[0] = '\0';
-    if (f->row(r))
+    if (r->parse_row(r))
         return RC_OK;
     r->t->span_count = spans;
     r->t->count = count;
@@ -170,12 +89,124 @@ static rc_status broken_line(rc_reader *r, rc_line_state state, const rc_lines *
     return left_out(r);
 }
 
+/* The row in hand, or the header. */
+static rc_status header_or_row(rc_reader *r) {
+    bool header = false;
+    if (!r->parse_row)
+        RC_TRY(rc_format_settle(r, &header));
+    return header ? RC_OK : one_row(r);
+}
+
+static bool enough(const rc_reader *r) {
+    return r->opt.limit > 0 && r->t->rows >= r->opt.limit;
+}
+
+/* ---------------------------------------------------------------- documents ---------------- */
+
+/* JSON that is not one object a line: a list, an object over several lines, or objects one behind
+ * the other. The first value of the line tells. */
+static bool is_document(rc_reader *r) {
+    const char *p = r->row;
+    rc_value v;
+    while (p < r->end && (*p == ' ' || *p == '\t'))
+        p++;
+    if (p == r->end || (*p != '{' && *p != '['))
+        return false;
+    if (*p == '[')
+        return true;
+    if (!rc_json_value(r, &p, r->end, &v))
+        return r->col > (int)(r->end - r->row); /* the line ends before the object does */
+    return p < r->end && *p == '{';
+}
+
+/* The whole rest of the file behind the line in hand, as text that the caller frees. */
+static rc_status slurp(rc_reader *r, rc_lines *in, char **out, size_t *size) {
+    size_t room = (size_t)(r->end - r->row) + 4096;
+    *size = (size_t)(r->end - r->row);
+    *out = malloc(room);
+    if (!*out)
+        return rc_fail_at(r->err, RC_E_NOMEM, r->name, 0, 0, "out of memory while reading");
+    memcpy(*out, r->row, *size);
+    for (;;) {
+        rc_line_state state;
+        const char *line;
+        size_t n;
+        RC_TRY(rc_lines_next(in, &state, &line, &n, r->err));
+        if (state == RC_LINE_END)
+            return RC_OK;
+        if (state != RC_LINE_OK || *size + n + 1 > RC_TRACE_MAX_DOCUMENT)
+            return rc_fail_at(r->err, RC_E_INPUT, r->name, 0, 0,
+                              "a JSON document of more than %u bytes, or cut short %s",
+                              RC_TRACE_MAX_DOCUMENT, rc_lines_why(in));
+        if (*size + n + 1 > room) {
+            room = 2 * (*size + n + 1);
+            char *more = realloc(*out, room);
+            if (!more)
+                return rc_fail_at(r->err, RC_E_NOMEM, r->name, 0, 0, "out of memory while reading");
+            *out = more;
+        }
+        (*out)[(*size)++] = '\n';
+        if (n > 0)
+            memcpy(*out + *size, line, n);
+        *size += n;
+    }
+}
+
+/* One value as a row; *from, whose line is r->line, moves to its start. */
+static rc_status item_row(rc_reader *r, const rc_value *v, const char **from) {
+    for (; *from < v->text.p; ++*from)
+        r->line += **from == '\n';
+    r->row = v->text.p;
+    r->end = v->text.p + v->text.n;
+    return header_or_row(r);
+}
+
+static rc_status list_rows(rc_reader *r, rc_slice list, const char **from) {
+    const char *p = list.p;
+    bool more = true;
+    rc_value v;
+    for (;;) {
+        if (!rc_json_item(r, &p, list.p + list.n, &v, &more))
+            return refuse(r, r->why);
+        if (!more || enough(r))
+            return RC_OK;
+        RC_TRY(item_row(r, &v, from));
+    }
+}
+
+static rc_status document_rows(rc_reader *r, const char *text, size_t size) {
+    const char *p = text, *from = text, *end = text + size;
+    while (p < end && !enough(r)) {
+        rc_value v;
+        r->row = from;
+        r->end = end;
+        if (!rc_json_value(r, &p, end, &v)) {
+            r->col = 0;
+            return refuse(r, r->why);
+        }
+        if (v.kind == RC_VALUE_NESTED && v.text.p[0] == '[')
+            RC_TRY(list_rows(r, v.text, &from));
+        else
+            RC_TRY(item_row(r, &v, &from));
+    }
+    return RC_OK;
+}
+
+static rc_status document(rc_reader *r, rc_lines *in) {
+    char *text = NULL;
+    size_t size = 0;
+    rc_status st = slurp(r, in, &text, &size);
+    if (st == RC_OK)
+        st = document_rows(r, text, size);
+    free(text);
+    return st;
+}
+
 static rc_status all_lines(rc_reader *r, rc_lines *in) {
-    const format *f = NULL;
     for (bool first = true;;) {
         rc_line_state state;
         size_t size;
-        if (r->opt.limit > 0 && r->t->rows >= r->opt.limit)
+        if (enough(r))
             return RC_OK;
         r->line++;
         RC_TRY(rc_lines_next(in, &state, &r->row, &size, r->err));
@@ -193,11 +224,9 @@ static rc_status all_lines(rc_reader *r, rc_lines *in) {
         first = false;
         if (empty(r))
             continue;
-        bool header = false;
-        if (!f)
-            RC_TRY(settle(r, &f, &header));
-        if (!header)
-            RC_TRY(one_row(r, f));
+        if (!r->parse_row && is_document(r))
+            return document(r, in);
+        RC_TRY(header_or_row(r));
     }
 }
 
@@ -245,7 +274,7 @@ static rc_status finish(rc_reader *r) {
         return rc_fail_at(r->err, RC_E_INPUT, r->name, 0, 0, "the trace is empty: no %s",
                           t->dropped > 0 ? "row with tokens" : "row");
     }
-    if (t->format == RC_TRACE_SESSIONS) {
+    if (r->local_ids) {
         if (!rc_sessions_finish(r))
             return r->status;
     } else {
@@ -258,7 +287,12 @@ static rc_status finish(rc_reader *r) {
         t->block = 0;
     renumber_sessions(r);
     link_requests(t);
-    return RC_OK;
+    RC_TRY(rc_format_check_unit(r));
+    t->timeless = r->timing == RC_LENGTHS && !t->closed_loop && t->sessions == 0;
+    for (int u = RC_UNIT_S; u <= RC_UNIT_NS && r->timing != RC_LENGTHS; u++)
+        if (r->per_s == (int[]){0, 1, 1000, 1000000, 1000000000}[u])
+            t->unit = (rc_time_unit)u;
+    return r->sort ? rc_trace_sort_arrivals(t, r->err) : RC_OK;
 }
 
 static void release(rc_reader *r) {
@@ -277,6 +311,7 @@ static rc_status read_all(const char *name, rc_lines *in, const rc_trace_options
     rc_reader r = {.name = name, .err = err};
     if (options)
         r.opt = *options;
+    r.opt.columns[sizeof r.opt.columns - 1] = '\0';
     r.t = calloc(1, sizeof *r.t);
     if (!r.t) {
         rc_lines_close(in);

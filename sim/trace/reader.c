@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 bool(rc_bad)(rc_reader *r, rc_fault fault, const char *at, const char *fmt, ...) {
     va_list args;
@@ -54,11 +55,13 @@ static bool before(rc_stamp a, rc_stamp b) {
 }
 
 bool rc_reader_arrival(rc_reader *r, rc_stamp s, const char *at, rc_time *out) {
-    if (r->based && before(s, r->last))
-        return rc_bad(r, RC_FAULT_BACKWARDS, at,
-                      "time goes backwards: %lld.%06lld s after %lld.%06lld s", (long long)s.s,
-                      (long long)(s.ps / 1000000), (long long)r->last.s,
-                      (long long)(r->last.ps / 1000000));
+    if (r->based && !r->sort && before(s, r->last))
+        return rc_bad(
+            r, RC_FAULT_BACKWARDS, at,
+            "time goes backwards: %lld.%06lld s after %lld.%06lld s (--sort takes rows in "
+            "any order)",
+            (long long)s.s, (long long)(s.ps / 1000000), (long long)r->last.s,
+            (long long)(r->last.ps / 1000000));
     return rc_reader_since(r, r->based ? r->base : s, s, at, out);
 }
 
@@ -67,6 +70,30 @@ void rc_reader_arrived(rc_reader *r, rc_stamp s) {
         r->base = s;
     r->based = true;
     r->last = s;
+}
+
+bool rc_reader_timing(rc_reader *r, bool timed, const char *what, const char *at) {
+    rc_timing now = timed ? RC_TIMED : RC_LENGTHS;
+    if (r->timing == RC_TIMING_OPEN)
+        r->timing = now;
+    if (r->timing == now)
+        return true;
+    return timed ? rc_bad(r, RC_FAULT_SYNTAX, at, "'%s' is there, the rows above have none", what)
+                 : rc_bad(r, RC_FAULT_MISSING, at, "'%s' is missing, the rows above have it", what);
+}
+
+bool rc_reader_drop(rc_reader *r) {
+    r->t->dropped++;
+    rc_ids_left_out(&r->ids);
+    return true;
+}
+
+bool rc_no_name(rc_slice name) {
+    static const char *const nothing[] = {"nan", "null", "none"};
+    for (size_t i = 0; i < sizeof nothing / sizeof nothing[0]; i++)
+        if (name.n == strlen(nothing[i]) && strncasecmp(name.p, nothing[i], name.n) == 0)
+            return true;
+    return name.n == 0;
 }
 
 uint32_t rc_reader_session(rc_reader *r, rc_slice name) {

@@ -22,6 +22,16 @@ typedef struct rc_stamp { /* a moment; epochs do not fit into int64_t picosecond
 
 enum { RC_CSV_FIELDS = 64, RC_CSV_ROLES = 8 };
 
+/* Columns that the caller, or a format that is nothing but a choice of columns, names. */
+typedef enum rc_own_role {
+    RC_OWN_ARRIVAL,
+    RC_OWN_INPUT,
+    RC_OWN_OUTPUT,
+    RC_OWN_SESSION,
+    RC_OWN_ROLES
+} rc_own_role;
+typedef enum rc_timing { RC_TIMING_OPEN, RC_TIMED, RC_LENGTHS } rc_timing;
+
 #define RC_FRESH_BLOCK 0x80000000u /* while reading: ids that the file does not name */
 
 typedef struct rc_session { /* by index */
@@ -41,6 +51,7 @@ typedef struct rc_context { /* sessions: one chain of requests in a session */
 
 typedef struct rc_reader {
     rc_trace_options opt;
+    bool (*parse_row)(struct rc_reader *r); /* of the format; NULL until it is found */
     rc_trace *t;
     size_t at_room, span_room;
     rc_error *err;
@@ -55,6 +66,14 @@ typedef struct rc_reader {
     /* times */
     bool based;
     rc_stamp base, last;
+    int per_s;                  /* arrival numbers a second; 0: the file must say it */
+    bool unit_told;             /* the format or a row says what they count */
+    bool fractions;             /* some arrival was not a whole number */
+    rc_timing timing;           /* of rows that are no turns: all have an arrival, or none */
+    bool sort;                  /* rows may come in any order */
+    bool local_ids;             /* blocks are numbered by session */
+    bool chain_ids;             /* an id names the tokens of its block alone, not those before it */
+    char own[RC_OWN_ROLES][64]; /* names; "": no such column */
     /* CSV */
     rc_slice field[RC_CSV_FIELDS];
     int fields, header;
@@ -94,10 +113,20 @@ bool rc_read_whole(rc_reader *r, rc_slice s, const char *what, int64_t lo, int64
 /* Tokens: from 1, or from 0 with `zero`, to the cap. */
 bool rc_read_tokens(rc_reader *r, rc_slice s, const char *what, bool zero, int64_t cap,
                     uint32_t *out);
-/* A decimal number of seconds (per_s = 1) or milliseconds (1000), >= 0. */
+/* Tokens of a reply. A reply of 0 goes by the options: refused, 1 (counted), or 0 when the row is
+ * to be dropped. */
+bool rc_read_output(rc_reader *r, rc_slice s, const char *what, uint32_t *out);
+bool rc_reader_drop(rc_reader *r); /* counts the row in hand as dropped; true */
+/* A decimal number >= 0 of which `per_s` make a second (1, 1000, 1000000, 1000000000). */
 bool rc_read_stamp(rc_reader *r, rc_slice s, const char *what, int per_s, rc_stamp *out);
+/* The arrival of a row as a number, in the unit of the reader. While that is open, an epoch shows
+ * it: no other unit puts so large a number near our time. */
+bool rc_read_arrival(rc_reader *r, rc_slice s, const char *what, rc_stamp *out);
+/* A row that is no turn has an arrival, or has none: as the rows above. */
+bool rc_reader_timing(rc_reader *r, bool timed, const char *what, const char *at);
 bool rc_read_duration(rc_reader *r, rc_slice s, const char *what, int per_s, rc_time *out);
 /* YYYY-MM-DD HH:MM:SS[.fraction][Z|+HH:MM]. */
+bool rc_is_date(rc_slice s);
 bool rc_read_date(rc_reader *r, rc_slice s, rc_stamp *out);
 
 /* Picoseconds from the first row to `s`; refuses what is too far. */
@@ -106,6 +135,7 @@ bool rc_reader_since(rc_reader *r, rc_stamp from, rc_stamp s, const char *at, rc
 bool rc_reader_arrival(rc_reader *r, rc_stamp s, const char *at, rc_time *out);
 void rc_reader_arrived(rc_reader *r, rc_stamp s); /* does */
 
+bool rc_no_name(rc_slice name); /* empty, or how tables write nothing: nan, null, none */
 /* The session called `name`, new when it is not known; its index, or RC_NO_SESSION on failure. */
 uint32_t rc_reader_session(rc_reader *r, rc_slice name);
 /* Append the request; its spans, the trace's last q->spans, are there already. */
@@ -140,6 +170,16 @@ typedef struct rc_member { /* a key that a format knows */
 /* The whole line as one object: members in `known` are filled, others are checked and skipped. A
  * known key twice is refused. */
 bool rc_json_line(rc_reader *r, rc_member *known, size_t count);
+void rc_json_keys(rc_reader *r, char *out, size_t size); /* of the line, for an error */
+/* The same of an object in hand. */
+bool rc_json_members(rc_reader *r, rc_slice object, rc_member *known, size_t count);
+/* One value at *p, which moves behind it and the blanks that follow. */
+bool rc_json_value(rc_reader *r, const char **p, const char *end, rc_value *out);
+/* Items of a list, one after the other: *p starts at the list's first character and moves; *more is
+ * false behind the last. */
+bool rc_json_item(rc_reader *r, const char **p, const char *end, rc_value *out, bool *more);
+/* The value at "a.b.c" in an object; RC_VALUE_NONE when a key on the way is absent. */
+bool rc_json_path(rc_reader *r, rc_slice object, const char *path, rc_value *out);
 /* A number that must be there. */
 bool rc_json_need(rc_reader *r, const rc_member *m, rc_value_kind kind);
 /* Into r->raw: [1, 2, 3] and [[first, count], ...]. */
@@ -156,6 +196,12 @@ typedef struct rc_csv_role {
 bool rc_csv_roles(rc_reader *r, const rc_csv_role *roles, int count);
 rc_slice rc_csv_field(const rc_reader *r, int role); /* empty when absent */
 
+/* ---- the format ------------------------------------------------------------------------- */
+/* By the line in hand and the options; a header is read away (*used). */
+rc_status rc_format_settle(rc_reader *r, bool *used);
+/* At the end: refused when nothing said what arrivals count. */
+rc_status rc_format_check_unit(rc_reader *r);
+
 /* ---- formats: one line each ------------------------------------------------------------- */
 bool rc_row_mooncake(rc_reader *r);
 bool rc_row_sessions(rc_reader *r);
@@ -163,8 +209,29 @@ bool rc_row_azure(rc_reader *r);
 bool rc_row_vidur(rc_reader *r);
 bool rc_row_burstgpt(rc_reader *r);
 bool rc_row_tracelab(rc_reader *r);
+bool rc_row_weka(rc_reader *r);          /* one session */
+bool rc_row_llmservingsim(rc_reader *r); /* one request, or one session */
+bool rc_row_vllm(rc_reader *r);          /* one result */
+bool rc_row_own(rc_reader *r);           /* columns by r->own, CSV or JSON */
+/* r->own by "arrival=A,input=B,...". Errors name the option. */
+rc_status rc_own_columns(rc_reader *r, const char *map, rc_error *err);
+rc_time_unit rc_unit_by_name(const char *column); /* "arrival_ms": ms; RC_UNIT_AUTO when silent */
 extern const rc_csv_role rc_roles_azure[], rc_roles_vidur[], rc_roles_burstgpt[],
     rc_roles_tracelab[]; /* end with a NULL name */
 bool rc_sessions_finish(rc_reader *r);
+/* A request of a session whose blocks are in r->raw: `ctx` names its chain in the session. */
+typedef struct rc_session_request {
+    rc_slice session, ctx;
+    uint32_t input, output;
+    rc_stamp t;
+    rc_time api, think;
+    bool thinks;    /* `think` is given */
+    const char *at; /* where it stands, for errors */
+} rc_session_request;
+bool rc_session_add(rc_reader *r, const rc_session_request *q);
+/* Each id of r->raw becomes one that stands for all ids before it in the row, too. */
+bool rc_blocks_chain(rc_reader *r);
+/* Do the blocks in r->raw fit an input of so many tokens, none twice? */
+bool rc_blocks_check(rc_reader *r, uint32_t input, const char *at);
 
 #endif

@@ -69,7 +69,8 @@ bool rc_csv_roles(rc_reader *r, const rc_csv_role *roles, int count) {
             r->role[k] = i;
         }
         if (r->role[k] < 0 && roles[k].needed)
-            return rc_bad(r, RC_FAULT_MISSING, NULL, "no column '%s'", roles[k].name);
+            return rc_bad(r, RC_FAULT_MISSING, NULL, "no column '%s'; found %.*s", roles[k].name,
+                          r->end - r->row > 120 ? 120 : (int)(r->end - r->row), r->row);
     }
     return true;
 }
@@ -79,18 +80,17 @@ rc_slice rc_csv_field(const rc_reader *r, int role) {
 }
 
 static bool tokens(rc_reader *r, int input, int output, const char *input_name,
-                   const char *output_name, bool zero, rc_req *q) {
-    return rc_read_tokens(r, rc_csv_field(r, input), input_name, zero, RC_TRACE_MAX_INPUT,
+                   const char *output_name, rc_req *q) {
+    return rc_read_tokens(r, rc_csv_field(r, input), input_name, false, RC_TRACE_MAX_INPUT,
                           &q->input) &&
-           rc_read_tokens(r, rc_csv_field(r, output), output_name, zero, RC_TRACE_MAX_OUTPUT,
-                          &q->output);
+           rc_read_output(r, rc_csv_field(r, output), output_name, &q->output);
 }
 
 static bool add_timed(rc_reader *r, rc_req *q, rc_stamp t, const char *at) {
     if (!rc_reader_arrival(r, t, at, &q->arrival))
         return false;
     rc_reader_arrived(r, t);
-    return rc_reader_add(r, q);
+    return q->output == 0 ? rc_reader_drop(r) : rc_reader_add(r, q);
 }
 
 const rc_csv_role rc_roles_azure[] = {
@@ -100,19 +100,27 @@ bool rc_row_azure(rc_reader *r) {
     rc_req q = blank();
     rc_stamp t;
     return rc_csv_split(r) && rc_read_date(r, rc_csv_field(r, 0), &t) &&
-           tokens(r, 1, 2, "ContextTokens", "GeneratedTokens", false, &q) &&
+           tokens(r, 1, 2, "ContextTokens", "GeneratedTokens", &q) &&
            add_timed(r, &q, t, rc_csv_field(r, 0).p);
 }
 
-const rc_csv_role rc_roles_vidur[] = {
-    {"arrived_at", true}, {"num_prefill_tokens", true}, {"num_decode_tokens", true}, {NULL, false}};
+const rc_csv_role rc_roles_vidur[] = {{"arrived_at", false},
+                                      {"num_prefill_tokens", true},
+                                      {"num_decode_tokens", true},
+                                      {NULL, false}};
 
+/* Vidur publishes traces of lengths, too, and replays them at a rate. */
 bool rc_row_vidur(rc_reader *r) {
     rc_req q = blank();
-    rc_stamp t;
-    return rc_csv_split(r) && rc_read_stamp(r, rc_csv_field(r, 0), "arrived_at", 1, &t) &&
-           tokens(r, 1, 2, "num_prefill_tokens", "num_decode_tokens", false, &q) &&
-           add_timed(r, &q, t, rc_csv_field(r, 0).p);
+    rc_stamp t = {0, 0};
+    bool timed = r->role[0] >= 0;
+    if (!rc_csv_split(r) || !rc_reader_timing(r, timed, "arrived_at", NULL) ||
+        (timed && !rc_read_arrival(r, rc_csv_field(r, 0), "arrived_at", &t)) ||
+        !tokens(r, 1, 2, "num_prefill_tokens", "num_decode_tokens", &q))
+        return false;
+    if (timed)
+        return add_timed(r, &q, t, rc_csv_field(r, 0).p);
+    return q.output == 0 ? rc_reader_drop(r) : rc_reader_add(r, &q);
 }
 
 const rc_csv_role rc_roles_burstgpt[] = {{"Timestamp", true},
@@ -125,20 +133,21 @@ const rc_csv_role rc_roles_burstgpt[] = {{"Timestamp", true},
 bool rc_row_burstgpt(rc_reader *r) {
     rc_req q = blank();
     rc_stamp t;
-    rc_time arrival;
-    if (!rc_csv_split(r) || !rc_read_stamp(r, rc_csv_field(r, 0), "Timestamp", 1, &t) ||
-        !tokens(r, 1, 2, "Request tokens", "Response tokens", true, &q))
+    if (!rc_csv_split(r) || !rc_read_arrival(r, rc_csv_field(r, 0), "Timestamp", &t) ||
+        !rc_read_tokens(r, rc_csv_field(r, 1), "Request tokens", true, RC_TRACE_MAX_INPUT,
+                        &q.input) ||
+        !rc_read_tokens(r, rc_csv_field(r, 2), "Response tokens", true, RC_TRACE_MAX_OUTPUT,
+                        &q.output) ||
+        !rc_reader_arrival(r, t, rc_csv_field(r, 0).p, &q.arrival))
         return false;
-    if (q.input == 0 || q.output == 0) {
-        if (!rc_reader_arrival(r, t, rc_csv_field(r, 0).p, &arrival))
-            return false;
-        r->t->dropped++;
-        return true;
+    if (q.input > 0 && q.output == 0 && r->opt.zero_output == RC_ZERO_ONE) {
+        q.output = 1;
+        r->t->raised++;
     }
+    if (q.input == 0 || q.output == 0)
+        return rc_reader_drop(r);
     rc_slice id = rc_csv_field(r, 3);
-    if (!rc_reader_arrival(r, t, rc_csv_field(r, 0).p, &q.arrival))
-        return false;
-    if (id.n > 0 && (q.session = rc_reader_session(r, id)) == RC_NO_SESSION)
+    if (!rc_no_name(id) && (q.session = rc_reader_session(r, id)) == RC_NO_SESSION)
         return false;
     return add_timed(r, &q, t, rc_csv_field(r, 0).p);
 }
@@ -164,14 +173,13 @@ static bool lab_fields(rc_reader *r, rc_req *q, lab_row *row) {
     if (rc_csv_field(r, L_SESSION).n == 0)
         return rc_bad(r, RC_FAULT_MISSING, rc_csv_field(r, L_SESSION).p, "session_id is missing");
     row->wait = 0;
-    if (!rc_read_stamp(r, rc_csv_field(r, L_ARRIVAL), "arrival_time", 1000, &row->at) ||
+    if (!rc_read_arrival(r, rc_csv_field(r, L_ARRIVAL), "arrival_time", &row->at) ||
         !rc_read_whole(r, rc_csv_field(r, L_ROUND), "round_idx", 0, 1000000000, &row->round) ||
         !rc_read_tokens(r, rc_csv_field(r, L_PREFIX), "prefix_len", true, RC_TRACE_MAX_INPUT,
                         &row->prefix) ||
         !rc_read_tokens(r, rc_csv_field(r, L_INPUT), "input_len", false, RC_TRACE_MAX_INPUT,
                         &row->fresh) ||
-        !rc_read_tokens(r, rc_csv_field(r, L_OUTPUT), "output_len", false, RC_TRACE_MAX_OUTPUT,
-                        &q->output) ||
+        !rc_read_output(r, rc_csv_field(r, L_OUTPUT), "output_len", &q->output) ||
         (wait.n > 0 && !rc_read_duration(r, wait, "tool_wait_after_ms", 1000, &row->wait)))
         return false;
     q->input = row->prefix + row->fresh; /* both at most 1e8 */

@@ -46,8 +46,14 @@ static bool blocks_fit(rc_reader *r, uint32_t input, const char *at) {
     uint64_t n = raw_blocks(r), block = r->opt.block;
     if (n == 0 || n == input / block || n == (input + block - 1) / block)
         return true;
-    return rc_bad(r, RC_FAULT_ABSURD, at, "%llu blocks of %llu tokens do not make an input of %lu",
+    return rc_bad(r, RC_FAULT_ABSURD, at,
+                  "%llu blocks of %llu tokens do not make an input of %lu (--block says how many "
+                  "tokens a block has)",
                   (unsigned long long)n, (unsigned long long)block, (unsigned long)input);
+}
+
+bool rc_blocks_check(rc_reader *r, uint32_t input, const char *at) {
+    return blocks_fit(r, input, at) && no_block_twice(r, at);
 }
 
 static bool ids_ordered(rc_reader *r, const char *at) {
@@ -58,6 +64,22 @@ static bool ids_ordered(rc_reader *r, const char *at) {
             return rc_bad(r, RC_FAULT_IDS, at,
                           "ids out of order: block %llu is new and comes after block %llu",
                           (unsigned long long)bad, (unsigned long long)most);
+    return true;
+}
+
+bool rc_blocks_chain(rc_reader *r) {
+    size_t runs = r->raws, n = (size_t)raw_blocks(r);
+    uint64_t before = 0;
+    if (!rc_reader_room(r, &r->raw, &r->raw_room, n, sizeof *r->raw))
+        return false;
+    for (size_t to = n; runs-- > 0;) { /* runs to single blocks, from the end */
+        rc_raw_span x = r->raw[runs];
+        while (x.count > 0)
+            r->raw[--to] = (rc_raw_span){x.first + --x.count, 1};
+    }
+    r->raws = n;
+    for (size_t i = 0; i < n; i++)
+        r->raw[i].first = before = rc_ids_mix(before ^ rc_ids_mix(r->raw[i].first + 1));
     return true;
 }
 
@@ -113,6 +135,30 @@ static bool mooncake_blocks(rc_reader *r, rc_req *q) {
     return rc_reader_chain(r, q, RC_NO_REQUEST, q->named, full);
 }
 
+/* When the row comes: by the clock, after the turn before, or nobody says. */
+static bool mooncake_time(rc_reader *r, const rc_member *m, bool session, rc_stamp *stamp,
+                          rc_req *q) {
+    const rc_value *time = &m[M_TIME].value;
+    bool timed = time->kind != RC_VALUE_NONE && time->kind != RC_VALUE_NULL;
+    if (timed && !rc_json_need(r, &m[M_TIME], RC_VALUE_NUMBER))
+        return false;
+    if (!session && !rc_reader_timing(r, timed, "timestamp", time->text.p))
+        return false;
+    return !timed || (rc_read_arrival(r, time->text, "timestamp", stamp) &&
+                      rc_reader_arrival(r, *stamp, time->text.p, &q->arrival));
+}
+
+static bool mooncake_ids(rc_reader *r, const rc_member *m, bool session, const rc_req *q) {
+    const rc_value *list = &m[M_IDS].value;
+    r->raws = 0;
+    if (list->kind == RC_VALUE_NONE || list->kind == RC_VALUE_NULL)
+        return true;
+    if (!rc_json_need(r, &m[M_IDS], RC_VALUE_NESTED) || !rc_json_ids(r, list->text) ||
+        (r->chain_ids && !rc_blocks_chain(r)) || !rc_blocks_check(r, q->input, list->text.p))
+        return false;
+    return session || r->opt.any_ids || r->sort || ids_ordered(r, list->text.p);
+}
+
 bool rc_row_mooncake(rc_reader *r) {
     rc_member m[M_COUNT] = {{"timestamp", {0}}, {"input_length", {0}}, {"output_length", {0}},
                             {"hash_ids", {0}},  {"session_id", {0}},   {"delay", {0}}};
@@ -121,29 +167,20 @@ bool rc_row_mooncake(rc_reader *r) {
     if (!rc_json_line(r, m, M_COUNT) || !rc_json_need(r, &m[M_INPUT], RC_VALUE_NUMBER) ||
         !rc_json_need(r, &m[M_OUTPUT], RC_VALUE_NUMBER))
         return false;
+    const rc_value *id = &m[M_SESSION].value;
     bool session =
-        m[M_SESSION].value.kind == RC_VALUE_TEXT || m[M_SESSION].value.kind == RC_VALUE_NUMBER;
-    bool timed = m[M_TIME].value.kind != RC_VALUE_NONE && m[M_TIME].value.kind != RC_VALUE_NULL;
-    if ((timed || !session) && !rc_json_need(r, &m[M_TIME], RC_VALUE_NUMBER))
-        return false;
+        id->kind == RC_VALUE_NUMBER || (id->kind == RC_VALUE_TEXT && !rc_no_name(id->text));
     if (!rc_read_tokens(r, m[M_INPUT].value.text, "input_length", false, RC_TRACE_MAX_INPUT,
                         &q.input) ||
-        !rc_read_tokens(r, m[M_OUTPUT].value.text, "output_length", false, RC_TRACE_MAX_OUTPUT,
-                        &q.output))
+        !rc_read_output(r, m[M_OUTPUT].value.text, "output_length", &q.output) ||
+        !mooncake_time(r, m, session, &stamp, &q) || !mooncake_ids(r, m, session, &q))
         return false;
-    const char *time = m[M_TIME].value.text.p, *list = m[M_IDS].value.text.p;
-    if (timed && (!rc_read_stamp(r, m[M_TIME].value.text, "timestamp", 1000, &stamp) ||
-                  !rc_reader_arrival(r, stamp, time, &q.arrival)))
-        return false;
-    r->raws = 0;
-    if (m[M_IDS].value.kind != RC_VALUE_NONE &&
-        (!rc_json_need(r, &m[M_IDS], RC_VALUE_NESTED) || !rc_json_ids(r, m[M_IDS].value.text) ||
-         !blocks_fit(r, q.input, list) || !no_block_twice(r, list)))
-        return false;
-    if (!session && !r->opt.any_ids && !ids_ordered(r, list))
-        return false;
+    r->unit_told = r->unit_told || session || r->raws > 0; /* GuideLLM, in seconds, has neither */
+    if (q.output == 0)
+        return rc_reader_drop(r);
     if ((session && !mooncake_turn(r, m, &q)) || !mooncake_blocks(r, &q))
         return false;
+    bool timed = q.arrival != RC_NO_ARRIVAL;
     if (q.after != RC_NO_REQUEST)
         q.arrival = RC_NO_ARRIVAL;
     if (timed)
@@ -178,8 +215,8 @@ static bool session_context(rc_reader *r, rc_slice session, rc_slice ctx, uint32
 }
 
 /* The request it waits for: the last of its chain, for a new chain the last of the main one. */
-static bool session_after(rc_reader *r, rc_req *q, uint32_t ctx, uint32_t main_ctx, rc_stamp t,
-                          const rc_member *think) {
+static bool session_after(rc_reader *r, rc_req *q, uint32_t ctx, uint32_t main_ctx,
+                          const rc_session_request *x) {
     const rc_context *c = &r->context[ctx];
     bool fork = c->last == RC_NO_REQUEST;
     if (fork)
@@ -190,52 +227,53 @@ static bool session_after(rc_reader *r, rc_req *q, uint32_t ctx, uint32_t main_c
     if (last == RC_NO_REQUEST)
         return true;
     q->after = last;
-    if (!fork && !is_null(think))
-        return rc_read_duration(r, think->value.text, "think_time", 1, &q->think);
+    q->think = x->think;
+    if (!fork && x->thinks)
+        return true;
     rc_time gap;
     rc_stamp start = c->last == RC_NO_REQUEST ? r->session[q->session].time : c->start;
-    if (!rc_reader_since(r, start, t, NULL, &gap))
+    if (!rc_reader_since(r, start, x->t, NULL, &gap))
         return false;
     q->think = gap > c->api ? gap - c->api : 0;
     r->t->derived++;
     return true;
 }
 
-static bool session_row(rc_reader *r, const rc_member *m, rc_req *q, rc_stamp t, rc_time api) {
-    rc_slice id = m[S_ID].value.text;
-    rc_slice ctx = is_null(&m[S_CTX]) ? id : m[S_CTX].value.text;
-    q->session = rc_reader_session(r, id);
-    if (q->session == RC_NO_SESSION)
+bool rc_session_add(rc_reader *r, const rc_session_request *x) {
+    rc_slice id = x->session;
+    rc_req q = blank();
+    q.input = x->input;
+    q.output = x->output;
+    q.session = rc_reader_session(r, id);
+    if (q.session == RC_NO_SESSION)
         return false;
-    rc_session *s = &r->session[q->session];
-    if (s->turns > 0 && (t.s < s->time.s || (t.s == s->time.s && t.ps < s->time.ps)))
-        return rc_bad(r, RC_FAULT_BACKWARDS, m[S_T].value.text.p,
-                      "time goes backwards in session '%.*s'", id.n > 60 ? 60 : (int)id.n, id.p);
+    rc_session *s = &r->session[q.session];
+    if (s->turns > 0 && (x->t.s < s->time.s || (x->t.s == s->time.s && x->t.ps < s->time.ps)))
+        return rc_bad(r, RC_FAULT_BACKWARDS, x->at, "time goes backwards in session '%.*s'",
+                      id.n > 60 ? 60 : (int)id.n, id.p);
     uint32_t c, main_ctx;
-    if (!session_context(r, id, id, &main_ctx) || !session_context(r, id, ctx, &c) ||
-        !session_after(r, q, c, main_ctx, t, &m[S_THINK]) || !rc_reader_number(r, q, true))
+    if (!session_context(r, id, id, &main_ctx) || !session_context(r, id, x->ctx, &c) ||
+        !session_after(r, &q, c, main_ctx, x) || !rc_reader_number(r, &q, r->local_ids))
         return false;
-    for (size_t i = 0; i < r->raws; i++) {
+    for (size_t i = 0; r->local_ids && i < r->raws; i++) {
         uint32_t end = (uint32_t)r->raw[i].first + r->raw[i].count;
         if (end > s->blocks)
             s->blocks = end;
     }
-    if (q->output == 0) {
-        q->output = 1;
+    if (q.output == 0) {
+        q.output = 1;
         r->t->raised++;
     }
-    s->time = t;
-    r->context[c] = (rc_context){(uint32_t)r->t->count, t, api};
-    return rc_reader_add(r, q);
+    s->time = x->t;
+    r->context[c] = (rc_context){(uint32_t)r->t->count, x->t, x->api};
+    return rc_reader_add(r, &q);
 }
 
 bool rc_row_sessions(rc_reader *r) {
     rc_member m[S_COUNT] = {{"id", {0}},       {"ctx", {0}},       {"t", {0}},
                             {"in", {0}},       {"out", {0}},       {"hash_ranges", {0}},
                             {"api_time", {0}}, {"think_time", {0}}};
-    rc_req q = blank();
-    rc_stamp t;
-    rc_time api = 0, think;
+    rc_session_request x = {.api = 0};
     if (!rc_json_line(r, m, S_COUNT) || !rc_json_need(r, &m[S_ID], RC_VALUE_TEXT) ||
         (!is_null(&m[S_CTX]) && !rc_json_need(r, &m[S_CTX], RC_VALUE_TEXT)) ||
         !rc_json_need(r, &m[S_T], RC_VALUE_NUMBER) || !rc_json_need(r, &m[S_IN], RC_VALUE_NUMBER) ||
@@ -244,18 +282,19 @@ bool rc_row_sessions(rc_reader *r) {
         (!is_null(&m[S_API]) && !rc_json_need(r, &m[S_API], RC_VALUE_NUMBER)) ||
         (!is_null(&m[S_THINK]) && !rc_json_need(r, &m[S_THINK], RC_VALUE_NUMBER)))
         return false;
-    if (!rc_read_tokens(r, m[S_IN].value.text, "in", false, RC_TRACE_MAX_INPUT, &q.input) ||
-        !rc_read_tokens(r, m[S_OUT].value.text, "out", true, RC_TRACE_MAX_OUTPUT, &q.output) ||
-        !rc_read_stamp(r, m[S_T].value.text, "t", 1, &t) ||
-        (!is_null(&m[S_API]) && !rc_read_duration(r, m[S_API].value.text, "api_time", 1, &api)) ||
-        (!is_null(&m[S_THINK]) &&
-         !rc_read_duration(r, m[S_THINK].value.text, "think_time", 1, &think)))
+    x.session = m[S_ID].value.text;
+    x.ctx = is_null(&m[S_CTX]) ? x.session : m[S_CTX].value.text;
+    x.at = m[S_T].value.text.p;
+    x.thinks = !is_null(&m[S_THINK]);
+    if (!rc_read_tokens(r, m[S_IN].value.text, "in", false, RC_TRACE_MAX_INPUT, &x.input) ||
+        !rc_read_tokens(r, m[S_OUT].value.text, "out", true, RC_TRACE_MAX_OUTPUT, &x.output) ||
+        !rc_read_arrival(r, m[S_T].value.text, "t", &x.t) ||
+        (!is_null(&m[S_API]) && !rc_read_duration(r, m[S_API].value.text, "api_time", 1, &x.api)) ||
+        (x.thinks && !rc_read_duration(r, m[S_THINK].value.text, "think_time", 1, &x.think)))
         return false;
     const char *list = m[S_RANGES].value.text.p;
-    if (!rc_json_ranges(r, m[S_RANGES].value.text) || !blocks_fit(r, q.input, list) ||
-        !no_block_twice(r, list))
-        return false;
-    return session_row(r, m, &q, t, api);
+    return rc_json_ranges(r, m[S_RANGES].value.text) && rc_blocks_check(r, x.input, list) &&
+           rc_session_add(r, &x);
 }
 
 /* Each session's blocks behind those of the one before. */

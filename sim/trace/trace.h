@@ -31,7 +31,8 @@
 #define RC_TRACE_MAX_OUTPUT 10000000 /* tokens */
 #define RC_TRACE_MAX_DAYS 100        /* int64_t picoseconds hold 106 */
 #define RC_TRACE_MAX_ROWS 100000000
-#define RC_TRACE_MAX_LINE (16u << 20) /* bytes; longer lines are never held in memory */
+#define RC_TRACE_MAX_DOCUMENT (512u << 20) /* bytes of JSON that is not one object a line */
+#define RC_TRACE_MAX_LINE (16u << 20)      /* bytes; longer lines are never held in memory */
 
 typedef struct rc_span { /* blocks first .. first+count-1 */
     uint32_t first, count;
@@ -76,7 +77,16 @@ typedef enum rc_trace_format {
     RC_TRACE_VIDUR,
     RC_TRACE_BURSTGPT,
     RC_TRACE_SESSIONS, /* JSONL with hash_ranges */
-    RC_TRACE_TRACELAB
+    RC_TRACE_TRACELAB,
+    RC_TRACE_GUIDELLM, /* Mooncake's keys, seconds, rows in any order */
+    RC_TRACE_BAILIAN,
+    RC_TRACE_WEKA,          /* JSON sessions with nested requests */
+    RC_TRACE_LLMSERVINGSIM, /* JSONL: requests, or sessions with sub_requests */
+    RC_TRACE_SPLITWISE,     /* CSV of splitwise-sim */
+    RC_TRACE_VLLM,          /* JSON result of vLLM's and SGLang's serving benchmarks */
+    RC_TRACE_INFERENCE_PERF,
+    RC_TRACE_AIPERF_RECORDS, /* profile_export.jsonl */
+    RC_TRACE_COLUMNS         /* columns or keys named by the caller */
 } rc_trace_format;
 /* NULL-terminated, in the order of the enum: "auto", "mooncake", "azure", ... */
 const char *const *rc_trace_format_names(void);
@@ -84,12 +94,36 @@ const char *const *rc_trace_format_names(void);
 typedef enum rc_bad_row { RC_BAD_ROW_REFUSE, RC_BAD_ROW_SKIP } rc_bad_row;
 const char *const *rc_bad_row_names(void); /* "refuse", "skip", NULL */
 
+/* What the numbers of arrival times count. Auto: what the format says; a file whose format does
+ * not say it is refused until the caller does. */
+typedef enum rc_time_unit {
+    RC_UNIT_AUTO,
+    RC_UNIT_S,
+    RC_UNIT_MS,
+    RC_UNIT_US,
+    RC_UNIT_NS
+} rc_time_unit;
+const char *const *rc_time_unit_names(void); /* "auto", "s", "ms", "us", "ns", NULL */
+
+/* A reply of 0 tokens: as the format has it (refused; BurstGPT: dropped; sessions: one token), read
+ * as the one token that a prefill gives, or dropped and counted. */
+typedef enum rc_zero_output { RC_ZERO_FORMAT, RC_ZERO_ONE, RC_ZERO_DROP } rc_zero_output;
+const char *const *rc_zero_output_names(void); /* "format", "one", "drop", NULL */
+
 typedef struct rc_trace_options { /* all zero: the defaults */
     rc_trace_format format;
     rc_bad_row on_bad_row;
-    uint32_t block; /* tokens of a block; 0: the format's own (512, sessions and TraceLab 64) */
+    uint32_t block; /* tokens of a block; 0: the format's own (512; sessions and TraceLab 64,
+                       Bailian 16) */
     uint64_t limit; /* rows to read at most; 0: all */
     bool any_ids;   /* Mooncake: block ids need not be numbered by first appearance */
+    bool sort;      /* rows may come in any order of arrival; they are sorted */
+    bool redrawn;   /* arrivals will be drawn anew: their unit does not matter */
+    rc_time_unit unit;
+    rc_zero_output zero_output;
+    char columns[256]; /* "arrival=A,input=B,output=C,session=D" for RC_TRACE_COLUMNS: columns of a
+                          CSV file or keys of JSON objects (a.b: a key of a nested one). arrival
+                          and session may be left out. "": none */
 } rc_trace_options;
 
 typedef struct rc_trace {
@@ -101,20 +135,23 @@ typedef struct rc_trace {
     uint32_t blocks;   /* distinct ids */
     uint32_t sessions; /* 0 when open loop without sessions */
     bool closed_loop;  /* some request has an `after` */
+    bool timeless;     /* lengths only: no request has an arrival, nor comes after another */
     rc_trace_format format;
+    rc_time_unit unit;          /* in which arrivals stood; RC_UNIT_AUTO: as dates, or not at all */
     uint64_t rows;              /* rows read, good or not, header not counted */
-    uint64_t dropped;           /* rows of zero tokens that the format allows (BurstGPT) */
+    uint64_t dropped;           /* rows of zero tokens that the format or the caller drops */
     uint64_t faults[RC_FAULTS]; /* rows refused, by reason; not zero only with skip */
     uint64_t derived;           /* think times that the file leaves out, taken from `t` */
-    uint64_t raised; /* replies of 0 tokens (sessions): read as the one that prefill gives */
-    uint32_t first_fault_line; /* 0 when none */
-    char first_fault[256];     /* what was wrong there */
+    uint64_t raised;            /* replies of 0 tokens read as the one that prefill gives */
+    uint32_t first_fault_line;  /* 0 when none */
+    char first_fault[256];      /* what was wrong there */
 } rc_trace;
 
 /* Read a file: plain, .xz or .gz by its first bytes, not its name. The format is found from the
- * first line unless options say. Errors name file, line and column: RC_E_INPUT for rows, RC_E_IO
- * for a file that cannot be opened. A trace without one good row is refused, whatever the policy.
- * `options` may be NULL. Caller frees *out with rc_trace_free. */
+ * first line unless options say; JSON may also be one document (a list of rows, an object over
+ * several lines, or several of them one behind the other). Errors name file, line and column:
+ * RC_E_INPUT for rows, RC_E_IO for a file that cannot be opened. A trace without one good row is
+ * refused, whatever the policy. `options` may be NULL. Caller frees *out with rc_trace_free. */
 rc_status rc_trace_read(const char *path, const rc_trace_options *options, rc_trace **out,
                         rc_error *err);
 /* The same from memory (plain or compressed) under the name `name`. */

@@ -1,15 +1,22 @@
-/* Fuzz target: request traces, plain and compressed, refused and skipped. What is accepted holds
+/* Fuzz target: request traces, plain and compressed, refused, skipped, sorted
+ * and by named columns. What is accepted holds
  * together: links, spans, ids and bounds. SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include "tests/support/trace_check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    for (int skip = 0; skip < 2; skip++) {
-        const rc_trace_options o = {.on_bad_row = skip ? RC_BAD_ROW_SKIP : RC_BAD_ROW_REFUSE,
-                                    .limit = 10000};
+    for (int k = 0; k < 4; k++) {
+        rc_trace_options o = {.on_bad_row = k % 2 ? RC_BAD_ROW_SKIP : RC_BAD_ROW_REFUSE,
+                              .sort = k == 2,
+                              .zero_output = k == 2 ? RC_ZERO_ONE : RC_ZERO_FORMAT,
+                              .redrawn = k == 1,
+                              .limit = 10000};
+        if (k == 3)
+            snprintf(o.columns, sizeof o.columns, "arrival=a,input=b,output=c,session=d");
         rc_trace *t = NULL;
         rc_error e = {0};
         rc_status st = rc_trace_parse("fuzz", data, size, &o, &t, &e);
