@@ -17,7 +17,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/bench.h"
 #include "calib/stats.h"
-#include "kernels/kernels.h"
+#include "calib/sweep.h"
 
 #include <math.h>
 #include <string.h>
@@ -112,7 +112,8 @@ static rc_status fire(rc_bench *b, const window *w, int turn, rc_error *err) {
 
 static rc_status scrub(rc_bench *b, rc_error *err) {
     rc_gpu *g = b->gpu;
-    return rc_kernel_check(err, rc_scrub(g->scrub, g->scrub_bytes, g->stream), "rc_scrub");
+    return rc_kernel_check(err, rc_sweep_read(g->scrub, g->scrub_bytes, g->stream),
+                           "rc_sweep_read");
 }
 
 /* Seconds of one window between events, from an empty stream. */

@@ -11,10 +11,12 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { BOARD_RANKS = 64 };
+enum { BOARD_RANKS = 64, GRACE_S = 5 };
 
 struct rc_board {
     pthread_barrier_t barrier;
@@ -62,12 +64,49 @@ static rc_status make_board(int n, struct rc_board **out, rc_error *err) {
     return e ? rc_fail(err, RC_E_INTERNAL, "no barrier: %s", strerror(e)) : RC_OK;
 }
 
+static void signal_all(const pid_t *pids, int n, int signal) {
+    for (int i = 0; i < n; i++)
+        if (pids[i] > 0)
+            (void)kill(pids[i], signal);
+}
+
+/* The next process to end, and its code. Once `hurry` is set, those that do not heed SIGTERM within
+ * GRACE_S are killed. */
+static pid_t next_end(const pid_t *pids, int n, bool hurry, int *code) {
+    const struct timespec nap = {0, 10 * 1000 * 1000};
+    pid_t pid;
+    if (!hurry) {
+        while ((pid = waitpid(-1, code, 0)) < 0 && errno == EINTR)
+            ;
+        return pid;
+    }
+    for (int k = 0; k < 100 * GRACE_S; k++) {
+        pid = waitpid(-1, code, WNOHANG);
+        if (pid != 0)
+            return pid;
+        (void)nanosleep(&nap, NULL);
+    }
+    signal_all(pids, n, SIGKILL);
+    return waitpid(-1, code, 0);
+}
+
+static rc_status ended_badly(int rank, int code, rc_error *err) {
+    int exit_code = WIFEXITED(code) ? WEXITSTATUS(code) : 3;
+    return rc_fail(err,
+                   exit_code == 1   ? RC_E_CHECK
+                   : exit_code == 2 ? RC_E_INPUT
+                                    : RC_E_INTERNAL,
+                   "the process of rank %d failed (%s %d)", rank,
+                   WIFEXITED(code) ? "exit" : "signal",
+                   WIFEXITED(code) ? WEXITSTATUS(code) : WTERMSIG(code));
+}
+
 /* The first failure decides, and ends those that would wait for it for ever. */
 static rc_status wait_for(pid_t *pids, int n, rc_error *err) {
     rc_status st = RC_OK;
     for (int left = n; left > 0; left--) {
         int code = 0, who = -1;
-        pid_t pid = waitpid(-1, &code, 0);
+        pid_t pid = next_end(pids, n, st != RC_OK, &code);
         if (pid < 0)
             return rc_fail(err, RC_E_INTERNAL, "cannot wait: %s", strerror(errno));
         for (int i = 0; i < n; i++)
@@ -80,17 +119,8 @@ static rc_status wait_for(pid_t *pids, int n, rc_error *err) {
         pids[who] = 0;
         if (st != RC_OK || (WIFEXITED(code) && WEXITSTATUS(code) == 0))
             continue;
-        int exit_code = WIFEXITED(code) ? WEXITSTATUS(code) : 3;
-        st = rc_fail(err,
-                     exit_code == 1   ? RC_E_CHECK
-                     : exit_code == 2 ? RC_E_INPUT
-                                      : RC_E_INTERNAL,
-                     "the process of rank %d failed (%s %d)", who,
-                     WIFEXITED(code) ? "exit" : "signal",
-                     WIFEXITED(code) ? WEXITSTATUS(code) : WTERMSIG(code));
-        for (int i = 0; i < n; i++)
-            if (pids[i] > 0)
-                (void)kill(pids[i], SIGTERM);
+        st = ended_badly(who, code, err);
+        signal_all(pids, n, SIGTERM);
     }
     return st;
 }
@@ -102,15 +132,19 @@ rc_status rc_group_fork(rc_group *g, int n, bool *parent, rc_error *err) {
         return rc_fail(err, RC_E_UNMODELLED, "more than %d processes", BOARD_RANKS);
     struct rc_board *board = NULL;
     RC_TRY(make_board(n, &board, err));
+    pid_t here = getpid();
     for (int i = 0; i < n; i++) {
         pids[i] = fork();
         if (pids[i] == 0) {
+            /* A rank must not outlive the process that waits for it: it would hold its GPU. */
+            (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+            if (getppid() != here)
+                _exit(3);
             *g = (rc_group){.rank = i, .size = n, .local = i, .per_node = n, .board = board};
             return RC_OK;
         }
         if (pids[i] < 0) {
-            for (int k = 0; k < i; k++)
-                (void)kill(pids[k], SIGTERM);
+            signal_all(pids, i, SIGTERM);
             return rc_fail(err, RC_E_INTERNAL, "cannot fork: %s", strerror(errno));
         }
     }

@@ -15,6 +15,7 @@ typedef enum rc_suite_id {
     RC_SUITE_DECODE,
     RC_SUITE_ATTENTION,
     RC_SUITE_GEMM,
+    RC_SUITE_SMS,
     RC_SUITE_INTERFERENCE,
     RC_SUITE_NET,
     RC_SUITE_COUNT
@@ -26,6 +27,9 @@ typedef struct rc_suite_info {
     double burst_s, sustained_s; /* about how long the full suite takes; shares of a budget */
     double quick_s;              /* the same for --quick, both states */
 } rc_suite_info;
+
+/* Suites that several GPUs run together, where there are several. */
+#define RC_SUITES_TOGETHER (1u << RC_SUITE_INTERFERENCE | 1u << RC_SUITE_NET)
 
 const rc_suite_info *rc_suite_info_of(rc_suite_id id);
 /* Names in order, ended by NULL, for messages. */

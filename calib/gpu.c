@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/gpu.h"
+#include "calib/suite.h"
 #include "kernels/kernels.h"
 
 #include <stdio.h>
@@ -33,6 +34,11 @@ int rc_gpu_count(void) {
     return n;
 }
 
+bool rc_gpu_peers(void) {
+    int peer = 0;
+    return cudaDeviceCanAccessPeer(&peer, 0, 1) == cudaSuccess && peer;
+}
+
 rc_status rc_gpu_open(rc_gpu *g, int device, rc_error *err) {
     struct cudaDeviceProp prop;
     char bus[32] = "";
@@ -57,6 +63,7 @@ rc_status rc_gpu_open(rc_gpu *g, int device, rc_error *err) {
     RC_CUDA(cudaStreamCreateWithFlags(&g->stream, cudaStreamNonBlocking));
     g->scrub_bytes = 2 * g->l2_bytes;
     RC_CUDA(cudaMalloc(&g->scrub, g->scrub_bytes));
+    RC_CUDA(cudaMemset(g->scrub, 0, g->scrub_bytes));
     RC_CUDA(cudaMemGetInfo(&g->free_bytes, &total));
     return RC_OK;
 }
@@ -137,4 +144,12 @@ void rc_nap(double seconds) {
         return;
     struct timespec t = {(time_t)seconds, (long)(1e9 * (seconds - (double)(time_t)seconds))};
     (void)nanosleep(&t, NULL);
+}
+
+void rc_row_date(char *out, size_t size) {
+    time_t t = time(NULL);
+    struct tm utc;
+    out[0] = '\0';
+    if (gmtime_r(&t, &utc))
+        strftime(out, size, "%Y-%m-%dT%H:%M:%SZ", &utc);
 }

@@ -4,6 +4,7 @@
 #ifndef RC_CALIB_GPU_H
 #define RC_CALIB_GPU_H
 #include <cuda_runtime_api.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include "calib/nvml.h"
 #include "sim/base/error.h"
@@ -14,7 +15,7 @@ typedef struct rc_gpu {
     char driver[32], cuda[24];   /* driver and CUDA runtime versions */
     size_t l2_bytes, free_bytes; /* free when opened */
     cudaStream_t stream;
-    void *scrub; /* twice the L2: writing it evicts everything else */
+    void *scrub; /* twice the L2: reading it evicts everything else */
     size_t scrub_bytes;
     rc_nvml *nvml; /* NULL without NVML */
 } rc_gpu;
@@ -32,6 +33,8 @@ rc_status rc_kernel_check(rc_error *err, int code, const char *what);
 
 /* GPUs visible; 0 without a driver. */
 int rc_gpu_count(void);
+/* Whether the first two GPUs reach each other's memory. */
+bool rc_gpu_peers(void);
 rc_status rc_gpu_open(rc_gpu *g, int device, rc_error *err);
 void rc_gpu_close(rc_gpu *g); /* safe on a zeroed one */
 

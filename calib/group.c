@@ -7,6 +7,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/group.h"
 
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -156,4 +158,61 @@ rc_status rc_group_max(const rc_group *g, double *value, rc_error *err) {
         if (all[i] > *value)
             *value = all[i];
     return RC_OK;
+}
+
+rc_status rc_group_agree(const rc_group *g, rc_status st, rc_error *err) {
+    double all[RC_GROUP_MAX];
+    int worst = 0;
+    rc_error unmet = {0};
+    if (g->size == 1)
+        return st;
+    if (g->size > RC_GROUP_MAX)
+        return rc_fail(err, RC_E_UNMODELLED, "more than %d processes", RC_GROUP_MAX);
+    if (st != RC_OK && g->rank != 0 && err)
+        fprintf(stderr, "# rank %d: %s\n", g->rank, err->msg);
+    rc_status met = rc_group_gather(g, st, all, &unmet);
+    if (met != RC_OK)
+        return st != RC_OK ? st : rc_fail(err, met, "%s", unmet.msg);
+    for (int i = 1; i < g->size; i++)
+        if (all[i] > all[worst])
+            worst = i;
+    rc_status most = (rc_status)all[worst];
+    if (st == RC_OK && most != RC_OK)
+        return rc_fail(err, most, "rank %d could not", worst);
+    if (err && st != RC_OK)
+        err->status = most;
+    return most;
+}
+
+/* ---- the watchdog ---------------------------------------------------------------------------- */
+
+/* What the handler writes: composed beforehand, for it may call next to nothing. */
+static char last_step[256];
+static volatile sig_atomic_t last_step_bytes;
+
+static void on_alarm(int signal) {
+    (void)signal;
+    (void)!write(STDERR_FILENO, last_step, (size_t)last_step_bytes);
+    _exit(3);
+}
+
+static unsigned patience(void) {
+    const char *v = getenv("RC_HANG_S");
+    return v ? (unsigned)atoi(v) : RC_GROUP_HANG_S;
+}
+
+void rc_group_step(const rc_group *g, const char *step) {
+    struct sigaction act;
+    unsigned seconds = step ? patience() : 0;
+    (void)alarm(0); /* the text below must not change under the handler */
+    if (!seconds)
+        return;
+    int n = snprintf(last_step, sizeof last_step,
+                     "ringcast-calib: rank %d hangs: nothing new for %u s since: %.180s\n", g->rank,
+                     seconds, step);
+    last_step_bytes = n < (int)sizeof last_step ? n : (int)sizeof last_step - 1;
+    memset(&act, 0, sizeof act);
+    act.sa_handler = on_alarm;
+    (void)sigaction(SIGALRM, &act, NULL);
+    (void)alarm(seconds);
 }

@@ -34,6 +34,15 @@ rc_status rc_group_share(const rc_group *g, void *data, size_t bytes, rc_error *
 rc_status rc_group_max(const rc_group *g, double *value, rc_error *err);
 /* Every rank's value, on every rank: all[0..size). */
 rc_status rc_group_gather(const rc_group *g, double value, double *all, rc_error *err);
+/* Did it work for all? RC_OK on every rank, or the worst status of any on every rank. What does not
+ * fit on one GPU must be left out on all, or the others wait for it in their next transfer. */
+rc_status rc_group_agree(const rc_group *g, rc_status st, rc_error *err);
+/* Name what this process is about to do, for the watchdog: when nothing new is named for
+ * RC_GROUP_HANG_S seconds, the process says on stderr which rank hangs at which step and ends with
+ * exit status 3. NULL: nothing is watched any more. The environment's RC_HANG_S says another number
+ * of seconds; 0 watches nothing. */
+#define RC_GROUP_HANG_S 90
+void rc_group_step(const rc_group *g, const char *step);
 /* Nodes that the first n ranks span, when ranks fill nodes one after another. */
 int rc_group_nodes(const rc_group *g, int n);
 /* Whether groups of the first n ranks are measured: powers of two, a whole node, all. */

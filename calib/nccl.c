@@ -31,7 +31,9 @@ const rc_nccl *rc_nccl_load(rc_error *err) {
              find(lib, "ncclCommInitAll", &n.comm_init_all) &&
              find(lib, "ncclGetUniqueId", &n.unique_id) &&
              find(lib, "ncclCommInitRank", &n.comm_init_rank) &&
+             find(lib, "ncclCommInitRankConfig", &n.comm_init_rank_config) &&
              find(lib, "ncclCommDestroy", &n.comm_destroy) &&
+             find(lib, "ncclCommAbort", &n.comm_abort) &&
              find(lib, "ncclGroupStart", &n.group_start) &&
              find(lib, "ncclGroupEnd", &n.group_end) && find(lib, "ncclSend", &n.send) &&
              find(lib, "ncclRecv", &n.recv) && find(lib, "ncclAllReduce", &n.all_reduce) &&
@@ -51,6 +53,10 @@ rc_status rc_nccl_fail(const rc_nccl *n, rc_error *err, ncclResult_t r, const ch
                    n->error_string(r));
 }
 
+rc_status rc_nccl_ready(rc_error *err) {
+    return rc_nccl_load(err) ? RC_OK : RC_E_UNMODELLED;
+}
+
 void rc_nccl_version(char *out, size_t size) {
     const rc_nccl *n = rc_nccl_load(NULL);
     int v = 0;
@@ -61,6 +67,10 @@ void rc_nccl_version(char *out, size_t size) {
 }
 
 #else
+
+rc_status rc_nccl_ready(rc_error *err) {
+    return rc_fail(err, RC_E_UNMODELLED, "built without NCCL: nccl.h was not found");
+}
 
 void rc_nccl_version(char *out, size_t size) {
     snprintf(out, size, "%s", "");

@@ -14,7 +14,9 @@ typedef struct rc_nccl {
     __typeof__(ncclCommInitAll) *comm_init_all;
     __typeof__(ncclGetUniqueId) *unique_id;
     __typeof__(ncclCommInitRank) *comm_init_rank;
+    __typeof__(ncclCommInitRankConfig) *comm_init_rank_config;
     __typeof__(ncclCommDestroy) *comm_destroy;
+    __typeof__(ncclCommAbort) *comm_abort;
     __typeof__(ncclGroupStart) *group_start;
     __typeof__(ncclGroupEnd) *group_end;
     __typeof__(ncclSend) *send;

@@ -24,7 +24,9 @@ void rc_calib_usage(FILE *f) {
         "  --quick           a thin subset of the points\n"
         "  --budget TIME     stop adding points after this long (240, \"240 s\"); least important "
         "go\n"
-        "  --gpus N          GPUs that net uses; default all\n"
+        "  --gpus N          GPUs to use; default all. Suites of one GPU are spread over them\n"
+        "  --gpu K           with --gpus 1: which one (default 0)\n"
+        "  --have FILE.csv   leave out what this file holds already (and write only what is new)\n"
         "  --seed N          seed of the random inputs (default 1)\n"
         "  --commit HASH     source revision that the rows name\n"
         "  --force           replace an existing output\n"
@@ -115,25 +117,38 @@ static rc_status set_transport(rc_calib_options *o, const char *v, rc_error *err
     return set_word(&o->transport, "--transport", v, 23, err);
 }
 
-static rc_status set_net_child(rc_calib_options *o, const char *v, rc_error *err) {
-    return set_word(&o->net_child, "--net-child", v, 15, err);
+static rc_status set_child(rc_calib_options *o, const char *v, rc_error *err) {
+    return set_word(&o->child, "--child", v, 15, err);
+}
+
+static rc_status set_gpu(rc_calib_options *o, const char *v, rc_error *err) {
+    int64_t n = 0;
+    RC_TRY(at_flag(rc_quantity_int(v, 0, 63, &n, err), "--gpu", err));
+    o->gpu = (int)n;
+    return RC_OK;
+}
+
+static rc_status set_have(rc_calib_options *o, const char *v, rc_error *err) {
+    if (!*v)
+        return rc_fail_at(err, RC_E_USAGE, "--have", 0, 0, "expected a file's name");
+    o->have = v;
+    return RC_OK;
 }
 
 static const struct {
     const char *name;
     setter set;
-} valued[] = {{"--suite", set_suite},         {"--out", set_out},
-              {"--machine", set_machine},     {"--state", set_state},
-              {"--budget", set_budget},       {"--gpus", set_gpus},
-              {"--seed", set_seed},           {"--commit", set_commit},
-              {"--net-child", set_net_child}, {"--transport", set_transport}};
+} valued[] = {{"--suite", set_suite},         {"--out", set_out},       {"--machine", set_machine},
+              {"--state", set_state},         {"--budget", set_budget}, {"--gpus", set_gpus},
+              {"--seed", set_seed},           {"--commit", set_commit}, {"--child", set_child},
+              {"--transport", set_transport}, {"--gpu", set_gpu},       {"--have", set_have}};
 #define NVALUED (sizeof valued / sizeof valued[0])
 
 static rc_status unknown(const char *word, bool flag, rc_error *err) {
     static const char *const flags[] = {
-        "--suite", "--out",     "--machine", "--state",   "--quick",     "--budget",
-        "--gpus",  "--seed",    "--commit",  "--force",   "--resume",    "--quiet",
-        "--help",  "--version", "--all",     "--verbose", "--transport", NULL};
+        "--suite", "--out",     "--machine",   "--state",  "--quick", "--budget", "--gpus",
+        "--seed",  "--commit",  "--force",     "--resume", "--quiet", "--help",   "--version",
+        "--all",   "--verbose", "--transport", "--gpu",    "--have",  NULL};
     static const char *const commands[] = {"list", "run", "ring", NULL};
     const char *near = rc_nearest(word, flag ? flags : commands);
     return rc_fail_at(err, RC_E_USAGE, word, 0, 0, "unknown %s%s%s%s", flag ? "option" : "command",
@@ -178,7 +193,7 @@ static rc_status take(rc_calib_options *o, int argc, char **argv, int *i, rc_err
 
 rc_status rc_calib_options_parse(int argc, char **argv, rc_calib_options *o, rc_error *err) {
     *o = (rc_calib_options){
-        .burst = true, .sustained = true, .budget_s = (double)INFINITY, .seed = 1};
+        .burst = true, .sustained = true, .budget_s = (double)INFINITY, .seed = 1, .gpu = -1};
     for (int i = 1; i < argc; i++)
         if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
             return RC_OK;

@@ -29,8 +29,10 @@ typedef struct rc_calib_options {
     const char *transport; /* several processes: what the rows call the network; NULL: looked up */
     double budget_s;       /* INFINITY: none */
     uint64_t seed;
-    int gpus;              /* 0: all */
-    const char *net_child; /* internal: the transport that this process measures */
+    int gpus;          /* 0: all */
+    int gpu;           /* the one GPU to measure on; -1: not said */
+    const char *have;  /* a CSV file whose points are left out; NULL: none */
+    const char *child; /* internal: started by another run, for a transport, or for one GPU */
 } rc_calib_options;
 
 /* Strings point into argv. Errors name the flag. */

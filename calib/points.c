@@ -1,4 +1,5 @@
-/* Lists of points: all suites but gemm, which has its own file.
+/* Lists of points of what one GPU does alone; gemm has its own file, and so has what several do
+ * together.
  *
  * Sizes follow what a ring over the nodes asks for: query blocks of T/N tokens (128 K over 4 nodes:
  * 320 at a 1 % miss rate, 3200 at 10 %, 32000 for full prefill), key blocks from 1 K to 1 M, and
@@ -8,6 +9,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/points.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,10 +21,25 @@ void rc_points_free(rc_points *p) {
     memset(p, 0, sizeof *p);
 }
 
+static bool same_word(const char *x, const char *y) {
+    return x == y || (x && y && !strcmp(x, y));
+}
+
+void rc_point_variant(const rc_point *p, const char *base, char *out, size_t size) {
+    const char *v = base ? base : p->variant;
+    if (!p->cond)
+        snprintf(out, size, "%s", v);
+    else if (p->value > 0)
+        snprintf(out, size, "%s@%s%lld", v, p->cond, (long long)p->value);
+    else
+        snprintf(out, size, "%s@%s", v, p->cond);
+}
+
 rc_status rc_points_add(rc_points *p, const rc_point *x, rc_error *err) {
     for (size_t i = 0; i < p->n; i++) {
         rc_point *y = &p->v[i];
         if (y->a == x->a && y->b == x->b && y->c == x->c && y->d == x->d && !strcmp(y->op, x->op) &&
+            y->value == x->value && same_word(y->cond, x->cond) &&
             !strcmp(y->variant, x->variant) && !strcmp(y->dtype, x->dtype)) {
             y->sustained |= x->sustained;
             y->quick |= x->quick;
@@ -248,7 +265,7 @@ rc_status rc_points_elementwise(rc_points *p, int ranks, rc_error *err) {
     return RC_OK;
 }
 
-/* ---- memory, host, net ---------------------------------------------------------------------- */
+/* ---- memory, host ---------------------------------------------------------------------- */
 
 rc_status rc_points_memory(rc_points *p, int ranks, rc_error *err) {
     (void)ranks;
@@ -277,70 +294,5 @@ rc_status rc_points_host(rc_points *p, int ranks, rc_error *err) {
     (void)ranks;
     for (size_t i = 0; i < COUNT(all); i++)
         RC_TRY(rc_points_add(p, &all[i], err));
-    return RC_OK;
-}
-
-/* Bytes as schema.h counts them; where a buffer is cut into one part a rank, parts are whole
- * multiples of 16 bytes and `a` is what is really moved. */
-rc_status rc_points_net(rc_points *p, int ranks, rc_error *err) {
-    static const struct {
-        const char *op;
-        bool parts;
-    } ops[] = {{"send_recv", false},
-               {"all_reduce", false},
-               {"all_to_all", true},
-               {"all_gather", true},
-               {"reduce_scatter", true}};
-    for (int n = ranks < 2 ? ranks : 2; n <= ranks; n++)
-        for (size_t i = 0; i < COUNT(ops); i++)
-            for (int64_t bytes = 256; bytes <= KI * KI * KI; bytes *= 4) {
-                rc_point x = {
-                    .op = ops[i].op, .variant = "", .dtype = "bf16", .a = bytes, .b = n, .c = 1};
-                x.quick = bytes == 256 || bytes == 16 * KI || bytes == KI * KI ||
-                          bytes == 16 * KI * KI || bytes == 256 * KI * KI;
-                if (ops[i].parts) {
-                    int64_t part = bytes / n / 16 * 16;
-                    x.a = part * n;
-                }
-                RC_TRY(rc_points_add(p, &x, err));
-            }
-    return RC_OK;
-}
-
-/* What runs beside what. Variant: compute+transfer; the row tells of what is named by the op:
- * `compute_beside` the time of one attention or product call, `transfer_beside` that of one
- * transfer. a = message bytes, b = SMs that the compute may take (0: all), c = ranks. A variant of
- * one word is that alone: the base that the loss is counted from. */
-rc_status rc_points_interference(rc_points *p, int ranks, rc_error *err) {
-    static const char *const compute[] = {"attention", "gemm"};
-    static const char *const one[][2] = {{"attention+copy", "gemm+copy"},
-                                         {"attention+send_recv", "gemm+send_recv"}};
-    static const char *const many[][2] = {{"attention+send_recv", "gemm+send_recv"},
-                                          {"attention+all_reduce", "gemm+all_reduce"}};
-    static const char *const alone[][2] = {{"copy", "send_recv"}, {"send_recv", "all_reduce"}};
-    static const int64_t sms[] = {0, 124, 116, 100};
-    static const int64_t sizes[] = {16 * KI * KI, 128 * KI * KI, KI * KI};
-    const char *const(*both)[2] = ranks > 1 ? many : one;
-    rc_point x = {.dtype = "bf16", .c = ranks, .quick = true};
-    for (size_t i = 0; i < COUNT(compute); i++)
-        for (size_t k = 0; k < COUNT(sms); k++) {
-            x.op = "compute_beside", x.variant = compute[i], x.a = 0, x.b = sms[k];
-            RC_TRY(rc_points_add(p, &x, err));
-        }
-    for (size_t m = 0; m < COUNT(sizes); m++)
-        for (size_t t = 0; t < 2; t++) {
-            x.op = "transfer_beside", x.variant = alone[ranks > 1][t], x.a = sizes[m], x.b = 0;
-            x.quick = m == 0;
-            RC_TRY(rc_points_add(p, &x, err));
-            for (size_t i = 0; i < COUNT(compute); i++)
-                for (size_t k = 0; k < COUNT(sms); k++) {
-                    x.variant = both[t][i], x.b = sms[k];
-                    x.quick = m == 0 && k % 2 == 0;
-                    x.op = "compute_beside";
-                    RC_TRY(rc_points_add(p, &x, err));
-                    x.op = "transfer_beside";
-                    RC_TRY(rc_points_add(p, &x, err));
-                }
-        }
     return RC_OK;
 }

@@ -12,6 +12,10 @@
 typedef struct rc_point {
     const char *op, *variant, *dtype; /* static strings; op and axes as in schema.h */
     int64_t a, b, c, d;
+    /* What else was set, beyond op, variant and axes: "sms" and 124, "ctas" and 8 (schema.h lists
+     * them). NULL: nothing. A static string; value 0: it has no number. */
+    const char *cond;
+    int64_t value;
     bool sustained; /* measured hot as well */
     bool quick;     /* kept by --quick */
 } rc_point;
@@ -25,7 +29,10 @@ void rc_points_free(rc_points *p); /* leaves an empty list; a zeroed one is fine
 /* Append, unless the same point is there: then only its flags are added to that one. */
 rc_status rc_points_add(rc_points *p, const rc_point *x, rc_error *err);
 
-/* One a suite. `ranks` matters to net alone: groups of 2..ranks. */
+/* The row's variant: `base` (NULL: the point's own), then "@", the condition and its number. */
+void rc_point_variant(const rc_point *p, const char *base, char *out, size_t size);
+
+/* One a suite. `ranks`: GPUs that net and interference run over; nothing else looks at it. */
 rc_status rc_points_gemm(rc_points *p, int ranks, rc_error *err);
 rc_status rc_points_attention(rc_points *p, int ranks, rc_error *err);
 rc_status rc_points_decode(rc_points *p, int ranks, rc_error *err);
@@ -35,5 +42,6 @@ rc_status rc_points_memory(rc_points *p, int ranks, rc_error *err);
 rc_status rc_points_host(rc_points *p, int ranks, rc_error *err);
 rc_status rc_points_interference(rc_points *p, int ranks, rc_error *err);
 rc_status rc_points_net(rc_points *p, int ranks, rc_error *err);
+rc_status rc_points_sms(rc_points *p, int ranks, rc_error *err);
 
 #endif

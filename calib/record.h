@@ -13,7 +13,7 @@
 typedef struct rc_record {
     char machine[48], gpu[64];
     char state[12]; /* burst | sustained */
-    char op[24], variant[24], dtype[12];
+    char op[24], variant[48], dtype[12];
     int64_t a, b, c, d; /* axes, see schema.h */
     double p10_s, p50_s, p90_s;
     int64_t samples;

@@ -7,11 +7,14 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/run.h"
 #include "calib/net.h"
+#include "calib/node.h"
 #include "calib/suite.h"
 #include "kernels/kernels.h"
 
 #include <math.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #ifndef RC_GIT_COMMIT
 #define RC_GIT_COMMIT "unknown"
@@ -19,9 +22,8 @@
 #define HEAT_S 7.0
 
 static const rc_suite *const suites[RC_SUITE_COUNT] = {
-    &rc_suite_memory,      &rc_suite_host,         &rc_suite_merge,
-    &rc_suite_elementwise, &rc_suite_decode,       &rc_suite_attention,
-    &rc_suite_gemm,        &rc_suite_interference, &rc_suite_net};
+    &rc_suite_memory,    &rc_suite_host, &rc_suite_merge, &rc_suite_elementwise,  &rc_suite_decode,
+    &rc_suite_attention, &rc_suite_gemm, &rc_suite_sms,   &rc_suite_interference, &rc_suite_net};
 
 typedef struct tally {
     size_t measured, there, skipped, cut;
@@ -69,42 +71,75 @@ static double total_weight(const rc_calib_options *o) {
 
 /* ---- the points of one suite ----------------------------------------------------------------- */
 
+static bool is_together(int id) {
+    return (RC_SUITES_TOGETHER & 1u << id) != 0;
+}
+
+/* What the rows call the network between the processes; NULL for one process. */
+static const char *transport_of(const rc_calib *c) {
+    if (c->group.size == 1)
+        return NULL;
+    if (c->opt->child)
+        return c->opt->child;
+    return c->opt->transport ? c->opt->transport : rc_group_transport(&c->group);
+}
+
+/* All points that the suite knows for this many GPUs. A whole node of a job counts as a group even
+ * where it is no power of two. */
+static rc_status list_all(const rc_calib *c, int id, rc_points *all, rc_error *err) {
+    const rc_suite_info *info = rc_suite_info_of((rc_suite_id)id);
+    RC_TRY(info->points(all, is_together(id) ? c->gpus : 1, err));
+    if (id == RC_SUITE_NET && c->group.mpi && c->group.per_node < c->group.size)
+        RC_TRY(info->points(all, c->group.per_node, err));
+    return RC_OK;
+}
+
+/* Name the network in a point; false when it is not one for this run. */
+static bool place(const rc_calib *c, int id, const char *transport, rc_point *p) {
+    if ((c->opt->quick && !p->quick) || (c->bench.sustained && !p->sustained))
+        return false;
+    if (id == RC_SUITE_INTERFERENCE)
+        p->cond = transport;
+    if (id != RC_SUITE_NET || !transport)
+        return true;
+    p->variant = transport;
+    p->c = rc_group_nodes(&c->group, (int)p->b);
+    /* The loopback device is slower than any number of CTAs. */
+    bool capped_socket = p->cond && !strcmp(transport, "socket");
+    return rc_group_measures(&c->group, (int)p->b) && !capped_socket;
+}
+
 static rc_status list(const rc_calib *c, int id, rc_points *out, rc_error *err) {
     rc_points all = {0};
-    const char *name = c->opt->net_child;
-    if (id == RC_SUITE_NET && c->group.size > 1)
-        name = c->opt->transport ? c->opt->transport : rc_group_transport(&c->group);
-    /* Under mpirun one process measures what is not net: it has one GPU. */
-    int ranks = id != RC_SUITE_NET && c->group.size > 1 ? 1 : c->gpus;
-    rc_status st = rc_suite_info_of((rc_suite_id)id)->points(&all, ranks, err);
-    for (size_t i = 0; i < all.n && st == RC_OK; i++) {
-        rc_point *p = &all.v[i];
-        if ((c->opt->quick && !p->quick) || (c->bench.sustained && !p->sustained))
-            continue;
-        if (id == RC_SUITE_NET && c->group.size > 1) {
-            if (!rc_group_measures(&c->group, (int)p->b))
-                continue;
-            p->c = rc_group_nodes(&c->group, (int)p->b);
-        }
-        if (name)
-            p->variant = name;
-        st = rc_points_add(out, p, err);
-    }
+    const char *transport = transport_of(c);
+    rc_status st = list_all(c, id, &all, err);
+    for (size_t i = 0; i < all.n && st == RC_OK; i++)
+        if (place(c, id, transport, &all.v[i]))
+            st = rc_points_add(out, &all.v[i], err);
     rc_points_free(&all);
     return st;
 }
 
+/* A point as messages name it. */
+static void name_point(const rc_point *p, char *out, size_t size) {
+    char variant[48];
+    rc_point_variant(p, NULL, variant, sizeof variant);
+    snprintf(out, size, "%s %s%s%s %lld %lld %lld %lld", p->op, variant, *variant ? " " : "",
+             p->dtype, (long long)p->a, (long long)p->b, (long long)p->c, (long long)p->d);
+}
+
 static rc_status failed(rc_status st, const rc_error *why, const rc_point *p, rc_error *err) {
+    char name[160];
     if (st == RC_OK)
         return RC_OK;
-    return rc_fail(err, st, "%s %s %s a=%lld b=%lld c=%lld d=%lld: %s", p->op, p->variant, p->dtype,
-                   (long long)p->a, (long long)p->b, (long long)p->c, (long long)p->d, why->msg);
+    name_point(p, name, sizeof name);
+    return rc_fail(err, st, "%s: %s", name, why->msg);
 }
 
 static void say_skipped(const rc_point *p, const rc_error *err) {
-    printf("# skipped: %s %s%s%s %lld %lld %lld %lld: %s\n", p->op, p->variant,
-           *p->variant ? " " : "", p->dtype, (long long)p->a, (long long)p->b, (long long)p->c,
-           (long long)p->d, err->msg);
+    char name[160];
+    name_point(p, name, sizeof name);
+    printf("# skipped: %s: %s\n", name, err->msg);
 }
 
 /* What the quality of a row is, for the line at the end of its suite. */
@@ -134,8 +169,8 @@ static rc_status save(rc_calib *c, const rc_record *row, const rc_result *r, rc_
 
 enum { POINT_STOP, POINT_SKIP, POINT_MEASURE };
 
-/* Rank 0 holds the rows and the clock; the others do as it says. */
-static rc_status next(rc_calib *c, const rc_point *p, int *what, rc_error *err) {
+/* Rank 0 holds the rows and the clock; the others do as it says, in suites that all measure. */
+static rc_status next(rc_calib *c, int id, const rc_point *p, int *what, rc_error *err) {
     if (c->group.rank == 0) {
         rc_measured none;
         rc_record row;
@@ -145,7 +180,7 @@ static rc_status next(rc_calib *c, const rc_point *p, int *what, rc_error *err) 
                 : rc_sink_has(&c->sink, &row) ? POINT_SKIP
                                               : POINT_MEASURE;
     }
-    return rc_group_share(&c->group, what, sizeof *what, err);
+    return is_together(id) ? rc_group_share(&c->group, what, sizeof *what, err) : RC_OK;
 }
 
 static rc_status one_point(rc_calib *c, int id, void *self, const rc_point *p, tally *t,
@@ -153,7 +188,10 @@ static rc_status one_point(rc_calib *c, int id, void *self, const rc_point *p, t
     rc_measured m;
     rc_record row;
     rc_error why = {0};
+    char step[200];
     memset(&m, 0, sizeof m);
+    name_point(p, step, sizeof step);
+    rc_group_step(&c->group, step);
     rc_status st = suites[id]->measure(c, self, p, &m, &why);
     if (c->group.rank != 0)
         return st == RC_E_UNMODELLED ? RC_OK : failed(st, &why, p, err);
@@ -177,15 +215,19 @@ static rc_status one_point(rc_calib *c, int id, void *self, const rc_point *p, t
 
 static rc_status all_points(rc_calib *c, int id, const rc_points *points, tally *t, rc_error *err) {
     void *self = NULL;
-    char label[64];
+    char label[64], last[200];
     double usual = weight(c->opt, id, c->bench.sustained);
+    snprintf(label, sizeof label, "%s opens", rc_suite_info_of((rc_suite_id)id)->name);
+    if (is_together(id)) /* rank 0 may still measure alone: nobody is late before all are here */
+        RC_TRY(rc_group_agree(&c->group, RC_OK, err));
+    rc_group_step(&c->group, label);
     RC_TRY(suites[id]->open(c, points, &self, err));
     snprintf(label, sizeof label, "%s %s", rc_suite_info_of((rc_suite_id)id)->name,
              c->bench.sustained ? "sustained" : "burst");
     rc_status st = RC_OK;
     for (size_t i = 0; i < points->n && st == RC_OK; i++) {
         int what = POINT_STOP;
-        st = next(c, &points->v[i], &what, err);
+        st = next(c, id, &points->v[i], &what, err);
         if (st == RC_OK && what == POINT_STOP) {
             t->cut = points->n - i;
             break;
@@ -196,7 +238,11 @@ static rc_status all_points(rc_calib *c, int id, const rc_points *points, tally 
         rc_bar_step(&c->bar, label, usual, (double)(i + 1) / (double)points->n);
     }
     rc_bar_clear(&c->bar);
+    snprintf(last, sizeof last, "%s closes%s%s", rc_suite_info_of((rc_suite_id)id)->name,
+             st == RC_OK || !err ? "" : " after: ", st == RC_OK || !err ? "" : err->msg);
+    rc_group_step(&c->group, last);
     suites[id]->close(self);
+    rc_group_step(&c->group, NULL);
     return st;
 }
 
@@ -228,19 +274,16 @@ static rc_status run_suite(rc_calib *c, int id, size_t *rows, rc_error *err) {
     rc_error why = {0};
     tally t = {0};
     double t0 = rc_now();
-    bool together = c->group.size > 1;
-    bool parent = id == RC_SUITE_NET && !c->opt->net_child && !together;
-    if (together && id != RC_SUITE_NET && c->group.rank != 0)
+    if (c->group.size > 1 && !is_together(id) && c->group.rank != 0)
         return RC_OK; /* one GPU is enough for what needs no other */
     rc_status st = RC_OK;
     c->deadline = deadline(c, id, c->bench.sustained);
-    if (parent) {
-        st = c->bench.sustained ? RC_OK : rc_net_parent(c, &t.measured, &why);
-    } else {
+    if (id == RC_SUITE_NET && c->group.size == 1)
+        st = rc_fail(&why, RC_E_UNMODELLED, "it needs two GPUs or more, and has %d", c->gpus);
+    else
         st = list(c, id, &points, &why);
-        if (st == RC_OK && points.n)
-            st = all_points(c, id, &points, &t, &why);
-    }
+    if (st == RC_OK && points.n)
+        st = all_points(c, id, &points, &t, &why);
     size_t n = points.n;
     rc_points_free(&points);
     const char *name = rc_suite_info_of((rc_suite_id)id)->name;
@@ -256,7 +299,7 @@ static rc_status run_suite(rc_calib *c, int id, size_t *rows, rc_error *err) {
             *err = why;
         return st;
     }
-    if (!n && !parent)
+    if (!n)
         return RC_OK;
     rc_bar_suite_done(&c->bar, weight(c->opt, id, c->bench.sustained));
     if (c->group.rank == 0)
@@ -266,8 +309,7 @@ static rc_status run_suite(rc_calib *c, int id, size_t *rows, rc_error *err) {
 
 /* ---- the run -------------------------------------------------------------------------------- */
 
-static rc_status run_all(rc_calib *c, rc_error *err) {
-    size_t rows = 0;
+static rc_status run_suites(rc_calib *c, size_t *rows, rc_error *err) {
     for (int pass = 0; pass < 2; pass++) {
         c->bench.sustained = pass == 1;
         if (!any(c->opt, pass))
@@ -279,8 +321,14 @@ static rc_status run_all(rc_calib *c, rc_error *err) {
         }
         for (int id = 0; id < RC_SUITE_COUNT; id++)
             if (weight(c->opt, id, pass) > 0)
-                RC_TRY(run_suite(c, id, &rows, err));
+                RC_TRY(run_suite(c, id, rows, err));
     }
+    return RC_OK;
+}
+
+static rc_status run_all(rc_calib *c, rc_error *err) {
+    size_t rows = 0;
+    RC_TRY(rc_node_wanted(c) ? rc_node_run(c, &rows, err) : run_suites(c, &rows, err));
     if (rows == 0 && c->group.rank == 0)
         return rc_fail(err, RC_E_CHECK, "nothing could be measured: no file is written");
     return RC_OK;
@@ -334,12 +382,17 @@ static rc_status with_gpu(rc_calib *c, char *head, size_t size, rc_error *err) {
     else
         rc_machine_name(c->gpu.name, c->machine, sizeof c->machine);
     rc_bar_begin(&c->bar, total_weight(c->opt), c->opt->quiet || c->group.rank != 0);
-    if (c->group.rank != 0)
-        return run_all(c, err);
+    if (c->group.rank != 0) {
+        size_t none = 0;
+        return run_suites(c, &none, err);
+    }
     describe(c, head, size);
     RC_TRY(rc_sink_open(&c->sink, c->opt->out, head, c->opt->force, c->opt->resume, err));
     RC_TRY(same_machine(c, err));
-    fputs(head, stdout);
+    if (c->opt->have)
+        RC_TRY(rc_sink_leave_out(&c->sink, c->opt->have, err));
+    if (!c->opt->child)
+        fputs(head, stdout);
     if (c->sink.resumed)
         printf("# resumed: %zu rows from %s\n", c->sink.resumed, c->sink.part);
     fflush(stdout);
@@ -350,35 +403,53 @@ static rc_status with_gpu(rc_calib *c, char *head, size_t size, rc_error *err) {
         rc_sink_db_remove(&c->sink);
     else if (c->sink.n == 0)
         (void)remove(c->sink.part);
-    if (st == RC_OK)
+    if (st == RC_OK && !c->opt->child)
         printf("# wrote %zu rows to %s in %.1f s\n", c->sink.n, c->sink.path, rc_now() - c->began);
-    else if (c->sink.n)
+    else if (st != RC_OK && c->sink.n && !c->opt->child)
         fprintf(stderr, "# %zu rows are kept in %s (--resume goes on from there)\n", c->sink.n,
                 c->sink.part);
     return st;
 }
 
-/* The GPU of this process, and how many `net` has. */
+/* The GPU of this process, and how many net and interference run over. */
 static rc_status find_gpu(rc_calib *c, int *device, rc_error *err) {
-    int there = rc_gpu_count();
+    const rc_calib_options *o = c->opt;
+    int there = rc_gpu_count(), wanted = c->group.mpi || c->group.size == 1 ? 1 : c->group.size;
     if (there == 0)
         return rc_fail(err, RC_E_IO,
                        "no CUDA GPU is visible here (driver missing, or CUDA_VISIBLE_DEVICES)");
-    if (c->opt->gpus > there)
-        return rc_fail_at(err, RC_E_USAGE, "--gpus", 0, 0, "%d asked for, %d visible", c->opt->gpus,
+    if (o->gpus > there || wanted > there)
+        return rc_fail_at(err, RC_E_USAGE, "--gpus", 0, 0, "%d asked for, %d visible",
+                          o->gpus > wanted ? o->gpus : wanted, there);
+    if (o->gpu >= there)
+        return rc_fail_at(err, RC_E_USAGE, "--gpu", 0, 0, "%d asked for, %d visible", o->gpu,
                           there);
-    *device = c->group.size > 1 ? c->group.local % there : 0;
-    c->gpus = c->group.size > 1 ? c->group.size : c->opt->gpus ? c->opt->gpus : there;
+    *device = c->group.size > 1 ? c->group.local % there : o->gpu > 0 ? o->gpu : 0;
+    c->gpus = c->group.size > 1 ? c->group.size : o->gpus ? o->gpus : o->gpu >= 0 ? 1 : there;
     return RC_OK;
+}
+
+/* Asked before anything is measured: without NCCL several GPUs have nothing to measure together. */
+static rc_status check_nccl(const rc_calib *c, rc_error *err) {
+    rc_error why = {0};
+    if (c->gpus < 2 || !(c->opt->suites & RC_SUITES_TOGETHER) || rc_nccl_ready(&why) == RC_OK)
+        return RC_OK;
+    return rc_fail(err, RC_E_IO,
+                   "net and interference on several GPUs need NCCL: %s (or name the suites to "
+                   "measure without it)",
+                   why.msg);
 }
 
 static rc_status run_here(rc_calib *c, rc_error *err) {
     char head[2048];
     int device = 0;
+    rc_group_step(&c->group, "CUDA starts");
     RC_TRY(find_gpu(c, &device, err));
+    RC_TRY(check_nccl(c, err));
     rc_status st = rc_gpu_open(&c->gpu, device, err);
     if (st == RC_OK)
         st = rc_bench_open(&c->bench, &c->gpu, err);
+    rc_group_step(&c->group, NULL);
     if (st == RC_OK)
         st = with_gpu(c, head, sizeof head, err);
     rc_sink_close(&c->sink);
@@ -387,18 +458,32 @@ static rc_status run_here(rc_calib *c, rc_error *err) {
     return st;
 }
 
+/* The processes of this run. A process that another run started ends with that one, and forks its
+ * own ranks when it is one for a transport, whatever launcher there was: *parent is then true in
+ * the one that waits for them. */
+static rc_status join(rc_calib *c, bool *parent, rc_error *err) {
+    const rc_calib_options *o = c->opt;
+    if (!o->child)
+        return rc_group_join(&c->group, err);
+    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+    c->group = (rc_group){.size = 1, .per_node = 1};
+    if (!strcmp(o->child, "gpu"))
+        return RC_OK;
+    RC_TRY(rc_net_environment(o->child, err));
+    fflush(stdout);
+    return rc_group_fork(&c->group, o->gpus, parent, err);
+}
+
 rc_status rc_calib_run(const rc_calib_options *o, rc_error *err) {
     rc_calib c;
     memset(&c, 0, sizeof c);
     c.opt = o;
     c.began = rc_now();
     rc_record_set(c.commit, sizeof c.commit, o->commit ? o->commit : RC_GIT_COMMIT);
-    if (o->net_child)
-        RC_TRY(rc_net_environment(o->net_child, err));
-    if (o->net_child) /* a child of one process, whatever started that */
-        c.group = (rc_group){.size = 1, .per_node = 1};
-    else
-        RC_TRY(rc_group_join(&c.group, err));
+    bool parent = false;
+    RC_TRY(join(&c, &parent, err));
+    if (parent)
+        return RC_OK;
     rc_status st = run_here(&c, err);
     rc_group_leave(&c.group, st != RC_OK && st != RC_E_CHECK);
     return st;

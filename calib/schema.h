@@ -23,8 +23,12 @@
  * whole send buffer. variant = transport: nvlink | nvls | shm | socket | rdma | tcp launch,
  * graph_launch, event, sync, nccl_group                       host costs, a=count in the call
  *   compute_beside, transfer_beside   variant compute+transfer, or one of them alone
- *       a=message bytes b=SMs for the compute (0: all) c=ranks. Times
- * are seconds for one call. `state` is burst (cool, short) or sustained (after seconds of
+ *       a=message bytes b=SMs for the compute (0: all) c=ranks d=CTAs of NCCL (0: its choice)
+ *
+ * A variant may end in "@" and a condition under which the op ran, which makes it a row apart:
+ * @smsN (on N SMs), @ctasN (NCCL with N CTAs), @nvlink, @shm (interference: the transport).
+ *
+ * Times are seconds for one call. `state` is burst (cool, short) or sustained (after seconds of
  * continuous load). `source` is "measured" or "published: WHO, WHAT" or "modelled: HOW". */
 #define RC_STORE_COLUMNS                                                                           \
     "machine", "gpu", "state", "op", "variant", "dtype", "a", "b", "c", "d", "p10_s", "p50_s",     \

@@ -23,7 +23,9 @@
 typedef struct rc_sink {
     rc_record *rows;
     size_t n, cap;
-    size_t resumed; /* rows that came from FILE.part */
+    size_t resumed;  /* rows that came from FILE.part */
+    rc_record *have; /* rows of other files: not measured again, and not written */
+    size_t nhave;
     char path[1024], part[1040];
     FILE *f;     /* FILE.part as CSV, */
     sqlite3 *db; /* or as a store */
@@ -38,7 +40,15 @@ rc_status rc_sink_open(rc_sink *s, const char *path, const char *head, bool forc
                        rc_error *err);
 /* The row is saved when this returns RC_OK. */
 rc_status rc_sink_add(rc_sink *s, const rc_record *r, rc_error *err);
+/* Whether the point is among the rows or among those to leave out. */
 bool rc_sink_has(const rc_sink *s, const rc_record *point);
+/* Points of the CSV file at `path` are left out. Once, after rc_sink_open. */
+rc_status rc_sink_leave_out(rc_sink *s, const char *path, rc_error *err);
+/* Take over the rows of another run's CSV at `path`, or else of its PATH.part (up to the last whole
+ * line), and remove it. A file that is not there holds none. *added: rows that were new. */
+rc_status rc_sink_take_over(rc_sink *s, const char *path, size_t *added, rc_error *err);
+/* All that rc_sink_has knows, as a CSV file at `path`, which is replaced. */
+rc_status rc_sink_export(const rc_sink *s, const char *path, rc_error *err);
 /* FILE.part becomes FILE. */
 rc_status rc_sink_finish(rc_sink *s, rc_error *err);
 void rc_sink_close(rc_sink *s); /* leaves FILE.part behind when not finished; safe twice */

@@ -5,7 +5,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define MEMORY_SHARE 0.6
 
@@ -90,33 +89,12 @@ void rc_pools_close(void *self) {
     free(self);
 }
 
-void rc_calib_row(const rc_calib *c, const rc_point *p, const rc_measured *m, rc_record *row) {
-    time_t t = time(NULL);
-    struct tm utc;
-    memset(row, 0, sizeof *row);
-    rc_record_set(row->machine, sizeof row->machine, c->machine);
-    rc_record_set(row->gpu, sizeof row->gpu, c->gpu.name);
-    rc_record_set(row->state, sizeof row->state, c->bench.sustained ? "sustained" : "burst");
-    rc_record_set(row->op, sizeof row->op, p->op);
-    rc_record_set(row->variant, sizeof row->variant, m->variant[0] ? m->variant : p->variant);
-    rc_record_set(row->dtype, sizeof row->dtype, p->dtype);
-    row->a = p->a;
-    row->b = p->b;
-    row->c = p->c;
-    row->d = p->d;
-    row->p10_s = m->r.p10_s;
-    row->p50_s = m->r.p50_s;
-    row->p90_s = m->r.p90_s;
-    row->samples = m->r.samples;
-    row->sm_mhz = m->r.health.sm_mhz;
-    row->power_w = m->r.health.power_w;
-    row->temp_c = m->r.health.temp_c;
-    if (gmtime_r(&t, &utc))
-        strftime(row->date, sizeof row->date, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    rc_record_set(row->driver, sizeof row->driver, c->gpu.driver);
-    rc_record_set(row->cuda, sizeof row->cuda, c->gpu.cuda);
-    rc_record_set(row->nccl, sizeof row->nccl, m->nccl);
-    rc_record_set(row->kernel, sizeof row->kernel, m->kernel);
-    rc_record_set(row->commit, sizeof row->commit, c->commit);
-    rc_record_set(row->source, sizeof row->source, "measured");
+rc_status rc_point_sms(const rc_calib *c, const rc_point *p, int *sms, rc_error *err) {
+    *sms = 0;
+    if (!p->cond || strcmp(p->cond, "sms") != 0 || p->value == c->gpu.sms)
+        return RC_OK;
+    if (p->value > c->gpu.sms)
+        return rc_fail(err, RC_E_UNMODELLED, "this GPU has %d SMs", c->gpu.sms);
+    *sms = (int)p->value;
+    return RC_OK;
 }

@@ -30,7 +30,7 @@ typedef struct rc_calib {
 /* What a suite says about one point. Text fields arrive empty. */
 typedef struct rc_measured {
     rc_result r;
-    char variant[24]; /* replaces the point's when set */
+    char variant[48]; /* replaces the point's when set; the condition is added to it */
     char kernel[48];  /* what ran: a kernel's or a library's version */
     char nccl[24];    /* set by what goes through NCCL */
 } rc_measured;
@@ -44,7 +44,8 @@ typedef struct rc_suite {
 } rc_suite;
 
 extern const rc_suite rc_suite_gemm, rc_suite_attention, rc_suite_decode, rc_suite_merge,
-    rc_suite_elementwise, rc_suite_memory, rc_suite_host, rc_suite_net, rc_suite_interference;
+    rc_suite_elementwise, rc_suite_memory, rc_suite_host, rc_suite_net, rc_suite_interference,
+    rc_suite_sms;
 
 /* Device bytes of one call: inputs (never written) and outputs (also what is updated in place). */
 typedef struct rc_need {
@@ -87,10 +88,17 @@ size_t rc_align(size_t bytes); /* up to 1 KiB */
 
 /* Seconds of continuous large matrix products, before the sustained pass. */
 rc_status rc_gemm_heat(rc_calib *c, double seconds, rc_error *err);
-/* net on several GPUs: one child process a transport, its rows taken over. `done` counts rows. */
-rc_status rc_net_parent(rc_calib *c, size_t *done, rc_error *err);
+/* The wall-clock time of a row, in UTC: 2025-01-31T12:00:00Z. */
+void rc_row_date(char *out, size_t size);
+/* RC_E_UNMODELLED, with the loader's words, where NCCL cannot be had. */
+rc_status rc_nccl_ready(rc_error *err);
 /* "2.28.9", or "" without NCCL. */
 void rc_nccl_version(char *out, size_t size);
+
+/* SMs that the point's condition "sms" leaves to the kernel, as kernels.h and lt.h take them: 0,
+ * all of them, without such a condition or where the GPU has no more. RC_E_UNMODELLED: it has
+ * fewer. */
+rc_status rc_point_sms(const rc_calib *c, const rc_point *p, int *sms, rc_error *err);
 
 /* Fill a row's provenance and numbers. */
 void rc_calib_row(const rc_calib *c, const rc_point *p, const rc_measured *m, rc_record *row);

@@ -32,11 +32,19 @@ endif()
 
 file(GLOB calib_c CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/calib/*.c ${PROJECT_SOURCE_DIR}/calib/suites/*.c
   ${PROJECT_SOURCE_DIR}/calib/ring/*.c)
+file(GLOB calib_cu CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/calib/*.cu)
 if(calib_c AND TARGET rc_kernels)
+  # Kernels that only measuring needs: plain CUDA C++, for every chip that this nvcc knows.
+  add_library(rc_calib_cuda STATIC ${calib_cu})
+  target_include_directories(rc_calib_cuda PUBLIC ${PROJECT_SOURCE_DIR})
+  target_compile_options(rc_calib_cuda PRIVATE
+    $<$<COMPILE_LANGUAGE:CUDA>:-gencode=arch=compute_80,code=[sm_80,compute_80]
+      -gencode=arch=compute_90,code=sm_90 -O3 -lineinfo -Xcompiler=-Wall,-Wextra>)
+  target_link_libraries(rc_calib_cuda PUBLIC CUDA::cudart_static)
   find_path(RC_NCCL_INCLUDE nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
   add_executable(ringcast-calib ${calib_c})
   target_include_directories(ringcast-calib SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
-  target_link_libraries(ringcast-calib PRIVATE rc_kernels rc_base rc_options PkgConfig::SQLITE PkgConfig::GSL
+  target_link_libraries(ringcast-calib PRIVATE rc_kernels rc_calib_cuda rc_base rc_options PkgConfig::SQLITE PkgConfig::GSL
     CUDA::cublasLt CUDA::cudart_static ${CMAKE_DL_LIBS})
   if(MPI_C_FOUND)
     target_compile_definitions(ringcast-calib PRIVATE RC_HAVE_MPI=1)

@@ -14,7 +14,7 @@
 
 typedef struct attn_suite {
     rc_pools io, io8; /* bf16, fp8 */
-    rc_pool workspace;
+    rc_pool workspace, tickets;
 } attn_suite;
 
 typedef struct attn {
@@ -51,7 +51,15 @@ static void attn_close(void *self) {
     rc_pools_free(&s->io);
     rc_pools_free(&s->io8);
     rc_pool_free(&s->workspace);
+    rc_pool_free(&s->tickets);
     free(s);
+}
+
+/* Tiles are handed out by counters, as an engine would have it; calls of one stream share them. */
+static rc_status open_tickets(attn_suite *s, rc_error *err) {
+    RC_TRY(rc_pool_reserve(&s->tickets, RC_ATTN_TICKET_BYTES, err));
+    RC_CUDA(cudaMemset(s->tickets.p, 0, RC_ATTN_TICKET_BYTES));
+    return RC_OK;
 }
 
 static rc_status attn_open(rc_calib *c, const rc_points *points, void **self, rc_error *err) {
@@ -61,6 +69,8 @@ static rc_status attn_open(rc_calib *c, const rc_points *points, void **self, rc
     rc_status st = rc_pools_reserve(c, points, attn_need, "bf16", &s->io, err);
     if (st == RC_OK)
         st = rc_pools_reserve(c, points, attn_need, "fp8", &s->io8, err);
+    if (st == RC_OK)
+        st = open_tickets(s, err);
     if (st != RC_OK) {
         attn_close(s);
         return st;
@@ -103,8 +113,10 @@ static rc_status attn_measure(rc_calib *c, void *self, const rc_point *p, rc_mea
                             .q_scale = 1 / RC_E4M3_SPREAD,
                             .k_scale = 1 / RC_E4M3_SPREAD,
                             .v_scale = 1 / RC_E4M3_SPREAD};
+    RC_TRY(rc_point_sms(c, p, &t.args.sms, err));
     RC_TRY(rc_pool_reserve(&s->workspace, rc_attn_workspace(&t.args), err));
     t.args.workspace = s->workspace.p;
+    t.args.tickets = s->tickets.p;
     rc_bench_op op = {attn_launch, &t, need.in + need.out, t.sets.n};
     RC_TRY(rc_bench_run(&c->bench, &op, &m->r, err));
     rc_record_set(m->kernel, sizeof m->kernel, rc_kernel_version("attention"));

@@ -109,6 +109,7 @@ static rc_status decode_measure(rc_calib *c, void *self, const rc_point *p, rc_m
                               .q_scale = 1 / RC_E4M3_SPREAD,
                               .k_scale = 1 / RC_E4M3_SPREAD,
                               .v_scale = 1 / RC_E4M3_SPREAD};
+    RC_TRY(rc_point_sms(c, p, &t.args.sms, err));
     RC_TRY(rc_pool_reserve(&s->workspace, rc_decode_workspace(&t.args), err));
     t.args.workspace = s->workspace.p;
     rc_bench_op op = {decode_launch, &t, need.in + need.out, t.sets.n};

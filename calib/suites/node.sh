@@ -1,15 +1,23 @@
 #!/usr/bin/env bash
-# Measures a whole NVLink node of n GPUs (2, 4 or 8) inside ten minutes: NCCL in every group size and
-# over every transport, rings and tensor parallel of every n = CP x TP on Llama 405B and 70B layers,
-# compute beside transfers. Nothing of it needs PyTorch or a network.
+# Measures a whole NVLink node of n GPUs (2, 4 or 8) inside ten minutes: every suite of ringcast-calib,
+# spread over the GPUs, then NCCL and compute beside transfers over all of them; then rings and tensor
+# parallel of every n = CP x TP on Llama 405B and 70B layers. Nothing of it needs PyTorch or a network.
 #
-# usage: calib/suites/node.sh CALIB OUT [N]
-#   CALIB  the ringcast-calib program      OUT  folder for the CSVs; made, must not hold any yet
-#   N      GPUs; default: as many as nvidia-smi lists
+# usage: calib/suites/node.sh CALIB OUT [STEP=SECONDS ...] [OPTION=VALUE ...]
+#   CALIB  the ringcast-calib program       OUT  folder for CSVs and logs; made when it is not there
+#   steps, in this order, and their seconds when none are given; 0 leaves a step out
+#     run=270          ringcast-calib run: all suites (suites=NAMES for others)   -> OUT/run.csv
+#     ring-nvlink=170  the cases over NVLink                                      -> OUT/ring-nvlink.csv
+#     ring-shm=90      over host memory                                           -> OUT/ring-shm.csv
+#     ring-socket=40   over the loopback device                                   -> OUT/ring-socket.csv
+#   gpus=N             default: as many as nvidia-smi lists
+#   suites=NAMES       for the step run; default all
+#   have=FILE.csv      points of this file are not measured again
+#   copy=DIR           CSVs, their .part files and logs are copied there every ten seconds and at the end
 #
-# Writes OUT/net.csv, OUT/ring-TRANSPORT.csv (nvlink, shm, socket), OUT/cases.csv and logs. Rows carry
-# GPU, driver, CUDA, NCCL, clocks, date and commit. SECONDS_IN_ALL (600) bounds the run; what does not
-# fit is left out, and each log says what.
+# Where OUT holds a step's .part file, that step is resumed; where it holds its CSV, it is left out. A
+# step that fails or runs out of time is said, with the name of what it left; the rest goes on, and the
+# exit status is 1. Rows carry GPU, driver, CUDA, NCCL, clocks, date and commit.
 # SPDX-License-Identifier: GPL-3.0-or-later
 set -euo pipefail
 
@@ -18,81 +26,128 @@ die() {
     exit 2
 }
 
-[ $# -ge 2 ] || die "usage: node.sh CALIB OUT [N]"
+[ $# -ge 2 ] || die "usage: node.sh CALIB OUT [STEP=SECONDS ...] [OPTION=VALUE ...]"
 readonly calib=$1 out=$2
-gpus=${3:-$(nvidia-smi -L 2>/dev/null | grep -c '^GPU' || true)}
-readonly gpus total=${SECONDS_IN_ALL:-600}
+shift 2
+declare -A seconds=([run]=270 [ring-nvlink]=170 [ring-shm]=90 [ring-socket]=40)
+gpus='' suites=all have='' copy=''
+for word in "$@"; do
+    value=${word#*=}
+    case $word in
+    run=* | ring-nvlink=* | ring-shm=* | ring-socket=*)
+        [[ $value =~ ^[0-9]+$ ]] || die "$word: expected whole seconds"
+        seconds[${word%%=*}]=$value
+        ;;
+    gpus=*) gpus=$value ;;
+    suites=*) suites=$value ;;
+    have=*) have=$value ;;
+    copy=*) copy=$value ;;
+    *) die "'$word' is neither a step nor an option" ;;
+    esac
+done
+gpus=${gpus:-$(nvidia-smi -L 2>/dev/null | grep -c '^GPU' || true)}
 commit=$(git -C "$(dirname "${BASH_SOURCE[0]}")" rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
-readonly commit
 [ -x "$calib" ] || die "$calib is not a program"
+[ -z "$have" ] || [ -r "$have" ] || die "$have cannot be read"
 case $gpus in 2 | 4 | 8) ;; *) die "2, 4 or 8 GPUs, not '$gpus'" ;; esac
 mkdir -p "$out"
-if compgen -G "$out/*.csv" >/dev/null; then die "$out holds CSVs already"; fi
 export NCCL_NVLS_ENABLE=${NCCL_NVLS_ENABLE:-0}
 
-# row MODEL HEADS KV-HEADS WIDTH FFN (of what is split TP ways) SCHEDULE CP TP T P BATCH LAYERS LAUNCH
+# row MODEL HEADS KV-HEADS WIDTH FFN (of what is split TP ways) SCHEDULE CP TP T P BATCH LAYERS LAUNCH SMS
 row() {
     local model=$1 heads=$2 kv=$3 width=$4 ffn=$5 schedule=$6 cp=$7 tp=$8 t=$9
     shift 9
-    local p=$1 batch=$2 layers=$3 launch=$4
-    printf 'n%s-%s-%s-cp%s-tp%s-t%s-p%s-b%s-l%s-%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,0\n' "$gpus" "$model" \
-        "$schedule" "$cp" "$tp" "$t" "$p" "$batch" "$layers" "$launch" "$schedule" "$cp" "$tp" "$t" "$p" \
-        "$batch" $((heads / tp)) $((kv > tp ? kv / tp : 1)) "$width" $((ffn / tp)) "$layers" "$launch"
+    local p=$1 batch=$2 layers=$3 launch=$4 sms=$5
+    printf 'n%s-%s-%s-cp%s-tp%s-t%s-p%s-b%s-l%s-%s-sms%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s\n' "$gpus" "$model" \
+        "$schedule" "$cp" "$tp" "$t" "$p" "$batch" "$layers" "$launch" "$sms" "$schedule" "$cp" "$tp" "$t" "$p" \
+        "$batch" $((heads / tp)) $((kv > tp ? kv / tp : 1)) "$width" $((ffn / tp)) "$layers" "$launch" "$sms"
 }
 
-# 405B as one GPU of a TP8 node sees it, and 70B as the node itself runs it.
+# 405B as one GPU of a TP8 node sees it (16 heads on one KV head), and 70B as the node itself runs it.
+tp8() { row 405b8 16 1 16384 6656 "$@"; }
+llama70b() { row 70b 64 8 8192 28672 "$@"; }
+
+# By worth, for a budget cuts the tail: T new of 128,000 tokens, with attention on all SMs and on 124.
 cases() {
-    local tp cp t
+    local tp cp t sms
     echo 'case,schedule,cp,tp,t,p,batch,hq,hkv,width,ffn,layers,launch,sms'
-    for t in 16384 131072; do
-        row 405b8 16 1 16384 6656 pass-kv "$gpus" 1 $t 0 1 1 graph
-        row 405b8 16 1 16384 6656 pass-q "$gpus" 1 $t 0 1 1 graph
+    for t in 12800 3200 38400 6400; do
+        for sms in 0 124; do
+            tp8 pass-kv "$gpus" 1 $t $((128000 - t)) 1 1 graph $sms
+            tp8 pass-q "$gpus" 1 $t $((128000 - t)) 1 1 graph $sms
+        done
     done
-    for t in 1280 6400; do
-        row 405b8 16 1 16384 6656 pass-kv "$gpus" 1 $t $((128000 - t)) 1 1 graph
-        row 405b8 16 1 16384 6656 pass-q "$gpus" 1 $t $((128000 - t)) 1 1 graph
-    done
-    row 405b8 16 1 16384 6656 decode-pass-q "$gpus" 1 1 65536 "$gpus" 8 graph
-    for ((tp = 1; tp <= gpus; tp *= 2)); do
+    tp8 decode-pass-q "$gpus" 1 1 65536 "$gpus" 8 graph 0
+    tp8 pass-kv "$gpus" 1 12800 115200 1 1 eager 0
+    for ((tp = gpus / 2; tp >= 1; tp /= 2)); do
         cp=$((gpus / tp))
         for t in 8192 65536; do
-            if [ $cp = 1 ]; then
-                row 70b 64 8 8192 28672 tp 1 "$tp" $t 0 1 4 graph
-            else
-                row 70b 64 8 8192 28672 pass-kv $cp "$tp" $t 0 1 4 graph
-                row 70b 64 8 8192 28672 pass-q $cp "$tp" $t 0 1 4 graph
-            fi
+            llama70b pass-kv $cp "$tp" $t 0 1 4 graph 0
+            llama70b pass-q $cp "$tp" $t 0 1 4 graph 0
         done
-        if [ $cp = 1 ]; then
-            row 70b 64 8 8192 28672 decode-tp 1 "$tp" 1 32768 8 4 graph
-            row 405b 128 8 16384 53248 tp 1 "$tp" 8192 0 1 2 graph
-        else
-            row 70b 64 8 8192 28672 decode-pass-q $cp "$tp" 1 32768 8 4 graph
-        fi
+        llama70b decode-pass-q $cp "$tp" 1 32768 8 4 graph 0
     done
+    llama70b tp 1 "$gpus" 8192 0 1 4 graph 0
+    llama70b tp 1 "$gpus" 65536 0 1 4 graph 0
+    llama70b decode-tp 1 "$gpus" 1 32768 8 4 graph 0
+    row 405b 128 8 16384 53248 tp 1 "$gpus" 8192 0 1 2 graph 0
+    for t in 131072 16384; do
+        tp8 pass-kv "$gpus" 1 $t 0 1 1 graph 0
+        tp8 pass-q "$gpus" 1 $t 0 1 1 graph 0
+    done
+    tp8 pass-kv "$gpus" 1 12800 115200 1 1 graph 116
+    tp8 pass-q "$gpus" 1 12800 115200 1 1 graph 116
+    tp8 pass-q "$gpus" 1 12800 115200 1 1 eager 0
 }
 
-# step LABEL SECONDS COMMAND...: with its log; what fails is said and the rest goes on.
+copy_now() {
+    local file
+    [ -n "$copy" ] || return 0
+    mkdir -p "$copy"
+    for file in "$out"/*.csv "$out"/*.part "$out"/*.log; do
+        if [ -e "$file" ]; then cp -p "$file" "$copy/" 2>/dev/null || true; fi
+    done
+}
+copier=''
+finish() {
+    if [ -n "$copier" ]; then kill "$copier" 2>/dev/null || true; fi
+    copy_now
+}
+trap finish EXIT
+if [ -n "$copy" ]; then
+    while sleep 10; do copy_now; done &
+    copier=$!
+fi
+
+# step LABEL COMMAND...: with its log. The time limit lies beyond the budget that the command keeps.
 failed=0
 step() {
-    local label=$1 seconds=$2 status=0
-    shift 2
-    printf '== %s, at most %s s\n' "$label" "$seconds"
-    timeout $((seconds + 30)) "$@" >"$out/$label.log" 2>&1 || status=$?
-    tail -n 3 "$out/$label.log"
-    if [ $status -ne 0 ]; then
-        printf 'node.sh: %s ended with status %s, see %s\n' "$label" $status "$out/$label.log" >&2
-        failed=1
+    local label=$1 limit=${seconds[$1]} status=0 began=$SECONDS part
+    shift
+    if [ "$limit" = 0 ]; then return 0; fi
+    if [ -e "$out/$label.csv" ]; then
+        printf '== %s: there already\n' "$label"
+        return 0
     fi
+    printf '== %s, at most %s s\n' "$label" "$limit"
+    timeout -k 10 $((limit + 75)) "$@" --budget "$limit" --commit "$commit" --out "$out/$label.csv" --resume \
+        >>"$out/$label.log" 2>&1 || status=$?
+    tail -n 4 "$out/$label.log"
+    printf '== %s took %s s\n' "$label" $((SECONDS - began))
+    copy_now
+    if [ $status -eq 0 ]; then return 0; fi
+    failed=1
+    printf 'node.sh: %s ended with status %s, see %s\n' "$label" $status "$out/$label.log" >&2
+    for part in "$out/$label".csv*.part; do
+        if [ -e "$part" ]; then printf 'node.sh: its rows so far: %s\n' "$part" >&2; fi
+    done
 }
 
 cases >"$out/cases.csv"
-share() { echo $((total * $1 / 100)); }
-step net "$(share 35)" "$calib" run --suite net,interference --gpus "$gpus" --budget "$(share 35)" --quiet \
-    --commit "$commit" --out "$out/net.csv"
-for transport in nvlink:30 shm:15 socket:10; do
-    step "ring-${transport%:*}" "$(share "${transport#*:}")" "$calib" ring --cases "$out/cases.csv" \
-        --transport "${transport%:*}" --budget "$(share "${transport#*:}")" --commit "$commit" \
-        --out "$out/ring-${transport%:*}.csv"
+with_have=()
+if [ -n "$have" ]; then with_have=(--have "$have"); fi
+step run "$calib" run --suite "$suites" --gpus "$gpus" --quiet "${with_have[@]}"
+for transport in nvlink shm socket; do
+    step ring-$transport "$calib" ring --cases "$out/cases.csv" --transport $transport
 done
 exit $failed

@@ -32,8 +32,11 @@ const char *rc_op_name(rc_op op) {
     return names[op];
 }
 
-/* OP_COUNT for ops that are no series (launch, sync, ...). */
+/* OP_COUNT for ops that are no series (launch, sync, ...), and for rows measured under a condition
+ * ("full@sms124": on fewer SMs), which are not what the same op costs by itself. */
 static rc_op op_of(const rc_row *r) {
+    if (strchr(r->variant, '@') != NULL)
+        return OP_COUNT;
     if (strcmp(r->op, "attention") == 0) {
         if (strcmp(r->variant, "full") == 0)
             return OP_FULL;

@@ -3,11 +3,14 @@
  *
  * Every suite measures by arithmetic on the point's axes, so two runs over the same points give the
  * same times, and each point takes RC_FAKE_NAP_US (default 200) microseconds, so that a kill can
- * fall anywhere. `net` goes through the group as the real one does: a time is the largest of all
- * ranks'. RC_FAKE_GPU names the GPU.
+ * fall anywhere. `net` and `interference` go through the group as the real ones do: a time is the
+ * largest of all ranks'. RC_FAKE_GPU names the GPU, RC_FAKE_GPUS says how many there are.
+ *
+ * What can go wrong on a machine is asked for by name: RC_FAKE_NO_NCCL=1: there is none.
+ * RC_FAKE_TROUBLE=KIND:OP:A:RANK: at the point of that op and axis a, that rank fails (KIND fail),
+ * never comes back (hang), or cannot measure it (unable).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "calib/net.h"
 #include "calib/ring/ring.h"
 #include "calib/stats.h"
 #include "calib/suite.h"
@@ -46,14 +49,43 @@ static void fake_close(void *self) {
     (void)self;
 }
 
+/* Whether RC_FAKE_TROUBLE asks for trouble of this kind here. */
+static bool trouble(const char *kind, const rc_calib *c, const rc_point *p) {
+    char want[96];
+    const char *v = getenv("RC_FAKE_TROUBLE");
+    snprintf(want, sizeof want, "%s:%s:%lld:%d", kind, p->op, (long long)p->a, c->group.rank);
+    return v && !strcmp(v, want);
+}
+
+/* Of a suite that all ranks measure. */
+static bool together(const rc_point *p) {
+    static const char *const ops[] = {"send_recv",      "all_reduce",     "all_to_all",
+                                      "all_gather",     "reduce_scatter", "compute_beside",
+                                      "transfer_beside"};
+    for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++)
+        if (!strcmp(p->op, ops[i]))
+            return true;
+    return false;
+}
+
 static rc_status fake_measure(rc_calib *c, void *self, const rc_point *p, rc_measured *m,
                               rc_error *err) {
     struct timespec nap = {0, 1000 * nap_us()};
     (void)self;
     (void)nanosleep(&nap, NULL);
     double t = seconds(p) * (c->bench.sustained ? 1.1 : 1.0) * (1 + c->group.rank);
-    if (!strcmp(p->op, "send_recv"))
+    rc_status st = RC_OK;
+    if (trouble("fail", c, p))
+        return rc_fail(err, RC_E_INTERNAL, "asked to fail");
+    while (trouble("hang", c, p))
+        (void)nanosleep(&nap, NULL);
+    if (trouble("unable", c, p))
+        st = rc_fail(err, RC_E_UNMODELLED, "asked to be unable");
+    if (c->group.size > 1 && together(p)) {
+        RC_TRY(rc_group_agree(&c->group, st, err));
         RC_TRY(rc_group_max(&c->group, &t, err));
+    }
+    RC_TRY(st);
     m->r.p10_s = 0.99 * t;
     m->r.p50_s = t;
     m->r.p90_s = 1.01 * t;
@@ -68,25 +100,14 @@ static rc_status fake_measure(rc_calib *c, void *self, const rc_point *p, rc_mea
     { fake_open, fake_measure, fake_close }
 const rc_suite rc_suite_gemm = FAKE, rc_suite_attention = FAKE, rc_suite_decode = FAKE,
                rc_suite_merge = FAKE, rc_suite_elementwise = FAKE, rc_suite_memory = FAKE,
-               rc_suite_host = FAKE, rc_suite_net = FAKE, rc_suite_interference = FAKE;
+               rc_suite_host = FAKE, rc_suite_net = FAKE, rc_suite_interference = FAKE,
+               rc_suite_sms = FAKE;
 
 rc_status rc_gemm_heat(rc_calib *c, double s, rc_error *err) {
     (void)c;
     (void)s;
     (void)err;
     return RC_OK;
-}
-
-rc_status rc_net_environment(const char *transport, rc_error *err) {
-    (void)transport;
-    (void)err;
-    return RC_OK;
-}
-
-rc_status rc_net_parent(rc_calib *c, size_t *done, rc_error *err) {
-    (void)c;
-    *done = 0;
-    return rc_fail(err, RC_E_UNMODELLED, "it needs two GPUs or more, and has 1");
 }
 
 rc_status rc_ring_main(int argc, char **argv, rc_error *err) {
@@ -96,7 +117,12 @@ rc_status rc_ring_main(int argc, char **argv, rc_error *err) {
 }
 
 int rc_gpu_count(void) {
-    return 1;
+    const char *v = getenv("RC_FAKE_GPUS");
+    return v ? atoi(v) : 1;
+}
+
+bool rc_gpu_peers(void) {
+    return true;
 }
 
 rc_status rc_gpu_open(rc_gpu *g, int device, rc_error *err) {
@@ -135,6 +161,11 @@ void rc_throttle_text(unsigned throttle, char *out, size_t size) {
     snprintf(out, size, "%s", throttle ? "power cap" : "");
 }
 
+rc_status rc_nccl_ready(rc_error *err) {
+    return getenv("RC_FAKE_NO_NCCL") ? rc_fail(err, RC_E_UNMODELLED, "NCCL is not there: asked for")
+                                     : RC_OK;
+}
+
 void rc_nccl_version(char *out, size_t size) {
     snprintf(out, size, "%s", "");
 }
@@ -144,26 +175,11 @@ const char *rc_kernel_version(const char *family) {
     return "fake-1";
 }
 
-/* From calib/suite.c, which owns GPU buffers as well: a row as the real program fills it, with a
- * date that does not change. */
-void rc_calib_row(const rc_calib *c, const rc_point *p, const rc_measured *m, rc_record *row) {
-    memset(row, 0, sizeof *row);
-    rc_record_set(row->machine, sizeof row->machine, c->machine);
-    rc_record_set(row->gpu, sizeof row->gpu, c->gpu.name);
-    rc_record_set(row->state, sizeof row->state, c->bench.sustained ? "sustained" : "burst");
-    rc_record_set(row->op, sizeof row->op, p->op);
-    rc_record_set(row->variant, sizeof row->variant, p->variant);
-    rc_record_set(row->dtype, sizeof row->dtype, p->dtype);
-    row->a = p->a, row->b = p->b, row->c = p->c, row->d = p->d;
-    row->p10_s = m->r.p10_s, row->p50_s = m->r.p50_s, row->p90_s = m->r.p90_s;
-    row->samples = m->r.samples;
-    row->sm_mhz = m->r.health.sm_mhz;
-    row->power_w = m->r.health.power_w;
-    row->temp_c = m->r.health.temp_c;
-    rc_record_set(row->date, sizeof row->date, "2026-01-01T00:00:00Z");
-    rc_record_set(row->driver, sizeof row->driver, c->gpu.driver);
-    rc_record_set(row->cuda, sizeof row->cuda, c->gpu.cuda);
-    rc_record_set(row->kernel, sizeof row->kernel, m->kernel);
-    rc_record_set(row->commit, sizeof row->commit, c->commit);
-    rc_record_set(row->source, sizeof row->source, "measured");
+void rc_row_date(char *out, size_t size) {
+    snprintf(out, size, "%s", "2026-01-01T00:00:00Z");
+}
+
+void rc_nap(double s) {
+    struct timespec t = {(time_t)s, (long)(1e9 * (s - (double)(time_t)s))};
+    (void)nanosleep(&t, NULL);
 }

@@ -6,6 +6,9 @@
 #include "calib/points.c"
 #undef COUNT
 #include "calib/points_gemm.c"
+#undef COUNT
+#undef KI
+#include "calib/points_node.c"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -5,6 +5,9 @@
 #include "calib/points.c"
 #undef COUNT
 #include "calib/points_gemm.c"
+#undef COUNT
+#undef KI
+#include "calib/points_node.c"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -36,7 +39,8 @@ static void test_no_duplicates(void **state) {
         for (size_t i = 0; i < p.n; i++)
             for (size_t j = 0; j < i; j++)
                 assert_false(p.v[i].a == p.v[j].a && p.v[i].b == p.v[j].b && p.v[i].c == p.v[j].c &&
-                             p.v[i].d == p.v[j].d && !strcmp(p.v[i].op, p.v[j].op) &&
+                             p.v[i].d == p.v[j].d && p.v[i].value == p.v[j].value &&
+                             same_word(p.v[i].cond, p.v[j].cond) && !strcmp(p.v[i].op, p.v[j].op) &&
                              !strcmp(p.v[i].variant, p.v[j].variant) &&
                              !strcmp(p.v[i].dtype, p.v[j].dtype));
         rc_points_free(&p);
@@ -126,20 +130,94 @@ static void test_attention_grid(void **state) {
     rc_points_free(&p);
 }
 
+/* Where the point stands in the list; SIZE_MAX when it is not there. */
+static size_t place(const rc_points *p, const char *op, int64_t a, int64_t b, int64_t ctas) {
+    for (size_t i = 0; i < p->n; i++)
+        if (!strcmp(p->v[i].op, op) && p->v[i].a == a && p->v[i].b == b && p->v[i].value == ctas)
+            return i;
+    return SIZE_MAX;
+}
+
 static void test_net_sizes(void **state) {
     (void)state;
-    rc_points two = make(RC_SUITE_NET, 2), eight = make(RC_SUITE_NET, 8);
-    assert_int_equal(two.n, 5 * 12);
-    assert_int_equal(eight.n, 7 * two.n);
-    for (size_t i = 0; i < eight.n; i++) {
-        const rc_point *x = &eight.v[i];
+    rc_points one = make(RC_SUITE_NET, 1), four = make(RC_SUITE_NET, 4),
+              six = make(RC_SUITE_NET, 6);
+    assert_int_equal(one.n, 0);
+    for (size_t i = 0; i < four.n; i++) {
+        const rc_point *x = &four.v[i];
         bool parts = strcmp(x->op, "send_recv") && strcmp(x->op, "all_reduce");
-        assert_true(x->b >= 2 && x->b <= 8 && x->c == 1);
+        assert_true((x->b == 4 || x->b == 2) && x->c == 1);
+        assert_true(!x->cond || (!strcmp(x->cond, "ctas") && x->b == 4));
         if (parts)
             assert_int_equal(x->a % (16 * x->b), 0);
     }
-    rc_points_free(&two);
-    rc_points_free(&eight);
+    assert_true(place(&six, "send_recv", 1048576, 6, 0) < place(&six, "send_recv", 1048576, 4, 0));
+    assert_true(place(&six, "send_recv", 1048576, 2, 0) < SIZE_MAX);
+    assert_true(place(&six, "send_recv", 1048576, 3, 0) == SIZE_MAX);
+    rc_points_free(&one);
+    rc_points_free(&four);
+    rc_points_free(&six);
+}
+
+/* A cut budget keeps what matters: what pins a curve down, of the ops that rings use. */
+static void test_net_worth(void **state) {
+    (void)state;
+    rc_points p = make(RC_SUITE_NET, 4);
+    const int64_t mi = 1048576;
+    assert_int_equal(place(&p, "send_recv", 16 * mi, 4, 0), 0);
+    assert_int_equal(place(&p, "send_recv", mi, 4, 0), 1);
+    assert_int_equal(place(&p, "send_recv", 256 * mi, 4, 0), 2);
+    assert_true(place(&p, "all_to_all", 4 * mi, 4, 0) < place(&p, "send_recv", 16 * mi, 2, 0));
+    assert_true(place(&p, "all_to_all", 4 * mi, 2, 0) < place(&p, "send_recv", 16 * mi, 4, 8));
+    assert_true(place(&p, "all_reduce", 16 * mi, 4, 32) < place(&p, "send_recv", 64 * mi, 4, 0));
+    assert_true(place(&p, "reduce_scatter", mi, 2, 0) < place(&p, "send_recv", 256, 4, 0));
+    rc_points_free(&p);
+}
+
+static void test_interference_pairs(void **state) {
+    (void)state;
+    rc_points p = make(RC_SUITE_INTERFERENCE, 4);
+    size_t alone = 0, beside = 0;
+    for (size_t i = 0; i < p.n; i++) {
+        const rc_point *x = &p.v[i];
+        bool plus = strchr(x->variant, '+') != NULL;
+        assert_int_equal(x->c, 4);
+        assert_true(x->a > 0 || !plus);
+        alone += !plus;
+        beside += plus;
+        assert_true(!plus || alone >= 3); /* the base comes before what is held against it */
+    }
+    assert_true(alone > 0 && beside > 0 && p.n <= 64);
+    rc_points_free(&p);
+}
+
+static void test_variants(void **state) {
+    (void)state;
+    char out[48];
+    rc_point x = {.op = "attention", .variant = "full", .cond = "sms", .value = 124};
+    rc_point_variant(&x, NULL, out, sizeof out);
+    assert_string_equal(out, "full@sms124");
+    rc_point_variant(&x, "tensorwise", out, sizeof out);
+    assert_string_equal(out, "tensorwise@sms124");
+    x.cond = "shm", x.value = 0;
+    rc_point_variant(&x, NULL, out, sizeof out);
+    assert_string_equal(out, "full@shm");
+    x.cond = NULL;
+    rc_point_variant(&x, NULL, out, sizeof out);
+    assert_string_equal(out, "full");
+}
+
+static void test_conditions_are_points_apart(void **state) {
+    (void)state;
+    rc_points p = {0};
+    rc_point x = {.op = "gemm", .variant = "", .dtype = "bf16", .a = 1, .b = 2, .c = 3};
+    assert_int_equal(rc_points_add(&p, &x, NULL), RC_OK);
+    x.cond = "sms", x.value = 124;
+    assert_int_equal(rc_points_add(&p, &x, NULL), RC_OK);
+    x.value = 116;
+    assert_int_equal(rc_points_add(&p, &x, NULL), RC_OK);
+    assert_int_equal(p.n, 3);
+    rc_points_free(&p);
 }
 
 static void test_suites_parse(void **state) {
@@ -176,10 +254,18 @@ static void test_machine_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_no_duplicates),       cmocka_unit_test(test_axes_are_set),
-        cmocka_unit_test(test_add_merges_flags),    cmocka_unit_test(test_gemm_main_shapes),
-        cmocka_unit_test(test_gemm_dims_and_times), cmocka_unit_test(test_attention_grid),
-        cmocka_unit_test(test_net_sizes),           cmocka_unit_test(test_suites_parse),
+        cmocka_unit_test(test_no_duplicates),
+        cmocka_unit_test(test_axes_are_set),
+        cmocka_unit_test(test_add_merges_flags),
+        cmocka_unit_test(test_gemm_main_shapes),
+        cmocka_unit_test(test_gemm_dims_and_times),
+        cmocka_unit_test(test_attention_grid),
+        cmocka_unit_test(test_net_sizes),
+        cmocka_unit_test(test_net_worth),
+        cmocka_unit_test(test_interference_pairs),
+        cmocka_unit_test(test_variants),
+        cmocka_unit_test(test_conditions_are_points_apart),
+        cmocka_unit_test(test_suites_parse),
         cmocka_unit_test(test_machine_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

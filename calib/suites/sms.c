@@ -1,0 +1,73 @@
+/* Compute on fewer SMs: points of several suites, each with the condition "sms", measured by the
+ * suite that knows the op.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "calib/suite.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct part {
+    const char *op;
+    const rc_suite *suite;
+    void *self;
+    bool open;
+} part;
+
+typedef struct sms_suite {
+    part v[4];
+} sms_suite;
+
+enum { PARTS = 4 };
+
+static void sms_close(void *self) {
+    sms_suite *s = self;
+    for (int i = 0; s && i < PARTS; i++)
+        if (s->v[i].open)
+            s->v[i].suite->close(s->v[i].self);
+    free(s);
+}
+
+/* A part is opened for its own points only. */
+static rc_status open_part(rc_calib *c, part *x, const rc_points *points, rc_error *err) {
+    rc_points own = {0};
+    rc_status st = RC_OK;
+    for (size_t i = 0; i < points->n && st == RC_OK; i++)
+        if (!strcmp(points->v[i].op, x->op))
+            st = rc_points_add(&own, &points->v[i], err);
+    if (st == RC_OK && own.n)
+        st = x->suite->open(c, &own, &x->self, err);
+    x->open = st == RC_OK && own.n;
+    rc_points_free(&own);
+    return st;
+}
+
+static rc_status sms_open(rc_calib *c, const rc_points *points, void **self, rc_error *err) {
+    sms_suite *s = calloc(1, sizeof *s);
+    if (!s)
+        return rc_fail(err, RC_E_NOMEM, "out of memory");
+    *s = (sms_suite){{{.op = "attention", .suite = &rc_suite_attention},
+                      {.op = "gemm", .suite = &rc_suite_gemm},
+                      {.op = "decode", .suite = &rc_suite_decode},
+                      {.op = "merge", .suite = &rc_suite_merge}}};
+    for (int i = 0; i < PARTS; i++) {
+        rc_status st = open_part(c, &s->v[i], points, err);
+        if (st != RC_OK) {
+            sms_close(s);
+            return st;
+        }
+    }
+    *self = s;
+    return RC_OK;
+}
+
+static rc_status sms_measure(rc_calib *c, void *self, const rc_point *p, rc_measured *m,
+                             rc_error *err) {
+    sms_suite *s = self;
+    for (int i = 0; i < PARTS; i++)
+        if (!strcmp(s->v[i].op, p->op))
+            return s->v[i].suite->measure(c, s->v[i].self, p, m, err);
+    return rc_fail(err, RC_E_INTERNAL, "no suite measures %s", p->op);
+}
+
+const rc_suite rc_suite_sms = {sms_open, sms_measure, sms_close};
