@@ -1,6 +1,7 @@
 /* What a configuration cannot beat, from single forward passes, and a guess at what it will reach.
  *
  * Bounds (a configuration that breaks one is not simulated):
+ *   KV dtype attention over such a cache was never measured for the machine's base
  *   memory   weights, the working set of the largest pass and the KV of the longest request fit
  *   prefill  TTFT is at least the prompt's own prefill, on a free replica, with every cached token
  *            found; the fastest variant that the configuration may take counts
@@ -23,7 +24,7 @@ enum { LAYOUTS = 1024, STEPS = 4096, BATCH_MAX = 1 << 14, RATES = 3, CPS = 13 };
 static const int64_t rate_tokens[RATES] = {2048, 8192, 32768};
 
 typedef struct prefills {                /* of one layout */
-    rc_plan_option key;                  /* offer, tp, cp, variant, dynamic */
+    rc_plan_option key;                  /* offer, tp, cp, variant, dynamic, kv */
     double *time;                        /* [class_count], s */
     double token;                        /* s a token, at the best length */
     double quantile[RC_PLAN_OBJECTIVES]; /* s, of the prompts that a TTFT objective speaks of */
@@ -31,7 +32,7 @@ typedef struct prefills {                /* of one layout */
 } prefills;
 
 typedef struct step { /* of a decode pass */
-    int16_t offer, tp, cp;
+    int16_t offer, tp, cp, kv;
     int32_t batch;
     int64_t context;
     double time;
@@ -50,7 +51,8 @@ struct rc_plan_bounds {
 };
 
 const char *rc_plan_cut_name(rc_plan_cut c) {
-    static const char *const names[] = {"none", "layout", "memory", "prefill", "decode", "work"};
+    static const char *const names[] = {"none",    "layout", "KV dtype", "memory",
+                                        "prefill", "decode", "work"};
     return names[c];
 }
 
@@ -95,11 +97,12 @@ void rc_plan_bounds_free(rc_plan_bounds *b) {
 
 /* ---- single passes --------------------------------------------------------------------------- */
 
-static rc_status pass(rc_plan_bounds *b, int offer, int tp, int cp, const char *variant,
+/* On `cp` ranks, which may be fewer than the option's. */
+static rc_status pass(rc_plan_bounds *b, const rc_plan_option *o, int cp, const char *variant,
                       bool decode, int batch, rc_sequence seq, double *out, rc_error *err) {
     rc_forward_timing f;
     rc_spec spec = {.model = &b->p->model,
-                    .costs = b->costs[offer],
+                    .costs = b->costs[o->offer],
                     .layout = b->p->dtypes,
                     .phase = decode ? RC_DECODE : RC_PREFILL,
                     .variant = variant,
@@ -108,8 +111,9 @@ static rc_status pass(rc_plan_bounds *b, int offer, int tp, int cp, const char *
                     .eager = !decode,
                     .serial_ring = decode,
                     .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
-    spec.layout.tp = tp;
+    spec.layout.tp = o->tp;
     spec.layout.cp = cp;
+    spec.layout.kv = (rc_dtype)o->kv;
     if (!decode && seq.t < cp)
         seq.t = cp;
     for (int i = 0; i < batch; i++)
@@ -129,7 +133,7 @@ static rc_status prompt_time(rc_plan_bounds *b, const rc_plan_option *o, rc_sequ
     for (int cp = o->cp; cp >= 1; cp /= 2) {
         for (const char *const *v = named ? one : both; *v; v++) {
             double t;
-            RC_TRY(pass(b, o->offer, o->tp, cp, cp > 1 ? *v : "tp", false, 1, seq, &t, err));
+            RC_TRY(pass(b, o, cp, cp > 1 ? *v : "tp", false, 1, seq, &t, err));
             *out = fmin(*out, t);
             if (cp == 1)
                 break;
@@ -199,7 +203,7 @@ static rc_status layout_of(rc_plan_bounds *b, const rc_plan_option *o, const pre
         const rc_plan_option *k = &b->layouts[i].key;
         *out = &b->layouts[i];
         if (k->offer == o->offer && k->tp == o->tp && k->cp == o->cp && k->variant == o->variant &&
-            k->dynamic == o->dynamic)
+            k->dynamic == o->dynamic && k->kv == o->kv)
             return RC_OK;
     }
     if (b->layout_count == LAYOUTS)
@@ -215,7 +219,7 @@ static rc_status layout_of(rc_plan_bounds *b, const rc_plan_option *o, const pre
 }
 
 /* A decode step; batches are rounded down to a power of two, contexts to one of 16 a decade. */
-static rc_status step_time(rc_plan_bounds *b, int offer, int tp, int cp, double batch,
+static rc_status step_time(rc_plan_bounds *b, const rc_plan_option *o, int cp, double batch,
                            double context, double *out, rc_error *err) {
     int n = 1;
     while (2 * n <= BATCH_MAX && 2.0 * n <= batch)
@@ -223,16 +227,15 @@ static rc_status step_time(rc_plan_bounds *b, int offer, int tp, int cp, double 
     int64_t keys = context > 1.0 ? (int64_t)pow(10.0, floor(16.0 * log10(context)) / 16.0) : 1;
     for (int i = 0; i < b->step_count; i++) {
         const step *s = &b->steps[i];
-        if (s->offer == offer && s->tp == tp && s->cp == cp && s->batch == n &&
-            s->context == keys) {
+        if (s->offer == o->offer && s->tp == o->tp && s->cp == cp && s->kv == o->kv &&
+            s->batch == n && s->context == keys) {
             *out = s->time;
             return RC_OK;
         }
     }
-    RC_TRY(pass(b, offer, tp, cp, cp > 1 ? "pass-q" : "tp", true, n, (rc_sequence){1, keys}, out,
-                err));
+    RC_TRY(pass(b, o, cp, cp > 1 ? "pass-q" : "tp", true, n, (rc_sequence){1, keys}, out, err));
     if (b->step_count < STEPS)
-        b->steps[b->step_count++] = (step){(int16_t)offer, (int16_t)tp, (int16_t)cp, n, keys, *out};
+        b->steps[b->step_count++] = (step){o->offer, o->tp, (int16_t)cp, o->kv, n, keys, *out};
     return RC_OK;
 }
 
@@ -249,7 +252,7 @@ static rc_status kv_tokens(const rc_plan_bounds *b, const rc_plan_option *o, int
     bool named = strncmp(name, "pass-", 5) == 0 || strcmp(name, "all-gather-kv") == 0;
     l.tp = o->tp;
     l.cp = cp;
-    l.kv = RC_BF16;
+    l.kv = (rc_dtype)o->kv;
     if (o->chunked && o->budget < tokens)
         tokens = o->budget;
     if (decodes)
@@ -262,8 +265,7 @@ static rc_status kv_tokens(const rc_plan_bounds *b, const rc_plan_option *o, int
                            tokens, longest, usable, &mem, err));
     double rest = usable - (mem.total - mem.kv);
     int heads = p->model.kv_heads > l.tp ? p->model.kv_heads / l.tp : 1;
-    double token =
-        2.0 * p->model.layers * heads * p->model.head_dim * rc_dtype_bytes((rc_dtype)o->kv);
+    double token = 2.0 * p->model.layers * heads * p->model.head_dim * rc_dtype_bytes(l.kv);
     *out = rest > 0.0 ? floor(rest / token) * cp : 0.0;
     return RC_OK;
 }
@@ -283,6 +285,15 @@ static bool layout_possible(const rc_plan *p, const rc_plan_option *o) {
     bool alone = m->nic_rate <= 0.0;
     int most = o->tp * (o->cp > o->decode_cp ? o->cp : o->decode_cp);
     return whole && !(alone && (o->decode > 0 || most > m->gpus_per_node));
+}
+
+/* Whether a step over KV in the option's type has a cost on its offer; any other type than bf16 may
+ * lack rows. */
+static bool kv_measured(const rc_plan_bounds *b, const rc_plan_option *o) {
+    rc_cost ignored;
+    return o->kv == RC_BF16 ||
+           rc_cost_decode(b->costs[o->offer], (rc_dtype)o->kv, 1, 1024, b->p->model.heads,
+                          b->p->model.kv_heads, &ignored, NULL) == RC_OK;
 }
 
 /* ---- latency and work --------------------------------------------------------------------------
@@ -310,13 +321,13 @@ static rc_status view_decode(rc_plan_bounds *b, const rc_plan_option *o, double 
     double most = fmin(fmin((double)o->max_batch, tokens / fmax(w->context, 1.0)), w->requests);
     double best, running = 1.0;
     most = fmax(most, 1.0);
-    RC_TRY(step_time(b, o->offer, o->tp, cp, most, w->context, &best, err));
-    RC_TRY(step_time(b, o->offer, o->tp, cp, 1.0, (double)w->least_context, &out->lone, err));
+    RC_TRY(step_time(b, o, cp, most, w->context, &best, err));
+    RC_TRY(step_time(b, o, cp, 1.0, (double)w->least_context, &out->lone, err));
     out->work = w->output * best / most;
     out->run = out->lone;
     for (int i = 0; i < 6 && w->span > 0.0; i++) {
         running = fmin(most, fmax(1.0, b->p->growth * w->output / (w->span * replicas) * out->run));
-        RC_TRY(step_time(b, o->offer, o->tp, cp, running, w->context, &out->run, err));
+        RC_TRY(step_time(b, o, cp, running, w->context, &out->run, err));
     }
     return RC_OK;
 }
@@ -412,6 +423,10 @@ rc_status rc_plan_bound_of(rc_plan_bounds *b, const rc_plan_option *o, rc_plan_b
     *out = (rc_plan_bound){0};
     if (!layout_possible(b->p, o)) {
         out->cut = RC_CUT_LAYOUT;
+        return RC_OK;
+    }
+    if (!kv_measured(b, o)) {
+        out->cut = RC_CUT_KV;
         return RC_OK;
     }
     RC_TRY(kv_tokens(b, o, split ? o->decode_cp : o->cp, split, &tokens, err));

@@ -107,8 +107,13 @@ static rc_status read_space(const rc_node *map, rc_plan_space *s, rc_error *err)
     RC_TRY(read_choices(map, "pools", pools, &s->split, err));
     RC_TRY(read_choices(map, "scheduler", scheds, &s->chunked, err));
     RC_TRY(read_choices(map, "kv", kvs, &s->kv, err));
-    for (int i = 0; i < s->kv.n; i++)
+    for (int i = 0; i < s->kv.n; i++) {
         s->kv.v[i] = dtypes[s->kv.v[i]];
+        if (s->kv.v[i] == RC_INT4)
+            return rc_node_fail(rc_node_get(map, "kv"), err, RC_E_UNMODELLED,
+                                "key 'kv': KV in int4 is not modelled: attention was measured over "
+                                "bf16 and fp8 keys and values");
+    }
     return read_variants(map, s, err);
 }
 
@@ -208,6 +213,22 @@ static rc_status set_number(rc_doc *doc, const char *key, double v, rc_error *er
 }
 
 /* What `serve` needs and a plan leaves open; every trial replaces it. */
+/* The types of KV to consider are those of the space, or the one that the scenario states. */
+static rc_status settle_kv(rc_doc *doc, const rc_node *space, rc_plan *p, rc_error *err) {
+    const rc_node *root = rc_doc_root(doc), *dtypes = rc_node_get(root, "dtypes");
+    const rc_node *kv = rc_node_get(root, "kv");
+    bool stated =
+        (dtypes != NULL && rc_doc_has(dtypes, "kv")) || (kv != NULL && rc_doc_has(kv, "dtype"));
+    rc_plan_ints *of = &p->space.kv;
+    if (!rc_doc_has(space, "kv"))
+        *of = (rc_plan_ints){.v = {p->dtypes.kv}, .n = 1};
+    else if (stated && (of->n != 1 || of->v[0] != (int64_t)p->dtypes.kv))
+        return rc_node_fail(rc_node_get(space, "kv"), err, RC_E_INPUT,
+                            "key 'kv': the scenario states KV in %s besides; state it once",
+                            rc_dtype_name(p->dtypes.kv));
+    return RC_OK;
+}
+
 static rc_status complete(rc_doc *doc, const rc_plan *p, rc_error *err) {
     char pools[96];
     (void)snprintf(pools, sizeof pools, "[{name: all, tp: %lld, cp: %lld}]",
@@ -248,6 +269,7 @@ static rc_status read_parts(const char *const *sets, size_t set_count, rc_plan_f
     (void)snprintf(p->description, sizeof p->description, "%s", f->serve.description);
     p->model = f->serve.model;
     p->dtypes = f->serve.layout;
+    RC_TRY(settle_kv(f->doc, space, p, err));
     p->kv_memory = f->serve.kv_memory;
     p->seed = f->serve.seed;
     return RC_OK;

@@ -359,7 +359,8 @@ static rc_status put_option(rc_plan_file *f, const rc_plan_option *o, rc_error *
     if (o->chunked)
         RC_TRY(set_int(d, "scheduler.budget", o->budget, err));
     RC_TRY(set_int(d, "scheduler.max_batch", o->max_batch, err));
-    RC_TRY(rc_doc_set(d, "kv.dtype", rc_dtype_name((rc_dtype)o->kv), err));
+    RC_TRY(
+        rc_doc_set(d, "kv.dtype", rc_dtype_name((rc_dtype)o->kv), err)); /* as dtypes.kv, if any */
     bool made = rc_doc_has(rc_doc_root(d), "synthetic");
     double rate = made ? f->serve.synthetic.arrivals.rate : f->serve.rate_scale;
     (void)snprintf(text, sizeof text, "%.10g", rate * f->plan.growth);

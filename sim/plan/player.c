@@ -170,7 +170,7 @@ rc_status rc_plan_serve(const rc_plan_file *f, const rc_plan_trial *t, rc_serve 
     if (o->chunked)
         out->budget = o->budget;
     out->max_batch = o->max_batch;
-    out->kv_dtype = (rc_dtype)o->kv;
+    out->layout.kv = (rc_dtype)o->kv;
     out->seed = t->seed;
     out->rate_scale *= t->growth;
     out->synthetic.arrivals.rate *= t->growth;

@@ -84,7 +84,7 @@ static rc_status ruled(const cluster *c, const pool *p, const rc_pass *pass, con
                           .n = p->spec->cp,
                           .heads = c->spec->model.heads,
                           .kv_heads = c->spec->model.kv_heads,
-                          .e = 2.0,
+                          .e = rc_dtype_bytes(c->spec->layout.kv),
                           .c = m->bf16_rate,
                           .bw = m->peer_rate};
     rc_decision d;
@@ -206,7 +206,6 @@ static rc_status capacity_of(cluster *c, pool *p, rc_error *err) {
                                                       : "pass-kv";
     l.tp = p->spec->tp;
     l.cp = p->spec->cp;
-    l.kv = RC_BF16;
     if (s->sched == RC_SCHED_CHUNKED && s->budget < tokens)
         tokens = s->budget;
     if (p->spec->role == RC_POOL_DECODE)
@@ -215,7 +214,7 @@ static rc_status capacity_of(cluster *c, pool *p, rc_error *err) {
     RC_TRY(rc_model_memory(&s->model, &l, variant, tokens, longest, usable, &mem, err));
     double rest = usable - (mem.total - mem.kv);
     int heads = s->model.kv_heads > l.tp ? s->model.kv_heads / l.tp : 1;
-    double token = 2.0 * s->model.layers * heads * s->model.head_dim * rc_dtype_bytes(s->kv_dtype);
+    double token = 2.0 * s->model.layers * heads * s->model.head_dim * rc_dtype_bytes(l.kv);
     p->capacity = rest > 0.0 ? rc_kv_capacity(rest, token, l.cp, c->block) : 0;
     if (p->capacity == 0)
         return rc_fail(
@@ -233,7 +232,7 @@ rc_status pool_create(cluster *c, int index, rc_error *err) {
     int healthy;
     const rc_what_if none = {.slow_rank = -1, .slow_link_rank = -1};
     p->spec = &s->pools[index];
-    p->token_bytes = rc_model_kv_bytes(&s->model, s->kv_dtype);
+    p->token_bytes = rc_model_kv_bytes(&s->model, s->layout.kv);
     if (s->kv_tokens > 0) {
         uint64_t blocks = s->kv_tokens / c->block;
         p->capacity = blocks < 1 ? 1 : blocks < UINT32_MAX / 4 ? (uint32_t)blocks : UINT32_MAX / 4;

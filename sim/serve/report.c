@@ -83,9 +83,9 @@ static void print_head(const rc_serve *s, const rc_serve_result *r, FILE *f) {
                       rc_pool_role_name(p->role), by);
     }
     (void)fprintf(f, "\n");
-    if (s->kv_dtype != RC_BF16)
+    if (s->layout.kv != RC_BF16)
         (void)fprintf(f, "# KV in %s: capacity and transfers; attention is timed as bf16\n",
-                      rc_dtype_name(s->kv_dtype));
+                      rc_dtype_name(s->layout.kv));
     (void)fprintf(f,
                   "requests %llu: done %llu, rejected %llu, lost %llu; preempted %llu times, "
                   "tried again %llu times\n",

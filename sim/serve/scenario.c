@@ -63,30 +63,50 @@ static rc_status read_scheduler(const rc_node *root, rc_serve *s, rc_error *err)
     return rc_opt_int(map, "max_waiting", 0, MAX_TOKENS, &s->max_waiting, err);
 }
 
+/* What the cache holds is stated once: under `dtypes`, or here, or alike in both. */
+static rc_status read_kv_dtype(const rc_node *root, const rc_node *kv, rc_serve *s, rc_error *err) {
+    static const char *const names[] = {"bf16", "fp8", "int4", NULL};
+    static const rc_dtype values[] = {RC_BF16, RC_FP8, RC_INT4};
+    const rc_node *dtypes = rc_node_get(root, "dtypes"), *at = rc_node_get(dtypes, "kv");
+    int i = 0;
+    if (kv != NULL && rc_doc_has(kv, "dtype")) {
+        RC_TRY(rc_doc_choice(kv, "dtype", names, &i, err));
+        if (at != NULL && s->layout.kv != values[i])
+            return rc_node_fail(rc_node_get(kv, "dtype"), err, RC_E_INPUT,
+                                "key 'dtype': KV is %s here and %s in dtypes.kv; state it once",
+                                names[i], rc_dtype_name(s->layout.kv));
+        s->layout.kv = values[i];
+        at = rc_node_get(kv, "dtype");
+    }
+    if (s->layout.kv == RC_BF16 || s->layout.kv == RC_FP8)
+        return RC_OK;
+    return rc_node_fail(at, err, RC_E_UNMODELLED,
+                        "KV in %s is not modelled: attention was measured over bf16 and fp8 keys "
+                        "and values",
+                        rc_dtype_name(s->layout.kv));
+}
+
 static rc_status read_kv(const rc_node *root, rc_serve *s, rc_error *err) {
     static const char *const keys[] = {"block",  "dtype",       "policy",    "memory",
                                        "tokens", "host_memory", "host_rate", NULL};
-    static const char *const dtypes[] = {"bf16", "fp8", "int4", NULL};
-    static const rc_dtype values[] = {RC_BF16, RC_FP8, RC_INT4};
     const rc_node *map;
-    int dtype = 0, policy = 0;
+    int policy = 0;
     int64_t block = 16, tokens = 0;
     s->kv_memory = 0.95;
     s->kv_block = 16;
     s->host_rate = 50e9;
     RC_TRY(rc_opt_map(root, "kv", keys, &map, err));
+    RC_TRY(read_kv_dtype(root, map, s, err));
     if (!map)
         return RC_OK;
     RC_TRY(rc_opt_int(map, "block", 1, 1 << 20, &block, err));
     RC_TRY(rc_opt_int(map, "tokens", 1, MAX_TOKENS, &tokens, err));
-    RC_TRY(rc_opt_choice(map, "dtype", dtypes, &dtype, err));
     RC_TRY(rc_opt_choice(map, "policy", rc_kv_policy_names(), &policy, err));
     RC_TRY(rc_opt_quantity(map, "memory", RC_DIM_RATIO, 0.01, 1.0, &s->kv_memory, err));
     RC_TRY(rc_opt_quantity(map, "host_memory", RC_DIM_BYTES, 0.0, 1e18, &s->host_memory, err));
     RC_TRY(rc_opt_quantity(map, "host_rate", RC_DIM_BANDWIDTH, 1.0, 1e18, &s->host_rate, err));
     s->kv_block = (uint32_t)block;
     s->kv_tokens = (uint64_t)tokens;
-    s->kv_dtype = values[dtype];
     s->kv_policy = (rc_kv_policy)policy;
     return RC_OK;
 }

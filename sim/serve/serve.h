@@ -82,7 +82,7 @@ typedef struct rc_serve {
     char name[96], description[256];
     rc_model model;
     rc_machine machine;
-    rc_layout layout; /* dtypes; tp and cp are the pools' */
+    rc_layout layout; /* dtypes, of the KV cache too; tp and cp are the pools' */
     rc_pool pools[RC_SERVE_POOLS];
     int pool_count;
     /* scheduler */
@@ -94,7 +94,6 @@ typedef struct rc_serve {
     rc_preempt preempt;
     rc_routing routing;
     /* KV cache */
-    rc_dtype kv_dtype;
     rc_kv_policy kv_policy;
     uint32_t kv_block;  /* tokens, for traces without blocks of their own */
     double kv_memory;   /* share of GPU memory that may be used in all */

@@ -5,8 +5,7 @@
  * launched by the host.
  *
  * Memory is the serve room's business here (KV capacity comes from the memory model), so the
- * forward room's own check is told that there is plenty. Attention is timed for bf16 KV whatever
- * the cache's dtype: nothing else has been measured.
+ * forward room's own check is told that there is plenty.
  *
  * Attention patterns change how many keys a query sees. A prompt is timed as one with as many score
  * entries: P is reduced, and where T alone would have too many, the prompt is cut into equal
@@ -41,7 +40,6 @@ rc_status rc_pass_forward_create(const rc_serve *s, const rc_costs *costs, int t
     f->layout = s->layout;
     f->layout.tp = tp;
     f->layout.cp = cp;
-    f->layout.kv = RC_BF16;
     f->what_if = *what_if;
     if (f->what_if.slow_rank >= cp)
         f->what_if.slow_rank = -1;

@@ -94,6 +94,11 @@ static void test_errors(void **state) {
     says(HEAD OFFERS "slo: {ttft: 2s}\n" SPACE, "p.yaml:5:6: key 'slo': expected a list of 1 to 8");
     says(HEAD OFFERS SLO "space: {tp: 8, kv: [fp9]}\n",
          "p.yaml:6:21: key 'kv': found 'fp9', expected bf16 (did you mean 'fp8'?)");
+    says(HEAD OFFERS SLO "space: {tp: 8, kv: [bf16, int4]}\n",
+         "p.yaml:6:20: key 'kv': KV in int4 is not modelled: attention was measured over bf16 and "
+         "fp8 keys and values");
+    says(HEAD OFFERS SLO "space: {tp: 8, kv: [bf16, fp8]}\ndtypes: {kv: fp8}\n",
+         "p.yaml:6:20: key 'kv': the scenario states KV in fp8 besides; state it once");
     says(HEAD OFFERS SLO "space: {tp: 8, replicas: {from: 5, to: 2}}\n",
          "p.yaml:6:40: key 'to': found '2', expected a whole number from 5 to 132");
     says(HEAD "offers: [{machine: h100-sxn, price: 2, gpus: 8}]\n" SLO SPACE,
@@ -101,6 +106,16 @@ static void test_errors(void **state) {
          "'h100-sxm'?)");
     says(HEAD OFFERS SLO SPACE "serch: {}\n",
          "p.yaml:7:1: unknown key 'serch' (did you mean 'serve'?)");
+}
+
+static void test_kv_of_the_scenario(void **state) {
+    (void)state;
+    read_well(HEAD OFFERS SLO SPACE "dtypes: {kv: fp8}\n");
+    assert_true(file.plan.space.kv.n == 1 && file.plan.space.kv.v[0] == RC_FP8);
+    rc_plan_close(&file);
+    read_well(HEAD OFFERS SLO "space: {tp: 8, kv: fp8}\nkv: {dtype: fp8}\n");
+    assert_true(file.plan.space.kv.n == 1 && file.plan.space.kv.v[0] == RC_FP8);
+    rc_plan_close(&file);
 }
 
 static rc_plan_answer answer_of(const rc_plan_option *o) {
@@ -140,7 +155,7 @@ static void round_trip(const rc_plan_option *o) {
         assert_string_equal(x->name, y->name);
     }
     assert_true(played->sched == written->sched && played->max_batch == written->max_batch);
-    assert_true(played->kv_dtype == written->kv_dtype && played->price == written->price);
+    assert_true(played->layout.kv == written->layout.kv && played->price == written->price);
     assert_true(played->sched == RC_SCHED_PREFILL_FIRST || played->budget == written->budget);
     assert_string_equal(played->machine.name, written->machine.name);
     assert_true(played->synthetic.arrivals.rate == written->synthetic.arrivals.rate);
@@ -216,9 +231,9 @@ static void test_play(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults), cmocka_unit_test(test_all_keys),
-        cmocka_unit_test(test_errors),   cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_play),
+        cmocka_unit_test(test_defaults),   cmocka_unit_test(test_kv_of_the_scenario),
+        cmocka_unit_test(test_all_keys),   cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_play),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -246,6 +246,13 @@ static void test_bounds(void **state) {
     more = bound_of(&o);
     assert_true(fabs(more.load - v.load / 2.0) < 1e-12 &&
                 rc_plan_estimate(&more, 1.0) <= rc_plan_estimate(&v, 1.0));
+    o.kv = RC_FP8; /* timed in fp8, too: prompts are faster, steps over short contexts not so */
+    more = bound_of(&o);
+    assert_true(more.cut == RC_CUT_NONE && more.ttft < v.ttft && more.ttit != v.ttit);
+    o.offer = 1; /* whose base has no rows of attention in fp8 */
+    assert_int_equal(bound_of(&o).cut, RC_CUT_KV);
+    o.offer = 0;
+    o.kv = RC_BF16;
     o.tp = 3;
     assert_int_equal(bound_of(&o).cut, RC_CUT_LAYOUT);
     o.tp = 1;

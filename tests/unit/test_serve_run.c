@@ -83,6 +83,19 @@ static void test_one_request(void **state) {
               3, 5);
 }
 
+/* A cache in fp8 is timed as the forward room times it, and holds twice as many tokens. */
+static void test_fp8_cache(void **state) {
+    (void)state;
+#define ONE                                                                                        \
+    "serve: one\nmodel: llama-3.1-8b\nmachine: h100-sxm\npools: [{name: one, tp: 1}]\n"            \
+    "synthetic: {requests: 1, rate: 1, input: {kind: constant, mean: 32000}, "                     \
+    "output: {kind: constant, mean: 3}}\n"
+    check_one(ONE, 32000, 3);
+    double tokens = (double)result.pools[0].kv_tokens;
+    check_one(ONE "dtypes: {kv: fp8}\n", 32000, 3);
+    assert_true(fabs((double)result.pools[0].kv_tokens / tokens / 2.0 - 1.0) < 1e-4);
+}
+
 /* The memo answers within 0.5 % of a simulation, in every pass of a run long enough to use it. */
 static void test_compare(void **state) {
     (void)state;
@@ -270,6 +283,7 @@ static void test_same_bytes(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_request),
+        cmocka_unit_test(test_fp8_cache),
         cmocka_unit_test(test_compare),
         cmocka_unit_test(test_too_long_is_rejected),
         cmocka_unit_test(test_full_queue_rejects),

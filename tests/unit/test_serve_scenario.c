@@ -43,6 +43,19 @@ static void test_defaults(void **state) {
     assert_int_equal(scenario.seed, 1);
 }
 
+/* One thing under two keys. */
+static void test_kv_dtype(void **state) {
+    (void)state;
+    static const char *const texts[] = {"dtypes: {kv: fp8}\n", "kv: {dtype: fp8}\n",
+                                        "dtypes: {kv: fp8}\nkv: {dtype: fp8}\n"};
+    for (int i = 0; i < 3; i++) {
+        char text[1024];
+        (void)snprintf(text, sizeof text, "%s%s", SERVE_HEAD POOL LOAD, texts[i]);
+        assert_int_equal(serve_parse(text, &scenario, NULL), RC_OK);
+        assert_int_equal(scenario.layout.kv, RC_FP8);
+    }
+}
+
 static void test_refused(void **state) {
     (void)state;
     static const struct {
@@ -64,6 +77,9 @@ static void test_refused(void **state) {
                     "scheduler: {policy: chunked}\n",
          6, "all-gather-kv"},
         {SERVE_HEAD POOL LOAD "kv: {dtype: fp16}\n", 6, "dtype"},
+        {SERVE_HEAD POOL LOAD "kv: {dtype: int4}\n", 6, "int4 is not modelled"},
+        {SERVE_HEAD POOL LOAD "dtypes: {kv: int4}\n", 6, "int4 is not modelled"},
+        {SERVE_HEAD POOL LOAD "dtypes: {kv: fp8}\nkv: {dtype: bf16}\n", 7, "state it once"},
         {SERVE_HEAD POOL LOAD "kv: {memory: 120%}\n", 6, "memory"},
         {SERVE_HEAD POOL LOAD "faults: [{kind: node-lost, at: 9, back: 8}]\n", 6, "back"},
         {SERVE_HEAD POOL LOAD "faults: [{kind: node-lost, at: 9, replica: 1}]\n", 6, "replica"},
@@ -86,8 +102,8 @@ static void test_refused(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_shipped),
-                                       cmocka_unit_test(test_defaults),
-                                       cmocka_unit_test(test_refused)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_shipped), cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_kv_dtype), cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
