@@ -20,8 +20,9 @@
 /* ---- opening -----------------------------------------------------------------------------------
  */
 
-rc_status rc_doc_parse(const char *name, const char *text, size_t size, rc_doc **out,
-                       rc_error *err) {
+/* `twice` is NULL for a document of ours, in which no key may stand twice. */
+static rc_status parse(const char *name, const char *text, size_t size, rc_doc **out,
+                       const char **twice, rc_error *err) {
     *out = NULL;
     rc_doc *d = calloc(1, sizeof *d);
     if (!d)
@@ -31,7 +32,9 @@ rc_status rc_doc_parse(const char *name, const char *text, size_t size, rc_doc *
     rc_status st = RC_OK;
     if (!d->arena || !d->name)
         st = rc_fail_at(err, RC_E_NOMEM, name, 0, 0, "out of memory while reading");
-    if (st == RC_OK)
+    if (st == RC_OK && twice)
+        st = rc_doc_build_json(d->arena, d->name, text, size, &d->root, twice, err);
+    else if (st == RC_OK)
         st = rc_doc_build(d->arena, d->name, false, text, size, &d->root, err);
     if (st == RC_OK && !d->root)
         st = rc_fail_at(err, RC_E_INPUT, name, 1, 1, "the file is empty, expected a map of keys");
@@ -44,6 +47,17 @@ rc_status rc_doc_parse(const char *name, const char *text, size_t size, rc_doc *
     }
     *out = d;
     return RC_OK;
+}
+
+rc_status rc_doc_parse(const char *name, const char *text, size_t size, rc_doc **out,
+                       rc_error *err) {
+    return parse(name, text, size, out, NULL, err);
+}
+
+rc_status rc_doc_parse_json(const char *name, const char *text, size_t size, rc_doc **out,
+                            const char **twice, rc_error *err) {
+    *twice = NULL;
+    return parse(name, text, size, out, twice, err);
 }
 
 rc_status rc_doc_open(const char *path, rc_doc **out, rc_error *err) {

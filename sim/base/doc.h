@@ -24,6 +24,11 @@ typedef enum rc_node_kind { RC_NODE_SCALAR, RC_NODE_LIST, RC_NODE_MAP } rc_node_
 rc_status rc_doc_open(const char *path, rc_doc **out, rc_error *err);
 rc_status rc_doc_parse(const char *name, const char *text, size_t size, rc_doc **out,
                        rc_error *err);
+/* The same for JSON that another program wrote. A key that stands twice is no error: its last value
+ * counts, as for Python's json module. *twice names one such key, in the document's memory, or is
+ * NULL. */
+rc_status rc_doc_parse_json(const char *name, const char *text, size_t size, rc_doc **out,
+                            const char **twice, rc_error *err);
 void rc_doc_close(rc_doc *d); /* NULL is fine */
 const rc_node *rc_doc_root(const rc_doc *d);
 const char *rc_doc_name(const rc_doc *d);

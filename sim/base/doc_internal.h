@@ -37,6 +37,10 @@ enum { RC_DOC_DEPTH_MAX = 64, RC_DOC_NODES_MAX = 1 << 20, RC_DOC_BYTES_MAX = 16 
  * `flag` is set. An empty text gives *out = NULL. */
 rc_status rc_doc_build(rc_arena *a, const char *file, bool flag, const char *text, size_t size,
                        rc_node **out, rc_error *err);
+/* The same for JSON of another program: a key may stand twice, its last value counts, and *twice
+ * names one such key, or is NULL. */
+rc_status rc_doc_build_json(rc_arena *a, const char *file, const char *text, size_t size,
+                            rc_node **out, const char **twice, rc_error *err);
 /* NULL when out of memory. */
 rc_node *rc_doc_new_node(rc_arena *a, rc_node_kind kind, const char *file, int line, int col);
 /* Append; the key (NULL in a list) must live in the arena. false when out of memory. */

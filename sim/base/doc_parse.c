@@ -19,6 +19,8 @@ typedef struct builder {
     const char *file, *text;
     size_t size, nodes;
     bool flag;
+    bool last_counts;  /* of a key that stands twice; else it is an error */
+    const char *twice; /* such a key */
     rc_node *root;
     rc_node *stack[RC_DOC_DEPTH_MAX];
     size_t depth;
@@ -170,16 +172,50 @@ static int by_key_then_order(const void *x, const void *y) {
     return c ? c : (a->value->slot > b->value->slot) - (a->value->slot < b->value->slot);
 }
 
-/* Refuse the first repeated key of a finished map. Sorted, so that a hostile map costs n log n. */
-static rc_status check_duplicates(builder *b, const rc_node *map) {
+/* Leave the entries that still have a value, in their order. */
+static void compact(rc_node *map) {
+    size_t kept = 0;
+    for (size_t i = 0; i < map->count; i++) {
+        if (!map->entries[i].value)
+            continue;
+        map->entries[kept] = map->entries[i];
+        map->entries[kept].value->slot = kept;
+        kept++;
+    }
+    map->count = kept;
+}
+
+/* Of equal keys, which stand next to each other in `sorted`, the last value counts. */
+static void drop_earlier(builder *b, rc_node *map, rc_entry *const *sorted) {
+    const char *twice = NULL;
+    for (size_t i = 1; i < map->count; i++) {
+        if (strcmp(sorted[i - 1]->key, sorted[i]->key) != 0)
+            continue;
+        twice = sorted[i]->key;
+        sorted[i - 1]->value = NULL;
+    }
+    if (twice) {
+        b->twice = twice;
+        compact(map);
+    }
+}
+
+/* Refuse the first repeated key of a finished map, or drop its earlier values. Sorted, so that a
+ * hostile map costs n log n. */
+static rc_status check_duplicates(builder *b, rc_node *map) {
     if (map->count < 2)
         return RC_OK;
-    const rc_entry **sorted = malloc(map->count * sizeof *sorted);
+    rc_entry **sorted = malloc(map->count * sizeof *sorted);
     if (!sorted)
         return no_memory(b);
     for (size_t i = 0; i < map->count; i++)
         sorted[i] = &map->entries[i];
     qsort((void *)sorted, map->count, sizeof *sorted, by_key_then_order);
+    if (b->last_counts) {
+        drop_earlier(b, map, sorted);
+        free((void *)sorted);
+        return RC_OK;
+    }
     const rc_entry *first = NULL, *second = NULL;
     for (size_t i = 1; i < map->count; i++) {
         if (strcmp(sorted[i - 1]->key, sorted[i]->key) != 0)
@@ -201,7 +237,7 @@ static rc_status check_duplicates(builder *b, const rc_node *map) {
 
 /* libyaml pairs ends with starts. */
 static rc_status close_node(builder *b) {
-    const rc_node *n = b->depth > 0 ? b->stack[--b->depth] : NULL;
+    rc_node *n = b->depth > 0 ? b->stack[--b->depth] : NULL;
     if (!n || n->kind != RC_NODE_MAP)
         return RC_OK;
     return check_duplicates(b, n);
@@ -231,31 +267,66 @@ static rc_status handle(builder *b, const yaml_event_t *ev) {
     }
 }
 
-rc_status rc_doc_build(rc_arena *a, const char *file, bool flag, const char *text, size_t size,
-                       rc_node **out, rc_error *err) {
-    builder b = {.arena = a, .file = file, .flag = flag, .text = text, .size = size, .err = err};
-    *out = NULL;
-    if (size > RC_DOC_BYTES_MAX)
-        return rc_fail_at(err, RC_E_INPUT, file, 0, 0, "larger than 16 MiB");
+static rc_status build(builder *b) {
+    if (b->size > RC_DOC_BYTES_MAX)
+        return rc_fail_at(b->err, RC_E_INPUT, b->file, 0, 0, "larger than 16 MiB");
     yaml_parser_t parser;
     if (!yaml_parser_initialize(&parser))
-        return no_memory(&b);
+        return no_memory(b);
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
+    yaml_parser_set_input_string(&parser, (const unsigned char *)b->text, b->size);
     rc_status st = RC_OK;
     bool done = false;
     while (st == RC_OK && !done) {
         yaml_event_t ev;
         if (!yaml_parser_parse(&parser, &ev)) {
-            st = syntax_error(&b, &parser);
+            st = syntax_error(b, &parser);
             break;
         }
         done = ev.type == YAML_STREAM_END_EVENT;
-        st = handle(&b, &ev);
+        st = handle(b, &ev);
         yaml_event_delete(&ev);
     }
     yaml_parser_delete(&parser);
-    if (st == RC_OK)
-        *out = b.root;
+    return st;
+}
+
+rc_status rc_doc_build(rc_arena *a, const char *file, bool flag, const char *text, size_t size,
+                       rc_node **out, rc_error *err) {
+    builder b = {.arena = a, .file = file, .flag = flag, .text = text, .size = size, .err = err};
+    rc_status st = build(&b);
+    *out = st == RC_OK ? b.root : NULL;
+    return st;
+}
+
+/* JSON writes a character beyond U+FFFF as two escapes that libyaml, which has longer ones, refuses.
+ * No name that is read holds one: each half becomes U+FFFD, which takes as many bytes, so that
+ * places in errors stay right. */
+static void mask_surrogates(char *text, size_t size) {
+    for (size_t i = 0; i + 5 < size; i++) {
+        if (text[i] != '\\')
+            continue;
+        if (text[i + 1] == 'u' && strchr("dD", text[i + 2]) && strchr("89abcdefABCDEF", text[i + 3]))
+            memcpy(text + i + 2, "fffd", 4);
+        i++; /* the escaped character, which may be another backslash */
+    }
+}
+
+rc_status rc_doc_build_json(rc_arena *a, const char *file, const char *text, size_t size,
+                            rc_node **out, const char **twice, rc_error *err) {
+    *out = NULL;
+    *twice = NULL;
+    char *copy = malloc(size + 1);
+    if (!copy)
+        return rc_fail_at(err, RC_E_NOMEM, file, 0, 0, "out of memory while reading");
+    memcpy(copy, text, size);
+    copy[size] = '\0';
+    mask_surrogates(copy, size);
+    builder b = {
+        .arena = a, .file = file, .last_counts = true, .text = copy, .size = size, .err = err};
+    rc_status st = build(&b);
+    free(copy);
+    *out = st == RC_OK ? b.root : NULL;
+    *twice = b.twice;
     return st;
 }
