@@ -11,6 +11,7 @@
 #include "sim/choose/select.h"
 #include "sim/cli/flags.h"
 #include "sim/forward/scenario.h"
+#include "sim/model/notes.h"
 
 enum { MAX_CP = 4096, MAX_BATCH = 4096, RATES = 3 };
 #define MAX_TOKENS 100000000
@@ -40,6 +41,7 @@ typedef struct question {
     rc_select_table table;
     rc_rule rule;
     rc_choice answer;
+    rc_notes notes;
 } question;
 
 static rc_status parse(int argc, char **argv, choose_flags *f, bool *helped, rc_error *err) {
@@ -51,7 +53,8 @@ static rc_status parse(int argc, char **argv, choose_flags *f, bool *helped, rc_
         {"--model", RC_FLAG_TEXT, &f->model, "NAME", "a model, or its config.json"},
         {"--cp", RC_FLAG_INT, &f->cp, "N", "CP ranks at hand"},
         {"--tp", RC_FLAG_INT, &f->tp, "N", "GPUs of a rank (default 8)"},
-        {"--ffn-weights", RC_FLAG_TEXT, &f->ffn, "DTYPE", "fp8 (default) or bf16"},
+        {"--ffn-weights", RC_FLAG_TEXT, &f->ffn, "DTYPE",
+         "fp8 or bf16 (default: the checkpoint's, fp8 if it is not quantised)"},
         {"--rule", RC_FLAG_TEXT, &f->rule, "NAME|FILE",
          "who answers: oracle (the simulator, default), algorithm-1, algorithm-5, empirical, or a "
          "tuned rule's select.json"},
@@ -62,7 +65,7 @@ static rc_status parse(int argc, char **argv, choose_flags *f, bool *helped, rc_
     };
     const char *args[1];
     size_t count;
-    *f = (choose_flags){.p = "0", .ffn = "fp8", .rule = "oracle", .tp = 8, .batch = 1};
+    *f = (choose_flags){.p = "0", .rule = "oracle", .tp = 8, .batch = 1};
     RC_TRY(rc_flags_parse(argc, argv, flags, sizeof flags / sizeof flags[0],
                           "usage: ringcast choose --T N --P N --machine M --model M --cp N [flags]",
                           args, 0, &count, helped, err));
@@ -96,12 +99,14 @@ static rc_status read_layout(const choose_flags *f, question *q, rc_error *err) 
     RC_TRY(in_range("--cp", f->cp, MAX_CP, err));
     RC_TRY(in_range("--tp", f->tp, MAX_CP, err));
     RC_TRY(in_range("--batch", f->batch, MAX_BATCH, err));
-    bool fp8 = strcmp(f->ffn, "fp8") == 0;
-    if (!fp8 && strcmp(f->ffn, "bf16") != 0)
+    bool fp8 = f->ffn ? strcmp(f->ffn, "fp8") == 0 : q->model.quant.method[0] == '\0';
+    if (f->ffn && !fp8 && strcmp(f->ffn, "bf16") != 0)
         return rc_fail_at(err, RC_E_USAGE, "--ffn-weights", 0, 0,
                           "found '%s', expected fp8 or bf16", f->ffn);
-    q->layout =
-        (rc_layout){(int)f->tp, (int)f->cp, RC_BF16, fp8 ? RC_FP8 : RC_BF16, RC_BF16, RC_BF16};
+    q->layout = (rc_layout){.tp = (int)f->tp, .cp = (int)f->cp};
+    rc_model_dtypes(&q->model, &q->layout);
+    if (f->ffn || fp8)
+        q->layout.ffn_weights = fp8 ? RC_FP8 : RC_BF16;
     q->batch = (int)f->batch;
     return rc_layout_check(&q->model, &q->layout, err);
 }
@@ -325,6 +330,7 @@ static rc_status print_json(const question *q, const choose_flags *f, const rc_t
         rc_json_real(j, o, "C", q->rate[i].c);
         rc_json_real(j, o, "BW", q->rate[i].bw);
     }
+    rc_notes_json(j, root, &q->notes);
     rc_status st = rc_table_json(others, j, root, "alternatives", err);
     if (st == RC_OK)
         st = rc_table_json(rules, j, root, "tests", err);
@@ -363,8 +369,11 @@ rc_status rc_cmd_choose(int argc, char **argv, rc_error *err) {
     rc_status st = read_question(&f, q, err);
     if (st == RC_OK)
         st = answer(&f, q, err);
-    if (st == RC_OK)
+    if (st == RC_OK) {
+        rc_model_notes(&q->model, &q->layout, q->t + q->p, &q->notes);
+        rc_notes_print(&q->notes, stderr);
         st = show(q, &f, err);
+    }
     free(q);
     return st;
 }

@@ -7,6 +7,7 @@
 #include "sim/base/table.h"
 #include "sim/cli/flags.h"
 #include "sim/forward/scenario.h"
+#include "sim/model/notes.h"
 
 enum { MAX_ALTERNATIVES = 6 };
 
@@ -31,6 +32,7 @@ typedef struct answer {
     alternative others[MAX_ALTERNATIVES];
     int other_count;
     double wall;
+    rc_notes notes;
 } answer;
 
 static double now_s(void) {
@@ -268,6 +270,7 @@ static rc_json *answer_json(const answer *a) {
     for (int i = 0; i < RC_BASIS_COUNT; i++)
         rc_json_real(j, basis, rc_basis_name((rc_basis)i), r->basis[i]);
     json_others(j, root, a);
+    rc_notes_json(j, root, &a->notes);
     return j;
 }
 
@@ -318,6 +321,16 @@ static rc_status show(const answer *a, const forward_flags *f, const rc_costs *c
     return f->stats ? print_stats(a, costs, err) : RC_OK;
 }
 
+static void take_notes(answer *a) {
+    const rc_scenario *s = &a->scenario;
+    int64_t longest = 0;
+    for (size_t i = 0; i < s->seq_count; i++)
+        if (s->seqs[i].t + s->seqs[i].p > longest)
+            longest = s->seqs[i].t + s->seqs[i].p;
+    rc_model_notes(&s->model, &s->layout, longest, &a->notes);
+    rc_notes_print(&a->notes, stderr);
+}
+
 static rc_status evaluate(answer *a, const forward_flags *f, const rc_costs *costs, rc_error *err) {
     rc_spec spec = rc_scenario_spec(&a->scenario, costs);
     spec.unfold = f->unfold;
@@ -330,6 +343,7 @@ static rc_status evaluate(answer *a, const forward_flags *f, const rc_costs *cos
         RC_TRY(rc_forward_run(&spec, &a->result, err));
     if (!f->quiet && !f->csv)
         run_others(a, costs);
+    take_notes(a);
     return show(a, f, costs, err);
 }
 

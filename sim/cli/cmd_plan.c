@@ -5,6 +5,7 @@
 #include <time.h>
 #include "sim/base/file.h"
 #include "sim/cli/flags.h"
+#include "sim/model/notes.h"
 #include "sim/plan/plan_file.h"
 
 typedef struct plan_flags {
@@ -64,6 +65,14 @@ static rc_status show(rc_plan_file *file, const plan_flags *f, const rc_plan_ans
                : rc_fail(err, RC_E_CHECK, "plan '%s': no configuration holds", file->plan.name);
 }
 
+/* The KV cache is left as the checkpoint has it: its type is one of the plan's own choices. */
+static void take_notes(const rc_plan_file *file, const rc_plan_load *load, rc_plan_answer *a) {
+    rc_layout l = file->plan.dtypes;
+    l.kv = file->plan.model.quant.kv;
+    rc_model_notes(&file->plan.model, &l, load->longest, &a->notes);
+    rc_notes_print(&a->notes, stderr);
+}
+
 static rc_status run(rc_plan_file *file, const plan_flags *f, rc_error *err) {
     rc_plan_player *player = NULL;
     rc_plan_bounds *bounds = NULL;
@@ -80,8 +89,10 @@ static rc_status run(rc_plan_file *file, const plan_flags *f, rc_error *err) {
     if (st == RC_OK)
         st = rc_plan_search(&file->plan, bounds, rc_plan_simulate, player, &answer, err);
     answer.wall_s = now_s() - start;
-    if (st == RC_OK)
+    if (st == RC_OK) {
+        take_notes(file, rc_plan_player_load(player), &answer);
         st = show(file, f, &answer, err);
+    }
     rc_plan_answer_free(&answer);
     rc_plan_bounds_free(bounds);
     rc_plan_player_free(player);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "sim/base/file.h"
 #include "sim/cli/flags.h"
+#include "sim/model/notes.h"
 #include "sim/plot/gnuplot.h"
 #include "sim/serve/report.h"
 
@@ -128,6 +129,7 @@ static rc_status write_files(const one_run *o, const serve_flags *f, rc_error *e
 
 static rc_status show(const rc_serve *s, const rc_serve_result *r, const serve_flags *f,
                       rc_error *err) {
+    rc_notes_print(&r->notes, stderr);
     if (!f->json)
         return rc_serve_print(s, r, f->stats || f->compare, stdout, err);
     rc_json *j = rc_json_create();
@@ -241,6 +243,9 @@ static rc_status single(const serve_flags *f, rc_serve *s, const rc_costs *costs
 
 static rc_status show_curves(const serve_flags *f, const rc_curve *curves, int count,
                              rc_error *err) {
+    for (int i = 0; i < count; i++)
+        if (curves[i].count > 0)
+            rc_notes_print(&curves[i].points[0].result->notes, stderr);
     rc_json *j = rc_json_create();
     rc_curve_json(curves, count, j, rc_json_root(j));
     rc_status st =

@@ -40,6 +40,7 @@ rc_status rc_cmd_serve(int argc, char **argv, rc_error *err);
 rc_status rc_cmd_trace(int argc, char **argv, rc_error *err);
 rc_status rc_cmd_calibration(int argc, char **argv, rc_error *err);
 rc_status rc_cmd_sweep(int argc, char **argv, rc_error *err);
+rc_status rc_cmd_model(int argc, char **argv, rc_error *err);
 rc_status rc_cmd_plan(int argc, char **argv, rc_error *err);
 
 #endif

@@ -143,6 +143,10 @@ void rc_grid_at(const rc_series *from, const rc_series *to, int outer, double u,
 bool rc_book_range(const rc_book *b, rc_op op, const int64_t *k, int keys, const rc_series **from,
                    const rc_series **to);
 
+/* weights.c: a GEMM whose weights are of a type without rows; RC_MODELLED. */
+rc_status rc_cost_gemm_quantised(const rc_costs *c, rc_dtype d, int64_t m, int64_t n, int64_t k,
+                                 rc_cost *out, rc_error *err);
+
 struct rc_costs {
     rc_machine m;
     rc_rows *rows;       /* own the strings of the books */

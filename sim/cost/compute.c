@@ -56,10 +56,11 @@ rc_status rc_cost_gemm(const rc_costs *c, rc_dtype d, int64_t m, int64_t n, int6
     RC_TRY(rc_cost_domain("gemm", "m", m, 0, err));
     RC_TRY(rc_cost_domain("gemm", "n", n, 1, err));
     RC_TRY(rc_cost_domain("gemm", "k", k, 1, err));
-    if (d != RC_BF16 && d != RC_FP8)
+    if (d == RC_FP32)
         return rc_fail(err, RC_E_UNMODELLED,
-                       "gemm in %s is not modelled: rows exist of bf16 and fp8 only",
-                       rc_dtype_name(d));
+                       "gemm in fp32 is not modelled: rows exist of bf16 and fp8 only");
+    if (d != RC_BF16 && d != RC_FP8)
+        return rc_cost_gemm_quantised(c, d, m, n, k, out, err);
     if (m == 0)
         return rc_cost_nothing(out);
     char what[32];

@@ -41,7 +41,8 @@ const rc_machine *rc_costs_machine(const rc_costs *c);
  * outlive it. Freed with rc_costs_close. m->base and m->state must be those of `c`. */
 rc_status rc_costs_view(const rc_costs *c, const rc_machine *m, rc_costs **out, rc_error *err);
 
-/* y[M,N] = x[M,K] W[N,K]^T. */
+/* y[M,N] = x[M,K] W[N,K]^T. d: of W; rows exist of RC_BF16 and RC_FP8, the quantised types are
+ * RC_MODELLED from them. */
 rc_status rc_cost_gemm(const rc_costs *c, rc_dtype d, int64_t m, int64_t n, int64_t k, rc_cost *out,
                        rc_error *err);
 /* d: of Q, K and V; RC_BF16 or RC_FP8. causal is bottom-right; tk counts all keys. tq == 0 or tk ==

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/forward/scenario.h"
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "sim/base/share.h"
 
-enum { MAX_NAMES = 256, MAX_SEQS = 65536 };
+enum { MAX_SEQS = 65536 };
 #define MAX_TOKENS ((int64_t)1 << 40)
 
 /* ---- where models and machines are ---------------------------------------------------- */
@@ -16,45 +16,24 @@ static bool ends_with(const char *s, const char *end) {
     return a >= b && strcmp(s + a - b, end) == 0;
 }
 
-static void nearest_in(const char *folder, const char *name, const char *ext, char *out,
-                       size_t size) {
-    char names[MAX_NAMES][96];
-    const char *list[MAX_NAMES + 1];
-    size_t count = 0;
-    DIR *dir = opendir(folder);
-    out[0] = '\0';
-    if (!dir)
-        return;
-    for (struct dirent *e = readdir(dir); e && count < MAX_NAMES; e = readdir(dir)) {
-        size_t stem = strlen(e->d_name);
-        if (!ends_with(e->d_name, ext) || stem - strlen(ext) >= sizeof names[0])
-            continue;
-        snprintf(names[count], sizeof names[0], "%.*s", (int)(stem - strlen(ext)), e->d_name);
-        list[count] = names[count];
-        count++;
-    }
-    closedir(dir);
-    list[count] = NULL;
-    const char *near = rc_nearest(name, list);
-    if (near)
-        snprintf(out, size, " (did you mean '%s'?)", near);
-}
-
 rc_status rc_share_path(const char *folder, const char *name, const char *ext, char *out,
                         size_t size, rc_error *err) {
+    char full[768], hint[640];
+    snprintf(full, sizeof full, "%s/%s", rc_share_folder(), folder);
     if (strchr(name, '/') || ends_with(name, ext)) {
         snprintf(out, size, "%s", name);
-        return RC_OK;
+        rc_share_hint(full, name, ext, false, hint, sizeof hint);
+        return access(name, F_OK) == 0 || !hint[0]
+                   ? RC_OK
+                   : rc_fail(err, RC_E_IO, "no file %s%s", name, hint);
     }
-    char full[768], hint[160];
-    snprintf(full, sizeof full, "%s/%s", rc_share_folder(), folder);
     snprintf(out, size, "%s/%s%s", full, name, ext);
     FILE *f = fopen(out, "r");
     if (f) {
         fclose(f);
         return RC_OK;
     }
-    nearest_in(full, name, ext, hint, sizeof hint);
+    rc_share_hint(full, name, ext, true, hint, sizeof hint);
     return rc_fail(err, RC_E_IO, "no %s/%s%s%s", folder, name, ext, hint);
 }
 
@@ -114,7 +93,6 @@ rc_status rc_scenario_dtypes(const rc_node *root, rc_layout *l, rc_error *err) {
     static const char *const keys[] = {"attention_weights", "ffn_weights", "activations", "kv",
                                        NULL};
     const rc_node *map;
-    l->attn_weights = l->ffn_weights = l->act = l->kv = RC_BF16;
     if (!rc_doc_has(root, "dtypes"))
         return RC_OK;
     RC_TRY(rc_doc_map(root, "dtypes", &map, err));
@@ -273,6 +251,7 @@ static rc_status read_document(const rc_node *root, rc_scenario *out, rc_error *
         RC_TRY(rc_doc_choice(root, "ring", rings, &ring, err));
         out->serial_ring = ring == 1;
     }
+    rc_model_dtypes(&out->model, &out->layout);
     RC_TRY(rc_scenario_dtypes(root, &out->layout, err));
     RC_TRY(read_parallel(root, out, err));
     RC_TRY(read_sequences(root, out, err));

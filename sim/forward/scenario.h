@@ -38,14 +38,18 @@ rc_status rc_scenario_set_machine(rc_machine *m, const char *const *sets, size_t
 /* The keys `model` and `machine`, and what they name. */
 rc_status rc_scenario_parts(const rc_node *root, rc_model *model, rc_machine *machine,
                             rc_error *err);
-/* The section `dtypes`, all bf16 without it; other members of *l are left alone. */
-rc_status rc_scenario_dtypes(const rc_node *root, rc_layout *l, rc_error *err);
-
 /* Path of models/NAME.json or scenarios/machines/NAME.yaml: a name with a '/' or the extension is a
  * path and taken as it is; else it is looked up in the data folder ($RINGCAST_SHARE, or where the
- * program was built). A name that is not there is an error that lists the nearest. */
+ * program was built). A name that is not there is an error that says what was meant, or what there
+ * is. */
 rc_status rc_share_path(const char *folder, const char *name, const char *ext, char *out,
                         size_t size, rc_error *err);
+/* names.c: what to say beside "there is no such file": the name that was meant, else, with `list`,
+ * what `folder` holds; "" when there is nothing to say. */
+void rc_share_hint(const char *folder, const char *name, const char *ext, bool list, char *out,
+                   size_t size);
+/* The section `dtypes`: what it states replaces what *l holds (rc_model_dtypes). */
+rc_status rc_scenario_dtypes(const rc_node *root, rc_layout *l, rc_error *err);
 /* "machine.KEY=VALUE" without the prefix; units as in machine files. */
 rc_status rc_machine_set(rc_machine *m, const char *key, const char *value, rc_error *err);
 

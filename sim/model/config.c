@@ -1,256 +1,376 @@
 /* Reading a Hugging Face config.json.
  *
- * A publisher's file carries dozens of keys that say nothing about shape (token ids, dropout,
- * library versions), so unknown keys are passed over. What must never be passed over is a key that
- * changes what a layer computes: experts, latent KV, state spaces, sliding windows, another
- * activation. Those are looked for in every file, whatever architecture it names, and refused with
- * the reason.
+ * The architecture decides which keys are read and what they are worth when they are missing
+ * (families.c); refuse.c says why a file cannot be modelled. A multi-modal model keeps its text
+ * decoder in a map of its own (text_config and its kin), which is read like a file: images and
+ * sound enter the decoder as tokens, so its work is that of the text model.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "sim/model/model.h"
-
-#include <float.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "sim/base/doc.h"
 #include "sim/base/file.h"
 #include "sim/base/quote.h"
+#include "sim/model/internal.h"
 
-/* An architecture we model and the defaults transformers gives it. */
-typedef struct family {
-    const char *name;
-    bool kv_default;      /* num_key_value_heads may be missing: all query heads */
-    int head_dim_default; /* 0: hidden / heads */
-    bool bias_always;     /* biases on q, k and v whatever the file says */
-    bool bias_key;        /* attention_bias is a key of this architecture: q, k, v and o */
-    bool qk_norm;         /* RMS norms on the heads of q and k */
-    int window_default;   /* sliding_window when missing; 0: none */
-    bool window_switch;   /* sliding_window counts only when use_sliding_window is true */
-} family;
+#define given rc_config_given
 
-static const family families[] = {
-    {"LlamaForCausalLM", true, 0, false, true, false, 0, false},
-    {"MistralForCausalLM", false, 0, false, false, false, 4096, false},
-    {"Qwen2ForCausalLM", false, 0, true, false, false, 0, true},
-    {"Qwen3ForCausalLM", false, 128, false, true, true, 0, true},
-};
-enum { FAMILIES = sizeof families / sizeof families[0] };
+/* What is known of a file while it is read. */
+typedef struct config {
+    const rc_node *root;    /* the file */
+    const rc_node *decoder; /* the map of the text decoder; root when the file is one of text */
+    const rc_node *named;   /* the node that names the architecture */
+    const rc_family *family;
+    rc_model *m;
+    rc_error *err;
+} config;
 
-/* Architectures we know and do not model. */
-static const struct {
-    const char *name, *why;
-} refused[] = {
-    {"MixtralForCausalLM", "a mixture of experts: FFN work depends on routing"},
-    {"Qwen2MoeForCausalLM", "a mixture of experts: FFN work depends on routing"},
-    {"Qwen3MoeForCausalLM", "a mixture of experts: FFN work depends on routing"},
-    {"Llama4ForConditionalGeneration", "a mixture of experts with interleaved chunked attention"},
-    {"Llama4ForCausalLM", "a mixture of experts with interleaved chunked attention"},
-    {"GptOssForCausalLM", "a mixture of experts with interleaved sliding-window attention"},
-    {"DeepseekV2ForCausalLM", "multi-head latent attention (MLA) and a mixture of experts"},
-    {"DeepseekV3ForCausalLM", "multi-head latent attention (MLA) and a mixture of experts"},
-    {"DeepseekV32ForCausalLM", "multi-head latent attention (MLA) and a mixture of experts"},
-    {"Gemma2ForCausalLM", "interleaved sliding-window attention"},
-    {"Gemma3ForCausalLM", "interleaved sliding-window attention"},
-    {"Gemma3ForConditionalGeneration", "interleaved sliding-window attention"},
-    {"MambaForCausalLM", "a state-space model (SSM): it has no attention"},
-    {"Mamba2ForCausalLM", "a state-space model (SSM): it has no attention"},
-    {"JambaForCausalLM", "state-space (SSM) layers and a mixture of experts"},
-    {"T5ForConditionalGeneration", "an encoder-decoder"},
-    {"BartForConditionalGeneration", "an encoder-decoder"},
-    {"GPT2LMHeadModel", "an ungated FFN"},
-    {"GPTNeoXForCausalLM", "an ungated FFN"},
-    {"OPTForCausalLM", "an ungated FFN"},
-    {"BloomForCausalLM", "an ungated FFN"},
-    {"FalconForCausalLM", "an ungated FFN"},
-    {"PhiForCausalLM", "an ungated FFN"},
-};
-enum { REFUSED = sizeof refused / sizeof refused[0] };
-
-/* A key present with a value other than null. */
-static const rc_node *given(const rc_node *root, const char *key) {
-    const rc_node *n = rc_node_get(root, key);
-    return n != NULL && !rc_node_is_null(n) ? n : NULL;
-}
-
-static rc_status bool_or(const rc_node *root, const char *key, bool otherwise, bool *out,
-                         rc_error *err) {
+static rc_status bool_or(const config *c, const char *key, bool otherwise, bool *out) {
     *out = otherwise;
-    return given(root, key) != NULL ? rc_doc_bool(root, key, out, err) : RC_OK;
+    return given(c->decoder, key) != NULL ? rc_doc_bool(c->decoder, key, out, c->err) : RC_OK;
 }
 
-static rc_status int_or(const rc_node *root, const char *key, int64_t lo, int64_t hi,
-                        int64_t otherwise, int64_t *out, rc_error *err) {
+static rc_status int_or(const config *c, const char *key, int64_t lo, int64_t hi, int64_t otherwise,
+                        int64_t *out) {
     *out = otherwise;
-    return given(root, key) != NULL ? rc_doc_int(root, key, lo, hi, out, err) : RC_OK;
+    return given(c->decoder, key) != NULL ? rc_doc_int(c->decoder, key, lo, hi, out, c->err)
+                                          : RC_OK;
 }
 
-static rc_status unknown_architecture(const rc_node *at, const char *word, rc_error *err) {
-    const char *names[FAMILIES + 1] = {NULL};
-    for (int i = 0; i < FAMILIES; i++)
-        names[i] = families[i].name;
-    const char *near = rc_nearest(word, names);
-    if (near != NULL)
-        return rc_node_fail(at, err, RC_E_UNMODELLED,
-                            "architecture '%s' is not modelled; did you mean '%s'?", word, near);
-    return rc_node_fail(at, err, RC_E_UNMODELLED,
-                        "architecture '%s' is not modelled; modelled are %s, %s, %s and %s", word,
-                        names[0], names[1], names[2], names[3]);
+/* A number of the shape: the transformers library writes it into every file, and leaves it out of a
+ * nested map where it equals the default. */
+static rc_status shape(const config *c, const char *key, int64_t hi, int64_t otherwise,
+                       int64_t *out) {
+    if (c->decoder == c->root)
+        return rc_doc_int(c->decoder, key, 1, hi, out, c->err);
+    return int_or(c, key, 1, hi, otherwise, out);
 }
 
-static rc_status find_family(const rc_node *root, rc_model *m, const family **out, rc_error *err) {
+static rc_status read_bias(const config *c, rc_bias b, bool *out) {
+    *out = b.otherwise;
+    return b.key != NULL ? bool_or(c, b.key, b.otherwise, out) : RC_OK;
+}
+
+/* ---- which architecture -----------------------------------------------------------------------
+ */
+
+static const rc_node *map_in(const rc_node *at, const char *key) {
+    const rc_node *n = at != NULL ? given(at, key) : NULL;
+    return n != NULL && rc_node_kind_of(n) == RC_NODE_MAP ? n : NULL;
+}
+
+static const rc_node *decoder_of(const rc_node *root) {
+    static const char *const keys[] = {"text_config", "llm_config", "language_config", NULL};
+    for (int i = 0; keys[i] != NULL; i++)
+        if (map_in(root, keys[i]) != NULL)
+            return map_in(root, keys[i]);
+    const rc_node *thinker = map_in(map_in(root, "thinker_config"), "text_config");
+    return thinker != NULL ? thinker : root;
+}
+
+/* The only name in `architectures`; *out is NULL when there is no such key or its list is empty. */
+static rc_status architecture_in(const rc_node *map, const rc_node **out, rc_error *err) {
     const rc_node *list = NULL;
-    RC_TRY(rc_doc_list(root, "architectures", &list, err));
-    if (rc_node_count(list) != 1)
+    *out = NULL;
+    if (given(map, "architectures") == NULL)
+        return RC_OK;
+    RC_TRY(rc_doc_list(map, "architectures", &list, err));
+    if (rc_node_count(list) > 1)
         return rc_node_fail(list, err, RC_E_INPUT,
                             "key 'architectures' lists %zu names; expected one",
                             rc_node_count(list));
-    const rc_node *at = rc_node_at(list, 0);
-    const char *word = rc_node_text(at);
-    (void)snprintf(m->architecture, sizeof m->architecture, "%s", word);
-    for (int i = 0; i < FAMILIES; i++) {
-        if (strcmp(word, families[i].name) == 0) {
-            *out = &families[i];
-            return RC_OK;
-        }
-    }
-    for (int i = 0; i < REFUSED; i++) {
-        if (strcmp(word, refused[i].name) == 0)
-            return rc_node_fail(at, err, RC_E_UNMODELLED, "architecture '%s' is not modelled: %s",
-                                word, refused[i].why);
-    }
-    return unknown_architecture(at, word, err);
+    if (rc_node_count(list) == 1)
+        *out = rc_node_at(list, 0);
+    return RC_OK;
 }
 
-/* Keys that change what a layer computes, whatever the architecture is called. */
-static rc_status refuse_keys(const rc_node *root, const char *architecture, rc_error *err) {
-    static const struct {
-        const char *key, *why;
-        bool flag; /* refused when true, else when anything but null and 0 */
-    } keys[] = {
-        {"num_local_experts", "a mixture of experts", false},
-        {"num_experts", "a mixture of experts", false},
-        {"n_routed_experts", "a mixture of experts", false},
-        {"kv_lora_rank", "multi-head latent attention (MLA)", false},
-        {"state_size", "state-space (SSM) layers", false},
-        {"ssm_cfg", "state-space (SSM) layers", false},
-        {"is_encoder_decoder", "an encoder-decoder", true},
-        {"dual_chunk_attention_config", "dual-chunk attention", false},
-        {"mlp_bias", "biases in the FFN", true},
-    };
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        const rc_node *n = given(root, keys[i].key);
-        if (n == NULL)
+static rc_status text_of(const rc_node *map, const char *key, const rc_node **out, rc_error *err) {
+    const char *text = NULL;
+    *out = given(map, key);
+    return *out != NULL ? rc_doc_string(map, key, &text, err) : RC_OK;
+}
+
+/* The architecture by name, else by model_type. A text decoder inside a multi-modal file goes by
+ * its own names; the file's name is kept as the model's architecture. */
+static rc_status find_family(config *c) {
+    const rc_node *outer = NULL, *inner = NULL, *type = NULL, *outer_type = NULL;
+    RC_TRY(architecture_in(c->root, &outer, c->err));
+    RC_TRY(text_of(c->decoder, "model_type", &type, c->err));
+    RC_TRY(text_of(c->root, "model_type", &outer_type, c->err));
+    if (c->decoder != c->root)
+        RC_TRY(architecture_in(c->decoder, &inner, c->err));
+    const rc_node *name = c->decoder != c->root ? inner : outer;
+    c->named = outer != NULL ? outer : outer_type != NULL ? outer_type : type;
+    if (c->named == NULL)
+        return rc_node_fail(c->root, c->err, RC_E_INPUT,
+                            "neither 'architectures' nor 'model_type' says what model this is; "
+                            "write, for example, \"architectures\": [\"LlamaForCausalLM\"]");
+    if (rc_text_has_control(rc_node_text(c->named)))
+        return rc_node_fail(c->named, c->err, RC_E_INPUT,
+                            "the name of an architecture is not plain text");
+    (void)snprintf(c->m->architecture, sizeof c->m->architecture, "%s", rc_node_text(c->named));
+    if (name != NULL)
+        c->family = rc_family_of_architecture(rc_node_text(name));
+    else if (type != NULL)
+        c->family = rc_family_of_model_type(rc_node_text(type));
+    if (c->family == NULL)
+        return rc_config_unknown(c->root, c->decoder, c->named, rc_node_text(c->named), c->err);
+    if (name == NULL || type == NULL)
+        return RC_OK;
+    const rc_family *other = rc_family_of_model_type(rc_node_text(type));
+    if (other != NULL && other != c->family)
+        return rc_node_fail(type, c->err, RC_E_INPUT,
+                            "'architectures' names %s and 'model_type' %s, which are two "
+                            "architectures with different formulas (%s, %s); keep the right one",
+                            rc_node_text(name), rc_node_text(type), c->family->architecture,
+                            other->architecture);
+    if (other == NULL)
+        rc_note(&c->m->notes, "model_type '%.60s' is not %s's: read by the name in 'architectures'",
+                rc_node_text(type), c->family->architecture);
+    return RC_OK;
+}
+
+/* ---- what every layer must be ------------------------------------------------------------------
+ */
+
+static rc_status check_activation(const config *c) {
+    const char *act = "silu";
+    if (given(c->decoder, "hidden_act") != NULL)
+        RC_TRY(rc_doc_string(c->decoder, "hidden_act", &act, c->err));
+    if (strcmp(act, "silu") == 0 || strcmp(act, "swish") == 0)
+        return RC_OK;
+    return rc_node_fail(rc_node_get(c->decoder, "hidden_act"), c->err, RC_E_UNMODELLED,
+                        "%s with hidden_act '%s' is not modelled: only 'silu' (gated, SwiGLU) is",
+                        c->family->architecture, act);
+}
+
+/* sliding_window: *out is 0 when there is none. */
+static rc_status window_of(const config *c, int64_t *out) {
+    const rc_node *n = rc_node_get(c->decoder, "sliding_window");
+    *out = 0;
+    if (n == NULL)
+        *out = c->family->window_default;
+    else if (!rc_node_is_null(n))
+        return rc_doc_int(c->decoder, "sliding_window", 0, (int64_t)1 << 40, out, c->err);
+    return RC_OK;
+}
+
+static rc_status refuse_window(const config *c, const rc_node *at, int64_t window) {
+    const char *name = c->family->architecture;
+    if (rc_node_get(c->decoder, "sliding_window") == NULL)
+        return rc_node_fail(c->decoder, c->err, RC_E_UNMODELLED,
+                            "%s without key 'sliding_window' has a window of %lld tokens (the "
+                            "transformers library's default), which is not modelled; write null "
+                            "for full attention",
+                            name, (long long)window);
+    return rc_node_fail(at, c->err, RC_E_UNMODELLED,
+                        "%s with a sliding window of %lld tokens in a context of %lld is not "
+                        "modelled: only full attention is. Where no sequence is longer than the "
+                        "window, it changes nothing: write null for 'sliding_window' then",
+                        name, (long long)window, (long long)c->m->context);
+}
+
+/* Layers that are named one by one. */
+static rc_status check_layer_types(const config *c, const rc_node *types, int64_t window) {
+    for (size_t i = 0; i < rc_node_count(types); i++) {
+        const rc_node *t = rc_node_at(types, i);
+        const char *word = rc_node_text(t);
+        if (strcmp(word, "full_attention") == 0 || strcmp(word, "attention") == 0)
             continue;
-        bool on = true;
-        if (keys[i].flag)
-            RC_TRY(rc_doc_bool(root, keys[i].key, &on, err));
-        else if (rc_node_kind_of(n) == RC_NODE_SCALAR)
-            on = strcmp(rc_node_text(n), "0") != 0;
-        if (on)
-            return rc_node_fail(n, err, RC_E_UNMODELLED, "%s with key '%s' is not modelled: %s",
-                                architecture, keys[i].key, keys[i].why);
+        if (strcmp(word, "sliding_attention") == 0 && window >= c->m->context)
+            continue;
+        return rc_node_fail(t, c->err, RC_E_UNMODELLED,
+                            "%s with '%s' layers is not modelled: only full attention is",
+                            c->family->architecture, word);
     }
     return RC_OK;
 }
 
-static rc_status check_activation(const rc_node *root, const char *architecture, rc_error *err) {
-    const char *act = "";
-    RC_TRY(rc_doc_string(root, "hidden_act", &act, err));
-    if (strcmp(act, "silu") == 0)
+/* Every layer must see all earlier tokens: no window, or one that no sequence exceeds. */
+static rc_status check_pattern(const config *c) {
+    const rc_node *types = given(c->decoder, "layer_types");
+    const rc_node *at = given(c->decoder, "sliding_window");
+    int64_t window = 0, from = 0;
+    bool on = true;
+    RC_TRY(window_of(c, &window));
+    if (types != NULL && rc_node_count(types) > 0)
+        RC_TRY(check_layer_types(c, types, window));
+    if (c->family->window == RC_WINDOW_NONE)
         return RC_OK;
-    return rc_node_fail(rc_node_get(root, "hidden_act"), err, RC_E_UNMODELLED,
-                        "%s with hidden_act '%s' is not modelled: only 'silu' (gated, SwiGLU) is",
-                        architecture, act);
-}
-
-/* Every layer must see all earlier tokens. */
-static rc_status check_pattern(const rc_node *root, const family *f, rc_error *err) {
-    const rc_node *types = given(root, "layer_types");
-    for (size_t i = 0; types != NULL && i < rc_node_count(types); i++) {
-        const rc_node *t = rc_node_at(types, i);
-        if (t != NULL && strcmp(rc_node_text(t), "full_attention") != 0)
-            return rc_node_fail(t, err, RC_E_UNMODELLED,
-                                "%s with '%s' layers is not modelled: only full attention is",
-                                f->name, rc_node_text(t));
+    if (c->family->window == RC_WINDOW_SWITCH) {
+        if (types != NULL)
+            return RC_OK;
+        RC_TRY(bool_or(c, "use_sliding_window", false, &on));
+        RC_TRY(int_or(c, "max_window_layers", 0, INT64_MAX, c->family->windowed_from, &from));
+        on = on && from < c->m->layers;
     }
-    bool on = !f->window_switch;
-    if (f->window_switch)
-        RC_TRY(bool_or(root, "use_sliding_window", false, &on, err));
-    const rc_node *n = rc_node_get(root, "sliding_window");
-    if (!on || (n == NULL && f->window_default == 0) || (n != NULL && rc_node_is_null(n)))
-        return RC_OK;
-    if (n == NULL)
-        return rc_node_fail(root, err, RC_E_UNMODELLED,
-                            "%s without key 'sliding_window' has a window of %d tokens, which is "
-                            "not modelled; write null for full attention",
-                            f->name, f->window_default);
-    if (f->window_default == 0 && !f->window_switch)
-        return RC_OK; /* this architecture does not read the key */
-    return rc_node_fail(n, err, RC_E_UNMODELLED,
-                        "%s with a sliding window of %s tokens is not modelled: only full "
-                        "attention is",
-                        f->name, rc_node_text(n));
+    return on && window > 0 && window < c->m->context ? refuse_window(c, at, window) : RC_OK;
 }
 
-static rc_status read_heads(const rc_node *root, const family *f, rc_model *m, rc_error *err) {
+/* ---- numbers -----------------------------------------------------------------------------------
+ */
+
+static rc_status read_heads(const config *c) {
+    rc_model *m = c->m;
+    const rc_family *f = c->family;
     int64_t heads = 0, kv = 0, dim = 0;
-    RC_TRY(rc_doc_int(root, "num_attention_heads", 1, 4096, &heads, err));
-    const rc_node *n = rc_node_get(root, "num_key_value_heads");
-    if (n == NULL && !f->kv_default)
-        RC_TRY(rc_doc_int(root, "num_key_value_heads", 1, 4096, &kv, err));
-    RC_TRY(int_or(root, "num_key_value_heads", 1, 4096, heads, &kv, err));
+    RC_TRY(shape(c, "num_attention_heads", 4096, f->heads, &heads));
+    const rc_node *n = rc_node_get(c->decoder, "num_key_value_heads");
+    int64_t otherwise = n == NULL && f->kv_heads > 0 ? f->kv_heads : heads;
+    RC_TRY(int_or(c, "num_key_value_heads", 1, 4096, otherwise, &kv));
+    const rc_node *at = n != NULL ? n : c->decoder;
     if (heads % kv != 0)
-        return rc_node_fail(n, err, RC_E_INPUT,
+        return rc_node_fail(at, c->err, RC_E_INPUT,
                             "key 'num_key_value_heads' is %lld, which does not divide the %lld "
                             "query heads ('num_attention_heads')",
                             (long long)kv, (long long)heads);
-    int64_t otherwise = f->head_dim_default > 0 ? f->head_dim_default : m->hidden / heads;
-    if (given(root, "head_dim") == NULL && f->head_dim_default == 0 && m->hidden % heads != 0)
-        return rc_node_fail(rc_node_get(root, "num_attention_heads"), err, RC_E_INPUT,
+    /* null says hidden / heads, whatever the default of a missing key is */
+    int64_t usual = rc_node_get(c->decoder, "head_dim") == NULL ? f->head_dim : 0;
+    if (given(c->decoder, "head_dim") == NULL && usual == 0 && m->hidden % heads != 0)
+        return rc_node_fail(rc_node_get(c->decoder, "num_attention_heads"), c->err, RC_E_INPUT,
                             "%lld heads do not divide 'hidden_size' (%lld); write 'head_dim'",
                             (long long)heads, (long long)m->hidden);
-    RC_TRY(int_or(root, "head_dim", 1, 4096, otherwise, &dim, err));
+    RC_TRY(int_or(c, "head_dim", 1, 4096, usual > 0 ? usual : m->hidden / heads, &dim));
     m->heads = (int)heads;
     m->kv_heads = (int)kv;
     m->head_dim = (int)dim;
     return RC_OK;
 }
 
-/* transformers 5 moved rope_theta into rope_parameters. */
-static rc_status read_rope(const rc_node *root, rc_model *m, rc_error *err) {
-    const rc_node *at = root;
-    const rc_node *moved = given(root, "rope_parameters");
-    if (rc_node_get(root, "rope_theta") == NULL && moved != NULL &&
-        rc_node_kind_of(moved) == RC_NODE_MAP)
-        at = moved;
-    return rc_doc_quantity(at, "rope_theta", RC_DIM_COUNT, 1.0, 1e15, &m->rope_theta, err);
+/* A number of RoPE: in the map of its own that transformers 5 writes, in the older map, or beside
+ * the other keys. */
+static const rc_node *rope_map(const config *c) {
+    const rc_node *n = map_in(c->decoder, "rope_parameters");
+    return n != NULL ? n : map_in(c->decoder, "rope_scaling");
 }
 
-static rc_status read_config(const rc_node *root, rc_model *m, rc_error *err) {
-    const family *f = NULL;
-    int64_t layers = 0;
-    RC_TRY(find_family(root, m, &f, err));
-    RC_TRY(refuse_keys(root, f->name, err));
-    RC_TRY(check_activation(root, f->name, err));
-    RC_TRY(check_pattern(root, f, err));
-    RC_TRY(rc_doc_int(root, "num_hidden_layers", 1, 10000, &layers, err));
-    RC_TRY(rc_doc_int(root, "hidden_size", 1, 1 << 24, &m->hidden, err));
-    RC_TRY(rc_doc_int(root, "intermediate_size", 1, 1 << 26, &m->ffn, err));
-    RC_TRY(rc_doc_int(root, "vocab_size", 1, 1 << 26, &m->vocab, err));
-    RC_TRY(
-        rc_doc_int(root, "max_position_embeddings", 1, (int64_t)1 << 40, &m->max_positions, err));
-    m->layers = (int)layers;
-    RC_TRY(read_heads(root, f, m, err));
-    RC_TRY(read_rope(root, m, err));
-    RC_TRY(bool_or(root, "tie_word_embeddings", false, &m->tied_embeddings, err));
-    m->qk_norm = f->qk_norm;
-    m->attention_bias = f->bias_always;
-    if (f->bias_key)
-        RC_TRY(bool_or(root, "attention_bias", false, &m->attention_bias, err));
-    m->output_bias = f->bias_key && m->attention_bias;
+static rc_status rope_number(const rc_node *map, const char *key, double otherwise, double *out,
+                             rc_error *err) {
+    *out = otherwise;
+    if (map == NULL || given(map, key) == NULL)
+        return RC_OK;
+    return rc_doc_quantity(map, key, RC_DIM_COUNT, 1e-9, 1e15, out, err);
+}
+
+static rc_status read_rope(const config *c) {
+    const rc_node *at = c->decoder;
+    if (given(at, "rope_theta") == NULL)
+        at = rope_map(c);
+    return rope_number(at, "rope_theta", c->family->rope_theta, &c->m->rope_theta, c->err);
+}
+
+/* How far RoPE was stretched. yarn and the linear kinds multiply a length by a factor; the others
+ * (llama3, longrope, mrope) state the stretched length as max_position_embeddings. */
+static rc_status read_context(const config *c) {
+    rc_model *m = c->m;
+    const rc_node *map = rope_map(c);
+    double factor = 1.0, original = 0.0, longest = 0.0;
+    RC_TRY(int_or(c, "max_position_embeddings", 1, (int64_t)1 << 40, c->family->positions,
+                  &m->max_positions));
+    m->context = m->max_positions;
+    const rc_node *type = map != NULL ? given(map, "rope_type") : NULL;
+    if (map != NULL && type == NULL)
+        type = given(map, "type");
+    if (type == NULL)
+        return RC_OK;
+    const char *word = rc_node_text(type);
+    bool yarn = strcmp(word, "yarn") == 0;
+    if (!yarn && strcmp(word, "linear") != 0 && strcmp(word, "dynamic") != 0)
+        return RC_OK;
+    RC_TRY(rope_number(map, "factor", 1.0, &factor, c->err));
+    RC_TRY(rope_number(map, "original_max_position_embeddings", (double)m->max_positions, &original,
+                       c->err));
+    longest = factor * (yarn ? original : (double)m->max_positions);
+    if (longest > (double)m->context)
+        m->context = longest < 1e12 ? (int64_t)longest : (int64_t)1e12;
     return RC_OK;
 }
+
+static rc_status read_shape(const config *c) {
+    rc_model *m = c->m;
+    const rc_family *f = c->family;
+    int64_t layers = 0;
+    RC_TRY(shape(c, "num_hidden_layers", 10000, f->layers, &layers));
+    RC_TRY(shape(c, "hidden_size", 1 << 24, f->hidden, &m->hidden));
+    RC_TRY(shape(c, "intermediate_size", 1 << 26, f->ffn, &m->ffn));
+    RC_TRY(shape(c, "vocab_size", 1 << 26, f->vocab, &m->vocab));
+    m->layers = (int)layers;
+    m->qk_norm = f->qk_norm;
+    RC_TRY(read_heads(c));
+    RC_TRY(read_rope(c));
+    RC_TRY(read_context(c));
+    RC_TRY(read_bias(c, f->qkv, &m->attention_bias));
+    RC_TRY(read_bias(c, f->out, &m->output_bias));
+    RC_TRY(read_bias(c, f->mlp, &m->ffn_bias));
+    /* a multi-modal file may say it once, outside the decoder */
+    RC_TRY(bool_or(c, "tie_word_embeddings", f->tied, &m->tied_embeddings));
+    if (c->decoder != c->root && given(c->decoder, "tie_word_embeddings") == NULL &&
+        given(c->root, "tie_word_embeddings") != NULL)
+        return rc_doc_bool(c->root, "tie_word_embeddings", &m->tied_embeddings, c->err);
+    return RC_OK;
+}
+
+/* Biases that this architecture does not read, though the file asks for them. */
+static rc_status check_bias(const config *c) {
+    bool on = false;
+    if (c->family->mlp.key != NULL)
+        return RC_OK;
+    RC_TRY(bool_or(c, "mlp_bias", false, &on));
+    if (on)
+        return rc_node_fail(rc_node_get(c->decoder, "mlp_bias"), c->err, RC_E_UNMODELLED,
+                            "%s with key 'mlp_bias' is not modelled: the architecture has no "
+                            "biases in the FFN",
+                            c->family->architecture);
+    return RC_OK;
+}
+
+/* ---- what is left out, and said so -------------------------------------------------------------
+ */
+
+static rc_status note_more(const config *c) {
+    static const char *const mtp[] = {"num_nextn_predict_layers", "mtp_num_hidden_layers",
+                                      "num_mtp_modules", NULL};
+    if (c->decoder != c->root)
+        rc_note(&c->m->notes,
+                "the text decoder of %s alone: weights and work of its other parts "
+                "(images, sound) are not counted",
+                c->m->architecture);
+    for (int i = 0; mtp[i] != NULL; i++) {
+        int64_t n = 0;
+        RC_TRY(int_or(c, mtp[i], 0, 1000, 0, &n));
+        if (n > 0)
+            rc_note(&c->m->notes,
+                    "%lld layers that predict further tokens (key '%s') are not "
+                    "counted, neither their weights nor their work",
+                    (long long)n, mtp[i]);
+    }
+    return RC_OK;
+}
+
+static rc_status read_quantisation(const config *c) {
+    const rc_node *q = given(c->decoder, "quantization_config");
+    if (q == NULL)
+        q = given(c->root, "quantization_config");
+    if (q == NULL)
+        q = given(c->root, "compression_config"); /* an older name of compressed-tensors */
+    return q != NULL ? rc_quant_read(q, c->m, c->err) : RC_OK;
+}
+
+static rc_status read_config(config *c) {
+    RC_TRY(find_family(c));
+    RC_TRY(rc_config_check(c->root, c->decoder, c->family->architecture, c->err));
+    RC_TRY(check_activation(c));
+    RC_TRY(check_bias(c));
+    RC_TRY(read_shape(c));
+    RC_TRY(check_pattern(c));
+    RC_TRY(note_more(c));
+    return read_quantisation(c);
+}
+
+/* ---- files -------------------------------------------------------------------------------------
+ */
 
 /* "a/b/llama-3.1-8b.json" -> "llama-3.1-8b". */
 /* The model's name: the file's, without its end. */
@@ -272,12 +392,38 @@ static rc_status stem(const char *path, char *out, size_t size, rc_error *err) {
     return RC_OK;
 }
 
-static rc_status finish(const char *name, rc_doc *doc, rc_model *out, rc_error *err) {
-    rc_model m = {0};
-    rc_status st = stem(name, m.name, sizeof m.name, err);
-    if (st == RC_OK)
-        st = read_config(rc_doc_root(doc), &m, err);
+/* JSON as Python reads it. */
+static rc_status parse_json(const char *name, const char *text, unsigned long size, rc_doc **doc,
+                            rc_notes *notes, rc_error *err) {
+    const char *twice = NULL;
+    RC_TRY(rc_doc_parse_json(name, text, size, doc, &twice, err));
+    if (twice != NULL)
+        rc_note(notes, "key '%.60s' stands twice in %.160s; the last one counts", twice, name);
+    return RC_OK;
+}
+
+static rc_status read_modelopt(const char *name, const char *text, unsigned long size, rc_model *m,
+                               rc_error *err) {
+    rc_doc *doc = NULL;
+    RC_TRY(parse_json(name, text, size, &doc, &m->notes, err));
+    rc_status st = rc_quant_read_modelopt(rc_doc_root(doc), m, err);
     rc_doc_close(doc);
+    return st;
+}
+
+rc_status rc_model_parse_quantised(const char *name, const char *text, unsigned long size,
+                                   const char *quant_name, const char *quant,
+                                   unsigned long quant_size, rc_model *out, rc_error *err) {
+    rc_doc *doc = NULL;
+    rc_model m = {0};
+    RC_TRY(stem(name, m.name, sizeof m.name, err));
+    RC_TRY(parse_json(name, text, size, &doc, &m.notes, err));
+    config c = {.root = rc_doc_root(doc), .m = &m, .err = err};
+    c.decoder = decoder_of(c.root);
+    rc_status st = read_config(&c);
+    rc_doc_close(doc);
+    if (st == RC_OK && quant != NULL && m.quant.method[0] == '\0')
+        st = read_modelopt(quant_name, quant, quant_size, &m, err);
     if (st == RC_OK)
         *out = m;
     return st;
@@ -285,13 +431,37 @@ static rc_status finish(const char *name, rc_doc *doc, rc_model *out, rc_error *
 
 rc_status rc_model_parse(const char *name, const char *text, unsigned long size, rc_model *out,
                          rc_error *err) {
-    rc_doc *doc = NULL;
-    RC_TRY(rc_doc_parse(name, text, size, &doc, err));
-    return finish(name, doc, out, err);
+    return rc_model_parse_quantised(name, text, size, NULL, NULL, 0, out, err);
+}
+
+/* modelopt's file beside a configuration: STEM.hf_quant_config.json, else hf_quant_config.json. */
+static bool find_beside(const char *path, char *out, size_t size) {
+    const char *slash = strrchr(path, '/');
+    size_t n = strlen(path), folder = slash != NULL ? (size_t)(slash - path) + 1 : 0;
+    if (n > folder + 5 && strcmp(path + n - 5, ".json") == 0)
+        n -= 5;
+    for (int i = 0; i < 2; i++) {
+        int took = i == 0 ? snprintf(out, size, "%.*s.hf_quant_config.json", (int)n, path)
+                          : snprintf(out, size, "%.*shf_quant_config.json", (int)folder, path);
+        FILE *f = took > 0 && (size_t)took < size ? fopen(out, "r") : NULL;
+        if (f != NULL) {
+            (void)fclose(f);
+            return true;
+        }
+    }
+    return false;
 }
 
 rc_status rc_model_load(const char *path, rc_model *out, rc_error *err) {
-    rc_doc *doc = NULL;
-    RC_TRY(rc_doc_open(path, &doc, err));
-    return finish(path, doc, out, err);
+    char *text = NULL, *quant = NULL, beside[1200];
+    size_t size = 0, quant_size = 0;
+    RC_TRY(rc_file_read(path, &text, &size, err));
+    rc_status st = RC_OK;
+    if (find_beside(path, beside, sizeof beside))
+        st = rc_file_read(beside, &quant, &quant_size, err);
+    if (st == RC_OK)
+        st = rc_model_parse_quantised(path, text, size, beside, quant, quant_size, out, err);
+    free(text);
+    free(quant);
+    return st;
 }

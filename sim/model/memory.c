@@ -1,9 +1,11 @@
 /* Bytes on one GPU: does a layout fit?
  *
  * Weights      q and o sharded TP ways; k and v by whole heads, max(1, N_KV/TP) of them; gate, up
- *              and down sharded; embedding and LM head sharded over the vocabulary, always bf16;
- *              norms and biases, bf16. fp8 weights carry one fp32 scale a row of outputs, int4 one
- *              bf16 scale for 128 elements.
+ *              and down sharded; embedding and LM head sharded over the vocabulary, bf16 but for an
+ *              LM head that the checkpoint quantises; norms and biases, bf16. Quantised weights
+ *              carry the scales and zero points that the checkpoint states; where it states none,
+ *              the usual ones (usual_scale): fp8 an fp32 scale a row of outputs, int4 a 16-bit
+ *              scale for 128 elements.
  * KV           tokens of all sequences, new and cached, over the CP ranks rounded up; all layers.
  * Activations  the largest live set within a layer for t = ceil(tokens_new / CP) tokens, see
  *              live_set(). The residual stream is whole (t x D) on every GPU of the TP group.
@@ -35,25 +37,72 @@ static shard shard_of(const rc_model *m, const rc_layout *l) {
     return s;
 }
 
-/* rows x columns of weights with their scales. */
-static double matrix(double rows, double columns, rc_dtype d) {
+/* rows x columns of weights with what each tile carries besides. */
+static double matrix(double rows, double columns, rc_dtype d, const rc_scale *s) {
     double bytes = rows * columns * rc_dtype_bytes(d);
-    if (d == RC_FP8)
-        bytes += rows * 4.0;
-    if (d == RC_INT4)
-        bytes += rows * ceil(columns / 128.0) * 2.0;
+    double high = s->rows > 0 ? (double)s->rows : rows;
+    double wide = s->columns > 0 ? (double)s->columns : columns;
+    if (s->bytes > 0.0)
+        bytes += ceil(rows / high) * ceil(columns / wide) * s->bytes;
     return bytes;
 }
 
-static double weights_of(const rc_model *m, const rc_layout *l, const shard *s) {
+/* Scales where no checkpoint states them. */
+static rc_scale usual_scale(rc_dtype d) {
+    static const rc_scale scales[RC_DTYPES] = {
+        [RC_FP8] = {1, 0, 4.0},    [RC_INT4] = {1, 128, 2.0}, [RC_FP8_BLOCK] = {128, 128, 4.0},
+        [RC_INT8] = {1, 0, 4.0},   [RC_W8A16] = {1, 0, 2.0},  [RC_W4A8] = {1, 128, 2.0},
+        [RC_MXFP4] = {1, 32, 1.0}, [RC_NVFP4] = {1, 16, 1.0}};
+    return scales[d];
+}
+
+/* One projection of all layers: as the checkpoint has it where `d` is the type that it gives this
+ * part of a layer, else in `d` throughout. */
+static double projection(const rc_model *m, rc_proj p, rc_dtype d, double rows, double columns) {
+    const rc_quant *q = &m->quant;
+    rc_scale none = {0, 0, 0.0}, usual = usual_scale(d);
+    bool stated = q->method[0] != '\0' && d == (p < RC_GATE ? q->attn : q->ffn);
+    if (!stated)
+        return m->layers * matrix(rows, columns, d, &usual);
+    int n = q->proj[p].layers;
+    return n * matrix(rows, columns, q->proj[p].dtype, &q->proj[p].scale) +
+           (m->layers - n) * matrix(rows, columns, RC_BF16, &none);
+}
+
+static double weights_of(const rc_model *m, rc_dtype attn, rc_dtype ffn, const shard *s) {
     double d = (double)m->hidden;
-    double attn = matrix(s->q + 2.0 * s->kv, d, l->attn_weights) + matrix(d, s->q, l->attn_weights);
-    double ffn = matrix(2.0 * s->ffn, d, l->ffn_weights) + matrix(d, s->ffn, l->ffn_weights);
-    double small = 2.0 * d + (m->qk_norm ? 2.0 * m->head_dim : 0.0);
+    const struct {
+        rc_proj p;
+        rc_dtype dtype;
+        double rows, columns;
+    } parts[RC_PROJS] = {{RC_Q, attn, s->q, d},     {RC_K, attn, s->kv, d},
+                         {RC_V, attn, s->kv, d},    {RC_O, attn, d, s->q},
+                         {RC_GATE, ffn, s->ffn, d}, {RC_UP, ffn, s->ffn, d},
+                         {RC_DOWN, ffn, d, s->ffn}};
+    double bytes = 0.0;
+    for (int i = 0; i < RC_PROJS; i++)
+        bytes += projection(m, parts[i].p, parts[i].dtype, parts[i].rows, parts[i].columns);
+    double small = 2.0 * d;
+    if (m->qk_norm == RC_QK_NORM_HEAD)
+        small += 2.0 * m->head_dim;
+    if (m->qk_norm == RC_QK_NORM_FULL)
+        small += s->q + s->kv;
     if (m->attention_bias)
-        small += s->q + 2.0 * s->kv + (m->output_bias ? d : 0.0);
-    double embed = s->vocab * d * (m->tied_embeddings ? 1.0 : 2.0) + d;
-    return m->layers * (attn + ffn + 2.0 * small) + 2.0 * embed;
+        small += s->q + 2.0 * s->kv;
+    if (m->output_bias)
+        small += d;
+    if (m->ffn_bias)
+        small += 2.0 * s->ffn + d;
+    double embed = 2.0 * (s->vocab * d + d);
+    double head =
+        m->tied_embeddings ? 0.0 : matrix(s->vocab, d, m->quant.head, &m->quant.head_scale);
+    return bytes + m->layers * 2.0 * small + embed + head;
+}
+
+double rc_model_weight_bytes(const rc_model *m, rc_dtype attn, rc_dtype ffn) {
+    const rc_layout whole = {.tp = 1, .cp = 1};
+    shard s = shard_of(m, &whole);
+    return weights_of(m, attn, ffn, &s);
 }
 
 /* The largest live set of one layer, t tokens: the residual stream and, in turn,
@@ -64,7 +113,7 @@ static double weights_of(const rc_model *m, const rc_layout *l, const shard *s) 
  *   SwiGLU gate and up, and the (quantised) product
  *   down  the product and the projection */
 static double live_set(const rc_model *m, const rc_layout *l, const shard *s, double t) {
-    double a = rc_dtype_bytes(l->act), x = l->ffn_weights == RC_FP8 ? 1.0 : a;
+    double a = rc_dtype_bytes(l->act), x = rc_dtype_math(l->ffn_weights) == RC_FP8 ? 1.0 : a;
     double residual = (double)m->hidden * a, qkv = (s->q + 2.0 * s->kv) * a;
     double stage[] = {
         (double)m->hidden * a + qkv,      qkv + s->q * a,
@@ -129,7 +178,7 @@ rc_status rc_model_memory(const rc_model *m, const rc_layout *l, const char *var
     double t = ceil((double)tokens_new / l->cp), cached = ceil((double)tokens_cached / l->cp);
     double held = ceil(((double)tokens_new + (double)tokens_cached) / l->cp);
     rc_memory mem = {.capacity = capacity, .reserve = RESERVE};
-    mem.weights = weights_of(m, l, &s);
+    mem.weights = weights_of(m, l->attn_weights, l->ffn_weights, &s);
     mem.kv = held * m->layers * 2.0 * s.kv * rc_dtype_bytes(l->kv);
     mem.activations = live_set(m, l, &s, t);
     RC_TRY(buffers_of(l, &s, m->heads / l->tp, variant, t, cached, &mem.buffers, err));

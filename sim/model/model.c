@@ -1,7 +1,7 @@
 /* What a dense decoder multiplies and holds: parameters, FLOPs, bytes of KV.
  *
  * A layer holds Wq (D x Hq*Dh), Wk and Wv (D x Hkv*Dh), Wo (Hq*Dh x D), gate and up (D x F), down
- * (F x D), two RMS norms (D) and, by architecture, biases of q, k, v (and o) and norms of q and k.
+ * (F x D), two RMS norms (D) and, by architecture, biases and norms of q and k.
  * The counts agree with the publishers' to the last parameter (tests/unit/test_model_config.c).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -10,17 +10,24 @@
 static const struct {
     const char *name;
     double bytes;
-} dtypes[] = {[RC_BF16] = {"bf16", 2.0},
-              [RC_FP8] = {"fp8", 1.0},
-              [RC_INT4] = {"int4", 0.5},
-              [RC_FP32] = {"fp32", 4.0}};
+    rc_dtype math;
+} dtypes[RC_DTYPES] = {
+    [RC_BF16] = {"bf16", 2.0, RC_BF16},          [RC_FP8] = {"fp8", 1.0, RC_FP8},
+    [RC_INT4] = {"int4", 0.5, RC_BF16},          [RC_FP32] = {"fp32", 4.0, RC_BF16},
+    [RC_FP8_BLOCK] = {"fp8-block", 1.0, RC_FP8}, [RC_INT8] = {"int8", 1.0, RC_FP8},
+    [RC_W8A16] = {"w8a16", 1.0, RC_BF16},        [RC_W4A8] = {"w4a8", 0.5, RC_FP8},
+    [RC_MXFP4] = {"mxfp4", 0.5, RC_BF16},        [RC_NVFP4] = {"nvfp4", 0.5, RC_BF16}};
 
 const char *rc_dtype_name(rc_dtype d) {
-    return (unsigned)d < sizeof dtypes / sizeof dtypes[0] ? dtypes[d].name : "?";
+    return (unsigned)d < RC_DTYPES ? dtypes[d].name : "?";
 }
 
 double rc_dtype_bytes(rc_dtype d) {
-    return (unsigned)d < sizeof dtypes / sizeof dtypes[0] ? dtypes[d].bytes : 0.0;
+    return (unsigned)d < RC_DTYPES ? dtypes[d].bytes : 0.0;
+}
+
+rc_dtype rc_dtype_math(rc_dtype d) {
+    return (unsigned)d < RC_DTYPES ? dtypes[d].math : RC_BF16;
 }
 
 static double q_width(const rc_model *m) {
@@ -44,9 +51,15 @@ double rc_model_params(const rc_model *m) {
     double embed = (double)m->vocab * d * (m->tied_embeddings ? 1.0 : 2.0);
     double layer = 2.0 * d;
     if (m->attention_bias)
-        layer += q_width(m) + 2.0 * kv_width(m) + (m->output_bias ? d : 0.0);
-    if (m->qk_norm)
+        layer += q_width(m) + 2.0 * kv_width(m);
+    if (m->output_bias)
+        layer += d;
+    if (m->ffn_bias)
+        layer += 2.0 * (double)m->ffn + d;
+    if (m->qk_norm == RC_QK_NORM_HEAD)
         layer += 2.0 * m->head_dim;
+    if (m->qk_norm == RC_QK_NORM_FULL)
+        layer += q_width(m) + kv_width(m);
     return rc_model_attn_params(m) + rc_model_ffn_params(m) + embed + m->layers * layer + d;
 }
 

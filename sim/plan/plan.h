@@ -208,6 +208,7 @@ typedef struct rc_plan_answer {
     rc_plan_result next; /* with one replica more */
     double next_growth;
     double wall_s;
+    rc_notes notes; /* about the model and the longest request */
 } rc_plan_answer;
 
 rc_status rc_plan_search(const rc_plan *p, rc_plan_bounds *bounds, rc_plan_sim sim, void *ctx,

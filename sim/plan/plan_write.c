@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "sim/model/notes.h"
 #include "sim/base/file.h"
 #include "sim/base/json.h"
 #include "sim/base/quote.h"
@@ -261,6 +262,7 @@ rc_status rc_plan_json(const rc_plan_file *f, const rc_plan_answer *a, rc_error 
     rc_json_int(j, root, "untried_cheaper_expected_to_hold", a->hopeful);
     rc_json_int(j, root, "simulated", a->simulated);
     rc_json_real(j, root, "wall_s", a->wall_s);
+    rc_notes_json(j, root, &a->notes);
     if (a->best >= 0)
         json_result(j, rc_json_object(j, root, "best"), f, &a->all[a->best]);
     else

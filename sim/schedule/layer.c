@@ -82,8 +82,8 @@ static void elementwise(rc_builder *b, uint32_t gpu, rc_part part, const char *o
 }
 
 static void norm(rc_builder *b, uint32_t gpu, rc_dtype next, int64_t tokens) {
-    elementwise(b, gpu, RC_P_NORM, next == RC_FP8 ? "rmsnorm_fp8" : "rmsnorm", tokens,
-                b->rq->model->hidden);
+    elementwise(b, gpu, RC_P_NORM, rc_dtype_math(next) == RC_FP8 ? "rmsnorm_fp8" : "rmsnorm",
+                tokens, b->rq->model->hidden);
 }
 
 /* One all-reduce of every rank's TP group; groups of different ranks are different rendezvous. */
@@ -129,22 +129,23 @@ void rc_layer_after(rc_builder *b) {
         int64_t t = rc_rank_tokens(b, rc_rank_of(b, gpu));
         norm(b, gpu, l->ffn_weights, t);
         gemm(b, gpu, RC_P_GATE_UP, l->ffn_weights, t, 2 * ffn, m->hidden);
-        elementwise(b, gpu, RC_P_SWIGLU, l->ffn_weights == RC_FP8 ? "swiglu_fp8" : "swiglu", t,
-                    ffn);
+        elementwise(b, gpu, RC_P_SWIGLU,
+                    rc_dtype_math(l->ffn_weights) == RC_FP8 ? "swiglu_fp8" : "swiglu", t, ffn);
         gemm(b, gpu, RC_P_DOWN, l->ffn_weights, t, m->hidden, ffn);
     }
     all_reduce(b);
 }
 
-/* The last position of each sequence goes through the final norm and the LM head (bf16). In a
+/* The last position of each sequence goes through the final norm and the LM head (bf16 unless
+ * the checkpoint quantises it). In a
  * prefill rank 0 owns the last chunk of every sequence; the others do as much, for all must end
  * together. */
 void rc_layer_head(rc_builder *b) {
     const rc_model *m = b->rq->model;
     int64_t rows = (int64_t)(b->rq->seq_count - b->decodes) + rc_decode_tokens(b);
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
-        norm(b, gpu, RC_BF16, rows);
-        gemm(b, gpu, RC_P_LM_HEAD, RC_BF16, rows, rc_ceil_div(m->vocab, b->rq->layout.tp),
+        norm(b, gpu, m->quant.head, rows);
+        gemm(b, gpu, RC_P_LM_HEAD, m->quant.head, rows, rc_ceil_div(m->vocab, b->rq->layout.tp),
              m->hidden);
     }
 }

@@ -1,4 +1,5 @@
 /* A run as text and as JSON. SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/model/notes.h"
 #include "sim/serve/report.h"
 #include <math.h>
 #include "sim/base/table.h"
@@ -222,6 +223,7 @@ void rc_serve_json(const rc_serve *s, const rc_serve_result *r, rc_json *j, json
     json_int(j, root, "recomputed_tokens", r->recomputed_tokens);
     json_int(j, root, "preempted", r->preempted);
     json_int(j, root, "retried", r->retried);
+    rc_notes_json(j, root, &r->notes);
     rc_json_real(j, root, "goodput", r->goodput);
     rc_json_real(j, root, "within_slo", (double)r->within_slo / (double)r->requests);
     json_int(j, root, "tokens_in", r->tokens_in);

@@ -177,6 +177,14 @@ static rc_status run(cluster *c, rc_error *err) {
     return metrics_finish(c, err);
 }
 
+static void take_notes(const rc_serve *s, const rc_trace *trace, rc_notes *out) {
+    int64_t longest = 0;
+    for (size_t i = 0; i < trace->count; i++)
+        if (trace->at[i].input + trace->at[i].output > longest)
+            longest = trace->at[i].input + trace->at[i].output;
+    rc_model_notes(&s->model, &s->layout, longest, out);
+}
+
 rc_status rc_serve_run(const rc_serve *s, const rc_trace *trace, const rc_serve_options *o,
                        rc_serve_result *out, rc_error *err) {
     rc_error local = {0};
@@ -185,6 +193,7 @@ rc_status rc_serve_run(const rc_serve *s, const rc_trace *trace, const rc_serve_
     if (!c)
         return rc_fail(err, RC_E_NOMEM, "out of memory for a run");
     memset(out, 0, sizeof *out);
+    take_notes(s, trace, &out->notes);
     *c = (cluster){.spec = s,
                    .trace = trace,
                    .options = o,

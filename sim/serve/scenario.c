@@ -80,6 +80,8 @@ static rc_status read_kv_dtype(const rc_node *root, const rc_node *kv, rc_serve 
     }
     if (s->layout.kv == RC_BF16 || s->layout.kv == RC_FP8)
         return RC_OK;
+    if (at == NULL) /* the checkpoint's own */
+        at = rc_node_get(root, "model");
     return rc_node_fail(at, err, RC_E_UNMODELLED,
                         "KV in %s is not modelled: attention was measured over bf16 and fp8 keys "
                         "and values",
@@ -216,6 +218,7 @@ rc_status rc_serve_read(rc_doc *doc, const char *const *sets, size_t set_count, 
     RC_TRY(read_head(root, out, err));
     RC_TRY(rc_scenario_parts(root, &out->model, &out->machine, err));
     RC_TRY(rc_scenario_set_machine(&out->machine, sets, set_count, err));
+    rc_model_dtypes(&out->model, &out->layout);
     RC_TRY(rc_scenario_dtypes(root, &out->layout, err));
     RC_TRY(rc_serve_read_pools(root, out, err));
     RC_TRY(read_scheduler(root, out, err));

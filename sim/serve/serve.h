@@ -191,6 +191,7 @@ typedef struct rc_serve_result {
     uint64_t kv_hit_tokens, kv_miss_tokens;     /* of first admissions */
     uint64_t recomputed_tokens, fetched_tokens; /* after preemption or loss; from host memory */
     uint64_t moved_tokens;                      /* between pools */
+    rc_notes notes;                             /* about the model, its dtypes and its context */
     uint64_t within_slo;                        /* done requests */
     double goodput;                             /* of those, per second of makespan */
     double mfu, tokens_per_gpu_s, cost_per_mtoken, gpu_hours, cost;

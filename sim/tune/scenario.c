@@ -76,6 +76,7 @@ static rc_status read_parts(const rc_node *root, rc_tune_scenario *out, rc_error
     RC_TRY(rc_doc_string(root, "machine", &name, err));
     RC_TRY(find(root, "machine", name, "scenarios/machines", ".yaml", path, sizeof path, err));
     RC_TRY(rc_machine_load(path, &out->machine, err));
+    rc_model_dtypes(&out->model, &out->layout);
     RC_TRY(rc_scenario_dtypes(root, &out->layout, err));
     RC_TRY(rc_doc_int(root, "tp", 1, 4096, &tp, err));
     out->layout.tp = (int)tp;

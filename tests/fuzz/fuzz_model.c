@@ -3,12 +3,28 @@
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "sim/model/model.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* The same bytes as modelopt's file beside a good configuration. */
+static void beside(const uint8_t *data, size_t size) {
+    static const char good[] =
+        "{architectures: [LlamaForCausalLM], hidden_size: 512, intermediate_size: 1024, "
+        "num_attention_heads: 4, num_hidden_layers: 2, vocab_size: 1000}";
+    rc_model m;
+    rc_error e = {0};
+    rc_status st = rc_model_parse_quantised("fuzz.json", good, strlen(good), "quant.json",
+                                            (const char *)data, size, &m, &e);
+    if (st != RC_OK ? e.msg[0] == '\0' || e.status != st
+                    : !(rc_model_weight_bytes(&m, m.quant.attn, m.quant.ffn) > 0.0))
+        abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    beside(data, size);
     rc_model m;
     rc_memory mem;
     rc_error e = {0};
@@ -26,6 +42,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                    .kv = RC_BF16};
     if (m.heads % m.kv_heads != 0 || !(rc_model_params(&m) > 0.0) ||
         !isfinite(rc_model_params(&m)) || !isfinite(rc_model_attention_flops(&m, 1 << 20, 1 << 20)))
+        abort();
+    rc_model_dtypes(&m, &l);
+    double bytes = rc_model_weight_bytes(&m, l.attn_weights, l.ffn_weights);
+    if (!isfinite(bytes) || !(bytes > 0.0) || m.context < m.max_positions)
         abort();
     if (rc_model_memory(&m, &l, "pass-kv", 1000, 1000, 96e9, &mem, &e) != RC_OK ||
         !isfinite(mem.total))

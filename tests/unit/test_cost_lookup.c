@@ -282,14 +282,53 @@ static void test_states(void **state) {
     rc_costs_close(v);
 }
 
+/* Weights without rows: never slower than the type they are multiplied in, never faster than their
+ * bytes or their multiplications allow, and never called measured. */
+static void test_quantised_gemm(void **state) {
+    (void)state;
+    static const struct {
+        rc_dtype dtype, math;
+        double bytes; /* a weight, scales included */
+    } t[] = {{RC_INT4, RC_BF16, 0.5 + 2.0 / 128.0},
+             {RC_W8A16, RC_BF16, 1.0},
+             {RC_MXFP4, RC_BF16, 0.5 + 1.0 / 32.0},
+             {RC_NVFP4, RC_BF16, 0.5 + 1.0 / 16.0},
+             {RC_W4A8, RC_FP8, 0.5 + 2.0 / 128.0},
+             {RC_INT8, RC_FP8, 1.0},
+             {RC_FP8_BLOCK, RC_FP8, 1.0}};
+    const int64_t n = 2304, k = 16384;
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        double before = 0.0;
+        for (int64_t m = 1; m <= 65536; m *= 4) {
+            rc_cost own, rows, large;
+            assert_int_equal(rc_cost_gemm(costs, t[i].dtype, m, n, k, &own, NULL), RC_OK);
+            assert_int_equal(rc_cost_gemm(costs, t[i].math, m, n, k, &rows, NULL), RC_OK);
+            assert_int_equal(rc_cost_gemm(costs, t[i].math, 4096, n, k, &large, NULL), RC_OK);
+            double fewer = t[i].bytes / rc_dtype_bytes(t[i].math);
+            assert_int_equal(own.basis, RC_MODELLED);
+            assert_true(own.p50 <= rows.p50);
+            assert_true(own.p50 >= fewer * rows.p50 * 0.999);
+            assert_true(m > 4096 || own.p50 >= large.p50 * (double)m / 4096 * 0.999);
+            assert_true(m < 4096 || own.p50 == rows.p50);
+            assert_true(own.p50 >= before * 0.999);
+            before = own.p50;
+        }
+        /* one token: the weights are all the time there is above the floor of 2 us */
+        rc_cost own, rows;
+        assert_int_equal(rc_cost_gemm(costs, t[i].dtype, 1, n, k, &own, NULL), RC_OK);
+        assert_int_equal(rc_cost_gemm(costs, t[i].math, 1, n, k, &rows, NULL), RC_OK);
+        near((own.p50 - 2e-6) / (rows.p50 - 2e-6), t[i].bytes / rc_dtype_bytes(t[i].math), 2e-3);
+    }
+}
+
 static void test_refusals(void **state) {
     (void)state;
     rc_cost c;
     rc_error err;
     fails(rc_cost_gemm(costs, RC_BF16, -1, 16, 16, &c, &err), RC_E_INPUT, &err,
           "gemm: m is -1; expected 0 to 2^52");
-    fails(rc_cost_gemm(costs, RC_INT4, 1, 16, 16, &c, &err), RC_E_UNMODELLED, &err,
-          "gemm in int4 is not modelled: rows exist of bf16 and fp8 only");
+    fails(rc_cost_gemm(costs, RC_FP32, 1, 16, 16, &c, &err), RC_E_UNMODELLED, &err,
+          "gemm in fp32 is not modelled: rows exist of bf16 and fp8 only");
     fails(rc_cost_attention(costs, RC_BF16, 0, 1, 16, 12, 8, &c, &err), RC_E_INPUT, &err,
           "attention: 12 query heads on 8 KV heads; expected a multiple of the KV heads");
     fails(rc_cost_merge(costs, 10, 0, &c, &err), RC_E_INPUT, &err,
@@ -337,6 +376,7 @@ int main(void) {
         cmocka_unit_test(test_transfer),
         cmocka_unit_test(test_views_and_retargets),
         cmocka_unit_test(test_states),
+        cmocka_unit_test(test_quantised_gemm),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_no_rows),
     };

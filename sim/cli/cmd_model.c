@@ -1,0 +1,90 @@
+/* ringcast model: what a configuration says, or why it cannot be modelled.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdio.h>
+#include <string.h>
+#include "sim/cli/flags.h"
+#include "sim/forward/scenario.h"
+#include "sim/model/notes.h"
+
+enum { MAX_MODELS = 256 };
+
+static rc_status load(const char *name, rc_model *m, rc_error *err) {
+    char path[1024];
+    RC_TRY(rc_share_path("models", name, ".json", path, sizeof path, err));
+    return rc_model_load(path, m, err);
+}
+
+static void print(const rc_model *m, const rc_notes *notes) {
+    const rc_quant *q = &m->quant;
+    (void)printf("# model %s: %s\n", m->name, m->architecture);
+    (void)printf("layers %d, hidden %lld, FFN %lld, vocabulary %lld%s\n", m->layers,
+                 (long long)m->hidden, (long long)m->ffn, (long long)m->vocab,
+                 m->tied_embeddings ? ", embeddings tied" : "");
+    (void)printf("heads %d of %d, KV heads %d\n", m->heads, m->head_dim, m->kv_heads);
+    (void)printf("context %lld tokens\n", (long long)m->context);
+    (void)printf("parameters %.4f billion\n", rc_model_params(m) / 1e9);
+    (void)printf("weights %.2f GB (attention %s, FFN %s, LM head %s)\n",
+                 rc_model_weight_bytes(m, q->attn, q->ffn) / 1e9, rc_dtype_name(q->attn),
+                 rc_dtype_name(q->ffn), rc_dtype_name(q->head));
+    (void)printf("KV cache %.0f bytes a token (%s)\n", rc_model_kv_bytes(m, q->kv),
+                 rc_dtype_name(q->kv));
+    rc_notes_print(notes, stderr);
+}
+
+static void add_json(rc_json *j, json_t *o, const rc_model *m, const rc_notes *notes) {
+    const rc_quant *q = &m->quant;
+    rc_json_text(j, o, "model", m->name);
+    rc_json_text(j, o, "architecture", m->architecture);
+    rc_json_int(j, o, "layers", m->layers);
+    rc_json_int(j, o, "hidden", m->hidden);
+    rc_json_int(j, o, "ffn", m->ffn);
+    rc_json_int(j, o, "vocabulary", m->vocab);
+    rc_json_int(j, o, "heads", m->heads);
+    rc_json_int(j, o, "kv_heads", m->kv_heads);
+    rc_json_int(j, o, "head_dim", m->head_dim);
+    rc_json_bool(j, o, "tied_embeddings", m->tied_embeddings);
+    rc_json_int(j, o, "context_tokens", m->context);
+    rc_json_int(j, o, "parameters", (int64_t)rc_model_params(m));
+    rc_json_real(j, o, "weight_bytes", rc_model_weight_bytes(m, q->attn, q->ffn));
+    rc_json_real(j, o, "kv_bytes_per_token", rc_model_kv_bytes(m, q->kv));
+    rc_json_text(j, o, "quantised_by", q->method[0] ? q->method : NULL);
+    json_t *d = rc_json_object(j, o, "dtypes");
+    rc_json_text(j, d, "attention_weights", rc_dtype_name(q->attn));
+    rc_json_text(j, d, "ffn_weights", rc_dtype_name(q->ffn));
+    rc_json_text(j, d, "lm_head", rc_dtype_name(q->head));
+    rc_json_text(j, d, "kv", rc_dtype_name(q->kv));
+    rc_notes_json(j, o, notes);
+}
+
+rc_status rc_cmd_model(int argc, char **argv, rc_error *err) {
+    const char *names[MAX_MODELS];
+    bool json = false, helped = false;
+    size_t count = 0;
+    const rc_flag flags[] = {{"--json", RC_FLAG_BOOL, &json, NULL, "everything, as JSON"}};
+    RC_TRY(rc_flags_parse(argc, argv, flags, 1, "usage: ringcast model NAME|FILE... [flags]", names,
+                          MAX_MODELS, &count, &helped, err));
+    if (helped)
+        return RC_OK;
+    if (count == 0)
+        return rc_fail(err, RC_E_USAGE, "model needs the name of a model, or its config.json");
+    rc_json *j = json ? rc_json_create_list() : NULL;
+    rc_status st = RC_OK;
+    for (size_t i = 0; i < count && st == RC_OK; i++) {
+        rc_model m;
+        rc_layout l = {.tp = 1, .cp = 1};
+        rc_notes notes;
+        st = load(names[i], &m, err);
+        if (st != RC_OK)
+            break;
+        rc_model_dtypes(&m, &l);
+        rc_model_notes(&m, &l, 0, &notes);
+        if (json)
+            add_json(j, rc_json_object(j, rc_json_root(j), NULL), &m, &notes);
+        else
+            print(&m, &notes);
+    }
+    if (st == RC_OK && json)
+        st = rc_json_write(j, stdout, err);
+    rc_json_destroy(j);
+    return st;
+}

@@ -1,0 +1,78 @@
+/* What the readers of a configuration share. Not for other rooms.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef RC_MODEL_INTERNAL_H
+#define RC_MODEL_INTERNAL_H
+#include "sim/base/doc.h"
+#include "sim/model/model.h"
+
+/* ---- families.c: the architectures that are read -------------------------------------------- */
+
+/* A bias is read from a key of the file (`key`, worth `otherwise` when it is missing), or, where
+ * key is NULL, always what `otherwise` says. */
+typedef struct rc_bias {
+    const char *key;
+    bool otherwise;
+} rc_bias;
+
+typedef enum rc_window {
+    RC_WINDOW_NONE,  /* the architecture reads no key for one */
+    RC_WINDOW_ALL,   /* sliding_window is of every layer */
+    RC_WINDOW_SWITCH /* sliding_window counts when use_sliding_window is true, from layer
+                        max_window_layers on, or as layer_types says */
+} rc_window;
+
+/* Defaults as the transformers library's configuration class of that model_type has them
+ * (src/transformers/models/MODEL_TYPE/configuration_*.py). 0 heads of K and V: as many as of Q.
+ * 0 head_dim: hidden / heads. */
+typedef struct rc_family {
+    const char *architecture, *model_type;
+    int64_t hidden, ffn, layers, heads, kv_heads, head_dim, vocab, positions;
+    double rope_theta;
+    bool tied;
+    rc_bias qkv, out, mlp;
+    rc_qk_norm qk_norm;
+    rc_window window;
+    int64_t window_default; /* sliding_window when the key is missing; 0: none */
+    int64_t windowed_from;  /* max_window_layers when the key is missing */
+} rc_family;
+
+const rc_family *rc_family_of_architecture(const char *word); /* NULL: not read */
+const rc_family *rc_family_of_model_type(const char *word);   /* NULL: not read */
+
+/* ---- refuse.c: why a file cannot be modelled ------------------------------------------------- */
+
+/* A key present with a value other than null; NULL when there is none. */
+const rc_node *rc_config_given(const rc_node *map, const char *key);
+/* Refuse keys that change what a layer computes, whatever the architecture is called. `root` is the
+ * file, `decoder` the map that describes the decoder (root itself, or its text_config). */
+rc_status rc_config_check(const rc_node *root, const rc_node *decoder, const char *architecture,
+                          rc_error *err);
+/* Refuse an architecture that is not read, with every reason that its name and keys give. */
+rc_status rc_config_unknown(const rc_node *root, const rc_node *decoder, const rc_node *at,
+                            const char *architecture, rc_error *err);
+
+/* ---- quantisation.c, modules.c ----------------------------------------------------------------
+ */
+
+/* Read a quantization_config into m->quant. Every shape of m must have been read. */
+rc_status rc_quant_read(const rc_node *config, rc_model *m, rc_error *err);
+/* The same from the root of modelopt's own file. */
+rc_status rc_quant_read_modelopt(const rc_node *root, rc_model *m, rc_error *err);
+
+/* How one kind of weights is stored. */
+typedef struct rc_scheme {
+    rc_dtype dtype;
+    rc_scale scale;
+} rc_scheme;
+
+/* Which modules a list of a checkpoint names: exact names, parts of dotted names, globs, or regular
+ * expressions after "re:". */
+typedef struct rc_modules rc_modules;
+/* `list` may be NULL: no module then. Copies what it needs. */
+rc_status rc_modules_open(const rc_node *list, rc_modules **out, rc_error *err);
+void rc_modules_close(rc_modules *m);         /* NULL is fine */
+size_t rc_modules_count(const rc_modules *m); /* items of the list; 0 for NULL */
+/* Does it name projection p of a layer? RC_PROJS: the LM head. */
+bool rc_modules_name(const rc_modules *m, int layer, int p);
+
+#endif
