@@ -89,7 +89,7 @@ typedef struct maker {
     const rc_synthetic *s;
     rc_trace *t;
     rc_rng rng;
-    size_t span_room;
+    size_t room, span_room;
     uint32_t group_blocks; /* of one shared prefix */
     double now;            /* s */
 } maker;
@@ -135,6 +135,23 @@ static rc_status start(maker *m, rc_time *arrival, rc_error *err) {
     return RC_OK;
 }
 
+/* Room for so many requests more. */
+static rc_status grow(maker *m, size_t more, rc_error *err) {
+    rc_trace *t = m->t;
+    if (t->count + more > RC_TRACE_MAX_ROWS)
+        return rc_fail(err, RC_E_INPUT, "%zu sessions of several turns make more than %d requests",
+                       m->s->requests, RC_TRACE_MAX_ROWS);
+    if (t->count + more <= m->room)
+        return RC_OK;
+    size_t room = t->count + more + t->count / 2;
+    rc_req *at = realloc(t->at, room * sizeof *at);
+    if (!at)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for %zu requests", room);
+    t->at = at;
+    m->room = room;
+    return RC_OK;
+}
+
 /* One session: turns that each hold all before them. */
 static rc_status session(maker *m, rc_error *err) {
     const rc_synthetic *s = m->s;
@@ -146,7 +163,8 @@ static rc_status session(maker *m, rc_error *err) {
     rc_time arrival = 0;
     uint32_t own = t->blocks;
     RC_TRY(start(m, &arrival, err));
-    for (uint32_t k = 0; k < turns && t->count < s->requests; k++) {
+    RC_TRY(grow(m, turns, err));
+    for (uint32_t k = 0; k < turns; k++) {
         uint32_t i = (uint32_t)t->count;
         rc_req q = {.arrival = k == 0 ? arrival : RC_NO_ARRIVAL,
                     .after = k == 0 ? RC_NO_REQUEST : i - 1,
@@ -175,13 +193,12 @@ static rc_status make(maker *m, rc_error *err) {
     const rc_synthetic *s = m->s;
     m->group_blocks = s->block > 0 ? s->shared_prefix / s->block : 0;
     m->t = calloc(1, sizeof *m->t);
-    if (m->t)
-        m->t->at = calloc(s->requests, sizeof *m->t->at);
-    if (!m->t || !m->t->at)
-        return rc_fail(err, RC_E_NOMEM, "out of memory for %zu requests", s->requests);
+    if (!m->t)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for the trace");
+    RC_TRY(grow(m, s->requests, err));
     rc_rng_seed(&m->rng, s->seed);
     m->t->blocks = m->group_blocks * s->groups;
-    while (m->t->count < s->requests)
+    for (size_t i = 0; i < s->requests; i++)
         RC_TRY(session(m, err));
     m->t->rows = m->t->count;
     m->t->block = m->t->blocks > 0 ? s->block : 0;

@@ -61,8 +61,8 @@ typedef struct rc_length { /* tokens; every draw is rounded and clamped to [lo, 
 } rc_length;
 
 typedef struct rc_synthetic {
-    size_t requests;
-    rc_arrival_process arrivals; /* of requests, or of sessions when turns > 1 */
+    size_t requests;             /* or sessions, when they have turns */
+    rc_arrival_process arrivals; /* of the same */
     rc_length input, output;     /* new input of a turn; reply */
     uint32_t block;              /* tokens, >= 1 */
     uint32_t shared_prefix;      /* tokens of a prefix that all of a group share; 0: none */

@@ -89,7 +89,8 @@ static bool holds_together(prop_case *c) {
     rc_synthetic s = some_workload(c);
     rc_trace *t = NULL;
     PROP_CHECK(c, rc_trace_synthesise(&s, &t, NULL) == RC_OK, "refused");
-    PROP_CHECK(c, t->count == s.requests, "%zu of %zu requests", t->count, s.requests);
+    size_t made = s.turns.kind == RC_LENGTH_UNIFORM ? t->sessions : t->count;
+    PROP_CHECK(c, made == s.requests, "%zu of %zu requests or sessions", made, s.requests);
     const char *fault = trace_fault(t);
     PROP_CHECK(c, fault == NULL, "%s", fault ? fault : "");
     bool good = true;

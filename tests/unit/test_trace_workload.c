@@ -316,11 +316,12 @@ static void test_shared_prefix(void **state) {
 static void test_turns(void **state) {
     (void)state;
     rc_synthetic s = plain();
-    s.requests = 100;
+    s.requests = 25; /* sessions, as there are turns */
     s.turns.mean = 4.0;
     s.think_s = 10.0;
     rc_trace *t = make(&s);
     assert_true(t->closed_loop);
+    assert_int_equal(t->count, 100);
     assert_int_equal(t->sessions, 25);
     uint32_t prefix[100];
     rc_trace_stats st;
