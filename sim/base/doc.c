@@ -157,6 +157,12 @@ const char *rc_node_path(const rc_node *n, char *buf, size_t size) {
 }
 
 /* In brackets: not the macro for static analysers. */
+const char *rc_node_document(const rc_node *n) {
+    while (n->parent)
+        n = n->parent;
+    return n->file;
+}
+
 rc_status(rc_node_fail)(const rc_node *n, rc_error *err, rc_status st, const char *fmt, ...) {
     char msg[sizeof err->msg];
     va_list ap;

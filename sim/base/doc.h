@@ -52,6 +52,8 @@ const rc_node *rc_node_at(const rc_node *list, size_t i);
 const char *rc_node_key(const rc_node *map, size_t i);
 const rc_node *rc_node_value(const rc_node *map, size_t i);
 
+/* The name of the document that the node is of; for one that a flag made, too. */
+const char *rc_node_document(const rc_node *n);
 /* "file:line:col: ..." at a node. */
 rc_status rc_node_fail(const rc_node *n, rc_error *err, rc_status st, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
