@@ -13,6 +13,27 @@ bool rc_piece_is(rc_piece t, const char *word);
 bool rc_piece_has(rc_piece t, const char *word);
 bool rc_piece_starts(rc_piece t, const char *word);
 
+bool rc_blank(char c);
+bool rc_digit(char c);
+rc_piece rc_piece_behind(rc_piece t, size_t n); /* without its first n characters */
+rc_piece rc_piece_from_word(rc_piece t);        /* without blanks in front */
+rc_piece rc_piece_after(rc_piece t,
+                        const char *word); /* behind `word`; empty when it is not there */
+rc_piece rc_piece_skip(rc_piece t, const char *marks); /* without those in front */
+size_t rc_piece_word(rc_piece t);                      /* characters up to the first blank */
+enum { RC_NCCL_FIELDS = 64 };
+int rc_piece_split(rc_piece t, rc_piece *field); /* into words, at most RC_NCCL_FIELDS */
+bool rc_piece_whole(rc_piece t, double *out);    /* digits and nothing else, below 1e15 */
+bool rc_piece_number(rc_piece t, double *out);   /* >= 0, below 1e15 */
+int64_t rc_piece_leading(rc_piece t);            /* of the digits at its start; 0 without */
+
+/* ---- lines of a launcher -------------------------------------------------------------------- */
+/* The line without labels. *label is what names the stream ("" for none), *words how many words of
+ * a label that is not understood are left in front of a '#'. */
+rc_piece rc_nccl_payload(rc_piece line, rc_piece *label, int *words);
+/* Is it, without its '#', a line that nccl-tests print above or below a table? */
+bool rc_nccl_head_word(rc_piece t);
+
 /* ---- tests ---------------------------------------------------------------------------------- */
 enum { RC_NCCL_NO_TEST = -1, RC_NCCL_SEVERAL = -2 }; /* instead of the index of a test */
 /* The test that a text names ("mpirun ... ./all_reduce_perf -b 8", "all_reduce_perf"), by index;

@@ -29,7 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIELDS = 64, LABELS = 4096 };
+enum { LABELS = 4096 };
 
 typedef struct size_line { /* a row that waits for the end of its run */
     double bytes, us, algbw, busbw;
@@ -68,209 +68,6 @@ typedef struct log_reader {
     int only;       /* the one test that the whole log names, if it is one */
     bool told_fits; /* some run is, or may be, what --op says */
 } log_reader;
-
-/* ---- words ---------------------------------------------------------------------------------- */
-
-static bool blank(char c) {
-    return c == ' ' || c == '\t' || c == '\r';
-}
-
-static bool digit(char c) {
-    return c >= '0' && c <= '9';
-}
-
-static rc_piece from_word(rc_piece t) { /* without blanks in front */
-    while (t.n > 0 && blank(*t.p))
-        t.p++, t.n--;
-    return t;
-}
-
-static rc_piece behind(rc_piece t, size_t n) {
-    return (rc_piece){t.p + n, t.n - n};
-}
-
-static size_t word_length(rc_piece t) {
-    size_t n = 0;
-    while (n < t.n && !blank(t.p[n]))
-        n++;
-    return n;
-}
-
-static int split(rc_piece t, rc_piece *field) {
-    int n = 0;
-    for (t = from_word(t); t.n > 0 && n < FIELDS; t = from_word(t)) {
-        field[n++] = (rc_piece){t.p, word_length(t)};
-        t = behind(t, field[n - 1].n);
-    }
-    return n;
-}
-
-static bool whole_number(rc_piece t, double *out) {
-    *out = 0;
-    for (size_t i = 0; i < t.n; i++) {
-        if (!digit(t.p[i]))
-            return false;
-        *out = *out * 10 + (t.p[i] - '0');
-    }
-    return t.n > 0 && *out < 1e15;
-}
-
-static bool number(rc_piece t, double *out) {
-    char text[32], *end = NULL;
-    if (t.n == 0 || t.n >= sizeof text || !(digit(t.p[0]) || t.p[0] == '.'))
-        return false;
-    memcpy(text, t.p, t.n);
-    text[t.n] = '\0';
-    *out = strtod(text, &end);
-    return *end == '\0' && *out >= 0 && *out < 1e15;
-}
-
-static int64_t leading_number(rc_piece t) {
-    int64_t v = 0;
-    t = from_word(t);
-    for (size_t i = 0; i < t.n && digit(t.p[i]) && v < INT64_C(1) << 40; i++)
-        v = v * 10 + (t.p[i] - '0');
-    return v;
-}
-
-/* What stands behind `word`, or nothing. */
-static rc_piece after(rc_piece t, const char *word) {
-    size_t n = strlen(word);
-    for (size_t i = 0; i + n <= t.n; i++)
-        if (memcmp(t.p + i, word, n) == 0)
-            return behind(t, i + n);
-    return (rc_piece){t.p + t.n, 0};
-}
-
-/* ---- labels --------------------------------------------------------------------------------- */
-
-/* d a digit, a a letter, ? a digit or a blank. */
-static bool fits(rc_piece t, const char *pattern) {
-    size_t n = strlen(pattern);
-    for (size_t i = 0; i < n; i++) {
-        if (i == t.n)
-            return false;
-        char c = t.p[i], want = pattern[i];
-        if (!(want == 'd'   ? digit(c)
-              : want == 'a' ? isalpha((unsigned char)c) != 0
-              : want == '?' ? digit(c) || c == ' '
-                            : c == want))
-            return false;
-    }
-    return true;
-}
-
-/* Characters of a date and time at the start of `t`, with a fraction and a zone; 0 when there is
- * none. */
-static size_t time_length(rc_piece t) {
-    static const char *const patterns[] = {"dddd-dd-dd dd:dd:dd",      "dddd-dd-ddTdd:dd:dd",
-                                           "dddd/dd/dd dd:dd:dd",      "dd:dd:dd",
-                                           "aaa aaa ?d dd:dd:dd dddd", "aaa ?d dd:dd:dd"};
-    size_t n = 0;
-    for (size_t i = 0; i < sizeof patterns / sizeof patterns[0] && n == 0; i++)
-        n = fits(t, patterns[i]) ? strlen(patterns[i]) : 0;
-    if (n == 0)
-        return 0;
-    if (n + 1 < t.n && (t.p[n] == '.' || t.p[n] == ',') && digit(t.p[n + 1]))
-        for (n++; n < t.n && digit(t.p[n]); n++)
-            ;
-    if (n < t.n && t.p[n] == 'Z')
-        n++;
-    else if (fits(behind(t, n), "+dd:dd") || fits(behind(t, n), "-dd:dd"))
-        n += 6;
-    return n;
-}
-
-static rc_piece skip_marks(rc_piece t, const char *marks) {
-    while (t.n > 0 && *t.p != '\0' && strchr(marks, *t.p))
-        t = behind(t, 1);
-    return t;
-}
-
-/* "[...]" or "(...)" without a '#'. */
-static size_t bracket_length(rc_piece t) {
-    const char *end = memchr(t.p, t.p[0] == '[' ? ']' : ')', t.n < 256 ? t.n : 256);
-    return end && !memchr(t.p, '#', (size_t)(end - t.p)) ? (size_t)(end - t.p) + 1 : 0;
-}
-
-/* "node-1:" and " 3:" with a blank or '#' behind; "nccl_1  |". */
-static size_t name_length(rc_piece t, char *mark) {
-    size_t n = 0;
-    while (n < t.n && (isalnum((unsigned char)t.p[n]) || strchr("._-", t.p[n])))
-        n++;
-    *mark = n < t.n ? t.p[n] : '\0';
-    if (n == 0 || n > 128)
-        return 0;
-    if (*mark == ':' && n + 1 < t.n && (blank(t.p[n + 1]) || t.p[n + 1] == '#'))
-        return n;
-    rc_piece rest = from_word(behind(t, n));
-    *mark = rest.n > 0 && rest.p[0] == '|' ? '|' : '\0';
-    return *mark == '|' ? n : 0;
-}
-
-/* Takes one label off the front of `t`; *label is what names the stream, empty for a time. */
-static bool take_label(rc_piece *t, rc_piece *label) {
-    static const char *const channels[] = {"<stdout>", "<stderr>", "<stddiag>"};
-    rc_piece rest = from_word(*t);
-    char mark;
-    size_t n;
-    *label = (rc_piece){rest.p, 0};
-    if (rest.n == 0 || rest.p[0] == '#')
-        return false;
-    if ((n = time_length(rest)) > 0) {
-        *t = skip_marks(behind(rest, n), ":|");
-        return true;
-    }
-    if ((rest.p[0] == '[' || rest.p[0] == '(') && (n = bracket_length(rest)) > 0) {
-        rc_piece inner = {rest.p + 1, n - 2};
-        if (time_length(inner) != inner.n)
-            *label = (rc_piece){rest.p, n};
-        rest = behind(rest, n);
-        for (size_t i = 0; i < sizeof channels / sizeof channels[0]; i++)
-            if (rc_piece_starts(rest, channels[i]))
-                rest = behind(rest, strlen(channels[i]));
-        *t = skip_marks(rest, ":");
-        return true;
-    }
-    if ((n = name_length(rest, &mark)) == 0)
-        return false;
-    *label = (rc_piece){rest.p, n};
-    rest = from_word(behind(rest, n));
-    *t = behind(rest, 1); /* ':' or '|' */
-    return true;
-}
-
-/* A line of the head of a run, without its '#': what nccl-tests itself prints there. */
-static bool head_word(rc_piece t) {
-    static const char *const words[] = {"Rank ",      "nThread", "Using devices",   "size",
-                                        "nccl-tests", "Avg bus", "Collective test", "(B)"};
-    t = from_word(t);
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (rc_piece_starts(t, words[i]))
-            return true;
-    return false;
-}
-
-/* Labels off; *words is how many words of a label that is not understood are left in front of a
- * '#'. */
-static rc_piece payload(rc_piece line, rc_piece *label, int *words) {
-    rc_piece t = line, one;
-    *label = (rc_piece){line.p, 0};
-    *words = 0;
-    for (int i = 0; i < 4 && take_label(&t, &one); i++)
-        if (one.n > 0)
-            *label = label->n == 0 ? one : (rc_piece){label->p, (size_t)(one.p + one.n - label->p)};
-    t = from_word(t);
-    if (t.n == 0 || t.p[0] == '#')
-        return t;
-    for (size_t i = 1; i < t.n; i++)
-        if (t.p[i] == '#' && head_word(behind(t, i + 1))) {
-            rc_piece field[FIELDS];
-            *words = split((rc_piece){t.p, i}, field);
-            return behind(t, i);
-        }
-    return t;
-}
 
 /* ---- streams -------------------------------------------------------------------------------- */
 
@@ -396,12 +193,13 @@ static rc_status end_run(log_reader *l, stream *s) {
 
 /* Rank  0 Group  0 Pid 123 on host-a device  0 [0000:0f:00] NVIDIA H100 80GB HBM3 */
 static rc_status rank_line(log_reader *l, stream *s, rc_piece t) {
-    rc_piece host = from_word(after(t, " on ")), name = from_word(after(t, "]"));
-    const rc_nccl_rank r = {.rank = leading_number(after(t, "Rank ")),
-                            .group = leading_number(after(t, "Group ")),
-                            .pid = leading_number(after(t, "Pid ")),
-                            .host = {host.p, word_length(host)}};
-    while (name.n > 0 && blank(name.p[name.n - 1]))
+    rc_piece host = rc_piece_from_word(rc_piece_after(t, " on ")),
+             name = rc_piece_from_word(rc_piece_after(t, "]"));
+    const rc_nccl_rank r = {.rank = rc_piece_leading(rc_piece_after(t, "Rank ")),
+                            .group = rc_piece_leading(rc_piece_after(t, "Group ")),
+                            .pid = rc_piece_leading(rc_piece_after(t, "Pid ")),
+                            .host = {host.p, rc_piece_word(host)}};
+    while (name.n > 0 && rc_blank(name.p[name.n - 1]))
         name.n--;
     if (name.n > 0 && !s->run.gpu[0])
         snprintf(s->run.gpu, sizeof s->run.gpu, "%.*s",
@@ -410,8 +208,8 @@ static rc_status rank_line(log_reader *l, stream *s, rc_piece t) {
 }
 
 static void header_line(stream *s, rc_piece t, int words) {
-    rc_piece f[FIELDS];
-    int n = split(t, f);
+    rc_piece f[RC_NCCL_FIELDS];
+    int n = rc_piece_split(t, f);
     s->col = (columns){-1, -1, -1, -1, -1, -1, -1, n, words};
     for (int i = 0; i < n; i++) {
         static const char *const names[] = {"size",  "type",  "redop", "time",
@@ -426,8 +224,8 @@ static void header_line(stream *s, rc_piece t, int words) {
 }
 
 static void versions(stream *s, rc_piece t) {
-    rc_piece library = after(t, "nccl-library");
-    long long v = leading_number(skip_marks(library, "=: "));
+    rc_piece library = rc_piece_after(t, "nccl-library");
+    long long v = rc_piece_leading(rc_piece_skip(library, "=: "));
     if (library.n > 0 && v > 10000 && v < 1000000)
         snprintf(s->run.nccl, sizeof s->run.nccl, "%lld.%lld.%lld", v / 10000, v / 100 % 100,
                  v % 100);
@@ -445,8 +243,8 @@ static rc_status named_line(log_reader *l, stream *s, rc_piece t) {
 }
 
 static rc_status comment(log_reader *l, stream *s, rc_piece t, int words) {
-    while (t.n > 0 && (*t.p == '#' || blank(*t.p)))
-        t = behind(t, 1);
+    while (t.n > 0 && (*t.p == '#' || rc_blank(*t.p)))
+        t = rc_piece_behind(t, 1);
     bool rank = rc_piece_starts(t, "Rank "), names = rc_piece_starts(t, "Collective test");
     bool starts = rank || rc_piece_starts(t, "nThread") || rc_piece_starts(t, "nccl-tests") ||
                   rc_piece_starts(t, "Using devices") ||
@@ -457,11 +255,11 @@ static rc_status comment(log_reader *l, stream *s, rc_piece t, int words) {
         return rank_line(l, s, t);
     if (names)
         return named_line(l, s, t);
-    rc_piece iters = after(t, " iters:"), warmup = after(t, "warmup iters:");
+    rc_piece iters = rc_piece_after(t, " iters:"), warmup = rc_piece_after(t, "warmup iters:");
     if (warmup.n > 0 && iters.p == warmup.p)
-        iters = after(warmup, " iters:");
+        iters = rc_piece_after(warmup, " iters:");
     if (iters.n > 0)
-        s->run.iters = leading_number(iters);
+        s->run.iters = rc_piece_leading(iters);
     versions(s, t);
     if (rc_piece_starts(t, "size") && rc_piece_has(t, "busbw"))
         header_line(s, t, words);
@@ -471,10 +269,10 @@ static rc_status comment(log_reader *l, stream *s, rc_piece t, int words) {
 /* Two whole numbers and the name of a type. */
 static bool is_size_line(const rc_piece *f, int n) {
     double size, count;
-    if (n < 3 || !whole_number(f[0], &size) || !whole_number(f[1], &count))
+    if (n < 3 || !rc_piece_whole(f[0], &size) || !rc_piece_whole(f[1], &count))
         return false;
     for (size_t i = 0; i < f[2].n; i++)
-        if (!(f[2].p[i] >= 'a' && f[2].p[i] <= 'z') && (i == 0 || !digit(f[2].p[i])) &&
+        if (!(f[2].p[i] >= 'a' && f[2].p[i] <= 'z') && (i == 0 || !rc_digit(f[2].p[i])) &&
             (i == 0 || f[2].p[i] != '_'))
             return false;
     return f[2].n < 16;
@@ -504,13 +302,13 @@ static int shift_of(const columns *c, const rc_piece *f, int n) {
 
 static bool read_columns(const columns *c, const rc_piece *f, int n, size_line *row) {
     int shift = shift_of(c, f, n);
-    if (n + shift < c->count || !whole_number(f[c->size], &row->bytes) ||
-        !number(f[c->time - shift], &row->us))
+    if (n + shift < c->count || !rc_piece_whole(f[c->size], &row->bytes) ||
+        !rc_piece_number(f[c->time - shift], &row->us))
         return false;
     if (c->type >= 0)
         row->type = f[c->type];
-    if (c->algbw < 0 || c->busbw < 0 || !number(f[c->algbw - shift], &row->algbw) ||
-        !number(f[c->busbw - shift], &row->busbw))
+    if (c->algbw < 0 || c->busbw < 0 || !rc_piece_number(f[c->algbw - shift], &row->algbw) ||
+        !rc_piece_number(f[c->busbw - shift], &row->busbw))
         row->algbw = row->busbw = 0;
     double rate = 1e-3 * row->bytes / row->us;
     return shift == 0 || fabs(rate - row->algbw) <= 0.01 + 0.01 * rate;
@@ -535,7 +333,7 @@ static rc_status size_row(log_reader *l, stream *s, const rc_piece *f, int n) {
     }
     s->begun = l->rows_since_command = true;
     int at = c->wrong >= 0 ? c->wrong - shift_of(c, f, n) : -1;
-    if (at >= 0 && number(f[at], &wrong) && wrong > 0) {
+    if (at >= 0 && rc_piece_number(f[at], &wrong) && wrong > 0) {
         rc_import_skip(l->m, "a row whose results were wrong");
         return RC_OK;
     }
@@ -560,15 +358,15 @@ static void other_line(log_reader *l, rc_piece t) {
 }
 
 static rc_status one_line(log_reader *l, rc_piece line) {
-    rc_piece label, f[FIELDS];
+    rc_piece label, f[RC_NCCL_FIELDS];
     int words;
     stream *s = NULL;
-    rc_piece t = payload(line, &label, &words);
-    if (t.n > 0 && t.p[0] == '#' && head_word(behind(t, 1))) {
+    rc_piece t = rc_nccl_payload(line, &label, &words);
+    if (t.n > 0 && t.p[0] == '#' && rc_nccl_head_word(rc_piece_behind(t, 1))) {
         RC_TRY(stream_of(l, label, &s));
         return comment(l, s, t, words);
     }
-    int n = split(t, f), skip = 0;
+    int n = rc_piece_split(t, f), skip = 0;
     if (!is_size_line(f, n) && l->count > 0) {
         skip = l->streams[l->last].col.before;
         label = skip > 0 ? l->streams[l->last].label : label;

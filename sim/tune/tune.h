@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include "sim/trace/trace.h"
 #include "sim/base/doc.h"
 #include "sim/choose/alternatives.h"
 #include "sim/choose/select.h"
@@ -50,7 +51,8 @@ typedef struct rc_tune_scenario {
     int sense_models;
     char request_file[RC_TUNE_TRACES][512];
     int request_files;
-    int64_t request_limit; /* 0: all; else so many, evenly spaced */
+    int64_t request_limit;            /* 0: all; else so many, evenly spaced */
+    rc_trace_options request_options; /* of those that are traces */
 } rc_tune_scenario;
 
 /* Keys: docs/scenarios.md. `sets` as of rc_scenario_load. */
