@@ -21,6 +21,9 @@ static rc_status simulate(rc_spec *spec, rc_alternative *out, rc_error *err) {
     spec->layout.cp = out->cp;
     out->status = rc_forward_run(spec, &f, &why);
     out->time = out->status == RC_OK ? f.time : NAN;
+    memcpy(out->basis, f.basis, sizeof out->basis);
+    out->caution =
+        rc_forward_caution(rc_costs_machine(spec->costs), out->variant, out->cp, spec->phase);
     (void)snprintf(out->why, sizeof out->why, "%.250s", why.msg);
     if (out->status == RC_OK || out->status == RC_E_NOFIT)
         return RC_OK;

@@ -1,6 +1,8 @@
 /* Looking a threshold up. The same code, as text, is in sim/tune/header.c.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/choose/select.h"
+#include <stdio.h>
+#include <string.h>
 
 /* Where x lies in the rising v[0..n-1]: *f of the way from v[*i] to v[*j]. */
 static void place(const double *v, int n, double x, int *i, int *j, double *f) {
@@ -61,4 +63,50 @@ int rc_select_degree(const rc_select_table *s, int price, double t, double p, do
            t >= at(s, s->more[price][i], t + p, batch))
         i++;
     return s->degree[i];
+}
+
+/* ---- what a table covers -------------------------------------------------------------------- */
+
+static rc_status not_covered(const rc_select_table *s, const char *from, rc_error *err,
+                             const char *found) {
+    return rc_fail(
+        err, RC_E_INPUT,
+        "%s covers %s on %s (attention weights %s, FFN weights %s, KV %s), TP%d, CP%d to "
+        "CP%d, T %.0f to %.0f, T + P %.0f to %.0f, batches %d to %d; found %s",
+        from ? from : s->name, s->model, s->machine, rc_dtype_name(s->attn_weights),
+        rc_dtype_name(s->ffn_weights), rc_dtype_name(s->kv), s->tp, s->degree[0],
+        s->degree[s->degrees - 1], s->fresh_from, s->fresh_to, s->length[0],
+        s->length[s->knots - 1], s->batch[0], s->batch[s->batches - 1], found);
+}
+
+/* A table's numbers have six digits, so its ends are met to as many. */
+static bool outside(double v, double lo, double hi) {
+    const double slack = 1e-5;
+    return !(v >= lo * (1.0 - slack) && v <= hi * (1.0 + slack));
+}
+
+rc_status rc_select_covers(const rc_select_table *s, const rc_select_query *q, const char *from,
+                           rc_error *err) {
+    char found[160] = "";
+    if (strcmp(s->model, q->model) != 0)
+        (void)snprintf(found, sizeof found, "model %.100s", q->model);
+    else if (strcmp(s->machine, q->machine) != 0)
+        (void)snprintf(found, sizeof found, "machine %.100s", q->machine);
+    else if (s->attn_weights != q->attn_weights)
+        (void)snprintf(found, sizeof found, "attention weights %s", rc_dtype_name(q->attn_weights));
+    else if (s->ffn_weights != q->ffn_weights)
+        (void)snprintf(found, sizeof found, "FFN weights %s", rc_dtype_name(q->ffn_weights));
+    else if (s->kv != q->kv)
+        (void)snprintf(found, sizeof found, "KV %s", rc_dtype_name(q->kv));
+    else if (s->tp != q->tp)
+        (void)snprintf(found, sizeof found, "TP%d", q->tp);
+    else if (outside(q->n, s->degree[0], s->degree[s->degrees - 1]))
+        (void)snprintf(found, sizeof found, "CP%d", q->n);
+    else if (outside(q->t, s->fresh_from, s->fresh_to))
+        (void)snprintf(found, sizeof found, "T = %.0f", q->t);
+    else if (outside(q->t + q->p, s->length[0], s->length[s->knots - 1]))
+        (void)snprintf(found, sizeof found, "T + P = %.0f", q->t + q->p);
+    else if (outside(q->batch, s->batch[0], s->batch[s->batches - 1]))
+        (void)snprintf(found, sizeof found, "a batch of %.0f", q->batch);
+    return found[0] ? not_covered(s, from, err, found) : RC_OK;
 }

@@ -4,22 +4,27 @@
  * way beats another, at several lengths T + P. Two questions are answered by such thresholds:
  *   which variant  on N CP ranks, pass-KV from T* on, pass-Q below;
  *   which degree   from one degree of the list to the next: more ranks from T* on.
- * Between the lengths, batches and degrees of the table T* is joined by straight lines; beyond its
- * ends it is held. No logarithm is taken, so the same numbers give the same answer in C, in C++ and
- * in any other language with IEEE doubles; the header that `ringcast tune` writes is this very code
- * (tests/unit/test_tune_header.sh holds the two together).
+ * Between the lengths, batches and degrees of the table T* is joined by straight lines. Beyond its
+ * ends, on another machine and for another model nothing is known: rc_select_covers says so, and
+ * the look-ups, which hold T* there, are for those who have asked it. No logarithm is taken, so the
+ * same numbers give the same answer in C, in C++ and in any other language with IEEE doubles; the
+ * header that `ringcast tune` writes is this very code (tests/unit/test_tune_header.sh holds the
+ * two together).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_CHOOSE_SELECT_H
 #define RC_CHOOSE_SELECT_H
 #include "sim/base/json.h"
 #include "sim/choose/choose.h"
+#include "sim/model/model.h"
 
 enum { RC_SELECT_KNOTS = 24, RC_SELECT_DEGREES = 8, RC_SELECT_BATCHES = 6, RC_SELECT_PRICES = 4 };
 
 typedef struct rc_select_table {
     char name[96], machine[64], model[96];
     int tp;
+    rc_dtype attn_weights, ffn_weights, kv;
+    double fresh_from, fresh_to; /* T of one sequence, both ends included */
     int knots, degrees, batches, prices;
     double length[RC_SELECT_KNOTS]; /* T + P, rising */
     int degree[RC_SELECT_DEGREES];  /* CP ranks, rising; 1 is no CP */
@@ -40,6 +45,19 @@ rc_status rc_select_parse(const char *name, const char *text, size_t size, rc_se
 void rc_select_json(const rc_select_table *s, rc_json *j, json_t *parent);
 /* Every threshold to 6 digits, which text and JSON then carry exactly. */
 void rc_select_round(rc_select_table *s);
+
+/* One decision that somebody wants from a table. */
+typedef struct rc_select_query {
+    const char *machine, *model;
+    rc_dtype attn_weights, ffn_weights, kv;
+    int tp, n; /* GPUs of a rank; CP ranks at hand */
+    double t, p, batch;
+} rc_select_query;
+/* The table was tuned for this: its machine, model, types and TP, a degree, T, T + P and batch
+ * within its ends. RC_E_INPUT says what is not, and what the table covers. `from`: where the table
+ * stands, for the message; NULL: its name. */
+rc_status rc_select_covers(const rc_select_table *s, const rc_select_query *q, const char *from,
+                           rc_error *err);
 
 /* T* of the variant. t is not looked at: the length is t + p. */
 double rc_select_threshold(const rc_select_table *s, double length, double batch, int n);

@@ -45,7 +45,14 @@ void rc_select_json(const rc_select_table *s, rc_json *j, json_t *parent) {
     rc_json_text(j, parent, "machine", s->machine);
     rc_json_text(j, parent, "model", s->model);
     rc_json_int(j, parent, "tp", s->tp);
-    json_t *list = rc_json_list(j, parent, "length");
+    json_t *types = rc_json_object(j, parent, "dtypes");
+    rc_json_text(j, types, "attention_weights", rc_dtype_name(s->attn_weights));
+    rc_json_text(j, types, "ffn_weights", rc_dtype_name(s->ffn_weights));
+    rc_json_text(j, types, "kv", rc_dtype_name(s->kv));
+    json_t *list = rc_json_list(j, parent, "new");
+    rc_json_real(j, list, NULL, s->fresh_from);
+    rc_json_real(j, list, NULL, s->fresh_to);
+    list = rc_json_list(j, parent, "length");
     for (int k = 0; k < s->knots; k++)
         rc_json_real(j, list, NULL, s->length[k]);
     list = rc_json_list(j, parent, "degree");
@@ -112,6 +119,28 @@ static rc_status read_table(const rc_select_table *s, const rc_node *list, const
     return RC_OK;
 }
 
+static rc_status read_type(const rc_node *map, const char *key, rc_dtype *out, rc_error *err) {
+    static const char *const names[] = {"bf16", "fp8", NULL};
+    int which;
+    RC_TRY(rc_doc_choice(map, key, names, &which, err));
+    *out = which == 0 ? RC_BF16 : RC_FP8;
+    return RC_OK;
+}
+
+/* What the table was made for, beside machine and model. */
+static rc_status read_scope(const rc_node *root, rc_select_table *s, rc_error *err) {
+    const rc_node *map, *list;
+    RC_TRY(rc_doc_map(root, "dtypes", &map, err));
+    RC_TRY(read_type(map, "attention_weights", &s->attn_weights, err));
+    RC_TRY(read_type(map, "ffn_weights", &s->ffn_weights, err));
+    RC_TRY(read_type(map, "kv", &s->kv, err));
+    RC_TRY(list_of(root, "new", 2, 2, &list, err));
+    RC_TRY(rc_node_quantity(rc_node_at(list, 0), "new", RC_DIM_COUNT, 1.0, MAX_TOKENS,
+                            &s->fresh_from, err));
+    return rc_node_quantity(rc_node_at(list, 1), "new", RC_DIM_COUNT, s->fresh_from, MAX_TOKENS,
+                            &s->fresh_to, err);
+}
+
 static rc_status read_axes(const rc_node *root, rc_select_table *s, rc_error *err) {
     const rc_node *list;
     RC_TRY(list_of(root, "length", 1, RC_SELECT_KNOTS, &list, err));
@@ -155,6 +184,7 @@ static rc_status read_root(const rc_node *root, rc_select_table *s, rc_error *er
     RC_TRY(rc_doc_label(root, "model", s->model, sizeof s->model, err));
     RC_TRY(rc_doc_int(root, "tp", 1, 4096, &tp, err));
     s->tp = (int)tp;
+    RC_TRY(read_scope(root, s, err));
     RC_TRY(read_axes(root, s, err));
     return read_thresholds(root, s, err);
 }

@@ -10,6 +10,7 @@
 #include "sim/choose/alternatives.h"
 #include "sim/choose/select.h"
 #include "sim/cli/flags.h"
+#include "sim/cost/basis.h"
 #include "sim/forward/scenario.h"
 #include "sim/model/notes.h"
 
@@ -111,13 +112,34 @@ static rc_status read_layout(const choose_flags *f, question *q, rc_error *err) 
     return rc_layout_check(&q->model, &q->layout, err);
 }
 
+/* A tuned rule knows nothing outside what it was tuned for. */
+static rc_status check_table(const choose_flags *f, const question *q, rc_error *err) {
+    const rc_select_query query = {.machine = q->machine.name,
+                                   .model = q->model.name,
+                                   .attn_weights = q->layout.attn_weights,
+                                   .ffn_weights = q->layout.ffn_weights,
+                                   .kv = q->layout.kv,
+                                   .tp = q->layout.tp,
+                                   .n = q->layout.cp,
+                                   .t = (double)q->t,
+                                   .p = (double)q->p,
+                                   .batch = q->batch};
+    RC_TRY(rc_select_covers(&q->table, &query, f->rule, err));
+    if (f->sets.count == 0)
+        return RC_OK;
+    return rc_fail(err, RC_E_INPUT,
+                   "%s was tuned for machine '%s' as its file has it; found --set %s", f->rule,
+                   q->table.machine, f->sets.values[0]);
+}
+
 static rc_status read_rule(const choose_flags *f, question *q, rc_error *err) {
     size_t n = strlen(f->rule);
     if (strcmp(f->rule, "oracle") == 0)
         return RC_OK;
     if (n > 5 && strcmp(f->rule + n - 5, ".json") == 0) {
         q->by_table = true;
-        return rc_select_load(f->rule, &q->table, err);
+        RC_TRY(rc_select_load(f->rule, &q->table, err));
+        return check_table(f, q, err);
     }
     q->by_rule = true;
     return rc_rule_named(f->rule, &q->rule, err) == RC_OK ? RC_OK : flag_error(err, "--rule");
@@ -199,6 +221,50 @@ static rc_status answer(const choose_flags *f, question *q, rc_error *err) {
 
 /* ---- text ----------------------------------------------------------------------------------- */
 
+/* The alternative that the answer names; NULL when it cannot be run. */
+static const rc_alternative *answered(const question *q) {
+    const char *variant = q->layout.cp == 1 ? "tp" : rc_choice_name(q->answer);
+    int i = rc_alternative_find(q->other, q->others, q->layout.cp, variant);
+    return i >= 0 && q->other[i].status == RC_OK ? &q->other[i] : NULL;
+}
+
+/* Why the fastest alternative is not the answer; NULL when it is. */
+static const char *why_not(const question *q, const rc_alternative *best) {
+    if (best == answered(q))
+        return NULL;
+    if (!answered(q))
+        return "no ring of all CP ranks at hand can be run as the answer has it";
+    if (best->cp != q->layout.cp)
+        return "the answer is for all CP ranks at hand";
+    if (strcmp(best->variant, rc_choice_name((rc_choice)(1 - (int)q->answer))) == 0)
+        return "the rule picks the slower ring here";
+    return "the answer is one of the two rings, pass-kv and pass-q";
+}
+
+static void print_basis(const char *label, const rc_alternative *a) {
+    char text[RC_BASIS_TEXT];
+    if (a)
+        printf("%-10s %s of its critical path\n", label,
+               rc_basis_text(a->basis, text, sizeof text));
+}
+
+static void print_fastest(const question *q, const rc_alternative *best) {
+    const rc_alternative *own = answered(q);
+    if (!best)
+        return;
+    if (best == own) {
+        printf("fastest    the answer, %.3f ms\n", 1e3 * best->time);
+        return;
+    }
+    printf("fastest    CP%d %s, %.3f ms", best->cp, best->variant, 1e3 * best->time);
+    if (own)
+        printf(" (%+.2f %%)", 100.0 * (best->time / own->time - 1.0));
+    printf(", is not the answer: %s\n", why_not(q, best));
+    print_basis("  rests on", best);
+    if (best->caution)
+        printf("  caution: it %s\n", best->caution);
+}
+
 static void print_answer(const question *q, const choose_flags *f) {
     double own = time_of(q, q->answer), other = time_of(q, (rc_choice)(1 - (int)q->answer));
     int best = rc_alternative_best(q->other, q->others);
@@ -221,9 +287,8 @@ static void print_answer(const question *q, const choose_flags *f) {
         printf("margin     not known: %s be run\n", isfinite(own)     ? "the other cannot"
                                                     : isfinite(other) ? "it cannot"
                                                                       : "neither can");
-    if (best >= 0)
-        printf("fastest    CP%d %s, %.3f ms\n", q->other[best].cp, q->other[best].variant,
-               1e3 * q->other[best].time);
+    print_basis("rests on", answered(q));
+    print_fastest(q, best >= 0 ? &q->other[best] : NULL);
     if (q->by_table)
         printf(
             "degree     CP%d of at most %d by the tuned rule, time alone\n",
@@ -251,7 +316,7 @@ static rc_table *alternatives_table(const question *q) {
         rc_table_real(t, 1e3 * a->time, 3);
         rc_table_real(t, 100.0 * (a->time / base - 1.0), 2);
         rc_table_real(t, a->time * a->cp * q->layout.tp, 3);
-        rc_table_text(t, a->status == RC_OK        ? NULL
+        rc_table_text(t, a->status == RC_OK ? (a->caution ? "ring_step never seen for it" : NULL)
                          : a->status == RC_E_NOFIT ? "does not fit into memory"
                                                    : a->why);
     }
@@ -310,6 +375,23 @@ static rc_status rules_table(const question *q, rc_table **out, rc_error *err) {
     return RC_OK;
 }
 
+static void json_fastest(const question *q, rc_json *j, json_t *root) {
+    int i = rc_alternative_best(q->other, q->others);
+    if (i < 0)
+        return;
+    const rc_alternative *best = &q->other[i];
+    json_t *o = rc_json_object(j, root, "fastest");
+    rc_json_int(j, o, "cp", best->cp);
+    rc_json_text(j, o, "variant", best->variant);
+    rc_json_real(j, o, "ttft_ms", 1e3 * best->time);
+    rc_json_bool(j, o, "is_answer", best == answered(q));
+    if (why_not(q, best))
+        rc_json_text(j, o, "why_not_answer", why_not(q, best));
+    if (best->caution)
+        rc_json_text(j, o, "caution", best->caution);
+    rc_basis_json(j, o, best->basis);
+}
+
 static rc_status print_json(const question *q, const choose_flags *f, const rc_table *others,
                             const rc_table *rules, rc_error *err) {
     rc_json *j = rc_json_create();
@@ -323,6 +405,9 @@ static rc_status print_json(const question *q, const choose_flags *f, const rc_t
         rc_json_int(
             j, root, "degree",
             rc_select_degree(&q->table, 0, (double)q->t, (double)q->p, q->batch, 1, q->layout.cp));
+    if (answered(q))
+        rc_basis_json(j, root, answered(q)->basis);
+    json_fastest(q, j, root);
     json_t *list = rc_json_list(j, root, "rates");
     for (int i = 0; i < RATES; i++) {
         json_t *o = rc_json_object(j, list, NULL);

@@ -6,6 +6,7 @@
 #include "sim/base/json.h"
 #include "sim/base/table.h"
 #include "sim/cli/flags.h"
+#include "sim/cost/basis.h"
 #include "sim/forward/scenario.h"
 #include "sim/model/notes.h"
 
@@ -178,24 +179,46 @@ static void print_memory(const rc_memory *m) {
            m->buffers / 1e9, m->reserve / 1e9);
 }
 
-static void print_basis(const rc_forward *r) {
-    printf("critical path rests on:");
-    for (int b = 0; b < RC_BASIS_COUNT; b++)
-        if (r->basis[b] > 0.0)
-            printf(" %s %.1f %%", rc_basis_name((rc_basis)b), 100.0 * r->basis[b]);
-    printf("\n");
+static const char *caution_of(const answer *a, const char *variant, int cp) {
+    return rc_forward_caution(&a->scenario.machine, variant, cp, a->scenario.phase);
+}
+
+static void print_basis(const answer *a) {
+    char text[RC_BASIS_TEXT];
+    const char *caution = caution_of(a, a->scenario.variant, a->scenario.layout.cp);
+    printf("critical path rests on: %s\n", rc_basis_text(a->result.basis, text, sizeof text));
+    if (caution)
+        printf("caution: it %s\n", caution);
+}
+
+static void print_other(const answer *a, const alternative *o) {
+    const char *caution = caution_of(a, o->variant, o->layout.cp);
+    printf("alternative CP%d x TP%d %-14s ", o->layout.cp, o->layout.tp, o->variant);
+    if (o->status != RC_OK)
+        printf("not possible: %s\n", o->why);
+    else
+        printf("%.3f ms (%+.1f %%)%s%s\n", 1e3 * o->time, 100.0 * (o->time / a->result.time - 1.0),
+               caution ? ": " : "", caution ? caution : "");
+}
+
+/* The fastest of the alternatives, if it beats what was asked for; else NULL. */
+static const alternative *faster(const answer *a) {
+    const alternative *best = NULL;
+    for (int i = 0; i < a->other_count; i++) {
+        const alternative *o = &a->others[i];
+        if (o->status == RC_OK && o->time < (best ? best->time : a->result.time))
+            best = o;
+    }
+    return best;
 }
 
 static void print_others(const answer *a) {
-    for (int i = 0; i < a->other_count; i++) {
-        const alternative *o = &a->others[i];
-        if (o->status == RC_OK)
-            printf("alternative CP%d x TP%d %-14s %.3f ms (%+.1f %%)\n", o->layout.cp, o->layout.tp,
-                   o->variant, 1e3 * o->time, 100.0 * (o->time / a->result.time - 1.0));
-        else
-            printf("alternative CP%d x TP%d %-14s not possible: %s\n", o->layout.cp, o->layout.tp,
-                   o->variant, o->why);
-    }
+    const alternative *best = faster(a);
+    for (int i = 0; i < a->other_count; i++)
+        print_other(a, &a->others[i]);
+    if (best)
+        printf("fastest of these: CP%d x TP%d %s, not the %s that was asked for\n", best->layout.cp,
+               best->layout.tp, best->variant, a->scenario.variant);
 }
 
 static rc_status print_text(const answer *a, rc_error *err) {
@@ -206,7 +229,7 @@ static rc_status print_text(const answer *a, rc_error *err) {
     rc_status st = rc_table_print(t, stdout, err);
     rc_table_destroy(t);
     print_memory(&a->result.memory);
-    print_basis(&a->result);
+    print_basis(a);
     print_others(a);
     return st;
 }
@@ -224,6 +247,12 @@ static void json_memory(rc_json *j, json_t *root, const rc_memory *m) {
     rc_json_real(j, o, "capacity", m->capacity);
 }
 
+static void json_caution(rc_json *j, json_t *o, const answer *a, const char *variant, int cp) {
+    const char *caution = caution_of(a, variant, cp);
+    if (caution)
+        rc_json_text(j, o, "caution", caution);
+}
+
 static void json_others(rc_json *j, json_t *root, const answer *a) {
     json_t *list = rc_json_list(j, root, "alternatives");
     for (int i = 0; i < a->other_count; i++) {
@@ -236,6 +265,7 @@ static void json_others(rc_json *j, json_t *root, const answer *a) {
             rc_json_real(j, e, json_metric(&a->scenario), 1e3 * o->time);
         else
             rc_json_text(j, e, "not_possible", o->why);
+        json_caution(j, e, a, o->variant, o->layout.cp);
     }
 }
 
@@ -266,9 +296,8 @@ static rc_json *answer_json(const answer *a) {
     rc_json_real(j, root, "flop_rate", r->flop_rate);
     rc_json_real(j, root, "mfu", r->mfu);
     json_memory(j, root, &r->memory);
-    json_t *basis = rc_json_object(j, root, "cost_sources");
-    for (int i = 0; i < RC_BASIS_COUNT; i++)
-        rc_json_real(j, basis, rc_basis_name((rc_basis)i), r->basis[i]);
+    rc_basis_json(j, root, r->basis);
+    json_caution(j, root, a, s->variant, s->layout.cp);
     json_others(j, root, a);
     rc_notes_json(j, root, &a->notes);
     return j;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "sim/base/json.h"
 #include "sim/cli/flags.h"
+#include "sim/cost/basis.h"
 #include "sim/plan/sweep.h"
 
 typedef struct sweep_flags {
@@ -65,6 +66,7 @@ static rc_status print_json(const rc_sweep *s, const sweep_flags *f, const rc_ra
     rc_json_int(j, root, "ok", r->ok);
     rc_json_int(j, root, "nofit", r->nofit);
     rc_json_int(j, root, "refused", r->refused);
+    rc_basis_json(j, root, r->rests);
     rc_json_int(j, root, "ranks", ranks->size);
     rc_json_real(j, root, "wall_s", r->wall);
     rc_json_real(j, root, "points_per_s", rate(r));
@@ -75,11 +77,12 @@ static rc_status print_json(const rc_sweep *s, const sweep_flags *f, const rc_ra
 
 static void print_text(const rc_sweep *s, const sweep_flags *f, const rc_ranks *ranks,
                        const rc_sweep_report *r) {
-    char library[128];
+    char library[128], text[RC_BASIS_TEXT];
     printf("# sweep %s (%016llx) -> %s\n", rc_sweep_name(s), (unsigned long long)rc_sweep_hash(s),
            f->run.out);
     printf("points %lld: ok %lld, do not fit %lld, refused %lld\n", (long long)r->points,
            (long long)r->ok, (long long)r->nofit, (long long)r->refused);
+    printf("times rest on: %s\n", rc_basis_text(r->rests, text, sizeof text));
     printf("# %lld were there; %lld now in %.2f s, %.0f points/s", (long long)r->present,
            (long long)(r->points - r->present), r->wall, rate(r));
     if (ranks->mpi)

@@ -145,8 +145,9 @@ rc_status rc_cost_attention(const rc_costs *c, rc_dtype d, int causal, int64_t t
     RC_TRY(rc_cost_heads("attention", hq, hkv, err));
     if (tq == 0 || tk == 0)
         return rc_cost_nothing(out);
-    if (causal && tk < tq)
-        tq = tk; /* the first queries see no key */
+    bool blind = causal && tk < tq; /* the first queries see no key */
+    if (blind)
+        tq = tk;
     double q = (double)tq, k = (double)tk;
     double entries = causal ? q * (k - q) + q * (q + 1.0) / 2.0 : q * k;
     rc_probe p;
@@ -158,12 +159,33 @@ rc_status rc_cost_attention(const rc_costs *c, rc_dtype d, int causal, int64_t t
             return no_rows(c, d, "attention (causal)", err);
         if (tk > tq)
             correct(book, q, k, hq, hkv, &p);
+        if (blind)
+            p.basis = RC_MODELLED;
     }
     rc_work w = {.engine = ENGINE_ATTENTION,
                  .dtype = d,
                  .flops = 4.0 * HEAD_DIM * hq * entries,
                  .bytes = HEAD_DIM * ((e + 2.0) * q * hq + 2.0 * e * k * hkv)};
     return rc_cost_finish(c, &p, &w, out, err);
+}
+
+rc_status rc_cost_attention_fused(const rc_costs *c, rc_dtype d, int64_t rows, int64_t entries,
+                                  const rc_cost *longest, int hq, int hkv, rc_cost *out,
+                                  rc_error *err) {
+    RC_TRY(rc_cost_domain("attention", "rows", rows, 1, err));
+    RC_TRY(rc_cost_domain("attention", "entries", entries, 0, err));
+    int64_t keys = entries / rows + (entries % rows != 0);
+    RC_TRY(rc_cost_attention(c, d, 0, rows, keys > 0 ? keys : 1, hq, hkv, out, err));
+    out->p50 = fmax(out->p50, longest->p50);
+    out->basis = rc_worse(out->basis, RC_MODELLED);
+    return RC_OK;
+}
+
+rc_status rc_cost_decode_mean(const rc_costs *c, rc_dtype d, int64_t batch, int64_t context, int hq,
+                              int hkv, rc_cost *out, rc_error *err) {
+    RC_TRY(rc_cost_decode(c, d, batch, context, hq, hkv, out, err));
+    out->basis = rc_worse(out->basis, RC_MODELLED);
+    return RC_OK;
 }
 
 rc_status rc_cost_decode(const rc_costs *c, rc_dtype d, int64_t batch, int64_t context, int hq,

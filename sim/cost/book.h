@@ -77,7 +77,8 @@ typedef struct rc_point {
     double x, y; /* logs of the running axis and of the p50 */
     double spread;
     bool own_state;
-    int rank; /* of two rows of one point the lower wins */
+    bool unpaired; /* of the other state, and no point of its op was measured in both */
+    int rank;      /* of two rows of one point the lower wins */
     rc_basis basis;
 } rc_point;
 

@@ -120,6 +120,8 @@ static void as_cost(const rc_costs *c, const rc_series *s, const rc_probe *p, rc
     bool ours = kinship(&c->m, s) == 0 || strcmp(s->machine, c->m.base) == 0;
     if (!ours || link_ratio(&c->m, s) != 1.0)
         out->basis = rc_worse(out->basis, RC_TRANSFERRED);
+    if (kinship(&c->m, s) == 4) /* of another GPU, whose links nobody has named as alike */
+        out->basis = rc_worse(out->basis, RC_MODELLED);
 }
 
 /* Steps of messages between neighbours, each as long as a send_recv of that size. */

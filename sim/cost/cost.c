@@ -29,12 +29,6 @@
 static const double COPY_SHARE = 0.9;
 #define AXIS_MAX (INT64_C(1) << 52)
 
-const char *rc_basis_name(rc_basis b) {
-    static const char *const names[RC_BASIS_COUNT] = {"measured", "transferred", "published",
-                                                      "extrapolated", "modelled"};
-    return (unsigned)b < RC_BASIS_COUNT ? names[b] : "?";
-}
-
 /* ---- opening ------------------------------------------------------------------------------- */
 
 rc_status rc_costs_open(const char *store, const rc_machine *m, rc_costs **out, rc_error *err) {
@@ -214,6 +208,6 @@ bool rc_nearest_heads(const rc_book *b, rc_op op, int hq, int hkv, int64_t k[2],
     }
     if (best == INFINITY)
         return false;
-    *basis = best < 1e-9 ? RC_MEASURED : best < 100.0 ? RC_EXTRAPOLATED : RC_MODELLED;
+    *basis = best < 1e-9 ? RC_MEASURED : RC_MODELLED;
     return true;
 }

@@ -12,13 +12,16 @@
 #include "sim/machine/machine.h"
 #include "sim/model/model.h"
 
-/* What a cost rests on; ordered from best to worst: a cost made of several takes the worst. */
+/* What a cost rests on; ordered from best to worst: a cost made of several takes the worst. A rule
+ * that says how rows of one shape stand for another (other heads, another width, several calls of
+ * one launch) is a formula like any other until somebody has measured that it holds. */
 typedef enum rc_basis {
     RC_MEASURED,     /* inside the range of rows measured on this machine                     */
     RC_TRANSFERRED,  /* measured on the base machine, carried over by physical ratios         */
     RC_PUBLISHED,    /* rows that others measured                                             */
     RC_EXTRAPOLATED, /* beyond the range of the rows, along their last slope                  */
-    RC_MODELLED,     /* a formula (NCCL tuning model, roofline)                               */
+    RC_MODELLED,     /* a formula: NCCL tuning model, a rule over rows of other shapes, a fit */
+    RC_STATED,       /* a number of the machine's or the scenario's file, taken as it is      */
     RC_BASIS_COUNT
 } rc_basis;
 const char *rc_basis_name(rc_basis b);
@@ -49,12 +52,23 @@ rc_status rc_cost_gemm(const rc_costs *c, rc_dtype d, int64_t m, int64_t n, int6
  * 0 costs 0. */
 rc_status rc_cost_attention(const rc_costs *c, rc_dtype d, int causal, int64_t tq, int64_t tk,
                             int hq, int hkv, rc_cost *out, rc_error *err);
+/* One launch over several calls that hold `rows` queries and `entries` score entries per head in
+ * all: as one full call of as many rows and entries, and no less than its longest call alone, which
+ * takes `longest`. Nobody has measured such a launch: RC_MODELLED. */
+rc_status rc_cost_attention_fused(const rc_costs *c, rc_dtype d, int64_t rows, int64_t entries,
+                                  const rc_cost *longest, int hq, int hkv, rc_cost *out,
+                                  rc_error *err);
 /* One token of each of `batch` sequences over `context` keys each. */
 rc_status rc_cost_decode(const rc_costs *c, rc_dtype d, int64_t batch, int64_t context, int hq,
                          int hkv, rc_cost *out, rc_error *err);
+/* The same where contexts differ, their mean is `context`, or some of the batch is padding: as if
+ * all were alike, RC_MODELLED. */
+rc_status rc_cost_decode_mean(const rc_costs *c, rc_dtype d, int64_t batch, int64_t context, int hq,
+                              int hkv, rc_cost *out, rc_error *err);
 rc_status rc_cost_merge(const rc_costs *c, int64_t rows, int parts, rc_cost *out, rc_error *err);
 /* op: rmsnorm, rmsnorm_fp8, quantize_fp8, residual_add, swiglu, swiglu_fp8 (tokens, width);
- * rotary_kv (tokens, width = hq*1000 + hkv). */
+ * rotary_kv (tokens, width = hq*1000 + hkv); rotary_kv_fp8, which quantises what it rotates, by the
+ * rows of rotary_kv: RC_MODELLED. */
 rc_status rc_cost_elementwise(const rc_costs *c, const char *op, int64_t tokens, int64_t width,
                               rc_cost *out, rc_error *err);
 /* Device copy of `bytes` (each byte read and written once: HBM traffic is 2x). */

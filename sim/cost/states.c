@@ -3,7 +3,8 @@
  * 1. Points that exist in both states give log ratios (own / other) of their op.
  * 2. A point that exists only in the other state takes the mean of the ratios of its op, weighted
  *    by 1 / (0.01 + d^2)^2, d the distance in log axes: a near pair decides, and the ratio has no
- *    jumps. No pair of this op: the ratio is 1. Either way it counts as transferred.
+ *    jumps, and the point counts as transferred. No pair of this op: the ratio is taken as 1, which
+ *    nobody has measured, and the point counts as modelled.
  * 3. Of several rows of one point the best stays: measured before published, then the type of the
  *    elements, then the faster.
  * 4. A series with measured rows keeps published ones only outside their range.
@@ -45,7 +46,8 @@ static double distance2(const rc_point *x, const rc_point *y) {
     return sum;
 }
 
-static double ratio_at(const rc_point *p, const pair *pairs, size_t n) {
+/* Log ratio of the two states at a point. */
+static double ratio_at(rc_point *p, const pair *pairs, size_t n) {
     double sum = 0.0, weight = 0.0;
     for (size_t i = 0; i < n; i++) {
         if (pairs[i].at->op != p->op || strcmp(pairs[i].at->dtype, p->dtype) != 0)
@@ -55,6 +57,7 @@ static double ratio_at(const rc_point *p, const pair *pairs, size_t n) {
         sum += w * pairs[i].ratio;
         weight += w;
     }
+    p->unpaired = !(weight > 0.0);
     return weight > 0.0 ? sum / weight : 0.0;
 }
 
@@ -125,6 +128,9 @@ rc_status rc_points_settle(rc_point *p, size_t *n, rc_error *err) {
     free(pairs);
     free(ratios);
     *n = keep_outside(p, keep_best(p, *n));
+    for (size_t i = 0; i < *n; i++)
+        if (p[i].unpaired)
+            p[i].basis = rc_worse(p[i].basis, RC_MODELLED);
     return RC_OK;
 }
 

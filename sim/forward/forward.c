@@ -24,7 +24,8 @@ rc_request rc_spec_request(const rc_spec *spec, int layers) {
                      .unfold_tp = spec->unfold,
                      .eager = spec->eager,
                      .ring_host = spec->eager || sizes_messages(spec, m),
-                     .serial_ring = spec->serial_ring};
+                     .serial_ring = spec->serial_ring,
+                     .stand_in = spec->stand_in};
     rq.nodes_per_rank = (int)rc_ceil_div(spec->layout.tp, m->gpus_per_node);
     rq.ranks_per_node = m->gpus_per_node / spec->layout.tp;
     return rq;

@@ -50,6 +50,7 @@ typedef struct rc_spec {
     bool eager;       /* launched op by op; else one CUDA graph */
     bool serial_ring; /* ring messages and attention one after the other */
     bool unfold;      /* every GPU and every layer as events */
+    bool stand_in;    /* `seqs` stand for sequences of other sizes: their attention is modelled */
     int draws;        /* for p5 and p95; 0: none (p5 = p95 = time) */
     uint64_t seed;
     rc_what_if what_if;
@@ -72,6 +73,7 @@ typedef struct rc_forward {
     double gemm_flops, attention_flops; /* one GPU, as executed */
     double flop_rate, mfu;              /* whole model / GPUs / time; over the bf16 peak */
     double basis[RC_BASIS_COUNT];       /* share of the critical path by what its cost rests on */
+    double busy_basis[RC_BASIS_COUNT];  /* share of GPU 0's work, launches left out, likewise */
     rc_memory memory;
     rc_ring_times ring, ring_p5, ring_p95;
     /* statistics of the simulation itself */
@@ -82,6 +84,10 @@ typedef struct rc_forward {
     int64_t ticks; /* the time in picoseconds, before rounding to double */
     uint64_t trace_hash;
 } rc_forward;
+
+/* What must be said of a pass beside its time (static): that it rests on host work which was only
+ * seen with other schedules. NULL: nothing. */
+const char *rc_forward_caution(const rc_machine *m, const char *variant, int cp, rc_phase phase);
 
 /* Checks layout and memory (RC_E_NOFIT shows the sum), then simulates. `spec->costs` is not
  * changed. */
@@ -110,6 +116,7 @@ typedef struct rc_forward_timing {
     rc_memory memory;
     rc_forward_path path;
     int layers; /* evaluated or simulated; the others were added arithmetically */
+    double busy_basis[RC_BASIS_COUNT]; /* share of GPU 0's work by what its cost rests on */
 } rc_forward_timing;
 
 /* The time of a pass, without draws and breakdown: the same ticks as rc_forward_run (with `unfold`

@@ -37,6 +37,14 @@ rc_status rc_shape_price(const rc_costs *costs, const rc_program *p, const rc_sh
                          rc_shape_cost *out, rc_error *err);
 rc_status rc_forward_check(const rc_spec *spec, rc_memory *memory, rc_error *err);
 
+/* What the time of a task rests on: its shape's basis, or RC_STATED on a slow rank or link. */
+rc_basis rc_task_basis(const rc_what_if *w, const rc_task *t, uint32_t gpus_per_rank,
+                       const rc_shape *s, rc_basis of_shape);
+/* Whether it counts as work of its GPU: all but launches, which run beside it. */
+static inline bool rc_task_works(const rc_shape *s) {
+    return s->kind != RC_T_LAUNCH;
+}
+
 /* z: one standard normal number per family; NULL: none. */
 rc_status rc_run_program(const rc_spec *spec, const rc_costs *costs, const rc_program *program,
                          const double *z, rc_run *out, rc_error *err);

@@ -34,26 +34,34 @@ static rc_time to_ticks(double seconds) {
     return llround(seconds * RC_PS_PER_S);
 }
 
-/* One launch over several calls fills the chip as one call with all their rows and as many score
- * entries does, and takes no less than its longest call alone. */
 static rc_status attention_cost(const rc_costs *c, const rc_program *p, const rc_shape *s,
                                 rc_cost *out, rc_error *err) {
     int64_t rows = 0, entries = 0;
-    double longest = 0.0;
+    rc_cost longest = {0.0, 0.0, RC_MEASURED};
     for (uint32_t i = 0; i < s->calls; i++) {
         const rc_call *call = &p->calls[s->first_call + i];
         RC_TRY(rc_cost_attention(c, s->dtype, call->causal, call->tq, call->tk, s->hq, s->hkv, out,
                                  err));
-        longest = fmax(longest, out->p50);
+        longest = out->p50 > longest.p50 ? *out : longest;
         rows += call->tq;
         entries += rc_call_entries(call);
     }
     if (s->calls < 2)
         return RC_OK;
-    int64_t keys = rc_ceil_div(entries, rows);
-    RC_TRY(rc_cost_attention(c, s->dtype, 0, rows, keys > 0 ? keys : 1, s->hq, s->hkv, out, err));
-    out->p50 = fmax(out->p50, longest);
-    return RC_OK;
+    return rc_cost_attention_fused(c, s->dtype, rows, entries, &longest, s->hq, s->hkv, out, err);
+}
+
+static rc_status decode_cost(const rc_costs *c, const rc_shape *s, rc_cost *out, rc_error *err) {
+    return s->stand_in ? rc_cost_decode_mean(c, s->dtype, s->a, s->b, s->hq, s->hkv, out, err)
+                       : rc_cost_decode(c, s->dtype, s->a, s->b, s->hq, s->hkv, out, err);
+}
+
+/* A number of the machine's file: stated there, or fitted, which makes it a model's. */
+static rc_basis basis_of_number(const rc_machine *m, const char *name) {
+    for (int i = 0; i < m->fitted_count; i++)
+        if (strcmp(m->fitted[i].name, name) == 0)
+            return RC_MODELLED;
+    return RC_STATED;
 }
 
 static rc_status timed_cost(const rc_costs *c, const rc_program *p, const rc_shape *s, rc_cost *out,
@@ -66,20 +74,19 @@ static rc_status timed_cost(const rc_costs *c, const rc_program *p, const rc_sha
     case RC_T_ATTENTION:
         return attention_cost(c, p, s, out, err);
     case RC_T_DECODE:
-        return rc_cost_decode(c, s->dtype, s->a, s->b, s->hq, s->hkv, out, err);
+        return decode_cost(c, s, out, err);
     case RC_T_MERGE:
         return rc_cost_merge(c, s->a, (int)s->b, out, err);
     case RC_T_ELEMENTWISE:
         return rc_cost_elementwise(c, s->op, s->a,
-                                   strcmp(s->op, "rotary_kv") == 0 ? s->hq * 1000 + s->hkv : s->b,
-                                   out, err);
+                                   s->part == RC_P_ROTARY ? s->hq * 1000 + s->hkv : s->b, out, err);
     case RC_T_COLLECTIVE:
         return rc_cost_collective(c, s->op, s->bytes, s->ranks, s->nodes, out, err);
     case RC_T_LAUNCH:
-        out->p50 = m->launch;
+        *out = (rc_cost){m->launch, 0.0, basis_of_number(m, "launch")};
         return RC_OK;
     case RC_T_RING_STEP:
-        out->p50 = m->ring_step * (double)s->a;
+        *out = (rc_cost){m->ring_step * (double)s->a, 0.0, basis_of_number(m, "ring_step")};
         return RC_OK;
     default: /* marks take no time; messages are asked for by the caller */
         return RC_OK;
@@ -100,6 +107,8 @@ static rc_status price(const rc_costs *costs, const rc_program *p, const rc_shap
     } else {
         RC_TRY(timed_cost(costs, p, s, &cost, err));
     }
+    if (s->stand_in || s->part == RC_P_ALL2ALL) /* all-to-all: links are shared by a rule */
+        cost.basis = cost.basis > RC_MODELLED ? cost.basis : RC_MODELLED;
     double factor = z ? exp(cost.spread / Z_80 * *z) : 1.0;
     out->duration = to_ticks(cost.p50 * factor);
     out->peer_rate /= factor;

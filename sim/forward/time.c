@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "sim/cost/basis.h"
 #include "sim/forward/replay.h"
 
 enum { MEMO_SLOTS = 4096, MEMO_CALLS = 2, MOST_REPLAYS = 256 };
@@ -106,7 +107,8 @@ static bool is_memo_of(const memo *m, const rc_program *p, const rc_shape *s) {
     const rc_shape *k = &m->shape;
     if (!m->used || k->kind != s->kind || k->dtype != s->dtype || k->op != s->op || k->a != s->a ||
         k->b != s->b || k->c != s->c || k->hq != s->hq || k->hkv != s->hkv ||
-        k->ranks != s->ranks || k->nodes != s->nodes || k->calls != s->calls ||
+        k->ranks != s->ranks || k->nodes != s->nodes || k->stand_in != s->stand_in ||
+        (k->part == RC_P_ALL2ALL) != (s->part == RC_P_ALL2ALL) || k->calls != s->calls ||
         !same_bytes(&k->bytes, &s->bytes, sizeof k->bytes))
         return false;
     for (uint32_t i = 0; i < s->calls; i++) {
@@ -184,8 +186,20 @@ static rc_time duration_of(const rc_what_if *w, const rc_task *t, const rc_shape
     return speed == 1.0 ? c->duration : round_ps((double)c->duration / speed);
 }
 
+/* Adds the work of one task of GPU 0, in all layers, to what it rests on. */
+static void add_basis(const rc_replay *r, const rc_spec *spec, size_t task, rc_basis of_shape,
+                      double *basis) {
+    const rc_task *t = &r->one.tasks[task];
+    const rc_shape *s = &r->one.shapes[t->shape];
+    if (t->gpu != 0 || !rc_task_works(s))
+        return;
+    double times = task < r->body ? spec->model->layers : 1.0;
+    basis[rc_task_basis(&spec->what_if, t, 1, s, of_shape)] += times * (double)r->duration[task];
+}
+
 /* False when the sum of all is beyond what is added up safely. */
-static bool set_durations(const rc_forward_ctx *ctx, rc_replay *r, const rc_spec *spec) {
+static bool set_durations(const rc_forward_ctx *ctx, rc_replay *r, const rc_spec *spec,
+                          double *basis) {
     const rc_program *p = &r->one;
     double sum = 0.0;
     for (size_t i = 0; i < p->task_count; i++) {
@@ -198,6 +212,7 @@ static bool set_durations(const rc_forward_ctx *ctx, rc_replay *r, const rc_spec
             r->duration[i] += r->transfer[i];
         }
         sum += (double)r->duration[i];
+        add_basis(r, spec, i, c->basis, basis);
     }
     return sum * spec->model->layers < LONGEST;
 }
@@ -291,8 +306,10 @@ static rc_status replay(rc_forward_ctx *ctx, const rc_spec *spec, rc_forward_tim
         return RC_OK;
     RC_TRY(rc_schedule_refill(spec->variant, &rq, &r->one, err));
     RC_TRY(price_all(ctx, &r->one, err));
-    if (!exchanges_alike(r, &spec->what_if) || !set_durations(ctx, r, spec))
+    double basis[RC_BASIS_COUNT] = {0};
+    if (!exchanges_alike(r, &spec->what_if) || !set_durations(ctx, r, spec, basis))
         return RC_OK;
+    rc_basis_share(basis, out->busy_basis);
     *done = rc_replay_run(r, spec->model->layers, ctx->price, &out->ticks, &out->layers);
     out->path = RC_PATH_REPLAY;
     return RC_OK;
@@ -307,6 +324,7 @@ static rc_status engine(const rc_spec *spec, rc_forward_timing *out, rc_error *e
     out->ticks = whole.ticks;
     out->path = RC_PATH_ENGINE;
     out->layers = whole.layers_simulated;
+    memcpy(out->busy_basis, whole.busy_basis, sizeof out->busy_basis);
     return RC_OK;
 }
 

@@ -10,6 +10,24 @@ bool rc_what_if_slows_link(const rc_what_if *w) {
     return w->slow_link_rank >= 0 && w->slow_link > 0.0 && w->slow_link != 1.0;
 }
 
+rc_basis rc_task_basis(const rc_what_if *w, const rc_task *t, uint32_t gpus_per_rank,
+                       const rc_shape *s, rc_basis of_shape) {
+    int rank = (int)(t->gpu / gpus_per_rank);
+    bool slow_rank = rc_what_if_slows_rank(w) && rank == w->slow_rank;
+    bool slow_link = rc_what_if_slows_link(w) && rank == w->slow_link_rank;
+    switch (s->kind) {
+    case RC_T_COLLECTIVE:
+    case RC_T_MARK:
+    case RC_T_LAUNCH:
+    case RC_T_RING_STEP:
+        return of_shape;
+    case RC_T_MESSAGE:
+        return slow_link ? RC_STATED : of_shape;
+    default:
+        return slow_rank ? RC_STATED : of_shape;
+    }
+}
+
 const char *rc_what_if_carry(const rc_what_if *w, const rc_layout *from, const rc_layout *to,
                              rc_what_if *out) {
     *out = *w;

@@ -22,8 +22,10 @@ static const char *const fixed_columns =
     "attention_weights TEXT, ffn_weights TEXT, activations TEXT, kv TEXT, host TEXT, ring TEXT, "
     "nic_rate REAL, peer_rate REAL, status TEXT, why TEXT, ticks INTEGER, time_s REAL, "
     "tokens_per_gpu_s REAL, flop_rate REAL, mfu REAL, memory_weights REAL, memory_kv REAL, "
-    "memory_activations REAL, memory_buffers REAL, memory_total REAL";
-enum { FIXED_COLUMNS = 32 };
+    "memory_activations REAL, memory_buffers REAL, memory_total REAL, measured REAL, "
+    "transferred REAL, published REAL, extrapolated REAL, modelled REAL, stated REAL";
+enum { FIXED_COLUMNS = 38, BASIS_COLUMNS = 33 };
+_Static_assert(BASIS_COLUMNS + (int)RC_BASIS_COUNT - 1 == FIXED_COLUMNS, "a column for each basis");
 
 /* Axes that no fixed column shows. */
 static bool own_column(const sweep_axis *x) {
@@ -112,6 +114,8 @@ static void bind_row(sqlite3_stmt *q, const sweep_cursor *c, const rc_sweep_row 
         put_real(q, 24 + i, reals[i], ok);
     for (int i = 0; i < 5; i++)
         put_real(q, 28 + i, bytes[i], r->status != RC_SWEEP_REFUSED);
+    for (int i = 0; i < RC_BASIS_COUNT; i++)
+        put_real(q, BASIS_COLUMNS + i, r->rests[i], ok);
 }
 
 static void bind_rest(sqlite3_stmt *q, const sweep_cursor *c, const rc_sweep_row *r) {

@@ -15,7 +15,7 @@
 #define RC_VERSION "0.0.0"
 #endif
 
-enum { APPLICATION_ID = 0x52435357 /* RCSW */, SCHEMA_VERSION = 1, NUMBERS = 100000 };
+enum { APPLICATION_ID = 0x52435357 /* RCSW */, SCHEMA_VERSION = 2, NUMBERS = 100000 };
 
 /* ---- statements ---------------------------------------------------------------------------- */
 

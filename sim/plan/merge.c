@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "sim/cost/basis.h"
 #include "sim/plan/database.h"
 
 /* ---- what is there ------------------------------------------------------------------------- */
@@ -185,6 +186,22 @@ static rc_status move_into_place(const rc_sweep *s, const rc_sweep_options *opt,
                       strerror(errno));
 }
 
+/* Weighted by the points' times; rows are read in the order of the points. */
+static rc_status sum_rests(const sweep_db *d, double share[RC_BASIS_COUNT], rc_error *err) {
+    static const char query[] =
+        "SELECT total(time_s * measured), total(time_s * transferred), total(time_s * published), "
+        "total(time_s * extrapolated), total(time_s * modelled), total(time_s * stated) FROM point";
+    sqlite3_stmt *q = NULL;
+    if (sqlite3_prepare_v2(d->db, query, -1, &q, NULL) != SQLITE_OK)
+        return sweep_db_error(d, err);
+    rc_status st = sqlite3_step(q) == SQLITE_ROW ? RC_OK : sweep_db_error(d, err);
+    for (int b = 0; b < RC_BASIS_COUNT && st == RC_OK; b++)
+        share[b] = sqlite3_column_double(q, b);
+    (void)sqlite3_finalize(q);
+    rc_basis_share(share, share);
+    return st;
+}
+
 rc_status sweep_count_rows(const sweep_db *d, rc_sweep_report *out, rc_error *err) {
     static const char text[] = "SELECT count(*) FILTER (WHERE status = '%s') FROM point";
     static const char *const names[] = {"ok", "nofit", "refused"};
@@ -195,7 +212,7 @@ rc_status sweep_count_rows(const sweep_db *d, rc_sweep_report *out, rc_error *er
         (void)snprintf(query, sizeof query, text, names[i]);
         RC_TRY(sweep_db_int(d, query, counts[i], &found, err));
     }
-    return RC_OK;
+    return sum_rests(d, out->rests, err);
 }
 
 static rc_status write_ordered(const sweep_db *d, const rc_sweep *s, const rc_sweep_options *opt,

@@ -104,6 +104,7 @@ typedef struct rc_plan_outcome {
     double makespan, midway; /* s: of the run; when half of the requests had come */
     double gpu_hours;
     double tokens_per_gpu_s;
+    double rests[RC_BASIS_COUNT]; /* share of the GPUs' busy time by what its costs rest on */
 } rc_plan_outcome;
 
 /* Called from several threads. RC_E_NOFIT is not an error but an outcome that does not fit. */

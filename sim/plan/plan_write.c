@@ -9,6 +9,7 @@
 #include "sim/base/json.h"
 #include "sim/base/quote.h"
 #include "sim/base/table.h"
+#include "sim/cost/basis.h"
 #include "sim/plan/plan_file.h"
 
 static const char *const resources[4] = {"prefill", "decode", "network", "memory"};
@@ -135,6 +136,8 @@ static void print_about(const rc_plan_file *f, const rc_plan_answer *a) {
     printf("busy: prefill %.0f %%, decode %.0f %%; KV hits %.1f %% of input tokens; queue p95 %.3f "
            "s\n",
            100.0 * o->busy_prefill, 100.0 * o->busy_decode, 100.0 * o->hit, o->queue_p95);
+    char rests[RC_BASIS_TEXT];
+    printf("busy time rests on: %s\n", rc_basis_text(o->rests, rests, sizeof rests));
     printf("binds: %s\n", binds >= 0 ? resources[binds] : "nothing that a quarter more would ease");
     for (int i = 0; i < 4; i++)
         printf("  margin with 25 %% more %-13s %+.1f points\n", stands_for[i], 100.0 * a->slack[i]);
@@ -195,6 +198,8 @@ static void json_outcome(rc_json *j, json_t *o, const rc_plan_file *f, const rc_
     rc_json_real(j, o, "done", v->done);
     rc_json_real(j, o, "rejected", v->rejected);
     rc_json_real(j, o, "lost", v->lost);
+    if (v->fits)
+        rc_basis_json(j, o, v->rests);
 }
 
 static void json_result(rc_json *j, json_t *o, const rc_plan_file *f, const rc_plan_result *r) {

@@ -252,6 +252,7 @@ static void summarise_run(const rc_plan *p, const rc_serve_result *r, const rc_s
     out->gpu_hours = r->gpu_hours;
     out->tokens_per_gpu_s = r->tokens_per_gpu_s;
     busy_of(r, out);
+    rc_serve_rests(r, out->rests);
 }
 
 static rc_status play(const rc_plan_player *pl, const rc_serve *s, const rc_trace *trace,

@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include "sim/base/doc.h"
 #include "sim/base/error.h"
+#include "sim/cost/cost.h"
 #include "sim/plan/ranks.h"
 
 typedef struct rc_sweep rc_sweep;
@@ -47,9 +48,10 @@ typedef struct rc_sweep_options {
 typedef struct rc_sweep_report {
     int64_t points, present; /* all; those that were in the database already */
     int64_t ok, nofit, refused;
-    int held;    /* shards that another process had locked: their rows were computed again */
-    double wall; /* s, of the points computed now and of the merge */
-    bool drawn;  /* the picture */
+    int held; /* shards that another process had locked: their rows were computed again */
+    double rests[RC_BASIS_COUNT]; /* share of all points' time by what its costs rest on */
+    double wall;                  /* s, of the points computed now and of the merge */
+    bool drawn;                   /* the picture */
 } rc_sweep_report;
 
 /* Run what is missing. On other ranks than 0 the report is empty, and a failure has no words: rank
@@ -73,7 +75,8 @@ typedef struct rc_sweep_row {
     double weights, kv, activations, buffers, total; /* bytes of one GPU; none when refused */
     double p5, p95, exposed, hidden;                 /* s; `detail: full` only */
     double critical[16];                             /* by part, s; `detail: full` only */
-    char why[120];                                   /* "" when ok */
+    double rests[RC_BASIS_COUNT]; /* share of a GPU's work, `detail: full`: of the critical path */
+    char why[120];                /* "" when ok */
 } rc_sweep_row;
 
 rc_status rc_sweep_worker_create(const rc_sweep *s, rc_sweep_worker **out, rc_error *err);

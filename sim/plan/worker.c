@@ -83,6 +83,7 @@ static rc_status evaluate_time(rc_sweep_worker *w, const rc_spec *spec, rc_sweep
         put_memory(&f.memory, out);
     out->ticks = f.ticks;
     out->time = f.time;
+    memcpy(out->rests, f.busy_basis, sizeof out->rests);
     return st;
 }
 
@@ -97,6 +98,7 @@ static rc_status evaluate_full(const rc_spec *spec, rc_sweep_row *out, rc_error 
     out->p95 = f.p95;
     out->exposed = f.exposed_comm;
     out->hidden = f.hidden_comm;
+    memcpy(out->rests, f.basis, sizeof out->rests);
     for (int i = 0; i < RC_P_COUNT; i++)
         out->critical[i] = f.critical[i];
     return st;

@@ -6,16 +6,23 @@
 #include "sim/schedule/builder.h"
 
 uint32_t rc_emit_decode(rc_builder *b, uint32_t gpu) {
-    int64_t keys = 0;
-    for (size_t i = 0; i < b->rq->seq_count; i++)
-        if (rc_decodes(b, i))
-            keys += rc_ceil_div(b->rq->seqs[i].p + b->rq->seqs[i].t, b->n);
+    int64_t keys = 0, first = 0;
+    bool padded = b->decodes % (size_t)b->n != 0, differ = false;
+    for (size_t i = 0; i < b->rq->seq_count; i++) {
+        if (!rc_decodes(b, i))
+            continue;
+        int64_t own = rc_ceil_div(b->rq->seqs[i].p + b->rq->seqs[i].t, b->n);
+        differ = differ || (first > 0 && own != first);
+        first = own;
+        keys += own;
+    }
     rc_shape s = rc_shape_of(RC_T_DECODE, RC_P_ATTENTION);
     s.dtype = b->rq->layout.kv;
     s.a = rc_decode_tokens(b);
     s.b = rc_ceil_div(keys, (int64_t)b->decodes);
     s.hq = b->hq;
     s.hkv = b->hkv;
+    s.stand_in = padded || differ || b->rq->stand_in;
     return rc_emit(b, gpu, RC_LANE_COMPUTE, &s);
 }
 

@@ -112,8 +112,8 @@ void rc_layer_before(rc_builder *b) {
         norm(b, gpu, b->rq->layout.attn_weights, t);
         gemm(b, gpu, RC_P_QKV, b->rq->layout.attn_weights, t,
              (int64_t)(b->hq + 2 * b->hkv) * m->head_dim, m->hidden);
-        elementwise(b, gpu, RC_P_ROTARY, "rotary_kv", t,
-                    (int64_t)(b->hq + 2 * b->hkv) * m->head_dim);
+        elementwise(b, gpu, RC_P_ROTARY, b->rq->layout.kv == RC_FP8 ? "rotary_kv_fp8" : "rotary_kv",
+                    t, (int64_t)(b->hq + 2 * b->hkv) * m->head_dim);
     }
 }
 

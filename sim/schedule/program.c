@@ -47,7 +47,8 @@ static bool shape_equal(const rc_program *p, const rc_shape *x, const rc_shape *
     if (x->kind != y->kind || x->part != y->part || x->dtype != y->dtype || x->a != y->a ||
         x->b != y->b || x->c != y->c || x->hq != y->hq || x->hkv != y->hkv ||
         x->ranks != y->ranks || x->nodes != y->nodes || x->bytes < y->bytes ||
-        x->bytes > y->bytes || x->calls != y->calls || !same_op(x->op, y->op))
+        x->bytes > y->bytes || x->stand_in != y->stand_in || x->calls != y->calls ||
+        !same_op(x->op, y->op))
         return false;
     for (uint32_t i = 0; i < x->calls; i++) {
         const rc_call *c = &p->calls[x->first_call + i], *d = &p->calls[y->first_call + i];
@@ -218,6 +219,7 @@ static rc_shape attention_shape(const rc_builder *b) {
     s.dtype = b->rq->layout.kv;
     s.hq = b->hq;
     s.hkv = b->hkv;
+    s.stand_in = b->rq->stand_in;
     s.first_call = (uint32_t)b->p->call_count;
     return s;
 }

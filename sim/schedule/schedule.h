@@ -79,6 +79,8 @@ typedef struct rc_shape {
     int hq, hkv;
     int ranks, nodes;
     double bytes;
+    bool stand_in; /* ATTENTION, DECODE: stands for sequences of other sizes, or for padding, by a
+                      rule */
     uint32_t first_call, calls; /* into program->calls */
 } rc_shape;
 
@@ -134,6 +136,7 @@ typedef struct rc_request {
     bool eager;       /* host launches; false: CUDA graph */
     bool ring_host;   /* ring steps synchronise the host */
     bool serial_ring; /* messages ride on the compute stream: nothing is overlapped */
+    bool stand_in;    /* `seqs` stand for sequences of other sizes, by a rule */
 } rc_request;
 
 /* variant: "pass-kv", "pass-q", "all-gather-kv", "tp"; decode takes "pass-q" and "tp", a mixed pass

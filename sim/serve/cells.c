@@ -140,7 +140,7 @@ static double interpolate(const rc_cell *c, int dims, const double *x) {
 }
 
 /* Simulate at coordinates x (moved to whole values, which are left in x). */
-static rc_status simulate(rc_passes *p, const rc_cell *c, int dims, double *x, rc_time *out,
+static rc_status simulate(rc_passes *p, const rc_cell *c, int dims, double *x, rc_pass_cost *out,
                           rc_error *err) {
     double v[RC_CELL_DIMS] = {0};
     bool met;
@@ -163,15 +163,18 @@ static int place_of(int i, int d) {
 }
 
 static rc_status fill(rc_passes *p, rc_cell *c, int dims, rc_error *err) {
+    memset(c->rests, 0, sizeof c->rests);
     for (int i = 0; i < power3(dims); i++) {
         double x[RC_CELL_DIMS] = {0.0};
-        rc_time time;
+        rc_pass_cost cost;
         for (int d = 0; d < dims; d++)
             x[d] = node_x(c, d, 0.5 * place_of(i, d));
-        RC_TRY(simulate(p, c, dims, x, &time, err));
+        RC_TRY(simulate(p, c, dims, x, &cost, err));
         for (int d = 0; d < dims; d++)
             c->x[d][place_of(i, d)] = x[d];
-        c->log[i] = log((double)time);
+        c->log[i] = log((double)cost.time);
+        for (int b = 0; b < RC_BASIS_COUNT; b++)
+            c->rests[b] += cost.rests[b] / (float)power3(dims);
     }
     return RC_OK;
 }
@@ -188,11 +191,11 @@ static rc_status check(rc_passes *p, const rc_cell *c, int dims, bool *good, rc_
     *good = true;
     for (int i = 0; i < 1 << dims && *good; i++) {
         double x[RC_CELL_DIMS];
-        rc_time time;
+        rc_pass_cost cost;
         for (int d = 0; d < dims; d++)
             x[d] = node_x(c, d, (i >> d & 1) ? 0.75 : 0.25);
-        RC_TRY(simulate(p, c, dims, x, &time, err));
-        *good = fabs(interpolate(c, dims, x) / (double)time - 1.0) <= RC_PASSES_TOLERANCE;
+        RC_TRY(simulate(p, c, dims, x, &cost, err));
+        *good = fabs(interpolate(c, dims, x) / (double)cost.time - 1.0) <= RC_PASSES_TOLERANCE;
     }
     return RC_OK;
 }
@@ -213,7 +216,7 @@ static rc_status build(rc_passes *p, rc_cell *c, int dims, rc_error *err) {
     return RC_OK;
 }
 
-rc_status rc_cells_time(rc_passes *p, const rc_family_at *f, bool *done, rc_time *out,
+rc_status rc_cells_time(rc_passes *p, const rc_family_at *f, bool *done, rc_pass_cost *out,
                         rc_error *err) {
     double x[RC_CELL_DIMS];
     *done = false;
@@ -235,7 +238,8 @@ rc_status rc_cells_time(rc_passes *p, const rc_family_at *f, bool *done, rc_time
         if (c->state == RC_CELL_EXACT)
             return RC_OK;
         if (c->state == RC_CELL_READY) {
-            *out = llround(interpolate(c, f->dims, x));
+            out->time = llround(interpolate(c, f->dims, x));
+            memcpy(out->rests, c->rests, sizeof out->rests);
             *done = true;
             return RC_OK;
         }

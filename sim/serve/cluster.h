@@ -239,7 +239,8 @@ rc_status pool_create(cluster *c, int index, rc_error *err);
 void pool_destroy(pool *p);
 /* The condition of a what-if, built on first use. */
 rc_status pool_condition(cluster *c, pool *p, const rc_what_if *w, int *out, rc_error *err);
-rc_status pool_pass_time(cluster *c, replica *r, const rc_pass *pass, rc_time *out, rc_error *err);
+rc_status pool_pass_time(cluster *c, replica *r, const rc_pass *pass, rc_pass_cost *out,
+                         rc_error *err);
 void pool_pass_stats(const pool *p, rc_pass_stats *sum);
 
 /* ---- metrics.c ---- */
@@ -249,7 +250,7 @@ void metrics_state(cluster *c, rc_time now);              /* waiting, running, K
 void metrics_admitted(cluster *c, uint32_t j, const rc_kv_match *m, rc_time now);
 void metrics_first(cluster *c, uint32_t j, rc_time now);   /* token */
 void metrics_gap(cluster *c, rc_time gap, uint64_t times); /* between tokens */
-void metrics_pass(cluster *c, replica *r, const rc_pass *pass, rc_time time);
+void metrics_pass(cluster *c, replica *r, const rc_pass *pass, const rc_pass_cost *cost);
 void metrics_end(cluster *c, uint32_t j);
 rc_status metrics_finish(cluster *c, rc_error *err);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "sim/base/parallel.h"
 #include "sim/base/table.h"
+#include "sim/cost/basis.h"
 #include "sim/plot/gnuplot.h"
 #include "sim/serve/report.h"
 
@@ -159,12 +160,28 @@ static rc_table *curve_table(const rc_curve *curves, int count) {
     return t;
 }
 
+/* Over all rates: every point is made of the same costs. */
+static void print_rests(const rc_curve *c, FILE *f) {
+    double share[RC_BASIS_COUNT], sum[RC_BASIS_COUNT] = {0.0};
+    char text[RC_BASIS_TEXT];
+    for (int k = 0; k < c->count; k++) {
+        rc_serve_rests(c->points[k].result, share);
+        for (int b = 0; b < RC_BASIS_COUNT; b++)
+            sum[b] += share[b];
+    }
+    rc_basis_share(sum, share);
+    (void)fprintf(f, "busy time of %s rests on: %s\n", c->serve->name,
+                  rc_basis_text(share, text, sizeof text));
+}
+
 rc_status rc_curve_print(const rc_curve *curves, int count, FILE *f, rc_error *err) {
     rc_table *t = curve_table(curves, count);
     if (!t)
         return rc_fail(err, RC_E_NOMEM, "out of memory for a table");
     rc_status st = rc_table_print(t, f, err);
     rc_table_destroy(t);
+    for (int i = 0; i < count; i++)
+        print_rests(&curves[i], f);
     for (int i = 0; i < count; i++) {
         if (isnan(curves[i].knee))
             (void)fprintf(f, "knee of %s: not within these rates\n", curves[i].serve->name);

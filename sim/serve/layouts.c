@@ -105,7 +105,16 @@ static rc_time gather(const cluster *c, const pool *p, const layout *l, const rc
     return llround((bytes / rate + m->hop_latency) * RC_PS_PER_S);
 }
 
-static rc_status prefill_time(cluster *c, replica *r, const rc_pass *pass, rc_time *out,
+/* The pass takes `more` besides, which rests on `basis`. */
+static void add_to(rc_pass_cost *cost, rc_time more, rc_basis basis) {
+    float kept = (float)((double)cost->time / (double)(cost->time + more));
+    for (int b = 0; b < RC_BASIS_COUNT; b++)
+        cost->rests[b] *= kept;
+    cost->rests[basis] += 1.0F - kept;
+    cost->time += more;
+}
+
+static rc_status prefill_time(cluster *c, replica *r, const rc_pass *pass, rc_pass_cost *out,
                               rc_error *err) {
     pool *p = pool_of(c, r);
     condition *k = &p->conditions[r->condition];
@@ -114,13 +123,13 @@ static rc_status prefill_time(cluster *c, replica *r, const rc_pass *pass, rc_ti
     if (p->spec->by == RC_BY_RULE && p->spec->cp > 1)
         RC_TRY(ruled(c, p, pass, &only, err));
     for (int i = 0; i < k->count; i++) {
-        rc_time time;
+        rc_pass_cost cost;
         if (only && k->prefill[i].cp > 1 && strcmp(k->prefill[i].variant, only) != 0)
             continue;
-        RC_TRY(rc_passes_time(k->prefill[i].passes, pass, &time, err));
-        time += gather(c, p, &k->prefill[i], pass);
-        if (best < 0 || time < *out) {
-            *out = time;
+        RC_TRY(rc_passes_time(k->prefill[i].passes, pass, &cost, err));
+        add_to(&cost, gather(c, p, &k->prefill[i], pass), RC_MODELLED);
+        if (best < 0 || cost.time < out->time) {
+            *out = cost;
             best = i;
         }
     }
@@ -130,7 +139,7 @@ static rc_status prefill_time(cluster *c, replica *r, const rc_pass *pass, rc_ti
     return RC_OK;
 }
 
-static rc_status memo_time(cluster *c, replica *r, const rc_pass *pass, rc_time *out,
+static rc_status memo_time(cluster *c, replica *r, const rc_pass *pass, rc_pass_cost *out,
                            rc_error *err) {
     if (pass->prefills > 0)
         return prefill_time(c, r, pass, out, err);
@@ -143,23 +152,30 @@ static rc_status source_time(cluster *c, replica *r, const rc_pass *pass, rc_tim
     pool *p = pool_of(c, r);
     condition *k = &p->conditions[r->condition];
     layout *l = pass->prefills > 0 ? &k->prefill[r->layout] : &k->decode;
-    RC_TRY(rc_pass_forward_time(l->source, pass, out, err));
-    *out += pass->prefills > 0 ? gather(c, p, l, pass) : 0;
+    rc_pass_cost cost;
+    RC_TRY(rc_pass_forward_time(l->source, pass, &cost, err));
+    *out = cost.time + (pass->prefills > 0 ? gather(c, p, l, pass) : 0);
     return RC_OK;
 }
 
 /* Speculative steps take longer by a stated factor. */
-static void stretch(const cluster *c, const rc_pass *pass, rc_time *time) {
-    if (pass->decodes > 0 && c->spec->step_kinds > 0)
-        *time = llround((double)*time * c->spec->step_cost);
+static void stretch(const cluster *c, const rc_pass *pass, rc_pass_cost *cost) {
+    if (pass->decodes == 0 || c->spec->step_kinds == 0)
+        return;
+    if (c->spec->step_cost == 1.0)
+        return;
+    cost->time = llround((double)cost->time * c->spec->step_cost);
+    memset(cost->rests, 0, sizeof cost->rests);
+    cost->rests[RC_STATED] = 1.0F;
 }
 
-rc_status pool_pass_time(cluster *c, replica *r, const rc_pass *pass, rc_time *out, rc_error *err) {
+rc_status pool_pass_time(cluster *c, replica *r, const rc_pass *pass, rc_pass_cost *out,
+                         rc_error *err) {
     RC_TRY(memo_time(c, r, pass, out, err));
     if (c->options->compare && !c->spec->linear.on) {
         rc_time exact;
         RC_TRY(source_time(c, r, pass, &exact, err));
-        double off = fabs((double)*out / (double)exact - 1.0);
+        double off = fabs((double)out->time / (double)exact - 1.0);
         c->out->max_pass_error = fmax(c->out->max_pass_error, off);
     }
     stretch(c, pass, out);

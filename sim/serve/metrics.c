@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <string.h>
+#include "sim/cost/basis.h"
 #include "sim/serve/cluster.h"
 
 void metrics_init(cluster *c) {
@@ -79,11 +80,17 @@ static int variant_index(const char *name) {
     return 3;
 }
 
-void metrics_pass(cluster *c, replica *r, const rc_pass *pass, rc_time time) {
+static void add_rests(const rc_pool *p, const rc_pass_cost *cost, rc_pool_result *out) {
+    double gpu_s = (double)cost->time / RC_PS_PER_S * p->tp * p->cp;
+    for (int b = 0; b < RC_BASIS_COUNT; b++)
+        out->rests[b] += gpu_s * (double)cost->rests[b];
+}
+
+void metrics_pass(cluster *c, replica *r, const rc_pass *pass, const rc_pass_cost *cost) {
     pool *p = pool_of(c, r);
     const rc_model *m = &c->spec->model;
     int64_t tokens = pass->decodes;
-    (void)time;
+    add_rests(p->spec, cost, &p->out);
     for (uint32_t i = 0; i < pass->prefills; i++) {
         tokens += pass->prefill[i].t;
         p->out.flops += rc_model_gemm_flops(m, pass->prefill[i].t) +
@@ -157,6 +164,14 @@ static void pool_sums(cluster *c, pool *p, double makespan) {
     o->cost += hours * (p->spec->price > 0.0 ? p->spec->price : c->spec->price);
     pool_pass_stats(p, &o->passes);
     o->pools[o->pool_count++] = *r;
+}
+
+void rc_serve_rests(const rc_serve_result *r, double share[RC_BASIS_COUNT]) {
+    double gpu_s[RC_BASIS_COUNT] = {0.0};
+    for (int i = 0; i < r->pool_count; i++)
+        for (int b = 0; b < RC_BASIS_COUNT; b++)
+            gpu_s[b] += r->pools[i].rests[b];
+    rc_basis_share(gpu_s, share);
 }
 
 static uint64_t fnv(uint64_t h, uint64_t v) {

@@ -25,7 +25,7 @@ static bool same(const rc_point *a, const rc_point *b) {
 /* The slot of `k`, or the empty one where it belongs. */
 static rc_known *slot_of(const rc_passes *p, const rc_point *k) {
     size_t i = rc_point_hash(k) & (p->known_slots - 1);
-    while (p->known[i].time > 0 && !same(&p->known[i].at, k))
+    while (p->known[i].cost.time > 0 && !same(&p->known[i].at, k))
         i = (i + 1) & (p->known_slots - 1);
     return &p->known[i];
 }
@@ -39,43 +39,46 @@ static rc_status grow_known(rc_passes *p, rc_error *err) {
         return rc_fail(err, RC_E_NOMEM, "out of memory for %zu pass times", 2 * old.known_slots);
     }
     for (size_t i = 0; i < old.known_slots; i++)
-        if (old.known[i].time > 0)
+        if (old.known[i].cost.time > 0)
             *slot_of(p, &old.known[i].at) = old.known[i];
     free(old.known);
     return RC_OK;
 }
 
-static rc_status ask(rc_passes *p, const rc_pass *pass, rc_time *out, rc_error *err) {
+static rc_status ask(rc_passes *p, const rc_pass *pass, rc_pass_cost *out, rc_error *err) {
     p->stats.simulated++;
     RC_TRY(p->source(p->ctx, pass, out, err));
-    return *out > 0 ? RC_OK : rc_fail(err, RC_E_INTERNAL, "a pass takes %lld ps", (long long)*out);
+    return out->time > 0
+               ? RC_OK
+               : rc_fail(err, RC_E_INTERNAL, "a pass takes %lld ps", (long long)out->time);
 }
 
-rc_status rc_point_time(rc_passes *p, const rc_point *k, bool *met, rc_time *out, rc_error *err) {
+rc_status rc_point_time(rc_passes *p, const rc_point *k, bool *met, rc_pass_cost *out,
+                        rc_error *err) {
     rc_known *slot = slot_of(p, k);
-    *met = slot->time > 0;
+    *met = slot->cost.time > 0;
     if (!*met) {
         rc_sequence chunk = {k->t, k->p};
         rc_pass pass = {.prefill = &chunk,
                         .prefills = k->t > 0,
                         .decodes = (uint32_t)k->b,
                         .context = k->b * k->m};
-        rc_time time;
-        RC_TRY(ask(p, &pass, &time, err));
+        rc_pass_cost cost;
+        RC_TRY(ask(p, &pass, &cost, err));
         if (2 * p->known_count >= p->known_slots) {
             RC_TRY(grow_known(p, err));
             slot = slot_of(p, k);
         }
-        *slot = (rc_known){*k, time};
+        *slot = (rc_known){*k, cost};
         p->known_count++;
     }
-    *out = slot->time;
+    *out = slot->cost;
     return RC_OK;
 }
 
-bool rc_point_known(const rc_passes *p, const rc_point *k, rc_time *out) {
-    *out = slot_of(p, k)->time;
-    return *out > 0;
+bool rc_point_known(const rc_passes *p, const rc_point *k, rc_pass_cost *out) {
+    *out = slot_of(p, k)->cost;
+    return out->time > 0;
 }
 
 /* Which family a pass is of, where it lies in it. False: in none. */
@@ -102,7 +105,7 @@ static bool place(const rc_passes *p, const rc_pass *pass, rc_point *k, rc_famil
     return true;
 }
 
-rc_status rc_passes_time(rc_passes *p, const rc_pass *pass, rc_time *out, rc_error *err) {
+rc_status rc_passes_time(rc_passes *p, const rc_pass *pass, rc_pass_cost *out, rc_error *err) {
     rc_point k;
     rc_family_at f;
     bool met;
@@ -153,7 +156,7 @@ const rc_pass_stats *rc_passes_statistics(const rc_passes *p) {
     return &p->stats;
 }
 
-rc_status rc_pass_linear(void *ctx, const rc_pass *pass, rc_time *out, rc_error *err) {
+rc_status rc_pass_linear(void *ctx, const rc_pass *pass, rc_pass_cost *out, rc_error *err) {
     const rc_linear_costs *c = ctx;
     double s = 0.0;
     (void)err;
@@ -165,8 +168,7 @@ rc_status rc_pass_linear(void *ctx, const rc_pass *pass, rc_time *out, rc_error 
         s += c->prefill;
     if (pass->decodes > 0)
         s += c->decode + c->decode_sequence * pass->decodes + c->decode_key * (double)pass->context;
-    *out = llround(s * RC_PS_PER_S);
-    if (*out < 1)
-        *out = 1;
+    rc_time time = llround(s * RC_PS_PER_S);
+    *out = (rc_pass_cost){.time = time < 1 ? 1 : time, .rests = {[RC_STATED] = 1.0F}};
     return RC_OK;
 }

@@ -27,7 +27,12 @@ typedef struct rc_pass {
     const int64_t *contexts; /* [decodes], or NULL: each near the mean */
 } rc_pass;
 
-typedef rc_status (*rc_pass_fn)(void *ctx, const rc_pass *pass, rc_time *out, rc_error *err);
+typedef struct rc_pass_cost {
+    rc_time time;
+    float rests[RC_BASIS_COUNT]; /* share of the work of a GPU by what its cost rests on */
+} rc_pass_cost;
+
+typedef rc_status (*rc_pass_fn)(void *ctx, const rc_pass *pass, rc_pass_cost *out, rc_error *err);
 
 enum { RC_PASSES_EXACT = 512 };
 #define RC_PASSES_TOLERANCE 0.002
@@ -38,11 +43,12 @@ typedef struct rc_passes rc_passes;
 rc_status rc_passes_create(rc_pass_fn source, void *ctx, int grain, bool exact, rc_passes **out,
                            rc_error *err);
 void rc_passes_destroy(rc_passes *p); /* NULL is fine */
-rc_status rc_passes_time(rc_passes *p, const rc_pass *pass, rc_time *out, rc_error *err);
+/* Between simulated passes the shares are the mean of those that the time is made of. */
+rc_status rc_passes_time(rc_passes *p, const rc_pass *pass, rc_pass_cost *out, rc_error *err);
 const rc_pass_stats *rc_passes_statistics(const rc_passes *p);
 
-/* Constant costs (s->linear). `ctx` is the rc_linear_costs. */
-rc_status rc_pass_linear(void *ctx, const rc_pass *pass, rc_time *out, rc_error *err);
+/* Constant costs (s->linear), all RC_STATED. `ctx` is the rc_linear_costs. */
+rc_status rc_pass_linear(void *ctx, const rc_pass *pass, rc_pass_cost *out, rc_error *err);
 
 /* Keys that a query sees at most under the scenario's attention pattern; INT64_MAX: all. */
 int64_t context_limit(const rc_serve *s);
@@ -53,6 +59,6 @@ rc_status rc_pass_forward_create(const rc_serve *s, const rc_costs *costs, int t
                                  const char *variant, const rc_what_if *what_if,
                                  rc_pass_forward **out, rc_error *err);
 void rc_pass_forward_destroy(rc_pass_forward *f); /* NULL is fine */
-rc_status rc_pass_forward_time(void *ctx, const rc_pass *pass, rc_time *out, rc_error *err);
+rc_status rc_pass_forward_time(void *ctx, const rc_pass *pass, rc_pass_cost *out, rc_error *err);
 
 #endif

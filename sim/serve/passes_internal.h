@@ -9,7 +9,7 @@ typedef struct rc_point { /* a pass of one chunk at most: T, P, decodes, their m
 } rc_point;
 typedef struct rc_known {
     rc_point at;
-    rc_time time; /* 0: an empty slot */
+    rc_pass_cost cost; /* time 0: an empty slot */
 } rc_known;
 
 enum { RC_CELL_DIMS = 2, RC_CELL_NODES = 9, RC_CELL_DEPTH = 4 };
@@ -43,6 +43,7 @@ typedef struct rc_cell {
     uint32_t asked;
     double x[RC_CELL_DIMS][3]; /* coordinates of the nodes */
     double log[RC_CELL_NODES]; /* of the time there; first dimension fastest */
+    float rests[RC_BASIS_COUNT]; /* mean over the nodes */
 } rc_cell;
 
 struct rc_passes {
@@ -61,13 +62,14 @@ struct rc_passes {
 
 uint64_t rc_point_hash(const rc_point *k);
 /* Simulated now, or met before. */
-rc_status rc_point_time(rc_passes *p, const rc_point *k, bool *met, rc_time *out, rc_error *err);
-bool rc_point_known(const rc_passes *p, const rc_point *k, rc_time *out);
+rc_status rc_point_time(rc_passes *p, const rc_point *k, bool *met, rc_pass_cost *out,
+                        rc_error *err);
+bool rc_point_known(const rc_passes *p, const rc_point *k, rc_pass_cost *out);
 
 bool rc_cells_create(rc_passes *p);
 void rc_cells_destroy(rc_passes *p);
 /* *done is false when the pass is to be simulated. */
-rc_status rc_cells_time(rc_passes *p, const rc_family_at *f, bool *done, rc_time *out,
+rc_status rc_cells_time(rc_passes *p, const rc_family_at *f, bool *done, rc_pass_cost *out,
                         rc_error *err);
 
 #endif

@@ -146,17 +146,17 @@ void replica_kick(cluster *c, replica *r, rc_time now) {
         if (c->options->exact || c->options->compare)
             pass.contexts = all_contexts(c, r);
     }
-    rc_time time = 1;
-    rc_status st = pool_pass_time(c, r, &pass, &time, c->err);
+    rc_pass_cost cost = {.time = 1};
+    rc_status st = pool_pass_time(c, r, &pass, &cost, c->err);
     if (st != RC_OK) {
         cluster_fail(c, st);
         return;
     }
-    metrics_pass(c, r, &pass, time);
+    metrics_pass(c, r, &pass, &cost);
     metrics_state(c, now);
     r->busy = true;
     r->pass_start = now;
-    r->event = cluster_at(c, now + time, pass_ends, (uint64_t)(r - c->replicas));
+    r->event = cluster_at(c, now + cost.time, pass_ends, (uint64_t)(r - c->replicas));
 }
 
 void replica_leave(cluster *c, replica *r, uint32_t j) {

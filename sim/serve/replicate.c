@@ -87,6 +87,8 @@ static void merge_counts(rc_serve_result *a, const rc_serve_result *b) {
         p->busy_s += q->busy_s;
         p->up_s += q->up_s;
         p->smaller_cp += q->smaller_cp;
+        for (int k = 0; k < RC_BASIS_COUNT; k++)
+            p->rests[k] += q->rests[k];
         for (int k = 0; k < 4; k++)
             p->by_variant[k] += q->by_variant[k];
     }

@@ -3,6 +3,7 @@
 #include "sim/serve/report.h"
 #include <math.h>
 #include "sim/base/table.h"
+#include "sim/cost/basis.h"
 
 #define MS 1e9 /* ps */
 
@@ -121,6 +122,13 @@ static void print_ends(const rc_serve *s, const rc_serve_result *r, FILE *f) {
     (void)fprintf(f, "\n");
 }
 
+static void print_rests(const rc_serve_result *r, FILE *f) {
+    double share[RC_BASIS_COUNT];
+    char text[RC_BASIS_TEXT];
+    rc_serve_rests(r, share);
+    (void)fprintf(f, "busy time rests on: %s\n", rc_basis_text(share, text, sizeof text));
+}
+
 static void print_stats(const rc_serve_result *r, FILE *f) {
     const rc_pass_stats *p = &r->passes;
     (void)fprintf(f, "# simulation\n");
@@ -143,6 +151,7 @@ rc_status rc_serve_print(const rc_serve *s, const rc_serve_result *r, bool stats
     RC_TRY(print_latencies(r, f, err));
     RC_TRY(print_pools(r, f, err));
     print_ends(s, r, f);
+    print_rests(r, f);
     if (stats)
         print_stats(r, f);
     return RC_OK;
@@ -233,6 +242,9 @@ void rc_serve_json(const rc_serve *s, const rc_serve_result *r, rc_json *j, json
     rc_json_real(j, root, "gpu_hours", r->gpu_hours);
     rc_json_real(j, root, "cost", r->cost);
     rc_json_real(j, root, "cost_per_million_tokens", r->cost_per_mtoken);
+    double share[RC_BASIS_COUNT];
+    rc_serve_rests(r, share);
+    rc_basis_json(j, root, share);
     json_pools(j, root, r);
     json_simulation(j, root, r);
 }

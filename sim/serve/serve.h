@@ -160,6 +160,7 @@ typedef struct rc_pool_result {
     uint64_t prefill_passes, decode_passes, mixed_passes;
     uint64_t prefill_tokens, decode_tokens;
     double busy_s, up_s;    /* summed over replicas */
+    double rests[RC_BASIS_COUNT]; /* GPU-seconds in passes, by what their costs rest on */
     double flops;           /* of the model, all passes */
     double batch_mean;      /* sequences that decode, over decode passes */
     uint64_t by_variant[4]; /* passes with prefill: pass-kv, pass-q, all-gather-kv, tp */
@@ -214,6 +215,9 @@ typedef struct rc_serve_options {
     rc_served *rows;         /* [trace->count], or NULL */
     rc_serve_series *series; /* or NULL */
 } rc_serve_options;
+
+/* Shares of the time that GPUs were busy by what its costs rest on, all pools. */
+void rc_serve_rests(const rc_serve_result *r, double share[RC_BASIS_COUNT]);
 
 /* Play `trace`, which is not changed. */
 rc_status rc_serve_run(const rc_serve *s, const rc_trace *trace, const rc_serve_options *o,

@@ -113,7 +113,15 @@ static rc_status add_decodes(rc_pass_forward *f, size_t *count, const rc_pass *p
     return RC_OK;
 }
 
-rc_status rc_pass_forward_time(void *ctx, const rc_pass *pass, rc_time *out, rc_error *err) {
+/* Decodes by the mean of their contexts, prompts by as many score entries as a pattern leaves. */
+static bool stands_for_others(const rc_pass_forward *f, const rc_pass *pass) {
+    bool yes = pass->decodes > 1 && !pass->contexts;
+    for (uint32_t i = 0; i < pass->prefills; i++)
+        yes = yes || pass->prefill[i].t + pass->prefill[i].p > context_limit(f->serve);
+    return yes;
+}
+
+rc_status rc_pass_forward_time(void *ctx, const rc_pass *pass, rc_pass_cost *out, rc_error *err) {
     rc_pass_forward *f = ctx;
     bool prefill = pass->prefills > 0;
     rc_forward_timing result;
@@ -133,8 +141,11 @@ rc_status rc_pass_forward_time(void *ctx, const rc_pass *pass, rc_time *out, rc_
         RC_TRY(add_prompt(f, &spec.seq_count, s, err));
     }
     RC_TRY(add_decodes(f, &spec.seq_count, pass, err));
+    spec.stand_in = stands_for_others(f, pass);
     spec.seqs = f->seqs;
     RC_TRY(rc_forward_time(f->ctx, &spec, &result, err));
-    *out = result.ticks;
+    out->time = result.ticks;
+    for (int b = 0; b < RC_BASIS_COUNT; b++)
+        out->rests[b] = (float)result.busy_basis[b];
     return RC_OK;
 }

@@ -1,6 +1,7 @@
 /* A run as JSON.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
+#include "sim/cost/basis.h"
 #include "sim/tune/internal.h"
 
 static const char *const splits[RC_TUNE_SPLITS] = {"test", "train"};
@@ -80,6 +81,7 @@ static void put_requests(const rc_tune *t, rc_json *j, json_t *root) {
         rc_json_text(j, o, "file", r->name);
         rc_json_int(j, o, "requests", (int64_t)r->requests);
         rc_json_int(j, o, "fit_nowhere", (int64_t)r->dropped);
+        rc_json_int(j, o, "left_out", (int64_t)r->outside);
         rc_json_real(j, o, "pass_q_faster_share", r->q_share);
         json_t *rows = rc_json_list(j, o, "policies");
         for (int k = 0; k < r->rows; k++) {
@@ -151,6 +153,7 @@ rc_status rc_tune_document(const rc_tune *t, rc_json **out, rc_error *err) {
     rc_json_int(j, root, "does_not_fit", (int64_t)t->unfit);
     rc_json_int(j, root, "lines", (int64_t)t->columns);
     rc_json_int(j, root, "lines_with_two_changes", (int64_t)t->folds);
+    rc_basis_json(j, root, t->rests);
     rc_json_real(j, root, "all_gather_fastest_share", t->gather_share);
     rc_json_real(j, root, "all_gather_mean_gain", t->gather_gain);
     rc_json_real(j, root, "achieved_C", t->achieved_c);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "sim/base/parallel.h"
+#include "sim/cost/basis.h"
 #include "sim/engine/engine.h"
 #include "sim/tune/internal.h"
 
@@ -51,6 +52,8 @@ rc_status rc_tune_clock_time(rc_tune_clock *c, int n, int variant, int64_t t, in
         c->seqs[i] = (rc_sequence){t, p};
     rc_status st = rc_forward_time(c->ctx, &spec, &f, &why);
     *out = st == RC_OK ? f.time : NAN;
+    for (int b = 0; b < RC_BASIS_COUNT && st == RC_OK; b++)
+        c->rests[b] += f.time * f.busy_basis[b];
     if (st != RC_OK && st != RC_E_NOFIT) {
         if (err)
             *err = why;
@@ -132,19 +135,33 @@ static rc_status time_cell(rc_tune *t, rc_tune_clock *clock, size_t cell, rc_err
     return RC_OK;
 }
 
+typedef struct slices {
+    rc_tune *t;
+    double rests[SLICES][RC_BASIS_COUNT]; /* each slice's own, added up in order afterwards */
+} slices;
+
 static rc_status time_slice(void *ctx, size_t item, rc_error *err) {
-    rc_tune *t = ctx;
+    slices *s = ctx;
+    rc_tune *t = s->t;
     rc_tune_clock clock;
     rc_status st = rc_tune_clock_open(&t->s.model, t->costs, &t->s.layout,
                                       t->s.batch[t->s.batches - 1], &clock, err);
     for (size_t i = item; i < t->count && st == RC_OK; i += SLICES)
         st = time_cell(t, &clock, i, err);
+    memcpy(s->rests[item], clock.rests, sizeof clock.rests);
     rc_tune_clock_close(&clock);
     return st;
 }
 
 rc_status rc_tune_evaluate(rc_tune *t, rc_error *err) {
-    RC_TRY(rc_parallel(SLICES, t->threads, time_slice, t, err));
+    slices s = {.t = t};
+    RC_TRY(rc_parallel(SLICES, t->threads, time_slice, &s, err));
+    for (int b = 0; b < RC_BASIS_COUNT; b++) {
+        t->rests[b] = 0.0;
+        for (int i = 0; i < SLICES; i++)
+            t->rests[b] += s.rests[i][b];
+    }
+    rc_basis_share(t->rests, t->rests);
     for (int d = 0; d < t->s.degrees; d++)
         t->passes += t->count * (t->s.degree[d] == 1 ? 1 : RC_TUNE_VARIANTS);
     return RC_OK;

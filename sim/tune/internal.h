@@ -13,6 +13,7 @@ typedef struct rc_tune_clock { /* one a thread */
     rc_forward_ctx *ctx; /* owned */
     rc_sequence *seqs;   /* room for the largest batch; owned */
     size_t room;
+    double rests[RC_BASIS_COUNT]; /* s of all passes timed so far, by what their costs rest on */
 } rc_tune_clock;
 
 rc_status rc_tune_clock_open(const rc_model *model, const rc_costs *costs, const rc_layout *layout,
@@ -22,7 +23,11 @@ void rc_tune_clock_close(rc_tune_clock *c);
 rc_status rc_tune_clock_time(rc_tune_clock *c, int n, int variant, int64_t t, int64_t p, int batch,
                              double *out, rc_error *err);
 
-/* The cells, and all their times. */
+/* What the tuned rule is asked; RC_E_INPUT says what it covers. */
+rc_status rc_tune_covered(const rc_tune *t, double fresh, double cached, int batch, int n,
+                          rc_error *err);
+
+/* The cells, and all their times; t->rests of them. */
 rc_status rc_tune_grid(rc_tune *t, rc_error *err);
 rc_status rc_tune_evaluate(rc_tune *t, rc_error *err);
 /* i-th of the axis. */

@@ -2,8 +2,9 @@
  *   T, P              tokens
  *   pass_kv_ms, pass_q_ms
  *   cp                CP ranks; without it all rows are of the degree given beside the file
- * and any others, which are not read. No rule is fitted on them.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+ * and any others, which are not read. No rule is fitted on them. Rows that the tuned rule does not
+ * cover (a degree or a length beyond the grid) are refused: it would be scored on what it never
+ * saw. SPDX-License-Identifier: GPL-3.0-or-later */
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -72,6 +73,8 @@ rc_status rc_tune_measured_read(rc_tune *t, const char *path, int cp, rc_error *
 
 rc_status rc_tune_score_measured(rc_tune *t, rc_error *err) {
     size_t n = t->measured_count;
+    for (size_t k = 0; k < n; k++)
+        RC_TRY(rc_tune_covered(t, t->measured[k].t, t->measured[k].p, 1, t->measured[k].n, err));
     double *room = calloc(2 * n + 1, sizeof *room);
     if (!room)
         return rc_fail(err, RC_E_NOMEM, "out of memory for %zu rows", n);

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include "sim/base/table.h"
+#include "sim/cost/basis.h"
 #include "sim/tune/internal.h"
 
 static rc_status show(rc_table *t, FILE *f, rc_error *err) {
@@ -17,6 +18,9 @@ static rc_status no_memory(rc_error *err) {
 static void head(const rc_tune *t, FILE *f) {
     const rc_tune_scenario *s = &t->s;
     size_t train = 0;
+    char rests[RC_BASIS_TEXT];
+    const char *caution =
+        rc_forward_caution(&s->machine, "all-gather-kv", s->degree[s->degrees - 1], RC_PREFILL);
     for (size_t i = 0; i < t->count; i++)
         train += t->cells[i].train;
     (void)fprintf(f, "# tune %s: %s on %s, TP%d, CP", s->name, s->model.name, s->machine.name,
@@ -29,6 +33,8 @@ static void head(const rc_tune *t, FILE *f) {
     for (int b = 0; b < s->batches; b++)
         (void)fprintf(f, "%s%d", b ? "," : " ", s->batch[b]);
     (void)fprintf(f, "), %zu for fitting; %zu forward passes\n", train, t->passes);
+    (void)fprintf(f, "# busy time of these passes rests on: %s\n",
+                  rc_basis_text(t->rests, rests, sizeof rests));
     (void)fprintf(
         f,
         "# achieved: C %.1f TFLOP/s of %.0f, BW %.2f GB/s of %.1f, a GPU\n"
@@ -39,6 +45,8 @@ static void head(const rc_tune *t, FILE *f) {
         t->achieved_c / 1e12, s->machine.bf16_rate / 1e12, t->achieved_bw / 1e9,
         s->machine.nic_rate / 1e9, t->unfit, t->folds, t->columns, 100.0 * t->gather_share,
         100.0 * t->gather_gain);
+    if (caution)
+        (void)fprintf(f, "# all-gather pass-KV %s\n", caution);
 }
 
 static void interval(rc_table *out, const rc_tune_rule *r) {
@@ -189,9 +197,10 @@ static rc_status requests(const rc_tune *t, const rc_tune_requests *r, FILE *f, 
     if (!out)
         return no_memory(err);
     rc_table_note(out,
-                  "%s: %zu requests, each alone (no queueing), %zu fit nowhere; pass-Q the faster "
-                  "for %.1f %% of them on CP%d",
-                  r->name, r->requests, r->dropped, 100.0 * r->q_share,
+                  "%s: %zu requests, each alone (no queueing), %zu more left out, which the tuned "
+                  "rule does not cover, %zu fit nowhere; pass-Q the faster for %.1f %% of them on "
+                  "CP%d",
+                  r->name, r->requests, r->outside, r->dropped, 100.0 * r->q_share,
                   t->s.degree[t->s.degrees - 1]);
     rc_table_column(out, "policy", "policy", "-", RC_LEFT);
     rc_table_column(out, "price", "price", "-", RC_RIGHT);

@@ -93,6 +93,19 @@ static rc_status read_file(const rc_tune *t, const char *path, rc_tune *view, rc
     return st;
 }
 
+/* Requests that the tuned rule does not cover are left out: every policy is shown on the same ones.
+ */
+static size_t drop_uncovered(rc_tune *view) {
+    size_t kept = 0, all = view->count;
+    for (size_t i = 0; i < all; i++) {
+        const rc_tune_cell *c = &view->cells[i];
+        if (rc_tune_covered(view, (double)c->t, (double)c->p, 1, view->s.degree[0], NULL) == RC_OK)
+            view->cells[kept++] = *c;
+    }
+    view->count = kept;
+    return all - kept;
+}
+
 static void name_of(const char *path, char *out, size_t size) {
     const char *base = strrchr(path, '/');
     (void)snprintf(out, size, "%s", base ? base + 1 : path);
@@ -115,6 +128,8 @@ static rc_status one_file(const rc_tune *t, const char *path, rc_tune_requests *
     memset(out, 0, sizeof *out);
     name_of(path, out->name, sizeof out->name);
     rc_status st = read_file(t, path, view, err);
+    if (st == RC_OK)
+        out->outside = drop_uncovered(view);
     if (st == RC_OK)
         st = rc_tune_evaluate(view, err);
     if (st == RC_OK)

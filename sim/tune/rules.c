@@ -38,6 +38,22 @@ rc_choose_input rc_tune_input(const rc_tune *t, double fresh, double cached, int
                              .bw = bw};
 }
 
+rc_status rc_tune_covered(const rc_tune *t, double fresh, double cached, int batch, int n,
+                          rc_error *err) {
+    const rc_layout *l = &t->s.layout;
+    const rc_select_query q = {.machine = t->s.machine.name,
+                               .model = t->s.model.name,
+                               .attn_weights = l->attn_weights,
+                               .ffn_weights = l->ffn_weights,
+                               .kv = l->kv,
+                               .tp = l->tp,
+                               .n = n,
+                               .t = fresh,
+                               .p = cached,
+                               .batch = batch};
+    return rc_select_covers(&t->table, &q, "the tuned rule", err);
+}
+
 rc_choice rc_tune_decide(const rc_tune *t, const rc_tune_rule *r, double fresh, double cached,
                          int batch, int n) {
     if (r->origin == RC_TUNE_TABLE)

@@ -27,6 +27,11 @@ static void axes(rc_tune *t) {
     rc_select_table *s = &t->table;
     const rc_tune_scenario *in = &t->s;
     *s = (rc_select_table){.tp = in->layout.tp,
+                           .attn_weights = in->layout.attn_weights,
+                           .ffn_weights = in->layout.ffn_weights,
+                           .kv = in->layout.kv,
+                           .fresh_from = (double)in->fresh.from,
+                           .fresh_to = (double)in->fresh.to,
                            .knots = in->knots,
                            .degrees = in->degrees,
                            .batches = in->batches,

@@ -112,6 +112,7 @@ typedef struct rc_tune_served { /* a policy over all requests of a file, without
 typedef struct rc_tune_requests {
     char name[96];
     size_t requests, dropped; /* dropped: fit on no degree */
+    size_t outside;           /* left out: the tuned rule does not cover them */
     double q_share;           /* where pass-Q is faster, were all run on the largest degree */
     rc_tune_served row[RC_SELECT_PRICES * RC_TUNE_POLICIES];
     int rows;
@@ -136,6 +137,7 @@ typedef struct rc_tune {
     size_t count;
     double *time; /* s: [cell][degree][variant], NaN where it does not fit; see rc_tune_time_at */
     size_t passes;
+    double rests[RC_BASIS_COUNT]; /* share of the passes' time by what its costs rest on */
     rc_select_table table;
     double table_low[RC_SELECT_DEGREES][RC_SELECT_KNOTS]; /* batch[0], 90 % by bootstrap */
     double table_high[RC_SELECT_DEGREES][RC_SELECT_KNOTS];

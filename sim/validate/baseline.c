@@ -28,7 +28,7 @@ static work attention_work(const rc_program *p, const rc_shape *s) {
  */
 static double elementwise_bytes(const rc_shape *s) {
     double cells = (double)s->a * (double)s->b;
-    if (strcmp(s->op, "rotary_kv") == 0)
+    if (s->part == RC_P_ROTARY)
         return 512.0 * (double)s->a * (s->hq + 2.0 * s->hkv);
     return strncmp(s->op, "rmsnorm", 7) == 0 ? 8.0 * cells : 6.0 * cells;
 }

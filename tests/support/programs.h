@@ -273,11 +273,6 @@ rc_status rc_costs_view(const rc_costs *c, const rc_machine *m, rc_costs **out, 
     return RC_OK;
 }
 
-const char *rc_basis_name(rc_basis b) {
-    (void)b;
-    return "fake";
-}
-
 rc_status rc_cost_gemm(const rc_costs *c, rc_dtype d, int64_t m, int64_t n, int64_t k, rc_cost *out,
                        rc_error *err) {
     (void)d;
@@ -299,6 +294,23 @@ rc_status rc_cost_decode(const rc_costs *c, rc_dtype d, int64_t batch, int64_t c
     (void)hkv;
     (void)d;
     return fake_cost(c, FAKE_DECODE, batch * context * hq, out, err);
+}
+
+rc_status rc_cost_attention_fused(const rc_costs *c, rc_dtype d, int64_t rows, int64_t entries,
+                                  const rc_cost *longest, int hq, int hkv, rc_cost *out,
+                                  rc_error *err) {
+    int64_t keys = rc_ceil_div(entries, rows);
+    rc_status st = rc_cost_attention(c, d, 0, rows, keys > 0 ? keys : 1, hq, hkv, out, err);
+    out->p50 = longest->p50 > out->p50 ? longest->p50 : out->p50;
+    out->basis = RC_MODELLED;
+    return st;
+}
+
+rc_status rc_cost_decode_mean(const rc_costs *c, rc_dtype d, int64_t batch, int64_t context, int hq,
+                              int hkv, rc_cost *out, rc_error *err) {
+    rc_status st = rc_cost_decode(c, d, batch, context, hq, hkv, out, err);
+    out->basis = RC_MODELLED;
+    return st;
 }
 
 rc_status rc_cost_merge(const rc_costs *c, int64_t rows, int parts, rc_cost *out, rc_error *err) {

@@ -17,6 +17,9 @@ static rc_select_table small(void) {
                          .machine = "m",
                          .model = "x",
                          .tp = 8,
+                         .ffn_weights = RC_FP8,
+                         .fresh_from = 10.0,
+                         .fresh_to = 2500.0,
                          .knots = 2,
                          .degrees = 3,
                          .batches = 2,
@@ -84,6 +87,8 @@ static void json_keeps_every_bit(void **state) {
     (void)fclose(f);
     rc_json_destroy(j);
     assert_int_equal(rc_select_parse("s.json", text, strlen(text), &back, &err), RC_OK);
+    assert_true(back.attn_weights == s.attn_weights && back.ffn_weights == s.ffn_weights &&
+                back.kv == s.kv && back.fresh_from == s.fresh_from && back.fresh_to == s.fresh_to);
     assert_memory_equal(&back.length, &s.length, sizeof s.length);
     assert_memory_equal(&back.variant, &s.variant, sizeof s.variant);
     assert_memory_equal(&back.more, &s.more, sizeof s.more);
@@ -99,22 +104,79 @@ static void refuse(const char *text, const char *expected) {
     assert_string_equal(rc_error_text(&err, full, sizeof full), expected);
 }
 
+#define SCOPE "dtypes: {attention_weights: bf16, ffn_weights: fp8, kv: bf16}, new: [1, 9], "
+
+static void refused_query(rc_select_query q, const char *found) {
+    rc_select_table s = small();
+    rc_error err = {0};
+    assert_int_equal(rc_select_covers(&s, &q, NULL, &err), RC_E_INPUT);
+    if (!strstr(err.msg, found))
+        fail_msg("'%s' lacks '%s'", err.msg, found);
+    assert_non_null(strstr(err.msg, "small covers x on m (attention weights bf16, FFN weights fp8, "
+                                    "KV bf16), TP8, CP1 to CP4, T 10 to 2500, T + P 1000 to 3000, "
+                                    "batches 1 to 3; found "));
+}
+
+static void knows_what_it_covers(void **state) {
+    (void)state;
+    const rc_select_query good = {.machine = "m",
+                                  .model = "x",
+                                  .ffn_weights = RC_FP8,
+                                  .tp = 8,
+                                  .n = 4,
+                                  .t = 10,
+                                  .p = 990,
+                                  .batch = 3};
+    rc_select_table s = small();
+    rc_error err = {0};
+    assert_int_equal(rc_select_covers(&s, &good, NULL, &err), RC_OK);
+    rc_select_query q = good;
+    q.t = 2500, q.p = 500, q.batch = 1, q.n = 1;
+    assert_int_equal(rc_select_covers(&s, &q, NULL, &err), RC_OK); /* both ends are covered */
+    q = good, q.model = "y";
+    refused_query(q, "found model y");
+    q = good, q.machine = "n";
+    refused_query(q, "found machine n");
+    q = good, q.ffn_weights = RC_BF16;
+    refused_query(q, "found FFN weights bf16");
+    q = good, q.attn_weights = RC_FP8;
+    refused_query(q, "found attention weights fp8");
+    q = good, q.kv = RC_FP8;
+    refused_query(q, "found KV fp8");
+    q = good, q.tp = 4;
+    refused_query(q, "found TP4");
+    q = good, q.n = 8;
+    refused_query(q, "found CP8");
+    q = good, q.t = 9;
+    refused_query(q, "found T = 9");
+    q = good, q.t = 2501, q.p = 0;
+    refused_query(q, "found T = 2501");
+    q = good, q.p = 900;
+    refused_query(q, "found T + P = 910");
+    q = good, q.p = 3000;
+    refused_query(q, "found T + P = 3010");
+    q = good, q.batch = 4;
+    refused_query(q, "found a batch of 4");
+}
+
 static void bad_json(void **state) {
     (void)state;
     refuse("{\"name\": \"a\", \"machine\": \"m\", \"model\": \"x\"}",
            "s.json:1:1: missing key 'tp' at the top level");
-    refuse("{\"name\": \"a\", \"machine\": \"m\", \"model\": \"x\", \"tp\": 8, \"length\": []}",
-           "s.json:1:64: key 'length' has 0 items, expected 1 to 24");
-    refuse("{name: a, machine: m, model: x, tp: 8, length: [10, 20], degree: [1, 2], batch: [1], "
-           "price: [0], pass_kv_from: [[[1, 2]]], more_ranks_from: []}",
-           "s.json:1:112: key 'pass_kv_from' has 1 items, expected 2 to 2");
+    refuse("{name: a, machine: m, model: x, tp: 8, length: [10, 20]}",
+           "s.json:1:1: missing key 'dtypes' at the top level");
+    refuse("{name: a, machine: m, model: x, tp: 8, " SCOPE "length: []}",
+           "s.json:1:124: key 'length' has 0 items, expected 1 to 24");
+    refuse("{name: a, machine: m, model: x, tp: 8, " SCOPE "length: [10, 20], degree: [1, 2], "
+           "batch: [1], price: [0], pass_kv_from: [[[1, 2]]], more_ranks_from: []}",
+           "s.json:1:188: key 'pass_kv_from' has 1 items, expected 2 to 2");
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(thresholds_by_hand), cmocka_unit_test(variants_by_hand),
         cmocka_unit_test(degrees_by_hand),    cmocka_unit_test(json_keeps_every_bit),
-        cmocka_unit_test(bad_json),
+        cmocka_unit_test(bad_json),           cmocka_unit_test(knows_what_it_covers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

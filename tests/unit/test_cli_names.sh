@@ -164,7 +164,7 @@ YAML
     run tune in/tune.yaml --store o/store.db --out o/tune --quiet
     same select.json "$(json o/tune/select.json '$.machine')"
     gcc -std=c99 -pedantic -Wall -Wextra -Werror -fsyntax-only -x c o/tune/ringcast_select.h 2>err || { cat err; fail "header"; }
-    run choose --T 4K --P 8K --cp 2 --model "$model" --machine "$machine" --store o/store.db --rule o/tune/select.json --json
+    run choose --T 4K --P 8K --cp 2 --model "$model" --machine "$machine" --store o/store.db --ffn-weights bf16 --rule o/tune/select.json --json
 
     mkdir in/runs
     awk -F, -v OFS=, 'NR == 1 { print; next } { $1 = "NAME"; $15 = $15 == "none" ? $15 : "NAME"; print }' \

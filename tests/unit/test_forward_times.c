@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <math.h>
 #define PROGRAMS_FAKE_COSTS
 #include "tests/support/programs.h"
 
@@ -135,6 +136,100 @@ static void test_overlap_slows_messages(void **state) {
     assert_int_equal(ticks(), 9 * (2 * (10 + 16384) + 100 + 100 + 8 * 100) + 200);
 }
 
+/* ---- what the time rests on ------------------------------------------------------------------ */
+
+static double modelled(void) {
+    rc_forward out;
+    if (rc_forward_run(&f.spec, &out, &err) != RC_OK)
+        fail_msg("%s", err.msg);
+    assert_true(fabs(out.basis[RC_MODELLED] + out.basis[RC_MEASURED] + out.basis[RC_STATED] - 1.0) <
+                1e-12);
+    return out.basis[RC_MODELLED];
+}
+
+/* Everything was measured; ten ops of a layer take 100 ticks each, one of them attention. */
+static void test_fused_and_mean_are_modelled(void **state) {
+    (void)state;
+    const double attention = 9 * 100.0 / (9 * 9 * 100.0 + 200.0);
+    f.costs.basis = RC_MEASURED;
+    f.spec.variant = "tp";
+    f.spec.layout.cp = 1;
+    assert_true(modelled() == 0.0); /* one prompt: one call */
+    f.x.seqs[1] = (rc_sequence){48, 0};
+    f.spec.seq_count = 2;
+    assert_true(fabs(modelled() - attention) < 1e-12); /* two in one launch */
+
+    f.spec.phase = RC_DECODE;
+    f.x.seqs[0] = f.x.seqs[1] = (rc_sequence){1, 500};
+    assert_true(modelled() == 0.0); /* a batch of equal contexts */
+    f.spec.stand_in = true;
+    assert_true(fabs(modelled() - attention) < 1e-12); /* that stand for others */
+    f.spec.stand_in = false;
+    f.x.seqs[1].p = 700;
+    assert_true(fabs(modelled() - attention) < 1e-12); /* different contexts, by their mean */
+}
+
+/* A batch of two on three ranks is padded to three. */
+static void test_padding_is_modelled(void **state) {
+    (void)state;
+    f.costs.basis = RC_MEASURED;
+    f.spec.variant = "pass-q";
+    f.spec.phase = RC_DECODE;
+    f.costs.peer_rate = 1e18; /* what messages take, by a rule of their own, is nothing */
+    f.costs.link_rate = 1e18;
+    f.costs.latency = 0;
+    for (int i = 0; i < 3; i++)
+        f.x.seqs[i] = (rc_sequence){1, 600};
+    f.spec.seq_count = 3;
+    assert_true(modelled() < 0.001);
+    f.spec.seq_count = 2;
+    assert_true(modelled() > 0.2);
+}
+
+/* Stated numbers: a launch that shows, a rank at half speed. */
+static void test_stated(void **state) {
+    (void)state;
+    rc_forward out;
+    f.costs.basis = RC_MEASURED;
+    f.spec.variant = "tp";
+    f.spec.layout.cp = 1;
+    f.spec.eager = true;
+    f.costs.machine.launch = 500e-12; /* longer than the ops: all but the last wait for theirs */
+    assert_int_equal(rc_forward_run(&f.spec, &out, &err), RC_OK);
+    assert_true(out.basis[RC_STATED] > 0.95 && out.busy_basis[RC_STATED] == 0.0);
+    strcpy(f.costs.machine.fitted[0].name, "launch");
+    f.costs.machine.fitted_count = 1;
+    assert_int_equal(rc_forward_run(&f.spec, &out, &err), RC_OK);
+    assert_true(out.basis[RC_STATED] == 0.0 && out.basis[RC_MODELLED] > 0.95);
+    f.spec.eager = false;
+    f.spec.what_if = (rc_what_if){.slow_rank = 0, .slow_speed = 0.5, .slow_link_rank = -1};
+    assert_int_equal(rc_forward_run(&f.spec, &out, &err), RC_OK);
+    assert_true(out.basis[RC_STATED] == 1.0 && out.busy_basis[RC_STATED] == 1.0);
+}
+
+/* The fast path's shares are the engine's. */
+static void test_busy_shares_agree(void **state) {
+    (void)state;
+    static const char *const variants[] = {"pass-kv", "all-gather-kv"};
+    rc_forward_ctx *ctx = rc_forward_ctx_create();
+    f.costs.basis = RC_TRANSFERRED;
+    f.costs.machine.ring_step = 70e-12;
+    f.spec.eager = true;
+    f.x.seqs[0] = (rc_sequence){50, 31};
+    for (int v = 0; v < 2; v++) {
+        rc_forward out;
+        rc_forward_timing fast;
+        f.spec.variant = variants[v];
+        assert_int_equal(rc_forward_run(&f.spec, &out, &err), RC_OK);
+        assert_int_equal(rc_forward_time(ctx, &f.spec, &fast, &err), RC_OK);
+        assert_int_equal(fast.path, RC_PATH_REPLAY);
+        for (int b = 0; b < RC_BASIS_COUNT; b++)
+            assert_true(fabs(fast.busy_basis[b] - out.busy_basis[b]) < 1e-3);
+        assert_true(out.busy_basis[RC_STATED] > 0.001 && out.busy_basis[RC_MODELLED] > 0.001);
+    }
+    rc_forward_ctx_destroy(ctx);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_a_layer_by_hand, setup),
@@ -143,6 +238,10 @@ int main(void) {
         cmocka_unit_test_setup(test_a_launch_takes_its_longest_call, setup),
         cmocka_unit_test_setup(test_a_slow_link, setup),
         cmocka_unit_test_setup(test_overlap_slows_messages, setup),
+        cmocka_unit_test_setup(test_fused_and_mean_are_modelled, setup),
+        cmocka_unit_test_setup(test_padding_is_modelled, setup),
+        cmocka_unit_test_setup(test_stated, setup),
+        cmocka_unit_test_setup(test_busy_shares_agree, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,24 @@
+/* What must be said of a pass beside its time.
+ *
+ * The host's work at a ring step (ring_step) is the one number of a machine that decides between
+ * schedules and that nobody measured by itself: it was inferred from whole passes of ring pass-KV
+ * and ring pass-Q. A schedule that synchronises less often gains by it without anybody having seen
+ * it run.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <string.h>
+#include "sim/forward/internal.h"
+
+static bool is_seen(const char *variant) {
+    return strcmp(variant, "pass-kv") == 0 || strcmp(variant, "pass-q") == 0;
+}
+
+const char *rc_forward_caution(const rc_machine *m, const char *variant, int cp, rc_phase phase) {
+    if (cp < 2 || phase == RC_DECODE || m->ring_step <= 0.0 || is_seen(variant))
+        return NULL;
+    for (int i = 0; i < m->fitted_count; i++)
+        if (strcmp(m->fitted[i].name, "ring_step") == 0)
+            return "rests on ring_step, host work fitted to ring pass-KV and pass-Q and never seen "
+                   "for this schedule";
+    return "rests on ring_step, host work stated for ring pass-KV and pass-Q and never seen for "
+           "this schedule";
+}
