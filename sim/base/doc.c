@@ -174,6 +174,16 @@ rc_status(rc_node_fail)(const rc_node *n, rc_error *err, rc_status st, const cha
     return rc_fail_at(err, st, n->file, n->line, n->col, "%s", msg);
 }
 
+rc_status(rc_node_key_fail)(const rc_node *map, size_t i, rc_error *err, const char *fmt, ...) {
+    char msg[sizeof err->msg];
+    const rc_entry *e = &map->entries[i];
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(msg, sizeof msg, fmt, ap);
+    va_end(ap);
+    return rc_fail_at(err, RC_E_INPUT, e->key_file, e->key_line, e->key_col, "%s", msg);
+}
+
 /* ---- keys --------------------------------------------------------------------------------------
  */
 
@@ -342,7 +352,7 @@ rc_status rc_node_quantity(const rc_node *n, const char *key, rc_dim dim, double
         (void)snprintf(expected, sizeof expected, "one value: a %s", rc_dim_name(dim));
         return unexpected(n, key, expected, err);
     }
-    rc_status st = rc_quantity_parse(n->text, dim, &v, &local);
+    rc_status st = rc_quantity_stated(n->text, dim, &v, &local);
     if (st == RC_OK)
         st = rc_quantity_range(v, n->text, dim, lo, hi, &local);
     if (st != RC_OK)
@@ -449,11 +459,28 @@ static rc_status check_path(const char *path, rc_error *err) {
     return RC_OK;
 }
 
+/* "pools[0].tp" as "pools.0.tp", in the arena: "[" begins a key of its own, "]" ends one. */
+static rc_status dotted(rc_doc *d, const char *path, char **out, rc_error *err) {
+    char *text = rc_arena_strdup(d->arena, path), *to = text;
+    *out = text;
+    if (!text)
+        return rc_fail_at(err, RC_E_NOMEM, "--set", 0, 0, "out of memory");
+    for (const char *p = path; *p; p++) {
+        bool closes = *p == ']';
+        if (closes && p[1] != '.' && p[1] != '[' && p[1] != '\0')
+            return rc_fail_at(err, RC_E_USAGE, "--set", 0, 0,
+                              "found path '%.80s', expected '.' or '[' after ']'", path);
+        if (!closes)
+            *to++ = *p == '[' ? '.' : *p;
+    }
+    *to = '\0';
+    return check_path(text, err);
+}
+
 /* Hang `fresh` into the tree at `path`. */
 static rc_status override_with(rc_doc *d, const char *path, rc_node *fresh, rc_error *err) {
-    char *rest = rc_arena_strdup(d->arena, path);
-    if (!rest)
-        return rc_fail_at(err, RC_E_NOMEM, "--set", 0, 0, "out of memory");
+    char *rest = NULL;
+    RC_TRY(dotted(d, path, &rest, err));
     rc_node *at = d->root;
     rc_entry *slot = NULL;
     do {
@@ -477,14 +504,19 @@ static rc_status override_with(rc_doc *d, const char *path, rc_node *fresh, rc_e
 }
 
 rc_status rc_doc_set(rc_doc *d, const char *path, const char *value, rc_error *err) {
+    return rc_doc_set_as(d, path, path, value, err);
+}
+
+rc_status rc_doc_set_as(rc_doc *d, const char *shown, const char *path, const char *value,
+                        rc_error *err) {
     rc_node *fresh = NULL;
-    RC_TRY(check_path(path, err));
-    RC_TRY(override_value(d, path, value, &fresh, err));
+    char *checked = NULL;
+    RC_TRY(dotted(d, path, &checked, err));
+    RC_TRY(override_value(d, shown, value, &fresh, err));
     return override_with(d, path, fresh, err);
 }
 
 rc_status rc_doc_set_text(rc_doc *d, const char *path, const char *text, rc_error *err) {
-    RC_TRY(check_path(path, err));
     const char *place = rc_arena_printf(d->arena, "--set %s=%s", path, text);
     rc_node *fresh = place ? rc_doc_new_node(d->arena, RC_NODE_SCALAR, place, 0, 0) : NULL;
     if (fresh)

@@ -32,12 +32,16 @@ rc_status rc_doc_parse_json(const char *name, const char *text, size_t size, rc_
 void rc_doc_close(rc_doc *d); /* NULL is fine */
 const rc_node *rc_doc_root(const rc_doc *d);
 const char *rc_doc_name(const rc_doc *d);
-/* Override before reading: `path` is dotted ("parallel.cp"), `value` plain YAML text. Creates
+/* Override before reading: `path` is dotted ("parallel.cp"; an item of a list by its
+ * number, "pools.0.tp" or "pools[0].tp"), `value` plain YAML text. Creates
  * missing mappings. Errors name the flag "--set". Scalars set this way report
  * the place "--set path=value". */
 rc_status rc_doc_set(rc_doc *d, const char *path, const char *value, rc_error *err);
 /* The same with a value that is text, whatever YAML would make of it. */
 rc_status rc_doc_set_text(rc_doc *d, const char *path, const char *text, rc_error *err);
+/* The same where the reader knows the path by another name: errors say "--set `shown`=value". */
+rc_status rc_doc_set_as(rc_doc *d, const char *shown, const char *path, const char *value,
+                        rc_error *err);
 /* Take a key out of a map of the tree, for a reader that does not know it. Returns its value, which
  * lives as long as the document; NULL when there is no such path. */
 const rc_node *rc_doc_take(rc_doc *d, const char *path);
@@ -59,6 +63,14 @@ rc_status rc_node_fail(const rc_node *n, rc_error *err, rc_status st, const char
     __attribute__((format(printf, 4, 5)));
 #if defined(__clang_analyzer__) || defined(__cppcheck__) /* see error.h */
 #define rc_node_fail(n, err, st, ...) ((void)(rc_node_fail)(n, err, st, __VA_ARGS__), (st))
+#endif
+
+/* The same at the key of entry `i` of a map, for a key that should not stand there. */
+rc_status rc_node_key_fail(const rc_node *map, size_t i, rc_error *err, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+#if defined(__clang_analyzer__) || defined(__cppcheck__)
+#define rc_node_key_fail(map, i, err, ...)                                                         \
+    ((void)(rc_node_key_fail)(map, i, err, __VA_ARGS__), RC_E_INPUT)
 #endif
 
 /* All keys of the map must be in `keys` (NULL-terminated); the error names the nearest. */

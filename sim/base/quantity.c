@@ -66,6 +66,15 @@ const char *rc_dim_name(rc_dim d) {
     return row_of(d)->name;
 }
 
+const char *rc_dim_unit(rc_dim d) {
+    static const char *const units[] = {
+        [RC_DIM_COUNT] = "1",      [RC_DIM_BYTES] = "B", [RC_DIM_BANDWIDTH] = "B/s",
+        [RC_DIM_FLOPS] = "FLOP/s", [RC_DIM_TIME] = "s",  [RC_DIM_POWER] = "W",
+        [RC_DIM_FREQUENCY] = "Hz", [RC_DIM_RATIO] = "1"};
+    size_t n = sizeof units / sizeof units[0];
+    return (size_t)d < n ? units[d] : "1";
+}
+
 static rc_status wrong(const char *text, rc_dim dim, rc_error *err) {
     const dim_row *row = row_of(dim);
     if (text[0] == '\0')
@@ -158,6 +167,15 @@ rc_status rc_quantity_parse(const char *text, rc_dim dim, double *out, rc_error 
     if (!u)
         return wrong(text, dim, err);
     return value_of(text, &p, u, dim, out, err);
+}
+
+rc_status rc_quantity_stated(const char *text, rc_dim dim, double *out, rc_error *err) {
+    parts p;
+    bool unitless = dim == RC_DIM_COUNT || dim == RC_DIM_RATIO;
+    if (!unitless && split(text, &p) && p.unit[0] == '\0' && !p.zero)
+        return rc_fail(err, RC_E_INPUT, "found '%.80s' without a unit, expected %s such as %s",
+                       text, row_of(dim)->article, row_of(dim)->example);
+    return rc_quantity_parse(text, dim, out, err);
 }
 
 static rc_status not_whole(const char *text, int64_t lo, int64_t hi, rc_error *err) {

@@ -11,8 +11,9 @@
  *   power     W kW                             -> watts
  *   frequency Hz kHz MHz GHz                   -> hertz
  *   ratio     (none) or %                      -> 1.0 = 100 %
- * A bare number is accepted for every dimension and is then in the base unit.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+ * A bare number is in the base unit. rc_quantity_parse takes it for every dimension, for tables
+ * whose columns state their unit; rc_quantity_stated asks for the unit, as files and flags written
+ * by people must give it. SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_BASE_QUANTITY_H
 #define RC_BASE_QUANTITY_H
 #include <stddef.h>
@@ -31,10 +32,15 @@ typedef enum rc_dim {
 } rc_dim;
 
 const char *rc_dim_name(rc_dim d); /* "bandwidth", "size", "time", ... */
+/* The base unit: "B/s", "s", "FLOP/s", "B", "W", "Hz"; "1" for counts and ratios. */
+const char *rc_dim_unit(rc_dim d);
 /* Parse `text` into *out (base units). On error *err names the text and what was expected; its
  * file/line/col are left for the caller to fill (see rc_doc_quantity). */
 rc_status rc_quantity_parse(const char *text, rc_dim dim, double *out, rc_error *err);
-/* As above, and the value must be a whole number in [lo, hi]. */
+/* As above, and the text must name its unit where the dimension has one: `peer_rate=100` could be
+ * meant as gigabytes or as gigabits. Zero needs none. */
+rc_status rc_quantity_stated(const char *text, rc_dim dim, double *out, rc_error *err);
+/* As rc_quantity_parse, and the value must be a whole number in [lo, hi]. */
 rc_status rc_quantity_int(const char *text, int64_t lo, int64_t hi, int64_t *out, rc_error *err);
 /* Write `v` (base units) with the unit that makes it shortest, to 10 digits: 2.4e12 -> "2.4TB/s".
  * Returns buf. Parsing the text gives v again to 10 digits. */

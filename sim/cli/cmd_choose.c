@@ -154,17 +154,11 @@ static rc_status read_question(const choose_flags *f, question *q, rc_error *err
     RC_TRY(rc_model_load(path, &q->model, err));
     if (rc_share_path("scenarios/machines", f->machine, ".yaml", path, sizeof path, err) != RC_OK)
         return flag_error(err, "--machine");
-    RC_TRY(rc_machine_load(path, &q->machine, err));
-    for (size_t i = 0; i < f->sets.count; i++) {
-        const char *eq = strchr(f->sets.values[i], '=');
-        char key[128];
-        if (!eq || strncmp(f->sets.values[i], "machine.", 8) != 0)
+    for (size_t i = 0; i < f->sets.count; i++)
+        if (strncmp(f->sets.values[i], "machine.", 8) != 0)
             return rc_fail_at(err, RC_E_USAGE, "--set", 0, 0,
-                              "found '%s', expected machine.KEY=VALUE", f->sets.values[i]);
-        (void)snprintf(key, sizeof key, "%.*s", (int)(eq - f->sets.values[i] - 8),
-                       f->sets.values[i] + 8);
-        RC_TRY(rc_machine_set(&q->machine, key, eq + 1, err));
-    }
+                              "found '%.200s', expected machine.KEY=VALUE", f->sets.values[i]);
+    RC_TRY(rc_machine_load_set(path, f->sets.values, f->sets.count, &q->machine, err));
     RC_TRY(read_layout(f, q, err));
     return read_rule(f, q, err);
 }

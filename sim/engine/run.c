@@ -343,7 +343,7 @@ rc_status rc_sim_run(rc_sim *s, rc_error *err) {
             settle_rates(s);
     } while (rc_eventq_step_inline(s->q));
     if (s->overflow != RC_NONE)
-        return rc_fail(err, RC_E_INTERNAL,
+        return rc_fail(err, RC_E_INPUT,
                        "op %u (tag %u) would end after 106 days, the range of time", s->overflow,
                        RC_PLAN(s)[s->overflow].tag);
     return s->ended == s->n_run ? RC_OK : report_stuck(s, err);

@@ -54,10 +54,18 @@ void rc_sim_destroy(rc_sim *s) {
     free(s);
 }
 
+/* A program that lacks a stream, a link or an op must not run: RC_NONE as a stream means "no
+ * stream", so what was to be on it would lose its order in silence. */
+static rc_id starved(rc_sim *s) {
+    s->fault = "memory ran out while the program was built";
+    s->starved = true;
+    return RC_NONE;
+}
+
 rc_id rc_sim_domain(rc_sim *s) {
     rc_domain *d = push(&s->domains, sizeof *d);
     if (d == NULL)
-        return RC_NONE;
+        return starved(s);
     d->speed = 1.0;
     d->first = RC_NONE;
     return (rc_id)(s->domains.n - 1);
@@ -70,7 +78,7 @@ rc_id rc_sim_stream(rc_sim *s, rc_id domain) {
     }
     rc_stream *t = push(&s->streams, sizeof *t);
     if (t == NULL)
-        return RC_NONE;
+        return starved(s);
     *t = (rc_stream){domain, RC_NONE};
     return (rc_id)(s->streams.n - 1);
 }
@@ -82,7 +90,7 @@ rc_id rc_sim_link(rc_sim *s, double bytes_per_s) {
     }
     rc_link *l = push(&s->links, sizeof *l);
     if (l == NULL)
-        return RC_NONE;
+        return starved(s);
     l->capacity = bytes_per_s;
     l->first = RC_NONE;
     return (rc_id)(s->links.n - 1);
@@ -216,7 +224,7 @@ rc_id rc_sim_op(rc_sim *s, const rc_op_desc *d) {
     }
     rc_op_plan *p = push(&s->plan, sizeof *p);
     if (p == NULL)
-        return RC_NONE;
+        return starved(s);
     rc_id op = (rc_id)(s->plan.n - 1);
     p->duration = d->duration;
     p->kind = (uint8_t)d->kind;
@@ -225,9 +233,8 @@ rc_id rc_sim_op(rc_sim *s, const rc_op_desc *d) {
     p->next = RC_NONE;
     p->domain = RC_NONE;
     if (!fill_kind(s, op, d)) {
-        s->fault = "memory ran out while the program was built";
         s->plan.n--;
-        return RC_NONE;
+        return starved(s);
     }
     if (d->stream == RC_NONE) {
         s->streamless++;
@@ -346,7 +353,7 @@ rc_status rc_sim_prepare_(rc_sim *s, rc_error *err) {
     if (s->ran)
         return rc_fail(err, RC_E_INTERNAL, "the simulation has run: rewind it first");
     if (s->fault != NULL)
-        return rc_fail(err, RC_E_INTERNAL, "bad program: %s", s->fault);
+        return rc_fail(err, s->starved ? RC_E_NOMEM : RC_E_INTERNAL, "bad program: %s", s->fault);
     for (size_t i = 0; i < s->groups.n; i++) {
         const rc_group *g = &RC_GROUPS(s)[i];
         if (g->members != g->size)

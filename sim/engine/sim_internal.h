@@ -95,6 +95,7 @@ struct rc_sim {
     uint32_t disturbed_by[RC_CLASSES];     /* bit `by` set when factor[on][by] != 1 */
     uint32_t disturbs;                     /* classes that disturb some class */
     const char *fault;        /* what was wrong with an op added, NULL when all were right */
+    bool starved;             /* the fault is that memory ran out */
     size_t streamless, flows; /* ops without a stream; ops of kind FLOW */
 
     /* Run time: sized by rc_sim_prepare_. */

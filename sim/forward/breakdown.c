@@ -71,9 +71,12 @@ rc_status rc_fold_of(const rc_run *r, rc_fold *out, bool *steady, rc_error *err)
     *steady = is_steady(r, ends, &out->period);
     size_t columns = 2 * (size_t)p->gpus;
     out->from = ends[(size_t)(p->layers - 2) * columns];
+    free(ends);
+    if (out->period > 0 && (RC_TIME_NEVER - out->end) / out->period < out->layers)
+        return rc_fail(err, RC_E_INPUT, "%d layers of %.3g s each are beyond the range of time",
+                       out->layers, (double)out->period / RC_PS_PER_S);
     out->to = out->from + out->period;
     out->end += out->period * (out->layers - p->layers);
-    free(ends);
     return RC_OK;
 }
 

@@ -38,10 +38,20 @@ static int64_t sum_tokens(const rc_spec *spec, bool cached) {
     return n;
 }
 
+static rc_status check_tokens(const rc_spec *spec, rc_error *err) {
+    int64_t fresh = sum_tokens(spec, false), cached = sum_tokens(spec, true);
+    if (fresh <= RC_TOKENS_MAX && cached <= RC_TOKENS_MAX - fresh)
+        return RC_OK;
+    return rc_fail(err, RC_E_INPUT,
+                   "%lld new and %lld cached tokens in one pass, expected at most %lld together",
+                   (long long)fresh, (long long)cached, (long long)RC_TOKENS_MAX);
+}
+
 rc_status rc_forward_check(const rc_spec *spec, rc_memory *memory, rc_error *err) {
     const rc_machine *m = rc_costs_machine(spec->costs);
     int64_t gpus = (int64_t)spec->layout.tp * spec->layout.cp;
     RC_TRY(rc_layout_check(spec->model, &spec->layout, err));
+    RC_TRY(check_tokens(spec, err));
     if ((spec->layout.kv != RC_BF16 && spec->layout.kv != RC_FP8) || spec->layout.act != RC_BF16)
         return rc_fail(err, RC_E_UNMODELLED,
                        "kv and activation dtype: attention was measured with kv in bf16 and fp8 "

@@ -30,8 +30,17 @@ rc_family rc_family_of(const rc_shape *s) {
     }
 }
 
-static rc_time to_ticks(double seconds) {
-    return llround(seconds * RC_PS_PER_S);
+/* A quarter of the clock's range: what an op may take, so that a factor of 2 stays inside. */
+#define LONGEST_OP 0x1p61
+
+static rc_status to_ticks(double seconds, rc_time *out, rc_error *err) {
+    double ps = seconds * RC_PS_PER_S;
+    if (!(ps < LONGEST_OP))
+        return rc_fail(err, RC_E_INPUT,
+                       "one op would take %.3g s, beyond the %.3g s that a pass may take", seconds,
+                       LONGEST_OP / RC_PS_PER_S);
+    *out = llround(ps);
+    return RC_OK;
 }
 
 static rc_status attention_cost(const rc_costs *c, const rc_program *p, const rc_shape *s,
@@ -110,7 +119,7 @@ static rc_status price(const rc_costs *costs, const rc_program *p, const rc_shap
     if (s->stand_in || s->part == RC_P_ALL2ALL) /* all-to-all: links are shared by a rule */
         cost.basis = cost.basis > RC_MODELLED ? cost.basis : RC_MODELLED;
     double factor = z ? exp(cost.spread / Z_80 * *z) : 1.0;
-    out->duration = to_ticks(cost.p50 * factor);
+    RC_TRY(to_ticks(cost.p50 * factor, &out->duration, err));
     out->peer_rate /= factor;
     out->spread = cost.spread;
     out->basis = cost.basis;
@@ -206,7 +215,7 @@ static rc_status lay_out(rc_run *r, rc_id *streams, gpu_links *links, rc_error *
         rc_sim_interfere(r->sim, CLASS_COMM, CLASS_COMPUTE, w->overlap_comm);
     for (size_t i = 0; i < r->program->task_count; i++)
         if (add_op(r, &r->program->tasks[i], streams, links) != i)
-            return rc_fail(err, RC_E_NOMEM, "out of memory while laying out the engine's program");
+            return rc_sim_run(r->sim, err); /* refuses to run, and says what was wrong */
     for (size_t i = 0; i < r->program->dep_count; i++)
         RC_TRY(rc_sim_after(r->sim, r->program->deps[i].task, r->program->deps[i].before, err));
     return RC_OK;

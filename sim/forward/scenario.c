@@ -7,7 +7,6 @@
 #include "sim/base/share.h"
 
 enum { MAX_SEQS = 65536 };
-#define MAX_TOKENS ((int64_t)1 << 40)
 
 /* ---- where models and machines are ---------------------------------------------------- */
 
@@ -37,83 +36,34 @@ rc_status rc_share_path(const char *folder, const char *name, const char *ext, c
     return rc_fail(err, RC_E_IO, "no %s/%s%s%s", folder, name, ext, hint);
 }
 
-/* ---- overrides of the machine --------------------------------------------------------- */
-
-static rc_dim dim_of(const char *key) {
-    if (strcmp(key, "bf16_rate") == 0 || strcmp(key, "fp8_rate") == 0)
-        return RC_DIM_FLOPS;
-    if (strcmp(key, "memory") == 0)
-        return RC_DIM_BYTES;
-    if (strcmp(key, "power") == 0)
-        return RC_DIM_POWER;
-    if (ends_with(key, "_rate"))
-        return RC_DIM_BANDWIDTH;
-    if (ends_with(key, "_latency") || ends_with(key, "_step") || strcmp(key, "launch") == 0)
-        return RC_DIM_TIME;
-    return RC_DIM_RATIO;
-}
-
-rc_status rc_machine_set(rc_machine *m, const char *key, const char *value, rc_error *err) {
-    double v;
-    if (!rc_machine_field(m, key)) {
-        const char *near = rc_nearest(key, rc_machine_fields());
-        return rc_fail_at(err, RC_E_USAGE, "--set", 0, 0, "unknown machine key '%s'%s%s%s", key,
-                          near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
-    }
-    rc_status st = rc_quantity_parse(value, dim_of(key), &v, err);
-    if (st == RC_OK && v < 0.0)
-        st = rc_fail(err, RC_E_INPUT, "found '%s', expected a value of at least 0", value);
-    if (st == RC_OK)
-        st = rc_machine_override(m, key, v, err);
-    if (st != RC_OK) {
-        if (err) {
-            char text[sizeof err->msg];
-            snprintf(text, sizeof text, "%s", err->msg);
-            rc_fail_at(err, RC_E_USAGE, "--set", 0, 0, "machine.%s: %.600s", key, text);
-        }
-        return RC_E_USAGE;
-    }
-    return RC_OK;
-}
-
 /* ---- the document --------------------------------------------------------------------- */
 
-static rc_status read_dtype(const rc_node *map, const char *key, rc_dtype *out, rc_error *err) {
-    static const char *const names[] = {"bf16", "fp8", "int4", NULL};
+static rc_status read_dtype(const rc_section *s, const char *key, rc_dtype *out, rc_error *err) {
     static const rc_dtype values[] = {RC_BF16, RC_FP8, RC_INT4};
-    int i = 0;
-    if (!rc_doc_has(map, key))
-        return RC_OK;
-    RC_TRY(rc_doc_choice(map, key, names, &i, err));
-    *out = values[i];
+    int i = -1;
+    RC_TRY(rc_section_choice(s, key, &i, err));
+    if (i >= 0)
+        *out = values[i];
     return RC_OK;
 }
 
-rc_status rc_scenario_dtypes(const rc_node *root, rc_layout *l, rc_error *err) {
-    static const char *const keys[] = {"attention_weights", "ffn_weights", "activations", "kv",
-                                       NULL};
-    const rc_node *map;
-    if (!rc_doc_has(root, "dtypes"))
-        return RC_OK;
-    RC_TRY(rc_doc_map(root, "dtypes", &map, err));
-    RC_TRY(rc_doc_known(map, keys, err));
-    RC_TRY(read_dtype(map, "attention_weights", &l->attn_weights, err));
-    RC_TRY(read_dtype(map, "ffn_weights", &l->ffn_weights, err));
-    RC_TRY(read_dtype(map, "activations", &l->act, err));
-    return read_dtype(map, "kv", &l->kv, err);
+rc_status rc_scenario_dtypes(const rc_section *root, rc_layout *l, rc_error *err) {
+    rc_section s;
+    RC_TRY(rc_section_enter(root, "dtypes", &s, err));
+    RC_TRY(read_dtype(&s, "attention_weights", &l->attn_weights, err));
+    RC_TRY(read_dtype(&s, "ffn_weights", &l->ffn_weights, err));
+    RC_TRY(read_dtype(&s, "activations", &l->act, err));
+    return read_dtype(&s, "kv", &l->kv, err);
 }
 
-static rc_status read_parallel(const rc_node *root, rc_scenario *out, rc_error *err) {
-    static const char *const keys[] = {"tp", "cp", "variant", NULL};
-    const rc_node *map;
-    int64_t tp, cp = 1;
+static rc_status read_parallel(const rc_section *root, rc_scenario *out, rc_error *err) {
+    rc_section s;
+    int64_t tp, cp;
     int variant;
-    RC_TRY(rc_doc_map(root, "parallel", &map, err));
-    RC_TRY(rc_doc_known(map, keys, err));
-    RC_TRY(rc_doc_int(map, "tp", 1, 4096, &tp, err));
-    if (rc_doc_has(map, "cp"))
-        RC_TRY(rc_doc_int(map, "cp", 1, 4096, &cp, err));
-    RC_TRY(rc_doc_choice(map, "variant", rc_schedule_names(), &variant, err));
+    RC_TRY(rc_section_enter(root, "parallel", &s, err));
+    RC_TRY(rc_section_whole(&s, "tp", &tp, err));
+    RC_TRY(rc_section_whole(&s, "cp", &cp, err));
+    RC_TRY(rc_section_choice(&s, "variant", &variant, err));
     out->layout.tp = (int)tp;
     out->layout.cp = (int)cp;
     snprintf(out->variant, sizeof out->variant, "%s", rc_schedule_names()[variant]);
@@ -121,173 +71,150 @@ static rc_status read_parallel(const rc_node *root, rc_scenario *out, rc_error *
     if (st != RC_OK && err) {
         char text[sizeof err->msg];
         snprintf(text, sizeof text, "%s", err->msg);
-        return rc_node_fail(rc_node_get(map, "tp"), err, st, "%.700s", text);
+        return rc_node_fail(rc_section_node(&s, "tp"), err, st, "%.700s", text);
     }
     return st;
 }
 
-static rc_status read_tokens(const rc_node *map, rc_phase phase, rc_sequence *out, rc_error *err) {
-    static const char *const keys[] = {"new", "cached", NULL};
-    RC_TRY(rc_doc_known(map, keys, err));
+static rc_status read_tokens(const rc_section *s, rc_phase phase, rc_sequence *out, rc_error *err) {
+    const char *needed = phase == RC_DECODE ? "cached" : "new";
+    char path[256];
     *out = (rc_sequence){1, 0};
-    if (phase != RC_DECODE || rc_doc_has(map, "new"))
-        RC_TRY(rc_doc_int(map, "new", 1, phase == RC_DECODE ? 1 : MAX_TOKENS, &out->t, err));
-    if (phase == RC_DECODE || rc_doc_has(map, "cached"))
-        RC_TRY(rc_doc_int(map, "cached", 0, MAX_TOKENS, &out->p, err));
-    return RC_OK;
+    if (!rc_section_has(s, needed))
+        return rc_node_fail(s->map, err, RC_E_INPUT, "missing key '%s' in '%s'", needed,
+                            rc_node_path(s->map, path, sizeof path));
+    RC_TRY(phase == RC_DECODE ? rc_section_whole_in(s, "new", 1, 1, &out->t, err)
+                              : rc_section_whole(s, "new", &out->t, err));
+    return rc_section_whole(s, "cached", &out->p, err);
 }
 
-/* Either `tokens` and `batch` (equal sequences), or `sequences`: a list of {new, cached}. */
-static rc_status read_sequences(const rc_node *root, rc_scenario *out, rc_error *err) {
-    const rc_node *node;
-    if (rc_doc_has(root, "sequences")) {
-        if (rc_doc_has(root, "tokens") || rc_doc_has(root, "batch"))
-            return rc_node_fail(
-                rc_node_get(root, "sequences"), err, RC_E_INPUT,
-                "key 'sequences' stands beside 'tokens' or 'batch'; give one or the other");
-        RC_TRY(rc_doc_list(root, "sequences", &node, err));
-        out->seq_count = rc_node_count(node);
-        if (out->seq_count == 0 || out->seq_count > MAX_SEQS)
-            return rc_node_fail(node, err, RC_E_INPUT,
-                                "key 'sequences': found %zu, expected 1 to %d", out->seq_count,
-                                MAX_SEQS);
-    } else {
-        int64_t batch = 1;
-        RC_TRY(rc_doc_map(root, "tokens", &node, err));
-        if (rc_doc_has(root, "batch"))
-            RC_TRY(rc_doc_int(root, "batch", 1, MAX_SEQS, &batch, err));
-        out->seq_count = (size_t)batch;
-    }
-    out->seqs = calloc(out->seq_count, sizeof *out->seqs);
-    if (!out->seqs)
-        return rc_fail(err, RC_E_NOMEM, "out of memory for %zu sequences", out->seq_count);
-    bool list = rc_node_kind_of(node) == RC_NODE_LIST;
-    for (size_t i = 0; i < out->seq_count; i++) {
-        const rc_node *map = list ? rc_node_at(node, i) : node;
-        if (rc_node_kind_of(map) != RC_NODE_MAP)
-            return rc_node_fail(map, err, RC_E_INPUT,
-                                "key 'sequences': expected a mapping {new, cached}");
-        RC_TRY(read_tokens(map, out->phase, &out->seqs[i], err));
+static rc_status give_sequences(rc_scenario *out, size_t count, rc_error *err) {
+    out->seq_count = count;
+    out->seqs = calloc(count, sizeof *out->seqs);
+    return out->seqs ? RC_OK : rc_fail(err, RC_E_NOMEM, "out of memory for %zu sequences", count);
+}
+
+/* A list of {new, cached}. */
+static rc_status read_list(const rc_section *root, rc_scenario *out, rc_error *err) {
+    size_t count;
+    if (rc_section_has(root, "tokens") || rc_section_has(root, "batch"))
+        return rc_node_fail(rc_section_node(root, "sequences"), err, RC_E_INPUT,
+                            "key 'sequences' stands beside 'tokens' or 'batch'; give one or the "
+                            "other");
+    RC_TRY(rc_section_entries(root, "sequences", 1, MAX_SEQS, &count, err));
+    RC_TRY(give_sequences(out, count, err));
+    for (size_t i = 0; i < count; i++) {
+        rc_section s;
+        RC_TRY(rc_section_entry(root, "sequences", i, &s, err));
+        RC_TRY(read_tokens(&s, out->phase, &out->seqs[i], err));
     }
     return RC_OK;
 }
 
-static rc_status read_what_if(const rc_node *root, const rc_layout *l, rc_what_if *w,
+/* Either `tokens` and `batch` (equal sequences), or `sequences`. */
+static rc_status read_sequences(const rc_section *root, rc_scenario *out, rc_error *err) {
+    rc_section s;
+    rc_sequence one;
+    int64_t batch;
+    if (rc_section_has(root, "sequences"))
+        return read_list(root, out, err);
+    if (!rc_section_has(root, "tokens"))
+        return rc_node_fail(root->map, err, RC_E_INPUT, "missing key 'tokens' at the top level");
+    RC_TRY(rc_section_enter(root, "tokens", &s, err));
+    RC_TRY(rc_section_whole(root, "batch", &batch, err));
+    RC_TRY(read_tokens(&s, out->phase, &one, err));
+    RC_TRY(give_sequences(out, (size_t)batch, err));
+    for (size_t i = 0; i < out->seq_count; i++)
+        out->seqs[i] = one;
+    return RC_OK;
+}
+
+/* A rank and what is slow about it: both or neither. */
+static rc_status read_slow(const rc_section *s, const char *rank, const char *speed, int cp,
+                           int *out_rank, double *out_speed, rc_error *err) {
+    int64_t v = -1;
+    if (rc_section_has(s, rank) != rc_section_has(s, speed))
+        return rc_node_fail(s->map, err, RC_E_INPUT, "key '%s' needs the key '%s' beside it",
+                            rc_section_has(s, rank) ? rank : speed,
+                            rc_section_has(s, rank) ? speed : rank);
+    RC_TRY(rc_section_whole_in(s, rank, 0, cp - 1, &v, err));
+    *out_rank = (int)v;
+    return rc_section_number(s, speed, out_speed, err);
+}
+
+static rc_status read_what_if(const rc_section *root, const rc_layout *l, rc_what_if *w,
                               rc_error *err) {
-    static const char *const keys[] = {"slow_rank", "slow_speed",      "slow_link_rank",
-                                       "slow_link", "overlap_compute", "overlap_comm",
-                                       NULL};
-    const rc_node *map;
-    int64_t rank;
+    rc_section s;
     *w = (rc_what_if){.slow_rank = -1, .slow_link_rank = -1};
-    if (!rc_doc_has(root, "what_if"))
+    RC_TRY(rc_section_enter(root, "what_if", &s, err));
+    if (!s.map)
         return RC_OK;
-    RC_TRY(rc_doc_map(root, "what_if", &map, err));
-    RC_TRY(rc_doc_known(map, keys, err));
-    if (rc_doc_has(map, "slow_rank")) {
-        RC_TRY(rc_doc_int(map, "slow_rank", 0, l->cp - 1, &rank, err));
-        RC_TRY(rc_doc_quantity(map, "slow_speed", RC_DIM_RATIO, 0.01, 1.0, &w->slow_speed, err));
-        w->slow_rank = (int)rank;
-    }
-    if (rc_doc_has(map, "slow_link_rank")) {
-        RC_TRY(rc_doc_int(map, "slow_link_rank", 0, l->cp - 1, &rank, err));
-        RC_TRY(rc_doc_quantity(map, "slow_link", RC_DIM_RATIO, 0.001, 1.0, &w->slow_link, err));
-        w->slow_link_rank = (int)rank;
-    }
-    if (rc_doc_has(map, "overlap_compute"))
-        RC_TRY(rc_doc_quantity(map, "overlap_compute", RC_DIM_RATIO, 0.01, 1.0, &w->overlap_compute,
-                               err));
-    if (rc_doc_has(map, "overlap_comm"))
-        RC_TRY(
-            rc_doc_quantity(map, "overlap_comm", RC_DIM_RATIO, 0.01, 1.0, &w->overlap_comm, err));
-    return RC_OK;
+    RC_TRY(read_slow(&s, "slow_rank", "slow_speed", l->cp, &w->slow_rank, &w->slow_speed, err));
+    RC_TRY(read_slow(&s, "slow_link_rank", "slow_link", l->cp, &w->slow_link_rank, &w->slow_link,
+                     err));
+    RC_TRY(rc_section_number(&s, "overlap_compute", &w->overlap_compute, err));
+    return rc_section_number(&s, "overlap_comm", &w->overlap_comm, err);
 }
 
-static rc_status load_named(const rc_node *root, const char *key, const char *folder,
+rc_status rc_scenario_named(const rc_section *s, const char *key, const char *folder,
                             const char *ext, char *path, size_t size, rc_error *err) {
-    const char *name;
-    RC_TRY(rc_doc_string(root, key, &name, err));
-    rc_status st = rc_share_path(folder, name, ext, path, size, err);
-    if (st != RC_OK && err) {
-        char text[sizeof err->msg];
-        snprintf(text, sizeof text, "%s", err->msg);
-        return rc_node_fail(rc_node_get(root, key), err, st, "key '%s': %.700s", key, text);
-    }
-    return st;
+    const char *name = "";
+    rc_error why = {0};
+    RC_TRY(rc_section_name(s, key, &name, err));
+    rc_status st = rc_share_path(folder, name, ext, path, size, &why);
+    return st == RC_OK
+               ? st
+               : rc_node_fail(rc_section_node(s, key), err, st, "key '%s': %.700s", key, why.msg);
 }
 
-rc_status rc_scenario_parts(const rc_node *root, rc_model *model, rc_machine *machine,
-                            rc_error *err) {
+rc_status rc_scenario_parts(const rc_section *root, const char *const *sets, size_t set_count,
+                            rc_model *model, rc_machine *machine, rc_error *err) {
     char path[1024];
-    RC_TRY(load_named(root, "model", "models", ".json", path, sizeof path, err));
+    RC_TRY(rc_scenario_named(root, "model", "models", ".json", path, sizeof path, err));
     RC_TRY(rc_model_load(path, model, err));
-    RC_TRY(load_named(root, "machine", "scenarios/machines", ".yaml", path, sizeof path, err));
-    return rc_machine_load(path, machine, err);
+    RC_TRY(
+        rc_scenario_named(root, "machine", "scenarios/machines", ".yaml", path, sizeof path, err));
+    return rc_machine_load_set(path, sets, set_count, machine, err);
 }
 
-static rc_status read_document(const rc_node *root, rc_scenario *out, rc_error *err) {
-    static const char *const keys[] = {
-        "scenario", "description", "model",  "machine", "parallel", "phase",   "tokens",
-        "batch",    "sequences",   "dtypes", "host",    "ring",     "what_if", NULL};
-    static const char *const phases[] = {"prefill", "decode", "mixed", NULL};
+static rc_status read_ways(const rc_section *root, rc_scenario *out, rc_error *err) {
     static const rc_phase phase_of[] = {RC_PREFILL, RC_DECODE, RC_MIXED};
-    static const char *const hosts[] = {"eager", "graph", NULL};
-    static const char *const rings[] = {"overlapped", "serial", NULL};
-    int phase, host, ring;
-    RC_TRY(rc_doc_known(root, keys, err));
-    RC_TRY(rc_doc_label(root, "scenario", out->name, sizeof out->name, err));
-    if (rc_doc_has(root, "description"))
-        RC_TRY(rc_doc_prose(root, "description", out->description, sizeof out->description, err));
-    RC_TRY(rc_scenario_parts(root, &out->model, &out->machine, err));
-    RC_TRY(rc_doc_choice(root, "phase", phases, &phase, err));
+    int phase;
+    RC_TRY(rc_section_choice(root, "phase", &phase, err));
     out->phase = phase_of[phase];
-    out->eager = out->phase != RC_DECODE;
-    if (rc_doc_has(root, "host")) {
-        RC_TRY(rc_doc_choice(root, "host", hosts, &host, err));
-        out->eager = host == 0;
-    }
-    out->serial_ring = out->phase == RC_DECODE;
-    if (rc_doc_has(root, "ring")) {
-        RC_TRY(rc_doc_choice(root, "ring", rings, &ring, err));
-        out->serial_ring = ring == 1;
-    }
-    rc_model_dtypes(&out->model, &out->layout);
-    RC_TRY(rc_scenario_dtypes(root, &out->layout, err));
-    RC_TRY(read_parallel(root, out, err));
-    RC_TRY(read_sequences(root, out, err));
-    return read_what_if(root, &out->layout, &out->what_if, err);
+    int host = out->phase == RC_DECODE, ring = out->phase == RC_DECODE;
+    RC_TRY(rc_section_choice(root, "host", &host, err));
+    RC_TRY(rc_section_choice(root, "ring", &ring, err));
+    out->eager = host == 0;
+    out->serial_ring = ring == 1;
+    return RC_OK;
 }
 
-static rc_status split_set(const char *set, char *key, size_t size, const char **value,
-                           rc_error *err) {
-    const char *eq = strchr(set, '=');
-    if (!eq || eq == set || (size_t)(eq - set) >= size)
-        return rc_fail_at(err, RC_E_USAGE, "--set", 0, 0, "found '%s', expected key=value", set);
-    memcpy(key, set, (size_t)(eq - set));
-    key[eq - set] = '\0';
-    *value = eq + 1;
-    return RC_OK;
+static rc_status read_document(const rc_node *top, const char *const *sets, size_t set_count,
+                               rc_scenario *out, rc_error *err) {
+    rc_section root;
+    RC_TRY(rc_section_root(RC_KEYS_FORWARD, top, &root, err));
+    RC_TRY(rc_section_text(&root, "scenario", out->name, sizeof out->name, err));
+    RC_TRY(rc_section_prose(&root, "description", out->description, sizeof out->description, err));
+    RC_TRY(rc_scenario_parts(&root, sets, set_count, &out->model, &out->machine, err));
+    RC_TRY(read_ways(&root, out, err));
+    rc_model_dtypes(&out->model, &out->layout);
+    RC_TRY(rc_scenario_dtypes(&root, &out->layout, err));
+    RC_TRY(read_parallel(&root, out, err));
+    RC_TRY(read_sequences(&root, out, err));
+    return read_what_if(&root, &out->layout, &out->what_if, err);
 }
 
 rc_status rc_scenario_set(rc_doc *doc, const char *const *sets, size_t set_count, rc_error *err) {
     char key[256];
-    const char *value = NULL;
     for (size_t i = 0; i < set_count; i++) {
-        RC_TRY(split_set(sets[i], key, sizeof key, &value, err));
+        const char *eq = strchr(sets[i], '=');
+        if (!eq || eq == sets[i] || (size_t)(eq - sets[i]) >= sizeof key)
+            return rc_fail_at(err, RC_E_USAGE, "--set", 0, 0, "found '%.200s', expected key=value",
+                              sets[i]);
+        snprintf(key, sizeof key, "%.*s", (int)(eq - sets[i]), sets[i]);
         if (strncmp(key, "machine.", 8) != 0)
-            RC_TRY(rc_doc_set(doc, key, value, err));
-    }
-    return RC_OK;
-}
-
-rc_status rc_scenario_set_machine(rc_machine *m, const char *const *sets, size_t set_count,
-                                  rc_error *err) {
-    char key[256];
-    const char *value = NULL;
-    for (size_t i = 0; i < set_count; i++) {
-        RC_TRY(split_set(sets[i], key, sizeof key, &value, err));
-        if (strncmp(key, "machine.", 8) == 0)
-            RC_TRY(rc_machine_set(m, key + 8, value, err));
+            RC_TRY(rc_doc_set(doc, key, eq + 1, err));
     }
     return RC_OK;
 }
@@ -296,9 +223,7 @@ rc_status rc_scenario_read(rc_doc *doc, const char *const *sets, size_t set_coun
                            rc_error *err) {
     memset(out, 0, sizeof *out);
     RC_TRY(rc_scenario_set(doc, sets, set_count, err));
-    rc_status st = read_document(rc_doc_root(doc), out, err);
-    if (st == RC_OK)
-        st = rc_scenario_set_machine(&out->machine, sets, set_count, err);
+    rc_status st = read_document(rc_doc_root(doc), sets, set_count, out, err);
     if (st != RC_OK)
         rc_scenario_free(out);
     return st;

@@ -5,6 +5,7 @@
 #define RC_FORWARD_SCENARIO_H
 #include "sim/base/doc.h"
 #include "sim/forward/forward.h"
+#include "sim/keys/keys.h"
 
 typedef struct rc_scenario {
     char name[96], description[256];
@@ -30,14 +31,18 @@ void rc_scenario_free(rc_scenario *s);
 /* A spec over the scenario; borrows from it. */
 rc_spec rc_scenario_spec(const rc_scenario *s, const rc_costs *costs);
 
-/* What scenarios of other commands share. `sets` that begin with "machine." are for the machine,
- * the others for the document. */
+/* What scenarios of other commands share. Writes `sets` into the document, but for those that begin
+ * with "machine.". */
 rc_status rc_scenario_set(rc_doc *doc, const char *const *sets, size_t set_count, rc_error *err);
-rc_status rc_scenario_set_machine(rc_machine *m, const char *const *sets, size_t set_count,
-                                  rc_error *err);
-/* The keys `model` and `machine`, and what they name. */
-rc_status rc_scenario_parts(const rc_node *root, rc_model *model, rc_machine *machine,
-                            rc_error *err);
+/* The keys `model` and `machine`, and what they name, the machine as `sets` change it. */
+rc_status rc_scenario_parts(const rc_section *root, const char *const *sets, size_t set_count,
+                            rc_model *model, rc_machine *machine, rc_error *err);
+/* The path of the file that the key `key` names (rc_share_path). */
+rc_status rc_scenario_named(const rc_section *s, const char *key, const char *folder,
+                            const char *ext, char *path, size_t size, rc_error *err);
+/* The section `dtypes`: what it states replaces what *l holds (rc_model_dtypes). */
+rc_status rc_scenario_dtypes(const rc_section *root, rc_layout *l, rc_error *err);
+
 /* Path of models/NAME.json or scenarios/machines/NAME.yaml: a name with a '/' or the extension is a
  * path and taken as it is; else it is looked up in the data folder ($RINGCAST_SHARE, or where the
  * program was built). A name that is not there is an error that says what was meant, or what there
@@ -48,9 +53,5 @@ rc_status rc_share_path(const char *folder, const char *name, const char *ext, c
  * what `folder` holds; "" when there is nothing to say. */
 void rc_share_hint(const char *folder, const char *name, const char *ext, bool list, char *out,
                    size_t size);
-/* The section `dtypes`: what it states replaces what *l holds (rc_model_dtypes). */
-rc_status rc_scenario_dtypes(const rc_node *root, rc_layout *l, rc_error *err);
-/* "machine.KEY=VALUE" without the prefix; units as in machine files. */
-rc_status rc_machine_set(rc_machine *m, const char *key, const char *value, rc_error *err);
 
 #endif

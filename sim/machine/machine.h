@@ -10,8 +10,8 @@
  * file for comparison. Keys, units and defaults: docs/scenarios.md.
  *
  * The data is one flat struct, copied freely; nothing in it is allocated. Numbers that a what-if or
- * a fit may turn are reached by name (rc_machine_field), from one table (fields.c) that also gives
- * each its dimension and the unit that a fitted entry must name.
+ * a fit may turn are reached by name (rc_machine_field); where each lies is in fields.c, its
+ * dimension, range and meaning in the table of keys (sim/keys).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_MACHINE_MACHINE_H
@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "sim/base/error.h"
+#include "sim/keys/keys.h"
 
 #define RC_MAX_FITTED 5
 
@@ -103,6 +104,15 @@ int rc_machine_nodes(const rc_machine *m, int tp, int cp);
 rc_status rc_machine_load(const char *path, rc_machine *out, rc_error *err);
 rc_status rc_machine_parse(const char *name, const char *text, unsigned long size, rc_machine *out,
                            rc_error *err);
+/* The same with "machine.KEY=VALUE" texts applied in order; texts that do not begin with "machine."
+ * are passed over. KEY is a key of the file ("network.nic_rate"), its end where that is unique
+ * ("nic_rate", "transfer.gemm"), or the name of a number ("gemm_ratio"). What is changed meets the
+ * checks that the file meets; a changed number moves others as rc_machine_override says. */
+rc_status rc_machine_load_set(const char *path, const char *const *sets, size_t set_count,
+                              rc_machine *out, rc_error *err);
+rc_status rc_machine_parse_set(const char *name, const char *text, unsigned long size,
+                               const char *const *sets, size_t set_count, rc_machine *out,
+                               rc_error *err);
 /* What if this number were `value`? Numbers that follow from it move in proportion, unless an
  * override has set them as well, before or after:
  *     nic_rate     nic_line_rate and peer_rate
@@ -129,5 +139,7 @@ const char *const *rc_machine_fields(void);
 /* The base unit of a field ("B/s", "s", "FLOP/s", "B", "W", "1"); NULL when there is no such field.
  */
 const char *rc_machine_field_unit(const char *key);
+/* What the table of keys says of a field; NULL when there is no such field. */
+const rc_key *rc_machine_field_key(const char *key);
 
 #endif

@@ -4,52 +4,41 @@
  * points of one machine and one layout stand next to each other, so that a worker meets few new
  * structures.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <float.h>
 #include <math.h>
 #include <string.h>
 #include "sim/plan/sweep_internal.h"
 
-static const char *const phases[] = {"prefill", "decode", NULL};
-static const char *const dtypes[] = {"bf16", "fp8", "int4", NULL};
-static const char *const hosts[] = {"eager", "graph", NULL};
-static const char *const rings[] = {"overlapped", "serial", NULL};
-
-#define TOKENS_MAX 1099511627776.0 /* 2^40, as for a scenario */
-
-#define WHOLE(path, id, lo, hi)                                                                    \
-    { path, id, SWEEP_INT, RC_DIM_COUNT, lo, hi, NULL }
-#define RATIO(path, id)                                                                            \
-    { path, id, SWEEP_REAL, RC_DIM_RATIO, 0.01, 1.0, NULL }
-#define CHOICE(path, id, names)                                                                    \
-    { path, id, SWEEP_CHOICE, RC_DIM_COUNT, 0, 0, names }
-
-/* Numbers of the machine stand between `machine` and `parallel.tp`. Variants are filled in below:
- * their names belong to the schedules. */
-static const sweep_key keys[] = {
-    {"model", SWEEP_MODEL, SWEEP_NAME, RC_DIM_COUNT, 0, 0, NULL},
-    {"machine", SWEEP_MACHINE, SWEEP_NAME, RC_DIM_COUNT, 0, 0, NULL},
-    WHOLE("parallel.tp", SWEEP_TP, 1, 4096),
-    WHOLE("parallel.cp", SWEEP_CP, 1, 4096),
-    WHOLE("parallel.gpus", SWEEP_GPUS, 1, 1 << 20),
-    CHOICE("parallel.variant", SWEEP_VARIANT, NULL),
-    CHOICE("phase", SWEEP_PHASE, phases),
-    CHOICE("dtypes.attention_weights", SWEEP_ATTN_WEIGHTS, dtypes),
-    CHOICE("dtypes.ffn_weights", SWEEP_FFN_WEIGHTS, dtypes),
-    CHOICE("dtypes.activations", SWEEP_ACT, dtypes),
-    CHOICE("dtypes.kv", SWEEP_KV, dtypes),
-    CHOICE("host", SWEEP_HOST, hosts),
-    CHOICE("ring", SWEEP_RING, rings),
-    WHOLE("what_if.slow_rank", SWEEP_SLOW_RANK, 0, 4095),
-    RATIO("what_if.slow_speed", SWEEP_SLOW_SPEED),
-    WHOLE("what_if.slow_link_rank", SWEEP_SLOW_LINK_RANK, 0, 4095),
-    RATIO("what_if.slow_link", SWEEP_SLOW_LINK),
-    RATIO("what_if.overlap_compute", SWEEP_OVERLAP_COMPUTE),
-    RATIO("what_if.overlap_comm", SWEEP_OVERLAP_COMM),
-    WHOLE("batch", SWEEP_BATCH, 1, 65536),
-    WHOLE("tokens.cached", SWEEP_CACHED, 0, TOKENS_MAX),
-    WHOLE("tokens.new", SWEEP_NEW, 1, TOKENS_MAX),
+/* Numbers of the machine stand between `machine` and `parallel.tp`. */
+static const struct {
+    const char *path;
+    sweep_id id;
+} axes_of[] = {
+    {"model", SWEEP_MODEL},
+    {"machine", SWEEP_MACHINE},
+    {"parallel.tp", SWEEP_TP},
+    {"parallel.cp", SWEEP_CP},
+    {"parallel.gpus", SWEEP_GPUS},
+    {"parallel.variant", SWEEP_VARIANT},
+    {"phase", SWEEP_PHASE},
+    {"dtypes.attention_weights", SWEEP_ATTN_WEIGHTS},
+    {"dtypes.ffn_weights", SWEEP_FFN_WEIGHTS},
+    {"dtypes.activations", SWEEP_ACT},
+    {"dtypes.kv", SWEEP_KV},
+    {"host", SWEEP_HOST},
+    {"ring", SWEEP_RING},
+    {"what_if.slow_rank", SWEEP_SLOW_RANK},
+    {"what_if.slow_speed", SWEEP_SLOW_SPEED},
+    {"what_if.slow_link_rank", SWEEP_SLOW_LINK_RANK},
+    {"what_if.slow_link", SWEEP_SLOW_LINK},
+    {"what_if.overlap_compute", SWEEP_OVERLAP_COMPUTE},
+    {"what_if.overlap_comm", SWEEP_OVERLAP_COMM},
+    {"batch", SWEEP_BATCH},
+    {"tokens.cached", SWEEP_CACHED},
+    {"tokens.new", SWEEP_NEW},
 };
-enum { KEYS = sizeof keys / sizeof keys[0] };
+enum { KEYS = sizeof axes_of / sizeof axes_of[0] };
 
 static rc_status no_memory(rc_error *err) {
     return rc_fail(err, RC_E_NOMEM, "out of memory for the axes of a sweep");
@@ -58,23 +47,21 @@ static rc_status no_memory(rc_error *err) {
 /* ---- values ---------------------------------------------------------------------------- */
 
 static rc_status read_value(const rc_node *n, const sweep_key *k, sweep_value *out, rc_error *err) {
+    char name[64], all[256];
     if (k->kind == SWEEP_INT)
-        return rc_node_int(n, k->path, (int64_t)k->lo, (int64_t)k->hi, &out->i, err);
+        return rc_node_int(n, k->path, (int64_t)k->rule->lo, (int64_t)k->rule->hi, &out->i, err);
     if (k->kind == SWEEP_REAL)
-        return rc_node_quantity(n, k->path, k->dim, k->lo, k->hi, &out->d, err);
-    if (!k->names)
+        return rc_node_quantity(n, k->path, k->rule->dim, k->rule->lo, k->rule->hi, &out->d, err);
+    if (k->kind != SWEEP_CHOICE)
         return rc_fail(err, RC_E_INTERNAL, "key '%s' has no names to choose from", k->path);
-    for (int i = 0; rc_node_kind_of(n) == RC_NODE_SCALAR && k->names[i]; i++) {
-        if (strcmp(rc_node_text(n), k->names[i]) == 0) {
+    for (int i = 0; rc_key_choice_name(k->rule, i, name, sizeof name); i++) {
+        if (strcmp(rc_node_text(n), name) == 0) {
             out->i = i;
             return RC_OK;
         }
     }
-    const char *near = rc_nearest(rc_node_text(n), k->names);
-    return rc_node_fail(n, err, RC_E_INPUT,
-                        "key '%s': found '%.80s', expected one of %s, %s ...%s%s%s", k->path,
-                        rc_node_text(n), k->names[0], k->names[1], near ? " (did you mean '" : "",
-                        near ? near : "", near ? "'?)" : "");
+    return rc_node_fail(n, err, RC_E_INPUT, "key '%s': found '%.80s', expected one of %s", k->path,
+                        rc_node_text(n), rc_key_values(k->rule, all, sizeof all));
 }
 
 static bool same_value(const sweep_key *k, sweep_value a, sweep_value b) {
@@ -209,7 +196,7 @@ static rc_status read_range(const rc_node *map, rc_arena *a, bool sobol, sweep_a
     }
     if (has_step) {
         double step;
-        RC_TRY(rc_doc_quantity(map, "step", x->key.dim, DBL_MIN, DBL_MAX, &step, err));
+        RC_TRY(rc_doc_quantity(map, "step", x->key.rule->dim, DBL_MIN, DBL_MAX, &step, err));
         double n = floor((x->to - x->from) / step * (1.0 + 1e-12)) + 1.0;
         if (x->log || n > (1 << 20))
             return rc_node_fail(map, err, RC_E_INPUT, "key '%s': %s", x->key.path,
@@ -242,28 +229,14 @@ static rc_status read_axis(const rc_node *n, rc_arena *a, bool sobol, sweep_axis
 
 /* ---- numbers of the machine -------------------------------------------------------------- */
 
-static rc_dim dim_of_unit(const char *unit) {
-    static const struct {
-        const char *unit;
-        rc_dim dim;
-    } dims[] = {{"B", RC_DIM_BYTES},
-                {"B/s", RC_DIM_BANDWIDTH},
-                {"FLOP/s", RC_DIM_FLOPS},
-                {"s", RC_DIM_TIME},
-                {"W", RC_DIM_POWER}};
-    for (size_t i = 0; i < sizeof dims / sizeof dims[0]; i++)
-        if (strcmp(unit, dims[i].unit) == 0)
-            return dims[i].dim;
-    return RC_DIM_RATIO;
-}
-
-/* network_rate stands for the nominal rate of a NIC together with what is achieved of it. */
+/* network_rate is the nominal rate of a NIC, under the name by which studies ask for it. */
 static rc_status number_key(const rc_node *map, size_t i, rc_arena *a, sweep_axis *x,
                             rc_error *err) {
-    const char *field = rc_node_key(map, i), *unit = rc_machine_field_unit(field);
-    if (strcmp(field, "network_rate") == 0)
-        unit = "B/s";
-    if (!unit) {
+    const char *field = rc_node_key(map, i);
+    bool network = strcmp(field, "network_rate") == 0;
+    const rc_key *rule = network ? rc_key_find(RC_KEYS_SWEEP, "machine_set.network_rate")
+                                 : rc_machine_field_key(field);
+    if (!rule) {
         const char *near = rc_nearest(field, rc_machine_fields());
         return rc_node_fail(rc_node_value(map, i), err, RC_E_INPUT,
                             "unknown number '%.80s' of a machine%s%s%s", field,
@@ -273,9 +246,7 @@ static rc_status number_key(const rc_node *map, size_t i, rc_arena *a, sweep_axi
     x->key = (sweep_key){.path = rc_arena_printf(a, "machine_set.%s", field),
                          .id = SWEEP_NUMBER,
                          .kind = SWEEP_REAL,
-                         .dim = dim_of_unit(unit),
-                         .lo = strcmp(unit, "s") == 0 ? 0.0 : DBL_MIN,
-                         .hi = DBL_MAX};
+                         .rule = rule};
     return x->field && x->key.path ? RC_OK : no_memory(err);
 }
 
@@ -316,13 +287,13 @@ static const char *stand_in(const sweep_axis *x, char *buf, size_t size) {
     case SWEEP_PHASE:
         for (size_t i = 0; i < x->count; i++)
             v = x->values[i].i < v ? x->values[i].i : v;
-        return phases[v];
+        return rc_key_choice_name(x->key.rule, (int)v, buf, size);
     case SWEEP_SLOW_RANK:
     case SWEEP_SLOW_LINK_RANK:
         return "0";
     default:
         if (x->key.kind == SWEEP_CHOICE)
-            return x->key.names[v];
+            return rc_key_choice_name(x->key.rule, (int)v, buf, size);
         if (x->key.kind == SWEEP_REAL)
             return "1";
     }
@@ -341,18 +312,29 @@ static const rc_node *at_path(const rc_doc *doc, const char *path) {
     return n ? rc_node_get(n, dot + 1) : NULL;
 }
 
+static sweep_key key_at(size_t i) {
+    static const sweep_kind kinds[] = {[RC_KEY_NAME] = SWEEP_NAME,
+                                       [RC_KEY_WHOLE] = SWEEP_INT,
+                                       [RC_KEY_NUMBER] = SWEEP_REAL,
+                                       [RC_KEY_CHOICE] = SWEEP_CHOICE};
+    const char *path = axes_of[i].path;
+    const rc_key *rule = rc_key_find(RC_KEYS_FORWARD, path);
+    if (!rule)
+        rule = rc_key_find(RC_KEYS_SWEEP, path);
+    assert(rule != NULL);
+    return (sweep_key){.path = path, .id = axes_of[i].id, .kind = kinds[rule->kind], .rule = rule};
+}
+
 static rc_status read_key(rc_doc *doc, rc_arena *a, bool sobol, const sweep_key *k,
                           sweep_axis *axes, size_t *count, rc_error *err) {
     const rc_node *n = at_path(doc, k->path);
-    char text[32];
+    char text[64];
     if (!n || (rc_node_kind_of(n) == RC_NODE_SCALAR && k->id != SWEEP_GPUS))
         return RC_OK;
     if (*count == SWEEP_AXES)
         return rc_node_fail(n, err, RC_E_INPUT, "more than %d axes", SWEEP_AXES);
     sweep_axis *x = &axes[*count];
     *x = (sweep_axis){.key = *k};
-    if (k->id == SWEEP_VARIANT)
-        x->key.names = rc_schedule_names();
     if (k->id == SWEEP_GPUS && at_path(doc, "parallel.cp"))
         return rc_node_fail(n, err, RC_E_INPUT,
                             "key 'parallel.gpus' stands beside 'parallel.cp'; give one or the "
@@ -368,9 +350,10 @@ rc_status sweep_axes_read(rc_doc *doc, rc_arena *arena, bool sobol, sweep_axis *
                           rc_error *err) {
     *count = 0;
     for (size_t i = 0; i < KEYS; i++) {
-        if (keys[i].id == SWEEP_TP)
+        sweep_key k = key_at(i);
+        if (k.id == SWEEP_TP)
             RC_TRY(read_numbers(doc, arena, sobol, axes, count, err));
-        RC_TRY(read_key(doc, arena, sobol, &keys[i], axes, count, err));
+        RC_TRY(read_key(doc, arena, sobol, &k, axes, count, err));
     }
     return RC_OK;
 }

@@ -110,7 +110,7 @@ static void apply(sweep_cursor *c, const sweep_axis *x, sweep_value v) {
         c->gpus = v.i;
         break;
     case SWEEP_VARIANT:
-        c->variant = x->key.names[v.i];
+        c->variant = rc_schedule_names()[v.i];
         break;
     case SWEEP_PHASE:
         c->phase = v.i == 0 ? RC_PREFILL : RC_DECODE;

@@ -33,9 +33,9 @@ enum {
 
 typedef struct rc_plan_offer {
     rc_machine machine;
-    const char *file; /* what the plan calls it, a name or a path; owned by its document */
-    double price;     /* per GPU-hour */
-    int gpus;         /* on offer */
+    char file[256]; /* as the plan names it: a name, or a path */
+    double price;   /* per GPU-hour */
+    int gpus;       /* on offer */
 } rc_plan_offer;
 
 typedef struct rc_plan_objective {

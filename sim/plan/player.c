@@ -142,6 +142,7 @@ static rc_status put_pools(const rc_plan *p, const rc_plan_option *o, rc_serve *
         pool->tp = o->tp;
         pool->cp = i == 0 ? o->cp : o->decode_cp;
         pool->dynamic_cp = i == 0 && o->dynamic;
+        pool->price = s->price;
         RC_TRY(name_variant(p, o, pool, err));
     }
     return RC_OK;

@@ -48,75 +48,64 @@ static rc_status apply_sets(rc_doc *doc, const char *const *sets, size_t count, 
 }
 
 static rc_status read_settings(rc_doc *doc, rc_sweep *s, int64_t *samples, rc_error *err) {
-    static const char *const known[] = {"sample", "points", "detail", "draws", NULL};
-    static const char *const samplings[] = {"grid", "sobol", NULL};
-    static const char *const details[] = {"time", "full", NULL};
     const rc_node *map = rc_doc_take(doc, "sweep");
-    int sample = 0, detail = 0;
-    int64_t draws = 0;
-    if (!map)
-        return RC_OK;
-    RC_TRY(rc_doc_known(map, known, err));
-    if (rc_doc_has(map, "sample"))
-        RC_TRY(rc_doc_choice(map, "sample", samplings, &sample, err));
-    if (rc_doc_has(map, "detail"))
-        RC_TRY(rc_doc_choice(map, "detail", details, &detail, err));
+    rc_section at;
+    int sample, detail;
+    int64_t draws;
+    RC_TRY(rc_section_at(RC_KEYS_SWEEP, "sweep", map, &at, err));
+    RC_TRY(rc_section_choice(&at, "sample", &sample, err));
+    RC_TRY(rc_section_choice(&at, "detail", &detail, err));
+    RC_TRY(rc_section_whole(&at, "draws", &draws, err));
     s->sobol = sample == 1;
     s->full = detail == 1;
-    if (rc_doc_has(map, "draws"))
-        RC_TRY(rc_doc_int(map, "draws", 0, 10000, &draws, err));
     if (draws > 0 && !s->full)
-        return rc_node_fail(rc_node_get(map, "draws"), err, RC_E_INPUT,
+        return rc_node_fail(rc_section_node(&at, "draws"), err, RC_E_INPUT,
                             "key 'draws': only with 'detail: full'");
     s->draws = (int)draws;
-    if (s->sobol)
-        return rc_doc_int(map, "points", 1, SWEEP_POINTS, samples, err);
-    if (rc_doc_has(map, "points"))
-        return rc_node_fail(rc_node_get(map, "points"), err, RC_E_INPUT,
+    if (s->sobol && !rc_section_has(&at, "points"))
+        return rc_node_fail(map, err, RC_E_INPUT, "missing key 'points' in 'sweep'");
+    if (!s->sobol && rc_section_has(&at, "points"))
+        return rc_node_fail(rc_section_node(&at, "points"), err, RC_E_INPUT,
                             "key 'points': only with 'sample: sobol'; a grid has as many points "
                             "as its axes make");
-    return RC_OK;
+    return rc_section_whole(&at, "points", samples, err);
 }
 
-static rc_status plot_text(const rc_node *map, const char *key, rc_arena *a, const char **out,
+static rc_status plot_text(const rc_section *at, const char *key, rc_arena *a, const char **out,
                            rc_error *err) {
-    const char *text;
-    if (!rc_doc_has(map, key))
+    const char *text = NULL;
+    RC_TRY(rc_section_name(at, key, &text, err));
+    if (!text)
         return RC_OK;
-    RC_TRY(rc_doc_string(map, key, &text, err));
     *out = rc_arena_strdup(a, text);
     return *out ? RC_OK : no_memory(err);
 }
 
 static rc_status read_plot(rc_doc *doc, rc_sweep *s, rc_error *err) {
-    static const char *const known[] = {"title",  "x",     "y",    "series", "panel", "xlabel",
-                                        "ylabel", "where", "best", "log",    "key",   NULL};
-    static const char *const bests[] = {"least", "most", NULL};
-    static const char *const logs[] = {"none", "x", "y", "xy", NULL};
-    static const char *const keys[] = {"left top", "right top", "left bottom", "right bottom",
-                                       NULL};
+    static const char *const places[] = {"left top", "right top", "left bottom", "right bottom",
+                                         NULL};
     const rc_node *map = rc_doc_take(doc, "plot");
     sweep_plot *p = &s->plot;
-    int best = 0, log = 3, key = 0;
+    rc_section at;
+    int best, log, place = 0;
     if (!map)
         return RC_OK;
-    RC_TRY(rc_doc_known(map, known, err));
+    RC_TRY(rc_section_at(RC_KEYS_SWEEP, "plot", map, &at, err));
     const struct {
         const char *key, **out;
-    } texts[] = {{"title", &p->title},   {"x", &p->x},         {"y", &p->y},
+    } texts[] = {{"x", &p->x},           {"y", &p->y},         {"title", &p->title},
                  {"series", &p->series}, {"panel", &p->panel}, {"xlabel", &p->xlabel},
                  {"ylabel", &p->ylabel}, {"where", &p->where}};
+    for (size_t i = 0; i < 2; i++)
+        if (!rc_section_has(&at, texts[i].key))
+            return rc_node_fail(map, err, RC_E_INPUT, "missing key '%s' in 'plot'", texts[i].key);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        RC_TRY(plot_text(map, texts[i].key, s->arena, texts[i].out, err));
-    if (!p->x || !p->y)
-        return rc_node_fail(map, err, RC_E_INPUT, "missing key '%s' in 'plot'", p->x ? "y" : "x");
-    if (rc_doc_has(map, "best"))
-        RC_TRY(rc_doc_choice(map, "best", bests, &best, err));
-    if (rc_doc_has(map, "log"))
-        RC_TRY(rc_doc_choice(map, "log", logs, &log, err));
-    if (rc_doc_has(map, "key"))
-        RC_TRY(rc_doc_choice(map, "key", keys, &key, err));
-    p->key = keys[key];
+        RC_TRY(plot_text(&at, texts[i].key, s->arena, texts[i].out, err));
+    RC_TRY(rc_section_choice(&at, "best", &best, err));
+    RC_TRY(rc_section_choice(&at, "log", &log, err));
+    if (rc_section_has(&at, "key"))
+        RC_TRY(rc_doc_choice(map, "key", places, &place, err));
+    p->key = places[place];
     p->most = best == 1;
     p->logx = log & 1;
     p->logy = (log & 2) != 0;
@@ -170,25 +159,6 @@ static rc_status load_models(rc_sweep *s, rc_error *err) {
     return RC_OK;
 }
 
-static rc_status set_number(rc_machine *m, const char *field, double v, rc_error *err) {
-    char text[40];
-    if (strcmp(field, "network_rate") != 0) {
-        (void)snprintf(text, sizeof text, "%.17g", v);
-        return rc_machine_set(m, field, text, err);
-    }
-    static const char *const rates[] = {"nic_line_rate", "peer_rate", "nic_rate"};
-    if (m->nic_rate <= 0.0)
-        return rc_fail(err, RC_E_INPUT,
-                       "machine_set.network_rate: machine '%s' has no network between nodes",
-                       m->name);
-    double by = v / m->nic_rate;
-    for (size_t i = 0; i < sizeof rates / sizeof rates[0]; i++) {
-        (void)snprintf(text, sizeof text, "%.17g", by * *rc_machine_field(m, rates[i]));
-        RC_TRY(rc_machine_set(m, rates[i], text, err));
-    }
-    return RC_OK;
-}
-
 /* Costs of a machine over rows that are opened once for each base and clock state. */
 static rc_status open_costs(rc_sweep *s, const char *store, const rc_machine *m, rc_costs **out,
                             rc_error *err) {
@@ -202,18 +172,33 @@ static rc_status open_costs(rc_sweep *s, const char *store, const rc_machine *m,
     return rc_costs_view(s->books[s->book_count - 1], m, out, err);
 }
 
-/* All combinations of the machine's numbers, the last running fastest. */
-static rc_status vary_machine(rc_sweep *s, const char *store, const rc_machine *m, rc_error *err) {
+/* The numbers of combination `c`, as changes to the machine's file; the last runs fastest. */
+static size_t changes_of(const rc_sweep *s, size_t c, char text[][SWEEP_CHANGE],
+                         const char **sets) {
+    size_t n = 0;
+    for (size_t i = s->axis_count; i-- > 0;) {
+        const sweep_axis *x = &s->axes[i];
+        if (x->key.id != SWEEP_NUMBER)
+            continue;
+        const char *unit = rc_dim_unit(x->key.rule->dim);
+        (void)snprintf(text[n], SWEEP_CHANGE, "machine.%s=%.17g%s",
+                       strcmp(x->field, "network_rate") == 0 ? "nic_rate" : x->field,
+                       x->values[c % x->count].d, strcmp(unit, "1") == 0 ? "" : unit);
+        sets[n] = text[n];
+        n++;
+        c /= x->count;
+    }
+    return n;
+}
+
+/* All combinations of the machine's numbers. */
+static rc_status vary_machine(rc_sweep *s, const char *store, const char *path, rc_error *err) {
+    char text[SWEEP_AXES][SWEEP_CHANGE];
+    const char *sets[SWEEP_AXES];
     for (size_t c = 0; c < s->combos; c++) {
-        rc_machine varied = *m;
-        size_t rest = c;
-        for (size_t i = s->axis_count; i-- > 0;) {
-            const sweep_axis *x = &s->axes[i];
-            if (x->key.id != SWEEP_NUMBER)
-                continue;
-            RC_TRY(set_number(&varied, x->field, x->values[rest % x->count].d, err));
-            rest /= x->count;
-        }
+        rc_machine varied;
+        size_t n = changes_of(s, c, text, sets);
+        RC_TRY(rc_machine_load_set(path, sets, n, &varied, err));
         RC_TRY(open_costs(s, store, &varied, &s->costs[s->cost_count], err));
         s->cost_count++;
     }
@@ -233,18 +218,15 @@ static rc_status load_machines(rc_sweep *s, const char *store, rc_error *err) {
                        "sweep '%s': its machines and their numbers make more than %d machines",
                        s->name, SWEEP_MACHINES);
     s->costs = calloc(machines * s->combos, sizeof(rc_costs *));
-    s->books = calloc(machines, sizeof(rc_costs *));
+    s->books = calloc(machines * s->combos, sizeof(rc_costs *));
     if (!s->costs || !s->books)
         return no_memory(err);
     for (size_t i = 0; i < machines; i++) {
-        rc_machine m = s->base.machine;
-        if (x) {
-            RC_TRY(
-                rc_share_path("scenarios/machines", x->texts[i], ".yaml", path, sizeof path, err));
-            RC_TRY(rc_machine_load(path, &m, err));
+        const char *name = x ? x->texts[i] : s->machine;
+        RC_TRY(rc_share_path("scenarios/machines", name, ".yaml", path, sizeof path, err));
+        if (x)
             RC_TRY(sweep_hash_file(&s->hash, path, err));
-        }
-        RC_TRY(vary_machine(s, store, &m, err));
+        RC_TRY(vary_machine(s, store, path, err));
     }
     return RC_OK;
 }
@@ -311,6 +293,10 @@ static rc_status read_sweep(rc_doc *doc, rc_sweep *s, int64_t *samples, rc_error
                             "nothing to sweep: no key holds a list or a range");
     s->has_host = rc_doc_has(root, "host");
     s->has_ring = rc_doc_has(root, "ring");
+    const rc_node *machine = rc_node_get(root, "machine");
+    s->machine = machine ? rc_arena_strdup(s->arena, rc_node_text(machine)) : "";
+    if (!s->machine)
+        return no_memory(err);
     RC_TRY(rc_scenario_read(doc, NULL, 0, &s->base, err));
     (void)snprintf(s->name, sizeof s->name, "%s", s->base.name);
     return RC_OK;

@@ -12,6 +12,7 @@
 enum {
     SWEEP_AXES = 40, /* Sobol's limit in GSL */
     SWEEP_MACHINES = 1 << 14,
+    SWEEP_CHANGE = 160, /* "machine.peer_rate=2.7e+10B/s" */
     SWEEP_PARTS = sizeof((rc_sweep_row *)0)->critical / sizeof(double)
 };
 #define SWEEP_POINTS ((int64_t)1 << 40)
@@ -48,9 +49,7 @@ typedef struct sweep_key {
     const char *path;
     sweep_id id;
     sweep_kind kind;
-    rc_dim dim;
-    double lo, hi;
-    const char *const *names; /* SWEEP_CHOICE */
+    const rc_key *rule; /* which values it takes */
 } sweep_key;
 
 typedef union sweep_value {
@@ -89,6 +88,7 @@ struct rc_sweep {
     sweep_axis axes[SWEEP_AXES];
     size_t axis_count;
     int64_t points, max_batch;
+    const char *machine; /* as the file names it, where it is no axis */
     const rc_model **models;
     size_t model_count;
     rc_costs **costs; /* one per machine as it stands in a point: [machine][numbers] */

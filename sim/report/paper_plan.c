@@ -219,22 +219,18 @@ rc_status rc_paper_data_path(const rc_paper *p, const char *name, char *out, siz
     return RC_OK;
 }
 
-static rc_status load_machine(const char *name, rc_machine *out, rc_error *err) {
+static rc_status load_machine(const char *name, const char *const *sets, size_t set_count,
+                              rc_machine *out, rc_error *err) {
     char path[1024];
     RC_TRY(rc_share_path("scenarios/machines", name, ".yaml", path, sizeof path, err));
-    return rc_machine_load(path, out, err);
+    return rc_machine_load_set(path, sets, set_count, out, err);
 }
 
-static rc_status apply_sets(rc_paper *p, rc_error *err) {
-    for (size_t i = 0; i < p->options.set_count; i++) {
-        const char *set = p->options.sets[i], *eq = strchr(set, '=');
-        char key[64];
-        if (!eq || strncmp(set, "machine.", 8) != 0 || eq == set + 8)
+static rc_status check_sets(const rc_paper *p, rc_error *err) {
+    for (size_t i = 0; i < p->options.set_count; i++)
+        if (strncmp(p->options.sets[i], "machine.", 8) != 0)
             return rc_fail_at(err, RC_E_USAGE, "--set", 0, 0,
-                              "found '%s', expected machine.key=value", set);
-        (void)snprintf(key, sizeof key, "%.*s", (int)(eq - set - 8), set + 8);
-        RC_TRY(rc_machine_set(&p->machine[RC_PAPER_GTT], key, eq + 1, err));
-    }
+                              "found '%.200s', expected machine.KEY=VALUE", p->options.sets[i]);
     return RC_OK;
 }
 
@@ -253,9 +249,10 @@ static rc_status open_parts(rc_paper *p, rc_error *err) {
     char path[1024];
     RC_TRY(rc_share_path("models", "llama-3.1-405b", ".json", path, sizeof path, err));
     RC_TRY(rc_model_load(path, &p->model, err));
-    RC_TRY(load_machine("gtt", &p->machine[RC_PAPER_GTT], err));
-    RC_TRY(load_machine("gti", &p->machine[RC_PAPER_GTI], err));
-    RC_TRY(apply_sets(p, err));
+    RC_TRY(check_sets(p, err));
+    RC_TRY(
+        load_machine("gtt", p->options.sets, p->options.set_count, &p->machine[RC_PAPER_GTT], err));
+    RC_TRY(load_machine("gti", NULL, 0, &p->machine[RC_PAPER_GTI], err));
     RC_TRY(open_costs(p, err));
     RC_TRY(rc_paper_read_tables(p, err));
     RC_TRY(rc_paper_read_points(p, err));

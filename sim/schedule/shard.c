@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/schedule/shard.h"
+#include <assert.h>
 
 int64_t rc_ceil_div(int64_t a, int64_t b) {
     return a / b + (a % b != 0);
@@ -33,6 +34,7 @@ int64_t rc_shard_cached(int64_t p, int n, int rank) {
 }
 
 int64_t rc_call_entries(const rc_call *c) {
+    assert(c->tq >= 0 && c->tq <= RC_TOKENS_MAX && c->tk >= 0 && c->tk <= RC_TOKENS_MAX);
     if (!c->causal)
         return c->tq * c->tk;
     int64_t seen = c->tq < c->tk ? c->tq : c->tk; /* rows that see at least one key */
@@ -60,6 +62,7 @@ int rc_shard_calls(int64_t t, int64_t p, int n, int q, int s, rc_call out[2]) {
 }
 
 int64_t rc_shard_entries(int64_t t, int64_t p, int n, int q, int s) {
+    assert(t >= 0 && p >= 0 && t <= RC_TOKENS_MAX && p <= RC_TOKENS_MAX - t);
     int64_t entries = rc_shard_tokens(t, n, q) * rc_shard_cached(p, n, s);
     const int qc[2] = {q, 2 * n - 1 - q}, sc[2] = {s, 2 * n - 1 - s};
     for (int i = 0; i < 2; i++) {

@@ -8,6 +8,10 @@
 #define RC_SCHEDULE_SHARD_H
 #include <stdint.h>
 
+/* New and cached tokens of a pass, all its sequences together, are at most this many: then queries
+ * times keys, the largest product that a pass needs, stays within 2^62. */
+#define RC_TOKENS_MAX (INT64_C(1) << 31)
+
 int64_t rc_ceil_div(int64_t a, int64_t b);
 /* Tokens in chunk c of 2N, and the position of its first token. */
 int64_t rc_shard_chunk(int64_t t, int n, int c);
@@ -18,7 +22,8 @@ int64_t rc_shard_second(int64_t t, int n, int rank);
 int64_t rc_shard_tokens(int64_t t, int n, int rank);
 /* Cached tokens that `rank` holds: floor(P/N), one more on the first P mod N ranks. */
 int64_t rc_shard_cached(int64_t p, int n, int rank);
-/* Score entries of the queries of rank q over the keys (cached and new) of rank s, per head. */
+/* Score entries (t + p at most RC_TOKENS_MAX) of the queries of rank q over the keys (cached and
+ * new) of rank s, per head. */
 int64_t rc_shard_entries(int64_t t, int64_t p, int n, int q, int s);
 
 /* The attention calls by which the queries of rank q see the keys of rank s: at most two, each one
@@ -32,6 +37,7 @@ typedef struct rc_call {
     int causal;
 } rc_call;
 int rc_shard_calls(int64_t t, int64_t p, int n, int q, int s, rc_call out[2]);
+/* Score entries of one call; its tq and tk are each at most RC_TOKENS_MAX. */
 int64_t rc_call_entries(const rc_call *c);
 
 #endif

@@ -161,7 +161,7 @@ static void pool_sums(cluster *c, pool *p, double makespan) {
     }
     double hours = r->gpus * makespan / 3600.0;
     o->gpu_hours += hours;
-    o->cost += hours * (p->spec->price > 0.0 ? p->spec->price : c->spec->price);
+    o->cost += hours * p->spec->price;
     pool_pass_stats(p, &o->passes);
     o->pools[o->pool_count++] = *r;
 }

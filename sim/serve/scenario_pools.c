@@ -11,69 +11,57 @@ const char *rc_pool_role_name(rc_pool_role r) {
 }
 
 /* `variant` is a schedule, a rule, or `oracle`. */
-static rc_status read_variant(const rc_node *map, rc_pool *p, rc_error *err) {
-    const char *names[16] = {"oracle"};
-    size_t n = 1, rules, all;
-    int i;
-    for (const char *const *r = rc_rule_names(); *r && n < 8; r++)
-        names[n++] = *r;
-    rules = n;
-    for (const char *const *v = rc_schedule_names(); *v && n < 15; v++)
-        names[n++] = *v;
-    all = n;
-    names[all] = NULL;
+static rc_status read_variant(const rc_section *map, rc_pool *p, rc_error *err) {
+    int i = 0;
+    char name[32] = "";
     p->by = RC_BY_NAME;
     (void)snprintf(p->variant, sizeof p->variant, "%s", p->cp > 1 ? "pass-kv" : "tp");
-    if (!rc_doc_has(map, "variant"))
+    if (!rc_section_has(map, "variant"))
         return RC_OK;
-    RC_TRY(rc_doc_choice(map, "variant", names, &i, err));
-    if (i == 0) {
+    RC_TRY(rc_section_choice(map, "variant", &i, err));
+    (void)rc_key_choice_name(rc_key_find(map->file, "pools[].variant"), i, name, sizeof name);
+    if (strcmp(name, "oracle") == 0) {
         p->by = RC_BY_ORACLE;
-    } else if ((size_t)i < rules) {
+    } else if (rc_rule_named(name, &p->rule, NULL) == RC_OK) {
         p->by = RC_BY_RULE;
-        RC_TRY(rc_rule_named(names[i], &p->rule, err));
-    } else if ((strcmp(names[i], "tp") == 0) != (p->cp == 1)) {
-        return rc_node_fail(rc_node_get(map, "variant"), err, RC_E_INPUT,
+    } else if ((strcmp(name, "tp") == 0) != (p->cp == 1)) {
+        return rc_node_fail(rc_section_node(map, "variant"), err, RC_E_INPUT,
                             "key 'variant': found '%s' with cp %d; tp is for cp 1, the others for "
                             "more",
-                            names[i], p->cp);
+                            name, p->cp);
     } else {
-        (void)snprintf(p->variant, sizeof p->variant, "%s", names[i]);
+        (void)snprintf(p->variant, sizeof p->variant, "%s", name);
     }
     return RC_OK;
 }
 
-static rc_status check_layout(const rc_node *map, const rc_serve *s, const rc_pool *p,
+static rc_status check_layout(const rc_section *map, const rc_serve *s, const rc_pool *p,
                               rc_error *err) {
     rc_layout l = s->layout;
     rc_error why = {0};
     l.tp = p->tp;
     l.cp = p->cp;
     if (rc_layout_check(&s->model, &l, &why) != RC_OK)
-        return rc_node_fail(rc_node_get(map, "tp"), err, RC_E_INPUT, "%.700s", why.msg);
+        return rc_node_fail(rc_section_node(map, "tp"), err, RC_E_INPUT, "%.700s", why.msg);
     if (p->tp * p->cp > s->machine.gpus_per_node && s->machine.nic_rate <= 0.0)
-        return rc_node_fail(map, err, RC_E_INPUT,
+        return rc_node_fail(map->map, err, RC_E_INPUT,
                             "tp %d x cp %d needs %d GPUs, but machine '%s' is one node of %d with "
                             "no network",
                             p->tp, p->cp, p->tp * p->cp, s->machine.name, s->machine.gpus_per_node);
     return RC_OK;
 }
 
-static rc_status read_pool(const rc_node *map, const rc_serve *s, rc_pool *p, rc_error *err) {
-    static const char *const keys[] = {"name",    "role",       "replicas", "tp", "cp",
-                                       "variant", "dynamic_cp", "price",    NULL};
-    int role = 0;
-    int64_t replicas = 1, tp, cp = 1;
-    if (rc_node_kind_of(map) != RC_NODE_MAP)
-        return rc_node_fail(map, err, RC_E_INPUT, "key 'pools': expected a list of mappings");
-    RC_TRY(rc_doc_known(map, keys, err));
-    RC_TRY(rc_doc_label(map, "name", p->name, sizeof p->name, err));
-    RC_TRY(rc_opt_choice(map, "role", roles, &role, err));
-    RC_TRY(rc_opt_int(map, "replicas", 1, RC_SERVE_REPLICAS, &replicas, err));
-    RC_TRY(rc_doc_int(map, "tp", 1, 1024, &tp, err));
-    RC_TRY(rc_opt_int(map, "cp", 1, 1024, &cp, err));
-    RC_TRY(rc_opt_bool(map, "dynamic_cp", &p->dynamic_cp, err));
-    RC_TRY(rc_opt_quantity(map, "price", RC_DIM_RATIO, 0.0, 1e9, &p->price, err));
+static rc_status read_pool(const rc_section *map, const rc_serve *s, rc_pool *p, rc_error *err) {
+    int role;
+    int64_t replicas, tp, cp;
+    p->price = s->price;
+    RC_TRY(rc_section_text(map, "name", p->name, sizeof p->name, err));
+    RC_TRY(rc_section_choice(map, "role", &role, err));
+    RC_TRY(rc_section_whole(map, "replicas", &replicas, err));
+    RC_TRY(rc_section_whole(map, "tp", &tp, err));
+    RC_TRY(rc_section_whole(map, "cp", &cp, err));
+    RC_TRY(rc_section_switch(map, "dynamic_cp", &p->dynamic_cp, err));
+    RC_TRY(rc_section_number(map, "price", &p->price, err));
     p->role = (rc_pool_role)role;
     p->replicas = (int)replicas;
     p->tp = (int)tp;
@@ -103,84 +91,76 @@ static rc_status check_roles(const rc_node *list, const rc_serve *s, rc_error *e
     return RC_OK;
 }
 
-rc_status rc_serve_read_pools(const rc_node *root, rc_serve *s, rc_error *err) {
-    const rc_node *list;
-    RC_TRY(rc_doc_list(root, "pools", &list, err));
-    size_t n = rc_node_count(list);
-    if (n < 1 || n > RC_SERVE_POOLS)
-        return rc_node_fail(list, err, RC_E_INPUT, "key 'pools': found %zu, expected 1 to %d", n,
-                            RC_SERVE_POOLS);
+rc_status rc_serve_read_pools(const rc_section *root, rc_serve *s, rc_error *err) {
+    size_t n;
+    RC_TRY(rc_section_entries(root, "pools", 1, RC_SERVE_POOLS, &n, err));
     for (size_t i = 0; i < n; i++) {
-        RC_TRY(read_pool(rc_node_at(list, i), s, &s->pools[i], err));
+        rc_section map;
+        RC_TRY(rc_section_entry(root, "pools", i, &map, err));
+        RC_TRY(read_pool(&map, s, &s->pools[i], err));
         for (size_t k = 0; k < i; k++)
             if (strcmp(s->pools[k].name, s->pools[i].name) == 0)
-                return rc_node_fail(rc_node_at(list, i), err, RC_E_INPUT,
+                return rc_node_fail(map.map, err, RC_E_INPUT,
                                     "key 'name': two pools are called '%s'", s->pools[i].name);
         s->pool_count = (int)i + 1;
     }
-    return check_roles(list, s, err);
+    return check_roles(rc_section_node(root, "pools"), s, err);
 }
 
 /* ---- faults --------------------------------------------------------------------------- */
 
-static rc_status pool_named(const rc_node *map, const rc_serve *s, int *out, rc_error *err) {
+static rc_status pool_named(const rc_section *map, const rc_serve *s, int *out, rc_error *err) {
     const char *names[RC_SERVE_POOLS + 1] = {0};
     *out = 0;
     for (int i = 0; i < s->pool_count; i++)
         names[i] = s->pools[i].name;
-    if (!rc_doc_has(map, "pool") && s->pool_count == 1)
+    if (!rc_section_has(map, "pool") && s->pool_count == 1)
         return RC_OK;
-    return rc_doc_choice(map, "pool", names, out, err);
+    return rc_doc_choice(map->map, "pool", names, out, err);
 }
 
-static rc_status read_time(const rc_node *map, const char *key, rc_time *out, rc_error *err) {
+static rc_status read_time(const rc_section *map, const char *key, rc_time *out, rc_error *err) {
     double s;
-    RC_TRY(rc_doc_quantity(map, key, RC_DIM_TIME, 0.0, RC_TRACE_MAX_DAYS * 86400.0, &s, err));
+    if (!rc_section_has(map, key) && *out == RC_TIME_NEVER)
+        return RC_OK;
+    RC_TRY(rc_section_number(map, key, &s, err));
     *out = llround(s * RC_PS_PER_S);
     return RC_OK;
 }
 
-static rc_status read_fault(const rc_node *map, const rc_serve *s, rc_serve_fault *f,
+static rc_status read_fault(const rc_section *map, const rc_serve *s, rc_serve_fault *f,
                             rc_error *err) {
-    static const char *const keys[] = {"kind", "pool", "replica", "rank",
-                                       "at",   "back", "speed",   NULL};
-    static const char *const kinds[] = {"node-lost", "slow-rank", "slow-link", NULL};
     int kind;
-    int64_t replica = 0, rank = 0;
-    if (rc_node_kind_of(map) != RC_NODE_MAP)
-        return rc_node_fail(map, err, RC_E_INPUT, "key 'faults': expected a list of mappings");
-    RC_TRY(rc_doc_known(map, keys, err));
-    RC_TRY(rc_doc_choice(map, "kind", kinds, &kind, err));
+    int64_t replica, rank;
+    RC_TRY(rc_section_choice(map, "kind", &kind, err));
     RC_TRY(pool_named(map, s, &f->pool, err));
     const rc_pool *p = &s->pools[f->pool];
-    RC_TRY(rc_opt_int(map, "replica", 0, p->replicas - 1, &replica, err));
-    RC_TRY(rc_opt_int(map, "rank", 0, p->cp - 1, &rank, err));
+    RC_TRY(rc_section_whole_in(map, "replica", 0, p->replicas - 1, &replica, err));
+    RC_TRY(rc_section_whole_in(map, "rank", 0, p->cp - 1, &rank, err));
     RC_TRY(read_time(map, "at", &f->at, err));
     f->back = RC_TIME_NEVER;
-    if (rc_doc_has(map, "back"))
-        RC_TRY(read_time(map, "back", &f->back, err));
+    RC_TRY(read_time(map, "back", &f->back, err));
     if (f->back <= f->at)
-        return rc_node_fail(rc_node_get(map, "back"), err, RC_E_INPUT,
+        return rc_node_fail(rc_section_node(map, "back"), err, RC_E_INPUT,
                             "key 'back': expected a time after 'at'");
     f->kind = (rc_serve_fault_kind)kind;
     f->replica = (int)replica;
     f->rank = (int)rank;
-    if (f->kind != RC_NODE_LOST)
-        RC_TRY(rc_doc_quantity(map, "speed", RC_DIM_RATIO, 0.01, 1.0, &f->speed, err));
-    return RC_OK;
+    if (f->kind == RC_NODE_LOST)
+        return RC_OK;
+    if (!rc_section_has(map, "speed"))
+        return rc_node_fail(map->map, err, RC_E_INPUT, "missing key 'speed' in 'faults'");
+    return rc_section_number(map, "speed", &f->speed, err);
 }
 
-rc_status rc_serve_read_faults(const rc_node *root, rc_serve *s, rc_error *err) {
-    const rc_node *list;
-    if (!rc_doc_has(root, "faults"))
-        return RC_OK;
-    RC_TRY(rc_doc_list(root, "faults", &list, err));
-    size_t n = rc_node_count(list);
-    if (n > RC_SERVE_FAULTS)
-        return rc_node_fail(list, err, RC_E_INPUT, "key 'faults': found %zu, expected at most %d",
-                            n, RC_SERVE_FAULTS);
-    for (size_t i = 0; i < n; i++)
-        RC_TRY(read_fault(rc_node_at(list, i), s, &s->faults[i], err));
+rc_status rc_serve_read_faults(const rc_section *root, rc_serve *s, rc_error *err) {
+    size_t n;
+    RC_TRY(rc_section_entries(root, "faults", 0, RC_SERVE_FAULTS, &n, err));
+    for (size_t i = 0; i < n; i++) {
+        rc_section map;
+        RC_TRY(rc_section_entry(root, "faults", i, &map, err));
+        RC_TRY(read_fault(&map, s, &s->faults[i], err));
+    }
     s->fault_count = (int)n;
     return RC_OK;
 }

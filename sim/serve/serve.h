@@ -108,6 +108,7 @@ typedef struct rc_serve {
     bool spread, shuffle;
     uint64_t requests; /* cut or repeat the trace to so many; 0: as it is */
     bool draw;         /* arrivals (sessions when closed loop) by `process` */
+    bool shaped;       /* the process of new arrivals is stated, whether or not their rate is */
     rc_arrival_process process;
     /* what-ifs */
     double step_tokens[RC_SERVE_STEPS]; /* cumulative probability of 1, 2, ... tokens a step */

@@ -31,10 +31,9 @@ static rc_status yes_or_no(const char *text, bool *out, rc_error *err) {
 }
 
 static rc_status block_of(const char *text, uint32_t *out, rc_error *err) {
-    char *end = NULL;
-    long v = strtol(text, &end, 10);
-    if (end == text || *end || v < 1 || v > 1 << 20)
-        return rc_fail(err, RC_E_USAGE, "found '%.60s', expected 1 to %d tokens", text, 1 << 20);
+    int64_t v;
+    if (rc_quantity_int(text, 1, 1 << 20, &v, err) != RC_OK)
+        return RC_E_USAGE;
     *out = (uint32_t)v;
     return RC_OK;
 }

@@ -58,8 +58,8 @@ static void text_of(const draw *d, char *out, size_t size) {
         (void)snprintf(pools, sizeof pools, "[{name: p, tp: 8, replicas: %d}]", d->replicas);
     if (d->faults > 0)
         (void)snprintf(faults, sizeof faults,
-                       "faults: [{kind: node-lost, pool: p, at: 3, back: 9}%s]\non_loss: %s\n",
-                       d->faults > 1 && d->apart ? ", {kind: node-lost, pool: d, at: 5, back: 6}"
+                       "faults: [{kind: node-lost, pool: p, at: 3s, back: 9s}%s]\non_loss: %s\n",
+                       d->faults > 1 && d->apart ? ", {kind: node-lost, pool: d, at: 5s, back: 6s}"
                                                  : "",
                        d->lose ? "lose" : "retry");
     (void)snprintf(

@@ -301,7 +301,7 @@ static void test_end_of_time(void **state) {
     rc_id t = rc_sim_stream(s, RC_NONE);
     (void)fixed(t, INT64_MAX - 10);
     (void)fixed(t, 100);
-    assert_int_equal(rc_sim_run(s, &err), RC_E_INTERNAL);
+    assert_int_equal(rc_sim_run(s, &err), RC_E_INPUT);
     assert_non_null(strstr(err.msg, "op 1"));
 }
 

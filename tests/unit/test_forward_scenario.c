@@ -88,16 +88,23 @@ static void test_refusals(void **state) {
     says(HEAD PARALLEL "phase: prefill\nsequences: []\n", NULL,
          "s.yaml:6:12: key 'sequences': found 0, expected 1 to 65536");
     says(HEAD PARALLEL "phase: prefill\nsequences: [{new: 1}, 7]\n", NULL,
-         "s.yaml:6:23: key 'sequences': expected a mapping {new, cached}");
+         "s.yaml:6:23: key 'sequences': expected a list of mappings");
     says(HEAD PARALLEL REST "what_if: {slow_rank: 4, slow_speed: 0.5}\n", NULL,
          "s.yaml:7:22: key 'slow_rank': found '4', expected a whole number from 0 to 3");
     says(HEAD PARALLEL REST "what_if: {slow_rank: 1}\n", NULL,
-         "s.yaml:7:10: missing key 'slow_speed' in 'what_if'");
+         "s.yaml:7:10: key 'slow_rank' needs the key 'slow_speed' beside it");
     says(HEAD "parallel: {tp: 8, cp: 4, variant: pas-kv}\n" REST, NULL,
          "s.yaml:4:35: key 'variant': found 'pas-kv', expected one of pass-kv, pass-q, "
          "all-gather-kv, tp (did you mean 'pass-kv'?)");
-    says(HEAD PARALLEL REST, "machine.peer_rate=-1",
-         "--set: machine.peer_rate: found '-1', expected a value of at least 0");
+    says(HEAD PARALLEL REST, "machine.peer_rate=-1B/s",
+         "--set: machine.peer_rate: found '-1B/s', expected a bandwidth from 1MB/s to 100TB/s");
+    says(HEAD PARALLEL REST, "machine.peer_rate=100",
+         "--set: machine.peer_rate: found '100' without a unit, expected a bandwidth such as "
+         "2.4TB/s");
+    says(HEAD PARALLEL REST, "machine.peer_rate=0",
+         "--set: machine.peer_rate: found '0', expected a bandwidth from 1MB/s to 100TB/s");
+    says(HEAD PARALLEL REST, "machine.launch=1e9s",
+         "--set: machine.launch: found '1e9s', expected a time from 0s to 1s");
     says(HEAD PARALLEL REST, "=1", "--set: found '=1', expected key=value");
 }
 

@@ -366,7 +366,7 @@ static void what_ifs_reach_the_rows(void **state) {
     static const char *const other[] = {"tokens.new=3"};
     o.sets = other;
     assert_int_equal(rc_paper_open(&o, &slow, &err), RC_E_USAGE);
-    assert_string_equal(err.msg, "found 'tokens.new=3', expected machine.key=value");
+    assert_string_equal(err.msg, "found 'tokens.new=3', expected machine.KEY=VALUE");
 }
 
 /* ---- files -------------------------------------------------------------------------------------

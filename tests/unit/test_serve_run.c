@@ -159,7 +159,7 @@ static const char *const faulty =
     "pools: [{name: one, tp: 8, replicas: 2}]\n"
     "synthetic: {requests: 400, rate: 10, input: {kind: constant, mean: 800}, output: {kind: "
     "constant, mean: 100}}\n"
-    "faults: [{kind: node-lost, replica: 1, at: 10, back: 20}]\n" LINEAR;
+    "faults: [{kind: node-lost, replica: 1, at: 10s, back: 20s}]\n" LINEAR;
 
 static void test_node_lost(void **state) {
     (void)state;
@@ -178,7 +178,7 @@ static void test_all_lost(void **state) {
     (void)state;
     rc_served *rows = run(SERVE_HEAD "pools: [{name: one, tp: 8}]\n" LINEAR
                                      "synthetic: {requests: 50, process: even, rate: 10}\n"
-                                     "faults: [{kind: node-lost, at: 2}]\n",
+                                     "faults: [{kind: node-lost, at: 2s}]\n",
                           1, NULL);
     assert_true(result.done > 0 && result.lost > 30);
     assert_int_equal(rows[49].outcome, RC_LOST);
