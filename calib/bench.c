@@ -286,6 +286,8 @@ static rc_status sample(rc_bench *b, const window *w, rc_result *r, rc_error *er
 rc_status rc_bench_run(rc_bench *b, const rc_bench_op *op, rc_result *r, rc_error *err) {
     window w;
     memset(r, 0, sizeof *r);
+    if (b->duty > 0)
+        return rc_bench_duty(b, op, b->duty, r, err);
     RC_TRY(prepare(b, op, &w, err));
     rc_status st = set_state(b, &w, err);
     if (st == RC_OK)
@@ -294,29 +296,6 @@ rc_status rc_bench_run(rc_bench *b, const rc_bench_op *op, rc_result *r, rc_erro
         (void)cudaStreamSynchronize(b->gpu->stream);
     release(&w);
     return st;
-}
-
-rc_status rc_bench_probe(rc_bench *b, const rc_bench_op *op, double *seconds, rc_error *err) {
-    window w = {.op = op, .copies = 1, .slots = 1};
-    double t = 0, best = 0;
-    RC_TRY(fire(b, &w, 0, err));
-    RC_CUDA(cudaStreamSynchronize(b->gpu->stream));
-    RC_TRY(time_once(b, &w, &best, err));
-    if (best < RC_BENCH_EAGER_S) {
-        double copies = ceil(150e-6 / best);
-        w.copies = copies < 24 ? (int)copies + 1 : 24;
-        w.slots = op->slots < w.copies ? op->slots : w.copies;
-        rc_status st = capture(b, &w, err);
-        for (int i = 0; i < 3 && st == RC_OK; i++) {
-            st = time_once(b, &w, &t, err);
-            t /= w.copies;
-            best = i < 2 ? t : (t < best ? t : best); /* the first replay uploads the graph */
-        }
-        release(&w);
-        RC_TRY(st);
-    }
-    *seconds = best;
-    return RC_OK;
 }
 
 rc_status rc_bench_heat(rc_bench *b, const rc_bench_op *op, double seconds, rc_error *err) {

@@ -118,15 +118,15 @@ static rc_status attn_full(rc_points *p, int64_t hq, int64_t hkv, bool small, rc
 }
 
 static rc_status attn_square(rc_points *p, int64_t hq, int64_t hkv, bool small, rc_error *err) {
-    static const int64_t t_all[] = {512,   1024,  2048,  4096,   8192,  16384,
-                                    32000, 32768, 65536, 128000, 131072};
+    static const int64_t t_all[] = {512,   1024,  2048,  4096,  8192,  16384,
+                                    32768, 49152, 65536, 98304, 131072};
     bool main_shape = hq == 16 && hkv == 1;
     for (size_t i = 0; i < COUNT(t_all); i++) {
         int64_t t = t_all[i];
         if (small && t != 2048 && t != 8192 && t != 32768)
             continue;
-        bool quick = main_shape && (t == 2048 || t == 8192 || t == 32000 || t == 131072);
-        bool hot = main_shape ? t >= 2048 : hkv == 1 && (t == 8192 || t == 32000 || t == 131072);
+        bool quick = main_shape && (t == 2048 || t == 8192 || t == 32768 || t == 131072);
+        bool hot = main_shape ? t >= 2048 : hkv == 1 && (t == 8192 || t == 32768 || t == 131072);
         RC_TRY(attn(p, true, t, t, hq, hkv, quick, hot, err));
     }
     return RC_OK;
@@ -143,6 +143,45 @@ static rc_status attn_prefix(rc_points *p, int64_t hq, int64_t hkv, rc_error *er
             bool quick = (tq == 256 || tq == 3200) && prefix[j] == 32000;
             RC_TRY(attn(p, true, tq, prefix[j] + tq, hq, hkv, quick, hot, err));
         }
+    return RC_OK;
+}
+
+/* A batch of new sequences in one launch: `value` of them, each of tq = tk tokens. */
+static rc_status attn_batches(rc_points *p, rc_error *err) {
+    static const int64_t kv_heads[] = {16, 4, 2}; /* groups of 1, 4 and 8 query heads */
+    static const int64_t lengths[][2] = {{4096, 4}, {1024, 16}, {8192, 2}, {2048, 8},
+                                         {1024, 4}, {4096, 16}, {2048, 32}};
+    for (size_t i = 0; i < COUNT(lengths); i++)
+        for (size_t k = 0; k < COUNT(kv_heads); k++) {
+            rc_point x = {.op = "attention",
+                          .variant = "causal",
+                          .dtype = "bf16",
+                          .a = lengths[i][0],
+                          .b = lengths[i][0],
+                          .c = 16,
+                          .d = kv_heads[k],
+                          .cond = "seqs",
+                          .value = lengths[i][1]};
+            RC_TRY(rc_points_add(p, &x, err));
+        }
+    return RC_OK;
+}
+
+/* Eight query heads a key/value head, as 70B has them on TP 1, 2 and 4. */
+static rc_status attn_groups_of_8(rc_points *p, rc_error *err) {
+    static const int64_t heads[][2] = {{64, 8}, {16, 2}, {32, 4}};
+    static const int64_t tq_all[] = {64, 3200, 12800, 800, 1, 256};
+    static const int64_t tk_all[] = {32000, 8192, 128000, 1024};
+    static const int64_t square[] = {8192, 2048, 32768, 512};
+    for (size_t h = 0; h < COUNT(heads); h++) {
+        for (size_t i = 0; i < COUNT(square); i++)
+            RC_TRY(
+                attn(p, true, square[i], square[i], heads[h][0], heads[h][1], false, false, err));
+        for (size_t i = 0; i < COUNT(tq_all); i++)
+            for (size_t j = 0; j < COUNT(tk_all); j++)
+                RC_TRY(attn(p, false, tq_all[i], tk_all[j], heads[h][0], heads[h][1], false, false,
+                            err));
+    }
     return RC_OK;
 }
 
@@ -174,6 +213,8 @@ rc_status rc_points_attention(rc_points *p, int ranks, rc_error *err) {
     RC_TRY(attn_square(p, 16, 1, false, err));
     RC_TRY(attn_full(p, 16, 1, false, err));
     RC_TRY(attn_prefix(p, 16, 1, err));
+    RC_TRY(attn_batches(p, err));
+    RC_TRY(attn_groups_of_8(p, err));
     for (size_t i = 0; i < COUNT(more); i++) {
         RC_TRY(attn_full(p, more[i][0], more[i][1], false, err));
         RC_TRY(attn_square(p, more[i][0], more[i][1], false, err));
@@ -188,9 +229,32 @@ rc_status rc_points_attention(rc_points *p, int ranks, rc_error *err) {
 
 /* ---- decode, merge -------------------------------------------------------------------------- */
 
+/* One long sequence of `longest` among a batch whose others have `rest` tokens. */
+static rc_status decode_ragged(rc_points *p, rc_error *err) {
+    static const int64_t all[][3] = {{32, KI * KI, KI},
+                                     {32, 128 * KI, KI},
+                                     {160, 128 * KI, KI},
+                                     {8, KI * KI, KI},
+                                     {64, 256 * KI, 4 * KI}};
+    for (size_t i = 0; i < COUNT(all); i++) {
+        rc_point x = {.op = "decode",
+                      .variant = "",
+                      .dtype = "bf16",
+                      .a = all[i][0],
+                      .b = all[i][1],
+                      .c = 16,
+                      .d = 1,
+                      .cond = "rest",
+                      .value = all[i][2]};
+        RC_TRY(rc_points_add(p, &x, err));
+    }
+    return RC_OK;
+}
+
 rc_status rc_points_decode(rc_points *p, int ranks, rc_error *err) {
     static const int64_t heads[] = {16, 8, 4, 2};
     (void)ranks;
+    RC_TRY(decode_ragged(p, err));
     for (size_t h = 0; h < COUNT(heads); h++)
         for (int64_t batch = 1; batch <= 256; batch *= 2)
             for (int64_t ctx = KI; ctx <= KI * KI; ctx *= 2) {
@@ -217,9 +281,15 @@ rc_status rc_points_decode(rc_points *p, int ranks, rc_error *err) {
 }
 
 rc_status rc_points_merge(rc_points *p, int ranks, rc_error *err) {
+    /* Both ends of the curves first, then halves of what is left out. */
+    static const int64_t all_rows[] = {512 * KI, 16,      8 * KI, 64 * KI, KI, 128,
+                                       256 * KI, 32 * KI, 4 * KI, 512,     64, 128 * KI,
+                                       16 * KI,  2 * KI,  256,    32};
+    static const int64_t all_parts[] = {4, 8, 16, 2};
     (void)ranks;
-    for (int64_t parts = 2; parts <= 16; parts *= 2)
-        for (int64_t rows = 16; rows <= 32 * KI * 16; rows *= 2) {
+    for (size_t i = 0; i < COUNT(all_rows); i++)
+        for (size_t k = 0; k < COUNT(all_parts); k++) {
+            int64_t rows = all_rows[i], parts = all_parts[k];
             rc_point x = {.op = "merge", .variant = "", .dtype = "bf16", .a = rows, .b = parts};
             x.quick = (parts == 4 || parts == 16) &&
                       (rows == 16 || rows == 2 * KI || rows == 32 * KI || rows == 512 * KI);
@@ -282,14 +352,26 @@ rc_status rc_points_memory(rc_points *p, int ranks, rc_error *err) {
 rc_status rc_points_host(rc_points *p, int ranks, rc_error *err) {
     static const rc_point all[] = {
         {.op = "launch", .variant = "", .dtype = "", .a = 1, .quick = true},
+        {.op = "launch", .variant = "gemm", .dtype = "bf16", .a = 1, .quick = true},
+        {.op = "launch", .variant = "attention", .dtype = "bf16", .a = 1, .quick = true},
+        {.op = "launch", .variant = "attention-split", .dtype = "bf16", .a = 2, .quick = true},
+        {.op = "launch", .variant = "decode", .dtype = "bf16", .a = 2, .quick = true},
+        {.op = "launch", .variant = "merge", .dtype = "bf16", .a = 1, .quick = true},
+        {.op = "event", .variant = "wait", .dtype = "", .a = 1, .quick = true},
         {.op = "event", .variant = "", .dtype = "", .a = 1, .quick = true},
         {.op = "sync", .variant = "", .dtype = "", .a = 1, .quick = true},
         {.op = "sync", .variant = "idle", .dtype = "", .a = 1, .quick = true},
         {.op = "graph_launch", .variant = "", .dtype = "", .a = 1, .quick = true},
         {.op = "graph_launch", .variant = "", .dtype = "", .a = 16, .quick = true},
+        {.op = "graph_launch", .variant = "", .dtype = "", .a = 4, .quick = true},
+        {.op = "graph_launch", .variant = "", .dtype = "", .a = 64, .quick = true},
         {.op = "graph_launch", .variant = "", .dtype = "", .a = 128, .quick = true},
+        {.op = "graph_launch", .variant = "", .dtype = "", .a = 256, .quick = true},
         {.op = "graph_launch", .variant = "", .dtype = "", .a = 1024, .quick = true},
         {.op = "nccl_group", .variant = "", .dtype = "", .a = 2, .quick = true},
+        {.op = "nccl_group", .variant = "", .dtype = "", .a = 4, .quick = true},
+        {.op = "nccl_group", .variant = "", .dtype = "", .a = 8, .quick = true},
+        {.op = "nccl_group", .variant = "all_reduce", .dtype = "", .a = 1, .quick = true},
     };
     (void)ranks;
     for (size_t i = 0; i < COUNT(all); i++)

@@ -43,5 +43,6 @@ rc_status rc_points_host(rc_points *p, int ranks, rc_error *err);
 rc_status rc_points_interference(rc_points *p, int ranks, rc_error *err);
 rc_status rc_points_net(rc_points *p, int ranks, rc_error *err);
 rc_status rc_points_sms(rc_points *p, int ranks, rc_error *err);
+rc_status rc_points_clock(rc_points *p, int ranks, rc_error *err);
 
 #endif

@@ -1,4 +1,5 @@
-/* Lists of points about several GPUs and about SMs kept free for them: net, interference, sms.
+/* Lists of points about several GPUs, about SMs kept free for them, and about the clock of a chip
+ * that waits for them: net, interference, sms, clock.
  *
  * A budget cuts the tail of a list, so points stand in order of worth. For net that is: the largest
  * group first (its rings are what is run), the three ops that rings use before the others, and of
@@ -212,5 +213,35 @@ rc_status rc_points_sms(rc_points *p, int ranks, rc_error *err) {
     (void)ranks;
     for (size_t i = 0; i < COUNT(all); i++)
         RC_TRY(on_sms(p, all[i], err));
+    return RC_OK;
+}
+
+/* ---- clock -------------------------------------------------------------------------------------
+ */
+
+/* Three ops that load a chip differently, at work for so many per cent of the time. */
+rc_status rc_points_clock(rc_points *p, int ranks, rc_error *err) {
+    static const rc_point ops[] = {
+        {.op = "attention",
+         .variant = "full",
+         .dtype = "bf16",
+         .a = 3200,
+         .b = 32000,
+         .c = 16,
+         .d = 1},
+        {.op = "gemm", .variant = "", .dtype = "bf16", .a = 4096, .b = 4096, .c = 16384},
+        {.op = "copy", .variant = "", .dtype = "", .a = 2048 * MI},
+    };
+    static const int64_t duty[] = {100, 50, 75, 25, 90};
+    (void)ranks;
+    for (size_t k = 0; k < COUNT(duty); k++)
+        for (size_t i = 0; i < COUNT(ops); i++) {
+            rc_point x = ops[i];
+            x.cond = "duty";
+            x.value = duty[k];
+            x.sustained = true;
+            x.quick = duty[k] == 100 || duty[k] == 50;
+            RC_TRY(rc_points_add(p, &x, err));
+        }
     return RC_OK;
 }

@@ -22,8 +22,9 @@
 #define HEAT_S 7.0
 
 static const rc_suite *const suites[RC_SUITE_COUNT] = {
-    &rc_suite_memory,    &rc_suite_host, &rc_suite_merge, &rc_suite_elementwise,  &rc_suite_decode,
-    &rc_suite_attention, &rc_suite_gemm, &rc_suite_sms,   &rc_suite_interference, &rc_suite_net};
+    &rc_suite_memory, &rc_suite_host,         &rc_suite_merge, &rc_suite_elementwise,
+    &rc_suite_decode, &rc_suite_attention,    &rc_suite_gemm,  &rc_suite_mixed,
+    &rc_suite_mixed,  &rc_suite_interference, &rc_suite_net};
 
 typedef struct tally {
     size_t measured, there, skipped, cut;

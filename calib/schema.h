@@ -26,7 +26,9 @@
  *       a=message bytes b=SMs for the compute (0: all) c=ranks d=CTAs of NCCL (0: its choice)
  *
  * A variant may end in "@" and a condition under which the op ran, which makes it a row apart:
- * @smsN (on N SMs), @ctasN (NCCL with N CTAs), @nvlink, @shm (interference: the transport).
+ * @smsN (on N SMs), @ctasN (NCCL with N CTAs), @nvlink, @shm (interference: the transport), @seqsN
+ * (attention: N sequences, each of the row's axes), @restN (decode: all sequences but one have N
+ * tokens of context), @dutyN (at work N % of the time).
  *
  * Times are seconds for one call. `state` is burst (cool, short) or sustained (after seconds of
  * continuous load). `source` is "measured" or "published: WHO, WHAT" or "modelled: HOW". */

@@ -1,4 +1,5 @@
-/* Prefill attention: rc_attn_forward, full and causal (bottom-right), bf16 and fp8 (e4m3).
+/* Prefill attention: rc_attn_forward, full and causal (bottom-right), bf16 and fp8 (e4m3). With the
+ * condition "seqs" the axes are those of one sequence of a batch in a single launch.
  *
  * Bytes: each of Q, K, V, O once, and the LSE; FLOPs: rc_attn_flops.
  *
@@ -22,24 +23,30 @@ typedef struct attn {
     rc_sets sets;
     rc_attn_args args;
     size_t q_bytes, kv_bytes, o_bytes;
+    int32_t q_start[RC_ATTN_MAX_SEQS], q_len[RC_ATTN_MAX_SEQS];
+    int32_t k_start[RC_ATTN_MAX_SEQS], k_len[RC_ATTN_MAX_SEQS];
 } attn;
 
 static bool is_fp8(const rc_point *p) {
     return !strcmp(p->dtype, "fp8");
 }
 
-/* fp8 values come in whole blocks of 128 keys. */
-static size_t attn_q_bytes(const rc_point *p) {
-    return rc_align((size_t)(p->a * p->c) * (is_fp8(p) ? 128 : 256));
+static int64_t sequences(const rc_point *p) {
+    return p->cond && !strcmp(p->cond, "seqs") ? p->value : 1;
 }
 
+static size_t attn_q_bytes(const rc_point *p) {
+    return rc_align((size_t)(sequences(p) * p->a * p->c) * (is_fp8(p) ? 128 : 256));
+}
+
+/* fp8 values come in whole blocks of 128 keys. */
 static size_t attn_kv_bytes(const rc_point *p) {
     int64_t keys = is_fp8(p) ? (p->b + 127) / 128 * 128 : p->b;
-    return rc_align((size_t)(keys * p->d) * (is_fp8(p) ? 128 : 256));
+    return rc_align((size_t)(sequences(p) * keys * p->d) * (is_fp8(p) ? 128 : 256));
 }
 
 static rc_need attn_need(const rc_point *p) {
-    size_t rows = (size_t)(p->a * p->c);
+    size_t rows = (size_t)(sequences(p) * p->a * p->c);
     return (rc_need){attn_q_bytes(p) + 2 * attn_kv_bytes(p),
                      rc_align(rows * 256) + rows * sizeof(float)};
 }
@@ -92,6 +99,29 @@ static rc_status attn_launch(void *self, int slot, cudaStream_t stream, rc_error
     return rc_kernel_check(err, rc_attn_forward(&a, stream), "rc_attn_forward");
 }
 
+/* Sequences one behind another. One alone needs no lists. */
+static rc_status set_sequences(attn *t, const rc_point *p, rc_error *err) {
+    int64_t n = sequences(p);
+    if (n == 1)
+        return RC_OK;
+    if (n > RC_ATTN_MAX_SEQS)
+        return rc_fail(err, RC_E_UNMODELLED, "at most %d sequences are taken", RC_ATTN_MAX_SEQS);
+    for (int64_t i = 0; i < n; i++) {
+        t->q_start[i] = (int32_t)(i * p->a);
+        t->k_start[i] = (int32_t)(i * p->b);
+        t->q_len[i] = (int32_t)p->a;
+        t->k_len[i] = (int32_t)p->b;
+    }
+    t->args.seqs = (int)n;
+    t->args.tq = n * p->a;
+    t->args.tk = n * p->b;
+    t->args.q_start = t->q_start;
+    t->args.q_len = t->q_len;
+    t->args.k_start = t->k_start;
+    t->args.k_len = t->k_len;
+    return RC_OK;
+}
+
 static rc_status attn_measure(rc_calib *c, void *self, const rc_point *p, rc_measured *m,
                               rc_error *err) {
     rc_need need = attn_need(p);
@@ -99,11 +129,11 @@ static rc_status attn_measure(rc_calib *c, void *self, const rc_point *p, rc_mea
     attn t = {.io = is_fp8(p) ? &s->io8 : &s->io, .sets = rc_sets_for(&c->gpu, need)};
     bool causal = !strcmp(p->variant, "causal");
     RC_TRY(rc_sets_check(&c->gpu, &t.sets, err));
-    if (rc_attn_flops(p->a, p->b, (int)p->c, causal) / 600e12 > LONGEST_S)
+    if ((double)sequences(p) * rc_attn_flops(p->a, p->b, (int)p->c, causal) / 600e12 > LONGEST_S)
         return rc_fail(err, RC_E_UNMODELLED, "one call would take over %.1f s", LONGEST_S);
     t.q_bytes = attn_q_bytes(p);
     t.kv_bytes = attn_kv_bytes(p);
-    t.o_bytes = rc_align((size_t)(p->a * p->c) * 256);
+    t.o_bytes = rc_align((size_t)(sequences(p) * p->a * p->c) * 256);
     t.args = (rc_attn_args){.tq = p->a,
                             .tk = p->b,
                             .hq = (int)p->c,
@@ -113,6 +143,7 @@ static rc_status attn_measure(rc_calib *c, void *self, const rc_point *p, rc_mea
                             .q_scale = 1 / RC_E4M3_SPREAD,
                             .k_scale = 1 / RC_E4M3_SPREAD,
                             .v_scale = 1 / RC_E4M3_SPREAD};
+    RC_TRY(set_sequences(&t, p, err));
     RC_TRY(rc_point_sms(c, p, &t.args.sms, err));
     RC_TRY(rc_pool_reserve(&s->workspace, rc_attn_workspace(&t.args), err));
     t.args.workspace = s->workspace.p;

@@ -1,4 +1,5 @@
-/* Decode attention: one query token a sequence against its cache; split-KV, then combine.
+/* Decode attention: one query token a sequence against its cache; split-KV, then combine. With the
+ * condition "rest" the first sequence alone has b tokens of context and the others have that many.
  *
  * Bytes: K and V once (512 B a cached token and key/value head, 256 in fp8), which is nearly all
  * there is.
@@ -42,6 +43,17 @@ static rc_need decode_need(const rc_point *p) {
     size_t rows = (size_t)(p->a * p->c);
     return (rc_need){decode_q_bytes(p) + 2 * decode_kv_bytes(p),
                      rc_align(rows * 256) + rows * sizeof(float)};
+}
+
+/* Tokens of context of sequence i. */
+static int64_t context(const rc_point *p, int64_t i) {
+    return i > 0 && p->cond && !strcmp(p->cond, "rest") ? p->value : p->b;
+}
+
+/* Bytes that a call reads and writes: less than there are where sequences are shorter. */
+static size_t touched(const rc_point *p) {
+    size_t kv = (size_t)(context(p, 0) + (p->a - 1) * context(p, 1)) * (size_t)p->d;
+    return decode_q_bytes(p) + kv * (is_fp8(p) ? 256 : 512) + (size_t)(p->a * p->c) * 260;
 }
 
 static void decode_close(void *self) {
@@ -95,7 +107,7 @@ static rc_status decode_measure(rc_calib *c, void *self, const rc_point *p, rc_m
     if (p->a > MAX_BATCH)
         return rc_fail(err, RC_E_UNMODELLED, "batches over %d are not measured", MAX_BATCH);
     for (int64_t i = 0; i < p->a; i++)
-        lens[i] = (int32_t)p->b;
+        lens[i] = (int32_t)context(p, i);
     RC_CUDA(cudaMemcpy(s->lens.p, lens, (size_t)p->a * sizeof lens[0], cudaMemcpyHostToDevice));
     t.q_bytes = decode_q_bytes(p);
     t.kv_bytes = decode_kv_bytes(p);
@@ -112,7 +124,7 @@ static rc_status decode_measure(rc_calib *c, void *self, const rc_point *p, rc_m
     RC_TRY(rc_point_sms(c, p, &t.args.sms, err));
     RC_TRY(rc_pool_reserve(&s->workspace, rc_decode_workspace(&t.args), err));
     t.args.workspace = s->workspace.p;
-    rc_bench_op op = {decode_launch, &t, need.in + need.out, t.sets.n};
+    rc_bench_op op = {decode_launch, &t, touched(p), t.sets.n};
     RC_TRY(rc_bench_run(&c->bench, &op, &m->r, err));
     rc_record_set(m->kernel, sizeof m->kernel, rc_kernel_version("decode"));
     return RC_OK;

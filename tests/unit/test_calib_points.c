@@ -130,6 +130,61 @@ static void test_attention_grid(void **state) {
     rc_points_free(&p);
 }
 
+/* What an unquantised 70B (TP 1 to 8) and 405B (TP4) run: a curve for each shape comes before the
+ * rows in between, and all of it before what only other layouts need. */
+static void test_gemm_unquantised(void **state) {
+    (void)state;
+    rc_points p = make(RC_SUITE_GEMM, 1);
+    static const int64_t nk[][2] = {{10240, 8192}, {8192, 8192}, {57344, 8192},  {8192, 28672},
+                                    {5120, 8192},  {8192, 4096}, {28672, 8192},  {8192, 14336},
+                                    {2560, 8192},  {8192, 2048}, {14336, 8192},  {8192, 7168},
+                                    {7168, 8192},  {8192, 3584}, {26624, 16384}, {16384, 13312}};
+    const rc_point *other = find(&p, "gemm", "fp8", 1024, 8192, 28672, 0);
+    assert_non_null(other);
+    for (size_t i = 0; i < sizeof nk / sizeof nk[0]; i++) {
+        const rc_point *first = find(&p, "gemm", "bf16", 1024, nk[i][0], nk[i][1], 0);
+        const rc_point *then = find(&p, "gemm", "bf16", 1536, nk[i][0], nk[i][1], 0);
+        assert_true(first && then && first < then && then < other);
+    }
+    rc_points_free(&p);
+}
+
+static size_t count(const rc_points *p, const char *cond) {
+    size_t n = 0;
+    for (size_t i = 0; i < p->n; i++)
+        n += p->v[i].cond && !strcmp(p->v[i].cond, cond);
+    return n;
+}
+
+static void test_conditions_asked_for(void **state) {
+    (void)state;
+    static const struct {
+        rc_suite_id id;
+        const char *cond;
+        size_t n;
+    } want[] = {{RC_SUITE_ATTENTION, "seqs", 21},
+                {RC_SUITE_DECODE, "rest", 5},
+                {RC_SUITE_SMS, "sms", 60},
+                {RC_SUITE_CLOCK, "duty", 15}};
+    for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
+        rc_points p = make(want[i].id, 1);
+        assert_int_equal(count(&p, want[i].cond), want[i].n);
+        for (size_t k = 0; k < p.n; k++)
+            assert_true(!p.v[k].cond || p.v[k].value > 0);
+        rc_points_free(&p);
+    }
+}
+
+/* Both ends of every curve before what lies between them: a cut leaves nothing to extrapolate. */
+static void test_merge_ends_first(void **state) {
+    (void)state;
+    rc_points p = make(RC_SUITE_MERGE, 1);
+    assert_int_equal(p.n, 64);
+    for (size_t i = 0; i < 8; i++)
+        assert_true(p.v[i].a == 524288 || p.v[i].a == 16);
+    rc_points_free(&p);
+}
+
 /* Where the point stands in the list; SIZE_MAX when it is not there. */
 static size_t place(const rc_points *p, const char *op, int64_t a, int64_t b, int64_t ctas) {
     for (size_t i = 0; i < p->n; i++)
@@ -260,6 +315,9 @@ int main(void) {
         cmocka_unit_test(test_gemm_main_shapes),
         cmocka_unit_test(test_gemm_dims_and_times),
         cmocka_unit_test(test_attention_grid),
+        cmocka_unit_test(test_gemm_unquantised),
+        cmocka_unit_test(test_conditions_asked_for),
+        cmocka_unit_test(test_merge_ends_first),
         cmocka_unit_test(test_net_sizes),
         cmocka_unit_test(test_net_worth),
         cmocka_unit_test(test_interference_pairs),

@@ -1,0 +1,80 @@
+/* Ops of several suites under a condition, each measured by the suite that knows the op: `sms` on
+ * fewer SMs than there are, `clock` at work for part of the time.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "calib/suite.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { PARTS = 5 };
+
+typedef struct part {
+    const char *op;
+    const rc_suite *suite;
+    void *self;
+    bool open;
+} part;
+
+typedef struct mixed_suite {
+    part v[PARTS];
+} mixed_suite;
+
+static void mixed_close(void *self) {
+    mixed_suite *s = self;
+    for (int i = 0; s && i < PARTS; i++)
+        if (s->v[i].open)
+            s->v[i].suite->close(s->v[i].self);
+    free(s);
+}
+
+/* A part is opened for its own points only. */
+static rc_status open_part(rc_calib *c, part *x, const rc_points *points, rc_error *err) {
+    rc_points own = {0};
+    rc_status st = RC_OK;
+    for (size_t i = 0; i < points->n && st == RC_OK; i++)
+        if (!strcmp(points->v[i].op, x->op))
+            st = rc_points_add(&own, &points->v[i], err);
+    if (st == RC_OK && own.n)
+        st = x->suite->open(c, &own, &x->self, err);
+    x->open = st == RC_OK && own.n;
+    rc_points_free(&own);
+    return st;
+}
+
+static rc_status mixed_open(rc_calib *c, const rc_points *points, void **self, rc_error *err) {
+    mixed_suite *s = calloc(1, sizeof *s);
+    if (!s)
+        return rc_fail(err, RC_E_NOMEM, "out of memory");
+    *s = (mixed_suite){{{.op = "attention", .suite = &rc_suite_attention},
+                        {.op = "gemm", .suite = &rc_suite_gemm},
+                        {.op = "decode", .suite = &rc_suite_decode},
+                        {.op = "merge", .suite = &rc_suite_merge},
+                        {.op = "copy", .suite = &rc_suite_memory}}};
+    for (int i = 0; i < PARTS; i++) {
+        rc_status st = open_part(c, &s->v[i], points, err);
+        if (st != RC_OK) {
+            mixed_close(s);
+            return st;
+        }
+    }
+    *self = s;
+    return RC_OK;
+}
+
+static rc_status mixed_measure(rc_calib *c, void *self, const rc_point *p, rc_measured *m,
+                               rc_error *err) {
+    mixed_suite *s = self;
+    bool part_time = p->cond && !strcmp(p->cond, "duty");
+    for (int i = 0; i < PARTS; i++) {
+        if (strcmp(s->v[i].op, p->op) != 0)
+            continue;
+        c->bench.duty = part_time ? 0.01 * (double)p->value : 0;
+        rc_status st = s->v[i].suite->measure(c, s->v[i].self, p, m, err);
+        c->bench.duty = 0;
+        return st;
+    }
+    return rc_fail(err, RC_E_INTERNAL, "no suite measures %s", p->op);
+}
+
+const rc_suite rc_suite_mixed = {mixed_open, mixed_measure, mixed_close};
