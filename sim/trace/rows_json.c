@@ -163,7 +163,7 @@ bool rc_row_mooncake(rc_reader *r) {
     rc_member m[M_COUNT] = {{"timestamp", {0}}, {"input_length", {0}}, {"output_length", {0}},
                             {"hash_ids", {0}},  {"session_id", {0}},   {"delay", {0}}};
     rc_req q = blank();
-    rc_stamp stamp;
+    rc_stamp stamp = {0, 0};
     if (!rc_json_line(r, m, M_COUNT) || !rc_json_need(r, &m[M_INPUT], RC_VALUE_NUMBER) ||
         !rc_json_need(r, &m[M_OUTPUT], RC_VALUE_NUMBER))
         return false;

@@ -12,6 +12,8 @@
 #include "sim/trace/options.h"
 #include "tests/support/trace_check.h"
 
+#define S INT64_C(1000000000000) /* ps */
+
 typedef struct sample {
     const char *name; /* of the format that is found */
     size_t requests;
@@ -194,8 +196,8 @@ static void order(void **state) {
     refuse(GUIDE, &o, "--sort");
     o.sort = true;
     assert_int_equal(parse(GUIDE, &o, &t, &e), RC_OK);
-    assert_true(t->at[0].arrival == 0 && t->at[1].arrival == RC_PS_PER_S / 2 &&
-                t->at[2].arrival == INT64_C(59) * RC_PS_PER_S / 2);
+    assert_true(t->at[0].arrival == 0 && t->at[1].arrival == S / 2 &&
+                t->at[2].arrival == INT64_C(59) * S / 2);
     rc_trace_free(t);
     refuse("{\"id\":\"a\",\"t\":0,\"in\":5,\"out\":5,\"hash_ranges\":[]}\n", &o,
            "cannot come in any");
@@ -271,9 +273,9 @@ static void conversations(void **state) {
     assert_true(t->count == 5 && t->sessions == 2 && t->closed_loop && t->block == 64 &&
                 t->rows == 5 && t->raised == 1);
     const rc_req *q = t->at; /* by time: main, sub-agent, main, sub-agent; then the other */
-    assert_true(q[1].after == 0 && q[1].think == 5 * RC_PS_PER_S / 2);
-    assert_true(q[2].after == 0 && q[2].think == 2 * RC_PS_PER_S && q[2].output == 1);
-    assert_true(q[3].after == 1 && q[3].think == 3 * RC_PS_PER_S / 2);
+    assert_true(q[1].after == 0 && q[1].think == 5 * S / 2);
+    assert_true(q[2].after == 0 && q[2].think == 2 * S && q[2].output == 1);
+    assert_true(q[3].after == 1 && q[3].think == 3 * S / 2);
     assert_true(q[4].after == RC_NO_REQUEST && q[4].session == 1);
     /* block 1 of both conversations is not the same */
     assert_true(t->spans[q[0].span].first != t->spans[q[4].span].first);
@@ -291,7 +293,7 @@ static void conversations(void **state) {
         "\"output_toks\":2}]}\n";
     assert_int_equal(parse(simulated, NULL, &t, &e), RC_OK);
     assert_true(t->count == 3 && t->sessions == 2 && t->at[1].after == 0 &&
-                t->at[1].think == 3 * RC_PS_PER_S / 2 && t->at[2].arrival == RC_PS_PER_S);
+                t->at[1].think == 3 * S / 2 && t->at[2].arrival == S);
     rc_trace_free(t);
 }
 
