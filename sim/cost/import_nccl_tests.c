@@ -300,15 +300,20 @@ static int shift_of(const columns *c, const rc_piece *f, int n) {
                : 0;
 }
 
+/* Column `at` of a line; empty when the line has none there. */
+static rc_piece cell(const rc_piece *f, int n, int at) {
+    return at >= 0 && at < n ? f[at] : (rc_piece){f[0].p, 0};
+}
+
 static bool read_columns(const columns *c, const rc_piece *f, int n, size_line *row) {
     int shift = shift_of(c, f, n);
-    if (n + shift < c->count || !rc_piece_whole(f[c->size], &row->bytes) ||
-        !rc_piece_number(f[c->time - shift], &row->us))
+    if (n + shift < c->count || !rc_piece_whole(cell(f, n, c->size), &row->bytes) ||
+        !rc_piece_number(cell(f, n, c->time - shift), &row->us))
         return false;
-    if (c->type >= 0)
-        row->type = f[c->type];
-    if (c->algbw < 0 || c->busbw < 0 || !rc_piece_number(f[c->algbw - shift], &row->algbw) ||
-        !rc_piece_number(f[c->busbw - shift], &row->busbw))
+    row->type = cell(f, n, c->type);
+    if (c->algbw < 0 || c->busbw < 0 ||
+        !rc_piece_number(cell(f, n, c->algbw - shift), &row->algbw) ||
+        !rc_piece_number(cell(f, n, c->busbw - shift), &row->busbw))
         row->algbw = row->busbw = 0;
     double rate = 1e-3 * row->bytes / row->us;
     return shift == 0 || fabs(rate - row->algbw) <= 0.01 + 0.01 * rate;
@@ -333,7 +338,7 @@ static rc_status size_row(log_reader *l, stream *s, const rc_piece *f, int n) {
     }
     s->begun = l->rows_since_command = true;
     int at = c->wrong >= 0 ? c->wrong - shift_of(c, f, n) : -1;
-    if (at >= 0 && rc_piece_number(f[at], &wrong) && wrong > 0) {
+    if (rc_piece_number(cell(f, n, at), &wrong) && wrong > 0) {
         rc_import_skip(l->m, "a row whose results were wrong");
         return RC_OK;
     }

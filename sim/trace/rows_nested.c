@@ -109,7 +109,7 @@ static bool weka_request(rc_reader *r, rc_slice session, const weka_entry *e) {
          !rc_blocks_check(r, x.input, m[2].value.text.p)))
         return false;
     for (size_t i = 0; r->local_ids && i < r->raws; i++)
-        if (r->raw[i].first + r->raw[i].count > RC_TRACE_MAX_INPUT)
+        if (r->raw[i].first > RC_TRACE_MAX_INPUT || r->raw[i].count > RC_TRACE_MAX_INPUT)
             return rc_bad(r, RC_FAULT_ABSURD, m[2].value.text.p, "a block beyond %d",
                           RC_TRACE_MAX_INPUT);
     return rc_session_add(r, &x);

@@ -36,6 +36,27 @@ refused 'say it with --op' "$ringcast" calibration import "$corpus/nccltests/no_
 import "$corpus/nccltests/no_test_name.txt" --machine lab --op all_gather --out op.csv >log
 [ "$(column op.csv op | uniq)" = all_gather ] || fail "nccl-tests: --op"
 
+# Several runs, each with its own ranks and collective; labels; excerpts; JSON.
+import "$corpus/nccltests/two_runs.txt" --machine lab --out runs.csv >log
+[ "$(column runs.csv op | tr '\n' ' ')$(column runs.csv b | uniq)" = "all_reduce all_gather 4" ] || fail "nccl-tests: two runs"
+import "$corpus/nccltests/labelled.txt" --machine lab --op all_reduce --out labelled.csv >log
+[ "$(column labelled.csv b) $(column labelled.csv c) $(column labelled.csv variant)" = "4 2 rdma" ] || fail "nccl-tests: labels"
+refused 'say it with --ranks and --nodes' "$ringcast" calibration import "$corpus/nccltests/excerpt.txt" --machine lab --op all_reduce --out x.csv
+import "$corpus/nccltests/excerpt.txt" --machine lab --op all_reduce --ranks 72 --nodes 18 --out excerpt.csv >log
+[ "$(column excerpt.csv b) $(column excerpt.csv c)" = "72 18" ] || fail "nccl-tests: excerpt"
+import "$corpus/nccltests/json.txt" --machine lab --out json.csv >log
+[ "$(column json.csv op) $(column json.csv b) $(column json.csv p50_s)" = "all_reduce 2 3e-05" ] || fail "nccl-tests: JSON"
+printf PAR1 >table.parquet
+refused 'is a Parquet file' "$ringcast" calibration import table.parquet --machine lab --out x.csv
+refused "JSON with the keys 'a'" "$ringcast" calibration import <(printf '{"a":1}') --machine lab --out x.csv
+
+# What import says comes next works as it stands.
+import "$corpus/nccltests/two_runs.txt" --machine lab --out runs.csv --overwrite >log
+sed -n 's/^#\( next:\)\{0,1\} *\(ringcast calibration .*\)/\2/p' log >next
+[ "$(wc -l <next)" -eq 2 ] || { cat log; fail "import: next steps"; }
+sed "s|^ringcast|$ringcast|" next | bash -e >/dev/null || fail "import: the next steps do not work"
+"$ringcast" calibration list --store with-lab.db --csv | grep -q '^lab,all_gather,' || fail "import: not in the store"
+
 # AIConfigurator: milliseconds, elements to bytes, rows without a counterpart counted.
 import "$corpus"/aiconfigurator/{gemm,context,generation,nccl}.csv --machine h200-aic --out aic.csv >log
 [ "$(column aic.csv op | sort | uniq -c | tr -s ' \n' ' ')" = " 1 all_gather 1 all_to_all 1 attention 1 decode 2 gemm " ] || { column aic.csv op | sort | uniq -c; fail "aiconfigurator: ops"; }
