@@ -23,8 +23,8 @@ enum {
     ATTN_CONSUMERS = 2,
     ATTN_THREADS = 128 * (1 + ATTN_CONSUMERS),
     ATTN_BAR_TURN = 1, /* named barriers 1 and 2: whose turn it is to issue products */
-    ATTN_Q_SLOTS = 2,
     ATTN_ITEM_BYTES = 64,
+    ATTN_CUT_BYTES = 16,
     ATTN_END = -2,
     ATTN_AHEAD = 3 /* key blocks before an item's end at which the next is asked for */
 };
@@ -37,7 +37,8 @@ struct AttnBf16 {
         P_REGS = ATTN_KEYS / 4,
         OWN_SUM = 0,
         TURNS = 1,
-        V_BLOCKS = 0
+        V_BLOCKS = 0,
+        Q_SLOTS = 2
     };
     static constexpr uint32_t q_panel = ATTN_ROWS * 128, panel = ATTN_KEYS * 128;
     static constexpr float exponent = 0.f; /* P is exp2 of score minus maximum plus this */
@@ -108,7 +109,8 @@ struct AttnFp8 {
         P_REGS = ATTN_KEYS / 8,
         OWN_SUM = 1,
         TURNS = 0,
-        V_BLOCKS = 1
+        V_BLOCKS = 1,
+        Q_SLOTS = 1
     };
     static constexpr float exponent = 8.f;
 
@@ -209,16 +211,16 @@ struct AttnItem {
 template <class T> struct AttnShared {
     static constexpr uint32_t tile = ATTN_KEYS * T::ROW_BYTES, q_tile = ATTN_ROWS * T::ROW_BYTES;
     static constexpr uint32_t q = 0;
-    static constexpr uint32_t k = ATTN_Q_SLOTS * q_tile;
+    static constexpr uint32_t k = T::Q_SLOTS * q_tile;
     static constexpr uint32_t v = k + T::STAGES * tile;
     static constexpr uint32_t items = v + T::STAGES * tile;
-    static constexpr uint32_t bars = items + 2 * ATTN_Q_SLOTS * ATTN_ITEM_BYTES;
-    static constexpr uint32_t q_full = bars, q_empty = q_full + 8 * ATTN_Q_SLOTS;
-    static constexpr uint32_t k_full = q_empty + 8 * ATTN_Q_SLOTS, k_empty = k_full + 8 * T::STAGES;
+    static constexpr uint32_t CUTS = 2 * T::STAGES, cuts = items + 2 * T::Q_SLOTS * ATTN_ITEM_BYTES;
+    static constexpr uint32_t bars = cuts + CUTS * ATTN_CUT_BYTES;
+    static constexpr uint32_t q_full = bars, q_empty = q_full + 8 * T::Q_SLOTS;
+    static constexpr uint32_t k_full = q_empty + 8 * T::Q_SLOTS, k_empty = k_full + 8 * T::STAGES;
     static constexpr uint32_t v_full = k_empty + 8 * T::STAGES, v_empty = v_full + 8 * T::STAGES;
-    static constexpr uint32_t v_tail =
-        v_empty + 8 * T::STAGES;                         /* V that is cut before it is handed on */
-    static constexpr uint32_t bytes = v_tail + 8 + 1024; /* 1024: room to align */
+    static constexpr uint32_t cut_full = v_empty + 8 * T::STAGES;
+    static constexpr uint32_t bytes = cut_full + 8 * CUTS + 1024; /* 1024: room to align */
 };
 
 /* Keys [0, visible) are those that the last token of a tile sees. */
@@ -264,11 +266,21 @@ __device__ __forceinline__ void attn_put_item(uint32_t at, const AttnItem &w) {
         store_shared(at + 4 * i, (uint32_t)words[i]);
 }
 
-__device__ __forceinline__ AttnItem attn_get_item(uint32_t at) {
+__device__ __forceinline__ AttnItem attn_read_item(uint32_t at) {
     int x[9];
 #pragma unroll
     for (int i = 0; i < 9; i++)
         x[i] = (int)load_shared(at + 4 * i);
+    return {x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8]};
+}
+
+/* Through lane 0, so that the compiler knows the words to be the same in all lanes: loops over them
+ * and the descriptors that they move then stay in uniform registers. */
+__device__ __forceinline__ AttnItem attn_get_item(uint32_t at) {
+    int x[9];
+#pragma unroll
+    for (int i = 0; i < 9; i++)
+        x[i] = __shfl_sync(0xffffffff, (int)load_shared(at + 4 * i), 0);
     return {x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8]};
 }
 
@@ -328,85 +340,118 @@ struct AttnOrder {
     }
 };
 
-/* One warp feeds the rings, its first lane issues; `n` counts blocks over all items, so stages and
- * phases never restart. */
-template <class T, bool Causal, int Seqs> struct AttnProducer {
-    using M = AttnShared<T>;
-    const CUtensorMap *mq, *mk, *mv;
-    uint32_t base, n, tails;
-    int lane;
-
-    __device__ __forceinline__ void load_block(const AttnParams &p, const AttnItem &w, int block) {
-        uint32_t stage = n % T::STAGES, phase = n / T::STAGES & 1, bar = 8 * stage;
-        uint32_t k = base + M::k + stage * M::tile, v = base + M::v + stage * M::tile;
-        int key = w.k_start + block * ATTN_KEYS, left = w.k_len - block * ATTN_KEYS;
-        mbar_wait(base + M::k_empty + bar, phase ^ 1);
-        if (lane == 0) {
-            mbar_expect(base + M::k_full + bar, M::tile);
-            T::load_k(k, mk, base + M::k_full + bar, w.kv, key);
-        }
-        mbar_wait(base + M::v_empty + bar, phase ^ 1);
-        /* Rows past a tensor's end read as zero; those past a sequence's end inside it do not. */
-        bool cut = left < ATTN_KEYS && (T::V_BLOCKS || w.k_start + w.k_len < p.tk);
-        uint32_t full = base + (cut ? M::v_tail : M::v_full + bar);
-        if (lane == 0) {
-            mbar_expect(full, M::tile);
-            T::load_v(v, mv, full, w.kv, key);
-        }
-        if (cut) {
-            mbar_wait(full, tails++ & 1);
-            T::zero_tail(v, left, lane);
-            fence_shared_async();
-            __syncwarp();
-            if (lane == 0)
-                mbar_arrive(base + M::v_full + bar);
-        }
-        n++;
-    }
-
-    /* Hands an item over, with its Q if it has keys. */
-    __device__ __forceinline__ void announce(const AttnParams &p, const AttnItem &w, uint32_t t) {
-        uint32_t slot = t % ATTN_Q_SLOTS, full = base + M::q_full + 8 * slot;
-        mbar_wait(base + M::q_empty + 8 * slot, (t / ATTN_Q_SLOTS & 1) ^ 1);
-        if (lane)
-            return;
-        attn_put_item(base + M::items + t % (2 * ATTN_Q_SLOTS) * ATTN_ITEM_BYTES, w);
-        if (w.lo == w.hi) {
-            mbar_arrive(full);
-            return;
-        }
-        mbar_expect(full, (uint32_t)(T::ROW_BYTES * p.group * p.tokens));
-        T::load_q(base + M::q + slot * M::q_tile, mq, full, w.kv * p.group, w.q_start + w.tok0);
-    }
-
-    __device__ __forceinline__ void run(const AttnParams &p, const AttnBatch<Seqs> &b) {
-        AttnOrder order;
-        int items = b.first_item[b.n];
-        if (lane == 0)
-            order.first(p);
-        for (uint32_t t = 0;; t++) {
-            int index = __shfl_sync(0xffffffff, order.index, 0);
-            if (index >= items) {
-                announce(p, AttnItem{0, 0, 0, 0, ATTN_END, 0, 0, 0, 0}, t);
-                break;
-            }
-            AttnItem w = attn_item<Causal>(p, b, index);
-            announce(p, w, t);
-            int ask = w.hi - w.lo > ATTN_AHEAD ? w.lo + ATTN_AHEAD : w.hi - 1;
-            if (lane == 0 && w.lo == w.hi)
-                order.next(p);
-            for (int block = w.hi - 1; block >= w.lo; block--) {
-                if (lane == 0 && block == ask)
-                    order.next(p);
-                load_block(p, w, block);
-            }
-        }
-        if (lane == 0)
-            AttnOrder::finish(p);
-        if (p.early)
-            dependents_may_launch();
-    }
+/* A block of V whose sequence ends inside it, handed from the producer to the cutter. */
+struct AttnCut {
+    uint32_t v, full; /* where it lies, and the barrier that says it is ready */
+    int keys;         /* of the sequence; 0: there are no more blocks */
 };
+
+/* One thread takes items, hands them over with their Q, and feeds the ring of K. `n` counts blocks
+ * over all items, so stages and phases never restart. */
+template <class T, bool Causal, int Seqs>
+__device__ __forceinline__ void attn_produce_k(const CUtensorMap *mq, const CUtensorMap *mk,
+                                               const AttnParams &p, const AttnBatch<Seqs> &b,
+                                               uint32_t base) {
+    using M = AttnShared<T>;
+    AttnOrder order;
+    uint32_t n = 0;
+    int items = b.first_item[b.n];
+    order.first(p);
+    for (uint32_t t = 0;; t++) {
+        uint32_t slot = t % T::Q_SLOTS, full = base + M::q_full + 8 * slot;
+        AttnItem w = {0, 0, 0, 0, ATTN_END, 0, 0, 0, 0};
+        bool more = order.index < items;
+        if (more)
+            w = attn_item<Causal>(p, b, order.index);
+        mbar_wait(base + M::q_empty + 8 * slot, (t / T::Q_SLOTS & 1) ^ 1);
+        attn_put_item(base + M::items + t % (2 * T::Q_SLOTS) * ATTN_ITEM_BYTES, w);
+        if (w.lo < w.hi) {
+            mbar_expect(full, (uint32_t)(T::ROW_BYTES * p.group * p.tokens));
+            T::load_q(base + M::q + slot * M::q_tile, mq, full, w.kv * p.group, w.q_start + w.tok0);
+        } else {
+            mbar_arrive(full);
+        }
+        if (!more)
+            break;
+        int ask = w.hi - w.lo > ATTN_AHEAD ? w.lo + ATTN_AHEAD : w.hi - 1;
+        if (w.lo == w.hi)
+            order.next(p);
+        for (int block = w.hi - 1; block >= w.lo; block--, n++) {
+            uint32_t stage = n % T::STAGES, bar = 8 * stage;
+            if (block == ask)
+                order.next(p);
+            mbar_wait(base + M::k_empty + bar, (n / T::STAGES & 1) ^ 1);
+            mbar_expect(base + M::k_full + bar, M::tile);
+            T::load_k(base + M::k + stage * M::tile, mk, base + M::k_full + bar, w.kv,
+                      w.k_start + block * ATTN_KEYS);
+        }
+    }
+    AttnOrder::finish(p);
+    if (p.early)
+        dependents_may_launch();
+}
+
+/* The place of the next cut and, returned, the barrier at which its block has arrived. A place is
+ * free again before it comes round: a cut block holds a stage of V until it is done, and there are
+ * twice as many places as stages. */
+template <class T>
+__device__ __forceinline__ uint32_t attn_put_cut(uint32_t base, uint32_t nth, const AttnCut &cut) {
+    using M = AttnShared<T>;
+    uint32_t place = nth % M::CUTS, at = base + M::cuts + place * ATTN_CUT_BYTES;
+    store_shared(at, cut.v);
+    store_shared(at + 4, cut.full);
+    store_shared(at + 8, (uint32_t)cut.keys);
+    return base + M::cut_full + 8 * place;
+}
+
+/* Another thread feeds the ring of V for the items that the first hands over. */
+template <class T>
+__device__ __forceinline__ void attn_produce_v(const CUtensorMap *mv, const AttnParams &p,
+                                               uint32_t base) {
+    using M = AttnShared<T>;
+    uint32_t n = 0, cuts = 0;
+    for (uint32_t t = 0;; t++) {
+        uint32_t slot = t % T::Q_SLOTS;
+        mbar_wait(base + M::q_full + 8 * slot, t / T::Q_SLOTS & 1);
+        AttnItem w = attn_read_item(base + M::items + t % (2 * T::Q_SLOTS) * ATTN_ITEM_BYTES);
+        mbar_arrive(base + M::q_empty +
+                    8 * slot); /* lest the barrier be a phase ahead of this thread */
+        if (w.piece == ATTN_END)
+            break;
+        for (int block = w.hi - 1; block >= w.lo; block--, n++) {
+            uint32_t stage = n % T::STAGES, bar = 8 * stage;
+            uint32_t v = base + M::v + stage * M::tile, full = base + M::v_full + bar;
+            int left = w.k_len - block * ATTN_KEYS;
+            mbar_wait(base + M::v_empty + bar, (n / T::STAGES & 1) ^ 1);
+            /* Rows past a tensor's end read as zero; those past a sequence's end inside it do not.
+             */
+            if (left < ATTN_KEYS && (T::V_BLOCKS || w.k_start + w.k_len < p.tk))
+                full = attn_put_cut<T>(base, cuts++, {v, full, left});
+            mbar_expect(full, M::tile);
+            T::load_v(v, mv, full, w.kv, w.k_start + block * ATTN_KEYS);
+        }
+    }
+    mbar_arrive(attn_put_cut<T>(base, cuts, {0, 0, 0}));
+}
+
+/* One warp zeroes V behind the ends of sequences before the consumers see it. */
+template <class T> __device__ __forceinline__ void attn_cut(uint32_t base) {
+    using M = AttnShared<T>;
+    int lane = threadIdx.x % 32;
+    for (uint32_t n = 0;; n++) {
+        uint32_t place = n % M::CUTS, at = base + M::cuts + place * ATTN_CUT_BYTES;
+        mbar_wait(base + M::cut_full + 8 * place, n / M::CUTS & 1);
+        __syncwarp();
+        int keys = (int)load_shared(at + 8);
+        if (keys == 0)
+            return;
+        T::zero_tail(load_shared(at), keys, lane);
+        fence_shared_async();
+        __syncwarp();
+        if (lane == 0)
+            mbar_arrive(load_shared(at + 4));
+    }
+}
 
 struct AttnRows { /* softmax state of a thread's two rows; max in score units, sum of this thread's
                      share */
@@ -472,10 +517,16 @@ __device__ __forceinline__ void quad_transpose(uint32_t (&x)[4], int lane) {
     }
 }
 
+/* The first of a consumer thread's two rows of a tile; the other lies eight rows on. */
+__device__ __forceinline__ int attn_row() {
+    return (threadIdx.x - 128) / 32 * 16 + threadIdx.x % 32 / 4;
+}
+
 /* Normalises and writes a warpgroup's 64 rows: bf16 O and LSE, or the fp32 piece of a split tile.
  */
 __device__ __forceinline__ void attn_store(const AttnParams &p, const AttnItem &w, float (&o)[64],
-                                           const AttnRows &rows, int row0, int lane) {
+                                           const AttnRows &rows, int lane) {
+    int row0 = attn_row();
 #pragma unroll
     for (int h = 0; h < 2; h++) {
         int r = row0 + 8 * h, token = w.tok0 + r / p.group, head = w.kv * p.group + r % p.group;
@@ -605,8 +656,8 @@ template <class T> struct AttnConsumer {
     /* The first block of an item. With Pending the item before it still lacks the values of its
      * last block: they run beside these scores, and its output is written. */
     template <bool Pending>
-    __device__ __forceinline__ void first(const AttnParams &p, uint32_t older_item, int row0,
-                                          int col0, const int (&limit)[2], bool masked) {
+    __device__ __forceinline__ void first(const AttnParams &p, uint32_t older_item, int col0,
+                                          const int (&limit)[2], bool masked) {
         float older[2] = {shrink[0], shrink[1]};
         AttnRows older_rows = rows;
         issue<Pending>();
@@ -615,10 +666,10 @@ template <class T> struct AttnConsumer {
             attn_mask(s, col0, limit);
         attn_softmax(s, rows, c, T::exponent, shrink);
         if constexpr (Pending) {
-            wgmma_wait<0>();
             pin(s);
+            wgmma_wait<0>();
             take_values(older);
-            attn_store(p, attn_get_item(older_item), o, older_rows, row0, lane);
+            attn_store(p, attn_get_item(older_item), o, older_rows, lane);
         }
         T::pack(s, pr);
         fresh_output();
@@ -632,8 +683,8 @@ template <class T> struct AttnConsumer {
         if (Masked)
             attn_mask(s, col0, limit);
         attn_softmax(s, rows, c, T::exponent, shrink);
+        pin(s); /* the exponentials belong under the products that the next line waits for */
         wgmma_wait<0>();
-        pin(s);
         take_values(older);
         T::pack(s, pr);
         if constexpr (!T::OWN_SUM)
@@ -644,32 +695,35 @@ template <class T> struct AttnConsumer {
     }
 
     /* Values of the last block, and the output of its item. */
-    __device__ __forceinline__ void last(const AttnParams &p, uint32_t item, int row0) {
+    __device__ __forceinline__ void last(const AttnParams &p, uint32_t item) {
         start_values();
         wgmma_wait<0>();
         take_values(shrink);
-        attn_store(p, attn_get_item(item), o, rows, row0, lane);
+        attn_store(p, attn_get_item(item), o, rows, lane);
     }
 };
 
-/* An item's key blocks, right to left. */
-template <class T, bool Causal>
+/* An item's key blocks, right to left. The slot of Q is known to the compiler, because the
+ * descriptor of the first operand must not cost instructions in the loop (5 % of a long call). */
+template <class T, bool Causal, int Slot>
 __device__ __forceinline__ void attn_consume_item(AttnConsumer<T> &me, const AttnParams &p,
-                                                  uint32_t item, uint32_t older_item, bool pending,
-                                                  const int (&token)[2], int row0) {
+                                                  uint32_t item, uint32_t older_item,
+                                                  bool pending) {
+    using M = AttnShared<T>;
+    me.dq = T::q_desc(me.base + M::q + Slot * M::q_tile, me.wg);
     AttnItem w = attn_get_item(item);
     int limit[2], offset = w.k_len - w.q_len;
 #pragma unroll
     for (int h = 0; h < 2; h++)
-        limit[h] = Causal ? min(w.tok0 + token[h] + offset, w.k_len - 1) : w.k_len - 1;
+        limit[h] = Causal ? min(w.tok0 + (attn_row() + 8 * h) / p.group + offset, w.k_len - 1)
+                          : w.k_len - 1;
     int clear = Causal ? min(w.tok0 + offset + 1, w.k_len) : w.k_len; /* keys that every row sees */
     clear = clear < 0 ? 0 : clear / ATTN_KEYS;
     int block = w.hi - 1, lo = w.lo, mine = 2 * (me.lane % 4);
     if (pending)
-        me.template first<true>(p, older_item, row0, block * ATTN_KEYS + mine, limit,
-                                block >= clear);
+        me.template first<true>(p, older_item, block * ATTN_KEYS + mine, limit, block >= clear);
     else
-        me.template first<false>(p, 0, row0, block * ATTN_KEYS + mine, limit, block >= clear);
+        me.template first<false>(p, 0, block * ATTN_KEYS + mine, limit, block >= clear);
     for (block--; block >= lo && block >= clear; block--)
         me.template step<true>(block * ATTN_KEYS + mine, limit);
     for (; block >= lo; block--)
@@ -679,12 +733,10 @@ __device__ __forceinline__ void attn_consume_item(AttnConsumer<T> &me, const Att
 template <class T, bool Causal>
 __device__ __forceinline__ void attn_consume(const AttnParams &p, uint32_t base, int wg) {
     using M = AttnShared<T>;
-    int lane = threadIdx.x % 32, row0 = wg * 64 + threadIdx.x / 32 % 4 * 16 + lane / 4;
-    const int token[2] = {row0 / p.group, (row0 + 8) / p.group};
     AttnConsumer<T> me;
     me.base = base;
     me.wg = wg;
-    me.lane = lane;
+    me.lane = threadIdx.x % 32;
     me.n = 0;
     me.c = p.scale_log2;
     me.dk = T::k_desc(base + M::k);
@@ -695,27 +747,29 @@ __device__ __forceinline__ void attn_consume(const AttnParams &p, uint32_t base,
     if (wg == 1)
         me.your_turn(); /* warpgroup 0 begins */
     for (uint32_t t = 0;; t++) {
-        uint32_t slot = t % ATTN_Q_SLOTS;
-        uint32_t item = base + M::items + t % (2 * ATTN_Q_SLOTS) * ATTN_ITEM_BYTES;
-        mbar_wait(base + M::q_full + 8 * slot, t / ATTN_Q_SLOTS & 1);
+        uint32_t slot = t % T::Q_SLOTS;
+        uint32_t item = base + M::items + t % (2 * T::Q_SLOTS) * ATTN_ITEM_BYTES;
+        mbar_wait(base + M::q_full + 8 * slot, t / T::Q_SLOTS & 1);
         __syncwarp();
         AttnItem w = attn_get_item(item);
         if (w.lo < w.hi) {
-            me.dq = T::q_desc(base + M::q + slot * M::q_tile, wg);
-            attn_consume_item<T, Causal>(me, p, item, older, pending, token, row0);
+            if (slot)
+                attn_consume_item<T, Causal, 1>(me, p, item, older, pending);
+            else
+                attn_consume_item<T, Causal, 0>(me, p, item, older, pending);
             me.release(base + M::q_empty + 8 * slot);
             older = item;
             pending = true;
             continue;
         }
         if (pending)
-            me.last(p, older, row0);
+            me.last(p, older);
         pending = false;
         if (w.piece == ATTN_END)
             break;
         me.fresh_rows();
         me.fresh_output();
-        attn_store(p, w, me.o, me.rows, row0, lane);
+        attn_store(p, w, me.o, me.rows, me.lane);
         me.release(base + M::q_empty + 8 * slot);
     }
     if (wg == 0)
@@ -732,9 +786,9 @@ __global__ void __launch_bounds__(ATTN_THREADS, 1)
     uint32_t base = (smem_address(shared) + 1023) & ~1023u;
     int warpgroup = threadIdx.x / 128;
     if (threadIdx.x == 0) {
-        for (int i = 0; i < ATTN_Q_SLOTS; i++) {
+        for (int i = 0; i < T::Q_SLOTS; i++) {
             mbar_init(base + M::q_full + 8 * i, 1);
-            mbar_init(base + M::q_empty + 8 * i, 4 * ATTN_CONSUMERS);
+            mbar_init(base + M::q_empty + 8 * i, 4 * ATTN_CONSUMERS + 1);
         }
         for (int i = 0; i < T::STAGES; i++) {
             mbar_init(base + M::k_full + 8 * i, 1);
@@ -742,19 +796,22 @@ __global__ void __launch_bounds__(ATTN_THREADS, 1)
             mbar_init(base + M::v_full + 8 * i, 1);
             mbar_init(base + M::v_empty + 8 * i, 4 * ATTN_CONSUMERS);
         }
-        mbar_init(base + M::v_tail, 1);
+        for (int i = 0; i < (int)M::CUTS; i++)
+            mbar_init(base + M::cut_full + 8 * i, 1);
         fence_barrier_init();
     }
     __syncthreads();
     wait_for_primary();
     if (warpgroup == 0) {
-        registers_down<24>(); /* 24 + 2 x 240 is all that 168 a thread gives */
-        if (threadIdx.x < 32) {
-            AttnProducer<T, Causal, Seqs> producer = {&mq, &mk, &mv, base, 0, 0, (int)threadIdx.x};
-            producer.run(p, b);
-        }
+        registers_down<40>(); /* 40 + 2 x 232 is all that 168 a thread gives */
+        if (threadIdx.x == 0)
+            attn_produce_k<T, Causal>(&mq, &mk, p, b, base);
+        else if (threadIdx.x == 64)
+            attn_produce_v<T>(&mv, p, base);
+        else if (threadIdx.x / 32 == 1)
+            attn_cut<T>(base);
     } else {
-        registers_up<240>();
+        registers_up<232>();
         attn_consume<T, Causal>(p, base, warpgroup - 1);
     }
 }
