@@ -4,8 +4,6 @@
 #include <stdint.h>
 #include <unistd.h>
 
-enum { MAX_THREADS = 8 };
-
 typedef struct loop {
     pthread_mutex_t lock;
     size_t count, next;
@@ -46,8 +44,8 @@ static void *work(void *arg) {
 
 static int thread_count(int asked, size_t count) {
     long n = asked > 0 ? asked : sysconf(_SC_NPROCESSORS_ONLN);
-    if (n > MAX_THREADS)
-        n = MAX_THREADS;
+    if (n > RC_PARALLEL_MAX)
+        n = RC_PARALLEL_MAX;
     if (n < 1)
         n = 1;
     return (size_t)n > count ? (int)count : (int)n;
@@ -55,7 +53,7 @@ static int thread_count(int asked, size_t count) {
 
 rc_status rc_parallel(size_t count, int threads, rc_parallel_fn fn, void *ctx, rc_error *err) {
     loop l = {.count = count, .failed_item = SIZE_MAX, .fn = fn, .ctx = ctx};
-    pthread_t id[MAX_THREADS];
+    pthread_t id[RC_PARALLEL_MAX];
     int started = 0, wanted = thread_count(threads, count);
     if (pthread_mutex_init(&l.lock, NULL) != 0)
         return rc_fail(err, RC_E_NOMEM, "cannot create a lock");

@@ -8,9 +8,11 @@
 
 typedef rc_status (*rc_parallel_fn)(void *ctx, size_t item, rc_error *err);
 
-/* Run fn for items 0..count-1. threads <= 0: one per online core (at most 8). Without threads to be
- * had the loop runs in the caller. After a failure items not begun are skipped, except those below
- * it. */
+enum { RC_PARALLEL_MAX = 64 }; /* threads of one loop */
+
+/* Run fn for items 0..count-1. threads <= 0: one per online core (at most RC_PARALLEL_MAX). Without
+ * threads to be had the loop runs in the caller. After a failure items not begun are skipped,
+ * except those below it. */
 rc_status rc_parallel(size_t count, int threads, rc_parallel_fn fn, void *ctx, rc_error *err);
 
 #endif

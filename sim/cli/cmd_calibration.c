@@ -295,9 +295,10 @@ rc_status rc_cmd_calibration(int argc, char **argv, rc_error *err) {
          "import: who published it (default: the format's name)"},
         {"--transport", RC_FLAG_TEXT, &f.transport, "NAME",
          "import: of the links (default: nvlink inside a node, rdma between nodes)"},
-        {"--ranks", RC_FLAG_INT, &f.ranks, "N",
+        {"--ranks", RC_FLAG_INT, RC_WHOLE(&f.ranks, 1, 1 << 20), "N",
          "import: how many ranks took part, where nccl-tests do not list them all"},
-        {"--nodes", RC_FLAG_INT, &f.nodes, "N", "import: on how many nodes, likewise"},
+        {"--nodes", RC_FLAG_INT, RC_WHOLE(&f.nodes, 1, 1 << 20), "N",
+         "import: on how many nodes, likewise"},
         {"--csv", RC_FLAG_BOOL, &f.csv, NULL, "as CSV"},
         {"--overwrite", RC_FLAG_BOOL, &f.overwrite, NULL, "replace an existing CSV file"},
     };

@@ -6,6 +6,7 @@
 #include "sim/base/json.h"
 #include "sim/base/table.h"
 #include "sim/cli/flags.h"
+#include "sim/cli/machine_json.h"
 #include "sim/cost/basis.h"
 #include "sim/forward/scenario.h"
 #include "sim/model/notes.h"
@@ -45,11 +46,13 @@ static double now_s(void) {
 static rc_status parse(int argc, char **argv, forward_flags *f, bool *helped, rc_error *err) {
     const rc_flag flags[] = {
         {"--set", RC_FLAG_MANY, &f->sets, "KEY=VALUE",
-         "override a key (tokens.new=64K, machine.nic_rate=100Gb/s)"},
+         "override a key (tokens.new=64K, machine.nic_rate=100Gb/s); see `ringcast keys forward`"},
         {"--store", RC_FLAG_TEXT, &f->store, "FILE.db",
          "costs from this calibration store, not the embedded one"},
-        {"--draws", RC_FLAG_INT, &f->draws, "N", "draws behind p5 and p95 (default 200)"},
-        {"--seed", RC_FLAG_INT, &f->seed, "N", "seed of the draws (default 1)"},
+        {"--draws", RC_FLAG_INT, RC_WHOLE(&f->draws, 0, RC_MOST_DRAWS), "N",
+         "draws behind p5 and p95 (default 200)"},
+        {"--seed", RC_FLAG_INT, RC_WHOLE(&f->seed, 0, RC_MOST_SEED), "N",
+         "seed of the draws (default 1)"},
         {"--json", RC_FLAG_BOOL, &f->json, NULL, "everything, as JSON"},
         {"--csv", RC_FLAG_BOOL, &f->csv, NULL, "the breakdown, as CSV"},
         {"--unfold", RC_FLAG_BOOL, &f->unfold, NULL,
@@ -277,6 +280,8 @@ static rc_json *answer_json(const answer *a) {
     rc_json_text(j, root, "scenario", s->name);
     rc_json_text(j, root, "model", s->model.name);
     rc_json_text(j, root, "machine", s->machine.name);
+    rc_json_text(j, root, "description", s->description);
+    rc_machine_json(j, root, &s->machine);
     rc_json_text(j, root, "variant", s->variant);
     rc_json_int(j, root, "tp", s->layout.tp);
     rc_json_int(j, root, "cp", s->layout.cp);

@@ -3,14 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include "sim/base/parallel.h"
 #include "sim/cli/flags.h"
 #include "sim/report/paper.h"
 
 #ifndef RC_VERSION
 #define RC_VERSION "0.0.0"
 #endif
-
-enum { MAX_DRAWS = 4096, MAX_THREADS = 8 };
 
 typedef struct paper_flags {
     const char *out, *store, *data;
@@ -32,13 +31,16 @@ static rc_status parse(int argc, char **argv, paper_flags *f, bool *helped, rc_e
         {"--fit", RC_FLAG_BOOL, &f->fit, NULL,
          "refit the machine's parameters and print them; no files"},
         {"--set", RC_FLAG_MANY, &f->sets, "KEY=VALUE",
-         "what if (machine.nic_rate=100Gb/s), on GTT"},
-        {"--draws", RC_FLAG_INT, &f->draws, "N", "draws behind p5 and p95 (default 32)"},
-        {"--seed", RC_FLAG_INT, &f->seed, "N", "seed of the draws (default 1)"},
+         "what if (machine.nic_rate=100Gb/s), on GTT; see `ringcast keys machine`"},
+        {"--draws", RC_FLAG_INT, RC_WHOLE(&f->draws, 0, RC_MOST_DRAWS), "N",
+         "draws behind p5 and p95 (default 32)"},
+        {"--seed", RC_FLAG_INT, RC_WHOLE(&f->seed, 0, RC_MOST_SEED), "N",
+         "seed of the draws (default 1)"},
         {"--store", RC_FLAG_TEXT, &f->store, "FILE.db",
          "costs from this calibration store, not the embedded one"},
         {"--data", RC_FLAG_TEXT, &f->data, "DIR", "the paper's figures from this folder"},
-        {"--threads", RC_FLAG_INT, &f->threads, "N", "threads (default: one a core, at most 8)"},
+        {"--threads", RC_FLAG_INT, RC_WHOLE(&f->threads, 1, RC_PARALLEL_MAX), "N",
+         "threads (default: one a core)"},
         {"--stats", RC_FLAG_BOOL, &f->stats, NULL, "wall time and number of forward passes"},
         {"--quiet", RC_FLAG_BOOL, &f->quiet, NULL, "the summary alone"},
     };
@@ -48,12 +50,6 @@ static rc_status parse(int argc, char **argv, paper_flags *f, bool *helped, rc_e
     f->seed = 1;
     RC_TRY(rc_flags_parse(argc, argv, flags, sizeof flags / sizeof flags[0],
                           "usage: ringcast paper [flags]", args, 0, &count, helped, err));
-    if (f->draws > MAX_DRAWS)
-        return rc_fail_at(err, RC_E_USAGE, "--draws", 0, 0, "found %lld, expected 0 to %d",
-                          (long long)f->draws, MAX_DRAWS);
-    if (f->threads > MAX_THREADS)
-        return rc_fail_at(err, RC_E_USAGE, "--threads", 0, 0, "found %lld, expected 0 to %d",
-                          (long long)f->threads, MAX_THREADS);
     if (f->json && f->csv)
         return rc_fail(err, RC_E_USAGE, "--json and --csv exclude each other");
     return RC_OK;

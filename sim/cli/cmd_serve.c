@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "sim/base/file.h"
+#include "sim/base/parallel.h"
 #include "sim/cli/flags.h"
 #include "sim/model/notes.h"
 #include "sim/plot/gnuplot.h"
@@ -24,16 +25,20 @@ typedef struct serve_flags {
 static rc_status parse(int argc, char **argv, serve_flags *f, bool *helped, rc_error *err) {
     const rc_flag flags[] = {
         {"--set", RC_FLAG_MANY, &f->sets, "KEY=VALUE",
-         "override a key (arrivals.requests=1000, machine.nic_rate=100Gb/s)"},
+         "override a key (arrivals.requests=1000, machine.nic_rate=100Gb/s); see `ringcast keys "
+         "serve`"},
         {"--store", RC_FLAG_TEXT, &f->store, "FILE.db",
          "costs from this calibration store, not the embedded one"},
-        {"--seed", RC_FLAG_INT, &f->seed, "N", "seed of the run (default: the scenario's)"},
+        {"--seed", RC_FLAG_INT, RC_WHOLE(&f->seed, 0, RC_MOST_SEED), "N",
+         "seed of the run (default: the scenario's)"},
         {"--rate", RC_FLAG_TEXT, &f->rate, "R", "sessions or requests per second"},
         {"--rates", RC_FLAG_TEXT, &f->rates, "A..B",
          "a curve: all scenarios at each rate (or a,b,c), with the knee"},
-        {"--points", RC_FLAG_INT, &f->points, "N", "points of --rates A..B (default 12)"},
-        {"--replications", RC_FLAG_INT, &f->replications, "K", "runs with seeds N, N+1, ..."},
-        {"--threads", RC_FLAG_INT, &f->threads, "N",
+        {"--points", RC_FLAG_INT, RC_WHOLE(&f->points, 2, RC_CURVE_POINTS), "N",
+         "points of --rates A..B (default 12)"},
+        {"--replications", RC_FLAG_INT, RC_WHOLE(&f->replications, 1, 1000), "K",
+         "runs with seeds N, N+1, ..."},
+        {"--threads", RC_FLAG_INT, RC_WHOLE(&f->threads, 1, RC_PARALLEL_MAX), "N",
          "for curves and replications (default: cores)"},
         {"--exact", RC_FLAG_BOOL, &f->exact, NULL, "simulate every pass, interpolate none"},
         {"--compare", RC_FLAG_BOOL, &f->compare, NULL,
@@ -62,9 +67,6 @@ static rc_status parse(int argc, char **argv, serve_flags *f, bool *helped, rc_e
     if (f->rates && (f->rate || f->replications != 1 || f->requests || f->prometheus))
         return rc_fail(err, RC_E_USAGE,
                        "--rates goes without --rate, --replications, --requests, --prometheus");
-    if (f->replications < 1 || f->replications > 1000)
-        return rc_fail(err, RC_E_USAGE, "--replications: found %lld, expected 1 to 1000",
-                       (long long)f->replications);
     if (f->replications > 1 && (f->requests || f->compare || f->out))
         return rc_fail(err, RC_E_USAGE,
                        "--replications goes without --requests, --out and --compare");

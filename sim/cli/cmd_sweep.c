@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "sim/base/json.h"
+#include "sim/base/parallel.h"
 #include "sim/cli/flags.h"
 #include "sim/cost/basis.h"
 #include "sim/plan/sweep.h"
@@ -23,12 +24,13 @@ static rc_status parse(int argc, char **argv, sweep_flags *f, bool *helped, rc_e
         {"--overwrite", RC_FLAG_BOOL, &f->run.overwrite, NULL,
          "replace a database of another sweep, and pictures"},
         {"--set", RC_FLAG_MANY, &f->sets, "KEY=VALUE",
-         "override a key ('parallel.cp=[1, 2, 4]', machine.peer_rate=20GB/s)"},
+         "override a key ('parallel.cp=[1, 2, 4]', machine.peer_rate=20GB/s); see `ringcast keys "
+         "sweep`"},
         {"--store", RC_FLAG_TEXT, &f->store, "FILE.db",
          "costs from this calibration store, not the embedded one"},
-        {"--threads", RC_FLAG_INT, &f->threads, "N",
-         "of one process (default: one a core, at most 8); a rank under mpirun has one"},
-        {"--batch", RC_FLAG_INT, &f->run.batch, "N",
+        {"--threads", RC_FLAG_INT, RC_WHOLE(&f->threads, 1, RC_PARALLEL_MAX), "N",
+         "of one process (default: one a core); a rank under mpirun has one"},
+        {"--batch", RC_FLAG_INT, RC_WHOLE(&f->run.batch, 1, 1 << 20), "N",
          "rows a transaction (default: about four transactions a second)"},
         {"--json", RC_FLAG_BOOL, &f->json, NULL, "the summary, as JSON"},
         {"--quiet", RC_FLAG_BOOL, &f->run.quiet, NULL, "neither progress nor summary"},
@@ -42,9 +44,6 @@ static rc_status parse(int argc, char **argv, sweep_flags *f, bool *helped, rc_e
         return RC_OK;
     if (count == 0 || !f->run.out)
         return rc_fail(err, RC_E_USAGE, "sweep needs a scenario file and --out FILE.db");
-    if (f->threads > 1024)
-        return rc_fail(err, RC_E_USAGE, "--threads: found %lld, expected at most 1024",
-                       (long long)f->threads);
     f->run.threads = (int)f->threads;
     f->file = args[0];
     return RC_OK;

@@ -34,7 +34,8 @@ static rc_status store(const rc_flag *f, const char *value, rc_error *err) {
         *(const char **)f->out = value;
         return RC_OK;
     case RC_FLAG_INT: {
-        rc_status st = rc_quantity_int(value, 0, INT64_C(1) << 40, f->out, err);
+        const rc_whole *whole = f->out;
+        rc_status st = rc_quantity_int(value, whole->lo, whole->hi, whole->out, err);
         if (st != RC_OK && err)
             snprintf(err->file, sizeof err->file, "%s", f->name);
         return st == RC_OK ? RC_OK : RC_E_USAGE;

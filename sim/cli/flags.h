@@ -15,13 +15,21 @@ typedef struct rc_many { /* a flag given several times */
     size_t count;
 } rc_many;
 
+typedef struct rc_whole { /* a whole number and the range it may have */
+    int64_t *out, lo, hi;
+} rc_whole;
+#define RC_WHOLE(out, lo, hi) (&(rc_whole){out, lo, hi})
+
 typedef struct rc_flag {
     const char *name; /* "--out" */
     rc_flag_kind kind;
-    void *out;         /* bool *, const char **, int64_t *, rc_many * */
+    void *out;         /* bool *, const char **, rc_whole * (RC_WHOLE), rc_many * */
     const char *value; /* name of the value in the help, NULL for a bool */
     const char *help;
 } rc_flag;
+
+#define RC_MOST_DRAWS 4096 /* behind p5 and p95 */
+#define RC_MOST_SEED (INT64_C(1) << 40)
 
 /* Parse argv[1..]; what is not a flag goes to args (at most max_args, else an error). `--` ends
  * flags; both `--out X` and `--out=X` are taken. `--help` prints `usage` and the flags and sets
@@ -41,6 +49,7 @@ rc_status rc_cmd_trace(int argc, char **argv, rc_error *err);
 rc_status rc_cmd_calibration(int argc, char **argv, rc_error *err);
 rc_status rc_cmd_sweep(int argc, char **argv, rc_error *err);
 rc_status rc_cmd_model(int argc, char **argv, rc_error *err);
+rc_status rc_cmd_keys(int argc, char **argv, rc_error *err);
 rc_status rc_cmd_plan(int argc, char **argv, rc_error *err);
 
 #endif

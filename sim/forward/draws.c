@@ -9,7 +9,7 @@
 #include <string.h>
 #include "sim/forward/internal.h"
 
-enum { DRAW_LAYERS = 6, MAX_DRAWS = 4096, VALUES = 7 };
+enum { DRAW_LAYERS = 6, VALUES = 7 };
 _Static_assert(sizeof(rc_ring_times) == (VALUES - 1) * sizeof(double), "a sample holds them all");
 
 typedef struct sample {
@@ -112,7 +112,7 @@ rc_status rc_draw_intervals(const rc_spec *spec, rc_forward *out, rc_error *err)
     sample result;
     sample_of(out->time, &out->ring, &result);
     keep(&result, &result, out);
-    int n = spec->draws > MAX_DRAWS ? MAX_DRAWS : spec->draws;
+    int n = spec->draws;
     if (n < 1)
         return RC_OK;
     int layers = spec->model->layers < DRAW_LAYERS ? spec->model->layers : DRAW_LAYERS;

@@ -40,22 +40,25 @@ const rc_key rc_keys_forward[] = {
         "dtypes.kv", DTYPES, "the checkpoint's, else bf16", "time, memory",
         "fp8: e4m3 keys, values and queries (`kernels/kernels.h`); needs a machine whose base has "
         "fp8 attention rows (the H100); int4 is refused"),
-    CHOICE("host", "eager graph", "graph in decode, else eager", "time", "who launches"),
+    CHOICE("host", "eager graph", "graph in decode, else eager", "time",
+           "who launches; the host work of a ring step stays in a prefill's graphs, of which there "
+           "is then one for each step ([method.md](method.md))"),
     CHOICE("ring", "overlapped serial", "serial in decode, else overlapped", "time",
            "whether ring messages and attention run side by side"),
     SECTION("what_if", "nothing", ""),
     WHOLE("what_if.slow_rank", 0, 4095, "rank", "none", "time", NONE,
-          "a CP rank whose GPUs are slow"),
+          "a CP rank whose GPUs are slow; one TP group of all the GPUs, as an alternative, waits "
+          "for them at every all-reduce; alternatives without that rank are not offered"),
     NUMBER("what_if.slow_speed", RATIO, 0.01, 1.0, "", "with `slow_rank`: required", "time", DOWN,
            "their speed"),
     WHOLE("what_if.slow_link_rank", 0, 4095, "rank", "none", "time", NONE,
-          "a CP rank whose outgoing link is slow"),
+          "a CP rank whose outgoing link is slow; alternatives without such links are not offered"),
     NUMBER("what_if.slow_link", RATIO, 0.001, 1.0, "", "with `slow_link_rank`: required", "time",
            DOWN, "its rate"),
     NUMBER("what_if.overlap_compute", RATIO, 0.01, 1.0, "", "1", "time", DOWN,
            "rate of compute while a message is under way"),
     NUMBER("what_if.overlap_comm", RATIO, 0.01, 1.0, "", "1", "time", DOWN,
-           "rate of a message while its GPUs compute"),
+           "rate of a message's bytes while its sender computes"),
     END,
 };
 

@@ -100,7 +100,7 @@ const rc_key rc_keys_serve[] = {
     SWITCH("arrivals.shuffle", "=false", "time", "sessions in random order"),
     SECTION("synthetic", "`arrivals`", "requests made up"),
     WHOLE("synthetic.requests", 1, ROWS, "requests", NEEDED, "requests", UP,
-          "requests in all, turns of sessions among them"),
+          "of sessions when they have `turns`: 4 sessions of 5 turns are 20 requests"),
     CHOICE("synthetic.process", "poisson gamma even", "=poisson", "time",
            "of requests, or of sessions when there are turns"),
     NUMBER("synthetic.rate", RATIO, DBL_MIN, 1e9, "1/s", NEEDED, "makespan", DOWN,

@@ -258,6 +258,7 @@ rc_status rc_plan_json(const rc_plan_file *f, const rc_plan_answer *a, rc_error 
     rc_json *j = rc_json_create();
     json_t *root = rc_json_root(j);
     rc_json_text(j, root, "plan", f->plan.name);
+    rc_json_text(j, root, "description", f->plan.description);
     rc_json_int(j, root, "considered", a->considered);
     json_t *cut = rc_json_object(j, root, "cut");
     for (int i = 1; i < RC_CUT_COUNT; i++)

@@ -209,6 +209,7 @@ static void json_simulation(rc_json *j, json_t *root, const rc_serve_result *r) 
 
 void rc_serve_json(const rc_serve *s, const rc_serve_result *r, rc_json *j, json_t *root) {
     rc_json_text(j, root, "serve", s->name);
+    rc_json_text(j, root, "description", s->description);
     rc_json_text(j, root, "model", s->model.name);
     rc_json_text(j, root, "machine", s->machine.name);
     json_int(j, root, "requests", r->requests);

@@ -145,6 +145,7 @@ rc_status rc_tune_document(const rc_tune *t, rc_json **out, rc_error *err) {
     if (!j)
         return rc_fail(err, RC_E_NOMEM, "out of memory for the summary");
     rc_json_text(j, root, "tune", t->s.name);
+    rc_json_text(j, root, "description", t->s.description);
     rc_json_text(j, root, "machine", t->s.machine.name);
     rc_json_text(j, root, "model", t->s.model.name);
     rc_json_int(j, root, "tp", t->s.layout.tp);

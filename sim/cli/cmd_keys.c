@@ -1,0 +1,97 @@
+/* ringcast keys: the keys of a kind of file, as the table of keys has them (sim/keys).
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdio.h>
+#include <string.h>
+#include "sim/base/table.h"
+#include "sim/cli/flags.h"
+#include "sim/keys/keys.h"
+
+static const char *otherwise_of(const rc_key *k) {
+    if (!k->otherwise)
+        return "required";
+    return k->otherwise + (k->otherwise[0] == '=');
+}
+
+/* "time falls": what a larger value does; "time": what another value does. */
+static const char *changes_of(const rc_key *k, char *buf, size_t size) {
+    (void)snprintf(buf, size, "%s%s", k->changes,
+                   k->direction > 0 ? " rises" : (k->direction < 0 ? " falls" : ""));
+    return buf;
+}
+
+/* ---- Markdown ------------------------------------------------------------------------------- */
+
+/* A section has a line of its own, in bold; its keys go by their last part below it. */
+static void print_row(const rc_key *k) {
+    char values[320], range[160], changes[96];
+    bool section = k->kind == RC_KEY_SECTION || k->kind == RC_KEY_ENTRIES;
+    const char *dot = strrchr(k->path, '.'), *name = dot && !section ? dot + 1 : k->path;
+    (void)printf("| %s`%s`%s | %s | %s | %s | %s | %s |\n", section ? "**" : "", name,
+                 section ? "**" : "",
+                 section && !k->many ? "" : rc_key_values(k, values, sizeof values),
+                 rc_key_range(k, range, sizeof range), k->otherwise ? otherwise_of(k) : "",
+                 k->meaning, changes_of(k, changes, sizeof changes));
+}
+
+static void print_markdown(const rc_key *k, size_t count) {
+    (void)printf("| key | values | range | default | meaning | a larger value; another one |\n"
+                 "|---|---|---|---|---|---|\n");
+    for (size_t i = 0; i < count; i++)
+        print_row(&k[i]);
+}
+
+/* ---- text ----------------------------------------------------------------------------------- */
+
+static rc_status print_text(const rc_key *k, size_t count, rc_error *err) {
+    rc_table *t = rc_table_create();
+    if (!t)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for the keys");
+    const char *const columns[] = {"key", "values", "range", "default", "moves", "meaning"};
+    for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++)
+        rc_table_column(t, columns[i], columns[i], "", RC_LEFT);
+    for (size_t i = 0; i < count; i++) {
+        char values[320], range[160], changes[96];
+        rc_table_text(t, k[i].path);
+        rc_table_text(t, rc_key_values(&k[i], values, sizeof values));
+        rc_table_text(t, rc_key_range(&k[i], range, sizeof range));
+        rc_table_text(t, otherwise_of(&k[i]));
+        rc_table_text(t, changes_of(&k[i], changes, sizeof changes));
+        rc_table_text(t, k[i].meaning);
+    }
+    rc_status st = rc_table_print(t, stdout, err);
+    rc_table_destroy(t);
+    return st;
+}
+
+rc_status rc_cmd_keys(int argc, char **argv, rc_error *err) {
+    bool markdown = false, helped;
+    const rc_flag flags[] = {
+        {"--markdown", RC_FLAG_BOOL, &markdown, NULL, "the table as it stands in docs/"}};
+    const char *args[1], *names[RC_KEYS_FILES + 1] = {0};
+    size_t count;
+    RC_TRY(
+        rc_flags_parse(argc, argv, flags, sizeof flags / sizeof flags[0],
+                       "usage: ringcast keys machine|forward|sweep|tune|serve|plan [--markdown]\n"
+                       "What a file of that kind may say, and `--set KEY=VALUE` may change.",
+                       args, 1, &count, &helped, err));
+    if (helped)
+        return RC_OK;
+    if (count == 0)
+        return rc_fail(err, RC_E_USAGE,
+                       "keys needs the kind of file: machine, forward, sweep, tune, serve or plan");
+    for (int f = 0; f < RC_KEYS_FILES; f++) {
+        names[f] = rc_keys_file_name((rc_key_file)f);
+        if (strcmp(names[f], args[0]) != 0)
+            continue;
+        const rc_key *k = rc_keys_of((rc_key_file)f, &count);
+        if (!markdown)
+            return print_text(k, count, err);
+        print_markdown(k, count);
+        return RC_OK;
+    }
+    const char *near = rc_nearest(args[0], names);
+    return rc_fail(err, RC_E_USAGE, "unknown kind of file '%.80s'%s%s%s", args[0],
+                   near ? " (did you mean '"
+                        : "; expected machine, forward, sweep, tune, serve or plan",
+                   near ? near : "", near ? "'?)" : "");
+}
