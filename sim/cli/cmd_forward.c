@@ -368,6 +368,7 @@ static void take_notes(answer *a) {
 static rc_status evaluate(answer *a, const forward_flags *f, const rc_costs *costs, rc_error *err) {
     rc_spec spec = rc_scenario_spec(&a->scenario, costs);
     spec.unfold = f->unfold;
+    take_notes(a); /* first: they may say why the pass is refused */
     double start = now_s();
     RC_TRY(rc_forward_run(&spec, &a->result, err));
     a->wall = now_s() - start;
@@ -377,7 +378,6 @@ static rc_status evaluate(answer *a, const forward_flags *f, const rc_costs *cos
         RC_TRY(rc_forward_run(&spec, &a->result, err));
     if (!f->quiet && !f->csv)
         run_others(a, costs);
-    take_notes(a);
     return show(a, f, costs, err);
 }
 

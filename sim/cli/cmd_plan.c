@@ -65,10 +65,11 @@ static rc_status show(rc_plan_file *file, const plan_flags *f, const rc_plan_ans
                : rc_fail(err, RC_E_CHECK, "plan '%s': no configuration holds", file->plan.name);
 }
 
-/* The KV cache is left as the checkpoint has it: its type is one of the plan's own choices. */
+/* Where the plan chooses among several types of KV, none of them was asked for. */
 static void take_notes(const rc_plan_file *file, const rc_plan_load *load, rc_plan_answer *a) {
     rc_layout l = file->plan.dtypes;
-    l.kv = file->plan.model.quant.kv;
+    const rc_plan_ints *kv = &file->plan.space.kv;
+    l.kv = kv->n == 1 ? (rc_dtype)kv->v[0] : file->plan.model.quant.kv;
     rc_model_notes(&file->plan.model, &l, load->longest, &a->notes);
     rc_notes_print(&a->notes, stderr);
 }

@@ -6,6 +6,7 @@
 #include "sim/base/parallel.h"
 #include "sim/cli/flags.h"
 #include "sim/cost/basis.h"
+#include "sim/model/notes.h"
 #include "sim/plan/sweep.h"
 
 typedef struct sweep_flags {
@@ -54,7 +55,7 @@ static double rate(const rc_sweep_report *r) {
 }
 
 static rc_status print_json(const rc_sweep *s, const sweep_flags *f, const rc_ranks *ranks,
-                            const rc_sweep_report *r, rc_error *err) {
+                            const rc_sweep_report *r, const rc_notes *notes, rc_error *err) {
     rc_json *j = rc_json_create();
     json_t *root = rc_json_root(j);
     rc_json_text(j, root, "sweep", rc_sweep_name(s));
@@ -69,6 +70,7 @@ static rc_status print_json(const rc_sweep *s, const sweep_flags *f, const rc_ra
     rc_json_int(j, root, "ranks", ranks->size);
     rc_json_real(j, root, "wall_s", r->wall);
     rc_json_real(j, root, "points_per_s", rate(r));
+    rc_notes_json(j, root, notes);
     rc_status st = rc_json_write(j, stdout, err);
     rc_json_destroy(j);
     return st;
@@ -100,13 +102,18 @@ static void print_text(const rc_sweep *s, const sweep_flags *f, const rc_ranks *
 static rc_status run(const sweep_flags *f, const rc_ranks *ranks, rc_error *err) {
     rc_sweep *s = NULL;
     rc_sweep_report report = {0};
+    rc_notes notes;
     rc_status st = rc_sweep_load(f->file, f->sets.values, f->sets.count, f->store, &s, err);
     st = rc_ranks_agree(ranks, st, 0, err);
     if (st == RC_OK)
         st = rc_sweep_run(s, ranks, &f->run, &report, err);
+    if (st == RC_OK && ranks->rank == 0) {
+        rc_sweep_notes(s, &notes);
+        rc_notes_print(&notes, stderr);
+    }
     if (st == RC_OK && ranks->rank == 0 && !f->run.quiet) {
         if (f->json)
-            st = print_json(s, f, ranks, &report, err);
+            st = print_json(s, f, ranks, &report, &notes, err);
         else
             print_text(s, f, ranks, &report);
     }

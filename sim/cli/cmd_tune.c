@@ -5,6 +5,7 @@
 #include "sim/base/json.h"
 #include "sim/base/parallel.h"
 #include "sim/cli/flags.h"
+#include "sim/model/notes.h"
 #include "sim/tune/tune.h"
 
 typedef struct tune_flags {
@@ -52,8 +53,15 @@ static rc_status print_json(const rc_tune *t, rc_error *err) {
     return st;
 }
 
+static void say_notes(const rc_tune_scenario *s) {
+    rc_notes notes;
+    rc_model_notes(&s->model, &s->layout, (int64_t)s->total.to, &notes);
+    rc_notes_print(&notes, stderr);
+}
+
 static rc_status run(const tune_flags *f, const rc_tune_scenario *s, rc_tune *t, rc_error *err) {
     RC_TRY(rc_tune_run(s, f->store, f->measured, (int)f->threads, t, err));
+    say_notes(s);
     if (f->json)
         RC_TRY(print_json(t, err));
     else if (!f->quiet)

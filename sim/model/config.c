@@ -152,8 +152,8 @@ static rc_status window_of(const config *c, int64_t *out) {
     *out = 0;
     if (n == NULL)
         *out = c->family->window_default;
-    else if (!rc_node_is_null(n))
-        return rc_doc_int(c->decoder, "sliding_window", 0, (int64_t)1 << 40, out, c->err);
+    else if (!rc_node_is_null(n)) /* 0 and -1 are none */
+        return rc_doc_int(c->decoder, "sliding_window", -1, (int64_t)1 << 40, out, c->err);
     return RC_OK;
 }
 
@@ -434,8 +434,7 @@ rc_status rc_model_parse(const char *name, const char *text, unsigned long size,
     return rc_model_parse_quantised(name, text, size, NULL, NULL, 0, out, err);
 }
 
-/* modelopt's file beside a configuration: STEM.hf_quant_config.json, else hf_quant_config.json. */
-static bool find_beside(const char *path, char *out, size_t size) {
+bool rc_model_beside(const char *path, char *out, unsigned long size) {
     const char *slash = strrchr(path, '/');
     size_t n = strlen(path), folder = slash != NULL ? (size_t)(slash - path) + 1 : 0;
     if (n > folder + 5 && strcmp(path + n - 5, ".json") == 0)
@@ -457,7 +456,7 @@ rc_status rc_model_load(const char *path, rc_model *out, rc_error *err) {
     size_t size = 0, quant_size = 0;
     RC_TRY(rc_file_read(path, &text, &size, err));
     rc_status st = RC_OK;
-    if (find_beside(path, beside, sizeof beside))
+    if (rc_model_beside(path, beside, sizeof beside))
         st = rc_file_read(beside, &quant, &quant_size, err);
     if (st == RC_OK)
         st = rc_model_parse_quantised(path, text, size, beside, quant, quant_size, out, err);

@@ -93,6 +93,8 @@ typedef struct rc_model {
  * itself (hidden_size, num_hidden_layers ...) has defaults in a nested text_config alone, where the
  * library leaves out what equals its default. */
 rc_status rc_model_load(const char *path, rc_model *out, rc_error *err);
+/* The path of modelopt's file beside a configuration; false when there is none. */
+bool rc_model_beside(const char *path, char *out, unsigned long size);
 /* The same on text; `name` is used in errors and for the model's name. */
 rc_status rc_model_parse(const char *name, const char *text, unsigned long size, rc_model *out,
                          rc_error *err);

@@ -177,6 +177,52 @@ static void follow_phase(sweep_cursor *c) {
         c->serial_ring = c->phase == RC_DECODE;
 }
 
+/* Types that neither the file nor an axis states are those of each model's own checkpoint. */
+static void follow_model(sweep_cursor *c) {
+    const rc_sweep *s = c->s;
+    rc_layout own = c->layout;
+    if (!sweep_axis_find(s->axes, s->axis_count, SWEEP_MODEL))
+        return;
+    rc_model_dtypes(c->model, &own);
+    if (!s->has_attn_weights && !sweep_axis_find(s->axes, s->axis_count, SWEEP_ATTN_WEIGHTS))
+        c->layout.attn_weights = own.attn_weights;
+    if (!s->has_ffn_weights && !sweep_axis_find(s->axes, s->axis_count, SWEEP_FFN_WEIGHTS))
+        c->layout.ffn_weights = own.ffn_weights;
+    if (!s->has_kv && !sweep_axis_find(s->axes, s->axis_count, SWEEP_KV))
+        c->layout.kv = own.kv;
+}
+
+/* The longest sequence of any point. */
+static int64_t longest_of(const rc_sweep *s) {
+    static const sweep_id ids[] = {SWEEP_NEW, SWEEP_CACHED};
+    int64_t sum = 0, stated = 0;
+    for (int i = 0; i < 2; i++) {
+        const sweep_axis *x = sweep_axis_find(s->axes, s->axis_count, ids[i]);
+        int64_t most = i == 0 ? s->base.seqs[0].t : s->base.seqs[0].p;
+        for (size_t k = 0; x && k < x->count; k++)
+            most = x->values[k].i > most ? x->values[k].i : most;
+        if (x && x->count == 0)
+            most = (int64_t)x->to;
+        sum += most;
+    }
+    for (size_t i = 0; i < s->base.seq_count; i++)
+        if (s->base.seqs[i].t + s->base.seqs[i].p > stated)
+            stated = s->base.seqs[i].t + s->base.seqs[i].p;
+    return sum > stated ? sum : stated;
+}
+
+void rc_sweep_notes(const rc_sweep *s, rc_notes *out) {
+    out->count = 0;
+    for (size_t i = 0; i < s->model_count; i++) {
+        sweep_cursor c = {.s = s, .model = s->models[i], .layout = s->base.layout};
+        rc_notes own;
+        follow_model(&c);
+        rc_model_notes(c.model, &c.layout, longest_of(s), &own);
+        for (int k = 0; k < own.count; k++)
+            rc_note(out, "%s", own.text[k]);
+    }
+}
+
 static void find_machine(sweep_cursor *c, const size_t *index) {
     const rc_sweep *s = c->s;
     size_t machine = 0, combo = 0;
@@ -224,6 +270,7 @@ rc_status sweep_cursor_at(sweep_cursor *c, int64_t point, rc_error *err) {
     for (size_t i = 0; i < s->axis_count; i++)
         apply(c, &s->axes[i], c->v[i]);
     follow_phase(c);
+    follow_model(c);
     find_machine(c, index);
     fill_sequences(c);
     return check(c, err);

@@ -137,6 +137,14 @@ static rc_status count_points(rc_sweep *s, int64_t samples, rc_error *err) {
 
 /* ---- what it names ----------------------------------------------------------------------- */
 
+/* A model is its configuration and, where there is one, modelopt's file beside it. */
+static rc_status hash_model(const char *path, rc_sweep *s, rc_error *err) {
+    char beside[1200];
+    RC_TRY(sweep_hash_file(&s->hash, path, err));
+    return rc_model_beside(path, beside, sizeof beside) ? sweep_hash_file(&s->hash, beside, err)
+                                                        : RC_OK;
+}
+
 static rc_status load_models(rc_sweep *s, rc_error *err) {
     const sweep_axis *x = sweep_axis_find(s->axes, s->axis_count, SWEEP_MODEL);
     char path[1024];
@@ -154,7 +162,7 @@ static rc_status load_models(rc_sweep *s, rc_error *err) {
         }
         RC_TRY(rc_share_path("models", name, ".json", path, sizeof path, err));
         RC_TRY(rc_model_load(path, &models[i], err));
-        RC_TRY(sweep_hash_file(&s->hash, path, err));
+        RC_TRY(hash_model(path, s, err));
     }
     return RC_OK;
 }
@@ -258,7 +266,8 @@ static rc_status hash_named(const rc_doc *doc, const char *key, const char *fold
     if (!n || rc_node_kind_of(n) != RC_NODE_SCALAR)
         return RC_OK;
     RC_TRY(rc_share_path(folder, rc_node_text(n), ext, path, sizeof path, err));
-    return sweep_hash_file(&s->hash, path, err);
+    return strcmp(key, "model") == 0 ? hash_model(path, s, err)
+                                     : sweep_hash_file(&s->hash, path, err);
 }
 
 static rc_status hash_store(const char *store, rc_sweep *s, rc_error *err) {
@@ -297,6 +306,10 @@ static rc_status read_sweep(rc_doc *doc, rc_sweep *s, int64_t *samples, rc_error
     s->machine = machine ? rc_arena_strdup(s->arena, rc_node_text(machine)) : "";
     if (!s->machine)
         return no_memory(err);
+    const rc_node *dtypes = rc_node_get(root, "dtypes");
+    s->has_attn_weights = dtypes && rc_doc_has(dtypes, "attention_weights");
+    s->has_ffn_weights = dtypes && rc_doc_has(dtypes, "ffn_weights");
+    s->has_kv = dtypes && rc_doc_has(dtypes, "kv");
     RC_TRY(rc_scenario_read(doc, NULL, 0, &s->base, err));
     (void)snprintf(s->name, sizeof s->name, "%s", s->base.name);
     return RC_OK;

@@ -20,6 +20,7 @@
 #include "sim/base/doc.h"
 #include "sim/base/error.h"
 #include "sim/cost/cost.h"
+#include "sim/model/model.h"
 #include "sim/plan/ranks.h"
 
 typedef struct rc_sweep rc_sweep;
@@ -35,6 +36,9 @@ void rc_sweep_free(rc_sweep *s); /* NULL is fine */
 const char *rc_sweep_name(const rc_sweep *s);
 int64_t rc_sweep_points(const rc_sweep *s);
 uint64_t rc_sweep_hash(const rc_sweep *s);
+/* What its models, their types and the longest sequence give reason to say. Where an axis is of
+ * types, they are those of its first point. */
+void rc_sweep_notes(const rc_sweep *s, rc_notes *out);
 
 typedef struct rc_sweep_options {
     const char *out;  /* the database */

@@ -84,6 +84,7 @@ struct rc_sweep {
     char name[96], description[256];
     rc_scenario base;
     bool has_host, has_ring, sobol, full;
+    bool has_attn_weights, has_ffn_weights, has_kv; /* `dtypes` states it */
     int draws;
     sweep_axis axes[SWEEP_AXES];
     size_t axis_count;

@@ -78,6 +78,8 @@ static rc_status ask_model(rc_tune *t, question *q, rc_error *err) {
     for (int i = 0; i < t->s.sense_models; i++) {
         rc_tune_sense *s = ask(t, q, "model", i);
         RC_TRY(rc_model_load(t->s.sense_model[i], &q[t->senses - 1].model, err));
+        if (q[t->senses - 1].model.quant.method[0])
+            rc_model_dtypes(&q[t->senses - 1].model, &q[t->senses - 1].layout);
         (void)snprintf(s->label, sizeof s->label, "%s", q[t->senses - 1].model.name);
     }
     return RC_OK;
