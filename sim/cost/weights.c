@@ -8,6 +8,7 @@
  * is RC_MODELLED.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 
 #include "sim/cost/book.h"
@@ -35,6 +36,7 @@ rc_status rc_cost_gemm_quantised(const rc_costs *c, rc_dtype d, int64_t m, int64
                                  rc_cost *out, rc_error *err) {
     rc_dtype math = rc_dtype_math(d);
     rc_cost large;
+    assert(d != RC_BF16 && d != RC_FP8 && d != RC_FP32); /* of those there are rows, or nothing */
     RC_TRY(rc_cost_gemm(c, math, m, n, k, out, err));
     if (m == 0)
         return RC_OK;

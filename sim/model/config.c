@@ -6,16 +6,11 @@
  * sound enter the decoder as tokens, so its work is that of the text model.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "sim/base/file.h"
 #include "sim/base/quote.h"
 #include "sim/model/internal.h"
-
-#define given rc_config_given
 
 /* What is known of a file while it is read. */
 typedef struct config {
@@ -29,14 +24,16 @@ typedef struct config {
 
 static rc_status bool_or(const config *c, const char *key, bool otherwise, bool *out) {
     *out = otherwise;
-    return given(c->decoder, key) != NULL ? rc_doc_bool(c->decoder, key, out, c->err) : RC_OK;
+    return rc_config_given(c->decoder, key) != NULL ? rc_doc_bool(c->decoder, key, out, c->err)
+                                                    : RC_OK;
 }
 
 static rc_status int_or(const config *c, const char *key, int64_t lo, int64_t hi, int64_t otherwise,
                         int64_t *out) {
     *out = otherwise;
-    return given(c->decoder, key) != NULL ? rc_doc_int(c->decoder, key, lo, hi, out, c->err)
-                                          : RC_OK;
+    return rc_config_given(c->decoder, key) != NULL
+               ? rc_doc_int(c->decoder, key, lo, hi, out, c->err)
+               : RC_OK;
 }
 
 /* A number of the shape: the transformers library writes it into every file, and leaves it out of a
@@ -53,11 +50,10 @@ static rc_status read_bias(const config *c, rc_bias b, bool *out) {
     return b.key != NULL ? bool_or(c, b.key, b.otherwise, out) : RC_OK;
 }
 
-/* ---- which architecture -----------------------------------------------------------------------
- */
+/* ---- which architecture -------------------------------------------------------------- */
 
 static const rc_node *map_in(const rc_node *at, const char *key) {
-    const rc_node *n = at != NULL ? given(at, key) : NULL;
+    const rc_node *n = at != NULL ? rc_config_given(at, key) : NULL;
     return n != NULL && rc_node_kind_of(n) == RC_NODE_MAP ? n : NULL;
 }
 
@@ -74,7 +70,7 @@ static const rc_node *decoder_of(const rc_node *root) {
 static rc_status architecture_in(const rc_node *map, const rc_node **out, rc_error *err) {
     const rc_node *list = NULL;
     *out = NULL;
-    if (given(map, "architectures") == NULL)
+    if (rc_config_given(map, "architectures") == NULL)
         return RC_OK;
     RC_TRY(rc_doc_list(map, "architectures", &list, err));
     if (rc_node_count(list) > 1)
@@ -88,7 +84,7 @@ static rc_status architecture_in(const rc_node *map, const rc_node **out, rc_err
 
 static rc_status text_of(const rc_node *map, const char *key, const rc_node **out, rc_error *err) {
     const char *text = NULL;
-    *out = given(map, key);
+    *out = rc_config_given(map, key);
     return *out != NULL ? rc_doc_string(map, key, &text, err) : RC_OK;
 }
 
@@ -132,12 +128,11 @@ static rc_status find_family(config *c) {
     return RC_OK;
 }
 
-/* ---- what every layer must be ------------------------------------------------------------------
- */
+/* ---- what every layer must be -------------------------------------------------------- */
 
 static rc_status check_activation(const config *c) {
     const char *act = "silu";
-    if (given(c->decoder, "hidden_act") != NULL)
+    if (rc_config_given(c->decoder, "hidden_act") != NULL)
         RC_TRY(rc_doc_string(c->decoder, "hidden_act", &act, c->err));
     if (strcmp(act, "silu") == 0 || strcmp(act, "swish") == 0)
         return RC_OK;
@@ -190,8 +185,8 @@ static rc_status check_layer_types(const config *c, const rc_node *types, int64_
 
 /* Every layer must see all earlier tokens: no window, or one that no sequence exceeds. */
 static rc_status check_pattern(const config *c) {
-    const rc_node *types = given(c->decoder, "layer_types");
-    const rc_node *at = given(c->decoder, "sliding_window");
+    const rc_node *types = rc_config_given(c->decoder, "layer_types");
+    const rc_node *at = rc_config_given(c->decoder, "sliding_window");
     int64_t window = 0, from = 0;
     bool on = true;
     RC_TRY(window_of(c, &window));
@@ -209,8 +204,7 @@ static rc_status check_pattern(const config *c) {
     return on && window > 0 && window < c->m->context ? refuse_window(c, at, window) : RC_OK;
 }
 
-/* ---- numbers -----------------------------------------------------------------------------------
- */
+/* ---- numbers ------------------------------------------------------------------------- */
 
 static rc_status read_heads(const config *c) {
     rc_model *m = c->m;
@@ -228,7 +222,7 @@ static rc_status read_heads(const config *c) {
                             (long long)kv, (long long)heads);
     /* null says hidden / heads, whatever the default of a missing key is */
     int64_t usual = rc_node_get(c->decoder, "head_dim") == NULL ? f->head_dim : 0;
-    if (given(c->decoder, "head_dim") == NULL && usual == 0 && m->hidden % heads != 0)
+    if (rc_config_given(c->decoder, "head_dim") == NULL && usual == 0 && m->hidden % heads != 0)
         return rc_node_fail(rc_node_get(c->decoder, "num_attention_heads"), c->err, RC_E_INPUT,
                             "%lld heads do not divide 'hidden_size' (%lld); write 'head_dim'",
                             (long long)heads, (long long)m->hidden);
@@ -249,14 +243,14 @@ static const rc_node *rope_map(const config *c) {
 static rc_status rope_number(const rc_node *map, const char *key, double otherwise, double *out,
                              rc_error *err) {
     *out = otherwise;
-    if (map == NULL || given(map, key) == NULL)
+    if (map == NULL || rc_config_given(map, key) == NULL)
         return RC_OK;
     return rc_doc_quantity(map, key, RC_DIM_COUNT, 1e-9, 1e15, out, err);
 }
 
 static rc_status read_rope(const config *c) {
     const rc_node *at = c->decoder;
-    if (given(at, "rope_theta") == NULL)
+    if (rc_config_given(at, "rope_theta") == NULL)
         at = rope_map(c);
     return rope_number(at, "rope_theta", c->family->rope_theta, &c->m->rope_theta, c->err);
 }
@@ -270,9 +264,9 @@ static rc_status read_context(const config *c) {
     RC_TRY(int_or(c, "max_position_embeddings", 1, (int64_t)1 << 40, c->family->positions,
                   &m->max_positions));
     m->context = m->max_positions;
-    const rc_node *type = map != NULL ? given(map, "rope_type") : NULL;
+    const rc_node *type = map != NULL ? rc_config_given(map, "rope_type") : NULL;
     if (map != NULL && type == NULL)
-        type = given(map, "type");
+        type = rc_config_given(map, "type");
     if (type == NULL)
         return RC_OK;
     const char *word = rc_node_text(type);
@@ -306,8 +300,8 @@ static rc_status read_shape(const config *c) {
     RC_TRY(read_bias(c, f->mlp, &m->ffn_bias));
     /* a multi-modal file may say it once, outside the decoder */
     RC_TRY(bool_or(c, "tie_word_embeddings", f->tied, &m->tied_embeddings));
-    if (c->decoder != c->root && given(c->decoder, "tie_word_embeddings") == NULL &&
-        given(c->root, "tie_word_embeddings") != NULL)
+    if (c->decoder != c->root && rc_config_given(c->decoder, "tie_word_embeddings") == NULL &&
+        rc_config_given(c->root, "tie_word_embeddings") != NULL)
         return rc_doc_bool(c->root, "tie_word_embeddings", &m->tied_embeddings, c->err);
     return RC_OK;
 }
@@ -326,8 +320,7 @@ static rc_status check_bias(const config *c) {
     return RC_OK;
 }
 
-/* ---- what is left out, and said so -------------------------------------------------------------
- */
+/* ---- what is left out, and said so --------------------------------------------------- */
 
 static rc_status note_more(const config *c) {
     static const char *const mtp[] = {"num_nextn_predict_layers", "mtp_num_hidden_layers",
@@ -350,15 +343,17 @@ static rc_status note_more(const config *c) {
 }
 
 static rc_status read_quantisation(const config *c) {
-    const rc_node *q = given(c->decoder, "quantization_config");
+    const rc_node *q = rc_config_given(c->decoder, "quantization_config");
     if (q == NULL)
-        q = given(c->root, "quantization_config");
+        q = rc_config_given(c->root, "quantization_config");
     if (q == NULL)
-        q = given(c->root, "compression_config"); /* an older name of compressed-tensors */
+        q = rc_config_given(c->root,
+                            "compression_config"); /* an older name of compressed-tensors */
     return q != NULL ? rc_quant_read(q, c->m, c->err) : RC_OK;
 }
 
-static rc_status read_config(config *c) {
+rc_status rc_config_read(const rc_node *root, rc_model *m, rc_error *err) {
+    config all = {.root = root, .decoder = decoder_of(root), .m = m, .err = err}, *c = &all;
     RC_TRY(find_family(c));
     RC_TRY(rc_config_check(c->root, c->decoder, c->family->architecture, c->err));
     RC_TRY(check_activation(c));
@@ -367,100 +362,4 @@ static rc_status read_config(config *c) {
     RC_TRY(check_pattern(c));
     RC_TRY(note_more(c));
     return read_quantisation(c);
-}
-
-/* ---- files -------------------------------------------------------------------------------------
- */
-
-/* "a/b/llama-3.1-8b.json" -> "llama-3.1-8b". */
-/* The model's name: the file's, without its end. */
-static rc_status stem(const char *path, char *out, size_t size, rc_error *err) {
-    const char *slash = strrchr(path, '/');
-    const char *from = slash != NULL ? slash + 1 : path;
-    size_t n = strlen(from);
-    if (n > 5 && strcmp(from + n - 5, ".json") == 0)
-        n -= 5;
-    if (n >= size)
-        return rc_fail_at(err, RC_E_INPUT, path, 0, 0,
-                          "the file's name, which names the model, is longer than %zu bytes",
-                          size - 1);
-    memcpy(out, from, n);
-    out[n] = '\0';
-    if (rc_text_has_control(out))
-        return rc_fail_at(err, RC_E_INPUT, path, 0, 0,
-                          "the file's name, which names the model, is not plain text");
-    return RC_OK;
-}
-
-/* JSON as Python reads it. */
-static rc_status parse_json(const char *name, const char *text, unsigned long size, rc_doc **doc,
-                            rc_notes *notes, rc_error *err) {
-    const char *twice = NULL;
-    RC_TRY(rc_doc_parse_json(name, text, size, doc, &twice, err));
-    if (twice != NULL)
-        rc_note(notes, "key '%.60s' stands twice in %.160s; the last one counts", twice, name);
-    return RC_OK;
-}
-
-static rc_status read_modelopt(const char *name, const char *text, unsigned long size, rc_model *m,
-                               rc_error *err) {
-    rc_doc *doc = NULL;
-    RC_TRY(parse_json(name, text, size, &doc, &m->notes, err));
-    rc_status st = rc_quant_read_modelopt(rc_doc_root(doc), m, err);
-    rc_doc_close(doc);
-    return st;
-}
-
-rc_status rc_model_parse_quantised(const char *name, const char *text, unsigned long size,
-                                   const char *quant_name, const char *quant,
-                                   unsigned long quant_size, rc_model *out, rc_error *err) {
-    rc_doc *doc = NULL;
-    rc_model m = {0};
-    RC_TRY(stem(name, m.name, sizeof m.name, err));
-    RC_TRY(parse_json(name, text, size, &doc, &m.notes, err));
-    config c = {.root = rc_doc_root(doc), .m = &m, .err = err};
-    c.decoder = decoder_of(c.root);
-    rc_status st = read_config(&c);
-    rc_doc_close(doc);
-    if (st == RC_OK && quant != NULL && m.quant.method[0] == '\0')
-        st = read_modelopt(quant_name, quant, quant_size, &m, err);
-    if (st == RC_OK)
-        *out = m;
-    return st;
-}
-
-rc_status rc_model_parse(const char *name, const char *text, unsigned long size, rc_model *out,
-                         rc_error *err) {
-    return rc_model_parse_quantised(name, text, size, NULL, NULL, 0, out, err);
-}
-
-bool rc_model_beside(const char *path, char *out, unsigned long size) {
-    const char *slash = strrchr(path, '/');
-    size_t n = strlen(path), folder = slash != NULL ? (size_t)(slash - path) + 1 : 0;
-    if (n > folder + 5 && strcmp(path + n - 5, ".json") == 0)
-        n -= 5;
-    for (int i = 0; i < 2; i++) {
-        int took = i == 0 ? snprintf(out, size, "%.*s.hf_quant_config.json", (int)n, path)
-                          : snprintf(out, size, "%.*shf_quant_config.json", (int)folder, path);
-        FILE *f = took > 0 && (size_t)took < size ? fopen(out, "r") : NULL;
-        if (f != NULL) {
-            (void)fclose(f);
-            return true;
-        }
-    }
-    return false;
-}
-
-rc_status rc_model_load(const char *path, rc_model *out, rc_error *err) {
-    char *text = NULL, *quant = NULL, beside[1200];
-    size_t size = 0, quant_size = 0;
-    RC_TRY(rc_file_read(path, &text, &size, err));
-    rc_status st = RC_OK;
-    if (rc_model_beside(path, beside, sizeof beside))
-        st = rc_file_read(beside, &quant, &quant_size, err);
-    if (st == RC_OK)
-        st = rc_model_parse_quantised(path, text, size, beside, quant, quant_size, out, err);
-    free(text);
-    free(quant);
-    return st;
 }

@@ -47,12 +47,21 @@ const rc_node *rc_config_given(const rc_node *map, const char *key);
  * file, `decoder` the map that describes the decoder (root itself, or its text_config). */
 rc_status rc_config_check(const rc_node *root, const rc_node *decoder, const char *architecture,
                           rc_error *err);
-/* Refuse an architecture that is not read, with every reason that its name and keys give. */
+/* Every reason that the keys give, with the key, one after the other; "" when there is none. */
+void rc_config_reasons(const rc_node *root, const rc_node *decoder, char *text, size_t size);
+/* What the name of an architecture tells; NULL: nothing. */
+const char *rc_reason_of_name(const char *architecture);
+/* unknown.c: refuse an architecture that is not read, with every reason that its name and keys
+ * give. */
 rc_status rc_config_unknown(const rc_node *root, const rc_node *decoder, const rc_node *at,
                             const char *architecture, rc_error *err);
 
-/* ---- quantisation.c, modules.c ----------------------------------------------------------------
- */
+/* ---- config.c ------------------------------------------------------------------------ */
+
+/* Read the root of a config.json into *m, which is zero but for its name and notes. */
+rc_status rc_config_read(const rc_node *root, rc_model *m, rc_error *err);
+
+/* ---- quantisation.c, modules.c ------------------------------------------------------- */
 
 /* Read a quantization_config into m->quant. Every shape of m must have been read. */
 rc_status rc_quant_read(const rc_node *config, rc_model *m, rc_error *err);

@@ -18,6 +18,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/model/model.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -65,6 +66,7 @@ static double projection(const rc_model *m, rc_proj p, rc_dtype d, double rows, 
     if (!stated)
         return m->layers * matrix(rows, columns, d, &usual);
     int n = q->proj[p].layers;
+    assert(0 <= n && n <= m->layers);
     return n * matrix(rows, columns, q->proj[p].dtype, &q->proj[p].scale) +
            (m->layers - n) * matrix(rows, columns, RC_BF16, &none);
 }

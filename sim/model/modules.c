@@ -10,6 +10,7 @@
  * and up, as one matrix; every name that a projection may have is tried.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <ctype.h>
 #include <fnmatch.h>
 #include <regex.h>
@@ -35,8 +36,7 @@ struct rc_modules {
     item items[];
 };
 
-/* ---- regular expressions ----------------------------------------------------------------------
- */
+/* ---- regular expressions ------------------------------------------------------------- */
 
 /* One class of characters, in brackets or on its own; NULL: not one that is known. */
 static const char *class_of(char c, bool bracketed) {
@@ -101,8 +101,7 @@ static rc_status compile(const rc_node *at, const char *pattern, item *it, rc_er
                         pattern);
 }
 
-/* ---- lists -------------------------------------------------------------------------------------
- */
+/* ---- lists --------------------------------------------------------------------------- */
 
 static rc_status read_item(const rc_node *at, item *it, rc_error *err) {
     const char *text = rc_node_text(at);
@@ -157,8 +156,7 @@ size_t rc_modules_count(const rc_modules *m) {
     return m != NULL ? m->count : 0;
 }
 
-/* ---- names -------------------------------------------------------------------------------------
- */
+/* ---- names --------------------------------------------------------------------------- */
 
 /* `parts` as a run of whole parts of `name`. */
 static bool has_parts(const char *name, const char *parts) {
@@ -212,6 +210,7 @@ bool rc_modules_name(const rc_modules *m, int layer, int p) {
                                                 "mlp.gate_up_proj",
                                                 NULL};
     char name[NAME_MAX_LEN];
+    assert(layer >= 0 && p >= 0 && p <= RC_PROJS);
     if (m->count == 0)
         return false;
     if (p == RC_PROJS)
