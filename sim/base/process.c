@@ -15,12 +15,29 @@
 #include <unistd.h>
 #include "sim/base/outputs.h"
 
+static pthread_mutex_t words_lock = PTHREAD_MUTEX_INITIALIZER;
+static char last_program[32], last_words[1024];
+
+void rc_process_last_words(const char *program, const char *text) {
+    (void)pthread_mutex_lock(&words_lock);
+    (void)snprintf(last_program, sizeof last_program, "%s", program);
+    (void)snprintf(last_words, sizeof last_words, "%s", text ? text : "");
+    (void)pthread_mutex_unlock(&words_lock);
+}
+
+static const char *name_of(int number) {
+    return number == SIGINT ? "SIGINT" : number == SIGTERM ? "SIGTERM" : "SIGHUP";
+}
+
 static void *wait_for_signal(void *waited_for) {
     int number = 0;
     const sigset_t *set = waited_for;
     if (sigwait(set, &number) != 0)
         return NULL;
     rc_outputs_give_up();
+    (void)pthread_mutex_lock(&words_lock); /* for good: nobody has anything to add */
+    if (last_words[0] != '\0')
+        (void)fprintf(stderr, "%s: ended by %s: %s\n", last_program, name_of(number), last_words);
     (void)signal(number, SIG_DFL);
     (void)pthread_sigmask(SIG_UNBLOCK, set, NULL);
     (void)raise(number); /* this thread first; the process ends by its default action */

@@ -12,6 +12,10 @@
  * as they would by default, so that its parent sees the signal. */
 void rc_process_begin(void);
 
+/* What is to be said on standard error, in one line headed by `program`, when one of these signals
+ * ends the process; the text is copied. NULL: nothing more is said. */
+void rc_process_last_words(const char *program, const char *text);
+
 /* Last in main: the exit code for `st`. When the command did what it was asked to (RC_OK, or
  * RC_E_CHECK) its standard output is flushed and its files take their names; when either fails,
  * or `st` is another status, no file appears. The one line about a failure goes to standard error,

@@ -63,6 +63,9 @@ typedef struct rc_sweep_report {
 rc_status rc_sweep_run(const rc_sweep *s, const rc_ranks *ranks, const rc_sweep_options *opt,
                        rc_sweep_report *out, rc_error *err);
 
+/* Before the work: has the file a `plot` section (else RC_E_INPUT), and may its picture be written?
+ */
+rc_status rc_sweep_plot_check(const rc_sweep *s, const char *dir, bool overwrite, rc_error *err);
 /* Draw the picture of the file's `plot` section from a database as DIR/NAME.png and .svg.
  * RC_E_INPUT when the file has none. */
 rc_status rc_sweep_plot(const rc_sweep *s, const char *database, const char *dir, bool overwrite,

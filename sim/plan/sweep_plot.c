@@ -220,6 +220,15 @@ static void draw(const void *ctx, FILE *script, FILE *data) {
         (void)fputs("unset multiplot\n", script);
 }
 
+rc_status rc_sweep_plot_check(const rc_sweep *s, const char *dir, bool overwrite, rc_error *err) {
+    char stem[RC_PLOT_STEM];
+    if (!s->has_plot)
+        return rc_fail(err, RC_E_INPUT, "sweep '%s' has no section 'plot' to draw by", s->name);
+    rc_plot_stem(s->name, stem);
+    const char *const stems[] = {stem, NULL};
+    return rc_plot_check(stems, dir, overwrite, err);
+}
+
 rc_status rc_sweep_plot(const rc_sweep *s, const char *database, const char *dir, bool overwrite,
                         bool *drawn, rc_error *err) {
     sqlite3 *db = NULL;

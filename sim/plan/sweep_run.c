@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "sim/base/parallel.h"
+#include "sim/base/process.h"
 #include "sim/base/progress.h"
 #include "sim/plan/database.h"
 #include "sim/plan/spread.h"
@@ -119,8 +120,8 @@ static int workers_of(const rc_ranks *ranks, int threads) {
 
 static rc_status prepare(crew *c, const rc_ranks *ranks, bool *complete, rc_sweep_report *out,
                          rc_error *err) {
-    if (c->opt->plot && !c->s->has_plot)
-        return rc_fail(err, RC_E_INPUT, "sweep '%s' has no section 'plot' to draw by", c->s->name);
+    if (c->opt->plot)
+        RC_TRY(rc_sweep_plot_check(c->s, c->opt->plot, c->opt->overwrite, err));
     c->numbers = malloc((size_t)c->workers * sizeof *c->numbers);
     if (!c->numbers)
         return rc_fail(err, RC_E_NOMEM, "out of memory for a sweep");
@@ -132,7 +133,19 @@ static rc_status prepare(crew *c, const rc_ranks *ranks, bool *complete, rc_swee
     return sweep_points_init(&c->points, c->s->points, c->own, err);
 }
 
+/* Rows stay where they are when a signal ends the process, and the user is told so. */
+static void leave_words(const crew *c, const rc_ranks *ranks) {
+    char words[512], who[48] = "";
+    if (ranks->size > 1)
+        (void)snprintf(who, sizeof who, "rank %d of %d: ", ranks->rank, ranks->size);
+    (void)snprintf(words, sizeof words,
+                   "%srows computed so far are kept in %.300s.shard-*; the same command goes on",
+                   who, c->opt->out);
+    rc_process_last_words("ringcast", words);
+}
+
 static rc_status compute(crew *c, const rc_ranks *ranks, rc_error *err) {
+    leave_words(c, ranks);
     rc_progress_begin(&c->progress, c->s->name, (size_t)c->points.left, c->opt->quiet);
     rc_status st = ranks->size == 1 ? run_threads(c, err)
                                     : sweep_mpi_run(c->s, c->opt, ranks, &c->points, c->own,
@@ -169,6 +182,7 @@ static rc_status run(crew *c, const rc_ranks *ranks, rc_sweep_report *out, rc_er
         return RC_OK;
     RC_TRY(finish(c, complete, out, err));
     out->wall = now_s() - start;
+    rc_process_last_words("ringcast", NULL);
     return c->opt->plot
                ? rc_sweep_plot(c->s, c->opt->out, c->opt->plot, c->opt->overwrite, &out->drawn, err)
                : RC_OK;

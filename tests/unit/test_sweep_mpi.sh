@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A sweep under mpirun: the same bytes as one process with 2 and 4 ranks. A rank, rank 0 or the whole job is killed
-# in the middle: the job ends with an error, each rank leaves a shard of whole rows, and the next start takes every
-# one of them over and ends with the same bytes. What fails on one rank is said once, by rank 0.
+# in the middle: the job ends with an error, every rank that can says so, each leaves a shard of whole rows, and the
+# next start takes all of them over and ends with the same bytes. What fails on one rank is said once, by rank 0.
 # Skipped, and says so, without mpirun or when built without MPI.
 # SPDX-License-Identifier: GPL-3.0-or-later
 set -euo pipefail
@@ -14,6 +14,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # Open MPI refuses root and more ranks than cores unless told; MPI libraries leak at exit.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
+# Seconds that the ranks of a lost job have for their last words before they are killed.
+export OMPI_MCA_odls_base_sigkill_timeout=3
 export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0"
 sweep=$work/mpi.yaml
 cat >"$sweep" <<'YAML'
@@ -98,6 +100,10 @@ for victim in 2 0 all; do
         [ $try -lt 5 ] || die "five times the job was over before rank $victim was met"
     done
     [ $status -ne 0 ] || die "the job ends well with rank $victim killed"
+    if [ $victim != all ]; then # both others are ended by the launcher, and say so
+        [ "$(grep -c 'ended by SIGTERM: rank . of 3: rows computed so far are kept' "$work/said")" = 2 ] ||
+            die "rank $victim killed, and the others say: $(cat "$work/said")"
+    fi
     rows=$(rows_left)
     [ "$rows" -gt 0 ] && [ "$rows" -lt $((points * 18)) ] || die "rank $victim killed: $rows rows are left"
     mpirun -n 2 "$build/ringcast" sweep "$work/long.yaml" --out "$work/cut.db" --json >"$work/again.json"
