@@ -69,7 +69,8 @@ typedef struct rc_paper_summary {
     int winners_right_all, winners_total_all;
     int covered, with_interval; /* scored rows whose paper value lies in p5..p95 */
     int fitted_parameters;
-    double wall_s;
+    double wall_s; /* shown by --stats; no file holds it, so that the same inputs give the same
+                      bytes */
 } rc_paper_summary;
 
 /* The arithmetic of the summary over any rows; leaves fitted_parameters and wall_s alone. */

@@ -134,8 +134,7 @@ static void what_is_not_a_regular_file_is_refused(void **state) {
 
 static void a_full_disk_is_seen_at_commit(void **state) {
     (void)state;
-    if (access("/dev/full", W_OK) != 0)
-        skip();
+    assert_int_equal(access("/dev/full", W_OK), 0); /* every Linux has it */
     rc_outfile o;
     rc_error e;
     assert_int_equal(rc_outfile_open(&o, path, false, NULL), RC_OK);
