@@ -11,6 +11,7 @@
 #include "sim/choose/select.h"
 #include "sim/cli/flags.h"
 #include "sim/cost/basis.h"
+#include "sim/forward/find.h"
 #include "sim/forward/scenario.h"
 #include "sim/model/notes.h"
 
@@ -150,10 +151,11 @@ static rc_status read_question(const choose_flags *f, question *q, rc_error *err
     char path[1024];
     RC_TRY(read_tokens("--T", f->t, 1, &q->t, err));
     RC_TRY(read_tokens("--P", f->p, 0, &q->p, err));
-    if (rc_share_path("models", f->model, ".json", path, sizeof path, err) != RC_OK)
+    if (rc_find_file(NULL, "models", f->model, ".json", path, sizeof path, err) != RC_OK)
         return flag_error(err, "--model");
     RC_TRY(rc_model_load(path, &q->model, err));
-    if (rc_share_path("scenarios/machines", f->machine, ".yaml", path, sizeof path, err) != RC_OK)
+    if (rc_find_file(NULL, "scenarios/machines", f->machine, ".yaml", path, sizeof path, err) !=
+        RC_OK)
         return flag_error(err, "--machine");
     for (size_t i = 0; i < f->sets.count; i++)
         if (strncmp(f->sets.values[i], "machine.", 8) != 0)

@@ -3,14 +3,14 @@
 #include <stdio.h>
 #include <string.h>
 #include "sim/cli/flags.h"
-#include "sim/forward/scenario.h"
+#include "sim/forward/find.h"
 #include "sim/model/notes.h"
 
 enum { MAX_MODELS = 256 };
 
 static rc_status load(const char *name, rc_model *m, rc_error *err) {
     char path[1024];
-    RC_TRY(rc_share_path("models", name, ".json", path, sizeof path, err));
+    RC_TRY(rc_find_file(NULL, "models", name, ".json", path, sizeof path, err));
     return rc_model_load(path, m, err);
 }
 

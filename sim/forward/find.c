@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/forward/find.h"
-#include <dirent.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include "sim/base/share.h"
-
-enum { MOST_NAMES = 256 };
+#include "sim/forward/scenario.h"
 
 static bool ends_with(const char *s, const char *end) {
     size_t a = strlen(s), b = strlen(end);
@@ -38,14 +35,17 @@ static bool is_scenario(const char *path) {
     return found;
 }
 
-/* folder/name, then folder/name.ext. An empty folder is the current one. */
+static bool is_it(const char *path, const char *ext, const char *beside) {
+    return is_file(path, beside) && (strcmp(ext, ".yaml") != 0 || !is_scenario(path));
+}
+
+/* folder/name when the name has its extension or is a path, else folder/name.ext. An empty folder
+ * is the current one. */
 static bool try_folder(const char *folder, const char *name, const char *ext, const char *beside,
                        char *out, size_t size) {
-    bool whole = ext[0] == '\0' || ends_with(name, ext);
+    bool whole = ends_with(name, ext) || strchr(name, '/');
     int n = snprintf(out, size, "%s%s%s%s", folder, folder[0] ? "/" : "", name, whole ? "" : ext);
-    if (n < 0 || (size_t)n >= size || !is_file(out, beside))
-        return false;
-    return strcmp(ext, ".yaml") != 0 || !is_scenario(out);
+    return n > 0 && (size_t)n < size && is_it(out, ext, beside);
 }
 
 /* The folder of a path, "" for the current one. */
@@ -57,55 +57,13 @@ static void folder_of(const char *path, char *out, size_t size) {
         (void)snprintf(out, size, "/.");
 }
 
-/* ---- what the data folder has, for an error ---------------------------------------------- */
-
-typedef struct names {
-    char text[MOST_NAMES][96];
-    const char *list[MOST_NAMES + 1];
-    size_t count;
-} names;
-
-static int by_text(const void *a, const void *b) {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static void list_folder(const char *folder, const char *ext, names *out) {
-    DIR *dir = opendir(folder);
-    for (struct dirent *e = dir ? readdir(dir) : NULL; e && out->count < MOST_NAMES;
-         e = readdir(dir)) {
-        size_t stem = strlen(e->d_name) - (ends_with(e->d_name, ext) ? strlen(ext) : 0);
-        if (!ends_with(e->d_name, ext) || e->d_name[0] == '.' || stem >= sizeof out->text[0] ||
-            ends_with(e->d_name, ".md") || ends_with(e->d_name, ".txt"))
-            continue;
-        (void)snprintf(out->text[out->count], sizeof out->text[0], "%.*s", (int)stem, e->d_name);
-        out->list[out->count] = out->text[out->count];
-        out->count++;
-    }
-    if (dir)
-        (void)closedir(dir);
-    out->list[out->count] = NULL;
-    qsort(out->list, out->count, sizeof out->list[0], by_text);
-}
-
 static rc_status not_there(const char *beside, const char *folder, const char *share,
                            const char *name, const char *ext, rc_error *err) {
-    char list[360] = "", near[128] = "";
-    names *all = calloc(1, sizeof *all);
-    size_t n = 0;
-    if (!all)
-        return rc_fail(err, RC_E_NOMEM, "out of memory while looking for '%.100s'", name);
-    list_folder(share, ext, all);
-    const char *nearest = rc_nearest(name, all->list);
-    if (nearest)
-        (void)snprintf(near, sizeof near, " (did you mean '%s'?)", nearest);
-    for (size_t i = 0; i < all->count && n + 100 < sizeof list; i++)
-        n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", i ? ", " : "; there are ",
-                              all->list[i]);
-    free(all);
-    bool whole = ext[0] == '\0' || ends_with(name, ext);
-    return rc_fail(err, RC_E_IO, "no '%.100s%s' %sin the current folder or in %s%s%s", name,
-                   whole ? "" : ext, beside ? "beside the scenario, " : "", folder, near,
-                   near[0] ? "" : list);
+    char hint[480];
+    bool whole = ends_with(name, ext) || strchr(name, '/');
+    rc_share_hint(share, name, ext, !strchr(name, '/'), hint, sizeof hint);
+    return rc_fail(err, RC_E_IO, "no '%.100s%s' %sin the current folder or in %s%s", name,
+                   whole ? "" : ext, beside ? "beside the scenario, " : "", folder, hint);
 }
 
 /* ---- the rule ---------------------------------------------------------------------------- */

@@ -2,8 +2,8 @@
  *
  * One rule for all of them. A name is looked for beside the scenario file, then in the current
  * folder, then in the folder of its kind that comes with the program ($RINGCAST_SHARE, or where it
- * was built): the first that is there is taken. A name without the extension of its kind stands for
- * NAME and that extension. A name that starts with '/' is taken as it is.
+ * was built): the first that is there is taken. A name without the extension of its kind, and
+ * without a '/', stands for NAME and that extension. A name that starts with '/' is taken as it is.
  *
  * A scenario is no machine, even when it has the machine's name: a file with a top-level key
  * `scenario`, `serve`, `tune`, `plan` or `sweep` is passed over where a machine is looked for.
@@ -15,7 +15,7 @@
 
 /* `beside`: the path of the scenario file, or NULL. `folder`: of the kind, below the data folder.
  * `ext`: ".json", or "" when names carry their extension. The path goes to `out`. RC_E_IO when no
- * place has it: the error lists what the data folder has. */
+ * place has it: the error says what was meant, or what the data folder has. */
 rc_status rc_find_file(const char *beside, const char *folder, const char *name, const char *ext,
                        char *out, size_t size, rc_error *err);
 /* The same for the value of a scenario's key: `at` is the node with the name. The error names its

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "sim/base/share.h"
+#include "sim/forward/find.h"
 
 enum { MAX_SEQS = 65536 };
 
@@ -159,12 +160,8 @@ static rc_status read_what_if(const rc_section *root, const rc_layout *l, rc_wha
 rc_status rc_scenario_named(const rc_section *s, const char *key, const char *folder,
                             const char *ext, char *path, size_t size, rc_error *err) {
     const char *name = "";
-    rc_error why = {0};
     RC_TRY(rc_section_name(s, key, &name, err));
-    rc_status st = rc_share_path(folder, name, ext, path, size, &why);
-    return st == RC_OK
-               ? st
-               : rc_node_fail(rc_section_node(s, key), err, st, "key '%s': %.700s", key, why.msg);
+    return rc_find_named(rc_section_node(s, key), key, folder, ext, path, size, err);
 }
 
 rc_status rc_scenario_parts(const rc_section *root, const char *const *sets, size_t set_count,

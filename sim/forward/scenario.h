@@ -37,13 +37,13 @@ rc_status rc_scenario_set(rc_doc *doc, const char *const *sets, size_t set_count
 /* The keys `model` and `machine`, and what they name, the machine as `sets` change it. */
 rc_status rc_scenario_parts(const rc_section *root, const char *const *sets, size_t set_count,
                             rc_model *model, rc_machine *machine, rc_error *err);
-/* The path of the file that the key `key` names (rc_share_path). */
+/* The path of the file that the key `key` names (rc_find_named). */
 rc_status rc_scenario_named(const rc_section *s, const char *key, const char *folder,
                             const char *ext, char *path, size_t size, rc_error *err);
 /* The section `dtypes`: what it states replaces what *l holds (rc_model_dtypes). */
 rc_status rc_scenario_dtypes(const rc_section *root, rc_layout *l, rc_error *err);
 
-/* Path of models/NAME.json or scenarios/machines/NAME.yaml: a name with a '/' or the extension is a
+/* For what the program itself names (what users name: rc_find_file). Path of models/NAME.json or scenarios/machines/NAME.yaml: a name with a '/' or the extension is a
  * path and taken as it is; else it is looked up in the data folder ($RINGCAST_SHARE, or where the
  * program was built). A name that is not there is an error that says what was meant, or what there
  * is. */

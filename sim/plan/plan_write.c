@@ -4,12 +4,15 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include "sim/model/notes.h"
 #include "sim/base/file.h"
 #include "sim/base/json.h"
 #include "sim/base/quote.h"
 #include "sim/base/table.h"
 #include "sim/cost/basis.h"
+#include "sim/forward/find.h"
 #include "sim/plan/plan_file.h"
 
 static const char *const resources[4] = {"prefill", "decode", "network", "memory"};
@@ -375,6 +378,37 @@ static rc_status put_option(rc_plan_file *f, const rc_plan_option *o, rc_error *
     return rc_doc_set(d, made ? "synthetic.rate" : "arrivals.rate_scale", text, err);
 }
 
+/* A name that would be another file, or none, beside the scenario that is written becomes a path.
+ */
+static rc_status keep_file(rc_doc *d, const char *key, const char *folder, const char *ext,
+                           const char *to, rc_error *err) {
+    char here[1024], there[1024];
+    struct stat a, b;
+    const rc_node *n = rc_doc_root(d);
+    const char *last = strrchr(key, '.');
+    if (last)
+        n = rc_node_get(n, "arrivals");
+    n = n ? rc_node_get(n, last ? last + 1 : key) : NULL;
+    if (!n)
+        return RC_OK;
+    RC_TRY(rc_find_named(n, key, folder, ext, here, sizeof here, err));
+    if (rc_find_file(to, folder, rc_node_text(n), ext, there, sizeof there, NULL) == RC_OK &&
+        stat(here, &a) == 0 && stat(there, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+        return RC_OK;
+    char cwd[1024], path[2064];
+    if (!getcwd(cwd, sizeof cwd))
+        return rc_fail(err, RC_E_IO, "the current folder has no name");
+    (void)snprintf(path, sizeof path, "%s%s%s", here[0] == '/' ? "" : cwd,
+                   here[0] == '/' ? "" : "/", here);
+    return rc_doc_set_text(d, key, path, err);
+}
+
+static rc_status keep_files(rc_doc *d, const char *to, rc_error *err) {
+    RC_TRY(keep_file(d, "model", "models", ".json", to, err));
+    RC_TRY(keep_file(d, "machine", "scenarios/machines", ".yaml", to, err));
+    return keep_file(d, "arrivals.trace", "scenarios/traces", "", to, err);
+}
+
 rc_status rc_plan_save_scenario(rc_plan_file *f, const rc_plan_answer *a, const char *path,
                                 bool overwrite, rc_error *err) {
     rc_outfile o;
@@ -382,6 +416,7 @@ rc_status rc_plan_save_scenario(rc_plan_file *f, const rc_plan_answer *a, const 
         return rc_fail(err, RC_E_CHECK, "plan '%s': no configuration holds, so none is written",
                        f->plan.name);
     RC_TRY(put_option(f, &a->all[a->best].option, err));
+    RC_TRY(keep_files(f->doc, path, err));
     RC_TRY(rc_outfile_open(&o, path, overwrite, err));
     const rc_node *root = rc_doc_root(f->doc);
     (void)fprintf(o.f,

@@ -1,5 +1,6 @@
 /* Reading a sweep: the file, what it names, the machines that its points run on.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/forward/find.h"
 #include "sim/plan/sweep.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,7 +161,7 @@ static rc_status load_models(rc_sweep *s, rc_error *err) {
             models[i] = s->base.model;
             continue;
         }
-        RC_TRY(rc_share_path("models", name, ".json", path, sizeof path, err));
+        RC_TRY(rc_find_file(s->from, "models", name, ".json", path, sizeof path, err));
         RC_TRY(rc_model_load(path, &models[i], err));
         RC_TRY(hash_model(path, s, err));
     }
@@ -231,7 +232,7 @@ static rc_status load_machines(rc_sweep *s, const char *store, rc_error *err) {
         return no_memory(err);
     for (size_t i = 0; i < machines; i++) {
         const char *name = x ? x->texts[i] : s->machine;
-        RC_TRY(rc_share_path("scenarios/machines", name, ".yaml", path, sizeof path, err));
+        RC_TRY(rc_find_file(s->from, "scenarios/machines", name, ".yaml", path, sizeof path, err));
         if (x)
             RC_TRY(sweep_hash_file(&s->hash, path, err));
         RC_TRY(vary_machine(s, store, path, err));
@@ -265,7 +266,7 @@ static rc_status hash_named(const rc_doc *doc, const char *key, const char *fold
     char path[1024];
     if (!n || rc_node_kind_of(n) != RC_NODE_SCALAR)
         return RC_OK;
-    RC_TRY(rc_share_path(folder, rc_node_text(n), ext, path, sizeof path, err));
+    RC_TRY(rc_find_named(n, key, folder, ext, path, sizeof path, err));
     return strcmp(key, "model") == 0 ? hash_model(path, s, err)
                                      : sweep_hash_file(&s->hash, path, err);
 }
@@ -336,7 +337,8 @@ rc_status rc_sweep_read(rc_doc *doc, const char *const *sets, size_t set_count, 
         free(s);
         return no_memory(err);
     }
-    rc_status st = resolve(doc, sets, set_count, store, s, err);
+    s->from = rc_arena_strdup(s->arena, rc_doc_name(doc));
+    rc_status st = s->from ? resolve(doc, sets, set_count, store, s, err) : no_memory(err);
     if (st == RC_OK)
         *out = s;
     else

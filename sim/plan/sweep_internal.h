@@ -81,6 +81,7 @@ typedef struct sweep_plot { /* SQL expressions over the columns; NULL when not g
 
 struct rc_sweep {
     rc_arena *arena;
+    const char *from; /* its file */
     char name[96], description[256];
     rc_scenario base;
     bool has_host, has_ring, sobol, full;

@@ -67,25 +67,6 @@ static rc_status read_synthetic(const rc_section *root, rc_serve *s, rc_error *e
     return RC_OK;
 }
 
-/* A name is looked up in scenarios/traces/, a path is taken as it is. */
-static rc_status find_trace(const rc_section *map, rc_serve *s, rc_error *err) {
-    const char *name = "", *dot;
-    char stem[256];
-    rc_error why = {0};
-    RC_TRY(rc_section_name(map, "trace", &name, err));
-    if (strchr(name, '/')) {
-        (void)snprintf(s->trace, sizeof s->trace, "%s", name);
-        return RC_OK;
-    }
-    dot = strrchr(name, '.');
-    (void)snprintf(stem, sizeof stem, "%.*s", dot ? (int)(dot - name) : 200, name);
-    rc_status st =
-        rc_share_path("scenarios/traces", stem, dot ? dot : "", s->trace, sizeof s->trace, &why);
-    return st == RC_OK ? RC_OK
-                       : rc_node_fail(rc_section_node(map, "trace"), err, st, "key 'trace': %.700s",
-                                      why.msg);
-}
-
 rc_status rc_serve_read_arrivals(const rc_section *root, rc_serve *s, rc_error *err) {
     rc_section map;
     int64_t requests = 0;
@@ -96,7 +77,8 @@ rc_status rc_serve_read_arrivals(const rc_section *root, rc_serve *s, rc_error *
     if (rc_section_has(root, "synthetic"))
         return read_synthetic(root, s, err);
     RC_TRY(rc_section_enter(root, "arrivals", &map, err));
-    RC_TRY(find_trace(&map, s, err));
+    RC_TRY(
+        rc_scenario_named(&map, "trace", "scenarios/traces", "", s->trace, sizeof s->trace, err));
     RC_TRY(rc_trace_options_read(map.map, &s->trace_options, err));
     RC_TRY(rc_section_number(&map, "rate_scale", &s->rate_scale, err));
     RC_TRY(rc_section_whole(&map, "requests", &requests, err));

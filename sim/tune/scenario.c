@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 #include "sim/forward/scenario.h"
+#include "sim/forward/find.h"
+#include "sim/trace/options.h"
 #include "sim/tune/tune.h"
 
 static rc_status read_axis(const rc_section *root, const char *key, rc_tune_axis *out,
@@ -69,10 +71,10 @@ static rc_status read_measured(const rc_section *root, rc_tune_scenario *out, rc
     return RC_OK;
 }
 
-/* A list of names of files. */
+/* A list of names of files; `other`: a second folder of the data folder, or NULL. */
 static rc_status read_files(const rc_section *s, const char *key, const char *folder,
-                            const char *ext, size_t most, char *out, size_t size, int *count,
-                            rc_error *err) {
+                            const char *ext, const char *other, size_t most, char *out, size_t size,
+                            int *count, rc_error *err) {
     size_t n;
     rc_error why = {0};
     RC_TRY(rc_section_item_count(s, key, 0, most, &n, err));
@@ -81,9 +83,14 @@ static rc_status read_files(const rc_section *s, const char *key, const char *fo
         const rc_node *at = rc_node_kind_of(list) == RC_NODE_LIST ? rc_node_at(list, i) : list;
         const char *name;
         RC_TRY(rc_node_string(at, key, &name, err));
-        rc_status st = rc_share_path(folder, name, ext, out + i * size, size, &why);
-        if (st != RC_OK)
-            return rc_node_fail(at, err, st, "key '%s': %.700s", key, why.msg);
+        rc_status st = rc_find_named(at, key, folder, ext, out + i * size, size, &why);
+        if (st != RC_OK && other)
+            st = rc_find_named(at, key, other, "", out + i * size, size, NULL);
+        if (st != RC_OK) {
+            if (err)
+                *err = why;
+            return st;
+        }
     }
     *count = (int)n;
     return RC_OK;
@@ -98,7 +105,7 @@ static rc_status read_sense(const rc_section *root, rc_tune_scenario *out, rc_er
     RC_TRY(rc_section_whole(&s, "total", &out->sense_total, err));
     RC_TRY(rc_section_whole(&s, "cp", &cp, err));
     out->sense_cp = (int)cp;
-    return read_files(&s, "models", "models", ".json", RC_TUNE_MODELS, out->sense_model[0],
+    return read_files(&s, "models", "models", ".json", NULL, RC_TUNE_MODELS, out->sense_model[0],
                       sizeof out->sense_model[0], &out->sense_models, err);
 }
 
@@ -107,8 +114,10 @@ static rc_status read_requests(const rc_section *root, rc_tune_scenario *out, rc
     RC_TRY(rc_section_enter(root, "requests", &s, err));
     if (!s.map)
         return RC_OK;
-    RC_TRY(read_files(&s, "files", "scenarios/tune/requests", ".csv", RC_TUNE_TRACES,
-                      out->request_file[0], sizeof out->request_file[0], &out->request_files, err));
+    RC_TRY(rc_trace_options_read(s.map, &out->request_options, err));
+    RC_TRY(read_files(&s, "files", "scenarios/tune/requests", ".csv", "scenarios/traces",
+                      RC_TUNE_TRACES, out->request_file[0], sizeof out->request_file[0],
+                      &out->request_files, err));
     return rc_section_whole(&s, "limit", &out->request_limit, err);
 }
 

@@ -82,12 +82,12 @@ static void not_there(void **state) {
         rc_find_file("../own/s.yaml", "scenarios/machines", "gtx", ".yaml", out, sizeof out, &e),
         RC_E_IO);
     assert_non_null(strstr(e.msg, "no 'gtx.yaml' beside the scenario, in the current folder or in "
-                                  "scenarios/machines (did you mean 'gtt'?)"));
+                                  "scenarios/machines "));
     assert_int_equal(
         rc_find_file(NULL, "scenarios/machines", "something", ".yaml", out, sizeof out, &e),
         RC_E_IO);
     assert_non_null(strstr(e.msg, "no 'something.yaml' in the current folder or in "
-                                  "scenarios/machines; there are b200, gtt, h100"));
+                                  "scenarios/machines (there are b200, gtt, h100)"));
 }
 
 int main(void) {

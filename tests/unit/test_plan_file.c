@@ -104,7 +104,8 @@ static void test_errors(void **state) {
     says(HEAD OFFERS SLO "space: {tp: 8, replicas: {from: 5, to: 2}}\n",
          "p.yaml:6:40: key 'to': found '2', expected a whole number from 5 to 132");
     says(HEAD "offers: [{machine: h100-sxn, price: 2, gpus: 8}]\n" SLO SPACE,
-         "p.yaml:4:20: key 'machine': no scenarios/machines/h100-sxn.yaml (did you mean "
+         "p.yaml:4:20: key 'machine': no 'h100-sxn.yaml' beside the scenario, in the current "
+         "folder or in scenarios/machines (did you mean "
          "'h100-sxm'?)");
     says(HEAD OFFERS SLO SPACE "serch: {}\n",
          "p.yaml:7:1: unknown key 'serch' (did you mean 'serve'?)");

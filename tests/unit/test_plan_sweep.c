@@ -277,7 +277,8 @@ static void test_errors(void **state) {
          "s.yaml:7:7: missing key 'y' in 'plot'");
     says("scenario: s\nmodel: llama-3.1-405b\nmachine: [h200-sxm, h100-sxn]\nphase: "
          "prefill\n" PARALLEL "tokens: {new: 1K}\n",
-         "no scenarios/machines/h100-sxn.yaml (did you mean 'h100-sxm'?)");
+         "no 'h100-sxn.yaml' beside the scenario, in the current folder or in scenarios/machines "
+         "(did you mean 'h100-sxm'?)");
 }
 
 /* ---- the database -------------------------------------------------------------------------- */
