@@ -7,8 +7,8 @@
 const rc_key rc_keys_forward[] = {
     TEXT("scenario", NEEDED, "reports", "name"),
     TEXT("description", "none", "reports", "one line, shown by --json"),
-    NAME("model", NEEDED, "time", "`models/NAME.json` (a Hugging Face config.json), or a path"),
-    NAME("machine", NEEDED, "time", "`scenarios/machines/NAME.yaml`, or a path"),
+    NAME("model", NEEDED, "time", "`models/NAME.json`, or another config.json of Hugging Face"),
+    NAME("machine", NEEDED, "time", "`scenarios/machines/NAME.yaml`, or another machine file"),
     SECTION("parallel", NEEDED, ""),
     WHOLE("parallel.tp", 1, 4096, "GPUs", NEEDED, "time", NONE,
           "GPUs of a TP group; more than a node has: the group spans nodes"),

@@ -68,7 +68,8 @@ const rc_key rc_keys_serve[] = {
            "of a GPU, to and from the second tier"),
     CHOICE("routing", "load prefix", "=load", "time", ""),
     SECTION("arrivals", "`synthetic`", "a trace"),
-    NAME("arrivals.trace", NEEDED, "requests", "a file of `scenarios/traces/`, or a path"),
+    NAME("arrivals.trace", NEEDED, "requests",
+         "a file of `scenarios/traces/` or another, see `scenarios/traces/README.md`"),
     CHOICE(
         "arrivals.format",
         "auto mooncake azure vidur burstgpt sessions tracelab guidellm bailian weka llmservingsim "

@@ -37,13 +37,33 @@ const rc_key rc_keys_tune[] = {
           "which half of the cells is fitted on, and the resampling"),
     SECTION("measured", "none", "times to score the rules on; none is fitted on them"),
     NAME("measured.file", NEEDED, "scores",
-         "`scenarios/paper/data/NAME.csv`, or a path: columns T, P, pass_kv_ms, pass_q_ms, maybe "
+         "`scenarios/paper/data/NAME.csv`, or another table: columns T, P, pass_kv_ms, pass_q_ms, "
+         "maybe "
          "cp"),
     WHOLE("measured.cp", 2, 4096, "ranks", "the file's column cp", "scores", NONE,
           "degree of a file without a column cp"),
     SECTION("requests", "none", "requests to run the degree policies on"),
-    NAMES("requests.files", NEEDED, "policies",
-          "`scenarios/tune/requests/NAME.csv`, or paths: columns T and P, a row a request"),
+    NAMES(
+        "requests.files", NEEDED, "policies",
+        "tables of `scenarios/tune/requests/` (columns T and P, a row a request), or traces: P is "
+        "what a cache that forgets nothing holds"),
+    CHOICE(
+        "requests.format",
+        "auto mooncake azure vidur burstgpt sessions tracelab guidellm bailian weka llmservingsim "
+        "splitwise vllm inference-perf aiperf-records columns",
+        "=auto", "policies", "of traces: what the file is; auto: by its first line"),
+    CHOICE("requests.time_unit", "auto s ms us ns", "=auto", "policies",
+           "of traces: what arrival times count"),
+    TEXT("requests.columns", "none", "policies",
+         "of the format columns: `arrival=A,input=B,output=C,session=D`"),
+    SWITCH("requests.sort", "the format's", "policies", "of traces: rows in any order of arrival"),
+    CHOICE("requests.zero_output", "format one drop", "=format", "policies",
+           "of traces: a reply of 0 tokens"),
+    CHOICE("requests.on_bad_row", "refuse skip", "=refuse", "policies",
+           "of traces: rows that are no requests"),
+    SWITCH("requests.any_ids", "=false", "policies", "mooncake: block ids in any order"),
+    WHOLE("requests.block", 1, 1 << 20, "tokens", "the format's", "policies", NONE,
+          "of traces: of a block"),
     WHOLE("requests.limit", 1, LENGTHS, "requests", "all", "policies", NONE,
           "so many of each file, evenly spaced"),
     SECTION("sensitivity", "none", "how the threshold moves"),
