@@ -6,6 +6,7 @@
 #include "calib/options.h"
 #include "calib/ring/ring.h"
 #include "calib/run.h"
+#include "sim/base/process.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -29,15 +30,11 @@ static rc_status dispatch(const rc_calib_options *o, rc_error *err) {
 int main(int argc, char **argv) {
     rc_calib_options o;
     rc_error err = {0};
-    char text[1100];
+    rc_process_begin();
     bool ring = argc > 1 && !strcmp(argv[1], "ring");
     rc_status st = ring ? rc_ring_main(argc - 1, argv + 1, &err)
                         : rc_calib_options_parse(argc, argv, &o, &err);
     if (st == RC_OK && !ring)
         st = dispatch(&o, &err);
-    if (st != RC_OK)
-        fprintf(stderr, "ringcast-calib: %s\n", rc_error_text(&err, text, sizeof text));
-    if (fflush(stdout) != 0 && st == RC_OK)
-        st = RC_E_IO;
-    return rc_exit_code(st);
+    return rc_process_end("ringcast-calib", st, &err);
 }

@@ -46,7 +46,8 @@ static struct {
     unsigned long next;
     bool collecting;
     pid_t children[MAX_CHILDREN]; /* 0: free */
-    char swept[RC_PATH_SIZE];     /* the folder that was swept last */
+    bool has_swept;
+    char swept[RC_PATH_SIZE]; /* the folder that was swept last, when has_swept */
 } outputs = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void lock(void) {
@@ -174,8 +175,9 @@ static rc_status fresh_name(const char *path, char *temp, rc_error *err) {
                           RC_PATH_SIZE - 1);
     host_name(host);
     (void)snprintf(here, sizeof here, "%.*s", folder_length(path), path);
-    if (outputs.next == 0 || strcmp(here, outputs.swept) != 0) {
+    if (!outputs.has_swept || strcmp(here, outputs.swept) != 0) {
         sweep(here);
+        outputs.has_swept = true;
         memcpy(outputs.swept, here, sizeof here);
     }
     (void)snprintf(temp, RC_TEMP_SIZE, "%s" PREFIX "%s.%ld.%lu", here, host, (long)getpid(),
@@ -338,11 +340,10 @@ rc_status rc_temp_place(const char *temp, const char *path, bool overwrite, rc_e
 
 /* A second name for the file that `e` is about to replace. A file system without hard links has
  * none: then the new file stays where a later rename fails. */
-static void back_up(entry *e, size_t number) {
-    char name[RC_TEMP_SIZE + 32];
-    (void)snprintf(name, sizeof name, "%s.old%zu", e->name, number);
+static void back_up(entry *e) {
+    char name[RC_TEMP_SIZE];
     e->replaces = access(e->final, F_OK) == 0;
-    if (e->replaces && link(e->final, name) == 0)
+    if (e->replaces && fresh_name(e->final, name, NULL) == RC_OK && link(e->final, name) == 0)
         e->backup = strdup(name);
 }
 
@@ -361,7 +362,7 @@ static rc_status place_all(rc_error *err) {
         if (e->kind != WAITS)
             continue;
         if (e->overwrite)
-            back_up(e, i);
+            back_up(e);
         if (move_into_place(e->name, e->final, e->overwrite) != 0)
             st = cannot_place(e->final, errno, err);
         else
@@ -410,7 +411,7 @@ rc_status rc_outputs_end(bool keep, rc_error *err) {
     free(outputs.entries);
     outputs.entries = NULL;
     outputs.room = 0;
-    outputs.collecting = false;
+    outputs.collecting = outputs.has_swept = false;
     unlock();
     return st;
 }
@@ -418,4 +419,20 @@ rc_status rc_outputs_end(bool keep, rc_error *err) {
 void rc_outputs_give_up(void) {
     lock();
     clear(false);
+}
+
+void rc_outputs_lock(void) {
+    lock();
+}
+
+void rc_outputs_unlock(void) {
+    unlock();
+}
+
+void rc_outputs_forget(void) {
+    while (outputs.count > 0)
+        drop(outputs.count - 1);
+    memset(outputs.children, 0, sizeof outputs.children);
+    outputs.collecting = false;
+    unlock();
 }

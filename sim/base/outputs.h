@@ -51,5 +51,10 @@ rc_status rc_outputs_end(bool keep, rc_error *err);
 /* The same as rc_outputs_end(false) for a process that is about to end by a signal: nothing can be
  * begun afterwards, every other thread that tries waits for ever. */
 void rc_outputs_give_up(void);
+/* Around fork(2): the list is locked before and unlocked after; the child forgets what is its
+ * parent's. */
+void rc_outputs_lock(void);
+void rc_outputs_unlock(void);
+void rc_outputs_forget(void);
 
 #endif

@@ -1,7 +1,6 @@
 /* Signals are taken by a thread of their own with sigwait(3): it can wait for a lock and free
- * memory, which a handler may not, and no system call of the program is interrupted. Threads and
- * children started later inherit the blocked signals; children that run other programs unblock
- * them.
+ * memory, which a handler may not, and no system call of the program is interrupted. Threads that
+ * are started later inherit the blocked signals; forked children unblock them.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/base/process.h"
@@ -44,9 +43,17 @@ static void *wait_for_signal(void *waited_for) {
     return NULL;
 }
 
+static sigset_t set;
+
+/* A forked child has no watching thread: signals end it as they would by default. What is under way
+ * is its parent's. */
+static void in_child(void) {
+    rc_outputs_forget();
+    (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
 static void watch_signals(void) {
     static const int watched[] = {SIGINT, SIGTERM, SIGHUP};
-    static sigset_t set;
     pthread_t thread;
     int count = 0;
     (void)sigemptyset(&set);
@@ -57,6 +64,7 @@ static void watch_signals(void) {
             count++;
         }
     }
+    (void)pthread_atfork(rc_outputs_lock, rc_outputs_unlock, in_child);
     if (count == 0 || pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)
         return;
     if (pthread_create(&thread, NULL, wait_for_signal, &set) != 0)
@@ -77,7 +85,6 @@ void rc_process_begin(void) {
     hold_standard_streams();
     (void)signal(SIGPIPE, SIG_IGN);
     watch_signals();
-    rc_outputs_begin();
 }
 
 /* 0, or the errno of the standard output. */

@@ -7,9 +7,9 @@
 
 /* First in main, before any thread or file. The standard streams that are closed are opened such
  * that using them fails, so that no output file takes their number. A reader that goes away is an
- * error of the stream and not a signal. From here on outputs are collected (outputs.h). SIGINT,
- * SIGTERM and SIGHUP, where they are not ignored, remove what is under way and then end the process
- * as they would by default, so that its parent sees the signal. */
+ * error of the stream and not a signal. SIGINT, SIGTERM and SIGHUP, where they are not ignored,
+ * remove what is under way (outputs.h) and then end the process as they would by default, so that
+ * its parent sees the signal. A forked child does nothing of that. */
 void rc_process_begin(void);
 
 /* What is to be said on standard error, in one line headed by `program`, when one of these signals

@@ -141,6 +141,17 @@ static rc_status show(const rc_serve *s, const rc_serve_result *r, const serve_f
     return st;
 }
 
+/* A run that served nobody is no answer. */
+static rc_status check_served(const rc_serve *s, const rc_serve_result *r, rc_error *err) {
+    if (r->done > 0 || r->requests == 0)
+        return RC_OK;
+    return rc_fail(err, RC_E_CHECK,
+                   "serve '%s': none of %llu requests was served: %llu larger than a replica's KV "
+                   "cache, %llu rejected by a full queue, %llu lost",
+                   s->name, (unsigned long long)r->requests, (unsigned long long)r->too_large,
+                   (unsigned long long)r->queue_full, (unsigned long long)r->lost);
+}
+
 static uint64_t seed_of(const serve_flags *f, const rc_serve *s) {
     return f->seed >= 0 ? (uint64_t)f->seed : s->seed;
 }
@@ -162,7 +173,8 @@ static rc_status play(one_run *o, const serve_flags *f, const rc_costs *costs, d
     options.series = o->series;
     RC_TRY(rc_serve_run(o->serve, o->trace, &options, o->result, err));
     RC_TRY(write_files(o, f, err));
-    return show(o->serve, o->result, f, err);
+    RC_TRY(show(o->serve, o->result, f, err));
+    return check_served(o->serve, o->result, err);
 }
 
 /* ---- several seeds -------------------------------------------------------------------- */
@@ -209,6 +221,8 @@ static rc_status replicate(const rc_serve *s, const serve_flags *f, const rc_cos
         print_spread(&r);
     if (st == RC_OK && f->prometheus)
         st = rc_serve_prometheus(s, r.all, f->prometheus, f->overwrite, err);
+    if (st == RC_OK)
+        st = check_served(s, r.all, err);
     rc_replications_free(&r);
     return st;
 }

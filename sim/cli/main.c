@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
 #include <string.h>
+#include "sim/base/outputs.h"
 #include "sim/base/process.h"
 #include "sim/cli/flags.h"
 
@@ -76,6 +77,7 @@ static rc_status run(int argc, char **argv, rc_error *err) {
 int main(int argc, char **argv) {
     rc_error err = {0};
     rc_process_begin();
+    rc_outputs_begin();
     rc_status st = run(argc, argv, &err);
     return rc_process_end("ringcast", st, &err);
 }

@@ -138,12 +138,8 @@ static rc_status write_script(const rc_plot *plot, const void *ctx, const char *
     return bad ? rc_fail_at(err, RC_E_IO, dir, 0, 0, "cannot write a plot script") : RC_OK;
 }
 
-/* In the child: never returns. The signals that the parent waits for (sim/base/process.h) are let
- * through again, and the child ends with its parent. */
+/* In the child: never returns. The child ends with its parent. */
 static void exec_gnuplot(const char *dir, const char *script, const char *log) {
-    sigset_t none;
-    (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
     (void)signal(SIGPIPE, SIG_DFL);
 #ifdef __linux__
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);

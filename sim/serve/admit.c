@@ -64,6 +64,7 @@ static bool try_admit(cluster *c, replica *r, uint32_t j, rc_kv_match *m, bool *
             r->queued -= b->queued;
             replica_leave(c, r, j);
             job_release(c, j, now);
+            c->rows[j].refusal = RC_TOO_LARGE;
             job_end(c, j, RC_REJECTED, now);
         }
         return false;

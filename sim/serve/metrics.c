@@ -1,5 +1,6 @@
 /* What is counted while it happens, and the sums at the end.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 #include "sim/cost/basis.h"
@@ -125,6 +126,8 @@ void metrics_end(cluster *c, uint32_t j) {
     c->last_end = row->end;
     o->done += row->outcome == RC_DONE;
     o->rejected += row->outcome == RC_REJECTED;
+    o->queue_full += row->refusal == RC_QUEUE_FULL;
+    o->too_large += row->refusal == RC_TOO_LARGE;
     o->lost += row->outcome == RC_LOST;
     if (row->outcome != RC_DONE)
         return;
@@ -201,6 +204,7 @@ static rc_status broken(rc_error *err, const char *what, uint64_t a, uint64_t b)
 static rc_status conserve(const cluster *c, rc_error *err) {
     const rc_serve_result *o = c->out;
     uint64_t generated = 0;
+    assert(o->queue_full + o->too_large == o->rejected);
     if (o->done + o->rejected + o->lost != c->trace->count)
         return broken(err, "requests ended, requests", o->done + o->rejected + o->lost,
                       c->trace->count);

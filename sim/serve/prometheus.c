@@ -62,9 +62,11 @@ static void put_ends(FILE *f, const char *model, const rc_serve_result *r) {
     (void)fprintf(f,
                   "# HELP ringcast_requests_failed_total Requests not done, by why.\n"
                   "# TYPE ringcast_requests_failed_total counter\n"
-                  "ringcast_requests_failed_total{reason=\"rejected\",model_name=%s} %llu\n"
+                  "ringcast_requests_failed_total{reason=\"queue_full\",model_name=%s} %llu\n"
+                  "ringcast_requests_failed_total{reason=\"too_large\",model_name=%s} %llu\n"
                   "ringcast_requests_failed_total{reason=\"lost\",model_name=%s} %llu\n",
-                  model, (unsigned long long)r->rejected, model, (unsigned long long)r->lost);
+                  model, (unsigned long long)r->queue_full, model, (unsigned long long)r->too_large,
+                  model, (unsigned long long)r->lost);
 }
 
 /* The quoted label value; `size` is twice the text and more. */

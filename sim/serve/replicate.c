@@ -35,36 +35,18 @@ static void merge_hists(rc_serve_result *a, const rc_serve_result *b) {
 }
 
 static void merge_counts(rc_serve_result *a, const rc_serve_result *b) {
-    uint64_t *into[] = {&a->requests,
-                        &a->done,
-                        &a->rejected,
-                        &a->lost,
-                        &a->preempted,
-                        &a->retried,
-                        &a->tokens_in,
-                        &a->tokens_out,
-                        &a->kv_hit_tokens,
-                        &a->kv_miss_tokens,
-                        &a->recomputed_tokens,
-                        &a->fetched_tokens,
-                        &a->moved_tokens,
-                        &a->within_slo,
-                        &a->events};
-    const uint64_t *from[] = {&b->requests,
-                              &b->done,
-                              &b->rejected,
-                              &b->lost,
-                              &b->preempted,
-                              &b->retried,
-                              &b->tokens_in,
-                              &b->tokens_out,
-                              &b->kv_hit_tokens,
-                              &b->kv_miss_tokens,
-                              &b->recomputed_tokens,
-                              &b->fetched_tokens,
-                              &b->moved_tokens,
-                              &b->within_slo,
-                              &b->events};
+    uint64_t *into[] = {&a->requests,          &a->done,           &a->rejected,
+                        &a->queue_full,        &a->too_large,      &a->lost,
+                        &a->preempted,         &a->retried,        &a->tokens_in,
+                        &a->tokens_out,        &a->kv_hit_tokens,  &a->kv_miss_tokens,
+                        &a->recomputed_tokens, &a->fetched_tokens, &a->moved_tokens,
+                        &a->within_slo,        &a->events};
+    const uint64_t *from[] = {&b->requests,          &b->done,           &b->rejected,
+                              &b->queue_full,        &b->too_large,      &b->lost,
+                              &b->preempted,         &b->retried,        &b->tokens_in,
+                              &b->tokens_out,        &b->kv_hit_tokens,  &b->kv_miss_tokens,
+                              &b->recomputed_tokens, &b->fetched_tokens, &b->moved_tokens,
+                              &b->within_slo,        &b->events};
     for (size_t i = 0; i < sizeof into / sizeof into[0]; i++)
         *into[i] += *from[i];
     a->makespan += b->makespan;

@@ -94,6 +94,12 @@ static void print_head(const rc_serve *s, const rc_serve_result *r, FILE *f) {
                   (unsigned long long)r->requests, (unsigned long long)r->done,
                   (unsigned long long)r->rejected, (unsigned long long)r->lost,
                   (unsigned long long)r->preempted, (unsigned long long)r->retried);
+    if (r->queue_full > 0)
+        (void)fprintf(f, "rejected by a full queue (max_waiting %lld): %llu\n",
+                      (long long)s->max_waiting, (unsigned long long)r->queue_full);
+    if (r->too_large > 0)
+        (void)fprintf(f, "rejected as larger than a replica's KV cache: %llu\n",
+                      (unsigned long long)r->too_large);
     (void)fprintf(f, "makespan %.1f s, tokens in %llu, out %llu\n",
                   (double)r->makespan / RC_PS_PER_S, (unsigned long long)r->tokens_in,
                   (unsigned long long)r->tokens_out);
@@ -215,6 +221,8 @@ void rc_serve_json(const rc_serve *s, const rc_serve_result *r, rc_json *j, json
     json_int(j, root, "requests", r->requests);
     json_int(j, root, "done", r->done);
     json_int(j, root, "rejected", r->rejected);
+    json_int(j, root, "rejected_queue_full", r->queue_full);
+    json_int(j, root, "rejected_too_large", r->too_large);
     json_int(j, root, "lost", r->lost);
     rc_json_real(j, root, "wall_s", r->wall_s);
     rc_json_real(j, root, "makespan_s", (double)r->makespan / RC_PS_PER_S);

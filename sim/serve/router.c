@@ -52,7 +52,8 @@ static void hold(cluster *c, job_list *l, uint32_t j) {
     list_push(c, l, j);
 }
 
-static void reject(cluster *c, uint32_t j, rc_time now) {
+static void reject(cluster *c, uint32_t j, rc_refusal why, rc_time now) {
+    c->rows[j].refusal = (uint8_t)why;
     job_release(c, j, now);
     job_end(c, j, RC_REJECTED, now);
 }
@@ -70,7 +71,7 @@ void route(cluster *c, uint32_t j, rc_time now) {
     int64_t most = c->spec->max_waiting;
     bool fresh = c->rows[j].generated == 0 && c->rows[j].retried == 0;
     if (big || (fresh && most > 0 && c->replicas[at].waiting.count >= (uint64_t)most)) {
-        reject(c, j, now);
+        reject(c, j, big ? RC_TOO_LARGE : RC_QUEUE_FULL, now);
         return;
     }
     c->replicas[at].load++;
@@ -82,7 +83,7 @@ void route_decode(cluster *c, uint32_t j, rc_time now) {
     bool up;
     uint32_t at = choose(c, c->decode, c->decode_count, j, &up);
     if (at == NONE && up) {
-        reject(c, j, now);
+        reject(c, j, RC_TOO_LARGE, now);
         return;
     }
     if (at == NONE) {

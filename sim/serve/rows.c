@@ -9,6 +9,11 @@
 
 static const char *const outcomes[] = {"pending", "done", "rejected", "lost"};
 
+const char *rc_refusal_name(rc_refusal r) {
+    static const char *const names[] = {"", "queue_full", "too_large"};
+    return names[r];
+}
+
 const char *rc_outcome_name(rc_outcome o) {
     return outcomes[o];
 }
@@ -50,7 +55,7 @@ static rc_status rows_csv(const rc_served *rows, size_t count, const char *path,
     rc_outfile o;
     RC_TRY(rc_outfile_open(&o, path, overwrite, err));
     (void)fputs("request,outcome,session,turn,input,output,cached,generated,replica,preempted,"
-                "retried,arrived_s,started_s,first_s,end_s,ttft_s,e2e_s,ttit_s\n",
+                "retried,arrived_s,started_s,first_s,end_s,ttft_s,e2e_s,ttit_s,reason\n",
                 o.f);
     for (size_t i = 0; i < count; i++) {
         const rc_served *r = &rows[i];
@@ -66,7 +71,7 @@ static rc_status rows_csv(const rc_served *rows, size_t count, const char *path,
         (void)fprintf(o.f, ",%u,%u", r->preempted, r->retried);
         for (size_t k = 0; k < sizeof reals / sizeof reals[0]; k++)
             put_real(o.f, reals[k]);
-        (void)fputc('\n', o.f);
+        (void)fprintf(o.f, ",%s\n", rc_refusal_name((rc_refusal)r->refusal));
     }
     return rc_outfile_commit(&o, err);
 }
@@ -90,6 +95,10 @@ static void bind_row(sqlite3_stmt *s, size_t i, const rc_served *r) {
         (void)sqlite3_bind_null(s, 9);
     for (int k = 0; k < 7; k++)
         (void)sqlite3_bind_double(s, 12 + k, reals[k]); /* NaN is stored as NULL */
+    if (r->refusal == RC_NOT_REFUSED)
+        (void)sqlite3_bind_null(s, 19);
+    else
+        (void)sqlite3_bind_text(s, 19, rc_refusal_name((rc_refusal)r->refusal), -1, SQLITE_STATIC);
 }
 
 static int fill_table(sqlite3 *db, const rc_served *rows, size_t count) {
@@ -100,11 +109,11 @@ static int fill_table(sqlite3 *db, const rc_served *rows, size_t count) {
         "CREATE TABLE requests(request INTEGER PRIMARY KEY, outcome TEXT NOT NULL, session INTEGER,"
         "turn INTEGER, input INTEGER, output INTEGER, cached INTEGER, generated INTEGER,"
         "replica INTEGER, preempted INTEGER, retried INTEGER, arrived_s REAL, started_s REAL,"
-        "first_s REAL, end_s REAL, ttft_s REAL, e2e_s REAL, ttit_s REAL)",
+        "first_s REAL, end_s REAL, ttft_s REAL, e2e_s REAL, ttit_s REAL, reason TEXT)",
         NULL, NULL, NULL);
     if (code == SQLITE_OK)
         code = sqlite3_prepare_v2(
-            db, "INSERT INTO requests VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", -1, &s, NULL);
+            db, "INSERT INTO requests VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", -1, &s, NULL);
     for (size_t i = 0; code == SQLITE_OK && i < count; i++) {
         bind_row(s, i, &rows[i]);
         if (sqlite3_step(s) != SQLITE_DONE || sqlite3_reset(s) != SQLITE_OK)

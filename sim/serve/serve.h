@@ -142,6 +142,11 @@ rc_status rc_serve_workload(const rc_serve *s, uint64_t seed, double rate, rc_tr
 typedef enum rc_outcome { RC_PENDING, RC_DONE, RC_REJECTED, RC_LOST } rc_outcome;
 const char *rc_outcome_name(rc_outcome o); /* "pending", "done", "rejected", "lost" */
 
+/* Why a request was rejected: the queue of its replica was full (max_waiting), or no replica's KV
+ * cache holds it even when empty. */
+typedef enum rc_refusal { RC_NOT_REFUSED, RC_QUEUE_FULL, RC_TOO_LARGE } rc_refusal;
+const char *rc_refusal_name(rc_refusal r); /* "", "queue_full", "too_large" */
+
 typedef struct rc_served { /* one request, in the order of the trace; times in ps, -1: never */
     rc_time arrived, started, first, end;
     uint32_t input, output; /* tokens asked for */
@@ -150,7 +155,8 @@ typedef struct rc_served { /* one request, in the order of the trace; times in p
     uint32_t session, turn;
     uint32_t replica; /* that ended it (decode), RC_NO_REPLICA */
     uint16_t preempted, retried;
-    uint8_t outcome;
+    uint8_t outcome; /* rc_outcome */
+    uint8_t refusal; /* rc_refusal, of one that was rejected */
 } rc_served;
 #define RC_NO_REPLICA UINT32_MAX
 
@@ -182,6 +188,7 @@ typedef struct rc_serve_series {
 
 typedef struct rc_serve_result {
     uint64_t requests, done, rejected, lost;
+    uint64_t queue_full, too_large; /* the rejected, by rc_refusal */
     uint64_t preempted, retried;
     rc_time makespan;                           /* first arrival to last end */
     rc_hist ttft, ttit, e2e;                    /* ps; TTIT: gaps between tokens */

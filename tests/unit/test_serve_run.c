@@ -138,6 +138,8 @@ static void test_too_long_is_rejected(void **state) {
                                      "mean: 1590}, output: {kind: constant, mean: 11}}\n",
                           1, NULL);
     assert_int_equal(result.rejected, 3);
+    assert_int_equal(result.too_large, 3);
+    assert_int_equal(rows[0].refusal, RC_TOO_LARGE);
     assert_true(rows[0].end == rows[0].arrived && rows[0].first < 0);
     free(rows);
 }
@@ -152,6 +154,8 @@ static void test_full_queue_rejects(void **state) {
             1, NULL);
     assert_int_equal(result.done, 3); /* one in service, two waiting */
     assert_int_equal(result.rejected, 7);
+    assert_int_equal(result.queue_full, 7);
+    assert_int_equal(rows[9].refusal, RC_QUEUE_FULL);
     free(rows);
 }
 

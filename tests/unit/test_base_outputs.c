@@ -1,0 +1,188 @@
+/* A set of files: all of it appears, or none; what was there before comes back; leftovers of
+ * processes that are gone are swept, others are not. SPDX-License-Identifier: GPL-3.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+// after those above
+#include <cmocka.h>
+#include "sim/base/file.h"
+
+static char dir[] = "/tmp/test-outputs-XXXXXX";
+
+static char *in(const char *name) {
+    static char path[8][256];
+    static int next;
+    char *out = path[next++ % 8];
+    snprintf(out, 256, "%s/%s", dir, name);
+    return out;
+}
+
+static rc_status put(const char *name, const char *text, bool overwrite, rc_error *err) {
+    rc_outfile o;
+    RC_TRY(rc_outfile_open(&o, in(name), overwrite, err));
+    fputs(text, o.f);
+    return rc_outfile_commit(&o, err);
+}
+
+/* NULL when it is not there. Two at a time. */
+static const char *text_of(const char *name) {
+    static char kept[2][64];
+    static int next;
+    char *text = NULL, *out = kept[next++ % 2];
+    size_t size;
+    if (rc_file_read(in(name), &text, &size, NULL) != RC_OK)
+        return NULL;
+    snprintf(out, sizeof kept[0], "%s", text);
+    free(text);
+    return out;
+}
+
+static int files(void) {
+    char cmd[300], line[16] = "";
+    snprintf(cmd, sizeof cmd, "find %s -mindepth 1 | wc -l", dir);
+    FILE *f = popen(cmd, "r");
+    assert_non_null(f);
+    assert_non_null(fgets(line, sizeof line, f));
+    pclose(f);
+    return atoi(line);
+}
+
+static int clean(void **state) {
+    char cmd[300];
+    (void)state;
+    rc_outputs_end(false, NULL);
+    snprintf(cmd, sizeof cmd, "rm -rf %s && mkdir %s", dir, dir);
+    return system(cmd);
+}
+
+static int begin(void **state) {
+    (void)state;
+    return mkdtemp(dir) ? 0 : -1;
+}
+
+static int end(void **state) {
+    (void)clean(state);
+    return rmdir(dir);
+}
+
+static void together(void **state) {
+    (void)state;
+    rc_outputs_begin();
+    assert_int_equal(put("a", "1", false, NULL), RC_OK);
+    assert_int_equal(put("b", "2", false, NULL), RC_OK);
+    assert_null(text_of("a"));
+    assert_int_equal(rc_outputs_end(true, NULL), RC_OK);
+    assert_string_equal(text_of("a"), "1");
+    assert_string_equal(text_of("b"), "2");
+    assert_int_equal(files(), 2);
+}
+
+static void or_not_at_all(void **state) {
+    rc_outfile open;
+    (void)state;
+    rc_outputs_begin();
+    assert_int_equal(rc_make_dirs(in("new/inner"), NULL), RC_OK);
+    assert_int_equal(put("new/inner/a", "1", false, NULL), RC_OK);
+    assert_int_equal(rc_outfile_open(&open, in("b"), false, NULL), RC_OK);
+    fclose(open.f); /* a command that failed in the middle of it */
+    assert_int_equal(rc_outputs_end(false, NULL), RC_OK);
+    assert_int_equal(files(), 0); /* the folders as well */
+}
+
+/* The second of three cannot be renamed: a folder has taken its place. */
+static void a_late_failure_is_taken_back(void **state) {
+    rc_error err = {0};
+    (void)state;
+    assert_int_equal(put("a", "old", false, NULL), RC_OK);
+    rc_outputs_begin();
+    assert_int_equal(put("a", "new", true, NULL), RC_OK);
+    assert_int_equal(put("fresh", "new", true, NULL), RC_OK);
+    assert_int_equal(put("b", "new", true, NULL), RC_OK);
+    assert_int_equal(put("c", "new", true, NULL), RC_OK);
+    assert_int_equal(mkdir(in("b"), 0777), 0);
+    assert_int_equal(rc_outputs_end(true, &err), RC_E_IO);
+    assert_non_null(strstr(err.file, "/b"));
+    assert_string_equal(text_of("a"), "old");
+    assert_null(text_of("fresh"));
+    assert_null(text_of("c"));
+    assert_int_equal(files(), 2); /* a and the folder b */
+}
+
+static void nothing_is_replaced_unasked(void **state) {
+    rc_error err = {0};
+    (void)state;
+    rc_outputs_begin();
+    assert_int_equal(put("a", "mine", false, NULL), RC_OK);
+    FILE *other = fopen(in("a"), "w"); /* appears after the first look */
+    fputs("theirs", other);
+    fclose(other);
+    assert_int_equal(rc_outputs_end(true, &err), RC_E_IO);
+    assert_non_null(strstr(err.msg, "already exists"));
+    assert_string_equal(text_of("a"), "theirs");
+    assert_int_equal(files(), 1);
+}
+
+static void one_name_once(void **state) {
+    rc_error err = {0};
+    (void)state;
+    rc_outputs_begin();
+    assert_int_equal(put("a", "1", true, NULL), RC_OK);
+    assert_int_equal(put("a", "2", true, &err), RC_E_USAGE);
+    assert_non_null(strstr(err.msg, "two outputs"));
+}
+
+static void checked_before(void **state) {
+    static const char *const names[] = {"x", "y", NULL};
+    rc_error err = {0};
+    (void)state;
+    assert_int_equal(rc_output_check(NULL, false, &err), RC_OK);
+    assert_int_equal(rc_outputs_check(in("d"), names, false, &err), RC_OK);
+    assert_int_equal(files(), 1);
+    assert_int_equal(put("d/y", "1", false, NULL), RC_OK);
+    assert_int_equal(rc_outputs_check(in("d"), names, false, &err), RC_E_IO);
+    assert_int_equal(rc_outputs_check(in("d"), names, true, &err), RC_OK);
+    assert_int_equal(rc_output_check(in("none/x"), false, &err), RC_E_IO);
+    assert_int_equal(rc_output_check(dir, true, &err), RC_E_IO);
+}
+
+/* A process that is gone, one that lives, another host, and a name that is none. */
+static void leftovers(void **state) {
+    char host[64] = "", mine[128], alive[128];
+    pid_t gone = fork();
+    (void)state;
+    if (gone == 0)
+        _exit(0);
+    assert_int_equal(waitpid(gone, NULL, 0), gone);
+    assert_int_equal(gethostname(host, sizeof host - 1), 0);
+    for (char *c = host; *c; c++)
+        *c = (*c >= '0' && *c <= '9') || ((*c | 32) >= 'a' && (*c | 32) <= 'z') || *c == '-' ? *c
+                                                                                             : '_';
+    snprintf(mine, sizeof mine, ".ringcast-tmp.%s.%ld.1", host, (long)gone);
+    snprintf(alive, sizeof alive, ".ringcast-tmp.%s.%ld.1", host, (long)getppid());
+    const char *const names[] = {mine, alive, ".ringcast-tmp.elsewhere.1.1", ".ringcast-tmp.x"};
+    for (int i = 0; i < 4; i++)
+        fclose(fopen(in(names[i]), "w"));
+    snprintf(mine, sizeof mine, ".ringcast-tmp.%s.%ld.2", host, (long)gone);
+    assert_int_equal(mkdir(in(mine), 0777), 0);
+    strcat(mine, "/plot.dat");
+    fclose(fopen(in(mine), "w"));
+    assert_int_equal(rc_output_check(in("a"), false, NULL), RC_OK);
+    assert_int_equal(files(), 3); /* all but the two of the process that is gone */
+}
+
+int main(void) {
+#define TEST(f) cmocka_unit_test_teardown(f, clean)
+    const struct CMUnitTest tests[] = {
+        TEST(together),      TEST(or_not_at_all),  TEST(a_late_failure_is_taken_back),
+        TEST(one_name_once), TEST(checked_before), TEST(nothing_is_replaced_unasked),
+        TEST(leftovers),
+    };
+    return cmocka_run_group_tests(tests, begin, end);
+}

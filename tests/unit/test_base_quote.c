@@ -1,0 +1,135 @@
+/* Names in the languages that are written, read back by a reader of each.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+// after the four above
+#include <cmocka.h>
+#include <jansson.h>
+#include "sim/base/doc.h"
+#include "sim/base/quote.h"
+
+static const char *const names[] = {"plain",
+                                    "",
+                                    " ",
+                                    "a\"b",
+                                    "a\\",
+                                    "\\\"",
+                                    "a: [b]",
+                                    "- x",
+                                    "null",
+                                    "#c",
+                                    "'",
+                                    "%s",
+                                    "*/",
+                                    "/*",
+                                    "/*/",
+                                    "**/ x",
+                                    "\xc3\xa9\xe4\xb8\x96\xf0\x9f\x9a\x80",
+                                    "$(x)`y`",
+                                    "{a=\"b\"}"};
+enum { NAMES = sizeof names / sizeof names[0] };
+
+static char *quoted(void (*quote)(FILE *, const char *), const char *s) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&text, &size);
+    assert_non_null(f);
+    quote(f, s);
+    assert_int_equal(fclose(f), 0);
+    return text;
+}
+
+static void yaml_and_json_read_back(void **state) {
+    (void)state;
+    for (int i = 0; i < NAMES; i++) {
+        char *text = quoted(rc_quote_yaml, names[i]), doc_text[256];
+        json_t *json = json_loads(text, JSON_DECODE_ANY, NULL);
+        rc_doc *doc = NULL;
+        snprintf(doc_text, sizeof doc_text, "{k: %s}", text);
+        assert_string_equal(json_string_value(json), names[i]);
+        assert_int_equal(rc_doc_parse("t", doc_text, strlen(doc_text), &doc, NULL), RC_OK);
+        const rc_node *n = rc_node_get(rc_doc_root(doc), "k");
+        assert_string_equal(rc_node_text(n), names[i]);
+        assert_false(rc_node_is_null(n));
+        rc_doc_close(doc);
+        json_decref(json);
+        free(text);
+    }
+}
+
+static void prometheus_by_its_grammar(void **state) {
+    (void)state;
+    char *text = quoted(rc_quote_prometheus, "a\"b\\c\nd");
+    assert_string_equal(text, "\"a\\\"b\\\\c\\nd\"");
+    free(text);
+}
+
+static void a_comment_stays_one(void **state) {
+    (void)state;
+    for (int i = 0; i < NAMES; i++) {
+        char *text = quoted(rc_quote_c_comment, names[i]);
+        assert_null(strstr(text, "*/"));
+        assert_null(strstr(text, "/*"));
+        free(text);
+    }
+}
+
+static void control_characters(void **state) {
+    static const char *const bad[] = {"a\nb", "\t", "a\x1b[2J", "\x7f", "\xc2\x85", "\xff", "\xc3"};
+    (void)state;
+    for (int i = 0; i < NAMES; i++)
+        assert_false(rc_text_has_control(names[i]));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_true(rc_text_has_control(bad[i]));
+}
+
+static void labels_and_prose(void **state) {
+    static const char text[] = "{a: \"x\\ny\", long: abcdef, empty: '', prose: \"x\\n  y\\n\", "
+                               "bell: \"\\a\", cut: \"abcd\xc3\xa9\"}";
+    char out[6];
+    rc_doc *doc = NULL;
+    rc_error err = {0};
+    (void)state;
+    assert_int_equal(rc_doc_parse("t", text, strlen(text), &doc, NULL), RC_OK);
+    const rc_node *root = rc_doc_root(doc);
+    assert_int_equal(rc_doc_label(root, "a", out, sizeof out, &err), RC_E_INPUT);
+    assert_non_null(strstr(err.msg, "control character"));
+    assert_int_equal(rc_doc_label(root, "long", out, sizeof out, &err), RC_E_INPUT);
+    assert_string_equal(err.msg, "key 'long' is longer than 5 bytes");
+    assert_int_equal(rc_doc_label(root, "empty", out, sizeof out, &err), RC_E_INPUT);
+    assert_int_equal(rc_doc_prose(root, "prose", out, sizeof out, &err), RC_OK);
+    assert_string_equal(out, "x   y");
+    assert_int_equal(rc_doc_prose(root, "bell", out, sizeof out, &err), RC_E_INPUT);
+    assert_int_equal(rc_doc_prose(root, "cut", out, sizeof out, &err), RC_OK);
+    assert_string_equal(out, "abcd"); /* not half of the last character */
+    rc_doc_close(doc);
+}
+
+static void text_that_yaml_would_read_otherwise(void **state) {
+    rc_doc *doc = NULL;
+    (void)state;
+    assert_int_equal(rc_doc_parse("t", "a: 1", 4, &doc, NULL), RC_OK);
+    for (int i = 0; i < NAMES; i++) {
+        assert_int_equal(rc_doc_set_text(doc, "b.c", names[i], NULL), RC_OK);
+        const rc_node *n = rc_node_get(rc_node_get(rc_doc_root(doc), "b"), "c");
+        assert_string_equal(rc_node_text(n), names[i]);
+        assert_false(rc_node_is_null(n));
+    }
+    rc_doc_close(doc);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(yaml_and_json_read_back),
+        cmocka_unit_test(prometheus_by_its_grammar),
+        cmocka_unit_test(a_comment_stays_one),
+        cmocka_unit_test(control_characters),
+        cmocka_unit_test(labels_and_prose),
+        cmocka_unit_test(text_that_yaml_would_read_otherwise),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
