@@ -141,17 +141,42 @@ static rc_status open_ring(rc_body *b, rc_ring_state *s, rc_error *err) {
     const rc_ring_case *c = &b->c;
     size_t kv = 2 * (size_t)b->kv_rows * rc_kv_row(c), q = (size_t)b->t * rc_q_row(c);
     size_t message = c->schedule == RC_RING_PASS_KV ? kv : q;
-    for (int i = 0; i < 2 && c->cp > 1 && c->schedule != RC_RING_ALL_GATHER; i++)
+    for (int i = 0; i < RC_RING_BUFFERS && c->cp > 1 && c->schedule != RC_RING_ALL_GATHER; i++)
         RC_TRY(rc_body_alloc(b, &s->ring[i], message, err));
     if (c->schedule == RC_RING_ALL_GATHER)
         RC_TRY(rc_body_alloc(b, &s->all_kv, 2 * (size_t)(c->t + c->p) * rc_kv_row(c), err));
     return RC_OK;
 }
 
+static size_t most_of(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
+/* With and without SMs kept free, for a pass has launches of both kinds. */
+static size_t room_of(const rc_ring_case *c, rc_attn_args a) {
+    a.hq = c->hq, a.hkv = c->hkv;
+    size_t all = a.tq > 0 && a.tk > 0 ? rc_attn_workspace(&a) : 0;
+    a.sms = c->sms;
+    return a.tq > 0 && a.tk > 0 ? most_of(all, rc_attn_workspace(&a)) : 0;
+}
+
 static size_t attention_room(const rc_ring_case *c, int64_t tq, int64_t tk, int causal) {
-    rc_attn_args a = {
-        .tq = tq, .tk = tk, .hq = c->hq, .hkv = c->hkv, .causal = causal, .sms = c->sms};
-    return tq > 0 && tk > 0 ? rc_attn_workspace(&a) : 0;
+    return room_of(c, (rc_attn_args){.tq = tq, .tk = tk, .causal = causal});
+}
+
+/* Two chunks of queries in one launch, each with its own range of keys from row 0 on. */
+static size_t two_room(const rc_ring_case *c, int64_t chunk, int64_t first, int64_t second,
+                       int64_t rows, int causal) {
+    const int32_t q_start[] = {0, (int32_t)chunk}, q_len[] = {(int32_t)chunk, (int32_t)chunk};
+    const int32_t k_start[] = {0, 0}, k_len[] = {(int32_t)first, (int32_t)second};
+    return room_of(c, (rc_attn_args){.tq = 2 * chunk,
+                                     .tk = rows,
+                                     .causal = causal,
+                                     .seqs = 2,
+                                     .q_start = q_start,
+                                     .q_len = q_len,
+                                     .k_start = k_start,
+                                     .k_len = k_len});
 }
 
 /* The largest workspace of any attention launch of the schedule (attend.c). */
@@ -159,18 +184,17 @@ static size_t workspace(const rc_body *b) {
     const rc_ring_case *c = &b->c;
     if (rc_ring_is_decode(c)) {
         rc_decode_args a = {.batch = (int)b->t, .max_len = b->cached, .hq = c->hq, .hkv = c->hkv};
-        return rc_decode_workspace(&a);
+        size_t all = rc_decode_workspace(&a);
+        a.sms = c->sms;
+        return most_of(all, rc_decode_workspace(&a));
     }
-    const size_t ring[] = {
-        attention_room(c, b->t, b->kv_rows, 1), attention_room(c, b->t, b->cached + b->chunk, 0),
-        attention_room(c, b->chunk, b->cached, 0), attention_room(c, b->chunk, b->kv_rows, 0)};
-    size_t most = 0;
-    for (size_t i = 0; i < sizeof ring / sizeof ring[0]; i++)
-        most = ring[i] > most ? ring[i] : most;
-    for (int k = 1; k <= 2 * c->cp && c->schedule == RC_RING_ALL_GATHER; k++) {
-        size_t n = attention_room(c, b->chunk, c->p + k * b->chunk, 1);
-        most = n > most ? n : most;
-    }
+    size_t most = attention_room(c, b->t, b->kv_rows, 1);
+    most = most_of(most, attention_room(c, b->t, b->cached + b->chunk, 0));
+    most = most_of(most, attention_room(c, b->chunk, b->kv_rows, 0));
+    most = most_of(most, two_room(c, b->chunk, b->cached, b->kv_rows, b->kv_rows, 0));
+    for (int k = 0; k < c->cp && c->schedule == RC_RING_ALL_GATHER; k++)
+        most = most_of(most, two_room(c, b->chunk, c->p + (k + 1) * b->chunk,
+                                      c->p + (2 * c->cp - k) * b->chunk, c->p + c->t, 1));
     return most;
 }
 
@@ -189,9 +213,11 @@ static rc_status open_state(rc_body *b, int i, rc_error *err) {
                       {&s->y, 2 * t * d},
                       {&s->gate_up, 4 * t * f},
                       {&s->act, 2 * t * f},
-                      {&s->workspace, workspace(b)}};
+                      {&s->workspace, workspace(b)},
+                      {&s->tickets, RC_ATTN_TICKET_BYTES}};
     for (size_t k = 0; k < sizeof want / sizeof want[0]; k++)
         RC_TRY(rc_body_alloc(b, want[k].p, want[k].bytes, err));
+    RC_CUDA(cudaMemset(s->tickets, 0, RC_ATTN_TICKET_BYTES));
     for (int l = 0; l < c->layers; l++)
         RC_TRY(rc_body_alloc(b, &s->kv[l], 2 * (size_t)b->kv_rows * rc_kv_row(c), err));
     if (b->rig->virtual_ranks && c->tp > 1)

@@ -49,17 +49,23 @@ typedef struct rc_ring_state {             /* one local rank */
     rc_ring_weights w[RC_RING_MAX_LAYERS]; /* shared by virtual ranks of one tp index */
     void *kv[RC_RING_MAX_LAYERS];          /* K rows, then V rows; see kv_rows */
     void *h, *x, *qkv, *q, *o, *y, *gate_up, *act;
-    void *ring[2];                   /* what arrives in a ring */
+    void *ring[RC_RING_BUFFERS];     /* what arrives in a ring */
     void *part_o[RC_RING_MAX_RANKS]; /* partial outputs: of ring step j, or for rank j's queries */
     void *back_o[RC_RING_MAX_RANKS]; /* pass-Q: what the others found for this rank's queries */
     float *part_lse[RC_RING_MAX_RANKS], *back_lse[RC_RING_MAX_RANKS];
     void *all_kv;    /* all-gather: K of the whole sequence, then V */
     void *workspace; /* of attention */
+    void *tickets;   /* of attention */
     int32_t *lens;   /* decode: contexts */
 } rc_ring_state;
 
+/* What of a pass is run: all; compute alone, each rank as if the messages were there already;
+ * messages alone. The last two give what a ring step's attention and its message take by
+ * themselves. */
+typedef enum rc_ring_mode { RC_RING_WHOLE, RC_RING_COMPUTE, RC_RING_MESSAGES } rc_ring_mode;
+
 typedef struct rc_ring_mark { /* a timed stretch of a profiled pass */
-    int rank;
+    int rank, step;           /* step: of a ring, 0 outside one */
     rc_ring_part part;
     cudaEvent_t start, stop;
 } rc_ring_mark;
@@ -77,6 +83,8 @@ typedef struct rc_body {
     rc_ring_mark *marks;
     size_t mark_count, mark_room;
     bool profiling;
+    rc_ring_mode mode;
+    int step; /* of the ring that is being enqueued */
 } rc_body;
 
 /* Memory, weights, inputs; plans of the products. RC_E_UNMODELLED when it does not fit. */

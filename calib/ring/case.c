@@ -24,6 +24,10 @@ bool rc_ring_schedule_find(const char *name, rc_ring_schedule *out) {
     return false;
 }
 
+/* The column that a file may lack: older than it are files whose cases left NCCL's CTAs alone. */
+enum { CTAS = 14 };
+#define ABSENT SIZE_MAX
+
 static rc_status refuse(const rc_ring_case *c, const char *why, rc_error *err) {
     return rc_fail(err, RC_E_INPUT, "case \"%s\" (%s, CP %d, TP %d): %s", c->name,
                    rc_ring_schedule_name(c->schedule), c->cp, c->tp, why);
@@ -79,18 +83,19 @@ static rc_status words(const rc_csv *csv, size_t row, const size_t *at, rc_ring_
 
 static rc_status read_case(const rc_csv *csv, size_t row, const size_t *at, rc_ring_case *c,
                            rc_error *err) {
-    static const int64_t low[] = {1, 1, 1, 0, 1, 1, 1, 64, 64, 1, 0};
+    static const int64_t low[] = {1, 1, 1, 0, 1, 1, 1, 64, 64, 1, 0, 0};
     static const int64_t high[] = {64,  64,    1 << 24, 1 << 24, 4096, 256,
-                                   256, 32768, 1 << 20, 1000,    1024};
-    static const int columns[] = {2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13};
-    int64_t v[11];
+                                   256, 32768, 1 << 20, 1000,    1024, 64};
+    static const int columns[] = {2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, CTAS};
+    int64_t v[12] = {0};
     memset(c, 0, sizeof *c);
     RC_TRY(words(csv, row, at, c, err));
-    for (int i = 0; i < 11; i++)
-        RC_TRY(rc_csv_int(csv, row, at[columns[i]], low[i], high[i], &v[i], err));
+    for (int i = 0; i < 12; i++)
+        if (at[columns[i]] != ABSENT)
+            RC_TRY(rc_csv_int(csv, row, at[columns[i]], low[i], high[i], &v[i], err));
     c->cp = (int)v[0], c->tp = (int)v[1], c->t = v[2], c->p = v[3], c->batch = v[4];
     c->hq = (int)v[5], c->hkv = (int)v[6], c->width = (int)v[7], c->ffn = (int)v[8];
-    c->layers = (int)v[9], c->sms = (int)v[10];
+    c->layers = (int)v[9], c->sms = (int)v[10], c->ctas = (int)v[11];
     rc_status st = rc_ring_case_check(c, err);
     if (st != RC_OK && err)
         err->line = rc_csv_line(csv, row);
@@ -114,8 +119,12 @@ rc_status rc_ring_cases_parse(const char *name, const char *text, size_t size, r
     rc_csv *csv = NULL;
     RC_TRY(rc_csv_parse(name, text, size, &csv, err));
     rc_status st = rc_csv_known(csv, names, err);
-    for (size_t i = 0; i < COLUMNS && st == RC_OK; i++)
-        st = rc_csv_column(csv, names[i], &at[i], err);
+    for (size_t i = 0; i < COLUMNS && st == RC_OK; i++) {
+        if (i != CTAS)
+            st = rc_csv_column(csv, names[i], &at[i], err);
+        else if (!rc_csv_find(csv, names[i], &at[i]))
+            at[i] = ABSENT;
+    }
     size_t count = st == RC_OK ? rc_csv_rows(csv) : 0;
     rc_ring_case *c = calloc(count + 1, sizeof *c);
     if (!c && st == RC_OK)

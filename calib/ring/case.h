@@ -34,12 +34,13 @@ typedef struct rc_ring_case {
     int width, ffn; /* D; FFN width on one GPU */
     int layers;
     bool graph; /* one CUDA graph; else launched op by op */
-    int sms;    /* SMs that attention may take; 0: all */
+    int sms;    /* SMs that attention may take while a message is under way; 0: all, by ticket */
+    int ctas;   /* CTAs of NCCL's kernels in the CP group; 0: NCCL chooses */
 } rc_ring_case;
 
 #define RC_RING_CASE_COLUMNS                                                                       \
     "case", "schedule", "cp", "tp", "t", "p", "batch", "hq", "hkv", "width", "ffn", "layers",      \
-        "launch", "sms"
+        "launch", "sms", "ctas"
 
 static inline bool rc_ring_is_decode(const rc_ring_case *c) {
     return c->schedule >= RC_RING_DECODE_PASS_Q;

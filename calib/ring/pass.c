@@ -36,6 +36,7 @@ rc_status rc_part_begin(rc_body *b, int i, rc_ring_part part, rc_error *err) {
     rc_ring_mark *m = &b->marks[b->mark_count];
     m->rank = i;
     m->part = part;
+    m->step = b->step;
     RC_CUDA(cudaEventRecord(m->start, stream_of(b, i, part)));
     return RC_OK;
 }
@@ -137,12 +138,18 @@ static rc_status ffn(rc_body *b, int i, int layer, rc_error *err) {
     return product(b, i, RC_RING_DOWN, c->width, c->ffn, s->act, w->down, s->y, err);
 }
 
+static rc_status attend(rc_body *b, int l, rc_error *err) {
+    return rc_ring_is_decode(&b->c) ? rc_body_attend_decode(b, l, err) : rc_body_attend(b, l, err);
+}
+
 static rc_status layer(rc_body *b, int l, rc_error *err) {
     const rc_ring_case *c = &b->c;
     int n = b->rig->local;
+    if (b->mode == RC_RING_MESSAGES)
+        return attend(b, l, err);
     for (int i = 0; i < n; i++)
         RC_TRY(before(b, i, l, err));
-    RC_TRY(rc_ring_is_decode(c) ? rc_body_attend_decode(b, l, err) : rc_body_attend(b, l, err));
+    RC_TRY(attend(b, l, err));
     for (int i = 0; i < n; i++)
         RC_TRY(product(b, i, RC_RING_OUT, c->width, (int64_t)c->hq * RC_RING_HEAD, b->s[i].o,
                        b->s[i].w[l].out, b->s[i].y, err));

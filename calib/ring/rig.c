@@ -11,7 +11,11 @@ enum { LINE_UP_BYTES = 4096 };
 static rc_status open_streams(rc_rig_rank *r, rc_error *err) {
     cudaEvent_t *const events[] = {&r->ready, &r->done, &r->computed, &r->arrived, &r->forked};
     RC_CUDA(cudaStreamCreateWithFlags(&r->compute, cudaStreamNonBlocking));
-    RC_CUDA(cudaStreamCreateWithFlags(&r->comm, cudaStreamNonBlocking));
+    int least = 0, most = 0;
+    RC_CUDA(cudaDeviceGetStreamPriorityRange(&least, &most));
+    RC_CUDA(cudaStreamCreateWithPriority(&r->comm, cudaStreamNonBlocking, most));
+    for (int i = 0; i < RC_RING_BUFFERS; i++)
+        RC_CUDA(cudaEventCreateWithFlags(&r->stepped[i], cudaEventDisableTiming));
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
         RC_CUDA(cudaEventCreateWithFlags(events[i], cudaEventDisableTiming));
     return RC_OK;
@@ -36,8 +40,11 @@ static rc_status join(rc_rig *g, rc_error *err) {
     for (int i = 0; i < groups; i++)
         RC_TRY(rc_group_share(g->procs, &id[i], sizeof id[i], err));
     RC_NCCL(g->nccl, comm_init_rank(&r->all_comm, g->cp * g->tp, id[0], r->world));
+    ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+    if (g->ctas)
+        config.minCTAs = config.maxCTAs = g->ctas;
     if (g->cp > 1)
-        RC_NCCL(g->nccl, comm_init_rank(&r->cp_comm, g->cp, id[1 + r->tp], r->cp));
+        RC_NCCL(g->nccl, comm_init_rank_config(&r->cp_comm, g->cp, id[1 + r->tp], r->cp, &config));
     if (g->tp > 1)
         RC_NCCL(g->nccl, comm_init_rank(&r->tp_comm, g->tp, id[1 + g->tp + r->cp], r->tp));
     return RC_OK;
@@ -53,13 +60,14 @@ static rc_status join(rc_rig *g, rc_error *err) {
 #endif
 
 rc_status rc_rig_open(rc_rig *g, const rc_group *procs, rc_gpu *gpu, bool virtual_ranks, int cp,
-                      int tp, rc_error *err) {
+                      int tp, int ctas, rc_error *err) {
     memset(g, 0, sizeof *g);
     g->procs = procs;
     g->gpu = gpu;
     g->virtual_ranks = virtual_ranks;
     g->cp = cp;
     g->tp = tp;
+    g->ctas = ctas;
     if (!virtual_ranks && procs->size != cp * tp)
         return rc_fail(err, RC_E_UNMODELLED, "it needs %d GPUs, and there are %d", cp * tp,
                        procs->size);
@@ -91,6 +99,9 @@ static void close_rank(rc_rig *g, rc_rig_rank *r) {
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
         if (events[i])
             (void)cudaEventDestroy(events[i]);
+    for (int i = 0; i < RC_RING_BUFFERS; i++)
+        if (r->stepped[i])
+            (void)cudaEventDestroy(r->stepped[i]);
     if (r->compute)
         (void)cudaStreamDestroy(r->compute);
     if (r->comm)

@@ -18,13 +18,19 @@
 #include "calib/nccl.h"
 #include "calib/ring/case.h"
 
+/* Messages may run ahead of attention by as many steps as there are buffers for what arrives, less
+ * one: with three, a message waits for its SMs before the attention that it runs beside, and so has
+ * them when that begins. */
+enum { RC_RING_BUFFERS = 3 };
+
 typedef struct rc_rig_rank {
     int world, cp, tp; /* indices */
     cudaStream_t compute, comm;
-    cudaEvent_t ready, done;       /* of the carrier */
-    cudaEvent_t computed, arrived; /* compute up to here; the message of a step is here */
-    cudaEvent_t forked;            /* for captures */
-    void *scratch;                 /* virtual all-reduce: one hidden state */
+    cudaEvent_t ready, done;              /* of the carrier */
+    cudaEvent_t computed, arrived;        /* compute up to here; the message of a step is here */
+    cudaEvent_t stepped[RC_RING_BUFFERS]; /* the attention of a ring step is done, by turns */
+    cudaEvent_t forked;                   /* for captures */
+    void *scratch;                        /* virtual all-reduce: one hidden state */
 #ifdef RC_HAVE_NCCL
     ncclComm_t cp_comm, tp_comm, all_comm;
 #endif
@@ -35,7 +41,7 @@ typedef struct rc_rig {
     rc_gpu *gpu;
     rc_lt *lt[RC_RING_MAX_RANKS]; /* one a local rank: they overlap on the GPU */
     bool virtual_ranks;
-    int cp, tp;
+    int cp, tp, ctas;
     int local; /* ranks of this process */
     rc_rig_rank r[RC_RING_MAX_RANKS];
 #ifdef RC_HAVE_NCCL
@@ -44,9 +50,10 @@ typedef struct rc_rig {
     void *line_up; /* a few bytes for the all-reduce that lines the ranks up */
 } rc_rig;
 
-/* Streams and communicators for cp x tp ranks. A real rig needs as many processes. */
+/* Streams and communicators for cp x tp ranks, NCCL's kernels of a CP group on `ctas` CTAs (0: as
+ * it chooses). The comm streams have the highest priority. A real rig needs as many processes. */
 rc_status rc_rig_open(rc_rig *g, const rc_group *procs, rc_gpu *gpu, bool virtual_ranks, int cp,
-                      int tp, rc_error *err);
+                      int tp, int ctas, rc_error *err);
 void rc_rig_close(rc_rig *g); /* safe on a zeroed one */
 
 /* One side of a message inside a CP group: local rank `at` sends `bytes` to, or receives them from,

@@ -29,6 +29,8 @@ typedef struct job {
     char machine[48];
     double began;
     size_t ran, failed;
+    bool cut;
+    rc_rig rig; /* of the latest case: communicators are made anew only for other groups */
 } job;
 
 static bool wanted(const job *j, const rc_ring_case *c, int ranks) {
@@ -41,16 +43,6 @@ static void say(const job *j, const rc_ring_case *c, const char *text) {
     if (j->group.rank == 0)
         printf("%-32s %s\n", c->name, text);
     fflush(stdout);
-}
-
-/* Did it work for all? RC_E_UNMODELLED of one is that of all. */
-static rc_status agree(const job *j, rc_status st, rc_error *err) {
-    double worst = st;
-    rc_error none = {0};
-    RC_TRY(rc_group_max(&j->group, &worst, &none));
-    if (st == RC_OK && worst > 0)
-        return rc_fail(err, (rc_status)worst, "another rank could not");
-    return st;
 }
 
 static rc_status write_rows(job *j, const rc_ring_case *c, const rc_ring_times *t, rc_error *err) {
@@ -86,19 +78,26 @@ static rc_status measure(job *j, rc_body *b, rc_error *err) {
     return write_rows(j, &b->c, &t, err);
 }
 
+/* The rig of a case, kept from the one before where that had the same groups. */
+static rc_status take_rig(job *j, const rc_ring_case *c, rc_error *err) {
+    rc_rig *g = &j->rig;
+    if (g->local > 0 && g->cp == c->cp && g->tp == c->tp && g->ctas == c->ctas)
+        return RC_OK;
+    rc_rig_close(g);
+    return rc_rig_open(g, &j->group, &j->gpu, j->o->virtual_ranks > 0, c->cp, c->tp, c->ctas, err);
+}
+
 static rc_status one_case(job *j, const rc_ring_case *c, rc_error *err) {
-    rc_rig rig;
     rc_body body;
     memset(&body, 0, sizeof body);
-    rc_status st =
-        rc_rig_open(&rig, &j->group, &j->gpu, j->o->virtual_ranks > 0, c->cp, c->tp, err);
+    rc_group_step(&j->group, c->name);
+    rc_status st = rc_group_agree(&j->group, take_rig(j, c, err), err);
     if (st == RC_OK)
-        st = rc_body_open(&body, &rig, c, j->o->seed, err);
-    st = agree(j, st, err);
+        st = rc_group_agree(&j->group, rc_body_open(&body, &j->rig, c, j->o->seed, err), err);
     if (st == RC_OK)
         st = measure(j, &body, err);
     rc_body_close(&body);
-    rc_rig_close(&rig);
+    rc_group_step(&j->group, NULL);
     return st;
 }
 
@@ -134,11 +133,14 @@ static rc_status all_cases(job *j, int ranks, rc_error *err) {
         RC_TRY(time_is_up(j, &up, err));
         if (up) {
             say(j, c, "CUT by the budget, and all behind it");
+            j->cut = true;
             break;
         }
         rc_status st = one_case(j, c, &why);
         RC_TRY(judge(j, c, st, &why, err));
     }
+    if (j->ran == 0 && j->failed == 0 && !j->cut)
+        return rc_fail(err, RC_E_CHECK, "no case could be run");
     return j->failed ? rc_fail(err, RC_E_CHECK, "%zu cases gave a wrong result", j->failed) : RC_OK;
 }
 
@@ -163,6 +165,7 @@ static rc_status on_gpu(job *j, int ranks, rc_error *err) {
                    j->o->virtual_ranks ? "device copies" : j->file.transport);
         st = all_cases(j, ranks, err);
     }
+    rc_rig_close(&j->rig);
     rc_gpu_close(&j->gpu);
     return st;
 }

@@ -128,10 +128,10 @@ static void put_text(FILE *f, const char *s) {
 }
 
 static void put_case(FILE *f, const rc_ring_case *c) {
-    fprintf(f, "%s,%s,%d,%d,%lld,%lld,%lld,%d,%d,%d,%d,%d,%s,%d", c->name,
+    fprintf(f, "%s,%s,%d,%d,%lld,%lld,%lld,%d,%d,%d,%d,%d,%s,%d,%d", c->name,
             rc_ring_schedule_name(c->schedule), c->cp, c->tp, (long long)c->t, (long long)c->p,
             (long long)c->batch, c->hq, c->hkv, c->width, c->ffn, c->layers,
-            c->graph ? "graph" : "eager", c->sms);
+            c->graph ? "graph" : "eager", c->sms, c->ctas);
 }
 
 static void put_row(FILE *f, const rc_ring_case *c, const rc_ring_source *s, const char *part,
@@ -175,6 +175,16 @@ static void put_parts(FILE *out, const rc_ring_case *c, const rc_ring_source *s,
         if (isfinite(v))
             put_row(out, c, s, rc_ring_part_name((rc_ring_part)p), rank, &r, &t->errors);
     }
+    for (int j = 0; j < c->cp; j++)
+        for (int k = 0; k < 2; k++) {
+            static const char *const names[] = {"attention", "send-recv"};
+            double v = t->alone[rank][j][k];
+            rc_result r = {.p10_s = v, .p50_s = v, .p90_s = v, .samples = 3, .health = none};
+            char name[40];
+            snprintf(name, sizeof name, "%s-alone-%d", names[k], j);
+            if (v > 0)
+                put_row(out, c, s, name, rank, &r, &t->errors);
+        }
 }
 
 rc_status rc_ring_file_add(const rc_ring_file *f, const rc_ring_case *c, const rc_ring_source *s,

@@ -15,10 +15,11 @@
 #include <math.h>
 #include <string.h>
 
-enum { RING_WARM = 2, RING_LEAST = 7, RING_FEW = 3, RING_MOST = 60, RING_PROFILED = 3 };
+enum { RING_WARM = 2, RING_LEAST = 7, RING_FEW = 3, RING_MOST = 400, RING_PROFILED = 3 };
 #define RING_LONG_S 0.2 /* of such passes RING_FEW will do */
-#define RING_WARM_S 0.7
-#define RING_CAP_S 1.0
+#define RING_WARM_S 0.3
+#define RING_LEAST_S 0.2 /* what the clock's reading lags by */
+#define RING_CAP_S 0.6
 
 static rc_status go(rc_body *b, cudaGraphExec_t graph, rc_error *err) {
     if (!graph)
@@ -67,7 +68,8 @@ rc_status rc_ring_check(rc_body *b, rc_ring_errors *errors, rc_error *err) {
     if (st == RC_OK)
         st = rc_body_check(b, errors, err);
     b->layers = b->c.layers;
-    RC_TRY(st);
+    /* A rank that failed must not leave the others waiting in what follows. */
+    RC_TRY(rc_group_agree(b->rig->procs, st, err));
     /* Not a number would lose every comparison: make it a large one. */
     double a = isfinite(errors->attention) ? errors->attention : 1e9;
     double h = isfinite(errors->hidden) ? errors->hidden : 1e9;
@@ -131,7 +133,7 @@ static rc_status sample(rc_body *b, clock *k, rc_ring_times *t, rc_error *err) {
         rc_stats_sort(sorted, (size_t)n);
         bool sure = rc_stats_median_spread(sorted, (size_t)n) < RC_BENCH_SPREAD;
         int least = x[ranks][0] > RING_LONG_S ? RING_FEW : RING_LEAST;
-        if (n >= least && (sure || spent > RING_CAP_S))
+        if (n >= least && spent > RING_LEAST_S && (sure || spent > RING_CAP_S))
             break;
     }
     for (int r = 0; r <= ranks; r++)
@@ -143,33 +145,62 @@ static rc_status sample(rc_body *b, clock *k, rc_ring_times *t, rc_error *err) {
 
 /* ---- parts ----------------------------------------------------------------------------------- */
 
-static rc_status sum_marks(rc_body *b, double *part, bool *seen, rc_error *err) {
+static bool of_a_step(rc_ring_part p) {
+    return p == RC_RING_ATTENTION || p == RC_RING_SENDRECV;
+}
+
+/* Into part, or with `alone` into what each ring step's attention and message took. */
+static rc_status sum_marks(rc_body *b, double *part, bool *seen, double (*alone)[2],
+                           rc_error *err) {
     for (size_t i = 0; i < b->mark_count; i++) {
         const rc_ring_mark *m = &b->marks[i];
         float ms = 0;
+        if (alone && !of_a_step(m->part))
+            continue;
         RC_CUDA(cudaEventElapsedTime(&ms, m->start, m->stop));
-        part[m->part] += 1e-3 * (double)ms / RING_PROFILED;
-        seen[m->part] = true;
+        double mean = 1e-3 * (double)ms / RING_PROFILED;
+        if (alone)
+            alone[m->step][m->part == RC_RING_ATTENTION ? 0 : 1] += mean;
+        else
+            part[m->part] += mean, seen[m->part] = true;
     }
     return RC_OK;
 }
 
-/* The mean of a few passes, launched op by op: events inside a graph cannot be read. */
+/* One pass in a mode, launched op by op: events inside a graph cannot be read. */
+static rc_status profiled_pass(rc_body *b, rc_ring_mode mode, rc_error *err) {
+    double meet = 0;
+    b->mode = mode;
+    rc_status st = rc_group_max(b->rig->procs, &meet, err);
+    if (st == RC_OK)
+        st = rc_rig_line_up(b->rig, err);
+    if (st == RC_OK)
+        st = rc_body_pass(b, err);
+    if (st == RC_OK)
+        st = rc_rig_drain(b->rig, err);
+    b->mode = RC_RING_WHOLE;
+    return st;
+}
+
+/* Means of a few passes, whole ones and those of compute and of messages alone by turns, so that
+ * all are taken at one clock. */
+static rc_status profile_passes(rc_body *b, double *part, bool *seen, double (*alone)[2],
+                                rc_error *err) {
+    bool ring = b->c.cp > 1 && !b->rig->virtual_ranks && b->c.schedule != RC_RING_ALL_GATHER;
+    for (int i = -1; i < RING_PROFILED; i++)
+        for (int mode = RC_RING_WHOLE; mode <= (ring ? RC_RING_MESSAGES : RC_RING_WHOLE); mode++) {
+            RC_TRY(profiled_pass(b, (rc_ring_mode)mode, err));
+            if (i >= 0)
+                RC_TRY(sum_marks(b, part, seen, mode == RC_RING_WHOLE ? NULL : alone, err));
+        }
+    return RC_OK;
+}
+
 static rc_status profile(rc_body *b, rc_ring_times *t, rc_error *err) {
-    double part[RC_RING_PARTS] = {0}, all[RC_GROUP_MAX];
+    double part[RC_RING_PARTS] = {0}, alone[RC_RING_MAX_RANKS][2] = {{0}}, all[RC_GROUP_MAX];
     bool seen[RC_RING_PARTS] = {false};
     b->profiling = true;
-    rc_status st = RC_OK;
-    for (int i = -1; i < RING_PROFILED && st == RC_OK; i++) {
-        double meet = 0;
-        st = rc_group_max(b->rig->procs, &meet, err);
-        if (st == RC_OK)
-            st = rc_body_pass(b, err);
-        if (st == RC_OK)
-            st = rc_rig_drain(b->rig, err);
-        if (st == RC_OK && i >= 0)
-            st = sum_marks(b, part, seen, err);
-    }
+    rc_status st = profile_passes(b, part, seen, alone, err);
     b->profiling = false;
     RC_TRY(st);
     for (int p = 0; p < RC_RING_PARTS; p++) {
@@ -177,6 +208,12 @@ static rc_status profile(rc_body *b, rc_ring_times *t, rc_error *err) {
         for (int r = 0; r < b->rig->procs->size; r++)
             t->part[r][p] = all[r];
     }
+    for (int j = 0; j < b->c.cp; j++)
+        for (int k = 0; k < 2; k++) {
+            RC_TRY(rc_group_gather(b->rig->procs, alone[j][k], all, err));
+            for (int r = 0; r < b->rig->procs->size; r++)
+                t->alone[r][j][k] = all[r];
+        }
     return RC_OK;
 }
 

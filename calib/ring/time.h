@@ -15,6 +15,9 @@ typedef struct rc_ring_times {
     rc_result rank[RC_RING_MAX_RANKS];
     /* seconds of a part in one pass over all layers, by rank; NAN where it does not occur */
     double part[RC_RING_MAX_RANKS][RC_RING_PARTS];
+    /* seconds, by rank and ring step, that the step's attention and the message beside it take by
+     * themselves, over all layers; 0 where there is none */
+    double alone[RC_RING_MAX_RANKS][RC_RING_MAX_RANKS][2];
 } rc_ring_times;
 
 /* One layer against the single-GPU reference, in the case's own way of launching. RC_E_CHECK when

@@ -23,7 +23,7 @@ static bool chosen(const rc_measured_run *x, int set, const char *transport, con
 static bool alike(const rc_measured_run *a, const rc_measured_run *b, bool any_t) {
     return a->cp == b->cp && a->tp == b->tp && a->hq == b->hq && a->hkv == b->hkv &&
            a->width == b->width && a->ffn == b->ffn && a->layers == b->layers &&
-           a->batch == b->batch && a->sms == b->sms && a->graph == b->graph &&
+           a->batch == b->batch && a->sms == b->sms && a->ctas == b->ctas && a->graph == b->graph &&
            same(a->transport, b->transport) && same(a->machine, b->machine) &&
            (any_t ? a->t + a->p == b->t + b->p : a->t == b->t && a->p == b->p);
 }

@@ -32,10 +32,10 @@ void rc_runs_free(rc_runs *r) {
 }
 
 static const char *const columns[] = {
-    "case",  "schedule", "cp",      "tp",     "t",       "p",         "batch",  "hq",      "hkv",
-    "width", "ffn",      "layers",  "launch", "sms",     "transport", "part",   "rank",    "p10_s",
-    "p50_s", "p90_s",    "samples", "check",  "machine", "gpu",       "sm_mhz", "power_w", "temp_c",
-    "date",  "driver",   "cuda",    "nccl",   "kernel",  "commit",    NULL};
+    "case",   "schedule", "cp",     "tp",      "t",     "p",       "batch",     "hq",     "hkv",
+    "width",  "ffn",      "layers", "launch",  "sms",   "ctas",    "transport", "part",   "rank",
+    "p10_s",  "p50_s",    "p90_s",  "samples", "check", "machine", "gpu",       "sm_mhz", "power_w",
+    "temp_c", "date",     "driver", "cuda",    "nccl",  "kernel",  "commit",    NULL};
 enum {
     CASE,
     SCHEDULE,
@@ -51,6 +51,7 @@ enum {
     LAYERS,
     LAUNCH,
     SMS,
+    CTAS,
     TRANSPORT,
     PART,
     RANK,
@@ -60,7 +61,7 @@ enum {
     SAMPLES,
     CHECK,
     MACHINE,
-    COLUMNS = 33
+    COLUMNS = 34
 };
 
 static rc_status text(const rc_csv *csv, size_t row, size_t col, char *out, size_t size,
@@ -79,13 +80,13 @@ static rc_status text(const rc_csv *csv, size_t row, size_t col, char *out, size
 static rc_status numbers(const rc_csv *csv, size_t row, const size_t *at, rc_measured_run *x,
                          rc_error *err) {
     int64_t v[COLUMNS] = {0};
-    for (int i = CP; i <= SMS; i++)
-        if (i != LAUNCH)
-            RC_TRY(rc_csv_int(csv, row, at[i], i == P || i == SMS ? 0 : 1, INT64_C(1) << 40, &v[i],
-                              err));
+    for (int i = CP; i <= CTAS; i++)
+        if (i != LAUNCH && at[i] != SIZE_MAX)
+            RC_TRY(rc_csv_int(csv, row, at[i], i == P || i == SMS || i == CTAS ? 0 : 1,
+                              INT64_C(1) << 40, &v[i], err));
     x->cp = (int)v[CP], x->tp = (int)v[TP], x->t = v[T], x->p = v[P], x->batch = v[BATCH];
     x->hq = (int)v[HQ], x->hkv = (int)v[HKV], x->width = v[WIDTH], x->ffn = v[FFN];
-    x->layers = (int)v[LAYERS], x->sms = (int)v[SMS];
+    x->layers = (int)v[LAYERS], x->sms = (int)v[SMS], x->ctas = (int)v[CTAS];
     RC_TRY(rc_csv_quantity(csv, row, at[P10], RC_DIM_TIME, 1e-9, 1e5, &x->p10, err));
     RC_TRY(rc_csv_quantity(csv, row, at[P50], RC_DIM_TIME, 1e-9, 1e5, &x->measured, err));
     RC_TRY(rc_csv_quantity(csv, row, at[P90], RC_DIM_TIME, 1e-9, 1e5, &x->p90, err));
@@ -139,7 +140,10 @@ rc_status rc_runs_parse(rc_runs *r, const char *name, const char *body, size_t s
     RC_TRY(rc_csv_parse(name, body, size, &csv, err));
     rc_status st = rc_csv_known(csv, columns, err);
     for (int i = 0; i < COLUMNS && st == RC_OK; i++)
-        st = rc_csv_column(csv, columns[i], &at[i], err);
+        if (i != CTAS)
+            st = rc_csv_column(csv, columns[i], &at[i], err);
+        else if (!rc_csv_find(csv, columns[i], &at[i])) /* files that leave NCCL's CTAs to NCCL */
+            at[i] = SIZE_MAX;
     for (size_t row = 0; st == RC_OK && row < rc_csv_rows(csv); row++) {
         rc_measured_run x;
         if (strcmp(rc_csv_text(csv, row, at[PART]), "whole") != 0 ||

@@ -28,7 +28,7 @@ typedef struct rc_measured_run { /* one case on one transport */
     int cp, tp, hq, hkv, layers;
     int64_t t, p, batch, width, ffn; /* heads and ffn: on one GPU */
     bool graph;
-    int sms;
+    int sms, ctas;
     double measured, p10, p90; /* s; the slowest rank of a pass */
     double time[RC_METHODS];   /* predicted, s; NAN where it could not be, and `why` says so */
     double transferred;        /* share of the simulated path that rests on another part's rows */
