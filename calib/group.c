@@ -198,7 +198,10 @@ static void on_alarm(int signal) {
 
 static unsigned patience(void) {
     const char *v = getenv("RC_HANG_S");
-    return v ? (unsigned)atoi(v) : RC_GROUP_HANG_S;
+    char *end = NULL;
+    long seconds = v ? strtol(v, &end, 10) : RC_GROUP_HANG_S;
+    bool number = !v || (end != v && *end == '\0' && seconds >= 0 && seconds <= 86400);
+    return number ? (unsigned)seconds : RC_GROUP_HANG_S;
 }
 
 void rc_group_step(const rc_group *g, const char *step) {

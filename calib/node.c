@@ -45,18 +45,26 @@ typedef struct node {
 
 /* ---- shares ---------------------------------------------------------------------------------- */
 
+/* 0 for a suite that is not asked for, or that has no points in the states asked for. */
 static double usual_s(const rc_calib_options *o, int id) {
     const rc_suite_info *s = rc_suite_info_of((rc_suite_id)id);
-    if (!(o->suites & 1u << id))
+    double full = (o->burst ? s->burst_s : 0) + (o->sustained ? s->sustained_s : 0);
+    if (!(o->suites & 1u << id) || full <= 0)
         return 0;
-    if (o->quick)
-        return s->quick_s;
-    return (o->burst ? s->burst_s : 0) + (o->sustained ? s->sustained_s : 0);
+    return o->quick ? s->quick_s : full;
+}
+
+/* Of the suites in `set`, those with something to do. */
+static unsigned busy(const rc_calib_options *o, unsigned set) {
+    for (int id = 0; id < RC_SUITE_COUNT; id++)
+        if (usual_s(o, id) <= 0)
+            set &= ~(1u << id);
+    return set;
 }
 
 void rc_node_spread(const rc_calib_options *o, int gpus, unsigned *sets) {
     double load[MAX_GPUS] = {0};
-    unsigned left = o->suites & ~RC_SUITES_TOGETHER;
+    unsigned left = busy(o, o->suites & ~RC_SUITES_TOGETHER);
     memset(sets, 0, (size_t)gpus * sizeof *sets);
     while (left) {
         int longest = -1, idle = 0;
@@ -81,7 +89,7 @@ bool rc_node_wanted(const rc_calib *c) {
 
 /* Suites that a transport's processes measure: over sockets nothing overlaps that is worth it. */
 static unsigned together(const rc_calib_options *o, int transport) {
-    unsigned set = o->suites & RC_SUITES_TOGETHER;
+    unsigned set = busy(o, o->suites & RC_SUITES_TOGETHER);
     return transport == 2 ? set & (1u << RC_SUITE_NET) : set;
 }
 

@@ -24,7 +24,7 @@
 #ifdef RC_HAVE_NCCL
 
 enum { MAX_COPIES = 100, MAX_SEEN = 64 };
-#define LONGEST_S 0.5 /* sizes predicted to take longer are left out */
+#define LONGEST_S 0.25 /* sizes predicted to take longer are left out */
 #define SAMPLE_CAP_S 0.1
 
 /* The longest message of an op and a group so far: what longer ones are predicted from. */
@@ -260,7 +260,7 @@ static rc_status net_measure(rc_calib *c, void *self, const rc_point *p, rc_meas
         return rc_fail(err, RC_E_UNMODELLED, "there are %d processes of one GPU each",
                        c->group.size);
     if (too_long(s, p))
-        return rc_fail(err, RC_E_UNMODELLED, "a call would take over %.1f s", LONGEST_S);
+        return rc_fail(err, RC_E_UNMODELLED, "a call would take over %.2f s", LONGEST_S);
     rc_status st = run_point(s, c, p, m, err);
     s->failed = s->failed || st != RC_OK;
     /* Half-way through a transfer no rank can leave a point out: the others wait for it. */

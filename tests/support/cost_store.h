@@ -149,6 +149,22 @@ static void syn_memory(syn_store *s, const char *m) {
     }
 }
 
+/* Ops under a condition, ten times as slow as by themselves: no look-up may be led by them. */
+static void syn_conditions(syn_store *s, const char *m) {
+    syn_add(s, m, "burst", "attention", "full@sms124", "bf16", 3200, 32000, 16, 1,
+            10.0 * syn_full(3200, 32000, 16), "measured");
+    syn_add(s, m, "burst", "attention", "causal@seqs4", "bf16", 8192, 8192, 16, 1,
+            10.0 * syn_square(8192, 16), "measured");
+    syn_add(s, m, "burst", "gemm", "@sms124", "bf16", 3000, 2304, 16384, 0,
+            10.0 * syn_gemm(3000, 2304, 16384, false), "measured");
+    syn_add(s, m, "burst", "decode", "@rest1024", "bf16", 4, 100000, 16, 1,
+            10.0 * syn_decode(4, 100000, 1.0), "measured");
+    syn_add(s, m, "burst", "merge", "step@sms124", "bf16", 3200, 2, 0, 0,
+            10.0 * syn_stream(3200 * 776.0), "measured");
+    syn_add(s, m, "sustained", "copy", "@duty50", "", INT64_C(1) << 31, 0, 0, 0,
+            10.0 * syn_stream(0x1p31), "measured");
+}
+
 /* Write the store to `path` (removed first); false when something failed. */
 SYN_UNUSED static bool syn_write(const char *path, double noise) {
     syn_store s = {.noise = noise, .seed = 7};
@@ -158,6 +174,7 @@ SYN_UNUSED static bool syn_write(const char *path, double noise) {
     syn_attention(&s, "h200-sxm", 8);
     syn_matrices(&s, "h200-sxm");
     syn_memory(&s, "h200-sxm");
+    syn_conditions(&s, "h200-sxm");
     (void)unlink(path);
     rc_rows *sets[1] = {s.rows};
     bool ok = !s.failed && rc_store_write(path, sets, 1, NULL) == RC_OK;

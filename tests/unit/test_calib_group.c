@@ -62,6 +62,61 @@ static void test_one_fails(void **state) {
     assert_non_null(strstr(err.msg, "rank 2 failed (exit 2)"));
 }
 
+/* RC_OK for all or for none: the worst of any rank is everybody's, with the rank's name. */
+static int reach_agreement(const rc_group *g) {
+    rc_error err = {0};
+    if (rc_group_agree(g, RC_OK, &err) != RC_OK)
+        return 21;
+    rc_status mine = RC_OK;
+    if (g->rank == 1)
+        mine = rc_fail(&err, RC_E_UNMODELLED, "no memory");
+    if (rc_group_agree(g, mine, &err) != RC_E_UNMODELLED || err.status != RC_E_UNMODELLED)
+        return 22;
+    if (!strstr(err.msg, g->rank == 1 ? "no memory" : "rank 1 could not"))
+        return 23;
+    mine = RC_OK;
+    if (g->rank > 0)
+        mine = rc_fail(&err, g->rank == 1 ? RC_E_UNMODELLED : RC_E_INTERNAL, "trouble");
+    return rc_group_agree(g, mine, &err) == RC_E_INTERNAL ? 0 : 24;
+}
+
+static void test_agree(void **state) {
+    (void)state;
+    rc_group g = {.size = 1, .per_node = 1};
+    rc_error err = {0};
+    bool parent = false;
+    assert_int_equal(rc_group_agree(&g, RC_E_NOMEM, &err), RC_E_NOMEM);
+    rc_status st = rc_group_fork(&g, 3, &parent, &err);
+    if (!parent && st == RC_OK)
+        _exit(reach_agreement(&g));
+    if (st != RC_OK)
+        fail_msg("%s", err.msg);
+}
+
+/* A rank that hangs ends by its own clock; the one that waits for it is ended with it. */
+static void test_hang(void **state) {
+    (void)state;
+    rc_group g = {.size = 1, .per_node = 1};
+    rc_error err = {0};
+    bool parent = false;
+    assert_int_equal(setenv("RC_HANG_S", "1", 1), 0);
+    rc_status st = rc_group_fork(&g, 2, &parent, &err);
+    if (!parent && st == RC_OK) {
+        double v = 0;
+        rc_group_step(&g, "a step that is left");
+        rc_group_step(&g, NULL);
+        if (g.rank == 1)
+            rc_group_step(&g, "a message that never comes");
+        while (g.rank == 1)
+            (void)pause();
+        (void)rc_group_max(&g, &v, &err);
+        _exit(0);
+    }
+    assert_int_equal(st, RC_E_INTERNAL);
+    assert_non_null(strstr(err.msg, "rank 1 failed (exit 3)"));
+    assert_int_equal(unsetenv("RC_HANG_S"), 0);
+}
+
 static void test_alone(void **state) {
     (void)state;
     rc_group g = {.size = 1, .per_node = 1};
@@ -98,8 +153,8 @@ static void test_bar(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_talk),  cmocka_unit_test(test_one_fails),
-        cmocka_unit_test(test_alone), cmocka_unit_test(test_nodes),
+        cmocka_unit_test(test_talk), cmocka_unit_test(test_one_fails), cmocka_unit_test(test_agree),
+        cmocka_unit_test(test_hang), cmocka_unit_test(test_alone),     cmocka_unit_test(test_nodes),
         cmocka_unit_test(test_bar),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

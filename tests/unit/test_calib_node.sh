@@ -57,6 +57,16 @@ first() { grep -n "$1" all.rows | head -1 | cut -d: -f1; }
 [ "$(first 'send_recv nvlink 65536 4')" -lt "$(first 'send_recv nvlink 16777216 2')" ] || die "half a node before the whole"
 [ "$(first 'all_to_all nvlink 16777216 2')" -lt "$(first 'send_recv nvlink 256 4')" ] || die "tiny messages first"
 
+# More GPUs than suites, and states in which some suites have no points: nobody is started for nothing.
+export RC_FAKE_GPUS=8
+run 0 hot.csv --suite all --state sustained
+rows hot.csv >hot.rows
+grep '^sustained gemm @duty50 ' hot.rows >/dev/null || die "no product at work half of the time"
+if grep -E '^burst|^# (nvlink|shm|socket)' hot.rows log >/dev/null; then die "bursts in a sustained run"; fi
+run 0 cold.csv --suite memory,clock,merge,decode --quick
+if grep 'starts with clock' log >/dev/null; then die "a process without points"; fi
+export RC_FAKE_GPUS=4
+
 # One rank fails in the middle: all end, with the sentence; other transports are measured; rows are kept.
 RC_FAKE_TROUBLE=fail:all_reduce:1048576:2 run 3 fail.csv --suite net
 grep 'all_reduce nvlink bf16 1048576 4 1 0: asked to fail' err >/dev/null || die "the reason is lost"
