@@ -174,12 +174,11 @@ static void print_head(const answer *a) {
            1e3 * r->hidden_comm);
 }
 
-static void print_memory(const rc_memory *m) {
+static void print_memory(const rc_memory *m, const rc_machine *machine) {
     printf("memory per GPU: %.2f GB of %.2f GB (weights %.2f, KV %.2f, activations %.2f, buffers "
-           "%.2f, "
-           "reserve %.2f)\n",
+           "%.2f, runtime %.2f); memory_fraction %.4g of %.2f GB\n",
            m->total / 1e9, m->capacity / 1e9, m->weights / 1e9, m->kv / 1e9, m->activations / 1e9,
-           m->buffers / 1e9, m->reserve / 1e9);
+           m->buffers / 1e9, m->runtime / 1e9, machine->memory_fraction, machine->memory / 1e9);
 }
 
 static const char *caution_of(const answer *a, const char *variant, int cp) {
@@ -231,7 +230,7 @@ static rc_status print_text(const answer *a, rc_error *err) {
     print_head(a);
     rc_status st = rc_table_print(t, stdout, err);
     rc_table_destroy(t);
-    print_memory(&a->result.memory);
+    print_memory(&a->result.memory, &a->scenario.machine);
     print_basis(a);
     print_others(a);
     return st;
@@ -245,7 +244,7 @@ static void json_memory(rc_json *j, json_t *root, const rc_memory *m) {
     rc_json_real(j, o, "kv", m->kv);
     rc_json_real(j, o, "activations", m->activations);
     rc_json_real(j, o, "buffers", m->buffers);
-    rc_json_real(j, o, "reserve", m->reserve);
+    rc_json_real(j, o, "runtime", m->runtime);
     rc_json_real(j, o, "total", m->total);
     rc_json_real(j, o, "capacity", m->capacity);
 }

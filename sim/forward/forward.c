@@ -72,7 +72,7 @@ rc_status rc_forward_check(const rc_spec *spec, rc_memory *memory, rc_error *err
                        "tp %d x cp %d takes %d nodes: machine '%s' has at most %d (max_nodes)",
                        spec->layout.tp, spec->layout.cp, nodes, m->name, m->max_nodes);
     RC_TRY(rc_model_memory(spec->model, &spec->layout, spec->variant, sum_tokens(spec, false),
-                           sum_tokens(spec, true), m->memory, memory, err));
+                           sum_tokens(spec, true), rc_machine_usable(m), memory, err));
     return rc_memory_check(memory, spec->model, &spec->layout, err);
 }
 

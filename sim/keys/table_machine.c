@@ -13,7 +13,11 @@ const rc_key rc_keys_machine[] = {
     SECTION("gpu", NEEDED, ""),
     TEXT("gpu.name", NEEDED, "time",
          "the part; rows of collectives prefer machines with the same one"),
-    NUMBER("gpu.memory", BYTES, 1e9, 1e13, "", NEEDED, "memory", UP, "HBM of one GPU"),
+    NUMBER("gpu.memory", BYTES, 1e9, 1e13, "", NEEDED, "memory", UP,
+           "HBM of one GPU, as the driver reports it"),
+    NUMBER("gpu.memory_fraction", RATIO, 0.01, 1.0, "", "=0.9", "memory", UP,
+           "of it that one process may take for weights, KV, activations, buffers and the runtime "
+           "together (vLLM: `gpu_memory_utilization`)"),
     NUMBER("gpu.hbm_rate", BANDWIDTH, PEAK_LO, 1e15, "", NEEDED, "time", DOWN, "published peak"),
     NUMBER("gpu.bf16_rate", FLOPS, PEAK_LO, PEAK_HI, "", NEEDED, "time", DOWN,
            "published dense peak; a time that would beat it is refused"),

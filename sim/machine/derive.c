@@ -59,6 +59,10 @@ static rc_fitted *fitted_of(rc_machine *m, const char *key) {
     return NULL;
 }
 
+double rc_machine_usable(const rc_machine *m) {
+    return m->memory * (m->memory_fraction > 0.0 ? m->memory_fraction : 1.0);
+}
+
 /* ---- when the file has been read ------------------------------------------------------------- */
 
 static double over(double here, double there) {
@@ -159,6 +163,10 @@ rc_status rc_machine_override(rc_machine *m, const char *key, double value, rc_e
     if (f != NULL) /* a what-if is not uncertain */
         f->value = f->lo = f->hi = value;
     return RC_OK;
+}
+
+bool rc_machine_overridden(const rc_machine *m, const char *key) {
+    return (m->held & rc_machine_bit(key)) != 0;
 }
 
 void rc_machine_set_fitted(rc_machine *m, const double *values) {

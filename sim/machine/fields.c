@@ -7,6 +7,7 @@
 /* X(name of the member and everywhere else, key in the file) */
 #define NUMBERS(X)                                                                                 \
     X(memory, "gpu.memory")                                                                        \
+    X(memory_fraction, "gpu.memory_fraction")                                                      \
     X(hbm_rate, "gpu.hbm_rate")                                                                    \
     X(bf16_rate, "gpu.bf16_rate")                                                                  \
     X(fp8_rate, "gpu.fp8_rate")                                                                    \

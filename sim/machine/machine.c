@@ -47,6 +47,7 @@ static rc_status read_gpu(const rc_section *root, rc_machine *m, rc_error *err) 
     RC_TRY(rc_section_enter(root, "gpu", &s, err));
     RC_TRY(rc_section_text(&s, "name", m->gpu, sizeof m->gpu, err));
     RC_TRY(number(&s, "memory", m, err));
+    RC_TRY(number(&s, "memory_fraction", m, err));
     RC_TRY(number(&s, "hbm_rate", m, err));
     RC_TRY(number(&s, "bf16_rate", m, err));
     RC_TRY(number(&s, "fp8_rate", m, err));

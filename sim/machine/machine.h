@@ -43,9 +43,10 @@ typedef struct rc_machine {
     char description[256];
     /* gpu: */
     char gpu[64];
-    double memory;    /* bytes of HBM */
-    double hbm_rate;  /* bytes/s, published peak */
-    double bf16_rate; /* FLOP/s dense, published peak */
+    double memory;          /* bytes of HBM that the driver reports */
+    double memory_fraction; /* of it that one process may take; see rc_machine_usable */
+    double hbm_rate;        /* bytes/s, published peak */
+    double bf16_rate;       /* FLOP/s dense, published peak */
     double fp8_rate;
     int sms;
     double power; /* W, board limit */
@@ -94,6 +95,12 @@ typedef struct rc_machine {
     rc_fitted fitted[RC_MAX_FITTED];
 } rc_machine;
 
+/* Bytes of a GPU that weights, KV cache, activations, buffers and the runtime may take together;
+ * what is kept back is for whatever else lives there and for what no model of memory sees, as
+ * engines keep it back (vLLM: gpu_memory_utilization). A fraction of 0, of a machine that no file
+ * describes, is all of it. */
+double rc_machine_usable(const rc_machine *m);
+
 /* Nodes that `cp` ranks of `tp` GPUs each take: a rank spans whole nodes, or several whole ranks
  * share one. */
 int rc_machine_nodes(const rc_machine *m, int tp, int cp);
@@ -125,6 +132,8 @@ rc_status rc_machine_parse_set(const char *name, const char *text, unsigned long
  * along. RC_E_INPUT for an unknown key, and for a number that could change no result: the sentence
  * says what to set instead. */
 rc_status rc_machine_override(rc_machine *m, const char *key, double value, rc_error *err);
+/* Was the number set by rc_machine_override? */
+bool rc_machine_overridden(const rc_machine *m, const char *key);
 /* Give the fitted numbers these values, in the order of m->fitted, for a fit or a draw; what
  * follows from them and is neither fitted nor held moves with them. Intervals stay. */
 void rc_machine_set_fitted(rc_machine *m, const double *values);

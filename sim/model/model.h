@@ -132,14 +132,19 @@ void rc_model_dtypes(const rc_model *m, rc_layout *l);
  * context. */
 void rc_model_notes(const rc_model *m, const rc_layout *l, int64_t longest, rc_notes *out);
 
-typedef struct rc_memory { /* bytes on the fullest GPU */
-    double weights;        /* sharded over TP; embeddings too; norms replicated */
-    double kv;             /* (P+T) rounded up over CP, max(1, N_KV/TP) heads */
-    double activations;    /* the largest live set of one layer */
-    double buffers;        /* ring: 2 message buffers; partial outputs and LSE */
-    double reserve;        /* CUDA context, NCCL channels, graphs (fixed) */
-    double total, capacity;
+typedef struct rc_memory {  /* bytes on the fullest GPU */
+    double weights;         /* sharded over TP; embeddings too; norms replicated */
+    double kv;              /* (P+T) rounded up over CP, max(1, N_KV/TP) heads */
+    double activations;     /* the largest live set of one layer */
+    double buffers;         /* ring: 2 message buffers; partial outputs and LSE */
+    double runtime;         /* CUDA context, NCCL channels, workspaces, graphs (fixed) */
+    double total, capacity; /* capacity: what these may take together */
 } rc_memory;
+/* What a GPU has left for KV beside everything else. */
+typedef struct rc_kv_room {
+    double bytes; /* below 0 when the rest does not fit */
+    double token; /* bytes that one token of one sequence takes on a GPU that holds it */
+} rc_kv_room;
 typedef enum rc_phase {
     RC_PREFILL,
     RC_DECODE, /* one new token a sequence */
@@ -150,6 +155,10 @@ typedef enum rc_phase {
 rc_status rc_model_memory(const rc_model *m, const rc_layout *l, const char *variant,
                           int64_t tokens_new, int64_t tokens_cached, double capacity,
                           rc_memory *out, rc_error *err);
+/* The room for KV when a pass of `tokens_new`, the largest, runs over `tokens_cached`. */
+rc_status rc_model_kv_room(const rc_model *m, const rc_layout *l, const char *variant,
+                           int64_t tokens_new, int64_t tokens_cached, double capacity,
+                           rc_memory *memory, rc_kv_room *out, rc_error *err);
 /* RC_E_NOFIT with the whole sum shown when total > capacity. */
 rc_status rc_memory_check(const rc_memory *mem, const rc_model *m, const rc_layout *l,
                           rc_error *err);

@@ -247,6 +247,7 @@ static rc_status kv_tokens(const rc_plan_bounds *b, const rc_plan_option *o, int
     const rc_plan *p = b->p;
     rc_layout l = p->dtypes;
     rc_memory mem;
+    rc_kv_room room;
     int64_t longest = b->load->longest_input, tokens = longest;
     const char *name = p->space.variants[o->variant];
     bool named = strncmp(name, "pass-", 5) == 0 || strcmp(name, "all-gather-kv") == 0;
@@ -257,16 +258,10 @@ static rc_status kv_tokens(const rc_plan_bounds *b, const rc_plan_option *o, int
         tokens = o->budget;
     if (decodes)
         tokens = o->max_batch;
-    double usable = p->offers[o->offer].machine.memory * p->kv_memory;
-    RC_TRY(rc_model_memory(&p->model, &l,
-                           cp == 1 ? "tp"
-                           : named ? name
-                                   : "pass-kv",
-                           tokens, longest, usable, &mem, err));
-    double rest = usable - (mem.total - mem.kv);
-    int heads = p->model.kv_heads > l.tp ? p->model.kv_heads / l.tp : 1;
-    double token = 2.0 * p->model.layers * heads * p->model.head_dim * rc_dtype_bytes(l.kv);
-    *out = rest > 0.0 ? floor(rest / token) * cp : 0.0;
+    const char *variant = cp == 1 ? "tp" : named ? name : "pass-kv";
+    RC_TRY(rc_model_kv_room(&p->model, &l, variant, tokens, longest,
+                            rc_machine_usable(&p->offers[o->offer].machine), &mem, &room, err));
+    *out = room.bytes > 0.0 ? floor(room.bytes / room.token) * cp : 0.0;
     return RC_OK;
 }
 

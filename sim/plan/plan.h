@@ -120,7 +120,6 @@ typedef struct rc_plan {
     rc_plan_objective objectives[RC_PLAN_OBJECTIVES];
     int objective_count;
     rc_plan_space space;
-    double kv_memory;    /* share of GPU memory that may be used in all */
     double growth;       /* the plan is made for so many times the rate */
     int64_t simulations; /* of the search, at most */
     int check_seeds;     /* other seeds that the chosen plan is tried with */

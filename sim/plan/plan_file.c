@@ -155,6 +155,24 @@ static rc_status set_number(rc_doc *doc, const char *key, double v, const char *
     return rc_doc_set(doc, key, text, err);
 }
 
+/* kv.memory speaks of every machine on offer. */
+static rc_status settle_memory(rc_plan_file *f, rc_error *err) {
+    const rc_node *kv = rc_node_get(rc_doc_root(f->doc), "kv");
+    if (kv == NULL || !rc_doc_has(kv, "memory"))
+        return RC_OK;
+    for (int i = 0; i < f->plan.offer_count; i++) {
+        rc_machine *m = &f->plan.offers[i].machine;
+        if (rc_machine_overridden(m, "memory_fraction") &&
+            m->memory_fraction != f->serve.machine.memory_fraction)
+            return rc_node_fail(rc_node_get(kv, "memory"), err, RC_E_INPUT,
+                                "key 'memory': %.4g here and %.4g in machine.memory_fraction; "
+                                "state it once",
+                                f->serve.machine.memory_fraction, m->memory_fraction);
+        m->memory_fraction = f->serve.machine.memory_fraction;
+    }
+    return RC_OK;
+}
+
 /* The types of KV to consider are those of the space, or the one that the scenario states. */
 static rc_status settle_kv(rc_doc *doc, const rc_section *space, rc_plan *p, rc_error *err) {
     const rc_node *root = rc_doc_root(doc), *dtypes = rc_node_get(root, "dtypes");
@@ -224,7 +242,7 @@ static rc_status read_parts(const char *const *sets, size_t set_count, rc_plan_f
     p->model = f->serve.model;
     p->dtypes = f->serve.layout;
     RC_TRY(settle_kv(f->doc, &space, p, err));
-    p->kv_memory = f->serve.kv_memory;
+    RC_TRY(settle_memory(f, err));
     p->seed = f->serve.seed;
     return RC_OK;
 }

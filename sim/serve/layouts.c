@@ -210,12 +210,13 @@ static int64_t longest_prompt(const cluster *c) {
     return most;
 }
 
-/* What is left of GPU memory beside weights, the activations and buffers of the largest pass, and
- * the reserve. */
+/* What is left of the memory that a process may take beside weights, the activations and buffers of
+ * the largest pass, and the runtime. */
 static rc_status capacity_of(cluster *c, pool *p, rc_error *err) {
     const rc_serve *s = c->spec;
     rc_layout l = s->layout;
     rc_memory mem;
+    rc_kv_room room;
     int64_t longest = longest_prompt(c), tokens = longest;
     const char *variant = p->spec->cp == 1            ? "tp"
                           : p->spec->by == RC_BY_NAME ? p->spec->variant
@@ -226,19 +227,17 @@ static rc_status capacity_of(cluster *c, pool *p, rc_error *err) {
         tokens = s->budget;
     if (p->spec->role == RC_POOL_DECODE)
         tokens = s->max_batch;
-    double usable = s->machine.memory * s->kv_memory;
-    RC_TRY(rc_model_memory(&s->model, &l, variant, tokens, longest, usable, &mem, err));
-    double rest = usable - (mem.total - mem.kv);
-    int heads = s->model.kv_heads > l.tp ? s->model.kv_heads / l.tp : 1;
-    double token = 2.0 * s->model.layers * heads * s->model.head_dim * rc_dtype_bytes(l.kv);
-    p->capacity = rest > 0.0 ? rc_kv_capacity(rest, token, l.cp, c->block) : 0;
+    RC_TRY(rc_model_kv_room(&s->model, &l, variant, tokens, longest, rc_machine_usable(&s->machine),
+                            &mem, &room, err));
+    p->capacity = room.bytes > 0.0 ? rc_kv_capacity(room.bytes, room.token, l.cp, c->block) : 0;
     if (p->capacity == 0)
         return rc_fail(
             err, RC_E_NOFIT,
             "pool '%s': no room for KV on tp %d x cp %d: weights %.1f + activations %.1f "
-            "+ buffers %.1f + reserve %.1f GB of %.1f GB (prompts of up to %lld tokens)",
+            "+ buffers %.1f + runtime %.1f GB of the %.1f GB that memory_fraction leaves (prompts "
+            "of up to %lld tokens)",
             p->spec->name, l.tp, l.cp, mem.weights / 1e9, mem.activations / 1e9, mem.buffers / 1e9,
-            mem.reserve / 1e9, usable / 1e9, (long long)tokens);
+            mem.runtime / 1e9, mem.capacity / 1e9, (long long)tokens);
     return RC_OK;
 }
 

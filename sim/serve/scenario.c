@@ -53,6 +53,20 @@ static rc_status read_kv_dtype(const rc_section *root, const rc_section *kv, rc_
                         rc_dtype_name(s->layout.kv));
 }
 
+/* `memory` is the machine's memory_fraction under the name that serving has for it. */
+static rc_status read_kv_memory(const rc_section *kv, rc_serve *s, rc_error *err) {
+    double fraction = s->machine.memory_fraction;
+    RC_TRY(rc_section_number(kv, "memory", &fraction, err));
+    if (rc_machine_overridden(&s->machine, "memory_fraction") &&
+        fraction != s->machine.memory_fraction)
+        return rc_node_fail(rc_section_node(kv, "memory"), err, RC_E_INPUT,
+                            "key 'memory': %.4g here and %.4g in machine.memory_fraction; state it "
+                            "once",
+                            fraction, s->machine.memory_fraction);
+    s->machine.memory_fraction = fraction;
+    return RC_OK;
+}
+
 static rc_status read_kv(const rc_section *root, rc_serve *s, rc_error *err) {
     rc_section map;
     int policy;
@@ -62,7 +76,7 @@ static rc_status read_kv(const rc_section *root, rc_serve *s, rc_error *err) {
     RC_TRY(rc_section_whole(&map, "block", &block, err));
     RC_TRY(rc_section_whole(&map, "tokens", &tokens, err));
     RC_TRY(rc_section_choice(&map, "policy", &policy, err));
-    RC_TRY(rc_section_number(&map, "memory", &s->kv_memory, err));
+    RC_TRY(read_kv_memory(&map, s, err));
     RC_TRY(rc_section_number(&map, "host_memory", &s->host_memory, err));
     RC_TRY(rc_section_number(&map, "host_rate", &s->host_rate, err));
     s->kv_block = (uint32_t)block;

@@ -96,7 +96,6 @@ typedef struct rc_serve {
     /* KV cache */
     rc_kv_policy kv_policy;
     uint32_t kv_block;  /* tokens, for traces without blocks of their own */
-    double kv_memory;   /* share of GPU memory that may be used in all */
     uint64_t kv_tokens; /* capacity of a replica; 0: from the memory model */
     double host_memory; /* bytes a GPU; 0: no second tier */
     double host_rate;   /* bytes/s a GPU, to and from host memory */

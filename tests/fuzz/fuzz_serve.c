@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         abort();
     if (st == RC_OK) {
         if (s->pool_count < 1 || s->max_batch < 1 || s->fuse < 1 || s->kv_block < 1 ||
-            !(s->kv_memory > 0.0) || !(s->rate_scale > 0.0 || s->trace[0] == '\0'))
+            !(s->machine.memory_fraction > 0.0) || !(s->rate_scale > 0.0 || s->trace[0] == '\0'))
             abort();
         for (int i = 0; i < s->fault_count; i++)
             if (s->faults[i].pool >= s->pool_count || s->faults[i].back <= s->faults[i].at ||

@@ -62,10 +62,10 @@ static void test_a_pass_that_does_not_fit(void **state) {
     f.costs.machine.memory = 2.5e9;
     f.x.seqs[0].p = 1000000;
     refuse(RC_E_NOFIT, "does not fit on tp 2 x cp 4: weights 0.0 + KV cache 3.1 + activations");
-    assert_non_null(strstr(err.msg, "GB a GPU, which has 2.5 GB"));
+    assert_non_null(strstr(err.msg, "GB a GPU, of which memory_fraction leaves 2.5 GB"));
     assert_true(out.memory.total > out.memory.capacity);
     double sum = out.memory.weights + out.memory.kv + out.memory.activations + out.memory.buffers +
-                 out.memory.reserve;
+                 out.memory.runtime;
     assert_true(sum == out.memory.total);
 }
 

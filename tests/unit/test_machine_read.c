@@ -181,8 +181,8 @@ static void test_fields(void **state) {
         *v = (double)n + 1.0;
         assert_non_null(rc_machine_field_unit(*name));
     }
-    assert_true(n == 21 && m.memory == 1.0 &&
-                m.base_nvlink_rate == 21.0); /* none names another's number */
+    assert_true(n == 22 && m.memory == 1.0 &&
+                m.base_nvlink_rate == 22.0); /* none names another's number */
     assert_null(rc_machine_field(&m, "sms"));
     assert_null(rc_machine_field_unit("nothing"));
     assert_string_equal(rc_machine_field_unit("peer_rate"), "B/s");

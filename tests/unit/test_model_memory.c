@@ -50,7 +50,7 @@ static void test_paper_node(void **state) {
     /* residual, fp8 input, gate and up of the FFN */
     near(mem.activations, 128000.0 * (16384 * 2 + 16384 + 2 * 6656 * 2), 1e-12);
     assert_true(mem.buffers == 0.0); /* a ring of one passes nothing */
-    near(mem.total, mem.weights + mem.kv + mem.activations + mem.reserve, 1e-12);
+    near(mem.total, mem.weights + mem.kv + mem.activations + mem.runtime, 1e-12);
     assert_true(mem.total < 96e9);
     assert_int_equal(rc_memory_check(&mem, &llama, &tp8, NULL), RC_OK);
 }
@@ -123,8 +123,8 @@ static void test_no_fit(void **state) {
     assert_int_equal(rc_memory_check(&mem, &llama, &l, &err), RC_E_NOFIT);
     assert_string_equal(err.msg,
                         "llama-3.1-405b does not fit on tp 8 x cp 4: weights 60.3 + KV cache "
-                        "16.1 + activations 18.9 + buffers 4.4 + reserve 2.0 = 101.8 GB a GPU, "
-                        "which has 96.0 GB");
+                        "16.1 + activations 18.9 + buffers 4.4 + runtime 2.0 = 101.8 GB a GPU, "
+                        "of which memory_fraction leaves 96.0 GB");
 }
 
 int main(void) {

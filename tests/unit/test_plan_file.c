@@ -111,6 +111,17 @@ static void test_errors(void **state) {
          "p.yaml:7:1: unknown key 'serch' (did you mean 'serve'?)");
 }
 
+/* kv.memory speaks of all machines on offer. */
+static void test_kv_memory(void **state) {
+    (void)state;
+    read_well(HEAD OFFERS SLO SPACE);
+    assert_true(file.plan.offers[0].machine.memory_fraction == 0.9);
+    rc_plan_close(&file);
+    read_well(HEAD OFFERS SLO SPACE "kv: {memory: 85%}\n");
+    assert_true(file.plan.offers[0].machine.memory_fraction == 0.85);
+    rc_plan_close(&file);
+}
+
 static void test_kv_of_the_scenario(void **state) {
     (void)state;
     read_well(HEAD OFFERS SLO SPACE "dtypes: {kv: fp8}\n");
@@ -234,9 +245,10 @@ static void test_play(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),   cmocka_unit_test(test_kv_of_the_scenario),
-        cmocka_unit_test(test_all_keys),   cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_play),
+        cmocka_unit_test(test_defaults),  cmocka_unit_test(test_kv_of_the_scenario),
+        cmocka_unit_test(test_kv_memory), cmocka_unit_test(test_all_keys),
+        cmocka_unit_test(test_errors),    cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_play),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

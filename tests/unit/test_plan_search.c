@@ -52,7 +52,6 @@ static int setup(void **state) {
     plan.offers[0].gpus = plan.offers[1].gpus = 64;
     plan.objective_count = 1;
     plan.objectives[0] = (rc_plan_objective){.limit = 2.0, .share = 0.95, .to = INT64_MAX};
-    plan.kv_memory = 0.95;
     plan.growth = 1.0;
     plan.simulations = 60;
     plan.check_seeds = 4;

@@ -56,6 +56,23 @@ static void test_kv_dtype(void **state) {
     }
 }
 
+/* kv.memory is machine.memory_fraction. */
+static void test_kv_memory(void **state) {
+    (void)state;
+    static const char *const set[] = {"machine.memory_fraction=0.8"};
+    static const char text[] = SERVE_HEAD POOL LOAD "kv: {memory: 85%}\n";
+    rc_error err = {0};
+    rc_doc *doc = NULL;
+    assert_int_equal(serve_parse(SERVE_HEAD POOL LOAD, &scenario, NULL), RC_OK);
+    assert_true(scenario.machine.memory_fraction == 0.9);
+    assert_int_equal(serve_parse(text, &scenario, NULL), RC_OK);
+    assert_true(scenario.machine.memory_fraction == 0.85);
+    assert_int_equal(rc_doc_parse("test.yaml", text, strlen(text), &doc, NULL), RC_OK);
+    assert_int_equal(rc_serve_read(doc, set, 1, &scenario, &err), RC_E_INPUT);
+    assert_non_null(strstr(err.msg, "0.85 here and 0.8 in machine.memory_fraction"));
+    rc_doc_close(doc);
+}
+
 static void test_refused(void **state) {
     (void)state;
     static const struct {
@@ -104,6 +121,7 @@ static void test_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shipped), cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_kv_dtype), cmocka_unit_test(test_refused)};
+        cmocka_unit_test(test_kv_dtype), cmocka_unit_test(test_kv_memory),
+        cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
