@@ -39,18 +39,18 @@ overlap() {
 table4() {
     local t s
     for t in 3200 6400 12800 1280 4160 25600 128000 38400 64000 51200 76800 89600 102400 115200; do
-        for s in pass-kv pass-q; do row n4t 405b8 $s 4 1 $t $((128000 - t)) 1 1 graph "${sms:-0}" "${ctas:-0}"; done
+        for s in pass-kv pass-q; do row n4t 405b8 $s 4 1 $t $((128000 - t)) 1 1 graph 124 0; done
     done
 }
 
 four() {
     local s launch
     for s in pass-kv pass-q all-gather-kv; do
-        row n4 70b $s 4 1 8192 0 1 2 graph 0 0
-        row n4 70b $s 4 1 32768 0 1 1 graph 0 0
-        row n4 70b $s 4 1 2048 30720 1 2 graph 0 0
+        row n4 70b $s 4 1 8192 0 1 2 graph 124 0
+        row n4 70b $s 4 1 32768 0 1 1 graph 124 0
+        row n4 70b $s 4 1 2048 30720 1 2 graph 124 0
         row n4 70b $s 4 1 4096 61440 1 1 eager 0 0
-        row n4 405b8 $s 4 1 16384 0 1 4 graph 0 0
+        row n4 405b8 $s 4 1 16384 0 1 4 graph 124 0
         row n4 405b8 $s 4 1 2048 126976 1 4 eager 124 0
     done
     for launch in graph eager; do
@@ -59,10 +59,10 @@ four() {
         row n4 405b8 decode-pass-q 4 1 1 16384 32 4 $launch 0 0
     done
     for s in pass-kv pass-q all-gather-kv; do
-        row n4 70b $s 2 2 8192 0 1 4 graph 0 0
-        row n4 70b $s 2 2 32768 0 1 2 graph 0 0
+        row n4 70b $s 2 2 8192 0 1 4 graph 124 0
+        row n4 70b $s 2 2 32768 0 1 2 graph 124 0
         row n4 70b $s 2 2 4096 61440 1 2 graph 124 0
-        row n4 405b $s 2 2 8192 57344 1 1 graph 0 0
+        row n4 405b $s 2 2 8192 57344 1 1 graph 124 0
     done
     row n4 70b decode-pass-q 2 2 1 32768 8 4 graph 0 0
     row n4 405b decode-pass-q 2 2 1 65536 4 1 eager 0 0
@@ -78,13 +78,13 @@ four() {
 two() {
     local s launch
     for s in pass-kv pass-q all-gather-kv; do
-        row n2 405b8 $s 2 1 3200 60800 1 1 graph 0 0
-        row n2 405b8 $s 2 1 6400 57600 1 1 graph 0 0
-        row n2 405b8 $s 2 1 12800 51200 1 1 graph 0 0
+        row n2 405b8 $s 2 1 3200 60800 1 1 graph 124 0
+        row n2 405b8 $s 2 1 6400 57600 1 1 graph 124 0
+        row n2 405b8 $s 2 1 12800 51200 1 1 graph 124 0
         row n2 405b8 $s 2 1 12800 51200 1 2 eager 124 0
-        row n2 405b8 $s 2 1 32768 0 1 1 graph 0 0
-        row n2 70b $s 2 1 8192 0 1 2 graph 0 0
-        row n2 70b $s 2 1 2048 30720 1 4 graph 0 0
+        row n2 405b8 $s 2 1 32768 0 1 1 graph 124 0
+        row n2 70b $s 2 1 8192 0 1 2 graph 124 0
+        row n2 70b $s 2 1 2048 30720 1 4 graph 124 0
         row n2 70b $s 2 1 4096 28672 1 2 eager 0 0
     done
     for launch in graph eager; do
