@@ -57,10 +57,11 @@ export NCCL_NVLS_ENABLE=${NCCL_NVLS_ENABLE:-0}
 row() {
     local model=$1 heads=$2 kv=$3 width=$4 ffn=$5 schedule=$6 cp=$7 tp=$8 t=$9
     shift 9
-    local p=$1 batch=$2 layers=$3 launch=$4 sms=$5
-    printf 'n%s-%s-%s-cp%s-tp%s-t%s-p%s-b%s-l%s-%s-sms%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s\n' "$gpus" "$model" \
+    local p=$1 batch=$2 layers=$3 launch=$4 sms=$5 ctas=0
+    if [ "$sms" != 0 ]; then ctas=$((132 - sms)); fi # what attention leaves NCCL takes
+    printf 'n%s-%s-%s-cp%s-tp%s-t%s-p%s-b%s-l%s-%s-sms%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s\n' "$gpus" "$model" \
         "$schedule" "$cp" "$tp" "$t" "$p" "$batch" "$layers" "$launch" "$sms" "$schedule" "$cp" "$tp" "$t" "$p" \
-        "$batch" $((heads / tp)) $((kv > tp ? kv / tp : 1)) "$width" $((ffn / tp)) "$layers" "$launch" "$sms"
+        "$batch" $((heads / tp)) $((kv > tp ? kv / tp : 1)) "$width" $((ffn / tp)) "$layers" "$launch" "$sms" "$ctas"
 }
 
 # 405B as one GPU of a TP8 node sees it (16 heads on one KV head), and 70B as the node itself runs it.
@@ -70,7 +71,7 @@ llama70b() { row 70b 64 8 8192 28672 "$@"; }
 # By worth, for a budget cuts the tail: T new of 128,000 tokens, with attention on all SMs and on 124.
 cases() {
     local tp cp t sms
-    echo 'case,schedule,cp,tp,t,p,batch,hq,hkv,width,ffn,layers,launch,sms'
+    echo 'case,schedule,cp,tp,t,p,batch,hq,hkv,width,ffn,layers,launch,sms,ctas'
     for t in 12800 3200 38400 6400; do
         for sms in 0 124; do
             tp8 pass-kv "$gpus" 1 $t $((128000 - t)) 1 1 graph $sms
