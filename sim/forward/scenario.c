@@ -40,11 +40,10 @@ rc_status rc_share_path(const char *folder, const char *name, const char *ext, c
 /* ---- the document --------------------------------------------------------------------- */
 
 static rc_status read_dtype(const rc_section *s, const char *key, rc_dtype *out, rc_error *err) {
-    static const rc_dtype values[] = {RC_BF16, RC_FP8, RC_INT4};
     int i = -1;
     RC_TRY(rc_section_choice(s, key, &i, err));
     if (i >= 0)
-        *out = values[i];
+        *out = rc_dtype_stated(i);
     return RC_OK;
 }
 

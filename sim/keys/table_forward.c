@@ -3,6 +3,7 @@
 #include "sim/keys/tables.h"
 
 #define DTYPES "bf16 fp8 int4"
+#define WEIGHTS DTYPES " fp8-block int8 w8a16 w4a8 mxfp4 nvfp4"
 
 const rc_key rc_keys_forward[] = {
     TEXT("scenario", NEEDED, "reports", "name"),
@@ -31,9 +32,10 @@ const rc_key rc_keys_forward[] = {
     WHOLE("sequences[].new", 1, TOKENS, "tokens", "1 in decode, else required", "time", UP, "T"),
     WHOLE("sequences[].cached", 0, TOKENS, "tokens", "0; required in decode", "time", UP, "P"),
     SECTION("dtypes", "the checkpoint's, else bf16", ""),
-    CHOICE("dtypes.attention_weights", DTYPES, "the checkpoint's, else bf16", "time, memory",
-           "fp8: row-wise scales, quantisation fused into norm and SwiGLU; int4 is refused"),
-    CHOICE("dtypes.ffn_weights", DTYPES, "the checkpoint's, else bf16", "time, memory",
+    CHOICE("dtypes.attention_weights", WEIGHTS, "the checkpoint's, else bf16", "time, memory",
+           "fp8: row-wise scales, quantisation fused into norm and SwiGLU; others are modelled "
+           "([models.md](models.md))"),
+    CHOICE("dtypes.ffn_weights", WEIGHTS, "the checkpoint's, else bf16", "time, memory",
            "as `attention_weights`"),
     CHOICE("dtypes.activations", DTYPES, "the checkpoint's, else bf16", "", "others are refused"),
     CHOICE(

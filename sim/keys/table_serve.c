@@ -1,6 +1,8 @@
 /* The keys of a serving scenario. SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/keys/tables.h"
 
+#define WEIGHTS "bf16 fp8 int4 fp8-block int8 w8a16 w4a8 mxfp4 nvfp4"
+
 #define ROWS 100000000.0
 #define INPUT 100000000.0
 #define LENGTH(section, mean, what)                                                                \
@@ -21,10 +23,9 @@ const rc_key rc_keys_serve[] = {
     NAME("model", NEEDED, "time", "as of a forward pass"),
     NAME("machine", NEEDED, "time", "as of a forward pass"),
     SECTION("dtypes", "the checkpoint's, else bf16", "as of a forward pass"),
-    CHOICE("dtypes.attention_weights", "bf16 fp8 int4", "the checkpoint's, else bf16",
-           "time, KV tokens", ""),
-    CHOICE("dtypes.ffn_weights", "bf16 fp8 int4", "the checkpoint's, else bf16", "time, KV tokens",
+    CHOICE("dtypes.attention_weights", WEIGHTS, "the checkpoint's, else bf16", "time, KV tokens",
            ""),
+    CHOICE("dtypes.ffn_weights", WEIGHTS, "the checkpoint's, else bf16", "time, KV tokens", ""),
     CHOICE("dtypes.activations", "bf16 fp8 int4", "the checkpoint's, else bf16", "",
            "others are refused"),
     CHOICE("dtypes.kv", "bf16 fp8 int4", "the checkpoint's, else bf16", "time, KV tokens",

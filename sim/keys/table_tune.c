@@ -1,6 +1,8 @@
 /* The keys of a tuning scenario. SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/keys/tables.h"
 
+#define WEIGHTS "bf16 fp8 int4 fp8-block int8 w8a16 w4a8 mxfp4 nvfp4"
+
 #define LENGTHS 100000000.0
 
 const rc_key rc_keys_tune[] = {
@@ -9,9 +11,8 @@ const rc_key rc_keys_tune[] = {
     NAME("model", NEEDED, "the rule", "as of a forward pass"),
     NAME("machine", NEEDED, "the rule", "as of a forward pass"),
     SECTION("dtypes", "the checkpoint's, else bf16", "as of a forward pass"),
-    CHOICE("dtypes.attention_weights", "bf16 fp8 int4", "the checkpoint's, else bf16", "the rule",
-           ""),
-    CHOICE("dtypes.ffn_weights", "bf16 fp8 int4", "the checkpoint's, else bf16", "the rule", ""),
+    CHOICE("dtypes.attention_weights", WEIGHTS, "the checkpoint's, else bf16", "the rule", ""),
+    CHOICE("dtypes.ffn_weights", WEIGHTS, "the checkpoint's, else bf16", "the rule", ""),
     CHOICE("dtypes.activations", "bf16 fp8 int4", "the checkpoint's, else bf16", "",
            "others are refused"),
     CHOICE("dtypes.kv", "bf16 fp8 int4", "the checkpoint's, else bf16", "the rule", ""),

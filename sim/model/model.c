@@ -7,6 +7,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/model/model.h"
 
+#include <assert.h>
+
 static const struct {
     const char *name;
     double bytes;
@@ -24,6 +26,13 @@ const char *rc_dtype_name(rc_dtype d) {
 
 double rc_dtype_bytes(rc_dtype d) {
     return (unsigned)d < RC_DTYPES ? dtypes[d].bytes : 0.0;
+}
+
+rc_dtype rc_dtype_stated(int i) {
+    static const rc_dtype all[] = {RC_BF16,  RC_FP8,  RC_INT4,  RC_FP8_BLOCK, RC_INT8,
+                                   RC_W8A16, RC_W4A8, RC_MXFP4, RC_NVFP4};
+    assert(i >= 0 && i < (int)(sizeof all / sizeof all[0]));
+    return all[i];
 }
 
 rc_dtype rc_dtype_math(rc_dtype d) {

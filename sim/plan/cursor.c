@@ -95,7 +95,6 @@ static void reset(sweep_cursor *c) {
 }
 
 static void apply(sweep_cursor *c, const sweep_axis *x, sweep_value v) {
-    static const rc_dtype dtypes[] = {RC_BF16, RC_FP8, RC_INT4};
     switch (x->key.id) {
     case SWEEP_MODEL:
         c->model = c->s->models[v.i];
@@ -116,16 +115,16 @@ static void apply(sweep_cursor *c, const sweep_axis *x, sweep_value v) {
         c->phase = v.i == 0 ? RC_PREFILL : RC_DECODE;
         break;
     case SWEEP_ATTN_WEIGHTS:
-        c->layout.attn_weights = dtypes[v.i];
+        c->layout.attn_weights = rc_dtype_stated((int)v.i);
         break;
     case SWEEP_FFN_WEIGHTS:
-        c->layout.ffn_weights = dtypes[v.i];
+        c->layout.ffn_weights = rc_dtype_stated((int)v.i);
         break;
     case SWEEP_ACT:
-        c->layout.act = dtypes[v.i];
+        c->layout.act = rc_dtype_stated((int)v.i);
         break;
     case SWEEP_KV:
-        c->layout.kv = dtypes[v.i];
+        c->layout.kv = rc_dtype_stated((int)v.i);
         break;
     case SWEEP_HOST:
         c->eager = v.i == 0;
