@@ -120,10 +120,12 @@ static rc_status read_table(const rc_select_table *s, const rc_node *list, const
 }
 
 static rc_status read_type(const rc_node *map, const char *key, rc_dtype *out, rc_error *err) {
-    static const char *const names[] = {"bf16", "fp8", NULL};
+    const char *names[RC_DTYPES_STATED + 1] = {NULL};
     int which;
+    for (int i = 0; i < RC_DTYPES_STATED; i++)
+        names[i] = rc_dtype_name(rc_dtype_stated(i));
     RC_TRY(rc_doc_choice(map, key, names, &which, err));
-    *out = which == 0 ? RC_BF16 : RC_FP8;
+    *out = rc_dtype_stated(which);
     return RC_OK;
 }
 

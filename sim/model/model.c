@@ -29,9 +29,9 @@ double rc_dtype_bytes(rc_dtype d) {
 }
 
 rc_dtype rc_dtype_stated(int i) {
-    static const rc_dtype all[] = {RC_BF16,  RC_FP8,  RC_INT4,  RC_FP8_BLOCK, RC_INT8,
-                                   RC_W8A16, RC_W4A8, RC_MXFP4, RC_NVFP4};
-    assert(i >= 0 && i < (int)(sizeof all / sizeof all[0]));
+    static const rc_dtype all[RC_DTYPES_STATED] = {
+        RC_BF16, RC_FP8, RC_INT4, RC_FP8_BLOCK, RC_INT8, RC_W8A16, RC_W4A8, RC_MXFP4, RC_NVFP4};
+    assert(i >= 0 && i < RC_DTYPES_STATED);
     return all[i];
 }
 

@@ -26,10 +26,11 @@ typedef enum rc_dtype {
 } rc_dtype;
 const char *rc_dtype_name(rc_dtype d); /* "bf16" ... */
 double rc_dtype_bytes(rc_dtype d);     /* bytes an element, scales left out */
-/* The i-th type that a scenario may state: bf16, fp8 and int4, then, of weights alone, fp8-block,
- * int8, w8a16, w4a8, mxfp4 and nvfp4. */
+enum { RC_DTYPES_STATED = 9 };
+/* The i-th of the RC_DTYPES_STATED types that a scenario may state: bf16, fp8 and int4, then, of
+ * weights alone, fp8-block, int8, w8a16, w4a8, mxfp4 and nvfp4. */
 rc_dtype rc_dtype_stated(int i);
-rc_dtype rc_dtype_math(rc_dtype d);    /* what weights of type d are multiplied in: bf16 or fp8 */
+rc_dtype rc_dtype_math(rc_dtype d); /* what weights of type d are multiplied in: bf16 or fp8 */
 
 /* What a tile of a weight matrix carries beside its elements. A tile is rows x columns (outputs x
  * inputs); 0 stands for the whole extent. Zero of all members: nothing. */
