@@ -176,11 +176,11 @@ static int by_key_then_order(const void *x, const void *y) {
 static void compact(rc_node *map) {
     size_t kept = 0;
     for (size_t i = 0; i < map->count; i++) {
-        if (!map->entries[i].value)
+        rc_node *value = map->entries[i].value;
+        if (!value)
             continue;
-        map->entries[kept] = map->entries[i];
-        map->entries[kept].value->slot = kept;
-        kept++;
+        value->slot = kept;
+        map->entries[kept++] = map->entries[i];
     }
     map->count = kept;
 }
@@ -299,15 +299,16 @@ rc_status rc_doc_build(rc_arena *a, const char *file, bool flag, const char *tex
     return st;
 }
 
-/* JSON writes a character beyond U+FFFF as two escapes that libyaml, which has longer ones, refuses.
- * No name that is read holds one: each half becomes U+FFFD, which takes as many bytes, so that
- * places in errors stay right. */
+/* JSON writes a character beyond U+FFFF as two escapes that libyaml, which has longer ones,
+ * refuses. No name that is read holds one: each half becomes U+FFFD, which takes as many bytes, so
+ * that places in errors stay right. */
 static void mask_surrogates(char *text, size_t size) {
     for (size_t i = 0; i + 5 < size; i++) {
         if (text[i] != '\\')
             continue;
-        if (text[i + 1] == 'u' && strchr("dD", text[i + 2]) && strchr("89abcdefABCDEF", text[i + 3]))
-            memcpy(text + i + 2, "fffd", 4);
+        if (text[i + 1] == 'u' && strchr("dD", text[i + 2]) &&
+            strchr("89abcdefABCDEF", text[i + 3]))
+            text[i + 2] = text[i + 3] = text[i + 4] = 'f', text[i + 5] = 'd';
         i++; /* the escaped character, which may be another backslash */
     }
 }

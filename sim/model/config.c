@@ -355,6 +355,8 @@ static rc_status read_quantisation(const config *c) {
 rc_status rc_config_read(const rc_node *root, rc_model *m, rc_error *err) {
     config all = {.root = root, .decoder = decoder_of(root), .m = m, .err = err}, *c = &all;
     RC_TRY(find_family(c));
+    if (c->family == NULL)
+        return rc_fail(err, RC_E_INTERNAL, "an architecture without a family");
     RC_TRY(rc_config_check(c->root, c->decoder, c->family->architecture, c->err));
     RC_TRY(check_activation(c));
     RC_TRY(check_bias(c));
