@@ -56,7 +56,7 @@ const rc_key rc_keys_machine[] = {
     TEXT("calibration.collectives", "`base`", "time", "the same for collectives inside a node"),
     CHOICE("calibration.state", "burst sustained", NEEDED, "time", "clock state of the costs"),
     SECTION("calibration.base_rates",
-            "from the base's own machine file, beside this one or in `scenarios/machines`",
+            "from the base's own machine file, found by its name as other files are",
             "published peaks of the base"),
     NUMBER("calibration.base_rates.bf16", FLOPS, PEAK_LO, PEAK_HI, "", "the base's own", "time", UP,
            "dense peak"),

@@ -102,17 +102,23 @@ static rc_status read_peaks(const rc_node *top, peaks *out, rc_error *err) {
 }
 
 /* Of the machine that the file of this name describes; *found is false when there is none. The file
- * is looked for in `folder` (NULL: nowhere) and in the data folder. */
+ * is looked for in `folder`, that of the machine that names it, then in the current folder (NULL:
+ * in neither), then in the data folder. */
 static rc_status peaks_of(const char *folder, const char *name, peaks *out, bool *found,
                           rc_error *err) {
-    char beside[1100], shared[1100];
+    char beside[1100], here[1100], shared[1100];
     rc_doc *doc = NULL;
     *found = false;
     if (strchr(name, '/') != NULL)
         return RC_OK;
     (void)snprintf(beside, sizeof beside, "%s/%s.yaml", folder != NULL ? folder : "", name);
+    (void)snprintf(here, sizeof here, "%s.yaml", name);
     (void)snprintf(shared, sizeof shared, "%s/scenarios/machines/%s.yaml", rc_share_folder(), name);
-    const char *path = folder != NULL && access(beside, R_OK) == 0 ? beside : shared;
+    const char *path = shared;
+    if (folder != NULL && access(beside, R_OK) == 0)
+        path = beside;
+    else if (folder != NULL && access(here, R_OK) == 0)
+        path = here;
     if (access(path, R_OK) != 0)
         return RC_OK;
     RC_TRY(rc_doc_open(path, &doc, err));
