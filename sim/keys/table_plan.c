@@ -36,7 +36,7 @@ const rc_key rc_keys_plan[] = {
            "of disaggregated pools every pair"),
     SECTION("search", "the defaults below", ""),
     WHOLE("search.simulations", 1, 100000, "", "=40", "simulations", UP, "at most"),
-    WHOLE("search.seeds", 0, 64, "", "=10", "the check", UP,
+    WHOLE("search.seeds", 0, 64, "", "=10", "the check", NONE,
           "other seeds that the best is played with"),
     NUMBER("search.met", RATIO, 0.0, 1.0, "", "=0.9", "the plan", NONE,
            "share of them that must hold"),

@@ -53,8 +53,6 @@ const rc_key rc_keys_tune[] = {
         "auto mooncake azure vidur burstgpt sessions tracelab guidellm bailian weka llmservingsim "
         "splitwise vllm inference-perf aiperf-records columns",
         "=auto", "policies", "of traces: what the file is; auto: by its first line"),
-    CHOICE("requests.time_unit", "auto s ms us ns", "=auto", "policies",
-           "of traces: what arrival times count"),
     TEXT("requests.columns", "none", "policies",
          "of the format columns: `arrival=A,input=B,output=C,session=D`"),
     SWITCH("requests.sort", "the format's", "policies", "of traces: rows in any order of arrival"),

@@ -204,7 +204,8 @@ static void draw(const void *ctx, FILE *script, FILE *data) {
     int columns = p->panel_count > 3 ? (p->panel_count > 6 ? 3 : 2) : p->panel_count;
     if (p->panel_count > 4 && p->panel_count <= 6)
         columns = 3;
-    if (p->panel_count > 1) {
+    bool headed = p->panel_count > 1 || p->s->plot.panel; /* panels have titles of their own */
+    if (headed) {
         (void)fprintf(script, "set multiplot layout %d,%d title ",
                       (p->panel_count + columns - 1) / columns, columns);
         rc_plot_text(script, "%s", title);
@@ -216,7 +217,7 @@ static void draw(const void *ctx, FILE *script, FILE *data) {
     }
     for (int i = 0; i < p->panel_count; i++)
         draw_panel(p, i, script);
-    if (p->panel_count > 1)
+    if (headed)
         (void)fputs("unset multiplot\n", script);
 }
 

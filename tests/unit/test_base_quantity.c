@@ -227,8 +227,28 @@ static void names_the_bounds_that_are_finite(void **state) {
     assert_string_equal(rc_dim_name(RC_DIM_BANDWIDTH), "bandwidth");
 }
 
+/* What people write names its unit; zero needs none, counts and ratios have none. */
+static void test_stated(void **state) {
+    (void)state;
+    double v = -1;
+    rc_error err = {0};
+    assert_int_equal(rc_quantity_stated("100", RC_DIM_BANDWIDTH, &v, &err), RC_E_INPUT);
+    assert_string_equal(err.msg,
+                        "found '100' without a unit, expected a bandwidth such as 2.4TB/s");
+    assert_int_equal(rc_quantity_stated("1e-3", RC_DIM_TIME, &v, &err), RC_E_INPUT);
+    assert_int_equal(rc_quantity_stated("0", RC_DIM_TIME, &v, &err), RC_OK);
+    assert_true(v == 0.0);
+    assert_int_equal(rc_quantity_stated("0.0", RC_DIM_BYTES, &v, &err), RC_OK);
+    assert_int_equal(rc_quantity_stated("100GB/s", RC_DIM_BANDWIDTH, &v, &err), RC_OK);
+    assert_true(v == 100e9);
+    assert_int_equal(rc_quantity_stated("0.5", RC_DIM_RATIO, &v, &err), RC_OK);
+    assert_int_equal(rc_quantity_stated("8K", RC_DIM_COUNT, &v, &err), RC_OK);
+    assert_int_equal(rc_quantity_stated("five", RC_DIM_TIME, &v, &err), RC_E_INPUT);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_stated),
         cmocka_unit_test(reads_every_dimension),
         cmocka_unit_test(refuses_what_is_not_a_quantity),
         cmocka_unit_test(says_what_was_found_and_expected),

@@ -102,8 +102,27 @@ static void test_ceil_div(void **state) {
     assert_int_equal(rc_ceil_div(4, 3), 2);
 }
 
+/* The most tokens a pass may have: no product of queries and keys overflows. The sanitizer builds
+ * would stop here. */
+static void test_largest(void **state) {
+    (void)state;
+    const int64_t most = RC_TOKENS_MAX,
+                  halves[][2] = {{most, 0}, {most / 2, most / 2}, {1, most - 1}};
+    for (size_t i = 0; i < sizeof halves / sizeof halves[0]; i++) {
+        int64_t t = halves[i][0], p = halves[i][1], sum = 0;
+        assert_true(rc_shard_entries(t, p, 1, 0, 0) == t * p + t * (t - 1) / 2 + t);
+        for (int s = 0; s < 3; s++)
+            sum += rc_shard_entries(t, p, 3, 1, s);
+        assert_true(sum >= 0 && sum <= t * p + t * (t - 1) / 2 + t);
+    }
+    const rc_call full = {most, most, 0}, causal = {most, most, 1};
+    assert_true(rc_call_entries(&full) == INT64_C(1) << 62);
+    assert_true(rc_call_entries(&causal) == (INT64_C(1) << 61) + (INT64_C(1) << 30));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_largest),
         cmocka_unit_test(test_chunks_of_five),
         cmocka_unit_test(test_entries_of_five_after_three),
         cmocka_unit_test(test_calls_of_five_after_three),
