@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/base/json.h"
 #include "sim/base/file.h"
+#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -142,6 +143,8 @@ rc_status rc_json_save(const rc_json *j, const char *path, bool overwrite, rc_er
     rc_status st = rc_json_write(j, o.f, err);
     if (st == RC_OK)
         return rc_outfile_commit(&o, err);
+    if (st == RC_E_IO)
+        st = rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot write: %s", strerror(errno));
     rc_outfile_abort(&o);
     return st;
 }

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,22 +29,24 @@ static const char *name_of(int number) {
     return number == SIGINT ? "SIGINT" : number == SIGTERM ? "SIGTERM" : "SIGHUP";
 }
 
-static void *wait_for_signal(void *waited_for) {
+static sigset_t set;       /* the signals that are watched */
+static atomic_bool ending; /* one of them came */
+
+static void *wait_for_signal(void *unused) {
     int number = 0;
-    const sigset_t *set = waited_for;
-    if (sigwait(set, &number) != 0)
+    (void)unused;
+    if (sigwait(&set, &number) != 0)
         return NULL;
+    atomic_store(&ending, true);
     rc_outputs_give_up();
     (void)pthread_mutex_lock(&words_lock); /* for good: nobody has anything to add */
     if (last_words[0] != '\0')
         (void)fprintf(stderr, "%s: ended by %s: %s\n", last_program, name_of(number), last_words);
     (void)signal(number, SIG_DFL);
-    (void)pthread_sigmask(SIG_UNBLOCK, set, NULL);
+    (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     (void)raise(number); /* this thread first; the process ends by its default action */
     return NULL;
 }
-
-static sigset_t set;
 
 /* A forked child has no watching thread: signals end it as they would by default. What is under way
  * is its parent's. */
@@ -67,7 +70,7 @@ static void watch_signals(void) {
     (void)pthread_atfork(rc_outputs_lock, rc_outputs_unlock, in_child);
     if (count == 0 || pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)
         return;
-    if (pthread_create(&thread, NULL, wait_for_signal, &set) != 0)
+    if (pthread_create(&thread, NULL, wait_for_signal, NULL) != 0)
         (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     else
         (void)pthread_detach(thread);
@@ -105,8 +108,24 @@ static void say(const char *program, const rc_error *err) {
         (void)fprintf(stderr, "%s: %s\n", program, rc_error_text(err, text, sizeof text));
 }
 
+/* A signal to a whole process group ends the children that draw as well, and their failure may be
+ * seen here before the signal is: then the signal is what ended the command. */
+static void leave_to_signal(void) {
+    static const int watched[] = {SIGINT, SIGTERM, SIGHUP};
+    sigset_t pending;
+    bool came = atomic_load(&ending);
+    (void)sigpending(&pending);
+    for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++)
+        came =
+            came || (sigismember(&set, watched[i]) == 1 && sigismember(&pending, watched[i]) == 1);
+    while (came)
+        (void)pause();
+}
+
 int rc_process_end(const char *program, rc_status st, const rc_error *err) {
     rc_error own = {0};
+    if (st != RC_OK)
+        leave_to_signal();
     bool done = st == RC_OK || st == RC_E_CHECK;
     int code = close_output();
     if (code != 0 && (done || st == RC_E_IO)) {

@@ -13,6 +13,7 @@
 #endif
 #include <sys/types.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include "sim/base/file.h"
 
@@ -167,7 +168,9 @@ static pid_t start_gnuplot(const char *dir, const char *name) {
 }
 
 static rc_status read_complaint(const char *dir, const char *name, rc_error *err) {
+    static const struct timespec moment = {0, 50000000};
     char path[PATH_SIZE], *text = NULL;
+    (void)nanosleep(&moment, NULL); /* Ctrl-C ends gnuplot first: let it reach this process, too */
     size_t size = 0;
     temp_path(path, dir, name, "log");
     if (rc_file_read(path, &text, &size, NULL) != RC_OK)
