@@ -82,7 +82,7 @@ static rc_status inherit_entry(heir *h, const char *dir, const char *base, const
     bool shard = strncmp(name + n, ".shard-", 7) == 0, merge = strncmp(name + n, ".merge-", 7) == 0;
     if ((!shard && !merge) || snprintf(path, sizeof path, "%s%s", dir, name) >= SWEEP_PATH)
         return RC_OK;
-    return inherit_file(h, path, shard, atoi(name + n + 7), err);
+    return inherit_file(h, path, shard, (int)strtol(name + n + 7, NULL, 10), err);
 }
 
 static rc_status inherit(heir *h, rc_error *err) {

@@ -56,7 +56,7 @@ static rc_status make_file(sweep_shard *d, const char *out, int first, rc_error 
         bool ours = false;
         char path[SWEEP_PATH];
         RC_TRY(sweep_db_new_file(out, "shard", first, path, err));
-        d->number = atoi(strrchr(path, '-') + 1);
+        d->number = (int)strtol(strrchr(path, '-') + 1, NULL, 10);
         RC_TRY(lock_new(d, path, &ours, err));
         if (ours)
             return RC_OK;
