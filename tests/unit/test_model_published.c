@@ -167,6 +167,12 @@ static void test_own_formulas(void **state) {
          "{_name_or_path: lmsys/vicuna-7b-v1.5, architectures: [LlamaForCausalLM], "
          "model_type: llama, max_position_embeddings: 4096, vocab_size: 32064}}",
          6738415616.0 + 2.0 * 64 * 4096, 0, 524288, 128},
+        {"LLaVA 1.6 of Mistral 7B: eight KV heads by default",
+         "{architectures: [LlavaNextForConditionalGeneration], model_type: llava_next, "
+         "text_config: {architectures: [MistralForCausalLM], model_type: mistral, "
+         "intermediate_size: 14336, max_position_embeddings: 32768, rope_theta: 1000000.0, "
+         "sliding_window: null, vocab_size: 32064}}",
+         7241732096.0 + 2.0 * 64 * 4096, 0, 131072, 128},
     };
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
         rc_model m;

@@ -187,6 +187,7 @@ static void test_lists(void **state) {
         double left; /* weights that stay in bf16, of attention and FFN */
     } t[] = {
         {"[\"lm_head\"]", RC_FP8, RC_FP8, 0.0},
+        {"[\"proj\", \"attn\", \"model.layers.8.ml\"]", RC_FP8, RC_FP8, 0.0}, /* whole parts */
         {"[\"model.layers.0.mlp.down_proj\"]", RC_FP8, RC_FP8, 8192.0 * 28672},
         {"[\"model.layers.0.mlp\", \"model.layers.79.mlp\"]", RC_FP8, RC_FP8,
          2.0 * 3 * 8192 * 28672},
