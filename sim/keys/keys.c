@@ -78,7 +78,7 @@ const char *rc_key_values(const rc_key *k, char *buf, size_t size) {
                                         [RC_KEY_NAME] = "name or path",
                                         [RC_KEY_SWITCH] = "true, false"};
     char one[256];
-    const char *what = kinds[RC_KEY_SECTION];
+    const char *what;
     if (k->kind == RC_KEY_CHOICE) {
         list_names(k, one, sizeof one);
         what = one;
