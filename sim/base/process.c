@@ -118,7 +118,9 @@ static void leave_to_signal(void) {
     for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++)
         came =
             came || (sigismember(&set, watched[i]) == 1 && sigismember(&pending, watched[i]) == 1);
-    while (came)
+    if (!came)
+        return;
+    for (;;)
         (void)pause();
 }
 

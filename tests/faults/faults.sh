@@ -183,10 +183,21 @@ existing() { # each of its files in turn
     done
 }
 
+# An undisturbed run: how long it takes at the moment, and its files.
+measure() {
+    local start
+    fresh
+    start=$(date +%s%N)
+    "${args[@]}" >/dev/null 2>"$work/err" || { cat "$work/err"; echo "$command does not run"; exit 1; }
+    took=$((($(date +%s%N) - start) / 1000))
+    whole=$(files "$o")
+}
+
 struck() { # INT, TERM, KILL
     local number moment how got i
     declare -A numbers=([INT]=2 [TERM]=15 [KILL]=9)
     number=${numbers[$fault]}
+    measure
     for ((i = 0; i < kills; i++)); do
         fresh
         moment=$(((RANDOM * 32768 + RANDOM) % took))
@@ -244,11 +255,7 @@ try() { # FAULT FUNCTION
 row() {
     local line
     line=$(printf '| %s' "$command")
-    fresh
-    start=$(date +%s%N)
-    "${args[@]}" >/dev/null 2>"$work/err" || { cat "$work/err"; echo "$command does not run"; exit 1; }
-    took=$((($(date +%s%N) - start) / 1000))
-    whole=$(files "$o")
+    measure
     for fault in full closed pipe; do
         try $fault lost_output
         line+=" | $cell"
