@@ -346,6 +346,14 @@ struct AttnCut {
     int keys;         /* of the sequence; 0: there are no more blocks */
 };
 
+/* Registers a thread of either kind: together all that 168 a thread of the block gives. Producers
+ * want 40, or their loops spill; the causal kernel of e4m3 loses more by consumers of 232 (an
+ * eighth of its speed) than by producers of 24 with loops that are not unrolled. */
+template <class T, bool Causal> struct AttnShares {
+    static constexpr bool wide = T::OWN_SUM && Causal;
+    enum { PRODUCER = wide ? 24 : 40, CONSUMER = wide ? 240 : 232, UNROLL = wide ? 1 : 4 };
+};
+
 /* One thread takes items, hands them over with their Q, and feeds the ring of K. `n` counts blocks
  * over all items, so stages and phases never restart. */
 template <class T, bool Causal, int Seqs>
@@ -376,6 +384,7 @@ __device__ __forceinline__ void attn_produce_k(const CUtensorMap *mq, const CUte
         int ask = w.hi - w.lo > ATTN_AHEAD ? w.lo + ATTN_AHEAD : w.hi - 1;
         if (w.lo == w.hi)
             order.next(p);
+#pragma unroll(AttnShares <T, Causal>::UNROLL)
         for (int block = w.hi - 1; block >= w.lo; block--, n++) {
             uint32_t stage = n % T::STAGES, bar = 8 * stage;
             if (block == ask)
@@ -405,7 +414,7 @@ __device__ __forceinline__ uint32_t attn_put_cut(uint32_t base, uint32_t nth, co
 }
 
 /* Another thread feeds the ring of V for the items that the first hands over. */
-template <class T>
+template <class T, bool Causal>
 __device__ __forceinline__ void attn_produce_v(const CUtensorMap *mv, const AttnParams &p,
                                                uint32_t base) {
     using M = AttnShared<T>;
@@ -418,6 +427,7 @@ __device__ __forceinline__ void attn_produce_v(const CUtensorMap *mv, const Attn
                     8 * slot); /* lest the barrier be a phase ahead of this thread */
         if (w.piece == ATTN_END)
             break;
+#pragma unroll(AttnShares <T, Causal>::UNROLL)
         for (int block = w.hi - 1; block >= w.lo; block--, n++) {
             uint32_t stage = n % T::STAGES, bar = 8 * stage;
             uint32_t v = base + M::v + stage * M::tile, full = base + M::v_full + bar;
@@ -782,6 +792,7 @@ __global__ void __launch_bounds__(ATTN_THREADS, 1)
                 const __grid_constant__ CUtensorMap mv, const __grid_constant__ AttnParams p,
                 const __grid_constant__ AttnBatch<Seqs> b) {
     using M = AttnShared<T>;
+    using Shares = AttnShares<T, Causal>;
     extern __shared__ uint8_t shared[];
     uint32_t base = (smem_address(shared) + 1023) & ~1023u;
     int warpgroup = threadIdx.x / 128;
@@ -803,15 +814,15 @@ __global__ void __launch_bounds__(ATTN_THREADS, 1)
     __syncthreads();
     wait_for_primary();
     if (warpgroup == 0) {
-        registers_down<40>(); /* 40 + 2 x 232 is all that 168 a thread gives */
+        registers_down<Shares::PRODUCER>();
         if (threadIdx.x == 0)
             attn_produce_k<T, Causal>(&mq, &mk, p, b, base);
         else if (threadIdx.x == 64)
-            attn_produce_v<T>(&mv, p, base);
+            attn_produce_v<T, Causal>(&mv, p, base);
         else if (threadIdx.x / 32 == 1)
             attn_cut<T>(base);
     } else {
-        registers_up<232>();
+        registers_up<Shares::CONSUMER>();
         attn_consume<T, Causal>(p, base, warpgroup - 1);
     }
 }
