@@ -216,8 +216,7 @@ template <class T> struct AttnShared {
     static constexpr uint32_t items = v + T::STAGES * tile;
     static constexpr uint32_t CUTS = 2 * T::STAGES, cuts = items + 2 * T::Q_SLOTS * ATTN_ITEM_BYTES;
     static constexpr uint32_t bars = cuts + CUTS * ATTN_CUT_BYTES;
-    static constexpr uint32_t item_full = bars, q_full = item_full + 8 * T::Q_SLOTS,
-                              q_empty = q_full + 8 * T::Q_SLOTS;
+    static constexpr uint32_t q_full = bars, q_empty = q_full + 8 * T::Q_SLOTS;
     static constexpr uint32_t k_full = q_empty + 8 * T::Q_SLOTS, k_empty = k_full + 8 * T::STAGES;
     static constexpr uint32_t v_full = k_empty + 8 * T::STAGES, v_empty = v_full + 8 * T::STAGES;
     static constexpr uint32_t cut_full = v_empty + 8 * T::STAGES;
@@ -364,23 +363,16 @@ __device__ __forceinline__ void attn_produce_k(const CUtensorMap *mq, const CUte
     using M = AttnShared<T>;
     AttnOrder order;
     uint32_t n = 0;
-    bool early = p.early;
     int items = b.first_item[b.n];
     order.first(p);
     for (uint32_t t = 0;; t++) {
         uint32_t slot = t % T::Q_SLOTS, full = base + M::q_full + 8 * slot;
         AttnItem w = {0, 0, 0, 0, ATTN_END, 0, 0, 0, 0};
         bool more = order.index < items;
-        if (early &&
-            order.index + (int)gridDim.x >= items) { /* most likely the last item of this CTA */
-            dependents_may_launch();
-            early = false;
-        }
         if (more)
             w = attn_item<Causal>(p, b, order.index);
         mbar_wait(base + M::q_empty + 8 * slot, (t / T::Q_SLOTS & 1) ^ 1);
         attn_put_item(base + M::items + t % (2 * T::Q_SLOTS) * ATTN_ITEM_BYTES, w);
-        mbar_arrive(base + M::item_full + 8 * slot);
         if (w.lo < w.hi) {
             mbar_expect(full, (uint32_t)(T::ROW_BYTES * p.group * p.tokens));
             T::load_q(base + M::q + slot * M::q_tile, mq, full, w.kv * p.group, w.q_start + w.tok0);
@@ -404,6 +396,8 @@ __device__ __forceinline__ void attn_produce_k(const CUtensorMap *mq, const CUte
         }
     }
     AttnOrder::finish(p);
+    if (p.early)
+        dependents_may_launch();
 }
 
 /* The place of the next cut and, returned, the barrier at which its block has arrived. A place is
@@ -427,7 +421,7 @@ __device__ __forceinline__ void attn_produce_v(const CUtensorMap *mv, const Attn
     uint32_t n = 0, cuts = 0;
     for (uint32_t t = 0;; t++) {
         uint32_t slot = t % T::Q_SLOTS;
-        mbar_wait(base + M::item_full + 8 * slot, t / T::Q_SLOTS & 1);
+        mbar_wait(base + M::q_full + 8 * slot, t / T::Q_SLOTS & 1);
         AttnItem w = attn_read_item(base + M::items + t % (2 * T::Q_SLOTS) * ATTN_ITEM_BYTES);
         mbar_arrive(base + M::q_empty +
                     8 * slot); /* lest the barrier be a phase ahead of this thread */
@@ -773,7 +767,6 @@ __device__ __forceinline__ void attn_consume(const AttnParams &p, uint32_t base,
                 attn_consume_item<T, Causal, 1>(me, p, item, older, pending);
             else
                 attn_consume_item<T, Causal, 0>(me, p, item, older, pending);
-            __syncwarp(); /* all lanes have read the words of the item before */
             me.release(base + M::q_empty + 8 * slot);
             older = item;
             pending = true;
@@ -805,7 +798,6 @@ __global__ void __launch_bounds__(ATTN_THREADS, 1)
     int warpgroup = threadIdx.x / 128;
     if (threadIdx.x == 0) {
         for (int i = 0; i < T::Q_SLOTS; i++) {
-            mbar_init(base + M::item_full + 8 * i, 1);
             mbar_init(base + M::q_full + 8 * i, 1);
             mbar_init(base + M::q_empty + 8 * i, 4 * ATTN_CONSUMERS + 1);
         }
