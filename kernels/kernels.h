@@ -13,10 +13,10 @@
  * [ceil(Tk/128)][Hkv][128][128], where byte 16 g + 4 q + i of a column holds key 16 g + 2 q + i (i
  * < 2) or 16 g + 6 + 2 q + i (i
  * >= 2) of the block: the order in which the tensor cores hand out scores, so that no kernel has to
- * transpose or shuffle. rc_kv_fp8 and rc_rotary_kv_fp8 write it. Bytes past Tk in the last block
- * must not be NaN. One scale a tensor: x = scale * x8.
- * Causal is bottom-right aligned: query i sees keys j <= i + (Tk - Tq). A row that sees no key has
- * O = 0 and LSE = -inf.
+ * transpose or shuffle. rc_kv_fp8 and rc_rotary_kv_fp8 write it. What lies behind a sequence's last
+ * key, in its last block too, may be anything for attention; decode wants no NaN in a block begun.
+ * One scale a tensor: x = scale * x8. Causal is bottom-right aligned: query i sees keys j <= i +
+ * (Tk - Tq). A row that sees no key has O = 0 and LSE = -inf.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_KERNELS_H
