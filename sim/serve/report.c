@@ -86,7 +86,7 @@ static void print_head(const rc_serve *s, const rc_serve_result *r, FILE *f) {
     }
     (void)fprintf(f, "\n");
     if (s->layout.kv != RC_BF16)
-        (void)fprintf(f, "# KV in %s: capacity and transfers; attention is timed as bf16\n",
+        (void)fprintf(f, "# KV in %s: capacity, transfers and attention\n",
                       rc_dtype_name(s->layout.kv));
     (void)fprintf(f,
                   "requests %llu: done %llu, rejected %llu, lost %llu; preempted %llu times, "
