@@ -134,7 +134,7 @@ static rc_status diff(const char *const *files, size_t count, bool csv, rc_error
     rc_table_column(t, "median_abs_pct", "median", "%", RC_RIGHT);
     rc_table_column(t, "p95_abs_pct", "95th", "%", RC_RIGHT);
     for (size_t i = 0; i < n; i++) {
-        rc_table_text(t, d[i].op);
+        rc_table_textf(t, d[i].transport ? "%s %s" : "%s", d[i].op, d[i].transport);
         rc_table_text(t, d[i].state);
         rc_table_int(t, (int64_t)d[i].both);
         rc_table_int(t, (int64_t)d[i].only_a);

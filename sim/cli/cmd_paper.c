@@ -12,7 +12,7 @@
 #endif
 
 typedef struct paper_flags {
-    const char *out, *store, *data;
+    const char *out, *store, *data, *real;
     rc_many sets;
     int64_t draws, seed, threads;
     bool json, csv, fit, overwrite, no_plots, quiet, stats;
@@ -30,6 +30,8 @@ static rc_status parse(int argc, char **argv, paper_flags *f, bool *helped, rc_e
          "all rows as CSV to the terminal; files only with --out"},
         {"--fit", RC_FLAG_BOOL, &f->fit, NULL,
          "refit the machine's parameters and print them; no files"},
+        {"--real", RC_FLAG_TEXT, &f->real, "DIR",
+         "Table 4's ratios beside runs of ringcast-calib ring; a picture only with --out"},
         {"--set", RC_FLAG_MANY, &f->sets, "KEY=VALUE",
          "what if (machine.nic_rate=100Gb/s), on GTT; see `ringcast keys machine`"},
         {"--draws", RC_FLAG_INT, RC_WHOLE(&f->draws, 0, RC_MOST_DRAWS), "N",
@@ -52,6 +54,8 @@ static rc_status parse(int argc, char **argv, paper_flags *f, bool *helped, rc_e
                           "usage: ringcast paper [flags]", args, 0, &count, helped, err));
     if (f->json && f->csv)
         return rc_fail(err, RC_E_USAGE, "--json and --csv exclude each other");
+    if (f->real && (f->json || f->csv || f->fit))
+        return rc_fail(err, RC_E_USAGE, "--real excludes --json, --csv and --fit");
     return RC_OK;
 }
 
@@ -60,6 +64,8 @@ static rc_status parse(int argc, char **argv, paper_flags *f, bool *helped, rc_e
 static rc_status choose_folder(const paper_flags *f, const char **dir, bool *kept, rc_error *err) {
     *kept = false;
     *dir = f->out;
+    if (f->real)
+        return f->out ? rc_paper_real_may_write(f->out, f->overwrite, err) : RC_OK;
     if (f->fit || (!f->out && (f->json || f->csv)))
         *dir = NULL;
     else if (!f->out)
@@ -87,6 +93,8 @@ static rc_status run(rc_paper *p, const paper_flags *f, const char *dir, bool ke
         return rc_paper_fit(p, stdout, err);
     FILE *log = f->json || f->csv ? stderr : stdout;
     RC_TRY(rc_paper_evaluate(p, err));
+    if (f->real)
+        return rc_paper_real(p, f->real, f->no_plots ? NULL : dir, f->overwrite, stdout, err);
     RC_TRY(show(p, f, err));
     if (kept)
         (void)fputs(
@@ -116,7 +124,7 @@ rc_status rc_cmd_paper(int argc, char **argv, rc_error *err) {
                           .draws = (int)f.draws,
                           .seed = (uint64_t)f.seed,
                           .threads = (int)f.threads,
-                          .figures = dir && !f.no_plots,
+                          .figures = dir && !f.no_plots && !f.real,
                           .version = RC_VERSION};
     RC_TRY(rc_paper_open(&o, &p, err));
     rc_status st = run(p, &f, dir, kept, err);

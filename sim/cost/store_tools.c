@@ -122,16 +122,38 @@ static int by_int(int64_t x, int64_t y) {
     return (x > y) - (x < y);
 }
 
-static int by_point(const void *a, const void *b) {
-    const rc_row *x = *(const rc_row *const *)a, *y = *(const rc_row *const *)b;
+static bool is_transfer(const rc_row *r) {
+    static const char *const ops[] = {"send_recv", "all_reduce", "all_gather", "reduce_scatter",
+                                      "all_to_all"};
+    for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++)
+        if (strcmp(r->op, ops[i]) == 0)
+            return true;
+    return false;
+}
+
+/* A transfer is counted in bytes, so what they are of does not make it another point. */
+static int by_point(const rc_row *x, const rc_row *y) {
     int o = strcmp(x->op, y->op);
     o = o ? o : strcmp(x->state, y->state);
     o = o ? o : strcmp(x->variant, y->variant);
-    o = o ? o : strcmp(x->dtype, y->dtype);
+    o = o || is_transfer(x) ? o : strcmp(x->dtype, y->dtype);
     o = o ? o : by_int(x->c, y->c);
     o = o ? o : by_int(x->d, y->d);
     o = o ? o : by_int(x->b, y->b);
     return o ? o : by_int(x->a, y->a);
+}
+
+/* Points that are the same but for the dtype in its order: the first of them meets the other's. */
+static int by_row(const void *a, const void *b) {
+    const rc_row *x = *(const rc_row *const *)a, *y = *(const rc_row *const *)b;
+    int o = by_point(x, y);
+    return o ? o : strcmp(x->dtype, y->dtype);
+}
+
+/* A line of the result: an op in a state, of transfers one transport. */
+static bool same_line(const rc_diff *d, const rc_row *r) {
+    return strcmp(d->op, r->op) == 0 && strcmp(d->state, r->state) == 0 &&
+           (d->transport == NULL || strcmp(d->transport, r->variant) == 0);
 }
 
 /* Linear between order statistics; sorts in place. */
@@ -154,7 +176,7 @@ static rc_status sort(const rc_rows *rows, sorted *s, rc_error *err) {
         return rc_fail(err, RC_E_NOMEM, "out of memory for %zu rows", s->n);
     for (size_t i = 0; i < s->n; i++)
         s->v[i] = rc_rows_at(rows, i);
-    qsort(s->v, s->n, sizeof *s->v, by_point);
+    qsort(s->v, s->n, sizeof *s->v, by_row);
     return RC_OK;
 }
 
@@ -170,13 +192,13 @@ static void finish(rc_diff *d, double *ratio) {
 static size_t walk(const sorted *a, const sorted *b, double *ratio, rc_diff *out) {
     size_t i = 0, k = 0, n = 0;
     while (i < a->n || k < b->n) {
-        int o = i == a->n ? 1 : k == b->n ? -1 : by_point(&a->v[i], &b->v[k]);
+        int o = i == a->n ? 1 : k == b->n ? -1 : by_point(a->v[i], b->v[k]);
         const rc_row *r = o <= 0 ? a->v[i] : b->v[k];
-        if (n == 0 || strcmp(out[n - 1].op, r->op) != 0 ||
-            strcmp(out[n - 1].state, r->state) != 0) {
+        if (n == 0 || !same_line(&out[n - 1], r)) {
             if (n > 0)
                 finish(&out[n - 1], ratio);
-            out[n++] = (rc_diff){.op = r->op, .state = r->state};
+            out[n++] = (rc_diff){
+                .op = r->op, .state = r->state, .transport = is_transfer(r) ? r->variant : NULL};
         }
         rc_diff *d = &out[n - 1];
         if (o == 0)

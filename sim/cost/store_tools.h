@@ -25,12 +25,14 @@ rc_status rc_rows_rename(const rc_rows *rows, const char *machine, rc_rows **out
 
 typedef struct rc_diff { /* of one op in one state */
     const char *op, *state;
+    const char *transport; /* of transfers; NULL for other ops */
     size_t both, only_a, only_b;
     double median_ratio;        /* b / a of the points in both; NAN without any */
     double median_pct, p95_pct; /* of |b / a - 1| */
 } rc_diff;
-/* Points are compared by everything but machine, GPU and source. *out is malloc'ed, its strings
- * belong to the rows. */
+/* Points are compared by everything but machine, GPU and source; transfers, which are counted in
+ * bytes, also without their dtype (where a store has a size in several, the alphabetically first).
+ * *out is malloc'ed, its strings belong to the rows. */
 rc_status rc_rows_diff(const rc_rows *a, const rc_rows *b, rc_diff **out, size_t *n, rc_error *err);
 
 #endif

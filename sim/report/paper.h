@@ -107,6 +107,14 @@ rc_status rc_paper_may_write(const char *dir, bool plots, bool overwrite, rc_err
 rc_status rc_paper_write(const rc_paper *p, const char *dir, bool plots, bool overwrite, FILE *log,
                          rc_error *err);
 
+/* Table 4's ratio of pass-Q to pass-KV beside that of runs of `ringcast-calib ring`, the *.csv of
+ * folder `runs`: a table, where each crosses 1, and in folder `dir` (NULL: no picture) table4.png
+ * and .svg. A run that is no row of Table 4 is RC_E_INPUT. After rc_paper_evaluate; whether the
+ * picture may be written is asked before. */
+rc_status rc_paper_real_may_write(const char *dir, bool overwrite, rc_error *err);
+rc_status rc_paper_real(const rc_paper *p, const char *runs, const char *dir, bool overwrite,
+                        FILE *f, rc_error *err);
+
 /* Refit the GTT machine's fitted parameters to the rows they name, and print the `fitted:` section.
  */
 rc_status rc_paper_fit(rc_paper *p, FILE *f, rc_error *err);

@@ -88,6 +88,16 @@ awk -F, -v OFS=, '/^#/ || !head++ { print; next } { $11 *= 2; $12 *= 2; $13 *= 2
 "$ringcast" calibration diff vidur.csv slow.csv --csv >d
 awk -F, 'NR > 1 && $6 != 2 { bad = 1; print } END { exit bad }' d || fail "diff of a copy twice as slow"
 
+# diff of transfers: by bytes and transport, whatever the bytes are of; of two dtypes of a size the first meets the other's.
+transfer() { echo "m,NVIDIA H200,burst,all_reduce,$1,$2,$3,4,1,0,$4,$4,$4,9,,,,,,,,nccl,,measured"; }
+{ head -1 vidur.csv | grep -q '^#' && grep -m 1 '^machine,' vidur.csv || head -1 vidur.csv; } >t1.csv
+cp t1.csv t2.csv
+{ transfer nvlink int8 1024 9e-6; transfer nvlink fp16 1024 1e-6; transfer nvlink fp16 2048 4e-6; transfer shm fp16 1024 8e-6; } >>t1.csv
+{ transfer nvlink bf16 1024 2e-6; transfer nvlink bf16 4096 4e-6; transfer shm bytes 1024 4e-6; } >>t2.csv
+"$ringcast" calibration diff t1.csv t2.csv --csv | cut -d, -f1-6 >d
+printf '%s\n' 'all_reduce nvlink,burst,1,2,1,2' 'all_reduce shm,burst,1,0,0,0.5' >want
+tail -n +2 d | diff want - || fail "diff of transfers"
+
 # Different machines: refused with both names, unless told.
 refused "machine 'lab' (NVIDIA H100 80GB HBM3) and aic.csv of 'h200-aic'" "$ringcast" calibration merge nccl.csv aic.csv --out m.csv
 "$ringcast" calibration merge nccl.csv aic.csv --as mine --out m.csv
