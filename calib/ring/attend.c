@@ -5,10 +5,12 @@
  * How attention and a message share the chip. An attention CTA fills an SM, and so does one of
  * NCCL's. With `sms` of the case attention keeps off the others (carving out). With sms 0 it takes
  * all SMs, tile by tile and by ticket, so that it loses only what NCCL's CTAs hold, for as long as
- * they hold it (giving way); but it cannot give back an SM that it has, so NCCL must come first.
- * Three things see to that: the comm stream has priority; messages have RC_RING_BUFFERS buffers, so
- * that one waits for SMs from the step before on; and a small node goes before attention, so that a
- * message which becomes ready with it has a head start.
+ * they hold it (giving way). But it cannot give back an SM that it has: NCCL must come first. The
+ * comm stream has the highest priority, messages have RC_RING_BUFFERS buffers, so that one may wait
+ * for SMs from the step before on, and a small node goes before attention as a head start. That is
+ * enough over NVLink. Where messages take as long as attention (host memory, pass-KV), both become
+ * ready together and attention often wins, so that the message runs after it: there cases keep SMs
+ * free (docs/validation.md has both, measured).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/ring/body.h"
