@@ -202,18 +202,20 @@ static void title(const real *x, size_t k, char *out, size_t size) {
     static const char *const keys[][2] = {
         {"nvlink", "NVLink"}, {"shm", "host memory"}, {"socket", "sockets"}};
     const rc_measured_run *r = x->s[k].run;
-    const char *over = r ? r->transport : "";
+    char sms[16] = "all", ctas[24] = "";
+    if (!r) {
+        (void)snprintf(out, size, k == PAPER ? "paper, Table 4" : "forecast of the paper");
+        return;
+    }
+    const char *over = r->transport;
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         if (strcmp(over, keys[i][0]) == 0)
             over = keys[i][1];
-    if (k == PAPER)
-        (void)snprintf(out, size, "paper, Table 4");
-    else if (k == FORECAST)
-        (void)snprintf(out, size, "forecast of the paper");
-    else if (r->sms == 0)
-        (void)snprintf(out, size, "run, %s, all SMs", over);
-    else
-        (void)snprintf(out, size, "run, %s, %d SMs", over, r->sms);
+    if (r->sms)
+        (void)snprintf(sms, sizeof sms, "%d", r->sms);
+    if (r->ctas)
+        (void)snprintf(ctas, sizeof ctas, ", %d CTAs", r->ctas);
+    (void)snprintf(out, size, "run, %s, %s SMs%s", over, sms, ctas);
 }
 
 static void draw(const void *ctx, FILE *script, FILE *data) {

@@ -55,7 +55,7 @@ awk 'index($0, "```") { on = 0 } on { print } /^\$ ringcast paper --real/ { on =
 [ "$(grep -c . "$work/shown")" -gt 20 ] || fail "the README shows no table"
 ! grep -vxFf "$work/said" "$work/shown" || fail "these lines of the README are not what is printed"
 if command -v gnuplot >/dev/null; then
-    [ -s "$work/picture/table4.png" ] && [ -s "$work/picture/table4.svg" ] || fail "no picture"
+    if ! [ -s "$work/picture/table4.png" ] || ! [ -s "$work/picture/table4.svg" ]; then fail "no picture"; fi
     status=0
     "$ringcast" paper --real results/paper/real --out "$work/picture" >/dev/null 2>&1 || status=$?
     [ $status -eq 2 ] || [ $status -eq 3 ] || fail "a picture was replaced unasked: status $status"
