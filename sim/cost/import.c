@@ -85,7 +85,8 @@ rc_status rc_import_detect(const char *name, const char *text, size_t size, rc_i
     const char *end = size ? memchr(text, '\n', size) : NULL;
     size_t line = end ? (size_t)(end - text) : size;
     RC_TRY(is_binary(name, text, size, err));
-    if (is_json(text, size) && has(text, size, "\"results\"") && has(text, size, "\"out_of_place\""))
+    if (is_json(text, size) && has(text, size, "\"results\"") &&
+        has(text, size, "\"out_of_place\""))
         *out = RC_IMPORT_NCCL_TESTS;
     else if (is_json(text, size))
         return not_known(name, text, size, line, err);

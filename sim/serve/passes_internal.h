@@ -41,8 +41,8 @@ typedef struct rc_cell {
     rc_cell_key key;
     rc_cell_state state;
     uint32_t asked;
-    double x[RC_CELL_DIMS][3]; /* coordinates of the nodes */
-    double log[RC_CELL_NODES]; /* of the time there; first dimension fastest */
+    double x[RC_CELL_DIMS][3];   /* coordinates of the nodes */
+    double log[RC_CELL_NODES];   /* of the time there; first dimension fastest */
     float rests[RC_BASIS_COUNT]; /* mean over the nodes */
 } rc_cell;
 

@@ -165,12 +165,12 @@ typedef struct rc_pool_result {
     uint64_t kv_tokens; /* capacity of a replica */
     uint64_t prefill_passes, decode_passes, mixed_passes;
     uint64_t prefill_tokens, decode_tokens;
-    double busy_s, up_s;    /* summed over replicas */
+    double busy_s, up_s;          /* summed over replicas */
     double rests[RC_BASIS_COUNT]; /* GPU-seconds in passes, by what their costs rest on */
-    double flops;           /* of the model, all passes */
-    double batch_mean;      /* sequences that decode, over decode passes */
-    uint64_t by_variant[4]; /* passes with prefill: pass-kv, pass-q, all-gather-kv, tp */
-    uint64_t smaller_cp;    /* of them, on fewer ranks than there are */
+    double flops;                 /* of the model, all passes */
+    double batch_mean;            /* sequences that decode, over decode passes */
+    uint64_t by_variant[4];       /* passes with prefill: pass-kv, pass-q, all-gather-kv, tp */
+    uint64_t smaller_cp;          /* of them, on fewer ranks than there are */
 } rc_pool_result;
 
 typedef struct rc_pass_stats {

@@ -407,9 +407,9 @@ static void the_summary_document(void **state) {
     static const char *const row_keys[] = {"table",   "config", "context",   "P",     "T",
                                            "variant", "metric", "unit",      "paper", "predicted",
                                            "p5",      "p95",    "error_pct", "fitted"};
-    static const char *const keys[] = {
-        "ttft_mape_predicted", "ttft_max_predicted", "ttft_mape_all",     "ttit_mape_predicted",
-        "winners_right",       "winners_total",      "fitted_parameters"};
+    static const char *const keys[] = {"ttft_mape_predicted", "ttft_max_predicted", "ttft_mape_all",
+                                       "ttit_mape_predicted", "winners_right",      "winners_total",
+                                       "fitted_parameters"};
     char *text = text_of("out/summary.json");
     rc_doc *doc = NULL;
     rc_error err = {0};
