@@ -108,17 +108,23 @@ static void say(const char *program, const rc_error *err) {
         (void)fprintf(stderr, "%s: %s\n", program, rc_error_text(err, text, sizeof text));
 }
 
+/* Whether one of the watched signals has been taken, or waits to be. */
+static bool signal_came(void) {
+    static const int watched[] = {SIGINT, SIGTERM, SIGHUP};
+    sigset_t pending;
+    if (atomic_load(&ending))
+        return true;
+    (void)sigpending(&pending);
+    for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++)
+        if (sigismember(&set, watched[i]) == 1 && sigismember(&pending, watched[i]) == 1)
+            return true;
+    return false;
+}
+
 /* A signal to a whole process group ends the children that draw as well, and their failure may be
  * seen here before the signal is: then the signal is what ended the command. */
 static void leave_to_signal(void) {
-    static const int watched[] = {SIGINT, SIGTERM, SIGHUP};
-    sigset_t pending;
-    bool came = atomic_load(&ending);
-    (void)sigpending(&pending);
-    for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++)
-        came =
-            came || (sigismember(&set, watched[i]) == 1 && sigismember(&pending, watched[i]) == 1);
-    if (!came)
+    if (!signal_came())
         return;
     for (;;)
         (void)pause();

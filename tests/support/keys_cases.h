@@ -301,7 +301,7 @@ static const keys_case keys_cases[] = {
     {S, "pools[].role", "apart", "", "prefill|decode", "", 0, 0},
     {S, "pools[].replicas", "syn", "synthetic.rate=40;slo.ttft=200ms", "1|2|4", "goodput", 0, 0},
     {S, "pools[].tp", "syn", "", "1|2", "", 0, 0},
-    {S, "pools[].cp", "cp", "", "4|2", "", 0, 0},
+    {S, "pools[].cp", "cp", "", "4|2", "", 1, 0},
     {S, "pools[].variant", "cp", "", "pass-kv|pass-q|oracle", "", 0, 0},
     {S, "pools[].dynamic_cp", "cp", "", "false|true", "", 0, 0},
     {S, "pools[].price", "syn", "", "1|2|4", "cost", 0, 0},

@@ -83,107 +83,108 @@ static void test_published_files(void **state) {
 
 /* Architectures with formulas of their own: the sums of the tensors in the published checkpoints,
  * or, to three digits, the sizes that the makers print. */
+static const struct {
+    const char *what, *text;
+    double params, within, kv_bytes;
+    int head_dim;
+} own[] = {
+    {"Phi-4",
+     "{architectures: [Phi3ForCausalLM], model_type: phi3, hidden_size: 5120, "
+     "intermediate_size: 17920, num_attention_heads: 40, num_hidden_layers: 40, "
+     "num_key_value_heads: 10, vocab_size: 100352, sliding_window: null, "
+     "max_position_embeddings: 16384}",
+     14659507200.0, 0, 40 * 2 * 10 * 128 * 2, 128},
+    {"Phi-3-mini-128k: its window is longer than its context",
+     "{architectures: [Phi3ForCausalLM], model_type: phi3, hidden_size: 3072, "
+     "intermediate_size: 8192, num_attention_heads: 32, num_hidden_layers: 32, "
+     "num_key_value_heads: 32, vocab_size: 32064, sliding_window: 262144, "
+     "max_position_embeddings: 131072}",
+     3821079552.0, 0, 393216, 96},
+    {"Phi-4-mini: tied, part of each head rotated",
+     "{architectures: [Phi3ForCausalLM], model_type: phi3, hidden_size: 3072, "
+     "intermediate_size: 8192, num_attention_heads: 24, num_hidden_layers: 32, "
+     "num_key_value_heads: 8, vocab_size: 200064, tie_word_embeddings: true, "
+     "partial_rotary_factor: 0.75, sliding_window: 262144, max_position_embeddings: 131072}",
+     3836021760.0, 0, 131072, 128},
+    {"Granite 3.1 8B: tied, multipliers",
+     "{architectures: [GraniteForCausalLM], model_type: granite, hidden_size: 4096, "
+     "intermediate_size: 12800, num_attention_heads: 32, num_hidden_layers: 40, "
+     "num_key_value_heads: 8, vocab_size: 49155, tie_word_embeddings: true, "
+     "embedding_multiplier: 12.0, logits_scaling: 16.0, max_position_embeddings: 131072}",
+     8.17e9, 5e-3, 163840, 128},
+    {"Seed-OSS 36B: head_dim of its own, biases of q, k and v",
+     "{architectures: [SeedOssForCausalLM], model_type: seed_oss, hidden_size: 5120, "
+     "intermediate_size: 27648, num_attention_heads: 80, num_hidden_layers: 64, "
+     "num_key_value_heads: 8, head_dim: 128, attention_bias: true, attention_out_bias: false, "
+     "vocab_size: 155136}",
+     36.15e9, 2e-3, 262144, 128},
+    {"OLMo 2 32B: norms over all heads of q and k",
+     "{architectures: [Olmo2ForCausalLM], model_type: olmo2, hidden_size: 5120, "
+     "intermediate_size: 27648, num_attention_heads: 40, num_hidden_layers: 64, "
+     "num_key_value_heads: 8, vocab_size: 100352}",
+     32.2e9, 2e-3, 262144, 128},
+    {"SmolLM3 3B: layers without rotary embeddings, tied by default",
+     "{architectures: [SmolLM3ForCausalLM], model_type: smollm3, hidden_size: 2048, "
+     "intermediate_size: 11008, num_attention_heads: 16, num_hidden_layers: 36, "
+     "num_key_value_heads: 4, vocab_size: 128256, no_rope_layer_interval: 4}",
+     3.08e9, 5e-3, 73728, 128},
+    {"InternLM2.5 7B",
+     "{architectures: [InternLM2ForCausalLM], model_type: internlm2, hidden_size: 4096, "
+     "intermediate_size: 14336, num_attention_heads: 32, num_hidden_layers: 32, "
+     "num_key_value_heads: 8, vocab_size: 92544, bias: false}",
+     7.74e9, 2e-3, 131072, 128},
+    {"ERNIE 4.5 0.3B",
+     "{architectures: [Ernie4_5ForCausalLM], model_type: ernie4_5, hidden_size: 1024, "
+     "intermediate_size: 3072, num_attention_heads: 16, num_hidden_layers: 18, "
+     "num_key_value_heads: 2, head_dim: 128, vocab_size: 103424}",
+     0.36e9, 5e-3, 18432, 128},
+    {"Mistral Nemo: heads of 128 in a hidden size of 5120",
+     "{architectures: [MistralForCausalLM], model_type: mistral, hidden_size: 5120, "
+     "intermediate_size: 14336, num_attention_heads: 32, num_hidden_layers: 40, "
+     "num_key_value_heads: 8, head_dim: 128, vocab_size: 131072, sliding_window: null}",
+     12247782400.0, 0, 163840, 128},
+    {"Ministral 8B: a window as long as its context",
+     "{architectures: [MistralForCausalLM], model_type: mistral, hidden_size: 4096, "
+     "intermediate_size: 12288, num_attention_heads: 32, num_hidden_layers: 36, "
+     "num_key_value_heads: 8, head_dim: 128, vocab_size: 131072, sliding_window: 32768, "
+     "max_position_embeddings: 32768}",
+     8.02e9, 5e-3, 147456, 128},
+    {"Qwen2.5-VL 7B: text keys beside vision_config",
+     "{architectures: [Qwen2_5_VLForConditionalGeneration], model_type: qwen2_5_vl, "
+     "hidden_size: 3584, intermediate_size: 18944, num_attention_heads: 28, "
+     "num_hidden_layers: 28, num_key_value_heads: 4, vocab_size: 152064, "
+     "vision_config: {depth: 32, hidden_size: 1280}, rope_scaling: {type: mrope}}",
+     7615616512.0, 0, 57344, 128},
+    {"Llama 2 7B: neither rope_theta nor KV heads",
+     "{architectures: [LlamaForCausalLM], model_type: llama, hidden_act: silu, "
+     "hidden_size: 4096, intermediate_size: 11008, num_attention_heads: 32, "
+     "num_hidden_layers: 32, vocab_size: 32000}",
+     6738415616.0, 0, 524288, 128},
+    {"LLaVA 1.5 7B: what equals Llama's defaults is left out of text_config",
+     "{architectures: [LlavaForConditionalGeneration], model_type: llava, text_config: "
+     "{_name_or_path: lmsys/vicuna-7b-v1.5, architectures: [LlamaForCausalLM], "
+     "model_type: llama, max_position_embeddings: 4096, vocab_size: 32064}}",
+     6738415616.0 + 2.0 * 64 * 4096, 0, 524288, 128},
+    {"LLaVA 1.6 of Mistral 7B: eight KV heads by default",
+     "{architectures: [LlavaNextForConditionalGeneration], model_type: llava_next, "
+     "text_config: {architectures: [MistralForCausalLM], model_type: mistral, "
+     "intermediate_size: 14336, max_position_embeddings: 32768, rope_theta: 1000000.0, "
+     "sliding_window: null, vocab_size: 32064}}",
+     7241732096.0 + 2.0 * 64 * 4096, 0, 131072, 128},
+};
+
 static void test_own_formulas(void **state) {
     (void)state;
-    static const struct {
-        const char *what, *text;
-        double params, within, kv_bytes;
-        int head_dim;
-    } t[] = {
-        {"Phi-4",
-         "{architectures: [Phi3ForCausalLM], model_type: phi3, hidden_size: 5120, "
-         "intermediate_size: 17920, num_attention_heads: 40, num_hidden_layers: 40, "
-         "num_key_value_heads: 10, vocab_size: 100352, sliding_window: null, "
-         "max_position_embeddings: 16384}",
-         14659507200.0, 0, 40 * 2 * 10 * 128 * 2, 128},
-        {"Phi-3-mini-128k: its window is longer than its context",
-         "{architectures: [Phi3ForCausalLM], model_type: phi3, hidden_size: 3072, "
-         "intermediate_size: 8192, num_attention_heads: 32, num_hidden_layers: 32, "
-         "num_key_value_heads: 32, vocab_size: 32064, sliding_window: 262144, "
-         "max_position_embeddings: 131072}",
-         3821079552.0, 0, 393216, 96},
-        {"Phi-4-mini: tied, part of each head rotated",
-         "{architectures: [Phi3ForCausalLM], model_type: phi3, hidden_size: 3072, "
-         "intermediate_size: 8192, num_attention_heads: 24, num_hidden_layers: 32, "
-         "num_key_value_heads: 8, vocab_size: 200064, tie_word_embeddings: true, "
-         "partial_rotary_factor: 0.75, sliding_window: 262144, max_position_embeddings: 131072}",
-         3836021760.0, 0, 131072, 128},
-        {"Granite 3.1 8B: tied, multipliers",
-         "{architectures: [GraniteForCausalLM], model_type: granite, hidden_size: 4096, "
-         "intermediate_size: 12800, num_attention_heads: 32, num_hidden_layers: 40, "
-         "num_key_value_heads: 8, vocab_size: 49155, tie_word_embeddings: true, "
-         "embedding_multiplier: 12.0, logits_scaling: 16.0, max_position_embeddings: 131072}",
-         8.17e9, 5e-3, 163840, 128},
-        {"Seed-OSS 36B: head_dim of its own, biases of q, k and v",
-         "{architectures: [SeedOssForCausalLM], model_type: seed_oss, hidden_size: 5120, "
-         "intermediate_size: 27648, num_attention_heads: 80, num_hidden_layers: 64, "
-         "num_key_value_heads: 8, head_dim: 128, attention_bias: true, attention_out_bias: false, "
-         "vocab_size: 155136}",
-         36.15e9, 2e-3, 262144, 128},
-        {"OLMo 2 32B: norms over all heads of q and k",
-         "{architectures: [Olmo2ForCausalLM], model_type: olmo2, hidden_size: 5120, "
-         "intermediate_size: 27648, num_attention_heads: 40, num_hidden_layers: 64, "
-         "num_key_value_heads: 8, vocab_size: 100352}",
-         32.2e9, 2e-3, 262144, 128},
-        {"SmolLM3 3B: layers without rotary embeddings, tied by default",
-         "{architectures: [SmolLM3ForCausalLM], model_type: smollm3, hidden_size: 2048, "
-         "intermediate_size: 11008, num_attention_heads: 16, num_hidden_layers: 36, "
-         "num_key_value_heads: 4, vocab_size: 128256, no_rope_layer_interval: 4}",
-         3.08e9, 5e-3, 73728, 128},
-        {"InternLM2.5 7B",
-         "{architectures: [InternLM2ForCausalLM], model_type: internlm2, hidden_size: 4096, "
-         "intermediate_size: 14336, num_attention_heads: 32, num_hidden_layers: 32, "
-         "num_key_value_heads: 8, vocab_size: 92544, bias: false}",
-         7.74e9, 2e-3, 131072, 128},
-        {"ERNIE 4.5 0.3B",
-         "{architectures: [Ernie4_5ForCausalLM], model_type: ernie4_5, hidden_size: 1024, "
-         "intermediate_size: 3072, num_attention_heads: 16, num_hidden_layers: 18, "
-         "num_key_value_heads: 2, head_dim: 128, vocab_size: 103424}",
-         0.36e9, 5e-3, 18432, 128},
-        {"Mistral Nemo: heads of 128 in a hidden size of 5120",
-         "{architectures: [MistralForCausalLM], model_type: mistral, hidden_size: 5120, "
-         "intermediate_size: 14336, num_attention_heads: 32, num_hidden_layers: 40, "
-         "num_key_value_heads: 8, head_dim: 128, vocab_size: 131072, sliding_window: null}",
-         12247782400.0, 0, 163840, 128},
-        {"Ministral 8B: a window as long as its context",
-         "{architectures: [MistralForCausalLM], model_type: mistral, hidden_size: 4096, "
-         "intermediate_size: 12288, num_attention_heads: 32, num_hidden_layers: 36, "
-         "num_key_value_heads: 8, head_dim: 128, vocab_size: 131072, sliding_window: 32768, "
-         "max_position_embeddings: 32768}",
-         8.02e9, 5e-3, 147456, 128},
-        {"Qwen2.5-VL 7B: text keys beside vision_config",
-         "{architectures: [Qwen2_5_VLForConditionalGeneration], model_type: qwen2_5_vl, "
-         "hidden_size: 3584, intermediate_size: 18944, num_attention_heads: 28, "
-         "num_hidden_layers: 28, num_key_value_heads: 4, vocab_size: 152064, "
-         "vision_config: {depth: 32, hidden_size: 1280}, rope_scaling: {type: mrope}}",
-         7615616512.0, 0, 57344, 128},
-        {"Llama 2 7B: neither rope_theta nor KV heads",
-         "{architectures: [LlamaForCausalLM], model_type: llama, hidden_act: silu, "
-         "hidden_size: 4096, intermediate_size: 11008, num_attention_heads: 32, "
-         "num_hidden_layers: 32, vocab_size: 32000}",
-         6738415616.0, 0, 524288, 128},
-        {"LLaVA 1.5 7B: what equals Llama's defaults is left out of text_config",
-         "{architectures: [LlavaForConditionalGeneration], model_type: llava, text_config: "
-         "{_name_or_path: lmsys/vicuna-7b-v1.5, architectures: [LlamaForCausalLM], "
-         "model_type: llama, max_position_embeddings: 4096, vocab_size: 32064}}",
-         6738415616.0 + 2.0 * 64 * 4096, 0, 524288, 128},
-        {"LLaVA 1.6 of Mistral 7B: eight KV heads by default",
-         "{architectures: [LlavaNextForConditionalGeneration], model_type: llava_next, "
-         "text_config: {architectures: [MistralForCausalLM], model_type: mistral, "
-         "intermediate_size: 14336, max_position_embeddings: 32768, rope_theta: 1000000.0, "
-         "sliding_window: null, vocab_size: 32064}}",
-         7241732096.0 + 2.0 * 64 * 4096, 0, 131072, 128},
-    };
-    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
         rc_model m;
         rc_error err = {0};
-        if (model_text(t[i].text, &m, &err) != RC_OK)
-            fail_msg("%s: %s", t[i].what, err.msg);
-        if (fabs(rc_model_params(&m) / t[i].params - 1.0) > t[i].within)
-            fail_msg("%s: %.0f parameters, published %.0f", t[i].what, rc_model_params(&m),
-                     t[i].params);
-        assert_true(rc_model_kv_bytes(&m, RC_BF16) == t[i].kv_bytes);
-        assert_int_equal(m.head_dim, t[i].head_dim);
+        if (model_text(own[i].text, &m, &err) != RC_OK)
+            fail_msg("%s: %s", own[i].what, err.msg);
+        if (fabs(rc_model_params(&m) / own[i].params - 1.0) > own[i].within)
+            fail_msg("%s: %.0f parameters, published %.0f", own[i].what, rc_model_params(&m),
+                     own[i].params);
+        assert_true(rc_model_kv_bytes(&m, RC_BF16) == own[i].kv_bytes);
+        assert_int_equal(m.head_dim, own[i].head_dim);
         /* the memory of one GPU that holds the whole model counts the same parameters */
         assert_true(rc_model_weight_bytes(&m, RC_BF16, RC_BF16) == 2.0 * rc_model_params(&m));
     }
