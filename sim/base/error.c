@@ -72,6 +72,7 @@ int rc_exit_code(rc_status st) {
     case RC_E_IO:
     case RC_E_SCHEMA:
     case RC_E_NOFIT:
+    case RC_E_SIZE:
     case RC_E_UNMODELLED:
         return 2;
     case RC_E_NOMEM:

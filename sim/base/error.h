@@ -17,6 +17,7 @@ typedef enum rc_status {
     RC_E_IO,         /* missing file, unwritable output                       -> exit 2 */
     RC_E_SCHEMA,     /* database truncated, foreign or of a newer schema      -> exit 2 */
     RC_E_NOFIT,      /* configuration does not fit in GPU memory              -> exit 2 */
+    RC_E_SIZE,       /* the simulation would take too much host memory        -> exit 2 */
     RC_E_UNMODELLED, /* a real thing we do not model (MoE, MLA, ...)        -> exit 2 */
     RC_E_CHECK,      /* a check fell short                                    -> exit 1 */
     RC_E_NOMEM,      /* host memory exhausted                                 -> exit 3 */

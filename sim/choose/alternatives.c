@@ -25,7 +25,7 @@ static rc_status simulate(rc_spec *spec, rc_alternative *out, rc_error *err) {
     out->caution =
         rc_forward_caution(rc_costs_machine(spec->costs), out->variant, out->cp, spec->phase);
     (void)snprintf(out->why, sizeof out->why, "%.250s", why.msg);
-    if (out->status == RC_OK || out->status == RC_E_NOFIT)
+    if (out->status == RC_OK || out->status == RC_E_NOFIT || out->status == RC_E_SIZE)
         return RC_OK;
     if (err)
         *err = why;

@@ -9,7 +9,7 @@ enum { RC_ALTERNATIVES = 40 };
 typedef struct rc_alternative {
     int cp;
     const char *variant; /* "pass-kv", "pass-q", "all-gather-kv"; "tp" with cp 1; static */
-    rc_status status;    /* RC_OK; RC_E_NOFIT or, with fewer new tokens than ranks, RC_E_INPUT */
+    rc_status status;    /* RC_OK; RC_E_NOFIT, RC_E_SIZE; RC_E_INPUT: fewer new tokens than ranks */
     double time;         /* s; NaN when it is not possible */
     double basis[RC_BASIS_COUNT]; /* share of the critical path by what its cost rests on */
     const char *caution;          /* rc_forward_caution; NULL: none */

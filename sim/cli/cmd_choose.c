@@ -315,6 +315,7 @@ static rc_table *alternatives_table(const question *q) {
         rc_table_real(t, a->time * a->cp * q->layout.tp, 3);
         rc_table_text(t, a->status == RC_OK ? (a->caution ? "ring_step never seen for it" : NULL)
                          : a->status == RC_E_NOFIT ? "does not fit into memory"
+                         : a->status == RC_E_SIZE  ? "too many ops to simulate"
                                                    : a->why);
     }
     return t;

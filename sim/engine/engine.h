@@ -164,6 +164,15 @@ void rc_sim_rewind(rc_sim *s);
 /* Change an op's duration between rewind and run (jitter replicas reuse one program). */
 void rc_sim_set_duration(rc_sim *s, rc_id op, rc_time duration);
 
+/* What a program of this size takes in memory when it runs, in bytes; the streams, links and
+ * groups, of which there are few, are left out. */
+typedef struct rc_sim_size {
+    int64_t ops, edges, flows;
+    int64_t hops;       /* links crossed, over all flows */
+    int64_t streamless; /* ops without a stream: all may be pending at once */
+} rc_sim_size;
+int64_t rc_sim_bytes(const rc_sim_size *z);
+
 size_t rc_sim_op_count(const rc_sim *s);
 uint32_t rc_sim_op_tag(const rc_sim *s, rc_id op);
 rc_time rc_sim_op_start(const rc_sim *s, rc_id op); /* when it began to advance */

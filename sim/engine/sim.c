@@ -323,6 +323,14 @@ static bool reserve(rc_sim *s) {
     return s->q != NULL && rc_eventq_reserve_(s->q, pending < ops ? pending : ops);
 }
 
+int64_t rc_sim_bytes(const rc_sim_size *z) {
+    const int64_t op = sizeof(rc_op_plan) + sizeof(rc_op_state) + sizeof(rc_peers);
+    const int64_t edge = sizeof(rc_edge) + sizeof(rc_id);
+    const int64_t flow = sizeof(rc_id) + sizeof(double);
+    return op * z->ops + edge * z->edges + flow * z->flows + (int64_t)sizeof(rc_hop) * z->hops +
+           (int64_t)rc_eventq_bytes_per_event() * z->streamless;
+}
+
 static void set_to_beginning(rc_sim *s) {
     const rc_op_plan *plan = RC_PLAN(s);
     for (size_t i = 0; i < s->plan.n; i++)

@@ -120,7 +120,7 @@ rc_status rc_draw_intervals(const rc_spec *spec, rc_forward *out, rc_error *err)
     rc_program program;
     folded.unfold = false; /* a TP group of equal GPUs is one GPU to the tick */
     rc_request rq = rc_spec_request(&folded, layers);
-    RC_TRY(rc_schedule_build(spec->variant, &rq, &program, err));
+    RC_TRY(rc_build_program(&folded, &rq, &program, err));
     sample *draws = calloc((size_t)n, sizeof *draws);
     double *column = calloc((size_t)n, sizeof *column);
     rc_status st = draws && column ? draw_all(&folded, &program, n, draws, column, out, err)

@@ -85,7 +85,7 @@ static rc_status simulate(const rc_spec *spec, rc_program *program, rc_run *run,
         if (layers > all)
             layers = all;
         rc_request rq = rc_spec_request(spec, layers);
-        RC_TRY(rc_schedule_build(spec->variant, &rq, program, err));
+        RC_TRY(rc_build_program(spec, &rq, program, err));
         rc_status st = rc_run_program(spec, spec->costs, program, NULL, run, err);
         if (st == RC_OK)
             st = rc_fold_of(run, fold, &steady, err);

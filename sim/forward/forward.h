@@ -90,7 +90,7 @@ typedef struct rc_forward {
 const char *rc_forward_caution(const rc_machine *m, const char *variant, int cp, rc_phase phase);
 
 /* Checks layout and memory (RC_E_NOFIT shows the sum), then simulates. `spec->costs` is not
- * changed. */
+ * changed. RC_E_SIZE: the ops of the pass would take more host memory than is allowed for. */
 rc_status rc_forward_run(const rc_spec *spec, rc_forward *out, rc_error *err);
 
 /* ---- the time alone, at speed ------------------------------------------------------------ */

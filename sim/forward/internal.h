@@ -49,6 +49,22 @@ static inline bool rc_task_works(const rc_shape *s) {
 rc_status rc_run_program(const rc_spec *spec, const rc_costs *costs, const rc_program *program,
                          const double *z, rc_run *out, rc_error *err);
 void rc_run_free(rc_run *r);
+
+/* size.c: how large a pass may be. */
+
+/* The most memory that the ops of one pass may take, in bytes: what a machine of 8 GB can spare. It
+ * holds some 21 million ops, twice what 128 ranks take for all of 126 layers that are launched op
+ * by op, where no two layers last the same. A sweep may take as much on each of its threads. */
+#define RC_PASS_BYTES (INT64_C(4) << 30)
+/* Of the engine, for the program and its run. */
+int64_t rc_engine_bytes(const rc_program_size *z);
+/* rc_schedule_build for the engine; RC_E_SIZE, before anything is laid out, when that would take
+ * more than RC_PASS_BYTES. */
+rc_status rc_build_program(const rc_spec *spec, const rc_request *rq, rc_program *out,
+                           rc_error *err);
+/* Of a replay, while it is compiled from one layer and from three. `rq` asks for one. RC_E_SIZE as
+ * above. */
+rc_status rc_replay_room(const rc_spec *spec, const rc_request *rq, int64_t *bytes, rc_error *err);
 rc_request rc_spec_request(const rc_spec *spec, int layers);
 
 /* Where the layers of a run ended, and whether the last two were alike. */

@@ -26,6 +26,7 @@ typedef struct memo { /* one shape's cost */
 struct rc_forward_ctx {
     rc_replay **replays;
     size_t replay_count, replay_room;
+    int64_t replay_bytes;  /* what they took to compile: no less than what they keep */
     memo *memos;           /* [MEMO_SLOTS] */
     const rc_costs *costs; /* whose costs the memos hold, */
     rc_machine machine;    /* on this machine */
@@ -50,6 +51,7 @@ static void drop_replays(rc_forward_ctx *ctx) {
         free(ctx->replays[i]);
     }
     ctx->replay_count = 0;
+    ctx->replay_bytes = 0;
 }
 
 void rc_forward_ctx_destroy(rc_forward_ctx *ctx) {
@@ -235,7 +237,9 @@ static rc_status build(const rc_spec *spec, const rc_request *rq, rc_replay *r, 
 
 static rc_status add_replay(rc_forward_ctx *ctx, const rc_spec *spec, const rc_request *rq,
                             rc_replay **out, rc_error *err) {
-    if (ctx->replay_count == MOST_REPLAYS)
+    int64_t bytes = 0;
+    RC_TRY(rc_replay_room(spec, rq, &bytes, err));
+    if (ctx->replay_count == MOST_REPLAYS || ctx->replay_bytes + bytes > RC_PASS_BYTES)
         drop_replays(ctx);
     if (ctx->replay_count == ctx->replay_room) {
         size_t room = ctx->replay_room ? 2 * ctx->replay_room : 16;
@@ -255,6 +259,7 @@ static rc_status add_replay(rc_forward_ctx *ctx, const rc_spec *spec, const rc_r
         return st;
     }
     ctx->replays[ctx->replay_count++] = *out = r;
+    ctx->replay_bytes += bytes;
     return RC_OK;
 }
 

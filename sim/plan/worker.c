@@ -120,7 +120,7 @@ rc_status rc_sweep_eval(rc_sweep_worker *w, int64_t point, rc_sweep_row *out, rc
         st = evaluate(w, out, &why);
     if (st == RC_OK)
         return RC_OK;
-    if (st != RC_E_NOFIT && st != RC_E_INPUT && st != RC_E_UNMODELLED) {
+    if (st != RC_E_NOFIT && st != RC_E_INPUT && st != RC_E_SIZE && st != RC_E_UNMODELLED) {
         if (err)
             *err = why;
         return st;

@@ -88,6 +88,12 @@ static rc_status check(const schedule_entry *e, const rc_request *rq, rc_error *
     return RC_OK;
 }
 
+rc_status rc_schedule_check(const char *variant, const rc_request *rq, rc_error *err) {
+    const schedule_entry *e = NULL;
+    RC_TRY(find(variant, rq->phase, &e, err));
+    return check(e, rq, err);
+}
+
 static void emit_layers(const schedule_entry *e, rc_builder *b) {
     int layers = b->rq->layers > 0 ? b->rq->layers : b->rq->model->layers;
     b->p->layers = layers;

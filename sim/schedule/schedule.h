@@ -145,6 +145,16 @@ typedef struct rc_request {
  * launch. The caller frees with rc_program_free. */
 rc_status rc_schedule_build(const char *variant, const rc_request *rq, rc_program *out,
                             rc_error *err);
+/* Whether a schedule of this name takes the request; rc_schedule_build asks this first. */
+rc_status rc_schedule_check(const char *variant, const rc_request *rq, rc_error *err);
+/* What rc_schedule_build would lay out, known at once however large it is. */
+typedef struct rc_program_size {
+    int64_t tasks, deps;
+    int64_t messages; /* of the tasks */
+    int64_t loose;    /* tasks that ride on no stream */
+} rc_program_size;
+rc_status rc_schedule_size(const char *variant, const rc_request *rq, rc_program_size *out,
+                           rc_error *err);
 /* Give `p`, built before for a request like `rq`, the sizes of the sequences of `rq`: the same
  * tasks in the same order, other shapes. Alike are requests of one rc_schedule_key. Allocates
  * nothing once the program's arrays have grown. */

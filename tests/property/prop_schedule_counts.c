@@ -142,6 +142,45 @@ static bool counts_hold(prop_case *c) {
     return fine;
 }
 
+static bool size_is(prop_case *c, const programs_case *k, const rc_program *p) {
+    rc_program_size z;
+    rc_error err = {0};
+    int64_t messages = 0, loose = 0;
+    PROP_CHECK(c, rc_schedule_size(k->variant, &k->rq, &z, &err) == RC_OK, "%.300s", err.msg);
+    for (size_t i = 0; i < p->task_count; i++) {
+        messages += programs_shape(p, i)->kind == RC_T_MESSAGE;
+        loose += p->tasks[i].lane == RC_LANE_NONE;
+    }
+    PROP_CHECK(c, z.tasks == (int64_t)p->task_count && z.deps == (int64_t)p->dep_count,
+               "%s N %d: %ld tasks and %ld dependencies, not %zu and %zu", k->variant,
+               k->rq.layout.cp, (long)z.tasks, (long)z.deps, p->task_count, p->dep_count);
+    PROP_CHECK(c, z.messages == messages && z.loose == loose, "%s N %d: %ld messages, %ld loose",
+               k->variant, k->rq.layout.cp, (long)z.messages, (long)z.loose);
+    return true;
+}
+
+/* The size that is told without building is that of the program, to the task: every schedule,
+ * launched either way, folded or not, with sequences that decode among the others. */
+static bool size_is_known_before(prop_case *c) {
+    programs_case k;
+    rc_program p;
+    programs_draw(c, prop_one_in(c, 4) ? RC_DECODE : RC_PREFILL, NULL, &k);
+    if (k.rq.phase == RC_PREFILL && strcmp(k.variant, "all-gather-kv") != 0 && prop_one_in(c, 3)) {
+        k.rq.phase = RC_MIXED;
+        k.seqs[0].t = 1;
+    }
+    k.rq.unfold_tp = prop_one_in(c, 3);
+    k.rq.eager = prop_one_in(c, 2);
+    k.rq.ring_host = prop_one_in(c, 2);
+    k.rq.serial_ring = prop_one_in(c, 4);
+    k.rq.layers = (int)prop_range(c, 0, 7);
+    if (!build(c, &k, &p))
+        return false;
+    bool fine = size_is(c, &k, &p);
+    rc_program_free(&p);
+    return fine;
+}
+
 /* Entries of all ranks and steps together are those of the whole causal attention. */
 static bool nothing_is_seen_twice(prop_case *c) {
     programs_case k;
@@ -387,6 +426,11 @@ static void test_host(void **state) {
     run("host_tasks", host_tasks, 40);
 }
 
+static void test_size(void **state) {
+    (void)state;
+    run("size_is_known_before", size_is_known_before, 40);
+}
+
 static void test_shapes(void **state) {
     (void)state;
     run("shapes_are_interned", shapes_are_interned, 40);
@@ -396,7 +440,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_counts), cmocka_unit_test(test_once),  cmocka_unit_test(test_steps),
         cmocka_unit_test(test_links),  cmocka_unit_test(test_flops), cmocka_unit_test(test_host),
-        cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_shapes), cmocka_unit_test(test_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,157 @@
+/* Passes whose ops would take too much memory are refused at once and in words, by the engine, by
+ * the replay and for alternatives; what is just small enough is not.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+#include <cmocka.h>
+#define PROGRAMS_FAKE_COSTS
+#include "tests/support/programs.h"
+
+#include "sim/forward/internal.h"
+
+static fake_pass f;
+static rc_error err;
+
+static int setup(void **state) {
+    (void)state;
+    memset(&f, 0, sizeof f);
+    memset(&err, 0, sizeof err);
+    prop_case c = {.state = 1, .size = 8};
+    f.x.model = programs_model(126, 16, 4, 128, 256, 512);
+    f.x.seqs[0] = (rc_sequence){1000000, 0};
+    fake_costs(&c, &f.costs);
+    f.spec = (rc_spec){.model = &f.x.model,
+                       .costs = &f.costs,
+                       .variant = "pass-kv",
+                       .seqs = f.x.seqs,
+                       .seq_count = 1,
+                       .eager = true,
+                       .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
+    f.spec.layout = (rc_layout){.tp = 2,
+                                .cp = 4096,
+                                .attn_weights = RC_BF16,
+                                .ffn_weights = RC_BF16,
+                                .act = RC_BF16,
+                                .kv = RC_BF16};
+    return 0;
+}
+
+static double seconds_since(const struct timespec *t) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)(now.tv_sec - t->tv_sec) + 1e-9 * (double)(now.tv_nsec - t->tv_nsec);
+}
+
+static void has(const char *text) {
+    if (!strstr(err.msg, text))
+        fail_msg("'%s' is not in '%s'", text, err.msg);
+}
+
+/* Within a second, with nothing laid out. */
+static void refused(rc_status got, const struct timespec *start, const char *text) {
+    assert_int_equal(got, RC_E_SIZE);
+    assert_int_equal(rc_exit_code(got), 2);
+    has(text);
+    has("of memory, and a pass may take 4.0 GiB; take fewer ranks or layers");
+    assert_true(seconds_since(start) < 1.0);
+}
+
+/* By hand: a layer of 4096 ranks launched op by op has 4096 ring steps, 4096 attentions and 4095
+ * messages a rank, with a launch to each of the latter two: 20478 tasks; and 11 other ops, two of
+ * them all-reduces, with theirs. Four of them, and a head of two ops with launches. */
+static void test_far_too_many_ranks(void **state) {
+    (void)state;
+    static const char *const all[] = {"pass-kv", "pass-q", "all-gather-kv"};
+    rc_forward out;
+    struct timespec start;
+    for (int i = 0; i < 3; i++) {
+        (void)clock_gettime(CLOCK_MONOTONIC, &start);
+        f.spec.variant = all[i];
+        refused(rc_forward_run(&f.spec, &out, &err), &start, "cp 4096 x tp 2, ");
+        if (i == 0)
+            has("4 layers are 335.9 million ops");
+    }
+    rc_program_size z;
+    f.spec.variant = "pass-kv";
+    rc_request rq = rc_spec_request(&f.spec, 4);
+    assert_int_equal(rc_schedule_size("pass-kv", &rq, &z, &err), RC_OK);
+    assert_int_equal(z.tasks, (4 * (20478 + 2 * 11) + 4) * 4096);
+}
+
+static void test_the_replay_as_well(void **state) {
+    (void)state;
+    struct timespec start;
+    rc_forward_timing out;
+    rc_forward_ctx *ctx = rc_forward_ctx_create();
+    assert_non_null(ctx);
+    (void)clock_gettime(CLOCK_MONOTONIC, &start);
+    refused(rc_forward_time(ctx, &f.spec, &out, &err), &start, "million ops");
+    f.spec.layout.cp = 8;
+    assert_int_equal(rc_forward_time(ctx, &f.spec, &out, &err), RC_OK);
+    rc_forward_ctx_destroy(ctx);
+}
+
+/* All GPUs of TP groups and all layers: 2 x 16 of them a rank. */
+static void test_unfolded(void **state) {
+    (void)state;
+    rc_forward out;
+    struct timespec start;
+    (void)clock_gettime(CLOCK_MONOTONIC, &start);
+    f.spec.layout.tp = 16;
+    f.spec.layout.cp = 64;
+    f.spec.unfold = true;
+    refused(rc_forward_run(&f.spec, &out, &err), &start, "every GPU of a TP group simulated");
+    has("or leave out --unfold");
+}
+
+static rc_program_size size_of(int cp, int layers, int64_t *bytes) {
+    rc_program_size z;
+    f.spec.layout.cp = cp;
+    rc_request rq = rc_spec_request(&f.spec, layers);
+    assert_int_equal(rc_schedule_size(f.spec.variant, &rq, &z, &err), RC_OK);
+    *bytes = rc_engine_bytes(&z);
+    return z;
+}
+
+/* Some 200 bytes an op; and 128 ranks through all layers are within the bound. */
+static void test_what_is_within_the_bound(void **state) {
+    (void)state;
+    int64_t bytes;
+    rc_program_size z = size_of(128, 126, &bytes);
+    assert_true(bytes > 150 * z.tasks && bytes < 250 * z.tasks);
+    assert_true(bytes < RC_PASS_BYTES);
+    (void)size_of(256, 126, &bytes);
+    assert_true(bytes > RC_PASS_BYTES);
+}
+
+/* What the estimate allows is as large as a program that is built. */
+static void test_estimate_and_program(void **state) {
+    (void)state;
+    static const char *const all[] = {"pass-kv", "pass-q", "all-gather-kv"};
+    for (int i = 0; i < 9; i++) {
+        rc_program p;
+        int64_t bytes;
+        int cp = (int[]){3, 40, 96}[i / 3];
+        f.spec.variant = all[i % 3];
+        rc_program_size z = size_of(cp, 5, &bytes);
+        rc_request rq = rc_spec_request(&f.spec, 5);
+        assert_int_equal(rc_build_program(&f.spec, &rq, &p, &err), RC_OK);
+        assert_int_equal(z.tasks, p.task_count);
+        assert_int_equal(z.deps, p.dep_count);
+        rc_program_free(&p);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_far_too_many_ranks, setup),
+        cmocka_unit_test_setup(test_the_replay_as_well, setup),
+        cmocka_unit_test_setup(test_unfolded, setup),
+        cmocka_unit_test_setup(test_what_is_within_the_bound, setup),
+        cmocka_unit_test_setup(test_estimate_and_program, setup),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
