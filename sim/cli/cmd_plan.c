@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include "sim/base/file.h"
 #include "sim/base/parallel.h"
@@ -50,6 +51,19 @@ static rc_status parse(int argc, char **argv, plan_flags *f, bool *helped, rc_er
     return RC_OK;
 }
 
+/* A scenario names its machine's file and has no place for changes to it: what --out writes would
+ * be served on another machine than the plan was made for. */
+static rc_status check_out(const plan_flags *f, rc_error *err) {
+    for (size_t i = 0; f->out && i < f->sets.count; i++)
+        if (strncmp(f->sets.values[i], "machine.", strlen("machine.")) == 0)
+            return rc_fail(err, RC_E_USAGE,
+                           "--out with --set %.200s: a scenario of `serve` has no place for a "
+                           "change to its machine; write the change into a machine file and name "
+                           "that in 'offers', or leave out --out",
+                           f->sets.values[i]);
+    return rc_output_check(f->out, f->overwrite, err);
+}
+
 static rc_status show(rc_plan_file *file, const plan_flags *f, const rc_plan_answer *a,
                       rc_error *err) {
     bool drawn = false;
@@ -79,7 +93,7 @@ static rc_status run(rc_plan_file *file, const plan_flags *f, rc_error *err) {
     rc_plan_bounds *bounds = NULL;
     rc_plan_answer answer = {0};
     double start = now_s();
-    rc_status st = rc_output_check(f->out, f->overwrite, err);
+    rc_status st = check_out(f, err);
     if (st == RC_OK && f->plot)
         st = rc_plan_plot_check(file, f->plot, f->overwrite, err);
     if (st == RC_OK)
