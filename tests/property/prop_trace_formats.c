@@ -103,7 +103,7 @@ static bool units_agree(prop_case *c) {
 
 static bool order_does_not_matter(prop_case *c) {
     wanted w = some_requests(c);
-    size_t place[MOST];
+    size_t place[MOST] = {0};
     static text json, list, lines;
     char s[40];
     for (size_t i = 0; i < w.n; i++)

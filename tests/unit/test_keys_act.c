@@ -127,7 +127,8 @@ static void add_file(const char *path, char *text) {
 
 /* "a;b" cut in place into words with "--set" before each. */
 static size_t add_sets(char *sets, char **words, size_t n) {
-    for (char *at = strtok(sets, ";"); at; at = strtok(NULL, ";")) {
+    char *rest = NULL;
+    for (char *at = strtok_r(sets, ";", &rest); at; at = strtok_r(NULL, ";", &rest)) {
         words[n++] = (char *)(uintptr_t) "--set";
         words[n++] = at;
     }
@@ -199,9 +200,9 @@ static double number_of(const keys_case *c, const answer *a) {
         return strtod(a->text, NULL);
     json_error_t why;
     json_t *root = json_loads(a->text, 0, &why), *at = root;
-    char path[128];
+    char path[128], *rest = NULL;
     (void)snprintf(path, sizeof path, "%s", c->observe);
-    for (char *key = strtok(path, "."); key && at; key = strtok(NULL, "."))
+    for (char *key = strtok_r(path, ".", &rest); key && at; key = strtok_r(NULL, ".", &rest))
         at = json_is_array(at) ? json_array_get(at, (size_t)strtoul(key, NULL, 10))
                                : json_object_get(at, key);
     double v = at && json_is_number(at) ? json_number_value(at) : NAN;

@@ -489,7 +489,7 @@ static void refuse_fit(const char *name, const char *rows, const char *expected)
 
 static void fits_that_cannot_be(void **state) {
     (void)state;
-    refuse_fit(NULL, NULL, "has no fitted parameters");
+    refuse_fit(NULL, "", "has no fitted parameters");
     refuse_fit("gemm_ratio", "t6:tp8:8K:ttft", "1 parameters cannot be fitted on 1 rows");
     refuse_fit("gemm_ratio", "pt:tipping_T,t6:tp8:8K:ttft",
                "not a figure that this machine can be fitted on");
