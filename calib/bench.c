@@ -17,7 +17,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/bench.h"
 #include "calib/stats.h"
-#include "calib/sweep.h"
+#include "calib/bench_kernels.h"
 
 #include <math.h>
 #include <string.h>

@@ -28,7 +28,8 @@ typedef struct rc_bench {
     rc_gpu *gpu;
     cudaEvent_t start[RC_BENCH_EVENTS], stop[RC_BENCH_EVENTS];
     bool sustained;
-    double duty;     /* share of the time at work, 0..1, instead of a state: duty.c; 0: none */
+    double
+        duty; /* share of the time at work, 0..1, instead of a state: bench_duty_cycle.c; 0: none */
     double warmth_s; /* GPU time spent since the last pause: burst pauses pay it back */
 } rc_bench;
 
@@ -55,8 +56,9 @@ void rc_bench_close(rc_bench *b);
 int rc_bench_slots_wanted(const rc_gpu *g, size_t footprint);
 /* Time one point in the state that b->sustained says, or at the duty that b->duty says. */
 rc_status rc_bench_run(rc_bench *b, const rc_bench_op *op, rc_result *r, rc_error *err);
-/* duty.c: calls with idle gaps between them, as many and as long as the share of the time asks,
- * until the chip's clock and power have settled, then the times of calls and the mean of both. */
+/* bench_duty_cycle.c: calls with idle gaps between them, as many and as long as the share of the
+ * time asks, until the chip's clock and power have settled, then the times of calls and the mean of
+ * both. */
 rc_status rc_bench_duty(rc_bench *b, const rc_bench_op *op, double share, rc_result *r,
                         rc_error *err);
 /* Keep the GPU busy with the op for that long. */

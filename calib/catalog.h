@@ -4,7 +4,7 @@
 #ifndef RC_CALIB_CATALOG_H
 #define RC_CALIB_CATALOG_H
 #include <stdio.h>
-#include "calib/points.h"
+#include "calib/point_lists.h"
 
 /* The order here is the order in which suites run. */
 typedef enum rc_suite_id {

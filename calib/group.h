@@ -51,7 +51,7 @@ bool rc_group_measures(const rc_group *g, int n);
  * else rdma with an InfiniBand or RoCE device, else tcp. Static string. */
 const char *rc_group_transport(const rc_group *g);
 
-/* board.c: the forked kind. */
+/* group_fork.c: the forked kind. */
 rc_status rc_board_share(const rc_group *g, void *data, size_t bytes, rc_error *err);
 rc_status rc_board_gather(const rc_group *g, double value, double *all, rc_error *err);
 

@@ -10,7 +10,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/node.h"
-#include "calib/net.h"
+#include "calib/nccl_transport.h"
 
 #include <errno.h>
 #include <math.h>

@@ -1,19 +1,19 @@
 /* What a suite is, and what a run hands to it.
  *
- * A suite measures points one at a time. The driver (run.c) walks the list, looks at the budget and
- * at what is there already, and stores the rows; the suite owns buffers and knows how to launch its
- * op.
+ * A suite measures points one at a time. The driver (calibrate.c) walks the list, looks at the
+ * budget and at what is there already, and stores the rows; the suite owns buffers and knows how to
+ * launch its op.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_CALIB_SUITE_H
 #define RC_CALIB_SUITE_H
-#include "calib/bar.h"
+#include "calib/progress.h"
 #include "calib/bench.h"
 #include "calib/catalog.h"
 #include "calib/group.h"
-#include "calib/options.h"
-#include "calib/points.h"
-#include "calib/sink.h"
+#include "calib/calib_options.h"
+#include "calib/point_lists.h"
+#include "calib/row_file.h"
 
 typedef struct rc_calib {
     const rc_calib_options *opt;
@@ -95,8 +95,8 @@ rc_status rc_nccl_ready(rc_error *err);
 /* "2.28.9", or "" without NCCL. */
 void rc_nccl_version(char *out, size_t size);
 
-/* SMs that the point's condition "sms" leaves to the kernel, as kernels.h and lt.h take them: 0,
- * all of them, without such a condition or where the GPU has no more. RC_E_UNMODELLED: it has
+/* SMs that the point's condition "sms" leaves to the kernel, as kernels.h and cublaslt.h take them:
+ * 0, all of them, without such a condition or where the GPU has no more. RC_E_UNMODELLED: it has
  * fewer. */
 rc_status rc_point_sms(const rc_calib *c, const rc_point *p, int *sms, rc_error *err);
 

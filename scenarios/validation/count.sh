@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Counts the cases of ring runs whose median is known well enough: count.sh [-l PERCENT] FILE.csv ...
 # A case counts when the 95 % interval of its median, as FILE.log beside FILE.csv states it ("median within X %"), is
-# at most PERCENT (2 unless stated). Where the log lacks a case's line, the stopping rule of calib/ring/time.c decides: a
+# at most PERCENT (2 unless stated). Where the log lacks a case's line, the stopping rule of calib/ring/ring_timing.c decides: a
 # case of fewer than 400 passes that took less than 0.55 s altogether was ended because its interval was under 1 %, for
 # nothing else ends one before 0.6 s. Prints a row a file and a transport, then the cases that do not count.
 # SPDX-License-Identifier: GPL-3.0-or-later

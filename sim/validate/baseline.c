@@ -24,7 +24,7 @@ static work attention_work(const rc_program *p, const rc_shape *s) {
     return w;
 }
 
-/* Bytes of an elementwise op, by width w and tokens t: as calib/suites/elementwise.c counts them.
+/* Bytes of an elementwise op, by width w and tokens t: as calib/suites/suite_elementwise.c counts them.
  */
 static double elementwise_bytes(const rc_shape *s) {
     double cells = (double)s->a * (double)s->b;

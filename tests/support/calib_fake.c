@@ -11,7 +11,7 @@
  * never comes back (hang), or cannot measure it (unable).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "calib/ring/ring.h"
+#include "calib/ring/ring_command.h"
 #include "calib/stats.h"
 #include "calib/suite.h"
 #include "kernels/kernels.h"

@@ -2,8 +2,8 @@
  * are whole.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "calib/ring/case.c"
-#include "calib/ring/options.c"
+#include "calib/ring/ring_case.c"
+#include "calib/ring/ring_options.c"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
  * one that fails takes the others with it instead of leaving them at the barrier.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "calib/board.c"
+#include "calib/group_fork.c"
 #include "calib/group.c"
 
 #include <math.h>
@@ -10,7 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <cmocka.h>
-#include "calib/bar.c"
+#include "calib/progress.c"
 
 /* 0, or a code that says what was wrong. The child ends with it. */
 static int talk(const rc_group *g) {

@@ -2,13 +2,13 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/catalog.c"
-#include "calib/options.c"
-#include "calib/points.c"
+#include "calib/calib_options.c"
+#include "calib/point_lists.c"
 #undef COUNT
-#include "calib/points_gemm.c"
+#include "calib/point_lists_gemm.c"
 #undef COUNT
 #undef KI
-#include "calib/points_node.c"
+#include "calib/point_lists_node.c"
 
 #include <setjmp.h>
 #include <stdarg.h>

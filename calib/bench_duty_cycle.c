@@ -1,0 +1,144 @@
+/* Time, clock and power of an op that is at work for a share of the time only.
+ *
+ * A ring whose GPUs wait for messages is such a load: the less a chip computes, the higher the
+ * clock that its power limit allows. Calls are launched one by one, each between two events and
+ * followed by a kernel that sleeps for as long as the share asks; two batches are in flight, so the
+ * host is not in the way. Clock and power are read after every batch. What the first DUTY_SETTLE_S
+ * show is not counted: by then the driver's readings and its clock have followed the load.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "calib/bench.h"
+#include "calib/bench_kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { CALLS_MOST = 32, SAMPLES_MOST = 2048 };
+#define DUTY_S 1.5
+#define DUTY_SETTLE_S 0.5
+#define BATCH_S 0.05
+
+typedef struct batch {
+    cudaEvent_t start[CALLS_MOST], stop[CALLS_MOST];
+    int calls;
+    bool counted; /* begun after the load had settled */
+} batch;
+
+typedef struct duty {
+    rc_bench *b;
+    const rc_bench_op *op;
+    double share, call_s; /* what a call takes, by the last batch */
+    int turn;
+    batch batches[2];
+    double x[SAMPLES_MOST];
+    int samples;
+    rc_health sum;
+    int readings;
+} duty;
+
+static rc_status open_events(duty *d, rc_error *err) {
+    for (int k = 0; k < 2; k++)
+        for (int i = 0; i < CALLS_MOST; i++) {
+            RC_CUDA(cudaEventCreate(&d->batches[k].start[i]));
+            RC_CUDA(cudaEventCreate(&d->batches[k].stop[i]));
+        }
+    return RC_OK;
+}
+
+static void close_events(duty *d) {
+    for (int k = 0; k < 2; k++)
+        for (int i = 0; i < CALLS_MOST; i++) {
+            if (d->batches[k].start[i])
+                (void)cudaEventDestroy(d->batches[k].start[i]);
+            if (d->batches[k].stop[i])
+                (void)cudaEventDestroy(d->batches[k].stop[i]);
+        }
+}
+
+static rc_status launch(duty *d, batch *x, double gap_s, rc_error *err) {
+    cudaStream_t s = d->b->gpu->stream;
+    int slots = d->op->slots > 1 ? d->op->slots : 1;
+    for (int i = 0; i < x->calls; i++) {
+        RC_CUDA(cudaEventRecord(x->start[i], s));
+        RC_TRY(d->op->launch(d->op->self, d->turn++ % slots, s, err));
+        RC_CUDA(cudaEventRecord(x->stop[i], s));
+        if (gap_s > 0)
+            RC_TRY(rc_kernel_check(err, rc_sweep_idle((int64_t)(1e9 * gap_s), s), "rc_sweep_idle"));
+    }
+    return RC_OK;
+}
+
+/* Wait for a batch and count it. */
+static rc_status collect(duty *d, batch *x, rc_error *err) {
+    double sum = 0;
+    RC_CUDA(cudaEventSynchronize(x->stop[x->calls - 1]));
+    for (int i = 0; i < x->calls; i++) {
+        float ms = 0;
+        RC_CUDA(cudaEventElapsedTime(&ms, x->start[i], x->stop[i]));
+        sum += 1e-3 * (double)ms;
+        if (x->counted && d->samples < SAMPLES_MOST)
+            d->x[d->samples++] = 1e-3 * (double)ms;
+    }
+    d->call_s = sum / x->calls;
+    if (x->counted) {
+        rc_health h = rc_nvml_read(d->b->gpu->nvml);
+        d->sum.sm_mhz += h.sm_mhz;
+        d->sum.power_w += h.power_w;
+        d->sum.temp_c += h.temp_c;
+        d->sum.throttle |= h.throttle;
+        d->readings++;
+    }
+    x->calls = 0;
+    return RC_OK;
+}
+
+static rc_status load(duty *d, rc_error *err) {
+    double began = rc_now();
+    for (int k = 0; rc_now() - began < DUTY_S || d->samples < RC_BENCH_MIN_SAMPLES; k++) {
+        batch *x = &d->batches[k % 2];
+        if (x->calls)
+            RC_TRY(collect(d, x, err));
+        double period = d->call_s / d->share, calls = BATCH_S / period;
+        x->calls = calls < 1 ? 1 : calls < CALLS_MOST ? (int)calls : CALLS_MOST;
+        x->counted = rc_now() - began >= DUTY_SETTLE_S;
+        RC_TRY(launch(d, x, period - d->call_s, err));
+    }
+    for (int k = 0; k < 2; k++)
+        if (d->batches[k].calls)
+            RC_TRY(collect(d, &d->batches[k], err));
+    return RC_OK;
+}
+
+/* A first idea of what a call takes; the first call of all loads modules. */
+static rc_status estimate(duty *d, rc_error *err) {
+    for (int i = 0; i < 2; i++) {
+        d->batches[0].calls = 1;
+        RC_TRY(launch(d, &d->batches[0], 0, err));
+        RC_TRY(collect(d, &d->batches[0], err));
+    }
+    return RC_OK;
+}
+
+rc_status rc_bench_duty(rc_bench *b, const rc_bench_op *op, double share, rc_result *r,
+                        rc_error *err) {
+    static duty d; /* too large for a stack; one process measures one point at a time */
+    memset(&d, 0, sizeof d);
+    d.b = b;
+    d.op = op;
+    d.share = share;
+    memset(r, 0, sizeof *r);
+    rc_status st = open_events(&d, err);
+    if (st == RC_OK)
+        st = estimate(&d, err);
+    if (st == RC_OK)
+        st = load(&d, err);
+    (void)cudaStreamSynchronize(b->gpu->stream);
+    close_events(&d);
+    RC_TRY(st);
+    rc_result_set(r, d.x, (size_t)d.samples);
+    double inv = d.readings ? 1.0 / d.readings : (double)NAN;
+    r->health =
+        (rc_health){d.sum.sm_mhz * inv, d.sum.power_w * inv, d.sum.temp_c * inv, d.sum.throttle};
+    b->warmth_s += DUTY_S * share;
+    return RC_OK;
+}

@@ -1,0 +1,491 @@
+/* A whole run: suites in order, burst first, then sustained on a heated chip.
+ *
+ * The budget is shared out by the suites' usual times; what one leaves goes to the next. Each list
+ * is in order of importance, so a suite that runs out of its share loses its least important
+ * points, and says how many.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "calib/calibrate.h"
+#include "calib/nccl_transport.h"
+#include "calib/node.h"
+#include "calib/suite.h"
+#include "kernels/kernels.h"
+
+#include <math.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#ifndef RC_GIT_COMMIT
+#define RC_GIT_COMMIT "unknown"
+#endif
+#define HEAT_S 7.0
+
+static const rc_suite *const suites[RC_SUITE_COUNT] = {
+    &rc_suite_memory, &rc_suite_host,         &rc_suite_merge, &rc_suite_elementwise,
+    &rc_suite_decode, &rc_suite_attention,    &rc_suite_gemm,  &rc_suite_mixed,
+    &rc_suite_mixed,  &rc_suite_interference, &rc_suite_net};
+
+typedef struct tally {
+    size_t measured, there, skipped, cut;
+    size_t loose, outliers, throttled; /* rows: median not known to 1 %; with outliers; held back */
+    double loosest;                    /* the widest interval of a median */
+    unsigned throttle;
+} tally;
+
+static double weight(const rc_calib_options *o, int id, bool sustained) {
+    const rc_suite_info *s = rc_suite_info_of((rc_suite_id)id);
+    if (!(o->suites & 1u << id))
+        return 0;
+    if (sustained)
+        return o->sustained ? s->sustained_s : 0;
+    return o->burst ? s->burst_s : 0;
+}
+
+static bool any(const rc_calib_options *o, bool sustained) {
+    double w = 0;
+    for (int i = 0; i < RC_SUITE_COUNT; i++)
+        w += weight(o, i, sustained);
+    return w > 0;
+}
+
+/* The end of this suite's share of what is left of the budget. */
+static double deadline(const rc_calib *c, int id, bool sustained) {
+    double mine = weight(c->opt, id, sustained), all = 0;
+    if (isinf(c->opt->budget_s))
+        return (double)INFINITY;
+    for (int pass = sustained; pass < 2; pass++)
+        for (int i = pass == (int)sustained ? id : 0; i < RC_SUITE_COUNT; i++)
+            all += weight(c->opt, i, pass);
+    double left = c->began + c->opt->budget_s - rc_now();
+    if (!sustained && any(c->opt, true))
+        left -= HEAT_S;
+    return rc_now() + (all > 0 ? left * mine / all : 0);
+}
+
+static double total_weight(const rc_calib_options *o) {
+    double all = 0;
+    for (int i = 0; i < 2 * RC_SUITE_COUNT; i++)
+        all += weight(o, i / 2, i % 2);
+    return all;
+}
+
+/* ---- the points of one suite ----------------------------------------------------------------- */
+
+static bool is_together(int id) {
+    return (RC_SUITES_TOGETHER & 1u << id) != 0;
+}
+
+/* What the rows call the network between the processes; NULL for one process. */
+static const char *transport_of(const rc_calib *c) {
+    if (c->group.size == 1)
+        return NULL;
+    if (c->opt->child)
+        return c->opt->child;
+    return c->opt->transport ? c->opt->transport : rc_group_transport(&c->group);
+}
+
+/* All points that the suite knows for this many GPUs. A whole node of a job counts as a group even
+ * where it is no power of two. */
+static rc_status list_all(const rc_calib *c, int id, rc_points *all, rc_error *err) {
+    const rc_suite_info *info = rc_suite_info_of((rc_suite_id)id);
+    RC_TRY(info->points(all, is_together(id) ? c->gpus : 1, err));
+    if (id == RC_SUITE_NET && c->group.mpi && c->group.per_node < c->group.size)
+        RC_TRY(info->points(all, c->group.per_node, err));
+    return RC_OK;
+}
+
+/* Name the network in a point; false when it is not one for this run. */
+static bool place(const rc_calib *c, int id, const char *transport, rc_point *p) {
+    if ((c->opt->quick && !p->quick) || (c->bench.sustained && !p->sustained))
+        return false;
+    if (id == RC_SUITE_INTERFERENCE)
+        p->cond = transport;
+    if (id != RC_SUITE_NET || !transport)
+        return true;
+    p->variant = transport;
+    p->c = rc_group_nodes(&c->group, (int)p->b);
+    /* The loopback device is slower than any number of CTAs. */
+    bool capped_socket = p->cond && !strcmp(transport, "socket");
+    return rc_group_measures(&c->group, (int)p->b) && !capped_socket;
+}
+
+static rc_status list(const rc_calib *c, int id, rc_points *out, rc_error *err) {
+    rc_points all = {0};
+    const char *transport = transport_of(c);
+    rc_status st = list_all(c, id, &all, err);
+    for (size_t i = 0; i < all.n && st == RC_OK; i++)
+        if (place(c, id, transport, &all.v[i]))
+            st = rc_points_add(out, &all.v[i], err);
+    rc_points_free(&all);
+    return st;
+}
+
+/* A point as messages name it. */
+static void name_point(const rc_point *p, char *out, size_t size) {
+    char variant[48];
+    rc_point_variant(p, NULL, variant, sizeof variant);
+    snprintf(out, size, "%s %s%s%s %lld %lld %lld %lld", p->op, variant, *variant ? " " : "",
+             p->dtype, (long long)p->a, (long long)p->b, (long long)p->c, (long long)p->d);
+}
+
+static rc_status failed(rc_status st, const rc_error *why, const rc_point *p, rc_error *err) {
+    char name[160];
+    if (st == RC_OK)
+        return RC_OK;
+    name_point(p, name, sizeof name);
+    return rc_fail(err, st, "%s: %s", name, why->msg);
+}
+
+static void say_skipped(const rc_point *p, const rc_error *err) {
+    char name[160];
+    name_point(p, name, sizeof name);
+    printf("# skipped: %s: %s\n", name, err->msg);
+}
+
+/* What the quality of a row is, for the line at the end of its suite. */
+static void judge(tally *t, const rc_result *r) {
+    bool loose = !(r->interval < RC_BENCH_SPREAD);
+    t->measured++;
+    t->loose += loose;
+    t->outliers += r->outliers > 0;
+    t->throttled += r->health.throttle != 0;
+    t->throttle |= r->health.throttle;
+    if (loose && isfinite(r->interval) && r->interval > t->loosest)
+        t->loosest = r->interval;
+}
+
+static rc_status save(rc_calib *c, const rc_record *row, const rc_result *r, rc_error *err) {
+    RC_TRY(rc_sink_add(&c->sink, row, err));
+    if (!c->opt->verbose)
+        return RC_OK;
+    rc_bar_clear(&c->bar);
+    printf("saved %s %s %s %s %lld %lld %lld %lld: %.6g us (%lld samples, median within %.2g %%)\n",
+           row->state, row->op, *row->variant ? row->variant : "-", *row->dtype ? row->dtype : "-",
+           (long long)row->a, (long long)row->b, (long long)row->c, (long long)row->d,
+           1e6 * row->p50_s, (long long)row->samples, 100 * r->interval);
+    fflush(stdout);
+    return RC_OK;
+}
+
+enum { POINT_STOP, POINT_SKIP, POINT_MEASURE };
+
+/* Rank 0 holds the rows and the clock; the others do as it says, in suites that all measure. */
+static rc_status next(rc_calib *c, int id, const rc_point *p, int *what, rc_error *err) {
+    if (c->group.rank == 0) {
+        rc_measured none;
+        rc_record row;
+        memset(&none, 0, sizeof none);
+        rc_calib_row(c, p, &none, &row);
+        *what = rc_now() > c->deadline        ? POINT_STOP
+                : rc_sink_has(&c->sink, &row) ? POINT_SKIP
+                                              : POINT_MEASURE;
+    }
+    return is_together(id) ? rc_group_share(&c->group, what, sizeof *what, err) : RC_OK;
+}
+
+static rc_status one_point(rc_calib *c, int id, void *self, const rc_point *p, tally *t,
+                           rc_error *err) {
+    rc_measured m;
+    rc_record row;
+    rc_error why = {0};
+    char step[200];
+    memset(&m, 0, sizeof m);
+    name_point(p, step, sizeof step);
+    rc_group_step(&c->group, step);
+    rc_status st = suites[id]->measure(c, self, p, &m, &why);
+    if (c->group.rank != 0)
+        return st == RC_E_UNMODELLED ? RC_OK : failed(st, &why, p, err);
+    if (st == RC_E_UNMODELLED) {
+        t->skipped++;
+        rc_bar_clear(&c->bar);
+        say_skipped(p, &why);
+        return RC_OK;
+    }
+    if (st != RC_OK)
+        return failed(st, &why, p, err);
+    rc_calib_row(c, p, &m, &row);
+    if (rc_sink_has(&c->sink, &row)) { /* resumed, and its variant was known only now */
+        t->there++;
+        return RC_OK;
+    }
+    RC_TRY(save(c, &row, &m.r, err));
+    judge(t, &m.r);
+    return RC_OK;
+}
+
+static rc_status all_points(rc_calib *c, int id, const rc_points *points, tally *t, rc_error *err) {
+    void *self = NULL;
+    char label[64], last[200];
+    double usual = weight(c->opt, id, c->bench.sustained);
+    snprintf(label, sizeof label, "%s opens", rc_suite_info_of((rc_suite_id)id)->name);
+    if (is_together(id)) /* rank 0 may still measure alone: nobody is late before all are here */
+        RC_TRY(rc_group_agree(&c->group, RC_OK, err));
+    rc_group_step(&c->group, label);
+    RC_TRY(suites[id]->open(c, points, &self, err));
+    snprintf(label, sizeof label, "%s %s", rc_suite_info_of((rc_suite_id)id)->name,
+             c->bench.sustained ? "sustained" : "burst");
+    rc_status st = RC_OK;
+    for (size_t i = 0; i < points->n && st == RC_OK; i++) {
+        int what = POINT_STOP;
+        st = next(c, id, &points->v[i], &what, err);
+        if (st == RC_OK && what == POINT_STOP) {
+            t->cut = points->n - i;
+            break;
+        }
+        if (st == RC_OK && what == POINT_MEASURE)
+            st = one_point(c, id, self, &points->v[i], t, err);
+        t->there += what == POINT_SKIP;
+        rc_bar_step(&c->bar, label, usual, (double)(i + 1) / (double)points->n);
+    }
+    rc_bar_clear(&c->bar);
+    snprintf(last, sizeof last, "%s closes%s%s", rc_suite_info_of((rc_suite_id)id)->name,
+             st == RC_OK || !err ? "" : " after: ", st == RC_OK || !err ? "" : err->msg);
+    rc_group_step(&c->group, last);
+    suites[id]->close(self);
+    rc_group_step(&c->group, NULL);
+    return st;
+}
+
+/* The line at the end of a suite. What is not as it should be is said here, with a reason. */
+static void say(const rc_calib *c, const char *name, const tally *t, double seconds) {
+    char why[96];
+    printf("# %s %s: %zu rows in %.1f s", name, c->bench.sustained ? "sustained" : "burst",
+           t->measured, seconds);
+    if (t->there)
+        printf(", %zu there already", t->there);
+    if (t->skipped)
+        printf(", %zu skipped", t->skipped);
+    if (t->cut)
+        printf(", %zu CUT by the budget", t->cut);
+    if (t->loose)
+        printf(", %zu medians not known to 1 %% (at worst to %.1f %%)", t->loose, 100 * t->loosest);
+    if (t->outliers)
+        printf(", outliers in %zu", t->outliers);
+    rc_throttle_text(t->throttle, why, sizeof why);
+    if (t->throttled)
+        printf(", clock held down in %zu (%s)", t->throttled, why);
+    printf("\n");
+    fflush(stdout);
+}
+
+/* One suite in one state, and a line about it. */
+static rc_status run_suite(rc_calib *c, int id, size_t *rows, rc_error *err) {
+    rc_points points = {0};
+    rc_error why = {0};
+    tally t = {0};
+    double t0 = rc_now();
+    if (c->group.size > 1 && !is_together(id) && c->group.rank != 0)
+        return RC_OK; /* one GPU is enough for what needs no other */
+    rc_status st = RC_OK;
+    c->deadline = deadline(c, id, c->bench.sustained);
+    if (id == RC_SUITE_NET && c->group.size == 1)
+        st = rc_fail(&why, RC_E_UNMODELLED, "it needs two GPUs or more, and has %d", c->gpus);
+    else
+        st = list(c, id, &points, &why);
+    if (st == RC_OK && points.n)
+        st = all_points(c, id, &points, &t, &why);
+    size_t n = points.n;
+    rc_points_free(&points);
+    const char *name = rc_suite_info_of((rc_suite_id)id)->name;
+    *rows += t.measured + t.there;
+    if (st == RC_E_UNMODELLED) {
+        rc_bar_suite_done(&c->bar, weight(c->opt, id, c->bench.sustained));
+        if (c->group.rank == 0)
+            printf("# %s: SKIPPED: %s\n", name, why.msg);
+        return RC_OK;
+    }
+    if (st != RC_OK) {
+        if (err)
+            *err = why;
+        return st;
+    }
+    if (!n)
+        return RC_OK;
+    rc_bar_suite_done(&c->bar, weight(c->opt, id, c->bench.sustained));
+    if (c->group.rank == 0)
+        say(c, name, &t, rc_now() - t0);
+    return RC_OK;
+}
+
+/* ---- the run -------------------------------------------------------------------------------- */
+
+static rc_status run_suites(rc_calib *c, size_t *rows, rc_error *err) {
+    for (int pass = 0; pass < 2; pass++) {
+        c->bench.sustained = pass == 1;
+        if (!any(c->opt, pass))
+            continue;
+        if (pass == 1 && c->group.rank == 0) {
+            printf("# heating the chip for %.0f s\n", HEAT_S);
+            fflush(stdout);
+            RC_TRY(rc_gemm_heat(c, HEAT_S, err));
+        }
+        for (int id = 0; id < RC_SUITE_COUNT; id++)
+            if (weight(c->opt, id, pass) > 0)
+                RC_TRY(run_suite(c, id, rows, err));
+    }
+    return RC_OK;
+}
+
+static rc_status run_all(rc_calib *c, rc_error *err) {
+    size_t rows = 0;
+    RC_TRY(rc_node_wanted(c) ? rc_node_run(c, &rows, err) : run_suites(c, &rows, err));
+    if (rows == 0 && c->group.rank == 0)
+        return rc_fail(err, RC_E_CHECK, "nothing could be measured: no file is written");
+    return RC_OK;
+}
+
+/* The '#' lines that open both the output and the terminal's. */
+static void describe(const rc_calib *c, char *text, size_t size) {
+    static const char *const families[] = {"attention", "decode", "merge", "elementwise", NULL};
+    char nccl[24], kernels[256] = "", budget[32] = "none";
+    size_t at = 0;
+    for (int i = 0; families[i]; i++) {
+        const char *v = rc_kernel_version(families[i]);
+        at +=
+            (size_t)snprintf(kernels + at, sizeof kernels - at, "%s%s", i ? " " : "", v ? v : "?");
+    }
+    rc_nccl_version(nccl, sizeof nccl);
+    if (!isinf(c->opt->budget_s))
+        snprintf(budget, sizeof budget, "%.0f s", c->opt->budget_s);
+    snprintf(text, size,
+             "# ringcast-calib %s, schema %d, commit %s\n"
+             "# machine: %s; %d GPU%s used; %s, %d SMs, L2 %.0f MiB, %.1f GB free\n"
+             "# driver: %s; CUDA runtime: %s; NCCL: %s; NVML: %s, %.0f us a reading\n"
+             "# kernels: %s\n"
+             "# options: states %s%s%s; %s points; budget %s; seed %llu\n"
+             "# times are seconds for one call; columns and method: docs/calibration.md\n",
+             RC_CALIB_VERSION_TEXT, RC_STORE_SCHEMA_VERSION, c->commit, c->machine, c->gpus,
+             c->gpus == 1 ? "" : "s", c->gpu.name, c->gpu.sms, (double)c->gpu.l2_bytes / 1048576.0,
+             (double)c->gpu.free_bytes / 1e9, c->gpu.driver, c->gpu.cuda, *nccl ? nccl : "none",
+             c->gpu.nvml ? "yes" : "none", 1e6 * rc_nvml_cost(c->gpu.nvml), kernels,
+             c->opt->burst ? "burst" : "", c->opt->burst && c->opt->sustained ? " and " : "",
+             c->opt->sustained ? "sustained" : "", c->opt->quick ? "quick" : "all", budget,
+             (unsigned long long)c->opt->seed);
+}
+
+/* Rows that are taken up must be of this machine and this GPU. */
+static rc_status same_machine(const rc_calib *c, rc_error *err) {
+    for (size_t i = 0; i < c->sink.n; i++) {
+        const rc_record *r = &c->sink.rows[i];
+        if (strcmp(r->machine, c->machine) || strcmp(r->gpu, c->gpu.name))
+            return rc_fail_at(err, RC_E_INPUT, c->sink.part, 0, 0,
+                              "holds rows of %s (%s); this is %s (%s): another --out, or --force "
+                              "to start anew",
+                              r->machine, r->gpu, c->machine, c->gpu.name);
+    }
+    return RC_OK;
+}
+
+static rc_status with_gpu(rc_calib *c, char *head, size_t size, rc_error *err) {
+    if (c->opt->machine)
+        rc_record_set(c->machine, sizeof c->machine, c->opt->machine);
+    else
+        rc_machine_name(c->gpu.name, c->machine, sizeof c->machine);
+    rc_bar_begin(&c->bar, total_weight(c->opt), c->opt->quiet || c->group.rank != 0);
+    if (c->group.rank != 0) {
+        size_t none = 0;
+        return run_suites(c, &none, err);
+    }
+    describe(c, head, size);
+    RC_TRY(rc_sink_open(&c->sink, c->opt->out, head, c->opt->force, c->opt->resume, err));
+    RC_TRY(same_machine(c, err));
+    if (c->opt->have)
+        RC_TRY(rc_sink_leave_out(&c->sink, c->opt->have, err));
+    if (!c->opt->child)
+        fputs(head, stdout);
+    if (c->sink.resumed)
+        printf("# resumed: %zu rows from %s\n", c->sink.resumed, c->sink.part);
+    fflush(stdout);
+    rc_status st = run_all(c, err);
+    if (st == RC_OK)
+        st = rc_sink_finish(&c->sink, err);
+    else if (c->sink.n == 0 && c->sink.is_db)
+        rc_sink_db_remove(&c->sink);
+    else if (c->sink.n == 0)
+        (void)remove(c->sink.part);
+    if (st == RC_OK && !c->opt->child)
+        printf("# wrote %zu rows to %s in %.1f s\n", c->sink.n, c->sink.path, rc_now() - c->began);
+    else if (st != RC_OK && c->sink.n && !c->opt->child)
+        fprintf(stderr, "# %zu rows are kept in %s (--resume goes on from there)\n", c->sink.n,
+                c->sink.part);
+    return st;
+}
+
+/* The GPU of this process, and how many net and interference run over. */
+static rc_status find_gpu(rc_calib *c, int *device, rc_error *err) {
+    const rc_calib_options *o = c->opt;
+    int there = rc_gpu_count(), wanted = c->group.mpi || c->group.size == 1 ? 1 : c->group.size;
+    if (there == 0)
+        return rc_fail(err, RC_E_IO,
+                       "no CUDA GPU is visible here (driver missing, or CUDA_VISIBLE_DEVICES)");
+    if (o->gpus > there || wanted > there)
+        return rc_fail_at(err, RC_E_USAGE, "--gpus", 0, 0, "%d asked for, %d visible",
+                          o->gpus > wanted ? o->gpus : wanted, there);
+    if (o->gpu >= there)
+        return rc_fail_at(err, RC_E_USAGE, "--gpu", 0, 0, "%d asked for, %d visible", o->gpu,
+                          there);
+    *device = c->group.size > 1 ? c->group.local % there : o->gpu > 0 ? o->gpu : 0;
+    c->gpus = c->group.size > 1 ? c->group.size : o->gpus ? o->gpus : o->gpu >= 0 ? 1 : there;
+    return RC_OK;
+}
+
+/* Asked before anything is measured: without NCCL several GPUs have nothing to measure together. */
+static rc_status check_nccl(const rc_calib *c, rc_error *err) {
+    rc_error why = {0};
+    if (c->gpus < 2 || !(c->opt->suites & RC_SUITES_TOGETHER) || rc_nccl_ready(&why) == RC_OK)
+        return RC_OK;
+    return rc_fail(err, RC_E_IO,
+                   "net and interference on several GPUs need NCCL: %s (or name the suites to "
+                   "measure without it)",
+                   why.msg);
+}
+
+static rc_status run_here(rc_calib *c, rc_error *err) {
+    char head[2048];
+    int device = 0;
+    rc_group_step(&c->group, "CUDA starts");
+    RC_TRY(find_gpu(c, &device, err));
+    RC_TRY(check_nccl(c, err));
+    rc_status st = rc_gpu_open(&c->gpu, device, err);
+    if (st == RC_OK)
+        st = rc_bench_open(&c->bench, &c->gpu, err);
+    rc_group_step(&c->group, NULL);
+    if (st == RC_OK)
+        st = with_gpu(c, head, sizeof head, err);
+    rc_sink_close(&c->sink);
+    rc_bench_close(&c->bench);
+    rc_gpu_close(&c->gpu);
+    return st;
+}
+
+/* The processes of this run. A process that another run started ends with that one, and forks its
+ * own ranks when it is one for a transport, whatever launcher there was: *parent is then true in
+ * the one that waits for them. */
+static rc_status join(rc_calib *c, bool *parent, rc_error *err) {
+    const rc_calib_options *o = c->opt;
+    if (!o->child)
+        return rc_group_join(&c->group, err);
+    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+    c->group = (rc_group){.size = 1, .per_node = 1};
+    if (!strcmp(o->child, "gpu"))
+        return RC_OK;
+    RC_TRY(rc_net_environment(o->child, err));
+    fflush(stdout);
+    return rc_group_fork(&c->group, o->gpus, parent, err);
+}
+
+rc_status rc_calib_run(const rc_calib_options *o, rc_error *err) {
+    rc_calib c;
+    memset(&c, 0, sizeof c);
+    c.opt = o;
+    c.began = rc_now();
+    rc_record_set(c.commit, sizeof c.commit, o->commit ? o->commit : RC_GIT_COMMIT);
+    bool parent = false;
+    RC_TRY(join(&c, &parent, err));
+    if (parent)
+        return RC_OK;
+    rc_status st = run_here(&c, err);
+    rc_group_leave(&c.group, st != RC_OK && st != RC_E_CHECK);
+    return st;
+}

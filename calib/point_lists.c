@@ -1,0 +1,380 @@
+/* Lists of points of what one GPU does alone; gemm has its own file, and so has what several do
+ * together.
+ *
+ * Sizes follow what a ring over the nodes asks for: query blocks of T/N tokens (128 K over 4 nodes:
+ * 320 at a 1 % miss rate, 3200 at 10 %, 32000 for full prefill), key blocks from 1 K to 1 M, and
+ * powers of two in between so that interpolation in log space has even support. Main head shape: 16
+ * query heads on one key/value head, Llama 3 405B on TP8.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "calib/point_lists.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(x) (sizeof(x) / sizeof((x)[0]))
+#define KI ((int64_t)1024)
+
+void rc_points_free(rc_points *p) {
+    free(p->v);
+    memset(p, 0, sizeof *p);
+}
+
+static bool same_word(const char *x, const char *y) {
+    return x == y || (x && y && !strcmp(x, y));
+}
+
+void rc_point_variant(const rc_point *p, const char *base, char *out, size_t size) {
+    const char *v = base ? base : p->variant;
+    if (!p->cond)
+        snprintf(out, size, "%s", v);
+    else if (p->value > 0)
+        snprintf(out, size, "%s@%s%lld", v, p->cond, (long long)p->value);
+    else
+        snprintf(out, size, "%s@%s", v, p->cond);
+}
+
+rc_status rc_points_add(rc_points *p, const rc_point *x, rc_error *err) {
+    for (size_t i = 0; i < p->n; i++) {
+        rc_point *y = &p->v[i];
+        if (y->a == x->a && y->b == x->b && y->c == x->c && y->d == x->d && !strcmp(y->op, x->op) &&
+            y->value == x->value && same_word(y->cond, x->cond) &&
+            !strcmp(y->variant, x->variant) && !strcmp(y->dtype, x->dtype)) {
+            y->sustained |= x->sustained;
+            y->quick |= x->quick;
+            return RC_OK;
+        }
+    }
+    if (p->n == p->cap) {
+        size_t cap = p->cap ? 2 * p->cap : 256;
+        rc_point *v = realloc(p->v, cap * sizeof *v);
+        if (!v)
+            return rc_fail(err, RC_E_NOMEM, "out of memory for %zu points", cap);
+        p->v = v;
+        p->cap = cap;
+    }
+    p->v[p->n++] = *x;
+    return RC_OK;
+}
+
+static bool one_of(int64_t x, const int64_t *set, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (set[i] == x)
+            return true;
+    return false;
+}
+
+/* ---- attention ------------------------------------------------------------------------------ */
+
+/* Longest single call worth timing, by an optimistic 600 TFLOP/s. */
+#define ATTN_LIMIT_S 0.4
+
+static rc_status attn_in(rc_points *p, const char *dtype, bool causal, int64_t tq, int64_t tk,
+                         int64_t hq, int64_t hkv, bool quick, bool sustained, rc_error *err) {
+    double seen = causal ? (double)tq * ((double)tk - 0.5 * (double)tq) : (double)tq * (double)tk;
+    if (4.0 * 128.0 * (double)hq * seen / 600e12 > ATTN_LIMIT_S)
+        return RC_OK;
+    rc_point x = {.op = "attention",
+                  .variant = causal ? "causal" : "full",
+                  .dtype = dtype,
+                  .a = tq,
+                  .b = tk,
+                  .c = hq,
+                  .d = hkv,
+                  .sustained = sustained,
+                  .quick = quick};
+    return rc_points_add(p, &x, err);
+}
+
+static rc_status attn(rc_points *p, bool causal, int64_t tq, int64_t tk, int64_t hq, int64_t hkv,
+                      bool quick, bool sustained, rc_error *err) {
+    return attn_in(p, "bf16", causal, tq, tk, hq, hkv, quick, sustained, err);
+}
+
+static const int64_t attn_tk[] = {1024,  4096,   8192,   16384,  32000,
+                                  64000, 128000, 256000, 512000, 1024000};
+
+static rc_status attn_full(rc_points *p, int64_t hq, int64_t hkv, bool small, rc_error *err) {
+    static const int64_t tq_all[] = {1,   16,   64,   128,  256,   320,   512,
+                                     800, 1600, 3200, 6400, 12800, 25600, 32768};
+    static const int64_t tq_small[] = {64, 512, 3200, 12800}, tk_small[] = {8192, 32000, 128000};
+    static const int64_t tq_quick[] = {1, 64, 256, 800, 3200, 12800};
+    static const int64_t tk_quick[] = {8192, 32000, 128000};
+    bool main_shape = hq == 16 && hkv == 1, one_kv_head = hkv == 1;
+    for (size_t i = 0; i < COUNT(tq_all); i++) {
+        for (size_t j = 0; j < COUNT(attn_tk); j++) {
+            int64_t tq = tq_all[i], tk = attn_tk[j];
+            bool quick = one_of(tq, tq_quick, COUNT(tq_quick)) && one_of(tk, tk_quick, 3);
+            bool in_small = one_of(tq, tq_small, COUNT(tq_small)) && one_of(tk, tk_small, 3);
+            bool hot =
+                main_shape ? tq >= 16 && tk >= 4096 && tk <= 128000 : in_small && one_kv_head;
+            if ((tk > 128000 && tq > 6400) || (small && !in_small))
+                continue;
+            RC_TRY(attn(p, false, tq, tk, hq, hkv, quick && main_shape, hot, err));
+        }
+    }
+    return RC_OK;
+}
+
+static rc_status attn_square(rc_points *p, int64_t hq, int64_t hkv, bool small, rc_error *err) {
+    static const int64_t t_all[] = {512,   1024,  2048,  4096,  8192,  16384,
+                                    32768, 49152, 65536, 98304, 131072};
+    bool main_shape = hq == 16 && hkv == 1;
+    for (size_t i = 0; i < COUNT(t_all); i++) {
+        int64_t t = t_all[i];
+        if (small && t != 2048 && t != 8192 && t != 32768)
+            continue;
+        bool quick = main_shape && (t == 2048 || t == 8192 || t == 32768 || t == 131072);
+        bool hot = main_shape ? t >= 2048 : hkv == 1 && (t == 8192 || t == 32768 || t == 131072);
+        RC_TRY(attn(p, true, t, t, hq, hkv, quick, hot, err));
+    }
+    return RC_OK;
+}
+
+/* New tokens behind a cached prefix: every query sees the prefix, and its own block causally. */
+static rc_status attn_prefix(rc_points *p, int64_t hq, int64_t hkv, rc_error *err) {
+    static const int64_t tq_all[] = {16, 64, 256, 512, 1600, 3200, 6400, 12800};
+    static const int64_t prefix[] = {4096, 16384, 32000, 64000, 128000};
+    for (size_t i = 0; i < COUNT(tq_all); i++)
+        for (size_t j = 0; j < COUNT(prefix); j++) {
+            int64_t tq = tq_all[i];
+            bool hot = tq >= 256 && (prefix[j] == 32000 || prefix[j] == 128000);
+            bool quick = (tq == 256 || tq == 3200) && prefix[j] == 32000;
+            RC_TRY(attn(p, true, tq, prefix[j] + tq, hq, hkv, quick, hot, err));
+        }
+    return RC_OK;
+}
+
+/* A batch of new sequences in one launch: `value` of them, each of tq = tk tokens. */
+static rc_status attn_batches(rc_points *p, rc_error *err) {
+    static const int64_t kv_heads[] = {16, 4, 2}; /* groups of 1, 4 and 8 query heads */
+    static const int64_t lengths[][2] = {{4096, 4}, {1024, 16}, {8192, 2}, {2048, 8},
+                                         {1024, 4}, {4096, 16}, {2048, 32}};
+    for (size_t i = 0; i < COUNT(lengths); i++)
+        for (size_t k = 0; k < COUNT(kv_heads); k++) {
+            rc_point x = {.op = "attention",
+                          .variant = "causal",
+                          .dtype = "bf16",
+                          .a = lengths[i][0],
+                          .b = lengths[i][0],
+                          .c = 16,
+                          .d = kv_heads[k],
+                          .cond = "seqs",
+                          .value = lengths[i][1]};
+            RC_TRY(rc_points_add(p, &x, err));
+        }
+    return RC_OK;
+}
+
+/* Eight query heads a key/value head, as 70B has them on TP 1, 2 and 4. */
+static rc_status attn_groups_of_8(rc_points *p, rc_error *err) {
+    static const int64_t heads[][2] = {{64, 8}, {16, 2}, {32, 4}};
+    static const int64_t tq_all[] = {64, 3200, 12800, 800, 1, 256};
+    static const int64_t tk_all[] = {32000, 8192, 128000, 1024};
+    static const int64_t square[] = {8192, 2048, 32768, 512};
+    for (size_t h = 0; h < COUNT(heads); h++) {
+        for (size_t i = 0; i < COUNT(square); i++)
+            RC_TRY(
+                attn(p, true, square[i], square[i], heads[h][0], heads[h][1], false, false, err));
+        for (size_t i = 0; i < COUNT(tq_all); i++)
+            for (size_t j = 0; j < COUNT(tk_all); j++)
+                RC_TRY(attn(p, false, tq_all[i], tk_all[j], heads[h][0], heads[h][1], false, false,
+                            err));
+    }
+    return RC_OK;
+}
+
+/* The main shape in fp8: enough for a curve over each axis. */
+static rc_status attn_fp8(rc_points *p, rc_error *err) {
+    static const int64_t tq_all[] = {1, 16, 64, 256, 800, 3200, 12800, 32768};
+    static const int64_t tk_all[] = {1024, 8192, 32000, 128000, 512000, 1024000};
+    static const int64_t square[] = {512, 2048, 8192, 32768, 131072};
+    for (size_t i = 0; i < COUNT(tq_all); i++)
+        for (size_t j = 0; j < COUNT(tk_all); j++) {
+            bool hot = tq_all[i] >= 64 && (tk_all[j] == 32000 || tk_all[j] == 128000);
+            bool quick = (tq_all[i] == 64 || tq_all[i] == 3200) && tk_all[j] == 32000;
+            if (tk_all[j] <= 128000 || tq_all[i] <= 3200)
+                RC_TRY(attn_in(p, "fp8", false, tq_all[i], tk_all[j], 16, 1, quick, hot, err));
+        }
+    for (size_t i = 0; i < COUNT(square); i++)
+        RC_TRY(attn_in(p, "fp8", true, square[i], square[i], 16, 1, square[i] == 8192,
+                       square[i] >= 8192, err));
+    for (int64_t tq = 256; tq <= 16384; tq *= 4) {
+        RC_TRY(attn_in(p, "fp8", true, tq, 32000 + tq, 16, 1, false, true, err));
+        RC_TRY(attn_in(p, "fp8", true, tq, 128000 + tq, 16, 1, false, false, err));
+    }
+    return RC_OK;
+}
+
+rc_status rc_points_attention(rc_points *p, int ranks, rc_error *err) {
+    static const int64_t more[][2] = {{8, 1}, {4, 1}, {2, 1}}, few[][2] = {{32, 2}, {64, 8}};
+    (void)ranks;
+    RC_TRY(attn_square(p, 16, 1, false, err));
+    RC_TRY(attn_full(p, 16, 1, false, err));
+    RC_TRY(attn_prefix(p, 16, 1, err));
+    RC_TRY(attn_batches(p, err));
+    RC_TRY(attn_groups_of_8(p, err));
+    for (size_t i = 0; i < COUNT(more); i++) {
+        RC_TRY(attn_full(p, more[i][0], more[i][1], false, err));
+        RC_TRY(attn_square(p, more[i][0], more[i][1], false, err));
+    }
+    for (size_t i = 0; i < COUNT(few); i++) {
+        RC_TRY(attn_full(p, few[i][0], few[i][1], true, err));
+        RC_TRY(attn_square(p, few[i][0], few[i][1], true, err));
+    }
+    RC_TRY(attn_fp8(p, err));
+    return RC_OK;
+}
+
+/* ---- decode, merge -------------------------------------------------------------------------- */
+
+/* One long sequence of `longest` among a batch whose others have `rest` tokens. */
+static rc_status decode_ragged(rc_points *p, rc_error *err) {
+    static const int64_t all[][3] = {{32, KI * KI, KI},
+                                     {32, 128 * KI, KI},
+                                     {160, 128 * KI, KI},
+                                     {8, KI * KI, KI},
+                                     {64, 256 * KI, 4 * KI}};
+    for (size_t i = 0; i < COUNT(all); i++) {
+        rc_point x = {.op = "decode",
+                      .variant = "",
+                      .dtype = "bf16",
+                      .a = all[i][0],
+                      .b = all[i][1],
+                      .c = 16,
+                      .d = 1,
+                      .cond = "rest",
+                      .value = all[i][2]};
+        RC_TRY(rc_points_add(p, &x, err));
+    }
+    return RC_OK;
+}
+
+rc_status rc_points_decode(rc_points *p, int ranks, rc_error *err) {
+    static const int64_t heads[] = {16, 8, 4, 2};
+    (void)ranks;
+    RC_TRY(decode_ragged(p, err));
+    for (size_t h = 0; h < COUNT(heads); h++)
+        for (int64_t batch = 1; batch <= 256; batch *= 2)
+            for (int64_t ctx = KI; ctx <= KI * KI; ctx *= 2) {
+                bool every = h == 0, fourth = ctx == KI || ctx == 4 * KI || ctx == 16 * KI ||
+                                              ctx == 64 * KI || ctx == 256 * KI || ctx == KI * KI;
+                if (!every && !fourth)
+                    continue;
+                rc_point x = {.op = "decode",
+                              .variant = "",
+                              .dtype = "bf16",
+                              .a = batch,
+                              .b = ctx,
+                              .c = heads[h],
+                              .d = 1};
+                x.quick = every && fourth && ctx > KI && (batch == 1 || batch == 8 || batch == 64);
+                RC_TRY(rc_points_add(p, &x, err));
+                if (!every || !fourth || batch == 2 || batch == 32 || batch == 128)
+                    continue;
+                x.dtype = "fp8";
+                x.quick = x.quick && batch != 8;
+                RC_TRY(rc_points_add(p, &x, err));
+            }
+    return RC_OK;
+}
+
+rc_status rc_points_merge(rc_points *p, int ranks, rc_error *err) {
+    /* Both ends of the curves first, then halves of what is left out. */
+    static const int64_t all_rows[] = {512 * KI, 16,      8 * KI, 64 * KI, KI, 128,
+                                       256 * KI, 32 * KI, 4 * KI, 512,     64, 128 * KI,
+                                       16 * KI,  2 * KI,  256,    32};
+    static const int64_t all_parts[] = {4, 8, 16, 2};
+    (void)ranks;
+    for (size_t i = 0; i < COUNT(all_rows); i++)
+        for (size_t k = 0; k < COUNT(all_parts); k++) {
+            int64_t rows = all_rows[i], parts = all_parts[k];
+            rc_point x = {.op = "merge", .variant = "", .dtype = "bf16", .a = rows, .b = parts};
+            x.quick = (parts == 4 || parts == 16) &&
+                      (rows == 16 || rows == 2 * KI || rows == 32 * KI || rows == 512 * KI);
+            RC_TRY(rc_points_add(p, &x, err));
+        }
+    return RC_OK;
+}
+
+/* ---- elementwise ---------------------------------------------------------------------------- */
+
+static rc_status tokens(rc_points *p, rc_point x, bool hot, bool quick, rc_error *err) {
+    for (int64_t t = 1; t <= 128 * KI; t *= 2) {
+        x.a = t;
+        x.quick = quick && (t == 1 || t == 64 || t == KI || t == 16 * KI);
+        x.sustained = hot && (t == 2 * KI || t == 16 * KI || t == 128 * KI);
+        RC_TRY(rc_points_add(p, &x, err));
+    }
+    return RC_OK;
+}
+
+rc_status rc_points_elementwise(rc_points *p, int ranks, rc_error *err) {
+    static const char *const wide[] = {"rmsnorm", "rmsnorm_fp8", "residual_add", "quantize_fp8"};
+    static const int64_t widths[] = {16384, 8192, 53248 / 8};
+    static const char *const act[] = {"swiglu", "swiglu_fp8"};
+    static const int64_t ffn[] = {53248 / 8, 53248 / 16, 53248, 28672 / 8};
+    static const int64_t heads[][2] = {{16, 1}, {8, 1}, {64, 8}};
+    (void)ranks;
+    for (size_t w = 0; w < COUNT(widths); w++)
+        for (size_t i = 0; i < COUNT(wide); i++) {
+            rc_point x = {.op = wide[i], .variant = "", .dtype = "bf16", .b = widths[w]};
+            RC_TRY(tokens(p, x, w == 0, w == 0, err));
+        }
+    for (size_t w = 0; w < COUNT(ffn); w++)
+        for (size_t i = 0; i < COUNT(act); i++) {
+            rc_point x = {.op = act[i], .variant = "", .dtype = "bf16", .b = ffn[w]};
+            RC_TRY(tokens(p, x, w == 0, w == 0, err));
+        }
+    for (size_t h = 0; h < COUNT(heads); h++) {
+        rc_point x = {
+            .op = "rotary_kv", .variant = "", .dtype = "bf16", .c = heads[h][0], .d = heads[h][1]};
+        RC_TRY(tokens(p, x, h == 0, h == 0, err));
+    }
+    return RC_OK;
+}
+
+/* ---- memory, host ---------------------------------------------------------------------- */
+
+rc_status rc_points_memory(rc_points *p, int ranks, rc_error *err) {
+    (void)ranks;
+    int step = 0;
+    for (int64_t bytes = 64 * KI; bytes <= 8 * KI * KI * KI; bytes *= 2, step++) {
+        rc_point x = {.op = "copy", .variant = "", .dtype = "", .a = 2 * bytes};
+        x.quick = step % 4 == 0 || bytes == 4 * KI * KI * KI;
+        x.sustained = bytes == 256 * KI * KI || bytes == 4 * KI * KI * KI;
+        RC_TRY(rc_points_add(p, &x, err));
+    }
+    return RC_OK;
+}
+
+rc_status rc_points_host(rc_points *p, int ranks, rc_error *err) {
+    static const rc_point all[] = {
+        {.op = "launch", .variant = "", .dtype = "", .a = 1, .quick = true},
+        {.op = "launch", .variant = "gemm", .dtype = "bf16", .a = 1, .quick = true},
+        {.op = "launch", .variant = "attention", .dtype = "bf16", .a = 1, .quick = true},
+        {.op = "launch", .variant = "attention-split", .dtype = "bf16", .a = 2, .quick = true},
+        {.op = "launch", .variant = "decode", .dtype = "bf16", .a = 2, .quick = true},
+        {.op = "launch", .variant = "merge", .dtype = "bf16", .a = 1, .quick = true},
+        {.op = "event", .variant = "wait", .dtype = "", .a = 1, .quick = true},
+        {.op = "event", .variant = "", .dtype = "", .a = 1, .quick = true},
+        {.op = "sync", .variant = "", .dtype = "", .a = 1, .quick = true},
+        {.op = "sync", .variant = "idle", .dtype = "", .a = 1, .quick = true},
+        {.op = "graph_launch", .variant = "", .dtype = "", .a = 1, .quick = true},
+        {.op = "graph_launch", .variant = "", .dtype = "", .a = 16, .quick = true},
+        {.op = "graph_launch", .variant = "", .dtype = "", .a = 4, .quick = true},
+        {.op = "graph_launch", .variant = "", .dtype = "", .a = 64, .quick = true},
+        {.op = "graph_launch", .variant = "", .dtype = "", .a = 128, .quick = true},
+        {.op = "graph_launch", .variant = "", .dtype = "", .a = 256, .quick = true},
+        {.op = "graph_launch", .variant = "", .dtype = "", .a = 1024, .quick = true},
+        {.op = "nccl_group", .variant = "", .dtype = "", .a = 2, .quick = true},
+        {.op = "nccl_group", .variant = "", .dtype = "", .a = 4, .quick = true},
+        {.op = "nccl_group", .variant = "", .dtype = "", .a = 8, .quick = true},
+        {.op = "nccl_group", .variant = "all_reduce", .dtype = "", .a = 1, .quick = true},
+    };
+    (void)ranks;
+    for (size_t i = 0; i < COUNT(all); i++)
+        RC_TRY(rc_points_add(p, &all[i], err));
+    return RC_OK;
+}

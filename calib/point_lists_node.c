@@ -1,0 +1,247 @@
+/* Lists of points about several GPUs, about SMs kept free for them, and about the clock of a chip
+ * that waits for them: net, interference, sms, clock.
+ *
+ * A budget cuts the tail of a list, so points stand in order of worth. For net that is: the largest
+ * group first (its rings are what is run), the three ops that rings use before the others, and of
+ * the sizes those first that pin down a curve: one bound by the link, one between, one bound by
+ * latency, then what lies in between and beyond.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "calib/point_lists.h"
+
+#include <string.h>
+
+#define COUNT(x) (sizeof(x) / sizeof((x)[0]))
+#define KI ((int64_t)1024)
+#define MI (KI * KI)
+
+/* ---- net --------------------------------------------------------------------------------------
+ */
+
+static const struct {
+    const char *op;
+    bool parts; /* the buffer is cut into one part a rank */
+} net_ops[] = {{"send_recv", false},
+               {"all_reduce", false},
+               {"all_to_all", true},
+               {"all_gather", true},
+               {"reduce_scatter", true}};
+
+/* By worth. Below 16 KiB only send_recv and all_reduce are asked for: the tail. */
+static const int64_t net_first[] = {16 * MI, 1 * MI, 256 * MI, 64 * KI, 4 * MI};
+static const int64_t net_then[] = {64 * MI, 256 * KI, 16 * KI, 1024 * MI};
+static const int64_t net_last[] = {4 * KI, 256, 1 * KI};
+
+/* Bytes as schema.h counts them; where a buffer is cut into one part a rank, parts are whole
+ * multiples of 16 bytes and `a` is what is really moved. */
+static rc_status net_point(rc_points *p, size_t op, int64_t bytes, int n, int64_t ctas,
+                           rc_error *err) {
+    rc_point x = {.op = net_ops[op].op,
+                  .variant = "",
+                  .dtype = "bf16",
+                  .a = net_ops[op].parts ? bytes / n / 16 * 16 * n : bytes,
+                  .b = n,
+                  .c = 1,
+                  .cond = ctas ? "ctas" : NULL,
+                  .value = ctas};
+    x.quick = !ctas && (bytes == 256 || bytes == 16 * KI || bytes == MI || bytes == 16 * MI ||
+                        bytes == 256 * MI);
+    return rc_points_add(p, &x, err);
+}
+
+static rc_status net_sizes(rc_points *p, size_t from, size_t to, const int64_t *sizes, size_t count,
+                           int n, rc_error *err) {
+    for (size_t op = from; op < to; op++)
+        for (size_t i = 0; i < count; i++)
+            RC_TRY(net_point(p, op, sizes[i], n, 0, err));
+    return RC_OK;
+}
+
+/* What a ring pays for leaving SMs to compute: NCCL's CTAs set to so many. */
+static rc_status net_ctas(rc_points *p, int n, rc_error *err) {
+    static const int64_t ctas[] = {8, 16, 4, 24, 32}, sizes[] = {16 * MI, 1 * MI, 256 * MI};
+    for (size_t i = 0; i < COUNT(sizes); i++)
+        for (size_t k = 0; k < COUNT(ctas); k++)
+            for (size_t op = 0; op < 3; op++)
+                RC_TRY(net_point(p, op, sizes[i], n, ctas[k], err));
+    return RC_OK;
+}
+
+/* All ranks, then powers of two downwards: half of a node, a quarter of eight. */
+static int next_group(int n) {
+    int half = 1;
+    while (2 * half < n)
+        half *= 2;
+    return half;
+}
+
+rc_status rc_points_net(rc_points *p, int ranks, rc_error *err) {
+    const size_t rings = 3, all = COUNT(net_ops);
+    if (ranks < 2)
+        return RC_OK;
+    RC_TRY(net_sizes(p, 0, rings, net_first, COUNT(net_first), ranks, err));
+    for (int n = next_group(ranks); n >= 2; n = next_group(n))
+        RC_TRY(net_sizes(p, 0, rings, net_first, COUNT(net_first), n, err));
+    RC_TRY(net_ctas(p, ranks, err));
+    for (int n = ranks; n >= 2; n = next_group(n)) {
+        RC_TRY(net_sizes(p, 0, rings, net_then, COUNT(net_then), n, err));
+        RC_TRY(net_sizes(p, rings, all, net_first, COUNT(net_first), n, err));
+    }
+    for (int n = ranks; n >= 2; n = next_group(n)) {
+        RC_TRY(net_sizes(p, rings, all, net_then, COUNT(net_then), n, err));
+        RC_TRY(net_sizes(p, 0, 2, net_last, COUNT(net_last), n, err));
+    }
+    return RC_OK;
+}
+
+/* ---- interference ------------------------------------------------------------------------------
+ */
+
+/* SMs for the compute and CTAs for NCCL that are tried together; 0: all, and as NCCL chooses. The
+ * first gives way, the others carve SMs out. */
+static const struct { int64_t sms, ctas; } settings[] = {{0, 0}, {124, 8}, {116, 16}, {0, 8}};
+
+static rc_status beside(rc_points *p, const char *op, const char *variant, int64_t bytes,
+                        int64_t sms, int ranks, int64_t ctas, bool quick, rc_error *err) {
+    rc_point x = {.op = op,
+                  .variant = variant,
+                  .dtype = "bf16",
+                  .a = bytes,
+                  .b = sms,
+                  .c = ranks,
+                  .d = ctas,
+                  .quick = quick};
+    return rc_points_add(p, &x, err);
+}
+
+static rc_status pair(rc_points *p, const char *variant, int64_t bytes, int ranks, bool quick,
+                      rc_error *err) {
+    for (size_t k = 0; k < COUNT(settings); k++) {
+        int64_t ctas = strstr(variant, "copy") ? 0 : settings[k].ctas;
+        RC_TRY(
+            beside(p, "compute_beside", variant, bytes, settings[k].sms, ranks, ctas, quick, err));
+        RC_TRY(
+            beside(p, "transfer_beside", variant, bytes, settings[k].sms, ranks, ctas, quick, err));
+    }
+    return RC_OK;
+}
+
+/* What each side takes alone: the base that a loss is counted from. */
+static rc_status alone(rc_points *p, const char *transfer, int64_t bytes, int ranks,
+                       rc_error *err) {
+    static const char *const compute[] = {"attention", "gemm", "merge"};
+    for (size_t k = 0; k < 3; k++)
+        for (size_t i = 0; i < COUNT(compute); i++)
+            RC_TRY(
+                beside(p, "compute_beside", compute[i], 0, settings[k].sms, ranks, 0, true, err));
+    for (size_t k = 0; k < 3; k++)
+        RC_TRY(
+            beside(p, "transfer_beside", transfer, bytes, 0, ranks, settings[k].ctas, true, err));
+    return RC_OK;
+}
+
+/* What runs beside what. Variant: compute+transfer; the row tells of what is named by the op:
+ * `compute_beside` the time of one attention, product or merge call, `transfer_beside` that of one
+ * transfer. a = message bytes, b = SMs that the compute may take (0: all), c = ranks, d = NCCL's
+ * CTAs (0: as it chooses). A variant of one word is that alone. One GPU has no other to send to: a
+ * device copy takes the transfer's place. */
+rc_status rc_points_interference(rc_points *p, int ranks, rc_error *err) {
+    if (ranks < 2) {
+        RC_TRY(alone(p, "copy", 16 * MI, ranks, err));
+        RC_TRY(pair(p, "attention+copy", 16 * MI, ranks, true, err));
+        RC_TRY(pair(p, "gemm+copy", 16 * MI, ranks, false, err));
+        return pair(p, "merge+copy", 16 * MI, ranks, false, err);
+    }
+    RC_TRY(alone(p, "send_recv", 16 * MI, ranks, err));
+    RC_TRY(pair(p, "attention+send_recv", 16 * MI, ranks, true, err));
+    RC_TRY(pair(p, "gemm+send_recv", 16 * MI, ranks, false, err));
+    for (size_t k = 0; k < 3; k++)
+        RC_TRY(beside(p, "transfer_beside", "all_reduce", 16 * MI, 0, ranks, settings[k].ctas,
+                      false, err));
+    RC_TRY(pair(p, "gemm+all_reduce", 16 * MI, ranks, false, err));
+    RC_TRY(pair(p, "merge+send_recv", 16 * MI, ranks, false, err));
+    RC_TRY(beside(p, "transfer_beside", "send_recv", 64 * MI, 0, ranks, 0, false, err));
+    return pair(p, "attention+send_recv", 64 * MI, ranks, false, err);
+}
+
+/* ---- sms ---------------------------------------------------------------------------------------
+ */
+
+/* One compute op on fewer and fewer SMs. 132 is a whole Hopper chip: the base. */
+static rc_status on_sms(rc_points *p, rc_point x, rc_error *err) {
+    static const int64_t sms[] = {132, 124, 116, 108, 100, 128};
+    for (size_t i = 0; i < COUNT(sms); i++) {
+        x.cond = "sms";
+        x.value = sms[i];
+        x.quick = sms[i] == 132 || sms[i] == 124;
+        RC_TRY(rc_points_add(p, &x, err));
+    }
+    return RC_OK;
+}
+
+rc_status rc_points_sms(rc_points *p, int ranks, rc_error *err) {
+    static const rc_point all[] = {
+        {.op = "attention",
+         .variant = "full",
+         .dtype = "bf16",
+         .a = 3200,
+         .b = 32000,
+         .c = 16,
+         .d = 1},
+        {.op = "gemm", .variant = "", .dtype = "bf16", .a = 4096, .b = 13312, .c = 16384},
+        {.op = "decode", .variant = "", .dtype = "bf16", .a = 8, .b = 64 * KI, .c = 16, .d = 1},
+        {.op = "merge", .variant = "step", .dtype = "bf16", .a = 3200 * 16, .b = 2},
+        {.op = "attention",
+         .variant = "causal",
+         .dtype = "bf16",
+         .a = 32768,
+         .b = 32768,
+         .c = 16,
+         .d = 1},
+        {.op = "gemm", .variant = "", .dtype = "bf16", .a = 512, .b = 16384, .c = 6656},
+        {.op = "attention",
+         .variant = "full",
+         .dtype = "bf16",
+         .a = 320,
+         .b = 32000,
+         .c = 16,
+         .d = 1},
+        {.op = "decode", .variant = "", .dtype = "bf16", .a = 1, .b = 128 * KI, .c = 16, .d = 1},
+        {.op = "gemm", .variant = "", .dtype = "bf16", .a = 16, .b = 13312, .c = 16384},
+        {.op = "merge", .variant = "step", .dtype = "bf16", .a = 320 * 16, .b = 2},
+    };
+    (void)ranks;
+    for (size_t i = 0; i < COUNT(all); i++)
+        RC_TRY(on_sms(p, all[i], err));
+    return RC_OK;
+}
+
+/* ---- clock -------------------------------------------------------------------------------------
+ */
+
+/* Three ops that load a chip differently, at work for so many per cent of the time. */
+rc_status rc_points_clock(rc_points *p, int ranks, rc_error *err) {
+    static const rc_point ops[] = {
+        {.op = "attention",
+         .variant = "full",
+         .dtype = "bf16",
+         .a = 3200,
+         .b = 32000,
+         .c = 16,
+         .d = 1},
+        {.op = "gemm", .variant = "", .dtype = "bf16", .a = 4096, .b = 4096, .c = 16384},
+        {.op = "copy", .variant = "", .dtype = "", .a = 2048 * MI},
+    };
+    static const int64_t duty[] = {100, 50, 75, 25, 90};
+    (void)ranks;
+    for (size_t k = 0; k < COUNT(duty); k++)
+        for (size_t i = 0; i < COUNT(ops); i++) {
+            rc_point x = ops[i];
+            x.cond = "duty";
+            x.value = duty[k];
+            x.sustained = true;
+            x.quick = duty[k] == 100 || duty[k] == 50;
+            RC_TRY(rc_points_add(p, &x, err));
+        }
+    return RC_OK;
+}

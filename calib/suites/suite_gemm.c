@@ -1,0 +1,128 @@
+/* Matrix products: y[M,N] = x[M,K] W[N,K]^T, bf16 out, fp32 accumulation, through calib/cublaslt.c,
+ * which says how cuBLASLt is asked and how an algorithm is chosen.
+ *
+ * Bytes: M K e + N K e + 2 M N; FLOPs: 2 M N K.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "calib/cublaslt.h"
+#include "calib/suite.h"
+
+#include <cublasLt.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct gemm_suite {
+    rc_lt *lt;
+    rc_pool in_bf16, in_fp8, out;
+} gemm_suite;
+
+/* One shape, ready to launch. */
+typedef struct gemm {
+    gemm_suite *suite;
+    rc_lt_shape shape;
+    rc_sets sets;
+    size_t w_bytes; /* x follows W in an input set */
+    const unsigned char *in;
+} gemm;
+
+static bool is_fp8(const rc_point *p) {
+    return !strcmp(p->dtype, "fp8");
+}
+
+static rc_need gemm_need(const rc_point *p) {
+    size_t e = is_fp8(p) ? 1 : 2, m = (size_t)p->a, n = (size_t)p->b, k = (size_t)p->c;
+    return (rc_need){rc_align(n * k * e) + rc_align(m * k * e), m * n * 2};
+}
+
+static void gemm_close(void *self) {
+    gemm_suite *s = self;
+    if (!s)
+        return;
+    rc_lt_close(s->lt);
+    rc_pool_free(&s->in_bf16);
+    rc_pool_free(&s->in_fp8);
+    rc_pool_free(&s->out);
+    free(s);
+}
+
+static rc_status fill_suite(rc_calib *c, gemm_suite *s, const rc_points *points, rc_error *err) {
+    size_t in16, out16, in8, out8;
+    rc_sets_pools(&c->gpu, points, gemm_need, "bf16", &in16, &out16);
+    rc_sets_pools(&c->gpu, points, gemm_need, "fp8", &in8, &out8);
+    RC_TRY(rc_lt_open(&s->lt, err));
+    RC_TRY(rc_pool_reserve(&s->in_bf16, in16, err));
+    RC_TRY(rc_pool_reserve(&s->in_fp8, in8, err));
+    RC_TRY(rc_pool_reserve(&s->out, out16 > out8 ? out16 : out8, err));
+    RC_TRY(rc_pool_fill_bf16(&c->gpu, &s->in_bf16, c->opt->seed, err));
+    return rc_pool_fill_e4m3(&c->gpu, &s->in_fp8, c->opt->seed + 1, err);
+}
+
+static rc_status gemm_open(rc_calib *c, const rc_points *points, void **self, rc_error *err) {
+    gemm_suite *s = calloc(1, sizeof *s);
+    if (!s)
+        return rc_fail(err, RC_E_NOMEM, "out of memory");
+    rc_status st = fill_suite(c, s, points, err);
+    if (st != RC_OK) {
+        gemm_close(s);
+        return st;
+    }
+    *self = s;
+    return RC_OK;
+}
+
+static rc_status gemm_launch(void *self, int slot, cudaStream_t stream, rc_error *err) {
+    gemm *g = self;
+    const unsigned char *w = g->in + (size_t)slot * g->sets.in_stride;
+    void *y = g->suite->out.p + (size_t)slot * g->sets.out_stride;
+    return rc_lt_launch(g->suite->lt, &g->shape, w + g->w_bytes, w, y, stream, err);
+}
+
+/* The point's shape and tensors, and the algorithm for it. */
+static rc_status prepare(rc_calib *c, gemm *g, const rc_point *p, rc_lt_plan_info *info,
+                         rc_error *err) {
+    RC_TRY(rc_point_sms(c, p, &g->shape.sms, err));
+    g->shape.m = p->a;
+    g->shape.n = p->b;
+    g->shape.k = p->c;
+    g->shape.fp8 = is_fp8(p);
+    g->w_bytes = rc_align((size_t)(p->b * p->c) * (g->shape.fp8 ? 1 : 2));
+    g->in = g->shape.fp8 ? g->suite->in_fp8.p : g->suite->in_bf16.p;
+    return rc_lt_prepare(g->suite->lt, &g->shape, g->in + g->w_bytes, g->in, g->suite->out.p,
+                         c->gpu.stream, info, err);
+}
+
+static rc_status gemm_measure(rc_calib *c, void *self, const rc_point *p, rc_measured *m,
+                              rc_error *err) {
+    rc_need need = gemm_need(p);
+    gemm g = {.suite = self, .sets = rc_sets_for(&c->gpu, need)};
+    rc_lt_plan_info info = {0};
+    RC_TRY(rc_sets_check(&c->gpu, &g.sets, err));
+    RC_TRY(prepare(c, &g, p, &info, err));
+    rc_bench_op op = {gemm_launch, &g, need.in + need.out, g.sets.n};
+    RC_TRY(rc_bench_run(&c->bench, &op, &m->r, err));
+    size_t v = cublasLtGetVersion();
+    snprintf(m->kernel, sizeof m->kernel, "cublasLt-%zu.%zu.%zu", v / 10000, v / 100 % 100,
+             v % 100);
+    if (info.tensorwise)
+        rc_record_set(m->variant, sizeof m->variant, "tensorwise");
+    return RC_OK;
+}
+
+const rc_suite rc_suite_gemm = {gemm_open, gemm_measure, gemm_close};
+
+/* ---- heat ----------------------------------------------------------------------------------- */
+
+rc_status rc_gemm_heat(rc_calib *c, double seconds, rc_error *err) {
+    rc_point p = {.op = "gemm", .variant = "", .dtype = "bf16", .a = 8192, .b = 13312, .c = 16384};
+    rc_points one = {&p, 1, 1};
+    rc_need need = gemm_need(&p);
+    void *self = NULL;
+    RC_TRY(gemm_open(c, &one, &self, err));
+    gemm g = {.suite = self, .sets = rc_sets_for(&c->gpu, need)};
+    rc_status st = prepare(c, &g, &p, NULL, err);
+    rc_bench_op op = {gemm_launch, &g, need.in + need.out, g.sets.n};
+    if (st == RC_OK)
+        st = rc_bench_heat(&c->bench, &op, seconds, err);
+    gemm_close(self);
+    return st;
+}

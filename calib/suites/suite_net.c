@@ -1,0 +1,296 @@
+/* NCCL in CUDA graphs, one process a GPU: on one machine those that the program forked (node.c),
+ * under mpirun those of the job. A process that drives several devices cannot capture NCCL's calls.
+ *
+ * Which transport NCCL takes is decided by the environment when it starts, so each is measured in
+ * processes of its own, which set NCCL's variables before anything touches NCCL.
+ *
+ * Each rank's graph is: one call that nobody times, an event, k calls, an event. The first call
+ * lines the ranks up, so launching them one after another does not show; a sample is the longest of
+ * the ranks' times over k.
+ *
+ * All ranks walk the same steps with the same numbers: what one decides (how many calls make a
+ * window, when samples are enough) it decides from a time that all have agreed on.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "calib/nccl_comms.h"
+#include "calib/stats.h"
+#include "calib/suite.h"
+#include "kernels/kernels.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef RC_HAVE_NCCL
+
+enum { MAX_COPIES = 100, MAX_SEEN = 64 };
+#define LONGEST_S 0.25 /* sizes predicted to take longer are left out */
+#define SAMPLE_CAP_S 0.1
+
+/* The longest message of an op and a group so far: what longer ones are predicted from. */
+typedef struct seen {
+    const char *op;
+    int64_t ranks, bytes;
+    double seconds;
+} seen;
+
+typedef struct net_suite {
+    rc_comms comms;
+    const rc_group *procs;
+    cudaStream_t stream;
+    cudaEvent_t start, stop;
+    cudaGraphExec_t graph;
+    rc_pool to, from;
+    ncclComm_t comm; /* of the point at hand; NULL: this process sits it out */
+    bool failed;
+    seen seen[MAX_SEEN];
+    int nseen;
+} net_suite;
+
+/* ---- one call ------------------------------------------------------------------------------- */
+
+static rc_status send_recv(const net_suite *s, const rc_point *p, rc_error *err) {
+    const rc_nccl *nccl = s->comms.nccl;
+    int n = (int)p->b, me = s->procs->rank;
+    RC_NCCL(nccl, group_start());
+    RC_NCCL(nccl, send(s->to.p, (size_t)p->a, ncclInt8, (me + 1) % n, s->comm, s->stream));
+    RC_NCCL(nccl, recv(s->from.p, (size_t)p->a, ncclInt8, (me + n - 1) % n, s->comm, s->stream));
+    RC_NCCL(nccl, group_end());
+    return RC_OK;
+}
+
+static rc_status all_to_all(const net_suite *s, const rc_point *p, rc_error *err) {
+    const rc_nccl *nccl = s->comms.nccl;
+    size_t part = (size_t)(p->a / p->b);
+    RC_NCCL(nccl, group_start());
+    for (int k = 0; k < (int)p->b; k++) {
+        size_t at = (size_t)k * part;
+        RC_NCCL(nccl, send(s->to.p + at, part, ncclInt8, k, s->comm, s->stream));
+        RC_NCCL(nccl, recv(s->from.p + at, part, ncclInt8, k, s->comm, s->stream));
+    }
+    RC_NCCL(nccl, group_end());
+    return RC_OK;
+}
+
+static rc_status call(const net_suite *s, const rc_point *p, rc_error *err) {
+    const rc_nccl *nccl = s->comms.nccl;
+    size_t all = (size_t)p->a / 2, part = all / (size_t)p->b;
+    if (!strcmp(p->op, "send_recv"))
+        return send_recv(s, p, err);
+    if (!strcmp(p->op, "all_to_all"))
+        return all_to_all(s, p, err);
+    if (!strcmp(p->op, "all_reduce"))
+        RC_NCCL(nccl,
+                all_reduce(s->to.p, s->from.p, all, ncclBfloat16, ncclSum, s->comm, s->stream));
+    else if (!strcmp(p->op, "all_gather"))
+        RC_NCCL(nccl, all_gather(s->to.p, s->from.p, part, ncclBfloat16, s->comm, s->stream));
+    else
+        RC_NCCL(nccl, reduce_scatter(s->to.p, s->from.p, part, ncclBfloat16, ncclSum, s->comm,
+                                     s->stream));
+    return RC_OK;
+}
+
+/* ---- graphs --------------------------------------------------------------------------------- */
+
+static rc_status record(const net_suite *s, const rc_point *p, int copies, rc_error *err) {
+    RC_TRY(call(s, p, err));
+    RC_CUDA(cudaEventRecordWithFlags(s->start, s->stream, cudaEventRecordExternal));
+    for (int k = 0; k < copies; k++)
+        RC_TRY(call(s, p, err));
+    RC_CUDA(cudaEventRecordWithFlags(s->stop, s->stream, cudaEventRecordExternal));
+    return RC_OK;
+}
+
+static void release(net_suite *s) {
+    if (s->graph)
+        (void)cudaGraphExecDestroy(s->graph);
+    s->graph = NULL;
+}
+
+/* Thread-local capture: NCCL may allocate while it connects. */
+static rc_status capture(net_suite *s, const rc_point *p, int copies, rc_error *err) {
+    cudaGraph_t g = NULL;
+    release(s);
+    if (!s->comm)
+        return RC_OK;
+    RC_CUDA(cudaStreamBeginCapture(s->stream, cudaStreamCaptureModeThreadLocal));
+    rc_status st = record(s, p, copies, err);
+    cudaError_t e = cudaStreamEndCapture(s->stream, &g);
+    if (e == cudaSuccess && st == RC_OK)
+        e = cudaGraphInstantiate(&s->graph, g, 0);
+    if (g)
+        (void)cudaGraphDestroy(g);
+    RC_TRY(st);
+    return e == cudaSuccess ? RC_OK
+                            : rc_cuda_fail(err, e, "capture of an NCCL call", __FILE__, __LINE__);
+}
+
+/* Seconds of the slowest rank, on every rank. */
+static rc_status replay(const net_suite *s, double *seconds, rc_error *err) {
+    float ms = 0;
+    if (s->comm) {
+        RC_CUDA(cudaGraphLaunch(s->graph, s->stream));
+        RC_CUDA(cudaStreamSynchronize(s->stream));
+        RC_CUDA(cudaEventElapsedTime(&ms, s->start, s->stop));
+    }
+    *seconds = 1e-3 * (double)ms;
+    return rc_group_max(s->procs, seconds, err);
+}
+
+/* ---- suite ---------------------------------------------------------------------------------- */
+
+static void net_close(void *self) {
+    net_suite *s = self;
+    if (!s)
+        return;
+    release(s);
+    rc_comms_close(&s->comms, s->failed);
+    if (s->start)
+        (void)cudaEventDestroy(s->start);
+    if (s->stop)
+        (void)cudaEventDestroy(s->stop);
+    if (s->stream)
+        (void)cudaStreamDestroy(s->stream);
+    rc_pool_free(&s->to);
+    rc_pool_free(&s->from);
+    free(s);
+}
+
+static rc_status open_parts(net_suite *s, size_t bytes, uint64_t seed, rc_error *err) {
+    RC_TRY(rc_comms_open(&s->comms, s->procs, err));
+    RC_CUDA(cudaStreamCreateWithFlags(&s->stream, cudaStreamNonBlocking));
+    RC_CUDA(cudaEventCreate(&s->start));
+    RC_CUDA(cudaEventCreate(&s->stop));
+    RC_TRY(rc_pool_reserve(&s->to, bytes, err));
+    RC_TRY(rc_pool_reserve(&s->from, bytes, err));
+    RC_TRY(rc_kernel_check(
+        err, rc_fill_normal(s->to.p, (int64_t)(bytes / 16 * 8), seed, 1.0f, s->stream),
+        "rc_fill_normal"));
+    RC_CUDA(cudaStreamSynchronize(s->stream));
+    return RC_OK;
+}
+
+static rc_status net_open(rc_calib *c, const rc_points *points, void **self, rc_error *err) {
+    size_t bytes = 1024;
+    for (size_t i = 0; i < points->n; i++)
+        if ((size_t)points->v[i].a > bytes)
+            bytes = (size_t)points->v[i].a;
+    net_suite *s = calloc(1, sizeof *s);
+    if (!s)
+        return rc_fail(err, RC_E_NOMEM, "out of memory");
+    s->procs = &c->group;
+    rc_status st = open_parts(s, bytes, c->opt->seed + (uint64_t)c->group.rank, err);
+    st = rc_group_agree(&c->group, st, err);
+    if (st != RC_OK) {
+        net_close(s);
+        return st;
+    }
+    *self = s;
+    return RC_OK;
+}
+
+static rc_status sample(net_suite *s, rc_nvml *nvml, int copies, rc_result *r, rc_error *err) {
+    double x[RC_BENCH_MAX_SAMPLES], spent = 0, t = 0;
+    size_t n = 0;
+    while (n < RC_BENCH_MAX_SAMPLES) {
+        RC_TRY(replay(s, &t, err));
+        x[n++] = t / copies;
+        spent += t;
+        size_t least = t > 20e-3 ? 3 : RC_BENCH_MIN_SAMPLES;
+        if (n < least)
+            continue;
+        rc_stats_sort(x, n);
+        if (spent > SAMPLE_CAP_S || rc_stats_median_spread(x, n) < RC_BENCH_SPREAD)
+            break;
+    }
+    rc_result_set(r, x, n);
+    r->health = rc_nvml_read(nvml);
+    rc_health_settle(&r->health, spent);
+    return RC_OK;
+}
+
+static seen *longest(net_suite *s, const rc_point *p) {
+    for (int i = 0; i < s->nseen; i++)
+        if (!strcmp(s->seen[i].op, p->op) && s->seen[i].ranks == p->b)
+            return &s->seen[i];
+    return NULL;
+}
+
+static bool too_long(net_suite *s, const rc_point *p) {
+    const seen *x = longest(s, p);
+    return x && p->a > x->bytes && x->seconds * (double)p->a / (double)x->bytes > LONGEST_S;
+}
+
+static void remember(net_suite *s, const rc_point *p, double seconds) {
+    seen *x = longest(s, p);
+    if (!x && s->nseen < MAX_SEEN)
+        x = &s->seen[s->nseen++];
+    if (x && p->a > x->bytes)
+        *x = (seen){p->op, p->b, p->a, seconds};
+}
+
+static rc_status run_point(net_suite *s, rc_calib *c, const rc_point *p, rc_measured *m,
+                           rc_error *err) {
+    double t = 0;
+    int ctas = p->cond ? (int)p->value : 0;
+    RC_TRY(rc_comms_get(&s->comms, (int)p->b, ctas, &s->comm, err));
+    if (s->comm) { /* the first call of a kind connects */
+        RC_TRY(call(s, p, err));
+        RC_CUDA(cudaStreamSynchronize(s->stream));
+    }
+    RC_TRY(capture(s, p, 1, err));
+    RC_TRY(replay(s, &t, err));
+    RC_TRY(replay(s, &t, err));
+    double copies = ceil(RC_BENCH_WINDOW_S / (t > 1e-6 ? t : 1e-6));
+    int k = copies < MAX_COPIES ? (int)copies : MAX_COPIES;
+    if (k > 1) {
+        RC_TRY(capture(s, p, k, err));
+        RC_TRY(replay(s, &t, err));
+    }
+    RC_TRY(sample(s, c->gpu.nvml, k, &m->r, err));
+    remember(s, p, m->r.p50_s);
+    rc_nccl_version(m->nccl, sizeof m->nccl);
+    return RC_OK;
+}
+
+static rc_status net_measure(rc_calib *c, void *self, const rc_point *p, rc_measured *m,
+                             rc_error *err) {
+    net_suite *s = self;
+    if (p->b < 2 || p->b > c->group.size)
+        return rc_fail(err, RC_E_UNMODELLED, "there are %d processes of one GPU each",
+                       c->group.size);
+    if (too_long(s, p))
+        return rc_fail(err, RC_E_UNMODELLED, "a call would take over %.2f s", LONGEST_S);
+    rc_status st = run_point(s, c, p, m, err);
+    s->failed = s->failed || st != RC_OK;
+    /* Half-way through a transfer no rank can leave a point out: the others wait for it. */
+    if (st == RC_E_UNMODELLED && err)
+        err->status = RC_E_INTERNAL;
+    return st == RC_E_UNMODELLED ? RC_E_INTERNAL : st;
+}
+
+#else
+
+static rc_status net_open(rc_calib *c, const rc_points *points, void **self, rc_error *err) {
+    (void)c;
+    (void)points;
+    (void)self;
+    return rc_nccl_ready(err);
+}
+
+static rc_status net_measure(rc_calib *c, void *self, const rc_point *p, rc_measured *m,
+                             rc_error *err) {
+    (void)c;
+    (void)self;
+    (void)p;
+    (void)m;
+    return rc_nccl_ready(err);
+}
+
+static void net_close(void *self) {
+    (void)self;
+}
+
+#endif
+
+const rc_suite rc_suite_net = {net_open, net_measure, net_close};
