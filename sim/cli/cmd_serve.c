@@ -9,7 +9,7 @@
 #include "sim/cli/flags.h"
 #include "sim/model/notes.h"
 #include "sim/plot/gnuplot.h"
-#include "sim/serve/report.h"
+#include "sim/serve/serve_report.h"
 
 enum { MAX_SCENARIOS = RC_CURVE_LINES };
 

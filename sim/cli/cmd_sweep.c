@@ -7,7 +7,7 @@
 #include "sim/cli/flags.h"
 #include "sim/cost/basis.h"
 #include "sim/model/notes.h"
-#include "sim/plan/sweep.h"
+#include "sim/sweep/sweep.h"
 
 typedef struct sweep_flags {
     const char *file, *store;

@@ -4,7 +4,7 @@
 #include <string.h>
 #include "sim/base/json.h"
 #include "sim/cli/flags.h"
-#include "sim/trace/options.h"
+#include "sim/trace/trace_options.h"
 
 typedef struct trace_flags {
     const char *file, *format, *bad, *unit, *columns, *zero, *block;

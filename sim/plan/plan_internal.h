@@ -3,14 +3,14 @@
 #define RC_PLAN_PLAN_INTERNAL_H
 #include "sim/plan/plan.h"
 
-/* space.c: all configurations of the space, cheapest first; malloc'ed. */
+/* plan_space.c: all configurations of the space, cheapest first; malloc'ed. */
 rc_status plan_options(const rc_plan *p, rc_plan_option **out, size_t *count, rc_error *err);
 /* Equal but for the numbers of replicas. */
 /* There are that many GPUs, and nodes where the machine's cluster has so many. */
 bool plan_on_offer(const rc_plan *p, const rc_plan_option *o);
 bool plan_same_family(const rc_plan_option *a, const rc_plan_option *b);
 
-/* after.c: how many of the other seeds meet all objectives, and the spread of the values. */
+/* plan_examine.c: how many of the other seeds meet all objectives, and the spread of the values. */
 rc_status plan_try_seeds(const rc_plan *p, rc_plan_sim sim, void *ctx, const rc_plan_option *o,
                          rc_plan_answer *a, rc_error *err);
 /* What is asked about the chosen plan. */

@@ -1,15 +1,15 @@
 /* The state of a run. Internal to the serve room.
  *
  * Who does what
- *   run.c        sets up, plays the events, takes down, holds the conservation laws
+ *   cluster_run.c  sets up, plays the events, takes down, holds the conservation laws
  *   router.c     which replica a request goes to; arrivals and the next turn of sessions
  *   replica.c    the loop of one replica: form a pass, time it, apply it
  *   admit.c      from waiting to having its KV: prefill, transfer or swap-in
- *   decode.c     the sequences that decode: growth, preemption, who is done
+ *   decode_batch.c the sequences that decode: growth, preemption, who is done
  *   transfer.c   KV between pools and from host memory
- *   fault.c      nodes lost and back, slow ranks and links
+ *   faults.c     nodes lost and back, slow ranks and links
  *   layouts.c    the pass sources of a pool, and which of them a prefill takes
- *   metrics.c    what is counted as it happens; result.c the sums at the end
+ *   metrics.c    what is counted as it happens, and the sums at the end
  *
  * Why a decode step costs O(1) and not O(batch): every running sequence gets one token a step, so a
  * sequence that joined at step k with n tokens to go ends at step k + n (a heap), and needs its
@@ -175,7 +175,7 @@ typedef struct cluster {
     rc_error *err;
 } cluster;
 
-/* ---- lists (lists.c) ---- */
+/* ---- lists (job_lists.c) ---- */
 void list_init(job_list *l);
 void list_push(cluster *c, job_list *l, uint32_t j);
 void list_push_front(cluster *c, job_list *l, uint32_t j);
@@ -214,7 +214,7 @@ uint32_t admit_prompt(cluster *c, replica *r, uint32_t after, rc_time now);
 void admit_arrived(cluster *c, uint32_t j, rc_time now);
 void job_release(cluster *c, uint32_t j, rc_time now); /* all KV it holds anywhere */
 
-/* ---- decode.c ---- */
+/* ---- decode_batch.c ---- */
 void decode_grow(cluster *c, replica *r, rc_time now); /* blocks for the next step; may preempt */
 void decode_join(cluster *c, replica *r, uint32_t j, rc_time now);
 void decode_leave(cluster *c, replica *r, uint32_t j); /* ended, preempted, lost */
@@ -231,7 +231,7 @@ void transfer_drop(cluster *c, uint32_t j, rc_time now); /* if one is under way 
 /* Tokens over the host link of a replica, one after the other; when they are through. */
 rc_time host_transfer(cluster *c, replica *r, uint64_t tokens, rc_time now);
 
-/* ---- fault.c ---- */
+/* ---- faults.c ---- */
 rc_status faults_begin(cluster *c, rc_error *err);
 
 /* ---- layouts.c ---- */

@@ -1,5 +1,5 @@
-/* The memo of pass times: families of passes, exact answers, counting. The cells are in cells.c.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+/* The memo of pass times: families of passes, exact answers, counting. The cells are in
+ * passes_cells.c. SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

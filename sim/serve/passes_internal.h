@@ -1,4 +1,4 @@
-/* What passes.c and cells.c share. Not for other files.
+/* What passes.c and passes_cells.c share. Not for other files.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_SERVE_PASSES_INTERNAL_H
 #define RC_SERVE_PASSES_INTERNAL_H

@@ -5,7 +5,7 @@
 #include <math.h>
 #include "sim/base/file.h"
 #include "sim/base/quote.h"
-#include "sim/serve/report.h"
+#include "sim/serve/serve_report.h"
 
 static const double ttft_bounds[] = {0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1,
                                      0.25,  0.5,   0.75, 1,    2.5,  5,    7.5,  10,

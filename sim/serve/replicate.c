@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include "sim/base/parallel.h"
-#include "sim/serve/report.h"
+#include "sim/serve/serve_report.h"
 
 typedef struct work {
     const rc_serve *serve;

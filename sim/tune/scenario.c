@@ -3,7 +3,7 @@
 #include <string.h>
 #include "sim/forward/scenario.h"
 #include "sim/forward/find.h"
-#include "sim/trace/options.h"
+#include "sim/trace/trace_options.h"
 #include "sim/tune/tune.h"
 
 static rc_status read_axis(const rc_section *root, const char *key, rc_tune_axis *out,

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
-#include "sim/serve/report.h"
+#include "sim/serve/serve_report.h"
 
 static double now_s(void) {
     struct timespec t;

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include "sim/plan/database.h"
+#include "sim/sweep/database.h"
 
 static const char *const text =
     "scenario: bench\nmodel: llama-3.1-405b\nmachine: h200-sxm\nphase: prefill\n"

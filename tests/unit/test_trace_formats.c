@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <cmocka.h>
-#include "sim/trace/options.h"
+#include "sim/trace/trace_options.h"
 #include "tests/support/trace_check.h"
 
 #define S INT64_C(1000000000000) /* ps */

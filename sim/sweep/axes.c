@@ -8,7 +8,7 @@
 #include <float.h>
 #include <math.h>
 #include <string.h>
-#include "sim/plan/sweep_internal.h"
+#include "sim/sweep/sweep_internal.h"
 
 /* Numbers of the machine stand between `machine` and `parallel.tp`. */
 static const struct {

@@ -4,7 +4,7 @@
  * a database at rest is one file. Nothing of the run itself (times, threads) is stored, so that the
  * same sweep gives the same content.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "sim/plan/database.h"
+#include "sim/sweep/database.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

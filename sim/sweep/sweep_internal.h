@@ -1,13 +1,13 @@
 /* What the files of a sweep share: axes, the resolved sweep, a point's inputs.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef RC_PLAN_SWEEP_INTERNAL_H
-#define RC_PLAN_SWEEP_INTERNAL_H
+#ifndef RC_SWEEP_SWEEP_INTERNAL_H
+#define RC_SWEEP_SWEEP_INTERNAL_H
 #include <gsl/gsl_qrng.h>
 #include <stdio.h>
 #include "sim/base/arena.h"
 #include "sim/base/doc.h"
 #include "sim/forward/scenario.h"
-#include "sim/plan/sweep.h"
+#include "sim/sweep/sweep.h"
 
 enum {
     SWEEP_AXES = 40, /* Sobol's limit in GSL */

@@ -12,8 +12,8 @@
  * ranks nor on the order in which they finished nor on interruptions.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef RC_PLAN_SWEEP_H
-#define RC_PLAN_SWEEP_H
+#ifndef RC_SWEEP_SWEEP_H
+#define RC_SWEEP_SWEEP_H
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,7 +21,7 @@
 #include "sim/base/error.h"
 #include "sim/cost/cost.h"
 #include "sim/model/model.h"
-#include "sim/plan/ranks.h"
+#include "sim/sweep/ranks.h"
 
 typedef struct rc_sweep rc_sweep;
 

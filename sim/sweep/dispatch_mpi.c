@@ -10,7 +10,7 @@
  * launcher ends the others (mpirun does, srun with --kill-on-bad-exit), whose shards stay for the
  * next start.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "sim/plan/spread.h"
+#include "sim/sweep/dispatch.h"
 #ifdef RC_HAVE_MPI
 #include <mpi.h>
 #include <time.h>

@@ -1,6 +1,6 @@
 /* A run as text and as JSON. SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/model/notes.h"
-#include "sim/serve/report.h"
+#include "sim/serve/serve_report.h"
 #include <math.h>
 #include "sim/base/table.h"
 #include "sim/cost/basis.h"

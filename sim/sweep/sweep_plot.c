@@ -6,7 +6,7 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
-#include "sim/plan/sweep_internal.h"
+#include "sim/sweep/sweep_internal.h"
 #include "sim/plot/gnuplot.h"
 
 enum { MAX_LINES = 24, MAX_PANELS = 9, MAX_TICS = 10, LABEL = 80 };

@@ -4,8 +4,8 @@
  * nothing for it. Built without MPI, a run under a launcher is refused: K copies would each do all
  * of the work.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef RC_PLAN_RANKS_H
-#define RC_PLAN_RANKS_H
+#ifndef RC_SWEEP_RANKS_H
+#define RC_SWEEP_RANKS_H
 #include <stdbool.h>
 #include "sim/base/error.h"
 

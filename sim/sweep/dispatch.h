@@ -1,12 +1,13 @@
 /* How the points of a sweep are spread over workers: threads of one process (sweep_run.c) or ranks
- * (mpi.c). A worker asks for a run of points, computes it into its shard, and asks again.
+ * (dispatch_mpi.c). A worker asks for a run of points, computes it into its shard, and asks again.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef RC_PLAN_SPREAD_H
-#define RC_PLAN_SPREAD_H
-#include "sim/plan/database.h"
-#include "sim/plan/ranks.h"
+#ifndef RC_SWEEP_DISPATCH_H
+#define RC_SWEEP_DISPATCH_H
+#include "sim/sweep/database.h"
+#include "sim/sweep/ranks.h"
 
-/* ---- points.c ------------------------------------------------------------------------------ */
+/* ---- pending_points.c
+ * ------------------------------------------------------------------------------ */
 
 typedef struct sweep_points {
     unsigned char *taken; /* a bit a point: stored or handed out; owned */
@@ -41,7 +42,8 @@ typedef struct sweep_job { /* of one worker */
  * one that was created here. *number: the shard with the rows, -1 when there is none. */
 rc_status sweep_work(const sweep_job *j, sweep_shard *own, int *number, rc_error *err);
 
-/* ---- mpi.c --------------------------------------------------------------------------------- */
+/* ---- dispatch_mpi.c
+ * --------------------------------------------------------------------------------- */
 
 typedef struct sweep_show { /* told of rows that were computed */
     void (*fn)(void *ctx, int64_t rows);

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 #include "sim/forward/forward.h"
-#include "sim/serve/scenario_internal.h"
+#include "sim/serve/serve_scenario.h"
 
 static const char *const roles[] = {"mixed", "prefill", "decode", NULL};
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include "sim/plan/database.h"
+#include "sim/sweep/database.h"
 
 enum { MAX_COLUMNS = 96, TRIES = 16 };
 static const double COMMIT_S = 0.25;

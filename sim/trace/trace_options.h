@@ -1,8 +1,8 @@
 /* How a trace is read, as keys of a scenario (`arrivals`) and as flags of a command: one list of
  * names for both, a flag being its key with dashes.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef RC_TRACE_OPTIONS_H
-#define RC_TRACE_OPTIONS_H
+#ifndef RC_TRACE_TRACE_OPTIONS_H
+#define RC_TRACE_TRACE_OPTIONS_H
 #include "sim/base/doc.h"
 #include "sim/trace/trace.h"
 

@@ -1,21 +1,21 @@
 /* The SQLite databases of a sweep. Two tables: `point`, a row a point, and `sweep`, facts about it.
  *
  * Workers (threads of one process, or ranks) never share a database. Each writes a shard of its
- * own, OUT.shard-N, beside the database that was asked for (shard.c). When all points are done,
- * rank 0 copies the shards into OUT.merge-N, rewrites that in the order of points and renames it to
- * OUT (merge.c). So OUT is whole at every moment, its bytes depend on the sweep alone, and a
- * process that is killed leaves nothing but a shard of whole rows. The next start of the same sweep
- * takes over the rows of such shards and removes the files.
+ * own, OUT.shard-N, beside the database that was asked for (database_shard.c). When all points are
+ * done, rank 0 copies the shards into OUT.merge-N, rewrites that in the order of points and renames
+ * it to OUT (database_merge.c). So OUT is whole at every moment, its bytes depend on the sweep
+ * alone, and a process that is killed leaves nothing but a shard of whole rows. The next start of
+ * the same sweep takes over the rows of such shards and removes the files.
  *
  * Nothing ever waits for a lock. A shard that cannot be read at once belongs to another run, or to
  * a process that is still being taken down: it is left alone, and its points are computed again.
  * Two runs of one sweep at the same time therefore do the work twice, and write the same bytes.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef RC_PLAN_DATABASE_H
-#define RC_PLAN_DATABASE_H
+#ifndef RC_SWEEP_DATABASE_H
+#define RC_SWEEP_DATABASE_H
 #include <sqlite3.h>
-#include "sim/plan/sweep_internal.h"
+#include "sim/sweep/sweep_internal.h"
 
 enum { SWEEP_PATH = 4096 };
 
@@ -67,7 +67,8 @@ sweep_db_kind sweep_db_inspect(const rc_sweep *s, const char *path, int64_t *row
 /* Copy all rows of the database at `path` that `d` does not hold. */
 rc_status sweep_db_copy(const sweep_db *d, const char *path, rc_error *err);
 
-/* ---- shard.c ------------------------------------------------------------------------------- */
+/* ---- database_shard.c
+ * ------------------------------------------------------------------------------- */
 
 typedef struct sweep_shard sweep_shard;
 
@@ -84,7 +85,8 @@ rc_status sweep_shard_put(sweep_shard *d, const sweep_cursor *c, const rc_sweep_
  * removed. *number (may be NULL) is the shard's, or -1 when there is no file. */
 rc_status sweep_shard_close(sweep_shard *d, int *number, rc_error *err);
 
-/* ---- merge.c ------------------------------------------------------------------------------- */
+/* ---- database_merge.c
+ * ------------------------------------------------------------------------------- */
 
 /* Look at what earlier runs left: OUT itself and shards beside it. OUT complete: *complete, and
  * leftovers are removed. Else *own is a new shard that holds every row that was found, and the

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <string.h>
-#include "sim/plan/database.h"
+#include "sim/sweep/database.h"
 
 static void put_text(sqlite3_stmt *q, int i, const char *s) {
     (void)sqlite3_bind_text(q, i, s, -1, SQLITE_STATIC);

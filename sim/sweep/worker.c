@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdlib.h>
 #include <string.h>
-#include "sim/plan/sweep_internal.h"
+#include "sim/sweep/sweep_internal.h"
 
 _Static_assert((int)RC_P_COUNT <= (int)SWEEP_PARTS, "a row holds every part of a pass");
 

@@ -10,7 +10,7 @@
 #include "sim/base/table.h"
 #include "sim/cost/basis.h"
 #include "sim/plot/gnuplot.h"
-#include "sim/serve/report.h"
+#include "sim/serve/serve_report.h"
 
 /* ---- rates ---------------------------------------------------------------------------- */
 

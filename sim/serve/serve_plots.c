@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include "sim/plot/gnuplot.h"
-#include "sim/serve/report.h"
+#include "sim/serve/serve_report.h"
 
 typedef struct picture {
     const rc_serve *serve;

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "sim/cost/basis.h"
-#include "sim/plan/database.h"
+#include "sim/sweep/database.h"
 
 /* ---- what is there ------------------------------------------------------------------------- */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "sim/trace/options.h"
+#include "sim/trace/trace_options.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "sim/plan/ranks.h"
+#include "sim/sweep/ranks.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -15,7 +15,7 @@
 #include <sqlite3.h>
 
 #include "sim/forward/scenario.h"
-#include "sim/plan/sweep_internal.h"
+#include "sim/sweep/sweep_internal.h"
 
 #define HEAD "scenario: s\nmodel: llama-3.1-405b\nmachine: h200-sxm\nphase: prefill\n"
 #define FP8 "dtypes: {ffn_weights: fp8}\n"

@@ -2,7 +2,7 @@
  * and over the files that the rows rest on. Comments, spacing and quotes do not count.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdlib.h>
-#include "sim/plan/sweep_internal.h"
+#include "sim/sweep/sweep_internal.h"
 
 static void write_text(const char *s, FILE *f) {
     (void)fputc('"', f);

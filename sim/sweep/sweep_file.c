@@ -1,13 +1,13 @@
 /* Reading a sweep: the file, what it names, the machines that its points run on.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/forward/find.h"
-#include "sim/plan/sweep.h"
+#include "sim/sweep/sweep.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "sim/base/file.h"
 #include "sim/cost/store.h"
-#include "sim/plan/sweep_internal.h"
+#include "sim/sweep/sweep_internal.h"
 
 #ifndef RC_VERSION
 #define RC_VERSION "0.0.0"

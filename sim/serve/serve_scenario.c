@@ -1,9 +1,9 @@
 /* Scenarios of `ringcast serve`: the file, section by section. Keys, units and defaults are in
- * docs/serving.md. Pools and faults are in scenario_pools.c, arrivals in scenario_arrivals.c.
+ * docs/serving.md. Pools and faults are in serve_pools.c, arrivals in serve_arrivals.c.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 #include "sim/forward/scenario.h"
-#include "sim/serve/scenario_internal.h"
+#include "sim/serve/serve_scenario.h"
 
 static rc_status read_scheduler(const rc_section *root, rc_serve *s, rc_error *err) {
     rc_section map;

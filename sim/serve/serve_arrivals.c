@@ -3,8 +3,8 @@
 #include <math.h>
 #include <string.h>
 #include "sim/forward/scenario.h"
-#include "sim/serve/scenario_internal.h"
-#include "sim/trace/options.h"
+#include "sim/serve/serve_scenario.h"
+#include "sim/trace/trace_options.h"
 
 static rc_status read_process(const rc_section *s, rc_arrival_process *p, rc_error *err) {
     int kind;

@@ -5,7 +5,7 @@
 #include <sqlite3.h>
 #include <string.h>
 #include "sim/base/file.h"
-#include "sim/serve/report.h"
+#include "sim/serve/serve_report.h"
 
 static const char *const outcomes[] = {"pending", "done", "rejected", "lost"};
 

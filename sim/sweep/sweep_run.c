@@ -8,8 +8,8 @@
 #include "sim/base/parallel.h"
 #include "sim/base/process.h"
 #include "sim/base/progress.h"
-#include "sim/plan/database.h"
-#include "sim/plan/spread.h"
+#include "sim/sweep/database.h"
+#include "sim/sweep/dispatch.h"
 
 enum { THREADS_MOST = 8 /* of rc_parallel */ };
 

@@ -4,7 +4,7 @@
  * the end runs get shorter for the same reason.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdlib.h>
-#include "sim/plan/spread.h"
+#include "sim/sweep/dispatch.h"
 
 enum { RUN_MOST = 256 };
 static const double RUN_S = 0.05, GUESS_S = 0.01; /* of a point, before any was timed */

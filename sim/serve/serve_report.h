@@ -1,7 +1,7 @@
 /* What a run gave, for people and for programs.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef RC_SERVE_REPORT_H
-#define RC_SERVE_REPORT_H
+#ifndef RC_SERVE_SERVE_REPORT_H
+#define RC_SERVE_SERVE_REPORT_H
 #include "sim/base/json.h"
 #include "sim/serve/serve.h"
 
