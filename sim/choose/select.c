@@ -1,4 +1,4 @@
-/* Looking a threshold up. The same code, as text, is in sim/tune/header.c.
+/* Looking a threshold up. The same code, as text, is in sim/tune/select_header.c.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/choose/select.h"
 #include <stdio.h>

@@ -99,7 +99,7 @@ struct rc_paper {
     rc_paper_summary summary;
 };
 
-/* ---- planning: paper_plan.c, paper_tables.c, paper_points.c, figures.c ------------------- */
+/* ---- planning: paper_plan.c, paper_tables.c, paper_points.c, paper_figures.c ------------- */
 /* Index of the job, added when it is new; RC_JOB_NONE when out of memory. */
 int rc_paper_job(rc_paper *p, const rc_job *want);
 rc_job rc_job_prefill(int machine, int tp, int cp, const char *variant, int64_t t, int64_t cached);

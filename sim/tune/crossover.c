@@ -10,7 +10,7 @@
 #include <gsl/gsl_roots.h>
 #include <math.h>
 #include "sim/base/parallel.h"
-#include "sim/tune/internal.h"
+#include "sim/tune/tune_internal.h"
 
 enum { LOOKS = 10, STEPS = 60 };
 

@@ -6,7 +6,7 @@
  * out. SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdlib.h>
-#include "sim/tune/internal.h"
+#include "sim/tune/tune_internal.h"
 
 #define USUAL_THRESHOLD 4096.0 /* tokens: where engines' users report that CP begins to pay */
 

@@ -20,7 +20,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "sim/tune/internal.h"
+#include "sim/tune/tune_internal.h"
 
 enum { NEWTON_STEPS = 60, BFGS_STEPS = 120, STAGES = 3, SIZE = RC_SELECT_KNOTS + 1 };
 enum { SCAN = 41, SWEEPS = 2 };

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include "sim/base/parallel.h"
 #include "sim/engine/engine.h"
-#include "sim/tune/internal.h"
+#include "sim/tune/tune_internal.h"
 
 enum { COARSE = 121, FINE = 41, NEWTON_STEPS = 60, SIMPLEX_STEPS = 300, MAX_DRAWS = 10000 };
 #define FACTOR 30.0 /* the scan reaches this far to both sides */

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "sim/base/csv.h"
-#include "sim/tune/internal.h"
+#include "sim/tune/tune_internal.h"
 
 #define MAX_TOKENS 100000000
 

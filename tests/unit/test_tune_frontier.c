@@ -9,7 +9,7 @@
 #include <gsl/gsl_errno.h>
 #include <math.h>
 #include <string.h>
-#include "sim/tune/internal.h"
+#include "sim/tune/tune_internal.h"
 
 enum { KNOTS = 5, SIDE = 60 };
 static const double length[KNOTS] = {1e3, 1e4, 5e4, 2e5, 1e6};

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "sim/tune/internal.h"
+#include "sim/tune/tune_internal.h"
 
 static rc_tune *run;
 

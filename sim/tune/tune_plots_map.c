@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include "sim/plot/gnuplot.h"
-#include "sim/tune/plots.h"
+#include "sim/tune/tune_plots.h"
 
 #define TIE 0.015
 enum { SIDES = 4, FINE = 400, LINES = 160, FRONTIERS = 4 };

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include "sim/cost/basis.h"
-#include "sim/tune/internal.h"
+#include "sim/tune/tune_internal.h"
 
 static const char *const splits[RC_TUNE_SPLITS] = {"test", "train"};
 

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "sim/base/parallel.h"
 #include "sim/engine/engine.h"
-#include "sim/tune/internal.h"
+#include "sim/tune/tune_internal.h"
 
 #define INTERVAL 0.9
 enum { MAX_BOOTSTRAP = 10000 };

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <string.h>
-#include "sim/report/plots.h"
+#include "sim/report/paper_plots.h"
 
 static void mfu_line(const rc_paper *p, int job, FILE *data) {
     if (job != RC_JOB_NONE && p->jobs[job].status == RC_OK)

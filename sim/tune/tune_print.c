@@ -3,7 +3,7 @@
 #include <math.h>
 #include "sim/base/table.h"
 #include "sim/cost/basis.h"
-#include "sim/tune/internal.h"
+#include "sim/tune/tune_internal.h"
 
 static rc_status show(rc_table *t, FILE *f, rc_error *err) {
     rc_status st = rc_table_print(t, f, err);

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "sim/tune/internal.h"
+#include "sim/tune/tune_internal.h"
 
 /* Where along T, at one length, the winner changes more than once, no threshold can be right. */
 static void count_folds(rc_tune *t) {

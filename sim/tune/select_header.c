@@ -2,7 +2,7 @@
  * The functions are those of sim/choose/select.c; the numbers are written to the last bit.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/base/quote.h"
-#include "sim/tune/internal.h"
+#include "sim/tune/tune_internal.h"
 
 static const char code[] =
     "/* Where x lies in the rising v[0..n-1]: f of the way from i to j. */\n"

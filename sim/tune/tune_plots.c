@@ -1,6 +1,6 @@
 /* The list of pictures, and what they share.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "sim/tune/plots.h"
+#include "sim/tune/tune_plots.h"
 #include <math.h>
 #include <string.h>
 #include "sim/plot/gnuplot.h"

@@ -1,6 +1,6 @@
 /* The list of pictures.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "sim/report/plots.h"
+#include "sim/report/paper_plots.h"
 #include <math.h>
 #include "sim/base/file.h"
 #include "sim/plot/gnuplot.h"

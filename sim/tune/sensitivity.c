@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 #include "sim/base/parallel.h"
-#include "sim/tune/internal.h"
+#include "sim/tune/tune_internal.h"
 
 static const double bandwidth[] = {0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0};
 static const double compute[] = {0.25, 0.5, 1.0, 2.0, 4.0};

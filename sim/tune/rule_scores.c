@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "sim/tune/internal.h"
+#include "sim/tune/tune_internal.h"
 
 rc_status rc_tune_duels(const rc_tune *t, rc_duel **out, size_t *count, rc_error *err) {
     size_t n = 0;

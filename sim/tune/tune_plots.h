@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_TUNE_PLOTS_H
 #define RC_TUNE_PLOTS_H
-#include "sim/tune/internal.h"
+#include "sim/tune/tune_internal.h"
 
 extern const char *const rc_tune_plot_names[]; /* NULL-terminated */
 void rc_tune_plot_map(const void *tune, FILE *script, FILE *data);

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <string.h>
-#include "sim/report/plots.h"
+#include "sim/report/paper_plots.h"
 
 static void data_line(FILE *data, double x, double y) {
     if (isfinite(y))

@@ -3,8 +3,8 @@
 #include <math.h>
 #include "sim/base/file.h"
 #include "sim/plot/gnuplot.h"
-#include "sim/tune/internal.h"
-#include "sim/tune/plots.h"
+#include "sim/tune/tune_internal.h"
+#include "sim/tune/tune_plots.h"
 
 static const char *const files[] = {"summary.json", "select.json", "ringcast_select.h", "grid.csv",
                                     NULL};

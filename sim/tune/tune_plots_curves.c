@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 #include "sim/plot/gnuplot.h"
-#include "sim/tune/plots.h"
+#include "sim/tune/tune_plots.h"
 
 enum { STEPS = 160, CURVES = 7, FINE = 200 };
 

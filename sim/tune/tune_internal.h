@@ -4,7 +4,7 @@
 #define RC_TUNE_INTERNAL_H
 #include "sim/tune/tune.h"
 
-/* ---- times: eval.c ------------------------------------------------------------------------- */
+/* ---- times: grid_times.c ------------------------------------------------------------------- */
 
 typedef struct rc_tune_clock { /* one a thread */
     const rc_model *model;
@@ -56,7 +56,7 @@ typedef struct rc_frontier {
  * the smoothed regret itself. GSL's error handler must be off (rc_tune_run sees to it). */
 rc_status rc_frontier_fit(const rc_fit_point *points, size_t count, rc_frontier *f, rc_error *err);
 
-/* ---- rules: rules.c, refit.c -------------------------------------------------------------- */
+/* ---- rules: rule_scores.c, refit.c -------------------------------------------------------- */
 
 /* One comparison of pass-KV and pass-Q. */
 typedef struct rc_duel {
@@ -75,7 +75,7 @@ rc_status rc_tune_score_rules(rc_tune *t, const rc_duel *duels, size_t count, rc
 /* Sorts `pct` and `ms`. */
 rc_tune_score rc_tune_score_of(double *pct, double *ms, size_t n, size_t hits);
 
-rc_status rc_tune_fit_table(rc_tune *t, rc_error *err); /* table.c */
+rc_status rc_tune_fit_table(rc_tune *t, rc_error *err); /* tuned_rule.c */
 
 rc_status rc_tune_policies(rc_tune *t, rc_error *err); /* dynamic.c */
 /* All policies over the cells of `t`, train or not; counts of *out but the first three are filled.
@@ -83,11 +83,11 @@ rc_status rc_tune_policies(rc_tune *t, rc_error *err); /* dynamic.c */
 rc_status rc_tune_serve(const rc_tune *t, rc_tune_requests *out, rc_error *err);
 rc_status rc_tune_requests_all(rc_tune *t, rc_error *err); /* requests.c */
 rc_status rc_tune_crossings(rc_tune *t, rc_error *err);    /* crossover.c */
-rc_status rc_tune_sensitivity(rc_tune *t, rc_error *err);  /* sense.c */
+rc_status rc_tune_sensitivity(rc_tune *t, rc_error *err);  /* sensitivity.c */
 rc_status rc_tune_measured_read(rc_tune *t, const char *path, int cp, rc_error *err);
-rc_status rc_tune_score_measured(rc_tune *t, rc_error *err); /* measured.c */
+rc_status rc_tune_score_measured(rc_tune *t, rc_error *err); /* measured_times.c */
 rc_status rc_tune_plots(const rc_tune *t, const char *dir, bool overwrite, FILE *log,
-                        rc_error *err); /* plots.c */
+                        rc_error *err); /* tune_plots.c */
 
 /* T* at one length, by Brent's method on the simulator; *side as rc_tune_crossing. */
 rc_status rc_tune_cross(rc_tune_clock *c, int n, int64_t length, int64_t lo, int64_t hi,

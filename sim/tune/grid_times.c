@@ -6,7 +6,7 @@
 #include "sim/base/parallel.h"
 #include "sim/cost/basis.h"
 #include "sim/engine/engine.h"
-#include "sim/tune/internal.h"
+#include "sim/tune/tune_internal.h"
 
 enum { SLICES = 32 }; /* of the grid: cells a slice apart, so that all are alike */
 

@@ -9,7 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include "sim/base/csv.h"
-#include "sim/tune/internal.h"
+#include "sim/tune/tune_internal.h"
 
 #define MAX_TOKENS 1e9
 #define MAX_MS 1e9
