@@ -28,9 +28,8 @@ typedef struct rc_bench {
     rc_gpu *gpu;
     cudaEvent_t start[RC_BENCH_EVENTS], stop[RC_BENCH_EVENTS];
     bool sustained;
-    double
-        duty; /* share of the time at work, 0..1, instead of a state: bench_duty_cycle.c; 0: none */
-    double warmth_s; /* GPU time spent since the last pause: burst pauses pay it back */
+    double duty_cycle; /* share of the time at work, 0..1, instead of a state; 0: none */
+    double warmth_s;   /* GPU time spent since the last pause: burst pauses pay it back */
 } rc_bench;
 
 /* One op: `launch` enqueues one call on `stream`, on input set `slot` of 0..slots-1, and must be
@@ -54,13 +53,13 @@ rc_status rc_bench_open(rc_bench *b, rc_gpu *g, rc_error *err);
 void rc_bench_close(rc_bench *b);
 /* Input sets that keep a call of this footprint out of L2: enough for twice the cache. */
 int rc_bench_slots_wanted(const rc_gpu *g, size_t footprint);
-/* Time one point in the state that b->sustained says, or at the duty that b->duty says. */
+/* Time one point in the state that b->sustained says, or at the duty cycle that b->duty_cycle says. */
 rc_status rc_bench_run(rc_bench *b, const rc_bench_op *op, rc_result *r, rc_error *err);
-/* bench_duty_cycle.c: calls with idle gaps between them, as many and as long as the share of the
- * time asks, until the chip's clock and power have settled, then the times of calls and the mean of
- * both. */
-rc_status rc_bench_duty(rc_bench *b, const rc_bench_op *op, double share, rc_result *r,
-                        rc_error *err);
+/* bench_duty_cycle.c: time calls that are separated by idle gaps, so that the GPU is at work for
+ * `share` of the time. Samples count once clock and power have settled; *r gets the times of the
+ * calls and the mean clock and power. */
+rc_status rc_bench_duty_cycle(rc_bench *b, const rc_bench_op *op, double share, rc_result *r,
+                              rc_error *err);
 /* Keep the GPU busy with the op for that long. */
 rc_status rc_bench_heat(rc_bench *b, const rc_bench_op *op, double seconds, rc_error *err);
 /* The driver renews clock and power about ten times a second, so after a load of less than that

@@ -1,10 +1,11 @@
-/* Time, clock and power of an op that is at work for a share of the time only.
+/* Time, clock and power of an op that is at work for a share of the time only (its duty cycle).
  *
  * A ring whose GPUs wait for messages is such a load: the less a chip computes, the higher the
- * clock that its power limit allows. Calls are launched one by one, each between two events and
- * followed by a kernel that sleeps for as long as the share asks; two batches are in flight, so the
- * host is not in the way. Clock and power are read after every batch. What the first DUTY_SETTLE_S
- * show is not counted: by then the driver's readings and its clock have followed the load.
+ * clock that its power limit allows. Calls are launched one by one. Each stands between two events
+ * and is followed by a kernel that sleeps for as long as the share asks. Two batches of calls are
+ * in flight, so that the GPU never waits for the host. Clock and power are read after each batch.
+ * The first DUTY_SETTLE_S seconds are not counted: by then the driver's readings and the chip's
+ * clock have followed the load.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/bench.h"
@@ -14,9 +15,9 @@
 #include <string.h>
 
 enum { CALLS_MOST = 32, SAMPLES_MOST = 2048 };
-#define DUTY_S 1.5
-#define DUTY_SETTLE_S 0.5
-#define BATCH_S 0.05
+#define DUTY_S 1.5        /* of load in all; two thirds of it counted give ten clock readings */
+#define DUTY_SETTLE_S 0.5 /* five readings of the driver, which renews them ten times a second */
+#define BATCH_S 0.05      /* half the interval between two readings of the driver */
 
 typedef struct batch {
     cudaEvent_t start[CALLS_MOST], stop[CALLS_MOST];
@@ -24,7 +25,7 @@ typedef struct batch {
     bool counted; /* begun after the load had settled */
 } batch;
 
-typedef struct duty {
+typedef struct duty_run {
     rc_bench *b;
     const rc_bench_op *op;
     double share, call_s; /* what a call takes, by the last batch */
@@ -34,9 +35,9 @@ typedef struct duty {
     int samples;
     rc_health sum;
     int readings;
-} duty;
+} duty_run;
 
-static rc_status open_events(duty *d, rc_error *err) {
+static rc_status open_events(duty_run *d, rc_error *err) {
     for (int k = 0; k < 2; k++)
         for (int i = 0; i < CALLS_MOST; i++) {
             RC_CUDA(cudaEventCreate(&d->batches[k].start[i]));
@@ -45,7 +46,7 @@ static rc_status open_events(duty *d, rc_error *err) {
     return RC_OK;
 }
 
-static void close_events(duty *d) {
+static void close_events(duty_run *d) {
     for (int k = 0; k < 2; k++)
         for (int i = 0; i < CALLS_MOST; i++) {
             if (d->batches[k].start[i])
@@ -55,7 +56,7 @@ static void close_events(duty *d) {
         }
 }
 
-static rc_status launch(duty *d, batch *x, double gap_s, rc_error *err) {
+static rc_status launch(duty_run *d, batch *x, double gap_s, rc_error *err) {
     cudaStream_t s = d->b->gpu->stream;
     int slots = d->op->slots > 1 ? d->op->slots : 1;
     for (int i = 0; i < x->calls; i++) {
@@ -63,13 +64,13 @@ static rc_status launch(duty *d, batch *x, double gap_s, rc_error *err) {
         RC_TRY(d->op->launch(d->op->self, d->turn++ % slots, s, err));
         RC_CUDA(cudaEventRecord(x->stop[i], s));
         if (gap_s > 0)
-            RC_TRY(rc_kernel_check(err, rc_sweep_idle((int64_t)(1e9 * gap_s), s), "rc_sweep_idle"));
+            RC_TRY(rc_kernel_check(err, rc_bench_idle((int64_t)(1e9 * gap_s), s), "rc_bench_idle"));
     }
     return RC_OK;
 }
 
 /* Wait for a batch and count it. */
-static rc_status collect(duty *d, batch *x, rc_error *err) {
+static rc_status collect(duty_run *d, batch *x, rc_error *err) {
     double sum = 0;
     RC_CUDA(cudaEventSynchronize(x->stop[x->calls - 1]));
     for (int i = 0; i < x->calls; i++) {
@@ -92,7 +93,7 @@ static rc_status collect(duty *d, batch *x, rc_error *err) {
     return RC_OK;
 }
 
-static rc_status load(duty *d, rc_error *err) {
+static rc_status load(duty_run *d, rc_error *err) {
     double began = rc_now();
     for (int k = 0; rc_now() - began < DUTY_S || d->samples < RC_BENCH_MIN_SAMPLES; k++) {
         batch *x = &d->batches[k % 2];
@@ -110,7 +111,7 @@ static rc_status load(duty *d, rc_error *err) {
 }
 
 /* A first idea of what a call takes; the first call of all loads modules. */
-static rc_status estimate(duty *d, rc_error *err) {
+static rc_status estimate(duty_run *d, rc_error *err) {
     for (int i = 0; i < 2; i++) {
         d->batches[0].calls = 1;
         RC_TRY(launch(d, &d->batches[0], 0, err));
@@ -119,9 +120,9 @@ static rc_status estimate(duty *d, rc_error *err) {
     return RC_OK;
 }
 
-rc_status rc_bench_duty(rc_bench *b, const rc_bench_op *op, double share, rc_result *r,
-                        rc_error *err) {
-    static duty d; /* too large for a stack; one process measures one point at a time */
+rc_status rc_bench_duty_cycle(rc_bench *b, const rc_bench_op *op, double share, rc_result *r,
+                              rc_error *err) {
+    static duty_run d; /* too large for a stack; one process measures one point at a time */
     memset(&d, 0, sizeof d);
     d.b = b;
     d.op = op;

@@ -1,4 +1,4 @@
-/* Two small kernels that only measuring needs.
+/* Two small kernels that only measuring needs: one that evicts the L2 cache and one that idles.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/bench_kernels.h"
@@ -31,7 +31,7 @@ __global__ void sleep_until(long long nanoseconds) {
 
 } // namespace
 
-extern "C" int rc_sweep_read(const void *buf, size_t bytes, void *stream) {
+extern "C" int rc_bench_evict_l2(const void *buf, size_t bytes, void *stream) {
     int device = 0, sms = 0;
     cudaError_t e = cudaGetDevice(&device);
     if (e == cudaSuccess)
@@ -42,7 +42,7 @@ extern "C" int rc_sweep_read(const void *buf, size_t bytes, void *stream) {
     return (int)cudaGetLastError();
 }
 
-extern "C" int rc_sweep_idle(int64_t nanoseconds, void *stream) {
+extern "C" int rc_bench_idle(int64_t nanoseconds, void *stream) {
     sleep_until<<<1, 1, 0, (cudaStream_t)stream>>>((long long)nanoseconds);
     return (int)cudaGetLastError();
 }

@@ -19,12 +19,12 @@
 #ifndef RC_GIT_COMMIT
 #define RC_GIT_COMMIT "unknown"
 #endif
-#define HEAT_S 7.0
+#define HEAT_S 7.0 /* of matrix products before the sustained pass (docs/calibration.md) */
 
 static const rc_suite *const suites[RC_SUITE_COUNT] = {
-    &rc_suite_memory, &rc_suite_host,         &rc_suite_merge, &rc_suite_elementwise,
-    &rc_suite_decode, &rc_suite_attention,    &rc_suite_gemm,  &rc_suite_mixed,
-    &rc_suite_mixed,  &rc_suite_interference, &rc_suite_net};
+    &rc_suite_memory,    &rc_suite_host,         &rc_suite_merge, &rc_suite_elementwise,
+    &rc_suite_decode,    &rc_suite_attention,    &rc_suite_gemm,  &rc_suite_sms_clock,
+    &rc_suite_sms_clock, &rc_suite_interference, &rc_suite_net};
 
 typedef struct tally {
     size_t measured, there, skipped, cut;
@@ -156,10 +156,10 @@ static void judge(tally *t, const rc_result *r) {
 }
 
 static rc_status save(rc_calib *c, const rc_record *row, const rc_result *r, rc_error *err) {
-    RC_TRY(rc_sink_add(&c->sink, row, err));
+    RC_TRY(rc_row_file_add(&c->row_file, row, err));
     if (!c->opt->verbose)
         return RC_OK;
-    rc_bar_clear(&c->bar);
+    rc_run_progress_clear(&c->progress);
     printf("saved %s %s %s %s %lld %lld %lld %lld: %.6g us (%lld samples, median within %.2g %%)\n",
            row->state, row->op, *row->variant ? row->variant : "-", *row->dtype ? row->dtype : "-",
            (long long)row->a, (long long)row->b, (long long)row->c, (long long)row->d,
@@ -177,9 +177,9 @@ static rc_status next(rc_calib *c, int id, const rc_point *p, int *what, rc_erro
         rc_record row;
         memset(&none, 0, sizeof none);
         rc_calib_row(c, p, &none, &row);
-        *what = rc_now() > c->deadline        ? POINT_STOP
-                : rc_sink_has(&c->sink, &row) ? POINT_SKIP
-                                              : POINT_MEASURE;
+        *what = rc_now() > c->deadline                ? POINT_STOP
+                : rc_row_file_has(&c->row_file, &row) ? POINT_SKIP
+                                                      : POINT_MEASURE;
     }
     return is_together(id) ? rc_group_share(&c->group, what, sizeof *what, err) : RC_OK;
 }
@@ -198,14 +198,14 @@ static rc_status one_point(rc_calib *c, int id, void *self, const rc_point *p, t
         return st == RC_E_UNMODELLED ? RC_OK : failed(st, &why, p, err);
     if (st == RC_E_UNMODELLED) {
         t->skipped++;
-        rc_bar_clear(&c->bar);
+        rc_run_progress_clear(&c->progress);
         say_skipped(p, &why);
         return RC_OK;
     }
     if (st != RC_OK)
         return failed(st, &why, p, err);
     rc_calib_row(c, p, &m, &row);
-    if (rc_sink_has(&c->sink, &row)) { /* resumed, and its variant was known only now */
+    if (rc_row_file_has(&c->row_file, &row)) { /* resumed, and its variant was known only now */
         t->there++;
         return RC_OK;
     }
@@ -236,9 +236,9 @@ static rc_status all_points(rc_calib *c, int id, const rc_points *points, tally 
         if (st == RC_OK && what == POINT_MEASURE)
             st = one_point(c, id, self, &points->v[i], t, err);
         t->there += what == POINT_SKIP;
-        rc_bar_step(&c->bar, label, usual, (double)(i + 1) / (double)points->n);
+        rc_run_progress_step(&c->progress, label, usual, (double)(i + 1) / (double)points->n);
     }
-    rc_bar_clear(&c->bar);
+    rc_run_progress_clear(&c->progress);
     snprintf(last, sizeof last, "%s closes%s%s", rc_suite_info_of((rc_suite_id)id)->name,
              st == RC_OK || !err ? "" : " after: ", st == RC_OK || !err ? "" : err->msg);
     rc_group_step(&c->group, last);
@@ -290,7 +290,7 @@ static rc_status run_suite(rc_calib *c, int id, size_t *rows, rc_error *err) {
     const char *name = rc_suite_info_of((rc_suite_id)id)->name;
     *rows += t.measured + t.there;
     if (st == RC_E_UNMODELLED) {
-        rc_bar_suite_done(&c->bar, weight(c->opt, id, c->bench.sustained));
+        rc_run_progress_suite_done(&c->progress, weight(c->opt, id, c->bench.sustained));
         if (c->group.rank == 0)
             printf("# %s: SKIPPED: %s\n", name, why.msg);
         return RC_OK;
@@ -302,7 +302,7 @@ static rc_status run_suite(rc_calib *c, int id, size_t *rows, rc_error *err) {
     }
     if (!n)
         return RC_OK;
-    rc_bar_suite_done(&c->bar, weight(c->opt, id, c->bench.sustained));
+    rc_run_progress_suite_done(&c->progress, weight(c->opt, id, c->bench.sustained));
     if (c->group.rank == 0)
         say(c, name, &t, rc_now() - t0);
     return RC_OK;
@@ -366,10 +366,10 @@ static void describe(const rc_calib *c, char *text, size_t size) {
 
 /* Rows that are taken up must be of this machine and this GPU. */
 static rc_status same_machine(const rc_calib *c, rc_error *err) {
-    for (size_t i = 0; i < c->sink.n; i++) {
-        const rc_record *r = &c->sink.rows[i];
+    for (size_t i = 0; i < c->row_file.n; i++) {
+        const rc_record *r = &c->row_file.rows[i];
         if (strcmp(r->machine, c->machine) || strcmp(r->gpu, c->gpu.name))
-            return rc_fail_at(err, RC_E_INPUT, c->sink.part, 0, 0,
+            return rc_fail_at(err, RC_E_INPUT, c->row_file.part, 0, 0,
                               "holds rows of %s (%s); this is %s (%s): another --out, or --force "
                               "to start anew",
                               r->machine, r->gpu, c->machine, c->gpu.name);
@@ -382,33 +382,34 @@ static rc_status with_gpu(rc_calib *c, char *head, size_t size, rc_error *err) {
         rc_record_set(c->machine, sizeof c->machine, c->opt->machine);
     else
         rc_machine_name(c->gpu.name, c->machine, sizeof c->machine);
-    rc_bar_begin(&c->bar, total_weight(c->opt), c->opt->quiet || c->group.rank != 0);
+    rc_run_progress_begin(&c->progress, total_weight(c->opt), c->opt->quiet || c->group.rank != 0);
     if (c->group.rank != 0) {
         size_t none = 0;
         return run_suites(c, &none, err);
     }
     describe(c, head, size);
-    RC_TRY(rc_sink_open(&c->sink, c->opt->out, head, c->opt->force, c->opt->resume, err));
+    RC_TRY(rc_row_file_open(&c->row_file, c->opt->out, head, c->opt->force, c->opt->resume, err));
     RC_TRY(same_machine(c, err));
     if (c->opt->have)
-        RC_TRY(rc_sink_leave_out(&c->sink, c->opt->have, err));
+        RC_TRY(rc_row_file_leave_out(&c->row_file, c->opt->have, err));
     if (!c->opt->child)
         fputs(head, stdout);
-    if (c->sink.resumed)
-        printf("# resumed: %zu rows from %s\n", c->sink.resumed, c->sink.part);
+    if (c->row_file.resumed)
+        printf("# resumed: %zu rows from %s\n", c->row_file.resumed, c->row_file.part);
     fflush(stdout);
     rc_status st = run_all(c, err);
     if (st == RC_OK)
-        st = rc_sink_finish(&c->sink, err);
-    else if (c->sink.n == 0 && c->sink.is_db)
-        rc_sink_db_remove(&c->sink);
-    else if (c->sink.n == 0)
-        (void)remove(c->sink.part);
+        st = rc_row_file_finish(&c->row_file, err);
+    else if (c->row_file.n == 0 && c->row_file.is_db)
+        rc_row_file_db_remove(&c->row_file);
+    else if (c->row_file.n == 0)
+        (void)remove(c->row_file.part);
     if (st == RC_OK && !c->opt->child)
-        printf("# wrote %zu rows to %s in %.1f s\n", c->sink.n, c->sink.path, rc_now() - c->began);
-    else if (st != RC_OK && c->sink.n && !c->opt->child)
-        fprintf(stderr, "# %zu rows are kept in %s (--resume goes on from there)\n", c->sink.n,
-                c->sink.part);
+        printf("# wrote %zu rows to %s in %.1f s\n", c->row_file.n, c->row_file.path,
+               rc_now() - c->began);
+    else if (st != RC_OK && c->row_file.n && !c->opt->child)
+        fprintf(stderr, "# %zu rows are kept in %s (--resume goes on from there)\n", c->row_file.n,
+                c->row_file.part);
     return st;
 }
 
@@ -453,7 +454,7 @@ static rc_status run_here(rc_calib *c, rc_error *err) {
     rc_group_step(&c->group, NULL);
     if (st == RC_OK)
         st = with_gpu(c, head, sizeof head, err);
-    rc_sink_close(&c->sink);
+    rc_row_file_close(&c->row_file);
     rc_bench_close(&c->bench);
     rc_gpu_close(&c->gpu);
     return st;
@@ -470,7 +471,7 @@ static rc_status join(rc_calib *c, bool *parent, rc_error *err) {
     c->group = (rc_group){.size = 1, .per_node = 1};
     if (!strcmp(o->child, "gpu"))
         return RC_OK;
-    RC_TRY(rc_net_environment(o->child, err));
+    RC_TRY(rc_nccl_transport_set(o->child, err));
     fflush(stdout);
     return rc_group_fork(&c->group, o->gpus, parent, err);
 }

@@ -21,14 +21,14 @@ enum { SCALES = 262144 /* floats: more than any M or N */ };
 #define LONG_MS 1.0f /* of such calls one timing tells enough */
 
 typedef struct plan {
-    rc_lt_shape shape;
+    rc_cublaslt_shape shape;
     bool tensorwise;
     cublasLtMatmulDesc_t desc;
     cublasLtMatrixLayout_t w, x, y;
     cublasLtMatmulAlgo_t algo;
 } plan;
 
-struct rc_lt {
+struct rc_cublaslt {
     cublasLtHandle_t handle;
     rc_pool workspace, scales;
     size_t sweep_bytes; /* twice the L2 */
@@ -52,12 +52,12 @@ static rc_status lt_fail(rc_error *err, cublasStatus_t s, const char *call, int 
 }
 #define RC_LT(call)                                                                                \
     do {                                                                                           \
-        cublasStatus_t rc_lt_s_ = (call);                                                          \
-        if (rc_lt_s_ != CUBLAS_STATUS_SUCCESS)                                                     \
-            return lt_fail(err, rc_lt_s_, #call, __LINE__);                                        \
+        cublasStatus_t rc_cublaslt_s_ = (call);                                                    \
+        if (rc_cublaslt_s_ != CUBLAS_STATUS_SUCCESS)                                               \
+            return lt_fail(err, rc_cublaslt_s_, #call, __LINE__);                                  \
     } while (0)
 
-static rc_status open_parts(rc_lt *lt, rc_error *err) {
+static rc_status open_parts(rc_cublaslt *lt, rc_error *err) {
     int device = 0, l2 = 0;
     RC_CUDA(cudaGetDevice(&device));
     RC_CUDA(cudaDeviceGetAttribute(&l2, cudaDevAttrL2CacheSize, device));
@@ -69,13 +69,13 @@ static rc_status open_parts(rc_lt *lt, rc_error *err) {
     return RC_OK;
 }
 
-rc_status rc_lt_open(rc_lt **out, rc_error *err) {
-    rc_lt *lt = calloc(1, sizeof *lt);
+rc_status rc_cublaslt_open(rc_cublaslt **out, rc_error *err) {
+    rc_cublaslt *lt = calloc(1, sizeof *lt);
     if (!lt)
         return rc_fail(err, RC_E_NOMEM, "out of memory");
     rc_status st = open_parts(lt, err);
     if (st != RC_OK) {
-        rc_lt_close(lt);
+        rc_cublaslt_close(lt);
         return st;
     }
     *out = lt;
@@ -94,7 +94,7 @@ static void plan_free(plan *p) {
     memset(p, 0, sizeof *p);
 }
 
-void rc_lt_close(rc_lt *lt) {
+void rc_cublaslt_close(rc_cublaslt *lt) {
     if (!lt)
         return;
     for (int i = 0; i < lt->count; i++)
@@ -110,9 +110,9 @@ void rc_lt_close(rc_lt *lt) {
     free(lt);
 }
 
-static const plan *find(const rc_lt *lt, const rc_lt_shape *s) {
+static const plan *find(const rc_cublaslt *lt, const rc_cublaslt_shape *s) {
     for (int i = 0; i < lt->count; i++) {
-        const rc_lt_shape *p = &lt->plans[i].shape;
+        const rc_cublaslt_shape *p = &lt->plans[i].shape;
         if (p->m == s->m && p->n == s->n && p->k == s->k && p->sms == s->sms && p->fp8 == s->fp8)
             return &lt->plans[i];
     }
@@ -121,7 +121,7 @@ static const plan *find(const rc_lt *lt, const rc_lt_shape *s) {
 
 /* ---- one shape ------------------------------------------------------------------------------ */
 
-static rc_status fill_scales(rc_lt *lt, rc_error *err) {
+static rc_status fill_scales(rc_cublaslt *lt, rc_error *err) {
     const size_t bytes = SCALES * sizeof(float);
     if (lt->scales.p)
         return RC_OK;
@@ -137,7 +137,7 @@ static rc_status fill_scales(rc_lt *lt, rc_error *err) {
 }
 
 /* Scales of both operands: a vector each, or (tensorwise) a number each. */
-static rc_status set_scales(const rc_lt *lt, plan *p, bool tensorwise, rc_error *err) {
+static rc_status set_scales(const rc_cublaslt *lt, plan *p, bool tensorwise, rc_error *err) {
     int32_t mode = tensorwise ? CUBLASLT_MATMUL_MATRIX_SCALE_SCALAR_32F
                               : CUBLASLT_MATMUL_MATRIX_SCALE_OUTER_VEC_32F;
     const void *at = lt->scales.p;
@@ -157,7 +157,7 @@ static rc_status set_scales(const rc_lt *lt, plan *p, bool tensorwise, rc_error 
 }
 
 static rc_status describe(plan *p, rc_error *err) {
-    const rc_lt_shape *s = &p->shape;
+    const rc_cublaslt_shape *s = &p->shape;
     cublasOperation_t t = CUBLAS_OP_T;
     cudaDataType_t type = s->fp8 ? CUDA_R_8F_E4M3 : CUDA_R_16BF;
     int32_t sms = s->sms;
@@ -173,7 +173,7 @@ static rc_status describe(plan *p, rc_error *err) {
     return RC_OK;
 }
 
-static rc_status launch(const rc_lt *lt, const plan *p, const cublasLtMatmulAlgo_t *algo,
+static rc_status launch(const rc_cublaslt *lt, const plan *p, const cublasLtMatmulAlgo_t *algo,
                         const tensors *t, rc_error *err) {
     const float one = 1.0f, zero = 0.0f;
     RC_LT(cublasLtMatmul(lt->handle, p->desc, &one, t->w, p->w, t->x, p->x, &zero, t->y, p->y, t->y,
@@ -184,7 +184,7 @@ static rc_status launch(const rc_lt *lt, const plan *p, const cublasLtMatmulAlgo
 /* ---- the choice of an algorithm -------------------------------------------------------------- */
 
 /* What the heuristic ranks first; none is RC_OK with *n 0. */
-static rc_status rank(const rc_lt *lt, const plan *p, cublasLtMatmulHeuristicResult_t *found,
+static rc_status rank(const rc_cublaslt *lt, const plan *p, cublasLtMatmulHeuristicResult_t *found,
                       int *n, rc_error *err) {
     cublasLtMatmulPreference_t pref = NULL;
     size_t bytes = WORKSPACE_BYTES;
@@ -206,13 +206,13 @@ static rc_status rank(const rc_lt *lt, const plan *p, cublasLtMatmulHeuristicRes
 }
 
 /* The best of a few calls, in milliseconds, each with an L2 that holds none of its inputs. */
-static rc_status attempt(rc_lt *lt, const plan *p, const cublasLtMatmulAlgo_t *algo,
+static rc_status attempt(rc_cublaslt *lt, const plan *p, const cublasLtMatmulAlgo_t *algo,
                          const tensors *t, const rc_pool *sweep, float *best, rc_error *err) {
     *best = 0;
     for (int i = 0; i < TRIES; i++) {
         float ms = 0;
-        RC_TRY(rc_kernel_check(err, rc_sweep_read(sweep->p, lt->sweep_bytes, t->stream),
-                               "rc_sweep_read"));
+        RC_TRY(rc_kernel_check(err, rc_bench_evict_l2(sweep->p, lt->sweep_bytes, t->stream),
+                               "rc_bench_evict_l2"));
         RC_CUDA(cudaEventRecord(lt->start, t->stream));
         RC_TRY(launch(lt, p, algo, t, err));
         RC_CUDA(cudaEventRecord(lt->stop, t->stream));
@@ -227,8 +227,8 @@ static rc_status attempt(rc_lt *lt, const plan *p, const cublasLtMatmulAlgo_t *a
 }
 
 /* An algorithm that the library ranks but then refuses is passed over. */
-static rc_status choose_of(rc_lt *lt, plan *p, const cublasLtMatmulHeuristicResult_t *found, int n,
-                           const tensors *t, const rc_pool *sweep, rc_error *err) {
+static rc_status choose_of(rc_cublaslt *lt, plan *p, const cublasLtMatmulHeuristicResult_t *found,
+                           int n, const tensors *t, const rc_pool *sweep, rc_error *err) {
     double began = rc_now();
     int keep = -1;
     float best = 0;
@@ -251,7 +251,7 @@ static rc_status choose_of(rc_lt *lt, plan *p, const cublasLtMatmulHeuristicResu
     return RC_OK;
 }
 
-static rc_status choose(rc_lt *lt, plan *p, const tensors *t, rc_error *err) {
+static rc_status choose(rc_cublaslt *lt, plan *p, const tensors *t, rc_error *err) {
     cublasLtMatmulHeuristicResult_t found[ALGOS_FEW_ROWS];
     rc_pool sweep = {0};
     int n = 0;
@@ -274,7 +274,8 @@ static rc_status choose(rc_lt *lt, plan *p, const tensors *t, rc_error *err) {
 
 /* ---- what callers see ------------------------------------------------------------------------ */
 
-static rc_status make_plan(rc_lt *lt, const rc_lt_shape *s, const tensors *t, rc_error *err) {
+static rc_status make_plan(rc_cublaslt *lt, const rc_cublaslt_shape *s, const tensors *t,
+                           rc_error *err) {
     if (lt->count == MAX_PLANS) { /* an earlier case's plans are not needed any more */
         for (int i = 0; i < lt->count; i++)
             plan_free(&lt->plans[i]);
@@ -292,8 +293,9 @@ static rc_status make_plan(rc_lt *lt, const rc_lt_shape *s, const tensors *t, rc
     return RC_OK;
 }
 
-rc_status rc_lt_prepare(rc_lt *lt, const rc_lt_shape *s, const void *x, const void *w, void *y,
-                        cudaStream_t stream, rc_lt_plan_info *info, rc_error *err) {
+rc_status rc_cublaslt_prepare(rc_cublaslt *lt, const rc_cublaslt_shape *s, const void *x,
+                              const void *w, void *y, cudaStream_t stream,
+                              rc_cublaslt_plan_info *info, rc_error *err) {
     const tensors t = {x, w, y, stream};
     if (!find(lt, s))
         RC_TRY(make_plan(lt, s, &t, err));
@@ -302,8 +304,8 @@ rc_status rc_lt_prepare(rc_lt *lt, const rc_lt_shape *s, const void *x, const vo
     return RC_OK;
 }
 
-rc_status rc_lt_launch(rc_lt *lt, const rc_lt_shape *s, const void *x, const void *w, void *y,
-                       cudaStream_t stream, rc_error *err) {
+rc_status rc_cublaslt_launch(rc_cublaslt *lt, const rc_cublaslt_shape *s, const void *x,
+                             const void *w, void *y, cudaStream_t stream, rc_error *err) {
     const tensors t = {x, w, y, stream};
     const plan *p = find(lt, s);
     if (!p)
@@ -312,14 +314,14 @@ rc_status rc_lt_launch(rc_lt *lt, const rc_lt_shape *s, const void *x, const voi
     return launch(lt, p, &p->algo, &t, err);
 }
 
-rc_status rc_lt_plan(rc_lt *lt, int64_t m, int64_t n, int64_t k, int sms, const void *x,
-                     const void *w, void *y, cudaStream_t stream, rc_error *err) {
-    const rc_lt_shape s = {m, n, k, false, sms};
-    return rc_lt_prepare(lt, &s, x, w, y, stream, NULL, err);
+rc_status rc_cublaslt_plan(rc_cublaslt *lt, int64_t m, int64_t n, int64_t k, int sms, const void *x,
+                           const void *w, void *y, cudaStream_t stream, rc_error *err) {
+    const rc_cublaslt_shape s = {m, n, k, false, sms};
+    return rc_cublaslt_prepare(lt, &s, x, w, y, stream, NULL, err);
 }
 
-rc_status rc_lt_run(rc_lt *lt, int64_t m, int64_t n, int64_t k, int sms, const void *x,
-                    const void *w, void *y, cudaStream_t stream, rc_error *err) {
-    const rc_lt_shape s = {m, n, k, false, sms};
-    return rc_lt_launch(lt, &s, x, w, y, stream, err);
+rc_status rc_cublaslt_run(rc_cublaslt *lt, int64_t m, int64_t n, int64_t k, int sms, const void *x,
+                          const void *w, void *y, cudaStream_t stream, rc_error *err) {
+    const rc_cublaslt_shape s = {m, n, k, false, sms};
+    return rc_cublaslt_launch(lt, &s, x, w, y, stream, err);
 }

@@ -61,16 +61,16 @@ rc_status rc_gpu_open(rc_gpu *g, int device, rc_error *err) {
     RC_CUDA(cudaRuntimeGetVersion(&version));
     snprintf(g->cuda, sizeof g->cuda, "%d.%d", version / 1000, version % 1000 / 10);
     RC_CUDA(cudaStreamCreateWithFlags(&g->stream, cudaStreamNonBlocking));
-    g->scrub_bytes = 2 * g->l2_bytes;
-    RC_CUDA(cudaMalloc(&g->scrub, g->scrub_bytes));
-    RC_CUDA(cudaMemset(g->scrub, 0, g->scrub_bytes));
+    g->evict_bytes = 2 * g->l2_bytes;
+    RC_CUDA(cudaMalloc(&g->evict_buffer, g->evict_bytes));
+    RC_CUDA(cudaMemset(g->evict_buffer, 0, g->evict_bytes));
     RC_CUDA(cudaMemGetInfo(&g->free_bytes, &total));
     return RC_OK;
 }
 
 void rc_gpu_close(rc_gpu *g) {
-    if (g->scrub)
-        (void)cudaFree(g->scrub);
+    if (g->evict_buffer)
+        (void)cudaFree(g->evict_buffer);
     if (g->stream)
         (void)cudaStreamDestroy(g->stream);
     rc_nvml_close(g->nvml);

@@ -15,8 +15,8 @@ typedef struct rc_gpu {
     char driver[32], cuda[24];   /* driver and CUDA runtime versions */
     size_t l2_bytes, free_bytes; /* free when opened */
     cudaStream_t stream;
-    void *scrub; /* twice the L2: reading it evicts everything else */
-    size_t scrub_bytes;
+    void *evict_buffer; /* twice the L2: reading it evicts everything else */
+    size_t evict_bytes;
     rc_nvml *nvml; /* NULL without NVML */
 } rc_gpu;
 

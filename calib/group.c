@@ -138,7 +138,7 @@ static rc_status mpi_gather(double value, double *all, rc_error *err) {
 rc_status rc_group_share(const rc_group *g, void *data, size_t bytes, rc_error *err) {
     if (g->size == 1)
         return RC_OK;
-    return g->board ? rc_board_share(g, data, bytes, err) : mpi_share(data, bytes, err);
+    return g->page ? rc_fork_share(g, data, bytes, err) : mpi_share(data, bytes, err);
 }
 
 rc_status rc_group_gather(const rc_group *g, double value, double *all, rc_error *err) {
@@ -146,7 +146,7 @@ rc_status rc_group_gather(const rc_group *g, double value, double *all, rc_error
         all[0] = value;
         return RC_OK;
     }
-    return g->board ? rc_board_gather(g, value, all, err) : mpi_gather(value, all, err);
+    return g->page ? rc_fork_gather(g, value, all, err) : mpi_gather(value, all, err);
 }
 
 rc_status rc_group_max(const rc_group *g, double *value, rc_error *err) {

@@ -13,10 +13,10 @@
 
 typedef struct rc_group {
     int rank, size;
-    int local;              /* rank among the processes of this node: the GPU to take */
-    int per_node;           /* processes on a node, the most of any */
-    bool mpi;               /* MPI was started */
-    struct rc_board *board; /* forked: what the processes share */
+    int local;                 /* rank among the processes of this node: the GPU to take */
+    int per_node;              /* processes on a node, the most of any */
+    bool mpi;                  /* MPI was started */
+    struct rc_fork_page *page; /* forked: what the processes share */
 } rc_group;
 
 /* Call once, early. Alone unless a launcher started several processes. */
@@ -52,7 +52,7 @@ bool rc_group_measures(const rc_group *g, int n);
 const char *rc_group_transport(const rc_group *g);
 
 /* group_fork.c: the forked kind. */
-rc_status rc_board_share(const rc_group *g, void *data, size_t bytes, rc_error *err);
-rc_status rc_board_gather(const rc_group *g, double value, double *all, rc_error *err);
+rc_status rc_fork_share(const rc_group *g, void *data, size_t bytes, rc_error *err);
+rc_status rc_fork_gather(const rc_group *g, double value, double *all, rc_error *err);
 
 #endif

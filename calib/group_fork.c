@@ -1,6 +1,6 @@
-/* Processes of one machine without MPI: forked before CUDA is touched, with a page of shared memory
- * and a barrier between them. All that goes over it is an id or a number a rank; tensors go over
- * NCCL.
+/* A group of processes on one machine without MPI. They are forked before CUDA is touched and share
+ * one page of memory with a barrier in it. Only an id or one number a rank goes over that page;
+ * tensors go over NCCL.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
@@ -16,39 +16,39 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BOARD_RANKS = 64, GRACE_S = 5 };
+enum { FORK_RANKS = 64, GRACE_S = 5 };
 
-struct rc_board {
+struct rc_fork_page {
     pthread_barrier_t barrier;
-    double values[BOARD_RANKS];
+    double values[FORK_RANKS];
     unsigned char shared[RC_GROUP_SHARE_MAX];
 };
 
-static rc_status meet(struct rc_board *b, rc_error *err) {
+static rc_status meet(struct rc_fork_page *b, rc_error *err) {
     int e = pthread_barrier_wait(&b->barrier);
     return e == 0 || e == PTHREAD_BARRIER_SERIAL_THREAD
                ? RC_OK
                : rc_fail(err, RC_E_INTERNAL, "the processes cannot meet: %s", strerror(e));
 }
 
-rc_status rc_board_share(const rc_group *g, void *data, size_t bytes, rc_error *err) {
+rc_status rc_fork_share(const rc_group *g, void *data, size_t bytes, rc_error *err) {
     if (bytes > RC_GROUP_SHARE_MAX)
-        return rc_fail(err, RC_E_INTERNAL, "%zu bytes are more than the board holds", bytes);
+        return rc_fail(err, RC_E_INTERNAL, "%zu bytes are more than the shared page holds", bytes);
     if (g->rank == 0)
-        memcpy(g->board->shared, data, bytes);
-    RC_TRY(meet(g->board, err));
-    memcpy(data, g->board->shared, bytes);
-    return meet(g->board, err); /* nobody writes before everybody has read */
+        memcpy(g->page->shared, data, bytes);
+    RC_TRY(meet(g->page, err));
+    memcpy(data, g->page->shared, bytes);
+    return meet(g->page, err); /* nobody writes before everybody has read */
 }
 
-rc_status rc_board_gather(const rc_group *g, double value, double *all, rc_error *err) {
-    g->board->values[g->rank] = value;
-    RC_TRY(meet(g->board, err));
-    memcpy(all, g->board->values, (size_t)g->size * sizeof *all);
-    return meet(g->board, err);
+rc_status rc_fork_gather(const rc_group *g, double value, double *all, rc_error *err) {
+    g->page->values[g->rank] = value;
+    RC_TRY(meet(g->page, err));
+    memcpy(all, g->page->values, (size_t)g->size * sizeof *all);
+    return meet(g->page, err);
 }
 
-static rc_status make_board(int n, struct rc_board **out, rc_error *err) {
+static rc_status make_page(int n, struct rc_fork_page **out, rc_error *err) {
     pthread_barrierattr_t attr;
     /* cppcheck-suppress invalidFunctionArg ; -1 is what an anonymous mapping takes */
     void *p = mmap(NULL, sizeof **out, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -126,12 +126,12 @@ static rc_status wait_for(pid_t *pids, int n, rc_error *err) {
 }
 
 rc_status rc_group_fork(rc_group *g, int n, bool *parent, rc_error *err) {
-    pid_t pids[BOARD_RANKS];
+    pid_t pids[FORK_RANKS];
     *parent = false;
-    if (n > BOARD_RANKS)
-        return rc_fail(err, RC_E_UNMODELLED, "more than %d processes", BOARD_RANKS);
-    struct rc_board *board = NULL;
-    RC_TRY(make_board(n, &board, err));
+    if (n > FORK_RANKS)
+        return rc_fail(err, RC_E_UNMODELLED, "more than %d processes", FORK_RANKS);
+    struct rc_fork_page *page = NULL;
+    RC_TRY(make_page(n, &page, err));
     pid_t here = getpid();
     for (int i = 0; i < n; i++) {
         pids[i] = fork();
@@ -140,7 +140,7 @@ rc_status rc_group_fork(rc_group *g, int n, bool *parent, rc_error *err) {
             (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
             if (getppid() != here)
                 _exit(3);
-            *g = (rc_group){.rank = i, .size = n, .local = i, .per_node = n, .board = board};
+            *g = (rc_group){.rank = i, .size = n, .local = i, .per_node = n, .page = page};
             return RC_OK;
         }
         if (pids[i] < 0) {

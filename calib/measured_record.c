@@ -1,4 +1,4 @@
-/* A measured point as a row: its numbers, and where and how they were measured.
+/* A measured point as a record: its numbers, and where and how they were measured.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/suite.h"

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const rc_net_transports[] = {"nvlink", "shm", "socket", NULL};
+const char *const rc_nccl_transports[] = {"nvlink", "shm", "socket", NULL};
 
-rc_status rc_net_environment(const char *transport, rc_error *err) {
+rc_status rc_nccl_transport_set(const char *transport, rc_error *err) {
     static const struct {
         int level; /* set from this transport on */
         const char *name, *value;
@@ -17,9 +17,9 @@ rc_status rc_net_environment(const char *transport, rc_error *err) {
                     {2, "NCCL_SHM_DISABLE", "1"}, {2, "NCCL_NET", "Socket"},
                     {2, "NCCL_IB_DISABLE", "1"},  {2, "NCCL_SOCKET_IFNAME", "lo"}};
     int level = 0, bad = 0;
-    while (rc_net_transports[level] && strcmp(rc_net_transports[level], transport) != 0)
+    while (rc_nccl_transports[level] && strcmp(rc_nccl_transports[level], transport) != 0)
         level++;
-    if (!rc_net_transports[level])
+    if (!rc_nccl_transports[level])
         return rc_fail_at(err, RC_E_USAGE, "--child", 0, 0, "no transport is called \"%s\"",
                           transport);
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)

@@ -12,8 +12,8 @@
 #include "sim/base/error.h"
 
 /* By worth, ended by NULL. */
-extern const char *const rc_net_transports[];
+extern const char *const rc_nccl_transports[];
 /* Set it for this process, before NCCL is loaded. */
-rc_status rc_net_environment(const char *transport, rc_error *err);
+rc_status rc_nccl_transport_set(const char *transport, rc_error *err);
 
 #endif

@@ -104,7 +104,7 @@ static double set_s(const rc_calib_options *o, unsigned set) {
 /* Usual seconds of the transports from `from` on. */
 static double transports_s(const rc_calib_options *o, int from) {
     double s = 0;
-    for (int i = from; rc_net_transports[i]; i++)
+    for (int i = from; rc_nccl_transports[i]; i++)
         s += set_s(o, together(o, i));
     return s;
 }
@@ -153,7 +153,7 @@ static rc_status start(node *v, child *x, const char *name, int gpu, unsigned se
     const rc_calib_options *o = c->opt;
     char suites[160], seed[32], gpus[16], which[16], seconds[32];
     snprintf(x->name, sizeof x->name, "%s", name);
-    snprintf(x->out, sizeof x->out, "%s.%s.csv", c->sink.path, name);
+    snprintf(x->out, sizeof x->out, "%s.%s.csv", c->row_file.path, name);
     suite_list(set, suites, sizeof suites);
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)o->seed);
     snprintf(gpus, sizeof gpus, "%d", gpu < 0 ? c->gpus : 1);
@@ -223,7 +223,7 @@ static rc_status settle(node *v, child *x, int code, rc_error *err) {
                      : WIFEXITED(code) && WEXITSTATUS(code) == 2 ? RC_E_IO
                                                                  : RC_E_INTERNAL,
                      why);
-    RC_TRY(rc_sink_take_over(&v->c->sink, x->out, &rows, err));
+    RC_TRY(rc_row_file_take_over(&v->c->row_file, x->out, &rows, err));
     printf("# %s: %zu rows%s\n", x->name, rows, good ? "" : ", and then it failed");
     fflush(stdout);
     return RC_OK;
@@ -292,7 +292,7 @@ static rc_status spread_out(node *v, rc_error *err) {
 
 static rc_status one_transport(node *v, int i, rc_error *err) {
     const rc_calib_options *o = v->c->opt;
-    const char *name = rc_net_transports[i];
+    const char *name = rc_nccl_transports[i];
     unsigned set = together(o, i);
     double budget = (double)INFINITY;
     child x;
@@ -322,10 +322,10 @@ static rc_status take_up(node *v, rc_error *err) {
     size_t rows = 0;
     for (int i = 0; i < v->c->gpus + 3; i++) {
         if (i < 3)
-            snprintf(path, sizeof path, "%s.%s.csv", v->c->sink.path, rc_net_transports[i]);
+            snprintf(path, sizeof path, "%s.%s.csv", v->c->row_file.path, rc_nccl_transports[i]);
         else
-            snprintf(path, sizeof path, "%s.gpu%d.csv", v->c->sink.path, i - 3);
-        RC_TRY(rc_sink_take_over(&v->c->sink, path, &rows, err));
+            snprintf(path, sizeof path, "%s.gpu%d.csv", v->c->row_file.path, i - 3);
+        RC_TRY(rc_row_file_take_over(&v->c->row_file, path, &rows, err));
     }
     if (rows)
         printf("# resumed: %zu rows that processes of the run before had left\n", rows);
@@ -335,20 +335,20 @@ static rc_status take_up(node *v, rc_error *err) {
 static rc_status both_stages(node *v, rc_error *err) {
     if (v->c->opt->resume)
         RC_TRY(take_up(v, err));
-    RC_TRY(rc_sink_export(&v->c->sink, v->have, err));
+    RC_TRY(rc_row_file_export(&v->c->row_file, v->have, err));
     RC_TRY(spread_out(v, err));
-    RC_TRY(rc_sink_export(&v->c->sink, v->have, err));
-    for (int i = 0; rc_net_transports[i]; i++)
+    RC_TRY(rc_row_file_export(&v->c->row_file, v->have, err));
+    for (int i = 0; rc_nccl_transports[i]; i++)
         RC_TRY(one_transport(v, i, err));
     return RC_OK;
 }
 
 rc_status rc_node_run(rc_calib *c, size_t *rows, rc_error *err) {
     node v = {.c = c};
-    snprintf(v.have, sizeof v.have, "%s.have.csv", c->sink.path);
+    snprintf(v.have, sizeof v.have, "%s.have.csv", c->row_file.path);
     rc_status st = both_stages(&v, err);
     (void)remove(v.have);
-    *rows = c->sink.n;
+    *rows = c->row_file.n;
     if (st == RC_OK && v.failed)
         return rc_fail(err, v.first.status, "%s (%zu of %zu processes failed)", v.first.msg,
                        v.failed, v.children);

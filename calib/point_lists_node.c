@@ -232,15 +232,15 @@ rc_status rc_points_clock(rc_points *p, int ranks, rc_error *err) {
         {.op = "gemm", .variant = "", .dtype = "bf16", .a = 4096, .b = 4096, .c = 16384},
         {.op = "copy", .variant = "", .dtype = "", .a = 2048 * MI},
     };
-    static const int64_t duty[] = {100, 50, 75, 25, 90};
+    static const int64_t duty_percent[] = {100, 50, 75, 25, 90};
     (void)ranks;
-    for (size_t k = 0; k < COUNT(duty); k++)
+    for (size_t k = 0; k < COUNT(duty_percent); k++)
         for (size_t i = 0; i < COUNT(ops); i++) {
             rc_point x = ops[i];
             x.cond = "duty";
-            x.value = duty[k];
+            x.value = duty_percent[k];
             x.sustained = true;
-            x.quick = duty[k] == 100 || duty[k] == 50;
+            x.quick = duty_percent[k] == 100 || duty_percent[k] == 50;
             RC_TRY(rc_points_add(p, &x, err));
         }
     return RC_OK;

@@ -1,5 +1,5 @@
-/* Rows on their way to a file: FILE.part as they come, then FILE as a whole. The store form is in
- * row_file_db.c.
+/* The file that measured rows go to: FILE.part as they come, then FILE as a whole. The store form is
+ * in row_file_db.c.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/row_file.h"
@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static rc_status keep(rc_sink *s, const rc_record *r, rc_error *err) {
+static rc_status keep(rc_row_file *s, const rc_record *r, rc_error *err) {
     if (s->n == s->cap) {
         size_t cap = s->cap ? 2 * s->cap : 512;
         rc_record *rows = realloc(s->rows, cap * sizeof *rows);
@@ -23,8 +23,8 @@ static rc_status keep(rc_sink *s, const rc_record *r, rc_error *err) {
     return RC_OK;
 }
 
-static rc_status keep_new(rc_sink *s, const rc_record *r, rc_error *err) {
-    return rc_sink_has(s, r) ? RC_OK : keep(s, r, err);
+static rc_status keep_new(rc_row_file *s, const rc_record *r, rc_error *err) {
+    return rc_row_file_has(s, r) ? RC_OK : keep(s, r, err);
 }
 
 /* ---- CSV ------------------------------------------------------------------------------------ */
@@ -45,7 +45,7 @@ static rc_status read_csv(const char *path, rc_record **rows, size_t *n, rc_erro
     return st;
 }
 
-static rc_status take_up_csv(rc_sink *s, rc_error *err) {
+static rc_status take_up_csv(rc_row_file *s, rc_error *err) {
     rc_record *rows = NULL;
     size_t n = 0;
     RC_TRY(read_csv(s->part, &rows, &n, err));
@@ -57,7 +57,7 @@ static rc_status take_up_csv(rc_sink *s, rc_error *err) {
 }
 
 /* The rows, and those to leave out when `all`. */
-static rc_status write_csv(const rc_sink *s, const char *path, bool force, bool all,
+static rc_status write_csv(const rc_row_file *s, const char *path, bool force, bool all,
                            rc_error *err) {
     rc_outfile o;
     RC_TRY(rc_outfile_open(&o, path, force, err));
@@ -76,7 +76,7 @@ static rc_status write_csv(const rc_sink *s, const char *path, bool force, bool 
 
 /* FILE.part is written anew beside itself and renamed, so that a kill during the take-up of an
  * earlier run loses nothing of it; rows are appended from there. */
-static rc_status open_csv(rc_sink *s, bool resume, rc_error *err) {
+static rc_status open_csv(rc_row_file *s, bool resume, rc_error *err) {
     if (resume)
         RC_TRY(take_up_csv(s, err));
     RC_TRY(write_csv(s, s->part, true, false, err));
@@ -86,7 +86,7 @@ static rc_status open_csv(rc_sink *s, bool resume, rc_error *err) {
     return RC_OK;
 }
 
-static rc_status add_csv(rc_sink *s, const rc_record *r, rc_error *err) {
+static rc_status add_csv(rc_row_file *s, const rc_record *r, rc_error *err) {
     RC_TRY(rc_record_write(s->f, r, err));
     if (fflush(s->f) != 0)
         return rc_fail_at(err, RC_E_IO, s->part, 0, 0, "cannot be written: %s", strerror(errno));
@@ -95,7 +95,7 @@ static rc_status add_csv(rc_sink *s, const rc_record *r, rc_error *err) {
 
 /* ---- both ----------------------------------------------------------------------------------- */
 
-static rc_status may_open(const rc_sink *s, bool resume, rc_error *err) {
+static rc_status may_open(const rc_row_file *s, bool resume, rc_error *err) {
     if (s->force)
         return RC_OK;
     if (access(s->path, F_OK) == 0)
@@ -106,8 +106,8 @@ static rc_status may_open(const rc_sink *s, bool resume, rc_error *err) {
     return RC_OK;
 }
 
-rc_status rc_sink_open(rc_sink *s, const char *path, const char *head, bool force, bool resume,
-                       rc_error *err) {
+rc_status rc_row_file_open(rc_row_file *s, const char *path, const char *head, bool force,
+                           bool resume, rc_error *err) {
     memset(s, 0, sizeof *s);
     size_t n = strlen(path);
     if (n >= sizeof s->path)
@@ -120,18 +120,18 @@ rc_status rc_sink_open(rc_sink *s, const char *path, const char *head, bool forc
     s->is_db = n > 3 && !strcmp(path + n - 3, ".db");
     RC_TRY(may_open(s, resume, err));
     if (s->is_db && force)
-        rc_sink_db_remove(s);
-    RC_TRY(s->is_db ? rc_sink_db_open(s, keep_new, err) : open_csv(s, resume, err));
+        rc_row_file_db_remove(s);
+    RC_TRY(s->is_db ? rc_row_file_db_open(s, keep_new, err) : open_csv(s, resume, err));
     s->resumed = s->n;
     return RC_OK;
 }
 
-rc_status rc_sink_add(rc_sink *s, const rc_record *r, rc_error *err) {
-    RC_TRY(s->is_db ? rc_sink_db_add(s, r, err) : add_csv(s, r, err));
+rc_status rc_row_file_add(rc_row_file *s, const rc_record *r, rc_error *err) {
+    RC_TRY(s->is_db ? rc_row_file_db_add(s, r, err) : add_csv(s, r, err));
     return keep(s, r, err);
 }
 
-bool rc_sink_has(const rc_sink *s, const rc_record *point) {
+bool rc_row_file_has(const rc_row_file *s, const rc_record *point) {
     for (size_t i = 0; i < s->n; i++)
         if (rc_record_same_point(&s->rows[i], point))
             return true;
@@ -141,13 +141,13 @@ bool rc_sink_has(const rc_sink *s, const rc_record *point) {
     return false;
 }
 
-rc_status rc_sink_leave_out(rc_sink *s, const char *path, rc_error *err) {
+rc_status rc_row_file_leave_out(rc_row_file *s, const char *path, rc_error *err) {
     if (access(path, F_OK) != 0)
         return rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot be read: %s", strerror(errno));
     return read_csv(path, &s->have, &s->nhave, err);
 }
 
-rc_status rc_sink_take_over(rc_sink *s, const char *path, size_t *added, rc_error *err) {
+rc_status rc_row_file_take_over(rc_row_file *s, const char *path, size_t *added, rc_error *err) {
     char part[1200];
     rc_record *rows = NULL;
     size_t n = 0;
@@ -156,9 +156,9 @@ rc_status rc_sink_take_over(rc_sink *s, const char *path, size_t *added, rc_erro
     RC_TRY(read_csv(from, &rows, &n, err));
     rc_status st = RC_OK;
     for (size_t i = 0; i < n && st == RC_OK; i++) {
-        if (rc_sink_has(s, &rows[i]))
+        if (rc_row_file_has(s, &rows[i]))
             continue;
-        st = rc_sink_add(s, &rows[i], err);
+        st = rc_row_file_add(s, &rows[i], err);
         *added += st == RC_OK;
     }
     free(rows);
@@ -167,13 +167,13 @@ rc_status rc_sink_take_over(rc_sink *s, const char *path, size_t *added, rc_erro
     return st;
 }
 
-rc_status rc_sink_export(const rc_sink *s, const char *path, rc_error *err) {
+rc_status rc_row_file_export(const rc_row_file *s, const char *path, rc_error *err) {
     return write_csv(s, path, true, true, err);
 }
 
-rc_status rc_sink_finish(rc_sink *s, rc_error *err) {
+rc_status rc_row_file_finish(rc_row_file *s, rc_error *err) {
     if (s->is_db)
-        return rc_sink_db_finish(s, err);
+        return rc_row_file_db_finish(s, err);
     RC_TRY(write_csv(s, s->path, s->force, false, err));
     if (s->f)
         fclose(s->f);
@@ -182,10 +182,10 @@ rc_status rc_sink_finish(rc_sink *s, rc_error *err) {
     return RC_OK;
 }
 
-void rc_sink_close(rc_sink *s) {
+void rc_row_file_close(rc_row_file *s) {
     if (s->f)
         fclose(s->f);
-    rc_sink_db_close(s);
+    rc_row_file_db_close(s);
     free(s->rows);
     free(s->have);
     s->f = NULL;

@@ -11,16 +11,16 @@
 #include <string.h>
 #include <unistd.h>
 
-static rc_status sql_fail(const rc_sink *s, const char *what, rc_error *err) {
+static rc_status sql_fail(const rc_row_file *s, const char *what, rc_error *err) {
     return rc_fail_at(err, RC_E_IO, s->part, 0, 0, "%s: %s", what,
                       s->db ? sqlite3_errmsg(s->db) : "out of memory");
 }
 
-static rc_status run(rc_sink *s, const char *sql, const char *what, rc_error *err) {
+static rc_status run(rc_row_file *s, const char *sql, const char *what, rc_error *err) {
     return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK ? RC_OK : sql_fail(s, what, err);
 }
 
-static rc_status number(rc_sink *s, const char *sql, int64_t *out, rc_error *err) {
+static rc_status number(rc_row_file *s, const char *sql, int64_t *out, rc_error *err) {
     sqlite3_stmt *q = NULL;
     bool good =
         sqlite3_prepare_v2(s->db, sql, -1, &q, NULL) == SQLITE_OK && sqlite3_step(q) == SQLITE_ROW;
@@ -31,7 +31,7 @@ static rc_status number(rc_sink *s, const char *sql, int64_t *out, rc_error *err
     return st;
 }
 
-static rc_status fill_new(rc_sink *s, const char *path, rc_error *err) {
+static rc_status fill_new(rc_row_file *s, const char *path, rc_error *err) {
     char sql[128];
     if (sqlite3_open(path, &s->db) != SQLITE_OK)
         return sql_fail(s, "cannot be created", err);
@@ -42,7 +42,7 @@ static rc_status fill_new(rc_sink *s, const char *path, rc_error *err) {
 }
 
 /* An empty store under the name of FILE.part. */
-static rc_status create(rc_sink *s, rc_error *err) {
+static rc_status create(rc_row_file *s, rc_error *err) {
     char path[1060];
     snprintf(path, sizeof path, "%s.new", s->part);
     (void)remove(path);
@@ -56,21 +56,21 @@ static rc_status create(rc_sink *s, rc_error *err) {
     return st;
 }
 
-/* "machine","gpu",... with every name quoted, or as many question marks. */
-static void list(char *out, size_t size, bool marks) {
+/* "machine","gpu",... with every name quoted, or as many question spans. */
+static void list(char *out, size_t size, bool spans) {
     const rc_column *cols = rc_record_columns();
     size_t at = 0;
     for (int i = 0; i < RC_STORE_NCOLUMNS && at < size; i++)
         at +=
-            (size_t)(marks ? snprintf(out + at, size - at, "%s?", i ? "," : "")
+            (size_t)(spans ? snprintf(out + at, size - at, "%s?", i ? "," : "")
                            : snprintf(out + at, size - at, "%s\"%s\"", i ? "," : "", cols[i].name));
 }
 
-static rc_status prepare(rc_sink *s, rc_error *err) {
-    char names[600], marks[128], sql[900];
+static rc_status prepare(rc_row_file *s, rc_error *err) {
+    char names[600], spans[128], sql[900];
     list(names, sizeof names, false);
-    list(marks, sizeof marks, true);
-    snprintf(sql, sizeof sql, "INSERT INTO cost (%s) VALUES (%s)", names, marks);
+    list(spans, sizeof spans, true);
+    snprintf(sql, sizeof sql, "INSERT INTO cost (%s) VALUES (%s)", names, spans);
     if (sqlite3_prepare_v2(s->db, sql, -1, &s->insert, NULL) != SQLITE_OK)
         return sql_fail(s, "cannot prepare the insert", err);
     return RC_OK;
@@ -87,7 +87,7 @@ static void read_column(sqlite3_stmt *q, int i, const rc_column *col, rc_record 
             sqlite3_column_type(q, i) == SQLITE_NULL ? (double)NAN : sqlite3_column_double(q, i);
 }
 
-static rc_status take_up(rc_sink *s, rc_sink_keep each, rc_error *err) {
+static rc_status take_up(rc_row_file *s, rc_row_file_keep each, rc_error *err) {
     const rc_column *cols = rc_record_columns();
     char names[600], sql[700];
     sqlite3_stmt *q = NULL;
@@ -110,7 +110,7 @@ static rc_status take_up(rc_sink *s, rc_sink_keep each, rc_error *err) {
     return st;
 }
 
-rc_status rc_sink_db_open(rc_sink *s, rc_sink_keep each, rc_error *err) {
+rc_status rc_row_file_db_open(rc_row_file *s, rc_row_file_keep each, rc_error *err) {
     int64_t id = 0, version = 0;
     if (access(s->part, F_OK) != 0)
         RC_TRY(create(s, err));
@@ -137,7 +137,7 @@ static int bind(sqlite3_stmt *q, int i, const rc_record *r, const rc_column *col
 }
 
 /* Outside BEGIN..COMMIT a statement is a transaction: it is on the disk when it is done. */
-rc_status rc_sink_db_add(rc_sink *s, const rc_record *r, rc_error *err) {
+rc_status rc_row_file_db_add(rc_row_file *s, const rc_record *r, rc_error *err) {
     const rc_column *cols = rc_record_columns();
     bool good = true;
     for (int i = 0; i < RC_STORE_NCOLUMNS && good; i++)
@@ -149,14 +149,14 @@ rc_status rc_sink_db_add(rc_sink *s, const rc_record *r, rc_error *err) {
     return st;
 }
 
-void rc_sink_db_close(rc_sink *s) {
+void rc_row_file_db_close(rc_row_file *s) {
     (void)sqlite3_finalize(s->insert);
     (void)sqlite3_close(s->db);
     s->insert = NULL;
     s->db = NULL;
 }
 
-void rc_sink_db_remove(const rc_sink *s) {
+void rc_row_file_db_remove(const rc_row_file *s) {
     static const char *const tails[] = {"", "-wal", "-shm", "-journal", ".new"};
     char path[1060];
     for (size_t i = 0; i < sizeof tails / sizeof tails[0]; i++) {
@@ -165,7 +165,7 @@ void rc_sink_db_remove(const rc_sink *s) {
     }
 }
 
-rc_status rc_sink_db_finish(rc_sink *s, rc_error *err) {
+rc_status rc_row_file_db_finish(rc_row_file *s, rc_error *err) {
     (void)sqlite3_finalize(s->insert);
     s->insert = NULL;
     RC_TRY(run(s, "PRAGMA journal_mode=DELETE", "cannot be finished", err)); /* one file again */

@@ -7,7 +7,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_CALIB_SUITE_H
 #define RC_CALIB_SUITE_H
-#include "calib/progress.h"
+#include "calib/run_progress.h"
 #include "calib/bench.h"
 #include "calib/catalog.h"
 #include "calib/group.h"
@@ -19,8 +19,8 @@ typedef struct rc_calib {
     const rc_calib_options *opt;
     rc_gpu gpu;
     rc_bench bench;
-    rc_sink sink; /* open on rank 0 alone */
-    rc_bar bar;
+    rc_row_file row_file; /* open on rank 0 alone */
+    rc_run_progress progress;
     rc_group group;
     char machine[48], commit[48];
     int gpus;               /* GPUs for net: of this process, or one a process */
@@ -45,7 +45,7 @@ typedef struct rc_suite {
 
 extern const rc_suite rc_suite_gemm, rc_suite_attention, rc_suite_decode, rc_suite_merge,
     rc_suite_elementwise, rc_suite_memory, rc_suite_host, rc_suite_net, rc_suite_interference,
-    rc_suite_mixed; /* sms and clock */
+    rc_suite_sms_clock; /* sms and clock */
 
 /* Device bytes of one call: inputs (never written) and outputs (also what is updated in place). */
 typedef struct rc_need {

@@ -18,10 +18,10 @@
 #define COMPARE_BYTES ((size_t)64 << 20) /* more than this is sampled, evenly */
 
 typedef struct whole {
-    rc_body *b;
+    rc_ring_layers *b;
     int i; /* the local rank that is checked; buffers are on its device and stream */
     cudaStream_t stream;
-    rc_lt *lt;
+    rc_cublaslt *lt;
     int64_t tokens, keys; /* of the whole: T or the batch; P + T, or batch x P */
     int blocks;           /* input blocks: 2N chunks, or cp in decode */
     int64_t block;        /* tokens of one */
@@ -51,26 +51,26 @@ static rc_status reserve(whole *w, rc_error *err) {
                       {&w->y_sum, 2 * t * d},
                       {&w->gate_up, 4 * t * (size_t)c->ffn},
                       {&w->act, 2 * t * (size_t)c->ffn},
-                      {&w->weights, c->tp > 1 ? rc_weights_bytes(c) : 0},
+                      {&w->weights, c->tp > 1 ? rc_ring_weights_bytes(c) : 0},
                       {&w->workspace, room},
                       {&w->part, rc_ring_is_decode(c) ? keys : 0}};
     for (size_t k = 0; k < sizeof want / sizeof want[0]; k++)
-        RC_TRY(rc_body_alloc(w->b, want[k].p, want[k].bytes, err));
+        RC_TRY(rc_ring_layers_alloc(w->b, want[k].p, want[k].bytes, err));
     return RC_OK;
 }
 
 static rc_status product(whole *w, int64_t m, int64_t n, int64_t k, const void *x, const void *wt,
                          void *y, rc_error *err) {
-    RC_TRY(rc_lt_plan(w->lt, m, n, k, 0, x, wt, y, w->stream, err));
-    return rc_lt_run(w->lt, m, n, k, 0, x, wt, y, w->stream, err);
+    RC_TRY(rc_cublaslt_plan(w->lt, m, n, k, 0, x, wt, y, w->stream, err));
+    return rc_cublaslt_run(w->lt, m, n, k, 0, x, wt, y, w->stream, err);
 }
 
 static rc_status shard_weights(whole *w, int tp, rc_ring_weights *out, rc_error *err) {
-    if (tp == w->b->rig->r[w->i].tp) {
+    if (tp == w->b->ranks->r[w->i].tp) {
         *out = w->b->s[w->i].w[0];
         return RC_OK;
     }
-    return rc_weights_make(&w->b->c, w->b->seed, 0, tp, w->weights, out, w->stream, err);
+    return rc_ring_weights_make(&w->b->c, w->b->seed, 0, tp, w->weights, out, w->stream, err);
 }
 
 /* q of one block into the whole's rows; k and v likewise (prefill), or out of the way (decode). */
@@ -79,7 +79,7 @@ static rc_status block_qkv(whole *w, int j, const rc_ring_weights *wt, rc_error 
     bool decode = rc_ring_is_decode(c);
     int64_t pos = c->p + (decode ? 0 : j * w->block), row = decode ? w->keys : pos;
     uintptr_t kv = rc_kv_row(c), shift = (uintptr_t)row * kv - (uintptr_t)pos * kv;
-    RC_TRY(rc_inputs_make(c, w->b->seed, j, w->h, w->block, w->stream, err));
+    RC_TRY(rc_ring_inputs_make(c, w->b->seed, j, w->h, w->block, w->stream, err));
     RC_TRY(rc_kernel_check(
         err, rc_rmsnorm(w->h, NULL, wt->norm1, w->x, w->block, c->width, RC_RING_EPS, w->stream),
         "rc_rmsnorm"));
@@ -101,12 +101,12 @@ static rc_status caches(whole *w, int tp, rc_error *err) {
         for (int which = 0; which < 2; which++) {
             void *to = rc_at(which ? w->v : w->k, (size_t)cp * share);
             if (!rc_ring_is_decode(c)) {
-                RC_TRY(rc_cache_make(c, w->b->seed, 0, cp, tp, which, to, w->b->cached, w->stream,
-                                     err));
+                RC_TRY(rc_ring_cache_make(c, w->b->seed, 0, cp, tp, which, to, w->b->cached,
+                                          w->stream, err));
                 continue;
             }
-            RC_TRY(rc_cache_make(c, w->b->seed, 0, cp, tp, which, w->part, c->batch * w->b->cached,
-                                 w->stream, err));
+            RC_TRY(rc_ring_cache_make(c, w->b->seed, 0, cp, tp, which, w->part,
+                                      c->batch * w->b->cached, w->stream, err));
             RC_CUDA(cudaMemcpy2DAsync(to, (size_t)c->p * row, w->part, share, share,
                                       (size_t)c->batch, cudaMemcpyDeviceToDevice, w->stream));
         }
@@ -154,9 +154,9 @@ static rc_status attend(whole *w, rc_error *err) {
 
 /* Rows of the rank's own tokens out of the whole's. */
 static rc_status own_rows(whole *w, rc_error *err) {
-    const rc_body *b = w->b;
+    const rc_ring_layers *b = w->b;
     size_t row = rc_q_row(&b->c);
-    int me = b->rig->r[w->i].cp, last = 2 * b->c.cp - 1 - me;
+    int me = b->ranks->r[w->i].cp, last = 2 * b->c.cp - 1 - me;
     for (int k = 0; k < (b->t > b->chunk ? 2 : 1); k++) {
         size_t from = (size_t)((k ? last : me) * b->chunk) * row;
         RC_CUDA(cudaMemcpyAsync(rc_at(w->own, (size_t)(k * b->chunk) * row), rc_at(w->o, from),
@@ -166,13 +166,14 @@ static rc_status own_rows(whole *w, rc_error *err) {
 }
 
 static rc_status own_inputs(whole *w, rc_error *err) {
-    const rc_body *b = w->b;
-    int me = b->rig->r[w->i].cp, last = 2 * b->c.cp - 1 - me;
-    RC_TRY(rc_inputs_make(&b->c, b->seed, me, w->h, b->chunk, w->stream, err));
+    const rc_ring_layers *b = w->b;
+    int me = b->ranks->r[w->i].cp, last = 2 * b->c.cp - 1 - me;
+    RC_TRY(rc_ring_inputs_make(&b->c, b->seed, me, w->h, b->chunk, w->stream, err));
     if (b->t == b->chunk)
         return RC_OK;
-    return rc_inputs_make(&b->c, b->seed, last, rc_at(w->h, 2 * (size_t)(b->chunk * b->c.width)),
-                          b->chunk, w->stream, err);
+    return rc_ring_inputs_make(&b->c, b->seed, last,
+                               rc_at(w->h, 2 * (size_t)(b->chunk * b->c.width)), b->chunk,
+                               w->stream, err);
 }
 
 static rc_status add(whole *w, bool first, rc_error *err) {
@@ -230,7 +231,7 @@ static rc_status check_attention(whole *w, rc_ring_errors *worst, rc_error *err)
             RC_TRY(block_qkv(w, j, &wt, err));
         RC_TRY(attend(w, err));
         RC_TRY(own_rows(w, err));
-        if (tp == w->b->rig->r[w->i].tp)
+        if (tp == w->b->ranks->r[w->i].tp)
             RC_TRY(compare(w, w->b->s[w->i].o, w->own, w->b->t, (int64_t)c->hq * RC_RING_HEAD,
                            &worst->attention, err));
         RC_TRY(product(w, w->b->t, c->width, (int64_t)c->hq * RC_RING_HEAD, w->own, wt.out, w->y,
@@ -241,13 +242,13 @@ static rc_status check_attention(whole *w, rc_ring_errors *worst, rc_error *err)
 }
 
 static rc_status check_hidden(whole *w, rc_ring_errors *worst, rc_error *err) {
-    rc_body *b = w->b;
+    rc_ring_layers *b = w->b;
     const rc_ring_case *c = &b->c;
     rc_ring_state *s = &b->s[w->i];
     int64_t n = b->t * c->width;
     rc_ring_weights wt;
     RC_TRY(own_inputs(w, err));
-    RC_TRY(shard_weights(w, b->rig->r[w->i].tp, &wt, err));
+    RC_TRY(shard_weights(w, b->ranks->r[w->i].tp, &wt, err));
     RC_TRY(rc_kernel_check(
         err, rc_rmsnorm(w->h, w->y_sum, wt.norm2, w->x, b->t, c->width, RC_RING_EPS, w->stream),
         "rc_rmsnorm"));
@@ -264,7 +265,7 @@ static rc_status check_hidden(whole *w, rc_ring_errors *worst, rc_error *err) {
     return compare(w, s->h, w->h, b->t, c->width, &worst->hidden, err);
 }
 
-rc_status rc_body_check(rc_body *b, rc_ring_errors *worst, rc_error *err) {
+rc_status rc_ring_compare(rc_ring_layers *b, rc_ring_errors *worst, rc_error *err) {
     bool decode = rc_ring_is_decode(&b->c);
     size_t before = b->owned_count;
     double bytes = b->bytes;
@@ -275,15 +276,15 @@ rc_status rc_body_check(rc_body *b, rc_ring_errors *worst, rc_error *err) {
     w.keys = decode ? b->c.batch * b->c.p : b->c.p + b->c.t;
     w.blocks = (int)(w.tokens / b->chunk);
     st = reserve(&w, err);
-    for (int i = 0; i < b->rig->local && st == RC_OK; i++) {
+    for (int i = 0; i < b->ranks->local && st == RC_OK; i++) {
         w.i = i;
-        w.stream = b->rig->r[i].compute;
-        w.lt = b->rig->lt[i];
+        w.stream = b->ranks->r[i].compute;
+        w.lt = b->ranks->lt[i];
         st = check_attention(&w, worst, err);
         if (st == RC_OK)
             st = check_hidden(&w, worst, err);
     }
-    (void)rc_rig_drain(b->rig, NULL);
+    (void)rc_ring_synchronize(b->ranks, NULL);
     for (size_t k = before; k < b->owned_count; k++)
         (void)cudaFree(b->owned[k]);
     b->owned_count = before;

@@ -30,7 +30,7 @@ typedef struct job {
     double began;
     size_t ran, failed;
     bool cut;
-    rc_rig rig; /* of the latest case: communicators are made anew only for other groups */
+    rc_ring_ranks ranks; /* of the latest case: communicators are made anew only for other groups */
 } job;
 
 static bool wanted(const job *j, const rc_ring_case *c, int ranks) {
@@ -56,7 +56,7 @@ static rc_status write_rows(job *j, const rc_ring_case *c, const rc_ring_times *
     return rc_ring_file_add(&j->file, c, &s, t, err);
 }
 
-static rc_status measure(job *j, rc_body *b, rc_error *err) {
+static rc_status measure(job *j, rc_ring_layers *b, rc_error *err) {
     static rc_ring_times t;
     char text[160];
     rc_ring_errors e;
@@ -78,25 +78,27 @@ static rc_status measure(job *j, rc_body *b, rc_error *err) {
     return write_rows(j, &b->c, &t, err);
 }
 
-/* The rig of a case, kept from the one before where that had the same groups. */
-static rc_status take_rig(job *j, const rc_ring_case *c, rc_error *err) {
-    rc_rig *g = &j->rig;
+/* The ranks of a case, kept from the case before where that had the same groups. */
+static rc_status open_ranks(job *j, const rc_ring_case *c, rc_error *err) {
+    rc_ring_ranks *g = &j->ranks;
     if (g->local > 0 && g->cp == c->cp && g->tp == c->tp && g->ctas == c->ctas)
         return RC_OK;
-    rc_rig_close(g);
-    return rc_rig_open(g, &j->group, &j->gpu, j->o->virtual_ranks > 0, c->cp, c->tp, c->ctas, err);
+    rc_ring_ranks_close(g);
+    return rc_ring_ranks_open(g, &j->group, &j->gpu, j->o->virtual_ranks > 0, c->cp, c->tp, c->ctas,
+                              err);
 }
 
 static rc_status one_case(job *j, const rc_ring_case *c, rc_error *err) {
-    rc_body body;
-    memset(&body, 0, sizeof body);
+    rc_ring_layers layers;
+    memset(&layers, 0, sizeof layers);
     rc_group_step(&j->group, c->name);
-    rc_status st = rc_group_agree(&j->group, take_rig(j, c, err), err);
+    rc_status st = rc_group_agree(&j->group, open_ranks(j, c, err), err);
     if (st == RC_OK)
-        st = rc_group_agree(&j->group, rc_body_open(&body, &j->rig, c, j->o->seed, err), err);
+        st = rc_group_agree(&j->group, rc_ring_layers_open(&layers, &j->ranks, c, j->o->seed, err),
+                            err);
     if (st == RC_OK)
-        st = measure(j, &body, err);
-    rc_body_close(&body);
+        st = measure(j, &layers, err);
+    rc_ring_layers_close(&layers);
     rc_group_step(&j->group, NULL);
     return st;
 }
@@ -165,7 +167,7 @@ static rc_status on_gpu(job *j, int ranks, rc_error *err) {
                    j->o->virtual_ranks ? "device copies" : j->file.transport);
         st = all_cases(j, ranks, err);
     }
-    rc_rig_close(&j->rig);
+    rc_ring_ranks_close(&j->ranks);
     rc_gpu_close(&j->gpu);
     return st;
 }
@@ -185,7 +187,7 @@ static rc_status set_transport(const rc_ring_options *o, rc_error *err) {
     const char *name = o->transport ? o->transport : "nvlink";
     for (size_t i = 0; i < sizeof forced / sizeof forced[0]; i++)
         if (!strcmp(name, forced[i]))
-            return rc_net_environment(name, err);
+            return rc_nccl_transport_set(name, err);
     return RC_OK;
 }
 

@@ -16,7 +16,7 @@ const char *rc_ring_part_name(rc_ring_part p) {
     return parts[p];
 }
 
-rc_status rc_body_alloc(rc_body *b, void **p, size_t bytes, rc_error *err) {
+rc_status rc_ring_layers_alloc(rc_ring_layers *b, void **p, size_t bytes, rc_error *err) {
     if (b->owned_count == b->owned_room) {
         size_t room = b->owned_room ? 2 * b->owned_room : 256;
         void **owned = realloc(b->owned, room * sizeof *owned);
@@ -53,13 +53,13 @@ static rc_status normal(void *p, int64_t n, uint64_t seed, double sigma, cudaStr
     return rc_kernel_check(err, rc_fill_normal(p, n, seed, (float)sigma, stream), "rc_fill_normal");
 }
 
-rc_status rc_inputs_make(const rc_ring_case *c, uint64_t seed, int chunk, void *h, int64_t n,
-                         cudaStream_t stream, rc_error *err) {
+rc_status rc_ring_inputs_make(const rc_ring_case *c, uint64_t seed, int chunk, void *h, int64_t n,
+                              cudaStream_t stream, rc_error *err) {
     return normal(h, n * c->width, place(seed, WHAT_INPUT, 0, chunk, 0), 1, stream, err);
 }
 
-rc_status rc_cache_make(const rc_ring_case *c, uint64_t seed, int layer, int cp, int tp, int which,
-                        void *p, int64_t rows, cudaStream_t stream, rc_error *err) {
+rc_status rc_ring_cache_make(const rc_ring_case *c, uint64_t seed, int layer, int cp, int tp,
+                             int which, void *p, int64_t rows, cudaStream_t stream, rc_error *err) {
     if (rows == 0)
         return RC_OK;
     return normal(p, rows * c->hkv * RC_RING_HEAD,
@@ -76,14 +76,14 @@ static weight_sizes sizes(const rc_ring_case *c) {
                           d * c->hq * RC_RING_HEAD, 2 * (int64_t)c->ffn * d, d * c->ffn};
 }
 
-size_t rc_weights_bytes(const rc_ring_case *c) {
+size_t rc_ring_weights_bytes(const rc_ring_case *c) {
     weight_sizes z = sizes(c);
     return 2 * (size_t)(2 * z.norm + z.qkv + z.out + z.gate_up + z.down);
 }
 
 /* Spread 1/sqrt(K), so that every product keeps the size of its input. */
-rc_status rc_weights_make(const rc_ring_case *c, uint64_t seed, int layer, int tp, void *block,
-                          rc_ring_weights *w, cudaStream_t stream, rc_error *err) {
+rc_status rc_ring_weights_make(const rc_ring_case *c, uint64_t seed, int layer, int tp, void *block,
+                               rc_ring_weights *w, cudaStream_t stream, rc_error *err) {
     weight_sizes z = sizes(c);
     const int64_t n[] = {z.norm, z.norm, z.qkv, z.out, z.gate_up, z.down};
     void **at[] = {&w->norm1, &w->norm2, &w->qkv, &w->out, &w->gate_up, &w->down};
@@ -118,33 +118,33 @@ static rc_status empty_part(void *o, size_t o_bytes, float *lse, size_t rows, cu
     return e == cudaSuccess ? RC_OK : rc_cuda_fail(err, e, "cudaMemcpy", __FILE__, __LINE__);
 }
 
-static rc_status open_parts(rc_body *b, rc_ring_state *s, rc_error *err) {
+static rc_status open_parts(rc_ring_layers *b, rc_ring_state *s, rc_error *err) {
     const rc_ring_case *c = &b->c;
     size_t rows = (size_t)(b->t * c->hq), bytes = (size_t)b->t * rc_q_row(c);
     bool back = c->schedule == RC_RING_PASS_Q || c->schedule == RC_RING_DECODE_PASS_Q;
     for (int j = 0; j < c->cp && c->cp > 1 && c->schedule != RC_RING_ALL_GATHER; j++) {
         void *lse = NULL;
-        RC_TRY(rc_body_alloc(b, &s->part_o[j], bytes, err));
-        RC_TRY(rc_body_alloc(b, &lse, rows * sizeof(float), err));
+        RC_TRY(rc_ring_layers_alloc(b, &s->part_o[j], bytes, err));
+        RC_TRY(rc_ring_layers_alloc(b, &lse, rows * sizeof(float), err));
         s->part_lse[j] = lse;
         RC_TRY(empty_part(s->part_o[j], bytes, lse, rows, NULL, err));
         if (!back)
             continue;
-        RC_TRY(rc_body_alloc(b, &s->back_o[j], bytes, err));
-        RC_TRY(rc_body_alloc(b, &lse, rows * sizeof(float), err));
+        RC_TRY(rc_ring_layers_alloc(b, &s->back_o[j], bytes, err));
+        RC_TRY(rc_ring_layers_alloc(b, &lse, rows * sizeof(float), err));
         s->back_lse[j] = lse;
     }
     return RC_OK;
 }
 
-static rc_status open_ring(rc_body *b, rc_ring_state *s, rc_error *err) {
+static rc_status open_ring(rc_ring_layers *b, rc_ring_state *s, rc_error *err) {
     const rc_ring_case *c = &b->c;
     size_t kv = 2 * (size_t)b->kv_rows * rc_kv_row(c), q = (size_t)b->t * rc_q_row(c);
     size_t message = c->schedule == RC_RING_PASS_KV ? kv : q;
     for (int i = 0; i < RC_RING_BUFFERS && c->cp > 1 && c->schedule != RC_RING_ALL_GATHER; i++)
-        RC_TRY(rc_body_alloc(b, &s->ring[i], message, err));
+        RC_TRY(rc_ring_layers_alloc(b, &s->ring[i], message, err));
     if (c->schedule == RC_RING_ALL_GATHER)
-        RC_TRY(rc_body_alloc(b, &s->all_kv, 2 * (size_t)(c->t + c->p) * rc_kv_row(c), err));
+        RC_TRY(rc_ring_layers_alloc(b, &s->all_kv, 2 * (size_t)(c->t + c->p) * rc_kv_row(c), err));
     return RC_OK;
 }
 
@@ -180,7 +180,7 @@ static size_t two_room(const rc_ring_case *c, int64_t chunk, int64_t first, int6
 }
 
 /* The largest workspace of any attention launch of the schedule (ring_attention.c). */
-static size_t workspace(const rc_body *b) {
+static size_t workspace(const rc_ring_layers *b) {
     const rc_ring_case *c = &b->c;
     if (rc_ring_is_decode(c)) {
         rc_decode_args a = {.batch = (int)b->t, .max_len = b->cached, .hq = c->hq, .hkv = c->hkv};
@@ -198,7 +198,7 @@ static size_t workspace(const rc_body *b) {
     return most;
 }
 
-static rc_status open_state(rc_body *b, int i, rc_error *err) {
+static rc_status open_state(rc_ring_layers *b, int i, rc_error *err) {
     const rc_ring_case *c = &b->c;
     rc_ring_state *s = &b->s[i];
     size_t t = (size_t)b->t, d = (size_t)c->width, f = (size_t)c->ffn;
@@ -216,50 +216,50 @@ static rc_status open_state(rc_body *b, int i, rc_error *err) {
                       {&s->workspace, workspace(b)},
                       {&s->tickets, RC_ATTN_TICKET_BYTES}};
     for (size_t k = 0; k < sizeof want / sizeof want[0]; k++)
-        RC_TRY(rc_body_alloc(b, want[k].p, want[k].bytes, err));
+        RC_TRY(rc_ring_layers_alloc(b, want[k].p, want[k].bytes, err));
     RC_CUDA(cudaMemset(s->tickets, 0, RC_ATTN_TICKET_BYTES));
     for (int l = 0; l < c->layers; l++)
-        RC_TRY(rc_body_alloc(b, &s->kv[l], 2 * (size_t)b->kv_rows * rc_kv_row(c), err));
-    if (b->rig->virtual_ranks && c->tp > 1)
-        RC_TRY(rc_body_alloc(b, &b->rig->r[i].scratch, 2 * t * d, err));
+        RC_TRY(rc_ring_layers_alloc(b, &s->kv[l], 2 * (size_t)b->kv_rows * rc_kv_row(c), err));
+    if (b->ranks->virtual_ranks && c->tp > 1)
+        RC_TRY(rc_ring_layers_alloc(b, &b->ranks->r[i].scratch, 2 * t * d, err));
     RC_TRY(open_ring(b, s, err));
     return open_parts(b, s, err);
 }
 
-static rc_status open_weights(rc_body *b, int i, rc_error *err) {
+static rc_status open_weights(rc_ring_layers *b, int i, rc_error *err) {
     const rc_ring_case *c = &b->c;
-    const rc_rig_rank *r = &b->rig->r[i];
+    const rc_ring_rank *r = &b->ranks->r[i];
     for (int l = 0; l < c->layers; l++) {
         void *block = NULL;
-        if (r->cp > 0 && b->rig->virtual_ranks) { /* ranks of one tp index share theirs */
+        if (r->cp > 0 && b->ranks->virtual_ranks) { /* ranks of one tp index share theirs */
             b->s[i].w[l] = b->s[r->tp].w[l];
             continue;
         }
-        RC_TRY(rc_body_alloc(b, &block, rc_weights_bytes(c), err));
-        RC_TRY(rc_weights_make(c, b->seed, l, r->tp, block, &b->s[i].w[l], r->compute, err));
+        RC_TRY(rc_ring_layers_alloc(b, &block, rc_ring_weights_bytes(c), err));
+        RC_TRY(rc_ring_weights_make(c, b->seed, l, r->tp, block, &b->s[i].w[l], r->compute, err));
     }
     return RC_OK;
 }
 
 /* K and V that were there before. In decode they are the whole context: [batch][cached] rows. */
-static rc_status fill_caches(rc_body *b, int i, rc_error *err) {
-    const rc_rig_rank *r = &b->rig->r[i];
+static rc_status fill_caches(rc_ring_layers *b, int i, rc_error *err) {
+    const rc_ring_rank *r = &b->ranks->r[i];
     int64_t rows = rc_ring_is_decode(&b->c) ? b->kv_rows - b->t : b->cached;
     for (int l = 0; l < b->c.layers; l++)
         for (int which = 0; which < 2; which++)
-            RC_TRY(rc_cache_make(
+            RC_TRY(rc_ring_cache_make(
                 &b->c, b->seed, l, r->cp, r->tp, which,
                 rc_at(b->s[i].kv[l], (size_t)which * (size_t)b->kv_rows * rc_kv_row(&b->c)), rows,
                 r->compute, err));
     return RC_OK;
 }
 
-static rc_status fill_lens(rc_body *b, int i, rc_error *err) {
+static rc_status fill_lens(rc_ring_layers *b, int i, rc_error *err) {
     void *p = NULL;
     size_t n = (size_t)b->t;
     if (!rc_ring_is_decode(&b->c))
         return RC_OK;
-    RC_TRY(rc_body_alloc(b, &p, n * sizeof(int32_t), err));
+    RC_TRY(rc_ring_layers_alloc(b, &p, n * sizeof(int32_t), err));
     int32_t *host = malloc(n * sizeof *host);
     if (!host)
         return rc_fail(err, RC_E_NOMEM, "out of memory");
@@ -272,38 +272,38 @@ static rc_status fill_lens(rc_body *b, int i, rc_error *err) {
     return RC_OK;
 }
 
-static rc_status plan_products(rc_body *b, int i, rc_error *err) {
+static rc_status plan_products(rc_ring_layers *b, int i, rc_error *err) {
     const rc_ring_case *c = &b->c;
     const rc_ring_state *s = &b->s[i];
     const rc_ring_weights *w = &s->w[0];
     int64_t d = c->width, heads = (int64_t)c->hq * RC_RING_HEAD;
-    cudaStream_t stream = b->rig->r[i].compute;
-    rc_lt *lt = b->rig->lt[i];
-    RC_TRY(rc_lt_plan(lt, b->t, (c->hq + 2 * c->hkv) * RC_RING_HEAD, d, 0, s->x, w->qkv, s->qkv,
-                      stream, err));
-    RC_TRY(rc_lt_plan(lt, b->t, d, heads, 0, s->o, w->out, s->y, stream, err));
-    RC_TRY(
-        rc_lt_plan(lt, b->t, 2 * (int64_t)c->ffn, d, 0, s->x, w->gate_up, s->gate_up, stream, err));
-    return rc_lt_plan(lt, b->t, d, c->ffn, 0, s->act, w->down, s->y, stream, err);
+    cudaStream_t stream = b->ranks->r[i].compute;
+    rc_cublaslt *lt = b->ranks->lt[i];
+    RC_TRY(rc_cublaslt_plan(lt, b->t, (c->hq + 2 * c->hkv) * RC_RING_HEAD, d, 0, s->x, w->qkv,
+                            s->qkv, stream, err));
+    RC_TRY(rc_cublaslt_plan(lt, b->t, d, heads, 0, s->o, w->out, s->y, stream, err));
+    RC_TRY(rc_cublaslt_plan(lt, b->t, 2 * (int64_t)c->ffn, d, 0, s->x, w->gate_up, s->gate_up,
+                            stream, err));
+    return rc_cublaslt_plan(lt, b->t, d, c->ffn, 0, s->act, w->down, s->y, stream, err);
 }
 
-static rc_status open_all(rc_body *b, rc_error *err) {
-    for (int i = 0; i < b->rig->local; i++) {
+static rc_status open_all(rc_ring_layers *b, rc_error *err) {
+    for (int i = 0; i < b->ranks->local; i++) {
         RC_TRY(open_state(b, i, err));
         RC_TRY(open_weights(b, i, err));
         RC_TRY(fill_caches(b, i, err));
         RC_TRY(fill_lens(b, i, err));
     }
-    RC_TRY(rc_body_reset(b, err));
-    for (int i = 0; i < b->rig->local; i++)
+    RC_TRY(rc_ring_layers_reset(b, err));
+    for (int i = 0; i < b->ranks->local; i++)
         RC_TRY(plan_products(b, i, err));
-    return rc_rig_drain(b->rig, err);
+    return rc_ring_synchronize(b->ranks, err);
 }
 
-rc_status rc_body_open(rc_body *b, rc_rig *rig, const rc_ring_case *c, uint64_t seed,
-                       rc_error *err) {
+rc_status rc_ring_layers_open(rc_ring_layers *b, rc_ring_ranks *ranks, const rc_ring_case *c,
+                              uint64_t seed, rc_error *err) {
     memset(b, 0, sizeof *b);
-    b->rig = rig;
+    b->ranks = ranks;
     b->c = *c;
     b->seed = seed;
     b->layers = c->layers;
@@ -317,34 +317,34 @@ rc_status rc_body_open(rc_body *b, rc_rig *rig, const rc_ring_case *c, uint64_t 
     return open_all(b, err);
 }
 
-void rc_body_close(rc_body *b) {
-    for (size_t i = 0; i < b->mark_room; i++) {
-        if (b->marks[i].start)
-            (void)cudaEventDestroy(b->marks[i].start);
-        if (b->marks[i].stop)
-            (void)cudaEventDestroy(b->marks[i].stop);
+void rc_ring_layers_close(rc_ring_layers *b) {
+    for (size_t i = 0; i < b->span_room; i++) {
+        if (b->spans[i].start)
+            (void)cudaEventDestroy(b->spans[i].start);
+        if (b->spans[i].stop)
+            (void)cudaEventDestroy(b->spans[i].stop);
     }
     for (size_t i = 0; i < b->owned_count; i++)
         (void)cudaFree(b->owned[i]);
-    free(b->marks);
+    free(b->spans);
     free(b->owned);
     memset(b, 0, sizeof *b);
 }
 
 /* Chunks i and 2N-1-i (a lone rank: the whole, as one chunk; decode: its sequences). */
-rc_status rc_body_reset(rc_body *b, rc_error *err) {
-    for (int i = 0; i < b->rig->local; i++) {
-        const rc_rig_rank *r = &b->rig->r[i];
+rc_status rc_ring_layers_reset(rc_ring_layers *b, rc_error *err) {
+    for (int i = 0; i < b->ranks->local; i++) {
+        const rc_ring_rank *r = &b->ranks->r[i];
         void *second = rc_at(b->s[i].h, 2 * (size_t)b->chunk * (size_t)b->c.width);
-        RC_TRY(rc_inputs_make(&b->c, b->seed, r->cp, b->s[i].h, b->chunk, r->compute, err));
+        RC_TRY(rc_ring_inputs_make(&b->c, b->seed, r->cp, b->s[i].h, b->chunk, r->compute, err));
         if (b->t > b->chunk)
-            RC_TRY(rc_inputs_make(&b->c, b->seed, 2 * b->c.cp - 1 - r->cp, second, b->chunk,
-                                  r->compute, err));
+            RC_TRY(rc_ring_inputs_make(&b->c, b->seed, 2 * b->c.cp - 1 - r->cp, second, b->chunk,
+                                       r->compute, err));
         RC_CUDA(cudaMemsetAsync(b->s[i].o, 0, (size_t)b->t * rc_q_row(&b->c), r->compute));
         /* Attention scratch is not read before it is written; products need finite inputs to plan.
          */
         RC_CUDA(cudaMemcpyAsync(b->s[i].x, b->s[i].h, 2 * (size_t)b->t * (size_t)b->c.width,
                                 cudaMemcpyDeviceToDevice, r->compute));
     }
-    return rc_rig_drain(b->rig, err);
+    return rc_ring_synchronize(b->ranks, err);
 }

@@ -1,4 +1,5 @@
-/* The GPUs of a run: streams, communicators, captures. What carries bytes is in ring_exchange.c.
+/* The ranks of a ring run: streams, communicators, graph captures. The exchange of bytes is in
+ * ring_exchange.c.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/ring/ring_ranks.h"
@@ -6,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINE_UP_BYTES = 4096 };
+enum { BARRIER_BYTES = 4096 };
 
-static rc_status open_streams(rc_rig_rank *r, rc_error *err) {
+static rc_status open_streams(rc_ring_rank *r, rc_error *err) {
     cudaEvent_t *const events[] = {&r->ready, &r->done, &r->computed, &r->arrived, &r->forked};
     RC_CUDA(cudaStreamCreateWithFlags(&r->compute, cudaStreamNonBlocking));
     int least = 0, most = 0;
@@ -27,9 +28,9 @@ enum { MAX_IDS = 2 * RC_RING_MAX_RANKS + 1 };
 
 /* Rank 0 makes an id for the world, for each CP group and for each TP group; each process joins its
  * three, in that order. */
-static rc_status join(rc_rig *g, rc_error *err) {
+static rc_status join(rc_ring_ranks *g, rc_error *err) {
     ncclUniqueId id[MAX_IDS];
-    rc_rig_rank *r = &g->r[0];
+    rc_ring_rank *r = &g->r[0];
     int groups = 1 + g->tp + g->cp;
     memset(id, 0, sizeof id);
     g->nccl = rc_nccl_load(err);
@@ -52,15 +53,15 @@ static rc_status join(rc_rig *g, rc_error *err) {
 
 #else
 
-static rc_status join(rc_rig *g, rc_error *err) {
+static rc_status join(rc_ring_ranks *g, rc_error *err) {
     (void)g;
     return rc_fail(err, RC_E_UNMODELLED, "built without NCCL: nccl.h was not found");
 }
 
 #endif
 
-rc_status rc_rig_open(rc_rig *g, const rc_group *procs, rc_gpu *gpu, bool virtual_ranks, int cp,
-                      int tp, int ctas, rc_error *err) {
+rc_status rc_ring_ranks_open(rc_ring_ranks *g, const rc_group *procs, rc_gpu *gpu,
+                             bool virtual_ranks, int cp, int tp, int ctas, rc_error *err) {
     memset(g, 0, sizeof *g);
     g->procs = procs;
     g->gpu = gpu;
@@ -73,20 +74,20 @@ rc_status rc_rig_open(rc_rig *g, const rc_group *procs, rc_gpu *gpu, bool virtua
                        procs->size);
     int local = virtual_ranks ? cp * tp : 1;
     for (int i = 0; i < local; i++) {
-        rc_rig_rank *r = &g->r[i];
+        rc_ring_rank *r = &g->r[i];
         r->world = virtual_ranks ? i : procs->rank;
         r->cp = r->world / tp;
         r->tp = r->world % tp;
         g->local = i + 1;
         RC_TRY(open_streams(r, err));
-        RC_TRY(rc_lt_open(&g->lt[i], err));
+        RC_TRY(rc_cublaslt_open(&g->lt[i], err));
     }
-    RC_CUDA(cudaMalloc(&g->line_up, LINE_UP_BYTES));
-    RC_CUDA(cudaMemset(g->line_up, 0, LINE_UP_BYTES));
+    RC_CUDA(cudaMalloc(&g->barrier, BARRIER_BYTES));
+    RC_CUDA(cudaMemset(g->barrier, 0, BARRIER_BYTES));
     return virtual_ranks || cp * tp == 1 ? RC_OK : join(g, err);
 }
 
-static void close_rank(rc_rig *g, rc_rig_rank *r) {
+static void close_rank(rc_ring_ranks *g, rc_ring_rank *r) {
     cudaEvent_t const events[] = {r->ready, r->done, r->computed, r->arrived, r->forked};
 #ifdef RC_HAVE_NCCL
     ncclComm_t const comms[] = {r->cp_comm, r->tp_comm, r->all_comm};
@@ -108,17 +109,17 @@ static void close_rank(rc_rig *g, rc_rig_rank *r) {
         (void)cudaStreamDestroy(r->comm);
 }
 
-void rc_rig_close(rc_rig *g) {
+void rc_ring_ranks_close(rc_ring_ranks *g) {
     for (int i = 0; i < g->local; i++) {
         close_rank(g, &g->r[i]);
-        rc_lt_close(g->lt[i]);
+        rc_cublaslt_close(g->lt[i]);
     }
-    if (g->line_up)
-        (void)cudaFree(g->line_up);
+    if (g->barrier)
+        (void)cudaFree(g->barrier);
     memset(g, 0, sizeof *g);
 }
 
-rc_status rc_rig_drain(rc_rig *g, rc_error *err) {
+rc_status rc_ring_synchronize(rc_ring_ranks *g, rc_error *err) {
     for (int i = 0; i < g->local; i++) {
         RC_CUDA(cudaStreamSynchronize(g->r[i].compute));
         RC_CUDA(cudaStreamSynchronize(g->r[i].comm));
@@ -128,8 +129,8 @@ rc_status rc_rig_drain(rc_rig *g, rc_error *err) {
 
 /* ---- captures: the first rank's compute stream leads, the others are forked from it and joined */
 
-rc_status rc_rig_capture_begin(rc_rig *g, rc_error *err) {
-    rc_rig_rank *lead = &g->r[0];
+rc_status rc_ring_capture_begin(rc_ring_ranks *g, rc_error *err) {
+    rc_ring_rank *lead = &g->r[0];
     RC_CUDA(cudaStreamBeginCapture(lead->compute, cudaStreamCaptureModeThreadLocal));
     RC_CUDA(cudaEventRecord(lead->forked, lead->compute));
     for (int i = 0; i < g->local; i++) {
@@ -140,10 +141,10 @@ rc_status rc_rig_capture_begin(rc_rig *g, rc_error *err) {
     return RC_OK;
 }
 
-static rc_status join_streams(rc_rig *g, rc_error *err) {
+static rc_status join_streams(rc_ring_ranks *g, rc_error *err) {
     cudaStream_t lead = g->r[0].compute;
     for (int i = 0; i < g->local; i++) {
-        rc_rig_rank *r = &g->r[i];
+        rc_ring_rank *r = &g->r[i];
         RC_CUDA(cudaEventRecord(r->done, r->comm));
         RC_CUDA(cudaStreamWaitEvent(lead, r->done, 0));
         if (i == 0)
@@ -154,7 +155,7 @@ static rc_status join_streams(rc_rig *g, rc_error *err) {
     return RC_OK;
 }
 
-rc_status rc_rig_capture_end(rc_rig *g, cudaGraphExec_t *graph, rc_error *err) {
+rc_status rc_ring_capture_end(rc_ring_ranks *g, cudaGraphExec_t *graph, rc_error *err) {
     cudaGraph_t captured = NULL;
     *graph = NULL;
     rc_status st = join_streams(g, err);

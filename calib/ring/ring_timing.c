@@ -1,12 +1,12 @@
-/* Timing a body.
+/* Timing a stack of layers.
  *
- * A sample is one pass: the processes meet, a small collective lines the GPUs up, then an event,
- * the pass, an event. The pass's time is the slowest rank's. Passes of RING_WARM_S go before,
- * uncounted: the chip is then in its sustained state, as under a server's load (an H100 moves from
- * one clock to another within some 100 ms of products, and a median across the move is of neither).
- * Sampling ends when the median's 95 % interval is under 1 % of it, or after RING_CAP_S or
- * RING_MOST passes. Parts are timed in passes of their own, with events around each, which the
- * whole must not pay for.
+ * One sample is one pass: the processes meet, a small collective aligns the GPUs, then come an
+ * event, the pass, an event. The time of a pass is that of the slowest rank. Passes of RING_WARM_S
+ * seconds go before and are not counted: the chip is then in its sustained state, as under a
+ * server's load. (An H100 moves from one clock to another within some 100 ms of matrix products,
+ * and a median taken across that move describes neither clock.) Sampling ends when the median's
+ * 95 % interval is under 1 % of it, or after RING_CAP_S seconds or RING_MOST passes. Parts are timed
+ * in passes of their own with events around each part, because the events would slow the whole.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/ring/ring_timing.h"
@@ -15,66 +15,74 @@
 #include <math.h>
 #include <string.h>
 
-enum { RING_WARM = 2, RING_LEAST = 7, RING_FEW = 3, RING_MOST = 400, RING_PROFILED = 3 };
-#define RING_LONG_S 0.2 /* of such passes RING_FEW will do */
-#define RING_WARM_S 0.3
-#define RING_LEAST_S 0.2 /* what the clock's reading lags by */
-#define RING_CAP_S 0.6
+enum {
+    RING_WARM = 2,  /* passes before the samples, whatever they take: modules load, NCCL connects */
+    RING_LEAST = 7, /* samples: six are the fewest with a 95 % interval of the median (stats.c) */
+    RING_FEW = 3,   /* samples of passes that take RING_LONG_S or more */
+    RING_MOST = 400,
+    RING_PROFILED = 3 /* passes whose parts are averaged */
+};
+#define RING_LONG_S 0.2
+#define RING_WARM_S 0.3  /* an H100's clock has settled after 0.1 s of products */
+#define RING_LEAST_S 0.2 /* the driver's reading of the clock lags by 0.1 s */
+#define RING_CAP_S 0.6   /* of samples: a case then costs about a second of GPU time */
 
-static rc_status go(rc_body *b, cudaGraphExec_t graph, rc_error *err) {
+static rc_status launch_pass(rc_ring_layers *b, cudaGraphExec_t graph, rc_error *err) {
     if (!graph)
-        return rc_body_pass(b, err);
-    RC_CUDA(cudaGraphLaunch(graph, b->rig->r[0].compute));
+        return rc_ring_pass(b, err);
+    RC_CUDA(cudaGraphLaunch(graph, b->ranks->r[0].compute));
     return RC_OK;
 }
 
 /* NCCL connects at the first call of a kind, which is better not done inside a capture: one pass
  * goes before, launched op by op. The inputs are made anew afterwards. */
-static rc_status connect_first(rc_body *b, rc_error *err) {
-    if (b->rig->virtual_ranks || b->rig->procs->size == 1)
+static rc_status connect_first(rc_ring_layers *b, rc_error *err) {
+    if (b->ranks->virtual_ranks || b->ranks->procs->size == 1)
         return RC_OK;
-    RC_TRY(rc_body_pass(b, err));
-    RC_TRY(rc_rig_drain(b->rig, err));
-    return rc_body_reset(b, err);
+    RC_TRY(rc_ring_pass(b, err));
+    RC_TRY(rc_ring_synchronize(b->ranks, err));
+    return rc_ring_layers_reset(b, err);
 }
 
-static rc_status capture(rc_body *b, cudaGraphExec_t *graph, rc_error *err) {
+static rc_status capture(rc_ring_layers *b, cudaGraphExec_t *graph, rc_error *err) {
     *graph = NULL;
     if (!b->c.graph)
         return RC_OK;
     RC_TRY(connect_first(b, err));
-    RC_TRY(rc_rig_capture_begin(b->rig, err));
-    rc_status st = rc_body_pass(b, err);
-    rc_status end = rc_rig_capture_end(b->rig, graph, st == RC_OK ? err : NULL);
+    RC_TRY(rc_ring_capture_begin(b->ranks, err));
+    rc_status st = rc_ring_pass(b, err);
+    rc_status end = rc_ring_capture_end(b->ranks, graph, st == RC_OK ? err : NULL);
     return st == RC_OK ? end : st;
 }
 
-static rc_status check_pass(rc_body *b, rc_error *err) {
+static rc_status check_pass(rc_ring_layers *b, rc_error *err) {
     cudaGraphExec_t graph = NULL;
-    RC_TRY(rc_body_reset(b, err));
+    RC_TRY(rc_ring_layers_reset(b, err));
     rc_status st = capture(b, &graph, err);
     if (st == RC_OK)
-        st = go(b, graph, err);
+        st = launch_pass(b, graph, err);
     if (st == RC_OK)
-        st = rc_rig_drain(b->rig, err);
+        st = rc_ring_synchronize(b->ranks, err);
     if (graph)
         (void)cudaGraphExecDestroy(graph);
     return st;
 }
 
-rc_status rc_ring_check(rc_body *b, rc_ring_errors *errors, rc_error *err) {
+#define NOT_A_RESULT 1e9 /* an error that fails every check */
+
+rc_status rc_ring_check(rc_ring_layers *b, rc_ring_errors *errors, rc_error *err) {
     b->layers = 1;
     rc_status st = check_pass(b, err);
     if (st == RC_OK)
-        st = rc_body_check(b, errors, err);
+        st = rc_ring_compare(b, errors, err);
     b->layers = b->c.layers;
     /* A rank that failed must not leave the others waiting in what follows. */
-    RC_TRY(rc_group_agree(b->rig->procs, st, err));
-    /* Not a number would lose every comparison: make it a large one. */
-    double a = isfinite(errors->attention) ? errors->attention : 1e9;
-    double h = isfinite(errors->hidden) ? errors->hidden : 1e9;
-    RC_TRY(rc_group_max(b->rig->procs, &a, err));
-    RC_TRY(rc_group_max(b->rig->procs, &h, err));
+    RC_TRY(rc_group_agree(b->ranks->procs, st, err));
+    /* NAN loses every comparison, so rc_group_max would drop it: make it a large number. */
+    double a = isfinite(errors->attention) ? errors->attention : NOT_A_RESULT;
+    double h = isfinite(errors->hidden) ? errors->hidden : NOT_A_RESULT;
+    RC_TRY(rc_group_max(b->ranks->procs, &a, err));
+    RC_TRY(rc_group_max(b->ranks->procs, &h, err));
     *errors = (rc_ring_errors){a, h};
     if (a > RC_RING_TOLERANCE || h > RC_RING_TOLERANCE)
         return rc_fail(err, RC_E_CHECK,
@@ -86,46 +94,47 @@ rc_status rc_ring_check(rc_body *b, rc_ring_errors *errors, rc_error *err) {
 
 /* ---- whole passes ---------------------------------------------------------------------------- */
 
-typedef struct clock {
+typedef struct pass_timer {
     cudaEvent_t start, stop;
     cudaGraphExec_t graph;
-} clock;
+} pass_timer;
 
-static rc_status one(rc_body *b, clock *k, double *seconds, rc_error *err) {
-    cudaStream_t s = b->rig->r[0].compute;
+/* One timed pass. */
+static rc_status time_pass(rc_ring_layers *b, pass_timer *k, double *seconds, rc_error *err) {
+    cudaStream_t s = b->ranks->r[0].compute;
     float ms = 0;
     double meet = 0;
-    RC_TRY(rc_group_max(b->rig->procs, &meet, err));
-    RC_TRY(rc_rig_line_up(b->rig, err));
+    RC_TRY(rc_group_max(b->ranks->procs, &meet, err));
+    RC_TRY(rc_ring_barrier(b->ranks, err));
     RC_CUDA(cudaEventRecord(k->start, s));
-    RC_TRY(go(b, k->graph, err));
+    RC_TRY(launch_pass(b, k->graph, err));
     RC_CUDA(cudaEventRecord(k->stop, s));
-    RC_TRY(rc_rig_drain(b->rig, err));
+    RC_TRY(rc_ring_synchronize(b->ranks, err));
     RC_CUDA(cudaEventElapsedTime(&ms, k->start, k->stop));
     *seconds = 1e-3 * (double)ms;
     return RC_OK;
 }
 
-static rc_status sample(rc_body *b, clock *k, rc_ring_times *t, rc_error *err) {
+static rc_status sample(rc_ring_layers *b, pass_timer *k, rc_ring_times *t, rc_error *err) {
     static double x[RC_RING_MAX_RANKS + 1][RING_MOST]; /* the last row: the slowest */
     double sorted[RING_MOST], all[RC_GROUP_MAX], spent = 0, mine = 0;
-    int ranks = b->rig->procs->size, n = 0;
+    int ranks = b->ranks->procs->size, n = 0;
     rc_health sum = {0, 0, 0, 0};
     for (int i = 0; i < RING_WARM || spent < RING_WARM_S; i++) {
-        RC_TRY(one(b, k, &mine, err));
-        RC_TRY(rc_group_max(b->rig->procs, &mine, err));
+        RC_TRY(time_pass(b, k, &mine, err));
+        RC_TRY(rc_group_max(b->ranks->procs, &mine, err));
         spent += mine;
     }
     spent = 0;
     while (n < RING_MOST) {
-        RC_TRY(one(b, k, &mine, err));
-        RC_TRY(rc_group_gather(b->rig->procs, mine, all, err));
+        RC_TRY(time_pass(b, k, &mine, err));
+        RC_TRY(rc_group_gather(b->ranks->procs, mine, all, err));
         x[ranks][n] = 0;
         for (int r = 0; r < ranks; r++) {
             x[r][n] = all[r];
             x[ranks][n] = all[r] > x[ranks][n] ? all[r] : x[ranks][n];
         }
-        rc_health h = rc_nvml_read(b->rig->gpu->nvml);
+        rc_health h = rc_nvml_read(b->ranks->gpu->nvml);
         sum.sm_mhz += h.sm_mhz, sum.power_w += h.power_w, sum.temp_c += h.temp_c;
         sum.throttle |= h.throttle;
         spent += x[ranks][n++];
@@ -150,10 +159,10 @@ static bool of_a_step(rc_ring_part p) {
 }
 
 /* Into part, or with `alone` into what each ring step's attention and message took. */
-static rc_status sum_marks(rc_body *b, double *part, bool *seen, double (*alone)[2],
+static rc_status sum_spans(rc_ring_layers *b, double *part, bool *seen, double (*alone)[2],
                            rc_error *err) {
-    for (size_t i = 0; i < b->mark_count; i++) {
-        const rc_ring_mark *m = &b->marks[i];
+    for (size_t i = 0; i < b->span_count; i++) {
+        const rc_ring_span *m = &b->spans[i];
         float ms = 0;
         if (alone && !of_a_step(m->part))
             continue;
@@ -168,35 +177,35 @@ static rc_status sum_marks(rc_body *b, double *part, bool *seen, double (*alone)
 }
 
 /* One pass in a mode, launched op by op: events inside a graph cannot be read. */
-static rc_status profiled_pass(rc_body *b, rc_ring_mode mode, rc_error *err) {
+static rc_status profiled_pass(rc_ring_layers *b, rc_ring_mode mode, rc_error *err) {
     double meet = 0;
     b->mode = mode;
-    rc_status st = rc_group_max(b->rig->procs, &meet, err);
+    rc_status st = rc_group_max(b->ranks->procs, &meet, err);
     if (st == RC_OK)
-        st = rc_rig_line_up(b->rig, err);
+        st = rc_ring_barrier(b->ranks, err);
     if (st == RC_OK)
-        st = rc_body_pass(b, err);
+        st = rc_ring_pass(b, err);
     if (st == RC_OK)
-        st = rc_rig_drain(b->rig, err);
+        st = rc_ring_synchronize(b->ranks, err);
     b->mode = RC_RING_WHOLE;
     return st;
 }
 
 /* Means of a few passes, whole ones and those of compute and of messages alone by turns, so that
  * all are taken at one clock. */
-static rc_status profile_passes(rc_body *b, double *part, bool *seen, double (*alone)[2],
+static rc_status profile_passes(rc_ring_layers *b, double *part, bool *seen, double (*alone)[2],
                                 rc_error *err) {
-    bool ring = b->c.cp > 1 && !b->rig->virtual_ranks && b->c.schedule != RC_RING_ALL_GATHER;
+    bool ring = b->c.cp > 1 && !b->ranks->virtual_ranks && b->c.schedule != RC_RING_ALL_GATHER;
     for (int i = -1; i < RING_PROFILED; i++)
         for (int mode = RC_RING_WHOLE; mode <= (ring ? RC_RING_MESSAGES : RC_RING_WHOLE); mode++) {
             RC_TRY(profiled_pass(b, (rc_ring_mode)mode, err));
             if (i >= 0)
-                RC_TRY(sum_marks(b, part, seen, mode == RC_RING_WHOLE ? NULL : alone, err));
+                RC_TRY(sum_spans(b, part, seen, mode == RC_RING_WHOLE ? NULL : alone, err));
         }
     return RC_OK;
 }
 
-static rc_status profile(rc_body *b, rc_ring_times *t, rc_error *err) {
+static rc_status profile(rc_ring_layers *b, rc_ring_times *t, rc_error *err) {
     double part[RC_RING_PARTS] = {0}, alone[RC_RING_MAX_RANKS][2] = {{0}}, all[RC_GROUP_MAX];
     bool seen[RC_RING_PARTS] = {false};
     b->profiling = true;
@@ -204,26 +213,26 @@ static rc_status profile(rc_body *b, rc_ring_times *t, rc_error *err) {
     b->profiling = false;
     RC_TRY(st);
     for (int p = 0; p < RC_RING_PARTS; p++) {
-        RC_TRY(rc_group_gather(b->rig->procs, seen[p] ? part[p] : (double)NAN, all, err));
-        for (int r = 0; r < b->rig->procs->size; r++)
+        RC_TRY(rc_group_gather(b->ranks->procs, seen[p] ? part[p] : (double)NAN, all, err));
+        for (int r = 0; r < b->ranks->procs->size; r++)
             t->part[r][p] = all[r];
     }
     for (int j = 0; j < b->c.cp; j++)
         for (int k = 0; k < 2; k++) {
-            RC_TRY(rc_group_gather(b->rig->procs, alone[j][k], all, err));
-            for (int r = 0; r < b->rig->procs->size; r++)
+            RC_TRY(rc_group_gather(b->ranks->procs, alone[j][k], all, err));
+            for (int r = 0; r < b->ranks->procs->size; r++)
                 t->alone[r][j][k] = all[r];
         }
     return RC_OK;
 }
 
-rc_status rc_ring_time(rc_body *b, rc_ring_times *t, rc_error *err) {
-    clock k = {NULL, NULL, NULL};
-    if (b->rig->virtual_ranks && b->rig->local > 1)
+rc_status rc_ring_time(rc_ring_layers *b, rc_ring_times *t, rc_error *err) {
+    pass_timer k = {NULL, NULL, NULL};
+    if (b->ranks->virtual_ranks && b->ranks->local > 1)
         return rc_fail(err, RC_E_INTERNAL, "virtual ranks have no time");
     RC_CUDA(cudaEventCreate(&k.start));
     RC_CUDA(cudaEventCreate(&k.stop));
-    rc_status st = rc_body_reset(b, err);
+    rc_status st = rc_ring_layers_reset(b, err);
     if (st == RC_OK)
         st = capture(b, &k.graph, err);
     if (st == RC_OK)

@@ -1,4 +1,5 @@
-/* Timing a body: first the check, then whole passes, then a profiled pass.
+/* Timing a stack of layers: first the check of its result, then whole passes, then profiled passes
+ * in which each part is timed by itself.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_CALIB_RING_RING_TIMING_H
@@ -22,8 +23,8 @@ typedef struct rc_ring_times {
 
 /* One layer against the single-GPU reference, in the case's own way of launching. RC_E_CHECK when
  * it is off by more than the tolerance, on any rank. */
-rc_status rc_ring_check(rc_body *b, rc_ring_errors *errors, rc_error *err);
+rc_status rc_ring_check(rc_ring_layers *b, rc_ring_errors *errors, rc_error *err);
 /* What one pass takes. Virtual ranks have no time: RC_E_INTERNAL. */
-rc_status rc_ring_time(rc_body *b, rc_ring_times *t, rc_error *err);
+rc_status rc_ring_time(rc_ring_layers *b, rc_ring_times *t, rc_error *err);
 
 #endif

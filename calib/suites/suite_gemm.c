@@ -12,14 +12,14 @@
 #include <string.h>
 
 typedef struct gemm_suite {
-    rc_lt *lt;
+    rc_cublaslt *lt;
     rc_pool in_bf16, in_fp8, out;
 } gemm_suite;
 
 /* One shape, ready to launch. */
 typedef struct gemm {
     gemm_suite *suite;
-    rc_lt_shape shape;
+    rc_cublaslt_shape shape;
     rc_sets sets;
     size_t w_bytes; /* x follows W in an input set */
     const unsigned char *in;
@@ -38,7 +38,7 @@ static void gemm_close(void *self) {
     gemm_suite *s = self;
     if (!s)
         return;
-    rc_lt_close(s->lt);
+    rc_cublaslt_close(s->lt);
     rc_pool_free(&s->in_bf16);
     rc_pool_free(&s->in_fp8);
     rc_pool_free(&s->out);
@@ -49,7 +49,7 @@ static rc_status fill_suite(rc_calib *c, gemm_suite *s, const rc_points *points,
     size_t in16, out16, in8, out8;
     rc_sets_pools(&c->gpu, points, gemm_need, "bf16", &in16, &out16);
     rc_sets_pools(&c->gpu, points, gemm_need, "fp8", &in8, &out8);
-    RC_TRY(rc_lt_open(&s->lt, err));
+    RC_TRY(rc_cublaslt_open(&s->lt, err));
     RC_TRY(rc_pool_reserve(&s->in_bf16, in16, err));
     RC_TRY(rc_pool_reserve(&s->in_fp8, in8, err));
     RC_TRY(rc_pool_reserve(&s->out, out16 > out8 ? out16 : out8, err));
@@ -74,11 +74,11 @@ static rc_status gemm_launch(void *self, int slot, cudaStream_t stream, rc_error
     gemm *g = self;
     const unsigned char *w = g->in + (size_t)slot * g->sets.in_stride;
     void *y = g->suite->out.p + (size_t)slot * g->sets.out_stride;
-    return rc_lt_launch(g->suite->lt, &g->shape, w + g->w_bytes, w, y, stream, err);
+    return rc_cublaslt_launch(g->suite->lt, &g->shape, w + g->w_bytes, w, y, stream, err);
 }
 
 /* The point's shape and tensors, and the algorithm for it. */
-static rc_status prepare(rc_calib *c, gemm *g, const rc_point *p, rc_lt_plan_info *info,
+static rc_status prepare(rc_calib *c, gemm *g, const rc_point *p, rc_cublaslt_plan_info *info,
                          rc_error *err) {
     RC_TRY(rc_point_sms(c, p, &g->shape.sms, err));
     g->shape.m = p->a;
@@ -87,15 +87,15 @@ static rc_status prepare(rc_calib *c, gemm *g, const rc_point *p, rc_lt_plan_inf
     g->shape.fp8 = is_fp8(p);
     g->w_bytes = rc_align((size_t)(p->b * p->c) * (g->shape.fp8 ? 1 : 2));
     g->in = g->shape.fp8 ? g->suite->in_fp8.p : g->suite->in_bf16.p;
-    return rc_lt_prepare(g->suite->lt, &g->shape, g->in + g->w_bytes, g->in, g->suite->out.p,
-                         c->gpu.stream, info, err);
+    return rc_cublaslt_prepare(g->suite->lt, &g->shape, g->in + g->w_bytes, g->in, g->suite->out.p,
+                               c->gpu.stream, info, err);
 }
 
 static rc_status gemm_measure(rc_calib *c, void *self, const rc_point *p, rc_measured *m,
                               rc_error *err) {
     rc_need need = gemm_need(p);
     gemm g = {.suite = self, .sets = rc_sets_for(&c->gpu, need)};
-    rc_lt_plan_info info = {0};
+    rc_cublaslt_plan_info info = {0};
     RC_TRY(rc_sets_check(&c->gpu, &g.sets, err));
     RC_TRY(prepare(c, &g, p, &info, err));
     rc_bench_op op = {gemm_launch, &g, need.in + need.out, g.sets.n};

@@ -32,7 +32,7 @@ enum { GM = 16, GN = 256, GK = 256, TOKENS = 128, HQ = 16, CONTEXT = 4096, BATCH
 typedef struct host_suite {
     rc_gpu *gpu;
     rc_pool buf, q, kv, o, workspace, lens;
-    rc_lt *lt;
+    rc_cublaslt *lt;
     cudaStream_t other;
     cudaEvent_t event;
     int64_t a; /* of the point at hand */
@@ -92,7 +92,7 @@ static rc_status call_graph(host_suite *s, double *seconds, rc_error *err) {
 
 static rc_status call_gemm(host_suite *s, double *seconds, rc_error *err) {
     double t = rc_now();
-    RC_TRY(rc_lt_run(s->lt, GM, GN, GK, 0, s->q.p, s->kv.p, s->o.p, s->gpu->stream, err));
+    RC_TRY(rc_cublaslt_run(s->lt, GM, GN, GK, 0, s->q.p, s->kv.p, s->o.p, s->gpu->stream, err));
     *seconds = rc_now() - t;
     return RC_OK;
 }
@@ -188,8 +188,8 @@ static rc_status open_kernels(rc_calib *c, host_suite *s, rc_error *err) {
     RC_TRY(rc_pool_reserve(&s->workspace, rc_attn_workspace(&split), err));
     RC_TRY(rc_pool_reserve(&s->workspace, rc_decode_workspace(&step), err));
     RC_CUDA(cudaStreamCreateWithFlags(&s->other, cudaStreamNonBlocking));
-    RC_TRY(rc_lt_open(&s->lt, err));
-    return rc_lt_plan(s->lt, GM, GN, GK, 0, s->q.p, s->kv.p, s->o.p, c->gpu.stream, err);
+    RC_TRY(rc_cublaslt_open(&s->lt, err));
+    return rc_cublaslt_plan(s->lt, GM, GN, GK, 0, s->q.p, s->kv.p, s->o.p, c->gpu.stream, err);
 }
 
 /* ---- NCCL --------------------------------------------------------------------------------------
@@ -244,7 +244,7 @@ static void host_close(void *self) {
         (void)cudaGraphExecDestroy(s->graph);
     if (s->other)
         (void)cudaStreamDestroy(s->other);
-    rc_lt_close(s->lt);
+    rc_cublaslt_close(s->lt);
     rc_pool *const pools[] = {&s->buf, &s->q, &s->kv, &s->o, &s->workspace, &s->lens};
     for (size_t i = 0; i < sizeof pools / sizeof pools[0]; i++)
         rc_pool_free(pools[i]);

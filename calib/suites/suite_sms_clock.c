@@ -16,12 +16,12 @@ typedef struct part {
     bool open;
 } part;
 
-typedef struct mixed_suite {
+typedef struct sms_clock_suite {
     part v[PARTS];
-} mixed_suite;
+} sms_clock_suite;
 
-static void mixed_close(void *self) {
-    mixed_suite *s = self;
+static void sms_clock_close(void *self) {
+    sms_clock_suite *s = self;
     for (int i = 0; s && i < PARTS; i++)
         if (s->v[i].open)
             s->v[i].suite->close(s->v[i].self);
@@ -42,19 +42,19 @@ static rc_status open_part(rc_calib *c, part *x, const rc_points *points, rc_err
     return st;
 }
 
-static rc_status mixed_open(rc_calib *c, const rc_points *points, void **self, rc_error *err) {
-    mixed_suite *s = calloc(1, sizeof *s);
+static rc_status sms_clock_open(rc_calib *c, const rc_points *points, void **self, rc_error *err) {
+    sms_clock_suite *s = calloc(1, sizeof *s);
     if (!s)
         return rc_fail(err, RC_E_NOMEM, "out of memory");
-    *s = (mixed_suite){{{.op = "attention", .suite = &rc_suite_attention},
-                        {.op = "gemm", .suite = &rc_suite_gemm},
-                        {.op = "decode", .suite = &rc_suite_decode},
-                        {.op = "merge", .suite = &rc_suite_merge},
-                        {.op = "copy", .suite = &rc_suite_memory}}};
+    *s = (sms_clock_suite){{{.op = "attention", .suite = &rc_suite_attention},
+                            {.op = "gemm", .suite = &rc_suite_gemm},
+                            {.op = "decode", .suite = &rc_suite_decode},
+                            {.op = "merge", .suite = &rc_suite_merge},
+                            {.op = "copy", .suite = &rc_suite_memory}}};
     for (int i = 0; i < PARTS; i++) {
         rc_status st = open_part(c, &s->v[i], points, err);
         if (st != RC_OK) {
-            mixed_close(s);
+            sms_clock_close(s);
             return st;
         }
     }
@@ -62,19 +62,19 @@ static rc_status mixed_open(rc_calib *c, const rc_points *points, void **self, r
     return RC_OK;
 }
 
-static rc_status mixed_measure(rc_calib *c, void *self, const rc_point *p, rc_measured *m,
-                               rc_error *err) {
-    mixed_suite *s = self;
+static rc_status sms_clock_measure(rc_calib *c, void *self, const rc_point *p, rc_measured *m,
+                                   rc_error *err) {
+    sms_clock_suite *s = self;
     bool part_time = p->cond && !strcmp(p->cond, "duty");
     for (int i = 0; i < PARTS; i++) {
         if (strcmp(s->v[i].op, p->op) != 0)
             continue;
-        c->bench.duty = part_time ? 0.01 * (double)p->value : 0;
+        c->bench.duty_cycle = part_time ? 0.01 * (double)p->value : 0;
         rc_status st = s->v[i].suite->measure(c, s->v[i].self, p, m, err);
-        c->bench.duty = 0;
+        c->bench.duty_cycle = 0;
         return st;
     }
     return rc_fail(err, RC_E_INTERNAL, "no suite measures %s", p->op);
 }
 
-const rc_suite rc_suite_mixed = {mixed_open, mixed_measure, mixed_close};
+const rc_suite rc_suite_sms_clock = {sms_clock_open, sms_clock_measure, sms_clock_close};

@@ -10,7 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <cmocka.h>
-#include "calib/progress.c"
+#include "calib/run_progress.c"
 
 /* 0, or a code that says what was wrong. The child ends with it. */
 static int talk(const rc_group *g) {
@@ -145,10 +145,10 @@ static void test_nodes(void **state) {
 /* The time left: by the usual times at first, by this machine's pace later. */
 static void test_bar(void **state) {
     (void)state;
-    assert_true(rc_bar_left(100, 0, 0) == 100);
-    assert_true(rc_bar_left(100, 1, 30) == 99);
-    assert_true(fabs(rc_bar_left(100, 50, 100) - 100) < 1e-9);
-    assert_true(rc_bar_left(100, 120, 100) == 0);
+    assert_true(rc_run_progress_left(100, 0, 0) == 100);
+    assert_true(rc_run_progress_left(100, 1, 30) == 99);
+    assert_true(fabs(rc_run_progress_left(100, 50, 100) - 100) < 1e-9);
+    assert_true(rc_run_progress_left(100, 120, 100) == 0);
 }
 
 int main(void) {

@@ -34,7 +34,7 @@ static rc_record row(int64_t a) {
 
 static int make_dir(void **state) {
     (void)state;
-    strcpy(dir, "/tmp/rc_sink_XXXXXX");
+    strcpy(dir, "/tmp/rc_row_file_XXXXXX");
     return mkdtemp(dir) ? 0 : -1;
 }
 
@@ -49,18 +49,18 @@ static int drop_dir(void **state) {
 
 static void test_csv_appears_whole(void **state) {
     (void)state;
-    rc_sink s;
+    rc_row_file s;
     rc_error err = {0};
     rc_record r = row(1), *got = NULL;
     char *text = NULL;
     size_t size = 0, n = 0;
-    assert_int_equal(rc_sink_open(&s, name("a.csv"), HEAD, false, false, &err), RC_OK);
-    assert_int_equal(rc_sink_add(&s, &r, &err), RC_OK);
-    assert_true(rc_sink_has(&s, &r));
+    assert_int_equal(rc_row_file_open(&s, name("a.csv"), HEAD, false, false, &err), RC_OK);
+    assert_int_equal(rc_row_file_add(&s, &r, &err), RC_OK);
+    assert_true(rc_row_file_has(&s, &r));
     assert_int_equal(access(name("a.csv"), F_OK), -1);
     assert_int_equal(access(name("a.csv.part"), F_OK), 0);
-    assert_int_equal(rc_sink_finish(&s, &err), RC_OK);
-    rc_sink_close(&s);
+    assert_int_equal(rc_row_file_finish(&s, &err), RC_OK);
+    rc_row_file_close(&s);
     assert_int_equal(access(name("a.csv.part"), F_OK), -1);
     assert_int_equal(rc_file_read(name("a.csv"), &text, &size, &err), RC_OK);
     assert_memory_equal(text, HEAD, strlen(HEAD));
@@ -68,31 +68,32 @@ static void test_csv_appears_whole(void **state) {
     assert_int_equal(n, 1);
     free(got);
     free(text);
-    assert_int_equal(rc_sink_open(&s, name("a.csv"), HEAD, false, false, &err), RC_E_IO);
+    assert_int_equal(rc_row_file_open(&s, name("a.csv"), HEAD, false, false, &err), RC_E_IO);
     assert_non_null(strstr(err.msg, "--force"));
-    rc_sink_close(&s);
-    assert_int_equal(rc_sink_open(&s, name("a.csv"), HEAD, true, false, &err), RC_OK);
-    rc_sink_close(&s);
+    rc_row_file_close(&s);
+    assert_int_equal(rc_row_file_open(&s, name("a.csv"), HEAD, true, false, &err), RC_OK);
+    rc_row_file_close(&s);
 }
 
 /* A run killed in the middle of a line: what was whole is kept, and only that. */
 static void test_resume(void **state) {
     (void)state;
-    rc_sink s;
+    rc_row_file s;
     rc_error err = {0};
     rc_record one = row(1), two = row(2), three = row(3);
-    assert_int_equal(rc_sink_open(&s, name("a.csv"), HEAD, false, false, &err), RC_OK);
-    assert_int_equal(rc_sink_add(&s, &one, &err), RC_OK);
-    assert_int_equal(rc_sink_add(&s, &two, &err), RC_OK);
+    assert_int_equal(rc_row_file_open(&s, name("a.csv"), HEAD, false, false, &err), RC_OK);
+    assert_int_equal(rc_row_file_add(&s, &one, &err), RC_OK);
+    assert_int_equal(rc_row_file_add(&s, &two, &err), RC_OK);
     fputs("m,,burst,copy,,,3,0", s.f);
-    rc_sink_close(&s);
-    assert_int_equal(rc_sink_open(&s, name("a.csv"), HEAD, false, false, &err), RC_E_IO);
+    rc_row_file_close(&s);
+    assert_int_equal(rc_row_file_open(&s, name("a.csv"), HEAD, false, false, &err), RC_E_IO);
     assert_non_null(strstr(err.msg, "--resume"));
-    rc_sink_close(&s);
-    assert_int_equal(rc_sink_open(&s, name("a.csv"), HEAD, false, true, &err), RC_OK);
+    rc_row_file_close(&s);
+    assert_int_equal(rc_row_file_open(&s, name("a.csv"), HEAD, false, true, &err), RC_OK);
     assert_int_equal(s.resumed, 2);
-    assert_true(rc_sink_has(&s, &one) && rc_sink_has(&s, &two) && !rc_sink_has(&s, &three));
-    rc_sink_close(&s);
+    assert_true(rc_row_file_has(&s, &one) && rc_row_file_has(&s, &two) &&
+                !rc_row_file_has(&s, &three));
+    rc_row_file_close(&s);
 }
 
 static int count(sqlite3 *db, const char *sql) {
@@ -106,16 +107,16 @@ static int count(sqlite3 *db, const char *sql) {
 
 static void test_db(void **state) {
     (void)state;
-    rc_sink s;
+    rc_row_file s;
     rc_error err = {0};
     sqlite3 *db = NULL;
-    assert_int_equal(rc_sink_open(&s, name("a.db"), HEAD, false, false, &err), RC_OK);
+    assert_int_equal(rc_row_file_open(&s, name("a.db"), HEAD, false, false, &err), RC_OK);
     for (int64_t a = 1; a <= 5; a++) {
         rc_record r = row(a);
-        assert_int_equal(rc_sink_add(&s, &r, &err), RC_OK);
+        assert_int_equal(rc_row_file_add(&s, &r, &err), RC_OK);
     }
-    assert_int_equal(rc_sink_finish(&s, &err), RC_OK);
-    rc_sink_close(&s);
+    assert_int_equal(rc_row_file_finish(&s, &err), RC_OK);
+    rc_row_file_close(&s);
     assert_int_equal(sqlite3_open(name("a.db"), &db), SQLITE_OK);
     assert_int_equal(
         count(db, "SELECT count(*) FROM cost WHERE sm_mhz IS NULL AND a * 1e-6 = p50_s"), 5);
@@ -127,26 +128,26 @@ static void test_db(void **state) {
 /* Killed between two rows: the store is there without FILE.db, opens, and is gone on with. */
 static void test_db_resume(void **state) {
     (void)state;
-    rc_sink s;
+    rc_row_file s;
     rc_error err = {0};
     sqlite3 *db = NULL;
     rc_record one = row(1), two = row(2);
-    assert_int_equal(rc_sink_open(&s, name("a.db"), HEAD, false, false, &err), RC_OK);
-    assert_int_equal(rc_sink_add(&s, &one, &err), RC_OK);
+    assert_int_equal(rc_row_file_open(&s, name("a.db"), HEAD, false, false, &err), RC_OK);
+    assert_int_equal(rc_row_file_add(&s, &one, &err), RC_OK);
     assert_int_equal(sqlite3_open_v2(name("a.db.part"), &db, SQLITE_OPEN_READONLY, NULL),
                      SQLITE_OK);
     assert_int_equal(count(db, "SELECT count(*) FROM cost"), 1);
     sqlite3_close(db);
-    rc_sink_close(&s);
-    assert_int_equal(rc_sink_open(&s, name("a.db"), HEAD, false, false, &err), RC_E_IO);
+    rc_row_file_close(&s);
+    assert_int_equal(rc_row_file_open(&s, name("a.db"), HEAD, false, false, &err), RC_E_IO);
     assert_non_null(strstr(err.msg, "--resume"));
-    rc_sink_close(&s);
-    assert_int_equal(rc_sink_open(&s, name("a.db"), HEAD, false, true, &err), RC_OK);
+    rc_row_file_close(&s);
+    assert_int_equal(rc_row_file_open(&s, name("a.db"), HEAD, false, true, &err), RC_OK);
     assert_int_equal(s.resumed, 1);
-    assert_true(rc_sink_has(&s, &one) && isnan(s.rows[0].sm_mhz));
-    assert_int_equal(rc_sink_add(&s, &two, &err), RC_OK);
-    assert_int_equal(rc_sink_finish(&s, &err), RC_OK);
-    rc_sink_close(&s);
+    assert_true(rc_row_file_has(&s, &one) && isnan(s.rows[0].sm_mhz));
+    assert_int_equal(rc_row_file_add(&s, &two, &err), RC_OK);
+    assert_int_equal(rc_row_file_finish(&s, &err), RC_OK);
+    rc_row_file_close(&s);
     assert_int_equal(sqlite3_open(name("a.db"), &db), SQLITE_OK);
     assert_int_equal(count(db, "SELECT count(*) FROM cost"), 2);
     sqlite3_close(db);
@@ -156,16 +157,16 @@ static void test_db_resume(void **state) {
 /* A row that the schema refuses, or one that is there already, is not saved and not kept. */
 static void test_db_refused(void **state) {
     (void)state;
-    rc_sink s;
+    rc_row_file s;
     rc_error err = {0};
     rc_record zero = row(0), one = row(1); /* p50_s must be over 0 */
-    assert_int_equal(rc_sink_open(&s, name("a.db"), HEAD, false, false, &err), RC_OK);
-    assert_int_equal(rc_sink_add(&s, &zero, &err), RC_E_IO);
-    assert_false(rc_sink_has(&s, &zero));
-    assert_int_equal(rc_sink_add(&s, &one, &err), RC_OK);
-    assert_int_equal(rc_sink_add(&s, &one, &err), RC_E_IO);
+    assert_int_equal(rc_row_file_open(&s, name("a.db"), HEAD, false, false, &err), RC_OK);
+    assert_int_equal(rc_row_file_add(&s, &zero, &err), RC_E_IO);
+    assert_false(rc_row_file_has(&s, &zero));
+    assert_int_equal(rc_row_file_add(&s, &one, &err), RC_OK);
+    assert_int_equal(rc_row_file_add(&s, &one, &err), RC_E_IO);
     assert_int_equal(s.n, 1);
-    rc_sink_close(&s);
+    rc_row_file_close(&s);
     assert_int_equal(access(name("a.db"), F_OK), -1);
     assert_int_equal(access(name("a.db.part"), F_OK), 0);
 }
@@ -173,14 +174,14 @@ static void test_db_refused(void **state) {
 /* FILE.part that is some other program's database is refused, not written to. */
 static void test_db_foreign(void **state) {
     (void)state;
-    rc_sink s;
+    rc_row_file s;
     rc_error err = {0};
     sqlite3 *db = NULL;
     assert_int_equal(sqlite3_open(name("a.db.part"), &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db, "CREATE TABLE other (x)", NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
-    assert_int_equal(rc_sink_open(&s, name("a.db"), HEAD, false, true, &err), RC_E_SCHEMA);
-    rc_sink_close(&s);
+    assert_int_equal(rc_row_file_open(&s, name("a.db"), HEAD, false, true, &err), RC_E_SCHEMA);
+    rc_row_file_close(&s);
 }
 
 int main(void) {

@@ -1,7 +1,7 @@
-/* How far a whole run is.
+/* The progress line of a calibration run.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "calib/progress.h"
+#include "calib/run_progress.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +16,7 @@ static double now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-void rc_bar_begin(rc_bar *b, double total_s, bool quiet) {
+void rc_run_progress_begin(rc_run_progress *b, double total_s, bool quiet) {
     memset(b, 0, sizeof *b);
     b->total_s = total_s;
     b->live = !quiet && isatty(STDERR_FILENO);
@@ -24,19 +24,19 @@ void rc_bar_begin(rc_bar *b, double total_s, bool quiet) {
 }
 
 /* Until two seconds of usual time are behind us the usual times are all there is to go by. */
-double rc_bar_left(double total_s, double past_s, double elapsed_s) {
+double rc_run_progress_left(double total_s, double past_s, double elapsed_s) {
     double rest = total_s > past_s ? total_s - past_s : 0;
     double pace = past_s > 2 ? elapsed_s / past_s : 1;
     return rest * pace;
 }
 
-void rc_bar_step(rc_bar *b, const char *label, double usual_s, double share) {
+void rc_run_progress_step(rc_run_progress *b, const char *label, double usual_s, double share) {
     double t = now(), past = b->past_s + usual_s * share;
     if (!b->live || t - b->shown < 0.1)
         return;
     double part = b->total_s > 0 ? past / b->total_s : 0;
     int full = (int)(CELLS * (part < 1 ? part : 1));
-    double left = rc_bar_left(b->total_s, past, t - b->began);
+    double left = rc_run_progress_left(b->total_s, past, t - b->began);
     char cells[CELLS + 1];
     memset(cells, '.', CELLS);
     memset(cells, '#', (size_t)full);
@@ -48,11 +48,11 @@ void rc_bar_step(rc_bar *b, const char *label, double usual_s, double share) {
     b->drawn = true;
 }
 
-void rc_bar_suite_done(rc_bar *b, double usual_s) {
+void rc_run_progress_suite_done(rc_run_progress *b, double usual_s) {
     b->past_s += usual_s;
 }
 
-void rc_bar_clear(rc_bar *b) {
+void rc_run_progress_clear(rc_run_progress *b) {
     if (b->drawn)
         (void)fputs("\r\033[K", stderr);
     b->drawn = false;
