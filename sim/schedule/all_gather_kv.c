@@ -6,6 +6,10 @@
 #include "sim/schedule/builder.h"
 
 static void gather(rc_builder *b, double bytes) {
+    if (b->rq->as_template && b->n > 1) {
+        rc_block_gather(b, bytes);
+        return;
+    }
     for (int j = 0; j < b->n - 1; j++) {
         b->step = (uint16_t)j;
         for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {

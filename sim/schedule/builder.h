@@ -6,6 +6,16 @@
 
 #define RC_TASK_NONE UINT32_MAX
 
+enum { RC_RANK_CLASSES = 16 };
+
+/* Shapes of attention by the classes of the ranks that own its queries and its keys: ranks of one
+ * class have chunks and cached tokens of the same sizes. */
+typedef struct rc_pairs {
+    const uint8_t *class_of; /* [ranks], in the program's scratch; NULL: too many classes */
+    uint32_t decode;         /* the shape of the decode, which is that of every rank */
+    uint32_t shape[3][RC_RANK_CLASSES][RC_RANK_CLASSES]; /* s < q, s == q, s > q */
+} rc_pairs;
+
 typedef struct rc_builder {
     rc_program *p;
     const rc_request *rq;
@@ -21,6 +31,11 @@ typedef struct rc_builder {
     uint32_t *mark; /* [gpus]: the message of this step; the end of an exchange */
     uint32_t *msg;  /* [gpus]: the message this GPU sent in the step before */
     uint32_t *att;  /* [gpus]: the attention this GPU ran in the step before */
+    /* Of a template: */
+    bool noting;              /* tasks are not emitted: only their shapes are noted, */
+    uint32_t noted[4], notes; /* launches left out */
+    size_t block;             /* the next one, on refilling */
+    rc_pairs pairs;
 } rc_builder;
 
 /* ---- emitting ---- */
@@ -43,6 +58,25 @@ typedef uint32_t (*rc_attend_fn)(rc_builder *b, uint32_t gpu, int here, int from
 void rc_emit_ring(rc_builder *b, double bytes, rc_attend_fn attend);
 /* Host work that opens a ring step: waits for all the GPU's earlier compute and communication. */
 void rc_emit_ring_step(rc_builder *b, uint32_t gpu);
+
+/* ---- templates (template.c) ---- */
+bool rc_template_begin(rc_builder *b); /* false when out of memory */
+void rc_template_free(rc_template *t); /* NULL is fine */
+void rc_section_open(rc_builder *b);
+void rc_section_close(rc_builder *b);
+/* One block in place of the tasks that rc_emit_ring, rc_emit_gather or rc_emit_exchange emits. */
+void rc_block_ring(rc_builder *b, double bytes, rc_attend_fn attend);
+void rc_block_gather(rc_builder *b, double bytes);
+void rc_block_exchange(rc_builder *b, double bytes_per_peer);
+/* Finds the classes of the ranks; class_of: [ranks]. */
+void rc_pair_classes(rc_builder *b, uint8_t *class_of);
+/* Where the shape of the attention of queries of rank q over keys of rank s is kept, or
+ * RC_TASK_NONE stands; NULL where it must be worked out. */
+uint32_t *rc_pair_shape(rc_builder *b, int q, int s);
+uint32_t rc_emit_port(rc_builder *b, uint32_t gpu, rc_lane lane, const rc_shape *s);
+void rc_note_shape(rc_builder *b, uint32_t shape);
+/* The number of a shape in the program. */
+uint32_t rc_shape_number(rc_builder *b, const rc_shape *s);
 
 /* ---- a layer ---- */
 bool rc_decodes(const rc_builder *b, size_t seq);

@@ -6,6 +6,10 @@
 #include "sim/schedule/builder.h"
 
 uint32_t rc_emit_decode(rc_builder *b, uint32_t gpu) {
+    if (b->noting && b->pairs.decode != RC_TASK_NONE) {
+        rc_note_shape(b, b->pairs.decode);
+        return RC_TASK_NONE;
+    }
     int64_t keys = 0, first = 0;
     bool padded = b->decodes % (size_t)b->n != 0, differ = false;
     for (size_t i = 0; i < b->rq->seq_count; i++) {
@@ -23,7 +27,10 @@ uint32_t rc_emit_decode(rc_builder *b, uint32_t gpu) {
     s.hq = b->hq;
     s.hkv = b->hkv;
     s.stand_in = padded || differ || b->rq->stand_in;
-    return rc_emit(b, gpu, RC_LANE_COMPUTE, &s);
+    uint32_t id = rc_emit(b, gpu, RC_LANE_COMPUTE, &s);
+    if (b->noting)
+        b->pairs.decode = b->noted[b->notes - 1];
+    return id;
 }
 
 void rc_attention_local_decode(rc_builder *b) {

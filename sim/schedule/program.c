@@ -1,5 +1,6 @@
 /* The program under construction: growing arrays, interned shapes, launches added for the host.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include "sim/schedule/builder.h"
@@ -122,6 +123,15 @@ static uint32_t shape_index(rc_builder *b, const rc_shape *s) {
     return *recent;
 }
 
+uint32_t rc_shape_number(rc_builder *b, const rc_shape *s) {
+    return shape_index(b, s);
+}
+
+void rc_note_shape(rc_builder *b, uint32_t shape) {
+    assert(b->notes < sizeof b->noted / sizeof b->noted[0]);
+    b->noted[b->notes++] = shape;
+}
+
 /* The task that stands there already gets a new shape. */
 static uint32_t reshape(rc_builder *b, uint32_t gpu, rc_lane lane, uint32_t shape) {
     rc_program *p = b->p;
@@ -147,6 +157,10 @@ static void follow_graph(rc_builder *b, uint32_t gpu, rc_lane lane, uint32_t id)
 static uint32_t append(rc_builder *b, uint32_t gpu, rc_lane lane, const rc_shape *s) {
     rc_program *p = b->p;
     uint32_t shape = shape_index(b, s);
+    if (b->noting) {
+        rc_note_shape(b, shape);
+        return RC_TASK_NONE;
+    }
     if (b->refill)
         return reshape(b, gpu, lane, shape);
     if (!grow((void **)&p->tasks, &p->task_room, p->task_count, sizeof *p->tasks))
@@ -169,7 +183,7 @@ static uint32_t append(rc_builder *b, uint32_t gpu, rc_lane lane, const rc_shape
 }
 
 uint32_t rc_emit(rc_builder *b, uint32_t gpu, rc_lane lane, const rc_shape *s) {
-    if (!b->rq->eager || lane == RC_LANE_HOST || lane == RC_LANE_NONE)
+    if (!b->rq->eager || b->noting || lane == RC_LANE_HOST || lane == RC_LANE_NONE)
         return append(b, gpu, lane, s);
     /* The launch goes before the task; its own shape must not disturb the calls of *s, which are
      * the last in p->calls, so the task is interned first and the launch appended to the host lane
@@ -179,6 +193,11 @@ uint32_t rc_emit(rc_builder *b, uint32_t gpu, rc_lane lane, const rc_shape *s) {
     uint32_t host = append(b, gpu, RC_LANE_HOST, &launch);
     rc_emit_dep(b, id, host);
     return id;
+}
+
+uint32_t rc_emit_port(rc_builder *b, uint32_t gpu, rc_lane lane, const rc_shape *s) {
+    assert(s->kind == RC_T_PORT);
+    return append(b, gpu, lane, s);
 }
 
 void rc_emit_dep(rc_builder *b, uint32_t task, uint32_t before) {
@@ -224,10 +243,13 @@ static rc_shape attention_shape(const rc_builder *b) {
     return s;
 }
 
-uint32_t rc_emit_attention(rc_builder *b, uint32_t gpu, int q, int s) {
+static uint32_t emit_pair(rc_builder *b, uint32_t gpu, int q, int s) {
+    uint32_t *known = rc_pair_shape(b, q, s);
+    if (known && *known != RC_TASK_NONE) {
+        rc_note_shape(b, *known);
+        return RC_TASK_NONE;
+    }
     rc_shape shape = attention_shape(b);
-    if (!rc_prefills(b))
-        return rc_emit_decode(b, gpu);
     for (size_t i = 0; i < b->rq->seq_count; i++) {
         rc_call calls[2];
         if (rc_decodes(b, i))
@@ -237,6 +259,15 @@ uint32_t rc_emit_attention(rc_builder *b, uint32_t gpu, int q, int s) {
             add_call(b, &shape, &calls[c]);
     }
     uint32_t id = rc_emit(b, gpu, RC_LANE_COMPUTE, &shape);
+    if (known)
+        *known = b->noted[b->notes - 1];
+    return id;
+}
+
+uint32_t rc_emit_attention(rc_builder *b, uint32_t gpu, int q, int s) {
+    if (!rc_prefills(b))
+        return rc_emit_decode(b, gpu);
+    uint32_t id = emit_pair(b, gpu, q, s);
     return b->decodes > 0 ? rc_emit_decode(b, gpu) : id;
 }
 
@@ -284,6 +315,7 @@ void rc_program_free(rc_program *p) {
     free(p->calls);
     free(p->slots);
     free(p->scratch);
+    rc_template_free(p->layers_of);
     memset(p, 0, sizeof *p);
 }
 

@@ -21,6 +21,10 @@ static void send_on(rc_builder *b, double bytes) {
 }
 
 void rc_emit_ring(rc_builder *b, double bytes, rc_attend_fn attend) {
+    if (b->rq->as_template && b->n > 1) {
+        rc_block_ring(b, bytes, attend);
+        return;
+    }
     for (int j = 0; j < b->n; j++) {
         b->step = (uint16_t)j;
         for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
@@ -49,6 +53,10 @@ static void exchange(rc_builder *b, double bytes_per_peer) {
         uint32_t compute = b->last[gpu * RC_LANE_COUNT + RC_LANE_COMPUTE];
         b->mark[gpu] = rc_emit(b, gpu, RC_LANE_COMM, &mark);
         rc_emit_dep(b, b->mark[gpu], compute);
+    }
+    if (b->rq->as_template) {
+        rc_block_exchange(b, bytes_per_peer);
+        return;
     }
     uint32_t first = b->at;
     for (uint32_t gpu = 0; gpu < p->gpus; gpu++) {

@@ -94,14 +94,32 @@ rc_status rc_schedule_check(const char *variant, const rc_request *rq, rc_error 
     return check(e, rq, err);
 }
 
+static void emit_layer(const schedule_entry *e, rc_builder *b) {
+    rc_layer_before(b);
+    (b->rq->phase == RC_DECODE ? e->decode : e->prefill)(b);
+    rc_layer_after(b);
+}
+
+static void emit_template(const schedule_entry *e, rc_builder *b) {
+    b->p->layers = 1;
+    rc_section_open(b);
+    emit_layer(e, b);
+    rc_section_close(b);
+    rc_section_open(b);
+    rc_layer_head(b);
+    rc_section_close(b);
+}
+
 static void emit_layers(const schedule_entry *e, rc_builder *b) {
+    if (b->rq->as_template) {
+        emit_template(e, b);
+        return;
+    }
     int layers = b->rq->layers > 0 ? b->rq->layers : b->rq->model->layers;
     b->p->layers = layers;
     for (int l = 0; l < layers && !b->p->failed; l++) {
         b->layer = (uint16_t)l;
-        rc_layer_before(b);
-        (b->rq->phase == RC_DECODE ? e->decode : e->prefill)(b);
-        rc_layer_after(b);
+        emit_layer(e, b);
     }
     b->layer = (uint16_t)layers;
     if (b->rq->head)
@@ -121,7 +139,9 @@ static bool start(rc_builder *b, const rc_request *rq, rc_program *p) {
     p->gpus_per_rank = b->g;
     p->gpus = b->g * (uint32_t)b->n;
     p->head_dim = m->head_dim;
-    size_t scratch = p->gpus * (size_t)(RC_LANE_COUNT + 3);
+    if (rq->as_template && !rc_template_begin(b))
+        return false;
+    size_t scratch = p->gpus * (size_t)(RC_LANE_COUNT + 4); /* the last of them for classes */
     if (!p->scratch)
         p->scratch = malloc(scratch * sizeof *p->scratch);
     if (!p->scratch)
@@ -131,6 +151,8 @@ static bool start(rc_builder *b, const rc_request *rq, rc_program *p) {
     b->mark = b->last + (size_t)p->gpus * RC_LANE_COUNT;
     b->msg = b->mark + p->gpus;
     b->att = b->msg + p->gpus;
+    if (rq->as_template)
+        rc_pair_classes(b, (uint8_t *)(b->att + p->gpus));
     return true;
 }
 
@@ -184,7 +206,8 @@ rc_schedule_key rc_schedule_key_of(const rc_request *rq) {
                          .unfold_tp = rq->unfold_tp,
                          .eager = rq->eager,
                          .ring_host = rq->ring_host,
-                         .serial_ring = rq->serial_ring};
+                         .serial_ring = rq->serial_ring,
+                         .as_template = rq->as_template};
     k.decodes = k.decode_phase;
     k.prefills = rq->phase == RC_PREFILL;
     for (size_t i = 0; rq->phase == RC_MIXED && i < rq->seq_count; i++) {
@@ -200,5 +223,5 @@ bool rc_schedule_key_equal(const rc_schedule_key *a, const rc_schedule_key *b) {
            a->prefills == b->prefills && a->decodes == b->decodes &&
            a->decode_phase == b->decode_phase && a->head == b->head &&
            a->unfold_tp == b->unfold_tp && a->eager == b->eager && a->ring_host == b->ring_host &&
-           a->serial_ring == b->serial_ring;
+           a->serial_ring == b->serial_ring && a->as_template == b->as_template;
 }

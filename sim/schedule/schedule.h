@@ -27,6 +27,7 @@
 #include "sim/base/error.h"
 #include "sim/model/model.h"
 #include "sim/schedule/shard.h"
+#include "sim/schedule/template.h"
 
 typedef enum rc_task_kind {
     RC_T_GEMM,        /* a=M b=N c=K, dtype                                                  */
@@ -38,7 +39,8 @@ typedef enum rc_task_kind {
     RC_T_MESSAGE,     /* bytes from this GPU to `peer`; nodes: 1 inside a node, 2 between two */
     RC_T_MARK,        /* no time: begin and end of an all-to-all                             */
     RC_T_LAUNCH,      /* host: one kernel launch                                             */
-    RC_T_RING_STEP    /* host: work of one ring step; a = its KV segments: 1 new, 2 with cached */
+    RC_T_RING_STEP,   /* host: work of one ring step; a = its KV segments: 1 new, 2 with cached */
+    RC_T_PORT         /* in a template: stands for a task of another section, or of a block */
 } rc_task_kind;
 
 typedef enum rc_part { /* what a task is for: the rows of a breakdown */
@@ -110,6 +112,7 @@ typedef struct rc_program {
     uint32_t *slots;
     size_t slot_count;      /* interning table */
     uint32_t *scratch;      /* of the builder */
+    rc_template *layers_of; /* NULL in an ordinary program */
     uint32_t gpus;          /* simulated: cp x gpus_per_rank */
     uint32_t gpus_per_rank; /* 1 (TP group folded) or tp */
     uint32_t groups;
@@ -137,6 +140,7 @@ typedef struct rc_request {
     bool ring_host;   /* ring steps synchronise the host */
     bool serial_ring; /* messages ride on the compute stream: nothing is overlapped */
     bool stand_in;    /* `seqs` stand for sequences of other sizes, by a rule */
+    bool as_template; /* a template (template.h) with one GPU a rank; `layers` is not looked at */
 } rc_request;
 
 /* variant: "pass-kv", "pass-q", "all-gather-kv", "tp"; decode takes "pass-q" and "tp", a mixed pass
@@ -164,7 +168,7 @@ rc_status rc_schedule_refill(const char *variant, const rc_request *rq, rc_progr
 typedef struct rc_schedule_key {
     int tp, cp, nodes_per_rank, ranks_per_node, layers;
     bool prefills, decodes; /* there are such sequences */
-    bool decode_phase, head, unfold_tp, eager, ring_host, serial_ring;
+    bool decode_phase, head, unfold_tp, eager, ring_host, serial_ring, as_template;
 } rc_schedule_key;
 rc_schedule_key rc_schedule_key_of(const rc_request *rq);
 bool rc_schedule_key_equal(const rc_schedule_key *a, const rc_schedule_key *b);

@@ -82,7 +82,7 @@ static void draw_points(bench *b, const char *variant, int n, rc_phase phase) {
         rc_spec spec = spec_of(b, variant, n, phase, &b->seqs[i]);
         b->seqs[i] = draw(b, phase, n);
         if (rc_model_memory(&b->model, &spec.layout, variant, b->seqs[i].t, b->seqs[i].p,
-                            b->machine.memory, &mem, NULL) == RC_OK &&
+                            rc_machine_usable(&b->machine), &mem, NULL) == RC_OK &&
             mem.total <= mem.capacity)
             i++;
     }
@@ -94,8 +94,8 @@ static void make_grid(bench *b, int n, const char *variant, rc_phase phase) {
     rc_spec spec = spec_of(b, variant, n, phase, NULL);
     for (size_t i = 0; i < b->points; i++) {
         rc_sequence s = {b->seqs[i % GRID].t, b->seqs[i - i % GRID].p};
-        if (rc_model_memory(&b->model, &spec.layout, variant, s.t, s.p, b->machine.memory, &mem,
-                            NULL) == RC_OK &&
+        if (rc_model_memory(&b->model, &spec.layout, variant, s.t, s.p,
+                            rc_machine_usable(&b->machine), &mem, NULL) == RC_OK &&
             mem.total <= mem.capacity)
             b->seqs[i].t = s.t, b->seqs[i].p = s.p;
     }
