@@ -8,6 +8,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/base/csv.h"
 #include "sim/base/file.h"
+#include <assert.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -236,6 +237,7 @@ static rc_status take(const char *name, char *text, size_t size, rc_csv **out, r
 
 rc_status rc_csv_parse(const char *name, const char *text, size_t size, rc_csv **out,
                        rc_error *err) {
+    assert(text != NULL || size == 0);
     *out = NULL;
     char *copy = malloc(size + 1);
     if (!copy)
@@ -254,8 +256,7 @@ rc_status rc_csv_open(const char *path, rc_csv **out, rc_error *err) {
     return take(path, text, size, out, err);
 }
 
-/* ---- reading -----------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 size_t rc_csv_rows(const rc_csv *c) {
     return c->count / c->columns - 1;
@@ -294,6 +295,7 @@ rc_status rc_csv_column(const rc_csv *c, const char *name, size_t *col, rc_error
 }
 
 rc_status rc_csv_known(const rc_csv *c, const char *const *names, rc_error *err) {
+    assert(c != NULL && names != NULL);
     for (size_t i = 0; i < c->columns; i++) {
         const cell *x = &c->cells[i];
         bool known = false;
@@ -361,10 +363,10 @@ rc_status rc_csv_quantity(const rc_csv *c, size_t row, size_t col, rc_dim dim, d
     return RC_OK;
 }
 
-/* ---- writing -----------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 void rc_csv_put(FILE *f, const char *field) {
+    assert(f != NULL && field != NULL);
     /* At the start of a file `#` would be a comment and a byte order mark would be dropped. */
     bool plain = strpbrk(field, ",\"\r\n") == NULL && field[0] != '#' &&
                  strncmp(field, "\xEF\xBB\xBF", 3) != 0;

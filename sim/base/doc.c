@@ -12,13 +12,13 @@
 #include "sim/base/doc_internal.h"
 #include "sim/base/file.h"
 #include "sim/base/quote.h"
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- opening -----------------------------------------------------------------------------------
- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 /* `twice` is NULL for a document of ours, in which no key may stand twice. */
 static rc_status parse(const char *name, const char *text, size_t size, rc_doc **out,
@@ -85,10 +85,10 @@ const char *rc_doc_name(const rc_doc *d) {
     return d->name;
 }
 
-/* ---- nodes -------------------------------------------------------------------------------------
- */
+/* ---- nodes ----------------------------------------------------------------------------------- */
 
 rc_node_kind rc_node_kind_of(const rc_node *n) {
+    assert(n != NULL);
     return n->kind;
 }
 
@@ -156,13 +156,13 @@ const char *rc_node_path(const rc_node *n, char *buf, size_t size) {
     return buf;
 }
 
-/* In brackets: not the macro for static analysers. */
 const char *rc_node_document(const rc_node *n) {
     while (n->parent)
         n = n->parent;
     return n->file;
 }
 
+/* In brackets: not the macro for static analysers. */
 rc_status(rc_node_fail)(const rc_node *n, rc_error *err, rc_status st, const char *fmt, ...) {
     char msg[sizeof err->msg];
     va_list ap;
@@ -175,6 +175,7 @@ rc_status(rc_node_fail)(const rc_node *n, rc_error *err, rc_status st, const cha
 }
 
 rc_status(rc_node_key_fail)(const rc_node *map, size_t i, rc_error *err, const char *fmt, ...) {
+    assert(map->kind == RC_NODE_MAP && i < map->count);
     char msg[sizeof err->msg];
     const rc_entry *e = &map->entries[i];
     va_list ap;
@@ -184,8 +185,7 @@ rc_status(rc_node_key_fail)(const rc_node *map, size_t i, rc_error *err, const c
     return rc_fail_at(err, RC_E_INPUT, e->key_file, e->key_line, e->key_col, "%s", msg);
 }
 
-/* ---- keys --------------------------------------------------------------------------------------
- */
+/* ---- keys ------------------------------------------------------------------------------------ */
 
 static rc_status unknown_key(const rc_entry *e, const char *const *keys, rc_error *err) {
     const char *near = rc_nearest(e->key, keys);
@@ -203,6 +203,7 @@ static rc_status unknown_key(const rc_entry *e, const char *const *keys, rc_erro
 }
 
 rc_status rc_doc_known(const rc_node *map, const char *const *keys, rc_error *err) {
+    assert(map != NULL && keys != NULL);
     if (map->kind != RC_NODE_MAP)
         return rc_node_fail(map, err, RC_E_INPUT, "expected a map of keys");
     for (size_t i = 0; i < map->count; i++) {
@@ -259,8 +260,7 @@ static rc_status need_kind(const rc_node *map, const char *key, rc_node_kind kin
     return (*out)->kind == kind ? RC_OK : unexpected(*out, key, expected, err);
 }
 
-/* ---- values ------------------------------------------------------------------------------------
- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 rc_status rc_doc_map(const rc_node *map, const char *key, const rc_node **out, rc_error *err) {
     return need_kind(map, key, RC_NODE_MAP, "a map of keys", out, err);
@@ -288,6 +288,7 @@ rc_status rc_doc_string(const rc_node *map, const char *key, const char **out, r
 }
 
 rc_status rc_node_label(const rc_node *n, const char *key, char *out, size_t size, rc_error *err) {
+    assert(out != NULL && size > 0);
     const char *text = "";
     RC_TRY(rc_node_string(n, key, &text, err));
     size_t length = strlen(text);
@@ -306,6 +307,7 @@ rc_status rc_doc_label(const rc_node *map, const char *key, char *out, size_t si
 }
 
 rc_status rc_doc_prose(const rc_node *map, const char *key, char *out, size_t size, rc_error *err) {
+    assert(out != NULL && size > 0);
     const rc_node *n = NULL;
     RC_TRY(need_kind(map, key, RC_NODE_SCALAR, "text", &n, err));
     if (rc_node_is_null(n))
@@ -377,6 +379,7 @@ rc_status rc_doc_quantity(const rc_node *map, const char *key, rc_dim dim, doubl
 
 rc_status rc_doc_choice(const rc_node *map, const char *key, const char *const *names, int *out,
                         rc_error *err) {
+    assert(names != NULL && names[0] != NULL);
     const rc_node *n = NULL;
     RC_TRY(need(map, key, &n, err));
     for (int i = 0; n->kind == RC_NODE_SCALAR && names[i]; i++) {
@@ -397,8 +400,7 @@ rc_status rc_doc_choice(const rc_node *map, const char *key, const char *const *
     return unexpected(n, key, expected, err);
 }
 
-/* ---- overrides ---------------------------------------------------------------------------------
- */
+/* ---- overrides ------------------------------------------------------------------------------- */
 
 /* The value of an override as a tree of its own; an empty value is null. */
 static rc_status override_value(rc_doc *d, const char *path, const char *value, rc_node **out,
@@ -509,6 +511,7 @@ rc_status rc_doc_set(rc_doc *d, const char *path, const char *value, rc_error *e
 
 rc_status rc_doc_set_as(rc_doc *d, const char *shown, const char *path, const char *value,
                         rc_error *err) {
+    assert(shown != NULL && path != NULL && value != NULL);
     rc_node *fresh = NULL;
     char *checked = NULL;
     RC_TRY(dotted(d, path, &checked, err));

@@ -6,6 +6,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/base/error.h"
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +22,7 @@ static void fill(rc_error *err, rc_status st, const char *file, int line, int co
 }
 
 rc_status rc_fail(rc_error *err, rc_status st, const char *fmt, ...) {
+    assert(st != RC_OK); /* a caller would take the failure for success */
     if (err) {
         fill(err, st, NULL, 0, 0);
         va_list ap;
@@ -33,6 +35,8 @@ rc_status rc_fail(rc_error *err, rc_status st, const char *fmt, ...) {
 
 rc_status rc_fail_at(rc_error *err, rc_status st, const char *file, int line, int col,
                      const char *fmt, ...) {
+    assert(st != RC_OK);
+    assert(line >= 0 && col >= 0);
     if (err) {
         fill(err, st, file, line, col);
         va_list ap;
@@ -44,6 +48,7 @@ rc_status rc_fail_at(rc_error *err, rc_status st, const char *file, int line, in
 }
 
 const char *rc_error_text(const rc_error *err, char *buf, unsigned long size) {
+    assert(buf != NULL || size == 0);
     if (size == 0)
         return buf;
     if (!err) {

@@ -8,6 +8,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/base/file.h"
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -35,6 +36,7 @@ static rc_status may_write(const char *path, bool overwrite, rc_error *err) {
 }
 
 rc_status rc_outfile_reserve(rc_outfile *o, const char *path, bool overwrite, rc_error *err) {
+    assert(o != NULL && path != NULL);
     memset(o, 0, sizeof *o);
     RC_TRY(may_write(path, overwrite, err));
     rc_status st = rc_temp_file(path, o->tmp, NULL, err);
@@ -74,8 +76,7 @@ static int finish(rc_outfile *o) {
 }
 
 rc_status rc_outfile_commit(rc_outfile *o, rc_error *err) {
-    if (o->tmp[0] == '\0')
-        return rc_fail(err, RC_E_INTERNAL, "commit of an output file that is not open");
+    assert(o->tmp[0] != '\0'); /* open, and neither committed nor given up */
     int code = finish(o);
     if (code != 0) {
         errno = code;
@@ -109,6 +110,7 @@ rc_status rc_output_check(const char *path, bool overwrite, rc_error *err) {
 
 rc_status rc_outputs_check(const char *dir, const char *const *names, bool overwrite,
                            rc_error *err) {
+    assert(dir != NULL && names != NULL);
     char path[RC_PATH_SIZE];
     RC_TRY(rc_make_dirs(dir, err));
     for (; *names; names++) {
@@ -166,6 +168,7 @@ static rc_status read_all(int fd, size_t guess, const char *path, char **text, s
 }
 
 rc_status rc_file_read(const char *path, char **text, size_t *size, rc_error *err) {
+    assert(path != NULL && text != NULL && size != NULL);
     *text = NULL;
     *size = 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/base/json.h"
 #include "sim/base/file.h"
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -48,12 +49,13 @@ json_t *rc_json_root(rc_json *j) {
     return j ? j->root : NULL;
 }
 
-/* Hand `value` to the parent. NULL (out of memory) and a refused key make the writer fail. */
+/* Hand `value` to the parent. NULL (out of memory) makes the writer fail, and so does a key that is not UTF-8. */
 static json_t *put(rc_json *j, json_t *parent, const char *key, json_t *value) {
     if (!j || !parent) {
         json_decref(value);
         return NULL;
     }
+    assert(key ? json_is_object(parent) : json_is_array(parent));
     int rc = -1;
     if (key)
         rc = json_object_set_new(parent, key, value);
@@ -129,6 +131,7 @@ void rc_json_textf(rc_json *j, json_t *parent, const char *key, const char *fmt,
 }
 
 rc_status rc_json_write(const rc_json *j, FILE *f, rc_error *err) {
+    assert(f != NULL);
     if (!j || j->failed)
         return rc_fail(err, RC_E_NOMEM, "out of memory while building JSON");
     if (json_dumpf(j->root, f, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS)) != 0 ||

@@ -58,8 +58,7 @@ static void unlock(void) {
     (void)pthread_mutex_unlock(&outputs.lock);
 }
 
-/* ---- names ------------------------------------------------------------------------------------
- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 /* The host, as far as it can stand in a file name between dots. */
 static void host_name(char *out) {
@@ -91,8 +90,7 @@ static pid_t owner_of(const char *name) {
     return *end == '.' && pid > 0 ? (pid_t)pid : 0;
 }
 
-/* ---- removing ---------------------------------------------------------------------------------
- */
+/* ---- removing -------------------------------------------------------------------------------- */
 
 /* A temporary folder holds files only; links are not followed. */
 static void remove_folder(const char *name) {
@@ -129,8 +127,7 @@ static void sweep(const char *folder) {
     (void)closedir(dir);
 }
 
-/* ---- the list ---------------------------------------------------------------------------------
- */
+/* ---- the list -------------------------------------------------------------------------------- */
 
 static void drop(size_t i) {
     entry *e = &outputs.entries[i];
@@ -187,6 +184,7 @@ static rc_status fresh_name(const char *path, char *temp, rc_error *err) {
 
 /* Created and recorded under one lock, so that a signal finds it. */
 static rc_status create(const char *path, bool folder, char *temp, int *fd, rc_error *err) {
+    assert(path != NULL && temp != NULL);
     int made = -1;
     lock();
     rc_status st = fresh_name(path, temp, err);
@@ -240,13 +238,6 @@ static bool waits(const char *path) {
     return false;
 }
 
-bool rc_output_waits(const char *path) {
-    lock();
-    bool found = waits(path);
-    unlock();
-    return found;
-}
-
 int rc_output_folder(const char *path) {
     lock();
     int done = mkdir(path, 0777);
@@ -269,15 +260,16 @@ static void change_child(pid_t from, pid_t to) {
 }
 
 void rc_outputs_child_began(pid_t child) {
+    assert(child > 0);
     change_child(0, child);
 }
 
 void rc_outputs_child_ended(pid_t child) {
+    assert(child > 0);
     change_child(child, 0);
 }
 
-/* ---- renaming ---------------------------------------------------------------------------------
- */
+/* ---- renaming -------------------------------------------------------------------------------- */
 
 /* The rename itself is only durable once the folder is; a failure here loses nothing we promised.
  */
@@ -400,6 +392,7 @@ static void clear(bool keep_folders) {
 
 void rc_outputs_begin(void) {
     lock();
+    assert(!outputs.collecting); /* a process runs one command */
     outputs.collecting = true;
     unlock();
 }

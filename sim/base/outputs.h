@@ -34,8 +34,6 @@ rc_status rc_temp_folder(const char *path, char *temp, rc_error *err);
 rc_status rc_temp_place(const char *temp, const char *path, bool overwrite, rc_error *err);
 /* Remove a temporary file, or a folder with the files in it. "" is fine. */
 void rc_temp_remove(const char *temp);
-/* True when this command already has an output of this name that waits for its end. */
-bool rc_output_waits(const char *path);
 
 /* mkdir(2), for a folder under its final name: 0, or -1 with errno. It is removed again, when it is
  * empty, if the command fails. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/base/parallel.h"
+#include <assert.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <unistd.h>
@@ -52,6 +53,7 @@ static int thread_count(int asked, size_t count) {
 }
 
 rc_status rc_parallel(size_t count, int threads, rc_parallel_fn fn, void *ctx, rc_error *err) {
+    assert(fn != NULL);
     loop l = {.count = count, .failed_item = SIZE_MAX, .fn = fn, .ctx = ctx};
     pthread_t id[RC_PARALLEL_MAX];
     int started = 0, wanted = thread_count(threads, count);

@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/base/process.h"
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -19,6 +20,7 @@ static pthread_mutex_t words_lock = PTHREAD_MUTEX_INITIALIZER;
 static char last_program[32], last_words[1024];
 
 void rc_process_last_words(const char *program, const char *text) {
+    assert(program != NULL);
     (void)pthread_mutex_lock(&words_lock);
     (void)snprintf(last_program, sizeof last_program, "%s", program);
     (void)snprintf(last_words, sizeof last_words, "%s", text ? text : "");
@@ -84,8 +86,15 @@ static void hold_standard_streams(void) {
             (void)open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
 }
 
+/* An assert has said what is wrong: a mistake of ours has its exit code. */
+static void broken_contract(int number) {
+    (void)number;
+    _exit(rc_exit_code(RC_E_INTERNAL));
+}
+
 void rc_process_begin(void) {
     hold_standard_streams();
+    (void)signal(SIGABRT, broken_contract);
     (void)signal(SIGPIPE, SIG_IGN);
     watch_signals();
 }
@@ -131,6 +140,7 @@ static void leave_to_signal(void) {
 }
 
 int rc_process_end(const char *program, rc_status st, const rc_error *err) {
+    assert(program != NULL && (st == RC_OK || err != NULL));
     rc_error own = {0};
     if (st != RC_OK)
         leave_to_signal();

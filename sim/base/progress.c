@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/base/progress.h"
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -17,6 +18,7 @@ static double now(void) {
 }
 
 void rc_progress_begin(rc_progress *p, const char *label, size_t total, bool quiet) {
+    assert(label != NULL);
     memset(p, 0, sizeof *p);
     p->label = label;
     p->total = total;

@@ -8,6 +8,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/base/quantity.h"
+#include <assert.h>
 #include <float.h>
 #include <math.h>
 #include <stdbool.h>
@@ -58,8 +59,8 @@ static const dim_row dims[] = {
 };
 
 static const dim_row *row_of(rc_dim d) {
-    size_t n = sizeof dims / sizeof dims[0];
-    return (size_t)d < n ? &dims[d] : &dims[RC_DIM_COUNT];
+    assert((size_t)d < sizeof dims / sizeof dims[0]);
+    return &dims[d];
 }
 
 const char *rc_dim_name(rc_dim d) {
@@ -71,8 +72,8 @@ const char *rc_dim_unit(rc_dim d) {
         [RC_DIM_COUNT] = "1",      [RC_DIM_BYTES] = "B", [RC_DIM_BANDWIDTH] = "B/s",
         [RC_DIM_FLOPS] = "FLOP/s", [RC_DIM_TIME] = "s",  [RC_DIM_POWER] = "W",
         [RC_DIM_FREQUENCY] = "Hz", [RC_DIM_RATIO] = "1"};
-    size_t n = sizeof units / sizeof units[0];
-    return (size_t)d < n ? units[d] : "1";
+    assert((size_t)d < sizeof units / sizeof units[0]);
+    return units[d];
 }
 
 static rc_status wrong(const char *text, rc_dim dim, rc_error *err) {
@@ -160,6 +161,7 @@ static rc_status value_of(const char *text, const parts *p, const unit *u, rc_di
 }
 
 rc_status rc_quantity_parse(const char *text, rc_dim dim, double *out, rc_error *err) {
+    assert(text != NULL && out != NULL);
     parts p;
     if (!split(text, &p))
         return wrong(text, dim, err);
@@ -217,6 +219,7 @@ static int whole_digits(const char *text, int64_t *out) {
 }
 
 rc_status rc_quantity_int(const char *text, int64_t lo, int64_t hi, int64_t *out, rc_error *err) {
+    assert(text != NULL && out != NULL); /* an empty range is one that another value has narrowed */
     parts p;
     const unit *u = split(text, &p) ? find_unit(RC_DIM_COUNT, p.unit) : NULL;
     int64_t v = 0;
@@ -242,6 +245,7 @@ rc_status rc_quantity_int(const char *text, int64_t lo, int64_t hi, int64_t *out
  */
 const char *rc_quantity_format(double v, rc_dim dim, char *buf, size_t size) {
     enum { DIGITS = 10 };
+    assert(buf != NULL && size > 0);
     (void)snprintf(buf, size, "%.*g", DIGITS, v);
     if (!isfinite(v))
         return buf;

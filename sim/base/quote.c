@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/base/quote.h"
+#include <assert.h>
 #include <jansson.h>
 #include <stddef.h>
 #include <string.h>
 
 bool rc_text_has_control(const char *s) {
+    assert(s != NULL);
     const unsigned char *at = (const unsigned char *)s;
     json_t *utf8 = json_string(s); /* NULL for other bytes */
     bool bad = utf8 == NULL;

@@ -8,6 +8,7 @@
 #include "sim/base/table.h"
 #include "sim/base/arena.h"
 #include "sim/base/csv.h"
+#include <assert.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -38,7 +39,7 @@ struct rc_table {
     size_t note_count, note_room;
     cell *cells;
     size_t cell_count, cell_room;
-    rc_status failed; /* the first failure while filling */
+    bool out_of_memory; /* while it was filled */
 };
 
 rc_table *rc_table_create(void) {
@@ -62,16 +63,11 @@ void rc_table_destroy(rc_table *t) {
     free(t);
 }
 
-static void fail(rc_table *t, rc_status st) {
-    if (t->failed == RC_OK)
-        t->failed = st;
-}
-
 /* The table keeps its own copies; a copy that fails is seen by the writers. */
 static const char *keep(rc_table *t, const char *s) {
     const char *copy = rc_arena_strdup(t->arena, s);
     if (!copy)
-        fail(t, RC_E_NOMEM);
+        t->out_of_memory = true;
     return copy ? copy : "";
 }
 
@@ -79,10 +75,7 @@ void rc_table_column(rc_table *t, const char *key, const char *name, const char 
                      rc_align align) {
     if (!t)
         return;
-    if (t->column_count == COLUMNS_MAX || t->cell_count > 0) {
-        fail(t, RC_E_INTERNAL);
-        return;
-    }
+    assert(t->column_count < COLUMNS_MAX && t->cell_count == 0);
     t->columns[t->column_count++] =
         (column){.key = keep(t, key), .name = keep(t, name), .unit = keep(t, unit), .align = align};
 }
@@ -95,7 +88,7 @@ static char *format_in(rc_table *t, const char *fmt, va_list ap) {
     if (s)
         (void)vsnprintf(s, (size_t)n + 1, fmt, again);
     else
-        fail(t, RC_E_NOMEM);
+        t->out_of_memory = true;
     va_end(again);
     return s;
 }
@@ -113,7 +106,7 @@ void rc_table_note(rc_table *t, const char *fmt, ...) {
         size_t room = t->note_room ? t->note_room * 2 : 8;
         const char **notes = realloc((void *)t->notes, room * sizeof *notes);
         if (!notes) {
-            fail(t, RC_E_NOMEM);
+            t->out_of_memory = true;
             return;
         }
         t->notes = notes;
@@ -123,15 +116,16 @@ void rc_table_note(rc_table *t, const char *fmt, ...) {
 }
 
 static void add(rc_table *t, cell c) {
-    if (!c.shown || t->column_count == 0) {
-        fail(t, c.shown ? RC_E_INTERNAL : RC_E_NOMEM);
+    assert(t->column_count > 0);
+    if (!c.shown) {
+        t->out_of_memory = true;
         return;
     }
     if (t->cell_count == t->cell_room) {
         size_t room = t->cell_room ? t->cell_room * 2 : 64;
         cell *cells = realloc(t->cells, room * sizeof *cells);
         if (!cells) {
-            fail(t, RC_E_NOMEM);
+            t->out_of_memory = true;
             return;
         }
         t->cells = cells;
@@ -171,6 +165,7 @@ void rc_table_int(rc_table *t, int64_t v) {
 }
 
 void rc_table_real(rc_table *t, double v, int decimals) {
+    assert(decimals >= 0);
     if (!isfinite(v)) {
         rc_table_missing(t);
         return;
@@ -183,20 +178,11 @@ void rc_table_real(rc_table *t, double v, int decimals) {
     add(t, (cell){.kind = CELL_REAL, .v = v == 0 ? 0.0 : v, .shown = s});
 }
 
-size_t rc_table_rows(const rc_table *t) {
-    if (!t || t->column_count == 0)
-        return 0;
-    return (t->cell_count + t->column_count - 1) / t->column_count;
-}
-
 static rc_status check(const rc_table *t, rc_error *err) {
-    if (!t || t->failed == RC_E_NOMEM)
+    if (!t || t->out_of_memory)
         return rc_fail(err, RC_E_NOMEM, "out of memory while building a table");
-    if (t->failed != RC_OK || t->column_count == 0)
-        return rc_fail(err, RC_E_INTERNAL, "a table whose columns do not match its cells");
-    if (t->cell_count % t->column_count != 0)
-        return rc_fail(err, RC_E_INTERNAL, "a table whose last row has %zu of %zu cells",
-                       t->cell_count % t->column_count, t->column_count);
+    assert(t->column_count > 0);
+    assert(t->cell_count % t->column_count == 0); /* the last row is full */
     return RC_OK;
 }
 
@@ -204,8 +190,7 @@ static rc_status written(FILE *f, rc_error *err) {
     return ferror(f) ? rc_fail(err, RC_E_IO, "cannot write the table") : RC_OK;
 }
 
-/* ---- text --------------------------------------------------------------------------------------
- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 static size_t width(const char *s) {
     size_t n = 0;
@@ -261,8 +246,7 @@ rc_status rc_table_print(const rc_table *t, FILE *f, rc_error *err) {
     return written(f, err);
 }
 
-/* ---- CSV and JSON ------------------------------------------------------------------------------
- */
+/* ---- CSV and JSON ---------------------------------------------------------------------------- */
 
 static void csv_cell(FILE *f, const cell *c) {
     switch (c->kind) {

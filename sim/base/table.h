@@ -33,9 +33,8 @@ void rc_table_textf(rc_table *t, const char *fmt, ...) __attribute__((format(pri
 void rc_table_int(rc_table *t, int64_t v);
 void rc_table_real(rc_table *t, double v, int decimals); /* not finite: a missing cell */
 void rc_table_missing(rc_table *t);
-size_t rc_table_rows(const rc_table *t); /* rows begun */
 
-/* Writers. A last row that is not full is RC_E_INTERNAL; a failed write is RC_E_IO. */
+/* Writers, once the last row is full. A failed write is RC_E_IO. */
 rc_status rc_table_print(const rc_table *t, FILE *f, rc_error *err);
 rc_status rc_table_csv(const rc_table *t, FILE *f, rc_error *err);
 /* A list of objects under `key` of `parent` (see json.h). */

@@ -113,6 +113,7 @@ const char *rc_key_range(const rc_key *k, char *buf, size_t size) {
 }
 
 rc_status rc_key_number(const rc_key *k, const char *text, double *out, rc_error *err) {
+    assert(k->kind == RC_KEY_NUMBER);
     double v;
     RC_TRY(rc_quantity_stated(text, k->dim, &v, err));
     RC_TRY(rc_quantity_range(v, text, k->dim, k->lo, k->hi, err));

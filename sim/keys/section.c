@@ -139,6 +139,7 @@ static rc_status wrong_count(const rc_section *s, const char *key, size_t found,
 rc_status rc_section_entries(const rc_section *s, const char *key, size_t least, size_t most,
                              size_t *count, rc_error *err) {
     const rc_node *list;
+    assert(least <= most && key_of(s, key)->kind == RC_KEY_ENTRIES);
     *count = 0;
     if (key_of(s, key)->otherwise && !rc_section_has(s, key))
         return RC_OK;
@@ -276,6 +277,7 @@ static const rc_node *item(const rc_section *s, const char *key, size_t i) {
 rc_status rc_section_whole_item(const rc_section *s, const char *key, size_t i, int64_t lo,
                                 int64_t hi, int64_t *out, rc_error *err) {
     const rc_key *k = key_of(s, key);
+    assert(k->kind == RC_KEY_WHOLE && k->many);
     if (left_out(s, key, k))
         return rc_quantity_int(default_of(k), lo, hi, out, err);
     return rc_node_int(item(s, key, i), key, lo, hi, out, err);
@@ -284,6 +286,7 @@ rc_status rc_section_whole_item(const rc_section *s, const char *key, size_t i, 
 rc_status rc_section_number_item(const rc_section *s, const char *key, size_t i, double *out,
                                  rc_error *err) {
     const rc_key *k = key_of(s, key);
+    assert(k->kind == RC_KEY_NUMBER && k->many);
     if (left_out(s, key, k))
         return rc_quantity_parse(default_of(k), k->dim, out, err);
     return rc_node_quantity(item(s, key, i), key, k->dim, k->lo, k->hi, out, err);
@@ -293,6 +296,7 @@ rc_status rc_section_choice_item(const rc_section *s, const char *key, size_t i,
                                  rc_error *err) {
     const rc_key *k = key_of(s, key);
     names have;
+    assert(k->kind == RC_KEY_CHOICE && k->many);
     names_of(k, &have);
     const char *text = left_out(s, key, k) ? default_of(k) : rc_node_text(item(s, key, i));
     for (int n = 0; have.list[n]; n++) {

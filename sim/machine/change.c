@@ -14,8 +14,7 @@
 #define PREFIX "machine."
 enum { KEY_LEN = 128 };
 
-/* ---- keys -------------------------------------------------------------------------------------
- */
+/* ---- keys ------------------------------------------------------------------------------------ */
 
 static bool ends_in(const char *path, const char *key) {
     size_t a = strlen(path), b = strlen(key);
@@ -63,8 +62,7 @@ static rc_status resolve(const char *key, char *path, rc_error *err) {
     return RC_OK;
 }
 
-/* ---- applying ---------------------------------------------------------------------------------
- */
+/* ---- applying -------------------------------------------------------------------------------- */
 
 typedef struct change {
     char key[KEY_LEN], path[KEY_LEN]; /* as it was given; in the file */

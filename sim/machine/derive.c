@@ -9,6 +9,7 @@
  * code, and the share stays when the peak moves. Where it does not, set both numbers.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <stddef.h>
 #include <string.h>
@@ -60,6 +61,7 @@ static rc_fitted *fitted_of(rc_machine *m, const char *key) {
 }
 
 double rc_machine_usable(const rc_machine *m) {
+    assert(m->memory_fraction >= 0.0 && m->memory_fraction <= 1.0);
     return m->memory * (m->memory_fraction > 0.0 ? m->memory_fraction : 1.0);
 }
 
@@ -130,6 +132,7 @@ static void move(rc_machine *m, const char *key, double value, unsigned still) {
 }
 
 const char *rc_machine_inert(const rc_machine *m, const char *key) {
+    assert(rc_machine_number_find(key) != NULL);
     static const char *const network[] = {"nic_rate", "nic_line_rate", "peer_rate", "hop_latency"};
     if (strcmp(key, "power") == 0)
         return "a board limit changes no time by itself; set bf16_rate and fp8_rate, which its "
@@ -166,10 +169,13 @@ rc_status rc_machine_override(rc_machine *m, const char *key, double value, rc_e
 }
 
 bool rc_machine_overridden(const rc_machine *m, const char *key) {
+    assert(rc_machine_number_find(key) != NULL);
     return (m->held & rc_machine_bit(key)) != 0;
 }
 
 void rc_machine_set_fitted(rc_machine *m, const double *values) {
+    assert(m->fitted_count >= 0 && m->fitted_count <= RC_MAX_FITTED);
+    assert(values != NULL || m->fitted_count == 0);
     unsigned still = m->held;
     for (int i = 0; i < m->fitted_count; i++)
         still |= rc_machine_bit(m->fitted[i].name);

@@ -74,11 +74,6 @@ double *rc_machine_field(rc_machine *m, const char *key) {
     return n != NULL ? (double *)(void *)((char *)m + n->offset) : NULL;
 }
 
-const char *rc_machine_field_unit(const char *key) {
-    const rc_machine_number *n = rc_machine_number_find(key);
-    return n != NULL ? rc_machine_number_unit(n) : NULL;
-}
-
 const rc_key *rc_machine_field_key(const char *key) {
     const rc_machine_number *n = rc_machine_number_find(key);
     return n != NULL ? rc_machine_number_key(n) : NULL;

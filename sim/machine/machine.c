@@ -9,7 +9,6 @@
 #include "sim/machine/machine.h"
 
 #include <assert.h>
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -332,8 +331,7 @@ static rc_status read_machine(const rc_node *top, const char *folder, rc_machine
     return check_rates(top, m, err);
 }
 
-/* ---- a file and what is changed of it ---------------------------------------------------------
- */
+/* ---- a file and what is changed of it -------------------------------------------------------- */
 
 typedef struct changes {
     const char *const *sets;
@@ -362,6 +360,7 @@ rc_status rc_machine_parse(const char *name, const char *text, unsigned long siz
 rc_status rc_machine_parse_set(const char *name, const char *text, unsigned long size,
                                const char *const *sets, size_t set_count, rc_machine *out,
                                rc_error *err) {
+    assert(sets != NULL || set_count == 0);
     rc_doc *doc = NULL;
     RC_TRY(rc_doc_parse(name, text, size, &doc, err));
     return finish(doc, NULL, (changes){sets, set_count}, out, err);
@@ -373,6 +372,7 @@ rc_status rc_machine_load(const char *path, rc_machine *out, rc_error *err) {
 
 rc_status rc_machine_load_set(const char *path, const char *const *sets, size_t set_count,
                               rc_machine *out, rc_error *err) {
+    assert(sets != NULL || set_count == 0);
     char folder[1024];
     const char *slash = strrchr(path, '/');
     rc_doc *doc = NULL;

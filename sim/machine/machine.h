@@ -145,9 +145,6 @@ rc_status rc_machine_check(const rc_machine *m, rc_error *err);
 double *rc_machine_field(rc_machine *m, const char *key);
 /* NULL-terminated names that rc_machine_field takes. */
 const char *const *rc_machine_fields(void);
-/* The base unit of a field ("B/s", "s", "FLOP/s", "B", "W", "1"); NULL when there is no such field.
- */
-const char *rc_machine_field_unit(const char *key);
 /* What the table of keys says of a field; NULL when there is no such field. */
 const rc_key *rc_machine_field_key(const char *key);
 

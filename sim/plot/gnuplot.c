@@ -35,10 +35,10 @@ static const char preamble[] = "set encoding utf8\n"
                                "set key reverse Left samplen 2 spacing 1.3\n"
                                "set datafile missing '-'\n";
 
-/* ---- names ------------------------------------------------------------------------------------
- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 void rc_plot_stem(const char *name, char out[RC_PLOT_STEM]) {
+    assert(name != NULL);
     size_t n = strlen(name), i;
     if (n >= RC_PLOT_STEM)
         n = RC_PLOT_STEM - 1;
@@ -98,13 +98,11 @@ rc_status rc_plot_check(const char *const *stems, const char *dir, bool overwrit
     return RC_OK;
 }
 
-/* ---- drawing ----------------------------------------------------------------------------------
- */
+/* ---- drawing --------------------------------------------------------------------------------- */
 
 static void temp_path(char *out, const char *dir, const char *name, const char *end) {
-    int n = snprintf(out, PATH_SIZE, "%s/%s.%s", dir, name, end);
-    assert(n > 0 && n < PATH_SIZE);
-    (void)n;
+    (void)snprintf(out, PATH_SIZE, "%s/%s.%s", dir, name,
+                   end); /* PATH_SIZE is room for the longest */
 }
 
 static rc_status write_script(const rc_plot *plot, const void *ctx, const char *dir,
@@ -238,9 +236,8 @@ static rc_status draw_in(const rc_plot *plots, size_t count, const void *ctx, co
 rc_status rc_gnuplot(const rc_plot *plots, size_t count, const void *ctx, const char *dir,
                      bool overwrite, bool *drawn, rc_error *err) {
     char temp[RC_TEMP_SIZE], beside[RC_PATH_SIZE], stem[RC_PLOT_STEM];
+    assert(count <= MAX_PLOTS);
     *drawn = false;
-    if (count > MAX_PLOTS)
-        return rc_fail(err, RC_E_INTERNAL, "%zu plots, at most %d", count, MAX_PLOTS);
     for (size_t i = 0; i < count; i++) {
         rc_plot_stem(plots[i].name, stem);
         assert(strcmp(stem, plots[i].name) == 0); /* the name stands in the script as it is */

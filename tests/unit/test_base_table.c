@@ -48,7 +48,6 @@ static char *written(rc_status (*write)(const rc_table *, FILE *, rc_error *), c
 static void text_form_marks_what_is_not_data(void **state) {
     (void)state;
     rc_table *t = sample();
-    assert_int_equal(rc_table_rows(t), 2);
     char *s = written(rc_table_print, t);
     assert_string_equal(s, "# TTFT of CP4\n"
                            "# config          TTFT  nodes\n"
@@ -88,27 +87,13 @@ static void json_form_is_a_list_of_objects(void **state) {
     rc_table_destroy(t);
 }
 
-static void misuse_is_our_fault(void **state) {
+static void failures_are_said_by_the_writers(void **state) {
     (void)state;
-    rc_table *t = sample();
-    rc_table_int(t, 1);
-    assert_int_equal(rc_table_rows(t), 3);
-    EXPECT_ERROR(rc_table_print(t, stdout, &e), RC_E_INTERNAL,
-                 "a table whose last row has 1 of 3 cells");
-    rc_table_column(t, "late", "late", "", RC_LEFT);
-    EXPECT_ERROR(rc_table_csv(t, stdout, &e), RC_E_INTERNAL,
-                 "a table whose columns do not match its cells");
-    rc_table_destroy(t);
-    t = rc_table_create();
-    rc_table_int(t, 1);
-    EXPECT_ERROR(rc_table_print(t, stdout, &e), RC_E_INTERNAL,
-                 "a table whose columns do not match its cells");
-    rc_table_destroy(t);
     EXPECT_ERROR(rc_table_print(NULL, stdout, &e), RC_E_NOMEM,
                  "out of memory while building a table");
     FILE *full = fopen("/dev/full", "w");
     if (full) {
-        t = sample();
+        rc_table *t = sample();
         setbuf(full, NULL);
         EXPECT_ERROR(rc_table_print(t, full, &e), RC_E_IO, "cannot write the table");
         rc_table_destroy(t);
@@ -226,7 +211,7 @@ int main(void) {
         cmocka_unit_test(text_form_marks_what_is_not_data),
         cmocka_unit_test(csv_form_quotes_and_keeps_digits),
         cmocka_unit_test(json_form_is_a_list_of_objects),
-        cmocka_unit_test(misuse_is_our_fault),
+        cmocka_unit_test(failures_are_said_by_the_writers),
         cmocka_unit_test(csv_is_read_by_name),
         cmocka_unit_test(csv_errors_name_the_place),
         cmocka_unit_test(csv_readers_say_what_was_expected),

@@ -30,6 +30,16 @@ static void test_readers(void **state) {
     trips("k->kind == RC_KEY_NUMBER", (void)rc_section_number(&s, "model", &number, &err));
     trips("k->kind == RC_KEY_SWITCH", (void)rc_section_switch(&s, "model", &on, &err));
     trips("k->kind == RC_KEY_CHOICE", (void)rc_section_choice(&s, "model", &choice, &err));
+    trips("least <= most && key_of(s, key)->kind == RC_KEY_ENTRIES",
+          (void)rc_section_entries(&s, "model", 1, 2, &count, &err));
+    trips("k->kind == RC_KEY_WHOLE && k->many",
+          (void)rc_section_whole_item(&s, "model", 0, 1, 2, &whole, &err));
+    trips("k->kind == RC_KEY_NUMBER && k->many",
+          (void)rc_section_number_item(&s, "model", 0, &number, &err));
+    trips("k->kind == RC_KEY_CHOICE && k->many",
+          (void)rc_section_choice_item(&s, "model", 0, &choice, &err));
+    trips("k->kind == RC_KEY_NUMBER",
+          (void)rc_key_number(rc_key_find(RC_KEYS_FORWARD, "model"), "1", &number, &err));
     trips("k->many", (void)rc_section_item_count(&s, "model", 1, 2, &count, &err));
 }
 

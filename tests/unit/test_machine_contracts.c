@@ -1,0 +1,37 @@
+/* What machines assume of their callers (tests/support/trips.h).
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "tests/support/trips.h"
+#include "sim/machine/fields.h"
+
+static void test_machines(void **state) {
+    (void)state;
+    rc_error err = {0};
+    rc_machine m = {.memory = 80e9, .memory_fraction = 1.5}, out;
+    trips("sets != NULL || set_count == 0",
+          (void)rc_machine_parse_set("x.yaml", "", 0, NULL, 1, &out, &err));
+    trips("sets != NULL || set_count == 0",
+          (void)rc_machine_load_set("x.yaml", NULL, 1, &out, &err));
+    trips("m->memory_fraction >= 0.0 && m->memory_fraction <= 1.0", (void)rc_machine_usable(&m));
+    trips("node > 0 && tp > 0 && cp > 0", (void)rc_machine_nodes(&m, 8, 0));
+}
+
+static void test_numbers(void **state) {
+    (void)state;
+    rc_machine m = {.fitted_count = 1};
+    const rc_machine_number text = {"gpu", "gpu.name", 0};
+    trips("k != NULL && k->kind == RC_KEY_NUMBER", (void)rc_machine_number_key(&text));
+    trips("rc_machine_number_find(key) != NULL", (void)rc_machine_overridden(&m, "no such number"));
+    trips("rc_machine_number_find(key) != NULL", (void)rc_machine_inert(&m, "no such number"));
+    trips("values != NULL || m->fitted_count == 0", rc_machine_set_fitted(&m, NULL));
+    m.fitted_count = RC_MAX_FITTED + 1;
+    trips("m->fitted_count >= 0 && m->fitted_count <= RC_MAX_FITTED",
+          rc_machine_set_fitted(&m, NULL));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_machines),
+        cmocka_unit_test(test_numbers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

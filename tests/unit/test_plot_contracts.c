@@ -1,0 +1,22 @@
+/* What drawing assumes of its callers (tests/support/trips.h).
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "tests/support/trips.h"
+#include "sim/plot/gnuplot.h"
+
+static void test_plots(void **state) {
+    (void)state;
+    static const rc_plot quoted[] = {{"a'b", 100, 100, NULL}};
+    const char *volatile no_name = NULL;
+    char stem[RC_PLOT_STEM];
+    bool drawn;
+    rc_error err = {0};
+    trips("count <= MAX_PLOTS", (void)rc_gnuplot(quoted, 1000, NULL, ".", false, &drawn, &err));
+    trips("strcmp(stem, plots[i].name) == 0",
+          (void)rc_gnuplot(quoted, 1, NULL, ".", false, &drawn, &err));
+    trips("name != NULL", rc_plot_stem(no_name, stem));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_plots)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
