@@ -1,21 +1,24 @@
 /* The prefix cache.
  *
- * A block with an identity has a slot, found by a hash table (open addressing, removal by shifting
- * back); blocks without one (generated tokens, prompts that the trace does not name) are a count.
- * A slot is pinned by leases, or cached in GPU memory, or cached in host memory; cached ones are in
- * a list, the first to go at its head. When a lease is released its last block is listed first, so
- * a prefix is given up from its end. Slots grow with what is cached, up to what fits, and are
- * reused.
+ * A block with an identity has a slot, which a hash table finds (open addressing; removal shifts
+ * the entries behind it back). Blocks without an identity (generated tokens, prompts that the trace
+ * does not name) are only counted. A slot is pinned by leases, or cached in GPU memory, or cached in
+ * host memory. Cached slots are in a list with the next to be evicted at its head. When a lease is
+ * released, its last block is listed first, so that a prefix is evicted from its end. The array of
+ * slots grows with what is cached, up to what fits, and slots are reused.
  *
- * RC_KV_SESSION keeps a list a session: what a session left goes as a whole, ended sessions first.
+ * RC_KV_SESSION keeps one list a session: what a session left is evicted as a whole, ended sessions
+ * first.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/kv/kv.h"
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define NONE UINT32_MAX
+enum { FIRST_SLOTS = 1024, TABLE_LOAD = 4 }; /* table entries a slot: probes stay short */
 
 typedef struct slot {
     uint32_t id, pins;
@@ -51,19 +54,15 @@ struct rc_kv {
     uint32_t *idle_next, *idle_prev; /* of session lists with blocks, the longest idle first */
     list idle;
     uint32_t pinned, cached, host;
-    rc_kv_stats stats;
 };
 
-const char *const *rc_kv_policy_names(void) {
-    static const char *const names[] = {"lru", "none", "session", "off", NULL};
-    return names;
-}
-
 uint32_t rc_kv_capacity(double bytes, double token_bytes, int ranks, uint32_t block) {
-    if (!(bytes > 0.0) || !(token_bytes > 0.0) || ranks < 1 || block < 1)
+    assert(ranks >= 1);
+    assert(block >= 1);
+    if (!(bytes > 0.0) || !(token_bytes > 0.0))
         return 0;
     double blocks = floor(floor(bytes / token_bytes) * ranks / block);
-    return blocks < UINT32_MAX / 4.0 ? (uint32_t)blocks : UINT32_MAX / 4;
+    return blocks < RC_KV_MOST_BLOCKS ? (uint32_t)blocks : RC_KV_MOST_BLOCKS;
 }
 
 /* ---- table ---------------------------------------------------------------------------- */
@@ -102,19 +101,19 @@ static void table_remove(rc_kv *kv, uint32_t s) {
 }
 
 static bool more_slots(rc_kv *kv) {
-    uint32_t room = kv->slot_room ? 2 * kv->slot_room : 1024;
+    uint32_t room = kv->slot_room ? 2 * kv->slot_room : FIRST_SLOTS;
     slot *slots = realloc(kv->slots, room * sizeof *slots);
     if (!slots)
         return false;
     kv->slots = slots;
-    uint32_t *table = calloc((size_t)4 * room, sizeof *table);
+    uint32_t *table = calloc((size_t)TABLE_LOAD * room, sizeof *table);
     if (!table)
         return false;
     kv->slot_room = room;
     uint32_t *old = kv->table;
     uint32_t old_mask = kv->mask;
     kv->table = table;
-    kv->mask = 4 * room - 1;
+    kv->mask = TABLE_LOAD * room - 1;
     for (uint32_t i = 0; old && i <= old_mask; i++)
         if (old[i])
             table_add(kv, old[i] - 1);
@@ -122,7 +121,7 @@ static bool more_slots(rc_kv *kv) {
     return true;
 }
 
-/* Room for `count` slots more, so that nothing fails half way. */
+/* Room for `count` more slots, so that nothing can fail half way. */
 static bool reserve(rc_kv *kv, uint32_t count) {
     while (kv->slot_room - kv->slot_count < count)
         if (!more_slots(kv))
@@ -131,6 +130,7 @@ static bool reserve(rc_kv *kv, uint32_t count) {
 }
 
 static uint32_t new_slot(rc_kv *kv, uint32_t id) {
+    assert(kv->free_slot != NONE || kv->slot_count < kv->slot_room);
     uint32_t s = kv->free_slot;
     if (s != NONE)
         kv->free_slot = kv->slots[s].next;
@@ -165,6 +165,7 @@ static void idle_push(rc_kv *kv, uint32_t l) {
 }
 
 static void list_push(rc_kv *kv, uint32_t l, uint32_t s) {
+    assert(kv->slots[s].list == NONE);
     list *to = &kv->lists[l];
     kv->slots[s].list = l;
     kv->slots[s].prev = to->tail;
@@ -177,6 +178,7 @@ static void list_push(rc_kv *kv, uint32_t l, uint32_t s) {
 
 static void list_remove(rc_kv *kv, uint32_t s) {
     slot *x = &kv->slots[s];
+    assert(x->list < kv->list_count);
     list *from = &kv->lists[x->list];
     *(x->prev == NONE ? &from->head : &kv->slots[x->prev].next) = x->next;
     *(x->next == NONE ? &from->tail : &kv->slots[x->next].prev) = x->prev;
@@ -190,7 +192,6 @@ static void list_remove(rc_kv *kv, uint32_t s) {
 static void evict_slot(rc_kv *kv, uint32_t s) {
     list_remove(kv, s);
     kv->cached--;
-    kv->stats.evicted_blocks++;
     if (kv->c.host == 0) {
         drop_slot(kv, s);
         return;
@@ -200,21 +201,21 @@ static void evict_slot(rc_kv *kv, uint32_t s) {
         list_remove(kv, oldest);
         drop_slot(kv, oldest);
         kv->host--;
-        kv->stats.host_evicted_blocks++;
     }
     kv->slots[s].host = true;
     kv->host++;
-    kv->stats.spilled_blocks++;
     list_push(kv, LIST_HOST, s);
 }
 
-/* Of ended sessions, or without sessions, a block; else the longest idle session, whole. */
+/* Evict one block of ended sessions (where no sessions are kept apart, all blocks are in that list);
+ * when there is none, everything of the session that has been idle longest. */
 static void evict(rc_kv *kv) {
     if (kv->lists[LIST_ENDED].count > 0) {
         evict_slot(kv, kv->lists[LIST_ENDED].head);
         return;
     }
     uint32_t l = kv->idle.head;
+    assert(l != NONE); /* whoever makes room has asked whether that is possible */
     for (uint32_t n = kv->lists[l].count; n > 0; n--)
         evict_slot(kv, kv->lists[l].head);
 }
@@ -223,7 +224,7 @@ static uint32_t free_blocks(const rc_kv *kv) {
     return kv->c.capacity - kv->pinned - kv->cached;
 }
 
-/* Room for `need` blocks; `own` cached ones are about to be pinned and must stay. */
+/* Can `need` blocks be had? `own` cached ones are about to be pinned and must stay. */
 static bool possible(const rc_kv *kv, uint64_t need, uint32_t own) {
     uint64_t evictable = kv->c.policy == RC_KV_NONE ? 0 : kv->cached - own;
     return need <= free_blocks(kv) + evictable;
@@ -245,7 +246,7 @@ static uint32_t block_id(const rc_trace *t, const rc_req *r, uint32_t *span, uin
     return id;
 }
 
-/* The place of block `index` of the request, for block_id. */
+/* The span of the request that holds its block `index`, and the place in that span, for block_id. */
 static void seek(const rc_trace *t, const rc_req *r, uint32_t index, uint32_t *span, uint32_t *at) {
     *at = index;
     for (*span = 0; *span < r->spans && *at >= t->spans[r->span + *span].count; ++*span)
@@ -261,7 +262,8 @@ static uint32_t named_of(const rc_req *r, uint64_t blocks) {
     return r->named < blocks ? r->named : (uint32_t)blocks;
 }
 
-/* P: whole blocks, but a prefix that the trace gives in tokens is exact when all of it is there. */
+/* P, the cached tokens of the prompt: whole blocks. Where the trace gives the prefix in tokens, it is
+ * exact as soon as all of its blocks are there. At least one token is left to compute. */
 static uint32_t matched_tokens(const rc_kv *kv, const rc_req *r, uint32_t blocks) {
     uint64_t tokens = (uint64_t)blocks * kv->c.block;
     if (r->prefix >= 0 && blocks >= (uint32_t)r->prefix / kv->c.block && blocks > 0)
@@ -270,6 +272,8 @@ static uint32_t matched_tokens(const rc_kv *kv, const rc_req *r, uint32_t blocks
 }
 
 rc_kv_match rc_kv_lookup(const rc_kv *kv, const rc_trace *t, const rc_req *r) {
+    assert(r->input >= 1);
+    assert((uint64_t)r->span + r->spans <= t->span_count);
     rc_kv_match m = {0, 0, 0};
     uint64_t fetch = 0;
     uint32_t span = 0, at = 0, most = named_of(r, blocks_for(kv, r->input));
@@ -293,7 +297,7 @@ typedef struct reach { /* blocks from .. upto-1 of a request */
     uint32_t from, upto;
 } reach;
 
-/* Blocks to be found new room for, and cached ones that the request will pin. */
+/* Count the blocks of `x` that need new room, and the cached ones that the request will pin. */
 static void survey(const rc_kv *kv, const reach *x, uint32_t *absent, uint32_t *own) {
     uint32_t span, at;
     *absent = *own = 0;
@@ -323,8 +327,8 @@ static void pin(rc_kv *kv, uint32_t s) {
     kv->pinned++;
 }
 
-/* What is there is taken out of the lists first, so that making room does not give it up. */
-static void hold(rc_kv *kv, const reach *x) {
+/* What is there already is taken out of the lists first, so that making room cannot evict it. */
+static void pin_present(rc_kv *kv, const reach *x) {
     uint32_t span, at;
     seek(x->t, x->r, x->from, &span, &at);
     for (uint32_t i = x->from; i < x->upto; i++) {
@@ -338,7 +342,7 @@ static void hold(rc_kv *kv, const reach *x) {
     }
 }
 
-static void take_rest(rc_kv *kv, const reach *x, uint32_t matched) {
+static void take_absent(rc_kv *kv, const reach *x, uint32_t matched) {
     uint32_t span, at;
     seek(x->t, x->r, x->from, &span, &at);
     for (uint32_t i = x->from; i < x->upto; i++) {
@@ -357,28 +361,23 @@ static void take_rest(rc_kv *kv, const reach *x, uint32_t matched) {
 static bool take(rc_kv *kv, const reach *x, uint64_t rest, uint32_t matched) {
     uint32_t absent, own;
     survey(kv, x, &absent, &own);
-    if (!possible(kv, absent + rest, own) || !reserve(kv, absent)) {
-        kv->stats.refused++;
+    if (!possible(kv, absent + rest, own) || !reserve(kv, absent))
         return false;
-    }
-    hold(kv, x);
+    pin_present(kv, x);
     make_room(kv, absent + rest);
-    take_rest(kv, x, matched);
+    take_absent(kv, x, matched);
     kv->pinned += (uint32_t)rest;
-    if (kv->pinned > kv->stats.peak_used)
-        kv->stats.peak_used = kv->pinned;
     return true;
 }
 
 bool rc_kv_admit(rc_kv *kv, const rc_trace *t, const rc_req *r, uint64_t tokens, rc_kv_lease *out,
                  rc_kv_match *match) {
+    assert(tokens >= r->input);
     uint64_t all = blocks_for(kv, tokens);
     const reach x = {t, r, 0, named_of(r, all)};
     *match = rc_kv_lookup(kv, t, r);
-    if (kv->free_lease == NONE) {
-        kv->stats.refused++;
+    if (kv->free_lease == NONE)
         return false;
-    }
     if (!take(kv, &x, all - x.upto, match->blocks))
         return false;
     *out = kv->free_lease;
@@ -390,15 +389,17 @@ bool rc_kv_admit(rc_kv *kv, const rc_trace *t, const rc_req *r, uint64_t tokens,
                  .private_blocks = (uint32_t)(all - x.upto),
                  .filled = match->blocks,
                  .open = true};
-    kv->stats.lookups++;
-    kv->stats.hit_tokens += match->tokens;
-    kv->stats.miss_tokens += r->input - match->tokens;
-    kv->stats.fetched_tokens += match->fetch;
     return true;
 }
 
+static lease *open_lease(rc_kv *kv, rc_kv_lease at) {
+    assert(at < kv->c.requests);
+    assert(kv->leases[at].open);
+    return &kv->leases[at];
+}
+
 void rc_kv_filled(rc_kv *kv, rc_kv_lease at_lease, uint64_t tokens) {
-    lease *l = &kv->leases[at_lease];
+    lease *l = open_lease(kv, at_lease);
     const rc_req *r = l->request;
     uint64_t whole = tokens / kv->c.block;
     if (tokens >= r->input && whole < blocks_for(kv, r->input))
@@ -415,7 +416,7 @@ void rc_kv_filled(rc_kv *kv, rc_kv_lease at_lease, uint64_t tokens) {
 }
 
 bool rc_kv_grow(rc_kv *kv, rc_kv_lease at_lease, uint64_t tokens) {
-    lease *l = &kv->leases[at_lease];
+    lease *l = open_lease(kv, at_lease);
     uint64_t all = blocks_for(kv, tokens), have = (uint64_t)l->named + l->private_blocks;
     if (all <= have)
         return true;
@@ -442,7 +443,7 @@ static void unpin(rc_kv *kv, uint32_t s, uint32_t to) {
 }
 
 void rc_kv_release(rc_kv *kv, rc_kv_lease at_lease, bool last) {
-    lease *l = &kv->leases[at_lease];
+    lease *l = open_lease(kv, at_lease);
     const rc_req *r = l->request;
     bool by_session = kv->c.policy == RC_KV_SESSION && !last && r->session < kv->c.sessions;
     uint32_t to = by_session ? LIST_FIRST_SESSION + r->session : LIST_ENDED;
@@ -469,6 +470,7 @@ static void clear_list(rc_kv *kv, uint32_t l) {
 }
 
 void rc_kv_clear(rc_kv *kv, bool host) {
+    assert(kv->pinned == 0);
     for (uint32_t l = LIST_ENDED; l < kv->list_count; l++)
         clear_list(kv, l);
     if (host)
@@ -478,6 +480,9 @@ void rc_kv_clear(rc_kv *kv, bool host) {
 /* ---- life ----------------------------------------------------------------------------- */
 
 rc_status rc_kv_create(const rc_kv_config *c, rc_kv **out, rc_error *err) {
+    assert(c->block >= 1);
+    assert(c->capacity >= 1 && c->capacity <= RC_KV_MOST_BLOCKS);
+    assert(c->requests >= 1);
     rc_kv *kv = calloc(1, sizeof *kv);
     if (!kv)
         return rc_fail(err, RC_E_NOMEM, "out of memory for a KV cache");
@@ -513,49 +518,6 @@ void rc_kv_destroy(rc_kv *kv) {
     free(kv);
 }
 
-uint32_t rc_kv_free_blocks(const rc_kv *kv) {
-    return free_blocks(kv);
-}
-
 uint32_t rc_kv_pinned_blocks(const rc_kv *kv) {
     return kv->pinned;
-}
-
-uint32_t rc_kv_cached_blocks(const rc_kv *kv) {
-    return kv->cached;
-}
-
-uint32_t rc_kv_host_blocks(const rc_kv *kv) {
-    return kv->host;
-}
-
-const rc_kv_stats *rc_kv_statistics(const rc_kv *kv) {
-    return &kv->stats;
-}
-
-rc_status rc_kv_verify(const rc_kv *kv, rc_error *err) {
-    uint64_t pinned = 0, cached = 0, host = 0;
-    for (uint32_t i = 0; i < kv->c.requests; i++)
-        pinned += kv->leases[i].open ? kv->leases[i].private_blocks : 0;
-    for (uint32_t i = 0; kv->table && i <= kv->mask; i++) {
-        if (!kv->table[i])
-            continue;
-        const slot *x = &kv->slots[kv->table[i] - 1];
-        if (find(kv, x->id) != kv->table[i] - 1)
-            return rc_fail(err, RC_E_INTERNAL, "KV cache: block %u cannot be found", x->id);
-        pinned += x->pins > 0;
-        host += x->list == LIST_HOST;
-        cached += x->list != NONE && x->list != LIST_HOST;
-        if ((x->pins > 0) != (x->list == NONE) || x->host != (x->list == LIST_HOST))
-            return rc_fail(err, RC_E_INTERNAL, "KV cache: block %u is in the wrong list", x->id);
-    }
-    if (pinned != kv->pinned || cached != kv->cached || host != kv->host ||
-        pinned + cached > kv->c.capacity || host > kv->c.host)
-        return rc_fail(err, RC_E_INTERNAL,
-                       "KV cache: %llu pinned, %llu cached, %llu host blocks, "
-                       "counted %u, %u, %u of %u and %u",
-                       (unsigned long long)pinned, (unsigned long long)cached,
-                       (unsigned long long)host, kv->pinned, kv->cached, kv->host, kv->c.capacity,
-                       kv->c.host);
-    return RC_OK;
 }

@@ -1,5 +1,6 @@
 /* Reading plan files. SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/plan/plan_file.h"
+#include <stdio.h>
 #include <string.h>
 #include "sim/forward/scenario.h"
 

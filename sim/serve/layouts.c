@@ -7,6 +7,7 @@
  * rate.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include "sim/serve/cluster.h"
 
@@ -250,7 +251,9 @@ rc_status pool_create(cluster *c, int index, rc_error *err) {
     p->token_bytes = rc_model_kv_bytes(&s->model, s->layout.kv);
     if (s->kv_tokens > 0) {
         uint64_t blocks = s->kv_tokens / c->block;
-        p->capacity = blocks < 1 ? 1 : blocks < UINT32_MAX / 4 ? (uint32_t)blocks : UINT32_MAX / 4;
+        p->capacity = blocks < 1                   ? 1
+                      : blocks < RC_KV_MOST_BLOCKS ? (uint32_t)blocks
+                                                   : RC_KV_MOST_BLOCKS;
     } else {
         RC_TRY(capacity_of(c, p, err));
     }

@@ -174,7 +174,7 @@ rc_status replica_create(cluster *c, replica *r, rc_error *err) {
     double host = s->host_memory * p->spec->tp * p->spec->cp / (p->token_bytes * c->block);
     rc_kv_config k = {.block = c->block,
                       .capacity = p->capacity,
-                      .host = host < UINT32_MAX / 4 ? (uint32_t)host : UINT32_MAX / 4,
+                      .host = host < RC_KV_MOST_BLOCKS ? (uint32_t)host : RC_KV_MOST_BLOCKS,
                       .sessions = c->trace->sessions,
                       .policy = s->kv_policy};
     /* a prefill replica holds leases until its KV has been moved */

@@ -1,5 +1,6 @@
 /* Scenarios: pools of replicas, and faults. SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include "sim/forward/forward.h"
 #include "sim/serve/serve_scenario.h"

@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/stat/stat.h"
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@ int rc_hist_part(uint64_t value) {
 }
 
 void rc_hist_bounds(int part, uint64_t *low, uint64_t *high) {
+    assert(part >= 0 && part < RC_HIST_BUCKETS);
     if (part < RC_HIST_PARTS) {
         *low = *high = (uint64_t)part;
         return;
@@ -49,7 +51,7 @@ void rc_hist_add_many(rc_hist *h, int64_t value, uint64_t times) {
         h->min = v;
     if (v > h->max)
         h->max = v;
-    /* v * times in 128 bits, by halves of `times` */
+    /* v * times in 128 bits, from the 32-bit halves of both factors */
     uint64_t low = v * (times & UINT32_MAX), carry;
     uint64_t v_hi = v >> 32, v_lo = v & UINT32_MAX, t_lo = times & UINT32_MAX, t_hi = times >> 32;
     carry = (v_hi * t_lo + (v_lo * t_lo >> 32)) >> 32;
@@ -70,6 +72,7 @@ void rc_hist_add(rc_hist *h, int64_t value) {
 }
 
 void rc_hist_merge(rc_hist *into, const rc_hist *from) {
+    assert(into != from);
     into->count += from->count;
     if (from->min < into->min)
         into->min = from->min;
@@ -97,6 +100,7 @@ static double middle(const rc_hist *h, int part) {
 }
 
 double rc_hist_quantile(const rc_hist *h, double q) {
+    assert(q >= 0.0 && q <= 1.0);
     if (h->count == 0)
         return NAN;
     double rank = ceil(q * (double)h->count);
@@ -121,30 +125,4 @@ double rc_hist_share(const rc_hist *h, int64_t v) {
     for (int i = 0; i <= last; i++)
         seen += h->bucket[i];
     return (double)seen / (double)h->count;
-}
-
-rc_status rc_hist_csv(const rc_hist *h, double unit, FILE *f, rc_error *err) {
-    (void)fputs("low,high,count\n", f);
-    for (int i = 0; i < RC_HIST_BUCKETS; i++) {
-        uint64_t low, high;
-        if (h->bucket[i] == 0)
-            continue;
-        rc_hist_bounds(i, &low, &high);
-        (void)fprintf(f, "%.10g,%.10g,%llu\n", (double)low / unit, (double)high / unit,
-                      (unsigned long long)h->bucket[i]);
-    }
-    return ferror(f) ? rc_fail(err, RC_E_IO, "cannot write the histogram") : RC_OK;
-}
-
-void rc_hist_json(const rc_hist *h, double unit, rc_json *j, json_t *parent, const char *key) {
-    json_t *o = rc_json_object(j, parent, key);
-    bool empty = h->count == 0;
-    rc_json_int(j, o, "count", (int64_t)h->count);
-    rc_json_real(j, o, "mean", rc_hist_mean(h) / unit);
-    rc_json_real(j, o, "min", empty ? NAN : (double)h->min / unit);
-    rc_json_real(j, o, "max", empty ? NAN : (double)h->max / unit);
-    rc_json_real(j, o, "p50", rc_hist_quantile(h, 0.50) / unit);
-    rc_json_real(j, o, "p90", rc_hist_quantile(h, 0.90) / unit);
-    rc_json_real(j, o, "p95", rc_hist_quantile(h, 0.95) / unit);
-    rc_json_real(j, o, "p99", rc_hist_quantile(h, 0.99) / unit);
 }

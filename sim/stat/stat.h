@@ -6,9 +6,6 @@
 #ifndef RC_STAT_STAT_H
 #define RC_STAT_STAT_H
 #include <stdint.h>
-#include <stdio.h>
-#include "sim/base/error.h"
-#include "sim/base/json.h"
 
 /* ---------------------------------------------------------------- histogram --------------- */
 /* Log-linear: each power of two is cut into 128 equal parts, so a value is known to within its part
@@ -24,20 +21,17 @@ typedef struct rc_hist {
 void rc_hist_init(rc_hist *h);
 void rc_hist_add(rc_hist *h, int64_t value); /* below zero counts as zero */
 void rc_hist_add_many(rc_hist *h, int64_t value, uint64_t times);
-void rc_hist_merge(rc_hist *into, const rc_hist *from);
+void rc_hist_merge(rc_hist *into, const rc_hist *from); /* two different ones */
 double rc_hist_mean(const rc_hist *h); /* exact but for one rounding; nan when empty */
 /* The value of rank ceil(q * count), at least the first; the middle of its part, not outside
  * [min, max]; nan when empty. 0 <= q <= 1. */
 double rc_hist_quantile(const rc_hist *h, double q);
 /* Share of values <= v, counting the part of v whole; nan when empty. */
 double rc_hist_share(const rc_hist *h, int64_t v);
-/* Non-empty parts as `low,high,count`, values divided by `unit` (1e9: ps as ms). */
-rc_status rc_hist_csv(const rc_hist *h, double unit, FILE *f, rc_error *err);
-/* Under `key` of `parent`: count, mean, min, max, p50, p90, p95, p99 divided by `unit`. */
-void rc_hist_json(const rc_hist *h, double unit, rc_json *j, json_t *parent, const char *key);
-/* The part that `value` falls in. */
+/* The part that `value` falls in, 0 .. RC_HIST_BUCKETS - 1. */
 int rc_hist_part(uint64_t value);
-void rc_hist_bounds(int part, uint64_t *low, uint64_t *high); /* low <= v <= high */
+/* The values of a part: *low <= v <= *high. */
+void rc_hist_bounds(int part, uint64_t *low, uint64_t *high);
 
 /* ---------------------------------------------------------------- series ------------------ */
 /* A quantity that is constant between changes (queue length, blocks in use, batch size): its
@@ -50,12 +44,12 @@ typedef struct rc_timeline {
     double value;                 /* since then */
     double area[RC_TIMELINE_MAX]; /* value * ps, by interval */
 } rc_timeline;
-void rc_timeline_init(rc_timeline *s, int64_t interval); /* starts at 0 ps with value 0 */
+void rc_timeline_init(rc_timeline *s, int64_t interval); /* > 0 ps; starts at 0 ps with value 0 */
 /* From `now` on the quantity is `value`. `now` is not before the last change. */
 void rc_timeline_set(rc_timeline *s, int64_t now, double value);
-void rc_timeline_end(rc_timeline *s, int64_t now);  /* the same value up to now */
-int rc_timeline_count(const rc_timeline *s);        /* intervals begun */
-double rc_timeline_at(const rc_timeline *s, int i); /* mean in interval i, as far as it has come */
-double rc_timeline_mean(const rc_timeline *s);      /* over all time so far; nan at 0 */
+void rc_timeline_end(rc_timeline *s, int64_t now); /* the same value up to now */
+int rc_timeline_count(const rc_timeline *s);       /* intervals begun */
+/* Mean in interval i >= 0, as far as time has come; nan when it has not begun. */
+double rc_timeline_at(const rc_timeline *s, int i);
 
 #endif

@@ -1,15 +1,17 @@
-/* The series: areas under a step function, by interval.
+/* The series: areas under a step function, one an interval.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 #include "sim/stat/stat.h"
 
 void rc_timeline_init(rc_timeline *s, int64_t interval) {
+    assert(interval > 0);
     memset(s, 0, sizeof *s);
-    s->interval = interval > 0 ? interval : 1;
+    s->interval = interval;
 }
 
-/* Neighbours are joined until `now` falls into the last interval at most. */
+/* Join neighbouring intervals until `now` falls into the last one or before it. */
 static void widen(rc_timeline *s, int64_t now) {
     while (now / s->interval >= RC_TIMELINE_MAX && s->interval <= INT64_MAX / 2) {
         for (int i = 0; i < RC_TIMELINE_MAX / 2; i++)
@@ -34,6 +36,7 @@ void rc_timeline_end(rc_timeline *s, int64_t now) {
 }
 
 void rc_timeline_set(rc_timeline *s, int64_t now, double value) {
+    assert(now >= s->now);
     rc_timeline_end(s, now);
     s->value = value;
 }
@@ -43,15 +46,9 @@ int rc_timeline_count(const rc_timeline *s) {
 }
 
 double rc_timeline_at(const rc_timeline *s, int i) {
+    assert(i >= 0 && i < RC_TIMELINE_MAX);
     int64_t from = i * s->interval, length = s->now - from;
-    if (i < 0 || length <= 0)
+    if (length <= 0)
         return NAN;
     return s->area[i] / (double)(length < s->interval ? length : s->interval);
-}
-
-double rc_timeline_mean(const rc_timeline *s) {
-    double sum = 0.0;
-    for (int i = 0; i < RC_TIMELINE_MAX; i++)
-        sum += s->area[i];
-    return s->now > 0 ? sum / (double)s->now : NAN;
 }

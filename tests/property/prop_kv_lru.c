@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <cmocka.h>
-#include "sim/kv/kv.h"
+#include "tests/support/kv_check.h"
 #include "tests/support/prop.h"
 
 enum { BLOCKS = 64, BLOCK = 4, OPEN = 6, LONGEST = 12 };
@@ -23,14 +23,14 @@ typedef struct model {
     rc_kv_policy policy;
 } model;
 
-static int used(const model *m) {
+static int model_used(const model *m) {
     int n = m->private_blocks;
     for (int i = 0; i < BLOCKS; i++)
         n += m->here[i];
     return n;
 }
 
-static int oldest(const model *m, bool host) {
+static int model_oldest(const model *m, bool host) {
     int best = -1;
     for (int i = 0; i < BLOCKS; i++)
         if ((host ? m->host[i] : m->here[i] && m->pins[i] == 0) &&
@@ -39,8 +39,8 @@ static int oldest(const model *m, bool host) {
     return best;
 }
 
-static void evict(model *m) {
-    int i = oldest(m, false), held = 0;
+static void model_evict(model *m) {
+    int i = model_oldest(m, false), held = 0;
     m->here[i] = false;
     for (int k = 0; k < BLOCKS; k++)
         held += m->host[k];
@@ -49,21 +49,21 @@ static void evict(model *m) {
         return;
     }
     if (held == m->room) {
-        int gone = oldest(m, true);
+        int gone = model_oldest(m, true);
         m->host[gone] = m->filled[gone] = false;
     }
     m->host[i] = true;
     m->when[i] = ++m->clock;
 }
 
-static int idle(const model *m) {
+static int model_idle(const model *m) {
     int n = 0;
     for (int i = 0; i < BLOCKS; i++)
         n += m->here[i] && m->pins[i] == 0;
     return n;
 }
 
-static int matched(const model *m, const uint32_t *id, int count) {
+static int model_matched(const model *m, const uint32_t *id, int count) {
     int n = 0;
     while (n < count && (m->here[id[n]] || m->host[id[n]]) && m->filled[id[n]])
         n++;
@@ -79,7 +79,8 @@ static bool model_take(model *m, const uint32_t *id, int from, int upto, int pri
         need += !m->here[id[i]];
         own += m->here[id[i]] && m->pins[id[i]] == 0;
     }
-    int free = m->capacity - used(m), spare = m->policy == RC_KV_NONE ? 0 : idle(m) - own;
+    int free = m->capacity - model_used(m),
+        spare = m->policy == RC_KV_NONE ? 0 : model_idle(m) - own;
     if (need > free + spare)
         return false;
     for (int i = from; i < upto; i++) {
@@ -87,8 +88,8 @@ static bool model_take(model *m, const uint32_t *id, int from, int upto, int pri
         from_host[i] = m->host[id[i]];
         m->host[id[i]] = false;
     }
-    while (m->capacity - used(m) < need)
-        evict(m);
+    while (m->capacity - model_used(m) < need)
+        model_evict(m);
     for (int i = from; i < upto; i++) {
         if (m->here[id[i]])
             continue;
@@ -133,11 +134,12 @@ static bool agree(prop_case *c, const world *w) {
     int host = 0;
     for (int i = 0; i < BLOCKS; i++)
         host += w->m.host[i];
-    PROP_CHECK(c, rc_kv_verify(w->kv, &err) == RC_OK, "%.300s", err.msg);
-    PROP_CHECK(c, rc_kv_cached_blocks(w->kv) == (uint32_t)idle(&w->m), "%u cached, the model %d",
-               rc_kv_cached_blocks(w->kv), idle(&w->m));
-    PROP_CHECK(c, rc_kv_pinned_blocks(w->kv) == (uint32_t)(used(&w->m) - idle(&w->m)), "pinned");
-    PROP_CHECK(c, rc_kv_host_blocks(w->kv) == (uint32_t)host, "host");
+    PROP_CHECK(c, kv_verify(w->kv, &err) == RC_OK, "%.300s", err.msg);
+    PROP_CHECK(c, w->kv->cached == (uint32_t)model_idle(&w->m), "%u cached, the model %d",
+               w->kv->cached, model_idle(&w->m));
+    PROP_CHECK(c, rc_kv_pinned_blocks(w->kv) == (uint32_t)(model_used(&w->m) - model_idle(&w->m)),
+               "pinned");
+    PROP_CHECK(c, w->kv->host == (uint32_t)host, "host");
     return true;
 }
 
@@ -168,13 +170,13 @@ static int draw_blocks(prop_case *c, world *w, int k) {
     return count;
 }
 
-static bool admit(prop_case *c, world *w, int k) {
+static bool draw_admit(prop_case *c, world *w, int k) {
     open_one *o = &w->all[k];
     int count = draw_blocks(c, w, k), extra = (int)prop_range(c, 0, 9);
     int input = (int)prop_range(c, 1, count * BLOCK);
     rc_kv_match got;
     o->request.input = (uint32_t)input;
-    int blocks = matched(&w->m, o->id, least(count, blocks_of(input)));
+    int blocks = model_matched(&w->m, o->id, least(count, blocks_of(input)));
     blocks = w->m.policy == RC_KV_OFF ? 0 : blocks;
     int match = least(blocks * BLOCK, input - 1);
     o->tokens = input + extra;
@@ -189,7 +191,7 @@ static bool admit(prop_case *c, world *w, int k) {
     return true;
 }
 
-static void fill(prop_case *c, world *w, open_one *o) {
+static void draw_fill(prop_case *c, world *w, open_one *o) {
     int tokens = (int)prop_range(c, 0, o->tokens), input = (int)o->request.input;
     int upto = tokens / BLOCK;
     if (tokens >= input && upto < blocks_of(input))
@@ -199,7 +201,7 @@ static void fill(prop_case *c, world *w, open_one *o) {
         w->m.filled[o->id[i]] = true;
 }
 
-static bool grow(prop_case *c, world *w, open_one *o) {
+static bool draw_grow(prop_case *c, world *w, open_one *o) {
     int tokens = o->tokens + (int)prop_range(c, 1, 3 * BLOCK), all = blocks_of(tokens);
     int upto = least((int)o->request.named, all);
     upto = upto > o->held ? upto : o->held;
@@ -216,18 +218,18 @@ static bool grow(prop_case *c, world *w, open_one *o) {
     return true;
 }
 
-static bool step(prop_case *c, world *w) {
+static bool draw_step(prop_case *c, world *w) {
     int k = (int)prop_below(c, OPEN);
     open_one *o = &w->all[k];
     bool good = true;
     if (!o->open)
-        return admit(c, w, k) && agree(c, w);
+        return draw_admit(c, w, k) && agree(c, w);
     switch (prop_below(c, 3)) {
     case 0:
-        fill(c, w, o);
+        draw_fill(c, w, o);
         break;
     case 1:
-        good = grow(c, w, o);
+        good = draw_grow(c, w, o);
         break;
     default:
         rc_kv_release(w->kv, o->lease, false);
@@ -253,31 +255,9 @@ static bool like_the_model(prop_case *c) {
     PROP_CHECK(c, rc_kv_create(&k, &w.kv, &err) == RC_OK, "%s", err.msg);
     bool good = true;
     for (unsigned i = 0; i < 8 * c->size && good; i++)
-        good = step(c, &w);
+        good = draw_step(c, &w);
     rc_kv_destroy(w.kv);
     return good;
-}
-
-/* Over turns of any lengths no rank holds more than two tokens a turn over another. */
-static bool balanced(prop_case *c) {
-    rc_kv_balance b;
-    uint64_t all = 0, sum = 0;
-    int turns = (int)prop_range(c, 1, 8);
-    rc_kv_balance_init(&b, (int)prop_range(c, 1, 16));
-    for (int i = 0; i < turns; i++) {
-        int64_t prompt = prop_range(c, 1, 5000), reply = prop_range(c, 0, 400);
-        rc_kv_balance_prefill(&b, prompt);
-        for (int64_t k = 0; k < reply; k++)
-            rc_kv_balance_decode(&b, 3);
-        all += (uint64_t)(prompt + reply);
-    }
-    for (int i = 0; i < b.ranks; i++)
-        sum += b.tokens[i];
-    PROP_CHECK(c, sum == all, "tokens");
-    PROP_CHECK(c, rc_kv_balance_most(&b) - rc_kv_balance_least(&b) <= 2 * (uint64_t)turns + 1,
-               "%lu and %lu over %d ranks after %d turns", (unsigned long)rc_kv_balance_most(&b),
-               (unsigned long)rc_kv_balance_least(&b), b.ranks, turns);
-    return true;
 }
 
 static void test_model(void **state) {
@@ -285,13 +265,7 @@ static void test_model(void **state) {
     assert_true(prop_run("like_the_model", like_the_model, 60));
 }
 
-static void test_balance(void **state) {
-    (void)state;
-    assert_true(prop_run("balanced", balanced, 20));
-}
-
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_model),
-                                       cmocka_unit_test(test_balance)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_model)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -73,13 +73,20 @@ static void same_names(rc_key_file f, const char *path, size_t skip, const char 
     }
 }
 
+/* A scenario's choice becomes the enum by its number. */
+static const char *const kv_policies[] = {[RC_KV_LRU] = "lru",
+                                          [RC_KV_NONE] = "none",
+                                          [RC_KV_SESSION] = "session",
+                                          [RC_KV_OFF] = "off",
+                                          [RC_KV_OFF + 1] = NULL};
+
 static void test_names(void **state) {
     (void)state;
     same_names(RC_KEYS_FORWARD, "parallel.variant", 0, rc_schedule_names());
     same_names(RC_KEYS_SERVE, "pools[].variant", 1, rc_rule_names());
     same_names(RC_KEYS_SERVE, "pools[].variant", 4, rc_schedule_names());
     same_names(RC_KEYS_PLAN, "space.variant", 1, rc_rule_names());
-    same_names(RC_KEYS_SERVE, "kv.policy", 0, rc_kv_policy_names());
+    same_names(RC_KEYS_SERVE, "kv.policy", 0, kv_policies);
     same_names(RC_KEYS_SERVE, "arrivals.process", 0, rc_arrivals_names());
     same_names(RC_KEYS_SERVE, "synthetic.process", 0, rc_arrivals_names());
     same_names(RC_KEYS_SERVE, "arrivals.format", 0, rc_trace_format_names());

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <cmocka.h>
-#include "sim/kv/kv.h"
+#include "tests/support/kv_check.h"
 
 #define S INT64_C(1000000000000)
 
@@ -106,14 +106,14 @@ static void tracelab_through_a_cache(void **state) {
     assert_int_equal(rc_kv_create(&c, &kv, NULL), RC_OK);
     for (uint32_t i = 0; i < 5; i++) {
         const rc_req *q = &t->at[i];
-        rc_kv_lease lease;
+        rc_kv_lease held;
         rc_kv_match m;
-        assert_true(rc_kv_admit(kv, t, q, q->input, &lease, &m));
+        assert_true(rc_kv_admit(kv, t, q, q->input, &held, &m));
         assert_int_equal(m.tokens, expected[i]);
-        assert_true(rc_kv_grow(kv, lease, (uint64_t)q->input + q->output - 1));
-        rc_kv_filled(kv, lease, (uint64_t)q->input + q->output - 1);
-        rc_kv_release(kv, lease, false);
-        assert_int_equal(rc_kv_verify(kv, NULL), RC_OK);
+        assert_true(rc_kv_grow(kv, held, (uint64_t)q->input + q->output - 1));
+        rc_kv_filled(kv, held, (uint64_t)q->input + q->output - 1);
+        rc_kv_release(kv, held, false);
+        assert_int_equal(kv_verify(kv, NULL), RC_OK);
     }
     rc_kv_destroy(kv);
     rc_trace_free(t);
