@@ -17,13 +17,13 @@ static rc_status simulate(rc_spec *spec, rc_alternative *out, rc_error *err) {
         (void)snprintf(out->why, sizeof out->why, "fewer new tokens than ranks");
         return RC_OK;
     }
-    spec->variant = out->variant;
+    spec->schedule = out->schedule;
     spec->layout.cp = out->cp;
     out->status = rc_forward_run(spec, &f, &why);
     out->time = out->status == RC_OK ? f.time : NAN;
     memcpy(out->basis, f.basis, sizeof out->basis);
     out->caution =
-        rc_forward_caution(rc_costs_machine(spec->costs), out->variant, out->cp, spec->phase);
+        rc_forward_caution(rc_costs_machine(spec->costs), out->schedule, out->cp, spec->phase);
     (void)snprintf(out->why, sizeof out->why, "%.250s", why.msg);
     if (out->status == RC_OK || out->status == RC_E_NOFIT || out->status == RC_E_SIZE)
         return RC_OK;
@@ -32,9 +32,9 @@ static rc_status simulate(rc_spec *spec, rc_alternative *out, rc_error *err) {
     return out->status;
 }
 
-static void add(rc_alternative *out, int *count, int cp, const char *variant) {
+static void add(rc_alternative *out, int *count, int cp, const rc_schedule *s) {
     if (*count < RC_ALTERNATIVES)
-        out[(*count)++] = (rc_alternative){.cp = cp, .variant = variant};
+        out[(*count)++] = (rc_alternative){.cp = cp, .schedule = s};
 }
 
 static int next_lower(int cp) {
@@ -61,12 +61,11 @@ rc_status rc_choose_alternatives(const rc_model *m, const rc_costs *costs, const
                     .eager = true,
                     .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
     *count = 0;
-    for (int n = cp; n > 1; n = next_lower(n)) {
-        add(out, count, n, "pass-kv");
-        add(out, count, n, "pass-q");
-        add(out, count, n, "all-gather-kv");
-    }
-    add(out, count, 1, "tp");
+    for (int n = cp; n > 1; n = next_lower(n))
+        for (int i = 0; rc_schedule_at(i); i++)
+            if (rc_schedule_takes(rc_schedule_at(i), RC_PREFILL, n))
+                add(out, count, n, rc_schedule_at(i));
+    add(out, count, 1, rc_schedule_usual(RC_PREFILL, 1));
     rc_status st = RC_OK;
     for (int i = 0; i < *count && st == RC_OK; i++)
         st = simulate(&spec, &out[i], err);
@@ -82,9 +81,9 @@ int rc_alternative_best(const rc_alternative *a, int count) {
     return best;
 }
 
-int rc_alternative_find(const rc_alternative *a, int count, int cp, const char *variant) {
+int rc_alternative_find(const rc_alternative *a, int count, int cp, const rc_schedule *s) {
     for (int i = 0; i < count; i++)
-        if (a[i].cp == cp && strcmp(a[i].variant, variant) == 0)
+        if (a[i].cp == cp && a[i].schedule == s)
             return i;
     return -1;
 }

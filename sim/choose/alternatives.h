@@ -4,13 +4,13 @@
 #define RC_CHOOSE_ALTERNATIVES_H
 #include "sim/forward/forward.h"
 
-enum { RC_ALTERNATIVES = 40 };
+enum { RC_ALTERNATIVES = 13 * RC_SCHEDULES_MAX }; /* degrees up to 4096, each with every schedule */
 
 typedef struct rc_alternative {
     int cp;
-    const char *variant; /* "pass-kv", "pass-q", "all-gather-kv"; "tp" with cp 1; static */
-    rc_status status;    /* RC_OK; RC_E_NOFIT, RC_E_SIZE; RC_E_INPUT: fewer new tokens than ranks */
-    double time;         /* s; NaN when it is not possible */
+    const rc_schedule *schedule;
+    rc_status status; /* RC_OK; RC_E_NOFIT, RC_E_SIZE; RC_E_INPUT: fewer new tokens than ranks */
+    double time;      /* s; NaN when it is not possible */
     double basis[RC_BASIS_COUNT]; /* share of the critical path by what its cost rests on */
     const char *caution;          /* rc_forward_caution; NULL: none */
     char why[256];
@@ -24,7 +24,7 @@ rc_status rc_choose_alternatives(const rc_model *m, const rc_costs *costs, const
 /* Index of the fastest; -1 when nothing fits. */
 int rc_alternative_best(const rc_alternative *a, int count);
 /* Index, or -1. */
-int rc_alternative_find(const rc_alternative *a, int count, int cp, const char *variant);
+int rc_alternative_find(const rc_alternative *a, int count, int cp, const rc_schedule *s);
 
 /* C and BW that this machine achieves, per GPU: the rate of a large attention on one TP shard, and
  * that of one connection between nodes (NVLink on a single node). */

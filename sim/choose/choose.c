@@ -11,8 +11,12 @@ static const rc_rule rules[RC_RULE_COUNT] = {
     [RC_RULE_EMPIRICAL] = {RC_RULE_EMPIRICAL, -1.059, 1.145, 12.112},
 };
 
+const rc_schedule *rc_choice_schedule(rc_choice c) {
+    return c == RC_CHOOSE_PASS_KV ? &rc_schedule_pass_kv : &rc_schedule_pass_q;
+}
+
 const char *rc_choice_name(rc_choice c) {
-    return c == RC_CHOOSE_PASS_KV ? "pass-kv" : "pass-q";
+    return rc_choice_schedule(c)->name;
 }
 
 static bool positive(double v) {

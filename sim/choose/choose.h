@@ -19,9 +19,11 @@
 #define RC_CHOOSE_CHOOSE_H
 #include <stdbool.h>
 #include "sim/base/error.h"
+#include "sim/schedule/schedule.h"
 
-typedef enum rc_choice { RC_CHOOSE_PASS_KV, RC_CHOOSE_PASS_Q } rc_choice;
-const char *rc_choice_name(rc_choice c); /* "pass-kv", "pass-q": the names of the schedules */
+typedef enum rc_choice { RC_CHOOSE_PASS_KV, RC_CHOOSE_PASS_Q, RC_CHOICES } rc_choice;
+const rc_schedule *rc_choice_schedule(rc_choice c);
+const char *rc_choice_name(rc_choice c); /* of its schedule: "pass-kv", "pass-q" */
 
 typedef struct rc_choose_input {
     double t, p;         /* tokens: new, cached */

@@ -180,7 +180,7 @@ static rc_choose_input input_of(const question *q, const rates *r) {
 }
 
 static double time_of(const question *q, rc_choice c) {
-    int i = rc_alternative_find(q->other, q->others, q->layout.cp, rc_choice_name(c));
+    int i = rc_alternative_find(q->other, q->others, q->layout.cp, rc_choice_schedule(c));
     return i >= 0 ? q->other[i].time : NAN;
 }
 
@@ -220,8 +220,8 @@ static rc_status answer(const choose_flags *f, question *q, rc_error *err) {
 
 /* The alternative that the answer names; NULL when it cannot be run. */
 static const rc_alternative *answered(const question *q) {
-    const char *variant = q->layout.cp == 1 ? "tp" : rc_choice_name(q->answer);
-    int i = rc_alternative_find(q->other, q->others, q->layout.cp, variant);
+    const rc_schedule *s = rc_schedule_on(rc_choice_schedule(q->answer), q->layout.cp);
+    int i = rc_alternative_find(q->other, q->others, q->layout.cp, s);
     return i >= 0 && q->other[i].status == RC_OK ? &q->other[i] : NULL;
 }
 
@@ -233,7 +233,7 @@ static const char *why_not(const question *q, const rc_alternative *best) {
         return "no ring of all CP ranks at hand can be run as the answer has it";
     if (best->cp != q->layout.cp)
         return "the answer is for all CP ranks at hand";
-    if (strcmp(best->variant, rc_choice_name((rc_choice)(1 - (int)q->answer))) == 0)
+    if (best->schedule == rc_choice_schedule((rc_choice)(1 - (int)q->answer)))
         return "the rule picks the slower ring here";
     return "the answer is one of the two rings, pass-kv and pass-q";
 }
@@ -253,7 +253,7 @@ static void print_fastest(const question *q, const rc_alternative *best) {
         printf("fastest    the answer, %.3f ms\n", 1e3 * best->time);
         return;
     }
-    printf("fastest    CP%d %s, %.3f ms", best->cp, best->variant, 1e3 * best->time);
+    printf("fastest    CP%d %s, %.3f ms", best->cp, best->schedule->name, 1e3 * best->time);
     if (own)
         printf(" (%+.2f %%)", 100.0 * (best->time / own->time - 1.0));
     printf(", is not the answer: %s\n", why_not(q, best));
@@ -309,7 +309,7 @@ static rc_table *alternatives_table(const question *q) {
     for (int i = 0; i < q->others; i++) {
         const rc_alternative *a = &q->other[i];
         rc_table_int(t, a->cp);
-        rc_table_text(t, a->cp == 1 ? "none" : a->variant);
+        rc_table_text(t, a->cp == 1 ? "none" : a->schedule->name);
         rc_table_real(t, 1e3 * a->time, 3);
         rc_table_real(t, 100.0 * (a->time / base - 1.0), 2);
         rc_table_real(t, a->time * a->cp * q->layout.tp, 3);
@@ -380,7 +380,7 @@ static void json_fastest(const question *q, rc_json *j, json_t *root) {
     const rc_alternative *best = &q->other[i];
     json_t *o = rc_json_object(j, root, "fastest");
     rc_json_int(j, o, "cp", best->cp);
-    rc_json_text(j, o, "variant", best->variant);
+    rc_json_text(j, o, "variant", best->schedule->name);
     rc_json_real(j, o, "ttft_ms", 1e3 * best->time);
     rc_json_bool(j, o, "is_answer", best == answered(q));
     if (why_not(q, best))

@@ -11,7 +11,7 @@
 #include "sim/forward/scenario.h"
 #include "sim/model/notes.h"
 
-enum { MAX_ALTERNATIVES = 6 };
+enum { MAX_ALTERNATIVES = RC_SCHEDULES_MAX + 2 };
 
 typedef struct forward_flags {
     const char *file, *store;
@@ -21,7 +21,7 @@ typedef struct forward_flags {
 } forward_flags;
 
 typedef struct alternative {
-    char variant[32];
+    const rc_schedule *schedule;
     rc_layout layout;
     rc_status status;
     double time;
@@ -78,12 +78,12 @@ static rc_status parse(int argc, char **argv, forward_flags *f, bool *helped, rc
 
 /* ---- what the other variants would have taken ---------------------------------------- */
 
-static void add_other(answer *a, const char *variant, int tp, int cp) {
+static void add_other(answer *a, const rc_schedule *s, int tp, int cp) {
     const rc_layout *own = &a->scenario.layout;
-    if (strcmp(variant, a->scenario.variant) == 0 && tp == own->tp && cp == own->cp)
+    if (s == a->scenario.schedule && tp == own->tp && cp == own->cp)
         return;
     alternative *o = &a->others[a->other_count++];
-    snprintf(o->variant, sizeof o->variant, "%s", variant);
+    o->schedule = s;
     o->layout = *own;
     o->layout.tp = tp;
     o->layout.cp = cp;
@@ -100,7 +100,7 @@ static void run_other(const answer *a, const rc_costs *costs, alternative *o) {
         snprintf(o->why, sizeof o->why, "%s", not_offered);
         return;
     }
-    spec.variant = o->variant;
+    spec.schedule = o->schedule;
     spec.layout = o->layout;
     o->status = rc_forward_run(&spec, &f, &why);
     o->time = f.time;
@@ -109,17 +109,13 @@ static void run_other(const answer *a, const rc_costs *costs, alternative *o) {
 
 static void run_others(answer *a, const rc_costs *costs) {
     int tp = a->scenario.layout.tp, cp = a->scenario.layout.cp;
-    if (cp > 1 && a->scenario.phase != RC_DECODE) {
-        add_other(a, "pass-kv", tp, cp);
-        add_other(a, "pass-q", tp, cp);
-        if (a->scenario.phase == RC_PREFILL)
-            add_other(a, "all-gather-kv", tp, cp);
-    } else if (cp > 1) {
-        add_other(a, "pass-q", tp, cp);
-    }
+    const rc_schedule *alone = rc_schedule_usual(a->scenario.phase, 1);
+    for (int i = 0; cp > 1 && rc_schedule_at(i); i++)
+        if (rc_schedule_takes(rc_schedule_at(i), a->scenario.phase, cp))
+            add_other(a, rc_schedule_at(i), tp, cp);
     if (cp > 1)
-        add_other(a, "tp", tp, 1);
-    add_other(a, "tp", tp * cp, 1);
+        add_other(a, alone, tp, 1);
+    add_other(a, alone, tp * cp, 1);
     for (int i = 0; i < a->other_count; i++)
         run_other(a, costs, &a->others[i]);
 }
@@ -162,7 +158,7 @@ static void print_head(const answer *a) {
     const rc_scenario *s = &a->scenario;
     const rc_forward *r = &a->result;
     printf("# scenario %s: %s on %s, CP%d x TP%d, %s, %s\n", s->name, s->model.name,
-           s->machine.name, s->layout.cp, s->layout.tp, s->variant,
+           s->machine.name, s->layout.cp, s->layout.tp, s->schedule->name,
            s->eager ? "launched by the host" : "CUDA graph");
     printf("# sequences %zu, first one T %lld, P %lld\n", s->seq_count, (long long)s->seqs[0].t,
            (long long)s->seqs[0].p);
@@ -181,21 +177,21 @@ static void print_memory(const rc_memory *m, const rc_machine *machine) {
            m->buffers / 1e9, m->runtime / 1e9, machine->memory_fraction, machine->memory / 1e9);
 }
 
-static const char *caution_of(const answer *a, const char *variant, int cp) {
-    return rc_forward_caution(&a->scenario.machine, variant, cp, a->scenario.phase);
+static const char *caution_of(const answer *a, const rc_schedule *schedule, int cp) {
+    return rc_forward_caution(&a->scenario.machine, schedule, cp, a->scenario.phase);
 }
 
 static void print_basis(const answer *a) {
     char text[RC_BASIS_TEXT];
-    const char *caution = caution_of(a, a->scenario.variant, a->scenario.layout.cp);
+    const char *caution = caution_of(a, a->scenario.schedule, a->scenario.layout.cp);
     printf("critical path rests on: %s\n", rc_basis_text(a->result.basis, text, sizeof text));
     if (caution)
         printf("caution: it %s\n", caution);
 }
 
 static void print_other(const answer *a, const alternative *o) {
-    const char *caution = caution_of(a, o->variant, o->layout.cp);
-    printf("alternative CP%d x TP%d %-14s ", o->layout.cp, o->layout.tp, o->variant);
+    const char *caution = caution_of(a, o->schedule, o->layout.cp);
+    printf("alternative CP%d x TP%d %-14s ", o->layout.cp, o->layout.tp, o->schedule->name);
     if (o->status != RC_OK)
         printf("not possible: %s\n", o->why);
     else
@@ -220,7 +216,7 @@ static void print_others(const answer *a) {
         print_other(a, &a->others[i]);
     if (best)
         printf("fastest of these: CP%d x TP%d %s, not the %s that was asked for\n", best->layout.cp,
-               best->layout.tp, best->variant, a->scenario.variant);
+               best->layout.tp, best->schedule->name, a->scenario.schedule->name);
 }
 
 static rc_status print_text(const answer *a, rc_error *err) {
@@ -249,8 +245,9 @@ static void json_memory(rc_json *j, json_t *root, const rc_memory *m) {
     rc_json_real(j, o, "capacity", m->capacity);
 }
 
-static void json_caution(rc_json *j, json_t *o, const answer *a, const char *variant, int cp) {
-    const char *caution = caution_of(a, variant, cp);
+static void json_caution(rc_json *j, json_t *o, const answer *a, const rc_schedule *schedule,
+                         int cp) {
+    const char *caution = caution_of(a, schedule, cp);
     if (caution)
         rc_json_text(j, o, "caution", caution);
 }
@@ -260,14 +257,14 @@ static void json_others(rc_json *j, json_t *root, const answer *a) {
     for (int i = 0; i < a->other_count; i++) {
         const alternative *o = &a->others[i];
         json_t *e = rc_json_object(j, list, NULL);
-        rc_json_text(j, e, "variant", o->variant);
+        rc_json_text(j, e, "variant", o->schedule->name);
         rc_json_int(j, e, "tp", o->layout.tp);
         rc_json_int(j, e, "cp", o->layout.cp);
         if (o->status == RC_OK)
             rc_json_real(j, e, json_metric(&a->scenario), 1e3 * o->time);
         else
             rc_json_text(j, e, "not_possible", o->why);
-        json_caution(j, e, a, o->variant, o->layout.cp);
+        json_caution(j, e, a, o->schedule, o->layout.cp);
     }
 }
 
@@ -281,7 +278,7 @@ static rc_json *answer_json(const answer *a) {
     rc_json_text(j, root, "machine", s->machine.name);
     rc_json_text(j, root, "description", s->description);
     rc_machine_json(j, root, &s->machine);
-    rc_json_text(j, root, "variant", s->variant);
+    rc_json_text(j, root, "variant", s->schedule->name);
     rc_json_int(j, root, "tp", s->layout.tp);
     rc_json_int(j, root, "cp", s->layout.cp);
     rc_json_real(j, root, json_metric(s), 1e3 * r->time);
@@ -301,7 +298,7 @@ static rc_json *answer_json(const answer *a) {
     rc_json_real(j, root, "mfu", r->mfu);
     json_memory(j, root, &r->memory);
     rc_basis_json(j, root, r->basis);
-    json_caution(j, root, a, s->variant, s->layout.cp);
+    json_caution(j, root, a, s->schedule, s->layout.cp);
     json_others(j, root, a);
     rc_notes_json(j, root, &a->notes);
     return j;

@@ -8,12 +8,8 @@
 #include <string.h>
 #include "sim/forward/internal.h"
 
-static bool is_seen(const char *variant) {
-    return strcmp(variant, "pass-kv") == 0 || strcmp(variant, "pass-q") == 0;
-}
-
-const char *rc_forward_caution(const rc_machine *m, const char *variant, int cp, rc_phase phase) {
-    if (cp < 2 || phase == RC_DECODE || m->ring_step <= 0.0 || is_seen(variant))
+const char *rc_forward_caution(const rc_machine *m, const rc_schedule *s, int cp, rc_phase phase) {
+    if (cp < 2 || phase == RC_DECODE || m->ring_step <= 0.0 || s->ring_step_seen)
         return NULL;
     for (int i = 0; i < m->fitted_count; i++)
         if (strcmp(m->fitted[i].name, "ring_step") == 0)

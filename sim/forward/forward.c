@@ -15,6 +15,7 @@ static bool sizes_messages(const rc_spec *spec, const rc_machine *m) {
 rc_request rc_spec_request(const rc_spec *spec, int layers) {
     const rc_machine *m = rc_costs_machine(spec->costs);
     rc_request rq = {.model = spec->model,
+                     .schedule = spec->schedule,
                      .layout = spec->layout,
                      .phase = spec->phase,
                      .seqs = spec->seqs,
@@ -71,8 +72,8 @@ rc_status rc_forward_check(const rc_spec *spec, rc_memory *memory, rc_error *err
         return rc_fail(err, RC_E_INPUT,
                        "tp %d x cp %d takes %d nodes: machine '%s' has at most %d (max_nodes)",
                        spec->layout.tp, spec->layout.cp, nodes, m->name, m->max_nodes);
-    RC_TRY(rc_model_memory(spec->model, &spec->layout, spec->variant, sum_tokens(spec, false),
-                           sum_tokens(spec, true), rc_machine_usable(m), memory, err));
+    RC_TRY(rc_pass_memory(spec->schedule, spec->model, &spec->layout, sum_tokens(spec, false),
+                          sum_tokens(spec, true), rc_machine_usable(m), memory, err));
     return rc_memory_check(memory, spec->model, &spec->layout, err);
 }
 

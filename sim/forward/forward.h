@@ -44,7 +44,7 @@ typedef struct rc_spec {
     const rc_costs *costs; /* holds the machine */
     rc_layout layout;
     rc_phase phase;
-    const char *variant;
+    const rc_schedule *schedule;
     const rc_sequence *seqs;
     size_t seq_count;
     bool eager;       /* launched op by op; else one CUDA graph */
@@ -87,7 +87,7 @@ typedef struct rc_forward {
 
 /* What must be said of a pass beside its time (static): that it rests on host work which was only
  * seen with other schedules. NULL: nothing. */
-const char *rc_forward_caution(const rc_machine *m, const char *variant, int cp, rc_phase phase);
+const char *rc_forward_caution(const rc_machine *m, const rc_schedule *s, int cp, rc_phase phase);
 
 /* Checks layout and memory (RC_E_NOFIT shows the sum), then simulates. `spec->costs` is not
  * changed. RC_E_SIZE: the ops of the pass would take more host memory than is allowed for. */

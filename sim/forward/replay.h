@@ -47,7 +47,6 @@ typedef struct rc_step_run {
 
 typedef struct rc_replay {
     rc_schedule_key key;
-    const char *variant;
     rc_program one;            /* one layer and the head: refilled for every pass */
     bool works;                /* false: not of the kind that can be replayed */
     uint32_t gpus, body, head; /* tasks of a layer, of the head */
@@ -79,7 +78,7 @@ typedef struct rc_exchange {
  * begun: the closed form does not hold. */
 bool rc_exchange_ends(const rc_exchange *x, const rc_time *open, rc_time *close);
 
-/* Compile `one` of r (its key and variant are set, it is built) from a program of three layers. */
+/* Compile `one` of r (its key is set, it is built) from a program of three layers. */
 rc_status rc_replay_compile(rc_replay *r, const rc_program *three, rc_error *err);
 void rc_replay_free(rc_replay *r);
 /* For how many layers, at most `most`, each slot of the layer in r->value goes on to gain what it

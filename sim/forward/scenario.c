@@ -66,7 +66,7 @@ static rc_status read_parallel(const rc_section *root, rc_scenario *out, rc_erro
     RC_TRY(rc_section_choice(&s, "variant", &variant, err));
     out->layout.tp = (int)tp;
     out->layout.cp = (int)cp;
-    snprintf(out->variant, sizeof out->variant, "%s", rc_schedule_names()[variant]);
+    out->schedule = rc_schedule_at(variant);
     rc_status st = rc_layout_check(&out->model, &out->layout, err);
     if (st != RC_OK && err) {
         char text[sizeof err->msg];
@@ -247,7 +247,7 @@ rc_spec rc_scenario_spec(const rc_scenario *s, const rc_costs *costs) {
                      .costs = costs,
                      .layout = s->layout,
                      .phase = s->phase,
-                     .variant = s->variant,
+                     .schedule = s->schedule,
                      .seqs = s->seqs,
                      .seq_count = s->seq_count,
                      .eager = s->eager,

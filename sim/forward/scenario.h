@@ -12,7 +12,7 @@ typedef struct rc_scenario {
     rc_model model;
     rc_machine machine;
     rc_layout layout;
-    char variant[32];
+    const rc_schedule *schedule;
     rc_phase phase;
     rc_sequence *seqs; /* owned */
     size_t seq_count;

@@ -39,16 +39,17 @@ static rc_status refuse(const rc_spec *spec, int64_t ops, int64_t bytes, int lay
                    "cp %d x tp %d%s, %s: %d layers are %.1f million ops, which would take %.1f GiB "
                    "of memory, and a pass may take %.1f GiB; take fewer ranks or layers%s",
                    spec->layout.cp, spec->layout.tp,
-                   spec->unfold ? ", every GPU of a TP group simulated" : "", spec->variant, layers,
-                   (double)ops / MILLION, (double)bytes / GIB, (double)RC_PASS_BYTES / GIB, advice);
+                   spec->unfold ? ", every GPU of a TP group simulated" : "", spec->schedule->name,
+                   layers, (double)ops / MILLION, (double)bytes / GIB, (double)RC_PASS_BYTES / GIB,
+                   advice);
 }
 
 rc_status rc_replay_room(const rc_spec *spec, const rc_request *rq, int64_t *bytes, rc_error *err) {
     rc_program_size one, three;
     rc_request more = *rq;
     more.layers = 3;
-    RC_TRY(rc_schedule_size(spec->variant, rq, &one, err));
-    RC_TRY(rc_schedule_size(spec->variant, &more, &three, err));
+    RC_TRY(rc_schedule_size(rq, &one, err));
+    RC_TRY(rc_schedule_size(&more, &three, err));
     *bytes = replay_bytes(&one, &three);
     if (*bytes <= RC_PASS_BYTES)
         return RC_OK;
@@ -71,9 +72,9 @@ static const char *advice(const rc_spec *spec) {
 rc_status rc_build_program(const rc_spec *spec, const rc_request *rq, rc_program *out,
                            rc_error *err) {
     rc_program_size z;
-    RC_TRY(rc_schedule_size(spec->variant, rq, &z, err));
+    RC_TRY(rc_schedule_size(rq, &z, err));
     int64_t bytes = rc_engine_bytes(&z);
     if (bytes > RC_PASS_BYTES)
         return refuse(spec, z.tasks, bytes, rq->layers, advice(spec), err);
-    return rc_schedule_build(spec->variant, rq, out, err);
+    return rc_schedule_build(rq, out, err);
 }

@@ -221,14 +221,13 @@ static bool set_durations(const rc_forward_ctx *ctx, rc_replay *r, const rc_spec
 
 /* ---- structures ----------------------------------------------------------------------------- */
 
-static rc_status build(const rc_spec *spec, const rc_request *rq, rc_replay *r, rc_error *err) {
+static rc_status build(const rc_request *rq, rc_replay *r, rc_error *err) {
     rc_program three;
     rc_request more = *rq;
     more.layers = 3;
-    RC_TRY(rc_schedule_build(spec->variant, rq, &r->one, err));
+    RC_TRY(rc_schedule_build(rq, &r->one, err));
     r->key = rc_schedule_key_of(rq);
-    r->variant = rc_schedule_name(spec->variant);
-    rc_status st = rc_schedule_build(spec->variant, &more, &three, err);
+    rc_status st = rc_schedule_build(&more, &three, err);
     if (st == RC_OK)
         st = rc_replay_compile(r, &three, err);
     rc_program_free(&three);
@@ -252,7 +251,7 @@ static rc_status add_replay(rc_forward_ctx *ctx, const rc_spec *spec, const rc_r
     rc_replay *r = calloc(1, sizeof *r);
     if (!r)
         return rc_fail(err, RC_E_NOMEM, "out of memory for another schedule");
-    rc_status st = build(spec, rq, r, err);
+    rc_status st = build(rq, r, err);
     if (st != RC_OK) {
         rc_replay_free(r);
         free(r);
@@ -268,8 +267,7 @@ static rc_status replay_for(rc_forward_ctx *ctx, const rc_spec *spec, const rc_r
     rc_schedule_key key = rc_schedule_key_of(rq);
     for (size_t i = 0; i < ctx->replay_count; i++) {
         *out = ctx->replays[i];
-        if (rc_schedule_key_equal(&(*out)->key, &key) &&
-            strcmp((*out)->variant, spec->variant) == 0)
+        if (rc_schedule_key_equal(&(*out)->key, &key))
             return RC_OK;
     }
     return add_replay(ctx, spec, rq, out, err);
@@ -309,7 +307,7 @@ static rc_status replay(rc_forward_ctx *ctx, const rc_spec *spec, rc_forward_tim
     RC_TRY(replay_for(ctx, spec, &rq, &r, err));
     if (!r->works)
         return RC_OK;
-    RC_TRY(rc_schedule_refill(spec->variant, &rq, &r->one, err));
+    RC_TRY(rc_schedule_refill(&rq, &r->one, err));
     RC_TRY(price_all(ctx, &r->one, err));
     double basis[RC_BASIS_COUNT] = {0};
     if (!exchanges_alike(r, &spec->what_if) || !set_durations(ctx, r, spec, basis))

@@ -48,7 +48,9 @@ const rc_key *rc_key_find(rc_key_file f, const char *path) {
 
 const char *rc_key_choice_name(const rc_key *k, int i, char *buf, size_t size) {
     const char *p = k->names;
-    for (int n = 0; *p; n++) {
+    int n = 0;
+    assert(i >= 0);
+    for (; *p; n++) {
         size_t length = strcspn(p, " ");
         if (n == i) {
             (void)snprintf(buf, size, "%.*s", (int)length, p);
@@ -57,7 +59,10 @@ const char *rc_key_choice_name(const rc_key *k, int i, char *buf, size_t size) {
         p += length;
         p += *p == ' ';
     }
-    return NULL;
+    const char *name = k->more ? k->more(i - n) : NULL;
+    if (name)
+        (void)snprintf(buf, size, "%s", name);
+    return name ? buf : NULL;
 }
 
 /* The names with commas between. */

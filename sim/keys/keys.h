@@ -56,6 +56,9 @@ typedef struct rc_key {
     const char *changes; /* the result that the key moves: "time", "cost" ... */
     int direction;       /* of that result when the value grows: +1 up, -1 down, 0 no order */
     const char *meaning;
+    /* Choices that follow those of `names`, from another room's table: the i-th, NULL past the
+     * last. NULL where there are none. */
+    const char *(*more)(int i);
 } rc_key;
 
 /* "machine", "forward", "sweep", "tune", "serve", "plan". */

@@ -1,6 +1,7 @@
 /* The keys of a forward pass, and what a sweep of them adds.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/keys/tables.h"
+#include "sim/schedule/schedule.h"
 
 #define DTYPES "bf16 fp8 int4"
 #define WEIGHTS DTYPES " fp8-block int8 w8a16 w4a8 mxfp4 nvfp4"
@@ -14,12 +15,10 @@ const rc_key rc_keys_forward[] = {
     WHOLE("parallel.tp", 1, 4096, "GPUs", NEEDED, "time", NONE,
           "GPUs of a TP group; more than a node has: the group spans nodes"),
     WHOLE("parallel.cp", 1, 4096, "ranks", "=1", "time", NONE, "context-parallel ranks"),
-    CHOICE("parallel.variant", "pass-kv pass-q all-gather-kv tp", NEEDED, "time",
-           "schedule; decode takes pass-q or tp"),
-    CHOICE(
-        "phase", "prefill decode mixed", NEEDED, "time",
-        "mixed: prefill chunks, and a decode step of every sequence with `new` 1; takes pass-kv, "
-        "pass-q or tp"),
+    CHOICE_OF("parallel.variant", false, "", rc_schedule_name_at, NEEDED, "time",
+              "schedule; [method.md](method.md) says which phases each takes"),
+    CHOICE("phase", "prefill decode mixed", NEEDED, "time",
+           "mixed: prefill chunks, and a decode step of every sequence with `new` 1"),
     SECTION("tokens", "`sequences`", "of each sequence"),
     WHOLE("tokens.new", 1, TOKENS, "tokens", "1 in decode, else required", "time", UP,
           "T; must be 1 in decode"),

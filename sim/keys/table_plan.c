@@ -1,5 +1,12 @@
 /* The keys that a plan adds to those of serving. SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/keys/tables.h"
+#include "sim/schedule/schedule.h"
+
+/* A space's schedules are those for several ranks: on one rank there is no choice. */
+static const char *name_of_many(int i) {
+    const rc_schedule *s = rc_schedule_many_at(i);
+    return s ? s->name : NULL;
+}
 
 const rc_key rc_keys_plan[] = {
     TEXT("plan", NEEDED, "reports", "name"),
@@ -21,9 +28,8 @@ const rc_key rc_keys_plan[] = {
     WHOLES("space.cp", 1, 1024, "ranks", "=1", "configurations", NONE, "of a replica"),
     WHOLES("space.decode_cp", 1, 1024, "ranks", "=1", "configurations", NONE,
            "CP of the decode pool, of disaggregated pools"),
-    CHOICES("space.variant",
-            "oracle algorithm-1 algorithm-5 empirical pass-kv pass-q all-gather-kv", "=oracle",
-            "configurations", "schedule of prefills, or who chooses it"),
+    CHOICE_OF("space.variant", true, "oracle algorithm-1 algorithm-5 empirical", name_of_many,
+              "=oracle", "configurations", "schedule of prefills, or who chooses it"),
     CHOICES("space.dynamic_cp", "false true", "=false", "configurations", ""),
     CHOICES("space.pools", "mixed disaggregated", "=mixed", "configurations", ""),
     CHOICES("space.scheduler", "prefill-first chunked", "=prefill-first", "configurations", ""),

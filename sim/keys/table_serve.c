@@ -1,5 +1,6 @@
 /* The keys of a serving scenario. SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/keys/tables.h"
+#include "sim/schedule/schedule.h"
 
 #define WEIGHTS "bf16 fp8 int4 fp8-block int8 w8a16 w4a8 mxfp4 nvfp4"
 
@@ -37,9 +38,9 @@ const rc_key rc_keys_serve[] = {
     WHOLE("pools[].replicas", 1, 1024, "", "=1", "goodput", UP, ""),
     WHOLE("pools[].tp", 1, 1024, "GPUs", NEEDED, "time", NONE, "a replica has tp x cp GPUs"),
     WHOLE("pools[].cp", 1, 1024, "ranks", "=1", "time", NONE, ""),
-    CHOICE("pools[].variant",
-           "oracle algorithm-1 algorithm-5 empirical pass-kv pass-q all-gather-kv tp",
-           "pass-kv, tp at cp 1", "time", "schedule of prefills, or who chooses it"),
+    CHOICE_OF("pools[].variant", false, "oracle algorithm-1 algorithm-5 empirical",
+              rc_schedule_name_at, "pass-kv, tp at cp 1", "time",
+              "schedule of prefills, or who chooses it"),
     SWITCH("pools[].dynamic_cp", "=false", "time",
            "the fastest of 1, 2, 4, ... cp ranks for each prefill"),
     NUMBER("pools[].price", RATIO, 0.0, 1e9, "money", "the scenario's `price`", "cost", UP,

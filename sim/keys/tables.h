@@ -15,7 +15,13 @@
 #define NEEDED NULL
 
 #define ROW(path, kind, many, dim, lo, hi, names, unit, otherwise, changes, way, meaning)          \
-    { path, kind, many, dim, lo, hi, names, unit, otherwise, changes, way, meaning }
+    { path, kind, many, dim, lo, hi, names, unit, otherwise, changes, way, meaning, NULL }
+/* A choice among `names` and then those that `more` lists (rc_key.more). */
+#define CHOICE_OF(path, many, names, more, otherwise, changes, meaning)                            \
+    {                                                                                              \
+        path, RC_KEY_CHOICE, many, RC_DIM_COUNT, 0, 0, names, "", otherwise, changes, NONE,        \
+            meaning, more                                                                          \
+    }
 #define SECTION(path, otherwise, meaning)                                                          \
     ROW(path, RC_KEY_SECTION, false, RC_DIM_COUNT, 0, 0, "", "", otherwise, "", NONE, meaning)
 #define ENTRIES(path, otherwise, meaning)                                                          \

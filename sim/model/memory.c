@@ -9,9 +9,6 @@
  * KV           tokens of all sequences, new and cached, over the CP ranks rounded up; all layers.
  * Activations  the largest live set within a layer for t = ceil(tokens_new / CP) tokens, see
  *              live_set(). The residual stream is whole (t x D) on every GPU of the TP group.
- * Buffers      what the schedule keeps besides, for one layer, since every layer reuses it: two
- *              ring messages (one sent, one received) and the partial outputs with their
- *              log-sum-exps.
  * Runtime      2 GB, a fixed allowance. Of it the CUDA context and what the driver holds are
  * measured: a calibration finds 84.4 GB free of an H100's 81,559 MiB and 149.4 of an H200's 143,771
  *              (heads of results/calibration), so 1.1 and 1.4 GB. The rest is for NCCL channels,
@@ -130,33 +127,6 @@ static double live_set(const rc_model *m, const rc_layout *l, const shard *s, do
     return t * (residual + most);
 }
 
-/* Message and partial-output buffers of one layer; 0 when the ring has one rank. */
-static rc_status buffers_of(const rc_layout *l, const shard *s, int heads, const char *variant,
-                            double t, double cached, double *out, rc_error *err) {
-    static const char *const names[] = {"pass-kv", "pass-q", "all-gather-kv", "tp", NULL};
-    double a = rc_dtype_bytes(l->act), n = l->cp;
-    double kv_token = 2.0 * s->kv * rc_dtype_bytes(l->kv);
-    double partial = t * (s->q * a + 4.0 * heads); /* one output with its fp32 log-sum-exp */
-    if (strcmp(variant, "pass-kv") == 0)
-        *out = 2.0 * (cached + t) * kv_token + n * partial;
-    else if (strcmp(variant, "pass-q") == 0) /* partials computed for others, and received back */
-        *out = 2.0 * t * s->q * a + 2.0 * n * partial;
-    else if (strcmp(variant, "all-gather-kv") == 0)
-        *out = n * (cached + t) * kv_token;
-    else if (strcmp(variant, "tp") == 0)
-        *out = 0.0;
-    else {
-        const char *near = rc_nearest(variant, names);
-        return rc_fail(
-            err, RC_E_INPUT,
-            "variant '%s' is unknown; expected pass-kv, pass-q, all-gather-kv or tp%s%s%s", variant,
-            near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
-    }
-    if (l->cp == 1)
-        *out = 0.0;
-    return RC_OK;
-}
-
 rc_status rc_layout_check(const rc_model *m, const rc_layout *l, rc_error *err) {
     if (l->tp < 1 || l->cp < 1)
         return rc_fail(err, RC_E_INPUT, "tp is %d and cp is %d; both must be at least 1", l->tp,
@@ -171,33 +141,25 @@ rc_status rc_layout_check(const rc_model *m, const rc_layout *l, rc_error *err) 
     return RC_OK;
 }
 
-rc_status rc_model_memory(const rc_model *m, const rc_layout *l, const char *variant,
-                          int64_t tokens_new, int64_t tokens_cached, double capacity,
-                          rc_memory *out, rc_error *err) {
+double rc_model_kv_token(const rc_model *m, const rc_layout *l) {
+    shard s = shard_of(m, l);
+    return m->layers * 2.0 * s.kv * rc_dtype_bytes(l->kv);
+}
+
+rc_status rc_model_memory(const rc_model *m, const rc_layout *l, int64_t tokens_new,
+                          int64_t tokens_cached, double capacity, rc_memory *out, rc_error *err) {
     RC_TRY(rc_layout_check(m, l, err));
     if (tokens_new < 0 || tokens_cached < 0)
         return rc_fail(err, RC_E_INPUT, "%lld new and %lld cached tokens; neither may be negative",
                        (long long)tokens_new, (long long)tokens_cached);
     shard s = shard_of(m, l);
-    double t = ceil((double)tokens_new / l->cp), cached = ceil((double)tokens_cached / l->cp);
     double held = ceil(((double)tokens_new + (double)tokens_cached) / l->cp);
     rc_memory mem = {.capacity = capacity, .runtime = RUNTIME};
     mem.weights = weights_of(m, l->attn_weights, l->ffn_weights, &s);
-    mem.kv = held * m->layers * 2.0 * s.kv * rc_dtype_bytes(l->kv);
-    mem.activations = live_set(m, l, &s, t);
-    RC_TRY(buffers_of(l, &s, m->heads / l->tp, variant, t, cached, &mem.buffers, err));
-    mem.total = mem.weights + mem.kv + mem.activations + mem.buffers + mem.runtime;
+    mem.kv = held * rc_model_kv_token(m, l);
+    mem.activations = live_set(m, l, &s, ceil((double)tokens_new / l->cp));
+    mem.total = mem.weights + mem.kv + mem.activations + mem.runtime;
     *out = mem;
-    return RC_OK;
-}
-
-rc_status rc_model_kv_room(const rc_model *m, const rc_layout *l, const char *variant,
-                           int64_t tokens_new, int64_t tokens_cached, double capacity,
-                           rc_memory *memory, rc_kv_room *out, rc_error *err) {
-    RC_TRY(rc_model_memory(m, l, variant, tokens_new, tokens_cached, capacity, memory, err));
-    shard s = shard_of(m, l);
-    *out = (rc_kv_room){.bytes = capacity - (memory->total - memory->kv),
-                        .token = m->layers * 2.0 * s.kv * rc_dtype_bytes(l->kv)};
     return RC_OK;
 }
 

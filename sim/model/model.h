@@ -140,7 +140,7 @@ typedef struct rc_memory {  /* bytes on the fullest GPU */
     double weights;         /* sharded over TP; embeddings too; norms replicated */
     double kv;              /* (P+T) rounded up over CP, max(1, N_KV/TP) heads */
     double activations;     /* the largest live set of one layer */
-    double buffers;         /* ring: 2 message buffers; partial outputs and LSE */
+    double buffers;         /* of the schedule: messages, partial outputs */
     double runtime;         /* CUDA context, NCCL channels, workspaces, graphs (fixed) */
     double total, capacity; /* capacity: what these may take together */
 } rc_memory;
@@ -154,15 +154,12 @@ typedef enum rc_phase {
     RC_DECODE, /* one new token a sequence */
     RC_MIXED   /* prefill chunks, and decode steps (every sequence with T = 1) beside them */
 } rc_phase;
-/* `tokens_new`, `tokens_cached` are sums over the batch. Message and partial-output buffers as the
- * schedule named by `variant` ("pass-kv", "pass-q", "all-gather-kv", "tp") needs them. */
-rc_status rc_model_memory(const rc_model *m, const rc_layout *l, const char *variant,
-                          int64_t tokens_new, int64_t tokens_cached, double capacity,
-                          rc_memory *out, rc_error *err);
-/* The room for KV when a pass of `tokens_new`, the largest, runs over `tokens_cached`. */
-rc_status rc_model_kv_room(const rc_model *m, const rc_layout *l, const char *variant,
-                           int64_t tokens_new, int64_t tokens_cached, double capacity,
-                           rc_memory *memory, rc_kv_room *out, rc_error *err);
+/* Bytes that one token of one sequence takes on a GPU that holds it, all layers. */
+double rc_model_kv_token(const rc_model *m, const rc_layout *l);
+/* All but the buffers of a schedule, which are left at 0 (rc_pass_memory adds them). `tokens_new`,
+ * `tokens_cached` are sums over the batch. */
+rc_status rc_model_memory(const rc_model *m, const rc_layout *l, int64_t tokens_new,
+                          int64_t tokens_cached, double capacity, rc_memory *out, rc_error *err);
 /* RC_E_NOFIT with the whole sum shown when total > capacity. */
 rc_status rc_memory_check(const rc_memory *mem, const rc_model *m, const rc_layout *l,
                           rc_error *err);

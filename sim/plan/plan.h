@@ -20,6 +20,7 @@
 #include <stdint.h>
 #include "sim/base/doc.h"
 #include "sim/base/error.h"
+#include "sim/choose/pick.h"
 #include "sim/cost/cost.h"
 #include "sim/machine/machine.h"
 #include "sim/model/model.h"
@@ -51,15 +52,15 @@ typedef struct rc_plan_ints {
 
 typedef struct rc_plan_space {
     rc_plan_ints tp, cp, decode_cp, dynamic, split, chunked, budget, max_batch, kv, replicas;
-    char variants[RC_PLAN_LIST][32];
-    int variant_count;
+    rc_pick picks[RC_PLAN_LIST]; /* who picks the schedule of prefills */
+    int pick_count;
 } rc_plan_space;
 
 /* One configuration. */
 typedef struct rc_plan_option {
     int16_t offer, tp, cp, decode_cp; /* decode_cp: of the decode pool, when split */
     int16_t prefill, decode;          /* replicas; mixed: all in `prefill`, none in `decode` */
-    int8_t variant, kv;               /* kv: an rc_dtype */
+    int8_t pick, kv;                  /* of space.picks; an rc_dtype */
     bool dynamic, chunked;
     int32_t budget, max_batch;
 } rc_plan_option;
@@ -131,6 +132,9 @@ typedef struct rc_plan {
 
 double rc_plan_price(const rc_plan *p, const rc_plan_option *o); /* per hour */
 int rc_plan_gpus(const rc_plan_option *o);
+/* Who picks the schedule of the option's prefills on `cp` ranks; the name, on its own. */
+rc_pick rc_plan_pick(const rc_plan *p, const rc_plan_option *o, int cp);
+const char *rc_plan_pick_name(const rc_plan *p, const rc_plan_option *o);
 /* "4 x (CP2 x TP8, oracle)", "2 prefill + 3 decode ..." */
 const char *rc_plan_option_text(const rc_plan *p, const rc_plan_option *o, char *buf, size_t size);
 /* Smallest limit / value - 1 over the objectives: at least 0 when all are met; -1 at worst. */

@@ -24,7 +24,7 @@ enum { LAYOUTS = 1024, STEPS = 4096, BATCH_MAX = 1 << 14, RATES = 3, CPS = 13 };
 static const int64_t rate_tokens[RATES] = {2048, 8192, 32768};
 
 typedef struct prefills {                /* of one layout */
-    rc_plan_option key;                  /* offer, tp, cp, variant, dynamic, kv */
+    rc_plan_option key;                  /* offer, tp, cp, pick, dynamic, kv */
     double *time;                        /* [class_count], s */
     double token;                        /* s a token, at the best length */
     double quantile[RC_PLAN_OBJECTIVES]; /* s, of the prompts that a TTFT objective speaks of */
@@ -98,14 +98,15 @@ void rc_plan_bounds_free(rc_plan_bounds *b) {
 /* ---- single passes --------------------------------------------------------------------------- */
 
 /* On `cp` ranks, which may be fewer than the option's. */
-static rc_status pass(rc_plan_bounds *b, const rc_plan_option *o, int cp, const char *variant,
-                      bool decode, int batch, rc_sequence seq, double *out, rc_error *err) {
+static rc_status pass(rc_plan_bounds *b, const rc_plan_option *o, int cp,
+                      const rc_schedule *schedule, bool decode, int batch, rc_sequence seq,
+                      double *out, rc_error *err) {
     rc_forward_timing f;
     rc_spec spec = {.model = &b->p->model,
                     .costs = b->costs[o->offer],
                     .layout = b->p->dtypes,
                     .phase = decode ? RC_DECODE : RC_PREFILL,
-                    .variant = variant,
+                    .schedule = schedule,
                     .seqs = b->seqs,
                     .seq_count = (size_t)batch,
                     .eager = !decode,
@@ -126,17 +127,14 @@ static rc_status pass(rc_plan_bounds *b, const rc_plan_option *o, int cp, const 
 /* The fastest that the option may take for one prompt. */
 static rc_status prompt_time(rc_plan_bounds *b, const rc_plan_option *o, rc_sequence seq,
                              double *out, rc_error *err) {
-    static const char *const both[] = {"pass-kv", "pass-q", NULL};
-    const char *const one[] = {b->p->space.variants[o->variant], NULL};
-    bool named = strncmp(one[0], "pass-", 5) == 0 || strcmp(one[0], "all-gather-kv") == 0;
     *out = INFINITY;
     for (int cp = o->cp; cp >= 1; cp /= 2) {
-        for (const char *const *v = named ? one : both; *v; v++) {
+        rc_pick pick = rc_plan_pick(b->p, o, cp);
+        const rc_schedule *s;
+        for (int i = 0; (s = rc_pick_candidate(&pick, i)) != NULL; i++) {
             double t;
-            RC_TRY(pass(b, o, cp, cp > 1 ? *v : "tp", false, 1, seq, &t, err));
+            RC_TRY(pass(b, o, cp, s, false, 1, seq, &t, err));
             *out = fmin(*out, t);
-            if (cp == 1)
-                break;
         }
         if (!o->dynamic)
             return RC_OK;
@@ -202,7 +200,7 @@ static rc_status layout_of(rc_plan_bounds *b, const rc_plan_option *o, const pre
     for (int i = 0; i < b->layout_count; i++) {
         const rc_plan_option *k = &b->layouts[i].key;
         *out = &b->layouts[i];
-        if (k->offer == o->offer && k->tp == o->tp && k->cp == o->cp && k->variant == o->variant &&
+        if (k->offer == o->offer && k->tp == o->tp && k->cp == o->cp && k->pick == o->pick &&
             k->dynamic == o->dynamic && k->kv == o->kv)
             return RC_OK;
     }
@@ -233,7 +231,8 @@ static rc_status step_time(rc_plan_bounds *b, const rc_plan_option *o, int cp, d
             return RC_OK;
         }
     }
-    RC_TRY(pass(b, o, cp, cp > 1 ? "pass-q" : "tp", true, n, (rc_sequence){1, keys}, out, err));
+    RC_TRY(pass(b, o, cp, rc_schedule_usual(RC_DECODE, cp), true, n, (rc_sequence){1, keys}, out,
+                err));
     if (b->step_count < STEPS)
         b->steps[b->step_count++] = (step){o->offer, o->tp, (int16_t)cp, o->kv, n, keys, *out};
     return RC_OK;
@@ -249,8 +248,7 @@ static rc_status kv_tokens(const rc_plan_bounds *b, const rc_plan_option *o, int
     rc_memory mem;
     rc_kv_room room;
     int64_t longest = b->load->longest_input, tokens = longest;
-    const char *name = p->space.variants[o->variant];
-    bool named = strncmp(name, "pass-", 5) == 0 || strcmp(name, "all-gather-kv") == 0;
+    rc_pick pick = rc_plan_pick(p, o, cp);
     l.tp = o->tp;
     l.cp = cp;
     l.kv = (rc_dtype)o->kv;
@@ -258,9 +256,8 @@ static rc_status kv_tokens(const rc_plan_bounds *b, const rc_plan_option *o, int
         tokens = o->budget;
     if (decodes)
         tokens = o->max_batch;
-    const char *variant = cp == 1 ? "tp" : named ? name : "pass-kv";
-    RC_TRY(rc_model_kv_room(&p->model, &l, variant, tokens, longest,
-                            rc_machine_usable(&p->offers[o->offer].machine), &mem, &room, err));
+    RC_TRY(rc_pass_kv_room(pick.schedule, &p->model, &l, tokens, longest,
+                           rc_machine_usable(&p->offers[o->offer].machine), &mem, &room, err));
     *out = room.bytes > 0.0 ? floor(room.bytes / room.token) * cp : 0.0;
     return RC_OK;
 }

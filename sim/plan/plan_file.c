@@ -55,9 +55,12 @@ static rc_status read_variants(const rc_section *s, rc_plan_space *out, rc_error
     rc_plan_ints found;
     const rc_key *k = rc_key_find(RC_KEYS_PLAN, "space.variant");
     RC_TRY(read_choices(s, "variant", &found, err));
-    out->variant_count = found.n;
-    for (int i = 0; i < found.n; i++)
-        (void)rc_key_choice_name(k, (int)found.v[i], out->variants[i], sizeof out->variants[i]);
+    out->pick_count = found.n;
+    for (int i = 0; i < found.n; i++) {
+        char name[32];
+        RC_TRY(rc_pick_named(rc_key_choice_name(k, (int)found.v[i], name, sizeof name),
+                             &out->picks[i], err));
+    }
     return RC_OK;
 }
 

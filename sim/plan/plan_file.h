@@ -31,8 +31,7 @@ rc_status rc_plan_simulate(void *player, const rc_plan_trial *trial, rc_plan_out
                            rc_error *err); /* an rc_plan_sim */
 
 /* What a trial plays. */
-rc_status rc_plan_serve(const rc_plan_file *f, const rc_plan_trial *trial, rc_serve *out,
-                        rc_error *err);
+void rc_plan_serve(const rc_plan_file *f, const rc_plan_trial *trial, rc_serve *out);
 
 /* ---- output (plan_write.c, plan_plot.c) ------------------------------------------------------ */
 /* The chosen plan as a scenario of `serve`: run it, edit it. RC_E_CHECK when none holds. */

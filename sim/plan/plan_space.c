@@ -1,5 +1,6 @@
 /* The configurations of a plan: every combination of the space, and what each costs.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,10 +23,19 @@ double rc_plan_price(const rc_plan *p, const rc_plan_option *o) {
     return p->offers[o->offer].price * rc_plan_gpus(o);
 }
 
+rc_pick rc_plan_pick(const rc_plan *p, const rc_plan_option *o, int cp) {
+    assert(o->pick >= 0 && o->pick < p->space.pick_count);
+    return rc_pick_on(&p->space.picks[o->pick], cp);
+}
+
+const char *rc_plan_pick_name(const rc_plan *p, const rc_plan_option *o) {
+    rc_pick pick = rc_plan_pick(p, o, o->cp);
+    return rc_pick_name(&pick);
+}
+
 const char *rc_plan_option_text(const rc_plan *p, const rc_plan_option *o, char *buf, size_t size) {
     char sched[48], variant[64];
-    (void)snprintf(variant, sizeof variant, "%s%s",
-                   o->cp > 1 ? p->space.variants[o->variant] : "tp",
+    (void)snprintf(variant, sizeof variant, "%s%s", rc_plan_pick_name(p, o),
                    o->dynamic ? ", dynamic CP" : "");
     if (o->chunked)
         (void)snprintf(sched, sizeof sched, "chunks of %d", o->budget);
@@ -63,7 +73,7 @@ double rc_plan_margin(const rc_plan *p, const rc_plan_outcome *o, int *tightest)
 bool plan_same_family(const rc_plan_option *a, const rc_plan_option *b) {
     return a->offer == b->offer && a->tp == b->tp && a->cp == b->cp &&
            a->decode_cp == b->decode_cp && (a->decode > 0) == (b->decode > 0) &&
-           a->variant == b->variant && a->kv == b->kv && a->dynamic == b->dynamic &&
+           a->pick == b->pick && a->kv == b->kv && a->dynamic == b->dynamic &&
            a->chunked == b->chunked && a->budget == b->budget && a->max_batch == b->max_batch;
 }
 
@@ -140,8 +150,8 @@ static void with_variant(list *l, rc_plan_option o) {
     const rc_plan_space *s = &l->p->space;
     for (int k = 0; k < s->kv.n; k++) {
         o.kv = (int8_t)s->kv.v[k];
-        for (int v = 0; v < (o.cp > 1 ? s->variant_count : 1); v++) {
-            o.variant = (int8_t)v;
+        for (int v = 0; v < (o.cp > 1 ? s->pick_count : 1); v++) {
+            o.pick = (int8_t)v;
             for (int d = 0; d < (o.cp > 1 ? s->dynamic.n : 1); d++) {
                 o.dynamic = o.cp > 1 && s->dynamic.v[d] != 0;
                 with_scheduler(l, o);

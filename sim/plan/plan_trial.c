@@ -118,19 +118,7 @@ static rc_status summarise(const rc_trace *t, double growth, rc_plan_load *w, rc
 /* ---- what a trial plays
  * -------------------------------------------------------------------------- */
 
-static rc_status name_variant(const rc_plan *p, const rc_plan_option *o, rc_pool *pool,
-                              rc_error *err) {
-    const char *name = pool->cp > 1 ? p->space.variants[o->variant] : "tp";
-    bool schedule = strncmp(name, "pass-", 5) == 0 || strcmp(name, "all-gather-kv") == 0 ||
-                    strcmp(name, "tp") == 0;
-    (void)snprintf(pool->variant, sizeof pool->variant, "%s", schedule ? name : "pass-kv");
-    pool->by = schedule ? RC_BY_NAME : RC_BY_RULE;
-    if (strcmp(name, "oracle") == 0)
-        pool->by = RC_BY_ORACLE;
-    return pool->by == RC_BY_RULE ? rc_rule_named(name, &pool->rule, err) : RC_OK;
-}
-
-static rc_status put_pools(const rc_plan *p, const rc_plan_option *o, rc_serve *s, rc_error *err) {
+static void put_pools(const rc_plan *p, const rc_plan_option *o, rc_serve *s) {
     bool split = o->decode > 0;
     memset(s->pools, 0, sizeof s->pools);
     s->pool_count = split ? 2 : 1;
@@ -144,9 +132,8 @@ static rc_status put_pools(const rc_plan *p, const rc_plan_option *o, rc_serve *
         pool->cp = i == 0 ? o->cp : o->decode_cp;
         pool->dynamic_cp = i == 0 && o->dynamic;
         pool->price = s->price;
-        RC_TRY(name_variant(p, o, pool, err));
+        pool->pick = rc_plan_pick(p, o, pool->cp);
     }
-    return RC_OK;
 }
 
 static void scale_machine(rc_machine *m, const rc_plan_trial *t) {
@@ -161,8 +148,7 @@ static void scale_machine(rc_machine *m, const rc_plan_trial *t) {
     m->memory *= t->memory;
 }
 
-rc_status rc_plan_serve(const rc_plan_file *f, const rc_plan_trial *t, rc_serve *out,
-                        rc_error *err) {
+void rc_plan_serve(const rc_plan_file *f, const rc_plan_trial *t, rc_serve *out) {
     const rc_plan *p = &f->plan;
     const rc_plan_option *o = &t->option;
     *out = f->serve;
@@ -177,7 +163,7 @@ rc_status rc_plan_serve(const rc_plan_file *f, const rc_plan_trial *t, rc_serve 
     out->rate_scale *= t->growth;
     out->synthetic.arrivals.rate *= t->growth;
     scale_machine(&out->machine, t);
-    return put_pools(p, o, out, err);
+    put_pools(p, o, out);
 }
 
 /* ---- outcomes
@@ -282,7 +268,8 @@ rc_status rc_plan_simulate(void *player, const rc_plan_trial *t, rc_plan_outcome
     rc_serve *s = malloc(sizeof *s);
     if (!s)
         return rc_fail(err, RC_E_NOMEM, "out of memory for a trial");
-    rc_status st = rc_plan_serve(pl->f, t, s, err);
+    rc_plan_serve(pl->f, t, s);
+    rc_status st = RC_OK;
     bool shared = t->seed == p->seed && !(t->growth < p->growth) && !(t->growth > p->growth);
     if (st == RC_OK && !shared)
         st = rc_serve_workload(s, t->seed, 0.0, &own, err);

@@ -218,7 +218,7 @@ static void json_result(rc_json *j, json_t *o, const rc_plan_file *f, const rc_p
     rc_json_int(j, o, "prefill_replicas", c->decode > 0 ? c->prefill : 0);
     rc_json_int(j, o, "decode_replicas", c->decode);
     rc_json_int(j, o, "decode_cp", c->decode_cp);
-    rc_json_text(j, o, "variant", c->cp > 1 ? f->plan.space.variants[c->variant] : "tp");
+    rc_json_text(j, o, "variant", rc_plan_pick_name(&f->plan, c));
     rc_json_bool(j, o, "dynamic_cp", c->dynamic);
     rc_json_text(j, o, "scheduler", c->chunked ? "chunked" : "prefill-first");
     rc_json_int(j, o, "budget", c->budget);
@@ -338,7 +338,7 @@ static void write_node(FILE *f, const rc_node *n) {
 }
 
 static void pool_text(const rc_plan *p, const rc_plan_option *o, char *buf, size_t size) {
-    const char *variant = o->cp > 1 ? p->space.variants[o->variant] : "tp";
+    const char *variant = rc_plan_pick_name(p, o);
     if (o->decode == 0) {
         (void)snprintf(buf, size,
                        "[{name: all, replicas: %d, tp: %d, cp: %d, variant: %s, dynamic_cp: %s}]",

@@ -32,6 +32,7 @@
 #include "sim/base/error.h"
 #include "sim/base/json.h"
 #include "sim/machine/machine.h"
+#include "sim/schedule/schedule.h"
 
 typedef enum rc_paper_role {
     RC_ROLE_COMPARED, /* a measured figure: fitted or predicted                           */
@@ -44,8 +45,9 @@ const char *rc_paper_role_name(rc_paper_role r);
 typedef struct rc_paper_row {
     char id[40], table[12]; /* "4" .. "8", "points" */
     char config[24], context[12];
-    int64_t p, t; /* tokens; -1 where they have no meaning */
-    char variant[16], metric[24], unit[12];
+    int64_t p, t;                /* tokens; -1 where they have no meaning */
+    const rc_schedule *schedule; /* NULL: the row is about none */
+    char metric[24], unit[12];
     double paper, predicted; /* NaN: not stated, not predicted */
     double p5, p95;          /* NaN where no interval is computed (times inside a layer) */
     double error_pct;        /* 100 (predicted / paper - 1) */

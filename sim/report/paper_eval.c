@@ -34,7 +34,7 @@ static rc_status forward(const rc_paper *p, const rc_costs *costs, const rc_job 
                     .costs = costs,
                     .layout = {j->tp, j->cp, RC_BF16, RC_FP8, RC_BF16, RC_BF16},
                     .phase = j->phase,
-                    .variant = j->variant,
+                    .schedule = j->schedule,
                     .seqs = seqs,
                     .seq_count = (size_t)j->batch,
                     .eager = j->phase == RC_PREFILL,
@@ -99,11 +99,11 @@ static rc_status attention_rate(const rc_paper *p, const rc_costs *costs, double
 /* pass-KV less pass-Q, seconds, at T new tokens of 128000. */
 static rc_status advantage(const rc_paper *p, const rc_costs *costs, int64_t t, double *out,
                            rc_error *err) {
-    static const char *const variants[2] = {"pass-kv", "pass-q"};
     double s[2];
     for (int v = 0; v < 2; v++) {
         rc_forward f;
-        rc_job j = rc_job_prefill(RC_PAPER_GTT, 8, 4, variants[v], t, RC_PAPER_TOTAL - t);
+        rc_job j = rc_job_prefill(RC_PAPER_GTT, 8, 4, rc_choice_schedule((rc_choice)v), t,
+                                  RC_PAPER_TOTAL - t);
         RC_TRY(forward(p, costs, &j, 0, &f, err));
         s[v] = f.time;
     }

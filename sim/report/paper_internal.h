@@ -18,7 +18,7 @@ enum { RC_PAPER_MAX_BATCH = 4096, RC_JOB_NONE = -1, RC_PAPER_TOTAL = 128000 };
 
 typedef struct rc_job {
     int machine, tp, cp;
-    const char *variant; /* static */
+    const rc_schedule *schedule;
     rc_phase phase;
     int64_t t, p;
     int batch;
@@ -102,7 +102,10 @@ struct rc_paper {
 /* ---- planning: paper_plan.c, paper_tables.c, paper_points.c, paper_figures.c ------------- */
 /* Index of the job, added when it is new; RC_JOB_NONE when out of memory. */
 int rc_paper_job(rc_paper *p, const rc_job *want);
-rc_job rc_job_prefill(int machine, int tp, int cp, const char *variant, int64_t t, int64_t cached);
+/* `s` where there is more than one rank. */
+rc_job rc_job_prefill(int machine, int tp, int cp, const rc_schedule *s, int64_t t, int64_t cached);
+/* The name of the row's schedule; "" when it is about none. */
+const char *rc_paper_variant(const rc_paper_row *r);
 rc_job rc_job_decode(int machine, int tp, int cp, int64_t context, int batch);
 /* A new row and its plan, to be filled; both NULL when out of memory. */
 rc_paper_row *rc_paper_add(rc_paper *p, rc_plan **plan);

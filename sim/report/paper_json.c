@@ -29,7 +29,7 @@ static void add_rows(const rc_paper *p, rc_json *j, json_t *root) {
         text(j, o, "context", r->context);
         tokens(j, o, "P", r->p);
         tokens(j, o, "T", r->t);
-        text(j, o, "variant", r->variant);
+        text(j, o, "variant", rc_paper_variant(r));
         text(j, o, "metric", r->metric);
         text(j, o, "unit", r->unit);
         rc_json_real(j, o, "paper", r->paper);

@@ -10,8 +10,7 @@
 
 static bool same_job(const rc_job *a, const rc_job *b) {
     return a->machine == b->machine && a->tp == b->tp && a->cp == b->cp && a->phase == b->phase &&
-           a->t == b->t && a->p == b->p && a->batch == b->batch &&
-           strcmp(a->variant, b->variant) == 0;
+           a->t == b->t && a->p == b->p && a->batch == b->batch && a->schedule == b->schedule;
 }
 
 int rc_paper_job(rc_paper *p, const rc_job *want) {
@@ -35,11 +34,16 @@ int rc_paper_job(rc_paper *p, const rc_job *want) {
     return (int)p->job_count++;
 }
 
-rc_job rc_job_prefill(int machine, int tp, int cp, const char *variant, int64_t t, int64_t cached) {
+const char *rc_paper_variant(const rc_paper_row *r) {
+    return r->schedule ? r->schedule->name : "";
+}
+
+rc_job rc_job_prefill(int machine, int tp, int cp, const rc_schedule *s, int64_t t,
+                      int64_t cached) {
     return (rc_job){.machine = machine,
                     .tp = tp,
                     .cp = cp,
-                    .variant = cp == 1 ? "tp" : variant,
+                    .schedule = rc_schedule_on(s, cp),
                     .phase = RC_PREFILL,
                     .t = t,
                     .p = cached,
@@ -50,7 +54,7 @@ rc_job rc_job_decode(int machine, int tp, int cp, int64_t context, int batch) {
     return (rc_job){.machine = machine,
                     .tp = tp,
                     .cp = cp,
-                    .variant = cp == 1 ? "tp" : "pass-q",
+                    .schedule = rc_schedule_usual(RC_DECODE, cp),
                     .phase = RC_DECODE,
                     .t = 1,
                     .p = context,

@@ -13,14 +13,14 @@ enum { FRONTIER_POINTS = 400 };
 /* The pass-Q row of a Table 4 pass-KV row, or NULL. */
 static const rc_paper_row *pass_q_of(const rc_paper *p, const rc_paper_row *kv) {
     for (size_t i = 0; i < p->count; i++)
-        if (strcmp(p->rows[i].table, "4") == 0 && strcmp(p->rows[i].variant, "pass-q") == 0 &&
+        if (strcmp(p->rows[i].table, "4") == 0 && p->rows[i].schedule == &rc_schedule_pass_q &&
             p->rows[i].t == kv->t)
             return &p->rows[i];
     return NULL;
 }
 
 static bool is_pass_kv_row(const rc_paper_row *r) {
-    return strcmp(r->table, "4") == 0 && strcmp(r->variant, "pass-kv") == 0;
+    return strcmp(r->table, "4") == 0 && r->schedule == &rc_schedule_pass_kv;
 }
 
 void rc_plot_fig9(const void *paper, FILE *script, FILE *data) {

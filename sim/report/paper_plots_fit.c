@@ -56,13 +56,15 @@ void rc_plot_mfu(const void *paper, FILE *script, FILE *data) {
 /* ---- parity ---------------------------------------------------------------------------------- */
 
 typedef struct series {
-    const char *table, *variant, *title; /* variant NULL: any */
-    int color, filled, open;             /* point types */
+    const char *table;
+    const rc_schedule *schedule; /* NULL: any */
+    const char *title;
+    int color, filled, open; /* point types */
 } series;
 
 static const series all_series[] = {
-    {"4", "pass-kv", "Table 4, pass-KV", 1, 7, 6},
-    {"4", "pass-q", "Table 4, pass-Q", 2, 5, 4},
+    {"4", &rc_schedule_pass_kv, "Table 4, pass-KV", 1, 7, 6},
+    {"4", &rc_schedule_pass_q, "Table 4, pass-Q", 2, 5, 4},
     {"6", NULL, "Table 6", 3, 9, 8},
     {"7", NULL, "Table 7", 4, 11, 10},
     {"points", NULL, "CP8, CP16", 5, 13, 12},
@@ -71,7 +73,7 @@ enum { SERIES = sizeof all_series / sizeof all_series[0] };
 
 static bool in_series(const rc_paper_row *r, const series *s) {
     return r->scored && r->duplicate_of < 0 && strcmp(r->metric, "ttft") == 0 &&
-           strcmp(r->table, s->table) == 0 && (!s->variant || strcmp(r->variant, s->variant) == 0);
+           strcmp(r->table, s->table) == 0 && (!s->schedule || r->schedule == s->schedule);
 }
 
 /* Half the height of the lower panel: all errors and intervals, rounded up, at least 15 %. */

@@ -8,8 +8,11 @@
 
 enum { MILLION = 1000000, TP = 8, TIPPING_T = 6400 };
 
+enum ranks { NO_RANKS, ONE_RANK, RING };
+
 typedef struct point_line {
-    const char *id, *metric, *variant;
+    const char *id, *metric;
+    enum ranks ranks; /* that the figure is about */
     rc_quantity quantity;
     double scale; /* base unit to the unit of the file */
     rc_paper_role role;
@@ -19,37 +22,44 @@ typedef struct point_line {
 } point_line;
 
 static const point_line lines[] = {
-    {"ttft_cp8_128k", "ttft", "pass-kv", RC_Q_TIME, 1, RC_ROLE_COMPARED, NULL, RC_PAPER_GTT, ""},
-    {"ttft_cp16_128k", "ttft", "pass-kv", RC_Q_TIME, 1, RC_ROLE_COMPARED, NULL, RC_PAPER_GTT, ""},
-    {"ttft_cp16_1m", "ttft", "pass-kv", RC_Q_TIME, 1, RC_ROLE_COMPARED, NULL, RC_PAPER_GTT, ""},
-    {"ttft_tp8_128k_intro", "ttft", "tp", RC_Q_TIME, 1, RC_ROLE_APPROX, NULL, RC_PAPER_GTT,
+    {"ttft_cp8_128k", "ttft", RING, RC_Q_TIME, 1, RC_ROLE_COMPARED, NULL, RC_PAPER_GTT, ""},
+    {"ttft_cp16_128k", "ttft", RING, RC_Q_TIME, 1, RC_ROLE_COMPARED, NULL, RC_PAPER_GTT, ""},
+    {"ttft_cp16_1m", "ttft", RING, RC_Q_TIME, 1, RC_ROLE_COMPARED, NULL, RC_PAPER_GTT, ""},
+    {"ttft_tp8_128k_intro", "ttft", ONE_RANK, RC_Q_TIME, 1, RC_ROLE_APPROX, NULL, RC_PAPER_GTT,
      "Table 6 measures 42.01 s"},
-    {"ttft_tp8_1m_intro", "ttft", "tp", RC_Q_TIME, 1, RC_ROLE_APPROX, NULL, RC_PAPER_ROOMY,
+    {"ttft_tp8_1m_intro", "ttft", ONE_RANK, RC_Q_TIME, 1, RC_ROLE_APPROX, NULL, RC_PAPER_ROOMY,
      "does not fit in 96 GB a GPU: predicted as if it did"},
-    {"tp16_over_cp2", "ttft_ratio", "", RC_Q_RATIO, 1, RC_ROLE_APPROX, NULL, RC_PAPER_GTT,
+    {"tp16_over_cp2", "ttft_ratio", NO_RANKS, RC_Q_RATIO, 1, RC_ROLE_APPROX, NULL, RC_PAPER_GTT,
      "the text; its own Table 7 gives 1.42"},
-    {"tp64_over_cp8", "ttft_ratio", "", RC_Q_RATIO, 1, RC_ROLE_APPROX, NULL, RC_PAPER_GTT, ""},
-    {"gti_bw", "peer_rate", "", RC_Q_FIELD, 1e-9, RC_ROLE_INPUT, "peer_rate", RC_PAPER_GTI, ""},
-    {"gti_scaling", "scaling_cp1_cp4", "pass-kv", RC_Q_SCALING, 1, RC_ROLE_APPROX, NULL,
-     RC_PAPER_GTI, "GTI over GTT; the paper says alike, taken as 1"},
-    {"tipping_T", "tipping_T", "", RC_Q_TIPPING, 1, RC_ROLE_COMPARED, NULL, RC_PAPER_GTT, ""},
-    {"tipping_gap", "gap", "", RC_Q_GAP, 100, RC_ROLE_BOUND, NULL, RC_PAPER_GTT, "stated as below"},
-    {"fa3_8k", "attention_rate", "", RC_Q_ATTENTION, 1e-12, RC_ROLE_INPUT, NULL, RC_PAPER_GTT,
+    {"tp64_over_cp8", "ttft_ratio", NO_RANKS, RC_Q_RATIO, 1, RC_ROLE_APPROX, NULL, RC_PAPER_GTT,
+     ""},
+    {"gti_bw", "peer_rate", NO_RANKS, RC_Q_FIELD, 1e-9, RC_ROLE_INPUT, "peer_rate", RC_PAPER_GTI,
+     ""},
+    {"gti_scaling", "scaling_cp1_cp4", RING, RC_Q_SCALING, 1, RC_ROLE_APPROX, NULL, RC_PAPER_GTI,
+     "GTI over GTT; the paper says alike, taken as 1"},
+    {"tipping_T", "tipping_T", NO_RANKS, RC_Q_TIPPING, 1, RC_ROLE_COMPARED, NULL, RC_PAPER_GTT, ""},
+    {"tipping_gap", "gap", NO_RANKS, RC_Q_GAP, 100, RC_ROLE_BOUND, NULL, RC_PAPER_GTT,
+     "stated as below"},
+    {"fa3_8k", "attention_rate", NO_RANKS, RC_Q_ATTENTION, 1e-12, RC_ROLE_INPUT, NULL, RC_PAPER_GTT,
      "16 query heads and 1 KV head"},
-    {"achieved_1m", "flop_rate", "pass-kv", RC_Q_FLOP_RATE, 1e-12, RC_ROLE_COMPARED, NULL,
-     RC_PAPER_GTT, "appendix A"},
-    {"par_eff_1m", "efficiency", "pass-kv", RC_Q_EFFICIENCY, 100, RC_ROLE_COMPARED, NULL,
-     RC_PAPER_GTT, "over the standalone attention rate"},
-    {"mfu_1m", "mfu", "pass-kv", RC_Q_MFU, 100, RC_ROLE_COMPARED, NULL, RC_PAPER_GTT,
+    {"achieved_1m", "flop_rate", RING, RC_Q_FLOP_RATE, 1e-12, RC_ROLE_COMPARED, NULL, RC_PAPER_GTT,
+     "appendix A"},
+    {"par_eff_1m", "efficiency", RING, RC_Q_EFFICIENCY, 100, RC_ROLE_COMPARED, NULL, RC_PAPER_GTT,
+     "over the standalone attention rate"},
+    {"mfu_1m", "mfu", RING, RC_Q_MFU, 100, RC_ROLE_COMPARED, NULL, RC_PAPER_GTT,
      "over the bf16 peak"},
-    {"h_alpha", "coefficient", "", RC_Q_CONSTANT, 1, RC_ROLE_INPUT, NULL, RC_PAPER_GTT, ""},
-    {"h_beta", "coefficient", "", RC_Q_CONSTANT, 1, RC_ROLE_INPUT, NULL, RC_PAPER_GTT, ""},
-    {"h_gamma", "coefficient", "", RC_Q_CONSTANT, 1, RC_ROLE_INPUT, NULL, RC_PAPER_GTT, ""},
-    {"gtt_peak", "bf16_rate", "", RC_Q_FIELD, 1e-12, RC_ROLE_INPUT, "bf16_rate", RC_PAPER_GTT, ""},
-    {"gtt_hbm", "hbm_rate", "", RC_Q_FIELD, 1e-12, RC_ROLE_INPUT, "hbm_rate", RC_PAPER_GTT, ""},
-    {"gtt_net", "nic_rate", "", RC_Q_FIELD, 8e-9, RC_ROLE_INPUT, "nic_rate", RC_PAPER_GTT, ""},
-    {"gti_net", "nic_rate", "", RC_Q_FIELD, 8e-9, RC_ROLE_INPUT, "nic_rate", RC_PAPER_GTI, ""},
-    {"decode_splits", "kv_splits", "", RC_Q_NONE, 1, RC_ROLE_INPUT, NULL, RC_PAPER_GTT,
+    {"h_alpha", "coefficient", NO_RANKS, RC_Q_CONSTANT, 1, RC_ROLE_INPUT, NULL, RC_PAPER_GTT, ""},
+    {"h_beta", "coefficient", NO_RANKS, RC_Q_CONSTANT, 1, RC_ROLE_INPUT, NULL, RC_PAPER_GTT, ""},
+    {"h_gamma", "coefficient", NO_RANKS, RC_Q_CONSTANT, 1, RC_ROLE_INPUT, NULL, RC_PAPER_GTT, ""},
+    {"gtt_peak", "bf16_rate", NO_RANKS, RC_Q_FIELD, 1e-12, RC_ROLE_INPUT, "bf16_rate", RC_PAPER_GTT,
+     ""},
+    {"gtt_hbm", "hbm_rate", NO_RANKS, RC_Q_FIELD, 1e-12, RC_ROLE_INPUT, "hbm_rate", RC_PAPER_GTT,
+     ""},
+    {"gtt_net", "nic_rate", NO_RANKS, RC_Q_FIELD, 8e-9, RC_ROLE_INPUT, "nic_rate", RC_PAPER_GTT,
+     ""},
+    {"gti_net", "nic_rate", NO_RANKS, RC_Q_FIELD, 8e-9, RC_ROLE_INPUT, "nic_rate", RC_PAPER_GTI,
+     ""},
+    {"decode_splits", "kv_splits", NO_RANKS, RC_Q_NONE, 1, RC_ROLE_INPUT, NULL, RC_PAPER_GTT,
      "of the paper's kernel; the measured kernel chooses its own"},
 };
 enum { LINES = sizeof lines / sizeof lines[0] };
@@ -60,7 +70,8 @@ static int job(rc_paper *p, rc_job want, bool draws) {
 }
 
 static int full(rc_paper *p, int machine, int tp, int cp, int64_t t) {
-    return job(p, rc_job_prefill(machine, tp, cp, "pass-kv", t, 0), machine != RC_PAPER_GTI);
+    return job(p, rc_job_prefill(machine, tp, cp, &rc_schedule_pass_kv, t, 0),
+               machine != RC_PAPER_GTI);
 }
 
 static void plan_jobs(rc_paper *p, const point_line *l, const char *config, int64_t tokens,
@@ -76,7 +87,9 @@ static void plan_jobs(rc_paper *p, const point_line *l, const char *config, int6
         plan->job[0] = full(p, l->machine, tp, cp, tokens);
         if (known && l->role == RC_ROLE_COMPARED && l->quantity == RC_Q_TIME && tokens < MILLION)
             plan->job_1024 = job(
-                p, rc_job_prefill(l->machine, tp, cp, "pass-kv", tokens * 1024 / 1000, 0), false);
+                p,
+                rc_job_prefill(l->machine, tp, cp, &rc_schedule_pass_kv, tokens * 1024 / 1000, 0),
+                false);
         break;
     case RC_Q_RATIO:
         cp = strcmp(l->id, "tp16_over_cp2") == 0 ? 2 : 8;
@@ -92,7 +105,7 @@ static void plan_jobs(rc_paper *p, const point_line *l, const char *config, int6
     case RC_Q_GAP:
         for (int i = 0; i < 2; i++)
             plan->job[i] = job(p,
-                               rc_job_prefill(RC_PAPER_GTT, TP, 4, i ? "pass-q" : "pass-kv",
+                               rc_job_prefill(RC_PAPER_GTT, TP, 4, rc_choice_schedule((rc_choice)i),
                                               TIPPING_T, RC_PAPER_TOTAL - TIPPING_T),
                                true);
         break;
@@ -143,7 +156,8 @@ static void describe(const point_line *l, const rc_csv *csv, size_t i, const col
     (void)snprintf(row->table, sizeof row->table, "points");
     (void)snprintf(row->config, sizeof row->config, "%s", rc_csv_text(csv, i, c->config));
     (void)snprintf(row->context, sizeof row->context, "%s", rc_csv_text(csv, i, c->context));
-    (void)snprintf(row->variant, sizeof row->variant, "%s", l->variant);
+    if (l->ranks != NO_RANKS)
+        row->schedule = rc_schedule_on(&rc_schedule_pass_kv, l->ranks);
     (void)snprintf(row->metric, sizeof row->metric, "%s", l->metric);
     (void)snprintf(row->unit, sizeof row->unit, "%s", unit[0] ? unit : "ratio");
     (void)snprintf(row->note, sizeof row->note, "%s", l->note);

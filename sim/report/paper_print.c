@@ -63,7 +63,7 @@ static rc_table *text_table(const rc_paper *p, size_t which) {
             continue;
         rc_table_text(t, r->id);
         rc_table_text(t, r->config[0] ? r->config : "-");
-        rc_table_text(t, r->variant[0] ? r->variant : "-");
+        rc_table_text(t, r->schedule ? r->schedule->name : "-");
         rc_table_text(t, r->metric);
         rc_table_text(t, r->unit);
         shown(t, r->paper);
@@ -215,7 +215,7 @@ static void csv_row(rc_table *t, const rc_paper_row *r) {
     rc_table_text(t, r->context);
     csv_tokens(t, r->p);
     csv_tokens(t, r->t);
-    rc_table_text(t, r->variant);
+    rc_table_text(t, rc_paper_variant(r));
     rc_table_text(t, r->metric);
     rc_table_text(t, r->unit);
     rc_table_real(t, r->paper, 6);

@@ -66,7 +66,7 @@ static rc_status from_paper(const rc_paper *p, real *x, rc_error *err) {
         if (!is_time(r))
             continue;
         size_t at = find(x, r->t);
-        bool kv = strcmp(r->variant, "pass-kv") == 0;
+        bool kv = r->schedule == &rc_schedule_pass_kv;
         (kv ? paper->kv : paper->q)[at] = r->paper;
         (kv ? forecast->kv : forecast->q)[at] = r->predicted;
     }
@@ -81,7 +81,7 @@ static bool alike(const rc_measured_run *a, const rc_measured_run *b) {
 }
 
 static rc_status from_run(real *x, const rc_measured_run *run, rc_error *err) {
-    bool kv = strcmp(run->schedule, "pass-kv") == 0, q = strcmp(run->schedule, "pass-q") == 0;
+    bool kv = rc_run_is(run, &rc_schedule_pass_kv), q = rc_run_is(run, &rc_schedule_pass_q);
     size_t at = find(x, run->t), k = FIRST_REAL;
     if ((!kv && !q) || at == x->points || run->t + run->p != RC_PAPER_TOTAL || run->batch != 1)
         return rc_fail(err, RC_E_INPUT,

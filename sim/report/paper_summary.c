@@ -35,8 +35,8 @@ static bool is(const char *a, const char *b) {
 /* The other variant of a Table 4 row, or NULL. */
 static const rc_paper_row *partner(const rc_paper_row *rows, size_t count, const rc_paper_row *kv) {
     for (size_t i = 0; i < count; i++)
-        if (is(rows[i].table, "4") && is(rows[i].variant, "pass-q") && rows[i].t == kv->t &&
-            rows[i].p == kv->p)
+        if (is(rows[i].table, "4") && rows[i].schedule == &rc_schedule_pass_q &&
+            rows[i].t == kv->t && rows[i].p == kv->p)
             return &rows[i];
     return NULL;
 }
@@ -44,7 +44,8 @@ static const rc_paper_row *partner(const rc_paper_row *rows, size_t count, const
 static void count_winners(const rc_paper_row *rows, size_t count, rc_paper_summary *s) {
     for (size_t i = 0; i < count; i++) {
         const rc_paper_row *kv = &rows[i], *q;
-        if (!is(kv->table, "4") || !is(kv->variant, "pass-kv") || !(q = partner(rows, count, kv)))
+        if (!is(kv->table, "4") || kv->schedule != &rc_schedule_pass_kv ||
+            !(q = partner(rows, count, kv)))
             continue;
         bool known = isfinite(kv->predicted) && isfinite(q->predicted);
         bool right = known && rc_choose_oracle(kv->predicted, q->predicted) ==
@@ -142,7 +143,7 @@ static rc_status score_rule(const rc_paper *p, const rc_rule *rule, rc_rule_scor
     for (size_t i = 0; i < p->count; i++) {
         const rc_paper_row *kv = &p->rows[i], *q;
         rc_decision d;
-        if (!is(kv->table, "4") || !is(kv->variant, "pass-kv") ||
+        if (!is(kv->table, "4") || kv->schedule != &rc_schedule_pass_kv ||
             !(q = partner(p->rows, p->count, kv)))
             continue;
         rc_choose_input in = rc_paper_choose_input(p, (double)kv->t, (double)kv->p, s->bw);

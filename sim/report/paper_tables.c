@@ -69,7 +69,7 @@ static rc_paper_row *add(rc_paper *p, const char *table, const char *config, con
     (void)snprintf(row->table, sizeof row->table, "%s", table);
     (void)snprintf(row->config, sizeof row->config, "%s", config);
     (void)snprintf(row->context, sizeof row->context, "%s", context);
-    (void)snprintf(row->variant, sizeof row->variant, "%s", job.variant);
+    row->schedule = job.schedule;
     (void)snprintf(row->metric, sizeof row->metric, "%s", metric);
     (void)snprintf(row->unit, sizeof row->unit, "%s", unit);
     row->paper = paper;
@@ -114,10 +114,10 @@ static rc_status read_row4(const reader *r, size_t i) {
     RC_TRY(cell_value(r, i, "pass_q_ms", &q));
     (void)snprintf(id, sizeof id, "t4:kv:%lld", (long long)t);
     add_time(r->p, "4", "CP4+TP8", "128K",
-             rc_job_prefill(RC_PAPER_GTT, TP, 4, "pass-kv", t, cached), kv, id);
+             rc_job_prefill(RC_PAPER_GTT, TP, 4, &rc_schedule_pass_kv, t, cached), kv, id);
     (void)snprintf(id, sizeof id, "t4:q:%lld", (long long)t);
-    add_time(r->p, "4", "CP4+TP8", "128K", rc_job_prefill(RC_PAPER_GTT, TP, 4, "pass-q", t, cached),
-             q, id);
+    add_time(r->p, "4", "CP4+TP8", "128K",
+             rc_job_prefill(RC_PAPER_GTT, TP, 4, &rc_schedule_pass_q, t, cached), q, id);
     return RC_OK;
 }
 
@@ -135,8 +135,8 @@ static rc_status read_row5(const reader *r, size_t i) {
     RC_TRY(cell_int(r, i, "T", &t));
     RC_TRY(cell_text(r, i, "variant", &variant));
     bool kv = strcmp(variant, "pass-KV") == 0;
-    rc_job job =
-        rc_job_prefill(RC_PAPER_GTT, TP, 4, kv ? "pass-kv" : "pass-q", t, RC_PAPER_TOTAL - t);
+    const rc_schedule *schedule = rc_choice_schedule(kv ? RC_CHOOSE_PASS_KV : RC_CHOOSE_PASS_Q);
+    rc_job job = rc_job_prefill(RC_PAPER_GTT, TP, 4, schedule, t, RC_PAPER_TOTAL - t);
     for (size_t c = 0; c < sizeof cells / sizeof cells[0]; c++) {
         double paper;
         RC_TRY(cell_value(r, i, cells[c].column, &paper));
@@ -144,11 +144,11 @@ static rc_status read_row5(const reader *r, size_t i) {
             continue;
         rc_job j = job; /* the paper prints one attention figure for both variants */
         if (cells[c].q == RC_Q_ATTN_OP)
-            j.variant = "pass-kv";
+            j.schedule = &rc_schedule_pass_kv;
         rc_paper_row *row =
             add(r->p, "5", "CP4+TP8", "128K", j, cells[c].column, "us", paper, 1e6, cells[c].q);
         if (row)
-            (void)snprintf(row->variant, sizeof row->variant, "%s", kv ? "pass-kv" : "pass-q");
+            row->schedule = schedule;
         if (row)
             (void)snprintf(row->id, sizeof row->id, "t5:%s:%lld:%s", kv ? "kv" : "q", (long long)t,
                            cells[c].id);
@@ -174,9 +174,10 @@ static rc_status read_row6(const reader *r, size_t i) {
     for (size_t c = 0; c < sizeof cells / sizeof cells[0]; c++) {
         double ms;
         char id[40];
-        rc_job job = cells[c].phase == RC_PREFILL
-                         ? rc_job_prefill(RC_PAPER_GTT, TP, cells[c].cp, "pass-kv", tokens, 0)
-                         : rc_job_decode(RC_PAPER_GTT, TP, cells[c].cp, tokens, 1);
+        rc_job job =
+            cells[c].phase == RC_PREFILL
+                ? rc_job_prefill(RC_PAPER_GTT, TP, cells[c].cp, &rc_schedule_pass_kv, tokens, 0)
+                : rc_job_decode(RC_PAPER_GTT, TP, cells[c].cp, tokens, 1);
         RC_TRY(cell_value(r, i, cells[c].column, &ms));
         (void)snprintf(id, sizeof id, "t6:%s:%.12s:%s", cells[c].id, context,
                        cells[c].phase == RC_PREFILL ? "ttft" : "ttit");
@@ -197,7 +198,8 @@ static rc_status read_row7(const reader *r, size_t i) {
     RC_TRY(cell_value(r, i, "ttit_ms", &ttit));
     (void)snprintf(full, sizeof full, "t7:%s:ttft", id);
     add_time(r->p, "7", config, "128K",
-             rc_job_prefill(RC_PAPER_GTT, tp, cp, "pass-kv", RC_PAPER_TOTAL, 0), ttft, full);
+             rc_job_prefill(RC_PAPER_GTT, tp, cp, &rc_schedule_pass_kv, RC_PAPER_TOTAL, 0), ttft,
+             full);
     (void)snprintf(full, sizeof full, "t7:%s:ttit", id);
     add_time(r->p, "7", config, "128K", rc_job_decode(RC_PAPER_GTT, tp, cp, RC_PAPER_TOTAL, 1),
              ttit, full);

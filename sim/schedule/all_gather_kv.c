@@ -29,7 +29,7 @@ static void gather(rc_builder *b, double bytes) {
     b->step = 0;
 }
 
-void rc_attention_all_gather(rc_builder *b) {
+static void all_gather_kv(rc_builder *b) {
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
         rc_emit_ring_step(b, gpu);
     gather(b, (double)rc_kv_message_tokens(b) * rc_kv_token_bytes(b));
@@ -40,3 +40,17 @@ void rc_attention_all_gather(rc_builder *b) {
             rc_emit_dep(b, id, b->msg[rc_next_gpu(b, gpu, b->n - 1)]);
     }
 }
+
+/* The keys and values of all ranks. */
+static double buffers(const rc_buffer_terms *t) {
+    return t->cp * (t->cached + t->fresh) * t->kv_token;
+}
+
+const rc_schedule rc_schedule_all_gather_kv = {
+    .name = "all-gather-kv",
+    .summary = "keys and values of all ranks are gathered first, then attended to at once",
+    .phases = RC_PHASE_BIT(RC_PREFILL),
+    .many_ranks = true,
+    .attention = all_gather_kv,
+    .buffers = buffers,
+};

@@ -16,7 +16,7 @@ typedef struct rc_pairs {
     uint32_t shape[3][RC_RANK_CLASSES][RC_RANK_CLASSES]; /* s < q, s == q, s > q */
 } rc_pairs;
 
-typedef struct rc_builder {
+struct rc_builder {
     rc_program *p;
     const rc_request *rq;
     int n;          /* CP ranks */
@@ -36,7 +36,7 @@ typedef struct rc_builder {
     uint32_t noted[4], notes; /* launches left out */
     size_t block;             /* the next one, on refilling */
     rc_pairs pairs;
-} rc_builder;
+};
 
 /* ---- emitting ---- */
 rc_shape rc_shape_of(rc_task_kind kind, rc_part part);
@@ -97,12 +97,5 @@ void rc_emit_all2all(rc_builder *b, int64_t tokens);
 void rc_emit_return(rc_builder *b, int64_t tokens); /* these all-to-alls and the merge */
 int rc_rank_of(const rc_builder *b, uint32_t gpu);
 uint32_t rc_next_gpu(const rc_builder *b, uint32_t gpu, int ranks_ahead); /* same TP index */
-
-/* ---- the schedules: the attention part of one layer ---- */
-void rc_attention_pass_kv(rc_builder *b);
-void rc_attention_pass_q(rc_builder *b);
-void rc_attention_all_gather(rc_builder *b);
-void rc_attention_local(rc_builder *b);
-void rc_attention_local_decode(rc_builder *b);
 
 #endif

@@ -11,7 +11,7 @@ static uint32_t attend(rc_builder *b, uint32_t gpu, int here, int from) {
     return rc_emit_attention(b, gpu, here, from); /* own queries, travelling keys */
 }
 
-void rc_attention_pass_kv(rc_builder *b) {
+static void pass_kv(rc_builder *b) {
     double queries = (double)rc_decode_tokens(b) * rc_q_token_bytes(b);
     rc_emit_ring(b, (double)rc_kv_message_tokens(b) * rc_kv_token_bytes(b) + queries, attend);
     if (b->n > 1 && b->decodes > 0)
@@ -20,3 +20,18 @@ void rc_attention_pass_kv(rc_builder *b) {
         for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
             rc_emit_merge(b, gpu, rc_rank_tokens(b, rc_rank_of(b, gpu)), b->n);
 }
+
+/* Two messages, one arriving and one being sent, and the partial output of every step. */
+static double buffers(const rc_buffer_terms *t) {
+    return 2.0 * (t->cached + t->fresh) * t->kv_token + t->cp * t->fresh * t->partial_token;
+}
+
+const rc_schedule rc_schedule_pass_kv = {
+    .name = "pass-kv",
+    .summary = "a ring in which keys and values travel and queries stay",
+    .phases = RC_PHASE_BIT(RC_PREFILL) | RC_PHASE_BIT(RC_MIXED),
+    .many_ranks = true,
+    .ring_step_seen = true,
+    .attention = pass_kv,
+    .buffers = buffers,
+};

@@ -1,6 +1,6 @@
 /* Ring pass-Q prefill (paper Algorithm 3): KV stays, queries travel, and at the end an all-to-all
  * returns the N-1 foreign partial outputs and their LSE to the ranks that own the queries, on the
- * critical path. The same ring carries decode (decode.c): only the attention call differs.
+ * critical path. The same ring carries decode (split_kv.c): only the attention call differs.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/schedule/builder.h"
 
@@ -8,9 +8,25 @@ static uint32_t attend(rc_builder *b, uint32_t gpu, int here, int from) {
     return rc_emit_attention(b, gpu, from, here); /* travelling queries, own keys */
 }
 
-void rc_attention_pass_q(rc_builder *b) {
+static void pass_q(rc_builder *b) {
     int64_t tokens = rc_step_tokens(b);
     rc_emit_ring(b, (double)tokens * rc_q_token_bytes(b), attend);
     if (b->n > 1)
         rc_emit_return(b, tokens);
 }
+
+/* Two messages, one arriving and one being sent; the partial outputs that were computed for others,
+ * and those that come back from them. */
+static double buffers(const rc_buffer_terms *t) {
+    return 2.0 * t->fresh * t->q_token + 2.0 * t->cp * t->fresh * t->partial_token;
+}
+
+const rc_schedule rc_schedule_pass_q = {
+    .name = "pass-q",
+    .summary = "a ring in which queries travel and keys and values stay",
+    .phases = RC_PHASE_BIT(RC_PREFILL) | RC_PHASE_BIT(RC_DECODE) | RC_PHASE_BIT(RC_MIXED),
+    .many_ranks = true,
+    .ring_step_seen = true,
+    .attention = pass_q,
+    .buffers = buffers,
+};

@@ -1,36 +1,9 @@
-/* The table of schedules, and the loop over layers.
+/* Building a program: the checks, and the loop over layers.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include "sim/schedule/builder.h"
-
-typedef struct schedule_entry {
-    const char *name;
-    void (*prefill)(rc_builder *b);
-    void (*decode)(rc_builder *b); /* NULL: not a decode schedule */
-    bool ring;                     /* takes N > 1 */
-    bool mixed;                    /* takes decode steps beside prefills */
-} schedule_entry;
-
-static const schedule_entry schedules[] = {
-    {"pass-kv", rc_attention_pass_kv, NULL, true, true},
-    {"pass-q", rc_attention_pass_q, rc_attention_pass_q, true, true},
-    {"all-gather-kv", rc_attention_all_gather, NULL, true, false},
-    {"tp", rc_attention_local, rc_attention_local_decode, false, true},
-};
-enum { SCHEDULES = sizeof schedules / sizeof schedules[0] };
-
-const char *const *rc_schedule_names(void) {
-    static const char *const names[] = {"pass-kv", "pass-q", "all-gather-kv", "tp", NULL};
-    return names;
-}
-
-const char *rc_schedule_name(const char *variant) {
-    for (int i = 0; i < SCHEDULES; i++)
-        if (strcmp(schedules[i].name, variant) == 0)
-            return schedules[i].name;
-    return NULL;
-}
 
 const char *rc_part_name(rc_part p) {
     static const char *const names[RC_P_COUNT] = {
@@ -44,31 +17,29 @@ bool rc_part_is_comm(rc_part p) {
     return p == RC_P_ALL_REDUCE || p == RC_P_SENDRECV || p == RC_P_ALL2ALL || p == RC_P_ALL_GATHER;
 }
 
-static rc_status find(const char *name, rc_phase phase, const schedule_entry **out, rc_error *err) {
-    for (int i = 0; i < SCHEDULES; i++) {
-        if (strcmp(schedules[i].name, name) != 0)
-            continue;
-        if (phase == RC_DECODE && !schedules[i].decode)
-            return rc_fail(err, RC_E_INPUT,
-                           "variant '%s' is a prefill schedule; decode takes pass-q or tp", name);
-        if (phase == RC_MIXED && !schedules[i].mixed)
-            return rc_fail(err, RC_E_INPUT,
-                           "variant '%s' takes no decode steps; a mixed pass takes pass-kv, pass-q "
-                           "or tp",
-                           name);
-        *out = &schedules[i];
+static rc_status check_phase(const rc_request *rq, rc_error *err) {
+    const rc_schedule *s = rq->schedule;
+    char can[256];
+    if (rc_schedule_takes(s, rq->phase, 1))
         return RC_OK;
-    }
-    const char *near = rc_nearest(name, rc_schedule_names());
-    return rc_fail(err, RC_E_INPUT,
-                   "unknown variant '%s'%s%s%s; expected pass-kv, pass-q, all-gather-kv or tp",
-                   name, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+    (void)rc_schedule_list(RC_PHASE_BIT(rq->phase), can, sizeof can);
+    if (rq->phase == RC_DECODE)
+        return rc_fail(err, RC_E_INPUT, "variant '%s' is a prefill schedule; decode takes %s",
+                       s->name, can);
+    if (rq->phase == RC_MIXED)
+        return rc_fail(err, RC_E_INPUT, "variant '%s' takes no decode steps; a mixed pass takes %s",
+                       s->name, can);
+    return rc_fail(err, RC_E_INPUT, "variant '%s' is a decode schedule; prefill takes %s", s->name,
+                   can);
 }
 
-static rc_status check(const schedule_entry *e, const rc_request *rq, rc_error *err) {
+rc_status rc_schedule_check(const rc_request *rq, rc_error *err) {
+    assert(rq->schedule && rq->model);
+    RC_TRY(check_phase(rq, err));
     RC_TRY(rc_layout_check(rq->model, &rq->layout, err));
-    if (!e->ring && rq->layout.cp != 1)
-        return rc_fail(err, RC_E_INPUT, "variant 'tp' takes cp 1, found cp %d", rq->layout.cp);
+    if (!rc_schedule_takes(rq->schedule, rq->phase, rq->layout.cp))
+        return rc_fail(err, RC_E_INPUT, "variant '%s' takes cp 1, found cp %d", rq->schedule->name,
+                       rq->layout.cp);
     if (rq->seq_count == 0)
         return rc_fail(err, RC_E_INPUT, "a forward pass needs at least one sequence");
     for (size_t i = 0; i < rq->seq_count; i++) {
@@ -88,38 +59,32 @@ static rc_status check(const schedule_entry *e, const rc_request *rq, rc_error *
     return RC_OK;
 }
 
-rc_status rc_schedule_check(const char *variant, const rc_request *rq, rc_error *err) {
-    const schedule_entry *e = NULL;
-    RC_TRY(find(variant, rq->phase, &e, err));
-    return check(e, rq, err);
-}
-
-static void emit_layer(const schedule_entry *e, rc_builder *b) {
+static void emit_layer(rc_builder *b) {
     rc_layer_before(b);
-    (b->rq->phase == RC_DECODE ? e->decode : e->prefill)(b);
+    b->rq->schedule->attention(b);
     rc_layer_after(b);
 }
 
-static void emit_template(const schedule_entry *e, rc_builder *b) {
+static void emit_template(rc_builder *b) {
     b->p->layers = 1;
     rc_section_open(b);
-    emit_layer(e, b);
+    emit_layer(b);
     rc_section_close(b);
     rc_section_open(b);
     rc_layer_head(b);
     rc_section_close(b);
 }
 
-static void emit_layers(const schedule_entry *e, rc_builder *b) {
+static void emit_layers(rc_builder *b) {
     if (b->rq->as_template) {
-        emit_template(e, b);
+        emit_template(b);
         return;
     }
     int layers = b->rq->layers > 0 ? b->rq->layers : b->rq->model->layers;
     b->p->layers = layers;
     for (int l = 0; l < layers && !b->p->failed; l++) {
         b->layer = (uint16_t)l;
-        emit_layer(e, b);
+        emit_layer(b);
     }
     b->layer = (uint16_t)layers;
     if (b->rq->head)
@@ -156,16 +121,13 @@ static bool start(rc_builder *b, const rc_request *rq, rc_program *p) {
     return true;
 }
 
-rc_status rc_schedule_build(const char *variant, const rc_request *rq, rc_program *out,
-                            rc_error *err) {
-    const schedule_entry *e = NULL;
+rc_status rc_schedule_build(const rc_request *rq, rc_program *out, rc_error *err) {
     rc_builder b;
     memset(out, 0, sizeof *out);
-    RC_TRY(find(variant, rq->phase, &e, err));
-    RC_TRY(check(e, rq, err));
+    RC_TRY(rc_schedule_check(rq, err));
     bool have = start(&b, rq, out);
     if (have)
-        emit_layers(e, &b);
+        emit_layers(&b);
     if (!have || out->failed) {
         rc_program_free(out);
         return rc_fail(err, RC_E_NOMEM, "out of memory while building the schedule");
@@ -173,12 +135,9 @@ rc_status rc_schedule_build(const char *variant, const rc_request *rq, rc_progra
     return RC_OK;
 }
 
-rc_status rc_schedule_refill(const char *variant, const rc_request *rq, rc_program *p,
-                             rc_error *err) {
-    const schedule_entry *e = NULL;
+rc_status rc_schedule_refill(const rc_request *rq, rc_program *p, rc_error *err) {
     rc_builder b;
-    RC_TRY(find(variant, rq->phase, &e, err));
-    RC_TRY(check(e, rq, err));
+    RC_TRY(rc_schedule_check(rq, err));
     uint32_t gpus = p->gpus;
     p->shape_count = p->call_count = 0;
     p->groups = 0;
@@ -189,14 +148,15 @@ rc_status rc_schedule_refill(const char *variant, const rc_request *rq, rc_progr
         return rc_fail(err, RC_E_INTERNAL, "a program of %u GPUs is refilled for another layout",
                        gpus);
     b.refill = true;
-    emit_layers(e, &b);
+    emit_layers(&b);
     if (p->failed || b.at != p->task_count)
         return rc_fail(err, RC_E_INTERNAL, "a program is refilled for a request unlike its own");
     return RC_OK;
 }
 
 rc_schedule_key rc_schedule_key_of(const rc_request *rq) {
-    rc_schedule_key k = {.tp = rq->layout.tp,
+    rc_schedule_key k = {.schedule = rq->schedule,
+                         .tp = rq->layout.tp,
                          .cp = rq->layout.cp,
                          .nodes_per_rank = rq->nodes_per_rank,
                          .ranks_per_node = rq->ranks_per_node,
@@ -218,9 +178,9 @@ rc_schedule_key rc_schedule_key_of(const rc_request *rq) {
 }
 
 bool rc_schedule_key_equal(const rc_schedule_key *a, const rc_schedule_key *b) {
-    return a->tp == b->tp && a->cp == b->cp && a->nodes_per_rank == b->nodes_per_rank &&
-           a->ranks_per_node == b->ranks_per_node && a->layers == b->layers &&
-           a->prefills == b->prefills && a->decodes == b->decodes &&
+    return a->schedule == b->schedule && a->tp == b->tp && a->cp == b->cp &&
+           a->nodes_per_rank == b->nodes_per_rank && a->ranks_per_node == b->ranks_per_node &&
+           a->layers == b->layers && a->prefills == b->prefills && a->decodes == b->decodes &&
            a->decode_phase == b->decode_phase && a->head == b->head &&
            a->unfold_tp == b->unfold_tp && a->eager == b->eager && a->ring_host == b->ring_host &&
            a->serial_ring == b->serial_ring && a->as_template == b->as_template;

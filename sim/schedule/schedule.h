@@ -17,7 +17,9 @@
  * (ring_host), the pass is cut into a graph for each step, and a RING_STEP is followed by the
  * LAUNCH of the next.
  *
- * One file a schedule; a new schedule is one file and one line in the table of schedule.c.
+ * A schedule is a value (rc_schedule below) in a file of its own; table.c lists them. Whoever reads
+ * a name from a user finds the schedule once, there; everything after it holds the pointer and asks
+ * the value, never the name.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_SCHEDULE_SCHEDULE_H
 #define RC_SCHEDULE_SCHEDULE_H
@@ -125,8 +127,64 @@ typedef struct rc_sequence {
     int64_t t, p;
 } rc_sequence; /* decode: t = 1; in a mixed pass, those with t = 1 decode */
 
+/* ---- schedules ------------------------------------------------------------------------------ */
+
+typedef struct rc_builder rc_builder; /* builder.h */
+
+/* What the buffers of a schedule are reckoned from. One GPU and one layer: every layer uses the
+ * buffers of the layer before it again. */
+typedef struct rc_buffer_terms {
+    int cp;               /* ranks, at least 2 */
+    double fresh, cached; /* tokens of one rank, new and cached, rounded up over the ranks */
+    double q_token;       /* bytes: the queries of one token */
+    double kv_token;      /* bytes: keys and values of one token */
+    double partial_token; /* bytes: one partial output of a token and its fp32 log-sum-exps */
+} rc_buffer_terms;
+
+#define RC_PHASE_BIT(phase) (1U << (unsigned)(phase))
+
+/* How the attention of a layer is spread over CP ranks, and all that the rest of the program has to
+ * know of it. Compared by address. */
+typedef struct rc_schedule {
+    const char *name;    /* as scenarios have it: "pass-kv" */
+    const char *summary; /* what travels and what stays, in one line */
+    unsigned phases;     /* RC_PHASE_BIT of each phase that it can run */
+    bool many_ranks;     /* takes more than one CP rank */
+    bool ring_step_seen; /* times of this schedule are among those that the host work of a ring step
+                            (ring_step of a machine) was inferred from */
+    void (*attention)(rc_builder *b); /* emits the attention of one layer, on every GPU */
+    /* Bytes kept on one GPU beside weights, KV and activations. NULL: none. Not asked for 1 rank. */
+    double (*buffers)(const rc_buffer_terms *t);
+} rc_schedule;
+
+/* table.c. A pointer to a schedule is always one of the table's. */
+enum { RC_SCHEDULES_MAX = 16 };
+const rc_schedule *rc_schedule_at(int i); /* in the order of the table; NULL past its end */
+const char *rc_schedule_name_at(int i);   /* likewise */
+/* The i-th of those that prefill on several ranks; NULL past the last. */
+const rc_schedule *rc_schedule_many_at(int i);
+int rc_schedule_index(const rc_schedule *s); /* its place in the table */
+/* NULL when there is none of this name. */
+const rc_schedule *rc_schedule_named(const char *name);
+/* RC_E_INPUT, with the names there are and the one that was meant, when there is none. */
+rc_status rc_schedule_find(const char *name, const rc_schedule **out, rc_error *err);
+/* Whether it can run this phase on `cp` ranks. */
+bool rc_schedule_takes(const rc_schedule *s, rc_phase phase, int cp);
+/* The schedule of a phase on `cp` ranks when nobody names one: on one rank the one that is for a
+ * single rank, else the first of the table that can. */
+const rc_schedule *rc_schedule_usual(rc_phase phase, int cp);
+/* What stands for `s` on `cp` ranks: itself, but on one rank the schedule for a single rank. */
+const rc_schedule *rc_schedule_on(const rc_schedule *s, int cp);
+/* "pass-kv, pass-q or tp": the names of those that can run all of `phases` (bits). Returns buf. */
+const char *rc_schedule_list(unsigned phases, char *buf, size_t size);
+/* The two that the rules of the paper (arXiv 2411.01783, Algorithms 1 and 5) choose between. */
+extern const rc_schedule rc_schedule_pass_kv, rc_schedule_pass_q;
+
+/* ---- programs ------------------------------------------------------------------------------- */
+
 typedef struct rc_request {
     const rc_model *model;
+    const rc_schedule *schedule;
     rc_layout layout;
     int nodes_per_rank; /* nodes that one TP group spans (tp / gpus_per_node, at least 1) */
     int ranks_per_node; /* CP ranks that share a node (gpus_per_node / tp); 0 and 1: none do */
@@ -143,29 +201,26 @@ typedef struct rc_request {
     bool as_template; /* a template (template.h) with one GPU a rank; `layers` is not looked at */
 } rc_request;
 
-/* variant: "pass-kv", "pass-q", "all-gather-kv", "tp"; decode takes "pass-q" and "tp", a mixed pass
- * all but "all-gather-kv". In a mixed pass the prefilled sequences travel as the variant says and
- * the decoded tokens as queries; each ring step is one message, an attention launch and a decode
- * launch. The caller frees with rc_program_free. */
-rc_status rc_schedule_build(const char *variant, const rc_request *rq, rc_program *out,
-                            rc_error *err);
-/* Whether a schedule of this name takes the request; rc_schedule_build asks this first. */
-rc_status rc_schedule_check(const char *variant, const rc_request *rq, rc_error *err);
+/* In a mixed pass the prefilled sequences travel as the schedule says and the decoded tokens as
+ * queries; each ring step is one message, an attention launch and a decode launch. The caller frees
+ * with rc_program_free. */
+rc_status rc_schedule_build(const rc_request *rq, rc_program *out, rc_error *err);
+/* Whether the schedule takes the request; rc_schedule_build asks this first. */
+rc_status rc_schedule_check(const rc_request *rq, rc_error *err);
 /* What rc_schedule_build would lay out, known at once however large it is. */
 typedef struct rc_program_size {
     int64_t tasks, deps;
     int64_t messages; /* of the tasks */
     int64_t loose;    /* tasks that ride on no stream */
 } rc_program_size;
-rc_status rc_schedule_size(const char *variant, const rc_request *rq, rc_program_size *out,
-                           rc_error *err);
+rc_status rc_schedule_size(const rc_request *rq, rc_program_size *out, rc_error *err);
 /* Give `p`, built before for a request like `rq`, the sizes of the sequences of `rq`: the same
  * tasks in the same order, other shapes. Alike are requests of one rc_schedule_key. Allocates
  * nothing once the program's arrays have grown. */
-rc_status rc_schedule_refill(const char *variant, const rc_request *rq, rc_program *p,
-                             rc_error *err);
-/* What decides which tasks a program has, besides the variant. */
+rc_status rc_schedule_refill(const rc_request *rq, rc_program *p, rc_error *err);
+/* What decides which tasks a program has. */
 typedef struct rc_schedule_key {
+    const rc_schedule *schedule;
     int tp, cp, nodes_per_rank, ranks_per_node, layers;
     bool prefills, decodes; /* there are such sequences */
     bool decode_phase, head, unfold_tp, eager, ring_host, serial_ring, as_template;
@@ -173,10 +228,6 @@ typedef struct rc_schedule_key {
 rc_schedule_key rc_schedule_key_of(const rc_request *rq);
 bool rc_schedule_key_equal(const rc_schedule_key *a, const rc_schedule_key *b);
 void rc_program_free(rc_program *p);
-/* The schedule's own copy of its name; NULL when there is none of this name. */
-const char *rc_schedule_name(const char *variant);
-/* NULL-terminated names. */
-const char *const *rc_schedule_names(void);
 
 /* What can be worked out by hand, summed over one GPU of CP rank `rank`. */
 typedef struct rc_counts {
@@ -185,5 +236,17 @@ typedef struct rc_counts {
     int messages, attention_launches, collectives;
 } rc_counts;
 rc_counts rc_program_counts(const rc_program *p, uint32_t gpu);
+
+/* ---- memory --------------------------------------------------------------------------------- */
+
+/* Bytes on the fullest GPU of a pass: rc_model_memory, and the buffers of the schedule.
+ * `tokens_new`, `tokens_cached` are sums over the batch. */
+rc_status rc_pass_memory(const rc_schedule *s, const rc_model *m, const rc_layout *l,
+                         int64_t tokens_new, int64_t tokens_cached, double capacity, rc_memory *out,
+                         rc_error *err);
+/* The room for KV when a pass of `tokens_new`, the largest, runs over `tokens_cached`. */
+rc_status rc_pass_kv_room(const rc_schedule *s, const rc_model *m, const rc_layout *l,
+                          int64_t tokens_new, int64_t tokens_cached, double capacity,
+                          rc_memory *memory, rc_kv_room *out, rc_error *err);
 
 #endif

@@ -29,8 +29,8 @@ static rc_program_size counted(const rc_program *p) {
 }
 
 /* Of `ranks` ranks and `layers` layers. What else decides which tasks there are is as in `rq`. */
-static rc_status build(const char *variant, const rc_request *rq, int ranks, int layers,
-                       rc_program_size *out, rc_error *err) {
+static rc_status build(const rc_request *rq, int ranks, int layers, rc_program_size *out,
+                       rc_error *err) {
     const rc_schedule_key key = rc_schedule_key_of(rq);
     const rc_sequence kinds[] = {{.t = FEW + 2, .p = 0}, {.t = 1, .p = 1}};
     rc_request small = *rq;
@@ -40,37 +40,36 @@ static rc_status build(const char *variant, const rc_request *rq, int ranks, int
     small.unfold_tp = false;
     small.seqs = key.prefills ? kinds : kinds + 1;
     small.seq_count = (size_t)key.prefills + (size_t)key.decodes;
-    RC_TRY(rc_schedule_build(variant, &small, &p, err));
+    RC_TRY(rc_schedule_build(&small, &p, err));
     *out = counted(&p);
     rc_program_free(&p);
     return RC_OK;
 }
 
-static rc_status of_layers(const char *variant, const rc_request *rq, int ranks, int layers,
-                           rc_program_size *out, rc_error *err) {
+static rc_status of_layers(const rc_request *rq, int ranks, int layers, rc_program_size *out,
+                           rc_error *err) {
     rc_program_size two, three;
     if (layers <= LIKE)
-        return build(variant, rq, ranks, layers, out, err);
-    RC_TRY(build(variant, rq, ranks, LIKE - 1, &two, err));
-    RC_TRY(build(variant, rq, ranks, LIKE, &three, err));
+        return build(rq, ranks, layers, out, err);
+    RC_TRY(build(rq, ranks, LIKE - 1, &two, err));
+    RC_TRY(build(rq, ranks, LIKE, &three, err));
     *out = plus(three, layers - LIKE, plus(three, -1, two));
     return RC_OK;
 }
 
-rc_status rc_schedule_size(const char *variant, const rc_request *rq, rc_program_size *out,
-                           rc_error *err) {
+rc_status rc_schedule_size(const rc_request *rq, rc_program_size *out, rc_error *err) {
     const rc_program_size none = {0};
     rc_program_size at[3];
     int layers = rq->layers > 0 ? rq->layers : rq->model->layers;
     int64_t n = rq->layout.cp, times = rq->unfold_tp ? rq->layout.tp : 1;
-    RC_TRY(rc_schedule_check(variant, rq, err));
+    RC_TRY(rc_schedule_check(rq, err));
     if (n <= FEW) {
-        RC_TRY(of_layers(variant, rq, (int)n, layers, &at[0], err));
+        RC_TRY(of_layers(rq, (int)n, layers, &at[0], err));
         *out = plus(none, times, at[0]);
         return RC_OK;
     }
     for (int i = 0; i < 3; i++)
-        RC_TRY(of_layers(variant, rq, FEW + i, layers, &at[i], err));
+        RC_TRY(of_layers(rq, FEW + i, layers, &at[i], err));
     /* Newton's form of the polynomial through the three. */
     rc_program_size first = plus(at[1], -1, at[0]);
     rc_program_size second = plus(plus(at[2], -1, at[1]), -1, first);

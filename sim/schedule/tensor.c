@@ -2,7 +2,14 @@
  * of layer.c span the nodes of the group. SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/schedule/builder.h"
 
-void rc_attention_local(rc_builder *b) {
+static void local(rc_builder *b) {
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
         rc_emit_attention(b, gpu, 0, 0);
 }
+
+const rc_schedule rc_schedule_tensor = {
+    .name = "tp",
+    .summary = "one rank: its TP group attends to all keys and values",
+    .phases = RC_PHASE_BIT(RC_PREFILL) | RC_PHASE_BIT(RC_DECODE) | RC_PHASE_BIT(RC_MIXED),
+    .attention = local,
+};

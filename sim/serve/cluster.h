@@ -65,7 +65,7 @@ typedef struct heap_item {
 
 typedef struct layout { /* one way to run a prefill: ranks and variant, and its memo */
     int cp;
-    char variant[32];
+    const rc_schedule *schedule;
     rc_pass_forward *source;
     rc_passes *passes;
 } layout;

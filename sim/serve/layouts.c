@@ -12,14 +12,14 @@
 #include "sim/serve/cluster.h"
 
 static rc_status layout_open(cluster *c, const pool *p, const rc_what_if *w, int cp,
-                             const char *variant, layout *out, rc_error *err) {
+                             const rc_schedule *schedule, layout *out, rc_error *err) {
     const rc_serve *s = c->spec;
     out->cp = cp;
-    (void)snprintf(out->variant, sizeof out->variant, "%s", variant);
+    out->schedule = schedule;
     if (s->linear.on)
         return rc_passes_create(rc_pass_linear, (void *)(uintptr_t)&s->linear, 1, true,
                                 &out->passes, err);
-    RC_TRY(rc_pass_forward_create(s, c->options->costs, p->spec->tp, cp, variant, w, &out->source,
+    RC_TRY(rc_pass_forward_create(s, c->options->costs, p->spec->tp, cp, schedule, w, &out->source,
                                   err));
     return rc_passes_create(rc_pass_forward_time, out->source, 2 * cp, c->options->exact,
                             &out->passes, err);
@@ -32,14 +32,10 @@ static void layout_close(layout *l) {
 }
 
 static rc_status add_layouts(cluster *c, pool *p, condition *k, int cp, rc_error *err) {
-    static const char *const both[] = {"pass-kv", "pass-q"};
-    const rc_pool *s = p->spec;
-    if (cp == 1 || s->by == RC_BY_NAME) {
-        const char *name = cp == 1 ? "tp" : s->variant;
-        return layout_open(c, p, &k->what_if, cp, name, &k->prefill[k->count++], err);
-    }
-    for (int i = 0; i < 2; i++)
-        RC_TRY(layout_open(c, p, &k->what_if, cp, both[i], &k->prefill[k->count++], err));
+    rc_pick pick = rc_pick_on(&p->spec->pick, cp);
+    const rc_schedule *s;
+    for (int i = 0; (s = rc_pick_candidate(&pick, i)) != NULL; i++)
+        RC_TRY(layout_open(c, p, &k->what_if, cp, s, &k->prefill[k->count++], err));
     return RC_OK;
 }
 
@@ -54,7 +50,7 @@ rc_status pool_condition(cluster *c, pool *p, const rc_what_if *w, int *out, rc_
     for (int cp = s->dynamic_cp ? 1 : s->cp; cp < s->cp; cp *= 2)
         RC_TRY(add_layouts(c, p, k, cp, err));
     RC_TRY(add_layouts(c, p, k, s->cp, err));
-    return layout_open(c, p, w, s->cp, s->cp > 1 ? "pass-q" : "tp", &k->decode, err);
+    return layout_open(c, p, w, s->cp, rc_schedule_usual(RC_DECODE, s->cp), &k->decode, err);
 }
 
 void pool_destroy(pool *p) {
@@ -76,8 +72,8 @@ static rc_sequence sums(const rc_pass *pass) {
     return all;
 }
 
-static rc_status ruled(const cluster *c, const pool *p, const rc_pass *pass, const char **variant,
-                       rc_error *err) {
+static rc_status ruled(const cluster *c, const pool *p, const rc_pass *pass,
+                       const rc_schedule **out, rc_error *err) {
     const rc_machine *m = &c->spec->machine;
     rc_sequence all = sums(pass);
     rc_choose_input in = {.t = (double)all.t,
@@ -89,8 +85,8 @@ static rc_status ruled(const cluster *c, const pool *p, const rc_pass *pass, con
                           .c = m->bf16_rate,
                           .bw = m->peer_rate};
     rc_decision d;
-    RC_TRY(rc_choose(&p->spec->rule, &in, &d, err));
-    *variant = rc_choice_name(d.choice);
+    RC_TRY(rc_choose(&p->spec->pick.rule, &in, &d, err));
+    *out = rc_choice_schedule(d.choice);
     return RC_OK;
 }
 
@@ -119,13 +115,13 @@ static rc_status prefill_time(cluster *c, replica *r, const rc_pass *pass, rc_pa
                               rc_error *err) {
     pool *p = pool_of(c, r);
     condition *k = &p->conditions[r->condition];
-    const char *only = NULL;
+    const rc_schedule *only = NULL;
     int best = -1;
-    if (p->spec->by == RC_BY_RULE && p->spec->cp > 1)
+    if (p->spec->pick.by == RC_BY_RULE && p->spec->cp > 1)
         RC_TRY(ruled(c, p, pass, &only, err));
     for (int i = 0; i < k->count; i++) {
         rc_pass_cost cost;
-        if (only && k->prefill[i].cp > 1 && strcmp(k->prefill[i].variant, only) != 0)
+        if (only && k->prefill[i].cp > 1 && k->prefill[i].schedule != only)
             continue;
         RC_TRY(rc_passes_time(k->prefill[i].passes, pass, &cost, err));
         add_to(&cost, gather(c, p, &k->prefill[i], pass), RC_MODELLED);
@@ -219,17 +215,15 @@ static rc_status capacity_of(cluster *c, pool *p, rc_error *err) {
     rc_memory mem;
     rc_kv_room room;
     int64_t longest = longest_prompt(c), tokens = longest;
-    const char *variant = p->spec->cp == 1            ? "tp"
-                          : p->spec->by == RC_BY_NAME ? p->spec->variant
-                                                      : "pass-kv";
+    const rc_schedule *schedule = rc_schedule_on(p->spec->pick.schedule, p->spec->cp);
     l.tp = p->spec->tp;
     l.cp = p->spec->cp;
     if (s->sched == RC_SCHED_CHUNKED && s->budget < tokens)
         tokens = s->budget;
     if (p->spec->role == RC_POOL_DECODE)
         tokens = s->max_batch;
-    RC_TRY(rc_model_kv_room(&s->model, &l, variant, tokens, longest, rc_machine_usable(&s->machine),
-                            &mem, &room, err));
+    RC_TRY(rc_pass_kv_room(schedule, &s->model, &l, tokens, longest, rc_machine_usable(&s->machine),
+                           &mem, &room, err));
     p->capacity = room.bytes > 0.0 ? rc_kv_capacity(room.bytes, room.token, l.cp, c->block) : 0;
     if (p->capacity == 0)
         return rc_fail(

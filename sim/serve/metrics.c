@@ -73,14 +73,6 @@ static double decode_flops(const rc_model *m, const rc_pass *pass) {
     return rc_model_gemm_flops(m, pass->decodes) + 4.0 * m->heads * m->head_dim * m->layers * keys;
 }
 
-static int variant_index(const char *name) {
-    static const char *const names[] = {"pass-kv", "pass-q", "all-gather-kv"};
-    for (int i = 0; i < 3; i++)
-        if (strcmp(name, names[i]) == 0)
-            return i;
-    return 3;
-}
-
 static void add_rests(const rc_pool *p, const rc_pass_cost *cost, rc_pool_result *out) {
     double gpu_s = (double)cost->time / RC_PS_PER_S * p->tp * p->cp;
     for (int b = 0; b < RC_BASIS_COUNT; b++)
@@ -107,7 +99,7 @@ void metrics_pass(cluster *c, replica *r, const rc_pass *pass, const rc_pass_cos
     p->batch_sum += pass->decodes;
     if (pass->prefills > 0) {
         const layout *l = &p->conditions[r->condition].prefill[r->layout];
-        p->out.by_variant[variant_index(l->variant)]++;
+        p->out.by_schedule[rc_schedule_index(l->schedule)]++;
         p->out.smaller_cp += l->cp < p->spec->cp;
     }
     rc_hist_add(&c->out->batch, (int64_t)pass->prefills + pass->decodes);

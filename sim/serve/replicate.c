@@ -72,7 +72,7 @@ static void merge_counts(rc_serve_result *a, const rc_serve_result *b) {
         for (int k = 0; k < RC_BASIS_COUNT; k++)
             p->rests[k] += q->rests[k];
         for (int k = 0; k < 4; k++)
-            p->by_variant[k] += q->by_variant[k];
+            p->by_schedule[k] += q->by_schedule[k];
     }
 }
 

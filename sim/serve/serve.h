@@ -17,7 +17,7 @@
 #include <stdint.h>
 #include "sim/base/doc.h"
 #include "sim/base/error.h"
-#include "sim/choose/choose.h"
+#include "sim/choose/pick.h"
 #include "sim/cost/cost.h"
 #include "sim/kv/kv.h"
 #include "sim/machine/machine.h"
@@ -32,22 +32,14 @@ enum { RC_SERVE_POOLS = 8, RC_SERVE_FAULTS = 64, RC_SERVE_STEPS = 16, RC_SERVE_R
 typedef enum rc_pool_role { RC_POOL_MIXED, RC_POOL_PREFILL, RC_POOL_DECODE } rc_pool_role;
 const char *rc_pool_role_name(rc_pool_role r);
 
-typedef enum rc_variant_by {              /* who names the schedule of a prefill */
-                             RC_BY_NAME,  /* pass-kv, pass-q, all-gather-kv or tp, always */
-                             RC_BY_RULE,  /* a rule of the choose room */
-                             RC_BY_ORACLE /* the faster of pass-kv and pass-q, simulated */
-} rc_variant_by;
-
 typedef struct rc_pool {
     char name[32];
     rc_pool_role role;
     int replicas;
-    int tp, cp; /* GPUs of a TP group; CP ranks; a replica has tp * cp GPUs */
-    rc_variant_by by;
-    char variant[32]; /* RC_BY_NAME */
-    rc_rule rule;     /* RC_BY_RULE */
-    bool dynamic_cp;  /* the fastest of 1, 2, 4, ... cp ranks for each prefill */
-    double price;     /* per GPU-hour; 0: the scenario's */
+    int tp, cp;      /* GPUs of a TP group; CP ranks; a replica has tp * cp GPUs */
+    rc_pick pick;    /* the schedule of a prefill */
+    bool dynamic_cp; /* the fastest of 1, 2, 4, ... cp ranks for each prefill */
+    double price;    /* per GPU-hour; 0: the scenario's */
 } rc_pool;
 
 typedef enum rc_sched { RC_SCHED_PREFILL_FIRST, RC_SCHED_CHUNKED } rc_sched;
@@ -165,12 +157,12 @@ typedef struct rc_pool_result {
     uint64_t kv_tokens; /* capacity of a replica */
     uint64_t prefill_passes, decode_passes, mixed_passes;
     uint64_t prefill_tokens, decode_tokens;
-    double busy_s, up_s;          /* summed over replicas */
-    double rests[RC_BASIS_COUNT]; /* GPU-seconds in passes, by what their costs rest on */
-    double flops;                 /* of the model, all passes */
-    double batch_mean;            /* sequences that decode, over decode passes */
-    uint64_t by_variant[4];       /* passes with prefill: pass-kv, pass-q, all-gather-kv, tp */
-    uint64_t smaller_cp;          /* of them, on fewer ranks than there are */
+    double busy_s, up_s;                    /* summed over replicas */
+    double rests[RC_BASIS_COUNT];           /* GPU-seconds in passes, by what their costs rest on */
+    double flops;                           /* of the model, all passes */
+    double batch_mean;                      /* sequences that decode, over decode passes */
+    uint64_t by_schedule[RC_SCHEDULES_MAX]; /* passes with prefill, in the order of the table */
+    uint64_t smaller_cp;                    /* of them, on fewer ranks than there are */
 } rc_pool_result;
 
 typedef struct rc_pass_stats {

@@ -15,24 +15,17 @@ const char *rc_pool_role_name(rc_pool_role r) {
 static rc_status read_variant(const rc_section *map, rc_pool *p, rc_error *err) {
     int i = 0;
     char name[32] = "";
-    p->by = RC_BY_NAME;
-    (void)snprintf(p->variant, sizeof p->variant, "%s", p->cp > 1 ? "pass-kv" : "tp");
+    p->pick = rc_pick_schedule(rc_schedule_usual(RC_PREFILL, p->cp));
     if (!rc_section_has(map, "variant"))
         return RC_OK;
     RC_TRY(rc_section_choice(map, "variant", &i, err));
     (void)rc_key_choice_name(rc_key_find(map->file, "pools[].variant"), i, name, sizeof name);
-    if (strcmp(name, "oracle") == 0) {
-        p->by = RC_BY_ORACLE;
-    } else if (rc_rule_named(name, &p->rule, NULL) == RC_OK) {
-        p->by = RC_BY_RULE;
-    } else if ((strcmp(name, "tp") == 0) != (p->cp == 1)) {
+    RC_TRY(rc_pick_named(name, &p->pick, err));
+    if (p->pick.by == RC_BY_NAME && p->pick.schedule->many_ranks != (p->cp > 1))
         return rc_node_fail(rc_section_node(map, "variant"), err, RC_E_INPUT,
-                            "key 'variant': found '%s' with cp %d; tp is for cp 1, the others for "
+                            "key 'variant': found '%s' with cp %d; %s is for cp 1, the others for "
                             "more",
-                            name, p->cp);
-    } else {
-        (void)snprintf(p->variant, sizeof p->variant, "%s", name);
-    }
+                            name, p->cp, rc_schedule_usual(RC_PREFILL, 1)->name);
     return RC_OK;
 }
 

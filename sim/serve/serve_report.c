@@ -60,7 +60,7 @@ static rc_status print_pools(const rc_serve_result *r, FILE *f, rc_error *err) {
         rc_table_int(t, (int64_t)p->mixed_passes);
         rc_table_int(t, (int64_t)p->decode_passes);
         rc_table_real(t, p->batch_mean, 2);
-        rc_table_int(t, (int64_t)p->by_variant[1]);
+        rc_table_int(t, (int64_t)p->by_schedule[rc_schedule_index(&rc_schedule_pass_q)]);
     }
     rc_status st = rc_table_print(t, f, err);
     rc_table_destroy(t);
@@ -77,10 +77,8 @@ static void print_head(const rc_serve *s, const rc_serve_result *r, FILE *f) {
     (void)fprintf(f, "# serve %s: %s on %s", s->name, s->model.name, s->machine.name);
     for (int i = 0; i < s->pool_count; i++) {
         const rc_pool *p = &s->pools[i];
-        const char *by = p->role == RC_POOL_DECODE ? (p->cp > 1 ? "pass-q" : "tp")
-                         : p->by == RC_BY_NAME     ? p->variant
-                         : p->by == RC_BY_ORACLE   ? "oracle"
-                                                   : rc_rule_name(p->rule.kind);
+        const char *by = p->role == RC_POOL_DECODE ? rc_schedule_usual(RC_DECODE, p->cp)->name
+                                                   : rc_pick_name(&p->pick);
         (void)fprintf(f, ", %d x CP%d+TP%d %s (%s)", p->replicas, p->cp, p->tp,
                       rc_pool_role_name(p->role), by);
     }
@@ -195,8 +193,8 @@ static void json_pools(rc_json *j, json_t *root, const rc_serve_result *r) {
         json_int(j, o, "prefill_tokens", p->prefill_tokens);
         json_int(j, o, "decode_tokens", p->decode_tokens);
         rc_json_real(j, o, "decode_batch", p->batch_mean);
-        json_int(j, o, "pass_kv", p->by_variant[0]);
-        json_int(j, o, "pass_q", p->by_variant[1]);
+        json_int(j, o, "pass_kv", p->by_schedule[rc_schedule_index(&rc_schedule_pass_kv)]);
+        json_int(j, o, "pass_q", p->by_schedule[rc_schedule_index(&rc_schedule_pass_q)]);
         json_int(j, o, "smaller_cp", p->smaller_cp);
     }
 }

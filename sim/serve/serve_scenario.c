@@ -14,11 +14,11 @@ static rc_status read_scheduler(const rc_section *root, rc_serve *s, rc_error *e
     s->sched = policy == 0 ? RC_SCHED_PREFILL_FIRST : RC_SCHED_CHUNKED;
     s->preempt = preempt == 0 ? RC_PREEMPT_RECOMPUTE : RC_PREEMPT_SWAP;
     for (int i = 0; s->sched == RC_SCHED_CHUNKED && i < s->pool_count; i++)
-        if (strcmp(s->pools[i].variant, "all-gather-kv") == 0)
+        if (!rc_schedule_takes(s->pools[i].pick.schedule, RC_MIXED, s->pools[i].cp))
             return rc_node_fail(rc_section_node(&map, "policy"), err, RC_E_INPUT,
                                 "key 'policy': chunked passes decode beside prompts, which "
-                                "all-gather-kv (pool '%s') does not do",
-                                s->pools[i].name);
+                                "%s (pool '%s') does not do",
+                                s->pools[i].pick.schedule->name, s->pools[i].name);
     RC_TRY(rc_section_whole(&map, "budget", &s->budget, err));
     if (s->sched == RC_SCHED_CHUNKED && s->budget == 0)
         return rc_node_fail(rc_section_node(&map, "budget"), err, RC_E_INPUT,

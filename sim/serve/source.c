@@ -23,14 +23,14 @@ struct rc_pass_forward {
     rc_costs *costs;    /* a view */
     rc_forward_ctx *ctx;
     rc_layout layout;
-    char variant[32];
+    const rc_schedule *schedule;
     rc_what_if what_if;
     rc_sequence *seqs;
     size_t room;
 };
 
 rc_status rc_pass_forward_create(const rc_serve *s, const rc_costs *costs, int tp, int cp,
-                                 const char *variant, const rc_what_if *what_if,
+                                 const rc_schedule *schedule, const rc_what_if *what_if,
                                  rc_pass_forward **out, rc_error *err) {
     rc_pass_forward *f = calloc(1, sizeof *f);
     if (!f)
@@ -46,7 +46,7 @@ rc_status rc_pass_forward_create(const rc_serve *s, const rc_costs *costs, int t
         f->what_if.slow_rank = -1;
     if (f->what_if.slow_link_rank >= cp || cp == 1)
         f->what_if.slow_link_rank = -1;
-    (void)snprintf(f->variant, sizeof f->variant, "%s", variant);
+    f->schedule = schedule;
     f->ctx = rc_forward_ctx_create();
     rc_status st = f->ctx ? rc_costs_view(costs, &f->machine, &f->costs, err)
                           : rc_fail(err, RC_E_NOMEM, "out of memory for pass times");
@@ -132,7 +132,7 @@ rc_status rc_pass_forward_time(void *ctx, const rc_pass *pass, rc_pass_cost *out
                     .phase = !prefill            ? RC_DECODE
                              : pass->decodes > 0 ? RC_MIXED
                                                  : RC_PREFILL,
-                    .variant = f->variant,
+                    .schedule = f->schedule,
                     .eager = prefill,
                     .serial_ring = !prefill,
                     .what_if = f->what_if};

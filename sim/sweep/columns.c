@@ -77,7 +77,7 @@ static void bind_inputs(sqlite3_stmt *q, const sweep_cursor *c) {
     (void)sqlite3_bind_double(q, 5, (double)gpus / m->gpus_per_node);
     (void)sqlite3_bind_int(q, 6, c->layout.tp);
     (void)sqlite3_bind_int(q, 7, c->layout.cp);
-    put_text(q, 8, c->variant);
+    put_text(q, 8, c->schedule->name);
     put_text(q, 9, c->phase == RC_PREFILL ? "prefill" : "decode");
     (void)sqlite3_bind_int64(q, 10, (int64_t)c->seq_count);
     (void)sqlite3_bind_int64(q, 11, c->seqs[0].t);

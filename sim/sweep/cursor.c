@@ -81,7 +81,7 @@ static void find_values(sweep_cursor *c, int64_t point, size_t *index) {
 static void reset(sweep_cursor *c) {
     const rc_scenario *b = &c->s->base;
     c->layout = b->layout;
-    c->variant = b->variant;
+    c->schedule = b->schedule;
     c->phase = b->phase;
     c->eager = b->eager;
     c->serial_ring = b->serial_ring;
@@ -109,7 +109,7 @@ static void apply(sweep_cursor *c, const sweep_axis *x, sweep_value v) {
         c->gpus = v.i;
         break;
     case SWEEP_VARIANT:
-        c->variant = rc_schedule_names()[v.i];
+        c->schedule = rc_schedule_at((int)v.i);
         break;
     case SWEEP_PHASE:
         c->phase = v.i == 0 ? RC_PREFILL : RC_DECODE;

@@ -116,7 +116,7 @@ typedef struct sweep_cursor {
     double u[SWEEP_AXES];
     sweep_value v[SWEEP_AXES]; /* of each axis at the point */
     rc_layout layout;
-    const char *variant;
+    const rc_schedule *schedule;
     rc_phase phase;
     bool eager, serial_ring;
     int64_t t, p, batch;

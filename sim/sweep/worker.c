@@ -46,7 +46,7 @@ static rc_spec spec_of(const sweep_cursor *c) {
                      .costs = c->costs,
                      .layout = c->layout,
                      .phase = c->phase,
-                     .variant = c->variant,
+                     .schedule = c->schedule,
                      .seqs = c->seqs,
                      .seq_count = c->seq_count,
                      .eager = c->eager,

@@ -10,7 +10,16 @@
 
 enum { SLICES = 32 }; /* of the grid: cells a slice apart, so that all are alike */
 
-static const char *const variants[RC_TUNE_VARIANTS] = {"pass-kv", "pass-q", "all-gather-kv"};
+const rc_schedule *rc_tune_schedule(int variant) {
+    int others = variant - RC_CHOICES;
+    if (others < 0)
+        return rc_choice_schedule((rc_choice)variant);
+    const rc_schedule *s;
+    for (int i = 0; (s = rc_schedule_many_at(i)) != NULL; i++)
+        if (s != &rc_schedule_pass_kv && s != &rc_schedule_pass_q && others-- == 0)
+            return s;
+    return NULL;
+}
 
 /* ---- one time ------------------------------------------------------------------------------ */
 
@@ -42,7 +51,7 @@ rc_status rc_tune_clock_time(rc_tune_clock *c, int n, int variant, int64_t t, in
                     .costs = c->costs,
                     .layout = c->layout,
                     .phase = RC_PREFILL,
-                    .variant = n == 1 ? "tp" : variants[variant],
+                    .schedule = rc_schedule_on(rc_tune_schedule(variant), n),
                     .seqs = c->seqs,
                     .seq_count = (size_t)batch,
                     .eager = true,

@@ -23,6 +23,9 @@
 #include "sim/forward/forward.h"
 
 enum { RC_TUNE_KV, RC_TUNE_Q, RC_TUNE_GATHER, RC_TUNE_VARIANTS };
+/* The schedule behind each: the two that the rules choose between, then the first of the others
+ * that prefills on several ranks. */
+const rc_schedule *rc_tune_schedule(int variant);
 enum { RC_TUNE_RULES = 16, RC_TUNE_MODELS = 6, RC_TUNE_TRACES = 4, RC_TUNE_POLICIES = 10 };
 enum { RC_TUNE_CROSSINGS = 24, RC_TUNE_SENSE = 40, RC_TUNE_MEASURED = 4096 };
 

@@ -102,7 +102,8 @@ static void put_requests(const rc_tune *t, rc_json *j, json_t *root) {
 static void put_side(rc_json *j, json_t *o, double t, int side) {
     rc_json_real(j, o, "t_star", t);
     if (side != 0)
-        rc_json_text(j, o, "always", side > 0 ? "pass-kv" : "pass-q");
+        rc_json_text(j, o, "always",
+                     rc_choice_name(side > 0 ? RC_CHOOSE_PASS_KV : RC_CHOOSE_PASS_Q));
 }
 
 static void put_curves(const rc_tune *t, rc_json *j, json_t *root) {

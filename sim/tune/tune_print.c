@@ -19,8 +19,8 @@ static void head(const rc_tune *t, FILE *f) {
     const rc_tune_scenario *s = &t->s;
     size_t train = 0;
     char rests[RC_BASIS_TEXT];
-    const char *caution =
-        rc_forward_caution(&s->machine, "all-gather-kv", s->degree[s->degrees - 1], RC_PREFILL);
+    const char *caution = rc_forward_caution(&s->machine, rc_tune_schedule(RC_TUNE_GATHER),
+                                             s->degree[s->degrees - 1], RC_PREFILL);
     for (size_t i = 0; i < t->count; i++)
         train += t->cells[i].train;
     (void)fprintf(f, "# tune %s: %s on %s, TP%d, CP", s->name, s->model.name, s->machine.name,

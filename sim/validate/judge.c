@@ -30,7 +30,7 @@ static bool alike(const rc_measured_run *a, const rc_measured_run *b, bool any_t
 
 static const rc_measured_run *partner(const rc_runs *r, const rc_measured_run *kv) {
     for (size_t i = 0; i < r->n; i++)
-        if (same(r->v[i].schedule, "pass-q") && alike(&r->v[i], kv, false))
+        if (rc_run_is(&r->v[i], &rc_schedule_pass_q) && alike(&r->v[i], kv, false))
             return &r->v[i];
     return NULL;
 }
@@ -63,7 +63,7 @@ rc_accuracy rc_runs_accuracy(const rc_runs *r, rc_method m, int set, const char 
         sign[a.n] = 100.0 * (x->time[m] / x->measured - 1.0);
         off[a.n] = fabs(sign[a.n]);
         a.n++;
-        if (same(x->schedule, "pass-kv"))
+        if (rc_run_is(x, &rc_schedule_pass_kv))
             count_winner(x, partner(r, x), m, &a);
     }
     if (off && a.n > 0) {
@@ -102,7 +102,7 @@ static size_t gather(const rc_runs *r, const rc_measured_run *first, point *p) {
     size_t n = 0;
     for (size_t i = 0; i < r->n && n < POINTS; i++) {
         const rc_measured_run *kv = &r->v[i], *q = partner(r, kv);
-        if (!same(kv->schedule, "pass-kv") || !q || !alike(kv, first, true) ||
+        if (!rc_run_is(kv, &rc_schedule_pass_kv) || !q || !alike(kv, first, true) ||
             !isfinite(kv->time[0]) || !isfinite(q->time[0]))
             continue;
         p[n++] =
@@ -117,9 +117,9 @@ size_t rc_runs_crossovers(const rc_runs *r, rc_crossover *out, size_t room) {
     for (size_t i = 0; i < r->n && n < room; i++) {
         const rc_measured_run *x = &r->v[i];
         point p[POINTS] = {{0, 0, 0}};
-        bool told = !same(x->schedule, "pass-kv");
+        bool told = !rc_run_is(x, &rc_schedule_pass_kv);
         for (size_t k = 0; k < i && !told; k++)
-            told = same(r->v[k].schedule, "pass-kv") && alike(&r->v[k], x, true);
+            told = rc_run_is(&r->v[k], &rc_schedule_pass_kv) && alike(&r->v[k], x, true);
         if (told)
             continue;
         size_t points = gather(r, x, p);

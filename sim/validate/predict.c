@@ -133,13 +133,12 @@ static rc_status predict(const setting *s, rc_measured_run *x, const rc_sequence
     rc_model model;
     rc_program program;
     rc_sim *sim = NULL;
-    bool decode = strncmp(x->schedule, "decode-", 7) == 0;
     model_of(x, &model);
     rc_spec spec = {.model = &model,
                     .costs = s->costs,
                     .layout = {x->tp, x->cp, RC_BF16, RC_BF16, RC_BF16, RC_BF16},
-                    .phase = decode ? RC_DECODE : RC_PREFILL,
-                    .variant = decode ? x->schedule + 7 : x->schedule,
+                    .phase = x->decode ? RC_DECODE : RC_PREFILL,
+                    .schedule = x->schedule,
                     .seqs = seqs,
                     .seq_count = (size_t)x->batch,
                     .eager = !x->graph,

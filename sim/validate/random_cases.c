@@ -61,10 +61,24 @@ static void decode_shape(rc_rng *g, int ranks, shape *s) {
     s->p = (each < 1024 ? 1024 : each) / ranks * ranks;
 }
 
-static void put(FILE *f, int i, const char *schedule, int cp, int tp, const shape *s) {
-    (void)fprintf(f, "g%d-draw%03d-%s,%s,%d,%d,%lld,%lld,%lld,%d,%d,%d,%d,%d,%s,0\n", cp * tp, i,
-                  schedule, schedule, cp, tp, (long long)s->t, (long long)s->p, (long long)s->batch,
-                  s->hq, s->hkv, s->width, s->ffn, s->layers, s->launch);
+static void put(FILE *f, int i, const rc_schedule *schedule, bool decode, int cp, int tp,
+                const shape *s) {
+    const char *kind = decode ? "decode-" : "";
+    (void)fprintf(f, "g%d-draw%03d-%s%s,%s%s,%d,%d,%lld,%lld,%lld,%d,%d,%d,%d,%d,%s,0\n", cp * tp,
+                  i, kind, schedule->name, kind, schedule->name, cp, tp, (long long)s->t,
+                  (long long)s->p, (long long)s->batch, s->hq, s->hkv, s->width, s->ffn, s->layers,
+                  s->launch);
+}
+
+/* Prefills run by both schedules that the rules choose between, so that each has its partner, and
+ * every third by all others that take several ranks. */
+static void put_prefill(FILE *f, int i, int ranks, const shape *s) {
+    const rc_schedule *x;
+    for (int k = 0; (x = rc_schedule_many_at(k)) != NULL; k++)
+        if (x == &rc_schedule_pass_kv || x == &rc_schedule_pass_q || i % 3 == 0)
+            put(f, i, x, false, ranks, 1, s);
+    if (i % 5 == 0)
+        put(f, i, rc_schedule_usual(RC_PREFILL, 1), false, 1, ranks, s);
 }
 
 static void draw_one(FILE *f, rc_rng *g, int i, int ranks) {
@@ -75,20 +89,15 @@ static void draw_one(FILE *f, rc_rng *g, int i, int ranks) {
     else
         prefill_shape(g, ranks, &s);
     if (ranks == 1) {
-        put(f, i, decode ? "decode-tp" : "tp", 1, 1, &s);
+        put(f, i, rc_schedule_usual(decode ? RC_DECODE : RC_PREFILL, 1), decode, 1, 1, &s);
         return;
     }
-    if (decode) {
-        put(f, i, "decode-pass-q", ranks, 1, &s);
-        put(f, i, "decode-tp", 1, ranks, &s);
+    if (!decode) {
+        put_prefill(f, i, ranks, &s);
         return;
     }
-    put(f, i, "pass-kv", ranks, 1, &s);
-    put(f, i, "pass-q", ranks, 1, &s);
-    if (i % 3 == 0)
-        put(f, i, "all-gather-kv", ranks, 1, &s);
-    if (i % 5 == 0)
-        put(f, i, "tp", 1, ranks, &s);
+    put(f, i, rc_schedule_usual(RC_DECODE, ranks), true, ranks, 1, &s);
+    put(f, i, rc_schedule_usual(RC_DECODE, 1), true, 1, ranks, &s);
 }
 
 rc_status rc_draw_cases(int n, const int *ranks, size_t count, uint64_t seed, const char *path,

@@ -21,9 +21,13 @@ const char *rc_method_name(rc_method m) {
 }
 
 const char *rc_run_regime(const rc_measured_run *x) {
-    if (strncmp(x->schedule, "decode", 6) == 0)
+    if (x->decode)
         return "decode";
-    return strcmp(x->schedule, "tp") == 0 ? "tp" : "prefill";
+    return x->schedule->many_ranks ? "prefill" : x->schedule->name;
+}
+
+bool rc_run_is(const rc_measured_run *x, const rc_schedule *s) {
+    return !x->decode && x->schedule == s;
 }
 
 void rc_runs_free(rc_runs *r) {
@@ -95,11 +99,23 @@ static rc_status numbers(const rc_csv *csv, size_t row, const size_t *at, rc_mea
     return RC_OK;
 }
 
+/* The name of a schedule, with "decode-" before it where decode steps were measured. */
+static rc_status schedule_of(const rc_csv *csv, size_t row, size_t column, rc_measured_run *x,
+                             rc_error *err) {
+    static const char prefix[] = "decode-";
+    const char *name = rc_csv_text(csv, row, column);
+    rc_error why = {0};
+    x->decode = strncmp(name, prefix, sizeof prefix - 1) == 0;
+    if (rc_schedule_find(name + (x->decode ? sizeof prefix - 1 : 0), &x->schedule, &why) != RC_OK)
+        return rc_csv_fail(csv, row, column, err, RC_E_INPUT, "%.300s", why.msg);
+    return RC_OK;
+}
+
 static rc_status read_run(const rc_csv *csv, size_t row, const size_t *at, rc_measured_run *x,
                           rc_error *err) {
     memset(x, 0, sizeof *x);
     RC_TRY(text(csv, row, at[CASE], x->name, sizeof x->name, err));
-    RC_TRY(text(csv, row, at[SCHEDULE], x->schedule, sizeof x->schedule, err));
+    RC_TRY(schedule_of(csv, row, at[SCHEDULE], x, err));
     RC_TRY(text(csv, row, at[TRANSPORT], x->transport, sizeof x->transport, err));
     RC_TRY(text(csv, row, at[MACHINE], x->machine, sizeof x->machine, err));
     const char *launch = rc_csv_text(csv, row, at[LAUNCH]);

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include "sim/base/error.h"
 #include "sim/base/json.h"
+#include "sim/schedule/schedule.h"
 
 typedef enum rc_run_set { RC_SET_SEEN, RC_SET_UNSEEN, RC_SET_COUNT } rc_run_set;
 const char *rc_run_set_name(rc_run_set s);
@@ -24,7 +25,9 @@ typedef enum rc_method { RC_BY_SIMULATION, RC_BY_ROOFLINE, RC_BY_ALPHA_BETA, RC_
 const char *rc_method_name(rc_method m);
 
 typedef struct rc_measured_run { /* one case on one transport */
-    char name[64], schedule[24], transport[24], machine[48];
+    char name[64], transport[24], machine[48];
+    const rc_schedule *schedule;
+    bool decode; /* steps of a decode, else a prefill */
     int cp, tp, hq, hkv, layers;
     int64_t t, p, batch, width, ffn; /* heads and ffn: on one GPU */
     bool graph;
@@ -67,6 +70,8 @@ typedef struct rc_accuracy {
 rc_accuracy rc_runs_accuracy(const rc_runs *r, rc_method m, int set, const char *transport,
                              const char *regime);
 const char *rc_run_regime(const rc_measured_run *x);
+/* Whether it is a prefill by this schedule. */
+bool rc_run_is(const rc_measured_run *x, const rc_schedule *s);
 
 /* Where pass-KV and pass-Q change places, by new tokens. */
 typedef struct rc_crossover {

@@ -57,7 +57,7 @@ static rc_spec spec_of(const bench *b, const char *variant, int n, rc_phase phas
                                 .act = RC_BF16,
                                 .kv = RC_BF16},
                      .phase = phase,
-                     .variant = variant,
+                     .schedule = rc_schedule_named(variant),
                      .seqs = seq,
                      .seq_count = 1,
                      .eager = phase == RC_PREFILL,
@@ -81,8 +81,8 @@ static void draw_points(bench *b, const char *variant, int n, rc_phase phase) {
     for (size_t i = 0; i < b->points;) {
         rc_spec spec = spec_of(b, variant, n, phase, &b->seqs[i]);
         b->seqs[i] = draw(b, phase, n);
-        if (rc_model_memory(&b->model, &spec.layout, variant, b->seqs[i].t, b->seqs[i].p,
-                            rc_machine_usable(&b->machine), &mem, NULL) == RC_OK &&
+        if (rc_pass_memory(spec.schedule, &b->model, &spec.layout, b->seqs[i].t, b->seqs[i].p,
+                           rc_machine_usable(&b->machine), &mem, NULL) == RC_OK &&
             mem.total <= mem.capacity)
             i++;
     }
@@ -94,8 +94,8 @@ static void make_grid(bench *b, int n, const char *variant, rc_phase phase) {
     rc_spec spec = spec_of(b, variant, n, phase, NULL);
     for (size_t i = 0; i < b->points; i++) {
         rc_sequence s = {b->seqs[i % GRID].t, b->seqs[i - i % GRID].p};
-        if (rc_model_memory(&b->model, &spec.layout, variant, s.t, s.p,
-                            rc_machine_usable(&b->machine), &mem, NULL) == RC_OK &&
+        if (rc_pass_memory(spec.schedule, &b->model, &spec.layout, s.t, s.p,
+                           rc_machine_usable(&b->machine), &mem, NULL) == RC_OK &&
             mem.total <= mem.capacity)
             b->seqs[i].t = s.t, b->seqs[i].p = s.p;
     }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/model/model.h"
+#include "sim/schedule/schedule.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -47,7 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     double bytes = rc_model_weight_bytes(&m, l.attn_weights, l.ffn_weights);
     if (!isfinite(bytes) || !(bytes > 0.0) || m.context < m.max_positions)
         abort();
-    if (rc_model_memory(&m, &l, "pass-kv", 1000, 1000, 96e9, &mem, &e) != RC_OK ||
+    if (rc_pass_memory(rc_schedule_named("pass-kv"), &m, &l, 1000, 1000, 96e9, &mem, &e) != RC_OK ||
         !isfinite(mem.total))
         abort();
     return 0;

@@ -20,14 +20,14 @@ static bool compare(prop_case *c, const fake_pass *f, rc_forward_path *path) {
     rc_spec s = f->spec;
     s.unfold = true;
     rc_forward_ctx_forget(ctx);
-    PROP_CHECK(c, rc_forward_run(&s, &all, &err) == RC_OK, "%s: %.300s", s.variant, err.msg);
+    PROP_CHECK(c, rc_forward_run(&s, &all, &err) == RC_OK, "%s: %.300s", s.schedule->name, err.msg);
     for (int again = 0; again < 2; again++) {
-        PROP_CHECK(c, rc_forward_time(ctx, &f->spec, &fast, &err) == RC_OK, "%s: %.300s", s.variant,
-                   err.msg);
+        PROP_CHECK(c, rc_forward_time(ctx, &f->spec, &fast, &err) == RC_OK, "%s: %.300s",
+                   s.schedule->name, err.msg);
         PROP_CHECK(c, fast.ticks == all.ticks,
                    "%s phase %d N %d tp %d eager %d serial %d layers %d (%d evaluated, path %d): "
                    "%ld fast, %ld simulated",
-                   s.variant, s.phase, s.layout.cp, s.layout.tp, s.eager, s.serial_ring,
+                   s.schedule->name, s.phase, s.layout.cp, s.layout.tp, s.eager, s.serial_ring,
                    s.model->layers, fast.layers, fast.path, (long)fast.ticks, (long)all.ticks);
     }
     PROP_CHECK(c, fast.memory.total == all.memory.total, "memory %g", fast.memory.total);
@@ -40,7 +40,7 @@ static bool compare(prop_case *c, const fake_pass *f, rc_forward_path *path) {
 
 /* Decode steps among the sequences of a prefill. */
 static void mix_phases(prop_case *c, fake_pass *f) {
-    if (f->spec.phase != RC_PREFILL || strcmp(f->spec.variant, "all-gather-kv") == 0 ||
+    if (f->spec.phase != RC_PREFILL || f->spec.schedule == rc_schedule_named("all-gather-kv") ||
         !prop_one_in(c, 3))
         return;
     f->spec.phase = RC_MIXED;
@@ -78,7 +78,7 @@ static bool fast_on_many_ranks(prop_case *c) {
 /* All-to-alls among ranks of which some share a node are the engine's. */
 static bool exchanges_over_nodes(const fake_pass *f) {
     const rc_spec *s = &f->spec;
-    bool exchanges = strcmp(s->variant, "pass-q") == 0;
+    bool exchanges = s->schedule == rc_schedule_named("pass-q");
     for (size_t i = 0; s->phase == RC_MIXED && i < s->seq_count; i++)
         exchanges = exchanges || s->seqs[i].t == 1;
     return exchanges && s->layout.cp > 2 && f->costs.machine.gpus_per_node / s->layout.tp > 1;
@@ -96,7 +96,7 @@ static bool even_ranks_are_replayed(prop_case *c) {
     if (!compare(c, &f, &path))
         return false;
     PROP_CHECK(c, path == RC_PATH_REPLAY || exchanges_over_nodes(&f), "%s N %d was simulated",
-               f.spec.variant, f.spec.layout.cp);
+               f.spec.schedule->name, f.spec.layout.cp);
     return true;
 }
 

@@ -13,7 +13,7 @@ static bool pass(prop_case *c, const rc_spec *spec, bool unfold, rc_forward *out
     rc_spec s = *spec;
     rc_error err = {0};
     s.unfold = unfold;
-    PROP_CHECK(c, rc_forward_run(&s, out, &err) == RC_OK, "%s: %.300s", s.variant, err.msg);
+    PROP_CHECK(c, rc_forward_run(&s, out, &err) == RC_OK, "%s: %.300s", s.schedule->name, err.msg);
     return true;
 }
 
@@ -24,7 +24,7 @@ static bool compare(prop_case *c, const fake_pass *f) {
         return false;
     PROP_CHECK(c, folded.ticks == all.ticks,
                "%s N %d tp %d eager %d layers %d (%d simulated): %ld folded, %ld unfolded",
-               s->variant, s->layout.cp, s->layout.tp, s->eager, s->model->layers,
+               s->schedule->name, s->layout.cp, s->layout.tp, s->eager, s->model->layers,
                folded.layers_simulated, (long)folded.ticks, (long)all.ticks);
     PROP_CHECK(c, all.layers_simulated == s->model->layers, "%d layers", all.layers_simulated);
     PROP_CHECK(c, all.gpus == (uint32_t)(s->layout.tp * s->layout.cp), "%u GPUs", all.gpus);
@@ -103,8 +103,8 @@ static bool few_layers_are_simulated(prop_case *c) {
     }
     if (!pass(c, &f.spec, false, &out))
         return false;
-    PROP_CHECK(c, out.layers_simulated == 4, "%s N %d: %d layers", f.spec.variant, f.spec.layout.cp,
-               out.layers_simulated);
+    PROP_CHECK(c, out.layers_simulated == 4, "%s N %d: %d layers", f.spec.schedule->name,
+               f.spec.layout.cp, out.layers_simulated);
     return true;
 }
 

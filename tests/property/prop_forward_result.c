@@ -13,7 +13,7 @@
 static bool pass(prop_case *c, const fake_pass *f, rc_forward *out) {
     rc_error err = {0};
     rc_status st = rc_forward_run(&f->spec, out, &err);
-    PROP_CHECK(c, st == RC_OK, "%s: %.300s", f->spec.variant, err.msg);
+    PROP_CHECK(c, st == RC_OK, "%s: %.300s", f->spec.schedule->name, err.msg);
     return true;
 }
 
@@ -41,7 +41,7 @@ static bool breakdown_sums_to_time(prop_case *c) {
         basis += r.basis[i];
     PROP_CHECK(c, near(r.time, (double)r.ticks / RC_PS_PER_S), "%g s, %ld ticks", r.time,
                (long)r.ticks);
-    PROP_CHECK(c, near(critical, r.time), "%s N %d: parts sum to %g of %g s", f.spec.variant,
+    PROP_CHECK(c, near(critical, r.time), "%s N %d: parts sum to %g of %g s", f.spec.schedule->name,
                f.spec.layout.cp, critical, r.time);
     PROP_CHECK(c, r.ticks == 0 || near(basis, 1.0), "shares sum to %g", basis);
     PROP_CHECK(c, near(exposed, r.exposed_comm), "exposed %g, not %g", r.exposed_comm, exposed);
@@ -244,8 +244,8 @@ static bool more_tokens_are_not_faster(prop_case *c) {
     }
     if (!pass(c, &f, &many))
         return false;
-    PROP_CHECK(c, many.ticks >= few.ticks, "%s N %d: %ld ticks, less than %ld", f.spec.variant,
-               f.spec.layout.cp, (long)many.ticks, (long)few.ticks);
+    PROP_CHECK(c, many.ticks >= few.ticks, "%s N %d: %ld ticks, less than %ld",
+               f.spec.schedule->name, f.spec.layout.cp, (long)many.ticks, (long)few.ticks);
     return true;
 }
 
@@ -260,8 +260,8 @@ static bool more_bandwidth_is_not_slower(prop_case *c) {
     f.costs.latency -= prop_range(c, 0, f.costs.latency);
     if (!pass(c, &f, &fast))
         return false;
-    PROP_CHECK(c, fast.ticks <= slow.ticks, "%s N %d: %ld ticks, more than %ld", f.spec.variant,
-               f.spec.layout.cp, (long)fast.ticks, (long)slow.ticks);
+    PROP_CHECK(c, fast.ticks <= slow.ticks, "%s N %d: %ld ticks, more than %ld",
+               f.spec.schedule->name, f.spec.layout.cp, (long)fast.ticks, (long)slow.ticks);
     return true;
 }
 
@@ -277,10 +277,10 @@ static bool a_slow_rank_is_not_faster(prop_case *c) {
     f.spec.what_if.slow_link = 0.5;
     if (!pass(c, &f, &uneven))
         return false;
-    PROP_CHECK(c, uneven.ticks >= even.ticks, "%s N %d: %ld ticks, less than %ld", f.spec.variant,
-               f.spec.layout.cp, (long)uneven.ticks, (long)even.ticks);
+    PROP_CHECK(c, uneven.ticks >= even.ticks, "%s N %d: %ld ticks, less than %ld",
+               f.spec.schedule->name, f.spec.layout.cp, (long)uneven.ticks, (long)even.ticks);
     PROP_CHECK(c, uneven.ticks <= 2 * even.ticks + 1000, "%s N %d: %ld ticks, more than twice %ld",
-               f.spec.variant, f.spec.layout.cp, (long)uneven.ticks, (long)even.ticks);
+               f.spec.schedule->name, f.spec.layout.cp, (long)uneven.ticks, (long)even.ticks);
     return true;
 }
 

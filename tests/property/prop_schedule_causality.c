@@ -66,8 +66,7 @@ static bool play(prop_case *c, const char *variant, rc_phase phase, played *r) {
     r->times = prop_range(c, 1, 20);
     for (int i = 0; i < 4; i++)
         r->scale[i] = prop_one_in(c, 3) ? 5 : 1000;
-    PROP_CHECK(c, rc_schedule_build(r->x.variant, &r->x.rq, &r->p, &err) == RC_OK, "%.300s",
-               err.msg);
+    PROP_CHECK(c, rc_schedule_build(&r->x.rq, &r->p, &err) == RC_OK, "%.300s", err.msg);
     PROP_CHECK(c, programs_index_of(&r->p, r->x.rq.layout.cp, &r->at), "no memory");
     r->sim = programs_play(&r->p, random_ticks, r, false);
     PROP_CHECK(c, r->sim != NULL, "%s did not run", r->x.variant);

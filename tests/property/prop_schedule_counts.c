@@ -10,7 +10,7 @@
 
 static bool build(prop_case *c, const programs_case *k, rc_program *p) {
     rc_error err = {0};
-    rc_status st = rc_schedule_build(k->variant, &k->rq, p, &err);
+    rc_status st = rc_schedule_build(&k->rq, p, &err);
     PROP_CHECK(c, st == RC_OK, "%s: %.300s", k->variant, err.msg);
     return true;
 }
@@ -146,7 +146,7 @@ static bool size_is(prop_case *c, const programs_case *k, const rc_program *p) {
     rc_program_size z;
     rc_error err = {0};
     int64_t messages = 0, loose = 0;
-    PROP_CHECK(c, rc_schedule_size(k->variant, &k->rq, &z, &err) == RC_OK, "%.300s", err.msg);
+    PROP_CHECK(c, rc_schedule_size(&k->rq, &z, &err) == RC_OK, "%.300s", err.msg);
     for (size_t i = 0; i < p->task_count; i++) {
         messages += programs_shape(p, i)->kind == RC_T_MESSAGE;
         loose += p->tasks[i].lane == RC_LANE_NONE;

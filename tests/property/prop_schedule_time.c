@@ -126,7 +126,7 @@ static rc_time attention_part(const pace *k, const programs_case *x) {
 static bool play(prop_case *c, const programs_case *x, pace *k, rc_time *end) {
     rc_program p;
     rc_error err = {0};
-    PROP_CHECK(c, rc_schedule_build(x->variant, &x->rq, &p, &err) == RC_OK, "%.300s", err.msg);
+    PROP_CHECK(c, rc_schedule_build(&x->rq, &p, &err) == RC_OK, "%.300s", err.msg);
     rc_sim *sim = programs_play(&p, ticks_of, k, k->wired);
     if (sim)
         *end = rc_sim_end(sim);

@@ -88,6 +88,7 @@ PROP_UNUSED static void programs_draw(prop_case *c, rc_phase phase, const char *
     programs_draw_heads(c, &out->model, &l);
     l.cp = strcmp(variant, "tp") == 0 ? 1 : (int)prop_range(c, 1, c->size < 16 ? c->size : 16);
     out->rq = (rc_request){.model = &out->model,
+                           .schedule = rc_schedule_named(variant),
                            .layout = l,
                            .phase = phase,
                            .seqs = out->seqs,
@@ -383,7 +384,7 @@ PROP_UNUSED static void fake_draw(prop_case *c, const char *variant, int gpus, i
                         .costs = &f->costs,
                         .layout = f->x.rq.layout,
                         .phase = f->x.rq.phase,
-                        .variant = f->x.variant,
+                        .schedule = f->x.rq.schedule,
                         .seqs = f->x.seqs,
                         .seq_count = f->x.rq.seq_count,
                         .eager = prop_one_in(c, 2),

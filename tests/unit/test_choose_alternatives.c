@@ -43,7 +43,7 @@ static int list(const rc_model *m, int cp, int64_t t, int64_t p, rc_alternative 
 }
 
 static double time_of(const rc_alternative *a, int n, int cp, const char *variant) {
-    int i = rc_alternative_find(a, n, cp, variant);
+    int i = rc_alternative_find(a, n, cp, rc_schedule_named(variant));
     assert_true(i >= 0);
     return a[i].time;
 }
@@ -56,8 +56,8 @@ static void lists_lower_degrees(void **state) {
     assert_int_equal(a[3].cp, 4);
     assert_int_equal(a[6].cp, 2);
     assert_int_equal(a[9].cp, 1);
-    assert_string_equal(a[9].variant, "tp");
-    assert_int_equal(rc_alternative_find(a, 10, 3, "pass-kv"), -1);
+    assert_string_equal(a[9].schedule->name, "tp");
+    assert_int_equal(rc_alternative_find(a, 10, 3, rc_schedule_named("pass-kv")), -1);
 }
 
 static void same_as_forward(void **state) {
@@ -69,7 +69,7 @@ static void same_as_forward(void **state) {
                     .costs = costs,
                     .layout = layout,
                     .phase = RC_PREFILL,
-                    .variant = "pass-q",
+                    .schedule = rc_schedule_named("pass-q"),
                     .seqs = &s,
                     .seq_count = 1,
                     .eager = true,
@@ -138,7 +138,8 @@ static void mha(void **state) {
 static void says_what_does_not_fit(void **state) {
     (void)state;
     rc_alternative a[RC_ALTERNATIVES];
-    int n = list(&model, 2, 100000, 900000, a), none = rc_alternative_find(a, n, 1, "tp");
+    int n = list(&model, 2, 100000, 900000, a),
+        none = rc_alternative_find(a, n, 1, rc_schedule_named("tp"));
     assert_int_equal(a[none].status, RC_E_NOFIT);
     assert_true(isnan(a[none].time));
     assert_non_null(strstr(a[none].why, "GB"));

@@ -22,7 +22,7 @@ static int setup(void **state) {
     fake_costs(&c, &f.costs);
     f.spec = (rc_spec){.model = &f.x.model,
                        .costs = &f.costs,
-                       .variant = "pass-kv",
+                       .schedule = rc_schedule_named("pass-kv"),
                        .seqs = f.x.seqs,
                        .seq_count = 1,
                        .eager = true,
@@ -78,20 +78,11 @@ static void test_tp_that_does_not_divide_the_heads(void **state) {
     refuse(RC_E_INPUT, "the 3 KV heads");
 }
 
-static void test_unknown_variant(void **state) {
-    (void)state;
-    f.spec.variant = "pass-k";
-    refuse(RC_E_INPUT, "'pass-k'");
-    assert_non_null(strstr(err.msg, "did you mean 'pass-kv'?"));
-    f.spec.variant = "ring";
-    refuse(RC_E_INPUT, "expected pass-kv, pass-q, all-gather-kv or tp");
-}
-
 static void test_schedules_that_do_not_apply(void **state) {
     (void)state;
-    f.spec.variant = "tp";
+    f.spec.schedule = rc_schedule_named("tp");
     refuse(RC_E_INPUT, "takes cp 1, found cp 4");
-    f.spec.variant = "pass-kv";
+    f.spec.schedule = rc_schedule_named("pass-kv");
     f.spec.phase = RC_DECODE;
     refuse(RC_E_INPUT, "prefill schedule");
     f.spec.phase = RC_PREFILL;
@@ -123,7 +114,7 @@ static void test_costs_that_fail(void **state) {
     for (int kind = 0; kind <= FAKE_KINDS; kind++) {
         f.costs.fail = kind;
         f.spec.phase = kind == FAKE_DECODE ? RC_DECODE : RC_PREFILL;
-        f.spec.variant = kind == FAKE_DECODE ? "pass-q" : "pass-kv";
+        f.spec.schedule = rc_schedule_named(kind == FAKE_DECODE ? "pass-q" : "pass-kv");
         f.x.seqs[0].t = kind == FAKE_DECODE ? 1 : 64;
         refuse(RC_E_INPUT, "no cost of");
     }
@@ -152,7 +143,6 @@ int main(void) {
         cmocka_unit_test_setup(test_it_runs_at_all, setup),
         cmocka_unit_test_setup(test_a_pass_that_does_not_fit, setup),
         cmocka_unit_test_setup(test_tp_that_does_not_divide_the_heads, setup),
-        cmocka_unit_test_setup(test_unknown_variant, setup),
         cmocka_unit_test_setup(test_schedules_that_do_not_apply, setup),
         cmocka_unit_test_setup(test_what_was_not_measured, setup),
         cmocka_unit_test_setup(test_more_gpus_than_one_node_without_a_network, setup),

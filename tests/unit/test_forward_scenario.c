@@ -43,7 +43,7 @@ static void test_defaults(void **state) {
     assert_true(s.seq_count == 1 && s.seqs[0].t == 128000 && s.seqs[0].p == 0);
     assert_true(s.layout.tp == 8 && s.layout.cp == 4 && s.layout.ffn_weights == RC_BF16);
     assert_true(s.eager && !s.serial_ring && s.what_if.slow_rank == -1);
-    assert_string_equal(s.variant, "pass-kv");
+    assert_string_equal(s.schedule->name, "pass-kv");
     rc_scenario_free(&s);
     assert_int_equal(read_text(HEAD "parallel: {tp: 8, variant: tp}\nphase: decode\n"
                                     "tokens: {cached: 32Ki}\nbatch: 3\n",

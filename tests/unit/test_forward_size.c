@@ -25,7 +25,7 @@ static int setup(void **state) {
     fake_costs(&c, &f.costs);
     f.spec = (rc_spec){.model = &f.x.model,
                        .costs = &f.costs,
-                       .variant = "pass-kv",
+                       .schedule = rc_schedule_named("pass-kv"),
                        .seqs = f.x.seqs,
                        .seq_count = 1,
                        .eager = true,
@@ -69,15 +69,15 @@ static void test_far_too_many_ranks(void **state) {
     struct timespec start;
     for (int i = 0; i < 3; i++) {
         (void)clock_gettime(CLOCK_MONOTONIC, &start);
-        f.spec.variant = all[i];
+        f.spec.schedule = rc_schedule_named(all[i]);
         refused(rc_forward_run(&f.spec, &out, &err), &start, "cp 4096 x tp 2, ");
         if (i == 0)
             has("4 layers are 335.9 million ops");
     }
     rc_program_size z;
-    f.spec.variant = "pass-kv";
+    f.spec.schedule = rc_schedule_named("pass-kv");
     rc_request rq = rc_spec_request(&f.spec, 4);
-    assert_int_equal(rc_schedule_size("pass-kv", &rq, &z, &err), RC_OK);
+    assert_int_equal(rc_schedule_size(&rq, &z, &err), RC_OK);
     assert_int_equal(z.tasks, (4 * (20478 + 2 * 11) + 4) * 4096);
 }
 
@@ -111,7 +111,7 @@ static rc_program_size size_of(int cp, int layers, int64_t *bytes) {
     rc_program_size z;
     f.spec.layout.cp = cp;
     rc_request rq = rc_spec_request(&f.spec, layers);
-    assert_int_equal(rc_schedule_size(f.spec.variant, &rq, &z, &err), RC_OK);
+    assert_int_equal(rc_schedule_size(&rq, &z, &err), RC_OK);
     *bytes = rc_engine_bytes(&z);
     return z;
 }
@@ -135,7 +135,7 @@ static void test_estimate_and_program(void **state) {
         rc_program p;
         int64_t bytes;
         int cp = (int[]){3, 40, 96}[i / 3];
-        f.spec.variant = all[i % 3];
+        f.spec.schedule = rc_schedule_named(all[i % 3]);
         rc_program_size z = size_of(cp, 5, &bytes);
         rc_request rq = rc_spec_request(&f.spec, 5);
         assert_int_equal(rc_build_program(&f.spec, &rq, &p, &err), RC_OK);

@@ -27,7 +27,7 @@ static int setup(void **state) {
     f.costs.fail = -1;
     f.spec = (rc_spec){.model = &f.x.model,
                        .costs = &f.costs,
-                       .variant = "pass-kv",
+                       .schedule = rc_schedule_named("pass-kv"),
                        .seqs = f.x.seqs,
                        .seq_count = 1,
                        .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
@@ -79,7 +79,7 @@ static void test_messages_share_the_way_in(void **state) {
     rc_program p;
     struct rc_sim *sim = NULL;
     int found = 0;
-    f.spec.variant = "pass-q";
+    f.spec.schedule = rc_schedule_named("pass-q");
     f.spec.what_if.slow_rank = 0;
     f.spec.what_if.slow_speed = 0.001;
     assert_int_equal(rc_forward_trace(&f.spec, &p, &sim, &err), RC_OK);
@@ -100,7 +100,7 @@ static void test_messages_share_the_way_in(void **state) {
 /* One launch over a long narrow call and a square one takes no less than the long one alone. */
 static void test_a_launch_takes_its_longest_call(void **state) {
     (void)state;
-    f.spec.variant = "tp";
+    f.spec.schedule = rc_schedule_named("tp");
     f.spec.layout.cp = 1;
     f.x.seqs[0] = (rc_sequence){1, 9999};
     f.x.seqs[1] = (rc_sequence){99, 0};
@@ -152,7 +152,7 @@ static void test_fused_and_mean_are_modelled(void **state) {
     (void)state;
     const double attention = 9 * 100.0 / (9 * 9 * 100.0 + 200.0);
     f.costs.basis = RC_MEASURED;
-    f.spec.variant = "tp";
+    f.spec.schedule = rc_schedule_named("tp");
     f.spec.layout.cp = 1;
     assert_true(modelled() == 0.0); /* one prompt: one call */
     f.x.seqs[1] = (rc_sequence){48, 0};
@@ -173,7 +173,7 @@ static void test_fused_and_mean_are_modelled(void **state) {
 static void test_padding_is_modelled(void **state) {
     (void)state;
     f.costs.basis = RC_MEASURED;
-    f.spec.variant = "pass-q";
+    f.spec.schedule = rc_schedule_named("pass-q");
     f.spec.phase = RC_DECODE;
     f.costs.peer_rate = 1e18; /* what messages take, by a rule of their own, is nothing */
     f.costs.link_rate = 1e18;
@@ -191,7 +191,7 @@ static void test_stated(void **state) {
     (void)state;
     rc_forward out;
     f.costs.basis = RC_MEASURED;
-    f.spec.variant = "tp";
+    f.spec.schedule = rc_schedule_named("tp");
     f.spec.layout.cp = 1;
     f.spec.eager = true;
     f.costs.machine.launch = 500e-12; /* longer than the ops: all but the last wait for theirs */
@@ -219,7 +219,7 @@ static void test_busy_shares_agree(void **state) {
     for (int v = 0; v < 2; v++) {
         rc_forward out;
         rc_forward_timing fast;
-        f.spec.variant = variants[v];
+        f.spec.schedule = rc_schedule_named(variants[v]);
         assert_int_equal(rc_forward_run(&f.spec, &out, &err), RC_OK);
         assert_int_equal(rc_forward_time(ctx, &f.spec, &fast, &err), RC_OK);
         assert_int_equal(fast.path, RC_PATH_REPLAY);

@@ -38,7 +38,7 @@ static rc_spec spec_of(const rc_sequence *s, int tp, int cp, const char *variant
                     .costs = costs,
                     .layout = layout,
                     .phase = RC_PREFILL,
-                    .variant = variant,
+                    .schedule = rc_schedule_named(variant),
                     .seqs = s,
                     .seq_count = 1,
                     .eager = true,

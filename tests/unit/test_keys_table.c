@@ -53,7 +53,7 @@ static void test_rows(void **state) {
                 assert_true(k[i].changes[0] != '\0');
             if (k[i].kind == RC_KEY_WHOLE || k[i].kind == RC_KEY_NUMBER)
                 assert_true(k[i].lo < k[i].hi);
-            assert_int_equal(k[i].kind == RC_KEY_CHOICE, k[i].names[0] != '\0');
+            assert_int_equal(k[i].kind == RC_KEY_CHOICE, k[i].names[0] != '\0' || k[i].more);
             check_default(&k[i]);
         }
     }
@@ -80,12 +80,26 @@ static const char *const kv_policies[] = {[RC_KV_LRU] = "lru",
                                           [RC_KV_OFF] = "off",
                                           [RC_KV_OFF + 1] = NULL};
 
+static void same_schedules(rc_key_file f, const char *path, int skip,
+                           const rc_schedule *(*at)(int i)) {
+    const rc_key *k = rc_key_find(f, path);
+    char name[64];
+    assert_non_null(k);
+    int i = 0;
+    for (; at(i); i++) {
+        assert_non_null(rc_key_choice_name(k, i + skip, name, sizeof name));
+        assert_string_equal(name, at(i)->name);
+    }
+    assert_null(rc_key_choice_name(k, i + skip, name, sizeof name));
+}
+
 static void test_names(void **state) {
     (void)state;
-    same_names(RC_KEYS_FORWARD, "parallel.variant", 0, rc_schedule_names());
+    same_schedules(RC_KEYS_FORWARD, "parallel.variant", 0, rc_schedule_at);
     same_names(RC_KEYS_SERVE, "pools[].variant", 1, rc_rule_names());
-    same_names(RC_KEYS_SERVE, "pools[].variant", 4, rc_schedule_names());
+    same_schedules(RC_KEYS_SERVE, "pools[].variant", 4, rc_schedule_at);
     same_names(RC_KEYS_PLAN, "space.variant", 1, rc_rule_names());
+    same_schedules(RC_KEYS_PLAN, "space.variant", 4, rc_schedule_many_at);
     same_names(RC_KEYS_SERVE, "kv.policy", 0, kv_policies);
     same_names(RC_KEYS_SERVE, "arrivals.process", 0, rc_arrivals_names());
     same_names(RC_KEYS_SERVE, "synthetic.process", 0, rc_arrivals_names());

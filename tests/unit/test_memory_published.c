@@ -19,7 +19,7 @@
 #include <stdlib.h>
 
 #include "sim/machine/machine.h"
-#include "sim/model/model.h"
+#include "sim/schedule/schedule.h"
 
 static const rc_model llama_70b = {.name = "llama-3.1-70b",
                                    .layers = 80,
@@ -57,8 +57,9 @@ static double tokens(const rc_machine *m, const rc_model *model, rc_dtype weight
                    .act = RC_BF16,
                    .kv = RC_BF16};
     rc_kv_room room;
-    assert_int_equal(
-        rc_model_kv_room(model, &l, "tp", 2048, 0, rc_machine_usable(m), mem, &room, NULL), RC_OK);
+    assert_int_equal(rc_pass_kv_room(rc_schedule_named("tp"), model, &l, 2048, 0,
+                                     rc_machine_usable(m), mem, &room, NULL),
+                     RC_OK);
     return room.bytes / room.token;
 }
 

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sim/model/model.h"
+#include "sim/schedule/schedule.h"
 
 static const rc_model llama = {.name = "llama-3.1-405b",
                                .layers = 126,
@@ -31,7 +31,7 @@ static const rc_layout tp8 = {.tp = 8,
 static rc_memory memory(const rc_layout *l, const char *variant, int64_t t, int64_t p) {
     rc_memory mem;
     rc_error err = {0};
-    if (rc_model_memory(&llama, l, variant, t, p, 96e9, &mem, &err) != RC_OK)
+    if (rc_pass_memory(rc_schedule_named(variant), &llama, l, t, p, 96e9, &mem, &err) != RC_OK)
         fail_msg("%s", err.msg);
     return mem;
 }
@@ -89,7 +89,8 @@ static void test_weight_types(void **state) {
 static void refuses(const rc_layout *l, const char *variant, int64_t t, const char *text) {
     rc_memory mem;
     rc_error err = {0};
-    assert_int_equal(rc_model_memory(&llama, l, variant, t, 0, 96e9, &mem, &err), RC_E_INPUT);
+    assert_int_equal(rc_pass_memory(rc_schedule_named(variant), &llama, l, t, 0, 96e9, &mem, &err),
+                     RC_E_INPUT);
     assert_string_equal(err.msg, text);
 }
 
@@ -100,10 +101,6 @@ static void test_refusals(void **state) {
     refuses(&l, "tp", 1, "tp is 7, which does not divide the 128 query heads of llama-3.1-405b");
     l.tp = 0;
     refuses(&l, "tp", 1, "tp is 0 and cp is 1; both must be at least 1");
-    refuses(
-        &tp8, "pass-k", 1,
-        "variant 'pass-k' is unknown; expected pass-kv, pass-q, all-gather-kv or tp; did you mean "
-        "'pass-kv'?");
     refuses(&tp8, "tp", -1, "-1 new and 0 cached tokens; neither may be negative");
     rc_model odd = llama;
     rc_error err;

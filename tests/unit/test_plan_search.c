@@ -68,9 +68,9 @@ static int setup(void **state) {
     s->budget = (rc_plan_ints){.v = {8192}, .n = 1};
     s->max_batch = (rc_plan_ints){.v = {16, 64}, .n = 2};
     s->replicas = (rc_plan_ints){.v = {1, 2, 3, 4, 5, 6, 7, 8}, .n = 8};
-    snprintf(s->variants[0], sizeof s->variants[0], "pass-kv");
-    snprintf(s->variants[1], sizeof s->variants[1], "oracle");
-    s->variant_count = 2;
+    assert_int_equal(rc_pick_named("pass-kv", &s->picks[0], NULL), RC_OK);
+    assert_int_equal(rc_pick_named("oracle", &s->picks[1], NULL), RC_OK);
+    s->pick_count = 2;
     classes[0] = (rc_plan_class){.t = 2000, .p = 0, .count = 900, .input = 2000};
     classes[1] = (rc_plan_class){.t = 8000, .p = 1000, .count = 100, .input = 9000};
     load = (rc_plan_load){.classes = classes,

@@ -222,8 +222,8 @@ static void rows_carry_what_is_printed(void **state) {
     check_row(p, "pt:tipping_T", "tipping_T", 6400, -1, -1);
     assert_int_equal(rc_paper_find(p, "t8:128K:1:tp8:sendrecv"), -1); /* printed as 0 */
     assert_int_equal(rc_paper_find(p, "t5:kv:3200:all2all"), -1);     /* blank */
-    assert_string_equal(find(p, "t6:cp2:8K:ttit")->variant, "pass-q");
-    assert_string_equal(find(p, "t6:tp8:8K:ttft")->variant, "tp");
+    assert_string_equal(find(p, "t6:cp2:8K:ttit")->schedule->name, "pass-q");
+    assert_string_equal(find(p, "t6:tp8:8K:ttft")->schedule->name, "tp");
     rc_paper_close(p);
 }
 

@@ -28,7 +28,7 @@ static rc_paper_row row(const char *table, const char *metric, double paper, dou
     r.error_pct = 100.0 * (predicted / paper - 1.0);
     (void)snprintf(r.table, sizeof r.table, "%s", table);
     (void)snprintf(r.metric, sizeof r.metric, "%s", metric);
-    (void)snprintf(r.variant, sizeof r.variant, "tp");
+    r.schedule = rc_schedule_named("tp");
     return r;
 }
 
@@ -110,8 +110,8 @@ static void pair(rc_paper_row *two, int64_t t, double kv, double q, double kv_pr
     two[0] = row("4", "ttft", kv, kv_predicted, false);
     two[1] = row("4", "ttft", q, q_predicted, false);
     two[0].t = two[1].t = t;
-    (void)snprintf(two[0].variant, sizeof two[0].variant, "pass-kv");
-    (void)snprintf(two[1].variant, sizeof two[1].variant, "pass-q");
+    two[0].schedule = &rc_schedule_pass_kv;
+    two[1].schedule = &rc_schedule_pass_q;
 }
 
 static void winners(void **state) {

@@ -20,6 +20,7 @@ static rc_program build(const char *variant, rc_layout l, rc_phase phase, const 
     rc_model m = programs_model(126, 128, 8, 128, 16384, 53248);
     m.vocab = 128256;
     rc_request rq = {.model = &m,
+                     .schedule = rc_schedule_named(variant),
                      .layout = l,
                      .nodes_per_rank = l.tp / 8,
                      .phase = phase,
@@ -28,7 +29,7 @@ static rc_program build(const char *variant, rc_layout l, rc_phase phase, const 
                      .layers = 1};
     rc_program p;
     rc_error err = {0};
-    assert_int_equal(rc_schedule_build(variant, &rq, &p, &err), RC_OK);
+    assert_int_equal(rc_schedule_build(&rq, &p, &err), RC_OK);
     return p;
 }
 
@@ -273,6 +274,7 @@ static void test_messages_that_leave_the_node(void **state) {
     rc_model m = programs_model(2, 32, 8, 128, 4096, 14336);
     rc_sequence seq = {4096, 0};
     rc_request rq = {.model = &m,
+                     .schedule = rc_schedule_named("pass-q"),
                      .layout = {.tp = 2, .cp = 8},
                      .nodes_per_rank = 1,
                      .ranks_per_node = 4,
@@ -282,7 +284,7 @@ static void test_messages_that_leave_the_node(void **state) {
     rc_program p;
     rc_error err = {0};
     int outside = 0, ring = 0, exchanged = 0, exchanged_outside = 0;
-    assert_int_equal(rc_schedule_build("pass-q", &rq, &p, &err), RC_OK);
+    assert_int_equal(rc_schedule_build(&rq, &p, &err), RC_OK);
     for (size_t i = 0; i < p.task_count; i++) {
         const rc_task *t = &p.tasks[i];
         const rc_shape *s = programs_shape(&p, i);

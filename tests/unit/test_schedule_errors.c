@@ -27,17 +27,25 @@ static int setup(void **state) {
 
 static void refuse(const char *variant, const char *text) {
     rc_program p;
-    assert_int_equal(rc_schedule_build(variant, &rq, &p, &err), RC_E_INPUT);
+    rq.schedule = rc_schedule_named(variant);
+    assert_int_equal(rc_schedule_build(&rq, &p, &err), RC_E_INPUT);
     assert_non_null(strstr(err.msg, text));
-    assert_int_equal(rc_schedule_build(variant, &rq, &p, NULL), RC_E_INPUT);
+    assert_int_equal(rc_schedule_build(&rq, &p, NULL), RC_E_INPUT);
     rc_program_free(&p); /* nothing to free, and no harm */
+}
+
+static void unknown(const char *name, const char *text) {
+    const rc_schedule *s;
+    assert_int_equal(rc_schedule_find(name, &s, &err), RC_E_INPUT);
+    assert_null(s);
+    assert_non_null(strstr(err.msg, text));
 }
 
 static void test_unknown_variant_names_the_nearest(void **state) {
     (void)state;
-    refuse("pass-vk", "unknown variant 'pass-vk' (did you mean 'pass-kv'?); expected");
-    refuse("allgather-kv", "did you mean 'all-gather-kv'?");
-    refuse("something else", "unknown variant 'something else'; expected pass-kv, pass-q");
+    unknown("pass-vk", "unknown variant 'pass-vk' (did you mean 'pass-kv'?); expected");
+    unknown("allgather-kv", "did you mean 'all-gather-kv'?");
+    unknown("ring", "unknown variant 'ring'; expected pass-kv, pass-q, all-gather-kv or tp");
 }
 
 static void test_prefill_schedules_do_not_decode(void **state) {
@@ -47,10 +55,12 @@ static void test_prefill_schedules_do_not_decode(void **state) {
     sequence.t = 1;
     refuse("pass-kv", "'pass-kv' is a prefill schedule");
     refuse("all-gather-kv", "'all-gather-kv' is a prefill schedule");
-    assert_int_equal(rc_schedule_build("pass-q", &rq, &p, &err), RC_OK);
+    rq.schedule = rc_schedule_named("pass-q");
+    assert_int_equal(rc_schedule_build(&rq, &p, &err), RC_OK);
     rc_program_free(&p);
     rq.layout.cp = 1;
-    assert_int_equal(rc_schedule_build("tp", &rq, &p, &err), RC_OK);
+    rq.schedule = rc_schedule_named("tp");
+    assert_int_equal(rc_schedule_build(&rq, &p, &err), RC_OK);
     rc_program_free(&p);
 }
 
@@ -84,12 +94,12 @@ static void test_sequences(void **state) {
 
 static void test_names(void **state) {
     (void)state;
-    const char *const *names = rc_schedule_names();
-    size_t n = 0;
-    for (; names[n]; n++) {
+    int n = 0;
+    for (; rc_schedule_at(n); n++) {
         rc_program p;
-        rq.layout.cp = strcmp(names[n], "tp") == 0 ? 1 : 2;
-        assert_int_equal(rc_schedule_build(names[n], &rq, &p, &err), RC_OK);
+        rq.schedule = rc_schedule_at(n);
+        rq.layout.cp = rq.schedule->many_ranks ? 2 : 1;
+        assert_int_equal(rc_schedule_build(&rq, &p, &err), RC_OK);
         rc_program_free(&p);
     }
     assert_int_equal(n, 4);
@@ -103,6 +113,43 @@ static void test_names(void **state) {
     rc_program_free(NULL);
 }
 
+/* The table answers what the rest of the program asks. */
+static void test_table(void **state) {
+    (void)state;
+    static const char *const names[] = {"pass-kv", "pass-q", "all-gather-kv", "tp"};
+    for (int i = 0; i < 4; i++) {
+        const rc_schedule *s = rc_schedule_at(i), *found = NULL;
+        assert_string_equal(rc_schedule_name_at(i), names[i]);
+        assert_int_equal(rc_schedule_find(names[i], &found, NULL), RC_OK);
+        assert_ptr_equal(found, s);
+        assert_ptr_equal(rc_schedule_named(names[i]), s);
+        assert_int_equal(rc_schedule_index(s), i);
+        assert_true(s->summary && s->summary[0]);
+        assert_true((s->buffers != NULL) == s->many_ranks);
+        assert_ptr_equal(rc_schedule_on(s, 4), s);
+        assert_string_equal(rc_schedule_on(s, 1)->name, "tp");
+        assert_ptr_equal(rc_schedule_many_at(i), i < 3 ? s : NULL);
+    }
+    assert_null(rc_schedule_at(4));
+    assert_null(rc_schedule_name_at(4));
+    assert_null(rc_schedule_named("pass-k"));
+    assert_string_equal(rc_schedule_usual(RC_PREFILL, 2)->name, "pass-kv");
+    assert_string_equal(rc_schedule_usual(RC_DECODE, 2)->name, "pass-q");
+    assert_string_equal(rc_schedule_usual(RC_MIXED, 2)->name, "pass-kv");
+    for (int p = RC_PREFILL; p <= RC_MIXED; p++)
+        assert_string_equal(rc_schedule_usual((rc_phase)p, 1)->name, "tp");
+}
+
+static void test_lists(void **state) {
+    (void)state;
+    char s[64], small[10];
+    assert_string_equal(rc_schedule_list(0, s, sizeof s), "pass-kv, pass-q, all-gather-kv or tp");
+    assert_string_equal(rc_schedule_list(RC_PHASE_BIT(RC_DECODE), s, sizeof s), "pass-q or tp");
+    assert_string_equal(rc_schedule_list(RC_PHASE_BIT(RC_MIXED), s, sizeof s),
+                        "pass-kv, pass-q or tp");
+    assert_string_equal(rc_schedule_list(0, small, sizeof small), "pass-kv, ");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_unknown_variant_names_the_nearest, setup),
@@ -111,6 +158,8 @@ int main(void) {
         cmocka_unit_test_setup(test_layouts, setup),
         cmocka_unit_test_setup(test_sequences, setup),
         cmocka_unit_test_setup(test_names, setup),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,9 +37,7 @@ static rc_time ticks(const rc_serve *s, const rc_costs *costs, rc_phase phase, i
                     .costs = costs,
                     .layout = l,
                     .phase = phase,
-                    .variant = l.cp == 1 ? "tp"
-                               : prefill ? "pass-kv"
-                                         : "pass-q",
+                    .schedule = rc_schedule_usual(phase, l.cp),
                     .seqs = &seq,
                     .seq_count = 1,
                     .eager = prefill,

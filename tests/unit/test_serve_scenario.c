@@ -39,7 +39,7 @@ static void test_defaults(void **state) {
     assert_int_equal(scenario.budget, 8192);
     assert_int_equal(scenario.max_batch, 256);
     assert_int_equal(scenario.kv_policy, RC_KV_LRU);
-    assert_string_equal(scenario.pools[0].variant, "tp");
+    assert_string_equal(rc_pick_name(&scenario.pools[0].pick), "tp");
     assert_int_equal(scenario.seed, 1);
 }
 

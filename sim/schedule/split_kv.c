@@ -32,8 +32,3 @@ uint32_t rc_emit_decode(rc_builder *b, uint32_t gpu) {
         b->pairs.decode = b->noted[b->notes - 1];
     return id;
 }
-
-void rc_attention_local_decode(rc_builder *b) {
-    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
-        rc_emit_decode(b, gpu);
-}
