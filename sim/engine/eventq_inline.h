@@ -1,4 +1,4 @@
-/* The event queue's insides, for callers whose inner loop is the queue (run.c, the benchmark).
+/* The event queue's insides, for callers whose inner loop is the queue (execute.c, the benchmark).
  *
  * engine.h tells why it is built like this; here is how. Keys (time, node) live in two tiers:
  *

@@ -1,4 +1,4 @@
-/* What sim.c (building), run.c (running) and flow.c (sharing links) know of a simulation.
+/* What sim.c (building), execute.c (running) and flow.c (sharing links) know of a simulation.
  *
  * A program is kept as a plan (what the caller said, 64 bytes an op, untouched by a run) and a
  * state (64 bytes an op, set afresh by every run), so that a replica costs no building. Everything
@@ -127,9 +127,9 @@ struct rc_sim {
 /* sim.c: check the program, reserve all memory a run needs and set the state to the beginning. */
 rc_status rc_sim_prepare_(rc_sim *s, rc_error *err);
 
-/* run.c: let the op end `ps` picoseconds (a double, rounded once) from now. */
+/* execute.c: let the op end `ps` picoseconds (a double, rounded once) from now. */
 void rc_sim_end_in_(rc_sim *s, rc_id op, double ps, rc_time now);
-/* run.c: `rate` times the factors of the classes that now disturb the op. */
+/* execute.c: `rate` times the factors of the classes that now disturb the op. */
 double rc_sim_disturbed_(const rc_sim *s, rc_id op, double rate);
 
 /* flow.c: a flow's bytes begin to move; have moved; give new rates where flows came or left. */

@@ -31,7 +31,7 @@ static rc_status watched_prepare(rc_sim *s, rc_error *err) {
 #include "sim/engine/eventq.c"
 #include "sim/engine/flow.c"
 #define rc_sim_prepare_ watched_prepare
-#include "sim/engine/run.c"
+#include "sim/engine/execute.c"
 #undef rc_sim_prepare_
 #include "sim/engine/sim.c"
 
