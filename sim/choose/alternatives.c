@@ -93,7 +93,8 @@ rc_status rc_choose_achieved(const rc_costs *costs, const rc_model *m, int tp, d
     const rc_machine *machine = rc_costs_machine(costs);
     int hq = m->heads / tp, hkv = m->kv_heads > tp ? m->kv_heads / tp : 1;
     rc_cost cost;
-    RC_TRY(rc_cost_attention(costs, RC_BF16, 0, LARGE, LARGE, hq, hkv, &cost, err));
+    RC_TRY(rc_cost_attention(costs, RC_BF16, 0, LARGE, LARGE,
+                             (rc_heads){hq, hkv, m->head_dim, m->head_dim}, &cost, err));
     *c = 4.0 * m->head_dim * hq * LARGE * (double)LARGE / cost.p50;
     *bw = machine->peer_rate > 0.0 ? machine->peer_rate : machine->nvlink_rate;
     return RC_OK;

@@ -18,44 +18,57 @@
  * Between nodes: the machine's own rows, if it has any, else nccl.c.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
-#include "sim/cost/book.h"
+#include "sim/cost/costs.h"
+#include "sim/cost/nccl.h"
+
+static int64_t ranks_of(const rc_grid *g) {
+    return g->fixed.at[RC_AXIS_RANKS];
+}
+
+static int64_t nodes_of(const rc_grid *g) {
+    return g->fixed.at[RC_AXIS_NODES];
+}
 
 /* How near the machine of a series is to ours; lower is nearer. */
-static int kinship(const rc_machine *m, const rc_series *s) {
-    if (strcmp(s->machine, m->name) == 0)
+static int kinship(const rc_machine *m, const rc_grid *g) {
+    if (strcmp(g->machine, m->name) == 0)
         return 0;
-    if (strcmp(s->machine, m->collectives) == 0)
+    if (strcmp(g->machine, m->collectives) == 0)
         return 1;
-    if (strcmp(s->machine, m->base) == 0)
+    if (strcmp(g->machine, m->base) == 0)
         return 2;
-    return strcmp(s->gpu, m->gpu) == 0 ? 3 : 4;
+    return strcmp(g->gpu, m->gpu) == 0 ? 3 : 4;
 }
 
 /* 0 for the transport wanted, 1 for one that will do, -1 for one that will not. */
-static int transport_rank(const rc_machine *m, rc_op op, const rc_series *s, bool between) {
+static int transport_rank(const rc_machine *m, rc_op op, const rc_grid *g, bool between) {
     if (between)
-        return strcmp(s->variant, m->inter_transport) == 0 ? 0 : -1;
-    if (strcmp(s->variant, "nvls") == 0)
-        return m->nvls && op != OP_SEND_RECV && strcmp(m->intra_transport, "nvlink") == 0 ? 0 : -1;
-    return strcmp(s->variant, m->intra_transport) == 0 ? 1 : -1;
+        return strcmp(g->variant, m->inter_transport) == 0 ? 0 : -1;
+    if (strcmp(g->variant, "nvls") == 0)
+        return m->nvls && op != RC_COST_SEND_RECV && strcmp(m->intra_transport, "nvlink") == 0 ? 0
+                                                                                               : -1;
+    return strcmp(g->variant, m->intra_transport) == 0 ? 1 : -1;
 }
 
-/* The best series of `op`; with ranks > 0 of exactly that many. `own` admits this machine's only.
- */
-static const rc_series *find(const rc_costs *c, rc_op op, int64_t ranks, int64_t nodes, bool own) {
-    const rc_series *best = NULL;
+/* The best curve of `op` over exactly so many ranks and nodes. `own` admits this machine's only. */
+static const rc_grid *find(const rc_costs *c, rc_op op, int64_t ranks, int64_t nodes, bool own) {
+    const rc_grid *best = NULL;
     int lowest = 0;
-    for (size_t i = c->book->first[op]; i < c->book->first[op + 1]; i++) {
-        const rc_series *s = &c->book->series[i];
-        int t = transport_rank(&c->m, op, s, nodes > 1), kin = kinship(&c->m, s);
-        if (t < 0 || s->k[1] != nodes || (ranks > 0 && s->k[0] != ranks) || (own && kin > 0))
+    size_t n;
+    const rc_grid *g = rc_book_grids(c->book, op, &n);
+    for (const rc_grid *end = g + n; g < end; g++) {
+        if (nodes_of(g) != nodes || ranks_of(g) != ranks)
+            continue;
+        int t = transport_rank(&c->m, op, g, nodes > 1), kin = kinship(&c->m, g);
+        if (t < 0 || (own && kin > 0))
             continue;
         int rank = 10 * kin + t;
         if (best == NULL || rank < lowest) {
-            best = s;
+            best = g;
             lowest = rank;
         }
     }
@@ -63,15 +76,16 @@ static const rc_series *find(const rc_costs *c, rc_op op, int64_t ranks, int64_t
 }
 
 /* The same over the nearest number of ranks. */
-static const rc_series *find_nearest(const rc_costs *c, rc_op op, int64_t ranks) {
+static const rc_grid *find_nearest(const rc_costs *c, rc_op op, int64_t ranks) {
     double far = INFINITY;
-    const rc_series *best = NULL;
-    for (size_t i = c->book->first[op]; i < c->book->first[op + 1]; i++) {
-        const rc_series *s = &c->book->series[i];
-        double d = fabs(log((double)s->k[0] / (double)ranks));
-        if (s->k[1] != 1 || s->k[0] < 2 || d >= far - 1e-9)
+    const rc_grid *best = NULL;
+    size_t n;
+    const rc_grid *g = rc_book_grids(c->book, op, &n);
+    for (const rc_grid *end = g + n; g < end; g++) {
+        double d = fabs(log((double)ranks_of(g) / (double)ranks));
+        if (nodes_of(g) != 1 || ranks_of(g) < 2 || d >= far - 1e-9)
             continue;
-        const rc_series *t = find(c, op, s->k[0], 1, false);
+        const rc_grid *t = find(c, op, ranks_of(g), 1, false);
         if (t != NULL) {
             best = t;
             far = d;
@@ -85,63 +99,63 @@ static double change(double now, double file) {
 }
 
 /* Rate of the link over the one that a series was measured on. */
-static double link_ratio(const rc_machine *m, const rc_series *s) {
+static double link_ratio(const rc_machine *m, const rc_grid *g) {
     const rc_machine_links *file = &m->file;
-    if (s->k[1] > 1)
-        return s->op == OP_ALL_TO_ALL ? change(m->nic_line_rate, file->nic_line_rate)
-                                      : change(m->peer_rate, file->peer_rate);
+    if (nodes_of(g) > 1)
+        return g->op == RC_COST_ALL_TO_ALL ? change(m->nic_line_rate, file->nic_line_rate)
+                                           : change(m->peer_rate, file->peer_rate);
     if (strcmp(m->intra_transport, "nvlink") != 0)
         return 1.0;
-    if (kinship(m, s) == 0)
+    if (kinship(m, g) == 0)
         return change(m->nvlink_rate, file->nvlink_rate);
     return m->nvlink_ratio > 0.0 ? m->nvlink_ratio : 1.0;
 }
 
 /* A time of the series on this machine's link. */
-static double on_link(const rc_machine *m, const rc_series *s, double t) {
-    double ratio = link_ratio(m, s);
-    double hop = s->k[1] > 1 ? change(m->hop_latency, m->file.hop_latency) : 1.0;
+static double on_link(const rc_machine *m, const rc_grid *g, double t) {
+    double ratio = link_ratio(m, g);
+    double hop = nodes_of(g) > 1 ? change(m->hop_latency, m->file.hop_latency) : 1.0;
     if (ratio == 1.0 && hop == 1.0)
         return t;
-    double floor = fmin(t, exp(s->y[0]));
+    double floor = fmin(t, exp(g->series->knot[0].y));
     return floor * hop + (t - floor) / ratio;
 }
 
 static double bus_factor(rc_op op, double n) {
-    if (op == OP_SEND_RECV)
+    if (op == RC_COST_SEND_RECV)
         return 1.0;
-    return (op == OP_ALL_REDUCE ? 2.0 : 1.0) * (n - 1.0) / n;
+    return (op == RC_COST_ALL_REDUCE ? 2.0 : 1.0) * (n - 1.0) / n;
 }
 
-static void as_cost(const rc_costs *c, const rc_series *s, const rc_probe *p, rc_cost *out) {
-    out->p50 = on_link(&c->m, s, exp(p->y));
+static void as_cost(const rc_costs *c, const rc_grid *g, const rc_probe *p, rc_cost *out) {
+    out->p50 = on_link(&c->m, g, exp(p->y));
     out->spread = p->spread;
     out->basis = p->basis;
-    bool ours = kinship(&c->m, s) == 0 || strcmp(s->machine, c->m.base) == 0;
-    if (!ours || link_ratio(&c->m, s) != 1.0)
+    bool ours = kinship(&c->m, g) == 0 || strcmp(g->machine, c->m.base) == 0;
+    if (!ours || link_ratio(&c->m, g) != 1.0)
         out->basis = rc_worse(out->basis, RC_TRANSFERRED);
-    if (kinship(&c->m, s) == 4) /* of another GPU, whose links nobody has named as alike */
+    if (kinship(&c->m, g) == 4) /* of another GPU, whose links nobody has named as alike */
         out->basis = rc_worse(out->basis, RC_MODELLED);
 }
 
 /* Steps of messages between neighbours, each as long as a send_recv of that size. */
 static rc_status composed(const rc_costs *c, rc_op op, double bytes, int ranks, rc_cost *out,
                           rc_error *err) {
-    const rc_series *s = find(c, OP_SEND_RECV, 2, 1, false);
-    if (s == NULL)
+    const rc_grid *g = find(c, RC_COST_SEND_RECV, 2, 1, false);
+    if (g == NULL)
         return rc_fail(err, RC_E_INPUT,
                        "the calibration store has no rows of %s over %s for machine '%s', and none "
                        "of send_recv to compose it of",
-                       rc_op_name(op), c->m.intra_transport, c->m.name);
+                       rc_op_info_of(op)->name, c->m.intra_transport, c->m.name);
     double n = ranks, steps = n - 1.0, part = bytes / n;
-    if (op == OP_ALL_REDUCE)
+    if (op == RC_COST_ALL_REDUCE)
         steps *= 2.0;
-    if (op == OP_ALL_TO_ALL) { /* all messages leave together */
+    if (op == RC_COST_ALL_TO_ALL) { /* all messages leave together */
         part = bytes * steps / n;
         steps = 1.0;
     }
     rc_probe p;
-    rc_series_at(s, log(fmax(part, 1.0)), &p);
+    rc_series_at(g->series, log(fmax(part, 1.0)), &p);
     out->p50 = steps * exp(p.y);
     out->spread = p.spread;
     out->basis = RC_MODELLED;
@@ -152,22 +166,22 @@ static rc_status inside_node(const rc_costs *c, rc_op op, double bytes, int rank
                              rc_error *err) {
     if (ranks > c->m.gpus_per_node)
         return rc_fail(err, RC_E_INPUT, "%s: %d ranks in one node; a node of '%s' has %d GPUs",
-                       rc_op_name(op), ranks, c->m.name, c->m.gpus_per_node);
+                       rc_op_info_of(op)->name, ranks, c->m.name, c->m.gpus_per_node);
     rc_probe p;
     double x = log(fmax(bytes, 1.0));
-    const rc_series *s = find(c, op, op == OP_SEND_RECV ? 2 : ranks, 1, false);
-    if (s != NULL) {
-        rc_series_at(s, x, &p);
-        as_cost(c, s, &p, out);
+    const rc_grid *g = find(c, op, op == RC_COST_SEND_RECV ? 2 : ranks, 1, false);
+    if (g != NULL) {
+        rc_series_at(g->series, x, &p);
+        as_cost(c, g, &p, out);
         return RC_OK;
     }
-    s = find_nearest(c, op, ranks);
-    if (s == NULL)
+    g = find_nearest(c, op, ranks);
+    if (g == NULL)
         return composed(c, op, bytes, ranks, out, err);
-    rc_series_at(s, x, &p);
-    double floor = fmin(exp(p.y), exp(s->y[0]));
-    double t = exp(p.y), more = bus_factor(op, ranks) / bus_factor(op, (double)s->k[0]);
-    out->p50 = on_link(&c->m, s, floor + (t - floor) * more);
+    rc_series_at(g->series, x, &p);
+    double floor = fmin(exp(p.y), exp(g->series->knot[0].y));
+    double t = exp(p.y), more = bus_factor(op, ranks) / bus_factor(op, (double)ranks_of(g));
+    out->p50 = on_link(&c->m, g, floor + (t - floor) * more);
     out->spread = p.spread;
     out->basis = RC_MODELLED;
     return RC_OK;
@@ -177,40 +191,46 @@ static rc_status between_nodes(const rc_costs *c, rc_op op, double bytes, int ra
                                rc_cost *out, rc_error *err) {
     const rc_machine *m = &c->m;
     if (!(m->nic_rate > 0.0) || (m->max_nodes > 0 && nodes > m->max_nodes))
-        return rc_fail(err, RC_E_INPUT, "%s over %d nodes: machine '%s' has %s%d", rc_op_name(op),
-                       nodes, m->name, m->nic_rate > 0.0 ? "at most " : "", m->max_nodes);
+        return rc_fail(err, RC_E_INPUT, "%s over %d nodes: machine '%s' has %s%d",
+                       rc_op_info_of(op)->name, nodes, m->name, m->nic_rate > 0.0 ? "at most " : "",
+                       m->max_nodes);
     if (ranks % nodes != 0 || ranks / nodes > m->gpus_per_node)
         return rc_fail(err, RC_E_INPUT,
                        "%s: %d ranks over %d nodes of %d GPUs; expected the same number, at most "
                        "%d, on each",
-                       rc_op_name(op), ranks, nodes, m->gpus_per_node, m->gpus_per_node);
-    const rc_series *s = find(c, op, ranks, nodes, true);
-    if (s == NULL)
+                       rc_op_info_of(op)->name, ranks, nodes, m->gpus_per_node, m->gpus_per_node);
+    const rc_grid *g = find(c, op, ranks, nodes, true);
+    if (g == NULL)
         return rc_nccl_between_nodes(m, op, bytes, ranks, nodes, out, err);
     rc_probe p;
-    rc_series_at(s, log(fmax(bytes, 1.0)), &p);
-    as_cost(c, s, &p, out);
+    rc_series_at(g->series, log(fmax(bytes, 1.0)), &p);
+    as_cost(c, g, &p, out);
     return RC_OK;
 }
 
-static rc_op op_named(const char *name) {
-    for (int op = OP_SEND_RECV; op < OP_COUNT; op++) {
-        if (strcmp(name, rc_op_name((rc_op)op)) == 0)
-            return (rc_op)op;
+/* The transfer of that name. */
+static rc_status transfer_named(const char *name, rc_op *out, rc_error *err) {
+    const char *names[RC_OPS_MAX + 1] = {NULL};
+    size_t n = 0;
+    for (rc_op op = 0; op < rc_op_count(); op++) {
+        const rc_op_info *info = rc_op_info_of(op);
+        if (info->rule != RC_PRICE_LINK)
+            continue;
+        *out = op;
+        if (strcmp(name, info->name) == 0)
+            return RC_OK;
+        names[n++] = info->name;
     }
-    return OP_COUNT;
+    const char *near = rc_nearest(name, names);
+    return rc_fail(err, RC_E_INPUT, "'%.40s' is no collective%s%s%s", name,
+                   near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 rc_status rc_cost_collective(const rc_costs *c, const char *op, double bytes, int ranks, int nodes,
                              rc_cost *out, rc_error *err) {
-    static const char *const names[] = {"send_recv",      "all_reduce", "all_gather",
-                                        "reduce_scatter", "all_to_all", NULL};
-    rc_op o = op_named(op);
-    if (o == OP_COUNT) {
-        const char *near = rc_nearest(op, names);
-        return rc_fail(err, RC_E_INPUT, "'%.40s' is no collective%s%s%s", op,
-                       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
-    }
+    rc_op o;
+    assert(c != NULL && op != NULL && out != NULL);
+    RC_TRY(transfer_named(op, &o, err));
     if (!(bytes >= 0.0) || bytes > 1e18)
         return rc_fail(err, RC_E_INPUT, "%s: bytes is %g; expected 0 to 1e18", op, bytes);
     if (ranks < 1 || nodes < 1 || nodes > ranks)
@@ -227,13 +247,13 @@ rc_status rc_cost_collective(const rc_costs *c, const char *op, double bytes, in
 
 /* A measured curve as latency and rate: at these bytes latency + bytes / rate is the curve's time.
  */
-static void curve_as_flow(const rc_costs *c, const rc_series *s, double bytes, double link,
+static void curve_as_flow(const rc_costs *c, const rc_grid *g, double bytes, double link,
                           rc_p2p *out) {
     rc_probe p;
     rc_cost cost;
-    rc_series_at(s, log(fmax(bytes, 1.0)), &p);
-    as_cost(c, s, &p, &cost);
-    out->latency = fmin(on_link(&c->m, s, exp(s->y[0])), cost.p50);
+    rc_series_at(g->series, log(fmax(bytes, 1.0)), &p);
+    as_cost(c, g, &p, &cost);
+    out->latency = fmin(on_link(&c->m, g, exp(g->series->knot[0].y)), cost.p50);
     out->spread = cost.spread;
     out->basis = cost.basis;
     double rest = cost.p50 - out->latency;
@@ -246,14 +266,15 @@ static void curve_as_flow(const rc_costs *c, const rc_series *s, double bytes, d
 }
 
 rc_status rc_cost_p2p(const rc_costs *c, double bytes, int same_node, rc_p2p *out, rc_error *err) {
+    assert(c != NULL && out != NULL);
     const rc_machine *m = &c->m;
     if (!(bytes >= 0.0) || bytes > 1e18)
         return rc_fail(err, RC_E_INPUT, "send_recv: bytes is %g; expected 0 to 1e18", bytes);
     if (!same_node && !(m->nic_rate > 0.0))
         return rc_fail(err, RC_E_INPUT, "send_recv between nodes: machine '%s' has one", m->name);
-    const rc_series *s = find(c, OP_SEND_RECV, 2, same_node ? 1 : 2, !same_node);
-    if (s != NULL) {
-        curve_as_flow(c, s, bytes, same_node ? m->nvlink_rate : m->nic_line_rate, out);
+    const rc_grid *g = find(c, RC_COST_SEND_RECV, 2, same_node ? 1 : 2, !same_node);
+    if (g != NULL) {
+        curve_as_flow(c, g, bytes, same_node ? m->nvlink_rate : m->nic_line_rate, out);
         return RC_OK;
     }
     if (same_node)

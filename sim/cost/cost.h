@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include "sim/base/error.h"
 #include "sim/machine/machine.h"
+#include "sim/cost/ops.h"
+#include "sim/cost/store.h"
 #include "sim/model/model.h"
 
 /* What a cost rests on; ordered from best to worst: a cost made of several takes the worst. A rule
@@ -32,47 +34,68 @@ typedef struct rc_cost {
     rc_basis basis;
 } rc_cost;
 
-typedef struct rc_costs rc_costs; /* all series of one machine, in memory; immutable after open */
+typedef struct rc_costs rc_costs; /* all curves of one machine; immutable after open */
 
-/* `store` is a calibration database, or NULL for the embedded one. The machine is copied. */
+/* `store` is a calibration database, or NULL for the rows compiled in, of which most often the
+ * finished curves are compiled in, too (builtin.h): opening those reads no row. The machine is
+ * copied. */
 rc_status rc_costs_open(const char *store, const rc_machine *m, rc_costs **out, rc_error *err);
 void rc_costs_close(rc_costs *c); /* NULL is fine */
-/* The same rows for another machine with the same base and state (what-ifs, fits): cheap. */
-rc_status rc_costs_retarget(rc_costs *c, const rc_machine *m, rc_error *err);
 const rc_machine *rc_costs_machine(const rc_costs *c);
-/* A second machine over the same rows without changing the first; *out shares them, so `c` must
+/* A second machine over the same curves without changing the first; *out shares them, so `c` must
  * outlive it. Freed with rc_costs_close. m->base and m->state must be those of `c`. */
 rc_status rc_costs_view(const rc_costs *c, const rc_machine *m, rc_costs **out, rc_error *err);
+
+/* Every look-up below: sizes from 0 (amounts of work: tokens, queries, keys, batch, context, rows)
+ * or 1 (all others) to 2^52, else RC_E_INPUT; work of amount 0 costs 0. RC_E_UNMODELLED for types
+ * and head sizes that have not been measured, RC_E_INPUT where the store has no rows at all. */
+
+/* One op of the table (ops.h), by its sizes; d: of weights, or of Q, K and V. Not for transfers. */
+rc_status rc_cost_op(const rc_costs *c, rc_op op, rc_dtype d, const rc_axes *at, rc_cost *out,
+                     rc_error *err);
+/* The op that a row of a store is of, at the row's own sizes; RC_E_UNMODELLED for rows of transfers
+ * and of the host, and for rows that were measured under a condition. */
+rc_status rc_cost_row(const rc_costs *c, const rc_row *row, rc_cost *out, rc_error *err);
+
+/* Attention heads on one GPU, and the elements of one: of queries and keys, of values and outputs. */
+typedef struct rc_heads {
+    int query, kv;
+    int key_size, value_size;
+} rc_heads;
 
 /* y[M,N] = x[M,K] W[N,K]^T. d: of W; rows exist of RC_BF16 and RC_FP8, the quantised types are
  * RC_MODELLED from them. */
 rc_status rc_cost_gemm(const rc_costs *c, rc_dtype d, int64_t m, int64_t n, int64_t k, rc_cost *out,
                        rc_error *err);
-/* d: of Q, K and V; RC_BF16 or RC_FP8. causal is bottom-right; tk counts all keys. tq == 0 or tk ==
- * 0 costs 0. */
+/* d: of Q, K and V; RC_BF16 or RC_FP8. causal is bottom-right; tk counts all keys. */
 rc_status rc_cost_attention(const rc_costs *c, rc_dtype d, int causal, int64_t tq, int64_t tk,
-                            int hq, int hkv, rc_cost *out, rc_error *err);
-/* One launch over several calls that hold `rows` queries and `entries` score entries per head in
+                            rc_heads heads, rc_cost *out, rc_error *err);
+/* One launch over several calls that hold `rows` >= 1 queries and `entries` score entries per head in
  * all: as one full call of as many rows and entries, and no less than its longest call alone, which
  * takes `longest`. Nobody has measured such a launch: RC_MODELLED. */
 rc_status rc_cost_attention_fused(const rc_costs *c, rc_dtype d, int64_t rows, int64_t entries,
-                                  const rc_cost *longest, int hq, int hkv, rc_cost *out,
+                                  const rc_cost *longest, rc_heads heads, rc_cost *out,
                                   rc_error *err);
 /* One token of each of `batch` sequences over `context` keys each. */
-rc_status rc_cost_decode(const rc_costs *c, rc_dtype d, int64_t batch, int64_t context, int hq,
-                         int hkv, rc_cost *out, rc_error *err);
+rc_status rc_cost_decode(const rc_costs *c, rc_dtype d, int64_t batch, int64_t context,
+                         rc_heads heads, rc_cost *out, rc_error *err);
 /* The same where contexts differ, their mean is `context`, or some of the batch is padding: as if
  * all were alike, RC_MODELLED. */
-rc_status rc_cost_decode_mean(const rc_costs *c, rc_dtype d, int64_t batch, int64_t context, int hq,
-                              int hkv, rc_cost *out, rc_error *err);
-rc_status rc_cost_merge(const rc_costs *c, int64_t rows, int parts, rc_cost *out, rc_error *err);
-/* op: rmsnorm, rmsnorm_fp8, quantize_fp8, residual_add, swiglu, swiglu_fp8 (tokens, width);
- * rotary_kv (tokens, width = hq*1000 + hkv); rotary_kv_fp8, which quantises what it rotates, by the
- * rows of rotary_kv: RC_MODELLED. */
+rc_status rc_cost_decode_mean(const rc_costs *c, rc_dtype d, int64_t batch, int64_t context,
+                              rc_heads heads, rc_cost *out, rc_error *err);
+/* `parts` partial outputs of `rows` tokens times heads, value_size elements each. */
+rc_status rc_cost_merge(const rc_costs *c, int64_t rows, int parts, int value_size, rc_cost *out,
+                        rc_error *err);
+/* An op that reads and writes a width of elements for each token: rmsnorm, rmsnorm_fp8,
+ * quantize_fp8, residual_add, swiglu, swiglu_fp8. */
 rc_status rc_cost_elementwise(const rc_costs *c, const char *op, int64_t tokens, int64_t width,
                               rc_cost *out, rc_error *err);
+/* op: rotary_kv, or rotary_kv_fp8, which quantises what it rotates, by the rows of rotary_kv:
+ * RC_MODELLED. */
+rc_status rc_cost_rotary(const rc_costs *c, const char *op, int64_t tokens, rc_heads heads,
+                         rc_cost *out, rc_error *err);
 /* Device copy of `bytes` (each byte read and written once: HBM traffic is 2x). */
-rc_status rc_cost_copy(const rc_costs *c, double bytes, rc_cost *out, rc_error *err);
+rc_status rc_cost_copy(const rc_costs *c, int64_t bytes, rc_cost *out, rc_error *err);
 /* A collective inside one node (nodes == 1) or over `nodes` nodes. op: all_reduce, all_gather,
  * reduce_scatter, all_to_all, send_recv. `bytes` as calib/schema.h defines them. Between nodes the
  * cost is NCCL's published tuning model over the machine's peer_rate and hop_latency: RC_MODELLED.

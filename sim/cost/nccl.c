@@ -34,9 +34,10 @@
  * H100; at 4 nodes of 8 and 1 GiB it says 5.89 ms, as NCCL's own prediction does.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include <math.h>
+#include "sim/cost/nccl.h"
 
-#include "sim/cost/book.h"
+#include <assert.h>
+#include <math.h>
 
 typedef struct protocol {
     double base, intra, network, efficiency;
@@ -97,14 +98,15 @@ static double exchange_time(const rc_machine *m, const group *g) {
 
 rc_status rc_nccl_between_nodes(const rc_machine *m, rc_op op, double bytes, int ranks, int nodes,
                                 rc_cost *out, rc_error *err) {
-    int per_node = ranks / nodes; /* whole: the caller has seen to it */
+    assert(nodes > 1 && ranks >= nodes && ranks % nodes == 0 && bytes >= 0.0);
+    int per_node = ranks / nodes;
     group g = {.n = ranks, .nodes = nodes, .per_node = per_node, .bytes = bytes};
     double t = 0.0;
-    if (op == OP_ALL_REDUCE)
+    if (op == RC_COST_ALL_REDUCE)
         t = fmin(ring_time(m, &g, 2.0), tree_time(m, &g));
-    else if (op == OP_ALL_GATHER || op == OP_REDUCE_SCATTER)
+    else if (op == RC_COST_ALL_GATHER || op == RC_COST_REDUCE_SCATTER)
         t = ring_time(m, &g, 1.0);
-    else if (op == OP_ALL_TO_ALL)
+    else if (op == RC_COST_ALL_TO_ALL)
         t = exchange_time(m, &g);
     else
         t = m->hop_latency + bytes / m->peer_rate;
@@ -112,7 +114,7 @@ rc_status rc_nccl_between_nodes(const rc_machine *m, rc_op op, double bytes, int
         return rc_fail(err, RC_E_INPUT,
                        "%s over %d nodes is out of range on machine '%s': check peer_rate (%g B/s) "
                        "and nic_line_rate (%g B/s)",
-                       rc_op_name(op), nodes, m->name, m->peer_rate, m->nic_line_rate);
+                       rc_op_info_of(op)->name, nodes, m->name, m->peer_rate, m->nic_line_rate);
     *out = (rc_cost){.p50 = t, .spread = m->ratio_spread, .basis = RC_MODELLED};
     return RC_OK;
 }

@@ -1,14 +1,12 @@
 /* Evaluating series and grids of series. No allocation, no state.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/cost/series.h"
+
+#include <assert.h>
 #include <math.h>
 
-#include "sim/cost/book.h"
-
-static double physical_slope(rc_op op) {
-    return op == OP_SQUARE ? 2.0 : 1.0;
-}
-
 static const double LEAST_TIME = 2e-6; /* no kernel is faster, however little it does */
+static const double SLACK = 1e-9;      /* logs nearer than this are the same size */
 
 /* The nearest point about a factor of two from an end, so that two close points do not turn their
  * noise into a slope. */
@@ -17,7 +15,7 @@ static size_t neighbour(const rc_series *s, bool upper) {
     size_t end = upper ? s->n - 1 : 0, other = end;
     for (size_t i = 1; i < s->n; i++) {
         other = upper ? end - i : i;
-        if (fabs(s->x[end] - s->x[other]) >= apart)
+        if (fabs(s->knot[end].x - s->knot[other].x) >= apart)
             break;
     }
     return other;
@@ -25,106 +23,126 @@ static size_t neighbour(const rc_series *s, bool upper) {
 
 /* Above: on along the last log slope. */
 static double above(const rc_series *s, double x) {
-    size_t end = s->n - 1, other = neighbour(s, true);
-    double most = physical_slope(s->op), slope = most; /* of a lone point */
-    if (other != end)
-        slope = (s->y[end] - s->y[other]) / (s->x[end] - s->x[other]);
+    size_t other = neighbour(s, true);
+    const rc_knot *end = &s->knot[s->n - 1], *before = &s->knot[other];
+    double most = s->power, slope = most; /* of a lone point */
+    if (before != end)
+        slope = (end->y - before->y) / (end->x - before->x);
     slope = fmin(fmax(slope, 0.0), most);
     if (slope > 0.9 * most)
         slope = most;
-    return s->y[end] + slope * (x - s->x[end]);
+    return end->y + slope * (x - end->x);
 }
 
-/* Below: latency + rate * work through the first points, work = the axis to its physical power. */
+/* Below: latency + rate * work through the first points, work = the axis to its power. */
 static double below(const rc_series *s, double x) {
     size_t other = neighbour(s, false);
+    const rc_knot *first = &s->knot[0], *after = &s->knot[other];
     if (other == 0)
-        return s->y[0]; /* a lone point */
-    double power = physical_slope(s->op);
-    double t0 = exp(s->y[0]), t1 = exp(s->y[other]), least = fmin(t0, LEAST_TIME);
-    double done = exp(power * (x - s->x[0])), more = exp(power * (s->x[other] - s->x[0]));
+        return first->y; /* a lone point */
+    double t0 = exp(first->y), t1 = exp(after->y), least = fmin(t0, LEAST_TIME);
+    double done = exp(s->power * (x - first->x)), more = exp(s->power * (after->x - first->x));
     double t = t0 - fmax(t1 - t0, 0.0) / (more - 1.0) * (1.0 - done);
     return log(fmax(t, least));
 }
 
 static void extrapolate(const rc_series *s, double x, bool upper, rc_probe *out) {
-    size_t end = upper ? s->n - 1 : 0;
+    const rc_knot *end = &s->knot[upper ? s->n - 1 : 0];
     out->y = upper ? above(s, x) : below(s, x);
-    out->spread = s->spread[end];
-    out->basis = rc_worse(s->basis[end], RC_EXTRAPOLATED);
+    out->spread = end->spread;
+    out->basis = rc_worse(end->basis, RC_EXTRAPOLATED);
+}
+
+/* The last knot but one, or an earlier one, that is not beyond x. */
+static size_t interval_of(const rc_series *s, double x) {
+    size_t lo = 0, hi = s->n - 1;
+    while (hi > lo + 1) {
+        size_t middle = (lo + hi) / 2;
+        if (s->knot[middle].x > x)
+            hi = middle;
+        else
+            lo = middle;
+    }
+    return lo;
 }
 
 void rc_series_at(const rc_series *s, double x, rc_probe *out) {
-    const double slack = 1e-9;
+    assert(s->n >= 1);
     size_t last = s->n - 1;
-    if (x < s->x[0] - slack || x > s->x[last] + slack) {
-        extrapolate(s, x, x > s->x[0], out);
+    if (x < s->knot[0].x - SLACK || x > s->knot[last].x + SLACK) {
+        extrapolate(s, x, x > s->knot[0].x, out);
         return;
     }
-    x = fmin(fmax(x, s->x[0]), s->x[last]);
-    size_t i = s->n > 1 ? gsl_interp_bsearch(s->x, x, 0, last) : 0;
-    size_t j = i < last ? i + 1 : i;
-    if (fabs(x - s->x[i]) <= slack)
+    x = fmin(fmax(x, s->knot[0].x), s->knot[last].x);
+    size_t i = interval_of(s, x), j = i < last ? i + 1 : i;
+    if (fabs(x - s->knot[i].x) <= SLACK)
         j = i;
-    else if (fabs(x - s->x[j]) <= slack)
+    else if (fabs(x - s->knot[j].x) <= SLACK)
         i = j;
-    double f = j > i ? (x - s->x[i]) / (s->x[j] - s->x[i]) : 0.0;
-    out->spread = s->spread[i] + f * (s->spread[j] - s->spread[i]);
-    out->basis = rc_worse(s->basis[i], s->basis[j]);
-    out->y = s->y[i] + f * (s->y[j] - s->y[i]);
-    if (j > i && s->interp != NULL)
-        (void)gsl_interp_eval_e(s->interp, s->x, s->y, x, NULL, &out->y);
+    const rc_knot *a = &s->knot[i], *b = &s->knot[j];
+    double h = x - a->x, f = j > i ? h / (b->x - a->x) : 0.0;
+    out->spread = a->spread + f * (b->spread - a->spread);
+    out->basis = rc_worse(a->basis, b->basis);
+    if (j > i && s->curved)
+        out->y = a->y + h * (a->slope + h * (a->square + h * a->cube));
+    else
+        out->y = a->y + f * (b->y - a->y);
+}
+
+void rc_isotonic(double *y, size_t n, size_t *length) {
+    double *mean = y; /* means of blocks are stacked in place: no further than what was read */
+    size_t top = 0;
+    for (size_t i = 0; i < n; i++) {
+        double m = y[i];
+        size_t w = 1;
+        while (top > 0 && mean[top - 1] > m) {
+            top--;
+            m = (m * (double)w + mean[top] * (double)length[top]) / (double)(w + length[top]);
+            w += length[top];
+        }
+        mean[top] = m;
+        length[top++] = w;
+    }
+    for (size_t i = n; top > 0;) {
+        top--;
+        double m = mean[top];
+        for (size_t j = 0; j < length[top]; j++)
+            y[--i] = m;
+    }
 }
 
 /* Why straight lines across: a limiter such as Steffen's is not monotone in its data, so a curve
  * across curves could fall where every curve rises. Straight lines between isotonic values cannot.
  */
-void rc_grid_at(const rc_series *from, const rc_series *to, int outer, double u, double x,
-                rc_probe *out) {
-    size_t n = (size_t)(to - from);
+void rc_grid_at(const rc_series *s, size_t n, double u, double x, rc_probe *out) {
     double y[RC_GRID_MAX];
+    size_t length[RC_GRID_MAX];
     rc_probe p[RC_GRID_MAX];
+    assert(n >= 1 && n <= RC_GRID_MAX);
     for (size_t i = 0; i < n; i++) {
-        rc_series_at(&from[i], x, &p[i]);
+        rc_series_at(&s[i], x, &p[i]);
         y[i] = p[i].y;
     }
-    rc_isotonic(y, n, NULL);
+    rc_isotonic(y, n, length);
     size_t j = 0;
-    while (j < n && log((double)from[j].k[outer]) < u - 1e-9)
+    while (j < n && s[j].across < u - SLACK)
         j++;
     if (j == n) { /* above: work grows with the axis */
         *out = p[n - 1];
-        out->y = y[n - 1] + (u - log((double)from[n - 1].k[outer]));
+        out->y = y[n - 1] + (u - s[n - 1].across);
         out->basis = rc_worse(out->basis, RC_EXTRAPOLATED);
         return;
     }
-    double uj = log((double)from[j].k[outer]);
     *out = p[j];
     out->y = y[j];
-    if (fabs(uj - u) <= 1e-9)
+    if (fabs(s[j].across - u) <= SLACK)
         return;
     if (j == 0) { /* below: as the first */
         out->basis = rc_worse(out->basis, RC_EXTRAPOLATED);
         return;
     }
-    double ui = log((double)from[j - 1].k[outer]), f = (u - ui) / (uj - ui);
+    double f = (u - s[j - 1].across) / (s[j].across - s[j - 1].across);
     out->y = y[j - 1] + f * (y[j] - y[j - 1]);
     out->spread = p[j - 1].spread + f * (p[j].spread - p[j - 1].spread);
     out->basis = rc_worse(p[j - 1].basis, p[j].basis);
-}
-
-bool rc_book_range(const rc_book *b, rc_op op, const int64_t *k, int keys, const rc_series **from,
-                   const rc_series **to) {
-    const rc_series *s = &b->series[b->first[op]], *end = &b->series[b->first[op + 1]];
-    *from = NULL;
-    for (; s < end; s++) {
-        bool same = true;
-        for (int i = 0; i < keys; i++)
-            same = same && s->k[i] == k[i];
-        if (same && *from == NULL)
-            *from = s;
-        if (same)
-            *to = s + 1;
-    }
-    return *from != NULL;
 }

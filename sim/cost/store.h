@@ -16,7 +16,10 @@
 
 typedef struct rc_row { /* one cost row; strings live as long as the rc_rows they came in */
     const char *machine, *gpu, *state, *op, *variant, *dtype;
-    int64_t a, b, c, d;
+    int64_t a, b, c, d; /* what they hold: the op's columns in the table of ops.h */
+    /* Head sizes of keys and values, window, experts and experts a token: 0 where the op has none or
+     * the row leaves them at their defaults. */
+    int64_t head_k, head_v, window, experts, top_k;
     double p10, p50, p90; /* s */
     int64_t samples;
     double sm_mhz, power_w, temp_c; /* NaN when not recorded */

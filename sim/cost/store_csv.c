@@ -8,6 +8,7 @@
 
 #include "calib/schema.h"
 #include "sim/base/csv.h"
+#include "sim/cost/ops.h"
 
 static const char *const columns[] = {RC_STORE_COLUMNS, NULL};
 enum {
@@ -37,13 +38,6 @@ enum {
     C_SOURCE
 };
 
-static const char *const ops[] = {
-    "gemm",           "attention",    "decode",         "merge",           "rmsnorm",
-    "rmsnorm_fp8",    "quantize_fp8", "residual_add",   "swiglu",          "swiglu_fp8",
-    "rotary_kv",      "copy",         "send_recv",      "all_reduce",      "all_gather",
-    "reduce_scatter", "all_to_all",   "launch",         "graph_launch",    "event",
-    "sync",           "nccl_group",   "compute_beside", "transfer_beside", NULL};
-
 /* One row being read: the file, the row's number, and where each column of the schema is. */
 typedef struct reader {
     rc_csv *csv;
@@ -60,6 +54,16 @@ static rc_status refuse(const reader *r, size_t col, const char *expected) {
                        field(r, col), expected);
 }
 
+static rc_status unknown_op(const reader *r) {
+    const char *names[RC_OPS_MAX + 1];
+    rc_op_row_names(names);
+    const char *near = rc_nearest(field(r, C_OP), names);
+    if (near == NULL)
+        return refuse(r, C_OP, "an op of calib/schema.h");
+    return rc_csv_fail(r->csv, r->row, r->at[C_OP], r->err, RC_E_INPUT,
+                       "unknown op '%.80s' (did you mean '%s'?)", field(r, C_OP), near);
+}
+
 static rc_status check_words(const reader *r) {
     static const size_t required[] = {C_MACHINE, C_GPU, C_OP, C_SOURCE};
     for (size_t i = 0; i < sizeof required / sizeof required[0]; i++) {
@@ -68,15 +72,8 @@ static rc_status check_words(const reader *r) {
     }
     if (strcmp(field(r, C_STATE), "burst") != 0 && strcmp(field(r, C_STATE), "sustained") != 0)
         return refuse(r, C_STATE, "burst or sustained");
-    bool known = false;
-    for (size_t i = 0; ops[i] != NULL; i++)
-        known = known || strcmp(ops[i], field(r, C_OP)) == 0;
-    const char *near = known ? NULL : rc_nearest(field(r, C_OP), ops);
-    if (!known && near != NULL)
-        return rc_csv_fail(r->csv, r->row, r->at[C_OP], r->err, RC_E_INPUT,
-                           "unknown op '%.80s' (did you mean '%s'?)", field(r, C_OP), near);
-    if (!known)
-        return refuse(r, C_OP, "an op of calib/schema.h");
+    if (!rc_op_has_rows(field(r, C_OP)))
+        return unknown_op(r);
     const char *s = field(r, C_SOURCE);
     if (strcmp(s, "measured") != 0 && strncmp(s, "published: ", 11) != 0 &&
         strncmp(s, "modelled: ", 10) != 0)

@@ -11,7 +11,7 @@
 #include <assert.h>
 #include <math.h>
 
-#include "sim/cost/book.h"
+#include "sim/cost/rules.h"
 
 enum { LARGE = 4096 }; /* tokens of a product that the matrix units bind */
 
@@ -32,23 +32,26 @@ static double streamed(rc_dtype d) {
     }
 }
 
-rc_status rc_cost_gemm_quantised(const rc_costs *c, rc_dtype d, int64_t m, int64_t n, int64_t k,
-                                 rc_cost *out, rc_error *err) {
-    rc_dtype math = rc_dtype_math(d);
+rc_status rc_price_quantised(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err) {
+    rc_dtype math = rc_dtype_math(a->d);
     rc_cost large;
-    assert(d != RC_BF16 && d != RC_FP8 && d != RC_FP32); /* of those there are rows, or nothing */
-    RC_TRY(rc_cost_gemm(c, math, m, n, k, out, err));
-    if (m == 0)
-        return RC_OK;
+    assert(a->d != RC_BF16 && a->d != RC_FP8 && a->d != RC_FP32); /* these have rows, or nothing */
+    rc_asked rows = {a->op, a->rows, math, a->at};
+    RC_TRY(rc_price_product(c, &rows, out, err));
     out->basis = rc_worse(out->basis, RC_MODELLED);
-    if (streamed(d) >= rc_dtype_bytes(math) || m >= LARGE)
+    int64_t tokens = a->at->at[RC_AXIS_TOKENS];
+    if (streamed(a->d) >= rc_dtype_bytes(math) || tokens >= LARGE)
         return RC_OK;
-    RC_TRY(rc_cost_gemm(c, math, LARGE, n, k, &large, err));
-    double weights = (double)n * (double)k;
-    double rest = (double)m * (rc_dtype_bytes(math) * (double)k + 2.0 * (double)n);
-    double fewer = (weights * streamed(d) + rest) / (weights * rc_dtype_bytes(math) + rest);
+    rc_axes many = *a->at;
+    many.at[RC_AXIS_TOKENS] = LARGE;
+    rows.at = &many;
+    RC_TRY(rc_price_product(c, &rows, &large, err));
+    double m = (double)tokens, n = (double)many.at[RC_AXIS_OUTPUTS];
+    double k = (double)many.at[RC_AXIS_INPUTS], weights = n * k;
+    double rest = m * (rc_dtype_bytes(math) * k + 2.0 * n);
+    double fewer = (weights * streamed(a->d) + rest) / (weights * rc_dtype_bytes(math) + rest);
     double reading = out->p50 > FLOOR ? FLOOR + (out->p50 - FLOOR) * fewer : out->p50;
-    double multiplying = large.p50 * (double)m / LARGE;
+    double multiplying = large.p50 * m / LARGE;
     out->p50 = fmin(out->p50, fmax(reading, multiplying));
     return RC_OK;
 }

@@ -58,10 +58,6 @@ rc_status rc_forward_check(const rc_spec *spec, rc_memory *memory, rc_error *err
                        "kv and activation dtype: attention was measured with kv in bf16 and fp8 "
                        "and activations in bf16, found kv %s, activations %s",
                        rc_dtype_name(spec->layout.kv), rc_dtype_name(spec->layout.act));
-    if (spec->model->head_dim != 128)
-        return rc_fail(err, RC_E_UNMODELLED,
-                       "model %s has head dimension %d: attention was measured for 128 only",
-                       spec->model->name, spec->model->head_dim);
     if (gpus > m->gpus_per_node && m->nic_rate <= 0.0)
         return rc_fail(
             err, RC_E_INPUT,

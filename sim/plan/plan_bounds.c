@@ -284,8 +284,10 @@ static bool layout_possible(const rc_plan *p, const rc_plan_option *o) {
 static bool kv_measured(const rc_plan_bounds *b, const rc_plan_option *o) {
     rc_cost ignored;
     return o->kv == RC_BF16 ||
-           rc_cost_decode(b->costs[o->offer], (rc_dtype)o->kv, 1, 1024, b->p->model.heads,
-                          b->p->model.kv_heads, &ignored, NULL) == RC_OK;
+           rc_cost_decode(b->costs[o->offer], (rc_dtype)o->kv, 1, 1024,
+                          (rc_heads){b->p->model.heads, b->p->model.kv_heads, b->p->model.head_dim,
+                                     b->p->model.head_dim},
+                          &ignored, NULL) == RC_OK;
 }
 
 /* ---- latency and work --------------------------------------------------------------------------

@@ -90,8 +90,8 @@ static rc_status attention_rate(const rc_paper *p, const rc_costs *costs, double
     int hq = p->model.heads / p->model.kv_heads;
     double t = STANDALONE_TOKENS;
     rc_cost cost;
-    RC_TRY(rc_cost_attention(costs, RC_BF16, 1, STANDALONE_TOKENS, STANDALONE_TOKENS, hq, 1, &cost,
-                             err));
+    RC_TRY(rc_cost_attention(costs, RC_BF16, 1, STANDALONE_TOKENS, STANDALONE_TOKENS,
+                             (rc_heads){hq, 1, p->model.head_dim, p->model.head_dim}, &cost, err));
     *out = 4.0 * 0.5 * t * t * hq * p->model.head_dim / cost.p50;
     return RC_OK;
 }

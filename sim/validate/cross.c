@@ -36,30 +36,6 @@ static rc_status carried(const char *from, const char *to, const char *state, rc
     return RC_OK;
 }
 
-/* RC_E_UNMODELLED for ops that are not carried over. */
-static rc_status cost_of(const rc_costs *c, const rc_row *r, rc_cost *out, rc_error *err) {
-    static const char *const plain[] = {
-        "rmsnorm", "rmsnorm_fp8", "quantize_fp8", "residual_add", "swiglu", "swiglu_fp8", NULL};
-    rc_dtype d = strcmp(r->dtype, "fp8") == 0 ? RC_FP8 : RC_BF16;
-    if (strcmp(r->op, "gemm") == 0)
-        return rc_cost_gemm(c, d, r->a, r->b, r->c, out, err);
-    if (strcmp(r->op, "attention") == 0)
-        return rc_cost_attention(c, d, strcmp(r->variant, "causal") == 0, r->a, r->b, (int)r->c,
-                                 (int)r->d, out, err);
-    if (strcmp(r->op, "decode") == 0)
-        return rc_cost_decode(c, d, r->a, r->b, (int)r->c, (int)r->d, out, err);
-    if (strcmp(r->op, "merge") == 0)
-        return rc_cost_merge(c, r->a, (int)r->b, out, err);
-    if (strcmp(r->op, "copy") == 0)
-        return rc_cost_copy(c, (double)r->a / 2.0, out, err);
-    if (strcmp(r->op, "rotary_kv") == 0)
-        return rc_cost_elementwise(c, r->op, r->a, r->c * 1000 + r->d, out, err);
-    for (int i = 0; plain[i]; i++)
-        if (strcmp(r->op, plain[i]) == 0)
-            return rc_cost_elementwise(c, r->op, r->a, r->b, out, err);
-    return rc_fail(err, RC_E_UNMODELLED, "%s is not carried over", r->op);
-}
-
 typedef struct errors { /* signed, per cent, of all rows; op[i] names the row's */
     double *v;
     const char **op;
@@ -76,7 +52,7 @@ static rc_status state_errors(const char *store, const char *from, const char *t
         const rc_row *r = rc_rows_at(rows, i);
         rc_cost cost;
         if (strcmp(r->state, state) != 0 || strncmp(r->source, "measured", 8) != 0 ||
-            cost_of(costs, r, &cost, NULL) != RC_OK)
+            rc_cost_row(costs, r, &cost, NULL) != RC_OK)
             continue;
         e->op[e->n] = r->op;
         e->v[e->n++] = 100.0 * (cost.p50 / r->p50 - 1.0);

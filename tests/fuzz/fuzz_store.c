@@ -15,10 +15,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void look_up(const rc_costs *c) {
     rc_cost out;
     rc_error e = {0};
-    if (rc_cost_attention(c, RC_BF16, 0, 1000, 5000, 16, 1, &out, &e) == RC_OK &&
+    if (rc_cost_attention(c, RC_BF16, 0, 1000, 5000, (rc_heads){16, 1, 128, 128}, &out, &e) ==
+            RC_OK &&
         !isfinite(out.p50))
         abort();
-    if (rc_cost_attention(c, RC_BF16, 1, 1000, 5000, 16, 1, &out, &e) == RC_OK &&
+    if (rc_cost_attention(c, RC_BF16, 1, 1000, 5000, (rc_heads){16, 1, 128, 128}, &out, &e) ==
+            RC_OK &&
         !isfinite(out.p50))
         abort();
     if (rc_cost_gemm(c, RC_BF16, 1000, 5000, 16, &out, &e) == RC_OK && !isfinite(out.p50))

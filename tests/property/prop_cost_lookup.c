@@ -39,7 +39,7 @@ static int64_t draw(prop_case *c, unsigned bits) {
 static double attention(const rc_costs *costs, int causal, int64_t tq, int64_t tk, int hq,
                         int hkv) {
     rc_cost out;
-    if (rc_cost_attention(costs, RC_BF16, causal, tq, tk, hq, hkv, &out, NULL) != RC_OK)
+    if (rc_cost_attention(costs, RC_BF16, causal, tq, tk, SYN_HEADS(hq, hkv), &out, NULL) != RC_OK)
         return NAN;
     return isfinite(out.spread) && out.spread >= 0.0 ? out.p50 : NAN;
 }
@@ -107,13 +107,17 @@ static bool memory_ops_rise(prop_case *c) {
                op);
     PROP_CHECK(c, b.p50 >= a.p50 && a.p50 > 0.0, "%s %ld+%ld x %ld: %g then %g", op, (long)tokens,
                (long)more, (long)width, a.p50, b.p50);
-    PROP_CHECK(c, rc_cost_merge(noisy, tokens, parts, &a, NULL) == RC_OK, "merge");
-    PROP_CHECK(c, rc_cost_merge(noisy, tokens, parts + 1, &b, NULL) == RC_OK, "merge");
+    PROP_CHECK(c, rc_cost_merge(noisy, tokens, parts, 128, &a, NULL) == RC_OK, "merge");
+    PROP_CHECK(c, rc_cost_merge(noisy, tokens, parts + 1, 128, &b, NULL) == RC_OK, "merge");
     PROP_CHECK(c, b.p50 >= a.p50, "merge %ld, %d parts: %g then %g", (long)tokens, parts, a.p50,
                b.p50);
-    PROP_CHECK(c, rc_cost_decode(noisy, RC_BF16, 1 + tokens % 300, width, 16, 1, &a, NULL) == RC_OK,
+    PROP_CHECK(c,
+               rc_cost_decode(noisy, RC_BF16, 1 + tokens % 300, width, SYN_HEADS(16, 1), &a,
+                              NULL) == RC_OK,
                "decode");
-    PROP_CHECK(c, rc_cost_decode(noisy, RC_BF16, 2 + tokens % 300, width, 16, 1, &b, NULL) == RC_OK,
+    PROP_CHECK(c,
+               rc_cost_decode(noisy, RC_BF16, 2 + tokens % 300, width, SYN_HEADS(16, 1), &b,
+                              NULL) == RC_OK,
                "decode");
     PROP_CHECK(c, b.p50 >= a.p50, "decode %ld", (long)width);
     return true;
@@ -131,15 +135,16 @@ static bool answers_or_says_why(prop_case *c) {
         if (i == 0)
             st = rc_cost_gemm(clean, prop_one_in(c, 2) ? RC_BF16 : RC_FP8, m, n, k, &out, &err);
         else if (i == 1)
-            st = rc_cost_attention(clean, RC_BF16, (int)(n & 1), m, k, hq, hkv, &out, &err);
+            st = rc_cost_attention(clean, RC_BF16, (int)(n & 1), m, k, SYN_HEADS(hq, hkv), &out,
+                                   &err);
         else if (i == 2)
-            st = rc_cost_decode(clean, RC_BF16, n, m, hq, hkv, &out, &err);
+            st = rc_cost_decode(clean, RC_BF16, n, m, SYN_HEADS(hq, hkv), &out, &err);
         else if (i == 3)
-            st = rc_cost_merge(clean, m, hq, &out, &err);
+            st = rc_cost_merge(clean, m, hq, 128, &out, &err);
         else if (i == 4)
             st = rc_cost_elementwise(clean, "swiglu", m, n, &out, &err);
         else
-            st = rc_cost_copy(clean, (double)m, &out, &err);
+            st = rc_cost_copy(clean, m, &out, &err);
         bool fine = st != RC_OK ? err.msg[0] != '\0'
                                 : isfinite(out.p50) && out.p50 >= 0.0 && out.spread >= 0.0;
         PROP_CHECK(c, fine, "call %d, m %ld n %ld k %ld heads %d/%d: status %d, %g", i, (long)m,

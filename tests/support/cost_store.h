@@ -21,6 +21,9 @@
 #define SYN_UNUSED
 #endif
 
+/* Heads of 128 elements, as all rows here have. */
+#define SYN_HEADS(query, kv) ((rc_heads){(query), (kv), 128, 128})
+
 typedef struct syn_store {
     rc_rows *rows;
     double noise;

@@ -255,12 +255,6 @@ void rc_costs_close(rc_costs *c) {
     free(c);
 }
 
-rc_status rc_costs_retarget(rc_costs *c, const rc_machine *m, rc_error *err) {
-    (void)err;
-    c->machine = *m;
-    return RC_OK;
-}
-
 const rc_machine *rc_costs_machine(const rc_costs *c) {
     return &c->machine;
 }
@@ -274,58 +268,39 @@ rc_status rc_costs_view(const rc_costs *c, const rc_machine *m, rc_costs **out, 
     return RC_OK;
 }
 
-rc_status rc_cost_gemm(const rc_costs *c, rc_dtype d, int64_t m, int64_t n, int64_t k, rc_cost *out,
-                       rc_error *err) {
-    (void)d;
-    return fake_cost(c, FAKE_GEMM, m * (n + k) / 64, out, err);
-}
-
-rc_status rc_cost_attention(const rc_costs *c, rc_dtype d, int causal, int64_t tq, int64_t tk,
-                            int hq, int hkv, rc_cost *out, rc_error *err) {
-    (void)hkv;
-    (void)d;
-    int64_t entries = rc_call_entries(&(rc_call){tq, tk, causal}) * hq;
+static rc_status fake_attention(const rc_costs *c, int causal, const int64_t *at, rc_cost *out,
+                                rc_error *err) {
+    int64_t tq = at[RC_AXIS_QUERIES], tk = at[RC_AXIS_KEYS];
+    int64_t entries = rc_call_entries(&(rc_call){tq, tk, causal}) * at[RC_AXIS_QUERY_HEADS];
     rc_status st = fake_cost(c, FAKE_ATTENTION, entries, out, err);
     out->p50 += (double)(c->per_key * tk) / RC_PS_PER_S;
     return st;
 }
 
-rc_status rc_cost_decode(const rc_costs *c, rc_dtype d, int64_t batch, int64_t context, int hq,
-                         int hkv, rc_cost *out, rc_error *err) {
-    (void)hkv;
+/* All ops but transfers: the functions of cost.h that name an op call this one. */
+rc_status rc_cost_op(const rc_costs *c, rc_op op, rc_dtype d, const rc_axes *axes, rc_cost *out,
+                     rc_error *err) {
+    const int64_t *at = axes->at;
     (void)d;
-    return fake_cost(c, FAKE_DECODE, batch * context * hq, out, err);
-}
-
-rc_status rc_cost_attention_fused(const rc_costs *c, rc_dtype d, int64_t rows, int64_t entries,
-                                  const rc_cost *longest, int hq, int hkv, rc_cost *out,
-                                  rc_error *err) {
-    int64_t keys = rc_ceil_div(entries, rows);
-    rc_status st = rc_cost_attention(c, d, 0, rows, keys > 0 ? keys : 1, hq, hkv, out, err);
-    out->p50 = longest->p50 > out->p50 ? longest->p50 : out->p50;
-    out->basis = RC_MODELLED;
-    return st;
-}
-
-rc_status rc_cost_decode_mean(const rc_costs *c, rc_dtype d, int64_t batch, int64_t context, int hq,
-                              int hkv, rc_cost *out, rc_error *err) {
-    rc_status st = rc_cost_decode(c, d, batch, context, hq, hkv, out, err);
-    out->basis = RC_MODELLED;
-    return st;
-}
-
-rc_status rc_cost_merge(const rc_costs *c, int64_t rows, int parts, rc_cost *out, rc_error *err) {
-    return fake_cost(c, FAKE_MERGE, rows * parts, out, err);
-}
-
-rc_status rc_cost_elementwise(const rc_costs *c, const char *op, int64_t tokens, int64_t width,
-                              rc_cost *out, rc_error *err) {
-    (void)op;
-    return fake_cost(c, FAKE_ELEMENTWISE, tokens * width / 64, out, err);
-}
-
-rc_status rc_cost_copy(const rc_costs *c, double bytes, rc_cost *out, rc_error *err) {
-    return fake_cost(c, FAKE_ELEMENTWISE, (int64_t)bytes, out, err);
+    switch (rc_op_info_of(op)->rule) {
+    case RC_PRICE_PRODUCT:
+        return fake_cost(c, FAKE_GEMM,
+                         at[RC_AXIS_TOKENS] * (at[RC_AXIS_OUTPUTS] + at[RC_AXIS_INPUTS]) / 64, out,
+                         err);
+    case RC_PRICE_FULL:
+    case RC_PRICE_CAUSAL:
+        return fake_attention(c, op != RC_COST_FULL, at, out, err);
+    case RC_PRICE_DECODE:
+        return fake_cost(c, FAKE_DECODE,
+                         at[RC_AXIS_BATCH] * at[RC_AXIS_CONTEXT] * at[RC_AXIS_QUERY_HEADS], out,
+                         err);
+    case RC_PRICE_MERGE:
+        return fake_cost(c, FAKE_MERGE, at[RC_AXIS_ROWS] * at[RC_AXIS_PARTS], out, err);
+    default:
+        return fake_cost(c, FAKE_ELEMENTWISE,
+                         at[RC_AXIS_TOKENS] * (int64_t)rc_op_info_of(op)->width(axes) / 64, out,
+                         err);
+    }
 }
 
 rc_status rc_cost_collective(const rc_costs *c, const char *op, double bytes, int ranks, int nodes,

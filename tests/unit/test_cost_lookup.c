@@ -55,20 +55,22 @@ static void test_points_are_returned(void **state) {
     assert_int_equal(c.basis, RC_MEASURED);
     assert_int_equal(rc_cost_gemm(costs, RC_FP8, 64, 16384, 6656, &c, NULL), RC_OK);
     near(c.p50, syn_gemm(64, 16384, 6656, true), 1e-9);
-    assert_int_equal(rc_cost_attention(costs, RC_BF16, 0, 800, 32000, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(costs, RC_BF16, 0, 800, 32000, SYN_HEADS(16, 1), &c, NULL),
+                     RC_OK);
     near(c.p50, syn_full(800, 32000, 16), 1e-9);
     assert_int_equal(c.basis, RC_MEASURED);
-    assert_int_equal(rc_cost_attention(costs, RC_BF16, 1, 8192, 8192, 8, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(costs, RC_BF16, 1, 8192, 8192, SYN_HEADS(8, 1), &c, NULL),
+                     RC_OK);
     near(c.p50, syn_square(8192, 8), 1e-9);
-    assert_int_equal(rc_cost_decode(costs, RC_BF16, 4, 65536, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_decode(costs, RC_BF16, 4, 65536, SYN_HEADS(16, 1), &c, NULL), RC_OK);
     near(c.p50, syn_decode(4, 65536, 1), 1e-9);
-    assert_int_equal(rc_cost_merge(costs, 4096, 4, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_merge(costs, 4096, 4, 128, &c, NULL), RC_OK);
     near(c.p50, syn_stream(4096.0 * (256 * 5 + 16)), 1e-9);
     assert_int_equal(rc_cost_elementwise(costs, "rmsnorm_fp8", 16384, 16384, &c, NULL), RC_OK);
     near(c.p50, syn_stream(16384.0 * 16384 * 3), 1e-9);
-    assert_int_equal(rc_cost_elementwise(costs, "rotary_kv", 4096, 16001, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_rotary(costs, "rotary_kv", 4096, SYN_HEADS(16, 1), &c, NULL), RC_OK);
     near(c.p50, syn_stream(4096.0 * 18 * 128 * 4), 1e-9);
-    assert_int_equal(rc_cost_copy(costs, 1048576.0, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_copy(costs, 1048576, &c, NULL), RC_OK);
     near(c.p50, syn_stream(2097152.0), 1e-9);
     assert_int_equal(c.basis, RC_MEASURED);
 }
@@ -79,14 +81,16 @@ static void test_between_points(void **state) {
     assert_int_equal(rc_cost_gemm(costs, RC_BF16, 3000, 2304, 16384, &c, NULL), RC_OK);
     near(c.p50, syn_gemm(3000, 2304, 16384, false), 0.01);
     assert_int_equal(c.basis, RC_MEASURED);
-    assert_int_equal(rc_cost_attention(costs, RC_BF16, 0, 5000, 50000, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(costs, RC_BF16, 0, 5000, 50000, SYN_HEADS(16, 1), &c, NULL),
+                     RC_OK);
     near(c.p50, syn_full(5000, 50000, 16), 0.01);
-    assert_int_equal(rc_cost_attention(costs, RC_BF16, 1, 20000, 20000, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(costs, RC_BF16, 1, 20000, 20000, SYN_HEADS(16, 1), &c, NULL),
+                     RC_OK);
     near(c.p50, syn_square(20000, 16), 0.01);
     assert_int_equal(c.basis, RC_MEASURED);
-    assert_int_equal(rc_cost_decode(costs, RC_BF16, 10, 100000, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_decode(costs, RC_BF16, 10, 100000, SYN_HEADS(16, 1), &c, NULL), RC_OK);
     near(c.p50, syn_decode(10, 100000, 1), 0.05);
-    assert_int_equal(rc_cost_merge(costs, 100000, 5, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_merge(costs, 100000, 5, 128, &c, NULL), RC_OK);
     near(c.p50, syn_stream(100000.0 * (256 * 6 + 20)), 0.05);
 }
 
@@ -96,17 +100,19 @@ static void test_beyond_points(void **state) {
     assert_int_equal(rc_cost_gemm(costs, RC_BF16, 1000000, 2304, 16384, &c, NULL), RC_OK);
     near(c.p50, syn_gemm(1000000, 2304, 16384, false), 0.01);
     assert_int_equal(c.basis, RC_EXTRAPOLATED);
-    assert_int_equal(rc_cost_attention(costs, RC_BF16, 1, 1000000, 1000000, 16, 1, &c, NULL),
-                     RC_OK);
+    assert_int_equal(
+        rc_cost_attention(costs, RC_BF16, 1, 1000000, 1000000, SYN_HEADS(16, 1), &c, NULL), RC_OK);
     near(c.p50, syn_square(1e6, 16), 0.01);
     assert_int_equal(c.basis, RC_EXTRAPOLATED);
-    assert_int_equal(rc_cost_attention(costs, RC_BF16, 0, 100000, 1000000, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(
+        rc_cost_attention(costs, RC_BF16, 0, 100000, 1000000, SYN_HEADS(16, 1), &c, NULL), RC_OK);
     near(c.p50, syn_full(1e5, 1e6, 16), 0.02);
-    assert_int_equal(rc_cost_attention(costs, RC_BF16, 0, 1, 16, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(costs, RC_BF16, 0, 1, 16, SYN_HEADS(16, 1), &c, NULL),
+                     RC_OK);
     assert_true(c.p50 > 2e-6 && c.p50 < 6e-6);
-    assert_int_equal(rc_cost_attention(costs, RC_BF16, 1, 3, 3, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(costs, RC_BF16, 1, 3, 3, SYN_HEADS(16, 1), &c, NULL), RC_OK);
     near(c.p50, 5e-6, 0.1);
-    assert_int_equal(rc_cost_copy(costs, 1000.0, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_copy(costs, 1000, &c, NULL), RC_OK);
     near(c.p50, syn_stream(2000.0), 0.01);
     assert_int_equal(c.basis, RC_EXTRAPOLATED);
 }
@@ -117,8 +123,9 @@ static void test_prefix_is_modelled(void **state) {
     static const int64_t tq[] = {512, 3200, 12800}, p[] = {4096, 32000, 120000};
     for (int i = 0; i < 3; i++) {
         for (int j = 0; j < 3; j++) {
-            assert_int_equal(
-                rc_cost_attention(costs, RC_BF16, 1, tq[i], tq[i] + p[j], 16, 1, &c, NULL), RC_OK);
+            assert_int_equal(rc_cost_attention(costs, RC_BF16, 1, tq[i], tq[i] + p[j],
+                                               SYN_HEADS(16, 1), &c, NULL),
+                             RC_OK);
             double q = (double)tq[i], k = (double)p[j];
             near(c.p50, syn_square(q, 16) + syn_full(q, k, 16) - 5e-6, 0.03);
             assert_int_equal(c.basis, RC_MODELLED);
@@ -126,8 +133,10 @@ static void test_prefix_is_modelled(void **state) {
     }
     /* fewer keys than queries: the first queries see none */
     rc_cost d;
-    assert_int_equal(rc_cost_attention(costs, RC_BF16, 1, 9000, 2048, 16, 1, &c, NULL), RC_OK);
-    assert_int_equal(rc_cost_attention(costs, RC_BF16, 1, 2048, 2048, 16, 1, &d, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(costs, RC_BF16, 1, 9000, 2048, SYN_HEADS(16, 1), &c, NULL),
+                     RC_OK);
+    assert_int_equal(rc_cost_attention(costs, RC_BF16, 1, 2048, 2048, SYN_HEADS(16, 1), &d, NULL),
+                     RC_OK);
     near(c.p50, d.p50, 1e-12);
 }
 
@@ -152,15 +161,20 @@ static void test_prefix_is_corrected(void **state) {
     rc_rows_free(s.rows);
     (void)unlink(path);
     rc_cost c, zero, one;
-    assert_int_equal(rc_cost_attention(v, RC_BF16, 1, 3200, 3200 + 16384, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(
+        rc_cost_attention(v, RC_BF16, 1, 3200, 3200 + 16384, SYN_HEADS(16, 1), &c, NULL), RC_OK);
     near(c.p50, 1.2 * (syn_square(3200, 16) + syn_full(3200, 16384, 16) - 5e-6), 1e-9);
     assert_int_equal(c.basis, RC_MEASURED);
-    assert_int_equal(rc_cost_attention(v, RC_BF16, 1, 2000, 2000 + 30000, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(
+        rc_cost_attention(v, RC_BF16, 1, 2000, 2000 + 30000, SYN_HEADS(16, 1), &c, NULL), RC_OK);
     near(c.p50, 1.2 * (syn_square(2000, 16) + syn_full(2000, 30000, 16) - 5e-6), 0.02);
-    assert_int_equal(rc_cost_attention(v, RC_BF16, 1, 3200, 3200, 16, 1, &zero, NULL), RC_OK);
-    assert_int_equal(rc_cost_attention(v, RC_BF16, 1, 3200, 3201, 16, 1, &one, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(v, RC_BF16, 1, 3200, 3200, SYN_HEADS(16, 1), &zero, NULL),
+                     RC_OK);
+    assert_int_equal(rc_cost_attention(v, RC_BF16, 1, 3200, 3201, SYN_HEADS(16, 1), &one, NULL),
+                     RC_OK);
     near(one.p50, zero.p50, 1e-3); /* no jump at the first key of a prefix */
-    assert_int_equal(rc_cost_attention(v, RC_BF16, 1, 100000, 400000, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(v, RC_BF16, 1, 100000, 400000, SYN_HEADS(16, 1), &c, NULL),
+                     RC_OK);
     assert_int_equal(c.basis, RC_MODELLED);
     rc_costs_close(v);
 }
@@ -168,15 +182,18 @@ static void test_prefix_is_corrected(void **state) {
 static void test_other_heads(void **state) {
     (void)state;
     rc_cost c;
-    assert_int_equal(rc_cost_attention(costs, RC_BF16, 0, 3200, 32000, 32, 2, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(costs, RC_BF16, 0, 3200, 32000, SYN_HEADS(32, 2), &c, NULL),
+                     RC_OK);
     near(c.p50, syn_full(6400, 32000, 16), 0.01); /* the same group: twice the rows */
     assert_int_equal(c.basis, RC_MODELLED);
-    assert_int_equal(rc_cost_attention(costs, RC_BF16, 0, 12800, 32000, 4, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(costs, RC_BF16, 0, 12800, 32000, SYN_HEADS(4, 1), &c, NULL),
+                     RC_OK);
     near(c.p50, syn_full(12800, 32000, 4), 0.01);
     assert_int_equal(c.basis, RC_MODELLED);
-    assert_int_equal(rc_cost_attention(costs, RC_BF16, 1, 32768, 32768, 128, 8, &c, NULL), RC_OK);
+    assert_int_equal(
+        rc_cost_attention(costs, RC_BF16, 1, 32768, 32768, SYN_HEADS(128, 8), &c, NULL), RC_OK);
     near(c.p50, syn_square(32768, 128), 0.01);
-    assert_int_equal(rc_cost_decode(costs, RC_BF16, 2, 65536, 32, 2, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_decode(costs, RC_BF16, 2, 65536, SYN_HEADS(32, 2), &c, NULL), RC_OK);
     near(c.p50, syn_decode(4, 65536, 1), 0.01);
     assert_int_equal(c.basis, RC_MODELLED);
 }
@@ -186,27 +203,34 @@ static void test_rules_are_modelled(void **state) {
     (void)state;
     rc_cost one, half, c;
     rc_error err = {0};
-    assert_int_equal(rc_cost_attention(costs, RC_BF16, 1, 3200, 3200, 16, 1, &one, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(costs, RC_BF16, 1, 3200, 3200, SYN_HEADS(16, 1), &one, NULL),
+                     RC_OK);
     assert_int_equal(one.basis, RC_MEASURED);
     int64_t entries = 2 * (3200 * 3201 / 2); /* two sequences: 6400 rows of 1601 keys */
-    assert_int_equal(rc_cost_attention_fused(costs, RC_BF16, 6400, entries, &one, 16, 1, &c, &err),
-                     RC_OK);
+    assert_int_equal(
+        rc_cost_attention_fused(costs, RC_BF16, 6400, entries, &one, SYN_HEADS(16, 1), &c, &err),
+        RC_OK);
     assert_int_equal(c.basis, RC_MODELLED);
-    assert_int_equal(rc_cost_attention(costs, RC_BF16, 0, 6400, 1601, 16, 1, &half, NULL), RC_OK);
+    assert_int_equal(
+        rc_cost_attention(costs, RC_BF16, 0, 6400, 1601, SYN_HEADS(16, 1), &half, NULL), RC_OK);
     assert_true(half.basis != RC_MODELLED && c.p50 == half.p50);
     half.p50 *= 3.0; /* a call of its own that takes longer than both together */
-    assert_int_equal(rc_cost_attention_fused(costs, RC_BF16, 6400, entries, &half, 16, 1, &c, &err),
-                     RC_OK);
+    assert_int_equal(
+        rc_cost_attention_fused(costs, RC_BF16, 6400, entries, &half, SYN_HEADS(16, 1), &c, &err),
+        RC_OK);
     assert_true(c.p50 == half.p50);
 
-    assert_int_equal(rc_cost_decode(costs, RC_BF16, 2, 65536, 16, 1, &one, NULL), RC_OK);
-    assert_int_equal(rc_cost_decode_mean(costs, RC_BF16, 2, 65536, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_decode(costs, RC_BF16, 2, 65536, SYN_HEADS(16, 1), &one, NULL), RC_OK);
+    assert_int_equal(rc_cost_decode_mean(costs, RC_BF16, 2, 65536, SYN_HEADS(16, 1), &c, NULL),
+                     RC_OK);
     assert_true(one.basis != RC_MODELLED && c.basis == RC_MODELLED && c.p50 == one.p50);
 
-    assert_int_equal(rc_cost_elementwise(costs, "rotary_kv", 4096, 16001, &one, NULL), RC_OK);
-    assert_int_equal(rc_cost_elementwise(costs, "rotary_kv_fp8", 4096, 16001, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_rotary(costs, "rotary_kv", 4096, SYN_HEADS(16, 1), &one, NULL), RC_OK);
+    assert_int_equal(rc_cost_rotary(costs, "rotary_kv_fp8", 4096, SYN_HEADS(16, 1), &c, NULL),
+                     RC_OK);
     assert_true(one.basis != RC_MODELLED && c.basis == RC_MODELLED && c.p50 == one.p50);
-    assert_int_equal(rc_cost_attention(costs, RC_BF16, 1, 6400, 3200, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(costs, RC_BF16, 1, 6400, 3200, SYN_HEADS(16, 1), &c, NULL),
+                     RC_OK);
     assert_int_equal(c.basis, RC_MODELLED); /* queries that see nothing, left out */
 }
 
@@ -239,22 +263,24 @@ static void test_other_shapes(void **state) {
     assert_int_equal(rc_cost_elementwise(costs, "swiglu", 8192, 3584, &c, NULL), RC_OK);
     near(c.p50, syn_stream(8192.0 * 3584 * 6), 0.05);
     assert_int_equal(c.basis, RC_MODELLED);
-    assert_int_equal(rc_cost_elementwise(costs, "rotary_kv", 8192, 8001, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_rotary(costs, "rotary_kv", 8192, SYN_HEADS(8, 1), &c, NULL), RC_OK);
     near(c.p50, syn_stream(8192.0 * 10 * 128 * 4), 0.05);
 }
 
 static void test_nothing_costs_nothing(void **state) {
     (void)state;
     rc_cost c = {.p50 = 1.0};
-    assert_int_equal(rc_cost_attention(costs, RC_BF16, 0, 0, 100, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(costs, RC_BF16, 0, 0, 100, SYN_HEADS(16, 1), &c, NULL),
+                     RC_OK);
     assert_true(c.p50 == 0.0);
-    assert_int_equal(rc_cost_attention(costs, RC_BF16, 1, 100, 0, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(costs, RC_BF16, 1, 100, 0, SYN_HEADS(16, 1), &c, NULL),
+                     RC_OK);
     assert_true(c.p50 == 0.0);
     assert_int_equal(rc_cost_gemm(costs, RC_BF16, 0, 16, 16, &c, NULL), RC_OK);
     assert_true(c.p50 == 0.0);
-    assert_int_equal(rc_cost_merge(costs, 1000, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_merge(costs, 1000, 1, 128, &c, NULL), RC_OK);
     assert_true(c.p50 == 0.0);
-    assert_int_equal(rc_cost_copy(costs, 0.0, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_copy(costs, 0, &c, NULL), RC_OK);
     assert_true(c.p50 == 0.0);
 }
 
@@ -279,8 +305,10 @@ static void test_transfer(void **state) {
     assert_int_equal(rc_cost_gemm(v, RC_FP8, 1, 13312, 16384, &b, NULL), RC_OK);
     double copy = 0.9 * m.base_hbm_rate, weights = 13312.0 * 16384.0 + 16384.0 + 2.0 * 13312.0;
     near(b.p50, a.p50 + 3.0 * weights / copy, 1e-9);
-    assert_int_equal(rc_cost_attention(costs, RC_BF16, 1, 32768, 32768, 16, 1, &a, NULL), RC_OK);
-    assert_int_equal(rc_cost_attention(v, RC_BF16, 1, 32768, 32768, 16, 1, &b, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(costs, RC_BF16, 1, 32768, 32768, SYN_HEADS(16, 1), &a, NULL),
+                     RC_OK);
+    assert_int_equal(rc_cost_attention(v, RC_BF16, 1, 32768, 32768, SYN_HEADS(16, 1), &b, NULL),
+                     RC_OK);
     near(b.p50, a.p50 / 0.8, 1e-4);
     assert_int_equal(rc_cost_elementwise(costs, "swiglu", 16384, 6656, &a, NULL), RC_OK);
     assert_int_equal(rc_cost_elementwise(v, "swiglu", 16384, 6656, &b, NULL), RC_OK);
@@ -288,7 +316,7 @@ static void test_transfer(void **state) {
     rc_costs_close(v);
 }
 
-static void test_views_and_retargets(void **state) {
+static void test_views(void **state) {
     (void)state;
     rc_machine m = syn_machine();
     rc_error err;
@@ -297,12 +325,14 @@ static void test_views_and_retargets(void **state) {
     assert_int_equal(rc_cost_gemm(costs, RC_BF16, 16384, 13312, 16384, &a, NULL), RC_OK);
     rc_costs *v = view(&m);
     assert_true(rc_costs_machine(v)->gemm_ratio == 0.5);
+    rc_costs_close(v);
     m.gemm_ratio = 1.0;
-    assert_int_equal(rc_costs_retarget(v, &m, NULL), RC_OK);
+    v = view(&m);
     assert_int_equal(rc_cost_gemm(v, RC_BF16, 16384, 13312, 16384, &b, NULL), RC_OK);
     assert_true(a.p50 == b.p50 && b.basis == RC_MEASURED);
     (void)snprintf(m.state, sizeof m.state, "sustained");
-    fails(rc_costs_retarget(v, &m, &err), RC_E_INPUT, &err,
+    rc_costs *none = NULL;
+    fails(rc_costs_view(costs, &m, &none, &err), RC_E_INPUT, &err,
           "machine 'h200-sxm' rests on 'h200-sxm' (sustained); these costs are of 'h200-sxm' "
           "(burst)");
     rc_costs_close(v);
@@ -319,10 +349,12 @@ static void test_states(void **state) {
     assert_true(syn_write(syn_path(path, sizeof path, "test_cost_states"), 0.0));
     assert_int_equal(rc_costs_open(path, &m, &v, NULL), RC_OK);
     (void)unlink(path);
-    assert_int_equal(rc_cost_attention(v, RC_BF16, 0, 3200, 32000, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(v, RC_BF16, 0, 3200, 32000, SYN_HEADS(16, 1), &c, NULL),
+                     RC_OK);
     near(c.p50, 1.1 * syn_full(3200, 32000, 16), 1e-9);
     assert_int_equal(c.basis, RC_MEASURED);
-    assert_int_equal(rc_cost_attention(v, RC_BF16, 0, 3200, 128000, 16, 1, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(v, RC_BF16, 0, 3200, 128000, SYN_HEADS(16, 1), &c, NULL),
+                     RC_OK);
     near(c.p50, 1.1 * syn_full(3200, 128000, 16), 1e-9);
     assert_int_equal(c.basis, RC_TRANSFERRED);
     assert_int_equal(rc_cost_gemm(v, RC_BF16, 4096, 2304, 16384, &c, NULL), RC_OK);
@@ -375,19 +407,42 @@ static void test_refusals(void **state) {
     rc_cost c;
     rc_error err;
     fails(rc_cost_gemm(costs, RC_BF16, -1, 16, 16, &c, &err), RC_E_INPUT, &err,
-          "gemm: m is -1; expected 0 to 2^52");
+          "gemm: tokens is -1; expected 0 to 2^52");
     fails(rc_cost_gemm(costs, RC_FP32, 1, 16, 16, &c, &err), RC_E_UNMODELLED, &err,
           "gemm in fp32 is not modelled: rows exist of bf16 and fp8 only");
-    fails(rc_cost_attention(costs, RC_BF16, 0, 1, 16, 12, 8, &c, &err), RC_E_INPUT, &err,
+    fails(rc_cost_attention(costs, RC_BF16, 0, 1, 16, SYN_HEADS(12, 8), &c, &err), RC_E_INPUT, &err,
           "attention: 12 query heads on 8 KV heads; expected a multiple of the KV heads");
-    fails(rc_cost_merge(costs, 10, 0, &c, &err), RC_E_INPUT, &err,
+    fails(rc_cost_merge(costs, 10, 0, 128, &c, &err), RC_E_INPUT, &err,
           "merge: parts is 0; expected 1 to 2^52");
     fails(rc_cost_elementwise(costs, "swigluu", 1, 1, &c, &err), RC_E_INPUT, &err,
           "'swigluu' is no elementwise op; did you mean 'swiglu'?");
-    fails(rc_cost_elementwise(costs, "rotary_kv", 1, 999, &c, &err), RC_E_INPUT, &err,
+    fails(rc_cost_rotary(costs, "rotary_kv", 1, SYN_HEADS(0, 1), &c, &err), RC_E_INPUT, &err,
           "rotary_kv: query heads is 0; expected 1 to 2^52");
-    fails(rc_cost_copy(costs, NAN, &c, &err), RC_E_INPUT, &err,
-          "copy: bytes is nan; expected 0 to 1e18");
+    fails(rc_cost_copy(costs, -1, &c, &err), RC_E_INPUT, &err,
+          "copy: bytes is -2; expected 0 to 2^52");
+}
+
+/* What was measured with heads of 128 elements says nothing of others. */
+static void test_other_head_sizes(void **state) {
+    (void)state;
+    rc_cost c;
+    rc_error err;
+    rc_heads small = {16, 1, 64, 64}, latent = {16, 1, 192, 128};
+    fails(rc_cost_attention(costs, RC_BF16, 0, 800, 1000, small, &c, &err), RC_E_UNMODELLED, &err,
+          "attention (full) in bf16 with head dimension 64 of keys and 64 of values, window 0, has "
+          "not been measured: there are rows of 128 and 128, window 0");
+    for (int tk = 400; tk <= 1600; tk *= 2) {
+        rc_status st = rc_cost_attention(costs, RC_BF16, 1, 800, tk, latent, &c, &err);
+        fails(
+            st, RC_E_UNMODELLED, &err,
+            "attention (causal) in bf16 with head dimension 192 of keys and 128 of values, window "
+            "0, has not been measured: there are rows of 128 and 128, window 0");
+    }
+    fails(rc_cost_decode(costs, RC_BF16, 4, 1000, small, &c, &err), RC_E_UNMODELLED, &err,
+          "decode in bf16 with head dimension 64 of keys and 64 of values, window 0, has not been "
+          "measured: there are rows of 128 and 128, window 0");
+    fails(rc_cost_merge(costs, 100, 4, 64, &c, &err), RC_E_UNMODELLED, &err,
+          "a merge with head dimension 64 of values has not been measured");
 }
 
 static void test_no_rows(void **state) {
@@ -404,10 +459,10 @@ static void test_no_rows(void **state) {
     (void)unlink(path);
     fails(rc_cost_gemm(v, RC_FP8, 1, 16, 16, &c, &err), RC_E_INPUT, &err,
           "the calibration store has no rows of gemm in fp8 for machine 'nobody' (base of 'mine')");
-    fails(rc_cost_attention(v, RC_BF16, 1, 1, 16, 16, 1, &c, &err), RC_E_INPUT, &err,
+    fails(rc_cost_attention(v, RC_BF16, 1, 1, 16, SYN_HEADS(16, 1), &c, &err), RC_E_INPUT, &err,
           "the calibration store has no rows of attention (causal) for machine 'nobody' (base of "
           "'mine')");
-    fails(rc_cost_decode(v, RC_BF16, 1, 16, 16, 1, &c, &err), RC_E_INPUT, &err,
+    fails(rc_cost_decode(v, RC_BF16, 1, 16, SYN_HEADS(16, 1), &c, &err), RC_E_INPUT, &err,
           "the calibration store has no rows of decode for machine 'nobody' (base of 'mine')");
     rc_costs_close(v);
 }
@@ -425,10 +480,11 @@ int main(void) {
         cmocka_unit_test(test_other_shapes),
         cmocka_unit_test(test_nothing_costs_nothing),
         cmocka_unit_test(test_transfer),
-        cmocka_unit_test(test_views_and_retargets),
+        cmocka_unit_test(test_views),
         cmocka_unit_test(test_states),
         cmocka_unit_test(test_quantised_gemm),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_other_head_sizes),
         cmocka_unit_test(test_no_rows),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

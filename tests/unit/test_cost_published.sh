@@ -16,11 +16,12 @@ done
 [ "$n" -eq 4 ]
 # built again from the same files, in another order, the store is the same
 if [ -n "$build" ] && [ -x "$build/embed/rc_embed" ]; then
-    "$build/embed/rc_embed" "$work/a.db" "$work/dgx-h100.csv" "$work/h200x2.csv" "$work/h100-sxm.csv"
-    "$build/embed/rc_embed" "$work/b.db" "$work/h100-sxm.csv" "$work/dgx-h100.csv" "$work/h200x2.csv"
+    "$build/embed/rc_embed" "$work/a.db" "$work/a.c" "$work/dgx-h100.csv" "$work/h200x2.csv" "$work/h100-sxm.csv"
+    "$build/embed/rc_embed" "$work/b.db" "$work/b.c" "$work/h100-sxm.csv" "$work/dgx-h100.csv" "$work/h200x2.csv"
     cmp "$work/a.db" "$work/b.db"
+    cmp "$work/a.c" "$work/b.c"
     printf 'machine\nx\n' >"$work/bad.csv"
-    if "$build/embed/rc_embed" "$work/c.db" "$work/bad.csv" 2>"$work/err"; then exit 1; fi
+    if "$build/embed/rc_embed" "$work/c.db" "$work/c.c" "$work/bad.csv" 2>"$work/err"; then exit 1; fi
     grep -q "^rc_embed: $work/bad.csv:1:1: missing column 'gpu'" "$work/err"
     [ ! -e "$work/c.db" ]
 fi

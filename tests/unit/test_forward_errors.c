@@ -94,9 +94,6 @@ static void test_what_was_not_measured(void **state) {
     (void)state;
     f.spec.layout.kv = RC_INT4;
     refuse(RC_E_UNMODELLED, "found kv int4, activations bf16");
-    f.spec.layout.kv = RC_BF16;
-    f.x.model.head_dim = 64;
-    refuse(RC_E_UNMODELLED, "head dimension 64");
 }
 
 static void test_more_gpus_than_one_node_without_a_network(void **state) {

@@ -1,17 +1,23 @@
-# The calibration store compiled into rc_cost: results/**.csv -> rc_embed -> calibration.db -> .incbin.
-# rc_embed is the store's own reader and writer, so a CSV it takes is one the program takes.
+# What is compiled into rc_cost: the calibration store (results/**.csv -> rc_embed -> calibration.db -> .incbin), and the
+# finished books of the machines in scenarios/machines (the same store -> rc_embed -> builtin_books.c).
+# rc_embed is made of the program's own readers and builder: a CSV it takes is one the program takes, and a book it
+# writes is the one that the program would build.
 if(TARGET rc_cost)
   file(GLOB calibration_csv CONFIGURE_DEPENDS
     ${PROJECT_SOURCE_DIR}/results/calibration/*/*.csv ${PROJECT_SOURCE_DIR}/results/published/*.csv)
+  file(GLOB machine_yaml CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/scenarios/machines/*.yaml)
   set(calibration_db ${PROJECT_BINARY_DIR}/embed/calibration.db)
-  add_executable(rc_embed cost/embed/embed_main.c cost/rows.c cost/store_csv.c cost/store_db.c)
+  set(builtin_books ${PROJECT_BINARY_DIR}/embed/builtin_books.c)
+  add_executable(rc_embed cost/embed/embed_main.c cost/embed/book_text.c cost/rows.c cost/store_csv.c cost/store_db.c
+    cost/ops.c cost/points.c cost/settle.c cost/build.c cost/series.c cost/book.c cost/prefix.c)
   set_target_properties(rc_embed PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/embed)
-  target_link_libraries(rc_embed PRIVATE rc_base rc_options PkgConfig::SQLITE)
-  add_custom_command(OUTPUT ${calibration_db}
-    COMMAND rc_embed ${calibration_db} ${calibration_csv}
-    DEPENDS rc_embed ${calibration_csv} COMMENT "Building the embedded calibration store" VERBATIM)
-  add_custom_target(rc_calibration_db DEPENDS ${calibration_db})
-  target_sources(rc_cost PRIVATE cost/embed/embedded.c)
+  target_link_libraries(rc_embed PRIVATE rc_machine rc_model rc_base rc_options PkgConfig::SQLITE PkgConfig::GSL)
+  add_custom_command(OUTPUT ${calibration_db} ${builtin_books}
+    COMMAND rc_embed ${calibration_db} ${builtin_books} ${calibration_csv} ${machine_yaml}
+    DEPENDS rc_embed ${calibration_csv} ${machine_yaml} COMMENT "Building the embedded calibration store and books"
+    VERBATIM)
+  add_custom_target(rc_calibration_db DEPENDS ${calibration_db} ${builtin_books})
+  target_sources(rc_cost PRIVATE cost/embed/embedded.c ${builtin_books})
   set_source_files_properties(cost/embed/embedded.c PROPERTIES OBJECT_DEPENDS ${calibration_db}
     COMPILE_DEFINITIONS "RC_EMBED_DB=\"${calibration_db}\"")
   add_dependencies(rc_cost rc_calibration_db)

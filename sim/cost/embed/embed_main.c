@@ -1,42 +1,112 @@
-/* rc_embed OUT.db FILE.csv...: build the store that is compiled into the program. Runs at build
- * time. SPDX-License-Identifier: GPL-3.0-or-later */
+/* rc_embed OUT.db OUT.c FILE...: what is compiled into the program, made at build time. FILE.csv are
+ * calibrations, whose rows become the store OUT.db; FILE.yaml are machine files, and each base and
+ * clock state that one of them rests on becomes a book of OUT.c.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-#include "sim/cost/store.h"
+#include "sim/cost/build.h"
+#include "sim/cost/embed/book_text.h"
+#include "sim/machine/machine.h"
 
-/* The store is being built: there is none yet. */
+/* What is compiled in is being made: there is none yet. */
 const unsigned char *rc_store_embedded(size_t *size) {
     *size = 0;
     return NULL;
 }
 
-static rc_status build(const char *out, char **files, size_t n, rc_rows **sets, rc_error *err) {
+typedef struct made {
+    rc_rows **sets; /* of the CSV files */
+    size_t set_count;
+    rc_built_book **books;
+    const rc_book **views;
+    size_t book_count;
+} made;
+
+static bool ends_with(const char *name, const char *end) {
+    size_t n = strlen(name), k = strlen(end);
+    return n >= k && strcmp(name + n - k, end) == 0;
+}
+
+static rc_status make_store(const char *out, char **files, size_t n, made *m, rc_error *err) {
     for (size_t i = 0; i < n; i++)
-        RC_TRY(rc_store_read_csv(files[i], &sets[i], err));
+        if (ends_with(files[i], ".csv"))
+            RC_TRY(rc_store_read_csv(files[i], &m->sets[m->set_count++], err));
     size_t dropped;
-    RC_TRY(rc_rows_supersede(sets, n, &dropped, err));
+    RC_TRY(rc_rows_supersede(m->sets, m->set_count, &dropped, err));
     if (dropped > 0)
         (void)printf("rc_embed: %zu rows superseded by later ones of the same GPU\n", dropped);
     (void)unlink(out);
-    return rc_store_write(out, sets, n, err);
+    return rc_store_write(out, m->sets, m->set_count, err);
+}
+
+static bool have(const made *m, const rc_machine *machine) {
+    for (size_t i = 0; i < m->book_count; i++)
+        if (strcmp(m->views[i]->base, machine->base) == 0 &&
+            strcmp(m->views[i]->state, machine->state) == 0)
+            return true;
+    return false;
+}
+
+static rc_status make_books(const char *store, char **files, size_t n, made *m, rc_error *err) {
+    rc_rows *rows = NULL;
+    RC_TRY(rc_store_rows(store, NULL, &rows, err)); /* read back, as the program reads a store */
+    rc_status st = RC_OK;
+    for (size_t i = 0; i < n && st == RC_OK; i++) {
+        rc_machine machine;
+        if (!ends_with(files[i], ".yaml"))
+            continue;
+        st = rc_machine_load(files[i], &machine, err);
+        if (st != RC_OK || have(m, &machine))
+            continue;
+        st = rc_book_build(rows, machine.base, machine.state, &m->books[m->book_count], err);
+        if (st == RC_OK) {
+            m->views[m->book_count] = rc_built_book_of(m->books[m->book_count]);
+            m->book_count++;
+        }
+    }
+    rc_rows_free(rows);
+    return st;
+}
+
+static rc_status write_books(const char *out, const made *m, rc_error *err) {
+    FILE *f = fopen(out, "w");
+    if (f == NULL)
+        return rc_fail_at(err, RC_E_IO, out, 0, 0, "cannot be written");
+    rc_status st = rc_book_write_text(f, m->views, m->book_count, err);
+    if (fclose(f) != 0 && st == RC_OK)
+        st = rc_fail_at(err, RC_E_IO, out, 0, 0, "cannot be written");
+    return st;
+}
+
+static rc_status make(char **argv, size_t n, made *m, rc_error *err) {
+    m->sets = calloc(n + 1, sizeof(rc_rows *));
+    m->books = calloc(n + 1, sizeof(rc_built_book *));
+    m->views = calloc(n + 1, sizeof(rc_book *));
+    if (m->sets == NULL || m->books == NULL || m->views == NULL)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for %zu files", n);
+    RC_TRY(make_store(argv[1], argv + 3, n, m, err));
+    RC_TRY(make_books(argv[1], argv + 3, n, m, err));
+    return write_books(argv[2], m, err);
 }
 
 int main(int argc, char **argv) {
-    if (argc < 2) {
-        (void)fprintf(stderr, "usage: rc_embed OUT.db FILE.csv...\n");
+    if (argc < 3) {
+        (void)fprintf(stderr, "usage: rc_embed OUT.db OUT.c FILE.csv... FILE.yaml...\n");
         return 2;
     }
-    size_t n = (size_t)argc - 2;
-    rc_rows **sets = calloc(n + 1, sizeof *sets);
-    if (sets == NULL)
-        return 3;
+    made m = {0};
     rc_error err = {0};
-    rc_status st = build(argv[1], argv + 2, n, sets, &err);
-    for (size_t i = 0; i < n; i++)
-        rc_rows_free(sets[i]);
-    free(sets);
+    rc_status st = make(argv, (size_t)argc - 3, &m, &err);
+    for (size_t i = 0; i < m.set_count; i++)
+        rc_rows_free(m.sets[i]);
+    for (size_t i = 0; i < m.book_count; i++)
+        rc_built_book_free(m.books[i]);
+    free(m.sets);
+    free(m.books);
+    free(m.views);
     char text[1200];
     if (st != RC_OK)
         (void)fprintf(stderr, "rc_embed: %s\n", rc_error_text(&err, text, sizeof text));

@@ -1,0 +1,98 @@
+/* Look-ups of well-known ops: their sizes by name, for rc_cost_op.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
+#include <math.h>
+
+#include "sim/cost/cost.h"
+
+rc_status rc_cost_gemm(const rc_costs *c, rc_dtype d, int64_t m, int64_t n, int64_t k, rc_cost *out,
+                       rc_error *err) {
+    rc_axes at = {{[RC_AXIS_TOKENS] = m, [RC_AXIS_OUTPUTS] = n, [RC_AXIS_INPUTS] = k}};
+    return rc_cost_op(c, RC_COST_GEMM, d, &at, out, err);
+}
+
+static rc_axes axes_of(const rc_heads *h) {
+    return (rc_axes){{[RC_AXIS_QUERY_HEADS] = h->query,
+                      [RC_AXIS_KV_HEADS] = h->kv,
+                      [RC_AXIS_HEAD_K] = h->key_size,
+                      [RC_AXIS_HEAD_V] = h->value_size}};
+}
+
+rc_status rc_cost_attention(const rc_costs *c, rc_dtype d, int causal, int64_t tq, int64_t tk,
+                            rc_heads heads, rc_cost *out, rc_error *err) {
+    rc_axes at = axes_of(&heads);
+    at.at[RC_AXIS_QUERIES] = tq;
+    at.at[RC_AXIS_KEYS] = tk;
+    rc_op op = !causal ? RC_COST_FULL : tk > tq ? RC_COST_PREFIX : RC_COST_SQUARE;
+    return rc_cost_op(c, op, d, &at, out, err);
+}
+
+rc_status rc_cost_attention_fused(const rc_costs *c, rc_dtype d, int64_t rows, int64_t entries,
+                                  const rc_cost *longest, rc_heads heads, rc_cost *out,
+                                  rc_error *err) {
+    assert(longest != NULL && rows >= 1 && entries >= 0);
+    int64_t keys = entries / rows + (entries % rows != 0);
+    RC_TRY(rc_cost_attention(c, d, 0, rows, keys > 0 ? keys : 1, heads, out, err));
+    out->p50 = fmax(out->p50, longest->p50);
+    out->basis = out->basis > RC_MODELLED ? out->basis : RC_MODELLED;
+    return RC_OK;
+}
+
+rc_status rc_cost_decode(const rc_costs *c, rc_dtype d, int64_t batch, int64_t context,
+                         rc_heads heads, rc_cost *out, rc_error *err) {
+    rc_axes at = axes_of(&heads);
+    at.at[RC_AXIS_BATCH] = batch;
+    at.at[RC_AXIS_CONTEXT] = context;
+    return rc_cost_op(c, RC_COST_DECODE, d, &at, out, err);
+}
+
+rc_status rc_cost_decode_mean(const rc_costs *c, rc_dtype d, int64_t batch, int64_t context,
+                              rc_heads heads, rc_cost *out, rc_error *err) {
+    RC_TRY(rc_cost_decode(c, d, batch, context, heads, out, err));
+    out->basis = out->basis > RC_MODELLED ? out->basis : RC_MODELLED;
+    return RC_OK;
+}
+
+rc_status rc_cost_merge(const rc_costs *c, int64_t rows, int parts, int value_size, rc_cost *out,
+                        rc_error *err) {
+    rc_axes at = {{[RC_AXIS_ROWS] = rows, [RC_AXIS_PARTS] = parts, [RC_AXIS_HEAD_V] = value_size}};
+    return rc_cost_op(c, RC_COST_MERGE, RC_BF16, &at, out, err);
+}
+
+/* An op that reads and writes a width of elements for each token. */
+static rc_status elementwise_named(const char *name, rc_op *out, rc_error *err) {
+    const char *names[RC_OPS_MAX + 1] = {NULL};
+    size_t n = 0;
+    *out = rc_op_named(name);
+    if (*out < rc_op_count() && rc_op_info_of(*out)->rule == RC_PRICE_WIDTH)
+        return RC_OK;
+    for (rc_op op = 0; op < rc_op_count(); op++)
+        if (rc_op_info_of(op)->rule == RC_PRICE_WIDTH)
+            names[n++] = rc_op_info_of(op)->name;
+    const char *near = rc_nearest(name, names);
+    return rc_fail(err, RC_E_INPUT, "'%.40s' is no elementwise op%s%s%s", name,
+                   near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+rc_status rc_cost_elementwise(const rc_costs *c, const char *op, int64_t tokens, int64_t width,
+                              rc_cost *out, rc_error *err) {
+    rc_axes at = {{[RC_AXIS_TOKENS] = tokens, [RC_AXIS_WIDTH] = width}};
+    rc_op o;
+    RC_TRY(elementwise_named(op, &o, err));
+    return rc_cost_op(c, o, RC_BF16, &at, out, err);
+}
+
+rc_status rc_cost_rotary(const rc_costs *c, const char *op, int64_t tokens, rc_heads heads,
+                         rc_cost *out, rc_error *err) {
+    rc_axes at = axes_of(&heads);
+    rc_op o;
+    at.at[RC_AXIS_TOKENS] = tokens;
+    RC_TRY(elementwise_named(op, &o, err));
+    return rc_cost_op(c, o, RC_BF16, &at, out, err);
+}
+
+rc_status rc_cost_copy(const rc_costs *c, int64_t bytes, rc_cost *out, rc_error *err) {
+    /* Rows count the bytes that are read and those that are written. */
+    rc_axes at = {{[RC_AXIS_BYTES] = bytes < INT64_MAX / 2 ? 2 * bytes : bytes}};
+    return rc_cost_op(c, RC_COST_COPY, RC_BF16, &at, out, err);
+}

@@ -1,0 +1,213 @@
+/* Building a book: points in order, cut into curves, each with its coefficients.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/cost/build.h"
+
+#include <assert.h>
+#include <gsl/gsl_errno.h>
+#include <gsl/gsl_interp.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/base/arena.h"
+#include "sim/cost/prefix.h"
+#include "sim/cost/settle.h"
+
+struct rc_built_book {
+    rc_book book;
+    rc_arena *arena;
+    /* The same arrays as the book's, here to be filled. */
+    rc_grid *grids;
+    rc_series *series;
+    rc_knot *knots;
+    /* Room for the points of one curve. */
+    double *x, *y;
+    size_t *work;
+    size_t series_count, knot_count;
+};
+
+static rc_status no_memory(rc_error *err) {
+    return rc_fail(err, RC_E_NOMEM, "out of memory for the cost series");
+}
+
+/* ---- one curve ------------------------------------------------------------------------------- */
+
+/* The slopes at the points are Steffen's, by GSL, which gives that of the last point only as the end
+ * of a cubic: it is the slope of the last straight line, as at the first point. The cubics are those
+ * that meet points and slopes, rounded as GSL rounds them, so that a look-up gives the number that
+ * gsl_interp_eval gives, to the bit (tests/unit/test_cost_book.c). */
+static rc_status bend(rc_knot *k, size_t n, const double *x, const double *y, rc_error *err) {
+    gsl_interp *curve = gsl_interp_alloc(gsl_interp_steffen, n);
+    if (curve == NULL)
+        return no_memory(err);
+    int code = gsl_interp_init(curve, x, y, n);
+    for (size_t i = 0; i + 1 < n && code == GSL_SUCCESS; i++)
+        code = gsl_interp_eval_deriv_e(curve, x, y, x[i], NULL, &k[i].slope);
+    gsl_interp_free(curve);
+    if (code != GSL_SUCCESS)
+        return rc_fail(err, RC_E_INTERNAL, "the points of a cost series are not in order");
+    k[n - 1].slope = (y[n - 1] - y[n - 2]) / (x[n - 1] - x[n - 2]);
+    for (size_t i = 0; i + 1 < n; i++) {
+        double h = x[i + 1] - x[i], s = (y[i + 1] - y[i]) / h, m0 = k[i].slope, m1 = k[i + 1].slope;
+        k[i].cube = (m0 + m1 - 2.0 * s) / h / h;
+        k[i].square = (3.0 * s - 2.0 * m0 - m1) / h;
+    }
+    return RC_OK;
+}
+
+static rc_status add_series(rc_built_book *b, const rc_cost_point *p, size_t n, rc_error *err) {
+    const rc_op_info *info = rc_op_info_of(p->op);
+    rc_knot *k = &b->knots[b->knot_count];
+    for (size_t i = 0; i < n; i++) {
+        assert(i == 0 || p[i].x > p[i - 1].x);
+        b->x[i] = p[i].x;
+        b->y[i] = p[i].y;
+    }
+    if (info->rises)
+        rc_isotonic(b->y, n, b->work);
+    for (size_t i = 0; i < n; i++)
+        k[i] = (rc_knot){.x = b->x[i], .y = b->y[i], .spread = p[i].spread, .basis = p[i].basis};
+    rc_series *s = &b->series[b->series_count++];
+    *s = (rc_series){.power = info->power, .n = n, .knot = k};
+    if (info->across != RC_AXIS_NONE)
+        s->across = log((double)p->fixed.at[info->across]);
+    b->knot_count += n;
+    s->curved = n > 2 && !info->straight;
+    return s->curved ? bend(k, n, b->x, b->y, err) : RC_OK;
+}
+
+/* ---- all curves ------------------------------------------------------------------------------ */
+
+static const char *keep(rc_built_book *b, const char *text, const char *before) {
+    if (before != NULL && strcmp(text, before) == 0)
+        return before;
+    return rc_arena_strdup(b->arena, text);
+}
+
+static bool same_grid(const rc_cost_point *x, const rc_cost_point *y) {
+    rc_axis across = rc_op_info_of(x->op)->across;
+    rc_cost_point z = *y;
+    if (across != RC_AXIS_NONE && x->op == y->op)
+        z.fixed.at[across] = x->fixed.at[across];
+    return rc_point_curve_order(x, &z) == 0;
+}
+
+static rc_status add_grid(rc_built_book *b, const rc_cost_point *p, rc_error *err) {
+    rc_grid *g = &b->grids[b->book.count];
+    const rc_grid *before = b->book.count > 0 ? g - 1 : NULL;
+    rc_axis across = rc_op_info_of(p->op)->across;
+    *g = (rc_grid){.op = p->op, .dtype = p->dtype, .fixed = p->fixed};
+    g->machine = keep(b, p->machine, before != NULL ? before->machine : NULL);
+    g->gpu = keep(b, p->gpu, before != NULL ? before->gpu : NULL);
+    g->variant = keep(b, p->variant, before != NULL ? before->variant : NULL);
+    g->series = &b->series[b->series_count];
+    if (across != RC_AXIS_NONE)
+        g->fixed.at[across] = 0;
+    b->book.count++;
+    return g->machine && g->gpu && g->variant ? RC_OK : no_memory(err);
+}
+
+/* A grid is evaluated on the stack: say so here rather than overrun there. */
+static rc_status count_in(rc_grid *g, rc_error *err) {
+    if (++g->n <= RC_GRID_MAX)
+        return RC_OK;
+    return rc_fail(err, RC_E_SCHEMA, "the store has more than %d series of %s on machine %s",
+                   RC_GRID_MAX, rc_op_info_of(g->op)->name, g->machine);
+}
+
+static rc_status cut(rc_built_book *b, const rc_cost_point *p, size_t n, rc_error *err) {
+    size_t end = 0;
+    for (size_t i = 0; i < n; i = end) {
+        for (end = i + 1; end < n && rc_point_curve_order(&p[i], &p[end]) == 0;)
+            end++;
+        if (i == 0 || !same_grid(&p[i - 1], &p[i]))
+            RC_TRY(add_grid(b, &p[i], err));
+        RC_TRY(count_in(&b->grids[b->book.count - 1], err));
+        RC_TRY(add_series(b, &p[i], end - i, err));
+    }
+    size_t at = 0;
+    for (rc_op op = 0; op <= RC_OPS_MAX; op++) {
+        while (at < b->book.count && b->grids[at].op < op)
+            at++;
+        b->book.first[op] = at;
+    }
+    return RC_OK;
+}
+
+/* The curves of a prefix hold log(measured / model). The model rests on other curves alone, so the
+ * order in which they are rewritten makes no difference. Knots stand in the order of the points. */
+static void correct_prefixes(rc_built_book *b, const rc_cost_point *p, size_t n) {
+    assert(b->knot_count == n);
+    for (size_t i = 0; i < n; i++) {
+        if (p[i].op != RC_COST_PREFIX)
+            continue;
+        rc_probe model;
+        rc_heads_of_call heads = {.dtype = p[i].dtype, .at = p[i].fixed};
+        double tq = (double)p[i].fixed.at[RC_AXIS_QUERIES];
+        double prefix = tq * (exp(p[i].x) - 1.0);
+        bool known = rc_prefix_model(&b->book, tq, prefix, &heads, &model);
+        b->knots[i].y = known ? b->knots[i].y - model.y : 0.0;
+    }
+}
+
+static rc_status make_room(rc_built_book *b, size_t n, rc_error *err) {
+    b->grids = rc_arena_alloc(b->arena, (n + 1) * sizeof *b->grids);
+    b->series = rc_arena_alloc(b->arena, (n + 1) * sizeof *b->series);
+    b->knots = rc_arena_alloc(b->arena, (n + 1) * sizeof *b->knots);
+    b->x = rc_arena_alloc(b->arena, (n + 1) * sizeof *b->x);
+    b->y = rc_arena_alloc(b->arena, (n + 1) * sizeof *b->y);
+    b->work = rc_arena_alloc(b->arena, (n + 1) * sizeof *b->work);
+    b->book.grids = b->grids;
+    return b->grids && b->series && b->knots && b->x && b->y && b->work ? RC_OK : no_memory(err);
+}
+
+static rc_status fill(rc_built_book *b, const rc_rows *rows, rc_error *err) {
+    rc_cost_point *p = NULL;
+    size_t n = 0;
+    RC_TRY(rc_points_of(rows, b->book.base, b->book.state, &p, &n, err));
+    rc_status st = rc_points_settle(p, &n, err);
+    if (st == RC_OK)
+        st = make_room(b, n, err);
+    if (st == RC_OK)
+        st = cut(b, p, n, err);
+    if (st == RC_OK)
+        correct_prefixes(b, p, n);
+    free(p);
+    return st;
+}
+
+rc_status rc_book_build(const rc_rows *rows, const char *base, const char *state,
+                        rc_built_book **out, rc_error *err) {
+    assert(rows != NULL && base != NULL && state != NULL && out != NULL);
+    rc_built_book *b = calloc(1, sizeof *b);
+    if (b == NULL)
+        return no_memory(err);
+    /* GSL's own handler aborts; every call here checks what it returns. Process-wide, and harmless.
+     */
+    (void)gsl_set_error_handler_off();
+    b->arena = rc_arena_create();
+    rc_status st = b->arena != NULL ? RC_OK : no_memory(err);
+    if (st == RC_OK) {
+        b->book.base = rc_arena_strdup(b->arena, base);
+        b->book.state = rc_arena_strdup(b->arena, state);
+        st = b->book.base && b->book.state ? fill(b, rows, err) : no_memory(err);
+    }
+    if (st != RC_OK) {
+        rc_built_book_free(b);
+        return st;
+    }
+    *out = b;
+    return RC_OK;
+}
+
+const rc_book *rc_built_book_of(const rc_built_book *b) {
+    assert(b != NULL);
+    return &b->book;
+}
+
+void rc_built_book_free(rc_built_book *b) {
+    if (b == NULL)
+        return;
+    rc_arena_destroy(b->arena);
+    free(b);
+}

@@ -1,0 +1,90 @@
+/* A book as C source. Numbers are written in base 16, which the compiler reads back to the bit, so
+ * that the layout of the structs, their alignment and the byte order are the compiler's business and
+ * no reader of a format of ours is needed. SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/cost/embed/book_text.h"
+
+#include <assert.h>
+#include <inttypes.h>
+
+/* Names of machines, GPUs and transports hold no control characters: rows with any are refused. */
+static void put_text(FILE *f, const char *name, const char *text) {
+    (void)fprintf(f, ".%s = \"", name);
+    for (; *text != '\0'; text++) {
+        if (*text == '"' || *text == '\\' || *text == '?')
+            (void)fputc('\\', f);
+        (void)fputc(*text, f);
+    }
+    (void)fputs("\", ", f);
+}
+
+static void put_knots(FILE *f, const rc_book *b, size_t book) {
+    (void)fprintf(f, "static const rc_knot knots_%zu[] = {\n", book);
+    for (size_t i = 0; i < b->count; i++)
+        for (size_t s = 0; s < b->grids[i].n; s++)
+            for (size_t k = 0; k < b->grids[i].series[s].n; k++) {
+                const rc_knot *p = &b->grids[i].series[s].knot[k];
+                (void)fprintf(f, "    {%a, %a, %a, %a, %a, %a, (rc_basis)%d},\n", p->x, p->y,
+                              p->slope, p->square, p->cube, p->spread, (int)p->basis);
+            }
+    (void)fputs("};\n\n", f);
+}
+
+static void put_series(FILE *f, const rc_book *b, size_t book) {
+    size_t at = 0;
+    (void)fprintf(f, "static const rc_series series_%zu[] = {\n", book);
+    for (size_t i = 0; i < b->count; i++)
+        for (size_t s = 0; s < b->grids[i].n; s++) {
+            const rc_series *c = &b->grids[i].series[s];
+            (void)fprintf(f,
+                          "    {.across = %a, .power = %a, .curved = %d, .n = %zu, .knot = "
+                          "knots_%zu + %zu},\n",
+                          c->across, c->power, (int)c->curved, c->n, book, at);
+            at += c->n;
+        }
+    (void)fputs("};\n\n", f);
+}
+
+static void put_grids(FILE *f, const rc_book *b, size_t book) {
+    size_t at = 0;
+    (void)fprintf(f, "static const rc_grid grids_%zu[] = {\n", book);
+    for (size_t i = 0; i < b->count; i++) {
+        const rc_grid *g = &b->grids[i];
+        (void)fprintf(f, "    {.op = %u, .dtype = (rc_dtype)%d, ", g->op, (int)g->dtype);
+        put_text(f, "machine", g->machine);
+        put_text(f, "gpu", g->gpu);
+        put_text(f, "variant", g->variant);
+        (void)fputs("\n     .fixed = {{", f);
+        for (int axis = 0; axis < RC_AXIS_COUNT; axis++)
+            (void)fprintf(f, "%s%" PRId64, axis > 0 ? ", " : "", g->fixed.at[axis]);
+        (void)fprintf(f, "}},\n     .series = series_%zu + %zu, .n = %zu},\n", book, at, g->n);
+        at += g->n;
+    }
+    (void)fputs("};\n\n", f);
+}
+
+static void put_book(FILE *f, const rc_book *b, size_t book) {
+    (void)fputs("    {", f);
+    put_text(f, "base", b->base);
+    put_text(f, "state", b->state);
+    (void)fprintf(f, "\n     .grids = grids_%zu, .count = %zu,\n     .first = {", book, b->count);
+    for (size_t i = 0; i <= RC_OPS_MAX; i++)
+        (void)fprintf(f, "%s%zu", i > 0 ? ", " : "", b->first[i]);
+    (void)fputs("}},\n", f);
+}
+
+rc_status rc_book_write_text(FILE *f, const rc_book *const *books, size_t n, rc_error *err) {
+    assert(f != NULL && (books != NULL || n == 0));
+    (void)fputs("/* Made by rc_embed from the rows of results/. Not to be edited. */\n"
+                "#include \"sim/cost/builtin.h\"\n\n",
+                f);
+    for (size_t i = 0; i < n; i++) {
+        put_knots(f, books[i], i);
+        put_series(f, books[i], i);
+        put_grids(f, books[i], i);
+    }
+    (void)fputs("const rc_book rc_builtin_books[] = {\n", f);
+    for (size_t i = 0; i < n; i++)
+        put_book(f, books[i], i);
+    (void)fprintf(f, "};\nconst size_t rc_builtin_count = %zu;\n", n);
+    return ferror(f) ? rc_fail(err, RC_E_IO, "cannot write the built-in books") : RC_OK;
+}

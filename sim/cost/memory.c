@@ -1,0 +1,71 @@
+/* Ops that HBM binds: merges, elementwise work and copies.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "sim/cost/rules.h"
+
+rc_status rc_price_merge(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err) {
+    double rows = (double)a->at->at[RC_AXIS_ROWS], parts = (double)a->at->at[RC_AXIS_PARTS];
+    rc_probe p;
+    if (a->at->at[RC_AXIS_PARTS] == 1)
+        return rc_cost_nothing(out); /* one part is the answer */
+    const rc_grid *g = rc_book_find(c->book, a->rows, RC_BF16, a->at);
+    size_t n;
+    if (g == NULL && rc_book_grids(c->book, a->rows, &n) != NULL)
+        return rc_fail(err, RC_E_UNMODELLED,
+                       "a merge with head dimension %lld of values has not been measured",
+                       (long long)a->at->at[RC_AXIS_HEAD_V]);
+    if (g == NULL)
+        return rc_cost_no_rows(c, "merge", err);
+    rc_grid_at(g->series, g->n, log(parts), log(rows), &p);
+    return rc_answer(c, a, &p, out, err);
+}
+
+/* The curve of the width nearest to the one asked for. */
+static const rc_grid *nearest_width(const rc_grid *g, size_t n, const rc_op_info *info,
+                                    double width) {
+    const rc_grid *best = NULL;
+    double far = INFINITY;
+    for (size_t i = 0; i < n; i++) {
+        double d = fabs(log(info->width(&g[i].fixed) / width));
+        if (d < far) {
+            far = d;
+            best = &g[i];
+        }
+    }
+    return best;
+}
+
+/* Another width is as many tokens more or fewer: the same elements. */
+rc_status rc_price_width(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err) {
+    const rc_op_info *info = rc_op_info_of(a->op);
+    double tokens = (double)a->at->at[RC_AXIS_TOKENS], width = info->width(a->at), times = 1.0;
+    const rc_grid *g = rc_book_find(c->book, a->rows, RC_BF16, a->at);
+    bool measured = g != NULL;
+    rc_probe p;
+    assert(tokens >= 1.0 && width >= 1.0);
+    if (!measured) {
+        size_t n;
+        const rc_grid *all = rc_book_grids(c->book, a->rows, &n);
+        g = nearest_width(all, n, info, width);
+        if (g == NULL)
+            return rc_cost_no_rows(c, info->name, err);
+        times = width / info->width(&g->fixed);
+    }
+    rc_series_at(g->series, log(tokens * times), &p);
+    if (!measured || a->rows != a->op)
+        p.basis = rc_worse(p.basis, RC_MODELLED);
+    return rc_answer(c, a, &p, out, err);
+}
+
+rc_status rc_price_copy(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err) {
+    size_t n;
+    const rc_grid *g = rc_book_grids(c->book, a->rows, &n);
+    rc_probe p;
+    if (g == NULL)
+        return rc_cost_no_rows(c, "copy", err);
+    rc_series_at(g->series, log((double)a->at->at[RC_AXIS_BYTES]), &p);
+    return rc_answer(c, a, &p, out, err);
+}

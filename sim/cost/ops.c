@@ -1,0 +1,304 @@
+/* The table of ops. SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/cost/ops.h"
+
+#include <assert.h>
+#include <string.h>
+
+static const char *const axis_names[RC_AXIS_COUNT] = {
+    [RC_AXIS_NONE] = "none",
+    [RC_AXIS_TOKENS] = "tokens",
+    [RC_AXIS_OUTPUTS] = "n",
+    [RC_AXIS_INPUTS] = "k",
+    [RC_AXIS_EXPERTS] = "experts",
+    [RC_AXIS_TOP_K] = "experts a token",
+    [RC_AXIS_QUERIES] = "tq",
+    [RC_AXIS_KEYS] = "tk",
+    [RC_AXIS_QUERY_HEADS] = "query heads",
+    [RC_AXIS_KV_HEADS] = "KV heads",
+    [RC_AXIS_HEAD_K] = "head size of keys",
+    [RC_AXIS_HEAD_V] = "head size of values",
+    [RC_AXIS_WINDOW] = "window",
+    [RC_AXIS_BATCH] = "batch",
+    [RC_AXIS_CONTEXT] = "context",
+    [RC_AXIS_ROWS] = "rows",
+    [RC_AXIS_PARTS] = "parts",
+    [RC_AXIS_WIDTH] = "width",
+    [RC_AXIS_BYTES] = "bytes",
+    [RC_AXIS_RANKS] = "ranks",
+    [RC_AXIS_NODES] = "nodes",
+    [RC_AXIS_CALLS] = "calls",
+    [RC_AXIS_SMS] = "SMs",
+    [RC_AXIS_CTAS] = "CTAs",
+};
+
+const char *rc_axis_name(rc_axis axis) {
+    assert(axis < RC_AXIS_COUNT);
+    return axis_names[axis];
+}
+
+bool rc_axis_may_be_zero(rc_axis axis) {
+    return axis == RC_AXIS_WINDOW || axis == RC_AXIS_EXPERTS || axis == RC_AXIS_TOP_K;
+}
+
+static double of(const rc_axes *at, rc_axis axis) {
+    assert(at->at[axis] >= 0);
+    return (double)at->at[axis];
+}
+
+/* ---- which rows ------------------------------------------------------------------------------ */
+
+static bool as_many_keys(const rc_axes *at) {
+    return at->at[RC_AXIS_KEYS] == at->at[RC_AXIS_QUERIES];
+}
+
+static bool more_keys(const rc_axes *at) {
+    return at->at[RC_AXIS_KEYS] > at->at[RC_AXIS_QUERIES];
+}
+
+/* ---- work ------------------------------------------------------------------------------------ */
+
+static void product(const rc_op_info *op, const rc_axes *at, double element, rc_work *out) {
+    double m = of(at, RC_AXIS_TOKENS), n = of(at, RC_AXIS_OUTPUTS), k = of(at, RC_AXIS_INPUTS);
+    (void)op;
+    out->flops = 2.0 * m * n * k;
+    out->bytes = element * (m * k + n * k) + 2.0 * m * n;
+}
+
+/* Every expert's weights are read once. */
+static void grouped_product(const rc_op_info *op, const rc_axes *at, double element, rc_work *out) {
+    double m = of(at, RC_AXIS_TOKENS), n = of(at, RC_AXIS_OUTPUTS), k = of(at, RC_AXIS_INPUTS);
+    (void)op;
+    out->flops = 2.0 * m * n * k;
+    out->bytes = element * (m * k + of(at, RC_AXIS_EXPERTS) * n * k) + 2.0 * m * n;
+}
+
+/* Q, K and V are read in `element` bytes each, O is written in bf16; `scores` are the entries of
+ * the score matrix that count, of one head. */
+static void attend(const rc_axes *at, double element, double scores, double queries, double keys,
+                   rc_work *out) {
+    double hq = of(at, RC_AXIS_QUERY_HEADS), hkv = of(at, RC_AXIS_KV_HEADS);
+    double dk = of(at, RC_AXIS_HEAD_K), dv = of(at, RC_AXIS_HEAD_V);
+    out->flops = 2.0 * (dk + dv) * hq * scores;
+    out->bytes = (element * dk + 2.0 * dv) * queries * hq + element * (dk + dv) * keys * hkv;
+}
+
+static void full(const rc_op_info *op, const rc_axes *at, double element, rc_work *out) {
+    double q = of(at, RC_AXIS_QUERIES), k = of(at, RC_AXIS_KEYS);
+    (void)op;
+    attend(at, element, q * k, q, k, out);
+}
+
+static void causal(const rc_op_info *op, const rc_axes *at, double element, rc_work *out) {
+    double q = of(at, RC_AXIS_QUERIES), k = of(at, RC_AXIS_KEYS);
+    (void)op;
+    attend(at, element, q * (k - q) + q * (q + 1.0) / 2.0, q, k, out);
+}
+
+static void decode(const rc_op_info *op, const rc_axes *at, double element, rc_work *out) {
+    double batch = of(at, RC_AXIS_BATCH), keys = batch * of(at, RC_AXIS_CONTEXT);
+    (void)op;
+    attend(at, element, keys, batch, keys, out);
+}
+
+static void merge(const rc_op_info *op, const rc_axes *at, double element, rc_work *out) {
+    double parts = of(at, RC_AXIS_PARTS);
+    (void)op, (void)element;
+    out->flops = 0.0;
+    out->bytes = of(at, RC_AXIS_ROWS) * (of(at, RC_AXIS_HEAD_V) * 2.0 * (parts + 1) + 4.0 * parts);
+}
+
+static void cells(const rc_op_info *op, const rc_axes *at, double element, rc_work *out) {
+    (void)element;
+    out->flops = 0.0;
+    out->bytes = of(at, RC_AXIS_TOKENS) * op->width(at) * op->cell_bytes;
+}
+
+static void moved(const rc_op_info *op, const rc_axes *at, double element, rc_work *out) {
+    (void)op, (void)element;
+    out->flops = 0.0;
+    out->bytes = of(at, RC_AXIS_BYTES);
+}
+
+/* ---- widths ---------------------------------------------------------------------------------- */
+
+static double plain_width(const rc_axes *at) {
+    return of(at, RC_AXIS_WIDTH);
+}
+
+/* Queries, keys and values of all heads. */
+static double rotary_width(const rc_axes *at) {
+    double keys = of(at, RC_AXIS_HEAD_K), values = of(at, RC_AXIS_HEAD_V);
+    return keys * (of(at, RC_AXIS_QUERY_HEADS) + of(at, RC_AXIS_KV_HEADS)) +
+           values * of(at, RC_AXIS_KV_HEADS);
+}
+
+/* ---- the table ------------------------------------------------------------------------------- */
+
+/* Heads come before their sizes, and both before the axis across. */
+#define HEADS RC_AXIS_QUERY_HEADS, RC_AXIS_KV_HEADS, RC_AXIS_HEAD_K, RC_AXIS_HEAD_V, RC_AXIS_WINDOW
+
+#define ATTENTION                                                                                  \
+    .name = "attention",                                                                           \
+    .column = {RC_AXIS_QUERIES, RC_AXIS_KEYS, RC_AXIS_QUERY_HEADS, RC_AXIS_KV_HEADS},              \
+    .bound = RC_BOUND_ATTENTION, .type = RC_TYPE_FP8, .rises = true
+
+#define LINK(NAME)                                                                                 \
+    {                                                                                              \
+        .name = NAME, .column = {RC_AXIS_BYTES, RC_AXIS_RANKS, RC_AXIS_NODES},                     \
+        .along = RC_AXIS_BYTES, .fixed = {RC_AXIS_RANKS, RC_AXIS_NODES}, .rule = RC_PRICE_LINK,    \
+        .bound = RC_BOUND_LINK, .type = RC_TYPE_PREFERRED, .power = 1.0, .work = moved             \
+    }
+
+/* Reads and writes `bytes` for each element of a width. */
+#define ELEMENTWISE(NAME, BYTES)                                                                   \
+    {                                                                                              \
+        .name = NAME, .column = {RC_AXIS_TOKENS, RC_AXIS_WIDTH}, .along = RC_AXIS_TOKENS,          \
+        .fixed = {RC_AXIS_WIDTH}, .rule = RC_PRICE_WIDTH, .bound = RC_BOUND_MEMORY, .rises = true, \
+        .power = 1.0, .cell_bytes = (BYTES), .work = cells, .width = plain_width                   \
+    }
+
+#define ROTARY(NAME, BYTES, STANDS)                                                                \
+    {                                                                                              \
+        .name = NAME,                                                                              \
+        .column = {RC_AXIS_TOKENS, RC_AXIS_NONE, RC_AXIS_QUERY_HEADS, RC_AXIS_KV_HEADS},           \
+        .along = RC_AXIS_TOKENS,                                                                   \
+        .fixed = {RC_AXIS_QUERY_HEADS, RC_AXIS_KV_HEADS, RC_AXIS_HEAD_K, RC_AXIS_HEAD_V},          \
+        .rule = RC_PRICE_WIDTH, .bound = RC_BOUND_MEMORY, .rises = true, .power = 1.0,             \
+        .cell_bytes = (BYTES), .work = cells, .width = rotary_width, .stands = (STANDS)            \
+    }
+
+#define HOST(NAME)                                                                                 \
+    {                                                                                              \
+        .name = NAME, .column = { RC_AXIS_CALLS }                                                  \
+    }
+
+#define BESIDE(NAME)                                                                               \
+    {                                                                                              \
+        .name = NAME, .column = { RC_AXIS_BYTES, RC_AXIS_SMS, RC_AXIS_RANKS, RC_AXIS_CTAS }        \
+    }
+
+static const rc_op_info table[] = {
+    [RC_COST_GEMM] = {.name = "gemm",
+                      .column = {RC_AXIS_TOKENS, RC_AXIS_OUTPUTS, RC_AXIS_INPUTS},
+                      .along = RC_AXIS_TOKENS,
+                      .fixed = {RC_AXIS_OUTPUTS, RC_AXIS_INPUTS},
+                      .rule = RC_PRICE_PRODUCT,
+                      .bound = RC_BOUND_GEMM,
+                      .type = RC_TYPE_OWN,
+                      .power = 1.0,
+                      .work = product},
+    [RC_COST_GROUPED_GEMM] = {.name = "grouped_gemm",
+                              .column = {RC_AXIS_TOKENS, RC_AXIS_OUTPUTS, RC_AXIS_INPUTS},
+                              .along = RC_AXIS_TOKENS,
+                              .fixed = {RC_AXIS_OUTPUTS, RC_AXIS_INPUTS, RC_AXIS_EXPERTS,
+                                        RC_AXIS_TOP_K},
+                              .rule = RC_PRICE_SAME,
+                              .bound = RC_BOUND_GEMM,
+                              .type = RC_TYPE_OWN,
+                              .power = 1.0,
+                              .work = grouped_product},
+    [RC_COST_FULL] = {ATTENTION, .variant = "full", .along = RC_AXIS_KEYS,
+                      .fixed = {HEADS, RC_AXIS_QUERIES}, .across = RC_AXIS_QUERIES,
+                      .rule = RC_PRICE_FULL, .power = 1.0, .work = full},
+    [RC_COST_SQUARE] = {ATTENTION, .variant = "causal", .along = RC_AXIS_QUERIES, .fixed = {HEADS},
+                        .takes = as_many_keys, .rule = RC_PRICE_CAUSAL, .power = 2.0,
+                        .work = causal},
+    [RC_COST_PREFIX] = {ATTENTION, .variant = "causal", .along = RC_AXIS_KEYS,
+                        .per = RC_AXIS_QUERIES, .fixed = {HEADS, RC_AXIS_QUERIES},
+                        .across = RC_AXIS_QUERIES, .takes = more_keys, .rule = RC_PRICE_CAUSAL,
+                        .straight = true, .power = 1.0, .work = causal},
+    [RC_COST_DECODE] = {.name = "decode",
+                        .column = {RC_AXIS_BATCH, RC_AXIS_CONTEXT, RC_AXIS_QUERY_HEADS,
+                                   RC_AXIS_KV_HEADS},
+                        .along = RC_AXIS_CONTEXT,
+                        .fixed = {HEADS, RC_AXIS_BATCH},
+                        .across = RC_AXIS_BATCH,
+                        .rule = RC_PRICE_DECODE,
+                        .bound = RC_BOUND_ATTENTION,
+                        .type = RC_TYPE_FP8,
+                        .rises = true,
+                        .power = 1.0,
+                        .work = decode},
+    [RC_COST_MERGE] = {.name = "merge",
+                       .column = {RC_AXIS_ROWS, RC_AXIS_PARTS},
+                       .along = RC_AXIS_ROWS,
+                       .fixed = {RC_AXIS_HEAD_V, RC_AXIS_PARTS},
+                       .across = RC_AXIS_PARTS,
+                       .rule = RC_PRICE_MERGE,
+                       .bound = RC_BOUND_MEMORY,
+                       .rises = true,
+                       .power = 1.0,
+                       .work = merge},
+    [RC_COST_COPY] = {.name = "copy",
+                      .column = {RC_AXIS_BYTES},
+                      .along = RC_AXIS_BYTES,
+                      .rule = RC_PRICE_COPY,
+                      .bound = RC_BOUND_MEMORY,
+                      .rises = true,
+                      .power = 1.0,
+                      .work = moved},
+    [RC_COST_SEND_RECV] = LINK("send_recv"),
+    [RC_COST_ALL_REDUCE] = LINK("all_reduce"),
+    [RC_COST_ALL_GATHER] = LINK("all_gather"),
+    [RC_COST_REDUCE_SCATTER] = LINK("reduce_scatter"),
+    [RC_COST_ALL_TO_ALL] = LINK("all_to_all"),
+    [RC_COST_NAMED] = ELEMENTWISE("rmsnorm", 8.0),
+    ELEMENTWISE("rmsnorm_fp8", 7.0),
+    ELEMENTWISE("quantize_fp8", 3.0),
+    ELEMENTWISE("residual_add", 6.0),
+    ELEMENTWISE("swiglu", 6.0),
+    ELEMENTWISE("swiglu_fp8", 5.0),
+    ROTARY("rotary_kv", 4.0, NULL),
+    ROTARY("rotary_kv_fp8", 4.0, "rotary_kv"),
+    HOST("launch"),
+    HOST("graph_launch"),
+    HOST("event"),
+    HOST("sync"),
+    HOST("nccl_group"),
+    BESIDE("compute_beside"),
+    BESIDE("transfer_beside"),
+};
+enum { OPS = sizeof table / sizeof table[0] };
+_Static_assert((int)OPS <= (int)RC_OPS_MAX, "RC_OPS_MAX bounds the table");
+
+const rc_op_info *rc_op_info_of(rc_op op) {
+    assert(op < OPS);
+    return &table[op];
+}
+
+rc_op rc_op_count(void) {
+    return OPS;
+}
+
+rc_op rc_op_named(const char *name) {
+    rc_op op = 0;
+    assert(name != NULL);
+    while (op < OPS && strcmp(table[op].name, name) != 0)
+        op++;
+    return op;
+}
+
+bool rc_op_has_rows(const char *name) {
+    rc_op op = rc_op_named(name);
+    return op < OPS && table[op].stands == NULL;
+}
+
+void rc_op_row_names(const char *names[RC_OPS_MAX + 1]) {
+    size_t n = 0;
+    assert(names != NULL);
+    for (rc_op op = 0; op < OPS; op++)
+        if (table[op].stands == NULL && rc_op_named(table[op].name) == op)
+            names[n++] = table[op].name;
+    names[n] = NULL;
+}
+
+bool rc_op_has_axis(const rc_op_info *op, rc_axis axis) {
+    assert(op != NULL && axis > RC_AXIS_NONE && axis < RC_AXIS_COUNT);
+    for (int i = 0; i < RC_COLUMNS; i++)
+        if (op->column[i] == axis)
+            return true;
+    for (int i = 0; i < RC_FIXED_MAX && op->fixed[i] != RC_AXIS_NONE; i++)
+        if (op->fixed[i] == axis)
+            return true;
+    return false;
+}

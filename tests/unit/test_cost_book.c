@@ -1,0 +1,172 @@
+/* The books that are compiled in are those that the rows make, to the bit; their curves are GSL's.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <gsl/gsl_interp.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/cost/build.h"
+#include "sim/cost/builtin.h"
+
+static rc_rows *rows;
+
+static int setup(void **state) {
+    (void)state;
+    return rc_store_rows(NULL, NULL, &rows, NULL) == RC_OK ? 0 : -1;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    rc_rows_free(rows);
+    return 0;
+}
+
+static uint64_t bits(double v) {
+    uint64_t b;
+    memcpy(&b, &v, sizeof b);
+    return b;
+}
+
+static void same_series(const rc_series *a, const rc_series *b) {
+    assert_int_equal(bits(a->across), bits(b->across));
+    assert_int_equal(bits(a->power), bits(b->power));
+    assert_int_equal(a->curved, b->curved);
+    assert_int_equal(a->n, b->n);
+    for (size_t i = 0; i < a->n; i++) {
+        const rc_knot *x = &a->knot[i], *y = &b->knot[i];
+        assert_int_equal(bits(x->x), bits(y->x));
+        assert_int_equal(bits(x->y), bits(y->y));
+        assert_int_equal(bits(x->slope), bits(y->slope));
+        assert_int_equal(bits(x->square), bits(y->square));
+        assert_int_equal(bits(x->cube), bits(y->cube));
+        assert_int_equal(bits(x->spread), bits(y->spread));
+        assert_int_equal(x->basis, y->basis);
+    }
+}
+
+static void same_book(const rc_book *a, const rc_book *b) {
+    assert_int_equal(a->count, b->count);
+    assert_memory_equal(a->first, b->first, sizeof a->first);
+    for (size_t i = 0; i < a->count; i++) {
+        const rc_grid *x = &a->grids[i], *y = &b->grids[i];
+        assert_int_equal(x->op, y->op);
+        assert_int_equal(x->dtype, y->dtype);
+        assert_string_equal(x->machine, y->machine);
+        assert_string_equal(x->gpu, y->gpu);
+        assert_string_equal(x->variant, y->variant);
+        assert_memory_equal(&x->fixed, &y->fixed, sizeof x->fixed);
+        assert_int_equal(x->n, y->n);
+        for (size_t s = 0; s < x->n; s++)
+            same_series(&x->series[s], &y->series[s]);
+    }
+}
+
+static void test_builtin_books_are_the_rows(void **state) {
+    (void)state;
+    assert_true(rc_builtin_count > 0);
+    for (size_t i = 0; i < rc_builtin_count; i++) {
+        const rc_book *b = &rc_builtin_books[i];
+        rc_built_book *built = NULL;
+        assert_ptr_equal(rc_builtin_book(b->base, b->state), b);
+        assert_int_equal(rc_book_build(rows, b->base, b->state, &built, NULL), RC_OK);
+        assert_true(b->count > 100);
+        same_book(b, rc_built_book_of(built));
+        rc_built_book_free(built);
+    }
+}
+
+/* Every machine of the tree finds its book; one of another state has it built, and it answers. */
+static void test_which_books_there_are(void **state) {
+    (void)state;
+    static const char *const names[] = {"b200-sxm", "gb200-nvl72", "gti",    "gtt",
+                                        "h100-sxm", "h200-sxm",    "h200x2", NULL};
+    const char *root = getenv("RC_SOURCE_DIR");
+    rc_machine m;
+    for (int i = 0; names[i] != NULL; i++) {
+        char path[1200];
+        (void)snprintf(path, sizeof path, "%s/scenarios/machines/%s.yaml", root ? root : ".",
+                       names[i]);
+        assert_int_equal(rc_machine_load(path, &m, NULL), RC_OK);
+        assert_non_null(rc_builtin_book(m.base, m.state));
+    }
+    (void)snprintf(m.state, sizeof m.state, "burst");
+    assert_null(rc_builtin_book(m.base, m.state));
+    rc_costs *c = NULL;
+    rc_cost out;
+    assert_int_equal(rc_costs_open(NULL, &m, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_gemm(c, RC_BF16, 4096, 16384, 2048, &out, NULL), RC_OK);
+    assert_true(out.p50 > 1e-4 && out.p50 < 1e-3);
+    rc_costs_close(c);
+}
+
+/* Between two points a curve is what gsl_interp_eval gives, to the bit. */
+static void as_gsl(const rc_series *s) {
+    double *x = malloc(s->n * sizeof *x), *y = malloc(s->n * sizeof *y);
+    gsl_interp *curve = gsl_interp_alloc(gsl_interp_steffen, s->n);
+    assert_true(x != NULL && y != NULL && curve != NULL);
+    for (size_t i = 0; i < s->n; i++) {
+        x[i] = s->knot[i].x;
+        y[i] = s->knot[i].y;
+    }
+    assert_int_equal(gsl_interp_init(curve, x, y, s->n), 0);
+    for (size_t i = 0; i + 1 < s->n; i++)
+        for (int k = 1; k < 8; k++) {
+            double at = x[i] + (x[i + 1] - x[i]) * k / 8.0;
+            rc_probe p;
+            rc_series_at(s, at, &p);
+            assert_int_equal(bits(p.y), bits(gsl_interp_eval(curve, x, y, at, NULL)));
+        }
+    gsl_interp_free(curve);
+    free(x);
+    free(y);
+}
+
+static void test_curves_are_steffens(void **state) {
+    (void)state;
+    size_t curves = 0;
+    for (size_t b = 0; b < rc_builtin_count; b++)
+        for (size_t i = 0; i < rc_builtin_books[b].count; i++) {
+            const rc_grid *g = &rc_builtin_books[b].grids[i];
+            for (size_t s = 0; s < g->n; s++)
+                if (g->series[s].curved) {
+                    as_gsl(&g->series[s]);
+                    curves++;
+                }
+        }
+    assert_true(curves > 200);
+}
+
+/* Grids stand in the order that look-ups search by, and a search finds each. */
+static void test_grids_are_found(void **state) {
+    (void)state;
+    for (size_t b = 0; b < rc_builtin_count; b++) {
+        const rc_book *book = &rc_builtin_books[b];
+        for (size_t i = 0; i < book->count; i++) {
+            const rc_grid *g = &book->grids[i];
+            if (rc_op_info_of(g->op)->bound != RC_BOUND_LINK)
+                assert_ptr_equal(rc_book_find(book, g->op, g->dtype, &g->fixed), g);
+            for (size_t s = 1; s < g->n; s++)
+                assert_true(g->series[s - 1].across < g->series[s].across);
+        }
+        rc_axes none = {{[RC_AXIS_OUTPUTS] = 7, [RC_AXIS_INPUTS] = 7}};
+        assert_null(rc_book_find(book, RC_COST_GEMM, RC_BF16, &none));
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_builtin_books_are_the_rows),
+        cmocka_unit_test(test_which_books_there_are),
+        cmocka_unit_test(test_curves_are_steffens),
+        cmocka_unit_test(test_grids_are_found),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
