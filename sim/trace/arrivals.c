@@ -1,12 +1,8 @@
 /* Arrival processes: gaps drawn one by one.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include "sim/trace/workload.h"
-
-const char *const *rc_arrivals_names(void) {
-    static const char *const names[] = {"poisson", "gamma", "even", NULL};
-    return names;
-}
 
 rc_status rc_arrivals_check(const rc_arrival_process *p, rc_error *err) {
     if (!(p->rate > 0.0) || isinf(p->rate))
@@ -34,6 +30,7 @@ static double gamma_draw(rc_rng *r, double shape) {
 
 /* Mean 1. Below shape 1 (the same paper): a draw of shape + 1 times a power of a uniform number. */
 static double gamma_gap(rc_rng *r, double cv) {
+    assert(cv > 0.0);
     double shape = 1.0 / (cv * cv);
     if (shape >= 1.0)
         return gamma_draw(r, shape) / shape;
@@ -42,6 +39,7 @@ static double gamma_gap(rc_rng *r, double cv) {
 }
 
 double rc_arrival_gap(const rc_arrival_process *p, rc_rng *r) {
+    assert(p->rate > 0.0);
     double mean = 1.0 / p->rate;
     if (p->kind == RC_ARRIVE_EVEN)
         return mean;

@@ -6,6 +6,7 @@
  * in seconds; only blocks, sessions or an epoch tell them apart (rc_format_check_unit).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -220,8 +221,13 @@ static rc_status check_options(rc_reader *r, const format *f) {
     return RC_OK;
 }
 
-static int per_second(rc_time_unit unit) {
-    static const int per_s[] = {0, 1, 1000, 1000000, 1000000000};
+int rc_units_per_second(rc_time_unit unit) {
+    static const int per_s[] = {[RC_UNIT_AUTO] = 0,
+                                [RC_UNIT_S] = 1,
+                                [RC_UNIT_MS] = 1000,
+                                [RC_UNIT_US] = 1000000,
+                                [RC_UNIT_NS] = 1000000000};
+    assert(unit <= RC_UNIT_NS);
     return per_s[unit];
 }
 
@@ -231,7 +237,8 @@ static void apply(rc_reader *r, const format *f) {
     if (unit == RC_UNIT_AUTO && f->id == RC_TRACE_COLUMNS)
         unit = rc_unit_by_name(r->own[RC_OWN_ARRIVAL]);
     r->unit_told = unit != RC_UNIT_AUTO || f->dates;
-    r->per_s = per_second(unit != RC_UNIT_AUTO ? unit : RC_UNIT_MS); /* open: settled at the end */
+    r->per_s = rc_units_per_second(
+        unit != RC_UNIT_AUTO ? unit : RC_UNIT_MS); /* open: settled at the end */
     if (f->dates)
         r->per_s = 0;
     r->sort = r->opt.sort || f->any_order;
@@ -309,6 +316,10 @@ rc_status rc_format_settle(rc_reader *r, bool *used) {
     return RC_OK;
 }
 
+/* Mooncake's times are whole milliseconds. Fractions of them with a mean gap below this look like
+ * seconds under the same keys. */
+#define FAST_GAP_MS 10.0
+
 /* A file whose times nothing explains is refused, with what either reading would make of it. */
 rc_status rc_format_check_unit(rc_reader *r) {
     double ms = 0;
@@ -319,7 +330,7 @@ rc_status rc_format_check_unit(rc_reader *r) {
         timed++;
         ms = fmax(ms, (double)r->t->at[i].arrival / (1e-3 * RC_PS_PER_S));
     }
-    bool fast = r->fractions && timed > 2 && ms < 10.0 * (double)(timed - 1);
+    bool fast = r->fractions && timed > 2 && ms < FAST_GAP_MS * (double)(timed - 1);
     bool open = r->t->format == RC_TRACE_MOONCAKE || r->t->format == RC_TRACE_COLUMNS;
     if (!open || r->opt.unit != RC_UNIT_AUTO || r->opt.redrawn || !(ms > 0) ||
         (r->unit_told && !(fast && r->t->format == RC_TRACE_MOONCAKE && r->per_s == 1000)))

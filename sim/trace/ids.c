@@ -1,5 +1,7 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Numbers for block ids and for names, by hash tables with open addressing.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/trace/ids.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +19,7 @@ void rc_ids_free(rc_ids *ids) {
 }
 
 static size_t slot_of(const rc_ids *ids, uint64_t id) {
+    assert(ids->key != NULL);
     size_t i = rc_ids_mix(id) & ids->mask;
     while (ids->value[i] != UINT32_MAX && ids->key[i] != id)
         i = (i + 1) & ids->mask;
@@ -102,6 +105,8 @@ static bool start_hashing(rc_ids *ids) {
 }
 
 static bool note_hole(rc_ids *ids, uint64_t from, uint64_t to) {
+    assert(from <= to);
+    assert(ids->holes == 0 || ids->hole[ids->holes - 1].to < from); /* for the search by halves */
     if (ids->holes == ids->hole_room) {
         size_t room = ids->hole_room ? 2 * ids->hole_room : 64;
         struct rc_hole *p = realloc(ids->hole, room * sizeof *p);
@@ -122,7 +127,9 @@ static bool first(rc_ids *ids, uint64_t id) {
     return !hole || note_hole(ids, 0, id - 1);
 }
 
+/* `at` is the free slot where the search for the new id ended. */
 static rc_ids_answer insert(rc_ids *ids, uint64_t id, size_t at) {
+    assert(ids->value[at] == UINT32_MAX);
     if (ids->count >= UINT32_MAX / 2)
         return RC_IDS_FULL;
     if (id > ids->most) {
@@ -236,6 +243,7 @@ static bool names_room(rc_names *n, size_t size) {
 }
 
 uint32_t rc_names_put(rc_names *n, const char *p, size_t size) {
+    assert(p != NULL || size == 0);
     uint32_t k = rc_names_find(n, p, size);
     if (k != UINT32_MAX)
         return k;

@@ -28,7 +28,7 @@ typedef struct rc_ids {
     bool gap_open; /* a row was left out since the last new id */
 } rc_ids;
 
-uint64_t rc_ids_mix(uint64_t z); /* a hash that no two numbers share */
+uint64_t rc_ids_mix(uint64_t z); /* a hash without collisions: it can be inverted */
 typedef enum rc_ids_answer { RC_IDS_OK, RC_IDS_FULL, RC_IDS_NO_MEMORY } rc_ids_answer;
 void rc_ids_free(rc_ids *ids);
 /* Is the run in order: no id in it both new and below one seen before? Changes nothing. `most` is

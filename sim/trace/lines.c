@@ -1,9 +1,10 @@
-/* Plain, .xz and .gz through one door. The kind is told by the first bytes, so a renamed file is
- * read as what it is. Both libraries decode straight into the line buffer; a file of several
- * streams (cat a.gz b.gz) is read as one.
+/* Lines of plain, .xz and .gz files. The first bytes tell the kind, so a renamed file is read as
+ * what it is. Both libraries decode straight into the line buffer. A file of several streams
+ * (cat a.gz b.gz) is read as one.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/trace/lines.h"
+#include <assert.h>
 #include <errno.h>
 #include <lzma.h>
 #include <stdbool.h>
@@ -61,7 +62,7 @@ static void cut(rc_lines *l, const char *why) {
     l->why = why;
 }
 
-/* More bytes of the file into `input`, when it is used up. */
+/* Read more bytes of the file into `input` once it is used up. */
 static rc_status refill(rc_lines *l, rc_error *err) {
     if (l->avail > 0 || l->no_more)
         return RC_OK;
@@ -118,6 +119,7 @@ static rc_status began(rc_lines *l, rc_lines **out, rc_error *err) {
 
 rc_status rc_lines_open(const char *path, rc_lines **out, rc_error *err) {
     rc_lines *l = NULL;
+    assert(path != NULL);
     RC_TRY(create(path, &l, err));
     l->file = fopen(path, "rb");
     if (!l->file) {
@@ -131,6 +133,7 @@ rc_status rc_lines_open(const char *path, rc_lines **out, rc_error *err) {
 rc_status rc_lines_memory(const char *name, const void *data, size_t size, rc_lines **out,
                           rc_error *err) {
     rc_lines *l = NULL;
+    assert(data != NULL || size == 0);
     RC_TRY(create(name, &l, err));
     l->data = data;
     l->left = size;

@@ -1,5 +1,7 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Who waits for whom, and a trace cut down to some of its requests.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/trace/links.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,12 +17,14 @@ void rc_trace_link(rc_trace *t) {
         rc_req *q = &t->at[i];
         if (q->after == RC_NO_REQUEST)
             continue;
+        assert(q->after < t->count);
         q->sibling = t->at[q->after].child;
         t->at[q->after].child = (uint32_t)i;
     }
 }
 
-/* In use to 0, 1, 2, ... in their order, the others to UINT32_MAX; returns how many are in use. */
+/* Number what is in use (not 0) 0, 1, 2, ... in its order and everything else UINT32_MAX; returns how
+ * many are in use. */
 static uint32_t rank(uint32_t *use, uint32_t count) {
     uint32_t next = 0;
     for (uint32_t i = 0; i < count; i++)
@@ -30,8 +34,10 @@ static uint32_t rank(uint32_t *use, uint32_t count) {
 
 static void renumber_sessions(rc_trace *t, uint32_t *use) {
     for (size_t i = 0; i < t->count; i++)
-        if (t->at[i].session != RC_NO_SESSION)
+        if (t->at[i].session != RC_NO_SESSION) {
+            assert(t->at[i].session < t->sessions);
             use[t->at[i].session] = 1;
+        }
     t->sessions = rank(use, t->sessions);
     for (size_t i = 0; i < t->count; i++)
         if (t->at[i].session != RC_NO_SESSION)
@@ -44,6 +50,7 @@ static void renumber_blocks(rc_trace *t, uint32_t *use, rc_span *spans) {
     for (size_t i = 0; i < t->count; i++)
         for (uint32_t s = 0; s < t->at[i].spans; s++) {
             const rc_span *x = &t->spans[t->at[i].span + s];
+            assert((uint64_t)x->first + x->count <= t->blocks);
             memset(use + x->first, 0xFF, x->count * sizeof *use);
         }
     t->blocks = rank(use, t->blocks);
@@ -67,8 +74,10 @@ rc_status rc_trace_keep(rc_trace *t, const uint32_t *from, size_t count, rc_erro
     uint32_t *sessions = calloc((size_t)t->sessions + 1, sizeof *sessions);
     uint32_t *blocks = calloc((size_t)t->blocks + 1, sizeof *blocks);
     size_t span_count = 0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        assert(from[i] < t->count);
         span_count += t->at[from[i]].spans;
+    }
     rc_span *spans = malloc((span_count + 1) * sizeof *spans);
     bool room = at && to && sessions && blocks && spans;
     if (room) {

@@ -2,10 +2,12 @@
  * dates. What is refused is refused for a reason that is counted: missing, negative, zero, absurd.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <string.h>
 #include "sim/trace/reader.h"
 
-#define PS INT64_C(1000000000000)
+#define PS INT64_C(1000000000000)            /* picoseconds of a second */
+#define FARTHEST_S INT64_C(1000000000000000) /* differences of two moments fit into int64_t */
 
 typedef struct decimal { /* sign, whole part, picofractions of one */
     bool negative, fraction;
@@ -132,6 +134,7 @@ static bool short_whole(rc_slice s, int64_t *out) {
 
 bool rc_read_whole(rc_reader *r, rc_slice s, const char *what, int64_t lo, int64_t hi,
                    int64_t *out) {
+    assert(lo <= hi);
     if (!short_whole(s, out)) {
         decimal d;
         if (!number(r, s, what, &d))
@@ -152,6 +155,7 @@ bool rc_read_whole(rc_reader *r, rc_slice s, const char *what, int64_t lo, int64
 bool rc_read_tokens(rc_reader *r, rc_slice s, const char *what, bool zero, int64_t cap,
                     uint32_t *out) {
     int64_t v = 0;
+    assert(cap <= UINT32_MAX);
     if (!rc_read_whole(r, s, what, zero ? 0 : 1, cap, &v))
         return false;
     *out = (uint32_t)v;
@@ -160,9 +164,10 @@ bool rc_read_tokens(rc_reader *r, rc_slice s, const char *what, bool zero, int64
 
 bool rc_read_stamp(rc_reader *r, rc_slice s, const char *what, int per_s, rc_stamp *out) {
     decimal d;
+    assert(per_s > 0 && PS % per_s == 0);
     if (!number(r, s, what, &d))
         return false;
-    if (d.whole == INT64_MAX || d.whole / per_s > INT64_C(1000000000000000))
+    if (d.whole == INT64_MAX || d.whole / per_s > FARTHEST_S)
         return rc_bad(r, RC_FAULT_ABSURD, s.p, "%s: %.*s is too far away", what, shown(s), s.p);
     *out = (rc_stamp){d.whole / per_s, d.whole % per_s * (PS / per_s) + d.pico / per_s};
     return true;
@@ -230,8 +235,8 @@ static bool take_char(const char **p, const char *end, char c) {
     return true;
 }
 
-/* Days from 1970-01-01 in the Gregorian calendar: years start in March, so that the day that comes
- * and goes is the last. */
+/* Days from 1970-01-01 in the Gregorian calendar. Years are counted from March, so that the leap day
+ * is the last of its year. */
 static int64_t days(int year, int month, int day) {
     int64_t y = month > 2 ? year : year - 1, m = month > 2 ? month - 3 : month + 9;
     return 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719468;

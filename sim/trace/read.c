@@ -1,4 +1,4 @@
-/* The reader of traces: goes through the lines, or through the values of a JSON document, decides
+/* The reader of traces. It goes through the lines, or through the values of a JSON document, decides
  * what a bad row means, and links the requests when all are there.
  *
  * Memory is what the requests and their runs of blocks need (64 and 8 bytes each) and one line; no
@@ -7,10 +7,12 @@
  * single blocks.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "sim/trace/lines.h"
+#include "sim/trace/links.h"
 #include "sim/trace/reader.h"
 #include "sim/trace/workload.h"
 
@@ -23,6 +25,7 @@ const char *rc_fault_name(rc_fault f) {
     static const char *const names[] = {"syntax",       "missing",       "negative",
                                         "zero",         "absurd",        "backwards",
                                         "out of order", "line too long", "cut short"};
+    assert((unsigned)f < RC_FAULTS);
     return names[f];
 }
 
@@ -242,25 +245,15 @@ static void renumber_sessions(rc_reader *r) {
     r->t->sessions = n;
 }
 
-/* Lists of who waits for whom, in the order of the array; the first arrival is at 0. */
-static void link_requests(rc_trace *t) {
+/* The first arrival is at 0. */
+static void shift_arrivals(rc_trace *t) {
     rc_time least = INT64_MAX;
-    t->closed_loop = false;
-    for (size_t i = 0; i < t->count; i++) {
-        t->at[i].child = t->at[i].sibling = RC_NO_REQUEST;
+    for (size_t i = 0; i < t->count; i++)
         if (t->at[i].arrival != RC_NO_ARRIVAL && t->at[i].arrival < least)
             least = t->at[i].arrival;
-    }
-    for (size_t i = t->count; i-- > 0;) {
-        rc_req *q = &t->at[i];
-        if (q->arrival != RC_NO_ARRIVAL)
-            q->arrival -= least;
-        if (q->after == RC_NO_REQUEST)
-            continue;
-        t->closed_loop = true;
-        q->sibling = t->at[q->after].child;
-        t->at[q->after].child = (uint32_t)i;
-    }
+    for (size_t i = 0; i < t->count; i++)
+        if (t->at[i].arrival != RC_NO_ARRIVAL)
+            t->at[i].arrival -= least;
 }
 
 static rc_status finish(rc_reader *r) {
@@ -286,11 +279,12 @@ static rc_status finish(rc_reader *r) {
     if (t->blocks == 0)
         t->block = 0;
     renumber_sessions(r);
-    link_requests(t);
+    shift_arrivals(t);
+    rc_trace_link(t);
     RC_TRY(rc_format_check_unit(r));
     t->timeless = r->timing == RC_LENGTHS && !t->closed_loop && t->sessions == 0;
     for (int u = RC_UNIT_S; u <= RC_UNIT_NS && r->timing != RC_LENGTHS; u++)
-        if (r->per_s == (int[]){0, 1, 1000, 1000000, 1000000000}[u])
+        if (r->per_s == rc_units_per_second((rc_time_unit)u))
             t->unit = (rc_time_unit)u;
     return r->sort ? rc_trace_sort_arrivals(t, r->err) : RC_OK;
 }

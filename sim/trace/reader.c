@@ -1,6 +1,8 @@
 /* What the formats share: saying what is wrong, times, sessions, and adding a request with its
- * blocks. SPDX-License-Identifier: GPL-3.0-or-later */
+ * blocks.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/trace/reader.h"
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +11,7 @@
 
 bool(rc_bad)(rc_reader *r, rc_fault fault, const char *at, const char *fmt, ...) {
     va_list args;
+    assert((unsigned)fault < RC_FAULTS);
     r->fault = fault;
     r->col = 0;
     for (const char *p = r->row; at && p <= at && p <= r->end; p++)
@@ -28,6 +31,7 @@ bool(rc_reader_no_memory)(rc_reader *r) {
 
 bool rc_reader_room(rc_reader *r, void *array_pointer, size_t *room, size_t need, size_t bytes) {
     void *p;
+    assert(bytes > 0);
     if (need <= *room)
         return true;
     size_t more = need + need / 2 + 64;
@@ -50,12 +54,8 @@ bool rc_reader_since(rc_reader *r, rc_stamp from, rc_stamp s, const char *at, rc
     return true;
 }
 
-static bool before(rc_stamp a, rc_stamp b) {
-    return a.s < b.s || (a.s == b.s && a.ps < b.ps);
-}
-
 bool rc_reader_arrival(rc_reader *r, rc_stamp s, const char *at, rc_time *out) {
-    if (r->based && !r->sort && before(s, r->last))
+    if (r->based && !r->sort && rc_stamp_before(s, r->last))
         return rc_bad(
             r, RC_FAULT_BACKWARDS, at,
             "time goes backwards: %lld.%06lld s after %lld.%06lld s (--sort takes rows in "
@@ -112,6 +112,10 @@ uint32_t rc_reader_session(rc_reader *r, rc_slice name) {
 
 bool rc_reader_add(rc_reader *r, rc_req *q) {
     rc_trace *t = r->t;
+    assert(q->input >= 1 && q->output >= 1);
+    assert(q->session == RC_NO_SESSION || q->session < t->sessions);
+    assert(q->after == RC_NO_REQUEST || q->after < t->count);
+    assert(q->spans == 0 || q->span + q->spans == t->span_count);
     if (!rc_reader_room(r, &t->at, &r->at_room, t->count + 1, sizeof *t->at))
         return false;
     q->child = q->sibling = RC_NO_REQUEST;
@@ -178,6 +182,7 @@ bool rc_reader_number(rc_reader *r, rc_req *q, bool as_is) {
 
 bool rc_reader_chain(rc_reader *r, rc_req *q, uint32_t last, uint32_t keep, uint32_t blocks) {
     bool common = last == RC_NO_REQUEST;
+    assert(common || last < r->t->count);
     size_t count = common ? r->commons : r->t->at[last].spans;
     if (keep > blocks)
         keep = blocks;

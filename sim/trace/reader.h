@@ -20,7 +20,7 @@ typedef struct rc_stamp { /* a moment; epochs do not fit into int64_t picosecond
     int64_t s, ps;
 } rc_stamp;
 
-enum { RC_CSV_FIELDS = 64, RC_CSV_ROLES = 8 };
+enum { RC_CSV_FIELDS = 64, RC_CSV_ROLES = 8 }; /* of a line; of a format */
 
 /* Columns that the caller, or a format that is nothing but a choice of columns, names. */
 typedef enum rc_own_role {
@@ -96,7 +96,21 @@ typedef struct rc_reader {
     uint32_t common_blocks;
 } rc_reader;
 
-/* False, always. `at` is a place in the row, or NULL. */
+/* A request with nothing in it. */
+static inline rc_req rc_blank_request(void) {
+    return (rc_req){
+        .arrival = RC_NO_ARRIVAL, .after = RC_NO_REQUEST, .session = RC_NO_SESSION, .prefix = -1};
+}
+static inline bool rc_stamp_before(rc_stamp a, rc_stamp b) {
+    return a.s < b.s || (a.s == b.s && a.ps < b.ps);
+}
+/* Full blocks of a turn's input and reply; the last token of a reply is never computed. */
+static inline uint32_t rc_full_blocks(const rc_reader *r, const rc_req *q) {
+    return (uint32_t)(((uint64_t)q->input + q->output - 1) / r->opt.block);
+}
+int rc_units_per_second(rc_time_unit unit); /* 0 for RC_UNIT_AUTO */
+
+/* Say what is wrong with the row in hand. False, always. `at` is a place in the row, or NULL. */
 bool rc_bad(rc_reader *r, rc_fault fault, const char *at, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 bool rc_reader_no_memory(rc_reader *r);
@@ -117,7 +131,7 @@ bool rc_read_tokens(rc_reader *r, rc_slice s, const char *what, bool zero, int64
  * to be dropped. */
 bool rc_read_output(rc_reader *r, rc_slice s, const char *what, uint32_t *out);
 bool rc_reader_drop(rc_reader *r); /* counts the row in hand as dropped; true */
-/* A decimal number >= 0 of which `per_s` make a second (1, 1000, 1000000, 1000000000). */
+/* A decimal number >= 0 of which `per_s` > 0 make a second (1, 1000, 1000000, 1000000000). */
 bool rc_read_stamp(rc_reader *r, rc_slice s, const char *what, int per_s, rc_stamp *out);
 /* The arrival of a row as a number, in the unit of the reader. While that is open, an epoch shows
  * it: no other unit puts so large a number near our time. */
@@ -167,6 +181,9 @@ typedef struct rc_member { /* a key that a format knows */
     const char *name;
     rc_value value; /* filled; RC_VALUE_NONE when absent */
 } rc_member;
+static inline bool rc_member_absent(const rc_member *m) { /* not there, or null */
+    return m->value.kind == RC_VALUE_NONE || m->value.kind == RC_VALUE_NULL;
+}
 /* The whole line as one object: members in `known` are filled, others are checked and skipped. A
  * known key twice is refused. */
 bool rc_json_line(rc_reader *r, rc_member *known, size_t count);

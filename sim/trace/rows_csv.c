@@ -1,18 +1,14 @@
 /* Rows of CSV: Azure, Vidur, BurstGPT and TraceLab. Columns are found by name, in any order; others
- * are let be.
+ * are ignored.
  *
  * TraceLab: a round gives P (`prefix_len`) and T (`input_len`). Blocks are made up to match: a
  * round keeps the first P tokens of its session's last round, reply included, and what follows is
  * new; what a first round has cached is a prefix that all sessions share.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <string.h>
 #include "sim/trace/reader.h"
-
-static rc_req blank(void) {
-    return (rc_req){
-        .arrival = RC_NO_ARRIVAL, .after = RC_NO_REQUEST, .session = RC_NO_SESSION, .prefix = -1};
-}
 
 /* One field at *p; *p moves to the comma or the end. Quotes are dropped, blanks around kept out. */
 static bool field(rc_reader *r, const char **p, rc_slice *out) {
@@ -57,6 +53,7 @@ bool rc_csv_split(rc_reader *r) {
 }
 
 bool rc_csv_roles(rc_reader *r, const rc_csv_role *roles, int count) {
+    assert(count <= RC_CSV_ROLES);
     for (int k = 0; k < count; k++) {
         r->role[k] = -1;
         for (int i = 0; i < r->fields; i++) {
@@ -76,6 +73,8 @@ bool rc_csv_roles(rc_reader *r, const rc_csv_role *roles, int count) {
 }
 
 rc_slice rc_csv_field(const rc_reader *r, int role) {
+    assert(role >= 0 && role < RC_CSV_ROLES);
+    assert(r->role[role] < r->fields);
     return r->role[role] < 0 ? (rc_slice){NULL, 0} : r->field[r->role[role]];
 }
 
@@ -97,7 +96,7 @@ const rc_csv_role rc_roles_azure[] = {
     {"TIMESTAMP", true}, {"ContextTokens", true}, {"GeneratedTokens", true}, {NULL, false}};
 
 bool rc_row_azure(rc_reader *r) {
-    rc_req q = blank();
+    rc_req q = rc_blank_request();
     rc_stamp t;
     return rc_csv_split(r) && rc_read_date(r, rc_csv_field(r, 0), &t) &&
            tokens(r, 1, 2, "ContextTokens", "GeneratedTokens", &q) &&
@@ -111,7 +110,7 @@ const rc_csv_role rc_roles_vidur[] = {{"arrived_at", false},
 
 /* Vidur publishes traces of lengths, too, and replays them at a rate. */
 bool rc_row_vidur(rc_reader *r) {
-    rc_req q = blank();
+    rc_req q = rc_blank_request();
     rc_stamp t = {0, 0};
     bool timed = r->role[0] >= 0;
     if (!rc_csv_split(r) || !rc_reader_timing(r, timed, "arrived_at", NULL) ||
@@ -131,7 +130,7 @@ const rc_csv_role rc_roles_burstgpt[] = {{"Timestamp", true},
 
 /* Rows of 0 tokens are failures that the trace records: dropped and counted, not refused. */
 bool rc_row_burstgpt(rc_reader *r) {
-    rc_req q = blank();
+    rc_req q = rc_blank_request();
     rc_stamp t;
     if (!rc_csv_split(r) || !rc_read_arrival(r, rc_csv_field(r, 0), "Timestamp", &t) ||
         !rc_read_tokens(r, rc_csv_field(r, 1), "Request tokens", true, RC_TRACE_MAX_INPUT,
@@ -208,13 +207,13 @@ static bool lab_common(rc_reader *r, uint32_t blocks) {
 
 static bool lab_blocks(rc_reader *r, rc_req *q, uint32_t last) {
     uint32_t block = r->opt.block, keep = (uint32_t)q->prefix / block;
-    uint32_t full = (uint32_t)(((uint64_t)q->input + q->output - 1) / block);
+    uint32_t full = rc_full_blocks(r, q);
     return (last != RC_NO_REQUEST || lab_common(r, keep)) &&
            rc_reader_chain(r, q, last, keep, full);
 }
 
 bool rc_row_tracelab(rc_reader *r) {
-    rc_req q = blank();
+    rc_req q = rc_blank_request();
     lab_row row;
     if (!lab_fields(r, &q, &row))
         return false;
@@ -228,7 +227,7 @@ bool rc_row_tracelab(rc_reader *r) {
         return rc_bad(r, RC_FAULT_IDS, rc_csv_field(r, L_ROUND).p,
                       "rounds out of order: %lld where %lld is expected", (long long)row.round,
                       (long long)(s->turns == 0 ? 0 : s->round + 1));
-    if (s->turns > 0 && (row.at.s < s->time.s || (row.at.s == s->time.s && row.at.ps < s->time.ps)))
+    if (s->turns > 0 && rc_stamp_before(row.at, s->time))
         return rc_bad(r, RC_FAULT_BACKWARDS, at, "time goes backwards in its session");
     rc_stamp base = r->based ? r->base : row.at;
     rc_time arrival;

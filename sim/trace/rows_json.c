@@ -13,13 +13,9 @@
  * session: each starts from 1 again.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <string.h>
 #include "sim/trace/reader.h"
-
-static rc_req blank(void) {
-    return (rc_req){
-        .arrival = RC_NO_ARRIVAL, .after = RC_NO_REQUEST, .session = RC_NO_SESSION, .prefix = -1};
-}
 
 /* A block may stand only once in a request. Runs are few. */
 static bool no_block_twice(rc_reader *r, const char *at) {
@@ -43,6 +39,7 @@ static uint64_t raw_blocks(const rc_reader *r) {
 
 /* All blocks of the input, or all but a partial last one. */
 static bool blocks_fit(rc_reader *r, uint32_t input, const char *at) {
+    assert(r->opt.block >= 1);
     uint64_t n = raw_blocks(r), block = r->opt.block;
     if (n == 0 || n == input / block || n == (input + block - 1) / block)
         return true;
@@ -68,6 +65,7 @@ static bool ids_ordered(rc_reader *r, const char *at) {
 }
 
 bool rc_blocks_chain(rc_reader *r) {
+    assert(r->chain_ids);
     size_t runs = r->raws, n = (size_t)raw_blocks(r);
     uint64_t before = 0;
     if (!rc_reader_room(r, &r->raw, &r->raw_room, n, sizeof *r->raw))
@@ -111,16 +109,10 @@ static bool mooncake_turn(rc_reader *r, const rc_member *m, rc_req *q) {
     return true;
 }
 
-/* Named blocks of a turn whose history is known: full ones, and of its reply all that is computed
- * (the last token never is). */
-static uint32_t full_blocks(const rc_reader *r, const rc_req *q) {
-    return (uint32_t)(((uint64_t)q->input + q->output - 1) / r->opt.block);
-}
-
 static bool mooncake_blocks(rc_reader *r, rc_req *q) {
     if (q->session == RC_NO_SESSION)
         return rc_reader_number(r, q, false);
-    uint32_t last = r->session[q->session].last, full = full_blocks(r, q);
+    uint32_t last = r->session[q->session].last, full = rc_full_blocks(r, q);
     if (last != RC_NO_REQUEST)
         return rc_reader_chain(r, q, last, r->t->at[last].named, full);
     if (!rc_reader_number(r, q, false))
@@ -162,7 +154,7 @@ static bool mooncake_ids(rc_reader *r, const rc_member *m, bool session, const r
 bool rc_row_mooncake(rc_reader *r) {
     rc_member m[M_COUNT] = {{"timestamp", {0}}, {"input_length", {0}}, {"output_length", {0}},
                             {"hash_ids", {0}},  {"session_id", {0}},   {"delay", {0}}};
-    rc_req q = blank();
+    rc_req q = rc_blank_request();
     rc_stamp stamp = {0, 0};
     if (!rc_json_line(r, m, M_COUNT) || !rc_json_need(r, &m[M_INPUT], RC_VALUE_NUMBER) ||
         !rc_json_need(r, &m[M_OUTPUT], RC_VALUE_NUMBER))
@@ -190,10 +182,6 @@ bool rc_row_mooncake(rc_reader *r) {
 
 /* ---------------------------------------------------------------- sessions ---------------- */
 enum { S_ID, S_CTX, S_T, S_IN, S_OUT, S_RANGES, S_API, S_THINK, S_COUNT };
-
-static bool is_null(const rc_member *m) {
-    return m->value.kind == RC_VALUE_NONE || m->value.kind == RC_VALUE_NULL;
-}
 
 /* Contexts are named within their session. */
 static bool session_context(rc_reader *r, rc_slice session, rc_slice ctx, uint32_t *out) {
@@ -241,14 +229,14 @@ static bool session_after(rc_reader *r, rc_req *q, uint32_t ctx, uint32_t main_c
 
 bool rc_session_add(rc_reader *r, const rc_session_request *x) {
     rc_slice id = x->session;
-    rc_req q = blank();
+    rc_req q = rc_blank_request();
     q.input = x->input;
     q.output = x->output;
     q.session = rc_reader_session(r, id);
     if (q.session == RC_NO_SESSION)
         return false;
     rc_session *s = &r->session[q.session];
-    if (s->turns > 0 && (x->t.s < s->time.s || (x->t.s == s->time.s && x->t.ps < s->time.ps)))
+    if (s->turns > 0 && rc_stamp_before(x->t, s->time))
         return rc_bad(r, RC_FAULT_BACKWARDS, x->at, "time goes backwards in session '%.*s'",
                       id.n > 60 ? 60 : (int)id.n, id.p);
     uint32_t c, main_ctx;
@@ -275,21 +263,22 @@ bool rc_row_sessions(rc_reader *r) {
                             {"api_time", {0}}, {"think_time", {0}}};
     rc_session_request x = {.api = 0};
     if (!rc_json_line(r, m, S_COUNT) || !rc_json_need(r, &m[S_ID], RC_VALUE_TEXT) ||
-        (!is_null(&m[S_CTX]) && !rc_json_need(r, &m[S_CTX], RC_VALUE_TEXT)) ||
+        (!rc_member_absent(&m[S_CTX]) && !rc_json_need(r, &m[S_CTX], RC_VALUE_TEXT)) ||
         !rc_json_need(r, &m[S_T], RC_VALUE_NUMBER) || !rc_json_need(r, &m[S_IN], RC_VALUE_NUMBER) ||
         !rc_json_need(r, &m[S_OUT], RC_VALUE_NUMBER) ||
         !rc_json_need(r, &m[S_RANGES], RC_VALUE_NESTED) ||
-        (!is_null(&m[S_API]) && !rc_json_need(r, &m[S_API], RC_VALUE_NUMBER)) ||
-        (!is_null(&m[S_THINK]) && !rc_json_need(r, &m[S_THINK], RC_VALUE_NUMBER)))
+        (!rc_member_absent(&m[S_API]) && !rc_json_need(r, &m[S_API], RC_VALUE_NUMBER)) ||
+        (!rc_member_absent(&m[S_THINK]) && !rc_json_need(r, &m[S_THINK], RC_VALUE_NUMBER)))
         return false;
     x.session = m[S_ID].value.text;
-    x.ctx = is_null(&m[S_CTX]) ? x.session : m[S_CTX].value.text;
+    x.ctx = rc_member_absent(&m[S_CTX]) ? x.session : m[S_CTX].value.text;
     x.at = m[S_T].value.text.p;
-    x.thinks = !is_null(&m[S_THINK]);
+    x.thinks = !rc_member_absent(&m[S_THINK]);
     if (!rc_read_tokens(r, m[S_IN].value.text, "in", false, RC_TRACE_MAX_INPUT, &x.input) ||
         !rc_read_tokens(r, m[S_OUT].value.text, "out", true, RC_TRACE_MAX_OUTPUT, &x.output) ||
         !rc_read_arrival(r, m[S_T].value.text, "t", &x.t) ||
-        (!is_null(&m[S_API]) && !rc_read_duration(r, m[S_API].value.text, "api_time", 1, &x.api)) ||
+        (!rc_member_absent(&m[S_API]) &&
+         !rc_read_duration(r, m[S_API].value.text, "api_time", 1, &x.api)) ||
         (x.thinks && !rc_read_duration(r, m[S_THINK].value.text, "think_time", 1, &x.think)))
         return false;
     const char *list = m[S_RANGES].value.text.p;
@@ -300,6 +289,7 @@ bool rc_row_sessions(rc_reader *r) {
 /* Each session's blocks behind those of the one before. */
 bool rc_sessions_finish(rc_reader *r) {
     rc_trace *t = r->t;
+    assert(r->local_ids);
     uint64_t base = 0;
     for (uint32_t s = 0; s < t->sessions; s++) {
         uint32_t blocks = r->session[s].blocks;

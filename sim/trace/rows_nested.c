@@ -26,9 +26,7 @@ static bool end_reading(rc_reader *r) {
     return false;
 }
 
-static bool missing(const rc_member *m) {
-    return m->value.kind == RC_VALUE_NONE || m->value.kind == RC_VALUE_NULL;
-}
+enum { DEEPEST = 8 }; /* sub-agents of sub-agents */
 
 /* ---- WEKA ----------------------------------------------------------------------------------- */
 typedef struct weka_entry {
@@ -44,10 +42,8 @@ typedef struct weka_list {
 
 static int by_time(const void *a, const void *b) {
     const weka_entry *x = a, *y = b;
-    if (x->t.s != y->t.s)
-        return x->t.s < y->t.s ? -1 : 1;
-    if (x->t.ps != y->t.ps)
-        return x->t.ps < y->t.ps ? -1 : 1;
+    if (x->t.s != y->t.s || x->t.ps != y->t.ps)
+        return rc_stamp_before(x->t, y->t) ? -1 : 1;
     return x->place < y->place ? -1 : x->place > y->place;
 }
 
@@ -60,9 +56,9 @@ static bool weka_entry_of(rc_reader *r, weka_list *l, const rc_value *item, rc_s
         return rc_bad(r, RC_FAULT_SYNTAX, item->text.p, "a request is no object");
     if (!rc_json_members(r, item->text, m, 3))
         return false;
-    if (!missing(&m[1])) {
+    if (!rc_member_absent(&m[1])) {
         rc_slice own = m[2].value.text; /* without a name: what stands at its start */
-        if (missing(&m[2]))
+        if (rc_member_absent(&m[2]))
             own = (rc_slice){item->text.p, item->text.n < 400 ? item->text.n : 400};
         return weka_collect(r, l, m[1].value.text, own, depth + 1);
     }
@@ -79,7 +75,7 @@ static bool weka_collect(rc_reader *r, weka_list *l, rc_slice list, rc_slice ctx
     const char *p = list.p;
     bool more = true;
     rc_value item;
-    if (list.n == 0 || *p != '[' || depth > 8)
+    if (list.n == 0 || *p != '[' || depth > DEEPEST)
         return rc_bad(r, RC_FAULT_SYNTAX, p, "'requests' is no list, or too deep");
     for (;;) {
         if (!rc_json_item(r, &p, list.p + list.n, &item, &more))
@@ -99,12 +95,14 @@ static bool weka_request(rc_reader *r, rc_slice session, const weka_entry *e) {
         !rc_json_need(r, &m[1], RC_VALUE_NUMBER) ||
         !rc_read_tokens(r, m[0].value.text, "in", false, RC_TRACE_MAX_INPUT, &x.input) ||
         !rc_read_tokens(r, m[1].value.text, "out", true, RC_TRACE_MAX_OUTPUT, &x.output) ||
-        (!missing(&m[3]) && !rc_read_duration(r, m[3].value.text, "api_time", 1, &x.api)) ||
-        (!missing(&m[4]) && !rc_read_duration(r, m[4].value.text, "think_time", 1, &x.think)))
+        (!rc_member_absent(&m[3]) &&
+         !rc_read_duration(r, m[3].value.text, "api_time", 1, &x.api)) ||
+        (!rc_member_absent(&m[4]) &&
+         !rc_read_duration(r, m[4].value.text, "think_time", 1, &x.think)))
         return false;
-    x.thinks = !missing(&m[4]);
+    x.thinks = !rc_member_absent(&m[4]);
     r->raws = 0;
-    if (!missing(&m[2]) &&
+    if (!rc_member_absent(&m[2]) &&
         (!rc_json_need(r, &m[2], RC_VALUE_NESTED) || !rc_json_ids(r, m[2].value.text) ||
          !rc_blocks_check(r, x.input, m[2].value.text.p)))
         return false;
@@ -120,7 +118,8 @@ static bool weka_head(rc_reader *r, rc_member *m) {
     bool global = m[3].value.kind == RC_VALUE_TEXT && m[3].value.text.n == 6 &&
                   memcmp(m[3].value.text.p, "global", 6) == 0;
     if (!rc_json_need(r, &m[0], RC_VALUE_TEXT) || !rc_json_need(r, &m[1], RC_VALUE_NESTED) ||
-        (!missing(&m[2]) && !rc_read_whole(r, m[2].value.text, "block_size", 1, 1 << 20, &block)))
+        (!rc_member_absent(&m[2]) &&
+         !rc_read_whole(r, m[2].value.text, "block_size", 1, 1 << 20, &block)))
         return false;
     if (r->t->count > 0 && ((uint32_t)block != r->opt.block || global == r->local_ids))
         return rc_bad(r, RC_FAULT_SYNTAX, m[0].value.text.p,
@@ -164,7 +163,7 @@ static bool sub_request(rc_reader *r, const rc_value *item, uint32_t session, bo
         !rc_json_need(r, &m[1], RC_VALUE_NUMBER) ||
         !rc_read_tokens(r, m[0].value.text, "input_toks", false, RC_TRACE_MAX_INPUT, &q.input) ||
         !rc_read_output(r, m[1].value.text, "output_toks", &q.output) ||
-        (!missing(&m[2]) &&
+        (!rc_member_absent(&m[2]) &&
          !rc_read_duration(r, m[2].value.text, "tool_duration_ns", 1000000000, think)))
         return false;
     if (q.output == 0)
@@ -178,10 +177,10 @@ static bool simulated_session(rc_reader *r, rc_member *m) {
     rc_value item;
     rc_stamp t;
     rc_time arrival = 0, think = 0;
-    if (missing(&m[0]) || list->kind != RC_VALUE_NESTED)
+    if (rc_member_absent(&m[0]) || list->kind != RC_VALUE_NESTED)
         return rc_bad(r, RC_FAULT_MISSING, NULL, "a session without 'session_id' or sub_requests");
     uint32_t session = rc_reader_session(r, m[0].value.text);
-    bool timed = !missing(&m[2]);
+    bool timed = !rc_member_absent(&m[2]);
     if (session == RC_NO_SESSION ||
         (timed && (!rc_read_arrival(r, m[2].value.text, "arrival_time_ns", &t) ||
                    !rc_reader_arrival(r, t, m[2].value.text.p, &arrival))))
@@ -203,7 +202,7 @@ bool rc_row_llmservingsim(rc_reader *r) {
     rc_member m[] = {{"session_id", {0}}, {"sub_requests", {0}}, {"arrival_time_ns", {0}}};
     if (!rc_json_line(r, m, 3))
         return false;
-    if (missing(&m[1]))
+    if (rc_member_absent(&m[1]))
         return rc_row_own(r);
     return simulated_session(r, m) || end_reading(r);
 }
@@ -229,8 +228,7 @@ static bool next_of_lists(rc_reader *r, lists *l, rc_value *v, bool timed, bool 
 }
 
 static bool one_of_lists(rc_reader *r, const rc_value *v, bool timed) {
-    rc_req q = {
-        .arrival = RC_NO_ARRIVAL, .after = RC_NO_REQUEST, .session = RC_NO_SESSION, .prefix = -1};
+    rc_req q = rc_blank_request();
     rc_stamp t;
     if (!rc_read_tokens(r, v[0].text, "input_lens", true, RC_TRACE_MAX_INPUT, &q.input) ||
         !rc_read_tokens(r, v[1].text, "output_lens", true, RC_TRACE_MAX_OUTPUT, &q.output) ||

@@ -6,6 +6,7 @@
  * ("arrival_ms", "time_ns", "start_s"); a date needs none.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include "sim/trace/reader.h"
@@ -20,6 +21,7 @@ static rc_status bad_map(rc_reader *r, const char *map, rc_error *err) {
 }
 
 rc_status rc_own_columns(rc_reader *r, const char *map, rc_error *err) {
+    assert(map != NULL);
     memset(r->own, 0, sizeof r->own);
     for (const char *p = map; *p;) {
         size_t n = strcspn(p, ","), name = strcspn(p, "=,");
@@ -90,8 +92,7 @@ static bool own_time(rc_reader *r, rc_slice s, rc_stamp *t) {
 
 bool rc_row_own(rc_reader *r) {
     rc_slice cell[RC_OWN_ROLES];
-    rc_req q = {
-        .arrival = RC_NO_ARRIVAL, .after = RC_NO_REQUEST, .session = RC_NO_SESSION, .prefix = -1};
+    rc_req q = rc_blank_request();
     rc_stamp t = {0, 0};
     if (!(r->header > 0 ? csv_cells(r, cell) : json_cells(r, cell)))
         return false;

@@ -1,9 +1,12 @@
 /* P and T with a cache that forgets nothing: which leading blocks of a request were in one before.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "sim/trace/trace.h"
+
+enum { FEW_MISSES = 20 }; /* T/(T+P) <= 1/20 is 5 %: at_most_5pct */
 
 static int by_value(const void *a, const void *b) {
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
@@ -32,12 +35,13 @@ static double real_at(const double *v, double q, size_t n) {
     return between(v[i], v[next], place);
 }
 
-/* Leading blocks of the request that were seen; then all its blocks are. */
+/* How many leading blocks of the request were seen before; marks all its blocks as seen. */
 static uint64_t leading(const rc_trace *t, const rc_req *r, bool *seen) {
     uint64_t count = 0;
     bool open = true;
     for (uint32_t s = 0; s < r->spans; s++) {
         const rc_span *span = &t->spans[r->span + s];
+        assert((uint64_t)span->first + span->count <= t->blocks);
         for (uint32_t k = 0; k < span->count; k++) {
             open = open && seen[span->first + k];
             count += open;
@@ -58,6 +62,7 @@ static void sums(const rc_trace *t, const columns *c, uint32_t *prefix, rc_trace
     rc_time first = RC_TIME_NEVER, last = 0;
     for (size_t i = 0; i < t->count; i++) {
         const rc_req *r = &t->at[i];
+        assert(r->input >= 1);
         uint64_t p = leading(t, r, c->seen) * t->block;
         if (r->prefix >= 0)
             p = (uint64_t)r->prefix;
@@ -68,7 +73,7 @@ static void sums(const rc_trace *t, const columns *c, uint32_t *prefix, rc_trace
         c->input[i] = r->input;
         c->output[i] = r->output;
         c->miss[i] = 1.0 - (double)p / r->input;
-        few += (r->input - p) * 20 <= r->input;
+        few += (r->input - p) * FEW_MISSES <= r->input;
         out->input += r->input;
         out->output += r->output;
         out->cached += p;

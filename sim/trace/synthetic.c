@@ -1,15 +1,11 @@
-/* Traces made up. Blocks: a request's prefix is its group's shared one, then its session's own
- * past. SPDX-License-Identifier: GPL-3.0-or-later */
+/* Synthetic traces. The blocks of a request begin with the prefix that its group shares; then come
+ * those of its session's own past.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include "sim/trace/links.h"
 #include "sim/trace/workload.h"
-
-const char *const *rc_length_names(void) {
-    static const char *const names[] = {"constant",    "uniform",   "lognormal",
-                                        "exponential", "empirical", NULL};
-    return names;
-}
 
 static double lowest(const rc_length *l) {
     return l->lo > 0 ? l->lo : 1.0;
@@ -21,6 +17,7 @@ static double highest(const rc_length *l, uint32_t cap) {
 
 static uint32_t draw(const rc_length *l, rc_rng *r, uint32_t cap) {
     double v = l->mean, lo = lowest(l), hi = highest(l, cap);
+    assert(lo <= hi);
     switch (l->kind) {
     case RC_LENGTH_UNIFORM:
         v = lo + floor(rc_rng_uniform(r) * (hi - lo + 1.0));
@@ -55,6 +52,7 @@ static rc_status check_length(const char *what, const rc_length *l, uint32_t cap
 }
 
 enum { MAX_TURNS = 1 << 20, MAX_GROUPS = 1 << 20 };
+#define LONGEST_THINK_S 86400.0 /* the error message calls it a day */
 
 static bool one_turn(const rc_synthetic *s) {
     return s->turns.kind == RC_LENGTH_CONSTANT && s->turns.mean <= 1.0;
@@ -69,7 +67,7 @@ static rc_status check(const rc_synthetic *s, rc_error *err) {
     RC_TRY(check_length("output", &s->output, RC_TRACE_MAX_OUTPUT, err));
     if (!one_turn(s))
         RC_TRY(check_length("turns", &s->turns, MAX_TURNS, err));
-    if (!(s->think_s >= 0.0) || s->think_s > 86400.0)
+    if (!(s->think_s >= 0.0) || s->think_s > LONGEST_THINK_S)
         return rc_fail(err, RC_E_INPUT, "a think time of %g s, expected 0 to a day", s->think_s);
     if (s->block < 1 && (s->shared_prefix > 0 || !one_turn(s)))
         return rc_fail(err, RC_E_INPUT, "blocks of 0 tokens");
@@ -118,6 +116,7 @@ static rc_status blocks(maker *m, rc_req *q, uint32_t group, uint32_t own, rc_er
     uint64_t tokens = q->session == RC_NO_SESSION ? q->input : (uint64_t)q->input + q->output - 1;
     uint32_t all = (uint32_t)(tokens / m->s->block);
     uint32_t shared = m->group_blocks; /* an input holds the whole shared prefix */
+    assert(all >= shared);
     q->span = (uint32_t)m->t->span_count;
     RC_TRY(push(m, q, group * shared, shared, err));
     RC_TRY(push(m, q, own, all - shared, err));
@@ -135,7 +134,7 @@ static rc_status start(maker *m, rc_time *arrival, rc_error *err) {
     return RC_OK;
 }
 
-/* Room for so many requests more. */
+/* Room for that many more requests. */
 static rc_status grow(maker *m, size_t more, rc_error *err) {
     rc_trace *t = m->t;
     if (t->count + more > RC_TRACE_MAX_ROWS)

@@ -58,14 +58,11 @@ typedef enum rc_fault {                    /* why a row was refused */
                         RC_FAULT_MISSING,  /* a field is missing or empty */
                         RC_FAULT_NEGATIVE, /* below zero */
                         RC_FAULT_ZERO, /* zero where a request cannot be: input or output tokens */
-                        RC_FAULT_ABSURD, /* above the caps, not a whole number, blocks that do not
-                                            fit the input */
+                        RC_FAULT_ABSURD, /* above the caps, not a whole number, blocks that do not fit the input */
                         RC_FAULT_BACKWARDS, /* a time before that of the row above */
-                        RC_FAULT_IDS,  /* block ids or turns out of order, or a block twice in one
-                                          request */
+                        RC_FAULT_IDS, /* block ids or turns out of order, or a block twice in one request */
                         RC_FAULT_LONG, /* a line over RC_TRACE_MAX_LINE */
-                        RC_FAULT_CUT,  /* the compressed file ends early or is corrupt from here on
-                                        */
+                        RC_FAULT_CUT, /* the compressed file ends early or is corrupt from here on */
                         RC_FAULTS
 } rc_fault;
 const char *rc_fault_name(rc_fault f); /* "syntax", "missing", ... */

@@ -1,4 +1,5 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Options of a trace from text.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/trace/trace_options.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /* Traces reshaped: other rates, other lengths, arrivals where the file has none.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/trace/workload.h"
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,7 +106,7 @@ rc_status rc_trace_spread(rc_trace *t, rc_time step, uint64_t seed, rc_error *er
 
 /* ---- arrivals by a process ------------------------------------------------------------ */
 
-/* As before, or all of `arrival` and only then: a trace is never half changed. */
+/* Take all of `arrival` when everything went well, else nothing: a trace is never half changed. */
 static rc_status take_arrivals(rc_trace *t, rc_time *arrival, rc_status st) {
     for (size_t i = 0; st == RC_OK && i < t->count; i++)
         t->at[i].arrival = arrival[i];
@@ -122,6 +123,7 @@ static rc_status copy_arrivals(const rc_trace *t, rc_time **out, rc_error *err) 
     return RC_OK;
 }
 
+/* *now, in ps, moves on by one gap. */
 static rc_status next_arrival(const rc_arrival_process *p, rc_rng *r, double *now, rc_time *out,
                               rc_error *err) {
     *now += rc_arrival_gap(p, r) * RC_PS_PER_S;
@@ -236,31 +238,10 @@ static void first_of_sessions(const rc_trace *t, uint32_t *of_session) {
             of_session[t->at[i].session] = (uint32_t)i;
 }
 
-rc_status rc_trace_window(rc_trace *t, rc_time from, rc_time to, rc_error *err) {
-    size_t count = 0;
-    uint32_t *keep = malloc((t->count + 1) * sizeof *keep);
-    uint32_t *of_session = malloc(((size_t)t->sessions + 1) * sizeof *of_session);
-    rc_status st = keep && of_session ? RC_OK : no_memory(err);
-    if (st == RC_OK) {
-        first_of_sessions(t, of_session);
-        for (size_t i = 0; i < t->count; i++) {
-            const rc_req *q = &t->at[t->closed_loop ? decider(t, of_session, (uint32_t)i) : i];
-            if (arrives(q) && q->arrival >= from && q->arrival < to)
-                keep[count++] = (uint32_t)i;
-        }
-        st = rc_trace_keep(t, keep, count, err);
-    }
-    for (size_t i = 0; st == RC_OK && i < t->count; i++)
-        if (arrives(&t->at[i]))
-            t->at[i].arrival -= from;
-    free(keep);
-    free(of_session);
-    return st;
-}
-
 /* The first n requests by session: whole sessions in the order of their first requests, the last
  * one cut. The kept ones stay in the order of the array. */
 static rc_status cut_sessions(rc_trace *t, size_t n, rc_error *err) {
+    assert(n < t->count);
     uint32_t *keep = malloc((n + 1) * sizeof *keep);
     uint32_t *of_session = malloc(((size_t)t->sessions + 1) * sizeof *of_session);
     uint32_t *size = calloc(t->count + 1, sizeof *size); /* by decider; then: requests to keep */
@@ -289,7 +270,7 @@ static rc_status cut_sessions(rc_trace *t, size_t n, rc_error *err) {
     return st;
 }
 
-/* From the first arrival to that of the first of the next copy. */
+/* ps from the first arrival of a copy to the first arrival of the next. */
 static double period_of(const rc_trace *t) {
     rc_time first = RC_TIME_NEVER, last = 0;
     size_t n = 0;
@@ -327,6 +308,7 @@ static void copy_requests(rc_trace *t, size_t count, size_t spans, uint32_t k, d
 }
 
 static rc_status repeat(rc_trace *t, size_t copies, rc_error *err) {
+    assert(copies >= 2);
     size_t count = t->count, spans = t->span_count;
     double period = period_of(t);
     if (period * (double)copies > LONGEST)

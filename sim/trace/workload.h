@@ -15,23 +15,19 @@ rc_status rc_trace_scale_rate(rc_trace *t, double scale, rc_error *err);
 rc_status rc_trace_spread(rc_trace *t, rc_time step, uint64_t seed, rc_error *err);
 /* Requests in the order of arrival (stable); those without arrival keep their place behind. */
 rc_status rc_trace_sort_arrivals(rc_trace *t, rc_error *err);
-/* Keep the requests that arrive in [from, to), counted from `from`. Closed-loop traces: whole
- * sessions by the arrival of their first request. */
-rc_status rc_trace_window(rc_trace *t, rc_time from, rc_time to, rc_error *err);
 /* Keep the first n requests; with n above count the trace is repeated, each copy behind the last
  * with fresh block ids and sessions (a copy starts one mean gap after the last arrival of the one
  * before). Sessions are kept whole but for the last, which is cut. */
 rc_status rc_trace_resize(rc_trace *t, size_t n, rc_error *err);
 
 typedef enum rc_arrivals { RC_ARRIVE_POISSON, RC_ARRIVE_GAMMA, RC_ARRIVE_EVEN } rc_arrivals;
-const char *const *rc_arrivals_names(void); /* "poisson", "gamma", "even", NULL */
 typedef struct rc_arrival_process {
     rc_arrivals kind;
     double rate; /* per second, > 0 */
     double cv;   /* gamma: coefficient of variation of the gaps, > 0; 1 is Poisson */
 } rc_arrival_process;
 rc_status rc_arrivals_check(const rc_arrival_process *p, rc_error *err); /* rate and cv */
-/* One gap between arrivals, s. */
+/* One gap between arrivals, s; of a process that rc_arrivals_check let pass. */
 double rc_arrival_gap(const rc_arrival_process *p, rc_rng *r);
 /* Sessions of a closed-loop trace start by the process: the first request of each session, in the
  * order of the file or, with `shuffle`, in a random order, gets an arrival. Other requests without
@@ -50,7 +46,6 @@ typedef enum rc_length_kind {
     RC_LENGTH_EXPONENTIAL, /* mean */
     RC_LENGTH_EMPIRICAL    /* values drawn with replacement */
 } rc_length_kind;
-const char *const *rc_length_names(void);
 typedef struct rc_length { /* tokens; every draw is rounded and clamped to [lo, hi] */
     rc_length_kind kind;
     double mean;            /* constant, exponential: mean; lognormal: median */

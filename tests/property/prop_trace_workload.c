@@ -148,33 +148,6 @@ static bool copies_are_fresh(prop_case *c) {
     return true;
 }
 
-/* A window keeps what arrives in it, in whole sessions, and counts time from its start. */
-static bool window_is_a_filter(prop_case *c) {
-    rc_synthetic s = some_workload(c);
-    rc_trace *t = NULL;
-    size_t expected = 0;
-    PROP_CHECK(c, rc_trace_synthesise(&s, &t, NULL) == RC_OK, "refused");
-    rc_time last = 0;
-    for (size_t i = 0; i < t->count; i++)
-        last = t->at[i].arrival > last ? t->at[i].arrival : last;
-    rc_time from = (rc_time)prop_below(c, (uint64_t)last + 1);
-    rc_time to = from + (rc_time)prop_below(c, (uint64_t)last + 1) + 1;
-    bool keep = false; /* turns stand behind their first */
-    for (size_t i = 0; i < t->count; i++) {
-        if (t->at[i].after == RC_NO_REQUEST)
-            keep = t->at[i].arrival >= from && t->at[i].arrival < to;
-        expected += keep;
-    }
-    PROP_CHECK(c, rc_trace_window(t, from, to, NULL) == RC_OK, "refused");
-    PROP_CHECK(c, t->count == expected, "%zu left, expected %zu", t->count, expected);
-    for (size_t i = 0; i < t->count; i++)
-        PROP_CHECK(c, t->at[i].arrival == RC_NO_ARRIVAL || t->at[i].arrival < to - from, "late");
-    const char *fault = t->count ? trace_fault(t) : NULL;
-    PROP_CHECK(c, fault == NULL, "%s", fault ? fault : "");
-    rc_trace_free(t);
-    return true;
-}
-
 static void run(void **state, const char *name, prop_fn fn) {
     (void)state;
     assert_true(prop_run(name, fn, 60));
@@ -192,13 +165,8 @@ static void test_copies(void **state) {
     run(state, "copies_are_fresh", copies_are_fresh);
 }
 
-static void test_window(void **state) {
-    run(state, "window_is_a_filter", window_is_a_filter);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_holds), cmocka_unit_test(test_bytes),
-                                       cmocka_unit_test(test_copies),
-                                       cmocka_unit_test(test_window)};
+                                       cmocka_unit_test(test_copies)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

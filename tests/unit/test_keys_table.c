@@ -74,6 +74,10 @@ static void same_names(rc_key_file f, const char *path, size_t skip, const char 
 }
 
 /* A scenario's choice becomes the enum by its number. */
+static const char *const arrival_processes[] = {[RC_ARRIVE_POISSON] = "poisson",
+                                                [RC_ARRIVE_GAMMA] = "gamma",
+                                                [RC_ARRIVE_EVEN] = "even",
+                                                [RC_ARRIVE_EVEN + 1] = NULL};
 static const char *const kv_policies[] = {[RC_KV_LRU] = "lru",
                                           [RC_KV_NONE] = "none",
                                           [RC_KV_SESSION] = "session",
@@ -101,8 +105,8 @@ static void test_names(void **state) {
     same_names(RC_KEYS_PLAN, "space.variant", 1, rc_rule_names());
     same_schedules(RC_KEYS_PLAN, "space.variant", 4, rc_schedule_many_at);
     same_names(RC_KEYS_SERVE, "kv.policy", 0, kv_policies);
-    same_names(RC_KEYS_SERVE, "arrivals.process", 0, rc_arrivals_names());
-    same_names(RC_KEYS_SERVE, "synthetic.process", 0, rc_arrivals_names());
+    same_names(RC_KEYS_SERVE, "arrivals.process", 0, arrival_processes);
+    same_names(RC_KEYS_SERVE, "synthetic.process", 0, arrival_processes);
     same_names(RC_KEYS_SERVE, "arrivals.format", 0, rc_trace_format_names());
     same_names(RC_KEYS_SERVE, "arrivals.time_unit", 0, rc_time_unit_names());
     same_names(RC_KEYS_SERVE, "arrivals.zero_output", 0, rc_zero_output_names());

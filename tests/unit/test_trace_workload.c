@@ -73,28 +73,6 @@ static void test_spread(void **state) {
     rc_trace_free(b);
 }
 
-static void test_window(void **state) {
-    (void)state;
-    rc_trace *t = parse(four);
-    assert_int_equal(rc_trace_window(t, 10 * S, 30 * S, NULL), RC_OK);
-    assert_int_equal(t->count, 2);
-    assert_int_equal(t->at[0].input, 2);
-    assert_int_equal(t->at[0].arrival, 0);
-    assert_int_equal(t->at[1].arrival, 10 * S);
-    rc_trace_free(t);
-    t = open_file("weka_sessions_58.jsonl.xz");
-    const rc_arrival_process even = {RC_ARRIVE_EVEN, 1.0, 0.0};
-    assert_int_equal(rc_trace_start_sessions(t, &even, false, 1, NULL), RC_OK);
-    size_t third = 0;
-    for (size_t i = 0; i < t->count; i++)
-        third += t->at[i].session == 2;
-    assert_int_equal(rc_trace_window(t, 3 * S, 4 * S, NULL), RC_OK);
-    assert_int_equal(t->sessions, 1);
-    assert_int_equal(t->count, third);
-    expect_sound(t);
-    rc_trace_free(t);
-}
-
 static void test_resize_open(void **state) {
     (void)state;
     rc_trace *t = parse(four);
@@ -362,19 +340,12 @@ static void test_synthetic_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scale),
-        cmocka_unit_test(test_spread),
-        cmocka_unit_test(test_window),
-        cmocka_unit_test(test_resize_open),
-        cmocka_unit_test(test_million),
-        cmocka_unit_test(test_resize_sessions),
-        cmocka_unit_test(test_start_sessions),
-        cmocka_unit_test(test_processes),
-        cmocka_unit_test(test_lengths),
-        cmocka_unit_test(test_rate_alone),
-        cmocka_unit_test(test_shared_prefix),
-        cmocka_unit_test(test_turns),
-        cmocka_unit_test(test_synthetic_refused),
+        cmocka_unit_test(test_scale),           cmocka_unit_test(test_spread),
+        cmocka_unit_test(test_resize_open),     cmocka_unit_test(test_million),
+        cmocka_unit_test(test_resize_sessions), cmocka_unit_test(test_start_sessions),
+        cmocka_unit_test(test_processes),       cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_rate_alone),      cmocka_unit_test(test_shared_prefix),
+        cmocka_unit_test(test_turns),           cmocka_unit_test(test_synthetic_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,28 @@
+/* What the tables of block ids and names assume of their callers, and their steps of one another
+ * (tests/support/trips.h).
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/trace/ids.c"
+#include "tests/support/trips.h"
+
+static void test_ids(void **state) {
+    (void)state;
+    rc_ids ids = {0};
+    rc_names names = {0};
+    uint32_t number;
+    trips("ids->key != NULL", (void)slot_of(&ids, 7));
+    trips("from <= to", (void)note_hole(&ids, 2, 1));
+    assert_true(note_hole(&ids, 4, 6));
+    trips("ids->holes == 0 || ids->hole[ids->holes - 1].to < from", (void)note_hole(&ids, 6, 8));
+    assert_int_equal(rc_ids_number(&ids, 7, &number), RC_IDS_OK);
+    assert_int_equal(rc_ids_number(&ids, 70, &number), RC_IDS_OK); /* a gap: from here on hashed */
+    trips("ids->value[at] == UINT32_MAX", (void)insert(&ids, 7, slot_of(&ids, 7)));
+    trips("p != NULL || size == 0", (void)rc_names_put(&names, NULL, 1));
+    rc_ids_free(&ids);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ids),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
