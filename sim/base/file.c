@@ -99,6 +99,13 @@ void rc_outfile_abort(rc_outfile *o) {
     o->tmp[0] = '\0';
 }
 
+rc_status rc_outfile_end(rc_outfile *o, rc_status written, rc_error *err) {
+    if (written == RC_OK)
+        return rc_outfile_commit(o, err);
+    rc_outfile_abort(o);
+    return written;
+}
+
 rc_status rc_output_check(const char *path, bool overwrite, rc_error *err) {
     rc_outfile o;
     if (!path)

@@ -23,6 +23,8 @@ rc_status rc_outfile_reserve(rc_outfile *o, const char *path, bool overwrite, rc
  * removed. */
 rc_status rc_outfile_commit(rc_outfile *o, rc_error *err);
 void rc_outfile_abort(rc_outfile *o); /* remove the temporary; safe after commit */
+/* Commit after a writer that succeeded, abort after one that failed. Returns the first failure. */
+rc_status rc_outfile_end(rc_outfile *o, rc_status written, rc_error *err);
 
 /* What rc_outfile_open would say, for a command to ask before its work begins: that the file
  * exists, that its folder is missing or cannot be written to. NULL for `path` is fine: no such

@@ -151,3 +151,15 @@ rc_status rc_json_save(const rc_json *j, const char *path, bool overwrite, rc_er
     rc_outfile_abort(&o);
     return st;
 }
+
+rc_status rc_json_finish(rc_json *j, FILE *f, rc_error *err) {
+    rc_status st = rc_json_write(j, f, err);
+    rc_json_destroy(j);
+    return st;
+}
+
+rc_status rc_json_finish_as(rc_json *j, const char *path, bool overwrite, rc_error *err) {
+    rc_status st = rc_json_save(j, path, overwrite, err);
+    rc_json_destroy(j);
+    return st;
+}

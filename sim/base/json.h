@@ -7,7 +7,7 @@
  *     rc_json *j = rc_json_create();
  *     json_t *m = rc_json_object(j, rc_json_root(j), "machine");
  *     rc_json_real(j, m, "hbm_rate", 3.35e12);
- *     RC_TRY(rc_json_save(j, "out.json", false, err));
+ *     return rc_json_finish_as(j, "out.json", false, err);
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_BASE_JSON_H
 #define RC_BASE_JSON_H
@@ -41,5 +41,8 @@ void rc_json_textf(rc_json *j, json_t *parent, const char *key, const char *fmt,
 rc_status rc_json_write(const rc_json *j, FILE *f, rc_error *err);
 /* The same into a file that appears whole or not at all. */
 rc_status rc_json_save(const rc_json *j, const char *path, bool overwrite, rc_error *err);
+/* Both, and the tree is destroyed. */
+rc_status rc_json_finish(rc_json *j, FILE *f, rc_error *err);
+rc_status rc_json_finish_as(rc_json *j, const char *path, bool overwrite, rc_error *err);
 
 #endif

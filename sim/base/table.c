@@ -26,14 +26,9 @@ typedef struct cell {
     double v;
 } cell;
 
-typedef struct column {
-    const char *key, *name, *unit;
-    rc_align align;
-} column;
-
 struct rc_table {
     rc_arena *arena;
-    column columns[COLUMNS_MAX];
+    rc_column columns[COLUMNS_MAX];
     size_t column_count;
     const char **notes;
     size_t note_count, note_room;
@@ -76,8 +71,15 @@ void rc_table_column(rc_table *t, const char *key, const char *name, const char 
     if (!t)
         return;
     assert(t->column_count < COLUMNS_MAX && t->cell_count == 0);
-    t->columns[t->column_count++] =
-        (column){.key = keep(t, key), .name = keep(t, name), .unit = keep(t, unit), .align = align};
+    t->columns[t->column_count++] = (rc_column){
+        .key = keep(t, key), .name = keep(t, name), .unit = keep(t, unit), .align = align};
+}
+
+rc_table *rc_table_with(const rc_column *columns, size_t count) {
+    rc_table *t = rc_table_create();
+    for (size_t i = 0; i < count; i++)
+        rc_table_column(t, columns[i].key, columns[i].name, columns[i].unit, columns[i].align);
+    return t;
 }
 
 static char *format_in(rc_table *t, const char *fmt, va_list ap) {
@@ -210,7 +212,7 @@ static void put_cell(FILE *f, const char *s, size_t w, rc_align align, bool last
         (void)fputs("  ", f);
 }
 
-static const char *unit_of(const column *c) {
+static const char *unit_of(const rc_column *c) {
     return c->unit[0] ? c->unit : "-";
 }
 
@@ -278,6 +280,12 @@ rc_status rc_table_csv(const rc_table *t, FILE *f, rc_error *err) {
         (void)fputc(i % n + 1 == n ? '\n' : ',', f);
     }
     return written(f, err);
+}
+
+rc_status rc_table_finish(rc_table *t, bool csv, FILE *f, rc_error *err) {
+    rc_status st = csv ? rc_table_csv(t, f, err) : rc_table_print(t, f, err);
+    rc_table_destroy(t);
+    return st;
 }
 
 rc_status rc_table_json(const rc_table *t, rc_json *j, json_t *parent, const char *key,

@@ -32,20 +32,15 @@ static bool same_series(const rc_row *a, const rc_row *b) {
            strcmp(a->state, b->state) == 0 && strcmp(a->source, b->source) == 0;
 }
 
-static rc_status emit(rc_table *t, bool csv, rc_error *err) {
-    rc_status st = csv ? rc_table_csv(t, stdout, err) : rc_table_print(t, stdout, err);
-    rc_table_destroy(t);
-    return st;
-}
-
 static rc_status list(const rc_rows *rows, bool csv, rc_error *err) {
-    static const char *const names[] = {"machine", "op",   "variant", "dtype", "state",
-                                        "rows",    "date", "driver",  "source"};
-    rc_table *t = rc_table_create();
-    if (!t)
-        return rc_fail(err, RC_E_NOMEM, "out of memory for the list");
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        rc_table_column(t, names[i], names[i], "", i == 5 ? RC_RIGHT : RC_LEFT);
+    static const rc_column columns[] = {
+        {"machine", "machine", "", RC_LEFT}, {"op", "op", "", RC_LEFT},
+        {"variant", "variant", "", RC_LEFT}, {"dtype", "dtype", "", RC_LEFT},
+        {"state", "state", "", RC_LEFT},     {"rows", "rows", "", RC_RIGHT},
+        {"date", "date", "", RC_LEFT},       {"driver", "driver", "", RC_LEFT},
+        {"source", "source", "", RC_LEFT},
+    };
+    rc_table *t = RC_TABLE_WITH(columns);
     size_t n = rc_rows_count(rows);
     for (size_t i = 0, from = 0; i < n; i++) {
         const rc_row *r = rc_rows_at(rows, i);
@@ -60,18 +55,28 @@ static rc_status list(const rc_rows *rows, bool csv, rc_error *err) {
         rc_table_text(t, r->source);
         from = i + 1;
     }
-    return emit(t, csv, err);
+    return rc_table_finish(t, csv, stdout, err);
 }
 
 static rc_status show(const rc_rows *rows, const char *op, bool csv, rc_error *err) {
-    static const char *const names[] = {"machine", "state",  "op",      "variant", "dtype",
-                                        "a",       "b",      "c",       "d",       "p10_us",
-                                        "p50_us",  "p90_us", "samples", "sm_mhz",  "source"};
-    rc_table *t = rc_table_create();
-    if (!t)
-        return rc_fail(err, RC_E_NOMEM, "out of memory for the rows");
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        rc_table_column(t, names[i], names[i], "", i < 5 || i == 14 ? RC_LEFT : RC_RIGHT);
+    static const rc_column columns[] = {
+        {"machine", "machine", "", RC_LEFT},
+        {"state", "state", "", RC_LEFT},
+        {"op", "op", "", RC_LEFT},
+        {"variant", "variant", "", RC_LEFT},
+        {"dtype", "dtype", "", RC_LEFT},
+        {"a", "a", "", RC_RIGHT},
+        {"b", "b", "", RC_RIGHT},
+        {"c", "c", "", RC_RIGHT},
+        {"d", "d", "", RC_RIGHT},
+        {"p10_us", "p10_us", "", RC_RIGHT},
+        {"p50_us", "p50_us", "", RC_RIGHT},
+        {"p90_us", "p90_us", "", RC_RIGHT},
+        {"samples", "samples", "", RC_RIGHT},
+        {"sm_mhz", "sm_mhz", "", RC_RIGHT},
+        {"source", "source", "", RC_LEFT},
+    };
+    rc_table *t = RC_TABLE_WITH(columns);
     for (size_t i = 0; i < rc_rows_count(rows); i++) {
         const rc_row *r = rc_rows_at(rows, i);
         if (op && strcmp(op, r->op) != 0)
@@ -89,7 +94,7 @@ static rc_status show(const rc_rows *rows, const char *op, bool csv, rc_error *e
         rc_table_real(t, r->sm_mhz, 0);
         rc_table_text(t, r->source);
     }
-    return emit(t, csv, err);
+    return rc_table_finish(t, csv, stdout, err);
 }
 
 static rc_status build(const char *const *files, size_t count, const char *out, rc_error *err) {
@@ -123,16 +128,18 @@ static rc_status diff(const char *const *files, size_t count, bool csv, rc_error
         st = rc_rows_open(files[1], &sets[1], err);
     if (st == RC_OK)
         st = rc_rows_diff(sets[0], sets[1], &d, &n, err);
-    rc_table *t = rc_table_create();
+    static const rc_column columns[] = {
+        {"op", "op", "", RC_LEFT},
+        {"state", "state", "", RC_LEFT},
+        {"both", "both", "", RC_RIGHT},
+        {"only_a", "only A", "", RC_RIGHT},
+        {"only_b", "only B", "", RC_RIGHT},
+        {"median_ratio", "B / A", "", RC_RIGHT},
+        {"median_abs_pct", "median", "%", RC_RIGHT},
+        {"p95_abs_pct", "95th", "%", RC_RIGHT},
+    };
+    rc_table *t = RC_TABLE_WITH(columns);
     rc_table_note(t, "A %s, B %s", files[0], files[1]);
-    rc_table_column(t, "op", "op", "", RC_LEFT);
-    rc_table_column(t, "state", "state", "", RC_LEFT);
-    rc_table_column(t, "both", "both", "", RC_RIGHT);
-    rc_table_column(t, "only_a", "only A", "", RC_RIGHT);
-    rc_table_column(t, "only_b", "only B", "", RC_RIGHT);
-    rc_table_column(t, "median_ratio", "B / A", "", RC_RIGHT);
-    rc_table_column(t, "median_abs_pct", "median", "%", RC_RIGHT);
-    rc_table_column(t, "p95_abs_pct", "95th", "%", RC_RIGHT);
     for (size_t i = 0; i < n; i++) {
         rc_table_textf(t, d[i].transport ? "%s %s" : "%s", d[i].op, d[i].transport);
         rc_table_text(t, d[i].state);
@@ -144,21 +151,12 @@ static rc_status diff(const char *const *files, size_t count, bool csv, rc_error
         rc_table_real(t, d[i].p95_pct, 2);
     }
     if (st == RC_OK)
-        st = csv ? rc_table_csv(t, stdout, err) : rc_table_print(t, stdout, err);
-    rc_table_destroy(t);
+        st = rc_table_finish(t, csv, stdout, err);
+    else
+        rc_table_destroy(t);
     free(d);
     rc_rows_free(sets[0]);
     rc_rows_free(sets[1]);
-    return st;
-}
-
-static rc_status put_rows(const rc_rows *rows, const char *out, bool overwrite, rc_error *err) {
-    rc_outfile o;
-    RC_TRY(rc_outfile_open(&o, out, overwrite, err));
-    rc_status st = rc_rows_write_csv(rows, o.f, err);
-    if (st == RC_OK)
-        return rc_outfile_commit(&o, err);
-    rc_outfile_abort(&o);
     return st;
 }
 
@@ -174,7 +172,7 @@ static rc_status write_sets(rc_rows *const *sets, size_t n, const calibration_fl
     if (!ends_with(f->out, ".csv"))
         return rc_store_write(f->out, sets, n, err);
     RC_TRY(rc_rows_merge(sets, n, &all, err));
-    rc_status st = put_rows(all, f->out, f->overwrite, err);
+    rc_status st = rc_calibration_put_csv(all, f->out, f->overwrite, err);
     rc_rows_free(all);
     return st;
 }
@@ -223,8 +221,8 @@ static rc_status export_rows(const char *const *files, size_t count, const calib
     if (count > 1)
         return rc_fail(err, RC_E_USAGE, "calibration export takes one store");
     RC_TRY(rc_store_rows(count ? files[0] : f->store, f->machine, &rows, err));
-    rc_status st =
-        f->out ? put_rows(rows, f->out, f->overwrite, err) : rc_rows_write_csv(rows, stdout, err);
+    rc_status st = f->out ? rc_calibration_put_csv(rows, f->out, f->overwrite, err)
+                          : rc_rows_write_csv(rows, stdout, err);
     rc_rows_free(rows);
     return st;
 }

@@ -44,19 +44,20 @@ static rc_status one_file(const char *path, const char *format, const rc_import 
     return RC_OK;
 }
 
+rc_status rc_calibration_put_csv(const rc_rows *rows, const char *path, bool overwrite,
+                                 rc_error *err) {
+    rc_outfile o;
+    RC_TRY(rc_outfile_open(&o, path, overwrite, err));
+    return rc_outfile_end(&o, rc_rows_write_csv(rows, o.f, err), err);
+}
+
 static rc_status put(const rc_rows *rows, const char *out, bool overwrite, rc_error *err) {
     size_t n = strlen(out);
-    rc_outfile o;
     if (n > 3 && strcmp(out + n - 3, ".db") == 0) {
         rc_rows *const one[] = {(rc_rows *)(uintptr_t)rows};
         return rc_store_write(out, one, 1, err);
     }
-    RC_TRY(rc_outfile_open(&o, out, overwrite, err));
-    rc_status st = rc_rows_write_csv(rows, o.f, err);
-    if (st == RC_OK)
-        return rc_outfile_commit(&o, err);
-    rc_outfile_abort(&o);
-    return st;
+    return rc_calibration_put_csv(rows, out, overwrite, err);
 }
 
 /* Rows of links and no others cannot serve a machine: they go beside the rows that came with the

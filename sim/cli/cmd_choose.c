@@ -294,18 +294,18 @@ static void print_answer(const question *q, const choose_flags *f) {
 }
 
 static rc_table *alternatives_table(const question *q) {
-    rc_table *t = rc_table_create();
+    static const rc_column columns[] = {
+        {"cp", "CP", "ranks", RC_RIGHT},
+        {"variant", "variant", "-", RC_LEFT},
+        {"ttft_ms", "TTFT", "ms", RC_RIGHT},
+        {"over_fastest_pct", "over fastest", "%", RC_RIGHT},
+        {"gpu_s", "GPU time", "GPU-s", RC_RIGHT},
+        {"note", "note", "", RC_LEFT},
+    };
+    rc_table *t = RC_TABLE_WITH(columns);
     int best = rc_alternative_best(q->other, q->others);
     double base = best >= 0 ? q->other[best].time : NAN;
-    if (!t)
-        return NULL;
     rc_table_note(t, "what each alternative would take (predicted)");
-    rc_table_column(t, "cp", "CP", "ranks", RC_RIGHT);
-    rc_table_column(t, "variant", "variant", "-", RC_LEFT);
-    rc_table_column(t, "ttft_ms", "TTFT", "ms", RC_RIGHT);
-    rc_table_column(t, "over_fastest_pct", "over fastest", "%", RC_RIGHT);
-    rc_table_column(t, "gpu_s", "GPU time", "GPU-s", RC_RIGHT);
-    rc_table_column(t, "note", "note", "", RC_LEFT);
     for (int i = 0; i < q->others; i++) {
         const rc_alternative *a = &q->other[i];
         rc_table_int(t, a->cp);
@@ -349,19 +349,16 @@ static rc_status add_rules(const question *q, rc_table *t, const rates *r, rc_er
 }
 
 static rc_status rules_table(const question *q, rc_table **out, rc_error *err) {
-    rc_table *t = *out = rc_table_create();
-    if (!t)
-        return rc_fail(err, RC_E_NOMEM, "out of memory for the rules");
+    static const rc_column columns[] = {
+        {"rule", "rule", "-", RC_LEFT},   {"rates", "C and BW", "-", RC_LEFT},
+        {"test", "test", "-", RC_LEFT},   {"left", "left", "", RC_RIGHT},
+        {"right", "right", "", RC_RIGHT}, {"holds", "holds", "-", RC_LEFT},
+        {"picks", "picks", "-", RC_LEFT},
+    };
+    rc_table *t = *out = RC_TABLE_WITH(columns);
     for (int i = 0; i < RATES; i++)
         rc_table_note(t, "%-11s C %.1f TFLOP/s, BW %.2f GB/s", q->rate[i].name, q->rate[i].c / 1e12,
                       q->rate[i].bw / 1e9);
-    rc_table_column(t, "rule", "rule", "-", RC_LEFT);
-    rc_table_column(t, "rates", "C and BW", "-", RC_LEFT);
-    rc_table_column(t, "test", "test", "-", RC_LEFT);
-    rc_table_column(t, "left", "left", "", RC_RIGHT);
-    rc_table_column(t, "right", "right", "", RC_RIGHT);
-    rc_table_column(t, "holds", "holds", "-", RC_LEFT);
-    rc_table_column(t, "picks", "picks", "-", RC_LEFT);
     for (int i = 0; i < RATES; i++)
         RC_TRY(add_rules(q, t, &q->rate[i], err));
     if (q->by_table) {
@@ -418,15 +415,14 @@ static rc_status print_json(const question *q, const choose_flags *f, const rc_t
     if (st == RC_OK)
         st = rc_table_json(rules, j, root, "tests", err);
     if (st == RC_OK)
-        st = rc_json_write(j, stdout, err);
+        return rc_json_finish(j, stdout, err);
     rc_json_destroy(j);
     return st;
 }
 
 static rc_status show(const question *q, const choose_flags *f, rc_error *err) {
     rc_table *others = alternatives_table(q), *rules = NULL;
-    rc_status st = others ? rules_table(q, &rules, err)
-                          : rc_fail(err, RC_E_NOMEM, "out of memory for the alternatives");
+    rc_status st = rules_table(q, &rules, err);
     if (st == RC_OK && f->json) {
         st = print_json(q, f, others, rules, err);
     } else if (st == RC_OK) {

@@ -136,13 +136,13 @@ static const char *json_metric(const rc_scenario *s) {
 
 static rc_table *breakdown_table(const answer *a) {
     const rc_forward *r = &a->result;
-    rc_table *t = rc_table_create();
-    if (!t)
-        return NULL;
-    rc_table_column(t, "part", "part", "", RC_LEFT);
-    rc_table_column(t, "critical_ms", "critical", "ms", RC_RIGHT);
-    rc_table_column(t, "share_pct", "share", "%", RC_RIGHT);
-    rc_table_column(t, "busy_ms", "busy", "ms", RC_RIGHT);
+    static const rc_column columns[] = {
+        {"part", "part", "", RC_LEFT},
+        {"critical_ms", "critical", "ms", RC_RIGHT},
+        {"share_pct", "share", "%", RC_RIGHT},
+        {"busy_ms", "busy", "ms", RC_RIGHT},
+    };
+    rc_table *t = RC_TABLE_WITH(columns);
     for (int p = 0; p < RC_P_COUNT; p++) {
         if (r->busy[p] <= 0.0 && r->critical[p] <= 0.0)
             continue;
@@ -221,8 +221,6 @@ static void print_others(const answer *a) {
 
 static rc_status print_text(const answer *a, rc_error *err) {
     rc_table *t = breakdown_table(a);
-    if (!t)
-        return rc_fail(err, RC_E_NOMEM, "out of memory for the breakdown");
     print_head(a);
     rc_status st = rc_table_print(t, stdout, err);
     rc_table_destroy(t);
@@ -331,19 +329,10 @@ static rc_status print_stats(const answer *a, const rc_costs *costs, rc_error *e
 
 static rc_status show(const answer *a, const forward_flags *f, const rc_costs *costs,
                       rc_error *err) {
-    rc_status st = RC_OK;
-    if (f->json) {
-        rc_json *j = answer_json(a);
-        st = rc_json_write(j, stdout, err);
-        rc_json_destroy(j);
-        return st;
-    }
-    if (f->csv) {
-        rc_table *t = breakdown_table(a);
-        st = t ? rc_table_csv(t, stdout, err) : rc_fail(err, RC_E_NOMEM, "out of memory");
-        rc_table_destroy(t);
-        return st;
-    }
+    if (f->json)
+        return rc_json_finish(answer_json(a), stdout, err);
+    if (f->csv)
+        return rc_table_finish(breakdown_table(a), true, stdout, err);
     if (f->quiet)
         printf("%.3f\n", 1e3 * a->result.time);
     else

@@ -43,12 +43,12 @@ static void print_markdown(const rc_key *k, size_t count) {
 /* ---- text ----------------------------------------------------------------------------------- */
 
 static rc_status print_text(const rc_key *k, size_t count, rc_error *err) {
-    rc_table *t = rc_table_create();
-    if (!t)
-        return rc_fail(err, RC_E_NOMEM, "out of memory for the keys");
-    const char *const columns[] = {"key", "values", "range", "default", "moves", "meaning"};
-    for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++)
-        rc_table_column(t, columns[i], columns[i], "", RC_LEFT);
+    static const rc_column columns[] = {
+        {"key", "key", "", RC_LEFT},     {"values", "values", "", RC_LEFT},
+        {"range", "range", "", RC_LEFT}, {"default", "default", "", RC_LEFT},
+        {"moves", "moves", "", RC_LEFT}, {"meaning", "meaning", "", RC_LEFT},
+    };
+    rc_table *t = RC_TABLE_WITH(columns);
     for (size_t i = 0; i < count; i++) {
         char values[320], range[160], changes[96];
         rc_table_text(t, k[i].path);
@@ -58,9 +58,7 @@ static rc_status print_text(const rc_key *k, size_t count, rc_error *err) {
         rc_table_text(t, changes_of(&k[i], changes, sizeof changes));
         rc_table_text(t, k[i].meaning);
     }
-    rc_status st = rc_table_print(t, stdout, err);
-    rc_table_destroy(t);
-    return st;
+    return rc_table_finish(t, false, stdout, err);
 }
 
 rc_status rc_cmd_keys(int argc, char **argv, rc_error *err) {

@@ -84,7 +84,7 @@ rc_status rc_cmd_model(int argc, char **argv, rc_error *err) {
             print(&m, &notes);
     }
     if (st == RC_OK && json)
-        st = rc_json_write(j, stdout, err);
+        return rc_json_finish(j, stdout, err);
     rc_json_destroy(j);
     return st;
 }

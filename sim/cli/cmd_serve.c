@@ -103,9 +103,7 @@ static rc_status save_json(const rc_serve *s, const rc_serve_result *r, const ch
                            bool overwrite, rc_error *err) {
     rc_json *j = rc_json_create();
     rc_serve_json(s, r, j, rc_json_root(j));
-    rc_status st = rc_json_save(j, path, overwrite, err);
-    rc_json_destroy(j);
-    return st;
+    return rc_json_finish_as(j, path, overwrite, err);
 }
 
 static rc_status write_files(const one_run *o, const serve_flags *f, rc_error *err) {
@@ -136,9 +134,7 @@ static rc_status show(const rc_serve *s, const rc_serve_result *r, const serve_f
         return rc_serve_print(s, r, f->stats || f->compare, stdout, err);
     rc_json *j = rc_json_create();
     rc_serve_json(s, r, j, rc_json_root(j));
-    rc_status st = rc_json_write(j, stdout, err);
-    rc_json_destroy(j);
-    return st;
+    return rc_json_finish(j, stdout, err);
 }
 
 /* A run that served nobody is no answer. */

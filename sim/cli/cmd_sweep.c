@@ -71,9 +71,7 @@ static rc_status print_json(const rc_sweep *s, const sweep_flags *f, const rc_ra
     rc_json_real(j, root, "wall_s", r->wall);
     rc_json_real(j, root, "points_per_s", rate(r));
     rc_notes_json(j, root, notes);
-    rc_status st = rc_json_write(j, stdout, err);
-    rc_json_destroy(j);
-    return st;
+    return rc_json_finish(j, stdout, err);
 }
 
 static void print_text(const rc_sweep *s, const sweep_flags *f, const rc_ranks *ranks,

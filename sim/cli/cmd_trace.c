@@ -95,9 +95,7 @@ static rc_status print_json(const rc_trace *t, const rc_trace_stats *s, rc_error
     rc_json_real(j, root, "miss_rate_p90", s->miss_p90);
     rc_json_real(j, root, "miss_share", s->miss_sum);
     rc_json_real(j, root, "share_at_most_5pct", s->at_most_5pct);
-    rc_status st = rc_json_write(j, stdout, err);
-    rc_json_destroy(j);
-    return st;
+    return rc_json_finish(j, stdout, err);
 }
 
 rc_status rc_cmd_trace(int argc, char **argv, rc_error *err) {

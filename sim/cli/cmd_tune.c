@@ -45,14 +45,6 @@ static rc_status parse(int argc, char **argv, tune_flags *f, bool *helped, rc_er
     return RC_OK;
 }
 
-static rc_status print_json(const rc_tune *t, rc_error *err) {
-    rc_json *j = NULL;
-    RC_TRY(rc_tune_document(t, &j, err));
-    rc_status st = rc_json_write(j, stdout, err);
-    rc_json_destroy(j);
-    return st;
-}
-
 static void say_notes(const rc_tune_scenario *s) {
     rc_notes notes;
     rc_model_notes(&s->model, &s->layout, (int64_t)s->total.to, &notes);
@@ -63,7 +55,7 @@ static rc_status run(const tune_flags *f, const rc_tune_scenario *s, rc_tune *t,
     RC_TRY(rc_tune_run(s, f->store, f->measured, (int)f->threads, t, err));
     say_notes(s);
     if (f->json)
-        RC_TRY(print_json(t, err));
+        RC_TRY(rc_json_finish(rc_tune_document(t), stdout, err));
     else if (!f->quiet)
         RC_TRY(rc_tune_print(t, stdout, err));
     if (!f->out)

@@ -33,14 +33,16 @@ static rc_status cross(const validate_flags *f, const char *from, const char *to
     double median = 5.0;
     RC_TRY(limit("--max-median", f->max_median, &median, err));
     RC_TRY(rc_cross_predict(f->store, from, to, &c, err));
-    rc_table *t = rc_table_create();
+    static const rc_column columns[] = {
+        {"op", "op", "", RC_LEFT},
+        {"n", "rows", "", RC_RIGHT},
+        {"median_abs_error_pct", "median", "%", RC_RIGHT},
+        {"p95_abs_error_pct", "95th", "%", RC_RIGHT},
+        {"bias_pct", "signed", "%", RC_RIGHT},
+    };
+    rc_table *t = RC_TABLE_WITH(columns);
     rc_table_note(t, "rows measured on %s, predicted from rows of %s by ratios of published rates",
                   to, from);
-    rc_table_column(t, "op", "op", "", RC_LEFT);
-    rc_table_column(t, "n", "rows", "", RC_RIGHT);
-    rc_table_column(t, "median_abs_error_pct", "median", "%", RC_RIGHT);
-    rc_table_column(t, "p95_abs_error_pct", "95th", "%", RC_RIGHT);
-    rc_table_column(t, "bias_pct", "signed", "%", RC_RIGHT);
     for (size_t i = 0; i <= c.ops; i++) {
         const rc_cross_op *o = i < c.ops ? &c.op[i] : &c.all;
         rc_table_text(t, o->op);
@@ -49,9 +51,7 @@ static rc_status cross(const validate_flags *f, const char *from, const char *to
         rc_table_real(t, o->p95_pct, 2);
         rc_table_real(t, o->bias_pct, 2);
     }
-    rc_status st = rc_table_print(t, stdout, err);
-    rc_table_destroy(t);
-    RC_TRY(st);
+    RC_TRY(rc_table_finish(t, false, stdout, err));
     if (c.all.median_pct > median)
         return rc_fail(err, RC_E_CHECK, "median error is %.2f %%, over %.2f %%", c.all.median_pct,
                        median);

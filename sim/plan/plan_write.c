@@ -44,14 +44,6 @@ static const char *objective_text(const rc_plan_objective *g, char *buf, size_t 
 /* ---- text --------------------------------------------------------------------------------------
  */
 
-static rc_status show(rc_table *t, rc_error *err) {
-    if (!t)
-        return rc_fail(err, RC_E_NOMEM, "out of memory for the answer of a plan");
-    rc_status st = rc_table_print(t, stdout, err);
-    rc_table_destroy(t);
-    return st;
-}
-
 static void print_counts(const rc_plan_file *f, const rc_plan_answer *a) {
     printf("# plan %s: %s on %d offer%s, rate x %g\n", f->plan.name, f->plan.model.name,
            f->plan.offer_count, f->plan.offer_count > 1 ? "s" : "", f->plan.growth);
@@ -67,27 +59,24 @@ static void print_counts(const rc_plan_file *f, const rc_plan_answer *a) {
 }
 
 static rc_status print_objectives(const rc_plan_file *f, const rc_plan_answer *a, rc_error *err) {
+    static const rc_column columns[] = {
+        {"objective", "objective", "", RC_LEFT}, {"value_s", "value", "s", RC_RIGHT},
+        {"lo_s", "least", "s", RC_RIGHT},        {"hi_s", "most", "s", RC_RIGHT},
+        {"margin_pct", "margin", "%", RC_RIGHT},
+    };
     const rc_plan_result *b = &a->all[a->best];
-    rc_table *t = rc_table_create();
+    rc_table *t = RC_TABLE_WITH(columns);
     char text[128];
-    if (t) {
-        rc_table_note(t,
-                      "objectives; the interval is over %d other seeds, %.0f %% of which meet all",
-                      a->seeds, 100.0 * a->seeds_met);
-        rc_table_column(t, "objective", "objective", "", RC_LEFT);
-        rc_table_column(t, "value_s", "value", "s", RC_RIGHT);
-        rc_table_column(t, "lo_s", "least", "s", RC_RIGHT);
-        rc_table_column(t, "hi_s", "most", "s", RC_RIGHT);
-        rc_table_column(t, "margin_pct", "margin", "%", RC_RIGHT);
-    }
-    for (int i = 0; t && i < f->plan.objective_count; i++) {
+    rc_table_note(t, "objectives; the interval is over %d other seeds, %.0f %% of which meet all",
+                  a->seeds, 100.0 * a->seeds_met);
+    for (int i = 0; i < f->plan.objective_count; i++) {
         rc_table_text(t, objective_text(&f->plan.objectives[i], text, sizeof text));
         rc_table_real(t, b->outcome.value[i], 4);
         rc_table_real(t, a->seeds_lo[i], 4);
         rc_table_real(t, a->seeds_hi[i], 4);
         rc_table_real(t, 100.0 * (f->plan.objectives[i].limit / b->outcome.value[i] - 1.0), 1);
     }
-    return show(t, err);
+    return rc_table_finish(t, false, stdout, err);
 }
 
 static void result_row(rc_table *t, const rc_plan_file *f, const rc_plan_result *r,
@@ -104,31 +93,31 @@ static void result_row(rc_table *t, const rc_plan_file *f, const rc_plan_result 
 }
 
 static rc_status print_results(const rc_plan_file *f, const rc_plan_answer *a, rc_error *err) {
-    rc_table *t = rc_table_create();
-    if (t) {
-        rc_table_note(t, "the best, the cheapest of each kind of pools, the runners-up (fragile: "
-                         "too few of the other seeds hold), and the "
-                         "front of price against p95 TTFT");
-        rc_table_column(t, "what", "what", "", RC_LEFT);
-        rc_table_column(t, "price", "price", "/h", RC_RIGHT);
-        rc_table_column(t, "gpus", "GPUs", "", RC_RIGHT);
-        rc_table_column(t, "ttft_p95_s", "TTFT p95", "s", RC_RIGHT);
-        rc_table_column(t, "ttit_p95_ms", "TTIT p95", "ms", RC_RIGHT);
-        rc_table_column(t, "margin_pct", "margin", "%", RC_RIGHT);
-        rc_table_column(t, "machine", "machine", "", RC_LEFT);
-        rc_table_column(t, "plan", "plan", "", RC_LEFT);
-        if (a->best >= 0)
-            result_row(t, f, &a->all[a->best], "best");
-        for (int k = 0; k < RC_PLAN_KINDS; k++)
-            if (a->kind_best[k] >= 0 && a->kind_best[k] != a->best)
-                result_row(t, f, &a->all[a->kind_best[k]], rc_plan_kind_name(k));
-        for (int i = 0; i < a->runner_count; i++)
-            result_row(t, f, &a->all[a->runners[i]],
-                       a->all[a->runners[i]].fragile ? "fragile" : "runner-up");
-        for (int i = 0; i < a->front_count; i++)
-            result_row(t, f, &a->all[a->front[i]], "front");
-    }
-    return show(t, err);
+    static const rc_column columns[] = {
+        {"what", "what", "", RC_LEFT},
+        {"price", "price", "/h", RC_RIGHT},
+        {"gpus", "GPUs", "", RC_RIGHT},
+        {"ttft_p95_s", "TTFT p95", "s", RC_RIGHT},
+        {"ttit_p95_ms", "TTIT p95", "ms", RC_RIGHT},
+        {"margin_pct", "margin", "%", RC_RIGHT},
+        {"machine", "machine", "", RC_LEFT},
+        {"plan", "plan", "", RC_LEFT},
+    };
+    rc_table *t = RC_TABLE_WITH(columns);
+    rc_table_note(
+        t, "the best, the cheapest of each kind of pools, the runners-up (fragile: too few of "
+           "the other seeds hold), and the front of price against p95 TTFT");
+    if (a->best >= 0)
+        result_row(t, f, &a->all[a->best], "best");
+    for (int k = 0; k < RC_PLAN_KINDS; k++)
+        if (a->kind_best[k] >= 0 && a->kind_best[k] != a->best)
+            result_row(t, f, &a->all[a->kind_best[k]], rc_plan_kind_name(k));
+    for (int i = 0; i < a->runner_count; i++)
+        result_row(t, f, &a->all[a->runners[i]],
+                   a->all[a->runners[i]].fragile ? "fragile" : "runner-up");
+    for (int i = 0; i < a->front_count; i++)
+        result_row(t, f, &a->all[a->front[i]], "front");
+    return rc_table_finish(t, false, stdout, err);
 }
 
 static void print_about(const rc_plan_file *f, const rc_plan_answer *a) {
@@ -290,9 +279,7 @@ rc_status rc_plan_json(const rc_plan_file *f, const rc_plan_answer *a, rc_error 
         json_about(j, root, f, a);
     else
         rc_json_null(j, root, "binding");
-    rc_status st = rc_json_write(j, stdout, err);
-    rc_json_destroy(j);
-    return st;
+    return rc_json_finish(j, stdout, err);
 }
 
 /* ---- as a scenario ----------------------------------------------------------------------------

@@ -212,8 +212,6 @@ rc_status rc_paper_document(const rc_paper *p, rc_json **out, rc_error *err) {
     rc_json *j = rc_json_create();
     json_t *root = rc_json_root(j);
     *out = NULL;
-    if (!j)
-        return rc_fail(err, RC_E_NOMEM, "out of memory for the summary");
     add_rows(p, j, root);
     add_summary(p, j, root);
     json_t *fitted = rc_json_list(j, root, "fitted");
@@ -233,7 +231,5 @@ rc_status rc_paper_document(const rc_paper *p, rc_json **out, rc_error *err) {
 rc_status rc_paper_json(const rc_paper *p, FILE *f, rc_error *err) {
     rc_json *j = NULL;
     RC_TRY(rc_paper_document(p, &j, err));
-    rc_status st = rc_json_write(j, f, err);
-    rc_json_destroy(j);
-    return st;
+    return rc_json_finish(j, f, err);
 }

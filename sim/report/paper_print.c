@@ -41,22 +41,22 @@ static void shown(rc_table *t, double v) {
 /* ---- text ----------------------------------------------------------------------------------- */
 
 static rc_table *text_table(const rc_paper *p, size_t which) {
-    rc_table *t = rc_table_create();
-    if (!t)
-        return NULL;
+    static const rc_column columns[] = {
+        {"id", "row", "", RC_LEFT},
+        {"config", "config", "", RC_LEFT},
+        {"variant", "variant", "", RC_LEFT},
+        {"metric", "metric", "", RC_LEFT},
+        {"unit", "unit", "", RC_LEFT},
+        {"paper", "paper", "unit", RC_RIGHT},
+        {"predicted", "predicted", "unit", RC_RIGHT},
+        {"p5", "p5", "unit", RC_RIGHT},
+        {"p95", "p95", "unit", RC_RIGHT},
+        {"error_pct", "error", "%", RC_RIGHT},
+        {"verdict", "row is", "", RC_LEFT},
+        {"note", "note", "", RC_LEFT},
+    };
+    rc_table *t = RC_TABLE_WITH(columns);
     rc_table_note(t, "%s", titles[which]);
-    rc_table_column(t, "id", "row", "", RC_LEFT);
-    rc_table_column(t, "config", "config", "", RC_LEFT);
-    rc_table_column(t, "variant", "variant", "", RC_LEFT);
-    rc_table_column(t, "metric", "metric", "", RC_LEFT);
-    rc_table_column(t, "unit", "unit", "", RC_LEFT);
-    rc_table_column(t, "paper", "paper", "unit", RC_RIGHT);
-    rc_table_column(t, "predicted", "predicted", "unit", RC_RIGHT);
-    rc_table_column(t, "p5", "p5", "unit", RC_RIGHT);
-    rc_table_column(t, "p95", "p95", "unit", RC_RIGHT);
-    rc_table_column(t, "error_pct", "error", "%", RC_RIGHT);
-    rc_table_column(t, "verdict", "row is", "", RC_LEFT);
-    rc_table_column(t, "note", "note", "", RC_LEFT);
     for (size_t i = 0; i < p->count; i++) {
         const rc_paper_row *r = &p->rows[i];
         if (strcmp(r->table, rc_paper_table_names[which]) != 0)
@@ -177,9 +177,7 @@ rc_status rc_paper_print(const rc_paper *p, bool brief, bool stats, FILE *f, rc_
         if (i == 0)
             print_head(p, f);
         (void)fputs("#\n", f);
-        st = t ? rc_table_print(t, f, err)
-               : rc_fail(err, RC_E_NOMEM, "out of memory for the tables");
-        rc_table_destroy(t);
+        st = rc_table_finish(t, false, f, err);
     }
     RC_TRY(st);
     if (!brief) {
@@ -231,15 +229,11 @@ static void csv_row(rc_table *t, const rc_paper_row *r) {
 
 rc_status rc_paper_table_csv(const rc_paper *p, const char *table, FILE *f, rc_error *err) {
     rc_table *t = rc_table_create();
-    if (!t)
-        return rc_fail(err, RC_E_NOMEM, "out of memory for the tables");
     csv_columns(t);
     for (size_t i = 0; i < p->count; i++)
         if (!table || strcmp(p->rows[i].table, table) == 0)
             csv_row(t, &p->rows[i]);
-    rc_status st = rc_table_csv(t, f, err);
-    rc_table_destroy(t);
-    return st;
+    return rc_table_finish(t, true, f, err);
 }
 
 rc_status rc_paper_csv(const rc_paper *p, FILE *f, rc_error *err) {

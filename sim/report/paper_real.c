@@ -134,11 +134,13 @@ static void name(const real *x, size_t k, char *out, size_t size) {
 
 static rc_status print_ratios(const real *x, FILE *f, rc_error *err) {
     char text[48];
-    rc_table *t = rc_table_create();
+    static const rc_column columns[] = {
+        {"t", "T", "tokens", RC_RIGHT},
+        {"miss_pct", "T/(T+P)", "%", RC_RIGHT},
+    };
+    rc_table *t = RC_TABLE_WITH(columns);
     rc_table_note(t, "Table 4: time of pass-Q over that of pass-KV, T of %d tokens new, CP4",
                   RC_PAPER_TOTAL);
-    rc_table_column(t, "t", "T", "tokens", RC_RIGHT);
-    rc_table_column(t, "miss_pct", "T/(T+P)", "%", RC_RIGHT);
     for (size_t k = 0; k < x->count; k++) {
         name(x, k, text, sizeof text);
         rc_table_column(t, text, text, "", RC_RIGHT);
@@ -149,9 +151,7 @@ static rc_status print_ratios(const real *x, FILE *f, rc_error *err) {
         for (size_t k = 0; k < x->count; k++)
             rc_table_real(t, ratio(&x->s[k], i), 3);
     }
-    rc_status st = rc_table_print(t, f, err);
-    rc_table_destroy(t);
-    return st;
+    return rc_table_finish(t, false, f, err);
 }
 
 static void describe(const real *x, size_t k, rc_table *t) {
@@ -169,12 +169,14 @@ static void describe(const real *x, size_t k, rc_table *t) {
 static rc_status print_crossings(const real *x, FILE *f, rc_error *err) {
     char text[48];
     int times;
-    rc_table *t = rc_table_create();
+    static const rc_column columns[] = {
+        {"series", "series", "", RC_LEFT},
+        {"t", "T", "tokens", RC_RIGHT},
+        {"crossings", "crossings", "", RC_RIGHT},
+        {"what", "what", "", RC_LEFT},
+    };
+    rc_table *t = RC_TABLE_WITH(columns);
     rc_table_note(t, "where pass-Q and pass-KV take as long, linear in log T between rows");
-    rc_table_column(t, "series", "series", "", RC_LEFT);
-    rc_table_column(t, "t", "T", "tokens", RC_RIGHT);
-    rc_table_column(t, "crossings", "crossings", "", RC_RIGHT);
-    rc_table_column(t, "what", "what", "", RC_LEFT);
     for (size_t k = 0; k < x->count; k++) {
         name(x, k, text, sizeof text);
         rc_table_text(t, text);
@@ -182,9 +184,7 @@ static rc_status print_crossings(const real *x, FILE *f, rc_error *err) {
         rc_table_int(t, times);
         describe(x, k, t);
     }
-    rc_status st = rc_table_print(t, f, err);
-    rc_table_destroy(t);
-    return st;
+    return rc_table_finish(t, false, f, err);
 }
 
 /* ---- drawn ----------------------------------------------------------------------------------- */

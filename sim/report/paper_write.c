@@ -29,11 +29,7 @@ static rc_status write_table(const rc_paper *p, const char *dir, const char *tab
     rc_outfile o;
     RC_TRY(table_path(dir, table, path, err));
     RC_TRY(rc_outfile_open(&o, path, overwrite, err));
-    rc_status st = rc_paper_table_csv(p, table, o.f, err);
-    if (st == RC_OK)
-        return rc_outfile_commit(&o, err);
-    rc_outfile_abort(&o);
-    return st;
+    return rc_outfile_end(&o, rc_paper_table_csv(p, table, o.f, err), err);
 }
 
 static rc_status write_summary(const rc_paper *p, const char *dir, bool overwrite, rc_error *err) {
@@ -41,9 +37,7 @@ static rc_status write_summary(const rc_paper *p, const char *dir, bool overwrit
     rc_json *j = NULL;
     RC_TRY(rc_path_in(path, dir, err, "summary.json"));
     RC_TRY(rc_paper_document(p, &j, err));
-    rc_status st = rc_json_save(j, path, overwrite, err);
-    rc_json_destroy(j);
-    return st;
+    return rc_json_finish_as(j, path, overwrite, err);
 }
 
 rc_status rc_paper_write(const rc_paper *p, const char *dir, bool plots, bool overwrite, FILE *log,

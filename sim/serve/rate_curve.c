@@ -140,21 +140,21 @@ static void curve_rows(rc_table *t, const rc_curve *c) {
 }
 
 static rc_table *curve_table(const rc_curve *curves, int count) {
-    rc_table *t = rc_table_create();
-    if (!t)
-        return NULL;
-    rc_table_column(t, "serve", "scenario", "", RC_LEFT);
-    rc_table_column(t, "rate", "rate", "1/s", RC_RIGHT);
-    rc_table_column(t, "ttft_p50_ms", "TTFT p50", "ms", RC_RIGHT);
-    rc_table_column(t, "ttft_p95_ms", "TTFT p95", "ms", RC_RIGHT);
-    rc_table_column(t, "ttit_p50_ms", "TTIT p50", "ms", RC_RIGHT);
-    rc_table_column(t, "ttit_p95_ms", "TTIT p95", "ms", RC_RIGHT);
-    rc_table_column(t, "goodput", "goodput", "1/s", RC_RIGHT);
-    rc_table_column(t, "busy_pct", "busy", "%", RC_RIGHT);
-    rc_table_column(t, "decode_busy_pct", "last pool", "%", RC_RIGHT);
-    rc_table_column(t, "kv_hit_pct", "KV hits", "%", RC_RIGHT);
-    rc_table_column(t, "done", "done", "", RC_RIGHT);
-    rc_table_column(t, "not_done", "not done", "", RC_RIGHT);
+    static const rc_column columns[] = {
+        {"serve", "scenario", "", RC_LEFT},
+        {"rate", "rate", "1/s", RC_RIGHT},
+        {"ttft_p50_ms", "TTFT p50", "ms", RC_RIGHT},
+        {"ttft_p95_ms", "TTFT p95", "ms", RC_RIGHT},
+        {"ttit_p50_ms", "TTIT p50", "ms", RC_RIGHT},
+        {"ttit_p95_ms", "TTIT p95", "ms", RC_RIGHT},
+        {"goodput", "goodput", "1/s", RC_RIGHT},
+        {"busy_pct", "busy", "%", RC_RIGHT},
+        {"decode_busy_pct", "last pool", "%", RC_RIGHT},
+        {"kv_hit_pct", "KV hits", "%", RC_RIGHT},
+        {"done", "done", "", RC_RIGHT},
+        {"not_done", "not done", "", RC_RIGHT},
+    };
+    rc_table *t = RC_TABLE_WITH(columns);
     for (int i = 0; i < count; i++)
         curve_rows(t, &curves[i]);
     return t;
@@ -175,11 +175,7 @@ static void print_rests(const rc_curve *c, FILE *f) {
 }
 
 rc_status rc_curve_print(const rc_curve *curves, int count, FILE *f, rc_error *err) {
-    rc_table *t = curve_table(curves, count);
-    if (!t)
-        return rc_fail(err, RC_E_NOMEM, "out of memory for a table");
-    rc_status st = rc_table_print(t, f, err);
-    rc_table_destroy(t);
+    rc_status st = rc_table_finish(curve_table(curves, count), false, f, err);
     for (int i = 0; i < count; i++)
         print_rests(&curves[i], f);
     for (int i = 0; i < count; i++) {

@@ -17,38 +17,36 @@ static void quantile_row(rc_table *t, const char *name, const rc_hist *h) {
 }
 
 static rc_status print_latencies(const rc_serve_result *r, FILE *f, rc_error *err) {
-    static const char *const names[] = {"mean", "p50", "p90", "p95", "p99", "max"};
-    rc_table *t = rc_table_create();
-    if (!t)
-        return rc_fail(err, RC_E_NOMEM, "out of memory for a table");
-    rc_table_column(t, "metric", "metric", "", RC_LEFT);
-    for (int i = 0; i < 6; i++)
-        rc_table_column(t, names[i], names[i], "ms", RC_RIGHT);
+    static const rc_column columns[] = {
+        {"metric", "metric", "", RC_LEFT}, {"mean", "mean", "ms", RC_RIGHT},
+        {"p50", "p50", "ms", RC_RIGHT},    {"p90", "p90", "ms", RC_RIGHT},
+        {"p95", "p95", "ms", RC_RIGHT},    {"p99", "p99", "ms", RC_RIGHT},
+        {"max", "max", "ms", RC_RIGHT},
+    };
+    rc_table *t = RC_TABLE_WITH(columns);
     quantile_row(t, "TTFT", &r->ttft);
     quantile_row(t, "TTIT (token gaps)", &r->ttit);
     quantile_row(t, "TTIT (request means)", &r->tpot);
     quantile_row(t, "end to end", &r->e2e);
     quantile_row(t, "queueing", &r->queue);
     quantile_row(t, "service", &r->service);
-    rc_status st = rc_table_print(t, f, err);
-    rc_table_destroy(t);
-    return st;
+    return rc_table_finish(t, false, f, err);
 }
 
 static rc_status print_pools(const rc_serve_result *r, FILE *f, rc_error *err) {
-    rc_table *t = rc_table_create();
-    if (!t)
-        return rc_fail(err, RC_E_NOMEM, "out of memory for a table");
-    rc_table_column(t, "pool", "pool", "", RC_LEFT);
-    rc_table_column(t, "gpus", "GPUs", "", RC_RIGHT);
-    rc_table_column(t, "replicas", "replicas", "", RC_RIGHT);
-    rc_table_column(t, "kv_tokens", "KV", "tokens each", RC_RIGHT);
-    rc_table_column(t, "busy", "busy", "%", RC_RIGHT);
-    rc_table_column(t, "prefill", "prefill", "passes", RC_RIGHT);
-    rc_table_column(t, "mixed", "mixed", "passes", RC_RIGHT);
-    rc_table_column(t, "decode", "decode", "passes", RC_RIGHT);
-    rc_table_column(t, "batch", "decode batch", "mean", RC_RIGHT);
-    rc_table_column(t, "pass_q", "by pass-Q", "passes", RC_RIGHT);
+    static const rc_column columns[] = {
+        {"pool", "pool", "", RC_LEFT},
+        {"gpus", "GPUs", "", RC_RIGHT},
+        {"replicas", "replicas", "", RC_RIGHT},
+        {"kv_tokens", "KV", "tokens each", RC_RIGHT},
+        {"busy", "busy", "%", RC_RIGHT},
+        {"prefill", "prefill", "passes", RC_RIGHT},
+        {"mixed", "mixed", "passes", RC_RIGHT},
+        {"decode", "decode", "passes", RC_RIGHT},
+        {"batch", "decode batch", "mean", RC_RIGHT},
+        {"pass_q", "by pass-Q", "passes", RC_RIGHT},
+    };
+    rc_table *t = RC_TABLE_WITH(columns);
     for (int i = 0; i < r->pool_count; i++) {
         const rc_pool_result *p = &r->pools[i];
         rc_table_text(t, p->name);
@@ -62,9 +60,7 @@ static rc_status print_pools(const rc_serve_result *r, FILE *f, rc_error *err) {
         rc_table_real(t, p->batch_mean, 2);
         rc_table_int(t, (int64_t)p->by_schedule[rc_schedule_index(&rc_schedule_pass_q)]);
     }
-    rc_status st = rc_table_print(t, f, err);
-    rc_table_destroy(t);
-    return st;
+    return rc_table_finish(t, false, f, err);
 }
 
 static double hit_rate(const rc_serve_result *r) {

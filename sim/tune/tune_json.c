@@ -140,11 +140,9 @@ static void put_curves(const rc_tune *t, rc_json *j, json_t *root) {
     }
 }
 
-rc_status rc_tune_document(const rc_tune *t, rc_json **out, rc_error *err) {
+rc_json *rc_tune_document(const rc_tune *t) {
     rc_json *j = rc_json_create();
     json_t *root = rc_json_root(j);
-    if (!j)
-        return rc_fail(err, RC_E_NOMEM, "out of memory for the summary");
     rc_json_text(j, root, "tune", t->s.name);
     rc_json_text(j, root, "description", t->s.description);
     rc_json_text(j, root, "machine", t->s.machine.name);
@@ -164,6 +162,5 @@ rc_status rc_tune_document(const rc_tune *t, rc_json **out, rc_error *err) {
     put_policies(t, j, root);
     put_requests(t, j, root);
     put_curves(t, j, root);
-    *out = j;
-    return RC_OK;
+    return j;
 }

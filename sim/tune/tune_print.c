@@ -5,16 +5,6 @@
 #include "sim/cost/basis.h"
 #include "sim/tune/tune_internal.h"
 
-static rc_status show(rc_table *t, FILE *f, rc_error *err) {
-    rc_status st = rc_table_print(t, f, err);
-    rc_table_destroy(t);
-    return st;
-}
-
-static rc_status no_memory(rc_error *err) {
-    return rc_fail(err, RC_E_NOMEM, "out of memory for a table");
-}
-
 static void head(const rc_tune *t, FILE *f) {
     const rc_tune_scenario *s = &t->s;
     size_t train = 0;
@@ -60,22 +50,16 @@ static void interval(rc_table *out, const rc_tune_rule *r) {
 }
 
 static rc_status rules(const rc_tune *t, FILE *f, rc_error *err) {
-    rc_table *out = rc_table_create();
-    if (!out)
-        return no_memory(err);
+    static const rc_column columns[] = {
+        {"rule", "rule", "-", RC_LEFT},        {"C", "C", "TFLOP/s", RC_RIGHT},
+        {"BW", "BW", "GB/s", RC_RIGHT},        {"points", "points", "-", RC_RIGHT},
+        {"hit_pct", "right", "%", RC_RIGHT},   {"mean", "mean", "%", RC_RIGHT},
+        {"p95", "p95", "%", RC_RIGHT},         {"worst", "worst", "%", RC_RIGHT},
+        {"mean_ms", "mean", "ms", RC_RIGHT},   {"p95_ms", "p95", "ms", RC_RIGHT},
+        {"worst_ms", "worst", "ms", RC_RIGHT}, {"fit", "fitted (90 %)", "", RC_LEFT},
+    };
+    rc_table *out = RC_TABLE_WITH(columns);
     rc_table_note(out, "pass-KV or pass-Q: the rules on the half that no fit has seen");
-    rc_table_column(out, "rule", "rule", "-", RC_LEFT);
-    rc_table_column(out, "C", "C", "TFLOP/s", RC_RIGHT);
-    rc_table_column(out, "BW", "BW", "GB/s", RC_RIGHT);
-    rc_table_column(out, "points", "points", "-", RC_RIGHT);
-    rc_table_column(out, "hit_pct", "right", "%", RC_RIGHT);
-    rc_table_column(out, "mean", "mean", "%", RC_RIGHT);
-    rc_table_column(out, "p95", "p95", "%", RC_RIGHT);
-    rc_table_column(out, "worst", "worst", "%", RC_RIGHT);
-    rc_table_column(out, "mean_ms", "mean", "ms", RC_RIGHT);
-    rc_table_column(out, "p95_ms", "p95", "ms", RC_RIGHT);
-    rc_table_column(out, "worst_ms", "worst", "ms", RC_RIGHT);
-    rc_table_column(out, "fit", "fitted (90 %)", "", RC_LEFT);
     for (int i = 0; i < t->rules; i++) {
         const rc_tune_rule *r = &t->rule[i];
         const rc_tune_score *s = &r->score[RC_TUNE_TEST];
@@ -93,23 +77,20 @@ static rc_status rules(const rc_tune *t, FILE *f, rc_error *err) {
         rc_table_real(out, s->worst_ms, 1);
         interval(out, r);
     }
-    return show(out, f, err);
+    return rc_table_finish(out, false, f, err);
 }
 
 static rc_status measured(const rc_tune *t, FILE *f, rc_error *err) {
     if (t->measured_count == 0)
         return RC_OK;
-    rc_table *out = rc_table_create();
-    if (!out)
-        return no_memory(err);
+    static const rc_column columns[] = {
+        {"rule", "rule", "-", RC_LEFT},    {"C", "C", "TFLOP/s", RC_RIGHT},
+        {"BW", "BW", "GB/s", RC_RIGHT},    {"hits", "right", "rows", RC_RIGHT},
+        {"rows", "of", "rows", RC_RIGHT},  {"mean", "mean regret", "%", RC_RIGHT},
+        {"worst", "worst", "%", RC_RIGHT},
+    };
+    rc_table *out = RC_TABLE_WITH(columns);
     rc_table_note(out, "the same rules on measured times, on which none was fitted");
-    rc_table_column(out, "rule", "rule", "-", RC_LEFT);
-    rc_table_column(out, "C", "C", "TFLOP/s", RC_RIGHT);
-    rc_table_column(out, "BW", "BW", "GB/s", RC_RIGHT);
-    rc_table_column(out, "hits", "right", "rows", RC_RIGHT);
-    rc_table_column(out, "rows", "of", "rows", RC_RIGHT);
-    rc_table_column(out, "mean", "mean regret", "%", RC_RIGHT);
-    rc_table_column(out, "worst", "worst", "%", RC_RIGHT);
     for (int i = 0; i < t->rules; i++) {
         const rc_tune_rule *r = &t->rule[i];
         bool rates = r->origin != RC_TUNE_TABLE && r->rule.kind != RC_RULE_EMPIRICAL;
@@ -121,7 +102,7 @@ static rc_status measured(const rc_tune *t, FILE *f, rc_error *err) {
         rc_table_real(out, r->table_mean, 3);
         rc_table_real(out, r->table_worst, 2);
     }
-    return show(out, f, err);
+    return rc_table_finish(out, false, f, err);
 }
 
 static void side_or(rc_table *out, double t, int side) {
@@ -132,13 +113,13 @@ static void side_or(rc_table *out, double t, int side) {
 }
 
 static rc_status crossings(const rc_tune *t, FILE *f, rc_error *err) {
-    rc_table *out = rc_table_create();
+    static const rc_column columns[] = {
+        {"length", "T + P", "tokens", RC_RIGHT},
+    };
+    rc_table *out = RC_TABLE_WITH(columns);
     char name[32];
-    if (!out)
-        return no_memory(err);
     rc_table_note(out, "new tokens T* from which on pass-KV is the faster: simulator (Brent), and "
                        "tuned rule");
-    rc_table_column(out, "length", "T + P", "tokens", RC_RIGHT);
     for (int d = 0; d < t->s.degrees; d++) {
         if (t->s.degree[d] == 1)
             continue;
@@ -163,22 +144,19 @@ static rc_status crossings(const rc_tune *t, FILE *f, rc_error *err) {
                 rc_table_real(out, own, 0);
         }
     }
-    return show(out, f, err);
+    return rc_table_finish(out, false, f, err);
 }
 
 static rc_status policies(const rc_tune *t, int w, FILE *f, rc_error *err) {
-    rc_table *out = rc_table_create();
-    if (!out)
-        return no_memory(err);
+    static const rc_column columns[] = {
+        {"policy", "policy", "-", RC_LEFT},      {"points", "points", "-", RC_RIGHT},
+        {"mean", "mean regret", "%", RC_RIGHT},  {"p95", "p95", "%", RC_RIGHT},
+        {"worst", "worst", "%", RC_RIGHT},       {"latency", "TTFT / least", "x", RC_RIGHT},
+        {"gpu", "GPU-s / least", "x", RC_RIGHT},
+    };
+    rc_table *out = RC_TABLE_WITH(columns);
     rc_table_note(out, "with CP at all, and of what degree: least time x nodes^%g, the unseen half",
                   t->s.price[w]);
-    rc_table_column(out, "policy", "policy", "-", RC_LEFT);
-    rc_table_column(out, "points", "points", "-", RC_RIGHT);
-    rc_table_column(out, "mean", "mean regret", "%", RC_RIGHT);
-    rc_table_column(out, "p95", "p95", "%", RC_RIGHT);
-    rc_table_column(out, "worst", "worst", "%", RC_RIGHT);
-    rc_table_column(out, "latency", "TTFT / least", "x", RC_RIGHT);
-    rc_table_column(out, "gpu", "GPU-s / least", "x", RC_RIGHT);
     for (int i = 0; i < t->policies; i++) {
         const rc_tune_policy *p = &t->policy[w][i];
         rc_table_text(out, p->name);
@@ -189,27 +167,27 @@ static rc_status policies(const rc_tune *t, int w, FILE *f, rc_error *err) {
         rc_table_real(out, p->latency, 3);
         rc_table_real(out, p->gpu_seconds, 3);
     }
-    return show(out, f, err);
+    return rc_table_finish(out, false, f, err);
 }
 
 static rc_status requests(const rc_tune *t, const rc_tune_requests *r, FILE *f, rc_error *err) {
-    rc_table *out = rc_table_create();
-    if (!out)
-        return no_memory(err);
+    static const rc_column columns[] = {
+        {"policy", "policy", "-", RC_LEFT},
+        {"price", "price", "-", RC_RIGHT},
+        {"gpu_hours", "GPU time", "GPU-h", RC_RIGHT},
+        {"mean_ms", "mean TTFT", "ms", RC_RIGHT},
+        {"p50_ms", "p50", "ms", RC_RIGHT},
+        {"p95_ms", "p95", "ms", RC_RIGHT},
+        {"cp_pct", "with CP", "%", RC_RIGHT},
+        {"q_pct", "by pass-Q", "%", RC_RIGHT},
+    };
+    rc_table *out = RC_TABLE_WITH(columns);
     rc_table_note(out,
                   "%s: %zu requests, each alone (no queueing), %zu more left out, which the tuned "
                   "rule does not cover, %zu fit nowhere; pass-Q the faster for %.1f %% of them on "
                   "CP%d",
                   r->name, r->requests, r->outside, r->dropped, 100.0 * r->q_share,
                   t->s.degree[t->s.degrees - 1]);
-    rc_table_column(out, "policy", "policy", "-", RC_LEFT);
-    rc_table_column(out, "price", "price", "-", RC_RIGHT);
-    rc_table_column(out, "gpu_hours", "GPU time", "GPU-h", RC_RIGHT);
-    rc_table_column(out, "mean_ms", "mean TTFT", "ms", RC_RIGHT);
-    rc_table_column(out, "p50_ms", "p50", "ms", RC_RIGHT);
-    rc_table_column(out, "p95_ms", "p95", "ms", RC_RIGHT);
-    rc_table_column(out, "cp_pct", "with CP", "%", RC_RIGHT);
-    rc_table_column(out, "q_pct", "by pass-Q", "%", RC_RIGHT);
     for (int i = 0; i < r->rows; i++) {
         const rc_tune_served *s = &r->row[i];
         rc_table_text(out, s->policy);
@@ -221,21 +199,21 @@ static rc_status requests(const rc_tune *t, const rc_tune_requests *r, FILE *f, 
         rc_table_real(out, 100.0 * s->cp_share, 1);
         rc_table_real(out, 100.0 * s->q_share, 1);
     }
-    return show(out, f, err);
+    return rc_table_finish(out, false, f, err);
 }
 
 static rc_status sensitivity(const rc_tune *t, FILE *f, rc_error *err) {
     if (t->senses == 0)
         return RC_OK;
-    rc_table *out = rc_table_create();
-    if (!out)
-        return no_memory(err);
+    static const rc_column columns[] = {
+        {"what", "what", "-", RC_LEFT},
+        {"value", "value", "", RC_LEFT},
+        {"t_star", "T*", "tokens", RC_RIGHT},
+        {"algorithm_1", "Algorithm 1", "tokens", RC_RIGHT},
+    };
+    rc_table *out = RC_TABLE_WITH(columns);
     rc_table_note(out, "how T* moves: CP%d, T + P = %lld, one thing changed at a time",
                   t->s.sense_cp, (long long)t->s.sense_total);
-    rc_table_column(out, "what", "what", "-", RC_LEFT);
-    rc_table_column(out, "value", "value", "", RC_LEFT);
-    rc_table_column(out, "t_star", "T*", "tokens", RC_RIGHT);
-    rc_table_column(out, "algorithm_1", "Algorithm 1", "tokens", RC_RIGHT);
     for (int i = 0; i < t->senses; i++) {
         const rc_tune_sense *s = &t->sense[i];
         rc_table_text(out, s->what);
@@ -243,7 +221,7 @@ static rc_status sensitivity(const rc_tune *t, FILE *f, rc_error *err) {
         side_or(out, s->t, s->side);
         rc_table_real(out, s->algorithm_1, 0);
     }
-    return show(out, f, err);
+    return rc_table_finish(out, false, f, err);
 }
 
 rc_status rc_tune_print(const rc_tune *t, FILE *f, rc_error *err) {

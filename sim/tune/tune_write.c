@@ -34,9 +34,7 @@ static rc_status select_json(const rc_tune *t, const char *path, bool overwrite,
         rc_json_real(j, r, "p95_regret_pct", s->p95_pct);
         rc_json_real(j, r, "worst_regret_pct", s->worst_pct);
     }
-    rc_status st = rc_json_save(j, path, overwrite, err);
-    rc_json_destroy(j);
-    return st;
+    return rc_json_finish_as(j, path, overwrite, err);
 }
 
 static void number(FILE *f, double v) {
@@ -81,13 +79,9 @@ static rc_status put_file(const rc_tune *t, void (*writer)(const rc_tune *, FILE
 rc_status rc_tune_write(const rc_tune *t, const char *dir, bool plots, bool overwrite, FILE *log,
                         rc_error *err) {
     char path[RC_PATH_SIZE];
-    rc_json *j = NULL;
     RC_TRY(rc_make_dirs(dir, err));
     RC_TRY(rc_path_in(path, dir, err, "%s", files[0]));
-    RC_TRY(rc_tune_document(t, &j, err));
-    rc_status st = rc_json_save(j, path, overwrite, err);
-    rc_json_destroy(j);
-    RC_TRY(st);
+    RC_TRY(rc_json_finish_as(rc_tune_document(t), path, overwrite, err));
     RC_TRY(rc_path_in(path, dir, err, "%s", files[1]));
     RC_TRY(select_json(t, path, overwrite, err));
     RC_TRY(rc_path_in(path, dir, err, "%s", files[2]));

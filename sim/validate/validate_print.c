@@ -27,18 +27,20 @@ static double error_pct(const rc_measured_run *x, rc_method m) {
 }
 
 static rc_status print_cases(const rc_runs *r, FILE *f, rc_error *err) {
-    rc_table *t = rc_table_create();
+    static const rc_column columns[] = {
+        {"case", "case", "", RC_LEFT},
+        {"machine", "machine", "", RC_LEFT},
+        {"transport", "transport", "", RC_LEFT},
+        {"set", "set", "", RC_LEFT},
+        {"measured_ms", "measured", "ms", RC_RIGHT},
+        {"predicted_ms", "predicted", "ms", RC_RIGHT},
+        {"error_pct", "error", "%", RC_RIGHT},
+        {"roofline_pct", "roofline", "%", RC_RIGHT},
+        {"alpha_beta_pct", "alpha-beta", "%", RC_RIGHT},
+        {"note", "note", "", RC_LEFT},
+    };
+    rc_table *t = RC_TABLE_WITH(columns);
     rc_table_note(t, "predicted from primitive suites, measured on real GPUs; errors in %%");
-    rc_table_column(t, "case", "case", "", RC_LEFT);
-    rc_table_column(t, "machine", "machine", "", RC_LEFT);
-    rc_table_column(t, "transport", "transport", "", RC_LEFT);
-    rc_table_column(t, "set", "set", "", RC_LEFT);
-    rc_table_column(t, "measured_ms", "measured", "ms", RC_RIGHT);
-    rc_table_column(t, "predicted_ms", "predicted", "ms", RC_RIGHT);
-    rc_table_column(t, "error_pct", "error", "%", RC_RIGHT);
-    rc_table_column(t, "roofline_pct", "roofline", "%", RC_RIGHT);
-    rc_table_column(t, "alpha_beta_pct", "alpha-beta", "%", RC_RIGHT);
-    rc_table_column(t, "note", "note", "", RC_LEFT);
     for (size_t i = 0; i < r->n; i++) {
         const rc_measured_run *x = &r->v[i];
         rc_table_text(t, x->name);
@@ -51,9 +53,7 @@ static rc_status print_cases(const rc_runs *r, FILE *f, rc_error *err) {
             rc_table_real(t, error_pct(x, (rc_method)m), 1);
         rc_table_text(t, x->why[0] ? x->why : x->transferred > 0 ? "another part's rows" : "");
     }
-    rc_status st = rc_table_print(t, f, err);
-    rc_table_destroy(t);
-    return st;
+    return rc_table_finish(t, false, f, err);
 }
 
 static void accuracy_row(rc_table *t, const char *set, const char *what, const char *method,
@@ -92,20 +92,20 @@ static void accuracy_rows(const rc_runs *r, rc_table *t, int set) {
 }
 
 static rc_status print_accuracy(const rc_runs *r, FILE *f, rc_error *err) {
-    rc_table *t = rc_table_create();
-    rc_table_column(t, "set", "set", "", RC_LEFT);
-    rc_table_column(t, "of", "of", "", RC_LEFT);
-    rc_table_column(t, "method", "method", "", RC_LEFT);
-    rc_table_column(t, "n", "cases", "", RC_RIGHT);
-    rc_table_column(t, "median_abs_error_pct", "median", "%", RC_RIGHT);
-    rc_table_column(t, "p95_abs_error_pct", "95th", "%", RC_RIGHT);
-    rc_table_column(t, "bias_pct", "signed", "%", RC_RIGHT);
-    rc_table_column(t, "winners", "faster one right", "", RC_LEFT);
+    static const rc_column columns[] = {
+        {"set", "set", "", RC_LEFT},
+        {"of", "of", "", RC_LEFT},
+        {"method", "method", "", RC_LEFT},
+        {"n", "cases", "", RC_RIGHT},
+        {"median_abs_error_pct", "median", "%", RC_RIGHT},
+        {"p95_abs_error_pct", "95th", "%", RC_RIGHT},
+        {"bias_pct", "signed", "%", RC_RIGHT},
+        {"winners", "faster one right", "", RC_LEFT},
+    };
+    rc_table *t = RC_TABLE_WITH(columns);
     for (int set = 0; set < RC_SET_COUNT; set++)
         accuracy_rows(r, t, set);
-    rc_status st = rc_table_print(t, f, err);
-    rc_table_destroy(t);
-    return st;
+    return rc_table_finish(t, false, f, err);
 }
 
 static rc_status print_crossovers(const rc_runs *r, FILE *f, rc_error *err) {
@@ -113,15 +113,17 @@ static rc_status print_crossovers(const rc_runs *r, FILE *f, rc_error *err) {
     size_t n = rc_runs_crossovers(r, c, MAX_CROSSINGS);
     if (n == 0)
         return RC_OK;
-    rc_table *t = rc_table_create();
+    static const rc_column columns[] = {
+        {"transport", "transport", "", RC_LEFT},
+        {"total", "T+P", "tokens", RC_RIGHT},
+        {"heads", "heads", "", RC_LEFT},
+        {"layers", "layers", "", RC_RIGHT},
+        {"launch", "launch", "", RC_LEFT},
+        {"measured", "measured", "tokens", RC_RIGHT},
+        {"predicted", "predicted", "tokens", RC_RIGHT},
+    };
+    rc_table *t = RC_TABLE_WITH(columns);
     rc_table_note(t, "new tokens at which pass-KV and pass-Q take as long");
-    rc_table_column(t, "transport", "transport", "", RC_LEFT);
-    rc_table_column(t, "total", "T+P", "tokens", RC_RIGHT);
-    rc_table_column(t, "heads", "heads", "", RC_LEFT);
-    rc_table_column(t, "layers", "layers", "", RC_RIGHT);
-    rc_table_column(t, "launch", "launch", "", RC_LEFT);
-    rc_table_column(t, "measured", "measured", "tokens", RC_RIGHT);
-    rc_table_column(t, "predicted", "predicted", "tokens", RC_RIGHT);
     for (size_t i = 0; i < n; i++) {
         const rc_measured_run *x = c[i].first;
         rc_table_text(t, x->transport);
@@ -132,9 +134,7 @@ static rc_status print_crossovers(const rc_runs *r, FILE *f, rc_error *err) {
         rc_table_real(t, c[i].measured, 0);
         rc_table_real(t, c[i].predicted, 0);
     }
-    rc_status st = rc_table_print(t, f, err);
-    rc_table_destroy(t);
-    return st;
+    return rc_table_finish(t, false, f, err);
 }
 
 rc_status rc_runs_print(const rc_runs *r, FILE *f, rc_error *err) {
@@ -211,9 +211,7 @@ rc_status rc_runs_json(const rc_runs *r, const char *path, bool overwrite, rc_er
     list = rc_json_list(j, root, "cases");
     for (size_t i = 0; i < r->n; i++)
         put_case(j, list, &r->v[i]);
-    rc_status st = rc_json_save(j, path, overwrite, err);
-    rc_json_destroy(j);
-    return st;
+    return rc_json_finish_as(j, path, overwrite, err);
 }
 
 /* ---- picture --------------------------------------------------------------------------------- */
