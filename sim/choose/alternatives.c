@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/choose/alternatives.h"
+#include "sim/schedule/layer.h"
+#include "sim/schedule/totals.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,11 +93,11 @@ int rc_alternative_find(const rc_alternative *a, int count, int cp, const rc_sch
 rc_status rc_choose_achieved(const rc_costs *costs, const rc_model *m, int tp, double *c,
                              double *bw, rc_error *err) {
     const rc_machine *machine = rc_costs_machine(costs);
-    int hq = m->heads / tp, hkv = m->kv_heads > tp ? m->kv_heads / tp : 1;
+    const rc_layer *l = rc_model_typical(m);
+    const rc_heads h = rc_layer_form_of(l)->heads(l, tp);
     rc_cost cost;
-    RC_TRY(rc_cost_attention(costs, RC_BF16, 0, LARGE, LARGE,
-                             (rc_heads){hq, hkv, m->head_dim, m->head_dim}, &cost, err));
-    *c = 4.0 * m->head_dim * hq * LARGE * (double)LARGE / cost.p50;
+    RC_TRY(rc_cost_attention(costs, RC_BF16, 0, LARGE, LARGE, h, &cost, err));
+    *c = 2.0 * (h.key_size + h.value_size) * h.query * LARGE * (double)LARGE / cost.p50;
     *bw = machine->peer_rate > 0.0 ? machine->peer_rate : machine->nvlink_rate;
     return RC_OK;
 }

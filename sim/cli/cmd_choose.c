@@ -14,6 +14,8 @@
 #include "sim/forward/find.h"
 #include "sim/forward/scenario.h"
 #include "sim/model/notes.h"
+#include "sim/schedule/layer.h"
+#include "sim/schedule/totals.h"
 
 enum { MAX_CP = 4096, MAX_BATCH = 4096, RATES = 3 };
 #define MAX_TOKENS 100000000
@@ -172,8 +174,8 @@ static rc_choose_input input_of(const question *q, const rates *r) {
     return (rc_choose_input){.t = (double)q->t,
                              .p = (double)q->p,
                              .n = q->layout.cp,
-                             .heads = q->model.heads,
-                             .kv_heads = q->model.kv_heads,
+                             .heads = rc_model_typical(&q->model)->heads,
+                             .kv_heads = rc_model_typical(&q->model)->kv_heads,
                              .e = rc_dtype_bytes(q->layout.kv),
                              .c = r->c,
                              .bw = r->bw};

@@ -5,22 +5,44 @@
 #include "sim/cli/flags.h"
 #include "sim/forward/find.h"
 #include "sim/model/notes.h"
+#include "sim/schedule/layer.h"
+#include "sim/schedule/totals.h"
 
 enum { MAX_MODELS = 256 };
 
 static rc_status load(const char *name, rc_model *m, rc_error *err) {
     char path[1024];
     RC_TRY(rc_find_file(NULL, "models", name, ".json", path, sizeof path, err));
-    return rc_model_load(path, m, err);
+    RC_TRY(rc_model_load(path, m, err));
+    return rc_layers_check(m, err);
+}
+
+/* The heads of a kind of layer; of several kinds also what else tells them apart. */
+static void print_kind(const rc_model *m, int k) {
+    const rc_layer *l = &m->kind[k];
+    const rc_heads h = rc_layer_form_of(l)->heads(l, 1);
+    if (m->kinds > 1)
+        (void)printf("%d layers %s, FFN %lld: ", rc_model_layers_of(m, k), l->form,
+                     (long long)l->ffn);
+    if (h.query == 0)
+        (void)printf("no attention\n");
+    else if (h.key_size == h.value_size)
+        (void)printf("heads %d of %d, KV heads %d\n", h.query, h.key_size, h.kv);
+    else
+        (void)printf("heads %d of %d (values %d), KV heads %d\n", h.query, h.key_size, h.value_size,
+                     h.kv);
 }
 
 static void print(const rc_model *m, const rc_notes *notes) {
     const rc_quant *q = &m->quant;
     (void)printf("# model %s: %s\n", m->name, m->architecture);
-    (void)printf("layers %d, hidden %lld, FFN %lld, vocabulary %lld%s\n", m->layers,
-                 (long long)m->hidden, (long long)m->ffn, (long long)m->vocab,
+    (void)printf("layers %d, hidden %lld, ", m->layers, (long long)m->hidden);
+    if (m->kinds == 1)
+        (void)printf("FFN %lld, ", (long long)m->kind[0].ffn);
+    (void)printf("vocabulary %lld%s\n", (long long)m->vocab,
                  m->tied_embeddings ? ", embeddings tied" : "");
-    (void)printf("heads %d of %d, KV heads %d\n", m->heads, m->head_dim, m->kv_heads);
+    for (int k = 0; k < m->kinds; k++)
+        print_kind(m, k);
     (void)printf("context %lld tokens\n", (long long)m->context);
     (void)printf("parameters %.4f billion\n", rc_model_params(m) / 1e9);
     (void)printf("weights %.2f GB (attention %s, FFN %s, LM head %s)\n",
@@ -31,17 +53,39 @@ static void print(const rc_model *m, const rc_notes *notes) {
     rc_notes_print(notes, stderr);
 }
 
+static void add_heads(rc_json *j, json_t *o, const rc_layer *l) {
+    const rc_heads h = rc_layer_form_of(l)->heads(l, 1);
+    rc_json_int(j, o, "heads", h.query);
+    rc_json_int(j, o, "kv_heads", h.kv);
+    rc_json_int(j, o, "head_dim", h.key_size);
+    if (h.value_size != h.key_size)
+        rc_json_int(j, o, "value_dim", h.value_size);
+}
+
+static void add_kinds(rc_json *j, json_t *o, const rc_model *m) {
+    json_t *list = rc_json_list(j, o, "kinds");
+    for (int k = 0; k < m->kinds; k++) {
+        json_t *at = rc_json_object(j, list, NULL);
+        rc_json_text(j, at, "form", m->kind[k].form);
+        rc_json_int(j, at, "layers", rc_model_layers_of(m, k));
+        rc_json_int(j, at, "ffn", m->kind[k].ffn);
+        add_heads(j, at, &m->kind[k]);
+    }
+}
+
 static void add_json(rc_json *j, json_t *o, const rc_model *m, const rc_notes *notes) {
     const rc_quant *q = &m->quant;
     rc_json_text(j, o, "model", m->name);
     rc_json_text(j, o, "architecture", m->architecture);
     rc_json_int(j, o, "layers", m->layers);
     rc_json_int(j, o, "hidden", m->hidden);
-    rc_json_int(j, o, "ffn", m->ffn);
+    if (m->kinds == 1)
+        rc_json_int(j, o, "ffn", m->kind[0].ffn);
     rc_json_int(j, o, "vocabulary", m->vocab);
-    rc_json_int(j, o, "heads", m->heads);
-    rc_json_int(j, o, "kv_heads", m->kv_heads);
-    rc_json_int(j, o, "head_dim", m->head_dim);
+    if (m->kinds == 1)
+        add_heads(j, o, &m->kind[0]);
+    else
+        add_kinds(j, o, m);
     rc_json_bool(j, o, "tied_embeddings", m->tied_embeddings);
     rc_json_int(j, o, "context_tokens", m->context);
     rc_json_int(j, o, "parameters", (int64_t)rc_model_params(m));

@@ -57,12 +57,6 @@ rc_status rc_cost_op(const rc_costs *c, rc_op op, rc_dtype d, const rc_axes *at,
  * and of the host, and for rows that were measured under a condition. */
 rc_status rc_cost_row(const rc_costs *c, const rc_row *row, rc_cost *out, rc_error *err);
 
-/* Attention heads on one GPU, and the elements of one: of queries and keys, of values and outputs. */
-typedef struct rc_heads {
-    int query, kv;
-    int key_size, value_size;
-} rc_heads;
-
 /* y[M,N] = x[M,K] W[N,K]^T. d: of W; rows exist of RC_BF16 and RC_FP8, the quantised types are
  * RC_MODELLED from them. */
 rc_status rc_cost_gemm(const rc_costs *c, rc_dtype d, int64_t m, int64_t n, int64_t k, rc_cost *out,

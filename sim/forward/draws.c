@@ -115,7 +115,8 @@ rc_status rc_draw_intervals(const rc_spec *spec, rc_forward *out, rc_error *err)
     int n = spec->draws;
     if (n < 1)
         return RC_OK;
-    int layers = spec->model->layers < DRAW_LAYERS ? spec->model->layers : DRAW_LAYERS;
+    int all = spec->model->layers;
+    int layers = all < DRAW_LAYERS || !rc_model_uniform(spec->model) ? all : DRAW_LAYERS;
     rc_spec folded = *spec;
     rc_program program;
     folded.unfold = false; /* a TP group of equal GPUs is one GPU to the tick */

@@ -2,6 +2,9 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 #include "sim/forward/internal.h"
+#include "sim/schedule/layer.h"
+#include "sim/schedule/memory.h"
+#include "sim/schedule/totals.h"
 
 enum { FIRST_LAYERS = 4 };
 
@@ -12,7 +15,7 @@ static bool sizes_messages(const rc_spec *spec, const rc_machine *m) {
     return spec->phase != RC_DECODE && m->ring_step > 0.0;
 }
 
-rc_request rc_spec_request(const rc_spec *spec, int layers) {
+rc_request rc_spec_request(const rc_spec *spec, int repeats) {
     const rc_machine *m = rc_costs_machine(spec->costs);
     rc_request rq = {.model = spec->model,
                      .schedule = spec->schedule,
@@ -20,7 +23,7 @@ rc_request rc_spec_request(const rc_spec *spec, int layers) {
                      .phase = spec->phase,
                      .seqs = spec->seqs,
                      .seq_count = spec->seq_count,
-                     .layers = layers,
+                     .repeats = repeats,
                      .head = true,
                      .unfold_tp = spec->unfold,
                      .eager = spec->eager,
@@ -73,11 +76,13 @@ rc_status rc_forward_check(const rc_spec *spec, rc_memory *memory, rc_error *err
     return rc_memory_check(memory, spec->model, &spec->layout, err);
 }
 
-/* Build and run with as few layers as show a steady state. The caller frees program and run. */
+/* Build and run with as few layers as show a steady state; layers of several kinds are all
+ * simulated. The caller frees program and run. */
 static rc_status simulate(const rc_spec *spec, rc_program *program, rc_run *run, rc_fold *fold,
                           rc_error *err) {
     int all = spec->model->layers;
-    for (int layers = spec->unfold || all < FIRST_LAYERS ? all : FIRST_LAYERS;; layers *= 2) {
+    bool whole = spec->unfold || all < FIRST_LAYERS || !rc_model_uniform(spec->model);
+    for (int layers = whole ? all : FIRST_LAYERS;; layers *= 2) {
         bool steady = false;
         if (layers > all)
             layers = all;

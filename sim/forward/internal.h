@@ -65,7 +65,7 @@ rc_status rc_build_program(const rc_spec *spec, const rc_request *rq, rc_program
 /* Of a replay, while it is compiled from one layer and from three. `rq` asks for one. RC_E_SIZE as
  * above. */
 rc_status rc_replay_room(const rc_spec *spec, const rc_request *rq, int64_t *bytes, rc_error *err);
-rc_request rc_spec_request(const rc_spec *spec, int layers);
+rc_request rc_spec_request(const rc_spec *spec, int repeats);
 
 /* Where the layers of a run ended, and whether the last two were alike. */
 typedef struct rc_fold {

@@ -43,8 +43,8 @@ static rc_status to_ticks(double seconds, rc_time *out, rc_error *err) {
     return RC_OK;
 }
 
-static rc_heads heads_of(const rc_program *p, const rc_shape *s) {
-    return (rc_heads){s->hq, s->hkv, p->head_dim, p->head_dim};
+static rc_heads heads_of(const rc_shape *s) {
+    return (rc_heads){s->hq, s->hkv, s->key_size, s->value_size};
 }
 
 static rc_status attention_cost(const rc_costs *c, const rc_program *p, const rc_shape *s,
@@ -53,7 +53,7 @@ static rc_status attention_cost(const rc_costs *c, const rc_program *p, const rc
     rc_cost longest = {0.0, 0.0, RC_MEASURED};
     for (uint32_t i = 0; i < s->calls; i++) {
         const rc_call *call = &p->calls[s->first_call + i];
-        RC_TRY(rc_cost_attention(c, s->dtype, call->causal, call->tq, call->tk, heads_of(p, s), out,
+        RC_TRY(rc_cost_attention(c, s->dtype, call->causal, call->tq, call->tk, heads_of(s), out,
                                  err));
         longest = out->p50 > longest.p50 ? *out : longest;
         rows += call->tq;
@@ -61,13 +61,12 @@ static rc_status attention_cost(const rc_costs *c, const rc_program *p, const rc
     }
     if (s->calls < 2)
         return RC_OK;
-    return rc_cost_attention_fused(c, s->dtype, rows, entries, &longest, heads_of(p, s), out, err);
+    return rc_cost_attention_fused(c, s->dtype, rows, entries, &longest, heads_of(s), out, err);
 }
 
-static rc_status decode_cost(const rc_costs *c, const rc_program *p, const rc_shape *s,
-                             rc_cost *out, rc_error *err) {
-    return s->stand_in ? rc_cost_decode_mean(c, s->dtype, s->a, s->b, heads_of(p, s), out, err)
-                       : rc_cost_decode(c, s->dtype, s->a, s->b, heads_of(p, s), out, err);
+static rc_status decode_cost(const rc_costs *c, const rc_shape *s, rc_cost *out, rc_error *err) {
+    return s->stand_in ? rc_cost_decode_mean(c, s->dtype, s->a, s->b, heads_of(s), out, err)
+                       : rc_cost_decode(c, s->dtype, s->a, s->b, heads_of(s), out, err);
 }
 
 /* A number of the machine's file: stated there, or fitted, which makes it a model's. */
@@ -88,11 +87,11 @@ static rc_status timed_cost(const rc_costs *c, const rc_program *p, const rc_sha
     case RC_T_ATTENTION:
         return attention_cost(c, p, s, out, err);
     case RC_T_DECODE:
-        return decode_cost(c, p, s, out, err);
+        return decode_cost(c, s, out, err);
     case RC_T_MERGE:
-        return rc_cost_merge(c, s->a, (int)s->b, p->head_dim, out, err);
+        return rc_cost_merge(c, s->a, (int)s->b, s->value_size, out, err);
     case RC_T_ELEMENTWISE:
-        return s->part == RC_P_ROTARY ? rc_cost_rotary(c, s->op, s->a, heads_of(p, s), out, err)
+        return s->part == RC_P_ROTARY ? rc_cost_rotary(c, s->op, s->a, heads_of(s), out, err)
                                       : rc_cost_elementwise(c, s->op, s->a, s->b, out, err);
     case RC_T_COLLECTIVE:
         return rc_cost_collective(c, s->op, s->bytes, s->ranks, s->nodes, out, err);

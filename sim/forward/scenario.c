@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include "sim/base/share.h"
 #include "sim/forward/find.h"
+#include "sim/schedule/layer.h"
 
 enum { MAX_SEQS = 65536 };
 

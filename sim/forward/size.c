@@ -47,13 +47,14 @@ static rc_status refuse(const rc_spec *spec, int64_t ops, int64_t bytes, int lay
 rc_status rc_replay_room(const rc_spec *spec, const rc_request *rq, int64_t *bytes, rc_error *err) {
     rc_program_size one, three;
     rc_request more = *rq;
-    more.layers = 3;
+    more.repeats = 3;
     RC_TRY(rc_schedule_size(rq, &one, err));
     RC_TRY(rc_schedule_size(&more, &three, err));
     *bytes = replay_bytes(&one, &three);
     if (*bytes <= RC_PASS_BYTES)
         return RC_OK;
-    return refuse(spec, one.tasks + three.tasks, *bytes, 1 + more.layers, "", err);
+    return refuse(spec, one.tasks + three.tasks, *bytes,
+                  rc_request_layers(rq) + rc_request_layers(&more), "", err);
 }
 
 /* Whether the pass can be evaluated from one layer, as sweeps do: it takes less. */
@@ -75,6 +76,6 @@ rc_status rc_build_program(const rc_spec *spec, const rc_request *rq, rc_program
     RC_TRY(rc_schedule_size(rq, &z, err));
     int64_t bytes = rc_engine_bytes(&z);
     if (bytes > RC_PASS_BYTES)
-        return refuse(spec, z.tasks, bytes, rq->layers, advice(spec), err);
+        return refuse(spec, z.tasks, bytes, rc_request_layers(rq), advice(spec), err);
     return rc_schedule_build(rq, out, err);
 }

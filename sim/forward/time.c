@@ -223,8 +223,13 @@ static bool set_durations(const rc_forward_ctx *ctx, rc_replay *r, const rc_spec
 
 static rc_status build(const rc_request *rq, rc_replay *r, rc_error *err) {
     rc_program three;
+    rc_model tall = *rq->model; /* all its layers are alike; a shorter one is compiled from three */
     rc_request more = *rq;
-    more.layers = 3;
+    tall.kind[0] = rq->model->kind[rc_model_kind_of(rq->model, 0)];
+    tall.runs = 0;
+    tall.layers = tall.layers < 3 ? 3 : tall.layers;
+    more.model = &tall;
+    more.repeats = 3;
     RC_TRY(rc_schedule_build(rq, &r->one, err));
     r->key = rc_schedule_key_of(rq);
     rc_status st = rc_schedule_build(&more, &three, err);
@@ -302,7 +307,8 @@ static rc_status replay(rc_forward_ctx *ctx, const rc_spec *spec, rc_forward_tim
     rc_replay *r = NULL;
     rq.unfold_tp = false;
     *done = false;
-    if (changes(spec->what_if.overlap_compute) || changes(spec->what_if.overlap_comm))
+    if (!rc_model_uniform(spec->model) || changes(spec->what_if.overlap_compute) ||
+        changes(spec->what_if.overlap_comm))
         return RC_OK;
     RC_TRY(replay_for(ctx, spec, &rq, &r, err));
     if (!r->works)

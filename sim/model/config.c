@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "sim/base/quote.h"
-#include "sim/model/internal.h"
+#include "sim/model/reading.h"
 
 /* What is known of a file while it is read. */
 typedef struct config {
@@ -206,8 +206,8 @@ static rc_status check_pattern(const config *c) {
 
 /* ---- numbers ------------------------------------------------------------------------- */
 
-static rc_status read_heads(const config *c) {
-    rc_model *m = c->m;
+static rc_status read_heads(const config *c, rc_layer *l) {
+    const rc_model *m = c->m;
     const rc_family *f = c->family;
     int64_t heads = 0, kv = 0, dim = 0;
     RC_TRY(shape(c, "num_attention_heads", 4096, f->heads, &heads));
@@ -227,9 +227,9 @@ static rc_status read_heads(const config *c) {
                             "%lld heads do not divide 'hidden_size' (%lld); write 'head_dim'",
                             (long long)heads, (long long)m->hidden);
     RC_TRY(int_or(c, "head_dim", 1, 4096, usual > 0 ? usual : m->hidden / heads, &dim));
-    m->heads = (int)heads;
-    m->kv_heads = (int)kv;
-    m->head_dim = (int)dim;
+    l->heads = (int)heads;
+    l->kv_heads = (int)kv;
+    l->head_dim = l->value_dim = (int)dim;
     return RC_OK;
 }
 
@@ -285,19 +285,21 @@ static rc_status read_context(const config *c) {
 static rc_status read_shape(const config *c) {
     rc_model *m = c->m;
     const rc_family *f = c->family;
+    rc_layer *l = &m->kind[0];
     int64_t layers = 0;
+    m->kinds = 1;
+    *l = (rc_layer){.form = "dense", .qk_norm = f->qk_norm};
     RC_TRY(shape(c, "num_hidden_layers", 10000, f->layers, &layers));
     RC_TRY(shape(c, "hidden_size", 1 << 24, f->hidden, &m->hidden));
-    RC_TRY(shape(c, "intermediate_size", 1 << 26, f->ffn, &m->ffn));
+    RC_TRY(shape(c, "intermediate_size", 1 << 26, f->ffn, &l->ffn));
     RC_TRY(shape(c, "vocab_size", 1 << 26, f->vocab, &m->vocab));
     m->layers = (int)layers;
-    m->qk_norm = f->qk_norm;
-    RC_TRY(read_heads(c));
+    RC_TRY(read_heads(c, l));
     RC_TRY(read_rope(c));
     RC_TRY(read_context(c));
-    RC_TRY(read_bias(c, f->qkv, &m->attention_bias));
-    RC_TRY(read_bias(c, f->out, &m->output_bias));
-    RC_TRY(read_bias(c, f->mlp, &m->ffn_bias));
+    RC_TRY(read_bias(c, f->qkv, &l->attention_bias));
+    RC_TRY(read_bias(c, f->out, &l->output_bias));
+    RC_TRY(read_bias(c, f->mlp, &l->ffn_bias));
     /* a multi-modal file may say it once, outside the decoder */
     RC_TRY(bool_or(c, "tie_word_embeddings", f->tied, &m->tied_embeddings));
     if (c->decoder != c->root && rc_config_given(c->decoder, "tie_word_embeddings") == NULL &&

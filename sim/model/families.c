@@ -9,7 +9,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
-#include "sim/model/internal.h"
+#include "sim/model/reading.h"
 
 #define NEVER                                                                                      \
     { NULL, false }

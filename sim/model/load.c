@@ -7,7 +7,7 @@
 
 #include "sim/base/file.h"
 #include "sim/base/quote.h"
-#include "sim/model/internal.h"
+#include "sim/model/reading.h"
 
 /* "a/b/llama-3.1-8b.json" -> "llama-3.1-8b". */
 /* The model's name: the file's, without its end. */

@@ -1,6 +1,16 @@
-/* Transformer shapes, from a Hugging Face config.json: what a layer multiplies, holds and moves.
- * Dense decoder models with MHA, GQA or MQA and a gated FFN. Anything else (MoE, MLA, SSM, encoder-
- * decoder, ungated FFN, interleaved attention patterns) is refused with the reason
+/* Transformer shapes, from a Hugging Face config.json: the numbers of every kind of layer that a
+ * model has, and in which order its layers come.
+ *
+ * Layers of one kind are alike: they have the same form (what they compute: "dense" is attention
+ * and a gated FFN one after the other) and the same numbers. The order is a list of runs; a run is
+ * a pattern of kinds that is repeated. Three layers of kind 0 before fifty-eight of kind 1 are the
+ * runs (0) x 3 and (1) x 58; five layers of kind 0 and one of kind 1 in turn are the one run
+ * (0 0 0 0 0 1) x 10. What a layer of a form multiplies, holds and emits is said by its form
+ * (sim/schedule/layer.h), what a whole model does by the sums over its kinds
+ * (sim/schedule/totals.h).
+ *
+ * Dense decoder models with MHA, GQA or MQA and a gated FFN are read. Anything else (MoE, MLA, SSM,
+ * encoder-decoder, ungated FFN, interleaved attention patterns) is refused with the reason
  * (RC_E_UNMODELLED).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -42,14 +52,10 @@ typedef struct rc_scale {
 /* The projections of a layer. */
 typedef enum rc_proj { RC_Q, RC_K, RC_V, RC_O, RC_GATE, RC_UP, RC_DOWN, RC_PROJS } rc_proj;
 
-/* What a checkpoint's quantization_config says. */
+/* What a checkpoint's quantization_config says of the whole model; how the weights of one kind of
+ * layer are stored is said by rc_layer.stored. */
 typedef struct rc_quant {
-    char method[64]; /* "fp8", "awq" ...; "" for a checkpoint that is not quantised */
-    struct {
-        rc_dtype dtype; /* RC_BF16: left as it was */
-        rc_scale scale;
-        int layers; /* so many layers are quantised, the rest is bf16 */
-    } proj[RC_PROJS];
+    char method[64];    /* "fp8", "awq" ...; "" for a checkpoint that is not quantised */
     rc_dtype attn, ffn; /* the type of most of the weights of q, k, v, o and of gate, up, down */
     rc_dtype head;      /* of the LM head */
     rc_scale head_scale;
@@ -71,26 +77,73 @@ typedef enum rc_qk_norm {
     RC_QK_NORM_FULL  /* over all heads together: N_H x D_H and N_KV x D_H weights */
 } rc_qk_norm;
 
-typedef struct rc_model {
-    char name[96];         /* file stem, "llama-3.1-405b" */
-    char architecture[96]; /* "LlamaForCausalLM" */
-    int layers;
-    int64_t hidden; /* D */
-    int64_t ffn;    /* FFN inner width */
-    int64_t vocab;
-    int heads, kv_heads, head_dim; /* N_H, N_KV, D_H */
-    bool tied_embeddings;
+/* One kind of layer: the numbers of every layer of this kind. */
+typedef struct rc_layer {
+    char form[24];       /* what such a layer computes: a name of sim/schedule/layer_forms.c */
+    int heads, kv_heads; /* N_H, N_KV; a form without attention does not look at them */
+    int head_dim;        /* D_H of queries and keys */
+    int value_dim;       /* D_H of values */
+    int64_t ffn;         /* FFN inner width */
     bool attention_bias; /* biases of q, k and v */
     bool output_bias;    /* a bias of o */
     bool ffn_bias;       /* biases of gate, up and down */
     rc_qk_norm qk_norm;
+    struct {            /* how a quantised checkpoint stores the weights of this kind */
+        rc_dtype dtype; /* RC_BF16: left as it was */
+        rc_scale scale;
+        int layers; /* so many layers of this kind are quantised, the others are bf16 */
+    } stored[RC_PROJS];
+} rc_layer;
+
+/* Attention heads on one GPU, and the elements of one: of queries and keys, of values and outputs.
+ * Of 0 heads: no attention. */
+typedef struct rc_heads {
+    int query, kv;
+    int key_size, value_size;
+} rc_heads;
+
+/* Limits of an order: kinds of a model, kinds of a pattern, runs of a model. */
+enum { RC_KINDS = 8, RC_PATTERN = 16, RC_RUNS = 32 };
+
+/* kind[0], kind[1] ... kind[length - 1], and all of that `times` times. */
+typedef struct rc_layer_run {
+    int length; /* layers of the pattern, 1 to RC_PATTERN */
+    int times;  /* at least 1 */
+    uint8_t kind[RC_PATTERN];
+} rc_layer_run;
+
+typedef struct rc_model {
+    char name[96];         /* file stem, "llama-3.1-405b" */
+    char architecture[96]; /* "LlamaForCausalLM" */
+    int64_t hidden;        /* D */
+    int64_t vocab;
+    bool tied_embeddings;
     int64_t max_positions; /* max_position_embeddings */
     int64_t context;       /* the longest sequence the model is meant for, RoPE scaling included */
     double rope_theta;
+    int layers; /* of all kinds together */
+    int kinds;  /* at least 1 */
+    rc_layer kind[RC_KINDS];
+    int runs; /* 0: every layer is of kind 0. Else the layers of all runs are `layers` together */
+    rc_layer_run run[RC_RUNS];
     rc_quant quant;
     rc_notes notes; /* about the file */
 } rc_model;
 
+/* ---- the order of the layers --------------------------------------------------------- */
+
+/* The runs of the model, at least one, and the i-th of them: what is to be used in place of
+ * m->runs and m->run, which may be empty. */
+int rc_model_runs(const rc_model *m);
+rc_layer_run rc_model_run(const rc_model *m, int i);
+/* The kind of layer `layer`, counted from 0; how many layers are of `kind`. */
+int rc_model_kind_of(const rc_model *m, int layer);
+int rc_model_layers_of(const rc_model *m, int kind);
+/* Every layer is the same: one run of a pattern of one kind. */
+bool rc_model_uniform(const rc_model *m);
+/* Take the order from the kind of each layer: m->layers, m->runs and m->run, with patterns that
+ * repeat found. False, and *m is left alone, where that takes more than RC_RUNS runs. */
+bool rc_model_set_order(rc_model *m, const uint8_t *kind_of, int layers);
 /* Read and check a config.json and, where one lies beside it, modelopt's quantisation file
  * (STEM.hf_quant_config.json, else hf_quant_config.json). Of a multi-modal model the text decoder
  * is read. Missing keys get the transformers library's own defaults for the architecture; the shape
@@ -109,21 +162,7 @@ rc_status rc_model_parse_quantised(const char *name, const char *text, unsigned 
 /* The i-th architecture that is read; NULL beyond the last. */
 const char *rc_model_architecture(int i);
 
-double rc_model_params(const rc_model *m);      /* W, embeddings included */
-double rc_model_attn_params(const rc_model *m); /* QKV + O, all layers */
-double rc_model_ffn_params(const rc_model *m);  /* gate, up, down, all layers */
-/* Bytes of K and V per token, all layers, all KV heads. */
-double rc_model_kv_bytes(const rc_model *m, rc_dtype kv);
-/* FLOPs of a prefill of T new tokens after P cached: GEMMs 2*T*(attn+ffn), without the LM head
- * (which sees one token a sequence); attention 4*N_H*D_H*score entries, T*P + T*(T+1)/2 a layer.
- * Whole model, all GPUs. */
-double rc_model_gemm_flops(const rc_model *m, int64_t t);
-double rc_model_attention_flops(const rc_model *m, int64_t t, int64_t p);
-
-/* Bytes of all weights on one GPU that holds the whole model, scales and zero points included. */
-double rc_model_weight_bytes(const rc_model *m, rc_dtype attn, rc_dtype ffn);
-
-/* ---- memory of one GPU --------------------------------------------------------------- */
+/* ---- how a model is cut, and stored ------------------------------------------------- */
 typedef struct rc_layout { /* how the model is cut */
     int tp, cp;            /* N_TP GPUs of a TP group (all its nodes), N ranks */
     rc_dtype attn_weights, ffn_weights, act, kv;
@@ -135,35 +174,5 @@ void rc_model_dtypes(const rc_model *m, rc_layout *l);
  * dtypes that disagree with the checkpoint's, types without measured rows, a sequence beyond the
  * context. */
 void rc_model_notes(const rc_model *m, const rc_layout *l, int64_t longest, rc_notes *out);
-
-typedef struct rc_memory {  /* bytes on the fullest GPU */
-    double weights;         /* sharded over TP; embeddings too; norms replicated */
-    double kv;              /* (P+T) rounded up over CP, max(1, N_KV/TP) heads */
-    double activations;     /* the largest live set of one layer */
-    double buffers;         /* of the schedule: messages, partial outputs */
-    double runtime;         /* CUDA context, NCCL channels, workspaces, graphs (fixed) */
-    double total, capacity; /* capacity: what these may take together */
-} rc_memory;
-/* What a GPU has left for KV beside everything else. */
-typedef struct rc_kv_room {
-    double bytes; /* below 0 when the rest does not fit */
-    double token; /* bytes that one token of one sequence takes on a GPU that holds it */
-} rc_kv_room;
-typedef enum rc_phase {
-    RC_PREFILL,
-    RC_DECODE, /* one new token a sequence */
-    RC_MIXED   /* prefill chunks, and decode steps (every sequence with T = 1) beside them */
-} rc_phase;
-/* Bytes that one token of one sequence takes on a GPU that holds it, all layers. */
-double rc_model_kv_token(const rc_model *m, const rc_layout *l);
-/* All but the buffers of a schedule, which are left at 0 (rc_pass_memory adds them). `tokens_new`,
- * `tokens_cached` are sums over the batch. */
-rc_status rc_model_memory(const rc_model *m, const rc_layout *l, int64_t tokens_new,
-                          int64_t tokens_cached, double capacity, rc_memory *out, rc_error *err);
-/* RC_E_NOFIT with the whole sum shown when total > capacity. */
-rc_status rc_memory_check(const rc_memory *mem, const rc_model *m, const rc_layout *l,
-                          rc_error *err);
-/* tp must divide heads; kv_heads % tp == 0 or tp % kv_heads == 0; RC_E_INPUT names both. */
-rc_status rc_layout_check(const rc_model *m, const rc_layout *l, rc_error *err);
 
 #endif

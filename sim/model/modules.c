@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/model/internal.h"
+#include "sim/model/reading.h"
 
 /* A real list has a few names for every layer. Names to compare grow with items times layers. */
 enum { ITEMS_MAX = 20000, REGEXES_MAX = 512, PATTERN_MAX = 256, NAME_MAX_LEN = 128, PATHS = 4 };

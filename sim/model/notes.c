@@ -29,12 +29,14 @@ void rc_model_dtypes(const rc_model *m, rc_layout *l) {
 /* Projections that are not of the type of their part of the layer, in some layers or in all. */
 static int exceptions(const rc_model *m) {
     int n = 0;
-    for (int p = 0; p < RC_PROJS; p++) {
+    for (int i = 0; i < m->kinds * RC_PROJS; i++) {
+        const int k = i / RC_PROJS, p = i % RC_PROJS, layers = rc_model_layers_of(m, k);
+        const rc_layer *l = &m->kind[k];
         rc_dtype want = p < RC_GATE ? m->quant.attn : m->quant.ffn;
-        int same = m->quant.proj[p].dtype == want ? m->quant.proj[p].layers : 0;
+        int same = l->stored[p].dtype == want ? l->stored[p].layers : 0;
         if (want == RC_BF16)
-            same += m->layers - m->quant.proj[p].layers;
-        n += m->layers - same;
+            same += layers - l->stored[p].layers;
+        n += layers - same;
     }
     return n;
 }

@@ -198,22 +198,34 @@ static const rc_scheme *scheme_in(const rc_quant_reading *r, int layer, int p) {
     return NULL;
 }
 
-static double elements_of(const rc_model *m, int p) {
+static double elements_of(const rc_model *m, const rc_layer *l, int p) {
     double d = (double)m->hidden;
-    if (p == RC_Q || p == RC_O)
-        return d * m->heads * m->head_dim;
-    return p == RC_K || p == RC_V ? d * m->kv_heads * m->head_dim : d * (double)m->ffn;
+    switch (p) {
+    case RC_Q:
+        return d * l->heads * l->head_dim;
+    case RC_K:
+        return d * l->kv_heads * l->head_dim;
+    case RC_V:
+        return d * l->kv_heads * l->value_dim;
+    case RC_O:
+        return d * l->heads * l->value_dim;
+    default:
+        return d * (double)l->ffn;
+    }
 }
 
-/* The type of most elements of projections [from, to). */
+/* The type of most elements of projections [from, to), over all layers. */
 static rc_dtype most_of(const rc_model *m, int from, int to) {
     assert(0 <= from && from < to && to <= RC_PROJS);
     double sum[RC_DTYPES] = {0.0};
     int best = RC_BF16;
-    for (int p = from; p < to; p++) {
-        double each = elements_of(m, p);
-        sum[m->quant.proj[p].dtype] += each * m->quant.proj[p].layers;
-        sum[RC_BF16] += each * (m->layers - m->quant.proj[p].layers);
+    for (int k = 0; k < m->kinds; k++) {
+        const rc_layer *l = &m->kind[k];
+        for (int p = from; p < to; p++) {
+            double each = elements_of(m, l, p);
+            sum[l->stored[p].dtype] += each * l->stored[p].layers;
+            sum[RC_BF16] += each * (rc_model_layers_of(m, k) - l->stored[p].layers);
+        }
     }
     for (int d = 0; d < RC_DTYPES; d++)
         if (sum[d] > sum[best])
@@ -226,13 +238,14 @@ static rc_status spread(const rc_quant_reading *r) {
     for (int p = 0; p < RC_PROJS; p++) {
         for (int layer = 0; layer < r->m->layers; layer++) {
             const rc_scheme *s = scheme_in(r, layer, p);
+            rc_layer *l = &r->m->kind[rc_model_kind_of(r->m, layer)];
             if (s == NULL)
                 continue;
-            if (q->proj[p].layers > 0 && q->proj[p].dtype != s->dtype)
+            if (l->stored[p].layers > 0 && l->stored[p].dtype != s->dtype)
                 return rc_quant_refuse(r, NULL, "one projection in several types, layer by layer,");
-            q->proj[p].dtype = s->dtype;
-            q->proj[p].scale = s->scale;
-            q->proj[p].layers++;
+            l->stored[p].dtype = s->dtype;
+            l->stored[p].scale = s->scale;
+            l->stored[p].layers++;
         }
     }
     const rc_scheme *head = r->head && !r->m->tied_embeddings ? scheme_in(r, 0, RC_PROJS) : NULL;

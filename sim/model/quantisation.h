@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_MODEL_QUANTISATION_H
 #define RC_MODEL_QUANTISATION_H
-#include "sim/model/internal.h"
+#include "sim/model/reading.h"
 
 enum { RC_QUANT_GROUPS = 8 };
 

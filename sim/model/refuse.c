@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/model/internal.h"
+#include "sim/model/reading.h"
 
 typedef enum reason {
     MOE,

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sim/model/internal.h"
+#include "sim/model/reading.h"
 
 static void append(char *text, size_t size, const char *fmt, const char *a, const char *b) {
     size_t n = strlen(text);

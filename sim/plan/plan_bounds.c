@@ -19,6 +19,9 @@
 #include <string.h>
 #include "sim/forward/forward.h"
 #include "sim/plan/plan_internal.h"
+#include "sim/schedule/layer.h"
+#include "sim/schedule/memory.h"
+#include "sim/schedule/totals.h"
 
 enum { LAYOUTS = 1024, STEPS = 4096, BATCH_MAX = 1 << 14, RATES = 3, CPS = 13 };
 static const int64_t rate_tokens[RATES] = {2048, 8192, 32768};
@@ -282,12 +285,11 @@ static bool layout_possible(const rc_plan *p, const rc_plan_option *o) {
 /* Whether a step over KV in the option's type has a cost on its offer; any other type than bf16 may
  * lack rows. */
 static bool kv_measured(const rc_plan_bounds *b, const rc_plan_option *o) {
+    const rc_layer *l = rc_model_typical(&b->p->model);
     rc_cost ignored;
     return o->kv == RC_BF16 ||
            rc_cost_decode(b->costs[o->offer], (rc_dtype)o->kv, 1, 1024,
-                          (rc_heads){b->p->model.heads, b->p->model.kv_heads, b->p->model.head_dim,
-                                     b->p->model.head_dim},
-                          &ignored, NULL) == RC_OK;
+                          rc_layer_form_of(l)->heads(l, 1), &ignored, NULL) == RC_OK;
 }
 
 /* ---- latency and work --------------------------------------------------------------------------

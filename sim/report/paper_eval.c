@@ -11,6 +11,7 @@
 #include <time.h>
 #include "sim/report/paper_internal.h"
 #include "sim/base/parallel.h"
+#include "sim/schedule/totals.h"
 
 enum { STANDALONE_TOKENS = 8000, TIPPING_LO = 256, TIPPING_HI = 64000 };
 
@@ -76,7 +77,7 @@ double rc_paper_gemm_flops(const rc_model *m, double t) {
 }
 
 double rc_paper_attention_flops(const rc_model *m, double t) {
-    return 4.0 * 0.5 * t * t * (double)m->heads * m->head_dim * m->layers;
+    return rc_model_entry_flops(m, 0.5 * t * t);
 }
 
 static double flop_rate(const rc_paper *p, const rc_job *j) {
@@ -87,12 +88,13 @@ static double flop_rate(const rc_paper *p, const rc_job *j) {
 
 static rc_status attention_rate(const rc_paper *p, const rc_costs *costs, double *out,
                                 rc_error *err) {
-    int hq = p->model.heads / p->model.kv_heads;
+    const rc_layer *l = rc_model_typical(&p->model);
+    int hq = l->heads / l->kv_heads;
     double t = STANDALONE_TOKENS;
     rc_cost cost;
     RC_TRY(rc_cost_attention(costs, RC_BF16, 1, STANDALONE_TOKENS, STANDALONE_TOKENS,
-                             (rc_heads){hq, 1, p->model.head_dim, p->model.head_dim}, &cost, err));
-    *out = 4.0 * 0.5 * t * t * hq * p->model.head_dim / cost.p50;
+                             (rc_heads){hq, 1, l->head_dim, l->value_dim}, &cost, err));
+    *out = 2.0 * (l->head_dim + l->value_dim) * 0.5 * t * t * hq / cost.p50;
     return RC_OK;
 }
 

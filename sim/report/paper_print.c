@@ -5,6 +5,7 @@
 #include <string.h>
 #include "sim/base/table.h"
 #include "sim/report/paper_output.h"
+#include "sim/schedule/totals.h"
 
 const char *const rc_paper_table_names[] = {"4", "5", "6", "7", "8", "points", NULL};
 
@@ -98,12 +99,13 @@ static void print_mfu(const rc_paper *p, FILE *f) {
         return;
     const rc_job *j = &p->jobs[p->plans[row].job[0]];
     const rc_model *m = &p->model;
+    const rc_layer *l = rc_model_typical(m);
     double t = (double)j->t, gemm = rc_paper_gemm_flops(m, t),
            attn = rc_paper_attention_flops(m, t);
     (void)fprintf(f, "# appendix A: GEMM 2 W T = 2 x %.4g x %.3g = %.4g FLOP\n", rc_model_params(m),
                   t, gemm);
     (void)fprintf(f, "#   attention 4 x 1/2 T^2 D x layers = 2 x %.3g x %lld x %d = %.4g FLOP\n",
-                  t * t, (long long)m->heads * m->head_dim, m->layers, attn);
+                  t * t, (long long)l->heads * l->head_dim, m->layers, attn);
     (void)fprintf(f, "#   %.4g FLOP over %d GPUs in %.2f s = %.1f TFLOP/s a GPU\n", gemm + attn,
                   j->tp * j->cp, j->result.time, p->rows[row].predicted);
 }

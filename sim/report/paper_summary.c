@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 #include "sim/report/paper_internal.h"
+#include "sim/schedule/totals.h"
 
 /* Two variants nearer than this are a tie in the paper's own repeats. */
 #define TIE 0.015
@@ -131,8 +132,8 @@ rc_choose_input rc_paper_choose_input(const rc_paper *p, double t, double cached
     return (rc_choose_input){.t = t,
                              .p = cached,
                              .n = 4,
-                             .heads = p->model.heads,
-                             .kv_heads = p->model.kv_heads,
+                             .heads = rc_model_typical(&p->model)->heads,
+                             .kv_heads = rc_model_typical(&p->model)->kv_heads,
                              .e = 2.0,
                              .c = p->machine[RC_PAPER_GTT].bf16_rate,
                              .bw = bw};

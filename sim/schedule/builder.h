@@ -2,6 +2,7 @@
  * attention. Internal to the schedule room. SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_SCHEDULE_BUILDER_H
 #define RC_SCHEDULE_BUILDER_H
+#include "sim/schedule/layer.h"
 #include "sim/schedule/schedule.h"
 
 #define RC_TASK_NONE UINT32_MAX
@@ -19,10 +20,13 @@ typedef struct rc_pairs {
 struct rc_builder {
     rc_program *p;
     const rc_request *rq;
-    int n;          /* CP ranks */
-    uint32_t g;     /* simulated GPUs per rank */
-    int hq, hkv;    /* heads on one GPU */
-    size_t decodes; /* sequences that decode */
+    int n;                     /* CP ranks */
+    uint32_t g;                /* simulated GPUs per rank */
+    const rc_layer *kind;      /* of the layer that is emitted */
+    const rc_layer_form *form; /* its form, and what attention sees of it: */
+    int hq, hkv;               /* heads on one GPU; both 0: no attention */
+    int key_size, value_size;  /* size of a head */
+    size_t decodes;            /* sequences that decode */
     uint16_t layer, step;
     bool refill;                     /* the tasks are there: only their shapes are new */
     uint32_t at;                     /* the next task */
@@ -87,9 +91,18 @@ int64_t rc_step_tokens(const rc_builder *b);           /* sum of ceil(T/N): padd
 int64_t rc_kv_message_tokens(const rc_builder *b);     /* sum of max_i(P_i) + ceil(T/N) */
 double rc_q_token_bytes(const rc_builder *b);          /* queries of one token on one GPU */
 double rc_kv_token_bytes(const rc_builder *b);         /* K and V of one token on one GPU */
-void rc_layer_before(rc_builder *b);                   /* norm, QKV, rotary on every GPU */
-void rc_layer_after(rc_builder *b);                    /* O, all-reduce, FFN, all-reduce */
-void rc_layer_head(rc_builder *b);                     /* final norm and LM head */
+/* A product of m x k activations with n x k weights of type w. */
+void rc_emit_gemm(rc_builder *b, uint32_t gpu, rc_part part, rc_dtype w, int64_t m, int64_t n,
+                  int64_t k);
+/* A pass over tokens x width elements. */
+void rc_emit_elementwise(rc_builder *b, uint32_t gpu, rc_part part, const char *op, int64_t tokens,
+                         int64_t width);
+/* A norm of the residual stream before a product with weights of type `next`. */
+void rc_emit_norm(rc_builder *b, uint32_t gpu, rc_dtype next, int64_t tokens);
+/* One all-reduce of the residual stream in every rank's TP group; nothing where tp is 1. Groups of
+ * different ranks are different rendezvous. */
+void rc_emit_all_reduce(rc_builder *b);
+void rc_emit_head(rc_builder *b); /* final norm and LM head */
 void rc_emit_merge(rc_builder *b, uint32_t gpu, int64_t tokens, int parts);
 /* Return every foreign partial output and its LSE to its owner (two all-to-alls, outputs then LSE),
  * with `tokens` query tokens a rank; the merge that follows on COMPUTE waits for it. */

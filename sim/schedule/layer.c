@@ -1,7 +1,9 @@
-/* The parts of a transformer layer around attention, the same for every schedule: GEMMs over the
- * rank's own tokens with weights cut N_TP ways, and an all-reduce over the TP group after O and
- * after down. Norms carry the residual addition, and the quantisation where the GEMM that follows
- * is fp8. SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the forms of layers are made of, the same for every schedule: GEMMs over the rank's own
+ * tokens, elementwise passes and all-reduces over the TP group. Norms carry the residual addition,
+ * and the quantisation where the GEMM that follows is fp8.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
+
 #include "sim/schedule/builder.h"
 
 int rc_rank_of(const rc_builder *b, uint32_t gpu) {
@@ -53,15 +55,15 @@ int64_t rc_kv_message_tokens(const rc_builder *b) {
 /* Attention in fp8 takes its queries in fp8 too: they are quantised as they are rotated. */
 double rc_q_token_bytes(const rc_builder *b) {
     rc_dtype q = b->rq->layout.kv == RC_FP8 ? RC_FP8 : b->rq->layout.act;
-    return (double)b->hq * b->rq->model->head_dim * rc_dtype_bytes(q);
+    return (double)b->hq * b->key_size * rc_dtype_bytes(q);
 }
 
 double rc_kv_token_bytes(const rc_builder *b) {
-    return 2.0 * b->hkv * b->rq->model->head_dim * rc_dtype_bytes(b->rq->layout.kv);
+    return b->form->kv_bytes(b->kind, b->rq->layout.tp, b->rq->layout.kv);
 }
 
-static void gemm(rc_builder *b, uint32_t gpu, rc_part part, rc_dtype w, int64_t m, int64_t n,
-                 int64_t k) {
+void rc_emit_gemm(rc_builder *b, uint32_t gpu, rc_part part, rc_dtype w, int64_t m, int64_t n,
+                  int64_t k) {
     rc_shape s = rc_shape_of(RC_T_GEMM, part);
     s.dtype = w;
     s.a = m;
@@ -70,24 +72,28 @@ static void gemm(rc_builder *b, uint32_t gpu, rc_part part, rc_dtype w, int64_t 
     rc_emit(b, gpu, RC_LANE_COMPUTE, &s);
 }
 
-static void elementwise(rc_builder *b, uint32_t gpu, rc_part part, const char *op, int64_t tokens,
-                        int64_t width) {
+void rc_emit_elementwise(rc_builder *b, uint32_t gpu, rc_part part, const char *op, int64_t tokens,
+                         int64_t width) {
     rc_shape s = rc_shape_of(RC_T_ELEMENTWISE, part);
     s.op = op;
     s.a = tokens;
     s.b = width;
-    s.hq = b->hq;
-    s.hkv = b->hkv;
+    if (part == RC_P_ROTARY) {
+        s.hq = b->hq;
+        s.hkv = b->hkv;
+        s.key_size = b->key_size;
+        s.value_size = b->value_size;
+    }
     rc_emit(b, gpu, RC_LANE_COMPUTE, &s);
 }
 
-static void norm(rc_builder *b, uint32_t gpu, rc_dtype next, int64_t tokens) {
-    elementwise(b, gpu, RC_P_NORM, rc_dtype_math(next) == RC_FP8 ? "rmsnorm_fp8" : "rmsnorm",
-                tokens, b->rq->model->hidden);
+void rc_emit_norm(rc_builder *b, uint32_t gpu, rc_dtype next, int64_t tokens) {
+    rc_emit_elementwise(b, gpu, RC_P_NORM,
+                        rc_dtype_math(next) == RC_FP8 ? "rmsnorm_fp8" : "rmsnorm", tokens,
+                        b->rq->model->hidden);
 }
 
-/* One all-reduce of every rank's TP group; groups of different ranks are different rendezvous. */
-static void all_reduce(rc_builder *b) {
+void rc_emit_all_reduce(rc_builder *b) {
     const rc_layout *l = &b->rq->layout;
     if (l->tp == 1)
         return;
@@ -105,48 +111,17 @@ static void all_reduce(rc_builder *b) {
     b->p->groups += (uint32_t)b->n;
 }
 
-void rc_layer_before(rc_builder *b) {
-    const rc_model *m = b->rq->model;
-    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
-        int64_t t = rc_rank_tokens(b, rc_rank_of(b, gpu));
-        norm(b, gpu, b->rq->layout.attn_weights, t);
-        gemm(b, gpu, RC_P_QKV, b->rq->layout.attn_weights, t,
-             (int64_t)(b->hq + 2 * b->hkv) * m->head_dim, m->hidden);
-        elementwise(b, gpu, RC_P_ROTARY, b->rq->layout.kv == RC_FP8 ? "rotary_kv_fp8" : "rotary_kv",
-                    t, (int64_t)(b->hq + 2 * b->hkv) * m->head_dim);
-    }
-}
-
-void rc_layer_after(rc_builder *b) {
-    const rc_model *m = b->rq->model;
-    const rc_layout *l = &b->rq->layout;
-    int64_t ffn = rc_ceil_div(m->ffn, l->tp);
-    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
-        gemm(b, gpu, RC_P_OUT, l->attn_weights, rc_rank_tokens(b, rc_rank_of(b, gpu)), m->hidden,
-             (int64_t)b->hq * m->head_dim);
-    all_reduce(b);
-    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
-        int64_t t = rc_rank_tokens(b, rc_rank_of(b, gpu));
-        norm(b, gpu, l->ffn_weights, t);
-        gemm(b, gpu, RC_P_GATE_UP, l->ffn_weights, t, 2 * ffn, m->hidden);
-        elementwise(b, gpu, RC_P_SWIGLU,
-                    rc_dtype_math(l->ffn_weights) == RC_FP8 ? "swiglu_fp8" : "swiglu", t, ffn);
-        gemm(b, gpu, RC_P_DOWN, l->ffn_weights, t, m->hidden, ffn);
-    }
-    all_reduce(b);
-}
-
 /* The last position of each sequence goes through the final norm and the LM head (bf16 unless
  * the checkpoint quantises it). In a
  * prefill rank 0 owns the last chunk of every sequence; the others do as much, for all must end
  * together. */
-void rc_layer_head(rc_builder *b) {
+void rc_emit_head(rc_builder *b) {
     const rc_model *m = b->rq->model;
     int64_t rows = (int64_t)(b->rq->seq_count - b->decodes) + rc_decode_tokens(b);
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
-        norm(b, gpu, m->quant.head, rows);
-        gemm(b, gpu, RC_P_LM_HEAD, m->quant.head, rows, rc_ceil_div(m->vocab, b->rq->layout.tp),
-             m->hidden);
+        rc_emit_norm(b, gpu, m->quant.head, rows);
+        rc_emit_gemm(b, gpu, RC_P_LM_HEAD, m->quant.head, rows,
+                     rc_ceil_div(m->vocab, b->rq->layout.tp), m->hidden);
     }
 }
 
@@ -154,5 +129,6 @@ void rc_emit_merge(rc_builder *b, uint32_t gpu, int64_t tokens, int parts) {
     rc_shape s = rc_shape_of(RC_T_MERGE, RC_P_MERGE);
     s.a = tokens * b->hq;
     s.b = parts;
+    s.value_size = b->value_size;
     rc_emit(b, gpu, RC_LANE_COMPUTE, &s);
 }

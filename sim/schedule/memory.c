@@ -1,33 +1,67 @@
-/* Bytes on one GPU of a pass: what the model takes, and the buffers of the schedule.
+/* Bytes on one GPU of a pass.
+ *
+ * Weights      those of all layers as their forms cut them (layer_dense.c: q and o sharded TP ways,
+ *              k and v by whole heads, gate, up and down sharded), embedding and LM head
+ *              (totals.c).
+ * KV           tokens of all sequences, new and cached, over the CP ranks rounded up; all layers.
+ * Activations  the largest live set within any layer, for ceil(tokens_new / CP) tokens, as its form
+ *              says. The residual stream is whole (tokens x D) on every GPU of the TP group.
+ * Buffers      what the schedule keeps besides, for the layer that needs most, since every layer
+ *              uses the buffers of the layer before it again. 0 on one rank.
+ * Runtime      2 GB, a fixed allowance. Of it the CUDA context and what the driver holds are
+ *              measured: a calibration finds 84.4 GB free of an H100's 81,559 MiB and 149.4 of an
+ *              H200's 143,771 (heads of results/calibration), so 1.1 and 1.4 GB. The rest is for
+ *              NCCL channels, cuBLAS workspaces and graphs.
+ *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/schedule/memory.h"
+
 #include <assert.h>
 #include <math.h>
-#include "sim/schedule/schedule.h"
 
-static rc_buffer_terms terms_of(const rc_model *m, const rc_layout *l, int64_t fresh,
-                                int64_t cached) {
-    double heads = (double)m->heads / l->tp, act = rc_dtype_bytes(l->act);
-    double kv_heads = m->kv_heads >= l->tp ? (double)m->kv_heads / l->tp : 1.0;
-    return (rc_buffer_terms){.cp = l->cp,
-                             .fresh = ceil((double)fresh / l->cp),
-                             .cached = ceil((double)cached / l->cp),
-                             .q_token = heads * m->head_dim * act,
-                             .kv_token = 2.0 * kv_heads * m->head_dim * rc_dtype_bytes(l->kv),
-                             .partial_token =
-                                 heads * (m->head_dim * act + rc_dtype_bytes(RC_FP32))};
+#include "sim/schedule/layer.h"
+#include "sim/schedule/totals.h"
+
+static const double RUNTIME = 2e9;
+
+/* Of a layer of kind `k`. */
+static double buffers_of(const rc_schedule *s, const rc_layer *k, const rc_layout *l, double fresh,
+                         double cached) {
+    const rc_layer_form *form = rc_layer_form_of(k);
+    const rc_heads h = form->heads(k, l->tp);
+    const double act = rc_dtype_bytes(l->act);
+    if (h.query == 0 || l->cp == 1 || !s->buffers)
+        return 0.0;
+    const rc_buffer_terms t = {.cp = l->cp,
+                               .fresh = fresh,
+                               .cached = cached,
+                               .q_token = (double)h.query * h.key_size * act,
+                               .kv_token = form->kv_bytes(k, l->tp, l->kv),
+                               .partial_token =
+                                   h.query * (h.value_size * act + rc_dtype_bytes(RC_FP32))};
+    return s->buffers(&t);
 }
 
 rc_status rc_pass_memory(const rc_schedule *s, const rc_model *m, const rc_layout *l,
                          int64_t tokens_new, int64_t tokens_cached, double capacity, rc_memory *out,
                          rc_error *err) {
     assert(s != NULL);
-    RC_TRY(rc_model_memory(m, l, tokens_new, tokens_cached, capacity, out, err));
-    assert(out->buffers == 0.0);
-    if (l->cp > 1 && s->buffers) {
-        rc_buffer_terms t = terms_of(m, l, tokens_new, tokens_cached);
-        out->buffers = s->buffers(&t);
-        out->total = out->weights + out->kv + out->activations + out->buffers + out->runtime;
+    RC_TRY(rc_layout_check(m, l, err));
+    if (tokens_new < 0 || tokens_cached < 0)
+        return rc_fail(err, RC_E_INPUT, "%lld new and %lld cached tokens; neither may be negative",
+                       (long long)tokens_new, (long long)tokens_cached);
+    double fresh = ceil((double)tokens_new / l->cp), cached = ceil((double)tokens_cached / l->cp);
+    double held = ceil(((double)tokens_new + (double)tokens_cached) / l->cp);
+    rc_memory mem = {.capacity = capacity, .runtime = RUNTIME};
+    mem.weights = rc_model_weight_bytes_gpu(m, l->tp, l->attn_weights, l->ffn_weights);
+    mem.kv = held * rc_model_kv_bytes_gpu(m, l->tp, l->kv);
+    for (int i = 0; i < m->kinds; i++) {
+        const rc_layer *k = &m->kind[i];
+        mem.activations = fmax(mem.activations, fresh * rc_layer_form_of(k)->live_bytes(m, k, l));
+        mem.buffers = fmax(mem.buffers, buffers_of(s, k, l, fresh, cached));
     }
+    mem.total = mem.weights + mem.kv + mem.activations + mem.buffers + mem.runtime;
+    *out = mem;
     return RC_OK;
 }
 
@@ -36,6 +70,18 @@ rc_status rc_pass_kv_room(const rc_schedule *s, const rc_model *m, const rc_layo
                           rc_memory *memory, rc_kv_room *out, rc_error *err) {
     RC_TRY(rc_pass_memory(s, m, l, tokens_new, tokens_cached, capacity, memory, err));
     *out = (rc_kv_room){.bytes = capacity - (memory->total - memory->kv),
-                        .token = rc_model_kv_token(m, l)};
+                        .token = rc_model_kv_bytes_gpu(m, l->tp, l->kv)};
     return RC_OK;
+}
+
+rc_status rc_memory_check(const rc_memory *mem, const rc_model *m, const rc_layout *l,
+                          rc_error *err) {
+    if (mem->total <= mem->capacity)
+        return RC_OK;
+    return rc_fail(err, RC_E_NOFIT,
+                   "%s does not fit on tp %d x cp %d: weights %.1f + KV cache %.1f + activations "
+                   "%.1f + buffers %.1f + runtime %.1f = %.1f GB a GPU, of which memory_fraction "
+                   "leaves %.1f GB",
+                   m->name, l->tp, l->cp, mem->weights / 1e9, mem->kv / 1e9, mem->activations / 1e9,
+                   mem->buffers / 1e9, mem->runtime / 1e9, mem->total / 1e9, mem->capacity / 1e9);
 }

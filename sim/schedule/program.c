@@ -31,6 +31,7 @@ static uint64_t shape_hash(const rc_program *p, const rc_shape *s) {
     h = mix(h, (uint64_t)s->b);
     h = mix(h, (uint64_t)s->c);
     h = mix(h, (uint64_t)s->hq * 1024u + (uint64_t)s->hkv);
+    h = mix(h, (uint64_t)s->key_size * 65536u + (uint64_t)s->value_size);
     h = mix(h, (uint64_t)s->ranks * 65536u + (uint64_t)s->nodes);
     h = mix(h, bytes_bits);
     for (uint32_t i = 0; i < s->calls; i++) {
@@ -47,9 +48,9 @@ static bool same_op(const char *x, const char *y) {
 static bool shape_equal(const rc_program *p, const rc_shape *x, const rc_shape *y) {
     if (x->kind != y->kind || x->part != y->part || x->dtype != y->dtype || x->a != y->a ||
         x->b != y->b || x->c != y->c || x->hq != y->hq || x->hkv != y->hkv ||
-        x->ranks != y->ranks || x->nodes != y->nodes || x->bytes < y->bytes ||
-        x->bytes > y->bytes || x->stand_in != y->stand_in || x->calls != y->calls ||
-        !same_op(x->op, y->op))
+        x->key_size != y->key_size || x->value_size != y->value_size || x->ranks != y->ranks ||
+        x->nodes != y->nodes || x->bytes < y->bytes || x->bytes > y->bytes ||
+        x->stand_in != y->stand_in || x->calls != y->calls || !same_op(x->op, y->op))
         return false;
     for (uint32_t i = 0; i < x->calls; i++) {
         const rc_call *c = &p->calls[x->first_call + i], *d = &p->calls[y->first_call + i];
@@ -238,6 +239,8 @@ static rc_shape attention_shape(const rc_builder *b) {
     s.dtype = b->rq->layout.kv;
     s.hq = b->hq;
     s.hkv = b->hkv;
+    s.key_size = b->key_size;
+    s.value_size = b->value_size;
     s.stand_in = b->rq->stand_in;
     s.first_call = (uint32_t)b->p->call_count;
     return s;
@@ -319,6 +322,11 @@ void rc_program_free(rc_program *p) {
     memset(p, 0, sizeof *p);
 }
 
+/* A score entry is a product over the keys' head size, and one over the values'. */
+static double attention_flops(const rc_shape *s, double entries) {
+    return 2.0 * (double)(s->key_size + s->value_size) * s->hq * entries;
+}
+
 rc_counts rc_program_counts(const rc_program *p, uint32_t gpu) {
     rc_counts n = {0};
     for (size_t i = 0; i < p->task_count; i++) {
@@ -335,13 +343,13 @@ rc_counts rc_program_counts(const rc_program *p, uint32_t gpu) {
             for (uint32_t c = 0; c < s->calls; c++) {
                 int64_t e = rc_call_entries(&p->calls[s->first_call + c]);
                 n.entries += e;
-                n.attention_flops += 4.0 * (double)p->head_dim * s->hq * (double)e;
+                n.attention_flops += attention_flops(s, (double)e);
             }
             break;
         case RC_T_DECODE:
             n.attention_launches++;
             n.entries += s->a * s->b;
-            n.attention_flops += 4.0 * (double)p->head_dim * s->hq * (double)(s->a * s->b);
+            n.attention_flops += attention_flops(s, (double)(s->a * s->b));
             break;
         case RC_T_MESSAGE:
             n.messages++;

@@ -81,7 +81,7 @@ static void exchange(rc_builder *b, double bytes_per_peer) {
 
 void rc_emit_all2all(rc_builder *b, int64_t tokens) {
     double rows = (double)tokens * b->hq;
-    exchange(b, rows * b->rq->model->head_dim * rc_dtype_bytes(b->rq->layout.act));
+    exchange(b, rows * b->value_size * rc_dtype_bytes(b->rq->layout.act));
     /* The second exchange must also wait for the first on its own GPU: the marks are off-lane. */
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
         b->msg[gpu] = b->mark[gpu];

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "sim/schedule/builder.h"
+#include "sim/schedule/layer.h"
 
 const char *rc_part_name(rc_part p) {
     static const char *const names[RC_P_COUNT] = {
@@ -59,51 +60,96 @@ rc_status rc_schedule_check(const rc_request *rq, rc_error *err) {
     return RC_OK;
 }
 
-static void emit_layer(rc_builder *b) {
-    rc_layer_before(b);
-    b->rq->schedule->attention(b);
-    rc_layer_after(b);
+/* The layers that follow are of kind `k`. */
+static void set_kind(rc_builder *b, int k) {
+    b->kind = &b->rq->model->kind[k];
+    b->form = rc_layer_form_of(b->kind);
+    const rc_heads h = b->form->heads(b->kind, b->rq->layout.tp);
+    b->hq = h.query;
+    b->hkv = h.kv;
+    b->key_size = h.key_size;
+    b->value_size = h.value_size;
 }
 
+static void emit_layer(rc_builder *b) {
+    b->form->before(b);
+    if (b->hq > 0)
+        b->rq->schedule->attention(b);
+    b->form->after(b);
+    b->layer++;
+}
+
+/* A section for each kind of layer, then the head. */
 static void emit_template(rc_builder *b) {
-    b->p->layers = 1;
+    for (int k = 0; k < b->rq->model->kinds; k++) {
+        rc_section_open(b);
+        set_kind(b, k);
+        emit_layer(b);
+        rc_section_close(b);
+    }
     rc_section_open(b);
-    emit_layer(b);
-    rc_section_close(b);
-    rc_section_open(b);
-    rc_layer_head(b);
+    rc_emit_head(b);
     rc_section_close(b);
 }
 
 static void emit_layers(rc_builder *b) {
+    rc_program *p = b->p;
     if (b->rq->as_template) {
         emit_template(b);
         return;
     }
-    int layers = b->rq->layers > 0 ? b->rq->layers : b->rq->model->layers;
-    b->p->layers = layers;
-    for (int l = 0; l < layers && !b->p->failed; l++) {
-        b->layer = (uint16_t)l;
-        emit_layer(b);
+    for (int i = 0; i < p->runs; i++) {
+        const rc_layer_run *r = &p->run[i];
+        for (int l = 0; l < r->times * r->length && !p->failed; l++) {
+            if (l == 0 || r->length > 1)
+                set_kind(b, r->kind[l % r->length]);
+            emit_layer(b);
+        }
     }
-    b->layer = (uint16_t)layers;
+    b->layer = (uint16_t)p->layers;
     if (b->rq->head)
-        rc_layer_head(b);
+        rc_emit_head(b);
+}
+
+/* Which layers the program has: those of the model, no run longer than the request says. A template
+ * has one of each kind. */
+static void set_order(const rc_request *rq, rc_program *p) {
+    p->runs = rq->as_template ? 0 : rc_model_runs(rq->model);
+    p->layers = rq->as_template ? rq->model->kinds : 0;
+    for (int i = 0; i < p->runs; i++) {
+        p->run[i] = rc_model_run(rq->model, i);
+        if (rq->repeats > 0 && p->run[i].times > rq->repeats)
+            p->run[i].times = rq->repeats;
+        p->layers += p->run[i].times * p->run[i].length;
+    }
+}
+
+int rc_request_layers(const rc_request *rq) {
+    rc_program p;
+    set_order(rq, &p);
+    return p.layers;
+}
+
+int rc_program_kind(const rc_program *p, int layer) {
+    assert(layer >= 0 && layer < p->layers);
+    if (p->runs == 0)
+        return layer;
+    int i = 0;
+    for (; layer >= p->run[i].times * p->run[i].length; i++)
+        layer -= p->run[i].times * p->run[i].length;
+    return p->run[i].kind[layer % p->run[i].length];
 }
 
 /* The builder of `rq` on `p`, which holds its scratch; false when out of memory. */
 static bool start(rc_builder *b, const rc_request *rq, rc_program *p) {
-    const rc_model *m = rq->model;
     *b = (rc_builder){.p = p, .rq = rq, .n = rq->layout.cp};
     b->g = rq->unfold_tp ? (uint32_t)rq->layout.tp : 1;
-    b->hq = m->heads / rq->layout.tp;
-    b->hkv = m->kv_heads >= rq->layout.tp ? m->kv_heads / rq->layout.tp : 1;
     for (size_t i = 0; i < rq->seq_count; i++)
         b->decodes += rc_decodes(b, i);
     memset(b->recent, 0xff, sizeof b->recent);
     p->gpus_per_rank = b->g;
     p->gpus = b->g * (uint32_t)b->n;
-    p->head_dim = m->head_dim;
+    set_order(rq, p);
     if (rq->as_template && !rc_template_begin(b))
         return false;
     size_t scratch = p->gpus * (size_t)(RC_LANE_COUNT + 4); /* the last of them for classes */
@@ -154,13 +200,41 @@ rc_status rc_schedule_refill(const rc_request *rq, rc_program *p, rc_error *err)
     return RC_OK;
 }
 
+static uint64_t digest(uint64_t h, uint64_t word) {
+    return (h ^ word) * UINT64_C(0x100000001b3);
+}
+
+/* What a layer of a kind emits: by its form, and with attention or without. */
+static uint64_t digest_kind(uint64_t h, const rc_request *rq, int k) {
+    const rc_layer *l = &rq->model->kind[k];
+    for (const char *c = l->form; *c != '\0'; c++)
+        h = digest(h, (unsigned char)*c);
+    return digest(h, rc_layer_form_of(l)->heads(l, rq->layout.tp).query > 0);
+}
+
+/* A digest (FNV-1a) of which layers are emitted and what each emits. */
+static uint64_t order_of(const rc_request *rq) {
+    const rc_model *m = rq->model;
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+    for (int k = 0; rq->as_template && k < m->kinds; k++)
+        h = digest_kind(h, rq, k);
+    for (int i = 0; !rq->as_template && i < rc_model_runs(m); i++) {
+        const rc_layer_run r = rc_model_run(m, i);
+        bool cut = rq->repeats > 0 && r.times > rq->repeats;
+        h = digest(h, (uint64_t)(cut ? rq->repeats : r.times));
+        for (int k = 0; k < r.length; k++)
+            h = digest_kind(h, rq, r.kind[k]);
+    }
+    return h;
+}
+
 rc_schedule_key rc_schedule_key_of(const rc_request *rq) {
     rc_schedule_key k = {.schedule = rq->schedule,
                          .tp = rq->layout.tp,
                          .cp = rq->layout.cp,
                          .nodes_per_rank = rq->nodes_per_rank,
                          .ranks_per_node = rq->ranks_per_node,
-                         .layers = rq->layers,
+                         .order = order_of(rq),
                          .decode_phase = rq->phase == RC_DECODE,
                          .head = rq->head,
                          .unfold_tp = rq->unfold_tp,
@@ -180,7 +254,7 @@ rc_schedule_key rc_schedule_key_of(const rc_request *rq) {
 bool rc_schedule_key_equal(const rc_schedule_key *a, const rc_schedule_key *b) {
     return a->schedule == b->schedule && a->tp == b->tp && a->cp == b->cp &&
            a->nodes_per_rank == b->nodes_per_rank && a->ranks_per_node == b->ranks_per_node &&
-           a->layers == b->layers && a->prefills == b->prefills && a->decodes == b->decodes &&
+           a->order == b->order && a->prefills == b->prefills && a->decodes == b->decodes &&
            a->decode_phase == b->decode_phase && a->head == b->head &&
            a->unfold_tp == b->unfold_tp && a->eager == b->eager && a->ring_host == b->ring_host &&
            a->serial_ring == b->serial_ring && a->as_template == b->as_template;

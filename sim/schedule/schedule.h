@@ -81,6 +81,7 @@ typedef struct rc_shape {
     const char *op; /* static string; NULL when the kind has none */
     int64_t a, b, c;
     int hq, hkv;
+    int key_size, value_size; /* ATTENTION, DECODE, MERGE, rotary_kv: size of a head */
     int ranks, nodes;
     double bytes;
     bool stand_in; /* ATTENTION, DECODE: stands for sequences of other sizes, or for padding, by a
@@ -93,8 +94,8 @@ typedef struct rc_task {
     uint32_t gpu;   /* simulated GPU */
     uint32_t peer;  /* MESSAGE: the receiving GPU */
     uint32_t group; /* COLLECTIVE: rendezvous id */
-    uint16_t layer;
-    uint16_t step; /* ring step */
+    uint16_t layer; /* in a template its kind; what follows the layers: program->layers */
+    uint16_t step;  /* ring step */
     uint8_t lane;
 } rc_task;
 
@@ -118,14 +119,21 @@ typedef struct rc_program {
     uint32_t gpus;          /* simulated: cp x gpus_per_rank */
     uint32_t gpus_per_rank; /* 1 (TP group folded) or tp */
     uint32_t groups;
-    int head_dim;
-    int layers;
-    bool failed; /* out of memory while building */
+    int layers; /* emitted; those of the runs together, or one of each kind in a template */
+    int runs;   /* 0 in a template */
+    rc_layer_run run[RC_RUNS]; /* the kinds of the emitted layers (rc_model.kind) */
+    bool failed;               /* out of memory while building */
 } rc_program;
 
 typedef struct rc_sequence {
     int64_t t, p;
 } rc_sequence; /* decode: t = 1; in a mixed pass, those with t = 1 decode */
+
+typedef enum rc_phase {
+    RC_PREFILL,
+    RC_DECODE, /* one new token a sequence */
+    RC_MIXED   /* prefill chunks, and decode steps (every sequence with T = 1) beside them */
+} rc_phase;
 
 /* ---- schedules ------------------------------------------------------------------------------ */
 
@@ -191,14 +199,16 @@ typedef struct rc_request {
     rc_phase phase;
     const rc_sequence *seqs;
     size_t seq_count;
-    int layers;       /* layers to emit; 0: all of the model */
+    int repeats;      /* emit no run of layers with more repeats of its pattern than this; 0: all.
+                         Of a model whose layers are all alike: the first so many layers */
     bool head;        /* emit final norm and LM head */
     bool unfold_tp;   /* every GPU of a TP group as events, else one stands for all */
     bool eager;       /* host launches; false: CUDA graph */
     bool ring_host;   /* ring steps synchronise the host */
     bool serial_ring; /* messages ride on the compute stream: nothing is overlapped */
     bool stand_in;    /* `seqs` stand for sequences of other sizes, by a rule */
-    bool as_template; /* a template (template.h) with one GPU a rank; `layers` is not looked at */
+    bool as_template; /* a template (template.h) with one GPU a rank; `repeats` is not looked
+                         at */
 } rc_request;
 
 /* In a mixed pass the prefilled sequences travel as the schedule says and the decoded tokens as
@@ -218,15 +228,20 @@ rc_status rc_schedule_size(const rc_request *rq, rc_program_size *out, rc_error 
  * tasks in the same order, other shapes. Alike are requests of one rc_schedule_key. Allocates
  * nothing once the program's arrays have grown. */
 rc_status rc_schedule_refill(const rc_request *rq, rc_program *p, rc_error *err);
+/* Layers that a program of this request has. */
+int rc_request_layers(const rc_request *rq);
 /* What decides which tasks a program has. */
 typedef struct rc_schedule_key {
     const rc_schedule *schedule;
-    int tp, cp, nodes_per_rank, ranks_per_node, layers;
+    int tp, cp, nodes_per_rank, ranks_per_node;
+    uint64_t order;         /* of which layers are emitted, and of their forms */
     bool prefills, decodes; /* there are such sequences */
     bool decode_phase, head, unfold_tp, eager, ring_host, serial_ring, as_template;
 } rc_schedule_key;
 rc_schedule_key rc_schedule_key_of(const rc_request *rq);
 bool rc_schedule_key_equal(const rc_schedule_key *a, const rc_schedule_key *b);
+/* The kind (rc_model.kind) of emitted layer `layer`, as rc_task.layer counts them. */
+int rc_program_kind(const rc_program *p, int layer);
 void rc_program_free(rc_program *p);
 
 /* What can be worked out by hand, summed over one GPU of CP rank `rank`. */
@@ -236,17 +251,5 @@ typedef struct rc_counts {
     int messages, attention_launches, collectives;
 } rc_counts;
 rc_counts rc_program_counts(const rc_program *p, uint32_t gpu);
-
-/* ---- memory --------------------------------------------------------------------------------- */
-
-/* Bytes on the fullest GPU of a pass: rc_model_memory, and the buffers of the schedule.
- * `tokens_new`, `tokens_cached` are sums over the batch. */
-rc_status rc_pass_memory(const rc_schedule *s, const rc_model *m, const rc_layout *l,
-                         int64_t tokens_new, int64_t tokens_cached, double capacity, rc_memory *out,
-                         rc_error *err);
-/* The room for KV when a pass of `tokens_new`, the largest, runs over `tokens_cached`. */
-rc_status rc_pass_kv_room(const rc_schedule *s, const rc_model *m, const rc_layout *l,
-                          int64_t tokens_new, int64_t tokens_cached, double capacity,
-                          rc_memory *memory, rc_kv_room *out, rc_error *err);
 
 #endif

@@ -26,6 +26,8 @@ uint32_t rc_emit_decode(rc_builder *b, uint32_t gpu) {
     s.b = rc_ceil_div(keys, (int64_t)b->decodes);
     s.hq = b->hq;
     s.hkv = b->hkv;
+    s.key_size = b->key_size;
+    s.value_size = b->value_size;
     s.stand_in = padded || differ || b->rq->stand_in;
     uint32_t id = rc_emit(b, gpu, RC_LANE_COMPUTE, &s);
     if (b->noting)

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 #include "sim/serve/cluster.h"
+#include "sim/schedule/memory.h"
+#include "sim/schedule/totals.h"
 
 static rc_status layout_open(cluster *c, const pool *p, const rc_what_if *w, int cp,
                              const rc_schedule *schedule, layout *out, rc_error *err) {
@@ -79,8 +81,8 @@ static rc_status ruled(const cluster *c, const pool *p, const rc_pass *pass,
     rc_choose_input in = {.t = (double)all.t,
                           .p = (double)all.p,
                           .n = p->spec->cp,
-                          .heads = c->spec->model.heads,
-                          .kv_heads = c->spec->model.kv_heads,
+                          .heads = rc_model_typical(&c->spec->model)->heads,
+                          .kv_heads = rc_model_typical(&c->spec->model)->kv_heads,
                           .e = rc_dtype_bytes(c->spec->layout.kv),
                           .c = m->bf16_rate,
                           .bw = m->peer_rate};

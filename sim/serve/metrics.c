@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 #include "sim/cost/basis.h"
+#include "sim/schedule/totals.h"
 #include "sim/serve/cluster.h"
 
 void metrics_init(cluster *c) {
@@ -70,7 +71,7 @@ void metrics_gap(cluster *c, rc_time gap, uint64_t times) {
 
 static double decode_flops(const rc_model *m, const rc_pass *pass) {
     double keys = (double)pass->context + pass->decodes;
-    return rc_model_gemm_flops(m, pass->decodes) + 4.0 * m->heads * m->head_dim * m->layers * keys;
+    return rc_model_gemm_flops(m, pass->decodes) + rc_model_entry_flops(m, keys);
 }
 
 static void add_rests(const rc_pool *p, const rc_pass_cost *cost, rc_pool_result *out) {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "sim/forward/forward.h"
+#include "sim/schedule/layer.h"
 #include "sim/serve/serve_scenario.h"
 
 static const char *const roles[] = {"mixed", "prefill", "decode", NULL};

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "sim/sweep/sweep_internal.h"
+#include "sim/schedule/totals.h"
 
 _Static_assert((int)RC_P_COUNT <= (int)SWEEP_PARTS, "a row holds every part of a pass");
 

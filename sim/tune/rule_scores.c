@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "sim/tune/tune_internal.h"
+#include "sim/schedule/totals.h"
 
 rc_status rc_tune_duels(const rc_tune *t, rc_duel **out, size_t *count, rc_error *err) {
     size_t n = 0;
@@ -31,8 +32,8 @@ rc_choose_input rc_tune_input(const rc_tune *t, double fresh, double cached, int
     return (rc_choose_input){.t = fresh,
                              .p = cached,
                              .n = n,
-                             .heads = t->s.model.heads,
-                             .kv_heads = t->s.model.kv_heads,
+                             .heads = rc_model_typical(&t->s.model)->heads,
+                             .kv_heads = rc_model_typical(&t->s.model)->kv_heads,
                              .e = rc_dtype_bytes(t->s.layout.kv),
                              .c = c,
                              .bw = bw};

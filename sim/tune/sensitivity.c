@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 #include "sim/base/parallel.h"
+#include "sim/schedule/totals.h"
 #include "sim/tune/tune_internal.h"
 
 static const double bandwidth[] = {0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0};
@@ -62,13 +63,15 @@ static void ask_machine(rc_tune *t, question *q) {
 }
 
 static rc_status ask_model(rc_tune *t, question *q, rc_error *err) {
+    const int heads = rc_model_typical(&t->s.model)->heads;
     for (int i = 0; i < GROUPS; i++) {
-        if (kv_heads[i] > t->s.model.heads || t->s.model.heads % kv_heads[i] != 0)
+        if (kv_heads[i] > heads || heads % kv_heads[i] != 0)
             continue;
         rc_tune_sense *s = ask(t, q, "KV heads", kv_heads[i]);
-        q[t->senses - 1].model.kv_heads = kv_heads[i];
-        (void)snprintf(s->label, sizeof s->label, "N_KV = %d of N_H = %d", kv_heads[i],
-                       t->s.model.heads);
+        rc_model *m = &q[t->senses - 1].model;
+        for (int k = 0; k < m->kinds; k++)
+            m->kind[k].kv_heads = kv_heads[i];
+        (void)snprintf(s->label, sizeof s->label, "N_KV = %d of N_H = %d", kv_heads[i], heads);
     }
     for (int i = 0; i < 2; i++) {
         rc_tune_sense *s = ask(t, q, "FFN weights", i ? 1.0 : 2.0);
@@ -87,11 +90,12 @@ static rc_status ask_model(rc_tune *t, question *q, rc_error *err) {
 
 /* T from which on Algorithm 1 picks pass-KV at this length: the first of its two tests to hold. */
 static double algorithm_1(const question *q, double length) {
+    const rc_layer *l = rc_model_typical(&q->model);
     rc_choose_input in = {.t = 1.0,
                           .p = length - 1.0,
                           .n = q->n,
-                          .heads = q->model.heads,
-                          .kv_heads = q->model.kv_heads,
+                          .heads = l->heads,
+                          .kv_heads = l->kv_heads,
                           .e = rc_dtype_bytes(q->layout.kv),
                           .c = q->peak,
                           .bw = q->machine.peer_rate};

@@ -3,6 +3,7 @@
 #include <string.h>
 #include "sim/forward/scenario.h"
 #include "sim/forward/find.h"
+#include "sim/schedule/layer.h"
 #include "sim/trace/trace_options.h"
 #include "sim/tune/tune.h"
 

@@ -15,10 +15,10 @@ typedef struct work {
 
 static work attention_work(const rc_program *p, const rc_shape *s) {
     work w = {0, 0};
-    double row = 2.0 * p->head_dim;
+    double row = s->key_size + s->value_size;
     for (uint32_t i = 0; i < s->calls; i++) {
         const rc_call *c = &p->calls[s->first_call + i];
-        w.flops += 4.0 * p->head_dim * s->hq * (double)rc_call_entries(c);
+        w.flops += 2.0 * row * s->hq * (double)rc_call_entries(c);
         w.bytes += row * (2.0 * (double)c->tq * s->hq + 2.0 * (double)c->tk * s->hkv);
     }
     return w;
@@ -34,16 +34,17 @@ static double elementwise_bytes(const rc_shape *s) {
 }
 
 static work work_of(const rc_program *p, const rc_shape *s) {
-    double m = (double)s->a, n = (double)s->b, k = (double)s->c, d = p->head_dim;
+    double m = (double)s->a, n = (double)s->b, k = (double)s->c;
+    double row = s->key_size + s->value_size, out = s->value_size;
     switch (s->kind) {
     case RC_T_GEMM:
         return (work){2.0 * m * n * k, 2.0 * (m * k + n * k + m * n)};
     case RC_T_ATTENTION:
         return attention_work(p, s);
     case RC_T_DECODE:
-        return (work){4.0 * d * s->hq * m * n, 4.0 * d * s->hkv * m * n};
+        return (work){2.0 * row * s->hq * m * n, 2.0 * row * s->hkv * m * n};
     case RC_T_MERGE:
-        return (work){0, m * (n * (2.0 * d + 4.0) + 2.0 * d)};
+        return (work){0, m * (n * (2.0 * out + 4.0) + 2.0 * out)};
     case RC_T_ELEMENTWISE:
         return (work){0, elementwise_bytes(s)};
     default:

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/schedule/schedule.h"
+#include "sim/schedule/memory.h"
+#include "sim/schedule/totals.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -40,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                    .ffn_weights = RC_FP8,
                    .act = RC_BF16,
                    .kv = RC_BF16};
-    if (m.heads % m.kv_heads != 0 || !(rc_model_params(&m) > 0.0) ||
+    if (m.kind[0].heads % m.kind[0].kv_heads != 0 || !(rc_model_params(&m) > 0.0) ||
         !isfinite(rc_model_params(&m)) || !isfinite(rc_model_attention_flops(&m, 1 << 20, 1 << 20)))
         abort();
     rc_model_dtypes(&m, &l);

@@ -49,7 +49,7 @@ static bool folded_with_a_close_host(prop_case *c) {
     f.spec.eager = true;
     f.spec.layout.tp = 1;
     f.spec.seq_count = 1;
-    m->heads = m->kv_heads = 1;
+    m->kind[0].heads = m->kind[0].kv_heads = 1;
     memset(f.costs.slope, 0, sizeof f.costs.slope);
     f.costs.machine.launch = (double)launch / RC_PS_PER_S;
     f.costs.fixed[FAKE_ELEMENTWISE] = 0;
@@ -58,8 +58,8 @@ static bool folded_with_a_close_host(prop_case *c) {
     /* nine launches: four GEMMs, two norms, rotary, SwiGLU, and an attention that takes what is
      * left */
     int64_t t = f.x.seqs[0].t;
-    int64_t others =
-        4 * f.costs.fixed[FAKE_GEMM] + 2 * (t * m->hidden / 64) + t * 1001 / 64 + t * m->ffn / 64;
+    int64_t others = 4 * f.costs.fixed[FAKE_GEMM] + 2 * (t * m->hidden / 64) + t * 1001 / 64 +
+                     t * m->kind[0].ffn / 64;
     f.costs.fixed[FAKE_ATTENTION] = 9 * launch + spare - others;
     return f.costs.fixed[FAKE_ATTENTION] < 0 || compare(c, &f);
 }

@@ -192,7 +192,7 @@ static bool latency_and_rate_move_together(prop_case *c) {
     f.costs.link_rate = 1e15;
     f.costs.peer_rate = 1e12;
     int64_t n = f.spec.layout.cp, tp = f.spec.layout.tp;
-    int64_t kv = f.x.model.kv_heads > tp ? f.x.model.kv_heads / tp : 1;
+    int64_t kv = f.x.model.kind[0].kv_heads > tp ? f.x.model.kind[0].kv_heads / tp : 1;
     f.costs.latency =
         (rc_ceil_div(f.x.seqs[0].t, n) + rc_ceil_div(f.x.seqs[0].p, n)) * 4 * kv * 128;
     if (!pass(c, &f, &r))

@@ -229,7 +229,7 @@ typedef struct way_back {
 } way_back;
 
 static bool is_lse(const played *r, const rc_shape *s) {
-    int hq = r->x.model.heads / r->x.rq.layout.tp;
+    int hq = r->x.model.kind[0].heads / r->x.rq.layout.tp;
     int64_t tokens = 0, n = r->x.rq.layout.cp;
     for (size_t i = 0; i < r->x.rq.seq_count; i++)
         tokens += (r->x.seqs[i].t + n - 1) / n;
@@ -264,7 +264,7 @@ static bool outputs_return_in_order(prop_case *c) {
     if (!play(c, "pass-q", RC_PREFILL, &r))
         return false;
     PROP_CHECK(c, r.p.gpus <= 1024, "%u GPUs", r.p.gpus);
-    bool apart = r.x.model.head_dim != 2; /* else outputs and LSE look alike */
+    bool apart = r.x.model.kind[0].head_dim != 2; /* else outputs and LSE look alike */
     for (int l = 0; apart && l < r.p.layers; l++) {
         note_way_back(&r, l, w);
         for (size_t i = 0; i < r.p.task_count; i++) {

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include "tests/support/programs.h"
+#include "sim/schedule/totals.h"
 
 static bool build(prop_case *c, const programs_case *k, rc_program *p) {
     rc_error err = {0};
@@ -16,7 +17,7 @@ static bool build(prop_case *c, const programs_case *k, rc_program *p) {
 }
 
 static int layers_of(const programs_case *k) {
-    return k->rq.layers > 0 ? k->rq.layers : k->model.layers;
+    return rc_request_layers(&k->rq);
 }
 
 /* Sums over the sequences, for `rank` of the request. */
@@ -54,9 +55,10 @@ static sums sum_up(const programs_case *k, int rank) {
 static double gemm_flops(const programs_case *k, int64_t t) {
     const rc_model *m = &k->model;
     int tp = k->rq.layout.tp, n = k->rq.layout.cp;
-    double q = (double)m->heads / tp * m->head_dim, d = (double)m->hidden;
-    double kv = (m->kv_heads > tp ? (double)m->kv_heads / tp : 1.0) * m->head_dim;
-    double f = (double)rc_ceil_div(m->ffn, tp);
+    double q = (double)m->kind[0].heads / tp * m->kind[0].head_dim, d = (double)m->hidden;
+    double kv =
+        (m->kind[0].kv_heads > tp ? (double)m->kind[0].kv_heads / tp : 1.0) * m->kind[0].head_dim;
+    double f = (double)rc_ceil_div(m->kind[0].ffn, tp);
     double layer = 2.0 * (double)t * d * (q + 2.0 * kv + q + 3.0 * f);
     int64_t rows = (int64_t)k->rq.seq_count; /* rank 0 holds the last token of every sequence */
     if (k->rq.phase == RC_DECODE)
@@ -67,8 +69,9 @@ static double gemm_flops(const programs_case *k, int64_t t) {
 
 static double sent_bytes(const programs_case *k, const sums *s) {
     int n = k->rq.layout.cp, tp = k->rq.layout.tp;
-    double q = (double)s->step_tokens * (k->model.heads / tp), dh = k->model.head_dim;
-    double kv = (k->model.kv_heads > tp ? (double)k->model.kv_heads / tp : 1.0);
+    double q = (double)s->step_tokens * (k->model.kind[0].heads / tp),
+           dh = k->model.kind[0].head_dim;
+    double kv = (k->model.kind[0].kv_heads > tp ? (double)k->model.kind[0].kv_heads / tp : 1.0);
     if (strcmp(k->variant, "pass-q") == 0)
         return layers_of(k) * (n - 1) * (q * dh * 2 + q * dh * 2 + q * 4);
     return layers_of(k) * (n - 1) * ((double)s->kv_tokens * 2 * kv * dh * 2);
@@ -85,9 +88,10 @@ static bool check_gpu(prop_case *c, const programs_case *k, const rc_program *p,
                got.gemm_flops, gemm_flops(k, s.tokens));
     PROP_CHECK(c, got.entries == entries, "%s N %d: %ld, not %ld", k->variant, n, (long)got.entries,
                (long)entries);
-    PROP_CHECK(
-        c, got.attention_flops == 4.0 * k->model.head_dim * (k->model.heads / tp) * (double)entries,
-        "%s: %.0f", k->variant, got.attention_flops);
+    PROP_CHECK(c,
+               got.attention_flops == 4.0 * k->model.kind[0].head_dim *
+                                          (k->model.kind[0].heads / tp) * (double)entries,
+               "%s: %.0f", k->variant, got.attention_flops);
     PROP_CHECK(c, got.sent_bytes == sent_bytes(k, &s), "%s N %d: %.0f, not %.0f", k->variant, n,
                got.sent_bytes, sent_bytes(k, &s));
     PROP_CHECK(c, got.messages == layers * (n - 1) * (pass_q ? 3 : 1), "%s N %d: %d", k->variant, n,
@@ -103,8 +107,8 @@ static bool check_gpu(prop_case *c, const programs_case *k, const rc_program *p,
 /* Rows of the ops that multiply nothing: norms over t x D, SwiGLU over t x FFN/TP, rotary over t
  * and the heads of this GPU, the merge of N partial outputs over t x heads. */
 static bool check_rows(prop_case *c, const programs_case *k, const rc_program *p, uint32_t gpu) {
-    int n = k->rq.layout.cp, tp = k->rq.layout.tp, hq = k->model.heads / tp;
-    int hkv = k->model.kv_heads > tp ? k->model.kv_heads / tp : 1;
+    int n = k->rq.layout.cp, tp = k->rq.layout.tp, hq = k->model.kind[0].heads / tp;
+    int hkv = k->model.kind[0].kv_heads > tp ? k->model.kind[0].kv_heads / tp : 1;
     int64_t t = sum_up(k, (int)(gpu / p->gpus_per_rank)).tokens;
     for (size_t i = 0; i < p->task_count; i++) {
         const rc_shape *s = programs_shape(p, i);
@@ -114,8 +118,8 @@ static bool check_rows(prop_case *c, const programs_case *k, const rc_program *p
             PROP_CHECK(c, s->a == t && s->b == k->model.hidden, "norm of %ld x %ld", (long)s->a,
                        (long)s->b);
         if (s->part == RC_P_SWIGLU)
-            PROP_CHECK(c, s->a == t && s->b == rc_ceil_div(k->model.ffn, tp), "SwiGLU of %ld x %ld",
-                       (long)s->a, (long)s->b);
+            PROP_CHECK(c, s->a == t && s->b == rc_ceil_div(k->model.kind[0].ffn, tp),
+                       "SwiGLU of %ld x %ld", (long)s->a, (long)s->b);
         if (s->part == RC_P_ROTARY)
             PROP_CHECK(c, s->a == t && s->hq == hq && s->hkv == hkv, "rotary of %ld", (long)s->a);
         if (s->part == RC_P_MERGE)
@@ -131,7 +135,7 @@ static bool counts_hold(prop_case *c) {
     programs_draw(c, prop_one_in(c, 4) ? RC_DECODE : RC_PREFILL, NULL, &k);
     k.rq.unfold_tp = prop_one_in(c, 3);
     if (prop_one_in(c, 2))
-        k.rq.layers = (int)prop_range(c, 1, 4);
+        k.rq.repeats = (int)prop_range(c, 1, 4);
     if (!build(c, &k, &p))
         return false;
     bool fine = true;
@@ -169,11 +173,12 @@ static bool size_is_known_before(prop_case *c) {
         k.rq.phase = RC_MIXED;
         k.seqs[0].t = 1;
     }
-    k.rq.unfold_tp = prop_one_in(c, 3);
+    k.rq.repeats = (int)prop_range(c, 0, 7);
+    k.model.layers = (int)prop_range(c, 1, 9);
     k.rq.eager = prop_one_in(c, 2);
     k.rq.ring_host = prop_one_in(c, 2);
     k.rq.serial_ring = prop_one_in(c, 4);
-    k.rq.layers = (int)prop_range(c, 0, 7);
+    k.rq.repeats = (int)prop_range(c, 0, 7);
     if (!build(c, &k, &p))
         return false;
     bool fine = size_is(c, &k, &p);
@@ -245,7 +250,7 @@ static bool links_carry_what_they_should(prop_case *c) {
     static int exchanged[256][256];
     programs_draw(c, prop_one_in(c, 4) ? RC_DECODE : RC_PREFILL, NULL, &k);
     k.rq.unfold_tp = prop_one_in(c, 2);
-    k.rq.layers = 1;
+    k.rq.repeats = 1;
     if (k.rq.layout.tp * k.rq.layout.cp > 256)
         return true;
     if (!build(c, &k, &p))
@@ -268,8 +273,8 @@ static bool links_carry_what_they_should(prop_case *c) {
     }
     bool pass_q = strcmp(k.variant, "pass-q") == 0;
     uint32_t g = p.gpus_per_rank;
-    int n = k.rq.layout.cp, hq = k.model.heads / k.rq.layout.tp;
-    double returned = (double)s.step_tokens * hq * (2.0 * k.model.head_dim + 4.0);
+    int n = k.rq.layout.cp, hq = k.model.kind[0].heads / k.rq.layout.tp;
+    double returned = (double)s.step_tokens * hq * (2.0 * k.model.kind[0].head_dim + 4.0);
     double around = sent_bytes(&k, &s) - (pass_q ? (n - 1) * returned : 0.0);
     rc_program_free(&p);
     for (uint32_t a = 0; a < g * (uint32_t)n; a++) {
@@ -295,9 +300,9 @@ static bool flops_are_the_models(prop_case *c) {
     rc_program p;
     programs_draw(c, RC_PREFILL, NULL, &k);
     int tp = k.rq.layout.tp;
-    if (k.model.kv_heads % tp != 0)
+    if (k.model.kind[0].kv_heads % tp != 0)
         return true;
-    k.model.ffn = tp * prop_range(c, 1, 50);
+    k.model.kind[0].ffn = tp * prop_range(c, 1, 50);
     k.rq.head = false;
     if (!build(c, &k, &p))
         return false;

@@ -78,12 +78,12 @@ static int64_t padded_tokens(const programs_case *x) {
 }
 
 static rc_time send(const pace *k, const programs_case *x, int step) {
-    int64_t n = x->rq.layout.cp, tp = x->rq.layout.tp, dh = x->model.head_dim, bytes = 0;
-    int64_t kv = x->model.kv_heads > tp ? x->model.kv_heads / tp : 1;
+    int64_t n = x->rq.layout.cp, tp = x->rq.layout.tp, dh = x->model.kind[0].head_dim, bytes = 0;
+    int64_t kv = x->model.kind[0].kv_heads > tp ? x->model.kind[0].kv_heads / tp : 1;
     if (!k->wired)
         return k->message[step];
     if (strcmp(x->variant, "pass-q") == 0)
-        return k->message[step] + padded_tokens(x) * (x->model.heads / tp) * dh * 2;
+        return k->message[step] + padded_tokens(x) * (x->model.kind[0].heads / tp) * dh * 2;
     for (size_t i = 0; i < x->rq.seq_count; i++)
         bytes += ((x->seqs[i].t + n - 1) / n + (x->seqs[i].p + n - 1) / n) * 4 * kv * dh;
     return k->message[step] + bytes;
@@ -95,8 +95,8 @@ static rc_time exchange(const pace *k, const programs_case *x, int64_t bytes) {
 }
 
 static rc_time exchanges(const pace *k, const programs_case *x) {
-    int64_t rows = padded_tokens(x) * (x->model.heads / x->rq.layout.tp);
-    return exchange(k, x, rows * x->model.head_dim * 2) + exchange(k, x, rows * 4);
+    int64_t rows = padded_tokens(x) * (x->model.kind[0].heads / x->rq.layout.tp);
+    return exchange(k, x, rows * x->model.kind[0].head_dim * 2) + exchange(k, x, rows * 4);
 }
 
 static rc_time max_of(rc_time a, rc_time b) {
@@ -231,7 +231,7 @@ static void follow_gather(rank *r, const programs_case *x) {
 
 static void follow_ring(rank *r, const programs_case *x) {
     int n = x->rq.layout.cp;
-    rc_time rows = padded_tokens(x) * (x->model.heads / x->rq.layout.tp);
+    rc_time rows = padded_tokens(x) * (x->model.kind[0].heads / x->rq.layout.tp);
     rc_time arrived = 0;
     for (int j = 0; j < n; j++) {
         rc_time ready = r->compute;
@@ -243,7 +243,7 @@ static void follow_ring(rank *r, const programs_case *x) {
         arrived = r->comm;
     }
     if (n > 1 && strcmp(x->variant, "pass-q") == 0) {
-        open_and_close(r, exchange(r->k, x, rows * x->model.head_dim * 2));
+        open_and_close(r, exchange(r->k, x, rows * x->model.kind[0].head_dim * 2));
         open_and_close(r, exchange(r->k, x, rows * 4));
         r->compute = max_of(r->compute, r->comm);
     }

@@ -34,11 +34,14 @@ typedef struct programs_case {
 PROP_UNUSED static rc_model programs_model(int layers, int heads, int kv_heads, int head_dim,
                                            int64_t hidden, int64_t ffn) {
     rc_model m = {.layers = layers,
-                  .heads = heads,
-                  .kv_heads = kv_heads,
-                  .head_dim = head_dim,
                   .hidden = hidden,
-                  .ffn = ffn,
+                  .kinds = 1,
+                  .kind[0] = {.form = "dense",
+                              .heads = heads,
+                              .kv_heads = kv_heads,
+                              .head_dim = head_dim,
+                              .value_dim = head_dim,
+                              .ffn = ffn},
                   .vocab = 997,
                   .max_positions = 1 << 30};
     strcpy(m.name, "test-model");
@@ -49,12 +52,13 @@ PROP_UNUSED static rc_model programs_model(int layers, int heads, int kv_heads, 
 /* Heads, KV heads and a TP degree that rc_layout_check accepts: TP divides the KV heads or is a
  * multiple. */
 PROP_UNUSED static void programs_draw_heads(prop_case *c, rc_model *m, rc_layout *l) {
-    m->kv_heads = (int)prop_range(c, 1, 8);
+    m->kind[0].kv_heads = (int)prop_range(c, 1, 8);
     do {
-        l->tp = prop_one_in(c, 2) ? (int)prop_range(c, 1, m->kv_heads)
-                                  : m->kv_heads * (int)prop_range(c, 1, 3);
-    } while (m->kv_heads % l->tp != 0 && l->tp % m->kv_heads != 0);
-    m->heads = (m->kv_heads > l->tp ? m->kv_heads : l->tp) * (int)prop_range(c, 1, 4);
+        l->tp = prop_one_in(c, 2) ? (int)prop_range(c, 1, m->kind[0].kv_heads)
+                                  : m->kind[0].kv_heads * (int)prop_range(c, 1, 3);
+    } while (m->kind[0].kv_heads % l->tp != 0 && l->tp % m->kind[0].kv_heads != 0);
+    m->kind[0].heads =
+        (m->kind[0].kv_heads > l->tp ? m->kind[0].kv_heads : l->tp) * (int)prop_range(c, 1, 4);
 }
 
 /* Sequences of T at least `n` and P >= 0; half of the cases have none cached, few are alike. */
@@ -352,7 +356,7 @@ PROP_UNUSED static void fake_draw(prop_case *c, const char *variant, int gpus, i
     do
         programs_draw(c, !variant && prop_one_in(c, 4) ? RC_DECODE : RC_PREFILL, variant, &f->x);
     while (f->x.rq.layout.tp * f->x.rq.layout.cp > gpus);
-    f->x.model.head_dim = 128;
+    f->x.model.kind[0].head_dim = f->x.model.kind[0].value_dim = 128;
     f->x.model.layers = (int)prop_range(c, 8, layers);
     fake_costs(c, &f->costs);
     f->spec = (rc_spec){.model = &f->x.model,

@@ -116,12 +116,12 @@ static void mha(void **state) {
     rc_model m = model;
     rc_rule rule;
     rc_decision d;
-    m.kv_heads = m.heads;
+    m.kind[0].kv_heads = m.kind[0].heads;
     rc_choose_input in = {.t = 2000,
                           .p = 0,
                           .n = 4,
-                          .heads = m.heads,
-                          .kv_heads = m.kv_heads,
+                          .heads = m.kind[0].heads,
+                          .kv_heads = m.kind[0].kv_heads,
                           .e = 2,
                           .c = 800e12,
                           .bw = 26e9};

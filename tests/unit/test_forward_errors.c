@@ -74,7 +74,7 @@ static void test_tp_that_does_not_divide_the_heads(void **state) {
     f.spec.layout.tp = 3;
     refuse(RC_E_INPUT, "tp is 3, which does not divide the 16 query heads");
     f.spec.layout.tp = 8;
-    f.x.model.kv_heads = 3;
+    f.x.model.kind[0].kv_heads = 3;
     refuse(RC_E_INPUT, "the 3 KV heads");
 }
 

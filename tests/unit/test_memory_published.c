@@ -19,24 +19,30 @@
 #include <stdlib.h>
 
 #include "sim/machine/machine.h"
-#include "sim/schedule/schedule.h"
+#include "sim/schedule/memory.h"
 
 static const rc_model llama_70b = {.name = "llama-3.1-70b",
                                    .layers = 80,
                                    .hidden = 8192,
-                                   .ffn = 28672,
                                    .vocab = 128256,
-                                   .heads = 64,
-                                   .kv_heads = 8,
-                                   .head_dim = 128};
+                                   .kinds = 1,
+                                   .kind[0] = {.form = "dense",
+                                               .heads = 64,
+                                               .kv_heads = 8,
+                                               .head_dim = 128,
+                                               .value_dim = 128,
+                                               .ffn = 28672}};
 static const rc_model llama_7b = {.name = "llama-2-7b",
                                   .layers = 32,
                                   .hidden = 4096,
-                                  .ffn = 11008,
                                   .vocab = 32000,
-                                  .heads = 32,
-                                  .kv_heads = 32,
-                                  .head_dim = 128};
+                                  .kinds = 1,
+                                  .kind[0] = {.form = "dense",
+                                              .heads = 32,
+                                              .kv_heads = 32,
+                                              .head_dim = 128,
+                                              .value_dim = 128,
+                                              .ffn = 11008}};
 
 static rc_machine machine_of(const char *name) {
     const char *root = getenv("RC_SOURCE_DIR");

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "sim/model/model.h"
+#include "sim/schedule/totals.h"
 
 static rc_status load(const char *name, rc_model *m, rc_error *err) {
     char path[512];
@@ -47,9 +48,11 @@ static void test_llama_405b(void **state) {
     rc_model m;
     assert_int_equal(load("llama-3.1-405b", &m, NULL), RC_OK);
     assert_string_equal(m.architecture, "LlamaForCausalLM");
-    assert_true(m.layers == 126 && m.hidden == 16384 && m.ffn == 53248 && m.vocab == 128256);
-    assert_true(m.heads == 128 && m.kv_heads == 8 && m.head_dim == 128);
-    assert_true(!m.tied_embeddings && !m.attention_bias && m.qk_norm == RC_QK_NORM_NONE);
+    assert_true(m.layers == 126 && m.hidden == 16384 && m.kind[0].ffn == 53248 &&
+                m.vocab == 128256);
+    assert_true(m.kind[0].heads == 128 && m.kind[0].kv_heads == 8 && m.kind[0].head_dim == 128);
+    assert_true(!m.tied_embeddings && !m.kind[0].attention_bias &&
+                m.kind[0].qk_norm == RC_QK_NORM_NONE);
     assert_true(m.max_positions == 131072 && m.rope_theta == 500000.0);
     assert_true(rc_model_attn_params(&m) == 126.0 * 16384 * 2 * (16384 + 1024));
     assert_true(rc_model_ffn_params(&m) == 126.0 * 3 * 16384 * 53248);
@@ -65,9 +68,11 @@ static void test_families(void **state) {
     (void)state;
     rc_model m;
     assert_int_equal(load("qwen3-32b", &m, NULL), RC_OK);
-    assert_true(m.qk_norm == RC_QK_NORM_HEAD && !m.attention_bias && m.heads * m.head_dim == 8192);
+    assert_true(m.kind[0].qk_norm == RC_QK_NORM_HEAD && !m.kind[0].attention_bias &&
+                m.kind[0].heads * m.kind[0].head_dim == 8192);
     assert_int_equal(load("qwen2.5-72b-instruct", &m, NULL), RC_OK);
-    assert_true(m.attention_bias && !m.output_bias && m.qk_norm == RC_QK_NORM_NONE);
+    assert_true(m.kind[0].attention_bias && !m.kind[0].output_bias &&
+                m.kind[0].qk_norm == RC_QK_NORM_NONE);
 }
 
 /* The files of models/ that are kept to show a refusal (the reasons: test_model_refusals.c). */
@@ -123,13 +128,13 @@ static void test_defaults(void **state) {
     rc_model m;
     assert_int_equal(changed("512", "512", &m, NULL), RC_OK);
     assert_string_equal(m.name, "t");
-    assert_true(m.kv_heads == 8 && m.head_dim == 64 && !m.tied_embeddings);
+    assert_true(m.kind[0].kv_heads == 8 && m.kind[0].head_dim == 64 && !m.tied_embeddings);
     assert_int_equal(changed("\"vocab_size\"",
                              "\"num_key_value_heads\": 2, \"head_dim\": 32, "
                              "\"tie_word_embeddings\": true, \"vocab_size\"",
                              &m, NULL),
                      RC_OK);
-    assert_true(m.kv_heads == 2 && m.head_dim == 32 && m.tied_embeddings);
+    assert_true(m.kind[0].kv_heads == 2 && m.kind[0].head_dim == 32 && m.tied_embeddings);
 }
 
 static void test_errors(void **state) {

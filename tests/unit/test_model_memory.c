@@ -11,16 +11,20 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sim/schedule/schedule.h"
+#include "sim/schedule/memory.h"
+#include "sim/schedule/layer.h"
 
 static const rc_model llama = {.name = "llama-3.1-405b",
                                .layers = 126,
                                .hidden = 16384,
-                               .ffn = 53248,
                                .vocab = 128256,
-                               .heads = 128,
-                               .kv_heads = 8,
-                               .head_dim = 128};
+                               .kinds = 1,
+                               .kind[0] = {.form = "dense",
+                                           .heads = 128,
+                                           .kv_heads = 8,
+                                           .head_dim = 128,
+                                           .value_dim = 128,
+                                           .ffn = 53248}};
 static const rc_layout tp8 = {.tp = 8,
                               .cp = 1,
                               .attn_weights = RC_BF16,
@@ -104,7 +108,7 @@ static void test_refusals(void **state) {
     refuses(&tp8, "tp", -1, "-1 new and 0 cached tokens; neither may be negative");
     rc_model odd = llama;
     rc_error err;
-    odd.heads = 96, odd.kv_heads = 12;
+    odd.kind[0].heads = 96, odd.kind[0].kv_heads = 12;
     assert_int_equal(rc_layout_check(&odd, &tp8, &err), RC_E_INPUT);
     assert_string_equal(err.msg,
                         "tp is 8, which neither divides nor is a multiple of the 12 KV heads "

@@ -11,6 +11,7 @@
 #include <math.h>
 
 #include "tests/support/model_file.h"
+#include "sim/schedule/totals.h"
 
 /* Billions of parameters as the makers print them; KV bytes of a token in the type that the
  * checkpoint states: layers x 2 x KV heads x head dimension x bytes. */
@@ -184,7 +185,7 @@ static void test_own_formulas(void **state) {
             fail_msg("%s: %.0f parameters, published %.0f", own[i].what, rc_model_params(&m),
                      own[i].params);
         assert_true(rc_model_kv_bytes(&m, RC_BF16) == own[i].kv_bytes);
-        assert_int_equal(m.head_dim, own[i].head_dim);
+        assert_int_equal(m.kind[0].head_dim, own[i].head_dim);
         /* the memory of one GPU that holds the whole model counts the same parameters */
         assert_true(rc_model_weight_bytes(&m, RC_BF16, RC_BF16) == 2.0 * rc_model_params(&m));
     }

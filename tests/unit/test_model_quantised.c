@@ -13,6 +13,7 @@
 #include <math.h>
 
 #include "tests/support/model_file.h"
+#include "sim/schedule/totals.h"
 
 #define SHAPE                                                                                      \
     "\"architectures\": [\"LlamaForCausalLM\"], \"hidden_size\": 8192, "                           \

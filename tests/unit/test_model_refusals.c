@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "tests/support/model_file.h"
+#include "sim/schedule/totals.h"
 
 /* tests/data/configs: all but the quantised ones (test_model_quantised.c). */
 static void test_files(void **state) {

@@ -15,6 +15,7 @@
 #include "sim/base/file.h"
 #include "sim/cost/store.h"
 #include "sim/report/paper_internal.h"
+#include "sim/schedule/totals.h"
 
 #define assert_ok(call)                                                                            \
     do {                                                                                           \

@@ -26,7 +26,7 @@ static rc_program build(const char *variant, rc_layout l, rc_phase phase, const 
                      .phase = phase,
                      .seqs = seqs,
                      .seq_count = count,
-                     .layers = 1};
+                     .repeats = 1};
     rc_program p;
     rc_error err = {0};
     assert_int_equal(rc_schedule_build(&rq, &p, &err), RC_OK);

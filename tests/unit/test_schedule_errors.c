@@ -73,7 +73,7 @@ static void test_layouts(void **state) {
     (void)state;
     rq.layout.tp = 3;
     refuse("pass-kv", "tp is 3, which does not divide the 8 query heads");
-    model.kv_heads = 3;
+    model.kind[0].kv_heads = 3;
     rq.layout.tp = 2;
     refuse("pass-kv", "3 KV heads");
     rq.layout.tp = 0;

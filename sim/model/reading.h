@@ -1,7 +1,7 @@
 /* What the readers of a configuration share. Not for other rooms.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef RC_MODEL_INTERNAL_H
-#define RC_MODEL_INTERNAL_H
+#ifndef RC_MODEL_READING_H
+#define RC_MODEL_READING_H
 #include "sim/base/doc.h"
 #include "sim/model/model.h"
 

@@ -1,0 +1,59 @@
+/* Forms of layers: what a layer holds, multiplies and emits.
+ *
+ * A model says of each kind of its layers the form and the numbers (rc_layer in sim/model/model.h).
+ * The form is a value, one file layer_NAME.c, and stands on one line in the table of layer_forms.c:
+ * its functions turn the numbers into matrices, bytes of KV and live activations of one GPU, and
+ * into the tasks before and after attention. Attention itself belongs to the schedule, which needs
+ * of a layer its heads and nothing else. Sums over all layers of a model are in totals.h and
+ * memory.h.
+ *
+ * All functions are for one GPU of a group of `tp` GPUs that is cut by tensor parallelism; with tp 1
+ * that is the whole layer. Counts and bytes are doubles that hold whole numbers exactly.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef RC_SCHEDULE_LAYER_H
+#define RC_SCHEDULE_LAYER_H
+#include "sim/base/error.h"
+#include "sim/model/model.h"
+
+struct rc_builder; /* sim/schedule/builder.h */
+
+/* One matrix of weights: every token that passes the layer is multiplied with all of it. */
+typedef struct rc_matrix {
+    rc_proj proj; /* by this the checkpoint says how it is stored; attention's before RC_GATE */
+    double rows, columns; /* outputs x inputs */
+} rc_matrix;
+
+/* At most so many matrices does a layer have. */
+enum { RC_MATRICES = 16 };
+
+typedef struct rc_layer_form {
+    const char *name; /* as rc_layer.form has it */
+    /* What attention sees; of 0 query heads where the layer has no attention. */
+    rc_heads (*heads)(const rc_layer *l, int tp);
+    /* Fills out[]; how many there are. */
+    int (*matrices)(const rc_model *m, const rc_layer *l, int tp, rc_matrix out[RC_MATRICES]);
+    /* Weights beside the matrices, kept in bf16: norms and biases. */
+    double (*vectors)(const rc_model *m, const rc_layer *l, int tp);
+    /* Bytes that one token leaves in the KV cache. */
+    double (*kv_bytes)(const rc_layer *l, int tp, rc_dtype kv);
+    /* Bytes of the largest set of activations that live at one time, for each token. */
+    double (*live_bytes)(const rc_model *m, const rc_layer *l, const rc_layout *cut);
+    /* Emit, on every simulated GPU, from the residual stream to queries, keys and values, and from
+     * the output of attention back to the residual stream. */
+    void (*before)(struct rc_builder *b);
+    void (*after)(struct rc_builder *b);
+} rc_layer_form;
+
+/* The form of a kind of layer that rc_layers_check has passed. */
+const rc_layer_form *rc_layer_form_of(const rc_layer *l);
+/* Every kind of the model has a form of the table and heads that fit together: RC_E_UNMODELLED
+ * names a form that there is not. */
+rc_status rc_layers_check(const rc_model *m, rc_error *err);
+/* The same, and tp and cp are at least 1, tp divides the query heads of every kind, and its KV heads
+ * are a multiple of tp or divide it; RC_E_INPUT names both numbers. */
+rc_status rc_layout_check(const rc_model *m, const rc_layout *l, rc_error *err);
+/* The i-th form of the table; NULL beyond the last. */
+const rc_layer_form *rc_layer_form_at(int i);
+
+#endif

@@ -1,0 +1,74 @@
+/* The table of the forms of layers.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
+#include <string.h>
+
+#include "sim/schedule/layer.h"
+
+/* A new form is one file layer_NAME.c that defines rc_layer_NAME, and one line here. */
+#define FORMS(form) form(dense)
+
+#define DECLARE(name) extern const rc_layer_form rc_layer_##name;
+FORMS(DECLARE)
+
+#define ADDRESS(name) &rc_layer_##name,
+static const rc_layer_form *const forms[] = {FORMS(ADDRESS)};
+enum { COUNT = sizeof forms / sizeof forms[0] };
+
+const rc_layer_form *rc_layer_form_at(int i) {
+    assert(i >= 0);
+    return i < COUNT ? forms[i] : NULL;
+}
+
+static const rc_layer_form *find(const char *name) {
+    for (int i = 0; i < COUNT; i++)
+        if (strcmp(forms[i]->name, name) == 0)
+            return forms[i];
+    return NULL;
+}
+
+const rc_layer_form *rc_layer_form_of(const rc_layer *l) {
+    const rc_layer_form *form = find(l->form);
+    assert(form != NULL);
+    return form;
+}
+
+static rc_status unknown(const rc_model *m, const rc_layer *l, rc_error *err) {
+    const char *names[COUNT + 1] = {NULL};
+    for (int i = 0; i < COUNT; i++)
+        names[i] = forms[i]->name;
+    const char *near = rc_nearest(l->form, names);
+    return rc_fail(err, RC_E_UNMODELLED,
+                   "model %s has layers of the form '%s', which is not modelled%s%s%s", m->name,
+                   l->form, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+rc_status rc_layers_check(const rc_model *m, rc_error *err) {
+    assert(m->kinds >= 1 && m->kinds <= RC_KINDS);
+    for (int k = 0; k < m->kinds; k++)
+        if (find(m->kind[k].form) == NULL)
+            return unknown(m, &m->kind[k], err);
+    return RC_OK;
+}
+
+static rc_status check_heads(const rc_model *m, const rc_layer *k, int tp, rc_error *err) {
+    const rc_heads all = rc_layer_form_of(k)->heads(k, 1);
+    if (all.query % tp != 0)
+        return rc_fail(err, RC_E_INPUT, "tp is %d, which does not divide the %d query heads of %s",
+                       tp, all.query, m->name);
+    if (all.query > 0 && all.kv % tp != 0 && tp % all.kv != 0)
+        return rc_fail(err, RC_E_INPUT,
+                       "tp is %d, which neither divides nor is a multiple of the %d KV heads of %s",
+                       tp, all.kv, m->name);
+    return RC_OK;
+}
+
+rc_status rc_layout_check(const rc_model *m, const rc_layout *l, rc_error *err) {
+    if (l->tp < 1 || l->cp < 1)
+        return rc_fail(err, RC_E_INPUT, "tp is %d and cp is %d; both must be at least 1", l->tp,
+                       l->cp);
+    RC_TRY(rc_layers_check(m, err));
+    for (int k = 0; k < m->kinds; k++)
+        RC_TRY(check_heads(m, &m->kind[k], l->tp, err));
+    return RC_OK;
+}

@@ -1,0 +1,33 @@
+/* Bytes on one GPU of a pass: does a layout fit?
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef RC_SCHEDULE_MEMORY_H
+#define RC_SCHEDULE_MEMORY_H
+#include "sim/schedule/schedule.h"
+
+typedef struct rc_memory {  /* bytes on the fullest GPU */
+    double weights;         /* sharded over TP; embeddings too; norms replicated */
+    double kv;              /* (P+T) rounded up over CP, max(1, N_KV/TP) heads */
+    double activations;     /* the largest live set of any layer */
+    double buffers;         /* of the schedule: messages, partial outputs */
+    double runtime;         /* CUDA context, NCCL channels, workspaces, graphs (fixed) */
+    double total, capacity; /* capacity: what these may take together */
+} rc_memory;
+/* What a GPU has left for KV beside everything else. */
+typedef struct rc_kv_room {
+    double bytes; /* below 0 when the rest does not fit */
+    double token; /* bytes that one token of one sequence takes on a GPU that holds it */
+} rc_kv_room;
+
+/* `tokens_new`, `tokens_cached` are sums over the batch; `capacity` is what a GPU has for all. */
+rc_status rc_pass_memory(const rc_schedule *s, const rc_model *m, const rc_layout *l,
+                         int64_t tokens_new, int64_t tokens_cached, double capacity, rc_memory *out,
+                         rc_error *err);
+/* The room for KV when a pass of `tokens_new`, the largest, runs over `tokens_cached`. */
+rc_status rc_pass_kv_room(const rc_schedule *s, const rc_model *m, const rc_layout *l,
+                          int64_t tokens_new, int64_t tokens_cached, double capacity,
+                          rc_memory *memory, rc_kv_room *out, rc_error *err);
+/* RC_E_NOFIT with the whole sum shown when total > capacity. */
+rc_status rc_memory_check(const rc_memory *mem, const rc_model *m, const rc_layout *l,
+                          rc_error *err);
+
+#endif

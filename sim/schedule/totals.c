@@ -1,0 +1,164 @@
+/* Sums over the layers of a model.
+ *
+ * The counts of parameters agree with the publishers' to the last one
+ * (tests/unit/test_model_config.c).
+ *
+ * Quantised weights carry the scales and zero points that the checkpoint states; where it states
+ * none, the usual ones (usual_scale): fp8 an fp32 scale a row of outputs, int4 a 16-bit scale for
+ * 128 elements.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/schedule/totals.h"
+
+#include <assert.h>
+#include <math.h>
+
+#include "sim/schedule/layer.h"
+
+const rc_layer *rc_model_typical(const rc_model *m) {
+    int best = 0, most = 0;
+    for (int k = 0; k < m->kinds; k++) {
+        const rc_layer *l = &m->kind[k];
+        int layers = rc_layer_form_of(l)->heads(l, 1).query > 0 ? rc_model_layers_of(m, k) : 0;
+        if (layers > most)
+            best = k, most = layers;
+    }
+    return &m->kind[best];
+}
+
+/* ---- parameters and FLOPs ------------------------------------------------------------------- */
+
+/* Elements of the matrices of one layer whose projection is in [from, to). */
+static double elements(const rc_model *m, const rc_layer *l, rc_proj from, rc_proj to) {
+    rc_matrix all[RC_MATRICES];
+    int count = rc_layer_form_of(l)->matrices(m, l, 1, all);
+    double sum = 0.0;
+    for (int i = 0; i < count; i++)
+        if (all[i].proj >= from && all[i].proj < to)
+            sum += all[i].rows * all[i].columns;
+    return sum;
+}
+
+static double all_elements(const rc_model *m, rc_proj from, rc_proj to) {
+    double sum = 0.0;
+    for (int k = 0; k < m->kinds; k++)
+        sum += rc_model_layers_of(m, k) * elements(m, &m->kind[k], from, to);
+    return sum;
+}
+
+double rc_model_attn_params(const rc_model *m) {
+    return all_elements(m, RC_Q, RC_GATE);
+}
+
+double rc_model_ffn_params(const rc_model *m) {
+    return all_elements(m, RC_GATE, RC_PROJS);
+}
+
+double rc_model_params(const rc_model *m) {
+    double d = (double)m->hidden, vectors = 0.0;
+    double embed = (double)m->vocab * d * (m->tied_embeddings ? 1.0 : 2.0);
+    for (int k = 0; k < m->kinds; k++)
+        vectors +=
+            rc_model_layers_of(m, k) * rc_layer_form_of(&m->kind[k])->vectors(m, &m->kind[k], 1);
+    return rc_model_attn_params(m) + rc_model_ffn_params(m) + embed + vectors + d;
+}
+
+double rc_model_kv_bytes_gpu(const rc_model *m, int tp, rc_dtype kv) {
+    double bytes = 0.0;
+    assert(tp >= 1);
+    for (int k = 0; k < m->kinds; k++)
+        bytes +=
+            rc_model_layers_of(m, k) * rc_layer_form_of(&m->kind[k])->kv_bytes(&m->kind[k], tp, kv);
+    return bytes;
+}
+
+double rc_model_kv_bytes(const rc_model *m, rc_dtype kv) {
+    return rc_model_kv_bytes_gpu(m, 1, kv);
+}
+
+double rc_model_gemm_flops(const rc_model *m, int64_t t) {
+    assert(t >= 0);
+    return 2.0 * (double)t * (rc_model_attn_params(m) + rc_model_ffn_params(m));
+}
+
+double rc_model_entry_flops(const rc_model *m, double entries) {
+    double flops = 0.0;
+    for (int k = 0; k < m->kinds; k++) {
+        const rc_heads h = rc_layer_form_of(&m->kind[k])->heads(&m->kind[k], 1);
+        flops += rc_model_layers_of(m, k) * 2.0 * h.query * (h.key_size + h.value_size) * entries;
+    }
+    return flops;
+}
+
+double rc_model_attention_flops(const rc_model *m, int64_t t, int64_t p) {
+    double tt = (double)t, entries = tt * (double)p + tt * (tt + 1.0) / 2.0;
+    assert(t >= 0 && p >= 0);
+    return rc_model_entry_flops(m, entries);
+}
+
+/* ---- bytes of weights ----------------------------------------------------------------------- */
+
+/* rows x columns of weights with what each tile carries besides. */
+static double matrix_bytes(double rows, double columns, rc_dtype d, const rc_scale *s) {
+    double bytes = rows * columns * rc_dtype_bytes(d);
+    double high = s->rows > 0 ? (double)s->rows : rows;
+    double wide = s->columns > 0 ? (double)s->columns : columns;
+    if (s->bytes > 0.0)
+        bytes += ceil(rows / high) * ceil(columns / wide) * s->bytes;
+    return bytes;
+}
+
+/* Scales where no checkpoint states them. */
+static rc_scale usual_scale(rc_dtype d) {
+    static const rc_scale scales[RC_DTYPES] = {
+        [RC_FP8] = {1, 0, 4.0},    [RC_INT4] = {1, 128, 2.0}, [RC_FP8_BLOCK] = {128, 128, 4.0},
+        [RC_INT8] = {1, 0, 4.0},   [RC_W8A16] = {1, 0, 2.0},  [RC_W4A8] = {1, 128, 2.0},
+        [RC_MXFP4] = {1, 32, 1.0}, [RC_NVFP4] = {1, 16, 1.0}};
+    assert((unsigned)d < RC_DTYPES);
+    return scales[d];
+}
+
+/* One matrix of all `layers` layers of a kind: as the checkpoint has it where `d` is the type that
+ * it gives this part of a layer, else in `d` throughout. */
+static double matrix_of_kind(const rc_model *m, const rc_layer *l, int layers, const rc_matrix *x,
+                             rc_dtype d) {
+    const rc_quant *q = &m->quant;
+    rc_scale none = {0, 0, 0.0}, usual = usual_scale(d);
+    bool stated = q->method[0] != '\0' && d == (x->proj < RC_GATE ? q->attn : q->ffn);
+    if (!stated)
+        return layers * matrix_bytes(x->rows, x->columns, d, &usual);
+    int n = l->stored[x->proj].layers;
+    assert(0 <= n && n <= layers);
+    return n * matrix_bytes(x->rows, x->columns, l->stored[x->proj].dtype,
+                            &l->stored[x->proj].scale) +
+           (layers - n) * matrix_bytes(x->rows, x->columns, RC_BF16, &none);
+}
+
+static double kind_bytes(const rc_model *m, int k, int tp, rc_dtype attn, rc_dtype ffn) {
+    const rc_layer *l = &m->kind[k];
+    const rc_layer_form *form = rc_layer_form_of(l);
+    const int layers = rc_model_layers_of(m, k);
+    rc_matrix all[RC_MATRICES];
+    int count = form->matrices(m, l, tp, all);
+    double bytes = 0.0;
+    assert(count >= 0 && count <= RC_MATRICES);
+    for (int i = 0; i < count; i++)
+        bytes += matrix_of_kind(m, l, layers, &all[i], all[i].proj < RC_GATE ? attn : ffn);
+    return bytes + layers * rc_dtype_bytes(RC_BF16) * form->vectors(m, l, tp);
+}
+
+double rc_model_weight_bytes_gpu(const rc_model *m, int tp, rc_dtype attn, rc_dtype ffn) {
+    double d = (double)m->hidden, bytes = 0.0;
+    assert(tp >= 1);
+    double vocab = ceil((double)m->vocab / tp);
+    for (int k = 0; k < m->kinds; k++)
+        bytes += kind_bytes(m, k, tp, attn, ffn);
+    double embed = rc_dtype_bytes(RC_BF16) * (vocab * d + d); /* and the norm before the LM head */
+    double head =
+        m->tied_embeddings ? 0.0 : matrix_bytes(vocab, d, m->quant.head, &m->quant.head_scale);
+    return bytes + embed + head;
+}
+
+double rc_model_weight_bytes(const rc_model *m, rc_dtype attn, rc_dtype ffn) {
+    return rc_model_weight_bytes_gpu(m, 1, attn, ffn);
+}

@@ -1,0 +1,36 @@
+/* What a whole model holds and multiplies: sums over its layers, each by its form. The model must
+ * have passed rc_layers_check.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef RC_SCHEDULE_TOTALS_H
+#define RC_SCHEDULE_TOTALS_H
+#include "sim/model/model.h"
+
+/* The kind that stands for the model in formulas made for models of one kind, such as the rules
+ * that choose between pass-KV and pass-Q: of the kinds with attention the one that most layers are
+ * of (of equals the first), or kind 0 where no layer has attention. */
+const rc_layer *rc_model_typical(const rc_model *m);
+
+double rc_model_params(const rc_model *m);      /* W, embeddings included */
+double rc_model_attn_params(const rc_model *m); /* matrices of attention (QKV + O), all layers */
+double rc_model_ffn_params(const rc_model *m); /* the other matrices (gate, up, down), all layers */
+/* Bytes of K and V per token, all layers, all KV heads. */
+double rc_model_kv_bytes(const rc_model *m, rc_dtype kv);
+/* The same on one GPU of a group of `tp`. */
+double rc_model_kv_bytes_gpu(const rc_model *m, int tp, rc_dtype kv);
+/* FLOPs of a prefill of T new tokens after P cached: GEMMs 2*T*(attn+ffn), without the LM head
+ * (which sees one token a sequence); attention 2*N_H*(key + value head size)*score entries,
+ * T*P + T*(T+1)/2 a layer. Whole model, all GPUs. */
+double rc_model_gemm_flops(const rc_model *m, int64_t t);
+double rc_model_attention_flops(const rc_model *m, int64_t t, int64_t p);
+/* The attention of `entries` score entries in each layer that has attention. */
+double rc_model_entry_flops(const rc_model *m, double entries);
+
+/* Bytes of all weights on one GPU of a group of `tp`, scales and zero points included: embedding
+ * and LM head are cut over the vocabulary, in bf16 but for an LM head that the checkpoint
+ * quantises. Matrices are as the checkpoint has them where `attn` or `ffn` is the type that it
+ * gives this part of a layer; else in that type, with its usual scales. */
+double rc_model_weight_bytes_gpu(const rc_model *m, int tp, rc_dtype attn, rc_dtype ffn);
+/* The same on one GPU that holds the whole model. */
+double rc_model_weight_bytes(const rc_model *m, rc_dtype attn, rc_dtype ffn);
+
+#endif
