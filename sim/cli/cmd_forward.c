@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
+#include "sim/base/clock.h"
 #include "sim/base/json.h"
 #include "sim/base/table.h"
 #include "sim/cli/flags.h"
@@ -36,12 +36,6 @@ typedef struct answer {
     double wall;
     rc_notes notes;
 } answer;
-
-static double now_s(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static rc_status parse(int argc, char **argv, forward_flags *f, bool *helped, rc_error *err) {
     const rc_flag flags[] = {
@@ -308,9 +302,9 @@ static rc_status print_stats(const answer *a, const rc_costs *costs, rc_error *e
     rc_forward all;
     rc_spec spec = rc_scenario_spec(&a->scenario, costs);
     spec.unfold = true;
-    double start = now_s();
+    double start = rc_clock_s();
     RC_TRY(rc_forward_run(&spec, &all, err));
-    double wall = now_s() - start;
+    double wall = rc_clock_s() - start;
     printf("# simulation\n");
     printf("folded:   %u GPUs, %d layers, %zu ops, %llu events, %.2f ms wall\n", a->result.gpus,
            a->result.layers_simulated, a->result.ops, (unsigned long long)a->result.events,
@@ -354,9 +348,9 @@ static rc_status evaluate(answer *a, const forward_flags *f, const rc_costs *cos
     rc_spec spec = rc_scenario_spec(&a->scenario, costs);
     spec.unfold = f->unfold;
     take_notes(a); /* first: they may say why the pass is refused */
-    double start = now_s();
+    double start = rc_clock_s();
     RC_TRY(rc_forward_run(&spec, &a->result, err));
-    a->wall = now_s() - start;
+    a->wall = rc_clock_s() - start;
     spec.draws = (int)f->draws;
     spec.seed = (uint64_t)f->seed;
     if (!f->quiet)

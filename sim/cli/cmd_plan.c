@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include "sim/base/clock.h"
 #include "sim/base/file.h"
 #include "sim/base/parallel.h"
 #include "sim/cli/flags.h"
@@ -16,12 +16,6 @@ typedef struct plan_flags {
     int64_t threads, simulations;
     bool json, overwrite, quiet;
 } plan_flags;
-
-static double now_s(void) {
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static rc_status parse(int argc, char **argv, plan_flags *f, bool *helped, rc_error *err) {
     const rc_flag flags[] = {
@@ -92,7 +86,7 @@ static rc_status run(rc_plan_file *file, const plan_flags *f, rc_error *err) {
     rc_plan_player *player = NULL;
     rc_plan_bounds *bounds = NULL;
     rc_plan_answer answer = {0};
-    double start = now_s();
+    double start = rc_clock_s();
     rc_status st = check_out(f, err);
     if (st == RC_OK && f->plot)
         st = rc_plan_plot_check(file, f->plot, f->overwrite, err);
@@ -103,7 +97,7 @@ static rc_status run(rc_plan_file *file, const plan_flags *f, rc_error *err) {
                                    rc_plan_player_costs(player), &bounds, err);
     if (st == RC_OK)
         st = rc_plan_search(&file->plan, bounds, rc_plan_simulate, player, &answer, err);
-    answer.wall_s = now_s() - start;
+    answer.wall_s = rc_clock_s() - start;
     if (st == RC_OK) {
         take_notes(file, rc_plan_player_load(player), &answer);
         st = show(file, f, &answer, err);

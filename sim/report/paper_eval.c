@@ -8,8 +8,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "sim/report/paper_internal.h"
+#include "sim/base/clock.h"
 #include "sim/base/parallel.h"
 #include "sim/schedule/totals.h"
 
@@ -291,15 +291,9 @@ static rc_status value_row(void *ctx, size_t i, rc_error *err) {
     return RC_OK;
 }
 
-static double now_s(void) {
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 rc_status rc_paper_evaluate(rc_paper *p, rc_error *err) {
     const rc_costs *costs[RC_PAPER_MACHINES];
-    double start = now_s();
+    double start = rc_clock_s();
     for (int m = 0; m < RC_PAPER_MACHINES; m++)
         costs[m] = p->costs[m];
     RC_TRY(rc_paper_run_jobs(p, costs, NULL, true, err));
@@ -307,6 +301,6 @@ rc_status rc_paper_evaluate(rc_paper *p, rc_error *err) {
     RC_TRY(rc_parallel(p->count, p->options.threads, value_row, &r, err));
     rc_paper_summarise(p->rows, p->count, &p->summary);
     p->summary.fitted_parameters = p->machine[RC_PAPER_GTT].fitted_count;
-    p->summary.wall_s = now_s() - start;
+    p->summary.wall_s = rc_clock_s() - start;
     return RC_OK;
 }

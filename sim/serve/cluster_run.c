@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include "sim/base/clock.h"
 #include "sim/base/progress.h"
 #include "sim/serve/cluster.h"
 
@@ -161,12 +161,6 @@ static void play(cluster *c) {
     rc_progress_end(&p);
 }
 
-static double now_s(void) {
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static rc_status run(cluster *c, rc_error *err) {
     RC_TRY(create(c, err));
     metrics_init(c);
@@ -188,7 +182,7 @@ static void take_notes(const rc_serve *s, const rc_trace *trace, rc_notes *out) 
 rc_status rc_serve_run(const rc_serve *s, const rc_trace *trace, const rc_serve_options *o,
                        rc_serve_result *out, rc_error *err) {
     rc_error local = {0};
-    double start = now_s();
+    double start = rc_clock_s();
     cluster *c = calloc(1, sizeof *c);
     if (!c)
         return rc_fail(err, RC_E_NOMEM, "out of memory for a run");
@@ -201,7 +195,7 @@ rc_status rc_serve_run(const rc_serve *s, const rc_trace *trace, const rc_serve_
                    .first_arrival = -1,
                    .err = err ? err : &local};
     rc_status st = run(c, err);
-    out->wall_s = now_s() - start;
+    out->wall_s = rc_clock_s() - start;
     destroy(c);
     free(c);
     return st;

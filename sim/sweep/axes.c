@@ -10,7 +10,8 @@
 #include <string.h>
 #include "sim/sweep/sweep_internal.h"
 
-/* Numbers of the machine stand between `machine` and `parallel.tp`. */
+/* The keys that may be axes, in the order of axes. Numbers of the machine come between `machine` and
+ * `parallel.tp`. */
 static const struct {
     const char *path;
     sweep_id id;
@@ -38,7 +39,12 @@ static const struct {
     {"tokens.cached", SWEEP_CACHED},
     {"tokens.new", SWEEP_NEW},
 };
-enum { KEYS = sizeof axes_of / sizeof axes_of[0] };
+enum {
+    KEYS = sizeof axes_of / sizeof axes_of[0],
+    AXIS_POINTS = 1 << 20, /* of one range: the messages call it 2^20 */
+    PATH = 64              /* of a key in two parts, with its zero */
+};
+#define STEP_SLACK 1e-12 /* relative: the last step of 0.1, 0.2 ... must reach the end */
 
 static rc_status no_memory(rc_error *err) {
     return rc_fail(err, RC_E_NOMEM, "out of memory for the axes of a sweep");
@@ -52,8 +58,7 @@ static rc_status read_value(const rc_node *n, const sweep_key *k, sweep_value *o
         return rc_node_int(n, k->path, (int64_t)k->rule->lo, (int64_t)k->rule->hi, &out->i, err);
     if (k->kind == SWEEP_REAL)
         return rc_node_quantity(n, k->path, k->rule->dim, k->rule->lo, k->rule->hi, &out->d, err);
-    if (k->kind != SWEEP_CHOICE)
-        return rc_fail(err, RC_E_INTERNAL, "key '%s' has no names to choose from", k->path);
+    assert(k->kind == SWEEP_CHOICE);
     for (int i = 0; rc_key_choice_name(k->rule, i, name, sizeof name); i++) {
         if (strcmp(rc_node_text(n), name) == 0) {
             out->i = i;
@@ -119,7 +124,7 @@ static double as_real(const sweep_key *k, sweep_value v) {
     return k->kind == SWEEP_INT ? (double)v.i : v.d;
 }
 
-static sweep_value as_value(const sweep_key *k, double d) {
+sweep_value sweep_as_value(const sweep_key *k, double d) {
     sweep_value v = {0};
     if (k->kind == SWEEP_INT)
         v.i = (int64_t)llround(d);
@@ -128,8 +133,11 @@ static sweep_value as_value(const sweep_key *k, double d) {
     return v;
 }
 
-/* Between the ends, both included; whole numbers that fall together are taken once. */
-static rc_status spread(rc_arena *a, sweep_axis *x, int64_t points, double step, rc_error *err) {
+/* Values between the ends, both included; whole numbers that fall together are taken once. */
+static rc_status fill_range(rc_arena *a, sweep_axis *x, int64_t points, double step,
+                            rc_error *err) {
+    assert(points >= 1);
+    assert(x->to > x->from);
     sweep_value *v = rc_arena_alloc(a, (size_t)points * sizeof *v);
     if (!v)
         return no_memory(err);
@@ -139,7 +147,7 @@ static rc_status spread(rc_arena *a, sweep_axis *x, int64_t points, double step,
         double d = step > 0.0 ? x->from + (double)i * step
                    : x->log   ? x->from * pow(x->to / x->from, f)
                               : x->from + f * (x->to - x->from);
-        sweep_value at = as_value(&x->key, i == points - 1 && step <= 0.0 ? x->to : d);
+        sweep_value at = sweep_as_value(&x->key, i == points - 1 && step <= 0.0 ? x->to : d);
         if (x->count == 0 || !same_value(&x->key, v[x->count - 1], at))
             v[x->count++] = at;
     }
@@ -191,18 +199,18 @@ static rc_status read_range(const rc_node *map, rc_arena *a, bool sobol, sweep_a
         return rc_node_fail(map, err, RC_E_INPUT, "key '%s': 'step' or 'points', not both",
                             x->key.path);
     if (has_points) {
-        RC_TRY(rc_doc_int(map, "points", 2, 1 << 20, &points, err));
-        return spread(a, x, points, 0.0, err);
+        RC_TRY(rc_doc_int(map, "points", 2, AXIS_POINTS, &points, err));
+        return fill_range(a, x, points, 0.0, err);
     }
     if (has_step) {
         double step;
         RC_TRY(rc_doc_quantity(map, "step", x->key.rule->dim, DBL_MIN, DBL_MAX, &step, err));
-        double n = floor((x->to - x->from) / step * (1.0 + 1e-12)) + 1.0;
-        if (x->log || n > (1 << 20))
+        double n = floor((x->to - x->from) / step * (1.0 + STEP_SLACK)) + 1.0;
+        if (x->log || n > AXIS_POINTS)
             return rc_node_fail(map, err, RC_E_INPUT, "key '%s': %s", x->key.path,
                                 x->log ? "a log scale takes 'points', not 'step'"
                                        : "more than 2^20 steps");
-        return spread(a, x, (int64_t)n, step, err);
+        return fill_range(a, x, (int64_t)n, step, err);
     }
     if (!sobol || x->key.id == SWEEP_NUMBER)
         return rc_node_fail(map, err, RC_E_INPUT, "key '%s': a range needs 'step' or 'points'%s",
@@ -273,6 +281,7 @@ static rc_status read_numbers(rc_doc *doc, rc_arena *a, bool sobol, sweep_axis *
 
 /* What stands in for an axis while the rest of the scenario is read: the mildest of its values. */
 static const char *stand_in(const sweep_axis *x, char *buf, size_t size) {
+    assert(x->count > 0 || x->key.kind == SWEEP_INT || x->key.kind == SWEEP_REAL);
     int64_t v = x->count > 0 ? x->values[0].i : (int64_t)x->from;
     switch (x->key.id) {
     case SWEEP_MODEL:
@@ -306,7 +315,8 @@ static const rc_node *at_path(const rc_doc *doc, const char *path) {
     const char *dot = strchr(path, '.');
     if (!dot)
         return rc_node_get(n, path);
-    char key[64];
+    char key[PATH];
+    assert(dot - path < PATH);
     (void)snprintf(key, sizeof key, "%.*s", (int)(dot - path), path);
     n = rc_node_get(n, key);
     return n ? rc_node_get(n, dot + 1) : NULL;
@@ -317,11 +327,11 @@ static sweep_key key_at(size_t i) {
                                        [RC_KEY_WHOLE] = SWEEP_INT,
                                        [RC_KEY_NUMBER] = SWEEP_REAL,
                                        [RC_KEY_CHOICE] = SWEEP_CHOICE};
+    assert(i < KEYS);
     const char *path = axes_of[i].path;
     const rc_key *rule = rc_key_find(RC_KEYS_FORWARD, path);
     if (!rule)
-        rule = rc_key_find(RC_KEYS_SWEEP, path);
-    assert(rule != NULL);
+        rule = rc_key_find(RC_KEYS_SWEEP, path); /* every key of the table is in one of them */
     return (sweep_key){.path = path, .id = axes_of[i].id, .kind = kinds[rule->kind], .rule = rule};
 }
 
@@ -359,6 +369,7 @@ rc_status sweep_axes_read(rc_doc *doc, rc_arena *arena, bool sobol, sweep_axis *
 }
 
 const sweep_axis *sweep_axis_find(const sweep_axis *axes, size_t count, sweep_id id) {
+    assert(count <= SWEEP_AXES);
     for (size_t i = 0; i < count; i++)
         if (axes[i].key.id == id)
             return &axes[i];

@@ -1,5 +1,6 @@
 /* The columns of table `point`: what a point was given, and what came of it.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 #include "sim/sweep/database.h"
@@ -45,7 +46,15 @@ static bool own_column(const sweep_axis *x) {
 }
 
 static const char *column_name(const sweep_axis *x) {
+    assert(own_column(x));
     return x->key.id == SWEEP_NUMBER ? x->field : strchr(x->key.path, '.') + 1;
+}
+
+const char *sweep_status_name(rc_sweep_status s) {
+    static const char *const names[] = {
+        [RC_SWEEP_OK] = "ok", [RC_SWEEP_NOFIT] = "nofit", [RC_SWEEP_REFUSED] = "refused"};
+    assert(s <= RC_SWEEP_REFUSED);
+    return names[s];
 }
 
 void sweep_columns_write(const rc_sweep *s, FILE *f) {
@@ -93,13 +102,12 @@ static void bind_inputs(sqlite3_stmt *q, const sweep_cursor *c) {
 }
 
 static void bind_row(sqlite3_stmt *q, const sweep_cursor *c, const rc_sweep_row *r) {
-    static const char *const names[] = {"ok", "nofit", "refused"};
     bool ok = r->status == RC_SWEEP_OK;
     double tokens = 0.0, gpus = (double)c->layout.tp * c->layout.cp;
     for (size_t i = 0; i < c->seq_count; i++)
         tokens += (double)c->seqs[i].t;
     (void)sqlite3_bind_int64(q, 1, r->point);
-    put_text(q, 21, names[r->status]);
+    put_text(q, 21, sweep_status_name(r->status));
     if (ok)
         (void)sqlite3_bind_null(q, 22);
     else
@@ -140,6 +148,7 @@ static void bind_rest(sqlite3_stmt *q, const sweep_cursor *c, const rc_sweep_row
 }
 
 void sweep_columns_bind(sqlite3_stmt *q, const sweep_cursor *c, const rc_sweep_row *r) {
+    assert(sqlite3_bind_parameter_count(q) == sweep_columns_count(c->s));
     bind_inputs(q, c);
     bind_row(q, c, r);
     bind_rest(q, c, r);

@@ -1,12 +1,15 @@
-/* A point of a sweep: its index to a value on each axis, and those written over the scenario.
+/* A point of a sweep: from its index to a value on each axis, and from there to the inputs of a pass.
  * Nothing is allocated per point.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "sim/sweep/sweep_internal.h"
 
 rc_status sweep_cursor_init(sweep_cursor *c, const rc_sweep *s, rc_error *err) {
+    assert(s->max_batch >= 1);
+    assert(s->axis_count >= 1);
     memset(c, 0, sizeof *c);
     c->s = s;
     c->own = malloc((size_t)s->max_batch * sizeof *c->own);
@@ -28,8 +31,9 @@ void sweep_cursor_free(sweep_cursor *c) {
 
 /* ---- values on the axes ------------------------------------------------------------------ */
 
-/* The sequence is generated in order; a worker's points ascend, so it mostly goes on. */
+/* Sobol's sequence is generated in order. A worker's points ascend, so it is seldom started anew. */
 static void draw(sweep_cursor *c, int64_t point) {
+    assert(c->q != NULL);
     if (point < c->drawn) {
         gsl_qrng_init(c->q);
         c->drawn = 0;
@@ -38,24 +42,19 @@ static void draw(sweep_cursor *c, int64_t point) {
         (void)gsl_qrng_get(c->q, c->u);
 }
 
-static sweep_value drawn_value(const sweep_axis *x, double u) {
-    if (x->count > 0) {
-        size_t i = (size_t)(u * (double)x->count);
-        return x->values[i < x->count ? i : x->count - 1];
-    }
-    double d = x->log ? x->from * pow(x->to / x->from, u) : x->from + u * (x->to - x->from);
-    sweep_value v = {0};
-    if (x->key.kind == SWEEP_INT)
-        v.i = (int64_t)llround(d);
-    else
-        v.d = d;
-    return v;
-}
-
-/* Which value of each discrete axis: needed for the machine. */
+/* Which value of a discrete axis u of [0, 1) falls on. */
 static size_t value_index(const sweep_axis *x, double u) {
+    assert(x->count > 0);
     size_t i = (size_t)(u * (double)x->count);
     return i < x->count ? i : x->count - 1;
+}
+
+static sweep_value drawn_value(const sweep_axis *x, double u) {
+    assert(u >= 0.0 && u < 1.0);
+    if (x->count > 0)
+        return x->values[value_index(x, u)];
+    double d = x->log ? x->from * pow(x->to / x->from, u) : x->from + u * (x->to - x->from);
+    return sweep_as_value(&x->key, d);
 }
 
 static void find_values(sweep_cursor *c, int64_t point, size_t *index) {
@@ -97,6 +96,7 @@ static void reset(sweep_cursor *c) {
 static void apply(sweep_cursor *c, const sweep_axis *x, sweep_value v) {
     switch (x->key.id) {
     case SWEEP_MODEL:
+        assert(v.i >= 0 && (size_t)v.i < c->s->model_count);
         c->model = c->s->models[v.i];
         break;
     case SWEEP_TP:
@@ -231,6 +231,7 @@ static void find_machine(sweep_cursor *c, const size_t *index) {
         else if (s->axes[i].key.id == SWEEP_NUMBER)
             combo = combo * s->axes[i].count + index[i];
     }
+    assert(machine * s->combos + combo < s->cost_count);
     c->costs = s->costs[machine * s->combos + combo];
 }
 
@@ -242,6 +243,7 @@ static void fill_sequences(sweep_cursor *c) {
             c->seq_count = b->seq_count;
             return;
         }
+    assert(c->batch >= 1 && c->batch <= c->s->max_batch);
     for (int64_t i = 0; i < c->batch; i++)
         c->own[i] = (rc_sequence){c->t, c->p};
     c->seqs = c->own;
@@ -263,6 +265,7 @@ static rc_status check(sweep_cursor *c, rc_error *err) {
 
 rc_status sweep_cursor_at(sweep_cursor *c, int64_t point, rc_error *err) {
     const rc_sweep *s = c->s;
+    assert(point >= 0 && point < s->points);
     size_t index[SWEEP_AXES] = {0};
     find_values(c, point, index);
     reset(c);

@@ -5,6 +5,7 @@
  * same sweep gives the same content.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/sweep/database.h"
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -15,11 +16,13 @@
 #define RC_VERSION "0.0.0"
 #endif
 
-enum { APPLICATION_ID = 0x52435357 /* RCSW */, SCHEMA_VERSION = 2, NUMBERS = 100000 };
+enum { APPLICATION_ID = 0x52435357 /* RCSW */, SCHEMA_VERSION = 2 };
+enum { NUMBERS = 100000 }; /* files OUT.KIND-N that are tried */
 
 /* ---- statements ---------------------------------------------------------------------------- */
 
 rc_status sweep_db_error(const sweep_db *d, rc_error *err) {
+    assert(d->db != NULL);
     int code = sqlite3_errcode(d->db);
     if (code == SQLITE_BUSY)
         return rc_fail_at(err, RC_E_IO, d->path, 0, 0,
@@ -65,6 +68,7 @@ rc_status sweep_db_int(const sweep_db *d, const char *text, int64_t *out, bool *
 /* ---- files --------------------------------------------------------------------------------- */
 
 rc_status sweep_db_open(sweep_db *d, const char *path, rc_error *err) {
+    assert(path[0] != '\0'); /* SQLite would open a database of its own */
     memset(d, 0, sizeof *d);
     if (strlen(path) >= sizeof d->path)
         return rc_fail_at(err, RC_E_IO, path, 0, 0, "the path is too long");
@@ -84,6 +88,7 @@ void sweep_db_close(sweep_db *d) {
 
 rc_status sweep_db_new_file(const char *out, const char *kind, int first, char *path,
                             rc_error *err) {
+    assert(first >= 0);
     for (int n = first; n < first + NUMBERS; n++) {
         if (snprintf(path, SWEEP_PATH, "%s.%s-%d", out, kind, n) >= SWEEP_PATH)
             return rc_fail_at(err, RC_E_IO, out, 0, 0, "the path is too long");
@@ -109,6 +114,7 @@ void sweep_db_remove(const char *path) {
 
 static rc_status insert_fact(const sweep_db *d, const char *key, const char *value, rc_error *err) {
     char text[80];
+    assert(value != NULL);
     (void)snprintf(text, sizeof text, "INSERT INTO sweep VALUES ('%s', ?1)", key);
     return sweep_db_sql_text(d, text, value, err);
 }

@@ -24,7 +24,8 @@ enum { SWEEP_PATH = 4096 };
 /* The columns of `point` as CREATE TABLE lists them, and how many there are. */
 void sweep_columns_write(const rc_sweep *s, FILE *f);
 int sweep_columns_count(const rc_sweep *s);
-/* All values of a row; `c` stands at the row's point. */
+const char *sweep_status_name(rc_sweep_status s); /* as the column `status` has it */
+/* All values of a row into a statement with a parameter a column; `c` stands at the row's point. */
 void sweep_columns_bind(sqlite3_stmt *q, const sweep_cursor *c, const rc_sweep_row *r);
 
 /* ---- database.c ---------------------------------------------------------------------------- */

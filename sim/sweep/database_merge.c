@@ -5,6 +5,7 @@
  * unread), and SQLite's VACUUM INTO then writes that in the order of points: the same bytes from
  * any number of shards. Only a complete and synced file takes the name OUT.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -101,7 +102,7 @@ static rc_status inherit(heir *h, rc_error *err) {
     return st;
 }
 
-/* Refusals of OUT come before anything is created beside it. */
+/* OUT is refused, where it must be, before anything is created beside it. */
 rc_status sweep_take_over(const rc_sweep *s, const rc_sweep_options *opt, bool *complete,
                           sweep_shard **own, int *held, rc_error *err) {
     heir h = {.s = s, .opt = opt};
@@ -133,6 +134,7 @@ rc_status sweep_take_over(const rc_sweep *s, const rc_sweep_options *opt, bool *
 /* ---- merging ------------------------------------------------------------------------------- */
 
 static void shard_path(const rc_sweep_options *opt, int number, char *path) {
+    assert(number >= 0);
     (void)snprintf(path, SWEEP_PATH, "%s.shard-%d", opt->out, number);
 }
 
@@ -204,12 +206,13 @@ static rc_status sum_rests(const sweep_db *d, double share[RC_BASIS_COUNT], rc_e
 
 rc_status sweep_count_rows(const sweep_db *d, rc_sweep_report *out, rc_error *err) {
     static const char text[] = "SELECT count(*) FILTER (WHERE status = '%s') FROM point";
-    static const char *const names[] = {"ok", "nofit", "refused"};
-    int64_t *const counts[] = {&out->ok, &out->nofit, &out->refused};
-    for (int i = 0; i < 3; i++) {
+    int64_t *const counts[] = {[RC_SWEEP_OK] = &out->ok,
+                               [RC_SWEEP_NOFIT] = &out->nofit,
+                               [RC_SWEEP_REFUSED] = &out->refused};
+    for (int i = 0; i <= RC_SWEEP_REFUSED; i++) {
         char query[sizeof text + 16];
         bool found;
-        (void)snprintf(query, sizeof query, text, names[i]);
+        (void)snprintf(query, sizeof query, text, sweep_status_name((rc_sweep_status)i));
         RC_TRY(sweep_db_int(d, query, counts[i], &found, err));
     }
     return sum_rests(d, out->rests, err);
@@ -255,6 +258,7 @@ static rc_status merge(const rc_sweep *s, const rc_sweep_options *opt, const int
 rc_status sweep_merge(const rc_sweep *s, const rc_sweep_options *opt, const int *shards,
                       size_t count, rc_sweep_report *out, rc_error *err) {
     char path[SWEEP_PATH];
+    assert(count >= 1);
     RC_TRY(merge(s, opt, shards, count, out, err));
     for (size_t i = 0; i < count; i++) {
         shard_path(opt, shards[i], path);

@@ -7,11 +7,14 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include "sim/base/clock.h"
 #include "sim/sweep/database.h"
 
-enum { MAX_COLUMNS = 96, TRIES = 16 };
-static const double COMMIT_S = 0.25;
+enum {
+    MAX_COLUMNS = 128, /* fixed ones, one an axis, and those of `detail: full` */
+    TRIES = 16         /* files of its own, each of which another start may take away */
+};
+#define COMMIT_S 0.25 /* between two commits: what a kill loses at most */
 
 struct sweep_shard {
     sweep_db db;
@@ -21,12 +24,6 @@ struct sweep_shard {
     bool in_transaction;
     double begun; /* s, the open transaction */
 };
-
-static double now_s(void) {
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 int sweep_shard_number(const sweep_shard *d) {
     return d->number;
@@ -68,8 +65,6 @@ static rc_status make_file(sweep_shard *d, const char *out, int first, rc_error 
 static rc_status prepare_insert(sweep_shard *d, const rc_sweep *s, rc_error *err) {
     char text[64 + 3 * MAX_COLUMNS] = "INSERT INTO point VALUES (?";
     int columns = sweep_columns_count(s);
-    if (columns > MAX_COLUMNS)
-        return rc_fail(err, RC_E_INTERNAL, "%d columns", columns);
     size_t used = strlen(text);
     for (int i = 1; i < columns; i++, used += 2)
         memcpy(text + used, ",?", 3);
@@ -117,7 +112,7 @@ static rc_status begin(sweep_shard *d, rc_error *err) {
         return RC_OK;
     RC_TRY(sweep_db_sql(&d->db, "BEGIN", err));
     d->in_transaction = true;
-    d->begun = now_s();
+    d->begun = rc_clock_s();
     return RC_OK;
 }
 
@@ -130,7 +125,7 @@ rc_status sweep_shard_put(sweep_shard *d, const sweep_cursor *c, const rc_sweep_
     (void)sqlite3_reset(d->insert);
     RC_TRY(st);
     d->open_rows++;
-    bool due = d->batch > 0 ? d->open_rows >= d->batch : now_s() - d->begun >= COMMIT_S;
+    bool due = d->batch > 0 ? d->open_rows >= d->batch : rc_clock_s() - d->begun >= COMMIT_S;
     return due ? commit(d, err) : RC_OK;
 }
 

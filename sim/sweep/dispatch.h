@@ -1,4 +1,4 @@
-/* How the points of a sweep are spread over workers: threads of one process (sweep_run.c) or ranks
+/* How the points of a sweep are dispatched to workers: threads of one process (sweep_run.c) or ranks
  * (dispatch_mpi.c). A worker asks for a run of points, computes it into its shard, and asks again.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_SWEEP_DISPATCH_H
@@ -45,7 +45,7 @@ rc_status sweep_work(const sweep_job *j, sweep_shard *own, int *number, rc_error
 /* ---- dispatch_mpi.c
  * --------------------------------------------------------------------------------- */
 
-typedef struct sweep_show { /* told of rows that were computed */
+typedef struct sweep_show { /* is told how many more rows are computed */
     void (*fn)(void *ctx, int64_t rows);
     void *ctx;
 } sweep_show;

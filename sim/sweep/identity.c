@@ -1,8 +1,11 @@
-/* The identity of a sweep: one canonical text of a document, and a hash (FNV-1a, 64 bits) over it
- * and over the files that the rows rest on. Comments, spacing and quotes do not count.
+/* The identity of a sweep: one canonical text of a document, and a hash over it and over the files
+ * that the rows rest on. Comments, spacing and quotes do not change it.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <stdlib.h>
 #include "sim/sweep/sweep_internal.h"
+
+#define FNV_PRIME UINT64_C(0x100000001b3)
 
 static void write_text(const char *s, FILE *f) {
     (void)fputc('"', f);
@@ -37,9 +40,10 @@ void sweep_write_node(const rc_node *n, FILE *f) {
 }
 
 uint64_t sweep_hash(uint64_t h, const void *bytes, size_t size) {
+    assert(bytes != NULL || size == 0);
     const unsigned char *b = bytes;
     for (size_t i = 0; i < size; i++)
-        h = (h ^ b[i]) * UINT64_C(0x100000001b3);
+        h = (h ^ b[i]) * FNV_PRIME;
     return h;
 }
 

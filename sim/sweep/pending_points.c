@@ -1,15 +1,21 @@
-/* Which points of a sweep are still to be computed, and in what runs they are handed out.
+/* Which points of a sweep are still to be computed, and in what runs of them they are handed out.
  *
- * A run is about 50 ms of work, so that workers end together and little is lost to a kill; towards
- * the end runs get shorter for the same reason.
+ * A run is about 50 ms of work, so that workers end at about the same time and a kill loses little.
+ * Towards the end runs get shorter for the same reason.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <stdlib.h>
 #include "sim/sweep/dispatch.h"
 
-enum { RUN_MOST = 256 };
-static const double RUN_S = 0.05, GUESS_S = 0.01; /* of a point, before any was timed */
+enum {
+    RUN_MOST = 256, /* points of a run: what a kill loses at most, however fast they are */
+    TAIL = 4        /* a run is at most this part of a worker's share of what is left */
+};
+#define RUN_S 0.05   /* of work in a run */
+#define GUESS_S 0.01 /* of a point, before any was timed */
 
 static bool is_taken(const sweep_points *p, int64_t i) {
+    assert(i >= 0 && i < p->count);
     return (p->taken[i / 8] >> (i % 8) & 1) != 0;
 }
 
@@ -33,6 +39,7 @@ static rc_status read_rows(sweep_points *p, const sweep_db *d, rc_error *err) {
 
 rc_status sweep_points_init(sweep_points *p, int64_t count, const sweep_shard *have,
                             rc_error *err) {
+    assert(count >= 1);
     *p = (sweep_points){.count = count, .present = have ? 0 : count, .next = have ? 0 : count};
     if (!have)
         return RC_OK;
@@ -53,9 +60,10 @@ void sweep_points_took(sweep_points *p, int64_t n, double seconds) {
 }
 
 int64_t sweep_points_next(sweep_points *p, int workers, int64_t *first) {
+    assert(workers >= 1);
     double fit = RUN_S / (p->per_point > 0.0 ? p->per_point : GUESS_S);
     int64_t most = fit < RUN_MOST ? (int64_t)fit + 1 : RUN_MOST, n = 0, i = p->next;
-    int64_t share = p->left / (4 * workers) + 1;
+    int64_t share = p->left / ((int64_t)TAIL * workers) + 1;
     most = most < share ? most : share;
     while (i < p->count && is_taken(p, i))
         i++;
@@ -63,6 +71,7 @@ int64_t sweep_points_next(sweep_points *p, int workers, int64_t *first) {
     for (; n < most && i < p->count && !is_taken(p, i); i++)
         n++;
     p->next = i;
+    assert(n <= p->left);
     p->left -= n;
     return n;
 }

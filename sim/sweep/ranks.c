@@ -1,4 +1,5 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The processes of one run, by MPI or alone.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/sweep/ranks.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -34,14 +34,13 @@ rc_status rc_sweep_read(rc_doc *doc, const char *const *sets, size_t set_count, 
                         rc_sweep **out, rc_error *err);
 void rc_sweep_free(rc_sweep *s); /* NULL is fine */
 const char *rc_sweep_name(const rc_sweep *s);
-int64_t rc_sweep_points(const rc_sweep *s);
 uint64_t rc_sweep_hash(const rc_sweep *s);
 /* What its models, their types and the longest sequence give reason to say. Where an axis is of
  * types, they are those of its first point. */
 void rc_sweep_notes(const rc_sweep *s, rc_notes *out);
 
 typedef struct rc_sweep_options {
-    const char *out;  /* the database */
+    const char *out;  /* the database; never NULL */
     bool overwrite;   /* replace a database of another sweep */
     bool quiet;       /* no progress */
     int threads;      /* within one process; 0: one a core. One a rank under MPI */
@@ -71,7 +70,7 @@ rc_status rc_sweep_plot_check(const rc_sweep *s, const char *dir, bool overwrite
 rc_status rc_sweep_plot(const rc_sweep *s, const char *database, const char *dir, bool overwrite,
                         bool *drawn, rc_error *err);
 
-/* ---- one point, for whoever drives a sweep himself (tests, benchmarks) --------------------- */
+/* ---- one point ----------------------------------------------------------------------------- */
 typedef struct rc_sweep_worker rc_sweep_worker; /* one per thread */
 typedef enum rc_sweep_status { RC_SWEEP_OK, RC_SWEEP_NOFIT, RC_SWEEP_REFUSED } rc_sweep_status;
 
@@ -88,7 +87,7 @@ typedef struct rc_sweep_row {
 
 rc_status rc_sweep_worker_create(const rc_sweep *s, rc_sweep_worker **out, rc_error *err);
 void rc_sweep_worker_free(rc_sweep_worker *w); /* NULL is fine */
-/* A point that cannot be simulated is a row that says why, not an error. */
+/* The point 0 .. of the sweep. One that cannot be simulated is a row that says why, not an error. */
 rc_status rc_sweep_eval(rc_sweep_worker *w, int64_t point, rc_sweep_row *out, rc_error *err);
 
 #endif

@@ -1,12 +1,13 @@
 /* Reading a sweep: the file, what it names, the machines that its points run on.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "sim/forward/find.h"
 #include "sim/sweep/sweep.h"
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "sim/base/file.h"
 #include "sim/cost/store.h"
+#include "sim/forward/find.h"
 #include "sim/sweep/sweep_internal.h"
 
 #ifndef RC_VERSION
@@ -21,28 +22,29 @@ const char *rc_sweep_name(const rc_sweep *s) {
     return s->name;
 }
 
-int64_t rc_sweep_points(const rc_sweep *s) {
-    return s->points;
-}
-
 uint64_t rc_sweep_hash(const rc_sweep *s) {
     return s->hash;
 }
 
 /* ---- the document ------------------------------------------------------------------------ */
 
+enum { LONGEST_KEY = 200 };
+#define MACHINE "machine."
+#define MACHINES "machine_set."
+
 /* "machine.X=V" means every machine of a sweep. */
 static rc_status apply_sets(rc_doc *doc, const char *const *sets, size_t count, rc_error *err) {
     for (size_t i = 0; i < count; i++) {
         const char *eq = strchr(sets[i], '=');
-        char path[256];
-        if (!eq || eq == sets[i] || (size_t)(eq - sets[i]) > 200)
+        char path[LONGEST_KEY + sizeof MACHINES];
+        if (!eq || eq == sets[i] || (size_t)(eq - sets[i]) > LONGEST_KEY)
             return rc_fail_at(err, RC_E_USAGE, "--set", 0, 0, "found '%s', expected key=value",
                               sets[i]);
         int n = (int)(eq - sets[i]);
-        bool machine = strncmp(sets[i], "machine.", 8) == 0;
-        (void)snprintf(path, sizeof path, "%s%.*s", machine ? "machine_set." : "",
-                       machine ? n - 8 : n, sets[i] + (machine ? 8 : 0));
+        int prefix = (int)strlen(MACHINE);
+        bool machine = strncmp(sets[i], MACHINE, (size_t)prefix) == 0;
+        (void)snprintf(path, sizeof path, "%s%.*s", machine ? MACHINES : "",
+                       machine ? n - prefix : n, sets[i] + (machine ? prefix : 0));
         RC_TRY(rc_doc_set(doc, path, eq + 1, err));
     }
     return RC_OK;
@@ -119,8 +121,7 @@ static rc_status count_points(rc_sweep *s, int64_t samples, rc_error *err) {
     s->max_batch = (int64_t)s->base.seq_count;
     for (size_t i = 0; i < s->axis_count; i++) {
         const sweep_axis *x = &s->axes[i];
-        if (!s->sobol && x->count == 0)
-            return rc_fail(err, RC_E_INTERNAL, "axis '%s' is empty", x->key.path);
+        assert(s->sobol || x->count > 0);
         if (!s->sobol && (int64_t)x->count > SWEEP_POINTS / s->points)
             return rc_fail(err, RC_E_INPUT, "the grid of sweep '%s' has more than 2^40 points",
                            s->name);
@@ -185,6 +186,7 @@ static rc_status open_costs(rc_sweep *s, const char *store, const rc_machine *m,
 static size_t changes_of(const rc_sweep *s, size_t c, char text[][SWEEP_CHANGE],
                          const char **sets) {
     size_t n = 0;
+    assert(c < s->combos);
     for (size_t i = s->axis_count; i-- > 0;) {
         const sweep_axis *x = &s->axes[i];
         if (x->key.id != SWEEP_NUMBER)
@@ -255,7 +257,7 @@ static rc_status resolve_text(rc_doc *doc, rc_sweep *s, rc_error *err) {
     free(text);
     if (!s->text)
         return no_memory(err);
-    s->hash = sweep_hash(UINT64_C(0xcbf29ce484222325), RC_VERSION, strlen(RC_VERSION));
+    s->hash = sweep_hash(SWEEP_HASH_START, RC_VERSION, strlen(RC_VERSION));
     s->hash = sweep_hash(s->hash, s->text, strlen(s->text));
     return RC_OK;
 }
@@ -329,6 +331,8 @@ static rc_status resolve(rc_doc *doc, const char *const *sets, size_t set_count,
 
 rc_status rc_sweep_read(rc_doc *doc, const char *const *sets, size_t set_count, const char *store,
                         rc_sweep **out, rc_error *err) {
+    assert(doc != NULL);
+    assert(sets != NULL || set_count == 0);
     rc_sweep *s = calloc(1, sizeof *s);
     *out = NULL;
     if (s)

@@ -15,7 +15,7 @@ enum {
     SWEEP_CHANGE = 160, /* "machine.peer_rate=2.7e+10B/s" */
     SWEEP_PARTS = sizeof((rc_sweep_row *)0)->critical / sizeof(double)
 };
-#define SWEEP_POINTS ((int64_t)1 << 40)
+#define SWEEP_POINTS ((int64_t)1 << 40) /* of one sweep, at most */
 
 typedef enum sweep_id {
     SWEEP_MODEL,
@@ -67,10 +67,12 @@ typedef struct sweep_axis {
     bool log;
 } sweep_axis;
 
-/* axes.c: take every list and range out of the document, and the keys that only a sweep knows; in
- * their place stand values with which the rest can be read. */
+/* axes.c: take every list and range out of the document, and the keys that only a sweep knows, and
+ * leave values in their place with which the rest can be read as a scenario. */
 rc_status sweep_axes_read(rc_doc *doc, rc_arena *arena, bool sobol, sweep_axis *axes, size_t *count,
                           rc_error *err);
+/* A number as a value of the key: rounded where the key takes whole numbers. */
+sweep_value sweep_as_value(const sweep_key *k, double d);
 const sweep_axis *sweep_axis_find(const sweep_axis *axes, size_t count, sweep_id id);
 
 typedef struct sweep_plot { /* SQL expressions over the columns; NULL when not given */
@@ -103,7 +105,9 @@ struct rc_sweep {
     sweep_plot plot;
 };
 
-/* identity.c: the sweep in one canonical text. */
+/* identity.c: the sweep in one canonical text, and its hash: FNV-1a of 64 bits, begun with
+ * SWEEP_HASH_START. */
+#define SWEEP_HASH_START UINT64_C(0xcbf29ce484222325)
 void sweep_write_node(const rc_node *n, FILE *f);
 uint64_t sweep_hash(uint64_t h, const void *bytes, size_t size);
 rc_status sweep_hash_file(uint64_t *h, const char *path, rc_error *err);
@@ -131,7 +135,7 @@ typedef struct sweep_cursor {
 
 rc_status sweep_cursor_init(sweep_cursor *c, const rc_sweep *s, rc_error *err);
 void sweep_cursor_free(sweep_cursor *c);
-/* RC_E_INPUT when the values do not go together. */
+/* Stand at `point`, 0 .. s->points - 1. RC_E_INPUT when its values do not go together. */
 rc_status sweep_cursor_at(sweep_cursor *c, int64_t point, rc_error *err);
 
 /* worker.c: where a worker stands after rc_sweep_eval, with the inputs of that point. */

@@ -1,7 +1,9 @@
 /* The picture of a sweep: lines over one column, one a series, one panel a value of another column.
  * The expressions of the file's `plot` section are SQL over the columns of table `point`; of
  * several rows of one place the best one counts (`best`: least or most), so that a sweep over
- * variants shows what a good choice reaches. SPDX-License-Identifier: GPL-3.0-or-later */
+ * variants shows what a good choice reaches.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <sqlite3.h>
 #include <stdlib.h>
@@ -11,18 +13,18 @@
 
 enum { MAX_LINES = 24, MAX_PANELS = 9, MAX_TICS = 10, LABEL = 80 };
 
-typedef struct line {
+typedef struct plot_line {
     int panel;
     char label[LABEL];
     size_t first, count; /* of points */
-} line;
+} plot_line;
 
 typedef struct picture {
     const rc_sweep *s;
     char name[RC_PLOT_STEM];
     char panels[MAX_PANELS][LABEL];
     int panel_count;
-    line lines[MAX_LINES * MAX_PANELS];
+    plot_line lines[MAX_LINES * MAX_PANELS];
     int line_count;
     struct {
         double x, y;
@@ -33,6 +35,7 @@ typedef struct picture {
 /* ---- rows ---------------------------------------------------------------------------------- */
 
 static rc_status add_point(picture *p, double x, double y, rc_error *err) {
+    assert(p->line_count > 0);
     if (p->point_count == p->point_room) {
         size_t room = p->point_room ? 2 * p->point_room : 256;
         void *grown = realloc(p->points, room * sizeof p->points[0]);
@@ -67,12 +70,12 @@ static rc_status add_row(picture *p, sqlite3_stmt *q, rc_error *err) {
         return rc_fail(err, RC_E_INPUT, "plot: more than %d panels", MAX_PANELS);
     if (new_panel)
         memcpy(p->panels[p->panel_count++], panel, LABEL);
-    line *last = p->line_count > 0 ? &p->lines[p->line_count - 1] : NULL;
+    plot_line *last = p->line_count > 0 ? &p->lines[p->line_count - 1] : NULL;
     if (new_panel || !last || strcmp(last->label, series) != 0) {
         if (p->line_count == MAX_LINES * MAX_PANELS)
             return rc_fail(err, RC_E_INPUT, "plot: more than %d lines", p->line_count);
         last = &p->lines[p->line_count++];
-        *last = (line){.panel = p->panel_count - 1, .first = p->point_count};
+        *last = (plot_line){.panel = p->panel_count - 1, .first = p->point_count};
         memcpy(last->label, series, LABEL);
     }
     return add_point(p, sqlite3_column_double(q, 2), sqlite3_column_double(q, 3), err);
@@ -152,6 +155,7 @@ static void draw_axes(const picture *p, FILE *f) {
 
 /* One colour a series in all panels. */
 static int line_type(const picture *p, int i) {
+    assert(i >= 0 && i < p->line_count);
     int type = 1;
     for (int k = 0; k < i; k++) {
         bool seen = false;

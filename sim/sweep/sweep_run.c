@@ -1,23 +1,16 @@
-/* A sweep run: what earlier runs left is taken over, the rest computed by threads of this process
- * or by ranks, each into a shard of its own, and the shards are merged.
+/* A sweep run: what earlier runs left is taken over, and the rest is computed by threads of this
+ * process or by ranks, each into a shard of its own. Then the shards are merged.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
+#include "sim/base/clock.h"
 #include "sim/base/parallel.h"
 #include "sim/base/process.h"
 #include "sim/base/progress.h"
 #include "sim/sweep/database.h"
 #include "sim/sweep/dispatch.h"
-
-enum { THREADS_MOST = 8 /* of rc_parallel */ };
-
-static double now_s(void) {
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- one worker ---------------------------------------------------------------------------- */
 
@@ -36,18 +29,19 @@ static rc_status all_runs(const sweep_job *j, rc_sweep_worker *w, sweep_shard **
     int64_t first = 0, n = 0;
     double took = 0.0;
     while ((n = j->next(j->ctx, n, took, &first)) > 0) {
-        double start = now_s();
+        double start = rc_clock_s();
         for (int64_t i = 0; i < n; i++) {
             if (j->between)
                 j->between(j->ctx);
             RC_TRY(one_point(j, w, first + i, shard, err));
         }
-        took = now_s() - start;
+        took = rc_clock_s() - start;
     }
     return RC_OK;
 }
 
 rc_status sweep_work(const sweep_job *j, sweep_shard *own, int *number, rc_error *err) {
+    assert(j->next != NULL);
     rc_sweep_worker *w = NULL;
     sweep_shard *shard = own;
     rc_status st = rc_sweep_worker_create(j->s, &w, err);
@@ -113,7 +107,7 @@ static int workers_of(const rc_ranks *ranks, int threads) {
     if (ranks->size > 1)
         return ranks->size;
     int n = threads > 0 ? threads : (int)(cores > 0 ? cores : 1);
-    return n < THREADS_MOST ? n : THREADS_MOST;
+    return n < RC_PARALLEL_MAX ? n : RC_PARALLEL_MAX;
 }
 
 /* ---- the whole run ------------------------------------------------------------------------- */
@@ -176,12 +170,12 @@ static rc_status run(crew *c, const rc_ranks *ranks, rc_sweep_report *out, rc_er
     bool complete = false;
     rc_status st = prepare(c, ranks, &complete, out, err);
     RC_TRY(rc_ranks_agree(ranks, st, (unsigned long long)c->s->hash, err));
-    double start = now_s();
+    double start = rc_clock_s();
     RC_TRY(compute(c, ranks, err));
     if (ranks->rank != 0)
         return RC_OK;
     RC_TRY(finish(c, complete, out, err));
-    out->wall = now_s() - start;
+    out->wall = rc_clock_s() - start;
     rc_process_last_words("ringcast", NULL);
     return c->opt->plot
                ? rc_sweep_plot(c->s, c->opt->out, c->opt->plot, c->opt->overwrite, &out->drawn, err)
@@ -190,6 +184,8 @@ static rc_status run(crew *c, const rc_ranks *ranks, rc_sweep_report *out, rc_er
 
 rc_status rc_sweep_run(const rc_sweep *s, const rc_ranks *ranks, const rc_sweep_options *opt,
                        rc_sweep_report *out, rc_error *err) {
+    assert(opt->out != NULL);
+    assert(ranks->rank >= 0 && ranks->rank < ranks->size);
     crew c = {.s = s, .opt = opt, .workers = workers_of(ranks, opt->threads)};
     *out = (rc_sweep_report){0};
     rc_status st = run(&c, ranks, out, err);

@@ -35,9 +35,9 @@ static double eval_rate(const rc_sweep *s) {
     rc_sweep_row row;
     if (rc_sweep_worker_create(s, &w, &err) != RC_OK)
         die(&err);
-    int64_t step = rc_sweep_points(s) / 100000, n = 0;
+    int64_t step = s->points / 100000, n = 0;
     double start = now_s(), end = start;
-    for (int64_t p = 0; p < rc_sweep_points(s) && end - start < 4.0; p += step, n++) {
+    for (int64_t p = 0; p < s->points && end - start < 4.0; p += step, n++) {
         if (rc_sweep_eval(w, p, &row, &err) != RC_OK)
             die(&err);
         if (n % 32 == 0)

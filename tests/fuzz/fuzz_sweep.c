@@ -13,7 +13,7 @@ static void visit(const rc_sweep *s) {
     rc_error err = {0};
     if (sweep_cursor_init(&c, s, &err) != RC_OK)
         abort();
-    int64_t n = rc_sweep_points(s) < 200 ? rc_sweep_points(s) : 200;
+    int64_t n = s->points < 200 ? s->points : 200;
     for (int64_t i = 0; i < n; i++) {
         rc_status st = sweep_cursor_at(&c, i, &err);
         if (st != RC_OK && st != RC_E_INPUT)

@@ -61,7 +61,7 @@ static void axis_is(const char *value, const int64_t *expected, size_t n) {
     char text[512];
     snprintf(text, sizeof text, HEAD PARALLEL "tokens: {new: %s}\n", value);
     rc_sweep *s = sweep_of(text, NULL);
-    assert_int_equal(rc_sweep_points(s), n);
+    assert_int_equal(s->points, n);
     sweep_cursor c = cursor_of(s);
     for (size_t i = 0; i < n; i++) {
         assert_int_equal(sweep_cursor_at(&c, (int64_t)i, NULL), RC_OK);
@@ -93,7 +93,7 @@ static void test_order(void **state) {
     const int64_t expected[8][3] = {{1, 0, 1000}, {1, 0, 2000}, {1, 5, 1000}, {1, 5, 2000},
                                     {4, 0, 1000}, {4, 0, 2000}, {4, 5, 1000}, {4, 5, 2000}};
     sweep_cursor c = cursor_of(s);
-    assert_int_equal(rc_sweep_points(s), 8);
+    assert_int_equal(s->points, 8);
     for (int i = 7; i >= 0; i--) { /* any order will do */
         assert_int_equal(sweep_cursor_at(&c, i, NULL), RC_OK);
         assert_true(c.layout.cp == expected[i][0] && c.p == expected[i][1] &&
@@ -110,7 +110,7 @@ static void test_machine_numbers(void **state) {
                            "machine.launch=7us");
     sweep_cursor c = cursor_of(s);
     const double nic[] = {12.5e9, 12.5e9, 100e9, 100e9}, hop[] = {1e-5, 2e-5, 1e-5, 2e-5};
-    assert_int_equal(rc_sweep_points(s), 4);
+    assert_int_equal(s->points, 4);
     for (int i = 0; i < 4; i++) {
         assert_int_equal(sweep_cursor_at(&c, i, NULL), RC_OK);
         const rc_machine *m = rc_costs_machine(c.costs);
@@ -132,7 +132,7 @@ static void test_sobol(void **state) {
                            NULL);
     sweep_cursor c = cursor_of(s), back = cursor_of(s);
     int cps[9] = {0}, below = 0;
-    assert_int_equal(rc_sweep_points(s), 64);
+    assert_int_equal(s->points, 64);
     for (int i = 0; i < 64; i++) {
         assert_int_equal(sweep_cursor_at(&c, i, NULL), RC_OK);
         assert_int_equal(sweep_cursor_at(&back, 63 - i, NULL), RC_OK);
@@ -189,7 +189,7 @@ static void test_rows_are_forward_passes(void **state) {
                         rc_scenario_free(&one);
                         rc_doc_close(doc);
                     }
-    assert_int_equal(point, rc_sweep_points(s));
+    assert_int_equal(point, s->points);
     rc_sweep_worker_free(w);
     rc_sweep_free(s);
 }
@@ -357,7 +357,7 @@ static void test_studies(void **state) {
         snprintf(path, sizeof path, "%s/scenarios/sweep/%s.yaml", getenv("RC_SOURCE_DIR"),
                  studies[i].file);
         assert_int_equal(rc_sweep_load(path, NULL, 0, NULL, &s, NULL), RC_OK);
-        assert_int_equal(rc_sweep_points(s), studies[i].points);
+        assert_int_equal(s->points, studies[i].points);
         assert_true(s->has_plot);
         assert_int_equal(rc_sweep_worker_create(s, &w, NULL), RC_OK);
         assert_int_equal(rc_sweep_eval(w, 0, &row, NULL), RC_OK);
