@@ -9,7 +9,8 @@
 #include "sim/forward/internal.h"
 
 const char *rc_forward_caution(const rc_machine *m, const rc_schedule *s, int cp, rc_phase phase) {
-    if (cp < 2 || phase == RC_DECODE || m->ring_step <= 0.0 || s->ring_step_seen)
+    if (cp < 2 || phase == RC_DECODE || m->ring_step <= 0.0 || s->host == RC_HOST_NEVER ||
+        s->ring_step_seen)
         return NULL;
     for (int i = 0; i < m->fitted_count; i++)
         if (strcmp(m->fitted[i].name, "ring_step") == 0)

@@ -120,7 +120,8 @@ static rc_status price(const rc_costs *costs, const rc_program *p, const rc_shap
     } else {
         RC_TRY(timed_cost(costs, p, s, &cost, err));
     }
-    if (s->stand_in || s->part == RC_P_ALL2ALL) /* all-to-all: links are shared by a rule */
+    bool shared = s->kind == RC_T_MESSAGE && s->part == RC_P_ALL2ALL; /* links, by a rule */
+    if (s->stand_in || shared)
         cost.basis = cost.basis > RC_MODELLED ? cost.basis : RC_MODELLED;
     double factor = z ? exp(cost.spread / Z_80 * *z) : 1.0;
     RC_TRY(to_ticks(cost.p50 * factor, &out->duration, err));
@@ -176,7 +177,7 @@ static rc_id add_op(rc_run *r, const rc_task *t, const rc_id *streams, const gpu
         d.kind = RC_OP_RENDEZVOUS;
         d.klass = CLASS_NONE;
         d.group = t->group;
-        d.group_size = r->program->gpus_per_rank;
+        d.group_size = (uint32_t)s->members;
         break;
     case RC_T_MARK:
     case RC_T_LAUNCH:

@@ -56,12 +56,37 @@ uint32_t rc_emit_attention_gathered(rc_builder *b, uint32_t gpu);
 /* Split-KV attention of one step of a decode, over all sequences that decode. */
 uint32_t rc_emit_decode(rc_builder *b, uint32_t gpu);
 /* N ring steps. `attend` emits the attention of the GPU of rank `here` in the step in which it
- * holds what started on rank `from`; in every step but the last a message of `bytes` to the next
- * rank goes beside it. */
+ * holds what started on rank `from`; in every step but the last a message of the schedule goes
+ * beside it to the next rank. */
 typedef uint32_t (*rc_attend_fn)(rc_builder *b, uint32_t gpu, int here, int from);
-void rc_emit_ring(rc_builder *b, double bytes, rc_attend_fn attend);
-/* Host work that opens a ring step: waits for all the GPU's earlier compute and communication. */
-void rc_emit_ring_step(rc_builder *b, uint32_t gpu);
+void rc_emit_ring(rc_builder *b, rc_attend_fn attend);
+/* N - 1 messages of the schedule from each GPU to the next rank, one after the other: then every
+ * rank has what all ranks had. What is gathered is kept until the next gather begins. The last are
+ * left in b->msg. */
+void rc_emit_gather(rc_builder *b);
+/* Host work that sizes messages, where the schedule has it then (rc_schedule.host): waits for all
+ * the GPU's earlier compute and communication. */
+void rc_emit_ring_step(rc_builder *b, uint32_t gpu, rc_host_sync when);
+
+/* ---- collectives (group.c) ---- */
+/* GPUs that communicate: `size` of them, `stride` apart, counted rank by rank. */
+typedef struct rc_group {
+    int size, stride;
+} rc_group;
+rc_group rc_group_tp(const rc_builder *b); /* the TP group of a rank */
+rc_group
+rc_group_cp(const rc_builder *b); /* the GPUs of one place in their TP groups, of all ranks */
+/* Nodes over which the group of GPU number `place` is spread. */
+int rc_group_nodes(const rc_builder *b, rc_group g, int place);
+/* Bytes of a collective that a GPU of `rank` joins, as calib/schema.h counts them; alike for all
+ * members of a group. */
+typedef double (*rc_bytes_fn)(const rc_builder *b, int rank);
+/* One collective in every group like `g`. op: "all_reduce", "all_gather", "reduce_scatter" or
+ * "all_to_all". It starts when all its members have come to it, and takes each the same time. On
+ * lane COMM it waits for what its GPU computed before; what follows on COMPUTE must wait for
+ * b->mark[gpu], which this call leaves. */
+void rc_emit_collective(rc_builder *b, rc_group g, rc_lane lane, rc_part part, const char *op,
+                        rc_bytes_fn bytes);
 
 /* ---- templates (template.c) ---- */
 bool rc_template_begin(rc_builder *b); /* false when out of memory */

@@ -93,22 +93,15 @@ void rc_emit_norm(rc_builder *b, uint32_t gpu, rc_dtype next, int64_t tokens) {
                         b->rq->model->hidden);
 }
 
+static double residual_bytes(const rc_builder *b, int rank) {
+    return (double)rc_rank_tokens(b, rank) * (double)b->rq->model->hidden *
+           rc_dtype_bytes(b->rq->layout.act);
+}
+
 void rc_emit_all_reduce(rc_builder *b) {
-    const rc_layout *l = &b->rq->layout;
-    if (l->tp == 1)
-        return;
-    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
-        rc_shape s = rc_shape_of(RC_T_COLLECTIVE, RC_P_ALL_REDUCE);
-        s.op = "all_reduce";
-        s.ranks = l->tp;
-        s.nodes = b->rq->nodes_per_rank;
-        s.bytes = (double)rc_rank_tokens(b, rc_rank_of(b, gpu)) * (double)b->rq->model->hidden *
-                  rc_dtype_bytes(l->act);
-        uint32_t id = rc_emit(b, gpu, RC_LANE_COMPUTE, &s);
-        if (id != RC_TASK_NONE)
-            b->p->tasks[id].group = b->p->groups + gpu / b->g;
-    }
-    b->p->groups += (uint32_t)b->n;
+    if (b->rq->layout.tp > 1)
+        rc_emit_collective(b, rc_group_tp(b), RC_LANE_COMPUTE, RC_P_ALL_REDUCE, "all_reduce",
+                           residual_bytes);
 }
 
 /* The last position of each sequence goes through the final norm and the LM head (bf16 unless

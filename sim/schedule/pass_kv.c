@@ -11,9 +11,15 @@ static uint32_t attend(rc_builder *b, uint32_t gpu, int here, int from) {
     return rc_emit_attention(b, gpu, here, from); /* own queries, travelling keys */
 }
 
+/* Keys and values of all sequences, padded to those of the largest rank, and the queries of those
+ * that decode, which travel as well. */
+static double message(const rc_builder *b) {
+    return (double)rc_kv_message_tokens(b) * rc_kv_token_bytes(b) +
+           (double)rc_decode_tokens(b) * rc_q_token_bytes(b);
+}
+
 static void pass_kv(rc_builder *b) {
-    double queries = (double)rc_decode_tokens(b) * rc_q_token_bytes(b);
-    rc_emit_ring(b, (double)rc_kv_message_tokens(b) * rc_kv_token_bytes(b) + queries, attend);
+    rc_emit_ring(b, attend);
     if (b->n > 1 && b->decodes > 0)
         rc_emit_return(b, rc_decode_tokens(b));
     else if (b->n > 1)
@@ -31,7 +37,10 @@ const rc_schedule rc_schedule_pass_kv = {
     .summary = "a ring in which keys and values travel and queries stay",
     .phases = RC_PHASE_BIT(RC_PREFILL) | RC_PHASE_BIT(RC_MIXED),
     .many_ranks = true,
+    .groups = RC_OVER_CP,
+    .host = RC_HOST_EACH_STEP,
     .ring_step_seen = true,
     .attention = pass_kv,
+    .message = message,
     .buffers = buffers,
 };

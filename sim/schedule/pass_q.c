@@ -8,11 +8,15 @@ static uint32_t attend(rc_builder *b, uint32_t gpu, int here, int from) {
     return rc_emit_attention(b, gpu, from, here); /* travelling queries, own keys */
 }
 
+/* Queries of all sequences, padded to those of the largest rank. */
+static double message(const rc_builder *b) {
+    return (double)rc_step_tokens(b) * rc_q_token_bytes(b);
+}
+
 static void pass_q(rc_builder *b) {
-    int64_t tokens = rc_step_tokens(b);
-    rc_emit_ring(b, (double)tokens * rc_q_token_bytes(b), attend);
+    rc_emit_ring(b, attend);
     if (b->n > 1)
-        rc_emit_return(b, tokens);
+        rc_emit_return(b, rc_step_tokens(b));
 }
 
 /* Two messages, one arriving and one being sent; the partial outputs that were computed for others,
@@ -26,7 +30,10 @@ const rc_schedule rc_schedule_pass_q = {
     .summary = "a ring in which queries travel and keys and values stay",
     .phases = RC_PHASE_BIT(RC_PREFILL) | RC_PHASE_BIT(RC_DECODE) | RC_PHASE_BIT(RC_MIXED),
     .many_ranks = true,
+    .groups = RC_OVER_CP,
+    .host = RC_HOST_EACH_STEP,
     .ring_step_seen = true,
     .attention = pass_q,
+    .message = message,
     .buffers = buffers,
 };

@@ -32,7 +32,7 @@ static uint64_t shape_hash(const rc_program *p, const rc_shape *s) {
     h = mix(h, (uint64_t)s->c);
     h = mix(h, (uint64_t)s->hq * 1024u + (uint64_t)s->hkv);
     h = mix(h, (uint64_t)s->key_size * 65536u + (uint64_t)s->value_size);
-    h = mix(h, (uint64_t)s->ranks * 65536u + (uint64_t)s->nodes);
+    h = mix(h, ((uint64_t)s->ranks << 40) + ((uint64_t)s->members << 16) + (uint64_t)s->nodes);
     h = mix(h, bytes_bits);
     for (uint32_t i = 0; i < s->calls; i++) {
         const rc_call *c = &p->calls[s->first_call + i];
@@ -49,8 +49,9 @@ static bool shape_equal(const rc_program *p, const rc_shape *x, const rc_shape *
     if (x->kind != y->kind || x->part != y->part || x->dtype != y->dtype || x->a != y->a ||
         x->b != y->b || x->c != y->c || x->hq != y->hq || x->hkv != y->hkv ||
         x->key_size != y->key_size || x->value_size != y->value_size || x->ranks != y->ranks ||
-        x->nodes != y->nodes || x->bytes < y->bytes || x->bytes > y->bytes ||
-        x->stand_in != y->stand_in || x->calls != y->calls || !same_op(x->op, y->op))
+        x->members != y->members || x->nodes != y->nodes || x->bytes < y->bytes ||
+        x->bytes > y->bytes || x->stand_in != y->stand_in || x->calls != y->calls ||
+        !same_op(x->op, y->op))
         return false;
     for (uint32_t i = 0; i < x->calls; i++) {
         const rc_call *c = &p->calls[x->first_call + i], *d = &p->calls[y->first_call + i];
@@ -290,8 +291,8 @@ uint32_t rc_emit_attention_gathered(rc_builder *b, uint32_t gpu) {
     return rc_emit(b, gpu, RC_LANE_COMPUTE, &shape);
 }
 
-void rc_emit_ring_step(rc_builder *b, uint32_t gpu) {
-    if (!b->rq->ring_host || b->n == 1)
+void rc_emit_ring_step(rc_builder *b, uint32_t gpu, rc_host_sync when) {
+    if (!b->rq->ring_host || b->n == 1 || b->rq->schedule->host != when)
         return;
     rc_shape s = rc_shape_of(RC_T_RING_STEP, RC_P_HOST);
     s.a = 1;
@@ -357,7 +358,7 @@ rc_counts rc_program_counts(const rc_program *p, uint32_t gpu) {
             break;
         case RC_T_COLLECTIVE:
             n.collectives++;
-            n.all_reduce_bytes += s->bytes;
+            n.collective_bytes += s->bytes;
             break;
         default:
             break;

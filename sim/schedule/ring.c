@@ -1,26 +1,42 @@
-/* What the ring schedules share: N steps of attention with the message of the next step beside it,
- * and the all-to-alls that return foreign partial outputs. SPDX-License-Identifier:
- * GPL-3.0-or-later */
+/* What schedules over a ring of ranks share: N steps of attention with the message of the next step
+ * beside it, a gather of what all ranks hold, and the all-to-alls that return foreign partial
+ * outputs.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include "sim/schedule/builder.h"
 
-/* The messages of ring step b->step: each GPU to the next rank. In step 0 it sends its own; later
- * it hands on what has arrived from the rank before. No sooner than the receiver has done with the
- * buffer it overwrites: with the attention that read it and with sending it on. The messages are
- * left in b->mark. */
-static void send_on(rc_builder *b, double bytes) {
-    rc_lane lane = b->rq->serial_ring ? RC_LANE_COMPUTE : RC_LANE_COMM;
+/* The messages of step b->step: each GPU to the next rank. In step 0 it sends its own; later it
+ * hands on what has arrived from the rank before. Where the receiver's buffer is used again, no
+ * sooner than the receiver has done with it: with the attention that read it and with sending it
+ * on. The messages are left in b->mark. */
+static void send_on(rc_builder *b, rc_lane lane, rc_part part, double bytes, bool used_again) {
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
         uint32_t to = rc_next_gpu(b, gpu, 1), from = rc_next_gpu(b, gpu, b->n - 1);
         uint32_t ready = b->last[gpu * RC_LANE_COUNT + RC_LANE_COMPUTE];
-        uint32_t id = rc_emit_message(b, gpu, to, lane, RC_P_SENDRECV, bytes);
+        uint32_t id = rc_emit_message(b, gpu, to, lane, part, bytes);
         rc_emit_dep(b, id, b->step == 0 ? ready : b->msg[from]);
-        rc_emit_dep(b, id, b->att[to]);
-        rc_emit_dep(b, id, b->msg[to]);
+        if (used_again) {
+            rc_emit_dep(b, id, b->att[to]);
+            rc_emit_dep(b, id, b->msg[to]);
+        }
         b->mark[gpu] = id;
     }
 }
 
-void rc_emit_ring(rc_builder *b, double bytes, rc_attend_fn attend) {
+/* The messages that were just sent are those of the step before. */
+static void next_step(rc_builder *b) {
+    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
+        b->msg[gpu] = b->mark[gpu];
+}
+
+static double message_bytes(const rc_builder *b) {
+    assert(b->rq->schedule->message != NULL);
+    return b->rq->schedule->message(b);
+}
+
+void rc_emit_ring(rc_builder *b, rc_attend_fn attend) {
+    rc_lane lane = b->rq->serial_ring ? RC_LANE_COMPUTE : RC_LANE_COMM;
+    double bytes = message_bytes(b);
     if (b->rq->as_template && b->n > 1) {
         rc_block_ring(b, bytes, attend);
         return;
@@ -28,9 +44,9 @@ void rc_emit_ring(rc_builder *b, double bytes, rc_attend_fn attend) {
     for (int j = 0; j < b->n; j++) {
         b->step = (uint16_t)j;
         for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
-            rc_emit_ring_step(b, gpu);
+            rc_emit_ring_step(b, gpu, RC_HOST_EACH_STEP);
         if (j < b->n - 1)
-            send_on(b, bytes);
+            send_on(b, lane, RC_P_SENDRECV, bytes, true);
         for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
             int here = rc_rank_of(b, gpu), from = (here - j + b->n) % b->n;
             uint32_t first = b->at, id = attend(b, gpu, here, from);
@@ -38,8 +54,21 @@ void rc_emit_ring(rc_builder *b, double bytes, rc_attend_fn attend) {
                 rc_emit_dep(b, first, b->msg[rc_next_gpu(b, gpu, b->n - 1)]);
             b->att[gpu] = id;
         }
-        for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
-            b->msg[gpu] = b->mark[gpu];
+        next_step(b);
+    }
+    b->step = 0;
+}
+
+void rc_emit_gather(rc_builder *b) {
+    double bytes = message_bytes(b);
+    if (b->rq->as_template && b->n > 1) {
+        rc_block_gather(b, bytes);
+        return;
+    }
+    for (int j = 0; j < b->n - 1; j++) {
+        b->step = (uint16_t)j;
+        send_on(b, RC_LANE_COMM, RC_P_ALL_GATHER, bytes, j == 0);
+        next_step(b);
     }
     b->step = 0;
 }

@@ -73,6 +73,8 @@ static void set_kind(rc_builder *b, int k) {
 
 static void emit_layer(rc_builder *b) {
     b->form->before(b);
+    for (uint32_t gpu = 0; gpu < b->p->gpus && b->hq > 0; gpu++)
+        rc_emit_ring_step(b, gpu, RC_HOST_ONCE);
     if (b->hq > 0)
         b->rq->schedule->attention(b);
     b->form->after(b);

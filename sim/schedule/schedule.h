@@ -37,7 +37,7 @@ typedef enum rc_task_kind {
     RC_T_DECODE,      /* a=batch b=context, hq, hkv, dtype                                   */
     RC_T_MERGE,       /* a=rows b=parts                                                      */
     RC_T_ELEMENTWISE, /* op, a=tokens b=width (rotary_kv: hq, hkv)                           */
-    RC_T_COLLECTIVE,  /* op, bytes, ranks, nodes: inside the TP group                        */
+    RC_T_COLLECTIVE,  /* op, bytes, ranks, nodes, members: all members of task.group meet     */
     RC_T_MESSAGE,     /* bytes from this GPU to `peer`; nodes: 1 inside a node, 2 between two */
     RC_T_MARK,        /* no time: begin and end of an all-to-all                             */
     RC_T_LAUNCH,      /* host: one kernel launch                                             */
@@ -82,7 +82,8 @@ typedef struct rc_shape {
     int64_t a, b, c;
     int hq, hkv;
     int key_size, value_size; /* ATTENTION, DECODE, MERGE, rotary_kv: size of a head */
-    int ranks, nodes;
+    int ranks, nodes;         /* COLLECTIVE: GPUs of the group, and their nodes; MESSAGE: nodes */
+    int members;              /* COLLECTIVE: simulated GPUs that meet */
     double bytes;
     bool stand_in; /* ATTENTION, DECODE: stands for sequences of other sizes, or for padding, by a
                       rule */
@@ -149,6 +150,14 @@ typedef struct rc_buffer_terms {
     double partial_token; /* bytes: one partial output of a token and its fp32 log-sum-exps */
 } rc_buffer_terms;
 
+enum { RC_OVER_CP = 1, RC_OVER_TP = 2 };
+
+typedef enum rc_host_sync {
+    RC_HOST_NEVER,    /* nothing: it runs ahead of the GPUs */
+    RC_HOST_ONCE,     /* waits for them and prepares the messages once a layer */
+    RC_HOST_EACH_STEP /* before every ring step */
+} rc_host_sync;
+
 #define RC_PHASE_BIT(phase) (1U << (unsigned)(phase))
 
 /* How the attention of a layer is spread over CP ranks, and all that the rest of the program has to
@@ -158,9 +167,13 @@ typedef struct rc_schedule {
     const char *summary; /* what travels and what stays, in one line */
     unsigned phases;     /* RC_PHASE_BIT of each phase that it can run */
     bool many_ranks;     /* takes more than one CP rank */
+    unsigned groups;     /* RC_OVER_CP, RC_OVER_TP: over what its attention communicates */
+    rc_host_sync host;   /* what the host does in a layer where it sizes messages */
     bool ring_step_seen; /* times of this schedule are among those that the host work of a ring step
                             (ring_step of a machine) was inferred from */
     void (*attention)(rc_builder *b); /* emits the attention of one layer, on every GPU */
+    /* Bytes of one message to the next rank, in a ring or a gather. NULL: there are none. */
+    double (*message)(const rc_builder *b);
     /* Bytes kept on one GPU beside weights, KV and activations. NULL: none. Not asked for 1 rank. */
     double (*buffers)(const rc_buffer_terms *t);
 } rc_schedule;
@@ -246,7 +259,7 @@ void rc_program_free(rc_program *p);
 
 /* What can be worked out by hand, summed over one GPU of CP rank `rank`. */
 typedef struct rc_counts {
-    double gemm_flops, attention_flops, sent_bytes, all_reduce_bytes;
+    double gemm_flops, attention_flops, sent_bytes, collective_bytes;
     int64_t entries; /* score entries per head */
     int messages, attention_launches, collectives;
 } rc_counts;

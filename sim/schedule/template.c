@@ -251,7 +251,7 @@ static void ring_or_gather(rc_builder *b, rc_block_kind kind, double bytes, rc_a
     k->serial = kind == RC_BLOCK_RING && b->rq->serial_ring;
     if (kind == RC_BLOCK_RING) {
         b->notes = 0;
-        rc_emit_ring_step(b, 0);
+        rc_emit_ring_step(b, 0, RC_HOST_EACH_STEP);
         k->host = b->notes > 0 ? cell_of(b, b->noted[0]) : RC_SHAPE_NONE;
         attention_shapes(b, k, attend);
     }

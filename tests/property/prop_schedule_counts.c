@@ -100,7 +100,7 @@ static bool check_gpu(prop_case *c, const programs_case *k, const rc_program *p,
                got.attention_launches);
     PROP_CHECK(c, got.collectives == (tp > 1 ? 2 * layers : 0), "tp %d: %d", tp, got.collectives);
     double reduced = got.collectives * (double)s.tokens * (double)k->model.hidden * 2;
-    PROP_CHECK(c, got.all_reduce_bytes == reduced, "%.0f, not %.0f", got.all_reduce_bytes, reduced);
+    PROP_CHECK(c, got.collective_bytes == reduced, "%.0f, not %.0f", got.collective_bytes, reduced);
     return true;
 }
 

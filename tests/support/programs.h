@@ -136,7 +136,7 @@ static rc_id programs_op(rc_sim *sim, const rc_program *p, size_t i, rc_time tic
     } else if (s->kind == RC_T_COLLECTIVE) {
         d.kind = RC_OP_RENDEZVOUS;
         d.group = t->group;
-        d.group_size = p->gpus_per_rank;
+        d.group_size = (uint32_t)s->members;
     }
     return rc_sim_op(sim, &d);
 }

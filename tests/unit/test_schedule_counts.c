@@ -52,7 +52,7 @@ static void test_pass_kv(void **state) {
     for (uint32_t g = 0; g < 4; g++) {
         rc_counts c = rc_program_counts(&p, g);
         assert_true(c.gemm_flops == gemms_of_32000);
-        assert_true(c.all_reduce_bytes == all_reduce_of_32000);
+        assert_true(c.collective_bytes == all_reduce_of_32000);
         assert_true(c.sent_bytes == 3 * 16384000.0);
         assert_int_equal(c.messages, 3);
         assert_int_equal(c.attention_launches, 4);
@@ -107,7 +107,7 @@ static void test_tensor_on_one_node(void **state) {
     rc_counts c = rc_program_counts(&p, 0);
     assert_int_equal(p.gpus, 1);
     assert_true(c.gemm_flops == gemms_of_32000 / 3200);
-    assert_true(c.all_reduce_bytes == 2.0 * 10 * 16384 * 2);
+    assert_true(c.collective_bytes == 2.0 * 10 * 16384 * 2);
     assert_true(c.sent_bytes == 0.0);
     assert_int_equal(c.messages, 0);
     assert_int_equal(c.entries, 10 * 5 + 55);
@@ -125,7 +125,7 @@ static void test_tensor_on_two_nodes(void **state) {
     rc_program p = build("tp", l, RC_PREFILL, &(rc_sequence){100, 0}, 1);
     rc_counts c = rc_program_counts(&p, 0);
     assert_true(c.gemm_flops == 2.0 * 100 * 16384 * ((8 + 2) * 128 + 8 * 128 + 3 * 3328));
-    assert_true(c.all_reduce_bytes == 2.0 * 100 * 16384 * 2);
+    assert_true(c.collective_bytes == 2.0 * 100 * 16384 * 2);
     for (size_t i = 0; i < p.task_count; i++) {
         const rc_shape *s = programs_shape(&p, i);
         if (s->kind == RC_T_COLLECTIVE)
@@ -147,8 +147,8 @@ static void test_fused_sequences(void **state) {
     rc_counts c0 = rc_program_counts(&p, 0), c1 = rc_program_counts(&p, 1);
     assert_true(c0.sent_bytes == 9 * 512.0 && c1.sent_bytes == 9 * 512.0);
     /* chunks of 6 over 4: 2 2 1 1, so each rank has 3 of it and 4 of the other */
-    assert_true(c0.all_reduce_bytes == 2.0 * 7 * 16384 * 2 &&
-                c1.all_reduce_bytes == 2.0 * 7 * 16384 * 2);
+    assert_true(c0.collective_bytes == 2.0 * 7 * 16384 * 2 &&
+                c1.collective_bytes == 2.0 * 7 * 16384 * 2);
     assert_int_equal(c0.attention_launches, 2);
     /* rank 0: 4 queries x 3 cached, positions 0 1 6 7 see 1 2 7 8; 0 1 5 see 1 2 6 */
     assert_int_equal(c0.entries, 12 + 18 + 9);
@@ -170,7 +170,7 @@ static void test_pass_q_decode(void **state) {
                     3 * (2.0 * 16 * 128 * 2) + 3 * (2.0 * 16 * 128 * 2) + 3 * (2.0 * 16 * 4));
         assert_int_equal(c.attention_launches, 4);
         assert_int_equal(c.entries, 4 * 2 * 3);
-        assert_true(c.all_reduce_bytes == 2.0 * 2 * 16384 * 2);
+        assert_true(c.collective_bytes == 2.0 * 2 * 16384 * 2);
     }
     rc_program_free(&p);
 }
@@ -192,7 +192,7 @@ static void test_mixed(void **state) {
             assert_true(c.sent_bytes == sent[v]);
             assert_int_equal(c.attention_launches, 4 + 4);
             assert_int_equal(c.entries, alone.entries + 4 * 2 * 3);
-            assert_true(c.all_reduce_bytes == 2.0 * 18 * 16384 * 2);
+            assert_true(c.collective_bytes == 2.0 * 18 * 16384 * 2);
         }
         rc_program_free(&p);
         rc_program_free(&chunk);
@@ -201,7 +201,7 @@ static void test_mixed(void **state) {
 
 static void assert_same_counts(const rc_counts *a, const rc_counts *b) {
     assert_true(a->gemm_flops == b->gemm_flops && a->attention_flops == b->attention_flops);
-    assert_true(a->sent_bytes == b->sent_bytes && a->all_reduce_bytes == b->all_reduce_bytes);
+    assert_true(a->sent_bytes == b->sent_bytes && a->collective_bytes == b->collective_bytes);
     assert_int_equal(a->entries, b->entries);
     assert_int_equal(a->messages, b->messages);
     assert_int_equal(a->attention_launches, b->attention_launches);

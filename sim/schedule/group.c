@@ -1,0 +1,79 @@
+/* Collectives over groups of GPUs.
+ *
+ * The GPUs of a pass are numbered rank by rank, and inside a rank by their place in its TP group. A
+ * group is `size` of them, `stride` apart: the TP group of a rank is tp of them side by side, the
+ * same places of all ranks are cp of them tp apart, a part of a TP group or several whole ranks are
+ * fewer or more of them side by side. Groups of one size and stride are disjoint and hold every GPU
+ * once, so one call emits the collectives of them all.
+ *
+ * Where one simulated GPU stands for a TP group, it stands for the group's part in every collective:
+ * all of its GPUs do the same at the same time.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
+#include "sim/schedule/builder.h"
+
+rc_group rc_group_tp(const rc_builder *b) {
+    return (rc_group){.size = b->rq->layout.tp, .stride = 1};
+}
+
+rc_group rc_group_cp(const rc_builder *b) {
+    return (rc_group){.size = b->n, .stride = b->rq->layout.tp};
+}
+
+/* The group in simulated GPUs: fewer where one stands for a TP group. */
+static rc_group simulated(const rc_builder *b, rc_group g) {
+    int folds = b->rq->layout.tp / (int)b->g;
+    if (folds == 1)
+        return g;
+    if (g.stride % folds == 0)
+        return (rc_group){.size = g.size, .stride = g.stride / folds};
+    int ranks = g.size * g.stride / folds; /* side by side, that the group reaches over */
+    return (rc_group){.size = ranks > 1 ? ranks : 1, .stride = 1};
+}
+
+/* The group to which `place` belongs. Each has its own number, from 0. */
+static int number_of(rc_group g, int place) {
+    return place / (g.size * g.stride) * g.stride + place % g.stride;
+}
+
+/* The node of a GPU, counted from the first. Ranks share a node, or have nodes of their own. */
+static int node_of(const rc_request *rq, int place) {
+    int tp = rq->layout.tp, rank = place / tp, nodes = rq->nodes_per_rank;
+    if (rq->ranks_per_node > 1)
+        return rank / rq->ranks_per_node;
+    return nodes > 1 ? rank * nodes + place % tp / (int)rc_ceil_div(tp, nodes) : rank;
+}
+
+int rc_group_nodes(const rc_builder *b, rc_group g, int place) {
+    int span = g.size * g.stride, first = place / span * span + place % g.stride;
+    int last = first + (g.size - 1) * g.stride, second = g.size > 1 ? first + g.stride : last;
+    int from = node_of(b->rq, first), to = node_of(b->rq, last);
+    /* Nodes in between are skipped where each member is on a node of its own only. */
+    return node_of(b->rq, second) - from > 1 ? g.size : to - from + 1;
+}
+
+void rc_emit_collective(rc_builder *b, rc_group g, rc_lane lane, rc_part part, const char *op,
+                        rc_bytes_fn bytes) {
+    const int folds = b->rq->layout.tp / (int)b->g;
+    const rc_group s = simulated(b, g);
+    assert(g.size >= 1 && g.stride >= 1 && b->rq->layout.tp * b->n % (g.size * g.stride) == 0);
+    assert(lane == RC_LANE_COMPUTE || lane == RC_LANE_COMM);
+    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
+        rc_shape shape = rc_shape_of(RC_T_COLLECTIVE, part);
+        uint32_t ready = b->last[gpu * RC_LANE_COUNT + RC_LANE_COMPUTE];
+        shape.op = op;
+        shape.bytes = bytes(b, rc_rank_of(b, gpu));
+        shape.ranks = g.size;
+        shape.members = s.size;
+        shape.nodes = rc_group_nodes(b, g, (int)gpu * folds);
+        assert(shape.bytes >= 0.0);
+        uint32_t id = rc_emit(b, gpu, lane, &shape);
+        if (id != RC_TASK_NONE)
+            b->p->tasks[id].group = b->p->groups + (uint32_t)number_of(s, (int)gpu);
+        if (lane != RC_LANE_COMPUTE)
+            rc_emit_dep(b, id, ready);
+        b->mark[gpu] = id;
+    }
+    b->p->groups += b->p->gpus / (uint32_t)s.size;
+}
