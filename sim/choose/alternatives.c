@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/choose/alternatives.h"
-#include "sim/schedule/layer.h"
-#include "sim/schedule/totals.h"
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "sim/schedule/layer.h"
+#include "sim/schedule/totals.h"
 
-/* An attention of this size is past all ramps. */
+/* Tokens of an attention whose rate no longer grows with its size. */
 enum { LARGE = 32768 };
 
 static rc_status simulate(rc_spec *spec, rc_alternative *out, rc_error *err) {
@@ -35,8 +36,7 @@ static rc_status simulate(rc_spec *spec, rc_alternative *out, rc_error *err) {
 }
 
 static void add(rc_alternative *out, int *count, int cp, const rc_schedule *s) {
-    if (*count < RC_ALTERNATIVES)
-        out[(*count)++] = (rc_alternative){.cp = cp, .schedule = s};
+    out[(*count)++] = (rc_alternative){.cp = cp, .schedule = s};
 }
 
 static int next_lower(int cp) {
@@ -49,6 +49,8 @@ static int next_lower(int cp) {
 rc_status rc_choose_alternatives(const rc_model *m, const rc_costs *costs, const rc_layout *layout,
                                  int cp, int64_t t, int64_t p, int batch, rc_alternative *out,
                                  int *count, rc_error *err) {
+    assert(cp >= 1 && cp <= RC_ALTERNATIVES_CP);
+    assert(batch >= 1 && t >= 1 && p >= 0);
     rc_sequence *seqs = calloc((size_t)batch, sizeof *seqs);
     if (!seqs)
         return rc_fail(err, RC_E_NOMEM, "out of memory for %d sequences", batch);
@@ -92,6 +94,7 @@ int rc_alternative_find(const rc_alternative *a, int count, int cp, const rc_sch
 
 rc_status rc_choose_achieved(const rc_costs *costs, const rc_model *m, int tp, double *c,
                              double *bw, rc_error *err) {
+    assert(tp >= 1);
     const rc_machine *machine = rc_costs_machine(costs);
     const rc_layer *l = rc_model_typical(m);
     const rc_heads h = rc_layer_form_of(l)->heads(l, tp);

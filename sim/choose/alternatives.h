@@ -4,7 +4,9 @@
 #define RC_CHOOSE_ALTERNATIVES_H
 #include "sim/forward/forward.h"
 
-enum { RC_ALTERNATIVES = 13 * RC_SCHEDULES_MAX }; /* degrees up to 4096, each with every schedule */
+/* 1, 2, 4, ... 4096, or the powers of two below a degree and that degree; each with every
+ * schedule. */
+enum { RC_ALTERNATIVES_CP = 4096, RC_ALTERNATIVES = 13 * RC_SCHEDULES_MAX };
 
 typedef struct rc_alternative {
     int cp;

@@ -1,6 +1,7 @@
 /* The equations and the three rules.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/choose/choose.h"
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@ static const rc_rule rules[RC_RULE_COUNT] = {
 };
 
 const rc_schedule *rc_choice_schedule(rc_choice c) {
+    assert((unsigned)c < RC_CHOICES);
     return c == RC_CHOOSE_PASS_KV ? &rc_schedule_pass_kv : &rc_schedule_pass_q;
 }
 
@@ -43,6 +45,7 @@ rc_status rc_choose_check(const rc_choose_input *in, rc_error *err) {
 }
 
 double rc_miss_rate(const rc_choose_input *in) {
+    assert(in->t > 0.0 && in->p >= 0.0);
     return in->t / (in->t + in->p);
 }
 
@@ -80,7 +83,8 @@ const char *const *rc_rule_names(void) {
 }
 
 const char *rc_rule_name(rc_rule_kind k) {
-    return (unsigned)k < RC_RULE_COUNT ? rc_rule_names()[k] : "?";
+    assert((unsigned)k < RC_RULE_COUNT);
+    return rc_rule_names()[k];
 }
 
 rc_status rc_rule_named(const char *name, rc_rule *out, rc_error *err) {
@@ -138,6 +142,7 @@ rc_status rc_choose(const rc_rule *rule, const rc_choose_input *in, rc_decision 
 }
 
 double rc_rule_frontier(const rc_rule *rule, const rc_choose_input *in) {
+    assert(in->t > 0.0 && in->n >= 1 && in->c > 0.0 && in->bw > 0.0);
     if (rule->kind == RC_RULE_EMPIRICAL) {
         if (!(rule->beta > 0.0))
             return NAN;
@@ -152,5 +157,6 @@ double rc_rule_frontier(const rc_rule *rule, const rc_choose_input *in) {
 }
 
 rc_choice rc_choose_oracle(double pass_kv, double pass_q) {
+    assert(!isnan(pass_kv) && !isnan(pass_q));
     return pass_kv <= pass_q ? RC_CHOOSE_PASS_KV : RC_CHOOSE_PASS_Q;
 }

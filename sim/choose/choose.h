@@ -1,16 +1,17 @@
 /* Choosing between ring pass-KV and ring pass-Q: the published rules as pure functions.
  *
- * A rule looks at one prefill of T new tokens after P cached ones on N CP ranks and names a
- * variant; it also reports the left and the right side of every test it made, so that a user can
- * see how near to the edge the decision was. Nothing here simulates: the oracle merely compares two
- * times that the caller obtained elsewhere.
+ * A rule takes one prefill of T new tokens after P cached ones on N CP ranks and names a variant;
+ * it also reports the left and the right side of every test it made, so that a user sees by how
+ * much it was decided. Nothing here simulates: the oracle compares two times that the caller has.
  *
  * Units, and the reading that reproduces the published counts: T and P in tokens; N_H and N_KV are
  * the whole model's heads; C in FLOP/s and BW in bytes/s are those of ONE GPU, the one that stands
  * for its KV head in a CP group (a rank of TP8 nodes has eight of each; the factor cancels).
- * Logarithms are natural. With N = 4, e = 2, N_H = 128, N_KV = 8 and Table 4 of the paper (14
- * rows): C = 800e12, BW = 26e9 (achieved)   Algorithm 1 right 14 times, Algorithm 5 13 times C =
- * 800e12, BW = 50e9 (nominal)    12 and 11 the empirical rule, either way      4
+ * Logarithms are natural. Times right on the 14 rows of the paper's Table 4, with N = 4, e = 2,
+ * N_H = 128, N_KV = 8, C = 800e12:
+ *                                Algorithm 1   Algorithm 5   empirical rule
+ *     BW = 26e9 (achieved)                14            13                4
+ *     BW = 50e9 (nominal)                 12            11                4
  * tests/unit/test_choose_rules.c holds these counts.
  *
  * Source: arXiv 2411.01783v3, equations 1 to 3, Algorithms 1 and 5, appendix D.

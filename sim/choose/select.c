@@ -1,6 +1,7 @@
 /* Looking a threshold up. The same code, as text, is in sim/tune/select_header.c.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/choose/select.h"
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,6 +42,7 @@ static double at(const rc_select_table *s, const double (*table)[RC_SELECT_KNOTS
 
 /* Degree 1 has no variant: its row takes no part. */
 double rc_select_threshold(const rc_select_table *s, double length, double batch, int n) {
+    assert(s->knots >= 1 && s->batches >= 1 && s->degrees >= 1);
     int first = s->degree[0] == 1 && s->degrees > 1 ? 1 : 0, i, j;
     double f;
     place_int(s->degree + first, s->degrees - first, n, &i, &j, &f);
@@ -56,6 +58,7 @@ rc_choice rc_select_variant(const rc_select_table *s, double t, double p, double
 
 int rc_select_degree(const rc_select_table *s, int price, double t, double p, double batch,
                      int least, int ranks) {
+    assert(price >= 0 && price < s->prices);
     int i = 0;
     while (i + 1 < s->degrees && s->degree[i] < least && s->degree[i + 1] <= ranks)
         i++;
@@ -87,6 +90,7 @@ static bool outside(double v, double lo, double hi) {
 
 rc_status rc_select_covers(const rc_select_table *s, const rc_select_query *q, const char *from,
                            rc_error *err) {
+    assert(q->model != NULL && q->machine != NULL);
     char found[160] = "";
     if (strcmp(s->model, q->model) != 0)
         (void)snprintf(found, sizeof found, "model %.100s", q->model);

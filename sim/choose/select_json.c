@@ -1,5 +1,6 @@
 /* A tuned rule as JSON, both ways.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +8,7 @@
 #include "sim/base/doc.h"
 #include "sim/choose/select.h"
 
-#define MAX_TOKENS 1e12
+#define MAX_TOKENS 1e12 /* more is no count of tokens */
 
 /* ---- writing ---------------------------------------------------------------------------- */
 
@@ -41,6 +42,8 @@ static void put_table(const rc_select_table *s, rc_json *j, json_t *list,
 }
 
 void rc_select_json(const rc_select_table *s, rc_json *j, json_t *parent) {
+    assert(s->knots <= RC_SELECT_KNOTS && s->degrees <= RC_SELECT_DEGREES);
+    assert(s->batches <= RC_SELECT_BATCHES && s->prices <= RC_SELECT_PRICES);
     rc_json_text(j, parent, "name", s->name);
     rc_json_text(j, parent, "machine", s->machine);
     rc_json_text(j, parent, "model", s->model);

@@ -66,7 +66,7 @@ const rc_key rc_keys_tune[] = {
     WHOLE("requests.limit", 1, LENGTHS, "requests", "all", "policies", NONE,
           "so many of each file, evenly spaced"),
     SECTION("sensitivity", "none", "how the threshold moves"),
-    WHOLE("sensitivity.total", 2, LENGTHS, "tokens", NEEDED, "sensitivity", NONE, "at this T + P"),
+    WHOLE("sensitivity.total", 32, LENGTHS, "tokens", NEEDED, "sensitivity", NONE, "at this T + P"),
     WHOLE("sensitivity.cp", 2, 4096, "ranks", NEEDED, "sensitivity", NONE, "at this degree"),
     NAMES("sensitivity.models", "none", "sensitivity", "models to show it for"),
     END,

@@ -6,13 +6,17 @@
  * ends within half a token or a thousandth.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <gsl/gsl_errno.h>
 #include <gsl/gsl_roots.h>
 #include <math.h>
 #include "sim/base/parallel.h"
 #include "sim/tune/tune_internal.h"
 
-enum { LOOKS = 10, STEPS = 60 };
+enum {
+    LOOKS = 10, /* samples of the advantage along T, among which its sign is looked for */
+    STEPS = 60  /* of Brent's method, at most */
+};
 
 typedef struct line {
     rc_tune_clock *clock;
@@ -62,6 +66,8 @@ static double brent(line *l, double a, double b) {
 
 rc_status rc_tune_cross(rc_tune_clock *c, int n, int64_t length, int64_t lo, int64_t hi,
                         double *out, int *side, rc_error *err) {
+    assert(n >= 2);
+    assert(1 <= lo && lo < hi && lo < length);
     line l = {.clock = c, .n = n, .length = length};
     double a = log((double)lo), b = log((double)(hi < length ? hi : length));
     double last = NAN, from = NAN, to = NAN, x_last = a;

@@ -3,9 +3,13 @@
  * A policy names degree and variant of every cell of the test half. What does not fit into memory,
  * or has fewer new tokens than ranks, is never run: the variant gives way to the other, the degree
  * to the next larger one that can be run, else to the next smaller. Cells that fit nowhere are left
- * out. SPDX-License-Identifier: GPL-3.0-or-later */
+ * out.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
+#include "sim/base/quantile.h"
 #include "sim/tune/tune_internal.h"
 
 #define USUAL_THRESHOLD 4096.0 /* tokens: where engines' users report that CP begins to pay */
@@ -105,6 +109,7 @@ static const struct {
     {"oracle, all-gather too", oracle_gather, true, true},
 };
 enum { POLICIES = sizeof policies / sizeof policies[0] };
+_Static_assert((int)POLICIES <= (int)RC_TUNE_POLICIES, "a run has room for each");
 
 /* What is run instead when it cannot be: the other variant, more ranks, fewer ranks. */
 static pick fitting(const rc_tune *t, size_t cell, pick p) {
@@ -153,6 +158,7 @@ static void score(const rc_tune *t, int price, int k, double *room, rc_tune_poli
 }
 
 rc_status rc_tune_policies(rc_tune *t, rc_error *err) {
+    assert(t->s.prices <= RC_SELECT_PRICES);
     double *room = calloc(2 * t->count + 1, sizeof *room);
     if (!room)
         return rc_fail(err, RC_E_NOMEM, "out of memory for %zu regrets", t->count);
@@ -165,11 +171,6 @@ rc_status rc_tune_policies(rc_tune *t, rc_error *err) {
 }
 
 /* ---- requests of a trace ------------------------------------------------------------------- */
-
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
 
 static void serve_row(const rc_tune *t, int k, int price, double *room, rc_tune_served *out) {
     size_t n = 0, cp = 0, q = 0;
@@ -189,15 +190,16 @@ static void serve_row(const rc_tune *t, int k, int price, double *room, rc_tune_
     }
     if (n == 0)
         return;
-    qsort(room, n, sizeof *room, by_value);
+    rc_sort(room, n);
     out->mean /= (double)n;
-    out->p50 = room[(size_t)(0.5 * (double)(n - 1) + 0.5)];
-    out->p95 = room[(size_t)(0.95 * (double)(n - 1) + 0.5)];
+    out->p50 = rc_nearest_rank(room, n, 0.5);
+    out->p95 = rc_nearest_rank(room, n, 0.95);
     out->cp_share = (double)cp / (double)n;
     out->q_share = (double)q / (double)n;
 }
 
 rc_status rc_tune_serve(const rc_tune *t, rc_tune_requests *out, rc_error *err) {
+    assert(out->rows == 0);
     double *room = calloc(t->count + 1, sizeof *room);
     size_t q = 0;
     if (!room)

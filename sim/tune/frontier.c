@@ -8,12 +8,12 @@
  *    minimised by BFGS (gsl_multimin) for rising kappa. As kappa grows this becomes the regret; the
  *    second factor counts a mistake of SEVERE and more for more than its share, for the worst case
  *    is asked about as well as the mean.
- * 3. Each knot in turn is scanned, over all of its range, then near by: the regret has minima that
- *    are not the least, and along one knot they can be seen past. Then 2 again, at the largest
- * kappa. Second differences of y are held small by a light penalty: it decides where the data do
- * not.
+ * 3. Each knot in turn is scanned, over all of its range, then near by: the regret has local
+ *    minima, and a scan along one knot gets past them. Then step 2 again, at the largest kappa.
+ * A light penalty keeps the second differences of y small: it decides where the data do not.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <gsl/gsl_errno.h>
 #include <gsl/gsl_linalg.h>
 #include <gsl/gsl_multimin.h>
@@ -22,14 +22,21 @@
 #include <string.h>
 #include "sim/tune/tune_internal.h"
 
-enum { NEWTON_STEPS = 60, BFGS_STEPS = 120, STAGES = 3, SIZE = RC_SELECT_KNOTS + 1 };
-enum { SCAN = 41, SWEEPS = 2 };
-#define FAR 30.0 /* sigma is 0 or 1 there */
-#define SEVERE 0.03
-#define COST_MAX 1.0 /* a mistake by a factor of two is no better than one by ten */
+enum { NEWTON_STEPS = 60, BFGS_STEPS = 120 }; /* at most: both have an end of their own */
+enum { SIZE = RC_SELECT_KNOTS + 1 };          /* unknowns of the regression: the slope and all y */
+enum { SCAN = 41 };                           /* places tried for one knot */
+enum { SWEEPS = 2 }; /* rounds over all knots: where one lies best depends on its neighbours */
+#define FAR 30.0     /* 1 - sigma(30) = 1e-13: the regret is 0 or all of the cost there */
+#define SEVERE 0.03  /* a mistake of 3 % counts twice, of 6 % three times its share */
+#define COST_MAX 1.0 /* a mistake by a factor of two counts as much as one by ten */
+/* Weights of the penalties, against a loss that is a mean of relative costs: small enough to
+ * count only where next to no cost depends on a knot. */
 #define SMOOTH_LOGISTIC 1e-5
 #define SMOOTH_REGRET 2e-5
-#define RIDGE 1e-7
+#define RIDGE 1e-7 /* keeps the regression regular where one side has no sample */
+/* kappa of the stages: the sigmoid goes from 10 % to 90 % over a factor of 1.7, 1.2 and 1.08 of
+ * T. */
+enum { STAGES = 3 };
 static const double sharpness[STAGES] = {8.0, 25.0, 60.0};
 
 typedef struct sample {
@@ -345,7 +352,18 @@ static void make_rising(const task *t, double *y) {
             y[k++] = mean[b];
 }
 
+static bool rising(const double *v, int n) {
+    for (int i = 1; i < n; i++)
+        if (!(v[i] > v[i - 1]))
+            return false;
+    return true;
+}
+
 rc_status rc_frontier_fit(const rc_fit_point *points, size_t count, rc_frontier *f, rc_error *err) {
+    assert(points != NULL || count == 0);
+    assert(f->knots >= 1 && f->knots <= RC_SELECT_KNOTS);
+    assert(rising(f->length, f->knots));
+    assert(0.0 < f->lo && f->lo < f->hi);
     task t = {.f = f};
     double y[RC_SELECT_KNOTS] = {0};
     t.s = calloc(count ? count : 1, sizeof *t.s);

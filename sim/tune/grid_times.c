@@ -1,5 +1,6 @@
 /* The grid and the time of everything on it.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,9 +9,12 @@
 #include "sim/engine/engine.h"
 #include "sim/tune/tune_internal.h"
 
-enum { SLICES = 32 }; /* of the grid: cells a slice apart, so that all are alike */
+/* The grid is timed in this many slices, each of which takes every 32nd cell, so that all take
+ * about as long. A constant, so that sums over slices do not depend on the number of threads. */
+enum { SLICES = 32 };
 
 const rc_schedule *rc_tune_schedule(int variant) {
+    assert(variant >= 0 && variant < RC_TUNE_VARIANTS);
     int others = variant - RC_CHOICES;
     if (others < 0)
         return rc_choice_schedule((rc_choice)variant);
@@ -25,6 +29,7 @@ const rc_schedule *rc_tune_schedule(int variant) {
 
 rc_status rc_tune_clock_open(const rc_model *model, const rc_costs *costs, const rc_layout *layout,
                              int max_batch, rc_tune_clock *out, rc_error *err) {
+    assert(max_batch >= 1);
     *out = (rc_tune_clock){.model = model, .costs = costs, .layout = *layout};
     out->room = (size_t)max_batch;
     out->seqs = calloc(out->room, sizeof *out->seqs);
@@ -42,6 +47,8 @@ void rc_tune_clock_close(rc_tune_clock *c) {
 
 rc_status rc_tune_clock_time(rc_tune_clock *c, int n, int variant, int64_t t, int64_t p, int batch,
                              double *out, rc_error *err) {
+    assert(batch >= 1 && (size_t)batch <= c->room);
+    assert(n >= 1 && p >= 0);
     rc_error why = {0};
     rc_forward_timing f;
     *out = NAN;
@@ -74,6 +81,8 @@ rc_status rc_tune_clock_time(rc_tune_clock *c, int n, int variant, int64_t t, in
 /* ---- the grid -------------------------------------------------------------------------------- */
 
 int64_t rc_tune_axis_at(const rc_tune_axis *a, int i) {
+    assert(a->points >= 2 && i >= 0 && i < a->points);
+    assert(0 < a->from && a->from < a->to);
     double step = log((double)a->to / (double)a->from) / (a->points - 1);
     return llround((double)a->from * exp(step * i));
 }
@@ -86,6 +95,8 @@ int rc_tune_degree_index(const rc_tune *t, int n) {
 }
 
 double rc_tune_time_at(const rc_tune *t, size_t cell, int degree, int variant) {
+    assert(cell < t->count && degree >= 0 && degree < t->s.degrees);
+    assert(variant >= 0 && variant < RC_TUNE_VARIANTS);
     return t
         ->time[(cell * (size_t)t->s.degrees + (size_t)degree) * RC_TUNE_VARIANTS + (size_t)variant];
 }
@@ -113,6 +124,7 @@ static void fill_cells(rc_tune *t) {
 }
 
 rc_status rc_tune_grid(rc_tune *t, rc_error *err) {
+    assert(t->cells == NULL && t->time == NULL);
     size_t most = (size_t)t->s.fresh.points * (size_t)t->s.total.points * (size_t)t->s.batches;
     t->cells = calloc(most, sizeof *t->cells);
     if (!t->cells)

@@ -4,15 +4,19 @@
  *   cp                CP ranks; without it all rows are of the degree given beside the file
  * and any others, which are not read. No rule is fitted on them. Rows that the tuned rule does not
  * cover (a degree or a length beyond the grid) are refused: it would be scored on what it never
- * saw. SPDX-License-Identifier: GPL-3.0-or-later */
+ * saw.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include "sim/base/csv.h"
 #include "sim/tune/tune_internal.h"
 
+/* More is a column of something else. */
 #define MAX_TOKENS 1e9
-#define MAX_MS 1e9
+#define MAX_MS 1e9 /* 12 days */
 
 typedef struct columns {
     size_t t, p, kv, q, cp;
@@ -64,6 +68,7 @@ static rc_status read_rows(rc_tune *t, const rc_csv *csv, const char *path, int 
 }
 
 rc_status rc_tune_measured_read(rc_tune *t, const char *path, int cp, rc_error *err) {
+    assert(t->measured == NULL);
     rc_csv *csv = NULL;
     RC_TRY(rc_csv_open(path, &csv, err));
     rc_status st = read_rows(t, csv, path, cp, err);

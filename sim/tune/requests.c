@@ -3,7 +3,10 @@
  * A file has the columns T and P, a row a request (scenarios/tune/requests/), or is a trace, of
  * which P is what a cache that forgets nothing would hold. Every request is run alone, at once:
  * times are those of the prefill, without queueing, and a policy that leaves nodes free for others
- * shows it in GPU-seconds alone. SPDX-License-Identifier: GPL-3.0-or-later */
+ * shows it in GPU-seconds alone.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +14,7 @@
 #include "sim/base/csv.h"
 #include "sim/tune/tune_internal.h"
 
-#define MAX_TOKENS 100000000
+#define MAX_TOKENS 100000000 /* of one request: more is a column of something else */
 
 /* Room for `rows` requests, or for `limit` of them. */
 static rc_status make_cells(size_t rows, int64_t limit, rc_tune *view, rc_error *err) {
@@ -141,6 +144,7 @@ static rc_status one_file(const rc_tune *t, const char *path, rc_tune_requests *
 }
 
 rc_status rc_tune_requests_all(rc_tune *t, rc_error *err) {
+    assert(t->s.request_files >= 0 && t->s.request_files <= RC_TUNE_TRACES);
     for (int i = 0; i < t->s.request_files; i++) {
         RC_TRY(one_file(t, t->s.request_file[i], &t->requests[i], err));
         t->request_files = i + 1;

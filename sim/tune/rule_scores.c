@@ -1,9 +1,11 @@
 /* The rules of a run, and how often and how badly each is wrong.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "sim/base/quantile.h"
 #include "sim/tune/tune_internal.h"
 #include "sim/schedule/totals.h"
 
@@ -57,6 +59,8 @@ rc_status rc_tune_covered(const rc_tune *t, double fresh, double cached, int bat
 
 rc_choice rc_tune_decide(const rc_tune *t, const rc_tune_rule *r, double fresh, double cached,
                          int batch, int n) {
+    assert(fresh > 0.0 && cached >= 0.0);
+    assert(batch >= 1 && n >= 1);
     if (r->origin == RC_TUNE_TABLE)
         return rc_select_variant(&t->table, fresh, cached, batch, n);
     rc_choose_input in = rc_tune_input(t, fresh, cached, n, r->c, r->bw);
@@ -67,6 +71,7 @@ rc_choice rc_tune_decide(const rc_tune *t, const rc_tune_rule *r, double fresh, 
 /* ---- the list ------------------------------------------------------------------------------- */
 
 static rc_tune_rule *add(rc_tune *t, const char *name, const char *suffix, double c, double bw) {
+    assert(t->rules < RC_TUNE_RULES);
     rc_tune_rule *r = &t->rule[t->rules++];
     (void)snprintf(r->name, sizeof r->name, "%s%s", name, suffix);
     (void)rc_rule_named(name, &r->rule, NULL);
@@ -94,15 +99,6 @@ rc_status rc_tune_list_rules(rc_tune *t, rc_error *err) {
 
 /* ---- scores --------------------------------------------------------------------------------- */
 
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-static double p95(const double *sorted, size_t n) {
-    return sorted[(size_t)(0.95 * (double)(n - 1) + 0.5)];
-}
-
 static double mean(const double *v, size_t n) {
     double sum = 0.0;
     for (size_t i = 0; i < n; i++)
@@ -111,17 +107,18 @@ static double mean(const double *v, size_t n) {
 }
 
 rc_tune_score rc_tune_score_of(double *pct, double *ms, size_t n, size_t hits) {
+    assert(hits <= n);
     rc_tune_score s = {.points = n};
     if (n == 0)
         return s;
-    qsort(pct, n, sizeof *pct, by_value);
-    qsort(ms, n, sizeof *ms, by_value);
+    rc_sort(pct, n);
+    rc_sort(ms, n);
     s.hit_rate = (double)hits / (double)n;
     s.mean_pct = mean(pct, n);
-    s.p95_pct = p95(pct, n);
+    s.p95_pct = rc_nearest_rank(pct, n, 0.95);
     s.worst_pct = pct[n - 1];
     s.mean_ms = mean(ms, n);
-    s.p95_ms = p95(ms, n);
+    s.p95_ms = rc_nearest_rank(ms, n, 0.95);
     s.worst_ms = ms[n - 1];
     return s;
 }

@@ -1,6 +1,7 @@
 /* ringcast_select.h: the tuned rule as one C header without dependencies.
  * The functions are those of sim/choose/select.c; the numbers are written to the last bit.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include "sim/base/quote.h"
 #include "sim/tune/tune_internal.h"
 
@@ -161,6 +162,7 @@ static void put_provenance(const rc_tune *t, FILE *f) {
 
 void rc_tune_header(const rc_tune *t, FILE *f) {
     const rc_select_table *s = &t->table;
+    assert(s->knots >= 1 && s->degrees >= 1 && s->batches >= 1 && s->prices >= 1);
     put_provenance(t, f);
     (void)fprintf(f,
                   "#ifndef RINGCAST_SELECT_H\n#define RINGCAST_SELECT_H\n/* clang-format off */\n\n"

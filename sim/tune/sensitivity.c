@@ -1,5 +1,6 @@
 /* How the tie of pass-KV and pass-Q moves: one thing at a time, at one length and degree.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 #include "sim/base/parallel.h"
@@ -10,6 +11,7 @@ static const double bandwidth[] = {0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0};
 static const double compute[] = {0.25, 0.5, 1.0, 2.0, 4.0};
 static const int kv_heads[] = {8, 16, 32, 64, 128};
 #define UNBOUNDED 1e15 /* bytes: whether it fits is not the question here */
+enum { LEAST_T = 16 }; /* tokens: where the search for the tie begins */
 enum {
     BANDWIDTHS = sizeof bandwidth / sizeof bandwidth[0],
     COMPUTES = sizeof compute / sizeof compute[0],
@@ -26,6 +28,7 @@ typedef struct question {
 } question;
 
 static rc_tune_sense *ask(rc_tune *t, question *q, const char *what, double x) {
+    assert(t->senses < RC_TUNE_SENSE);
     rc_tune_sense *s = &t->sense[t->senses];
     q[t->senses] =
         (question){t->s.machine, t->s.model, t->s.layout, t->s.sense_cp, t->s.machine.bf16_rate};
@@ -117,7 +120,7 @@ static rc_status answer(void *ctx, size_t item, rc_error *err) {
     RC_TRY(rc_costs_view(c->t->costs, &q->machine, &view, err));
     rc_status st = rc_tune_clock_open(&q->model, view, &q->layout, 1, &clock, err);
     if (st == RC_OK)
-        st = rc_tune_cross(&clock, q->n, c->t->s.sense_total, 16, c->t->s.sense_total, &s->t,
+        st = rc_tune_cross(&clock, q->n, c->t->s.sense_total, LEAST_T, c->t->s.sense_total, &s->t,
                            &s->side, err);
     rc_tune_clock_close(&clock);
     rc_costs_close(view);
@@ -128,6 +131,8 @@ rc_status rc_tune_sensitivity(rc_tune *t, rc_error *err) {
     question q[RC_TUNE_SENSE];
     if (t->s.sense_total == 0)
         return RC_OK;
+    assert(t->s.sense_cp >= 2 && t->s.sense_total > LEAST_T);
+    assert(t->s.sense_models <= RC_TUNE_MODELS);
     ask_machine(t, q);
     RC_TRY(ask_model(t, q, err));
     context c = {t, q};

@@ -1,5 +1,6 @@
 /* A run as JSON.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include "sim/cost/basis.h"
 #include "sim/tune/tune_internal.h"
@@ -141,6 +142,7 @@ static void put_curves(const rc_tune *t, rc_json *j, json_t *root) {
 }
 
 rc_json *rc_tune_document(const rc_tune *t) {
+    assert(t->rules <= RC_TUNE_RULES && t->policies <= RC_TUNE_POLICIES);
     rc_json *j = rc_json_create();
     json_t *root = rc_json_root(j);
     rc_json_text(j, root, "tune", t->s.name);

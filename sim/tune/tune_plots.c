@@ -1,6 +1,7 @@
 /* The list of pictures, and what they share.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/tune/tune_plots.h"
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 #include "sim/plot/gnuplot.h"
@@ -28,12 +29,14 @@ int rc_tune_plot_rule(const rc_tune *t, const char *name) {
 }
 
 static bool shown_on(const rc_tune_axis *a, int64_t v) {
+    assert(v >= a->from && v <= a->to);
     int step = (a->points + MAX_SHOWN - 1) / MAX_SHOWN;
     double at = log((double)v / (double)a->from) / log((double)a->to / (double)a->from);
     return llround(at * (a->points - 1)) % step == 0;
 }
 
 bool rc_tune_plot_shown(const rc_tune *t, size_t cell) {
+    assert(cell < t->count);
     const rc_tune_cell *c = &t->cells[cell];
     return c->batch == 0 && shown_on(&t->s.fresh, c->t) && shown_on(&t->s.total, c->t + c->p);
 }

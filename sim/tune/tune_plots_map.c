@@ -4,8 +4,9 @@
 #include "sim/plot/gnuplot.h"
 #include "sim/tune/tune_plots.h"
 
-#define TIE 0.015
-enum { SIDES = 4, FINE = 400, LINES = 160, FRONTIERS = 4 };
+#define TIE 0.015 /* nearer than this counts as a tie, as the paper's repeats differ by as much */
+enum { SIDES = 4, FRONTIERS = 4 };
+enum { FINE = 400, LINES = 160 }; /* samples along a line of a rule; lines across the plane */
 
 static const struct {
     const char *rule, *title, *style;

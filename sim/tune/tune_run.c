@@ -1,5 +1,6 @@
 /* The order of a tuning run.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <gsl/gsl_errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -85,6 +86,9 @@ static rc_status steps(rc_tune *t, const char *measured, rc_error *err) {
 
 rc_status rc_tune_run(const rc_tune_scenario *s, const char *store, const char *measured,
                       int threads, rc_tune *out, rc_error *err) {
+    assert(s->degrees >= 1 && s->degrees <= RC_SELECT_DEGREES);
+    assert(s->batches >= 1 && s->batches <= RC_SELECT_BATCHES);
+    assert(s->prices >= 1 && s->prices <= RC_SELECT_PRICES);
     memset(out, 0, sizeof *out);
     out->s = *s;
     out->threads = threads;

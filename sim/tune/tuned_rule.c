@@ -1,12 +1,15 @@
 /* The tuned rule: thresholds of every degree and batch from the training half.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "sim/base/parallel.h"
+#include "sim/base/quantile.h"
 #include "sim/engine/engine.h"
 #include "sim/tune/tune_internal.h"
 
+/* The share of the bootstrap fits that low..high holds. */
 #define INTERVAL 0.9
 enum { MAX_BOOTSTRAP = 10000 };
 
@@ -173,11 +176,6 @@ static rc_status boot_draw(void *ctx, size_t draw, rc_error *err) {
     return st;
 }
 
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 static void quantiles(rc_tune *t, const boot *b) {
     double v[MAX_BOOTSTRAP];
     size_t n = (size_t)t->s.bootstrap;
@@ -185,9 +183,9 @@ static void quantiles(rc_tune *t, const boot *b) {
         for (size_t k = 0; k < (size_t)t->s.knots; k++) {
             for (size_t i = 0; i < n; i++)
                 v[i] = b->t_star[(i * (size_t)t->s.degrees + d) * (size_t)t->s.knots + k];
-            qsort(v, n, sizeof *v, by_value);
-            t->table_low[d][k] = v[(size_t)(0.5 * (1.0 - INTERVAL) * (double)(n - 1) + 0.5)];
-            t->table_high[d][k] = v[(size_t)(0.5 * (1.0 + INTERVAL) * (double)(n - 1) + 0.5)];
+            rc_sort(v, n);
+            t->table_low[d][k] = rc_nearest_rank(v, n, 0.5 * (1.0 - INTERVAL));
+            t->table_high[d][k] = rc_nearest_rank(v, n, 0.5 * (1.0 + INTERVAL));
         }
     }
 }
@@ -208,6 +206,8 @@ static rc_status bootstrap(rc_tune *t, rc_error *err) {
 }
 
 rc_status rc_tune_fit_table(rc_tune *t, rc_error *err) {
+    assert(t->s.knots >= 3 && t->s.knots <= RC_SELECT_KNOTS); /* the first is the axis' own end */
+    assert(t->s.bootstrap >= 0 && t->s.bootstrap <= MAX_BOOTSTRAP);
     axes(t);
     RC_TRY(rc_parallel(jobs_of(t), t->threads, fit_job, t, err));
     rc_select_round(&t->table);

@@ -1,5 +1,5 @@
-/* What the base assumes of its callers (tests/support/trips.h). Values that must be wrong stand in variables, so
- * that no compiler sees through the call.
+/* What the base assumes of its callers (tests/support/trips.h). Values that must be wrong stand in
+ * variables, so that no compiler sees through the call.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tests/support/trips.h"
 #include "sim/base/csv.h"
@@ -10,6 +10,7 @@
 #include "sim/base/parallel.h"
 #include "sim/base/process.h"
 #include "sim/base/progress.h"
+#include "sim/base/quantile.h"
 #include "sim/base/quote.h"
 #include "sim/base/table.h"
 
@@ -101,6 +102,15 @@ static void test_quantities(void **state) {
     trips("s != NULL", (void)rc_text_has_control(no_text));
 }
 
+static void test_quantiles(void **state) {
+    (void)state;
+    double one = 1.0, *volatile none = NULL;
+    trips("v != NULL || n == 0", rc_sort(none, 1));
+    trips("n > 0", (void)rc_quantile(&one, 0, 0.5));
+    trips("q >= 0.0 && q <= 1.0", (void)rc_quantile(&one, 1, 1.5));
+    trips("n > 0 && q >= 0.0 && q <= 1.0", (void)rc_nearest_rank(&one, 1, -0.5));
+}
+
 static void test_documents(void **state) {
     (void)state;
     static const char *const none[] = {NULL};
@@ -143,7 +153,7 @@ int main(void) {
         cmocka_unit_test(test_files),      cmocka_unit_test(test_processes),
         cmocka_unit_test(test_exit_code),  cmocka_unit_test(test_json),
         cmocka_unit_test(test_quantities), cmocka_unit_test(test_documents),
-        cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_tables),     cmocka_unit_test(test_quantiles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

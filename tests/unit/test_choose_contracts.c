@@ -1,0 +1,72 @@
+/* What choosing assumes of its callers (tests/support/trips.h).
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "tests/support/trips.h"
+#include <math.h>
+#include "sim/choose/alternatives.h"
+#include "sim/choose/pick.h"
+#include "sim/choose/select.h"
+
+static rc_error err;
+
+static void test_rules(void **state) {
+    (void)state;
+    const rc_rule rule = {.kind = RC_RULE_ALGORITHM_1};
+    const rc_choose_input none = {0};
+    trips("(unsigned)c < RC_CHOICES", (void)rc_choice_name(RC_CHOICES));
+    trips("(unsigned)k < RC_RULE_COUNT", (void)rc_rule_name(RC_RULE_COUNT));
+    trips("in->t > 0.0 && in->p >= 0.0", (void)rc_miss_rate(&none));
+    trips("in->t > 0.0 && in->n >= 1 && in->c > 0.0 && in->bw > 0.0",
+          (void)rc_rule_frontier(&rule, &none));
+    trips("!isnan(pass_kv) && !isnan(pass_q)", (void)rc_choose_oracle(1.0, (double)NAN));
+}
+
+static void test_picks(void **state) {
+    (void)state;
+    const rc_pick nobody = {0};
+    trips("s", (void)rc_pick_schedule(NULL));
+    trips("p->schedule", (void)rc_pick_name(&nobody));
+    trips("i >= 0", (void)rc_pick_candidate(&nobody, -1));
+}
+
+static void test_alternatives(void **state) {
+    (void)state;
+    static rc_alternative out[RC_ALTERNATIVES];
+    const rc_model m = {.layers = 1};
+    const rc_layout l = {.tp = 1};
+    double c, bw;
+    int count;
+    trips("cp >= 1 && cp <= RC_ALTERNATIVES_CP",
+          (void)rc_choose_alternatives(&m, NULL, &l, 2 * RC_ALTERNATIVES_CP, 1, 0, 1, out, &count,
+                                       &err));
+    trips("batch >= 1 && t >= 1 && p >= 0",
+          (void)rc_choose_alternatives(&m, NULL, &l, 2, 1, 0, 0, out, &count, &err));
+    trips("tp >= 1", (void)rc_choose_achieved(NULL, &m, 0, &c, &bw, &err));
+}
+
+static void test_tables(void **state) {
+    (void)state;
+    static rc_select_table s;
+    const rc_select_query nobody = {.model = NULL};
+    trips("s->knots >= 1 && s->batches >= 1 && s->degrees >= 1",
+          (void)rc_select_threshold(&s, 1000.0, 1.0, 4));
+    trips("price >= 0 && price < s->prices", (void)rc_select_degree(&s, 0, 1000.0, 0.0, 1.0, 1, 4));
+    trips("q->model != NULL && q->machine != NULL",
+          (void)rc_select_covers(&s, &nobody, NULL, &err));
+    s.knots = RC_SELECT_KNOTS + 1;
+    trips("s->knots <= RC_SELECT_KNOTS && s->degrees <= RC_SELECT_DEGREES",
+          rc_select_json(&s, NULL, NULL));
+    s.knots = RC_SELECT_KNOTS;
+    s.prices = RC_SELECT_PRICES + 1;
+    trips("s->batches <= RC_SELECT_BATCHES && s->prices <= RC_SELECT_PRICES",
+          rc_select_json(&s, NULL, NULL));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_picks),
+        cmocka_unit_test(test_alternatives),
+        cmocka_unit_test(test_tables),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
