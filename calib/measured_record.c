@@ -31,4 +31,5 @@ void rc_calib_row(const rc_calib *c, const rc_point *p, const rc_measured *m, rc
     rc_record_set(row->kernel, sizeof row->kernel, m->kernel);
     rc_record_set(row->commit, sizeof row->commit, c->commit);
     rc_record_set(row->source, sizeof row->source, "measured");
+    rc_record_set_heads(row);
 }

@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/record.h"
 #include "sim/base/csv.h"
+#include "sim/cost/ops.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -26,6 +27,7 @@ static const rc_column columns[] = {
     INT(a),        INT(b),       INT(c),       INT(d),        REAL(p10_s),   REAL(p50_s),
     REAL(p90_s),   INT(samples), REAL(sm_mhz), REAL(power_w), REAL(temp_c),  TEXT(date),
     TEXT(driver),  TEXT(cuda),   TEXT(nccl),   TEXT(kernel),  TEXT(commit),  TEXT(source),
+    INT(head_k),   INT(head_v),  INT(window),  INT(experts),  INT(top_k),
 };
 _Static_assert(sizeof columns / sizeof columns[0] == RC_STORE_NCOLUMNS, "columns follow schema.h");
 
@@ -92,16 +94,22 @@ rc_status rc_records_parse(const char *name, const char *text, size_t size, rc_r
     for (int i = 0; i < RC_STORE_NCOLUMNS; i++)
         names[i] = columns[i].name;
     rc_status st = rc_csv_known(csv, names, err);
-    for (int i = 0; i < RC_STORE_NCOLUMNS && st == RC_OK; i++)
+    for (int i = 0; i < RC_STORE_NCOLUMNS_1 && st == RC_OK; i++)
         st = rc_csv_column(csv, names[i], &at[i], err);
+    bool has[RC_STORE_NCOLUMNS] = {false};
+    for (int i = 0; i < RC_STORE_NCOLUMNS; i++)
+        has[i] = rc_csv_find(csv, names[i], &at[i]);
     size_t count = rc_csv_rows(csv);
     if (st == RC_OK && count) {
         out = calloc(count, sizeof *out);
         st = out ? RC_OK : rc_fail(err, RC_E_NOMEM, "out of memory for %zu rows", count);
     }
-    for (size_t r = 0; r < count && st == RC_OK; r++)
+    for (size_t r = 0; r < count && st == RC_OK; r++) {
         for (int i = 0; i < RC_STORE_NCOLUMNS && st == RC_OK; i++)
-            st = set_field(&out[r], &columns[i], csv, r, at[i], err);
+            if (has[i])
+                st = set_field(&out[r], &columns[i], csv, r, at[i], err);
+        rc_record_set_heads(&out[r]);
+    }
     rc_csv_close(csv);
     if (st != RC_OK) {
         free(out);
@@ -112,9 +120,24 @@ rc_status rc_records_parse(const char *name, const char *text, size_t size, rc_r
     return RC_OK;
 }
 
+void rc_record_set_heads(rc_record *r) {
+    rc_op op = rc_op_named(r->op);
+    if (op == rc_op_count())
+        return;
+    if (r->head_k == 0 && rc_op_has_axis(rc_op_info_of(op), RC_AXIS_HEAD_K))
+        r->head_k = RC_HEAD_DEFAULT;
+    if (r->head_v == 0 && rc_op_has_axis(rc_op_info_of(op), RC_AXIS_HEAD_V))
+        r->head_v = RC_HEAD_DEFAULT;
+}
+
+static bool same_sizes(const rc_record *x, const rc_record *y) {
+    return x->head_k == y->head_k && x->head_v == y->head_v && x->window == y->window &&
+           x->experts == y->experts && x->top_k == y->top_k;
+}
+
 bool rc_record_same_point(const rc_record *x, const rc_record *y) {
-    return x->a == y->a && x->b == y->b && x->c == y->c && x->d == y->d && !strcmp(x->op, y->op) &&
-           !strcmp(x->variant, y->variant) && !strcmp(x->dtype, y->dtype) &&
-           !strcmp(x->state, y->state) && !strcmp(x->machine, y->machine) &&
-           !strcmp(x->source, y->source);
+    return same_sizes(x, y) && x->a == y->a && x->b == y->b && x->c == y->c && x->d == y->d &&
+           !strcmp(x->op, y->op) && !strcmp(x->variant, y->variant) &&
+           !strcmp(x->dtype, y->dtype) && !strcmp(x->state, y->state) &&
+           !strcmp(x->machine, y->machine) && !strcmp(x->source, y->source);
 }

@@ -1,29 +1,38 @@
 /* One cost row, as the calibrator writes it and the simulator reads it: the CSV columns and the
  * SQLite schema, in this one file. See docs/calibration.md.
  *
- * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef RC_CALIB_SCHEMA_H
-#define RC_CALIB_SCHEMA_H
-
-/* PRAGMA application_id ("RCST") and user_version of a calibration store. */
-#define RC_STORE_APPLICATION_ID 0x52435354
-#define RC_STORE_SCHEMA_VERSION 1
-
-/* op, and what the axes a..d mean (unused axes are 0):
- *   gemm        dtype bf16|fp8        a=M (tokens)  b=N  c=K           y = x(MxK) * W(NxK)^T, fp8
- * row-wise scales, without the quantise step attention   dtype bf16|fp8        a=Tq  b=Tk  c=Hq
- * d=Hkv           variant full|causal (bottom-right) decode      dtype bf16|fp8        a=batch
- * b=context  c=Hq  d=Hkv   (split and combine) merge       dtype bf16            a=rows (tokens x
- * heads)  b=parts rmsnorm, rmsnorm_fp8, quantize_fp8, residual_add                    a=tokens
- * b=width swiglu, swiglu_fp8                a=tokens  b=ffn width (of the output) rotary_kv
- * a=tokens  c=Hq  d=Hkv copy                              a=bytes read + written (device to device)
- *   send_recv all_reduce all_gather reduce_scatter all_to_all           a=bytes b=ranks c=nodes
- *       bytes: send_recv: of the one message each rank sends; all_reduce: of the buffer;
- * all_gather: of the gathered whole; reduce_scatter: of the whole input; all_to_all: of one rank's
- * whole send buffer. variant = transport: nvlink | nvls | shm | socket | rdma | tcp launch,
- * graph_launch, event, sync, nccl_group                       host costs, a=count in the call
- *   compute_beside, transfer_beside   variant compute+transfer, or one of them alone
- *       a=message bytes b=SMs for the compute (0: all) c=ranks d=CTAs of NCCL (0: its choice)
+ * `op` is a name of the table of ops (sim/cost/ops.c), which also says what its sizes in the columns
+ * a, b, c and d are; unused ones are 0:
+ *
+ *   op                            a           b        c            d
+ *   gemm, grouped_gemm            tokens M    N        K                    y = x(MxK) W(NxK)^T
+ *   attention                     Tq          Tk       query heads  KV heads
+ *   decode                        batch       context  query heads  KV heads
+ *   merge                         rows        parts
+ *   rmsnorm, rmsnorm_fp8, quantize_fp8, residual_add, swiglu, swiglu_fp8
+ *                                 tokens      width
+ *   rotary_kv                     tokens               query heads  KV heads
+ *   copy                          bytes read + written
+ *   send_recv, all_reduce, all_gather, reduce_scatter, all_to_all
+ *                                 bytes       ranks    nodes
+ *   launch, graph_launch, event, sync, nccl_group
+ *                                 calls
+ *   compute_beside, transfer_beside
+ *                                 bytes       SMs      ranks        CTAs
+ *
+ * In words: fp8 products have row-wise scales and leave the quantise step out; a grouped GEMM counts
+ * the rows of all its experts; attention is of variant full or causal (bottom-right); decode is split
+ * and combined; rows of a merge are tokens times heads; the width of SwiGLU is that of its output.
+ * Bytes of a transfer are those of the one message that each rank sends (send_recv), of the buffer
+ * (all_reduce), of the gathered whole, of the whole input (reduce_scatter), or of one rank's whole
+ * send buffer (all_to_all); its variant is the transport: nvlink, nvls, shm, socket, rdma or tcp.
+ * compute_beside and transfer_beside have the variant compute+transfer, or one of them alone; SMs 0 are
+ * all of them, CTAs 0 are NCCL's own choice.
+ *
+ * Five sizes have columns of their own, which schema 1 has not. head_k, head_v: elements of a query and
+ * a key, and of a value and an output, of one head; 0 or left out: 128, for ops that have heads. window:
+ * keys that a query sees at most; 0: all. experts, top_k: products of a grouped GEMM on this GPU, and
+ * experts that a token goes to; 0 for other ops.
  *
  * A variant may end in "@" and a condition under which the op ran, which makes it a row apart:
  * @smsN (on N SMs), @ctasN (NCCL with N CTAs), @nvlink, @shm (interference: the transport), @seqsN
@@ -31,12 +40,24 @@
  * tokens of context), @dutyN (at work N % of the time).
  *
  * Times are seconds for one call. `state` is burst (cool, short) or sustained (after seconds of
- * continuous load). `source` is "measured" or "published: WHO, WHAT" or "modelled: HOW". */
-#define RC_STORE_COLUMNS                                                                           \
+ * continuous load). `source` is "measured" or "published: WHO, WHAT" or "modelled: HOW".
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef RC_CALIB_SCHEMA_H
+#define RC_CALIB_SCHEMA_H
+
+/* PRAGMA application_id ("RCST") and user_version of a calibration store. */
+#define RC_STORE_APPLICATION_ID 0x52435354
+#define RC_STORE_SCHEMA_VERSION 2
+
+/* The columns of schema 1, in a CSV header with or without the sizes that schema 2 adds. */
+#define RC_STORE_COLUMNS_1                                                                         \
     "machine", "gpu", "state", "op", "variant", "dtype", "a", "b", "c", "d", "p10_s", "p50_s",     \
         "p90_s", "samples", "sm_mhz", "power_w", "temp_c", "date", "driver", "cuda", "nccl",       \
         "kernel", "commit", "source"
-#define RC_STORE_NCOLUMNS 24
+#define RC_STORE_NCOLUMNS_1 24
+#define RC_STORE_COLUMNS RC_STORE_COLUMNS_1, "head_k", "head_v", "window", "experts", "top_k"
+#define RC_STORE_NCOLUMNS 29
 
 #define RC_STORE_SQL                                                                               \
     "CREATE TABLE cost ("                                                                          \
@@ -48,7 +69,10 @@
     " samples INTEGER NOT NULL, sm_mhz REAL, power_w REAL, temp_c REAL,"                           \
     " date TEXT NOT NULL, driver TEXT NOT NULL, cuda TEXT NOT NULL, nccl TEXT NOT NULL,"           \
     " kernel TEXT NOT NULL, \"commit\" TEXT NOT NULL, source TEXT NOT NULL,"                       \
-    " UNIQUE (machine, state, op, variant, dtype, a, b, c, d, source));"                           \
+    " head_k INTEGER NOT NULL, head_v INTEGER NOT NULL, window INTEGER NOT NULL,"                  \
+    " experts INTEGER NOT NULL, top_k INTEGER NOT NULL,"                                           \
+    " UNIQUE (machine, state, op, variant, dtype, a, b, c, d, head_k, head_v, window, experts,"    \
+    " top_k, source));"                                                                            \
     "CREATE INDEX cost_by_op ON cost (machine, op, variant, dtype, state);"
 
 #endif

@@ -90,9 +90,3 @@ rc_status rc_cost_rotary(const rc_costs *c, const char *op, int64_t tokens, rc_h
     RC_TRY(elementwise_named(op, &o, err));
     return rc_cost_op(c, o, RC_BF16, &at, out, err);
 }
-
-rc_status rc_cost_copy(const rc_costs *c, int64_t bytes, rc_cost *out, rc_error *err) {
-    /* Rows count the bytes that are read and those that are written. */
-    rc_axes at = {{[RC_AXIS_BYTES] = bytes < INT64_MAX / 2 ? 2 * bytes : bytes}};
-    return rc_cost_op(c, RC_COST_COPY, RC_BF16, &at, out, err);
-}

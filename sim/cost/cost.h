@@ -88,8 +88,6 @@ rc_status rc_cost_elementwise(const rc_costs *c, const char *op, int64_t tokens,
  * RC_MODELLED. */
 rc_status rc_cost_rotary(const rc_costs *c, const char *op, int64_t tokens, rc_heads heads,
                          rc_cost *out, rc_error *err);
-/* Device copy of `bytes` (each byte read and written once: HBM traffic is 2x). */
-rc_status rc_cost_copy(const rc_costs *c, int64_t bytes, rc_cost *out, rc_error *err);
 /* A collective inside one node (nodes == 1) or over `nodes` nodes. op: all_reduce, all_gather,
  * reduce_scatter, all_to_all, send_recv. `bytes` as calib/schema.h defines them. Between nodes the
  * cost is NCCL's published tuning model over the machine's peer_rate and hop_latency: RC_MODELLED.

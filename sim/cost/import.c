@@ -122,9 +122,10 @@ rc_row rc_import_row(const rc_importer *m) {
 
 static bool same_point(const rc_row *x, const rc_row *y) {
     return x->a == y->a && x->b == y->b && x->c == y->c && x->d == y->d &&
-           strcmp(x->op, y->op) == 0 && strcmp(x->variant, y->variant) == 0 &&
-           strcmp(x->dtype, y->dtype) == 0 && strcmp(x->state, y->state) == 0 &&
-           strcmp(x->machine, y->machine) == 0 && strcmp(x->source, y->source) == 0;
+           rc_row_sizes_order(x, y) == 0 && strcmp(x->op, y->op) == 0 &&
+           strcmp(x->variant, y->variant) == 0 && strcmp(x->dtype, y->dtype) == 0 &&
+           strcmp(x->state, y->state) == 0 && strcmp(x->machine, y->machine) == 0 &&
+           strcmp(x->source, y->source) == 0;
 }
 
 rc_status rc_import_add(rc_importer *m, const rc_row *row, rc_error *err) {

@@ -7,9 +7,9 @@
  * - vidur: its CSV tables mlp and attention (compute), all_reduce and send_recv (network).
  *
  * What a format cannot say (date, driver, clocks) is "unknown" or missing. Rows that have no
- * counterpart here (head dimensions other than 128, batched prefill, sliding windows, quantisations
- * other than bf16, fp16 and fp8) are counted, not guessed at. Where a table has a point more than
- * once, the first is kept and the others are counted.
+ * counterpart here (batched prefill, quantisations other than bf16, fp16 and fp8) are counted, not
+ * guessed at. Where a table has a point more than once, the first is kept and the others are
+ * counted.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_COST_IMPORT_H

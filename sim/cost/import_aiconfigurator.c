@@ -105,11 +105,11 @@ static rc_status attention(const table *t, bool decode) {
     x.b = isl + (step > 0 ? step : 0);
     x.c = heads;
     x.d = kv > 0 ? kv : heads; /* their 0: as many as query heads */
-    if (!x.dtype || !dtype(kv_name) || strcmp(x.dtype, dtype(kv_name)) != 0 || dim != 128 ||
-        window > 0 || heads < 1 || x.a < 1 || (!decode && batch != 1)) {
-        rc_import_skip(t->m,
-                       "attention of several sequences, of a window, of another head dimension "
-                       "than 128, or in mixed or other number formats");
+    x.head_k = x.head_v = dim;
+    x.window = window > 0 ? window : 0;
+    if (!x.dtype || !dtype(kv_name) || strcmp(x.dtype, dtype(kv_name)) != 0 || dim < 1 ||
+        heads < 1 || x.a < 1 || (!decode && batch != 1)) {
+        rc_import_skip(t->m, "attention of several sequences, or in mixed or other number formats");
         return RC_OK;
     }
     return rc_import_add(t->m, &x, t->err);

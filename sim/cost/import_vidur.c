@@ -128,10 +128,10 @@ static rc_status attention(const table *t) {
     RC_TRY(whole(t, "n_embd", &d));
     RC_TRY(whole(t, "num_tensor_parallel_workers", &tp));
     RC_TRY(times(t, prefill ? "attn_prefill" : "attn_decode", &x, &there));
-    if (!there || tp < 1 || heads < tp || d != 128 * heads ||
+    if (!there || tp < 1 || heads < tp || d < heads || d % heads != 0 ||
         (prefill && (batch != 1 || chunk < 1)) || (!prefill && (batch < 1 || cached < 1))) {
         rc_import_skip(t->m,
-                       "attention of several sequences, of another head dimension than 128, or "
+                       "attention of several sequences, of heads that do not divide its width, or "
                        "without its time");
         return RC_OK;
     }
@@ -142,6 +142,7 @@ static rc_status attention(const table *t) {
     x.b = prefill ? chunk + cached : cached;
     x.c = heads / tp;
     x.d = kv / tp > 0 ? kv / tp : 1;
+    x.head_k = x.head_v = d / heads;
     return rc_import_add(t->m, &x, t->err);
 }
 

@@ -20,10 +20,6 @@ static void read_axes(const rc_row *r, const rc_op_info *info, rc_axes *at) {
     at->at[RC_AXIS_WINDOW] = r->window;
     at->at[RC_AXIS_EXPERTS] = r->experts;
     at->at[RC_AXIS_TOP_K] = r->top_k;
-    if (rc_op_has_axis(info, RC_AXIS_HEAD_K) && r->head_k == 0)
-        at->at[RC_AXIS_HEAD_K] = RC_HEAD_DEFAULT;
-    if (rc_op_has_axis(info, RC_AXIS_HEAD_V) && r->head_v == 0)
-        at->at[RC_AXIS_HEAD_V] = RC_HEAD_DEFAULT;
     if (rc_op_has_axis(info, RC_AXIS_NODES) && at->at[RC_AXIS_NODES] == 0)
         at->at[RC_AXIS_NODES] = 1;
 }

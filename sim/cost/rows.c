@@ -8,6 +8,7 @@
 
 #include "sim/base/arena.h"
 #include "sim/base/quote.h"
+#include "sim/cost/ops.h"
 
 struct rc_rows {
     rc_arena *arena; /* owns the strings */
@@ -72,6 +73,17 @@ static rc_status check_texts(const rc_row *x, const rc_row *before, rc_error *er
     return RC_OK;
 }
 
+static void set_defaults(rc_row *x) {
+    rc_op op = rc_op_named(x->op);
+    if (op == rc_op_count())
+        return;
+    const rc_op_info *info = rc_op_info_of(op);
+    if (x->head_k == 0 && rc_op_has_axis(info, RC_AXIS_HEAD_K))
+        x->head_k = RC_HEAD_DEFAULT;
+    if (x->head_v == 0 && rc_op_has_axis(info, RC_AXIS_HEAD_V))
+        x->head_v = RC_HEAD_DEFAULT;
+}
+
 rc_status rc_rows_add(rc_rows *r, const rc_row *row, rc_error *err) {
     if (r->count == r->room) {
         size_t room = r->room ? 2 * r->room : 256;
@@ -88,6 +100,7 @@ rc_status rc_rows_add(rc_rows *r, const rc_row *row, rc_error *err) {
     KEEP(machine), KEEP(gpu), KEEP(state), KEEP(op), KEEP(variant), KEEP(dtype), KEEP(date);
     KEEP(driver), KEEP(cuda), KEEP(nccl), KEEP(kernel), KEEP(commit), KEEP(source);
 #undef KEEP
+    set_defaults(x);
     bool whole = x->commit != NULL;
     for (size_t i = 0; i < STRINGS; i++)
         whole = whole && *string_of(x, i) != NULL;
@@ -102,7 +115,15 @@ static int by_int(int64_t x, int64_t y) {
     return (x > y) - (x < y);
 }
 
-/* (machine, op, variant, dtype, state, c, d, b, a, source) */
+int rc_row_sizes_order(const rc_row *x, const rc_row *y) {
+    int o = by_int(x->head_k, y->head_k);
+    o = o != 0 ? o : by_int(x->head_v, y->head_v);
+    o = o != 0 ? o : by_int(x->window, y->window);
+    o = o != 0 ? o : by_int(x->experts, y->experts);
+    return o != 0 ? o : by_int(x->top_k, y->top_k);
+}
+
+/* (machine, op, variant, dtype, state, c, d, sizes, b, a, source) */
 static int by_key(const rc_row *x, const rc_row *y) {
     for (size_t i = 0; i < KEY_STRINGS; i++) {
         int o = strcmp(*string_of(x, i), *string_of(y, i));
@@ -111,6 +132,7 @@ static int by_key(const rc_row *x, const rc_row *y) {
     }
     int o = by_int(x->c, y->c);
     o = o != 0 ? o : by_int(x->d, y->d);
+    o = o != 0 ? o : rc_row_sizes_order(x, y);
     o = o != 0 ? o : by_int(x->b, y->b);
     o = o != 0 ? o : by_int(x->a, y->a);
     return o != 0 ? o : strcmp(x->source, y->source);

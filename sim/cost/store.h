@@ -17,8 +17,8 @@
 typedef struct rc_row { /* one cost row; strings live as long as the rc_rows they came in */
     const char *machine, *gpu, *state, *op, *variant, *dtype;
     int64_t a, b, c, d; /* what they hold: the op's columns in the table of ops.h */
-    /* Head sizes of keys and values, window, experts and experts a token: 0 where the op has none or
-     * the row leaves them at their defaults. */
+    /* Elements of a key and of a value of one head, keys that a query sees at most (0: all), products
+     * of a grouped GEMM, experts that a token goes to. 0 where the op has no such size. */
     int64_t head_k, head_v, window, experts, top_k;
     double p10, p50, p90; /* s */
     int64_t samples;
@@ -31,10 +31,14 @@ size_t rc_rows_count(const rc_rows *r);
 const rc_row *rc_rows_at(const rc_rows *r, size_t i);
 void rc_rows_free(rc_rows *r); /* NULL is fine */
 
+/* Order of the sizes that have columns of their own: head_k, head_v, window, experts, top_k. */
+int rc_row_sizes_order(const rc_row *x, const rc_row *y);
+
 /* All rows of a store (path NULL: the embedded one), ordered by (machine, op, variant, dtype,
- * state, c, d, b, a, source). machine NULL: every machine. */
+ * state, c, d, head_k, head_v, window, experts, top_k, b, a, source). machine NULL: every machine. */
 rc_status rc_store_rows(const char *path, const char *machine, rc_rows **out, rc_error *err);
-/* An empty set to add to; strings are copied. Used by tests and by programs that make rows. */
+/* An empty set to add to; strings are copied. A head size of 0 becomes 128 where the op has heads.
+ * Used by tests and by programs that make rows. */
 rc_status rc_rows_create(rc_rows **out, rc_error *err);
 rc_status rc_rows_add(rc_rows *r, const rc_row *row, rc_error *err);
 /* All rows of several sets in the store's order, sharing nothing with them. Equal rows are taken

@@ -4,6 +4,8 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "calib/schema.h"
@@ -35,13 +37,19 @@ enum {
     C_NCCL,
     C_KERNEL,
     C_COMMIT,
-    C_SOURCE
+    C_SOURCE,
+    C_HEAD_K, /* from here on columns of schema 2: a file of schema 1 has none of them */
+    C_HEAD_V,
+    C_WINDOW,
+    C_EXPERTS,
+    C_TOP_K
 };
 
 /* One row being read: the file, the row's number, and where each column of the schema is. */
 typedef struct reader {
     rc_csv *csv;
     size_t row, at[RC_STORE_NCOLUMNS];
+    bool has[RC_STORE_NCOLUMNS];
     rc_error *err;
 } reader;
 
@@ -97,12 +105,30 @@ static rc_status axis(const reader *r, size_t col, int64_t *out) {
     return rc_csv_int(r->csv, r->row, r->at[col], 0, INT64_C(1) << 52, out, r->err);
 }
 
+/* A size with a column of its own, of an op that has it; 0 where the column is not there or empty. */
+static rc_status size(const reader *r, size_t col, rc_axis which, int64_t *out) {
+    *out = 0;
+    if (!r->has[col] || field(r, col)[0] == '\0')
+        return RC_OK;
+    RC_TRY(axis(r, col, out));
+    if (*out == 0 || rc_op_has_axis(rc_op_info_of(rc_op_named(field(r, C_OP))), which))
+        return RC_OK;
+    char expected[96];
+    (void)snprintf(expected, sizeof expected, "0: op %.40s has no such size", field(r, C_OP));
+    return refuse(r, col, expected);
+}
+
 static rc_status read_row(const reader *r, rc_row *x) {
     RC_TRY(check_words(r));
     RC_TRY(axis(r, C_A, &x->a));
     RC_TRY(axis(r, C_B, &x->b));
     RC_TRY(axis(r, C_C, &x->c));
     RC_TRY(axis(r, C_D, &x->d));
+    RC_TRY(size(r, C_HEAD_K, RC_AXIS_HEAD_K, &x->head_k));
+    RC_TRY(size(r, C_HEAD_V, RC_AXIS_HEAD_V, &x->head_v));
+    RC_TRY(size(r, C_WINDOW, RC_AXIS_WINDOW, &x->window));
+    RC_TRY(size(r, C_EXPERTS, RC_AXIS_EXPERTS, &x->experts));
+    RC_TRY(size(r, C_TOP_K, RC_AXIS_TOP_K, &x->top_k));
     RC_TRY(seconds(r, C_P10, &x->p10));
     RC_TRY(seconds(r, C_P50, &x->p50));
     RC_TRY(seconds(r, C_P90, &x->p90));
@@ -125,8 +151,11 @@ static rc_status read_row(const reader *r, rc_row *x) {
 static rc_status read_all(rc_csv *csv, rc_rows *rows, rc_error *err) {
     reader r = {.csv = csv, .err = err};
     RC_TRY(rc_csv_known(csv, columns, err));
-    for (size_t i = 0; i < RC_STORE_NCOLUMNS; i++)
-        RC_TRY(rc_csv_column(csv, columns[i], &r.at[i], err));
+    for (size_t i = 0; i < RC_STORE_NCOLUMNS; i++) {
+        if (i < RC_STORE_NCOLUMNS_1)
+            RC_TRY(rc_csv_column(csv, columns[i], &r.at[i], err));
+        r.has[i] = rc_csv_find(csv, columns[i], &r.at[i]);
+    }
     for (r.row = 0; r.row < rc_csv_rows(csv); r.row++) {
         rc_row x = {0};
         RC_TRY(read_row(&r, &x));

@@ -21,6 +21,9 @@
 #define COLUMNS                                                                                    \
     "machine,gpu,state,op,variant,dtype,a,b,c,d,p10_s,p50_s,p90_s,samples,sm_mhz,power_w,temp_c,"  \
     "date,driver,cuda,nccl,kernel,\"commit\",source"
+/* Of schema 2; a store of schema 1 has none of these sizes. */
+#define SIZES "head_k,head_v,window,experts,top_k"
+#define NO_SIZES "0 AS head_k,0 AS head_v,0 AS window,0 AS experts,0 AS top_k"
 
 /* ---- opening ------------------------------------------------------------------------------- */
 
@@ -61,18 +64,20 @@ static rc_status check_whole(sqlite3 *db, const char *name, rc_error *err) {
     return st;
 }
 
-static rc_status check_store(sqlite3 *db, const char *name, rc_error *err) {
-    int64_t id = 0, version = 0;
+static rc_status check_store(sqlite3 *db, const char *name, int64_t *version, rc_error *err) {
+    int64_t id = 0;
     RC_TRY(pragma(db, name, "PRAGMA application_id", &id, err));
     if (id != RC_STORE_APPLICATION_ID)
         return rc_fail_at(err, RC_E_SCHEMA, name, 0, 0,
                           "not a calibration store: application id 0x%08llx, expected 0x%08x",
                           (unsigned long long)id & 0xffffffffu, (unsigned)RC_STORE_APPLICATION_ID);
-    RC_TRY(pragma(db, name, "PRAGMA user_version", &version, err));
-    if (version != RC_STORE_SCHEMA_VERSION)
-        return rc_fail_at(err, RC_E_SCHEMA, name, 0, 0,
-                          "calibration store of schema version %lld; this program reads version %d",
-                          (long long)version, RC_STORE_SCHEMA_VERSION);
+    RC_TRY(pragma(db, name, "PRAGMA user_version", version, err));
+    if (*version < 1 || *version > RC_STORE_SCHEMA_VERSION)
+        return rc_fail_at(
+            err, RC_E_SCHEMA, name, 0, 0,
+            "calibration store of schema version %lld; this program reads versions 1 to "
+            "%d",
+            (long long)*version, RC_STORE_SCHEMA_VERSION);
     return check_whole(db, name, err);
 }
 
@@ -150,19 +155,32 @@ static void row_at(sqlite3_stmt *s, rc_row *x) {
                   .nccl = text_at(s, 20),
                   .kernel = text_at(s, 21),
                   .commit = text_at(s, 22),
-                  .source = text_at(s, 23)};
+                  .source = text_at(s, 23),
+                  .head_k = sqlite3_column_int64(s, 24),
+                  .head_v = sqlite3_column_int64(s, 25),
+                  .window = sqlite3_column_int64(s, 26),
+                  .experts = sqlite3_column_int64(s, 27),
+                  .top_k = sqlite3_column_int64(s, 28)};
 }
 
 /* SQL constraints cannot say everything; what look-ups rely on is checked again. */
 static bool sane(const rc_row *x) {
     return isfinite(x->p10) && isfinite(x->p50) && isfinite(x->p90) && x->p10 > 0.0 &&
-           x->p10 <= x->p50 && x->p50 <= x->p90 && x->a >= 0 && x->b >= 0 && x->c >= 0 && x->d >= 0;
+           x->p10 <= x->p50 && x->p50 <= x->p90 && x->a >= 0 && x->b >= 0 && x->c >= 0 &&
+           x->d >= 0 && x->head_k >= 0 && x->head_v >= 0 && x->window >= 0 && x->experts >= 0 &&
+           x->top_k >= 0;
 }
 
-static rc_status read_rows(sqlite3 *db, const char *name, const char *machine, rc_rows *rows,
-                           rc_error *err) {
-    static const char sql[] = "SELECT " COLUMNS " FROM cost WHERE ?1 IS NULL OR machine = ?1 "
-                              "ORDER BY machine, op, variant, dtype, state, c, d, b, a, source";
+#define FROM_IN_ORDER                                                                              \
+    " FROM cost WHERE ?1 IS NULL OR machine = ?1 "                                                 \
+    "ORDER BY machine, op, variant, dtype, state, c, d, head_k, head_v, window, experts, top_k, "  \
+    "b, a, source"
+
+static rc_status read_rows(sqlite3 *db, const char *name, int64_t version, const char *machine,
+                           rc_rows *rows, rc_error *err) {
+    static const char whole[] = "SELECT " COLUMNS "," SIZES FROM_IN_ORDER;
+    static const char first[] = "SELECT " COLUMNS "," NO_SIZES FROM_IN_ORDER;
+    const char *sql = version == 1 ? first : whole;
     sqlite3_stmt *s = NULL;
     if (sqlite3_prepare_v2(db, sql, -1, &s, NULL) != SQLITE_OK)
         return broken(db, name, err);
@@ -190,14 +208,15 @@ static rc_status read_rows(sqlite3 *db, const char *name, const char *machine, r
 rc_status rc_store_rows(const char *path, const char *machine, rc_rows **out, rc_error *err) {
     sqlite3 *db = NULL;
     rc_rows *rows = NULL;
+    int64_t version = 0;
     const char *name = path != NULL ? path : "(built in)";
     rc_status st = path != NULL ? open_file(path, &db, err) : open_embedded(&db, err);
     if (st == RC_OK)
-        st = check_store(db, name, err);
+        st = check_store(db, name, &version, err);
     if (st == RC_OK)
         st = rc_rows_create(&rows, err);
     if (st == RC_OK)
-        st = read_rows(db, name, machine, rows, err);
+        st = read_rows(db, name, version, machine, rows, err);
     (void)sqlite3_close(db);
     if (st != RC_OK) {
         rc_rows_free(rows);
@@ -227,6 +246,7 @@ static int insert(sqlite3_stmt *s, const rc_row *x) {
     const double times[] = {x->p10, x->p50, x->p90};
     const double seen[] = {x->sm_mhz, x->power_w, x->temp_c};
     const char *tail[] = {x->date, x->driver, x->cuda, x->nccl, x->kernel, x->commit, x->source};
+    const int64_t sizes[] = {x->head_k, x->head_v, x->window, x->experts, x->top_k};
     int n = 1;
     for (size_t i = 0; i < 6; i++)
         (void)sqlite3_bind_text(s, n++, head[i], -1, SQLITE_STATIC);
@@ -239,14 +259,16 @@ static int insert(sqlite3_stmt *s, const rc_row *x) {
         bind_real(s, n++, seen[i]);
     for (size_t i = 0; i < 7; i++)
         (void)sqlite3_bind_text(s, n++, tail[i], -1, SQLITE_STATIC);
+    for (size_t i = 0; i < 5; i++)
+        (void)sqlite3_bind_int64(s, n++, sizes[i]);
     int step = sqlite3_step(s);
     (void)sqlite3_reset(s);
     return step;
 }
 
 static rc_status insert_all(sqlite3 *db, const char *path, const rc_rows *rows, rc_error *err) {
-    static const char sql[] = "INSERT INTO cost(" COLUMNS ") VALUES "
-                              "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+    static const char sql[] = "INSERT INTO cost(" COLUMNS "," SIZES ") VALUES "
+                              "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
     sqlite3_stmt *s = NULL;
     if (sqlite3_prepare_v2(db, sql, -1, &s, NULL) != SQLITE_OK)
         return no_write(db, path, err);

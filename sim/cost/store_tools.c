@@ -11,6 +11,7 @@
 
 #include "calib/schema.h"
 #include "sim/base/csv.h"
+#include "sim/cost/ops.h"
 
 rc_status rc_rows_open(const char *path, rc_rows **out, rc_error *err) {
     size_t n = strlen(path);
@@ -33,7 +34,14 @@ static void put_real(FILE *f, double v) {
         (void)fprintf(f, "%.9g", v);
 }
 
-static void put_row(const rc_row *r, FILE *f) {
+/* Whether a row says more than schema 1 can: heads of 128 are its default. */
+static bool has_sizes(const rc_row *r) {
+    bool heads = (r->head_k != 0 && r->head_k != RC_HEAD_DEFAULT) ||
+                 (r->head_v != 0 && r->head_v != RC_HEAD_DEFAULT);
+    return heads || r->window != 0 || r->experts != 0 || r->top_k != 0;
+}
+
+static void put_row(const rc_row *r, bool sizes, FILE *f) {
     const char *const first[] = {r->machine, r->gpu, r->state, r->op, r->variant, r->dtype};
     const char *const last[] = {r->date,   r->driver, r->cuda,  r->nccl,
                                 r->kernel, r->commit, r->source};
@@ -51,16 +59,22 @@ static void put_row(const rc_row *r, FILE *f) {
         put_real(f, readings[i]);
     for (size_t i = 0; i < sizeof last / sizeof last[0]; i++)
         put_text(f, last[i], false);
+    const int64_t own[] = {r->head_k, r->head_v, r->window, r->experts, r->top_k};
+    for (size_t i = 0; sizes && i < sizeof own / sizeof own[0]; i++)
+        (void)fprintf(f, ",%" PRId64, own[i]);
     (void)fputc('\n', f);
 }
 
 rc_status rc_rows_write_csv(const rc_rows *rows, FILE *f, rc_error *err) {
     static const char *const names[] = {RC_STORE_COLUMNS};
-    for (size_t i = 0; i < RC_STORE_NCOLUMNS; i++)
+    bool sizes = false;
+    for (size_t i = 0; i < rc_rows_count(rows) && !sizes; i++)
+        sizes = has_sizes(rc_rows_at(rows, i));
+    for (size_t i = 0; i < (sizes ? RC_STORE_NCOLUMNS : RC_STORE_NCOLUMNS_1); i++)
         put_text(f, names[i], i == 0);
     (void)fputc('\n', f);
     for (size_t i = 0; i < rc_rows_count(rows); i++)
-        put_row(rc_rows_at(rows, i), f);
+        put_row(rc_rows_at(rows, i), sizes, f);
     return ferror(f) ? rc_fail(err, RC_E_IO, "cannot write the rows") : RC_OK;
 }
 
@@ -139,6 +153,7 @@ static int by_point(const rc_row *x, const rc_row *y) {
     o = o || is_transfer(x) ? o : strcmp(x->dtype, y->dtype);
     o = o ? o : by_int(x->c, y->c);
     o = o ? o : by_int(x->d, y->d);
+    o = o ? o : rc_row_sizes_order(x, y);
     o = o ? o : by_int(x->b, y->b);
     return o ? o : by_int(x->a, y->a);
 }

@@ -144,7 +144,7 @@ static bool answers_or_says_why(prop_case *c) {
         else if (i == 4)
             st = rc_cost_elementwise(clean, "swiglu", m, n, &out, &err);
         else
-            st = rc_cost_copy(clean, m, &out, &err);
+            st = syn_copy(clean, m, &out, &err);
         bool fine = st != RC_OK ? err.msg[0] != '\0'
                                 : isfinite(out.p50) && out.p50 >= 0.0 && out.spread >= 0.0;
         PROP_CHECK(c, fine, "call %d, m %ld n %ld k %ld heads %d/%d: status %d, %g", i, (long)m,

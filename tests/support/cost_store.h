@@ -217,6 +217,13 @@ SYN_UNUSED static rc_machine syn_machine(void) {
     return m;
 }
 
+/* A copy on the device of so many bytes: rows count those that are read and those that are written. */
+SYN_UNUSED static rc_status syn_copy(const rc_costs *c, int64_t bytes, rc_cost *out,
+                                     rc_error *err) {
+    rc_axes at = {{[RC_AXIS_BYTES] = 2 * bytes}};
+    return rc_cost_op(c, RC_COST_COPY, RC_BF16, &at, out, err);
+}
+
 SYN_UNUSED static const char *syn_path(char *buf, size_t size, const char *name) {
     const char *dir = getenv("RC_BINARY_DIR");
     (void)snprintf(buf, size, "%s/%s.%ld.db", dir != NULL ? dir : "/tmp", name, (long)getpid());

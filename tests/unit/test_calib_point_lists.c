@@ -9,6 +9,8 @@
 #undef KI
 #include "calib/point_lists_node.c"
 
+#include "sim/cost/ops.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
@@ -43,6 +45,26 @@ static void test_no_duplicates(void **state) {
                              same_word(p.v[i].cond, p.v[j].cond) && !strcmp(p.v[i].op, p.v[j].op) &&
                              !strcmp(p.v[i].variant, p.v[j].variant) &&
                              !strcmp(p.v[i].dtype, p.v[j].dtype));
+        rc_points_free(&p);
+    }
+}
+
+/* What is measured are ops that the simulator knows, in the columns where it looks for their sizes. */
+static void test_ops_of_the_table(void **state) {
+    (void)state;
+    for (int id = 0; id < RC_SUITE_COUNT; id++) {
+        rc_points p = make((rc_suite_id)id, 8);
+        for (size_t i = 0; i < p.n; i++) {
+            assert_true(rc_op_has_rows(p.v[i].op));
+            const rc_op_info *op = rc_op_info_of(rc_op_named(p.v[i].op));
+            const int64_t column[RC_COLUMNS] = {p.v[i].a, p.v[i].b, p.v[i].c, p.v[i].d};
+            for (int k = 0; k < RC_COLUMNS; k++) {
+                if (op->column[k] == RC_AXIS_NONE)
+                    assert_int_equal(column[k], 0);
+                else if (op->along != RC_AXIS_NONE)
+                    assert_true(column[k] > 0);
+            }
+        }
         rc_points_free(&p);
     }
 }
@@ -310,6 +332,7 @@ static void test_machine_names(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_duplicates),
+        cmocka_unit_test(test_ops_of_the_table),
         cmocka_unit_test(test_axes_are_set),
         cmocka_unit_test(test_add_merges_flags),
         cmocka_unit_test(test_gemm_main_shapes),

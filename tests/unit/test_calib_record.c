@@ -109,12 +109,40 @@ static void test_bad_rows(void **state) {
     free(text);
 }
 
+/* A file of schema 1 holds the same points: its heads are of 128 elements. */
+static void test_columns_of_schema_1(void **state) {
+    (void)state;
+    static const char text[] =
+        "machine,gpu,state,op,variant,dtype,a,b,c,d,p10_s,p50_s,p90_s,samples,sm_mhz,power_w,temp_"
+        "c,"
+        "date,driver,cuda,nccl,kernel,commit,source\n"
+        "m,g,burst,decode,,bf16,4,4096,16,1,1e-5,1e-5,1e-5,9,,,,d,r,c,n,k,x,measured\n"
+        "m,g,burst,gemm,,bf16,4,4096,16,0,1e-5,1e-5,1e-5,9,,,,d,r,c,n,k,x,measured\n";
+    rc_record *old = NULL, *new = NULL;
+    size_t n = 0, size = 0;
+    char *again = NULL;
+    assert_int_equal(rc_records_parse("x.csv", text, sizeof text - 1, &old, &n, NULL), RC_OK);
+    assert_int_equal(n, 2);
+    assert_true(old[0].head_k == 128 && old[0].head_v == 128 && old[0].window == 0);
+    assert_true(old[1].head_k == 0 && old[1].experts == 0);
+    written(&old[0], 1, &again, &size);
+    assert_non_null(strstr(again, ",measured,128,128,0,0,0\n"));
+    assert_int_equal(rc_records_parse("y.csv", again, size, &new, &n, NULL), RC_OK);
+    assert_true(rc_record_same_point(&old[0], &new[0]));
+    new[0].head_v = 64;
+    assert_false(rc_record_same_point(&old[0], &new[0]));
+    free(old);
+    free(new);
+    free(again);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_columns),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_same_point),
         cmocka_unit_test(test_bad_rows),
+        cmocka_unit_test(test_columns_of_schema_1),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,7 +70,7 @@ static void test_points_are_returned(void **state) {
     near(c.p50, syn_stream(16384.0 * 16384 * 3), 1e-9);
     assert_int_equal(rc_cost_rotary(costs, "rotary_kv", 4096, SYN_HEADS(16, 1), &c, NULL), RC_OK);
     near(c.p50, syn_stream(4096.0 * 18 * 128 * 4), 1e-9);
-    assert_int_equal(rc_cost_copy(costs, 1048576, &c, NULL), RC_OK);
+    assert_int_equal(syn_copy(costs, 1048576, &c, NULL), RC_OK);
     near(c.p50, syn_stream(2097152.0), 1e-9);
     assert_int_equal(c.basis, RC_MEASURED);
 }
@@ -112,7 +112,7 @@ static void test_beyond_points(void **state) {
     assert_true(c.p50 > 2e-6 && c.p50 < 6e-6);
     assert_int_equal(rc_cost_attention(costs, RC_BF16, 1, 3, 3, SYN_HEADS(16, 1), &c, NULL), RC_OK);
     near(c.p50, 5e-6, 0.1);
-    assert_int_equal(rc_cost_copy(costs, 1000, &c, NULL), RC_OK);
+    assert_int_equal(syn_copy(costs, 1000, &c, NULL), RC_OK);
     near(c.p50, syn_stream(2000.0), 0.01);
     assert_int_equal(c.basis, RC_EXTRAPOLATED);
 }
@@ -280,7 +280,7 @@ static void test_nothing_costs_nothing(void **state) {
     assert_true(c.p50 == 0.0);
     assert_int_equal(rc_cost_merge(costs, 1000, 1, 128, &c, NULL), RC_OK);
     assert_true(c.p50 == 0.0);
-    assert_int_equal(rc_cost_copy(costs, 0, &c, NULL), RC_OK);
+    assert_int_equal(syn_copy(costs, 0, &c, NULL), RC_OK);
     assert_true(c.p50 == 0.0);
 }
 
@@ -418,8 +418,7 @@ static void test_refusals(void **state) {
           "'swigluu' is no elementwise op; did you mean 'swiglu'?");
     fails(rc_cost_rotary(costs, "rotary_kv", 1, SYN_HEADS(0, 1), &c, &err), RC_E_INPUT, &err,
           "rotary_kv: query heads is 0; expected 1 to 2^52");
-    fails(rc_cost_copy(costs, -1, &c, &err), RC_E_INPUT, &err,
-          "copy: bytes is -2; expected 0 to 2^52");
+    fails(syn_copy(costs, -1, &c, &err), RC_E_INPUT, &err, "copy: bytes is -2; expected 0 to 2^52");
 }
 
 /* What was measured with heads of 128 elements says nothing of others. */
@@ -443,6 +442,54 @@ static void test_other_head_sizes(void **state) {
           "measured: there are rows of 128 and 128, window 0");
     fails(rc_cost_merge(costs, 100, 4, 64, &c, &err), RC_E_UNMODELLED, &err,
           "a merge with head dimension 64 of values has not been measured");
+}
+
+/* An op that is an entry of the table and nothing else in the simulator: rows of it are read, priced at
+ * the sizes that were measured, and refused at others. */
+static void test_an_op_of_the_table_alone(void **state) {
+    (void)state;
+    static const char rows[] =
+        "machine,gpu,state,op,variant,dtype,a,b,c,d,p10_s,p50_s,p90_s,samples,sm_mhz,power_w,temp_"
+        "c,"
+        "date,driver,cuda,nccl,kernel,commit,source,head_k,head_v,window,experts,top_k\n"
+        "h200-sxm,g,burst,grouped_gemm,,fp8,1024,4096,7168,0,1e-4,1e-4,1e-4,9,,,,d,r,c,n,k,x,"
+        "measured,0,"
+        "0,0,32,8\n"
+        "h200-sxm,g,burst,grouped_gemm,,fp8,4096,4096,7168,0,4e-4,4e-4,4e-4,9,,,,d,r,c,n,k,x,"
+        "measured,0,"
+        "0,0,32,8\n"
+        "h200-sxm,g,burst,grouped_gemm,,fp8,4096,4096,7168,0,7e-4,7e-4,7e-4,9,,,,d,r,c,n,k,x,"
+        "measured,0,"
+        "0,0,64,8\n";
+    char path[512];
+    rc_rows *r = NULL;
+    rc_costs *v = NULL;
+    rc_machine m = syn_machine();
+    rc_error err;
+    rc_cost c;
+    assert_int_equal(rc_store_parse_csv("t.csv", rows, sizeof rows - 1, &r, NULL), RC_OK);
+    (void)unlink(syn_path(path, sizeof path, "test_cost_table"));
+    assert_int_equal(rc_store_write(path, &r, 1, NULL), RC_OK);
+    assert_int_equal(rc_costs_open(path, &m, &v, NULL), RC_OK);
+    (void)unlink(path);
+    assert_int_equal(rc_cost_row(v, rc_rows_at(r, 2), &c, NULL), RC_OK);
+    near(c.p50, 7e-4, 1e-12);
+    assert_int_equal(c.basis, RC_MEASURED);
+    rc_axes at = {{[RC_AXIS_TOKENS] = 2048,
+                   [RC_AXIS_OUTPUTS] = 4096,
+                   [RC_AXIS_INPUTS] = 7168,
+                   [RC_AXIS_EXPERTS] = 32,
+                   [RC_AXIS_TOP_K] = 8}};
+    assert_int_equal(rc_cost_op(v, RC_COST_GROUPED_GEMM, RC_FP8, &at, &c, NULL), RC_OK);
+    near(c.p50, 2e-4, 1e-9);
+    at.at[RC_AXIS_EXPERTS] = 16;
+    fails(rc_cost_op(v, RC_COST_GROUPED_GEMM, RC_FP8, &at, &c, &err), RC_E_UNMODELLED, &err,
+          "grouped_gemm in fp8 of these sizes has not been measured");
+    fails(rc_cost_op(costs, RC_COST_GROUPED_GEMM, RC_FP8, &at, &c, &err), RC_E_INPUT, &err,
+          "the calibration store has no rows of grouped_gemm for machine 'h200-sxm' (base of "
+          "'h200-sxm')");
+    rc_costs_close(v);
+    rc_rows_free(r);
 }
 
 static void test_no_rows(void **state) {
@@ -485,6 +532,7 @@ int main(void) {
         cmocka_unit_test(test_quantised_gemm),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_other_head_sizes),
+        cmocka_unit_test(test_an_op_of_the_table_alone),
         cmocka_unit_test(test_no_rows),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -9,6 +9,7 @@
 
 #include <sqlite3.h>
 
+#include "sim/cost/store_tools.h"
 #include "tests/support/cost_store.h"
 
 #define HEADER                                                                                     \
@@ -156,9 +157,9 @@ static void test_wrong_databases(void **state) {
     no_store(path, RC_E_SCHEMA,
              "not a calibration store: application id 0x00000007, expected 0x52435354");
     assert_true(syn_write(path, 0.0));
-    sql(path, "PRAGMA user_version=2");
+    sql(path, "PRAGMA user_version=3");
     no_store(path, RC_E_SCHEMA,
-             "calibration store of schema version 2; this program reads version 1");
+             "calibration store of schema version 3; this program reads versions 1 to 2");
     assert_true(syn_write(path, 0.0));
     sql(path, "DROP TABLE cost");
     no_store(path, RC_E_SCHEMA, "truncated or damaged calibration store (no such table: cost)");
@@ -186,6 +187,107 @@ static void test_truncated(void **state) {
     (void)unlink(path);
 }
 
+#define HEADER_2                                                                                   \
+    "machine,gpu,state,op,variant,dtype,a,b,c,d,p10_s,p50_s,p90_s,samples,sm_mhz,power_w,temp_c,"  \
+    "date,driver,cuda,nccl,kernel,commit,source,head_k,head_v,window,experts,top_k\n"
+#define TIMES "1e-6,2e-6,3e-6,5,,,,d,r,c,n,k,x,measured,"
+
+static void test_sizes(void **state) {
+    (void)state;
+    rc_rows *r = NULL;
+    assert_int_equal(parse(HEADER_2
+                           "m,g,burst,attention,causal,fp8,1024,4096,16,1," TIMES "192,128,4096,,\n"
+                           "m,g,burst,grouped_gemm,,fp8,4096,2048,7168,0," TIMES "0,0,0,32,8\n"
+                           "m,g,burst,decode,,bf16,4,1024,16,1," TIMES ",,,,\n"
+                           "m,g,burst,merge,,bf16,1024,4,0,0," TIMES "0,64,0,0,0\n"
+                           "m,g,burst,copy,,,1024,0,0,0," TIMES "0,0,0,0,0\n",
+                           &r, NULL),
+                     RC_OK);
+    const rc_row *x = rc_rows_at(r, 0);
+    assert_true(x->head_k == 192 && x->head_v == 128 && x->window == 4096 && x->experts == 0);
+    x = rc_rows_at(r, 1);
+    assert_true(x->head_k == 0 && x->window == 0 && x->experts == 32 && x->top_k == 8);
+    x = rc_rows_at(r, 2); /* not said: 128 */
+    assert_true(x->head_k == 128 && x->head_v == 128);
+    x = rc_rows_at(r, 3); /* a merge sees values alone */
+    assert_true(x->head_k == 0 && x->head_v == 64);
+    assert_true(rc_rows_at(r, 4)->head_k == 0);
+    rc_rows_free(r);
+    refuses(HEADER_2 "m,g,burst,gemm,,fp8,1,2,3,0," TIMES "128,0,0,0,0\n",
+            "t.csv:2:70: column 'head_k': found '128', expected 0: op gemm has no such size");
+    refuses(HEADER_2 "m,g,burst,merge,,bf16,1,2,0,0," TIMES "0,0,512,0,0\n",
+            "t.csv:2:76: column 'window': found '512', expected 0: op merge has no such size");
+}
+
+static void same_rows(const rc_rows *a, const rc_rows *b) {
+    assert_int_equal(rc_rows_count(a), rc_rows_count(b));
+    for (size_t i = 0; i < rc_rows_count(a); i++) {
+        const rc_row *x = rc_rows_at(a, i), *y = rc_rows_at(b, i);
+        assert_string_equal(x->op, y->op);
+        assert_true(x->a == y->a && x->b == y->b && x->c == y->c && x->d == y->d);
+        assert_int_equal(rc_row_sizes_order(x, y), 0);
+        assert_true(x->p10 == y->p10 && x->p50 == y->p50 && x->p90 == y->p90);
+    }
+}
+
+/* A store that schema 1 wrote, and the CSV that it was written from. */
+static void test_schema_1(void **state) {
+    (void)state;
+    const char *root = getenv("RC_SOURCE_DIR");
+    char db[1024], csv[1024];
+    rc_rows *stored = NULL, *read = NULL;
+    (void)snprintf(db, sizeof db, "%s/tests/data/stores/schema-1.db", root ? root : ".");
+    (void)snprintf(csv, sizeof csv, "%s/tests/data/stores/schema-1.csv", root ? root : ".");
+    assert_int_equal(rc_store_rows(db, NULL, &stored, NULL), RC_OK);
+    assert_int_equal(rc_store_read_csv(csv, &read, NULL), RC_OK);
+    assert_int_equal(rc_rows_count(stored), 7);
+    same_rows(stored, read);
+    for (size_t i = 0; i < rc_rows_count(stored); i++) {
+        const rc_row *x = rc_rows_at(stored, i);
+        bool keys = strcmp(x->op, "attention") == 0 || strcmp(x->op, "decode") == 0 ||
+                    strcmp(x->op, "rotary_kv") == 0;
+        assert_int_equal(x->head_k, keys ? 128 : 0);
+        assert_int_equal(x->head_v, keys || strcmp(x->op, "merge") == 0 ? 128 : 0);
+    }
+    rc_rows_free(stored);
+    rc_rows_free(read);
+}
+
+/* A store and a CSV keep the sizes; a CSV has their columns only where a row needs them. */
+static void test_sizes_are_kept(void **state) {
+    (void)state;
+    char path[512], *text = NULL;
+    size_t size = 0;
+    rc_rows *r = NULL, *back = NULL;
+    FILE *f = open_memstream(&text, &size);
+    assert_int_equal(parse(HEADER_2
+                           "m,g,burst,attention,full,bf16,1024,4096,16,1," TIMES "192,128,512,,\n"
+                           "m,g,burst,grouped_gemm,,fp8,4096,2048,7168,0," TIMES "0,0,0,32,8\n",
+                           &r, NULL),
+                     RC_OK);
+    (void)unlink(syn_path(path, sizeof path, "store_sizes"));
+    assert_int_equal(rc_store_write(path, &r, 1, NULL), RC_OK);
+    assert_int_equal(rc_store_rows(path, NULL, &back, NULL), RC_OK);
+    same_rows(r, back);
+    rc_rows_free(back);
+    (void)unlink(path);
+    assert_int_equal(rc_rows_write_csv(r, f, NULL), RC_OK);
+    (void)fclose(f);
+    assert_int_equal(parse(text, &back, NULL), RC_OK);
+    same_rows(r, back);
+    rc_rows_free(back);
+    rc_rows_free(r);
+    free(text);
+    text = NULL;
+    f = open_memstream(&text, &size);
+    assert_int_equal(parse(HEADER ROW, &r, NULL), RC_OK);
+    assert_int_equal(rc_rows_write_csv(r, f, NULL), RC_OK);
+    (void)fclose(f);
+    assert_memory_equal(text, HEADER, strlen(HEADER));
+    rc_rows_free(r);
+    free(text);
+}
+
 static void test_embedded(void **state) {
     (void)state;
     rc_rows *r = NULL;
@@ -203,7 +305,8 @@ int main(void) {
         cmocka_unit_test(test_csv_is_read),     cmocka_unit_test(test_csv_errors),
         cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_two_measurements),
         cmocka_unit_test(test_wrong_databases), cmocka_unit_test(test_truncated),
-        cmocka_unit_test(test_embedded),
+        cmocka_unit_test(test_sizes),           cmocka_unit_test(test_schema_1),
+        cmocka_unit_test(test_sizes_are_kept),  cmocka_unit_test(test_embedded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

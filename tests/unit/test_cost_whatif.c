@@ -36,16 +36,17 @@ static void times_of(const rc_costs *base, const rc_machine *m, double t[OPS]) {
     rc_cost out[OPS];
     rc_p2p p;
     const double bytes = 256e6;
+    const rc_axes copied = {{[RC_AXIS_BYTES] = 8000000000}};
     assert_int_equal(rc_costs_view(base, m, &c, NULL), RC_OK);
     assert_int_equal(rc_cost_gemm(c, RC_BF16, 16384, 13312, 16384, &out[GEMM_BF16], NULL), RC_OK);
     assert_int_equal(rc_cost_gemm(c, RC_FP8, 16384, 13312, 16384, &out[GEMM_FP8], NULL), RC_OK);
-    assert_int_equal(
-        rc_cost_attention(c, RC_BF16, 1, 32768, 32768, ((rc_heads){16, 1, 128, 128}), &out[ATTENTION], NULL),
-        RC_OK);
-    assert_int_equal(
-        rc_cost_attention(c, RC_FP8, 1, 32768, 32768, ((rc_heads){16, 1, 128, 128}), &out[ATTENTION_FP8], NULL),
-        RC_OK);
-    assert_int_equal(rc_cost_copy(c, 4000000000, &out[COPY], NULL), RC_OK);
+    assert_int_equal(rc_cost_attention(c, RC_BF16, 1, 32768, 32768, ((rc_heads){16, 1, 128, 128}),
+                                       &out[ATTENTION], NULL),
+                     RC_OK);
+    assert_int_equal(rc_cost_attention(c, RC_FP8, 1, 32768, 32768, ((rc_heads){16, 1, 128, 128}),
+                                       &out[ATTENTION_FP8], NULL),
+                     RC_OK);
+    assert_int_equal(rc_cost_op(c, RC_COST_COPY, RC_BF16, &copied, &out[COPY], NULL), RC_OK);
     assert_int_equal(rc_cost_collective(c, "all_reduce", bytes, 8, 1, &out[REDUCE], NULL), RC_OK);
     assert_int_equal(rc_cost_collective(c, "all_reduce", bytes, 16, 2, &out[REDUCE_NODES], NULL),
                      RC_OK);
