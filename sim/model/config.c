@@ -364,6 +364,7 @@ rc_status rc_config_read(const rc_node *root, rc_model *m, rc_error *err) {
     RC_TRY(check_bias(c));
     RC_TRY(read_shape(c));
     RC_TRY(check_pattern(c));
+    RC_TRY(rc_config_kinds(c->decoder, c->m, c->err));
     RC_TRY(note_more(c));
     return read_quantisation(c);
 }

@@ -61,6 +61,12 @@ rc_status rc_config_unknown(const rc_node *root, const rc_node *decoder, const r
 /* Read the root of a config.json into *m, which is zero but for its name and notes. */
 rc_status rc_config_read(const rc_node *root, rc_model *m, rc_error *err);
 
+/* ---- kinds.c ------------------------------------------------------------------------- */
+
+/* Read the kinds of layers that the file states, and their order, into *m, whose first kind holds
+ * the numbers of the file. Nothing is changed where it states none. */
+rc_status rc_config_kinds(const rc_node *decoder, rc_model *m, rc_error *err);
+
 /* ---- quantisation.c, modules.c ------------------------------------------------------- */
 
 /* Read a quantization_config into m->quant. Every shape of m must have been read. */

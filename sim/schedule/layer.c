@@ -104,6 +104,28 @@ void rc_emit_all_reduce(rc_builder *b) {
                            residual_bytes);
 }
 
+void rc_emit_out(rc_builder *b, int64_t width) {
+    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
+        rc_emit_gemm(b, gpu, RC_P_OUT, b->rq->layout.attn_weights,
+                     rc_rank_tokens(b, rc_rank_of(b, gpu)), b->rq->model->hidden, width);
+    rc_emit_all_reduce(b);
+}
+
+void rc_emit_ffn(rc_builder *b, int64_t width) {
+    const rc_layout *l = &b->rq->layout;
+    const int64_t d = b->rq->model->hidden, own = rc_ceil_div(width, l->tp);
+    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
+        int64_t t = rc_rank_tokens(b, rc_rank_of(b, gpu));
+        rc_emit_norm(b, gpu, l->ffn_weights, t);
+        rc_emit_gemm(b, gpu, RC_P_GATE_UP, l->ffn_weights, t, 2 * own, d);
+        rc_emit_elementwise(b, gpu, RC_P_SWIGLU,
+                            rc_dtype_math(l->ffn_weights) == RC_FP8 ? "swiglu_fp8" : "swiglu", t,
+                            own);
+        rc_emit_gemm(b, gpu, RC_P_DOWN, l->ffn_weights, t, d, own);
+    }
+    rc_emit_all_reduce(b);
+}
+
 /* The last position of each sequence goes through the final norm and the LM head (bf16 unless
  * the checkpoint quantises it). In a
  * prefill rank 0 owns the last chunk of every sequence; the others do as much, for all must end

@@ -53,7 +53,5 @@ rc_status rc_layers_check(const rc_model *m, rc_error *err);
 /* The same, and tp and cp are at least 1, tp divides the query heads of every kind, and its KV heads
  * are a multiple of tp or divide it; RC_E_INPUT names both numbers. */
 rc_status rc_layout_check(const rc_model *m, const rc_layout *l, rc_error *err);
-/* The i-th form of the table; NULL beyond the last. */
-const rc_layer_form *rc_layer_form_at(int i);
 
 #endif

@@ -111,22 +111,8 @@ static void before(rc_builder *b) {
 }
 
 static void after(rc_builder *b) {
-    const rc_layout *l = &b->rq->layout;
-    const int64_t d = b->rq->model->hidden, ffn = rc_ceil_div(b->kind->ffn, l->tp);
-    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
-        rc_emit_gemm(b, gpu, RC_P_OUT, l->attn_weights, rc_rank_tokens(b, rc_rank_of(b, gpu)), d,
-                     (int64_t)b->hq * b->value_size);
-    rc_emit_all_reduce(b);
-    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
-        int64_t t = rc_rank_tokens(b, rc_rank_of(b, gpu));
-        rc_emit_norm(b, gpu, l->ffn_weights, t);
-        rc_emit_gemm(b, gpu, RC_P_GATE_UP, l->ffn_weights, t, 2 * ffn, d);
-        rc_emit_elementwise(b, gpu, RC_P_SWIGLU,
-                            rc_dtype_math(l->ffn_weights) == RC_FP8 ? "swiglu_fp8" : "swiglu", t,
-                            ffn);
-        rc_emit_gemm(b, gpu, RC_P_DOWN, l->ffn_weights, t, d, ffn);
-    }
-    rc_emit_all_reduce(b);
+    rc_emit_out(b, (int64_t)b->hq * b->value_size);
+    rc_emit_ffn(b, b->kind->ffn);
 }
 
 const rc_layer_form rc_layer_dense = {.name = "dense",

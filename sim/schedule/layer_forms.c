@@ -5,8 +5,12 @@
 
 #include "sim/schedule/layer.h"
 
-/* A new form is one file layer_NAME.c that defines rc_layer_NAME, and one line here. */
-#define FORMS(form) form(dense)
+/* A new form is one file that defines `const rc_layer_form rc_layer_NAME`, and one line here
+ * (docs/extending.md). */
+/* clang-format off */
+#define FORMS(X) \
+    X(dense)
+/* clang-format on */
 
 #define DECLARE(name) extern const rc_layer_form rc_layer_##name;
 FORMS(DECLARE)
@@ -14,11 +18,6 @@ FORMS(DECLARE)
 #define ADDRESS(name) &rc_layer_##name,
 static const rc_layer_form *const forms[] = {FORMS(ADDRESS)};
 enum { COUNT = sizeof forms / sizeof forms[0] };
-
-const rc_layer_form *rc_layer_form_at(int i) {
-    assert(i >= 0);
-    return i < COUNT ? forms[i] : NULL;
-}
 
 static const rc_layer_form *find(const char *name) {
     for (int i = 0; i < COUNT; i++)
