@@ -173,8 +173,8 @@ static bool size_is_known_before(prop_case *c) {
         k.rq.phase = RC_MIXED;
         k.seqs[0].t = 1;
     }
-    k.rq.repeats = (int)prop_range(c, 0, 7);
-    k.model.layers = (int)prop_range(c, 1, 9);
+    programs_draw_kinds(c, &k.model, (int)prop_range(c, 1, 24));
+    k.rq.unfold_tp = prop_one_in(c, 3);
     k.rq.eager = prop_one_in(c, 2);
     k.rq.ring_host = prop_one_in(c, 2);
     k.rq.serial_ring = prop_one_in(c, 4);

@@ -61,6 +61,29 @@ PROP_UNUSED static void programs_draw_heads(prop_case *c, rc_model *m, rc_layout
         (m->kind[0].kv_heads > l->tp ? m->kind[0].kv_heads : l->tp) * (int)prop_range(c, 1, 4);
 }
 
+/* More kinds of layers beside the one that *m has, and an order of `layers` layers of them: a few
+ * patterns, each repeated, or every layer as it comes. Half of the cases keep one kind. */
+PROP_UNUSED static void programs_draw_kinds(prop_case *c, rc_model *m, int layers) {
+    uint8_t kind_of[256];
+    m->kinds = prop_one_in(c, 2) ? 1 : (int)prop_range(c, 2, 4);
+    for (int k = 1; k < m->kinds; k++) {
+        m->kind[k] = m->kind[0];
+        m->kind[k].heads *= (int)prop_range(c, 1, 2);
+        m->kind[k].ffn = prop_range(c, 1, 300);
+        if (prop_one_in(c, 2))
+            m->kind[k].value_dim = (int)prop_range(c, 1, 40);
+    }
+    for (int at = 0; at < layers;) {
+        int length = prop_one_in(c, 3) ? 1 : (int)prop_range(c, 1, 4);
+        int times = (int)prop_range(c, 1, 8), from = at;
+        for (; at < layers && at < from + length * times; at++)
+            kind_of[at] = at < from + length ? (uint8_t)prop_below(c, (uint64_t)m->kinds)
+                                             : kind_of[at - length];
+    }
+    if (!rc_model_set_order(m, kind_of, layers))
+        m->kinds = 1, m->runs = 0, m->layers = layers;
+}
+
 /* Sequences of T at least `n` and P >= 0; half of the cases have none cached, few are alike. */
 PROP_UNUSED static size_t programs_draw_sequences(prop_case *c, int n, rc_sequence *out) {
     size_t count = (size_t)prop_range(c, 1, PROGRAMS_SEQS);
