@@ -29,6 +29,8 @@ enum {
     RC_PLAN_OFFERS = 16,
     RC_PLAN_LIST = 128, /* values of one key of the space */
     RC_PLAN_OBJECTIVES = 8,
+    RC_PLAN_RESOURCES = 4, /* matrix rate, HBM rate, network rate, memory */
+    RC_PLAN_SEEDS = 64,    /* other seeds that a plan is tried with, at most */
     RC_PLAN_OPTIONS = 1 << 21
 };
 
@@ -137,7 +139,10 @@ rc_pick rc_plan_pick(const rc_plan *p, const rc_plan_option *o, int cp);
 const char *rc_plan_pick_name(const rc_plan *p, const rc_plan_option *o);
 /* "4 x (CP2 x TP8, oracle)", "2 prefill + 3 decode ..." */
 const char *rc_plan_option_text(const rc_plan *p, const rc_plan_option *o, char *buf, size_t size);
-/* Smallest limit / value - 1 over the objectives: at least 0 when all are met; -1 at worst. */
+/* Smallest limit / value - 1 over the objectives: at least 0 when all are met. At most
+ * RC_PLAN_UNFINISHED when a request was rejected or lost, RC_PLAN_NO_FIT when nothing fits. */
+#define RC_PLAN_UNFINISHED (-0.5) /* its value would be twice the limit: a clear miss */
+#define RC_PLAN_NO_FIT (-1.0)     /* its value would be infinite */
 double rc_plan_margin(const rc_plan *p, const rc_plan_outcome *o, int *tightest);
 
 /* ---- bounds (plan_bounds.c) ---------------------------------------------------------------- */
@@ -203,10 +208,9 @@ typedef struct rc_plan_answer {
     double seeds_met; /* share of check_seeds that met every objective */
     double seeds_lo[RC_PLAN_OBJECTIVES], seeds_hi[RC_PLAN_OBJECTIVES];
     int seeds;
-    double slack[4];             /* margin gained by 25 % more matrix rate, HBM rate,
-                                    network, memory */
-    double growth, growth_limit; /* holds up to so many times the rate; tried up to */
-    rc_plan_outcome lost;        /* with one replica lost */
+    double slack[RC_PLAN_RESOURCES]; /* margin gained by 25 % more of each */
+    double growth, growth_limit;     /* holds up to so many times the rate; tried up to */
+    rc_plan_outcome lost;            /* with one replica lost */
     double lost_margin;
     bool has_lost, has_next;
     rc_plan_result next; /* with one replica more */

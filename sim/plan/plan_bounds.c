@@ -14,6 +14,7 @@
  *
  * Times are remembered by layout: a space of 10,000 configurations has some tens of layouts.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,8 +24,25 @@
 #include "sim/schedule/memory.h"
 #include "sim/schedule/totals.h"
 
-enum { LAYOUTS = 1024, STEPS = 4096, BATCH_MAX = 1 << 14, RATES = 3, CPS = 13 };
+enum {
+    LAYOUTS = 1024,
+    STEPS = 4096, /* decode steps remembered */
+    BATCH_MAX = 1 << 14,
+    RATES = 3,
+    STEPS_PER_DECADE = 16, /* contexts: a step costs at most 15 % more than at the one below */
+    FIXED_POINT_ROUNDS = 6 /* of batch and step time, each of which follows from the other */
+};
+/* Prompts by which the best rate a token is found: it rises with the length until attention, whose
+ * work grows with the square, outweighs the products. */
 static const int64_t rate_tokens[RATES] = {2048, 8192, 32768};
+#define UNLIMITED 1e15 /* bytes: memory is checked here, not by the passes */
+/* The tail that objectives limit unless a plan says otherwise: p95. */
+#define TAIL 0.05
+#define TAIL_OVER_MEAN 3.0 /* -ln(TAIL): p95 over the mean of an exponential wait */
+#define OVERLOADED 10.0    /* value over limit that is expected of a queue at a load of 1 */
+/* With evenly spaced requests the wait of the p95 one has grown for 95 % of the span. The share is
+ * less, so that a configuration is not cut for a load that the last requests bring. */
+#define BACKLOG_SHARE 0.9
 
 typedef struct prefills {                /* of one layout */
     rc_plan_option key;                  /* offer, tp, cp, pick, dynamic, kv */
@@ -56,11 +74,14 @@ struct rc_plan_bounds {
 const char *rc_plan_cut_name(rc_plan_cut c) {
     static const char *const names[] = {"none",    "layout", "KV dtype", "memory",
                                         "prefill", "decode", "work"};
+    assert((unsigned)c < RC_CUT_COUNT);
     return names[c];
 }
 
 rc_status rc_plan_bounds_create(const rc_plan *p, const rc_plan_load *load,
                                 const rc_costs *const *costs, rc_plan_bounds **out, rc_error *err) {
+    assert(p->offer_count >= 1 && p->offer_count <= RC_PLAN_OFFERS);
+    assert(load->class_count >= 1);
     rc_plan_bounds *b = calloc(1, sizeof *b);
     *out = NULL;
     if (!b)
@@ -75,7 +96,7 @@ rc_status rc_plan_bounds_create(const rc_plan *p, const rc_plan_load *load,
                        : rc_fail(err, RC_E_NOMEM, "out of memory for the bounds of a plan");
     for (int i = 0; i < p->offer_count && st == RC_OK; i++) {
         rc_machine roomy = p->offers[i].machine;
-        roomy.memory = 1e15;
+        roomy.memory = UNLIMITED;
         st = rc_costs_view(costs[i], &roomy, &b->costs[i], err);
     }
     if (st == RC_OK)
@@ -104,6 +125,7 @@ void rc_plan_bounds_free(rc_plan_bounds *b) {
 static rc_status pass(rc_plan_bounds *b, const rc_plan_option *o, int cp,
                       const rc_schedule *schedule, bool decode, int batch, rc_sequence seq,
                       double *out, rc_error *err) {
+    assert(batch >= 1 && batch <= BATCH_MAX);
     rc_forward_timing f;
     rc_spec spec = {.model = &b->p->model,
                     .costs = b->costs[o->offer],
@@ -127,7 +149,7 @@ static rc_status pass(rc_plan_bounds *b, const rc_plan_option *o, int cp,
     return RC_OK;
 }
 
-/* The fastest that the option may take for one prompt. */
+/* Seconds of one prompt by the fastest schedule that the option may take. */
 static rc_status prompt_time(rc_plan_bounds *b, const rc_plan_option *o, rc_sequence seq,
                              double *out, rc_error *err) {
     *out = INFINITY;
@@ -153,6 +175,7 @@ static int by_time(const void *x, const void *y) {
 /* The share-quantile of the prefill times of the requests that the objective speaks of. */
 static rc_status prompt_quantile(const rc_plan_bounds *b, const prefills *l,
                                  const rc_plan_objective *g, double *out, rc_error *err) {
+    assert(g->share > 0.0 && g->share <= 1.0);
     const rc_plan_load *w = b->load;
     double(*at)[2] = malloc(w->class_count * sizeof *at), all = 0.0, seen = 0.0;
     size_t n = 0;
@@ -219,13 +242,17 @@ static rc_status layout_of(rc_plan_bounds *b, const rc_plan_option *o, const pre
     return fill_layout(b, l, err);
 }
 
-/* A decode step; batches are rounded down to a power of two, contexts to one of 16 a decade. */
+/* A decode step. Batches are rounded down to a power of two and contexts to one of
+ * STEPS_PER_DECADE, which keeps the time a lower bound. */
 static rc_status step_time(rc_plan_bounds *b, const rc_plan_option *o, int cp, double batch,
                            double context, double *out, rc_error *err) {
     int n = 1;
     while (2 * n <= BATCH_MAX && 2.0 * n <= batch)
         n *= 2;
-    int64_t keys = context > 1.0 ? (int64_t)pow(10.0, floor(16.0 * log10(context)) / 16.0) : 1;
+    int64_t keys =
+        context > 1.0
+            ? (int64_t)pow(10.0, floor(STEPS_PER_DECADE * log10(context)) / STEPS_PER_DECADE)
+            : 1;
     for (int i = 0; i < b->step_count; i++) {
         const step *s = &b->steps[i];
         if (s->offer == o->offer && s->tp == o->tp && s->cp == cp && s->kv == o->kv &&
@@ -265,8 +292,7 @@ static rc_status kv_tokens(const rc_plan_bounds *b, const rc_plan_option *o, int
     return RC_OK;
 }
 
-/* ---- layout ------------------------------------------------------------------------------------
- */
+/* ---- layout ------------------------------------------------------------------------------------ */
 
 static bool layout_possible(const rc_plan *p, const rc_plan_option *o) {
     const rc_machine *m = &p->offers[o->offer].machine;
@@ -292,11 +318,13 @@ static bool kv_measured(const rc_plan_bounds *b, const rc_plan_option *o) {
                           rc_layer_form_of(l)->heads(l, 1), &ignored, NULL) == RC_OK;
 }
 
-/* ---- latency and work --------------------------------------------------------------------------
- */
+/* ---- latency and work -------------------------------------------------------------------------- */
 
-/* Mean wait of a queue with c servers, load rho < 1 a server, service of this mean and square. */
+/* Mean wait, s, of a queue with c servers and a load of rho a server; a service takes `mean` s and its
+ * mean square is `square`. */
 static double mean_wait(double c, double rho, double mean, double square) {
+    assert(c >= 1.0);
+    assert(mean > 0.0);
     if (rho >= 1.0)
         return INFINITY;
     double cv2 = fmax(0.0, square / (mean * mean) - 1.0);
@@ -308,7 +336,8 @@ typedef struct decode_view {
     double lone, run; /* s: a step of one sequence; a step as the load makes it */
 } decode_view;
 
-/* How many sequences decode at once follows from the step, and the step from it. */
+/* Decode as the load makes it. How many sequences decode at once follows from the time of a step, and
+ * that time from their number. */
 static rc_status view_decode(rc_plan_bounds *b, const rc_plan_option *o, double tokens,
                              decode_view *out, rc_error *err) {
     const rc_plan_load *w = b->load;
@@ -321,14 +350,15 @@ static rc_status view_decode(rc_plan_bounds *b, const rc_plan_option *o, double 
     RC_TRY(step_time(b, o, cp, 1.0, (double)w->least_context, &out->lone, err));
     out->work = w->output * best / most;
     out->run = out->lone;
-    for (int i = 0; i < 6 && w->span > 0.0; i++) {
+    for (int i = 0; i < FIXED_POINT_ROUNDS && w->span > 0.0; i++) {
         running = fmin(most, fmax(1.0, b->p->growth * w->output / (w->span * replicas) * out->run));
         RC_TRY(step_time(b, o, cp, running, w->context, &out->run, err));
     }
     return RC_OK;
 }
 
-/* How long the gap between two tokens becomes at the 95th percentile where prompts come between. */
+/* The gap between two tokens at the 95th percentile: where prompts come between more than TAIL of the
+ * steps, it holds one of their passes. */
 static double gap(const rc_plan_bounds *b, const rc_plan_option *o, const prefills *l,
                   const decode_view *d) {
     const rc_plan_load *w = b->load;
@@ -337,16 +367,17 @@ static double gap(const rc_plan_bounds *b, const rc_plan_option *o, const prefil
     double rate = b->p->growth / (w->span * o->prefill); /* of this replica */
     double chunk = o->chunked ? fmin((double)o->budget * l->token, l->mean) : l->mean;
     double passes = o->chunked ? l->work / fmax(chunk, 1e-9) : w->requests;
-    return rate * passes * d->run > 0.05 ? d->run + chunk : d->run;
+    return rate * passes * d->run > TAIL ? d->run + chunk : d->run;
 }
 
 double rc_plan_estimate(const rc_plan_bound *b, double scale) {
+    assert(scale >= 0.0);
     double rho = b->rho * scale;
     if (rho >= 1.0)
-        return fmax(b->floor, 10.0 * rho);
+        return fmax(b->floor, OVERLOADED * rho);
     if (b->limit <= 0.0)
         return b->floor;
-    double wait = 3.0 * mean_wait(b->servers, rho, b->mean, b->square);
+    double wait = TAIL_OVER_MEAN * mean_wait(b->servers, rho, b->mean, b->square);
     return fmax(b->floor, (b->prompt + wait) / b->limit);
 }
 
@@ -373,14 +404,14 @@ static rc_plan_cut latency_cut(const rc_plan *p, const prefills *l, const decode
     return RC_CUT_NONE;
 }
 
-/* What a backlog may grow to over the span without breaking the tightest TTFT: share of the span.
- */
+/* The share of the span by which a backlog may grow without breaking the tightest TTFT. */
 static double patience(const rc_plan *p, double span) {
+    assert(span > 0.0);
     double least = INFINITY;
     for (int i = 0; i < p->objective_count; i++)
         if (!p->objectives[i].ttit)
             least = fmin(least, p->objectives[i].limit);
-    return isfinite(least) ? least / (0.9 * span) : 0.0;
+    return isfinite(least) ? least / (BACKLOG_SHARE * span) : 0.0;
 }
 
 static rc_status judge(rc_plan_bounds *b, const rc_plan_option *o, double tokens,
@@ -416,6 +447,7 @@ rc_status rc_plan_bound_of(rc_plan_bounds *b, const rc_plan_option *o, rc_plan_b
                            rc_error *err) {
     double tokens = 0.0, prompts = 0.0;
     bool split = o->decode > 0;
+    assert(o->offer >= 0 && o->offer < b->p->offer_count);
     *out = (rc_plan_bound){0};
     if (!layout_possible(b->p, o)) {
         out->cut = RC_CUT_LAYOUT;

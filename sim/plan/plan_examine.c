@@ -1,18 +1,21 @@
 /* What is asked about the plan that was chosen: does it hold for other seeds, what binds, how far
  * may traffic grow, what if a replica is lost, what does one more buy.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 #include "sim/plan/plan_internal.h"
 
-enum { SEEDS_MOST = 64, GROWTH_TRIES = 4, GROWTH_ROUNDS = 3 };
-static const double MORE = 1.25, GROWTH_MOST = 4.0;
+enum { GROWTH_TRIES = 4, GROWTH_ROUNDS = 3 };
+#define MORE 1.25       /* of a resource: the output calls it a quarter more */
+#define GROWTH_MOST 4.0 /* times the traffic that is tried, at most */
 
 rc_status plan_try_seeds(const rc_plan *p, rc_plan_sim sim, void *ctx, const rc_plan_option *o,
                          rc_plan_answer *a, rc_error *err) {
-    rc_plan_trial trials[SEEDS_MOST] = {0};
-    rc_plan_outcome outcomes[SEEDS_MOST] = {0};
-    int n = p->check_seeds < SEEDS_MOST ? p->check_seeds : SEEDS_MOST, met = 0, tightest;
+    rc_plan_trial trials[RC_PLAN_SEEDS] = {0};
+    rc_plan_outcome outcomes[RC_PLAN_SEEDS] = {0};
+    int n = p->check_seeds, met = 0, tightest;
+    assert(n >= 0 && n <= RC_PLAN_SEEDS);
     for (int i = 0; i < n; i++) {
         trials[i] = plan_trial(p, o);
         trials[i].seed = p->seed + 1 + (uint64_t)i;
@@ -36,14 +39,14 @@ rc_status plan_try_seeds(const rc_plan *p, rc_plan_sim sim, void *ctx, const rc_
 /* The margin that a quarter more of each resource would add. */
 static rc_status try_resources(const rc_plan *p, rc_plan_sim sim, void *ctx,
                                const rc_plan_result *best, rc_plan_answer *a, rc_error *err) {
-    rc_plan_trial t[4];
-    rc_plan_outcome o[4];
+    rc_plan_trial t[RC_PLAN_RESOURCES];
+    rc_plan_outcome o[RC_PLAN_RESOURCES];
     int tightest;
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < RC_PLAN_RESOURCES; i++)
         t[i] = plan_trial(p, &best->option);
     t[0].matrix = t[1].hbm = t[2].network = t[3].memory = MORE;
-    RC_TRY(plan_run_trials(p, sim, ctx, t, o, 4, err));
-    for (int i = 0; i < 4; i++)
+    RC_TRY(plan_run_trials(p, sim, ctx, t, o, RC_PLAN_RESOURCES, err));
+    for (int i = 0; i < RC_PLAN_RESOURCES; i++)
         a->slack[i] = rc_plan_margin(p, &o[i], &tightest) - best->margin;
     return RC_OK;
 }
@@ -117,6 +120,7 @@ static rc_status try_next(const rc_plan *p, rc_plan_sim sim, void *ctx, const rc
 
 rc_status plan_examine(const rc_plan *p, rc_plan_sim sim, void *ctx, rc_plan_answer *a,
                        rc_error *err) {
+    assert(a->best >= 0 && (size_t)a->best < a->all_count);
     const rc_plan_result best = a->all[a->best];
     RC_TRY(try_resources(p, sim, ctx, &best, a, err));
     a->growth_limit = GROWTH_MOST;

@@ -1,5 +1,7 @@
-/* Reading plan files. SPDX-License-Identifier: GPL-3.0-or-later */
+/* Reading plan files.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/plan/plan_file.h"
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include "sim/forward/scenario.h"
@@ -11,6 +13,8 @@ static rc_status read_between(const rc_node *n, int64_t lo, int64_t hi, rc_plan_
                               rc_error *err) {
     static const char *const known[] = {"from", "to", NULL};
     int64_t from, to;
+    assert(out->n == 0);
+    assert(lo <= hi);
     RC_TRY(rc_doc_known(n, known, err));
     RC_TRY(rc_doc_int(n, "from", lo, hi, &from, err));
     int64_t most = from + RC_PLAN_LIST - 1 < hi ? from + RC_PLAN_LIST - 1 : hi;
@@ -149,8 +153,7 @@ static rc_status read_search(const rc_section *root, rc_plan *p, rc_error *err) 
     return RC_OK;
 }
 
-/* ---- as a scenario of serve ---------------------------------------------------------------------
- */
+/* ---- as a scenario of serve ----------------------------------------------------------------- */
 
 static rc_status set_number(rc_doc *doc, const char *key, double v, const char *unit,
                             rc_error *err) {
@@ -196,6 +199,8 @@ static rc_status settle_kv(rc_doc *doc, const rc_section *space, rc_plan *p, rc_
 /* What `serve` needs and a plan leaves open; every trial replaces it. */
 static rc_status complete(rc_doc *doc, const rc_plan *p, rc_error *err) {
     char pools[96];
+    assert(p->offer_count >= 1);
+    assert(p->space.tp.n >= 1 && p->space.cp.n >= 1);
     (void)snprintf(pools, sizeof pools, "[{name: all, tp: %lld, cp: %lld}]",
                    (long long)p->space.tp.v[0], (long long)p->space.cp.v[0]);
     RC_TRY(rc_doc_set_text(doc, "serve", p->name, err));
@@ -253,6 +258,7 @@ static rc_status read_parts(const char *const *sets, size_t set_count, rc_plan_f
 
 rc_status rc_plan_read(rc_doc *doc, const char *const *sets, size_t set_count, rc_plan_file *out,
                        rc_error *err) {
+    assert(doc != NULL);
     memset(out, 0, sizeof *out);
     out->doc = doc;
     rc_status st = read_parts(sets, set_count, out, err);

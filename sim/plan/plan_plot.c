@@ -1,5 +1,6 @@
 /* The picture of a plan: price against p95 TTFT of everything simulated, and the front.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,7 @@ typedef struct picture {
 } picture;
 
 static void point(FILE *f, const rc_plan_result *r) {
+    assert(r->outcome.fits);
     (void)fprintf(f, "%.10g %.6g\n", r->price, r->outcome.ttft_p95);
 }
 

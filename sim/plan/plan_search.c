@@ -4,8 +4,8 @@
  * depend on the number of threads:
  *   1. While nothing holds: the cheapest that the (corrected) estimate trusts, one a family.
  *   2. Once something holds: what is cheaper, best estimate first, until all of it is simulated or
- *      excluded, hopeless, or half of the simulations are spent; then equally priced, for a better
- * margin.
+ *      excluded, hopeless, or half of the simulations are spent; then what is equally priced, for a
+ *      better margin.
  *   3. The cheapest of each kind of pools (mixed, disaggregated, with dynamic CP), for comparison.
  *   4. What is left of the simulations goes to dearer ones that promise the least TTFT for their
  *      price: the front of cost against p95 TTFT, and the runners-up.
@@ -15,6 +15,7 @@
  * what is expected of its relatives (same offer, layout, pools and scheduler): the load by the
  * share of time that replicas were seen to work, the tail by the ratio that it shows.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,25 +23,38 @@
 #include "sim/base/progress.h"
 #include "sim/plan/plan_internal.h"
 
-enum { ROUND = 4, KINS = 512 };
-static const double HOPELESS = 4.0;    /* value over limit, as expected */
-static const double OVERLOADED = 0.97; /* share of time; above it, load cannot be told */
+enum {
+    ROUND = 4, /* trials */
+    COHORTS = 512,
+    KIND_SHARE = 8, /* each kind of pools gets this part of the simulations */
+    RUNNERS_AMONG = 4096
+};
+#define HOPELESS 4.0    /* value over limit that is expected: not worth a simulation */
+#define OVERLOADED 0.97 /* share of time at work; above it, the load cannot be told */
+#define HIDDEN_LOAD 1.1 /* the load of an overloaded cohort over the most that was seen of it */
+#define LEAST_LOAD 1e-6 /* a load of 0 divides nothing */
+#define FARTHEST 1e3    /* value over limit that is learnt from: further off tells no more */
+#define UNTRUSTED 1e12  /* ranks what the estimate does not trust behind every price */
+#define SAME_PRICE 1e-9 /* relative: prices of equal sums in another order */
+#define FRONT_TTFT 0.5  /* weight of a halved TTFT against a doubled price in the front */
 
 typedef struct candidate {
     rc_plan_option option;
     rc_plan_bound bound;
     double price;
-    int kin; /* whose outcomes correct it */
+    int cohort; /* index of the cohort whose outcomes correct it */
     bool simulated, excluded;
 } candidate;
 
-typedef struct kin {
+/* Candidates that are alike in offer, layout, pools and scheduler: the outcome of one corrects what is
+ * expected of the others. */
+typedef struct cohort {
     int16_t offer, tp, cp, decode_cp;
     bool split, chunked;
     double scale, full; /* sum over `seen` of busy over load; the most seen of it when overloaded */
     double log_ratio;   /* sum over `seen` of log(shown / estimated) */
     int seen;           /* outcomes that were not overloaded */
-} kin;
+} cohort;
 
 typedef struct search {
     const rc_plan *p;
@@ -48,8 +62,8 @@ typedef struct search {
     void *ctx;
     candidate *at;
     size_t count;
-    kin kins[KINS], all; /* all: of every kin, for those that are unknown */
-    int kin_count;
+    cohort cohorts[COHORTS], all; /* all: over every cohort, for those without an outcome */
+    int cohort_count;
     rc_plan_answer *out;
     double best_price; /* INFINITY: none holds */
     int kind;          /* that a stage looks at */
@@ -80,6 +94,7 @@ static rc_status run_one(void *ctx, size_t i, rc_error *err) {
 
 rc_status plan_run_trials(const rc_plan *p, rc_plan_sim sim, void *ctx, const rc_plan_trial *trials,
                           rc_plan_outcome *outcomes, size_t count, rc_error *err) {
+    assert(sim != NULL);
     batch b = {sim, ctx, trials, outcomes};
     return rc_parallel(count, p->threads, run_one, &b, err);
 }
@@ -96,23 +111,23 @@ rc_plan_trial plan_trial(const rc_plan *p, const rc_plan_option *o) {
 
 /* ---- candidates ------------------------------------------------------------------------------ */
 
-static int kin_of(search *s, const rc_plan_option *o) {
-    const kin k = {.offer = o->offer,
-                   .tp = o->tp,
-                   .cp = o->cp,
-                   .decode_cp = o->decode_cp,
-                   .split = o->decode > 0,
-                   .chunked = o->chunked};
-    for (int i = 0; i < s->kin_count; i++) {
-        const kin *h = &s->kins[i];
+static int cohort_of(search *s, const rc_plan_option *o) {
+    const cohort k = {.offer = o->offer,
+                      .tp = o->tp,
+                      .cp = o->cp,
+                      .decode_cp = o->decode_cp,
+                      .split = o->decode > 0,
+                      .chunked = o->chunked};
+    for (int i = 0; i < s->cohort_count; i++) {
+        const cohort *h = &s->cohorts[i];
         if (h->offer == k.offer && h->tp == k.tp && h->cp == k.cp && h->decode_cp == k.decode_cp &&
             h->split == k.split && h->chunked == k.chunked)
             return i;
     }
-    if (s->kin_count == KINS)
+    if (s->cohort_count == COHORTS)
         return 0;
-    s->kins[s->kin_count] = k;
-    return s->kin_count++;
+    s->cohorts[s->cohort_count] = k;
+    return s->cohort_count++;
 }
 
 static int by_price(const void *x, const void *y) {
@@ -124,7 +139,7 @@ static int by_price(const void *x, const void *y) {
     return memcmp(&a->option, &b->option, sizeof a->option);
 }
 
-static rc_status sift(search *s, rc_plan_bounds *bounds, rc_error *err) {
+static rc_status find_candidates(search *s, rc_plan_bounds *bounds, rc_error *err) {
     rc_plan_option *options = NULL;
     size_t n = 0;
     RC_TRY(plan_options(s->p, &options, &n, err));
@@ -140,7 +155,7 @@ static rc_status sift(search *s, rc_plan_bounds *bounds, rc_error *err) {
         *c = (candidate){.option = options[i],
                          .price = rc_plan_price(s->p, &options[i]),
                          .bound = b,
-                         .kin = kin_of(s, &options[i])};
+                         .cohort = cohort_of(s, &options[i])};
     }
     s->out->considered = (int64_t)n;
     free(options);
@@ -150,16 +165,16 @@ static rc_status sift(search *s, rc_plan_bounds *bounds, rc_error *err) {
 }
 
 static double scale_of(const search *s, const candidate *c) {
-    const kin *k = &s->kins[c->kin];
+    const cohort *k = &s->cohorts[c->cohort];
     if (k->seen == 0 && k->full <= 0.0)
         k = &s->all;
     if (k->seen > 0)
         return k->scale / k->seen;
-    return fmax(1.0, 1.1 * k->full);
+    return fmax(1.0, HIDDEN_LOAD * k->full);
 }
 
 static double corrected(const search *s, const candidate *c) {
-    const kin *k = &s->kins[c->kin];
+    const cohort *k = &s->cohorts[c->cohort];
     if (k->seen == 0)
         k = &s->all;
     double e = rc_plan_estimate(&c->bound, scale_of(s, c));
@@ -178,14 +193,14 @@ static void exclude_smaller(search *s, const candidate *failed) {
     }
 }
 
-static void learn_of(kin *k, const candidate *c, const rc_plan_outcome *o, double margin) {
-    double busy = o->busy_prefill, load = fmax(c->bound.rho, 1e-6), scale = busy / load;
+static void learn_from(cohort *k, const candidate *c, const rc_plan_outcome *o, double margin) {
+    double busy = o->busy_prefill, load = fmax(c->bound.rho, LEAST_LOAD), scale = busy / load;
     if (busy > OVERLOADED) {
         k->full = fmax(k->full, scale);
         return;
     }
-    double shown = fmin(fmax(1.0 / (1.0 + margin), 1e-3), 1e3);
-    k->log_ratio += log(shown / fmax(rc_plan_estimate(&c->bound, scale), 1e-3));
+    double shown = fmin(fmax(1.0 / (1.0 + margin), 1.0 / FARTHEST), FARTHEST);
+    k->log_ratio += log(shown / fmax(rc_plan_estimate(&c->bound, scale), 1.0 / FARTHEST));
     k->scale += scale;
     k->seen++;
 }
@@ -214,6 +229,7 @@ static void find_best(search *s) {
 }
 
 static rc_status keep(search *s, candidate *c, const rc_plan_outcome *o, rc_error *err) {
+    assert(!c->simulated);
     rc_plan_answer *a = s->out;
     rc_plan_result *grown = realloc(a->all, (a->all_count + 1) * sizeof *grown);
     if (!grown)
@@ -224,8 +240,8 @@ static rc_status keep(search *s, candidate *c, const rc_plan_outcome *o, rc_erro
     r->margin = rc_plan_margin(s->p, o, &r->tightest);
     c->simulated = true;
     if (o->fits) {
-        learn_of(&s->kins[c->kin], c, o, r->margin);
-        learn_of(&s->all, c, o, r->margin);
+        learn_from(&s->cohorts[c->cohort], c, o, r->margin);
+        learn_from(&s->all, c, o, r->margin);
     }
     if (r->margin < 0.0)
         exclude_smaller(s, c);
@@ -236,6 +252,7 @@ static rc_status keep(search *s, candidate *c, const rc_plan_outcome *o, rc_erro
 }
 
 static rc_status run_round(search *s, candidate *const *chosen, int n, rc_error *err) {
+    assert(n >= 1 && n <= ROUND);
     rc_plan_trial trials[ROUND] = {0};
     rc_plan_outcome outcomes[ROUND] = {0};
     for (int i = 0; i < n; i++)
@@ -249,57 +266,59 @@ static rc_status run_round(search *s, candidate *const *chosen, int n, rc_error 
 
 /* ---- choosing -------------------------------------------------------------------------------- */
 
-/* Lower is wanted more; INFINITY: not now. */
-typedef double (*wish)(const search *s, const candidate *c);
+/* How much a stage wants a candidate: the lowest first, INFINITY not at all. */
+typedef double (*score)(const search *s, const candidate *c);
 
 /* While nothing holds: the price, as long as the estimate trusts it; else the estimate. */
-static double wish_first(const search *s, const candidate *c) {
+static double score_first(const search *s, const candidate *c) {
     double e = corrected(s, c);
-    return e <= 1.0 ? c->price : 1e12 * e;
+    return e <= 1.0 ? c->price : UNTRUSTED * e;
 }
 
-/* Not what is expected to miss by far. */
-static double wish_cheaper(const search *s, const candidate *c) {
-    double e = c->price < s->best_price * (1.0 - 1e-9) ? corrected(s, c) : INFINITY;
+/* What is cheaper than the best, unless it is expected to miss by far. */
+static double score_cheaper(const search *s, const candidate *c) {
+    double e = c->price < s->best_price * (1.0 - SAME_PRICE) ? corrected(s, c) : INFINITY;
     return e <= HOPELESS ? e : INFINITY;
 }
 
-static double wish_margin(const search *s, const candidate *c) {
-    bool equal =
-        c->price >= s->best_price * (1.0 - 1e-9) && c->price <= s->best_price * (1.0 + 1e-9);
+static double score_margin(const search *s, const candidate *c) {
+    bool equal = c->price >= s->best_price * (1.0 - SAME_PRICE) &&
+                 c->price <= s->best_price * (1.0 + SAME_PRICE);
     return equal ? corrected(s, c) : INFINITY;
 }
 
 /* Dearer ones, near in price first, that promise less than the best shows. */
-static double wish_front(const search *s, const candidate *c) {
+static double score_front(const search *s, const candidate *c) {
     double shown = s->out->best >= 0 ? 1.0 / (1.0 + s->out->all[s->out->best].margin) : 1.0;
     double e = corrected(s, c);
     if (c->price <= s->best_price || e >= shown)
         return INFINITY;
-    return log(c->price / s->best_price) + 0.5 * log(e);
+    return log(c->price / s->best_price) + FRONT_TTFT * log(e);
 }
 
 /* The cheapest of one kind of pools, for the comparison. */
-static double wish_kind(const search *s, const candidate *c) {
+static double score_kind(const search *s, const candidate *c) {
     int best = s->out->kind_best[s->kind];
     if (rc_plan_kind(&c->option) != s->kind ||
-        (best >= 0 && c->price >= s->out->all[best].price * (1.0 - 1e-9)))
+        (best >= 0 && c->price >= s->out->all[best].price * (1.0 - SAME_PRICE)))
         return INFINITY;
     double e = corrected(s, c);
-    return e <= 1.0 ? c->price : e <= HOPELESS || best < 0 ? 1e12 * e : INFINITY;
+    return e <= 1.0 ? c->price : e <= HOPELESS || best < 0 ? UNTRUSTED * e : INFINITY;
 }
 
 static bool relative_chosen(candidate *const *chosen, int n, const candidate *c) {
     for (int i = 0; i < n; i++)
-        if (chosen[i]->kin == c->kin && chosen[i]->option.prefill == c->option.prefill &&
+        if (chosen[i]->cohort == c->cohort && chosen[i]->option.prefill == c->option.prefill &&
             chosen[i]->option.decode == c->option.decode)
             return true;
     return false;
 }
 
-/* The most wanted, no two of a round alike but for knobs. */
-static int choose_round(search *s, wish w, int most, candidate **chosen) {
+/* The most wanted. No two of a round are of one cohort with the same replicas, for the second would
+ * show little. */
+static int choose_round(search *s, score w, int most, candidate **chosen) {
     int n = 0;
+    assert(most >= 1 && most <= ROUND);
     while (n < most) {
         candidate *best = NULL;
         double least = INFINITY;
@@ -320,7 +339,7 @@ static int choose_round(search *s, wish w, int most, candidate **chosen) {
     return n;
 }
 
-static rc_status run_stage(search *s, wish w, int64_t until, bool stop_at_best, rc_error *err) {
+static rc_status run_stage(search *s, score w, int64_t until, bool stop_at_best, rc_error *err) {
     while (s->out->simulated < until && !(stop_at_best && s->out->best >= 0)) {
         candidate *chosen[ROUND];
         int64_t rest = until - s->out->simulated;
@@ -338,7 +357,7 @@ static void count_open(search *s) {
     for (size_t i = 0; i < s->count; i++) {
         const candidate *c = &s->at[i];
         s->out->excluded += c->excluded && !c->simulated;
-        bool open = !c->excluded && !c->simulated && c->price < s->best_price * (1.0 - 1e-9);
+        bool open = !c->excluded && !c->simulated && c->price < s->best_price * (1.0 - SAME_PRICE);
         s->out->open += open;
         s->out->hopeful += open && corrected(s, c) <= 1.0;
     }
@@ -346,10 +365,10 @@ static void count_open(search *s) {
 
 /* Those that hold, next after the best by price and margin, each family once. */
 static void find_runners(rc_plan_answer *a) {
-    bool used[4096] = {false};
+    bool used[RUNNERS_AMONG] = {false};
     while (a->runner_count < RC_PLAN_RUNNERS) {
         int next = -1;
-        for (size_t i = 0; i < a->all_count && i < 4096; i++) {
+        for (size_t i = 0; i < a->all_count && i < RUNNERS_AMONG; i++) {
             const rc_plan_result *r = &a->all[i];
             if ((int)i != a->best && !used[i] && r->margin >= 0.0 &&
                 (next < 0 || before(r, &a->all[next])))
@@ -391,13 +410,16 @@ static rc_status find_front(rc_plan_answer *a, rc_error *err) {
     return RC_OK;
 }
 
-/* True when the best has stood the other seeds; else it is a failure like others. */
-static rc_status stands(search *s, bool *out, rc_error *err) {
+#define SAME_SHARE 1e-9 /* 9 of 10 seeds are 0.9 of them */
+
+/* Try the best with other seeds. *out: it holds for enough of them; else it counts as a failure like
+ * others. */
+static rc_status confirm_best(search *s, bool *out, rc_error *err) {
     rc_plan_answer *a = s->out, tried = *a;
     rc_plan_result *r = &a->all[a->best];
     RC_TRY(plan_try_seeds(s->p, s->sim, s->ctx, &r->option, &tried, err));
-    *out = tried.seeds == 0 || tried.seeds_met >= s->p->met - 1e-9;
-    if (*out) { /* what is said of seeds is said of the last that stood */
+    *out = tried.seeds == 0 || tried.seeds_met >= s->p->met - SAME_SHARE;
+    if (*out) { /* what is said of seeds is said of the last that was confirmed */
         *a = tried;
         return RC_OK;
     }
@@ -412,35 +434,36 @@ static int64_t least_of(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
-/* Stages 1 and 2, until what they find stands or nothing is left to find. */
-static rc_status find_and_stand(search *s, int64_t most, int *stood, rc_error *err) {
+/* Stages 1 and 2, until what they find is confirmed or nothing is left to find. */
+static rc_status find_confirmed(search *s, int64_t most, int *confirmed, rc_error *err) {
     while (true) {
-        RC_TRY(run_stage(s, wish_first, most, true, err));
-        if (s->out->best < 0 || s->out->best == *stood)
+        RC_TRY(run_stage(s, score_first, most, true, err));
+        if (s->out->best < 0 || s->out->best == *confirmed)
             return RC_OK;
-        RC_TRY(run_stage(s, wish_cheaper, most, false, err));
-        RC_TRY(run_stage(s, wish_margin, least_of(s->out->simulated + ROUND, most), false, err));
+        RC_TRY(run_stage(s, score_cheaper, most, false, err));
+        RC_TRY(run_stage(s, score_margin, least_of(s->out->simulated + ROUND, most), false, err));
         int best = s->out->best;
         bool well = false;
-        RC_TRY(stands(s, &well, err));
+        RC_TRY(confirm_best(s, &well, err));
         if (well)
-            *stood = best;
+            *confirmed = best;
     }
 }
 
 static rc_status run_search(search *s, rc_plan_bounds *bounds, rc_error *err) {
     int64_t all = s->p->simulations, most = (all + 1) / 2;
-    int stood = -1;
-    RC_TRY(sift(s, bounds, err));
+    int confirmed = -1;
+    RC_TRY(find_candidates(s, bounds, err));
     /* The later stages may meet something better by chance, which must then stand as well. */
     do {
-        RC_TRY(find_and_stand(s, most, &stood, err));
+        RC_TRY(find_confirmed(s, most, &confirmed, err));
         for (s->kind = 0; s->out->best >= 0 && s->kind < RC_PLAN_KINDS; s->kind++)
-            RC_TRY(run_stage(s, wish_kind, least_of(s->out->simulated + all / 8, all), false, err));
+            RC_TRY(run_stage(s, score_kind, least_of(s->out->simulated + all / KIND_SHARE, all),
+                             false, err));
         if (s->out->best >= 0)
-            RC_TRY(run_stage(s, wish_front, all, false, err));
+            RC_TRY(run_stage(s, score_front, all, false, err));
         most = all;
-    } while (s->out->best != stood);
+    } while (s->out->best != confirmed);
     count_open(s);
     find_runners(s->out);
     return find_front(s->out, err);
@@ -448,6 +471,8 @@ static rc_status run_search(search *s, rc_plan_bounds *bounds, rc_error *err) {
 
 rc_status rc_plan_search(const rc_plan *p, rc_plan_bounds *bounds, rc_plan_sim sim, void *ctx,
                          rc_plan_answer *out, rc_error *err) {
+    assert(bounds != NULL);
+    assert(p->simulations >= 1);
     search *s = calloc(1, sizeof *s);
     *out = (rc_plan_answer){.best = -1, .kind_best = {-1, -1, -1, -1}};
     if (!s)

@@ -7,6 +7,7 @@
 #include "sim/plan/plan_internal.h"
 
 int rc_plan_gpus(const rc_plan_option *o) {
+    assert(o->prefill >= 1);
     return o->prefill * o->tp * o->cp + o->decode * o->tp * o->decode_cp;
 }
 
@@ -20,6 +21,7 @@ bool plan_on_offer(const rc_plan *p, const rc_plan_option *o) {
 }
 
 double rc_plan_price(const rc_plan *p, const rc_plan_option *o) {
+    assert(o->offer >= 0 && o->offer < p->offer_count);
     return p->offers[o->offer].price * rc_plan_gpus(o);
 }
 
@@ -52,21 +54,24 @@ const char *rc_plan_option_text(const rc_plan *p, const rc_plan_option *o, char 
     return buf;
 }
 
+#define UNTOUCHED 1e9 /* margin of an objective that no request of the run speaks of */
+
 double rc_plan_margin(const rc_plan *p, const rc_plan_outcome *o, int *tightest) {
-    double least = 1e9;
+    double least = UNTOUCHED;
+    assert(p->objective_count >= 1);
     *tightest = 0;
     if (!o->fits)
-        return -1.0;
+        return RC_PLAN_NO_FIT;
     for (int i = 0; i < p->objective_count; i++) {
-        double v = o->value[i], m = v > 0.0 ? p->objectives[i].limit / v - 1.0 : 1e9;
+        double v = o->value[i], m = v > 0.0 ? p->objectives[i].limit / v - 1.0 : UNTOUCHED;
         if (m < least) {
             least = m;
             *tightest = i;
         }
     }
     /* A request that never came to its end has met nothing. */
-    if (o->rejected + o->lost > 0.0 && least > -0.5)
-        least = -0.5;
+    if (o->rejected + o->lost > 0.0 && least > RC_PLAN_UNFINISHED)
+        least = RC_PLAN_UNFINISHED;
     return least;
 }
 
@@ -84,6 +89,7 @@ int rc_plan_kind(const rc_plan_option *o) {
 const char *rc_plan_kind_name(int kind) {
     static const char *const names[RC_PLAN_KINDS] = {"mixed", "disaggregated", "mixed, dynamic CP",
                                                      "disaggregated, dynamic CP"};
+    assert(kind >= 0 && kind < RC_PLAN_KINDS);
     return names[kind];
 }
 
@@ -172,6 +178,7 @@ static void enumerate(list *l) {
 }
 
 rc_status plan_options(const rc_plan *p, rc_plan_option **out, size_t *count, rc_error *err) {
+    assert(p->offer_count >= 1 && p->space.replicas.n >= 1);
     list l = {.p = p};
     *out = NULL;
     *count = 0;

@@ -1,12 +1,14 @@
 /* Trials over the real workload, and the workload in short.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
 #include "sim/plan/plan_file.h"
 
-enum { BINS_T = 64, BINS_P = 64 };
+enum { BINS_T = 64, BINS_P = 64 }; /* half octaves of T, octaves of P: up to 2^32 tokens */
+#define FEWEST_KEYS 0.05 /* of the tokens see fewer keys than least_context: p95 of TTIT is above */
 
 struct rc_plan_player {
     const rc_plan_file *f;
@@ -17,8 +19,7 @@ struct rc_plan_player {
     rc_plan_load load;
 };
 
-/* ---- the workload in short ---------------------------------------------------------------------
- */
+/* ---- the workload in short --------------------------------------------------------------------- */
 
 static int half_octave(double x) {
     int b = x > 1.0 ? (int)floor(2.0 * log2(x)) : 0;
@@ -29,6 +30,7 @@ static int half_octave(double x) {
  * least of its members: a bound over classes is one over requests. */
 static rc_status classify(const rc_trace *t, const uint32_t *prefix, rc_plan_load *w,
                           rc_error *err) {
+    assert(t->count >= 1);
     rc_plan_class *bins = calloc((size_t)BINS_T * BINS_P, sizeof *bins);
     if (!bins)
         return rc_fail(err, RC_E_NOMEM, "out of memory for a workload");
@@ -66,7 +68,7 @@ static rc_status least_context(const rc_trace *t, rc_plan_load *w, rc_error *err
     for (size_t i = 0; i < t->count; i++)
         order[i] = &t->at[i];
     qsort(order, t->count, sizeof *order, by_context);
-    for (size_t i = 0; i < t->count && seen < 0.05 * w->output; i++) {
+    for (size_t i = 0; i < t->count && seen < FEWEST_KEYS * w->output; i++) {
         seen += order[i]->output;
         w->least_context = order[i]->input;
     }
@@ -74,7 +76,8 @@ static rc_status least_context(const rc_trace *t, rc_plan_load *w, rc_error *err
     return RC_OK;
 }
 
-/* Closed loops go on after the last session has begun: for as long as the longest pauses. */
+/* Seconds over which requests arrive. Closed loops go on after the last session has begun, for as long
+ * as the session with the longest pauses. */
 static double span_of(const rc_trace *t) {
     rc_time first = INT64_MAX, last = INT64_MIN, pauses = 0, most = 0;
     for (size_t i = 0; i < t->count; i++) {
@@ -115,11 +118,11 @@ static rc_status summarise(const rc_trace *t, double growth, rc_plan_load *w, rc
     return least_context(t, w, err);
 }
 
-/* ---- what a trial plays
- * -------------------------------------------------------------------------- */
+/* ---- what a trial plays ------------------------------------------------------------------------ */
 
 static void put_pools(const rc_plan *p, const rc_plan_option *o, rc_serve *s) {
     bool split = o->decode > 0;
+    assert(o->prefill >= 1);
     memset(s->pools, 0, sizeof s->pools);
     s->pool_count = split ? 2 : 1;
     for (int i = 0; i < s->pool_count; i++) {
@@ -137,6 +140,7 @@ static void put_pools(const rc_plan *p, const rc_plan_option *o, rc_serve *s) {
 }
 
 static void scale_machine(rc_machine *m, const rc_plan_trial *t) {
+    assert(t->matrix > 0.0 && t->hbm > 0.0 && t->network > 0.0 && t->memory > 0.0);
     m->bf16_rate *= t->matrix;
     m->fp8_rate *= t->matrix;
     m->gemm_ratio *= t->matrix;
@@ -151,6 +155,8 @@ static void scale_machine(rc_machine *m, const rc_plan_trial *t) {
 void rc_plan_serve(const rc_plan_file *f, const rc_plan_trial *t, rc_serve *out) {
     const rc_plan *p = &f->plan;
     const rc_plan_option *o = &t->option;
+    assert(o->offer >= 0 && o->offer < p->offer_count);
+    assert(t->growth > 0.0);
     *out = f->serve;
     out->machine = p->offers[o->offer].machine;
     out->price = p->offers[o->offer].price;
@@ -166,8 +172,7 @@ void rc_plan_serve(const rc_plan_file *f, const rc_plan_trial *t, rc_serve *out)
     put_pools(p, o, out);
 }
 
-/* ---- outcomes
- * ------------------------------------------------------------------------------------ */
+/* ---- outcomes ---------------------------------------------------------------------------------- */
 
 static int by_value(const void *x, const void *y) {
     const double *a = x, *b = y;
@@ -187,6 +192,7 @@ static double class_value(const rc_plan_objective *g, const rc_served *rows, siz
         else if (r->generated > 1)
             work[n++] = (double)(r->end - r->first) / RC_PS_PER_S / (r->generated - 1);
     }
+    assert(g->share > 0.0 && g->share <= 1.0);
     if (n == 0)
         return 0.0;
     qsort(work, n, sizeof *work, by_value);
@@ -288,8 +294,7 @@ rc_status rc_plan_simulate(void *player, const rc_plan_trial *t, rc_plan_outcome
     return st;
 }
 
-/* ---- setting up
- * ------------------------------------------------------------------------------------ */
+/* ---- setting up -------------------------------------------------------------------------------- */
 
 static rc_status open_costs(rc_plan_player *pl, const char *store, rc_error *err) {
     const rc_plan *p = &pl->f->plan;

@@ -1,28 +1,32 @@
 /* The answer of a plan as text, as JSON, and as a scenario of `ringcast serve`.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "sim/model/notes.h"
 #include "sim/base/file.h"
 #include "sim/base/json.h"
 #include "sim/base/quote.h"
 #include "sim/base/table.h"
 #include "sim/cost/basis.h"
 #include "sim/forward/find.h"
+#include "sim/model/notes.h"
 #include "sim/plan/plan_file.h"
 
-static const char *const resources[4] = {"prefill", "decode", "network", "memory"};
-static const char *const stands_for[4] = {"matrix rate", "HBM rate", "network rate", "memory"};
+static const char *const resources[RC_PLAN_RESOURCES] = {"prefill", "decode", "network", "memory"};
+static const char *const stands_for[RC_PLAN_RESOURCES] = {"matrix rate", "HBM rate", "network rate",
+                                                          "memory"};
+
+#define LEAST_GAIN 0.01 /* of margin: what other request meets which changes as much */
 
 /* The resource of which a quarter more adds the most margin; -1: none adds 1 %. */
 static int binding(const rc_plan_answer *a) {
     int most = -1;
-    for (int i = 0; i < 4; i++)
-        if (a->slack[i] > 0.01 && (most < 0 || a->slack[i] > a->slack[most]))
+    for (int i = 0; i < RC_PLAN_RESOURCES; i++)
+        if (a->slack[i] > LEAST_GAIN && (most < 0 || a->slack[i] > a->slack[most]))
             most = i;
     return most;
 }
@@ -41,8 +45,7 @@ static const char *objective_text(const rc_plan_objective *g, char *buf, size_t 
     return buf;
 }
 
-/* ---- text --------------------------------------------------------------------------------------
- */
+/* ---- text -------------------------------------------------------------------------------------- */
 
 static void print_counts(const rc_plan_file *f, const rc_plan_answer *a) {
     printf("# plan %s: %s on %d offer%s, rate x %g\n", f->plan.name, f->plan.model.name,
@@ -59,6 +62,7 @@ static void print_counts(const rc_plan_file *f, const rc_plan_answer *a) {
 }
 
 static rc_status print_objectives(const rc_plan_file *f, const rc_plan_answer *a, rc_error *err) {
+    assert(a->best >= 0 && (size_t)a->best < a->all_count);
     static const rc_column columns[] = {
         {"objective", "objective", "", RC_LEFT}, {"value_s", "value", "s", RC_RIGHT},
         {"lo_s", "least", "s", RC_RIGHT},        {"hi_s", "most", "s", RC_RIGHT},
@@ -120,7 +124,10 @@ static rc_status print_results(const rc_plan_file *f, const rc_plan_answer *a, r
     return rc_table_finish(t, false, stdout, err);
 }
 
+#define SAME_GROWTH 1e-9 /* relative: the trial of the largest growth, computed by a power */
+
 static void print_about(const rc_plan_file *f, const rc_plan_answer *a) {
+    assert(a->best >= 0 && (size_t)a->best < a->all_count);
     const rc_plan_result *b = &a->all[a->best];
     const rc_plan_outcome *o = &b->outcome;
     char text[200];
@@ -131,10 +138,10 @@ static void print_about(const rc_plan_file *f, const rc_plan_answer *a) {
     char rests[RC_BASIS_TEXT];
     printf("busy time rests on: %s\n", rc_basis_text(o->rests, rests, sizeof rests));
     printf("binds: %s\n", binds >= 0 ? resources[binds] : "nothing that a quarter more would ease");
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < RC_PLAN_RESOURCES; i++)
         printf("  margin with 25 %% more %-13s %+.1f points\n", stands_for[i], 100.0 * a->slack[i]);
     printf("growth: holds up to x %.2f of this traffic%s\n", a->growth,
-           a->growth >= a->growth_limit * (1.0 - 1e-9) ? ", the most that was tried" : "");
+           a->growth >= a->growth_limit * (1.0 - SAME_GROWTH) ? ", the most that was tried" : "");
     if (a->has_lost)
         printf("one replica lost: %s, margin %+.1f %%, TTFT p95 %.3f s, TTIT p95 %.1f ms\n",
                a->lost_margin >= 0.0 ? "still holds" : "does not hold", 100.0 * a->lost_margin,
@@ -166,8 +173,7 @@ rc_status rc_plan_print(const rc_plan_file *f, const rc_plan_answer *a, rc_error
     return print_results(f, a, err);
 }
 
-/* ---- JSON
- * ---------------------------------------------------------------------------------------- */
+/* ---- JSON -------------------------------------------------------------------------------------- */
 
 static void json_outcome(rc_json *j, json_t *o, const rc_plan_file *f, const rc_plan_outcome *v) {
     json_t *values = rc_json_list(j, o, "objectives");
@@ -222,7 +228,7 @@ static void json_about(rc_json *j, json_t *root, const rc_plan_file *f, const rc
     int binds = binding(a);
     rc_json_text(j, root, "binding", binds >= 0 ? resources[binds] : "none");
     json_t *s = rc_json_object(j, root, "margin_with_25_pct_more");
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < RC_PLAN_RESOURCES; i++)
         rc_json_real(j, s, resources[i], a->slack[i]);
     json_t *seeds = rc_json_object(j, root, "other_seeds");
     rc_json_int(j, seeds, "seeds", a->seeds);
@@ -282,8 +288,7 @@ rc_status rc_plan_json(const rc_plan_file *f, const rc_plan_answer *a, rc_error 
     return rc_json_finish(j, stdout, err);
 }
 
-/* ---- as a scenario ----------------------------------------------------------------------------
- */
+/* ---- as a scenario ----------------------------------------------------------------------------- */
 
 /* Bare where YAML cannot take it for anything but these characters. */
 static bool plain(const char *s) {
@@ -399,6 +404,7 @@ static rc_status keep_files(rc_doc *d, const char *to, rc_error *err) {
 rc_status rc_plan_save_scenario(rc_plan_file *f, const rc_plan_answer *a, const char *path,
                                 bool overwrite, rc_error *err) {
     rc_outfile o;
+    assert(path != NULL);
     if (a->best < 0)
         return rc_fail(err, RC_E_CHECK, "plan '%s': no configuration holds, so none is written",
                        f->plan.name);
