@@ -17,7 +17,7 @@
 #include "sim/schedule/layer.h"
 #include "sim/schedule/totals.h"
 
-enum { MAX_CP = 4096, MAX_BATCH = 4096, RATES = 3 };
+enum { MAX_TP = 4096, MAX_BATCH = 4096, RATES = 3 };
 #define MAX_TOKENS 100000000
 
 typedef struct choose_flags {
@@ -52,11 +52,12 @@ static rc_status parse(int argc, char **argv, choose_flags *f, bool *helped, rc_
     const rc_flag flags[] = {
         {"--T", RC_FLAG_TEXT, &f->t, "TOKENS", "new tokens"},
         {"--P", RC_FLAG_TEXT, &f->p, "TOKENS", "cached tokens (default 0)"},
-        {"--batch", RC_FLAG_INT, RC_WHOLE(&f->batch, 1, 65536), "N", "equal sequences (default 1)"},
+        {"--batch", RC_FLAG_INT, RC_WHOLE(&f->batch, 1, MAX_BATCH), "N",
+         "equal sequences (default 1)"},
         {"--machine", RC_FLAG_TEXT, &f->machine, "NAME", "a machine, or its file"},
         {"--model", RC_FLAG_TEXT, &f->model, "NAME", "a model, or its config.json"},
-        {"--cp", RC_FLAG_INT, RC_WHOLE(&f->cp, 1, 4096), "N", "CP ranks at hand"},
-        {"--tp", RC_FLAG_INT, RC_WHOLE(&f->tp, 1, 4096), "N", "GPUs of a rank (default 8)"},
+        {"--cp", RC_FLAG_INT, RC_WHOLE(&f->cp, 1, RC_ALTERNATIVES_CP), "N", "CP ranks at hand"},
+        {"--tp", RC_FLAG_INT, RC_WHOLE(&f->tp, 1, MAX_TP), "N", "GPUs of a rank (default 8)"},
         {"--ffn-weights", RC_FLAG_TEXT, &f->ffn, "DTYPE",
          "fp8 or bf16 (default: the checkpoint's, fp8 if it is not quantised)"},
         {"--rule", RC_FLAG_TEXT, &f->rule, "NAME|FILE",
@@ -93,17 +94,7 @@ static rc_status read_tokens(const char *flag, const char *text, int64_t lo, int
     return rc_quantity_int(text, lo, MAX_TOKENS, out, err) == RC_OK ? RC_OK : flag_error(err, flag);
 }
 
-static rc_status in_range(const char *flag, int64_t v, int64_t most, rc_error *err) {
-    if (v >= 1 && v <= most)
-        return RC_OK;
-    return rc_fail_at(err, RC_E_USAGE, flag, 0, 0, "found %lld, expected 1 to %lld", (long long)v,
-                      (long long)most);
-}
-
 static rc_status read_layout(const choose_flags *f, question *q, rc_error *err) {
-    RC_TRY(in_range("--cp", f->cp, MAX_CP, err));
-    RC_TRY(in_range("--tp", f->tp, MAX_CP, err));
-    RC_TRY(in_range("--batch", f->batch, MAX_BATCH, err));
     bool fp8 = f->ffn ? strcmp(f->ffn, "fp8") == 0 : q->model.quant.method[0] == '\0';
     if (f->ffn && !fp8 && strcmp(f->ffn, "bf16") != 0)
         return rc_fail_at(err, RC_E_USAGE, "--ffn-weights", 0, 0,

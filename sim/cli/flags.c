@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/cli/flags.h"
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include "sim/base/quantity.h"
@@ -18,10 +19,9 @@ static void print_help(const char *usage, const rc_flag *flags, size_t count) {
 
 static rc_status unknown(const char *name, const rc_flag *flags, size_t count, rc_error *err) {
     const char *names[MAX_FLAGS + 1];
-    size_t n = count < MAX_FLAGS ? count : MAX_FLAGS;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < count; i++)
         names[i] = flags[i].name;
-    names[n] = NULL;
+    names[count] = NULL;
     const char *near = rc_nearest(name, names);
     return rc_fail(err, RC_E_USAGE, "unknown flag '%s'%s%s%s", name, near ? " (did you mean '" : "",
                    near ? near : "", near ? "'?)" : "; --help lists the flags");
@@ -35,12 +35,14 @@ static rc_status store(const rc_flag *f, const char *value, rc_error *err) {
         return RC_OK;
     case RC_FLAG_INT: {
         const rc_whole *whole = f->out;
+        assert(whole->lo <= whole->hi);
         rc_status st = rc_quantity_int(value, whole->lo, whole->hi, whole->out, err);
         if (st != RC_OK && err)
             snprintf(err->file, sizeof err->file, "%s", f->name);
         return st == RC_OK ? RC_OK : RC_E_USAGE;
     }
     default:
+        assert(f->kind == RC_FLAG_MANY);
         if (many->count == RC_MAX_MANY)
             return rc_fail(err, RC_E_USAGE, "%s is given more than %d times", f->name, RC_MAX_MANY);
         many->values[many->count++] = value;
@@ -63,6 +65,7 @@ static rc_status take(int argc, char **argv, int *i, const rc_flag *flags, size_
             *(bool *)flags[k].out = true;
             return RC_OK;
         }
+        assert(flags[k].value != NULL);
         if (!eq && *i + 1 >= argc)
             return rc_fail(err, RC_E_USAGE, "%s needs a value (%s)", name, flags[k].value);
         return store(&flags[k], eq ? eq + 1 : argv[++*i], err);
@@ -73,6 +76,8 @@ static rc_status take(int argc, char **argv, int *i, const rc_flag *flags, size_
 rc_status rc_flags_parse(int argc, char **argv, const rc_flag *flags, size_t count,
                          const char *usage, const char **args, size_t max_args, size_t *arg_count,
                          bool *helped, rc_error *err) {
+    assert(count <= MAX_FLAGS);
+    assert(args != NULL || max_args == 0);
     bool open = true;
     *arg_count = 0;
     *helped = false;

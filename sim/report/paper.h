@@ -12,8 +12,8 @@
  *   t7:CONFIG:METRIC                      Table 7; cp1, cp2, tp16, cp4, tp32; ttft, ttit
  *   t7:tp16_over_cp2  t7:tp32_over_cp4    ratios of Table 7's own TTFTs
  *   t8:CONTEXT:BATCH:CONFIG:METRIC        Table 8; tp8, cp2, cp4; attn_op, attn_ring, sendrecv,
- * all2all, whole (zeros of the table have no row) pt:ID                                 points.csv
- * (pt:ttft_cp8_128k)
+ *                                         all2all, whole (zeros of the table have no row)
+ *   pt:ID                                 points.csv (pt:ttft_cp8_128k)
  *
  * Fitted means: the row is named by a parameter, or it is the same simulated quantity as one that
  * is, or it is computed from one (ratios, MFU), or it is an input of the machine file. Two rows
@@ -56,7 +56,7 @@ typedef struct rc_paper_row {
     rc_paper_role role;
     bool scored;           /* TTFT and TTIT rows that the summary runs over */
     int duplicate_of;      /* index of the row that holds the same measurement; -1: none */
-    double predicted_1024; /* the same row with K = 1024; NaN where K is settled */
+    double predicted_1024; /* the same row with K = 1024; NaN where the paper says what K is */
     char note[160];
 } rc_paper_row;
 

@@ -5,6 +5,7 @@
  * prediction and says why; any other failure ends the run.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,8 @@
 #include "sim/base/parallel.h"
 #include "sim/schedule/totals.h"
 
-enum { STANDALONE_TOKENS = 8000, TIPPING_LO = 256, TIPPING_HI = 64000 };
+enum { STANDALONE_TOKENS = 8000 };             /* of the paper's attention kernel alone: "8K" */
+enum { TIPPING_LO = 256, TIPPING_HI = 64000 }; /* T between which the tie is looked for */
 
 /* ---- jobs ----------------------------------------------------------------------------------- */
 
@@ -66,6 +68,7 @@ static rc_status run_job(void *ctx, size_t item, rc_error *err) {
 
 rc_status rc_paper_run_jobs(rc_paper *p, const rc_costs *const costs[RC_PAPER_MACHINES],
                             const bool *wanted, bool draws, rc_error *err) {
+    assert(costs != NULL && p->options.draws >= 0);
     job_run r = {p, costs, wanted, draws};
     return rc_parallel(p->job_count, p->options.threads, run_job, &r, err);
 }
@@ -73,10 +76,12 @@ rc_status rc_paper_run_jobs(rc_paper *p, const rc_costs *const costs[RC_PAPER_MA
 /* ---- quantities ----------------------------------------------------------------------------- */
 
 double rc_paper_gemm_flops(const rc_model *m, double t) {
+    assert(t >= 0.0);
     return 2.0 * rc_model_params(m) * t;
 }
 
 double rc_paper_attention_flops(const rc_model *m, double t) {
+    assert(t >= 0.0);
     return rc_model_entry_flops(m, 0.5 * t * t);
 }
 
@@ -183,6 +188,7 @@ static double gap(double a, double b) {
 
 rc_status rc_paper_value(const rc_paper *p, const rc_costs *const costs[RC_PAPER_MACHINES],
                          size_t row, double *out, rc_error *err) {
+    assert(row < p->count);
     const rc_plan *plan = &p->plans[row];
     const rc_job *j[RC_PLAN_JOBS];
     double v = NAN, rate = NAN;
@@ -292,6 +298,7 @@ static rc_status value_row(void *ctx, size_t i, rc_error *err) {
 }
 
 rc_status rc_paper_evaluate(rc_paper *p, rc_error *err) {
+    assert(p->rows != NULL || p->count == 0);
     const rc_costs *costs[RC_PAPER_MACHINES];
     double start = rc_clock_s();
     for (int m = 0; m < RC_PAPER_MACHINES; m++)

@@ -1,5 +1,6 @@
 /* The jobs behind the plots: sweeps that the paper's figures show, simulated without draws.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include "sim/report/paper_internal.h"
 
@@ -40,10 +41,12 @@ static double spaced(double lo, double hi, int i, int n) {
 }
 
 double rc_fig10_t(int i) {
+    assert(i >= 0 && i < RC_FIG10_T);
     return round(spaced(400.0, 128000.0, i, RC_FIG10_T));
 }
 
 double rc_fig10_miss(int i) {
+    assert(i >= 0 && i < RC_FIG10_M);
     return spaced(0.005, 1.0, i, RC_FIG10_M);
 }
 

@@ -10,6 +10,7 @@
  * next to nothing is not determined by its rows: that is an error, not a wide interval.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <gsl/gsl_cdf.h>
 #include <gsl/gsl_errno.h>
 #include <gsl/gsl_linalg.h>
@@ -17,13 +18,16 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "sim/base/quote.h"
 #include "sim/report/paper_internal.h"
 
-enum { MAX_ITERATIONS = 400, ROUNDS = 2 };
-#define FIRST_STEP 0.1 /* of a simplex corner, log space */
-#define SIZE_DONE 1e-5 /* of the simplex, log space */
-#define JACOBIAN_STEP 0.005
-#define UNSEEN 1e-4 /* a column whose norm is below this is not determined */
+enum { MAX_ITERATIONS = 400 };
+enum { ROUNDS = 2 };        /* the second starts a fresh simplex where the first has ended */
+#define FIRST_STEP 0.1      /* of a simplex corner, log space: 10 % */
+#define SIZE_DONE 1e-5      /* of the simplex, log space: less than the four digits printed */
+#define JACOBIAN_STEP 0.005 /* log space: above the rounding of times, below their kinks */
+#define UNSEEN 1e-4         /* a column whose norm is below this is not determined */
+#define ONE_SIDE 0.95       /* Student's t at this leaves 90 % between both ends */
 
 typedef struct fit {
     rc_paper *p;
@@ -243,7 +247,7 @@ static rc_status intervals(fit *f, const gsl_vector *theta, rc_machine *out, dou
     if (st == RC_OK)
         st = standard_errors(f, jac, squares / dof, sigma, err);
     for (int k = 0; k < f->params && st == RC_OK; k++) {
-        double half = gsl_cdf_tdist_Pinv(0.95, dof) * sigma[k],
+        double half = gsl_cdf_tdist_Pinv(ONE_SIDE, dof) * sigma[k],
                at = gsl_vector_get(theta, (size_t)k);
         out->fitted[k].value = exp(at);
         out->fitted[k].lo = exp(at - half);
@@ -257,16 +261,6 @@ static rc_status intervals(fit *f, const gsl_vector *theta, rc_machine *out, dou
 }
 
 /* ---- output --------------------------------------------------------------------------------- */
-
-static void print_text(FILE *f, const char *s) {
-    (void)fputc('"', f);
-    for (; *s; s++) {
-        if (*s == '"' || *s == '\\')
-            (void)fputc('\\', f);
-        (void)fputc(*s, f);
-    }
-    (void)fputc('"', f);
-}
 
 static void print_rows(FILE *f, const char *rows) {
     char list[sizeof((rc_fitted *)0)->rows], *save = NULL;
@@ -287,9 +281,9 @@ static rc_status print_fit(const fit *f, const rc_machine *m, double rms, FILE *
     for (int k = 0; k < f->params; k++) {
         const rc_fitted *p = &m->fitted[k];
         (void)fprintf(out, "  - name: %s\n    meaning: ", p->name);
-        print_text(out, p->meaning);
+        rc_quote_yaml(out, p->meaning);
         (void)fputs("\n    unit: ", out);
-        print_text(out, p->unit);
+        rc_quote_yaml(out, p->unit);
         (void)fputc('\n', out);
         print_rows(out, p->rows);
         (void)fprintf(out, "    value: %.4g\n    interval: [%.4g, %.4g]\n", p->value, p->lo, p->hi);
@@ -306,8 +300,7 @@ static rc_status run_fit(fit *f, FILE *out, rc_error *err) {
     for (int k = 0; k < f->params; k++)
         gsl_vector_set(theta, (size_t)k, log(f->start.fitted[k].value));
     rc_status st = RC_OK;
-    for (int round = 0; round < ROUNDS && st == RC_OK;
-         round++) /* a fresh simplex from the last end */
+    for (int round = 0; round < ROUNDS && st == RC_OK; round++)
         st = minimise(f, theta, err);
     if (st == RC_OK)
         st = intervals(f, theta, &m, &rms, err);
@@ -316,6 +309,7 @@ static rc_status run_fit(fit *f, FILE *out, rc_error *err) {
 }
 
 rc_status rc_paper_fit(rc_paper *p, FILE *out, rc_error *err) {
+    assert(out != NULL);
     fit f = {.p = p, .start = p->machine[RC_PAPER_GTT]};
     f.params = f.start.fitted_count;
     if (f.params == 0)

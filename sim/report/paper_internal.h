@@ -1,6 +1,6 @@
 /* Internal to the report room: the plan behind the rows. A row is a quantity of one or more jobs; a
- * job is one forward pass; equal jobs are simulated once. SPDX-License-Identifier: GPL-3.0-or-later
- */
+ * job is one forward pass; equal jobs are simulated once.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_REPORT_PAPER_INTERNAL_H
 #define RC_REPORT_PAPER_INTERNAL_H
 #include "sim/choose/choose.h"
@@ -15,6 +15,8 @@ enum {
 };
 
 enum { RC_PAPER_MAX_BATCH = 4096, RC_JOB_NONE = -1, RC_PAPER_TOTAL = 128000 };
+/* Two variants nearer than this are a tie: the paper's own repeats differ by as much. */
+#define RC_PAPER_TIE 0.015
 
 typedef struct rc_job {
     int machine, tp, cp;
@@ -53,7 +55,7 @@ enum { RC_PLAN_JOBS = 4 };
 typedef struct rc_plan {
     rc_quantity quantity;
     int job[RC_PLAN_JOBS];
-    int job_1024; /* RC_JOB_NONE where K is settled */
+    int job_1024; /* with K = 1024; RC_JOB_NONE where the paper says what K is */
     int machine;
     const char *field; /* FIELD; static */
     double constant;

@@ -1,5 +1,6 @@
 /* summary.json: rows, summary, and what the figures rest on.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -209,6 +210,7 @@ static rc_status add_provenance(const rc_paper *p, rc_json *j, json_t *root, rc_
 }
 
 rc_status rc_paper_document(const rc_paper *p, rc_json **out, rc_error *err) {
+    assert(p->options.version != NULL);
     rc_json *j = rc_json_create();
     json_t *root = rc_json_root(j);
     *out = NULL;

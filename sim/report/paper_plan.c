@@ -1,10 +1,13 @@
 /* Opening: model, machines, costs, data; jobs without repeats; which rows are fitted or duplicates.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <stdlib.h>
 #include <math.h>
 #include <string.h>
 #include "sim/forward/scenario.h"
 #include "sim/report/paper_internal.h"
+
+#define ROOMY 16.0
 
 /* ---- growing lists ---------------------------------------------------------------------- */
 
@@ -14,6 +17,9 @@ static bool same_job(const rc_job *a, const rc_job *b) {
 }
 
 int rc_paper_job(rc_paper *p, const rc_job *want) {
+    assert(want->machine >= 0 && want->machine < RC_PAPER_MACHINES);
+    assert(want->tp >= 1 && want->cp >= 1 && want->batch >= 1);
+    assert(want->schedule != NULL);
     for (size_t i = 0; i < p->job_count; i++) {
         if (!same_job(&p->jobs[i], want))
             continue;
@@ -40,6 +46,7 @@ const char *rc_paper_variant(const rc_paper_row *r) {
 
 rc_job rc_job_prefill(int machine, int tp, int cp, const rc_schedule *s, int64_t t,
                       int64_t cached) {
+    assert(s != NULL && t >= 0 && cached >= 0);
     return (rc_job){.machine = machine,
                     .tp = tp,
                     .cp = cp,
@@ -51,6 +58,7 @@ rc_job rc_job_prefill(int machine, int tp, int cp, const rc_schedule *s, int64_t
 }
 
 rc_job rc_job_decode(int machine, int tp, int cp, int64_t context, int batch) {
+    assert(context >= 0 && batch >= 1);
     return (rc_job){.machine = machine,
                     .tp = tp,
                     .cp = cp,
@@ -111,6 +119,7 @@ static bool degree(const char *letters, const char **at, int *out) {
 
 rc_status rc_paper_config(const char *text, int *tp, int *cp, char *id, size_t size,
                           rc_error *err) {
+    assert(id != NULL && size > 0);
     const char *at = text;
     *cp = 1;
     if (degree("CP", &at, cp) && *at++ == '+' && degree("TP", &at, tp) && *at == '\0')
@@ -123,6 +132,7 @@ rc_status rc_paper_config(const char *text, int *tp, int *cp, char *id, size_t s
 }
 
 int rc_paper_find(const rc_paper *p, const char *id) {
+    assert(id != NULL);
     for (size_t i = 0; i < p->count; i++)
         if (strcmp(p->rows[i].id, id) == 0)
             return (int)i;
@@ -240,7 +250,7 @@ static rc_status check_sets(const rc_paper *p, rc_error *err) {
 
 static rc_status open_costs(rc_paper *p, rc_error *err) {
     p->machine[RC_PAPER_ROOMY] = p->machine[RC_PAPER_GTT];
-    p->machine[RC_PAPER_ROOMY].memory *= 16.0;
+    p->machine[RC_PAPER_ROOMY].memory *= ROOMY; /* for the KV cache of 1M tokens on one node */
     RC_TRY(
         rc_costs_open(p->options.store, &p->machine[RC_PAPER_GTT], &p->costs[RC_PAPER_GTT], err));
     RC_TRY(
@@ -268,6 +278,7 @@ static rc_status open_parts(rc_paper *p, rc_error *err) {
 }
 
 rc_status rc_paper_open(const rc_paper_options *o, rc_paper **out, rc_error *err) {
+    assert(o->draws >= 0 && (o->sets != NULL || o->set_count == 0));
     *out = NULL;
     rc_paper *p = calloc(1, sizeof *p);
     if (!p)
@@ -294,5 +305,6 @@ void rc_paper_close(rc_paper *p) {
 
 const char *rc_paper_role_name(rc_paper_role r) {
     static const char *const names[] = {"compared", "approximate", "bound", "input"};
-    return (unsigned)r < sizeof names / sizeof names[0] ? names[r] : "?";
+    assert((size_t)r < sizeof names / sizeof names[0]);
+    return names[r];
 }

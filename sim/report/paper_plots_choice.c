@@ -8,7 +8,6 @@ enum { FRONTIER_POINTS = 400 };
 #define MISS_LO 0.005
 #define T_LO 400.0
 #define T_HI 128000.0
-#define TIE 0.015
 
 /* The pass-Q row of a Table 4 pass-KV row, or NULL. */
 static const rc_paper_row *pass_q_of(const rc_paper *p, const rc_paper_row *kv) {
@@ -66,7 +65,7 @@ static void grid_data(const rc_paper *p, FILE *data) {
                 double kv = rc_plot_time(p, job[0]), q = rc_plot_time(p, job[1]);
                 if (!isfinite(kv) || !isfinite(q))
                     continue;
-                bool clear = fabs(kv - q) > TIE * fmin(kv, q);
+                bool clear = fabs(kv - q) > RC_PAPER_TIE * fmin(kv, q);
                 int own = rc_choose_oracle(kv, q) == RC_CHOOSE_PASS_KV ? (clear ? 0 : 1)
                                                                        : (clear ? 3 : 2);
                 if (own == side)

@@ -1,6 +1,7 @@
 /* points.csv: figures that the paper states outside its tables. Each id has one line here that says
  * what is computed for it; an id without a line is an error, so that no point is passed over in
- * silence. SPDX-License-Identifier: GPL-3.0-or-later */
+ * silence.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <string.h>
 #include "sim/base/csv.h"

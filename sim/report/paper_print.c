@@ -1,5 +1,6 @@
 /* Showing: text for people, CSV, JSON.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -173,6 +174,7 @@ static void print_caveats(FILE *f) {
 }
 
 rc_status rc_paper_print(const rc_paper *p, bool brief, bool stats, FILE *f, rc_error *err) {
+    assert(f != NULL);
     rc_status st = RC_OK;
     for (size_t i = 0; rc_paper_table_names[i] && !brief && st == RC_OK; i++) {
         rc_table *t = text_table(p, i);
@@ -230,6 +232,7 @@ static void csv_row(rc_table *t, const rc_paper_row *r) {
 }
 
 rc_status rc_paper_table_csv(const rc_paper *p, const char *table, FILE *f, rc_error *err) {
+    assert(p->rows != NULL || p->count == 0);
     rc_table *t = rc_table_create();
     csv_columns(t);
     for (size_t i = 0; i < p->count; i++)

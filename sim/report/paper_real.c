@@ -2,6 +2,7 @@
  * paper and in runs of `ringcast-calib ring`, and where each crosses 1. A run is one layer of one
  * ring group, so its times are not the paper's; ratios are what can be set side by side.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 #include "sim/base/file.h"
@@ -269,6 +270,7 @@ rc_status rc_paper_real_may_write(const char *dir, bool overwrite, rc_error *err
 
 rc_status rc_paper_real(const rc_paper *p, const char *runs, const char *dir, bool overwrite,
                         FILE *f, rc_error *err) {
+    assert(runs != NULL && f != NULL);
     real x = {.points = 0};
     rc_runs r = {0};
     RC_TRY(from_paper(p, &x, err));

@@ -1,12 +1,10 @@
 /* The summary: plain arithmetic over rows, so that it can be checked on rows made by hand.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 #include "sim/report/paper_internal.h"
 #include "sim/schedule/totals.h"
-
-/* Two variants nearer than this are a tie in the paper's own repeats. */
-#define TIE 0.015
 
 typedef struct mean {
     double sum, max;
@@ -51,7 +49,7 @@ static void count_winners(const rc_paper_row *rows, size_t count, rc_paper_summa
         bool known = isfinite(kv->predicted) && isfinite(q->predicted);
         bool right = known && rc_choose_oracle(kv->predicted, q->predicted) ==
                                   rc_choose_oracle(kv->paper, q->paper);
-        bool clear = fabs(kv->paper - q->paper) > TIE * fmin(kv->paper, q->paper);
+        bool clear = fabs(kv->paper - q->paper) > RC_PAPER_TIE * fmin(kv->paper, q->paper);
         s->winners_total_all++;
         s->winners_right_all += right;
         s->winners_total += clear;
@@ -102,6 +100,7 @@ static mean both(const mean m[2]) {
 }
 
 void rc_paper_summarise(const rc_paper_row *rows, size_t count, rc_paper_summary *out) {
+    assert(rows != NULL || count == 0);
     rc_paper_summary s = {.fitted_parameters = out->fitted_parameters, .wall_s = out->wall_s};
     means m = {0};
     for (size_t i = 0; i < count; i++)
@@ -129,6 +128,7 @@ void rc_paper_summarise(const rc_paper_row *rows, size_t count, rc_paper_summary
 /* ---- the published rules on Table 4 ------------------------------------------------------- */
 
 rc_choose_input rc_paper_choose_input(const rc_paper *p, double t, double cached, double bw) {
+    assert(t > 0.0 && cached >= 0.0 && bw > 0.0);
     return (rc_choose_input){.t = t,
                              .p = cached,
                              .n = 4,

@@ -1,5 +1,6 @@
 /* Files of a result folder. Each appears whole; none replaces another unasked.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include "sim/base/file.h"
 #include "sim/plot/gnuplot.h"
 #include "sim/report/paper_output.h"
@@ -42,6 +43,7 @@ static rc_status write_summary(const rc_paper *p, const char *dir, bool overwrit
 
 rc_status rc_paper_write(const rc_paper *p, const char *dir, bool plots, bool overwrite, FILE *log,
                          rc_error *err) {
+    assert(dir != NULL);
     RC_TRY(rc_make_dirs(dir, err));
     for (size_t i = 0; rc_paper_table_names[i]; i++)
         RC_TRY(write_table(p, dir, rc_paper_table_names[i], overwrite, err));

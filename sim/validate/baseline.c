@@ -2,12 +2,13 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/validate/baseline.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 #include "sim/schedule/shard.h"
 
-#define ALPHA_S (8.4e-6 + 3.4e-6)
-#define PCIE_RATE 64e9
+#define ALPHA_S (8.4e-6 + 3.4e-6) /* NCCL's base latency and one NVLink hop; see baseline.h */
+#define PCIE_RATE 64e9            /* bytes/s a direction, PCIe 5.0 x16 */
 
 typedef struct work {
     double flops, bytes; /* of HBM */
@@ -24,7 +25,8 @@ static work attention_work(const rc_program *p, const rc_shape *s) {
     return w;
 }
 
-/* Bytes of an elementwise op, by width w and tokens t: as calib/suites/suite_elementwise.c counts them.
+/* Bytes of an elementwise op, by width w and tokens t: as calib/suites/suite_elementwise.c counts
+ * them.
  */
 static double elementwise_bytes(const rc_shape *s) {
     double cells = (double)s->a * (double)s->b;
@@ -79,6 +81,7 @@ static double flush(step *s, int layer, int number) {
 
 void rc_baselines(const rc_program *p, const rc_machine *m, const char *transport, double *roofline,
                   double *alpha_beta) {
+    assert(m->bf16_rate > 0.0 && m->hbm_rate > 0.0);
     double flops = 0, bytes = 0, moved = 0, rate = nominal(m, transport), chain = 0;
     step now = {-1, -1, 0, 0};
     for (size_t i = 0; i < p->task_count; i++) {

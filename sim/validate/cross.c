@@ -1,13 +1,16 @@
 /* From one part to another: rows measured on `to`, predicted from rows of `from`.
  *
- * The machine predicted for is TO.yaml's, resting on FROM's rows; each engine is carried over by
- * the ratio of the two files' published rates (bf16 and fp8 peak, HBM), and by nothing else. Link
- * and host rows are not carried: links come with the machine, launches with its CPU.
+ * The machine predicted for is TO.yaml's, with its costs looked up in FROM's rows. GEMM, attention
+ * and memory-bound ops are each scaled by the ratio of the two files' published rates (bf16 and fp8
+ * peak, HBM), and by nothing else. Rows of links and of the host are left out: links come with the
+ * machine, launches with its CPU.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "sim/base/quantile.h"
 #include "sim/cost/cost.h"
 #include "sim/cost/store.h"
 #include "sim/forward/scenario.h"
@@ -61,17 +64,6 @@ static rc_status state_errors(const char *store, const char *from, const char *t
     return RC_OK;
 }
 
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double middle(const double *x, size_t n, double q) {
-    double at = q * (double)(n - 1);
-    size_t i = (size_t)at;
-    return i + 1 < n ? x[i] + (at - (double)i) * (x[i + 1] - x[i]) : x[n - 1];
-}
-
 /* Of the rows of one op, or of all (NULL). `work` has room for all. */
 static void summarise(const errors *e, const char *op, double *work, rc_cross_op *out) {
     size_t n = 0;
@@ -83,13 +75,13 @@ static void summarise(const errors *e, const char *op, double *work, rc_cross_op
     out->n = n;
     if (n == 0)
         return;
-    qsort(work, n, sizeof *work, by_value);
-    out->bias_pct = middle(work, n, 0.5);
+    rc_sort(work, n);
+    out->bias_pct = rc_quantile(work, n, 0.5);
     for (size_t i = 0; i < n; i++)
         work[i] = fabs(work[i]);
-    qsort(work, n, sizeof *work, by_value);
-    out->median_pct = middle(work, n, 0.5);
-    out->p95_pct = middle(work, n, 0.95);
+    rc_sort(work, n);
+    out->median_pct = rc_quantile(work, n, 0.5);
+    out->p95_pct = rc_quantile(work, n, 0.95);
 }
 
 static void by_op(const errors *e, double *work, rc_cross *out) {
@@ -105,6 +97,7 @@ static void by_op(const errors *e, double *work, rc_cross *out) {
 
 rc_status rc_cross_predict(const char *store, const char *from, const char *to, rc_cross *out,
                            rc_error *err) {
+    assert(from != NULL && to != NULL);
     rc_rows *rows = NULL, *base = NULL;
     memset(out, 0, sizeof *out);
     RC_TRY(rc_store_rows(store, to, &rows, err));

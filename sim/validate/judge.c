@@ -1,13 +1,13 @@
 /* How good predictions are: errors, who wins, where schedules change places.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include <gsl/gsl_sort.h>
-#include <gsl/gsl_statistics.h>
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "sim/base/quantile.h"
 #include "sim/validate/validate.h"
 
-/* Two measured times nearer than this have no winner. */
+/* Two measured times nearer than this have no winner: medians are known to 2 % each. */
 #define TIE 0.03
 
 static bool same(const char *a, const char *b) {
@@ -35,14 +35,6 @@ static const rc_measured_run *partner(const rc_runs *r, const rc_measured_run *k
     return NULL;
 }
 
-/* Linear between order statistics; sorts in place. */
-static double quantile(double *x, size_t n, double q) {
-    if (n == 0)
-        return NAN;
-    gsl_sort(x, 1, n);
-    return gsl_stats_quantile_from_sorted_data(x, 1, n, q);
-}
-
 static void count_winner(const rc_measured_run *kv, const rc_measured_run *q, rc_method m,
                          rc_accuracy *a) {
     if (!q || !isfinite(kv->time[m]) || !isfinite(q->time[m]) ||
@@ -54,6 +46,7 @@ static void count_winner(const rc_measured_run *kv, const rc_measured_run *q, rc
 
 rc_accuracy rc_runs_accuracy(const rc_runs *r, rc_method m, int set, const char *transport,
                              const char *regime) {
+    assert((unsigned)m < RC_METHODS && set < (int)RC_SET_COUNT);
     rc_accuracy a = {0, NAN, NAN, NAN, 0, 0};
     double *off = calloc(2 * r->n + 1, sizeof *off), *sign = off + r->n;
     for (size_t i = 0; i < r->n && off; i++) {
@@ -67,9 +60,11 @@ rc_accuracy rc_runs_accuracy(const rc_runs *r, rc_method m, int set, const char 
             count_winner(x, partner(r, x), m, &a);
     }
     if (off && a.n > 0) {
-        a.bias_pct = quantile(sign, a.n, 0.5);
-        a.median_pct = quantile(off, a.n, 0.5);
-        a.p95_pct = quantile(off, a.n, 0.95);
+        rc_sort(sign, a.n);
+        rc_sort(off, a.n);
+        a.bias_pct = rc_quantile(sign, a.n, 0.5);
+        a.median_pct = rc_quantile(off, a.n, 0.5);
+        a.p95_pct = rc_quantile(off, a.n, 0.95);
     }
     free(off);
     return a;
@@ -113,6 +108,7 @@ static size_t gather(const rc_runs *r, const rc_measured_run *first, point *p) {
 }
 
 size_t rc_runs_crossovers(const rc_runs *r, rc_crossover *out, size_t room) {
+    assert(out != NULL || room == 0);
     size_t n = 0;
     for (size_t i = 0; i < r->n && n < room; i++) {
         const rc_measured_run *x = &r->v[i];
@@ -131,6 +127,7 @@ size_t rc_runs_crossovers(const rc_runs *r, rc_crossover *out, size_t room) {
 }
 
 rc_status rc_runs_check(const rc_runs *r, const rc_limits *l, rc_error *err) {
+    assert(l->median_pct >= 0.0 && l->p95_pct >= 0.0);
     size_t unseen = rc_runs_accuracy(r, RC_BY_SIMULATION, RC_SET_UNSEEN, NULL, NULL).n;
     int set = unseen > 0 ? (int)RC_SET_UNSEEN : -1;
     rc_accuracy a = rc_runs_accuracy(r, RC_BY_SIMULATION, set, NULL, NULL);

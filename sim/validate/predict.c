@@ -3,10 +3,11 @@
  *
  * What differs from a scenario: the layers stand alone (no final norm, no LM head), so the pass
  * ends with the last layer; the host does not synchronise at ring steps (ring_step 0) and a launch
- * takes what the host suite measured on that machine; ring messages ride beside attention in
- * decode, too, as they do in `ringcast-calib ring`.
+ * takes what the host suite measured on that machine; ring messages overlap attention in decode,
+ * too, as they do in `ringcast-calib ring`.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,7 @@ typedef struct setting { /* what is shared by runs of one machine and transport 
     rc_costs *costs;
 } setting;
 
-enum { SETTINGS = 32 };
+enum { SETTINGS = 32 }; /* machines, transports and numbers of GPUs of one folder of runs */
 
 typedef struct predictor {
     const char *store;
@@ -172,6 +173,7 @@ static rc_status predict_one(predictor *p, rc_measured_run *x, rc_error *err) {
 }
 
 rc_status rc_runs_predict(rc_runs *r, const char *store, rc_error *err) {
+    assert(r->v != NULL || r->n == 0);
     predictor p = {.store = store};
     RC_TRY(rc_store_rows(store, NULL, &p.rows, err));
     rc_status st = RC_OK;

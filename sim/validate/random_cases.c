@@ -1,12 +1,13 @@
 /* Cases drawn at random, for the set that nobody has looked at.
  *
- * What the draw ranges over: total context 16K, 65536, 128K or 512K (binary K where the number is a
+ * What a case is drawn from: total context 16K, 65536, 128K or 512K (binary K where the number is a
  * power of two), miss rate log-uniform from 0.5 % to 100 %, 8 or 16 heads on one KV head or 8 on
  * two, one layer or eight, launched by the host or as a graph; widths are those of Llama 3 70B and
  * 405B on TP8. On one GPU the total ends at 65536. A quarter of the shapes are decode steps: 1, 4,
  * 16 or 64 sequences a rank whose contexts sum to 8K to 1M tokens, log-uniform.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 #include "sim/base/file.h"
@@ -102,6 +103,7 @@ static void draw_one(FILE *f, rc_rng *g, int i, int ranks) {
 
 rc_status rc_draw_cases(int n, const int *ranks, size_t count, uint64_t seed, const char *path,
                         bool overwrite, rc_error *err) {
+    assert(ranks != NULL && count > 0);
     rc_outfile o;
     rc_rng g;
     for (size_t k = 0; k < count; k++)

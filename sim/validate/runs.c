@@ -1,5 +1,6 @@
 /* Runs on real GPUs, from the files that `ringcast-calib ring` writes.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <dirent.h>
 #include <math.h>
 #include <stdlib.h>
@@ -13,10 +14,12 @@ static const char *const sets[] = {"seen", "unseen"};
 static const char *const methods[] = {"simulation", "roofline", "alpha_beta"};
 
 const char *rc_run_set_name(rc_run_set s) {
+    assert((unsigned)s < RC_SET_COUNT);
     return sets[s];
 }
 
 const char *rc_method_name(rc_method m) {
+    assert((unsigned)m < RC_METHODS);
     return methods[m];
 }
 
@@ -27,6 +30,7 @@ const char *rc_run_regime(const rc_measured_run *x) {
 }
 
 bool rc_run_is(const rc_measured_run *x, const rc_schedule *s) {
+    assert(s != NULL);
     return !x->decode && x->schedule == s;
 }
 
@@ -228,6 +232,8 @@ static rc_status decide(rc_runs *r, const bool *seen, const bool *unseen, rc_err
 
 rc_status rc_runs_assign(rc_runs *r, const char *const *seen, size_t seen_count,
                          const char *const *unseen, size_t unseen_count, rc_error *err) {
+    assert(seen != NULL || seen_count == 0);
+    assert(unseen != NULL || unseen_count == 0);
     bool *in = calloc(2 * r->n + 1, sizeof *in);
     if (!in)
         return rc_fail(err, RC_E_NOMEM, "out of memory");

@@ -1,5 +1,6 @@
 /* Predicted against measured: tables, JSON, a picture.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 #include "sim/base/table.h"
@@ -138,6 +139,7 @@ static rc_status print_crossovers(const rc_runs *r, FILE *f, rc_error *err) {
 }
 
 rc_status rc_runs_print(const rc_runs *r, FILE *f, rc_error *err) {
+    assert(f != NULL);
     RC_TRY(print_cases(r, f, err));
     (void)fputc('\n', f);
     RC_TRY(print_accuracy(r, f, err));
