@@ -22,6 +22,12 @@ static rc_status simulate(rc_spec *spec, rc_alternative *out, rc_error *err) {
     }
     spec->schedule = out->schedule;
     spec->layout.cp = out->cp;
+    out->status = rc_schedule_fits(out->schedule, spec->model, &spec->layout, &why);
+    if (out->status != RC_OK) {
+        out->time = NAN;
+        (void)snprintf(out->why, sizeof out->why, "%.250s", why.msg);
+        return RC_OK;
+    }
     out->status = rc_forward_run(spec, &f, &why);
     out->time = out->status == RC_OK ? f.time : NAN;
     memcpy(out->basis, f.basis, sizeof out->basis);

@@ -71,6 +71,11 @@ rc_status rc_forward_check(const rc_spec *spec, rc_memory *memory, rc_error *err
         return rc_fail(err, RC_E_INPUT,
                        "tp %d x cp %d takes %d nodes: machine '%s' has at most %d (max_nodes)",
                        spec->layout.tp, spec->layout.cp, nodes, m->name, m->max_nodes);
+    if (rc_what_if_slows_link(&spec->what_if) && spec->layout.cp > 1 && !spec->schedule->message)
+        return rc_fail(err, RC_E_UNMODELLED,
+                       "a slow link is modelled under messages from rank to rank, of which variant "
+                       "'%s' has none",
+                       spec->schedule->name);
     RC_TRY(rc_pass_memory(spec->schedule, spec->model, &spec->layout, sum_tokens(spec, false),
                           sum_tokens(spec, true), rc_machine_usable(m), memory, err));
     return rc_memory_check(memory, spec->model, &spec->layout, err);

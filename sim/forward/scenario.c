@@ -68,7 +68,7 @@ static rc_status read_parallel(const rc_section *root, rc_scenario *out, rc_erro
     out->layout.tp = (int)tp;
     out->layout.cp = (int)cp;
     out->schedule = rc_schedule_at(variant);
-    rc_status st = rc_layout_check(&out->model, &out->layout, err);
+    rc_status st = rc_schedule_fits(out->schedule, &out->model, &out->layout, err);
     if (st != RC_OK && err) {
         char text[sizeof err->msg];
         snprintf(text, sizeof text, "%s", err->msg);

@@ -148,7 +148,8 @@ double rc_plan_margin(const rc_plan *p, const rc_plan_outcome *o, int *tightest)
 /* ---- bounds (plan_bounds.c) ---------------------------------------------------------------- */
 typedef enum rc_plan_cut {
     RC_CUT_NONE,
-    RC_CUT_LAYOUT,  /* does not divide the model, needs a network, is over the offer */
+    RC_CUT_LAYOUT,  /* does not divide the model, needs a network, is over the offer, or its
+                       schedule takes no chunked passes */
     RC_CUT_KV,      /* nothing of attention over KV in that type was measured for the offer */
     RC_CUT_MEMORY,  /* weights, or the longest request, do not fit */
     RC_CUT_PREFILL, /* prompts alone take longer than TTFT allows */

@@ -288,7 +288,7 @@ static rc_status kv_tokens(const rc_plan_bounds *b, const rc_plan_option *o, int
         tokens = o->max_batch;
     RC_TRY(rc_pass_kv_room(pick.schedule, &p->model, &l, tokens, longest,
                            rc_machine_usable(&p->offers[o->offer].machine), &mem, &room, err));
-    *out = room.bytes > 0.0 ? floor(room.bytes / room.token) * cp : 0.0;
+    *out = room.bytes > 0.0 ? floor(room.bytes / room.token) * room.ranks : 0.0;
     return RC_OK;
 }
 
@@ -299,8 +299,11 @@ static bool layout_possible(const rc_plan *p, const rc_plan_option *o) {
     rc_layout l = p->dtypes;
     l.tp = o->tp;
     l.cp = o->cp;
-    if (rc_layout_check(&p->model, &l, NULL) != RC_OK)
+    const rc_pick pick = rc_plan_pick(p, o, o->cp);
+    if (rc_schedule_fits(pick.schedule, &p->model, &l, NULL) != RC_OK)
         return false;
+    if (o->chunked && !rc_schedule_takes(pick.schedule, RC_MIXED, o->cp))
+        return false; /* chunked passes decode beside prompts */
     bool whole =
         o->tp <= m->gpus_per_node ? m->gpus_per_node % o->tp == 0 : o->tp % m->gpus_per_node == 0;
     bool alone = m->nic_rate <= 0.0;

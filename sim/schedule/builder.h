@@ -46,13 +46,19 @@ struct rc_builder {
 rc_shape rc_shape_of(rc_task_kind kind, rc_part part);
 uint32_t rc_emit(rc_builder *b, uint32_t gpu, rc_lane lane, const rc_shape *s);
 void rc_emit_dep(rc_builder *b, uint32_t task, uint32_t before);
+/* Adds a call to *s, whose calls are the last of the program; before *s is emitted. */
+void rc_add_call(rc_builder *b, rc_shape *s, const rc_call *call);
 uint32_t rc_emit_message(rc_builder *b, uint32_t gpu, uint32_t peer, rc_lane lane, rc_part part,
                          double bytes);
 /* One fused attention launch over the calls of all sequences that prefill: queries of rank q over
  * keys of rank s; and a launch for those that decode. The last of the two. */
 uint32_t rc_emit_attention(rc_builder *b, uint32_t gpu, int q, int s);
-/* All-gather: both chunks of the GPU's rank over everything before their ends. */
-uint32_t rc_emit_attention_gathered(rc_builder *b, uint32_t gpu);
+/* The same with calls of the schedule's own, and with as many heads as it leaves to one GPU.
+ * `calls_of` writes those of one sequence to out; how many. */
+enum { RC_CALLS = 4 };
+typedef int (*rc_calls_fn)(const rc_builder *b, int rank, const rc_sequence *s,
+                           rc_call out[RC_CALLS]);
+uint32_t rc_emit_attention_of(rc_builder *b, uint32_t gpu, int hq, int hkv, rc_calls_fn calls_of);
 /* Split-KV attention of one step of a decode, over all sequences that decode. */
 uint32_t rc_emit_decode(rc_builder *b, uint32_t gpu);
 /* N ring steps. `attend` emits the attention of the GPU of rank `here` in the step in which it
@@ -106,6 +112,10 @@ uint32_t rc_emit_port(rc_builder *b, uint32_t gpu, rc_lane lane, const rc_shape 
 void rc_note_shape(rc_builder *b, uint32_t shape);
 /* The number of a shape in the program. */
 uint32_t rc_shape_number(rc_builder *b, const rc_shape *s);
+
+/* ---- building (schedule.c) ---- */
+/* rc_schedule_build without rc_schedule_check. */
+rc_status rc_schedule_lay_out(const rc_request *rq, rc_program *out, rc_error *err);
 
 /* ---- a layer ---- */
 bool rc_decodes(const rc_builder *b, size_t seq);

@@ -3,7 +3,8 @@
  * Weights      those of all layers as their forms cut them (layer_dense.c: q and o sharded TP ways,
  *              k and v by whole heads, gate, up and down sharded), embedding and LM head
  *              (totals.c).
- * KV           tokens of all sequences, new and cached, over the CP ranks rounded up; all layers.
+ * KV           tokens of all sequences, new and cached, over the CP ranks rounded up, or over as
+ *              many of them as the schedule cuts the KV over; all layers.
  * Activations  the largest live set within any layer, for ceil(tokens_new / CP) tokens, as its form
  *              says. The residual stream is whole (tokens x D) on every GPU of the TP group.
  * Buffers      what the schedule keeps besides, for the layer that needs most, since every layer
@@ -37,9 +38,28 @@ static double buffers_of(const rc_schedule *s, const rc_layer *k, const rc_layou
                                .cached = cached,
                                .q_token = (double)h.query * h.key_size * act,
                                .kv_token = form->kv_bytes(k, l->tp, l->kv),
+                               .kv_heads = h.kv,
                                .partial_token =
                                    h.query * (h.value_size * act + rc_dtype_bytes(RC_FP32))};
     return s->buffers(&t);
+}
+
+/* Ranks over which the KV of a sequence is cut, in a layer of kind `k`. */
+static int kv_ranks(const rc_schedule *s, const rc_layer *k, const rc_layout *l) {
+    const rc_heads h = rc_layer_form_of(k)->heads(k, l->tp);
+    int ranks = s->kv_ranks && h.kv > 0 ? s->kv_ranks(h.kv, l->cp) : l->cp;
+    assert(ranks >= 1 && ranks <= l->cp);
+    return ranks;
+}
+
+static double kv_of(const rc_schedule *s, const rc_model *m, const rc_layout *l, double tokens) {
+    double bytes = 0.0;
+    for (int i = 0; i < m->kinds; i++) {
+        const rc_layer *k = &m->kind[i];
+        bytes += ceil(tokens / kv_ranks(s, k, l)) * rc_model_layers_of(m, i) *
+                 rc_layer_form_of(k)->kv_bytes(k, l->tp, l->kv);
+    }
+    return bytes;
 }
 
 rc_status rc_pass_memory(const rc_schedule *s, const rc_model *m, const rc_layout *l,
@@ -51,10 +71,9 @@ rc_status rc_pass_memory(const rc_schedule *s, const rc_model *m, const rc_layou
         return rc_fail(err, RC_E_INPUT, "%lld new and %lld cached tokens; neither may be negative",
                        (long long)tokens_new, (long long)tokens_cached);
     double fresh = ceil((double)tokens_new / l->cp), cached = ceil((double)tokens_cached / l->cp);
-    double held = ceil(((double)tokens_new + (double)tokens_cached) / l->cp);
     rc_memory mem = {.capacity = capacity, .runtime = RUNTIME};
     mem.weights = rc_model_weight_bytes_gpu(m, l->tp, l->attn_weights, l->ffn_weights);
-    mem.kv = held * rc_model_kv_bytes_gpu(m, l->tp, l->kv);
+    mem.kv = kv_of(s, m, l, (double)tokens_new + (double)tokens_cached);
     for (int i = 0; i < m->kinds; i++) {
         const rc_layer *k = &m->kind[i];
         mem.activations = fmax(mem.activations, fresh * rc_layer_form_of(k)->live_bytes(m, k, l));
@@ -70,7 +89,12 @@ rc_status rc_pass_kv_room(const rc_schedule *s, const rc_model *m, const rc_layo
                           rc_memory *memory, rc_kv_room *out, rc_error *err) {
     RC_TRY(rc_pass_memory(s, m, l, tokens_new, tokens_cached, capacity, memory, err));
     *out = (rc_kv_room){.bytes = capacity - (memory->total - memory->kv),
-                        .token = rc_model_kv_bytes_gpu(m, l->tp, l->kv)};
+                        .token = rc_model_kv_bytes_gpu(m, l->tp, l->kv),
+                        .ranks = l->cp};
+    for (int i = 0; i < m->kinds; i++) {
+        int ranks = kv_ranks(s, &m->kind[i], l);
+        out->ranks = ranks < out->ranks ? ranks : out->ranks;
+    }
     return RC_OK;
 }
 

@@ -16,6 +16,7 @@ typedef struct rc_memory {  /* bytes on the fullest GPU */
 typedef struct rc_kv_room {
     double bytes; /* below 0 when the rest does not fit */
     double token; /* bytes that one token of one sequence takes on a GPU that holds it */
+    int ranks;    /* that hold different tokens: all CP ranks, or fewer where some hold the same */
 } rc_kv_room;
 
 /* `tokens_new`, `tokens_cached` are sums over the batch; `capacity` is what a GPU has for all. */

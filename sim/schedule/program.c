@@ -225,7 +225,7 @@ uint32_t rc_emit_message(rc_builder *b, uint32_t gpu, uint32_t peer, rc_lane lan
     return id;
 }
 
-static void add_call(rc_builder *b, rc_shape *s, const rc_call *call) {
+void rc_add_call(rc_builder *b, rc_shape *s, const rc_call *call) {
     rc_program *p = b->p;
     if (!grow((void **)&p->calls, &p->call_room, p->call_count, sizeof *p->calls)) {
         p->failed = true;
@@ -233,62 +233,6 @@ static void add_call(rc_builder *b, rc_shape *s, const rc_call *call) {
     }
     p->calls[p->call_count++] = *call;
     s->calls++;
-}
-
-static rc_shape attention_shape(const rc_builder *b) {
-    rc_shape s = rc_shape_of(RC_T_ATTENTION, RC_P_ATTENTION);
-    s.dtype = b->rq->layout.kv;
-    s.hq = b->hq;
-    s.hkv = b->hkv;
-    s.key_size = b->key_size;
-    s.value_size = b->value_size;
-    s.stand_in = b->rq->stand_in;
-    s.first_call = (uint32_t)b->p->call_count;
-    return s;
-}
-
-static uint32_t emit_pair(rc_builder *b, uint32_t gpu, int q, int s) {
-    uint32_t *known = rc_pair_shape(b, q, s);
-    if (known && *known != RC_TASK_NONE) {
-        rc_note_shape(b, *known);
-        return RC_TASK_NONE;
-    }
-    rc_shape shape = attention_shape(b);
-    for (size_t i = 0; i < b->rq->seq_count; i++) {
-        rc_call calls[2];
-        if (rc_decodes(b, i))
-            continue;
-        int count = rc_shard_calls(b->rq->seqs[i].t, b->rq->seqs[i].p, b->n, q, s, calls);
-        for (int c = 0; c < count; c++)
-            add_call(b, &shape, &calls[c]);
-    }
-    uint32_t id = rc_emit(b, gpu, RC_LANE_COMPUTE, &shape);
-    if (known)
-        *known = b->noted[b->notes - 1];
-    return id;
-}
-
-uint32_t rc_emit_attention(rc_builder *b, uint32_t gpu, int q, int s) {
-    if (!rc_prefills(b))
-        return rc_emit_decode(b, gpu);
-    uint32_t id = emit_pair(b, gpu, q, s);
-    return b->decodes > 0 ? rc_emit_decode(b, gpu) : id;
-}
-
-uint32_t rc_emit_attention_gathered(rc_builder *b, uint32_t gpu) {
-    rc_shape shape = attention_shape(b);
-    int rank = rc_rank_of(b, gpu);
-    const int chunks[2] = {rank, 2 * b->n - 1 - rank};
-    for (size_t i = 0; i < b->rq->seq_count; i++) {
-        const rc_sequence *seq = &b->rq->seqs[i];
-        for (int c = 0; c < 2; c++) {
-            int64_t tq = rc_shard_chunk(seq->t, b->n, chunks[c]);
-            rc_call call = {tq, seq->p + rc_shard_chunk_start(seq->t, b->n, chunks[c]) + tq, 1};
-            if (tq > 0)
-                add_call(b, &shape, &call);
-        }
-    }
-    return rc_emit(b, gpu, RC_LANE_COMPUTE, &shape);
 }
 
 void rc_emit_ring_step(rc_builder *b, uint32_t gpu, rc_host_sync when) {

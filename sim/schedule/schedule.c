@@ -34,13 +34,19 @@ static rc_status check_phase(const rc_request *rq, rc_error *err) {
                    can);
 }
 
+rc_status rc_schedule_fits(const rc_schedule *s, const rc_model *m, const rc_layout *l,
+                           rc_error *err) {
+    assert(s && m && l);
+    RC_TRY(rc_layout_check(m, l, err));
+    if (l->cp > 1 && !s->many_ranks)
+        return rc_fail(err, RC_E_INPUT, "variant '%s' takes cp 1, found cp %d", s->name, l->cp);
+    return s->check ? s->check(m, l, err) : RC_OK;
+}
+
 rc_status rc_schedule_check(const rc_request *rq, rc_error *err) {
     assert(rq->schedule && rq->model);
     RC_TRY(check_phase(rq, err));
-    RC_TRY(rc_layout_check(rq->model, &rq->layout, err));
-    if (!rc_schedule_takes(rq->schedule, rq->phase, rq->layout.cp))
-        return rc_fail(err, RC_E_INPUT, "variant '%s' takes cp 1, found cp %d", rq->schedule->name,
-                       rq->layout.cp);
+    RC_TRY(rc_schedule_fits(rq->schedule, rq->model, &rq->layout, err));
     if (rq->seq_count == 0)
         return rc_fail(err, RC_E_INPUT, "a forward pass needs at least one sequence");
     for (size_t i = 0; i < rq->seq_count; i++) {
@@ -170,9 +176,14 @@ static bool start(rc_builder *b, const rc_request *rq, rc_program *p) {
 }
 
 rc_status rc_schedule_build(const rc_request *rq, rc_program *out, rc_error *err) {
-    rc_builder b;
     memset(out, 0, sizeof *out);
     RC_TRY(rc_schedule_check(rq, err));
+    return rc_schedule_lay_out(rq, out, err);
+}
+
+rc_status rc_schedule_lay_out(const rc_request *rq, rc_program *out, rc_error *err) {
+    rc_builder b;
+    memset(out, 0, sizeof *out);
     bool have = start(&b, rq, out);
     if (have)
         emit_layers(&b);

@@ -139,6 +139,7 @@ typedef enum rc_phase {
 /* ---- schedules ------------------------------------------------------------------------------ */
 
 typedef struct rc_builder rc_builder; /* builder.h */
+typedef struct rc_request rc_request; /* below */
 
 /* What the buffers of a schedule are reckoned from. One GPU and one layer: every layer uses the
  * buffers of the layer before it again. */
@@ -146,7 +147,8 @@ typedef struct rc_buffer_terms {
     int cp;               /* ranks, at least 2 */
     double fresh, cached; /* tokens of one rank, new and cached, rounded up over the ranks */
     double q_token;       /* bytes: the queries of one token */
-    double kv_token;      /* bytes: keys and values of one token */
+    double kv_token;      /* bytes: keys and values of one token, */
+    int kv_heads;         /* which are those of so many KV heads */
     double partial_token; /* bytes: one partial output of a token and its fp32 log-sum-exps */
 } rc_buffer_terms;
 
@@ -171,11 +173,20 @@ typedef struct rc_schedule {
     rc_host_sync host;   /* what the host does in a layer where it sizes messages */
     bool ring_step_seen; /* times of this schedule are among those that the host work of a ring step
                             (ring_step of a machine) was inferred from */
-    void (*attention)(rc_builder *b); /* emits the attention of one layer, on every GPU */
+    /* What it demands of a layout besides the number of ranks: RC_E_INPUT says what. NULL: nothing.
+     * rc_schedule_fits asks it. */
+    rc_status (*check)(const rc_model *m, const rc_layout *l, rc_error *err);
+    /* Emits the attention of one layer, on every GPU. Also called for a few ranks that `check` has
+     * not seen, to count tasks: what it emits may depend on the sizes, but not on whether they
+     * divide. */
+    void (*attention)(rc_builder *b);
     /* Bytes of one message to the next rank, in a ring or a gather. NULL: there are none. */
     double (*message)(const rc_builder *b);
     /* Bytes kept on one GPU beside weights, KV and activations. NULL: none. Not asked for 1 rank. */
     double (*buffers)(const rc_buffer_terms *t);
+    /* Over how many of `cp` ranks the KV of one sequence is cut, where a GPU has `kv_heads` KV heads
+     * of a layer: the others hold the same again. NULL: over all of them. */
+    int (*kv_ranks)(int kv_heads, int cp);
 } rc_schedule;
 
 /* table.c. A pointer to a schedule is always one of the table's. */
@@ -196,6 +207,10 @@ bool rc_schedule_takes(const rc_schedule *s, rc_phase phase, int cp);
 const rc_schedule *rc_schedule_usual(rc_phase phase, int cp);
 /* What stands for `s` on `cp` ranks: itself, but on one rank the schedule for a single rank. */
 const rc_schedule *rc_schedule_on(const rc_schedule *s, int cp);
+/* Whether it can cut this model so: the layout is one (rc_layout_check), of one rank where it takes
+ * but one, and what else it demands holds. RC_E_INPUT says what does not. */
+rc_status rc_schedule_fits(const rc_schedule *s, const rc_model *m, const rc_layout *l,
+                           rc_error *err);
 /* "pass-kv, pass-q or tp": the names of those that can run all of `phases` (bits). Returns buf. */
 const char *rc_schedule_list(unsigned phases, char *buf, size_t size);
 /* The two that the rules of the paper (arXiv 2411.01783, Algorithms 1 and 5) choose between. */
@@ -203,7 +218,7 @@ extern const rc_schedule rc_schedule_pass_kv, rc_schedule_pass_q;
 
 /* ---- programs ------------------------------------------------------------------------------- */
 
-typedef struct rc_request {
+struct rc_request {
     const rc_model *model;
     const rc_schedule *schedule;
     rc_layout layout;
@@ -222,7 +237,7 @@ typedef struct rc_request {
     bool stand_in;    /* `seqs` stand for sequences of other sizes, by a rule */
     bool as_template; /* a template (template.h) with one GPU a rank; `repeats` is not looked
                          at */
-} rc_request;
+};
 
 /* In a mixed pass the prefilled sequences travel as the schedule says and the decoded tokens as
  * queries; each ring step is one message, an attention launch and a decode launch. The caller frees

@@ -63,7 +63,7 @@ static rc_status of_ranks(const rc_request *rq, int ranks, rc_program_size *out,
     small.unfold_tp = false;
     small.seqs = key.prefills ? kinds : kinds + 1;
     small.seq_count = (size_t)key.prefills + (size_t)key.decodes;
-    RC_TRY(rc_schedule_build(&small, &p, err));
+    RC_TRY(rc_schedule_lay_out(&small, &p, err)); /* `rq` was checked, not these few ranks */
     *out = counted(rq, &p);
     rc_program_free(&p);
     return RC_OK;

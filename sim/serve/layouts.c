@@ -226,7 +226,8 @@ static rc_status capacity_of(cluster *c, pool *p, rc_error *err) {
         tokens = s->max_batch;
     RC_TRY(rc_pass_kv_room(schedule, &s->model, &l, tokens, longest, rc_machine_usable(&s->machine),
                            &mem, &room, err));
-    p->capacity = room.bytes > 0.0 ? rc_kv_capacity(room.bytes, room.token, l.cp, c->block) : 0;
+    p->capacity =
+        room.bytes > 0.0 ? rc_kv_capacity(room.bytes, room.token, room.ranks, c->block) : 0;
     if (p->capacity == 0)
         return rc_fail(
             err, RC_E_NOFIT,

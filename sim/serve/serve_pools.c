@@ -36,7 +36,7 @@ static rc_status check_layout(const rc_section *map, const rc_serve *s, const rc
     rc_error why = {0};
     l.tp = p->tp;
     l.cp = p->cp;
-    if (rc_layout_check(&s->model, &l, &why) != RC_OK)
+    if (rc_schedule_fits(p->pick.schedule, &s->model, &l, &why) != RC_OK)
         return rc_node_fail(rc_section_node(map, "tp"), err, RC_E_INPUT, "%.700s", why.msg);
     if (p->tp * p->cp > s->machine.gpus_per_node && s->machine.nic_rate <= 0.0)
         return rc_node_fail(map->map, err, RC_E_INPUT,

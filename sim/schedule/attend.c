@@ -1,0 +1,60 @@
+/* Attention of sequences that prefill: one fused launch over the calls of all of them. Which calls
+ * these are is the schedule's: those by which queries of one rank see keys of another, or its own.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
+#include "sim/schedule/builder.h"
+
+static rc_shape attention_shape(const rc_builder *b, int hq, int hkv) {
+    rc_shape s = rc_shape_of(RC_T_ATTENTION, RC_P_ATTENTION);
+    s.dtype = b->rq->layout.kv;
+    s.hq = hq;
+    s.hkv = hkv;
+    s.key_size = b->key_size;
+    s.value_size = b->value_size;
+    s.stand_in = b->rq->stand_in;
+    s.first_call = (uint32_t)b->p->call_count;
+    return s;
+}
+
+static uint32_t emit_pair(rc_builder *b, uint32_t gpu, int q, int s) {
+    uint32_t *known = rc_pair_shape(b, q, s);
+    if (known && *known != RC_TASK_NONE) {
+        rc_note_shape(b, *known);
+        return RC_TASK_NONE;
+    }
+    rc_shape shape = attention_shape(b, b->hq, b->hkv);
+    for (size_t i = 0; i < b->rq->seq_count; i++) {
+        rc_call calls[2];
+        if (rc_decodes(b, i))
+            continue;
+        int count = rc_shard_calls(b->rq->seqs[i].t, b->rq->seqs[i].p, b->n, q, s, calls);
+        for (int c = 0; c < count; c++)
+            rc_add_call(b, &shape, &calls[c]);
+    }
+    uint32_t id = rc_emit(b, gpu, RC_LANE_COMPUTE, &shape);
+    if (known)
+        *known = b->noted[b->notes - 1];
+    return id;
+}
+
+uint32_t rc_emit_attention(rc_builder *b, uint32_t gpu, int q, int s) {
+    if (!rc_prefills(b))
+        return rc_emit_decode(b, gpu);
+    uint32_t id = emit_pair(b, gpu, q, s);
+    return b->decodes > 0 ? rc_emit_decode(b, gpu) : id;
+}
+
+uint32_t rc_emit_attention_of(rc_builder *b, uint32_t gpu, int hq, int hkv, rc_calls_fn calls_of) {
+    assert(hq >= 1 && hkv >= 1);
+    rc_shape shape = attention_shape(b, hq, hkv);
+    for (size_t i = 0; i < b->rq->seq_count; i++) {
+        rc_call calls[RC_CALLS];
+        if (rc_decodes(b, i))
+            continue;
+        int count = calls_of(b, rc_rank_of(b, gpu), &b->rq->seqs[i], calls);
+        assert(count >= 0 && count <= RC_CALLS);
+        for (int c = 0; c < count; c++)
+            rc_add_call(b, &shape, &calls[c]);
+    }
+    return rc_emit(b, gpu, RC_LANE_COMPUTE, &shape);
+}
