@@ -49,7 +49,8 @@ json_t *rc_json_root(rc_json *j) {
     return j ? j->root : NULL;
 }
 
-/* Hand `value` to the parent. NULL (out of memory) makes the writer fail, and so does a key that is not UTF-8. */
+/* Hand `value` to the parent. NULL (out of memory) makes the writer fail, and so does a key that is
+ * not UTF-8. */
 static json_t *put(rc_json *j, json_t *parent, const char *key, json_t *value) {
     if (!j || !parent) {
         json_decref(value);

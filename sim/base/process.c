@@ -31,7 +31,10 @@ static const char *name_of(int number) {
     return number == SIGINT ? "SIGINT" : number == SIGTERM ? "SIGTERM" : "SIGHUP";
 }
 
-static sigset_t set;       /* the signals that are watched */
+/* The signals that end a command in an orderly way. */
+static const int handled[] = {SIGINT, SIGTERM, SIGHUP};
+enum { HANDLED = sizeof handled / sizeof handled[0] };
+static sigset_t set;       /* those of them that were not ignored when the program started */
 static atomic_bool ending; /* one of them came */
 
 static void *wait_for_signal(void *unused) {
@@ -50,22 +53,21 @@ static void *wait_for_signal(void *unused) {
     return NULL;
 }
 
-/* A forked child has no watching thread: signals end it as they would by default. What is under way
+/* A forked child has no such thread: signals end it as they would by default. What is under way
  * is its parent's. */
 static void in_child(void) {
     rc_outputs_forget();
     (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
-static void watch_signals(void) {
-    static const int watched[] = {SIGINT, SIGTERM, SIGHUP};
+static void handle_signals(void) {
     pthread_t thread;
     int count = 0;
     (void)sigemptyset(&set);
-    for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++) {
+    for (int i = 0; i < HANDLED; i++) {
         struct sigaction now;
-        if (sigaction(watched[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN) {
-            (void)sigaddset(&set, watched[i]); /* nohup and `&` in scripts ignore some */
+        if (sigaction(handled[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN) {
+            (void)sigaddset(&set, handled[i]); /* nohup and `&` in scripts ignore some */
             count++;
         }
     }
@@ -80,7 +82,7 @@ static void watch_signals(void) {
 
 /* A closed stream's number would go to the next file opened, and its text into that file. Opened
  * the wrong way round, every use of it fails. */
-static void hold_standard_streams(void) {
+static void occupy_standard_streams(void) {
     for (int fd = 0; fd <= 2; fd++)
         if (fcntl(fd, F_GETFD) == -1 && errno == EBADF)
             (void)open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
@@ -93,10 +95,10 @@ static void broken_contract(int number) {
 }
 
 void rc_process_begin(void) {
-    hold_standard_streams();
+    occupy_standard_streams();
     (void)signal(SIGABRT, broken_contract);
     (void)signal(SIGPIPE, SIG_IGN);
-    watch_signals();
+    handle_signals();
 }
 
 /* 0, or the errno of the standard output. */
@@ -117,15 +119,14 @@ static void say(const char *program, const rc_error *err) {
         (void)fprintf(stderr, "%s: %s\n", program, rc_error_text(err, text, sizeof text));
 }
 
-/* Whether one of the watched signals has been taken, or waits to be. */
+/* Whether one of these signals has been taken, or waits to be. */
 static bool signal_came(void) {
-    static const int watched[] = {SIGINT, SIGTERM, SIGHUP};
     sigset_t pending;
     if (atomic_load(&ending))
         return true;
     (void)sigpending(&pending);
-    for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++)
-        if (sigismember(&set, watched[i]) == 1 && sigismember(&pending, watched[i]) == 1)
+    for (int i = 0; i < HANDLED; i++)
+        if (sigismember(&set, handled[i]) == 1 && sigismember(&pending, handled[i]) == 1)
             return true;
     return false;
 }

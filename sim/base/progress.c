@@ -22,13 +22,13 @@ void rc_progress_begin(rc_progress *p, const char *label, size_t total, bool qui
     memset(p, 0, sizeof *p);
     p->label = label;
     p->total = total;
-    p->live = !quiet && isatty(STDERR_FILENO);
-    p->start = p->live ? now() : 0;
+    p->enabled = !quiet && isatty(STDERR_FILENO);
+    p->start = p->enabled ? now() : 0;
     p->shown = p->start + 0.9; /* first drawn after a second */
 }
 
 void rc_progress_step(rc_progress *p, size_t done) {
-    if (!p->live)
+    if (!p->enabled)
         return;
     double t = now();
     if (t - p->shown < 0.1)
@@ -49,5 +49,5 @@ void rc_progress_end(rc_progress *p) {
     if (p->drawn)
         (void)fputs("\r\033[K", stderr);
     p->drawn = false;
-    p->live = false;
+    p->enabled = false;
 }

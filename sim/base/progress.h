@@ -13,7 +13,7 @@ typedef struct rc_progress {
     const char *label;   /* borrowed */
     size_t total;        /* 0 when unknown */
     double start, shown; /* seconds of the monotonic clock */
-    bool live, drawn;
+    bool enabled, drawn; /* on a terminal and not quiet; a line stands there now */
 } rc_progress;
 
 void rc_progress_begin(rc_progress *p, const char *label, size_t total, bool quiet);

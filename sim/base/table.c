@@ -1,7 +1,7 @@
 /* Tables: cells kept as values, formatted at the end.
  *
  * A command fills one table and the user picks the form, so the numbers people read and the numbers
- * scripts read cannot drift apart. Widths are counted in characters, not bytes: units such as µs
+ * scripts read are the same. Widths are counted in characters, not bytes: units such as µs
  * keep their column.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */

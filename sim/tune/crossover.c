@@ -19,7 +19,7 @@ enum {
 };
 
 typedef struct line {
-    rc_tune_clock *clock;
+    rc_tune_timer *timer;
     int n;
     int64_t length;
     rc_status status; /* the first failure inside the solver */
@@ -34,9 +34,9 @@ static double advantage(double x, void *ctx) {
     if (t > l->length)
         t = l->length;
     rc_error err = {0};
-    rc_status st = rc_tune_clock_time(l->clock, l->n, RC_TUNE_KV, t, l->length - t, 1, &kv, &err);
+    rc_status st = rc_tune_timer_time(l->timer, l->n, RC_TUNE_KV, t, l->length - t, 1, &kv, &err);
     if (st == RC_OK)
-        st = rc_tune_clock_time(l->clock, l->n, RC_TUNE_Q, t, l->length - t, 1, &q, &err);
+        st = rc_tune_timer_time(l->timer, l->n, RC_TUNE_Q, t, l->length - t, 1, &q, &err);
     if (st != RC_OK && l->status == RC_OK) {
         l->status = st;
         l->error = err;
@@ -64,11 +64,11 @@ static double brent(line *l, double a, double b) {
     return exp(root);
 }
 
-rc_status rc_tune_cross(rc_tune_clock *c, int n, int64_t length, int64_t lo, int64_t hi,
+rc_status rc_tune_cross(rc_tune_timer *c, int n, int64_t length, int64_t lo, int64_t hi,
                         double *out, int *side, rc_error *err) {
     assert(n >= 2);
     assert(1 <= lo && lo < hi && lo < length);
-    line l = {.clock = c, .n = n, .length = length};
+    line l = {.timer = c, .n = n, .length = length};
     double a = log((double)lo), b = log((double)(hi < length ? hi : length));
     double last = NAN, from = NAN, to = NAN, x_last = a;
     *out = NAN;
@@ -101,14 +101,14 @@ static rc_status one_crossing(void *ctx, size_t item, rc_error *err) {
     rc_tune_crossing *out = &t->crossing[d][i];
     rc_tune_axis axis = {t->s.total.from, t->s.total.to, RC_TUNE_CROSSINGS};
     int64_t length = rc_tune_axis_at(&axis, i);
-    rc_tune_clock clock;
+    rc_tune_timer timer;
     *out = (rc_tune_crossing){(double)length, NAN, 0};
     if (t->s.degree[d] == 1 || length <= t->s.fresh.from)
         return RC_OK;
-    RC_TRY(rc_tune_clock_open(&t->s.model, t->costs, &t->s.layout, 1, &clock, err));
-    rc_status st = rc_tune_cross(&clock, t->s.degree[d], length, t->s.fresh.from, t->s.fresh.to,
+    RC_TRY(rc_tune_timer_open(&t->s.model, t->costs, &t->s.layout, 1, &timer, err));
+    rc_status st = rc_tune_cross(&timer, t->s.degree[d], length, t->s.fresh.from, t->s.fresh.to,
                                  &out->t, &out->side, err);
-    rc_tune_clock_close(&clock);
+    rc_tune_timer_close(&timer);
     return st;
 }
 

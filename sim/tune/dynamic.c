@@ -134,7 +134,7 @@ static double least_gpu_seconds(const rc_tune *t, size_t cell) {
     return best;
 }
 
-static void score(const rc_tune *t, int price, int k, double *room, rc_tune_policy *out) {
+static void score(const rc_tune *t, int price, int k, double *scratch, rc_tune_policy *out) {
     double w = t->s.price[price], latency = 0.0, gpu = 0.0;
     size_t n = 0;
     for (size_t i = 0; i < t->count; i++) {
@@ -142,12 +142,12 @@ static void score(const rc_tune *t, int price, int k, double *room, rc_tune_poli
         pick own = fitting(t, i, policies[k].pick(t, i, price));
         if (t->cells[i].train || !isfinite(time_of(t, i, best)) || !isfinite(time_of(t, i, own)))
             continue;
-        room[n] = 100.0 * (cost_of(t, i, own, w) / cost_of(t, i, best, w) - 1.0);
-        room[t->count + n++] = 0.0;
+        scratch[n] = 100.0 * (cost_of(t, i, own, w) / cost_of(t, i, best, w) - 1.0);
+        scratch[t->count + n++] = 0.0;
         latency += log(time_of(t, i, own) / time_of(t, i, fastest));
         gpu += log(cost_of(t, i, own, 1.0) / least_gpu_seconds(t, i));
     }
-    rc_tune_score s = rc_tune_score_of(room, room + t->count, n, 0);
+    rc_tune_score s = rc_tune_score_of(scratch, scratch + t->count, n, 0);
     *out = (rc_tune_policy){.regret_pct = s.mean_pct,
                             .p95_pct = s.p95_pct,
                             .worst_pct = s.worst_pct,
@@ -159,20 +159,20 @@ static void score(const rc_tune *t, int price, int k, double *room, rc_tune_poli
 
 rc_status rc_tune_policies(rc_tune *t, rc_error *err) {
     assert(t->s.prices <= RC_SELECT_PRICES);
-    double *room = calloc(2 * t->count + 1, sizeof *room);
-    if (!room)
+    double *scratch = calloc(2 * t->count + 1, sizeof *scratch);
+    if (!scratch)
         return rc_fail(err, RC_E_NOMEM, "out of memory for %zu regrets", t->count);
     for (int w = 0; w < t->s.prices; w++)
         for (int k = 0; k < POLICIES; k++)
-            score(t, w, k, room, &t->policy[w][k]);
+            score(t, w, k, scratch, &t->policy[w][k]);
     t->policies = POLICIES;
-    free(room);
+    free(scratch);
     return RC_OK;
 }
 
 /* ---- requests of a trace ------------------------------------------------------------------- */
 
-static void serve_row(const rc_tune *t, int k, int price, double *room, rc_tune_served *out) {
+static void serve_row(const rc_tune *t, int k, int price, double *scratch, rc_tune_served *out) {
     size_t n = 0, cp = 0, q = 0;
     *out = (rc_tune_served){.policy = policies[k].name,
                             .price = policies[k].priced ? t->s.price[price] : NAN};
@@ -182,7 +182,7 @@ static void serve_row(const rc_tune *t, int k, int price, double *room, rc_tune_
         if (!isfinite(time))
             continue;
         bool ring = t->s.degree[p.degree] > 1;
-        room[n++] = time;
+        scratch[n++] = time;
         out->mean += time;
         out->gpu_seconds += time * t->s.degree[p.degree] * t->s.layout.tp;
         cp += ring;
@@ -190,19 +190,19 @@ static void serve_row(const rc_tune *t, int k, int price, double *room, rc_tune_
     }
     if (n == 0)
         return;
-    rc_sort(room, n);
+    rc_sort(scratch, n);
     out->mean /= (double)n;
-    out->p50 = rc_nearest_rank(room, n, 0.5);
-    out->p95 = rc_nearest_rank(room, n, 0.95);
+    out->p50 = rc_nearest_rank(scratch, n, 0.5);
+    out->p95 = rc_nearest_rank(scratch, n, 0.95);
     out->cp_share = (double)cp / (double)n;
     out->q_share = (double)q / (double)n;
 }
 
 rc_status rc_tune_serve(const rc_tune *t, rc_tune_requests *out, rc_error *err) {
     assert(out->rows == 0);
-    double *room = calloc(t->count + 1, sizeof *room);
+    double *scratch = calloc(t->count + 1, sizeof *scratch);
     size_t q = 0;
-    if (!room)
+    if (!scratch)
         return rc_fail(err, RC_E_NOMEM, "out of memory for %zu requests", t->count);
     for (size_t i = 0; i < t->count; i++) {
         pick p = faster_of(t, i, t->s.degrees - 1);
@@ -214,7 +214,7 @@ rc_status rc_tune_serve(const rc_tune *t, rc_tune_requests *out, rc_error *err) 
     for (int k = 0; k < POLICIES; k++)
         for (int w = 0; w < (policies[k].priced ? t->s.prices : 1); w++)
             if (!policies[k].gather || t->variants == RC_TUNE_VARIANTS)
-                serve_row(t, k, w, room, &out->row[out->rows++]);
-    free(room);
+                serve_row(t, k, w, scratch, &out->row[out->rows++]);
+    free(scratch);
     return RC_OK;
 }

@@ -27,10 +27,10 @@ const rc_schedule *rc_tune_schedule(int variant) {
 
 /* ---- one time ------------------------------------------------------------------------------ */
 
-rc_status rc_tune_clock_open(const rc_model *model, const rc_costs *costs, const rc_layout *layout,
-                             int max_batch, rc_tune_clock *out, rc_error *err) {
+rc_status rc_tune_timer_open(const rc_model *model, const rc_costs *costs, const rc_layout *layout,
+                             int max_batch, rc_tune_timer *out, rc_error *err) {
     assert(max_batch >= 1);
-    *out = (rc_tune_clock){.model = model, .costs = costs, .layout = *layout};
+    *out = (rc_tune_timer){.model = model, .costs = costs, .layout = *layout};
     out->room = (size_t)max_batch;
     out->seqs = calloc(out->room, sizeof *out->seqs);
     out->ctx = rc_forward_ctx_create();
@@ -39,13 +39,13 @@ rc_status rc_tune_clock_open(const rc_model *model, const rc_costs *costs, const
     return RC_OK;
 }
 
-void rc_tune_clock_close(rc_tune_clock *c) {
+void rc_tune_timer_close(rc_tune_timer *c) {
     rc_forward_ctx_destroy(c->ctx);
     free(c->seqs);
-    *c = (rc_tune_clock){0};
+    *c = (rc_tune_timer){0};
 }
 
-rc_status rc_tune_clock_time(rc_tune_clock *c, int n, int variant, int64_t t, int64_t p, int batch,
+rc_status rc_tune_timer_time(rc_tune_timer *c, int n, int variant, int64_t t, int64_t p, int batch,
                              double *out, rc_error *err) {
     assert(batch >= 1 && (size_t)batch <= c->room);
     assert(n >= 1 && p >= 0);
@@ -141,14 +141,14 @@ rc_status rc_tune_grid(rc_tune *t, rc_error *err) {
 
 /* ---- all times ------------------------------------------------------------------------------- */
 
-static rc_status time_cell(rc_tune *t, rc_tune_clock *clock, size_t cell, rc_error *err) {
+static rc_status time_cell(rc_tune *t, rc_tune_timer *timer, size_t cell, rc_error *err) {
     const rc_tune_cell *c = &t->cells[cell];
     for (int d = 0; d < t->s.degrees; d++) {
         double *out = &t->time[(cell * (size_t)t->s.degrees + (size_t)d) * RC_TUNE_VARIANTS];
         bool alone = t->s.degree[d] == 1;
         out[RC_TUNE_GATHER] = NAN;
         for (int v = 0; v < (alone ? 1 : t->variants); v++)
-            RC_TRY(rc_tune_clock_time(clock, t->s.degree[d], v, c->t, c->p, t->s.batch[c->batch],
+            RC_TRY(rc_tune_timer_time(timer, t->s.degree[d], v, c->t, c->p, t->s.batch[c->batch],
                                       &out[v], err));
         if (alone)
             out[RC_TUNE_Q] = out[RC_TUNE_GATHER] = out[RC_TUNE_KV];
@@ -164,13 +164,13 @@ typedef struct slices {
 static rc_status time_slice(void *ctx, size_t item, rc_error *err) {
     slices *s = ctx;
     rc_tune *t = s->t;
-    rc_tune_clock clock;
-    rc_status st = rc_tune_clock_open(&t->s.model, t->costs, &t->s.layout,
-                                      t->s.batch[t->s.batches - 1], &clock, err);
+    rc_tune_timer timer;
+    rc_status st = rc_tune_timer_open(&t->s.model, t->costs, &t->s.layout,
+                                      t->s.batch[t->s.batches - 1], &timer, err);
     for (size_t i = item; i < t->count && st == RC_OK; i += SLICES)
-        st = time_cell(t, &clock, i, err);
-    memcpy(s->rests[item], clock.rests, sizeof clock.rests);
-    rc_tune_clock_close(&clock);
+        st = time_cell(t, &timer, i, err);
+    memcpy(s->rests[item], timer.rests, sizeof timer.rests);
+    rc_tune_timer_close(&timer);
     return st;
 }
 

@@ -80,8 +80,8 @@ rc_status rc_tune_score_measured(rc_tune *t, rc_error *err) {
     size_t n = t->measured_count;
     for (size_t k = 0; k < n; k++)
         RC_TRY(rc_tune_covered(t, t->measured[k].t, t->measured[k].p, 1, t->measured[k].n, err));
-    double *room = calloc(2 * n + 1, sizeof *room);
-    if (!room)
+    double *scratch = calloc(2 * n + 1, sizeof *scratch);
+    if (!scratch)
         return rc_fail(err, RC_E_NOMEM, "out of memory for %zu rows", n);
     for (int i = 0; i < t->rules; i++) {
         rc_tune_rule *r = &t->rule[i];
@@ -91,15 +91,15 @@ rc_status rc_tune_score_measured(rc_tune *t, rc_error *err) {
             bool kv = rc_tune_decide(t, r, m->t, m->p, 1, m->n) == RC_CHOOSE_PASS_KV;
             double own = kv ? m->pass_kv : m->pass_q, best = fmin(m->pass_kv, m->pass_q);
             hits += own <= best;
-            room[k] = 100.0 * (own / best - 1.0);
-            room[n + k] = 1e3 * (own - best);
+            scratch[k] = 100.0 * (own / best - 1.0);
+            scratch[n + k] = 1e3 * (own - best);
         }
-        rc_tune_score s = rc_tune_score_of(room, room + n, n, hits);
+        rc_tune_score s = rc_tune_score_of(scratch, scratch + n, n, hits);
         r->table_hits = (int)hits;
         r->table_rows = (int)n;
         r->table_mean = s.mean_pct;
         r->table_worst = s.worst_pct;
     }
-    free(room);
+    free(scratch);
     return RC_OK;
 }

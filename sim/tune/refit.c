@@ -34,7 +34,7 @@ enum { MAX_DRAWS = 10000 };                      /* bootstrap fits, as the table
 
 typedef struct task {
     const rc_tune *t;
-    const rc_duel *duels;
+    const rc_tune_comparison *comparisons;
     const double *weight; /* [count]; 0 for the test half */
     size_t count;
     rc_tune_rule rule;
@@ -43,7 +43,7 @@ typedef struct task {
 static double mean_regret(const task *k) {
     double sum = 0.0, total = 0.0;
     for (size_t i = 0; i < k->count; i++) {
-        const rc_duel *d = &k->duels[i];
+        const rc_tune_comparison *d = &k->comparisons[i];
         if (!(k->weight[i] > 0.0))
             continue;
         rc_choice c = rc_tune_decide(k->t, &k->rule, d->t, d->p, d->batch, d->n);
@@ -80,7 +80,7 @@ static void fit_bandwidth(task *k, bool warm) {
 
 /* ---- three coefficients --------------------------------------------------------------------- */
 
-static void features(const rc_duel *d, double *x) {
+static void features(const rc_tune_comparison *d, double *x) {
     x[0] = log(d->t) - CENTRE_T;
     x[1] = log(d->t / (d->t + d->p)) - CENTRE_MISS;
     x[2] = 1.0;
@@ -90,7 +90,7 @@ static void features(const rc_duel *d, double *x) {
 static double likelihood(const task *k, const double *c, double *a, double *g) {
     double sum = 0.0, total = 0.0, x[3];
     for (size_t i = 0; i < k->count; i++) {
-        const rc_duel *d = &k->duels[i];
+        const rc_tune_comparison *d = &k->comparisons[i];
         double w = k->weight[i] * fmin(fabs(d->q - d->kv) / fmin(d->q, d->kv), COST_MAX);
         if (!(w > 0.0))
             continue;
@@ -204,13 +204,13 @@ static rc_status fit(task *k, bool warm, rc_error *err) {
 
 /* ---- intervals ------------------------------------------------------------------------------ */
 
-typedef struct boot {
+typedef struct resampling {
     const task *base;
     double (*value)[3];
-} boot;
+} resampling;
 
 static rc_status draw(void *ctx, size_t item, rc_error *err) {
-    const boot *b = ctx;
+    const resampling *b = ctx;
     const task *base = b->base;
     task k = *base;
     rc_rng rng;
@@ -235,7 +235,7 @@ static rc_status draw(void *ctx, size_t item, rc_error *err) {
 static rc_status intervals(const task *base, rc_tune_rule *out, rc_error *err) {
     size_t n = (size_t)base->t->s.bootstrap;
     double v[MAX_DRAWS];
-    boot b = {.base = base, .value = calloc(n ? n : 1, sizeof *b.value)};
+    resampling b = {.base = base, .value = calloc(n ? n : 1, sizeof *b.value)};
     if (!b.value)
         return rc_fail(err, RC_E_NOMEM, "out of memory for %zu bootstrap fits", n);
     rc_status st = rc_parallel(n, base->t->threads, draw, &b, err);
@@ -250,17 +250,18 @@ static rc_status intervals(const task *base, rc_tune_rule *out, rc_error *err) {
     return st;
 }
 
-rc_status rc_tune_refit(rc_tune *t, const rc_duel *duels, size_t count, rc_error *err) {
+rc_status rc_tune_refit(rc_tune *t, const rc_tune_comparison *comparisons, size_t count,
+                        rc_error *err) {
     assert(t->s.bootstrap >= 0 && t->s.bootstrap <= MAX_DRAWS);
-    assert(duels != NULL || count == 0);
+    assert(comparisons != NULL || count == 0);
     double *weight = calloc(count + 1, sizeof *weight);
     if (!weight)
         return rc_fail(err, RC_E_NOMEM, "out of memory for %zu weights", count);
     for (size_t i = 0; i < count; i++)
-        weight[i] = duels[i].train ? 1.0 : 0.0;
+        weight[i] = comparisons[i].train ? 1.0 : 0.0;
     rc_status st = RC_OK;
     for (int i = 0; i < t->rules && st == RC_OK; i++) {
-        task k = {t, duels, weight, count, t->rule[i]};
+        task k = {t, comparisons, weight, count, t->rule[i]};
         if (t->rule[i].origin != RC_TUNE_REFIT)
             continue;
         st = fit(&k, false, err);

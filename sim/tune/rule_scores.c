@@ -9,9 +9,10 @@
 #include "sim/tune/tune_internal.h"
 #include "sim/schedule/totals.h"
 
-rc_status rc_tune_duels(const rc_tune *t, rc_duel **out, size_t *count, rc_error *err) {
+rc_status rc_tune_comparisons(const rc_tune *t, rc_tune_comparison **out, size_t *count,
+                              rc_error *err) {
     size_t n = 0;
-    rc_duel *d = calloc(t->count * (size_t)t->s.degrees, sizeof *d);
+    rc_tune_comparison *d = calloc(t->count * (size_t)t->s.degrees, sizeof *d);
     if (!d)
         return rc_fail(err, RC_E_NOMEM, "out of memory for %zu comparisons", t->count);
     for (size_t i = 0; i < t->count; i++) {
@@ -20,8 +21,8 @@ rc_status rc_tune_duels(const rc_tune *t, rc_duel **out, size_t *count, rc_error
             double kv = rc_tune_time_at(t, i, k, RC_TUNE_KV);
             double q = rc_tune_time_at(t, i, k, RC_TUNE_Q);
             if (t->s.degree[k] > 1 && isfinite(kv) && isfinite(q))
-                d[n++] = (rc_duel){(double)c->t,   (double)c->p,         kv, q,
-                                   t->s.degree[k], t->s.batch[c->batch], k,  c->train};
+                d[n++] = (rc_tune_comparison){(double)c->t,   (double)c->p,         kv, q,
+                                              t->s.degree[k], t->s.batch[c->batch], k,  c->train};
         }
     }
     *out = d;
@@ -123,11 +124,12 @@ rc_tune_score rc_tune_score_of(double *pct, double *ms, size_t n, size_t hits) {
     return s;
 }
 
-static rc_tune_score score(const rc_tune *t, const rc_tune_rule *r, const rc_duel *duels,
-                           size_t count, bool train, double *pct, double *ms) {
+static rc_tune_score score(const rc_tune *t, const rc_tune_rule *r,
+                           const rc_tune_comparison *comparisons, size_t count, bool train,
+                           double *pct, double *ms) {
     size_t n = 0, hits = 0;
     for (size_t i = 0; i < count; i++) {
-        const rc_duel *d = &duels[i];
+        const rc_tune_comparison *d = &comparisons[i];
         if (d->train != train)
             continue;
         rc_choice c = rc_tune_decide(t, r, d->t, d->p, d->batch, d->n);
@@ -139,14 +141,15 @@ static rc_tune_score score(const rc_tune *t, const rc_tune_rule *r, const rc_due
     return rc_tune_score_of(pct, ms, n, hits);
 }
 
-rc_status rc_tune_score_rules(rc_tune *t, const rc_duel *duels, size_t count, rc_error *err) {
-    double *room = calloc(2 * count + 1, sizeof *room);
-    if (!room)
+rc_status rc_tune_score_rules(rc_tune *t, const rc_tune_comparison *comparisons, size_t count,
+                              rc_error *err) {
+    double *scratch = calloc(2 * count + 1, sizeof *scratch);
+    if (!scratch)
         return rc_fail(err, RC_E_NOMEM, "out of memory for %zu regrets", count);
     for (int i = 0; i < t->rules; i++)
         for (int split = 0; split < RC_TUNE_SPLITS; split++)
-            t->rule[i].score[split] =
-                score(t, &t->rule[i], duels, count, split == RC_TUNE_TRAIN, room, room + count);
-    free(room);
+            t->rule[i].score[split] = score(t, &t->rule[i], comparisons, count,
+                                            split == RC_TUNE_TRAIN, scratch, scratch + count);
+    free(scratch);
     return RC_OK;
 }

@@ -27,40 +27,40 @@ typedef struct question {
     double peak; /* FLOP/s of attention, as the rules see it */
 } question;
 
-static rc_tune_sense *ask(rc_tune *t, question *q, const char *what, double x) {
-    assert(t->senses < RC_TUNE_SENSE);
-    rc_tune_sense *s = &t->sense[t->senses];
-    q[t->senses] =
-        (question){t->s.machine, t->s.model, t->s.layout, t->s.sense_cp, t->s.machine.bf16_rate};
-    q[t->senses++].machine.memory = UNBOUNDED;
-    *s = (rc_tune_sense){.what = what, .x = x, .t = NAN, .algorithm_1 = NAN};
+static rc_tune_variation *ask(rc_tune *t, question *q, const char *what, double x) {
+    assert(t->variations < RC_TUNE_VARIATIONS);
+    rc_tune_variation *s = &t->variation[t->variations];
+    q[t->variations] = (question){t->s.machine, t->s.model, t->s.layout, t->s.sensitivity_cp,
+                                  t->s.machine.bf16_rate};
+    q[t->variations++].machine.memory = UNBOUNDED;
+    *s = (rc_tune_variation){.what = what, .x = x, .t = NAN, .algorithm_1 = NAN};
     return s;
 }
 
 static void ask_machine(rc_tune *t, question *q) {
     for (int i = 0; i < BANDWIDTHS; i++) {
         double rate = bandwidth[i] * t->s.machine.peer_rate;
-        rc_tune_sense *s = ask(t, q, "bandwidth", rate);
-        rc_machine *m = &q[t->senses - 1].machine;
+        rc_tune_variation *s = ask(t, q, "bandwidth", rate);
+        rc_machine *m = &q[t->variations - 1].machine;
         m->peer_rate = rate;
         m->nic_rate *= bandwidth[i];
         m->nic_line_rate *= bandwidth[i];
         (void)snprintf(s->label, sizeof s->label, "%.3g GB/s a connection", rate / 1e9);
     }
     for (int i = 0; i < COMPUTES; i++) {
-        rc_tune_sense *s = ask(t, q, "attention rate", compute[i]);
-        rc_machine *m = &q[t->senses - 1].machine;
+        rc_tune_variation *s = ask(t, q, "attention rate", compute[i]);
+        rc_machine *m = &q[t->variations - 1].machine;
         m->attention_ratio *= compute[i];
         m->bf16_rate *= fmax(compute[i], 1.0); /* attention beats no peak; GEMMs stay as they are */
         m->fp8_rate *= fmax(compute[i], 1.0);
-        q[t->senses - 1].peak *= compute[i];
+        q[t->variations - 1].peak *= compute[i];
         (void)snprintf(s->label, sizeof s->label, "%.3g times the attention rate", compute[i]);
     }
     for (int d = 0; d < t->s.degrees; d++) {
         if (t->s.degree[d] < 2)
             continue;
-        rc_tune_sense *s = ask(t, q, "ranks", t->s.degree[d]);
-        q[t->senses - 1].n = t->s.degree[d];
+        rc_tune_variation *s = ask(t, q, "ranks", t->s.degree[d]);
+        q[t->variations - 1].n = t->s.degree[d];
         (void)snprintf(s->label, sizeof s->label, "N = %d", t->s.degree[d]);
     }
 }
@@ -70,23 +70,23 @@ static rc_status ask_model(rc_tune *t, question *q, rc_error *err) {
     for (int i = 0; i < GROUPS; i++) {
         if (kv_heads[i] > heads || heads % kv_heads[i] != 0)
             continue;
-        rc_tune_sense *s = ask(t, q, "KV heads", kv_heads[i]);
-        rc_model *m = &q[t->senses - 1].model;
+        rc_tune_variation *s = ask(t, q, "KV heads", kv_heads[i]);
+        rc_model *m = &q[t->variations - 1].model;
         for (int k = 0; k < m->kinds; k++)
             m->kind[k].kv_heads = kv_heads[i];
         (void)snprintf(s->label, sizeof s->label, "N_KV = %d of N_H = %d", kv_heads[i], heads);
     }
     for (int i = 0; i < 2; i++) {
-        rc_tune_sense *s = ask(t, q, "FFN weights", i ? 1.0 : 2.0);
-        q[t->senses - 1].layout.ffn_weights = i ? RC_FP8 : RC_BF16;
+        rc_tune_variation *s = ask(t, q, "FFN weights", i ? 1.0 : 2.0);
+        q[t->variations - 1].layout.ffn_weights = i ? RC_FP8 : RC_BF16;
         (void)snprintf(s->label, sizeof s->label, "FFN weights in %s", i ? "fp8" : "bf16");
     }
-    for (int i = 0; i < t->s.sense_models; i++) {
-        rc_tune_sense *s = ask(t, q, "model", i);
-        RC_TRY(rc_model_load(t->s.sense_model[i], &q[t->senses - 1].model, err));
-        if (q[t->senses - 1].model.quant.method[0])
-            rc_model_dtypes(&q[t->senses - 1].model, &q[t->senses - 1].layout);
-        (void)snprintf(s->label, sizeof s->label, "%s", q[t->senses - 1].model.name);
+    for (int i = 0; i < t->s.sensitivity_models; i++) {
+        rc_tune_variation *s = ask(t, q, "model", i);
+        RC_TRY(rc_model_load(t->s.sensitivity_model[i], &q[t->variations - 1].model, err));
+        if (q[t->variations - 1].model.quant.method[0])
+            rc_model_dtypes(&q[t->variations - 1].model, &q[t->variations - 1].layout);
+        (void)snprintf(s->label, sizeof s->label, "%s", q[t->variations - 1].model.name);
     }
     return RC_OK;
 }
@@ -113,28 +113,28 @@ typedef struct context {
 static rc_status answer(void *ctx, size_t item, rc_error *err) {
     const context *c = ctx;
     const question *q = &c->q[item];
-    rc_tune_sense *s = &c->t->sense[item];
+    rc_tune_variation *s = &c->t->variation[item];
     rc_costs *view = NULL;
-    rc_tune_clock clock;
-    s->algorithm_1 = algorithm_1(q, (double)c->t->s.sense_total);
+    rc_tune_timer timer;
+    s->algorithm_1 = algorithm_1(q, (double)c->t->s.sensitivity_total);
     RC_TRY(rc_costs_view(c->t->costs, &q->machine, &view, err));
-    rc_status st = rc_tune_clock_open(&q->model, view, &q->layout, 1, &clock, err);
+    rc_status st = rc_tune_timer_open(&q->model, view, &q->layout, 1, &timer, err);
     if (st == RC_OK)
-        st = rc_tune_cross(&clock, q->n, c->t->s.sense_total, LEAST_T, c->t->s.sense_total, &s->t,
-                           &s->side, err);
-    rc_tune_clock_close(&clock);
+        st = rc_tune_cross(&timer, q->n, c->t->s.sensitivity_total, LEAST_T,
+                           c->t->s.sensitivity_total, &s->t, &s->side, err);
+    rc_tune_timer_close(&timer);
     rc_costs_close(view);
     return st;
 }
 
 rc_status rc_tune_sensitivity(rc_tune *t, rc_error *err) {
-    question q[RC_TUNE_SENSE];
-    if (t->s.sense_total == 0)
+    question q[RC_TUNE_VARIATIONS];
+    if (t->s.sensitivity_total == 0)
         return RC_OK;
-    assert(t->s.sense_cp >= 2 && t->s.sense_total > LEAST_T);
-    assert(t->s.sense_models <= RC_TUNE_MODELS);
+    assert(t->s.sensitivity_cp >= 2 && t->s.sensitivity_total > LEAST_T);
+    assert(t->s.sensitivity_models <= RC_TUNE_MODELS);
     ask_machine(t, q);
     RC_TRY(ask_model(t, q, err));
     context c = {t, q};
-    return rc_parallel((size_t)t->senses, t->threads, answer, &c, err);
+    return rc_parallel((size_t)t->variations, t->threads, answer, &c, err);
 }

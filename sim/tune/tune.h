@@ -27,7 +27,7 @@ enum { RC_TUNE_KV, RC_TUNE_Q, RC_TUNE_GATHER, RC_TUNE_VARIANTS };
  * that prefills on several ranks. */
 const rc_schedule *rc_tune_schedule(int variant);
 enum { RC_TUNE_RULES = 16, RC_TUNE_MODELS = 6, RC_TUNE_TRACES = 4, RC_TUNE_POLICIES = 10 };
-enum { RC_TUNE_CROSSINGS = 24, RC_TUNE_SENSE = 40, RC_TUNE_MEASURED = 4096 };
+enum { RC_TUNE_CROSSINGS = 24, RC_TUNE_VARIATIONS = 40, RC_TUNE_MEASURED = 4096 };
 
 typedef struct rc_tune_axis { /* log-spaced whole numbers, both ends included */
     int64_t from, to;
@@ -48,10 +48,10 @@ typedef struct rc_tune_scenario {
     uint64_t seed;
     char measured[512]; /* "" or a file of measured times */
     int measured_cp;
-    int64_t sense_total; /* 0: no sensitivity */
-    int sense_cp;
-    char sense_model[RC_TUNE_MODELS][512]; /* paths */
-    int sense_models;
+    int64_t sensitivity_total; /* 0: no sensitivity */
+    int sensitivity_cp;
+    char sensitivity_model[RC_TUNE_MODELS][512]; /* paths */
+    int sensitivity_models;
     char request_file[RC_TUNE_TRACES][512];
     int request_files;
     int64_t request_limit;            /* 0: all; else so many, evenly spaced */
@@ -126,12 +126,12 @@ typedef struct rc_tune_crossing {
     int side;         /* 0: a crossing; else the variant that wins everywhere, +1 pass-KV, -1 */
 } rc_tune_crossing;
 
-typedef struct rc_tune_sense {
+typedef struct rc_tune_variation {
     const char *what; /* static: "bandwidth", "ranks", ... */
     char label[96];
     double x, t, algorithm_1; /* T* by the simulator and by Algorithm 1; NaN: none */
     int side;
-} rc_tune_sense;
+} rc_tune_variation;
 
 typedef struct rc_tune {
     rc_tune_scenario s;
@@ -150,13 +150,13 @@ typedef struct rc_tune {
     rc_tune_policy policy[RC_SELECT_PRICES][RC_TUNE_POLICIES];
     int policies;
     rc_tune_crossing crossing[RC_SELECT_DEGREES][RC_TUNE_CROSSINGS];
-    rc_tune_sense sense[RC_TUNE_SENSE];
-    int senses;
+    rc_tune_variation variation[RC_TUNE_VARIATIONS];
+    int variations;
     rc_tune_measured *measured;
     size_t measured_count;
-    size_t unfit; /* cell x degree (above 1) where pass-KV or pass-Q does not fit */
-    size_t folds; /* T-columns of the map where the winner changes more than once */
-    size_t columns;
+    size_t not_fitting; /* cell x degree (above 1) where pass-KV or pass-Q does not fit */
+    size_t lines;       /* of cells along T at one length, batch and degree above 1 */
+    size_t ambiguous; /* of these, where the winner changes more than once: no threshold is right */
     rc_tune_requests requests[RC_TUNE_TRACES];
     int request_files;
     int variants;                     /* evaluated: 3 with all-gather, 2 without */

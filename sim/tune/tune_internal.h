@@ -6,7 +6,7 @@
 
 /* ---- times: grid_times.c ------------------------------------------------------------------- */
 
-typedef struct rc_tune_clock { /* one a thread */
+typedef struct rc_tune_timer { /* one a thread */
     const rc_model *model;
     const rc_costs *costs;
     rc_layout layout;
@@ -14,13 +14,13 @@ typedef struct rc_tune_clock { /* one a thread */
     rc_sequence *seqs;   /* room for the largest batch; owned */
     size_t room;
     double rests[RC_BASIS_COUNT]; /* s of all passes timed so far, by what their costs rest on */
-} rc_tune_clock;
+} rc_tune_timer;
 
-rc_status rc_tune_clock_open(const rc_model *model, const rc_costs *costs, const rc_layout *layout,
-                             int max_batch, rc_tune_clock *out, rc_error *err);
-void rc_tune_clock_close(rc_tune_clock *c);
+rc_status rc_tune_timer_open(const rc_model *model, const rc_costs *costs, const rc_layout *layout,
+                             int max_batch, rc_tune_timer *out, rc_error *err);
+void rc_tune_timer_close(rc_tune_timer *c);
 /* Seconds of a prefill; NaN where it does not fit into memory, or T is less than the ranks. */
-rc_status rc_tune_clock_time(rc_tune_clock *c, int n, int variant, int64_t t, int64_t p, int batch,
+rc_status rc_tune_timer_time(rc_tune_timer *c, int n, int variant, int64_t t, int64_t p, int batch,
                              double *out, rc_error *err);
 
 /* What the tuned rule is asked; RC_E_INPUT says what it covers. */
@@ -59,19 +59,22 @@ rc_status rc_frontier_fit(const rc_fit_point *points, size_t count, rc_frontier 
 /* ---- rules: rule_scores.c, refit.c -------------------------------------------------------- */
 
 /* One comparison of pass-KV and pass-Q. */
-typedef struct rc_duel {
+typedef struct rc_tune_comparison {
     double t, p, kv, q; /* tokens; s */
     int n, batch, degree;
     bool train;
-} rc_duel;
+} rc_tune_comparison;
 
 /* All cells and degrees where both fit. Caller frees *out. */
-rc_status rc_tune_duels(const rc_tune *t, rc_duel **out, size_t *count, rc_error *err);
+rc_status rc_tune_comparisons(const rc_tune *t, rc_tune_comparison **out, size_t *count,
+                              rc_error *err);
 rc_choose_input rc_tune_input(const rc_tune *t, double fresh, double cached, int n, double c,
                               double bw);
 rc_status rc_tune_list_rules(rc_tune *t, rc_error *err);
-rc_status rc_tune_refit(rc_tune *t, const rc_duel *duels, size_t count, rc_error *err);
-rc_status rc_tune_score_rules(rc_tune *t, const rc_duel *duels, size_t count, rc_error *err);
+rc_status rc_tune_refit(rc_tune *t, const rc_tune_comparison *comparisons, size_t count,
+                        rc_error *err);
+rc_status rc_tune_score_rules(rc_tune *t, const rc_tune_comparison *comparisons, size_t count,
+                              rc_error *err);
 /* Sorts `pct` and `ms`. */
 rc_tune_score rc_tune_score_of(double *pct, double *ms, size_t n, size_t hits);
 
@@ -90,7 +93,7 @@ rc_status rc_tune_plots(const rc_tune *t, const char *dir, bool overwrite, FILE 
                         rc_error *err); /* tune_plots.c */
 
 /* T* at one length, by Brent's method on the simulator; *side as rc_tune_crossing. */
-rc_status rc_tune_cross(rc_tune_clock *c, int n, int64_t length, int64_t lo, int64_t hi,
+rc_status rc_tune_cross(rc_tune_timer *c, int n, int64_t length, int64_t lo, int64_t hi,
                         double *out, int *side, rc_error *err);
 
 #endif

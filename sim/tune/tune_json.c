@@ -130,8 +130,8 @@ static void put_curves(const rc_tune *t, rc_json *j, json_t *root) {
         }
     }
     list = rc_json_list(j, root, "sensitivity");
-    for (int i = 0; i < t->senses; i++) {
-        const rc_tune_sense *s = &t->sense[i];
+    for (int i = 0; i < t->variations; i++) {
+        const rc_tune_variation *s = &t->variation[i];
         json_t *o = rc_json_object(j, list, NULL);
         rc_json_text(j, o, "what", s->what);
         rc_json_text(j, o, "label", s->label);
@@ -152,9 +152,9 @@ rc_json *rc_tune_document(const rc_tune *t) {
     rc_json_int(j, root, "tp", t->s.layout.tp);
     rc_json_int(j, root, "cells", (int64_t)t->count);
     rc_json_int(j, root, "forward_passes", (int64_t)t->passes);
-    rc_json_int(j, root, "does_not_fit", (int64_t)t->unfit);
-    rc_json_int(j, root, "lines", (int64_t)t->columns);
-    rc_json_int(j, root, "lines_with_two_changes", (int64_t)t->folds);
+    rc_json_int(j, root, "does_not_fit", (int64_t)t->not_fitting);
+    rc_json_int(j, root, "lines", (int64_t)t->lines);
+    rc_json_int(j, root, "lines_with_two_changes", (int64_t)t->ambiguous);
     rc_basis_json(j, root, t->rests);
     rc_json_real(j, root, "all_gather_fastest_share", t->gather_share);
     rc_json_real(j, root, "all_gather_mean_gain", t->gather_gain);

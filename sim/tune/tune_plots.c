@@ -7,9 +7,12 @@
 #include "sim/plot/gnuplot.h"
 
 static const rc_plot plots[] = {
-    {"map", 1300, 1050, rc_tune_plot_map},      {"regret", 1200, 800, rc_tune_plot_regret},
-    {"fig10", 1200, 800, rc_tune_plot_fig10},   {"crossover", 1200, 800, rc_tune_plot_crossover},
-    {"degree", 1300, 700, rc_tune_plot_degree}, {"sensitivity", 1300, 950, rc_tune_plot_sense},
+    {"map", 1300, 1050, rc_tune_plot_map},
+    {"regret", 1200, 800, rc_tune_plot_regret},
+    {"fig10", 1200, 800, rc_tune_plot_fig10},
+    {"crossover", 1200, 800, rc_tune_plot_crossover},
+    {"degree", 1300, 700, rc_tune_plot_degree},
+    {"sensitivity", 1300, 950, rc_tune_plot_sensitivity},
 };
 enum { PLOTS = sizeof plots / sizeof plots[0], MAX_SHOWN = 40 };
 
@@ -44,7 +47,7 @@ bool rc_tune_plot_shown(const rc_tune *t, size_t cell) {
 rc_status rc_tune_plots(const rc_tune *t, const char *dir, bool overwrite, FILE *log,
                         rc_error *err) {
     bool drawn;
-    size_t count = t->senses > 0 ? PLOTS : PLOTS - 1;
+    size_t count = t->variations > 0 ? PLOTS : PLOTS - 1;
     RC_TRY(rc_gnuplot(plots, count, t, dir, overwrite, &drawn, err));
     if (!drawn && log)
         (void)fputs("# plots: SKIPPED, gnuplot was not found; everything else is written\n", log);

@@ -10,7 +10,7 @@ void rc_tune_plot_regret(const void *tune, FILE *script, FILE *data);
 void rc_tune_plot_fig10(const void *tune, FILE *script, FILE *data);
 void rc_tune_plot_crossover(const void *tune, FILE *script, FILE *data);
 void rc_tune_plot_degree(const void *tune, FILE *script, FILE *data);
-void rc_tune_plot_sense(const void *tune, FILE *script, FILE *data);
+void rc_tune_plot_sensitivity(const void *tune, FILE *script, FILE *data);
 
 void rc_tune_plot_next(FILE *data);                        /* the next `index` of gnuplot */
 int rc_tune_plot_rule(const rc_tune *t, const char *name); /* -1: none of that name */

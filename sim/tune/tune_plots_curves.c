@@ -210,10 +210,10 @@ void rc_tune_plot_degree(const void *tune, FILE *script, FILE *data) {
 
 /* ---- sensitivity ---------------------------------------------------------------------------- */
 
-static void put_sense(const rc_tune *t, const char *what, double unit, FILE *data) {
+static void put_variations(const rc_tune *t, const char *what, double unit, FILE *data) {
     (void)fputs("1 - -\n", data);
-    for (int i = 0; i < t->senses; i++) {
-        const rc_tune_sense *s = &t->sense[i];
+    for (int i = 0; i < t->variations; i++) {
+        const rc_tune_variation *s = &t->variation[i];
         if (strcmp(s->what, what) != 0)
             continue;
         (void)fprintf(data, "%.6g ", s->x / unit);
@@ -223,7 +223,7 @@ static void put_sense(const rc_tune *t, const char *what, double unit, FILE *dat
     rc_tune_plot_next(data);
 }
 
-void rc_tune_plot_sense(const void *tune, FILE *script, FILE *data) {
+void rc_tune_plot_sensitivity(const void *tune, FILE *script, FILE *data) {
     static const struct {
         const char *what, *label;
         double unit;
@@ -235,10 +235,10 @@ void rc_tune_plot_sense(const void *tune, FILE *script, FILE *data) {
     (void)fputs("set multiplot layout 2,2 margins 0.1,0.97,0.09,0.89 spacing 0.1,0.13 title ",
                 script);
     rc_plot_text(script, "How T* moves: %s, T + P = %lld, CP%d, one thing changed at a time",
-                 t->s.machine.name, (long long)t->s.sense_total, t->s.sense_cp);
+                 t->s.machine.name, (long long)t->s.sensitivity_total, t->s.sensitivity_cp);
     (void)fputs(" font ',17'\nset logscale xy\nset ylabel 'T*'\nset format y '%.0s%c'\n", script);
     for (int k = 0; k < 4; k++) {
-        put_sense(t, panel[k].what, panel[k].unit, data);
+        put_variations(t, panel[k].what, panel[k].unit, data);
         (void)fprintf(script,
                       "set xlabel '%s'\nset key %s\nplot 'sensitivity.dat' index %d using 1:2 with "
                       "linespoints lt 1 title 'simulator', '' index %d using 1:3 with linespoints "

@@ -151,7 +151,7 @@ static void put_measured(const rc_tune *t, int n, FILE *data) {
 
 void rc_tune_plot_fig10(const void *tune, FILE *script, FILE *data) {
     const rc_tune *t = tune;
-    int n = t->s.sense_cp ? t->s.sense_cp : 4, d = rc_tune_degree_index(t, n);
+    int n = t->s.sensitivity_cp ? t->s.sensitivity_cp : 4, d = rc_tune_degree_index(t, n);
     plane p = {400.0, 128000.0, 0.004, 1.0, true};
     if (d < 0) {
         d = t->s.degrees - 1;

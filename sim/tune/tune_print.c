@@ -33,7 +33,7 @@ static void head(const rc_tune *t, FILE *f) {
         "# all-gather pass-KV is faster than both in %.1f %% of cells x degrees, there by "
         "%.1f %% on average; the rules choose between the two rings\n",
         t->achieved_c / 1e12, s->machine.bf16_rate / 1e12, t->achieved_bw / 1e9,
-        s->machine.nic_rate / 1e9, t->unfit, t->folds, t->columns, 100.0 * t->gather_share,
+        s->machine.nic_rate / 1e9, t->not_fitting, t->ambiguous, t->lines, 100.0 * t->gather_share,
         100.0 * t->gather_gain);
     if (caution)
         (void)fprintf(f, "# all-gather pass-KV %s\n", caution);
@@ -203,7 +203,7 @@ static rc_status requests(const rc_tune *t, const rc_tune_requests *r, FILE *f, 
 }
 
 static rc_status sensitivity(const rc_tune *t, FILE *f, rc_error *err) {
-    if (t->senses == 0)
+    if (t->variations == 0)
         return RC_OK;
     static const rc_column columns[] = {
         {"what", "what", "-", RC_LEFT},
@@ -213,9 +213,9 @@ static rc_status sensitivity(const rc_tune *t, FILE *f, rc_error *err) {
     };
     rc_table *out = RC_TABLE_WITH(columns);
     rc_table_note(out, "how T* moves: CP%d, T + P = %lld, one thing changed at a time",
-                  t->s.sense_cp, (long long)t->s.sense_total);
-    for (int i = 0; i < t->senses; i++) {
-        const rc_tune_sense *s = &t->sense[i];
+                  t->s.sensitivity_cp, (long long)t->s.sensitivity_total);
+    for (int i = 0; i < t->variations; i++) {
+        const rc_tune_variation *s = &t->variation[i];
         rc_table_text(out, s->what);
         rc_table_text(out, s->label);
         side_or(out, s->t, s->side);

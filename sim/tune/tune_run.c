@@ -8,7 +8,7 @@
 #include "sim/tune/tune_internal.h"
 
 /* Where along T, at one length, the winner changes more than once, no threshold can be right. */
-static void count_folds(rc_tune *t) {
+static void count_ambiguous(rc_tune *t) {
     for (int d = 0; d < t->s.degrees; d++) {
         int changes = 0, last = 0;
         for (size_t i = 0; i < t->count && t->s.degree[d] > 1; i++) {
@@ -18,23 +18,23 @@ static void count_folds(rc_tune *t) {
             bool next = i == 0 || c->batch != t->cells[i - 1].batch ||
                         c->t + c->p != t->cells[i - 1].t + t->cells[i - 1].p;
             if (next) {
-                t->columns++;
-                t->folds += changes > 1;
+                t->lines++;
+                t->ambiguous += changes > 1;
                 changes = last = 0;
             }
             if (!isfinite(kv) || !isfinite(q)) {
-                t->unfit++;
+                t->not_fitting++;
                 continue;
             }
             int side = kv <= q ? 1 : -1;
             changes += last != 0 && side != last;
             last = side;
         }
-        t->folds += changes > 1;
+        t->ambiguous += changes > 1;
     }
 }
 
-static void look_at_gather(rc_tune *t) {
+static void compare_all_gather(rc_tune *t) {
     size_t n = 0, wins = 0;
     double gain = 0.0;
     for (size_t i = 0; i < t->count; i++) {
@@ -54,16 +54,16 @@ static void look_at_gather(rc_tune *t) {
 }
 
 static rc_status fit_and_score(rc_tune *t, rc_error *err) {
-    rc_duel *duels = NULL;
+    rc_tune_comparison *comparisons = NULL;
     size_t count = 0;
     RC_TRY(rc_tune_list_rules(t, err));
     RC_TRY(rc_tune_fit_table(t, err));
-    rc_status st = rc_tune_duels(t, &duels, &count, err);
+    rc_status st = rc_tune_comparisons(t, &comparisons, &count, err);
     if (st == RC_OK)
-        st = rc_tune_refit(t, duels, count, err);
+        st = rc_tune_refit(t, comparisons, count, err);
     if (st == RC_OK)
-        st = rc_tune_score_rules(t, duels, count, err);
-    free(duels);
+        st = rc_tune_score_rules(t, comparisons, count, err);
+    free(comparisons);
     return st;
 }
 
@@ -73,8 +73,8 @@ static rc_status steps(rc_tune *t, const char *measured, rc_error *err) {
         RC_TRY(rc_tune_measured_read(t, path, t->s.measured_cp, err));
     RC_TRY(rc_tune_grid(t, err));
     RC_TRY(rc_tune_evaluate(t, err));
-    count_folds(t);
-    look_at_gather(t);
+    count_ambiguous(t);
+    compare_all_gather(t);
     RC_TRY(fit_and_score(t, err));
     RC_TRY(rc_tune_policies(t, err));
     if (t->measured_count > 0)

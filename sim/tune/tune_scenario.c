@@ -97,17 +97,18 @@ static rc_status read_files(const rc_section *s, const char *key, const char *fo
     return RC_OK;
 }
 
-static rc_status read_sense(const rc_section *root, rc_tune_scenario *out, rc_error *err) {
+static rc_status read_sensitivity(const rc_section *root, rc_tune_scenario *out, rc_error *err) {
     rc_section s;
     int64_t cp;
     RC_TRY(rc_section_enter(root, "sensitivity", &s, err));
     if (!s.map)
         return RC_OK;
-    RC_TRY(rc_section_whole(&s, "total", &out->sense_total, err));
+    RC_TRY(rc_section_whole(&s, "total", &out->sensitivity_total, err));
     RC_TRY(rc_section_whole(&s, "cp", &cp, err));
-    out->sense_cp = (int)cp;
-    return read_files(&s, "models", "models", ".json", NULL, RC_TUNE_MODELS, out->sense_model[0],
-                      sizeof out->sense_model[0], &out->sense_models, err);
+    out->sensitivity_cp = (int)cp;
+    return read_files(&s, "models", "models", ".json", NULL, RC_TUNE_MODELS,
+                      out->sensitivity_model[0], sizeof out->sensitivity_model[0],
+                      &out->sensitivity_models, err);
 }
 
 static rc_status read_requests(const rc_section *root, rc_tune_scenario *out, rc_error *err) {
@@ -153,7 +154,7 @@ rc_status rc_tune_scenario_read(rc_doc *doc, const char *const *sets, size_t set
     RC_TRY(read_numbers(&root, out, err));
     RC_TRY(read_measured(&root, out, err));
     RC_TRY(read_requests(&root, out, err));
-    return read_sense(&root, out, err);
+    return read_sensitivity(&root, out, err);
 }
 
 rc_status rc_tune_scenario_load(const char *path, const char *const *sets, size_t set_count,

@@ -94,7 +94,7 @@ static double cheapest(const rc_tune *t, size_t cell, int from, int to, double p
     return best;
 }
 
-/* Where few ranks do not fit, memory decides (`least` of rc_select_degree), not the threshold. */
+/* Where fewer ranks do not fit, memory decides (`least` of rc_select_degree), not the threshold. */
 static size_t degree_points(const rc_tune *t, int degree, int batch, double price,
                             rc_fit_point *out) {
     size_t n = 0;
@@ -102,11 +102,12 @@ static size_t degree_points(const rc_tune *t, int degree, int batch, double pric
         const rc_tune_cell *c = &t->cells[i];
         if (!c->train || c->batch != batch)
             continue;
-        double few = cheapest(t, i, 0, degree + 1, price);
-        double many = cheapest(t, i, degree + 1, degree + 2, price);
-        if (!isfinite(few) || !isfinite(many))
+        double fewer_ranks = cheapest(t, i, 0, degree + 1, price);
+        double more_ranks = cheapest(t, i, degree + 1, degree + 2, price);
+        if (!isfinite(fewer_ranks) || !isfinite(more_ranks))
             continue;
-        double gain = few > many ? few / many - 1.0 : 1.0 - many / few;
+        double gain = fewer_ranks > more_ranks ? fewer_ranks / more_ranks - 1.0
+                                               : 1.0 - more_ranks / fewer_ranks;
         out[n++] = (rc_fit_point){(double)c->t, (double)(c->t + c->p), gain, 1.0};
     }
     return n;
@@ -141,12 +142,12 @@ static rc_status fit_job(void *ctx, size_t job, rc_error *err) {
 
 /* ---- intervals ------------------------------------------------------------------------------ */
 
-typedef struct boot {
+typedef struct resampling {
     const rc_tune *t;
     double *t_star; /* [bootstrap][degree][knot] */
-} boot;
+} resampling;
 
-static rc_status boot_degree(const boot *b, size_t draw, int d, rc_fit_point *points,
+static rc_status boot_degree(const resampling *b, size_t draw, int d, rc_fit_point *points,
                              rc_error *err) {
     const rc_tune *t = b->t;
     size_t at = (draw * (size_t)t->s.degrees + (size_t)d) * (size_t)t->s.knots;
@@ -164,7 +165,7 @@ static rc_status boot_degree(const boot *b, size_t draw, int d, rc_fit_point *po
 }
 
 static rc_status boot_draw(void *ctx, size_t draw, rc_error *err) {
-    const boot *b = ctx;
+    const resampling *b = ctx;
     rc_fit_point *points = calloc(b->t->count, sizeof *points);
     rc_status st =
         points ? RC_OK
@@ -176,7 +177,7 @@ static rc_status boot_draw(void *ctx, size_t draw, rc_error *err) {
     return st;
 }
 
-static void quantiles(rc_tune *t, const boot *b) {
+static void quantiles(rc_tune *t, const resampling *b) {
     double v[MAX_BOOTSTRAP];
     size_t n = (size_t)t->s.bootstrap;
     for (size_t d = 0; d < (size_t)t->s.degrees; d++) {
@@ -191,7 +192,7 @@ static void quantiles(rc_tune *t, const boot *b) {
 }
 
 static rc_status bootstrap(rc_tune *t, rc_error *err) {
-    boot b = {.t = t};
+    resampling b = {.t = t};
     size_t n = (size_t)t->s.bootstrap * (size_t)t->s.degrees * (size_t)t->s.knots;
     if (n == 0)
         return RC_OK;

@@ -28,15 +28,15 @@ static void test_run(void **state) {
 
 static void test_times(void **state) {
     (void)state;
-    rc_tune_clock clock = {.room = 1};
+    rc_tune_timer timer = {.room = 1};
     rc_tune_axis axis = {1, 10, 4};
     double time;
     trips("variant >= 0 && variant < RC_TUNE_VARIANTS", (void)rc_tune_schedule(RC_TUNE_VARIANTS));
-    trips("max_batch >= 1", (void)rc_tune_clock_open(NULL, NULL, &t.s.layout, 0, &clock, &err));
+    trips("max_batch >= 1", (void)rc_tune_timer_open(NULL, NULL, &t.s.layout, 0, &timer, &err));
     trips("batch >= 1 && (size_t)batch <= c->room",
-          (void)rc_tune_clock_time(&clock, 1, RC_TUNE_KV, 1, 0, 2, &time, &err));
+          (void)rc_tune_timer_time(&timer, 1, RC_TUNE_KV, 1, 0, 2, &time, &err));
     trips("n >= 1 && p >= 0",
-          (void)rc_tune_clock_time(&clock, 1, RC_TUNE_KV, 1, -1, 1, &time, &err));
+          (void)rc_tune_timer_time(&timer, 1, RC_TUNE_KV, 1, -1, 1, &time, &err));
     trips("a->points >= 2 && i >= 0 && i < a->points", (void)rc_tune_axis_at(&axis, 4));
     axis.to = axis.from;
     trips("0 < a->from && a->from < a->to", (void)rc_tune_axis_at(&axis, 0));
@@ -66,7 +66,7 @@ static void test_rules(void **state) {
     trips("fresh > 0.0 && cached >= 0.0", (void)rc_tune_decide(&t, &table, 0.0, 0.0, 1, 2));
     trips("batch >= 1 && n >= 1", (void)rc_tune_decide(&t, &table, 1.0, 0.0, 0, 2));
     trips("hits <= n", (void)rc_tune_score_of(&one, &one, 1, 2));
-    trips("duels != NULL || count == 0", (void)rc_tune_refit(&t, NULL, 1, &err));
+    trips("comparisons != NULL || count == 0", (void)rc_tune_refit(&t, NULL, 1, &err));
     t.s.bootstrap = -1;
     trips("t->s.bootstrap >= 0 && t->s.bootstrap <= MAX_DRAWS",
           (void)rc_tune_refit(&t, NULL, 0, &err));
@@ -119,12 +119,12 @@ static void test_frontiers(void **state) {
 
 static void test_crossings(void **state) {
     (void)state;
-    rc_tune_clock clock = {0};
+    rc_tune_timer timer = {0};
     double at;
     int side;
-    trips("n >= 2", (void)rc_tune_cross(&clock, 1, 100, 1, 100, &at, &side, &err));
+    trips("n >= 2", (void)rc_tune_cross(&timer, 1, 100, 1, 100, &at, &side, &err));
     trips("1 <= lo && lo < hi && lo < length",
-          (void)rc_tune_cross(&clock, 2, 10, 16, 100, &at, &side, &err));
+          (void)rc_tune_cross(&timer, 2, 10, 16, 100, &at, &side, &err));
 }
 
 static void test_policies(void **state) {
@@ -143,14 +143,15 @@ static void test_sensitivity(void **state) {
     rc_tune_measured row = {0};
     t.measured = &row;
     trips("t->measured == NULL", (void)rc_tune_measured_read(&t, "x.csv", 4, &err));
-    t.s.sense_total = 1000;
-    trips("t->s.sense_cp >= 2 && t->s.sense_total > LEAST_T", (void)rc_tune_sensitivity(&t, &err));
-    t.s.sense_cp = 4;
-    t.s.sense_models = RC_TUNE_MODELS + 1;
-    trips("t->s.sense_models <= RC_TUNE_MODELS", (void)rc_tune_sensitivity(&t, &err));
-    t.s.sense_models = 0;
-    t.senses = RC_TUNE_SENSE;
-    trips("t->senses < RC_TUNE_SENSE", (void)rc_tune_sensitivity(&t, &err));
+    t.s.sensitivity_total = 1000;
+    trips("t->s.sensitivity_cp >= 2 && t->s.sensitivity_total > LEAST_T",
+          (void)rc_tune_sensitivity(&t, &err));
+    t.s.sensitivity_cp = 4;
+    t.s.sensitivity_models = RC_TUNE_MODELS + 1;
+    trips("t->s.sensitivity_models <= RC_TUNE_MODELS", (void)rc_tune_sensitivity(&t, &err));
+    t.s.sensitivity_models = 0;
+    t.variations = RC_TUNE_VARIATIONS;
+    trips("t->variations < RC_TUNE_VARIATIONS", (void)rc_tune_sensitivity(&t, &err));
 }
 
 int main(void) {

@@ -29,7 +29,8 @@ static rc_tune *tune(int threads, const char *measured) {
     (void)snprintf(path, sizeof path, "%s/scenarios/tune/gtt.yaml", source ? source : ".");
     if (rc_tune_scenario_load(path, sets, sizeof sets / sizeof sets[0], s, &err) != RC_OK)
         fail_msg("%s", err.msg);
-    s->sense_total = measured ? 0 : s->sense_total; /* the second run is for its scores */
+    s->sensitivity_total =
+        measured ? 0 : s->sensitivity_total; /* the second run is for its scores */
     if (rc_tune_run(s, NULL, measured, threads, t, &err) != RC_OK)
         fail_msg("%s", err.msg);
     free(s);
@@ -87,7 +88,8 @@ static void halves_are_apart(void **state) {
     for (size_t i = 0; i < run->count; i++)
         train += run->cells[i].train;
     assert_true(train > run->count / 3 && train < run->count * 2 / 3);
-    assert_int_equal(r->score[RC_TUNE_TRAIN].points + r->score[RC_TUNE_TEST].points + run->unfit,
+    assert_int_equal(r->score[RC_TUNE_TRAIN].points + r->score[RC_TUNE_TEST].points +
+                         run->not_fitting,
                      2 * run->count);
 }
 
@@ -101,9 +103,9 @@ static void frontiers_rise(void **state) {
 /* One token less and pass-Q wins, or ties within what a token is worth. */
 static void crossings_are_crossings(void **state) {
     (void)state;
-    rc_tune_clock c;
+    rc_tune_timer c;
     int seen = 0;
-    assert_int_equal(rc_tune_clock_open(&run->s.model, run->costs, &run->s.layout, 1, &c, NULL),
+    assert_int_equal(rc_tune_timer_open(&run->s.model, run->costs, &run->s.layout, 1, &c, NULL),
                      RC_OK);
     for (int i = 0; i < RC_TUNE_CROSSINGS; i += 3) {
         const rc_tune_crossing *x = &run->crossing[2][i];
@@ -112,14 +114,14 @@ static void crossings_are_crossings(void **state) {
             continue;
         for (int side = -1; side <= 1; side += 2) {
             int64_t t = llround(x->t * (1.0 + 0.02 * side)), p = llround(x->length) - t;
-            assert_int_equal(rc_tune_clock_time(&c, 4, RC_TUNE_KV, t, p, 1, &kv, NULL), RC_OK);
-            assert_int_equal(rc_tune_clock_time(&c, 4, RC_TUNE_Q, t, p, 1, &q, NULL), RC_OK);
+            assert_int_equal(rc_tune_timer_time(&c, 4, RC_TUNE_KV, t, p, 1, &kv, NULL), RC_OK);
+            assert_int_equal(rc_tune_timer_time(&c, 4, RC_TUNE_Q, t, p, 1, &q, NULL), RC_OK);
             assert_true(side < 0 ? q < kv : kv < q);
         }
         seen++;
     }
     assert_true(seen >= 3);
-    rc_tune_clock_close(&c);
+    rc_tune_timer_close(&c);
 }
 
 static void table_4(void **state) {
@@ -149,9 +151,9 @@ static void policies_are_ordered(void **state) {
 static void sensitivity_has_its_sign(void **state) {
     (void)state;
     double last_bw = HUGE_VAL, last_c = 0.0;
-    assert_true(run->senses > 10);
-    for (int i = 0; i < run->senses; i++) {
-        const rc_tune_sense *s = &run->sense[i];
+    assert_true(run->variations > 10);
+    for (int i = 0; i < run->variations; i++) {
+        const rc_tune_variation *s = &run->variation[i];
         if (strcmp(s->what, "bandwidth") == 0 && isfinite(s->t)) {
             assert_true(s->t <= 1.02 * last_bw);
             last_bw = s->t;
