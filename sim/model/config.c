@@ -6,6 +6,7 @@
  * sound enter the decoder as tokens, so its work is that of the text model.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -356,6 +357,7 @@ static rc_status read_quantisation(const config *c) {
 
 rc_status rc_config_read(const rc_node *root, rc_model *m, rc_error *err) {
     config all = {.root = root, .decoder = decoder_of(root), .m = m, .err = err}, *c = &all;
+    assert(m->layers == 0 && m->kinds == 0);
     RC_TRY(find_family(c));
     if (c->family == NULL)
         return rc_fail(err, RC_E_INTERNAL, "an architecture without a family");

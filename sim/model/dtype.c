@@ -16,11 +16,13 @@ static const struct {
     [RC_MXFP4] = {"mxfp4", 0.5, RC_BF16},        [RC_NVFP4] = {"nvfp4", 0.5, RC_BF16}};
 
 const char *rc_dtype_name(rc_dtype d) {
-    return (unsigned)d < RC_DTYPES ? dtypes[d].name : "?";
+    assert((unsigned)d < RC_DTYPES);
+    return dtypes[d].name;
 }
 
 double rc_dtype_bytes(rc_dtype d) {
-    return (unsigned)d < RC_DTYPES ? dtypes[d].bytes : 0.0;
+    assert((unsigned)d < RC_DTYPES);
+    return dtypes[d].bytes;
 }
 
 rc_dtype rc_dtype_stated(int i) {
@@ -31,5 +33,6 @@ rc_dtype rc_dtype_stated(int i) {
 }
 
 rc_dtype rc_dtype_math(rc_dtype d) {
-    return (unsigned)d < RC_DTYPES ? dtypes[d].math : RC_BF16;
+    assert((unsigned)d < RC_DTYPES);
+    return dtypes[d].math;
 }

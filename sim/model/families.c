@@ -7,6 +7,7 @@
  * change no matrix product and no byte of the KV cache.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <string.h>
 
 #include "sim/model/reading.h"
@@ -95,6 +96,7 @@ static const struct {
 enum { ALIASES = sizeof aliases / sizeof aliases[0] };
 
 const rc_family *rc_family_of_architecture(const char *word) {
+    assert(word != NULL);
     for (int i = 0; i < ALIASES; i++)
         if (aliases[i].architecture != NULL && strcmp(word, aliases[i].architecture) == 0)
             word = aliases[i].family;
@@ -105,6 +107,7 @@ const rc_family *rc_family_of_architecture(const char *word) {
 }
 
 const rc_family *rc_family_of_model_type(const char *word) {
+    assert(word != NULL);
     for (int i = 0; i < ALIASES; i++)
         if (aliases[i].model_type != NULL && strcmp(word, aliases[i].model_type) == 0)
             return rc_family_of_architecture(aliases[i].family);
@@ -115,5 +118,6 @@ const rc_family *rc_family_of_model_type(const char *word) {
 }
 
 const char *rc_model_architecture(int i) {
-    return i >= 0 && i < FAMILIES ? families[i].architecture : NULL;
+    assert(i >= 0);
+    return i < FAMILIES ? families[i].architecture : NULL;
 }

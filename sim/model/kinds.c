@@ -116,7 +116,6 @@ static rc_status read_pattern(kinds_reading *r, const rc_node *map) {
 
 static rc_status check_order(const kinds_reading *r) {
     bool used[RC_KINDS] = {false};
-    assert(r->layers <= r->m->layers);
     if (r->layers != r->m->layers)
         return rc_node_fail(r->order, r->err, RC_E_INPUT,
                             "'layer_order' has %d layers, 'num_hidden_layers' says %d", r->layers,

@@ -1,6 +1,7 @@
 /* From files to a model: config.json, and modelopt's quantisation file beside it.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,8 +10,7 @@
 #include "sim/base/quote.h"
 #include "sim/model/reading.h"
 
-/* "a/b/llama-3.1-8b.json" -> "llama-3.1-8b". */
-/* The model's name: the file's, without its end. */
+/* The model's name is the file's without its end: "a/b/llama-3.1-8b.json" -> "llama-3.1-8b". */
 static rc_status stem(const char *path, char *out, size_t size, rc_error *err) {
     const char *slash = strrchr(path, '/');
     const char *from = slash != NULL ? slash + 1 : path;
@@ -53,6 +53,8 @@ rc_status rc_model_parse_quantised(const char *name, const char *text, unsigned 
                                    unsigned long quant_size, rc_model *out, rc_error *err) {
     rc_doc *doc = NULL;
     rc_model m = {0};
+    assert(name != NULL && text != NULL);
+    assert(quant == NULL || quant_name != NULL);
     RC_TRY(stem(name, m.name, sizeof m.name, err));
     RC_TRY(parse_json(name, text, size, &doc, &m.notes, err));
     rc_status st = rc_config_read(rc_doc_root(doc), &m, err);
@@ -70,6 +72,7 @@ rc_status rc_model_parse(const char *name, const char *text, unsigned long size,
 }
 
 bool rc_model_beside(const char *path, char *out, unsigned long size) {
+    assert(path != NULL && size > 0);
     const char *slash = strrchr(path, '/');
     size_t n = strlen(path), folder = slash != NULL ? (size_t)(slash - path) + 1 : 0;
     if (n > folder + 5 && strcmp(path + n - 5, ".json") == 0)

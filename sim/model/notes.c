@@ -1,5 +1,6 @@
 /* What an answer should say besides its numbers.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 
 void rc_note(rc_notes *n, const char *fmt, ...) {
     va_list ap;
+    assert(n->count >= 0 && n->count <= RC_NOTES);
     if (n->count >= RC_NOTES)
         return;
     va_start(ap, fmt);
@@ -85,6 +87,7 @@ static void note_modelled(const rc_layout *l, rc_notes *out) {
 }
 
 void rc_model_notes(const rc_model *m, const rc_layout *l, int64_t longest, rc_notes *out) {
+    assert(longest >= 0 && m->kinds >= 1);
     *out = m->notes;
     note_quantisation(m, out);
     note_disagreement(m, l, out);

@@ -216,7 +216,6 @@ static double elements_of(const rc_model *m, const rc_layer *l, int p) {
 
 /* The type of most elements of projections [from, to), over all layers. */
 static rc_dtype most_of(const rc_model *m, int from, int to) {
-    assert(0 <= from && from < to && to <= RC_PROJS);
     double sum[RC_DTYPES] = {0.0};
     int best = RC_BF16;
     for (int k = 0; k < m->kinds; k++) {
@@ -276,6 +275,7 @@ static void close_reading(rc_quant_reading *r) {
 }
 
 static rc_status run(rc_quant_reading *r, rc_status (*read)(rc_quant_reading *r)) {
+    assert(r->m->layers >= 1 && r->m->kinds >= 1 && r->m->hidden >= 1);
     rc_status st = read(r);
     if (st == RC_OK)
         st = check_size(r);

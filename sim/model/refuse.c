@@ -7,6 +7,7 @@
  * is told. Names decide only where keys are silent.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,6 +213,7 @@ typedef struct finding {
 } finding;
 
 const rc_node *rc_config_given(const rc_node *map, const char *key) {
+    assert(map != NULL && key != NULL);
     const rc_node *n = rc_node_get(map, key);
     return n != NULL && !rc_node_is_null(n) ? n : NULL;
 }
@@ -362,6 +364,7 @@ static void look(const rc_node *map, finding *f) {
 rc_status rc_config_check(const rc_node *root, const rc_node *decoder, const char *architecture,
                           rc_error *err) {
     finding f = {0};
+    assert(root != NULL && decoder != NULL && architecture != NULL);
     look(decoder, &f);
     if (root != decoder)
         look(root, &f);
@@ -375,6 +378,7 @@ rc_status rc_config_check(const rc_node *root, const rc_node *decoder, const cha
 
 void rc_config_reasons(const rc_node *root, const rc_node *decoder, char *text, size_t size) {
     finding f = {0};
+    assert(root != NULL && decoder != NULL && size > 0);
     look(decoder, &f);
     look_at_windows(decoder, &f);
     if (root != decoder)
@@ -389,6 +393,7 @@ void rc_config_reasons(const rc_node *root, const rc_node *decoder, char *text, 
 }
 
 const char *rc_reason_of_name(const char *architecture) {
+    assert(architecture != NULL);
     for (int i = 0; i < NAMED; i++)
         if (strstr(architecture, named[i].part) != NULL)
             return words[named[i].why];

@@ -2,6 +2,7 @@
  * misspelling of one that is read, and else what the user can do.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -99,6 +100,7 @@ static void list_architectures(char *text, size_t size) {
 rc_status rc_config_unknown(const rc_node *root, const rc_node *decoder, const rc_node *at,
                             const char *architecture, rc_error *err) {
     char why[512], names[256];
+    assert(at != NULL && architecture != NULL);
     rc_config_reasons(root, decoder, why, sizeof why);
     if (why[0] == '\0' && rc_reason_of_name(architecture) != NULL)
         (void)snprintf(why, sizeof why, "%s", rc_reason_of_name(architecture));

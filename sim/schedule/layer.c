@@ -11,11 +11,13 @@ int rc_rank_of(const rc_builder *b, uint32_t gpu) {
 }
 
 uint32_t rc_next_gpu(const rc_builder *b, uint32_t gpu, int ranks_ahead) {
+    assert(gpu < b->p->gpus && ranks_ahead >= 0);
     uint32_t n = (uint32_t)b->n, ahead = (uint32_t)ranks_ahead;
     return ((gpu / b->g + ahead) % n) * b->g + gpu % b->g;
 }
 
 bool rc_decodes(const rc_builder *b, size_t seq) {
+    assert(seq < b->rq->seq_count);
     return b->rq->phase == RC_DECODE || (b->rq->phase == RC_MIXED && b->rq->seqs[seq].t == 1);
 }
 
@@ -65,6 +67,7 @@ double rc_kv_token_bytes(const rc_builder *b) {
 void rc_emit_gemm(rc_builder *b, uint32_t gpu, rc_part part, rc_dtype w, int64_t m, int64_t n,
                   int64_t k) {
     rc_shape s = rc_shape_of(RC_T_GEMM, part);
+    assert(m >= 1 && n >= 1 && k >= 1);
     s.dtype = w;
     s.a = m;
     s.b = n;
@@ -75,6 +78,7 @@ void rc_emit_gemm(rc_builder *b, uint32_t gpu, rc_part part, rc_dtype w, int64_t
 void rc_emit_elementwise(rc_builder *b, uint32_t gpu, rc_part part, const char *op, int64_t tokens,
                          int64_t width) {
     rc_shape s = rc_shape_of(RC_T_ELEMENTWISE, part);
+    assert(op != NULL && tokens >= 1 && width >= 1);
     s.op = op;
     s.a = tokens;
     s.b = width;
@@ -126,10 +130,9 @@ void rc_emit_ffn(rc_builder *b, int64_t width) {
     rc_emit_all_reduce(b);
 }
 
-/* The last position of each sequence goes through the final norm and the LM head (bf16 unless
- * the checkpoint quantises it). In a
- * prefill rank 0 owns the last chunk of every sequence; the others do as much, for all must end
- * together. */
+/* The last position of each sequence goes through the final norm and the LM head (bf16 unless the
+ * checkpoint quantises it). In a prefill rank 0 owns the last chunk of every sequence; the others do
+ * as much, for all must end together. */
 void rc_emit_head(rc_builder *b) {
     const rc_model *m = b->rq->model;
     int64_t rows = (int64_t)(b->rq->seq_count - b->decodes) + rc_decode_tokens(b);
@@ -142,6 +145,7 @@ void rc_emit_head(rc_builder *b) {
 
 void rc_emit_merge(rc_builder *b, uint32_t gpu, int64_t tokens, int parts) {
     rc_shape s = rc_shape_of(RC_T_MERGE, RC_P_MERGE);
+    assert(tokens >= 1 && parts >= 1 && b->hq >= 1);
     s.a = tokens * b->hq;
     s.b = parts;
     s.value_size = b->value_size;

@@ -41,11 +41,11 @@ static int matrices(const rc_model *m, const rc_layer *l, int tp, rc_matrix out[
     const rc_matrix all[] = {{RC_Q, w.q, d},     {RC_K, w.k, d},      {RC_V, w.v, d},
                              {RC_O, d, w.o},     {RC_GATE, w.ffn, d}, {RC_UP, w.ffn, d},
                              {RC_DOWN, d, w.ffn}};
-    const int count = sizeof all / sizeof all[0];
-    assert(count <= RC_MATRICES);
-    for (int i = 0; i < count; i++)
+    enum { COUNT = sizeof all / sizeof all[0] };
+    static_assert((int)COUNT <= (int)RC_MATRICES, "a layer has at most RC_MATRICES matrices");
+    for (int i = 0; i < COUNT; i++)
         out[i] = all[i];
-    return count;
+    return COUNT;
 }
 
 static double vectors(const rc_model *m, const rc_layer *l, int tp) {

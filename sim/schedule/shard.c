@@ -3,11 +3,13 @@
 #include <assert.h>
 
 int64_t rc_ceil_div(int64_t a, int64_t b) {
+    assert(a >= 0 && b >= 1);
     return a / b + (a % b != 0);
 }
 
 int64_t rc_shard_chunk(int64_t t, int n, int c) {
     int64_t chunks = 2 * (int64_t)n;
+    assert(t >= 0 && c >= 0 && c < chunks);
     return t / chunks + (c < t % chunks);
 }
 
@@ -30,6 +32,7 @@ int64_t rc_shard_tokens(int64_t t, int n, int rank) {
 }
 
 int64_t rc_shard_cached(int64_t p, int n, int rank) {
+    assert(p >= 0 && rank >= 0 && rank < n);
     return p / n + (rank < p % n);
 }
 

@@ -141,7 +141,6 @@ static double kind_bytes(const rc_model *m, int k, int tp, rc_dtype attn, rc_dty
     rc_matrix all[RC_MATRICES];
     int count = form->matrices(m, l, tp, all);
     double bytes = 0.0;
-    assert(count >= 0 && count <= RC_MATRICES);
     for (int i = 0; i < count; i++)
         bytes += matrix_of_kind(m, l, layers, &all[i], all[i].proj < RC_GATE ? attn : ffn);
     return bytes + layers * rc_dtype_bytes(RC_BF16) * form->vectors(m, l, tp);
