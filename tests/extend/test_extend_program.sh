@@ -32,6 +32,8 @@ cp4=(forward scenarios/paper/cp4-128k.yaml --draws 0 --set parallel.variant=head
 # One line more in the table, and nothing else.
 added=$(diff sim/schedule/table.c "$build/tests/extend/ringcast_extended/table.c" || true)
 [ "$(grep -c '^[<>]' <<<"$added")" = 1 ] || fail "not one line more: $added"
+grep -qF "sim/schedule/head_split.c | $(wc -l <tests/extend/head_split.c) +" docs/extending.md ||
+    fail "docs/extending.md states another length of head_split.c"
 ! grep -rq head-split sim || fail "sim/ knows of a schedule that is not its own"
 
 # Names.
