@@ -6,56 +6,12 @@
  *
  * Time is int64_t picoseconds. Order is total: events at the same time fire in the order they were
  * scheduled; so the same program gives the same trace on every compiler and optimisation level
- * (rc_sim_trace_hash pins it). All arithmetic that decides times is integer, or double with a fixed
- * evaluation order and a single rounding to picoseconds (llround half away from zero).
+ * (rc_sim_trace_hash and rc_sim_order_hash pin it). All arithmetic that decides times is integer,
+ * or double with a fixed evaluation order and a single rounding to picoseconds (llround, half away
+ * from zero).
  *
- * The event queue: layout
- *   A key is 16 bytes: time, and the slot and stamp of a node. A node is 32 bytes: what to call,
- *   with what, a generation (for handles) and a stamp (for keys). The nearest events, at most 64,
- *   are keys in one sorted array, the run. All others are keys in unsorted buckets: times are
- *   written in base 64, and a key's bucket is the highest digit in which it differs from a base
- *   time, and that digit's value: 11 levels of 64 buckets, with a bit per bucket. A bucket is a
- *   chain of 256-byte chunks. When the run is used up, the earliest bucket is sorted into it or,
- *   if it is long, dealt out to lower levels. Cancelling and moving do not search: they change
- *   the node's stamp, which makes its key stale; stale keys are dropped at the front, or all
- *   together when they pass half of the nodes. That bounds memory, whatever is cancelled: 32 +
- *   1.5 * 16 * 16/15 = 58 bytes an event, and up to 363 KiB a queue for partial chunks, buckets
- *   and the run, which is why a small queue takes more than 64 bytes an event. At most four events
- *   are kept apart from all this, in a sorted array that points to their nodes.
- *
- * The event queue: why so
- *   Time never goes back, so a queue need not be able to take any key at any place; that is what
- *   the radix heap (Ahuja, Mehlhorn, Orlin, Tarjan, 1990) lives on. Scheduling is an append to a
- *   bucket whose end is in cache, without a comparison. Every key is dealt out two or three
- *   times, to 64 streams of sequential writes. The sort is of a few dozen keys in first-level
- *   cache, and when it is done the nodes of those events are already on their way from memory. A
- *   heap instead meets a doubtful branch and, when large, a cache miss at every level. And as
- *   keys of equal time are always in one place in the order they came, order is total without a
- *   sequence number, so none can wrap. The worst case holds, too: a key moves down at most 11
- *   times, whatever the times are.
- *
- * The event queue: measured
- *   `bench_engine`, gcc 12 -O3, an EPYC core shared with other work, million events/s, the hold
- *   model with exponential increments; medians of three runs, which differ by about 10 %.
- *   pending                      100    1000   10 000   100 000   1 000 000
- *   this queue                    45      40       33        27          17
- *   plain binary heap             26      18       12         7           2
- *   4-ary heap, 16-byte keys      22      16       12         8           4
- *   The 4-ary heap was tried first; its row is one earlier run, in which the plain heap made 22,
- *   15, 11, 8 and 3. With two events pending (M/M/1) there is next to nothing to sort, and which
- *   of the two is next is a toss-up: what counts is how soon a mispredicted branch is found out.
- *   Hence the array at a fixed place and a plain comparison with its first: 56 million customers/s,
- *   two events each, against the plain heap's 45 with gcc, 58 against 47 with clang 14. Without the
- *   array it was 42 and 37; with conditional moves in place of the branch a prototype lost a
- *   quarter, for the doubt then falls on the call of the handler, which is known later.
- *
- * Programs: layout
- *   An op is 64 bytes of plan (what the caller said) and 64 of state (set afresh by every run),
- *   so a replica costs no building. Dependencies are laid out by the op waited for. An op has at
- *   most one event pending. What an instant changes in rates is noted and settled once before
- *   time advances: flows that come and leave together are shared out once, over the connected
- *   part of the network that they touch. 5 to 28 million ops/s on 8 to 1024
- *   made-up GPUs.
+ * Everything is reached through handles; there is no global state, and two simulations may run on
+ * two threads. What was measured about the queue and about programs is in docs/performance.md.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_ENGINE_ENGINE_H
@@ -105,15 +61,35 @@ uint64_t rc_rng_below(rc_rng *r, uint64_t n); /* unbiased, n >= 1 */
 double rc_rng_exponential(rc_rng *r, double mean);
 double rc_rng_normal(rc_rng *r); /* standard normal */
 
-/* ---------------------------------------------------------------- programs of ops ---------- */
+/* ---------------------------------------------------------------- programs of ops ----------
+ *
+ * A program is made of templates: lists of ops with the order among them. It plays its templates
+ * in a stated order, each as often as stated; one playing of a template is a repetition. A program
+ * of which nobody states any order plays what was added once. A layer of a model is one template,
+ * and 126 layers are one template played 126 times: memory goes by the template, not by the ops
+ * that are run.
+ *
+ * Number of an op: its place in the program as if all repetitions were written out one after
+ * another, from 0. In a program that plays one template once that is the handle which rc_sim_op
+ * returned.
+ *
+ * How it is used: create; domains, streams, links; ops and what they wait for, template by
+ * template; the order; rc_sim_run; results; destroy. A simulation runs once.
+ *
+ * Errors: functions that return a handle return RC_NONE when memory ran out or an argument was
+ * wrong, and rc_sim_run then refuses to run and says what was wrong, so callers need not check every
+ * handle. Indices and counts are 32-bit: a program has fewer than 2^32 - 1 ops, written out. */
 typedef struct rc_sim rc_sim;
-typedef uint32_t rc_id; /* index of a stream, link, op, ... */
+typedef uint32_t rc_id; /* index of a domain, stream, link, template, op, ... */
 #define RC_NONE UINT32_MAX
 
-/* A domain is what ops disturb one another in: one GPU. Streams belong to a domain. */
-rc_sim *rc_sim_create(void);
-void rc_sim_destroy(rc_sim *s);
+rc_sim *rc_sim_create(void);    /* an empty program; NULL when out of memory */
+void rc_sim_destroy(rc_sim *s); /* NULL is fine */
+
+/* A domain is what ops disturb one another in: one GPU. */
 rc_id rc_sim_domain(rc_sim *s);
+/* A stream runs its ops one after another, in the order they were added, repetition by repetition.
+ * It belongs to a domain, or to none (RC_NONE). */
 rc_id rc_sim_stream(rc_sim *s, rc_id domain);
 /* A link: capacity in bytes per second (> 0), shared max-min fairly by the flows that cross it. */
 rc_id rc_sim_link(rc_sim *s, double bytes_per_s);
@@ -125,7 +101,7 @@ rc_id rc_sim_link(rc_sim *s, double bytes_per_s);
  * what it leaves of a link goes to no other flow. An op does not disturb itself: a class that
  * disturbs its own kind needs two running ops. */
 void rc_sim_interfere(rc_sim *s, unsigned on, unsigned by, double factor);
-/* A domain's own speed (1 = nominal): a slow GPU. Applies to work ops of the domain. */
+/* A domain's own speed (1 = nominal; > 0): a slow GPU. Applies to WORK ops of the domain. */
 void rc_sim_domain_speed(rc_sim *s, rc_id domain, double speed);
 
 typedef enum rc_op_kind {
@@ -137,55 +113,89 @@ typedef enum rc_op_kind {
                         streams, then all take the longest `duration` among them and end together */
 } rc_op_kind;
 
+enum { RC_ACCOUNTS = 256 };
+
 typedef struct rc_op_desc {
     rc_op_kind kind;
-    rc_id stream;      /* in-order; RC_NONE: no stream, ruled by dependencies alone */
+    rc_id stream;      /* in-order; RC_NONE: no stream, ruled by what it waits for alone */
     unsigned klass;    /* interference class, 0..15 */
-    rc_time duration;  /* >= 0 */
+    rc_time duration;  /* ps, >= 0 */
     double bytes;      /* FLOW: >= 0 */
     const rc_id *path; /* FLOW: links crossed (copied) */
     uint32_t path_len; /* 0: no link limits it, bytes take no time (but for max_rate) */
     double max_rate;   /* FLOW: bytes/s cap of this flow; 0 = none */
-    rc_id group;       /* RENDEZVOUS: any id chosen by the caller, unique per collective call */
+    rc_id group;       /* RENDEZVOUS: any id chosen by the caller, unique per collective call of the
+                          program; all its ops are of one template */
     uint32_t group_size;
-    uint32_t tag; /* caller's; returned by rc_sim_op_tag */
+    uint8_t account;        /* where its time on the critical path is booked (rc_sim_critical) */
+    uint8_t account_slowed; /* the same, when it took over a picosecond longer than alone at nominal
+                               speed */
+    bool keep;              /* keep its start, end and cause, in every repetition */
 } rc_op_desc;
 
-/* Add an op at the end of its stream. Returns RC_NONE when out of memory, and for a bad op (unknown
- * stream or link, negative duration ...): then rc_sim_run says what was wrong. */
-rc_id rc_sim_op(rc_sim *s, const rc_op_desc *d);
-/* `op` may not start before `before` has ended. before < op in creation order is NOT required, but
- * a cycle is reported by rc_sim_run (RC_E_INTERNAL names the ops that never ran). */
-rc_status rc_sim_after(rc_sim *s, rc_id op, rc_id before, rc_error *err);
-/* Run to the end. No allocation after the first event fires. May be run again after rc_sim_rewind.
- */
-rc_status rc_sim_run(rc_sim *s, rc_error *err);
-void rc_sim_rewind(rc_sim *s);
-/* Change an op's duration between rewind and run (jitter replicas reuse one program). */
-void rc_sim_set_duration(rc_sim *s, rc_id op, rc_time duration);
+/* Begin a template: ops added from now on belong to it. Its handle. Ops that are added before the
+ * first call belong to template 0, which is always there. */
+rc_id rc_sim_template(rc_sim *s);
+/* Play a template `times` (>= 1) times, after what was to be played so far. Templates that are never
+ * played are left out. */
+void rc_sim_play(rc_sim *s, rc_id template, uint32_t times);
 
-/* What a program of this size takes in memory when it runs, in bytes; the streams, links and
+/* Add an op at the end of its stream in the template begun last. *d is copied. An op without a
+ * stream may wait for others only; the program is refused by rc_sim_run when such an op could begin
+ * before its own repetition before has ended. */
+rc_id rc_sim_op(rc_sim *s, const rc_op_desc *d);
+/* `op` may not start before `before`, of the same template, has ended in the same repetition.
+ * before < op in order of creation is NOT required, but a cycle is reported by rc_sim_run. */
+rc_status rc_sim_after(rc_sim *s, rc_id op, rc_id before, rc_error *err);
+/* `op` may not start before `before` has ended in the repetition that is played just before op's. In
+ * the first repetition of the program there is none, and nothing is waited for. `before` may be of
+ * any template: what is meant is the op that stands as far from the end of its stream in the
+ * template that was played before. It must be the same place in all templates that are played
+ * before op's; rc_sim_run refuses the program otherwise. */
+rc_status rc_sim_after_previous(rc_sim *s, rc_id op, rc_id before, rc_error *err);
+/* Keep start, end and cause of all ops, 24 bytes each: what rc_sim_trace_hash needs. */
+void rc_sim_keep_all(rc_sim *s);
+
+/* Run to the end. No allocation after the first event fires. RC_E_NOMEM; RC_E_INPUT when an op would
+ * end beyond the range of time, 106 days; RC_E_INTERNAL for a bad program, with the cycle of ops
+ * that wait for each other if there is one. */
+rc_status rc_sim_run(rc_sim *s, rc_error *err);
+
+/* What a program of this size takes in memory, in bytes, built and run; the streams, links and
  * groups, of which there are few, are left out. */
 typedef struct rc_sim_size {
     int64_t ops, edges, flows;
     int64_t hops;       /* links crossed, over all flows */
-    int64_t streamless; /* ops without a stream: all may be pending at once */
+    int64_t streamless; /* the most ops without a stream of one template */
+    int64_t kept;       /* results */
+    int64_t accounts;   /* used; 0 when no op states any */
 } rc_sim_size;
 int64_t rc_sim_bytes(const rc_sim_size *z);
 
-size_t rc_sim_op_count(const rc_sim *s);
-uint32_t rc_sim_op_tag(const rc_sim *s, rc_id op);
-rc_time rc_sim_op_start(const rc_sim *s, rc_id op); /* when it began to advance */
-rc_time rc_sim_op_ready(const rc_sim *s, rc_id op); /* head of stream and dependencies met */
-rc_time rc_sim_op_end(const rc_sim *s, rc_id op);
-rc_time rc_sim_end(const rc_sim *s); /* end of the last op */
-/* The op whose end let `op` start (dependency, stream predecessor or last to the rendezvous);
- * RC_NONE for the first. Walking it back from the last op gives the critical path. Ties: the lowest
- * id. All ops of a rendezvous have the cause of the last to come, so a cause's end is always the
- * op's start. */
-rc_id rc_sim_op_cause(const rc_sim *s, rc_id op);
-uint64_t rc_sim_events(const rc_sim *s); /* events fired in the last run */
-/* FNV-1a over (op, start, end) of all ops, each as 8 bytes, lowest first: the pinned order. */
+/* ---- results, after rc_sim_run ---- */
+rc_time rc_sim_end(const rc_sim *s);     /* end of the last op */
+size_t rc_sim_op_count(const rc_sim *s); /* ops run, written out */
+uint64_t rc_sim_events(const rc_sim *s); /* ends of ops and of latencies; a rendezvous ends once */
+/* The number of `op` in repetition `repetition` of the program; RC_NONE when another template is
+ * played in it. */
+rc_id rc_sim_number(const rc_sim *s, rc_id op, uint32_t repetition);
+/* Of the op with a number: when it began to advance, and ended. RC_TIME_NEVER when it did not, or
+ * when that was not kept. */
+rc_time rc_sim_op_start(const rc_sim *s, rc_id number);
+rc_time rc_sim_op_end(const rc_sim *s, rc_id number);
+/* The number of the op whose end let it start (dependency, stream predecessor or last to the
+ * rendezvous); RC_NONE for the first, and when it was not kept. Walking it back from the last op
+ * gives the critical path. Ties: the lowest number. All ops of a rendezvous have the cause of the
+ * last to come, so a cause's end is always the op's start. */
+rc_id rc_sim_op_cause(const rc_sim *s, rc_id number);
+/* How much of the critical path of the op that ended last (the lowest number of equals) is booked
+ * on `account`, ps. All accounts together are rc_sim_end. */
+rc_time rc_sim_critical(const rc_sim *s, unsigned account);
+/* FNV-1a over (number, start, end) of all ops in the order of their numbers, each as 8 bytes, lowest
+ * first. Of ops that were not kept, RC_TIME_NEVER is what it sees. */
 uint64_t rc_sim_trace_hash(const rc_sim *s);
+/* A hash over (number, start, end) of all ops in the order in which they ended: the order of events
+ * itself. It needs no results kept. */
+uint64_t rc_sim_order_hash(const rc_sim *s);
 
 #endif

@@ -13,7 +13,6 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/engine/sim_internal.h"
-#include <math.h>
 
 /* Shares this near the level are the level: the difference is rounding, not capacity. */
 #define NEAR (1.0 + 1e-12)
@@ -30,30 +29,31 @@ static void mark_dirty(rc_sim *s, rc_id link) {
     s->dirty_links[s->n_dirty_links++] = link;
 }
 
-void rc_flow_join_(rc_sim *s, rc_id op, rc_time now) {
-    const rc_op_plan *p = &RC_PLAN(s)[op];
-    rc_op_state *st = &s->state[op];
-    rc_hop *hops = RC_HOPS(s);
-    st->remaining = p->bytes;
-    st->rate = 0;
-    st->last = now;
-    st->waiting = 0; /* in no component yet */
-    for (uint32_t i = p->path; i < p->path + p->path_len; i++) {
-        rc_link *l = &RC_LINKS(s)[hops[i].link];
-        hops[i].prev = RC_NONE;
-        hops[i].next = l->first;
+void rc_flow_join_(rc_sim *s, rc_id id, rc_time now) {
+    rc_track *t = &s->tracks[id];
+    const rc_flow *f = rc_flow_of(s, t);
+    const rc_id *path = RC_PATHS(s) + f->path;
+    t->remaining = f->bytes;
+    t->rate = 0;
+    t->last = now;
+    t->part = 0; /* in no component yet */
+    t->hops = f->path_len;
+    for (uint32_t i = 0; i < f->path_len; i++) {
+        rc_link *l = &RC_LINKS(s)[path[i]];
+        uint32_t hop = t->hop + i;
+        s->hops[hop] = (rc_hop){path[i], id, l->first, RC_NONE};
         if (l->first != RC_NONE)
-            hops[l->first].prev = i;
-        l->first = i;
+            s->hops[l->first].prev = hop;
+        l->first = hop;
         l->active++;
-        mark_dirty(s, hops[i].link);
+        mark_dirty(s, path[i]);
     }
 }
 
-void rc_flow_leave_(rc_sim *s, rc_id op) {
-    const rc_op_plan *p = &RC_PLAN(s)[op];
-    rc_hop *hops = RC_HOPS(s);
-    for (uint32_t i = p->path; i < p->path + p->path_len; i++) {
+void rc_flow_leave_(rc_sim *s, rc_id id) {
+    const rc_track *t = &s->tracks[id];
+    rc_hop *hops = s->hops;
+    for (uint32_t i = t->hop; i < t->hop + t->hops; i++) {
         rc_link *l = &RC_LINKS(s)[hops[i].link];
         if (hops[i].prev != RC_NONE)
             hops[hops[i].prev].next = hops[i].next;
@@ -66,10 +66,10 @@ void rc_flow_leave_(rc_sim *s, rc_id op) {
     }
 }
 
-void rc_flow_disturb_(rc_sim *s, rc_id op) {
-    const rc_op_plan *p = &RC_PLAN(s)[op];
-    for (uint32_t i = p->path; i < p->path + p->path_len; i++)
-        mark_dirty(s, RC_HOPS(s)[i].link);
+void rc_flow_disturb_(rc_sim *s, rc_id id) {
+    const rc_track *t = &s->tracks[id];
+    for (uint32_t i = t->hop; i < t->hop + t->hops; i++)
+        mark_dirty(s, s->hops[i].link);
 }
 
 typedef struct part { /* one connected component */
@@ -87,22 +87,21 @@ static void collect_link(rc_sim *s, part *c, rc_id link) {
     s->part_links[c->links++] = link;
 }
 
-/* Everything reachable from `link` through flows that share links. state[flow].waiting marks, by
- * the component's number, the flows already collected. */
+/* Everything reachable from `link` through flows that share links. A track's `part` marks, by the
+ * component's number, the flows already collected. */
 static part collect(rc_sim *s, rc_id link) {
-    const rc_hop *hops = RC_HOPS(s);
+    const rc_hop *hops = s->hops;
     part c = {0, 0};
     s->part++;
     collect_link(s, &c, link);
     for (size_t i = 0; i < c.links; i++) {
         for (uint32_t h = RC_LINKS(s)[s->part_links[i]].first; h != RC_NONE; h = hops[h].next) {
-            rc_id flow = hops[h].flow;
-            if (s->state[flow].waiting == s->part)
+            rc_track *t = &s->tracks[hops[h].flow];
+            if (t->part == s->part)
                 continue;
-            s->state[flow].waiting = s->part;
-            s->part_flows[c.flows++] = flow;
-            const rc_op_plan *p = &RC_PLAN(s)[flow];
-            for (uint32_t k = p->path; k < p->path + p->path_len; k++)
+            t->part = s->part;
+            s->part_flows[c.flows++] = hops[h].flow;
+            for (uint32_t k = t->hop; k < t->hop + t->hops; k++)
                 collect_link(s, &c, hops[k].link);
         }
     }
@@ -120,25 +119,24 @@ static double next_level(rc_sim *s, const part *c, size_t open) {
             level = l->share;
     }
     for (size_t f = 0; f < open; f++) {
-        double cap = RC_PLAN(s)[s->part_flows[f]].max_rate;
+        double cap = rc_flow_of(s, &s->tracks[s->part_flows[f]])->max_rate;
         if (cap > 0 && cap < level)
             level = cap;
     }
     return level;
 }
 
-static bool stopped_at(const rc_sim *s, const rc_op_plan *p, double level) {
-    if (p->max_rate > 0 && p->max_rate <= level)
+static bool stopped_at(const rc_sim *s, const rc_track *t, double cap, double level) {
+    if (cap > 0 && cap <= level)
         return true;
-    for (uint32_t k = p->path; k < p->path + p->path_len; k++)
-        if (RC_LINKS(s)[RC_HOPS(s)[k].link].share <= level * NEAR)
+    for (uint32_t k = t->hop; k < t->hop + t->hops; k++)
+        if (RC_LINKS(s)[s->hops[k].link].share <= level * NEAR)
             return true;
     return false;
 }
 
 /* Rates of the component's flows into part_rates, by position in part_flows (which it reorders). */
 static void fill(rc_sim *s, const part *c) {
-    rc_hop *hops = RC_HOPS(s);
     double floor = 0;
     for (size_t open = c->flows; open > 0;) {
         double level = next_level(s, c, open);
@@ -147,15 +145,16 @@ static void fill(rc_sim *s, const part *c) {
         floor = level;
         for (size_t f = open; f-- > 0;) {
             rc_id flow = s->part_flows[f];
-            const rc_op_plan *p = &RC_PLAN(s)[flow];
-            if (!stopped_at(s, p, level))
+            const rc_track *t = &s->tracks[flow];
+            double cap = rc_flow_of(s, t)->max_rate;
+            if (!stopped_at(s, t, cap, level))
                 continue;
-            for (uint32_t k = p->path; k < p->path + p->path_len; k++)
-                RC_LINKS(s)[hops[k].link].freezing++;
+            for (uint32_t k = t->hop; k < t->hop + t->hops; k++)
+                RC_LINKS(s)[s->hops[k].link].freezing++;
             open--; /* frozen flows gather at the end */
             s->part_flows[f] = s->part_flows[open];
             s->part_flows[open] = flow;
-            s->part_rates[open] = p->max_rate > 0 && p->max_rate < level ? p->max_rate : level;
+            s->part_rates[open] = cap > 0 && cap < level ? cap : level;
         }
         for (size_t i = 0; i < c->links; i++) {
             rc_link *l = &RC_LINKS(s)[s->part_links[i]];
@@ -166,19 +165,38 @@ static void fill(rc_sim *s, const part *c) {
 }
 
 static void set_rate(rc_sim *s, rc_id flow, double rate, rc_time now) {
-    rc_op_state *st = &s->state[flow];
-    if (rate == st->rate)
+    rc_track *t = &s->tracks[flow];
+    if (rate == t->rate)
         return;
-    double moved = st->rate * (double)(now - st->last) / RC_PS_PER_S;
-    st->remaining = above_zero(st->remaining - moved);
-    st->last = now;
-    st->rate = rate;
-    rc_sim_end_in_(s, flow, st->remaining * RC_PS_PER_S / rate, now);
+    t->remaining = rc_flow_left(t->remaining, t->rate, now - t->last);
+    t->last = now;
+    t->rate = rate;
+    rc_sim_end_in_(s, flow, rc_flow_ps(t->remaining, rate), now);
 }
 
 /* What interference leaves a flow of its share of the links; never more than the share. */
 static double slowed(const rc_sim *s, rc_id flow, double share) {
-    return fmin(rc_sim_disturbed_(s, flow, share), share);
+    return fmin(rc_sim_disturbed_(s, &s->tracks[flow], share), share);
+}
+
+/* A flow that has all its links for itself needs no component: it gets the least of what they and
+ * its cap allow. False when it has not. */
+static bool share_alone(rc_sim *s, const rc_link *l, rc_time now) {
+    rc_id flow = s->hops[l->first].flow;
+    const rc_track *t = &s->tracks[flow];
+    double rate = rc_flow_of(s, t)->max_rate;
+    rate = rate > 0 ? rate : INFINITY;
+    for (uint32_t k = t->hop; k < t->hop + t->hops; k++) {
+        const rc_link *other = &RC_LINKS(s)[s->hops[k].link];
+        if (other->active != 1)
+            return false;
+        rate = other->capacity < rate ? other->capacity : rate;
+    }
+    s->part++;
+    for (uint32_t k = t->hop; k < t->hop + t->hops; k++)
+        RC_LINKS(s)[s->hops[k].link].seen = s->part;
+    set_rate(s, flow, slowed(s, flow, rate), now);
+    return true;
 }
 
 void rc_flow_share_(rc_sim *s, rc_time now) {
@@ -188,6 +206,8 @@ void rc_flow_share_(rc_sim *s, rc_time now) {
         l->dirty = false;
         if (l->active == 0 || l->seen > before)
             continue; /* nobody left to share it, or collected just now */
+        if (l->active == 1 && share_alone(s, l, now))
+            continue;
         part c = collect(s, s->dirty_links[i]);
         fill(s, &c);
         for (size_t f = 0; f < c.flows; f++)

@@ -1,9 +1,8 @@
-/* Building a program of ops: streams, links, domains, dependencies, rendezvous groups; and what is
- * reserved and checked before a run. Nothing here is on a run's path.
+/* Building a program: domains, streams, links, templates of ops, what they wait for, and the order
+ * in which templates are played. Nothing here is on a run's path.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/engine/sim_internal.h"
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +21,14 @@ static void *push(rc_vec *v, size_t element) {
     return e;
 }
 
+/* A program that lacks a stream, a link or an op must not run: RC_NONE as a stream means "no
+ * stream", so what was to be on it would lose its order in silence. */
+static rc_id starved(rc_sim *s) {
+    s->fault = "memory ran out while the program was built";
+    s->starved = true;
+    return RC_NONE;
+}
+
 rc_sim *rc_sim_create(void) {
     rc_sim *s = calloc(1, sizeof *s);
     if (s == NULL)
@@ -29,22 +36,35 @@ rc_sim *rc_sim_create(void) {
     for (unsigned on = 0; on < RC_CLASSES; on++)
         for (unsigned by = 0; by < RC_CLASSES; by++)
             s->factor[on][by] = 1.0;
-    s->csr_edges = SIZE_MAX;
-    s->overflow = RC_NONE;
+    s->accounts = 1;
+    s->overflow = s->overtaken = s->last = s->last_track = RC_NONE;
+    if (rc_sim_template(s) == RC_NONE) {
+        rc_sim_destroy(s);
+        return NULL;
+    }
     return s;
 }
 
 void rc_sim_destroy(rc_sim *s) {
     if (s == NULL)
         return;
-    rc_vec *vecs[] = {&s->plan,    &s->edges,   &s->hops,  &s->links,
-                      &s->domains, &s->streams, &s->groups};
+    for (size_t i = 0; i < s->templates.n; i++)
+        free(RC_LISTS(s)[i].start);
+    rc_vec *vecs[] = {&s->ops,   &s->flows,  &s->paths, &s->edges,   &s->templates,
+                      &s->order, &s->groups, &s->links, &s->domains, &s->streams};
     for (size_t i = 0; i < sizeof vecs / sizeof vecs[0]; i++)
         free(vecs[i]->at);
     free(s->group_slots);
-    free(s->state);
-    free(s->peers);
-    free(s->edge_to);
+    free(s->plan);
+    free(s->waits);
+    free(s->members);
+    free(s->repetitions);
+    free(s->kept_at);
+    free(s->tracks);
+    free(s->booked);
+    free(s->hops);
+    free(s->batches);
+    free(s->results);
     free(s->dirty_domains);
     free(s->dirty_links);
     free(s->part_links);
@@ -54,15 +74,8 @@ void rc_sim_destroy(rc_sim *s) {
     free(s);
 }
 
-/* A program that lacks a stream, a link or an op must not run: RC_NONE as a stream means "no
- * stream", so what was to be on it would lose its order in silence. */
-static rc_id starved(rc_sim *s) {
-    s->fault = "memory ran out while the program was built";
-    s->starved = true;
-    return RC_NONE;
-}
-
 rc_id rc_sim_domain(rc_sim *s) {
+    assert(s != NULL && !s->ran);
     rc_domain *d = push(&s->domains, sizeof *d);
     if (d == NULL)
         return starved(s);
@@ -76,10 +89,10 @@ rc_id rc_sim_stream(rc_sim *s, rc_id domain) {
         s->fault = "a stream's domain does not exist";
         return RC_NONE;
     }
-    rc_stream *t = push(&s->streams, sizeof *t);
-    if (t == NULL)
+    rc_id *of = push(&s->streams, sizeof *of);
+    if (of == NULL)
         return starved(s);
-    *t = (rc_stream){domain, RC_NONE};
+    *of = domain;
     return (rc_id)(s->streams.n - 1);
 }
 
@@ -121,6 +134,36 @@ void rc_sim_domain_speed(rc_sim *s, rc_id domain, double speed) {
         RC_DOMAINS(s)[domain].speed = speed;
 }
 
+/* ---- templates and their order -------------------------------------------------------------- */
+
+rc_id rc_sim_template(rc_sim *s) {
+    rc_op_list *t = push(&s->templates, sizeof *t);
+    if (t == NULL)
+        return starved(s);
+    t->first = t->end = (rc_id)s->ops.n;
+    return (rc_id)(s->templates.n - 1);
+}
+
+void rc_sim_play(rc_sim *s, rc_id template, uint32_t times) {
+    assert(times >= 1);
+    if (template >= s->templates.n) {
+        s->fault = "a template that is to be played does not exist";
+        return;
+    }
+    rc_part_of_order *p = push(&s->order, sizeof *p);
+    if (p == NULL)
+        (void)starved(s);
+    else
+        *p = (rc_part_of_order){template, times};
+}
+
+void rc_sim_keep_all(rc_sim *s) {
+    assert(!s->ran);
+    s->keep_all = true;
+}
+
+/* ---- ops ------------------------------------------------------------------------------------ */
+
 static size_t group_hash(rc_id id) {
     return (size_t)((uint64_t)id * 0x9e3779b97f4a7c15u >> 32);
 }
@@ -155,7 +198,8 @@ static uint32_t find_group(rc_sim *s, rc_id id, uint32_t size) {
     rc_group *g = push(&s->groups, sizeof *g);
     if (g == NULL)
         return RC_NONE;
-    *g = (rc_group){.id = id, .size = size, .first = RC_NONE, .last = RC_NONE};
+    *g = (rc_group){.id = id, .size = size, .first = (rc_id)s->ops.n};
+    g->template = (rc_id)(s->templates.n - 1);
     return s->group_slots[i] = (uint32_t)(s->groups.n - 1);
 }
 
@@ -182,201 +226,98 @@ static const char *fault_of(const rc_sim *s, const rc_op_desc *d) {
     return NULL;
 }
 
-/* The kind's own part of an op: hops of a flow, group of a rendezvous. */
-static bool fill_kind(rc_sim *s, rc_id op, const rc_op_desc *d) {
-    rc_op_plan *p = &RC_PLAN(s)[op];
-    p->path = RC_NONE;
-    p->group = RC_NONE;
-    if (d->kind == RC_OP_FLOW) {
-        p->bytes = d->bytes;
-        p->max_rate = d->max_rate;
-        p->path = (uint32_t)s->hops.n;
-        p->path_len = d->path_len;
-        for (uint32_t i = 0; i < d->path_len; i++) {
-            rc_hop *h = push(&s->hops, sizeof *h);
-            if (h == NULL)
-                return false;
-            *h = (rc_hop){d->path[i], op, RC_NONE, RC_NONE};
-        }
-        s->flows++;
-    } else if (d->kind == RC_OP_RENDEZVOUS) {
-        p->group = find_group(s, d->group, d->group_size);
-        if (p->group == RC_NONE)
-            return false;
-        rc_group *g = &RC_GROUPS(s)[p->group];
-        if (g->size != d->group_size)
-            s->fault = "ops of one rendezvous disagree on its size";
-        if (g->last == RC_NONE)
-            g->first = op;
-        else
-            RC_PLAN(s)[g->last].path = op;
-        g->last = op;
-        g->members++;
+/* What a flow takes when it is alone, in ps. */
+static double alone(const rc_sim *s, const rc_op_desc *d) {
+    double rate = d->max_rate > 0 ? d->max_rate : INFINITY;
+    for (uint32_t i = 0; i < d->path_len; i++)
+        rate = fmin(rate, RC_LINKS(s)[d->path[i]].capacity);
+    return (double)d->duration + (d->bytes > 0 ? rc_flow_ps(d->bytes, rate) : 0);
+}
+
+/* Index of the op's flow; RC_NONE when out of memory. */
+static uint32_t add_flow(rc_sim *s, const rc_op_desc *d) {
+    rc_flow *f = push(&s->flows, sizeof *f);
+    if (f == NULL)
+        return RC_NONE;
+    *f = (rc_flow){.bytes = d->bytes,
+                   .max_rate = d->max_rate,
+                   .alone = alone(s, d),
+                   .path = (uint32_t)s->paths.n,
+                   .path_len = d->path_len};
+    for (uint32_t i = 0; i < d->path_len; i++) {
+        rc_id *link = push(&s->paths, sizeof *link);
+        if (link == NULL)
+            return RC_NONE;
+        *link = d->path[i];
     }
-    return true;
+    return (uint32_t)(s->flows.n - 1);
+}
+
+/* Index of the op's group; RC_NONE when out of memory. */
+static uint32_t join_group(rc_sim *s, const rc_op_desc *d) {
+    uint32_t index = find_group(s, d->group, d->group_size);
+    if (index == RC_NONE)
+        return RC_NONE;
+    rc_group *g = &RC_GROUPS(s)[index];
+    if (g->size != d->group_size)
+        s->fault = "ops of one rendezvous disagree on its size";
+    if (g->template != s->templates.n - 1)
+        s->fault = "ops of one rendezvous are of two templates";
+    g->members++;
+    return index;
 }
 
 rc_id rc_sim_op(rc_sim *s, const rc_op_desc *d) {
+    assert(d != NULL && !s->ran);
     const char *fault = fault_of(s, d);
     if (fault != NULL) {
         s->fault = fault;
         return RC_NONE;
     }
-    rc_op_plan *p = push(&s->plan, sizeof *p);
-    if (p == NULL)
+    uint32_t more = RC_NONE;
+    if (d->kind == RC_OP_FLOW)
+        more = add_flow(s, d);
+    else if (d->kind == RC_OP_RENDEZVOUS)
+        more = join_group(s, d);
+    bool needs = d->kind == RC_OP_FLOW || d->kind == RC_OP_RENDEZVOUS;
+    rc_op *op = needs && more == RC_NONE ? NULL : push(&s->ops, sizeof *op);
+    if (op == NULL)
         return starved(s);
-    rc_id op = (rc_id)(s->plan.n - 1);
-    p->duration = d->duration;
-    p->kind = (uint8_t)d->kind;
-    p->klass = (uint8_t)d->klass;
-    p->tag = d->tag;
-    p->next = RC_NONE;
-    p->domain = RC_NONE;
-    if (!fill_kind(s, op, d)) {
-        s->plan.n--;
-        return starved(s);
-    }
-    if (d->stream == RC_NONE) {
-        s->streamless++;
-        return op;
-    }
-    rc_stream *t = &RC_STREAMS(s)[d->stream];
-    p->domain = t->domain;
-    if (t->last != RC_NONE) {
-        RC_PLAN(s)[t->last].next = op;
-        p->waits++;
-    }
-    t->last = op;
-    return op;
+    rc_op_list *t = &RC_LISTS(s)[s->templates.n - 1];
+    *op = (rc_op){.duration = d->duration,
+                  .stream = d->stream,
+                  .more = more,
+                  .template = (rc_id)(s->templates.n - 1),
+                  .kind = (uint8_t)d->kind,
+                  .klass = (uint8_t)d->klass,
+                  .account = d->account,
+                  .account_slowed = d->account_slowed,
+                  .keep = d->keep};
+    t->loose += d->stream == RC_NONE;
+    t->end = (rc_id)s->ops.n;
+    unsigned highest = d->account > d->account_slowed ? d->account : d->account_slowed;
+    s->accounts = highest >= s->accounts ? highest + 1 : s->accounts;
+    return t->end - 1;
 }
 
-rc_status rc_sim_after(rc_sim *s, rc_id op, rc_id before, rc_error *err) {
-    if (op >= s->plan.n || before >= s->plan.n)
+static rc_status add_edge(rc_sim *s, rc_id op, rc_id before, bool previous, rc_error *err) {
+    assert(!s->ran);
+    if (op >= s->ops.n || before >= s->ops.n)
         return rc_fail(err, RC_E_INTERNAL, "dependency of op %u on op %u: there are %zu ops", op,
-                       before, s->plan.n);
+                       before, s->ops.n);
+    if (!previous && RC_OPS(s)[op].template != RC_OPS(s)[before].template)
+        return rc_fail(err, RC_E_INTERNAL, "op %u waits for op %u of another template", op, before);
     rc_edge *e = push(&s->edges, sizeof *e);
     if (e == NULL)
         return rc_fail(err, RC_E_NOMEM, "out of memory for %zu dependencies", s->edges.n + 1);
-    *e = (rc_edge){before, op};
-    RC_PLAN(s)[op].waits++;
+    *e = (rc_edge){op, before, previous};
     return RC_OK;
 }
 
-void rc_sim_set_duration(rc_sim *s, rc_id op, rc_time duration) {
-    if (op >= s->plan.n || duration < 0)
-        s->fault = "a new duration is negative, or there is no such op";
-    else
-        RC_PLAN(s)[op].duration = duration;
+rc_status rc_sim_after(rc_sim *s, rc_id op, rc_id before, rc_error *err) {
+    return add_edge(s, op, before, false, err);
 }
 
-/* Lay the dependencies out by the op they wait for, each op's in the order they were added. */
-static void lay_out_edges(rc_sim *s) {
-    rc_op_plan *plan = RC_PLAN(s);
-    const rc_edge *edges = RC_EDGES(s);
-    for (size_t i = 0; i < s->plan.n; i++)
-        plan[i].edge_end = 0;
-    for (size_t e = 0; e < s->edges.n; e++)
-        plan[edges[e].from].edge_end++;
-    uint32_t at = 0;
-    for (size_t i = 0; i < s->plan.n; i++) {
-        uint32_t count = plan[i].edge_end;
-        plan[i].edge = plan[i].edge_end = at;
-        at += count;
-    }
-    for (size_t e = 0; e < s->edges.n; e++)
-        s->edge_to[plan[edges[e].from].edge_end++] = edges[e].to;
-    s->csr_edges = s->edges.n;
-}
-
-/* Make *p hold `n` elements, forgetting what it held; false when out of memory. */
-static bool fit(void *p, size_t n, size_t element) {
-    void *old, *fresh = malloc((n > 0 ? n : 1) * element);
-    if (fresh == NULL)
-        return false;
-    memcpy(&old, p, sizeof old);
-    free(old);
-    memcpy(p, &fresh, sizeof fresh);
-    /* cppcheck-suppress memleak ; *p holds it */
-    return true;
-}
-
-static bool reserve(rc_sim *s) {
-    size_t ops = s->plan.n, links = s->links.n, domains = s->domains.n;
-    if (ops > s->room_ops || s->state == NULL) {
-        if (!fit(&s->state, ops, sizeof *s->state) || !fit(&s->peers, ops, sizeof *s->peers))
-            return false;
-        s->room_ops = ops;
-        s->csr_edges = SIZE_MAX;
-    }
-    if (s->csr_edges != s->edges.n && !fit(&s->edge_to, s->edges.n, sizeof *s->edge_to))
-        return false;
-    if (!fit(&s->dirty_domains, domains, sizeof *s->dirty_domains) ||
-        !fit(&s->dirty_links, links, sizeof *s->dirty_links) ||
-        !fit(&s->part_links, links, sizeof *s->part_links) ||
-        !fit(&s->part_flows, s->flows, sizeof *s->part_flows) ||
-        !fit(&s->part_rates, s->flows, sizeof *s->part_rates))
-        return false;
-    /* An op has at most one event pending, and a stream runs one op at a time. */
-    size_t pending = s->streams.n + s->streamless;
-    if (s->q == NULL)
-        s->q = rc_eventq_create(pending < ops ? pending : ops);
-    return s->q != NULL && rc_eventq_reserve_(s->q, pending < ops ? pending : ops);
-}
-
-int64_t rc_sim_bytes(const rc_sim_size *z) {
-    const int64_t op = sizeof(rc_op_plan) + sizeof(rc_op_state) + sizeof(rc_peers);
-    const int64_t edge = sizeof(rc_edge) + sizeof(rc_id);
-    const int64_t flow = sizeof(rc_id) + sizeof(double);
-    return op * z->ops + edge * z->edges + flow * z->flows + (int64_t)sizeof(rc_hop) * z->hops +
-           (int64_t)rc_eventq_bytes_per_event() * z->streamless;
-}
-
-static void set_to_beginning(rc_sim *s) {
-    const rc_op_plan *plan = RC_PLAN(s);
-    for (size_t i = 0; i < s->plan.n; i++)
-        s->state[i] = (rc_op_state){.ready = RC_TIME_NEVER,
-                                    .start = RC_TIME_NEVER,
-                                    .end = RC_TIME_NEVER,
-                                    .cause = RC_NONE,
-                                    .waiting = plan[i].waits};
-    for (size_t i = 0; i < s->groups.n; i++)
-        RC_GROUPS(s)[i].came = 0;
-    for (size_t i = 0; i < s->links.n; i++) {
-        rc_link *l = &RC_LINKS(s)[i];
-        *l = (rc_link){.capacity = l->capacity, .first = RC_NONE};
-    }
-    for (size_t i = 0; i < s->domains.n; i++) {
-        rc_domain *d = &RC_DOMAINS(s)[i];
-        *d = (rc_domain){.speed = d->speed, .first = RC_NONE};
-    }
-    rc_eventq_reset_(s->q);
-    s->n_dirty_domains = s->n_dirty_links = s->ended = 0;
-    s->part = 0;
-    s->end = 0;
-    s->overflow = RC_NONE;
-    s->n_run = s->plan.n;
-}
-
-rc_status rc_sim_prepare_(rc_sim *s, rc_error *err) {
-    if (s->ran)
-        return rc_fail(err, RC_E_INTERNAL, "the simulation has run: rewind it first");
-    if (s->fault != NULL)
-        return rc_fail(err, s->starved ? RC_E_NOMEM : RC_E_INTERNAL, "bad program: %s", s->fault);
-    for (size_t i = 0; i < s->groups.n; i++) {
-        const rc_group *g = &RC_GROUPS(s)[i];
-        if (g->members != g->size)
-            return rc_fail(err, RC_E_INTERNAL,
-                           "rendezvous %u: %u ops were added, its size is %u (first op %u, tag %u)",
-                           g->id, g->members, g->size, g->first, RC_PLAN(s)[g->first].tag);
-    }
-    if (!reserve(s))
-        return rc_fail(err, RC_E_NOMEM, "out of memory for a simulation of %zu ops", s->plan.n);
-    if (s->csr_edges != s->edges.n)
-        lay_out_edges(s);
-    set_to_beginning(s);
-    return RC_OK;
-}
-
-void rc_sim_rewind(rc_sim *s) {
-    s->ran = false;
+rc_status rc_sim_after_previous(rc_sim *s, rc_id op, rc_id before, rc_error *err) {
+    return add_edge(s, op, before, true, err);
 }

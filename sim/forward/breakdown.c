@@ -182,27 +182,28 @@ static double mean(const part_times *t) {
 
 void rc_ring_of(const rc_run *r, rc_ring_times *out) {
     const rc_program *p = r->program;
-    int layer = p->layers - 1;
+    int of = r->repeats ? r->repeats->layers - 1 : p->layers - 1; /* the last layer of the pass */
+    int layer = r->repeats ? r->repeats->stands[of] : of;
     part_times attn = {0}, later_steps = {0}, send = {0}, a2a = {0}, merge = {0};
     for (size_t i = 0; i < p->task_count; i++) {
         const rc_task *t = &p->tasks[i];
         if (t->gpu != 0 || t->layer != layer)
             continue;
-        rc_time start = rc_sim_op_start(r->sim, (rc_id)i), end = rc_sim_op_end(r->sim, (rc_id)i);
+        rc_span at = rc_run_span(r, (uint32_t)i, of);
         switch (p->shapes[t->shape].part) {
         case RC_P_ATTENTION:
-            add_times(&attn, start, end);
+            add_times(&attn, at.start, at.end);
             if (t->step > 0)
-                add_times(&later_steps, start, end);
+                add_times(&later_steps, at.start, at.end);
             break;
         case RC_P_SENDRECV:
-            add_times(&send, start, end);
+            add_times(&send, at.start, at.end);
             break;
         case RC_P_ALL2ALL:
-            add_times(&a2a, start, end);
+            add_times(&a2a, at.start, at.end);
             break;
         case RC_P_MERGE:
-            add_times(&merge, start, end);
+            add_times(&merge, at.start, at.end);
             break;
         default:
             break;

@@ -115,14 +115,9 @@ static double head_flops(const rc_program *p) {
     return flops;
 }
 
-static void rates(const rc_spec *spec, const rc_program *program, const rc_fold *fold,
-                  rc_forward *out) {
+static void set_rates(const rc_spec *spec, rc_forward *out) {
     const rc_machine *m = rc_costs_machine(spec->costs);
     double gpus = (double)spec->layout.tp * spec->layout.cp, model = 0.0;
-    rc_counts counts = rc_program_counts(program, 0);
-    double layers = (double)fold->layers / fold->simulated, head = head_flops(program);
-    out->gemm_flops = (counts.gemm_flops - head) * layers + head;
-    out->attention_flops = counts.attention_flops * layers;
     for (size_t i = 0; i < spec->seq_count; i++) {
         model += rc_model_gemm_flops(spec->model, spec->seqs[i].t);
         model += rc_model_attention_flops(spec->model, spec->seqs[i].t, spec->seqs[i].p);
@@ -131,12 +126,19 @@ static void rates(const rc_spec *spec, const rc_program *program, const rc_fold 
     out->mfu = out->flop_rate / m->bf16_rate;
 }
 
+static void count_flops(const rc_program *program, const rc_fold *fold, rc_forward *out) {
+    rc_counts counts = rc_program_counts(program, 0);
+    double layers = (double)fold->layers / fold->simulated, head = head_flops(program);
+    out->gemm_flops = (counts.gemm_flops - head) * layers + head;
+    out->attention_flops = counts.attention_flops * layers;
+}
+
 static void describe(const rc_run *run, const rc_fold *fold, rc_forward *out) {
     out->ticks = fold->end;
     out->time = (double)fold->end / RC_PS_PER_S;
     rc_breakdown(run, fold, out);
     rc_ring_of(run, &out->ring);
-    rates(run->spec, run->program, fold, out);
+    count_flops(run->program, fold, out);
     out->events = rc_sim_events(run->sim);
     out->ops = rc_sim_op_count(run->sim);
     out->gpus = run->program->gpus;
@@ -144,16 +146,22 @@ static void describe(const rc_run *run, const rc_fold *fold, rc_forward *out) {
     out->trace_hash = rc_sim_trace_hash(run->sim);
 }
 
-rc_status rc_forward_run(const rc_spec *spec, rc_forward *out, rc_error *err) {
+static rc_status folded(const rc_spec *spec, rc_forward *out, rc_error *err) {
     rc_program program;
     rc_run run;
     rc_fold fold;
-    memset(out, 0, sizeof *out);
-    RC_TRY(rc_forward_check(spec, &out->memory, err));
     RC_TRY(simulate(spec, &program, &run, &fold, err));
     describe(&run, &fold, out);
     rc_run_free(&run);
     rc_program_free(&program);
+    return RC_OK;
+}
+
+rc_status rc_forward_run(const rc_spec *spec, rc_forward *out, rc_error *err) {
+    memset(out, 0, sizeof *out);
+    RC_TRY(rc_forward_check(spec, &out->memory, err));
+    RC_TRY(spec->unfold ? rc_play(spec, out, err) : folded(spec, out, err));
+    set_rates(spec, out);
     return rc_draw_intervals(spec, out, err);
 }
 

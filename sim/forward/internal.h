@@ -24,17 +24,32 @@ typedef struct rc_shape_cost {
     rc_basis basis;
 } rc_shape_cost;
 
+/* How a program of few layers stands for a pass of many. Its layers are cut into blocks, and the pass
+ * is a sequence of repetitions of blocks; the head, layer `layers` of the pass, is a block, too. */
+typedef struct rc_repeats {
+    int layers;           /* of the pass */
+    uint16_t *stands;     /* [layers + 1]: which layer of the program stands for each */
+    uint16_t *repetition; /* [layers + 1]: the repetition that it is in, from 0 */
+    uint16_t *block;      /* [layers of the program + 1]: the block that it is in, from 0 */
+} rc_repeats;
+
 typedef struct rc_run {
     const rc_spec *spec;
     const rc_program *program;
     rc_shape_cost *costs; /* [program->shape_count]; owned */
     double link_rate[2];  /* of a GPU: inside its node, between nodes; 0: no message takes it */
-    rc_sim *sim;          /* op ids are task indices; owned */
+    const rc_repeats *repeats; /* NULL: the program is played once, as it stands */
+    rc_sim *sim;               /* its ops are the tasks; owned */
+    unsigned accounts;         /* of the critical path, and which belongs to what, counted from 1 */
+    uint8_t account[RC_P_COUNT][RC_BASIS_COUNT];
 } rc_run;
 
 /* What a shape of `p` costs. */
 rc_status rc_shape_price(const rc_costs *costs, const rc_program *p, const rc_shape *s,
                          rc_shape_cost *out, rc_error *err);
+/* The same under draws: one standard normal number per family; NULL: none. */
+rc_status rc_shape_draw(const rc_costs *costs, const rc_program *p, const rc_shape *s,
+                        const double *z, rc_shape_cost *out, rc_error *err);
 rc_status rc_forward_check(const rc_spec *spec, rc_memory *memory, rc_error *err);
 
 /* What the time of a task rests on: its shape's basis, or RC_STATED on a slow rank or link. */
@@ -45,10 +60,24 @@ static inline bool rc_task_works(const rc_shape *s) {
     return s->kind != RC_T_LAUNCH;
 }
 
-/* z: one standard normal number per family; NULL: none. */
+/* lay_out.c: play a program on the engine as it stands, with all results kept. z: one standard
+ * normal number per family; NULL: none. */
 rc_status rc_run_program(const rc_spec *spec, const rc_costs *costs, const rc_program *program,
                          const double *z, rc_run *out, rc_error *err);
+/* Play a program for the pass that it stands for. A repetition of the pass must follow the one before
+ * it as blocks follow each other in the program, and tasks wait for nothing further back than the
+ * block before (rc_repeats_fit). Kept are the results of GPU 0, or of all. `repeats` must outlive
+ * *out; NULL: as the program stands. */
+rc_status rc_run_layers(const rc_spec *spec, const rc_costs *costs, const rc_program *program,
+                        const rc_repeats *repeats, const double *z, bool keep_all, rc_run *out,
+                        rc_error *err);
+bool rc_repeats_fit(const rc_repeats *r, const rc_program *p);
 void rc_run_free(rc_run *r);
+/* When a task of the program ran in layer `layer` of the pass, which its own layer stands for. */
+typedef struct rc_span {
+    rc_time start, end;
+} rc_span;
+rc_span rc_run_span(const rc_run *r, uint32_t task, int layer);
 
 /* size.c: how large a pass may be. */
 
@@ -62,10 +91,18 @@ int64_t rc_engine_bytes(const rc_program_size *z);
  * more than RC_PASS_BYTES. */
 rc_status rc_build_program(const rc_spec *spec, const rc_request *rq, rc_program *out,
                            rc_error *err);
+/* The program with at most so many repeats of the pattern of each run of layers, to be played for all
+ * of them: RC_E_SIZE as above. *keep_all: the results of all ops may be kept. */
+rc_status rc_build_repeats(const rc_spec *spec, int repeats, rc_program *out, bool *keep_all,
+                           rc_error *err);
 /* Of a replay, while it is compiled from one layer and from three. `rq` asks for one. RC_E_SIZE as
  * above. */
 rc_status rc_replay_room(const rc_spec *spec, const rc_request *rq, int64_t *bytes, rc_error *err);
 rc_request rc_spec_request(const rc_spec *spec, int repeats);
+
+/* play.c: all layers of a pass as events, and all GPUs when it is unfolded. *out is zero before; its
+ * intervals and rates are left as they are. */
+rc_status rc_play(const rc_spec *spec, rc_forward *out, rc_error *err);
 
 /* Where the layers of a run ended, and whether the last two were alike. */
 typedef struct rc_fold {

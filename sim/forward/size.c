@@ -8,6 +8,10 @@
 
 /* Every message crosses the sender's link and the receiver's. */
 enum { HOPS = 2 };
+/* The most ops of a pass on the engine of which all results are kept: the trace hash is over them. */
+enum { KEPT_MOST = 1 << 22 };
+/* Pairs of a part and what its cost rests on; a pass has fewer. */
+enum { ACCOUNTS = 32 };
 
 static int64_t program_bytes(const rc_program_size *z) {
     return (int64_t)sizeof(rc_task) * z->tasks + (int64_t)sizeof(rc_dep) * z->deps;
@@ -18,7 +22,8 @@ int64_t rc_engine_bytes(const rc_program_size *z) {
                              .edges = z->deps,
                              .flows = z->messages,
                              .hops = HOPS * z->messages,
-                             .streamless = z->loose};
+                             .streamless = z->loose,
+                             .kept = z->tasks};
     return program_bytes(z) + rc_sim_bytes(&sim);
 }
 
@@ -78,4 +83,26 @@ rc_status rc_build_program(const rc_spec *spec, const rc_request *rq, rc_program
     if (bytes > RC_PASS_BYTES)
         return refuse(spec, z.tasks, bytes, rc_request_layers(rq), advice(spec), err);
     return rc_schedule_build(rq, out, err);
+}
+
+rc_status rc_build_repeats(const rc_spec *spec, int repeats, rc_program *out, bool *keep_all,
+                           rc_error *err) {
+    rc_program_size z, all;
+    rc_request rq = rc_spec_request(spec, 0);
+    RC_TRY(rc_schedule_size(&rq, &all, err));
+    rq.repeats = repeats;
+    RC_TRY(rc_schedule_size(&rq, &z, err));
+    int64_t gpus = (int64_t)spec->layout.cp * (spec->unfold ? spec->layout.tp : 1);
+    *keep_all = all.tasks <= KEPT_MOST;
+    const rc_sim_size sim = {.ops = z.tasks,
+                             .edges = z.deps,
+                             .flows = z.messages,
+                             .hops = HOPS * z.messages,
+                             .streamless = z.loose,
+                             .kept = *keep_all ? all.tasks : all.tasks / gpus,
+                             .accounts = ACCOUNTS};
+    int64_t bytes = program_bytes(&z) + rc_sim_bytes(&sim);
+    if (bytes > RC_PASS_BYTES)
+        return refuse(spec, all.tasks, bytes, spec->model->layers, advice(spec), err);
+    return rc_schedule_build(&rq, out, err);
 }

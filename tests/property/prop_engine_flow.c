@@ -36,6 +36,7 @@ static void draw(prop_case *c, net *n) {
 
 static rc_sim *build(net *n) {
     rc_sim *s = rc_sim_create();
+    rc_sim_keep_all(s);
     for (int l = 0; l < LINKS; l++)
         (void)rc_sim_link(s, n->capacity[l]);
     for (unsigned f = 0; f < n->flows; f++)
@@ -48,6 +49,8 @@ static rc_sim *build(net *n) {
     rc_error err;
     if (rc_sim_prepare_(s, &err) != RC_OK)
         abort();
+    for (unsigned f = 0; f < n->flows; f++) /* each flow is the only op of a track of its own */
+        s->tracks[f].at = f;
     return s;
 }
 
@@ -55,15 +58,15 @@ static bool fair(prop_case *c, const net *n, const rc_sim *s, const bool *on) {
     double used[LINKS] = {0}, fastest[LINKS] = {0};
     for (unsigned f = 0; f < n->flows; f++) {
         for (uint32_t k = 0; on[f] && k < n->len[f]; k++) {
-            used[n->path[f][k]] += s->state[f].rate;
-            fastest[n->path[f][k]] = fmax(fastest[n->path[f][k]], s->state[f].rate);
+            used[n->path[f][k]] += s->tracks[f].rate;
+            fastest[n->path[f][k]] = fmax(fastest[n->path[f][k]], s->tracks[f].rate);
         }
     }
     for (int l = 0; l < LINKS; l++)
         PROP_CHECK(c, used[l] <= n->capacity[l] * (1 + EPS), "link %d carries %g of %g", l, used[l],
                    n->capacity[l]);
     for (unsigned f = 0; f < n->flows; f++) {
-        double rate = s->state[f].rate;
+        double rate = s->tracks[f].rate;
         bool stopped = n->cap[f] > 0 && rate >= n->cap[f] * (1 - EPS);
         PROP_CHECK(c, !on[f] || n->cap[f] == 0 || rate <= n->cap[f], "flow %u is above its cap", f);
         for (uint32_t k = 0; k < n->len[f]; k++) {
@@ -99,9 +102,9 @@ static bool every_flow_has_a_bottleneck(prop_case *c) {
                 rc_flow_join_(fresh, f, 0);
         rc_flow_share_(fresh, 0);
         for (unsigned f = 0; f < n.flows; f++)
-            PROP_CHECK(c, !on[f] || s->state[f].rate == fresh->state[f].rate,
-                       "flow %u: %.17g, from a fresh start %.17g", f, s->state[f].rate,
-                       fresh->state[f].rate);
+            PROP_CHECK(c, !on[f] || s->tracks[f].rate == fresh->tracks[f].rate,
+                       "flow %u: %.17g, from a fresh start %.17g", f, s->tracks[f].rate,
+                       fresh->tracks[f].rate);
         rc_sim_destroy(fresh);
     }
     rc_sim_destroy(s);
@@ -111,6 +114,7 @@ static bool every_flow_has_a_bottleneck(prop_case *c) {
 /* One link that is never idle ends when all its bytes are through, whatever came when. */
 static bool bytes_are_conserved(prop_case *c) {
     rc_sim *s = rc_sim_create();
+    rc_sim_keep_all(s);
     double capacity = 1e9 * (double)prop_range(c, 1, 100), bytes = 0;
     rc_id link = rc_sim_link(s, capacity);
     for (unsigned f = 0; f < c->size; f++) {

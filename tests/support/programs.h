@@ -180,6 +180,8 @@ PROP_UNUSED static rc_sim *programs_play(const rc_program *p, programs_ticks tic
         w.links[2 * g] = rc_sim_link(sim, RC_PS_PER_S);
         w.links[2 * g + 1] = rc_sim_link(sim, RC_PS_PER_S);
     }
+    if (fine)
+        rc_sim_keep_all(sim);
     for (size_t i = 0; fine && i < p->task_count; i++)
         fine = programs_op(sim, p, i, ticks(ctx, p, i), wired, &w) == i;
     for (size_t i = 0; fine && i < p->dep_count; i++)

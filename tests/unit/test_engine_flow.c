@@ -15,6 +15,8 @@ static rc_sim *s;
 static int setup(void **state) {
     (void)state;
     s = rc_sim_create();
+    if (s != NULL)
+        rc_sim_keep_all(s);
     return s == NULL;
 }
 

@@ -33,6 +33,8 @@ static rc_status watched_prepare(rc_sim *s, rc_error *err) {
 #define rc_sim_prepare_ watched_prepare
 #include "sim/engine/execute.c"
 #undef rc_sim_prepare_
+#include "sim/engine/outcome.c"
+#include "sim/engine/prepare.c"
 #include "sim/engine/sim.c"
 
 static rc_op_desc random_op(rc_rng *rng, rc_id streams, const rc_id *path) {
@@ -89,9 +91,6 @@ static void test_run_allocates_nothing(void **state) {
         unsigned long before = allocations;
         assert_int_equal(rc_sim_run(s, &err), RC_OK);
         assert_true(when_prepared > before); /* the count does count */
-        assert_int_equal(allocations, when_prepared);
-        rc_sim_rewind(s);
-        assert_int_equal(rc_sim_run(s, &err), RC_OK);
         assert_int_equal(allocations, when_prepared);
         rc_sim_destroy(s);
     }

@@ -60,6 +60,7 @@ static rc_sim *ring(void) {
 static void test_pinned(void **state) {
     (void)state;
     rc_sim *s = ring();
+    rc_sim_keep_all(s);
     assert_int_equal(rc_sim_run(s, NULL), RC_OK);
     print_message("trace hash 0x%016llx, %llu events, end %lld ps\n",
                   (unsigned long long)rc_sim_trace_hash(s), (unsigned long long)rc_sim_events(s),

@@ -101,7 +101,7 @@ static void test_unfolded(void **state) {
     struct timespec start;
     (void)clock_gettime(CLOCK_MONOTONIC, &start);
     f.spec.layout.tp = 16;
-    f.spec.layout.cp = 64;
+    f.spec.layout.cp = 1024;
     f.spec.unfold = true;
     refused(rc_forward_run(&f.spec, &out, &err), &start, "every GPU of a TP group simulated");
     has("or leave out --unfold");
