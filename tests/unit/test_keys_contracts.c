@@ -8,6 +8,9 @@ static void test_files(void **state) {
     size_t count;
     trips("(unsigned)f < RC_KEYS_FILES", rc_keys_file_name(RC_KEYS_FILES));
     trips("(unsigned)f < RC_KEYS_FILES", rc_keys_of(RC_KEYS_FILES, &count));
+    char name[32];
+    const rc_key *choice = rc_key_find(RC_KEYS_FORWARD, "parallel.variant");
+    trips("i >= 0", (void)rc_key_choice_name(choice, -1, name, sizeof name));
 }
 
 /* A section of a file without any keys: what the readers are asked for is what matters here. */
