@@ -28,7 +28,7 @@ static void draw(const void *ctx, FILE *script, FILE *data) {
         for (size_t i = 0; i < a->all_count; i++)
             if (a->all[i].outcome.fits && (a->all[i].margin >= 0.0) == (held == 1))
                 point(data, &a->all[i]);
-        (void)fputs("\n\n", data);
+        rc_plot_next(data);
     }
     (void)fputs("1 -\n", data);
     for (int i = 0; i < a->front_count; i++)

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -84,6 +85,16 @@ void rc_plot_text(FILE *script, const char *fmt, ...) {
     va_end(again);
     put_quoted(script, s ? s : "");
     free(s);
+}
+
+void rc_plot_next(FILE *data) {
+    (void)fputs("\n\n", data);
+}
+
+double rc_plot_spaced(double lo, double hi, int i, int n) {
+    assert(lo > 0.0 && hi > 0.0);
+    assert(n >= 2 && i >= 0 && i < n);
+    return lo * pow(hi / lo, (double)i / (n - 1));
 }
 
 rc_status rc_plot_check(const char *const *stems, const char *dir, bool overwrite, rc_error *err) {

@@ -24,6 +24,10 @@ typedef struct rc_plot {
 /* Write a text as a gnuplot string with its quotes: it is shown as it is, nothing in it is run or
  * taken as markup. Control characters become spaces. */
 void rc_plot_text(FILE *script, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* End a series of the data file: the script reads the next one by the next `index`. */
+void rc_plot_next(FILE *data);
+/* Sample i of n >= 2 from lo to hi, both included, evenly spaced on a logarithmic axis. */
+double rc_plot_spaced(double lo, double hi, int i, int n);
 /* A file stem for a picture of `name`: letters, digits, `_`, UTF-8, inner dots and `-` stay, all
  * else becomes `_`; cut at RC_PLOT_STEM - 1 bytes. */
 void rc_plot_stem(const char *name, char out[RC_PLOT_STEM]);

@@ -244,6 +244,11 @@ rc_status rc_paper_value(const rc_paper *p, const rc_costs *const costs[RC_PAPER
     return RC_OK;
 }
 
+double rc_paper_time(const rc_paper *p, int job) {
+    assert(job == RC_JOB_NONE || (job >= 0 && (size_t)job < p->job_count));
+    return job == RC_JOB_NONE || p->jobs[job].status != RC_OK ? NAN : p->jobs[job].result.time;
+}
+
 /* ---- rows ----------------------------------------------------------------------------------- */
 
 static void set_interval(const rc_paper *p, size_t i) {

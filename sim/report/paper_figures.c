@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include <math.h>
+#include "sim/plot/gnuplot.h"
 #include "sim/report/paper_internal.h"
 
 enum { TP = 8 };
@@ -35,19 +36,14 @@ static void plan_contexts(rc_paper *p) {
             f->fig8[n][c] = job(p, RC_PAPER_GTT, TP, n ? 16 : 8, kv, rc_fig8_contexts[c], 0);
 }
 
-/* Log-spaced between lo and hi, both included. */
-static double spaced(double lo, double hi, int i, int n) {
-    return lo * pow(hi / lo, (double)i / (n - 1));
-}
-
 double rc_fig10_t(int i) {
     assert(i >= 0 && i < RC_FIG10_T);
-    return round(spaced(400.0, 128000.0, i, RC_FIG10_T));
+    return round(rc_plot_spaced(400.0, 128000.0, i, RC_FIG10_T));
 }
 
 double rc_fig10_miss(int i) {
     assert(i >= 0 && i < RC_FIG10_M);
-    return spaced(0.005, 1.0, i, RC_FIG10_M);
+    return rc_plot_spaced(0.005, 1.0, i, RC_FIG10_M);
 }
 
 static void plan_partial(rc_paper *p) {
@@ -55,7 +51,7 @@ static void plan_partial(rc_paper *p) {
     rc_figures *f = &p->figures;
     for (int v = 0; v < 2; v++) {
         for (int i = 0; i < RC_FIG9_POINTS; i++) {
-            int64_t t = llround(RC_PAPER_TOTAL * spaced(0.006, 1.0, i, RC_FIG9_POINTS));
+            int64_t t = llround(RC_PAPER_TOTAL * rc_plot_spaced(0.006, 1.0, i, RC_FIG9_POINTS));
             f->fig9[i][v] = job(p, RC_PAPER_GTT, TP, 4, both[v], t, RC_PAPER_TOTAL - t);
         }
         for (int i = 0; i < RC_FIG10_T; i++) {

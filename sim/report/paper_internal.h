@@ -101,7 +101,7 @@ struct rc_paper {
     rc_paper_summary summary;
 };
 
-/* ---- planning: paper_plan.c, paper_tables.c, paper_points.c, paper_figures.c ------------- */
+/* ---- planning: paper_open.c, paper_plan.c, paper_tables.c, paper_points.c, paper_figures.c -- */
 /* Index of the job, added when it is new; RC_JOB_NONE when out of memory. */
 int rc_paper_job(rc_paper *p, const rc_job *want);
 /* `s` where there is more than one rank. */
@@ -130,6 +130,8 @@ rc_status rc_paper_run_jobs(rc_paper *p, const rc_costs *const costs[RC_PAPER_MA
 /* The value of a row from finished jobs, in the row's unit; NaN when a job has no result. */
 rc_status rc_paper_value(const rc_paper *p, const rc_costs *const costs[RC_PAPER_MACHINES],
                          size_t row, double *out, rc_error *err);
+/* Seconds of a job; NaN for RC_JOB_NONE and when it has no result. */
+double rc_paper_time(const rc_paper *p, int job);
 /* Appendix A: GEMM 2 W T, attention 4 x 1/2 T^2 D x layers. */
 double rc_paper_gemm_flops(const rc_model *m, double t);
 double rc_paper_attention_flops(const rc_model *m, double t);

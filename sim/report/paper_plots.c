@@ -1,7 +1,6 @@
 /* The list of pictures.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/report/paper_plots.h"
-#include <math.h>
 #include "sim/base/file.h"
 #include "sim/plot/gnuplot.h"
 
@@ -16,14 +15,6 @@ enum { PLOTS = sizeof plots / sizeof plots[0] };
 /* The same order as `plots`. */
 const char *const rc_paper_plot_names[PLOTS + 1] = {"fig6a", "fig6b", "fig7",        "fig8", "fig9",
                                                     "fig10", "mfu",   "ttft-parity", NULL};
-
-double rc_plot_time(const rc_paper *p, int job) {
-    return job == RC_JOB_NONE || p->jobs[job].status != RC_OK ? NAN : p->jobs[job].result.time;
-}
-
-void rc_plot_next(FILE *data) {
-    (void)fputs("\n\n", data);
-}
 
 rc_status rc_paper_write_plots(const rc_paper *p, const char *dir, bool overwrite, FILE *log,
                                rc_error *err) {

@@ -26,7 +26,7 @@ void rc_plot_fig9(const void *paper, FILE *script, FILE *data) {
     const rc_paper *p = paper;
     for (int i = 0; i < RC_FIG9_POINTS; i++) {
         int kv = p->figures.fig9[i][0], q = p->figures.fig9[i][1];
-        double ratio = rc_plot_time(p, kv) / rc_plot_time(p, q);
+        double ratio = rc_paper_time(p, kv) / rc_paper_time(p, q);
         if (isfinite(ratio))
             (void)fprintf(data, "%.6g %.6g\n", 100.0 * (double)p->jobs[kv].t / RC_PAPER_TOTAL,
                           ratio);
@@ -62,7 +62,7 @@ static void grid_data(const rc_paper *p, FILE *data) {
         for (int i = 0; i < RC_FIG10_T; i++) {
             for (int k = 0; k < RC_FIG10_M; k++) {
                 const int *job = p->figures.fig10[i][k];
-                double kv = rc_plot_time(p, job[0]), q = rc_plot_time(p, job[1]);
+                double kv = rc_paper_time(p, job[0]), q = rc_paper_time(p, job[1]);
                 if (!isfinite(kv) || !isfinite(q))
                     continue;
                 bool clear = fabs(kv - q) > RC_PAPER_TIE * fmin(kv, q);

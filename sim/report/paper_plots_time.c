@@ -45,7 +45,7 @@ static void context_data(const rc_paper *p, const int *jobs, int cps, bool print
     for (int n = 0; n < cps; n++) {
         for (int c = 0; c < RC_FIG_CONTEXTS; c++)
             data_line(data, (double)rc_fig_contexts[c],
-                      rc_plot_time(p, jobs[n * RC_FIG_CONTEXTS + c]));
+                      rc_paper_time(p, jobs[n * RC_FIG_CONTEXTS + c]));
         rc_plot_next(data);
         if (printed)
             printed_points(p, 8, rc_fig_nodes[n], data);
@@ -108,9 +108,9 @@ static double printed_one_node(const rc_paper *p) {
 static void fig7_data(const rc_paper *p, FILE *data) {
     for (int tp = 0; tp < 2; tp++) {
         const int *jobs = tp ? p->figures.fig7_tp : p->figures.fig7_cp;
-        double one = rc_plot_time(p, jobs[0]);
+        double one = rc_paper_time(p, jobs[0]);
         for (int n = 0; n < RC_FIG7_NODES; n++) {
-            double s = rc_plot_time(p, jobs[n]);
+            double s = rc_paper_time(p, jobs[n]);
             if (isfinite(s))
                 (void)fprintf(data, "%d %.6g %.6g\n", rc_fig_nodes[n], s, one / s);
             else
@@ -167,7 +167,7 @@ void rc_plot_fig8(const void *paper, FILE *script, FILE *data) {
     const rc_paper *p = paper;
     for (int n = 0; n < 2; n++) {
         for (int c = 0; c < RC_FIG8_CONTEXTS; c++)
-            data_line(data, (double)rc_fig8_contexts[c], rc_plot_time(p, p->figures.fig8[n][c]));
+            data_line(data, (double)rc_fig8_contexts[c], rc_paper_time(p, p->figures.fig8[n][c]));
         rc_plot_next(data);
         printed_points(p, 8, n ? 16 : 8, data);
         rc_plot_next(data);

@@ -195,7 +195,7 @@ static void write_data(const real *x, FILE *data) {
         for (size_t i = 0; i < x->points; i++)
             if (isfinite(ratio(&x->s[k], i)))
                 (void)fprintf(data, "%lld %.6g\n", (long long)x->t[i], ratio(&x->s[k], i));
-        (void)fputs("\n\n", data);
+        rc_plot_next(data);
     }
 }
 

@@ -222,7 +222,7 @@ static void draw_data(const picture *p, FILE *data) {
                           rc_hist_quantile(&r->ttit, 0.5) / 1e9,
                           rc_hist_quantile(&r->ttit, 0.95) / 1e9);
         }
-        (void)fputs("\n\n", data);
+        rc_plot_next(data);
     }
 }
 

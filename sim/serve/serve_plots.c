@@ -23,7 +23,7 @@ static void cumulative(FILE *data, const rc_hist *h) {
     }
     if (h->count == 0)
         (void)fputs("1 -\n", data);
-    (void)fputs("\n\n", data);
+    rc_plot_next(data);
 }
 
 static void draw_latency(const void *ctx, FILE *script, FILE *data) {

@@ -198,7 +198,7 @@ static void draw(const void *ctx, FILE *script, FILE *data) {
         for (size_t k = 0; k < p->lines[i].count; k++)
             (void)fprintf(data, "%.10g %.8g\n", p->points[p->lines[i].first + k].x,
                           p->points[p->lines[i].first + k].y);
-        (void)fputs("\n\n", data);
+        rc_plot_next(data);
     }
     (void)fputs("set linetype 7 lc rgb '#999999' lw 2.5 pt 7 ps 1.1\n"
                 "set linetype 8 lc rgb '#000000' lw 2.5 pt 7 ps 1.1\n",

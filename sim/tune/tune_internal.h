@@ -1,7 +1,7 @@
 /* Internal to the tune room.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef RC_TUNE_INTERNAL_H
-#define RC_TUNE_INTERNAL_H
+#ifndef RC_TUNE_TUNE_INTERNAL_H
+#define RC_TUNE_TUNE_INTERNAL_H
 #include "sim/tune/tune.h"
 
 /* ---- times: grid_times.c ------------------------------------------------------------------- */

@@ -19,10 +19,6 @@ static const struct {
     {"empirical:published", "empirical, as published"},
 };
 
-static double spaced(double lo, double hi, int i, int n) {
-    return lo * pow(hi / lo, (double)i / (n - 1));
-}
-
 /* ---- regret --------------------------------------------------------------------------------- */
 
 static double regret_of(const rc_tune *t, const rc_tune_rule *r, size_t cell, int d) {
@@ -52,10 +48,10 @@ static void put_regret(const rc_tune *t, const rc_tune_rule *r, FILE *data) {
     }
     for (int k = 0; k < STEPS; k++) {
         sum += bin[k];
-        (void)fprintf(data, "%.6g %.6g\n", spaced(lo, hi, k, STEPS),
+        (void)fprintf(data, "%.6g %.6g\n", rc_plot_spaced(lo, hi, k, STEPS),
                       100.0 * (double)sum / (double)(total ? total : 1));
     }
-    rc_tune_plot_next(data);
+    rc_plot_next(data);
 }
 
 void rc_tune_plot_regret(const void *tune, FILE *script, FILE *data) {
@@ -103,18 +99,18 @@ void rc_tune_plot_crossover(const void *tune, FILE *script, FILE *data) {
         for (int i = 0; i < RC_TUNE_CROSSINGS; i++)
             if (isfinite(t->crossing[d][i].t))
                 (void)fprintf(data, "%.6g %.6g\n", t->crossing[d][i].length, t->crossing[d][i].t);
-        rc_tune_plot_next(data);
+        rc_plot_next(data);
         for (int i = 0; i < FINE; i++) {
-            double length = spaced((double)t->s.total.from, (double)t->s.total.to, i, FINE);
+            double length = rc_plot_spaced((double)t->s.total.from, (double)t->s.total.to, i, FINE);
             (void)fprintf(data, "%.6g %.6g\n", length,
                           rc_select_threshold(&t->table, length, 1.0, t->s.degree[d]));
         }
-        rc_tune_plot_next(data);
+        rc_plot_next(data);
         (void)fputs("1 - - -\n", data);
         for (int k = 0; k < t->s.knots && t->s.bootstrap > 0; k++)
             (void)fprintf(data, "%.6g %.6g %.6g %.6g\n", t->table.length[k],
                           t->table.variant[d][0][k], t->table_low[d][k], t->table_high[d][k]);
-        rc_tune_plot_next(data);
+        rc_plot_next(data);
         (void)fprintf(script,
                       "%s'crossover.dat' index %d using 1:2 with lines lt %d lw 2 title 'CP%d, "
                       "tuned', '' index %d using 1:2 with points lt %d pt 6 ps 1.5 title 'CP%d, "
@@ -153,7 +149,7 @@ static void put_degrees(const rc_tune *t, double price, FILE *data) {
                 (void)fprintf(data, "%lld %lld\n", (long long)c->t,
                               (long long)c->t + (long long)c->p);
         }
-        rc_tune_plot_next(data);
+        rc_plot_next(data);
     }
 }
 
@@ -163,7 +159,7 @@ static void put_steps(const rc_tune *t, int w, FILE *data) {
         for (int k = 0; k < t->s.knots; k++)
             if (t->table.more[w][d][0][k] <= t->table.length[k])
                 (void)fprintf(data, "%.6g %.6g\n", t->table.more[w][d][0][k], t->table.length[k]);
-        rc_tune_plot_next(data);
+        rc_plot_next(data);
     }
 }
 
@@ -220,7 +216,7 @@ static void put_variations(const rc_tune *t, const char *what, double unit, FILE
         (void)fprintf(data, isfinite(s->t) ? "%.6g" : "-", s->t);
         (void)fprintf(data, " %.6g\n", s->algorithm_1);
     }
-    rc_tune_plot_next(data);
+    rc_plot_next(data);
 }
 
 void rc_tune_plot_sensitivity(const void *tune, FILE *script, FILE *data) {

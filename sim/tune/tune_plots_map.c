@@ -39,7 +39,7 @@ static void put_sides(const rc_tune *t, int degree, bool miss, FILE *data) {
             if (shown && side_of(t, i, degree) == side)
                 (void)fprintf(data, "%.6g %.6g\n", fresh, miss ? 100.0 * fresh / length : length);
         }
-        rc_tune_plot_next(data);
+        rc_plot_next(data);
     }
 }
 
@@ -47,10 +47,6 @@ typedef struct plane { /* x is T; y the length, or the miss rate as a share */
     double x0, x1, y0, y1;
     bool miss;
 } plane;
-
-static double spaced(double lo, double hi, int i, int n) {
-    return lo * pow(hi / lo, (double)i / (n - 1));
-}
 
 static int picks(const rc_tune *t, const rc_tune_rule *r, const plane *p, int n, double x,
                  double y) {
@@ -66,10 +62,12 @@ static void put_frontier(const rc_tune *t, const char *name, const plane *p, int
     (void)fputs("1 -\n", data);
     for (int i = 0; i < LINES && found >= 0; i++) {
         const rc_tune_rule *r = &t->rule[found];
-        double x = spaced(p->x0, p->x1, i, LINES), y = spaced(p->y0, p->y1, i, LINES);
+        double x = rc_plot_spaced(p->x0, p->x1, i, LINES),
+               y = rc_plot_spaced(p->y0, p->y1, i, LINES);
         int along_x = -1, along_y = -1;
         for (int k = 0; k < FINE; k++) {
-            double u = spaced(p->x0, p->x1, k, FINE), v = spaced(p->y0, p->y1, k, FINE);
+            double u = rc_plot_spaced(p->x0, p->x1, k, FINE),
+                   v = rc_plot_spaced(p->y0, p->y1, k, FINE);
             int a = picks(t, r, p, n, u, y), b = picks(t, r, p, n, x, v);
             if (along_x >= 0 && a >= 0 && a != along_x)
                 (void)fprintf(data, "%.6g %.6g\n", u, p->miss ? 100.0 * y : y);
@@ -79,7 +77,7 @@ static void put_frontier(const rc_tune *t, const char *name, const plane *p, int
             along_y = b;
         }
     }
-    rc_tune_plot_next(data);
+    rc_plot_next(data);
 }
 
 static void plot_sides(FILE *script, const char *file, int first, double size, bool titles) {
@@ -145,7 +143,7 @@ static void put_measured(const rc_tune *t, int n, FILE *data) {
             if (m->n == n && (m->pass_q < m->pass_kv) == (q == 1))
                 (void)fprintf(data, "%.6g %.6g\n", m->t, 100.0 * m->t / (m->t + m->p));
         }
-        rc_tune_plot_next(data);
+        rc_plot_next(data);
     }
 }
 

@@ -232,7 +232,7 @@ static void draw(const void *ctx, FILE *script, FILE *data) {
             lo = fmin(lo, 1e3 * fmin(x->measured, y));
             hi = fmax(hi, 1e3 * fmax(x->measured, y));
         }
-        (void)fputs("\n\n", data);
+        rc_plot_next(data);
     }
     if (!(hi > 0))
         lo = 0.1, hi = 10;

@@ -13,6 +13,8 @@ static void test_plots(void **state) {
     trips("count <= MAX_PLOTS", (void)rc_gnuplot(quoted, 1000, NULL, ".", false, &drawn, &err));
     trips("strcmp(stem, plots[i].name) == 0",
           (void)rc_gnuplot(quoted, 1, NULL, ".", false, &drawn, &err));
+    trips("lo > 0.0 && hi > 0.0", (void)rc_plot_spaced(0.0, 1.0, 0, 2));
+    trips("n >= 2 && i >= 0 && i < n", (void)rc_plot_spaced(1.0, 2.0, 2, 2));
     trips("name != NULL", rc_plot_stem(no_name, stem));
 }
 
