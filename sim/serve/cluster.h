@@ -1,19 +1,26 @@
 /* The state of a run. Internal to the serve room.
  *
- * Who does what
- *   cluster_run.c  sets up, plays the events, takes down, holds the conservation laws
- *   router.c     which replica a request goes to; arrivals and the next turn of sessions
- *   replica.c    the loop of one replica: form a pass, time it, apply it
- *   admit.c      from waiting to having its KV: prefill, transfer or swap-in
- *   decode_batch.c the sequences that decode: growth, preemption, who is done
- *   transfer.c   KV between pools and from host memory
- *   faults.c     nodes lost and back, slow ranks and links
- *   layouts.c    the pass sources of a pool, and which of them a prefill takes
- *   metrics.c    what is counted as it happens, and the sums at the end
+ * Each struct below is written by one file, which its comment names; the other files read it and
+ * ask for a change by calling a function of that file. Three things are written by several: `state`
+ * of a job, its prompt (filled, goal), and its row of the answers (rc_served), as the request moves
+ * from file to file.
  *
- * Why a decode step costs O(1) and not O(batch): every running sequence gets one token a step, so a
- * sequence that joined at step k with n tokens to go ends at step k + n (a heap), and needs its
- * next block at a step known when it joins (a ring of lists, one for each step modulo the block).
+ * Who does what
+ *   cluster_run.c   sets up, plays the events, takes down
+ *   router.c        which replica a request goes to; arrivals, ends and the next turn of sessions
+ *   replica.c       the loop of one replica: form a pass, time it, apply it
+ *   admit.c         from waiting to having its KV: prefill, transfer or swap-in
+ *   decode_batch.c  the sequences that decode: growth, preemption, who is done
+ *   transfer.c      KV between pools and from host memory
+ *   faults.c        nodes lost and back, slow ranks and links
+ *   layouts.c       the pass sources of a pool, and which of them a prefill takes
+ *   metrics.c       what is counted as it happens, the sums at the end, the conservation laws
+ *   job_lists.c     lists of jobs, heaps of steps
+ *
+ * Why a decode step costs O(1) and not O(batch): every running sequence gets one token a step. So a
+ * sequence that joined at step k with n tokens to go ends at step k + n (a heap), and it is known
+ * when it joins at which step it needs its next block (a ring of lists, one for each step modulo
+ * the block).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_SERVE_CLUSTER_H
@@ -25,107 +32,154 @@
 #define NONE UINT32_MAX
 
 typedef enum job_state {
-    JOB_AWAY,     /* not arrived, or between turns */
+    JOB_AWAY,     /* not arrived, between turns, or between two files */
     JOB_HELD,     /* arrived, no replica up */
     JOB_WAITING,  /* in a replica's queue */
     JOB_FETCHING, /* admitted; KV on its way from host memory */
     JOB_ACTIVE,   /* admitted; prompt not wholly computed */
-    JOB_MOVING,   /* admitted; KV on its way from the prefill pool */
+    JOB_MOVING,   /* admitted; KV on its way from the prefill pool, or swapped in */
     JOB_LATE,     /* KV has arrived; decodes from the next pass on */
     JOB_RUNNING,  /* decodes */
     JOB_ENDED
 } job_state;
 
-typedef struct job {       /* one request; its answers are in rc_served */
-    rc_time last;          /* end of the last token's pass */
-    uint64_t joined;       /* the replica's step at which it began to decode */
-    uint32_t base;         /* tokens generated when it joined */
-    uint32_t filled, goal; /* prompt tokens with KV; needed before it decodes */
-    uint32_t home, source; /* replica; prefill replica that still holds its KV, or NONE */
+/* ---- one request; its answers are in rc_served ---- */
+
+typedef struct job_link { /* job_lists.c: its place in a list of jobs */
+    uint32_t next, prev;
+} job_link;
+
+typedef struct job_decode { /* decode_batch.c */
+    uint64_t joined;        /* the replica's step at which it began to decode */
+    uint32_t base;          /* tokens generated when it joined */
+    uint32_t place;         /* in the batch's array of running jobs */
+    uint32_t due;           /* its list in the ring of blocks due, NONE when in none */
+    uint32_t due_next, due_prev;
+} job_decode;
+
+typedef struct job_kv { /* admit.c: where its KV is */
+    uint32_t home;      /* replica */
+    uint32_t source;    /* prefill replica that still holds its KV, or NONE */
     rc_kv_lease lease, source_lease;
-    uint32_t next, prev;         /* in a list of jobs */
-    uint32_t due_next, due_prev; /* in the ring of blocks due */
-    uint32_t due;                /* its place there, NONE when in none */
-    uint32_t place;              /* in the replica's running array */
-    uint32_t chunk;              /* tokens in the pass under way */
-    uint32_t queued;             /* prompt tokens counted in the replica's load */
-    rc_event event;              /* fetch under way; 0 none */
-    uint8_t state;
-    bool swapped, admitted_once;
+    uint32_t queued; /* prompt tokens counted in its replica's queue.tokens */
+    rc_event event;  /* end of a transfer from host memory under way; 0: none */
+    bool swapped;    /* preempted, with its KV in host memory */
+} job_kv;
+
+typedef struct job {
+    job_link link;
+    job_decode decode;
+    job_kv kv;
+    uint32_t filled, goal; /* prompt tokens with KV; needed before it decodes */
+    uint32_t chunk;        /* replica.c: its tokens in the pass under way */
+    rc_time last;          /* end of the last token's pass */
+    bool admitted_once;    /* metrics.c */
+    uint8_t state;         /* job_state */
 } job;
 
-typedef struct job_list {
+typedef struct job_list { /* job_lists.c */
     uint32_t head, tail, count;
 } job_list;
 
-typedef struct heap_item {
+typedef struct heap_item { /* job_lists.c */
     uint64_t step;
     uint32_t job;
 } heap_item;
 
-typedef struct layout { /* one way to run a prefill: ranks and variant, and its memo */
+/* ---- one pool ---- */
+
+typedef struct layout { /* layouts.c: one way to run a prefill: ranks and schedule, and its memo */
     int cp;
     const rc_schedule *schedule;
     rc_pass_forward *source;
     rc_passes *passes;
 } layout;
 
-enum { MAX_LAYOUTS = 16, MAX_CONDITIONS = 8 };
-typedef struct condition { /* layouts under one what-if: none, or a slow rank or link */
+/* Layouts of a prefill: CP degrees 1, 2, 4, ... 1024 and one that is no power of two, each with at
+ * most the schedules of a pick. */
+enum { MAX_LAYOUTS = 32, MAX_CONDITIONS = 8 };
+typedef struct condition { /* layouts.c: layouts under one what-if: none, or a slow rank or link */
     rc_what_if what_if;
     layout prefill[MAX_LAYOUTS];
     int count;
     layout decode;
 } condition;
 
-typedef struct replica {
-    uint32_t pool, index; /* in the pool */
-    bool up, busy;
-    uint32_t down; /* faults that keep it down */
-    rc_kv *kv;
-    uint64_t releases; /* of KV so far: without one, what did not fit still does not */
-    uint64_t refused_at;
-    uint32_t refused; /* the job that did not fit then, NONE */
-    int condition;    /* index into the pool's */
-    int layout;       /* of the last prefill, in the condition */
-    job_list waiting, active;
-    uint32_t in_flight; /* fetching or moving here */
-    uint32_t *running;  /* jobs that decode */
-    uint32_t running_count;
-    uint64_t step;          /* decode passes so far */
-    int64_t context;        /* sum over running of the keys that the next token sees, less one */
-    uint32_t growing;       /* of them, how many grow by one a step */
-    heap_item *ends, *caps; /* when running jobs end; when their context stops growing */
-    uint32_t end_count, cap_count;
-    uint32_t *due;   /* [block] heads: jobs that need a block at step % block */
-    uint32_t *fresh; /* joined since the last decode pass */
-    uint32_t fresh_count;
-    rc_time last_step; /* end of the last decode pass */
-    uint32_t *late;    /* to join when the pass under way has ended */
-    uint32_t late_count;
-    uint32_t *chunk; /* jobs in the pass under way */
-    uint32_t chunk_count;
-    bool decodes; /* the pass under way decodes */
-    rc_time pass_start;
-    rc_event event;    /* its end */
-    uint32_t load;     /* requests here and not ended */
-    uint64_t queued;   /* prompt tokens not yet computed */
-    rc_time host_free; /* host link busy until then */
-    rc_time up_since, up_time, busy_time;
-} replica;
+typedef struct pool_sums { /* metrics.c */
+    rc_pool_result out;
+    uint64_t batch; /* sequences that decode, over passes */
+} pool_sums;
 
-typedef struct pool {
+typedef struct pool { /* layouts.c, but for its sums */
     const rc_pool *spec;
     uint32_t first, count; /* replicas */
     condition conditions[MAX_CONDITIONS];
     int condition_count;
     uint32_t capacity;  /* KV blocks of a replica */
     double token_bytes; /* of one token's KV, whole model */
-    rc_pool_result out;
-    uint64_t batch_sum;
+    pool_sums sums;
 } pool;
 
-typedef struct flow { /* KV under way between two replicas */
+/* ---- one replica ---- */
+
+typedef struct replica_health { /* faults.c */
+    bool up;
+    uint32_t down; /* faults that keep it down */
+    int condition; /* index into the pool's */
+    rc_time up_since, up_time;
+} replica_health;
+
+typedef struct admission { /* admit.c: requests here that do not decode yet */
+    job_list waiting;      /* for KV */
+    job_list active;       /* with KV; prompt not wholly computed */
+    uint32_t in_flight;    /* fetching or moving here */
+    uint32_t *late;        /* [max batch]: to decode when the pass under way has ended */
+    uint32_t late_count;
+    uint64_t tokens;   /* prompt tokens not yet computed, of all these */
+    uint64_t releases; /* of KV so far: without one, what did not fit still does not */
+    uint64_t refused_at;
+    uint32_t refused; /* the job that did not fit then, NONE */
+} admission;
+
+typedef struct decode_batch { /* decode_batch.c: requests here that decode */
+    uint32_t *running;        /* [max batch] */
+    uint32_t count;
+    uint64_t step;          /* decode passes so far */
+    rc_time last_step;      /* end of the last one */
+    int64_t context;        /* sum over running of the keys that the next token sees, less one */
+    uint32_t growing;       /* of them, how many grow by one a step */
+    heap_item *ends, *caps; /* [max batch]: when jobs end; when their context stops growing */
+    uint32_t end_count, cap_count;
+    uint32_t *due;   /* [block] heads: jobs that need a block at step % block */
+    uint32_t *fresh; /* [max batch]: joined since the last decode pass */
+    uint32_t fresh_count;
+} decode_batch;
+
+typedef struct running_pass { /* replica.c */
+    bool busy;                /* a pass is under way */
+    bool decodes;             /* it decodes the running batch */
+    uint32_t *prompts;        /* [fuse]: jobs whose prompts it computes, or pieces of them */
+    uint32_t prompt_count;
+    rc_time start;
+    rc_event end;      /* 0: none is under way */
+    rc_time busy_time; /* of all passes that have ended */
+} running_pass;
+
+typedef struct replica {
+    uint32_t pool, index; /* in the pool; cluster_run.c */
+    rc_kv *kv;            /* admit.c takes and gives back, decode_batch.c grows */
+    replica_health health;
+    admission queue;
+    decode_batch batch;
+    running_pass pass;
+    uint32_t load;     /* router.c: requests here and not ended */
+    int layout;        /* layouts.c: of the last prefill, in the condition */
+    rc_time host_free; /* transfer.c: the host link is busy until then */
+} replica;
+
+/* ---- the cluster ---- */
+
+typedef struct flow { /* transfer.c: KV under way between two replicas */
     uint32_t job, from, to;
     double bytes, rate; /* bytes left */
     double cap;         /* bytes/s of this flow at most */
@@ -133,7 +187,7 @@ typedef struct flow { /* KV under way between two replicas */
     bool open, stops;   /* used by the sharing */
 } flow;
 
-typedef struct network {
+typedef struct network { /* transfer.c */
     flow *flows;
     uint32_t count, room;
     double *left;    /* [2 * replicas] bytes/s not given away, scratch */
@@ -142,81 +196,119 @@ typedef struct network {
     rc_event event;
 } network;
 
-typedef struct cluster {
-    const rc_serve *spec;
-    const rc_trace *trace;
-    const rc_serve_options *options;
-    rc_serve_result *out;
-    rc_eventq *q;
-    rc_served *rows;
-    job *jobs;
-    replica *replicas;
-    uint32_t replica_count;
-    pool pools[RC_SERVE_POOLS];
-    int pool_count;
+typedef struct router_state {       /* router.c */
     uint32_t *entry, entry_count;   /* replicas that prefill */
     uint32_t *decode, decode_count; /* of decode pools; 0: mixed only */
     job_list held, held_decode;     /* no replica is up */
-    network net;
-    uint32_t block; /* tokens */
-    uint32_t most_parts;
-    rc_sequence *parts; /* of the pass being formed */
-    int64_t *contexts;
-    rc_rng rng; /* tokens a step */
-    int fault_condition[RC_SERVE_FAULTS];
     uint32_t ended;
+    rc_time first_arrival;
+} router_state;
+
+typedef struct pass_scratch { /* replica.c: of the pass being formed */
+    rc_sequence *parts;       /* [fuse] */
+    int64_t *contexts;        /* [max batch] */
+} pass_scratch;
+
+typedef struct run_counts { /* metrics.c */
     uint32_t in_system, waiting, running;
     long double area; /* of in_system over time, request * ps */
-    rc_time area_at, first_arrival, last_end;
+    rc_time area_at, last_end;
     uint64_t emitted;            /* tokens that passes made */
     uint64_t computed, hits;     /* prompt tokens: by passes, found in caches at admissions */
     uint64_t prompts, discarded; /* of these, in prompts completed; given up half done */
-    rc_status status;            /* the first failure in an event */
+} run_counts;
+
+typedef struct cluster {
+    /* cluster_run.c: the inputs, and what is allocated before the first event */
+    const rc_serve *spec;
+    const rc_trace *trace;
+    const rc_serve_options *options;
+    rc_eventq *q;
+    rc_served *rows;   /* [trace->count] */
+    job *jobs;         /* [trace->count] */
+    replica *replicas; /* [replica_count] */
+    uint32_t replica_count;
+    pool pools[RC_SERVE_POOLS];
+    int pool_count;
+    uint32_t block; /* tokens */
+    /* cluster_run.c: the first failure in an event */
+    rc_status status;
     rc_error *err;
+    router_state router;
+    pass_scratch scratch;
+    rc_rng rng; /* decode_batch.c: tokens a step */
+    network net;
+    int fault_condition[RC_SERVE_FAULTS]; /* faults.c */
+    run_counts counts;
+    rc_serve_result *out; /* metrics.c */
 } cluster;
 
-/* ---- lists (job_lists.c) ---- */
-void list_init(job_list *l);
-void list_push(cluster *c, job_list *l, uint32_t j);
-void list_push_front(cluster *c, job_list *l, uint32_t j);
-void list_remove(cluster *c, job_list *l, uint32_t j);
-void heap_push(heap_item *h, uint32_t *count, heap_item item);
-heap_item heap_pop(heap_item *h, uint32_t *count);
-void heap_drop(heap_item *h, uint32_t *count, uint32_t j); /* if it is there */
-
-/* ---- events ---- */
+/* ---- cluster_run.c ---- */
 /* Remember the first failure; the run stops. */
 void cluster_fail(cluster *c, rc_status st);
 rc_event cluster_at(cluster *c, rc_time at, rc_event_fn fn, uint64_t arg);
 
+/* ---- job_lists.c ---- */
+void list_init(job_list *l);
+void list_push(cluster *c, job_list *l, uint32_t j);
+void list_push_front(cluster *c, job_list *l, uint32_t j);
+void list_remove(cluster *c, job_list *l, uint32_t j); /* it is in that list */
+void heap_push(heap_item *h, uint32_t *count, heap_item item);
+heap_item heap_pop(heap_item *h, uint32_t *count);         /* not of an empty heap */
+void heap_drop(heap_item *h, uint32_t *count, uint32_t j); /* if it is there */
+
 /* ---- router.c ---- */
 rc_status router_create(cluster *c, rc_error *err);
+void router_destroy(cluster *c);
 void router_begin(cluster *c); /* first arrivals */
 void route(cluster *c, uint32_t j, rc_time now);
 void route_decode(cluster *c, uint32_t j, rc_time now);
-void route_held(cluster *c, rc_time now); /* a replica came up */
+void route_held(cluster *c, rc_time now);       /* a replica came up */
+bool router_lose_held(cluster *c, rc_time now); /* none will come up; false: nobody is held */
+void router_drop_held(cluster *c, uint32_t j);  /* prefilled, and no decode replica was up */
+void router_leave(replica *r);                  /* a request is no longer counted there */
 /* The request ends, once; its session's next turn is scheduled. KV is already released. */
 void job_end(cluster *c, uint32_t j, rc_outcome outcome, rc_time now);
 
 /* ---- replica.c ---- */
 rc_status replica_create(cluster *c, replica *r, rc_error *err);
 void replica_destroy(replica *r);
-void replica_kick(cluster *c, replica *r, rc_time now); /* something may have become possible */
-void replica_leave(cluster *c, replica *r, uint32_t j); /* no longer counted there */
-void enqueue(cluster *c, replica *r, uint32_t j, bool front); /* to its waiting list */
+rc_status scratch_create(cluster *c, rc_error *err);
+void scratch_destroy(cluster *c);
+void replica_kick(cluster *c, replica *r, rc_time now);  /* something may have become possible */
+void replica_abort(cluster *c, replica *r, rc_time now); /* the pass under way, if there is one */
 
 /* ---- admit.c ---- */
+rc_status admission_create(replica *r, size_t most, rc_error *err);
+void admission_destroy(replica *r);
+void enqueue(cluster *c, replica *r, uint32_t j, bool front); /* to its waiting list */
 /* Admit waiting jobs that need no pass here: swapped, or prefilled elsewhere. */
 void admit_ready(cluster *c, replica *r, rc_time now);
 /* The next job with prompt to compute: active, or newly admitted; NONE. `after`: the one before. */
 uint32_t admit_prompt(cluster *c, replica *r, uint32_t after, rc_time now);
 /* KV has arrived (from host or another pool): go on. */
 void admit_arrived(cluster *c, uint32_t j, rc_time now);
-void job_release(cluster *c, uint32_t j, rc_time now); /* all KV it holds anywhere */
+/* Tokens of the job's prompt are no longer to be computed here: `tokens` of those counted, at most.
+ */
+void admit_progress(cluster *c, uint32_t j, uint32_t tokens);
+/* Its prompt is whole, or it is taken away: out of the active list. */
+void admit_leave_active(cluster *c, uint32_t j);
+/* The job is preempted: its KV goes, to host memory when `swap`, and its prompt has `goal` tokens
+ * when it comes back. */
+void admit_preempted(cluster *c, uint32_t j, bool swap, uint32_t goal, rc_time now);
+/* Take a job that is not running from wherever it stands in its replica; its KV stays. */
+void admit_withdraw(cluster *c, uint32_t j, rc_time now);
+/* Its KV stays with the prefill replica until the decode replica has it. */
+void admit_hand_over(cluster *c, uint32_t j);
+/* Those whose KV arrived during the pass that has ended join the batch. */
+void admit_join_late(cluster *c, replica *r);
+void job_release(cluster *c, uint32_t j); /* all KV it holds anywhere */
 
 /* ---- decode_batch.c ---- */
+rc_status batch_create(cluster *c, replica *r, size_t most, rc_error *err);
+void batch_destroy(replica *r);
 void decode_grow(cluster *c, replica *r, rc_time now); /* blocks for the next step; may preempt */
-void decode_join(cluster *c, replica *r, uint32_t j, rc_time now);
+void decode_join(cluster *c, replica *r, uint32_t j);
 void decode_leave(cluster *c, replica *r, uint32_t j); /* ended, preempted, lost */
 void decode_step(cluster *c, replica *r, rc_time now); /* the pass has ended */
 uint32_t job_generated(const cluster *c, uint32_t j);
@@ -230,12 +322,13 @@ void transfer_begin(cluster *c, uint32_t j, uint32_t from, uint32_t to, uint64_t
 void transfer_drop(cluster *c, uint32_t j, rc_time now); /* if one is under way */
 /* Tokens over the host link of a replica, one after the other; when they are through. */
 rc_time host_transfer(cluster *c, replica *r, uint64_t tokens, rc_time now);
+void host_reset(replica *r, rc_time now); /* what was under way is lost */
 
 /* ---- faults.c ---- */
 rc_status faults_begin(cluster *c, rc_error *err);
 
 /* ---- layouts.c ---- */
-rc_status pool_create(cluster *c, int index, rc_error *err);
+rc_status pool_create(cluster *c, int index, uint32_t first, rc_error *err);
 void pool_destroy(pool *p);
 /* The condition of a what-if, built on first use. */
 rc_status pool_condition(cluster *c, pool *p, const rc_what_if *w, int *out, rc_error *err);
@@ -246,16 +339,26 @@ void pool_pass_stats(const pool *p, rc_pass_stats *sum);
 /* ---- metrics.c ---- */
 void metrics_init(cluster *c);
 void metrics_system(cluster *c, int change, rc_time now); /* requests in the system */
-void metrics_state(cluster *c, rc_time now);              /* waiting, running, KV */
+void metrics_waiting(cluster *c, int change);
+void metrics_running(cluster *c, int change);
+void metrics_state(cluster *c, rc_time now); /* waiting, running, KV */
 void metrics_admitted(cluster *c, uint32_t j, const rc_kv_match *m, rc_time now);
 void metrics_first(cluster *c, uint32_t j, rc_time now);   /* token */
 void metrics_gap(cluster *c, rc_time gap, uint64_t times); /* between tokens */
+void metrics_emitted(cluster *c, uint64_t tokens);
+void metrics_computed(cluster *c, uint64_t tokens);  /* of prompts */
+void metrics_prompt(cluster *c, uint64_t tokens);    /* one is completed */
+void metrics_discarded(cluster *c, uint64_t tokens); /* one is given up half done */
+void metrics_moved(cluster *c, uint64_t tokens);     /* KV to another pool */
+void metrics_preempted(cluster *c);
+void metrics_retried(cluster *c);
+void metrics_compared(cluster *c, rc_time memoised, rc_time simulated);
 void metrics_pass(cluster *c, replica *r, const rc_pass *pass, const rc_pass_cost *cost);
 void metrics_end(cluster *c, uint32_t j);
 rc_status metrics_finish(cluster *c, rc_error *err);
 
 static inline replica *home_of(cluster *c, uint32_t j) {
-    return &c->replicas[c->jobs[j].home];
+    return &c->replicas[c->jobs[j].kv.home];
 }
 static inline pool *pool_of(cluster *c, const replica *r) {
     return &c->pools[r->pool];

@@ -1,20 +1,25 @@
 /* A run from its first arrival to its last end. What must always hold is in metrics.c, conserve().
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include "sim/base/clock.h"
 #include "sim/base/progress.h"
 #include "sim/serve/cluster.h"
 
-enum { EVENTS_A_LOOK = 4096 };
+enum { EVENTS_A_LOOK = 4096 }; /* between two looks at the progress line */
+#define STEP_DRAWS                                                                                 \
+    UINT64_C(0x5EEDFACE) /* other draws than those of the arrivals by the same seed */
 #define LAST ((rc_time)(RC_TRACE_MAX_DAYS * 86400.0 * RC_PS_PER_S))
 
 void cluster_fail(cluster *c, rc_status st) {
+    assert(st != RC_OK);
     if (c->status == RC_OK)
         c->status = st;
 }
 
 rc_event cluster_at(cluster *c, rc_time at, rc_event_fn fn, uint64_t arg) {
+    assert(fn != NULL);
     if (at < rc_eventq_now(c->q) || at > LAST) {
         cluster_fail(c, rc_fail(c->err, RC_E_INPUT,
                                 "the run goes beyond %d days: the load is far above capacity",
@@ -39,10 +44,8 @@ static void destroy(cluster *c) {
     network_destroy(c);
     free(c->replicas);
     free(c->jobs);
-    free(c->parts);
-    free(c->contexts);
-    free(c->entry);
-    free(c->decode);
+    scratch_destroy(c);
+    router_destroy(c);
     if (c->rows != c->options->rows)
         free(c->rows);
 }
@@ -59,16 +62,14 @@ static void first_state(cluster *c) {
                                  .session = rq->session,
                                  .turn = rq->turn,
                                  .replica = RC_NO_REPLICA};
-        c->jobs[j] = (job){.home = NONE,
-                           .source = NONE,
-                           .lease = RC_KV_NO_LEASE,
-                           .source_lease = RC_KV_NO_LEASE,
-                           .next = NONE,
-                           .prev = NONE,
-                           .due = NONE,
-                           .due_next = NONE,
-                           .due_prev = NONE,
-                           .place = NONE};
+        c->jobs[j] = (job){
+            .link = {NONE, NONE},
+            .decode = {.place = NONE, .due = NONE, .due_next = NONE, .due_prev = NONE},
+            .kv = {.home = NONE,
+                   .source = NONE,
+                   .lease = RC_KV_NO_LEASE,
+                   .source_lease = RC_KV_NO_LEASE},
+        };
     }
 }
 
@@ -82,9 +83,7 @@ static rc_status create_replicas(cluster *c, rc_error *err) {
     for (int i = 0; i < c->spec->pool_count; i++) {
         pool *p = &c->pools[i];
         c->pool_count = i + 1;
-        RC_TRY(pool_create(c, i, err));
-        p->first = at;
-        p->count = (uint32_t)c->spec->pools[i].replicas;
+        RC_TRY(pool_create(c, i, at, err));
         for (uint32_t k = 0; k < p->count; k++, at++) {
             c->replicas[at].pool = (uint32_t)i;
             c->replicas[at].index = k;
@@ -117,13 +116,12 @@ static rc_status create(cluster *c, rc_error *err) {
     c->block = c->trace->block > 0 ? c->trace->block : s->kv_block;
     c->rows = c->options->rows ? c->options->rows : calloc(n, sizeof *c->rows);
     c->jobs = calloc(n, sizeof *c->jobs);
-    c->parts = calloc((size_t)s->fuse, sizeof *c->parts);
-    c->contexts = calloc((size_t)s->max_batch, sizeof *c->contexts);
     c->q = rc_eventq_create(n);
-    if (!c->rows || !c->jobs || !c->parts || !c->contexts || !c->q)
+    if (!c->rows || !c->jobs || !c->q)
         return rc_fail(err, RC_E_NOMEM, "out of memory for %zu requests", n);
+    RC_TRY(scratch_create(c, err));
     first_state(c);
-    rc_rng_seed(&c->rng, c->options->seed ^ UINT64_C(0x5EEDFACE));
+    rc_rng_seed(&c->rng, c->options->seed ^ STEP_DRAWS);
     RC_TRY(create_replicas(c, err));
     RC_TRY(router_create(c, err));
     return network_create(c, err);
@@ -131,32 +129,17 @@ static rc_status create(cluster *c, rc_error *err) {
 
 /* ---- the run -------------------------------------------------------------------------- */
 
-/* No event is left: whoever still waits does so for a replica that never comes back. */
-static void lose_held(cluster *c) {
-    rc_time now = rc_eventq_now(c->q);
-    job_list *lists[] = {&c->held, &c->held_decode};
-    for (int i = 0; i < 2; i++) {
-        while (lists[i]->head != NONE) {
-            uint32_t j = lists[i]->head;
-            list_remove(c, lists[i], j);
-            job_release(c, j, now);
-            job_end(c, j, RC_LOST, now);
-        }
-    }
-}
-
 static void play(cluster *c) {
     rc_progress p;
     bool more = true;
     rc_progress_begin(&p, "serve", c->trace->count, c->options->quiet);
     while (c->status == RC_OK && more) {
         for (int i = 0; i < EVENTS_A_LOOK && more && c->status == RC_OK; i++)
-            more = c->ended < c->trace->count && rc_eventq_step(c->q);
-        if (!more && c->ended < c->trace->count && c->held.count + c->held_decode.count > 0) {
-            lose_held(c);
-            more = true;
-        }
-        rc_progress_step(&p, c->ended);
+            more = c->router.ended < c->trace->count && rc_eventq_step(c->q);
+        /* No event is left: whoever is held waits for a replica that never comes back. */
+        if (!more && c->router.ended < c->trace->count)
+            more = router_lose_held(c, rc_eventq_now(c->q));
+        rc_progress_step(&p, c->router.ended);
     }
     rc_progress_end(&p);
 }
@@ -182,18 +165,16 @@ static void take_notes(const rc_serve *s, const rc_trace *trace, rc_notes *out) 
 rc_status rc_serve_run(const rc_serve *s, const rc_trace *trace, const rc_serve_options *o,
                        rc_serve_result *out, rc_error *err) {
     rc_error local = {0};
+    assert(s->pool_count >= 1 && s->pool_count <= RC_SERVE_POOLS);
+    assert(s->fuse >= 1 && s->max_batch >= 1);
+    assert(s->linear.on || o->costs != NULL);
     double start = rc_clock_s();
     cluster *c = calloc(1, sizeof *c);
     if (!c)
         return rc_fail(err, RC_E_NOMEM, "out of memory for a run");
     memset(out, 0, sizeof *out);
     take_notes(s, trace, &out->notes);
-    *c = (cluster){.spec = s,
-                   .trace = trace,
-                   .options = o,
-                   .out = out,
-                   .first_arrival = -1,
-                   .err = err ? err : &local};
+    *c = (cluster){.spec = s, .trace = trace, .options = o, .out = out, .err = err ? err : &local};
     rc_status st = run(c, err);
     out->wall_s = rc_clock_s() - start;
     destroy(c);

@@ -1,6 +1,8 @@
-/* The sequences of a replica that decode. All get one token a pass, so nothing here walks over them
- * but preemption, and speculative steps, where each gets a number of its own.
+/* The sequences of a replica that decode. All get one token a pass, so nothing here walks over all of
+ * them but preemption, and speculative steps, in which each gets a number of tokens of its own.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
+#include <stdlib.h>
 #include "sim/serve/cluster.h"
 
 static bool speculative(const cluster *c) {
@@ -28,7 +30,7 @@ uint32_t job_generated(const cluster *c, uint32_t j) {
     const job *b = &c->jobs[j];
     if (b->state != JOB_RUNNING || speculative(c))
         return c->rows[j].generated;
-    return b->base + (uint32_t)(c->replicas[b->home].step - b->joined);
+    return b->decode.base + (uint32_t)(c->replicas[b->kv.home].batch.step - b->decode.joined);
 }
 
 /* Keys of the token that the next step makes: all before it, and itself. */
@@ -40,58 +42,62 @@ static int64_t keys_now(const cluster *c, uint32_t j) {
 
 static void due_add(cluster *c, replica *r, uint32_t j, uint64_t step) {
     job *b = &c->jobs[j];
-    b->due = (uint32_t)(step % c->block);
-    b->due_prev = NONE;
-    b->due_next = r->due[b->due];
-    if (b->due_next != NONE)
-        c->jobs[b->due_next].due_prev = j;
-    r->due[b->due] = j;
+    assert(b->decode.due == NONE);
+    b->decode.due = (uint32_t)(step % c->block);
+    b->decode.due_prev = NONE;
+    b->decode.due_next = r->batch.due[b->decode.due];
+    if (b->decode.due_next != NONE)
+        c->jobs[b->decode.due_next].decode.due_prev = j;
+    r->batch.due[b->decode.due] = j;
 }
 
 static void due_drop(cluster *c, replica *r, uint32_t j) {
     job *b = &c->jobs[j];
-    if (b->due == NONE)
+    if (b->decode.due == NONE)
         return;
-    if (b->due_prev == NONE)
-        r->due[b->due] = b->due_next;
+    if (b->decode.due_prev == NONE)
+        r->batch.due[b->decode.due] = b->decode.due_next;
     else
-        c->jobs[b->due_prev].due_next = b->due_next;
-    if (b->due_next != NONE)
-        c->jobs[b->due_next].due_prev = b->due_prev;
-    b->due = b->due_next = b->due_prev = NONE;
+        c->jobs[b->decode.due_prev].decode.due_next = b->decode.due_next;
+    if (b->decode.due_next != NONE)
+        c->jobs[b->decode.due_next].decode.due_prev = b->decode.due_prev;
+    b->decode.due = b->decode.due_next = b->decode.due_prev = NONE;
 }
 
 /* ---- joining and leaving -------------------------------------------------------------- */
 
-void decode_join(cluster *c, replica *r, uint32_t j, rc_time now) {
+void decode_join(cluster *c, replica *r, uint32_t j) {
     job *b = &c->jobs[j];
+    assert(b->state != JOB_RUNNING);
+    assert(c->rows[j].generated < c->trace->at[j].output);
+    assert(r->batch.count < (uint64_t)c->spec->max_batch);
     uint32_t left = c->trace->at[j].output - c->rows[j].generated;
-    (void)now;
     b->state = JOB_RUNNING;
-    b->base = c->rows[j].generated;
-    b->joined = r->step;
-    b->place = r->running_count;
-    r->running[r->running_count++] = j;
-    r->fresh[r->fresh_count++] = j;
-    c->running++;
+    b->decode.base = c->rows[j].generated;
+    b->decode.joined = r->batch.step;
+    b->decode.place = r->batch.count;
+    r->batch.running[r->batch.count++] = j;
+    r->batch.fresh[r->batch.fresh_count++] = j;
+    metrics_running(c, +1);
     int64_t keys = keys_now(c, j), limit = context_limit(c->spec);
-    r->context += context_seen(c->spec, keys) - 1;
+    r->batch.context += context_seen(c->spec, keys) - 1;
     if (speculative(c))
         return;
-    heap_push(r->ends, &r->end_count, (heap_item){r->step + left, j});
+    heap_push(r->batch.ends, &r->batch.end_count, (heap_item){r->batch.step + left, j});
     if (keys < limit)
-        r->growing++;
+        r->batch.growing++;
     if (keys < limit && limit != INT64_MAX)
-        heap_push(r->caps, &r->cap_count, (heap_item){r->step + (uint64_t)(limit - keys), j});
+        heap_push(r->batch.caps, &r->batch.cap_count,
+                  (heap_item){r->batch.step + (uint64_t)(limit - keys), j});
     uint64_t room = (c->block - (uint64_t)keys % c->block) % c->block; /* left in the last block */
-    due_add(c, r, j, r->step + room + 1);
+    due_add(c, r, j, r->batch.step + room + 1);
 }
 
-/* Whether it has had no step yet; then it is struck off. */
+/* Whether the job has had no step yet; it is fresh no more. */
 static bool fresh_drop(replica *r, uint32_t j) {
-    for (uint32_t i = 0; i < r->fresh_count; i++) {
-        if (r->fresh[i] == j) {
-            r->fresh[i] = r->fresh[--r->fresh_count];
+    for (uint32_t i = 0; i < r->batch.fresh_count; i++) {
+        if (r->batch.fresh[i] == j) {
+            r->batch.fresh[i] = r->batch.fresh[--r->batch.fresh_count];
             return true;
         }
     }
@@ -100,24 +106,25 @@ static bool fresh_drop(replica *r, uint32_t j) {
 
 void decode_leave(cluster *c, replica *r, uint32_t j) {
     job *b = &c->jobs[j];
+    assert(b->state == JOB_RUNNING);
     int64_t keys = keys_now(c, j), limit = context_limit(c->spec);
     c->rows[j].generated = job_generated(c, j);
     if (!fresh_drop(r, j) && !speculative(c))
-        b->last = r->last_step;
-    r->context -= context_seen(c->spec, keys) - 1;
+        b->last = r->batch.last_step;
+    r->batch.context -= context_seen(c->spec, keys) - 1;
     if (!speculative(c)) {
         if (keys < limit)
-            r->growing--;
-        heap_drop(r->ends, &r->end_count, j);
-        heap_drop(r->caps, &r->cap_count, j);
+            r->batch.growing--;
+        heap_drop(r->batch.ends, &r->batch.end_count, j);
+        heap_drop(r->batch.caps, &r->batch.cap_count, j);
         due_drop(c, r, j);
     }
-    uint32_t moved = r->running[--r->running_count];
-    r->running[b->place] = moved;
-    c->jobs[moved].place = b->place;
-    b->place = NONE;
+    uint32_t moved = r->batch.running[--r->batch.count];
+    r->batch.running[b->decode.place] = moved;
+    c->jobs[moved].decode.place = b->decode.place;
+    b->decode.place = NONE;
     b->state = JOB_AWAY;
-    c->running--;
+    metrics_running(c, -1);
 }
 
 /* ---- room for the next step ----------------------------------------------------------- */
@@ -131,10 +138,10 @@ static bool later(const cluster *c, uint32_t a, uint32_t b) {
 /* The last to arrive among those that hold KV here and are not on their way. */
 static uint32_t victim_of(const cluster *c, const replica *r) {
     uint32_t last = NONE;
-    for (uint32_t i = 0; i < r->running_count; i++)
-        if (later(c, r->running[i], last))
-            last = r->running[i];
-    for (uint32_t j = r->active.head; j != NONE; j = c->jobs[j].next)
+    for (uint32_t i = 0; i < r->batch.count; i++)
+        if (later(c, r->batch.running[i], last))
+            last = r->batch.running[i];
+    for (uint32_t j = r->queue.active.head; j != NONE; j = c->jobs[j].link.next)
         if (later(c, j, last))
             last = j;
     return last;
@@ -146,31 +153,27 @@ static void preempt(cluster *c, replica *r, uint32_t j, rc_time now) {
     if (ran)
         decode_leave(c, r, j);
     else
-        list_remove(c, &r->active, j);
+        admit_leave_active(c, j);
     bool swap = ran && c->spec->preempt == RC_PREEMPT_SWAP;
-    uint32_t stored = c->trace->at[j].input + c->rows[j].generated - (ran ? 1 : 0);
+    uint32_t tokens = c->trace->at[j].input + c->rows[j].generated;
     if (!ran)
-        c->discarded += b->filled;
-    if (swap)
-        (void)host_transfer(c, r, stored, now);
-    job_release(c, j, now);
+        metrics_discarded(c, b->filled);
+    admit_preempted(c, j, swap, swap ? tokens - 1 : tokens, now); /* the last has no KV yet */
     c->rows[j].preempted++;
-    c->out->preempted++;
-    b->swapped = swap;
-    b->filled = 0;
-    b->goal = swap ? stored : c->trace->at[j].input + c->rows[j].generated;
+    metrics_preempted(c);
     if (!swap && pool_of(c, r)->spec->role == RC_POOL_DECODE) {
-        replica_leave(c, r, j);
+        router_leave(r);
         route(c, j, now);
     } else {
         enqueue(c, r, j, true);
     }
 }
 
-/* Blocks for one job's next step. False: it had to give way itself. */
+/* Blocks for one job's next step. False: it was preempted itself. */
 static bool grow_one(cluster *c, replica *r, uint32_t j, uint64_t tokens, rc_time now) {
-    while (!rc_kv_grow(r->kv, c->jobs[j].lease, tokens)) {
+    while (!rc_kv_grow(r->kv, c->jobs[j].kv.lease, tokens)) {
         uint32_t victim = victim_of(c, r);
+        assert(victim != NONE); /* the job itself is one */
         preempt(c, r, victim, now);
         if (victim == j)
             return false;
@@ -180,21 +183,21 @@ static bool grow_one(cluster *c, replica *r, uint32_t j, uint64_t tokens, rc_tim
 
 void decode_grow(cluster *c, replica *r, rc_time now) {
     if (speculative(c)) {
-        for (uint32_t i = 0; i < r->running_count; i++) {
-            uint32_t j = r->running[i], before = r->running_count;
+        for (uint32_t i = 0; i < r->batch.count; i++) {
+            uint32_t j = r->batch.running[i], before = r->batch.count;
             uint64_t most = (uint64_t)c->trace->at[j].input + c->trace->at[j].output;
             uint64_t want = (uint64_t)keys_now(c, j) + (uint64_t)c->spec->step_kinds - 1;
             (void)grow_one(c, r, j, want < most ? want : most, now);
-            if (r->running_count != before)
+            if (r->batch.count != before)
                 i = NONE; /* places have changed: from the start, growing twice does nothing */
         }
         return;
     }
-    uint32_t *head = &r->due[r->step % c->block];
+    uint32_t *head = &r->batch.due[r->batch.step % c->block];
     for (uint32_t j = *head; j != NONE;) {
-        uint32_t before = r->running_count;
+        uint32_t before = r->batch.count;
         (void)grow_one(c, r, j, (uint64_t)keys_now(c, j), now);
-        j = r->running_count == before ? c->jobs[j].due_next : *head;
+        j = r->batch.count == before ? c->jobs[j].decode.due_next : *head;
     }
 }
 
@@ -203,8 +206,8 @@ void decode_grow(cluster *c, replica *r, rc_time now) {
 static void finish(cluster *c, replica *r, uint32_t j, rc_time now) {
     uint64_t stored = (uint64_t)c->trace->at[j].input + c->rows[j].generated - 1;
     decode_leave(c, r, j);
-    rc_kv_filled(r->kv, c->jobs[j].lease, stored); /* the reply, for the session's next turn */
-    job_release(c, j, now);
+    rc_kv_filled(r->kv, c->jobs[j].kv.lease, stored); /* the reply, for the session's next turn */
+    job_release(c, j);
     job_end(c, j, RC_DONE, now);
 }
 
@@ -217,40 +220,67 @@ static uint32_t draw_tokens(cluster *c) {
 }
 
 static void step_each(cluster *c, replica *r, rc_time now) {
-    for (uint32_t i = r->running_count; i-- > 0;) {
-        uint32_t j = r->running[i];
+    for (uint32_t i = r->batch.count; i-- > 0;) {
+        uint32_t j = r->batch.running[i];
         uint32_t left = c->trace->at[j].output - c->rows[j].generated, k = draw_tokens(c);
         int64_t before = context_seen(c->spec, keys_now(c, j));
         k = k < left ? k : left;
         metrics_gap(c, now - c->jobs[j].last, 1);
         c->jobs[j].last = now;
-        c->emitted += k;
+        metrics_emitted(c, k);
         c->rows[j].generated += k;
-        r->context += context_seen(c->spec, keys_now(c, j)) - before;
+        r->batch.context += context_seen(c->spec, keys_now(c, j)) - before;
         if (k == left)
             finish(c, r, j, now);
     }
 }
 
 void decode_step(cluster *c, replica *r, rc_time now) {
-    r->step++;
+    assert(r->batch.fresh_count <= r->batch.count);
+    assert(now >= r->batch.last_step);
+    r->batch.step++;
     if (speculative(c)) {
-        r->fresh_count = 0; /* each has its own last token */
+        r->batch.fresh_count = 0; /* each has its own last token */
         step_each(c, r, now);
-        r->last_step = now;
+        r->batch.last_step = now;
         return;
     }
-    c->emitted += r->running_count;
-    metrics_gap(c, now - r->last_step, r->running_count - r->fresh_count);
-    for (uint32_t i = 0; i < r->fresh_count; i++)
-        metrics_gap(c, now - c->jobs[r->fresh[i]].last, 1);
-    r->fresh_count = 0;
-    r->last_step = now;
-    r->context += r->growing;
-    while (r->cap_count > 0 && r->caps[0].step <= r->step) {
-        (void)heap_pop(r->caps, &r->cap_count);
-        r->growing--;
+    metrics_emitted(c, r->batch.count);
+    metrics_gap(c, now - r->batch.last_step, r->batch.count - r->batch.fresh_count);
+    for (uint32_t i = 0; i < r->batch.fresh_count; i++)
+        metrics_gap(c, now - c->jobs[r->batch.fresh[i]].last, 1);
+    r->batch.fresh_count = 0;
+    r->batch.last_step = now;
+    r->batch.context += r->batch.growing;
+    while (r->batch.cap_count > 0 && r->batch.caps[0].step <= r->batch.step) {
+        (void)heap_pop(r->batch.caps, &r->batch.cap_count);
+        r->batch.growing--;
     }
-    while (r->end_count > 0 && r->ends[0].step <= r->step)
-        finish(c, r, r->ends[0].job, now);
+    while (r->batch.end_count > 0 && r->batch.ends[0].step <= r->batch.step)
+        finish(c, r, r->batch.ends[0].job, now);
+}
+
+/* ---- life ----------------------------------------------------------------------------- */
+
+rc_status batch_create(cluster *c, replica *r, size_t most, rc_error *err) {
+    decode_batch *b = &r->batch;
+    assert(c->block >= 1);
+    b->running = calloc(most, sizeof *b->running);
+    b->fresh = calloc(most, sizeof *b->fresh);
+    b->ends = calloc(most, sizeof *b->ends);
+    b->caps = calloc(most, sizeof *b->caps);
+    b->due = malloc(c->block * sizeof *b->due);
+    if (!b->running || !b->fresh || !b->ends || !b->caps || !b->due)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for a replica");
+    for (uint32_t i = 0; i < c->block; i++)
+        b->due[i] = NONE;
+    return RC_OK;
+}
+
+void batch_destroy(replica *r) {
+    free(r->batch.running);
+    free(r->batch.fresh);
+    free(r->batch.ends);
+    free(r->batch.caps);
+    free(r->batch.due);
 }

@@ -2,56 +2,33 @@
  * whole replica with it, for a pass needs all its ranks; its KV is gone. Requests that it held, and
  * those whose KV was on its way from or to it, are tried again elsewhere or lost.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include "sim/serve/cluster.h"
 
 static replica *replica_of(cluster *c, const rc_serve_fault *f) {
+    assert(f->replica >= 0 && (uint32_t)f->replica < c->pools[f->pool].count);
     return &c->replicas[c->pools[f->pool].first + (uint32_t)f->replica];
 }
 
 /* Out of whatever list or transfer the job is in, and its KV released. */
 static void withdraw(cluster *c, uint32_t j, rc_time now) {
     job *b = &c->jobs[j];
-    replica *r = home_of(c, j);
-    switch ((job_state)b->state) {
-    case JOB_HELD: /* prefilled, no decode replica up */
-        list_remove(c, &c->held_decode, j);
-        break;
-    case JOB_WAITING:
-        list_remove(c, &r->waiting, j);
-        c->waiting--;
-        break;
-    case JOB_ACTIVE:
-        list_remove(c, &r->active, j);
-        break;
-    case JOB_FETCHING:
-    case JOB_MOVING:
-        r->in_flight--;
-        if (b->event)
-            (void)rc_eventq_cancel(c->q, b->event);
-        else
-            transfer_drop(c, j, now);
-        b->event = 0;
-        break;
-    case JOB_RUNNING:
-        decode_leave(c, r, j);
-        break;
-    default: /* JOB_LATE: the list of its replica is emptied by the caller */
-        break;
-    }
-    if (b->state == JOB_ACTIVE || b->state == JOB_FETCHING)
-        c->discarded += b->filled;
-    if (b->state != JOB_HELD) {
-        r->queued -= b->queued;
-        replica_leave(c, r, j);
-    }
-    b->queued = 0;
-    job_release(c, j, now);
+    bool counted = b->state != JOB_HELD; /* by its replica */
+    if (b->state == JOB_HELD)
+        router_drop_held(c, j);
+    else if (b->state == JOB_RUNNING)
+        decode_leave(c, home_of(c, j), j);
+    else
+        admit_withdraw(c, j, now);
+    if (counted)
+        router_leave(home_of(c, j));
+    job_release(c, j);
     b->state = JOB_AWAY;
 }
 
 static void try_again(cluster *c, uint32_t j, rc_time now) {
     job *b = &c->jobs[j];
-    b->swapped = false;
+    b->kv.swapped = false;
     b->filled = 0;
     b->goal = c->trace->at[j].input + c->rows[j].generated;
     if (c->spec->lose) {
@@ -59,50 +36,35 @@ static void try_again(cluster *c, uint32_t j, rc_time now) {
         return;
     }
     c->rows[j].retried++;
-    c->out->retried++;
+    metrics_retried(c);
     route(c, j, now);
 }
 
 static bool concerns(const job *b, uint32_t lost) {
     if (b->state == JOB_AWAY || b->state == JOB_ENDED)
         return false;
-    return b->source == lost || (b->state != JOB_HELD && b->home == lost);
-}
-
-static void drop_late(replica *r, uint32_t j) {
-    for (uint32_t i = 0; i < r->late_count; i++) {
-        if (r->late[i] != j)
-            continue;
-        r->late[i] = r->late[--r->late_count];
-        return;
-    }
+    return b->kv.source == lost || (b->state != JOB_HELD && b->kv.home == lost);
 }
 
 static void lose(cluster *c, replica *r, rc_time now) {
-    uint32_t lost = (uint32_t)(r - c->replicas), first = NONE, last = NONE;
-    r->up = false;
-    r->up_time += now - r->up_since;
-    if (r->busy) {
-        (void)rc_eventq_cancel(c->q, r->event);
-        r->busy_time += now - r->pass_start;
-    }
-    r->busy = r->decodes = false;
-    r->chunk_count = 0;
+    uint32_t lost = (uint32_t)(r - c->replicas);
+    job_list all;
+    assert(r->health.up);
+    r->health.up = false;
+    r->health.up_time += now - r->health.up_since;
+    replica_abort(c, r, now);
+    list_init(&all);
     for (uint32_t j = 0; j < c->trace->count; j++) { /* all out first: routing must see no rest */
         if (!concerns(&c->jobs[j], lost))
             continue;
-        if (c->jobs[j].state == JOB_LATE)
-            drop_late(home_of(c, j), j);
         withdraw(c, j, now);
-        *(last == NONE ? &first : &c->jobs[last].next) = j;
-        c->jobs[j].next = NONE;
-        last = j;
+        list_push(c, &all, j);
     }
     rc_kv_clear(r->kv, true);
-    r->host_free = now;
-    for (uint32_t j = first, next; j != NONE; j = next) {
-        next = c->jobs[j].next;
-        c->jobs[j].next = NONE;
+    host_reset(r, now);
+    while (all.head != NONE) {
+        uint32_t j = all.head;
+        list_remove(c, &all, j);
         try_again(c, j, now);
     }
 }
@@ -112,8 +74,8 @@ static void begins(void *ctx, uint64_t arg, rc_time now) {
     const rc_serve_fault *f = &c->spec->faults[arg];
     replica *r = replica_of(c, f);
     if (f->kind != RC_NODE_LOST)
-        r->condition = c->fault_condition[arg];
-    else if (r->down++ == 0)
+        r->health.condition = c->fault_condition[arg];
+    else if (r->health.down++ == 0)
         lose(c, r, now);
 }
 
@@ -122,10 +84,13 @@ static void is_over(void *ctx, uint64_t arg, rc_time now) {
     const rc_serve_fault *f = &c->spec->faults[arg];
     replica *r = replica_of(c, f);
     if (f->kind != RC_NODE_LOST) {
-        r->condition = 0;
-    } else if (--r->down == 0) {
-        r->up = true;
-        r->up_since = now;
+        r->health.condition = 0;
+        return;
+    }
+    assert(r->health.down > 0);
+    if (--r->health.down == 0) {
+        r->health.up = true;
+        r->health.up_since = now;
         route_held(c, now);
     }
 }

@@ -1,5 +1,6 @@
 /* Lists of jobs and heaps of steps: a job is in one list at a time, linked through itself.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include "sim/serve/cluster.h"
 
 void list_init(job_list *l) {
@@ -7,10 +8,12 @@ void list_init(job_list *l) {
 }
 
 static void link_between(cluster *c, job_list *l, uint32_t j, uint32_t before, uint32_t after) {
-    c->jobs[j].prev = before;
-    c->jobs[j].next = after;
-    *(before == NONE ? &l->head : &c->jobs[before].next) = j;
-    *(after == NONE ? &l->tail : &c->jobs[after].prev) = j;
+    assert(j < c->trace->count);
+    assert(c->jobs[j].link.next == NONE && c->jobs[j].link.prev == NONE);
+    c->jobs[j].link.prev = before;
+    c->jobs[j].link.next = after;
+    *(before == NONE ? &l->head : &c->jobs[before].link.next) = j;
+    *(after == NONE ? &l->tail : &c->jobs[after].link.prev) = j;
     l->count++;
 }
 
@@ -23,10 +26,11 @@ void list_push_front(cluster *c, job_list *l, uint32_t j) {
 }
 
 void list_remove(cluster *c, job_list *l, uint32_t j) {
-    uint32_t before = c->jobs[j].prev, after = c->jobs[j].next;
-    *(before == NONE ? &l->head : &c->jobs[before].next) = after;
-    *(after == NONE ? &l->tail : &c->jobs[after].prev) = before;
-    c->jobs[j].prev = c->jobs[j].next = NONE;
+    assert(l->count > 0);
+    uint32_t before = c->jobs[j].link.prev, after = c->jobs[j].link.next;
+    *(before == NONE ? &l->head : &c->jobs[before].link.next) = after;
+    *(after == NONE ? &l->tail : &c->jobs[after].link.prev) = before;
+    c->jobs[j].link.prev = c->jobs[j].link.next = NONE;
     l->count--;
 }
 
@@ -60,6 +64,7 @@ void heap_push(heap_item *h, uint32_t *count, heap_item item) {
 }
 
 heap_item heap_pop(heap_item *h, uint32_t *count) {
+    assert(*count > 0);
     heap_item first = h[0];
     h[0] = h[--*count];
     if (*count > 0)

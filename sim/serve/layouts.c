@@ -6,6 +6,7 @@
  * idle, and cached KV of the other ranks is gathered first, over the network at the per-connection
  * rate.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 static rc_status layout_open(cluster *c, const pool *p, const rc_what_if *w, int cp,
                              const rc_schedule *schedule, layout *out, rc_error *err) {
     const rc_serve *s = c->spec;
+    assert(cp >= 1 && cp <= p->spec->cp);
     out->cp = cp;
     out->schedule = schedule;
     if (s->linear.on)
@@ -36,8 +38,10 @@ static void layout_close(layout *l) {
 static rc_status add_layouts(cluster *c, pool *p, condition *k, int cp, rc_error *err) {
     rc_pick pick = rc_pick_on(&p->spec->pick, cp);
     const rc_schedule *s;
-    for (int i = 0; (s = rc_pick_candidate(&pick, i)) != NULL; i++)
+    for (int i = 0; (s = rc_pick_candidate(&pick, i)) != NULL; i++) {
+        assert(k->count < MAX_LAYOUTS);
         RC_TRY(layout_open(c, p, &k->what_if, cp, s, &k->prefill[k->count++], err));
+    }
     return RC_OK;
 }
 
@@ -106,6 +110,7 @@ static rc_time gather(const cluster *c, const pool *p, const layout *l, const rc
 
 /* The pass takes `more` besides, which rests on `basis`. */
 static void add_to(rc_pass_cost *cost, rc_time more, rc_basis basis) {
+    assert(cost->time > 0 && more >= 0);
     float kept = (float)((double)cost->time / (double)(cost->time + more));
     for (int b = 0; b < RC_BASIS_COUNT; b++)
         cost->rests[b] *= kept;
@@ -116,7 +121,8 @@ static void add_to(rc_pass_cost *cost, rc_time more, rc_basis basis) {
 static rc_status prefill_time(cluster *c, replica *r, const rc_pass *pass, rc_pass_cost *out,
                               rc_error *err) {
     pool *p = pool_of(c, r);
-    condition *k = &p->conditions[r->condition];
+    assert(r->health.condition >= 0 && r->health.condition < p->condition_count);
+    condition *k = &p->conditions[r->health.condition];
     const rc_schedule *only = NULL;
     int best = -1;
     if (p->spec->pick.by == RC_BY_RULE && p->spec->cp > 1)
@@ -132,8 +138,7 @@ static rc_status prefill_time(cluster *c, replica *r, const rc_pass *pass, rc_pa
             best = i;
         }
     }
-    if (best < 0)
-        return rc_fail(err, RC_E_INTERNAL, "no layout for a prefill");
+    assert(best >= 0);
     r->layout = best;
     return RC_OK;
 }
@@ -142,14 +147,15 @@ static rc_status memo_time(cluster *c, replica *r, const rc_pass *pass, rc_pass_
                            rc_error *err) {
     if (pass->prefills > 0)
         return prefill_time(c, r, pass, out, err);
-    return rc_passes_time(pool_of(c, r)->conditions[r->condition].decode.passes, pass, out, err);
+    return rc_passes_time(pool_of(c, r)->conditions[r->health.condition].decode.passes, pass, out,
+                          err);
 }
 
 /* The same by the source alone, for a prefill in the layout that the memo's times chose. */
 static rc_status source_time(cluster *c, replica *r, const rc_pass *pass, rc_time *out,
                              rc_error *err) {
     pool *p = pool_of(c, r);
-    condition *k = &p->conditions[r->condition];
+    condition *k = &p->conditions[r->health.condition];
     layout *l = pass->prefills > 0 ? &k->prefill[r->layout] : &k->decode;
     rc_pass_cost cost;
     RC_TRY(rc_pass_forward_time(l->source, pass, &cost, err));
@@ -157,7 +163,7 @@ static rc_status source_time(cluster *c, replica *r, const rc_pass *pass, rc_tim
     return RC_OK;
 }
 
-/* Speculative steps take longer by a stated factor. */
+/* Speculative steps take longer than plain ones by a factor that the scenario states. */
 static void stretch(const cluster *c, const rc_pass *pass, rc_pass_cost *cost) {
     if (pass->decodes == 0 || c->spec->step_kinds == 0)
         return;
@@ -174,8 +180,7 @@ rc_status pool_pass_time(cluster *c, replica *r, const rc_pass *pass, rc_pass_co
     if (c->options->compare && !c->spec->linear.on) {
         rc_time exact;
         RC_TRY(source_time(c, r, pass, &exact, err));
-        double off = fabs((double)out->time / (double)exact - 1.0);
-        c->out->max_pass_error = fmax(c->out->max_pass_error, off);
+        metrics_compared(c, out->time, exact);
     }
     stretch(c, pass, out);
     return RC_OK;
@@ -239,12 +244,16 @@ static rc_status capacity_of(cluster *c, pool *p, rc_error *err) {
     return RC_OK;
 }
 
-rc_status pool_create(cluster *c, int index, rc_error *err) {
+rc_status pool_create(cluster *c, int index, uint32_t first, rc_error *err) {
     pool *p = &c->pools[index];
+    assert(index >= 0 && index < c->spec->pool_count);
+    assert(c->block >= 1);
     const rc_serve *s = c->spec;
     int healthy;
     const rc_what_if none = {.slow_rank = -1, .slow_link_rank = -1};
     p->spec = &s->pools[index];
+    p->first = first;
+    p->count = (uint32_t)p->spec->replicas;
     p->token_bytes = rc_model_kv_bytes(&s->model, s->layout.kv);
     if (s->kv_tokens > 0) {
         uint64_t blocks = s->kv_tokens / c->block;

@@ -21,10 +21,59 @@ void metrics_init(cluster *c) {
     }
 }
 
+static uint32_t changed(uint32_t count, int change) {
+    assert(change == 1 || (change == -1 && count > 0));
+    return change > 0 ? count + 1 : count - 1;
+}
+
 void metrics_system(cluster *c, int change, rc_time now) {
-    c->area += (long double)c->in_system * (long double)(now - c->area_at);
-    c->area_at = now;
-    c->in_system = change > 0 ? c->in_system + 1 : c->in_system - 1;
+    run_counts *n = &c->counts;
+    assert(now >= n->area_at);
+    n->area += (long double)n->in_system * (long double)(now - n->area_at);
+    n->area_at = now;
+    n->in_system = changed(n->in_system, change);
+}
+
+void metrics_waiting(cluster *c, int change) {
+    c->counts.waiting = changed(c->counts.waiting, change);
+}
+
+void metrics_running(cluster *c, int change) {
+    c->counts.running = changed(c->counts.running, change);
+}
+
+void metrics_emitted(cluster *c, uint64_t tokens) {
+    c->counts.emitted += tokens;
+}
+
+void metrics_computed(cluster *c, uint64_t tokens) {
+    c->counts.computed += tokens;
+}
+
+void metrics_prompt(cluster *c, uint64_t tokens) {
+    c->counts.prompts += tokens;
+}
+
+void metrics_discarded(cluster *c, uint64_t tokens) {
+    c->counts.discarded += tokens;
+}
+
+void metrics_moved(cluster *c, uint64_t tokens) {
+    c->out->moved_tokens += tokens;
+}
+
+void metrics_preempted(cluster *c) {
+    c->out->preempted++;
+}
+
+void metrics_retried(cluster *c) {
+    c->out->retried++;
+}
+
+void metrics_compared(cluster *c, rc_time memoised, rc_time simulated) {
+    assert(simulated > 0);
+    double off = fabs((double)memoised / (double)simulated - 1.0);
+    c->out->max_pass_error = fmax(c->out->max_pass_error, off);
 }
 
 void metrics_state(cluster *c, rc_time now) {
@@ -36,13 +85,17 @@ void metrics_state(cluster *c, rc_time now) {
         used += rc_kv_pinned_blocks(c->replicas[i].kv);
         all += c->pools[c->replicas[i].pool].capacity;
     }
-    rc_timeline_set(&s->waiting, now, (double)(c->waiting + c->held.count + c->held_decode.count));
-    rc_timeline_set(&s->running, now, (double)c->running);
+    rc_timeline_set(
+        &s->waiting, now,
+        (double)(c->counts.waiting + c->router.held.count + c->router.held_decode.count));
+    rc_timeline_set(&s->running, now, (double)c->counts.running);
     rc_timeline_set(&s->kv_used, now, used / all);
 }
 
 void metrics_admitted(cluster *c, uint32_t j, const rc_kv_match *m, rc_time now) {
     uint32_t input = c->trace->at[j].input;
+    assert(m->tokens < c->jobs[j].goal && m->fetch <= m->tokens);
+    c->counts.hits += m->tokens;
     c->out->fetched_tokens += m->fetch;
     if (c->jobs[j].admitted_once) {
         c->out->recomputed_tokens += c->jobs[j].goal - m->tokens;
@@ -60,6 +113,8 @@ void metrics_admitted(cluster *c, uint32_t j, const rc_kv_match *m, rc_time now)
 }
 
 void metrics_first(cluster *c, uint32_t j, rc_time now) {
+    assert(c->rows[j].first < 0);
+    assert(now >= c->rows[j].arrived);
     c->rows[j].first = now;
     rc_hist_add(&c->out->ttft, now - c->rows[j].arrived);
 }
@@ -82,26 +137,27 @@ static void add_rests(const rc_pool *p, const rc_pass_cost *cost, rc_pool_result
 
 void metrics_pass(cluster *c, replica *r, const rc_pass *pass, const rc_pass_cost *cost) {
     pool *p = pool_of(c, r);
+    assert(pass->prefills > 0 || pass->decodes > 0);
     const rc_model *m = &c->spec->model;
     int64_t tokens = pass->decodes;
-    add_rests(p->spec, cost, &p->out);
+    add_rests(p->spec, cost, &p->sums.out);
     for (uint32_t i = 0; i < pass->prefills; i++) {
         tokens += pass->prefill[i].t;
-        p->out.flops += rc_model_gemm_flops(m, pass->prefill[i].t) +
-                        rc_model_attention_flops(m, pass->prefill[i].t, pass->prefill[i].p);
+        p->sums.out.flops += rc_model_gemm_flops(m, pass->prefill[i].t) +
+                             rc_model_attention_flops(m, pass->prefill[i].t, pass->prefill[i].p);
     }
     if (pass->decodes > 0)
-        p->out.flops += decode_flops(m, pass);
-    p->out.prefill_tokens += (uint64_t)(tokens - pass->decodes);
-    p->out.decode_tokens += pass->decodes;
-    p->out.prefill_passes += pass->prefills > 0 && pass->decodes == 0;
-    p->out.mixed_passes += pass->prefills > 0 && pass->decodes > 0;
-    p->out.decode_passes += pass->prefills == 0;
-    p->batch_sum += pass->decodes;
+        p->sums.out.flops += decode_flops(m, pass);
+    p->sums.out.prefill_tokens += (uint64_t)(tokens - pass->decodes);
+    p->sums.out.decode_tokens += pass->decodes;
+    p->sums.out.prefill_passes += pass->prefills > 0 && pass->decodes == 0;
+    p->sums.out.mixed_passes += pass->prefills > 0 && pass->decodes > 0;
+    p->sums.out.decode_passes += pass->prefills == 0;
+    p->sums.batch += pass->decodes;
     if (pass->prefills > 0) {
-        const layout *l = &p->conditions[r->condition].prefill[r->layout];
-        p->out.by_schedule[rc_schedule_index(l->schedule)]++;
-        p->out.smaller_cp += l->cp < p->spec->cp;
+        const layout *l = &p->conditions[r->health.condition].prefill[r->layout];
+        p->sums.out.by_schedule[rc_schedule_index(l->schedule)]++;
+        p->sums.out.smaller_cp += l->cp < p->spec->cp;
     }
     rc_hist_add(&c->out->batch, (int64_t)pass->prefills + pass->decodes);
     rc_hist_add(&c->out->pass_tokens, tokens);
@@ -116,7 +172,8 @@ static bool meets_slo(const rc_serve *s, const rc_served *row, double tpot) {
 void metrics_end(cluster *c, uint32_t j) {
     rc_serve_result *o = c->out;
     const rc_served *row = &c->rows[j];
-    c->last_end = row->end;
+    assert(row->outcome != RC_PENDING);
+    c->counts.last_end = row->end;
     o->done += row->outcome == RC_DONE;
     o->rejected += row->outcome == RC_REJECTED;
     o->queue_full += row->refusal == RC_QUEUE_FULL;
@@ -140,22 +197,25 @@ void metrics_end(cluster *c, uint32_t j) {
 
 /* ---- the end -------------------------------------------------------------------------- */
 
-static void pool_sums(cluster *c, pool *p, double makespan) {
+#define S_PER_HOUR 3600.0
+
+static void sum_pool(cluster *c, pool *p, double makespan) {
     rc_serve_result *o = c->out;
-    rc_pool_result *r = &p->out;
+    rc_pool_result *r = &p->sums.out;
     uint64_t decoding = r->decode_passes + r->mixed_passes;
     (void)snprintf(r->name, sizeof r->name, "%s", p->spec->name);
     r->replicas = p->spec->replicas;
     r->gpus = p->spec->replicas * p->spec->tp * p->spec->cp;
     r->kv_tokens = (uint64_t)p->capacity * c->block;
-    r->batch_mean = decoding > 0 ? (double)p->batch_sum / (double)decoding : 0.0;
+    r->batch_mean = decoding > 0 ? (double)p->sums.batch / (double)decoding : 0.0;
     for (uint32_t i = p->first; i < p->first + p->count; i++) {
         replica *rep = &c->replicas[i];
-        rc_time up = rep->up_time + (rep->up ? c->last_end - rep->up_since : 0);
+        rc_time up =
+            rep->health.up_time + (rep->health.up ? c->counts.last_end - rep->health.up_since : 0);
         r->up_s += (double)up / RC_PS_PER_S;
-        r->busy_s += (double)rep->busy_time / RC_PS_PER_S;
+        r->busy_s += (double)rep->pass.busy_time / RC_PS_PER_S;
     }
-    double hours = r->gpus * makespan / 3600.0;
+    double hours = r->gpus * makespan / S_PER_HOUR;
     o->gpu_hours += hours;
     o->cost += hours * p->spec->price;
     pool_pass_stats(p, &o->passes);
@@ -170,14 +230,17 @@ void rc_serve_rests(const rc_serve_result *r, double share[RC_BASIS_COUNT]) {
     rc_basis_share(gpu_s, share);
 }
 
+#define FNV_PRIME UINT64_C(0x100000001B3)
+#define FNV_START UINT64_C(0xCBF29CE484222325)
+
 static uint64_t fnv(uint64_t h, uint64_t v) {
     for (int i = 0; i < 8; i++, v >>= 8)
-        h = (h ^ (v & 0xff)) * UINT64_C(0x100000001B3);
+        h = (h ^ (v & 0xff)) * FNV_PRIME;
     return h;
 }
 
 static uint64_t hash_of(const cluster *c) {
-    uint64_t h = UINT64_C(0xCBF29CE484222325);
+    uint64_t h = FNV_START;
     for (size_t j = 0; j < c->trace->count; j++) {
         const rc_served *row = &c->rows[j];
         h = fnv(h, row->outcome);
@@ -209,11 +272,12 @@ static rc_status conserve(const cluster *c, rc_error *err) {
         if (row->outcome == RC_DONE && row->generated != row->output)
             return broken(err, "tokens of a request that is done", row->generated, row->output);
     }
-    if (generated != c->emitted)
-        return broken(err, "tokens that users got, tokens that passes made", generated, c->emitted);
-    if (c->computed + c->hits != c->prompts + c->discarded)
+    if (generated != c->counts.emitted)
+        return broken(err, "tokens that users got, tokens that passes made", generated,
+                      c->counts.emitted);
+    if (c->counts.computed + c->counts.hits != c->counts.prompts + c->counts.discarded)
         return broken(err, "prompt tokens computed or cached, prompts completed or given up",
-                      c->computed + c->hits, c->prompts + c->discarded);
+                      c->counts.computed + c->counts.hits, c->counts.prompts + c->counts.discarded);
     for (uint32_t i = 0; i < c->replica_count; i++)
         if (rc_kv_pinned_blocks(c->replicas[i].kv) != 0)
             return broken(err, "KV blocks held at the end", rc_kv_pinned_blocks(c->replicas[i].kv),
@@ -227,7 +291,7 @@ static void little(cluster *c, double makespan) {
         if (c->rows[j].arrived >= 0)
             sojourn += (long double)(c->rows[j].end - c->rows[j].arrived);
     double n = (double)c->trace->count;
-    c->out->little_l = (double)(c->area / (long double)RC_PS_PER_S) / makespan;
+    c->out->little_l = (double)(c->counts.area / (long double)RC_PS_PER_S) / makespan;
     c->out->little_lw = n / makespan * ((double)(sojourn / (long double)RC_PS_PER_S) / n);
 }
 
@@ -235,12 +299,13 @@ rc_status metrics_finish(cluster *c, rc_error *err) {
     rc_serve_result *o = c->out;
     RC_TRY(conserve(c, err));
     o->requests = c->trace->count;
-    o->makespan = c->last_end - c->first_arrival;
-    double makespan = fmax((double)o->makespan / RC_PS_PER_S, 1e-12), gpus = 0.0, flops = 0.0;
+    o->makespan = c->counts.last_end - c->router.first_arrival;
+    double makespan = fmax((double)o->makespan / RC_PS_PER_S, 1.0 / RC_PS_PER_S), gpus = 0.0,
+           flops = 0.0;
     for (int i = 0; i < c->pool_count; i++) {
-        pool_sums(c, &c->pools[i], makespan);
-        gpus += c->pools[i].out.gpus;
-        flops += c->pools[i].out.flops;
+        sum_pool(c, &c->pools[i], makespan);
+        gpus += c->pools[i].sums.out.gpus;
+        flops += c->pools[i].sums.out.flops;
     }
     little(c, makespan);
     double tokens = (double)(o->tokens_in + o->tokens_out);
@@ -252,9 +317,9 @@ rc_status metrics_finish(cluster *c, rc_error *err) {
     o->hash = hash_of(c);
     if (c->options->series) {
         rc_serve_series *s = c->options->series;
-        rc_timeline_end(&s->waiting, c->last_end);
-        rc_timeline_end(&s->running, c->last_end);
-        rc_timeline_end(&s->kv_used, c->last_end);
+        rc_timeline_end(&s->waiting, c->counts.last_end);
+        rc_timeline_end(&s->running, c->counts.last_end);
+        rc_timeline_end(&s->kv_used, c->counts.last_end);
     }
     return RC_OK;
 }

@@ -4,16 +4,17 @@
  * ones fused while they fit the budget), and the sequences that decode wait for it. Chunked: every
  * pass holds all sequences that decode and, as far as the budget of tokens goes, pieces of prompts.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <stdlib.h>
 #include "sim/serve/cluster.h"
 
 /* ---- forming a pass ------------------------------------------------------------------- */
 
-/* Prompts, or pieces of them, into c->parts and r->chunk; returns the tokens of the pass. */
+/* Prompts, or pieces of them, into c->scratch.parts and r->pass.prompts; returns the tokens of the pass. */
 static int64_t take_prompts(cluster *c, replica *r, int64_t tokens, rc_time now) {
     const rc_serve *s = c->spec;
     uint32_t j = NONE;
-    while (r->chunk_count < (uint32_t)s->fuse && (s->budget == 0 || tokens < s->budget)) {
+    while (r->pass.prompt_count < (uint32_t)s->fuse && (s->budget == 0 || tokens < s->budget)) {
         j = admit_prompt(c, r, j, now);
         if (j == NONE)
             break;
@@ -22,10 +23,10 @@ static int64_t take_prompts(cluster *c, replica *r, int64_t tokens, rc_time now)
         bool fits = s->budget == 0 || tokens + t <= s->budget;
         if (s->sched == RC_SCHED_CHUNKED && !fits)
             t = s->budget - tokens;
-        else if (!fits && r->chunk_count > 0)
+        else if (!fits && r->pass.prompt_count > 0)
             break;
-        c->parts[r->chunk_count] = (rc_sequence){t, b->filled};
-        r->chunk[r->chunk_count++] = j;
+        c->scratch.parts[r->pass.prompt_count] = (rc_sequence){t, b->filled};
+        r->pass.prompts[r->pass.prompt_count++] = j;
         b->chunk = (uint32_t)t;
         tokens += t;
         if (c->rows[j].started < 0)
@@ -35,114 +36,108 @@ static int64_t take_prompts(cluster *c, replica *r, int64_t tokens, rc_time now)
 }
 
 static void take_decodes(cluster *c, replica *r, rc_time now) {
-    if (r->running_count > 0)
+    if (r->batch.count > 0)
         decode_grow(c, r, now);
-    r->decodes = r->running_count > 0;
+    r->pass.decodes = r->batch.count > 0;
 }
 
 static bool form(cluster *c, replica *r, rc_time now) {
-    r->chunk_count = 0;
-    r->decodes = false;
+    r->pass.prompt_count = 0;
+    r->pass.decodes = false;
     if (c->spec->sched == RC_SCHED_CHUNKED) {
         take_decodes(c, r, now);
-        (void)take_prompts(c, r, r->decodes ? r->running_count : 0, now);
+        (void)take_prompts(c, r, r->pass.decodes ? r->batch.count : 0, now);
     } else {
         (void)take_prompts(c, r, 0, now);
-        if (r->chunk_count == 0)
+        if (r->pass.prompt_count == 0)
             take_decodes(c, r, now);
     }
-    return r->chunk_count > 0 || r->decodes;
+    return r->pass.prompt_count > 0 || r->pass.decodes;
 }
 
 /* ---- its end -------------------------------------------------------------------------- */
 
 static void hand_over(cluster *c, replica *r, uint32_t j, rc_time now) {
-    job *b = &c->jobs[j];
-    b->source = b->home;
-    b->source_lease = b->lease;
-    b->lease = RC_KV_NO_LEASE;
-    replica_leave(c, r, j);
+    admit_hand_over(c, j);
+    router_leave(r);
     route_decode(c, j, now);
 }
 
 static void prompt_done(cluster *c, replica *r, uint32_t j, rc_time now) {
     job *b = &c->jobs[j];
     rc_served *row = &c->rows[j];
-    list_remove(c, &r->active, j);
-    b->state = JOB_AWAY;
-    c->prompts += b->goal;
-    r->queued -= b->queued;
-    b->queued = 0;
-    c->emitted++;
+    assert(b->filled == b->goal);
+    admit_leave_active(c, j);
+    metrics_prompt(c, b->goal);
+    admit_progress(c, j, b->kv.queued);
+    metrics_emitted(c, 1);
     if (row->generated++ == 0)
         metrics_first(c, j, now);
     else
         metrics_gap(c, now - b->last, 1);
     b->last = now;
     if (row->generated == c->trace->at[j].output) {
-        replica_leave(c, r, j);
-        job_release(c, j, now);
+        router_leave(r);
+        job_release(c, j);
         job_end(c, j, RC_DONE, now);
     } else if (pool_of(c, r)->spec->role == RC_POOL_PREFILL) {
         hand_over(c, r, j, now);
     } else {
-        decode_join(c, r, j, now);
+        decode_join(c, r, j);
     }
 }
 
 static void pass_ends(void *ctx, uint64_t arg, rc_time now) {
     cluster *c = ctx;
     replica *r = &c->replicas[arg];
-    r->busy = false;
-    r->event = 0;
-    r->busy_time += now - r->pass_start;
-    if (r->decodes)
+    assert(r->pass.busy);
+    r->pass.busy = false;
+    r->pass.end = 0;
+    r->pass.busy_time += now - r->pass.start;
+    if (r->pass.decodes)
         decode_step(c, r, now);
-    for (uint32_t i = 0; i < r->chunk_count; i++) {
-        uint32_t j = r->chunk[i];
+    for (uint32_t i = 0; i < r->pass.prompt_count; i++) {
+        uint32_t j = r->pass.prompts[i];
         job *b = &c->jobs[j];
         b->filled += b->chunk;
-        c->computed += b->chunk;
-        if (b->filled < b->goal) {
-            uint32_t done = b->chunk < b->queued ? b->chunk : b->queued;
-            b->queued -= done;
-            r->queued -= done;
-        }
-        rc_kv_filled(r->kv, b->lease, b->filled);
+        metrics_computed(c, b->chunk);
+        if (b->filled < b->goal)
+            admit_progress(c, j, b->chunk);
+        rc_kv_filled(r->kv, b->kv.lease, b->filled);
         if (b->filled == b->goal)
             prompt_done(c, r, j, now);
     }
-    for (uint32_t i = 0; i < r->late_count; i++)
-        decode_join(c, r, r->late[i], now);
-    r->late_count = r->chunk_count = 0;
-    r->decodes = false;
+    admit_join_late(c, r);
+    r->pass.prompt_count = 0;
+    r->pass.decodes = false;
     replica_kick(c, r, now);
 }
 
 /* ---- the loop ------------------------------------------------------------------------- */
 
 static const int64_t *all_contexts(cluster *c, const replica *r) {
-    for (uint32_t i = 0; i < r->running_count; i++) {
-        uint32_t j = r->running[i];
+    for (uint32_t i = 0; i < r->batch.count; i++) {
+        uint32_t j = r->batch.running[i];
         int64_t keys = (int64_t)c->trace->at[j].input + job_generated(c, j);
-        c->contexts[i] = context_seen(c->spec, keys) - 1;
+        c->scratch.contexts[i] = context_seen(c->spec, keys) - 1;
     }
-    return c->contexts;
+    return c->scratch.contexts;
 }
 
 void replica_kick(cluster *c, replica *r, rc_time now) {
-    if (!r->up || r->busy || c->status != RC_OK)
+    if (!r->health.up || r->pass.busy || c->status != RC_OK)
         return;
+    assert(now >= r->health.up_since);
     admit_ready(c, r, now);
     /* A second try: when all that decoded gave way, their prompts may be computed again. */
-    if (!form(c, r, now) && (r->waiting.head == NONE || !form(c, r, now))) {
+    if (!form(c, r, now) && (r->queue.waiting.head == NONE || !form(c, r, now))) {
         metrics_state(c, now);
         return;
     }
-    rc_pass pass = {.prefill = c->parts, .prefills = r->chunk_count};
-    if (r->decodes) {
-        pass.decodes = r->running_count;
-        pass.context = r->context;
+    rc_pass pass = {.prefill = c->scratch.parts, .prefills = r->pass.prompt_count};
+    if (r->pass.decodes) {
+        pass.decodes = r->batch.count;
+        pass.context = r->batch.context;
         if (c->options->exact || c->options->compare)
             pass.contexts = all_contexts(c, r);
     }
@@ -154,15 +149,19 @@ void replica_kick(cluster *c, replica *r, rc_time now) {
     }
     metrics_pass(c, r, &pass, &cost);
     metrics_state(c, now);
-    r->busy = true;
-    r->pass_start = now;
-    r->event = cluster_at(c, now + cost.time, pass_ends, (uint64_t)(r - c->replicas));
+    r->pass.busy = true;
+    r->pass.start = now;
+    r->pass.end = cluster_at(c, now + cost.time, pass_ends, (uint64_t)(r - c->replicas));
 }
 
-void replica_leave(cluster *c, replica *r, uint32_t j) {
-    (void)c;
-    (void)j;
-    r->load--;
+void replica_abort(cluster *c, replica *r, rc_time now) {
+    if (r->pass.busy) {
+        assert(now >= r->pass.start);
+        (void)rc_eventq_cancel(c->q, r->pass.end);
+        r->pass.busy_time += now - r->pass.start;
+    }
+    r->pass.busy = r->pass.decodes = false;
+    r->pass.prompt_count = 0;
 }
 
 /* ---- life ----------------------------------------------------------------------------- */
@@ -182,31 +181,31 @@ rc_status replica_create(cluster *c, replica *r, rc_error *err) {
     if (k.requests > p->capacity)
         k.requests = p->capacity;
     RC_TRY(rc_kv_create(&k, &r->kv, err));
-    r->running = calloc(most, sizeof *r->running);
-    r->fresh = calloc(most, sizeof *r->fresh);
-    r->late = calloc(most, sizeof *r->late);
-    r->ends = calloc(most, sizeof *r->ends);
-    r->caps = calloc(most, sizeof *r->caps);
-    r->due = malloc(c->block * sizeof *r->due);
-    r->chunk = calloc((size_t)s->fuse, sizeof *r->chunk);
-    if (!r->running || !r->fresh || !r->late || !r->ends || !r->caps || !r->due || !r->chunk)
+    RC_TRY(admission_create(r, most, err));
+    RC_TRY(batch_create(c, r, most, err));
+    r->pass.prompts = calloc((size_t)s->fuse, sizeof *r->pass.prompts);
+    if (!r->pass.prompts)
         return rc_fail(err, RC_E_NOMEM, "out of memory for a replica");
-    for (uint32_t i = 0; i < c->block; i++)
-        r->due[i] = NONE;
-    r->refused = NONE;
-    list_init(&r->waiting);
-    list_init(&r->active);
-    r->up = true;
+    r->health.up = true;
     return RC_OK;
 }
 
 void replica_destroy(replica *r) {
     rc_kv_destroy(r->kv);
-    free(r->running);
-    free(r->fresh);
-    free(r->late);
-    free(r->ends);
-    free(r->caps);
-    free(r->due);
-    free(r->chunk);
+    admission_destroy(r);
+    batch_destroy(r);
+    free(r->pass.prompts);
+}
+
+rc_status scratch_create(cluster *c, rc_error *err) {
+    c->scratch.parts = calloc((size_t)c->spec->fuse, sizeof *c->scratch.parts);
+    c->scratch.contexts = calloc((size_t)c->spec->max_batch, sizeof *c->scratch.contexts);
+    return c->scratch.parts && c->scratch.contexts
+               ? RC_OK
+               : rc_fail(err, RC_E_NOMEM, "out of memory for passes");
+}
+
+void scratch_destroy(cluster *c) {
+    free(c->scratch.parts);
+    free(c->scratch.contexts);
 }

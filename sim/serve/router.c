@@ -1,5 +1,6 @@
 /* Arrivals, which replica takes them, and their ends.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <stdlib.h>
 #include "sim/serve/cluster.h"
 
@@ -25,17 +26,18 @@ static uint32_t choose(cluster *c, const uint32_t *list, uint32_t count, uint32_
     uint32_t best = NONE;
     uint64_t best_score[2] = {0, 0};
     *any_up = false;
+    assert(j < c->trace->count);
     for (uint32_t i = 0; i < count; i++) {
         const replica *r = &c->replicas[list[i]];
-        if (!r->up)
+        if (!r->health.up)
             continue;
         *any_up = true;
         if (!fits(c, r, j))
             continue;
-        uint64_t score[2] = {r->load, r->queued};
+        uint64_t score[2] = {r->load, r->queue.tokens};
         if (c->spec->routing == RC_ROUTE_PREFIX) {
             rc_kv_match m = rc_kv_lookup(r->kv, c->trace, &c->trace->at[j]);
-            score[0] = r->queued + c->trace->at[j].input - m.tokens;
+            score[0] = r->queue.tokens + c->trace->at[j].input - m.tokens;
             score[1] = r->load;
         }
         if (best == NONE || better(score, best_score)) {
@@ -54,23 +56,24 @@ static void hold(cluster *c, job_list *l, uint32_t j) {
 
 static void reject(cluster *c, uint32_t j, rc_refusal why, rc_time now) {
     c->rows[j].refusal = (uint8_t)why;
-    job_release(c, j, now);
+    job_release(c, j);
     job_end(c, j, RC_REJECTED, now);
 }
 
 void route(cluster *c, uint32_t j, rc_time now) {
     bool up, decode_up = true;
-    uint32_t at = choose(c, c->entry, c->entry_count, j, &up);
+    uint32_t at = choose(c, c->router.entry, c->router.entry_count, j, &up);
     bool big = at == NONE;
-    if (!big && c->decode_count > 0)
-        big = choose(c, c->decode, c->decode_count, j, &decode_up) == NONE && decode_up;
+    if (!big && c->router.decode_count > 0)
+        big =
+            choose(c, c->router.decode, c->router.decode_count, j, &decode_up) == NONE && decode_up;
     if (!up) {
-        hold(c, &c->held, j);
+        hold(c, &c->router.held, j);
         return;
     }
     int64_t most = c->spec->max_waiting;
     bool fresh = c->rows[j].generated == 0 && c->rows[j].retried == 0;
-    if (big || (fresh && most > 0 && c->replicas[at].waiting.count >= (uint64_t)most)) {
+    if (big || (fresh && most > 0 && c->replicas[at].queue.waiting.count >= (uint64_t)most)) {
         reject(c, j, big ? RC_TOO_LARGE : RC_QUEUE_FULL, now);
         return;
     }
@@ -81,13 +84,13 @@ void route(cluster *c, uint32_t j, rc_time now) {
 
 void route_decode(cluster *c, uint32_t j, rc_time now) {
     bool up;
-    uint32_t at = choose(c, c->decode, c->decode_count, j, &up);
+    uint32_t at = choose(c, c->router.decode, c->router.decode_count, j, &up);
     if (at == NONE && up) {
         reject(c, j, RC_TOO_LARGE, now);
         return;
     }
     if (at == NONE) {
-        hold(c, &c->held_decode, j);
+        hold(c, &c->router.held_decode, j);
         return;
     }
     c->replicas[at].load++;
@@ -104,8 +107,32 @@ static void again(cluster *c, job_list *l, void (*to)(cluster *, uint32_t, rc_ti
 }
 
 void route_held(cluster *c, rc_time now) {
-    again(c, &c->held, route, now);
-    again(c, &c->held_decode, route_decode, now);
+    again(c, &c->router.held, route, now);
+    again(c, &c->router.held_decode, route_decode, now);
+}
+
+bool router_lose_held(cluster *c, rc_time now) {
+    job_list *lists[] = {&c->router.held, &c->router.held_decode};
+    bool any = c->router.held.count + c->router.held_decode.count > 0;
+    for (int i = 0; i < 2; i++) {
+        while (lists[i]->head != NONE) {
+            uint32_t j = lists[i]->head;
+            list_remove(c, lists[i], j);
+            job_release(c, j);
+            job_end(c, j, RC_LOST, now);
+        }
+    }
+    return any;
+}
+
+void router_drop_held(cluster *c, uint32_t j) {
+    assert(c->jobs[j].state == JOB_HELD);
+    list_remove(c, &c->router.held_decode, j);
+}
+
+void router_leave(replica *r) {
+    assert(r->load > 0);
+    r->load--;
 }
 
 /* ---- arrivals and ends ---------------------------------------------------------------- */
@@ -114,8 +141,8 @@ static void arrive(void *ctx, uint64_t arg, rc_time now) {
     cluster *c = ctx;
     uint32_t j = (uint32_t)arg;
     c->rows[j].arrived = now;
-    if (c->first_arrival < 0)
-        c->first_arrival = now;
+    if (c->router.first_arrival < 0)
+        c->router.first_arrival = now;
     metrics_system(c, +1, now);
     c->jobs[j].goal = c->trace->at[j].input;
     route(c, j, now);
@@ -129,15 +156,13 @@ void router_begin(cluster *c) {
 
 void job_end(cluster *c, uint32_t j, rc_outcome outcome, rc_time now) {
     rc_served *row = &c->rows[j];
-    if (c->jobs[j].state == JOB_ENDED || row->arrived < 0) {
-        cluster_fail(c, rc_fail(c->err, RC_E_INTERNAL, "request %u ends twice", j + 1));
-        return;
-    }
+    assert(c->jobs[j].state != JOB_ENDED);
+    assert(row->arrived >= 0);
     row->outcome = (uint8_t)outcome;
     row->end = now;
-    row->replica = c->jobs[j].home;
+    row->replica = c->jobs[j].kv.home;
     c->jobs[j].state = JOB_ENDED;
-    c->ended++;
+    c->router.ended++;
     metrics_system(c, -1, now);
     metrics_end(c, j);
     for (uint32_t k = c->trace->at[j].child; k != RC_NO_REQUEST; k = c->trace->at[k].sibling)
@@ -147,18 +172,24 @@ void job_end(cluster *c, uint32_t j, rc_outcome outcome, rc_time now) {
 /* ---- set-up --------------------------------------------------------------------------- */
 
 rc_status router_create(cluster *c, rc_error *err) {
-    c->entry = calloc(c->replica_count, sizeof *c->entry);
-    c->decode = calloc(c->replica_count, sizeof *c->decode);
-    if (!c->entry || !c->decode)
+    c->router.entry = calloc(c->replica_count, sizeof *c->router.entry);
+    c->router.decode = calloc(c->replica_count, sizeof *c->router.decode);
+    if (!c->router.entry || !c->router.decode)
         return rc_fail(err, RC_E_NOMEM, "out of memory for the router");
     for (uint32_t i = 0; i < c->replica_count; i++) {
         rc_pool_role role = c->pools[c->replicas[i].pool].spec->role;
         if (role == RC_POOL_DECODE)
-            c->decode[c->decode_count++] = i;
+            c->router.decode[c->router.decode_count++] = i;
         else
-            c->entry[c->entry_count++] = i;
+            c->router.entry[c->router.entry_count++] = i;
     }
-    list_init(&c->held);
-    list_init(&c->held_decode);
+    list_init(&c->router.held);
+    list_init(&c->router.held_decode);
+    c->router.first_arrival = -1;
     return RC_OK;
+}
+
+void router_destroy(cluster *c) {
+    free(c->router.entry);
+    free(c->router.decode);
 }

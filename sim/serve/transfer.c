@@ -4,8 +4,9 @@
  * over its own NIC, so a replica is two links (out, in) of GPUs x line rate, and a flow runs at
  * most at the per-connection rate of as many GPUs as the smaller end has. Flows share links max-min
  * fairly, by water-filling (Bertsekas and Gallager, Data Networks, 6.5.2): every time a flow comes
- * or goes. The host link of a replica takes one transfer after the other. SPDX-License-Identifier:
- * GPL-3.0-or-later */
+ * or goes. The host link of a replica takes one transfer after the other.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include "sim/serve/cluster.h"
@@ -35,15 +36,17 @@ static double least_level(const cluster *c) {
     return level;
 }
 
+#define SAME_LEVEL 1e-12 /* relative: rates that differ by rounding stop together */
+
 static bool stopped(const cluster *c, const flow *f, double level) {
     const network *n = &c->net;
-    double at = level * (1.0 + 1e-12);
+    double at = level * (1.0 + SAME_LEVEL);
     return f->cap <= at || n->left[f->from] / n->users[f->from] <= at ||
            n->left[in_of(c, f)] / n->users[in_of(c, f)] <= at;
 }
 
-/* All flows rise together; those at the least level stop there, and what they leave is shared on.
- */
+/* All flows rise together. Those at the least level stop there, and what they leave is shared by the
+ * others. */
 static void share(cluster *c) {
     network *n = &c->net;
     uint32_t open = n->count;
@@ -83,6 +86,7 @@ static void share(cluster *c) {
 
 static void advance(cluster *c, rc_time now) {
     network *n = &c->net;
+    assert(now >= n->last);
     for (uint32_t i = 0; i < n->count; i++) {
         flow *f = &n->flows[i];
         rc_time from = f->starts > n->last ? f->starts : n->last;
@@ -93,6 +97,7 @@ static void advance(cluster *c, rc_time now) {
 }
 
 static rc_time end_of(const flow *f, rc_time now) {
+    assert(f->rate > 0.0);
     rc_time from = f->starts > now ? f->starts : now;
     double left = f->bytes > 0.0 ? f->bytes : 0.0;
     return from + (rc_time)ceil(left / f->rate * RC_PS_PER_S);
@@ -100,7 +105,8 @@ static rc_time end_of(const flow *f, rc_time now) {
 
 static void flow_event(void *ctx, uint64_t arg, rc_time now);
 
-static void settle(cluster *c, rc_time now) {
+/* Share the links anew and wait for the first flow to end. */
+static void reschedule(cluster *c, rc_time now) {
     network *n = &c->net;
     rc_time first = RC_TIME_NEVER;
     if (n->event)
@@ -126,18 +132,20 @@ static void flow_event(void *ctx, uint64_t arg, rc_time now) {
         if (end_of(&n->flows[i], now) <= now)
             done = i;
     if (done == NONE) {
-        settle(c, now);
+        reschedule(c, now);
         return;
     }
     uint32_t j = n->flows[done].job;
     n->flows[done] = n->flows[--n->count];
-    settle(c, now);
+    reschedule(c, now);
     admit_arrived(c, j, now);
 }
 
 void transfer_begin(cluster *c, uint32_t j, uint32_t from, uint32_t to, uint64_t tokens,
                     rc_time now) {
     network *n = &c->net;
+    assert(from < c->replica_count && to < c->replica_count);
+    assert(from != to);
     if (n->count == n->room) {
         uint32_t room = n->room ? 2 * n->room : 64;
         flow *more = realloc(n->flows, room * sizeof *more);
@@ -157,7 +165,7 @@ void transfer_begin(cluster *c, uint32_t j, uint32_t from, uint32_t to, uint64_t
                .bytes = (double)tokens * pool_of(c, &c->replicas[from])->token_bytes,
                .cap = fmin(gpus_of(c, from), gpus_of(c, to)) * m->peer_rate,
                .starts = now + llround(m->hop_latency * RC_PS_PER_S)};
-    settle(c, now);
+    reschedule(c, now);
 }
 
 void transfer_drop(cluster *c, uint32_t j, rc_time now) {
@@ -167,7 +175,7 @@ void transfer_drop(cluster *c, uint32_t j, rc_time now) {
             continue;
         advance(c, now);
         n->flows[i] = n->flows[--n->count];
-        settle(c, now);
+        reschedule(c, now);
         return;
     }
 }
@@ -175,9 +183,14 @@ void transfer_drop(cluster *c, uint32_t j, rc_time now) {
 rc_time host_transfer(cluster *c, replica *r, uint64_t tokens, rc_time now) {
     const pool *p = pool_of(c, r);
     double rate = c->spec->host_rate * p->spec->tp * p->spec->cp;
+    assert(rate > 0.0);
     rc_time from = r->host_free > now ? r->host_free : now;
     r->host_free = from + (rc_time)ceil((double)tokens * p->token_bytes / rate * RC_PS_PER_S);
     return r->host_free;
+}
+
+void host_reset(replica *r, rc_time now) {
+    r->host_free = now;
 }
 
 rc_status network_create(cluster *c, rc_error *err) {
