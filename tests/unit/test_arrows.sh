@@ -6,17 +6,63 @@
 # includes start at the root of the project; the simulator includes nothing of kernels/, and of calib/
 # only the schema, and that from cost. A room without rc_room is allowed for the program itself (cli).
 #
+# docs/design.md shows the arrows: its picture must be the one that --picture prints, and its list of rooms
+# must name every folder of sim/.
+#
 # usage: test_arrows.sh [BUILD-FOLDER]   (which it does not need)
+#        test_arrows.sh --picture        (for docs/design.md)
 # SPDX-License-Identifier: GPL-3.0-or-later
 set -euo pipefail
+
+# arrows ROOT: "room dep dep ..." a line, in the order of sim/CMakeLists.txt.
+arrows() {
+    tr '\n' ' ' <"$1/sim/CMakeLists.txt" | grep -oE 'rc_room\([^)]*\)' |
+        sed -E 's/rc_room\( *([a-z]+)( +DEPS)?([^)]*)\)/\1 \3/; s/ LIBS .*//'
+}
+
+# picture ROOT: the arrows as a Mermaid chart. An arrow that follows from others (a -> c beside a -> b -> c) is
+# left out; the program stands on top of the rooms that no other room uses.
+picture() {
+    arrows "$1" | awk '
+        {
+            room[++n] = $1
+            for (i = 2; i <= NF; i++) { dep[$1, $i] = 1; used[$i] = 1; below[$1, $i] = 1 }
+            for (i = 2; i <= NF; i++)
+                for (k = 1; k < n; k++)
+                    if ((($i, room[k]) in below)) { below[$1, room[k]] = 1; indirect[$1, room[k]] = 1 }
+        }
+        END {
+            print "```mermaid"
+            print "flowchart TD"
+            for (i = n; i >= 1; i--)
+                if (!(room[i] in used)) print "    cli --> " room[i]
+            for (i = n; i >= 1; i--)
+                for (k = n; k >= 1; k--)
+                    if ((room[i], room[k]) in dep && !((room[i], room[k]) in indirect))
+                        print "    " room[i] " --> " room[k]
+            print "```"
+        }'
+}
+
+# described ROOT: docs/design.md shows these arrows and lists every room.
+described() {
+    local root=$1 room failed=0
+    if [ "$(sed -n '/^```mermaid$/,/^```$/p' "$root/docs/design.md")" != "$(picture "$root")" ]; then
+        echo "docs/design.md: the picture is not that of sim/CMakeLists.txt; tests/unit/test_arrows.sh --picture prints it"
+        failed=1
+    fi
+    for room in $(cd "$root/sim" && printf '%s\n' */); do
+        grep -q "^sim/$room " "$root/docs/design.md" || { echo "docs/design.md: no line for sim/$room"; failed=1; }
+    done
+    return $failed
+}
 
 # check ROOT: prints each violation as file:line: text; fails when there is one.
 check() {
     local root=$1
     {
         # deps lines: "D room dep dep"; sources follow as "I file:line:include"
-        tr '\n' ' ' <"$root/sim/CMakeLists.txt" | grep -oE 'rc_room\([^)]*\)' |
-            sed -E 's/rc_room\( *([a-z]+)( +DEPS)?([^)]*)\)/D \1 \3/; s/ LIBS .*//'
+        arrows "$root" | sed 's/^/D /'
         (
             cd "$root"
             find sim -name '*.[ch]' -exec grep -HnE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' {} +
@@ -83,5 +129,11 @@ self_test() {
     if check "$root" >/dev/null; then echo "self-test: a cycle is let through"; return 1; fi
 }
 
+source=${RC_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
+if [ "${1:-}" = --picture ]; then
+    picture "$source"
+    exit 0
+fi
 self_test
-check "${RC_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}"
+check "$source"
+described "$source"
