@@ -1,10 +1,12 @@
-/* ringcast keys: the keys of a kind of file, as the table of keys has them (sim/keys).
+/* ringcast keys: the keys of a kind of file, as the table of keys has them (sim/keys), and the
+ * schedules that keys name, as theirs has them.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
 #include <string.h>
 #include "sim/base/table.h"
 #include "sim/cli/flags.h"
 #include "sim/keys/keys.h"
+#include "sim/schedule/schedule.h"
 
 static const char *otherwise_of(const rc_key *k) {
     if (!k->otherwise)
@@ -61,22 +63,70 @@ static rc_status print_text(const rc_key *k, size_t count, rc_error *err) {
     return rc_table_finish(t, false, stdout, err);
 }
 
+/* ---- schedules ------------------------------------------------------------------------------ */
+
+static const char *yes_if(bool takes) {
+    return takes ? "yes" : "";
+}
+
+static void print_schedules_markdown(void) {
+    (void)printf("| schedule | ranks | prefill | decode | mixed | what it does |\n"
+                 "|---|---|---|---|---|---|\n");
+    for (int i = 0; rc_schedule_at(i); i++) {
+        const rc_schedule *s = rc_schedule_at(i);
+        (void)printf("| `%s` | %s | %s | %s | %s | %s |\n", s->name, s->many_ranks ? "any" : "1",
+                     yes_if(rc_schedule_takes(s, RC_PREFILL, 1)),
+                     yes_if(rc_schedule_takes(s, RC_DECODE, 1)),
+                     yes_if(rc_schedule_takes(s, RC_MIXED, 1)), s->summary);
+    }
+}
+
+static rc_status print_schedules(rc_error *err) {
+    static const rc_column columns[] = {
+        {"schedule", "schedule", "", RC_LEFT}, {"ranks", "ranks", "", RC_LEFT},
+        {"prefill", "prefill", "", RC_LEFT},   {"decode", "decode", "", RC_LEFT},
+        {"mixed", "mixed", "", RC_LEFT},       {"does", "what it does", "", RC_LEFT},
+    };
+    rc_table *t = RC_TABLE_WITH(columns);
+    for (int i = 0; rc_schedule_at(i); i++) {
+        const rc_schedule *s = rc_schedule_at(i);
+        rc_table_text(t, s->name);
+        rc_table_text(t, s->many_ranks ? "any" : "1");
+        rc_table_text(t, yes_if(rc_schedule_takes(s, RC_PREFILL, 1)));
+        rc_table_text(t, yes_if(rc_schedule_takes(s, RC_DECODE, 1)));
+        rc_table_text(t, yes_if(rc_schedule_takes(s, RC_MIXED, 1)));
+        rc_table_text(t, s->summary);
+    }
+    return rc_table_finish(t, false, stdout, err);
+}
+
 rc_status rc_cmd_keys(int argc, char **argv, rc_error *err) {
+    static const char schedules[] = "schedules";
     bool markdown = false, helped;
     const rc_flag flags[] = {
         {"--markdown", RC_FLAG_BOOL, &markdown, NULL, "the table as it stands in docs/"}};
-    const char *args[1], *names[RC_KEYS_FILES + 1] = {0};
+    const char *args[1], *names[RC_KEYS_FILES + 2] = {0};
     size_t count;
-    RC_TRY(
-        rc_flags_parse(argc, argv, flags, sizeof flags / sizeof flags[0],
-                       "usage: ringcast keys machine|forward|sweep|tune|serve|plan [--markdown]\n"
-                       "What a file of that kind may say, and `--set KEY=VALUE` may change.",
-                       args, 1, &count, &helped, err));
+    RC_TRY(rc_flags_parse(
+        argc, argv, flags, sizeof flags / sizeof flags[0],
+        "usage: ringcast keys machine|forward|sweep|tune|serve|plan|schedules "
+        "[--markdown]\n"
+        "What a file of that kind may say, and `--set KEY=VALUE` may change; or what "
+        "schedules there are.",
+        args, 1, &count, &helped, err));
     if (helped)
         return RC_OK;
     if (count == 0)
         return rc_fail(err, RC_E_USAGE,
-                       "keys needs the kind of file: machine, forward, sweep, tune, serve or plan");
+                       "keys needs the kind of file: machine, forward, sweep, tune, serve or plan; "
+                       "or schedules");
+    if (strcmp(args[0], schedules) == 0) {
+        if (!markdown)
+            return print_schedules(err);
+        print_schedules_markdown();
+        return RC_OK;
+    }
+    names[RC_KEYS_FILES] = schedules;
     for (int f = 0; f < RC_KEYS_FILES; f++) {
         names[f] = rc_keys_file_name((rc_key_file)f);
         if (strcmp(names[f], args[0]) != 0)
@@ -90,6 +140,6 @@ rc_status rc_cmd_keys(int argc, char **argv, rc_error *err) {
     const char *near = rc_nearest(args[0], names);
     return rc_fail(err, RC_E_USAGE, "unknown kind of file '%.80s'%s%s%s", args[0],
                    near ? " (did you mean '"
-                        : "; expected machine, forward, sweep, tune, serve or plan",
+                        : "; expected machine, forward, sweep, tune, serve, plan or schedules",
                    near ? near : "", near ? "'?)" : "");
 }

@@ -54,7 +54,7 @@ static rc_status check_tokens(const rc_spec *spec, rc_error *err) {
 rc_status rc_forward_check(const rc_spec *spec, rc_memory *memory, rc_error *err) {
     const rc_machine *m = rc_costs_machine(spec->costs);
     int64_t gpus = (int64_t)spec->layout.tp * spec->layout.cp;
-    RC_TRY(rc_layout_check(spec->model, &spec->layout, err));
+    RC_TRY(rc_schedule_fits(spec->schedule, spec->model, &spec->layout, err));
     RC_TRY(check_tokens(spec, err));
     if ((spec->layout.kv != RC_BF16 && spec->layout.kv != RC_FP8) || spec->layout.act != RC_BF16)
         return rc_fail(err, RC_E_UNMODELLED,

@@ -39,7 +39,7 @@ static double buffers(const rc_buffer_terms *t) {
 
 const rc_schedule rc_schedule_all_gather_kv = {
     .name = "all-gather-kv",
-    .summary = "keys and values of all ranks are gathered first, then attended to at once",
+    .summary = "every rank gathers all keys and values, then attends to them at once",
     .phases = RC_PHASE_BIT(RC_PREFILL),
     .many_ranks = true,
     .groups = RC_OVER_CP,

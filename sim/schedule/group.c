@@ -58,6 +58,7 @@ void rc_emit_collective(rc_builder *b, rc_group g, rc_lane lane, rc_part part, c
     const int folds = b->rq->layout.tp / (int)b->g;
     const rc_group s = simulated(b, g);
     assert(g.size >= 1 && g.stride >= 1 && b->rq->layout.tp * b->n % (g.size * g.stride) == 0);
+    assert(g.size * g.stride <= b->rq->layout.tp || (b->rq->schedule->groups & RC_OVER_CP) != 0);
     assert(lane == RC_LANE_COMPUTE || lane == RC_LANE_COMM);
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
         rc_shape shape = rc_shape_of(RC_T_COLLECTIVE, part);

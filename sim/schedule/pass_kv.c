@@ -34,7 +34,7 @@ static double buffers(const rc_buffer_terms *t) {
 
 const rc_schedule rc_schedule_pass_kv = {
     .name = "pass-kv",
-    .summary = "a ring in which keys and values travel and queries stay",
+    .summary = "ring: keys and values travel, queries stay",
     .phases = RC_PHASE_BIT(RC_PREFILL) | RC_PHASE_BIT(RC_MIXED),
     .many_ranks = true,
     .groups = RC_OVER_CP,

@@ -27,7 +27,7 @@ static double buffers(const rc_buffer_terms *t) {
 
 const rc_schedule rc_schedule_pass_q = {
     .name = "pass-q",
-    .summary = "a ring in which queries travel and keys and values stay",
+    .summary = "ring: queries travel, keys and values stay",
     .phases = RC_PHASE_BIT(RC_PREFILL) | RC_PHASE_BIT(RC_DECODE) | RC_PHASE_BIT(RC_MIXED),
     .many_ranks = true,
     .groups = RC_OVER_CP,

@@ -9,7 +9,7 @@ static void local(rc_builder *b) {
 
 const rc_schedule rc_schedule_tensor = {
     .name = "tp",
-    .summary = "one rank: its TP group attends to all keys and values",
+    .summary = "one rank, whose TP group attends to all keys and values",
     .phases = RC_PHASE_BIT(RC_PREFILL) | RC_PHASE_BIT(RC_DECODE) | RC_PHASE_BIT(RC_MIXED),
     .attention = local,
 };

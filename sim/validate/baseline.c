@@ -54,11 +54,12 @@ static work work_of(const rc_program *p, const rc_shape *s) {
     }
 }
 
-/* Bytes that a GPU sends in a message or in a ring all-reduce. */
+/* Bytes that a GPU sends in a message or in a collective over a ring: an all-reduce goes round twice. */
 static double sent(const rc_shape *s) {
-    if (s->kind == RC_T_MESSAGE)
-        return s->bytes;
-    return s->kind == RC_T_COLLECTIVE ? 2.0 * s->bytes * (s->ranks - 1) / s->ranks : 0.0;
+    if (s->kind != RC_T_COLLECTIVE)
+        return s->kind == RC_T_MESSAGE ? s->bytes : 0.0;
+    double rounds = strcmp(s->op, "all_reduce") == 0 ? 2.0 : 1.0;
+    return rounds * s->bytes * (s->ranks - 1) / s->ranks;
 }
 
 static double nominal(const rc_machine *m, const char *transport) {

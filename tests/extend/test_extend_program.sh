@@ -82,6 +82,7 @@ says "^ +4  head-split +[0-9]" "${choose[@]}" --cp 4
 says "^ +2  head-split +[0-9]" "${choose[@]}" --cp 4
 says "^ +3  head-split .*cp 3 does not divide" "${choose[@]}" --cp 3
 says "all-gather-kv, head-split, tp" keys forward
+says "^  head-split +any +yes +every rank attends" keys schedules
 
 # The time that a sweep gives, by another evaluator, is that of forward.
 sed 's/variant: .*}/variant: [head-split]}/' scenarios/paper/cp4-128k.yaml | sed 's/^scenario:/sweep: {}\n&/' >"$work/sweep.yaml"

@@ -11,7 +11,7 @@ root=${RC_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
-kinds="machine forward tune serve sweep plan"
+kinds="machine forward tune serve sweep plan schedules"
 for kind in $kinds; do
     "$build/ringcast" keys "$kind" --markdown >"$tmp/$kind"
 done

@@ -28,6 +28,8 @@ static const rc_schedule own = {.name = "own",
                                 .attention = silent,
                                 .kv_ranks = eight_ranks};
 
+static const rc_schedule over_cp = {.name = "over-cp", .groups = RC_OVER_CP};
+
 static int setup(void **state) {
     (void)state;
     model = (rc_model){.hidden = 64, .vocab = 100, .layers = 1, .kinds = 1, .runs = 1};
@@ -94,6 +96,9 @@ static void test_collectives(void **state) {
     b.mark = mark;
     trips("g.size >= 1 && g.stride >= 1 && b->rq->layout.tp * b->n % (g.size * g.stride) == 0",
           rc_emit_collective(&b, three, RC_LANE_COMPUTE, RC_P_ALL2ALL, "all_to_all", NULL));
+    trips("g.size * g.stride <= b->rq->layout.tp || (b->rq->schedule->groups & RC_OVER_CP) != 0",
+          rc_emit_collective(&b, both, RC_LANE_COMPUTE, RC_P_ALL2ALL, "all_to_all", NULL));
+    rq.schedule = &over_cp;
     trips("lane == RC_LANE_COMPUTE || lane == RC_LANE_COMM",
           rc_emit_collective(&b, both, RC_LANE_HOST, RC_P_ALL2ALL, "all_to_all", NULL));
     trips("shape.bytes >= 0.0", rc_emit_collective(&b, both, RC_LANE_COMPUTE, RC_P_ALL2ALL,

@@ -126,6 +126,8 @@ static void test_table(void **state) {
         assert_int_equal(rc_schedule_index(s), i);
         assert_true(s->summary && s->summary[0]);
         assert_true((s->buffers != NULL) == s->many_ranks);
+        assert_true(((s->groups & RC_OVER_CP) != 0) == s->many_ranks);
+        assert_true((s->host != RC_HOST_NEVER) == s->many_ranks);
         assert_ptr_equal(rc_schedule_on(s, 4), s);
         assert_string_equal(rc_schedule_on(s, 1)->name, "tp");
         assert_ptr_equal(rc_schedule_many_at(i), i < 3 ? s : NULL);
