@@ -14,8 +14,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_COST_IMPORT_H
 #define RC_COST_IMPORT_H
-#include <stdbool.h>
-#include "sim/cost/store.h"
+#include "sim/cost/import_rows.h"
 
 typedef enum rc_import_format {
     RC_IMPORT_NCCL_TESTS,
@@ -25,20 +24,6 @@ typedef enum rc_import_format {
 } rc_import_format;
 const char *const *rc_import_names(void); /* NULL-terminated */
 
-typedef struct rc_import { /* what the caller says of the file; NULL where it does not */
-    const char *machine;   /* required: 1 to 47 characters */
-    const char *gpu;       /* NULL: what the file says, else "unknown" */
-    const char *source;    /* without "published: "; NULL: the format's name */
-    const char *transport; /* NULL: nvlink inside a node, rdma between nodes */
-    const char *op;        /* nccl-tests that do not name their collective */
-    int64_t ranks, nodes;  /* nccl-tests that do not list their ranks; 0: not told */
-} rc_import;
-
-typedef struct rc_import_count {
-    size_t rows, doubled, skipped;
-    char why[160]; /* of the first that was skipped */
-} rc_import_count;
-
 /* By its content: RC_E_INPUT, with what was found instead, when it is none of them. */
 rc_status rc_import_detect(const char *name, const char *text, size_t size, rc_import_format *out,
                            rc_error *err);
@@ -46,24 +31,5 @@ rc_status rc_import_detect(const char *name, const char *text, size_t size, rc_i
 rc_status rc_import_parse(rc_import_format f, const char *name, const char *text, size_t size,
                           const rc_import *how, rc_rows *rows, rc_import_count *count,
                           rc_error *err);
-
-/* ---- for the parsers ------------------------------------------------------------------------ */
-typedef struct rc_importer {
-    const char *name;
-    const rc_import *how;
-    rc_rows *rows;
-    rc_import_count *count;
-    char source[120];
-    const char *format;
-} rc_importer;
-/* Everything but op, variant, dtype, axes and times is filled in from what is known. */
-rc_row rc_import_row(const rc_importer *m);
-/* Adds it, unless the point is there (counted). */
-rc_status rc_import_add(rc_importer *m, const rc_row *row, rc_error *err);
-void rc_import_skip(rc_importer *m, const char *why);
-rc_status rc_import_nccl_tests(rc_importer *m, const char *text, size_t size, rc_error *err);
-rc_status rc_import_nccl_json(rc_importer *m, const char *text, size_t size, rc_error *err);
-rc_status rc_import_aiconfigurator(rc_importer *m, const char *text, size_t size, rc_error *err);
-rc_status rc_import_vidur(rc_importer *m, const char *text, size_t size, rc_error *err);
 
 #endif

@@ -3,7 +3,7 @@
  * tables `isl` is the number of new tokens (1 in generation) and `step` what is cached.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/base/csv.h"
-#include "sim/cost/import.h"
+#include "sim/cost/import_formats.h"
 
 #include <stdio.h>
 #include <string.h>

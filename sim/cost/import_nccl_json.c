@@ -1,6 +1,7 @@
 /* The JSON that nccl-tests write with -J FILE: one object a run, with its command (`args`), its
  * ranks (`config.devices`) and a result a size. A file is one run.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/cost/import_formats.h"
 #include "sim/cost/import_nccl.h"
 
 #include <jansson.h>

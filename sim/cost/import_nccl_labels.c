@@ -1,4 +1,4 @@
-/* Words of a line, and what launchers put in front of one.
+/* What launchers put in front of a line.
  *
  * A label names the process whose line it is ("[1,0]<stdout>:", "3: ", "node-1: ", "[pod/a/b] "),
  * or is a date or a time, which names nothing. They may stand one behind the other. Of a label that
@@ -10,81 +10,6 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- words ---------------------------------------------------------------------------------- */
-
-bool rc_blank(char c) {
-    return c == ' ' || c == '\t' || c == '\r';
-}
-
-bool rc_digit(char c) {
-    return c >= '0' && c <= '9';
-}
-
-rc_piece rc_piece_from_word(rc_piece t) { /* without blanks in front */
-    while (t.n > 0 && rc_blank(*t.p))
-        t.p++, t.n--;
-    return t;
-}
-
-rc_piece rc_piece_behind(rc_piece t, size_t n) {
-    return (rc_piece){t.p + n, t.n - n};
-}
-
-size_t rc_piece_word(rc_piece t) {
-    size_t n = 0;
-    while (n < t.n && !rc_blank(t.p[n]))
-        n++;
-    return n;
-}
-
-int rc_piece_split(rc_piece t, rc_piece *field) {
-    int n = 0;
-    for (t = rc_piece_from_word(t); t.n > 0 && n < RC_NCCL_FIELDS; t = rc_piece_from_word(t)) {
-        field[n++] = (rc_piece){t.p, rc_piece_word(t)};
-        t = rc_piece_behind(t, field[n - 1].n);
-    }
-    return n;
-}
-
-bool rc_piece_whole(rc_piece t, double *out) {
-    *out = 0;
-    for (size_t i = 0; i < t.n; i++) {
-        if (!rc_digit(t.p[i]))
-            return false;
-        *out = *out * 10 + (t.p[i] - '0');
-    }
-    return t.n > 0 && *out < 1e15;
-}
-
-bool rc_piece_number(rc_piece t, double *out) {
-    char text[32], *end = NULL;
-    if (t.n == 0 || t.n >= sizeof text || !(rc_digit(t.p[0]) || t.p[0] == '.'))
-        return false;
-    memcpy(text, t.p, t.n);
-    text[t.n] = '\0';
-    *out = strtod(text, &end);
-    return *end == '\0' && *out >= 0 && *out < 1e15;
-}
-
-int64_t rc_piece_leading(rc_piece t) {
-    int64_t v = 0;
-    t = rc_piece_from_word(t);
-    for (size_t i = 0; i < t.n && rc_digit(t.p[i]) && v < INT64_C(1) << 40; i++)
-        v = v * 10 + (t.p[i] - '0');
-    return v;
-}
-
-/* What stands behind `word`, or nothing. */
-rc_piece rc_piece_after(rc_piece t, const char *word) {
-    size_t n = strlen(word);
-    for (size_t i = 0; i + n <= t.n; i++)
-        if (memcmp(t.p + i, word, n) == 0)
-            return rc_piece_behind(t, i + n);
-    return (rc_piece){t.p + t.n, 0};
-}
-
-/* ---- labels --------------------------------------------------------------------------------- */
 
 /* d a digit, a a letter, ? a digit or a blank. */
 static bool fits(rc_piece t, const char *pattern) {
@@ -121,12 +46,6 @@ static size_t time_length(rc_piece t) {
     else if (fits(rc_piece_behind(t, n), "+dd:dd") || fits(rc_piece_behind(t, n), "-dd:dd"))
         n += 6;
     return n;
-}
-
-rc_piece rc_piece_skip(rc_piece t, const char *marks) {
-    while (t.n > 0 && *t.p != '\0' && strchr(marks, *t.p))
-        t = rc_piece_behind(t, 1);
-    return t;
 }
 
 /* "[...]" or "(...)" without a '#'. */
@@ -207,7 +126,7 @@ rc_piece rc_nccl_payload(rc_piece line, rc_piece *label, int *words) {
         return t;
     for (size_t i = 1; i < t.n; i++)
         if (t.p[i] == '#' && rc_nccl_head_word(rc_piece_behind(t, i + 1))) {
-            rc_piece field[RC_NCCL_FIELDS];
+            rc_piece field[RC_PIECES];
             *words = rc_piece_split((rc_piece){t.p, i}, field);
             return rc_piece_behind(t, i);
         }

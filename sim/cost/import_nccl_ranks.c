@@ -19,28 +19,6 @@
 
 enum { MOST_RANKS = 1 << 20 };
 
-bool rc_piece_is(rc_piece t, const char *word) {
-    return strlen(word) == t.n && memcmp(t.p, word, t.n) == 0;
-}
-
-bool rc_piece_starts(rc_piece t, const char *word) {
-    size_t n = strlen(word);
-    return n <= t.n && memcmp(t.p, word, n) == 0;
-}
-
-bool rc_piece_has(rc_piece t, const char *word) {
-    size_t n = strlen(word);
-    for (size_t i = 0; i + n <= t.n; i++) {
-        const char *p = memchr(t.p + i, word[0], t.n - i - n + 1);
-        if (!p)
-            return false;
-        i = (size_t)(p - t.p);
-        if (memcmp(p, word, n) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* ---- tests ---------------------------------------------------------------------------------- */
 
 /* Longer names first: the end of one may be another. */

@@ -21,6 +21,7 @@
  * size is one whose first two fields are whole numbers and whose third is the name of a type.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/cost/import_formats.h"
 #include "sim/cost/import_nccl.h"
 
 #include <ctype.h>
@@ -208,7 +209,7 @@ static rc_status rank_line(log_reader *l, stream *s, rc_piece t) {
 }
 
 static void header_line(stream *s, rc_piece t, int words) {
-    rc_piece f[RC_NCCL_FIELDS];
+    rc_piece f[RC_PIECES];
     int n = rc_piece_split(t, f);
     s->col = (columns){-1, -1, -1, -1, -1, -1, -1, n, words};
     for (int i = 0; i < n; i++) {
@@ -363,7 +364,7 @@ static void other_line(log_reader *l, rc_piece t) {
 }
 
 static rc_status one_line(log_reader *l, rc_piece line) {
-    rc_piece label, f[RC_NCCL_FIELDS];
+    rc_piece label, f[RC_PIECES];
     int words;
     stream *s = NULL;
     rc_piece t = rc_nccl_payload(line, &label, &words);

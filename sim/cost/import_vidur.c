@@ -3,7 +3,7 @@
  * p10 and p90. Compute ran in fp16. Network sizes are bytes; nodes are num_workers over
  * devices_per_node. SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/base/csv.h"
-#include "sim/cost/import.h"
+#include "sim/cost/import_formats.h"
 
 #include <stdio.h>
 #include <stdlib.h>
