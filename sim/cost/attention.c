@@ -78,7 +78,7 @@ rc_status rc_price_decode(const rc_costs *c, const rc_asked *a, rc_cost *out, rc
         return not_found(c, a, a->rows, "decode", err);
     /* KV heads are streams of their own, as sequences are. */
     double streams = batch * hkv / (double)g->fixed.at[RC_AXIS_KV_HEADS];
-    rc_grid_at(g->series, g->n, log(streams), log(context), &p);
+    rc_grid_at(&g->curves, log(streams), log(context), &p);
     p.basis = rc_worse(p.basis, heads);
     return rc_answer(c, a, &p, out, err);
 }

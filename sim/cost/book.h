@@ -16,8 +16,7 @@ typedef struct rc_grid {
     rc_dtype dtype;                      /* RC_BF16 where rows of all types are one curve */
     const char *machine, *gpu, *variant; /* variant: the transport of a transfer, else "" */
     rc_axes fixed;                       /* the axis across left out */
-    const rc_series *series;
-    size_t n;
+    rc_curves curves;
 } rc_grid;
 
 typedef struct rc_book {

@@ -100,7 +100,7 @@ static rc_status add_grid(rc_built_book *b, const rc_cost_point *p, rc_error *er
     g->machine = keep(b, p->machine, before != NULL ? before->machine : NULL);
     g->gpu = keep(b, p->gpu, before != NULL ? before->gpu : NULL);
     g->variant = keep(b, p->variant, before != NULL ? before->variant : NULL);
-    g->series = &b->series[b->series_count];
+    g->curves.series = &b->series[b->series_count];
     if (across != RC_AXIS_NONE)
         g->fixed.at[across] = 0;
     b->book.count++;
@@ -109,7 +109,7 @@ static rc_status add_grid(rc_built_book *b, const rc_cost_point *p, rc_error *er
 
 /* A grid is evaluated on the stack: say so here rather than overrun there. */
 static rc_status count_in(rc_grid *g, rc_error *err) {
-    if (++g->n <= RC_GRID_MAX)
+    if (++g->curves.n <= RC_GRID_MAX)
         return RC_OK;
     return rc_fail(err, RC_E_SCHEMA, "the store has more than %d series of %s on machine %s",
                    RC_GRID_MAX, rc_op_info_of(g->op)->name, g->machine);
@@ -125,6 +125,9 @@ static rc_status cut(rc_built_book *b, const rc_cost_point *p, size_t n, rc_erro
         RC_TRY(count_in(&b->grids[b->book.count - 1], err));
         RC_TRY(add_series(b, &p[i], end - i, err));
     }
+    for (size_t i = 0; i < b->book.count; i++)
+        if (rc_op_info_of(b->grids[i].op)->rises)
+            rc_curves_separate(&b->grids[i].curves);
     size_t at = 0;
     for (rc_op op = 0; op <= RC_OPS_MAX; op++) {
         while (at < b->book.count && b->grids[at].op < op)

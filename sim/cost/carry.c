@@ -24,17 +24,22 @@
  * (results/calibration). */
 static const double COPY_SHARE = 0.9;
 
+static double fourth_power(double share) {
+    return share < 1.0 ? pow(share, 4.0) : 1.0; /* the larger of the two is 1 */
+}
+
 static double carry(double t, double arithmetic, double traffic, double matrix, double hbm) {
-    double bound = fmax(arithmetic, traffic);
+    double bound = rc_most(arithmetic, traffic);
     if (bound <= 0.0)
         return t;
-    double c4 = pow(arithmetic / bound, 4.0), b4 = pow(traffic / bound, 4.0);
+    double c4 = fourth_power(arithmetic / bound), b4 = fourth_power(traffic / bound);
     double by_matrix = t * (1.0 + c4 / (c4 + b4) * (1.0 / matrix - 1.0));
     double by_hbm = t + traffic / hbm - bound;
-    double all = t * fmax(arithmetic / matrix, traffic / hbm) / bound;
-    double kept = traffic > 0.0 ? fmin(fmax(arithmetic / traffic, 1.0 / hbm), 1.0) : 1.0;
-    double carried = fmax(fmax(by_matrix * (hbm > 1.0 ? kept : 1.0), by_hbm), fmin(all, t));
-    return fmax(carried, arithmetic / matrix);
+    double all = t * rc_most(arithmetic / matrix, traffic / hbm) / bound;
+    double kept = traffic > 0.0 ? rc_least(rc_most(arithmetic / traffic, 1.0 / hbm), 1.0) : 1.0;
+    double carried =
+        rc_most(rc_most(by_matrix * (hbm > 1.0 ? kept : 1.0), by_hbm), rc_least(all, t));
+    return rc_most(carried, arithmetic / matrix);
 }
 
 static double or_one(double ratio) {
@@ -79,7 +84,7 @@ rc_status rc_carry(const rc_machine *m, const rc_probe *found, rc_op op, rc_dtyp
     info->work(info, at, rc_dtype_bytes(d), &w);
     double matrix = matrix_ratio(m, info->bound, d);
     double peak = d == RC_FP8 ? m->base_fp8_rate : m->base_bf16_rate;
-    double t = fmax(exp(found->y), w.flops / peak); /* extrapolated rows may promise too much */
+    double t = rc_most(exp(found->y), w.flops / peak); /* extrapolated rows may promise too much */
     bool carried = matrix != 1.0 || m->hbm_ratio != 1.0;
     if (carried)
         t = carry(t, w.flops / peak, w.bytes / (COPY_SHARE * m->base_hbm_rate), matrix,

@@ -117,7 +117,7 @@ static double on_link(const rc_machine *m, const rc_grid *g, double t) {
     double hop = nodes_of(g) > 1 ? change(m->hop_latency, m->file.hop_latency) : 1.0;
     if (ratio == 1.0 && hop == 1.0)
         return t;
-    double floor = fmin(t, exp(g->series->knot[0].y));
+    double floor = fmin(t, exp(g->curves.series->knot[0].y));
     return floor * hop + (t - floor) / ratio;
 }
 
@@ -155,7 +155,7 @@ static rc_status composed(const rc_costs *c, rc_op op, double bytes, int ranks, 
         steps = 1.0;
     }
     rc_probe p;
-    rc_series_at(g->series, log(fmax(part, 1.0)), &p);
+    rc_series_at(g->curves.series, log(fmax(part, 1.0)), &p);
     out->p50 = steps * exp(p.y);
     out->spread = p.spread;
     out->basis = RC_MODELLED;
@@ -171,15 +171,15 @@ static rc_status inside_node(const rc_costs *c, rc_op op, double bytes, int rank
     double x = log(fmax(bytes, 1.0));
     const rc_grid *g = find(c, op, op == RC_COST_SEND_RECV ? 2 : ranks, 1, false);
     if (g != NULL) {
-        rc_series_at(g->series, x, &p);
+        rc_series_at(g->curves.series, x, &p);
         as_cost(c, g, &p, out);
         return RC_OK;
     }
     g = find_nearest(c, op, ranks);
     if (g == NULL)
         return composed(c, op, bytes, ranks, out, err);
-    rc_series_at(g->series, x, &p);
-    double floor = fmin(exp(p.y), exp(g->series->knot[0].y));
+    rc_series_at(g->curves.series, x, &p);
+    double floor = fmin(exp(p.y), exp(g->curves.series->knot[0].y));
     double t = exp(p.y), more = bus_factor(op, ranks) / bus_factor(op, (double)ranks_of(g));
     out->p50 = on_link(&c->m, g, floor + (t - floor) * more);
     out->spread = p.spread;
@@ -203,7 +203,7 @@ static rc_status between_nodes(const rc_costs *c, rc_op op, double bytes, int ra
     if (g == NULL)
         return rc_nccl_between_nodes(m, op, bytes, ranks, nodes, out, err);
     rc_probe p;
-    rc_series_at(g->series, log(fmax(bytes, 1.0)), &p);
+    rc_series_at(g->curves.series, log(fmax(bytes, 1.0)), &p);
     as_cost(c, g, &p, out);
     return RC_OK;
 }
@@ -251,9 +251,9 @@ static void curve_as_flow(const rc_costs *c, const rc_grid *g, double bytes, dou
                           rc_p2p *out) {
     rc_probe p;
     rc_cost cost;
-    rc_series_at(g->series, log(fmax(bytes, 1.0)), &p);
+    rc_series_at(g->curves.series, log(fmax(bytes, 1.0)), &p);
     as_cost(c, g, &p, &cost);
-    out->latency = fmin(on_link(&c->m, g, exp(g->series->knot[0].y)), cost.p50);
+    out->latency = fmin(on_link(&c->m, g, exp(g->curves.series->knot[0].y)), cost.p50);
     out->spread = cost.spread;
     out->basis = cost.basis;
     double rest = cost.p50 - out->latency;

@@ -20,15 +20,23 @@ static double inputs(const rc_grid *g) {
     return (double)g->fixed.at[RC_AXIS_INPUTS];
 }
 
-/* Squared log distance of another shape than the one asked for. A curve that was not measured up to
- * M is as far away as it falls short of it, too: an LM head, measured for a few rows, says nothing
- * of thousands. */
-static double distance(const rc_grid *g, const shape *s) {
-    const rc_series *curve = g->series;
-    double dn = log(s->n / outputs(g)), dk = log(s->k / inputs(g));
-    double far = dn * dn + dk * dk;
-    double beyond = fmax(log(s->m) - curve->knot[curve->n - 1].x, 0.0);
-    return far + beyond * beyond;
+/* No more than |log r|, without a logarithm. */
+static double at_least(double r) {
+    return (r > 1.0 ? 1.0 - 1.0 / r : 1.0 - r) * (1.0 - 1e-12);
+}
+
+/* Squared log distance of another shape than the one asked for, or `far` when it is no nearer than
+ * that. A curve that was not measured up to M is as far away as it falls short of it, too: an LM
+ * head, measured for a few rows, says nothing of thousands. */
+static double distance(const rc_grid *g, const shape *s, double log_m, double far) {
+    const rc_series *curve = g->curves.series;
+    double n = s->n / outputs(g), k = s->k / inputs(g);
+    double beyond = rc_most(log_m - curve->knot[curve->n - 1].x, 0.0);
+    double bn = at_least(n), bk = at_least(k);
+    if (bn * bn + bk * bk + beyond * beyond >= far)
+        return far;
+    double dn = log(n), dk = log(k);
+    return dn * dn + dk * dk + beyond * beyond;
 }
 
 /* The two shapes nearest to the one asked for, which was not measured, and how far they are. */
@@ -36,12 +44,13 @@ static void nearest(const rc_book *b, rc_dtype d, const shape *s, const rc_grid 
                     double far[2]) {
     size_t n;
     const rc_grid *g = rc_book_grids(b, RC_COST_GEMM, &n);
+    double log_m = log(s->m);
     found[0] = found[1] = NULL;
     far[0] = far[1] = INFINITY;
     for (size_t i = 0; i < n; i++) {
         if (g[i].dtype != d)
             continue;
-        double here = distance(&g[i], s);
+        double here = distance(&g[i], s, log_m, far[1]);
         if (here < far[0]) {
             found[1] = found[0], far[1] = far[0];
             found[0] = &g[i], far[0] = here;
@@ -54,7 +63,7 @@ static void nearest(const rc_book *b, rc_dtype d, const shape *s, const rc_grid 
 /* A curve of another shape at the same M. Its FLOPs and its weights differ by the same factor, so
  * whichever binds, what is above the floor scales with N*K. */
 static void scaled(const rc_grid *g, const shape *s, rc_probe *p) {
-    rc_series_at(g->series, log(s->m), p);
+    rc_series_at(g->curves.series, log(s->m), p);
     double t = exp(p->y), ratio = s->n * s->k / (outputs(g) * inputs(g));
     p->y = log(t > FLOOR ? FLOOR + (t - FLOOR) * ratio : t);
 }
@@ -74,7 +83,7 @@ static bool between(const rc_book *b, rc_dtype d, const shape *s, rc_probe *p) {
     scaled(found[1], s, &q);
     double w = far[0] / (far[0] + far[1]);
     p->y += w * (q.y - p->y);
-    p->spread = fmax(p->spread, q.spread);
+    p->spread = rc_most(p->spread, q.spread);
     return true;
 }
 

@@ -19,7 +19,7 @@ rc_status rc_price_merge(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_
                        (long long)a->at->at[RC_AXIS_HEAD_V]);
     if (g == NULL)
         return rc_cost_no_rows(c, "merge", err);
-    rc_grid_at(g->series, g->n, log(parts), log(rows), &p);
+    rc_grid_at(&g->curves, log(parts), log(rows), &p);
     return rc_answer(c, a, &p, out, err);
 }
 
@@ -54,7 +54,7 @@ rc_status rc_price_width(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_
             return rc_cost_no_rows(c, info->name, err);
         times = width / info->width(&g->fixed);
     }
-    rc_series_at(g->series, log(tokens * times), &p);
+    rc_series_at(g->curves.series, log(tokens * times), &p);
     if (!measured || a->rows != a->op)
         p.basis = rc_worse(p.basis, RC_MODELLED);
     return rc_answer(c, a, &p, out, err);
@@ -66,6 +66,6 @@ rc_status rc_price_copy(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_e
     rc_probe p;
     if (g == NULL)
         return rc_cost_no_rows(c, "copy", err);
-    rc_series_at(g->series, log((double)a->at->at[RC_AXIS_BYTES]), &p);
+    rc_series_at(g->curves.series, log((double)a->at->at[RC_AXIS_BYTES]), &p);
     return rc_answer(c, a, &p, out, err);
 }

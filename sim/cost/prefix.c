@@ -46,7 +46,7 @@ bool rc_full_at(const rc_book *b, double tq, double tk, const rc_heads_of_call *
     const rc_grid *g = rc_book_heads(b, RC_COST_FULL, h->dtype, &h->at, &heads);
     if (g == NULL)
         return false;
-    rc_grid_at(g->series, g->n, log(tq * query_heads(h) / measured_heads(g)), log(tk), out);
+    rc_grid_at(&g->curves, log(tq * query_heads(h) / measured_heads(g)), log(tk), out);
     out->basis = rc_worse(out->basis, heads);
     return true;
 }
@@ -60,7 +60,7 @@ static bool square_at(const rc_book *b, double t, const rc_heads_of_call *h, rc_
         out->basis = RC_MODELLED;
         return true;
     }
-    rc_series_at(g->series, log(t) + 0.5 * log(query_heads(h) / measured_heads(g)), out);
+    rc_series_at(g->curves.series, log(t) + 0.5 * log(query_heads(h) / measured_heads(g)), out);
     out->basis = rc_worse(out->basis, heads);
     return true;
 }
@@ -78,7 +78,7 @@ bool rc_prefix_model(const rc_book *b, double tq, double prefix, const rc_heads_
         return true;
     }
     out->y = log(exp(out->y) + (exp(more.y) - exp(less.y)));
-    out->spread = fmax(out->spread, more.spread);
+    out->spread = rc_most(out->spread, more.spread);
     return true;
 }
 
@@ -106,14 +106,14 @@ static void correct(const rc_book *b, double tq, double tk, const rc_heads_of_ca
     if (g == NULL)
         return;
     double u = log(tq * query_heads(h) / measured_heads(g)), x = log(tk / tq);
-    const rc_series *from = g->series, *to = from + g->n, *hi = from;
+    const rc_series *from = g->curves.series, *to = from + g->curves.n, *hi = from;
     while (hi + 1 < to && hi->across < u)
         hi++;
     const rc_series *lo = hi > from && hi->across > u ? hi - 1 : hi;
     double ul = lo->across, uh = hi->across;
     bool inside = u >= from->across - SLACK && u <= uh + SLACK;
     double cl = correction_of(lo, x, &p, &inside), ch = correction_of(hi, x, &p, &inside);
-    double f = uh > ul ? fmin(fmax((u - ul) / (uh - ul), 0.0), 1.0) : 0.0;
+    double f = uh > ul ? rc_least(rc_most((u - ul) / (uh - ul), 0.0), 1.0) : 0.0;
     out->y += cl + f * (ch - cl);
     out->spread = p.spread;
     if (inside)

@@ -17,8 +17,8 @@ rc_status rc_price_same(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_e
         return rc_cost_no_rows(c, info->name, err);
     double x = log((double)a->at->at[info->along]);
     if (info->across == RC_AXIS_NONE)
-        rc_series_at(g->series, x, &p);
+        rc_series_at(g->curves.series, x, &p);
     else
-        rc_grid_at(g->series, g->n, log((double)a->at->at[info->across]), x, &p);
+        rc_grid_at(&g->curves, log((double)a->at->at[info->across]), x, &p);
     return rc_answer(c, a, &p, out, err);
 }

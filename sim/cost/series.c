@@ -28,7 +28,7 @@ static double above(const rc_series *s, double x) {
     double most = s->power, slope = most; /* of a lone point */
     if (before != end)
         slope = (end->y - before->y) / (end->x - before->x);
-    slope = fmin(fmax(slope, 0.0), most);
+    slope = rc_least(rc_most(slope, 0.0), most);
     if (slope > 0.9 * most)
         slope = most;
     return end->y + slope * (x - end->x);
@@ -40,10 +40,10 @@ static double below(const rc_series *s, double x) {
     const rc_knot *first = &s->knot[0], *after = &s->knot[other];
     if (other == 0)
         return first->y; /* a lone point */
-    double t0 = exp(first->y), t1 = exp(after->y), least = fmin(t0, LEAST_TIME);
+    double t0 = exp(first->y), t1 = exp(after->y), least = rc_least(t0, LEAST_TIME);
     double done = exp(s->power * (x - first->x)), more = exp(s->power * (after->x - first->x));
-    double t = t0 - fmax(t1 - t0, 0.0) / (more - 1.0) * (1.0 - done);
-    return log(fmax(t, least));
+    double t = t0 - rc_most(t1 - t0, 0.0) / (more - 1.0) * (1.0 - done);
+    return log(rc_most(t, least));
 }
 
 static void extrapolate(const rc_series *s, double x, bool upper, rc_probe *out) {
@@ -73,7 +73,7 @@ void rc_series_at(const rc_series *s, double x, rc_probe *out) {
         extrapolate(s, x, x > s->knot[0].x, out);
         return;
     }
-    x = fmin(fmax(x, s->knot[0].x), s->knot[last].x);
+    x = rc_least(rc_most(x, s->knot[0].x), s->knot[last].x);
     size_t i = interval_of(s, x), j = i < last ? i + 1 : i;
     if (fabs(x - s->knot[i].x) <= SLACK)
         j = i;
@@ -111,38 +111,91 @@ void rc_isotonic(double *y, size_t n, size_t *length) {
     }
 }
 
-/* Why straight lines across: a limiter such as Steffen's is not monotone in its data, so a curve
- * across curves could fall where every curve rises. Straight lines between isotonic values cannot.
- */
-void rc_grid_at(const rc_series *s, size_t n, double u, double x, rc_probe *out) {
+/* ---- grids ----------------------------------------------------------------------------------- */
+
+/* More than rounding makes of values that are equal. */
+static const double CLEARLY = 1e-6;
+
+/* Whether every series is above the one before it wherever x is between lo and hi: they rise, so the
+ * ends of the range tell. */
+static bool separate(const rc_curves *c, double lo, double hi) {
+    rc_probe before, after;
+    for (size_t i = 1; i < c->n; i++) {
+        rc_series_at(&c->series[i - 1], hi, &before);
+        rc_series_at(&c->series[i], lo, &after);
+        if (!(before.y + CLEARLY < after.y))
+            return false;
+    }
+    return true;
+}
+
+void rc_curves_separate(rc_curves *c) {
+    assert(c->n >= 1 && c->n <= RC_GRID_MAX);
+    for (size_t cell = 0; cell < RC_CELLS; cell++) {
+        double lo = (double)cell / RC_CELLS_PER_UNIT, hi = (double)(cell + 1) / RC_CELLS_PER_UNIT;
+        if (separate(c, lo, hi))
+            c->apart[cell / 64] |= UINT64_C(1) << cell % 64;
+    }
+}
+
+static bool are_apart(const rc_curves *c, double x) {
+    if (!(x >= 0.0 && x < (double)(RC_CELLS / RC_CELLS_PER_UNIT)))
+        return false;
+    size_t cell = (size_t)(x * RC_CELLS_PER_UNIT);
+    return (c->apart[cell / 64] >> cell % 64 & 1) != 0;
+}
+
+/* Series i and j at x, made monotone together with all others of the grid. Where they are apart they
+ * are monotone as they stand. */
+static void rising_at(const rc_curves *c, double x, size_t i, size_t j, rc_probe *at_i,
+                      rc_probe *at_j) {
+    if (are_apart(c, x)) {
+        rc_series_at(&c->series[j], x, at_j);
+        if (i != j)
+            rc_series_at(&c->series[i], x, at_i);
+        return;
+    }
     double y[RC_GRID_MAX];
     size_t length[RC_GRID_MAX];
     rc_probe p[RC_GRID_MAX];
-    assert(n >= 1 && n <= RC_GRID_MAX);
-    for (size_t i = 0; i < n; i++) {
-        rc_series_at(&s[i], x, &p[i]);
-        y[i] = p[i].y;
+    for (size_t k = 0; k < c->n; k++) {
+        rc_series_at(&c->series[k], x, &p[k]);
+        y[k] = p[k].y;
     }
-    rc_isotonic(y, n, length);
+    rc_isotonic(y, c->n, length);
+    *at_i = p[i];
+    at_i->y = y[i];
+    *at_j = p[j];
+    at_j->y = y[j];
+}
+
+/* Why straight lines across: a limiter such as Steffen's is not monotone in its data, so a curve
+ * across curves could fall where every curve rises. Straight lines between isotonic values cannot.
+ */
+void rc_grid_at(const rc_curves *c, double u, double x, rc_probe *out) {
+    assert(c->n >= 1 && c->n <= RC_GRID_MAX);
     size_t j = 0;
-    while (j < n && s[j].across < u - SLACK)
+    while (j < c->n && c->series[j].across < u - SLACK)
         j++;
-    if (j == n) { /* above: work grows with the axis */
-        *out = p[n - 1];
-        out->y = y[n - 1] + (u - s[n - 1].across);
+    rc_probe before;
+    if (j == c->n) { /* above: work grows with the axis */
+        rising_at(c, x, j - 1, j - 1, &before, out);
+        out->y += u - c->series[j - 1].across;
         out->basis = rc_worse(out->basis, RC_EXTRAPOLATED);
         return;
     }
-    *out = p[j];
-    out->y = y[j];
-    if (fabs(s[j].across - u) <= SLACK)
+    double uj = c->series[j].across;
+    bool there = fabs(uj - u) <= SLACK;
+    size_t i = j > 0 && !there ? j - 1 : j;
+    rising_at(c, x, i, j, &before, out);
+    if (there)
         return;
     if (j == 0) { /* below: as the first */
         out->basis = rc_worse(out->basis, RC_EXTRAPOLATED);
         return;
     }
-    double f = (u - s[j - 1].across) / (s[j].across - s[j - 1].across);
-    out->y = y[j - 1] + f * (y[j] - y[j - 1]);
-    out->spread = p[j - 1].spread + f * (p[j].spread - p[j - 1].spread);
-    out->basis = rc_worse(p[j - 1].basis, p[j].basis);
+    double ui = c->series[i].across, f = (u - ui) / (uj - ui);
+    out->y = before.y + f * (out->y - before.y);
+    out->spread = before.spread + f * (out->spread - before.spread);
+    out->basis = rc_worse(before.basis, out->basis);
 }

@@ -14,6 +14,7 @@
 #define RC_COST_SERIES_H
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include "sim/cost/cost.h"
 
 /* A point and the curve from it to the next: with h = log axis - x,
@@ -44,17 +45,35 @@ static inline rc_basis rc_worse(rc_basis a, rc_basis b) {
     return a > b ? a : b;
 }
 
+static inline double rc_least(double a, double b) { /* of two numbers */
+    return a < b ? a : b;
+}
+static inline double rc_most(double a, double b) {
+    return a > b ? a : b;
+}
+
 enum { RC_GRID_MAX = 64 }; /* series of one grid */
+/* The x axis, from 0 to 32, is cut into cells of a sixteenth. */
+enum { RC_CELLS_PER_UNIT = 16, RC_CELL_WORDS = 8, RC_CELLS = 64 * RC_CELL_WORDS };
+
+/* The series of a grid, ascending in `across`. A bit of `apart` is set where, all over a cell of the
+ * x axis, each series is clearly above the one before it: there two of them answer for all. */
+typedef struct rc_curves {
+    const rc_series *series;
+    size_t n; /* 1 to RC_GRID_MAX */
+    uint64_t apart[RC_CELL_WORDS];
+} rc_curves;
 
 /* At x, a log. Above its points a series goes on along its last slope over about a factor of two,
  * held between 0 and its power, and at exactly its power once within 10 % of it: then its rate has
  * settled. Below them time is latency + work / rate through the first points, and never under 2 us.
  */
 void rc_series_at(const rc_series *s, double x, rc_probe *out);
-/* n series of one grid, ascending in `across`: along x by each, then straight across in the log of
- * the second axis, at u. Flat below the first, slope 1 above the last. Monotone in both.
- * 1 <= n <= RC_GRID_MAX. */
-void rc_grid_at(const rc_series *s, size_t n, double u, double x, rc_probe *out);
+/* Along x by each series, then straight across in the log of the second axis, at u. Flat below the
+ * first series, slope 1 above the last. Monotone in both. */
+void rc_grid_at(const rc_curves *c, double u, double x, rc_probe *out);
+/* Fills `apart`. Only for series that rise with x. */
+void rc_curves_separate(rc_curves *c);
 /* Isotonic regression in place: the nearest non-decreasing values, equal weights. `length` is room
  * for n numbers. */
 void rc_isotonic(double *y, size_t n, size_t *length);

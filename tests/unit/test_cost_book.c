@@ -63,9 +63,10 @@ static void same_book(const rc_book *a, const rc_book *b) {
         assert_string_equal(x->gpu, y->gpu);
         assert_string_equal(x->variant, y->variant);
         assert_memory_equal(&x->fixed, &y->fixed, sizeof x->fixed);
-        assert_int_equal(x->n, y->n);
-        for (size_t s = 0; s < x->n; s++)
-            same_series(&x->series[s], &y->series[s]);
+        assert_int_equal(x->curves.n, y->curves.n);
+        assert_memory_equal(x->curves.apart, y->curves.apart, sizeof x->curves.apart);
+        for (size_t s = 0; s < x->curves.n; s++)
+            same_series(&x->curves.series[s], &y->curves.series[s]);
     }
 }
 
@@ -135,13 +136,46 @@ static void test_curves_are_steffens(void **state) {
     for (size_t b = 0; b < rc_builtin_count; b++)
         for (size_t i = 0; i < rc_builtin_books[b].count; i++) {
             const rc_grid *g = &rc_builtin_books[b].grids[i];
-            for (size_t s = 0; s < g->n; s++)
-                if (g->series[s].curved) {
-                    as_gsl(&g->series[s]);
+            for (size_t s = 0; s < g->curves.n; s++)
+                if (g->curves.series[s].curved) {
+                    as_gsl(&g->curves.series[s]);
                     curves++;
                 }
         }
     assert_true(curves > 200);
+}
+
+/* Where a grid says that its curves stand apart, two of them answer for all, to the bit. */
+static void same_as_all(const rc_curves *c, size_t *apart) {
+    rc_curves all = *c;
+    memset(all.apart, 0, sizeof all.apart);
+    for (int i = -40; i < 700; i++)
+        for (int k = 0; k < 7; k++) {
+            rc_probe fast, whole;
+            double x = (i + 0.37) / 22.0, u = k / 6.0;
+            u = (1.0 - u) * (c->series[0].across - 1.0) + u * (c->series[c->n - 1].across + 1.0);
+            rc_grid_at(c, u, x, &fast);
+            rc_grid_at(&all, u, x, &whole);
+            assert_int_equal(bits(fast.y), bits(whole.y));
+            assert_int_equal(bits(fast.spread), bits(whole.spread));
+            assert_int_equal(fast.basis, whole.basis);
+        }
+    for (size_t i = 0; i < RC_CELL_WORDS; i++)
+        *apart += c->apart[i] != 0;
+}
+
+static void test_grids_of_two_and_of_all(void **state) {
+    (void)state;
+    size_t grids = 0, apart = 0;
+    for (size_t b = 0; b < rc_builtin_count; b++)
+        for (size_t i = 0; i < rc_builtin_books[b].count; i++) {
+            const rc_grid *g = &rc_builtin_books[b].grids[i];
+            if (rc_op_info_of(g->op)->across == RC_AXIS_NONE || g->op == RC_COST_PREFIX)
+                continue;
+            same_as_all(&g->curves, &apart);
+            grids++;
+        }
+    assert_true(grids > 10 && apart > grids);
 }
 
 /* Grids stand in the order that look-ups search by, and a search finds each. */
@@ -153,8 +187,8 @@ static void test_grids_are_found(void **state) {
             const rc_grid *g = &book->grids[i];
             if (rc_op_info_of(g->op)->bound != RC_BOUND_LINK)
                 assert_ptr_equal(rc_book_find(book, g->op, g->dtype, &g->fixed), g);
-            for (size_t s = 1; s < g->n; s++)
-                assert_true(g->series[s - 1].across < g->series[s].across);
+            for (size_t s = 1; s < g->curves.n; s++)
+                assert_true(g->curves.series[s - 1].across < g->curves.series[s].across);
         }
         rc_axes none = {{[RC_AXIS_OUTPUTS] = 7, [RC_AXIS_INPUTS] = 7}};
         assert_null(rc_book_find(book, RC_COST_GEMM, RC_BF16, &none));
@@ -166,6 +200,7 @@ int main(void) {
         cmocka_unit_test(test_builtin_books_are_the_rows),
         cmocka_unit_test(test_which_books_there_are),
         cmocka_unit_test(test_curves_are_steffens),
+        cmocka_unit_test(test_grids_of_two_and_of_all),
         cmocka_unit_test(test_grids_are_found),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -20,9 +20,9 @@ static void put_text(FILE *f, const char *name, const char *text) {
 static void put_knots(FILE *f, const rc_book *b, size_t book) {
     (void)fprintf(f, "static const rc_knot knots_%zu[] = {\n", book);
     for (size_t i = 0; i < b->count; i++)
-        for (size_t s = 0; s < b->grids[i].n; s++)
-            for (size_t k = 0; k < b->grids[i].series[s].n; k++) {
-                const rc_knot *p = &b->grids[i].series[s].knot[k];
+        for (size_t s = 0; s < b->grids[i].curves.n; s++)
+            for (size_t k = 0; k < b->grids[i].curves.series[s].n; k++) {
+                const rc_knot *p = &b->grids[i].curves.series[s].knot[k];
                 (void)fprintf(f, "    {%a, %a, %a, %a, %a, %a, (rc_basis)%d},\n", p->x, p->y,
                               p->slope, p->square, p->cube, p->spread, (int)p->basis);
             }
@@ -33,8 +33,8 @@ static void put_series(FILE *f, const rc_book *b, size_t book) {
     size_t at = 0;
     (void)fprintf(f, "static const rc_series series_%zu[] = {\n", book);
     for (size_t i = 0; i < b->count; i++)
-        for (size_t s = 0; s < b->grids[i].n; s++) {
-            const rc_series *c = &b->grids[i].series[s];
+        for (size_t s = 0; s < b->grids[i].curves.n; s++) {
+            const rc_series *c = &b->grids[i].curves.series[s];
             (void)fprintf(f,
                           "    {.across = %a, .power = %a, .curved = %d, .n = %zu, .knot = "
                           "knots_%zu + %zu},\n",
@@ -56,8 +56,12 @@ static void put_grids(FILE *f, const rc_book *b, size_t book) {
         (void)fputs("\n     .fixed = {{", f);
         for (int axis = 0; axis < RC_AXIS_COUNT; axis++)
             (void)fprintf(f, "%s%" PRId64, axis > 0 ? ", " : "", g->fixed.at[axis]);
-        (void)fprintf(f, "}},\n     .series = series_%zu + %zu, .n = %zu},\n", book, at, g->n);
-        at += g->n;
+        (void)fprintf(f, "}},\n     .curves = {.series = series_%zu + %zu, .n = %zu, .apart = {",
+                      book, at, g->curves.n);
+        for (size_t w = 0; w < RC_CELL_WORDS; w++)
+            (void)fprintf(f, "%s0x%" PRIx64, w > 0 ? ", " : "", g->curves.apart[w]);
+        (void)fputs("}}},\n", f);
+        at += g->curves.n;
     }
     (void)fputs("};\n\n", f);
 }
