@@ -6,6 +6,7 @@
 
 const rc_grid *rc_book_grids(const rc_book *b, rc_op op, size_t *n) {
     assert(op < rc_op_count());
+    assert(b != NULL && n != NULL);
     *n = b->first[op + 1] - b->first[op];
     return *n > 0 ? &b->grids[b->first[op]] : NULL;
 }

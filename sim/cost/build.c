@@ -59,7 +59,6 @@ static rc_status add_series(rc_built_book *b, const rc_cost_point *p, size_t n, 
     const rc_op_info *info = rc_op_info_of(p->op);
     rc_knot *k = &b->knots[b->knot_count];
     for (size_t i = 0; i < n; i++) {
-        assert(i == 0 || p[i].x > p[i - 1].x);
         b->x[i] = p[i].x;
         b->y[i] = p[i].y;
     }
@@ -140,7 +139,6 @@ static rc_status cut(rc_built_book *b, const rc_cost_point *p, size_t n, rc_erro
 /* The curves of a prefix hold log(measured / model). The model rests on other curves alone, so the
  * order in which they are rewritten makes no difference. Knots stand in the order of the points. */
 static void correct_prefixes(rc_built_book *b, const rc_cost_point *p, size_t n) {
-    assert(b->knot_count == n);
     for (size_t i = 0; i < n; i++) {
         if (p[i].op != RC_COST_PREFIX)
             continue;

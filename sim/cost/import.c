@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/cost/import.h"
 
+#include <assert.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -130,6 +131,8 @@ static rc_status check(const rc_import *how, rc_error *err) {
 rc_status rc_import_parse(rc_import_format f, const char *name, const char *text, size_t size,
                           const rc_import *how, rc_rows *rows, rc_import_count *count,
                           rc_error *err) {
+    assert(f < RC_IMPORT_FORMATS);
+    assert(how != NULL && rows != NULL && count != NULL);
     rc_importer m = {.name = name, .how = how, .rows = rows, .count = count, .format = names[f]};
     memset(count, 0, sizeof *count);
     RC_TRY(check(how, err));

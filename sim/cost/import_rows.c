@@ -35,6 +35,7 @@ static bool same_point(const rc_row *x, const rc_row *y) {
 }
 
 rc_status rc_import_add(rc_importer *m, const rc_row *row, rc_error *err) {
+    assert(row->op[0] != '\0' && row->machine[0] != '\0');
     if (!(row->p10 > 0.0 && row->p10 <= row->p50 && row->p50 <= row->p90 && row->p90 < 1e6)) {
         rc_import_skip(m, "a time that is not above zero, or out of order");
         return RC_OK;

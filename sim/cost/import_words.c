@@ -20,6 +20,7 @@ rc_piece rc_piece_from_word(rc_piece t) {
 }
 
 rc_piece rc_piece_behind(rc_piece t, size_t n) {
+    assert(n <= t.n);
     return (rc_piece){t.p + n, t.n - n};
 }
 

@@ -25,6 +25,7 @@ static void read_axes(const rc_row *r, const rc_op_info *info, rc_axes *at) {
 }
 
 rc_op rc_row_op(const rc_row *r, rc_axes *at) {
+    assert(r != NULL && at != NULL);
     if (strchr(r->variant, '@') != NULL)
         return rc_op_count();
     for (rc_op op = rc_op_named(r->op); op < rc_op_count(); op++) {

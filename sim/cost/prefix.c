@@ -68,6 +68,7 @@ static bool square_at(const rc_book *b, double t, const rc_heads_of_call *h, rc_
 bool rc_prefix_model(const rc_book *b, double tq, double prefix, const rc_heads_of_call *h,
                      rc_probe *out) {
     rc_probe more, less;
+    assert(tq > 0.0);
     if (!square_at(b, tq, h, out))
         return false;
     if (prefix <= 0.0)

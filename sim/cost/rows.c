@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/cost/store.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,6 +86,8 @@ static void set_defaults(rc_row *x) {
 }
 
 rc_status rc_rows_add(rc_rows *r, const rc_row *row, rc_error *err) {
+    assert(r != NULL && row != NULL);
+    assert(row->machine != NULL && row->op != NULL && row->variant != NULL && row->source != NULL);
     if (r->count == r->room) {
         size_t room = r->room ? 2 * r->room : 256;
         rc_row *rows = realloc(r->rows, room * sizeof *rows);
@@ -193,6 +196,7 @@ static rc_status unique(rc_rows *r, rc_error *err) {
 }
 
 rc_status rc_rows_merge(rc_rows *const *sets, size_t n, rc_rows **out, rc_error *err) {
+    assert((sets != NULL || n == 0) && out != NULL);
     rc_rows *all = NULL;
     RC_TRY(rc_rows_create(&all, err));
     rc_status st = RC_OK;
@@ -230,6 +234,7 @@ static void keep_marked(rc_rows *r) {
 
 rc_status rc_rows_supersede(rc_rows *const *sets, size_t n, size_t *dropped, rc_error *err) {
     size_t count = 0, at = 0;
+    assert((sets != NULL || n == 0) && dropped != NULL);
     *dropped = 0;
     for (size_t s = 0; s < n; s++)
         count += sets[s]->count;

@@ -90,6 +90,7 @@ void rc_series_at(const rc_series *s, double x, rc_probe *out) {
 }
 
 void rc_isotonic(double *y, size_t n, size_t *length) {
+    assert((y != NULL && length != NULL) || n == 0);
     double *mean = y; /* means of blocks are stacked in place: no further than what was read */
     size_t top = 0;
     for (size_t i = 0; i < n; i++) {

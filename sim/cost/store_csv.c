@@ -2,6 +2,7 @@
  * wrong forecast later, with nothing to show for it. SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/cost/store.h"
 
+#include <assert.h>
 #include <float.h>
 #include <math.h>
 #include <stdbool.h>
@@ -181,12 +182,14 @@ static rc_status take(rc_csv *csv, rc_rows **out, rc_error *err) {
 rc_status rc_store_parse_csv(const char *name, const char *text, size_t size, rc_rows **out,
                              rc_error *err) {
     rc_csv *csv = NULL;
+    assert(name != NULL && (text != NULL || size == 0) && out != NULL);
     RC_TRY(rc_csv_parse(name, text, size, &csv, err));
     return take(csv, out, err);
 }
 
 rc_status rc_store_read_csv(const char *path, rc_rows **out, rc_error *err) {
     rc_csv *csv = NULL;
+    assert(path != NULL && out != NULL);
     RC_TRY(rc_csv_open(path, &csv, err));
     return take(csv, out, err);
 }

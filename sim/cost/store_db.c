@@ -8,6 +8,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/cost/store.h"
 
+#include <assert.h>
 #include <math.h>
 #include <sqlite3.h>
 #include <stdbool.h>
@@ -206,6 +207,7 @@ static rc_status read_rows(sqlite3 *db, const char *name, int64_t version, const
 }
 
 rc_status rc_store_rows(const char *path, const char *machine, rc_rows **out, rc_error *err) {
+    assert(out != NULL);
     sqlite3 *db = NULL;
     rc_rows *rows = NULL;
     int64_t version = 0;
@@ -312,6 +314,7 @@ static rc_status write_new(const char *path, const rc_rows *rows, rc_error *err)
 }
 
 rc_status rc_store_may_write(const char *path, rc_error *err) {
+    assert(path != NULL && path[0] != '\0');
     if (access(path, F_OK) == 0)
         return rc_fail_at(err, RC_E_IO, path, 0, 0, "exists already; it is not overwritten");
     return rc_output_check(path, false, err);

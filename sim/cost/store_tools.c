@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/cost/store_tools.h"
 
+#include <assert.h>
 #include <gsl/gsl_sort.h>
 #include <gsl/gsl_statistics.h>
 #include <inttypes.h>
@@ -66,6 +67,7 @@ static void put_row(const rc_row *r, bool sizes, FILE *f) {
 }
 
 rc_status rc_rows_write_csv(const rc_rows *rows, FILE *f, rc_error *err) {
+    assert(rows != NULL && f != NULL);
     static const char *const names[] = {RC_STORE_COLUMNS};
     bool sizes = false;
     for (size_t i = 0; i < rc_rows_count(rows) && !sizes; i++)
@@ -114,6 +116,7 @@ rc_status rc_rows_same_machine(rc_rows *const *sets, const char *const *files, s
 }
 
 rc_status rc_rows_rename(const rc_rows *rows, const char *machine, rc_rows **out, rc_error *err) {
+    assert(rows != NULL && machine != NULL && machine[0] != '\0');
     rc_rows *all = NULL;
     RC_TRY(rc_rows_create(&all, err));
     rc_status st = RC_OK;
@@ -231,6 +234,7 @@ static size_t walk(const sorted *a, const sorted *b, double *ratio, rc_diff *out
 rc_status rc_rows_diff(const rc_rows *a, const rc_rows *b, rc_diff **out, size_t *n,
                        rc_error *err) {
     sorted x = {NULL, 0}, y = {NULL, 0};
+    assert(a != NULL && b != NULL && out != NULL && n != NULL);
     rc_status st = sort(a, &x, err);
     if (st == RC_OK)
         st = sort(b, &y, err);

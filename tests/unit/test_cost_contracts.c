@@ -1,0 +1,227 @@
+/* What the cost room assumes of its callers (tests/support/trips.h). Values that must be wrong stand
+ * in variables, so that no compiler sees through the call.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "tests/support/trips.h"
+#include "sim/cost/embed/book_text.c"
+#include "sim/cost/basis.h"
+#include "sim/cost/builtin.h"
+#include "sim/cost/carry.h"
+#include "sim/cost/import.h"
+#include "sim/cost/import_formats.h"
+#include "sim/cost/import_nccl.h"
+#include "sim/cost/nccl.h"
+#include "sim/cost/prefix.h"
+#include "sim/cost/rules.h"
+#include "sim/cost/settle.h"
+#include "sim/cost/store_tools.h"
+#include "tests/support/cost_store.h"
+
+static const char *volatile no_text = NULL;
+static rc_rows *volatile no_rows = NULL;
+static rc_costs *volatile no_costs = NULL;
+static const rc_book *volatile no_book = NULL;
+static double *volatile no_numbers = NULL;
+static volatile int none = 0;
+static rc_costs *costs;
+static rc_rows *rows;
+static rc_error err;
+static rc_cost cost;
+
+static int setup(void **state) {
+    (void)state;
+    rc_machine m = syn_machine();
+    (void)snprintf(m.state, sizeof m.state, "sustained");
+    if (rc_rows_create(&rows, NULL) != RC_OK)
+        return -1;
+    return rc_costs_open(NULL, &m, &costs, NULL) == RC_OK ? 0 : -1;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    rc_costs_close(costs);
+    rc_rows_free(rows);
+    return 0;
+}
+
+static void test_table_of_ops(void **state) {
+    (void)state;
+    rc_axes negative = {{[RC_AXIS_TOKENS] = -1}};
+    rc_work work;
+    const char **volatile no_names = NULL;
+    volatile rc_axis beyond = RC_AXIS_COUNT;
+    trips("axis < RC_AXIS_COUNT", (void)rc_axis_name(beyond));
+    trips("op < OPS", (void)rc_op_info_of(rc_op_count() + (rc_op)none));
+    trips("name != NULL", (void)rc_op_named(no_text));
+    trips("names != NULL", rc_op_row_names(no_names));
+    trips("op != NULL && axis > RC_AXIS_NONE && axis < RC_AXIS_COUNT",
+          (void)rc_op_has_axis(rc_op_info_of(RC_COST_GEMM), beyond));
+    const rc_op_info *gemm = rc_op_info_of(RC_COST_GEMM);
+    trips("at->at[axis] >= 0", gemm->work(gemm, &negative, 2.0, &work));
+}
+
+static void test_rows(void **state) {
+    (void)state;
+    rc_row nameless = {.machine = "m", .op = "copy", .variant = ""}, unnamed = {.op = ""};
+    rc_axes at;
+    rc_rows *out = NULL;
+    rc_rows *const *volatile no_sets = NULL;
+    size_t *volatile nowhere = NULL;
+    rc_importer importer = {0};
+    trips("r != NULL && row != NULL", (void)rc_rows_add(no_rows, &nameless, &err));
+    trips("row->machine != NULL && row->op != NULL && row->variant != NULL && row->source != NULL",
+          (void)rc_rows_add(rows, &nameless, &err));
+    trips("(sets != NULL || n == 0) && out != NULL", (void)rc_rows_merge(no_sets, 1, &out, &err));
+    trips("(sets != NULL || n == 0) && dropped != NULL",
+          (void)rc_rows_supersede(no_sets, 0, nowhere, &err));
+    trips("rows != NULL && f != NULL", (void)rc_rows_write_csv(no_rows, stderr, &err));
+    trips("rows != NULL && machine != NULL && machine[0] != '\\0'",
+          (void)rc_rows_rename(rows, "", &out, &err));
+    trips("a != NULL && b != NULL && out != NULL && n != NULL",
+          (void)rc_rows_diff(rows, no_rows, NULL, NULL, &err));
+    trips("r != NULL && at != NULL", (void)rc_row_op(&nameless, (rc_axes *)(uintptr_t)none));
+    trips("row->op[0] != '\\0' && row->machine[0] != '\\0'",
+          (void)rc_import_add(&importer, &unnamed, &err));
+    (void)at;
+}
+
+static void test_files(void **state) {
+    (void)state;
+    rc_rows *out = NULL;
+    rc_rows **volatile nowhere = NULL;
+    trips("name != NULL && (text != NULL || size == 0) && out != NULL",
+          (void)rc_store_parse_csv("x.csv", no_text, 1, &out, &err));
+    trips("path != NULL && out != NULL", (void)rc_store_read_csv(no_text, &out, &err));
+    trips("out != NULL", (void)rc_store_rows(NULL, NULL, nowhere, &err));
+    trips("path != NULL && path[0] != '\\0'", (void)rc_store_may_write("", &err));
+    trips("f != NULL && (books != NULL || n == 0)",
+          (void)rc_book_write_text(stderr, NULL, 1, &err));
+}
+
+static void test_imports(void **state) {
+    (void)state;
+    rc_import how = {.machine = NULL};
+    rc_import_count count;
+    volatile rc_import_format beyond = RC_IMPORT_FORMATS;
+    rc_nccl_run run = {.ranks = 2, .nodes = 1};
+    rc_importer importer = {0};
+    trips("f < RC_IMPORT_FORMATS",
+          (void)rc_import_parse(beyond, "x", "", 0, &how, rows, &count, &err));
+    rc_import *volatile unsaid = NULL;
+    trips("how != NULL && rows != NULL && count != NULL",
+          (void)rc_import_parse(RC_IMPORT_VIDUR, "x", "", 0, unsaid, rows, &count, &err));
+    trips("n <= t.n", (void)rc_piece_behind((rc_piece){"ab", 2}, 3));
+    trips("test >= 0 && test < TESTS", (void)rc_nccl_test_name(RC_NCCL_NO_TEST));
+    trips("test >= 0 && test < TESTS", (void)rc_nccl_test_op(RC_NCCL_NO_TEST));
+    trips("run->op && run->ranks > 0 && run->nodes > 0",
+          (void)rc_nccl_row(&importer, &run, 1.0, 1.0, (rc_piece){"", 0}, &err));
+}
+
+static void test_building(void **state) {
+    (void)state;
+    rc_built_book *built = NULL;
+    rc_built_book *volatile no_built = NULL;
+    rc_cost_point *points = NULL;
+    rc_cost_point *volatile no_points = NULL;
+    size_t n = 0;
+    trips("rows != NULL && base != NULL && state != NULL && out != NULL",
+          (void)rc_book_build(rows, no_text, "burst", &built, &err));
+    trips("b != NULL", (void)rc_built_book_of(no_built));
+    trips("rows != NULL && base != NULL && state != NULL",
+          (void)rc_points_of(rows, "m", no_text, &points, &n, &err));
+    trips("p != NULL && n != NULL", (void)rc_points_settle(no_points, &n, &err));
+    trips("base != NULL && state != NULL", (void)rc_builtin_book(no_text, "burst"));
+    trips("(y != NULL && length != NULL) || n == 0", rc_isotonic(no_numbers, 1, NULL));
+}
+
+static void test_curves(void **state) {
+    (void)state;
+    rc_series empty = {.n = 0};
+    rc_curves no_curves = {.series = &empty, .n = 0};
+    rc_heads_of_call heads = {.dtype = RC_BF16};
+    rc_axes at = {{0}};
+    rc_basis basis;
+    rc_probe p;
+    size_t n;
+    const rc_book *book = rc_builtin_book("h200-sxm", "sustained");
+    trips("s->n >= 1", rc_series_at(&empty, 0.0, &p));
+    trips("c->n >= 1 && c->n <= RC_GRID_MAX", rc_grid_at(&no_curves, 0.0, 0.0, &p));
+    trips("c->n >= 1 && c->n <= RC_GRID_MAX", rc_curves_separate(&no_curves));
+    trips("op < rc_op_count()", (void)rc_book_grids(book, rc_op_count(), &n));
+    trips("b != NULL && n != NULL", (void)rc_book_grids(no_book, RC_COST_GEMM, &n));
+    trips("info->bound != RC_BOUND_LINK",
+          (void)rc_book_find(book, RC_COST_ALL_REDUCE, RC_BF16, &at));
+    trips("hq >= 1.0 && hkv >= 1.0", (void)rc_book_heads(book, RC_COST_FULL, RC_BF16, &at, &basis));
+    trips("tq > 0.0 && tk > 0.0", (void)rc_full_at(book, 0.0, 1.0, &heads, &p));
+    trips("tq > 0.0", (void)rc_prefix_model(book, 0.0, 1.0, &heads, &p));
+    trips("tk >= tq", (void)rc_causal_at(book, 2.0, 1.0, &heads, &p));
+}
+
+static void test_prices(void **state) {
+    (void)state;
+    rc_axes at = {{[RC_AXIS_TOKENS] = 1, [RC_AXIS_OUTPUTS] = 1, [RC_AXIS_INPUTS] = 1}},
+            zero = {{0}};
+    rc_asked int4 = {RC_COST_GEMM, RC_COST_GEMM, RC_INT4, &at};
+    rc_asked bf16 = {RC_COST_GEMM, RC_COST_GEMM, RC_BF16, &at};
+    rc_asked nothing = {RC_COST_GEMM, RC_COST_GEMM, RC_BF16, &zero};
+    rc_op norm = rc_op_named("rmsnorm");
+    rc_asked empty = {norm, norm, RC_BF16, &zero};
+    rc_probe p = {0.0, 0.0, RC_MEASURED};
+    const rc_machine *m = rc_costs_machine(costs);
+    trips("a->d == RC_BF16 || a->d == RC_FP8", (void)rc_price_product(costs, &int4, &cost, &err));
+    trips("s.m >= 1.0 && s.n >= 1.0 && s.k >= 1.0",
+          (void)rc_price_product(costs, &nothing, &cost, &err));
+    trips("a->d != RC_BF16 && a->d != RC_FP8 && a->d != RC_FP32",
+          (void)rc_price_quantised(costs, &bf16, &cost, &err));
+    trips("tokens >= 1.0 && width >= 1.0", (void)rc_price_width(costs, &empty, &cost, &err));
+    trips("d == RC_BF16 || d == RC_FP8",
+          (void)rc_carry(m, &p, RC_COST_GEMM, RC_INT4, &at, &cost, &err));
+    trips("info->work != NULL && info->bound != RC_BOUND_LINK",
+          (void)rc_carry(m, &p, RC_COST_SEND_RECV, RC_BF16, &at, &cost, &err));
+    trips("nodes > 1 && ranks >= nodes && ranks % nodes == 0 && bytes >= 0.0",
+          (void)rc_nccl_between_nodes(m, RC_COST_ALL_REDUCE, 1.0, 8, 1 + none, &cost, &err));
+}
+
+static void test_costs(void **state) {
+    (void)state;
+    rc_axes at = {{0}};
+    rc_costs *out = NULL;
+    rc_p2p message;
+    const rc_machine *volatile no_machine = NULL;
+    const rc_row *volatile no_row = NULL;
+    const rc_cost *volatile no_cost = NULL;
+    trips("m != NULL && out != NULL", (void)rc_costs_open(NULL, no_machine, &out, &err));
+    trips("c != NULL && m != NULL && out != NULL",
+          (void)rc_costs_view(costs, no_machine, &out, &err));
+    trips("c != NULL", (void)rc_costs_machine(no_costs));
+    trips("c != NULL && at != NULL && out != NULL && op < rc_op_count()",
+          (void)rc_cost_op(costs, rc_op_count(), RC_BF16, &at, &cost, &err));
+    trips("c != NULL && row != NULL", (void)rc_cost_row(costs, no_row, &cost, &err));
+    trips(
+        "longest != NULL && rows >= 1 && entries >= 0",
+        (void)rc_cost_attention_fused(costs, RC_BF16, 1, 1, no_cost, SYN_HEADS(1, 1), &cost, &err));
+    trips("c != NULL && op != NULL && out != NULL",
+          (void)rc_cost_collective(costs, no_text, 1.0, 2, 1, &cost, &err));
+    trips("c != NULL && out != NULL", (void)rc_cost_p2p(no_costs, 1.0, 1, &message, &err));
+}
+
+static void test_bases(void **state) {
+    (void)state;
+    double share[RC_BASIS_COUNT] = {0.0};
+    char text[RC_BASIS_TEXT];
+    volatile rc_basis beyond = RC_BASIS_COUNT;
+    trips("b < RC_BASIS_COUNT", (void)rc_basis_name(beyond));
+    trips("amount != NULL && share != NULL", rc_basis_share(share, no_numbers));
+    trips("buf != NULL && size >= RC_BASIS_TEXT",
+          (void)rc_basis_text(share, text, sizeof text - 1 + (size_t)none));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_table_of_ops), cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_files),        cmocka_unit_test(test_imports),
+        cmocka_unit_test(test_building),     cmocka_unit_test(test_curves),
+        cmocka_unit_test(test_prices),       cmocka_unit_test(test_costs),
+        cmocka_unit_test(test_bases),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
