@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A loop over items on threads: each thread takes the next item that nobody has begun, so a slow
+ * item holds up no other.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/base/parallel.h"
 #include <assert.h>
 #include <pthread.h>

@@ -1,4 +1,5 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Order statistics: sorted arrays, read at a place.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/base/quantile.h"
 #include <assert.h>
 #include <stdlib.h>

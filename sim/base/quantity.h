@@ -13,7 +13,8 @@
  *   ratio     (none) or %                      -> 1.0 = 100 %
  * A bare number is in the base unit. rc_quantity_parse takes it for every dimension, for tables
  * whose columns state their unit; rc_quantity_stated asks for the unit, as files and flags written
- * by people must give it. SPDX-License-Identifier: GPL-3.0-or-later */
+ * by people must give it.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_BASE_QUANTITY_H
 #define RC_BASE_QUANTITY_H
 #include <stddef.h>

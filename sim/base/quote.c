@@ -1,4 +1,5 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Quoting, one function for each language that is written.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/base/quote.h"
 #include <assert.h>
 #include <jansson.h>

@@ -6,7 +6,8 @@
  *
  * `s` is UTF-8 without control characters where it came through rc_doc_string or rc_doc_label;
  * other text is taken too, and written so that the result still reads as one value. Failures of the
- * stream are left to whoever closes it. SPDX-License-Identifier: GPL-3.0-or-later */
+ * stream are left to whoever closes it.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_BASE_QUOTE_H
 #define RC_BASE_QUOTE_H
 #include <stdbool.h>

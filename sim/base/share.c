@@ -1,4 +1,5 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Where the data folder is: the environment first, then the folder of the build.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/base/share.h"
 
 #include <stdlib.h>

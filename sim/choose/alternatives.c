@@ -1,4 +1,5 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Every CP degree and every schedule for one prefill, simulated one after the other.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/choose/alternatives.h"
 #include <assert.h>
 #include <math.h>

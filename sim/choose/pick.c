@@ -1,4 +1,5 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Picks by name, and which schedules each may name.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/choose/pick.h"
 #include <assert.h>
 #include <string.h>

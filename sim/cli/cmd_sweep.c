@@ -1,5 +1,6 @@
 /* ringcast sweep: a forward pass at every point of a grid or sample, into SQLite; also under
- * mpirun. SPDX-License-Identifier: GPL-3.0-or-later */
+ * mpirun.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
 #include <string.h>
 #include "sim/base/json.h"

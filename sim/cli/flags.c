@@ -1,4 +1,5 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Flags are looked up in the command's own list; the same list prints the help.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/cli/flags.h"
 #include <assert.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A machine's description and fitted numbers as JSON.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/cli/machine_json.h"
 
 static void one_fitted(rc_json *j, json_t *list, const rc_fitted *f) {

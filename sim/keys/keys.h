@@ -48,8 +48,7 @@ typedef struct rc_key {
     rc_dim dim;        /* numbers */
     double lo, hi;     /* numbers: the range taken, base units. DBL_MIN: above zero */
     const char *names; /* choices, separated by blanks; "" otherwise */
-    const char
-        *unit; /* what is counted, where the dimension does not say: "tokens"; "" otherwise */
+    const char *unit;  /* what is counted, where no dimension says it: "tokens"; "" otherwise */
     /* What stands for a key that is left out. "=8192": that value, as the file would have it; other
      * text: said in words, and the reader decides; NULL: the key is required. */
     const char *otherwise;

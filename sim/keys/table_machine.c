@@ -1,4 +1,5 @@
-/* The keys of scenarios/machines/NAME.yaml. SPDX-License-Identifier: GPL-3.0-or-later */
+/* The keys of scenarios/machines/NAME.yaml.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/keys/tables.h"
 
 #define RATE_LO 1e6

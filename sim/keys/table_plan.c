@@ -1,4 +1,5 @@
-/* The keys that a plan adds to those of serving. SPDX-License-Identifier: GPL-3.0-or-later */
+/* The keys that a plan adds to those of serving.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/keys/tables.h"
 #include "sim/schedule/schedule.h"
 

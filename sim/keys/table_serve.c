@@ -1,4 +1,5 @@
-/* The keys of a serving scenario. SPDX-License-Identifier: GPL-3.0-or-later */
+/* The keys of a serving scenario.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/keys/tables.h"
 #include "sim/schedule/schedule.h"
 

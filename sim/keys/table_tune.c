@@ -1,4 +1,5 @@
-/* The keys of a tuning scenario. SPDX-License-Identifier: GPL-3.0-or-later */
+/* The keys of a tuning scenario.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/keys/tables.h"
 
 #define WEIGHTS "bf16 fp8 int4 fp8-block int8 w8a16 w4a8 mxfp4 nvfp4"

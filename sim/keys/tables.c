@@ -1,4 +1,5 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The tables of keys by the kind of file.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/keys/tables.h"
 
 const rc_key *const rc_key_tables[RC_KEYS_FILES] = {

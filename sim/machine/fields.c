@@ -1,4 +1,5 @@
-/* Where each number of a machine lies. SPDX-License-Identifier: GPL-3.0-or-later */
+/* Where each number of a machine lies.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/machine/fields.h"
 
 #include <assert.h>

@@ -1,6 +1,7 @@
 /* The numbers of a machine that fits, draws and what-ifs reach by name. What each means, its unit
  * and its range are the table of keys' (sim/keys/table_machine.c); here stands where it lies. Not
- * for other rooms. SPDX-License-Identifier: GPL-3.0-or-later */
+ * for other rooms.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_MACHINE_FIELDS_H
 #define RC_MACHINE_FIELDS_H
 #include <stddef.h>

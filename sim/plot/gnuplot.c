@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Drawing: scripts and data into a temporary folder, one gnuplot for each picture, and finished
+ * pictures moved to their places.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/plot/gnuplot.h"
 #include <assert.h>
 #include <ctype.h>
