@@ -13,7 +13,8 @@
  * A short run is exact: the first RC_PASSES_EXACT passes of a memo are simulated as they come, and
  * a cell is built only when it has been asked for several times after that.
  *
- * One rc_passes per thread. SPDX-License-Identifier: GPL-3.0-or-later */
+ * One rc_passes per thread.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_SERVE_PASSES_H
 #define RC_SERVE_PASSES_H
 #include "sim/forward/forward.h"
@@ -35,15 +36,17 @@ typedef struct rc_pass_cost {
 typedef rc_status (*rc_pass_fn)(void *ctx, const rc_pass *pass, rc_pass_cost *out, rc_error *err);
 
 enum { RC_PASSES_EXACT = 512 };
+/* Relative, of a pass: a tenth of the 2 % by which two calibrations of one GPU differ. */
 #define RC_PASSES_TOLERANCE 0.002
 
 typedef struct rc_passes rc_passes;
-/* `grain`: prompts are alike when T rounds to the same multiple of it (twice the CP ranks); below
- * 256 grains every T has its own cells. `ctx` is borrowed. */
+/* `grain` >= 1: prompts are alike when T rounds to the same multiple of it (twice the CP ranks: the
+ * chunks of a shard); below 256 grains every T has its own cells. `ctx` is borrowed. */
 rc_status rc_passes_create(rc_pass_fn source, void *ctx, int grain, bool exact, rc_passes **out,
                            rc_error *err);
 void rc_passes_destroy(rc_passes *p); /* NULL is fine */
-/* Between simulated passes the shares are the mean of those that the time is made of. */
+/* The time of a pass, which has a prompt or a sequence that decodes. Between simulated passes the
+ * shares are the mean of those that the time is made of. */
 rc_status rc_passes_time(rc_passes *p, const rc_pass *pass, rc_pass_cost *out, rc_error *err);
 const rc_pass_stats *rc_passes_statistics(const rc_passes *p);
 

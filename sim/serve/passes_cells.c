@@ -1,14 +1,21 @@
 /* The cells of the memo: an adaptive lattice over one family of passes.
  *
  * A coordinate is x = log2(1 + v / c): a cell of level L spans 2^-L of it. Nodes lie at both ends
- * and in the middle, at whole tokens (prompts at whole grains), and their true coordinate is kept,
- * so rounding costs nothing. SPDX-License-Identifier: GPL-3.0-or-later */
+ * and in the middle, at whole tokens (prompts at whole grains). The true coordinate of a node is
+ * kept, so that rounding costs no accuracy.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "sim/serve/passes_internal.h"
 
-enum { FIRST_CELLS = 64, ASKED_FIRST = 4, ASKED_CHILD = 1 };
+enum {
+    FIRST_CELLS = 64,
+    SLOTS_PER_CELL = 4, /* of the hash table: probes stay short */
+    ASKED_FIRST = 4,    /* passes that fall into a cell before it is built: 13 simulations */
+    ASKED_CHILD = 1     /* the same of a part of a cell that was split */
+};
 
 /* The value at which a dimension turns from linear to logarithmic. */
 static double scale_of(rc_cell_kind kind, int dim) {
@@ -16,6 +23,7 @@ static double scale_of(rc_cell_kind kind, int dim) {
                                                   [RC_CELLS_FRESH] = {1.0},
                                                   [RC_CELLS_SHORT] = {1024.0},
                                                   [RC_CELLS_PROMPT] = {1.0, 1024.0}};
+    assert((unsigned)kind <= RC_CELLS_PROMPT && dim >= 0 && dim < RC_CELL_DIMS);
     return scales[kind][dim];
 }
 
@@ -74,12 +82,12 @@ static bool more_cells(rc_passes *p) {
         return false;
     p->cells = cells;
     p->cell_room = room;
-    uint32_t *slots = calloc(4 * room, sizeof *slots);
+    uint32_t *slots = calloc(SLOTS_PER_CELL * room, sizeof *slots);
     if (!slots)
         return false;
     free(p->slots);
     p->slots = slots;
-    p->slot_count = 4 * room;
+    p->slot_count = SLOTS_PER_CELL * room;
     for (size_t i = 0; i < p->cell_count; i++)
         *slot_of(p, &p->cells[i].key) = (uint32_t)i + 1;
     return true;
@@ -105,7 +113,7 @@ static rc_cell *find(rc_passes *p, const rc_cell_key *k) {
 bool rc_cells_create(rc_passes *p) {
     p->cell_room = FIRST_CELLS;
     p->cells = malloc(p->cell_room * sizeof *p->cells);
-    p->slot_count = 4 * p->cell_room;
+    p->slot_count = SLOTS_PER_CELL * p->cell_room;
     p->slots = calloc(p->slot_count, sizeof *p->slots);
     return p->cells && p->slots;
 }
@@ -118,6 +126,7 @@ void rc_cells_destroy(rc_passes *p) {
 /* ---- one cell ------------------------------------------------------------------------- */
 
 static int power3(int dims) {
+    assert(dims == 1 || dims == 2);
     return dims == 1 ? 3 : 9;
 }
 
@@ -219,6 +228,7 @@ static rc_status build(rc_passes *p, rc_cell *c, int dims, rc_error *err) {
 rc_status rc_cells_time(rc_passes *p, const rc_family_at *f, bool *done, rc_pass_cost *out,
                         rc_error *err) {
     double x[RC_CELL_DIMS];
+    assert(f->dims >= 1 && f->dims <= RC_CELL_DIMS);
     *done = false;
     for (int d = 0; d < f->dims; d++)
         x[d] = coordinate(f->kind, d, f->at[d]);

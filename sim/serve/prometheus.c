@@ -2,7 +2,9 @@
  * where it has such a metric (docs.vllm.ai, design/metrics), so that its dashboards show a forecast
  * as they show a server; what it has not is called ringcast_*.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
+#include <string.h>
 #include "sim/base/file.h"
 #include "sim/base/quote.h"
 #include "sim/serve/serve_report.h"
@@ -28,6 +30,7 @@ typedef struct metric {
 } metric;
 
 static void put_histogram(FILE *f, const char *model, const metric *m) {
+    assert(m->unit > 0.0);
     (void)fprintf(f, "# HELP %s %s\n# TYPE %s histogram\n", m->name, m->help, m->name);
     for (const double *b = m->bounds; *b > 0.0; b++) {
         double share = m->h->count ? rc_hist_share(m->h, llround(*b * m->unit)) : 0.0;
@@ -71,6 +74,7 @@ static void put_ends(FILE *f, const char *model, const rc_serve_result *r) {
 
 /* The quoted label value; `size` is twice the text and more. */
 static rc_status label_of(const char *text, char *out, size_t size, rc_error *err) {
+    assert(size > 2 * strlen(text));
     FILE *f = fmemopen(out, size, "w");
     if (!f)
         return rc_fail(err, RC_E_NOMEM, "out of memory for a label");

@@ -3,6 +3,7 @@
  * The knee is where p95 TTFT crosses the SLO's TTFT (without one: twice its value at the lowest
  * rate), between the two rates on either side by interpolation of both logarithms.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,19 +13,24 @@
 #include "sim/plot/gnuplot.h"
 #include "sim/serve/serve_report.h"
 
+#define MS 1e9 /* ps */
+
 /* ---- rates ---------------------------------------------------------------------------- */
+
+#define HIGHEST_RATE 1e9 /* per second, as of `arrivals.rate` */
 
 static rc_status rate_of(const char *text, size_t size, double *out, rc_error *err) {
     char one[64];
     (void)snprintf(one, sizeof one, "%.*s", (int)size, text);
     rc_status st = rc_quantity_parse(one, RC_DIM_RATIO, out, err);
-    if (st == RC_OK && *out > 0.0 && *out < 1e9)
+    if (st == RC_OK && *out > 0.0 && *out < HIGHEST_RATE)
         return RC_OK;
     return rc_fail_at(err, RC_E_USAGE, "--rates", 0, 0,
                       "found '%s', expected rates above 0: low..high, or a list a,b,c", one);
 }
 
 rc_status rc_curve_rates(const char *text, int n, double *out, int *count, rc_error *err) {
+    assert(text != NULL);
     const char *dots = strstr(text, "..");
     *count = 0;
     if (dots) {
@@ -78,8 +84,11 @@ static double p95_ttft(const rc_curve *c, int i) {
     return rc_hist_quantile(&c->points[i].result->ttft, 0.95) / RC_PS_PER_S;
 }
 
+#define KNEE 2.0 /* times the p95 TTFT at the lowest rate, where there is no SLO */
+
 static double knee_of(const rc_curve *c) {
-    double slo = c->serve->slo_ttft, limit = slo > 0.0 ? slo : 2.0 * p95_ttft(c, 0);
+    assert(c->count >= 1);
+    double slo = c->serve->slo_ttft, limit = slo > 0.0 ? slo : KNEE * p95_ttft(c, 0);
     if (p95_ttft(c, 0) > limit)
         return NAN;
     for (int i = 1; i < c->count; i++) {
@@ -94,6 +103,8 @@ static double knee_of(const rc_curve *c) {
 
 rc_status rc_curve_run(rc_curve *curves, int curve_count, const double *rates, int rate_count,
                        const rc_costs *const *costs, uint64_t seed, int threads, rc_error *err) {
+    assert(rate_count >= 1 && rate_count <= RC_CURVE_POINTS);
+    assert(curve_count >= 1 && curve_count <= RC_CURVE_LINES);
     for (int i = 0; i < curve_count; i++) {
         curves[i].count = rate_count;
         for (int k = 0; k < rate_count; k++) {
@@ -124,10 +135,10 @@ static void curve_rows(rc_table *t, const rc_curve *c) {
         const rc_pool_result *p = &r->pools[0], *d = &r->pools[r->pool_count - 1];
         rc_table_text(t, c->serve->name);
         rc_table_real(t, c->points[k].rate, 5);
-        rc_table_real(t, rc_hist_quantile(&r->ttft, 0.5) / 1e9, 1);
-        rc_table_real(t, rc_hist_quantile(&r->ttft, 0.95) / 1e9, 1);
-        rc_table_real(t, rc_hist_quantile(&r->ttit, 0.5) / 1e9, 2);
-        rc_table_real(t, rc_hist_quantile(&r->ttit, 0.95) / 1e9, 2);
+        rc_table_real(t, rc_hist_quantile(&r->ttft, 0.5) / MS, 1);
+        rc_table_real(t, rc_hist_quantile(&r->ttft, 0.95) / MS, 1);
+        rc_table_real(t, rc_hist_quantile(&r->ttit, 0.5) / MS, 2);
+        rc_table_real(t, rc_hist_quantile(&r->ttit, 0.95) / MS, 2);
         rc_table_real(t, r->goodput, 4);
         rc_table_real(t, 100.0 * p->busy_s / p->up_s, 1);
         rc_table_real(t, r->pool_count > 1 ? 100.0 * d->busy_s / d->up_s : NAN, 1);
@@ -219,8 +230,8 @@ static void draw_data(const picture *p, FILE *data) {
             (void)fprintf(data, "%.8g %.8g %.8g %.8g %.8g\n", c->points[k].rate,
                           rc_hist_quantile(&r->ttft, 0.5) / RC_PS_PER_S,
                           rc_hist_quantile(&r->ttft, 0.95) / RC_PS_PER_S,
-                          rc_hist_quantile(&r->ttit, 0.5) / 1e9,
-                          rc_hist_quantile(&r->ttit, 0.95) / 1e9);
+                          rc_hist_quantile(&r->ttit, 0.5) / MS,
+                          rc_hist_quantile(&r->ttit, 0.95) / MS);
         }
         rc_plot_next(data);
     }

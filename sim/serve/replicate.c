@@ -1,5 +1,6 @@
-/* The same scenario with several seeds, each run on its own: a thread a run.
+/* The same scenario with several seeds, each run by itself on a thread.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include "sim/base/parallel.h"
@@ -99,6 +100,7 @@ static void merge_rates(rc_replications *r) {
 rc_status rc_replicate(const rc_serve *s, const rc_costs *costs, double rate, int count,
                        uint64_t seed, int threads, bool exact, rc_replications *out,
                        rc_error *err) {
+    assert(count >= 1);
     *out = (rc_replications){.count = count};
     out->runs = calloc((size_t)count, sizeof *out->runs);
     out->all = malloc(sizeof *out->all);
@@ -139,6 +141,7 @@ static double student(int degrees) {
 void rc_replications_spread(const rc_replications *r, double (*of)(const rc_serve_result *),
                             double *mean, double *half) {
     double sum = 0.0, squares = 0.0;
+    assert(r->count >= 1);
     for (int i = 0; i < r->count; i++)
         sum += of(&r->runs[i]);
     *mean = sum / r->count;

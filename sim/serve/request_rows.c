@@ -1,39 +1,42 @@
 /* A row a request, to SQLite or CSV; series and histograms as CSV. A database is written beside its
  * name in one transaction and moved there when it is whole.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <sqlite3.h>
 #include <string.h>
 #include "sim/base/file.h"
 #include "sim/serve/serve_report.h"
 
-static const char *const outcomes[] = {"pending", "done", "rejected", "lost"};
-
 const char *rc_refusal_name(rc_refusal r) {
     static const char *const names[] = {"", "queue_full", "too_large"};
+    assert((unsigned)r <= RC_TOO_LARGE);
     return names[r];
 }
 
 const char *rc_outcome_name(rc_outcome o) {
-    return outcomes[o];
+    static const char *const names[] = {"pending", "done", "rejected", "lost"};
+    assert((unsigned)o <= RC_LOST);
+    return names[o];
 }
 
-typedef struct cells { /* seconds; NAN: never */
+typedef struct row_times { /* seconds; NAN: never */
     double arrived, started, first, end, ttft, e2e, ttit;
-} cells;
+} row_times;
 
 static double seconds(rc_time t) {
     return t < 0 ? NAN : (double)t / RC_PS_PER_S;
 }
 
-static cells cells_of(const rc_served *r) {
-    cells c = {.arrived = seconds(r->arrived),
-               .started = seconds(r->started),
-               .first = seconds(r->first),
-               .end = seconds(r->end),
-               .ttft = NAN,
-               .e2e = NAN,
-               .ttit = NAN};
+static row_times times_of(const rc_served *r) {
+    assert(r->outcome != RC_PENDING);
+    row_times c = {.arrived = seconds(r->arrived),
+                   .started = seconds(r->started),
+                   .first = seconds(r->first),
+                   .end = seconds(r->end),
+                   .ttft = NAN,
+                   .e2e = NAN,
+                   .ttit = NAN};
     if (r->first >= 0)
         c.ttft = seconds(r->first - r->arrived);
     if (r->outcome == RC_DONE)
@@ -59,9 +62,9 @@ static rc_status rows_csv(const rc_served *rows, size_t count, const char *path,
                 o.f);
     for (size_t i = 0; i < count; i++) {
         const rc_served *r = &rows[i];
-        const cells c = cells_of(r);
+        const row_times c = times_of(r);
         const double reals[] = {c.arrived, c.started, c.first, c.end, c.ttft, c.e2e, c.ttit};
-        (void)fprintf(o.f, "%zu,%s,", i, outcomes[r->outcome]);
+        (void)fprintf(o.f, "%zu,%s,", i, rc_outcome_name((rc_outcome)r->outcome));
         if (r->session != RC_NO_SESSION)
             (void)fprintf(o.f, "%u", r->session);
         (void)fprintf(o.f, ",%u,%u,%u,%u,%u,", r->turn, r->input, r->output, r->cached,
@@ -79,12 +82,12 @@ static rc_status rows_csv(const rc_served *rows, size_t count, const char *path,
 /* ---- SQLite --------------------------------------------------------------------------- */
 
 static void bind_row(sqlite3_stmt *s, size_t i, const rc_served *r) {
-    const cells c = cells_of(r);
+    const row_times c = times_of(r);
     const double reals[] = {c.arrived, c.started, c.first, c.end, c.ttft, c.e2e, c.ttit};
     const int64_t ints[] = {r->turn,      r->input,   r->output,    r->cached,
                             r->generated, r->replica, r->preempted, r->retried};
     (void)sqlite3_bind_int64(s, 1, (int64_t)i);
-    (void)sqlite3_bind_text(s, 2, outcomes[r->outcome], -1, SQLITE_STATIC);
+    (void)sqlite3_bind_text(s, 2, rc_outcome_name((rc_outcome)r->outcome), -1, SQLITE_STATIC);
     if (r->session == RC_NO_SESSION)
         (void)sqlite3_bind_null(s, 3);
     else
@@ -148,6 +151,7 @@ static bool ends_with(const char *s, const char *end) {
 
 rc_status rc_serve_rows(const rc_served *rows, size_t count, const char *path, bool overwrite,
                         rc_error *err) {
+    assert(rows != NULL || count == 0);
     bool database = ends_with(path, ".db") || ends_with(path, ".sqlite");
     return (database ? rows_sqlite : rows_csv)(rows, count, path, overwrite, err);
 }

@@ -45,11 +45,11 @@ typedef struct rc_pool {
 typedef enum rc_sched { RC_SCHED_PREFILL_FIRST, RC_SCHED_CHUNKED } rc_sched;
 typedef enum rc_preempt { RC_PREEMPT_RECOMPUTE, RC_PREEMPT_SWAP } rc_preempt;
 typedef enum rc_routing { RC_ROUTE_LOAD, RC_ROUTE_PREFIX } rc_routing;
-typedef enum rc_pattern { /* which keys a query sees */
-                          RC_PATTERN_FULL,
+typedef enum rc_pattern {                           /* which keys a query sees */
+                          RC_PATTERN_FULL,          /* all before it */
                           RC_PATTERN_WINDOW,        /* the last `window` */
                           RC_PATTERN_WINDOW_GLOBAL, /* those and the first `global` */
-                          RC_PATTERN_TOP_K          /* any `keys` of them */
+                          RC_PATTERN_TOP_K          /* any `window` of them */
 } rc_pattern;
 
 typedef enum rc_serve_fault_kind {

@@ -1,5 +1,6 @@
 /* Scenarios: where requests come from, and the requests of one run.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 #include "sim/forward/scenario.h"
@@ -95,6 +96,7 @@ rc_status rc_serve_read_arrivals(const rc_section *root, rc_serve *s, rc_error *
 static rc_status reshape(const rc_serve *s, uint64_t seed, double rate, rc_trace *t,
                          rc_error *err) {
     rc_arrival_process p = s->process;
+    assert(t->count >= 1);
     if (s->requests > 0 && s->requests != t->count)
         RC_TRY(rc_trace_resize(t, s->requests, err));
     if (s->spread)

@@ -1,4 +1,6 @@
-/* Scenarios: pools of replicas, and faults. SPDX-License-Identifier: GPL-3.0-or-later */
+/* Scenarios: pools of replicas, and faults.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +11,7 @@
 static const char *const roles[] = {"mixed", "prefill", "decode", NULL};
 
 const char *rc_pool_role_name(rc_pool_role r) {
+    assert((unsigned)r <= RC_POOL_DECODE);
     return roles[r];
 }
 

@@ -1,9 +1,11 @@
-/* A run as text and as JSON. SPDX-License-Identifier: GPL-3.0-or-later */
-#include "sim/model/notes.h"
+/* A run as text and as JSON.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/serve/serve_report.h"
+#include <assert.h>
 #include <math.h>
 #include "sim/base/table.h"
 #include "sim/cost/basis.h"
+#include "sim/model/notes.h"
 
 #define MS 1e9 /* ps */
 
@@ -147,6 +149,7 @@ static void print_stats(const rc_serve_result *r, FILE *f) {
 
 rc_status rc_serve_print(const rc_serve *s, const rc_serve_result *r, bool stats, FILE *f,
                          rc_error *err) {
+    assert(r->pool_count == s->pool_count);
     print_head(s, r, f);
     RC_TRY(print_latencies(r, f, err));
     RC_TRY(print_pools(r, f, err));
@@ -208,6 +211,7 @@ static void json_simulation(rc_json *j, json_t *root, const rc_serve_result *r) 
 }
 
 void rc_serve_json(const rc_serve *s, const rc_serve_result *r, rc_json *j, json_t *root) {
+    assert(r->pool_count == s->pool_count);
     rc_json_text(j, root, "serve", s->name);
     rc_json_text(j, root, "description", s->description);
     rc_json_text(j, root, "model", s->model.name);

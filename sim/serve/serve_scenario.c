@@ -1,6 +1,7 @@
 /* Scenarios of `ringcast serve`: the file, section by section. Keys, units and defaults are in
  * docs/serving.md. Pools and faults are in serve_pools.c, arrivals in serve_arrivals.c.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <string.h>
 #include "sim/forward/scenario.h"
 #include "sim/serve/serve_scenario.h"
@@ -108,6 +109,8 @@ static rc_status read_pattern(const rc_section *root, rc_serve *s, rc_error *err
     return RC_OK;
 }
 
+#define SUM_SLACK 1e-9 /* decimal fractions that add up to 1 do so to this */
+
 /* `tokens`: the probability of 1, 2, ... tokens accepted in a step; together 1. */
 static rc_status read_speculative(const rc_section *root, rc_serve *s, rc_error *err) {
     rc_section map;
@@ -125,7 +128,7 @@ static rc_status read_speculative(const rc_section *root, rc_serve *s, rc_error 
         sum += p;
         s->step_tokens[i] = sum;
     }
-    if (sum < 1.0 - 1e-9 || sum > 1.0 + 1e-9)
+    if (sum < 1.0 - SUM_SLACK || sum > 1.0 + SUM_SLACK)
         return rc_node_fail(rc_section_node(&map, "tokens"), err, RC_E_INPUT,
                             "key 'tokens': the probabilities add up to %.10g, expected 1", sum);
     s->step_kinds = (int)n;
@@ -176,6 +179,7 @@ static rc_status read_head(const rc_section *root, rc_serve *s, rc_error *err) {
 rc_status rc_serve_read(rc_doc *doc, const char *const *sets, size_t set_count, rc_serve *out,
                         rc_error *err) {
     rc_section root;
+    assert(doc != NULL);
     memset(out, 0, sizeof *out);
     RC_TRY(rc_scenario_set(doc, sets, set_count, err));
     RC_TRY(rc_section_root(RC_KEYS_SERVE, rc_doc_root(doc), &root, err));

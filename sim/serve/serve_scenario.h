@@ -1,4 +1,5 @@
-/* What the files that read scenarios share. SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the files that read scenarios share.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_SERVE_SERVE_SCENARIO_H
 #define RC_SERVE_SERVE_SCENARIO_H
 #include "sim/keys/keys.h"

@@ -4,18 +4,21 @@
  * with a serial ring, as `ringcast forward` has them by default; a pass with both is a mixed one,
  * launched by the host.
  *
- * Memory is the serve room's business here (KV capacity comes from the memory model), so the
- * forward room's own check is told that there is plenty.
+ * The serve room checks memory itself (KV capacity comes from the memory model), so the forward
+ * room's own check is told that there is plenty.
  *
  * Attention patterns change how many keys a query sees. A prompt is timed as one with as many score
  * entries: P is reduced, and where T alone would have too many, the prompt is cut into equal
  * sequences.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
-#include <stdlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "sim/serve/passes.h"
+
+#define PLENTY 1e18 /* bytes */
 
 struct rc_pass_forward {
     const rc_serve *serve;
@@ -32,12 +35,14 @@ struct rc_pass_forward {
 rc_status rc_pass_forward_create(const rc_serve *s, const rc_costs *costs, int tp, int cp,
                                  const rc_schedule *schedule, const rc_what_if *what_if,
                                  rc_pass_forward **out, rc_error *err) {
+    assert(tp >= 1 && cp >= 1);
+    assert(schedule != NULL);
     rc_pass_forward *f = calloc(1, sizeof *f);
     if (!f)
         return rc_fail(err, RC_E_NOMEM, "out of memory for pass times");
     f->serve = s;
     f->machine = *rc_costs_machine(costs);
-    f->machine.memory = 1e18;
+    f->machine.memory = PLENTY;
     f->layout = s->layout;
     f->layout.tp = tp;
     f->layout.cp = cp;
@@ -82,6 +87,7 @@ static rc_status add(rc_pass_forward *f, size_t *count, rc_sequence s, rc_error 
 
 /* Score entries of t queries after p tokens when each sees at most `limit` keys. */
 static double entries_under(double t, double p, double limit) {
+    assert(limit >= 1.0);
     double rising = fmin(fmax(limit - p, 0.0), t); /* queries that see all before them */
     return rising * p + 0.5 * rising * (rising + 1.0) + (t - rising) * limit;
 }
@@ -89,6 +95,7 @@ static double entries_under(double t, double p, double limit) {
 /* One prompt, under the attention pattern. */
 static rc_status add_prompt(rc_pass_forward *f, size_t *count, rc_sequence s, rc_error *err) {
     double limit = (double)context_limit(f->serve);
+    assert(s.t >= 1 && s.p >= 0);
     if ((double)(s.t + s.p) <= limit)
         return add(f, count, s, err);
     double t = (double)s.t, entries = entries_under(t, (double)s.p, limit);

@@ -1,0 +1,247 @@
+/* What the files that play a run assume of one another (tests/support/trips.h): a cluster with two
+ * replicas is set up as for a run, and then used in the wrong order.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/serve/cluster_run.c"
+#include "tests/support/serve.h"
+#include "tests/support/trips.h"
+
+#define SCENARIO                                                                                   \
+    SERVE_HEAD                                                                                     \
+    "pools: [{name: p, tp: 8, replicas: 2}]\nkv: {tokens: 400, block: 16}\n"                       \
+    "scheduler: {max_batch: 2}\n"                                                                  \
+    "synthetic: {requests: 4, rate: 1, input: {kind: constant, mean: 100}, "                       \
+    "output: {kind: constant, mean: 50}}\n"                                                        \
+    "costs: {prefill: 5ms, decode: 10ms}\n"
+
+static rc_serve spec;
+static rc_serve_result result;
+static rc_serve_options options;
+static rc_trace *trace;
+static rc_error err;
+
+static cluster *opened(void) {
+    cluster *c = calloc(1, sizeof *c);
+    assert_non_null(c);
+    assert_int_equal(serve_parse(SCENARIO, &spec, &err), RC_OK);
+    assert_int_equal(rc_serve_workload(&spec, 1, 0.0, &trace, &err), RC_OK);
+    *c = (cluster){.spec = &spec, .trace = trace, .options = &options, .out = &result, .err = &err};
+    assert_int_equal(create(c, &err), RC_OK);
+    metrics_init(c);
+    return c;
+}
+
+static void closed(cluster *c) {
+    destroy(c);
+    free(c);
+    rc_trace_free(trace);
+}
+
+static void test_run(void **state) {
+    (void)state;
+    cluster *c = opened();
+    const rc_serve none = {.pool_count = 0};
+    rc_serve one = {.pool_count = 1};
+    trips("st != RC_OK", cluster_fail(c, RC_OK));
+    trips("fn != NULL", (void)cluster_at(c, 0, NULL, 0));
+    trips("s->pool_count >= 1 && s->pool_count <= RC_SERVE_POOLS",
+          (void)rc_serve_run(&none, trace, &options, &result, &err));
+    trips("s->fuse >= 1 && s->max_batch >= 1",
+          (void)rc_serve_run(&one, trace, &options, &result, &err));
+    one.fuse = one.max_batch = 1;
+    trips("s->linear.on || o->costs != NULL",
+          (void)rc_serve_run(&one, trace, &options, &result, &err));
+    closed(c);
+}
+
+static void test_lists(void **state) {
+    (void)state;
+    cluster *c = opened();
+    job_list l;
+    heap_item heap[1];
+    uint32_t none = 0;
+    list_init(&l);
+    trips("j < c->trace->count", list_push(c, &l, 4));
+    trips("l->count > 0", list_remove(c, &l, 0));
+    trips("*count > 0", (void)heap_pop(heap, &none));
+    list_push(c, &l, 0);
+    list_push(c, &l, 1);
+    trips("c->jobs[j].link.next == NONE && c->jobs[j].link.prev == NONE", list_push(c, &l, 1));
+    closed(c);
+}
+
+static void test_router(void **state) {
+    (void)state;
+    cluster *c = opened();
+    trips("j < c->trace->count", route(c, 4, 0));
+    trips("c->jobs[j].state == JOB_HELD", router_drop_held(c, 0));
+    trips("r->load > 0", router_leave(&c->replicas[0]));
+    trips("row->arrived >= 0", job_end(c, 0, RC_DONE, 0));
+    c->jobs[0].state = JOB_ENDED;
+    trips("c->jobs[j].state != JOB_ENDED", job_end(c, 0, RC_DONE, 0));
+    closed(c);
+}
+
+static void test_admission(void **state) {
+    (void)state;
+    cluster *c = opened();
+    replica *r = &c->replicas[0];
+    job *b = &c->jobs[0];
+    b->kv.lease = 0;
+    trips("b->kv.lease == RC_KV_NO_LEASE", enqueue(c, r, 0, false));
+    b->kv.lease = RC_KV_NO_LEASE;
+    b->kv.home = 0;
+    trips("c->jobs[j].state == JOB_ACTIVE", admit_leave_active(c, 0));
+    trips("b->state == JOB_WAITING || b->state == JOB_ACTIVE || b->state == JOB_FETCHING || "
+          "b->state == JOB_MOVING || b->state == JOB_LATE",
+          admit_withdraw(c, 0, 0));
+    trips("r->queue.in_flight > 0", admit_arrived(c, 0, 0));
+    r->queue.in_flight = 1;
+    trips("c->jobs[j].state == JOB_FETCHING || c->jobs[j].state == JOB_MOVING",
+          admit_arrived(c, 0, 0));
+    b->kv.queued = 1;
+    trips("done <= r->queue.tokens", admit_progress(c, 0, 1));
+    b->kv.source = 1;
+    trips("b->kv.source == NONE", admit_hand_over(c, 0));
+    closed(c);
+}
+
+/* A job in a list while its state says otherwise. */
+static void test_queue(void **state) {
+    (void)state;
+    cluster *c = opened();
+    replica *r = &c->replicas[0];
+    c->jobs[0].goal = 100;
+    enqueue(c, r, 0, false);
+    c->jobs[0].state = JOB_AWAY;
+    trips("c->jobs[j].state == JOB_WAITING", (void)admit_prompt(c, r, NONE, 0));
+    c->jobs[0].state = JOB_WAITING;
+    assert_int_equal(admit_prompt(c, r, NONE, 0), 0);
+    c->jobs[0].state = JOB_MOVING; /* as if its KV came from elsewhere, to a full replica */
+    r->queue.in_flight = 1;
+    r->queue.late_count = 2;
+    r->pass.busy = true;
+    trips("r->queue.late_count < (uint64_t)c->spec->max_batch", admit_arrived(c, 0, 0));
+    closed(c);
+}
+
+static void test_decode(void **state) {
+    (void)state;
+    cluster *c = opened();
+    replica *r = &c->replicas[0];
+    c->jobs[0].kv.home = 0;
+    trips("b->state == JOB_RUNNING", decode_leave(c, r, 0));
+    c->rows[0].generated = 50; /* all of its reply */
+    trips("c->rows[j].generated < c->trace->at[j].output", decode_join(c, r, 0));
+    c->rows[0].generated = 1;
+    r->batch.count = 2;
+    trips("r->batch.count < (uint64_t)c->spec->max_batch", decode_join(c, r, 0));
+    r->batch.count = 0;
+    c->jobs[0].decode.due = 3;
+    trips("b->decode.due == NONE", decode_join(c, r, 0));
+    c->jobs[0].decode.due = NONE;
+    decode_join(c, r, 0);
+    trips("b->state != JOB_RUNNING", decode_join(c, r, 0));
+    r->batch.fresh_count = 2;
+    trips("r->batch.fresh_count <= r->batch.count", decode_step(c, r, 0));
+    r->batch.fresh_count = 1;
+    r->batch.last_step = 5;
+    trips("now >= r->batch.last_step", decode_step(c, r, 4));
+    uint32_t block = c->block;
+    c->block = 0;
+    trips("c->block >= 1", (void)batch_create(c, r, 1, &err));
+    c->block = block;
+    closed(c);
+}
+
+/* A block is due for a job that nobody counts as running, in a full cache. */
+static void test_victim(void **state) {
+    (void)state;
+    cluster *c = opened();
+    replica *r = &c->replicas[0];
+    c->jobs[0].goal = 100;
+    enqueue(c, r, 0, false);
+    assert_int_equal(admit_prompt(c, r, NONE, 0), 0);
+    admit_leave_active(c, 0);
+    c->rows[0].generated = 1000;
+    r->batch.due[0] = 0;
+    trips("victim != NONE", decode_grow(c, r, 0));
+    closed(c);
+}
+
+static void test_transfers(void **state) {
+    (void)state;
+    cluster *c = opened();
+    replica *r = &c->replicas[0];
+    trips("from < c->replica_count && to < c->replica_count", transfer_begin(c, 0, 0, 2, 1, 0));
+    trips("from != to", transfer_begin(c, 0, 1, 1, 1, 0));
+    c->net.last = 1;
+    trips("now >= n->last", transfer_begin(c, 0, 0, 1, 1, 0));
+    spec.machine.peer_rate = 0.0;
+    trips("f->rate > 0.0", transfer_begin(c, 0, 0, 1, 1, 1));
+    spec.host_rate = 0.0;
+    trips("rate > 0.0", (void)host_transfer(c, r, 1, 0));
+    closed(c);
+}
+
+static void test_layouts(void **state) {
+    (void)state;
+    cluster *c = opened();
+    replica *r = &c->replicas[0];
+    const rc_sequence chunk = {10, 0};
+    const rc_pass pass = {.prefill = &chunk, .prefills = 1};
+    const rc_what_if none = {.slow_rank = -1, .slow_link_rank = -1};
+    rc_pass_cost cost;
+    int which;
+    trips("index >= 0 && index < c->spec->pool_count", (void)pool_create(c, 1, 0, &err));
+    uint32_t block = c->block;
+    c->block = 0;
+    trips("c->block >= 1", (void)pool_create(c, 0, 0, &err));
+    c->block = block;
+    r->health.condition = 1;
+    trips("r->health.condition >= 0 && r->health.condition < p->condition_count",
+          (void)pool_pass_time(c, r, &pass, &cost, &err));
+    r->health.condition = 0;
+    int layouts = c->pools[0].conditions[0].count;
+    c->pools[0].conditions[0].count = 0;
+    trips("best >= 0", (void)pool_pass_time(c, r, &pass, &cost, &err));
+    c->pools[0].conditions[0].count = layouts;
+    c->pools[0].conditions[1].count = MAX_LAYOUTS;
+    trips("k->count < MAX_LAYOUTS", (void)pool_condition(c, &c->pools[0], &none, &which, &err));
+    closed(c);
+}
+
+static void test_metrics(void **state) {
+    (void)state;
+    cluster *c = opened();
+    replica *r = &c->replicas[0];
+    const rc_pass empty = {0};
+    const rc_pass_cost cost = {.time = 1};
+    const rc_kv_match all = {.tokens = 100};
+    c->jobs[0].goal = 100;
+    trips("change == 1 || (change == -1 && count > 0)", metrics_waiting(c, -1));
+    c->counts.area_at = 1;
+    trips("now >= n->area_at", metrics_system(c, 1, 0));
+    trips("simulated > 0", metrics_compared(c, 1, 0));
+    trips("m->tokens < c->jobs[j].goal && m->fetch <= m->tokens", metrics_admitted(c, 0, &all, 0));
+    c->rows[0].arrived = 5;
+    trips("now >= c->rows[j].arrived", metrics_first(c, 0, 4));
+    metrics_first(c, 0, 6);
+    trips("c->rows[j].first < 0", metrics_first(c, 0, 7));
+    trips("pass->prefills > 0 || pass->decodes > 0", metrics_pass(c, r, &empty, &cost));
+    trips("row->outcome != RC_PENDING", metrics_end(c, 0));
+    result.rejected = 1;
+    trips("o->queue_full + o->too_large == o->rejected", (void)metrics_finish(c, &err));
+    result.rejected = 0;
+    closed(c);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_run),     cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_router),  cmocka_unit_test(test_admission),
+        cmocka_unit_test(test_queue),   cmocka_unit_test(test_decode),
+        cmocka_unit_test(test_victim),  cmocka_unit_test(test_transfers),
+        cmocka_unit_test(test_layouts), cmocka_unit_test(test_metrics),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,64 @@
+/* What pass times and their memo assume of their callers (tests/support/trips.h).
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/serve/passes_cells.c"
+#include "sim/serve/source.c"
+#include "tests/support/trips.h"
+
+static rc_error err;
+
+static rc_status no_time(void *ctx, const rc_pass *pass, rc_pass_cost *out, rc_error *e) {
+    (void)ctx;
+    (void)pass;
+    (void)e;
+    *out = (rc_pass_cost){.time = 0};
+    return RC_OK;
+}
+
+static void test_memo(void **state) {
+    (void)state;
+    rc_passes *p = NULL;
+    rc_linear_costs off = {.on = false};
+    const rc_pass empty = {0}, step = {.decodes = 1, .context = 10};
+    rc_pass_cost cost;
+    trips("source != NULL", (void)rc_passes_create(NULL, NULL, 1, true, &p, &err));
+    trips("grain >= 1", (void)rc_passes_create(no_time, NULL, 0, true, &p, &err));
+    assert_int_equal(rc_passes_create(no_time, NULL, 1, true, &p, &err), RC_OK);
+    trips("pass->prefills > 0 || pass->decodes > 0", (void)rc_passes_time(p, &empty, &cost, &err));
+    trips("out->time > 0", (void)rc_passes_time(p, &step, &cost, &err));
+    trips("c->on", (void)rc_pass_linear(&off, &step, &cost, &err));
+    const rc_family_at nowhere = {.dims = 0};
+    bool done;
+    trips("f->dims >= 1 && f->dims <= RC_CELL_DIMS",
+          (void)rc_cells_time(p, &nowhere, &done, &cost, &err));
+    rc_passes_destroy(p);
+}
+
+static void test_cells(void **state) {
+    (void)state;
+    trips("(unsigned)kind <= RC_CELLS_PROMPT && dim >= 0 && dim < RC_CELL_DIMS",
+          (void)scale_of(RC_CELLS_DECODE, RC_CELL_DIMS));
+    trips("dims == 1 || dims == 2", (void)power3(3));
+}
+
+static void test_source(void **state) {
+    (void)state;
+    static const rc_serve s;
+    rc_pass_forward *out = NULL, f = {.serve = &s};
+    const rc_what_if none = {.slow_rank = -1, .slow_link_rank = -1};
+    size_t count = 0;
+    trips("tp >= 1 && cp >= 1",
+          (void)rc_pass_forward_create(&s, NULL, 1, 0, NULL, &none, &out, &err));
+    trips("schedule != NULL",
+          (void)rc_pass_forward_create(&s, NULL, 1, 1, NULL, &none, &out, &err));
+    trips("limit >= 1.0", (void)entries_under(1.0, 0.0, 0.0));
+    trips("s.t >= 1 && s.p >= 0", (void)add_prompt(&f, &count, (rc_sequence){0, 0}, &err));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_memo),
+        cmocka_unit_test(test_cells),
+        cmocka_unit_test(test_source),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
