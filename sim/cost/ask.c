@@ -59,34 +59,18 @@ rc_status rc_cost_merge(const rc_costs *c, int64_t rows, int parts, int value_si
     return rc_cost_op(c, RC_COST_MERGE, RC_BF16, &at, out, err);
 }
 
-/* An op that reads and writes a width of elements for each token. */
-static rc_status elementwise_named(const char *name, rc_op *out, rc_error *err) {
+static rc_status no_such_op(const char *name, rc_error *err) {
     const char *names[RC_OPS_MAX + 1] = {NULL};
-    size_t n = 0;
-    *out = rc_op_named(name);
-    if (*out < rc_op_count() && rc_op_info_of(*out)->rule == RC_PRICE_WIDTH)
-        return RC_OK;
     for (rc_op op = 0; op < rc_op_count(); op++)
-        if (rc_op_info_of(op)->rule == RC_PRICE_WIDTH)
-            names[n++] = rc_op_info_of(op)->name;
+        names[op] = rc_op_info_of(op)->name;
     const char *near = rc_nearest(name, names);
-    return rc_fail(err, RC_E_INPUT, "'%.40s' is no elementwise op%s%s%s", name,
-                   near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    return rc_fail(err, RC_E_INPUT, "'%.40s' is no op%s%s%s", name, near ? "; did you mean '" : "",
+                   near ? near : "", near ? "'?" : "");
 }
 
-rc_status rc_cost_elementwise(const rc_costs *c, const char *op, int64_t tokens, int64_t width,
-                              rc_cost *out, rc_error *err) {
-    rc_axes at = {{[RC_AXIS_TOKENS] = tokens, [RC_AXIS_WIDTH] = width}};
-    rc_op o;
-    RC_TRY(elementwise_named(op, &o, err));
-    return rc_cost_op(c, o, RC_BF16, &at, out, err);
-}
-
-rc_status rc_cost_rotary(const rc_costs *c, const char *op, int64_t tokens, rc_heads heads,
-                         rc_cost *out, rc_error *err) {
-    rc_axes at = axes_of(&heads);
-    rc_op o;
-    at.at[RC_AXIS_TOKENS] = tokens;
-    RC_TRY(elementwise_named(op, &o, err));
-    return rc_cost_op(c, o, RC_BF16, &at, out, err);
+rc_status rc_cost_named(const rc_costs *c, const char *name, rc_dtype d, const rc_axes *at,
+                        rc_cost *out, rc_error *err) {
+    assert(c != NULL && name != NULL && at != NULL);
+    rc_op op = rc_op_named(name);
+    return op < rc_op_count() ? rc_cost_op(c, op, d, at, out, err) : no_such_op(name, err);
 }

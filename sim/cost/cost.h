@@ -53,6 +53,10 @@ rc_status rc_costs_view(const rc_costs *c, const rc_machine *m, rc_costs **out, 
 /* One op of the table (ops.h), by its sizes; d: of weights, or of Q, K and V. Not for transfers. */
 rc_status rc_cost_op(const rc_costs *c, rc_op op, rc_dtype d, const rc_axes *at, rc_cost *out,
                      rc_error *err);
+/* The same by the op's name in the table: rmsnorm, swiglu_fp8, rotary_kv ... Sizes that the op does not
+ * have are not looked at. RC_E_INPUT, with the nearest name, when there is no such op. */
+rc_status rc_cost_named(const rc_costs *c, const char *name, rc_dtype d, const rc_axes *at,
+                        rc_cost *out, rc_error *err);
 /* The op that a row of a store is of, at the row's own sizes; RC_E_UNMODELLED for rows of transfers
  * and of the host, and for rows that were measured under a condition. */
 rc_status rc_cost_row(const rc_costs *c, const rc_row *row, rc_cost *out, rc_error *err);
@@ -80,14 +84,6 @@ rc_status rc_cost_decode_mean(const rc_costs *c, rc_dtype d, int64_t batch, int6
 /* `parts` partial outputs of `rows` tokens times heads, value_size elements each. */
 rc_status rc_cost_merge(const rc_costs *c, int64_t rows, int parts, int value_size, rc_cost *out,
                         rc_error *err);
-/* An op that reads and writes a width of elements for each token: rmsnorm, rmsnorm_fp8,
- * quantize_fp8, residual_add, swiglu, swiglu_fp8. */
-rc_status rc_cost_elementwise(const rc_costs *c, const char *op, int64_t tokens, int64_t width,
-                              rc_cost *out, rc_error *err);
-/* op: rotary_kv, or rotary_kv_fp8, which quantises what it rotates, by the rows of rotary_kv:
- * RC_MODELLED. */
-rc_status rc_cost_rotary(const rc_costs *c, const char *op, int64_t tokens, rc_heads heads,
-                         rc_cost *out, rc_error *err);
 /* A collective inside one node (nodes == 1) or over `nodes` nodes. op: all_reduce, all_gather,
  * reduce_scatter, all_to_all, send_recv. `bytes` as calib/schema.h defines them. Between nodes the
  * cost is NCCL's published tuning model over the machine's peer_rate and hop_latency: RC_MODELLED.

@@ -65,6 +65,17 @@ static rc_status decode_cost(const rc_costs *c, const rc_shape *s, rc_cost *out,
                        : rc_cost_decode(c, s->dtype, s->a, s->b, heads_of(s), out, err);
 }
 
+/* An op over tokens, of a width or of heads: of these sizes the op has some. */
+static rc_status named_cost(const rc_costs *c, const rc_shape *s, rc_cost *out, rc_error *err) {
+    rc_axes at = {{[RC_AXIS_TOKENS] = s->a,
+                   [RC_AXIS_WIDTH] = s->b,
+                   [RC_AXIS_QUERY_HEADS] = s->hq,
+                   [RC_AXIS_KV_HEADS] = s->hkv,
+                   [RC_AXIS_HEAD_K] = s->key_size,
+                   [RC_AXIS_HEAD_V] = s->value_size}};
+    return rc_cost_named(c, s->op, s->dtype, &at, out, err);
+}
+
 /* A number of the machine's file: stated there, or fitted, which makes it a model's. */
 static rc_basis basis_of_number(const rc_machine *m, const char *name) {
     for (int i = 0; i < m->fitted_count; i++)
@@ -87,8 +98,7 @@ static rc_status timed_cost(const rc_costs *c, const rc_program *p, const rc_sha
     case RC_T_MERGE:
         return rc_cost_merge(c, s->a, (int)s->b, s->value_size, out, err);
     case RC_T_ELEMENTWISE:
-        return s->part == RC_P_ROTARY ? rc_cost_rotary(c, s->op, s->a, heads_of(s), out, err)
-                                      : rc_cost_elementwise(c, s->op, s->a, s->b, out, err);
+        return named_cost(c, s, out, err);
     case RC_T_COLLECTIVE:
         return rc_cost_collective(c, s->op, s->bytes, s->ranks, s->nodes, out, err);
     case RC_T_LAUNCH:

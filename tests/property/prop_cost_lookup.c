@@ -102,9 +102,8 @@ static bool memory_ops_rise(prop_case *c) {
     int64_t tokens = draw(c, 20), width = draw(c, 16), more = draw(c, 18);
     int parts = (int)draw(c, 5);
     rc_cost a, b;
-    PROP_CHECK(c, rc_cost_elementwise(noisy, op, tokens, width, &a, NULL) == RC_OK, "%s", op);
-    PROP_CHECK(c, rc_cost_elementwise(noisy, op, tokens + more, width, &b, NULL) == RC_OK, "%s",
-               op);
+    PROP_CHECK(c, syn_elementwise(noisy, op, tokens, width, &a, NULL) == RC_OK, "%s", op);
+    PROP_CHECK(c, syn_elementwise(noisy, op, tokens + more, width, &b, NULL) == RC_OK, "%s", op);
     PROP_CHECK(c, b.p50 >= a.p50 && a.p50 > 0.0, "%s %ld+%ld x %ld: %g then %g", op, (long)tokens,
                (long)more, (long)width, a.p50, b.p50);
     PROP_CHECK(c, rc_cost_merge(noisy, tokens, parts, 128, &a, NULL) == RC_OK, "merge");
@@ -142,7 +141,7 @@ static bool answers_or_says_why(prop_case *c) {
         else if (i == 3)
             st = rc_cost_merge(clean, m, hq, 128, &out, &err);
         else if (i == 4)
-            st = rc_cost_elementwise(clean, "swiglu", m, n, &out, &err);
+            st = syn_elementwise(clean, "swiglu", m, n, &out, &err);
         else
             st = syn_copy(clean, m, &out, &err);
         bool fine = st != RC_OK ? err.msg[0] != '\0'

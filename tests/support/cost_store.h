@@ -217,6 +217,22 @@ SYN_UNUSED static rc_machine syn_machine(void) {
     return m;
 }
 
+SYN_UNUSED static rc_status syn_elementwise(const rc_costs *c, const char *op, int64_t tokens,
+                                            int64_t width, rc_cost *out, rc_error *err) {
+    rc_axes at = {{[RC_AXIS_TOKENS] = tokens, [RC_AXIS_WIDTH] = width}};
+    return rc_cost_named(c, op, RC_BF16, &at, out, err);
+}
+
+SYN_UNUSED static rc_status syn_rotary(const rc_costs *c, const char *op, int64_t tokens,
+                                       rc_heads heads, rc_cost *out, rc_error *err) {
+    rc_axes at = {{[RC_AXIS_TOKENS] = tokens,
+                   [RC_AXIS_QUERY_HEADS] = heads.query,
+                   [RC_AXIS_KV_HEADS] = heads.kv,
+                   [RC_AXIS_HEAD_K] = heads.key_size,
+                   [RC_AXIS_HEAD_V] = heads.value_size}};
+    return rc_cost_named(c, op, RC_BF16, &at, out, err);
+}
+
 /* A copy on the device of so many bytes: rows count those that are read and those that are written. */
 SYN_UNUSED static rc_status syn_copy(const rc_costs *c, int64_t bytes, rc_cost *out,
                                      rc_error *err) {

@@ -66,9 +66,9 @@ static void test_points_are_returned(void **state) {
     near(c.p50, syn_decode(4, 65536, 1), 1e-9);
     assert_int_equal(rc_cost_merge(costs, 4096, 4, 128, &c, NULL), RC_OK);
     near(c.p50, syn_stream(4096.0 * (256 * 5 + 16)), 1e-9);
-    assert_int_equal(rc_cost_elementwise(costs, "rmsnorm_fp8", 16384, 16384, &c, NULL), RC_OK);
+    assert_int_equal(syn_elementwise(costs, "rmsnorm_fp8", 16384, 16384, &c, NULL), RC_OK);
     near(c.p50, syn_stream(16384.0 * 16384 * 3), 1e-9);
-    assert_int_equal(rc_cost_rotary(costs, "rotary_kv", 4096, SYN_HEADS(16, 1), &c, NULL), RC_OK);
+    assert_int_equal(syn_rotary(costs, "rotary_kv", 4096, SYN_HEADS(16, 1), &c, NULL), RC_OK);
     near(c.p50, syn_stream(4096.0 * 18 * 128 * 4), 1e-9);
     assert_int_equal(syn_copy(costs, 1048576, &c, NULL), RC_OK);
     near(c.p50, syn_stream(2097152.0), 1e-9);
@@ -225,9 +225,8 @@ static void test_rules_are_modelled(void **state) {
                      RC_OK);
     assert_true(one.basis != RC_MODELLED && c.basis == RC_MODELLED && c.p50 == one.p50);
 
-    assert_int_equal(rc_cost_rotary(costs, "rotary_kv", 4096, SYN_HEADS(16, 1), &one, NULL), RC_OK);
-    assert_int_equal(rc_cost_rotary(costs, "rotary_kv_fp8", 4096, SYN_HEADS(16, 1), &c, NULL),
-                     RC_OK);
+    assert_int_equal(syn_rotary(costs, "rotary_kv", 4096, SYN_HEADS(16, 1), &one, NULL), RC_OK);
+    assert_int_equal(syn_rotary(costs, "rotary_kv_fp8", 4096, SYN_HEADS(16, 1), &c, NULL), RC_OK);
     assert_true(one.basis != RC_MODELLED && c.basis == RC_MODELLED && c.p50 == one.p50);
     assert_int_equal(rc_cost_attention(costs, RC_BF16, 1, 6400, 3200, SYN_HEADS(16, 1), &c, NULL),
                      RC_OK);
@@ -260,10 +259,10 @@ static void test_other_shapes(void **state) {
     assert_int_equal(c.basis, RC_MODELLED);
     assert_int_equal(rc_cost_gemm(costs, RC_BF16, 1, 16032, 16384, &c, NULL), RC_OK);
     near(c.p50, syn_gemm(1, 16032, 16384, false), 0.05);
-    assert_int_equal(rc_cost_elementwise(costs, "swiglu", 8192, 3584, &c, NULL), RC_OK);
+    assert_int_equal(syn_elementwise(costs, "swiglu", 8192, 3584, &c, NULL), RC_OK);
     near(c.p50, syn_stream(8192.0 * 3584 * 6), 0.05);
     assert_int_equal(c.basis, RC_MODELLED);
-    assert_int_equal(rc_cost_rotary(costs, "rotary_kv", 8192, SYN_HEADS(8, 1), &c, NULL), RC_OK);
+    assert_int_equal(syn_rotary(costs, "rotary_kv", 8192, SYN_HEADS(8, 1), &c, NULL), RC_OK);
     near(c.p50, syn_stream(8192.0 * 10 * 128 * 4), 0.05);
 }
 
@@ -310,8 +309,8 @@ static void test_transfer(void **state) {
     assert_int_equal(rc_cost_attention(v, RC_BF16, 1, 32768, 32768, SYN_HEADS(16, 1), &b, NULL),
                      RC_OK);
     near(b.p50, a.p50 / 0.8, 1e-4);
-    assert_int_equal(rc_cost_elementwise(costs, "swiglu", 16384, 6656, &a, NULL), RC_OK);
-    assert_int_equal(rc_cost_elementwise(v, "swiglu", 16384, 6656, &b, NULL), RC_OK);
+    assert_int_equal(syn_elementwise(costs, "swiglu", 16384, 6656, &a, NULL), RC_OK);
+    assert_int_equal(syn_elementwise(v, "swiglu", 16384, 6656, &b, NULL), RC_OK);
     near(b.p50, a.p50 + 3.0 * 16384.0 * 6656.0 * 6.0 / copy, 1e-9);
     rc_costs_close(v);
 }
@@ -414,9 +413,9 @@ static void test_refusals(void **state) {
           "attention: 12 query heads on 8 KV heads; expected a multiple of the KV heads");
     fails(rc_cost_merge(costs, 10, 0, 128, &c, &err), RC_E_INPUT, &err,
           "merge: parts is 0; expected 1 to 2^52");
-    fails(rc_cost_elementwise(costs, "swigluu", 1, 1, &c, &err), RC_E_INPUT, &err,
-          "'swigluu' is no elementwise op; did you mean 'swiglu'?");
-    fails(rc_cost_rotary(costs, "rotary_kv", 1, SYN_HEADS(0, 1), &c, &err), RC_E_INPUT, &err,
+    fails(syn_elementwise(costs, "swigluu", 1, 1, &c, &err), RC_E_INPUT, &err,
+          "'swigluu' is no op; did you mean 'swiglu'?");
+    fails(syn_rotary(costs, "rotary_kv", 1, SYN_HEADS(0, 1), &c, &err), RC_E_INPUT, &err,
           "rotary_kv: query heads is 0; expected 1 to 2^52");
     fails(syn_copy(costs, -1, &c, &err), RC_E_INPUT, &err, "copy: bytes is -2; expected 0 to 2^52");
 }
