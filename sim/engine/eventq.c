@@ -41,9 +41,6 @@ static size_t chunks_for(size_t keys) {
     return keys / CHUNK_KEYS + (keys < partial ? keys : partial) + 2;
 }
 
-static void end_few(rc_eventq *q);
-static void start_few(rc_eventq *q);
-
 bool rc_eventq_reserve_(rc_eventq *q, size_t events) {
     if (events <= q->slots)
         return true;
@@ -57,9 +54,6 @@ bool rc_eventq_reserve_(rc_eventq *q, size_t events) {
         free(cells);
         return false;
     }
-    bool few = q->in_few;
-    if (few)
-        end_few(q); /* it points to nodes */
     if (q->used > 0)
         memcpy(nodes, q->nodes, q->used * sizeof *nodes);
     if (q->cells != NULL)
@@ -71,8 +65,6 @@ bool rc_eventq_reserve_(rc_eventq *q, size_t events) {
     q->slots = (uint32_t)events;
     q->max_stale = (uint32_t)max_stale;
     q->chunks = (uint32_t)chunks;
-    if (few)
-        start_few(q);
     return true;
 }
 
@@ -210,10 +202,7 @@ bool rc_eventq_refill_(rc_eventq *q) {
     for (;;) {
         if (q->levels == 0) {
             q->limit = EMPTY;
-            if (q->tail > q->head)
-                return true;
-            start_few(q);
-            return false;
+            return q->tail > q->head;
         }
         unsigned level = lowest_bit(q->levels), digit = lowest_bit(q->digits[level]);
         rc_eventq_bucket *b = &q->buckets[level][digit];
@@ -240,59 +229,6 @@ bool rc_eventq_refill_(rc_eventq *q) {
             put_far(q, key);
         } while (more);
     }
-}
-
-/* ------------------------------------------------------------------ few ------------------- */
-
-/* All that is pending, in the run and at most RC_FEW events but for stale ones, moves to few. */
-static void start_few(rc_eventq *q) {
-    unsigned n = 0;
-    for (const rc_eventq_key *k = q->head; k < q->tail; k++) {
-        if (rc_eventq_is_live_(q, *k)) {
-            q->few_time[n] = k->time;
-            q->few_node[n++] = &q->nodes[RC_KEY_SLOT(*k)];
-        }
-    }
-    start_run(q);
-    q->stale = 0;
-    if (q->spare != RC_NO_ID) {
-        rc_eventq_keep_(q, &q->nodes[(uint32_t)q->spare]);
-        q->spare = RC_NO_ID;
-    }
-    q->in_few = true;
-}
-
-/* All that is pending moves to the run. */
-static void end_few(rc_eventq *q) {
-    for (unsigned i = 0; i < RC_FEW && q->few_time[i] != RC_NO_TIME; i++) {
-        uint64_t slot = (uint64_t)(q->few_node[i] - q->nodes);
-        *q->tail++ = (rc_eventq_key){q->few_time[i], (uint64_t)q->few_node[i]->stamp << 32 | slot};
-        q->few_time[i] = RC_NO_TIME;
-    }
-    while (q->few_free != NULL) {
-        rc_eventq_node *node = q->few_free;
-        q->few_free = node->ctx;
-        rc_eventq_free_slot_(q, (uint32_t)(node - q->nodes));
-    }
-    q->in_few = false;
-}
-
-/* Behind those of equal time. There is room. */
-static void put_few(rc_eventq *q, uint64_t time, rc_eventq_node *node) {
-    unsigned i = RC_FEW - 1;
-    for (; i > 0 && time < q->few_time[i - 1]; i--) {
-        q->few_time[i] = q->few_time[i - 1];
-        q->few_node[i] = q->few_node[i - 1];
-    }
-    q->few_time[i] = time;
-    q->few_node[i] = node;
-}
-
-RC_NOINLINE void rc_eventq_leave_few_(rc_eventq *q, const rc_eventq_node *node) {
-    unsigned i = 0;
-    while (q->few_node[i] != node)
-        i++;
-    rc_eventq_close_up_(q, i);
 }
 
 /* ------------------------------------------------------------------ the run overflows ----- */
@@ -344,12 +280,8 @@ static void spill(rc_eventq *q) {
         put_far(q, cut[i]);
 }
 
-/* tail is at stop: make room for a key, or lower limit, or go back to few. */
+/* tail is at stop: make room for a key, or lower limit. */
 static void run_full(rc_eventq *q) {
-    if (q->levels == 0 && q->tail - q->head <= RC_FEW / 2) {
-        start_few(q);
-        return;
-    }
     if (q->tail - q->head == RC_RUN_MAX)
         spill(q);
     if (q->head + RC_RUN_MAX > q->run + RC_RUN_ROOM) {
@@ -364,11 +296,7 @@ static void run_full(rc_eventq *q) {
 RC_NOINLINE void rc_eventq_put_(rc_eventq *q, rc_eventq_key key) {
     if (key.time < q->limit && q->tail == q->stop)
         run_full(q);
-    if (q->in_few && q->few_time[RC_FEW - 1] != RC_NO_TIME)
-        end_few(q);
-    if (q->in_few)
-        put_few(q, key.time, &q->nodes[RC_KEY_SLOT(key)]);
-    else if (key.time < q->limit)
+    if (key.time < q->limit)
         rc_eventq_put_run_(q, key);
     else
         put_far(q, key);
@@ -377,10 +305,7 @@ RC_NOINLINE void rc_eventq_put_(rc_eventq *q, rc_eventq_key key) {
 RC_NOINLINE rc_event rc_eventq_at_slow_(rc_eventq *q, rc_time at, rc_event_fn fn, void *ctx,
                                         uint64_t arg) {
     uint32_t slot;
-    if (q->few_free != NULL) {
-        slot = (uint32_t)(q->few_free - q->nodes);
-        q->few_free = q->few_free->ctx;
-    } else if (q->spare != RC_NO_ID) {
+    if (q->spare != RC_NO_ID) {
         slot = (uint32_t)q->spare;
         q->spare = RC_NO_ID;
     } else if (q->free_slot != RC_NO_SLOT) {
@@ -428,8 +353,6 @@ RC_NOINLINE void rc_eventq_purge_(rc_eventq *q) {
 }
 
 void rc_eventq_reset_(rc_eventq *q) {
-    if (q->in_few)
-        end_few(q);
     while (rc_eventq_settle_(q)) { /* as if all were cancelled */
         uint32_t slot = RC_KEY_SLOT(*q->head++);
         if (rc_eventq_outdate_(q, &q->nodes[slot]))
@@ -453,9 +376,6 @@ rc_eventq *rc_eventq_create(size_t capacity_hint) {
     q->used_chunks = 1;
     start_run(q);
     q->limit = EMPTY;
-    for (unsigned i = 0; i < RC_FEW; i++)
-        q->few_time[i] = RC_NO_TIME;
-    q->in_few = true;
     if (!rc_eventq_reserve_(q, capacity_hint < 16 ? 16 : capacity_hint)) {
         free(q);
         return NULL;
@@ -489,13 +409,7 @@ bool rc_eventq_pending(const rc_eventq *q, rc_event h) {
 
 /* Counted by the nodes, so that firing and scheduling need not count. */
 size_t rc_eventq_size(const rc_eventq *q) {
-    size_t n = 0;
-    if (q->in_few)
-        while (n < RC_FEW && q->few_time[n] != RC_NO_TIME)
-            n++;
-    else
-        n = q->used - q->unused - (q->spare != RC_NO_ID);
-    return n;
+    return q->used - q->unused - (q->spare != RC_NO_ID);
 }
 
 rc_time rc_eventq_now(const rc_eventq *q) {

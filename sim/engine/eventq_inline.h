@@ -1,6 +1,6 @@
 /* The event queue's insides, for callers whose inner loop is the queue (execute.c, the benchmark).
  *
- * engine.h tells why it is built like this; here is how. Keys (time, node) live in two tiers:
+ * docs/performance.md tells why it is built like this; here is how. Keys (time, node) live in two tiers:
  *
  *   run   the nearest events, sorted, at most RC_RUN_MAX: run[head .. tail). All are earlier than
  *         `limit`; what is scheduled before `limit` is inserted here, from the back.
@@ -19,13 +19,6 @@
  *
  * Cancelling and moving leave a stale key behind, told by its stamp, which is dropped when it comes
  * to the front, or when there are too many.
- *
- * While at most RC_FEW events are pending, the tiers are empty and the events are in few, a sorted
- * array at a fixed place: the first is always few_time[0], with a pointer to its node, and the
- * nodes to use again are chained. Here an event that is cancelled or moved is searched for and
- * taken out, so nothing is stale. One event too many sends them all to the run; they come back
- * when nothing is pending, or when the end of the run's room is reached with RC_FEW / 2 or fewer
- * pending.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_ENGINE_EVENTQ_INLINE_H
@@ -49,9 +42,7 @@
 
 #define RC_NO_SLOT UINT32_MAX
 #define RC_NO_ID UINT64_MAX
-#define RC_NO_TIME UINT64_MAX /* later than any time */
-#define RC_FEW 4u             /* events in few */
-#define RC_RUN_MAX 64u        /* keys in the run; one more and the later ones go to far */
+#define RC_RUN_MAX 64u /* keys in the run; one more and the later ones go to far */
 #define RC_RUN_ROOM                                                                                \
     256u              /* cells of the run, so that it is moved to their front only now and then */
 #define RC_DIGIT 6u   /* bits */
@@ -68,7 +59,7 @@ typedef struct rc_eventq_key {
 
 typedef struct rc_eventq_node {
     rc_event_fn fn;
-    void *ctx;      /* nodes that few keeps for use again: the next of them */
+    void *ctx;
     uint64_t arg;   /* free nodes: the next free slot */
     uint32_t gen;   /* 1 .. UINT32_MAX, in handles; bumped when the event fires or is cancelled */
     uint32_t stamp; /* bumped when the event is moved or cancelled: its key is then stale */
@@ -84,16 +75,10 @@ struct rc_eventq {
     rc_eventq_key *head, *tail; /* of the run */
     rc_eventq_key *stop; /* tail may grow so far without looking: head + RC_RUN_MAX, a while ago */
     uint32_t free_slot;  /* head of the list of free nodes, RC_NO_SLOT when empty */
-    uint64_t spare;      /* id of the node that fired last and was not used again, or RC_NO_ID;
-                            RC_NO_ID when few is in use */
+    uint64_t spare;      /* id of the node that fired last and was not used again, or RC_NO_ID */
     rc_eventq_node *nodes;
     rc_time now;
     uint64_t fired;
-    /* few: the first has RC_NO_TIME when there is none, as has every one after the last. */
-    uint64_t few_time[RC_FEW];
-    rc_eventq_node *few_node[RC_FEW];
-    rc_eventq_node *few_free; /* nodes to use again, latest first; NULL when few is not in use */
-    bool in_few;              /* few is in use: run and far are empty, nothing is stale */
     uint64_t base;
     uint32_t levels;      /* bit set: the level has keys */
     rc_eventq_key *cells; /* chunks; chunk 0 is never used */
@@ -114,8 +99,7 @@ struct rc_eventq {
 /* Slow paths, in eventq.c. */
 bool rc_eventq_reserve_(rc_eventq *q, size_t events);
 rc_event rc_eventq_at_slow_(rc_eventq *q, rc_time at, rc_event_fn fn, void *ctx, uint64_t arg);
-void rc_eventq_put_(rc_eventq *q, rc_eventq_key key);                /* into few, run or far */
-void rc_eventq_leave_few_(rc_eventq *q, const rc_eventq_node *node); /* out of few */
+void rc_eventq_put_(rc_eventq *q, rc_eventq_key key); /* into run or far */
 bool rc_eventq_refill_(rc_eventq *q); /* fill the empty run from far; false when far is empty */
 void rc_eventq_purge_(rc_eventq *q);  /* drop all stale keys */
 void rc_eventq_reset_(rc_eventq *q);  /* empty, now 0, nothing fired; handles become stale */
@@ -154,20 +138,15 @@ RC_INLINE rc_eventq_bucket *rc_eventq_bucket_(rc_eventq *q, uint64_t time) {
 
 /* Insert a key before `limit` into the run, from the back: new events are mostly late, and one of
  * equal time stays behind those that came before it. No bounds test: what is before the head is no
- * later than now (see `run`). Halves are moved one by one, and volatile keeps the compiler from
- * joining them: the time is wanted soonest, and goes from register to memory to register directly.
- */
+ * later than now (see `run`). */
 RC_INLINE void rc_eventq_put_run_(rc_eventq *q, rc_eventq_key key) {
-    volatile rc_eventq_key *at = q->tail++;
-    for (; key.time < at[-1].time; at--) {
-        at[0].time = at[-1].time;
-        at[0].id = at[-1].id;
-    }
-    at->time = key.time;
-    at->id = key.id;
+    rc_eventq_key *at = q->tail++;
+    for (; key.time < at[-1].time; at--)
+        at[0] = at[-1];
+    *at = key;
 }
 
-/* Bring the earliest live event to run[head]; false when there is none there (few may have one). */
+/* Bring the earliest live event to run[head]; false when there is none. */
 RC_INLINE bool rc_eventq_settle_(rc_eventq *q) {
     for (;;) {
         if (RC_UNLIKELY(q->head == q->tail) && !rc_eventq_refill_(q))
@@ -181,37 +160,7 @@ RC_INLINE bool rc_eventq_settle_(rc_eventq *q) {
 
 /* Time of the next event, RC_TIME_NEVER when none is pending. */
 RC_INLINE rc_time rc_eventq_next_inline(rc_eventq *q) {
-    if (q->few_time[0] != RC_NO_TIME)
-        return (rc_time)q->few_time[0];
     return rc_eventq_settle_(q) ? (rc_time)q->head->time : RC_TIME_NEVER;
-}
-
-/* Volatile keeps the compiler from joining the stores: see rc_eventq_put_run_. */
-RC_INLINE void rc_eventq_set_few_(rc_eventq *q, unsigned i, uint64_t time, rc_eventq_node *node) {
-    *(volatile uint64_t *)&q->few_time[i] = time;
-    *(rc_eventq_node *volatile *)&q->few_node[i] = node;
-}
-
-RC_INLINE rc_event rc_eventq_handle_(const rc_eventq *q, const rc_eventq_node *node) {
-    return (uint64_t)node->gen << 32 | (uint32_t)(node - q->nodes);
-}
-
-/* Schedule beside at most one other event: which of the two is next is mostly not to be foretold,
- * so the branch must depend on little, for its outcome to be known soon. */
-RC_INLINE rc_event rc_eventq_at_few_(rc_eventq *q, uint64_t time, rc_event_fn fn, void *ctx,
-                                     uint64_t arg) {
-    rc_eventq_node *node = q->few_free;
-    q->few_free = node->ctx;
-    node->fn = fn;
-    node->ctx = ctx;
-    node->arg = arg;
-    if (time < q->few_time[0]) {
-        rc_eventq_set_few_(q, 1, q->few_time[0], q->few_node[0]);
-        rc_eventq_set_few_(q, 0, time, node);
-    } else {
-        rc_eventq_set_few_(q, 1, time, node);
-    }
-    return rc_eventq_handle_(q, node);
 }
 
 /* Schedule on the node that fired last: its key, unlike its handle, can be used again as it was.
@@ -223,11 +172,8 @@ RC_INLINE rc_event rc_eventq_at_inline(rc_eventq *q, rc_time at, rc_event_fn fn,
     rc_eventq_key key = {(uint64_t)at, q->spare};
     uint32_t cell = 0;
     rc_eventq_bucket *b = NULL;
-    if (key.id == RC_NO_ID) {
-        if (RC_LIKELY(q->few_free != NULL && q->few_time[1] == RC_NO_TIME))
-            return rc_eventq_at_few_(q, key.time, fn, ctx, arg);
+    if (key.id == RC_NO_ID)
         return rc_eventq_at_slow_(q, at, fn, ctx, arg);
-    }
     if (key.time < q->limit) {
         if (RC_UNLIKELY(q->tail == q->stop))
             return rc_eventq_at_slow_(q, at, fn, ctx, arg);
@@ -257,12 +203,6 @@ RC_INLINE void rc_eventq_free_slot_(rc_eventq *q, uint32_t slot) {
     q->unused++;
 }
 
-/* A node for few to use again. */
-RC_INLINE void rc_eventq_keep_(rc_eventq *q, rc_eventq_node *node) {
-    node->ctx = q->few_free;
-    q->few_free = node;
-}
-
 RC_INLINE bool rc_eventq_pending_inline(const rc_eventq *q, rc_event h) {
     uint32_t slot = (uint32_t)h;
     return slot < q->used && h >> 32 != 0 && q->nodes[slot].gen == (uint32_t)(h >> 32);
@@ -287,28 +227,12 @@ RC_INLINE bool rc_eventq_outdate_(rc_eventq *q, rc_eventq_node *node) {
     return false;
 }
 
-/* Take few's i-th event out. */
-RC_INLINE void rc_eventq_close_up_(rc_eventq *q, unsigned i) {
-    for (; i + 1 < RC_FEW; i++) {
-        q->few_time[i] = q->few_time[i + 1];
-        q->few_node[i] = q->few_node[i + 1];
-    }
-    q->few_time[RC_FEW - 1] = RC_NO_TIME;
-}
-
 RC_INLINE bool rc_eventq_cancel_inline(rc_eventq *q, rc_event h) {
     if (!rc_eventq_pending_inline(q, h))
         return false;
     rc_eventq_node *node = &q->nodes[(uint32_t)h];
-    if (q->in_few)
-        rc_eventq_leave_few_(q, node);
-    else
-        rc_eventq_leave_key_(q, node);
-    if (!rc_eventq_outdate_(q, node))
-        return true;
-    if (q->in_few)
-        rc_eventq_keep_(q, node);
-    else
+    rc_eventq_leave_key_(q, node);
+    if (rc_eventq_outdate_(q, node))
         rc_eventq_free_slot_(q, (uint32_t)h);
     return true;
 }
@@ -318,10 +242,7 @@ RC_INLINE bool rc_eventq_move_inline(rc_eventq *q, rc_event h, rc_time at) {
     if (!rc_eventq_pending_inline(q, h))
         return false;
     rc_eventq_node *node = &q->nodes[(uint32_t)h];
-    if (q->in_few)
-        rc_eventq_leave_few_(q, node);
-    else
-        rc_eventq_leave_key_(q, node);
+    rc_eventq_leave_key_(q, node);
     rc_eventq_put_(q, (rc_eventq_key){(uint64_t)at, (uint64_t)node->stamp << 32 | (uint32_t)h});
     return true;
 }
@@ -343,29 +264,7 @@ RC_INLINE void rc_eventq_fire_(rc_eventq *q) {
     fn(ctx, arg, (rc_time)key.time);
 }
 
-/* Fire the first event of few (there is one). */
-RC_INLINE void rc_eventq_fire_few_(rc_eventq *q) {
-    uint64_t time = q->few_time[0];
-    rc_eventq_node *node = q->few_node[0];
-    rc_event_fn fn = node->fn;
-    void *ctx = node->ctx;
-    uint64_t arg = node->arg;
-    rc_eventq_set_few_(q, 0, q->few_time[1], q->few_node[1]);
-    q->few_time[1] = RC_NO_TIME;
-    if (RC_UNLIKELY(q->few_time[2] != RC_NO_TIME))
-        rc_eventq_close_up_(q, 1);
-    q->now = (rc_time)time;
-    q->fired++;
-    if (RC_LIKELY(rc_eventq_outdate_(q, node)))
-        rc_eventq_keep_(q, node);
-    fn(ctx, arg, (rc_time)time);
-}
-
 RC_INLINE bool rc_eventq_step_inline(rc_eventq *q) {
-    if (q->head == q->tail && q->few_time[0] != RC_NO_TIME) {
-        rc_eventq_fire_few_(q);
-        return true;
-    }
     if (!rc_eventq_settle_(q))
         return false;
     rc_eventq_fire_(q);

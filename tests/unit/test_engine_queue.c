@@ -212,7 +212,7 @@ static void test_generations_and_stamps_wrap(void **state) {
     assert_false(rc_eventq_pending(q, last));
     assert_false(rc_eventq_pending(q, (uint32_t)first));
 
-    for (int i = 0; i < 5; i++) /* more than few: keys may become stale */
+    for (int i = 0; i < 5; i++)
         at(40, 'z');
     rc_event m = at(10, 'm');
     uint32_t slot = (uint32_t)m;
@@ -231,42 +231,7 @@ static void test_generations_and_stamps_wrap(void **state) {
     assert_int_equal(fired[3].now, 30);
 }
 
-/* Few events, one too many, and few again. */
-static void test_few_overflows_and_comes_back(void **state) {
-    (void)state;
-    const char *letters = "acdb";
-    for (int i = 0; i < 4; i++) /* the last goes behind 'a', before 'c' and 'd' */
-        at((rc_time[]){5, 7, 7, 5}[i], (uint64_t)letters[i]);
-    assert_true(q->in_few);
-    rc_event e = at(7, 'e');
-    assert_false(q->in_few);
-    assert_int_equal(rc_eventq_size(q), 5);
-    assert_true(rc_eventq_move(q, e, 6)); /* leaves a stale key */
-    assert_int_equal(rc_eventq_run(q, 6), 3);
-    assert_int_equal(q->stale, 1);
-    for (rc_time t = 100; !q->in_few; t++) { /* 'c', 'd' and this one; soon this one alone */
-        assert_true(t < 100 + 2 * (rc_time)RC_RUN_ROOM);
-        at(t, (uint64_t)t);
-        assert_true(rc_eventq_step(q));
-        assert_true(rc_eventq_size(q) <= 2);
-    }
-    assert_int_equal(q->stale, 0);
-    (void)rc_eventq_run(q, RC_TIME_NEVER);
-    assert_int_equal(memcmp((char[]){(char)fired[0].arg, (char)fired[1].arg, (char)fired[2].arg,
-                                     (char)fired[3].arg, (char)fired[4].arg},
-                            "abecd", 5),
-                     0);
-    for (size_t i = 5; i < n_fired; i++)
-        assert_int_equal(fired[i].arg, 95 + i);
-    n_fired = 0;
-    for (int i = 0; i < 6; i++)
-        at(1000 + i, 0);
-    assert_false(q->in_few);
-    assert_int_equal(rc_eventq_run(q, RC_TIME_NEVER), 6);
-    assert_true(q->in_few); /* nothing is pending */
-}
-
-static void test_cancel_and_move_among_few(void **state) {
+static void test_cancel_and_move_among_four(void **state) {
     (void)state;
     for (unsigned victim_at = 0; victim_at < 4; victim_at++) {
         for (unsigned mode = 0; mode < 3; mode++) { /* cancel; move behind all; move to the front */
@@ -280,12 +245,9 @@ static void test_cancel_and_move_among_few(void **state) {
                 assert_true(rc_eventq_cancel(q, h[victim_at]));
             else
                 assert_true(rc_eventq_move(q, h[victim_at], mode == 1 ? now + 5 : now));
-            assert_true(q->in_few);
-            assert_int_equal(q->stale, 0);
             assert_int_equal(rc_eventq_pending(q, h[victim_at]), mode != 0);
             assert_int_equal(rc_eventq_size(q), mode == 0 ? 3 : 4);
             assert_true(rc_eventq_reserve_(q, (size_t)q->slots + 1)); /* its nodes move */
-            assert_true(q->in_few);
             (void)rc_eventq_run(q, RC_TIME_NEVER);
             assert_int_equal(n_fired, mode == 0 ? 3 : 4);
             size_t k = 0;
@@ -378,8 +340,7 @@ int main(void) {
         T(test_handler_that_steps),
         T(test_memory_per_event),
         T(test_generations_and_stamps_wrap),
-        T(test_few_overflows_and_comes_back),
-        T(test_cancel_and_move_among_few),
+        T(test_cancel_and_move_among_four),
         T(test_all_magnitudes_of_time),
         T(test_create_and_destroy),
         T(test_rng_reference_values),
