@@ -75,11 +75,22 @@ rc_time rc_sim_critical(const rc_sim *s, unsigned account) {
     return s->booked[((size_t)2 * s->last_track + t->side) * s->accounts + account];
 }
 
-/* The eight bytes of x, lowest first. */
+/* The eight bytes of x, lowest first. Bytes above the highest that is not zero are so many
+ * multiplications by the prime: one, by its power. */
 static uint64_t fnv1a(uint64_t hash, uint64_t x) {
-    for (int i = 0; i < 8; i++)
-        hash = (hash ^ (x >> (8 * i) & 0xff)) * 0x100000001b3u;
-    return hash;
+    static const uint64_t power[9] = {1,
+                                      0x100000001b3u,
+                                      0x366000002e329u,
+                                      0x8a97b0004e7feabu,
+                                      0x9ffaac085635bc91u,
+                                      0xcaee32a7d4f6a63u,
+                                      0xdc966432edf1c639u,
+                                      0xc5527b8a51d3d2dbu,
+                                      0x1efac7090aef4a21u};
+    unsigned left = 8;
+    for (; x != 0; x >>= 8, left--)
+        hash = (hash ^ (x & 0xff)) * power[1];
+    return hash * power[left];
 }
 
 uint64_t rc_sim_trace_hash(const rc_sim *s) {
