@@ -91,6 +91,11 @@ rc_status rc_pass_kv_room(const rc_schedule *s, const rc_model *m, const rc_layo
     *out = (rc_kv_room){.bytes = capacity - (memory->total - memory->kv),
                         .token = rc_model_kv_bytes_gpu(m, l->tp, l->kv),
                         .ranks = l->cp};
+    if (out->token <= 0.0)
+        return rc_fail(err, RC_E_UNMODELLED,
+                       "no layer of %s keeps keys and values: how many tokens a GPU holds is not "
+                       "bounded by memory, which is not modelled",
+                       m->name);
     for (int i = 0; i < m->kinds; i++) {
         int ranks = kv_ranks(s, &m->kind[i], l);
         out->ranks = ranks < out->ranks ? ranks : out->ranks;

@@ -23,7 +23,8 @@ typedef struct rc_kv_room {
 rc_status rc_pass_memory(const rc_schedule *s, const rc_model *m, const rc_layout *l,
                          int64_t tokens_new, int64_t tokens_cached, double capacity, rc_memory *out,
                          rc_error *err);
-/* The room for KV when a pass of `tokens_new`, the largest, runs over `tokens_cached`. */
+/* The room for KV when a pass of `tokens_new`, the largest, runs over `tokens_cached`.
+ * RC_E_UNMODELLED for a model that keeps none. */
 rc_status rc_pass_kv_room(const rc_schedule *s, const rc_model *m, const rc_layout *l,
                           int64_t tokens_new, int64_t tokens_cached, double capacity,
                           rc_memory *memory, rc_kv_room *out, rc_error *err);

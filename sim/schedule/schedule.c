@@ -138,16 +138,6 @@ int rc_request_layers(const rc_request *rq) {
     return p.layers;
 }
 
-int rc_program_kind(const rc_program *p, int layer) {
-    assert(layer >= 0 && layer < p->layers);
-    if (p->runs == 0)
-        return layer;
-    int i = 0;
-    for (; layer >= p->run[i].times * p->run[i].length; i++)
-        layer -= p->run[i].times * p->run[i].length;
-    return p->run[i].kind[layer % p->run[i].length];
-}
-
 /* The builder of `rq` on `p`, which holds its scratch; false when out of memory. */
 static bool start(rc_builder *b, const rc_request *rq, rc_program *p) {
     *b = (rc_builder){.p = p, .rq = rq, .n = rq->layout.cp};

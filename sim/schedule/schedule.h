@@ -268,8 +268,6 @@ typedef struct rc_schedule_key {
 } rc_schedule_key;
 rc_schedule_key rc_schedule_key_of(const rc_request *rq);
 bool rc_schedule_key_equal(const rc_schedule_key *a, const rc_schedule_key *b);
-/* The kind (rc_model.kind) of emitted layer `layer`, as rc_task.layer counts them. */
-int rc_program_kind(const rc_program *p, int layer);
 void rc_program_free(rc_program *p);
 
 /* What can be worked out by hand, summed over one GPU of CP rank `rank`. */

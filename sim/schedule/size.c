@@ -8,6 +8,7 @@
  * programs that are built.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+
 #include <assert.h>
 
 #include "sim/schedule/builder.h"

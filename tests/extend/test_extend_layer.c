@@ -61,6 +61,23 @@ static void test_memory(void **state) {
     assert_true(mem.buffers == 2 * 1501.0 * 2 * 256 * 2 + 2 * 501.0 * 8 * (128 * 2 + 4));
 }
 
+/* How many sequences fit is a matter of KV, which the mixer does not keep. */
+static void test_no_kv(void **state) {
+    (void)state;
+    rc_model m;
+    rc_memory mem;
+    rc_kv_room room;
+    rc_error err = {0};
+    const rc_layout l = {.tp = 4, .cp = 2};
+    const rc_schedule *s = rc_schedule_named("pass-kv");
+    read_model(&m);
+    assert_int_equal(rc_pass_kv_room(s, &m, &l, 1000, 0, 80e9, &mem, &room, NULL), RC_OK);
+    assert_true(room.token == 5 * 2 * 256 * 2);
+    m.kind[1] = m.kind[0];
+    assert_int_equal(rc_pass_kv_room(s, &m, &l, 1000, 0, 80e9, &mem, &room, &err), RC_E_UNMODELLED);
+    assert_non_null(strstr(err.msg, "no layer of toy keeps keys and values"));
+}
+
 static void run(const rc_spec *spec, const rc_model *m, bool unfold, rc_forward *out) {
     rc_spec s = *spec;
     rc_error err = {0};
@@ -158,6 +175,38 @@ static void test_attention(void **state) {
     rc_program_free(&p);
 }
 
+/* Requests are alike, so that one program serves both, where the same forms follow each other as
+ * often; a template, where the kinds are of the same forms. */
+static void test_alike(void **state) {
+    (void)state;
+    rc_model m, other;
+    const rc_sequence seq = {1000, 0};
+    rc_request a = {.model = &m,
+                    .schedule = rc_schedule_named("tp"),
+                    .layout = {.tp = 4, .cp = 1},
+                    .seqs = &seq,
+                    .seq_count = 1};
+    read_model(&m);
+    for (int t = 0; t < 2; t++) {
+        a.as_template = t == 1;
+        rc_request b = a;
+        rc_schedule_key of_a = rc_schedule_key_of(&a), of_b;
+        b.model = &other;
+        other = m;
+        other.kind[1].ffn = 4096;
+        of_b = rc_schedule_key_of(&b);
+        assert_true(rc_schedule_key_equal(&of_a, &of_b));
+        strcpy(other.kind[0].form, "dense");
+        of_b = rc_schedule_key_of(&b);
+        assert_false(rc_schedule_key_equal(&of_a, &of_b));
+        other = m;
+        other.run[0].times = 4;
+        other.layers = 8;
+        of_b = rc_schedule_key_of(&b);
+        assert_true(rc_schedule_key_equal(&of_a, &of_b) == a.as_template);
+    }
+}
+
 static void test_paths(void **state) {
     (void)state;
     assert_true(prop_run("every_path_agrees", every_path_agrees, 24));
@@ -169,8 +218,10 @@ static void test_times(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_counts), cmocka_unit_test(test_memory),
-                                       cmocka_unit_test(test_attention),
-                                       cmocka_unit_test(test_paths), cmocka_unit_test(test_times)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_counts),    cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_no_kv),     cmocka_unit_test(test_alike),
+        cmocka_unit_test(test_attention), cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_times)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -139,6 +139,19 @@ static void test_file(void **state) {
         assert_int_equal(rc_model_kind_of(&m, i), want[i]);
 }
 
+/* The head size of a kind is that of its values, too, unless they have one of their own. */
+static void test_head_sizes(void **state) {
+    (void)state;
+    rc_model m;
+    rc_error err = {0};
+    if (model_text(BASE "layer_kinds: {a: {head_dim: 32}, b: {v_head_dim: 16}}, layer_order: "
+                        "[{kinds: [a, b], times: 4}]}",
+                   &m, &err) != RC_OK)
+        fail_msg("%s", err.msg);
+    assert_true(m.kind[0].head_dim == 32 && m.kind[0].value_dim == 32);
+    assert_true(m.kind[1].head_dim == 64 && m.kind[1].value_dim == 16);
+}
+
 /* The layers that a checkpoint leaves as they were are counted in their own kind. */
 static void test_quantised(void **state) {
     (void)state;
@@ -208,6 +221,7 @@ int main(void) {
         cmocka_unit_test(test_order_is_kept),
         cmocka_unit_test(test_too_many_runs),
         cmocka_unit_test(test_file),
+        cmocka_unit_test(test_head_sizes),
         cmocka_unit_test(test_quantised),
         cmocka_unit_test(test_refusals),
     };

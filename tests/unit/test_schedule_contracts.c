@@ -64,7 +64,6 @@ static void test_requests(void **state) {
     const rc_request nothing = {0};
     trips("rq->schedule && rq->model", (void)rc_schedule_check(&nothing, &err));
     trips("s && m && l", (void)rc_schedule_fits(&own, NULL, &rq.layout, &err));
-    trips("layer >= 0 && layer < p->layers", (void)rc_program_kind(&program, 0));
 }
 
 static void test_memory(void **state) {
