@@ -2,33 +2,9 @@
  *
  * nvcc -gencode arch=compute_90a,code=sm_90a -O3 -std=c++17 -I. -Xptxas -v -c kernels/attention.cu
  *
- * Version 1: 128-row tiles, key blocks of 128 (causal) or 176 (full), TMA into two-stage rings,
- *   wgmma with P in registers, two consumer warpgroups taking turns, scores of one block under the
- *   values of the one before; persistent grid, heaviest tiles first in a snake; tiles of an
- *   incomplete last wave are split along the keys into fp32 pieces that a second kernel combines.
- *   H200, 16 query heads on 1 KV head, TFLOP/s: full 16K 648, 32K 663; causal 16K 642, 32K 672;
- *   64 x 32000 keys 435.
- * Version 2: key blocks of 128 throughout, combine with eight loads in flight. Bursts, TFLOP/s, and
- *   cuDNN 9.19 in turn with it on the same tensors:
- *     full 8K 731 (cuDNN 681), 16K 689 (605), 32K 684 (603); causal 16K 715 (576), 32K 680 (567);
- *     queries x 32000 keys: 64 531 (45), 256 674 (181), 800 667 (569), 3200 744 (545),
- *     12800 690 (586); x 128000 keys: 64 661 (46), 256 728 (185), 800 712 (575), 3200 727 (501),
- *     12800 703 (583).
- *   Longer runs are slower (causal 32K down to 632). Tried beside it: no turns 1 to 2 % slower,
- *   three stages 1 to 6 %, rescaling O only when a maximum moved 2 to 3 %.
- * Version 3: e4m3; batches of any lengths; starts while the kernel before it ends; combine with
- *   sixteen loads in flight on twice the CTAs (64 x 32000: 32.3 to 30.7 us). One H100, bursts,
- *   TFLOP/s (results/bench/kernels-h100.csv): full 16K 714 to 737, causal 128K 661 to 670, 3200 x
- *   32000 751 to 768, 64 x 32000 525 to 546; e4m3 full 16K 924 to 944. e4m3 tried: turns 9 %
- * slower; V in blocks of 64 keys 3 %; a quarter or half of the exponentials as polynomials 1 to 6
- * %. Splits of a tile as a cluster that meets in its shared memory: an H100's groups of SMs hold
- * fewer clusters of 4 or 8 than a wave needs, so that a second wave ran: half the speed.
- * Version 4: tiles by ticket or in fixed order, K and V with a producer thread each, the next
- * item's Q in a slot of its own and its first scores beside the last values of the item before;
- * values behind a sequence's end cut; SMs kept free stay free. Causal 16 x 1024 of 16 heads 301 to
- * 424 TFLOP/s, 4 x 4096 498 to 638; 64 x 32000 525 to 434 (results/bench/README.md). The loops of
- * the producers decide: where they spill registers (24 a thread) a long call loses 5 %, and 15 % in
- * e4m3; where the slot of Q is not known to the compiler, 5 %.
+ * What earlier versions reached, and what was tried and lost, stands in docs/performance.md. Two rules
+ * that cost most to learn: the loops of the producers must not spill registers (a long call loses 5 %,
+ * 15 % in e4m3), and a kernel with the one behind it must fit the instruction cache of 128 KB.
  *
  * FLOPs 4 * 128 * hq * visible (query, key) pairs; bytes: each tensor once.
  *
@@ -69,6 +45,8 @@ __device__ __forceinline__ void combine_some(float4 &acc, const float *row, int 
 template <bool Causal, int Seqs>
 __global__ void __launch_bounds__(COMBINE_THREADS)
     attn_combine(const AttnParams p, const __grid_constant__ AttnBatch<Seqs> b) {
+    if (p.early)
+        dependents_may_launch();
     wait_for_primary();
     int lane = threadIdx.x % 32, tile_rows = p.group * p.tokens;
     int rows = b.first_split[b.n] * tile_rows, stride = (int)gridDim.x * (COMBINE_THREADS / 32);
@@ -96,9 +74,15 @@ __global__ void __launch_bounds__(COMBINE_THREADS)
         for (int j = 0; j < MAX_SPLITS / 32; j++) {
             lse[j] = __expf(lse[j] - offset);
             sum += lse[j];
-            if (32 * j < splits)
-                combine_some(acc, p.part_o + first * 128 + 4 * lane, 32 * j,
-                             min(splits, 32 * j + 32), lse[j]);
+        }
+#pragma unroll 1
+        for (int j = 0; 32 * j < splits; j++) {
+            float weight = lse[0]; /* lse[j], from registers */
+#pragma unroll
+            for (int i = 1; i < MAX_SPLITS / 32; i++)
+                weight = i == j ? lse[i] : weight;
+            combine_some(acc, p.part_o + first * 128 + 4 * lane, 32 * j, min(splits, 32 * j + 32),
+                         weight);
         }
         sum = warp_sum(sum);
         float inverse = sum == 0.f ? 0.f : 1.f / sum;
@@ -313,6 +297,8 @@ static void attn_plan(const rc_attn_args *a, AttnPlan *plan) {
         b->first_split[i + 1] = b->first_split[i] + split;
     }
     plan->grid = b->first_item[b->n] < plan->sms ? b->first_item[b->n] : plan->sms;
+    if (b->first_item[b->n] <= plan->sms && !p->share)
+        p->tickets = nullptr; /* a CTA an item: there is nothing to hand out */
 }
 
 extern "C" size_t rc_attn_workspace(const rc_attn_args *a) {

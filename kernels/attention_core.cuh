@@ -118,13 +118,19 @@ __device__ __forceinline__ AttnItem attn_read_item(uint32_t at) {
     return {x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8]};
 }
 
-/* Through lane 0, so that the compiler knows the words to be the same in all lanes: loops over them
- * and the descriptors that they move then stay in uniform registers. */
+/* A word as lane 0 reads it, for all lanes: the compiler then knows it to be the same in all of
+ * them, so that loops over it and the descriptors that it moves stay in uniform registers; and the
+ * lane that hands the place back is the only one that has read it. */
+__device__ __forceinline__ uint32_t attn_word(uint32_t at) {
+    uint32_t x = threadIdx.x % 32 == 0 ? load_shared(at) : 0;
+    return __shfl_sync(0xffffffff, x, 0);
+}
+
 __device__ __forceinline__ AttnItem attn_get_item(uint32_t at) {
     int x[9];
 #pragma unroll
     for (int i = 0; i < 9; i++)
-        x[i] = __shfl_sync(0xffffffff, (int)load_shared(at + 4 * i), 0);
+        x[i] = (int)attn_word(at + 4 * i);
     return {x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8]};
 }
 
@@ -296,14 +302,15 @@ template <class T> __device__ __forceinline__ void attn_cut(uint32_t base) {
         uint32_t place = n % M::CUTS, at = base + M::cuts + place * ATTN_CUT_BYTES;
         mbar_wait(base + M::cut_full + 8 * place, n / M::CUTS & 1);
         __syncwarp();
-        int keys = (int)load_shared(at + 8);
+        int keys = (int)attn_word(at + 8);
+        uint32_t v = attn_word(at), full = attn_word(at + 4);
         if (keys == 0)
             return;
-        T::zero_tail(load_shared(at), keys, lane);
+        T::zero_tail(v, keys, lane);
         fence_shared_async();
         __syncwarp();
         if (lane == 0)
-            mbar_arrive(load_shared(at + 4));
+            mbar_arrive(full);
     }
 }
 
@@ -557,14 +564,28 @@ template <class T> struct AttnConsumer {
     }
 };
 
-/* An item's key blocks, right to left. The slot of Q is known to the compiler, because the
- * descriptor of the first operand must not cost instructions in the loop (5 % of a long call). */
-template <class T, bool Causal, int Slot>
+/* The blocks that every row sees whole: where a long call spends its time. The slot of Q is known
+ * to the compiler, because the descriptor of the first operand must not cost instructions here (5 %
+ * of a long call). */
+template <int Slot, class T>
+__device__ __forceinline__ void attn_consume_clear(AttnConsumer<T> &me, int block, int lo) {
+    using M = AttnShared<T>;
+    const int everything[2] = {ATTN_KEYS, ATTN_KEYS};
+    if constexpr (T::Q_SLOTS > 1)
+        me.dq = T::q_desc(me.base + M::q + Slot * M::q_tile, me.wg);
+    for (; block >= lo; block--)
+        me.template step<false>(0, everything);
+}
+
+/* An item's key blocks, right to left. All but the loop above is there once for both slots: what a
+ * kernel and the one behind it take together must stay within the instruction cache (128 KB), or a
+ * call of some ten microseconds waits for its own instructions. */
+template <class T, bool Causal>
 __device__ __forceinline__ void attn_consume_item(AttnConsumer<T> &me, const AttnParams &p,
-                                                  uint32_t item, uint32_t older_item,
+                                                  uint32_t slot, uint32_t item, uint32_t older_item,
                                                   bool pending) {
     using M = AttnShared<T>;
-    me.dq = T::q_desc(me.base + M::q + Slot * M::q_tile, me.wg);
+    me.dq = T::q_desc(me.base + M::q + slot * M::q_tile, me.wg);
     AttnItem w = attn_get_item(item);
     int limit[2], offset = w.k_len - w.q_len;
 #pragma unroll
@@ -578,10 +599,16 @@ __device__ __forceinline__ void attn_consume_item(AttnConsumer<T> &me, const Att
         me.template first<true>(p, older_item, block * ATTN_KEYS + mine, limit, block >= clear);
     else
         me.template first<false>(p, 0, block * ATTN_KEYS + mine, limit, block >= clear);
-    for (block--; block >= lo && block >= clear; block--)
-        me.template step<true>(block * ATTN_KEYS + mine, limit);
-    for (; block >= lo; block--)
-        me.template step<false>(0, limit);
+    block--;
+    /* Without a causal mask no block but an item's first is cut. The loop stays in the kernel of
+     * e4m3 all the same: without it the compiler makes the one below a fifth slower. */
+    if constexpr (Causal || T::OWN_SUM)
+        for (; block >= lo && block >= clear; block--)
+            me.template step<true>(block * ATTN_KEYS + mine, limit);
+    if (T::Q_SLOTS == 2 && slot)
+        attn_consume_clear<T::Q_SLOTS - 1>(me, block, lo);
+    else
+        attn_consume_clear<0>(me, block, lo);
 }
 
 template <class T, bool Causal>
@@ -607,10 +634,7 @@ __device__ __forceinline__ void attn_consume(const AttnParams &p, uint32_t base,
         __syncwarp();
         AttnItem w = attn_get_item(item);
         if (w.lo < w.hi) {
-            if (slot)
-                attn_consume_item<T, Causal, 1>(me, p, item, older, pending);
-            else
-                attn_consume_item<T, Causal, 0>(me, p, item, older, pending);
+            attn_consume_item<T, Causal>(me, p, slot, item, older, pending);
             me.release(base + M::q_empty + 8 * slot);
             older = item;
             pending = true;
@@ -656,6 +680,8 @@ __global__ void __launch_bounds__(ATTN_THREADS, 1)
         fence_barrier_init();
     }
     __syncthreads();
+    if (p.early && b.first_item[b.n] <= (int)gridDim.x) /* each CTA has its last item already */
+        dependents_may_launch();
     wait_for_primary();
     if (warpgroup == 0) {
         registers_down<Shares::PRODUCER>();

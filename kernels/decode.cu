@@ -8,16 +8,7 @@
  * cores and keeps its own softmax state; the four states meet once at the end. Shares of one
  * sequence meet in a second kernel. Both kernels start while the one before them ends, and wait.
  *
- * Version 1: cp.async rings of three 8 KB stages a warp, mma.m16n8k16, two CTAs an SM, up to 264
- *   splits. H200, 16 heads on 1 KV head, us: batch 1 at 8K 11.4, 32K 22.4, 128K 29.5, 1M 143.7;
- *   batch 256 at 8K 261.
- * Version 2: the second kernel has up to 32 warps with eight loads each in flight, the warps'
- *   states meet four columns a lane, splits follow a fitted cost. Batch 1, us, and cuDNN 9.19:
- *   8K 8.9 (9.4), 32K 12.5 (13.3), 64K 16.8 (18.3), 128K 24.9 (28.4), 256K 39.9 (47.3),
- *   512K 72.9 (85.6), 1M 138.5 (162), which is 3875 GB/s; at 8K batch 8 16.6, 64 72.3,
- *   256 261 (4113 GB/s). One CTA an SM with six stages is no faster overall.
- * Version 3: e4m3; the first kernel starts early too. Tried: shares that count themselves in the
- *   workspace, wait for all and combine a slice each, one kernel in all: 1.5 us slower at 8K.
+ * What earlier versions reached, and what was tried and lost, stands in docs/performance.md.
  *
  * Bytes: K and V of every visible key once: 512 a key and KV head in bf16, 256 in e4m3.
  *
@@ -35,6 +26,8 @@ enum {
     DEC_TILE = 4096, /* bytes of a chunk of K, or of V */
     DEC_STAGES = 3,
     DEC_SHARED = DEC_WARPS * DEC_STAGES * 2 * DEC_TILE,
+    DEC_ALONE = 120 << 10,   /* shared memory of a CTA that is to have its SM for itself */
+    DEC_PREFETCH = 48 << 10, /* bytes of K and V of a share that are asked for early */
     DEC_MAX_SPLITS = 512,
     DEC_COMBINE_WARPS = 32, /* at most */
     DEC_FLIGHT = 8          /* pieces that a warp of the second kernel loads at a time */
@@ -119,6 +112,11 @@ struct DecBf16 {
     static __device__ __forceinline__ int64_t v_base(const DecodeParams &p, int64_t batch, int kv) {
         return base(p, batch, kv);
     }
+    /* From there, the ROW bytes of V that hold a key, or as many among which each key's share is.
+     */
+    static __device__ __forceinline__ int64_t v_row(int64_t key, int hkv) {
+        return key * hkv * ROW;
+    }
     static __device__ __forceinline__ void fetch(uint32_t slot, const uint8_t *k, const uint8_t *v,
                                                  int hkv, int key, int hi, int lane) {
 #pragma unroll
@@ -171,6 +169,9 @@ struct DecFp8 {
     }
     static __device__ __forceinline__ int64_t v_base(const DecodeParams &p, int64_t batch, int kv) {
         return (batch * ((p.max_len + 127) / 128) * p.hkv + kv) * (128 * 128);
+    }
+    static __device__ __forceinline__ int64_t v_row(int64_t key, int hkv) {
+        return key / 128 * hkv * (128 * 128) + key % 128 * ROW;
     }
     static __device__ __forceinline__ void fetch(uint32_t slot, const uint8_t *k, const uint8_t *v,
                                                  int hkv, int key, int hi, int lane) {
@@ -381,19 +382,59 @@ __device__ __forceinline__ void decode_store(const DecodeParams &p, const Decode
     }
 }
 
+/* Keys [lo, hi) of a share: chunks are dealt evenly, the first shares take one more. */
+struct DecodeRange {
+    int lo, hi;
+};
+
+template <class T>
+__device__ __forceinline__ DecodeRange decode_range(const DecodeParams &p, int64_t batch,
+                                                    int split) {
+    int len = max(0, min(p.lens[batch], (int)p.max_len)), chunks = (len + T::KEYS - 1) / T::KEYS;
+    int share = chunks / p.splits, extra = chunks % p.splits;
+    int lo = (share * split + min(split, extra)) * T::KEYS;
+    return {lo, min(lo + (share + (split < extra)) * T::KEYS, len)};
+}
+
+__device__ __forceinline__ void prefetch_l2(const uint8_t *from, uint32_t bytes) {
+    asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(from), "r"(bytes) : "memory");
+}
+
+/* Asks for the first keys and values of a share to be brought into L2, which may be done before the
+ * kernel that this one waits for has ended: what that one still writes, the length included, is
+ * read after the wait, and L2 is where its writes arrive. */
+template <class T>
+__device__ __forceinline__ void decode_prefetch(const DecodeParams &p, int unit, int split) {
+    int kv = unit % p.hkv;
+    int64_t batch = unit / p.hkv;
+    DecodeRange r = decode_range<T>(p, batch, split);
+    int keys = min(r.hi - r.lo, DEC_PREFETCH / (2 * T::ROW));
+    const uint8_t *k = p.k + T::base(p, batch, kv), *v = p.v + T::v_base(p, batch, kv);
+    if (keys <= 0)
+        return;
+    if (p.hkv == 1) {
+        if (threadIdx.x == 0)
+            prefetch_l2(k + (int64_t)r.lo * T::ROW, (uint32_t)(keys * T::ROW));
+        if (threadIdx.x == 32)
+            prefetch_l2(v + (int64_t)r.lo * T::ROW, (uint32_t)(keys * T::ROW));
+        return;
+    }
+    for (int i = (int)threadIdx.x; i < keys; i += DEC_THREADS) {
+        int64_t key = r.lo + i;
+        prefetch_l2(k + key * p.hkv * T::ROW, T::ROW);
+        prefetch_l2(v + T::v_row(key, p.hkv), T::ROW);
+    }
+}
+
 /* Split `split` of unit `unit`, a sequence's keys in one KV head. */
 template <class T>
 __device__ __forceinline__ void decode_share(const DecodeParams &p, uint8_t *shared, int unit,
                                              int split) {
     int lane = threadIdx.x % 32, warp = threadIdx.x / 32, kv = unit % p.hkv;
     int64_t batch = unit / p.hkv;
-    int len = max(0, min(p.lens[batch], (int)p.max_len)), chunks = (len + T::KEYS - 1) / T::KEYS;
-    int share = chunks / p.splits,
-        extra = chunks % p.splits; /* the first `extra` splits take one more chunk */
-    int lo = (share * split + min(split, extra)) * T::KEYS;
-    int hi = min(lo + (share + (split < extra)) * T::KEYS, len);
+    DecodeRange r = decode_range<T>(p, batch, split);
+    int lo = r.lo, hi = r.hi, chunks = (hi - lo + T::KEYS - 1) / T::KEYS;
     int64_t first_row = batch * p.hq + (int64_t)kv * p.group;
-    chunks = (hi - lo + T::KEYS - 1) / T::KEYS;
     DecodeWalk<T> walk = {p.k + T::base(p, batch, kv),
                           p.v + T::v_base(p, batch, kv),
                           p.hkv,
@@ -427,6 +468,7 @@ __global__ void __launch_bounds__(DEC_THREADS, DEC_CTAS) decode_kernel(const Dec
     extern __shared__ __align__(1024) uint8_t shared[];
     if (!p.sms)
         dependents_may_launch();
+    decode_prefetch<T>(p, (int)blockIdx.x / p.splits, (int)blockIdx.x % p.splits);
     wait_for_primary();
     for (int i = (int)blockIdx.x; i < p.shares; i += (int)gridDim.x) {
         if (i != (int)blockIdx.x)
@@ -439,6 +481,8 @@ __global__ void __launch_bounds__(DEC_THREADS, DEC_CTAS) decode_kernel(const Dec
  * out all weights by itself, its first loads under way meanwhile. */
 __global__ void __launch_bounds__(32 * DEC_COMBINE_WARPS) decode_combine(const DecodeParams p) {
     __shared__ float partial[DEC_COMBINE_WARPS][128];
+    if (!p.sms)
+        dependents_may_launch();
     wait_for_primary();
     int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = (int)blockDim.x / 32;
     int64_t row = blockIdx.x, first = row * p.splits;
@@ -491,11 +535,12 @@ static bool decode_valid(const rc_decode_args *a) {
 }
 
 /* Microseconds of `s` splits that all run at once, fitted to an H200: a CTA alone streams 512
- * bytes in 8.8 ns, the memory gives 4.2 TB/s; then the fixed part, larger with a second kernel. */
+ * bytes in 8.8 ns, the memory gives 4.2 TB/s; then the fixed part, larger with a second kernel. What
+ * a split adds is fitted to an H100. */
 static double decode_cost(int64_t units, double bytes, int s) {
     double alone = bytes / s * (8.8e-3 / 512), memory = (double)units * bytes / 4.2e6;
     double stream = pow(pow(alone, 4) + pow(memory, 4), 0.25); /* a soft maximum */
-    return stream + (s > 1 ? 6.3 + 0.015 * s + 0.004 * (double)units * s : 4.0);
+    return stream + (s > 1 ? 6.3 + 0.0045 * s + 0.002 * (double)units * s : 4.0);
 }
 
 static int decode_sms(const rc_decode_args *a) {
@@ -503,7 +548,10 @@ static int decode_sms(const rc_decode_args *a) {
     return a->sms > 0 && a->sms < sms ? a->sms : sms;
 }
 
-/* More CTAs than SMs never paid, so a batch that fills the SMs is not split. */
+/* More CTAs than SMs never paid, so a batch that fills the SMs is not split. Between two thirds of
+ * the SMs and all of them is worse than either: the CTAs of the call behind come while this one ends,
+ * some at once on idle SMs and the others only when an SM is free (H100, 128K keys, microseconds: 88
+ * splits 29.5, 110 30.6, 132 29.1). */
 static int decode_splits(const rc_decode_args *a) {
     if (a->splits > 0)
         return a->splits < DEC_MAX_SPLITS ? a->splits : DEC_MAX_SPLITS;
@@ -513,6 +561,8 @@ static int decode_splits(const rc_decode_args *a) {
     int keys = fp8 ? (int)DecFp8::KEYS : (int)DecBf16::KEYS;
     double bytes = (double)a->max_len * (fp8 ? 256 : 512), least = decode_cost(units, bytes, 1);
     for (int s = 2; s <= most && a->max_len >= (int64_t)DEC_WARPS * keys * s; s++) {
+        if (3 * s > 2 * most && s < most)
+            continue;
         double cost = decode_cost(units, bytes, s);
         if (cost < least) {
             best = s;
@@ -561,12 +611,15 @@ extern "C" int rc_decode_forward(const rc_decode_args *a, void *stream) {
     p.part_lse = p.part_o + (size_t)p.splits * (size_t)a->batch * (size_t)a->hq * 128;
     auto kernel = fp8 ? decode_kernel<DecFp8> : decode_kernel<DecBf16>;
     int e =
-        (int)cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, DEC_SHARED);
+        (int)cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, DEC_ALONE);
     cudaStream_t s = (cudaStream_t)stream;
+    /* A CTA an SM: were there room for two, those of the call behind, which come while this one
+     * ends, would lie in pairs where it ended first. */
+    size_t shared = !a->sms && p.shares <= rc_sm_count() ? DEC_ALONE : DEC_SHARED;
     int most = a->sms ? DEC_CTAS * decode_sms(a) : p.shares;
     e = e ? e
-          : rc_launch_dependent(kernel, p.shares < most ? p.shares : most, DEC_THREADS, DEC_SHARED,
-                                s, p);
+          : rc_launch_dependent(kernel, p.shares < most ? p.shares : most, DEC_THREADS, shared, s,
+                                p);
     if (e || p.splits == 1)
         return e;
     int warps = (p.splits + DEC_FLIGHT - 1) / DEC_FLIGHT;
