@@ -67,7 +67,7 @@ near "KV of 8 heads" "$(number kv "$work/8b")" $((128000 * 32 * 4096 / 4))
 
 # Folded and unfolded: --stats fails when they differ by a tick.
 for case in "tokens.new=128K" "tokens.new=100001" "tokens.new=3200 tokens.cached=124800" "host=graph" "tokens.new=8K batch=3" \
-    "model=llama-3.1-8b parallel.tp=2 tokens.new=8191" "what_if.slow_rank=2 what_if.slow_speed=0.7" "parallel.cp=1"; do
+    "model=llama-3.1-8b parallel.tp=2 tokens.new=8191" "model=llama-3.1-8b parallel.tp=1 parallel.cp=16 tokens.new=64K" "what_if.slow_rank=2 what_if.slow_speed=0.7" "parallel.cp=1"; do
     sets=()
     for set in $case; do sets+=(--set "$set"); done
     says "folded equal to the tick" "${cp4[@]}" "${sets[@]}" --stats

@@ -119,7 +119,7 @@ static void test_attention(void **state) {
 
 static void test_templates(void **state) {
     (void)state;
-    rc_template none = {0};
+    static rc_template none;
     const rc_shape mark = rc_shape_of(RC_T_MARK, RC_P_ALL2ALL);
     trips("b->rq->as_template && b->g == 1", (void)rc_template_begin(&b));
     trips("t != NULL", rc_section_open(&b));
