@@ -94,8 +94,10 @@ static void mix_forms(prop_case *c, rc_model *m) {
     m->kind[1] = m->kind[0];
     strcpy(m->kind[(int)prop_below(c, 2)].form, "mixer");
     bool alternate = prop_one_in(c, 2);
-    for (int i = 0; i < m->layers; i++)
-        kind_of[i] = alternate ? (uint8_t)(i % 2) : (uint8_t)prop_below(c, 2);
+    for (int i = 0; i < m->layers; i++) {
+        int kind = alternate ? i % 2 : (int)prop_below(c, 2);
+        kind_of[i] = (uint8_t)kind;
+    }
     if (!rc_model_set_order(m, kind_of, m->layers))
         m->runs = 0;
 }
