@@ -83,9 +83,9 @@ static void add_other(answer *a, const rc_schedule *s, int tp, int cp) {
     o->layout.cp = cp;
 }
 
-static void run_other(const answer *a, const rc_costs *costs, alternative *o) {
+static void run_other(const answer *a, const rc_costs *costs, rc_forward_ctx *ctx, alternative *o) {
     rc_spec spec = rc_scenario_spec(&a->scenario, costs);
-    rc_forward f;
+    rc_forward_timing f;
     rc_error why = {0};
     const char *not_offered =
         rc_what_if_carry(&spec.what_if, &a->scenario.layout, &o->layout, &spec.what_if);
@@ -96,12 +96,12 @@ static void run_other(const answer *a, const rc_costs *costs, alternative *o) {
     }
     spec.schedule = o->schedule;
     spec.layout = o->layout;
-    o->status = rc_forward_run(&spec, &f, &why);
+    o->status = rc_forward_time(ctx, &spec, &f, &why);
     o->time = f.time;
     snprintf(o->why, sizeof o->why, "%.500s", why.msg);
 }
 
-static void run_others(answer *a, const rc_costs *costs) {
+static rc_status run_others(answer *a, const rc_costs *costs, rc_error *err) {
     int tp = a->scenario.layout.tp, cp = a->scenario.layout.cp;
     const rc_schedule *alone = rc_schedule_usual(a->scenario.phase, 1);
     for (int i = 0; cp > 1 && rc_schedule_at(i); i++)
@@ -110,8 +110,13 @@ static void run_others(answer *a, const rc_costs *costs) {
     if (cp > 1)
         add_other(a, alone, tp, 1);
     add_other(a, alone, tp * cp, 1);
+    rc_forward_ctx *ctx = rc_forward_ctx_create();
+    if (!ctx)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for the alternatives");
     for (int i = 0; i < a->other_count; i++)
-        run_other(a, costs, &a->others[i]);
+        run_other(a, costs, ctx, &a->others[i]);
+    rc_forward_ctx_destroy(ctx);
+    return RC_OK;
 }
 
 /* ---- text ----------------------------------------------------------------------------- */
@@ -301,22 +306,28 @@ static rc_json *answer_json(const answer *a) {
 static rc_status print_stats(const answer *a, const rc_costs *costs, rc_error *err) {
     rc_forward all;
     rc_spec spec = rc_scenario_spec(&a->scenario, costs);
+    const char *how = a->result.events > 0 ? "folded" : "evaluated";
     spec.unfold = true;
     double start = rc_clock_s();
     RC_TRY(rc_forward_run(&spec, &all, err));
     double wall = rc_clock_s() - start;
     printf("# simulation\n");
-    printf("folded:   %u GPUs, %d layers, %zu ops, %llu events, %.2f ms wall\n", a->result.gpus,
-           a->result.layers_simulated, a->result.ops, (unsigned long long)a->result.events,
-           1e3 * a->wall);
-    printf("unfolded: %u GPUs, %d layers, %zu ops, %llu events, %.2f ms wall, %.2f M events/s "
+    if (a->result.events > 0)
+        printf("folded:    %u GPUs, %d layers, %zu ops, %llu events, %.2f ms wall\n",
+               a->result.gpus, a->result.layers_simulated, a->result.ops,
+               (unsigned long long)a->result.events, 1e3 * a->wall);
+    else
+        printf("evaluated: %u GPUs, %d layers, %zu ops, %.2f ms wall\n", a->result.gpus,
+               a->result.layers_simulated, a->result.ops, 1e3 * a->wall);
+    printf("unfolded:  %u GPUs, %d layers, %zu ops, %llu events, %.2f ms wall, %.2f M events/s "
            "(schedule, costs and engine together)\n",
            all.gpus, all.layers_simulated, all.ops, (unsigned long long)all.events, 1e3 * wall,
            (double)all.events / wall / 1e6);
-    printf("trace hash %016llx, %lld ps, folded %s\n", (unsigned long long)all.trace_hash,
-           (long long)all.ticks, all.ticks == a->result.ticks ? "equal to the tick" : "DIFFERS");
+    printf("trace hash %016llx, %lld ps, %s %s\n", (unsigned long long)all.trace_hash,
+           (long long)all.ticks, how,
+           all.ticks == a->result.ticks ? "equal to the tick" : "DIFFERS");
     if (all.ticks != a->result.ticks)
-        return rc_fail(err, RC_E_CHECK, "folded %lld ps and unfolded %lld ps differ",
+        return rc_fail(err, RC_E_CHECK, "%s %lld ps and unfolded %lld ps differ", how,
                        (long long)a->result.ticks, (long long)all.ticks);
     return RC_OK;
 }
@@ -348,15 +359,16 @@ static rc_status evaluate(answer *a, const forward_flags *f, const rc_costs *cos
     rc_spec spec = rc_scenario_spec(&a->scenario, costs);
     spec.unfold = f->unfold;
     take_notes(a); /* first: they may say why the pass is refused */
-    double start = rc_clock_s();
-    RC_TRY(rc_forward_run(&spec, &a->result, err));
-    a->wall = rc_clock_s() - start;
-    spec.draws = (int)f->draws;
-    spec.seed = (uint64_t)f->seed;
-    if (!f->quiet)
+    if (f->stats) {
+        double start = rc_clock_s();
         RC_TRY(rc_forward_run(&spec, &a->result, err));
+        a->wall = rc_clock_s() - start;
+    }
+    spec.draws = f->quiet ? 0 : (int)f->draws;
+    spec.seed = (uint64_t)f->seed;
+    RC_TRY(rc_forward_run(&spec, &a->result, err));
     if (!f->quiet && !f->csv)
-        run_others(a, costs);
+        RC_TRY(run_others(a, costs, err));
     return show(a, f, costs, err);
 }
 

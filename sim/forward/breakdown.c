@@ -1,8 +1,6 @@
-/* Folding of layers, and where the time went: the critical path walked back from the last op.
+/* Of a few layers that the engine has played: whether they repeat, and the times of the ring.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include <math.h>
 #include <stdlib.h>
-#include "sim/cost/basis.h"
 #include "sim/forward/internal.h"
 
 static rc_time later(rc_time a, rc_time b) {
@@ -78,89 +76,6 @@ rc_status rc_fold_of(const rc_run *r, rc_fold *out, bool *steady, rc_error *err)
     out->to = out->from + out->period;
     out->end += out->period * (out->layers - p->layers);
     return RC_OK;
-}
-
-/* Ticks of [a, b), those inside the repeating window counted once more for every folded layer. */
-static double weighed(const rc_fold *f, rc_time a, rc_time b) {
-    rc_time lo = a > f->from ? a : f->from, hi = b < f->to ? b : f->to;
-    double ticks = (double)(b - a);
-    if (f->period > 0 && hi > lo)
-        ticks += (double)(hi - lo) * (f->layers - f->simulated);
-    return ticks / RC_PS_PER_S;
-}
-
-static rc_id last_op(const rc_sim *sim) {
-    rc_time end = rc_sim_end(sim);
-    rc_id n = (rc_id)rc_sim_op_count(sim);
-    for (rc_id i = 0; i < n; i++)
-        if (rc_sim_op_end(sim, i) == end)
-            return i;
-    return RC_NONE;
-}
-
-/* Work that took longer than it costs was slowed by what the what-if says of overlap. */
-static rc_basis basis_of(const rc_run *r, rc_id op) {
-    const rc_program *p = r->program;
-    const rc_task *t = &p->tasks[op];
-    const rc_shape *s = &p->shapes[t->shape];
-    const rc_what_if *w = &r->spec->what_if;
-    const rc_shape_cost *c = &r->costs[t->shape];
-    bool message = s->kind == RC_T_MESSAGE;
-    double took = (double)(rc_sim_op_end(r->sim, op) - rc_sim_op_start(r->sim, op));
-    double alone = (double)c->duration;
-    if (message)
-        alone += s->bytes * RC_PS_PER_S /
-                 fmin(c->link_rate, c->peer_rate > 0.0 ? c->peer_rate : c->link_rate);
-    bool beside = message || (t->lane == RC_LANE_COMPUTE && s->kind != RC_T_COLLECTIVE);
-    double factor = message ? w->overlap_comm : w->overlap_compute;
-    if (beside && factor > 0.0 && factor != 1.0 && took > alone + 1.0)
-        return RC_STATED;
-    return rc_task_basis(&r->spec->what_if, t, p->gpus_per_rank, s, r->costs[t->shape].basis);
-}
-
-static void walk_critical_path(const rc_run *r, const rc_fold *f, rc_forward *out) {
-    double basis[RC_BASIS_COUNT] = {0};
-    for (rc_id op = last_op(r->sim); op != RC_NONE;) {
-        rc_id cause = rc_sim_op_cause(r->sim, op);
-        rc_time from = cause == RC_NONE ? 0 : rc_sim_op_end(r->sim, cause);
-        double s = weighed(f, from, rc_sim_op_end(r->sim, op));
-        const rc_task *t = &r->program->tasks[op];
-        out->critical[r->program->shapes[t->shape].part] += s;
-        basis[basis_of(r, op)] += s;
-        op = cause;
-    }
-    rc_basis_share(basis, out->basis);
-}
-
-void rc_breakdown(const rc_run *r, const rc_fold *f, rc_forward *out) {
-    const rc_program *p = r->program;
-    walk_critical_path(r, f, out);
-    double comm = 0.0, basis[RC_BASIS_COUNT] = {0};
-    rc_time covered = 0; /* messages of one all-to-all leave together: their union is counted */
-    for (size_t i = 0; i < p->task_count; i++) {
-        const rc_task *t = &p->tasks[i];
-        if (t->gpu != 0)
-            continue;
-        rc_time start = rc_sim_op_start(r->sim, (rc_id)i), end = rc_sim_op_end(r->sim, (rc_id)i);
-        if (p->shapes[t->shape].part == RC_P_ALL2ALL) {
-            start = later(start, covered);
-            covered = later(covered, end);
-        }
-        double s = end > start ? (double)(end - start) / RC_PS_PER_S : 0.0;
-        if (f->period > 0 && t->layer == p->layers - 1)
-            s *= 1 + f->layers - f->simulated;
-        out->busy[p->shapes[t->shape].part] += s;
-        if (rc_task_works(&p->shapes[t->shape]))
-            basis[basis_of(r, (rc_id)i)] += s;
-    }
-    rc_basis_share(basis, out->busy_basis);
-    for (int i = 0; i < RC_P_COUNT; i++) {
-        if (!rc_part_is_comm((rc_part)i))
-            continue;
-        out->exposed_comm += out->critical[i];
-        comm += out->busy[i];
-    }
-    out->hidden_comm = comm > out->exposed_comm ? comm - out->exposed_comm : 0.0;
 }
 
 typedef struct part_times {

@@ -1,47 +1,76 @@
-/* From a program of three layers to a replay: the layers must be alike, wait for nothing further
- * back than the layer before, and share links in all-to-alls only. Whatever is not so makes
- * `works` false, which is no error: the engine runs such a program.
+/* From a template to pieces: what each task waits for, in an order in which that comes first.
+ *
+ * Sections are put in order by themselves. A node of the order is a task, a rendezvous of tasks or
+ * a block; among nodes that are ready, those that wait for as many others as the one before come
+ * first, so that pieces are long. Whatever cannot be evaluated makes `works` false, which is no
+ * error: the engine runs such a program.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include "sim/forward/replay.h"
 
-enum { LAYERS = 3 };
+#define NONE UINT32_MAX
+
+/* Nodes that wait for so many others are in one bucket each; then come rendezvous, and blocks. */
+enum { MANY = 8, RENDEZVOUS, BLOCK, BUCKETS };
+
+typedef struct node {
+    uint32_t waiting; /* for so many nodes, not counting repetitions */
+    uint32_t task;    /* its first task; BLOCK: its number */
+    uint32_t next;    /* in its bucket; before that, in the list of a group's tasks */
+    uint32_t heirs;   /* into compiler->heir: nodes that wait for it end here, */
+    uint32_t heir_count;
+    uint8_t bucket;
+} node;
 
 typedef struct compiler {
     rc_replay *r;
     const rc_program *p;
-    uint32_t body, head; /* tasks of a layer, of the head */
-    size_t *first;       /* [tasks + 1]: what task i waits for is before[first[i]..first[i+1]) */
-    uint32_t *before;    /* its stream's predecessor first */
-    uint32_t *last;      /* [gpus][lanes]: scratch */
-    uint32_t *live_of;   /* [body]: live slot of a task, 0 when none */
-    size_t pred_room, run_room;
+    uint32_t *node_of; /* [tasks]; NONE: a port at the beginning of its section */
+    uint32_t *mates;   /* [tasks]: the next task of the same rendezvous */
+    node *nodes;       /* tasks, then blocks */
+    uint32_t *heir;
+    uint32_t first[BUCKETS], last[BUCKETS];
+    size_t piece_room, wait_count;
+    uint32_t placed; /* tasks in r->order */
 } compiler;
 
 static const rc_shape *shape_of(const rc_program *p, uint32_t task) {
     return &p->shapes[p->tasks[task].shape];
 }
 
+static bool is_port(const compiler *c, uint32_t task) {
+    return shape_of(c->p, task)->kind == RC_T_PORT;
+}
+
 /* ---- what each task waits for --------------------------------------------------------------- */
 
-/* Into first[] how many, or into before[] which, as first[i] + what is there already. */
-static void each_wait(compiler *c, size_t *at, uint32_t *into) {
+/* Into first_wait how many, or into task_wait which: the task before it on its stream, and its
+ * dependencies. */
+static void each_wait(compiler *c, uint32_t *at, uint32_t *into, uint32_t *last) {
     const rc_program *p = c->p;
-    memset(c->last, 0xff, (size_t)p->gpus * RC_LANE_COUNT * sizeof *c->last);
-    for (uint32_t i = 0; i < p->task_count; i++) {
-        const rc_task *t = &p->tasks[i];
-        if (t->lane >= RC_LANE_COUNT)
-            continue;
-        uint32_t *last = &c->last[t->gpu * RC_LANE_COUNT + t->lane];
-        if (*last != UINT32_MAX && into)
-            into[at[i]] = *last;
-        at[i] += *last != UINT32_MAX;
-        *last = i;
+    for (size_t s = 0; s < p->layers_of->section_count; s++) {
+        const rc_template_section *x = &p->layers_of->sections[s];
+        memset(last, 0xff, (size_t)p->gpus * RC_LANE_COUNT * sizeof *last);
+        for (uint32_t i = x->first; i < x->end; i++) {
+            const rc_task *t = &p->tasks[i];
+            if (t->lane >= RC_LANE_COUNT)
+                continue;
+            uint32_t *before = &last[t->gpu * RC_LANE_COUNT + t->lane];
+            if (*before != NONE && !is_port(c, i)) {
+                if (into)
+                    into[at[i]] = *before;
+                at[i]++;
+            }
+            *before = i;
+        }
     }
     for (size_t d = 0; d < p->dep_count; d++) {
         uint32_t i = p->deps[d].task;
+        if (is_port(c, i))
+            continue;
         if (into)
             into[at[i]] = p->deps[d].before;
         at[i]++;
@@ -50,351 +79,416 @@ static void each_wait(compiler *c, size_t *at, uint32_t *into) {
 
 static bool list_waits(compiler *c) {
     const rc_program *p = c->p;
-    size_t n = p->task_count, *at = calloc(n + 1, sizeof *at);
-    c->first = calloc(n + 1, sizeof *c->first);
-    c->before = calloc(n + p->dep_count + 1, sizeof *c->before);
-    c->last = malloc((size_t)p->gpus * RC_LANE_COUNT * sizeof *c->last);
-    if (at && c->first && c->before && c->last) {
-        each_wait(c, at, NULL);
+    rc_replay *r = c->r;
+    size_t n = p->task_count;
+    uint32_t *at = calloc(n + 1, sizeof *at);
+    uint32_t *last = malloc((size_t)p->gpus * RC_LANE_COUNT * sizeof *last);
+    r->first_wait = calloc(n + 1, sizeof *r->first_wait);
+    r->task_wait = calloc(n + p->dep_count + 1, sizeof *r->task_wait);
+    bool have = at && last && r->first_wait && r->task_wait;
+    if (have) {
+        each_wait(c, at, NULL, last);
         for (size_t i = 0; i < n; i++)
-            c->first[i + 1] = c->first[i] + at[i];
-        memcpy(at, c->first, n * sizeof *at);
-        each_wait(c, at, c->before);
+            r->first_wait[i + 1] = r->first_wait[i] + at[i];
+        memcpy(at, r->first_wait, n * sizeof *at);
+        each_wait(c, at, r->task_wait, last);
     }
     free(at);
-    return at && c->first && c->before && c->last;
+    free(last);
+    return have;
 }
 
-/* ---- are the layers alike? ------------------------------------------------------------------ */
+/* ---- nodes ---------------------------------------------------------------------------------- */
 
-static bool same_task(const rc_program *p, uint32_t a, uint32_t b) {
-    const rc_task *x = &p->tasks[a], *y = &p->tasks[b];
-    return x->gpu == y->gpu && x->peer == y->peer && x->lane == y->lane &&
-           shape_of(p, a)->kind == shape_of(p, b)->kind;
+static void number_ports(compiler *c, const rc_template_section *s) {
+    const rc_template *t = c->p->layers_of;
+    for (uint32_t i = 0; i < RC_LEFT_COUNT * c->p->gpus; i++)
+        c->node_of[s->first + i] = NONE;
+    for (uint32_t b = s->block; b < s->block_end; b++)
+        for (uint32_t i = t->blocks[b].first; i < s->end && is_port(c, i); i++)
+            c->node_of[i] = (uint32_t)c->p->task_count + b;
 }
 
-/* Task i of the first layer, of the second and of the third wait for the same things, save that the
- * first has no layer before it. */
-static bool same_waits(const compiler *c, uint32_t i) {
-    const size_t *f = c->first;
-    uint32_t n = c->body, a = i, b = i + n, third = i + 2 * n;
-    size_t of_first = f[a], of_third = f[third];
-    for (size_t k = f[b]; k < f[b + 1]; k++) {
-        uint32_t w = c->before[k];
-        if (w >= 2 * n || of_third >= f[third + 1] || c->before[of_third++] != w + n)
-            return false;
-        if (w >= n && (of_first >= f[a + 1] || c->before[of_first++] != w - n))
-            return false;
-    }
-    return of_first == f[a + 1] && of_third == f[third + 1];
-}
-
-/* Everything in the last layer leads into the head: its end is the end of the pass. */
-static bool leads_to_head(const compiler *c) {
+/* Tasks of one group become one node, that of its first task. */
+static bool join_groups(compiler *c) {
     const rc_program *p = c->p;
-    bool *waited = calloc(p->task_count + 1, sizeof *waited), all = waited != NULL;
-    for (size_t i = (size_t)2 * c->body; all && i < p->task_count; i++)
-        for (size_t k = c->first[i]; k < c->first[i + 1]; k++)
-            waited[c->before[k]] = true;
-    for (size_t i = (size_t)2 * c->body; all && i < (size_t)3 * c->body; i++)
-        all = waited[i];
-    free(waited);
-    return all;
+    uint32_t *leader = malloc((p->groups + (size_t)1) * sizeof *leader);
+    uint32_t *tail = malloc((p->groups + (size_t)1) * sizeof *tail);
+    bool have = leader && tail;
+    if (have)
+        memset(leader, 0xff, (p->groups + (size_t)1) * sizeof *leader);
+    for (uint32_t i = 0; have && i < p->task_count; i++) {
+        if (shape_of(p, i)->kind != RC_T_COLLECTIVE)
+            continue;
+        uint32_t g = p->tasks[i].group;
+        assert(g < p->groups);
+        if (leader[g] == NONE) {
+            leader[g] = tail[g] = i;
+            continue;
+        }
+        c->node_of[i] = leader[g];
+        c->mates[tail[g]] = i;
+        tail[g] = i;
+        c->nodes[leader[g]].bucket = RENDEZVOUS;
+    }
+    free(leader);
+    free(tail);
+    return have;
 }
 
-static bool layers_alike(compiler *c) {
+static uint32_t block_waits(const rc_template *t, const rc_block *b, uint32_t gpus,
+                            const uint32_t **ids) {
+    *ids = t->ids + b->in;
+    return b->kind == RC_BLOCK_EXCHANGE ? gpus : RC_LEFT_COUNT * gpus;
+}
+
+/* One edge, counted or listed. */
+static void edge(compiler *c, uint32_t from, uint32_t to, bool list) {
+    if (c->node_of[from] == NONE || c->node_of[from] == to)
+        return;
+    node *n = &c->nodes[c->node_of[from]];
+    if (list)
+        c->heir[n->heirs++] = to;
+    else
+        n->heir_count++, c->nodes[to].waiting++;
+}
+
+static void edges(compiler *c, bool list) {
     const rc_program *p = c->p;
-    uint32_t count[LAYERS + 1] = {0};
-    for (uint32_t i = 0; i < p->task_count; i++) {
-        uint16_t layer = p->tasks[i].layer;
-        if (layer > LAYERS || (i > 0 && layer < p->tasks[i - 1].layer))
-            return false;
-        count[layer]++;
+    const rc_template *t = p->layers_of;
+    for (uint32_t i = 0; i < p->task_count; i++)
+        for (uint32_t k = c->r->first_wait[i]; k < c->r->first_wait[i + 1]; k++)
+            edge(c, c->r->task_wait[k], c->node_of[i], list);
+    for (uint32_t b = 0; b < t->block_count; b++) {
+        const uint32_t *ids;
+        uint32_t n = block_waits(t, &t->blocks[b], p->gpus, &ids);
+        for (uint32_t i = 0; i < n; i++)
+            edge(c, ids[i], (uint32_t)p->task_count + b, list);
     }
-    c->body = count[0];
-    c->head = count[LAYERS];
-    if (count[1] != c->body || count[2] != c->body || c->body == 0 || c->head == 0 ||
-        c->r->one.task_count != (size_t)c->body + c->head)
+}
+
+static bool make_nodes(compiler *c) {
+    const rc_program *p = c->p;
+    const rc_template *t = p->layers_of;
+    size_t n = p->task_count + t->block_count;
+    c->node_of = malloc((p->task_count + 1) * sizeof *c->node_of);
+    c->mates = malloc((p->task_count + 1) * sizeof *c->mates);
+    c->nodes = calloc(n + 1, sizeof *c->nodes);
+    if (!c->node_of || !c->mates || !c->nodes)
         return false;
-    for (uint32_t i = 0; i < c->body; i++)
-        if (!same_task(p, i, i + c->body) || !same_task(p, i, i + 2 * c->body) || !same_waits(c, i))
-            return false;
-    for (size_t k = c->first[(size_t)3 * c->body]; k < c->first[p->task_count]; k++)
-        if (c->before[k] < 2 * c->body)
-            return false;
-    return leads_to_head(c);
+    memset(c->mates, 0xff, (p->task_count + 1) * sizeof *c->mates);
+    for (uint32_t i = 0; i < p->task_count; i++) {
+        uint32_t waits = c->r->first_wait[i + 1] - c->r->first_wait[i];
+        c->node_of[i] = i;
+        c->nodes[i] = (node){.task = i, .bucket = (uint8_t)(waits < MANY ? waits : MANY)};
+    }
+    for (uint32_t b = 0; b < t->block_count; b++)
+        c->nodes[p->task_count + b] = (node){.task = b, .bucket = BLOCK};
+    for (size_t s = 0; s < t->section_count; s++)
+        number_ports(c, &t->sections[s]);
+    if (!join_groups(c))
+        return false;
+    edges(c, false);
+    uint32_t at = 0;
+    for (size_t i = 0; i < n; i++) {
+        c->nodes[i].heirs = at;
+        at += c->nodes[i].heir_count;
+    }
+    c->heir = malloc((at + (size_t)1) * sizeof *c->heir);
+    if (c->heir)
+        edges(c, true); /* now `heirs` of a node is where its list ends */
+    return c->heir != NULL;
 }
+
+/* ---- order ---------------------------------------------------------------------------------- */
+
+static void push(compiler *c, uint32_t i) {
+    uint8_t b = c->nodes[i].bucket;
+    c->nodes[i].next = NONE;
+    if (c->first[b] == NONE)
+        c->first[b] = i;
+    else
+        c->nodes[c->last[b]].next = i;
+    c->last[b] = i;
+}
+
+static uint32_t pop(compiler *c, int bucket) {
+    uint32_t i = c->first[bucket];
+    c->first[bucket] = c->nodes[i].next;
+    return i;
+}
+
+static void release_heirs(compiler *c, uint32_t i) {
+    const node *n = &c->nodes[i];
+    for (uint32_t k = n->heirs - n->heir_count; k < n->heirs; k++)
+        if (--c->nodes[c->heir[k]].waiting == 0)
+            push(c, c->heir[k]);
+}
+
+/* Room for one more piece: how many there can be is known. */
+static rc_piece *add_piece(compiler *c, rc_piece_kind kind) {
+    assert(c->r->piece_count < c->piece_room);
+    rc_piece *x = &c->r->pieces[c->r->piece_count++];
+    *x = (rc_piece){.kind = kind, .task = c->placed, .wait = (uint32_t)c->wait_count};
+    return x;
+}
+
+static uint32_t place(compiler *c, uint32_t task) {
+    rc_replay *r = c->r;
+    uint32_t n = r->first_wait[task + 1] - r->first_wait[task];
+    r->order[c->placed++] = task;
+    memcpy(r->waits + c->wait_count, r->task_wait + r->first_wait[task], n * sizeof *r->waits);
+    c->wait_count += n;
+    return n;
+}
+
+static void place_node(compiler *c, uint32_t i, bool fresh) {
+    const node *n = &c->nodes[i];
+    rc_replay *r = c->r;
+    rc_piece *x =
+        fresh || n->bucket >= MANY || r->piece_count == 0 ? NULL : &r->pieces[r->piece_count - 1];
+    if (n->bucket == BLOCK) {
+        x = add_piece(c, RC_PIECE_BLOCK);
+        x->task = n->task;
+        x->count = 1;
+    } else if (n->bucket == RENDEZVOUS) {
+        x = add_piece(c, RC_PIECE_RENDEZVOUS);
+        for (uint32_t t = n->task; t != NONE; t = c->mates[t]) {
+            r->piece_of[t] = (uint32_t)r->piece_count - 1;
+            x->waits += place(c, t);
+            x->count++;
+        }
+    } else {
+        if (!x)
+            x = add_piece(c, RC_PIECE_TASKS);
+        x->count++;
+        x->waits = place(c, n->task);
+    }
+}
+
+/* Kahn's order. False when tasks wait for one another in a circle. */
+static bool order_section(compiler *c, const rc_template_section *s) {
+    uint32_t tasks = (uint32_t)c->p->task_count, left = s->block_end - s->block;
+    memset(c->first, 0xff, sizeof c->first);
+    for (uint32_t i = s->first; i < s->end; i++) {
+        left += c->node_of[i] == i;
+        if (c->node_of[i] == i && c->nodes[i].waiting == 0)
+            push(c, i);
+    }
+    for (uint32_t b = tasks + s->block; b < tasks + s->block_end; b++)
+        if (c->nodes[b].waiting == 0)
+            push(c, b);
+    for (bool fresh = true; left > 0;) {
+        int bucket = 0;
+        while (bucket < BUCKETS && c->first[bucket] == NONE)
+            bucket++;
+        if (bucket == BUCKETS)
+            return false;
+        while (c->first[bucket] != NONE) {
+            uint32_t i = pop(c, bucket);
+            place_node(c, i, fresh);
+            release_heirs(c, i);
+            fresh = false;
+            left--;
+        }
+        fresh = true;
+    }
+    return true;
+}
+
+static bool order_all(compiler *c) {
+    const rc_template *t = c->p->layers_of;
+    for (size_t s = 0; s < t->section_count; s++) {
+        c->r->section_piece[s] = c->r->piece_count;
+        if (!order_section(c, &t->sections[s]))
+            return false;
+    }
+    c->r->section_piece[t->section_count] = c->r->piece_count;
+    return true;
+}
+
+/* ---- what can be evaluated ------------------------------------------------------------------ */
 
 /* Messages on streams: links out are used from one stream, links in by one stream's messages, so no
  * two are ever on one link at a time. */
+static bool one_stream(uint32_t *link, uint32_t stream) {
+    bool free_or_same = *link == NONE || *link == stream;
+    *link = stream;
+    return free_or_same;
+}
+
 static bool links_have_one_stream(compiler *c) {
     const rc_program *p = c->p;
-    uint32_t *out = c->last, *in = c->last + p->gpus;
-    memset(c->last, 0xff, (size_t)p->gpus * RC_LANE_COUNT * sizeof *c->last);
-    for (uint32_t i = 0; i < c->body; i++) {
-        const rc_task *t = &p->tasks[i];
-        if (shape_of(p, i)->kind != RC_T_MESSAGE || t->lane == RC_LANE_NONE)
+    const rc_template *t = p->layers_of;
+    uint32_t gpus = p->gpus, *out = malloc(2 * (size_t)gpus * sizeof *out), *in = out + gpus;
+    bool fine = out != NULL;
+    if (out)
+        memset(out, 0xff, 2 * (size_t)gpus * sizeof *out);
+    for (uint32_t i = 0; fine && i < p->task_count; i++) {
+        const rc_task *x = &p->tasks[i];
+        if (shape_of(p, i)->kind != RC_T_MESSAGE)
             continue;
-        uint32_t stream = t->gpu * RC_LANE_COUNT + t->lane;
-        if ((out[t->gpu] != UINT32_MAX && out[t->gpu] != stream) ||
-            (in[t->peer] != UINT32_MAX && in[t->peer] != stream))
-            return false;
-        out[t->gpu] = in[t->peer] = stream;
+        uint32_t stream = x->gpu * RC_LANE_COUNT + x->lane;
+        fine = x->lane < RC_LANE_COUNT && !c->r->exchanges && one_stream(&out[x->gpu], stream) &&
+               one_stream(&in[x->peer], stream);
     }
-    return true;
-}
-
-/* ---- what a layer leaves to the next -------------------------------------------------------- */
-
-static void mark_live(compiler *c, uint32_t task) {
-    rc_replay *r = c->r;
-    if (c->live_of[task])
-        return;
-    r->live_from[r->live] = task;
-    c->live_of[task] = ++r->live;
-}
-
-static void find_live(compiler *c) {
-    const size_t *f = c->first;
-    uint32_t n = c->body;
-    for (size_t k = f[n]; k < f[(size_t)2 * n]; k++)
-        if (c->before[k] < n)
-            mark_live(c, c->before[k]);
-    for (size_t k = f[(size_t)3 * n]; k < f[c->p->task_count]; k++)
-        if (c->before[k] < 3 * n)
-            mark_live(c, c->before[k] - 2 * n);
-}
-
-/* ---- steps ---------------------------------------------------------------------------------- */
-
-/* Task `i` of `one`, as it stands in the program: in its second layer, or in the head. */
-static uint32_t in_program(const compiler *c, uint32_t i) {
-    return i < c->body ? i + c->body : i + 2 * c->body;
-}
-
-static uint32_t slot_of(const rc_replay *r, uint32_t i) {
-    return 1 + r->live + i;
-}
-
-/* The slot in which task `i` of `one` finds what it waits for; 0 when that comes only later. */
-static uint32_t slot_before(const compiler *c, uint32_t i, uint32_t before) {
-    uint32_t n = c->body;
-    if (i < n)
-        return before >= n ? slot_of(c->r, before - n) : c->live_of[before];
-    return before >= 3 * n ? slot_of(c->r, before - 2 * n) : c->live_of[before - 2 * n];
-}
-
-static bool add_pred(compiler *c, uint32_t slot) {
-    rc_replay *r = c->r;
-    if (r->pred_count == c->pred_room) {
-        size_t room = c->pred_room ? 2 * c->pred_room : 256;
-        uint32_t *preds = realloc(r->preds, room * sizeof *preds);
-        if (!preds)
-            return false;
-        r->preds = preds;
-        c->pred_room = room;
+    for (size_t b = 0; b < t->block_count; b++) {
+        uint32_t lane = t->blocks[b].serial ? RC_LANE_COMPUTE : RC_LANE_COMM;
+        for (uint32_t g = 0; fine && g < gpus && t->blocks[b].kind != RC_BLOCK_EXCHANGE; g++)
+            fine = one_stream(&out[g], g * RC_LANE_COUNT + lane) &&
+                   one_stream(&in[(g + 1) % gpus], g * RC_LANE_COUNT + lane);
     }
-    r->preds[r->pred_count++] = slot;
-    return true;
-}
-
-/* One more step of this form behind the others. */
-static bool add_step(compiler *c, rc_step_kind kind, uint32_t preds, uint32_t task, bool watched) {
-    rc_replay *r = c->r;
-    rc_step_run *last = r->runs && r->run_count > r->head_run ? &r->runs[r->run_count - 1] : NULL;
-    if (last && last->kind == kind && last->preds == preds && last->watched == watched &&
-        kind != RC_STEP_EXCHANGE) {
-        last->steps++;
-        return true;
-    }
-    if (r->run_count == c->run_room) {
-        size_t room = c->run_room ? 2 * c->run_room : 64;
-        rc_step_run *runs = realloc(r->runs, room * sizeof *runs);
-        if (!runs)
-            return false;
-        r->runs = runs;
-        c->run_room = room;
-    }
-    if (!r->runs)
-        return false;
-    size_t here = r->pred_count - preds - (kind == RC_STEP_LAUNCHED);
-    r->runs[r->run_count++] = (rc_step_run){.kind = kind,
-                                            .preds = preds,
-                                            .steps = 1,
-                                            .pred = (uint32_t)here,
-                                            .slot = slot_of(r, task),
-                                            .task = task,
-                                            .watched = watched};
-    return true;
-}
-
-/* Adds what task i waits for, but for `launch`. Everything must come before the step. */
-static bool add_waits(compiler *c, uint32_t i, uint32_t launch, uint32_t *count) {
-    uint32_t t = in_program(c, i);
-    for (size_t k = c->first[t]; k < c->first[t + 1]; k++) {
-        if (c->before[k] == launch)
-            continue;
-        uint32_t slot = slot_before(c, i, c->before[k]);
-        if (slot >= slot_of(c->r, i) || !add_pred(c, slot))
-            return false;
-        ++*count;
-    }
-    return true;
-}
-
-static bool is_launched(const compiler *c, uint32_t i) {
-    uint32_t t = in_program(c, i), tasks = (uint32_t)c->r->one.task_count;
-    if (i + 1 >= tasks || shape_of(c->p, t + 1)->kind != RC_T_LAUNCH ||
-        c->p->tasks[t + 1].gpu != c->p->tasks[t].gpu)
-        return false;
-    for (size_t k = c->first[t]; k < c->first[t + 1]; k++)
-        if (c->before[k] == t + 1)
-            return true;
-    return false;
-}
-
-/* A task and its launch, which waits for the host's last op alone. */
-static bool add_launched(compiler *c, uint32_t i) {
-    uint32_t t = in_program(c, i), count = 0;
-    size_t k = c->first[t + 1], waits = c->first[t + 2] - k;
-    if (waits > 1 || !add_pred(c, waits ? slot_before(c, i + 1, c->before[k]) : 0))
-        return false;
-    bool watched = c->r->exchanges && shape_of(c->p, t)->kind == RC_T_MESSAGE;
-    return add_waits(c, i, t + 1, &count) && add_step(c, RC_STEP_LAUNCHED, count, i, watched);
-}
-
-static bool waits_for_both(const compiler *c, uint32_t t, uint32_t a, uint32_t b) {
-    size_t k = c->first[t];
-    if (a == UINT32_MAX || b == UINT32_MAX || c->first[t + 1] - k != 2)
-        return false;
-    return (c->before[k] == a && c->before[k + 1] == b) ||
-           (c->before[k] == b && c->before[k + 1] == a);
-}
-
-/* The flows from task i on: one from each GPU to each other, opened by a mark of either end, closed
- * by the marks behind them, which wait for these flows only. */
-static bool add_exchange(compiler *c, uint32_t i) {
-    const rc_program *p = c->p;
-    uint32_t n = p->gpus, flows = n * (n - 1), t0 = in_program(c, i), *open = c->last;
-    if (n < 2 || i + flows + n > c->body)
-        return false;
-    memset(open, 0xff, n * sizeof *open);
-    for (uint32_t f = 0; f < flows; f++) /* the first mark of a flow is its sender's */
-        open[p->tasks[t0 + f].gpu] = c->before[c->first[t0 + f]];
-    for (uint32_t f = 0; f < flows; f++) {
-        const rc_task *t = &p->tasks[t0 + f];
-        uint32_t gpu = f / (n - 1), peer = (gpu + 1 + f % (n - 1)) % n;
-        if (t->gpu != gpu || t->peer != peer || t->lane != RC_LANE_NONE ||
-            shape_of(p, t0 + f)->kind != RC_T_MESSAGE ||
-            !waits_for_both(c, t0 + f, open[t->gpu], open[t->peer]))
-            return false;
-    }
-    for (uint32_t g = 0; g < n; g++) {
-        uint32_t t = t0 + flows + g;
-        size_t k = c->first[t], end = c->first[t + 1];
-        if (p->tasks[t].gpu != g || p->tasks[t].lane != RC_LANE_NONE ||
-            shape_of(p, t)->kind != RC_T_MARK || end - k != (size_t)2 * (n - 1))
-            return false;
-        for (; k < end; k++) {
-            uint32_t f = c->before[k];
-            if (f < t0 || f >= t0 + flows || (p->tasks[f].gpu != g && p->tasks[f].peer != g))
-                return false;
-        }
-    }
-    for (uint32_t g = 0; g < n; g++) {
-        uint32_t slot = slot_before(c, i, open[g]);
-        if (open[g] < c->body || slot >= slot_of(c->r, i) || !add_pred(c, slot))
-            return false;
-    }
-    return add_step(c, RC_STEP_EXCHANGE, n, i, false);
-}
-
-static bool is_loose_message(const compiler *c, uint32_t i) {
-    uint32_t t = in_program(c, i);
-    return c->p->tasks[t].lane == RC_LANE_NONE && shape_of(c->p, t)->kind == RC_T_MESSAGE;
-}
-
-static bool add_steps(compiler *c) {
-    rc_replay *r = c->r;
-    uint32_t all = c->body + c->head, n = c->p->gpus;
-    for (uint32_t i = 0; i < c->body; i++)
-        r->exchanges = r->exchanges || is_loose_message(c, i);
-    for (uint32_t i = 0; i < all;) {
-        uint32_t count = 0;
-        if (i == c->body)
-            r->head_run = r->run_count;
-        if (is_loose_message(c, i)) {
-            if (i >= c->body || !add_exchange(c, i))
-                return false;
-            i += n * (n - 1) + n;
-        } else if (is_launched(c, i)) {
-            if (!add_launched(c, i))
-                return false;
-            i += 2;
-        } else {
-            bool watched = r->exchanges && shape_of(c->p, in_program(c, i))->kind == RC_T_MESSAGE;
-            if (!add_waits(c, i, UINT32_MAX, &count) ||
-                !add_step(c, RC_STEP_PLAIN, count, i, watched))
-                return false;
-            i++;
-        }
-    }
-    return true;
+    free(out);
+    return fine;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------ */
 
+static void list_own(rc_replay *r) {
+    const rc_template *t = r->one.layers_of;
+    uint32_t n = 0;
+    for (size_t s = 0; s < t->section_count; s++) {
+        r->section_own[s] = n;
+        for (uint32_t i = t->sections[s].first; i < t->sections[s].end; i++)
+            if (r->one.tasks[i].gpu == 0 && shape_of(&r->one, i)->kind != RC_T_PORT)
+                r->own[n++] = i;
+    }
+    r->section_own[t->section_count] = n;
+}
+
+static bool reserve_exchange(rc_exchange_state *x, size_t n) {
+    x->open = calloc(n, sizeof *x->open);
+    x->by = calloc(n, sizeof *x->by);
+    x->class_of = calloc(n, sizeof *x->class_of);
+    x->classes = calloc(n, sizeof *x->classes);
+    x->sorted = calloc(n, sizeof *x->sorted);
+    return x->open && x->by && x->class_of && x->classes && x->sorted;
+}
+
+static bool reserve_rings(rc_replay *r) {
+    const rc_template *t = r->one.layers_of;
+    size_t n = r->gpus, blocks = t->block_count;
+    rc_time *scratch = calloc(7 * (n + 2), sizeof *scratch);
+    r->ring.host = scratch; /* the other arrays stand behind it */
+    r->ring_line = calloc((RC_LEFT_COUNT + 6) * (n + 2), sizeof *r->ring_line);
+    r->rings = calloc(blocks + 1, sizeof *r->rings);
+    r->exchange = calloc(blocks + 1, sizeof *r->exchange);
+    r->exchanged = calloc(blocks + 1, sizeof *r->exchanged);
+    r->first = calloc(2 * blocks + 1, sizeof *r->first);
+    if (!scratch || !r->ring_line || !r->rings || !r->exchange || !r->exchanged || !r->first)
+        return false;
+    rc_time **arrays[] = {&r->ring.host, &r->ring.compute, &r->ring.comm, &r->ring.att,
+                          &r->ring.msg,  &r->ring.next,    &r->ring.row};
+    for (size_t i = 0; i < 7; i++)
+        *arrays[i] = scratch + i * (n + 2);
+    r->ring_scratch = scratch;
+    for (size_t b = 0; b < blocks; b++) {
+        if (t->blocks[b].kind == RC_BLOCK_EXCHANGE) {
+            if (!reserve_exchange(&r->exchanged[b], n))
+                return false;
+        } else {
+            r->rings[b].message = calloc(n, sizeof *r->rings[b].message);
+            if (!r->rings[b].message)
+                return false;
+        }
+    }
+    return true;
+}
+
 static bool reserve(compiler *c) {
     rc_replay *r = c->r;
-    uint32_t gpus = c->p->gpus, tasks = c->body + c->head;
-    r->gpus = gpus;
-    r->body = c->body;
-    r->head = c->head;
-    r->live_from = calloc(c->body + 1, sizeof *r->live_from);
-    c->live_of = calloc(c->body + 1, sizeof *c->live_of);
-    r->value = calloc((size_t)1 + c->body + tasks, sizeof *r->value);
-    r->before = calloc((size_t)1 + c->body + tasks, sizeof *r->before);
-    r->gain = calloc((size_t)1 + c->body + tasks, sizeof *r->gain);
-    r->duration = calloc(tasks, sizeof *r->duration);
-    r->transfer = calloc(tasks, sizeof *r->transfer);
-    r->busy = calloc(4 * (size_t)gpus, sizeof *r->busy); /* links out and in, then scratch */
-    return r->live_from && c->live_of && r->value && r->before && r->gain && r->duration &&
-           r->transfer && r->busy;
+    const rc_template *t = r->one.layers_of;
+    size_t tasks = r->one.task_count, blocks = t->block_count;
+    c->piece_room = tasks + blocks;
+    r->pieces = calloc(c->piece_room + 1, sizeof *r->pieces);
+    r->section_piece = calloc(t->section_count + 1, sizeof *r->section_piece);
+    r->order = calloc(tasks + 1, sizeof *r->order);
+    r->waits = calloc(r->first_wait[tasks] + (size_t)1, sizeof *r->waits);
+    r->piece_of = malloc((tasks + 1) * sizeof *r->piece_of);
+    r->own = calloc(tasks + 1, sizeof *r->own);
+    r->section_own = calloc(t->section_count + 1, sizeof *r->section_own);
+    r->duration = calloc(tasks + 1, sizeof *r->duration);
+    r->value = calloc(tasks + 1, sizeof *r->value);
+    r->state = calloc(r->width, sizeof *r->state);
+    if (r->state && r->exchanges)
+        r->busy = r->state + (size_t)RC_LEFT_COUNT * r->gpus;
+    if (r->piece_of)
+        memset(r->piece_of, 0xff, (tasks + 1) * sizeof *r->piece_of);
+    return r->pieces && r->section_piece && r->order && r->waits && r->piece_of && r->own &&
+           r->section_own && r->duration && r->value && r->state && reserve_rings(r);
+}
+
+static rc_status no_memory(rc_error *err) {
+    return rc_fail(err, RC_E_NOMEM, "out of memory while compiling a schedule");
 }
 
 static rc_status compile(compiler *c, rc_error *err) {
-    if (!list_waits(c))
-        return rc_fail(err, RC_E_NOMEM, "out of memory while compiling a schedule");
-    if (c->p->gpus_per_rank != 1 || !layers_alike(c) || !links_have_one_stream(c))
+    rc_replay *r = c->r;
+    const rc_template *t = c->p->layers_of;
+    r->gpus = c->p->gpus;
+    for (size_t b = 0; b < t->block_count; b++)
+        r->exchanges = r->exchanges || t->blocks[b].kind == RC_BLOCK_EXCHANGE;
+    r->width = (size_t)r->gpus * (size_t)(RC_LEFT_COUNT + (r->exchanges ? 2 : 0));
+    if (t->overflown || !links_have_one_stream(c))
         return RC_OK;
-    if (!reserve(c))
-        return rc_fail(err, RC_E_NOMEM, "out of memory while compiling a schedule");
-    find_live(c);
-    c->r->works = add_steps(c);
+    if (!list_waits(c) || !make_nodes(c) || !reserve(c))
+        return no_memory(err);
+    list_own(r);
+    r->works = order_all(c);
     return RC_OK;
 }
 
-rc_status rc_replay_compile(rc_replay *r, const rc_program *three, rc_error *err) {
-    compiler c = {.r = r, .p = three};
+rc_status rc_replay_compile(rc_replay *r, rc_error *err) {
+    assert(r->one.layers_of != NULL && r->one.gpus_per_rank == 1);
+    compiler c = {.r = r, .p = &r->one};
     rc_status st = compile(&c, err);
-    free(c.first);
-    free(c.before);
-    free(c.last);
-    free(c.live_of);
+    free(c.node_of);
+    free(c.mates);
+    free(c.nodes);
+    free(c.heir);
     return st;
 }
 
+static void free_blocks(rc_replay *r) {
+    size_t blocks = r->one.layers_of ? r->one.layers_of->block_count : 0;
+    for (size_t b = 0; b < blocks; b++) {
+        if (r->rings)
+            free(r->rings[b].message);
+        if (!r->exchanged)
+            continue;
+        free(r->exchanged[b].open);
+        free(r->exchanged[b].by);
+        free(r->exchanged[b].class_of);
+        free(r->exchanged[b].classes);
+        free(r->exchanged[b].sorted);
+    }
+    free(r->rings);
+    free(r->exchange);
+    free(r->exchanged);
+    free(r->first);
+    free(r->ring_scratch);
+    free(r->ring_line);
+    rc_replay_trace_free(r);
+}
+
 void rc_replay_free(rc_replay *r) {
+    free_blocks(r);
     rc_program_free(&r->one);
-    free(r->live_from);
-    free(r->preds);
-    free(r->runs);
-    free(r->value);
-    free(r->before);
-    free(r->gain);
+    free(r->pieces);
+    free(r->section_piece);
+    free(r->order);
+    free(r->waits);
+    free(r->first_wait);
+    free(r->task_wait);
+    free(r->piece_of);
+    free(r->own);
+    free(r->section_own);
+    free(r->cost);
     free(r->duration);
-    free(r->transfer);
-    free(r->busy);
+    free(r->value);
+    free(r->line);
+    free(r->state);
     free(r->history);
+    free(r->digest);
     *r = (rc_replay){0};
 }

@@ -1,13 +1,14 @@
-/* Intervals: the pass again and again under drawn costs.
+/* Intervals: the pass again and again under drawn costs, which give new prices to the shapes of one
+ * program.
  *
- * A draw simulates a few layers only and goes on by the last of them; what is kept is its ratio to
+ * A draw evaluates a few layers only and goes on by the last of them; what is kept is its ratio to
  * the nominal pass over the same few layers, applied to the nominal result. That is all an interval
- * needs, and it costs a twentieth of simulating every layer of a pass whose ranks never quite
+ * needs, and it costs a twentieth of evaluating every layer of a pass whose ranks never quite
  * settle. SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "sim/forward/internal.h"
+#include "sim/forward/replay.h"
 
 enum { DRAW_LAYERS = 6, VALUES = 7 };
 _Static_assert(sizeof(rc_ring_times) == (VALUES - 1) * sizeof(double), "a sample holds them all");
@@ -35,13 +36,27 @@ static void draw_machine(const rc_machine *m, rc_rng *rng, rc_machine *out) {
     out->nic_line_rate = fmax(out->nic_line_rate, out->peer_rate);
 }
 
-static rc_status run_once(const rc_spec *spec, const rc_costs *costs, const rc_program *program,
-                          const double *z, sample *out, rc_error *err) {
+/* A pass that is drawn again and again: on the replay of the whole pass or, where it cannot be
+ * evaluated, as a program of a few layers on the engine. */
+typedef struct redraw {
+    const rc_spec *spec;
+    rc_replay *replay;     /* NULL: the engine */
+    rc_shape_cost *prices; /* of the replay's shapes */
+    rc_program program;    /* of the engine, laid out when it is needed */
+    int layers;
+} redraw;
+
+static rc_status play(redraw *d, const rc_costs *costs, const double *z, sample *out,
+                      rc_error *err) {
     rc_run run;
     rc_fold fold;
     rc_ring_times ring;
     bool steady;
-    RC_TRY(rc_run_program(spec, costs, program, z, &run, err));
+    if (!d->program.tasks) {
+        rc_request rq = rc_spec_request(d->spec, d->layers);
+        RC_TRY(rc_build_program(d->spec, &rq, &d->program, err));
+    }
+    RC_TRY(rc_run_program(d->spec, costs, &d->program, z, &run, err));
     rc_status st = rc_fold_of(&run, &fold, &steady, err);
     rc_ring_of(&run, &ring);
     sample_of((double)fold.end / RC_PS_PER_S, &ring, out);
@@ -49,16 +64,56 @@ static rc_status run_once(const rc_spec *spec, const rc_costs *costs, const rc_p
     return st;
 }
 
-static rc_status draw_one(const rc_spec *spec, const rc_program *program, rc_rng *rng, sample *out,
+/* When GPU 0 has done all that it does in the layers evaluated so far. */
+static rc_time own_end(const rc_replay *r) {
+    rc_time end = 0;
+    for (size_t k = RC_LEFT_COMPUTE; k < RC_LEFT_COUNT; k++)
+        end = r->state[k * r->gpus] > end ? r->state[k * r->gpus] : end;
+    return end;
+}
+
+/* False when it cannot be evaluated at these prices. */
+static bool evaluate(redraw *d, sample *out) {
+    rc_replay *r = d->replay;
+    const rc_model *m = d->spec->model;
+    rc_ring_times ring = {0};
+    rc_time last = 0, period = 0;
+    if (!rc_replay_price(r, d->spec, d->prices))
+        return false;
+    rc_replay_rewind(r);
+    for (int layer = 0; layer < d->layers; layer++) {
+        last = own_end(r);
+        if (!rc_replay_section(r, (size_t)rc_model_kind_of(m, layer)))
+            return false;
+        (void)rc_replay_ring(r, (size_t)rc_model_kind_of(m, layer), &ring);
+    }
+    period = own_end(r) - last;
+    if (!rc_replay_section(r, r->one.layers_of->section_count - 1))
+        return false;
+    rc_time end = rc_replay_end(r) + period * (m->layers - d->layers);
+    sample_of((double)end / RC_PS_PER_S, &ring, out);
+    return true;
+}
+
+static rc_status run_once(redraw *d, const rc_costs *costs, const double *z, sample *out,
                           rc_error *err) {
+    rc_replay *r = d->replay;
+    if (!r)
+        return play(d, costs, z, out, err);
+    for (size_t i = 0; i < r->one.shape_count; i++)
+        RC_TRY(rc_shape_draw(costs, &r->one, &r->one.shapes[i], z, &d->prices[i], err));
+    return evaluate(d, out) ? RC_OK : play(d, costs, z, out, err);
+}
+
+static rc_status draw_one(redraw *d, rc_rng *rng, sample *out, rc_error *err) {
     rc_machine m;
     rc_costs *view = NULL;
     double z[RC_F_COUNT];
-    draw_machine(rc_costs_machine(spec->costs), rng, &m);
+    draw_machine(rc_costs_machine(d->spec->costs), rng, &m);
     for (int f = 0; f < RC_F_COUNT; f++)
         z[f] = rc_rng_normal(rng);
-    RC_TRY(rc_costs_view(spec->costs, &m, &view, err));
-    rc_status st = run_once(spec, view, program, z, out, err);
+    RC_TRY(rc_costs_view(d->spec->costs, &m, &view, err));
+    rc_status st = run_once(d, view, z, out, err);
     rc_costs_close(view);
     return st;
 }
@@ -94,21 +149,22 @@ static void keep(const sample *p5, const sample *p95, rc_forward *out) {
     memcpy(&out->ring_p95, p95->v + 1, sizeof out->ring_p95);
 }
 
-static rc_status draw_all(const rc_spec *spec, const rc_program *program, int n, sample *draws,
-                          double *column, rc_forward *out, rc_error *err) {
+static rc_status draw_all(redraw *d, int n, sample *draws, double *column, rc_forward *out,
+                          rc_error *err) {
     sample nominal, result, p5, p95;
     rc_rng rng;
-    rc_rng_seed(&rng, spec->seed);
-    RC_TRY(run_once(spec, spec->costs, program, NULL, &nominal, err));
+    rc_rng_seed(&rng, d->spec->seed);
+    RC_TRY(run_once(d, d->spec->costs, NULL, &nominal, err));
     for (int i = 0; i < n; i++)
-        RC_TRY(draw_one(spec, program, &rng, &draws[i], err));
+        RC_TRY(draw_one(d, &rng, &draws[i], err));
     sample_of(out->time, &out->ring, &result);
     quantiles(draws, n, &nominal, &result, column, &p5, &p95);
     keep(&p5, &p95, out);
     return RC_OK;
 }
 
-rc_status rc_draw_intervals(const rc_spec *spec, rc_forward *out, rc_error *err) {
+rc_status rc_draw_intervals(const rc_spec *spec, rc_replay *replay, rc_forward *out,
+                            rc_error *err) {
     sample result;
     sample_of(out->time, &out->ring, &result);
     keep(&result, &result, out);
@@ -118,16 +174,17 @@ rc_status rc_draw_intervals(const rc_spec *spec, rc_forward *out, rc_error *err)
     int all = spec->model->layers;
     int layers = all < DRAW_LAYERS || !rc_model_uniform(spec->model) ? all : DRAW_LAYERS;
     rc_spec folded = *spec;
-    rc_program program;
     folded.unfold = false; /* a TP group of equal GPUs is one GPU to the tick */
-    rc_request rq = rc_spec_request(&folded, layers);
-    RC_TRY(rc_build_program(&folded, &rq, &program, err));
+    redraw d = {.spec = &folded, .replay = replay, .layers = layers};
     sample *draws = calloc((size_t)n, sizeof *draws);
     double *column = calloc((size_t)n, sizeof *column);
-    rc_status st = draws && column ? draw_all(&folded, &program, n, draws, column, out, err)
-                                   : rc_fail(err, RC_E_NOMEM, "out of memory for %d draws", n);
+    d.prices = calloc(replay ? replay->one.shape_count : 1, sizeof *d.prices);
+    rc_status st = draws && column && d.prices
+                       ? draw_all(&d, n, draws, column, out, err)
+                       : rc_fail(err, RC_E_NOMEM, "out of memory for %d draws", n);
     free(draws);
     free(column);
-    rc_program_free(&program);
+    free(d.prices);
+    rc_program_free(&d.program);
     return st;
 }

@@ -2,30 +2,42 @@
  *
  * Ranks in the order in which they open; the flow between two begins when the later one opens. With
  * k ranks open the flows are a complete digraph, every link carries k - 1 and all get one rate,
- * min(peer_rate, link_rate / (k - 1)). When all are open, those between the first two end first,
- * and so on; whatever has ended, each flow left touches a rank whose links are still full, so the
- * rate stays as it was to the end. Flows that begin together are one class, one after another in
- * the engine's own arithmetic: what is left is updated when the rate changes, and the end is
- * rounded from there once.
+ * min(peer_rate, link_rate / (k - 1)). Flows that begin together are a class. Classes end in the
+ * order in which they began, for the later ones have moved less at the same rate. Whatever has
+ * ended, each flow left touches the rank that opened when its class began, whose links still carry
+ * all their flows: so the rate of all flows left is as if none had ended, also when another rank
+ * opens. Each class goes through the engine's own arithmetic: what is left is updated when the rate
+ * changes, and the end is rounded from there once.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
+#include <stdlib.h>
 #include "sim/forward/replay.h"
 
-enum { MAX_RANKS = 256 };
+/* Ranks by when they open; equal ones by number. */
+static int by_opening(const void *a, const void *b) {
+    const rc_time *x = *(const rc_time *const *)a, *y = *(const rc_time *const *)b;
+    if (*x != *y)
+        return *x < *y ? -1 : 1;
+    return x < y ? -1 : x > y;
+}
 
-typedef struct flow_class { /* the flows that begin together */
-    double remaining, rate;
-    rc_time last, end;
-} flow_class;
-
-/* Ranks by when they open; equal ones in any order. */
-static void order(const rc_time *open, int n, int *by) {
-    for (int i = 0; i < n; i++) {
+static void order(const rc_exchange *x, rc_exchange_state *s) {
+    enum { SHORT = 64 };
+    if (x->n > SHORT) {
+        for (int i = 0; i < x->n; i++)
+            s->sorted[i] = &s->open[i];
+        qsort(s->sorted, (size_t)x->n, sizeof *s->sorted, by_opening);
+        for (int i = 0; i < x->n; i++)
+            s->by[i] = (int)(s->sorted[i] - s->open);
+        return;
+    }
+    for (int i = 0; i < x->n; i++) {
         int at = i;
-        for (; at > 0 && open[by[at - 1]] > open[i]; at--)
-            by[at] = by[at - 1];
-        by[at] = i;
+        for (; at > 0 && s->open[s->by[at - 1]] > s->open[i]; at--)
+            s->by[at] = s->by[at - 1];
+        s->by[at] = i;
     }
 }
 
@@ -33,7 +45,7 @@ static rc_time in_ticks(double ps) {
     return ps < 0x1p62 ? (rc_time)llround(ps) : (rc_time)1 << 62;
 }
 
-static void set_rate(flow_class *c, double rate, rc_time now) {
+static void set_rate(rc_flow_class *c, double rate, rc_time now) {
     if (rate == c->rate)
         return;
     double moved = c->rate * (double)(now - c->last) / RC_PS_PER_S;
@@ -48,36 +60,36 @@ static double rate_among(const rc_exchange *x, int ranks) {
     return x->peer_rate > 0 && x->peer_rate < share ? x->peer_rate : share;
 }
 
-bool rc_exchange_ends(const rc_exchange *x, const rc_time *open, rc_time *close) {
-    int by[MAX_RANKS], classes = 0, of[MAX_RANKS];
-    flow_class class[MAX_RANKS];
-    if (x->n < 2 || x->n > MAX_RANKS)
-        return false;
-    order(open, x->n, by);
-    for (int k = 1; k < x->n;) { /* rank by[k] and all that open with it join */
-        rc_time now = open[by[k]] + x->latency;
+/* A class begins with each group of ranks that open together; the first of them has no flows yet
+ * unless it is of two or more. How many classes. */
+static int begin_classes(const rc_exchange *x, rc_exchange_state *s) {
+    int classes = 0, ended = 0; /* the classes before `ended` have ended: they keep their order */
+    for (int k = 1; k < x->n; classes++) { /* rank by[k] and all that open with it join */
+        rc_time now = s->open[s->by[k]] + x->latency;
         int together = k;
-        while (together + 1 < x->n && open[by[together + 1]] == open[by[k]])
+        while (together + 1 < x->n && s->open[s->by[together + 1]] == s->open[s->by[k]])
             together++;
-        class[classes] = (flow_class){.remaining = x->bytes, .last = now};
-        for (int c = 0; c < classes; c++)
-            if (class[c].end <= now)
-                return false;
-        for (int c = 0; c <= classes; c++)
-            set_rate(&class[c], rate_among(x, together), now);
+        s->classes[classes] = (rc_flow_class){.remaining = x->bytes, .last = now};
+        while (ended < classes && s->classes[ended].end <= now)
+            ended++;
+        double rate = rate_among(x, together);
+        for (int c = ended; c <= classes; c++)
+            set_rate(&s->classes[c], rate, now);
         for (; k <= together; k++)
-            of[k] = classes;
-        classes++;
+            s->class_of[s->by[k]] = classes;
     }
+    s->class_of[s->by[0]] = 0;
+    return classes;
+}
+
+bool rc_exchange_ends(const rc_exchange *x, rc_exchange_state *s) {
+    assert(x->n > 1 && x->link_rate > 0.0);
+    order(x, s);
+    int classes = begin_classes(x, s);
     for (int c = 1; c < classes; c++)
-        if (class[c].end < class[c - 1].end) /* rounding has put them in the other order */
+        if (s->classes[c].end < s->classes[c - 1].end)
             return false;
-    of[0] = 0;
-    for (int i = x->n - 1; i >= 0; i--) {
-        rc_time end = 0; /* of all flows from and to this rank: its own class and the later ones */
-        for (int c = of[i]; c < classes; c++)
-            end = class[c].end > end ? class[c].end : end;
-        close[by[i]] = end;
-    }
+    /* Every rank has a flow with the rank that opened last, and these end last. */
+    s->close = s->classes[classes - 1].end;
     return true;
 }

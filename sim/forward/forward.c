@@ -1,7 +1,7 @@
-/* One forward pass: checks, folding, breakdown, draws.
+/* One forward pass: checks, evaluation or the engine, draws.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
-#include "sim/forward/internal.h"
+#include "sim/forward/evaluator.h"
 #include "sim/schedule/layer.h"
 #include "sim/schedule/memory.h"
 #include "sim/schedule/totals.h"
@@ -104,17 +104,6 @@ static rc_status simulate(const rc_spec *spec, rc_program *program, rc_run *run,
     }
 }
 
-/* FLOPs of the LM head on GPU 0, which are not repeated layer by layer. */
-static double head_flops(const rc_program *p) {
-    double flops = 0.0;
-    for (size_t i = 0; i < p->task_count; i++) {
-        const rc_shape *s = &p->shapes[p->tasks[i].shape];
-        if (p->tasks[i].gpu == 0 && s->part == RC_P_LM_HEAD)
-            flops += 2.0 * (double)s->a * (double)s->b * (double)s->c;
-    }
-    return flops;
-}
-
 static void set_rates(const rc_spec *spec, rc_forward *out) {
     const rc_machine *m = rc_costs_machine(spec->costs);
     double gpus = (double)spec->layout.tp * spec->layout.cp, model = 0.0;
@@ -126,43 +115,28 @@ static void set_rates(const rc_spec *spec, rc_forward *out) {
     out->mfu = out->flop_rate / m->bf16_rate;
 }
 
-static void count_flops(const rc_program *program, const rc_fold *fold, rc_forward *out) {
-    rc_counts counts = rc_program_counts(program, 0);
-    double layers = (double)fold->layers / fold->simulated, head = head_flops(program);
-    out->gemm_flops = (counts.gemm_flops - head) * layers + head;
-    out->attention_flops = counts.attention_flops * layers;
-}
-
-static void describe(const rc_run *run, const rc_fold *fold, rc_forward *out) {
-    out->ticks = fold->end;
-    out->time = (double)fold->end / RC_PS_PER_S;
-    rc_breakdown(run, fold, out);
-    rc_ring_of(run, &out->ring);
-    count_flops(run->program, fold, out);
-    out->events = rc_sim_events(run->sim);
-    out->ops = rc_sim_op_count(run->sim);
-    out->gpus = run->program->gpus;
-    out->layers_simulated = fold->simulated;
-    out->trace_hash = rc_sim_trace_hash(run->sim);
-}
-
-static rc_status folded(const rc_spec *spec, rc_forward *out, rc_error *err) {
-    rc_program program;
-    rc_run run;
-    rc_fold fold;
-    RC_TRY(simulate(spec, &program, &run, &fold, err));
-    describe(&run, &fold, out);
-    rc_run_free(&run);
-    rc_program_free(&program);
-    return RC_OK;
+static rc_status run(rc_forward_ctx *ctx, const rc_spec *spec, rc_forward *out, rc_error *err) {
+    rc_replay *replay = NULL;
+    bool done = false;
+    if (!spec->unfold || spec->draws > 0)
+        RC_TRY(rc_evaluator_prepare(ctx, spec, &replay, err));
+    if (replay && !spec->unfold)
+        RC_TRY(rc_breakdown_replay(replay, spec, out, &done, err));
+    if (!done)
+        RC_TRY(rc_play(spec, out, err));
+    set_rates(spec, out);
+    return rc_draw_intervals(spec, replay, out, err);
 }
 
 rc_status rc_forward_run(const rc_spec *spec, rc_forward *out, rc_error *err) {
     memset(out, 0, sizeof *out);
     RC_TRY(rc_forward_check(spec, &out->memory, err));
-    RC_TRY(spec->unfold ? rc_play(spec, out, err) : folded(spec, out, err));
-    set_rates(spec, out);
-    return rc_draw_intervals(spec, out, err);
+    rc_forward_ctx *ctx = rc_forward_ctx_create();
+    if (!ctx)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for a forward pass");
+    rc_status st = run(ctx, spec, out, err);
+    rc_forward_ctx_destroy(ctx);
+    return st;
 }
 
 rc_status rc_forward_trace(const rc_spec *spec, rc_program *program, struct rc_sim **sim,

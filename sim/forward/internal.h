@@ -95,9 +95,8 @@ rc_status rc_build_program(const rc_spec *spec, const rc_request *rq, rc_program
  * of them: RC_E_SIZE as above. *keep_all: the results of all ops may be kept. */
 rc_status rc_build_repeats(const rc_spec *spec, int repeats, rc_program *out, bool *keep_all,
                            rc_error *err);
-/* Of a replay, while it is compiled from one layer and from three. `rq` asks for one. RC_E_SIZE as
- * above. */
-rc_status rc_replay_room(const rc_spec *spec, const rc_request *rq, int64_t *bytes, rc_error *err);
+/* Of a pass that is evaluated, with its breakdown. RC_E_SIZE as above. */
+rc_status rc_replay_room(const rc_spec *spec, int64_t *bytes, rc_error *err);
 rc_request rc_spec_request(const rc_spec *spec, int repeats);
 
 /* play.c: all layers of a pass as events, and all GPUs when it is unfolded. *out is zero before; its
@@ -115,9 +114,11 @@ typedef struct rc_fold {
 /* *steady is false when the program must be rebuilt with more layers. */
 rc_status rc_fold_of(const rc_run *r, rc_fold *out, bool *steady, rc_error *err);
 
-void rc_breakdown(const rc_run *r, const rc_fold *fold, rc_forward *out);
 void rc_ring_of(const rc_run *r, rc_ring_times *out);
-/* p5 and p95 of *out, whose nominal times are there already. */
-rc_status rc_draw_intervals(const rc_spec *spec, rc_forward *out, rc_error *err);
+/* p5 and p95 of *out, whose nominal times are there already. replay: of this pass, or NULL where
+ * the engine must play it; its prices are drawn ones afterwards. */
+struct rc_replay;
+rc_status rc_draw_intervals(const rc_spec *spec, struct rc_replay *replay, rc_forward *out,
+                            rc_error *err);
 
 #endif

@@ -1,260 +1,336 @@
-/* Evaluating a compiled layer again and again, until it repeats.
+/* Evaluating sections of a template, layer after layer, until they repeat.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/forward/replay.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-
-typedef struct state { /* of an evaluation */
-    rc_replay *r;
-    const rc_shape_cost *costs;
-    size_t width; /* of a row of the history: live values, then links' busy times */
-    int rows;     /* of the history: layers one after another, the last of them just evaluated */
-} state;
 
 static inline rc_time later(rc_time a, rc_time b) {
     return a > b ? a : b;
 }
 
-/* ---- steps ---------------------------------------------------------------------------------- */
+/* ---- tasks ---------------------------------------------------------------------------------- */
 
-static inline void plain(const rc_replay *r, const rc_step_run *run, uint32_t preds) {
-    const uint32_t *p = r->preds + run->pred;
-    const rc_time *d = r->duration + run->task;
-    rc_time *v = r->value, *out = v + run->slot;
-    for (uint32_t i = 0; i < run->steps; i++, p += preds) {
+static inline void tasks(const rc_replay *r, const rc_piece *x, uint32_t waits) {
+    const uint32_t *wait = r->waits + x->wait, *task = r->order + x->task;
+    rc_time *value = r->value;
+    const rc_time *duration = r->duration;
+    for (uint32_t i = 0; i < x->count; i++, wait += waits) {
         rc_time t = 0;
-        for (uint32_t k = 0; k < preds; k++)
-            t = later(t, v[p[k]]);
-        out[i] = t + d[i];
+        for (uint32_t k = 0; k < waits; k++)
+            t = later(t, value[wait[k]]);
+        value[task[i]] = t + duration[task[i]];
     }
 }
 
-static inline void launched(const rc_replay *r, const rc_step_run *run, uint32_t preds) {
-    const uint32_t *p = r->preds + run->pred;
-    const rc_time *d = r->duration + run->task;
-    rc_time *v = r->value, *out = v + run->slot;
-    for (uint32_t i = 0; i < run->steps; i++, p += preds + 1) {
-        rc_time host = v[p[0]] + d[2 * i + 1], t = host;
-        for (uint32_t k = 1; k <= preds; k++)
-            t = later(t, v[p[k]]);
-        out[2 * i] = t + d[2 * i];
-        out[2 * i + 1] = host;
-    }
-}
-
-/* The compiler unrolls the loops over so many predecessors. */
-static void plain_steps(const rc_replay *r, const rc_step_run *run) {
-    switch (run->preds) {
+/* The compiler unrolls the loops over so many waits. */
+static void task_piece(const rc_replay *r, const rc_piece *x) {
+    switch (x->waits) {
     case 1:
-        plain(r, run, 1);
+        tasks(r, x, 1);
         break;
     case 2:
-        plain(r, run, 2);
+        tasks(r, x, 2);
         break;
     case 3:
-        plain(r, run, 3);
+        tasks(r, x, 3);
         break;
     default:
-        plain(r, run, run->preds);
+        tasks(r, x, x->waits);
     }
 }
 
-static void launched_steps(const rc_replay *r, const rc_step_run *run) {
-    switch (run->preds) {
-    case 1:
-        launched(r, run, 1);
-        break;
-    case 2:
-        launched(r, run, 2);
-        break;
-    case 4:
-        launched(r, run, 4);
-        break;
-    default:
-        launched(r, run, run->preds);
-    }
+/* All begin when the last has nothing more to wait for, and take as long as the longest. */
+static void rendezvous(const rc_replay *r, const rc_piece *x) {
+    rc_time start = 0, longest = 0;
+    for (uint32_t k = 0; k < x->waits; k++)
+        start = later(start, r->value[r->waits[x->wait + k]]);
+    for (uint32_t i = 0; i < x->count; i++)
+        longest = later(longest, r->duration[r->order[x->task + i]]);
+    for (uint32_t i = 0; i < x->count; i++)
+        r->value[r->order[x->task + i]] = start + longest;
 }
 
-/* The links of lone messages must be free when they come, or an exchange still shares them. */
-static bool links_free(const rc_replay *r, const rc_step_run *run) {
-    uint32_t stride = run->kind == RC_STEP_LAUNCHED ? 2 : 1;
-    for (uint32_t i = 0; i < run->steps; i++) {
-        uint32_t task = run->task + i * stride;
-        rc_time end = r->value[run->slot + i * stride], join = end - r->transfer[task];
-        rc_time *out = &r->busy[r->one.tasks[task].gpu];
-        rc_time *in = &r->busy[r->gpus + r->one.tasks[task].peer];
-        if (join < *out || join < *in)
-            return false;
-        *out = *in = end;
-    }
-    return true;
+/* ---- blocks --------------------------------------------------------------------------------- */
+
+static void fetch(const rc_replay *r, const uint32_t *ids, rc_time *x) {
+    for (uint32_t g = 0; g < r->gpus; g++)
+        x[1 + g] = r->value[ids[g]];
 }
 
-static bool exchange(const state *s, const rc_step_run *run) {
-    const rc_replay *r = s->r;
+static void store(const rc_replay *r, const uint32_t *ids, const rc_time *x) {
+    for (uint32_t g = 0; g < r->gpus; g++)
+        r->value[ids[g]] = x[1 + g];
+}
+
+/* Messages begin when their sender's compute lane is ready, or later: then an exchange before them
+ * must have left the links. */
+static bool links_free(const rc_replay *r, const rc_time *compute) {
     uint32_t n = r->gpus;
-    const rc_shape_cost *cost = &s->costs[r->one.tasks[run->task].shape];
-    rc_exchange x = {.n = (int)n,
-                     .latency = cost->duration,
-                     .bytes = r->one.shapes[r->one.tasks[run->task].shape].bytes,
-                     .peer_rate = cost->peer_rate,
-                     .link_rate = cost->link_rate};
-    rc_time *open = r->busy + (size_t)2 * n, *close = open + n;
-    for (uint32_t g = 0; g < n; g++) {
-        open[g] = r->value[r->preds[run->pred + g]];
-        if (open[g] + x.latency < later(r->busy[g], r->busy[n + g]))
+    const rc_time *out = r->busy, *in = r->busy + n;
+    for (uint32_t g = 0; g < n; g++)
+        if (compute[1 + g] < out[g] || compute[1 + g] < in[(g + 1) % n])
             return false;
-    }
-    if (!rc_exchange_ends(&x, open, close))
+    return true;
+}
+
+static void occupy_links(const rc_replay *r, const rc_time *msg) {
+    uint32_t n = r->gpus;
+    for (uint32_t g = 0; g < n; g++)
+        r->busy[g] = r->busy[n + (g + 1) % n] = msg[1 + g];
+}
+
+static bool ring(rc_replay *r, uint32_t b) {
+    const rc_template *t = r->one.layers_of;
+    const uint32_t *in = t->ids + t->blocks[b].in, *out = t->ids + t->blocks[b].out;
+    rc_ring_state *s = &r->ring;
+    uint32_t n = r->gpus;
+    fetch(r, in + RC_LEFT_HOST * n, s->host);
+    fetch(r, in + RC_LEFT_COMPUTE * n, s->compute);
+    fetch(r, in + RC_LEFT_COMM * n, s->comm);
+    fetch(r, in + RC_LEFT_MESSAGE * n, s->msg);
+    fetch(r, in + RC_LEFT_ATTENTION * n, s->att);
+    if (r->exchanges && !links_free(r, s->compute))
         return false;
-    uint32_t marks = n * (n - 1);
-    for (uint32_t g = 0; g < n; g++) {
-        r->value[run->slot + marks + g] = close[g] + r->duration[run->task + marks + g];
-        r->busy[g] = r->busy[n + g] = close[g];
-    }
-    return true;
-}
-
-static bool evaluate(const state *s, size_t from, size_t to) {
-    for (size_t i = from; i < to; i++) {
-        const rc_step_run *run = &s->r->runs[i];
-        if (run->kind == RC_STEP_PLAIN)
-            plain_steps(s->r, run);
-        else if (run->kind == RC_STEP_LAUNCHED)
-            launched_steps(s->r, run);
-        else if (!exchange(s, run))
-            return false;
-        if (run->watched && !links_free(s->r, run))
-            return false;
-    }
-    return true;
-}
-
-/* ---- from layer to layer -------------------------------------------------------------------- */
-
-static rc_time *row(const state *s, int index) {
-    return s->r->history + (size_t)index * s->width;
-}
-
-/* What the next layer finds, kept as one more row. */
-static void hand_on(state *s) {
-    rc_replay *r = s->r;
-    rc_time *out = row(s, s->rows++);
-    const rc_time *ends = r->value + 1 + r->live;
-    for (uint32_t i = 0; i < r->live; i++)
-        out[i] = ends[r->live_from[i]];
-    memcpy(r->value + 1, out, r->live * sizeof *out);
+    rc_ring_run(&r->rings[b], s, r->tracing ? &r->traces[b] : NULL);
+    r->first[2 * b] = s->first_attention;
+    r->first[2 * b + 1] = s->first_message;
+    store(r, out + RC_LEFT_HOST * n, s->host);
+    store(r, out + RC_LEFT_COMPUTE * n, s->compute);
+    store(r, out + RC_LEFT_COMM * n, s->comm);
+    store(r, out + RC_LEFT_MESSAGE * n, s->msg);
+    store(r, out + RC_LEFT_ATTENTION * n, s->att);
     if (r->exchanges)
-        memcpy(out + r->live, r->busy, (size_t)2 * r->gpus * sizeof *out);
+        occupy_links(r, s->msg);
+    return true;
+}
+
+static bool exchange(rc_replay *r, uint32_t b) {
+    const rc_template *t = r->one.layers_of;
+    const uint32_t *in = t->ids + t->blocks[b].in, *out = t->ids + t->blocks[b].out;
+    const rc_exchange *x = &r->exchange[b];
+    rc_exchange_state *s = &r->exchanged[b];
+    uint32_t n = r->gpus;
+    for (uint32_t g = 0; g < n; g++) {
+        s->open[g] = r->value[in[g]];
+        if (s->open[g] + x->latency < later(r->busy[g], r->busy[n + g]))
+            return false;
+    }
+    if (!rc_exchange_ends(x, s))
+        return false;
+    for (uint32_t g = 0; g < n; g++)
+        r->value[out[g]] = r->busy[g] = r->busy[n + g] = s->close;
+    return true;
+}
+
+bool rc_replay_section(rc_replay *r, size_t section) {
+    const rc_template *t = r->one.layers_of;
+    assert(r->works && section < t->section_count);
+    const rc_template_section *s = &t->sections[section];
+    size_t ports = (size_t)RC_LEFT_COUNT * r->gpus;
+    memcpy(r->value + s->first, r->state, ports * sizeof *r->state);
+    for (size_t i = r->section_piece[section]; i < r->section_piece[section + 1]; i++) {
+        const rc_piece *x = &r->pieces[i];
+        if (x->kind == RC_PIECE_TASKS)
+            task_piece(r, x);
+        else if (x->kind == RC_PIECE_RENDEZVOUS)
+            rendezvous(r, x);
+        else if (!(r->rings[x->task].n > 0 ? ring(r, x->task) : exchange(r, x->task)))
+            return false;
+    }
+    for (size_t k = 0; k < ports; k++)
+        r->state[k] = r->value[t->ids[s->left + k]];
+    return true;
+}
+
+/* ---- states --------------------------------------------------------------------------------- */
+
+void rc_replay_rewind(rc_replay *r) {
+    memset(r->state, 0, r->width * sizeof *r->state);
+}
+
+rc_time rc_replay_end(const rc_replay *r) {
+    const rc_template *t = r->one.layers_of;
+    const rc_template_section *head = &t->sections[t->section_count - 1];
+    rc_time end = 0;
+    for (uint32_t i = head->first; i < head->end; i++)
+        end = later(end, r->value[i]);
+    return end;
+}
+
+bool rc_replay_reserve(rc_replay *r, size_t rows) {
+    if (rows <= r->history_room)
+        return true;
+    free(r->history);
+    free(r->digest);
+    r->history = malloc(rows * r->width * sizeof *r->history);
+    r->digest = malloc(rows * sizeof *r->digest);
+    r->history_room = r->history && r->digest ? rows : 0;
+    return r->history_room > 0;
+}
+
+rc_time *rc_replay_row(const rc_replay *r, int row) {
+    assert(row >= 0 && (size_t)row < r->history_room);
+    return r->history + (size_t)row * r->width;
+}
+
+/* ---- what repeats --------------------------------------------------------------------------- */
+
+typedef struct walk { /* over the repetitions of one pattern */
+    rc_replay *r;
+    const rc_layer_run *run;
+    bool changes[RC_LEFT_COUNT]; /* false: no layer of the pattern touches it */
+    size_t width;                /* of what is compared: with the links, where they change */
+    int rows;                    /* of the history: what each repetition left */
+} walk;
+
+static void begin_walk(walk *w) {
+    const rc_replay *r = w->r;
+    const rc_template *t = r->one.layers_of;
+    bool links = false;
+    for (int i = 0; i < w->run->length; i++) {
+        const rc_template_section *s = &t->sections[w->run->kind[i]];
+        links = links || s->block < s->block_end;
+        for (uint32_t k = 0; k < RC_LEFT_COUNT * r->gpus; k++)
+            if (t->ids[s->left + k] != s->first + k)
+                w->changes[k / r->gpus] = true;
+    }
+    w->width = links ? r->width : (size_t)RC_LEFT_COUNT * r->gpus;
+}
+
+/* A digest of the state but for a constant: of how far each part of it is from the first. */
+static uint64_t digest(const walk *w) {
+    const rc_time *x = w->r->state;
+    uint64_t h = 0;
+    rc_time zero = 0;
+    bool have = false;
+    for (size_t at = 0; at < w->width; at += w->r->gpus) {
+        if (at / w->r->gpus < RC_LEFT_COUNT && !w->changes[at / w->r->gpus])
+            continue;
+        if (!have)
+            zero = x[at];
+        have = true;
+        for (size_t i = at; i < at + w->r->gpus; i++)
+            h = (h ^ (uint64_t)(x[i] - zero)) * 0x9e3779b97f4a7c15u;
+    }
+    return h;
+}
+
+static void keep_row(walk *w) {
+    memcpy(rc_replay_row(w->r, w->rows), w->r->state, w->r->width * sizeof *w->r->state);
+    w->r->digest[w->rows++] = digest(w);
 }
 
 /* Two rows differ by a constant. */
-static bool alike(const state *s, int before, int after) {
-    const rc_time *a = row(s, before), *b = row(s, after);
-    rc_time gain = b[0] - a[0];
-    for (size_t i = 1; i < s->width; i++)
-        if (b[i] - a[i] != gain)
-            return false;
+static bool alike(const walk *w, int before, int after) {
+    const rc_time *a = rc_replay_row(w->r, before), *b = rc_replay_row(w->r, after);
+    rc_time gain = 0;
+    bool have = false;
+    for (size_t at = 0; at < w->width; at += w->r->gpus) {
+        if (at / w->r->gpus < RC_LEFT_COUNT && !w->changes[at / w->r->gpus])
+            continue;
+        if (!have)
+            gain = b[at] - a[at];
+        have = true;
+        for (size_t i = at; i < at + w->r->gpus; i++)
+            if (b[i] - a[i] != gain)
+                return false;
+    }
     return true;
 }
 
-/* The number of layers after which the last one repeats; 0: not yet. */
-static int period(const state *s) {
-    for (int p = 1; p < s->rows; p++)
-        if (alike(s, s->rows - 1 - p, s->rows - 1))
+/* The number of repetitions after which the last one repeats; 0: not yet. */
+static int period(const walk *w) {
+    const uint64_t *digests = w->r->digest;
+    for (int p = 1; p < w->rows; p++)
+        if (digests[w->rows - 1 - p] == digests[w->rows - 1] &&
+            alike(w, w->rows - 1 - p, w->rows - 1))
             return p;
     return 0;
 }
 
-/* What is left after `rest` more layers, which repeat every `p`. */
-static void repeat(const state *s, int p, int rest) {
-    rc_replay *r = s->r;
-    int whole = rest / p + (rest % p != 0), last = s->rows - 1;
-    const rc_time *from = row(s, last - (whole * p - rest));
-    const rc_time *now = row(s, last), *then = row(s, last - p);
-    for (uint32_t i = 0; i < r->live; i++)
-        r->value[1 + i] = from[i] + whole * (now[i] - then[i]);
+/* What is left after `rest` more repetitions, which repeat every `p`. */
+static void repeat(const walk *w, int p, int rest) {
+    rc_replay *r = w->r;
+    int whole = rest / p + (rest % p != 0), last = w->rows - 1;
+    const rc_time *from = rc_replay_row(r, last - (whole * p - rest));
+    const rc_time *now = rc_replay_row(r, last), *then = rc_replay_row(r, last - p);
+    for (size_t i = 0; i < r->width; i++)
+        r->state[i] = from[i] + whole * (now[i] - then[i]);
 }
 
-/* Every value that is handed on gained as much in the last layer as in the one before. */
-static bool drifts(const state *s) {
-    if (s->rows < 3 || s->r->exchanges)
+/* Everything gained as much in the last repetition as in the one before. */
+static bool drifts(const walk *w) {
+    if (w->rows < 3 || w->r->exchanges)
         return false;
-    const rc_time *a = row(s, s->rows - 3), *b = row(s, s->rows - 2), *c = row(s, s->rows - 1);
-    for (size_t i = 0; i < s->width; i++)
+    const rc_time *a = rc_replay_row(w->r, w->rows - 3), *b = a + w->r->width;
+    const rc_time *c = b + w->r->width;
+    for (size_t i = 0; i < w->r->width; i++)
         if (c[i] - b[i] != b[i] - a[i])
             return false;
     return true;
 }
 
-/* The layer as it was evaluated, with what it found. */
-static void remember(const state *s) {
-    rc_replay *r = s->r;
-    memcpy(r->before, r->value, (1 + (size_t)r->live + r->body) * sizeof *r->value);
-    memcpy(r->before + 1, row(s, s->rows - 2), r->live * sizeof *r->value);
-}
-
-/* Leap over at most `most` layers from the one just evaluated; how many. */
-static int leap(state *s, int most) {
-    rc_replay *r = s->r;
-    int layers = (int)rc_replay_leap(r, r->before, r->gain, most);
-    const rc_time *gain = r->gain + 1 + r->live;
-    if (layers < 1)
-        return 0;
-    s->rows = 0;
-    hand_on(s);
-    for (uint32_t i = 0; i < r->live; i++)
-        r->value[1 + i] += layers * gain[r->live_from[i]];
-    memcpy(row(s, 0), r->value + 1, r->live * sizeof *r->value);
-    return layers;
-}
-
-static bool reserve(rc_replay *r, int layers, size_t width) {
-    size_t want = (size_t)layers * width;
-    if (want <= r->history_room)
-        return true;
-    free(r->history);
-    r->history = malloc(want * sizeof *r->history);
-    r->history_room = r->history ? want : 0;
-    return r->history != NULL;
-}
-
-/* All layers; what the head finds is left in its slots. */
-static bool evaluate_layers(state *s, int layers, int *evaluated) {
-    bool watching = false;
-    *evaluated = 0;
-    for (int layer = 0;; layer++) {
-        if (!evaluate(s, 0, s->r->head_run))
+static bool evaluate_pattern(const walk *w) {
+    for (int i = 0; i < w->run->length; i++) {
+        if (!rc_replay_section(w->r, w->run->kind[i]))
             return false;
-        ++*evaluated;
-        int leapt = watching ? leap(s, layers - 1 - layer) : 0;
-        layer += leapt;
-        if (leapt == 0)
-            hand_on(s);
-        if (layer == layers - 1)
+    }
+    return true;
+}
+
+/* One repetition, and a leap over as many as go on alike; how many in all. 0: to the engine. */
+static int advance(walk *w, bool watching, int left) {
+    int leapt = 0;
+    if (watching)
+        leapt = (int)rc_replay_leap(w->r, w->run, rc_replay_row(w->r, w->rows - 2), left - 1);
+    if (leapt > 0)
+        w->rows = 0;
+    else if (!evaluate_pattern(w))
+        return 0;
+    return 1 + leapt;
+}
+
+static bool evaluate_run(rc_replay *r, const rc_layer_run *run, int *evaluated) {
+    walk w = {.r = r, .run = run};
+    bool watching = false;
+    begin_walk(&w);
+    for (int done = 0; done < run->times;) {
+        int more = advance(&w, watching, run->times - done);
+        if (more == 0)
+            return false;
+        done += more;
+        *evaluated += run->length;
+        if (done == run->times)
             return true;
-        int p = period(s);
+        keep_row(&w);
+        int p = period(&w);
         if (p > 0) {
-            repeat(s, p, layers - 1 - layer);
+            repeat(&w, p, run->times - done);
             return true;
         }
-        watching = drifts(s);
-        if (watching)
-            remember(s);
+        watching = drifts(&w);
     }
+    return true;
 }
 
-bool rc_replay_run(rc_replay *r, int layers, const rc_shape_cost *costs, rc_time *ticks,
-                   int *evaluated) {
-    state s = {.r = r, .costs = costs, .width = r->live + (r->exchanges ? 2 * r->gpus : 0)};
-    if (!reserve(r, layers, s.width))
+bool rc_replay_run(rc_replay *r, const rc_model *m, rc_time *ticks, int *evaluated) {
+    size_t rows = 1;
+    for (int i = 0; i < rc_model_runs(m); i++) {
+        const rc_layer_run run = rc_model_run(m, i);
+        rows = (size_t)run.times > rows ? (size_t)run.times : rows;
+    }
+    if (!rc_replay_reserve(r, rows))
         return false;
-    memset(r->value, 0, (1 + (size_t)r->live) * sizeof *r->value);
-    memset(r->busy, 0, (size_t)2 * r->gpus * sizeof *r->busy);
-    if (!evaluate_layers(&s, layers, evaluated) || !evaluate(&s, r->head_run, r->run_count))
+    *evaluated = 0;
+    rc_replay_rewind(r);
+    for (int i = 0; i < rc_model_runs(m); i++) {
+        const rc_layer_run run = rc_model_run(m, i);
+        if (!evaluate_run(r, &run, evaluated))
+            return false;
+    }
+    if (!rc_replay_section(r, r->one.layers_of->section_count - 1))
         return false;
-    *ticks = 0;
-    for (uint32_t i = 0; i < r->head; i++)
-        *ticks = later(*ticks, r->value[1 + r->live + r->body + i]);
+    *ticks = rc_replay_end(r);
     return true;
 }

@@ -1,14 +1,14 @@
-/* One layer of a program as arithmetic: what the engine does with ops that share no link at a time.
+/* The evaluator: a pass as arithmetic over a template (sim/schedule/template.h).
  *
- * A pass without shared links and interference is a longest-path problem: an op ends when the last
- * of what it waits for has ended, plus its duration. Layers are alike, so one is compiled: steps in
- * an order in which everything waited for comes first, each with the slots of its predecessors.
- * Slots hold times: slot 0 the beginning, then `live` values that the layer before left behind,
- * then one for each task of the layer and of the head. Evaluating a layer is a loop over runs of
- * like steps.
+ * A pass without shared links and interference is a longest-path problem: a task ends when the last
+ * of what it waits for has ended, plus its duration. Layers of one kind are alike, so a section of
+ * the template is compiled once, into pieces in an order in which everything waited for comes
+ * first; a pass is its sections evaluated one after the other, in the order of the model's layers.
+ * Between two of them stands the state: what rc_left lists, for each GPU, and, where there are
+ * all-to-alls, until when links are in use.
  *
- * All times are int64 picoseconds, as in the engine, and the durations are rounded as the engine
- * rounds them, so the result is the engine's to the tick.
+ * All times are int64 picoseconds, as in the engine, and durations are rounded as the engine rounds
+ * them, so the result is the engine's to the tick.
  *
  * The one place where schedules share links is the all-to-all. Its flows form a complete digraph
  * over the ranks with one message size, for which max-min fair sharing has a short exact form
@@ -16,57 +16,61 @@
  * rates, ranks of one exchange inside and between nodes) makes the replay say so, and the engine
  * runs.
  *
- * What repeats. The layer maps the live values to the next; adding a constant to all of them adds
- * it to the outcome. So once the live values equal those of p layers before plus a constant, the
- * next p layers do so again, and so on: the rest is arithmetic. Ranks that drift apart, and a host
- * that runs ahead of its GPU, gain a constant each, and not the same: drift.c says for how many
- * layers that goes on.
+ * What repeats. A repetition of the order's pattern maps the state to the next; adding a constant
+ * to all of the state adds it to the outcome. So once the state equals that of p repetitions before
+ * plus a constant, the next p do so again, and so on: the rest is arithmetic. Ranks that drift
+ * apart, and a host that runs ahead of its GPU, gain a constant each, and not the same: drift.c
+ * says for how many repetitions that goes on.
+ *
+ * A breakdown evaluates every layer, keeps the states, and then goes back from the last layer to
+ * the first: each is evaluated once more from its state, and the critical path is followed through
+ * it (path.c).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_FORWARD_REPLAY_H
 #define RC_FORWARD_REPLAY_H
 #include "sim/forward/internal.h"
 
-typedef enum rc_step_kind {
-    RC_STEP_PLAIN,    /* max of its predecessors + duration */
-    RC_STEP_LAUNCHED, /* first its launch: two slots, the task's and the launch's */
-    RC_STEP_EXCHANGE  /* all flows and closing marks of one all-to-all */
-} rc_step_kind;
+typedef enum rc_piece_kind {
+    RC_PIECE_TASKS,      /* each: the latest of what it waits for, plus its duration */
+    RC_PIECE_RENDEZVOUS, /* one collective over several GPUs: all of its tasks end together */
+    RC_PIECE_BLOCK
+} rc_piece_kind;
 
-/* Consecutive steps of one kind with as many predecessors each. */
-typedef struct rc_step_run {
-    rc_step_kind kind;
-    uint32_t preds; /* of a step; LAUNCHED: besides the launch before it */
-    uint32_t steps;
-    uint32_t pred; /* into replay->preds: LAUNCHED: the host's slot, then the others;
-                      EXCHANGE: the opening marks by GPU */
-    uint32_t slot; /* of the first step */
-    uint32_t task; /* the first step's, in replay->one */
-    bool watched;  /* messages, in a program with exchanges: are their links free? */
-} rc_step_run;
+/* Consecutive steps of an evaluation. */
+typedef struct rc_piece {
+    rc_piece_kind kind;
+    uint32_t count; /* of tasks; BLOCK: 1 */
+    uint32_t waits; /* TASKS: of each of them; RENDEZVOUS: of all together */
+    uint32_t task;  /* into replay->order: the tasks; BLOCK: its number */
+    uint32_t wait;  /* into replay->waits: task numbers */
+} rc_piece;
 
-typedef struct rc_replay {
-    rc_schedule_key key;
-    rc_program one;            /* one layer and the head: refilled for every pass */
-    bool works;                /* false: not of the kind that can be replayed */
-    uint32_t gpus, body, head; /* tasks of a layer, of the head */
-    uint32_t live;             /* slots: 1 + live + body + head */
-    uint32_t *live_from;       /* [live]: the task whose end the next layer finds there */
-    uint32_t *preds;
-    size_t pred_count;
-    rc_step_run *runs;
-    size_t run_count, head_run; /* runs of the head: [head_run, run_count) */
-    bool exchanges;
-    rc_time *value;    /* by slot */
-    rc_time *before;   /* by slot: the layer before */
-    rc_time *gain;     /* by slot: from that one to the last */
-    rc_time *duration; /* [body + head], by task */
-    rc_time *transfer; /* [body + head]: of a message, what of its duration it is on its links */
-    rc_time *busy;     /* [2 gpus]: until when links out and in are used, with exchanges; and
-                        * [2 gpus] of scratch */
-    rc_time *history;  /* [layers][state] */
-    size_t history_room;
-} rc_replay;
+/* Everything of a ring or gather that does not change from layer to layer. */
+typedef struct rc_ring {
+    const rc_block *block;
+    int n;
+    bool eager, serial, hosted, attends, decodes;
+    rc_time host, launch;
+    rc_time *message;      /* [n]: of the sender */
+    const uint16_t *cells; /* [n][n]: shape of the attention by step and GPU */
+    const rc_time *cost;   /* by shape, */
+    const rc_time *slowed; /* and on the slow rank */
+    int slow;              /* that rank, or -1 */
+} rc_ring;
+
+/* Arrays of n + 2: GPU g stands at 1 + g, before the first the last and behind the last the first. */
+typedef struct rc_ring_state {
+    rc_time *host, *compute, *comm, *att, *msg, *next;
+    rc_time *row;                           /* durations of one step */
+    rc_time first_attention, first_message; /* of GPU 0: when they began */
+} rc_ring_state;
+
+/* Ends by [step][GPU], for whoever follows a path through a ring. */
+typedef struct rc_ring_trace {
+    rc_time *host, *message, *attention;
+    rc_time *decode; /* the same as `attention` where no decode follows it */
+} rc_ring_trace;
 
 /* An all-to-all among n ranks whose flows all have this size and these rates. */
 typedef struct rc_exchange {
@@ -74,19 +78,119 @@ typedef struct rc_exchange {
     rc_time latency;
     double bytes, peer_rate, link_rate;
 } rc_exchange;
-/* From when each rank opens to when each closes. False when a flow ends before the last one has
- * begun: the closed form does not hold. */
-bool rc_exchange_ends(const rc_exchange *x, const rc_time *open, rc_time *close);
 
-/* Compile `one` of r (its key is set, it is built) from a program of three layers. */
-rc_status rc_replay_compile(rc_replay *r, const rc_program *three, rc_error *err);
+/* Flows that begin together end together: a class. */
+typedef struct rc_flow_class {
+    double remaining, rate; /* bytes; bytes/s */
+    rc_time last, end;      /* when `remaining` was true; when they end */
+} rc_flow_class;
+
+typedef struct rc_exchange_state {
+    rc_time *open;          /* [n] */
+    rc_time close;          /* of all ranks: each has a message for the last one that opened */
+    int *by;                /* [n]: ranks by when they open */
+    int *class_of;          /* [n], by rank: of the flows between it and those that opened sooner */
+    rc_flow_class *classes; /* [n] */
+    const rc_time **sorted; /* [n]: scratch */
+} rc_exchange_state;
+
+/* When the exchange closes, from when each rank opens. False when rounding has put the ends of flows in
+ * another order than their beginnings: the closed form does not hold. */
+bool rc_exchange_ends(const rc_exchange *x, rc_exchange_state *s);
+
+/* A time that changes from one repetition to the next: at + t * gain after t of them. */
+typedef struct rc_line {
+    rc_time at, gain;
+} rc_line;
+
+typedef struct rc_replay {
+    rc_schedule_key key;
+    rc_program one; /* the template, refilled for every pass */
+    bool works;     /* false: not of the kind that can be replayed */
+    uint32_t gpus;
+    bool exchanges;
+    rc_piece *pieces;
+    size_t piece_count;
+    size_t *section_piece; /* [sections + 1]: where the pieces of a section begin */
+    uint32_t *order;       /* tasks in the order of the pieces */
+    uint32_t *waits;       /* what they wait for, likewise */
+    uint32_t *first_wait;  /* [tasks + 1]: what a task waits for, by task: into task_wait */
+    uint32_t *task_wait;
+    uint32_t *piece_of;  /* [tasks]: of a rendezvous, else UINT32_MAX */
+    uint32_t *own;       /* tasks of GPU 0 that are no ports, by section: */
+    size_t *section_own; /* [sections + 1] */
+    size_t width;        /* of a state */
+    /* ---- of the pass at hand ---- */
+    rc_time *cost, *slowed; /* by shape: in general, and on the slow rank; room for shape_room */
+    const rc_shape_cost *prices; /* by shape; the caller's */
+    rc_time *duration;           /* by task */
+    rc_ring *rings;              /* by block; n is 0 for exchanges */
+    rc_exchange *exchange;       /* by block; n is 0 for rings */
+    size_t cost_room;
+    rc_time *value;        /* by task: its end in the section that was evaluated last */
+    rc_line *line;         /* by task, while a leap is looked for; else NULL */
+    rc_line *ring_line;    /* scratch for rings */
+    rc_ring_state ring;    /* scratch of the ring that is evaluated */
+    rc_time *ring_scratch; /* what it points into */
+    rc_time *first;        /* [blocks][2]: when GPU 0 began its first attention and message */
+    rc_exchange_state *exchanged; /* by block: the last one evaluated */
+    rc_time *state;               /* [width] */
+    rc_time *busy;    /* in it, with exchanges: [2 gpus], until when links out and in are
+                                used */
+    rc_time *history; /* rows of `width` */
+    uint64_t *digest;                   /* of each row */
+    size_t history_room;                /* rows */
+    rc_ring_trace *traces;              /* by block: of the rings evaluated last, while `tracing` */
+    bool tracing;
+} rc_replay;
+
+/* compile.c. The template stands in r->one; RC_E_NOMEM, else r->works says whether it can be
+ * evaluated. */
+rc_status rc_replay_compile(rc_replay *r, rc_error *err);
 void rc_replay_free(rc_replay *r);
-/* For how many layers, at most `most`, each slot of the layer in r->value goes on to gain what it
- * gained since the layer `before`; gains by slot into *gain. 0 when they do not repeat. */
-rc_time rc_replay_leap(const rc_replay *r, const rc_time *before, rc_time *gain, rc_time most);
-/* The pass in ticks, from durations that are in place; false when it must be left to the engine.
- * costs: by shape of r->one. */
-bool rc_replay_run(rc_replay *r, int layers, const rc_shape_cost *costs, rc_time *ticks,
-                   int *evaluated);
+
+/* ring_steps.c: the ring of `s`, which is replaced by what it leaves. trace: NULL or filled. */
+void rc_ring_run(const rc_ring *k, rc_ring_state *s, const rc_ring_trace *trace);
+/* ring_drift.c: the same for lines; [5][n] in the order of rc_left. Lowers *most to the repetitions
+ * for which it holds. scratch: [6 (n + 2)]. */
+void rc_ring_drift(const rc_ring *k, rc_line *lines, rc_line *scratch, rc_time *most);
+
+/* durations.c: what the tasks of the pass take, from prices by shape that stay where they are until
+ * it is evaluated. False when the engine must run: times could go out of range, or links of one
+ * exchange differ. */
+bool rc_replay_price(rc_replay *r, const rc_spec *spec, const rc_shape_cost *prices);
+
+/* ---- replay.c ---- */
+/* The pass in ticks; false when it must be left to the engine. */
+bool rc_replay_run(rc_replay *r, const rc_model *m, rc_time *ticks, int *evaluated);
+void rc_replay_rewind(rc_replay *r); /* state: the beginning of the pass */
+/* One layer of the kind `section`, or the head behind them, on r->state; false as above. */
+bool rc_replay_section(rc_replay *r, size_t section);
+/* The latest end of the pass, once the head is evaluated. */
+rc_time rc_replay_end(const rc_replay *r);
+/* Room for so many rows of history, whose content is lost; false when out of memory. */
+bool rc_replay_reserve(rc_replay *r, size_t rows);
+rc_time *rc_replay_row(const rc_replay *r, int row);
+
+/* drift.c: one repetition of a pattern from r->state, `before` which the state of the repetition
+ * before began, and as many further ones, at most `most`, as go on alike: how many these are. 0,
+ * and nothing is done, when they do not. */
+rc_time rc_replay_leap(rc_replay *r, const rc_layer_run *run, const rc_time *before, rc_time most);
+
+/* account.c: room to trace rings; false when out of memory. */
+bool rc_replay_trace(rc_replay *r);
+void rc_replay_trace_free(rc_replay *r);
+/* What GPU 0 has to do in one layer of `section`, whatever the order: ticks by part, and by what
+ * they rest on; waiting inside an all-to-all is left to rc_replay_exchanges. */
+typedef struct rc_own_work {
+    rc_time part[RC_P_COUNT], basis[RC_BASIS_COUNT];
+} rc_own_work;
+void rc_replay_work(const rc_replay *r, const rc_what_if *w, size_t section, rc_time times,
+                    rc_own_work *out);
+/* Adds the ticks in which GPU 0 sends in the exchanges of the section that was evaluated last, by
+ * what they rest on; how many these are in all. */
+rc_time rc_replay_exchanges(const rc_replay *r, size_t section, rc_time basis[RC_BASIS_COUNT]);
+/* The ring of the section that was evaluated last; false when there is no attention in it. */
+bool rc_replay_ring(const rc_replay *r, size_t section, rc_ring_times *out);
 
 #endif

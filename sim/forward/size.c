@@ -27,17 +27,6 @@ int64_t rc_engine_bytes(const rc_program_size *z) {
     return program_bytes(z) + rc_sim_bytes(&sim);
 }
 
-/* What rc_replay_compile reserves: for each task of the three layers where its waits begin, twice,
- * and whether something waits for it; for each wait its task; and for each task of the one layer
- * the members of rc_replay by slot and by task, and its waits again. */
-static int64_t replay_bytes(const rc_program_size *one, const rc_program_size *three) {
-    const int64_t of_three = 2 * sizeof(size_t) + sizeof(bool);
-    const int64_t of_one = (2 * 3 + 2) * sizeof(rc_time) + 2 * sizeof(uint32_t);
-    const int64_t wait = sizeof(uint32_t);
-    return program_bytes(one) + program_bytes(three) + of_three * three->tasks +
-           of_one * one->tasks + wait * (three->tasks + three->deps + one->tasks + one->deps);
-}
-
 static rc_status refuse(const rc_spec *spec, int64_t ops, int64_t bytes, int layers,
                         const char *advice, rc_error *err) {
     return rc_fail(err, RC_E_SIZE,
@@ -49,30 +38,29 @@ static rc_status refuse(const rc_spec *spec, int64_t ops, int64_t bytes, int lay
                    advice);
 }
 
-rc_status rc_replay_room(const rc_spec *spec, const rc_request *rq, int64_t *bytes, rc_error *err) {
-    rc_program_size one, three;
-    rc_request more = *rq;
-    more.repeats = 3;
-    RC_TRY(rc_schedule_size(rq, &one, err));
-    RC_TRY(rc_schedule_size(&more, &three, err));
-    *bytes = replay_bytes(&one, &three);
+/* A replay keeps 16 bits and, for a breakdown, four times of each step of a ring on each GPU; some
+ * hundred bytes of each other task, of which a GPU has a few dozen in a layer of a kind; and what
+ * each layer leaves on each GPU. */
+rc_status rc_replay_room(const rc_spec *spec, int64_t *bytes, rc_error *err) {
+    enum { TASKS = 40, TASK_BYTES = 128 };
+    const int64_t cell = sizeof(uint16_t) + 4 * sizeof(rc_time);
+    const int64_t left = (RC_LEFT_COUNT + 2) * sizeof(rc_time);
+    int64_t n = spec->layout.cp, sections = spec->model->kinds + 1;
+    *bytes = n * n * cell + n * (sections * TASKS * TASK_BYTES + left * spec->model->layers);
     if (*bytes <= RC_PASS_BYTES)
         return RC_OK;
-    return refuse(spec, one.tasks + three.tasks, *bytes,
-                  rc_request_layers(rq) + rc_request_layers(&more), "", err);
+    rc_program_size z = {0};
+    rc_request rq = rc_spec_request(spec, 0);
+    rq.unfold_tp = false;
+    RC_TRY(rc_schedule_size(&rq, &z, err));
+    return refuse(spec, z.tasks, *bytes, spec->model->layers, "", err);
 }
 
-/* Whether the pass can be evaluated from one layer, as sweeps do: it takes less. */
+/* A pass that is evaluated takes less than one that is played on the engine. */
 static const char *advice(const rc_spec *spec) {
-    rc_request rq = rc_spec_request(spec, 1);
     int64_t bytes;
-    rq.unfold_tp = false;
-    if (spec->unfold)
-        return ", or leave out --unfold";
-    return rc_replay_room(spec, &rq, &bytes, NULL) == RC_OK
-               ? "; `ringcast sweep` gives the time alone of passes of this size where one layer "
-                 "tells of all"
-               : "";
+    bool evaluated = spec->unfold && rc_replay_room(spec, &bytes, NULL) == RC_OK;
+    return evaluated ? ", or leave out --unfold" : "";
 }
 
 rc_status rc_build_program(const rc_spec *spec, const rc_request *rq, rc_program *out,

@@ -272,41 +272,40 @@ static double attention_flops(const rc_shape *s, double entries) {
     return 2.0 * (double)(s->key_size + s->value_size) * s->hq * entries;
 }
 
+void rc_counts_add(const rc_program *p, uint32_t shape, double times, rc_counts *n) {
+    const rc_shape *s = &p->shapes[shape];
+    int64_t whole = (int64_t)times, entries = 0;
+    switch (s->kind) {
+    case RC_T_GEMM:
+        n->gemm_flops += times * 2.0 * (double)s->a * (double)s->b * (double)s->c;
+        break;
+    case RC_T_ATTENTION:
+    case RC_T_DECODE:
+        for (uint32_t c = 0; c < s->calls; c++)
+            entries += rc_call_entries(&p->calls[s->first_call + c]);
+        entries += s->kind == RC_T_DECODE ? s->a * s->b : 0;
+        n->attention_launches += (int)whole;
+        n->entries += whole * entries;
+        n->attention_flops += times * attention_flops(s, (double)entries);
+        break;
+    case RC_T_MESSAGE:
+        n->messages += (int)whole;
+        n->sent_bytes += times * s->bytes;
+        break;
+    case RC_T_COLLECTIVE:
+        n->collectives += (int)whole;
+        n->collective_bytes += times * s->bytes;
+        break;
+    default:
+        break;
+    }
+}
+
 rc_counts rc_program_counts(const rc_program *p, uint32_t gpu) {
     rc_counts n = {0};
-    for (size_t i = 0; i < p->task_count; i++) {
-        const rc_task *t = &p->tasks[i];
-        const rc_shape *s = &p->shapes[t->shape];
-        if (t->gpu != gpu)
-            continue;
-        switch (s->kind) {
-        case RC_T_GEMM:
-            n.gemm_flops += 2.0 * (double)s->a * (double)s->b * (double)s->c;
-            break;
-        case RC_T_ATTENTION:
-            n.attention_launches++;
-            for (uint32_t c = 0; c < s->calls; c++) {
-                int64_t e = rc_call_entries(&p->calls[s->first_call + c]);
-                n.entries += e;
-                n.attention_flops += attention_flops(s, (double)e);
-            }
-            break;
-        case RC_T_DECODE:
-            n.attention_launches++;
-            n.entries += s->a * s->b;
-            n.attention_flops += attention_flops(s, (double)(s->a * s->b));
-            break;
-        case RC_T_MESSAGE:
-            n.messages++;
-            n.sent_bytes += s->bytes;
-            break;
-        case RC_T_COLLECTIVE:
-            n.collectives++;
-            n.collective_bytes += s->bytes;
-            break;
-        default:
-            break;
-        }
-    }
+    assert(!p->layers_of);
+    for (size_t i = 0; i < p->task_count; i++)
+        if (p->tasks[i].gpu == gpu)
+            rc_counts_add(p, p->tasks[i].shape, 1.0, &n);
     return n;
 }

@@ -277,5 +277,11 @@ typedef struct rc_counts {
     int messages, attention_launches, collectives;
 } rc_counts;
 rc_counts rc_program_counts(const rc_program *p, uint32_t gpu);
+/* Adds what so many tasks of one shape come to. */
+void rc_counts_add(const rc_program *p, uint32_t shape, double times, rc_counts *n);
+/* Of a template: the counts of GPU 0 in one layer of a section, and the tasks of all GPUs that an
+ * ordinary program would have there. */
+rc_counts rc_template_counts(const rc_program *p, size_t section);
+int64_t rc_template_tasks(const rc_program *p, size_t section);
 
 #endif

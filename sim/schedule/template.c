@@ -127,7 +127,7 @@ void rc_section_open(rc_builder *b) {
     ports(b, RC_LANE_COMM, b->last + RC_LANE_COMM, RC_LANE_COUNT);
     ports(b, RC_LANE_NONE, b->msg, 1);
     ports(b, RC_LANE_NONE, b->att, 1);
-    memset(b->mark, 0xff, b->p->gpus * sizeof *b->mark);
+    memcpy(b->mark, b->msg, b->p->gpus * sizeof *b->mark);
 }
 
 /* What there is on each GPU: [RC_LEFT_COUNT][gpus] ids. */
@@ -299,4 +299,50 @@ void rc_block_exchange(rc_builder *b, double bytes_per_peer) {
     memcpy(b->p->layers_of->ids + out, b->mark, gpus * sizeof *b->mark);
     for (uint32_t gpu = 0; gpu < gpus; gpu++)
         b->last[gpu * RC_LANE_COUNT + RC_LANE_COMM] = b->mark[gpu];
+}
+
+/* ---- what a section comes to ---------------------------------------------------------------- */
+
+static void count_block(const rc_program *p, const rc_block *k, rc_counts *n) {
+    const uint16_t *cells = p->layers_of->cells + k->cells;
+    uint32_t gpus = p->gpus;
+    rc_counts_add(p, cells[0], gpus - 1, n); /* of each exchange, gather or ring */
+    for (uint32_t j = 0; j < gpus && k->kind == RC_BLOCK_RING; j++)
+        rc_counts_add(p, cells[gpus + (size_t)j * gpus], 1.0, n);
+    if (k->decode != RC_SHAPE_NONE && k->kind == RC_BLOCK_RING)
+        rc_counts_add(p, k->decode, gpus, n);
+}
+
+rc_counts rc_template_counts(const rc_program *p, size_t section) {
+    rc_counts n = {0};
+    assert(p->layers_of && section < p->layers_of->section_count);
+    const rc_template_section *s = &p->layers_of->sections[section];
+    for (uint32_t i = s->first; i < s->end; i++)
+        if (p->tasks[i].gpu == 0)
+            rc_counts_add(p, p->tasks[i].shape, 1.0, &n);
+    for (uint32_t b = s->block; b < s->block_end; b++)
+        count_block(p, &p->layers_of->blocks[b], &n);
+    return n;
+}
+
+static int64_t block_tasks(const rc_template *t, const rc_block *k, int64_t n) {
+    int64_t messages = n * (n - 1), launches = t->eager ? 2 : 1; /* with its own */
+    if (k->kind == RC_BLOCK_EXCHANGE)
+        return messages + n;
+    if (k->kind == RC_BLOCK_GATHER)
+        return messages * launches;
+    int64_t attention = n * n * (k->decode == RC_SHAPE_NONE ? 1 : 2);
+    int64_t host = k->host == RC_SHAPE_NONE ? 0 : n * n * (t->eager ? 1 : 2);
+    return host + launches * (messages + attention);
+}
+
+int64_t rc_template_tasks(const rc_program *p, size_t section) {
+    assert(p->layers_of && section < p->layers_of->section_count);
+    const rc_template_section *s = &p->layers_of->sections[section];
+    int64_t n = 0;
+    for (uint32_t i = s->first; i < s->end; i++)
+        n += p->shapes[p->tasks[i].shape].kind != RC_T_PORT;
+    for (uint32_t b = s->block; b < s->block_end; b++)
+        n += block_tasks(p->layers_of, &p->layers_of->blocks[b], p->gpus);
+    return n;
 }

@@ -1,5 +1,5 @@
-/* Folding is exact: a pass simulated for a few layers of one GPU a rank takes as many ticks as one
- * with every layer and every GPU, whatever the costs, the host, slow ranks and links, and overlap.
+/* A TP group of equal GPUs is one GPU: a pass of one GPU a rank takes as many ticks as one with every
+ * GPU of every rank, whatever the costs, the host, slow ranks and links, and overlap.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -88,26 +88,6 @@ static bool folded_with_unequal_ranks(prop_case *c) {
     return compare(c, &f);
 }
 
-/* A pass of ranks with the same work settles at once: folding does happen. (Ranks with unequal
- * shares take turns at waiting for each other: their layers repeat after N, and all are simulated.)
- */
-static bool few_layers_are_simulated(prop_case *c) {
-    fake_pass f;
-    rc_forward out;
-    fake_draw(c, NULL, 16, 40, &f);
-    f.spec.eager = false;
-    if (f.spec.phase == RC_PREFILL) {
-        f.spec.seq_count = 1;
-        f.x.seqs[0].t *= 2 * f.spec.layout.cp;
-        f.x.seqs[0].p *= f.spec.layout.cp;
-    }
-    if (!pass(c, &f.spec, false, &out))
-        return false;
-    PROP_CHECK(c, out.layers_simulated == 4, "%s N %d: %d layers", f.spec.schedule->name,
-               f.spec.layout.cp, out.layers_simulated);
-    return true;
-}
-
 static void test_alike(void **state) {
     (void)state;
     assert_true(prop_run("folded_is_unfolded", folded_is_unfolded, 24));
@@ -123,17 +103,11 @@ static void test_unequal(void **state) {
     assert_true(prop_run("folded_with_unequal_ranks", folded_with_unequal_ranks, 24));
 }
 
-static void test_few_layers(void **state) {
-    (void)state;
-    assert_true(prop_run("few_layers_are_simulated", few_layers_are_simulated, 24));
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_alike),
         cmocka_unit_test(test_close_host),
         cmocka_unit_test(test_unequal),
-        cmocka_unit_test(test_few_layers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,168 @@
+/* What the tasks of a pass take, from the prices of its shapes.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include "sim/forward/replay.h"
+
+/* Times are added up in 64 bits: a pass that could last longer than this is left to the engine,
+ * which says so. */
+static const double LONGEST = 0x1p61;
+
+static rc_time round_ps(double ps) {
+    return ps < 0x1p62 ? (rc_time)llround(ps) : (rc_time)1 << 62;
+}
+
+/* How long a lone message is on its links: at the least of what it, its sender's and its receiver's
+ * link allow. slow: of the sender's link. */
+static rc_time transfer_of(const rc_shape *s, const rc_shape_cost *c, double slow) {
+    double rate = fmin(c->link_rate * slow, c->link_rate);
+    if (c->peer_rate > 0.0)
+        rate = fmin(rate, c->peer_rate);
+    return round_ps(s->bytes * RC_PS_PER_S / rate);
+}
+
+/* Host time, latencies and collectives are not slower on a slow GPU. */
+static bool is_work(const rc_shape *s) {
+    switch (s->kind) {
+    case RC_T_COLLECTIVE:
+    case RC_T_MESSAGE:
+    case RC_T_MARK:
+    case RC_T_LAUNCH:
+    case RC_T_RING_STEP:
+    case RC_T_PORT:
+        return false;
+    default:
+        return true;
+    }
+}
+
+static bool reserve(rc_replay *r) {
+    size_t want = r->one.shape_count;
+    if (want <= r->cost_room)
+        return true;
+    free(r->cost);
+    r->cost = malloc(4 * want * sizeof *r->cost); /* twice the room, for both */
+    r->cost_room = r->cost ? 2 * want : 0;
+    r->slowed = r->cost + r->cost_room;
+    return r->cost != NULL;
+}
+
+static void cost_shapes(rc_replay *r, const rc_what_if *w) {
+    const rc_program *p = &r->one;
+    bool slows = rc_what_if_slows_rank(w), link = rc_what_if_slows_link(w);
+    for (size_t i = 0; i < p->shape_count; i++) {
+        const rc_shape *s = &p->shapes[i];
+        const rc_shape_cost *c = &r->prices[i];
+        r->cost[i] = r->slowed[i] = c->duration;
+        if (s->kind == RC_T_MESSAGE) {
+            r->cost[i] += transfer_of(s, c, 1.0);
+            r->slowed[i] += link ? transfer_of(s, c, w->slow_link) : r->cost[i] - c->duration;
+        } else if (slows && is_work(s)) {
+            r->slowed[i] = round_ps((double)c->duration / w->slow_speed);
+        }
+    }
+}
+
+/* Of `gpu`: a message is slow where the sender's link is, work where the rank is. */
+static rc_time cost_on(const rc_replay *r, const rc_what_if *w, uint32_t shape, uint32_t gpu) {
+    bool message = r->one.shapes[shape].kind == RC_T_MESSAGE;
+    int slow = message ? w->slow_link_rank : w->slow_rank;
+    return slow >= 0 && gpu == (uint32_t)slow ? r->slowed[shape] : r->cost[shape];
+}
+
+static void set_tasks(rc_replay *r, const rc_what_if *w) {
+    const rc_program *p = &r->one;
+    for (size_t i = 0; i < p->task_count; i++)
+        r->duration[i] = cost_on(r, w, p->tasks[i].shape, p->tasks[i].gpu);
+}
+
+static rc_time cost_or_none(const rc_replay *r, uint16_t shape) {
+    return shape == RC_SHAPE_NONE ? 0 : r->cost[shape];
+}
+
+static void set_ring(rc_replay *r, size_t b, const rc_what_if *w) {
+    const rc_template *t = r->one.layers_of;
+    const rc_block *k = &t->blocks[b];
+    const uint16_t *cells = t->cells + k->cells;
+    rc_time *message = r->rings[b].message;
+    r->rings[b] = (rc_ring){.block = k,
+                            .n = (int)r->gpus,
+                            .eager = t->eager,
+                            .serial = k->serial,
+                            .hosted = k->host != RC_SHAPE_NONE,
+                            .attends = k->kind == RC_BLOCK_RING,
+                            .decodes = k->decode != RC_SHAPE_NONE,
+                            .host = cost_or_none(r, k->host),
+                            .launch = cost_or_none(r, k->launch),
+                            .message = message,
+                            .cells = cells + r->gpus,
+                            .cost = r->cost,
+                            .slowed = r->slowed,
+                            .slow = rc_what_if_slows_rank(w) ? w->slow_rank : -1};
+    for (uint32_t g = 0; g < r->gpus; g++)
+        message[g] = cost_on(r, w, cells[g], g);
+    if (r->rings[b].slow >= (int)r->gpus)
+        r->rings[b].slow = -1;
+}
+
+static bool set_blocks(rc_replay *r, const rc_what_if *w) {
+    const rc_template *t = r->one.layers_of;
+    for (size_t b = 0; b < t->block_count; b++) {
+        const rc_block *k = &t->blocks[b];
+        if (k->kind != RC_BLOCK_EXCHANGE) {
+            set_ring(r, b, w);
+            continue;
+        }
+        uint16_t shape = t->cells[k->cells];
+        const rc_shape_cost *c = &r->prices[shape];
+        if (!k->alike || rc_what_if_slows_link(w))
+            return false;
+        r->exchange[b] = (rc_exchange){.n = (int)r->gpus,
+                                       .latency = c->duration,
+                                       .bytes = r->one.shapes[shape].bytes,
+                                       .peer_rate = c->peer_rate,
+                                       .link_rate = c->link_rate};
+    }
+    return true;
+}
+
+static double most_of(const rc_replay *r, rc_task_kind kind) {
+    rc_time most = 0;
+    for (size_t i = 0; i < r->one.shape_count; i++)
+        if (r->one.shapes[i].kind == kind && r->slowed[i] > most)
+            most = r->slowed[i];
+        else if (r->one.shapes[i].kind == kind && r->cost[i] > most)
+            most = r->cost[i];
+    return (double)most;
+}
+
+/* No path through a pass is longer. A path through a ring takes no more than the longest task of
+ * each kind a step; one through an exchange no more than the exchange takes when all ranks share
+ * all links, and the latency, from when the last opens. */
+static double longest_path(const rc_replay *r, int layers) {
+    const rc_template *t = r->one.layers_of;
+    double sum = 0.0, step = most_of(r, RC_T_ATTENTION) + most_of(r, RC_T_DECODE) +
+                             most_of(r, RC_T_MESSAGE) + most_of(r, RC_T_RING_STEP) +
+                             3.0 * most_of(r, RC_T_LAUNCH);
+    for (size_t i = 0; i < r->one.task_count; i++)
+        sum += (double)r->duration[i];
+    for (size_t b = 0; b < t->block_count; b++) {
+        const rc_exchange *x = &r->exchange[b];
+        sum += (double)r->rings[b].n * step;
+        if (x->n > 0)
+            sum += 2.0 * (double)x->latency + x->bytes * x->n * RC_PS_PER_S / x->link_rate +
+                   (x->peer_rate > 0.0 ? x->bytes * RC_PS_PER_S / x->peer_rate : 0.0);
+    }
+    return sum * layers;
+}
+
+bool rc_replay_price(rc_replay *r, const rc_spec *spec, const rc_shape_cost *prices) {
+    assert(r->works);
+    r->prices = prices;
+    if (!reserve(r))
+        return false;
+    cost_shapes(r, &spec->what_if);
+    set_tasks(r, &spec->what_if);
+    return set_blocks(r, &spec->what_if) && longest_path(r, spec->model->layers) < LONGEST;
+}

@@ -1,0 +1,162 @@
+/* The critical path: from the task that ends last back to the beginning, each time to what let a
+ * task begin, which is what it waited for that ended last (of equals the first in the program).
+ * That one's end is always the task's beginning.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
+#include "sim/forward/path.h"
+
+#define NONE UINT32_MAX
+
+size_t rc_path_section(const rc_path *p, int layer) {
+    return layer < p->model->layers ? (size_t)rc_model_kind_of(p->model, layer)
+                                    : p->r->one.layers_of->section_count - 1;
+}
+
+static const rc_template_section *section_of(const rc_path *p, int layer) {
+    return &p->r->one.layers_of->sections[rc_path_section(p, layer)];
+}
+
+/* A port at the beginning of the section: what the layer before left. */
+static bool is_left(const rc_path *p, const rc_template_section *s, uint32_t task) {
+    return task - s->first < RC_LEFT_COUNT * p->r->gpus;
+}
+
+static uint32_t left_by(const rc_path *p, int layer, uint32_t port) {
+    const rc_template_section *s = section_of(p, layer), *b = section_of(p, layer - 1);
+    return p->r->one.layers_of->ids[b->left + (port - s->first)];
+}
+
+rc_path_order rc_path_order_of(const rc_path *p, int layer, uint32_t task) {
+    while (layer > 0 && is_left(p, section_of(p, layer), task)) {
+        task = left_by(p, layer, task);
+        layer--;
+    }
+    return (rc_path_order){((int64_t)layer << 32) + task, 0};
+}
+
+void rc_path_consider(rc_path_cause *best, const rc_path_node *node, rc_path_order order) {
+    bool sooner = order.task < best->order.task ||
+                  (order.task == best->order.task && order.inside < best->order.inside);
+    if (best->found && (node->end < best->node.end || (node->end == best->node.end && !sooner)))
+        return;
+    *best = (rc_path_cause){true, *node, order};
+}
+
+void rc_path_consider_task(const rc_path *p, rc_path_cause *best, uint32_t task) {
+    const rc_path_node node = {.op = RC_RING_NONE, .task = task, .end = p->r->value[task]};
+    if (!best->found || node.end >= best->node.end)
+        rc_path_consider(best, &node, rc_path_order_of(p, p->layer, task));
+}
+
+/* The block whose end a port stands for. */
+static uint32_t block_of(const rc_path *p, uint32_t port) {
+    const rc_template *t = p->r->one.layers_of;
+    const rc_template_section *s = section_of(p, p->layer);
+    uint32_t b = s->block_end;
+    while (b > s->block && t->blocks[b - 1].first > port)
+        b--;
+    assert(b > s->block);
+    return b - 1;
+}
+
+/* Whether the messages between two ranks are among those that end last. */
+static bool ends_last(const rc_exchange_state *x, uint32_t a, uint32_t b) {
+    int late = x->class_of[a] > x->class_of[b] ? x->class_of[a] : x->class_of[b];
+    return x->classes[late].end == x->close;
+}
+
+/* Of the messages of an exchange from or to `gpu`, the first in the program that ends last; the
+ * mark that let it begin is that of the later of its two ends. */
+static void cause_of_closing(const rc_path *p, uint32_t block, uint32_t gpu, rc_path_cause *best) {
+    const rc_template *t = p->r->one.layers_of;
+    const rc_exchange_state *x = &p->r->exchanged[block];
+    const uint32_t *in = t->ids + t->blocks[block].in;
+    uint32_t n = p->r->gpus, other = NONE;
+    for (uint32_t from = 0; from < n && other == NONE; from++) {
+        if (from != gpu && ends_last(x, from, gpu))
+            other = from;
+        for (uint32_t d = 1; d < n && from == gpu && other == NONE; d++)
+            if (ends_last(x, gpu, (gpu + d) % n))
+                other = (gpu + d) % n;
+    }
+    assert(other != NONE);
+    rc_path_consider_task(p, best, in[gpu]);
+    rc_path_consider_task(p, best, in[other]);
+}
+
+static void cause_of_task(const rc_path *p, uint32_t task, rc_path_cause *best) {
+    const rc_replay *r = p->r;
+    if (r->piece_of[task] != NONE) {
+        const rc_piece *x = &r->pieces[r->piece_of[task]];
+        for (uint32_t k = 0; k < x->waits; k++)
+            rc_path_consider_task(p, best, r->waits[x->wait + k]);
+        return;
+    }
+    for (uint32_t k = r->first_wait[task]; k < r->first_wait[task + 1]; k++)
+        rc_path_consider_task(p, best, r->task_wait[k]);
+}
+
+static bool is_port(const rc_path *p, const rc_path_node *node) {
+    const rc_program *one = &p->r->one;
+    return node->op == RC_RING_NONE && one->shapes[one->tasks[node->task].shape].kind == RC_T_PORT;
+}
+
+/* Adds the time of a node to what it is for and to what that rests on. */
+static void add(rc_path *p, uint32_t shape, uint32_t gpu, rc_time took) {
+    const rc_shape *s = &p->r->one.shapes[shape];
+    const rc_task t = {.gpu = gpu};
+    p->part[s->part] += took;
+    p->basis[rc_task_basis(p->what_if, &t, 1, s, p->r->prices[shape].basis)] += took;
+}
+
+/* One node back; false at the beginning of the section or of the pass. */
+static bool step_back(rc_path *p, rc_path_node *at) {
+    const rc_template *t = p->r->one.layers_of;
+    rc_path_cause best = {.found = false};
+    uint32_t shape, gpu;
+    if (is_port(p, at)) {
+        uint32_t block = block_of(p, at->task);
+        if (t->blocks[block].kind != RC_BLOCK_EXCHANGE) {
+            *at = rc_ring_path_enter(p, block, at->task);
+            return true;
+        }
+        shape = t->cells[t->blocks[block].cells];
+        gpu = p->r->one.tasks[at->task].gpu;
+        cause_of_closing(p, block, gpu, &best);
+    } else if (at->op != RC_RING_NONE) {
+        shape = rc_ring_path_shape(p, at);
+        gpu = (uint32_t)at->gpu;
+        rc_ring_path_cause(p, at, &best);
+    } else {
+        shape = p->r->one.tasks[at->task].shape;
+        gpu = p->r->one.tasks[at->task].gpu;
+        cause_of_task(p, at->task, &best);
+    }
+    add(p, shape, gpu, at->end - (best.found ? best.node.end : 0));
+    *at = best.node;
+    return best.found;
+}
+
+void rc_path_follow(rc_path *p, rc_path_node *at) {
+    const rc_template_section *s = section_of(p, p->layer);
+    bool more = true;
+    while (more && !(at->op == RC_RING_NONE && is_left(p, s, at->task)))
+        more = step_back(p, at);
+    if (!more || p->layer == 0) {
+        *at = (rc_path_node){.task = NONE};
+        p->layer = -1;
+        return;
+    }
+    at->task = left_by(p, p->layer, at->task);
+    p->layer--;
+}
+
+void rc_path_begin(rc_path *p, rc_path_node *at) {
+    const rc_template_section *head = section_of(p, p->model->layers);
+    rc_path_cause best = {.found = false};
+    p->layer = p->model->layers;
+    for (uint32_t i = head->first; i < head->end; i++)
+        rc_path_consider_task(p, &best, i);
+    *at = best.node;
+}

@@ -1,0 +1,91 @@
+/* The steps of ring_steps.c for times that change by a constant from one repetition to the next.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
+#include <string.h>
+#include "sim/forward/line.h"
+
+enum { HOST, COMPUTE, COMM, MSG, ATT, NEXT, ARRAYS };
+
+typedef struct drift {
+    const rc_ring *k;
+    rc_line *x[ARRAYS]; /* [n + 2] each, as in rc_ring_state */
+    rc_time *most;
+} drift;
+
+static void close_ring(rc_line *x, int n) {
+    x[0] = x[n];
+    x[n + 1] = x[1];
+}
+
+static void host_work(const drift *d) {
+    for (int g = 1; g <= d->k->n; g++) {
+        const rc_line w[] = {d->x[HOST][g], d->x[COMPUTE][g], d->x[COMM][g]};
+        d->x[HOST][g] = rc_line_plus(rc_line_latest(w, 3, d->most),
+                                     d->k->host + (d->k->eager ? 0 : d->k->launch));
+    }
+}
+
+static void send(const drift *d, int step, bool reuses) {
+    rc_line *lane = d->x[d->k->serial ? COMPUTE : COMM];
+    for (int g = 1; g <= d->k->n; g++) {
+        rc_line launched = rc_line_plus(d->x[HOST][g], d->k->eager ? d->k->launch : 0);
+        const rc_line w[] = {lane[g], launched, step == 0 ? d->x[COMPUTE][g] : d->x[MSG][g - 1],
+                             d->x[ATT][g + 1], d->x[MSG][g + 1]};
+        d->x[HOST][g] = launched;
+        d->x[NEXT][g] = lane[g] =
+            rc_line_plus(rc_line_latest(w, reuses ? 5 : 3, d->most), d->k->message[g - 1]);
+    }
+}
+
+static void attend(const drift *d, int step) {
+    const rc_ring *k = d->k;
+    const uint16_t *cell = k->cells + (size_t)step * (size_t)k->n;
+    for (int g = 1; g <= k->n; g++) {
+        const rc_time *cost = g - 1 == k->slow ? k->slowed : k->cost;
+        rc_line launched = rc_line_plus(d->x[HOST][g], k->eager ? k->launch : 0);
+        const rc_line w[] = {d->x[COMPUTE][g], launched, d->x[MSG][g - 1]};
+        rc_line end =
+            rc_line_plus(rc_line_latest(w, step == 0 ? 2 : 3, d->most), cost[cell[g - 1]]);
+        if (k->decodes) {
+            launched = rc_line_plus(launched, k->eager ? k->launch : 0);
+            const rc_line v[] = {end, launched};
+            end = rc_line_plus(rc_line_latest(v, 2, d->most), cost[k->block->decode]);
+        }
+        d->x[HOST][g] = launched;
+        d->x[COMPUTE][g] = d->x[ATT][g] = end;
+    }
+    close_ring(d->x[ATT], k->n);
+}
+
+static void turn(drift *d) {
+    rc_line *old = d->x[MSG];
+    d->x[MSG] = d->x[NEXT];
+    d->x[NEXT] = old;
+    close_ring(d->x[MSG], d->k->n);
+}
+
+void rc_ring_drift(const rc_ring *k, rc_line *lines, rc_line *scratch, rc_time *most) {
+    static const int of_left[RC_LEFT_COUNT] = {HOST, COMPUTE, COMM, MSG, ATT};
+    size_t n = (size_t)k->n;
+    drift d = {.k = k, .most = most};
+    assert(k->n > 1);
+    for (size_t i = 0; i < ARRAYS; i++)
+        d.x[i] = scratch + i * (n + 2);
+    for (size_t i = 0; i < RC_LEFT_COUNT; i++)
+        memcpy(d.x[of_left[i]] + 1, lines + i * n, n * sizeof *lines);
+    close_ring(d.x[MSG], k->n);
+    close_ring(d.x[ATT], k->n);
+    for (int j = 0; j<k->n && * most> 0; j++) {
+        if (k->hosted)
+            host_work(&d);
+        if (j < k->n - 1)
+            send(&d, j, k->attends || j == 0);
+        if (k->attends)
+            attend(&d, j);
+        if (j < k->n - 1)
+            turn(&d);
+    }
+    for (size_t i = 0; i < RC_LEFT_COUNT; i++)
+        memcpy(lines + i * n, d.x[of_left[i]] + 1, n * sizeof *lines);
+}
