@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_CALIB_NCCL_COMMS_H
 #define RC_CALIB_NCCL_COMMS_H
-#include "calib/group.h"
+#include "calib/process_group.h"
 #include "calib/nccl_library.h"
 
 #ifdef RC_HAVE_NCCL

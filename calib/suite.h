@@ -10,7 +10,7 @@
 #include "calib/run_progress.h"
 #include "calib/bench.h"
 #include "calib/catalog.h"
-#include "calib/group.h"
+#include "calib/process_group.h"
 #include "calib/calib_options.h"
 #include "calib/point_lists.h"
 #include "calib/row_file.h"

@@ -5,7 +5,7 @@
 #define RC_CALIB_RING_RING_COMMAND_H
 #include <stdbool.h>
 #include <stdint.h>
-#include "calib/group.h"
+#include "calib/process_group.h"
 #include "calib/ring/ring_case.h"
 
 /* The columns of results/validation/ *.csv: those of a case, then what was measured. `part` is

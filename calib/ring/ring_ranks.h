@@ -14,7 +14,7 @@
 #define RC_CALIB_RING_RING_RANKS_H
 #include <cuda_runtime_api.h>
 #include "calib/gpu.h"
-#include "calib/group.h"
+#include "calib/process_group.h"
 #include "calib/cublaslt.h"
 #include "calib/nccl_library.h"
 #include "calib/ring/ring_case.h"

@@ -2,8 +2,8 @@
  * one that fails takes the others with it instead of leaving them at the barrier.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "calib/group_fork.c"
-#include "calib/group.c"
+#include "calib/process_group_fork.c"
+#include "calib/process_group.c"
 
 #include <math.h>
 #include <setjmp.h>

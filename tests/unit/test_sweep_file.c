@@ -1,6 +1,6 @@
 /* Sweeps: what an axis may hold, which points it makes, that each row is the pass `ringcast
- * forward` would have run, and what is refused in which words. SPDX-License-Identifier:
- * GPL-3.0-or-later */
+ * forward` would have run, and what is refused in which words.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

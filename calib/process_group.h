@@ -5,8 +5,8 @@
  * instead of each of them writing the same file.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef RC_CALIB_GROUP_H
-#define RC_CALIB_GROUP_H
+#ifndef RC_CALIB_PROCESS_GROUP_H
+#define RC_CALIB_PROCESS_GROUP_H
 #include <stdbool.h>
 #include <stddef.h>
 #include "sim/base/error.h"
@@ -51,7 +51,7 @@ bool rc_group_measures(const rc_group *g, int n);
  * else rdma with an InfiniBand or RoCE device, else tcp. Static string. */
 const char *rc_group_transport(const rc_group *g);
 
-/* group_fork.c: the forked kind. */
+/* process_group_fork.c: the forked kind. */
 rc_status rc_fork_share(const rc_group *g, void *data, size_t bytes, rc_error *err);
 rc_status rc_fork_gather(const rc_group *g, double value, double *all, rc_error *err);
 

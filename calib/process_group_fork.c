@@ -4,7 +4,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
-#include "calib/group.h"
+#include "calib/process_group.h"
 
 #include <errno.h>
 #include <pthread.h>

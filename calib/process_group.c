@@ -5,7 +5,7 @@
  * SLURM_STEP_NUM_TASKS (srun; not SLURM_NTASKS, which a batch script has, too).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "calib/group.h"
+#include "calib/process_group.h"
 
 #include <signal.h>
 #include <stdio.h>
