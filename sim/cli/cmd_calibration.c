@@ -7,6 +7,7 @@
  *   export            a store as CSV
  *   import            what other tools measured (cmd_calibration_import.c)
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,6 +170,7 @@ static bool ends_with(const char *s, const char *end) {
 static rc_status write_sets(rc_rows *const *sets, size_t n, const calibration_flags *f,
                             rc_error *err) {
     rc_rows *all = NULL;
+    assert(f->out != NULL);
     if (!ends_with(f->out, ".csv"))
         return rc_store_write(f->out, sets, n, err);
     RC_TRY(rc_rows_merge(sets, n, &all, err));
@@ -178,6 +180,7 @@ static rc_status write_sets(rc_rows *const *sets, size_t n, const calibration_fl
 }
 
 static rc_status rename_all(rc_rows **sets, size_t n, const char *name, rc_error *err) {
+    assert(n <= MAX_FILES && name != NULL);
     if (*name == '\0' || strlen(name) > 47 || strpbrk(name, " ,\"\t\r\n"))
         return rc_fail_at(err, RC_E_USAGE, "--as", 0, 0, "\"%.60s\": expected a machine name",
                           name);
@@ -237,6 +240,7 @@ static rc_status from_store(const calibration_flags *f, bool is_list, rc_error *
 
 /* Before anything is read. A store is never replaced, only a CSV file is. */
 static rc_status check_output(const calibration_flags *f, const char *verb, rc_error *err) {
+    assert(verb != NULL);
     if (!f->out)
         return RC_OK;
     bool build = strcmp(verb, "build") == 0, merge = strcmp(verb, "merge") == 0;

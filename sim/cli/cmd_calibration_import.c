@@ -1,5 +1,6 @@
 /* ringcast calibration import: tables and logs of other tools as rows, each with its source.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,7 @@ static rc_status one_file(const char *path, const char *format, const rc_import 
 
 rc_status rc_calibration_put_csv(const rc_rows *rows, const char *path, bool overwrite,
                                  rc_error *err) {
+    assert(path != NULL);
     rc_outfile o;
     RC_TRY(rc_outfile_open(&o, path, overwrite, err));
     return rc_outfile_end(&o, rc_rows_write_csv(rows, o.f, err), err);
@@ -76,6 +78,8 @@ static void print_next(const char *out, const char *machine) {
 rc_status rc_cmd_calibration_import(const char *const *files, size_t count, const char *format,
                                     const rc_import *how, const char *out, bool overwrite,
                                     rc_error *err) {
+    assert(files != NULL || count == 0);
+    assert(how != NULL);
     rc_rows *rows = NULL;
     if (!out || count == 0)
         return rc_fail(err, RC_E_USAGE,

@@ -1,5 +1,6 @@
 /* ringcast choose: one request, every alternative, every rule.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,6 +96,7 @@ static rc_status read_tokens(const char *flag, const char *text, int64_t lo, int
 }
 
 static rc_status read_layout(const choose_flags *f, question *q, rc_error *err) {
+    assert(f->cp >= 1 && f->tp >= 1 && f->batch >= 1);
     bool fp8 = f->ffn ? strcmp(f->ffn, "fp8") == 0 : q->model.quant.method[0] == '\0';
     if (f->ffn && !fp8 && strcmp(f->ffn, "bf16") != 0)
         return rc_fail_at(err, RC_E_USAGE, "--ffn-weights", 0, 0,
@@ -142,6 +144,7 @@ static rc_status read_rule(const choose_flags *f, question *q, rc_error *err) {
 
 static rc_status read_question(const choose_flags *f, question *q, rc_error *err) {
     char path[1024];
+    assert(f->t != NULL && f->p != NULL && f->model != NULL && f->machine != NULL);
     RC_TRY(read_tokens("--T", f->t, 1, &q->t, err));
     RC_TRY(read_tokens("--P", f->p, 0, &q->p, err));
     if (rc_find_file(NULL, "models", f->model, ".json", path, sizeof path, err) != RC_OK)
@@ -173,6 +176,7 @@ static rc_choose_input input_of(const question *q, const rates *r) {
 }
 
 static double time_of(const question *q, rc_choice c) {
+    assert((unsigned)c < RC_CHOICES);
     int i = rc_alternative_find(q->other, q->others, q->layout.cp, rc_choice_schedule(c));
     return i >= 0 ? q->other[i].time : NAN;
 }
@@ -295,6 +299,7 @@ static rc_table *alternatives_table(const question *q) {
         {"gpu_s", "GPU time", "GPU-s", RC_RIGHT},
         {"note", "note", "", RC_LEFT},
     };
+    assert(q->others >= 0 && q->others <= RC_ALTERNATIVES);
     rc_table *t = RC_TABLE_WITH(columns);
     int best = rc_alternative_best(q->other, q->others);
     double base = best >= 0 ? q->other[best].time : NAN;

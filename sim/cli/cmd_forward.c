@@ -1,5 +1,6 @@
 /* ringcast forward: one prefill or decode step of a scenario.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include "sim/base/clock.h"
@@ -74,8 +75,10 @@ static rc_status parse(int argc, char **argv, forward_flags *f, bool *helped, rc
 
 static void add_other(answer *a, const rc_schedule *s, int tp, int cp) {
     const rc_layout *own = &a->scenario.layout;
+    assert(s != NULL && tp >= 1 && cp >= 1);
     if (s == a->scenario.schedule && tp == own->tp && cp == own->cp)
         return;
+    assert(a->other_count < MAX_ALTERNATIVES);
     alternative *o = &a->others[a->other_count++];
     o->schedule = s;
     o->layout = *own;
@@ -124,12 +127,14 @@ static rc_status run_others(answer *a, const rc_costs *costs, rc_error *err) {
 static const char *metric(const answer *a) {
     static const char *const names[] = {
         [RC_PREFILL] = "TTFT", [RC_DECODE] = "TTIT", [RC_MIXED] = "STEP"};
+    assert((unsigned)a->scenario.phase <= RC_MIXED);
     return names[a->scenario.phase];
 }
 
 static const char *json_metric(const rc_scenario *s) {
     static const char *const keys[] = {
         [RC_PREFILL] = "ttft_ms", [RC_DECODE] = "ttit_ms", [RC_MIXED] = "step_ms"};
+    assert((unsigned)s->phase <= RC_MIXED);
     return keys[s->phase];
 }
 
@@ -141,6 +146,7 @@ static rc_table *breakdown_table(const answer *a) {
         {"share_pct", "share", "%", RC_RIGHT},
         {"busy_ms", "busy", "ms", RC_RIGHT},
     };
+    assert(r->time >= 0.0);
     rc_table *t = RC_TABLE_WITH(columns);
     for (int p = 0; p < RC_P_COUNT; p++) {
         if (r->busy[p] <= 0.0 && r->critical[p] <= 0.0)

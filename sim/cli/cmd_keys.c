@@ -1,6 +1,7 @@
 /* ringcast keys: the keys of a kind of file, as the table of keys has them (sim/keys), and the
  * schedules that keys name, as theirs has them.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include "sim/base/table.h"
@@ -16,6 +17,7 @@ static const char *otherwise_of(const rc_key *k) {
 
 /* "time falls": what a larger value does; "time": what another value does. */
 static const char *changes_of(const rc_key *k, char *buf, size_t size) {
+    assert(k->direction >= -1 && k->direction <= 1);
     (void)snprintf(buf, size, "%s%s", k->changes,
                    k->direction > 0 ? " rises" : (k->direction < 0 ? " falls" : ""));
     return buf;
@@ -36,6 +38,7 @@ static void print_row(const rc_key *k) {
 }
 
 static void print_markdown(const rc_key *k, size_t count) {
+    assert(k != NULL || count == 0);
     (void)printf("| key | values | range | default | meaning | a larger value; another one |\n"
                  "|---|---|---|---|---|---|\n");
     for (size_t i = 0; i < count; i++)
@@ -50,6 +53,7 @@ static rc_status print_text(const rc_key *k, size_t count, rc_error *err) {
         {"range", "range", "", RC_LEFT}, {"default", "default", "", RC_LEFT},
         {"moves", "moves", "", RC_LEFT}, {"meaning", "meaning", "", RC_LEFT},
     };
+    assert(k != NULL || count == 0);
     rc_table *t = RC_TABLE_WITH(columns);
     for (size_t i = 0; i < count; i++) {
         char values[320], range[160], changes[96];

@@ -77,6 +77,8 @@ static rc_status take(int argc, char **argv, int *i, const rc_flag *flags, size_
 rc_status rc_flags_parse(int argc, char **argv, const rc_flag *flags, size_t count,
                          const char *usage, const char **args, size_t max_args, size_t *arg_count,
                          bool *helped, rc_error *err) {
+    assert(argc >= 1 && argv != NULL); /* argv[0] is the name of the command */
+    assert(usage != NULL && helped != NULL);
     assert(count <= MAX_FLAGS);
     assert(args != NULL || max_args == 0);
     bool open = true;

@@ -1,5 +1,6 @@
 /* A machine's description and fitted numbers as JSON.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include "sim/cli/machine_json.h"
 
 static void one_fitted(rc_json *j, json_t *list, const rc_fitted *f) {
@@ -14,6 +15,7 @@ static void one_fitted(rc_json *j, json_t *list, const rc_fitted *f) {
 }
 
 void rc_machine_json(rc_json *j, json_t *root, const rc_machine *m) {
+    assert(m->fitted_count >= 0 && m->fitted_count <= RC_MAX_FITTED);
     json_t *o = rc_json_object(j, root, "part");
     rc_json_text(j, o, "machine", m->description);
     rc_json_text(j, o, "gpu", m->gpu);

@@ -82,6 +82,7 @@ static bool grow_rows(rc_paper *p) {
 }
 
 rc_paper_row *rc_paper_add(rc_paper *p, rc_plan **plan) {
+    assert(p->count <= p->room);
     *plan = NULL;
     if (p->count == p->room && !grow_rows(p)) {
         p->failed = true;
@@ -225,6 +226,7 @@ rc_status rc_paper_mark(rc_paper *p, rc_error *err) {
 
 rc_status rc_paper_data_path(const rc_paper *p, const char *name, char *out, size_t size,
                              rc_error *err) {
+    assert(name != NULL && size > 0);
     if (!p->options.data)
         return rc_share_path("scenarios/paper/data", name, ".csv", out, size, err);
     (void)snprintf(out, size, "%s/%s.csv", p->options.data, name);

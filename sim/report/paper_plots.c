@@ -1,5 +1,6 @@
 /* The list of pictures.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include "sim/report/paper_plots.h"
 #include "sim/base/file.h"
 #include "sim/plot/gnuplot.h"
@@ -20,8 +21,7 @@ rc_status rc_paper_write_plots(const rc_paper *p, const char *dir, bool overwrit
                                rc_error *err) {
     char folder[RC_PATH_SIZE];
     bool drawn;
-    if (!p->options.figures)
-        return rc_fail(err, RC_E_INTERNAL, "plots were asked for but their jobs were not planned");
+    assert(p->options.figures); /* their jobs were planned */
     RC_TRY(rc_path_in(folder, dir, err, "plots"));
     RC_TRY(rc_gnuplot(plots, PLOTS, p, folder, overwrite, &drawn, err));
     if (!drawn && log)

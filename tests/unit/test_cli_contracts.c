@@ -1,7 +1,10 @@
-/* What the flags of a command must be like (tests/support/trips.h).
+/* What the parts of the program that several commands use assume (tests/support/trips.h).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tests/support/trips.h"
 #include "sim/cli/flags.c"
+#include "sim/cli/cmd_calibration.c"
+#include "sim/cli/cmd_calibration_import.c"
+#include "sim/cli/machine_json.c"
 
 static void test_flags(void **state) {
     (void)state;
@@ -14,6 +17,10 @@ static void test_flags(void **state) {
     const rc_flag range[] = {{"--n", RC_FLAG_INT, RC_WHOLE(&n, 2, 1), "N", ""}};
     const rc_flag kind[] = {{"--n", (rc_flag_kind)(RC_FLAG_MANY + 1), &n, "N", ""}};
     const rc_flag unnamed[] = {{"--n", RC_FLAG_TEXT, &n, NULL, ""}};
+    trips("argc >= 1 && argv != NULL",
+          (void)rc_flags_parse(0, NULL, range, 1, "", args, 1, &count, &helped, &err));
+    trips("usage != NULL && helped != NULL",
+          (void)rc_flags_parse(2, argv, range, 1, NULL, args, 1, &count, &helped, &err));
     trips("count <= MAX_FLAGS",
           (void)rc_flags_parse(2, argv, range, MAX_FLAGS + 1, "", args, 1, &count, &helped, &err));
     trips("args != NULL || max_args == 0",
@@ -26,7 +33,33 @@ static void test_flags(void **state) {
           (void)rc_flags_parse(2, argv, unnamed, 1, "", args, 1, &count, &helped, &err));
 }
 
+static void test_calibration(void **state) {
+    (void)state;
+    rc_error err = {0};
+    const calibration_flags none = {.out = NULL};
+    const char *volatile no_text = NULL;
+    trips("n <= MAX_FILES && name != NULL", (void)rename_all(NULL, MAX_FILES + 1, "h100", &err));
+    trips("f->out != NULL", (void)write_sets(NULL, 0, &none, &err));
+    trips("verb != NULL", (void)check_output(&none, no_text, &err));
+    trips("path != NULL", (void)rc_calibration_put_csv(NULL, no_text, false, &err));
+    trips("files != NULL || count == 0",
+          (void)rc_cmd_calibration_import(NULL, 1, NULL, NULL, "x.csv", false, &err));
+    trips("how != NULL",
+          (void)rc_cmd_calibration_import(NULL, 0, NULL, NULL, "x.csv", false, &err));
+}
+
+static void test_machine(void **state) {
+    (void)state;
+    const rc_machine m = {.fitted_count = RC_MAX_FITTED + 1};
+    trips("m->fitted_count >= 0 && m->fitted_count <= RC_MAX_FITTED",
+          rc_machine_json(NULL, NULL, &m));
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_flags)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_flags),
+        cmocka_unit_test(test_calibration),
+        cmocka_unit_test(test_machine),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

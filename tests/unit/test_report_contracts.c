@@ -57,7 +57,9 @@ static void test_writers(void **state) {
     const rc_paper_options o = {.draws = -1};
     const char *volatile nowhere = NULL;
     FILE *volatile no_file = NULL;
-    rc_paper *opened;
+    rc_paper *opened, lost = {.count = 1};
+    rc_plan *plan;
+    char id[16];
     rc_json *j;
     trips("o->draws >= 0 && (o->sets != NULL || o->set_count == 0)",
           (void)rc_paper_open(&o, &opened, &err));
@@ -65,6 +67,9 @@ static void test_writers(void **state) {
     trips("p->options.version != NULL", (void)rc_paper_document(&p, &j, &err));
     trips("dir != NULL", (void)rc_paper_write(&p, nowhere, false, false, NULL, &err));
     trips("out != NULL", (void)rc_paper_fit(&p, no_file, &err));
+    trips("p->options.figures", (void)rc_paper_write_plots(&p, ".", false, NULL, &err));
+    trips("name != NULL && size > 0", (void)rc_paper_data_path(&p, "x", id, 0, &err));
+    trips("p->count <= p->room", (void)rc_paper_add(&lost, &plan));
     trips("runs != NULL && f != NULL", (void)rc_paper_real(&p, nowhere, NULL, false, stderr, &err));
 }
 

@@ -1,0 +1,25 @@
+/* What `ringcast forward` assumes of its own parts (tests/support/trips.h).
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "tests/support/trips.h"
+#include "sim/cli/flags.c"
+#include "sim/cli/machine_json.c"
+#include "sim/cli/cmd_forward.c"
+
+static void test_answers(void **state) {
+    (void)state;
+    static answer a;
+    const rc_phase none = (rc_phase)(RC_MIXED + 1);
+    a.scenario.phase = none;
+    trips("(unsigned)a->scenario.phase <= RC_MIXED", (void)metric(&a));
+    trips("(unsigned)s->phase <= RC_MIXED", (void)json_metric(&a.scenario));
+    trips("s != NULL && tp >= 1 && cp >= 1", add_other(&a, NULL, 1, 1));
+    a.other_count = MAX_ALTERNATIVES;
+    trips("a->other_count < MAX_ALTERNATIVES", add_other(&a, &rc_schedule_pass_kv, 1, 1));
+    a.result.time = -1.0;
+    trips("r->time >= 0.0", (void)breakdown_table(&a));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_answers)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
