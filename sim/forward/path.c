@@ -8,51 +8,10 @@
 
 #define NONE UINT32_MAX
 
-size_t rc_path_section(const rc_path *p, int layer) {
-    return layer < p->model->layers ? (size_t)rc_model_kind_of(p->model, layer)
-                                    : p->r->one.layers_of->section_count - 1;
-}
-
-static const rc_template_section *section_of(const rc_path *p, int layer) {
-    return &p->r->one.layers_of->sections[rc_path_section(p, layer)];
-}
-
-/* A port at the beginning of the section: what the layer before left. */
-static bool is_left(const rc_path *p, const rc_template_section *s, uint32_t task) {
-    return task - s->first < RC_LEFT_COUNT * p->r->gpus;
-}
-
-static uint32_t left_by(const rc_path *p, int layer, uint32_t port) {
-    const rc_template_section *s = section_of(p, layer), *b = section_of(p, layer - 1);
-    return p->r->one.layers_of->ids[b->left + (port - s->first)];
-}
-
-rc_path_order rc_path_order_of(const rc_path *p, int layer, uint32_t task) {
-    while (layer > 0 && is_left(p, section_of(p, layer), task)) {
-        task = left_by(p, layer, task);
-        layer--;
-    }
-    return (rc_path_order){((int64_t)layer << 32) + task, 0};
-}
-
-void rc_path_consider(rc_path_cause *best, const rc_path_node *node, rc_path_order order) {
-    bool sooner = order.task < best->order.task ||
-                  (order.task == best->order.task && order.inside < best->order.inside);
-    if (best->found && (node->end < best->node.end || (node->end == best->node.end && !sooner)))
-        return;
-    *best = (rc_path_cause){true, *node, order};
-}
-
-void rc_path_consider_task(const rc_path *p, rc_path_cause *best, uint32_t task) {
-    const rc_path_node node = {.op = RC_RING_NONE, .task = task, .end = p->r->value[task]};
-    if (!best->found || node.end >= best->node.end)
-        rc_path_consider(best, &node, rc_path_order_of(p, p->layer, task));
-}
-
 /* The block whose end a port stands for. */
 static uint32_t block_of(const rc_path *p, uint32_t port) {
     const rc_template *t = p->r->one.layers_of;
-    const rc_template_section *s = section_of(p, p->layer);
+    const rc_template_section *s = rc_path_section_of(p, p->layer);
     uint32_t b = s->block_end;
     while (b > s->block && t->blocks[b - 1].first > port)
         b--;
@@ -139,21 +98,21 @@ static bool step_back(rc_path *p, rc_path_node *at) {
 }
 
 void rc_path_follow(rc_path *p, rc_path_node *at) {
-    const rc_template_section *s = section_of(p, p->layer);
+    const rc_template_section *s = rc_path_section_of(p, p->layer);
     bool more = true;
-    while (more && !(at->op == RC_RING_NONE && is_left(p, s, at->task)))
+    while (more && !(at->op == RC_RING_NONE && rc_path_is_left(p, s, at->task)))
         more = step_back(p, at);
     if (!more || p->layer == 0) {
         *at = (rc_path_node){.task = NONE};
         p->layer = -1;
         return;
     }
-    at->task = left_by(p, p->layer, at->task);
+    at->task = rc_path_left_by(p, p->layer, at->task);
     p->layer--;
 }
 
 void rc_path_begin(rc_path *p, rc_path_node *at) {
-    const rc_template_section *head = section_of(p, p->model->layers);
+    const rc_template_section *head = rc_path_section_of(p, p->model->layers);
     rc_path_cause best = {.found = false};
     p->layer = p->model->layers;
     for (uint32_t i = head->first; i < head->end; i++)

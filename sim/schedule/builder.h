@@ -96,7 +96,6 @@ void rc_emit_collective(rc_builder *b, rc_group g, rc_lane lane, rc_part part, c
 
 /* ---- templates (template.c) ---- */
 bool rc_template_begin(rc_builder *b); /* false when out of memory */
-void rc_template_free(rc_template *t); /* NULL is fine */
 void rc_section_open(rc_builder *b);
 void rc_section_close(rc_builder *b);
 /* One block in place of the tasks that rc_emit_ring, rc_emit_gather or rc_emit_exchange emits. */

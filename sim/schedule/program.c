@@ -254,6 +254,16 @@ void rc_emit_ring_step(rc_builder *b, uint32_t gpu, rc_host_sync when) {
     (void)rc_emit(b, gpu, RC_LANE_HOST, &launch);
 }
 
+static void free_template(rc_template *t) {
+    if (!t)
+        return;
+    free(t->sections);
+    free(t->blocks);
+    free(t->ids);
+    free(t->cells);
+    free(t);
+}
+
 void rc_program_free(rc_program *p) {
     if (!p)
         return;
@@ -263,7 +273,7 @@ void rc_program_free(rc_program *p) {
     free(p->calls);
     free(p->slots);
     free(p->scratch);
-    rc_template_free(p->layers_of);
+    free_template(p->layers_of);
     memset(p, 0, sizeof *p);
 }
 

@@ -32,16 +32,6 @@ bool rc_template_begin(rc_builder *b) {
     return p->layers_of != NULL;
 }
 
-void rc_template_free(rc_template *t) {
-    if (!t)
-        return;
-    free(t->sections);
-    free(t->blocks);
-    free(t->ids);
-    free(t->cells);
-    free(t);
-}
-
 /* Room for `n` more ids; their place. */
 static uint32_t add_ids(rc_builder *b, size_t n) {
     rc_template *t = b->p->layers_of;

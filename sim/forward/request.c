@@ -1,0 +1,79 @@
+/* What a pass asks of its schedule, and whether it can be asked for at all.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/forward/internal.h"
+#include "sim/schedule/layer.h"
+#include "sim/schedule/memory.h"
+#include "sim/schedule/totals.h"
+
+/* A ring step with prompts in it synchronises the host to learn how large its messages are, and no
+ * graph does that for it. A decode step knows its sizes; on a machine without this work they are
+ * known as well. */
+static bool sizes_messages(const rc_spec *spec, const rc_machine *m) {
+    return spec->phase != RC_DECODE && m->ring_step > 0.0;
+}
+
+rc_request rc_spec_request(const rc_spec *spec, int repeats) {
+    const rc_machine *m = rc_costs_machine(spec->costs);
+    rc_request rq = {.model = spec->model,
+                     .schedule = spec->schedule,
+                     .layout = spec->layout,
+                     .phase = spec->phase,
+                     .seqs = spec->seqs,
+                     .seq_count = spec->seq_count,
+                     .repeats = repeats,
+                     .head = true,
+                     .unfold_tp = spec->unfold,
+                     .eager = spec->eager,
+                     .ring_host = spec->eager || sizes_messages(spec, m),
+                     .serial_ring = spec->serial_ring,
+                     .stand_in = spec->stand_in};
+    rq.nodes_per_rank = (int)rc_ceil_div(spec->layout.tp, m->gpus_per_node);
+    rq.ranks_per_node = m->gpus_per_node / spec->layout.tp;
+    return rq;
+}
+
+static int64_t sum_tokens(const rc_spec *spec, bool cached) {
+    int64_t n = 0;
+    for (size_t i = 0; i < spec->seq_count; i++)
+        n += cached ? spec->seqs[i].p : spec->seqs[i].t;
+    return n;
+}
+
+static rc_status check_tokens(const rc_spec *spec, rc_error *err) {
+    int64_t fresh = sum_tokens(spec, false), cached = sum_tokens(spec, true);
+    if (fresh <= RC_TOKENS_MAX && cached <= RC_TOKENS_MAX - fresh)
+        return RC_OK;
+    return rc_fail(err, RC_E_INPUT,
+                   "%lld new and %lld cached tokens in one pass, expected at most %lld together",
+                   (long long)fresh, (long long)cached, (long long)RC_TOKENS_MAX);
+}
+
+rc_status rc_forward_check(const rc_spec *spec, rc_memory *memory, rc_error *err) {
+    const rc_machine *m = rc_costs_machine(spec->costs);
+    int64_t gpus = (int64_t)spec->layout.tp * spec->layout.cp;
+    RC_TRY(rc_schedule_fits(spec->schedule, spec->model, &spec->layout, err));
+    RC_TRY(check_tokens(spec, err));
+    if ((spec->layout.kv != RC_BF16 && spec->layout.kv != RC_FP8) || spec->layout.act != RC_BF16)
+        return rc_fail(err, RC_E_UNMODELLED,
+                       "kv and activation dtype: attention was measured with kv in bf16 and fp8 "
+                       "and activations in bf16, found kv %s, activations %s",
+                       rc_dtype_name(spec->layout.kv), rc_dtype_name(spec->layout.act));
+    if (gpus > m->gpus_per_node && m->nic_rate <= 0.0)
+        return rc_fail(
+            err, RC_E_INPUT,
+            "tp %d x cp %d needs %lld GPUs, but machine '%s' is one node of %d with no network",
+            spec->layout.tp, spec->layout.cp, (long long)gpus, m->name, m->gpus_per_node);
+    int nodes = rc_machine_nodes(m, spec->layout.tp, spec->layout.cp);
+    if (m->max_nodes > 0 && nodes > m->max_nodes)
+        return rc_fail(err, RC_E_INPUT,
+                       "tp %d x cp %d takes %d nodes: machine '%s' has at most %d (max_nodes)",
+                       spec->layout.tp, spec->layout.cp, nodes, m->name, m->max_nodes);
+    if (rc_what_if_slows_link(&spec->what_if) && spec->layout.cp > 1 && !spec->schedule->message)
+        return rc_fail(err, RC_E_UNMODELLED,
+                       "a slow link is modelled under messages from rank to rank, of which variant "
+                       "'%s' has none",
+                       spec->schedule->name);
+    RC_TRY(rc_pass_memory(spec->schedule, spec->model, &spec->layout, sum_tokens(spec, false),
+                          sum_tokens(spec, true), rc_machine_usable(m), memory, err));
+    return rc_memory_check(memory, spec->model, &spec->layout, err);
+}
