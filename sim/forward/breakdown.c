@@ -1,135 +1,106 @@
-/* Of a few layers that the engine has played: whether they repeat, and the times of the ring.
+/* Where the time of an evaluated pass went: every layer forward, then every layer back.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include <stdlib.h>
-#include "sim/forward/internal.h"
+#include <string.h>
+#include "sim/cost/basis.h"
+#include "sim/forward/evaluator.h"
+#include "sim/forward/path.h"
 
-static rc_time later(rc_time a, rc_time b) {
-    return a > b ? a : b;
-}
-
-/* ends[layer * columns + gpu] on the device, and the same on the host behind them. */
-static rc_time *layer_ends(const rc_run *r) {
-    const rc_program *p = r->program;
-    size_t columns = 2 * (size_t)p->gpus;
-    rc_time *ends = calloc((size_t)p->layers + 1, columns * sizeof *ends);
-    if (!ends)
-        return NULL;
-    for (size_t i = 0; i < p->task_count; i++) {
-        const rc_task *t = &p->tasks[i];
-        size_t at = t->layer * columns + t->gpu + (t->lane == RC_LANE_HOST ? p->gpus : 0);
-        ends[at] = later(ends[at], rc_sim_op_end(r->sim, (rc_id)i));
-    }
-    return ends;
-}
-
-/* The ops after the last layer wait for their launches: the host is ahead by less than they need.
- */
-static bool head_waits_for_host(const rc_run *r) {
-    const rc_program *p = r->program;
-    for (size_t i = 0; i < p->task_count; i++) {
-        if (p->tasks[i].layer < p->layers || p->tasks[i].lane == RC_LANE_HOST)
-            continue;
-        rc_id cause = rc_sim_op_cause(r->sim, (rc_id)i);
-        if (cause != RC_NONE && p->tasks[cause].lane == RC_LANE_HOST)
-            return true;
-    }
-    return false;
-}
-
-/* The last two layers took the same time on every GPU and no host took longer: from here on nothing
- * changes from layer to layer, since each depends on the one before in the same way. A host that
- * took less gets further ahead with every layer, which is all the same unless the head still waits
- * for it. */
-static bool is_steady(const rc_run *r, const rc_time *ends, rc_time *period) {
-    uint32_t gpus = r->program->gpus;
-    size_t columns = 2 * (size_t)gpus;
-    const rc_time *a = ends + (size_t)(r->program->layers - 3) * columns;
-    const rc_time *b = a + columns, *c = b + columns;
-    bool gains = false;
-    *period = c[0] - b[0];
-    for (uint32_t g = 0; g < gpus; g++) {
-        rc_time host = c[gpus + g] - b[gpus + g];
-        if (c[g] - b[g] != *period || b[g] - a[g] != *period || host > *period)
+/* The states that layers begin with into the history; false: to the engine. */
+static bool forward(rc_replay *r, const rc_model *m) {
+    rc_replay_rewind(r);
+    for (int layer = 0; layer < m->layers; layer++) {
+        memcpy(rc_replay_row(r, layer), r->state, r->width * sizeof *r->state);
+        if (!rc_replay_section(r, (size_t)rc_model_kind_of(m, layer)))
             return false;
-        gains = gains || host < *period;
     }
-    return !gains || !head_waits_for_host(r);
+    return rc_replay_section(r, r->one.layers_of->section_count - 1);
 }
 
-rc_status rc_fold_of(const rc_run *r, rc_fold *out, bool *steady, rc_error *err) {
-    const rc_program *p = r->program;
-    *out = (rc_fold){.layers = r->spec->model->layers, .simulated = p->layers};
-    out->end = rc_sim_end(r->sim);
-    *steady = true;
-    if (p->layers >= out->layers)
-        return RC_OK;
-    rc_time *ends = layer_ends(r);
-    if (!ends)
-        return rc_fail(err, RC_E_NOMEM, "out of memory while folding layers");
-    *steady = is_steady(r, ends, &out->period);
-    size_t columns = 2 * (size_t)p->gpus;
-    out->from = ends[(size_t)(p->layers - 2) * columns];
-    free(ends);
-    if (out->period > 0 && (RC_TIME_NEVER - out->end) / out->period < out->layers)
-        return rc_fail(err, RC_E_INPUT, "%d layers of %.3g s each are beyond the range of time",
-                       out->layers, (double)out->period / RC_PS_PER_S);
-    out->to = out->from + out->period;
-    out->end += out->period * (out->layers - p->layers);
-    return RC_OK;
+/* Layer by layer from the last: the path through it, and what GPU 0 sent in its exchanges. The
+ * times of the ring are those of the last layer that has attention. */
+static bool back(rc_replay *r, const rc_spec *spec, rc_path *path, rc_own_work *work,
+                 rc_ring_times *ring) {
+    const rc_model *m = spec->model;
+    rc_path_node at;
+    bool have_ring = false;
+    rc_path_begin(path, &at);
+    rc_path_follow(path, &at);
+    for (int layer = m->layers - 1; layer >= 0; layer--) {
+        size_t section = (size_t)rc_model_kind_of(m, layer);
+        memcpy(r->state, rc_replay_row(r, layer), r->width * sizeof *r->state);
+        if (!rc_replay_section(r, section))
+            return false;
+        if (path->layer == layer)
+            rc_path_follow(path, &at);
+        work->part[RC_P_ALL2ALL] += rc_replay_exchanges(r, section, work->basis);
+        if (!have_ring)
+            have_ring = rc_replay_ring(r, section, ring);
+    }
+    return true;
 }
 
-typedef struct part_times {
-    rc_time sum, first, last;
-    int count;
-} part_times;
-
-static void add_times(part_times *t, rc_time start, rc_time end) {
-    if (t->count == 0 || start < t->first)
-        t->first = start;
-    t->last = later(t->last, end);
-    t->sum += end - start;
-    t->count++;
+static void count_ops(const rc_replay *r, const rc_model *m, rc_forward *out) {
+    size_t head = r->one.layers_of->section_count - 1;
+    rc_counts layers = {0}, all = {0};
+    for (size_t s = 0; s < head; s++) {
+        size_t times = (size_t)rc_model_layers_of(m, (int)s);
+        layers = rc_template_counts(&r->one, s);
+        all.gemm_flops += (double)times * layers.gemm_flops;
+        all.attention_flops += (double)times * layers.attention_flops;
+        out->ops += times * (size_t)rc_template_tasks(&r->one, s);
+    }
+    out->ops += (size_t)rc_template_tasks(&r->one, head);
+    out->gemm_flops = all.gemm_flops + rc_template_counts(&r->one, head).gemm_flops;
+    out->attention_flops = all.attention_flops;
 }
 
-static double mean(const part_times *t) {
-    return t->count ? (double)t->sum / t->count / RC_PS_PER_S : 0.0;
-}
-
-void rc_ring_of(const rc_run *r, rc_ring_times *out) {
-    const rc_program *p = r->program;
-    int of = r->repeats ? r->repeats->layers - 1 : p->layers - 1; /* the last layer of the pass */
-    int layer = r->repeats ? r->repeats->stands[of] : of;
-    part_times attn = {0}, later_steps = {0}, send = {0}, a2a = {0}, merge = {0};
-    for (size_t i = 0; i < p->task_count; i++) {
-        const rc_task *t = &p->tasks[i];
-        if (t->gpu != 0 || t->layer != layer)
+static void describe(const rc_path *path, const rc_own_work *work, rc_forward *out) {
+    double critical[RC_BASIS_COUNT], busy[RC_BASIS_COUNT], comm = 0.0;
+    for (int i = 0; i < RC_P_COUNT; i++) {
+        out->critical[i] = (double)path->part[i] / RC_PS_PER_S;
+        out->busy[i] = (double)work->part[i] / RC_PS_PER_S;
+    }
+    for (int i = 0; i < RC_BASIS_COUNT; i++) {
+        critical[i] = (double)path->basis[i];
+        busy[i] = (double)work->basis[i];
+    }
+    rc_basis_share(critical, out->basis);
+    rc_basis_share(busy, out->busy_basis);
+    for (int i = 0; i < RC_P_COUNT; i++) {
+        if (!rc_part_is_comm((rc_part)i))
             continue;
-        rc_span at = rc_run_span(r, (uint32_t)i, of);
-        switch (p->shapes[t->shape].part) {
-        case RC_P_ATTENTION:
-            add_times(&attn, at.start, at.end);
-            if (t->step > 0)
-                add_times(&later_steps, at.start, at.end);
-            break;
-        case RC_P_SENDRECV:
-            add_times(&send, at.start, at.end);
-            break;
-        case RC_P_ALL2ALL:
-            add_times(&a2a, at.start, at.end);
-            break;
-        case RC_P_MERGE:
-            add_times(&merge, at.start, at.end);
-            break;
-        default:
-            break;
-        }
+        out->exposed_comm += out->critical[i];
+        comm += out->busy[i];
     }
-    rc_time first = send.count && send.first < attn.first ? send.first : attn.first;
-    rc_time last = merge.count ? merge.last : attn.last;
-    out->attn_op = later_steps.count ? mean(&later_steps) : mean(&attn);
-    out->attn_ring = (double)attn.sum / RC_PS_PER_S;
-    out->sendrecv = mean(&send);
-    out->sendrecv_ring = (double)send.sum / RC_PS_PER_S;
-    out->all2all = a2a.count ? (double)(a2a.last - a2a.first) / RC_PS_PER_S : 0.0;
-    out->whole = (double)(last - first) / RC_PS_PER_S;
+    out->hidden_comm = comm > out->exposed_comm ? comm - out->exposed_comm : 0.0;
+}
+
+rc_status rc_breakdown_replay(rc_replay *r, const rc_spec *spec, rc_forward *out, bool *done,
+                              rc_error *err) {
+    const rc_model *m = spec->model;
+    size_t head = r->one.layers_of->section_count - 1;
+    rc_path path = {.r = r, .model = m, .what_if = &spec->what_if};
+    rc_own_work work = {.part = {0}};
+    *done = false;
+    if (!rc_replay_reserve(r, (size_t)m->layers) || !rc_replay_trace(r))
+        return rc_fail(err, RC_E_NOMEM, "out of memory for the breakdown of a pass");
+    if (!forward(r, m))
+        return RC_OK;
+    rc_time end = rc_replay_end(r);
+    rc_ring_times ring = {0};
+    r->tracing = true;
+    *done = back(r, spec, &path, &work, &ring);
+    r->tracing = false;
+    if (!*done)
+        return RC_OK;
+    for (size_t s = 0; s <= head; s++)
+        rc_replay_work(r, &spec->what_if, s, s < head ? rc_model_layers_of(m, (int)s) : 1, &work);
+    out->ticks = end;
+    out->ring = ring;
+    out->time = (double)out->ticks / RC_PS_PER_S;
+    out->gpus = r->gpus;
+    out->layers_simulated = m->layers;
+    describe(&path, &work, out);
+    count_ops(r, m, out);
+    return RC_OK;
 }

@@ -9,7 +9,7 @@
 rc_status rc_evaluator_prepare(rc_forward_ctx *ctx, const rc_spec *spec, rc_replay **out,
                                rc_error *err);
 
-/* breakdown_replay.c: everything of *out that a pass without draws has. *done is false when the
+/* breakdown.c: everything of *out that a pass without draws has. *done is false when the
  * engine must run. */
 rc_status rc_breakdown_replay(rc_replay *r, const rc_spec *spec, rc_forward *out, bool *done,
                               rc_error *err);
