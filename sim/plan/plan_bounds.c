@@ -277,18 +277,16 @@ static rc_status kv_tokens(const rc_plan_bounds *b, const rc_plan_option *o, int
     rc_layout l = p->dtypes;
     rc_memory mem;
     rc_kv_room room;
-    int64_t longest = b->load->longest_input, tokens = longest;
+    const rc_kv_passes passes = {.longest = b->load->longest_input,
+                                 .chunk = o->chunked ? o->budget : 0,
+                                 .decodes = decodes ? o->max_batch : 0};
     rc_pick pick = rc_plan_pick(p, o, cp);
     l.tp = o->tp;
     l.cp = cp;
     l.kv = (rc_dtype)o->kv;
-    if (o->chunked && o->budget < tokens)
-        tokens = o->budget;
-    if (decodes)
-        tokens = o->max_batch;
-    RC_TRY(rc_pass_kv_room(pick.schedule, &p->model, &l, tokens, longest,
+    RC_TRY(rc_pass_kv_room(pick.schedule, &p->model, &l, &passes,
                            rc_machine_usable(&p->offers[o->offer].machine), &mem, &room, err));
-    *out = room.bytes > 0.0 ? floor(room.bytes / room.token) * room.ranks : 0.0;
+    *out = room.tokens;
     return RC_OK;
 }
 

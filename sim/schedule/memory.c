@@ -84,11 +84,20 @@ rc_status rc_pass_memory(const rc_schedule *s, const rc_model *m, const rc_layou
     return RC_OK;
 }
 
+static int64_t largest_of(const rc_kv_passes *p) {
+    assert(p->longest >= 0 && p->chunk >= 0 && p->decodes >= 0);
+    if (p->decodes > 0)
+        return p->decodes;
+    return p->chunk > 0 && p->chunk < p->longest ? p->chunk : p->longest;
+}
+
 rc_status rc_pass_kv_room(const rc_schedule *s, const rc_model *m, const rc_layout *l,
-                          int64_t tokens_new, int64_t tokens_cached, double capacity,
-                          rc_memory *memory, rc_kv_room *out, rc_error *err) {
-    RC_TRY(rc_pass_memory(s, m, l, tokens_new, tokens_cached, capacity, memory, err));
-    *out = (rc_kv_room){.bytes = capacity - (memory->total - memory->kv),
+                          const rc_kv_passes *passes, double capacity, rc_memory *memory,
+                          rc_kv_room *out, rc_error *err) {
+    const int64_t largest = largest_of(passes);
+    RC_TRY(rc_pass_memory(s, m, l, largest, passes->longest, capacity, memory, err));
+    *out = (rc_kv_room){.largest = largest,
+                        .bytes = capacity - (memory->total - memory->kv),
                         .token = rc_model_kv_bytes_gpu(m, l->tp, l->kv),
                         .ranks = l->cp};
     if (out->token <= 0.0)
@@ -100,6 +109,7 @@ rc_status rc_pass_kv_room(const rc_schedule *s, const rc_model *m, const rc_layo
         int ranks = kv_ranks(s, &m->kind[i], l);
         out->ranks = ranks < out->ranks ? ranks : out->ranks;
     }
+    out->tokens = out->bytes > 0.0 ? floor(out->bytes / out->token) * out->ranks : 0.0;
     return RC_OK;
 }
 

@@ -221,16 +221,14 @@ static rc_status capacity_of(cluster *c, pool *p, rc_error *err) {
     rc_layout l = s->layout;
     rc_memory mem;
     rc_kv_room room;
-    int64_t longest = longest_prompt(c), tokens = longest;
+    const rc_kv_passes passes = {.longest = longest_prompt(c),
+                                 .chunk = s->sched == RC_SCHED_CHUNKED ? s->budget : 0,
+                                 .decodes = p->spec->role == RC_POOL_DECODE ? s->max_batch : 0};
     const rc_schedule *schedule = rc_schedule_on(p->spec->pick.schedule, p->spec->cp);
     l.tp = p->spec->tp;
     l.cp = p->spec->cp;
-    if (s->sched == RC_SCHED_CHUNKED && s->budget < tokens)
-        tokens = s->budget;
-    if (p->spec->role == RC_POOL_DECODE)
-        tokens = s->max_batch;
-    RC_TRY(rc_pass_kv_room(schedule, &s->model, &l, tokens, longest, rc_machine_usable(&s->machine),
-                           &mem, &room, err));
+    RC_TRY(rc_pass_kv_room(schedule, &s->model, &l, &passes, rc_machine_usable(&s->machine), &mem,
+                           &room, err));
     p->capacity =
         room.bytes > 0.0 ? rc_kv_capacity(room.bytes, room.token, room.ranks, c->block) : 0;
     if (p->capacity == 0)
@@ -240,7 +238,7 @@ static rc_status capacity_of(cluster *c, pool *p, rc_error *err) {
             "+ buffers %.1f + runtime %.1f GB of the %.1f GB that memory_fraction leaves (prompts "
             "of up to %lld tokens)",
             p->spec->name, l.tp, l.cp, mem.weights / 1e9, mem.activations / 1e9, mem.buffers / 1e9,
-            mem.runtime / 1e9, mem.capacity / 1e9, (long long)tokens);
+            mem.runtime / 1e9, mem.capacity / 1e9, (long long)room.largest);
     return RC_OK;
 }
 

@@ -70,11 +70,12 @@ static void test_no_kv(void **state) {
     rc_error err = {0};
     const rc_layout l = {.tp = 4, .cp = 2};
     const rc_schedule *s = rc_schedule_named("pass-kv");
+    const rc_kv_passes passes = {.longest = 1000};
     read_model(&m);
-    assert_int_equal(rc_pass_kv_room(s, &m, &l, 1000, 0, 80e9, &mem, &room, NULL), RC_OK);
+    assert_int_equal(rc_pass_kv_room(s, &m, &l, &passes, 80e9, &mem, &room, NULL), RC_OK);
     assert_true(room.token == 5 * 2 * 256 * 2);
     m.kind[1] = m.kind[0];
-    assert_int_equal(rc_pass_kv_room(s, &m, &l, 1000, 0, 80e9, &mem, &room, &err), RC_E_UNMODELLED);
+    assert_int_equal(rc_pass_kv_room(s, &m, &l, &passes, 80e9, &mem, &room, &err), RC_E_UNMODELLED);
     assert_non_null(strstr(err.msg, "no layer of toy keeps keys and values"));
 }
 

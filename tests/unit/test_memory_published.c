@@ -63,7 +63,8 @@ static double tokens(const rc_machine *m, const rc_model *model, rc_dtype weight
                    .act = RC_BF16,
                    .kv = RC_BF16};
     rc_kv_room room;
-    assert_int_equal(rc_pass_kv_room(rc_schedule_named("tp"), model, &l, 2048, 0,
+    const rc_kv_passes passes = {.longest = 2048};
+    assert_int_equal(rc_pass_kv_room(rc_schedule_named("tp"), model, &l, &passes,
                                      rc_machine_usable(m), mem, &room, NULL),
                      RC_OK);
     return room.bytes / room.token;

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <math.h>
 #include <string.h>
 
 #include "sim/schedule/layer.h"
@@ -90,9 +91,10 @@ static void test_memory(void **state) {
     const rc_model m = two_kinds();
     rc_memory mem;
     rc_kv_room room;
-    assert_int_equal(rc_pass_kv_room(rc_schedule_named("pass-kv"), &m, &tp4, 1001, 2000, 80e9, &mem,
-                                     &room, NULL),
-                     RC_OK);
+    const rc_kv_passes passes = {.longest = 2000, .chunk = 1001};
+    assert_int_equal(
+        rc_pass_kv_room(rc_schedule_named("pass-kv"), &m, &tp4, &passes, 80e9, &mem, &room, NULL),
+        RC_OK);
     double layers = 3 * (attention[0] + ffn[0]) + 5 * (attention[1] + ffn[1]);
     assert_true(mem.weights == 2.0 * (layers / 4 + 8 * 2 * 4096 + 2 * 250 * 4096 + 4096));
     double token = 3 * 2 * 256 * 2.0 + 5 * 1 * 320 * 2.0;
@@ -104,6 +106,32 @@ static void test_memory(void **state) {
     double buffers = 2 * 1501.0 * 2 * 256 * 2 + 2 * 501.0 * 8 * (128 * 2 + 4);
     assert_true(mem.buffers == buffers);
     assert_true(room.bytes == 80e9 - (mem.total - mem.kv));
+    assert_true(room.ranks == 2 && room.tokens == 2 * floor(room.bytes / token));
+}
+
+/* Whole prompts, chunks of them, and steps that only decode. */
+static void test_largest_pass(void **state) {
+    (void)state;
+    static const struct {
+        rc_kv_passes passes;
+        int64_t largest;
+    } t[] = {{{.longest = 2000}, 2000},
+             {{.longest = 2000, .chunk = 512}, 512},
+             {{.longest = 2000, .chunk = 8192}, 2000},
+             {{.longest = 2000, .chunk = 512, .decodes = 64}, 64}};
+    const rc_model m = two_kinds();
+    rc_memory mem, same;
+    rc_kv_room room;
+    const rc_schedule *s = rc_schedule_named("pass-q");
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        assert_int_equal(rc_pass_kv_room(s, &m, &tp4, &t[i].passes, 80e9, &mem, &room, NULL),
+                         RC_OK);
+        assert_int_equal(room.largest, t[i].largest);
+        assert_int_equal(rc_pass_memory(s, &m, &tp4, t[i].largest, 2000, 80e9, &same, NULL), RC_OK);
+        assert_true(mem.total == same.total);
+    }
+    assert_int_equal(rc_pass_kv_room(s, &m, &tp4, &t[0].passes, 1e6, &mem, &room, NULL), RC_OK);
+    assert_true(room.bytes < 0.0 && room.tokens == 0.0);
 }
 
 /* The kinds of fp8 weights and of a checkpoint that quantises but one kind. */
@@ -194,13 +222,10 @@ static void test_refusals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parameters),
-        cmocka_unit_test(test_flops),
-        cmocka_unit_test(test_kv),
-        cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_quantised_kind),
-        cmocka_unit_test(test_program),
-        cmocka_unit_test(test_typical),
+        cmocka_unit_test(test_parameters),   cmocka_unit_test(test_flops),
+        cmocka_unit_test(test_kv),           cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_largest_pass), cmocka_unit_test(test_quantised_kind),
+        cmocka_unit_test(test_program),      cmocka_unit_test(test_typical),
         cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,6 +37,11 @@ static void test_sums(void **state) {
     odd.quant.method[0] = 'x';
     odd.kind[0].stored[RC_UP].layers = 3; /* of two */
     trips("0 <= n && n <= layers", (void)rc_model_weight_bytes(&odd, RC_BF16, RC_BF16));
+    const rc_kv_passes negative = {.longest = -1};
+    rc_kv_room room;
+    trips("p->longest >= 0 && p->chunk >= 0 && p->decodes >= 0",
+          (void)rc_pass_kv_room(rc_schedule_named("tp"), &model, &whole, &negative, 1e9, &mem,
+                                &room, NULL));
     trips("s != NULL", (void)rc_pass_memory(NULL, &model, &whole, 1, 0, 1e9, &mem, NULL));
 }
 
