@@ -49,6 +49,7 @@ static bool same_kind(const rc_grid *g, rc_dtype d, const rc_axes *at) {
 const rc_grid *rc_book_heads(const rc_book *b, rc_op op, rc_dtype d, const rc_axes *at,
                              rc_basis *basis) {
     double hq = (double)at->at[RC_AXIS_QUERY_HEADS], hkv = (double)at->at[RC_AXIS_KV_HEADS];
+    assert(b->grids != NULL);
     assert(hq >= 1.0 && hkv >= 1.0);
     *basis = RC_MEASURED;
     const rc_grid *found = rc_book_find(b, op, d, at); /* most often these were measured */

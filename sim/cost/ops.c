@@ -144,7 +144,7 @@ static double rotary_width(const rc_axes *at) {
 
 #define LINK(NAME)                                                                                 \
     {                                                                                              \
-        .name = NAME, .column = {RC_AXIS_BYTES, RC_AXIS_RANKS, RC_AXIS_NODES},                     \
+        .name = (NAME), .column = {RC_AXIS_BYTES, RC_AXIS_RANKS, RC_AXIS_NODES},                   \
         .along = RC_AXIS_BYTES, .fixed = {RC_AXIS_RANKS, RC_AXIS_NODES}, .rule = RC_PRICE_LINK,    \
         .bound = RC_BOUND_LINK, .type = RC_TYPE_PREFERRED, .power = 1.0, .work = moved             \
     }
@@ -152,14 +152,14 @@ static double rotary_width(const rc_axes *at) {
 /* Reads and writes `bytes` for each element of a width. */
 #define ELEMENTWISE(NAME, BYTES)                                                                   \
     {                                                                                              \
-        .name = NAME, .column = {RC_AXIS_TOKENS, RC_AXIS_WIDTH}, .along = RC_AXIS_TOKENS,          \
+        .name = (NAME), .column = {RC_AXIS_TOKENS, RC_AXIS_WIDTH}, .along = RC_AXIS_TOKENS,        \
         .fixed = {RC_AXIS_WIDTH}, .rule = RC_PRICE_WIDTH, .bound = RC_BOUND_MEMORY, .rises = true, \
         .power = 1.0, .cell_bytes = (BYTES), .work = cells, .width = plain_width                   \
     }
 
 #define ROTARY(NAME, BYTES, STANDS)                                                                \
     {                                                                                              \
-        .name = NAME,                                                                              \
+        .name = (NAME),                                                                            \
         .column = {RC_AXIS_TOKENS, RC_AXIS_NONE, RC_AXIS_QUERY_HEADS, RC_AXIS_KV_HEADS},           \
         .along = RC_AXIS_TOKENS,                                                                   \
         .fixed = {RC_AXIS_QUERY_HEADS, RC_AXIS_KV_HEADS, RC_AXIS_HEAD_K, RC_AXIS_HEAD_V},          \
@@ -169,12 +169,12 @@ static double rotary_width(const rc_axes *at) {
 
 #define HOST(NAME)                                                                                 \
     {                                                                                              \
-        .name = NAME, .column = { RC_AXIS_CALLS }                                                  \
+        .name = (NAME), .column = { RC_AXIS_CALLS }                                                \
     }
 
 #define BESIDE(NAME)                                                                               \
     {                                                                                              \
-        .name = NAME, .column = { RC_AXIS_BYTES, RC_AXIS_SMS, RC_AXIS_RANKS, RC_AXIS_CTAS }        \
+        .name = (NAME), .column = { RC_AXIS_BYTES, RC_AXIS_SMS, RC_AXIS_RANKS, RC_AXIS_CTAS }      \
     }
 
 static const rc_op_info table[] = {

@@ -50,7 +50,7 @@ static bool sound(const rc_op_info *info, const rc_axes *at) {
 
 /* Fills op, fixed and x; false when the row is of no use. */
 static bool place(const rc_row *r, rc_cost_point *p) {
-    rc_axes at;
+    rc_axes at = {{0}};
     p->op = rc_row_op(r, &at);
     if (p->op >= rc_op_count())
         return false;

@@ -140,7 +140,7 @@ void rc_curves_separate(rc_curves *c) {
 }
 
 static bool are_apart(const rc_curves *c, double x) {
-    if (!(x >= 0.0 && x < (double)(RC_CELLS / RC_CELLS_PER_UNIT)))
+    if (!(x >= 0.0 && x < (double)RC_CELLS_END))
         return false;
     size_t cell = (size_t)(x * RC_CELLS_PER_UNIT);
     return (c->apart[cell / 64] >> cell % 64 & 1) != 0;

@@ -54,7 +54,12 @@ static inline double rc_most(double a, double b) {
 
 enum { RC_GRID_MAX = 64 }; /* series of one grid */
 /* The x axis, from 0 to 32, is cut into cells of a sixteenth. */
-enum { RC_CELLS_PER_UNIT = 16, RC_CELL_WORDS = 8, RC_CELLS = 64 * RC_CELL_WORDS };
+enum {
+    RC_CELLS_PER_UNIT = 16,
+    RC_CELLS_END = 32,
+    RC_CELLS = RC_CELLS_END * RC_CELLS_PER_UNIT,
+    RC_CELL_WORDS = RC_CELLS / 64
+};
 
 /* The series of a grid, ascending in `across`. A bit of `apart` is set where, all over a cell of the
  * x axis, each series is clearly above the one before it: there two of them answer for all. */

@@ -158,7 +158,7 @@ static void describe(const point_line *l, const rc_csv *csv, size_t i, const col
     (void)snprintf(row->config, sizeof row->config, "%s", rc_csv_text(csv, i, c->config));
     (void)snprintf(row->context, sizeof row->context, "%s", rc_csv_text(csv, i, c->context));
     if (l->ranks != NO_RANKS)
-        row->schedule = rc_schedule_on(&rc_schedule_pass_kv, l->ranks);
+        row->schedule = rc_schedule_on(&rc_schedule_pass_kv, (int)l->ranks);
     (void)snprintf(row->metric, sizeof row->metric, "%s", l->metric);
     (void)snprintf(row->unit, sizeof row->unit, "%s", unit[0] ? unit : "ratio");
     (void)snprintf(row->note, sizeof row->note, "%s", l->note);

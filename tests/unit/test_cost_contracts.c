@@ -150,6 +150,8 @@ static void test_curves(void **state) {
     trips("b != NULL && n != NULL", (void)rc_book_grids(no_book, RC_COST_GEMM, &n));
     trips("info->bound != RC_BOUND_LINK",
           (void)rc_book_find(book, RC_COST_ALL_REDUCE, RC_BF16, &at));
+    const rc_book empty_book = {.base = "m", .state = "burst"};
+    trips("b->grids != NULL", (void)rc_book_heads(&empty_book, RC_COST_FULL, RC_BF16, &at, &basis));
     trips("hq >= 1.0 && hkv >= 1.0", (void)rc_book_heads(book, RC_COST_FULL, RC_BF16, &at, &basis));
     trips("tq > 0.0 && tk > 0.0", (void)rc_full_at(book, 0.0, 1.0, &heads, &p));
     trips("tq > 0.0", (void)rc_prefix_model(book, 0.0, 1.0, &heads, &p));
