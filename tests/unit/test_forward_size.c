@@ -99,6 +99,30 @@ static void test_the_evaluator_as_well(void **state) {
     rc_forward_ctx_destroy(ctx);
 }
 
+/* 126 layers of 128 ring steps that take 9 ms each: a pass of 145 s, and one of 10 hours. What all
+ * GPUs take together, 5 and 1,300 hours, is no bound of it. One of 30 years is the engine's, which
+ * refuses it in words. */
+static void test_long_passes_are_evaluated(void **state) {
+    (void)state;
+    const int64_t step[] = {INT64_C(9000000000), INT64_C(2300000000000)};
+    rc_forward_timing out;
+    rc_forward_ctx *ctx = rc_forward_ctx_create();
+    assert_non_null(ctx);
+    f.spec.layout.cp = 128;
+    for (int i = 0; i < 2; i++) {
+        f.costs.fixed[FAKE_ATTENTION] = step[i];
+        rc_forward_ctx_forget(ctx);
+        assert_int_equal(rc_forward_time(ctx, &f.spec, &out, &err), RC_OK);
+        assert_int_equal(out.path, RC_PATH_REPLAY);
+        assert_true(out.ticks >= 126 * 128 * step[i]);
+    }
+    f.costs.fixed[FAKE_ATTENTION] = INT64_C(60000000000000000);
+    rc_forward_ctx_forget(ctx);
+    assert_int_equal(rc_forward_time(ctx, &f.spec, &out, &err), RC_E_INPUT);
+    has("range of time");
+    rc_forward_ctx_destroy(ctx);
+}
+
 /* All GPUs of TP groups and all layers: 2 x 16 of them a rank. */
 static void test_unfolded(void **state) {
     (void)state;
@@ -154,6 +178,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_far_too_many_ranks, setup),
         cmocka_unit_test_setup(test_the_evaluator_as_well, setup),
+        cmocka_unit_test_setup(test_long_passes_are_evaluated, setup),
         cmocka_unit_test_setup(test_unfolded, setup),
         cmocka_unit_test_setup(test_what_is_within_the_bound, setup),
         cmocka_unit_test_setup(test_estimate_and_program, setup),
