@@ -65,15 +65,15 @@ static void test_memory(void **state) {
     (void)state;
     static const int kv_heads[] = {8, 16, 32, 64}, ranks[] = {1, 2, 4, 4};
     const rc_layout l = {.tp = 8, .cp = 4};
+    const rc_kv_passes passes = {.longest = 1001}; /* 1,001 new tokens behind as many */
+    const rc_schedule *split = rc_schedule_named("head-split");
     for (int i = 0; i < 4; i++) {
         rc_model m = programs_model(2, 128, kv_heads[i], 128, 16384, 53248);
         rc_memory mem;
         rc_kv_room room;
         double token = 2 * (kv_heads[i] / 8) * 512.0;
-        assert_int_equal(rc_pass_kv_room(rc_schedule_named("head-split"), &m, &l, 1001, 2000, 80e9,
-                                         &mem, &room, NULL),
-                         RC_OK);
-        assert_true(mem.kv == ceil(3001.0 / ranks[i]) * token);
+        assert_int_equal(rc_pass_kv_room(split, &m, &l, &passes, 80e9, &mem, &room, NULL), RC_OK);
+        assert_true(mem.kv == ceil(2002.0 / ranks[i]) * token);
         assert_true(room.token == token && room.ranks == ranks[i]);
     }
 }
