@@ -392,6 +392,7 @@ void rc_eventq_destroy(rc_eventq *q) {
 }
 
 rc_event rc_eventq_at(rc_eventq *q, rc_time at, rc_event_fn fn, void *ctx, uint64_t arg) {
+    assert(q != NULL && fn != NULL);
     return rc_eventq_at_inline(q, at, fn, ctx, arg);
 }
 
@@ -434,6 +435,7 @@ bool rc_eventq_step(rc_eventq *q) {
 }
 
 uint64_t rc_eventq_run(rc_eventq *q, rc_time until) {
+    assert(q != NULL);
     uint64_t before = q->fired;
     while (rc_eventq_next_inline(q) <= until && rc_eventq_step_inline(q))
         ;

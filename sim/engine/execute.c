@@ -26,6 +26,7 @@ static void move_bytes(rc_sim *s, rc_id track, rc_time now);
 static void on_batch(void *ctx, uint64_t arg, rc_time now) {
     rc_sim *s = ctx;
     rc_batch *b = &s->batches[arg];
+    assert(b->at == now);
     while (b->first != RC_NONE) {
         rc_id id = b->first;
         rc_track *t = &s->tracks[id];
@@ -53,6 +54,7 @@ static uint32_t *recent_slot(rc_sim *s, rc_time at) {
  * was begun for its time, so an event that joins it keeps its turn. */
 static void schedule(rc_sim *s, rc_id id, rc_time at) {
     rc_track *t = &s->tracks[id];
+    assert(t->batch == RC_NONE);
     uint32_t *slot = recent_slot(s, at), i = *slot;
     rc_batch *b = &s->batches[i];
     t->next = RC_NONE;
@@ -78,6 +80,7 @@ static void schedule(rc_sim *s, rc_id id, rc_time at) {
 /* Take the track's event back. */
 static void unschedule(rc_sim *s, rc_id id) {
     rc_track *t = &s->tracks[id];
+    assert(t->batch != RC_NONE);
     rc_batch *b = &s->batches[t->batch];
     if (t->prev == RC_NONE)
         b->first = t->next;
@@ -111,6 +114,7 @@ static rc_time later(rc_sim *s, rc_id id, rc_time now, rc_time ps) {
 }
 
 void rc_sim_end_in_(rc_sim *s, rc_id id, double ps, rc_time now) {
+    assert(ps >= 0);
     end_at(s, id, later(s, id, now, rc_ticks_round(ps)));
 }
 
@@ -501,6 +505,7 @@ static void note(rc_sim *s, rc_id id, const rc_plan *p, rc_time now) {
 static void finish(rc_sim *s, rc_id id, rc_time now) {
     rc_track *t = &s->tracks[id];
     const rc_plan *p = &s->plan[t->at];
+    assert(t->state == RC_RUNNING);
     note(s, id, p, now);
     class_leave(s, t->domain, RC_CLASS(p));
     if (RC_KIND(p) == RC_OP_WORK) {

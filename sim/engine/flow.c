@@ -33,6 +33,7 @@ void rc_flow_join_(rc_sim *s, rc_id id, rc_time now) {
     rc_track *t = &s->tracks[id];
     const rc_flow *f = rc_flow_of(s, t);
     const rc_id *path = RC_PATHS(s) + f->path;
+    assert(f->path_len > 0 && f->bytes > 0);
     t->remaining = f->bytes;
     t->rate = 0;
     t->last = now;
@@ -55,6 +56,7 @@ void rc_flow_leave_(rc_sim *s, rc_id id) {
     rc_hop *hops = s->hops;
     for (uint32_t i = t->hop; i < t->hop + t->hops; i++) {
         rc_link *l = &RC_LINKS(s)[hops[i].link];
+        assert(l->active > 0);
         if (hops[i].prev != RC_NONE)
             hops[hops[i].prev].next = hops[i].next;
         else

@@ -12,9 +12,10 @@ size_t rc_sim_op_count(const rc_sim *s) {
 
 rc_id rc_sim_number(const rc_sim *s, rc_id op, uint32_t repetition) {
     assert(s->ran && op < s->ops.n);
+    assert(repetition < s->n_repetitions);
     const rc_repetition *r = &s->repetitions[repetition];
     rc_id template = RC_OPS(s)[op].template;
-    if (repetition >= s->n_repetitions || r->template != template)
+    if (r->template != template)
         return RC_NONE;
     return r->number + (op - RC_LISTS(s)[template].first);
 }
@@ -94,6 +95,7 @@ static uint64_t fnv1a(uint64_t hash, uint64_t x) {
 }
 
 uint64_t rc_sim_trace_hash(const rc_sim *s) {
+    assert(s->ran);
     uint64_t hash = 0xcbf29ce484222325u;
     for (rc_id op = 0; op < s->n_ops; op++) {
         rc_result r = result(s, op);
@@ -105,6 +107,7 @@ uint64_t rc_sim_trace_hash(const rc_sim *s) {
 }
 
 uint64_t rc_sim_order_hash(const rc_sim *s) {
+    assert(s->ran);
     return s->order_hash;
 }
 

@@ -313,9 +313,9 @@ rc_status rc_sim_prepare_(rc_sim *s, rc_error *err) {
     assert(s != NULL);
     if (s->ran)
         return rc_fail(err, RC_E_INTERNAL, "the simulation has run: it runs once");
-    s->ran = true;
     if (s->fault == NULL)
         RC_TRY(state_order(s, err));
+    s->ran = true;
     if (s->fault != NULL)
         return rc_fail(err, s->starved ? RC_E_NOMEM : RC_E_INTERNAL, "bad program: %s", s->fault);
     RC_TRY(check_groups(s, err));

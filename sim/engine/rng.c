@@ -3,6 +3,7 @@
  * the C library's logarithm and may differ in the last place from one library to another.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include "sim/engine/engine.h"
 #include <math.h>
 
@@ -38,6 +39,7 @@ double rc_rng_uniform(rc_rng *r) {
 
 /* Draw again below the largest multiple of n that fits, so that each residue is as likely. */
 uint64_t rc_rng_below(rc_rng *r, uint64_t n) {
+    assert(n >= 1);
     uint64_t reject = (0 - n) % n, x;
     do
         x = rc_rng_u64(r);
@@ -46,6 +48,7 @@ uint64_t rc_rng_below(rc_rng *r, uint64_t n) {
 }
 
 double rc_rng_exponential(rc_rng *r, double mean) {
+    assert(mean >= 0);
     return -mean * log(1.0 - rc_rng_uniform(r));
 }
 

@@ -85,6 +85,7 @@ rc_id rc_sim_domain(rc_sim *s) {
 }
 
 rc_id rc_sim_stream(rc_sim *s, rc_id domain) {
+    assert(!s->ran);
     if (domain != RC_NONE && domain >= s->domains.n) {
         s->fault = "a stream's domain does not exist";
         return RC_NONE;
@@ -97,6 +98,7 @@ rc_id rc_sim_stream(rc_sim *s, rc_id domain) {
 }
 
 rc_id rc_sim_link(rc_sim *s, double bytes_per_s) {
+    assert(!s->ran);
     if (!(bytes_per_s > 0) || isinf(bytes_per_s)) {
         s->fault = "a link's capacity is not a positive number";
         return RC_NONE;
@@ -110,6 +112,7 @@ rc_id rc_sim_link(rc_sim *s, double bytes_per_s) {
 }
 
 void rc_sim_interfere(rc_sim *s, unsigned on, unsigned by, double factor) {
+    assert(!s->ran);
     if (on >= RC_CLASSES || by >= RC_CLASSES || !(factor > 0) || isinf(factor)) {
         s->fault = "an interference class is above 15 or its factor is not a positive number";
         return;
@@ -128,6 +131,7 @@ void rc_sim_interfere(rc_sim *s, unsigned on, unsigned by, double factor) {
 }
 
 void rc_sim_domain_speed(rc_sim *s, rc_id domain, double speed) {
+    assert(!s->ran);
     if (domain >= s->domains.n || !(speed > 0) || isinf(speed))
         s->fault = "a domain's speed is not a positive number, or there is no such domain";
     else
@@ -137,6 +141,7 @@ void rc_sim_domain_speed(rc_sim *s, rc_id domain, double speed) {
 /* ---- templates and their order -------------------------------------------------------------- */
 
 rc_id rc_sim_template(rc_sim *s) {
+    assert(!s->ran);
     rc_op_list *t = push(&s->templates, sizeof *t);
     if (t == NULL)
         return starved(s);
@@ -145,7 +150,7 @@ rc_id rc_sim_template(rc_sim *s) {
 }
 
 void rc_sim_play(rc_sim *s, rc_id template, uint32_t times) {
-    assert(times >= 1);
+    assert(times >= 1 && !s->ran);
     if (template >= s->templates.n) {
         s->fault = "a template that is to be played does not exist";
         return;

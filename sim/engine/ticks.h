@@ -20,12 +20,14 @@ static inline rc_time rc_ticks_add(rc_time a, rc_time b) {
 
 /* What is left of `remaining` bytes after `elapsed` ps at `rate` bytes/s; never below 0. */
 static inline double rc_flow_left(double remaining, double rate, rc_time elapsed) {
+    assert(elapsed >= 0);
     double left = remaining - rate * (double)elapsed / RC_PS_PER_S;
     return left > 0 ? left : 0;
 }
 
 /* How long `bytes` take at `rate` bytes/s, in ps. */
 static inline double rc_flow_ps(double bytes, double rate) {
+    assert(rate > 0);
     return bytes * RC_PS_PER_S / rate;
 }
 

@@ -104,7 +104,7 @@ void rc_ring_of(const rc_run *r, rc_ring_times *out) {
         const rc_task *t = &p->tasks[i];
         if (t->gpu != 0 || t->layer != layer)
             continue;
-        rc_span at = rc_run_span(r, (uint32_t)i, of);
+        rc_task_span at = rc_run_span(r, (uint32_t)i, of);
         switch (p->shapes[t->shape].part) {
         case RC_P_ATTENTION:
             add_times(&attn, at.start, at.end);

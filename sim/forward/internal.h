@@ -74,10 +74,10 @@ rc_status rc_run_layers(const rc_spec *spec, const rc_costs *costs, const rc_pro
 bool rc_repeats_fit(const rc_repeats *r, const rc_program *p);
 void rc_run_free(rc_run *r);
 /* When a task of the program ran in layer `layer` of the pass, which its own layer stands for. */
-typedef struct rc_span {
+typedef struct rc_task_span {
     rc_time start, end;
-} rc_span;
-rc_span rc_run_span(const rc_run *r, uint32_t task, int layer);
+} rc_task_span;
+rc_task_span rc_run_span(const rc_run *r, uint32_t task, int layer);
 
 /* size.c: how large a pass may be. */
 

@@ -227,9 +227,11 @@ rc_status rc_run_layers(const rc_spec *spec, const rc_costs *costs, const rc_pro
     return st;
 }
 
-rc_span rc_run_span(const rc_run *r, uint32_t task, int layer) {
+rc_task_span rc_run_span(const rc_run *r, uint32_t task, int layer) {
+    assert(task < r->program->task_count);
+    assert(!r->repeats || (layer >= 0 && layer <= r->repeats->layers));
     rc_id number = r->repeats ? rc_sim_number(r->sim, task, r->repeats->repetition[layer]) : task;
-    return (rc_span){rc_sim_op_start(r->sim, number), rc_sim_op_end(r->sim, number)};
+    return (rc_task_span){rc_sim_op_start(r->sim, number), rc_sim_op_end(r->sim, number)};
 }
 
 rc_status rc_run_program(const rc_spec *spec, const rc_costs *costs, const rc_program *program,

@@ -141,7 +141,7 @@ static void own_work(const pass *x, rc_forward *out) {
         for (size_t i = x->first[layer]; i < x->first[layer + 1]; i++) {
             const rc_task *t = &p->tasks[x->own[i]];
             const rc_shape *s = &p->shapes[t->shape];
-            rc_span at = rc_run_span(&x->run, x->own[i], l);
+            rc_task_span at = rc_run_span(&x->run, x->own[i], l);
             rc_time took = at.end - at.start;
             if (s->part == RC_P_ALL2ALL) {
                 at.start = later(at.start, covered);

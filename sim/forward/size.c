@@ -1,5 +1,6 @@
 /* How large a pass may be: told from the size of its program before any of it is laid out.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <stdio.h>
 #include "sim/forward/replay.h"
 
@@ -18,6 +19,7 @@ static int64_t program_bytes(const rc_program_size *z) {
 }
 
 int64_t rc_engine_bytes(const rc_program_size *z) {
+    assert(z->tasks >= 0 && z->deps >= 0);
     const rc_sim_size sim = {.ops = z->tasks,
                              .edges = z->deps,
                              .flows = z->messages,
@@ -75,6 +77,7 @@ rc_status rc_build_program(const rc_spec *spec, const rc_request *rq, rc_program
 
 rc_status rc_build_repeats(const rc_spec *spec, int repeats, rc_program *out, bool *keep_all,
                            rc_error *err) {
+    assert(repeats >= 0);
     rc_program_size z, all;
     rc_request rq = rc_spec_request(spec, 0);
     RC_TRY(rc_schedule_size(&rq, &all, err));
