@@ -1,4 +1,4 @@
-/* What passes.c and passes_cells.c share. Not for other files.
+/* What passes.c, passes_known.c and passes_cells.c share. Not for other files.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_SERVE_PASSES_INTERNAL_H
 #define RC_SERVE_PASSES_INTERNAL_H
@@ -60,12 +60,15 @@ struct rc_passes {
     rc_pass_stats stats;
 };
 
+/* passes_known.c. The source's answer, counted. */
+rc_status rc_passes_ask(rc_passes *p, const rc_pass *pass, rc_pass_cost *out, rc_error *err);
 uint64_t rc_point_hash(const rc_point *k);
 /* Simulated now, or met before. */
 rc_status rc_point_time(rc_passes *p, const rc_point *k, bool *met, rc_pass_cost *out,
                         rc_error *err);
 bool rc_point_known(const rc_passes *p, const rc_point *k, rc_pass_cost *out);
 
+/* passes_cells.c */
 bool rc_cells_create(rc_passes *p);
 void rc_cells_destroy(rc_passes *p);
 /* *done is false when the pass is to be simulated. */
