@@ -21,6 +21,7 @@
 #include "calib/stats.h"
 #include "calib/bench_kernels.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -70,6 +71,7 @@ int rc_bench_slots_wanted(const rc_gpu *g, size_t footprint) {
 }
 
 void rc_result_set(rc_result *r, double *samples, size_t n) {
+    assert(n >= 1);
     rc_stats_sort(samples, n);
     r->p10_s = rc_stats_quantile(samples, n, 0.1);
     r->p50_s = rc_stats_quantile(samples, n, 0.5);
@@ -142,6 +144,7 @@ static rc_status time_once(rc_bench *b, const window *w, double *seconds, rc_err
 
 /* Copies for calls of `t` seconds, and the input sets they take turns on. */
 static void size_window(const rc_bench *b, window *w, double t) {
+    assert(t >= 0);
     int wanted = rc_bench_slots_wanted(b->gpu, w->op->footprint);
     double copies = ceil(RC_BENCH_WINDOW_S / (t > SHORTEST_CALL_S ? t : SHORTEST_CALL_S));
     if (copies < wanted && wanted * t < ALL_SETS_S)
@@ -297,6 +300,8 @@ static rc_status sample(rc_bench *b, const window *w, rc_result *r, rc_error *er
 
 rc_status rc_bench_run(rc_bench *b, const rc_bench_op *op, rc_result *r, rc_error *err) {
     window w;
+    assert(op->launch != NULL);
+    assert(op->slots >= 0);
     memset(r, 0, sizeof *r);
     if (b->duty_cycle > 0)
         return rc_bench_duty_cycle(b, op, b->duty_cycle, r, err);

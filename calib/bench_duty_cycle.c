@@ -11,6 +11,7 @@
 #include "calib/bench.h"
 #include "calib/bench_kernels.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -122,6 +123,7 @@ static rc_status estimate(duty_run *d, rc_error *err) {
 
 rc_status rc_bench_duty_cycle(rc_bench *b, const rc_bench_op *op, double share, rc_result *r,
                               rc_error *err) {
+    assert(share > 0 && share <= 1);
     static duty_run d; /* too large for a stack; one process measures one point at a time */
     memset(&d, 0, sizeof d);
     d.b = b;

@@ -10,6 +10,7 @@
 #include "calib/gpu.h"
 #include "calib/bench_kernels.h"
 
+#include <assert.h>
 #include <cublasLt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +112,8 @@ void rc_cublaslt_close(rc_cublaslt *lt) {
 }
 
 static const plan *find(const rc_cublaslt *lt, const rc_cublaslt_shape *s) {
+    assert(s->m > 0 && s->n > 0 && s->k > 0);
+    assert(s->sms >= 0);
     for (int i = 0; i < lt->count; i++) {
         const rc_cublaslt_shape *p = &lt->plans[i].shape;
         if (p->m == s->m && p->n == s->n && p->k == s->k && p->sms == s->sms && p->fp8 == s->fp8)

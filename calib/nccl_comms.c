@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/nccl_comms.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -40,6 +41,7 @@ static rc_status join(rc_comms *c, struct rc_comms_one *one, rc_error *err) {
 }
 
 rc_status rc_comms_get(rc_comms *c, int ranks, int ctas, ncclComm_t *out, rc_error *err) {
+    assert(ranks >= 1 && ctas >= 0);
     char step[96];
     for (int i = 0; i < c->n; i++)
         if (c->v[i].ranks == ranks && c->v[i].ctas == ctas) {

@@ -9,6 +9,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/point_lists.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@ static bool same_word(const char *x, const char *y) {
 }
 
 void rc_point_variant(const rc_point *p, const char *base, char *out, size_t size) {
+    assert(size > 0);
     const char *v = base ? base : p->variant;
     if (!p->cond)
         snprintf(out, size, "%s", v);
@@ -36,6 +38,8 @@ void rc_point_variant(const rc_point *p, const char *base, char *out, size_t siz
 }
 
 rc_status rc_points_add(rc_points *p, const rc_point *x, rc_error *err) {
+    assert(x->op != NULL && x->variant != NULL && x->dtype != NULL);
+    assert(x->a >= 0 && x->b >= 0 && x->c >= 0 && x->d >= 0);
     for (size_t i = 0; i < p->n; i++) {
         rc_point *y = &p->v[i];
         if (y->a == x->a && y->b == x->b && y->c == x->c && y->d == x->d && !strcmp(y->op, x->op) &&

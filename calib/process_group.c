@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/process_group.h"
 
+#include <assert.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,10 +29,12 @@ static int launched(void) {
 }
 
 int rc_group_nodes(const rc_group *g, int n) {
+    assert(g->per_node >= 1);
     return (n + g->per_node - 1) / g->per_node;
 }
 
 bool rc_group_measures(const rc_group *g, int n) {
+    assert(n >= 1);
     return n == g->size || n == g->per_node || (n & (n - 1)) == 0;
 }
 
@@ -136,6 +139,8 @@ static rc_status mpi_gather(double value, double *all, rc_error *err) {
 #endif
 
 rc_status rc_group_share(const rc_group *g, void *data, size_t bytes, rc_error *err) {
+    assert(data != NULL || bytes == 0);
+    assert(g->rank >= 0 && g->rank < g->size);
     if (g->size == 1)
         return RC_OK;
     return g->page ? rc_fork_share(g, data, bytes, err) : mpi_share(data, bytes, err);

@@ -6,6 +6,7 @@
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #include "calib/process_group.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -32,8 +33,7 @@ static rc_status meet(struct rc_fork_page *b, rc_error *err) {
 }
 
 rc_status rc_fork_share(const rc_group *g, void *data, size_t bytes, rc_error *err) {
-    if (bytes > RC_GROUP_SHARE_MAX)
-        return rc_fail(err, RC_E_INTERNAL, "%zu bytes are more than the shared page holds", bytes);
+    assert(bytes <= RC_GROUP_SHARE_MAX);
     if (g->rank == 0)
         memcpy(g->page->shared, data, bytes);
     RC_TRY(meet(g->page, err));
@@ -42,6 +42,7 @@ rc_status rc_fork_share(const rc_group *g, void *data, size_t bytes, rc_error *e
 }
 
 rc_status rc_fork_gather(const rc_group *g, double value, double *all, rc_error *err) {
+    assert(g->size <= FORK_RANKS);
     g->page->values[g->rank] = value;
     RC_TRY(meet(g->page, err));
     memcpy(all, g->page->values, (size_t)g->size * sizeof *all);
@@ -128,6 +129,7 @@ static rc_status wait_for(pid_t *pids, int n, rc_error *err) {
 rc_status rc_group_fork(rc_group *g, int n, bool *parent, rc_error *err) {
     pid_t pids[FORK_RANKS];
     *parent = false;
+    assert(n >= 1);
     if (n > FORK_RANKS)
         return rc_fail(err, RC_E_UNMODELLED, "more than %d processes", FORK_RANKS);
     struct rc_fork_page *page = NULL;

@@ -9,6 +9,7 @@
 #include "sim/base/csv.h"
 #include "sim/cost/ops.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -36,6 +37,7 @@ const rc_column *rc_record_columns(void) {
 }
 
 void rc_record_set(char *field, size_t size, const char *value) {
+    assert(size > 0);
     snprintf(field, size, "%s", value ? value : "");
 }
 
@@ -48,6 +50,7 @@ rc_status rc_record_write_header(FILE *f, rc_error *err) {
 }
 
 rc_status rc_record_write(FILE *f, const rc_record *r, rc_error *err) {
+    assert(r->op[0] != '\0');
     for (int i = 0; i < RC_STORE_NCOLUMNS; i++) {
         const char *at = (const char *)r + columns[i].offset;
         if (i)
@@ -86,6 +89,7 @@ static rc_status set_field(rc_record *r, const rc_column *col, const rc_csv *csv
 
 rc_status rc_records_parse(const char *name, const char *text, size_t size, rc_record **rows,
                            size_t *n, rc_error *err) {
+    assert(text != NULL || size == 0);
     const char *names[RC_STORE_NCOLUMNS + 1] = {0};
     size_t at[RC_STORE_NCOLUMNS] = {0};
     rc_csv *csv = NULL;

@@ -5,6 +5,7 @@
 #include "calib/row_file.h"
 #include "sim/base/file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,6 +128,7 @@ rc_status rc_row_file_open(rc_row_file *s, const char *path, const char *head, b
 }
 
 rc_status rc_row_file_add(rc_row_file *s, const rc_record *r, rc_error *err) {
+    assert(s->f != NULL || s->db != NULL);
     RC_TRY(s->is_db ? rc_row_file_db_add(s, r, err) : add_csv(s, r, err));
     return keep(s, r, err);
 }
@@ -142,6 +144,7 @@ bool rc_row_file_has(const rc_row_file *s, const rc_record *point) {
 }
 
 rc_status rc_row_file_leave_out(rc_row_file *s, const char *path, rc_error *err) {
+    assert(s->have == NULL);
     if (access(path, F_OK) != 0)
         return rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot be read: %s", strerror(errno));
     return read_csv(path, &s->have, &s->nhave, err);
@@ -172,6 +175,7 @@ rc_status rc_row_file_export(const rc_row_file *s, const char *path, rc_error *e
 }
 
 rc_status rc_row_file_finish(rc_row_file *s, rc_error *err) {
+    assert(s->f != NULL || s->db != NULL);
     if (s->is_db)
         return rc_row_file_db_finish(s, err);
     RC_TRY(write_csv(s, s->path, s->force, false, err));

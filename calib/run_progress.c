@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/run_progress.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -25,12 +26,14 @@ void rc_run_progress_begin(rc_run_progress *b, double total_s, bool quiet) {
 
 /* Until two seconds of usual time are behind us the usual times are all there is to go by. */
 double rc_run_progress_left(double total_s, double past_s, double elapsed_s) {
+    assert(elapsed_s >= 0);
     double rest = total_s > past_s ? total_s - past_s : 0;
     double pace = past_s > 2 ? elapsed_s / past_s : 1;
     return rest * pace;
 }
 
 void rc_run_progress_step(rc_run_progress *b, const char *label, double usual_s, double share) {
+    assert(share >= 0 && share <= 1);
     double t = now(), past = b->past_s + usual_s * share;
     if (!b->live || t - b->shown < 0.1)
         return;
@@ -49,6 +52,7 @@ void rc_run_progress_step(rc_run_progress *b, const char *label, double usual_s,
 }
 
 void rc_run_progress_suite_done(rc_run_progress *b, double usual_s) {
+    assert(usual_s >= 0);
     b->past_s += usual_s;
 }
 

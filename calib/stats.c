@@ -10,6 +10,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/stats.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -24,6 +25,8 @@ void rc_stats_sort(double *x, size_t n) {
 }
 
 double rc_stats_quantile(const double *sorted, size_t n, double q) {
+    assert(q >= 0 && q <= 1);
+    assert(n == 0 || !(sorted[0] > sorted[n - 1]));
     if (n == 0)
         return NAN;
     double at = q * (double)(n - 1);
@@ -55,6 +58,7 @@ static size_t median_rank(size_t n) {
 }
 
 bool rc_stats_median_ci(const double *sorted, size_t n, double *lo, double *hi) {
+    assert(n == 0 || sorted != NULL);
     if (n == 0) {
         *lo = *hi = NAN;
         return false;

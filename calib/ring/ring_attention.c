@@ -17,6 +17,8 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/ring/ring_layers.h"
+
+#include <assert.h>
 #include "kernels/kernels.h"
 
 /* One launch on local rank i: queries and keys of `tq` and `tk` rows, as one sequence (seqs 0) or
@@ -65,6 +67,8 @@ static rc_status launch(rc_ring_layers *b, int i, const call *x, rc_error *err) 
 
 /* Two chunks of queries over keys [0, first) and [0, second). */
 static void split_chunks(call *x, int64_t chunk, int64_t first, int64_t second) {
+    assert(chunk > 0 && chunk <= INT32_MAX);
+    assert(first >= 0 && second >= first && second <= INT32_MAX);
     x->seqs = 2;
     x->q_start[0] = x->k_start[0] = x->k_start[1] = 0;
     x->q_start[1] = x->q_len[0] = x->q_len[1] = (int32_t)chunk;
@@ -157,6 +161,9 @@ static rc_status exchange(rc_ring_layers *b, rc_ring_part part, const rc_ring_p2
 
 /* What local rank i holds in ring step j: its own, then what has come round. */
 static void *held(rc_ring_layers *b, int i, int layer, int j) {
+    assert(i >= 0 && i < b->ranks->local);
+    assert(layer >= 0 && layer < b->c.layers);
+    assert(j >= 0 && j < b->c.cp);
     rc_ring_state *s = &b->s[i];
     if (j > 0)
         return s->ring[(j - 1) % RC_RING_BUFFERS];
@@ -265,6 +272,8 @@ static rc_status return_parts(rc_ring_layers *b, rc_error *err) {
 
 /* Pieces of cp rank s in the gathered K (which = 0) or V (1): cached, first chunk, second chunk. */
 static int pieces(const rc_ring_layers *b, int s, int which, size_t at[3], size_t bytes[3]) {
+    assert(s >= 0 && s < b->c.cp);
+    assert(which == 0 || which == 1);
     const rc_ring_case *c = &b->c;
     size_t row = rc_kv_row(c), base = (size_t)which * (size_t)(c->t + c->p) * row;
     size_t chunk = (size_t)b->chunk * row, cached = (size_t)b->cached * row;

@@ -5,6 +5,7 @@
 #include "sim/base/csv.h"
 #include "sim/base/file.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@ static const char *const schedules[] = {
     "pass-kv", "pass-q", "all-gather-kv", "tp", "decode-pass-q", "decode-tp", NULL};
 
 const char *rc_ring_schedule_name(rc_ring_schedule s) {
+    assert((unsigned)s < RC_RING_SCHEDULES);
     return schedules[s];
 }
 
@@ -86,13 +88,13 @@ static rc_status read_case(const rc_csv *csv, size_t row, const size_t *at, rc_r
     static const int64_t low[] = {1, 1, 1, 0, 1, 1, 1, 64, 64, 1, 0, 0};
     static const int64_t high[] = {64,  64,    1 << 24, 1 << 24, 4096, 256,
                                    256, 32768, 1 << 20, 1000,    1024, 64};
-    static const int columns[] = {2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, CTAS};
+    static const int numbers[] = {2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, CTAS};
     int64_t v[12] = {0};
     memset(c, 0, sizeof *c);
     RC_TRY(words(csv, row, at, c, err));
     for (int i = 0; i < 12; i++)
-        if (at[columns[i]] != ABSENT)
-            RC_TRY(rc_csv_int(csv, row, at[columns[i]], low[i], high[i], &v[i], err));
+        if (at[numbers[i]] != ABSENT)
+            RC_TRY(rc_csv_int(csv, row, at[numbers[i]], low[i], high[i], &v[i], err));
     c->cp = (int)v[0], c->tp = (int)v[1], c->t = v[2], c->p = v[3], c->batch = v[4];
     c->hq = (int)v[5], c->hkv = (int)v[6], c->width = (int)v[7], c->ffn = (int)v[8];
     c->layers = (int)v[9], c->sms = (int)v[10], c->ctas = (int)v[11];

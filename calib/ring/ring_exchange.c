@@ -6,12 +6,16 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/ring/ring_ranks.h"
+
+#include <assert.h>
 #include "kernels/kernels.h"
 
 /* ---- virtual -------------------------------------------------------------------------------- */
 
 /* World index of cp index `cp` in the CP group of local rank `at`; virtual ranks are local. */
 static int member(const rc_ring_ranks *g, int at, int cp) {
+    assert(at >= 0 && at < g->local);
+    assert(cp >= 0 && cp < g->cp);
     return cp * g->tp + g->r[at].tp;
 }
 
@@ -153,6 +157,7 @@ rc_status rc_ring_exchange(rc_ring_ranks *g, const rc_ring_p2p *ops, int n, rc_e
 }
 
 rc_status rc_ring_all_reduce(rc_ring_ranks *g, void *const *data, int64_t elements, rc_error *err) {
+    assert(elements > 0);
     if (g->tp == 1)
         return RC_OK;
     return g->virtual_ranks ? sum_virtual(g, data, elements, err)

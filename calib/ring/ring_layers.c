@@ -4,6 +4,7 @@
 #include "calib/ring/ring_layers.h"
 #include "kernels/kernels.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@ static const char *const parts[RC_RING_PARTS] = {
     "gate-up", "swiglu", "down",   "send-recv", "all-to-all", "all-gather"};
 
 const char *rc_ring_part_name(rc_ring_part p) {
+    assert((unsigned)p < RC_RING_PARTS);
     return parts[p];
 }
 
@@ -302,6 +304,7 @@ static rc_status open_all(rc_ring_layers *b, rc_error *err) {
 
 rc_status rc_ring_layers_open(rc_ring_layers *b, rc_ring_ranks *ranks, const rc_ring_case *c,
                               uint64_t seed, rc_error *err) {
+    assert(ranks->local >= 1 && c->cp * c->tp >= 1);
     memset(b, 0, sizeof *b);
     b->ranks = ranks;
     b->c = *c;

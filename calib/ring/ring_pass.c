@@ -4,6 +4,7 @@
 #include "calib/ring/ring_layers.h"
 #include "kernels/kernels.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,7 @@ static rc_status more_spans(rc_ring_layers *b, rc_error *err) {
 }
 
 rc_status rc_ring_part_begin(rc_ring_layers *b, int i, rc_ring_part part, rc_error *err) {
+    assert(i >= 0 && i < b->ranks->local);
     if (!b->profiling)
         return RC_OK;
     if (b->span_count == b->span_room)
@@ -44,6 +46,7 @@ rc_status rc_ring_part_begin(rc_ring_layers *b, int i, rc_ring_part part, rc_err
 rc_status rc_ring_part_end(rc_ring_layers *b, int i, rc_error *err) {
     if (!b->profiling)
         return RC_OK;
+    assert(b->span_count < b->span_room); /* a part has begun */
     rc_ring_span *m = &b->spans[b->span_count++];
     RC_CUDA(cudaEventRecord(m->stop, stream_of(b, i, m->part)));
     return RC_OK;

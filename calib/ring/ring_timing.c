@@ -12,6 +12,7 @@
 #include "calib/ring/ring_timing.h"
 #include "calib/stats.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -227,6 +228,7 @@ static rc_status profile(rc_ring_layers *b, rc_ring_times *t, rc_error *err) {
 }
 
 rc_status rc_ring_time(rc_ring_layers *b, rc_ring_times *t, rc_error *err) {
+    assert(b->ranks->procs->size <= RC_RING_MAX_RANKS);
     pass_timer k = {NULL, NULL, NULL};
     if (b->ranks->virtual_ranks && b->ranks->local > 1)
         return rc_fail(err, RC_E_INTERNAL, "virtual ranks have no time");
