@@ -3,15 +3,12 @@
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
+#include "sim/engine/ticks.h"
 #include "sim/forward/replay.h"
 
 /* Times are added up in 64 bits: a pass that could last longer than this is left to the engine,
  * which says so. */
 static const double LONGEST = 0x1p61;
-
-static rc_time round_ps(double ps) {
-    return ps < 0x1p62 ? (rc_time)llround(ps) : (rc_time)1 << 62;
-}
 
 /* How long a lone message is on its links: at the least of what it, its sender's and its receiver's
  * link allow. slow: of the sender's link. */
@@ -19,7 +16,7 @@ static rc_time transfer_of(const rc_shape *s, const rc_shape_cost *c, double slo
     double rate = fmin(c->link_rate * slow, c->link_rate);
     if (c->peer_rate > 0.0)
         rate = fmin(rate, c->peer_rate);
-    return round_ps(s->bytes * RC_PS_PER_S / rate);
+    return rc_ticks_round(rc_flow_ps(s->bytes, rate));
 }
 
 /* Host time, latencies and collectives are not slower on a slow GPU. */
@@ -56,10 +53,11 @@ static void cost_shapes(rc_replay *r, const rc_what_if *w) {
         const rc_shape_cost *c = &r->prices[i];
         r->cost[i] = r->slowed[i] = c->duration;
         if (s->kind == RC_T_MESSAGE) {
-            r->cost[i] += transfer_of(s, c, 1.0);
-            r->slowed[i] += link ? transfer_of(s, c, w->slow_link) : r->cost[i] - c->duration;
+            r->cost[i] = rc_ticks_add(c->duration, transfer_of(s, c, 1.0));
+            r->slowed[i] =
+                link ? rc_ticks_add(c->duration, transfer_of(s, c, w->slow_link)) : r->cost[i];
         } else if (slows && is_work(s)) {
-            r->slowed[i] = round_ps((double)c->duration / w->slow_speed);
+            r->slowed[i] = rc_ticks_round((double)c->duration / w->slow_speed);
         }
     }
 }

@@ -11,8 +11,8 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
-#include <math.h>
 #include <stdlib.h>
+#include "sim/engine/ticks.h"
 #include "sim/forward/replay.h"
 
 /* Ranks by when they open; equal ones by number. */
@@ -41,18 +41,13 @@ static void order(const rc_exchange *x, rc_exchange_state *s) {
     }
 }
 
-static rc_time in_ticks(double ps) {
-    return ps < 0x1p62 ? (rc_time)llround(ps) : (rc_time)1 << 62;
-}
-
 static void set_rate(rc_flow_class *c, double rate, rc_time now) {
     if (rate == c->rate)
         return;
-    double moved = c->rate * (double)(now - c->last) / RC_PS_PER_S;
-    c->remaining = c->remaining - moved > 0 ? c->remaining - moved : 0;
+    c->remaining = rc_flow_left(c->remaining, c->rate, now - c->last);
     c->last = now;
     c->rate = rate;
-    c->end = now + in_ticks(c->remaining * RC_PS_PER_S / rate);
+    c->end = rc_ticks_add(now, rc_ticks_round(rc_flow_ps(c->remaining, rate)));
 }
 
 static double rate_among(const rc_exchange *x, int ranks) {
