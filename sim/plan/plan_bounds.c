@@ -152,12 +152,17 @@ static rc_status pass(rc_plan_bounds *b, const rc_plan_option *o, int cp,
 /* Seconds of one prompt by the fastest schedule that the option may take. */
 static rc_status prompt_time(rc_plan_bounds *b, const rc_plan_option *o, rc_sequence seq,
                              double *out, rc_error *err) {
+    rc_layout cut = b->p->dtypes;
+    cut.tp = o->tp;
     *out = INFINITY;
-    for (int cp = o->cp; cp >= 1; cp /= 2) {
+    for (cut.cp = o->cp; cut.cp >= 1; cut.cp /= 2) {
+        const int cp = cut.cp;
         rc_pick pick = rc_plan_pick(b->p, o, cp);
         const rc_schedule *s;
         for (int i = 0; (s = rc_pick_candidate(&pick, i)) != NULL; i++) {
             double t;
+            if (cp < o->cp && rc_schedule_fits(s, &b->p->model, &cut, NULL) != RC_OK)
+                continue; /* fewer ranks are a choice */
             RC_TRY(pass(b, o, cp, s, false, 1, seq, &t, err));
             *out = fmin(*out, t);
         }

@@ -11,7 +11,8 @@ const char *rc_part_name(rc_part p) {
         "norm",    "qkv",        "rotary",     "attention",  "merge",
         "out",     "all-reduce", "gate-up",    "swiglu",     "down",
         "lm-head", "send-recv",  "all-to-all", "all-gather", "host"};
-    return p < RC_P_COUNT ? names[p] : "?";
+    assert(p < RC_P_COUNT);
+    return names[p];
 }
 
 bool rc_part_is_comm(rc_part p) {

@@ -37,8 +37,14 @@ static void layout_close(layout *l) {
 
 static rc_status add_layouts(cluster *c, pool *p, condition *k, int cp, rc_error *err) {
     rc_pick pick = rc_pick_on(&p->spec->pick, cp);
+    rc_layout cut = c->spec->layout;
     const rc_schedule *s;
+    cut.tp = p->spec->tp;
+    cut.cp = cp;
     for (int i = 0; (s = rc_pick_candidate(&pick, i)) != NULL; i++) {
+        bool fits = rc_schedule_fits(s, &c->spec->model, &cut, NULL) == RC_OK;
+        if (!fits && cp < p->spec->cp)
+            continue; /* fewer ranks are a choice */
         assert(k->count < MAX_LAYOUTS);
         RC_TRY(layout_open(c, p, &k->what_if, cp, s, &k->prefill[k->count++], err));
     }

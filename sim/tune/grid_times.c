@@ -66,6 +66,8 @@ rc_status rc_tune_timer_time(rc_tune_timer *c, int n, int variant, int64_t t, in
     spec.layout.cp = n;
     for (int i = 0; i < batch; i++)
         c->seqs[i] = (rc_sequence){t, p};
+    if (rc_schedule_fits(spec.schedule, c->model, &spec.layout, NULL) != RC_OK)
+        return RC_OK; /* degrees that this schedule cannot be cut for */
     rc_status st = rc_forward_time(c->ctx, &spec, &f, &why);
     *out = st == RC_OK ? f.time : NAN;
     for (int b = 0; b < RC_BASIS_COUNT && st == RC_OK; b++)

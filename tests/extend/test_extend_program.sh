@@ -91,6 +91,8 @@ says "CP2.TP8 mixed \(head-split\)" serve "$work/serve.yaml" --set arrivals.requ
 refused "chunked passes decode beside prompts, which head-split" \
     serve "$work/serve.yaml" --set arrivals.requests=20 --set scheduler.policy=chunked
 refused "head-split cuts the heads" serve "$work/serve.yaml" --set pools.0.cp=3 --set arrivals.requests=20
+sed 's/tp: 8}/tp: 8, cp: 8, variant: head-split, dynamic_cp: true}/' scenarios/serve/azure-code.yaml >"$work/dynamic.yaml"
+says "CP8.TP8 mixed \\(head-split\\)" serve "$work/dynamic.yaml" --set arrivals.requests=20
 says "best: .* head-split, prefill first" plan scenarios/plan/coding.yaml --quiet --set 'space.variant=[head-split]' \
     --set 'space.scheduler=[prefill-first, chunked]' --set 'space.cp=[2]' --set 'space.pools=[mixed]' \
     --set 'space.dynamic_cp=[false]' --set search.simulations=2 --set search.seeds=0 --set arrivals.requests=100

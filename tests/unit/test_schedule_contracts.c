@@ -62,6 +62,7 @@ static void test_table(void **state) {
 static void test_requests(void **state) {
     (void)state;
     const rc_request nothing = {0};
+    trips("p < RC_P_COUNT", (void)rc_part_name(RC_P_COUNT));
     trips("rq->schedule && rq->model", (void)rc_schedule_check(&nothing, &err));
     trips("s && m && l", (void)rc_schedule_fits(&own, NULL, &rq.layout, &err));
 }
