@@ -13,7 +13,21 @@
 #include <string.h>
 #include "sim/forward/line.h"
 
-static void tasks(const rc_replay *r, const rc_piece *x, rc_time *most) {
+static inline void few_waits(const rc_replay *r, const rc_piece *x, uint32_t waits,
+                             rc_time *least) {
+    const uint32_t *wait = r->waits + x->wait, *task = r->order + x->task;
+    rc_line *line = r->line;
+    rc_time most = *least;
+    for (uint32_t i = 0; i < x->count; i++, wait += waits) {
+        rc_line w[3];
+        for (uint32_t k = 0; k < waits; k++)
+            w[k] = line[wait[k]];
+        line[task[i]] = rc_line_plus(rc_line_latest(w, waits, &most), r->duration[task[i]]);
+    }
+    *least = most;
+}
+
+static void many_waits(const rc_replay *r, const rc_piece *x, rc_time *most) {
     const uint32_t *wait = r->waits + x->wait;
     enum { FEW = 8 };
     rc_line w[FEW];
@@ -29,6 +43,22 @@ static void tasks(const rc_replay *r, const rc_piece *x, rc_time *most) {
             }
         }
         r->line[task] = rc_line_plus(latest, r->duration[task]);
+    }
+}
+
+static void tasks(const rc_replay *r, const rc_piece *x, rc_time *most) {
+    switch (x->waits) {
+    case 1:
+        few_waits(r, x, 1, most);
+        break;
+    case 2:
+        few_waits(r, x, 2, most);
+        break;
+    case 3:
+        few_waits(r, x, 3, most);
+        break;
+    default:
+        many_waits(r, x, most);
     }
 }
 

@@ -262,7 +262,7 @@ static void repeat(const walk *w, int p, int rest) {
 /* Everything gained as much in the last repetition as in the one before. */
 static bool drifts(const walk *w) {
     if (w->rows < 3 || w->r->exchanges)
-        return false;
+        return w->rows == 2 && !w->r->exchanges;
     const rc_time *a = rc_replay_row(w->r, w->rows - 3), *b = a + w->r->width;
     const rc_time *c = b + w->r->width;
     for (size_t i = 0; i < w->r->width; i++)

@@ -19,42 +19,53 @@ static void close_ring(rc_line *x, int n) {
 }
 
 static void host_work(const drift *d) {
-    for (int g = 1; g <= d->k->n; g++) {
-        const rc_line w[] = {d->x[HOST][g], d->x[COMPUTE][g], d->x[COMM][g]};
-        d->x[HOST][g] = rc_line_plus(rc_line_latest(w, 3, d->most),
-                                     d->k->host + (d->k->eager ? 0 : d->k->launch));
+    const rc_ring *k = d->k;
+    rc_line *host = d->x[HOST];
+    const rc_line *compute = d->x[COMPUTE], *comm = d->x[COMM];
+    rc_time most = *d->most, work = k->host + (k->eager ? 0 : k->launch);
+    for (int g = 1; g <= k->n; g++) {
+        const rc_line w[] = {host[g], compute[g], comm[g]};
+        host[g] = rc_line_plus(rc_line_latest(w, 3, &most), work);
     }
+    *d->most = most;
 }
 
-static void send(const drift *d, int step, bool reuses) {
-    rc_line *lane = d->x[d->k->serial ? COMPUTE : COMM];
-    for (int g = 1; g <= d->k->n; g++) {
-        rc_line launched = rc_line_plus(d->x[HOST][g], d->k->eager ? d->k->launch : 0);
-        const rc_line w[] = {lane[g], launched, step == 0 ? d->x[COMPUTE][g] : d->x[MSG][g - 1],
-                             d->x[ATT][g + 1], d->x[MSG][g + 1]};
-        d->x[HOST][g] = launched;
-        d->x[NEXT][g] = lane[g] =
-            rc_line_plus(rc_line_latest(w, reuses ? 5 : 3, d->most), d->k->message[g - 1]);
+static inline void send(const drift *d, int step, bool reuses) {
+    const rc_ring *k = d->k;
+    rc_line *host = d->x[HOST], *lane = d->x[k->serial ? COMPUTE : COMM], *next = d->x[NEXT];
+    const rc_line *ready = step == 0 ? d->x[COMPUTE] : d->x[MSG] - 1;
+    const rc_line *att = d->x[ATT] + 1, *msg = d->x[MSG] + 1;
+    rc_time most = *d->most, launch = k->eager ? k->launch : 0;
+    for (int g = 1; g <= k->n; g++) {
+        rc_line launched = rc_line_plus(host[g], launch);
+        const rc_line w[] = {lane[g], launched, ready[g], att[g], msg[g]};
+        host[g] = launched;
+        next[g] = lane[g] =
+            rc_line_plus(rc_line_latest(w, reuses ? 5 : 3, &most), k->message[g - 1]);
     }
+    *d->most = most;
 }
 
 static void attend(const drift *d, int step) {
     const rc_ring *k = d->k;
     const uint16_t *cell = k->cells + (size_t)step * (size_t)k->n;
+    rc_line *host = d->x[HOST], *compute = d->x[COMPUTE], *att = d->x[ATT];
+    const rc_line *arrived = step == 0 ? d->x[COMPUTE] : d->x[MSG] - 1;
+    rc_time most = *d->most, launch = k->eager ? k->launch : 0;
     for (int g = 1; g <= k->n; g++) {
         const rc_time *cost = g - 1 == k->slow ? k->slowed : k->cost;
-        rc_line launched = rc_line_plus(d->x[HOST][g], k->eager ? k->launch : 0);
-        const rc_line w[] = {d->x[COMPUTE][g], launched, d->x[MSG][g - 1]};
-        rc_line end =
-            rc_line_plus(rc_line_latest(w, step == 0 ? 2 : 3, d->most), cost[cell[g - 1]]);
+        rc_line launched = rc_line_plus(host[g], launch);
+        const rc_line w[] = {compute[g], launched, arrived[g]};
+        rc_line end = rc_line_plus(rc_line_latest(w, 3, &most), cost[cell[g - 1]]);
         if (k->decodes) {
-            launched = rc_line_plus(launched, k->eager ? k->launch : 0);
+            launched = rc_line_plus(launched, launch);
             const rc_line v[] = {end, launched};
-            end = rc_line_plus(rc_line_latest(v, 2, d->most), cost[k->block->decode]);
+            end = rc_line_plus(rc_line_latest(v, 2, &most), cost[k->block->decode]);
         }
-        d->x[HOST][g] = launched;
-        d->x[COMPUTE][g] = d->x[ATT][g] = end;
+        host[g] = launched;
+        compute[g] = att[g] = end;
     }
+    *d->most = most;
     close_ring(d->x[ATT], k->n);
 }
 
@@ -79,8 +90,10 @@ void rc_ring_drift(const rc_ring *k, rc_line *lines, rc_line *scratch, rc_time *
     for (int j = 0; j<k->n && * most> 0; j++) {
         if (k->hosted)
             host_work(&d);
-        if (j < k->n - 1)
-            send(&d, j, k->attends || j == 0);
+        if (j < k->n - 1 && (k->attends || j == 0))
+            send(&d, j, true);
+        else if (j < k->n - 1)
+            send(&d, j, false);
         if (k->attends)
             attend(&d, j);
         if (j < k->n - 1)

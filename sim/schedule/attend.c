@@ -46,6 +46,7 @@ uint32_t rc_emit_attention(rc_builder *b, uint32_t gpu, int q, int s) {
 
 uint32_t rc_emit_attention_of(rc_builder *b, uint32_t gpu, int hq, int hkv, rc_calls_fn calls_of) {
     assert(hq >= 1 && hkv >= 1);
+    b->pairs.apart = true;
     rc_shape shape = attention_shape(b, hq, hkv);
     for (size_t i = 0; i < b->rq->seq_count; i++) {
         rc_call calls[RC_CALLS];

@@ -14,6 +14,7 @@ enum { RC_RANK_CLASSES = 16 };
 typedef struct rc_pairs {
     const uint8_t *class_of; /* [ranks], in the program's scratch; NULL: too many classes */
     uint32_t decode;         /* the shape of the decode, which is that of every rank */
+    bool apart; /* a schedule has chosen the calls of a rank by itself: pairs do not hold */
     uint32_t shape[3][RC_RANK_CLASSES][RC_RANK_CLASSES]; /* s < q, s == q, s > q */
 } rc_pairs;
 

@@ -27,9 +27,15 @@ bool rc_template_begin(rc_builder *b) {
     rc_program *p = b->p;
     if (!p->layers_of)
         p->layers_of = calloc(1, sizeof *p->layers_of);
-    if (p->layers_of)
-        p->layers_of->eager = b->rq->eager;
-    return p->layers_of != NULL;
+    if (!p->layers_of)
+        return false;
+    p->layers_of->eager = b->rq->eager;
+    /* Always the first shapes: on refilling, the tasks that have them are passed over. */
+    const rc_shape first[] = {rc_shape_of(RC_T_PORT, RC_P_HOST),
+                              rc_shape_of(RC_T_LAUNCH, RC_P_HOST)};
+    (void)rc_shape_number(b, &first[0]);
+    (void)rc_shape_number(b, &first[1]);
+    return true;
 }
 
 /* Room for `n` more ids; their place. */
@@ -88,12 +94,18 @@ uint32_t *rc_pair_shape(rc_builder *b, int q, int s) {
 /* ---- sections ------------------------------------------------------------------------------- */
 
 static uint32_t port(rc_builder *b, uint32_t gpu, rc_lane lane) {
+    if (b->refill)
+        return b->at++;
     const rc_shape s = rc_shape_of(RC_T_PORT, RC_P_HOST);
     return rc_emit_port(b, gpu, lane, &s);
 }
 
 /* The ports of one kind, on every GPU; their numbers into `into`, `stride` apart. */
 static void ports(rc_builder *b, rc_lane lane, uint32_t *into, size_t stride) {
+    if (b->refill) {
+        b->at += b->p->gpus;
+        return;
+    }
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
         into[gpu * stride] = port(b, gpu, lane);
 }
@@ -188,19 +200,41 @@ static uint16_t message_shape(rc_builder *b, uint32_t gpu, uint32_t peer, rc_par
     return cell_of(b, b->noted[0]);
 }
 
+/* Messages to the next rank are all alike but for which of them stay inside a node. */
 static void message_shapes(rc_builder *b, rc_block *k, rc_part part, double bytes) {
     uint16_t *cells = b->p->layers_of->cells + k->cells;
+    bool alike = b->rq->ranks_per_node <= 1;
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
-        cells[gpu] = message_shape(b, gpu, rc_next_gpu(b, gpu, 1), part, bytes);
+        cells[gpu] = alike && gpu > 0 ? cells[0]
+                                      : message_shape(b, gpu, rc_next_gpu(b, gpu, 1), part, bytes);
 }
 
+static uint32_t noted_attention(rc_builder *b, rc_attend_fn attend, int here, int from) {
+    b->notes = 0;
+    (void)attend(b, (uint32_t)here, here, from);
+    return b->noted[0];
+}
+
+/* The shape of attention is that of the classes of both ranks, unless the schedule chooses the
+ * calls of each rank itself: then `pairs.apart` tells. */
 static void attention_shapes(rc_builder *b, rc_block *k, rc_attend_fn attend) {
+    uint32_t known[3][RC_RANK_CLASSES][RC_RANK_CLASSES];
+    const uint8_t *class_of = b->pairs.class_of;
     uint16_t *cell = b->p->layers_of->cells + k->cells + b->p->gpus;
+    memset(known, 0xff, sizeof known);
+    b->pairs.apart = false;
     for (int j = 0; j < b->n; j++) {
         for (int here = 0; here < b->n; here++) {
-            b->notes = 0;
-            (void)attend(b, (uint32_t)here, here, here >= j ? here - j : here - j + b->n);
-            *cell++ = cell_of(b, b->noted[0]);
+            int from = here >= j ? here - j : here - j + b->n;
+            if (!class_of || b->pairs.apart) {
+                *cell++ = cell_of(b, noted_attention(b, attend, here, from));
+                continue;
+            }
+            uint32_t *shape =
+                &known[(from >= here) + (from > here)][class_of[here]][class_of[from]];
+            if (*shape == RC_TASK_NONE)
+                *shape = noted_attention(b, attend, here, from);
+            *cell++ = cell_of(b, *shape);
         }
     }
     k->decode = b->notes > 1 ? cell_of(b, b->noted[1]) : RC_SHAPE_NONE;
@@ -284,6 +318,10 @@ void rc_block_exchange(rc_builder *b, double bytes_per_peer) {
         return;
     k->in = in;
     k->out = out;
+    if (b->refill) {
+        b->at += gpus;
+        return;
+    }
     memcpy(b->p->layers_of->ids + in, b->mark, gpus * sizeof *b->mark);
     ports(b, RC_LANE_NONE, b->mark, 1);
     memcpy(b->p->layers_of->ids + out, b->mark, gpus * sizeof *b->mark);
