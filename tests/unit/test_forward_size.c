@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <cmocka.h>
 #define PROGRAMS_FAKE_COSTS
@@ -174,6 +175,41 @@ static void test_estimate_and_program(void **state) {
     }
 }
 
+static int64_t most_resident(void) {
+    struct rusage u;
+    assert_int_equal(getrusage(RUSAGE_SELF, &u), 0);
+    return (int64_t)u.ru_maxrss * 1024;
+}
+
+/* A pass that is played takes the memory of what is laid out, not of all its layers. Four million
+ * ops written out would be 800 MB and more. */
+static void test_memory_goes_by_what_is_laid_out(void **state) {
+    (void)state;
+    int64_t bytes, before = most_resident();
+    rc_forward out = {0};
+    f.spec.unfold = true;
+    rc_program_size z = size_of(32, 126, &bytes);
+    assert_true(z.tasks > 1 << 20);
+    assert_int_equal(rc_play(&f.spec, &out, &err), RC_OK);
+    assert_int_equal(out.ops, z.tasks);
+    int64_t kept = 24 * z.tasks; /* results: there are few enough to keep them all */
+    assert_true(most_resident() - before < kept + bytes / 8);
+}
+
+/* 1,024 GPUs are laid out: two layers of them. */
+static void test_many_gpus_are_within_the_bound(void **state) {
+    (void)state;
+    rc_program p;
+    bool all = true;
+    f.spec.layout.cp = 128;
+    f.spec.layout.tp = 8;
+    f.spec.unfold = true;
+    assert_int_equal(rc_build_repeats(&f.spec, 2, &p, &all, &err), RC_OK);
+    assert_false(all);
+    assert_int_equal(p.layers, 2);
+    rc_program_free(&p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_far_too_many_ranks, setup),
@@ -182,6 +218,8 @@ int main(void) {
         cmocka_unit_test_setup(test_unfolded, setup),
         cmocka_unit_test_setup(test_what_is_within_the_bound, setup),
         cmocka_unit_test_setup(test_estimate_and_program, setup),
+        cmocka_unit_test_setup(test_memory_goes_by_what_is_laid_out, setup),
+        cmocka_unit_test_setup(test_many_gpus_are_within_the_bound, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
