@@ -12,7 +12,7 @@
 #include "sim/choose/select.h"
 #include "sim/cli/flags.h"
 #include "sim/cost/basis.h"
-#include "sim/forward/find.h"
+#include "sim/base/find.h"
 #include "sim/forward/scenario.h"
 #include "sim/model/notes.h"
 #include "sim/schedule/layer.h"

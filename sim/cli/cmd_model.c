@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "sim/cli/flags.h"
-#include "sim/forward/find.h"
+#include "sim/base/find.h"
 #include "sim/model/notes.h"
 #include "sim/schedule/layer.h"
 #include "sim/schedule/totals.h"

@@ -7,7 +7,7 @@
 #include "sim/base/quantity.h"
 #include "sim/base/table.h"
 #include "sim/cli/flags.h"
-#include "sim/forward/scenario.h"
+#include "sim/base/find.h"
 #include "sim/plot/gnuplot.h"
 #include "sim/validate/validate.h"
 

@@ -3,40 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#include "sim/base/share.h"
-#include "sim/forward/find.h"
+#include "sim/base/find.h"
 #include "sim/schedule/layer.h"
 
 enum { MAX_SEQS = 65536 };
-
-/* ---- where models and machines are ---------------------------------------------------- */
-
-static bool ends_with(const char *s, const char *end) {
-    size_t a = strlen(s), b = strlen(end);
-    return a >= b && strcmp(s + a - b, end) == 0;
-}
-
-rc_status rc_share_path(const char *folder, const char *name, const char *ext, char *out,
-                        size_t size, rc_error *err) {
-    char full[768], hint[640];
-    snprintf(full, sizeof full, "%s/%s", rc_share_folder(), folder);
-    if (strchr(name, '/') || ends_with(name, ext)) {
-        snprintf(out, size, "%s", name);
-        rc_share_hint(full, name, ext, false, hint, sizeof hint);
-        return access(name, F_OK) == 0 || !hint[0]
-                   ? RC_OK
-                   : rc_fail(err, RC_E_IO, "no file %s%s", name, hint);
-    }
-    snprintf(out, size, "%s/%s%s", full, name, ext);
-    FILE *f = fopen(out, "r");
-    if (f) {
-        fclose(f);
-        return RC_OK;
-    }
-    rc_share_hint(full, name, ext, true, hint, sizeof hint);
-    return rc_fail(err, RC_E_IO, "no %s/%s%s%s", folder, name, ext, hint);
-}
 
 /* ---- the document --------------------------------------------------------------------- */
 

@@ -43,15 +43,4 @@ rc_status rc_scenario_named(const rc_section *s, const char *key, const char *fo
 /* The section `dtypes`: what it states replaces what *l holds (rc_model_dtypes). */
 rc_status rc_scenario_dtypes(const rc_section *root, rc_layout *l, rc_error *err);
 
-/* For what the program itself names (what users name: rc_find_file). Path of models/NAME.json or
- * scenarios/machines/NAME.yaml: a name with a '/' or the extension is a path and taken as it is;
- * else it is looked up in the data folder ($RINGCAST_SHARE, or where the program was built). A name
- * that is not there is an error that says what was meant, or what there is. */
-rc_status rc_share_path(const char *folder, const char *name, const char *ext, char *out,
-                        size_t size, rc_error *err);
-/* names.c: what to say beside "there is no such file": the name that was meant, else, with `list`,
- * what `folder` holds; "" when there is nothing to say. */
-void rc_share_hint(const char *folder, const char *name, const char *ext, bool list, char *out,
-                   size_t size);
-
 #endif

@@ -12,7 +12,7 @@
 #include "sim/base/quote.h"
 #include "sim/base/table.h"
 #include "sim/cost/basis.h"
-#include "sim/forward/find.h"
+#include "sim/base/find.h"
 #include "sim/model/notes.h"
 #include "sim/plan/plan_file.h"
 

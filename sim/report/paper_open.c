@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include "sim/forward/scenario.h"
+#include "sim/base/find.h"
 #include "sim/report/paper_internal.h"
 
 /* How much more memory the roomy machine has: enough for the KV cache of 1M tokens on one node. */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <math.h>
 #include <string.h>
-#include "sim/forward/scenario.h"
+#include "sim/base/find.h"
 #include "sim/report/paper_internal.h"
 
 /* ---- growing lists ---------------------------------------------------------------------- */

@@ -7,7 +7,7 @@
 #include <string.h>
 #include "sim/base/file.h"
 #include "sim/cost/store.h"
-#include "sim/forward/find.h"
+#include "sim/base/find.h"
 #include "sim/sweep/sweep_internal.h"
 
 #ifndef RC_VERSION

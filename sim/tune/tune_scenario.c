@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 #include "sim/forward/scenario.h"
-#include "sim/forward/find.h"
+#include "sim/base/find.h"
 #include "sim/schedule/layer.h"
 #include "sim/trace/trace_options.h"
 #include "sim/tune/tune.h"

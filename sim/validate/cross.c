@@ -13,7 +13,7 @@
 #include "sim/base/quantile.h"
 #include "sim/cost/cost.h"
 #include "sim/cost/store.h"
-#include "sim/forward/scenario.h"
+#include "sim/base/find.h"
 #include "sim/validate/validate.h"
 
 static rc_status machine_of(const char *name, rc_machine *m, rc_error *err) {

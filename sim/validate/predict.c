@@ -15,7 +15,7 @@
 #include "sim/cost/store.h"
 #include "sim/engine/engine.h"
 #include "sim/forward/forward.h"
-#include "sim/forward/scenario.h"
+#include "sim/base/find.h"
 #include "sim/validate/baseline.h"
 
 typedef struct setting { /* what is shared by runs of one machine and transport */

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <math.h>
 #include <time.h>
+#include "sim/base/find.h"
 #include "sim/engine/engine.h"
 #include "sim/forward/forward.h"
 #include "sim/forward/scenario.h"

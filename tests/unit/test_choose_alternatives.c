@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <math.h>
 #include <string.h>
+#include "sim/base/find.h"
 #include "sim/choose/alternatives.h"
 #include "sim/choose/choose.h"
 #include "sim/forward/scenario.h"

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "sim/base/find.h"
 #include "sim/base/file.h"
 #include "sim/forward/scenario.h"
 #include "sim/plan/plan_internal.h"

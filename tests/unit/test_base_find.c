@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
-#include "sim/forward/find.h"
+#include "sim/base/find.h"
 
 static char root[] = "/tmp/ringcast-find-XXXXXX";
 

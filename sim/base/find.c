@@ -1,10 +1,11 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "sim/forward/find.h"
+/* Looking for files by their names.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/base/find.h"
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include "sim/base/share.h"
-#include "sim/forward/scenario.h"
 
 static bool ends_with(const char *s, const char *end) {
     size_t a = strlen(s), b = strlen(end);
@@ -93,4 +94,25 @@ rc_status rc_find_named(const rc_node *at, const char *key, const char *folder, 
     rc_status st =
         rc_find_file(rc_node_document(at), folder, rc_node_text(at), ext, out, size, &why);
     return st == RC_OK ? RC_OK : rc_node_fail(at, err, st, "key '%s': %.700s", key, why.msg);
+}
+
+rc_status rc_share_path(const char *folder, const char *name, const char *ext, char *out,
+                        size_t size, rc_error *err) {
+    char full[768], hint[640];
+    snprintf(full, sizeof full, "%s/%s", rc_share_folder(), folder);
+    if (strchr(name, '/') || ends_with(name, ext)) {
+        snprintf(out, size, "%s", name);
+        rc_share_hint(full, name, ext, false, hint, sizeof hint);
+        return access(name, F_OK) == 0 || !hint[0]
+                   ? RC_OK
+                   : rc_fail(err, RC_E_IO, "no file %s%s", name, hint);
+    }
+    snprintf(out, size, "%s/%s%s", full, name, ext);
+    FILE *f = fopen(out, "r");
+    if (f) {
+        fclose(f);
+        return RC_OK;
+    }
+    rc_share_hint(full, name, ext, true, hint, sizeof hint);
+    return rc_fail(err, RC_E_IO, "no %s/%s%s%s", folder, name, ext, hint);
 }

@@ -8,8 +8,9 @@
  * A scenario is no machine, even when it has the machine's name: a file with a top-level key
  * `scenario`, `serve`, `tune`, `plan` or `sweep` is passed over where a machine is looked for.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef RC_FORWARD_FIND_H
-#define RC_FORWARD_FIND_H
+#ifndef RC_BASE_FIND_H
+#define RC_BASE_FIND_H
+#include <stdbool.h>
 #include <stddef.h>
 #include "sim/base/doc.h"
 
@@ -22,5 +23,16 @@ rc_status rc_find_file(const char *beside, const char *folder, const char *name,
  * place and `key`. */
 rc_status rc_find_named(const rc_node *at, const char *key, const char *folder, const char *ext,
                         char *out, size_t size, rc_error *err);
+
+/* For what the program itself names (what users name: rc_find_file). Path of models/NAME.json or
+ * scenarios/machines/NAME.yaml: a name with a '/' or the extension is a path and taken as it is;
+ * else it is looked up in the data folder ($RINGCAST_SHARE, or where the program was built). A name
+ * that is not there is an error that says what was meant, or what there is. */
+rc_status rc_share_path(const char *folder, const char *name, const char *ext, char *out,
+                        size_t size, rc_error *err);
+/* find_hint.c: what to say beside "there is no such file": the name that was meant, else, with `list`,
+ * what `folder` holds; "" when there is nothing to say. */
+void rc_share_hint(const char *folder, const char *name, const char *ext, bool list, char *out,
+                   size_t size);
 
 #endif

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "sim/forward/scenario.h"
+#include "sim/base/find.h"
 
 enum { NAMES = 256, NAME_SIZE = 96, LISTED = 24 };
 
