@@ -17,12 +17,12 @@
 
 /* ---- what is there ------------------------------------------------------------------------- */
 
-typedef struct heir { /* of earlier runs */
+typedef struct take_over { /* of what earlier runs left */
     const rc_sweep *s;
     const rc_sweep_options *opt;
     sweep_shard *own; /* NULL: OUT is complete, rows beside it are of no use */
     int held;
-} heir;
+} take_over;
 
 static bool ends_with(const char *text, const char *end) {
     size_t n = strlen(text), k = strlen(end);
@@ -30,7 +30,7 @@ static bool ends_with(const char *text, const char *end) {
 }
 
 /* A shard that another process holds is left alone; an empty one was never written to. */
-static rc_status inherit_shard(heir *h, const char *path, rc_error *err) {
+static rc_status take_over_shard(take_over *h, const char *path, rc_error *err) {
     rc_error what = {0};
     rc_status st = RC_OK;
     sweep_db_kind kind = sweep_db_inspect(h->s, path, NULL, &what);
@@ -53,14 +53,14 @@ static rc_status inherit_shard(heir *h, const char *path, rc_error *err) {
 }
 
 /* A merge that was cut short; one that another process is writing is locked. */
-static void drop_merge(const heir *h, const char *path) {
+static void drop_merge(const take_over *h, const char *path) {
     rc_error what = {0};
     if (sweep_db_inspect(h->s, path, NULL, &what) != SWEEP_DB_BUSY)
         sweep_db_remove(path);
 }
 
 /* `path` is OUT.shard-N, OUT.merge-N, or the journal of one; a journal goes with its database. */
-static rc_status inherit_file(heir *h, char *path, bool shard, int number, rc_error *err) {
+static rc_status take_over_file(take_over *h, char *path, bool shard, int number, rc_error *err) {
     if (ends_with(path, "-journal")) {
         path[strlen(path) - strlen("-journal")] = '\0';
         if (access(path, F_OK) != 0)
@@ -70,12 +70,12 @@ static rc_status inherit_file(heir *h, char *path, bool shard, int number, rc_er
     if (!shard)
         drop_merge(h, path);
     else if (!h->own || number != sweep_shard_number(h->own))
-        return inherit_shard(h, path, err);
+        return take_over_shard(h, path, err);
     return RC_OK;
 }
 
-static rc_status inherit_entry(heir *h, const char *dir, const char *base, const char *name,
-                               rc_error *err) {
+static rc_status take_over_entry(take_over *h, const char *dir, const char *base, const char *name,
+                                 rc_error *err) {
     char path[SWEEP_PATH];
     size_t n = strlen(base);
     if (strncmp(name, base, n) != 0)
@@ -83,10 +83,10 @@ static rc_status inherit_entry(heir *h, const char *dir, const char *base, const
     bool shard = strncmp(name + n, ".shard-", 7) == 0, merge = strncmp(name + n, ".merge-", 7) == 0;
     if ((!shard && !merge) || snprintf(path, sizeof path, "%s%s", dir, name) >= SWEEP_PATH)
         return RC_OK;
-    return inherit_file(h, path, shard, (int)strtol(name + n + 7, NULL, 10), err);
+    return take_over_file(h, path, shard, (int)strtol(name + n + 7, NULL, 10), err);
 }
 
-static rc_status inherit(heir *h, rc_error *err) {
+static rc_status take_over_all(take_over *h, rc_error *err) {
     char dir[SWEEP_PATH] = "";
     const char *slash = strrchr(h->opt->out, '/'), *base = slash ? slash + 1 : h->opt->out;
     if (slash && (size_t)(base - h->opt->out) < sizeof dir)
@@ -97,7 +97,7 @@ static rc_status inherit(heir *h, rc_error *err) {
                           strerror(errno));
     rc_status st = RC_OK;
     for (const struct dirent *e = readdir(d); e && st == RC_OK; e = readdir(d))
-        st = inherit_entry(h, dir, base, e->d_name, err);
+        st = take_over_entry(h, dir, base, e->d_name, err);
     (void)closedir(d);
     return st;
 }
@@ -105,7 +105,7 @@ static rc_status inherit(heir *h, rc_error *err) {
 /* OUT is refused, where it must be, before anything is created beside it. */
 rc_status sweep_take_over(const rc_sweep *s, const rc_sweep_options *opt, bool *complete,
                           sweep_shard **own, int *held, rc_error *err) {
-    heir h = {.s = s, .opt = opt};
+    take_over h = {.s = s, .opt = opt};
     rc_error what = {0};
     int64_t rows = 0;
     sweep_db_kind kind = sweep_db_inspect(s, opt->out, &rows, &what);
@@ -122,7 +122,7 @@ rc_status sweep_take_over(const rc_sweep *s, const rc_sweep_options *opt, bool *
     if (kind == SWEEP_DB_SAME && !*complete)
         st = sweep_db_copy(sweep_shard_db(h.own), opt->out, err);
     if (st == RC_OK)
-        st = inherit(&h, err);
+        st = take_over_all(&h, err);
     *held = h.held;
     if (st == RC_OK)
         *own = h.own;

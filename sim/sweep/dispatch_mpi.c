@@ -1,6 +1,6 @@
 /* A sweep over MPI ranks: rank 0 hands out runs of points, and every rank writes its own shard.
  *
- * A worker keeps three orders in hand, so that it never waits for its next run: it opens with three
+ * A worker holds three orders, so that it never waits for its next run: it opens with three
  * reports, and each report is answered with one order, a run or a stop; after three stops it is
  * done. Rank 0 computes, too, and answers all that waits between two of its points; so two ranks do
  * the work of two. Which rank computes a point depends on timing, and the result does not.
@@ -15,7 +15,12 @@
 #include <mpi.h>
 #include <time.h>
 
-enum { TAG_REPORT = 1, TAG_ORDER = 2, IN_HAND = 3, NAP_NS = 50000 };
+enum {
+    TAG_REPORT = 1,
+    TAG_ORDER = 2,
+    AHEAD = 3,     /* orders that a worker holds, the one it works on among them */
+    NAP_NS = 50000 /* between two looks for a message: little beside a run of 50 ms */
+};
 
 typedef struct order {
     int64_t first, count; /* count 0: stop */
@@ -34,10 +39,10 @@ static void nap(void) {
 
 /* ---- workers ------------------------------------------------------------------------------- */
 
-typedef struct hand { /* of a worker */
+typedef struct worker_state {
     bool begun;
     int stops;
-} hand;
+} worker_state;
 
 static void send_report(int64_t done, double took, bool failed) {
     const report r = {done, took, failed};
@@ -59,11 +64,11 @@ static order receive_order(void) {
 }
 
 static int64_t next_order(void *ctx, int64_t done, double took, int64_t *first) {
-    hand *h = ctx;
-    for (int i = h->begun ? 1 : IN_HAND; i > 0; i--)
+    worker_state *h = ctx;
+    for (int i = h->begun ? 1 : AHEAD; i > 0; i--)
         send_report(done, took, false);
     h->begun = true;
-    while (h->stops < IN_HAND) {
+    while (h->stops < AHEAD) {
         order o = receive_order();
         *first = o.first;
         if (o.count > 0)
@@ -73,11 +78,11 @@ static int64_t next_order(void *ctx, int64_t done, double took, int64_t *first) 
     return 0;
 }
 
-/* A rank that has failed answers what it still holds, so that rank 0 waits for nothing. */
-static void put_down(hand *h) {
-    for (int i = h->begun ? 1 : IN_HAND; i > 0 && h->stops < IN_HAND; i--)
+/* A rank that has failed answers the orders that it still holds, so that rank 0 waits for nothing. */
+static void drain_orders(worker_state *h) {
+    for (int i = h->begun ? 1 : AHEAD; i > 0 && h->stops < AHEAD; i--)
         send_report(0, 0.0, true);
-    while (h->stops < IN_HAND) {
+    while (h->stops < AHEAD) {
         if (receive_order().count == 0)
             h->stops++;
         else
@@ -85,31 +90,31 @@ static void put_down(hand *h) {
     }
 }
 
-static rc_status obey(sweep_job job, int *number, rc_error *err) {
-    hand h = {0};
+static rc_status run_worker(sweep_job job, int *number, rc_error *err) {
+    worker_state h = {0};
     job.next = next_order;
     job.ctx = &h;
     rc_status st = sweep_work(&job, NULL, number, err);
     if (st != RC_OK)
-        put_down(&h);
+        drain_orders(&h);
     return st;
 }
 
 /* ---- rank 0 -------------------------------------------------------------------------------- */
 
-typedef struct desk {
+typedef struct coordinator {
     sweep_points *points;
     sweep_show show;
     int ranks, stops; /* stops sent */
     bool failed;      /* some rank, so that no more is handed out */
-} desk;
+} coordinator;
 
-static int64_t next_run(desk *d, int64_t *first) {
+static int64_t next_run(coordinator *d, int64_t *first) {
     return d->failed ? 0 : sweep_points_next(d->points, d->ranks, first);
 }
 
 /* One waiting report, if there is one. */
-static bool answer_one(desk *d) {
+static bool answer_one(coordinator *d) {
     MPI_Status from;
     report r;
     int waiting = 0;
@@ -133,15 +138,15 @@ static void answer_all(void *ctx) {
     }
 }
 
-static void answer_until_stopped(desk *d) {
-    while (d->stops < IN_HAND * (d->ranks - 1))
+static void answer_until_stopped(coordinator *d) {
+    while (d->stops < AHEAD * (d->ranks - 1))
         if (!answer_one(d))
             nap();
 }
 
 /* Its own times hold those of the answers, so they do not count for the length of runs. */
 static int64_t next_own(void *ctx, int64_t done, double took, int64_t *first) {
-    desk *d = ctx;
+    coordinator *d = ctx;
     (void)took;
     d->show.fn(d->show.ctx, done);
     int64_t n = next_run(d, first);
@@ -150,7 +155,8 @@ static int64_t next_own(void *ctx, int64_t done, double took, int64_t *first) {
     return n;
 }
 
-static rc_status lead(sweep_job job, desk *d, sweep_shard *own, int *number, rc_error *err) {
+static rc_status run_coordinator(sweep_job job, coordinator *d, sweep_shard *own, int *number,
+                                 rc_error *err) {
     job.next = next_own;
     job.between = answer_all;
     job.ctx = d;
@@ -163,10 +169,11 @@ static rc_status lead(sweep_job job, desk *d, sweep_shard *own, int *number, rc_
 rc_status sweep_mpi_run(const rc_sweep *s, const rc_sweep_options *opt, const rc_ranks *ranks,
                         sweep_points *points, sweep_shard *own, int *numbers, sweep_show show,
                         rc_error *err) {
-    desk d = {.points = points, .show = show, .ranks = ranks->size};
+    coordinator d = {.points = points, .show = show, .ranks = ranks->size};
     const sweep_job job = {.s = s, .opt = opt, .number = ranks->rank};
     int number = -1;
-    rc_status st = ranks->rank == 0 ? lead(job, &d, own, &number, err) : obey(job, &number, err);
+    rc_status st = ranks->rank == 0 ? run_coordinator(job, &d, own, &number, err)
+                                    : run_worker(job, &number, err);
     RC_TRY(rc_ranks_agree(ranks, st, 0, err));
     rc_ranks_gather(ranks, number, numbers);
     return RC_OK;

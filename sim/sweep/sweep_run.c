@@ -54,7 +54,7 @@ rc_status sweep_work(const sweep_job *j, sweep_shard *own, int *number, rc_error
 
 /* ---- threads ------------------------------------------------------------------------------- */
 
-typedef struct crew {
+typedef struct sweep_run {
     const rc_sweep *s;
     const rc_sweep_options *opt;
     sweep_points points;
@@ -65,16 +65,16 @@ typedef struct crew {
     bool failed;
     int64_t done;
     rc_progress progress;
-} crew;
+} sweep_run;
 
 static void show(void *ctx, int64_t rows) {
-    crew *c = ctx;
+    sweep_run *c = ctx;
     c->done += rows;
     rc_progress_step(&c->progress, (size_t)c->done);
 }
 
 static int64_t next_run(void *ctx, int64_t done, double took, int64_t *first) {
-    crew *c = ctx;
+    sweep_run *c = ctx;
     (void)pthread_mutex_lock(&c->lock);
     sweep_points_took(&c->points, done, took);
     show(c, done);
@@ -84,7 +84,7 @@ static int64_t next_run(void *ctx, int64_t done, double took, int64_t *first) {
 }
 
 static rc_status one_thread(void *ctx, size_t item, rc_error *err) {
-    crew *c = ctx;
+    sweep_run *c = ctx;
     const sweep_job job = {
         .s = c->s, .opt = c->opt, .number = (int)item, .next = next_run, .ctx = c};
     rc_status st = sweep_work(&job, item == 0 ? c->own : NULL, &c->numbers[item], err);
@@ -94,7 +94,7 @@ static rc_status one_thread(void *ctx, size_t item, rc_error *err) {
     return st;
 }
 
-static rc_status run_threads(crew *c, rc_error *err) {
+static rc_status run_threads(sweep_run *c, rc_error *err) {
     if (pthread_mutex_init(&c->lock, NULL) != 0)
         return rc_fail(err, RC_E_NOMEM, "cannot create a lock");
     rc_status st = rc_parallel((size_t)c->workers, c->workers, one_thread, c, err);
@@ -112,7 +112,7 @@ static int workers_of(const rc_ranks *ranks, int threads) {
 
 /* ---- the whole run ------------------------------------------------------------------------- */
 
-static rc_status prepare(crew *c, const rc_ranks *ranks, bool *complete, rc_sweep_report *out,
+static rc_status prepare(sweep_run *c, const rc_ranks *ranks, bool *complete, rc_sweep_report *out,
                          rc_error *err) {
     if (c->opt->plot)
         RC_TRY(rc_sweep_plot_check(c->s, c->opt->plot, c->opt->overwrite, err));
@@ -128,7 +128,7 @@ static rc_status prepare(crew *c, const rc_ranks *ranks, bool *complete, rc_swee
 }
 
 /* Rows stay where they are when a signal ends the process, and the user is told so. */
-static void leave_words(const crew *c, const rc_ranks *ranks) {
+static void leave_words(const sweep_run *c, const rc_ranks *ranks) {
     char words[512], who[48] = "";
     if (ranks->size > 1)
         (void)snprintf(who, sizeof who, "rank %d of %d: ", ranks->rank, ranks->size);
@@ -138,7 +138,7 @@ static void leave_words(const crew *c, const rc_ranks *ranks) {
     rc_process_last_words("ringcast", words);
 }
 
-static rc_status compute(crew *c, const rc_ranks *ranks, rc_error *err) {
+static rc_status compute(sweep_run *c, const rc_ranks *ranks, rc_error *err) {
     leave_words(c, ranks);
     rc_progress_begin(&c->progress, c->s->name, (size_t)c->points.left, c->opt->quiet);
     rc_status st = ranks->size == 1 ? run_threads(c, err)
@@ -150,7 +150,7 @@ static rc_status compute(crew *c, const rc_ranks *ranks, rc_error *err) {
 }
 
 /* Rank 0 alone. */
-static rc_status finish(crew *c, bool complete, rc_sweep_report *out, rc_error *err) {
+static rc_status finish(sweep_run *c, bool complete, rc_sweep_report *out, rc_error *err) {
     sweep_db d = {0};
     size_t n = 0;
     out->points = c->s->points;
@@ -166,7 +166,7 @@ static rc_status finish(crew *c, bool complete, rc_sweep_report *out, rc_error *
     return st;
 }
 
-static rc_status run(crew *c, const rc_ranks *ranks, rc_sweep_report *out, rc_error *err) {
+static rc_status run(sweep_run *c, const rc_ranks *ranks, rc_sweep_report *out, rc_error *err) {
     bool complete = false;
     rc_status st = prepare(c, ranks, &complete, out, err);
     RC_TRY(rc_ranks_agree(ranks, st, (unsigned long long)c->s->hash, err));
@@ -186,7 +186,7 @@ rc_status rc_sweep_run(const rc_sweep *s, const rc_ranks *ranks, const rc_sweep_
                        rc_sweep_report *out, rc_error *err) {
     assert(opt->out != NULL);
     assert(ranks->rank >= 0 && ranks->rank < ranks->size);
-    crew c = {.s = s, .opt = opt, .workers = workers_of(ranks, opt->threads)};
+    sweep_run c = {.s = s, .opt = opt, .workers = workers_of(ranks, opt->threads)};
     *out = (rc_sweep_report){0};
     rc_status st = run(&c, ranks, out, err);
     (void)sweep_shard_close(c.own, NULL, NULL);
