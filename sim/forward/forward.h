@@ -20,7 +20,7 @@
 #include "sim/cost/cost.h"
 #include "sim/machine/machine.h"
 #include "sim/model/model.h"
-#include "sim/schedule/memory.h"
+#include "sim/schedule/pass_memory.h"
 #include "sim/schedule/schedule.h"
 
 typedef struct rc_what_if { /* 0 or NULL-valued members change nothing */

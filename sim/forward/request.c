@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/forward/internal.h"
 #include "sim/schedule/layer.h"
-#include "sim/schedule/memory.h"
+#include "sim/schedule/pass_memory.h"
 #include "sim/schedule/totals.h"
 
 /* A ring step with prompts in it synchronises the host to learn how large its messages are, and no

@@ -21,7 +21,7 @@
 #include "sim/forward/forward.h"
 #include "sim/plan/plan_internal.h"
 #include "sim/schedule/layer.h"
-#include "sim/schedule/memory.h"
+#include "sim/schedule/pass_memory.h"
 #include "sim/schedule/totals.h"
 
 enum {

@@ -5,7 +5,7 @@
  * its functions turn the numbers into matrices, bytes of KV and live activations of one GPU, and
  * into the tasks before and after attention. Attention itself belongs to the schedule, which needs
  * of a layer its heads and nothing else. Sums over all layers of a model are in totals.h and
- * memory.h.
+ * pass_memory.h.
  *
  * All functions are for one GPU of a group of `tp` GPUs that is cut by tensor parallelism; with tp 1
  * that is the whole layer. Counts and bytes are doubles that hold whole numbers exactly.

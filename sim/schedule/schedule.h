@@ -17,9 +17,9 @@
  * (ring_host), the pass is cut into a graph for each step, and a RING_STEP is followed by the
  * LAUNCH of the next.
  *
- * A schedule is a value (rc_schedule below) in a file of its own; table.c lists them. Whoever reads
- * a name from a user finds the schedule once, there; everything after it holds the pointer and asks
- * the value, never the name.
+ * A schedule is a value (rc_schedule below) in a file of its own; schedules.c lists them. Whoever
+ * reads a name from a user finds the schedule once, there; everything after it holds the pointer and
+ * asks the value, never the name.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_SCHEDULE_SCHEDULE_H
 #define RC_SCHEDULE_SCHEDULE_H
@@ -182,14 +182,15 @@ typedef struct rc_schedule {
     void (*attention)(rc_builder *b);
     /* Bytes of one message to the next rank, in a ring or a gather. NULL: there are none. */
     double (*message)(const rc_builder *b);
-    /* Bytes kept on one GPU beside weights, KV and activations. NULL: none. Not asked for 1 rank. */
+    /* Bytes kept on one GPU beside weights, KV and activations. NULL: none. Not asked for one
+     * rank. */
     double (*buffers)(const rc_buffer_terms *t);
     /* Over how many of `cp` ranks the KV of one sequence is cut, where a GPU has `kv_heads` KV heads
      * of a layer: the others hold the same again. NULL: over all of them. */
     int (*kv_ranks)(int kv_heads, int cp);
 } rc_schedule;
 
-/* table.c. A pointer to a schedule is always one of the table's. */
+/* schedules.c. A pointer to a schedule is always one of the table's. */
 enum { RC_SCHEDULES_MAX = 16 };
 const rc_schedule *rc_schedule_at(int i); /* in the order of the table; NULL past its end */
 const char *rc_schedule_name_at(int i);   /* likewise */

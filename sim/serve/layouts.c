@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "sim/serve/cluster.h"
-#include "sim/schedule/memory.h"
+#include "sim/schedule/pass_memory.h"
 #include "sim/schedule/totals.h"
 
 static rc_status layout_open(cluster *c, const pool *p, const rc_what_if *w, int cp,

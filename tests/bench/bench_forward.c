@@ -19,7 +19,7 @@
 #include "sim/engine/engine.h"
 #include "sim/forward/forward.h"
 #include "sim/forward/scenario.h"
-#include "sim/schedule/memory.h"
+#include "sim/schedule/pass_memory.h"
 
 enum { MOST_RANKS = 16, SAMPLE = 4, GRID = 64 };
 

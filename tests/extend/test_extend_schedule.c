@@ -8,7 +8,7 @@
 #include <cmocka.h>
 #include <math.h>
 #define PROGRAMS_FAKE_COSTS
-#include "sim/schedule/memory.h"
+#include "sim/schedule/pass_memory.h"
 #include "tests/support/programs.h"
 
 static const rc_sequence whole = {128000, 0}, cached = {3200, 124800};

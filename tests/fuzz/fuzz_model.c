@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/schedule/memory.h"
+#include "sim/schedule/pass_memory.h"
 #include "sim/schedule/totals.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -22,5 +22,5 @@ addition() {
 }
 
 addition sim/schedule layer_mixer.c layer_forms.c FORMS mixer
-addition sim/schedule head_split.c table.c SCHEDULES head_split
+addition sim/schedule head_split.c schedules.c SCHEDULES head_split
 exit $failed

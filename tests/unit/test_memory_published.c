@@ -19,7 +19,7 @@
 #include <stdlib.h>
 
 #include "sim/machine/machine.h"
-#include "sim/schedule/memory.h"
+#include "sim/schedule/pass_memory.h"
 
 static const rc_model llama_70b = {.name = "llama-3.1-70b",
                                    .layers = 80,

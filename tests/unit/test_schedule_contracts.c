@@ -2,8 +2,8 @@
  * (tests/support/trips.h). Forms of layers: test_schedule_layers_contracts.c.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tests/support/trips.h"
-#include "sim/schedule/memory.h"
-#include "sim/schedule/size.c" /* for what it assumes within */
+#include "sim/schedule/pass_memory.h"
+#include "sim/schedule/program_size.c" /* for what it assumes within */
 
 static rc_error err;
 static rc_model model;

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "sim/schedule/layer.h"
-#include "sim/schedule/memory.h"
+#include "sim/schedule/pass_memory.h"
 #include "sim/schedule/totals.h"
 
 /* D 4096. Three layers of 32 heads on 8 KV heads of 128 and an FFN of 11008; five of 16 heads on 4

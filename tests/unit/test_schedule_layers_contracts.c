@@ -3,7 +3,7 @@
 #include "tests/support/trips.h"
 
 #include "sim/schedule/builder.h"
-#include "sim/schedule/memory.h"
+#include "sim/schedule/pass_memory.h"
 #include "sim/schedule/totals.h"
 
 static const rc_model model = {

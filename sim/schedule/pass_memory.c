@@ -15,7 +15,7 @@
  *              NCCL channels, cuBLAS workspaces and graphs.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "sim/schedule/memory.h"
+#include "sim/schedule/pass_memory.h"
 
 #include <assert.h>
 #include <math.h>

@@ -1,7 +1,7 @@
 /* Bytes on one GPU of a pass: does a layout fit?
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef RC_SCHEDULE_MEMORY_H
-#define RC_SCHEDULE_MEMORY_H
+#ifndef RC_SCHEDULE_PASS_MEMORY_H
+#define RC_SCHEDULE_PASS_MEMORY_H
 #include "sim/schedule/schedule.h"
 
 typedef struct rc_memory {  /* bytes on the fullest GPU */
