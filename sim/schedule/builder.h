@@ -83,6 +83,7 @@ typedef struct rc_group {
 rc_group rc_group_tp(const rc_builder *b); /* the TP group of a rank */
 rc_group
 rc_group_cp(const rc_builder *b); /* the GPUs of one place in their TP groups, of all ranks */
+int rc_node_of(const rc_builder *b, uint32_t gpu); /* the node of a simulated GPU */
 /* Nodes over which the group of GPU number `place` is spread. */
 int rc_group_nodes(const rc_builder *b, rc_group g, int place);
 /* Bytes of a collective that a GPU of `rank` joins, as calib/schema.h counts them; alike for all

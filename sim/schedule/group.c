@@ -37,12 +37,16 @@ static int number_of(rc_group g, int place) {
     return place / (g.size * g.stride) * g.stride + place % g.stride;
 }
 
-/* The node of a GPU, counted from the first. Ranks share a node, or have nodes of their own. */
+/* The node of GPU number `place`. Ranks share a node, or have nodes of their own. */
 static int node_of(const rc_request *rq, int place) {
     int tp = rq->layout.tp, rank = place / tp, nodes = rq->nodes_per_rank;
     if (rq->ranks_per_node > 1)
         return rank / rq->ranks_per_node;
     return nodes > 1 ? rank * nodes + place % tp / (int)rc_ceil_div(tp, nodes) : rank;
+}
+
+int rc_node_of(const rc_builder *b, uint32_t gpu) {
+    return node_of(b->rq, (int)gpu * (b->rq->layout.tp / (int)b->g));
 }
 
 int rc_group_nodes(const rc_builder *b, rc_group g, int place) {

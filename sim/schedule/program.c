@@ -220,9 +220,8 @@ void rc_emit_dep(rc_builder *b, uint32_t task, uint32_t before) {
 uint32_t rc_emit_message(rc_builder *b, uint32_t gpu, uint32_t peer, rc_lane lane, rc_part part,
                          double bytes) {
     rc_shape s = rc_shape_of(RC_T_MESSAGE, part);
-    int together = b->rq->ranks_per_node > 1 ? b->rq->ranks_per_node : 1;
     s.bytes = bytes;
-    s.nodes = rc_rank_of(b, gpu) / together == rc_rank_of(b, peer) / together ? 1 : 2;
+    s.nodes = rc_node_of(b, gpu) == rc_node_of(b, peer) ? 1 : 2;
     uint32_t id = rc_emit(b, gpu, lane, &s);
     if (id != RC_TASK_NONE)
         b->p->tasks[id].peer = peer;

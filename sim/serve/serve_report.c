@@ -60,7 +60,8 @@ static rc_status print_pools(const rc_serve_result *r, FILE *f, rc_error *err) {
         rc_table_int(t, (int64_t)p->mixed_passes);
         rc_table_int(t, (int64_t)p->decode_passes);
         rc_table_real(t, p->batch_mean, 2);
-        rc_table_int(t, (int64_t)p->by_schedule[rc_schedule_index(&rc_schedule_pass_q)]);
+        rc_table_int(
+            t, (int64_t)p->by_schedule[rc_schedule_index(rc_choice_schedule(RC_CHOOSE_PASS_Q))]);
     }
     return rc_table_finish(t, false, f, err);
 }
@@ -192,8 +193,10 @@ static void json_pools(rc_json *j, json_t *root, const rc_serve_result *r) {
         json_int(j, o, "prefill_tokens", p->prefill_tokens);
         json_int(j, o, "decode_tokens", p->decode_tokens);
         rc_json_real(j, o, "decode_batch", p->batch_mean);
-        json_int(j, o, "pass_kv", p->by_schedule[rc_schedule_index(&rc_schedule_pass_kv)]);
-        json_int(j, o, "pass_q", p->by_schedule[rc_schedule_index(&rc_schedule_pass_q)]);
+        json_int(j, o, "pass_kv",
+                 p->by_schedule[rc_schedule_index(rc_choice_schedule(RC_CHOOSE_PASS_KV))]);
+        json_int(j, o, "pass_q",
+                 p->by_schedule[rc_schedule_index(rc_choice_schedule(RC_CHOOSE_PASS_Q))]);
         json_int(j, o, "smaller_cp", p->smaller_cp);
     }
 }

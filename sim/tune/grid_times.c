@@ -20,7 +20,8 @@ const rc_schedule *rc_tune_schedule(int variant) {
         return rc_choice_schedule((rc_choice)variant);
     const rc_schedule *s;
     for (int i = 0; (s = rc_schedule_many_at(i)) != NULL; i++)
-        if (s != &rc_schedule_pass_kv && s != &rc_schedule_pass_q && others-- == 0)
+        if (s != rc_choice_schedule(RC_CHOOSE_PASS_KV) &&
+            s != rc_choice_schedule(RC_CHOOSE_PASS_Q) && others-- == 0)
             return s;
     return NULL;
 }
