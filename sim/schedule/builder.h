@@ -62,6 +62,9 @@ typedef int (*rc_calls_fn)(const rc_builder *b, int rank, const rc_sequence *s,
 uint32_t rc_emit_attention_of(rc_builder *b, uint32_t gpu, int hq, int hkv, rc_calls_fn calls_of);
 /* Split-KV attention of one step of a decode, over all sequences that decode. */
 uint32_t rc_emit_decode(rc_builder *b, uint32_t gpu);
+/* The same with as many heads and tokens as the schedule leaves to one GPU, over one of `shares`
+ * that it cuts each context into. */
+uint32_t rc_emit_decode_of(rc_builder *b, uint32_t gpu, int hq, int hkv, int64_t batch, int shares);
 /* N ring steps. `attend` emits the attention of the GPU of rank `here` in the step in which it
  * holds what started on rank `from`; in every step but the last a message of the schedule goes
  * beside it to the next rank. */

@@ -1,35 +1,43 @@
-/* Decode: one token per sequence. Tokens are dealt round-robin to the CP ranks, with the offset
- * advancing each step so that KV stays balanced (paper section 3.6); the batch is padded to a
- * multiple of N. Pass-Q decode is the ring of pass_q.c with split-KV attention over each rank's
- * share of the context; TP decode is the same attention over all of it. SPDX-License-Identifier:
- * GPL-3.0-or-later */
+/* Attention of sequences that decode: one token each, over a share of the context that each was cut
+ * into. Tokens are dealt round-robin to the CP ranks, with the offset advancing each step so that KV
+ * stays balanced (paper section 3.6); the batch is padded to a multiple of N. Pass-Q decode is the
+ * ring of pass_q.c with split-KV attention over each rank's share of the context; TP decode is the
+ * same attention over all of it.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include "sim/schedule/builder.h"
 
-uint32_t rc_emit_decode(rc_builder *b, uint32_t gpu) {
-    if (b->noting && b->pairs.decode != RC_TASK_NONE) {
-        rc_note_shape(b, b->pairs.decode);
-        return RC_TASK_NONE;
-    }
+uint32_t rc_emit_decode_of(rc_builder *b, uint32_t gpu, int hq, int hkv, int64_t batch,
+                           int shares) {
     int64_t keys = 0, first = 0;
     bool padded = b->decodes % (size_t)b->n != 0, differ = false;
+    assert(hq >= 1 && hkv >= 1 && batch >= 1 && shares >= 1);
     for (size_t i = 0; i < b->rq->seq_count; i++) {
         if (!rc_decodes(b, i))
             continue;
-        int64_t own = rc_ceil_div(b->rq->seqs[i].p + b->rq->seqs[i].t, b->n);
+        int64_t own = rc_ceil_div(b->rq->seqs[i].p + b->rq->seqs[i].t, shares);
         differ = differ || (first > 0 && own != first);
         first = own;
         keys += own;
     }
     rc_shape s = rc_shape_of(RC_T_DECODE, RC_P_ATTENTION);
     s.dtype = b->rq->layout.kv;
-    s.a = rc_decode_tokens(b);
+    s.a = batch;
     s.b = rc_ceil_div(keys, (int64_t)b->decodes);
-    s.hq = b->hq;
-    s.hkv = b->hkv;
+    s.hq = hq;
+    s.hkv = hkv;
     s.key_size = b->key_size;
     s.value_size = b->value_size;
     s.stand_in = padded || differ || b->rq->stand_in;
-    uint32_t id = rc_emit(b, gpu, RC_LANE_COMPUTE, &s);
+    return rc_emit(b, gpu, RC_LANE_COMPUTE, &s);
+}
+
+uint32_t rc_emit_decode(rc_builder *b, uint32_t gpu) {
+    if (b->noting && b->pairs.decode != RC_TASK_NONE) {
+        rc_note_shape(b, b->pairs.decode);
+        return RC_TASK_NONE;
+    }
+    uint32_t id = rc_emit_decode_of(b, gpu, b->hq, b->hkv, rc_decode_tokens(b), b->n);
     if (b->noting)
         b->pairs.decode = b->noted[b->notes - 1];
     return id;

@@ -65,8 +65,12 @@ static void head_split(rc_builder *b) {
             rc_emit_collective(b, rc_group_cp(b), RC_LANE_COMPUTE, RC_P_ALL_GATHER, "all_gather",
                                gathered_kv_bytes);
     }
+    int hq = (int)rc_ceil_div(b->hq, b->n), hkv = b->hkv / apart;
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
-        (void)rc_emit_attention_of(b, gpu, (int)rc_ceil_div(b->hq, b->n), b->hkv / apart, calls_of);
+        if (rc_prefills(b))
+            (void)rc_emit_attention_of(b, gpu, hq, hkv, calls_of);
+        else
+            (void)rc_emit_decode_of(b, gpu, hq, hkv, b->n * rc_decode_tokens(b), 1);
     if (b->n > 1)
         exchange(b, output_bytes);
 }
@@ -81,7 +85,7 @@ static double buffers(const rc_buffer_terms *t) {
 const rc_schedule rc_schedule_head_split = {
     .name = "head-split",
     .summary = "every rank attends with a part of the heads to all tokens",
-    .phases = RC_PHASE_BIT(RC_PREFILL),
+    .phases = RC_PHASE_BIT(RC_PREFILL) | RC_PHASE_BIT(RC_DECODE),
     .many_ranks = true,
     .groups = RC_OVER_CP,
     .check = check,

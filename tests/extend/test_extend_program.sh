@@ -34,8 +34,10 @@ cp4=(forward scenarios/paper/cp4-128k.yaml --draws 0 --set parallel.variant=head
 # Names.
 refused "expected one of pass-kv, pass-q, all-gather-kv, head-split, tp (did you mean 'head-split'?)" \
     "${cp4[@]}" --set parallel.variant=head-spilt
-refused "variant 'head-split' is a prefill schedule; decode takes pass-q or tp" \
-    "${cp4[@]}" --set phase=decode --set tokens.new=1 --set tokens.cached=128K
+refused "variant 'head-split' takes no decode steps; a mixed pass takes pass-kv, pass-q or tp" \
+    "${cp4[@]}" --set phase=mixed
+refused "variant 'pass-kv' is a prefill schedule; decode takes pass-q, head-split or tp" \
+    "${cp4[@]}" --set parallel.variant=pass-kv --set phase=decode --set tokens.new=1 --set tokens.cached=128K
 refused "head-split cuts the heads of a GPU, 16 and 1 of KV, over the ranks: cp 3 does not divide them" \
     "${cp4[@]}" --set parallel.cp=3
 refused "a slow link is modelled under messages from rank to rank, of which variant 'head-split' has none" \
@@ -62,7 +64,8 @@ near "KV of 8 heads" "$(number kv "$work/8b")" $((128000 * 32 * 4096 / 4))
 
 # Evaluated, and every GPU and layer simulated: --stats fails when they differ by a tick.
 for case in "tokens.new=128K" "tokens.new=100001" "tokens.new=3200 tokens.cached=124800" "host=graph" "tokens.new=8K batch=3" \
-    "model=llama-3.1-8b parallel.tp=2 tokens.new=8191" "model=llama-3.1-8b parallel.tp=1 parallel.cp=16 tokens.new=64K" "what_if.slow_rank=2 what_if.slow_speed=0.7" "parallel.cp=1"; do
+    "model=llama-3.1-8b parallel.tp=2 tokens.new=8191" "model=llama-3.1-8b parallel.tp=1 parallel.cp=16 tokens.new=64K" "what_if.slow_rank=2 what_if.slow_speed=0.7" "parallel.cp=1" \
+    "phase=decode tokens.new=1 tokens.cached=128K host=graph" "phase=decode tokens.new=1 tokens.cached=8K batch=10 host=eager"; do
     sets=()
     for set in $case; do sets+=(--set "$set"); done
     says "evaluated equal to the tick" "${cp4[@]}" "${sets[@]}" --stats
@@ -77,7 +80,7 @@ says "^ +4  head-split +[0-9]" "${choose[@]}" --cp 4
 says "^ +2  head-split +[0-9]" "${choose[@]}" --cp 4
 says "^ +3  head-split .*cp 3 does not divide" "${choose[@]}" --cp 3
 says "all-gather-kv, head-split, tp" keys forward
-says "^  head-split +any +yes +every rank attends" keys schedules
+says "^  head-split +any +yes +yes +every rank attends" keys schedules
 
 # The time that a sweep gives, by another evaluator, is that of forward.
 sed 's/variant: .*}/variant: [head-split]}/' scenarios/paper/cp4-128k.yaml | sed 's/^scenario:/sweep: {}\n&/' >"$work/sweep.yaml"

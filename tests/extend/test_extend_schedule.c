@@ -14,15 +14,15 @@
 static const rc_sequence whole = {128000, 0}, cached = {3200, 124800};
 
 /* One layer on a GPU of CP4 x TP8, bf16. */
-static rc_counts counts_of(int kv_heads, const rc_sequence *seq) {
+static rc_counts counts_of(int kv_heads, rc_phase phase, const rc_sequence *seqs, size_t count) {
     rc_model m = programs_model(1, 128, kv_heads, 128, 16384, 53248);
     const rc_request rq = {.model = &m,
                            .schedule = rc_schedule_named("head-split"),
                            .layout = {.tp = 8, .cp = 4},
                            .nodes_per_rank = 1,
-                           .phase = RC_PREFILL,
-                           .seqs = seq,
-                           .seq_count = 1};
+                           .phase = phase,
+                           .seqs = seqs,
+                           .seq_count = count};
     rc_program p;
     rc_error err = {0};
     if (rc_schedule_build(&rq, &p, &err) != RC_OK)
@@ -37,7 +37,7 @@ static rc_counts counts_of(int kv_heads, const rc_sequence *seq) {
 static void test_counts(void **state) {
     (void)state;
     const double queries = 32000.0 * 4096, reduced = 2 * 32000.0 * 16384 * 2;
-    rc_counts n = counts_of(8, &whole);
+    rc_counts n = counts_of(8, RC_PREFILL, &whole, 1);
     assert_int_equal(n.entries, 128000LL * 128001 / 2);
     assert_true(n.attention_flops == 4.0 * 128 * 4 * (128000.0 * 128001 / 2));
     assert_int_equal(n.attention_launches, 1);
@@ -45,9 +45,9 @@ static void test_counts(void **state) {
     assert_int_equal(n.collectives, 5);
     /* one KV head: those of all four ranks are gathered */
     assert_true(n.collective_bytes == 2 * queries + 4 * 32000.0 * 512 + reduced);
-    n = counts_of(32, &whole); /* four KV heads: a rank keeps one */
+    n = counts_of(32, RC_PREFILL, &whole, 1); /* four KV heads: a rank keeps one */
     assert_true(n.collective_bytes == 2 * queries + 32000.0 * 4 * 512 + reduced);
-    n = counts_of(16, &whole); /* two: gathered, and two ranks keep the same */
+    n = counts_of(16, RC_PREFILL, &whole, 1); /* two: gathered, and two ranks keep the same */
     assert_true(n.collective_bytes == 2 * queries + 4 * 32000.0 * 2 * 512 + reduced);
     assert_true(n.attention_flops == 4.0 * 128 * 4 * (128000.0 * 128001 / 2));
 }
@@ -55,9 +55,21 @@ static void test_counts(void **state) {
 /* Cached keys are seen and do not travel. */
 static void test_cached(void **state) {
     (void)state;
-    rc_counts n = counts_of(8, &cached);
+    rc_counts n = counts_of(8, RC_PREFILL, &cached, 1);
     assert_int_equal(n.entries, 3200LL * 124800 + 3200LL * 3201 / 2);
     assert_true(n.collective_bytes == 2 * 800.0 * 4096 + 4 * 800.0 * 512 + 2 * 800.0 * 16384 * 2);
+}
+
+/* Six sequences are padded to eight, two a rank. Every rank attends with 4 heads to the contexts of
+ * all eight, and sends two tokens of 16 heads of queries and of outputs, and of its KV head. */
+static void test_decode(void **state) {
+    (void)state;
+    const rc_sequence six[] = {{1, 9999}, {1, 9999}, {1, 9999}, {1, 9999}, {1, 9999}, {1, 9999}};
+    rc_counts n = counts_of(8, RC_DECODE, six, 6);
+    assert_int_equal(n.entries, 8 * 10000);
+    assert_true(n.attention_flops == 4.0 * 128 * 4 * 8 * 10000);
+    assert_int_equal(n.attention_launches, 1);
+    assert_true(n.collective_bytes == 2 * 2.0 * 4096 + 4 * 2.0 * 512 + 2 * 2.0 * 16384 * 2);
 }
 
 /* Ranks hold different KV heads, or the same where there are too few. */
@@ -135,8 +147,11 @@ static void test_size(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_counts), cmocka_unit_test(test_cached),
-        cmocka_unit_test(test_memory), cmocka_unit_test(test_every_path_agrees),
+        cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_cached),
+        cmocka_unit_test(test_decode),
+        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_every_path_agrees),
         cmocka_unit_test(test_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

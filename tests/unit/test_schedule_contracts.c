@@ -115,6 +115,8 @@ static void test_attention(void **state) {
     (void)state;
     trips("b->rq->schedule->message != NULL", rc_emit_ring(&b, NULL));
     trips("hq >= 1 && hkv >= 1", (void)rc_emit_attention_of(&b, 0, 0, 1, too_many));
+    trips("hq >= 1 && hkv >= 1 && batch >= 1 && shares >= 1",
+          (void)rc_emit_decode_of(&b, 0, 8, 4, 0, 1));
     trips("count >= 0 && count <= RC_CALLS", (void)rc_emit_attention_of(&b, 0, 8, 4, too_many));
 }
 
