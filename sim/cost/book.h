@@ -16,6 +16,7 @@ typedef struct rc_grid {
     rc_dtype dtype;                      /* RC_BF16 where rows of all types are one curve */
     const char *machine, *gpu, *variant; /* variant: the transport of a transfer, else "" */
     rc_axes fixed;                       /* the axis across left out */
+    double logs[2];                      /* of the first two fixed sizes; 0 for sizes of 0 */
     rc_curves curves;
 } rc_grid;
 

@@ -102,6 +102,10 @@ static rc_status add_grid(rc_built_book *b, const rc_cost_point *p, rc_error *er
     g->curves.series = &b->series[b->series_count];
     if (across != RC_AXIS_NONE)
         g->fixed.at[across] = 0;
+    for (int i = 0; i < 2; i++) {
+        int64_t size = g->fixed.at[rc_op_info_of(p->op)->fixed[i]];
+        g->logs[i] = size > 0 ? log((double)size) : 0.0;
+    }
     b->book.count++;
     return g->machine && g->gpu && g->variant ? RC_OK : no_memory(err);
 }

@@ -20,44 +20,55 @@ static double inputs(const rc_grid *g) {
     return (double)g->fixed.at[RC_AXIS_INPUTS];
 }
 
-/* No more than |log r|, without a logarithm. */
-static double at_least(double r) {
-    return (r > 1.0 ? 1.0 - 1.0 / r : 1.0 - r) * (1.0 - 1e-12);
+/* How far a curve that was not measured up to M falls short of it. */
+static double shortfall(const rc_grid *g, double log_m) {
+    const rc_series *curve = g->curves.series;
+    return rc_most(log_m - curve->knot[curve->n - 1].x, 0.0);
 }
 
-/* Squared log distance of another shape than the one asked for, or `far` when it is no nearer than
- * that. A curve that was not measured up to M is as far away as it falls short of it, too: an LM
- * head, measured for a few rows, says nothing of thousands. */
-static double distance(const rc_grid *g, const shape *s, double log_m, double far) {
-    const rc_series *curve = g->curves.series;
-    double n = s->n / outputs(g), k = s->k / inputs(g);
-    double beyond = rc_most(log_m - curve->knot[curve->n - 1].x, 0.0);
-    double bn = at_least(n), bk = at_least(k);
-    if (bn * bn + bk * bk + beyond * beyond >= far)
-        return far;
-    double dn = log(n), dk = log(k);
+/* Squared log distance of another shape than the one asked for. A curve that was not measured up to
+ * M is as far away as it falls short of it, too: an LM head, measured for a few rows, says nothing of
+ * thousands. */
+static double distance(const rc_grid *g, const shape *s, double log_m) {
+    double dn = log(s->n / outputs(g)), dk = log(s->k / inputs(g)), beyond = shortfall(g, log_m);
     return dn * dn + dk * dk + beyond * beyond;
 }
 
-/* The two shapes nearest to the one asked for, which was not measured, and how far they are. */
+/* The same by the logs that the book keeps: equal but for rounding. */
+static double about(const rc_grid *g, const double logs[3]) {
+    double dn = logs[1] - g->logs[0], dk = logs[2] - g->logs[1], beyond = shortfall(g, logs[0]);
+    return dn * dn + dk * dk + beyond * beyond;
+}
+
+/* Of grids in order: the two of least distance, the earlier of equals. */
+static void keep_nearer(const rc_grid *g, double here, const rc_grid *found[2], double far[2]) {
+    if (here < far[0]) {
+        found[1] = found[0], far[1] = far[0];
+        found[0] = g, far[0] = here;
+    } else if (here < far[1]) {
+        found[1] = g, far[1] = here;
+    }
+}
+
+/* The two shapes nearest to the one asked for, which was not measured, and how far they are. Most are
+ * ruled out by their logs, with room for more than rounding. */
 static void nearest(const rc_book *b, rc_dtype d, const shape *s, const rc_grid *found[2],
                     double far[2]) {
+    const double slack = 1e-9;
+    const double logs[3] = {log(s->m), log(s->n), log(s->k)};
     size_t n;
-    const rc_grid *g = rc_book_grids(b, RC_COST_GEMM, &n);
-    double log_m = log(s->m);
+    const rc_grid *all = rc_book_grids(b, RC_COST_GEMM, &n);
     found[0] = found[1] = NULL;
     far[0] = far[1] = INFINITY;
-    for (size_t i = 0; i < n; i++) {
-        if (g[i].dtype != d)
-            continue;
-        double here = distance(&g[i], s, log_m, far[1]);
-        if (here < far[0]) {
-            found[1] = found[0], far[1] = far[0];
-            found[0] = &g[i], far[0] = here;
-        } else if (here < far[1]) {
-            found[1] = &g[i], far[1] = here;
-        }
-    }
+    for (size_t i = 0; i < n; i++)
+        if (all[i].dtype == d)
+            keep_nearer(&all[i], about(&all[i], logs), found, far);
+    double most = far[1] * (1.0 + slack) + slack;
+    found[0] = found[1] = NULL;
+    far[0] = far[1] = INFINITY;
+    for (size_t i = 0; i < n; i++)
+        if (all[i].dtype == d && about(&all[i], logs) <= most)
+            keep_nearer(&all[i], distance(&all[i], s, logs[0]), found, far);
 }
 
 /* A curve of another shape at the same M. Its FLOPs and its weights differ by the same factor, so

@@ -64,6 +64,7 @@ static void same_book(const rc_book *a, const rc_book *b) {
         assert_string_equal(x->gpu, y->gpu);
         assert_string_equal(x->variant, y->variant);
         assert_memory_equal(&x->fixed, &y->fixed, sizeof x->fixed);
+        assert_memory_equal(x->logs, y->logs, sizeof x->logs);
         assert_int_equal(x->curves.n, y->curves.n);
         assert_memory_equal(x->curves.apart, y->curves.apart, sizeof x->curves.apart);
         for (size_t s = 0; s < x->curves.n; s++)

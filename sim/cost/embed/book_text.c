@@ -56,8 +56,9 @@ static void put_grids(FILE *f, const rc_book *b, size_t book) {
         (void)fputs("\n     .fixed = {{", f);
         for (int axis = 0; axis < RC_AXIS_COUNT; axis++)
             (void)fprintf(f, "%s%" PRId64, axis > 0 ? ", " : "", g->fixed.at[axis]);
-        (void)fprintf(f, "}},\n     .curves = {.series = series_%zu + %zu, .n = %zu, .apart = {",
-                      book, at, g->curves.n);
+        (void)fprintf(f, "}},\n     .logs = {%a, %a},", g->logs[0], g->logs[1]);
+        (void)fprintf(f, "\n     .curves = {.series = series_%zu + %zu, .n = %zu, .apart = {", book,
+                      at, g->curves.n);
         for (size_t w = 0; w < RC_CELL_WORDS; w++)
             (void)fprintf(f, "%s0x%" PRIx64, w > 0 ? ", " : "", g->curves.apart[w]);
         (void)fputs("}}},\n", f);
