@@ -323,8 +323,9 @@ static rc_status print_stats(const answer *a, const rc_costs *costs, rc_error *e
                a->result.gpus, a->result.layers_simulated, a->result.ops,
                (unsigned long long)a->result.events, 1e3 * a->wall);
     else
-        printf("evaluated: %u GPUs, %d layers, %zu ops, %.2f ms wall\n", a->result.gpus,
-               a->result.layers_simulated, a->result.ops, 1e3 * a->wall);
+        printf("evaluated: %u GPUs, %d of %d layers, all of %zu ops, %.2f ms wall\n",
+               a->result.gpus, a->result.layers_simulated, a->scenario.model.layers, a->result.ops,
+               1e3 * a->wall);
     printf("unfolded:  %u GPUs, %d layers, %zu ops, %llu events, %.2f ms wall, %.2f M events/s "
            "(schedule, costs and engine together)\n",
            all.gpus, all.layers_simulated, all.ops, (unsigned long long)all.events, 1e3 * wall,

@@ -1,41 +1,124 @@
-/* Where the time of an evaluated pass went: every layer forward, then every layer back.
+/* Where the time of an evaluated pass went: forward once, with a record of what each repetition began
+ * with, then back through all of them. A repetition in which every task waited for the same as in
+ * one that has been gone through, and that the path enters at the same task, adds the same.
+ *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 #include "sim/cost/basis.h"
 #include "sim/forward/evaluator.h"
 #include "sim/forward/path.h"
 
-/* The states that layers begin with into the history; false: to the engine. */
-static bool forward(rc_replay *r, const rc_model *m) {
-    rc_replay_rewind(r);
-    for (int layer = 0; layer < m->layers; layer++) {
-        memcpy(rc_replay_row(r, layer), r->state, r->width * sizeof *r->state);
-        if (!rc_replay_section(r, (size_t)rc_model_kind_of(m, layer)))
-            return false;
-    }
-    return rc_replay_section(r, r->one.layers_of->section_count - 1);
+/* What one repetition adds, from where the path enters it. */
+typedef struct visit {
+    int like;
+    uint32_t enters, leaves; /* tasks */
+    rc_time critical[RC_P_COUNT], basis[RC_BASIS_COUNT];
+    rc_own_work sent;
+} visit;
+
+enum { VISITS = 32 };
+
+typedef struct back {
+    rc_replay *r;
+    const rc_spec *spec;
+    rc_path path;
+    rc_path_node at;
+    rc_own_work work; /* of the exchanges */
+    rc_ring_times ring;
+    bool have_ring;
+    rc_time *states;      /* [RC_PATTERN][width]: within a repetition */
+    visit visits[VISITS]; /* the last ones */
+    int visited;
+} back;
+
+static void plus(rc_time *sum, const rc_time *x, int n, rc_time sign) {
+    for (int i = 0; i < n; i++)
+        sum[i] += sign * x[i];
 }
 
-/* Layer by layer from the last: the path through it, and what GPU 0 sent in its exchanges. The
- * times of the ring are those of the last layer that has attention. */
-static bool back(rc_replay *r, const rc_spec *spec, rc_path *path, rc_own_work *work,
-                 rc_ring_times *ring) {
-    const rc_model *m = spec->model;
-    rc_path_node at;
-    bool have_ring = false;
-    rc_path_begin(path, &at);
-    rc_path_follow(path, &at);
-    for (int layer = m->layers - 1; layer >= 0; layer--) {
-        size_t section = (size_t)rc_model_kind_of(m, layer);
-        memcpy(r->state, rc_replay_row(r, layer), r->width * sizeof *r->state);
-        if (!rc_replay_section(r, section))
-            return false;
-        if (path->layer == layer)
-            rc_path_follow(path, &at);
-        work->part[RC_P_ALL2ALL] += rc_replay_exchanges(r, section, work->basis);
-        if (!have_ring)
-            have_ring = rc_replay_ring(r, section, ring);
+/* Adds what is known of a repetition like this one, entered at the same task. */
+static bool revisit(back *b, int like, int length) {
+    for (int i = 0; i < VISITS && i < b->visited; i++) {
+        const visit *v = &b->visits[i];
+        if (v->like != like || v->enters != b->at.task)
+            continue;
+        plus(b->path.part, v->critical, RC_P_COUNT, 1);
+        plus(b->path.basis, v->basis, RC_BASIS_COUNT, 1);
+        plus(b->work.part, v->sent.part, RC_P_COUNT, 1);
+        plus(b->work.basis, v->sent.basis, RC_BASIS_COUNT, 1);
+        b->path.layer -= length;
+        b->at.task = v->leaves;
+        return true;
     }
+    return false;
+}
+
+/* Back through the layers of a pattern, whose states are there: the path through each, what GPU 0
+ * sends in its exchanges and, of the last layer that has attention, the times of the ring. */
+static bool follow_layers(back *b, const rc_layer_run *run, int last) {
+    rc_replay *r = b->r;
+    for (int i = run->length - 1; i >= 0; i--) {
+        memcpy(r->state, b->states + (size_t)i * r->width, r->width * sizeof *r->state);
+        if (!rc_replay_section(r, run->kind[i]))
+            return false;
+        if (b->path.layer == last - (run->length - 1 - i)) {
+            b->at.end = r->value[b->at.task];
+            rc_path_follow(&b->path, &b->at);
+        }
+        b->work.part[RC_P_ALL2ALL] += rc_replay_exchanges(r, run->kind[i], b->work.basis);
+        if (!b->have_ring)
+            b->have_ring = rc_replay_ring(r, run->kind[i], &b->ring);
+    }
+    return true;
+}
+
+static bool evaluate_pattern(back *b, const rc_layer_run *run, const rc_record *record, int rep) {
+    rc_replay *r = b->r;
+    rc_record_begin(record, rep, r->state);
+    for (int i = 0; i < run->length; i++) {
+        memcpy(b->states + (size_t)i * r->width, r->state, r->width * sizeof *r->state);
+        if (i < run->length - 1 && !rc_replay_section(r, run->kind[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool visit_repetition(back *b, const rc_layer_run *run, const rc_record *record, int rep) {
+    visit *v = &b->visits[b->visited % VISITS];
+    int like = record->reps[rep].like, last = b->path.layer;
+    if (last >= 0 && revisit(b, like, run->length))
+        return true;
+    *v = (visit){.like = -1, .enters = b->at.task};
+    plus(v->critical, b->path.part, RC_P_COUNT, -1);
+    plus(v->basis, b->path.basis, RC_BASIS_COUNT, -1);
+    plus(v->sent.part, b->work.part, RC_P_COUNT, -1);
+    plus(v->sent.basis, b->work.basis, RC_BASIS_COUNT, -1);
+    if (!evaluate_pattern(b, run, record, rep) || !follow_layers(b, run, last))
+        return false;
+    plus(v->critical, b->path.part, RC_P_COUNT, 1);
+    plus(v->basis, b->path.basis, RC_BASIS_COUNT, 1);
+    plus(v->sent.part, b->work.part, RC_P_COUNT, 1);
+    plus(v->sent.basis, b->work.basis, RC_BASIS_COUNT, 1);
+    v->leaves = b->at.task;
+    v->like = b->path.layer >= 0 ? like : -1; /* the beginning of the pass is like nothing else */
+    b->visited++;
+    return true;
+}
+
+static bool follow_back(back *b, const rc_record *record) {
+    const rc_model *m = b->spec->model;
+    int rep = record->count;
+    rc_path_begin(&b->path, &b->at);
+    rc_path_follow(&b->path, &b->at);
+    for (int i = rc_model_runs(m) - 1; i >= 0; i--) {
+        const rc_layer_run run = rc_model_run(m, i);
+        for (int t = 0; t < run.times; t++)
+            if (!visit_repetition(b, &run, record, --rep))
+                return false;
+    }
+    assert(rep == 0);
     return true;
 }
 
@@ -75,32 +158,46 @@ static void describe(const rc_path *path, const rc_own_work *work, rc_forward *o
     out->hidden_comm = comm > out->exposed_comm ? comm - out->exposed_comm : 0.0;
 }
 
-rc_status rc_breakdown_replay(rc_replay *r, const rc_spec *spec, rc_forward *out, bool *done,
-                              rc_error *err) {
-    const rc_model *m = spec->model;
+static rc_status break_down(back *b, rc_record *record, rc_forward *out, bool *done,
+                            rc_error *err) {
+    rc_replay *r = b->r;
+    const rc_model *m = b->spec->model;
     size_t head = r->one.layers_of->section_count - 1;
-    rc_path path = {.r = r, .model = m, .what_if = &spec->what_if};
-    rc_own_work work = {.part = {0}};
-    *done = false;
-    if (!rc_replay_reserve(r, (size_t)m->layers) || !rc_replay_trace(r))
+    rc_time end = 0;
+    int evaluated = 0;
+    b->states = malloc(RC_PATTERN * r->width * sizeof *b->states);
+    if (!b->states || !rc_replay_trace(r))
         return rc_fail(err, RC_E_NOMEM, "out of memory for the breakdown of a pass");
-    if (!forward(r, m))
+    if (!rc_replay_run(r, m, record, &end, &evaluated))
         return RC_OK;
-    rc_time end = rc_replay_end(r);
-    rc_ring_times ring = {0};
+    if (record->failed)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for the breakdown of a pass");
     r->tracing = true;
-    *done = back(r, spec, &path, &work, &ring);
+    *done = follow_back(b, record);
     r->tracing = false;
     if (!*done)
         return RC_OK;
     for (size_t s = 0; s <= head; s++)
-        rc_replay_work(r, &spec->what_if, s, s < head ? rc_model_layers_of(m, (int)s) : 1, &work);
+        rc_replay_work(r, &b->spec->what_if, s, s < head ? rc_model_layers_of(m, (int)s) : 1,
+                       &b->work);
     out->ticks = end;
-    out->ring = ring;
-    out->time = (double)out->ticks / RC_PS_PER_S;
+    out->time = (double)end / RC_PS_PER_S;
+    out->ring = b->ring;
     out->gpus = r->gpus;
-    out->layers_simulated = m->layers;
-    describe(&path, &work, out);
+    out->layers_simulated = evaluated;
+    describe(&b->path, &b->work, out);
     count_ops(r, m, out);
     return RC_OK;
+}
+
+rc_status rc_breakdown_replay(rc_replay *r, const rc_spec *spec, rc_forward *out, bool *done,
+                              rc_error *err) {
+    back b = {
+        .r = r, .spec = spec, .path = {.r = r, .model = spec->model, .what_if = &spec->what_if}};
+    rc_record record = {.width = r->width};
+    *done = false;
+    rc_status st = break_down(&b, &record, out, done, err);
+    free(b.states);
+    rc_record_free(&record);
+    return st;
 }

@@ -1,10 +1,10 @@
-/* One forward pass: a schedule, over measured costs, on the engine -> a time and where it went.
+/* One forward pass: a schedule, over measured costs -> a time and where it went.
  *
- * The pass is simulated layer by layer. All layers of a dense model are alike, so after a few of
- * them every layer takes the same number of picoseconds; from then on the rest is added
- * arithmetically ("folding"), which is exact: rc_forward_run with `unfold` simulates every layer
- * and every GPU as events, and a test holds the two equal to the tick. Folding is refused while
- * layers still differ or the host still lags.
+ * A pass is evaluated: as the longest path through one layer of each kind, again and again until
+ * what follows is known (replay.h). Where that cannot be done, since ops share links or disturb one
+ * another in other ways, the engine plays all of its layers as events, and with `unfold` every GPU
+ * of a TP group besides. Both take the same number of picoseconds: tests hold them equal to the
+ * tick, and `ringcast forward --stats` does so for a scenario.
  *
  * Uncertainty: every draw gives each family of costs (GEMM, attention, elementwise, all-reduce,
  * network, host) a common factor drawn from the spread of the rows it rests on and of the transfer
@@ -77,12 +77,12 @@ typedef struct rc_forward {
     double busy_basis[RC_BASIS_COUNT];  /* share of GPU 0's work, launches left out, likewise */
     rc_memory memory;
     rc_ring_times ring, ring_p5, ring_p95;
-    /* statistics of the simulation itself */
-    uint64_t events;
-    size_t ops;
+    /* how it was found */
+    size_t ops; /* of all layers, on the GPUs that are simulated */
     uint32_t gpus;
-    int layers_simulated;
-    int64_t ticks; /* the time in picoseconds, before rounding to double */
+    int layers_simulated; /* evaluated one by one, or played as events */
+    int64_t ticks;        /* the time in picoseconds, before rounding to double */
+    uint64_t events;      /* of the engine; 0: the pass was evaluated, and there is no trace */
     uint64_t trace_hash;
 } rc_forward;
 
@@ -90,7 +90,7 @@ typedef struct rc_forward {
  * seen with other schedules. NULL: nothing. */
 const char *rc_forward_caution(const rc_machine *m, const rc_schedule *s, int cp, rc_phase phase);
 
-/* Checks layout and memory (RC_E_NOFIT shows the sum), then simulates. `spec->costs` is not
+/* Checks layout and memory (RC_E_NOFIT shows the sum), then evaluates or plays the pass. `spec->costs` is not
  * changed. RC_E_SIZE: the ops of the pass would take more host memory than is allowed for. */
 rc_status rc_forward_run(const rc_spec *spec, rc_forward *out, rc_error *err);
 
@@ -108,7 +108,7 @@ void rc_forward_ctx_forget(rc_forward_ctx *ctx);  /* costs; structures stay */
 
 typedef enum rc_forward_path {
     RC_PATH_REPLAY, /* every layer evaluated, or as many as show what repeats */
-    RC_PATH_ENGINE  /* simulated as events, as rc_forward_run does */
+    RC_PATH_ENGINE  /* played as events */
 } rc_forward_path;
 
 typedef struct rc_forward_timing {

@@ -179,6 +179,7 @@ rc_time *rc_replay_row(const rc_replay *r, int row) {
 typedef struct walk { /* over the repetitions of one pattern */
     rc_replay *r;
     const rc_layer_run *run;
+    rc_record *record;           /* NULL: nobody wants one */
     bool changes[RC_LEFT_COUNT]; /* false: no layer of the pattern touches it */
     size_t width;                /* of what is compared: with the links, where they change */
     int rows;                    /* of the history: what each repetition left */
@@ -255,6 +256,8 @@ static void repeat(const walk *w, int p, int rest) {
     int whole = rest / p + (rest % p != 0), last = w->rows - 1;
     const rc_time *from = rc_replay_row(r, last - (whole * p - rest));
     const rc_time *now = rc_replay_row(r, last), *then = rc_replay_row(r, last - p);
+    if (w->record)
+        rc_record_repeat(w->record, now, then, p, rest);
     for (size_t i = 0; i < r->width; i++)
         r->state[i] = from[i] + whole * (now[i] - then[i]);
 }
@@ -281,9 +284,12 @@ static bool evaluate_pattern(const walk *w) {
 
 /* One repetition, and a leap over as many as go on alike; how many in all. 0: to the engine. */
 static int advance(walk *w, bool watching, int left) {
-    int leapt = 0;
+    int leapt = 0, rep = w->record ? rc_record_evaluated(w->record, w->r->state) : 0;
     if (watching)
         leapt = (int)rc_replay_leap(w->r, w->run, rc_replay_row(w->r, w->rows - 2), left - 1);
+    if (leapt > 0 && w->record) /* the rows still hold what this repetition began with */
+        rc_record_leap(w->record, rep, rc_replay_row(w->r, w->rows - 1),
+                       rc_replay_row(w->r, w->rows - 2), leapt);
     if (leapt > 0)
         w->rows = 0;
     else if (!evaluate_pattern(w))
@@ -291,8 +297,8 @@ static int advance(walk *w, bool watching, int left) {
     return 1 + leapt;
 }
 
-static bool evaluate_run(rc_replay *r, const rc_layer_run *run, int *evaluated) {
-    walk w = {.r = r, .run = run};
+static bool evaluate_run(rc_replay *r, const rc_layer_run *run, rc_record *record, int *evaluated) {
+    walk w = {.r = r, .run = run, .record = record};
     bool watching = false;
     begin_walk(&w);
     for (int done = 0; done < run->times;) {
@@ -314,7 +320,8 @@ static bool evaluate_run(rc_replay *r, const rc_layer_run *run, int *evaluated) 
     return true;
 }
 
-bool rc_replay_run(rc_replay *r, const rc_model *m, rc_time *ticks, int *evaluated) {
+bool rc_replay_run(rc_replay *r, const rc_model *m, rc_record *record, rc_time *ticks,
+                   int *evaluated) {
     size_t rows = 1;
     for (int i = 0; i < rc_model_runs(m); i++) {
         const rc_layer_run run = rc_model_run(m, i);
@@ -326,7 +333,7 @@ bool rc_replay_run(rc_replay *r, const rc_model *m, rc_time *ticks, int *evaluat
     rc_replay_rewind(r);
     for (int i = 0; i < rc_model_runs(m); i++) {
         const rc_layer_run run = rc_model_run(m, i);
-        if (!evaluate_run(r, &run, evaluated))
+        if (!evaluate_run(r, &run, record, evaluated))
             return false;
     }
     if (!rc_replay_section(r, r->one.layers_of->section_count - 1))

@@ -30,6 +30,7 @@
 #ifndef RC_FORWARD_REPLAY_H
 #define RC_FORWARD_REPLAY_H
 #include "sim/forward/internal.h"
+#include "sim/forward/record.h"
 
 typedef enum rc_piece_kind {
     RC_PIECE_TASKS,      /* each: the latest of what it waits for, plus its duration */
@@ -135,12 +136,12 @@ typedef struct rc_replay {
     rc_time *first;        /* [blocks][2]: when GPU 0 began its first attention and message */
     rc_exchange_state *exchanged; /* by block: the last one evaluated */
     rc_time *state;               /* [width] */
-    rc_time *busy;    /* in it, with exchanges: [2 gpus], until when links out and in are
+    rc_time *busy;         /* in it, with exchanges: [2 gpus], until when links out and in are
                                 used */
-    rc_time *history; /* rows of `width` */
-    uint64_t *digest;                   /* of each row */
-    size_t history_room;                /* rows */
-    rc_ring_trace *traces;              /* by block: of the rings evaluated last, while `tracing` */
+    rc_time *history;      /* rows of `width` */
+    uint64_t *digest;      /* of each row */
+    size_t history_room;   /* rows */
+    rc_ring_trace *traces; /* by block: of the rings evaluated last, while `tracing` */
     bool tracing;
 } rc_replay;
 
@@ -161,8 +162,10 @@ void rc_ring_drift(const rc_ring *k, rc_line *lines, rc_line *scratch, rc_time *
 bool rc_replay_price(rc_replay *r, const rc_spec *spec, const rc_shape_cost *prices);
 
 /* ---- replay.c ---- */
-/* The pass in ticks; false when it must be left to the engine. */
-bool rc_replay_run(rc_replay *r, const rc_model *m, rc_time *ticks, int *evaluated);
+/* The pass in ticks; false when it must be left to the engine. record: NULL or what its repetitions
+ * began with. The head is what was evaluated last. */
+bool rc_replay_run(rc_replay *r, const rc_model *m, rc_record *record, rc_time *ticks,
+                   int *evaluated);
 void rc_replay_rewind(rc_replay *r); /* state: the beginning of the pass */
 /* One layer of the kind `section`, or the head behind them, on r->state; false as above. */
 bool rc_replay_section(rc_replay *r, size_t section);

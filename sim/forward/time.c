@@ -49,7 +49,7 @@ rc_status rc_forward_time(rc_forward_ctx *ctx, const rc_spec *spec, rc_forward_t
     memset(out, 0, sizeof *out);
     RC_TRY(rc_forward_check(spec, &out->memory, err));
     RC_TRY(rc_evaluator_prepare(ctx, spec, &r, err));
-    if (r && rc_replay_run(r, spec->model, &out->ticks, &out->layers)) {
+    if (r && rc_replay_run(r, spec->model, NULL, &out->ticks, &out->layers)) {
         out->path = RC_PATH_REPLAY;
         busy_basis(r, spec, out->busy_basis);
     } else {

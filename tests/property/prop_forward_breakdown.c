@@ -88,7 +88,7 @@ static bool compare(prop_case *c, const fake_pass *f) {
 /* No op takes no time: which of two that end together let a third one begin would be a matter of
  * which waited for the other. */
 static void draw(prop_case *c, const char *variant, int gpus, fake_pass *f) {
-    fake_draw(c, variant, gpus, 12, f);
+    fake_draw(c, variant, gpus, 40, f);
     f->spec.serial_ring = prop_one_in(c, 3);
     f->costs.machine.launch = (double)prop_range(c, 1, 3000) / RC_PS_PER_S;
     f->costs.machine.ring_step = (double)prop_range(c, 0, 1) * (double)prop_range(c, 1, 5000);
@@ -133,7 +133,7 @@ static bool breakdown_with_slow_ranks(prop_case *c) {
 /* Layers of two kinds in any order: other widths, other heads. */
 static bool breakdown_of_two_kinds(prop_case *c) {
     fake_pass f;
-    uint8_t order[16];
+    uint8_t order[40];
     draw(c, NULL, 12, &f);
     mix_phases(c, &f);
     rc_model *m = &f.x.model;
@@ -141,7 +141,7 @@ static bool breakdown_of_two_kinds(prop_case *c) {
     m->kind[1] = m->kind[0];
     m->kind[1].ffn = prop_range(c, 1, 900);
     m->kind[1].heads *= (int)prop_range(c, 1, 3);
-    m->layers = (int)prop_range(c, 2, 16);
+    m->layers = (int)prop_range(c, 2, 40);
     for (int i = 0; i < m->layers; i++)
         order[i] = (uint8_t)prop_below(c, 2);
     return !rc_model_set_order(m, order, m->layers) || compare(c, &f);
