@@ -63,19 +63,3 @@ int rc_shard_calls(int64_t t, int64_t p, int n, int q, int s, rc_call out[2]) {
             out[kept++] = out[i];
     return kept;
 }
-
-int64_t rc_shard_entries(int64_t t, int64_t p, int n, int q, int s) {
-    assert(t >= 0 && p >= 0 && t <= RC_TOKENS_MAX && p <= RC_TOKENS_MAX - t);
-    int64_t entries = rc_shard_tokens(t, n, q) * rc_shard_cached(p, n, s);
-    const int qc[2] = {q, 2 * n - 1 - q}, sc[2] = {s, 2 * n - 1 - s};
-    for (int i = 0; i < 2; i++) {
-        for (int j = 0; j < 2; j++) {
-            int64_t a = rc_shard_chunk(t, n, qc[i]), b = rc_shard_chunk(t, n, sc[j]);
-            if (sc[j] < qc[i])
-                entries += a * b;
-            else if (sc[j] == qc[i])
-                entries += a * (a + 1) / 2;
-        }
-    }
-    return entries;
-}

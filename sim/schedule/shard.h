@@ -22,12 +22,9 @@ int64_t rc_shard_second(int64_t t, int n, int rank);
 int64_t rc_shard_tokens(int64_t t, int n, int rank);
 /* Cached tokens that `rank` holds: floor(P/N), one more on the first P mod N ranks. */
 int64_t rc_shard_cached(int64_t p, int n, int rank);
-/* Score entries (t + p at most RC_TOKENS_MAX) of the queries of rank q over the keys (cached and
- * new) of rank s, per head. */
-int64_t rc_shard_entries(int64_t t, int64_t p, int n, int q, int s);
 
 /* The attention calls by which the queries of rank q see the keys of rank s: at most two, each one
- * rectangle or one bottom-right causal call; together they hold exactly rc_shard_entries entries.
+ * rectangle or one bottom-right causal call; together they hold every entry of the causal mask once.
  *   s == q  one causal call: own tokens over own cached + own tokens
  *   s <  q  one full call: all own tokens over the cached keys and the first chunk of s
  *   s >  q  own first chunk over the cached keys of s (when there are any), own second chunk over

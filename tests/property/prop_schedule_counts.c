@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include "tests/support/programs.h"
 #include "sim/schedule/totals.h"
+#include "tests/support/shard_entries.h"
 
 static bool build(prop_case *c, const programs_case *k, rc_program *p) {
     rc_error err = {0};
@@ -45,8 +46,8 @@ static sums sum_up(const programs_case *k, int rank) {
         s.step_tokens += (t + n - 1) / n;
         s.kv_tokens += (t + n - 1) / n + (p + n - 1) / n;
         for (int r = 0; r < n; r++) {
-            s.queries += rc_shard_entries(t, p, n, rank, r);
-            s.keys += rc_shard_entries(t, p, n, r, rank);
+            s.queries += shard_entries(t, p, n, rank, r);
+            s.keys += shard_entries(t, p, n, r, rank);
         }
     }
     return s;
@@ -229,8 +230,8 @@ static bool steps_are_those_of_the_ring(prop_case *c) {
         int rank = (int)t->gpu, other = (rank - t->step + n) % n;
         int64_t want = 0, got = entries_of(&p, programs_shape(&p, i));
         for (size_t s = 0; s < k.rq.seq_count; s++)
-            want += pass_q ? rc_shard_entries(k.seqs[s].t, k.seqs[s].p, n, other, rank)
-                           : rc_shard_entries(k.seqs[s].t, k.seqs[s].p, n, rank, other);
+            want += pass_q ? shard_entries(k.seqs[s].t, k.seqs[s].p, n, other, rank)
+                           : shard_entries(k.seqs[s].t, k.seqs[s].p, n, rank, other);
         PROP_CHECK(c, t->step < n && got == want, "%s N %d rank %d step %d: %ld, not %ld",
                    k.variant, n, rank, t->step, (long)got, (long)want);
         steps[t->gpu]++;

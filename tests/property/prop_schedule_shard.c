@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include "sim/schedule/shard.h"
 #include "tests/support/prop.h"
+#include "tests/support/shard_entries.h"
 
 enum { MAX_TOKENS = 400 };
 
@@ -81,7 +82,7 @@ static bool entries_are_counted(prop_case *c) {
             for (int64_t row = 0; row < d.own[q]; row++)
                 for (int64_t key = 0; key < d.cached[s] + d.own[s]; key++)
                     count += sees(&d, q, row, s, key);
-            int64_t e = rc_shard_entries(d.t, d.p, d.n, q, s);
+            int64_t e = shard_entries(d.t, d.p, d.n, q, s);
             PROP_CHECK(c, e == count, "%ld for q %d s %d, counted %ld: T %ld P %ld N %d", (long)e,
                        q, s, (long)count, (long)d.t, (long)d.p, d.n);
             all += e;
@@ -106,7 +107,7 @@ static bool calls_see_what_they_should(prop_case *c, const deal *d, int q, int s
         rows += calls[i].tq;
         entries += rc_call_entries(&calls[i]);
     }
-    PROP_CHECK(c, entries == rc_shard_entries(d->t, d->p, d->n, q, s), "%ld entries in calls",
+    PROP_CHECK(c, entries == shard_entries(d->t, d->p, d->n, q, s), "%ld entries in calls",
                (long)entries);
     PROP_CHECK(c, rows <= d->own[q], "%ld rows of %ld", (long)rows, (long)d->own[q]);
     int64_t row = d->own[q] - rows;
@@ -139,7 +140,7 @@ static bool work_is_balanced(prop_case *c) {
     for (int q = 0; q < n; q++) {
         for (int s = 0; s < n; s++) {
             int64_t want = 2 * len * len + 2 * len * held + (s == q ? len : 0);
-            int64_t e = rc_shard_entries(t, p, n, q, s);
+            int64_t e = shard_entries(t, p, n, q, s);
             PROP_CHECK(c, e == want, "%ld, not %ld: N %d c %ld P/N %ld q %d s %d", (long)e,
                        (long)want, n, (long)len, (long)held, q, s);
         }

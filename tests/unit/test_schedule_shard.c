@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include "sim/schedule/shard.h"
+#include "tests/support/shard_entries.h"
 
 /* T = 5, N = 2: chunks of 2, 1, 1, 1 tokens. Rank 0 owns positions 0 1 | 4, rank 1 owns 2 | 3. */
 static void test_chunks_of_five(void **state) {
@@ -33,7 +34,7 @@ static void test_entries_of_five_after_three(void **state) {
     assert_int_equal(rc_shard_cached(3, 2, 1), 1);
     for (int q = 0; q < 2; q++)
         for (int s = 0; s < 2; s++)
-            assert_int_equal(rc_shard_entries(5, 3, 2, q, s), entries[q][s]);
+            assert_int_equal(shard_entries(5, 3, 2, q, s), entries[q][s]);
 }
 
 static void test_calls_of_five_after_three(void **state) {
@@ -57,7 +58,7 @@ static void test_first_chunk_without_cache_makes_no_call(void **state) {
     assert_true(c[0].tq == 2 && c[0].tk == 4 && !c[0].causal);
     /* T = N: every rank has one token, all in first chunks: rank 0 sees nothing of rank 1 */
     assert_int_equal(rc_shard_calls(2, 0, 2, 0, 1, c), 0);
-    assert_int_equal(rc_shard_entries(2, 0, 2, 0, 1), 0);
+    assert_int_equal(shard_entries(2, 0, 2, 0, 1), 0);
 }
 
 static void test_one_rank_has_everything(void **state) {
@@ -67,7 +68,7 @@ static void test_one_rank_has_everything(void **state) {
     assert_int_equal(rc_shard_cached(4, 1, 0), 4);
     assert_int_equal(rc_shard_calls(7, 4, 1, 0, 0, c), 1);
     assert_true(c[0].tq == 7 && c[0].tk == 11 && c[0].causal);
-    assert_int_equal(rc_shard_entries(7, 4, 1, 0, 0), 7 * 4 + 28);
+    assert_int_equal(shard_entries(7, 4, 1, 0, 0), 7 * 4 + 28);
 }
 
 /* The paper's 128,000 tokens over four nodes: chunks of 16,000; 2c^2 entries in every later step.
@@ -78,7 +79,7 @@ static void test_the_papers_shape(void **state) {
     for (int q = 0; q < 4; q++) {
         assert_int_equal(rc_shard_tokens(128000, 4, q), 2 * c);
         for (int s = 0; s < 4; s++)
-            assert_int_equal(rc_shard_entries(128000, 0, 4, q, s),
+            assert_int_equal(shard_entries(128000, 0, 4, q, s),
                              s == q ? c * (2 * c + 1) : 2 * c * c);
     }
 }
@@ -110,9 +111,9 @@ static void test_largest(void **state) {
                   halves[][2] = {{most, 0}, {most / 2, most / 2}, {1, most - 1}};
     for (size_t i = 0; i < sizeof halves / sizeof halves[0]; i++) {
         int64_t t = halves[i][0], p = halves[i][1], sum = 0;
-        assert_true(rc_shard_entries(t, p, 1, 0, 0) == t * p + t * (t - 1) / 2 + t);
+        assert_true(shard_entries(t, p, 1, 0, 0) == t * p + t * (t - 1) / 2 + t);
         for (int s = 0; s < 3; s++)
-            sum += rc_shard_entries(t, p, 3, 1, s);
+            sum += shard_entries(t, p, 3, 1, s);
         assert_true(sum >= 0 && sum <= t * p + t * (t - 1) / 2 + t);
     }
     const rc_call full = {most, most, 0}, causal = {most, most, 1};
