@@ -1,4 +1,7 @@
-/* How fast are pending events? The engine's queue against a plain binary heap, in one process.
+/* How fast are pending events, and programs of ops? In one process, so that ratios hold from machine
+ * to machine.
+ *
+ * Pending events: the engine's queue against a plain binary heap.
  *
  *   hold    n events pending; each event that fires schedules one more (Jones, 1986)
  *   M/M/1   a queue at load 0.9: an arrival and a departure for every customer, two events pending
@@ -8,6 +11,10 @@
  * heap is the textbook's: an array of {time, seq, fn, ctx, arg}, sifted up and down with a hole,
  * compiled and inlined like ours. Every row is the median of several repeats, the contenders taking
  * turns.
+ *
+ * Programs: a made-up ring of GPUs, eight of which do the same at the same time, through layers that
+ * are all alike; once with the ops of all layers written out, once with one layer that is played as
+ * often. Times are of building and running together.
  *
  *   bench_engine [seconds per measurement, default 0.15]
  *
@@ -196,6 +203,113 @@ static bool row(size_t pending, bool constant, double budget) {
     return same;
 }
 
+/* ------------------------------------------------------------------ programs -------------- */
+
+enum { GPUS = 64, TOGETHER = 8, STEPS = 32, LAYERS = 60, LANES = 3 };
+
+typedef struct ring {
+    rc_sim *s;
+    rc_id links[2 * GPUS];
+    rc_id sent[GPUS], attended[GPUS]; /* of the step before; RC_NONE: none */
+} ring;
+
+static void ring_after(const ring *r, rc_id op, rc_id before, bool previous) {
+    if (before != RC_NONE && !previous)
+        (void)rc_sim_after(r->s, op, before, NULL);
+    else if (before != RC_NONE)
+        (void)rc_sim_after_previous(r->s, op, before, NULL);
+}
+
+/* A launch, then what it launches. */
+static rc_id ring_op(const ring *r, rc_id gpu, rc_id lane, rc_op_desc d) {
+    rc_id launch = rc_sim_op(
+        r->s, &(rc_op_desc){.kind = RC_OP_FIXED, .stream = gpu * LANES + 2, .duration = 5000000});
+    d.stream = gpu * LANES + lane;
+    rc_id op = rc_sim_op(r->s, &d);
+    (void)rc_sim_after(r->s, op, launch, NULL);
+    return op;
+}
+
+/* One step of all GPUs; `previous`: what it waits for is of the layer before. */
+static void ring_step(ring *r, unsigned step, bool previous) {
+    rc_id sent[GPUS];
+    for (rc_id g = 0; g < GPUS; g++) {
+        rc_id to = (g + TOGETHER) % GPUS, from = (g + GPUS - TOGETHER) % GPUS;
+        const rc_id path[2] = {r->links[2 * g], r->links[2 * to + 1]};
+        sent[g] = ring_op(r, g, 1,
+                          (rc_op_desc){.kind = RC_OP_FLOW,
+                                       .duration = 36000000,
+                                       .bytes = 1e6,
+                                       .path = path,
+                                       .path_len = 2});
+        ring_after(r, sent[g], r->sent[from], previous);
+        ring_after(r, sent[g], r->attended[to], previous);
+    }
+    for (rc_id g = 0; g < GPUS; g++) {
+        rc_time takes = 90000000 + (rc_time)(g / TOGETHER * 1000 + step % 7 * 300);
+        r->attended[g] =
+            ring_op(r, g, 0, (rc_op_desc){.kind = RC_OP_WORK, .duration = takes, .account = 1});
+        ring_after(r, r->attended[g], r->sent[(g + GPUS - TOGETHER) % GPUS], previous);
+    }
+    memcpy(r->sent, sent, sizeof sent);
+}
+
+static void ring_hardware(ring *r) {
+    r->s = need(rc_sim_create());
+    for (rc_id g = 0; g < GPUS; g++) {
+        rc_id domain = rc_sim_domain(r->s);
+        for (int lane = 0; lane < LANES; lane++)
+            (void)rc_sim_stream(r->s, domain);
+        for (int i = 0; i < 2; i++)
+            r->links[2 * g + (rc_id)i] = rc_sim_link(r->s, 50e9);
+        r->sent[g] = r->attended[g] = RC_NONE;
+    }
+}
+
+static double ring_run(bool written_out, uint64_t *order, size_t *ops) {
+    ring r;
+    rc_error err;
+    double start = seconds();
+    ring_hardware(&r);
+    for (unsigned layer = 0; layer < (written_out ? LAYERS : 2); layer++) {
+        if (layer > 0 && !written_out)
+            (void)rc_sim_template(r.s);
+        for (unsigned step = 0; step < STEPS; step++)
+            ring_step(&r, step, !written_out && layer > 0 && step == 0);
+    }
+    if (!written_out) {
+        rc_sim_play(r.s, 0, 1);
+        rc_sim_play(r.s, 1, LAYERS - 1);
+    }
+    if (rc_sim_run(r.s, &err) != RC_OK) {
+        (void)fprintf(stderr, "bench_engine: %s\n", err.msg);
+        exit(3);
+    }
+    *order = rc_sim_order_hash(r.s);
+    *ops = rc_sim_op_count(r.s);
+    rc_sim_destroy(r.s);
+    return seconds() - start;
+}
+
+static bool programs(void) {
+    double out[REPEATS], played[REPEATS];
+    uint64_t order[2];
+    size_t ops = 0;
+    for (int i = 0; i < REPEATS; i++) {
+        out[i] = ring_run(true, &order[0], &ops);
+        played[i] = ring_run(false, &order[1], &ops);
+    }
+    qsort(out, REPEATS, sizeof out[0], by_value);
+    qsort(played, REPEATS, sizeof played[0], by_value);
+    double a = (double)ops / out[REPEATS / 2] / 1e6, b = (double)ops / played[REPEATS / 2] / 1e6;
+    printf("# programs: %d GPUs, %d steps, %d layers: %zu ops\n", GPUS, STEPS, LAYERS, ops);
+    printf("#                                  played  written out   ratio\n");
+    printf("#                                   Mop/s        Mop/s\n");
+    printf("  ring   %9d  %-12s %10.2f %12.2f %7.2f  %s\n", GPUS, "layers", b, a, b / a,
+           order[0] == order[1] ? "OK" : "FAILED");
+    return order[0] == order[1];
+}
+
 int main(int argc, char **argv) {
     double budget = argc > 1 ? atof(argv[1]) : 0.15;
     bool same = true;
@@ -209,6 +323,7 @@ int main(int argc, char **argv) {
         for (int constant = 0; constant < 2; constant++)
             same &= row(n, constant != 0, budget);
     same &= row(0, false, budget);
+    same &= programs();
     printf("# both contenders fired the same events : %s\n", same ? "OK" : "FAILED");
     return same ? 0 : 1;
 }
