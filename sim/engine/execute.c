@@ -460,7 +460,7 @@ static void go_on(rc_sim *s, rc_id id, rc_time now) {
     t->state = RC_WAITING;
     t->wait = s->plan[t->at].waits;
     RC_PREFETCH(&s->plan[t->at + RC_AHEAD]);
-    RC_PREFETCH(&s->waits[t->wait + RC_AHEAD]);
+    RC_PREFETCH(&s->waits[t->wait + 2 * RC_AHEAD]);
     if (id >= s->n_streams && t->number != RC_NONE && overtaken(s, t, now) &&
         s->overtaken == RC_NONE)
         s->overtaken = rc_sim_number_at_(s, id, t->progress);

@@ -298,7 +298,7 @@ static bool reserve(rc_sim *s) {
 
 static rc_status lay_out(rc_sim *s, const layout *l, rc_error *err) {
     count_tracks(s);
-    s->waits = room_for(s->edges.n + RC_AHEAD, sizeof *s->waits);
+    s->waits = room_for(s->edges.n + 2 * RC_AHEAD, sizeof *s->waits);
     bool have = s->waits != NULL && l->track != NULL && l->place != NULL &&
                 lay_out_templates(s, l) && lay_out_kept(s) && lay_out_repetitions(s);
     if (have)
