@@ -92,15 +92,21 @@ char *rc_arena_strdup(rc_arena *a, const char *s) {
     return p;
 }
 
-char *rc_arena_printf(rc_arena *a, const char *fmt, ...) {
-    va_list ap, again;
-    va_start(ap, fmt);
+char *rc_arena_vprintf(rc_arena *a, const char *fmt, va_list ap) {
+    va_list again;
     va_copy(again, ap);
     int n = vsnprintf(NULL, 0, fmt, ap);
-    va_end(ap);
     char *p = n < 0 ? NULL : rc_arena_alloc(a, (size_t)n + 1);
     if (p)
         (void)vsnprintf(p, (size_t)n + 1, fmt, again);
     va_end(again);
+    return p;
+}
+
+char *rc_arena_printf(rc_arena *a, const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    char *p = rc_arena_vprintf(a, fmt, ap);
+    va_end(ap);
     return p;
 }

@@ -83,15 +83,9 @@ rc_table *rc_table_with(const rc_column *columns, size_t count) {
 }
 
 static char *format_in(rc_table *t, const char *fmt, va_list ap) {
-    va_list again;
-    va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
-    char *s = n < 0 ? NULL : rc_arena_alloc(t->arena, (size_t)n + 1);
-    if (s)
-        (void)vsnprintf(s, (size_t)n + 1, fmt, again);
-    else
+    char *s = rc_arena_vprintf(t->arena, fmt, ap);
+    if (!s)
         t->out_of_memory = true;
-    va_end(again);
     return s;
 }
 

@@ -11,19 +11,28 @@ static void data_line(FILE *data, double x, double y) {
         (void)fprintf(data, "%.10g -\n", x);
 }
 
-/* TTFTs that the paper prints for full prefill on `tp` x `cp` of the RDMA cluster, as (T, seconds);
- * the one of Table 4 is left out: Table 7 repeats it. Always at least one line, so that the index
- * exists. */
+/* The job of row i where it is a TTFT that the paper prints, on `tp` x `cp` of the RDMA cluster; else
+ * NULL. The full prefill of Table 4 is left out: Table 7 repeats it. */
+static const rc_job *printed_ttft(const rc_paper *p, size_t i, int tp, int cp) {
+    const rc_paper_row *r = &p->rows[i];
+    if (strcmp(r->metric, "ttft") != 0 || r->role != RC_ROLE_COMPARED || r->duplicate_of >= 0 ||
+        strcmp(r->table, "4") == 0)
+        return NULL;
+    const rc_job *j = &p->jobs[p->plans[i].job[0]];
+    return j->tp == tp && j->cp == cp ? j : NULL;
+}
+
+static double printed_seconds(const rc_paper *p, size_t i) {
+    return p->rows[i].paper / p->plans[i].scale;
+}
+
+/* As (T, seconds). Always at least one line, so that the index exists. */
 static void printed_points(const rc_paper *p, int tp, int cp, FILE *data) {
     (void)fputs("1 -\n", data);
     for (size_t i = 0; i < p->count; i++) {
-        const rc_paper_row *r = &p->rows[i];
-        if (strcmp(r->metric, "ttft") != 0 || r->role != RC_ROLE_COMPARED || r->duplicate_of >= 0 ||
-            strcmp(r->table, "4") == 0)
-            continue;
-        const rc_job *j = &p->jobs[p->plans[i].job[0]];
-        if (j->tp == tp && j->cp == cp)
-            data_line(data, (double)j->t, r->paper / p->plans[i].scale);
+        const rc_job *j = printed_ttft(p, i, tp, cp);
+        if (j)
+            data_line(data, (double)j->t, printed_seconds(p, i));
     }
 }
 
@@ -88,13 +97,9 @@ void rc_plot_fig6b(const void *paper, FILE *script, FILE *data) {
 
 static void printed_node(const rc_paper *p, int tp, int cp, int nodes, double one, FILE *data) {
     for (size_t i = 0; i < p->count; i++) {
-        const rc_paper_row *r = &p->rows[i];
-        if (strcmp(r->metric, "ttft") != 0 || r->role != RC_ROLE_COMPARED || r->duplicate_of >= 0 ||
-            strcmp(r->table, "4") == 0)
-            continue;
-        const rc_job *j = &p->jobs[p->plans[i].job[0]];
-        double s = r->paper / p->plans[i].scale;
-        if (j->tp == tp && j->cp == cp && j->t == RC_PAPER_TOTAL)
+        const rc_job *j = printed_ttft(p, i, tp, cp);
+        double s = printed_seconds(p, i);
+        if (j && j->t == RC_PAPER_TOTAL)
             (void)fprintf(data, "%d %.6g %.6g\n", nodes, s, one / s);
     }
 }

@@ -352,7 +352,8 @@ static void make_rising(const task *t, double *y) {
             y[k++] = mean[b];
 }
 
-static bool rising(const double *v, int n) {
+/* Called by asserts alone. */
+__attribute__((unused)) static bool rising(const double *v, int n) {
     for (int i = 1; i < n; i++)
         if (!(v[i] > v[i - 1]))
             return false;
