@@ -158,6 +158,7 @@ static void preempt(cluster *c, replica *r, uint32_t j, rc_time now) {
     uint32_t tokens = c->trace->at[j].input + c->rows[j].generated;
     if (!ran)
         metrics_discarded(c, b->filled);
+    admit_progress(c, j, c->jobs[j].kv.queued);
     admit_preempted(c, j, swap, swap ? tokens - 1 : tokens, now); /* the last has no KV yet */
     c->rows[j].preempted++;
     metrics_preempted(c);

@@ -278,10 +278,13 @@ static rc_status conserve(const cluster *c, rc_error *err) {
     if (c->counts.computed + c->counts.hits != c->counts.prompts + c->counts.discarded)
         return broken(err, "prompt tokens computed or cached, prompts completed or given up",
                       c->counts.computed + c->counts.hits, c->counts.prompts + c->counts.discarded);
-    for (uint32_t i = 0; i < c->replica_count; i++)
-        if (rc_kv_pinned_blocks(c->replicas[i].kv) != 0)
-            return broken(err, "KV blocks held at the end", rc_kv_pinned_blocks(c->replicas[i].kv),
-                          0);
+    for (uint32_t i = 0; i < c->replica_count; i++) {
+        const replica *r = &c->replicas[i];
+        if (rc_kv_pinned_blocks(r->kv) != 0)
+            return broken(err, "KV blocks held at the end", rc_kv_pinned_blocks(r->kv), 0);
+        if (r->queue.tokens != 0)
+            return broken(err, "prompt tokens waited for at the end", r->queue.tokens, 0);
+    }
     return RC_OK;
 }
 
