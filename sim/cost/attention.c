@@ -15,24 +15,35 @@ static rc_status check_type(rc_dtype d, rc_error *err) {
                    rc_dtype_name(d));
 }
 
-/* Why no curve of `op` was found: other head sizes or another window than those that were measured, or no
- * rows at all. */
+/* "head dimension 128", "head dimensions 192 (keys) and 128 (values), window 4096" */
+static const char *sizes_text(const rc_axes *at, char *buf, size_t size) {
+    long long k = (long long)at->at[RC_AXIS_HEAD_K], v = (long long)at->at[RC_AXIS_HEAD_V];
+    long long window = (long long)at->at[RC_AXIS_WINDOW];
+    char heads[96], limit[48] = "";
+    if (k == v)
+        (void)snprintf(heads, sizeof heads, "head dimension %lld", k);
+    else
+        (void)snprintf(heads, sizeof heads, "head dimensions %lld (keys) and %lld (values)", k, v);
+    if (window > 0)
+        (void)snprintf(limit, sizeof limit, ", window %lld", window);
+    (void)snprintf(buf, size, "%s%s", heads, limit);
+    return buf;
+}
+
+/* Why no curve of `op` was found: other head sizes or another window than those that were measured,
+ * or no rows at all. */
 static rc_status not_found(const rc_costs *c, const rc_asked *a, rc_op op, const char *what,
                            rc_error *err) {
-    char text[64];
+    char text[64], asked[160], measured[160];
     size_t n;
     const rc_grid *g = rc_book_grids(c->book, op, &n);
-    const int64_t *want = a->at->at;
     (void)snprintf(text, sizeof text, "%s in %s", what, rc_dtype_name(a->d));
     for (size_t i = 0; i < n; i++)
         if (g[i].dtype == a->d)
-            return rc_fail(
-                err, RC_E_UNMODELLED,
-                "%s with head dimension %lld of keys and %lld of values, window %lld, "
-                "has not been measured: there are rows of %lld and %lld, window %lld",
-                text, (long long)want[RC_AXIS_HEAD_K], (long long)want[RC_AXIS_HEAD_V],
-                (long long)want[RC_AXIS_WINDOW], (long long)g[i].fixed.at[RC_AXIS_HEAD_K],
-                (long long)g[i].fixed.at[RC_AXIS_HEAD_V], (long long)g[i].fixed.at[RC_AXIS_WINDOW]);
+            return rc_fail(err, RC_E_UNMODELLED,
+                           "%s with %s has not been measured: there are rows of %s", text,
+                           sizes_text(a->at, asked, sizeof asked),
+                           sizes_text(&g[i].fixed, measured, sizeof measured));
     return rc_cost_no_rows(c, a->d == RC_BF16 ? what : text, err);
 }
 

@@ -217,7 +217,7 @@ static rc_status transfer_named(const char *name, rc_op *out, rc_error *err) {
         if (info->rule != RC_PRICE_LINK)
             continue;
         *out = op;
-        if (strcmp(name, info->name) == 0)
+        if (name[0] == info->name[0] && strcmp(name, info->name) == 0)
             return RC_OK;
         names[n++] = info->name;
     }

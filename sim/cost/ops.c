@@ -273,7 +273,7 @@ rc_op rc_op_count(void) {
 rc_op rc_op_named(const char *name) {
     rc_op op = 0;
     assert(name != NULL);
-    while (op < OPS && strcmp(table[op].name, name) != 0)
+    while (op < OPS && (table[op].name[0] != name[0] || strcmp(table[op].name, name) != 0))
         op++;
     return op;
 }

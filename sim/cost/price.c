@@ -29,7 +29,10 @@ static bool is_amount(rc_axis axis) {
 
 static rc_status check(const rc_op_info *info, rc_axis axis, const rc_axes *at, bool *nothing,
                        rc_error *err) {
-    int64_t v = at->at[axis], least = is_amount(axis) || rc_axis_may_be_zero(axis) ? 0 : 1;
+    int64_t v = at->at[axis];
+    if (v >= 1 && v <= AXIS_MAX)
+        return RC_OK;
+    int64_t least = is_amount(axis) || rc_axis_may_be_zero(axis) ? 0 : 1;
     if (v < least || v > AXIS_MAX)
         return rc_fail(err, RC_E_INPUT, "%s: %s is %lld; expected %lld to 2^52", info->name,
                        rc_axis_name(axis), (long long)v, (long long)least);

@@ -426,19 +426,30 @@ static void test_other_head_sizes(void **state) {
     rc_cost c;
     rc_error err;
     rc_heads small = {16, 1, 64, 64}, latent = {16, 1, 192, 128};
-    fails(rc_cost_attention(costs, RC_BF16, 0, 800, 1000, small, &c, &err), RC_E_UNMODELLED, &err,
-          "attention (full) in bf16 with head dimension 64 of keys and 64 of values, window 0, has "
-          "not been measured: there are rows of 128 and 128, window 0");
+    rc_axes windowed = {{[RC_AXIS_BATCH] = 4,
+                         [RC_AXIS_CONTEXT] = 1000,
+                         [RC_AXIS_QUERY_HEADS] = 16,
+                         [RC_AXIS_KV_HEADS] = 1,
+                         [RC_AXIS_HEAD_K] = 128,
+                         [RC_AXIS_HEAD_V] = 128,
+                         [RC_AXIS_WINDOW] = 512}};
+    fails(
+        rc_cost_attention(costs, RC_BF16, 0, 800, 1000, small, &c, &err), RC_E_UNMODELLED, &err,
+        "attention (full) in bf16 with head dimension 64 has not been measured: there are rows of "
+        "head dimension 128");
     for (int tk = 400; tk <= 1600; tk *= 2) {
         rc_status st = rc_cost_attention(costs, RC_BF16, 1, 800, tk, latent, &c, &err);
-        fails(
-            st, RC_E_UNMODELLED, &err,
-            "attention (causal) in bf16 with head dimension 192 of keys and 128 of values, window "
-            "0, has not been measured: there are rows of 128 and 128, window 0");
+        fails(st, RC_E_UNMODELLED, &err,
+              "attention (causal) in bf16 with head dimensions 192 (keys) and 128 (values) has not "
+              "been measured: there are rows of head dimension 128");
     }
     fails(rc_cost_decode(costs, RC_BF16, 4, 1000, small, &c, &err), RC_E_UNMODELLED, &err,
-          "decode in bf16 with head dimension 64 of keys and 64 of values, window 0, has not been "
-          "measured: there are rows of 128 and 128, window 0");
+          "decode in bf16 with head dimension 64 has not been measured: there are rows of head "
+          "dimension 128");
+    fails(
+        rc_cost_op(costs, RC_COST_DECODE, RC_BF16, &windowed, &c, &err), RC_E_UNMODELLED, &err,
+        "decode in bf16 with head dimension 128, window 512 has not been measured: there are rows "
+        "of head dimension 128");
     fails(rc_cost_merge(costs, 100, 4, 64, &c, &err), RC_E_UNMODELLED, &err,
           "a merge with head dimension 64 of values has not been measured");
 }
