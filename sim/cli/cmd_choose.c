@@ -149,7 +149,7 @@ static rc_status read_question(const choose_flags *f, question *q, rc_error *err
     RC_TRY(read_tokens("--P", f->p, 0, &q->p, err));
     if (rc_find_file(NULL, "models", f->model, ".json", path, sizeof path, err) != RC_OK)
         return flag_error(err, "--model");
-    RC_TRY(rc_model_load(path, &q->model, err));
+    RC_TRY(rc_model_open(path, &q->model, err));
     if (rc_find_file(NULL, "scenarios/machines", f->machine, ".yaml", path, sizeof path, err) !=
         RC_OK)
         return flag_error(err, "--machine");

@@ -13,8 +13,7 @@ enum { MAX_MODELS = 256 };
 static rc_status load(const char *name, rc_model *m, rc_error *err) {
     char path[1024];
     RC_TRY(rc_find_file(NULL, "models", name, ".json", path, sizeof path, err));
-    RC_TRY(rc_model_load(path, m, err));
-    return rc_layers_check(m, err);
+    return rc_model_open(path, m, err);
 }
 
 /* The heads of a kind of layer; of several kinds also what else tells them apart. */

@@ -138,7 +138,7 @@ rc_status rc_scenario_parts(const rc_section *root, const char *const *sets, siz
                             rc_model *model, rc_machine *machine, rc_error *err) {
     char path[1024];
     RC_TRY(rc_scenario_named(root, "model", "models", ".json", path, sizeof path, err));
-    RC_TRY(rc_model_load(path, model, err));
+    RC_TRY(rc_model_open(path, model, err));
     RC_TRY(
         rc_scenario_named(root, "machine", "scenarios/machines", ".yaml", path, sizeof path, err));
     return rc_machine_load_set(path, sets, set_count, machine, err);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "sim/base/find.h"
 #include "sim/report/paper_internal.h"
+#include "sim/schedule/layer.h"
 
 /* How much more memory the roomy machine has: enough for the KV cache of 1M tokens on one node. */
 #define ROOMY 16.0
@@ -38,7 +39,7 @@ static rc_status open_costs(rc_paper *p, rc_error *err) {
 static rc_status open_parts(rc_paper *p, rc_error *err) {
     char path[1024];
     RC_TRY(rc_share_path("models", "llama-3.1-405b", ".json", path, sizeof path, err));
-    RC_TRY(rc_model_load(path, &p->model, err));
+    RC_TRY(rc_model_open(path, &p->model, err));
     RC_TRY(check_sets(p, err));
     RC_TRY(
         load_machine("gtt", p->options.sets, p->options.set_count, &p->machine[RC_PAPER_GTT], err));

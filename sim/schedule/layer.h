@@ -47,10 +47,11 @@ typedef struct rc_layer_form {
 
 /* The form of a kind of layer that rc_layers_check has passed. */
 const rc_layer_form *rc_layer_form_of(const rc_layer *l);
-/* Every kind of the model has a form of the table and heads that fit together: RC_E_UNMODELLED
- * names a form that there is not. */
+/* Every kind of the model has a form of the table: RC_E_UNMODELLED names one that there is not. */
 rc_status rc_layers_check(const rc_model *m, rc_error *err);
-/* The same, and tp and cp are at least 1, tp divides the query heads of every kind, and its KV heads
+/* rc_model_load and rc_layers_check: how a model comes to whatever asks for its forms. */
+rc_status rc_model_open(const char *path, rc_model *out, rc_error *err);
+/* rc_layers_check; and tp and cp are at least 1, tp divides the query heads of every kind, and its KV heads
  * are a multiple of tp or divide it; RC_E_INPUT names both numbers. */
 rc_status rc_layout_check(const rc_model *m, const rc_layout *l, rc_error *err);
 

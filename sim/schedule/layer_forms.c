@@ -50,6 +50,11 @@ rc_status rc_layers_check(const rc_model *m, rc_error *err) {
     return RC_OK;
 }
 
+rc_status rc_model_open(const char *path, rc_model *out, rc_error *err) {
+    RC_TRY(rc_model_load(path, out, err));
+    return rc_layers_check(out, err);
+}
+
 static rc_status check_heads(const rc_model *m, const rc_layer *k, int tp, rc_error *err) {
     const rc_heads all = rc_layer_form_of(k)->heads(k, 1);
     if (all.query % tp != 0)

@@ -8,6 +8,7 @@
 #include "sim/base/file.h"
 #include "sim/cost/store.h"
 #include "sim/base/find.h"
+#include "sim/schedule/layer.h"
 #include "sim/sweep/sweep_internal.h"
 
 #ifndef RC_VERSION
@@ -163,7 +164,7 @@ static rc_status load_models(rc_sweep *s, rc_error *err) {
             continue;
         }
         RC_TRY(rc_find_file(s->from, "models", name, ".json", path, sizeof path, err));
-        RC_TRY(rc_model_load(path, &models[i], err));
+        RC_TRY(rc_model_open(path, &models[i], err));
         RC_TRY(hash_model(path, s, err));
     }
     return RC_OK;

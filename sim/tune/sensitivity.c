@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 #include "sim/base/parallel.h"
+#include "sim/schedule/layer.h"
 #include "sim/schedule/totals.h"
 #include "sim/tune/tune_internal.h"
 
@@ -83,7 +84,7 @@ static rc_status ask_model(rc_tune *t, question *q, rc_error *err) {
     }
     for (int i = 0; i < t->s.sensitivity_models; i++) {
         rc_tune_variation *s = ask(t, q, "model", i);
-        RC_TRY(rc_model_load(t->s.sensitivity_model[i], &q[t->variations - 1].model, err));
+        RC_TRY(rc_model_open(t->s.sensitivity_model[i], &q[t->variations - 1].model, err));
         if (q[t->variations - 1].model.quant.method[0])
             rc_model_dtypes(&q[t->variations - 1].model, &q[t->variations - 1].layout);
         (void)snprintf(s->label, sizeof s->label, "%s", q[t->variations - 1].model.name);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/schedule/layer.h"
 #include "sim/schedule/pass_memory.h"
 #include "sim/schedule/totals.h"
 
@@ -35,14 +36,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             abort();
         return 0;
     }
+    if (rc_layers_check(&m, &e) != RC_OK) { /* kinds of a form that there is not */
+        if (e.msg[0] == '\0')
+            abort();
+        return 0;
+    }
+    for (int k = 0; k < m.kinds; k++)
+        if (m.kind[k].heads % m.kind[k].kv_heads != 0 || rc_model_layers_of(&m, k) < 1)
+            abort();
     rc_layout l = {.tp = 1,
                    .cp = 4,
                    .attn_weights = RC_BF16,
                    .ffn_weights = RC_FP8,
                    .act = RC_BF16,
                    .kv = RC_BF16};
-    if (m.kind[0].heads % m.kind[0].kv_heads != 0 || !(rc_model_params(&m) > 0.0) ||
-        !isfinite(rc_model_params(&m)) || !isfinite(rc_model_attention_flops(&m, 1 << 20, 1 << 20)))
+    if (!(rc_model_params(&m) > 0.0) || !isfinite(rc_model_params(&m)) ||
+        !isfinite(rc_model_attention_flops(&m, 1 << 20, 1 << 20)))
         abort();
     rc_model_dtypes(&m, &l);
     double bytes = rc_model_weight_bytes(&m, l.attn_weights, l.ffn_weights);
