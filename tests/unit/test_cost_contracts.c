@@ -198,6 +198,8 @@ static void test_costs(void **state) {
     trips("c != NULL && at != NULL && out != NULL && op < rc_op_count()",
           (void)rc_cost_op(costs, rc_op_count(), RC_BF16, &at, &cost, &err));
     trips("c != NULL && row != NULL", (void)rc_cost_row(costs, no_row, &cost, &err));
+    trips("c != NULL && name != NULL && at != NULL",
+          (void)rc_cost_named(costs, no_text, RC_BF16, &at, &cost, &err));
     trips(
         "longest != NULL && rows >= 1 && entries >= 0",
         (void)rc_cost_attention_fused(costs, RC_BF16, 1, 1, no_cost, SYN_HEADS(1, 1), &cost, &err));
