@@ -74,6 +74,7 @@ rc_status rc_schedule_size(const rc_request *rq, rc_program_size *out, rc_error 
     const rc_program_size none = {0};
     rc_program_size at[3];
     int64_t n = rq->layout.cp, times = rq->unfold_tp ? rq->layout.tp : 1;
+    RC_TRY(rc_schedule_fits(rq->schedule, rq->model, &rq->layout, err));
     RC_TRY(rc_schedule_check(rq, err));
     if (n <= FEW) {
         RC_TRY(of_ranks(rq, (int)n, &at[0], err));

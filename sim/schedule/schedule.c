@@ -47,7 +47,6 @@ rc_status rc_schedule_fits(const rc_schedule *s, const rc_model *m, const rc_lay
 rc_status rc_schedule_check(const rc_request *rq, rc_error *err) {
     assert(rq->schedule && rq->model);
     RC_TRY(check_phase(rq, err));
-    RC_TRY(rc_schedule_fits(rq->schedule, rq->model, &rq->layout, err));
     if (rq->seq_count == 0)
         return rc_fail(err, RC_E_INPUT, "a forward pass needs at least one sequence");
     for (size_t i = 0; i < rq->seq_count; i++) {
@@ -168,6 +167,7 @@ static bool start(rc_builder *b, const rc_request *rq, rc_program *p) {
 
 rc_status rc_schedule_build(const rc_request *rq, rc_program *out, rc_error *err) {
     memset(out, 0, sizeof *out);
+    RC_TRY(rc_schedule_fits(rq->schedule, rq->model, &rq->layout, err));
     RC_TRY(rc_schedule_check(rq, err));
     return rc_schedule_lay_out(rq, out, err);
 }
@@ -187,7 +187,6 @@ rc_status rc_schedule_lay_out(const rc_request *rq, rc_program *out, rc_error *e
 
 rc_status rc_schedule_refill(const rc_request *rq, rc_program *p, rc_error *err) {
     rc_builder b;
-    RC_TRY(rc_schedule_check(rq, err));
     uint32_t gpus = p->gpus;
     p->shape_count = p->call_count = 0;
     p->groups = 0;

@@ -244,7 +244,8 @@ struct rc_request {
  * queries; each ring step is one message, an attention launch and a decode launch. The caller frees
  * with rc_program_free. */
 rc_status rc_schedule_build(const rc_request *rq, rc_program *out, rc_error *err);
-/* Whether the schedule takes the request; rc_schedule_build asks this first. */
+/* Whether the schedule takes the phase and the sequences of the request, for a layout that it fits
+ * (rc_schedule_fits). rc_schedule_build asks both first. */
 rc_status rc_schedule_check(const rc_request *rq, rc_error *err);
 /* What rc_schedule_build would lay out, known at once however large it is. */
 typedef struct rc_program_size {
@@ -254,8 +255,8 @@ typedef struct rc_program_size {
 } rc_program_size;
 rc_status rc_schedule_size(const rc_request *rq, rc_program_size *out, rc_error *err);
 /* Give `p`, built before for a request like `rq`, the sizes of the sequences of `rq`: the same
- * tasks in the same order, other shapes. Alike are requests of one rc_schedule_key. Allocates
- * nothing once the program's arrays have grown. */
+ * tasks in the same order, other shapes. Alike are requests of one rc_schedule_key. `rq` is one that
+ * rc_schedule_build would take. Allocates nothing once the program's arrays have grown. */
 rc_status rc_schedule_refill(const rc_request *rq, rc_program *p, rc_error *err);
 /* Layers that a program of this request has. */
 int rc_request_layers(const rc_request *rq);
