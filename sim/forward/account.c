@@ -111,6 +111,7 @@ void rc_replay_work(const rc_replay *r, const rc_what_if *w, size_t section, rc_
  * time in which something was being sent. */
 rc_time rc_replay_exchanges(const rc_replay *r, size_t section, rc_time basis[RC_BASIS_COUNT]) {
     const rc_template *t = r->one.layers_of;
+    assert(section < t->section_count && basis != NULL);
     rc_time all = 0;
     for (uint32_t b = t->sections[section].block; b < t->sections[section].block_end; b++) {
         const rc_exchange_state *x = &r->exchanged[b];

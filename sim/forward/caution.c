@@ -5,10 +5,12 @@
  * and ring pass-Q. A schedule that synchronises less often gains by it without anybody having seen
  * it run.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <string.h>
 #include "sim/forward/internal.h"
 
 const char *rc_forward_caution(const rc_machine *m, const rc_schedule *s, int cp, rc_phase phase) {
+    assert(m != NULL && s != NULL && cp >= 1);
     if (cp < 2 || phase == RC_DECODE || m->ring_step <= 0.0 || s->host == RC_HOST_NEVER ||
         s->ring_step_seen)
         return NULL;

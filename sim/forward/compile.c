@@ -227,7 +227,6 @@ static void release_heirs(compiler *c, uint32_t i) {
 
 /* Room for one more piece: how many there can be is known. */
 static rc_piece *add_piece(compiler *c, rc_piece_kind kind) {
-    assert(c->r->piece_count < c->piece_room);
     rc_piece *x = &c->r->pieces[c->r->piece_count++];
     *x = (rc_piece){.kind = kind, .task = c->placed, .wait = (uint32_t)c->wait_count};
     return x;

@@ -113,6 +113,7 @@ static void hand_on(const rc_replay *r, size_t section, rc_line *state) {
 rc_time rc_replay_leap(rc_replay *r, const rc_layer_run *run, const rc_time *before, rc_time most) {
     const rc_template *t = r->one.layers_of;
     assert(!r->exchanges);
+    assert(most >= 0);
     if (!r->line) {
         r->line = calloc(r->one.task_count + r->width, sizeof *r->line);
         if (!r->line)

@@ -157,6 +157,7 @@ static double longest_path(const rc_replay *r, int layers) {
 
 bool rc_replay_price(rc_replay *r, const rc_spec *spec, const rc_shape_cost *prices) {
     assert(r->works);
+    assert(prices != NULL);
     r->prices = prices;
     if (!reserve(r))
         return false;

@@ -2,6 +2,7 @@
  * then is: refill the shapes of the template, look up their prices, evaluate.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include "sim/forward/evaluator.h"
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,7 @@ void rc_forward_ctx_destroy(rc_forward_ctx *ctx) {
 }
 
 void rc_forward_ctx_forget(rc_forward_ctx *ctx) {
+    assert(ctx != NULL);
     rc_pricing_forget(ctx->pricing);
 }
 
@@ -100,6 +102,7 @@ static bool changes(double factor) {
 
 rc_status rc_evaluator_prepare(rc_forward_ctx *ctx, const rc_spec *spec, rc_replay **out,
                                rc_error *err) {
+    assert(ctx != NULL && spec != NULL && out != NULL);
     rc_request rq = rc_spec_request(spec, 1);
     const rc_shape_cost *prices = NULL;
     rc_replay *r = NULL;

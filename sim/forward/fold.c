@@ -1,5 +1,6 @@
 /* Of a few layers that the engine has played: whether they repeat, and the times of the ring.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <stdlib.h>
 #include "sim/forward/internal.h"
 
@@ -63,6 +64,7 @@ rc_status rc_fold_of(const rc_run *r, rc_fold *out, bool *steady, rc_error *err)
     *steady = true;
     if (p->layers >= out->layers)
         return RC_OK;
+    assert(p->layers >= 3);
     rc_time *ends = layer_ends(r);
     if (!ends)
         return rc_fail(err, RC_E_NOMEM, "out of memory while folding layers");

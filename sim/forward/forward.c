@@ -1,5 +1,6 @@
 /* One forward pass: checks, evaluation or the engine, draws.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <string.h>
 #include "sim/forward/evaluator.h"
 #include "sim/schedule/totals.h"
@@ -54,6 +55,8 @@ static rc_status run(rc_forward_ctx *ctx, const rc_spec *spec, rc_forward *out, 
 }
 
 rc_status rc_forward_run(const rc_spec *spec, rc_forward *out, rc_error *err) {
+    assert(spec != NULL && out != NULL);
+    assert(spec->draws >= 0);
     memset(out, 0, sizeof *out);
     RC_TRY(rc_forward_check(spec, &out->memory, err));
     rc_forward_ctx *ctx = rc_forward_ctx_create();
@@ -66,6 +69,7 @@ rc_status rc_forward_run(const rc_spec *spec, rc_forward *out, rc_error *err) {
 
 rc_status rc_forward_trace(const rc_spec *spec, rc_program *program, struct rc_sim **sim,
                            rc_error *err) {
+    assert(spec != NULL && program != NULL && sim != NULL);
     rc_memory memory;
     rc_run run;
     rc_fold fold;

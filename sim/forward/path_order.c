@@ -1,5 +1,6 @@
 /* Where the nodes of a path stand: in which order an ordinary program holds them, and which of
  * several let another one begin. SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include "sim/forward/path.h"
 
 static size_t section_number(const rc_path *p, int layer) {
@@ -8,6 +9,7 @@ static size_t section_number(const rc_path *p, int layer) {
 }
 
 const rc_template_section *rc_path_section_of(const rc_path *p, int layer) {
+    assert(layer >= 0 && layer <= p->model->layers);
     return &p->r->one.layers_of->sections[section_number(p, layer)];
 }
 

@@ -1,5 +1,6 @@
 /* What the ops of a program cost: the cost room is asked once a shape.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 #include "sim/forward/internal.h"
@@ -45,6 +46,7 @@ static rc_heads heads_of(const rc_shape *s) {
 
 static rc_status attention_cost(const rc_costs *c, const rc_program *p, const rc_shape *s,
                                 rc_cost *out, rc_error *err) {
+    assert(s->first_call + (size_t)s->calls <= p->call_count);
     int64_t rows = 0, entries = 0;
     rc_cost longest = {0.0, 0.0, RC_MEASURED};
     for (uint32_t i = 0; i < s->calls; i++) {
@@ -114,6 +116,7 @@ static rc_status timed_cost(const rc_costs *c, const rc_program *p, const rc_sha
 
 rc_status rc_shape_draw(const rc_costs *costs, const rc_program *p, const rc_shape *s,
                         const double *z, rc_shape_cost *out, rc_error *err) {
+    assert(costs != NULL && p != NULL && s != NULL);
     rc_cost cost = {0.0, 0.0, RC_MODELLED};
     *out = (rc_shape_cost){0};
     if (s->kind == RC_T_MESSAGE) {

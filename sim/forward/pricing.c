@@ -1,5 +1,6 @@
 /* A memory of prices, by all that decides them. Ops are static strings of the schedules, so the same
  * op is the same pointer. SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include "sim/forward/pricing.h"
 #include <stdlib.h>
 #include <string.h>
@@ -114,6 +115,7 @@ static rc_status price(rc_pricing *all, const rc_program *p, const rc_shape *s, 
 
 rc_status rc_pricing_all(rc_pricing *m, const rc_costs *costs, const rc_program *p,
                          const rc_shape_cost **out, rc_error *err) {
+    assert(m != NULL && costs != NULL && p != NULL);
     follow_costs(m, costs);
     if (p->shape_count > m->price_room) {
         free(m->price);

@@ -4,12 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-void rc_record_clear(rc_record *r) {
-    r->row_count = 0;
-    r->count = 0;
-    r->failed = false;
-}
-
 void rc_record_free(rc_record *r) {
     free(r->rows);
     free(r->reps);
@@ -49,6 +43,7 @@ static void add(rc_record *r, rc_repetition rep) {
 }
 
 int rc_record_evaluated(rc_record *r, const rc_time *state) {
+    assert(r->width > 0);
     add(r, (rc_repetition){.row = add_row(r, state, NULL), .like = r->count});
     return r->count - 1;
 }

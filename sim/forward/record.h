@@ -22,7 +22,6 @@ typedef struct rc_record {
     bool failed; /* out of memory */
 } rc_record;
 
-void rc_record_clear(rc_record *r); /* keeps its memory */
 void rc_record_free(rc_record *r);
 /* One that is evaluated from `state`; its number. */
 int rc_record_evaluated(rc_record *r, const rc_time *state);

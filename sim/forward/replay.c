@@ -159,6 +159,7 @@ rc_time rc_replay_end(const rc_replay *r) {
 }
 
 bool rc_replay_reserve(rc_replay *r, size_t rows) {
+    assert(rows > 0 && r->width > 0);
     if (rows <= r->history_room)
         return true;
     free(r->history);
@@ -322,6 +323,7 @@ static bool evaluate_run(rc_replay *r, const rc_layer_run *run, rc_record *recor
 
 bool rc_replay_run(rc_replay *r, const rc_model *m, rc_record *record, rc_time *ticks,
                    int *evaluated) {
+    assert((size_t)m->kinds + 1 == r->one.layers_of->section_count);
     size_t rows = 1;
     for (int i = 0; i < rc_model_runs(m); i++) {
         const rc_layer_run run = rc_model_run(m, i);

@@ -1,5 +1,6 @@
 /* What a pass asks of its schedule, and whether it can be asked for at all.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include "sim/forward/internal.h"
 #include "sim/schedule/layer.h"
 #include "sim/schedule/pass_memory.h"
@@ -49,6 +50,8 @@ static rc_status check_tokens(const rc_spec *spec, rc_error *err) {
 }
 
 rc_status rc_forward_check(const rc_spec *spec, rc_memory *memory, rc_error *err) {
+    assert(spec->model != NULL && spec->costs != NULL && spec->schedule != NULL);
+    assert(spec->seqs != NULL || spec->seq_count == 0);
     const rc_machine *m = rc_costs_machine(spec->costs);
     int64_t gpus = (int64_t)spec->layout.tp * spec->layout.cp;
     RC_TRY(rc_schedule_fits(spec->schedule, spec->model, &spec->layout, err));

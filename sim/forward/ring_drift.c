@@ -81,6 +81,7 @@ void rc_ring_drift(const rc_ring *k, rc_line *lines, rc_line *scratch, rc_time *
     size_t n = (size_t)k->n;
     drift d = {.k = k, .most = most};
     assert(k->n > 1);
+    assert(*most >= 0);
     for (size_t i = 0; i < ARRAYS; i++)
         d.x[i] = scratch + i * (n + 2);
     for (size_t i = 0; i < RC_LEFT_COUNT; i++)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include "sim/forward/scenario.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -214,6 +215,7 @@ void rc_scenario_free(rc_scenario *s) {
 }
 
 rc_spec rc_scenario_spec(const rc_scenario *s, const rc_costs *costs) {
+    assert(s->schedule != NULL && costs != NULL);
     return (rc_spec){.model = &s->model,
                      .costs = costs,
                      .layout = s->layout,

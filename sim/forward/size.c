@@ -44,6 +44,7 @@ static rc_status refuse(const rc_spec *spec, int64_t ops, int64_t bytes, int lay
  * hundred bytes of each other task, of which a GPU has a few dozen in a layer of a kind; and what
  * each layer leaves on each GPU. */
 rc_status rc_replay_room(const rc_spec *spec, int64_t *bytes, rc_error *err) {
+    assert(spec->layout.cp >= 1);
     enum { TASKS = 40, TASK_BYTES = 128 };
     const int64_t cell = sizeof(uint16_t) + 4 * sizeof(rc_time);
     const int64_t left = (RC_LEFT_COUNT + 2) * sizeof(rc_time);

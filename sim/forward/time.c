@@ -1,5 +1,6 @@
 /* The time of a pass alone: evaluated, where that can be done, else by the engine.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <string.h>
 #include "sim/cost/basis.h"
 #include "sim/forward/evaluator.h"
@@ -45,6 +46,7 @@ static rc_status engine(const rc_spec *spec, rc_forward_timing *out, rc_error *e
 
 rc_status rc_forward_time(rc_forward_ctx *ctx, const rc_spec *spec, rc_forward_timing *out,
                           rc_error *err) {
+    assert(ctx != NULL && spec != NULL && out != NULL);
     rc_replay *r = NULL;
     memset(out, 0, sizeof *out);
     RC_TRY(rc_forward_check(spec, &out->memory, err));

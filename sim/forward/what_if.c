@@ -1,5 +1,6 @@
 /* A what-if of one layout, for another layout of the same GPUs.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include "sim/forward/internal.h"
 
 bool rc_what_if_slows_rank(const rc_what_if *w) {
@@ -30,6 +31,7 @@ rc_basis rc_task_basis(const rc_what_if *w, const rc_task *t, uint32_t gpus_per_
 
 const char *rc_what_if_carry(const rc_what_if *w, const rc_layout *from, const rc_layout *to,
                              rc_what_if *out) {
+    assert(w != NULL && from != NULL && to != NULL && out != NULL);
     *out = *w;
     if (to->cp == from->cp && to->tp == from->tp)
         return NULL;
