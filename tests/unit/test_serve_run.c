@@ -270,6 +270,20 @@ static void test_window(void **state) {
     assert_true(fabs(rc_hist_mean(&result.e2e) / RC_PS_PER_S - keys * 1e-3) < 1e-9);
 }
 
+/* Twice eleven ways to run a prefill, the fastest of which is taken. */
+static void test_dynamic_over_many_ranks(void **state) {
+    (void)state;
+    rc_served *rows = run("serve: many\nmodel: llama-3.1-405b\nmachine: gtt\n"
+                          "pools: [{name: p, tp: 8, cp: 1024, variant: oracle, dynamic_cp: true}]\n"
+                          "kv: {tokens: 100000}\n"
+                          "synthetic: {requests: 1, rate: 1, input: {kind: constant, mean: 6000}, "
+                          "output: {kind: constant, mean: 2}}\n"
+                          "costs: {prefill: 5ms, decode: 10ms}\n",
+                          1, NULL);
+    assert_int_equal(rows[0].outcome, RC_DONE);
+    free(rows);
+}
+
 static void test_same_bytes(void **state) {
     (void)state;
     char text[1024];
@@ -296,6 +310,7 @@ int main(void) {
         cmocka_unit_test(test_flows_share),
         cmocka_unit_test(test_speculative_and_patterns),
         cmocka_unit_test(test_window),
+        cmocka_unit_test(test_dynamic_over_many_ranks),
         cmocka_unit_test(test_same_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
