@@ -33,7 +33,7 @@ struct rc_builder {
     uint32_t at;                     /* the next task */
     uint32_t recent[RC_P_COUNT + 1]; /* the last shape of each part, then of launches */
     uint32_t *last; /* [gpus][RC_LANE_COUNT]: last task on each lane, or RC_TASK_NONE */
-    uint32_t *mark; /* [gpus]: the message of this step; the end of an exchange */
+    uint32_t *mark; /* [gpus]: the message of this step, the end of an exchange, the collective */
     uint32_t *msg;  /* [gpus]: the message this GPU sent in the step before */
     uint32_t *att;  /* [gpus]: the attention this GPU ran in the step before */
     /* Of a template: */
@@ -84,8 +84,8 @@ typedef struct rc_group {
     int size, stride;
 } rc_group;
 rc_group rc_group_tp(const rc_builder *b); /* the TP group of a rank */
-rc_group
-rc_group_cp(const rc_builder *b); /* the GPUs of one place in their TP groups, of all ranks */
+/* The GPUs of one place in their TP groups, of all ranks. */
+rc_group rc_group_cp(const rc_builder *b);
 int rc_node_of(const rc_builder *b, uint32_t gpu); /* the node of a simulated GPU */
 /* Nodes over which the group of GPU number `place` is spread. */
 int rc_group_nodes(const rc_builder *b, rc_group g, int place);

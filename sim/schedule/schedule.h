@@ -152,6 +152,7 @@ typedef struct rc_buffer_terms {
     double partial_token; /* bytes: one partial output of a token and its fp32 log-sum-exps */
 } rc_buffer_terms;
 
+/* Groups of GPUs: the ranks, and the GPUs of a rank; a part of either counts as it. */
 enum { RC_OVER_CP = 1, RC_OVER_TP = 2 };
 
 typedef enum rc_host_sync {
