@@ -1,7 +1,7 @@
 /* Costs: how long one op takes on a machine, from the calibration store.
  *
- * A look-up finds the measured series nearest to the question (op, dtype, variant, heads, state),
- * interpolates in log space (GSL Steffen: monotone, no overshoot), carries the time over to the
+ * A look-up finds the measured curve nearest to the question (op, type, variant, heads, clock state),
+ * interpolates in log space (Steffen's curve: monotone, no overshoot), carries the time over to the
  * machine asked for by its ratios, and says what the answer rests on. Costs know no schedule.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */

@@ -54,7 +54,6 @@ typedef struct rc_axes {
 typedef unsigned rc_op;
 enum {
     RC_COST_GEMM,
-    RC_COST_GROUPED_GEMM,
     RC_COST_FULL,   /* attention, every query sees every key                                    */
     RC_COST_SQUARE, /* causal attention of as many queries as keys                              */
     RC_COST_PREFIX, /* causal attention behind cached keys, bottom-right                        */

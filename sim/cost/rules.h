@@ -1,5 +1,5 @@
 /* The rules by which look-ups read the rows of ops. Each answers for ops of the table that name it
- * (ops.h); no size is 0.
+ * (ops.h), and is asked after the sizes have been checked (rc_asked in costs.h).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_COST_RULES_H

@@ -4,8 +4,8 @@
  * Rows travel as CSV, which a person can read and a commit can show line by line, and are used as a
  * database, which checks itself and is opened in place. The database of this tree's own rows is
  * compiled into the program (embed/), so that `ringcast` needs no file beside it; `--store FILE`
- * takes another. A few thousand rows of 24 columns are under 2 MB either way: they are read whole,
- * sorted, and every look-up structure above (book.h) is built from the array.
+ * takes another. A few thousand rows of 29 columns are some 2 MB either way: they are read whole and
+ * in order, and a book (build.h) is built from the array.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_COST_STORE_H

@@ -490,12 +490,12 @@ static void test_an_op_of_the_table_alone(void **state) {
                    [RC_AXIS_INPUTS] = 7168,
                    [RC_AXIS_EXPERTS] = 32,
                    [RC_AXIS_TOP_K] = 8}};
-    assert_int_equal(rc_cost_op(v, RC_COST_GROUPED_GEMM, RC_FP8, &at, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_named(v, "grouped_gemm", RC_FP8, &at, &c, NULL), RC_OK);
     near(c.p50, 2e-4, 1e-9);
     at.at[RC_AXIS_EXPERTS] = 16;
-    fails(rc_cost_op(v, RC_COST_GROUPED_GEMM, RC_FP8, &at, &c, &err), RC_E_UNMODELLED, &err,
+    fails(rc_cost_named(v, "grouped_gemm", RC_FP8, &at, &c, &err), RC_E_UNMODELLED, &err,
           "grouped_gemm in fp8 of these sizes has not been measured");
-    fails(rc_cost_op(costs, RC_COST_GROUPED_GEMM, RC_FP8, &at, &c, &err), RC_E_INPUT, &err,
+    fails(rc_cost_named(costs, "grouped_gemm", RC_FP8, &at, &c, &err), RC_E_INPUT, &err,
           "the calibration store has no rows of grouped_gemm for machine 'h200-sxm' (base of "
           "'h200-sxm')");
     rc_costs_close(v);
