@@ -10,6 +10,8 @@
  * compiling the schedule and every look-up of costs, `grid` walks 64 values of T by POINTS/64 of P,
  * as a sweep does, and `warm` the same points once more.
  *
+ * Then passes with their breakdown, up to 4,096 ranks (32,768 GPUs).
+ *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
 #include <stdlib.h>
@@ -197,6 +199,42 @@ static void sweep(bench *b) {
     print("all", "all", "all", all);
 }
 
+/* One pass with its breakdown, 32K tokens a rank; and what one draw adds to it. */
+static void breakdown(bench *b, int n) {
+    const rc_sequence seq = {32000 * (int64_t)(n < 64 ? n : 64), 0};
+    enum { DRAWS = 20, MOST_PLAYED = 16 };
+    rc_spec spec = spec_of(b, "pass-kv", n, RC_PREFILL, &seq);
+    rc_forward out, played = {0};
+    double start = now();
+    bool fine = rc_forward_run(&spec, &out, NULL) == RC_OK;
+    double one = now() - start;
+    spec.draws = DRAWS;
+    start = now();
+    fine = fine && rc_forward_run(&spec, &out, NULL) == RC_OK;
+    double draw = (now() - start - one) / DRAWS;
+    spec.draws = 0;
+    spec.unfold = true;
+    start = now();
+    if (fine && n <= MOST_PLAYED)
+        fine = rc_forward_run(&spec, &played, NULL) == RC_OK && played.ticks == out.ticks;
+    double all = now() - start;
+    (void)printf("  %5d %10zu %7d %9.2f %9.3f", n, out.ops, out.layers_simulated, 1e3 * one,
+                 1e3 * draw);
+    if (n <= MOST_PLAYED)
+        (void)printf(" %9.0f %6s", all / one, fine ? "yes" : "NO");
+    (void)printf("%s\n", fine || n <= MOST_PLAYED ? "" : "  FAILED");
+}
+
+static void breakdowns(bench *b) {
+    static const int ranks[] = {4, 16, 64, 128, 512, 4096};
+    (void)printf(
+        "# pass-kv with its breakdown, TP8: ops of all layers, layers evaluated, CPU time; "
+        "speed-up over every GPU and layer as events\n"
+        "#     N        ops  layers        ms   ms/draw  speed-up  equal\n");
+    for (size_t i = 0; i < sizeof ranks / sizeof ranks[0]; i++)
+        breakdown(b, ranks[i]);
+}
+
 int main(int argc, char **argv) {
     bench b = {.points = argc > 1 ? strtoul(argv[1], NULL, 10) : 2000};
     char path[1024];
@@ -213,6 +251,7 @@ int main(int argc, char **argv) {
     if (ready && b.seqs && b.ctx) {
         rc_rng_seed(&b.rng, 1);
         sweep(&b);
+        breakdowns(&b);
     } else {
         (void)fprintf(stderr, "bench_forward: %s\n", err.msg);
         ready = false;
