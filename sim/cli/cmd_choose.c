@@ -16,6 +16,7 @@
 #include "sim/forward/scenario.h"
 #include "sim/model/notes.h"
 #include "sim/schedule/layer.h"
+#include "sim/schedule/layout.h"
 #include "sim/schedule/totals.h"
 
 enum { MAX_TP = 4096, MAX_BATCH = 4096, RATES = 3 };

@@ -11,6 +11,7 @@
 #include "sim/cost/basis.h"
 #include "sim/forward/scenario.h"
 #include "sim/model/notes.h"
+#include "sim/schedule/layout.h"
 
 enum { MAX_ALTERNATIVES = RC_SCHEDULES_MAX + 2 };
 

@@ -6,6 +6,7 @@
 #include "sim/base/find.h"
 #include "sim/model/notes.h"
 #include "sim/schedule/layer.h"
+#include "sim/schedule/layout.h"
 #include "sim/schedule/totals.h"
 
 enum { MAX_MODELS = 256 };

@@ -9,6 +9,7 @@
 #include "sim/cli/flags.h"
 #include "sim/model/notes.h"
 #include "sim/plan/plan_file.h"
+#include "sim/schedule/layout.h"
 
 typedef struct plan_flags {
     const char *file, *store, *plot, *out;

@@ -6,6 +6,7 @@
 #include "sim/base/parallel.h"
 #include "sim/cli/flags.h"
 #include "sim/model/notes.h"
+#include "sim/schedule/layout.h"
 #include "sim/tune/tune.h"
 
 typedef struct tune_flags {

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "sim/base/find.h"
 #include "sim/schedule/layer.h"
+#include "sim/schedule/layout.h"
 
 enum { MAX_SEQS = 65536 };
 

@@ -15,6 +15,7 @@
 #define RC_SCHEDULE_LAYER_H
 #include "sim/base/error.h"
 #include "sim/model/model.h"
+#include "sim/schedule/layout.h"
 
 struct rc_builder; /* sim/schedule/builder.h */
 

@@ -28,6 +28,7 @@
 #include <stdint.h>
 #include "sim/base/error.h"
 #include "sim/model/model.h"
+#include "sim/schedule/layout.h"
 #include "sim/schedule/shard.h"
 #include "sim/schedule/template.h"
 

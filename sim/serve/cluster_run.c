@@ -5,6 +5,7 @@
 #include <string.h>
 #include "sim/base/clock.h"
 #include "sim/base/progress.h"
+#include "sim/schedule/layout.h"
 #include "sim/serve/cluster.h"
 
 enum { EVENTS_A_LOOK = 4096 }; /* between two looks at the progress line */

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 #include "sim/forward/scenario.h"
+#include "sim/schedule/layout.h"
 #include "sim/serve/serve_scenario.h"
 
 static rc_status read_scheduler(const rc_section *root, rc_serve *s, rc_error *err) {

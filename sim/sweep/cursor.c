@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "sim/schedule/layout.h"
 #include "sim/sweep/sweep_internal.h"
 
 rc_status sweep_cursor_init(sweep_cursor *c, const rc_sweep *s, rc_error *err) {

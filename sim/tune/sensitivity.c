@@ -5,6 +5,7 @@
 #include <string.h>
 #include "sim/base/parallel.h"
 #include "sim/schedule/layer.h"
+#include "sim/schedule/layout.h"
 #include "sim/schedule/totals.h"
 #include "sim/tune/tune_internal.h"
 

@@ -4,6 +4,7 @@
 #include "sim/forward/scenario.h"
 #include "sim/base/find.h"
 #include "sim/schedule/layer.h"
+#include "sim/schedule/layout.h"
 #include "sim/trace/trace_options.h"
 #include "sim/tune/tune.h"
 

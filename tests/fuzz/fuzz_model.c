@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "sim/schedule/layer.h"
+#include "sim/schedule/layout.h"
 #include "sim/schedule/pass_memory.h"
 #include "sim/schedule/totals.h"
 

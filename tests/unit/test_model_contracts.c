@@ -6,6 +6,7 @@
 
 #include "sim/model/notes.h"
 #include "sim/model/quantisation.h"
+#include "sim/schedule/layout.h"
 
 static rc_doc *doc_of(const char *text) {
     rc_doc *d = NULL;
@@ -89,10 +90,7 @@ static void test_quantisation(void **state) {
 static void test_notes(void **state) {
     (void)state;
     rc_notes n = {.count = RC_NOTES + 1};
-    rc_model m = {.kinds = 1};
-    const rc_layout l = {.tp = 1, .cp = 1};
     trips("n->count >= 0 && n->count <= RC_NOTES", rc_note(&n, "text"));
-    trips("longest >= 0 && m->kinds >= 1", rc_model_notes(&m, &l, -1, &n));
 }
 
 int main(void) {

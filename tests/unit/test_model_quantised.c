@@ -13,6 +13,7 @@
 #include <math.h>
 
 #include "tests/support/model_file.h"
+#include "sim/schedule/layout.h"
 #include "sim/schedule/totals.h"
 
 #define SHAPE                                                                                      \

@@ -29,6 +29,8 @@ static void test_sums(void **state) {
     (void)state;
     rc_model odd = model;
     rc_memory mem;
+    rc_notes notes;
+    trips("longest >= 0 && m->kinds >= 1", rc_model_notes(&model, &whole, -1, &notes));
     trips("tp >= 1", (void)rc_model_kv_bytes_gpu(&model, 0, RC_BF16));
     trips("tp >= 1", (void)rc_model_weight_bytes_gpu(&model, 0, RC_BF16, RC_BF16));
     trips("t >= 0", (void)rc_model_gemm_flops(&model, -1));
