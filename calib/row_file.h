@@ -18,7 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
-#include "calib/record.h"
+#include "calib/cost_row.h"
 
 typedef struct rc_row_file {
     rc_record *rows;

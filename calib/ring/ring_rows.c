@@ -5,7 +5,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/ring/ring_rows.h"
-#include "calib/record.h"
+#include "calib/cost_row.h"
 #include "kernels/kernels.h"
 #include "sim/base/csv.h"
 #include "sim/base/file.h"

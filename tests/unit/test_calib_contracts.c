@@ -4,7 +4,7 @@
 
 #include "calib/point_lists.c"
 #include "calib/process_group.c"
-#include "calib/record.c"
+#include "calib/cost_row.c"
 #include "calib/ring/ring_case.c"
 #include "calib/row_file.c"
 #include "calib/row_file_db.c"

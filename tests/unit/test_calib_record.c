@@ -1,7 +1,7 @@
 /* Rows: the columns are those of schema.h, and what is written reads back.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "calib/record.c"
+#include "calib/cost_row.c"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* Rows on their way to a file: whole or not at all, refused when there, taken up after a kill.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "calib/record.c"
+#include "calib/cost_row.c"
 #include "calib/row_file.c"
 #include "calib/row_file_db.c"
 

@@ -5,7 +5,7 @@
  * nine significant digits. A clock, power or temperature that could not be read is an empty field.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "calib/record.h"
+#include "calib/cost_row.h"
 #include "sim/base/csv.h"
 #include "sim/cost/ops.h"
 

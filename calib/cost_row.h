@@ -1,8 +1,8 @@
 /* One measured row and its text form (a line of CSV). The columns are those of calib/schema.h.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef RC_CALIB_RECORD_H
-#define RC_CALIB_RECORD_H
+#ifndef RC_CALIB_COST_ROW_H
+#define RC_CALIB_COST_ROW_H
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
