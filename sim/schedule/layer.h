@@ -21,7 +21,8 @@ struct rc_builder; /* sim/schedule/builder.h */
 
 /* One matrix of weights: every token that passes the layer is multiplied with all of it. */
 typedef struct rc_matrix {
-    rc_proj proj; /* by this the checkpoint says how it is stored; attention's before RC_GATE */
+    rc_proj proj;         /* what the checkpoint says of its storage goes by this; those before
+                             RC_GATE are stored in the type of attention, the others in the FFN's */
     double rows, columns; /* outputs x inputs */
 } rc_matrix;
 
@@ -52,8 +53,8 @@ const rc_layer_form *rc_layer_form_of(const rc_layer *l);
 rc_status rc_layers_check(const rc_model *m, rc_error *err);
 /* rc_model_load and rc_layers_check: how a model comes to whatever asks for its forms. */
 rc_status rc_model_open(const char *path, rc_model *out, rc_error *err);
-/* rc_layers_check; and tp and cp are at least 1, tp divides the query heads of every kind, and its KV heads
- * are a multiple of tp or divide it; RC_E_INPUT names both numbers. */
+/* rc_layers_check; and tp and cp are at least 1, tp divides the query heads of every kind, and its
+ * KV heads are a multiple of tp or divide it; RC_E_INPUT names both numbers. */
 rc_status rc_layout_check(const rc_model *m, const rc_layout *l, rc_error *err);
 
 #endif
