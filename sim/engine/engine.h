@@ -25,41 +25,53 @@ typedef int64_t rc_time; /* picoseconds */
 #define RC_PS_PER_S 1000000000000.0
 #define RC_TIME_NEVER INT64_MAX
 
-/* ---------------------------------------------------------------- pending events ---------- */
+/* ---------------------------------------------------------------- pending events ----------
+ *
+ * A queue owns its events and nothing that they point to. Its clock starts at 0 and is the time of
+ * the event that fired last. An event handler may schedule, cancel, move and step; its own event is
+ * no longer pending. */
 typedef struct rc_eventq rc_eventq;
-typedef uint64_t rc_event; /* generation handle; 0 is never valid */
+typedef uint64_t
+    rc_event; /* names one event for good, also when its memory is used again; 0: none */
+/* What happens when the event fires: with the arguments of rc_eventq_at, at its time. */
 typedef void (*rc_event_fn)(void *ctx, uint64_t arg, rc_time now);
 
-rc_eventq *rc_eventq_create(size_t capacity_hint); /* NULL when out of memory */
-void rc_eventq_destroy(rc_eventq *q);              /* NULL is fine */
-/* Schedule fn(ctx, arg, at). `at` must be >= now. Returns 0 only when memory is exhausted (which
- * can happen only while the number of pending events exceeds every earlier number and the capacity
- * hint). */
+/* Room for so many pending events at once; it grows when there are more. NULL when out of memory.
+ * The caller destroys it. */
+rc_eventq *rc_eventq_create(size_t capacity_hint);
+void rc_eventq_destroy(rc_eventq *q); /* NULL is fine; what is pending is dropped */
+/* Schedule fn(ctx, arg, at), behind all that is scheduled for that time. `at` must not be before the
+ * clock. Returns 0 only when memory is exhausted, which can happen only while the number of pending
+ * events exceeds every earlier number and the capacity hint. */
 rc_event rc_eventq_at(rc_eventq *q, rc_time at, rc_event_fn fn, void *ctx, uint64_t arg);
-/* Cancel: true when it was pending. A stale handle (fired, cancelled, slot reused) is harmless. */
+/* Take an event back: true when it was pending. An event that has fired or was cancelled is
+ * harmless. */
 bool rc_eventq_cancel(rc_eventq *q, rc_event h);
-/* Move a pending event to another time (keeps the handle; goes behind others of its new time). */
+/* Move a pending event to another time, not before the clock; it goes behind all others of that
+ * time, also of its own. False when it was not pending. */
 bool rc_eventq_move(rc_eventq *q, rc_event h, rc_time at);
 bool rc_eventq_pending(const rc_eventq *q, rc_event h);
-size_t rc_eventq_size(const rc_eventq *q);
-rc_time rc_eventq_now(const rc_eventq *q);
+size_t rc_eventq_size(const rc_eventq *q);    /* events pending */
+rc_time rc_eventq_now(const rc_eventq *q);    /* the clock, ps */
 uint64_t rc_eventq_fired(const rc_eventq *q); /* events fired so far */
-size_t rc_eventq_bytes_per_event(void);       /* key + node + room for stale keys; at most 64 */
-/* Fire the next event; false when none is left. An event handler may schedule, cancel, move and
- * step; its own event is no longer pending. */
+size_t rc_eventq_bytes_per_event(void);       /* memory of one at scale; at most 64 */
+/* Fire the next event; false when none is left. */
 bool rc_eventq_step(rc_eventq *q);
-uint64_t rc_eventq_run(rc_eventq *q, rc_time until); /* all up to and at `until`; events fired */
+/* Fire all events up to and at `until`; how many. */
+uint64_t rc_eventq_run(rc_eventq *q, rc_time until);
 
-/* ---------------------------------------------------------------- random numbers ---------- */
+/* ---------------------------------------------------------------- random numbers ----------
+ *
+ * xoshiro256**, seeded by splitmix64: the same seed gives the same numbers. */
 typedef struct rc_rng {
     uint64_t s[4];
-} rc_rng; /* xoshiro256** seeded by splitmix64 */
-void rc_rng_seed(rc_rng *r, uint64_t seed);
-uint64_t rc_rng_u64(rc_rng *r);
-double rc_rng_uniform(rc_rng *r);             /* [0, 1) */
-uint64_t rc_rng_below(rc_rng *r, uint64_t n); /* unbiased, n >= 1 */
-double rc_rng_exponential(rc_rng *r, double mean);
-double rc_rng_normal(rc_rng *r); /* standard normal */
+} rc_rng;
+void rc_rng_seed(rc_rng *r, uint64_t seed);        /* any seed, 0 as well */
+uint64_t rc_rng_u64(rc_rng *r);                    /* any of the 2^64 */
+double rc_rng_uniform(rc_rng *r);                  /* [0, 1) */
+uint64_t rc_rng_below(rc_rng *r, uint64_t n);      /* 0 .. n - 1, each as likely; n >= 1 */
+double rc_rng_exponential(rc_rng *r, double mean); /* mean >= 0 */
+double rc_rng_normal(rc_rng *r);                   /* mean 0, standard deviation 1 */
 
 /* ---------------------------------------------------------------- programs of ops ----------
  *

@@ -82,8 +82,8 @@ rc_task_span rc_run_span(const rc_run *r, uint32_t task, int layer);
 /* size.c: how large a pass may be. */
 
 /* The most memory that the ops of one pass may take, in bytes: what a machine of 8 GB can spare. It
- * holds some 21 million ops, twice what 128 ranks take for all of 126 layers that are launched op
- * by op, where no two layers last the same. A sweep may take as much on each of its threads. */
+ * holds some 30 million ops that are laid out: two layers of 4,900 GPUs in a ring, launched op by
+ * op. A sweep may take as much on each of its threads. */
 #define RC_PASS_BYTES (INT64_C(4) << 30)
 /* Of the engine, for the program and its run. */
 int64_t rc_engine_bytes(const rc_program_size *z);
