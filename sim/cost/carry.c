@@ -32,8 +32,11 @@ static double carry(double t, double arithmetic, double traffic, double matrix, 
     double bound = rc_most(arithmetic, traffic);
     if (bound <= 0.0)
         return t;
-    double c4 = fourth_power(arithmetic / bound), b4 = fourth_power(traffic / bound);
-    double by_matrix = t * (1.0 + c4 / (c4 + b4) * (1.0 / matrix - 1.0));
+    double by_matrix = t;
+    if (matrix != 1.0) {
+        double c4 = fourth_power(arithmetic / bound), b4 = fourth_power(traffic / bound);
+        by_matrix = t * (1.0 + c4 / (c4 + b4) * (1.0 / matrix - 1.0));
+    }
     double by_hbm = t + traffic / hbm - bound;
     double all = t * rc_most(arithmetic / matrix, traffic / hbm) / bound;
     double kept = traffic > 0.0 ? rc_least(rc_most(arithmetic / traffic, 1.0 / hbm), 1.0) : 1.0;

@@ -40,18 +40,25 @@ static double measured_heads(const rc_grid *g) {
     return (double)g->fixed.at[RC_AXIS_QUERY_HEADS];
 }
 
+/* Log of as many queries of the heads of a grid as tq are of those asked for; log_tq: log of tq. */
+static double log_queries(const rc_grid *g, const rc_heads_of_call *h, double tq, double log_tq) {
+    double asked = query_heads(h), measured = measured_heads(g);
+    return asked == measured ? log_tq : log(tq * asked / measured);
+}
+
 bool rc_full_at(const rc_book *b, double tq, double tk, const rc_heads_of_call *h, rc_probe *out) {
     rc_basis heads;
     assert(tq > 0.0 && tk > 0.0);
     const rc_grid *g = rc_book_heads(b, RC_COST_FULL, h->dtype, &h->at, &heads);
     if (g == NULL)
         return false;
-    rc_grid_at(&g->curves, log(tq * query_heads(h) / measured_heads(g)), log(tk), out);
+    rc_grid_at(&g->curves, log_queries(g, h, tq, log(tq)), log(tk), out);
     out->basis = rc_worse(out->basis, heads);
     return true;
 }
 
-static bool square_at(const rc_book *b, double t, const rc_heads_of_call *h, rc_probe *out) {
+static bool square_at(const rc_book *b, double t, double log_t, const rc_heads_of_call *h,
+                      rc_probe *out) {
     rc_basis heads;
     const rc_grid *g = rc_book_heads(b, RC_COST_SQUARE, h->dtype, &h->at, &heads);
     if (g == NULL) {
@@ -60,27 +67,44 @@ static bool square_at(const rc_book *b, double t, const rc_heads_of_call *h, rc_
         out->basis = RC_MODELLED;
         return true;
     }
-    rc_series_at(g->curves.series, log(t) + 0.5 * log(query_heads(h) / measured_heads(g)), out);
+    double asked = query_heads(h), measured = measured_heads(g);
+    double more_work = asked == measured ? 0.0 : 0.5 * log(asked / measured);
+    rc_series_at(g->curves.series, log_t + more_work, out);
     out->basis = rc_worse(out->basis, heads);
+    return true;
+}
+
+/* Adds to a square of tq queries what `prefix` more keys cost a kernel that already works. */
+static void add_prefix(const rc_book *b, double tq, double log_tq, double prefix,
+                       const rc_heads_of_call *h, rc_probe *out) {
+    rc_probe more, less;
+    rc_basis heads;
+    const rc_grid *g = rc_book_heads(b, RC_COST_FULL, h->dtype, &h->at, &heads);
+    out->basis = RC_MODELLED;
+    if (g == NULL) {
+        out->y += log1p(2.0 * prefix / tq); /* no full rows: as the work */
+        return;
+    }
+    double u = log_queries(g, h, tq, log_tq);
+    rc_grid_at(&g->curves, u, log(0.5 * tq + prefix), &more);
+    rc_grid_at(&g->curves, u, log(0.5 * tq), &less);
+    out->y = log(exp(out->y) + (exp(more.y) - exp(less.y)));
+    out->spread = rc_most(out->spread, more.spread);
+}
+
+static bool model(const rc_book *b, double tq, double log_tq, double prefix,
+                  const rc_heads_of_call *h, rc_probe *out) {
+    if (!square_at(b, tq, log_tq, h, out))
+        return false;
+    if (prefix > 0.0)
+        add_prefix(b, tq, log_tq, prefix, h, out);
     return true;
 }
 
 bool rc_prefix_model(const rc_book *b, double tq, double prefix, const rc_heads_of_call *h,
                      rc_probe *out) {
-    rc_probe more, less;
     assert(tq > 0.0);
-    if (!square_at(b, tq, h, out))
-        return false;
-    if (prefix <= 0.0)
-        return true;
-    out->basis = RC_MODELLED;
-    if (!rc_full_at(b, tq, 0.5 * tq + prefix, h, &more) || !rc_full_at(b, tq, 0.5 * tq, h, &less)) {
-        out->y += log1p(2.0 * prefix / tq); /* no full rows: as the work */
-        return true;
-    }
-    out->y = log(exp(out->y) + (exp(more.y) - exp(less.y)));
-    out->spread = rc_most(out->spread, more.spread);
-    return true;
+    return model(b, tq, log(tq), prefix, h, out);
 }
 
 /* log(measured / model) of one Tq at x = log(Tk/Tq), 0 at x = 0; *inside when not beyond its rows.
@@ -100,13 +124,13 @@ static double correction_of(const rc_series *s, double x, rc_probe *p, bool *ins
     return y0;
 }
 
-static void correct(const rc_book *b, double tq, double tk, const rc_heads_of_call *h,
-                    rc_probe *out) {
+static void correct(const rc_book *b, double tq, double log_tq, double tk,
+                    const rc_heads_of_call *h, rc_probe *out) {
     rc_probe p = {.basis = RC_MEASURED};
     const rc_grid *g = rc_book_heads(b, RC_COST_PREFIX, h->dtype, &h->at, &p.basis);
     if (g == NULL)
         return;
-    double u = log(tq * query_heads(h) / measured_heads(g)), x = log(tk / tq);
+    double u = log_queries(g, h, tq, log_tq), x = log(tk / tq);
     const rc_series *from = g->curves.series, *to = from + g->curves.n, *hi = from;
     while (hi + 1 < to && hi->across < u)
         hi++;
@@ -123,10 +147,11 @@ static void correct(const rc_book *b, double tq, double tk, const rc_heads_of_ca
 
 bool rc_causal_at(const rc_book *b, double tq, double tk, const rc_heads_of_call *h,
                   rc_probe *out) {
-    assert(tk >= tq);
-    if (!rc_prefix_model(b, tq, tk - tq, h, out))
+    assert(tq > 0.0 && tk >= tq);
+    double log_tq = log(tq);
+    if (!model(b, tq, log_tq, tk - tq, h, out))
         return false;
     if (tk > tq)
-        correct(b, tq, tk, h, out);
+        correct(b, tq, log_tq, tk, h, out);
     return true;
 }

@@ -155,7 +155,7 @@ static void test_curves(void **state) {
     trips("hq >= 1.0 && hkv >= 1.0", (void)rc_book_heads(book, RC_COST_FULL, RC_BF16, &at, &basis));
     trips("tq > 0.0 && tk > 0.0", (void)rc_full_at(book, 0.0, 1.0, &heads, &p));
     trips("tq > 0.0", (void)rc_prefix_model(book, 0.0, 1.0, &heads, &p));
-    trips("tk >= tq", (void)rc_causal_at(book, 2.0, 1.0, &heads, &p));
+    trips("tq > 0.0 && tk >= tq", (void)rc_causal_at(book, 2.0, 1.0, &heads, &p));
 }
 
 static void test_prices(void **state) {
