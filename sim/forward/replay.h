@@ -51,7 +51,11 @@ typedef struct rc_piece {
 typedef struct rc_ring {
     const rc_block *block;
     int n;
-    bool eager, serial, hosted, attends, decodes;
+    bool eager;   /* tasks are launched one by one */
+    bool serial;  /* messages ride on the compute lane */
+    bool hosted;  /* the host's work opens each step */
+    bool attends; /* a ring; else a gather */
+    bool decodes; /* a decode follows each attention */
     rc_time host, launch;
     rc_time *message;      /* [n]: of the sender */
     const uint16_t *cells; /* [n][n]: shape of the attention by step and GPU */
@@ -105,11 +109,13 @@ typedef struct rc_line {
 } rc_line;
 
 typedef struct rc_replay {
+    /* ---- what is compiled, for all passes of one key ---- */
     rc_schedule_key key;
     rc_program one; /* the template, refilled for every pass */
-    bool works;     /* false: not of the kind that can be replayed */
+    bool works;     /* false: not of the kind that can be evaluated */
+    bool exchanges; /* there are all-to-alls */
     uint32_t gpus;
-    bool exchanges;
+    size_t width; /* of a state: gpus x RC_LEFT_COUNT and, with exchanges, links out and in */
     rc_piece *pieces;
     size_t piece_count;
     size_t *section_piece; /* [sections + 1]: where the pieces of a section begin */
@@ -117,32 +123,37 @@ typedef struct rc_replay {
     uint32_t *waits;       /* what they wait for, likewise */
     uint32_t *first_wait;  /* [tasks + 1]: what a task waits for, by task: into task_wait */
     uint32_t *task_wait;
-    uint32_t *piece_of;  /* [tasks]: of a rendezvous, else UINT32_MAX */
+    uint32_t *piece_of;  /* [tasks]: the piece of a task of a rendezvous, else UINT32_MAX */
     uint32_t *own;       /* tasks of GPU 0 that are no ports, by section: */
     size_t *section_own; /* [sections + 1] */
-    size_t width;        /* of a state */
-    /* ---- of the pass at hand ---- */
-    rc_time *cost, *slowed; /* by shape: in general, and on the slow rank; room for shape_room */
+
+    /* ---- what the tasks of the pass at hand take ---- */
     const rc_shape_cost *prices; /* by shape; the caller's */
-    rc_time *duration;           /* by task */
-    rc_ring *rings;              /* by block; n is 0 for exchanges */
-    rc_exchange *exchange;       /* by block; n is 0 for rings */
+    rc_time *cost, *slowed; /* by shape: in general, and on the slow rank; room for cost_room */
     size_t cost_room;
-    rc_time *value;        /* by task: its end in the section that was evaluated last */
-    rc_line *line;         /* by task, while a leap is looked for; else NULL */
-    rc_line *ring_line;    /* scratch for rings */
-    rc_ring_state ring;    /* scratch of the ring that is evaluated */
-    rc_time *ring_scratch; /* what it points into */
-    rc_time *first;        /* [blocks][2]: when GPU 0 began its first attention and message */
-    rc_exchange_state *exchanged; /* by block: the last one evaluated */
-    rc_time *state;               /* [width] */
-    rc_time *busy;         /* in it, with exchanges: [2 gpus], until when links out and in are
-                                used */
-    rc_time *history;      /* rows of `width` */
-    uint64_t *digest;      /* of each row */
-    size_t history_room;   /* rows */
-    rc_ring_trace *traces; /* by block: of the rings evaluated last, while `tracing` */
+    rc_time *duration;     /* by task */
+    rc_ring *rings;        /* by block; n is 0 for exchanges */
+    rc_exchange *exchange; /* by block; n is 0 for rings */
+
+    /* ---- what the section that was evaluated last has come to ---- */
+    rc_time *state; /* [width]: what it left */
+    rc_time *busy;  /* in it: until when links out and in are used; NULL without exchanges */
+    rc_time *value; /* by task: its end */
+    rc_time *first; /* [blocks][2]: when GPU 0 began its first attention and message of a ring */
+    rc_exchange_state *exchanged; /* by block */
+    rc_ring_trace *traces;        /* by block, while `tracing` */
     bool tracing;
+
+    /* ---- what repeats ---- */
+    rc_time *history;    /* rows of `width`: states after repetitions of a pattern */
+    uint64_t *digest;    /* of each row */
+    size_t history_room; /* rows */
+    rc_line *line;       /* by task, then of a state: while a leap is looked for; else NULL */
+
+    /* ---- scratch ---- */
+    rc_ring_state ring;
+    rc_time *ring_scratch; /* what `ring` points into */
+    rc_line *ring_line;
 } rc_replay;
 
 /* compile.c. The template stands in r->one; RC_E_NOMEM, else r->works says whether it can be
