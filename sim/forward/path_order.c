@@ -29,7 +29,7 @@ rc_path_order rc_path_order_of(const rc_path *p, int layer, uint32_t task) {
         task = rc_path_left_by(p, layer, task);
         layer--;
     }
-    return (rc_path_order){((int64_t)layer << 32) + task, 0};
+    return (rc_path_order){layer * (INT64_C(1) << 32) + task, 0};
 }
 
 void rc_path_consider(rc_path_cause *best, const rc_path_node *node, rc_path_order order) {

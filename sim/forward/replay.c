@@ -177,44 +177,49 @@ rc_time *rc_replay_row(const rc_replay *r, int row) {
 
 /* ---- what repeats --------------------------------------------------------------------------- */
 
+/* The parts of a state: what rc_left lists, then links out and links in. */
+enum { LINKS_OUT = RC_LEFT_COUNT, LINKS_IN, PARTS };
+
 typedef struct walk { /* over the repetitions of one pattern */
     rc_replay *r;
     const rc_layer_run *run;
-    rc_record *record;           /* NULL: nobody wants one */
-    bool changes[RC_LEFT_COUNT]; /* false: no layer of the pattern touches it */
-    size_t width;                /* of what is compared: with the links, where they change */
-    int rows;                    /* of the history: what each repetition left */
+    rc_record *record;  /* NULL: nobody wants one */
+    size_t part[PARTS]; /* the parts that some layer of the pattern touches: where they stand */
+    size_t parts;
+    int rows; /* of the history: what each repetition left */
 } walk;
+
+/* Whether a section leaves this part as it found it. */
+static bool passes_on(const rc_replay *r, const rc_template_section *s, uint32_t part) {
+    const rc_template *t = r->one.layers_of;
+    for (uint32_t k = part * r->gpus; k < (part + 1) * r->gpus; k++)
+        if (t->ids[s->left + k] != s->first + k)
+            return false;
+    return true;
+}
 
 static void begin_walk(walk *w) {
     const rc_replay *r = w->r;
-    const rc_template *t = r->one.layers_of;
-    bool links = false;
+    bool touched[PARTS] = {false};
     for (int i = 0; i < w->run->length; i++) {
-        const rc_template_section *s = &t->sections[w->run->kind[i]];
-        links = links || s->block < s->block_end;
-        for (uint32_t k = 0; k < RC_LEFT_COUNT * r->gpus; k++)
-            if (t->ids[s->left + k] != s->first + k)
-                w->changes[k / r->gpus] = true;
+        const rc_template_section *s = &r->one.layers_of->sections[w->run->kind[i]];
+        bool links = r->exchanges && s->block < s->block_end;
+        touched[LINKS_OUT] = touched[LINKS_IN] = touched[LINKS_OUT] || links;
+        for (uint32_t part = 0; part < RC_LEFT_COUNT; part++)
+            touched[part] = touched[part] || !passes_on(r, s, part);
     }
-    w->width = links ? r->width : (size_t)RC_LEFT_COUNT * r->gpus;
+    for (size_t part = 0; part < PARTS; part++)
+        if (touched[part])
+            w->part[w->parts++] = part * r->gpus;
 }
 
-/* A digest of the state but for a constant: of how far each part of it is from the first. */
+/* A digest of the state but for a constant: of how far all of it is from its first time. */
 static uint64_t digest(const walk *w) {
     const rc_time *x = w->r->state;
     uint64_t h = 0;
-    rc_time zero = 0;
-    bool have = false;
-    for (size_t at = 0; at < w->width; at += w->r->gpus) {
-        if (at / w->r->gpus < RC_LEFT_COUNT && !w->changes[at / w->r->gpus])
-            continue;
-        if (!have)
-            zero = x[at];
-        have = true;
-        for (size_t i = at; i < at + w->r->gpus; i++)
-            h = (h ^ (uint64_t)(x[i] - zero)) * 0x9e3779b97f4a7c15u;
-    }
+    for (size_t part = 0; part < w->parts; part++)
+        for (size_t i = w->part[part]; i < w->part[part] + w->r->gpus; i++)
+            h = (h ^ (uint64_t)(x[i] - x[w->part[0]])) * 0x9e3779b97f4a7c15u;
     return h;
 }
 
@@ -226,18 +231,10 @@ static void keep_row(walk *w) {
 /* Two rows differ by a constant. */
 static bool alike(const walk *w, int before, int after) {
     const rc_time *a = rc_replay_row(w->r, before), *b = rc_replay_row(w->r, after);
-    rc_time gain = 0;
-    bool have = false;
-    for (size_t at = 0; at < w->width; at += w->r->gpus) {
-        if (at / w->r->gpus < RC_LEFT_COUNT && !w->changes[at / w->r->gpus])
-            continue;
-        if (!have)
-            gain = b[at] - a[at];
-        have = true;
-        for (size_t i = at; i < at + w->r->gpus; i++)
-            if (b[i] - a[i] != gain)
+    for (size_t part = 0; part < w->parts; part++)
+        for (size_t i = w->part[part]; i < w->part[part] + w->r->gpus; i++)
+            if (b[i] - a[i] != b[w->part[0]] - a[w->part[0]])
                 return false;
-    }
     return true;
 }
 
