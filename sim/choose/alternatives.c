@@ -103,7 +103,7 @@ rc_status rc_choose_achieved(const rc_costs *costs, const rc_model *m, int tp, d
                              double *bw, rc_error *err) {
     assert(tp >= 1);
     const rc_machine *machine = rc_costs_machine(costs);
-    const rc_layer *l = rc_model_typical(m);
+    const rc_layer_kind *l = rc_model_typical(m);
     const rc_heads h = rc_layer_form_of(l)->heads(l, tp);
     rc_cost cost;
     RC_TRY(rc_cost_attention(costs, RC_BF16, 0, LARGE, LARGE, h, &cost, err));

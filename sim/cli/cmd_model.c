@@ -19,7 +19,7 @@ static rc_status load(const char *name, rc_model *m, rc_error *err) {
 
 /* The heads of a kind of layer; of several kinds also what else tells them apart. */
 static void print_kind(const rc_model *m, int k) {
-    const rc_layer *l = &m->kind[k];
+    const rc_layer_kind *l = &m->kind[k];
     const rc_heads h = rc_layer_form_of(l)->heads(l, 1);
     if (m->kinds > 1)
         (void)printf("%d layers %s, FFN %lld: ", rc_model_layers_of(m, k), l->form,
@@ -53,7 +53,7 @@ static void print(const rc_model *m, const rc_notes *notes) {
     rc_notes_print(notes, stderr);
 }
 
-static void add_heads(rc_json *j, json_t *o, const rc_layer *l) {
+static void add_heads(rc_json *j, json_t *o, const rc_layer_kind *l) {
     const rc_heads h = rc_layer_form_of(l)->heads(l, 1);
     rc_json_int(j, o, "heads", h.query);
     rc_json_int(j, o, "kv_heads", h.kv);

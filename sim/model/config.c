@@ -207,7 +207,7 @@ static rc_status check_pattern(const config *c) {
 
 /* ---- numbers ------------------------------------------------------------------------- */
 
-static rc_status read_heads(const config *c, rc_layer *l) {
+static rc_status read_heads(const config *c, rc_layer_kind *l) {
     const rc_model *m = c->m;
     const rc_family *f = c->family;
     int64_t heads = 0, kv = 0, dim = 0;
@@ -286,10 +286,10 @@ static rc_status read_context(const config *c) {
 static rc_status read_shape(const config *c) {
     rc_model *m = c->m;
     const rc_family *f = c->family;
-    rc_layer *l = &m->kind[0];
+    rc_layer_kind *l = &m->kind[0];
     int64_t layers = 0;
     m->kinds = 1;
-    *l = (rc_layer){.form = "dense", .qk_norm = f->qk_norm};
+    *l = (rc_layer_kind){.form = "dense", .qk_norm = f->qk_norm};
     RC_TRY(shape(c, "num_hidden_layers", 10000, f->layers, &layers));
     RC_TRY(shape(c, "hidden_size", 1 << 24, f->hidden, &m->hidden));
     RC_TRY(shape(c, "intermediate_size", 1 << 26, f->ffn, &l->ffn));

@@ -34,7 +34,7 @@ static rc_status int_or_leave(const rc_node *map, const char *key, int64_t hi, i
 }
 
 /* `l` holds the numbers of the file. */
-static rc_status read_kind(const rc_node *map, const char *name, rc_layer *l, rc_error *err) {
+static rc_status read_kind(const rc_node *map, const char *name, rc_layer_kind *l, rc_error *err) {
     static const char *const keys[] = {"form",     "num_attention_heads", "num_key_value_heads",
                                        "head_dim", "v_head_dim",          "intermediate_size",
                                        NULL};
@@ -58,7 +58,7 @@ static rc_status read_kind(const rc_node *map, const char *name, rc_layer *l, rc
 }
 
 static rc_status read_kinds(kinds_reading *r) {
-    const rc_layer common = r->m->kind[0];
+    const rc_layer_kind common = r->m->kind[0];
     size_t count = rc_node_count(r->kinds);
     if (rc_node_kind_of(r->kinds) != RC_NODE_MAP || count < 1 || count > RC_KINDS)
         return rc_node_fail(r->kinds, r->err, RC_E_INPUT,

@@ -53,7 +53,7 @@ typedef struct rc_scale {
 typedef enum rc_proj { RC_Q, RC_K, RC_V, RC_O, RC_GATE, RC_UP, RC_DOWN, RC_PROJS } rc_proj;
 
 /* What a checkpoint's quantization_config says of the whole model; how the weights of one kind of
- * layer are stored is said by rc_layer.stored. */
+ * layer are stored is said by rc_layer_kind.stored. */
 typedef struct rc_quant {
     char method[64];    /* "fp8", "awq" ...; "" for a checkpoint that is not quantised */
     rc_dtype attn, ffn; /* the type of most of the weights of q, k, v, o and of gate, up, down */
@@ -78,7 +78,7 @@ typedef enum rc_qk_norm {
 } rc_qk_norm;
 
 /* One kind of layer: the numbers of every layer of this kind. */
-typedef struct rc_layer {
+typedef struct rc_layer_kind {
     char form[24];       /* what such a layer computes: a name of sim/schedule/layer_forms.c */
     int heads, kv_heads; /* N_H, N_KV; a form without attention does not look at them */
     int head_dim;        /* D_H of queries and keys */
@@ -93,7 +93,7 @@ typedef struct rc_layer {
         rc_scale scale;
         int layers; /* so many layers of this kind are quantised, the others are bf16 */
     } stored[RC_PROJS];
-} rc_layer;
+} rc_layer_kind;
 
 /* Attention heads on one GPU, and the elements of one: of queries and keys, of values and outputs.
  * Of 0 heads: no attention. */
@@ -123,7 +123,7 @@ typedef struct rc_model {
     double rope_theta;
     int layers; /* of all kinds together */
     int kinds;  /* at least 1 */
-    rc_layer kind[RC_KINDS];
+    rc_layer_kind kind[RC_KINDS];
     int runs; /* 0: every layer is of kind 0. Else the layers of all runs are `layers` together */
     rc_layer_run run[RC_RUNS];
     rc_quant quant;

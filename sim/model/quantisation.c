@@ -158,7 +158,7 @@ static const rc_scheme *scheme_in(const rc_quant_reading *r, int layer, int p) {
     return NULL;
 }
 
-static double elements_of(const rc_model *m, const rc_layer *l, int p) {
+static double elements_of(const rc_model *m, const rc_layer_kind *l, int p) {
     double d = (double)m->hidden;
     switch (p) {
     case RC_Q:
@@ -179,7 +179,7 @@ static rc_dtype most_of(const rc_model *m, int from, int to) {
     double sum[RC_DTYPES] = {0.0};
     int best = RC_BF16;
     for (int k = 0; k < m->kinds; k++) {
-        const rc_layer *l = &m->kind[k];
+        const rc_layer_kind *l = &m->kind[k];
         for (int p = from; p < to; p++) {
             double each = elements_of(m, l, p);
             sum[l->stored[p].dtype] += each * l->stored[p].layers;
@@ -197,7 +197,7 @@ static rc_status spread(const rc_quant_reading *r) {
     for (int p = 0; p < RC_PROJS; p++) {
         for (int layer = 0; layer < r->m->layers; layer++) {
             const rc_scheme *s = scheme_in(r, layer, p);
-            rc_layer *l = &r->m->kind[rc_model_kind_of(r->m, layer)];
+            rc_layer_kind *l = &r->m->kind[rc_model_kind_of(r->m, layer)];
             if (s == NULL)
                 continue;
             if (l->stored[p].layers > 0 && l->stored[p].dtype != s->dtype)

@@ -317,7 +317,7 @@ static bool layout_possible(const rc_plan *p, const rc_plan_option *o) {
 /* Whether a step over KV in the option's type has a cost on its offer; any other type than bf16 may
  * lack rows. */
 static bool kv_measured(const rc_plan_bounds *b, const rc_plan_option *o) {
-    const rc_layer *l = rc_model_typical(&b->p->model);
+    const rc_layer_kind *l = rc_model_typical(&b->p->model);
     rc_cost ignored;
     return o->kv == RC_BF16 ||
            rc_cost_decode(b->costs[o->offer], (rc_dtype)o->kv, 1, 1024,

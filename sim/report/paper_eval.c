@@ -93,7 +93,7 @@ static double flop_rate(const rc_paper *p, const rc_job *j) {
 
 static rc_status attention_rate(const rc_paper *p, const rc_costs *costs, double *out,
                                 rc_error *err) {
-    const rc_layer *l = rc_model_typical(&p->model);
+    const rc_layer_kind *l = rc_model_typical(&p->model);
     int hq = l->heads / l->kv_heads;
     double t = STANDALONE_TOKENS;
     rc_cost cost;

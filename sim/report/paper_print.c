@@ -100,7 +100,7 @@ static void print_mfu(const rc_paper *p, FILE *f) {
         return;
     const rc_job *j = &p->jobs[p->plans[row].job[0]];
     const rc_model *m = &p->model;
-    const rc_layer *l = rc_model_typical(m);
+    const rc_layer_kind *l = rc_model_typical(m);
     double t = (double)j->t, gemm = rc_paper_gemm_flops(m, t),
            attn = rc_paper_attention_flops(m, t);
     (void)fprintf(f, "# appendix A: GEMM 2 W T = 2 x %.4g x %.3g = %.4g FLOP\n", rc_model_params(m),

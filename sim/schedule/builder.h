@@ -23,7 +23,7 @@ struct rc_builder {
     const rc_request *rq;
     int n;                     /* CP ranks */
     uint32_t g;                /* simulated GPUs per rank */
-    const rc_layer *kind;      /* of the layer that is emitted */
+    const rc_layer_kind *kind; /* of the layer that is emitted */
     const rc_layer_form *form; /* its form, and what attention sees of it: */
     int hq, hkv;               /* heads on one GPU; both 0: no attention */
     int key_size, value_size;  /* size of a head */

@@ -1,6 +1,6 @@
 /* Forms of layers: what a layer holds, multiplies and emits.
  *
- * A model says of each kind of its layers the form and the numbers (rc_layer in sim/model/model.h).
+ * A model says of each kind of its layers the form and the numbers (rc_layer_kind in sim/model/model.h).
  * The form is a value, one file layer_NAME.c, and stands on one line in the table of layer_forms.c:
  * its functions turn the numbers into matrices, bytes of KV and live activations of one GPU, and
  * into the tasks before and after attention. Attention itself belongs to the schedule, which needs
@@ -30,17 +30,17 @@ typedef struct rc_matrix {
 enum { RC_MATRICES = 16 };
 
 typedef struct rc_layer_form {
-    const char *name; /* as rc_layer.form has it */
+    const char *name; /* as rc_layer_kind.form has it */
     /* What attention sees; of 0 query heads where the layer has no attention. */
-    rc_heads (*heads)(const rc_layer *l, int tp);
+    rc_heads (*heads)(const rc_layer_kind *l, int tp);
     /* Fills out[]; how many there are. */
-    int (*matrices)(const rc_model *m, const rc_layer *l, int tp, rc_matrix out[RC_MATRICES]);
+    int (*matrices)(const rc_model *m, const rc_layer_kind *l, int tp, rc_matrix out[RC_MATRICES]);
     /* Weights beside the matrices, kept in bf16: norms and biases. */
-    double (*vectors)(const rc_model *m, const rc_layer *l, int tp);
+    double (*vectors)(const rc_model *m, const rc_layer_kind *l, int tp);
     /* Bytes that one token leaves in the KV cache. */
-    double (*kv_bytes)(const rc_layer *l, int tp, rc_dtype kv);
+    double (*kv_bytes)(const rc_layer_kind *l, int tp, rc_dtype kv);
     /* Bytes of the largest set of activations that live at one time, for each token. */
-    double (*live_bytes)(const rc_model *m, const rc_layer *l, const rc_layout *cut);
+    double (*live_bytes)(const rc_model *m, const rc_layer_kind *l, const rc_layout *cut);
     /* Emit, on every simulated GPU, from the residual stream to queries, keys and values, and from
      * the output of attention back to the residual stream. */
     void (*before)(struct rc_builder *b);
@@ -48,7 +48,7 @@ typedef struct rc_layer_form {
 } rc_layer_form;
 
 /* The form of a kind of layer that rc_layers_check has passed. */
-const rc_layer_form *rc_layer_form_of(const rc_layer *l);
+const rc_layer_form *rc_layer_form_of(const rc_layer_kind *l);
 /* Every kind of the model has a form of the table: RC_E_UNMODELLED names one that there is not. */
 rc_status rc_layers_check(const rc_model *m, rc_error *err);
 /* rc_model_load and rc_layers_check: how a model comes to whatever asks for its forms. */

@@ -12,7 +12,7 @@
 
 #include "sim/schedule/builder.h"
 
-static rc_heads heads(const rc_layer *l, int tp) {
+static rc_heads heads(const rc_layer_kind *l, int tp) {
     assert(tp >= 1 && l->heads >= 1 && l->kv_heads >= 1);
     return (rc_heads){.query = l->heads / tp,
                       .kv = l->kv_heads >= tp ? l->kv_heads / tp : 1,
@@ -26,7 +26,7 @@ typedef struct widths {
     double q, k, v, o, ffn;
 } widths;
 
-static widths widths_of(const rc_layer *l, int tp) {
+static widths widths_of(const rc_layer_kind *l, int tp) {
     const rc_heads h = heads(l, tp);
     return (widths){.q = (double)h.query * h.key_size,
                     .k = (double)h.kv * h.key_size,
@@ -35,7 +35,7 @@ static widths widths_of(const rc_layer *l, int tp) {
                     .ffn = ceil((double)l->ffn / tp)};
 }
 
-static int matrices(const rc_model *m, const rc_layer *l, int tp, rc_matrix out[RC_MATRICES]) {
+static int matrices(const rc_model *m, const rc_layer_kind *l, int tp, rc_matrix out[RC_MATRICES]) {
     const widths w = widths_of(l, tp);
     const double d = (double)m->hidden;
     const rc_matrix all[] = {{RC_Q, w.q, d},     {RC_K, w.k, d},      {RC_V, w.v, d},
@@ -48,7 +48,7 @@ static int matrices(const rc_model *m, const rc_layer *l, int tp, rc_matrix out[
     return COUNT;
 }
 
-static double vectors(const rc_model *m, const rc_layer *l, int tp) {
+static double vectors(const rc_model *m, const rc_layer_kind *l, int tp) {
     const widths w = widths_of(l, tp);
     const double d = (double)m->hidden;
     double elements = 2.0 * d;
@@ -65,7 +65,7 @@ static double vectors(const rc_model *m, const rc_layer *l, int tp) {
     return elements;
 }
 
-static double kv_bytes(const rc_layer *l, int tp, rc_dtype kv) {
+static double kv_bytes(const rc_layer_kind *l, int tp, rc_dtype kv) {
     const widths w = widths_of(l, tp);
     return (w.k + w.v) * rc_dtype_bytes(kv);
 }
@@ -77,7 +77,7 @@ static double kv_bytes(const rc_layer *l, int tp, rc_dtype kv) {
  *   FFN    the (quantised) input, gate and up
  *   SwiGLU gate and up, and the (quantised) product
  *   down   the product and the projection */
-static double live_bytes(const rc_model *m, const rc_layer *l, const rc_layout *cut) {
+static double live_bytes(const rc_model *m, const rc_layer_kind *l, const rc_layout *cut) {
     const widths w = widths_of(l, cut->tp);
     const double d = (double)m->hidden, a = rc_dtype_bytes(cut->act);
     const double x = rc_dtype_math(cut->ffn_weights) == RC_FP8 ? 1.0 : a;

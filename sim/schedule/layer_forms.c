@@ -26,13 +26,13 @@ static const rc_layer_form *find(const char *name) {
     return NULL;
 }
 
-const rc_layer_form *rc_layer_form_of(const rc_layer *l) {
+const rc_layer_form *rc_layer_form_of(const rc_layer_kind *l) {
     const rc_layer_form *form = find(l->form);
     assert(form != NULL);
     return form;
 }
 
-static rc_status unknown(const rc_model *m, const rc_layer *l, rc_error *err) {
+static rc_status unknown(const rc_model *m, const rc_layer_kind *l, rc_error *err) {
     const char *names[COUNT + 1] = {NULL};
     for (int i = 0; i < COUNT; i++)
         names[i] = forms[i]->name;
@@ -55,7 +55,7 @@ rc_status rc_model_open(const char *path, rc_model *out, rc_error *err) {
     return rc_layers_check(out, err);
 }
 
-static rc_status check_heads(const rc_model *m, const rc_layer *k, int tp, rc_error *err) {
+static rc_status check_heads(const rc_model *m, const rc_layer_kind *k, int tp, rc_error *err) {
     const rc_heads all = rc_layer_form_of(k)->heads(k, 1);
     if (all.query % tp != 0)
         return rc_fail(err, RC_E_INPUT, "tp is %d, which does not divide the %d query heads of %s",

@@ -17,7 +17,7 @@ static int exceptions(const rc_model *m) {
     int n = 0;
     for (int i = 0; i < m->kinds * RC_PROJS; i++) {
         const int k = i / RC_PROJS, p = i % RC_PROJS, layers = rc_model_layers_of(m, k);
-        const rc_layer *l = &m->kind[k];
+        const rc_layer_kind *l = &m->kind[k];
         rc_dtype want = p < RC_GATE ? m->quant.attn : m->quant.ffn;
         int same = l->stored[p].dtype == want ? l->stored[p].layers : 0;
         if (want == RC_BF16)

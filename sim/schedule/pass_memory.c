@@ -26,8 +26,8 @@
 static const double RUNTIME = 2e9;
 
 /* Of a layer of kind `k`. */
-static double buffers_of(const rc_schedule *s, const rc_layer *k, const rc_layout *l, double fresh,
-                         double cached) {
+static double buffers_of(const rc_schedule *s, const rc_layer_kind *k, const rc_layout *l,
+                         double fresh, double cached) {
     const rc_layer_form *form = rc_layer_form_of(k);
     const rc_heads h = form->heads(k, l->tp);
     const double act = rc_dtype_bytes(l->act);
@@ -45,7 +45,7 @@ static double buffers_of(const rc_schedule *s, const rc_layer *k, const rc_layou
 }
 
 /* Ranks over which the KV of a sequence is cut, in a layer of kind `k`. */
-static int kv_ranks(const rc_schedule *s, const rc_layer *k, const rc_layout *l) {
+static int kv_ranks(const rc_schedule *s, const rc_layer_kind *k, const rc_layout *l) {
     const rc_heads h = rc_layer_form_of(k)->heads(k, l->tp);
     int ranks = s->kv_ranks && h.kv > 0 ? s->kv_ranks(h.kv, l->cp) : l->cp;
     assert(ranks >= 1 && ranks <= l->cp);
@@ -55,7 +55,7 @@ static int kv_ranks(const rc_schedule *s, const rc_layer *k, const rc_layout *l)
 static double kv_of(const rc_schedule *s, const rc_model *m, const rc_layout *l, double tokens) {
     double bytes = 0.0;
     for (int i = 0; i < m->kinds; i++) {
-        const rc_layer *k = &m->kind[i];
+        const rc_layer_kind *k = &m->kind[i];
         bytes += ceil(tokens / kv_ranks(s, k, l)) * rc_model_layers_of(m, i) *
                  rc_layer_form_of(k)->kv_bytes(k, l->tp, l->kv);
     }
@@ -75,7 +75,7 @@ rc_status rc_pass_memory(const rc_schedule *s, const rc_model *m, const rc_layou
     mem.weights = rc_model_weight_bytes_gpu(m, l->tp, l->attn_weights, l->ffn_weights);
     mem.kv = kv_of(s, m, l, (double)tokens_new + (double)tokens_cached);
     for (int i = 0; i < m->kinds; i++) {
-        const rc_layer *k = &m->kind[i];
+        const rc_layer_kind *k = &m->kind[i];
         mem.activations = fmax(mem.activations, fresh * rc_layer_form_of(k)->live_bytes(m, k, l));
         mem.buffers = fmax(mem.buffers, buffers_of(s, k, l, fresh, cached));
     }

@@ -209,7 +209,7 @@ static uint64_t digest(uint64_t h, uint64_t word) {
 
 /* What a layer of a kind emits: by its form, and with attention or without. */
 static uint64_t digest_kind(uint64_t h, const rc_request *rq, int k) {
-    const rc_layer *l = &rq->model->kind[k];
+    const rc_layer_kind *l = &rq->model->kind[k];
     for (const char *c = l->form; *c != '\0'; c++)
         h = digest(h, (unsigned char)*c);
     return digest(h, rc_layer_form_of(l)->heads(l, rq->layout.tp).query > 0);

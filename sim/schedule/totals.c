@@ -15,10 +15,10 @@
 
 #include "sim/schedule/layer.h"
 
-const rc_layer *rc_model_typical(const rc_model *m) {
+const rc_layer_kind *rc_model_typical(const rc_model *m) {
     int best = 0, most = 0;
     for (int k = 0; k < m->kinds; k++) {
-        const rc_layer *l = &m->kind[k];
+        const rc_layer_kind *l = &m->kind[k];
         int layers = rc_layer_form_of(l)->heads(l, 1).query > 0 ? rc_model_layers_of(m, k) : 0;
         if (layers > most)
             best = k, most = layers;
@@ -29,7 +29,7 @@ const rc_layer *rc_model_typical(const rc_model *m) {
 /* ---- parameters and FLOPs ------------------------------------------------------------------- */
 
 /* Elements of the matrices of one layer whose projection is in [from, to). */
-static double elements(const rc_model *m, const rc_layer *l, rc_proj from, rc_proj to) {
+static double elements(const rc_model *m, const rc_layer_kind *l, rc_proj from, rc_proj to) {
     rc_matrix all[RC_MATRICES];
     int count = rc_layer_form_of(l)->matrices(m, l, 1, all);
     double sum = 0.0;
@@ -120,8 +120,8 @@ static rc_scale usual_scale(rc_dtype d) {
 
 /* One matrix of all `layers` layers of a kind: as the checkpoint has it where `d` is the type that
  * it gives this part of a layer, else in `d` throughout. */
-static double matrix_of_kind(const rc_model *m, const rc_layer *l, int layers, const rc_matrix *x,
-                             rc_dtype d) {
+static double matrix_of_kind(const rc_model *m, const rc_layer_kind *l, int layers,
+                             const rc_matrix *x, rc_dtype d) {
     const rc_quant *q = &m->quant;
     rc_scale none = {0, 0, 0.0}, usual = usual_scale(d);
     bool stated = q->method[0] != '\0' && d == (x->proj < RC_GATE ? q->attn : q->ffn);
@@ -135,7 +135,7 @@ static double matrix_of_kind(const rc_model *m, const rc_layer *l, int layers, c
 }
 
 static double kind_bytes(const rc_model *m, int k, int tp, rc_dtype attn, rc_dtype ffn) {
-    const rc_layer *l = &m->kind[k];
+    const rc_layer_kind *l = &m->kind[k];
     const rc_layer_form *form = rc_layer_form_of(l);
     const int layers = rc_model_layers_of(m, k);
     rc_matrix all[RC_MATRICES];

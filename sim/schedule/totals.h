@@ -8,7 +8,7 @@
 /* The kind that stands for the model in formulas made for models of one kind, such as the rules
  * that choose between pass-KV and pass-Q: of the kinds with attention the one that most layers are
  * of (of equals the first), or kind 0 where no layer has attention. */
-const rc_layer *rc_model_typical(const rc_model *m);
+const rc_layer_kind *rc_model_typical(const rc_model *m);
 
 double rc_model_params(const rc_model *m);      /* W, embeddings included */
 double rc_model_attn_params(const rc_model *m); /* matrices of attention (QKV + O), all layers */

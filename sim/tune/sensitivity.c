@@ -95,7 +95,7 @@ static rc_status ask_model(rc_tune *t, question *q, rc_error *err) {
 
 /* T from which on Algorithm 1 picks pass-KV at this length: the first of its two tests to hold. */
 static double algorithm_1(const question *q, double length) {
-    const rc_layer *l = rc_model_typical(&q->model);
+    const rc_layer_kind *l = rc_model_typical(&q->model);
     rc_choose_input in = {.t = 1.0,
                           .p = length - 1.0,
                           .n = q->n,

@@ -111,12 +111,12 @@ static void model_of(const rc_measured_run *x, rc_model *m) {
     m->hidden = x->width;
     m->vocab = (int64_t)1024 * x->tp; /* of the head that the pass is cut before */
     m->kinds = 1;
-    m->kind[0] = (rc_layer){.form = "dense",
-                            .heads = x->hq * x->tp,
-                            .kv_heads = x->hkv * x->tp,
-                            .head_dim = 128,
-                            .value_dim = 128,
-                            .ffn = x->ffn * x->tp};
+    m->kind[0] = (rc_layer_kind){.form = "dense",
+                                 .heads = x->hq * x->tp,
+                                 .kv_heads = x->hkv * x->tp,
+                                 .head_dim = 128,
+                                 .value_dim = 128,
+                                 .ffn = x->ffn * x->tp};
     m->max_positions = INT64_C(1) << 24;
     m->rope_theta = 5e5;
 }

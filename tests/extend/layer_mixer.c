@@ -10,16 +10,16 @@
 
 extern const rc_layer_form rc_layer_mixer;
 
-static int64_t width(const rc_layer *l, int tp) {
+static int64_t width(const rc_layer_kind *l, int tp) {
     return rc_ceil_div((int64_t)l->heads * l->head_dim, tp);
 }
 
-static rc_heads heads(const rc_layer *l, int tp) {
+static rc_heads heads(const rc_layer_kind *l, int tp) {
     (void)l, (void)tp;
     return (rc_heads){0};
 }
 
-static int matrices(const rc_model *m, const rc_layer *l, int tp, rc_matrix out[RC_MATRICES]) {
+static int matrices(const rc_model *m, const rc_layer_kind *l, int tp, rc_matrix out[RC_MATRICES]) {
     const double d = (double)m->hidden, w = (double)width(l, tp);
     const double ffn = (double)rc_ceil_div(l->ffn, tp);
     out[0] = (rc_matrix){RC_Q, 2.0 * w, d}; /* what is mixed, and its gate */
@@ -30,18 +30,18 @@ static int matrices(const rc_model *m, const rc_layer *l, int tp, rc_matrix out[
     return 5;
 }
 
-static double vectors(const rc_model *m, const rc_layer *l, int tp) {
+static double vectors(const rc_model *m, const rc_layer_kind *l, int tp) {
     (void)l, (void)tp;
     return 2.0 * (double)m->hidden; /* the two norms */
 }
 
-static double kv_bytes(const rc_layer *l, int tp, rc_dtype kv) {
+static double kv_bytes(const rc_layer_kind *l, int tp, rc_dtype kv) {
     (void)l, (void)tp, (void)kv;
     return 0.0;
 }
 
 /* The residual stream, and the wider of the mixer and the FFN: a normed input and two halves. */
-static double live_bytes(const rc_model *m, const rc_layer *l, const rc_layout *cut) {
+static double live_bytes(const rc_model *m, const rc_layer_kind *l, const rc_layout *cut) {
     const double a = rc_dtype_bytes(cut->act), d = (double)m->hidden;
     const double mixer = 2.0 * (double)width(l, cut->tp);
     return a * (2.0 * d + fmax(mixer, 2.0 * (double)rc_ceil_div(l->ffn, cut->tp)));

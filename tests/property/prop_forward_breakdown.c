@@ -151,7 +151,7 @@ static bool breakdown_of_two_kinds(prop_case *c) {
 static bool breakdown_of_collectives(prop_case *c) {
     fake_pass f;
     draw(c, "head-split", 16, &f);
-    rc_layer *k = &f.x.model.kind[0];
+    rc_layer_kind *k = &f.x.model.kind[0];
     int n = f.spec.layout.cp, tp = f.spec.layout.tp;
     k->kv_heads = tp * (prop_one_in(c, 2) ? n : 1);
     k->heads = tp * n * (int)prop_range(c, 1, 3);

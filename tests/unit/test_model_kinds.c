@@ -129,7 +129,7 @@ static void test_file(void **state) {
         fail_msg("%s", err.msg);
     assert_int_equal(m.kinds, 2);
     assert_int_equal(m.layers, 8);
-    const rc_layer *a = &m.kind[0], *b = &m.kind[1];
+    const rc_layer_kind *a = &m.kind[0], *b = &m.kind[1];
     assert_true(a->heads == 8 && a->kv_heads == 4 && a->head_dim == 64 && a->value_dim == 64);
     assert_true(a->ffn == 1024 && strcmp(a->form, "dense") == 0);
     assert_true(b->heads == 4 && b->kv_heads == 2 && b->head_dim == 96 && b->value_dim == 64);

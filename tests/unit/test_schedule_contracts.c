@@ -33,7 +33,7 @@ static const rc_schedule over_cp = {.name = "over-cp", .groups = RC_OVER_CP};
 static int setup(void **state) {
     (void)state;
     model = (rc_model){.hidden = 64, .vocab = 100, .layers = 1, .kinds = 1, .runs = 1};
-    model.kind[0] = (rc_layer){
+    model.kind[0] = (rc_layer_kind){
         .form = "dense", .heads = 8, .kv_heads = 4, .head_dim = 16, .value_dim = 16, .ffn = 64};
     model.run[0] = (rc_layer_run){.length = 1, .times = 1};
     program = (rc_program){.gpus = 2, .gpus_per_rank = 1};

@@ -17,7 +17,7 @@ static const rc_layout whole = {.tp = 1, .cp = 1};
 
 static void test_forms(void **state) {
     (void)state;
-    const rc_layer none = {.form = "none"}, headless = {.form = "dense"};
+    const rc_layer_kind none = {.form = "none"}, headless = {.form = "dense"};
     const rc_model empty = {0};
     trips("form != NULL", (void)rc_layer_form_of(&none));
     trips("m->kinds >= 1 && m->kinds <= RC_KINDS", (void)rc_layers_check(&empty, NULL));
