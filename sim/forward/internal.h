@@ -24,13 +24,14 @@ typedef struct rc_shape_cost {
     rc_basis basis;
 } rc_shape_cost;
 
-/* How a program of few layers stands for a pass of many. Its layers are cut into blocks, and the pass
- * is a sequence of repetitions of blocks; the head, layer `layers` of the pass, is a block, too. */
+/* How a program of few layers stands for a pass of many. It is cut between layers into templates of
+ * the engine, and the pass is a sequence of repetitions of them; the head, layer `layers` of the
+ * pass, is a template, too. */
 typedef struct rc_repeats {
     int layers;           /* of the pass */
     uint16_t *stands;     /* [layers + 1]: which layer of the program stands for each */
     uint16_t *repetition; /* [layers + 1]: the repetition that it is in, from 0 */
-    uint16_t *block;      /* [layers of the program + 1]: the block that it is in, from 0 */
+    uint16_t *template;   /* [layers of the program + 1]: the template that it is in, from 0 */
 } rc_repeats;
 
 typedef struct rc_run {
@@ -65,8 +66,8 @@ static inline bool rc_task_works(const rc_shape *s) {
 rc_status rc_run_program(const rc_spec *spec, const rc_costs *costs, const rc_program *program,
                          const double *z, rc_run *out, rc_error *err);
 /* Play a program for the pass that it stands for. A repetition of the pass must follow the one before
- * it as blocks follow each other in the program, and tasks wait for nothing further back than the
- * block before (rc_repeats_fit). Kept are the results of GPU 0, or of all. `repeats` must outlive
+ * it as templates follow each other in the program, and tasks wait for nothing further back than the
+ * template before (rc_repeats_fit). Kept are the results of GPU 0, or of all. `repeats` must outlive
  * *out; NULL: as the program stands. */
 rc_status rc_run_layers(const rc_spec *spec, const rc_costs *costs, const rc_program *program,
                         const rc_repeats *repeats, const double *z, bool keep_all, rc_run *out,

@@ -1,5 +1,5 @@
 /* From tasks to ops on the engine. A program that is played as it stands becomes one template of the
- * engine; a program that stands for a pass of more layers becomes one for each of its blocks, which
+ * engine; a program that stands for a pass of more layers becomes one for each of its pieces, which
  * the engine plays as often as the pass has them.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
@@ -121,16 +121,16 @@ static rc_id add_op(rc_run *r, const rc_task *t, const hardware *hw) {
     return rc_sim_op(r->sim, &d);
 }
 
-static int block_of(const rc_run *r, const rc_task *t) {
-    return r->repeats ? r->repeats->block[t->layer] : 0;
+static int template_of(const rc_run *r, const rc_task *t) {
+    return r->repeats ? r->repeats->template[t->layer] : 0;
 }
 
-/* All tasks, those of each block in a template of their own. False when the engine did not take one:
+/* All tasks, those of each piece in a template of their own. False when the engine did not take one:
  * it says why when it is run. */
 static bool add_ops(rc_run *r, const hardware *hw) {
     const rc_program *p = r->program;
     for (size_t i = 0; i < p->task_count; i++) {
-        if (i > 0 && block_of(r, &p->tasks[i]) != block_of(r, &p->tasks[i - 1]))
+        if (i > 0 && template_of(r, &p->tasks[i]) != template_of(r, &p->tasks[i - 1]))
             (void)rc_sim_template(r->sim);
         if (add_op(r, &p->tasks[i], hw) != i)
             return false;
@@ -139,18 +139,18 @@ static bool add_ops(rc_run *r, const hardware *hw) {
 }
 
 bool rc_repeats_fit(const rc_repeats *r, const rc_program *p) {
-    int block = 0; /* no block is without tasks */
+    int template = 0; /* no template is without tasks */
     for (size_t i = 0; i < p->task_count; i++) {
-        int next = r->block[p->tasks[i].layer];
-        if (next != block && next != block + 1)
+        int next = r->template[p->tasks[i].layer];
+        if (next != template && next != template + 1)
             return false;
-        block = next;
+        template = next;
     }
-    if (block != r->block[p->layers])
+    if (template != r->template[p->layers])
         return false;
     for (size_t i = 0; i < p->dep_count; i++) {
         const rc_dep *d = &p->deps[i];
-        int back = r->block[p->tasks[d->task].layer] - r->block[p->tasks[d->before].layer];
+        int back = r->template[p->tasks[d->task].layer] - r->template[p->tasks[d->before].layer];
         if (back != 0 && back != 1)
             return false;
     }
@@ -161,7 +161,7 @@ static rc_status add_waits(rc_run *r, rc_error *err) {
     const rc_program *p = r->program;
     for (size_t i = 0; i < p->dep_count; i++) {
         const rc_dep *d = &p->deps[i];
-        int back = block_of(r, &p->tasks[d->task]) - block_of(r, &p->tasks[d->before]);
+        int back = template_of(r, &p->tasks[d->task]) - template_of(r, &p->tasks[d->before]);
         assert(back == 0 || back == 1);
         if (back == 0)
             RC_TRY(rc_sim_after(r->sim, d->task, d->before, err));
@@ -176,7 +176,7 @@ static void add_order(rc_run *r) {
     const rc_repeats *x = r->repeats;
     for (int l = 0; l <= x->layers; l++)
         if (l == 0 || x->repetition[l] != x->repetition[l - 1])
-            rc_sim_play(r->sim, x->block[x->stands[l]], 1);
+            rc_sim_play(r->sim, x->template[x->stands[l]], 1);
 }
 
 static rc_status lay_out(rc_run *r, const hardware *hw, rc_error *err) {

@@ -29,10 +29,10 @@ static rc_time later(rc_time a, rc_time b) {
 
 /* ---- which layers stand for which ----------------------------------------------------------- */
 
-/* Of each run of layers, the first two repeats of its pattern are in the program, a block each, and
+/* Of each run of layers, the first two repeats of its pattern are in the program, a template each, and
  * the second stands for all that follow. */
 static void choose_layers(const rc_model *m, rc_repeats *r) {
-    int layer = 0, emitted = 0, block = 0, repetition = 0;
+    int layer = 0, emitted = 0, template = 0, repetition = 0;
     for (int i = 0; i < rc_model_runs(m); i++) {
         const rc_layer_run run = rc_model_run(m, i);
         int kept = run.times < REPEATS ? run.times : REPEATS;
@@ -42,15 +42,15 @@ static void choose_layers(const rc_model *m, rc_repeats *r) {
                 r->stands[layer] = (uint16_t)stands;
                 r->repetition[layer] = (uint16_t)repetition;
                 if (j < kept)
-                    r->block[stands] = (uint16_t)(block + j);
+                    r->template[stands] = (uint16_t)(template + j);
             }
         }
         emitted += kept * run.length;
-        block += kept;
+        template += kept;
     }
     r->stands[layer] = (uint16_t)emitted;
     r->repetition[layer] = (uint16_t)repetition;
-    r->block[emitted] = (uint16_t)block;
+    r->template[emitted] = (uint16_t) template;
 }
 
 static rc_status build(const rc_spec *spec, pass *x, rc_error *err) {
@@ -59,8 +59,8 @@ static rc_status build(const rc_spec *spec, pass *x, rc_error *err) {
     x->layers = r->layers = spec->model->layers;
     r->stands = calloc(n, sizeof *r->stands);
     r->repetition = calloc(n, sizeof *r->repetition);
-    r->block = calloc(n, sizeof *r->block);
-    if (!r->stands || !r->repetition || !r->block)
+    r->template = calloc(n, sizeof *r->template);
+    if (!r->stands || !r->repetition || !r->template)
         return rc_fail(err, RC_E_NOMEM, "out of memory for %d layers", x->layers);
     choose_layers(spec->model, r);
     RC_TRY(rc_build_repeats(spec, REPEATS, &x->program, &x->keep_all, err));
@@ -220,7 +220,7 @@ rc_status rc_play(const rc_spec *spec, rc_forward *out, rc_error *err) {
     rc_program_free(&x.program);
     free(x.repeats.stands);
     free(x.repeats.repetition);
-    free(x.repeats.block);
+    free(x.repeats.template);
     free(x.own);
     free(x.first);
     return st;

@@ -33,9 +33,9 @@ static void test_playing(void **state) {
     bool all;
     trips("program->task_count > 0", rc_run_program(&f.spec, &f.costs, &p, NULL, &run, NULL));
     assert_int_equal(rc_build_repeats(&f.spec, 2, &two, &all, NULL), RC_OK);
-    /* the second layer, whose messages wait for the first, is not in the block behind it */
-    uint16_t stands[] = {0, 1, 2}, repetition[] = {0, 1, 2}, block[] = {0, 2, 3};
-    rc_repeats wrong = {two.layers, stands, repetition, block};
+    /* the second layer, whose messages wait for the first, is not in the template behind it */
+    uint16_t stands[] = {0, 1, 2}, repetition[] = {0, 1, 2}, template[] = {0, 2, 3};
+    rc_repeats wrong = {two.layers, stands, repetition, template};
     assert_false(rc_repeats_fit(&wrong, &two));
     trips("back == 0 || back == 1",
           rc_run_layers(&f.spec, &f.costs, &two, &wrong, NULL, true, &run, NULL));
