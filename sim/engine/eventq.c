@@ -352,18 +352,6 @@ RC_NOINLINE void rc_eventq_purge_(rc_eventq *q) {
     }
 }
 
-void rc_eventq_reset_(rc_eventq *q) {
-    while (rc_eventq_settle_(q)) { /* as if all were cancelled */
-        uint32_t slot = RC_KEY_SLOT(*q->head++);
-        if (rc_eventq_outdate_(q, &q->nodes[slot]))
-            rc_eventq_free_slot_(q, slot);
-    }
-    q->now = 0;
-    q->base = 0;
-    q->stale = 0;
-    q->fired = 0;
-}
-
 /* ------------------------------------------------------------------ the interface --------- */
 
 rc_eventq *rc_eventq_create(size_t capacity_hint) {

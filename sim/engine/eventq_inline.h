@@ -102,7 +102,6 @@ rc_event rc_eventq_at_slow_(rc_eventq *q, rc_time at, rc_event_fn fn, void *ctx,
 void rc_eventq_put_(rc_eventq *q, rc_eventq_key key); /* into run or far */
 bool rc_eventq_refill_(rc_eventq *q); /* fill the empty run from far; false when far is empty */
 void rc_eventq_purge_(rc_eventq *q);  /* drop all stale keys */
-void rc_eventq_reset_(rc_eventq *q);  /* empty, now 0, nothing fired; handles become stale */
 
 /* *to = key, as one 16-byte store: a processor that soon copies the key with a 16-byte load cannot
  * forward it from two 8-byte stores, and waits. */

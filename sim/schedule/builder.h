@@ -86,7 +86,6 @@ typedef struct rc_group {
 rc_group rc_group_tp(const rc_builder *b); /* the TP group of a rank */
 /* The GPUs of one place in their TP groups, of all ranks. */
 rc_group rc_group_cp(const rc_builder *b);
-int rc_node_of(const rc_builder *b, uint32_t gpu); /* the node of a simulated GPU */
 /* Nodes over which the group of GPU number `place` is spread. */
 int rc_group_nodes(const rc_builder *b, rc_group g, int place);
 /* Bytes of a collective that a GPU of `rank` joins, as calib/schema.h counts them; alike for all
@@ -121,9 +120,16 @@ uint32_t rc_shape_number(rc_builder *b, const rc_shape *s);
 /* rc_schedule_build without rc_schedule_check. */
 rc_status rc_schedule_lay_out(const rc_request *rq, rc_program *out, rc_error *err);
 
-/* ---- a layer ---- */
+/* ---- places (places.c) ---- */
+int rc_rank_of(const rc_builder *b, uint32_t gpu);
+uint32_t rc_next_gpu(const rc_builder *b, uint32_t gpu, int ranks_ahead); /* same TP index */
+/* The node of GPU number `place`. Ranks share a node, or have nodes of their own. */
+int rc_place_node(const rc_request *rq, int place);
+int rc_node_of(const rc_builder *b, uint32_t gpu); /* the node of a simulated GPU */
 bool rc_decodes(const rc_builder *b, size_t seq);
-bool rc_prefills(const rc_builder *b);                 /* some sequence does */
+bool rc_prefills(const rc_builder *b); /* some sequence does */
+
+/* ---- a layer ---- */
 int64_t rc_decode_tokens(const rc_builder *b);         /* of a rank: padded to a multiple of N */
 int64_t rc_rank_tokens(const rc_builder *b, int rank); /* tokens of the linear parts */
 int64_t rc_step_tokens(const rc_builder *b);           /* sum of ceil(T/N): padded, one rank */
@@ -152,7 +158,5 @@ void rc_emit_merge(rc_builder *b, uint32_t gpu, int64_t tokens, int parts);
  * with `tokens` query tokens a rank; the merge that follows on COMPUTE waits for it. */
 void rc_emit_all2all(rc_builder *b, int64_t tokens);
 void rc_emit_return(rc_builder *b, int64_t tokens); /* these all-to-alls and the merge */
-int rc_rank_of(const rc_builder *b, uint32_t gpu);
-uint32_t rc_next_gpu(const rc_builder *b, uint32_t gpu, int ranks_ahead); /* same TP index */
 
 #endif

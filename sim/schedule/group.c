@@ -37,24 +37,12 @@ static int number_of(rc_group g, int place) {
     return place / (g.size * g.stride) * g.stride + place % g.stride;
 }
 
-/* The node of GPU number `place`. Ranks share a node, or have nodes of their own. */
-static int node_of(const rc_request *rq, int place) {
-    int tp = rq->layout.tp, rank = place / tp, nodes = rq->nodes_per_rank;
-    if (rq->ranks_per_node > 1)
-        return rank / rq->ranks_per_node;
-    return nodes > 1 ? rank * nodes + place % tp / (int)rc_ceil_div(tp, nodes) : rank;
-}
-
-int rc_node_of(const rc_builder *b, uint32_t gpu) {
-    return node_of(b->rq, (int)gpu * (b->rq->layout.tp / (int)b->g));
-}
-
 int rc_group_nodes(const rc_builder *b, rc_group g, int place) {
     int span = g.size * g.stride, first = place / span * span + place % g.stride;
     int last = first + (g.size - 1) * g.stride, second = g.size > 1 ? first + g.stride : last;
-    int from = node_of(b->rq, first), to = node_of(b->rq, last);
+    int from = rc_place_node(b->rq, first), to = rc_place_node(b->rq, last);
     /* Nodes in between are skipped where each member is on a node of its own only. */
-    return node_of(b->rq, second) - from > 1 ? g.size : to - from + 1;
+    return rc_place_node(b->rq, second) - from > 1 ? g.size : to - from + 1;
 }
 
 void rc_emit_collective(rc_builder *b, rc_group g, rc_lane lane, rc_part part, const char *op,

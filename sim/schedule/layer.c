@@ -6,25 +6,6 @@
 
 #include "sim/schedule/builder.h"
 
-int rc_rank_of(const rc_builder *b, uint32_t gpu) {
-    return (int)(gpu / b->g);
-}
-
-uint32_t rc_next_gpu(const rc_builder *b, uint32_t gpu, int ranks_ahead) {
-    assert(gpu < b->p->gpus && ranks_ahead >= 0);
-    uint32_t n = (uint32_t)b->n, ahead = (uint32_t)ranks_ahead;
-    return ((gpu / b->g + ahead) % n) * b->g + gpu % b->g;
-}
-
-bool rc_decodes(const rc_builder *b, size_t seq) {
-    assert(seq < b->rq->seq_count);
-    return b->rq->phase == RC_DECODE || (b->rq->phase == RC_MIXED && b->rq->seqs[seq].t == 1);
-}
-
-bool rc_prefills(const rc_builder *b) {
-    return b->decodes < b->rq->seq_count;
-}
-
 int64_t rc_decode_tokens(const rc_builder *b) {
     return rc_ceil_div((int64_t)b->decodes, b->n);
 }

@@ -3,6 +3,9 @@
 # does not, through whatever files, call back. So each can be read and tested after those it stands on.
 # The symbols of the rooms' libraries say who calls whom.
 #
+# One circle is meant: in the engine the end of an op changes what flows get (execute.c calls flow.c), and what
+# a flow gets says when its op ends (flow.c calls execute.c).
+#
 # usage: test_circles.sh BUILD-FOLDER
 # SPDX-License-Identifier: GPL-3.0-or-later
 set -euo pipefail
@@ -29,6 +32,7 @@ check() {
                 if (!((p[1], to) in calls)) next_of[p[1]] = next_of[p[1]] " " to
                 calls[p[1], to] = calls[p[1], to] " " p[2]
             }
+            delete_call("engine/flow.c", "engine/execute.c")
             for (pair in calls) {
                 split(pair, p, SUBSEP)
                 if (reaches(p[2], p[1])) {
@@ -39,6 +43,10 @@ check() {
             close("sort")
             if (!circles) print "no circle between the files of sim/"
             exit circles > 0
+        }
+        function delete_call(from, to) {
+            delete calls[from, to]
+            sub(" " to, "", next_of[from])
         }
         # Whether `to` can be reached from `from`.
         function reaches(from, to,    queue, head, tail, seen, n, i, list) {
@@ -65,7 +73,4 @@ build/librc_base.a:b.c.o:0000 T rc_b'
 
 self_test
 build=${1:?usage: test_circles.sh BUILD-FOLDER}
-nm -A "$build"/sim/librc_*.a 2>/dev/null | check || {
-    echo "SKIPPED: circles are still being opened"
-    exit 77
-}
+nm -A "$build"/sim/librc_*.a 2>/dev/null | check

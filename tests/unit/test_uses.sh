@@ -8,10 +8,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 set -euo pipefail
 
+# Functions that only tests call, and why they are there all the same.
+readonly ALLOWED='
+rc_eventq_move         the event queue is a part of its own, held against a plain heap by properties
+rc_eventq_pending      the same
+rc_eventq_size         the same
+rc_eventq_run          the same
+rc_group_cp            for schedules to come: that of tests/extend is built with it
+rc_forward_ctx_forget  properties compare times of a used context with those of a fresh one
+'
+
 # check ROOT: names each function without a caller; fails when there is one.
 check() {
     (cd "$1" && find sim calib kernels \( -name '*.[ch]' -o -name '*.cu' -o -name '*.cuh' \) -print0 |
-        sort -z | xargs -0 awk '
+        sort -z | xargs -0 awk -v allowed="$(awk 'NF { printf "%s ", $1 }' <<<"$ALLOWED")" '
+        BEGIN { for (i = split(allowed, list, " "); i > 0; i--) used[list[i]] = 1 }
         FNR == 1 { comment = 0; header = FILENAME ~ /^sim\/.*\.h$/ }
         {
             text = ""
@@ -61,8 +72,5 @@ self_test() {
 }
 
 self_test
-check "${RC_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}" || {
-    echo "SKIPPED: functions without a caller are still being taken out"
-    exit 77
-}
+check "${RC_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}"
 echo "every function of sim/ has a caller"
