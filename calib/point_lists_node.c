@@ -15,8 +15,7 @@
 #define KI ((int64_t)1024)
 #define MI (KI * KI)
 
-/* ---- net --------------------------------------------------------------------------------------
- */
+/* ---- net ------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *op;
@@ -94,8 +93,7 @@ rc_status rc_points_net(rc_points *p, int ranks, rc_error *err) {
     return RC_OK;
 }
 
-/* ---- interference ------------------------------------------------------------------------------
- */
+/* ---- interference ---------------------------------------------------------------------------- */
 
 /* SMs for the compute and CTAs for NCCL that are tried together; 0: all, and as NCCL chooses. The
  * first gives way, the others carve SMs out. */
@@ -164,8 +162,7 @@ rc_status rc_points_interference(rc_points *p, int ranks, rc_error *err) {
     return pair(p, "attention+send_recv", 64 * MI, ranks, false, err);
 }
 
-/* ---- sms ---------------------------------------------------------------------------------------
- */
+/* ---- sms ------------------------------------------------------------------------------------- */
 
 /* One compute op on fewer and fewer SMs. 132 is a whole Hopper chip: the base. */
 static rc_status on_sms(rc_points *p, rc_point x, rc_error *err) {
@@ -216,8 +213,7 @@ rc_status rc_points_sms(rc_points *p, int ranks, rc_error *err) {
     return RC_OK;
 }
 
-/* ---- clock -------------------------------------------------------------------------------------
- */
+/* ---- clock ----------------------------------------------------------------------------------- */
 
 /* Three ops that load a chip differently, at work for so many per cent of the time. */
 rc_status rc_points_clock(rc_points *p, int ranks, rc_error *err) {

@@ -87,8 +87,7 @@ static rc_status call_graph(host_suite *s, double *seconds, rc_error *err) {
     return RC_OK;
 }
 
-/* ---- our kernels and cuBLASLt ------------------------------------------------------------------
- */
+/* ---- our kernels and cuBLASLt ---------------------------------------------------------------- */
 
 static rc_status call_gemm(host_suite *s, double *seconds, rc_error *err) {
     double t = rc_now();
@@ -192,8 +191,7 @@ static rc_status open_kernels(rc_calib *c, host_suite *s, rc_error *err) {
     return rc_cublaslt_plan(s->lt, GM, GN, GK, 0, s->q.p, s->kv.p, s->o.p, c->gpu.stream, err);
 }
 
-/* ---- NCCL --------------------------------------------------------------------------------------
- */
+/* ---- NCCL ------------------------------------------------------------------------------------ */
 
 static rc_status call_all_reduce(host_suite *s, double *seconds, rc_error *err) {
 #ifdef RC_HAVE_NCCL

@@ -1,4 +1,5 @@
-/* Finding grids. SPDX-License-Identifier: GPL-3.0-or-later */
+/* Finding grids.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/cost/book.h"
 
 #include <assert.h>

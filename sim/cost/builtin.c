@@ -1,4 +1,5 @@
-/* Finding a book that is compiled in. SPDX-License-Identifier: GPL-3.0-or-later */
+/* Finding a book that is compiled in.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/cost/builtin.h"
 
 #include <assert.h>

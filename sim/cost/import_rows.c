@@ -1,4 +1,5 @@
-/* Rows from files of others. SPDX-License-Identifier: GPL-3.0-or-later */
+/* Rows from files of others.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/cost/import_rows.h"
 
 #include <assert.h>

@@ -1,7 +1,8 @@
 /* Vidur's tables, told apart by their columns: network (all_reduce, send_recv) and compute (mlp,
  * attention). Times are milliseconds: median, with minimum and maximum, which stand in the columns
  * p10 and p90. Compute ran in fp16. Network sizes are bytes; nodes are num_workers over
- * devices_per_node. SPDX-License-Identifier: GPL-3.0-or-later */
+ * devices_per_node.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/base/csv.h"
 #include "sim/cost/import_formats.h"
 

@@ -1,4 +1,5 @@
-/* Words of a line of text. SPDX-License-Identifier: GPL-3.0-or-later */
+/* Words of a line of text.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/cost/import_words.h"
 
 #include <assert.h>

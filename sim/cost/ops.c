@@ -1,4 +1,5 @@
-/* The table of ops. SPDX-License-Identifier: GPL-3.0-or-later */
+/* The table of ops.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/cost/ops.h"
 
 #include <assert.h>

@@ -1,5 +1,6 @@
 /* Calibration rows as CSV. Every field is checked where it stands: a wrong number here would be a
- * wrong forecast later, with nothing to show for it. SPDX-License-Identifier: GPL-3.0-or-later */
+ * wrong forecast later, with nothing to show for it.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/cost/store.h"
 
 #include <assert.h>

@@ -1,5 +1,6 @@
 /* Where the nodes of a path stand: in which order an ordinary program holds them, and which of
- * several let another one begin. SPDX-License-Identifier: GPL-3.0-or-later */
+ * several let another one begin.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include "sim/forward/path.h"
 

@@ -1,5 +1,6 @@
 /* Prices of the shapes of a program, and a memory of them: sweeps ask for the same few again and
- * again. SPDX-License-Identifier: GPL-3.0-or-later */
+ * again.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_FORWARD_PRICING_H
 #define RC_FORWARD_PRICING_H
 #include "sim/forward/internal.h"

@@ -1,5 +1,6 @@
 /* With what state each repetition of a pass began: those that were evaluated, and the others as
- * lines through these. SPDX-License-Identifier: GPL-3.0-or-later */
+ * lines through these.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_FORWARD_RECORD_H
 #define RC_FORWARD_RECORD_H
 #include <stdbool.h>

@@ -2,7 +2,8 @@
  * it), then one attention over the whole sequence. Each of a rank's two chunks sees the cached
  * tokens and all new tokens up to its own end: two bottom-right causal calls a sequence. No merge.
  * The gathered KV is kept for one layer: the next one's messages wait until the receiver has
- * attended to it and handed it on. SPDX-License-Identifier: GPL-3.0-or-later */
+ * attended to it and handed it on.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/schedule/builder.h"
 
 static double message(const rc_builder *b) {

@@ -1,5 +1,6 @@
 /* Building blocks that the schedules share: emitting tasks, and the parts of a layer around
- * attention. Internal to the schedule room. SPDX-License-Identifier: GPL-3.0-or-later */
+ * attention. Internal to the schedule room.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_SCHEDULE_BUILDER_H
 #define RC_SCHEDULE_BUILDER_H
 #include "sim/schedule/layer.h"

@@ -3,8 +3,8 @@
  * In step j rank k attends to the KV of rank (k - j) mod N while it hands that KV on to rank k+1.
  * The two message buffers are used in turn, so a message may not start before the receiver has
  * finished the attention and the message that read the buffer it overwrites, which are those of the
- * step before. The merge of the N partial outputs is local. SPDX-License-Identifier:
- * GPL-3.0-or-later */
+ * step before. The merge of the N partial outputs is local.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/schedule/builder.h"
 
 static uint32_t attend(rc_builder *b, uint32_t gpu, int here, int from) {

@@ -1,5 +1,6 @@
 /* Tensor parallel alone, over one node or several: N = 1, attention is local, and the all-reduces
- * of layer.c span the nodes of the group. SPDX-License-Identifier: GPL-3.0-or-later */
+ * of layer.c span the nodes of the group.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/schedule/builder.h"
 
 static void local(rc_builder *b) {

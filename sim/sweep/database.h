@@ -68,8 +68,7 @@ sweep_db_kind sweep_db_inspect(const rc_sweep *s, const char *path, int64_t *row
 /* Copy all rows of the database at `path` that `d` does not hold. */
 rc_status sweep_db_copy(const sweep_db *d, const char *path, rc_error *err);
 
-/* ---- database_shard.c
- * ------------------------------------------------------------------------------- */
+/* ---- database_shard.c ------------------------------------------------------------------------ */
 
 typedef struct sweep_shard sweep_shard;
 
@@ -86,8 +85,7 @@ rc_status sweep_shard_put(sweep_shard *d, const sweep_cursor *c, const rc_sweep_
  * removed. *number (may be NULL) is the shard's, or -1 when there is no file. */
 rc_status sweep_shard_close(sweep_shard *d, int *number, rc_error *err);
 
-/* ---- database_merge.c
- * ------------------------------------------------------------------------------- */
+/* ---- database_merge.c ------------------------------------------------------------------------ */
 
 /* Look at what earlier runs left: OUT itself and shards beside it. OUT complete: *complete, and
  * leftovers are removed. Else *own is a new shard that holds every row that was found, and the

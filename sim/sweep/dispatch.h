@@ -6,8 +6,7 @@
 #include "sim/sweep/database.h"
 #include "sim/sweep/ranks.h"
 
-/* ---- pending_points.c
- * ------------------------------------------------------------------------------ */
+/* ---- pending_points.c ------------------------------------------------------------------------ */
 
 typedef struct sweep_points {
     unsigned char *taken; /* a bit a point: stored or handed out; owned */
@@ -42,8 +41,7 @@ typedef struct sweep_job { /* of one worker */
  * one that was created here. *number: the shard with the rows, -1 when there is none. */
 rc_status sweep_work(const sweep_job *j, sweep_shard *own, int *number, rc_error *err);
 
-/* ---- dispatch_mpi.c
- * --------------------------------------------------------------------------------- */
+/* ---- dispatch_mpi.c -------------------------------------------------------------------------- */
 
 typedef struct sweep_show { /* is told how many more rows are computed */
     void (*fn)(void *ctx, int64_t rows);

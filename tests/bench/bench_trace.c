@@ -7,8 +7,8 @@
  *
  *   bench_trace [SOURCE-FOLDER, default .]
  *
- * Rows are medians of five, in processor time of one core. SPDX-License-Identifier:
- * GPL-3.0-or-later */
+ * Rows are medians of five, in processor time of one core.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <jansson.h>
 #include <lzma.h>
 #include <stdio.h>

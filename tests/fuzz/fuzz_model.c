@@ -1,5 +1,6 @@
 /* Fuzz target: config.json. What is accepted must have sensible numbers; what is refused, a
- * message. SPDX-License-Identifier: GPL-3.0-or-later */
+ * message.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>

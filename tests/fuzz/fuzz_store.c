@@ -1,5 +1,6 @@
 /* Fuzz target: calibration databases. A file of any bytes is a store or one error; what is read
- * from it answers look-ups or says why not. SPDX-License-Identifier: GPL-3.0-or-later */
+ * from it answers look-ups or says why not.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -1,6 +1,7 @@
 /* Fuzz target: request traces, plain and compressed, refused, skipped, sorted
  * and by named columns. What is accepted holds
- * together: links, spans, ids and bounds. SPDX-License-Identifier: GPL-3.0-or-later */
+ * together: links, spans, ids and bounds.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /* Any text as a tuning scenario: read, or refused with a message. Models and machines are the
- * project's own. SPDX-License-Identifier: GPL-3.0-or-later */
+ * project's own.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdint.h>
 #include <stdlib.h>
 

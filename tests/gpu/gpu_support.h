@@ -86,8 +86,7 @@ static inline float from_e4m3(uint8_t x) {
     return (float)(x & 128 ? -v : v);
 }
 
-/* ---- device buffers ----------------------------------------------------------------------------
- */
+/* ---- device buffers -------------------------------------------------------------------------- */
 #define CUDA_OK(call) assert_int_equal((int)(call), 0)
 
 /* Poisoned: every bf16 and float in it is NaN. */
@@ -113,8 +112,7 @@ static inline void *host_copy(const void *device, size_t bytes) {
     return p;
 }
 
-/* ---- parallel loop
- * ------------------------------------------------------------------------------- */
+/* ---- parallel loop --------------------------------------------------------------------------- */
 typedef struct Loop {
     void (*body)(void *context, int64_t i);
     void *context;
@@ -238,8 +236,7 @@ static inline void quantise_rows(void **q, int64_t tokens, int heads, float scal
     *q = q8;
 }
 
-/* ---- error figures
- * ----------------------------------------------------------------------------------- */
+/* ---- error figures --------------------------------------------------------------------------- */
 typedef struct Worst {
     int shapes;
     double error, lse;

@@ -1,6 +1,7 @@
 /* Logs of nccl-tests put together at random: whatever runs stand in a log, in whatever order,
  * behind whatever label, between whatever lines, their rows are those of each run alone; a log cut
- * between runs gives the same rows in two parts. SPDX-License-Identifier: GPL-3.0-or-later */
+ * between runs gives the same rows in two parts.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

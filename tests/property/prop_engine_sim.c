@@ -1,6 +1,7 @@
 /* Random programs of ops against a slow simulator written down naively: at every instant look at
  * all ops, start what may start, give every running op its rate from scratch, and go to the next
- * end. SPDX-License-Identifier: GPL-3.0-or-later */
+ * end.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

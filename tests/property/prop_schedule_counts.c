@@ -1,6 +1,6 @@
 /* Counts of random programs against formulas over the whole request: FLOPs and score entries of a
- * rank, bytes per link, messages, all-reduces, launches. SPDX-License-Identifier: GPL-3.0-or-later
- */
+ * rank, bytes per link, messages, all-reduces, launches.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

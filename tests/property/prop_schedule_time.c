@@ -1,7 +1,7 @@
 /* Closed forms of the time of a pass, to the tick: programs played on the engine with made-up
  * times, the same on every rank. Notation: pre, post the sums of the ops before and after
- * attention; a[j] the attention and r[j] the SendRecv of ring step j. SPDX-License-Identifier:
- * GPL-3.0-or-later */
+ * attention; a[j] the attention and r[j] the SendRecv of ring step j.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

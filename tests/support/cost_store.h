@@ -1,7 +1,8 @@
 /* A synthetic calibration store: formulas in place of measurements, so that look-ups have a known
  * truth. Machine "h200-sxm". Every formula is latency + the larger of arithmetic and traffic, at
  * rates near what the part achieves. `noise` > 0 multiplies each time by 1 +- noise, the same on
- * every run. SPDX-License-Identifier: GPL-3.0-or-later */
+ * every run.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_TESTS_SUPPORT_COST_STORE_H
 #define RC_TESTS_SUPPORT_COST_STORE_H
 #include <math.h>

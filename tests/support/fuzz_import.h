@@ -1,5 +1,6 @@
 /* What every import must keep to, whatever it is given: an error with words, or rows that a store
- * takes. SPDX-License-Identifier: GPL-3.0-or-later */
+ * takes.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_TEST_FUZZ_IMPORT_H
 #define RC_TEST_FUZZ_IMPORT_H
 #include <stdint.h>

@@ -1,4 +1,5 @@
-/* Serving scenarios as text, for tests. SPDX-License-Identifier: GPL-3.0-or-later */
+/* Serving scenarios as text, for tests.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_TESTS_SUPPORT_SERVE_H
 #define RC_TESTS_SUPPORT_SERVE_H
 #include <stdarg.h>

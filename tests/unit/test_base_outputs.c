@@ -1,5 +1,6 @@
 /* A set of files: all of it appears, or none; what was there before comes back; leftovers of
- * processes that are gone are swept, others are not. SPDX-License-Identifier: GPL-3.0-or-later */
+ * processes that are gone are swept, others are not.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,6 @@
 /* Transfers against the published rows (results/published, nothing measured) and against the
- * formulas. SPDX-License-Identifier: GPL-3.0-or-later */
+ * formulas.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

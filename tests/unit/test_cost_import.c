@@ -1,6 +1,7 @@
 /* What others print, as it comes: logs of several runs, behind the labels of launchers, of
  * processes that each ran alone, and excerpts. Ranks, nodes and the collective are right, or the
- * file is refused with the reason. SPDX-License-Identifier: GPL-3.0-or-later */
+ * file is refused with the reason.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -97,8 +97,7 @@ static void not_offered(void **state) {
     assert_null(rc_what_if_carry(&none, &layout, &one, &out)); /* at full speed nothing is slow */
 }
 
-/* ---- clusters of so many nodes -----------------------------------------------------------------
- */
+/* ---- clusters of so many nodes --------------------------------------------------------------- */
 
 static void nodes_of_ranks(void **state) {
     (void)state;
@@ -154,8 +153,7 @@ static void alternatives_stay_within(void **state) {
     rc_costs_close(view);
 }
 
-/* ---- graphs ------------------------------------------------------------------------------------
- */
+/* ---- graphs ---------------------------------------------------------------------------------- */
 
 /* With 3,200 new tokens the host's work at 4 ring steps of 126 layers, twice 0.6 ms each, is most
  * of the pass. A graph saves launches and nothing else. */
@@ -172,8 +170,7 @@ static void a_graph_keeps_the_synchronisation(void **state) {
     assert_true(time_of(&spec) == graph);
 }
 
-/* ---- the longest pass that the fast path adds up ------------------------------------------------
- */
+/* ---- the longest pass that the fast path adds up --------------------------------------------- */
 
 static void cp128_at_4096k_is_replayed(void **state) {
     (void)state;

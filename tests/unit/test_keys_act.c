@@ -210,8 +210,7 @@ static double number_of(const keys_case *c, const answer *a) {
     return v;
 }
 
-/* ---- verdicts ---------------------------------------------------------------------------------
- */
+/* ---- verdicts -------------------------------------------------------------------------------- */
 
 static int failures;
 
@@ -341,8 +340,7 @@ static void every_key_acts(void **state) {
     assert_int_equal(failures, 0);
 }
 
-/* ---- absurd numbers ----------------------------------------------------------------------------
- */
+/* ---- absurd numbers -------------------------------------------------------------------------- */
 
 static void edge_of(const rc_key *k, double v, char *out, size_t size) {
     const char *unit = k->kind == RC_KEY_WHOLE ? "" : rc_dim_unit(k->dim);
@@ -383,8 +381,7 @@ static void no_number_is_our_fault(void **state) {
     assert_int_equal(wrong, 0);
 }
 
-/* ---- set-up ------------------------------------------------------------------------------------
- */
+/* ---- set-up ---------------------------------------------------------------------------------- */
 
 static int make_files(void **state) {
     (void)state;

@@ -1,5 +1,6 @@
 /* The table of keys itself: well formed, and in agreement with the rooms whose names it lists; the
- * readers over it. SPDX-License-Identifier: GPL-3.0-or-later */
+ * readers over it.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,8 +19,7 @@
 #include "sim/trace/trace.h"
 #include "sim/trace/workload.h"
 
-/* ---- the rows ---------------------------------------------------------------------------------
- */
+/* ---- the rows -------------------------------------------------------------------------------- */
 
 static void check_default(const rc_key *k) {
     double v;
@@ -59,8 +59,7 @@ static void test_rows(void **state) {
     }
 }
 
-/* ---- names that other rooms own ----------------------------------------------------------------
- */
+/* ---- names that other rooms own -------------------------------------------------------------- */
 
 static void same_names(rc_key_file f, const char *path, size_t skip, const char *const *names) {
     const rc_key *k = rc_key_find(f, path);
@@ -117,8 +116,7 @@ static void test_names(void **state) {
     assert_true((int64_t)tokens->hi == RC_TOKENS_MAX);
 }
 
-/* ---- reading -----------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static rc_doc *document(const char *text) {
     rc_doc *d = NULL;

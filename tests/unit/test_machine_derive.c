@@ -1,5 +1,6 @@
 /* What follows from what among a machine's numbers: ratios that a file leaves to published peaks,
- * and what an override moves with it. SPDX-License-Identifier: GPL-3.0-or-later */
+ * and what an override moves with it.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

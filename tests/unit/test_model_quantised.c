@@ -2,7 +2,8 @@
  *
  * The shape is Llama 3.1 70B's throughout: 12,079,595,520 weights of attention and 56,371,445,760
  * of the FFN in 80 layers, an embedding and an LM head of 1,050,673,152 each and 1,318,912 of
- * norms. SPDX-License-Identifier: GPL-3.0-or-later */
+ * norms.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -26,8 +26,7 @@
 
 static char folder[64], store[96];
 
-/* ---- a calibration by formula ------------------------------------------------------------------
- */
+/* ---- a calibration by formula ---------------------------------------------------------------- */
 
 static const char *base_machine = "h200-sxm", *base_collectives = "h200-sxm";
 
@@ -370,8 +369,7 @@ static void what_ifs_reach_the_rows(void **state) {
     assert_string_equal(err.msg, "found 'tokens.new=3', expected machine.KEY=VALUE");
 }
 
-/* ---- files -------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static char *text_of(const char *name) {
     char path[160], *text = NULL;
@@ -432,8 +430,7 @@ static void the_summary_document(void **state) {
     free(text);
 }
 
-/* ---- the fit ------------------------------------------------------------------------------------
- */
+/* ---- the fit --------------------------------------------------------------------------------- */
 
 /* Rows made with known parameters give the parameters back. */
 static void a_fit_finds_what_made_the_rows(void **state) {

@@ -1,6 +1,7 @@
 /* What a schedule multiplies and sends, worked out by hand for one layer of Llama 3.1 405B (128
  * heads of 128, 8 KV heads, D = 16384, FFN 53248) under TP8: one GPU has 16 query heads and 1 KV
- * head. SPDX-License-Identifier: GPL-3.0-or-later */
+ * head.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

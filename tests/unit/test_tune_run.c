@@ -1,6 +1,7 @@
 /* A small tuning run on the paper's cluster: the tuned rule beats the published ones on the half
  * it has not seen, frontiers rise, the crossings are crossings, and the run is the same whatever
- * the number of threads. SPDX-License-Identifier: GPL-3.0-or-later */
+ * the number of threads.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>

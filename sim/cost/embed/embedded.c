@@ -1,6 +1,7 @@
 /* The calibration store as bytes of this program. The assembler includes the file RC_EMBED_DB,
  * which the build makes from results/ (embed_main.c): no text form in between, and the build sees
- * the dependency. SPDX-License-Identifier: GPL-3.0-or-later */
+ * the dependency.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/cost/store.h"
 
 __asm__(".section .rodata\n"
