@@ -1,8 +1,8 @@
 /* Intervals: the pass again and again under drawn costs, which give new prices to the shapes of one
  * program.
  *
- * A draw evaluates a few layers only and goes on by the last of them; what is kept is its ratio to
- * the nominal pass over the same few layers, applied to the nominal result. That is all an interval
+ * A draw evaluates a few layers of each run only and goes on by the last of them; what is kept is
+ * its ratio to the nominal pass over the same few layers, applied to the nominal result. That is all an interval
  * needs, and it costs a twentieth of evaluating every layer of a pass whose ranks never quite
  * settle.
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -73,25 +73,41 @@ static rc_time own_end(const rc_replay *r) {
     return end;
 }
 
+/* A few repetitions of the pattern of a run of layers. The others are taken to last as long as the
+ * last of these: that is added to *left_out. False when it cannot be evaluated. */
+static bool evaluate_run(rc_replay *r, const rc_layer_run *run, rc_ring_times *ring,
+                         rc_time *left_out) {
+    int times = run->times < DRAW_LAYERS ? run->times : DRAW_LAYERS;
+    rc_time before = 0;
+    for (int t = 0; t < times; t++) {
+        before = own_end(r);
+        for (int i = 0; i < run->length; i++) {
+            if (!rc_replay_section(r, run->kind[i]))
+                return false;
+            (void)rc_replay_ring(r, run->kind[i], ring);
+        }
+    }
+    *left_out += (own_end(r) - before) * (run->times - times);
+    return true;
+}
+
 /* False when it cannot be evaluated at these prices. */
 static bool evaluate(redraw *d, sample *out) {
     rc_replay *r = d->replay;
     const rc_model *m = d->spec->model;
     rc_ring_times ring = {0};
-    rc_time last = 0, period = 0;
+    rc_time left_out = 0;
     if (!rc_replay_price(r, d->spec, d->prices))
         return false;
     rc_replay_rewind(r);
-    for (int layer = 0; layer < d->layers; layer++) {
-        last = own_end(r);
-        if (!rc_replay_section(r, (size_t)rc_model_kind_of(m, layer)))
+    for (int i = 0; i < rc_model_runs(m); i++) {
+        const rc_layer_run run = rc_model_run(m, i);
+        if (!evaluate_run(r, &run, &ring, &left_out))
             return false;
-        (void)rc_replay_ring(r, (size_t)rc_model_kind_of(m, layer), &ring);
     }
-    period = own_end(r) - last;
     if (!rc_replay_section(r, r->one.layers_of->section_count - 1))
         return false;
-    rc_time end = rc_replay_end(r) + period * (m->layers - d->layers);
+    rc_time end = rc_replay_end(r) + left_out;
     sample_of((double)end / RC_PS_PER_S, &ring, out);
     return true;
 }

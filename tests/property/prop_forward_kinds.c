@@ -80,6 +80,25 @@ static bool equal_kinds_are_one(prop_case *c) {
     return same_pass(c, &f, &f.x.model, &many);
 }
 
+/* On one rank in a graph every layer of a kind takes the same, so a few layers of each run tell the
+ * interval of the whole pass: that of equal kinds is that of one. */
+static bool equal_kinds_are_drawn_as_one(prop_case *c) {
+    fake_pass f;
+    rc_forward x, y;
+    fake_draw(c, "tp", 8, MOST_LAYERS, &f);
+    f.spec.eager = false;
+    f.spec.draws = 9;
+    rc_model many = f.x.model;
+    programs_draw_kinds(c, &many, many.layers);
+    for (int k = 1; k < many.kinds; k++)
+        many.kind[k] = many.kind[0];
+    if (!run(c, &f, &f.x.model, false, &x) || !run(c, &f, &many, false, &y))
+        return false;
+    PROP_CHECK(c, x.p5 == y.p5 && x.p95 == y.p95, "%d layers: %g..%g and %g..%g", many.layers, x.p5,
+               x.p95, y.p5, y.p95);
+    return true;
+}
+
 static bool every_path_agrees(prop_case *c) {
     fake_pass f;
     rc_forward folded, all;
@@ -171,6 +190,11 @@ static void test_equal(void **state) {
     assert_true(prop_run("equal_kinds_are_one", equal_kinds_are_one, 24));
 }
 
+static void test_draws(void **state) {
+    (void)state;
+    assert_true(prop_run("equal_kinds_are_drawn_as_one", equal_kinds_are_drawn_as_one, 24));
+}
+
 static void test_paths(void **state) {
     (void)state;
     assert_true(prop_run("every_path_agrees", every_path_agrees, 24));
@@ -190,7 +214,7 @@ static void test_sum(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers), cmocka_unit_test(test_equal),
-                                       cmocka_unit_test(test_paths), cmocka_unit_test(test_context),
-                                       cmocka_unit_test(test_sum)};
+                                       cmocka_unit_test(test_draws),   cmocka_unit_test(test_paths),
+                                       cmocka_unit_test(test_context), cmocka_unit_test(test_sum)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
