@@ -117,7 +117,4 @@ C
 }
 
 self_test
-check "${RC_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}" "${1:?usage: test_contracts.sh BUILD-FOLDER}/trips" || {
-    echo "SKIPPED: not all contracts have their trips yet"
-    exit 77
-}
+check "${RC_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}" "${1:?usage: test_contracts.sh BUILD-FOLDER}/trips"
