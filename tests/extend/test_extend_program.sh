@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The program with the schedule head-split, one file and one line (head_split.c): every command takes its name, offers
-# it beside the others, and knows its bytes; what is evaluated equals what is simulated to the tick.
+# it beside the others, and knows its bytes; what is evaluated equals what is simulated to the tick. And with the form of
+# layer mixer, likewise (layer_mixer.c), in a model of three such layers before each dense one (mixed.json).
 #
 # usage: test_extend_program.sh BUILD-FOLDER
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -100,3 +101,19 @@ says "best: .* head-split, prefill first" plan scenarios/plan/coding.yaml --quie
     --set 'space.scheduler=[prefill-first, chunked]' --set 'space.cp=[2]' --set 'space.pools=[mixed]' \
     --set 'space.dynamic_cp=[false]' --set search.simulations=2 --set search.seeds=0 --set arrivals.requests=100
 echo "one file and one line: head-split"
+
+# A model of two forms.
+mixed=tests/extend/mixed.json
+grep -q '"form": "mixer"' $mixed
+says '^60 layers mixer, FFN 28672: no attention$' model $mixed
+says '^KV cache 81920 bytes a token' model $mixed # 20 layers x 8 KV heads x 256 x 2 bytes
+for variant in pass-kv pass-q head-split; do
+    says 'evaluated equal to the tick$' forward scenarios/paper/cp4-128k.yaml --draws 0 --stats \
+        --set model=$mixed --set parallel.variant=$variant
+done
+says '^fastest' choose --T 3200 --P 124800 --machine gtt --model $mixed --cp 4
+says '^requests 200: done 200' serve scenarios/serve/mooncake.yaml --set model=$mixed --set arrivals.requests=200
+status=0
+got=$("$build/ringcast" model $mixed 2>&1) || status=$?
+[ "$status" = 2 ] || fail "the program without the mixer ends with $status: $got"
+grep -qF "layers of the form 'mixer', which is not modelled" <<<"$got" || fail "the program without the mixer says: $got"

@@ -48,7 +48,7 @@ static void kinds_of(const rc_model *m, uint8_t *kind_of) {
 /* The same model with its kinds numbered otherwise. */
 static bool numbers_of_kinds_change_nothing(prop_case *c) {
     fake_pass f;
-    uint8_t kind_of[MOST_LAYERS], place[RC_KINDS];
+    uint8_t kind_of[MOST_LAYERS], place[RC_KINDS] = {0};
     fake_draw(c, NULL, 16, MOST_LAYERS, &f);
     programs_draw_kinds(c, &f.x.model, f.x.model.layers);
     rc_model other = f.x.model;
