@@ -81,7 +81,7 @@ void rc_result_set(rc_result *r, double *samples, size_t n) {
     r->outliers = rc_stats_outliers(samples, n);
 }
 
-void rc_health_settle(rc_health *h, double loaded_s) {
+void rc_health_drop_stale(rc_health *h, double loaded_s) {
     if (loaded_s < RC_BENCH_NVML_LAG_S)
         h->sm_mhz = h->power_w = (double)NAN;
 }
@@ -294,7 +294,7 @@ static rc_status sample(rc_bench *b, const window *w, rc_result *r, rc_error *er
     double inv = h.n ? 1.0 / h.n : (double)NAN;
     r->health =
         (rc_health){h.sum.sm_mhz * inv, h.sum.power_w * inv, h.sum.temp_c * inv, h.sum.throttle};
-    rc_health_settle(&r->health, b->sustained ? RC_BENCH_PRELOAD_S : spent);
+    rc_health_drop_stale(&r->health, b->sustained ? RC_BENCH_PRELOAD_S : spent);
     return RC_OK;
 }
 

@@ -46,7 +46,7 @@ typedef struct rc_result {
     int64_t samples;
     double interval;  /* width of the median's 95 % interval over the median */
     int outliers;     /* samples beyond p75 + 3 (p75 - p25) that are 5 % over the median, too */
-    rc_health health; /* means over the readings; see rc_health_settle */
+    rc_health health; /* means over the readings; see rc_health_drop_stale */
 } rc_result;
 
 rc_status rc_bench_open(rc_bench *b, rc_gpu *g, rc_error *err);
@@ -64,7 +64,7 @@ rc_status rc_bench_duty_cycle(rc_bench *b, const rc_bench_op *op, double share, 
 rc_status rc_bench_heat(rc_bench *b, const rc_bench_op *op, double seconds, rc_error *err);
 /* The driver renews clock and power about ten times a second, so after a load of less than that
  * they tell of what was before: they become NAN. The temperature stays. */
-void rc_health_settle(rc_health *h, double loaded_s);
+void rc_health_drop_stale(rc_health *h, double loaded_s);
 /* Quantiles, interval and outliers of n samples (sorted in place). */
 void rc_result_set(rc_result *r, double *samples, size_t n);
 

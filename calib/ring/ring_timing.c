@@ -149,7 +149,7 @@ static rc_status sample(rc_ring_layers *b, pass_timer *k, rc_ring_times *t, rc_e
     for (int r = 0; r <= ranks; r++)
         rc_result_set(r < ranks ? &t->rank[r] : &t->whole, x[r], (size_t)n);
     t->whole.health = (rc_health){sum.sm_mhz / n, sum.power_w / n, sum.temp_c / n, sum.throttle};
-    rc_health_settle(&t->whole.health, spent);
+    rc_health_drop_stale(&t->whole.health, spent);
     return RC_OK;
 }
 

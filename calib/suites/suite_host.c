@@ -352,7 +352,7 @@ static rc_status host_measure(rc_calib *c, void *self, const rc_point *p, rc_mea
     }
     rc_result_set(&m->r, x, HOST_SAMPLES);
     m->r.health = rc_nvml_read(c->gpu.nvml);
-    rc_health_settle(&m->r.health, 0);
+    rc_health_drop_stale(&m->r.health, 0);
     if (call == call_nccl || call == call_all_reduce)
         rc_nccl_version(m->nccl, sizeof m->nccl);
     return RC_OK;

@@ -286,7 +286,7 @@ static rc_status sample(overlap_suite *s, window *w, rc_nvml *nvml, rc_result *r
         return rc_fail(err, RC_E_UNMODELLED, "the other side could not be kept busy long enough");
     rc_result_set(r, x, (size_t)n);
     r->health = rc_nvml_read(nvml);
-    rc_health_settle(&r->health, spent);
+    rc_health_drop_stale(&r->health, spent);
     return RC_OK;
 }
 

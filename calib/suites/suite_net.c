@@ -205,7 +205,7 @@ static rc_status sample(net_suite *s, rc_nvml *nvml, int copies, rc_result *r, r
     }
     rc_result_set(r, x, n);
     r->health = rc_nvml_read(nvml);
-    rc_health_settle(&r->health, spent);
+    rc_health_drop_stale(&r->health, spent);
     return RC_OK;
 }
 

@@ -163,7 +163,7 @@ static rc_status set_number(rc_doc *doc, const char *key, double v, const char *
 }
 
 /* kv.memory speaks of every machine on offer. */
-static rc_status settle_memory(rc_plan_file *f, rc_error *err) {
+static rc_status resolve_memory(rc_plan_file *f, rc_error *err) {
     const rc_node *kv = rc_node_get(rc_doc_root(f->doc), "kv");
     if (kv == NULL || !rc_doc_has(kv, "memory"))
         return RC_OK;
@@ -181,7 +181,7 @@ static rc_status settle_memory(rc_plan_file *f, rc_error *err) {
 }
 
 /* The types of KV to consider are those of the space, or the one that the scenario states. */
-static rc_status settle_kv(rc_doc *doc, const rc_section *space, rc_plan *p, rc_error *err) {
+static rc_status resolve_kv(rc_doc *doc, const rc_section *space, rc_plan *p, rc_error *err) {
     const rc_node *root = rc_doc_root(doc), *dtypes = rc_node_get(root, "dtypes");
     const rc_node *kv = rc_node_get(root, "kv");
     bool stated =
@@ -250,8 +250,8 @@ static rc_status read_parts(const char *const *sets, size_t set_count, rc_plan_f
     (void)snprintf(p->description, sizeof p->description, "%s", f->serve.description);
     p->model = f->serve.model;
     p->dtypes = f->serve.layout;
-    RC_TRY(settle_kv(f->doc, &space, p, err));
-    RC_TRY(settle_memory(f, err));
+    RC_TRY(resolve_kv(f->doc, &space, p, err));
+    RC_TRY(resolve_memory(f, err));
     p->seed = f->serve.seed;
     return RC_OK;
 }

@@ -287,7 +287,7 @@ static rc_status unknown(rc_reader *r, bool json) {
                       found, (int)n, list);
 }
 
-rc_status rc_format_settle(rc_reader *r, bool *used) {
+rc_status rc_format_detect(rc_reader *r, bool *used) {
     const format *found = NULL, **f = &found;
     bool json = json_row(r), all = true;
     rc_trace_format asked = r->opt.format;

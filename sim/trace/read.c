@@ -96,7 +96,7 @@ static rc_status broken_line(rc_reader *r, rc_line_state state, const rc_lines *
 static rc_status header_or_row(rc_reader *r) {
     bool header = false;
     if (!r->parse_row)
-        RC_TRY(rc_format_settle(r, &header));
+        RC_TRY(rc_format_detect(r, &header));
     return header ? RC_OK : one_row(r);
 }
 

@@ -215,7 +215,7 @@ rc_slice rc_csv_field(const rc_reader *r, int role); /* empty when absent */
 
 /* ---- the format ------------------------------------------------------------------------- */
 /* By the line in hand and the options; a header is read away (*used). */
-rc_status rc_format_settle(rc_reader *r, bool *used);
+rc_status rc_format_detect(rc_reader *r, bool *used);
 /* At the end: refused when nothing said what arrivals count. */
 rc_status rc_format_check_unit(rc_reader *r);
 
