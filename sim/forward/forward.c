@@ -54,15 +54,20 @@ static rc_status run(rc_forward_ctx *ctx, const rc_spec *spec, rc_forward *out, 
     return rc_draw_intervals(spec, replay, out, err);
 }
 
-rc_status rc_forward_run(const rc_spec *spec, rc_forward *out, rc_error *err) {
-    assert(spec != NULL && out != NULL);
+rc_status rc_forward_run_with(rc_forward_ctx *ctx, const rc_spec *spec, rc_forward *out,
+                              rc_error *err) {
+    assert(ctx != NULL && spec != NULL && out != NULL);
     assert(spec->draws >= 0);
     memset(out, 0, sizeof *out);
     RC_TRY(rc_forward_check(spec, &out->memory, err));
+    return run(ctx, spec, out, err);
+}
+
+rc_status rc_forward_run(const rc_spec *spec, rc_forward *out, rc_error *err) {
     rc_forward_ctx *ctx = rc_forward_ctx_create();
     if (!ctx)
         return rc_fail(err, RC_E_NOMEM, "out of memory for a forward pass");
-    rc_status st = run(ctx, spec, out, err);
+    rc_status st = rc_forward_run_with(ctx, spec, out, err);
     rc_forward_ctx_destroy(ctx);
     return st;
 }

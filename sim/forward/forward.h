@@ -96,7 +96,7 @@ rc_status rc_forward_run(const rc_spec *spec, rc_forward *out, rc_error *err);
 
 /* ---- the time alone, at speed ------------------------------------------------------------ */
 
-/* Scratch of rc_forward_time: the structures of the schedules seen so far and the costs of the
+/* Scratch of rc_forward_time and rc_forward_run_with: the structures of the schedules seen so far and the costs of the
  * shapes seen so far. One per thread; any number of them may share one rc_costs, which is only
  * read. It holds on to no spec, model or sequence after a call. It notices other costs by their
  * address and machine; who closes costs and opens others in their place calls
@@ -119,6 +119,10 @@ typedef struct rc_forward_timing {
     int layers; /* evaluated or simulated; the others were added arithmetically */
     double busy_basis[RC_BASIS_COUNT]; /* share of GPU 0's work by what its cost rests on */
 } rc_forward_timing;
+
+/* rc_forward_run with what a context keeps from pass to pass. */
+rc_status rc_forward_run_with(rc_forward_ctx *ctx, const rc_spec *spec, rc_forward *out,
+                              rc_error *err);
 
 /* The time of a pass, without draws and breakdown: the same ticks as rc_forward_run (with `unfold`
  * or without), the same errors, RC_E_NOFIT with out->memory filled. draws, seed and unfold are not

@@ -92,9 +92,10 @@ static rc_status evaluate_time(rc_sweep_worker *w, const rc_spec *spec, rc_sweep
     return st;
 }
 
-static rc_status evaluate_full(const rc_spec *spec, rc_sweep_row *out, rc_error *err) {
+static rc_status evaluate_full(rc_sweep_worker *w, const rc_spec *spec, rc_sweep_row *out,
+                               rc_error *err) {
     rc_forward f = {0};
-    rc_status st = rc_forward_run(spec, &f, err);
+    rc_status st = rc_forward_run_with(w->ctx, spec, &f, err);
     if (st == RC_OK || st == RC_E_NOFIT)
         put_memory(&f.memory, out);
     out->ticks = f.ticks;
@@ -111,7 +112,7 @@ static rc_status evaluate_full(const rc_spec *spec, rc_sweep_row *out, rc_error 
 
 static rc_status evaluate(rc_sweep_worker *w, rc_sweep_row *out, rc_error *err) {
     rc_spec spec = spec_of(&w->at);
-    RC_TRY(w->at.s->full ? evaluate_full(&spec, out, err) : evaluate_time(w, &spec, out, err));
+    RC_TRY(w->at.s->full ? evaluate_full(w, &spec, out, err) : evaluate_time(w, &spec, out, err));
     put_rates(&w->at, out);
     return RC_OK;
 }

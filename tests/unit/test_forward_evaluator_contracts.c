@@ -41,7 +41,7 @@ static void test_passes(void **state) {
     few.draws = -1;
     none.seqs = NULL;
     bare.schedule = NULL;
-    trips("spec != NULL && out != NULL", rc_forward_run(NULL, &out, &err));
+    trips("ctx != NULL && spec != NULL && out != NULL", rc_forward_run(NULL, &out, &err));
     trips("spec->draws >= 0", rc_forward_run(&few, &out, &err));
     trips("spec != NULL && program != NULL && sim != NULL",
           rc_forward_trace(&f.spec, &p, NULL, &err));
