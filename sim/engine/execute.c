@@ -221,6 +221,10 @@ static void set_rates(rc_sim *s, rc_domain *d, rc_time now) {
 
 static void begin_work(rc_sim *s, rc_id id, rc_time now) {
     rc_track *t = &s->tracks[id];
+    if (t->nominal && s->disturbed_by[RC_CLASS(&s->plan[t->at])] == 0) { /* nothing stretches it */
+        schedule(s, id, later(s, id, now, s->plan[t->at].duration));
+        return;
+    }
     t->remaining = (double)s->plan[t->at].duration;
     t->last = now;
     t->rate = t->domain == RC_NONE ? 1.0 : RC_DOMAINS(s)[t->domain].speed;
@@ -459,6 +463,9 @@ static void go_on(rc_sim *s, rc_id id, rc_time now) {
     rc_track *t = &s->tracks[id];
     t->state = RC_WAITING;
     t->wait = s->plan[t->at].waits;
+    const rc_plan *next = &s->plan[t->at + 1];
+    if (RC_KIND(next) == RC_OP_FLOW)
+        RC_PREFETCH(&RC_FLOWS(s)[next->more]);
     RC_PREFETCH(&s->plan[t->at + RC_AHEAD]);
     RC_PREFETCH(&s->waits[t->wait + 2 * RC_AHEAD]);
     if (id >= s->n_streams && t->number != RC_NONE && overtaken(s, t, now) &&

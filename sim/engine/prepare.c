@@ -242,11 +242,13 @@ static uint32_t longest_path(const rc_sim *s, uint32_t track) {
 static void begin_tracks(rc_sim *s, uint32_t *hops) {
     for (uint32_t i = 0; i < s->n_tracks; i++) {
         rc_track *t = &s->tracks[i];
+        rc_id domain = i < s->n_streams ? RC_STREAMS(s)[i] : RC_NONE;
         *t = (rc_track){.ended = -1,
                         .number = RC_NONE,
                         .first_waiter = RC_NONE,
                         .last_waiter = RC_NONE,
-                        .domain = i < s->n_streams ? RC_STREAMS(s)[i] : RC_NONE,
+                        .domain = domain,
+                        .nominal = domain == RC_NONE || RC_DOMAINS(s)[domain].speed == 1.0,
                         .cause = RC_NONE,
                         .batch = RC_NONE,
                         .hop = *hops,

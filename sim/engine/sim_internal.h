@@ -138,6 +138,7 @@ typedef struct rc_track {
     uint8_t state;    /* rc_state */
     uint8_t side;     /* which of its two rows of accounts holds those of its last op */
     bool turn;        /* the op at hand counts on the other row */
+    bool nominal;     /* its domain, if it has one, runs at speed 1 */
     /* Of WORK that is disturbed and FLOW that moves bytes. */
     _Alignas(64) double remaining; /* WORK: ps at rate 1; FLOW: bytes; as of `last` */
     double rate;                   /* WORK: 1 is nominal; FLOW: bytes/s; 0: not yet given one */
