@@ -558,6 +558,7 @@ static void run(rc_sim *s) {
 }
 
 rc_status rc_sim_run(rc_sim *s, rc_error *err) {
+    assert(s != NULL);
     RC_TRY(rc_sim_prepare_(s, err));
     run(s);
     if (s->overtaken != RC_NONE)

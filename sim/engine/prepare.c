@@ -312,7 +312,6 @@ static rc_status lay_out(rc_sim *s, const layout *l, rc_error *err) {
 }
 
 rc_status rc_sim_prepare_(rc_sim *s, rc_error *err) {
-    assert(s != NULL);
     if (s->ran)
         return rc_fail(err, RC_E_INTERNAL, "the simulation has run: it runs once");
     if (s->fault == NULL)
