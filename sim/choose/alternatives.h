@@ -19,7 +19,7 @@ typedef struct rc_alternative {
 } rc_alternative;
 
 /* Degrees 1, 2, 4, ... below `cp`, and `cp` itself, the largest first; `batch` equal sequences of
- * t new and p cached tokens, launched by the host. layout->cp is not looked at. */
+ * t new and p cached tokens, launched by the host. layout->cp is ignored. */
 rc_status rc_choose_alternatives(const rc_model *m, const rc_costs *costs, const rc_layout *layout,
                                  int cp, int64_t t, int64_t p, int batch, rc_alternative *out,
                                  int *count, rc_error *err);

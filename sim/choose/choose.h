@@ -78,7 +78,7 @@ typedef struct rc_decision {
 rc_status rc_choose(const rc_rule *rule, const rc_choose_input *in, rc_decision *out,
                     rc_error *err);
 
-/* The miss rate from which on the rule picks pass-KV at in->t (in->p is not looked at): 0 when it
+/* The miss rate from which on the rule picks pass-KV at in->t (in->p is ignored): 0 when it
  * always does, above 1 when it never does. NaN for an empirical rule with beta <= 0, which has no
  * such side. */
 double rc_rule_frontier(const rc_rule *rule, const rc_choose_input *in);

@@ -4,12 +4,12 @@
  * way beats another, at several lengths T + P. Two questions are answered by such thresholds:
  *   which variant  on N CP ranks, pass-KV from T* on, pass-Q below;
  *   which degree   from one degree of the list to the next: more ranks from T* on.
- * Between the lengths, batches and degrees of the table T* is joined by straight lines. Beyond its
- * ends, on another machine and for another model nothing is known: rc_select_covers says so, and
- * the look-ups, which hold T* there, are for those who have asked it. No logarithm is taken, so the
- * same numbers give the same answer in C, in C++ and in any other language with IEEE doubles; the
- * header that `ringcast tune` writes is this very code (tests/unit/test_tune_header.sh holds the
- * two together).
+ * Between the lengths, batches and degrees of the table T* is interpolated by straight lines. Beyond
+ * the ends of the table, on another machine and for another model nothing is known. The look-ups do
+ * not check that: they take T* at the nearest end. Call rc_select_covers first.
+ * No logarithm is taken, so the same numbers give the same answer in C, in C++ and in any other
+ * language with IEEE doubles. The header that `ringcast tune` writes contains the same code;
+ * tests/unit/test_tune_header.sh checks that both give the same answers.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_CHOOSE_SELECT_H
@@ -59,9 +59,9 @@ typedef struct rc_select_query {
 rc_status rc_select_covers(const rc_select_table *s, const rc_select_query *q, const char *from,
                            rc_error *err);
 
-/* T* of the variant. t is not looked at: the length is t + p. */
+/* T* of the variant, tokens of one sequence, at this length T + P, on n ranks. */
 double rc_select_threshold(const rc_select_table *s, double length, double batch, int n);
-/* n = 1: pass-KV, where the two are the same. */
+/* On one rank the two variants are the same, and the answer is pass-KV. */
 rc_choice rc_select_variant(const rc_select_table *s, double t, double p, double batch, int n);
 /* The degree by price[price], at least `least` (what fits into memory; 1 when that is not known)
  * and at most `ranks`, of the table's degrees; its first when there is none between. */

@@ -1,9 +1,10 @@
 /* Where pass-KV and pass-Q tie: T*(T+P) by Brent's method on the simulator itself.
  *
- * Along a fixed length ln(time of pass-Q / time of pass-KV) is looked at on a few log-spaced T; of
- * several sign changes the last counts (from there on pass-KV wins), and Brent's method (GSL)
- * narrows it down. T is a whole number of tokens, so the function is a fine staircase: the search
- * ends within half a token or a thousandth.
+ * At a fixed length, ln(time of pass-Q / time of pass-KV) is evaluated at ten T, evenly spaced on a
+ * logarithmic axis. Of several changes of sign the last counts, because pass-KV wins from there on,
+ * and Brent's method (GSL) finds the root in that interval. T is a whole number of tokens, so the
+ * function is a fine staircase, and the search ends when the interval is shorter than half a token
+ * or a thousandth of T.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
@@ -14,8 +15,8 @@
 #include "sim/tune/tune_internal.h"
 
 enum {
-    LOOKS = 10, /* samples of the advantage along T, among which its sign is looked for */
-    STEPS = 60  /* of Brent's method, at most */
+    SAMPLES = 10, /* of the advantage along T, to find where its sign changes */
+    STEPS = 60    /* of Brent's method, at most */
 };
 
 typedef struct line {
@@ -73,8 +74,8 @@ rc_status rc_tune_cross(rc_tune_timer *c, int n, int64_t length, int64_t lo, int
     double last = NAN, from = NAN, to = NAN, x_last = a;
     *out = NAN;
     *side = 0;
-    for (int i = 0; i < LOOKS && l.status == RC_OK; i++) {
-        double x = a + (b - a) * i / (LOOKS - 1), y = advantage(x, &l);
+    for (int i = 0; i < SAMPLES && l.status == RC_OK; i++) {
+        double x = a + (b - a) * i / (SAMPLES - 1), y = advantage(x, &l);
         if (last < 0.0 && y >= 0.0) {
             from = x_last;
             to = x;

@@ -1,9 +1,10 @@
-/* With CP at all, and of what degree: policies against the best that is possible.
+/* Dynamic context parallelism: policies that decide how many ranks a prefill gets, scored against the
+ * best decision possible.
  *
- * A policy names degree and variant of every cell of the test half. What does not fit into memory,
- * or has fewer new tokens than ranks, is never run: the variant gives way to the other, the degree
- * to the next larger one that can be run, else to the next smaller. Cells that fit nowhere are left
- * out.
+ * A policy picks a degree and a variant for every cell of the test half. A pick that does not fit
+ * into memory, or that has fewer new tokens than ranks, cannot be run. It is replaced by the other
+ * variant on the same degree, else by the next larger degree that can be run, else by the next
+ * smaller one. Cells that fit on no degree are left out.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>

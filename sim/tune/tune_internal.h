@@ -6,7 +6,7 @@
 
 /* ---- times: grid_times.c ------------------------------------------------------------------- */
 
-typedef struct rc_tune_timer { /* one a thread */
+typedef struct rc_tune_timer { /* times forward passes; each thread has its own */
     const rc_model *model;
     const rc_costs *costs;
     rc_layout layout;
