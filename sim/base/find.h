@@ -30,8 +30,8 @@ rc_status rc_find_named(const rc_node *at, const char *key, const char *folder, 
  * that is not there is an error that says what was meant, or what there is. */
 rc_status rc_share_path(const char *folder, const char *name, const char *ext, char *out,
                         size_t size, rc_error *err);
-/* find_hint.c: what to say beside "there is no such file": the name that was meant, else, with `list`,
- * what `folder` holds; "" when there is nothing to say. */
+/* find_hint.c: what to say beside "there is no such file": the name that was meant, else, with
+ * `list`, what `folder` holds; "" when there is nothing to say. */
 void rc_share_hint(const char *folder, const char *name, const char *ext, bool list, char *out,
                    size_t size);
 

@@ -4,9 +4,9 @@
  * way beats another, at several lengths T + P. Two questions are answered by such thresholds:
  *   which variant  on N CP ranks, pass-KV from T* on, pass-Q below;
  *   which degree   from one degree of the list to the next: more ranks from T* on.
- * Between the lengths, batches and degrees of the table T* is interpolated by straight lines. Beyond
- * the ends of the table, on another machine and for another model nothing is known. The look-ups do
- * not check that: they take T* at the nearest end. Call rc_select_covers first.
+ * Between the lengths, batches and degrees of the table T* is interpolated by straight lines.
+ * Beyond the ends of the table, on another machine and for another model nothing is known. The
+ * look-ups do not check that: they take T* at the nearest end. Call rc_select_covers first.
  * No logarithm is taken, so the same numbers give the same answer in C, in C++ and in any other
  * language with IEEE doubles. The header that `ringcast tune` writes contains the same code;
  * tests/unit/test_tune_header.sh checks that both give the same answers.

@@ -11,8 +11,8 @@ static void data_line(FILE *data, double x, double y) {
         (void)fprintf(data, "%.10g -\n", x);
 }
 
-/* The job of row i where it is a TTFT that the paper prints, on `tp` x `cp` of the RDMA cluster; else
- * NULL. The full prefill of Table 4 is left out: Table 7 repeats it. */
+/* The job of row i where it is a TTFT that the paper prints, on `tp` x `cp` of the RDMA cluster;
+ * else NULL. The full prefill of Table 4 is left out: Table 7 repeats it. */
 static const rc_job *printed_ttft(const rc_paper *p, size_t i, int tp, int cp) {
     const rc_paper_row *r = &p->rows[i];
     if (strcmp(r->metric, "ttft") != 0 || r->role != RC_ROLE_COMPARED || r->duplicate_of >= 0 ||

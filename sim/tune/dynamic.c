@@ -1,5 +1,5 @@
-/* Dynamic context parallelism: policies that decide how many ranks a prefill gets, scored against the
- * best decision possible.
+/* Dynamic context parallelism: policies that decide how many ranks a prefill gets, scored against
+ * the best decision possible.
  *
  * A policy picks a degree and a variant for every cell of the test half. A pick that does not fit
  * into memory, or that has fewer new tokens than ranks, cannot be run. It is replaced by the other

@@ -54,7 +54,8 @@ static work work_of(const rc_program *p, const rc_shape *s) {
     }
 }
 
-/* Bytes that a GPU sends in a message or in a collective over a ring: an all-reduce goes round twice. */
+/* Bytes that a GPU sends in a message or in a collective over a ring: an all-reduce goes round
+ * twice. */
 static double sent(const rc_shape *s) {
     if (s->kind != RC_T_COLLECTIVE)
         return s->kind == RC_T_MESSAGE ? s->bytes : 0.0;
