@@ -2,10 +2,10 @@
  *
  * A block with an identity has a slot, which a hash table finds (open addressing; removal shifts
  * the entries behind it back). Blocks without an identity (generated tokens, prompts that the trace
- * does not name) are only counted. A slot is pinned by leases, or cached in GPU memory, or cached in
- * host memory. Cached slots are in a list with the next to be evicted at its head. When a lease is
- * released, its last block is listed first, so that a prefix is evicted from its end. The array of
- * slots grows with what is cached, up to what fits, and slots are reused.
+ * does not name) are only counted. A slot is pinned by leases, or cached in GPU memory, or cached
+ * in host memory. Cached slots are in a list with the next to be evicted at its head. When a lease
+ * is released, its last block is listed first, so that a prefix is evicted from its end. The array
+ * of slots grows with what is cached, up to what fits, and slots are reused.
  *
  * RC_KV_SESSION keeps one list a session: what a session left is evicted as a whole, ended sessions
  * first.
@@ -207,8 +207,8 @@ static void evict_slot(rc_kv *kv, uint32_t s) {
     list_push(kv, LIST_HOST, s);
 }
 
-/* Evict one block of ended sessions (where no sessions are kept apart, all blocks are in that list);
- * when there is none, everything of the session that has been idle longest. */
+/* Evict one block of ended sessions (where no sessions are kept apart, all blocks are in that
+ * list); when there is none, everything of the session that has been idle longest. */
 static void evict(rc_kv *kv) {
     if (kv->lists[LIST_ENDED].count > 0) {
         evict_slot(kv, kv->lists[LIST_ENDED].head);
@@ -246,7 +246,8 @@ static uint32_t block_id(const rc_trace *t, const rc_req *r, uint32_t *span, uin
     return id;
 }
 
-/* The span of the request that holds its block `index`, and the place in that span, for block_id. */
+/* The span of the request that holds its block `index`, and the place in that span, for
+ * block_id. */
 static void seek(const rc_trace *t, const rc_req *r, uint32_t index, uint32_t *span, uint32_t *at) {
     *at = index;
     for (*span = 0; *span < r->spans && *at >= t->spans[r->span + *span].count; ++*span)
@@ -262,8 +263,8 @@ static uint32_t named_of(const rc_req *r, uint64_t blocks) {
     return r->named < blocks ? r->named : (uint32_t)blocks;
 }
 
-/* P, the cached tokens of the prompt: whole blocks. Where the trace gives the prefix in tokens, it is
- * exact as soon as all of its blocks are there. At least one token is left to compute. */
+/* P, the cached tokens of the prompt: whole blocks. Where the trace gives the prefix in tokens,
+ * it is exact as soon as all of its blocks are there. At least one token is left to compute. */
 static uint32_t matched_tokens(const rc_kv *kv, const rc_req *r, uint32_t blocks) {
     uint64_t tokens = (uint64_t)blocks * kv->c.block;
     if (r->prefix >= 0 && blocks >= (uint32_t)r->prefix / kv->c.block && blocks > 0)

@@ -1,12 +1,13 @@
-/* Kinds of layers that a file states: keys of this project beside those of the transformers library.
+/* Kinds of layers that a file states: keys of this project beside those of the transformers
+ * library.
  *
  *     "num_hidden_layers": 61, "intermediate_size": 18432, ...
  *     "layer_kinds": {"first": {}, "later": {"intermediate_size": 2048}},
  *     "layer_order": [{"kinds": ["first"], "times": 3}, {"kinds": ["later"], "times": 58}]
  *
- * A kind has the numbers of the file but for those that it states, and is of the form "dense" unless
- * it names another. The order lists patterns of kinds, each as often as it is repeated; together they
- * are the layers of the file.
+ * A kind has the numbers of the file but for those that it states, and is of the form "dense"
+ * unless it names another. The order lists patterns of kinds, each as often as it is repeated;
+ * together they are the layers of the file.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>

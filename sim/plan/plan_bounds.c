@@ -295,7 +295,7 @@ static rc_status kv_tokens(const rc_plan_bounds *b, const rc_plan_option *o, int
     return RC_OK;
 }
 
-/* ---- layout ------------------------------------------------------------------------------------ */
+/* ---- layout ---------------------------------------------------------------------------------- */
 
 static bool layout_possible(const rc_plan *p, const rc_plan_option *o) {
     const rc_machine *m = &p->offers[o->offer].machine;
@@ -324,10 +324,10 @@ static bool kv_measured(const rc_plan_bounds *b, const rc_plan_option *o) {
                           rc_layer_form_of(l)->heads(l, 1), &ignored, NULL) == RC_OK;
 }
 
-/* ---- latency and work -------------------------------------------------------------------------- */
+/* ---- latency and work ------------------------------------------------------------------------ */
 
-/* Mean wait, s, of a queue with c servers and a load of rho a server; a service takes `mean` s and its
- * mean square is `square`. */
+/* Mean wait, s, of a queue with c servers and a load of rho a server; a service takes `mean` s
+ * and its mean square is `square`. */
 static double mean_wait(double c, double rho, double mean, double square) {
     assert(c >= 1.0);
     assert(mean > 0.0);
@@ -342,8 +342,8 @@ typedef struct decode_view {
     double lone, run; /* s: a step of one sequence; a step as the load makes it */
 } decode_view;
 
-/* Decode as the load makes it. How many sequences decode at once follows from the time of a step, and
- * that time from their number. */
+/* Decode as the load makes it. How many sequences decode at once follows from the time of a
+ * step, and that time from their number. */
 static rc_status view_decode(rc_plan_bounds *b, const rc_plan_option *o, double tokens,
                              decode_view *out, rc_error *err) {
     const rc_plan_load *w = b->load;
@@ -363,8 +363,8 @@ static rc_status view_decode(rc_plan_bounds *b, const rc_plan_option *o, double 
     return RC_OK;
 }
 
-/* The gap between two tokens at the 95th percentile: where prompts come between more than TAIL of the
- * steps, it holds one of their passes. */
+/* The gap between two tokens at the 95th percentile: where prompts come between more than TAIL
+ * of the steps, it holds one of their passes. */
 static double gap(const rc_plan_bounds *b, const rc_plan_option *o, const prefills *l,
                   const decode_view *d) {
     const rc_plan_load *w = b->load;

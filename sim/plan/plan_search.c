@@ -46,8 +46,8 @@ typedef struct candidate {
     bool simulated, excluded;
 } candidate;
 
-/* Candidates that are alike in offer, layout, pools and scheduler: the outcome of one corrects what is
- * expected of the others. */
+/* Candidates that are alike in offer, layout, pools and scheduler: the outcome of one corrects
+ * what is expected of the others. */
 typedef struct cohort {
     int16_t offer, tp, cp, decode_cp;
     bool split, chunked;
@@ -412,8 +412,8 @@ static rc_status find_front(rc_plan_answer *a, rc_error *err) {
 
 #define SAME_SHARE 1e-9 /* 9 of 10 seeds are 0.9 of them */
 
-/* Try the best with other seeds. *out: it holds for enough of them; else it counts as a failure like
- * others. */
+/* Try the best with other seeds. *out: it holds for enough of them; else it counts as a failure
+ * like others. */
 static rc_status confirm_best(search *s, bool *out, rc_error *err) {
     rc_plan_answer *a = s->out, tried = *a;
     rc_plan_result *r = &a->all[a->best];

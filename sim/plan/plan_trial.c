@@ -19,7 +19,7 @@ struct rc_plan_player {
     rc_plan_load load;
 };
 
-/* ---- the workload in short --------------------------------------------------------------------- */
+/* ---- the workload in short ------------------------------------------------------------------- */
 
 static int half_octave(double x) {
     int b = x > 1.0 ? (int)floor(2.0 * log2(x)) : 0;
@@ -76,8 +76,8 @@ static rc_status least_context(const rc_trace *t, rc_plan_load *w, rc_error *err
     return RC_OK;
 }
 
-/* Seconds over which requests arrive. Closed loops go on after the last session has begun, for as long
- * as the session with the longest pauses. */
+/* Seconds over which requests arrive. Closed loops go on after the last session has begun, for
+ * as long as the session with the longest pauses. */
 static double span_of(const rc_trace *t) {
     rc_time first = INT64_MAX, last = INT64_MIN, pauses = 0, most = 0;
     for (size_t i = 0; i < t->count; i++) {
@@ -118,7 +118,7 @@ static rc_status summarise(const rc_trace *t, double growth, rc_plan_load *w, rc
     return least_context(t, w, err);
 }
 
-/* ---- what a trial plays ------------------------------------------------------------------------ */
+/* ---- what a trial plays ---------------------------------------------------------------------- */
 
 static void put_pools(const rc_plan *p, const rc_plan_option *o, rc_serve *s) {
     bool split = o->decode > 0;
@@ -172,7 +172,7 @@ void rc_plan_serve(const rc_plan_file *f, const rc_plan_trial *t, rc_serve *out)
     put_pools(p, o, out);
 }
 
-/* ---- outcomes ---------------------------------------------------------------------------------- */
+/* ---- outcomes -------------------------------------------------------------------------------- */
 
 static int by_value(const void *x, const void *y) {
     const double *a = x, *b = y;
@@ -294,7 +294,7 @@ rc_status rc_plan_simulate(void *player, const rc_plan_trial *t, rc_plan_outcome
     return st;
 }
 
-/* ---- setting up -------------------------------------------------------------------------------- */
+/* ---- setting up ------------------------------------------------------------------------------ */
 
 static rc_status open_costs(rc_plan_player *pl, const char *store, rc_error *err) {
     const rc_plan *p = &pl->f->plan;

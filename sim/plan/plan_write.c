@@ -45,7 +45,7 @@ static const char *objective_text(const rc_plan_objective *g, char *buf, size_t 
     return buf;
 }
 
-/* ---- text -------------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 static void print_counts(const rc_plan_file *f, const rc_plan_answer *a) {
     printf("# plan %s: %s on %d offer%s, rate x %g\n", f->plan.name, f->plan.model.name,
@@ -173,7 +173,7 @@ rc_status rc_plan_print(const rc_plan_file *f, const rc_plan_answer *a, rc_error
     return print_results(f, a, err);
 }
 
-/* ---- JSON -------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static void json_outcome(rc_json *j, json_t *o, const rc_plan_file *f, const rc_plan_outcome *v) {
     json_t *values = rc_json_list(j, o, "objectives");
@@ -288,7 +288,7 @@ rc_status rc_plan_json(const rc_plan_file *f, const rc_plan_answer *a, rc_error 
     return rc_json_finish(j, stdout, err);
 }
 
-/* ---- as a scenario ----------------------------------------------------------------------------- */
+/* ---- as a scenario --------------------------------------------------------------------------- */
 
 /* Bare where YAML cannot take it for anything but these characters. */
 static bool plain(const char *s) {

@@ -6,8 +6,8 @@
  * fewer or more of them side by side. Groups of one size and stride are disjoint and hold every GPU
  * once, so one call emits the collectives of them all.
  *
- * Where one simulated GPU stands for a TP group, it stands for the group's part in every collective:
- * all of its GPUs do the same at the same time.
+ * Where one simulated GPU stands for a TP group, it stands for the group's part in every
+ * collective: all of its GPUs do the same at the same time.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>

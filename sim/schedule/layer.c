@@ -112,8 +112,8 @@ void rc_emit_ffn(rc_builder *b, int64_t width) {
 }
 
 /* The last position of each sequence goes through the final norm and the LM head (bf16 unless the
- * checkpoint quantises it). In a prefill rank 0 owns the last chunk of every sequence; the others do
- * as much, for all must end together. */
+ * checkpoint quantises it). In a prefill rank 0 owns the last chunk of every sequence; the
+ * others do as much, for all must end together. */
 void rc_emit_head(rc_builder *b) {
     const rc_model *m = b->rq->model;
     int64_t rows = (int64_t)(b->rq->seq_count - b->decodes) + rc_decode_tokens(b);

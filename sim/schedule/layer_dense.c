@@ -1,10 +1,10 @@
 /* A dense layer: attention with grouped queries and a gated FFN, one after the other, each behind a
  * norm of the residual stream and before an all-reduce over the TP group.
  *
- * Wq (D x Hq*Dh), Wk and Wv (D x Hkv*Dh), Wo (Hq*Dh x D), gate and up (D x F), down (F x D), two RMS
- * norms (D) and, by architecture, biases and norms of q and k. q and o are cut by query heads, k and
- * v by whole KV heads, of which every GPU holds at least one, gate, up and down over F; norms and
- * the biases that follow an all-reduce are whole on every GPU.
+ * Wq (D x Hq*Dh), Wk and Wv (D x Hkv*Dh), Wo (Hq*Dh x D), gate and up (D x F), down (F x D), two
+ * RMS norms (D) and, by architecture, biases and norms of q and k. q and o are cut by query heads,
+ * k and v by whole KV heads, of which every GPU holds at least one, gate, up and down over F; norms
+ * and the biases that follow an all-reduce are whole on every GPU.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>

@@ -3,9 +3,9 @@
  * Every schedule emits for each GPU some tasks and dependencies, and some for each other rank: over
  * all GPUs their number is a quadratic polynomial in the ranks. Within a run of layers every repeat
  * of the pattern but the first is alike, so the last of three stands for all that follow; and the
- * GPUs of a TP group do the same. Programs of three to five ranks and of at most three repeats a run
- * therefore tell the size of all others, of any schedule. prop_schedule_counts.c holds this against
- * programs that are built.
+ * GPUs of a TP group do the same. Programs of three to five ranks and of at most three repeats a
+ * run therefore tell the size of all others, of any schedule. prop_schedule_counts.c holds this
+ * against programs that are built.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 

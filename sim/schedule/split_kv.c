@@ -1,8 +1,8 @@
 /* Attention of sequences that decode: one token each, over a share of the context that each was cut
- * into. Tokens are dealt round-robin to the CP ranks, with the offset advancing each step so that KV
- * stays balanced (paper section 3.6); the batch is padded to a multiple of N. Pass-Q decode is the
- * ring of pass_q.c with split-KV attention over each rank's share of the context; TP decode is the
- * same attention over all of it.
+ * into. Tokens are dealt round-robin to the CP ranks, with the offset advancing each step so that
+ * KV stays balanced (paper section 3.6); the batch is padded to a multiple of N. Pass-Q decode is
+ * the ring of pass_q.c with split-KV attention over each rank's share of the context; TP decode is
+ * the same attention over all of it.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include "sim/schedule/builder.h"

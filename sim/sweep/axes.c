@@ -10,8 +10,8 @@
 #include <string.h>
 #include "sim/sweep/sweep_internal.h"
 
-/* The keys that may be axes, in the order of axes. Numbers of the machine come between `machine` and
- * `parallel.tp`. */
+/* The keys that may be axes, in the order of axes. Numbers of the machine come between `machine`
+ * and `parallel.tp`. */
 static const struct {
     const char *path;
     sweep_id id;

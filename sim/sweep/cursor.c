@@ -1,5 +1,5 @@
-/* A point of a sweep: from its index to a value on each axis, and from there to the inputs of a pass.
- * Nothing is allocated per point.
+/* A point of a sweep: from its index to a value on each axis, and from there to the inputs of a
+ * pass. Nothing is allocated per point.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include <math.h>
@@ -32,7 +32,8 @@ void sweep_cursor_free(sweep_cursor *c) {
 
 /* ---- values on the axes ------------------------------------------------------------------ */
 
-/* Sobol's sequence is generated in order. A worker's points ascend, so it is seldom started anew. */
+/* Sobol's sequence is generated in order. A worker's points ascend, so it is seldom started
+ * anew. */
 static void draw(sweep_cursor *c, int64_t point) {
     assert(c->q != NULL);
     if (point < c->drawn) {

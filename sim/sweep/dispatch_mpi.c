@@ -78,7 +78,8 @@ static int64_t next_order(void *ctx, int64_t done, double took, int64_t *first) 
     return 0;
 }
 
-/* A rank that has failed answers the orders that it still holds, so that rank 0 waits for nothing. */
+/* A rank that has failed answers the orders that it still holds, so that rank 0 waits for
+ * nothing. */
 static void drain_orders(worker_state *h) {
     for (int i = h->begun ? 1 : AHEAD; i > 0 && h->stops < AHEAD; i--)
         send_report(0, 0.0, true);

@@ -23,8 +23,8 @@ void rc_trace_link(rc_trace *t) {
     }
 }
 
-/* Number what is in use (not 0) 0, 1, 2, ... in its order and everything else UINT32_MAX; returns how
- * many are in use. */
+/* Number what is in use (not 0) 0, 1, 2, ... in its order and everything else UINT32_MAX;
+ * returns how many are in use. */
 static uint32_t rank(uint32_t *use, uint32_t count) {
     uint32_t next = 0;
     for (uint32_t i = 0; i < count; i++)

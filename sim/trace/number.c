@@ -235,8 +235,8 @@ static bool take_char(const char **p, const char *end, char c) {
     return true;
 }
 
-/* Days from 1970-01-01 in the Gregorian calendar. Years are counted from March, so that the leap day
- * is the last of its year. */
+/* Days from 1970-01-01 in the Gregorian calendar. Years are counted from March, so that the leap
+ * day is the last of its year. */
 static int64_t days(int year, int month, int day) {
     int64_t y = month > 2 ? year : year - 1, m = month > 2 ? month - 3 : month + 9;
     return 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719468;

@@ -1,5 +1,5 @@
-/* The reader of traces. It goes through the lines, or through the values of a JSON document, decides
- * what a bad row means, and links the requests when all are there.
+/* The reader of traces. It goes through the lines, or through the values of a JSON document,
+ * decides what a bad row means, and links the requests when all are there.
  *
  * Memory is what the requests and their runs of blocks need (64 and 8 bytes each) and one line; no
  * row is kept as text. Block ids are numbered while reading, see ids.h; ids that are local to a
