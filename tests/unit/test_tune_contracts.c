@@ -50,7 +50,7 @@ static void test_times(void **state) {
 
 static void test_grid(void **state) {
     (void)state;
-    rc_tune_cell cell = {0};
+    static rc_tune_cell cell;
     t.cells = &cell;
     trips("t->cells == NULL && t->time == NULL", (void)rc_tune_grid(&t, &err));
     trips("cell < t->count", (void)rc_tune_plot_shown(&t, 0));
@@ -140,7 +140,7 @@ static void test_policies(void **state) {
 
 static void test_sensitivity(void **state) {
     (void)state;
-    rc_tune_measured row = {0};
+    static rc_tune_measured row;
     t.measured = &row;
     trips("t->measured == NULL", (void)rc_tune_measured_read(&t, "x.csv", 4, &err));
     t.s.sensitivity_total = 1000;
