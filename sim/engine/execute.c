@@ -113,7 +113,8 @@ static rc_time later(rc_sim *s, rc_id id, rc_time now, rc_time ps) {
     return RC_TIME_NEVER - 1;
 }
 
-void rc_sim_end_in_(rc_sim *s, rc_id id, double ps, rc_time now) {
+/* The track's op ends `ps` picoseconds from now, rounded once. */
+static void end_in(rc_sim *s, rc_id id, double ps, rc_time now) {
     assert(ps >= 0);
     end_at(s, id, later(s, id, now, rc_ticks_round(ps)));
 }
@@ -149,7 +150,8 @@ static double disturbed(const rc_sim *s, const rc_domain *d, unsigned on, double
     return rate;
 }
 
-double rc_sim_disturbed_(const rc_sim *s, const rc_track *t, double rate) {
+/* `rate` times the factors of the classes that now disturb the track's op. */
+static double disturbed_rate(const rc_sim *s, const rc_track *t, double rate) {
     unsigned on = RC_CLASS(&s->plan[t->at]);
     if (s->disturbed_by[on] == 0 || t->domain == RC_NONE)
         return rate;
@@ -189,7 +191,7 @@ static void end_from_remaining(rc_sim *s, rc_id id, rc_time now) {
     if (t->rate == 1.0 && t->remaining == (double)duration)
         end_at(s, id, later(s, id, now, duration));
     else
-        rc_sim_end_in_(s, id, t->remaining / t->rate, now);
+        end_in(s, id, t->remaining / t->rate, now);
 }
 
 /* New rates for the disturbed ops of a domain. */
@@ -234,7 +236,7 @@ static void begin_work(rc_sim *s, rc_id id, rc_time now) {
             t->rate = 0;
             return;
         }
-        t->rate = rc_sim_disturbed_(s, t, d->speed);
+        t->rate = disturbed_rate(s, t, d->speed);
     }
     end_from_remaining(s, id, now);
 }
@@ -264,6 +266,18 @@ static void begin_flow(rc_sim *s, rc_id id, rc_time now) {
         t->state = RC_LATENCY;
         schedule(s, id, bytes_from);
     }
+}
+
+/* A flow gets what interference leaves it of its share of the links, and never more than the share. */
+static void set_share(rc_sim *s, rc_id id, double share, rc_time now) {
+    rc_track *t = &s->tracks[id];
+    double rate = fmin(disturbed_rate(s, t, share), share);
+    if (rate == t->rate)
+        return;
+    t->remaining = rc_flow_left(t->remaining, t->rate, now - t->last);
+    t->last = now;
+    t->rate = rate;
+    end_in(s, id, rc_flow_ps(t->remaining, rate), now);
 }
 
 /* ---- causes --------------------------------------------------------------------------------- */
@@ -543,7 +557,7 @@ static void settle_rates(rc_sim *s) {
     for (size_t i = 0; i < s->n_dirty_domains; i++)
         set_rates(s, &RC_DOMAINS(s)[s->dirty_domains[i]], now);
     s->n_dirty_domains = 0;
-    rc_flow_share_(s, now);
+    rc_flow_share_(s, set_share, now);
 }
 
 static void run(rc_sim *s) {

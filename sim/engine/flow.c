@@ -166,24 +166,9 @@ static void fill(rc_sim *s, const part *c) {
     }
 }
 
-static void set_rate(rc_sim *s, rc_id flow, double rate, rc_time now) {
-    rc_track *t = &s->tracks[flow];
-    if (rate == t->rate)
-        return;
-    t->remaining = rc_flow_left(t->remaining, t->rate, now - t->last);
-    t->last = now;
-    t->rate = rate;
-    rc_sim_end_in_(s, flow, rc_flow_ps(t->remaining, rate), now);
-}
-
-/* What interference leaves a flow of its share of the links; never more than the share. */
-static double slowed(const rc_sim *s, rc_id flow, double share) {
-    return fmin(rc_sim_disturbed_(s, &s->tracks[flow], share), share);
-}
-
 /* A flow that has all its links for itself needs no component: it gets the least of what they and
  * its cap allow. False when it has not. */
-static bool share_alone(rc_sim *s, const rc_link *l, rc_time now) {
+static bool share_alone(rc_sim *s, const rc_link *l, rc_set_share set, rc_time now) {
     rc_id flow = s->hops[l->first].flow;
     const rc_track *t = &s->tracks[flow];
     double rate = rc_flow_of(s, t)->max_rate;
@@ -197,23 +182,23 @@ static bool share_alone(rc_sim *s, const rc_link *l, rc_time now) {
     s->part++;
     for (uint32_t k = t->hop; k < t->hop + t->hops; k++)
         RC_LINKS(s)[s->hops[k].link].seen = s->part;
-    set_rate(s, flow, slowed(s, flow, rate), now);
+    set(s, flow, rate, now);
     return true;
 }
 
-void rc_flow_share_(rc_sim *s, rc_time now) {
+void rc_flow_share_(rc_sim *s, rc_set_share set, rc_time now) {
     uint32_t before = s->part;
     for (size_t i = 0; i < s->n_dirty_links; i++) {
         rc_link *l = &RC_LINKS(s)[s->dirty_links[i]];
         l->dirty = false;
         if (l->active == 0 || l->seen > before)
             continue; /* nobody left to share it, or collected just now */
-        if (l->active == 1 && share_alone(s, l, now))
+        if (l->active == 1 && share_alone(s, l, set, now))
             continue;
         part c = collect(s, s->dirty_links[i]);
         fill(s, &c);
         for (size_t f = 0; f < c.flows; f++)
-            set_rate(s, s->part_flows[f], slowed(s, s->part_flows[f], s->part_rates[f]), now);
+            set(s, s->part_flows[f], s->part_rates[f], now);
     }
     s->n_dirty_links = 0;
 }

@@ -261,11 +261,6 @@ static inline const rc_flow *rc_flow_of(const rc_sim *s, const rc_track *t) {
 /* prepare.c: check the program, lay it out, reserve all memory that a run needs. */
 rc_status rc_sim_prepare_(rc_sim *s, rc_error *err);
 
-/* execute.c: let the track's op end `ps` picoseconds (a double, rounded once) from now. */
-void rc_sim_end_in_(rc_sim *s, rc_id track, double ps, rc_time now);
-/* execute.c: `rate` times the factors of the classes that now disturb the track's op. */
-double rc_sim_disturbed_(const rc_sim *s, const rc_track *t, double rate);
-
 /* outcome.c: which ops hold one another up, when a run stands still. */
 rc_status rc_sim_report_stuck_(rc_sim *s, rc_error *err);
 
@@ -274,6 +269,8 @@ rc_status rc_sim_report_stuck_(rc_sim *s, rc_error *err);
 void rc_flow_join_(rc_sim *s, rc_id track, rc_time now);
 void rc_flow_leave_(rc_sim *s, rc_id track);
 void rc_flow_disturb_(rc_sim *s, rc_id track); /* what disturbs it has changed: share anew */
-void rc_flow_share_(rc_sim *s, rc_time now);
+/* What a track's flow may have of its links from now on, bytes/s. */
+typedef void (*rc_set_share)(rc_sim *s, rc_id track, double share, rc_time now);
+void rc_flow_share_(rc_sim *s, rc_set_share set, rc_time now);
 
 #endif

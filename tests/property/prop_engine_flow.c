@@ -54,6 +54,11 @@ static rc_sim *build(net *n) {
     return s;
 }
 
+static void set_share(rc_sim *s, rc_id flow, double share, rc_time now) {
+    (void)now;
+    s->tracks[flow].rate = share;
+}
+
 static bool fair(prop_case *c, const net *n, const rc_sim *s, const bool *on) {
     double used[LINKS] = {0}, fastest[LINKS] = {0};
     for (unsigned f = 0; f < n->flows; f++) {
@@ -93,14 +98,14 @@ static bool every_flow_has_a_bottleneck(prop_case *c) {
                 rc_flow_join_(s, f, 0);
             on[f] = on[f] != flip;
         }
-        rc_flow_share_(s, 0);
+        rc_flow_share_(s, set_share, 0);
         if (!fair(c, &n, s, on))
             return false;
         rc_sim *fresh = build(&n);
         for (unsigned f = n.flows; f-- > 0;)
             if (on[f])
                 rc_flow_join_(fresh, f, 0);
-        rc_flow_share_(fresh, 0);
+        rc_flow_share_(fresh, set_share, 0);
         for (unsigned f = 0; f < n.flows; f++)
             PROP_CHECK(c, !on[f] || s->tracks[f].rate == fresh->tracks[f].rate,
                        "flow %u: %.17g, from a fresh start %.17g", f, s->tracks[f].rate,

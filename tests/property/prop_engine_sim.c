@@ -325,8 +325,7 @@ static bool agrees(prop_case *c, bool flows, rc_time within) {
     for (rc_id i = 0; i < p.n; i++) {
         const op *o = &p.ops[i];
         rc_time start = rc_sim_op_start(s, i), end = rc_sim_op_end(s, i);
-        PROP_CHECK(c,
-                   llabs(start - o->start) <= within && llabs(end - o->end) <= within,
+        PROP_CHECK(c, llabs(start - o->start) <= within && llabs(end - o->end) <= within,
                    "op %u kind %d: start %lld end %lld, expected %lld %lld", i, o->d.kind,
                    (long long)start, (long long)end, (long long)o->start, (long long)o->end);
         rc_id cause = rc_sim_op_cause(s, i);

@@ -3,9 +3,6 @@
 # does not, through whatever files, call back. So each can be read and tested after those it stands on.
 # The symbols of the rooms' libraries say who calls whom.
 #
-# One circle is meant: in the engine the end of an op changes what flows get (execute.c calls flow.c), and what
-# a flow gets says when its op ends (flow.c calls execute.c).
-#
 # usage: test_circles.sh BUILD-FOLDER
 # SPDX-License-Identifier: GPL-3.0-or-later
 set -euo pipefail
@@ -32,7 +29,6 @@ check() {
                 if (!((p[1], to) in calls)) next_of[p[1]] = next_of[p[1]] " " to
                 calls[p[1], to] = calls[p[1], to] " " p[2]
             }
-            delete_call("engine/flow.c", "engine/execute.c")
             for (pair in calls) {
                 split(pair, p, SUBSEP)
                 if (reaches(p[2], p[1])) {
@@ -43,10 +39,6 @@ check() {
             close("sort")
             if (!circles) print "no circle between the files of sim/"
             exit circles > 0
-        }
-        function delete_call(from, to) {
-            delete calls[from, to]
-            sub(" " to, "", next_of[from])
         }
         # Whether `to` can be reached from `from`.
         function reaches(from, to,    queue, head, tail, seen, n, i, list) {

@@ -99,7 +99,7 @@ static void test_running(void **state) {
     (void)state;
     trips("t->batch != RC_NONE", unschedule(s, 0));
     trips("t->state == RC_RUNNING", finish(s, 0, 0));
-    trips("ps >= 0", rc_sim_end_in_(s, 0, -1.0, 0));
+    trips("ps >= 0", end_in(s, 0, -1.0, 0));
     trips("b->at == now", on_batch(s, 0, 0));
     schedule(s, 0, 4);
     trips("t->batch == RC_NONE", schedule(s, 0, 5));
