@@ -158,15 +158,17 @@ static void rising_at(const rc_curves *c, double x, size_t i, size_t j, rc_probe
     }
     double y[RC_GRID_MAX];
     size_t length[RC_GRID_MAX];
-    rc_probe p[RC_GRID_MAX];
     for (size_t k = 0; k < c->n; k++) {
-        rc_series_at(&c->series[k], x, &p[k]);
-        y[k] = p[k].y;
+        rc_probe p;
+        rc_series_at(&c->series[k], x, &p);
+        y[k] = p.y;
+        if (k == i)
+            *at_i = p;
+        if (k == j)
+            *at_j = p;
     }
     rc_isotonic(y, c->n, length);
-    *at_i = p[i];
     at_i->y = y[i];
-    *at_j = p[j];
     at_j->y = y[j];
 }
 

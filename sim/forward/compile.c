@@ -319,7 +319,8 @@ static bool one_stream(uint32_t *link, uint32_t stream) {
 static bool links_have_one_stream(compiler *c) {
     const rc_program *p = c->p;
     const rc_template *t = p->layers_of;
-    uint32_t gpus = p->gpus, *out = malloc(2 * (size_t)gpus * sizeof *out), *in = out + gpus;
+    uint32_t gpus = p->gpus, *out = malloc(2 * (size_t)gpus * sizeof *out);
+    uint32_t *in = out ? out + gpus : NULL;
     bool fine = out != NULL;
     if (out)
         memset(out, 0xff, 2 * (size_t)gpus * sizeof *out);

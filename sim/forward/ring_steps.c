@@ -33,7 +33,7 @@ static void host_work(const rc_ring *k, const rc_ring_state *s) {
 /* In the first step a GPU sends its own, when the compute lane has it; later it hands on what the
  * GPU before it sent. `reuses`: no sooner than the receiver has attended to, and sent on, what
  * stands in the buffer. */
-static void send(const rc_ring *k, const rc_ring_state *s, int step, bool reuses) {
+static void send_on(const rc_ring *k, const rc_ring_state *s, int step, bool reuses) {
     rc_time *host = s->host, *lane = k->serial ? s->compute : s->comm, *next = s->next;
     const rc_time *att = s->att, *msg = s->msg, *ready = step == 0 ? s->compute : s->msg - 1;
     const rc_time *message = k->message - 1;
@@ -94,7 +94,7 @@ static void turn(const rc_ring *k, rc_ring_state *s, int step) {
 
 static void gather(const rc_ring *k, rc_ring_state *s, const rc_ring_trace *trace) {
     for (int j = 0; j < k->n - 1; j++) {
-        send(k, s, j, j == 0);
+        send_on(k, s, j, j == 0);
         if (trace)
             keep(trace->message, j, s->next, k->n);
         turn(k, s, j);
@@ -115,7 +115,7 @@ void rc_ring_run(const rc_ring *k, rc_ring_state *s, const rc_ring_trace *trace)
         if (trace)
             keep(trace->host, j, s->host, k->n);
         if (j < k->n - 1)
-            send(k, s, j, true);
+            send_on(k, s, j, true);
         if (j == 0)
             s->first_message = s->next[1] - k->message[0];
         if (trace && j < k->n - 1)

@@ -50,11 +50,13 @@ static void test_bounds(void **state) {
 static void test_queues(void **state) {
     (void)state;
     const rc_plan_objective all = {.limit = 1.0, .share = 95.0};
+    static rc_plan_bounds b;
+    const prefills none = {0};
     double out;
     trips("c >= 1.0", (void)mean_wait(0.0, 0.5, 1.0, 1.0));
     trips("mean > 0.0", (void)mean_wait(1.0, 0.5, 0.0, 0.0));
     trips("span > 0.0", (void)patience(&plan, 0.0));
-    trips("g->share > 0.0 && g->share <= 1.0", (void)prompt_quantile(NULL, NULL, &all, &out, &err));
+    trips("g->share > 0.0 && g->share <= 1.0", (void)prompt_quantile(&b, &none, &all, &out, &err));
 }
 
 int main(void) {
