@@ -252,6 +252,7 @@ rc_status pool_create(cluster *c, int index, uint32_t first, rc_error *err) {
     assert(index >= 0 && index < c->spec->pool_count);
     pool *p = &c->pools[index];
     assert(c->block >= 1);
+    pool *p = &c->pools[index];
     const rc_serve *s = c->spec;
     int healthy;
     const rc_what_if none = {.slow_rank = -1, .slow_link_rank = -1};

@@ -5,6 +5,7 @@
 #include "tests/support/trips.h"
 
 static rc_plan plan;
+static rc_plan_class request = {0};
 static rc_error err;
 
 static void test_space(void **state) {
@@ -27,17 +28,20 @@ static void test_space(void **state) {
 static void test_bounds(void **state) {
     (void)state;
     rc_plan_bounds *out;
-    const rc_plan_load empty = {0};
-    const rc_plan_option stranger = {.prefill = 1, .offer = 1};
+    const rc_plan_load empty = {0}, one = {.classes = &request, .class_count = 1};
+    const rc_plan_option stranger = {.prefill = 1, .tp = 1, .offer = 1};
     rc_plan_bound bound = {0};
     plan = (rc_plan){.offer_count = 0};
+    plan.offers[0].machine.gpus_per_node = plan.offers[1].machine.gpus_per_node = 8;
     trips("(unsigned)c < RC_CUT_COUNT", (void)rc_plan_cut_name(RC_CUT_COUNT));
     trips("p->offer_count >= 1 && p->offer_count <= RC_PLAN_OFFERS",
           (void)rc_plan_bounds_create(&plan, &empty, NULL, &out, &err));
     plan.offer_count = 1;
     trips("load->class_count >= 1", (void)rc_plan_bounds_create(&plan, &empty, NULL, &out, &err));
     rc_plan_bounds *b = calloc(1, sizeof *b);
+    assert_non_null(b);
     b->p = &plan;
+    b->load = &one;
     trips("o->offer >= 0 && o->offer < b->p->offer_count",
           (void)rc_plan_bound_of(b, &stranger, &bound, &err));
     double seconds;
@@ -50,13 +54,18 @@ static void test_bounds(void **state) {
 static void test_queues(void **state) {
     (void)state;
     const rc_plan_objective all = {.limit = 1.0, .share = 95.0};
-    static rc_plan_bounds b;
-    const prefills none = {0};
+    const rc_plan_load one = {.classes = &request, .class_count = 1};
+    double time = 1.0;
+    const prefills times = {.time = &time};
+    rc_plan_bounds *b = calloc(1, sizeof *b);
+    assert_non_null(b);
+    b->load = &one;
     double out;
     trips("c >= 1.0", (void)mean_wait(0.0, 0.5, 1.0, 1.0));
     trips("mean > 0.0", (void)mean_wait(1.0, 0.5, 0.0, 0.0));
     trips("span > 0.0", (void)patience(&plan, 0.0));
-    trips("g->share > 0.0 && g->share <= 1.0", (void)prompt_quantile(&b, &none, &all, &out, &err));
+    trips("g->share > 0.0 && g->share <= 1.0", (void)prompt_quantile(b, &times, &all, &out, &err));
+    free(b);
 }
 
 int main(void) {

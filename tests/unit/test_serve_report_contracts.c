@@ -30,7 +30,7 @@ static void test_rows(void **state) {
     (void)state;
     const rc_served pending = {.outcome = RC_PENDING};
     char label[2];
-    const metric m = {.h = &result.ttft, .unit = 0.0};
+    const metric m = {.h = &result.ttft, .unit = 0.0, .bounds = gap_bounds};
     trips("r->outcome != RC_PENDING", (void)times_of(&pending));
     trips("rows != NULL || count == 0", (void)rc_serve_rows(NULL, 1, "r.csv", false, &err));
     trips("size > 2 * strlen(text)", (void)label_of("x", label, sizeof label, &err));
