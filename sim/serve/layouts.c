@@ -250,7 +250,6 @@ static rc_status capacity_of(cluster *c, pool *p, rc_error *err) {
 
 rc_status pool_create(cluster *c, int index, uint32_t first, rc_error *err) {
     assert(index >= 0 && index < c->spec->pool_count);
-    pool *p = &c->pools[index];
     assert(c->block >= 1);
     pool *p = &c->pools[index];
     const rc_serve *s = c->spec;
