@@ -15,6 +15,7 @@
 #include "sim/base/file.h"
 #include "sim/cli/calibration_import.h"
 #include "sim/cli/flags.h"
+#include "sim/cost/ops.h"
 #include "sim/cost/store.h"
 #include "sim/cost/store_tools.h"
 
@@ -59,6 +60,36 @@ static rc_status list(const rc_rows *rows, bool csv, rc_error *err) {
     return rc_table_finish(t, csv, stdout, err);
 }
 
+/* Sizes that few rows have, or that nearly all have alike: shown where some row differs. */
+enum { SIZES = 5 };
+static const struct {
+    const char *name;
+    int64_t usual; /* and 0: the op has no such size */
+} sizes[SIZES] = {{"head_k", RC_HEAD_DEFAULT},
+                  {"head_v", RC_HEAD_DEFAULT},
+                  {"window", 0},
+                  {"experts", 0},
+                  {"top_k", 0}};
+
+static int64_t size_of(const rc_row *r, int i) {
+    const int64_t all[SIZES] = {r->head_k, r->head_v, r->window, r->experts, r->top_k};
+    assert(i >= 0 && i < SIZES);
+    return all[i];
+}
+
+static bool is_shown(const rc_row *r, const char *op) {
+    return op == NULL || strcmp(op, r->op) == 0;
+}
+
+static bool differs(const rc_rows *rows, const char *op, int i) {
+    for (size_t k = 0; k < rc_rows_count(rows); k++) {
+        const rc_row *r = rc_rows_at(rows, k);
+        if (is_shown(r, op) && size_of(r, i) != 0 && size_of(r, i) != sizes[i].usual)
+            return true;
+    }
+    return false;
+}
+
 static rc_status show(const rc_rows *rows, const char *op, bool csv, rc_error *err) {
     static const rc_column columns[] = {
         {"machine", "machine", "", RC_LEFT},
@@ -78,9 +109,15 @@ static rc_status show(const rc_rows *rows, const char *op, bool csv, rc_error *e
         {"source", "source", "", RC_LEFT},
     };
     rc_table *t = RC_TABLE_WITH(columns);
+    bool shown[SIZES];
+    for (int k = 0; k < SIZES; k++) {
+        shown[k] = differs(rows, op, k);
+        if (shown[k])
+            rc_table_column(t, sizes[k].name, sizes[k].name, "", RC_RIGHT);
+    }
     for (size_t i = 0; i < rc_rows_count(rows); i++) {
         const rc_row *r = rc_rows_at(rows, i);
-        if (op && strcmp(op, r->op) != 0)
+        if (!is_shown(r, op))
             continue;
         const char *const texts[] = {r->machine, r->state, r->op, r->variant, r->dtype};
         const int64_t axes[] = {r->a, r->b, r->c, r->d};
@@ -94,6 +131,9 @@ static rc_status show(const rc_rows *rows, const char *op, bool csv, rc_error *e
         rc_table_int(t, r->samples);
         rc_table_real(t, r->sm_mhz, 0);
         rc_table_text(t, r->source);
+        for (int k = 0; k < SIZES; k++)
+            if (shown[k])
+                rc_table_int(t, size_of(r, k));
     }
     return rc_table_finish(t, csv, stdout, err);
 }

@@ -61,6 +61,10 @@ sed "s|^ringcast|$ringcast|" next | bash -e >/dev/null || fail "import: the next
 import "$corpus"/aiconfigurator/{gemm,context,generation,nccl}.csv --machine h200-aic --out aic.csv >log
 [ "$(column aic.csv op | sort | uniq -c | tr -s ' \n' ' ')" = " 1 all_gather 1 all_to_all 2 attention 1 decode 2 gemm " ] || { column aic.csv op | sort | uniq -c; fail "aiconfigurator: ops"; }
 [ "$(column aic.csv head_k | sort -u | tr '\n' ' ')" = "0 128 64 " ] || { column aic.csv head_k; fail "aiconfigurator: head sizes"; }
+"$ringcast" calibration build aic.csv --out aic.db
+"$ringcast" calibration show --store aic.db --csv >shown
+[ "$(column shown head_k | sort -u | tr '\n' ' ')" = "0 128 64 " ] || { cat shown; fail "show: head sizes that differ are not shown"; }
+"$ringcast" calibration show --store aic.db --op gemm --csv | head -1 | grep -qv head_k || fail "show: products have no heads"
 grep -q 'gemm.csv (aiconfigurator): 2 rows, 1 left out' log || { cat log; fail "aiconfigurator: fp4 must be left out"; }
 grep ',all_gather,' aic.csv | grep ',fp16,2048,8,1,0,1.2e-05,' >/dev/null || fail "aiconfigurator: nccl counts elements"
 grep ',decode,' aic.csv | grep ',bf16,8,8192,16,1,3.5e-05,' >/dev/null || fail "aiconfigurator: context of a decode"

@@ -46,6 +46,7 @@ static void test_calibration(void **state) {
           (void)rc_cmd_calibration_import(NULL, 1, NULL, NULL, "x.csv", false, &err));
     trips("how != NULL",
           (void)rc_cmd_calibration_import(NULL, 0, NULL, NULL, "x.csv", false, &err));
+    trips("i >= 0 && i < SIZES", (void)size_of(&(const rc_row){0}, SIZES));
 }
 
 static void test_machine(void **state) {
