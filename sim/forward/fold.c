@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include <stdlib.h>
+#include "sim/cost/basis.h"
 #include "sim/forward/internal.h"
 
 static rc_time later(rc_time a, rc_time b) {
@@ -134,4 +135,187 @@ void rc_ring_of(const rc_run *r, rc_ring_times *out) {
     out->sendrecv_ring = (double)send.sum / RC_PS_PER_S;
     out->all2all = a2a.count ? (double)(a2a.last - a2a.first) / RC_PS_PER_S : 0.0;
     out->whole = (double)(last - first) / RC_PS_PER_S;
+}
+
+/* ---- a pass of few layers for one of many --------------------------------------------------- */
+
+/* Seconds of [a, b), those inside the window that repeats counted once more for every layer that is
+ * not simulated. */
+static double weighed(const rc_fold *f, rc_time a, rc_time b) {
+    rc_time lo = later(a, f->from), hi = b < f->to ? b : f->to;
+    double ticks = (double)(b - a);
+    if (f->period > 0 && hi > lo)
+        ticks += (double)(hi - lo) * (f->layers - f->simulated);
+    return ticks / RC_PS_PER_S;
+}
+
+/* How many layers of the pass a task of the program stands for. */
+static int stands_for(const rc_run *r, const rc_fold *f, const rc_task *t) {
+    return t->layer == r->program->layers - 1 ? 1 + f->layers - f->simulated : 1;
+}
+
+static rc_id last_op(const rc_sim *sim) {
+    rc_time end = rc_sim_end(sim);
+    rc_id n = (rc_id)rc_sim_op_count(sim);
+    for (rc_id i = 0; i < n; i++)
+        if (rc_sim_op_end(sim, i) == end)
+            return i;
+    return RC_NONE;
+}
+
+/* For each layer the op by which the critical path, followed from the end, comes into it; RC_NONE:
+ * the path does not touch the layer. NULL: out of memory. */
+static rc_id *path_entries(const rc_run *r) {
+    const rc_program *p = r->program;
+    rc_id *entry = malloc(((size_t)p->layers + 1) * sizeof *entry);
+    if (!entry)
+        return NULL;
+    for (int l = 0; l <= p->layers; l++)
+        entry[l] = RC_NONE;
+    for (rc_id op = last_op(r->sim); op != RC_NONE; op = rc_sim_op_cause(r->sim, op))
+        if (entry[p->tasks[op].layer] == RC_NONE)
+            entry[p->tasks[op].layer] = op;
+    return entry;
+}
+
+/* Tasks of a layer but the first, all of which have as many. */
+static rc_id body_of(const rc_program *p) {
+    rc_id n = 0;
+    for (size_t i = 0; i < p->task_count; i++)
+        n += p->tasks[i].layer == p->layers - 1;
+    return n;
+}
+
+/* Every task of the last layer but the host's ran one period after that of the layer before, and that one
+ * after the one before it. */
+static bool tasks_repeat(const rc_run *r, rc_time period) {
+    const rc_program *p = r->program;
+    rc_id body = body_of(p);
+    for (size_t i = 0; i < p->task_count; i++) {
+        const rc_task *t = &p->tasks[i];
+        if (t->layer < p->layers - 2 || t->layer >= p->layers || t->lane == RC_LANE_HOST)
+            continue;
+        rc_id now = (rc_id)i, before = now - body;
+        if (rc_sim_op_start(r->sim, now) - rc_sim_op_start(r->sim, before) != period ||
+            rc_sim_op_end(r->sim, now) - rc_sim_op_end(r->sim, before) != period)
+            return false;
+    }
+    return true;
+}
+
+/* In two layers that differ by their times alone, the path goes back from a task of one to a task of
+ * the one before, always to the same. When that is the same task again, it is so in every layer
+ * that is not simulated, and the window between the two ends is what repeats. */
+static bool find_window(const rc_run *r, const rc_id *entry, rc_fold *f) {
+    int layer = r->program->layers - 2;
+    rc_id after = entry[layer], before = entry[layer - 1];
+    if (after == RC_NONE || before == RC_NONE || after - before != body_of(r->program))
+        return false;
+    f->from = rc_sim_op_end(r->sim, before);
+    f->to = rc_sim_op_end(r->sim, after);
+    return f->to - f->from == f->period && tasks_repeat(r, f->period);
+}
+
+static void critical_path(const rc_run *r, const rc_fold *f, rc_forward *out) {
+    double basis[RC_BASIS_COUNT] = {0};
+    for (rc_id op = last_op(r->sim); op != RC_NONE;) {
+        rc_id cause = rc_sim_op_cause(r->sim, op);
+        rc_time from = cause == RC_NONE ? 0 : rc_sim_op_end(r->sim, cause);
+        rc_time end = rc_sim_op_end(r->sim, op);
+        const rc_task *t = &r->program->tasks[op];
+        double s = weighed(f, from, end);
+        out->critical[r->program->shapes[t->shape].part] += s;
+        basis[rc_run_basis(r, t, end - rc_sim_op_start(r->sim, op))] += s;
+        op = cause;
+    }
+    rc_basis_share(basis, out->basis);
+}
+
+/* What GPU 0 did, and its FLOPs. */
+static void own_work(const rc_run *r, const rc_fold *f, rc_forward *out) {
+    const rc_program *p = r->program;
+    double basis[RC_BASIS_COUNT] = {0};
+    rc_counts counts = {0};
+    rc_time covered = 0; /* messages of one all-to-all leave together: their union is counted */
+    for (size_t i = 0; i < p->task_count; i++) {
+        const rc_task *t = &p->tasks[i];
+        if (t->gpu != 0)
+            continue;
+        rc_time start = rc_sim_op_start(r->sim, (rc_id)i), end = rc_sim_op_end(r->sim, (rc_id)i);
+        rc_time took = end - start;
+        if (p->shapes[t->shape].part == RC_P_ALL2ALL) {
+            start = later(start, covered);
+            covered = later(covered, end);
+        }
+        double s = end > start ? (double)(end - start) / RC_PS_PER_S : 0.0;
+        s *= stands_for(r, f, t);
+        out->busy[p->shapes[t->shape].part] += s;
+        if (rc_task_works(&p->shapes[t->shape]))
+            basis[rc_run_basis(r, t, took)] += s;
+        rc_counts_add(p, t->shape, stands_for(r, f, t), &counts);
+    }
+    rc_basis_share(basis, out->busy_basis);
+    out->gemm_flops = counts.gemm_flops;
+    out->attention_flops = counts.attention_flops;
+}
+
+/* *done is false when the path does not repeat. */
+static rc_status describe(const rc_run *r, rc_fold *f, rc_forward *out, bool *done, rc_error *err) {
+    rc_id *entry = path_entries(r);
+    if (!entry)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for the path through %d layers",
+                       r->program->layers);
+    *done = find_window(r, entry, f);
+    free(entry);
+    if (!*done)
+        return RC_OK;
+    out->ticks = f->end;
+    out->time = (double)f->end / RC_PS_PER_S;
+    critical_path(r, f, out);
+    own_work(r, f, out);
+    rc_forward_hidden(out);
+    rc_ring_of(r, &out->ring);
+    out->events = rc_sim_events(r->sim);
+    out->ops = 0;
+    for (size_t i = 0; i < r->program->task_count; i++)
+        out->ops += (size_t)stands_for(r, f, &r->program->tasks[i]);
+    out->gpus = r->program->gpus;
+    out->layers_simulated = f->simulated;
+    out->trace_hash = rc_sim_trace_hash(r->sim);
+    return RC_OK;
+}
+
+/* Whether `layers` layers show the rest. */
+static rc_status try_layers(const rc_spec *spec, int layers, rc_forward *out, bool *done,
+                            rc_error *err) {
+    rc_program program;
+    rc_run run;
+    rc_fold fold;
+    rc_request rq = rc_spec_request(spec, layers);
+    rc_status st = rc_build_program(spec, &rq, &program, err);
+    if (st == RC_E_SIZE)
+        return RC_OK;
+    RC_TRY(st);
+    st = rc_run_program(spec, spec->costs, &program, NULL, &run, err);
+    if (st == RC_OK) {
+        st = rc_fold_of(&run, &fold, done, err);
+        if (st == RC_OK && *done)
+            st = describe(&run, &fold, out, done, err);
+        rc_run_free(&run);
+    }
+    rc_program_free(&program);
+    return st;
+}
+
+/* Passes that become steady at all do so within a few layers. */
+enum { FEW = 4, MANY = 16 };
+
+rc_status rc_fold_play(const rc_spec *spec, rc_forward *out, bool *done, rc_error *err) {
+    assert(!spec->unfold);
+    *done = false;
+    if (!rc_model_uniform(spec->model))
+        return RC_OK;
+    for (int layers = FEW; layers <= MANY && layers < spec->model->layers && !*done; layers *= 2)
+        RC_TRY(try_layers(spec, layers, out, done, err));
+    return RC_OK;
 }

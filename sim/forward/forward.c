@@ -48,6 +48,8 @@ static rc_status run(rc_forward_ctx *ctx, const rc_spec *spec, rc_forward *out, 
         RC_TRY(rc_evaluator_prepare(ctx, spec, &replay, err));
     if (replay && !spec->unfold)
         RC_TRY(rc_breakdown_replay(replay, spec, out, &done, err));
+    if (!done && !spec->unfold)
+        RC_TRY(rc_fold_play(spec, out, &done, err));
     if (!done)
         RC_TRY(rc_play(spec, out, err));
     set_rates(spec, out);

@@ -115,6 +115,15 @@ typedef struct rc_fold {
 /* *steady is false when the program must be rebuilt with more layers. */
 rc_status rc_fold_of(const rc_run *r, rc_fold *out, bool *steady, rc_error *err);
 
+/* fold.c: the pass as events as well, but of its layers, all of one kind, only so many as show that
+ * each takes the same. *done is false, and *out as it was, when a few do not show it or cannot be laid
+ * out; what is in *out else is what rc_play says, but for events, layers simulated and trace hash. */
+rc_status rc_fold_play(const rc_spec *spec, rc_forward *out, bool *done, rc_error *err);
+
+/* play.c: what a task rests on that took `took` ps. */
+rc_basis rc_run_basis(const rc_run *r, const rc_task *t, rc_time took);
+/* Communication exposed and hidden, from the critical path and the work of GPU 0. */
+void rc_forward_hidden(rc_forward *out);
 void rc_ring_of(const rc_run *r, rc_ring_times *out);
 /* p5 and p95 of *out, whose nominal times are there already. replay: of this pass, or NULL where
  * the engine must play it; its prices are drawn ones afterwards. */

@@ -4,6 +4,7 @@
  * first two are laid out; the engine plays the second as often as there are more. When a pass has too many ops to keep the
  * results of all, those of GPU 0 are kept.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include "sim/cost/basis.h"
@@ -99,9 +100,9 @@ static int played(const pass *x, int l) {
 
 /* ---- where the time went -------------------------------------------------------------------- */
 
-/* What a task that took `took` ps rests on: work that took longer than it costs was slowed by what
- * the what-if says of overlap. */
-static rc_basis basis_of(const rc_run *r, const rc_task *t, rc_time took) {
+/* Work that took longer than it costs was slowed by what the what-if says of overlap. */
+rc_basis rc_run_basis(const rc_run *r, const rc_task *t, rc_time took) {
+    assert(took >= 0);
     const rc_shape *s = &r->program->shapes[t->shape];
     const rc_what_if *w = &r->spec->what_if;
     const rc_shape_cost *c = &r->costs[t->shape];
@@ -150,13 +151,13 @@ static void own_work(const pass *x, rc_forward *out) {
             double busy = at.end > at.start ? (double)(at.end - at.start) / RC_PS_PER_S : 0.0;
             out->busy[s->part] += busy;
             if (rc_task_works(s))
-                basis[basis_of(&x->run, t, took)] += busy;
+                basis[rc_run_basis(&x->run, t, took)] += busy;
         }
     }
     rc_basis_share(basis, out->busy_basis);
 }
 
-static void hidden(rc_forward *out) {
+void rc_forward_hidden(rc_forward *out) {
     double comm = 0.0;
     for (int i = 0; i < RC_P_COUNT; i++) {
         if (!rc_part_is_comm((rc_part)i))
@@ -193,7 +194,7 @@ static void describe(const pass *x, rc_forward *out) {
     out->time = (double)out->ticks / RC_PS_PER_S;
     critical_path(r, out);
     own_work(x, out);
-    hidden(out);
+    rc_forward_hidden(out);
     count_flops(x, out);
     rc_ring_of(r, &out->ring);
     out->events = rc_sim_events(r->sim);

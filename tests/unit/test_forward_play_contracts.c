@@ -31,6 +31,13 @@ static void test_playing(void **state) {
     rc_program p = {0}, two;
     rc_run run;
     bool all;
+    rc_forward out;
+    rc_spec unfolded = f.spec;
+    unfolded.unfold = true;
+    trips("!spec->unfold", (void)rc_fold_play(&unfolded, &out, &all, NULL));
+    const rc_task none = {0};
+    run = (rc_run){.spec = &f.spec, .program = &p};
+    trips("took >= 0", (void)rc_run_basis(&run, &none, -1));
     trips("program->task_count > 0", rc_run_program(&f.spec, &f.costs, &p, NULL, &run, NULL));
     assert_int_equal(rc_build_repeats(&f.spec, 2, &two, &all, NULL), RC_OK);
     /* the second layer, whose messages wait for the first, is not in the template behind it */
