@@ -124,6 +124,7 @@ rc_status rc_fold_play(const rc_spec *spec, rc_forward *out, bool *done, rc_erro
 rc_basis rc_run_basis(const rc_run *r, const rc_task *t, rc_time took);
 /* Communication exposed and hidden, from the critical path and the work of GPU 0. */
 void rc_forward_hidden(rc_forward *out);
+/* ring_times.c: of GPU 0 in the last layer. */
 void rc_ring_of(const rc_run *r, rc_ring_times *out);
 /* p5 and p95 of *out, whose nominal times are there already. replay: of this pass, or NULL where
  * the engine must play it; its prices are drawn ones afterwards. */
