@@ -1,4 +1,4 @@
-/* Of a few layers that the engine has played: whether they repeat, and what a pass is of which they do.
+/* Of a few layers that the engine has played: whether they repeat, and the pass for which they stand.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include <stdlib.h>
