@@ -197,8 +197,8 @@ static rc_status prepare(rc_bench *b, const rc_bench_op *op, window *w, rc_error
 
 /* ---- states --------------------------------------------------------------------------------- */
 
-/* Launch windows back to back, two batches of them in flight, for at least `seconds`. The stream may
- * still be busy on return. */
+/* Launch windows back to back, two batches of them in flight, for at least `seconds`. The stream
+ * may still be busy on return. */
 static rc_status load(rc_bench *b, const window *w, double seconds, rc_error *err) {
     double chunk = ceil(LOAD_BATCH_S / (w->seconds > 1e-6 ? w->seconds : 1e-6)), t0 = rc_now();
     int n = chunk < 256 ? (int)chunk : 256, turn = 0;

@@ -53,7 +53,8 @@ rc_status rc_bench_open(rc_bench *b, rc_gpu *g, rc_error *err);
 void rc_bench_close(rc_bench *b);
 /* Input sets that keep a call of this footprint out of L2: enough for twice the cache. */
 int rc_bench_slots_wanted(const rc_gpu *g, size_t footprint);
-/* Time one point in the state that b->sustained says, or at the duty cycle that b->duty_cycle says. */
+/* Time one point in the state that b->sustained says, or at the duty cycle that b->duty_cycle
+ * says. */
 rc_status rc_bench_run(rc_bench *b, const rc_bench_op *op, rc_result *r, rc_error *err);
 /* bench_duty_cycle.c: time calls that are separated by idle gaps, so that the GPU is at work for
  * `share` of the time. Samples count once clock and power have settled; *r gets the times of the

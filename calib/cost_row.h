@@ -38,14 +38,16 @@ const rc_column *rc_record_columns(void);
 /* The header line, and one row, each with its newline. RC_E_IO when the stream fails. */
 rc_status rc_record_write_header(FILE *f, rc_error *err);
 rc_status rc_record_write(FILE *f, const rc_record *r, rc_error *err);
-/* The head sizes of an op that has heads, where they are 0: those that the kernels here work with. */
+/* The head sizes of an op that has heads, where they are 0: those that the kernels here work
+ * with. */
 void rc_record_set_heads(rc_record *r);
 /* Every row of a CSV text, malloc'ed (the caller frees *rows; NULL when there are none). `name` is
- * the file's name in errors. All columns of schema 1 must be there, those that schema 2 adds may be;
- * in any order, and no other. */
+ * the file's name in errors. All columns of schema 1 must be there, those that schema 2 adds may
+ * be; in any order, and no other. */
 rc_status rc_records_parse(const char *name, const char *text, size_t size, rc_record **rows,
                            size_t *n, rc_error *err);
-/* Two rows are of the same point: machine, state, op, variant, dtype, a..d, the sizes with columns of their own, source. */
+/* Two rows are of the same point: machine, state, op, variant, dtype, a..d, the sizes with columns
+ * of their own, source. */
 bool rc_record_same_point(const rc_record *x, const rc_record *y);
 /* Copy into a fixed field, cutting what does not fit. */
 void rc_record_set(char *field, size_t size, const char *value);

@@ -1,5 +1,5 @@
-/* The file that measured rows go to: FILE.part as they come, then FILE as a whole. The store form is
- * in row_file_db.c.
+/* The file that measured rows go to: FILE.part as they come, then FILE as a whole. The store form
+ * is in row_file_db.c.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/row_file.h"

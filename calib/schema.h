@@ -1,8 +1,8 @@
 /* One cost row, as the calibrator writes it and the simulator reads it: the CSV columns and the
  * SQLite schema, in this one file. See docs/calibration.md.
  *
- * `op` is a name of the table of ops (sim/cost/ops.c), which also says what its sizes in the columns
- * a, b, c and d are; unused ones are 0:
+ * `op` is a name of the table of ops (sim/cost/ops.c), which also says what its sizes in the
+ * columns a, b, c and d are; unused ones are 0:
  *
  *   op                            a           b        c            d
  *   gemm, grouped_gemm            tokens M    N        K                    y = x(MxK) W(NxK)^T
@@ -20,19 +20,19 @@
  *   compute_beside, transfer_beside
  *                                 bytes       SMs      ranks        CTAs
  *
- * In words: fp8 products have row-wise scales and leave the quantise step out; a grouped GEMM counts
- * the rows of all its experts; attention is of variant full or causal (bottom-right); decode is split
- * and combined; rows of a merge are tokens times heads; the width of SwiGLU is that of its output.
- * Bytes of a transfer are those of the one message that each rank sends (send_recv), of the buffer
- * (all_reduce), of the gathered whole, of the whole input (reduce_scatter), or of one rank's whole
- * send buffer (all_to_all); its variant is the transport: nvlink, nvls, shm, socket, rdma or tcp.
- * compute_beside and transfer_beside have the variant compute+transfer, or one of them alone; SMs 0 are
- * all of them, CTAs 0 are NCCL's own choice.
+ * In words: fp8 products have row-wise scales and leave the quantise step out; a grouped GEMM
+ * counts the rows of all its experts; attention is of variant full or causal (bottom-right); decode
+ * is split and combined; rows of a merge are tokens times heads; the width of SwiGLU is that of its
+ * output. Bytes of a transfer are those of the one message that each rank sends (send_recv), of the
+ * buffer (all_reduce), of the gathered whole, of the whole input (reduce_scatter), or of one rank's
+ * whole send buffer (all_to_all); its variant is the transport: nvlink, nvls, shm, socket, rdma or
+ * tcp. compute_beside and transfer_beside have the variant compute+transfer, or one of them alone;
+ * SMs 0 are all of them, CTAs 0 are NCCL's own choice.
  *
- * Five sizes have columns of their own, which schema 1 has not. head_k, head_v: elements of a query and
- * a key, and of a value and an output, of one head; 0 or left out: 128, for ops that have heads. window:
- * keys that a query sees at most; 0: all. experts, top_k: products of a grouped GEMM on this GPU, and
- * experts that a token goes to; 0 for other ops.
+ * Five sizes have columns of their own, which schema 1 has not. head_k, head_v: elements of a query
+ * and a key, and of a value and an output, of one head; 0 or left out: 128, for ops that have
+ * heads. window: keys that a query sees at most; 0: all. experts, top_k: products of a grouped GEMM
+ * on this GPU, and experts that a token goes to; 0 for other ops.
  *
  * A variant may end in "@" and a condition under which the op ran, which makes it a row apart:
  * @smsN (on N SMs), @ctasN (NCCL with N CTAs), @nvlink, @shm (interference: the transport), @seqsN

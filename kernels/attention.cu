@@ -2,9 +2,10 @@
  *
  * nvcc -gencode arch=compute_90a,code=sm_90a -O3 -std=c++17 -I. -Xptxas -v -c kernels/attention.cu
  *
- * What earlier versions reached, and what was tried and lost, stands in docs/performance.md. Two rules
- * that cost most to learn: the loops of the producers must not spill registers (a long call loses 5 %,
- * 15 % in e4m3), and a kernel with the one behind it must fit the instruction cache of 128 KB.
+ * What earlier versions reached, and what was tried and lost, stands in docs/performance.md. Two
+ * rules that cost most to learn: the loops of the producers must not spill registers (a long call
+ * loses 5 %, 15 % in e4m3), and a kernel with the one behind it must fit the instruction cache of
+ * 128 KB.
  *
  * FLOPs 4 * 128 * hq * visible (query, key) pairs; bytes: each tensor once.
  *

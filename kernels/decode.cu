@@ -44,8 +44,8 @@ struct DecodeParams {
     float scale, scale_log2, lse_shift, v_scale;
 };
 
-/* ---- single instructions ----------------------------------------------------------------------
- */
+/* ---- single instructions
+ * ---------------------------------------------------------------------- */
 __device__ __forceinline__ void copy16(uint32_t dst, const void *src, bool real) {
     int bytes = real ? 16 : 0;
     asm volatile("cp.async.cg.shared.global.L2::256B [%0], [%1], 16, %2;" ::"r"(dst), "l"(src),
@@ -94,8 +94,8 @@ __device__ __forceinline__ void mma_e4m3(float (&d)[4], const uint32_t (&a)[4], 
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
-/* ---- the two element types ---------------------------------------------------------------------
- */
+/* ---- the two element types
+ * --------------------------------------------------------------------- */
 /* Both: scores of a chunk are s[KEYS / 8][4], a thread's two rows by two keys of each eight; P and
  * O as mma.m16n8 wants them. Tiles in shared memory are swizzled against bank conflicts. */
 struct DecBf16 {
@@ -112,8 +112,8 @@ struct DecBf16 {
     static __device__ __forceinline__ int64_t v_base(const DecodeParams &p, int64_t batch, int kv) {
         return base(p, batch, kv);
     }
-    /* From there, the ROW bytes of V that hold a key, or as many among which each key's share is.
-     */
+    /* From there, the ROW bytes of V that hold a key, or as many among which each key's share
+     * is. */
     static __device__ __forceinline__ int64_t v_row(int64_t key, int hkv) {
         return key * hkv * ROW;
     }
@@ -279,8 +279,8 @@ __device__ __forceinline__ void decode_chunk(DecodeState &st, const uint32_t (&q
     T::values(st.o, p, tile + DEC_TILE, lane);
 }
 
-/* The warp's walk over its chunks of keys [lo, hi): chunk i holds keys from lo + KEYS (warp + 4 i).
- */
+/* The warp's walk over its chunks of keys [lo, hi): chunk i holds keys from lo + KEYS (warp + 4
+ * i). */
 template <class T> struct DecodeWalk {
     const uint8_t *k, *v;
     int hkv, lo, hi, mine, warp, lane;
@@ -525,8 +525,8 @@ __global__ void __launch_bounds__(32 * DEC_COMBINE_WARPS) decode_combine(const D
         p.lse[row] = sum == 0.f ? -INFINITY : top + logf(sum);
 }
 
-/* ---- host --------------------------------------------------------------------------------------
- */
+/* ---- host
+ * -------------------------------------------------------------------------------------- */
 static bool decode_valid(const rc_decode_args *a) {
     return a && a->batch >= 1 && a->max_len >= 0 && a->max_len < (int64_t)1 << 30 && a->hkv >= 1 &&
            a->hq >= a->hkv && a->hq % a->hkv == 0 && a->hq / a->hkv <= 16 && a->scale >= 0.f &&
@@ -535,8 +535,8 @@ static bool decode_valid(const rc_decode_args *a) {
 }
 
 /* Microseconds of `s` splits that all run at once, fitted to an H200: a CTA alone streams 512
- * bytes in 8.8 ns, the memory gives 4.2 TB/s; then the fixed part, larger with a second kernel. What
- * a split adds is fitted to an H100. */
+ * bytes in 8.8 ns, the memory gives 4.2 TB/s; then the fixed part, larger with a second kernel.
+ * What a split adds is fitted to an H100. */
 static double decode_cost(int64_t units, double bytes, int s) {
     double alone = bytes / s * (8.8e-3 / 512), memory = (double)units * bytes / 4.2e6;
     double stream = pow(pow(alone, 4) + pow(memory, 4), 0.25); /* a soft maximum */
@@ -549,9 +549,9 @@ static int decode_sms(const rc_decode_args *a) {
 }
 
 /* More CTAs than SMs never paid, so a batch that fills the SMs is not split. Between two thirds of
- * the SMs and all of them is worse than either: the CTAs of the call behind come while this one ends,
- * some at once on idle SMs and the others only when an SM is free (H100, 128K keys, microseconds: 88
- * splits 29.5, 110 30.6, 132 29.1). */
+ * the SMs and all of them is worse than either: the CTAs of the call behind come while this one
+ * ends, some at once on idle SMs and the others only when an SM is free (H100, 128K keys,
+ * microseconds: 88 splits 29.5, 110 30.6, 132 29.1). */
 static int decode_splits(const rc_decode_args *a) {
     if (a->splits > 0)
         return a->splits < DEC_MAX_SPLITS ? a->splits : DEC_MAX_SPLITS;

@@ -1,5 +1,5 @@
-/* Attention of a prefill or decode step by each schedule. The message of the next ring step is on the
- * comm stream while the attention of this step runs. The calls of a step are those of
+/* Attention of a prefill or decode step by each schedule. The message of the next ring step is on
+ * the comm stream while the attention of this step runs. The calls of a step are those of
  * docs/method.md, "Sharding".
  *
  * How attention and a message share the chip. A CTA of attention fills an SM, and so does one of

@@ -1,8 +1,8 @@
 /* Bytes between ranks: by NCCL, or by device copies between virtual ranks.
  *
- * A virtual exchange keeps NCCL's order: a copy starts when the comm streams of both ranks have come
- * to the exchange, and neither continues before its copies are done. So a schedule that lacks an
- * event gives a wrong result here as it would there.
+ * A virtual exchange keeps NCCL's order: a copy starts when the comm streams of both ranks have
+ * come to the exchange, and neither continues before its copies are done. So a schedule that lacks
+ * an event gives a wrong result here as it would there.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/ring/ring_ranks.h"

@@ -19,8 +19,8 @@
 #include "calib/nccl_library.h"
 #include "calib/ring/ring_case.h"
 
-/* Buffers for arriving messages. Messages may run ahead of attention by one step less than there are
- * buffers. With three, a message is already waiting for SMs when the attention begins that it
+/* Buffers for arriving messages. Messages may run ahead of attention by one step less than there
+ * are buffers. With three, a message is already waiting for SMs when the attention begins that it
  * overlaps with, and so gets them first. */
 enum { RC_RING_BUFFERS = 3 };
 
@@ -58,9 +58,9 @@ rc_status rc_ring_ranks_open(rc_ring_ranks *g, const rc_group *procs, rc_gpu *gp
                              bool virtual_ranks, int cp, int tp, int ctas, rc_error *err);
 void rc_ring_ranks_close(rc_ring_ranks *g); /* safe on a zeroed one */
 
-/* One point-to-point operation inside a CP group: local rank `at` sends `bytes` to, or receives them
- * from, cp index `peer`. The k-th send of a to b is matched by the k-th receive of b from a, as in
- * NCCL. */
+/* One point-to-point operation inside a CP group: local rank `at` sends `bytes` to, or receives
+ * them from, cp index `peer`. The k-th send of a to b is matched by the k-th receive of b from a,
+ * as in NCCL. */
 typedef struct rc_ring_p2p {
     int at, peer;
     bool send;

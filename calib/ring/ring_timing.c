@@ -5,8 +5,9 @@
  * seconds go before and are not counted: the chip is then in its sustained state, as under a
  * server's load. (An H100 moves from one clock to another within some 100 ms of matrix products,
  * and a median taken across that move describes neither clock.) Sampling ends when the median's
- * 95 % interval is under 1 % of it, or after RING_CAP_S seconds or RING_MOST passes. Parts are timed
- * in passes of their own with events around each part, because the events would slow the whole.
+ * 95 % interval is under 1 % of it, or after RING_CAP_S seconds or RING_MOST passes. Parts are
+ * timed in passes of their own with events around each part, because the events would slow the
+ * whole.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/ring/ring_timing.h"

@@ -55,8 +55,8 @@ typedef struct overlap_suite {
 
 /* ---- compute --------------------------------------------------------------------------------- */
 
-/* Attention on all SMs that overlaps with a transfer takes its tiles dynamically (`share`): an SM that
- * the transfer holds takes none. On fewer SMs, the others are left to the transfer. */
+/* Attention on all SMs that overlaps with a transfer takes its tiles dynamically (`share`): an SM
+ * that the transfer holds takes none. On fewer SMs, the others are left to the transfer. */
 static rc_attn_args attention_args(const overlap_suite *s, int sms, bool overlapped) {
     return (rc_attn_args){.q = s->q.p,
                           .k = s->k.p,
@@ -340,8 +340,8 @@ static rc_status open_buffers(overlap_suite *s, size_t message, uint64_t seed, r
     RC_TRY(fill(s, &s->x, (size_t)GM * GK * 2, seed + 3, err));
     RC_TRY(fill(s, &s->w, (size_t)GN * GK * 2, seed + 4, err));
     RC_TRY(fill(s, &s->to, message, seed + 5, err));
-    /* A float whose upper half is a normal bf16 number is that number, give or take its last bits.
-     */
+    /* A float whose upper half is a normal bf16 number is that number, give or take its last
+     * bits. */
     RC_TRY(fill(s, &s->lse, rows * sizeof(float), seed + 6, err));
     RC_TRY(fill(s, &s->acc, rows * 128 * sizeof(float), seed + 7, err));
     RC_TRY(fill(s, &s->acc_lse, rows * sizeof(float), seed + 8, err));

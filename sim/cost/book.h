@@ -2,8 +2,9 @@
  *
  * Curves are ordered by op, machine, variant, type and the sizes that are fixed on a curve, in the
  * order in which the table of ops names them. Those that differ in the axis across alone are one
- * grid; a curve of an op without such an axis is a grid of one. A book is a constant: the one that is
- * compiled into the program (embed/) and one that is built from rows (build.h) are alike to the bit.
+ * grid; a curve of an op without such an axis is a grid of one. A book is a constant: the one that
+ * is compiled into the program (embed/) and one that is built from rows (build.h) are alike to the
+ * bit.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_COST_BOOK_H
@@ -34,8 +35,8 @@ const rc_grid *rc_book_grids(const rc_book *b, rc_op op, size_t *n);
 const rc_grid *rc_book_find(const rc_book *b, rc_op op, rc_dtype d, const rc_axes *at);
 /* The grid of `op` in the type whose heads are nearest to those asked for: the same heads, else the
  * same number of query heads a KV head and the nearest number of heads, else the nearest of both.
- * Only grids of the same head sizes and window count; NULL when there is none. *basis: RC_MEASURED or,
- * of other heads, RC_MODELLED. */
+ * Only grids of the same head sizes and window count; NULL when there is none. *basis: RC_MEASURED
+ * or, of other heads, RC_MODELLED. */
 const rc_grid *rc_book_heads(const rc_book *b, rc_op op, rc_dtype d, const rc_axes *at,
                              rc_basis *basis);
 

@@ -32,10 +32,10 @@ static rc_status no_memory(rc_error *err) {
 
 /* ---- one curve ------------------------------------------------------------------------------- */
 
-/* The slopes at the points are Steffen's, by GSL, which gives that of the last point only as the end
- * of a cubic: it is the slope of the last straight line, as at the first point. The cubics are those
- * that meet points and slopes, rounded as GSL rounds them, so that a look-up gives the number that
- * gsl_interp_eval gives, to the bit (tests/unit/test_cost_book.c). */
+/* The slopes at the points are Steffen's, by GSL, which gives that of the last point only as the
+ * end of a cubic: it is the slope of the last straight line, as at the first point. The cubics are
+ * those that meet points and slopes, rounded as GSL rounds them, so that a look-up gives the number
+ * that gsl_interp_eval gives, to the bit (tests/unit/test_cost_book.c). */
 static rc_status bend(rc_knot *k, size_t n, const double *x, const double *y, rc_error *err) {
     gsl_interp *curve = gsl_interp_alloc(gsl_interp_steffen, n);
     if (curve == NULL)
@@ -187,8 +187,8 @@ rc_status rc_book_build(const rc_rows *rows, const char *base, const char *state
     rc_built_book *b = calloc(1, sizeof *b);
     if (b == NULL)
         return no_memory(err);
-    /* GSL's own handler aborts; every call here checks what it returns. Process-wide, and harmless.
-     */
+    /* GSL's own handler aborts; every call here checks what it returns. Process-wide, and
+     * harmless. */
     (void)gsl_set_error_handler_off();
     b->arena = rc_arena_create();
     rc_status st = b->arena != NULL ? RC_OK : no_memory(err);

@@ -1,7 +1,7 @@
 /* Building a book from rows.
  *
- * Rows become points (points.h), points are settled to one of each size in the clock state asked for
- * (settle.h) and cut into curves. Where time must not fall as work grows (all but products and
+ * Rows become points (points.h), points are settled to one of each size in the clock state asked
+ * for (settle.h) and cut into curves. Where time must not fall as work grows (all but products and
  * transfers, whose algorithms switch) points are made monotone by pooling neighbours that disagree
  * (isotonic regression in log time): noise of a per mille stays a per mille, and nothing that the
  * points agree on moves. Curves of causal attention behind a prefix hold log(measured / model) in
@@ -15,7 +15,8 @@
 
 typedef struct rc_built_book rc_built_book; /* a book with the memory that it lies in */
 
-/* All curves of a base machine in a clock state, "burst" or "sustained". Nothing of `rows` is kept. */
+/* All curves of a base machine in a clock state, "burst" or "sustained". Nothing of `rows` is
+ * kept. */
 rc_status rc_book_build(const rc_rows *rows, const char *base, const char *state,
                         rc_built_book **out, rc_error *err);
 const rc_book *rc_built_book_of(const rc_built_book *b);

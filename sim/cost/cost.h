@@ -1,8 +1,9 @@
 /* Costs: how long one op takes on a machine, from the calibration store.
  *
- * A look-up finds the measured curve nearest to the question (op, type, variant, heads, clock state),
- * interpolates in log space (Steffen's curve: monotone, no overshoot), carries the time over to the
- * machine asked for by its ratios, and says what the answer rests on. Costs know no schedule.
+ * A look-up finds the measured curve nearest to the question (op, type, variant, heads, clock
+ * state), interpolates in log space (Steffen's curve: monotone, no overshoot), carries the time
+ * over to the machine asked for by its ratios, and says what the answer rests on. Costs know no
+ * schedule.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_COST_COST_H
@@ -53,8 +54,8 @@ rc_status rc_costs_view(const rc_costs *c, const rc_machine *m, rc_costs **out, 
 /* One op of the table (ops.h), by its sizes; d: of weights, or of Q, K and V. Not for transfers. */
 rc_status rc_cost_op(const rc_costs *c, rc_op op, rc_dtype d, const rc_axes *at, rc_cost *out,
                      rc_error *err);
-/* The same by the op's name in the table: rmsnorm, swiglu_fp8, rotary_kv ... Sizes that the op does not
- * have are not looked at. RC_E_INPUT, with the nearest name, when there is no such op. */
+/* The same by the op's name in the table: rmsnorm, swiglu_fp8, rotary_kv ... Sizes that the op does
+ * not have are not looked at. RC_E_INPUT, with the nearest name, when there is no such op. */
 rc_status rc_cost_named(const rc_costs *c, const char *name, rc_dtype d, const rc_axes *at,
                         rc_cost *out, rc_error *err);
 /* The op that a row of a store is of, at the row's own sizes; RC_E_UNMODELLED for rows of transfers
@@ -68,9 +69,9 @@ rc_status rc_cost_gemm(const rc_costs *c, rc_dtype d, int64_t m, int64_t n, int6
 /* d: of Q, K and V; RC_BF16 or RC_FP8. causal is bottom-right; tk counts all keys. */
 rc_status rc_cost_attention(const rc_costs *c, rc_dtype d, int causal, int64_t tq, int64_t tk,
                             rc_heads heads, rc_cost *out, rc_error *err);
-/* One launch over several calls that hold `rows` >= 1 queries and `entries` score entries per head in
- * all: as one full call of as many rows and entries, and no less than its longest call alone, which
- * takes `longest`. Nobody has measured such a launch: RC_MODELLED. */
+/* One launch over several calls that hold `rows` >= 1 queries and `entries` score entries per head
+ * in all: as one full call of as many rows and entries, and no less than its longest call alone,
+ * which takes `longest`. Nobody has measured such a launch: RC_MODELLED. */
 rc_status rc_cost_attention_fused(const rc_costs *c, rc_dtype d, int64_t rows, int64_t entries,
                                   const rc_cost *longest, rc_heads heads, rc_cost *out,
                                   rc_error *err);
@@ -86,8 +87,8 @@ rc_status rc_cost_merge(const rc_costs *c, int64_t rows, int parts, int value_si
                         rc_error *err);
 /* A collective inside one node (nodes == 1) or over `nodes` nodes. op: all_reduce, all_gather,
  * reduce_scatter, all_to_all, send_recv. `bytes` as calib/schema.h defines them. Between nodes the
- * cost is NCCL's published tuning model over the machine's peer_rate and hop_latency: RC_MODELLED.
- */
+ * cost is NCCL's published tuning model over the machine's peer_rate and hop_latency:
+ * RC_MODELLED. */
 rc_status rc_cost_collective(const rc_costs *c, const char *op, double bytes, int ranks, int nodes,
                              rc_cost *out, rc_error *err);
 /* One point-to-point message between two GPUs as a flow: its latency (s) and the most bytes/s that

@@ -27,8 +27,8 @@ static double shortfall(const rc_grid *g, double log_m) {
 }
 
 /* Squared log distance of another shape than the one asked for. A curve that was not measured up to
- * M is as far away as it falls short of it, too: an LM head, measured for a few rows, says nothing of
- * thousands. */
+ * M is as far away as it falls short of it, too: an LM head, measured for a few rows, says nothing
+ * of thousands. */
 static double distance(const rc_grid *g, const shape *s, double log_m) {
     double dn = log(s->n / outputs(g)), dk = log(s->k / inputs(g)), beyond = shortfall(g, log_m);
     return dn * dn + dk * dk + beyond * beyond;
@@ -50,8 +50,8 @@ static void keep_nearer(const rc_grid *g, double here, const rc_grid *found[2], 
     }
 }
 
-/* The two shapes nearest to the one asked for, which was not measured, and how far they are. Most are
- * ruled out by their logs, with room for more than rounding. */
+/* The two shapes nearest to the one asked for, which was not measured, and how far they are. Most
+ * are ruled out by their logs, with room for more than rounding. */
 static void nearest(const rc_book *b, rc_dtype d, const shape *s, const rc_grid *found[2],
                     double far[2]) {
     const double slack = 1e-9;

@@ -1,5 +1,5 @@
-/* What the readers of all formats share: what the caller says of a file, what is counted, and the row
- * that they fill.
+/* What the readers of all formats share: what the caller says of a file, what is counted, and the
+ * row that they fill.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_COST_IMPORT_ROWS_H

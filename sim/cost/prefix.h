@@ -6,7 +6,8 @@
 #define RC_COST_PREFIX_H
 #include "sim/cost/book.h"
 
-/* What is asked: heads, head sizes, window, and a type that has a curve of its own (bf16 or fp8). */
+/* What is asked: heads, head sizes, window, and a type that has a curve of its own (bf16 or
+ * fp8). */
 typedef struct rc_heads_of_call {
     rc_dtype dtype;
     rc_axes at; /* query heads, KV heads, head_k, head_v, window; the rest is not looked at */

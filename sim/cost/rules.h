@@ -8,7 +8,8 @@
 
 /* gemm.c: type bf16 or fp8; the other types of weights are weights.c's. */
 rc_status rc_price_product(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err);
-/* weights.c: weights of a type of which no row exists, from products in the type that multiplies. */
+/* weights.c: weights of a type of which no row exists, from products in the type that
+ * multiplies. */
 rc_status rc_price_quantised(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err);
 /* attention.c */
 rc_status rc_price_full(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err);

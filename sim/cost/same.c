@@ -1,5 +1,5 @@
-/* Ops whose rows answer for the sizes that were measured and for no others: nobody knows a rule from
- * one size to another.
+/* Ops whose rows answer for the sizes that were measured and for no others: nobody knows a rule
+ * from one size to another.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdio.h>

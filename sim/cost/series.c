@@ -117,8 +117,8 @@ void rc_isotonic(double *y, size_t n, size_t *length) {
 /* More than rounding makes of values that are equal. */
 static const double CLEARLY = 1e-6;
 
-/* Whether every series is above the one before it wherever x is between lo and hi: they rise, so the
- * ends of the range tell. */
+/* Whether every series is above the one before it wherever x is between lo and hi: they rise, so
+ * the ends of the range tell. */
 static bool separate(const rc_curves *c, double lo, double hi) {
     rc_probe before, after;
     for (size_t i = 1; i < c->n; i++) {
@@ -146,8 +146,8 @@ static bool are_apart(const rc_curves *c, double x) {
     return (c->apart[cell / 64] >> cell % 64 & 1) != 0;
 }
 
-/* Series i and j at x, made monotone together with all others of the grid. Where they are apart they
- * are monotone as they stand. */
+/* Series i and j at x, made monotone together with all others of the grid. Where they are apart
+ * they are monotone as they stand. */
 static void rising_at(const rc_curves *c, double x, size_t i, size_t j, rc_probe *at_i,
                       rc_probe *at_j) {
     if (are_apart(c, x)) {
@@ -173,8 +173,8 @@ static void rising_at(const rc_curves *c, double x, size_t i, size_t j, rc_probe
 }
 
 /* Why straight lines across: a limiter such as Steffen's is not monotone in its data, so a curve
- * across curves could fall where every curve rises. Straight lines between isotonic values cannot.
- */
+ * across curves could fall where every curve rises. Straight lines between isotonic values
+ * cannot. */
 void rc_grid_at(const rc_curves *c, double u, double x, rc_probe *out) {
     assert(c->n >= 1 && c->n <= RC_GRID_MAX);
     size_t j = 0;

@@ -61,8 +61,8 @@ enum {
     RC_CELL_WORDS = RC_CELLS / 64
 };
 
-/* The series of a grid, ascending in `across`. A bit of `apart` is set where, all over a cell of the
- * x axis, each series is clearly above the one before it: there two of them answer for all. */
+/* The series of a grid, ascending in `across`. A bit of `apart` is set where, all over a cell of
+ * the x axis, each series is clearly above the one before it: there two of them answer for all. */
 typedef struct rc_curves {
     const rc_series *series;
     size_t n; /* 1 to RC_GRID_MAX */
@@ -71,8 +71,8 @@ typedef struct rc_curves {
 
 /* At x, a log. Above its points a series goes on along its last slope over about a factor of two,
  * held between 0 and its power, and at exactly its power once within 10 % of it: then its rate has
- * settled. Below them time is latency + work / rate through the first points, and never under 2 us.
- */
+ * settled. Below them time is latency + work / rate through the first points, and never under 2
+ * us. */
 void rc_series_at(const rc_series *s, double x, rc_probe *out);
 /* Along x by each series, then straight across in the log of the second axis, at u. Flat below the
  * first series, slope 1 above the last. Monotone in both. */

@@ -12,8 +12,8 @@
  * 4. A series with measured rows keeps published ones only outside their range.
  *
  * Points are sorted first, so that the points of a curve, and the curves of an op, stand together.
- * What the fixed sizes add to a distance is then worked out once for a curve and a curve with pairs,
- * and a point is compared with the pairs of its own op alone.
+ * What the fixed sizes add to a distance is then worked out once for a curve and a curve with
+ * pairs, and a point is compared with the pairs of its own op alone.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/cost/settle.h"

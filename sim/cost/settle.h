@@ -6,8 +6,8 @@
 #define RC_COST_SETTLE_H
 #include "sim/cost/points.h"
 
-/* p[0..*n) in any order; afterwards in the order of curves and, on a curve, of x, one point for each
- * x. *n becomes their number. */
+/* p[0..*n) in any order; afterwards in the order of curves and, on a curve, of x, one point for
+ * each x. *n becomes their number. */
 rc_status rc_points_settle(rc_cost_point *p, size_t *n, rc_error *err);
 
 #endif

@@ -4,8 +4,8 @@
  * Rows travel as CSV, which a person can read and a commit can show line by line, and are used as a
  * database, which checks itself and is opened in place. The database of this tree's own rows is
  * compiled into the program (embed/), so that `ringcast` needs no file beside it; `--store FILE`
- * takes another. A few thousand rows of 29 columns are some 2 MB either way: they are read whole and
- * in order, and a book (build.h) is built from the array.
+ * takes another. A few thousand rows of 29 columns are some 2 MB either way: they are read whole
+ * and in order, and a book (build.h) is built from the array.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_COST_STORE_H
@@ -17,8 +17,8 @@
 typedef struct rc_row { /* one cost row; strings live as long as the rc_rows they came in */
     const char *machine, *gpu, *state, *op, *variant, *dtype;
     int64_t a, b, c, d; /* what they hold: the op's columns in the table of ops.h */
-    /* Elements of a key and of a value of one head, keys that a query sees at most (0: all), products
-     * of a grouped GEMM, experts that a token goes to. 0 where the op has no such size. */
+    /* Elements of a key and of a value of one head, keys that a query sees at most (0: all),
+     * products of a grouped GEMM, experts that a token goes to. 0 where the op has no such size. */
     int64_t head_k, head_v, window, experts, top_k;
     double p10, p50, p90; /* s */
     int64_t samples;
@@ -35,7 +35,8 @@ void rc_rows_free(rc_rows *r); /* NULL is fine */
 int rc_row_sizes_order(const rc_row *x, const rc_row *y);
 
 /* All rows of a store (path NULL: the embedded one), ordered by (machine, op, variant, dtype,
- * state, c, d, head_k, head_v, window, experts, top_k, b, a, source). machine NULL: every machine. */
+ * state, c, d, head_k, head_v, window, experts, top_k, b, a, source). machine NULL: every
+ * machine. */
 rc_status rc_store_rows(const char *path, const char *machine, rc_rows **out, rc_error *err);
 /* An empty set to add to; strings are copied. A head size of 0 becomes 128 where the op has heads.
  * Used by tests and by programs that make rows. */

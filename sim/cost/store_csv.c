@@ -107,7 +107,8 @@ static rc_status axis(const reader *r, size_t col, int64_t *out) {
     return rc_csv_int(r->csv, r->row, r->at[col], 0, INT64_C(1) << 52, out, r->err);
 }
 
-/* A size with a column of its own, of an op that has it; 0 where the column is not there or empty. */
+/* A size with a column of its own, of an op that has it; 0 where the column is not there or
+ * empty. */
 static rc_status size(const reader *r, size_t col, rc_axis which, int64_t *out) {
     *out = 0;
     if (!r->has[col] || field(r, col)[0] == '\0')

@@ -13,8 +13,8 @@
 
 /* A store or a CSV file, by its name. */
 rc_status rc_rows_open(const char *path, rc_rows **out, rc_error *err);
-/* Columns and number formats of calib/schema.h; reading it gives the same rows again. The columns that
- * schema 2 adds are written where a row needs them. */
+/* Columns and number formats of calib/schema.h; reading it gives the same rows again. The columns
+ * that schema 2 adds are written where a row needs them. */
 rc_status rc_rows_write_csv(const rc_rows *rows, FILE *f, rc_error *err);
 
 /* Different machines in the sets (by name, or one name with measured rows of several GPUs):

@@ -40,9 +40,9 @@ typedef void (*rc_event_fn)(void *ctx, uint64_t arg, rc_time now);
  * The caller destroys it. */
 rc_eventq *rc_eventq_create(size_t capacity_hint);
 void rc_eventq_destroy(rc_eventq *q); /* NULL is fine; what is pending is dropped */
-/* Schedule fn(ctx, arg, at), behind all that is scheduled for that time. `at` must not be before the
- * clock. Returns 0 only when memory is exhausted, which can happen only while the number of pending
- * events exceeds every earlier number and the capacity hint. */
+/* Schedule fn(ctx, arg, at), behind all that is scheduled for that time. `at` must not be before
+ * the clock. Returns 0 only when memory is exhausted, which can happen only while the number of
+ * pending events exceeds every earlier number and the capacity hint. */
 rc_event rc_eventq_at(rc_eventq *q, rc_time at, rc_event_fn fn, void *ctx, uint64_t arg);
 /* Take an event back: true when it was pending. An event that has fired or was cancelled is
  * harmless. */
@@ -89,8 +89,9 @@ double rc_rng_normal(rc_rng *r);                   /* mean 0, standard deviation
  * template; the order; rc_sim_run; results; destroy. A simulation runs once.
  *
  * Errors: functions that return a handle return RC_NONE when memory ran out or an argument was
- * wrong, and rc_sim_run then refuses to run and says what was wrong, so callers need not check every
- * handle. Indices and counts are 32-bit: a program has fewer than 2^32 - 1 ops, written out. */
+ * wrong, and rc_sim_run then refuses to run and says what was wrong, so callers need not check
+ * every handle. Indices and counts are 32-bit: a program has fewer than 2^32 - 1 ops, written
+ * out. */
 typedef struct rc_sim rc_sim;
 typedef uint32_t rc_id; /* index of a domain, stream, link, template, op, ... */
 #define RC_NONE UINT32_MAX
@@ -148,8 +149,8 @@ typedef struct rc_op_desc {
 /* Begin a template: ops added from now on belong to it. Its handle. Ops that are added before the
  * first call belong to template 0, which is always there. */
 rc_id rc_sim_template(rc_sim *s);
-/* Play a template `times` (>= 1) times, after what was to be played so far. Templates that are never
- * played are left out. */
+/* Play a template `times` (>= 1) times, after what was to be played so far. Templates that are
+ * never played are left out. */
 void rc_sim_play(rc_sim *s, rc_id template, uint32_t times);
 
 /* Add an op at the end of its stream in the template begun last. *d is copied. An op without a
@@ -159,18 +160,18 @@ rc_id rc_sim_op(rc_sim *s, const rc_op_desc *d);
 /* `op` may not start before `before`, of the same template, has ended in the same repetition.
  * before < op in order of creation is NOT required, but a cycle is reported by rc_sim_run. */
 rc_status rc_sim_after(rc_sim *s, rc_id op, rc_id before, rc_error *err);
-/* `op` may not start before `before` has ended in the repetition that is played just before op's. In
- * the first repetition of the program there is none, and nothing is waited for. `before` may be of
- * any template: what is meant is the op that stands as far from the end of its stream in the
+/* `op` may not start before `before` has ended in the repetition that is played just before op's.
+ * In the first repetition of the program there is none, and nothing is waited for. `before` may be
+ * of any template: what is meant is the op that stands as far from the end of its stream in the
  * template that was played before. It must be the same place in all templates that are played
  * before op's; rc_sim_run refuses the program otherwise. */
 rc_status rc_sim_after_previous(rc_sim *s, rc_id op, rc_id before, rc_error *err);
 /* Keep start, end and cause of all ops, 24 bytes each: what rc_sim_trace_hash needs. */
 void rc_sim_keep_all(rc_sim *s);
 
-/* Run to the end. No allocation after the first event fires. RC_E_NOMEM; RC_E_INPUT when an op would
- * end beyond the range of time, 106 days; RC_E_INTERNAL for a bad program, with the cycle of ops
- * that wait for each other if there is one. */
+/* Run to the end. No allocation after the first event fires. RC_E_NOMEM; RC_E_INPUT when an op
+ * would end beyond the range of time, 106 days; RC_E_INTERNAL for a bad program, with the cycle of
+ * ops that wait for each other if there is one. */
 rc_status rc_sim_run(rc_sim *s, rc_error *err);
 
 /* What a program of this size takes in memory, in bytes, built and run; the streams, links and
@@ -203,8 +204,8 @@ rc_id rc_sim_op_cause(const rc_sim *s, rc_id number);
 /* How much of the critical path of the op that ended last (the lowest number of equals) is booked
  * on `account`, ps. All accounts together are rc_sim_end. */
 rc_time rc_sim_critical(const rc_sim *s, unsigned account);
-/* FNV-1a over (number, start, end) of all ops in the order of their numbers, each as 8 bytes, lowest
- * first. Of ops that were not kept, RC_TIME_NEVER is what it sees. */
+/* FNV-1a over (number, start, end) of all ops in the order of their numbers, each as 8 bytes,
+ * lowest first. Of ops that were not kept, RC_TIME_NEVER is what it sees. */
 uint64_t rc_sim_trace_hash(const rc_sim *s);
 /* A hash over (number, start, end) of all ops in the order in which they ended: the order of events
  * itself. It needs no results kept. */

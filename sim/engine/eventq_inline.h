@@ -1,6 +1,7 @@
 /* The event queue's insides, for callers whose inner loop is the queue (execute.c, the benchmark).
  *
- * docs/performance.md tells why it is built like this; here is how. Keys (time, node) live in two tiers:
+ * docs/performance.md tells why it is built like this; here is how. Keys (time, node) live in two
+ * tiers:
  *
  *   run   the nearest events, sorted, at most RC_RUN_MAX: run[head .. tail). All are earlier than
  *         `limit`; what is scheduled before `limit` is inserted here, from the back.

@@ -2,9 +2,9 @@
  *
  * The end of an op moves its track on, and may let the track's next op start and those that waited
  * for it; an op that may start does so at once, inside that event. What an instant changes in the
- * rates (classes that came or left a domain, flows on links) is only noted; rates are set anew once,
- * before time advances. So a hundred flows that start together are shared out once, and an op is
- * moved once an instant.
+ * rates (classes that came or left a domain, flows on links) is only noted; rates are set anew
+ * once, before time advances. So a hundred flows that start together are shared out once, and an op
+ * is moved once an instant.
  *
  * Ends that fall on one time and are scheduled one after another are one event of the queue, a
  * batch: the GPUs of a tensor-parallel group do everything together.
@@ -268,7 +268,8 @@ static void begin_flow(rc_sim *s, rc_id id, rc_time now) {
     }
 }
 
-/* A flow gets what interference leaves it of its share of the links, and never more than the share. */
+/* A flow gets what interference leaves it of its share of the links, and never more than the
+ * share. */
 static void set_share(rc_sim *s, rc_id id, double share, rc_time now) {
     rc_track *t = &s->tracks[id];
     double rate = fmin(disturbed_rate(s, t, share), share);
@@ -282,8 +283,8 @@ static void set_share(rc_sim *s, rc_id id, double share, rc_time now) {
 
 /* ---- causes --------------------------------------------------------------------------------- */
 
-/* Consider the op of `other` at this moment as what let *t start: it must have ended now. Of several
- * the lowest number counts. */
+/* Consider the op of `other` at this moment as what let *t start: it must have ended now. Of
+ * several the lowest number counts. */
 static void consider(const rc_sim *s, rc_track *t, rc_id other, uint64_t moment, rc_time now) {
     const rc_track *o = &s->tracks[other];
     if (o->ended != now || moment < o->since)
@@ -401,7 +402,8 @@ static void become_ready(rc_sim *s, rc_id id, rc_time now) {
         begin_group(s, g, now);
 }
 
-/* Queue at track `other` until it has passed the moment t->need; behind those that need the same. */
+/* Queue at track `other` until it has passed the moment t->need; behind those that need the
+ * same. */
 static void queue_at(rc_sim *s, rc_track *o, rc_id id) {
     rc_track *t = &s->tracks[id];
     t->next_waiter = RC_NONE;
@@ -438,8 +440,9 @@ static void look_on(rc_sim *s, rc_id id, rc_time now) {
     become_ready(s, id, now);
 }
 
-/* An op without a stream may start at once only when the last thing that it waits for has ended just
- * now: else it would have started before, while the op of the repetition before was running. */
+/* An op without a stream may start at once only when the last thing that it waits for has ended
+ * just now: else it would have started before, while the op of the repetition before was
+ * running. */
 static bool overtaken(const rc_sim *s, const rc_track *t, rc_time now) {
     for (uint32_t i = s->plan[t->at].waits; i < s->plan[t->at + 1].waits; i++) {
         const rc_wait *w = &s->waits[i];

@@ -257,8 +257,8 @@ static void begin_tracks(rc_sim *s, uint32_t *hops) {
     }
 }
 
-/* Batches that are not in use are in a list. Each track may have one, and the batch that fires is in
- * use until its last event has been dealt with. */
+/* Batches that are not in use are in a list. Each track may have one, and the batch that fires is
+ * in use until its last event has been dealt with. */
 static void begin_batches(rc_sim *s) {
     for (uint32_t i = 0; i <= s->n_tracks; i++)
         s->batches[i] = (rc_batch){.at = -1, .first = i + 1};

@@ -1,8 +1,8 @@
 /* What sim.c (building), prepare.c (laying out), execute.c (running), flow.c (sharing links) and
  * outcome.c (results) know of a simulation.
  *
- * Built, a program is what the caller said: ops in the order of their handles, what they wait for as
- * a list of edges. rc_sim_prepare_ lays it out for the run:
+ * Built, a program is what the caller said: ops in the order of their handles, what they wait for
+ * as a list of edges. rc_sim_prepare_ lays it out for the run:
  *
  *   track     Where ops run one after another: each stream is a track, and each op without a stream
  *             has a track of its own, which it shares with the op at the same place in other

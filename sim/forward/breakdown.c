@@ -1,6 +1,6 @@
-/* Where the time of an evaluated pass went: forward once, with a record of what each repetition began
- * with, then back through all of them. A repetition in which every task waited for the same as in
- * one that has been gone through, and that the path enters at the same task, adds the same.
+/* Where the time of an evaluated pass went: forward once, with a record of what each repetition
+ * began with, then back through all of them. A repetition in which every task waited for the same
+ * as in one that has been gone through, and that the path enters at the same task, adds the same.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdlib.h>

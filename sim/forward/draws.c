@@ -2,9 +2,9 @@
  * program.
  *
  * A draw evaluates a few layers of each run only and goes on by the last of them; what is kept is
- * its ratio to the nominal pass over the same few layers, applied to the nominal result. That is all an interval
- * needs, and it costs a twentieth of evaluating every layer of a pass whose ranks never quite
- * settle.
+ * its ratio to the nominal pass over the same few layers, applied to the nominal result. That is
+ * all an interval needs, and it costs a twentieth of evaluating every layer of a pass whose ranks
+ * never quite settle.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* Of a few layers that the engine has played: whether they repeat, and the pass for which they stand.
+/* Of a few layers that the engine has played: whether they repeat, and the pass for which they
+ * stand.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include <stdlib.h>
@@ -24,8 +25,8 @@ static rc_time *layer_ends(const rc_run *r) {
     return ends;
 }
 
-/* The ops after the last layer wait for their launches: the host is ahead by less than they need.
- */
+/* The ops after the last layer wait for their launches: the host is ahead by less than they
+ * need. */
 static bool head_waits_for_host(const rc_run *r) {
     const rc_program *p = r->program;
     for (size_t i = 0; i < p->task_count; i++) {
@@ -130,8 +131,8 @@ static rc_id body_of(const rc_program *p) {
     return n;
 }
 
-/* Every task of the last layer but the host's ran one period after that of the layer before, and that one
- * after the one before it. */
+/* Every task of the last layer but the host's ran one period after that of the layer before, and
+ * that one after the one before it. */
 static bool tasks_repeat(const rc_run *r, rc_time period) {
     const rc_program *p = r->program;
     rc_id body = body_of(p);
@@ -147,8 +148,8 @@ static bool tasks_repeat(const rc_run *r, rc_time period) {
     return true;
 }
 
-/* In two layers that differ by their times alone, the path goes back from a task of one to a task of
- * the one before, always to the same. When that is the same task again, it is so in every layer
+/* In two layers that differ by their times alone, the path goes back from a task of one to a task
+ * of the one before, always to the same. When that is the same task again, it is so in every layer
  * that is not simulated, and the window between the two ends is what repeats. */
 static bool find_window(const rc_run *r, const rc_id *entry, rc_fold *f) {
     int layer = r->program->layers - 2;

@@ -90,16 +90,17 @@ typedef struct rc_forward {
  * seen with other schedules. NULL: nothing. */
 const char *rc_forward_caution(const rc_machine *m, const rc_schedule *s, int cp, rc_phase phase);
 
-/* Checks layout and memory (RC_E_NOFIT shows the sum), then evaluates or plays the pass. `spec->costs` is not
- * changed. RC_E_SIZE: the ops of the pass would take more host memory than is allowed for. */
+/* Checks layout and memory (RC_E_NOFIT shows the sum), then evaluates or plays the pass.
+ * `spec->costs` is not changed. RC_E_SIZE: the ops of the pass would take more host memory than is
+ * allowed for. */
 rc_status rc_forward_run(const rc_spec *spec, rc_forward *out, rc_error *err);
 
 /* ---- the time alone, at speed ------------------------------------------------------------ */
 
-/* Scratch of rc_forward_time and rc_forward_run_with: the structures of the schedules seen so far and the costs of the
- * shapes seen so far. One per thread; any number of them may share one rc_costs, which is only
- * read. It holds on to no spec, model or sequence after a call. It notices other costs by their
- * address and machine; who closes costs and opens others in their place calls
+/* Scratch of rc_forward_time and rc_forward_run_with: the structures of the schedules seen so far
+ * and the costs of the shapes seen so far. One per thread; any number of them may share one
+ * rc_costs, which is only read. It holds on to no spec, model or sequence after a call. It notices
+ * other costs by their address and machine; who closes costs and opens others in their place calls
  * rc_forward_ctx_forget between. */
 typedef struct rc_forward_ctx rc_forward_ctx;
 rc_forward_ctx *rc_forward_ctx_create(void);      /* NULL when out of memory */

@@ -65,10 +65,10 @@ static inline bool rc_task_works(const rc_shape *s) {
  * normal number per family; NULL: none. */
 rc_status rc_run_program(const rc_spec *spec, const rc_costs *costs, const rc_program *program,
                          const double *z, rc_run *out, rc_error *err);
-/* Play a program for the pass that it stands for. A repetition of the pass must follow the one before
- * it as templates follow each other in the program, and tasks wait for nothing further back than the
- * template before (rc_repeats_fit). Kept are the results of GPU 0, or of all. `repeats` must outlive
- * *out; NULL: as the program stands. */
+/* Play a program for the pass that it stands for. A repetition of the pass must follow the one
+ * before it as templates follow each other in the program, and tasks wait for nothing further back
+ * than the template before (rc_repeats_fit). Kept are the results of GPU 0, or of all. `repeats`
+ * must outlive *out; NULL: as the program stands. */
 rc_status rc_run_layers(const rc_spec *spec, const rc_costs *costs, const rc_program *program,
                         const rc_repeats *repeats, const double *z, bool keep_all, rc_run *out,
                         rc_error *err);
@@ -92,16 +92,16 @@ int64_t rc_engine_bytes(const rc_program_size *z);
  * more than RC_PASS_BYTES. */
 rc_status rc_build_program(const rc_spec *spec, const rc_request *rq, rc_program *out,
                            rc_error *err);
-/* The program with at most so many repeats of the pattern of each run of layers, to be played for all
- * of them: RC_E_SIZE as above. *keep_all: the results of all ops may be kept. */
+/* The program with at most so many repeats of the pattern of each run of layers, to be played for
+ * all of them: RC_E_SIZE as above. *keep_all: the results of all ops may be kept. */
 rc_status rc_build_repeats(const rc_spec *spec, int repeats, rc_program *out, bool *keep_all,
                            rc_error *err);
 /* Of a pass that is evaluated, with its breakdown. RC_E_SIZE as above. */
 rc_status rc_replay_room(const rc_spec *spec, int64_t *bytes, rc_error *err);
 rc_request rc_spec_request(const rc_spec *spec, int repeats);
 
-/* play.c: all layers of a pass as events, and all GPUs when it is unfolded. *out is zero before; its
- * intervals and rates are left as they are. */
+/* play.c: all layers of a pass as events, and all GPUs when it is unfolded. *out is zero before;
+ * its intervals and rates are left as they are. */
 rc_status rc_play(const rc_spec *spec, rc_forward *out, rc_error *err);
 
 /* Where the layers of a run ended, and whether the last two were alike. */
@@ -116,8 +116,9 @@ typedef struct rc_fold {
 rc_status rc_fold_of(const rc_run *r, rc_fold *out, bool *steady, rc_error *err);
 
 /* fold.c: the pass as events as well, but of its layers, all of one kind, only so many as show that
- * each takes the same. *done is false, and *out as it was, when a few do not show it or cannot be laid
- * out; what is in *out else is what rc_play says, but for events, layers simulated and trace hash. */
+ * each takes the same. *done is false, and *out as it was, when a few do not show it or cannot be
+ * laid out; what is in *out else is what rc_play says, but for events, layers simulated and trace
+ * hash. */
 rc_status rc_fold_play(const rc_spec *spec, rc_forward *out, bool *done, rc_error *err);
 
 /* play.c: what a task rests on that took `took` ps. */

@@ -1,6 +1,6 @@
-/* From tasks to ops on the engine. A program that is played as it stands becomes one template of the
- * engine; a program that stands for a pass of more layers becomes one for each of its pieces, which
- * the engine plays as often as the pass has them.
+/* From tasks to ops on the engine. A program that is played as it stands becomes one template of
+ * the engine; a program that stands for a pass of more layers becomes one for each of its pieces,
+ * which the engine plays as often as the pass has them.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include <stdlib.h>
@@ -125,8 +125,8 @@ static int template_of(const rc_run *r, const rc_task *t) {
     return r->repeats ? r->repeats->template[t->layer] : 0;
 }
 
-/* All tasks, those of each piece in a template of their own. False when the engine did not take one:
- * it says why when it is run. */
+/* All tasks, those of each piece in a template of their own. False when the engine did not take
+ * one: it says why when it is run. */
 static bool add_ops(rc_run *r, const hardware *hw) {
     const rc_program *p = r->program;
     for (size_t i = 0; i < p->task_count; i++) {

@@ -38,8 +38,8 @@ typedef struct rc_path {
     rc_time part[RC_P_COUNT], basis[RC_BASIS_COUNT];
 } rc_path;
 
-/* path_order.c: the section of a layer; whether a task of it is a port that stands for what the layer
- * before left, and for which task of that layer. */
+/* path_order.c: the section of a layer; whether a task of it is a port that stands for what the
+ * layer before left, and for which task of that layer. */
 const rc_template_section *rc_path_section_of(const rc_path *p, int layer);
 bool rc_path_is_left(const rc_path *p, const rc_template_section *s, uint32_t task);
 uint32_t rc_path_left_by(const rc_path *p, int layer, uint32_t port);

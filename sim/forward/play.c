@@ -1,8 +1,8 @@
 /* A pass on the engine, every layer as events, and every GPU when it is unfolded.
  *
- * Layers of a kind are alike but for what stands before them, so of a hundred layers in a row only the
- * first two are laid out; the engine plays the second as often as there are more. When a pass has too many ops to keep the
- * results of all, those of GPU 0 are kept.
+ * Layers of a kind are alike but for what stands before them, so of a hundred layers in a row only
+ * the first two are laid out; the engine plays the second as often as there are more. When a pass
+ * has too many ops to keep the results of all, those of GPU 0 are kept.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include <math.h>
@@ -30,8 +30,8 @@ static rc_time later(rc_time a, rc_time b) {
 
 /* ---- which layers stand for which ----------------------------------------------------------- */
 
-/* Of each run of layers, the first two repeats of its pattern are in the program, a template each, and
- * the second stands for all that follow. */
+/* Of each run of layers, the first two repeats of its pattern are in the program, a template each,
+ * and the second stands for all that follow. */
 static void choose_layers(const rc_model *m, rc_repeats *r) {
     int layer = 0, emitted = 0, template = 0, repetition = 0;
     for (int i = 0; i < rc_model_runs(m); i++) {

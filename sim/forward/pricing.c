@@ -1,5 +1,5 @@
-/* A memory of prices, by all that decides them. Ops are static strings of the schedules, so the same
- * op is the same pointer.
+/* A memory of prices, by all that decides them. Ops are static strings of the schedules, so the
+ * same op is the same pointer.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include "sim/forward/pricing.h"

@@ -64,7 +64,8 @@ typedef struct rc_ring {
     int slow;              /* that rank, or -1 */
 } rc_ring;
 
-/* Arrays of n + 2: GPU g stands at 1 + g, before the first the last and behind the last the first. */
+/* Arrays of n + 2: GPU g stands at 1 + g, before the first the last and behind the last the
+ * first. */
 typedef struct rc_ring_state {
     rc_time *host, *compute, *comm, *att, *msg, *next;
     rc_time *row;                           /* durations of one step */
@@ -99,8 +100,8 @@ typedef struct rc_exchange_state {
     const rc_time **sorted; /* [n]: scratch */
 } rc_exchange_state;
 
-/* When the exchange closes, from when each rank opens. False when rounding has put the ends of flows in
- * another order than their beginnings: the closed form does not hold. */
+/* When the exchange closes, from when each rank opens. False when rounding has put the ends of
+ * flows in another order than their beginnings: the closed form does not hold. */
 bool rc_exchange_ends(const rc_exchange *x, rc_exchange_state *s);
 
 /* A time that changes from one repetition to the next: at + t * gain after t of them. */

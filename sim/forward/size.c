@@ -9,7 +9,8 @@
 
 /* Every message crosses the sender's link and the receiver's. */
 enum { HOPS = 2 };
-/* The most ops of a pass on the engine of which all results are kept: the trace hash is over them. */
+/* The most ops of a pass on the engine of which all results are kept: the trace hash is over
+ * them. */
 enum { KEPT_MOST = 1 << 22 };
 /* Pairs of a part and what its cost rests on; a pass has fewer. */
 enum { ACCOUNTS = 32 };

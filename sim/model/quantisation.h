@@ -20,7 +20,8 @@ typedef struct rc_quant_reading {
     bool head; /* the LM head is quantised unless a list leaves it out */
 } rc_quant_reading;
 
-/* quantisation_read.c. A text, a switch and a whole number of a map, or what they are worth when they are missing. */
+/* quantisation_read.c. A text, a switch and a whole number of a map, or what they are worth when
+ * they are missing. */
 const char *rc_quant_text(const rc_node *map, const char *key, const char *otherwise);
 bool rc_quant_true(const rc_node *map, const char *key);
 rc_status rc_quant_int(const rc_quant_reading *r, const rc_node *map, const char *key, int64_t lo,

@@ -150,8 +150,8 @@ void rc_emit_norm(rc_builder *b, uint32_t gpu, rc_dtype next, int64_t tokens);
 void rc_emit_all_reduce(rc_builder *b);
 /* On every GPU: O over `width` columns of one GPU, and an all-reduce. */
 void rc_emit_out(rc_builder *b, int64_t width);
-/* On every GPU: a norm and a gated FFN of `width` columns of all GPUs of a TP group together, and an
- * all-reduce. */
+/* On every GPU: a norm and a gated FFN of `width` columns of all GPUs of a TP group together, and
+ * an all-reduce. */
 void rc_emit_ffn(rc_builder *b, int64_t width);
 void rc_emit_head(rc_builder *b); /* final norm and LM head */
 void rc_emit_merge(rc_builder *b, uint32_t gpu, int64_t tokens, int parts);

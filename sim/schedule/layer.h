@@ -1,14 +1,14 @@
 /* Forms of layers: what a layer holds, multiplies and emits.
  *
- * A model says of each kind of its layers the form and the numbers (rc_layer_kind in sim/model/model.h).
- * The form is a value, one file layer_NAME.c, and stands on one line in the table of layer_forms.c:
- * its functions turn the numbers into matrices, bytes of KV and live activations of one GPU, and
- * into the tasks before and after attention. Attention itself belongs to the schedule, which needs
- * of a layer its heads and nothing else. Sums over all layers of a model are in totals.h and
- * pass_memory.h.
+ * A model says of each kind of its layers the form and the numbers (rc_layer_kind in
+ * sim/model/model.h). The form is a value, one file layer_NAME.c, and stands on one line in the
+ * table of layer_forms.c: its functions turn the numbers into matrices, bytes of KV and live
+ * activations of one GPU, and into the tasks before and after attention. Attention itself belongs
+ * to the schedule, which needs of a layer its heads and nothing else. Sums over all layers of a
+ * model are in totals.h and pass_memory.h.
  *
- * All functions are for one GPU of a group of `tp` GPUs that is cut by tensor parallelism; with tp 1
- * that is the whole layer. Counts and bytes are doubles that hold whole numbers exactly.
+ * All functions are for one GPU of a group of `tp` GPUs that is cut by tensor parallelism; with tp
+ * 1 that is the whole layer. Counts and bytes are doubles that hold whole numbers exactly.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_SCHEDULE_LAYER_H

@@ -18,8 +18,8 @@
  * LAUNCH of the next.
  *
  * A schedule is a value (rc_schedule below) in a file of its own; schedules.c lists them. Whoever
- * reads a name from a user finds the schedule once, there; everything after it holds the pointer and
- * asks the value, never the name.
+ * reads a name from a user finds the schedule once, there; everything after it holds the pointer
+ * and asks the value, never the name.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_SCHEDULE_SCHEDULE_H
 #define RC_SCHEDULE_SCHEDULE_H
@@ -187,8 +187,8 @@ typedef struct rc_schedule {
     /* Bytes kept on one GPU beside weights, KV and activations. NULL: none. Not asked for one
      * rank. */
     double (*buffers)(const rc_buffer_terms *t);
-    /* Over how many of `cp` ranks the KV of one sequence is cut, where a GPU has `kv_heads` KV heads
-     * of a layer: the others hold the same again. NULL: over all of them. */
+    /* Over how many of `cp` ranks the KV of one sequence is cut, where a GPU has `kv_heads` KV
+     * heads of a layer: the others hold the same again. NULL: over all of them. */
     int (*kv_ranks)(int kv_heads, int cp);
 } rc_schedule;
 
@@ -257,8 +257,8 @@ typedef struct rc_program_size {
 } rc_program_size;
 rc_status rc_schedule_size(const rc_request *rq, rc_program_size *out, rc_error *err);
 /* Give `p`, built before for a request like `rq`, the sizes of the sequences of `rq`: the same
- * tasks in the same order, other shapes. Alike are requests of one rc_schedule_key. `rq` is one that
- * rc_schedule_build would take. Allocates nothing once the program's arrays have grown. */
+ * tasks in the same order, other shapes. Alike are requests of one rc_schedule_key. `rq` is one
+ * that rc_schedule_build would take. Allocates nothing once the program's arrays have grown. */
 rc_status rc_schedule_refill(const rc_request *rq, rc_program *p, rc_error *err);
 /* Layers that a program of this request has. */
 int rc_request_layers(const rc_request *rq);

@@ -1,7 +1,8 @@
-/* From a replica's queue to having KV there. A request is admitted when there is room for its prompt
- * and one token more; what its prompt shares with the cache is not computed again. First come, first
- * served: a request that does not fit holds up those behind it. One that was preempted comes back
- * only when there is room for its whole reply, too; else two could push each other out for ever.
+/* From a replica's queue to having KV there. A request is admitted when there is room for its
+ * prompt and one token more; what its prompt shares with the cache is not computed again. First
+ * come, first served: a request that does not fit holds up those behind it. One that was preempted
+ * comes back only when there is room for its whole reply, too; else two could push each other out
+ * for ever.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include <stdlib.h>

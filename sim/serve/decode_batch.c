@@ -1,5 +1,5 @@
-/* The sequences of a replica that decode. All get one token a pass, so nothing here walks over all of
- * them but preemption, and speculative steps, in which each gets a number of tokens of its own.
+/* The sequences of a replica that decode. All get one token a pass, so nothing here walks over all
+ * of them but preemption, and speculative steps, in which each gets a number of tokens of its own.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include <stdlib.h>

@@ -10,7 +10,8 @@
 
 /* ---- forming a pass ------------------------------------------------------------------- */
 
-/* Prompts, or pieces of them, into c->scratch.parts and r->pass.prompts; returns the tokens of the pass. */
+/* Prompts, or pieces of them, into c->scratch.parts and r->pass.prompts; returns the tokens of the
+ * pass. */
 static int64_t take_prompts(cluster *c, replica *r, int64_t tokens, rc_time now) {
     const rc_serve *s = c->spec;
     uint32_t j = NONE;

@@ -45,8 +45,8 @@ static bool stopped(const cluster *c, const flow *f, double level) {
            n->left[in_of(c, f)] / n->users[in_of(c, f)] <= at;
 }
 
-/* All flows rise together. Those at the least level stop there, and what they leave is shared by the
- * others. */
+/* All flows rise together. Those at the least level stop there, and what they leave is shared by
+ * the others. */
 static void share(cluster *c) {
     network *n = &c->net;
     uint32_t open = n->count;

@@ -1,5 +1,6 @@
-/* How the points of a sweep are dispatched to workers: threads of one process (sweep_run.c) or ranks
- * (dispatch_mpi.c). A worker asks for a run of points, computes it into its shard, and asks again.
+/* How the points of a sweep are dispatched to workers: threads of one process (sweep_run.c) or
+ * ranks (dispatch_mpi.c). A worker asks for a run of points, computes it into its shard, and asks
+ * again.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_SWEEP_DISPATCH_H
 #define RC_SWEEP_DISPATCH_H

@@ -62,8 +62,8 @@ typedef struct rc_sweep_report {
 rc_status rc_sweep_run(const rc_sweep *s, const rc_ranks *ranks, const rc_sweep_options *opt,
                        rc_sweep_report *out, rc_error *err);
 
-/* Before the work: has the file a `plot` section (else RC_E_INPUT), and may its picture be written?
- */
+/* Before the work: has the file a `plot` section (else RC_E_INPUT), and may its picture be
+ * written? */
 rc_status rc_sweep_plot_check(const rc_sweep *s, const char *dir, bool overwrite, rc_error *err);
 /* Draw the picture of the file's `plot` section from a database as DIR/NAME.png and .svg.
  * RC_E_INPUT when the file has none. */
@@ -87,7 +87,8 @@ typedef struct rc_sweep_row {
 
 rc_status rc_sweep_worker_create(const rc_sweep *s, rc_sweep_worker **out, rc_error *err);
 void rc_sweep_worker_free(rc_sweep_worker *w); /* NULL is fine */
-/* The point 0 .. of the sweep. One that cannot be simulated is a row that says why, not an error. */
+/* The point 0 .. of the sweep. One that cannot be simulated is a row that says why, not an
+ * error. */
 rc_status rc_sweep_eval(rc_sweep_worker *w, int64_t point, rc_sweep_row *out, rc_error *err);
 
 #endif

@@ -2,11 +2,11 @@
  *
  *   bench_costs [LOOK-UPS]    of each rule (default 200000)
  *
- * `found` opens a base and clock state whose book is compiled in, `made` one whose book is built from the
- * rows that are compiled in; their ratio is what start-up saves. Look-ups are of GTT, of sizes drawn
- * log-uniformly: `product` of shapes that were measured, `other shape` of shapes between them, `causal`
- * behind a prefix. Grids are asked where their curves stand apart and the same with every curve
- * evaluated; the ratio is what marking saves.
+ * `found` opens a base and clock state whose book is compiled in, `made` one whose book is built
+ * from the rows that are compiled in; their ratio is what start-up saves. Look-ups are of GTT, of
+ * sizes drawn log-uniformly: `product` of shapes that were measured, `other shape` of shapes
+ * between them, `causal` behind a prefix. Grids are asked where their curves stand apart and the
+ * same with every curve evaluated; the ratio is what marking saves.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>

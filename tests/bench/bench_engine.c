@@ -1,5 +1,5 @@
-/* How fast are pending events, and programs of ops? In one process, so that ratios hold from machine
- * to machine.
+/* How fast are pending events, and programs of ops? In one process, so that ratios hold from
+ * machine to machine.
  *
  * Pending events: the engine's queue against a plain binary heap.
  *
@@ -12,9 +12,9 @@
  * compiled and inlined like ours. Every row is the median of several repeats, the contenders taking
  * turns.
  *
- * Programs: a made-up ring of GPUs, eight of which do the same at the same time, through layers that
- * are all alike; once with the ops of all layers written out, once with one layer that is played as
- * often. Times are of building and running together.
+ * Programs: a made-up ring of GPUs, eight of which do the same at the same time, through layers
+ * that are all alike; once with the ops of all layers written out, once with one layer that is
+ * played as often. Times are of building and running together.
  *
  *   bench_engine [seconds per measurement, default 0.15]
  *

@@ -1,6 +1,6 @@
 /* A toy form of layer, for the test of docs/extending.md: tokens are mixed by a gated product in
- * place of attention, so the layer has no heads and leaves nothing in the KV cache. An FFN follows as
- * in a dense layer. A GPU holds 1/tp of the mixer's width, which is that of the attention it
+ * place of attention, so the layer has no heads and leaves nothing in the KV cache. An FFN follows
+ * as in a dense layer. A GPU holds 1/tp of the mixer's width, which is that of the attention it
  * replaces, heads x head size.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */

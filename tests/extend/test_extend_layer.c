@@ -1,6 +1,6 @@
-/* A form of layer added as docs/extending.md says, one file and one line: layer_mixer.c stands in the
- * table of this program, and models in which its layers alternate with dense ones are read, counted
- * and run.
+/* A form of layer added as docs/extending.md says, one file and one line: layer_mixer.c stands in
+ * the table of this program, and models in which its layers alternate with dense ones are read,
+ * counted and run.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,8 +12,8 @@
 #include "sim/schedule/totals.h"
 #include "tests/support/programs.h"
 
-/* Five pairs: D 4096; a mixer of 32 x 128 and an FFN of 8192, then 32 heads on 8 KV heads of 128 and
- * an FFN of 11008. */
+/* Five pairs: D 4096; a mixer of 32 x 128 and an FFN of 8192, then 32 heads on 8 KV heads of 128
+ * and an FFN of 11008. */
 static const char text[] =
     "{architectures: [LlamaForCausalLM], hidden_size: 4096, intermediate_size: 11008, "
     "num_attention_heads: 32, num_key_value_heads: 8, num_hidden_layers: 10, vocab_size: 1000, "

@@ -1,5 +1,5 @@
-/* An op added as docs/extending.md says, one line: gelu stands in the table of this program. Its rows are
- * read, kept and built into curves, and tasks that name it are priced by them.
+/* An op added as docs/extending.md says, one line: gelu stands in the table of this program. Its
+ * rows are read, kept and built into curves, and tasks that name it are priced by them.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
-/* A schedule added as docs/extending.md says, one file and one line: head_split.c stands in the table
- * of this program, and passes are built, counted and run by it.
+/* A schedule added as docs/extending.md says, one file and one line: head_split.c stands in the
+ * table of this program, and passes are built, counted and run by it.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
-/* A pass that is evaluated takes as long, and says where its time went, as the engine says that plays every layer of it:
- * the critical path by part and by what it rests on, the work of GPU 0, communication exposed and
- * hidden, and the times of the ring, whatever the schedule, the costs, the host, kinds of layers,
- * slow ranks and links.
+/* A pass that is evaluated takes as long, and says where its time went, as the engine says that
+ * plays every layer of it: the critical path by part and by what it rests on, the work of GPU 0,
+ * communication exposed and hidden, and the times of the ring, whatever the schedule, the costs,
+ * the host, kinds of layers, slow ranks and links.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
-/* A TP group of equal GPUs is one GPU: a pass of one GPU a rank takes as many ticks as one with every
- * GPU of every rank, whatever the costs, the host, slow ranks and links, and overlap.
+/* A TP group of equal GPUs is one GPU: a pass of one GPU a rank takes as many ticks as one with
+ * every GPU of every rank, whatever the costs, the host, slow ranks and links, and overlap.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -234,7 +234,8 @@ SYN_UNUSED static rc_status syn_rotary(const rc_costs *c, const char *op, int64_
     return rc_cost_named(c, op, RC_BF16, &at, out, err);
 }
 
-/* A copy on the device of so many bytes: rows count those that are read and those that are written. */
+/* A copy on the device of so many bytes: rows count those that are read and those that are
+ * written. */
 SYN_UNUSED static rc_status syn_copy(const rc_costs *c, int64_t bytes, rc_cost *out,
                                      rc_error *err) {
     rc_axes at = {{[RC_AXIS_BYTES] = 2 * bytes}};

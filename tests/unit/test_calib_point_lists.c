@@ -49,7 +49,8 @@ static void test_no_duplicates(void **state) {
     }
 }
 
-/* What is measured are ops that the simulator knows, in the columns where it looks for their sizes. */
+/* What is measured are ops that the simulator knows, in the columns where it looks for their
+ * sizes. */
 static void test_ops_of_the_table(void **state) {
     (void)state;
     for (int id = 0; id < RC_SUITE_COUNT; id++) {

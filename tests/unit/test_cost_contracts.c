@@ -1,5 +1,5 @@
-/* What the cost room assumes of its callers (tests/support/trips.h). Values that must be wrong stand
- * in variables, so that no compiler sees through the call.
+/* What the cost room assumes of its callers (tests/support/trips.h). Values that must be wrong
+ * stand in variables, so that no compiler sees through the call.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tests/support/trips.h"
 #include "sim/cost/embed/book_text.c"

@@ -454,8 +454,8 @@ static void test_other_head_sizes(void **state) {
           "a merge with head dimension 64 of values has not been measured");
 }
 
-/* An op that is an entry of the table and nothing else in the simulator: rows of it are read, priced at
- * the sizes that were measured, and refused at others. */
+/* An op that is an entry of the table and nothing else in the simulator: rows of it are read,
+ * priced at the sizes that were measured, and refused at others. */
 static void test_an_op_of_the_table_alone(void **state) {
     (void)state;
     static const char rows[] =

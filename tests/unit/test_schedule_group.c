@@ -1,5 +1,5 @@
-/* Collectives over groups of GPUs: who is in which, on how many nodes, with how many bytes, and that
- * its members meet. Groups are worked out by hand for 4 ranks of TP2 and for larger layouts.
+/* Collectives over groups of GPUs: who is in which, on how many nodes, with how many bytes, and
+ * that its members meet. Groups are worked out by hand for 4 ranks of TP2 and for larger layouts.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <setjmp.h>
 #include <stdarg.h>

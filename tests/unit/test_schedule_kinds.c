@@ -1,4 +1,5 @@
-/* A model of two kinds of layers, three and then five, every number by hand: bytes, FLOPs, messages.
+/* A model of two kinds of layers, three and then five, every number by hand: bytes, FLOPs,
+ * messages.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -101,8 +102,8 @@ static void test_memory(void **state) {
     assert_true(room.token == token && mem.kv == 1501 * token);
     /* the widest set is that of the wide FFN: the residual stream, its norm, gate and up */
     assert_true(mem.activations == 501.0 * (2 * 4096 + 2 * 4096 + 2 * 2752 * 2));
-    /* ring buffers are those of the first kind, with 2 KV heads of 8 query heads a GPU: two messages
-     * of 1,501 tokens, and two partial outputs with their log-sum-exps */
+    /* ring buffers are those of the first kind, with 2 KV heads of 8 query heads a GPU: two
+     * messages of 1,501 tokens, and two partial outputs with their log-sum-exps */
     double buffers = 2 * 1501.0 * 2 * 256 * 2 + 2 * 501.0 * 8 * (128 * 2 + 4);
     assert_true(mem.buffers == buffers);
     assert_true(room.bytes == 80e9 - (mem.total - mem.kv));

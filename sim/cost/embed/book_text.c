@@ -1,6 +1,6 @@
 /* A book as C source. Numbers are written in base 16, which the compiler reads back to the bit, so
- * that the layout of the structs, their alignment and the byte order are the compiler's business and
- * no reader of a format of ours is needed.
+ * that the layout of the structs, their alignment and the byte order are the compiler's business
+ * and no reader of a format of ours is needed.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/cost/embed/book_text.h"
 

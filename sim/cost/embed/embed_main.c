@@ -1,6 +1,6 @@
-/* rc_embed OUT.db OUT.c FILE...: what is compiled into the program, made at build time. FILE.csv are
- * calibrations, whose rows become the store OUT.db; FILE.yaml are machine files, and each base and
- * clock state that one of them rests on becomes a book of OUT.c.
+/* rc_embed OUT.db OUT.c FILE...: what is compiled into the program, made at build time. FILE.csv
+ * are calibrations, whose rows become the store OUT.db; FILE.yaml are machine files, and each base
+ * and clock state that one of them rests on becomes a book of OUT.c.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
 #include <stdlib.h>
