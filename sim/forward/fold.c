@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 #include "sim/cost/basis.h"
 #include "sim/forward/internal.h"
 
@@ -115,8 +116,8 @@ static rc_id *path_entries(const rc_run *r) {
     rc_id *entry = malloc(((size_t)p->layers + 1) * sizeof *entry);
     if (!entry)
         return NULL;
-    for (int l = 0; l <= p->layers; l++)
-        entry[l] = RC_NONE;
+    static_assert(RC_NONE == UINT32_MAX, "all bits set");
+    memset(entry, 0xff, ((size_t)p->layers + 1) * sizeof *entry);
     for (rc_id op = last_op(r->sim); op != RC_NONE; op = rc_sim_op_cause(r->sim, op))
         if (entry[p->tasks[op].layer] == RC_NONE)
             entry[p->tasks[op].layer] = op;
@@ -153,6 +154,8 @@ static bool tasks_repeat(const rc_run *r, rc_time period) {
  * that is not simulated, and the window between the two ends is what repeats. */
 static bool find_window(const rc_run *r, const rc_id *entry, rc_fold *f) {
     int layer = r->program->layers - 2;
+    if (layer < 1)
+        return false;
     rc_id after = entry[layer], before = entry[layer - 1];
     if (after == RC_NONE || before == RC_NONE || after - before != body_of(r->program))
         return false;
