@@ -313,15 +313,15 @@ static rc_json *answer_json(const answer *a) {
 static rc_status print_stats(const answer *a, const rc_costs *costs, rc_error *err) {
     rc_forward all;
     rc_spec spec = rc_scenario_spec(&a->scenario, costs);
-    const char *how = a->result.events > 0 ? "folded" : "evaluated";
+    const char *how = a->result.events > 0 ? "played" : "evaluated";
     spec.unfold = true;
     double start = rc_clock_s();
     RC_TRY(rc_forward_run(&spec, &all, err));
     double wall = rc_clock_s() - start;
     printf("# simulation\n");
     if (a->result.events > 0)
-        printf("folded:    %u GPUs, %d layers, %zu ops, %llu events, %.2f ms wall\n",
-               a->result.gpus, a->result.layers_simulated, a->result.ops,
+        printf("played:    %u GPUs, %d of %d layers, all of %zu ops, %llu events, %.2f ms wall\n",
+               a->result.gpus, a->result.layers_simulated, a->scenario.model.layers, a->result.ops,
                (unsigned long long)a->result.events, 1e3 * a->wall);
     else
         printf("evaluated: %u GPUs, %d of %d layers, all of %zu ops, %.2f ms wall\n",

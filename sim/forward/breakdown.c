@@ -136,7 +136,7 @@ static void count_ops(const rc_replay *r, const rc_model *m, rc_forward *out) {
 }
 
 static void describe(const rc_path *path, const rc_own_work *work, rc_forward *out) {
-    double critical[RC_BASIS_COUNT], busy[RC_BASIS_COUNT], comm = 0.0;
+    double critical[RC_BASIS_COUNT], busy[RC_BASIS_COUNT];
     for (int i = 0; i < RC_P_COUNT; i++) {
         out->critical[i] = (double)path->part[i] / RC_PS_PER_S;
         out->busy[i] = (double)work->part[i] / RC_PS_PER_S;
@@ -147,13 +147,7 @@ static void describe(const rc_path *path, const rc_own_work *work, rc_forward *o
     }
     rc_basis_share(critical, out->basis);
     rc_basis_share(busy, out->busy_basis);
-    for (int i = 0; i < RC_P_COUNT; i++) {
-        if (!rc_part_is_comm((rc_part)i))
-            continue;
-        out->exposed_comm += out->critical[i];
-        comm += out->busy[i];
-    }
-    out->hidden_comm = comm > out->exposed_comm ? comm - out->exposed_comm : 0.0;
+    rc_forward_hidden(out);
 }
 
 static rc_status break_down(back *b, rc_record *record, rc_forward *out, bool *done,

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "sim/base/quantile.h"
 #include "sim/forward/replay.h"
 
 enum { DRAW_LAYERS = 6, VALUES = 7 };
@@ -135,17 +136,6 @@ static rc_status draw_one(redraw *d, rc_rng *rng, sample *out, rc_error *err) {
     return st;
 }
 
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double quantile(const double *sorted, int n, double q) {
-    double at = q * (n - 1);
-    int i = (int)at;
-    return i + 1 < n ? sorted[i] + (at - i) * (sorted[i + 1] - sorted[i]) : sorted[n - 1];
-}
-
 /* Quantiles of draws / nominal, times the result; column is scratch for `n` numbers. */
 static void quantiles(const sample *draws, int n, const sample *nominal, const sample *result,
                       double *column, sample *p5, sample *p95) {
@@ -153,9 +143,9 @@ static void quantiles(const sample *draws, int n, const sample *nominal, const s
         double scale = nominal->v[k] > 0.0 ? result->v[k] / nominal->v[k] : 0.0;
         for (int i = 0; i < n; i++)
             column[i] = draws[i].v[k] * scale;
-        qsort(column, (size_t)n, sizeof *column, by_value);
-        p5->v[k] = quantile(column, n, 0.05);
-        p95->v[k] = quantile(column, n, 0.95);
+        rc_sort(column, (size_t)n);
+        p5->v[k] = rc_quantile(column, (size_t)n, 0.05);
+        p95->v[k] = rc_quantile(column, (size_t)n, 0.95);
     }
 }
 

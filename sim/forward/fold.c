@@ -72,25 +72,26 @@ rc_status rc_fold_of(const rc_run *r, rc_fold *out, bool *steady, rc_error *err)
     if (!ends)
         return rc_fail(err, RC_E_NOMEM, "out of memory while folding layers");
     *steady = is_steady(r, ends, &out->period);
-    size_t columns = 2 * (size_t)p->gpus;
-    out->from = ends[(size_t)(p->layers - 2) * columns];
     free(ends);
     if (out->period > 0 && (RC_TIME_NEVER - out->end) / out->period < out->layers)
         return rc_fail(err, RC_E_INPUT, "%d layers of %.3g s each are beyond the range of time",
                        out->layers, (double)out->period / RC_PS_PER_S);
-    out->to = out->from + out->period;
     out->end += out->period * (out->layers - p->layers);
     return RC_OK;
 }
 
 /* ---- a pass of few layers for one of many --------------------------------------------------- */
 
+typedef struct window { /* of time: what repeats */
+    rc_time from, to;
+} window;
+
 /* Seconds of [a, b), those inside the window that repeats counted once more for every layer that is
  * not simulated. */
-static double weighed(const rc_fold *f, rc_time a, rc_time b) {
-    rc_time lo = later(a, f->from), hi = b < f->to ? b : f->to;
+static double weighed(const rc_fold *f, const window *w, rc_time a, rc_time b) {
+    rc_time lo = later(a, w->from), hi = b < w->to ? b : w->to;
     double ticks = (double)(b - a);
-    if (f->period > 0 && hi > lo)
+    if (hi > lo)
         ticks += (double)(hi - lo) * (f->layers - f->simulated);
     return ticks / RC_PS_PER_S;
 }
@@ -152,26 +153,26 @@ static bool tasks_repeat(const rc_run *r, rc_time period) {
 /* In two layers that differ by their times alone, the path goes back from a task of one to a task
  * of the one before, always to the same. When that is the same task again, it is so in every layer
  * that is not simulated, and the window between the two ends is what repeats. */
-static bool find_window(const rc_run *r, const rc_id *entry, rc_fold *f) {
+static bool find_window(const rc_run *r, const rc_fold *f, const rc_id *entry, window *w) {
     int layer = r->program->layers - 2;
     if (layer < 1)
         return false;
     rc_id after = entry[layer], before = entry[layer - 1];
     if (after == RC_NONE || before == RC_NONE || after - before != body_of(r->program))
         return false;
-    f->from = rc_sim_op_end(r->sim, before);
-    f->to = rc_sim_op_end(r->sim, after);
-    return f->to - f->from == f->period && tasks_repeat(r, f->period);
+    w->from = rc_sim_op_end(r->sim, before);
+    w->to = rc_sim_op_end(r->sim, after);
+    return w->to - w->from == f->period && tasks_repeat(r, f->period);
 }
 
-static void critical_path(const rc_run *r, const rc_fold *f, rc_forward *out) {
+static void critical_path(const rc_run *r, const rc_fold *f, const window *w, rc_forward *out) {
     double basis[RC_BASIS_COUNT] = {0};
     for (rc_id op = last_op(r->sim); op != RC_NONE;) {
         rc_id cause = rc_sim_op_cause(r->sim, op);
         rc_time from = cause == RC_NONE ? 0 : rc_sim_op_end(r->sim, cause);
         rc_time end = rc_sim_op_end(r->sim, op);
         const rc_task *t = &r->program->tasks[op];
-        double s = weighed(f, from, end);
+        double s = weighed(f, w, from, end);
         out->critical[r->program->shapes[t->shape].part] += s;
         basis[rc_run_basis(r, t, end - rc_sim_op_start(r->sim, op))] += s;
         op = cause;
@@ -184,22 +185,13 @@ static void own_work(const rc_run *r, const rc_fold *f, rc_forward *out) {
     const rc_program *p = r->program;
     double basis[RC_BASIS_COUNT] = {0};
     rc_counts counts = {0};
-    rc_time covered = 0; /* messages of one all-to-all leave together: their union is counted */
+    rc_time covered = 0;
     for (size_t i = 0; i < p->task_count; i++) {
         const rc_task *t = &p->tasks[i];
+        rc_task_span at = {rc_sim_op_start(r->sim, (rc_id)i), rc_sim_op_end(r->sim, (rc_id)i)};
         if (t->gpu != 0)
             continue;
-        rc_time start = rc_sim_op_start(r->sim, (rc_id)i), end = rc_sim_op_end(r->sim, (rc_id)i);
-        rc_time took = end - start;
-        if (p->shapes[t->shape].part == RC_P_ALL2ALL) {
-            start = later(start, covered);
-            covered = later(covered, end);
-        }
-        double s = end > start ? (double)(end - start) / RC_PS_PER_S : 0.0;
-        s *= stands_for(r, f, t);
-        out->busy[p->shapes[t->shape].part] += s;
-        if (rc_task_works(&p->shapes[t->shape]))
-            basis[rc_run_basis(r, t, took)] += s;
+        rc_run_add_work(r, t, at, stands_for(r, f, t), &covered, basis, out);
         rc_counts_add(p, t->shape, stands_for(r, f, t), &counts);
     }
     rc_basis_share(basis, out->busy_basis);
@@ -208,18 +200,20 @@ static void own_work(const rc_run *r, const rc_fold *f, rc_forward *out) {
 }
 
 /* *done is false when the path does not repeat. */
-static rc_status describe(const rc_run *r, rc_fold *f, rc_forward *out, bool *done, rc_error *err) {
+static rc_status describe(const rc_run *r, const rc_fold *f, rc_forward *out, bool *done,
+                          rc_error *err) {
+    window w;
     rc_id *entry = path_entries(r);
     if (!entry)
         return rc_fail(err, RC_E_NOMEM, "out of memory for the path through %d layers",
                        r->program->layers);
-    *done = find_window(r, entry, f);
+    *done = find_window(r, f, entry, &w);
     free(entry);
     if (!*done)
         return RC_OK;
     out->ticks = f->end;
     out->time = (double)f->end / RC_PS_PER_S;
-    critical_path(r, f, out);
+    critical_path(r, f, &w, out);
     own_work(r, f, out);
     rc_forward_hidden(out);
     rc_ring_of(r, &out->ring);

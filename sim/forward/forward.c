@@ -5,29 +5,11 @@
 #include "sim/forward/evaluator.h"
 #include "sim/schedule/totals.h"
 
-enum { FIRST_LAYERS = 4 };
-
-/* Build and run with as few layers as show a steady state; layers of several kinds are all
- * simulated. The caller frees program and run. */
-static rc_status simulate(const rc_spec *spec, rc_program *program, rc_run *run, rc_fold *fold,
-                          rc_error *err) {
-    int all = spec->model->layers;
-    bool whole = spec->unfold || all < FIRST_LAYERS || !rc_model_uniform(spec->model);
-    for (int layers = whole ? all : FIRST_LAYERS;; layers *= 2) {
-        bool steady = false;
-        if (layers > all)
-            layers = all;
-        rc_request rq = rc_spec_request(spec, layers);
-        RC_TRY(rc_build_program(spec, &rq, program, err));
-        rc_status st = rc_run_program(spec, spec->costs, program, NULL, run, err);
-        if (st == RC_OK)
-            st = rc_fold_of(run, fold, &steady, err);
-        if (st == RC_OK && steady)
-            return RC_OK;
-        rc_run_free(run);
-        rc_program_free(program);
-        RC_TRY(st);
-    }
+rc_status rc_pass_events(const rc_spec *spec, rc_forward *out, rc_error *err) {
+    bool done = false;
+    if (!spec->unfold)
+        RC_TRY(rc_fold_play(spec, out, &done, err));
+    return done ? RC_OK : rc_play(spec, out, err);
 }
 
 static void set_rates(const rc_spec *spec, rc_forward *out) {
@@ -48,10 +30,8 @@ static rc_status run(rc_forward_ctx *ctx, const rc_spec *spec, rc_forward *out, 
         RC_TRY(rc_evaluator_prepare(ctx, spec, &replay, err));
     if (replay && !spec->unfold)
         RC_TRY(rc_breakdown_replay(replay, spec, out, &done, err));
-    if (!done && !spec->unfold)
-        RC_TRY(rc_fold_play(spec, out, &done, err));
     if (!done)
-        RC_TRY(rc_play(spec, out, err));
+        RC_TRY(rc_pass_events(spec, out, err));
     set_rates(spec, out);
     return rc_draw_intervals(spec, replay, out, err);
 }
@@ -79,9 +59,14 @@ rc_status rc_forward_trace(const rc_spec *spec, rc_program *program, struct rc_s
     assert(spec != NULL && program != NULL && sim != NULL);
     rc_memory memory;
     rc_run run;
-    rc_fold fold;
     RC_TRY(rc_forward_check(spec, &memory, err));
-    RC_TRY(simulate(spec, program, &run, &fold, err));
+    rc_request rq = rc_spec_request(spec, 0);
+    RC_TRY(rc_build_program(spec, &rq, program, err));
+    rc_status st = rc_run_program(spec, spec->costs, program, NULL, &run, err);
+    if (st != RC_OK) {
+        rc_program_free(program);
+        return st;
+    }
     *sim = run.sim;
     run.sim = NULL;
     rc_run_free(&run);

@@ -131,8 +131,8 @@ rc_status rc_forward_run_with(rc_forward_ctx *ctx, const rc_spec *spec, rc_forwa
 rc_status rc_forward_time(rc_forward_ctx *ctx, const rc_spec *spec, rc_forward_timing *out,
                           rc_error *err);
 
-/* The engine program of `spec`, built, run and handed over, for whoever wants each op (tests do,
- * timelines will). Caller frees both. */
+/* The engine's program of all layers of `spec`, and of every GPU when it is unfolded: built, run and
+ * handed over, for whoever wants each op. Caller frees both. */
 struct rc_sim;
 rc_status rc_forward_trace(const rc_spec *spec, rc_program *program, struct rc_sim **sim,
                            rc_error *err);

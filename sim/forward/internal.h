@@ -104,16 +104,20 @@ rc_request rc_spec_request(const rc_spec *spec, int repeats);
  * its intervals and rates are left as they are. */
 rc_status rc_play(const rc_spec *spec, rc_forward *out, rc_error *err);
 
-/* Where the layers of a run ended, and whether the last two were alike. */
+/* How a program of a few layers goes on. */
 typedef struct rc_fold {
-    int layers;       /* of the model */
-    int simulated;    /* in the program */
-    rc_time period;   /* one more layer; 0 when nothing is folded */
-    rc_time from, to; /* the last simulated layer: the window that repeats */
-    rc_time end;      /* of the whole pass, folded layers included */
+    int layers;     /* of the model */
+    int simulated;  /* in the program */
+    rc_time period; /* one more layer; 0 when nothing is folded */
+    rc_time end;    /* of the whole pass, folded layers included */
 } rc_fold;
-/* *steady is false when the program must be rebuilt with more layers. */
+/* *steady: the last layers took the same time on every GPU, so *out holds; else it goes on by the last
+ * one all the same. */
 rc_status rc_fold_of(const rc_run *r, rc_fold *out, bool *steady, rc_error *err);
+
+/* The pass by events: a few layers for all where they repeat, else every layer, and every GPU when it
+ * is unfolded. *out is zero before; intervals and rates are left as they are. */
+rc_status rc_pass_events(const rc_spec *spec, rc_forward *out, rc_error *err);
 
 /* fold.c: the pass as events as well, but of its layers, all of one kind, only so many as show that
  * each takes the same. *done is false, and *out as it was, when a few do not show it or cannot be
@@ -121,8 +125,13 @@ rc_status rc_fold_of(const rc_run *r, rc_fold *out, bool *steady, rc_error *err)
  * hash. */
 rc_status rc_fold_play(const rc_spec *spec, rc_forward *out, bool *done, rc_error *err);
 
-/* play.c: what a task rests on that took `took` ps. */
+/* own_work.c: what a task rests on that took `took` ps. */
 rc_basis rc_run_basis(const rc_run *r, const rc_task *t, rc_time took);
+/* Adds what a task of GPU 0 did at `at`, `times` >= 1 times, to out->busy and to basis[]. Messages of
+ * one all-to-all leave together and their union is counted: *covered is how far it reaches, 0 before
+ * the first task. */
+void rc_run_add_work(const rc_run *r, const rc_task *t, rc_task_span at, int times,
+                     rc_time *covered, double *basis, rc_forward *out);
 /* Communication exposed and hidden, from the critical path and the work of GPU 0. */
 void rc_forward_hidden(rc_forward *out);
 /* ring_times.c: of GPU 0 in the last layer. */

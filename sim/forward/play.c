@@ -4,8 +4,6 @@
  * the first two are laid out; the engine plays the second as often as there are more. When a pass
  * has too many ops to keep the results of all, those of GPU 0 are kept.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include <assert.h>
-#include <math.h>
 #include <stdlib.h>
 #include "sim/cost/basis.h"
 #include "sim/forward/internal.h"
@@ -23,10 +21,6 @@ typedef struct pass {
     bool keep_all;
     rc_run run;
 } pass;
-
-static rc_time later(rc_time a, rc_time b) {
-    return a > b ? a : b;
-}
 
 /* ---- which layers stand for which ----------------------------------------------------------- */
 
@@ -100,24 +94,6 @@ static int played(const pass *x, int l) {
 
 /* ---- where the time went -------------------------------------------------------------------- */
 
-/* Work that took longer than it costs was slowed by what the what-if says of overlap. */
-rc_basis rc_run_basis(const rc_run *r, const rc_task *t, rc_time took) {
-    assert(took >= 0);
-    const rc_shape *s = &r->program->shapes[t->shape];
-    const rc_what_if *w = &r->spec->what_if;
-    const rc_shape_cost *c = &r->costs[t->shape];
-    bool message = s->kind == RC_T_MESSAGE;
-    double alone = (double)c->duration;
-    if (message)
-        alone += s->bytes * RC_PS_PER_S /
-                 fmin(c->link_rate, c->peer_rate > 0.0 ? c->peer_rate : c->link_rate);
-    bool beside = message || (t->lane == RC_LANE_COMPUTE && s->kind != RC_T_COLLECTIVE);
-    double factor = message ? w->overlap_comm : w->overlap_compute;
-    if (beside && factor > 0.0 && factor != 1.0 && (double)took > alone + 1.0)
-        return RC_STATED;
-    return rc_task_basis(w, t, r->program->gpus_per_rank, s, c->basis);
-}
-
 static void critical_path(const rc_run *r, rc_forward *out) {
     double basis[RC_BASIS_COUNT] = {0};
     for (int part = 0; part < RC_P_COUNT; part++) {
@@ -136,36 +112,16 @@ static void critical_path(const rc_run *r, rc_forward *out) {
 static void own_work(const pass *x, rc_forward *out) {
     const rc_program *p = &x->program;
     double basis[RC_BASIS_COUNT] = {0};
-    rc_time covered = 0; /* messages of one all-to-all leave together: their union is counted */
+    rc_time covered = 0;
     for (int l = 0; l <= x->layers; l++) {
         int layer = played(x, l);
         for (size_t i = x->first[layer]; i < x->first[layer + 1]; i++) {
             const rc_task *t = &p->tasks[x->own[i]];
-            const rc_shape *s = &p->shapes[t->shape];
             rc_task_span at = rc_run_span(&x->run, x->own[i], l);
-            rc_time took = at.end - at.start;
-            if (s->part == RC_P_ALL2ALL) {
-                at.start = later(at.start, covered);
-                covered = later(covered, at.end);
-            }
-            double busy = at.end > at.start ? (double)(at.end - at.start) / RC_PS_PER_S : 0.0;
-            out->busy[s->part] += busy;
-            if (rc_task_works(s))
-                basis[rc_run_basis(&x->run, t, took)] += busy;
+            rc_run_add_work(&x->run, t, at, 1, &covered, basis, out);
         }
     }
     rc_basis_share(basis, out->busy_basis);
-}
-
-void rc_forward_hidden(rc_forward *out) {
-    double comm = 0.0;
-    for (int i = 0; i < RC_P_COUNT; i++) {
-        if (!rc_part_is_comm((rc_part)i))
-            continue;
-        out->exposed_comm += out->critical[i];
-        comm += out->busy[i];
-    }
-    out->hidden_comm = comm > out->exposed_comm ? comm - out->exposed_comm : 0.0;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------ */

@@ -32,11 +32,10 @@ static void busy_basis(const rc_replay *r, const rc_spec *spec, double *share) {
 }
 
 static rc_status engine(const rc_spec *spec, rc_forward_timing *out, rc_error *err) {
-    rc_forward whole;
+    rc_forward whole = {0};
     rc_spec s = *spec;
-    s.draws = 0;
     s.unfold = false;
-    RC_TRY(rc_forward_run(&s, &whole, err));
+    RC_TRY(rc_pass_events(&s, &whole, err));
     out->ticks = whole.ticks;
     out->path = RC_PATH_ENGINE;
     out->layers = whole.layers_simulated;

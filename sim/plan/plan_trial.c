@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
+#include "sim/base/quantile.h"
 #include "sim/plan/plan_file.h"
 
 enum { BINS_T = 64, BINS_P = 64 }; /* half octaves of T, octaves of P: up to 2^32 tokens */
@@ -174,11 +175,6 @@ void rc_plan_serve(const rc_plan_file *f, const rc_plan_trial *t, rc_serve *out)
 
 /* ---- outcomes -------------------------------------------------------------------------------- */
 
-static int by_value(const void *x, const void *y) {
-    const double *a = x, *b = y;
-    return (*a > *b) - (*a < *b);
-}
-
 /* Of requests with an input in [from, to): their TTFT, or their mean gap. */
 static double class_value(const rc_plan_objective *g, const rc_served *rows, size_t count,
                           double *work) {
@@ -195,7 +191,7 @@ static double class_value(const rc_plan_objective *g, const rc_served *rows, siz
     assert(g->share > 0.0 && g->share <= 1.0);
     if (n == 0)
         return 0.0;
-    qsort(work, n, sizeof *work, by_value);
+    rc_sort(work, n);
     size_t rank = (size_t)ceil(g->share * (double)n);
     return work[rank > 0 ? rank - 1 : 0];
 }
@@ -227,7 +223,7 @@ static void summarise_run(const rc_plan *p, const rc_serve_result *r, const rc_s
     for (size_t i = 0; i < count; i++)
         if (rows[i].arrived >= 0)
             work[came++] = (double)rows[i].arrived / RC_PS_PER_S;
-    qsort(work, came, sizeof *work, by_value);
+    rc_sort(work, came);
     out->midway = came > 0 ? work[came / 2] : 0.0;
     double tokens = (double)(r->kv_hit_tokens + r->kv_miss_tokens);
     out->ttft_p50 = quantile(&r->ttft, 0.5);

@@ -1,9 +1,9 @@
 /* P and T with a cache that forgets nothing: which leading blocks of a request were in one before.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "sim/base/quantile.h"
 #include "sim/trace/trace.h"
 
 enum { FEW_MISSES = 20 }; /* T/(T+P) <= 1/20 is 5 %: at_most_5pct */
@@ -13,26 +13,12 @@ static int by_value(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-static int by_real(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-/* Between the two nearest ranks by linear interpolation; place q * (n - 1) on sorted values. */
-static double between(double low, double high, double place) {
-    return low + (high - low) * (place - floor(place));
-}
-
+/* As rc_quantile, of whole numbers. */
 static uint32_t whole_at(const uint32_t *v, double q, size_t n) {
     double place = q * (double)(n - 1);
     size_t i = (size_t)place, next = i + 1 < n ? i + 1 : i;
-    return (uint32_t)between(v[i], v[next], place);
-}
-
-static double real_at(const double *v, double q, size_t n) {
-    double place = q * (double)(n - 1);
-    size_t i = (size_t)place, next = i + 1 < n ? i + 1 : i;
-    return between(v[i], v[next], place);
+    double low = v[i], high = v[next];
+    return (uint32_t)(low + (high - low) * (place - (double)i));
 }
 
 /* How many leading blocks of the request were seen before; marks all its blocks as seen. */
@@ -92,7 +78,7 @@ static void quantiles(const rc_trace *t, const columns *c, rc_trace_stats *out) 
     size_t n = t->count;
     qsort(c->input, n, sizeof *c->input, by_value);
     qsort(c->output, n, sizeof *c->output, by_value);
-    qsort(c->miss, n, sizeof *c->miss, by_real);
+    rc_sort(c->miss, n);
     out->input_p50 = whole_at(c->input, 0.5, n);
     out->input_p90 = whole_at(c->input, 0.9, n);
     out->input_p99 = whole_at(c->input, 0.99, n);
@@ -101,8 +87,8 @@ static void quantiles(const rc_trace *t, const columns *c, rc_trace_stats *out) 
     out->output_p90 = whole_at(c->output, 0.9, n);
     out->output_p99 = whole_at(c->output, 0.99, n);
     out->output_max = c->output[n - 1];
-    out->miss_p50 = real_at(c->miss, 0.5, n);
-    out->miss_p90 = real_at(c->miss, 0.9, n);
+    out->miss_p50 = rc_quantile(c->miss, n, 0.5);
+    out->miss_p90 = rc_quantile(c->miss, n, 0.9);
 }
 
 rc_status rc_trace_statistics(const rc_trace *t, uint32_t *prefix, rc_trace_stats *out,

@@ -38,6 +38,12 @@ static void test_playing(void **state) {
     const rc_task none = {0};
     run = (rc_run){.spec = &f.spec, .program = &p};
     trips("took >= 0", (void)rc_run_basis(&run, &none, -1));
+    rc_shape shape = {.kind = RC_T_MARK};
+    rc_time covered = 0;
+    double basis[RC_BASIS_COUNT] = {0};
+    p.shapes = &shape;
+    trips("times >= 1",
+          rc_run_add_work(&run, &none, (rc_task_span){0, 1}, 0, &covered, basis, &out));
     trips("program->task_count > 0", rc_run_program(&f.spec, &f.costs, &p, NULL, &run, NULL));
     assert_int_equal(rc_build_repeats(&f.spec, 2, &two, &all, NULL), RC_OK);
     /* the second layer, whose messages wait for the first, is not in the template behind it */
