@@ -98,22 +98,10 @@ static void draw(prop_case *c, const char *variant, int gpus, fake_pass *f) {
     f->costs.latency = prop_range(c, 1, 4000);
 }
 
-static void mix_phases(prop_case *c, fake_pass *f) {
-    if (f->spec.phase != RC_PREFILL || f->spec.schedule == rc_schedule_named("all-gather-kv") ||
-        !prop_one_in(c, 3))
-        return;
-    f->spec.phase = RC_MIXED;
-    for (size_t i = 0; i < f->spec.seq_count; i++)
-        if (prop_one_in(c, 2))
-            f->x.seqs[i].t = 1;
-    for (int more = (int)prop_range(c, 0, 12); more > 0; more--)
-        f->x.seqs[f->spec.seq_count++] = (rc_sequence){1, prop_range(c, 0, 200)};
-}
-
 static bool breakdown_is_played(prop_case *c) {
     fake_pass f;
     draw(c, NULL, 16, &f);
-    mix_phases(c, &f);
+    fake_mix_phases(c, &f);
     return compare(c, &f);
 }
 
@@ -135,7 +123,7 @@ static bool breakdown_of_two_kinds(prop_case *c) {
     fake_pass f;
     uint8_t order[40];
     draw(c, NULL, 12, &f);
-    mix_phases(c, &f);
+    fake_mix_phases(c, &f);
     rc_model *m = &f.x.model;
     m->kinds = 2;
     m->kind[1] = m->kind[0];

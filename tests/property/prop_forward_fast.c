@@ -72,25 +72,12 @@ static bool same_states(prop_case *c, const fake_pass *f) {
     return true;
 }
 
-/* Decode steps among the sequences of a prefill. */
-static void mix_phases(prop_case *c, fake_pass *f) {
-    if (f->spec.phase != RC_PREFILL || f->spec.schedule == rc_schedule_named("all-gather-kv") ||
-        !prop_one_in(c, 3))
-        return;
-    f->spec.phase = RC_MIXED;
-    for (size_t i = 0; i < f->spec.seq_count; i++)
-        if (prop_one_in(c, 2))
-            f->x.seqs[i].t = 1;
-    for (int more = (int)prop_range(c, 0, 12); more > 0; more--)
-        f->x.seqs[f->spec.seq_count++] = (rc_sequence){1, prop_range(c, 0, 200)};
-}
-
 static bool draw(prop_case *c, const char *variant, int gpus, int layers, fake_pass *f) {
     fake_draw(c, variant, gpus, layers, f);
     if (prop_one_in(c, 4))
         f->x.model.layers = (int)prop_range(c, 1, 6);
     f->spec.serial_ring = prop_one_in(c, 3);
-    mix_phases(c, f);
+    fake_mix_phases(c, f);
     return true;
 }
 

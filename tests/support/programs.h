@@ -394,6 +394,44 @@ PROP_UNUSED static void fake_draw(prop_case *c, const char *variant, int gpus, i
                         .eager = prop_one_in(c, 2),
                         .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
 }
+
+/* Decode steps among the sequences of a prefill. */
+PROP_UNUSED static void fake_mix_phases(prop_case *c, fake_pass *f) {
+    if (f->spec.phase != RC_PREFILL || f->spec.schedule == rc_schedule_named("all-gather-kv") ||
+        !prop_one_in(c, 3))
+        return;
+    f->spec.phase = RC_MIXED;
+    for (size_t i = 0; i < f->spec.seq_count; i++)
+        if (prop_one_in(c, 2))
+            f->x.seqs[i].t = 1;
+    for (int more = (int)prop_range(c, 0, 12); more > 0; more--)
+        f->x.seqs[f->spec.seq_count++] = (rc_sequence){1, prop_range(c, 0, 200)};
+}
+
+/* One prompt, launched by the host, on TP2 and so many ranks of a ring, at costs drawn from a fixed
+ * seed. */
+PROP_UNUSED static void fake_one_prompt(int layers, int heads, int kv_heads, int cp, int64_t tokens,
+                                        fake_pass *f) {
+    prop_case c = {.state = 1, .size = 8};
+    memset(f, 0, sizeof *f);
+    f->x.model = programs_model(layers, heads, kv_heads, 128, 256, 512);
+    f->x.seqs[0] = (rc_sequence){tokens, 0};
+    fake_costs(&c, &f->costs);
+    f->spec = (rc_spec){.model = &f->x.model,
+                        .costs = &f->costs,
+                        .schedule = rc_schedule_named("pass-kv"),
+                        .seqs = f->x.seqs,
+                        .seq_count = 1,
+                        .eager = true,
+                        .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
+    f->spec.layout = (rc_layout){.tp = 2,
+                                 .cp = cp,
+                                 .attn_weights = RC_BF16,
+                                 .ffn_weights = RC_BF16,
+                                 .act = RC_BF16,
+                                 .kv = RC_BF16};
+}
+
 #endif
 
 #endif

@@ -18,25 +18,8 @@ static rc_error err;
 
 static int setup(void **state) {
     (void)state;
-    memset(&f, 0, sizeof f);
     memset(&err, 0, sizeof err);
-    prop_case c = {.state = 1, .size = 8};
-    f.x.model = programs_model(126, 16, 4, 128, 256, 512);
-    f.x.seqs[0] = (rc_sequence){1000000, 0};
-    fake_costs(&c, &f.costs);
-    f.spec = (rc_spec){.model = &f.x.model,
-                       .costs = &f.costs,
-                       .schedule = rc_schedule_named("pass-kv"),
-                       .seqs = f.x.seqs,
-                       .seq_count = 1,
-                       .eager = true,
-                       .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
-    f.spec.layout = (rc_layout){.tp = 2,
-                                .cp = 4096,
-                                .attn_weights = RC_BF16,
-                                .ffn_weights = RC_BF16,
-                                .act = RC_BF16,
-                                .kv = RC_BF16};
+    fake_one_prompt(126, 16, 4, 4096, 1000000, &f);
     return 0;
 }
 

@@ -15,9 +15,10 @@ static rc_error err;
 /* Everything takes 100 ticks, messages 10 and a tick a byte. */
 static int setup(void **state) {
     (void)state;
-    memset(&f, 0, sizeof f);
-    f.x.model = programs_model(9, 4, 2, 128, 256, 512);
-    f.x.seqs[0] = (rc_sequence){48, 0};
+    fake_one_prompt(9, 4, 2, 3, 48, &f);
+    f.spec.layout.tp = 1;
+    f.spec.eager = false;
+    memset(&f.costs, 0, sizeof f.costs);
     f.costs.machine =
         (rc_machine){.memory = 1e18, .bf16_rate = 1e15, .gpus_per_node = 8, .nic_rate = 1e9};
     for (int i = 0; i < FAKE_KINDS; i++)
@@ -25,18 +26,6 @@ static int setup(void **state) {
     f.costs.latency = 10;
     f.costs.link_rate = 1e12;
     f.costs.fail = -1;
-    f.spec = (rc_spec){.model = &f.x.model,
-                       .costs = &f.costs,
-                       .schedule = rc_schedule_named("pass-kv"),
-                       .seqs = f.x.seqs,
-                       .seq_count = 1,
-                       .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
-    f.spec.layout = (rc_layout){.tp = 1,
-                                .cp = 3,
-                                .attn_weights = RC_BF16,
-                                .ffn_weights = RC_BF16,
-                                .act = RC_BF16,
-                                .kv = RC_BF16};
     return 0;
 }
 
