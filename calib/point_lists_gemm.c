@@ -10,8 +10,8 @@
  *     lm_head  N = ceil16(V/t)                     K = D, M <= 8: only last tokens reach it
  *
  * As in the paper, attention projections run in bf16 and the FFN in fp8; the main shape (TP8) is
- * measured in both, and so are the shapes that unquantised models run on one node (70B on TP 1 to
- * 8, 405B on TP4). A call over 60 ms (at 650 or 1250 TFLOP/s) is left out, save M = 131072 on TP8.
+ * measured in both. In bf16 alone are the shapes that unquantised models run on one node: 70B and
+ * Qwen2.5-72B on TP 1 to 8, 8B on TP 1 to 4, 405B on TP4. A call over 60 ms (at 650 or 1250 TFLOP/s) is left out, save M = 131072 on TP8.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/point_lists.h"
@@ -27,6 +27,8 @@ typedef struct llama {
 
 static const llama llama_405b = {16384, 53248, 128, 8, 128256};
 static const llama llama_70b = {8192, 28672, 64, 8, 128256};
+static const llama llama_8b = {4096, 14336, 32, 8, 128256};
+static const llama qwen_72b = {8192, 29568, 64, 8, 152064}; /* Qwen2.5: the 70B's attention */
 
 /* Which M to take in --quick and hot. */
 typedef enum effort { EFFORT_MAIN, EFFORT_SOME, EFFORT_FEW } effort;
@@ -109,13 +111,17 @@ static rc_status layer_bf16(rc_points *p, const llama *l, int64_t t, const int64
 
 /* What rings on one node run unquantised: a curve for every shape first, then its other rows. */
 static rc_status unquantised(rc_points *p, rc_error *err) {
-    static const int64_t tp70[] = {4, 2, 8, 1};
+    static const int64_t tp70[] = {4, 2, 8, 1}, tp8[] = {1, 2, 4};
     for (int pass = 0; pass < 2; pass++) {
         const int64_t *rows = pass ? all_rows : first_rows;
         size_t count = pass ? COUNT(all_rows) : COUNT(first_rows);
         for (size_t i = 0; i < COUNT(tp70); i++)
             RC_TRY(layer_bf16(p, &llama_70b, tp70[i], rows, count, err));
         RC_TRY(layer_bf16(p, &llama_405b, 4, rows, count, err));
+        for (size_t i = 0; i < COUNT(tp8); i++)
+            RC_TRY(layer_bf16(p, &llama_8b, tp8[i], rows, count, err));
+        for (size_t i = 0; i < COUNT(tp70); i++)
+            RC_TRY(layer_bf16(p, &qwen_72b, tp70[i], rows, count, err));
     }
     return RC_OK;
 }
