@@ -3,12 +3,14 @@
 # MACHINE is a folder of results/rings; default: all. Costs are the rows of the same GPU in results/calibration, with
 # those of results/calibration/nodes/MACHINE, which were measured on the same host, links above all, in their place where
 # both have a point. No run of a ring is among them. Only cases whose median is known to 2 % take part (count.sh).
-# Prints the summary of `ringcast validate` for each machine. -v before RINGCAST: every case, too.
+# Prints the summary of `ringcast validate` for each machine. Before RINGCAST: -v every case, too; -e CASE the parts of the
+# cases of that name (* and ? allowed) beside those of their forecasts, -e all by part, over all cases.
 # SPDX-License-Identifier: GPL-3.0-or-later
 set -euo pipefail
 
-verbose=0
+verbose=0 explain=
 if [ "${1-}" = -v ]; then verbose=1 && shift; fi
+if [ "${1-}" = -e ]; then explain=${2:?} && shift 2; fi
 [ $# -gt 0 ] || { sed -n 's/.*: \(forecast.sh .*\), from.*/usage: \1/p' "$0" >&2; exit 2; }
 ringcast=$1 && shift
 work=$(mktemp -d)
@@ -36,9 +38,13 @@ forecast() { # MACHINE GPU NODE-RUN
     if [ "$machine" = h200x4 ]; then # Table 4 of the paper ran on the same machine
         for file in results/paper/real/table4-*.csv; do counted "$file" "$work/$machine/$(basename "$file")"; done
     fi
+    echo "# $machine"
+    if [ -n "$explain" ]; then
+        "$ringcast" validate --results "$work/$machine" --store "$work/$machine.db" --explain "$explain" || [ $? = 2 ]
+        return
+    fi
     "$ringcast" validate --results "$work/$machine" --store "$work/$machine.db" --seen "$work/cases.csv" \
         --unseen "$unseen" --max-median 100 --max-p95 100 >"$work/$machine.txt" 2>"$work/said" || [ $? = 1 ] || { cat "$work/said" >&2; exit 1; }
-    echo "# $machine"
     if [ $verbose = 1 ]; then
         cat "$work/$machine.txt"
     else

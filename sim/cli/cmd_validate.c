@@ -12,10 +12,10 @@
 #include "sim/validate/validate.h"
 
 typedef struct validate_flags {
-    const char *store, *results, *json, *plot, *out, *max_median, *max_p95;
+    const char *store, *results, *json, *plot, *out, *max_median, *max_p95, *explain;
     rc_many seen, unseen, ranks;
     int64_t draw, seed;
-    bool cross, overwrite;
+    bool cross, by_part, overwrite;
 } validate_flags;
 
 static rc_status limit(const char *flag, const char *text, double *out, rc_error *err) {
@@ -115,6 +115,21 @@ static rc_status replay(const validate_flags *given, rc_error *err) {
     return st;
 }
 
+/* Lists are not asked for: whoever wants to know why takes any run there is. */
+static rc_status explain(const validate_flags *f, rc_error *err) {
+    rc_runs runs = {0};
+    const char *pattern = f->explain && strcmp(f->explain, "all") != 0 ? f->explain : "*";
+    bool parts = f->by_part || (f->explain && strcmp(f->explain, "all") == 0);
+    rc_status st = rc_runs_read(&runs, f->results ? f->results : "results/validation", err);
+    if (st == RC_OK)
+        st = rc_runs_predict(&runs, f->store, err);
+    if (st == RC_OK)
+        st = parts ? rc_runs_explain_parts(&runs, pattern, stdout, err)
+                   : rc_runs_explain(&runs, pattern, stdout, err);
+    rc_runs_free(&runs);
+    return st;
+}
+
 static rc_status draw(const validate_flags *f, rc_error *err) {
     int ranks[RC_MAX_MANY] = {1, 2};
     if (!f->out || f->seed < 0 || f->draw < 1 || f->draw > 999)
@@ -146,6 +161,11 @@ rc_status rc_cmd_validate(int argc, char **argv, rc_error *err) {
          "fail over this median error of the unseen set (default 3%; --cross 5%)"},
         {"--max-p95", RC_FLAG_TEXT, &f.max_p95, "PCT",
          "and over this 95th percentile (default 8%)"},
+        {"--explain", RC_FLAG_TEXT, &f.explain, "CASE",
+         "parts of the runs of this name (* and ? allowed) beside those of the forecast; all: as "
+         "--by-part"},
+        {"--by-part", RC_FLAG_BOOL, &f.by_part, NULL,
+         "errors by part, transport and kind, of all runs or those of --explain"},
         {"--draw", RC_FLAG_INT, RC_WHOLE(&f.draw, 1, 999), "N",
          "draw N shapes at random into --out instead"},
         {"--ranks", RC_FLAG_MANY, &f.ranks, "N", "draw: for so many GPUs (default 1 and 2)"},
@@ -160,6 +180,7 @@ rc_status rc_cmd_validate(int argc, char **argv, rc_error *err) {
     bool helped;
     RC_TRY(rc_flags_parse(argc, argv, flags, sizeof flags / sizeof flags[0],
                           "usage: ringcast validate [flags]\n"
+                          "       ringcast validate --explain CASE|all [--by-part]\n"
                           "       ringcast validate --cross FROM TO\n"
                           "       ringcast validate --draw N --out FILE.csv [--ranks N] [--seed N]",
                           args, 2, &count, &helped, err));
@@ -170,6 +191,8 @@ rc_status rc_cmd_validate(int argc, char **argv, rc_error *err) {
                           : rc_fail(err, RC_E_USAGE, "--cross needs two machines: FROM TO");
     if (count > 0)
         return rc_fail(err, RC_E_USAGE, "unexpected argument '%s'", args[0]);
+    if (f.explain || f.by_part)
+        return explain(&f, err);
     if (f.draw != 0)
         return draw(&f, err);
     return replay(&f, err);

@@ -150,6 +150,7 @@ static rc_status predict(const setting *s, rc_measured_run *x, const rc_sequence
                     .unfold = true,
                     .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
     RC_TRY(rc_forward_trace(&spec, &program, &sim, err));
+    rc_run_parts_simulated(&x->parts[1], &program, sim);
     x->time[RC_BY_SIMULATION] = end_of_layers(&program, sim);
     rc_baselines(&program, &s->m, x->transport, &x->time[RC_BY_ROOFLINE],
                  &x->time[RC_BY_ALPHA_BETA]);

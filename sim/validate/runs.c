@@ -29,12 +29,28 @@ const char *rc_run_regime(const rc_measured_run *x) {
     return x->schedule->many_ranks ? "prefill" : x->schedule->name;
 }
 
+const char *const rc_run_regimes[RC_RUN_REGIMES] = {"prefill", "decode", "tp"};
+
+size_t rc_runs_transports(const rc_runs *r, const char **out) {
+    size_t n = 0;
+    for (size_t i = 0; i < r->n; i++) {
+        size_t k = 0;
+        while (k < n && strcmp(out[k], r->v[i].transport) != 0)
+            k++;
+        if (k == n && n < RC_RUN_TRANSPORTS)
+            out[n++] = r->v[i].transport;
+    }
+    return n;
+}
+
 bool rc_run_is(const rc_measured_run *x, const rc_schedule *s) {
     assert(s != NULL);
     return !x->decode && x->schedule == s;
 }
 
 void rc_runs_free(rc_runs *r) {
+    for (size_t i = 0; i < r->n; i++)
+        free(r->v[i].parts);
     free(r->v);
     memset(r, 0, sizeof *r);
 }
@@ -69,6 +85,8 @@ enum {
     SAMPLES,
     CHECK,
     MACHINE,
+    GPU,
+    SM_MHZ,
     COLUMNS = 34
 };
 
@@ -128,6 +146,9 @@ static rc_status read_run(const rc_csv *csv, size_t row, const size_t *at, rc_me
         return rc_csv_fail(csv, row, at[LAUNCH], err, RC_E_INPUT,
                            "\"%.40s\": expected eager or graph", launch);
     RC_TRY(numbers(csv, row, at, x, err));
+    x->forecast_mhz = x->sm_mhz = NAN; /* of a short run nobody could read the clock */
+    if (rc_csv_text(csv, row, at[SM_MHZ])[0] != '\0')
+        RC_TRY(rc_csv_quantity(csv, row, at[SM_MHZ], RC_DIM_RATIO, 1.0, 1e5, &x->sm_mhz, err));
     for (int m = 0; m < RC_METHODS; m++)
         x->time[m] = NAN;
     return RC_OK;
@@ -149,7 +170,49 @@ static rc_status add(rc_runs *r, const rc_csv *csv, size_t row, size_t col,
         r->v = v;
         r->room = room;
     }
-    r->v[r->n++] = *x;
+    r->v[r->n] = *x;
+    r->v[r->n].parts = calloc(2, sizeof *x->parts);
+    if (!r->v[r->n].parts)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for %zu runs", r->n);
+    r->n++;
+    return RC_OK;
+}
+
+/* The run that a row is of: most often that of the row before, `guess`. NULL: none. */
+static rc_measured_run *run_of(rc_runs *r, const rc_csv *csv, size_t row, const size_t *at,
+                               size_t *guess) {
+    const char *name = rc_csv_text(csv, row, at[CASE]);
+    const char *transport = rc_csv_text(csv, row, at[TRANSPORT]);
+    const char *machine = rc_csv_text(csv, row, at[MACHINE]);
+    for (size_t k = 0; k < r->n; k++) {
+        size_t i = (*guess + k) % r->n;
+        rc_measured_run *x = &r->v[i];
+        if (strcmp(x->name, name) == 0 && strcmp(x->transport, transport) == 0 &&
+            strcmp(x->machine, machine) == 0) {
+            *guess = i;
+            return x;
+        }
+    }
+    return NULL;
+}
+
+/* The rows of parts, each of one rank. A run that was cut off has parts and no whole. */
+static rc_status read_parts(rc_runs *r, const rc_csv *csv, const size_t *at, rc_error *err) {
+    size_t guess = 0;
+    for (size_t row = 0; row < rc_csv_rows(csv); row++) {
+        const char *part = rc_csv_text(csv, row, at[PART]);
+        rc_over_ranks *o = NULL;
+        double seconds = 0;
+        if (strcmp(part, "whole") == 0)
+            continue;
+        rc_measured_run *x = run_of(r, csv, row, at, &guess);
+        if (!x)
+            continue;
+        if (!rc_run_part_find(&x->parts[0], part, &o))
+            return rc_csv_fail(csv, row, at[PART], err, RC_E_INPUT, "\"%.40s\" is no part", part);
+        RC_TRY(rc_csv_quantity(csv, row, at[P50], RC_DIM_TIME, 1e-9, 1e5, &seconds, err));
+        rc_over_ranks_add(o, seconds);
+    }
     return RC_OK;
 }
 
@@ -173,6 +236,8 @@ rc_status rc_runs_parse(rc_runs *r, const char *name, const char *body, size_t s
         if (st == RC_OK)
             st = add(r, csv, row, at[CASE], &x, err);
     }
+    if (st == RC_OK)
+        st = read_parts(r, csv, at, err);
     rc_csv_close(csv);
     return st;
 }

@@ -24,6 +24,36 @@ const char *rc_run_set_name(rc_run_set s);
 typedef enum rc_method { RC_BY_SIMULATION, RC_BY_ROOFLINE, RC_BY_ALPHA_BETA, RC_METHODS } rc_method;
 const char *rc_method_name(rc_method m);
 
+/* ---- parts of a pass ------------------------------------------------------------------------- */
+
+/* One figure of all ranks of a run, s. n 0: nobody has it. */
+typedef struct rc_over_ranks {
+    int n;
+    double sum, least, most;
+} rc_over_ranks;
+void rc_over_ranks_add(rc_over_ranks *o, double seconds);
+
+enum { RC_RUN_STEPS = 64 }; /* ring steps of a run at the most: ranks of a ring */
+
+/* What the parts of one pass take, over all of its layers. Of a run they are what
+ * `ringcast-calib ring` writes, means of three passes that were launched op by op with events
+ * around each part; so a part of a few microseconds holds the launch as well. Of a forecast they
+ * are the ops of the simulated pass. */
+typedef struct rc_run_parts {
+    rc_over_ranks part[RC_P_COUNT];
+    rc_over_ranks attention_alone[RC_RUN_STEPS]; /* of ring step J, without messages */
+    rc_over_ranks message_alone[RC_RUN_STEPS];   /* the message of ring step J, without attention */
+    int calls[RC_P_COUNT];                       /* forecast: ops of GPU 0 */
+} rc_run_parts;
+/* Whether `part` is one of a run's parts, "norm" or "send-recv-alone-2"; then its figure. */
+bool rc_run_part_find(rc_run_parts *p, const char *part, rc_over_ranks **out);
+/* What stands for a part on all ranks: the mean of them; of communication, in which a rank waits
+ * for the others, the least. NAN when nobody has it. */
+double rc_over_ranks_value(const rc_over_ranks *o, bool communication);
+struct rc_sim;
+/* Adds the ops of a simulated pass, by part. */
+void rc_run_parts_simulated(rc_run_parts *p, const rc_program *program, const struct rc_sim *sim);
+
 typedef struct rc_measured_run { /* one case on one transport */
     char name[64], transport[24], machine[48];
     const rc_schedule *schedule;
@@ -35,6 +65,9 @@ typedef struct rc_measured_run { /* one case on one transport */
     double measured, p10, p90; /* s; the slowest rank of a pass */
     double time[RC_METHODS];   /* predicted, s; NAN where it could not be, and `why` says so */
     double transferred;        /* share of the simulated path that rests on another part's rows */
+    double sm_mhz;             /* clock while it ran; NAN: not known */
+    double forecast_mhz;       /* clock that the forecast rests on; NAN: it has none */
+    rc_run_parts *parts;       /* [2]: as measured, as forecast; owned. NULL: nobody asked */
     rc_run_set set;
     char why[256];
 } rc_measured_run;
@@ -70,6 +103,10 @@ typedef struct rc_accuracy {
 rc_accuracy rc_runs_accuracy(const rc_runs *r, rc_method m, int set, const char *transport,
                              const char *regime);
 const char *rc_run_regime(const rc_measured_run *x);
+enum { RC_RUN_REGIMES = 3, RC_RUN_TRANSPORTS = 8 };
+extern const char *const rc_run_regimes[RC_RUN_REGIMES];
+/* Transports that occur, in the order in which they do; RC_RUN_TRANSPORTS at the most. */
+size_t rc_runs_transports(const rc_runs *r, const char **out);
 /* Whether it is a prefill by this schedule. */
 bool rc_run_is(const rc_measured_run *x, const rc_schedule *s);
 
@@ -91,6 +128,14 @@ rc_status rc_runs_plot(const rc_runs *r, const char *dir, bool overwrite, bool *
                        rc_error *err);
 /* RC_E_CHECK, naming what fell short, when a limit is not kept. */
 rc_status rc_runs_check(const rc_runs *r, const rc_limits *l, rc_error *err);
+
+/* ---- why ------------------------------------------------------------------------------------- */
+/* Each run whose name `pattern` (fnmatch) takes: its parts beside those of the forecast, in the
+ * order of a layer, the first that they part at, and the clocks. RC_E_INPUT when no run has such a
+ * name. */
+rc_status rc_runs_explain(const rc_runs *r, const char *pattern, FILE *f, rc_error *err);
+/* Forecast over run by part, transport and regime, over the runs that `pattern` takes. */
+rc_status rc_runs_explain_parts(const rc_runs *r, const char *pattern, FILE *f, rc_error *err);
 
 /* ---- drawing cases ------------------------------------------------------------------------- */
 /* `n` shapes for each number of GPUs in `ranks` at random, as a case file of `ringcast-calib ring`:

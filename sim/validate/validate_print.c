@@ -7,21 +7,7 @@
 #include "sim/plot/gnuplot.h"
 #include "sim/validate/validate.h"
 
-enum { MAX_TRANSPORTS = 8, MAX_CROSSINGS = 64 };
-static const char *const regimes[] = {"prefill", "decode", "tp"};
-
-/* Transports that occur, in the order in which they do. */
-static size_t transports(const rc_runs *r, const char **out) {
-    size_t n = 0;
-    for (size_t i = 0; i < r->n; i++) {
-        size_t k = 0;
-        while (k < n && strcmp(out[k], r->v[i].transport) != 0)
-            k++;
-        if (k == n && n < MAX_TRANSPORTS)
-            out[n++] = r->v[i].transport;
-    }
-    return n;
-}
+enum { MAX_CROSSINGS = 64 };
 
 static double error_pct(const rc_measured_run *x, rc_method m) {
     return 100.0 * (x->time[m] / x->measured - 1.0);
@@ -73,8 +59,8 @@ static void accuracy_row(rc_table *t, const char *set, const char *what, const c
 }
 
 static void accuracy_rows(const rc_runs *r, rc_table *t, int set) {
-    const char *names[MAX_TRANSPORTS], *title = rc_run_set_name((rc_run_set)set);
-    size_t n = transports(r, names);
+    const char *names[RC_RUN_TRANSPORTS], *title = rc_run_set_name((rc_run_set)set);
+    size_t n = rc_runs_transports(r, names);
     for (int m = 0; m < RC_METHODS; m++) {
         rc_accuracy a = rc_runs_accuracy(r, (rc_method)m, set, NULL, NULL);
         if (a.n > 0)
@@ -85,10 +71,10 @@ static void accuracy_rows(const rc_runs *r, rc_table *t, int set) {
         if (a.n > 0)
             accuracy_row(t, title, names[i], rc_method_name(RC_BY_SIMULATION), &a);
     }
-    for (size_t i = 0; i < sizeof regimes / sizeof regimes[0]; i++) {
-        rc_accuracy a = rc_runs_accuracy(r, RC_BY_SIMULATION, set, NULL, regimes[i]);
+    for (size_t i = 0; i < RC_RUN_REGIMES; i++) {
+        rc_accuracy a = rc_runs_accuracy(r, RC_BY_SIMULATION, set, NULL, rc_run_regimes[i]);
         if (a.n > 0)
-            accuracy_row(t, title, regimes[i], rc_method_name(RC_BY_SIMULATION), &a);
+            accuracy_row(t, title, rc_run_regimes[i], rc_method_name(RC_BY_SIMULATION), &a);
     }
 }
 
@@ -157,8 +143,8 @@ static void put_accuracy(rc_json *j, json_t *o, const rc_accuracy *a) {
 }
 
 static void put_sets(const rc_runs *r, rc_json *j, json_t *parent, rc_method m) {
-    const char *names[MAX_TRANSPORTS];
-    size_t n = transports(r, names);
+    const char *names[RC_RUN_TRANSPORTS];
+    size_t n = rc_runs_transports(r, names);
     for (int set = 0; set < RC_SET_COUNT; set++) {
         json_t *o = rc_json_object(j, parent, rc_run_set_name((rc_run_set)set));
         rc_accuracy a = rc_runs_accuracy(r, m, set, NULL, NULL);
@@ -170,10 +156,10 @@ static void put_sets(const rc_runs *r, rc_json *j, json_t *parent, rc_method m) 
                 put_accuracy(j, rc_json_object(j, by, names[i]), &a);
         }
         by = rc_json_object(j, o, "regimes");
-        for (size_t i = 0; i < sizeof regimes / sizeof regimes[0]; i++) {
-            a = rc_runs_accuracy(r, m, set, NULL, regimes[i]);
+        for (size_t i = 0; i < RC_RUN_REGIMES; i++) {
+            a = rc_runs_accuracy(r, m, set, NULL, rc_run_regimes[i]);
             if (a.n > 0)
-                put_accuracy(j, rc_json_object(j, by, regimes[i]), &a);
+                put_accuracy(j, rc_json_object(j, by, rc_run_regimes[i]), &a);
         }
     }
 }

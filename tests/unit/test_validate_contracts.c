@@ -44,11 +44,24 @@ static void test_others(void **state) {
     trips("ranks != NULL && count > 0", (void)rc_draw_cases(1, NULL, 1, 1, "x.csv", false, &err));
 }
 
+static void test_explain(void **state) {
+    (void)state;
+    const rc_runs none = {0};
+    rc_run_parts parts = {.calls = {0}};
+    rc_template of_layers;
+    const rc_program template = {.layers_of = &of_layers};
+    FILE *volatile nowhere = NULL;
+    trips("program->layers_of == NULL", rc_run_parts_simulated(&parts, &template, NULL));
+    trips("pattern != NULL && f != NULL", (void)rc_runs_explain(&none, "*", nowhere, &err));
+    trips("pattern != NULL && f != NULL", (void)rc_runs_explain_parts(&none, "*", nowhere, &err));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_runs),
         cmocka_unit_test(test_accuracy),
         cmocka_unit_test(test_others),
+        cmocka_unit_test(test_explain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,312 @@
+/* Why a forecast is off: the parts of a run beside those of its forecast.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
+#include <fnmatch.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "sim/base/quantile.h"
+#include "sim/base/table.h"
+#include "sim/validate/validate.h"
+
+/* Medians that count are known to 2 %, and a part that moves the pass by less than half a per cent
+ * is no place to look at. */
+#define KNOWN 0.02
+#define MATTERS 0.005
+
+static bool taken(const rc_measured_run *x, const char *pattern) {
+    return fnmatch(pattern, x->name, 0) == 0;
+}
+
+/* ---- one run, line by line ------------------------------------------------------------------- */
+
+typedef struct line {
+    char name[40];
+    double measured, least, most, forecast; /* s; NAN: nobody has it */
+    int calls;                              /* forecast: ops of a GPU; 0: not counted */
+    bool communication;
+} line;
+
+enum { LINES = RC_P_COUNT + 2 * RC_RUN_STEPS };
+
+static void add_line(line *out, size_t *n, const char *name, const rc_over_ranks *measured,
+                     const rc_over_ranks *forecast, int calls, bool communication) {
+    if (measured->n == 0 && forecast->n == 0)
+        return;
+    line *l = &out[(*n)++];
+    *l = (line){.measured = rc_over_ranks_value(measured, communication),
+                .least = measured->n ? measured->least : NAN,
+                .most = measured->n ? measured->most : NAN,
+                .forecast = rc_over_ranks_value(forecast, communication),
+                .calls = calls,
+                .communication = communication};
+    snprintf(l->name, sizeof l->name, "%s", name);
+}
+
+static void add_steps(line *out, size_t *n, const rc_run_parts *p) {
+    for (int j = 0; j < RC_RUN_STEPS; j++) {
+        char name[40];
+        snprintf(name, sizeof name, "attention-alone-%d", j);
+        add_line(out, n, name, &p[0].attention_alone[j], &p[1].attention_alone[j], 0, false);
+        snprintf(name, sizeof name, "send-recv-alone-%d", j);
+        add_line(out, n, name, &p[0].message_alone[j], &p[1].message_alone[j], 0, true);
+    }
+}
+
+/* In the order of a layer. */
+static size_t lines_of(const rc_measured_run *x, line *out) {
+    static const rc_part order[] = {RC_P_NORM,      RC_P_QKV,        RC_P_ROTARY,  RC_P_ALL_GATHER,
+                                    RC_P_ATTENTION, RC_P_SENDRECV,   RC_P_MERGE,   RC_P_ALL2ALL,
+                                    RC_P_OUT,       RC_P_ALL_REDUCE, RC_P_GATE_UP, RC_P_SWIGLU,
+                                    RC_P_DOWN,      RC_P_HOST};
+    const rc_run_parts *p = x->parts;
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
+        rc_part k = order[i];
+        if (k == RC_P_ATTENTION)
+            add_steps(out, &n, p);
+        add_line(out, &n, rc_part_name(k), &p[0].part[k], &p[1].part[k], p[1].calls[k],
+                 rc_part_is_comm(k));
+    }
+    return n;
+}
+
+/* Whether the forecast leaves what is known of the measured part, by so much that it matters. */
+static bool apart(const line *l, double whole) {
+    double off = fabs(l->forecast - l->measured);
+    bool outside = l->forecast < l->least * (1.0 - KNOWN) || l->forecast > l->most * (1.0 + KNOWN);
+    return isfinite(off) && outside && off > MATTERS * whole;
+}
+
+static double error_pct(double forecast, double measured) {
+    return 100.0 * (forecast / measured - 1.0);
+}
+
+static void explain_line(rc_table *t, const line *l, double whole) {
+    rc_table_text(t, l->name);
+    rc_table_real(t, 1e6 * l->measured, 1);
+    rc_table_real(t, 1e6 * l->least, 1);
+    rc_table_real(t, 1e6 * l->most, 1);
+    rc_table_real(t, 1e6 * l->forecast, 1);
+    rc_table_real(t, error_pct(l->forecast, l->measured), 1);
+    rc_table_real(t, 100.0 * (l->forecast - l->measured) / whole, 2);
+    if (l->calls > 0)
+        rc_table_int(t, l->calls);
+    else
+        rc_table_missing(t);
+    rc_table_text(t, apart(l, whole) ? "apart" : "");
+}
+
+static rc_status explain_lines(const rc_measured_run *x, const line *l, size_t n, FILE *f,
+                               rc_error *err) {
+    static const rc_column columns[] = {
+        {"part", "part", "", RC_LEFT},
+        {"measured_us", "measured", "us", RC_RIGHT},
+        {"least_us", "least", "us", RC_RIGHT},
+        {"most_us", "most", "us", RC_RIGHT},
+        {"forecast_us", "forecast", "us", RC_RIGHT},
+        {"error_pct", "error", "%", RC_RIGHT},
+        {"of_whole_pct", "of whole", "%", RC_RIGHT},
+        {"calls", "calls", "", RC_RIGHT},
+        {"note", "note", "", RC_LEFT},
+    };
+    rc_table *t = RC_TABLE_WITH(columns);
+    rc_table_note(t, "%s over %s on %s", x->name, x->transport, x->machine);
+    for (size_t i = 0; i < n; i++)
+        explain_line(t, &l[i], x->measured);
+    line whole = {.name = "whole", .measured = x->measured, .forecast = x->time[RC_BY_SIMULATION]};
+    whole.least = x->p10, whole.most = x->p90;
+    explain_line(t, &whole, x->measured);
+    return rc_table_finish(t, false, f, err);
+}
+
+/* What ops on the stream of compute come to: what a pass would take without anything to wait for. */
+static double sum_of(const line *l, size_t n, bool forecast) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        if (l[i].calls > 0 && (!l[i].communication || strcmp(l[i].name, "all-reduce") == 0) &&
+            strcmp(l[i].name, rc_part_name(RC_P_HOST)) != 0)
+            sum += forecast ? l[i].forecast : l[i].measured;
+    return sum;
+}
+
+static void explain_end(const rc_measured_run *x, const line *l, size_t n, FILE *f) {
+    const line *first = NULL, *largest = NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (!apart(&l[i], x->measured))
+            continue;
+        first = first ? first : &l[i];
+        if (!largest ||
+            fabs(l[i].forecast - l[i].measured) > fabs(largest->forecast - largest->measured))
+            largest = &l[i];
+    }
+    (void)fprintf(f,
+                  "# on the stream of compute: measured %.1f us, forecast %.1f us, of a whole of "
+                  "%.1f and %.1f\n",
+                  1e6 * sum_of(l, n, false), 1e6 * sum_of(l, n, true), 1e6 * x->measured,
+                  1e6 * x->time[RC_BY_SIMULATION]);
+    if (isfinite(x->sm_mhz))
+        (void)fprintf(f, "# clock: measured %.0f MHz", x->sm_mhz);
+    else
+        (void)fputs("# clock: measured not known", f);
+    if (isfinite(x->forecast_mhz))
+        (void)fprintf(f, ", forecast %.0f MHz\n", x->forecast_mhz);
+    else
+        (void)fputs(", forecast without one\n", f);
+    if (first)
+        (void)fprintf(f, "# they part first at %s (%+.1f %%), most at %s (%+.1f %%)\n", first->name,
+                      error_pct(first->forecast, first->measured), largest->name,
+                      error_pct(largest->forecast, largest->measured));
+    else
+        (void)fputs("# no part is further off than is known of it\n", f);
+}
+
+rc_status rc_runs_explain(const rc_runs *r, const char *pattern, FILE *f, rc_error *err) {
+    assert(pattern != NULL && f != NULL);
+    line l[LINES];
+    size_t told = 0;
+    (void)fputs(
+        "# mean of the ranks; of communication the least, for a rank waits in it for the others\n",
+        f);
+    for (size_t i = 0; i < r->n; i++) {
+        const rc_measured_run *x = &r->v[i];
+        if (!taken(x, pattern))
+            continue;
+        if (told++)
+            (void)fputc('\n', f);
+        size_t n = lines_of(x, l);
+        RC_TRY(explain_lines(x, l, n, f, err));
+        explain_end(x, l, n, f);
+        if (x->why[0])
+            (void)fprintf(f, "# no forecast: %s\n", x->why);
+    }
+    if (told == 0)
+        return rc_fail(err, RC_E_INPUT, "no run has a name like \"%s\"", pattern);
+    return RC_OK;
+}
+
+/* ---- many runs, part by part ----------------------------------------------------------------- */
+
+/* What is told of one part in all runs of a transport and a regime. */
+typedef struct group {
+    size_t n;
+    double *off, *signs, *share, *moves, *call; /* of the runs that have it, room for all */
+} group;
+
+static const char *const lumps[] = {"attention-alone-0", "attention-alone-1+", "send-recv-alone-0",
+                                    "send-recv-alone-1+"};
+enum { LUMPS = 4, KINDS = RC_P_COUNT + LUMPS + 1 }; /* parts, steps alone, the whole */
+
+static const char *kind_name(int k) {
+    if (k < RC_P_COUNT)
+        return rc_part_name((rc_part)k);
+    return k < RC_P_COUNT + LUMPS ? lumps[k - RC_P_COUNT] : "whole";
+}
+
+/* Of kind k: seconds measured and forecast, and its calls. False: the run lacks it. */
+static bool figure(const rc_measured_run *x, int k, double *measured, double *forecast,
+                   int *calls) {
+    const rc_run_parts *p = x->parts;
+    *measured = *forecast = 0, *calls = 0;
+    if (k == KINDS - 1) {
+        *measured = x->measured, *forecast = x->time[RC_BY_SIMULATION];
+    } else if (k < RC_P_COUNT) {
+        bool comm = rc_part_is_comm((rc_part)k);
+        *measured = rc_over_ranks_value(&p[0].part[k], comm);
+        *forecast = rc_over_ranks_value(&p[1].part[k], comm);
+        *calls = p[1].calls[k];
+    } else {
+        int lump = k - RC_P_COUNT;
+        bool message = lump >= 2, later = lump % 2 == 1;
+        for (int j = later ? 1 : 0; j < (later ? RC_RUN_STEPS : 1); j++) {
+            const rc_over_ranks *m = message ? &p[0].message_alone[j] : &p[0].attention_alone[j];
+            const rc_over_ranks *s = message ? &p[1].message_alone[j] : &p[1].attention_alone[j];
+            if (m->n == 0 || s->n == 0)
+                continue;
+            *measured += rc_over_ranks_value(m, message);
+            *forecast += rc_over_ranks_value(s, message);
+            *calls += x->layers;
+        }
+    }
+    return isfinite(*measured) && isfinite(*forecast) && *measured > 0;
+}
+
+static void add_to_group(group *g, const rc_measured_run *x, int k) {
+    double measured, forecast;
+    int calls;
+    if (!figure(x, k, &measured, &forecast, &calls))
+        return;
+    g->signs[g->n] = error_pct(forecast, measured);
+    g->off[g->n] = fabs(g->signs[g->n]);
+    g->share[g->n] = 100.0 * measured / x->measured;
+    g->moves[g->n] = 100.0 * (forecast - measured) / x->measured;
+    g->call[g->n] = calls > 0 ? 1e6 * measured / calls : NAN;
+    g->n++;
+}
+
+static double mean(const double *v, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += v[i];
+    return sum / (double)n;
+}
+
+static double middle(double *v, size_t n, double q) {
+    if (!isfinite(v[0]))
+        return NAN;
+    rc_sort(v, n);
+    return rc_quantile(v, n, q);
+}
+
+static void group_row(rc_table *t, group *g, const char *transport, const char *regime, int k) {
+    if (g->n == 0)
+        return;
+    rc_table_text(t, transport);
+    rc_table_text(t, regime);
+    rc_table_text(t, kind_name(k));
+    rc_table_int(t, (int64_t)g->n);
+    rc_table_real(t, mean(g->signs, g->n), 2);
+    rc_table_real(t, mean(g->moves, g->n), 2);
+    rc_table_real(t, middle(g->off, g->n, 0.5), 2);
+    rc_table_real(t, middle(g->off, g->n, 0.95), 2);
+    rc_table_real(t, middle(g->share, g->n, 0.5), 1);
+    rc_table_real(t, middle(g->call, g->n, 0.5), 1);
+}
+
+static void class_rows(const rc_runs *r, const char *pattern, const char *transport,
+                       const char *regime, rc_table *t, double *room) {
+    for (int k = 0; k < KINDS; k++) {
+        group g = {0, room, room + r->n, room + 2 * r->n, room + 3 * r->n, room + 4 * r->n};
+        for (size_t i = 0; i < r->n; i++) {
+            const rc_measured_run *x = &r->v[i];
+            if (taken(x, pattern) && strcmp(x->transport, transport) == 0 &&
+                strcmp(rc_run_regime(x), regime) == 0)
+                add_to_group(&g, x, k);
+        }
+        group_row(t, &g, transport, regime, k);
+    }
+}
+
+rc_status rc_runs_explain_parts(const rc_runs *r, const char *pattern, FILE *f, rc_error *err) {
+    assert(pattern != NULL && f != NULL);
+    static const rc_column columns[] = {
+        {"transport", "transport", "", RC_LEFT}, {"kind", "kind", "", RC_LEFT},
+        {"part", "part", "", RC_LEFT},           {"runs", "runs", "", RC_RIGHT},
+        {"signed_pct", "signed", "%", RC_RIGHT}, {"of_whole_pct", "of whole", "%", RC_RIGHT},
+        {"median_pct", "median", "%", RC_RIGHT}, {"p95_pct", "95th", "%", RC_RIGHT},
+        {"share_pct", "share", "%", RC_RIGHT},   {"call_us", "a call", "us", RC_RIGHT},
+    };
+    const char *transports[RC_RUN_TRANSPORTS];
+    size_t n = rc_runs_transports(r, transports);
+    double *room = calloc(5 * r->n + 1, sizeof *room);
+    if (!room)
+        return rc_fail(err, RC_E_NOMEM, "out of memory");
+    rc_table *t = RC_TABLE_WITH(columns);
+    rc_table_note(t,
+                  "forecast over run by part; `of whole`: by how much of the pass the part is off");
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < RC_RUN_REGIMES; k++)
+            class_rows(r, pattern, transports[i], rc_run_regimes[k], t, room);
+    free(room);
+    return rc_table_finish(t, false, f, err);
+}

@@ -1,0 +1,150 @@
+/* The parts of a run beside those of its forecast: what a results file says of them, that those of
+ * a forecast add up to its time where nothing overlaps, and where a run and its forecast part.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "sim/validate/validate.h"
+
+#define HEAD                                                                                       \
+    "case,schedule,cp,tp,t,p,batch,hq,hkv,width,ffn,layers,launch,sms,ctas,transport,part,rank,"   \
+    "p10_s,p50_s,p90_s,samples,check,machine,gpu,sm_mhz,power_w,temp_c,date,driver,cuda,nccl,"     \
+    "kernel,commit\n"
+
+/* One row: `schedule` over `cp` ranks, 2,048 new tokens, two layers. */
+static void row(char *to, size_t size, const char *schedule, int cp, const char *part, int rank,
+                double seconds, const char *mhz) {
+    size_t n = strlen(to);
+    snprintf(to + n, size - n,
+             "c-%s,%s,%d,1,2048,0,1,16,1,16384,6656,2,graph,0,0,%s,%s,%d,%.9g,%.9g,%.9g,3,0.003,"
+             "h200-sxm,NVIDIA H200,%s,,,d,d,c,n,k,c\n",
+             schedule, schedule, cp, cp > 1 ? "nvlink" : "none", part, rank, seconds, seconds,
+             seconds, mhz);
+}
+
+static rc_status parse(rc_runs *r, const char *text, rc_error *err) {
+    return rc_runs_parse(r, "runs.csv", text, strlen(text), err);
+}
+
+static void test_measured(void **state) {
+    (void)state;
+    char text[8192] = HEAD;
+    rc_runs r = {0};
+    rc_error err = {0};
+    for (int rank = 0; rank < 2; rank++) {
+        row(text, sizeof text, "pass-kv", 2, "norm", rank, 1e-3 * (rank + 1), "");
+        row(text, sizeof text, "pass-kv", 2, "send-recv", rank, 1e-3 * (rank + 4), "");
+        row(text, sizeof text, "pass-kv", 2, "attention-alone-1", rank, 7e-3, "");
+    }
+    row(text, sizeof text, "pass-kv", 2, "whole", -1, 0.02, "1550.5");
+    row(text, sizeof text, "tp", 1, "norm", 0, 1e-3, ""); /* cut off: it has no whole pass */
+    assert_int_equal(parse(&r, text, &err), RC_OK);
+    assert_int_equal(r.n, 1);
+    const rc_run_parts *p = &r.v[0].parts[0];
+    assert_true(r.v[0].sm_mhz == 1550.5 && isnan(r.v[0].forecast_mhz));
+    assert_true(fabs(rc_over_ranks_value(&p->part[RC_P_NORM], false) - 1.5e-3) < 1e-12);
+    assert_true(fabs(rc_over_ranks_value(&p->part[RC_P_SENDRECV], true) - 4e-3) < 1e-12);
+    assert_true(p->attention_alone[1].n == 2 && p->attention_alone[0].n == 0);
+    assert_true(isnan(rc_over_ranks_value(&p->part[RC_P_QKV], false)));
+    rc_runs_free(&r);
+    static const char *const none[] = {"rotation", "attention-alone-", "send-recv-alone-64"};
+    for (size_t i = 0; i < 3; i++) {
+        strcpy(text, HEAD);
+        row(text, sizeof text, "tp", 1, none[i], 0, 1e-3, "");
+        row(text, sizeof text, "tp", 1, "whole", -1, 0.02, "");
+        assert_int_equal(parse(&r, text, &err), RC_E_INPUT);
+        assert_non_null(strstr(err.msg, "is no part"));
+        rc_runs_free(&r);
+    }
+}
+
+/* The forecast of one run of `schedule`, which measured `whole` seconds and gate-up `gate`. */
+static void forecast(rc_runs *r, const char *schedule, int cp, double whole, double gate) {
+    char text[4096] = HEAD;
+    rc_error err = {0};
+    row(text, sizeof text, schedule, cp, "gate-up", 0, gate, "");
+    row(text, sizeof text, schedule, cp, "whole", -1, whole, "");
+    assert_int_equal(parse(r, text, &err), RC_OK);
+    assert_int_equal(rc_runs_predict(r, NULL, &err), RC_OK);
+    assert_string_equal(r->v[0].why, "");
+}
+
+/* One GPU, one graph: ops follow one another, so they add up to the pass; two norms a layer. */
+static void test_adds_up(void **state) {
+    (void)state;
+    rc_runs r = {0};
+    forecast(&r, "tp", 1, 0.01, 0.001);
+    const rc_run_parts *p = &r.v[0].parts[1];
+    double sum = 0;
+    for (int i = 0; i < RC_P_COUNT; i++)
+        sum += p->part[i].sum;
+    assert_true(fabs(sum - r.v[0].time[RC_BY_SIMULATION]) < 1e-10);
+    assert_int_equal(p->calls[RC_P_NORM], 4);
+    assert_true(p->attention_alone[0].n == 0); /* there are no ring steps */
+    rc_runs_free(&r);
+}
+
+/* Over a ring: each step has its attention, all but the last a message; an exchange is one span. */
+static void test_ring(void **state) {
+    (void)state;
+    rc_runs r = {0};
+    forecast(&r, "pass-q", 2, 0.01, 0.001);
+    const rc_run_parts *p = &r.v[0].parts[1];
+    assert_true(p->attention_alone[0].n == 2 && p->attention_alone[1].n == 2);
+    assert_true(p->message_alone[0].n == 2 && p->message_alone[1].n == 0);
+    double steps = p->attention_alone[0].sum + p->attention_alone[1].sum;
+    assert_true(fabs(steps - p->part[RC_P_ATTENTION].sum) < 1e-12);
+    assert_true(p->part[RC_P_ALL2ALL].n == 2 && p->part[RC_P_ALL2ALL].least > 0);
+    assert_true(p->part[RC_P_ALL2ALL].most < r.v[0].time[RC_BY_SIMULATION]);
+    rc_runs_free(&r);
+}
+
+/* What is printed of the run into `text`. */
+static rc_status print(const rc_runs *r, bool parts, const char *pattern, char *text, size_t size,
+                       rc_error *err) {
+    FILE *f = tmpfile();
+    assert_non_null(f);
+    rc_status st =
+        parts ? rc_runs_explain_parts(r, pattern, f, err) : rc_runs_explain(r, pattern, f, err);
+    rewind(f);
+    text[fread(text, 1, size - 1, f)] = '\0';
+    (void)fclose(f);
+    return st;
+}
+
+static void test_first(void **state) {
+    (void)state;
+    char text[16384];
+    rc_runs r = {0};
+    rc_error err = {0};
+    forecast(&r, "tp", 1, 0.01, 0.001);
+    double gate = rc_over_ranks_value(&r.v[0].parts[1].part[RC_P_GATE_UP], false);
+    double whole = r.v[0].time[RC_BY_SIMULATION];
+    rc_runs_free(&r);
+    forecast(&r, "tp", 1, whole, gate / 1.1); /* 10 % of much of the pass */
+    assert_int_equal(print(&r, false, "c-t?", text, sizeof text, &err), RC_OK);
+    assert_non_null(strstr(text, "they part first at gate-up (+10.0 %)"));
+    assert_int_equal(print(&r, true, "*", text, sizeof text, &err), RC_OK);
+    assert_non_null(strstr(text, "gate-up"));
+    assert_non_null(strstr(text, "10.00"));
+    rc_runs_free(&r);
+    forecast(&r, "tp", 1, whole, gate / 1.01); /* within what is known of a median */
+    assert_int_equal(print(&r, false, "*", text, sizeof text, &err), RC_OK);
+    assert_non_null(strstr(text, "no part is further off"));
+    assert_int_equal(print(&r, false, "other", text, sizeof text, &err), RC_E_INPUT);
+    rc_runs_free(&r);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_measured),
+        cmocka_unit_test(test_adds_up),
+        cmocka_unit_test(test_ring),
+        cmocka_unit_test(test_first),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
