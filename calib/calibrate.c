@@ -22,9 +22,9 @@
 #define HEAT_S 7.0 /* of matrix products before the sustained pass (docs/calibration.md) */
 
 static const rc_suite *const suites[RC_SUITE_COUNT] = {
-    &rc_suite_memory,    &rc_suite_host,         &rc_suite_merge, &rc_suite_elementwise,
-    &rc_suite_decode,    &rc_suite_attention,    &rc_suite_gemm,  &rc_suite_sms_clock,
-    &rc_suite_sms_clock, &rc_suite_interference, &rc_suite_net};
+    &rc_suite_memory,      &rc_suite_host,      &rc_suite_gap,          &rc_suite_merge,
+    &rc_suite_elementwise, &rc_suite_decode,    &rc_suite_attention,    &rc_suite_gemm,
+    &rc_suite_sms_clock,   &rc_suite_sms_clock, &rc_suite_interference, &rc_suite_net};
 
 typedef struct tally {
     size_t measured, there, skipped, cut;

@@ -14,6 +14,7 @@ static const rc_suite_info suites[RC_SUITE_COUNT] = {
     {"memory", "device-to-device copies, 64 KiB to 8 GiB", rc_points_memory, 1, 1, 1},
     {"host", "what the host pays: launches, graphs, events, synchronisation, NCCL group calls",
      rc_points_host, 2, 0, 2},
+    {"gap", "what lies between kernels that differ, and between streams", rc_points_gap, 2, 0, 2},
     {"merge", "merge of partial attention outputs by log-sum-exp", rc_points_merge, 3, 0, 1},
     {"elementwise", "norms, residual, fp8 quantisation, SwiGLU, rotary and KV write",
      rc_points_elementwise, 11, 7, 3},

@@ -10,6 +10,7 @@
 typedef enum rc_suite_id {
     RC_SUITE_MEMORY,
     RC_SUITE_HOST,
+    RC_SUITE_GAP,
     RC_SUITE_MERGE,
     RC_SUITE_ELEMENTWISE,
     RC_SUITE_DECODE,

@@ -353,6 +353,49 @@ rc_status rc_points_memory(rc_points *p, int ranks, rc_error *err) {
     return RC_OK;
 }
 
+/* Pairs that meet in a layer, after each kernel by itself. */
+rc_status rc_points_gap(rc_points *p, int ranks, rc_error *err) {
+    static const char *const chains[] = {"norm",
+                                         "gemm",
+                                         "rotary",
+                                         "swiglu",
+                                         "decode",
+                                         "attention",
+                                         "merge",
+                                         "copy",
+                                         "clear",
+                                         "send_recv",
+                                         "norm+gemm",
+                                         "rotary+gemm",
+                                         "swiglu+gemm",
+                                         "decode+gemm",
+                                         "attention+gemm",
+                                         "merge+gemm",
+                                         "rotary+decode",
+                                         "attention+rotary",
+                                         "attention+merge",
+                                         "decode+merge",
+                                         "attention+clear",
+                                         "decode+clear",
+                                         "attention+copy",
+                                         "norm+send_recv",
+                                         "gemm+send_recv",
+                                         "norm|norm",
+                                         "norm|send_recv",
+                                         "attention|send_recv",
+                                         "decode|send_recv",
+                                         "gemm|send_recv",
+                                         "norm|copy"};
+    (void)ranks;
+    for (size_t i = 0; i < COUNT(chains); i++) {
+        bool pair = strpbrk(chains[i], "+|") != NULL;
+        rc_point x = {
+            .op = "gap", .variant = chains[i], .dtype = "", .a = pair ? 2 : 1, .quick = true};
+        RC_TRY(rc_points_add(p, &x, err));
+    }
+    return RC_OK;
+}
+
 rc_status rc_points_host(rc_points *p, int ranks, rc_error *err) {
     static const rc_point all[] = {
         {.op = "launch", .variant = "", .dtype = "", .a = 1, .quick = true},

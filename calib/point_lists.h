@@ -40,6 +40,7 @@ rc_status rc_points_merge(rc_points *p, int ranks, rc_error *err);
 rc_status rc_points_elementwise(rc_points *p, int ranks, rc_error *err);
 rc_status rc_points_memory(rc_points *p, int ranks, rc_error *err);
 rc_status rc_points_host(rc_points *p, int ranks, rc_error *err);
+rc_status rc_points_gap(rc_points *p, int ranks, rc_error *err);
 rc_status rc_points_interference(rc_points *p, int ranks, rc_error *err);
 rc_status rc_points_net(rc_points *p, int ranks, rc_error *err);
 rc_status rc_points_sms(rc_points *p, int ranks, rc_error *err);

@@ -15,7 +15,7 @@
  *   copy                          bytes read + written
  *   send_recv, all_reduce, all_gather, reduce_scatter, all_to_all
  *                                 bytes       ranks    nodes
- *   launch, graph_launch, event, sync, nccl_group
+ *   launch, graph_launch, event, sync, nccl_group, gap
  *                                 calls
  *   compute_beside, transfer_beside
  *                                 bytes       SMs      ranks        CTAs

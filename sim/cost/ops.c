@@ -255,6 +255,7 @@ static const rc_op_info table[] = {
     HOST("event"),
     HOST("sync"),
     HOST("nccl_group"),
+    HOST("gap"),
     BESIDE("compute_beside"),
     BESIDE("transfer_beside"),
 };
