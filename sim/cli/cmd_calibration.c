@@ -6,6 +6,7 @@
  *   merge             several into one
  *   export            a store as CSV
  *   import            what other tools measured (cmd_calibration_import.c)
+ *   leave-out         how far off costs are where there are no rows (cmd_calibration_leave_out.c)
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include "sim/base/table.h"
 #include "sim/base/file.h"
 #include "sim/cli/calibration_import.h"
+#include "sim/cli/calibration_leave_out.h"
 #include "sim/cli/flags.h"
 #include "sim/cost/ops.h"
 #include "sim/cost/store.h"
@@ -23,9 +25,9 @@ enum { MAX_FILES = 256 };
 
 typedef struct calibration_flags {
     const char *store, *machine, *op, *out, *as;
-    const char *format, *gpu, *source, *transport;
+    const char *format, *gpu, *source, *transport, *by, *state;
     int64_t ranks, nodes;
-    bool csv, apart, overwrite;
+    bool csv, apart, overwrite, each;
 } calibration_flags;
 
 static bool same_series(const rc_row *a, const rc_row *b) {
@@ -292,8 +294,8 @@ static rc_status check_output(const calibration_flags *f, const char *verb, rc_e
 
 static rc_status dispatch(const calibration_flags *f, const char *const *args, size_t count,
                           rc_error *err) {
-    static const char *const verbs[] = {"list",  "show",   "build",  "diff",
-                                        "merge", "export", "import", NULL};
+    static const char *const verbs[] = {"list",   "show",   "build",     "diff", "merge",
+                                        "export", "import", "leave-out", NULL};
     const char *verb = args[0];
     args++, count--;
     RC_TRY(check_output(f, verb, err));
@@ -309,13 +311,17 @@ static rc_status dispatch(const calibration_flags *f, const char *const *args, s
         rc_import how = {f->machine, f->gpu, f->source, f->transport, f->op, f->ranks, f->nodes};
         return rc_cmd_calibration_import(args, count, f->format, &how, f->out, f->overwrite, err);
     }
+    if (strcmp(verb, "leave-out") == 0) {
+        rc_leave_out_flags how = {f->store, f->machine, f->op, f->by, f->state, f->each, f->csv};
+        return rc_cmd_calibration_leave_out(args, count, &how, err);
+    }
     if (strcmp(verb, "list") == 0 || strcmp(verb, "show") == 0)
         return from_store(f, verb[0] == 'l', err);
     const char *near = rc_nearest(verb, verbs);
-    return rc_fail(
-        err, RC_E_USAGE,
-        "unknown verb '%s'%s%s%s; expected list, show, build, diff, merge, export or import", verb,
-        near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+    return rc_fail(err, RC_E_USAGE,
+                   "unknown verb '%s'%s%s%s; expected list, show, build, diff, merge, export, "
+                   "import or leave-out",
+                   verb, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
 }
 
 rc_status rc_cmd_calibration(int argc, char **argv, rc_error *err) {
@@ -326,7 +332,7 @@ rc_status rc_cmd_calibration(int argc, char **argv, rc_error *err) {
         {"--machine", RC_FLAG_TEXT, &f.machine, "NAME",
          "rows of this machine only; import: the machine of the rows"},
         {"--op", RC_FLAG_TEXT, &f.op, "NAME",
-         "show: rows of this op only; import: the collective of nccl-tests that do not say it"},
+         "show, leave-out: this op only; import: the collective of nccl-tests that do not say it"},
         {"--out", RC_FLAG_TEXT, &f.out, "FILE", "the store (.db) or CSV file to write"},
         {"--as", RC_FLAG_TEXT, &f.as, "NAME", "merge: all rows become this machine's"},
         {"--apart", RC_FLAG_BOOL, &f.apart, NULL, "merge: different machines keep their names"},
@@ -341,6 +347,12 @@ rc_status rc_cmd_calibration(int argc, char **argv, rc_error *err) {
          "import: how many ranks took part, where nccl-tests do not list them all"},
         {"--nodes", RC_FLAG_INT, RC_WHOLE(&f.nodes, 1, 1 << 20), "N",
          "import: on how many nodes, likewise"},
+        {"--by", RC_FLAG_TEXT, &f.by, "NAME",
+         "leave-out: with a point goes nothing but itself (row), its line, its shape (heads, N and "
+         "K, width), one clock state of it (state); nothing goes (nothing) (default: row)"},
+        {"--state", RC_FLAG_TEXT, &f.state, "NAME",
+         "leave-out: points of this clock state, burst or sustained (default: burst)"},
+        {"--each", RC_FLAG_BOOL, &f.each, NULL, "leave-out: every point by itself"},
         {"--csv", RC_FLAG_BOOL, &f.csv, NULL, "as CSV"},
         {"--overwrite", RC_FLAG_BOOL, &f.overwrite, NULL, "replace an existing CSV file"},
     };
@@ -349,13 +361,14 @@ rc_status rc_cmd_calibration(int argc, char **argv, rc_error *err) {
     bool helped;
     RC_TRY(rc_flags_parse(
         argc, argv, flags, sizeof flags / sizeof flags[0],
-        "usage: ringcast calibration list|show|build|diff|merge|export|import [FILE...] [flags]",
+        "usage: ringcast calibration list|show|build|diff|merge|export|import|leave-out [FILE...] "
+        "[flags]",
         args, MAX_FILES, &count, &helped, err));
     if (helped)
         return RC_OK;
     if (count == 0)
         return rc_fail(err, RC_E_USAGE,
                        "calibration needs a verb: list, show, build, diff, merge, "
-                       "export or import");
+                       "export, import or leave-out");
     return dispatch(&f, args, count, err);
 }

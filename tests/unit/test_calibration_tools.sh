@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ringcast calibration import, export, diff and merge, end to end: what goes in comes out, machines that are
+# ringcast calibration import, export, diff, merge and leave-out, end to end: what goes in comes out, machines that are
 # not the same are refused by name, and no row is lost or doubled on the way.
 #
 # usage: test_calibration_tools.sh BUILD-FOLDER
@@ -112,4 +112,15 @@ refused "machine 'lab' (NVIDIA H100 80GB HBM3) and aic.csv of 'h200-aic'" "$ring
 sed 's/^h200-aic,[^,]*,/lab,NVIDIA H200,/; s/published: aiconfigurator/measured/' aic.csv >other.csv
 sed 's/published: nccl-tests/measured/' nccl.csv >own.csv
 refused "machine 'lab' was measured on NVIDIA H100 80GB HBM3 in own.csv and on NVIDIA H200 in other.csv" "$ringcast" calibration merge own.csv other.csv --out n.csv
-echo "imports, export, diff and merge hold"
+
+# Points left out: a table of kinds, or each point; a row's own answer is itself when nothing is left out.
+"$ringcast" calibration leave-out --machine h100-sxm --op copy --csv >kinds
+[ "$(tail -n +2 kinds | cut -d, -f1,2,5,6 | tr '\n' ' ')" = "h100-sxm,copy,beyond,2 h100-sxm,copy,between,16 " ] || fail "leave-out"
+"$ringcast" calibration leave-out --machine h100-sxm --op copy --by nothing --each --csv >each
+awk -F, 'NR > 1 && ($12 > 1e-9 || $12 < -1e-9) { far = 1 } END { exit far || NR != 19 }' each || fail "leave-out --by nothing"
+"$ringcast" calibration export --machine h100-sxm --out h100.csv
+"$ringcast" calibration leave-out h100.csv --op copy --csv | diff kinds - || fail "leave-out of a file"
+refused "did you mean 'shape'" "$ringcast" calibration leave-out --by shapes
+refused 'expected burst or sustained' "$ringcast" calibration leave-out --state hot
+refused 'no measured rows of such an op' "$ringcast" calibration leave-out --op gelu
+echo "imports, export, diff, merge and leave-out hold"

@@ -4,6 +4,7 @@
 #include "sim/cli/flags.c"
 #include "sim/cli/cmd_calibration.c"
 #include "sim/cli/cmd_calibration_import.c"
+#include "sim/cli/cmd_calibration_leave_out.c"
 #include "sim/cli/machine_json.c"
 
 static void test_flags(void **state) {
@@ -46,6 +47,8 @@ static void test_calibration(void **state) {
           (void)rc_cmd_calibration_import(NULL, 1, NULL, NULL, "x.csv", false, &err));
     trips("how != NULL",
           (void)rc_cmd_calibration_import(NULL, 0, NULL, NULL, "x.csv", false, &err));
+    trips("f != NULL && (files != NULL || count == 0)",
+          (void)rc_cmd_calibration_leave_out(NULL, 1, &(const rc_leave_out_flags){0}, &err));
     trips("i >= 0 && i < SIZES", (void)size_of(&(const rc_row){0}, SIZES));
 }
 

@@ -9,6 +9,7 @@
 #include "sim/cost/import.h"
 #include "sim/cost/import_formats.h"
 #include "sim/cost/import_nccl.h"
+#include "sim/cost/leave_out.h"
 #include "sim/cost/nccl.h"
 #include "sim/cost/prefix.h"
 #include "sim/cost/rules.h"
@@ -219,13 +220,31 @@ static void test_bases(void **state) {
           (void)rc_basis_text(share, text, sizeof text - 1 + (size_t)none));
 }
 
+static void test_leaving_out(void **state) {
+    (void)state;
+    rc_machine m = syn_machine();
+    rc_left_out *out;
+    rc_left_out_errors errors;
+    rc_machine *volatile no_machine = NULL;
+    const rc_left_out *const *volatile no_points = NULL;
+    volatile rc_left_out_by beyond = RC_LEFT_OUT_COUNT;
+    size_t n;
+    trips("by < RC_LEFT_OUT_COUNT", (void)rc_left_out_name(beyond));
+    trips("name != NULL && state != NULL && out != NULL",
+          rc_machine_of_rows("x", "burst", no_machine));
+    trips("rows != NULL && m != NULL && out != NULL && n != NULL && by < RC_LEFT_OUT_COUNT",
+          (void)rc_leave_out(no_rows, &m, RC_LEFT_OUT_ROW, NULL, &out, &n, &err));
+    trips("out != NULL && (at != NULL || n == 0)",
+          (void)rc_left_out_errors_of(no_points, 1, &errors, &err));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table_of_ops), cmocka_unit_test(test_rows),
         cmocka_unit_test(test_files),        cmocka_unit_test(test_imports),
         cmocka_unit_test(test_building),     cmocka_unit_test(test_curves),
         cmocka_unit_test(test_prices),       cmocka_unit_test(test_costs),
-        cmocka_unit_test(test_bases),
+        cmocka_unit_test(test_bases),        cmocka_unit_test(test_leaving_out),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

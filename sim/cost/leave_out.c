@@ -1,0 +1,259 @@
+/* Leave-one-out over the rows of a store.
+ *
+ * A book is built for each group of points that are left out together, from the rows of their op
+ * alone: no op's price asks for another's rows, save that of copies, which are few and stay.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/cost/leave_out.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/base/quantile.h"
+#include "sim/cost/costs.h"
+#include "sim/cost/points.h"
+
+/* Half-widths of a normal distribution, in standard deviations: p10..p90 and p5..p95. */
+static const double Z_80 = 1.2815515655446004, Z_90 = 1.6448536269514722;
+
+const char *rc_left_out_name(rc_left_out_by by) {
+    static const char *const names[RC_LEFT_OUT_COUNT] = {"nothing", "row", "line", "shape",
+                                                         "state"};
+    assert(by < RC_LEFT_OUT_COUNT);
+    return names[by];
+}
+
+void rc_machine_of_rows(const char *name, const char *state, rc_machine *out) {
+    assert(name != NULL && state != NULL && out != NULL);
+    *out = (rc_machine){.base_bf16_rate = INFINITY,
+                        .base_fp8_rate = INFINITY,
+                        .base_hbm_rate = INFINITY,
+                        .gemm_ratio = 1.0,
+                        .attention_ratio = 1.0,
+                        .hbm_ratio = 1.0,
+                        .nvlink_ratio = 1.0};
+    (void)snprintf(out->name, sizeof out->name, "%s", name);
+    (void)snprintf(out->base, sizeof out->base, "%s", name);
+    (void)snprintf(out->collectives, sizeof out->collectives, "%s", name);
+    (void)snprintf(out->state, sizeof out->state, "%s", state);
+}
+
+/* A row with what the table of ops says of it. */
+typedef struct point {
+    const rc_row *row;
+    rc_op op; /* rc_op_count(): the row has no price */
+    rc_axes at;
+} point;
+
+static bool fp8(const rc_row *r) {
+    return strcmp(r->dtype, rc_dtype_name(RC_FP8)) == 0;
+}
+
+/* Whether the row is of a type whose rows make curves, and of an op that look-ups price. */
+static bool has_price(const point *p) {
+    if (p->op == rc_op_count() || rc_op_info_of(p->op)->bound == RC_BOUND_LINK)
+        return false;
+    const rc_op_info *info = rc_op_info_of(p->op);
+    bool typed = info->type != RC_TYPE_OWN || fp8(p->row) ||
+                 strcmp(p->row->dtype, rc_dtype_name(RC_BF16)) == 0;
+    return typed && info->rule != RC_PRICE_NONE;
+}
+
+/* The size that runs along a curve, as points.c takes it. */
+static double along(const point *p) {
+    const rc_op_info *info = rc_op_info_of(p->op);
+    double v = (double)p->at.at[info->along];
+    return info->per != RC_AXIS_NONE ? v / (double)p->at.at[info->per] : v;
+}
+
+static bool same_type(const point *x, const point *y) {
+    return strcmp(x->row->op, y->row->op) == 0 && fp8(x->row) == fp8(y->row);
+}
+
+/* Whether all fixed sizes are the same; `across`: that one, too. */
+static bool same_sizes(const point *x, const point *y, bool across) {
+    const rc_op_info *info = rc_op_info_of(x->op);
+    for (int i = 0; i < RC_FIXED_MAX && info->fixed[i] != RC_AXIS_NONE; i++)
+        if ((across || info->fixed[i] != info->across) &&
+            x->at.at[info->fixed[i]] != y->at.at[info->fixed[i]])
+            return false;
+    return true;
+}
+
+static bool same_curve(const point *x, const point *y) {
+    return same_type(x, y) && x->op == y->op && same_sizes(x, y, true);
+}
+
+/* Whether `x` goes when `left` is left out. */
+static bool goes(const point *x, const point *left, rc_left_out_by by) {
+    switch (by) {
+    case RC_LEFT_OUT_ROW:
+        return same_curve(x, left) && along(x) == along(left);
+    case RC_LEFT_OUT_LINE:
+        return same_curve(x, left);
+    case RC_LEFT_OUT_SHAPE:
+        return same_type(x, left) && same_sizes(left, x, false);
+    case RC_LEFT_OUT_STATE:
+        return same_curve(x, left) && along(x) == along(left) &&
+               strcmp(x->row->state, left->row->state) == 0;
+    default:
+        return false;
+    }
+}
+
+typedef struct job {
+    const rc_machine *m;
+    rc_left_out_by by;
+    point *points; /* rows of the base and of one op; of transfers and the host none */
+    size_t count;
+    rc_left_out *out;
+    size_t done;
+} job;
+
+static rc_status without(const job *j, const point *left, rc_rows **out, rc_error *err) {
+    RC_TRY(rc_rows_create(out, err));
+    for (size_t i = 0; i < j->count; i++) {
+        const point *x = &j->points[i];
+        bool of_op = strcmp(x->row->op, left->row->op) == 0;
+        if ((of_op && !goes(x, left, j->by)) || (!of_op && x->op == RC_COST_COPY))
+            RC_TRY(rc_rows_add(*out, x->row, err));
+    }
+    return RC_OK;
+}
+
+static bool is_between(const job *j, const point *left, const point *p) {
+    bool below = false, above = false;
+    for (size_t i = 0; i < j->count; i++) {
+        const point *x = &j->points[i];
+        if (x->op != p->op || !same_curve(x, p) || goes(x, left, j->by))
+            continue;
+        below = below || along(x) <= along(p);
+        above = above || along(x) >= along(p);
+    }
+    return below && above;
+}
+
+static rc_status ask(const job *j, const rc_costs *c, const point *left, const point *p,
+                     rc_left_out *out, rc_error *err) {
+    rc_error none = {0};
+    *out = (rc_left_out){.row = p->row, .op = p->op, .between = is_between(j, left, p)};
+    rc_status st = rc_cost_row(c, p->row, &out->cost, &none);
+    out->answered = st == RC_OK;
+    bool unknown = st == RC_E_UNMODELLED || st == RC_E_INPUT; /* the rest says nothing of it */
+    return out->answered || unknown ? RC_OK : rc_fail(err, st, "%s", none.msg);
+}
+
+/* Whether the point is asked for; those that go with an earlier one were asked for with it. */
+static bool is_asked(const job *j, const point *p, const char *op) {
+    return has_price(p) && strcmp(p->row->state, j->m->state) == 0 &&
+           strcmp(p->row->source, "measured") == 0 && (op == NULL || strcmp(op, p->row->op) == 0);
+}
+
+/* Leaves out what goes with `left` and asks for all of it. asked[i] is set for what is done. */
+static rc_status leave(job *j, size_t at, const char *op, bool *asked, rc_error *err) {
+    const point *left = &j->points[at];
+    rc_rows *rest = NULL;
+    rc_costs c = {.m = *j->m};
+    rc_status st = without(j, left, &rest, err);
+    if (st == RC_OK)
+        st = rc_book_build(rest, j->m->base, j->m->state, &c.built, err);
+    rc_rows_free(rest);
+    if (st != RC_OK)
+        return st;
+    c.book = rc_built_book_of(c.built);
+    for (size_t i = at; i < j->count && st == RC_OK; i++) {
+        const point *p = &j->points[i];
+        bool with = j->by == RC_LEFT_OUT_NOTHING ? strcmp(p->row->op, left->row->op) == 0
+                                                 : goes(p, left, j->by);
+        if (asked[i] || !is_asked(j, p, op) || (i != at && !with))
+            continue;
+        asked[i] = true;
+        st = ask(j, &c, left, p, &j->out[j->done++], err);
+    }
+    rc_built_book_free(c.built);
+    return st;
+}
+
+/* rc_row_op has no error: rows of no op, and of links, are left aside. */
+static size_t points_of(const rc_rows *rows, const rc_machine *m, point *p) {
+    size_t n = 0;
+    for (size_t i = 0; i < rc_rows_count(rows); i++) {
+        p[n] = (point){.row = rc_rows_at(rows, i)};
+        p[n].op = rc_row_op(p[n].row, &p[n].at);
+        n += strcmp(p[n].row->machine, m->base) == 0 && has_price(&p[n]) ? 1 : 0;
+    }
+    return n;
+}
+
+static int in_order(const void *a, const void *b) {
+    const rc_left_out *x = a, *y = b; /* rows of one array */
+    return (x->row > y->row) - (x->row < y->row);
+}
+
+rc_status rc_leave_out(const rc_rows *rows, const rc_machine *m, rc_left_out_by by, const char *op,
+                       rc_left_out **out, size_t *n, rc_error *err) {
+    assert(rows != NULL && m != NULL && out != NULL && n != NULL && by < RC_LEFT_OUT_COUNT);
+    size_t count = rc_rows_count(rows);
+    job j = {.m = m, .by = by};
+    j.points = calloc(count + 1, sizeof *j.points);
+    j.out = calloc(count + 1, sizeof *j.out);
+    bool *asked = calloc(count + 1, sizeof *asked);
+    rc_status st = j.points != NULL && j.out != NULL && asked != NULL
+                       ? RC_OK
+                       : rc_fail(err, RC_E_NOMEM, "out of memory for %zu cost rows", count);
+    j.count = st == RC_OK ? points_of(rows, m, j.points) : 0;
+    for (size_t i = 0; i < j.count && st == RC_OK; i++)
+        if (!asked[i] && is_asked(&j, &j.points[i], op))
+            st = leave(&j, i, op, asked, err);
+    free(j.points);
+    free(asked);
+    if (st != RC_OK) {
+        free(j.out);
+        return st;
+    }
+    qsort(j.out, j.done, sizeof *j.out, in_order);
+    *out = j.out;
+    *n = j.done;
+    return RC_OK;
+}
+
+/* ---- how far off ----------------------------------------------------------------------------- */
+
+static bool is_covered(const rc_left_out *x) {
+    return fabs(log(x->cost.p50 / x->row->p50)) <= x->cost.spread * Z_90 / Z_80;
+}
+
+rc_status rc_left_out_errors_of(const rc_left_out *const *at, size_t n, rc_left_out_errors *out,
+                                rc_error *err) {
+    assert(out != NULL && (at != NULL || n == 0));
+    *out = (rc_left_out_errors){0};
+    double *off = calloc(n + 1, sizeof *off), most = -1.0, covered = 0.0;
+    if (off == NULL)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for %zu points", n);
+    for (size_t i = 0; i < n; i++) {
+        if (!at[i]->answered) {
+            out->unanswered++;
+            continue;
+        }
+        double e = fabs(at[i]->cost.p50 / at[i]->row->p50 - 1.0);
+        if (e > most) {
+            most = e;
+            out->worst = at[i];
+        }
+        out->bias += log(at[i]->cost.p50 / at[i]->row->p50);
+        covered += is_covered(at[i]) ? 1.0 : 0.0;
+        off[out->n++] = e;
+    }
+    if (out->n > 0) {
+        rc_sort(off, out->n);
+        out->median = rc_quantile(off, out->n, 0.5);
+        out->p95 = rc_quantile(off, out->n, 0.95);
+        out->max = off[out->n - 1];
+        out->bias /= (double)out->n;
+        out->covered = covered / (double)out->n;
+    }
+    free(off);
+    return RC_OK;
+}

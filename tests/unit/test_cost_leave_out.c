@@ -1,0 +1,256 @@
+/* How far off costs are at points that they have no rows of, and the limits of that.
+ *
+ * The rows are those that came with the program. A limit has two pairs of numbers: what the costs
+ * are to reach, and what they are held to. Where the two differ the goal has not been reached, and
+ * the test says so; what they are held to is what they do, so that nothing gets worse unseen.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/cost/leave_out.h"
+#include "tests/support/cost_store.h"
+
+enum { MACHINES = 2 };
+static const char *const machines[MACHINES] = {"h100-sxm", "h200-sxm"};
+
+typedef struct limit {
+    const char *op;
+    rc_op variant; /* of attention; else the op that `op` names */
+    const char *type;
+    double goal[2];           /* median and 95th percentile of |forecast / measured - 1|, % */
+    double held[MACHINES][2]; /* the same, of each machine */
+} limit;
+
+/* Points that lie between others of their curve, each left out by itself. */
+static const limit points[] = {
+    {"attention", RC_COST_FULL, "bf16", {1.0, 5.5}, {{1.1, 7.2}, {1.1, 7.8}}},
+    {"attention", RC_COST_SQUARE, "bf16", {1.6, 8.0}, {{5.8, 21.9}, {3.5, 24.0}}},
+    {"decode", RC_COST_DECODE, "bf16", {0.8, 4.0}, {{0.91, 9.0}, {1.0, 9.2}}},
+    {"gemm", RC_COST_GEMM, "bf16", {2.0, 8.0}, {{1.4, 7.1}, {1.7, 7.95}}},
+    {"gemm", RC_COST_GEMM, "fp8", {2.0, 10.0}, {{1.1, 21.4}, {1.5, 29.3}}},
+};
+
+/* All points of a head count, or of an N and K, left out together: held at the 95th percentile. */
+static const limit shapes[] = {
+    {"attention", RC_COST_FULL, "bf16", {NAN, 8.0}, {{NAN, 369.0}, {NAN, 338.0}}},
+    {"attention", RC_COST_SQUARE, "bf16", {NAN, 8.0}, {{NAN, 37.8}, {NAN, 40.0}}},
+    {"gemm", RC_COST_GEMM, "bf16", {NAN, 10.0}, {{NAN, 14.2}, {NAN, 14.8}}},
+    {"gemm", RC_COST_GEMM, "fp8", {NAN, 12.0}, {{NAN, 29.0}, {NAN, 29.5}}},
+};
+
+/* Every op returns its own rows: the most that any point is off, %. */
+enum { OWN_GOAL = 1 };
+static const struct {
+    const char *op;
+    double held;
+} own[] = {{"attention", 4.0}, {"merge", 78.0}, {"rmsnorm", 6.0}};
+
+static rc_rows *rows;
+
+static int setup(void **state) {
+    (void)state;
+    return rc_store_rows(NULL, NULL, &rows, NULL) == RC_OK ? 0 : -1;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    rc_rows_free(rows);
+    return 0;
+}
+
+static rc_left_out *leave(const char *machine, rc_left_out_by by, const char *op, size_t *n) {
+    rc_machine m;
+    rc_left_out *all = NULL;
+    rc_error err = {0};
+    rc_machine_of_rows(machine, "burst", &m);
+    rc_status st = rc_leave_out(rows, &m, by, op, &all, n, &err);
+    if (st != RC_OK)
+        print_error("%s\n", err.msg);
+    assert_int_equal(st, RC_OK);
+    return all;
+}
+
+static rc_left_out_errors errors_of(const rc_left_out *all, size_t n, const limit *l,
+                                    rc_left_out_by by) {
+    const rc_left_out **some = calloc(n + 1, sizeof *some);
+    rc_left_out_errors e;
+    size_t count = 0;
+    assert_non_null(some);
+    for (size_t i = 0; i < n; i++)
+        if (all[i].op == l->variant && strcmp(all[i].row->dtype, l->type) == 0 &&
+            (by != RC_LEFT_OUT_ROW || all[i].between))
+            some[count++] = &all[i];
+    assert_int_equal(rc_left_out_errors_of(some, count, &e, NULL), RC_OK);
+    free(some);
+    return e;
+}
+
+static bool within(double value, double most) {
+    return isnan(most) || 100.0 * value <= most;
+}
+
+static const char *name_of(const limit *l) {
+    return l->variant == RC_COST_FULL     ? "full attention"
+           : l->variant == RC_COST_SQUARE ? "causal square"
+                                          : l->op;
+}
+
+static int hold(const limit *l, rc_left_out_by by) {
+    int broken = 0;
+    for (int i = 0; i < MACHINES; i++) {
+        size_t n;
+        rc_left_out *all = leave(machines[i], by, l->op, &n);
+        rc_left_out_errors e = errors_of(all, n, l, by);
+        bool met = within(e.median, l->goal[0]) && within(e.p95, l->goal[1]);
+        bool held = within(e.median, l->held[i][0]) && within(e.p95, l->held[i][1]);
+        print_message("%s: %s %s by %s: %zu points, median %.2f %% (goal %.1f), 95th %.2f %% "
+                      "(goal %.1f)%s%s\n",
+                      machines[i], name_of(l), l->type, rc_left_out_name(by), e.n, 100.0 * e.median,
+                      l->goal[0], 100.0 * e.p95, l->goal[1], met ? "" : ": goal missed",
+                      held ? "" : ": WORSE THAN IT WAS");
+        assert_true(e.n > 0);
+        assert_int_equal(e.unanswered, 0);
+        broken += held ? 0 : 1;
+        free(all);
+    }
+    return broken;
+}
+
+static void test_points_left_out(void **state) {
+    (void)state;
+    int broken = 0;
+    for (size_t i = 0; i < sizeof points / sizeof points[0]; i++)
+        broken += hold(&points[i], RC_LEFT_OUT_ROW);
+    assert_int_equal(broken, 0);
+}
+
+static void test_shapes_left_out(void **state) {
+    (void)state;
+    int broken = 0;
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+        broken += hold(&shapes[i], RC_LEFT_OUT_SHAPE);
+    assert_int_equal(broken, 0);
+}
+
+static double held_to(const char *op) {
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+        if (strcmp(own[i].op, op) == 0)
+            return own[i].held;
+    return OWN_GOAL;
+}
+
+static void test_a_store_returns_its_own_rows(void **state) {
+    (void)state;
+    for (int i = 0; i < MACHINES; i++) {
+        size_t n;
+        rc_left_out *all = leave(machines[i], RC_LEFT_OUT_NOTHING, NULL, &n);
+        assert_true(n > 1000);
+        for (size_t k = 0; k < n; k++) {
+            const rc_row *r = all[k].row;
+            double off = 100.0 * fabs(all[k].cost.p50 / r->p50 - 1.0);
+            if (!(off <= held_to(r->op)))
+                print_error("%s: %s %s %lld %lld %lld %lld: measured %.9g, answered %.9g\n",
+                            machines[i], r->op, r->variant, (long long)r->a, (long long)r->b,
+                            (long long)r->c, (long long)r->d, r->p50, all[k].cost.p50);
+            assert_true(all[k].answered && off <= held_to(r->op));
+        }
+        free(all);
+    }
+}
+
+/* ---- of made-up rows ------------------------------------------------------------------------- */
+
+/* Copies at one rate, but for the fifth of nine. */
+static rc_rows *copies(double fifth) {
+    syn_store s = {.noise = 0.0, .seed = 1};
+    assert_int_equal(rc_rows_create(&s.rows, NULL), RC_OK);
+    for (int i = 0; i < 9; i++) {
+        int64_t bytes = INT64_C(1) << (24 + i);
+        syn_add(&s, "h200-sxm", "burst", "copy", "", "", bytes, 0, 0, 0,
+                1e-12 * (double)bytes * (i == 4 ? fifth : 1.0), "measured");
+    }
+    assert_false(s.failed);
+    return s.rows;
+}
+
+static void test_one_point_off_a_line(void **state) {
+    (void)state;
+    for (int bent = 0; bent < 2; bent++) {
+        rc_rows *line = copies(bent ? 1.25 : 1.0), *all_rows = rows;
+        size_t n;
+        rows = line;
+        rc_left_out *all = leave("h200-sxm", RC_LEFT_OUT_ROW, "copy", &n);
+        rows = all_rows;
+        assert_int_equal(n, 9);
+        for (size_t i = 0; i < n; i++) {
+            assert_true(all[i].answered);
+            assert_int_equal(all[i].between, i > 0 && i < 8);
+        }
+        assert_true(fabs(all[4].cost.p50 / all[4].row->p50 - (bent ? 0.8 : 1.0)) < 1e-6);
+        free(all);
+        all = leave("h200-sxm", RC_LEFT_OUT_NOTHING, "copy", &n);
+        for (size_t i = 0; i < n; i++)
+            assert_true(fabs(all[i].cost.p50 / all[i].row->p50 - 1.0) < 1e-9);
+        free(all);
+        rc_rows_free(line);
+    }
+}
+
+static void test_all_of_a_shape_is_left_out(void **state) {
+    (void)state;
+    rc_rows *one = copies(1.0), *all_rows = rows;
+    size_t n;
+    rows = one; /* copies have no shape: nothing is left to answer */
+    rc_left_out *all = leave("h200-sxm", RC_LEFT_OUT_SHAPE, "copy", &n);
+    rows = all_rows;
+    assert_int_equal(n, 9);
+    for (size_t i = 0; i < n; i++)
+        assert_false(all[i].answered || all[i].between);
+    free(all);
+    rc_rows_free(one);
+}
+
+static void test_errors_of_points(void **state) {
+    (void)state;
+    rc_row measured = {.p50 = 1.0};
+    const double said[] = {1.0, 1.1, 0.8};
+    rc_left_out x[4] = {{0}};
+    const rc_left_out *at[4];
+    rc_left_out_errors e;
+    for (int i = 0; i < 4; i++) {
+        x[i] = (rc_left_out){.row = &measured, .answered = i < 3};
+        x[i].cost = (rc_cost){.p50 = i < 3 ? said[i] : 0.0, .spread = 0.1};
+        at[i] = &x[i];
+    }
+    assert_int_equal(rc_left_out_errors_of(at, 4, &e, NULL), RC_OK);
+    assert_int_equal(e.n, 3);
+    assert_int_equal(e.unanswered, 1);
+    assert_true(fabs(e.median - 0.1) < 1e-12 && fabs(e.max - 0.2) < 1e-12);
+    assert_true(fabs(e.bias - log(1.1 * 0.8) / 3.0) < 1e-12);
+    assert_true(fabs(e.covered - 2.0 / 3.0) < 1e-12); /* p5..p95 is 0.128 either way */
+    assert_ptr_equal(e.worst, &x[2]);
+    assert_int_equal(rc_left_out_errors_of(at, 0, &e, NULL), RC_OK);
+    assert_int_equal(e.n, 0);
+    assert_null(e.worst);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_points_left_out),
+        cmocka_unit_test(test_shapes_left_out),
+        cmocka_unit_test(test_a_store_returns_its_own_rows),
+        cmocka_unit_test(test_one_point_off_a_line),
+        cmocka_unit_test(test_all_of_a_shape_is_left_out),
+        cmocka_unit_test(test_errors_of_points),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
