@@ -29,6 +29,7 @@ typedef struct rc_bench {
     cudaEvent_t start[RC_BENCH_EVENTS], stop[RC_BENCH_EVENTS];
     bool sustained;
     double duty_cycle; /* share of the time at work, 0..1, instead of a state; 0: none */
+    bool from_rest;    /* at a duty cycle: the chip idles before, and samples follow as in a ring */
     double warmth_s;   /* GPU time spent since the last pause: burst pauses pay it back */
 } rc_bench;
 
@@ -57,8 +58,9 @@ int rc_bench_slots_wanted(const rc_gpu *g, size_t footprint);
  * says. */
 rc_status rc_bench_run(rc_bench *b, const rc_bench_op *op, rc_result *r, rc_error *err);
 /* bench_duty_cycle.c: time calls that are separated by idle gaps, so that the GPU is at work for
- * `share` of the time. Samples count once clock and power have settled; *r gets the times of the
- * calls and the mean clock and power. */
+ * `share` of the time. Samples count once clock and power have settled or, with b->from_rest, as
+ * long after a rest as those of a ring (calib/ring/ring_timing.c); *r gets the times of the calls
+ * and the mean clock and power. */
 rc_status rc_bench_duty_cycle(rc_bench *b, const rc_bench_op *op, double share, rc_result *r,
                               rc_error *err);
 /* Keep the GPU busy with the op for that long. */

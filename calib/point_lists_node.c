@@ -215,7 +215,17 @@ rc_status rc_points_sms(rc_points *p, int ranks, rc_error *err) {
 
 /* ---- clock ----------------------------------------------------------------------------------- */
 
-/* Three ops that load a chip differently, at work for so many per cent of the time. */
+static rc_status add_clock(rc_points *p, rc_point x, const char *cond, int64_t percent, bool quick,
+                           rc_error *err) {
+    x.cond = cond;
+    x.value = percent;
+    x.sustained = true;
+    x.quick = quick;
+    return rc_points_add(p, &x, err);
+}
+
+/* Ops that load a chip differently, at work for so many per cent of the time: from rest (`fresh`),
+ * as rings are timed, then for long (`duty`). */
 rc_status rc_points_clock(rc_points *p, int ranks, rc_error *err) {
     static const rc_point ops[] = {
         {.op = "attention",
@@ -228,16 +238,24 @@ rc_status rc_points_clock(rc_points *p, int ranks, rc_error *err) {
         {.op = "gemm", .variant = "", .dtype = "bf16", .a = 4096, .b = 4096, .c = 16384},
         {.op = "copy", .variant = "", .dtype = "", .a = 2048 * MI},
     };
+    static const rc_point others[] = {
+        {.op = "gemm", .variant = "", .dtype = "bf16", .a = 2048, .b = 13312, .c = 16384},
+        {.op = "gemm", .variant = "", .dtype = "bf16", .a = 2048, .b = 2304, .c = 16384},
+        {.op = "decode", .variant = "", .dtype = "bf16", .a = 16, .b = 32768, .c = 32, .d = 8},
+    };
     static const int64_t duty_percent[] = {100, 50, 75, 25, 90};
+    static const int64_t fresh_percent[] = {90, 75, 50};
     (void)ranks;
+    for (size_t i = 0; i < COUNT(ops); i++)
+        RC_TRY(add_clock(p, ops[i], "fresh", 100, true, err));
+    for (size_t i = 0; i < COUNT(others); i++)
+        RC_TRY(add_clock(p, others[i], "fresh", 100, false, err));
+    for (size_t k = 0; k < COUNT(fresh_percent); k++)
+        for (size_t i = 0; i < 2; i++) /* attention and the first product */
+            RC_TRY(add_clock(p, ops[i], "fresh", fresh_percent[k], false, err));
     for (size_t k = 0; k < COUNT(duty_percent); k++)
-        for (size_t i = 0; i < COUNT(ops); i++) {
-            rc_point x = ops[i];
-            x.cond = "duty";
-            x.value = duty_percent[k];
-            x.sustained = true;
-            x.quick = duty_percent[k] == 100 || duty_percent[k] == 50;
-            RC_TRY(rc_points_add(p, &x, err));
-        }
+        for (size_t i = 0; i < COUNT(ops); i++)
+            RC_TRY(add_clock(p, ops[i], "duty", duty_percent[k],
+                             duty_percent[k] == 100 || duty_percent[k] == 50, err));
     return RC_OK;
 }

@@ -1,5 +1,5 @@
 /* Ops of several suites under a condition, each measured by the suite that knows the op: `sms` on
- * fewer SMs than there are, `clock` at work for part of the time.
+ * fewer SMs than there are, `clock` at work for part of the time, for long or from rest.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/suite.h"
@@ -65,13 +65,16 @@ static rc_status sms_clock_open(rc_calib *c, const rc_points *points, void **sel
 static rc_status sms_clock_measure(rc_calib *c, void *self, const rc_point *p, rc_measured *m,
                                    rc_error *err) {
     sms_clock_suite *s = self;
-    bool part_time = p->cond && !strcmp(p->cond, "duty");
+    bool from_rest = p->cond && !strcmp(p->cond, "fresh");
+    bool part_time = from_rest || (p->cond && !strcmp(p->cond, "duty"));
     for (int i = 0; i < PARTS; i++) {
         if (strcmp(s->v[i].op, p->op) != 0)
             continue;
         c->bench.duty_cycle = part_time ? 0.01 * (double)p->value : 0;
+        c->bench.from_rest = from_rest;
         rc_status st = s->v[i].suite->measure(c, s->v[i].self, p, m, err);
         c->bench.duty_cycle = 0;
+        c->bench.from_rest = false;
         return st;
     }
     return rc_fail(err, RC_E_INTERNAL, "no suite measures %s", p->op);
