@@ -22,7 +22,7 @@ struct rc_built_book {
     rc_knot *knots;
     /* Room for the points of one curve. */
     double *x, *y;
-    size_t *work;
+    rc_block *work;
     size_t series_count, knot_count;
 };
 
@@ -63,7 +63,9 @@ static rc_status add_series(rc_built_book *b, const rc_cost_point *p, size_t n, 
         b->y[i] = p[i].y;
     }
     if (info->rises)
-        rc_isotonic(b->y, n, b->work);
+        rc_isotonic(b->y, NULL, n, b->work);
+    for (size_t i = 0; i < n; i++)
+        b->y[i] = rc_pooled(p[i].y, b->y[i]);
     for (size_t i = 0; i < n; i++)
         k[i] = (rc_knot){.x = b->x[i], .y = b->y[i], .spread = p[i].spread, .basis = p[i].basis};
     rc_series *s = &b->series[b->series_count++];
@@ -118,6 +120,56 @@ static rc_status count_in(rc_grid *g, rc_error *err) {
                    RC_GRID_MAX, rc_op_info_of(g->op)->name, g->machine);
 }
 
+/* ---- beyond the rows of what HBM binds ------------------------------------------------------ */
+
+/* Bytes of `amount` of the running axis of a series. */
+static double bytes_of(const rc_grid *g, const rc_series *s, double amount) {
+    const rc_op_info *info = rc_op_info_of(g->op);
+    rc_axes at = g->fixed;
+    rc_work one;
+    at.at[info->along] = 1;
+    if (info->across != RC_AXIS_NONE)
+        at.at[info->across] = llround(exp(s->across));
+    info->work(info, &at, rc_dtype_bytes(g->dtype), &one);
+    return one.bytes * amount;
+}
+
+/* Bytes and bytes/s of the last point of a series. */
+static double last_bytes(const rc_grid *g, const rc_series *s, double *rate) {
+    const rc_knot *end = &s->knot[s->n - 1];
+    double bytes = bytes_of(g, s, exp(end->x));
+    *rate = bytes / exp(end->y);
+    return bytes;
+}
+
+/* The largest call of an op: what latency leaves of its rate is least there. */
+static double largest_call(const rc_built_book *b, const rc_grid *of, double *best) {
+    double most = 0.0, rate;
+    for (const rc_grid *g = b->grids; g < b->grids + b->book.count; g++) {
+        if (g->op != of->op || g->dtype != of->dtype)
+            continue;
+        for (size_t i = 0; i < g->curves.n; i++) {
+            double bytes = last_bytes(g, &g->curves.series[i], &rate);
+            if (bytes > most) {
+                most = bytes;
+                *best = rate;
+            }
+        }
+    }
+    return most;
+}
+
+/* Beyond its points a series takes its own seconds a byte where its last call is an eighth of the
+ * largest of its op and more. A series that ends where latency still counts takes the op's. */
+static void go_on_at_bandwidth(rc_built_book *b, const rc_grid *g) {
+    double best = 0.0, rate, most = largest_call(b, g, &best);
+    rc_series *s = &b->series[g->curves.series - b->series];
+    for (size_t i = 0; i < g->curves.n; i++) {
+        bool settled = last_bytes(g, &s[i], &rate) >= 0.125 * most;
+        s[i].unit = bytes_of(g, &s[i], 1.0) / (settled ? rate : best);
+    }
+}
+
 static rc_status cut(rc_built_book *b, const rc_cost_point *p, size_t n, rc_error *err) {
     size_t end = 0;
     for (size_t i = 0; i < n; i = end) {
@@ -128,6 +180,9 @@ static rc_status cut(rc_built_book *b, const rc_cost_point *p, size_t n, rc_erro
         RC_TRY(count_in(&b->grids[b->book.count - 1], err));
         RC_TRY(add_series(b, &p[i], end - i, err));
     }
+    for (size_t i = 0; i < b->book.count; i++)
+        if (rc_op_info_of(b->grids[i].op)->bound == RC_BOUND_MEMORY)
+            go_on_at_bandwidth(b, &b->grids[i]);
     for (size_t i = 0; i < b->book.count; i++)
         if (rc_op_info_of(b->grids[i].op)->rises)
             rc_curves_separate(&b->grids[i].curves);

@@ -21,10 +21,12 @@ static size_t neighbour(const rc_series *s, bool upper) {
     return other;
 }
 
-/* Above: on along the last log slope. */
+/* Above: more of the axis at its known cost, else on along the last log slope. */
 static double above(const rc_series *s, double x) {
     size_t other = neighbour(s, true);
     const rc_knot *end = &s->knot[s->n - 1], *before = &s->knot[other];
+    if (s->unit > 0.0)
+        return log(exp(end->y) + s->unit * (exp(x) - exp(end->x)));
     double most = s->power, slope = most; /* of a lone point */
     if (before != end)
         slope = (end->y - before->y) / (end->x - before->x);
@@ -66,10 +68,14 @@ static size_t interval_of(const rc_series *s, double x) {
     return lo;
 }
 
+static bool is_within(const rc_series *s, double x) {
+    return x >= s->knot[0].x - SLACK && x <= s->knot[s->n - 1].x + SLACK;
+}
+
 void rc_series_at(const rc_series *s, double x, rc_probe *out) {
     assert(s->n >= 1);
     size_t last = s->n - 1;
-    if (x < s->knot[0].x - SLACK || x > s->knot[last].x + SLACK) {
+    if (!is_within(s, x)) {
         extrapolate(s, x, x > s->knot[0].x, out);
         return;
     }
@@ -89,25 +95,26 @@ void rc_series_at(const rc_series *s, double x, rc_probe *out) {
         out->y = a->y + f * (b->y - a->y);
 }
 
-void rc_isotonic(double *y, size_t n, size_t *length) {
-    assert((y != NULL && length != NULL) || n == 0);
+void rc_isotonic(double *y, const double *weight, size_t n, rc_block *room) {
+    assert((y != NULL && room != NULL) || n == 0);
     double *mean = y; /* means of blocks are stacked in place: no further than what was read */
     size_t top = 0;
     for (size_t i = 0; i < n; i++) {
         double m = y[i];
-        size_t w = 1;
+        rc_block b = {.length = 1, .weight = weight != NULL ? weight[i] : 1.0};
         while (top > 0 && mean[top - 1] > m) {
             top--;
-            m = (m * (double)w + mean[top] * (double)length[top]) / (double)(w + length[top]);
-            w += length[top];
+            m = (m * b.weight + mean[top] * room[top].weight) / (b.weight + room[top].weight);
+            b.length += room[top].length;
+            b.weight += room[top].weight;
         }
         mean[top] = m;
-        length[top++] = w;
+        room[top++] = b;
     }
     for (size_t i = n; top > 0;) {
         top--;
         double m = mean[top];
-        for (size_t j = 0; j < length[top]; j++)
+        for (size_t j = 0; j < room[top].length; j++)
             y[--i] = m;
     }
 }
@@ -117,15 +124,30 @@ void rc_isotonic(double *y, size_t n, size_t *length) {
 /* More than rounding makes of values that are equal. */
 static const double CLEARLY = 1e-6;
 
-/* Whether every series is above the one before it wherever x is between lo and hi: they rise, so
- * the ends of the range tell. */
+/* The least and the most of a series between lo and hi: at an end, or at a point between them, for
+ * no curve overshoots its points. */
+static void extremes(const rc_series *s, double lo, double hi, double *least, double *most) {
+    rc_probe a, b;
+    rc_series_at(s, lo, &a);
+    rc_series_at(s, hi, &b);
+    *least = rc_least(a.y, b.y);
+    *most = rc_most(a.y, b.y);
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->knot[i].x <= lo || s->knot[i].x >= hi)
+            continue;
+        *least = rc_least(*least, s->knot[i].y);
+        *most = rc_most(*most, s->knot[i].y);
+    }
+}
+
+/* Whether every series is above the one before it wherever x is between lo and hi. */
 static bool separate(const rc_curves *c, double lo, double hi) {
-    rc_probe before, after;
-    for (size_t i = 1; i < c->n; i++) {
-        rc_series_at(&c->series[i - 1], hi, &before);
-        rc_series_at(&c->series[i], lo, &after);
-        if (!(before.y + CLEARLY < after.y))
+    double before = -INFINITY, least, most;
+    for (size_t i = 0; i < c->n; i++) {
+        extremes(&c->series[i], lo, hi, &least, &most);
+        if (!(before + CLEARLY < least))
             return false;
+        before = most;
     }
     return true;
 }
@@ -146,6 +168,10 @@ static bool are_apart(const rc_curves *c, double x) {
     return (c->apart[cell / 64] >> cell % 64 & 1) != 0;
 }
 
+/* A guess beyond the rows gives way to what was measured: it is moved between the others, and moves
+ * none of them. */
+static const double GUESS = 1e-9;
+
 /* Series i and j at x, made monotone together with all others of the grid. Where they are apart
  * they are monotone as they stand. */
 static void rising_at(const rc_curves *c, double x, size_t i, size_t j, rc_probe *at_i,
@@ -156,20 +182,21 @@ static void rising_at(const rc_curves *c, double x, size_t i, size_t j, rc_probe
             rc_series_at(&c->series[i], x, at_i);
         return;
     }
-    double y[RC_GRID_MAX];
-    size_t length[RC_GRID_MAX];
+    double y[RC_GRID_MAX], weight[RC_GRID_MAX];
+    rc_block room[RC_GRID_MAX];
     for (size_t k = 0; k < c->n; k++) {
         rc_probe p;
         rc_series_at(&c->series[k], x, &p);
         y[k] = p.y;
+        weight[k] = is_within(&c->series[k], x) ? 1.0 : GUESS;
         if (k == i)
             *at_i = p;
         if (k == j)
             *at_j = p;
     }
-    rc_isotonic(y, c->n, length);
-    at_i->y = y[i];
-    at_j->y = y[j];
+    rc_isotonic(y, weight, c->n, room);
+    at_i->y = weight[i] < 1.0 ? y[i] : rc_pooled(at_i->y, y[i]);
+    at_j->y = weight[j] < 1.0 ? y[j] : rc_pooled(at_j->y, y[j]);
 }
 
 /* Why straight lines across: a limiter such as Steffen's is not monotone in its data, so a curve
@@ -183,7 +210,9 @@ void rc_grid_at(const rc_curves *c, double u, double x, rc_probe *out) {
     rc_probe before;
     if (j == c->n) { /* above: work grows with the axis */
         rising_at(c, x, j - 1, j - 1, &before, out);
-        out->y += u - c->series[j - 1].across;
+        const rc_series *last = &c->series[j - 1];
+        double more = exp(u - last->across) - 1.0;
+        out->y = log(exp(out->y) + more * (last->unit > 0.0 ? last->unit * exp(x) : exp(out->y)));
         out->basis = rc_worse(out->basis, RC_EXTRAPOLATED);
         return;
     }

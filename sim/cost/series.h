@@ -27,10 +27,11 @@ typedef struct rc_knot {
 } rc_knot;
 
 typedef struct rc_series {
-    double across;       /* log of the second axis of its grid; 0 without one */
-    double power;        /* of the axis in the work: the slope that a long series tends to */
-    bool curved;         /* Steffen's curve; else straight lines, and the coefficients are 0 */
-    size_t n;            /* at least 1 */
+    double across; /* log of the second axis of its grid; 0 without one */
+    double power;  /* of the axis in the work: the slope that a long series tends to */
+    double unit;   /* seconds that one more of the axis takes beyond the last point; 0: unknown */
+    bool curved;   /* Steffen's curve; else straight lines, and the coefficients are 0 */
+    size_t n;      /* at least 1 */
     const rc_knot *knot; /* x ascends */
 } rc_series;
 
@@ -69,18 +70,31 @@ typedef struct rc_curves {
     uint64_t apart[RC_CELL_WORDS];
 } rc_curves;
 
-/* At x, a log. Above its points a series goes on along its last slope over about a factor of two,
- * held between 0 and its power, and at exactly its power once within 10 % of it: then its rate has
- * settled. Below them time is latency + work / rate through the first points, and never under 2
+/* At x, a log. Above its points a series takes `unit` for each more of the axis, where that is
+ * known; else it goes on along its last slope over about a factor of two, held between 0 and its
+ * power, and at exactly its power once within 10 % of it: then its rate has settled. Below them time is latency + work / rate through the first points, and never under 2
  * us. */
 void rc_series_at(const rc_series *s, double x, rc_probe *out);
 /* Along x by each series, then straight across in the log of the second axis, at u. Flat below the
- * first series, slope 1 above the last. Monotone in both. */
+ * first series; above the last as much more work as the axis is longer, at `unit` where that is
+ * known, else at the rate of the last series. Monotone in u. Series that disagree are pooled, those beyond
+ * their points with next to no weight: they give way to the others and never move them. */
 void rc_grid_at(const rc_curves *c, double u, double x, rc_probe *out);
-/* Fills `apart`. Only for series that rise with x. */
+/* Fills `apart`. */
 void rc_curves_separate(rc_curves *c);
-/* Isotonic regression in place: the nearest non-decreasing values, equal weights. `length` is room
- * for n numbers. */
-void rc_isotonic(double *y, size_t n, size_t *length);
+/* A run of values that isotonic regression has given one mean. */
+typedef struct rc_block {
+    size_t length;
+    double weight; /* of all its values */
+} rc_block;
+/* What pooling may move a measured log time: neighbours that disagree by noise are brought into
+ * order as far as this goes, and what they disagree by beyond it stands as it was measured. */
+#define RC_POOL_MOST 0.004
+static inline double rc_pooled(double measured, double mean) {
+    return rc_most(rc_least(mean, measured + RC_POOL_MOST), measured - RC_POOL_MOST);
+}
+/* Isotonic regression in place: the nearest non-decreasing values. weight: of each, over 0; NULL:
+ * all alike. `room` is for n blocks. */
+void rc_isotonic(double *y, const double *weight, size_t n, rc_block *room);
 
 #endif

@@ -10,7 +10,14 @@
 #include "tests/support/cost_store.h"
 #include "tests/support/prop.h"
 
+static const double NOISE = 0.03; /* of the rows of the second store */
 static rc_costs *clean, *noisy;
+
+/* What a time that should rise may fall by: rows that disagree stand as they were measured, within
+ * what pooling moves them. */
+static double slack(const rc_costs *costs) {
+    return costs == noisy ? 2.0 * NOISE : 1e-12;
+}
 
 static int setup(void **state) {
     (void)state;
@@ -19,7 +26,7 @@ static int setup(void **state) {
     (void)syn_path(path, sizeof path, "prop_cost");
     if (!syn_write(path, 0.0) || rc_costs_open(path, &m, &clean, NULL) != RC_OK)
         return -1;
-    if (!syn_write(path, 0.03) || rc_costs_open(path, &m, &noisy, NULL) != RC_OK)
+    if (!syn_write(path, NOISE) || rc_costs_open(path, &m, &noisy, NULL) != RC_OK)
         return -1;
     return unlink(path);
 }
@@ -54,10 +61,10 @@ static bool full_rises(prop_case *c) {
     double t = attention(costs, 0, tq, tk, h[0], h[1]);
     double more_q = attention(costs, 0, tq + dq, tk, h[0], h[1]);
     double more_k = attention(costs, 0, tq, tk + dk, h[0], h[1]);
-    PROP_CHECK(c, t > 0.0 && more_q >= t * (1 - 1e-12), "tq %ld+%ld tk %ld: %g then %g", (long)tq,
-               (long)dq, (long)tk, t, more_q);
-    PROP_CHECK(c, more_k >= t * (1 - 1e-12), "tq %ld tk %ld+%ld: %g then %g", (long)tq, (long)tk,
-               (long)dk, t, more_k);
+    PROP_CHECK(c, t > 0.0 && more_q >= t * (1 - slack(costs)), "tq %ld+%ld tk %ld: %g then %g",
+               (long)tq, (long)dq, (long)tk, t, more_q);
+    PROP_CHECK(c, more_k >= t * (1 - slack(costs)), "tq %ld tk %ld+%ld: %g then %g", (long)tq,
+               (long)tk, (long)dk, t, more_k);
     return true;
 }
 
@@ -71,8 +78,8 @@ static bool causal_rises(prop_case *c) {
     double more_k = attention(costs, 1, tq, tq + p + dp, h[0], h[1]);
     double more_q = attention(clean, 1, tq + dq, tq + dq + p, h[0], h[1]);
     double less_q = attention(clean, 1, tq, tq + p, h[0], h[1]);
-    PROP_CHECK(c, t > 0.0 && more_k >= t * (1 - 1e-12), "tq %ld P %ld+%ld: %g then %g", (long)tq,
-               (long)p, (long)dp, t, more_k);
+    PROP_CHECK(c, t > 0.0 && more_k >= t * (1 - slack(costs)), "tq %ld P %ld+%ld: %g then %g",
+               (long)tq, (long)p, (long)dp, t, more_k);
     /* a difference of two calls: to 0.2 % where all are flat */
     PROP_CHECK(c, more_q >= less_q * (1 - 2e-3), "tq %ld+%ld P %ld: %g then %g", (long)tq, (long)dq,
                (long)p, less_q, more_q);
@@ -104,12 +111,13 @@ static bool memory_ops_rise(prop_case *c) {
     rc_cost a, b;
     PROP_CHECK(c, syn_elementwise(noisy, op, tokens, width, &a, NULL) == RC_OK, "%s", op);
     PROP_CHECK(c, syn_elementwise(noisy, op, tokens + more, width, &b, NULL) == RC_OK, "%s", op);
-    PROP_CHECK(c, b.p50 >= a.p50 && a.p50 > 0.0, "%s %ld+%ld x %ld: %g then %g", op, (long)tokens,
-               (long)more, (long)width, a.p50, b.p50);
+    PROP_CHECK(c, b.p50 >= a.p50 * (1 - slack(noisy)) && a.p50 > 0.0,
+               "%s %ld+%ld x %ld: %g then %g", op, (long)tokens, (long)more, (long)width, a.p50,
+               b.p50);
     PROP_CHECK(c, rc_cost_merge(noisy, tokens, parts, 128, &a, NULL) == RC_OK, "merge");
     PROP_CHECK(c, rc_cost_merge(noisy, tokens, parts + 1, 128, &b, NULL) == RC_OK, "merge");
-    PROP_CHECK(c, b.p50 >= a.p50, "merge %ld, %d parts: %g then %g", (long)tokens, parts, a.p50,
-               b.p50);
+    PROP_CHECK(c, b.p50 >= a.p50 * (1 - slack(noisy)), "merge %ld, %d parts: %g then %g",
+               (long)tokens, parts, a.p50, b.p50);
     PROP_CHECK(c,
                rc_cost_decode(noisy, RC_BF16, 1 + tokens % 300, width, SYN_HEADS(16, 1), &a,
                               NULL) == RC_OK,
@@ -118,7 +126,7 @@ static bool memory_ops_rise(prop_case *c) {
                rc_cost_decode(noisy, RC_BF16, 2 + tokens % 300, width, SYN_HEADS(16, 1), &b,
                               NULL) == RC_OK,
                "decode");
-    PROP_CHECK(c, b.p50 >= a.p50, "decode %ld", (long)width);
+    PROP_CHECK(c, b.p50 >= a.p50 * (1 - slack(noisy)), "decode %ld", (long)width);
     return true;
 }
 

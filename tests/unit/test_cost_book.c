@@ -39,6 +39,7 @@ static uint64_t bits(double v) {
 static void same_series(const rc_series *a, const rc_series *b) {
     assert_int_equal(bits(a->across), bits(b->across));
     assert_int_equal(bits(a->power), bits(b->power));
+    assert_int_equal(bits(a->unit), bits(b->unit));
     assert_int_equal(a->curved, b->curved);
     assert_int_equal(a->n, b->n);
     for (size_t i = 0; i < a->n; i++) {

@@ -131,7 +131,7 @@ static void test_building(void **state) {
           (void)rc_points_of(rows, "m", no_text, &points, &n, &err));
     trips("p != NULL && n != NULL", (void)rc_points_settle(no_points, &n, &err));
     trips("base != NULL && state != NULL", (void)rc_builtin_book(no_text, "burst"));
-    trips("(y != NULL && length != NULL) || n == 0", rc_isotonic(no_numbers, 1, NULL));
+    trips("(y != NULL && room != NULL) || n == 0", rc_isotonic(no_numbers, NULL, 1, NULL));
 }
 
 static void test_curves(void **state) {

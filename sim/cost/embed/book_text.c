@@ -36,10 +36,11 @@ static void put_series(FILE *f, const rc_book *b, size_t book) {
     for (size_t i = 0; i < b->count; i++)
         for (size_t s = 0; s < b->grids[i].curves.n; s++) {
             const rc_series *c = &b->grids[i].curves.series[s];
-            (void)fprintf(f,
-                          "    {.across = %a, .power = %a, .curved = %d, .n = %zu, .knot = "
-                          "knots_%zu + %zu},\n",
-                          c->across, c->power, (int)c->curved, c->n, book, at);
+            (void)fprintf(
+                f,
+                "    {.across = %a, .power = %a, .unit = %a, .curved = %d, .n = %zu, .knot = "
+                "knots_%zu + %zu},\n",
+                c->across, c->power, c->unit, (int)c->curved, c->n, book, at);
             at += c->n;
         }
     (void)fputs("};\n\n", f);
