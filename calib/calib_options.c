@@ -14,10 +14,14 @@ void rc_calib_usage(FILE *f) {
     fputs(
         "usage: ringcast-calib list\n"
         "       ringcast-calib run --suite NAME[,NAME...]|--all --out FILE.csv|FILE.db [options]\n"
+        "       ringcast-calib run --points FILE.csv --out FILE.csv|FILE.db [options]\n"
         "       ringcast-calib ring --help\n"
         "Times real kernels and NCCL transfers on the GPUs at hand and stores what was measured.\n"
         "  --suite NAMES     which suites (see `list`), or all\n"
         "  --all             every suite\n"
+        "  --points FILE.csv measure the points of this file (`ringcast forward --wanted` writes "
+        "one);\n"
+        "                    may be given several times; with --suite, those of these suites\n"
         "  --out FILE        a CSV file, or an SQLite database when the name ends in .db\n"
         "  --machine NAME    machine name of the rows; default from the GPU's name (h200-sxm)\n"
         "  --state STATE     burst (cool chip, short), sustained (heated chip) or both (default)\n"
@@ -135,20 +139,30 @@ static rc_status set_have(rc_calib_options *o, const char *v, rc_error *err) {
     return RC_OK;
 }
 
+static rc_status add_points(rc_calib_options *o, const char *v, rc_error *err) {
+    if (!*v)
+        return rc_fail_at(err, RC_E_USAGE, "--points", 0, 0, "expected a file's name");
+    if (o->point_files == RC_POINT_FILES)
+        return rc_fail_at(err, RC_E_USAGE, "--points", 0, 0, "at most %d files", RC_POINT_FILES);
+    o->points[o->point_files++] = v;
+    return RC_OK;
+}
+
 static const struct {
     const char *name;
     setter set;
 } valued[] = {{"--suite", set_suite},         {"--out", set_out},       {"--machine", set_machine},
               {"--state", set_state},         {"--budget", set_budget}, {"--gpus", set_gpus},
               {"--seed", set_seed},           {"--commit", set_commit}, {"--child", set_child},
-              {"--transport", set_transport}, {"--gpu", set_gpu},       {"--have", set_have}};
+              {"--transport", set_transport}, {"--gpu", set_gpu},       {"--have", set_have},
+              {"--points", add_points}};
 #define NVALUED (sizeof valued / sizeof valued[0])
 
 static rc_status unknown(const char *word, bool flag, rc_error *err) {
     static const char *const flags[] = {
         "--suite", "--out",     "--machine",   "--state",  "--quick", "--budget", "--gpus",
         "--seed",  "--commit",  "--force",     "--resume", "--quiet", "--help",   "--version",
-        "--all",   "--verbose", "--transport", "--gpu",    "--have",  NULL};
+        "--all",   "--verbose", "--transport", "--gpu",    "--have",  "--points", NULL};
     static const char *const commands[] = {"list", "run", "ring", NULL};
     const char *near = rc_nearest(word, flag ? flags : commands);
     return rc_fail_at(err, RC_E_USAGE, word, 0, 0, "unknown %s%s%s%s", flag ? "option" : "command",
@@ -213,8 +227,12 @@ rc_status rc_calib_options_parse(int argc, char **argv, rc_calib_options *o, rc_
         RC_TRY(take(o, argc, argv, &i, err));
     if (o->command == RC_CALIB_LIST && argc > 2)
         return rc_fail_at(err, RC_E_USAGE, argv[2], 0, 0, "list takes no options");
-    if (o->command == RC_CALIB_RUN && !o->suites)
-        return rc_fail_at(err, RC_E_USAGE, "--suite", 0, 0, "is missing: name suites, or all");
+    if (o->command == RC_CALIB_RUN && !o->suites && !o->point_files)
+        return rc_fail_at(err, RC_E_USAGE, "--suite", 0, 0,
+                          "is missing: name suites, or all, or a file of --points");
+    if (o->quick && o->point_files)
+        return rc_fail_at(err, RC_E_USAGE, "--quick", 0, 0,
+                          "contradicts --points, which says what to measure");
     if (o->command == RC_CALIB_RUN && !o->out)
         return rc_fail_at(err, RC_E_USAGE, "--out", 0, 0, "is missing: FILE.csv or FILE.db");
     if (o->force && o->resume)

@@ -17,6 +17,8 @@ typedef enum rc_calib_command {
     RC_CALIB_RUN
 } rc_calib_command;
 
+enum { RC_POINT_FILES = 8 };
+
 typedef struct rc_calib_options {
     rc_calib_command command;
     unsigned suites;     /* bit set of rc_suite_id */
@@ -29,9 +31,14 @@ typedef struct rc_calib_options {
     const char *transport; /* several processes: what the rows call the network; NULL: looked up */
     double budget_s;       /* INFINITY: none */
     uint64_t seed;
-    int gpus;          /* 0: all */
-    int gpu;           /* the one GPU to measure on; -1: not said */
-    const char *have;  /* a CSV file whose points are left out; NULL: none */
+    int gpus;         /* 0: all */
+    int gpu;          /* the one GPU to measure on; -1: not said */
+    const char *have; /* a CSV file whose points are left out; NULL: none */
+    const char
+        *points[RC_POINT_FILES]; /* files of points to measure in place of the suites' lists */
+    int point_files;
+    const struct rc_point_set
+        *listed;       /* what they hold, once rc_calib_run has read them; or NULL */
     const char *child; /* internal: started by another run, for a transport, or for one GPU */
 } rc_calib_options;
 

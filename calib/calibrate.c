@@ -8,6 +8,7 @@
 #include "calib/calibrate.h"
 #include "calib/nccl_transport.h"
 #include "calib/node.h"
+#include "calib/point_set.h"
 #include "calib/suite.h"
 #include "kernels/kernels.h"
 
@@ -33,30 +34,21 @@ typedef struct tally {
     unsigned throttle;
 } tally;
 
-static double weight(const rc_calib_options *o, int id, bool sustained) {
-    const rc_suite_info *s = rc_suite_info_of((rc_suite_id)id);
-    if (!(o->suites & 1u << id))
-        return 0;
-    if (sustained)
-        return o->sustained ? s->sustained_s : 0;
-    return o->burst ? s->burst_s : 0;
-}
-
 static bool any(const rc_calib_options *o, bool sustained) {
     double w = 0;
     for (int i = 0; i < RC_SUITE_COUNT; i++)
-        w += weight(o, i, sustained);
+        w += rc_usual_s(o, i, sustained);
     return w > 0;
 }
 
 /* The end of this suite's share of what is left of the budget. */
 static double deadline(const rc_calib *c, int id, bool sustained) {
-    double mine = weight(c->opt, id, sustained), all = 0;
+    double mine = rc_usual_s(c->opt, id, sustained), all = 0;
     if (isinf(c->opt->budget_s))
         return (double)INFINITY;
     for (int pass = sustained; pass < 2; pass++)
         for (int i = pass == (int)sustained ? id : 0; i < RC_SUITE_COUNT; i++)
-            all += weight(c->opt, i, pass);
+            all += rc_usual_s(c->opt, i, pass);
     double left = c->began + c->opt->budget_s - rc_now();
     if (!sustained && any(c->opt, true))
         left -= HEAT_S;
@@ -66,7 +58,7 @@ static double deadline(const rc_calib *c, int id, bool sustained) {
 static double total_weight(const rc_calib_options *o) {
     double all = 0;
     for (int i = 0; i < 2 * RC_SUITE_COUNT; i++)
-        all += weight(o, i / 2, i % 2);
+        all += rc_usual_s(o, i / 2, i % 2);
     return all;
 }
 
@@ -85,10 +77,15 @@ static const char *transport_of(const rc_calib *c) {
     return c->opt->transport ? c->opt->transport : rc_group_transport(&c->group);
 }
 
-/* All points that the suite knows for this many GPUs. A whole node of a job counts as a group even
+/* All points that were asked for by name, or that the suite knows for this many GPUs. A whole node of a job counts as a group even
  * where it is no power of two. */
 static rc_status list_all(const rc_calib *c, int id, rc_points *all, rc_error *err) {
     const rc_suite_info *info = rc_suite_info_of((rc_suite_id)id);
+    const rc_point_set *listed = c->opt->listed;
+    for (size_t i = 0; listed && i < listed->of[id].n; i++)
+        RC_TRY(rc_points_add(all, &listed->of[id].v[i], err));
+    if (listed)
+        return RC_OK;
     RC_TRY(info->points(all, is_together(id) ? c->gpus : 1, err));
     if (id == RC_SUITE_NET && c->group.mpi && c->group.per_node < c->group.size)
         RC_TRY(info->points(all, c->group.per_node, err));
@@ -108,17 +105,6 @@ static bool place(const rc_calib *c, int id, const char *transport, rc_point *p)
     /* The loopback device is slower than any number of CTAs. */
     bool capped_socket = p->cond && !strcmp(transport, "socket");
     return rc_group_measures(&c->group, (int)p->b) && !capped_socket;
-}
-
-static rc_status list(const rc_calib *c, int id, rc_points *out, rc_error *err) {
-    rc_points all = {0};
-    const char *transport = transport_of(c);
-    rc_status st = list_all(c, id, &all, err);
-    for (size_t i = 0; i < all.n && st == RC_OK; i++)
-        if (place(c, id, transport, &all.v[i]))
-            st = rc_points_add(out, &all.v[i], err);
-    rc_points_free(&all);
-    return st;
 }
 
 /* A point as messages name it. */
@@ -141,6 +127,65 @@ static void say_skipped(const rc_point *p, const rc_error *err) {
     char name[160];
     name_point(p, name, sizeof name);
     printf("# skipped: %s: %s\n", name, err->msg);
+}
+
+/* Why a point that was asked for by name cannot be measured by this process; "" when another one
+ * has to, NULL when this one can. */
+static const char *cannot(const rc_calib *c, int id, const char *transport, const rc_point *p) {
+    const char *said = id == RC_SUITE_NET ? p->variant : p->cond;
+    bool joint = is_together(id) && transport;
+    if (joint && said && rc_is_transport(said) && strcmp(said, transport) != 0)
+        return "";
+    if (rc_point_bytes(p) > RC_MEMORY_SHARE * (double)c->gpu.free_bytes)
+        return "it needs more than 60 % of the memory that is free";
+    if (id == RC_SUITE_INTERFERENCE && p->c != c->gpus)
+        return "its number of ranks is not that of the GPUs of this run";
+    if (id == RC_SUITE_INTERFERENCE && (strstr(p->variant, "copy") != NULL) != (c->gpus == 1) &&
+        strcmp(p->op, "compute_beside") != 0)
+        return "one GPU copies, several send";
+    if (id != RC_SUITE_NET || !joint)
+        return NULL;
+    if (p->b > c->group.size)
+        return "it needs more GPUs";
+    if (!rc_group_measures(&c->group, (int)p->b))
+        return "groups are powers of two, a whole node, or all";
+    if (p->c > 1 && p->c != rc_group_nodes(&c->group, (int)p->b))
+        return "so many ranks span another number of nodes here";
+    return p->cond && !strcmp(transport, "socket") ? "sockets are slower than any number of CTAs"
+                                                   : NULL;
+}
+
+/* Whether all ranks can, as rank 0 sees it; it says why not. */
+static rc_status can(const rc_calib *c, int id, const char *transport, const rc_point *p, bool *yes,
+                     size_t *skipped, rc_error *err) {
+    const char *why = c->group.rank == 0 ? cannot(c, id, transport, p) : NULL;
+    int left_out = why != NULL;
+    bool again = c->bench.sustained && rc_usual_s(c->opt, id, false) > 0; /* said in bursts */
+    if (why && *why && !again) {
+        rc_error e = {0};
+        (void)rc_fail(&e, RC_E_UNMODELLED, "%s", why);
+        say_skipped(p, &e);
+        (*skipped)++;
+    }
+    if (is_together(id))
+        RC_TRY(rc_group_share(&c->group, &left_out, sizeof left_out, err));
+    *yes = !left_out;
+    return RC_OK;
+}
+
+static rc_status list(const rc_calib *c, int id, rc_points *out, size_t *skipped, rc_error *err) {
+    rc_points all = {0};
+    const char *transport = transport_of(c);
+    rc_status st = list_all(c, id, &all, err);
+    for (size_t i = 0; i < all.n && st == RC_OK; i++) {
+        bool yes = true;
+        if (c->opt->listed)
+            st = can(c, id, transport, &all.v[i], &yes, skipped, err);
+        if (st == RC_OK && yes && place(c, id, transport, &all.v[i]))
+            st = rc_points_add(out, &all.v[i], err);
+    }
+    rc_points_free(&all);
+    return st;
 }
 
 /* What the quality of a row is, for the line at the end of its suite. */
@@ -217,7 +262,7 @@ static rc_status one_point(rc_calib *c, int id, void *self, const rc_point *p, t
 static rc_status all_points(rc_calib *c, int id, const rc_points *points, tally *t, rc_error *err) {
     void *self = NULL;
     char label[64], last[200];
-    double usual = weight(c->opt, id, c->bench.sustained);
+    double usual = rc_usual_s(c->opt, id, c->bench.sustained);
     snprintf(label, sizeof label, "%s opens", rc_suite_info_of((rc_suite_id)id)->name);
     if (is_together(id)) /* rank 0 may still measure alone: nobody is late before all are here */
         RC_TRY(rc_group_agree(&c->group, RC_OK, err));
@@ -282,7 +327,7 @@ static rc_status run_suite(rc_calib *c, int id, size_t *rows, rc_error *err) {
     if (id == RC_SUITE_NET && c->group.size == 1)
         st = rc_fail(&why, RC_E_UNMODELLED, "it needs two GPUs or more, and has %d", c->gpus);
     else
-        st = list(c, id, &points, &why);
+        st = list(c, id, &points, &t.skipped, &why);
     if (st == RC_OK && points.n)
         st = all_points(c, id, &points, &t, &why);
     size_t n = points.n;
@@ -290,7 +335,7 @@ static rc_status run_suite(rc_calib *c, int id, size_t *rows, rc_error *err) {
     const char *name = rc_suite_info_of((rc_suite_id)id)->name;
     *rows += t.measured + t.there;
     if (st == RC_E_UNMODELLED) {
-        rc_run_progress_suite_done(&c->progress, weight(c->opt, id, c->bench.sustained));
+        rc_run_progress_suite_done(&c->progress, rc_usual_s(c->opt, id, c->bench.sustained));
         if (c->group.rank == 0)
             printf("# %s: SKIPPED: %s\n", name, why.msg);
         return RC_OK;
@@ -302,7 +347,7 @@ static rc_status run_suite(rc_calib *c, int id, size_t *rows, rc_error *err) {
     }
     if (!n)
         return RC_OK;
-    rc_run_progress_suite_done(&c->progress, weight(c->opt, id, c->bench.sustained));
+    rc_run_progress_suite_done(&c->progress, rc_usual_s(c->opt, id, c->bench.sustained));
     if (c->group.rank == 0)
         say(c, name, &t, rc_now() - t0);
     return RC_OK;
@@ -321,7 +366,7 @@ static rc_status run_suites(rc_calib *c, size_t *rows, rc_error *err) {
             RC_TRY(rc_gemm_heat(c, HEAT_S, err));
         }
         for (int id = 0; id < RC_SUITE_COUNT; id++)
-            if (weight(c->opt, id, pass) > 0)
+            if (rc_usual_s(c->opt, id, pass) > 0)
                 RC_TRY(run_suite(c, id, rows, err));
     }
     return RC_OK;
@@ -335,11 +380,23 @@ static rc_status run_all(rc_calib *c, rc_error *err) {
     return RC_OK;
 }
 
+static void describe_points(const rc_calib_options *o, char *text, size_t size) {
+    size_t n = 0;
+    for (int id = 0; o->listed && id < RC_SUITE_COUNT; id++)
+        n += o->suites & 1u << id ? o->listed->of[id].n : 0;
+    if (o->listed)
+        snprintf(text, size, "%zu points of %.150s%s", n, o->points[0],
+                 o->point_files > 1 ? " and others" : "");
+    else
+        snprintf(text, size, "%s points", o->quick ? "quick" : "all");
+}
+
 /* The '#' lines that open both the output and the terminal's. */
 static void describe(const rc_calib *c, char *text, size_t size) {
     static const char *const families[] = {"attention", "decode", "merge", "elementwise", NULL};
-    char nccl[24], kernels[256] = "", budget[32] = "none";
+    char nccl[24], kernels[256] = "", budget[32] = "none", points[256];
     size_t at = 0;
+    describe_points(c->opt, points, sizeof points);
     for (int i = 0; families[i]; i++) {
         const char *v = rc_kernel_version(families[i]);
         at +=
@@ -353,14 +410,14 @@ static void describe(const rc_calib *c, char *text, size_t size) {
              "# machine: %s; %d GPU%s used; %s, %d SMs, L2 %.0f MiB, %.1f GB free\n"
              "# driver: %s; CUDA runtime: %s; NCCL: %s; NVML: %s, %.0f us a reading\n"
              "# kernels: %s\n"
-             "# options: states %s%s%s; %s points; budget %s; seed %llu\n"
+             "# options: states %s%s%s; %s; budget %s; seed %llu\n"
              "# times are seconds for one call; columns and method: docs/calibration.md\n",
              RC_CALIB_VERSION_TEXT, RC_STORE_SCHEMA_VERSION, c->commit, c->machine, c->gpus,
              c->gpus == 1 ? "" : "s", c->gpu.name, c->gpu.sms, (double)c->gpu.l2_bytes / 1048576.0,
              (double)c->gpu.free_bytes / 1e9, c->gpu.driver, c->gpu.cuda, *nccl ? nccl : "none",
              c->gpu.nvml ? "yes" : "none", 1e6 * rc_nvml_cost(c->gpu.nvml), kernels,
              c->opt->burst ? "burst" : "", c->opt->burst && c->opt->sustained ? " and " : "",
-             c->opt->sustained ? "sustained" : "", c->opt->quick ? "quick" : "all", budget,
+             c->opt->sustained ? "sustained" : "", points, budget,
              (unsigned long long)c->opt->seed);
 }
 
@@ -375,6 +432,22 @@ static rc_status same_machine(const rc_calib *c, rc_error *err) {
                               r->machine, r->gpu, c->machine, c->gpu.name);
     }
     return RC_OK;
+}
+
+/* Points of transports that none of this run's processes is for. */
+static void say_elsewhere(const rc_calib *c) {
+    const rc_points *net = c->opt->listed ? &c->opt->listed->of[RC_SUITE_NET] : NULL;
+    for (size_t i = 0; net && c->gpus > 1 && i < net->n; i++) {
+        const char *said = net->v[i].variant, *here = transport_of(c);
+        bool ours = !*said || (here && !strcmp(said, here));
+        for (int k = 0; !here && rc_nccl_transports[k]; k++)
+            ours = ours || !strcmp(said, rc_nccl_transports[k]);
+        if (ours || !(c->opt->suites & 1u << RC_SUITE_NET))
+            continue;
+        rc_error e = {0};
+        (void)rc_fail(&e, RC_E_UNMODELLED, "this run does not send over %s", said);
+        say_skipped(&net->v[i], &e);
+    }
 }
 
 static rc_status with_gpu(rc_calib *c, char *head, size_t size, rc_error *err) {
@@ -392,8 +465,10 @@ static rc_status with_gpu(rc_calib *c, char *head, size_t size, rc_error *err) {
     RC_TRY(same_machine(c, err));
     if (c->opt->have)
         RC_TRY(rc_row_file_leave_out(&c->row_file, c->opt->have, err));
-    if (!c->opt->child)
+    if (!c->opt->child) {
         fputs(head, stdout);
+        say_elsewhere(c);
+    }
     if (c->row_file.resumed)
         printf("# resumed: %zu rows from %s\n", c->row_file.resumed, c->row_file.part);
     fflush(stdout);
@@ -476,7 +551,7 @@ static rc_status join(rc_calib *c, bool *parent, rc_error *err) {
     return rc_group_fork(&c->group, o->gpus, parent, err);
 }
 
-rc_status rc_calib_run(const rc_calib_options *o, rc_error *err) {
+static rc_status run(const rc_calib_options *o, rc_error *err) {
     rc_calib c;
     memset(&c, 0, sizeof c);
     c.opt = o;
@@ -488,5 +563,29 @@ rc_status rc_calib_run(const rc_calib_options *o, rc_error *err) {
         return RC_OK;
     rc_status st = run_here(&c, err);
     rc_group_leave(&c.group, st != RC_OK && st != RC_E_CHECK);
+    return st;
+}
+
+/* The suites that the files have points for, and of them those that were named. */
+static rc_status take_points(rc_calib_options *o, rc_point_set *set, rc_error *err) {
+    unsigned there = 0;
+    RC_TRY(rc_point_set_read(o->points, (size_t)o->point_files, set, err));
+    for (int id = 0; id < RC_SUITE_COUNT; id++)
+        there |= set->of[id].n > 0 ? 1u << id : 0;
+    o->listed = set;
+    o->suites = o->suites ? o->suites & there : there;
+    if (o->suites)
+        return RC_OK;
+    return rc_fail_at(err, RC_E_INPUT, o->points[0], 0, 0, "holds no points%s",
+                      there ? " of the suites that were named" : "");
+}
+
+rc_status rc_calib_run(const rc_calib_options *o, rc_error *err) {
+    rc_calib_options mine = *o;
+    rc_point_set set = {0};
+    rc_status st = o->point_files > 0 ? take_points(&mine, &set, err) : RC_OK;
+    if (st == RC_OK)
+        st = run(&mine, err);
+    rc_point_set_free(&set);
     return st;
 }

@@ -11,6 +11,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/node.h"
 #include "calib/nccl_transport.h"
+#include "calib/point_set.h"
 
 #include <errno.h>
 #include <math.h>
@@ -23,7 +24,7 @@
 
 extern char **environ;
 
-enum { MAX_GPUS = 64, MAX_ARGS = 40 };
+enum { MAX_GPUS = 64, MAX_ARGS = 40 + 2 * RC_POINT_FILES };
 #define LATE_S 60.0 /* beyond its budget a process is taken for lost and ended */
 #define GRACE_S 5.0 /* from SIGTERM to SIGKILL */
 #define TOO_LITTLE_S 5.0
@@ -48,10 +49,8 @@ typedef struct node {
 /* 0 for a suite that is not asked for, or that has no points in the states asked for. */
 static double usual_s(const rc_calib_options *o, int id) {
     const rc_suite_info *s = rc_suite_info_of((rc_suite_id)id);
-    double full = (o->burst ? s->burst_s : 0) + (o->sustained ? s->sustained_s : 0);
-    if (!(o->suites & 1u << id) || full <= 0)
-        return 0;
-    return o->quick ? s->quick_s : full;
+    double full = rc_usual_s(o, id, false) + rc_usual_s(o, id, true);
+    return full > 0 && o->quick ? s->quick_s : full;
 }
 
 /* Of the suites in `set`, those with something to do. */
@@ -87,9 +86,23 @@ bool rc_node_wanted(const rc_calib *c) {
            (several || (c->opt->suites & RC_SUITES_TOGETHER));
 }
 
+/* Whether the files of --points, where there are any, ask a transport for points of a suite. */
+static bool asked(const rc_calib_options *o, int id, const char *transport) {
+    const rc_points *p = o->listed ? &o->listed->of[id] : NULL;
+    for (size_t i = 0; p && i < p->n; i++) {
+        const char *said = id == RC_SUITE_NET ? p->v[i].variant : p->v[i].cond;
+        if (!said || !*said || !strcmp(said, transport))
+            return true;
+    }
+    return p == NULL;
+}
+
 /* Suites that a transport's processes measure: over sockets nothing overlaps that is worth it. */
 static unsigned together(const rc_calib_options *o, int transport) {
     unsigned set = busy(o, o->suites & RC_SUITES_TOGETHER);
+    for (int id = 0; id < RC_SUITE_COUNT; id++)
+        if ((set & 1u << id) && !asked(o, id, rc_nccl_transports[transport]))
+            set &= ~(1u << id);
     return transport == 2 ? set & (1u << RC_SUITE_NET) : set;
 }
 
@@ -193,6 +206,10 @@ static rc_status start(node *v, child *x, const char *name, int gpu, unsigned se
             args[n++] = (char *)(size_t)fixed[i];
     if (o->verbose)
         args[n++] = (char *)(size_t) "--verbose";
+    for (int i = 0; i < o->point_files; i++) {
+        args[n++] = (char *)(size_t) "--points";
+        args[n++] = (char *)(size_t)o->points[i];
+    }
     x->told = false;
     x->deadline = isinf(budget) ? (double)INFINITY : rc_now() + budget + LATE_S;
     v->children++;

@@ -60,6 +60,12 @@
 #define RC_STORE_COLUMNS RC_STORE_COLUMNS_1, "head_k", "head_v", "window", "experts", "top_k"
 #define RC_STORE_NCOLUMNS 29
 
+/* What `ringcast ... --wanted` writes: the columns that say which point a row is of, and then why it
+ * is wanted. `ringcast-calib run --points` reads the former. */
+#define RC_POINT_COLUMNS                                                                           \
+    "op", "variant", "dtype", "a", "b", "c", "d", "head_k", "head_v", "window", "experts", "top_k"
+#define RC_WANTED_COLUMNS "time_pct", "interval_pct", "narrows_pct", "spread_pct", "basis"
+
 #define RC_STORE_SQL                                                                               \
     "CREATE TABLE cost ("                                                                          \
     " machine TEXT NOT NULL, gpu TEXT NOT NULL,"                                                   \

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MEMORY_SHARE 0.6
-
 size_t rc_align(size_t bytes) {
     return (bytes + 1023) / 1024 * 1024;
 }
@@ -23,7 +21,7 @@ static double total(const rc_sets *s) {
 }
 
 bool rc_sets_fit(const rc_gpu *g, const rc_sets *s) {
-    return total(s) <= MEMORY_SHARE * (double)g->free_bytes;
+    return total(s) <= RC_MEMORY_SHARE * (double)g->free_bytes;
 }
 
 rc_status rc_sets_check(const rc_gpu *g, const rc_sets *s, rc_error *err) {

@@ -60,7 +60,8 @@ typedef struct rc_sets {
 } rc_sets;
 
 rc_sets rc_sets_for(const rc_gpu *g, rc_need need);
-/* 60 % of the memory free at the start: points that need more are left out. */
+/* Of the memory free at the start: points that need more are left out. */
+#define RC_MEMORY_SHARE 0.6
 bool rc_sets_fit(const rc_gpu *g, const rc_sets *s);
 /* The pools that the list's points need, those that do not fit left out; only those of `dtype` when
  * it is not NULL. */

@@ -131,6 +131,7 @@ rc_status rc_gpu_open(rc_gpu *g, int device, rc_error *err) {
     memset(g, 0, sizeof *g);
     g->device = device;
     g->sms = 132;
+    g->free_bytes = 80000000000;
     rc_record_set(g->name, sizeof g->name, name ? name : "NVIDIA H100 80GB HBM3");
     rc_record_set(g->driver, sizeof g->driver, "0.0");
     rc_record_set(g->cuda, sizeof g->cuda, "0.0");

@@ -2,7 +2,15 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/process_group_fork.c" /* first: it asks for more of the system's headers */
 
+#include "calib/catalog.c"
 #include "calib/point_lists.c"
+#undef COUNT
+#undef KI
+#include "calib/point_lists_gemm.c"
+#undef COUNT
+#undef KI
+#include "calib/point_lists_node.c"
+#include "calib/point_set.c"
 #include "calib/process_group.c"
 #include "calib/cost_row.c"
 #include "calib/ring/ring_case.c"
@@ -34,6 +42,14 @@ static void test_points(void **state) {
           (void)rc_points_add(&list, &unnamed, &err));
     trips("x->a >= 0 && x->b >= 0 && x->c >= 0 && x->d >= 0",
           (void)rc_points_add(&list, &negative, &err));
+}
+
+static void test_point_files(void **state) {
+    (void)state;
+    rc_point_set s;
+    trips("name != NULL && (text != NULL || size == 0) && out != NULL",
+          (void)rc_point_set_parse("p.csv", NULL, 1, &s, &err));
+    trips("paths != NULL && n >= 1 && out != NULL", (void)rc_point_set_read(NULL, 1, &s, &err));
 }
 
 static void test_rows(void **state) {
@@ -83,9 +99,10 @@ static void test_cases(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_statistics), cmocka_unit_test(test_points),
-        cmocka_unit_test(test_rows),       cmocka_unit_test(test_progress),
-        cmocka_unit_test(test_groups),     cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_statistics),  cmocka_unit_test(test_points),
+        cmocka_unit_test(test_point_files), cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_progress),    cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_cases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

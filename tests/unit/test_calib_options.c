@@ -76,6 +76,28 @@ static void test_refusals(void **state) {
     refused(PARSE("list", "--quick"), &err, "--quick", "no options");
     refused(PARSE("run", "--suite", "all", "--out", "a.csv", "--force", "--resume"), &err,
             "--resume", "--force");
+    refused(PARSE("run", "--points", "p.csv", "--out", "a.csv", "--quick"), &err, "--quick",
+            "--points");
+    refused(PARSE("run", "--points=", "--out", "a.csv"), &err, "--points", "name");
+    refused(PARSE("run", "--points", "p.csv"), &err, "--out", "missing");
+}
+
+static void test_points(void **state) {
+    (void)state;
+    rc_calib_options o;
+    rc_error err = {0};
+    assert_int_equal(PARSE("run", "--points", "p.csv", "--points=q.csv", "--out", "a.csv"), RC_OK);
+    assert_int_equal(o.point_files, 2);
+    assert_string_equal(o.points[1], "q.csv");
+    assert_int_equal(o.suites, 0);
+    assert_null(o.listed);
+    char *many[2 * RC_POINT_FILES + 4] = {"x", "run"};
+    for (int i = 0; i <= RC_POINT_FILES; i++) {
+        many[2 + 2 * i] = "--points";
+        many[3 + 2 * i] = "p.csv";
+    }
+    refused(rc_calib_options_parse(2 * RC_POINT_FILES + 4, many, &o, &err), &err, "--points",
+            "at most");
 }
 
 static void test_commands(void **state) {
@@ -94,9 +116,8 @@ static void test_commands(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_everything),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_defaults), cmocka_unit_test(test_everything),
+        cmocka_unit_test(test_refusals), cmocka_unit_test(test_points),
         cmocka_unit_test(test_commands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
