@@ -3,14 +3,25 @@
 # MACHINE is a folder of results/rings; default: all. Costs are the rows of the same GPU in results/calibration, with
 # those of results/calibration/nodes/MACHINE, which were measured on the same host, links above all, in their place where
 # both have a point. No run of a ring is among them. Only cases whose median is known to 2 % take part (count.sh).
-# Prints the summary of `ringcast validate` for each machine. Before RINGCAST: -v every case, too; -e CASE the parts of the
-# cases of that name (* and ? allowed) beside those of their forecasts, -e all by part, over all cases.
+# Prints the summary of `ringcast validate` over all of them. Options, before RINGCAST:
+#   -v           every case, too
+#   -e CASE      the parts of the cases of that name (* and ? allowed) beside those of their forecasts; all: by part
+#   -j FILE      all figures as JSON
+#   -w MECHANISM without a mechanism of the model (`ringcast validate --without`); may be given several times
 # SPDX-License-Identifier: GPL-3.0-or-later
 set -euo pipefail
 
-verbose=0 explain=
-if [ "${1-}" = -v ]; then verbose=1 && shift; fi
-if [ "${1-}" = -e ]; then explain=${2:?} && shift 2; fi
+verbose=0 explain='' options=()
+while getopts ve:j:w: option; do
+    case $option in
+    v) verbose=1 ;;
+    e) explain=$OPTARG ;;
+    j) options+=(--json "$OPTARG") ;;
+    w) options+=(--without "$OPTARG") ;;
+    *) exit 2 ;;
+    esac
+done
+shift $((OPTIND - 1))
 [ $# -gt 0 ] || { sed -n 's/.*: \(forecast.sh .*\), from.*/usage: \1/p' "$0" >&2; exit 2; }
 ringcast=$1 && shift
 work=$(mktemp -d)
@@ -20,7 +31,8 @@ lists=$(dirname "$0")/rings.sh count=$(dirname "$0")/count.sh
 bash "$lists" one >"$work/cases.csv"
 for list in two four socket overlap table4; do bash "$lists" $list | tail -n +2; done >>"$work/cases.csv"
 bash "$lists" table4 | tail -n +2 | sed -E 's/-s124-c0,/-s0-c0,/; s/,124,0$/,0,0/' >>"$work/cases.csv" # Table 4 ran so, too
-unseen=$(dirname "$0")/unseen-rings-two.csv # drawn when all else here was fixed
+options+=(--seen "$work/cases.csv" --seen "$(dirname "$0")"/unseen-rings-two.csv) # drawn for a model before this one
+for list in "$(dirname "$0")"/drawn*.csv; do [ -f "$list" ] && options+=(--unseen "$list"); done # when this model was fixed
 
 # counted FROM.csv TO.csv: the cases that count
 counted() {
@@ -28,36 +40,28 @@ counted() {
     awk -F, 'FILENAME == ARGV[1] { out[$1] = 1; next } !($1 in out)' "$work/left-out" "$1" >"$2"
 }
 
-forecast() { # MACHINE GPU NODE-RUN
-    local machine=$1 gpu=$2 node=$3 file
+costs() { # MACHINE: its store, from its GPU's rows and the last run of suites on the host, and its runs that count
+    local machine=$1 gpu=${1%%x*}-sxm node file
+    node=$(ls results/calibration/nodes/"$machine"/run-*.csv | tail -n 1)
     mkdir "$work/$machine"
-    "$ringcast" calibration merge results/calibration/"$gpu"/*.csv results/calibration/nodes/"$machine/$node.csv" \
-        --out "$work/$machine.csv" >/dev/null
+    "$ringcast" calibration merge results/calibration/"$gpu"/*.csv "$node" --out "$work/$machine.csv" >/dev/null
     "$ringcast" calibration build "$work/$machine.csv" --out "$work/$machine.db" >/dev/null
     for file in results/rings/"$machine"/*.csv; do counted "$file" "$work/$machine/$(basename "$file")"; done
     if [ "$machine" = h200x4 ]; then # Table 4 of the paper ran on the same machine
         for file in results/paper/real/table4-*.csv; do counted "$file" "$work/$machine/$(basename "$file")"; done
     fi
-    echo "# $machine"
-    if [ -n "$explain" ]; then
-        "$ringcast" validate --results "$work/$machine" --store "$work/$machine.db" --explain "$explain" || [ $? = 2 ]
-        return
-    fi
-    "$ringcast" validate --results "$work/$machine" --store "$work/$machine.db" --seen "$work/cases.csv" \
-        --unseen "$unseen" --max-median 100 --max-p95 100 >"$work/$machine.txt" 2>"$work/said" || [ $? = 1 ] || { cat "$work/said" >&2; exit 1; }
-    if [ $verbose = 1 ]; then
-        cat "$work/$machine.txt"
-    else
-        sed -n '/^# set/,/^# new tokens/p' "$work/$machine.txt" | grep -vE '^# (-|new)|roofline|alpha_beta'
-    fi
+    options+=(--results "$work/$machine" --store "$work/$machine.db")
 }
 
-[ $# -gt 0 ] || set -- h100x1 h200x2 h200x4 h200x2-unseen
+[ $# -gt 0 ] || set -- $(cd results/rings && ls -d */ | tr -d /)
 for machine; do
-    case $machine in
-    h100x1) forecast "$machine" h100-sxm run-1 ;;
-    h200x2 | h200x2-unseen) forecast "$machine" h200-sxm run-2 ;;
-    h200x4) forecast "$machine" h200-sxm run-4 ;;
-    *) echo "no machine $machine in results/rings" >&2 && exit 2 ;;
-    esac
+    [ -d results/rings/"$machine" ] || { echo "no machine $machine in results/rings" >&2; exit 2; }
+    costs "$machine"
 done
+if [ -n "$explain" ]; then
+    "$ringcast" validate "${options[@]}" --explain "$explain"
+    exit
+fi
+"$ringcast" validate "${options[@]}" --max-median 100 --max-p95 100 >"$work/said.txt" \
+    2>"$work/said" || [ $? = 1 ] || { cat "$work/said" >&2; exit 1; }
+if [ $verbose = 1 ]; then cat "$work/said.txt"; else sed -n '/^# roofline times/,$p' "$work/said.txt"; fi

@@ -12,9 +12,9 @@
 #include "sim/validate/validate.h"
 
 typedef struct validate_flags {
-    const char *store, *results, *json, *plot, *out, *max_median, *max_p95, *explain;
-    rc_many seen, unseen, ranks;
-    int64_t draw, seed;
+    const char *json, *plot, *out, *max_median, *max_p95, *explain;
+    rc_many results, store, seen, unseen, ranks;
+    int64_t draw, draws, seed;
     bool cross, by_part, overwrite;
 } validate_flags;
 
@@ -32,7 +32,7 @@ static rc_status cross(const validate_flags *f, const char *from, const char *to
     rc_cross c;
     double median = 5.0;
     RC_TRY(limit("--max-median", f->max_median, &median, err));
-    RC_TRY(rc_cross_predict(f->store, from, to, &c, err));
+    RC_TRY(rc_cross_predict(f->store.count ? f->store.values[0] : NULL, from, to, &c, err));
     static const rc_column columns[] = {
         {"op", "op", "", RC_LEFT},
         {"n", "rows", "", RC_RIGHT},
@@ -88,6 +88,28 @@ static rc_status say_plot(const rc_runs *r, const validate_flags *f, rc_error *e
     return RC_OK;
 }
 
+static rc_status read_runs(const validate_flags *f, rc_runs *r, rc_error *err) {
+    if (f->results.count == 0)
+        return rc_runs_read(r, "results/validation", err);
+    for (size_t i = 0; i < f->results.count; i++)
+        RC_TRY(rc_runs_read(r, f->results.values[i], err));
+    return RC_OK;
+}
+
+static rc_status predict(const validate_flags *f, int draws, rc_runs *r, rc_error *err) {
+    const rc_predict_options o = {
+        .stores = f->store.values, .store_count = f->store.count, .draws = draws};
+    return rc_runs_predict(r, &o, err);
+}
+
+static rc_status judged(const validate_flags *f, rc_runs *r, rc_error *err) {
+    RC_TRY(read_runs(f, r, err));
+    RC_TRY(
+        rc_runs_assign(r, f->seen.values, f->seen.count, f->unseen.values, f->unseen.count, err));
+    RC_TRY(predict(f, (int)f->draws, r, err));
+    return rc_runs_fit_baselines(r, err);
+}
+
 static rc_status replay(const validate_flags *given, rc_error *err) {
     validate_flags own = *given, *f = &own; /* its lists may come to point into `path` */
     rc_runs runs = {0};
@@ -97,12 +119,7 @@ static rc_status replay(const validate_flags *given, rc_error *err) {
     RC_TRY(limit("--max-p95", f->max_p95, &limits.p95_pct, err));
     RC_TRY(check_outputs(f, err));
     RC_TRY(default_lists(f, path, err));
-    rc_status st = rc_runs_read(&runs, f->results ? f->results : "results/validation", err);
-    if (st == RC_OK)
-        st = rc_runs_assign(&runs, f->seen.values, f->seen.count, f->unseen.values, f->unseen.count,
-                            err);
-    if (st == RC_OK)
-        st = rc_runs_predict(&runs, f->store, err);
+    rc_status st = judged(f, &runs, err);
     if (st == RC_OK)
         st = rc_runs_print(&runs, stdout, err);
     if (st == RC_OK && f->json)
@@ -120,9 +137,9 @@ static rc_status explain(const validate_flags *f, rc_error *err) {
     rc_runs runs = {0};
     const char *pattern = f->explain && strcmp(f->explain, "all") != 0 ? f->explain : "*";
     bool parts = f->by_part || (f->explain && strcmp(f->explain, "all") == 0);
-    rc_status st = rc_runs_read(&runs, f->results ? f->results : "results/validation", err);
+    rc_status st = read_runs(f, &runs, err);
     if (st == RC_OK)
-        st = rc_runs_predict(&runs, f->store, err);
+        st = predict(f, 0, &runs, err);
     if (st == RC_OK)
         st = parts ? rc_runs_explain_parts(&runs, pattern, stdout, err)
                    : rc_runs_explain(&runs, pattern, stdout, err);
@@ -146,15 +163,18 @@ static rc_status draw(const validate_flags *f, rc_error *err) {
 }
 
 rc_status rc_cmd_validate(int argc, char **argv, rc_error *err) {
-    validate_flags f = {.seed = 1};
+    validate_flags f = {.seed = 1, .draws = 100};
     const rc_flag flags[] = {
-        {"--results", RC_FLAG_TEXT, &f.results, "DIR", "runs (default: results/validation)"},
+        {"--results", RC_FLAG_MANY, &f.results, "DIR",
+         "runs of one host (default: results/validation)"},
         {"--seen", RC_FLAG_MANY, &f.seen, "FILE.csv",
          "cases that were looked at (default: scenarios/validation/seen.csv)"},
         {"--unseen", RC_FLAG_MANY, &f.unseen, "FILE.csv",
          "cases that were not (default: scenarios/validation/unseen.csv)"},
-        {"--store", RC_FLAG_TEXT, &f.store, "FILE.db",
-         "a calibration store (default: the embedded one)"},
+        {"--store", RC_FLAG_MANY, &f.store, "FILE.db",
+         "a calibration store (default: the embedded one); several: one for each --results"},
+        {"--draws", RC_FLAG_INT, RC_WHOLE(&f.draws, 0, 10000), "N",
+         "draws for p5 and p95 of each forecast (default 100)"},
         {"--json", RC_FLAG_TEXT, &f.json, "FILE", "all figures as JSON"},
         {"--plot", RC_FLAG_TEXT, &f.plot, "DIR", "a scatter plot, PNG and SVG"},
         {"--max-median", RC_FLAG_TEXT, &f.max_median, "PCT",

@@ -24,7 +24,8 @@ static bool alike(const rc_measured_run *a, const rc_measured_run *b, bool any_t
     return a->cp == b->cp && a->tp == b->tp && a->hq == b->hq && a->hkv == b->hkv &&
            a->width == b->width && a->ffn == b->ffn && a->layers == b->layers &&
            a->batch == b->batch && a->sms == b->sms && a->ctas == b->ctas && a->graph == b->graph &&
-           same(a->transport, b->transport) && same(a->machine, b->machine) &&
+           same(a->transport, b->transport) && a->folder == b->folder &&
+           same(a->machine, b->machine) &&
            (any_t ? a->t + a->p == b->t + b->p : a->t == b->t && a->p == b->p);
 }
 
@@ -47,27 +48,56 @@ static void count_winner(const rc_measured_run *kv, const rc_measured_run *q, rc
 rc_accuracy rc_runs_accuracy(const rc_runs *r, rc_method m, int set, const char *transport,
                              const char *regime) {
     assert((unsigned)m < RC_METHODS && set < (int)RC_SET_COUNT);
-    rc_accuracy a = {0, NAN, NAN, NAN, 0, 0};
-    double *off = calloc(2 * r->n + 1, sizeof *off), *sign = off + r->n;
+    rc_accuracy a = {.median_pct = NAN, .p95_pct = NAN, .mean_pct = NAN};
+    double *off = calloc(r->n + 1, sizeof *off), sum = 0;
     for (size_t i = 0; i < r->n && off; i++) {
         const rc_measured_run *x = &r->v[i];
         if (!chosen(x, set, transport, regime) || !isfinite(x->time[m]))
             continue;
-        sign[a.n] = 100.0 * (x->time[m] / x->measured - 1.0);
-        off[a.n] = fabs(sign[a.n]);
-        a.n++;
+        double error = 100.0 * (x->time[m] / x->measured - 1.0);
+        sum += error;
+        off[a.n++] = fabs(error);
         if (rc_run_is(x, &rc_schedule_pass_kv))
             count_winner(x, partner(r, x), m, &a);
+        if (m == RC_BY_SIMULATION && isfinite(x->p5)) {
+            a.drawn++;
+            a.inside += x->p5 <= x->measured && x->measured <= x->p95;
+        }
     }
     if (off && a.n > 0) {
-        rc_sort(sign, a.n);
         rc_sort(off, a.n);
-        a.bias_pct = rc_quantile(sign, a.n, 0.5);
+        a.mean_pct = sum / (double)a.n;
         a.median_pct = rc_quantile(off, a.n, 0.5);
         a.p95_pct = rc_quantile(off, a.n, 0.95);
     }
     free(off);
     return a;
+}
+
+/* ---- baselines ------------------------------------------------------------------------------- */
+
+static void fit_one(rc_runs *r, rc_method m, double *ratio) {
+    size_t n = 0;
+    for (int seen = 1; seen >= 0 && n == 0; seen--) /* seen ones; where there are none, all */
+        for (size_t i = 0; i < r->n; i++)
+            if (isfinite(r->v[i].time[m]) && (!seen || r->v[i].set == RC_SET_SEEN))
+                ratio[n++] = r->v[i].measured / r->v[i].time[m];
+    if (n == 0)
+        return;
+    rc_sort(ratio, n);
+    r->scale[m] = rc_quantile(ratio, n, 0.5);
+    for (size_t i = 0; i < r->n; i++)
+        r->v[i].time[m] *= r->scale[m];
+}
+
+rc_status rc_runs_fit_baselines(rc_runs *r, rc_error *err) {
+    double *ratio = calloc(r->n + 1, sizeof *ratio);
+    if (!ratio)
+        return rc_fail(err, RC_E_NOMEM, "out of memory");
+    for (int m = RC_BY_SIMULATION + 1; m < RC_METHODS; m++)
+        fit_one(r, (rc_method)m, ratio);
+    free(ratio);
+    return RC_OK;
 }
 
 /* ---- crossover ------------------------------------------------------------------------------- */
@@ -105,6 +135,14 @@ static size_t gather(const rc_runs *r, const rc_measured_run *first, point *p) {
     }
     qsort(p, n, sizeof *p, by_t);
     return n;
+}
+
+#define NEAR 0.1 /* of the measured crossover */
+
+bool rc_crossover_right(const rc_crossover *c) {
+    if (!isfinite(c->measured) || !isfinite(c->predicted))
+        return !isfinite(c->measured) && !isfinite(c->predicted);
+    return fabs(c->predicted / c->measured - 1.0) <= NEAR;
 }
 
 size_t rc_runs_crossovers(const rc_runs *r, rc_crossover *out, size_t room) {

@@ -27,8 +27,9 @@ typedef struct setting { /* what is shared by runs of one machine and transport 
 
 enum { SETTINGS = 32 }; /* machines, transports and numbers of GPUs of one folder of runs */
 
-typedef struct predictor {
+typedef struct predictor { /* of the runs of one folder */
     const char *store;
+    int draws;
     rc_rows *rows;
     setting s[SETTINGS];
     size_t n;
@@ -132,7 +133,20 @@ static double end_of_layers(const rc_program *p, const rc_sim *sim) {
     return (double)end / RC_PS_PER_S;
 }
 
-static rc_status predict(const setting *s, rc_measured_run *x, const rc_sequence *seqs,
+/* The interval of the whole pass, head included, moved to the time of the layers. */
+static rc_status draw_interval(const rc_spec *of, int draws, rc_measured_run *x, rc_error *err) {
+    rc_spec spec = *of;
+    rc_forward f;
+    spec.unfold = false;
+    spec.draws = draws;
+    spec.seed = 1;
+    RC_TRY(rc_forward_run(&spec, &f, err));
+    x->p5 = x->time[RC_BY_SIMULATION] * f.p5 / f.time;
+    x->p95 = x->time[RC_BY_SIMULATION] * f.p95 / f.time;
+    return RC_OK;
+}
+
+static rc_status predict(const setting *s, int draws, rc_measured_run *x, const rc_sequence *seqs,
                          rc_error *err) {
     rc_model model;
     rc_program program;
@@ -150,14 +164,17 @@ static rc_status predict(const setting *s, rc_measured_run *x, const rc_sequence
                     .unfold = true,
                     .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
     RC_TRY(rc_forward_trace(&spec, &program, &sim, err));
+    rc_status st = RC_OK;
     rc_run_parts_simulated(&x->parts[1], &program, sim);
     x->time[RC_BY_SIMULATION] = end_of_layers(&program, sim);
     rc_baselines(&program, &s->m, x->transport, &x->time[RC_BY_ROOFLINE],
                  &x->time[RC_BY_ALPHA_BETA]);
+    if (st == RC_OK && draws > 0)
+        st = draw_interval(&spec, draws, x, err);
     x->transferred = strcmp(s->m.base, x->machine) == 0 ? 0.0 : 1.0;
     rc_sim_destroy(sim);
     rc_program_free(&program);
-    return RC_OK;
+    return st;
 }
 
 static rc_status predict_one(predictor *p, rc_measured_run *x, rc_error *err) {
@@ -168,19 +185,18 @@ static rc_status predict_one(predictor *p, rc_measured_run *x, rc_error *err) {
         return rc_fail(err, RC_E_NOMEM, "out of memory");
     for (int64_t i = 0; i < x->batch; i++)
         seqs[i] = (rc_sequence){x->t, x->p};
-    rc_status st = predict(s, x, seqs, err);
+    rc_status st = predict(s, p->draws, x, seqs, err);
     free(seqs);
     return st;
 }
 
-rc_status rc_runs_predict(rc_runs *r, const char *store, rc_error *err) {
-    assert(r->v != NULL || r->n == 0);
-    predictor p = {.store = store};
-    RC_TRY(rc_store_rows(store, NULL, &p.rows, err));
+static rc_status predict_folder(rc_runs *r, int folder, predictor *p, rc_error *err) {
     rc_status st = RC_OK;
     for (size_t i = 0; i < r->n && st == RC_OK; i++) {
         rc_error why = {0};
-        st = predict_one(&p, &r->v[i], &why);
+        if (r->v[i].folder != folder)
+            continue;
+        st = predict_one(p, &r->v[i], &why);
         if (st == RC_OK)
             continue;
         snprintf(r->v[i].why, sizeof r->v[i].why, "%.250s", why.msg);
@@ -191,8 +207,27 @@ rc_status rc_runs_predict(rc_runs *r, const char *store, rc_error *err) {
             st = RC_OK;
         }
     }
-    for (size_t i = 0; i < p.n; i++)
-        rc_costs_close(p.s[i].costs);
-    rc_rows_free(p.rows);
+    return st;
+}
+
+rc_status rc_runs_predict(rc_runs *r, const rc_predict_options *o, rc_error *err) {
+    assert(r->v != NULL || r->n == 0);
+    assert(o != NULL && o->draws >= 0);
+    int folders = r->folders > 0 ? r->folders : 1;
+    if (o->store_count > 1 && o->store_count != (size_t)folders)
+        return rc_fail(err, RC_E_USAGE, "%zu stores for %d folders of runs: one for each, or one",
+                       o->store_count, folders);
+    rc_status st = RC_OK;
+    for (int i = 0; i < folders && st == RC_OK; i++) {
+        predictor p = {.draws = o->draws};
+        if (o->store_count > 0)
+            p.store = o->stores[o->store_count > 1 ? i : 0];
+        st = rc_store_rows(p.store, NULL, &p.rows, err);
+        if (st == RC_OK)
+            st = predict_folder(r, i, &p, err);
+        for (size_t k = 0; k < p.n; k++)
+            rc_costs_close(p.s[k].costs);
+        rc_rows_free(p.rows);
+    }
     return st;
 }

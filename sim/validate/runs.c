@@ -146,6 +146,7 @@ static rc_status read_run(const rc_csv *csv, size_t row, const size_t *at, rc_me
         return rc_csv_fail(csv, row, at[LAUNCH], err, RC_E_INPUT,
                            "\"%.40s\": expected eager or graph", launch);
     RC_TRY(numbers(csv, row, at, x, err));
+    x->p5 = x->p95 = NAN;
     x->forecast_mhz = x->sm_mhz = NAN; /* of a short run nobody could read the clock */
     if (rc_csv_text(csv, row, at[SM_MHZ])[0] != '\0')
         RC_TRY(rc_csv_quantity(csv, row, at[SM_MHZ], RC_DIM_RATIO, 1.0, 1e5, &x->sm_mhz, err));
@@ -154,10 +155,16 @@ static rc_status read_run(const rc_csv *csv, size_t row, const size_t *at, rc_me
     return RC_OK;
 }
 
+/* The folder that is being read; 0 when files are parsed by themselves. */
+static int folder_now(const rc_runs *r) {
+    return r->folders > 0 ? r->folders - 1 : 0;
+}
+
 static rc_status add(rc_runs *r, const rc_csv *csv, size_t row, size_t col,
                      const rc_measured_run *x, rc_error *err) {
     for (size_t i = 0; i < r->n; i++)
-        if (strcmp(r->v[i].name, x->name) == 0 && strcmp(r->v[i].transport, x->transport) == 0 &&
+        if (r->v[i].folder == x->folder && strcmp(r->v[i].name, x->name) == 0 &&
+            strcmp(r->v[i].transport, x->transport) == 0 &&
             strcmp(r->v[i].machine, x->machine) == 0)
             return rc_csv_fail(csv, row, col, err, RC_E_INPUT,
                                "case \"%s\" over %s on %s is there twice", x->name, x->transport,
@@ -187,8 +194,8 @@ static rc_measured_run *run_of(rc_runs *r, const rc_csv *csv, size_t row, const 
     for (size_t k = 0; k < r->n; k++) {
         size_t i = (*guess + k) % r->n;
         rc_measured_run *x = &r->v[i];
-        if (strcmp(x->name, name) == 0 && strcmp(x->transport, transport) == 0 &&
-            strcmp(x->machine, machine) == 0) {
+        if (x->folder == folder_now(r) && strcmp(x->name, name) == 0 &&
+            strcmp(x->transport, transport) == 0 && strcmp(x->machine, machine) == 0) {
             *guess = i;
             return x;
         }
@@ -233,6 +240,7 @@ rc_status rc_runs_parse(rc_runs *r, const char *name, const char *body, size_t s
             strcmp(rc_csv_text(csv, row, at[RANK]), "-1") != 0)
             continue;
         st = read_run(csv, row, at, &x, err);
+        x.folder = folder_now(r);
         if (st == RC_OK)
             st = add(r, csv, row, at[CASE], &x, err);
     }
@@ -247,8 +255,19 @@ static int is_csv(const struct dirent *e) {
     return n > 4 && strcmp(e->d_name + n - 4, ".csv") == 0;
 }
 
+/* The last part of a path, for tables. */
+static void name_folder(rc_runs *r, const char *folder) {
+    const char *name = strrchr(folder, '/');
+    name = name && name[1] != '\0' ? name + 1 : folder;
+    snprintf(r->folder[r->folders++], sizeof r->folder[0], "%.40s", name);
+}
+
 rc_status rc_runs_read(rc_runs *r, const char *folder, rc_error *err) {
     struct dirent **names = NULL;
+    size_t before = r->n;
+    if (r->folders == RC_RUN_FOLDERS)
+        return rc_fail(err, RC_E_USAGE, "more than %d folders of runs", RC_RUN_FOLDERS);
+    name_folder(r, folder);
     int n = scandir(folder, &names, is_csv, alphasort);
     if (n < 0)
         return rc_fail_at(err, RC_E_IO, folder, 0, 0, "cannot be read: no such folder?");
@@ -265,7 +284,7 @@ rc_status rc_runs_read(rc_runs *r, const char *folder, rc_error *err) {
         free(names[i]);
     }
     free(names);
-    if (st == RC_OK && r->n == 0)
+    if (st == RC_OK && r->n == before)
         return rc_fail_at(err, RC_E_INPUT, folder, 0, 0, "holds no run of a whole pass");
     return st;
 }

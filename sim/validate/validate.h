@@ -64,17 +64,23 @@ typedef struct rc_measured_run { /* one case on one transport */
     int sms, ctas;
     double measured, p10, p90; /* s; the slowest rank of a pass */
     double time[RC_METHODS];   /* predicted, s; NAN where it could not be, and `why` says so */
+    double p5, p95;            /* of the simulated time; NAN: nobody drew */
     double transferred;        /* share of the simulated path that rests on another part's rows */
     double sm_mhz;             /* clock while it ran; NAN: not known */
     double forecast_mhz;       /* clock that the forecast rests on; NAN: it has none */
     rc_run_parts *parts;       /* [2]: as measured, as forecast; owned. NULL: nobody asked */
     rc_run_set set;
+    int folder; /* that it was read from: runs of one host */
     char why[256];
 } rc_measured_run;
 
+enum { RC_RUN_FOLDERS = 16 };
 typedef struct rc_runs {
     rc_measured_run *v;
     size_t n, room;
+    int folders;                     /* read so far */
+    char folder[RC_RUN_FOLDERS][48]; /* the last part of each one's path */
+    double scale[RC_METHODS];        /* that a baseline's times were multiplied by; 0: by nothing */
 } rc_runs;
 
 void rc_runs_free(rc_runs *r);
@@ -86,16 +92,28 @@ rc_status rc_runs_read(rc_runs *r, const char *folder, rc_error *err);
  * neither list, or in both, is RC_E_INPUT. */
 rc_status rc_runs_assign(rc_runs *r, const char *const *seen, size_t seen_count,
                          const char *const *unseen, size_t unseen_count, rc_error *err);
-/* Fill time[] of every run. `store` NULL: the built-in rows. A case that cannot be predicted (no
- * rows) keeps NAN and its reason; that is not an error here. */
-rc_status rc_runs_predict(rc_runs *r, const char *store, rc_error *err);
+typedef struct rc_predict_options {
+    const char *const *stores; /* of each folder of runs, in their order; one: of all; none: the
+                                  built-in rows */
+    size_t store_count;
+    int draws; /* for p5 and p95; 0: none */
+} rc_predict_options;
+/* Fill time[], p5 and p95 of every run. A case that cannot be predicted (no rows) keeps NAN and its
+ * reason; that is not an error here. RC_E_USAGE when there are neither 0, 1 nor as many stores as
+ * folders. */
+rc_status rc_runs_predict(rc_runs *r, const rc_predict_options *o, rc_error *err);
+/* Multiply each baseline by the one constant that is best for the seen runs, the median of measured
+ * over predicted, so that data-sheet rates that nobody reaches do not speak against it. Where no
+ * run is seen: the constant of all runs, which flatters it. */
+rc_status rc_runs_fit_baselines(rc_runs *r, rc_error *err);
 
 /* ---- how good ------------------------------------------------------------------------------ */
 typedef struct rc_accuracy {
     size_t n;                   /* cases with a prediction */
     double median_pct, p95_pct; /* of |predicted / measured - 1| */
-    double bias_pct;            /* median of the signed error */
+    double mean_pct;            /* mean of the signed error */
     int winners_right, winners_total;
+    int inside, drawn; /* runs between p5 and p95, of those that have them */
 } rc_accuracy;
 /* Pass-KV and pass-Q of one shape whose measured times differ by more than 3 %: is the faster one
  * predicted faster? `set` < 0: both; `transport`, `regime` NULL: all. Regimes: prefill, decode, tp.
@@ -115,6 +133,8 @@ typedef struct rc_crossover {
     const rc_measured_run *first; /* any run of the series */
     double measured, predicted;   /* new tokens; NAN when they do not cross */
 } rc_crossover;
+/* Whether both cross, within 10 % of each other, or neither does. */
+bool rc_crossover_right(const rc_crossover *c);
 /* At most `room` series that have both schedules at two or more T; returns how many. */
 size_t rc_runs_crossovers(const rc_runs *r, rc_crossover *out, size_t room);
 

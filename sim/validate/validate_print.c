@@ -16,11 +16,14 @@ static double error_pct(const rc_measured_run *x, rc_method m) {
 static rc_status print_cases(const rc_runs *r, FILE *f, rc_error *err) {
     static const rc_column columns[] = {
         {"case", "case", "", RC_LEFT},
+        {"host", "host", "", RC_LEFT},
         {"machine", "machine", "", RC_LEFT},
         {"transport", "transport", "", RC_LEFT},
         {"set", "set", "", RC_LEFT},
         {"measured_ms", "measured", "ms", RC_RIGHT},
         {"predicted_ms", "predicted", "ms", RC_RIGHT},
+        {"p5_ms", "p5", "ms", RC_RIGHT},
+        {"p95_ms", "p95", "ms", RC_RIGHT},
         {"error_pct", "error", "%", RC_RIGHT},
         {"roofline_pct", "roofline", "%", RC_RIGHT},
         {"alpha_beta_pct", "alpha-beta", "%", RC_RIGHT},
@@ -31,11 +34,14 @@ static rc_status print_cases(const rc_runs *r, FILE *f, rc_error *err) {
     for (size_t i = 0; i < r->n; i++) {
         const rc_measured_run *x = &r->v[i];
         rc_table_text(t, x->name);
+        rc_table_text(t, r->folder[x->folder]);
         rc_table_text(t, x->machine);
         rc_table_text(t, x->transport);
         rc_table_text(t, rc_run_set_name(x->set));
         rc_table_real(t, 1e3 * x->measured, 3);
         rc_table_real(t, 1e3 * x->time[RC_BY_SIMULATION], 3);
+        rc_table_real(t, 1e3 * x->p5, 3);
+        rc_table_real(t, 1e3 * x->p95, 3);
         for (int m = 0; m < RC_METHODS; m++)
             rc_table_real(t, error_pct(x, (rc_method)m), 1);
         rc_table_text(t, x->why[0] ? x->why : x->transferred > 0 ? "another part's rows" : "");
@@ -43,55 +49,65 @@ static rc_status print_cases(const rc_runs *r, FILE *f, rc_error *err) {
     return rc_table_finish(t, false, f, err);
 }
 
-static void accuracy_row(rc_table *t, const char *set, const char *what, const char *method,
-                         const rc_accuracy *a) {
-    rc_table_text(t, set);
-    rc_table_text(t, what);
-    rc_table_text(t, method);
-    rc_table_int(t, (int64_t)a->n);
-    rc_table_real(t, a->median_pct, 2);
-    rc_table_real(t, a->p95_pct, 2);
-    rc_table_real(t, a->bias_pct, 2);
-    if (a->winners_total > 0)
-        rc_table_textf(t, "%d of %d", a->winners_right, a->winners_total);
+static void share(rc_table *t, int of, int all) {
+    if (all > 0)
+        rc_table_textf(t, "%d of %d", of, all);
     else
         rc_table_missing(t);
 }
 
-static void accuracy_rows(const rc_runs *r, rc_table *t, int set) {
-    const char *names[RC_RUN_TRANSPORTS], *title = rc_run_set_name((rc_run_set)set);
-    size_t n = rc_runs_transports(r, names);
+/* A class of runs, by each method. */
+static void accuracy_rows(const rc_runs *r, rc_table *t, int set, const char *transport,
+                          const char *regime) {
     for (int m = 0; m < RC_METHODS; m++) {
-        rc_accuracy a = rc_runs_accuracy(r, (rc_method)m, set, NULL, NULL);
-        if (a.n > 0)
-            accuracy_row(t, title, "all", rc_method_name((rc_method)m), &a);
+        rc_accuracy a = rc_runs_accuracy(r, (rc_method)m, set, transport, regime);
+        if (a.n == 0)
+            continue;
+        rc_table_text(t, rc_run_set_name((rc_run_set)set));
+        rc_table_text(t, transport ? transport : "all");
+        rc_table_text(t, regime ? regime : "all");
+        rc_table_text(t, rc_method_name((rc_method)m));
+        rc_table_int(t, (int64_t)a.n);
+        rc_table_real(t, a.median_pct, 2);
+        rc_table_real(t, a.p95_pct, 2);
+        rc_table_real(t, a.mean_pct, 2);
+        share(t, a.winners_right, a.winners_total);
+        share(t, a.inside, a.drawn);
     }
-    for (size_t i = 0; i < n; i++) {
-        rc_accuracy a = rc_runs_accuracy(r, RC_BY_SIMULATION, set, names[i], NULL);
-        if (a.n > 0)
-            accuracy_row(t, title, names[i], rc_method_name(RC_BY_SIMULATION), &a);
-    }
-    for (size_t i = 0; i < RC_RUN_REGIMES; i++) {
-        rc_accuracy a = rc_runs_accuracy(r, RC_BY_SIMULATION, set, NULL, rc_run_regimes[i]);
-        if (a.n > 0)
-            accuracy_row(t, title, rc_run_regimes[i], rc_method_name(RC_BY_SIMULATION), &a);
+}
+
+static void set_rows(const rc_runs *r, rc_table *t, int set) {
+    const char *names[RC_RUN_TRANSPORTS];
+    size_t n = rc_runs_transports(r, names);
+    accuracy_rows(r, t, set, NULL, NULL);
+    for (size_t k = 0; k < RC_RUN_REGIMES; k++)
+        accuracy_rows(r, t, set, NULL, rc_run_regimes[k]);
+    for (size_t i = 0; i < n && n > 1; i++) { /* one transport alone is all of them */
+        accuracy_rows(r, t, set, names[i], NULL);
+        for (size_t k = 0; k < RC_RUN_REGIMES; k++)
+            accuracy_rows(r, t, set, names[i], rc_run_regimes[k]);
     }
 }
 
 static rc_status print_accuracy(const rc_runs *r, FILE *f, rc_error *err) {
     static const rc_column columns[] = {
         {"set", "set", "", RC_LEFT},
-        {"of", "of", "", RC_LEFT},
+        {"transport", "transport", "", RC_LEFT},
+        {"kind", "kind", "", RC_LEFT},
         {"method", "method", "", RC_LEFT},
         {"n", "cases", "", RC_RIGHT},
         {"median_abs_error_pct", "median", "%", RC_RIGHT},
         {"p95_abs_error_pct", "95th", "%", RC_RIGHT},
-        {"bias_pct", "signed", "%", RC_RIGHT},
+        {"mean_error_pct", "signed", "%", RC_RIGHT},
         {"winners", "faster one right", "", RC_LEFT},
+        {"inside", "in p5..p95", "", RC_LEFT},
     };
     rc_table *t = RC_TABLE_WITH(columns);
+    if (r->scale[RC_BY_ROOFLINE] > 0)
+        rc_table_note(t, "roofline times %.3f, alpha-beta times %.3f, as is best for the seen runs",
+                      r->scale[RC_BY_ROOFLINE], r->scale[RC_BY_ALPHA_BETA]);
     for (int set = 0; set < RC_SET_COUNT; set++)
-        accuracy_rows(r, t, set);
+        set_rows(r, t, set);
     return rc_table_finish(t, false, f, err);
 }
 
@@ -101,25 +117,37 @@ static rc_status print_crossovers(const rc_runs *r, FILE *f, rc_error *err) {
     if (n == 0)
         return RC_OK;
     static const rc_column columns[] = {
+        {"host", "host", "", RC_LEFT},
         {"transport", "transport", "", RC_LEFT},
         {"total", "T+P", "tokens", RC_RIGHT},
         {"heads", "heads", "", RC_LEFT},
         {"layers", "layers", "", RC_RIGHT},
         {"launch", "launch", "", RC_LEFT},
+        {"sms", "SMs", "", RC_RIGHT},
+        {"ctas", "CTAs", "", RC_RIGHT},
         {"measured", "measured", "tokens", RC_RIGHT},
         {"predicted", "predicted", "tokens", RC_RIGHT},
+        {"right", "within 10 %", "", RC_LEFT},
     };
+    int right = 0;
+    for (size_t i = 0; i < n; i++)
+        right += rc_crossover_right(&c[i]);
     rc_table *t = RC_TABLE_WITH(columns);
-    rc_table_note(t, "new tokens at which pass-KV and pass-Q take as long");
+    rc_table_note(t, "new tokens at which pass-KV and pass-Q take as long: %d of %zu within 10 %%",
+                  right, n);
     for (size_t i = 0; i < n; i++) {
         const rc_measured_run *x = c[i].first;
+        rc_table_text(t, r->folder[x->folder]);
         rc_table_text(t, x->transport);
         rc_table_int(t, x->t + x->p);
         rc_table_textf(t, "%d on %d", x->hq, x->hkv);
         rc_table_int(t, x->layers);
         rc_table_text(t, x->graph ? "graph" : "eager");
+        rc_table_int(t, x->sms);
+        rc_table_int(t, x->ctas);
         rc_table_real(t, c[i].measured, 0);
         rc_table_real(t, c[i].predicted, 0);
+        rc_table_text(t, rc_crossover_right(&c[i]) ? "yes" : "no");
     }
     return rc_table_finish(t, false, f, err);
 }
@@ -138,8 +166,11 @@ static void put_accuracy(rc_json *j, json_t *o, const rc_accuracy *a) {
     rc_json_int(j, o, "n", (int64_t)a->n);
     rc_json_real(j, o, "median_abs_error_pct", a->median_pct);
     rc_json_real(j, o, "p95_abs_error_pct", a->p95_pct);
+    rc_json_real(j, o, "mean_error_pct", a->mean_pct);
     rc_json_int(j, o, "winners_right", a->winners_right);
     rc_json_int(j, o, "winners_total", a->winners_total);
+    rc_json_int(j, o, "inside", a->inside);
+    rc_json_int(j, o, "drawn", a->drawn);
 }
 
 static void put_sets(const rc_runs *r, rc_json *j, json_t *parent, rc_method m) {
@@ -164,15 +195,18 @@ static void put_sets(const rc_runs *r, rc_json *j, json_t *parent, rc_method m) 
     }
 }
 
-static void put_case(rc_json *j, json_t *list, const rc_measured_run *x) {
+static void put_case(rc_json *j, json_t *list, const rc_runs *r, const rc_measured_run *x) {
     json_t *o = rc_json_object(j, list, NULL);
     rc_json_text(j, o, "case", x->name);
+    rc_json_text(j, o, "host", r->folder[x->folder]);
     rc_json_text(j, o, "machine", x->machine);
     rc_json_text(j, o, "transport", x->transport);
     rc_json_text(j, o, "set", rc_run_set_name(x->set));
     rc_json_real(j, o, "measured_s", x->measured);
     for (int m = 0; m < RC_METHODS; m++)
         rc_json_real(j, o, rc_method_name((rc_method)m), x->time[m]);
+    rc_json_real(j, o, "p5", x->p5);
+    rc_json_real(j, o, "p95", x->p95);
     if (x->why[0])
         rc_json_text(j, o, "why_not", x->why);
 }
@@ -194,11 +228,13 @@ rc_status rc_runs_json(const rc_runs *r, const char *path, bool overwrite, rc_er
         rc_json_int(j, o, "heads", c[i].first->hq);
         rc_json_int(j, o, "kv_heads", c[i].first->hkv);
         rc_json_real(j, o, "measured_t", c[i].measured);
+        rc_json_int(j, o, "sms", c[i].first->sms);
+        rc_json_int(j, o, "ctas", c[i].first->ctas);
         rc_json_real(j, o, "predicted_t", c[i].predicted);
     }
     list = rc_json_list(j, root, "cases");
     for (size_t i = 0; i < r->n; i++)
-        put_case(j, list, &r->v[i]);
+        put_case(j, list, r, &r->v[i]);
     return rc_json_finish_as(j, path, overwrite, err);
 }
 

@@ -8,6 +8,7 @@ static rc_error err;
 static void test_runs(void **state) {
     (void)state;
     const rc_measured_run run = {.layers = 1};
+    const rc_predict_options once = {.draws = 0};
     rc_runs none = {0}, lost = {.n = 1};
     trips("(unsigned)s < RC_SET_COUNT", (void)rc_run_set_name(RC_SET_COUNT));
     trips("(unsigned)m < RC_METHODS", (void)rc_method_name(RC_METHODS));
@@ -15,7 +16,8 @@ static void test_runs(void **state) {
     trips("seen != NULL || seen_count == 0", (void)rc_runs_assign(&none, NULL, 1, NULL, 0, &err));
     trips("unseen != NULL || unseen_count == 0",
           (void)rc_runs_assign(&none, NULL, 0, NULL, 1, &err));
-    trips("r->v != NULL || r->n == 0", (void)rc_runs_predict(&lost, NULL, &err));
+    trips("r->v != NULL || r->n == 0", (void)rc_runs_predict(&lost, &once, &err));
+    trips("o != NULL && o->draws >= 0", (void)rc_runs_predict(&none, NULL, &err));
 }
 
 static void test_accuracy(void **state) {

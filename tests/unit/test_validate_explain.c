@@ -69,7 +69,7 @@ static void forecast(rc_runs *r, const char *schedule, int cp, double whole, dou
     row(text, sizeof text, schedule, cp, "gate-up", 0, gate, "");
     row(text, sizeof text, schedule, cp, "whole", -1, whole, "");
     assert_int_equal(parse(r, text, &err), RC_OK);
-    assert_int_equal(rc_runs_predict(r, NULL, &err), RC_OK);
+    assert_int_equal(rc_runs_predict(r, &(rc_predict_options){0}, &err), RC_OK);
     assert_string_equal(r->v[0].why, "");
 }
 

@@ -43,7 +43,7 @@ static void test_errors(void **state) {
     assert_int_equal(a.n, 3);
     assert_true(fabs(a.median_pct - 4.0) < 1e-9);
     assert_true(fabs(a.p95_pct - 5.8) < 1e-9); /* 4 and 6, at 0.9 of the way */
-    assert_true(fabs(a.bias_pct - 2.0) < 1e-9);
+    assert_true(fabs(a.mean_pct - 4.0 / 3.0) < 1e-9);
     assert_int_equal(rc_runs_accuracy(&r, RC_BY_SIMULATION, -1, "shm", NULL).n, 2);
     assert_int_equal(rc_runs_accuracy(&r, RC_BY_SIMULATION, -1, NULL, "prefill").n, 0);
     assert_int_equal(rc_runs_accuracy(&r, RC_BY_ROOFLINE, -1, NULL, NULL).n, 0);
@@ -96,6 +96,62 @@ static void test_crossover(void **state) {
     assert_int_equal(rc_runs_crossovers(&r, c, 4), 1);
     assert_true(fabs(c[0].measured - 2048) < 1e-4); /* the file holds nine digits */
     assert_true(fabs(c[0].predicted - 4096) < 1e-4);
+    assert_false(rc_crossover_right(&c[0]));
+    c[0].predicted = 2048 * 1.09;
+    assert_true(rc_crossover_right(&c[0]));
+    c[0].predicted = (double)NAN;
+    assert_false(rc_crossover_right(&c[0]));
+    c[0].measured = (double)NAN;
+    assert_true(rc_crossover_right(&c[0]));
+    /* Runs in which attention leaves SMs free are a series of their own. */
+    r.v[0].sms = r.v[1].sms = r.v[2].sms = r.v[3].sms = 124;
+    assert_int_equal(rc_runs_crossovers(&r, c, 4), 1);
+    r.v[4].sms = r.v[5].sms = 124;
+    assert_int_equal(rc_runs_crossovers(&r, c, 4), 1);
+    rc_runs_free(&r);
+}
+
+/* The constant of a baseline is that of the seen runs, and unseen ones get it too. */
+static void test_fit(void **state) {
+    (void)state;
+    rc_runs r = {0};
+    rc_error err = {0};
+    static const double roofline[] = {0.5, 0.4, 0.1, 0.2};
+    for (int i = 0; i < 4; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "r%d", i);
+        add(&r, name, "tp", "shm", 64, 1.0, 1.0, i < 3 ? RC_SET_SEEN : RC_SET_UNSEEN);
+        r.v[i].time[RC_BY_ROOFLINE] = roofline[i];
+    }
+    assert_int_equal(rc_runs_fit_baselines(&r, &err), RC_OK);
+    assert_true(fabs(r.scale[RC_BY_ROOFLINE] - 2.5) < 1e-12);
+    assert_true(fabs(r.v[3].time[RC_BY_ROOFLINE] - 0.5) < 1e-12);
+    assert_true(r.v[3].time[RC_BY_SIMULATION] == 1.0 && r.scale[RC_BY_ALPHA_BETA] == 0.0);
+    for (int i = 0; i < 3; i++)
+        r.v[i].set = RC_SET_UNSEEN; /* none is seen: that of all */
+    assert_int_equal(rc_runs_fit_baselines(&r, &err), RC_OK);
+    assert_true(fabs(r.scale[RC_BY_ROOFLINE] - 1.5) < 1e-12); /* of 1/1.25, 1, 1/0.25 and 1/0.5 */
+    rc_runs_free(&r);
+}
+
+/* Runs of two folders are of two hosts: the same case may be in both, and neither is the other's
+ * partner; the interval of a forecast holds a run or does not. */
+static void test_hosts(void **state) {
+    (void)state;
+    rc_runs r = {.folders = 1, .folder = {"a", "b"}};
+    add(&r, "kv", "pass-kv", "shm", 1024, 1.0, 1.0, RC_SET_SEEN);
+    r.folders = 2;
+    add(&r, "kv", "pass-kv", "shm", 1024, 1.5, 1.0, RC_SET_SEEN);
+    add(&r, "q", "pass-q", "shm", 1024, 1.2, 0.9, RC_SET_SEEN);
+    r.v[0].p5 = 0.9, r.v[0].p95 = 1.1;
+    r.v[1].p5 = 0.9, r.v[1].p95 = 1.1;
+    rc_accuracy a = rc_runs_accuracy(&r, RC_BY_SIMULATION, -1, NULL, NULL);
+    assert_true(a.winners_total == 1 && a.winners_right == 1);
+    assert_true(a.inside == 1 && a.drawn == 2);
+    rc_error err = {0};
+    const char *const stores[] = {"a.db", "b.db", "c.db"};
+    const rc_predict_options three = {.stores = stores, .store_count = 3};
+    assert_int_equal(rc_runs_predict(&r, &three, &err), RC_E_USAGE);
     rc_runs_free(&r);
 }
 
@@ -162,7 +218,7 @@ static void test_draw(void **state) {
 }
 
 /* Every committed run is in a list, was right before it was timed, and is predicted, twice alike,
- * and nearer than by either baseline. */
+ * with an interval, and nearer than by either baseline with its one constant. */
 static void test_committed(void **state) {
     (void)state;
     const char *root = getenv("RC_SOURCE_DIR");
@@ -178,17 +234,19 @@ static void test_committed(void **state) {
     for (int k = 0; k < 2; k++) {
         assert_int_equal(rc_runs_read(&r[k], path[0], &err), RC_OK);
         assert_int_equal(rc_runs_assign(&r[k], seen, 1, unseen, 1, &err), RC_OK);
-        assert_int_equal(rc_runs_predict(&r[k], NULL, &err), RC_OK);
+        assert_int_equal(rc_runs_predict(&r[k], &(rc_predict_options){.draws = 20}, &err), RC_OK);
     }
     assert_true(r[0].n >= 40 && r[0].n == r[1].n);
     for (size_t i = 0; i < r[0].n; i++)
         assert_memory_equal(r[0].v[i].time, r[1].v[i].time, sizeof r[0].v[i].time);
+    assert_int_equal(rc_runs_fit_baselines(&r[0], &err), RC_OK);
     for (int set = 0; set < RC_SET_COUNT; set++) {
         rc_accuracy a = rc_runs_accuracy(&r[0], RC_BY_SIMULATION, set, NULL, NULL);
         assert_true(a.n > 0 && a.median_pct < 10.0);
+        assert_true((size_t)a.drawn == a.n && a.inside >= 0);
         for (int m = RC_BY_ROOFLINE; m < RC_METHODS; m++)
             assert_true(rc_runs_accuracy(&r[0], (rc_method)m, set, NULL, NULL).median_pct >
-                        2.0 * a.median_pct);
+                        a.median_pct);
     }
     /* A run that no list names is refused by name. */
     assert_int_equal(rc_runs_assign(&r[0], seen, 1, NULL, 0, &err), RC_E_INPUT);
@@ -201,6 +259,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_errors),    cmocka_unit_test(test_winners),
         cmocka_unit_test(test_crossover), cmocka_unit_test(test_files),
+        cmocka_unit_test(test_fit),       cmocka_unit_test(test_hosts),
         cmocka_unit_test(test_draw),      cmocka_unit_test(test_committed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
