@@ -21,6 +21,12 @@ rc_status rc_kernel_check(rc_error *err, int code, const char *what) {
         return RC_OK;
     if (code == RC_KERNEL_EINVAL)
         return rc_fail(err, RC_E_UNMODELLED, "%s does not take this shape", what);
+    if (code == RC_KERNEL_ECAPABILITY)
+        return rc_fail(
+            err, RC_E_UNMODELLED,
+            "%s has no code for this GPU's compute capability (`ringcast-calib list` says "
+            "what each suite needs)",
+            what);
     return rc_fail(err, RC_E_INTERNAL, "%s: %s (%s)", what, cudaGetErrorName((cudaError_t)code),
                    cudaGetErrorString((cudaError_t)code));
 }

@@ -15,14 +15,42 @@ set(CMAKE_CUDA_ARCHITECTURES OFF)
 enable_language(CUDA)
 find_package(CUDAToolkit REQUIRED)
 
+# Compute capabilities that code is made for: A100 (80), L40S (89), Hopper (90), B200 and B300 (100), as far as this
+# nvcc knows them, and PTX of the oldest, which a driver compiles for any GPU in between and after. Also PTX of 8.9, so
+# that GPUs without code of their own get the kernels that multiply e4m3. What needs wgmma is for 9.0a alone.
+execute_process(COMMAND ${RC_NVCC} --list-gpu-code OUTPUT_VARIABLE known OUTPUT_STRIP_TRAILING_WHITESPACE)
+string(REPLACE "\n" ";" known "${known}")
+set(RC_GPU_CODE "")
+set(RC_GPU_CODE_NAMES "")
+foreach(arch 80 89 90 100)
+  if(sm_${arch} IN_LIST known)
+    list(APPEND RC_GPU_CODE -gencode=arch=compute_${arch},code=sm_${arch})
+    list(APPEND RC_GPU_CODE_NAMES sm_${arch})
+  else()
+    message(STATUS "CUDA: sm_${arch} SKIPPED: this nvcc does not know it; such a GPU compiles the oldest PTX when it starts")
+  endif()
+endforeach()
+set(RC_GPU_PTX -gencode=arch=compute_80,code=compute_80)
+set(RC_GPU_PTX_FP8 -gencode=arch=compute_89,code=compute_89)
+set(RC_GPU_CODE_WGMMA -gencode=arch=compute_90a,code=sm_90a)
+
 file(GLOB kernel_cu CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.cu)
 file(GLOB kernel_c CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.c)
 if(kernel_cu)
   add_library(rc_kernels STATIC ${kernel_cu} ${kernel_c})
   target_include_directories(rc_kernels PUBLIC ${PROJECT_SOURCE_DIR})
   target_compile_options(rc_kernels PRIVATE
-    $<$<COMPILE_LANGUAGE:CUDA>:-gencode=arch=compute_90a,code=sm_90a -O3 -lineinfo --expt-relaxed-constexpr
-      -Xcompiler=-Wall,-Wextra -Xptxas=-v>)
+    $<$<COMPILE_LANGUAGE:CUDA>:-O3 -lineinfo --expt-relaxed-constexpr -Xcompiler=-Wall,-Wextra -Xptxas=-v>)
+  foreach(file ${kernel_cu})
+    get_filename_component(name ${file} NAME_WE)
+    if(name STREQUAL attention)
+      set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${RC_GPU_CODE_WGMMA}")
+    elseif(name STREQUAL decode)
+      set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${RC_GPU_CODE};${RC_GPU_PTX};${RC_GPU_PTX_FP8}")
+    else()
+      set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${RC_GPU_CODE};${RC_GPU_PTX}")
+    endif()
+  endforeach()
   target_link_libraries(rc_kernels PUBLIC CUDA::cudart_static m)
   target_link_libraries(rc_kernels PRIVATE rc_options) # its flags are for C only
   # A C75xx message of ptxas fails the build.
@@ -34,12 +62,11 @@ file(GLOB calib_c CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/calib/*.c ${PROJECT_SO
   ${PROJECT_SOURCE_DIR}/calib/ring/*.c)
 file(GLOB calib_cu CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/calib/*.cu)
 if(calib_c AND TARGET rc_kernels)
-  # Kernels that only measuring needs: plain CUDA C++, for every chip that this nvcc knows.
+  # Kernels that only measuring needs.
   add_library(rc_calib_cuda STATIC ${calib_cu})
   target_include_directories(rc_calib_cuda PUBLIC ${PROJECT_SOURCE_DIR})
   target_compile_options(rc_calib_cuda PRIVATE
-    $<$<COMPILE_LANGUAGE:CUDA>:-gencode=arch=compute_80,code=[sm_80,compute_80]
-      -gencode=arch=compute_90,code=sm_90 -O3 -lineinfo -Xcompiler=-Wall,-Wextra>)
+    $<$<COMPILE_LANGUAGE:CUDA>:${RC_GPU_CODE} ${RC_GPU_PTX} -O3 -lineinfo -Xcompiler=-Wall,-Wextra>)
   target_link_libraries(rc_calib_cuda PUBLIC CUDA::cudart_static)
   find_path(RC_NCCL_INCLUDE nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
   add_executable(ringcast-calib ${calib_c} ${PROJECT_SOURCE_DIR}/sim/cost/ops.c)

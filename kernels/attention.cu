@@ -409,6 +409,9 @@ extern "C" int rc_attn_forward(const rc_attn_args *a, void *stream) {
     cudaStream_t s = (cudaStream_t)stream;
     if (!attn_valid(a))
         return RC_KERNEL_EINVAL;
+    int e = rc_code_check((const void *)attn_nothing, rc_capability_of("attention", false));
+    if (e)
+        return e;
     if (a->tk == 0)
         return attn_fill_nothing(a, s);
     attn_plan(a, &plan);
@@ -422,7 +425,7 @@ extern "C" int rc_attn_forward(const rc_attn_args *a, void *stream) {
     plan.p.part_o = (float *)a->workspace;
     plan.p.part_lse = plan.p.part_o + (size_t)pieces * ATTN_ROWS * 128;
     bool fp8 = a->dtype == RC_KERNEL_E4M3;
-    int e = attn_map_q(&maps[0], a, &plan.p);
+    e = attn_map_q(&maps[0], a, &plan.p);
     e = e ? e : fp8 ? attn_map_k8(&maps[1], a) : attn_map_kv(&maps[1], a->k, a);
     e = e ? e : fp8 ? attn_map_v8(&maps[2], a) : attn_map_kv(&maps[2], a->v, a);
     if (e)

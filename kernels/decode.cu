@@ -1,6 +1,6 @@
 /* Decode attention: one query token a sequence, all query heads of a KV head in one 16-row tile.
  *
- * nvcc -gencode arch=compute_90a,code=sm_90a -O3 -std=c++17 -I. -Xptxas -v -c kernels/decode.cu
+ * nvcc -gencode arch=compute_90,code=sm_90 -O3 -std=c++17 -I. -Xptxas -v -c kernels/decode.cu
  *
  * The job is to stream K and V once at memory speed. A CTA of four warps takes a contiguous share
  * of one sequence's keys; each warp streams its own 8 KB chunks (16 keys of bf16, 32 of e4m3)
@@ -26,7 +26,8 @@ enum {
     DEC_TILE = 4096, /* bytes of a chunk of K, or of V */
     DEC_STAGES = 3,
     DEC_SHARED = DEC_WARPS * DEC_STAGES * 2 * DEC_TILE,
-    DEC_ALONE = 120 << 10,   /* shared memory of a CTA that is to have its SM for itself */
+    DEC_ALONE = 120 << 10,   /* shared memory of a CTA that is to have its SM for itself; less
+                                where a CTA may not take so much and two do not fit anyway */
     DEC_PREFETCH = 48 << 10, /* bytes of K and V of a share that are asked for early */
     DEC_MAX_SPLITS = 512,
     DEC_COMBINE_WARPS = 32, /* at most */
@@ -85,13 +86,18 @@ __device__ __forceinline__ void mma_bf16(float (&d)[4], const uint32_t (&a)[4], 
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
+/* Needs 8.9; older GPUs are refused before the launch. */
 __device__ __forceinline__ void mma_e4m3(float (&d)[4], const uint32_t (&a)[4], uint32_t b0,
                                          uint32_t b1) {
+#if __CUDA_ARCH__ >= 890
     asm("mma.sync.aligned.m16n8k32.row.col.f32.e4m3.e4m3.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
         "{%8, %9}, "
         "{%0, %1, %2, %3};"
         : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+#else
+    __trap();
+#endif
 }
 
 /* ---- the two element types
@@ -396,8 +402,11 @@ __device__ __forceinline__ DecodeRange decode_range(const DecodeParams &p, int64
     return {lo, min(lo + (share + (split < extra)) * T::KEYS, len)};
 }
 
+/* Of use before wait_for_primary alone, so that GPUs which have nothing to wait for do without. */
 __device__ __forceinline__ void prefetch_l2(const uint8_t *from, uint32_t bytes) {
+#if __CUDA_ARCH__ >= 900
     asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(from), "r"(bytes) : "memory");
+#endif
 }
 
 /* Asks for the first keys and values of a share to be brought into L2, which may be done before the
@@ -610,12 +619,14 @@ extern "C" int rc_decode_forward(const rc_decode_args *a, void *stream) {
     p.part_o = (float *)a->workspace;
     p.part_lse = p.part_o + (size_t)p.splits * (size_t)a->batch * (size_t)a->hq * 128;
     auto kernel = fp8 ? decode_kernel<DecFp8> : decode_kernel<DecBf16>;
-    int e =
-        (int)cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, DEC_ALONE);
+    int alone = rc_shared_most() < DEC_ALONE ? rc_shared_most() : (int)DEC_ALONE;
+    int e = rc_code_check((const void *)kernel, rc_capability_of("decode", fp8));
+    e = e ? e
+          : (int)cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, alone);
     cudaStream_t s = (cudaStream_t)stream;
     /* A CTA an SM: were there room for two, those of the call behind, which come while this one
      * ends, would lie in pairs where it ended first. */
-    size_t shared = !a->sms && p.shares <= rc_sm_count() ? DEC_ALONE : DEC_SHARED;
+    size_t shared = !a->sms && p.shares <= rc_sm_count() ? (size_t)alone : (size_t)DEC_SHARED;
     int most = a->sms ? DEC_CTAS * decode_sms(a) : p.shares;
     e = e ? e
           : rc_launch_dependent(kernel, p.shares < most ? p.shares : most, DEC_THREADS, shared, s,

@@ -1,6 +1,6 @@
 /* The small operations between the products, as engines fuse them: norms, SwiGLU, fp8 rows.
  *
- * nvcc -gencode arch=compute_90a,code=sm_90a -O3 -std=c++17 -I. -c kernels/elementwise.cu
+ * nvcc -gencode arch=compute_90,code=sm_90 -O3 -std=c++17 -I. -c kernels/elementwise.cu
  *
  * All are bound by memory, so all are 16-byte accesses with several loads in flight and one pass
  * over the data; a row that needs a reduction first is held in registers by one CTA (rows of up to

@@ -1,5 +1,5 @@
 /* Hopper building blocks: barriers in shared memory, tensor copies, warpgroup ordering, register
- * shares.
+ * shares; and what decode takes of them on older GPUs, too.
  *
  * Thin wrappers over single PTX instructions, so that a kernel reads as an algorithm. Nothing here
  * holds state. Shared-memory addresses are 32-bit (shared window); phases are 0 or 1.
@@ -132,12 +132,18 @@ __device__ __forceinline__ uint64_t swizzled_desc(uint32_t address, uint32_t lea
 }
 
 /* ---- dependent launches -------------------------------------------------------------------- */
+/* Older GPUs have none: rc_launch_dependent (launch.cuh) lets a kernel start when the one before it
+ * has ended. */
 __device__ __forceinline__ void dependents_may_launch() {
+#if __CUDA_ARCH__ >= 900
     asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
 }
 
 __device__ __forceinline__ void wait_for_primary() {
+#if __CUDA_ARCH__ >= 900
     asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
 }
 
 /* ---- arithmetic ---------------------------------------------------------------------------- */
@@ -153,8 +159,10 @@ __device__ __forceinline__ uint32_t pack_bf16(float low, float high) {
     return r;
 }
 
-/* Four e4m3, saturating; `a` in the lowest byte. */
+/* Four e4m3, saturating; `a` in the lowest byte. Only kernels that multiply e4m3 call it, and those
+ * run on 8.9 and newer (capability.h). */
 __device__ __forceinline__ uint32_t pack_e4m3(float a, float b, float c, float d) {
+#if __CUDA_ARCH__ >= 890
     uint32_t r;
     asm("{\n.reg .b16 low, high;\n"
         "cvt.rn.satfinite.e4m3x2.f32 low, %2, %1;\n"
@@ -163,5 +171,9 @@ __device__ __forceinline__ uint32_t pack_e4m3(float a, float b, float c, float d
         : "=r"(r)
         : "f"(a), "f"(b), "f"(c), "f"(d));
     return r;
+#else
+    __trap();
+    return 0;
+#endif
 }
 #endif

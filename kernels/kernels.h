@@ -5,7 +5,7 @@
  * asynchronous on `stream` (a cudaStream_t passed as void * so that C needs no CUDA header).
  * Nothing is allocated inside a launch: where a kernel needs scratch, a ..._workspace function says
  * how many bytes. Return value: 0, or a cudaError_t, or RC_KERNEL_EINVAL for a shape that the
- * kernel does not take.
+ * kernel does not take, or RC_KERNEL_ECAPABILITY on a GPU that it does not run on.
  *
  * Attention layout (token-major): Q [Tq][Hq][128], K and V [Tk][Hkv][128], O [Tq][Hq][128] bf16,
  * LSE [Tq][Hq] float, natural log; Hq % Hkv == 0. Strides are those of dense tensors.
@@ -28,6 +28,8 @@ extern "C" {
 #endif
 
 #define RC_KERNEL_EINVAL (-1)
+/* The GPU lacks the instructions: capability.h says what a family needs. */
+#define RC_KERNEL_ECAPABILITY (-2)
 /* Version string of a kernel family, recorded with each measured row: "attention-1". */
 const char *
 rc_kernel_version(const char *family); /* attention decode merge elementwise; else NULL */

@@ -7,6 +7,53 @@
 #include <cuda.h>
 #include <cudaTypedefs.h>
 #include <cuda_runtime.h>
+#include <atomic>
+#include "kernels/capability.h"
+#include "kernels/kernels.h"
+
+/* The capability that the code of a file was compiled for which the current device runs: of `kernel`
+ * and of every other kernel of that file. It is less than the device's own where only PTX fits.
+ * RC_KERNEL_ECAPABILITY: there is none for this device; 1000 and more: a CUDA error over 1000. */
+static inline int rc_code_version(const void *kernel) {
+    static std::atomic<int> known[64]; /* a device each; 0: not asked yet */
+    int device = 0;
+    cudaError_t e = cudaGetDevice(&device);
+    if (e != cudaSuccess)
+        return 1000 + (int)e;
+    int version = device < 64 ? known[device].load(std::memory_order_relaxed) : 0;
+    if (version)
+        return version;
+    cudaFuncAttributes of;
+    e = cudaFuncGetAttributes(&of, kernel);
+    if (e != cudaSuccess)
+        (void)cudaGetLastError();
+    version = e == cudaSuccess ? of.ptxVersion
+              : e == cudaErrorNoKernelImageForDevice || e == cudaErrorInvalidDeviceFunction ||
+                      e == cudaErrorUnsupportedPtxVersion
+                  ? RC_KERNEL_ECAPABILITY
+                  : 1000 + (int)e;
+    if (device < 64 && version < 1000)
+        known[device].store(version, std::memory_order_relaxed);
+    return version;
+}
+
+/* 0 where the code that would run is of the range: what a kernel that needs it asks first. */
+static inline int rc_code_check(const void *kernel, rc_capability_range needs) {
+    int version = rc_code_version(kernel);
+    if (version >= 1000)
+        return version - 1000;
+    return version > 0 && rc_capability_in(needs, version) ? 0 : RC_KERNEL_ECAPABILITY;
+}
+
+/* Shared memory that a CTA may ask for. */
+static inline int rc_shared_most(void) {
+    int device = 0, bytes = 0;
+    if (cudaGetDevice(&device) != cudaSuccess ||
+        cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device) !=
+            cudaSuccess)
+        return 227 << 10;
+    return bytes;
+}
 
 static inline int rc_sm_count(void) {
     int device = 0, sms = 0;
@@ -51,7 +98,7 @@ static inline int rc_tensor_map(CUtensorMap *map, rc_map_type type, const void *
 }
 
 /* Launches a kernel that may start early and itself waits (griddepcontrol.wait) for the one before
- * it. */
+ * it; code of before 9.0 has no such wait, and is started when that one has ended. */
 template <class... Params, class... Args>
 static int rc_launch_dependent(void (*kernel)(Params...), int grid, int threads, size_t shared,
                                cudaStream_t stream, Args... args) {
@@ -64,7 +111,7 @@ static int rc_launch_dependent(void (*kernel)(Params...), int grid, int threads,
     attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
     attribute.val.programmaticStreamSerializationAllowed = 1;
     config.attrs = &attribute;
-    config.numAttrs = 1;
+    config.numAttrs = rc_code_version((const void *)kernel) >= 90 ? 1 : 0;
     return (int)cudaLaunchKernelEx(&config, kernel, (Params)args...);
 }
 #endif

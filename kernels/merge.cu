@@ -1,6 +1,6 @@
 /* Merge of partial attention outputs by log-sum-exp, and the kernel version strings.
  *
- * nvcc -gencode arch=compute_90a,code=sm_90a -O3 -std=c++17 -I. -Xptxas -v -c kernels/merge.cu
+ * nvcc -gencode arch=compute_90,code=sm_90 -O3 -std=c++17 -I. -Xptxas -v -c kernels/merge.cu
  *
  * Version 1: sixteen threads a row, 16-byte accesses, up to eight parts in flight, fp32
  * accumulation, one pass.

@@ -1,6 +1,6 @@
 /* Rotary embedding fused with the write to the key/value cache, in bf16 and to e4m3.
  *
- * nvcc -gencode arch=compute_90a,code=sm_90a -O3 -std=c++17 -I. -c kernels/rotary.cu
+ * nvcc -gencode arch=compute_90,code=sm_90 -O3 -std=c++17 -I. -c kernels/rotary.cu
  *
  * A CTA takes a few tokens; a thread two 16-byte chunks of a head, 64 columns apart. Angles are
  * reduced in double, once a token and column. To e4m3, a CTA takes 16 cache rows, for which each

@@ -1,5 +1,6 @@
 /* What the GPU tests share: a seeded generator, poisoned device buffers, host copies as float, a
- * parallel loop for the references, error figures, and the skip when there is no Hopper GPU.
+ * parallel loop for the references, error figures, and the skip when there is no GPU that the kernel
+ * runs on.
  *
  * Environment: RC_GPU_TEST_CASES = random cases a test (fewer under compute-sanitizer),
  * RC_GPU_TEST_SEED = where the generator starts (printed).
@@ -20,19 +21,51 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "kernels/capability.h"
 #include "kernels/kernels.h"
 
 enum { D = 128, GUARD_ROWS = 256, MAX_THREADS = 16 };
 
 /* ---- skip and settings ------------------------------------------------------------------- */
-static inline void need_gpu(const char *what) {
-    int n = 0, major = 0;
-    if (cudaGetDeviceCount(&n) == cudaSuccess && n > 0)
-        (void)cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0);
-    if (major != 9) {
-        printf("SKIPPED %s: no GPU of compute capability 9 here\n", what);
-        exit(77);
-    }
+/* Compute capability of the first GPU, 10 * major + minor; 0 without one. */
+static inline int gpu_capability(void) {
+    int n = 0, major = 0, minor = 0;
+    if (cudaGetDeviceCount(&n) != cudaSuccess || n == 0 ||
+        cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0) != cudaSuccess ||
+        cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0) != cudaSuccess)
+        return 0;
+    return 10 * major + minor;
+}
+
+/* A kernel's family, in bf16, runs here; or the whole test is skipped. */
+static inline void need_gpu(const char *what, const char *family) {
+    rc_capability_range needs = rc_capability_of(family, false);
+    int here = gpu_capability();
+    char text[32];
+    if (rc_capability_in(needs, here))
+        return;
+    rc_capability_text(needs, text, sizeof text);
+    if (here)
+        printf("SKIPPED: %s needs a GPU of compute capability %s, this one has %d.%d\n", what, text,
+               here / 10, here % 10);
+    else
+        printf("SKIPPED: %s needs a GPU of compute capability %s, and there is none\n", what, text);
+    exit(77);
+}
+
+/* Whether e4m3 is multiplied here: in PTX of 8.0 (RC_OLDEST_PTX: the library holds nothing else) it
+ * is not, whatever the GPU. */
+static inline bool gpu_multiplies_e4m3(const char *family) {
+#ifdef RC_OLDEST_PTX
+    return rc_capability_in(rc_capability_of(family, true), 80);
+#else
+    return rc_capability_in(rc_capability_of(family, true), gpu_capability());
+#endif
+}
+
+/* What main returns: 77 where a GPU left out what the test would do on another. */
+static inline int ended(int failed, bool all) {
+    return failed ? failed : all ? 0 : 77;
 }
 
 static inline uint64_t setting(const char *name, uint64_t fallback) {

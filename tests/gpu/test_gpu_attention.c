@@ -447,7 +447,7 @@ static void test_refusals(void **state) {
 }
 
 int main(void) {
-    need_gpu("test_gpu_attention");
+    need_gpu("test_gpu_attention", "attention");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random),   cmocka_unit_test(test_random_fp8),
         cmocka_unit_test(test_batches),  cmocka_unit_test(test_edges),

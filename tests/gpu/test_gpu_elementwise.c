@@ -305,7 +305,7 @@ static void test_fill(void **state) {
 }
 
 int main(void) {
-    need_gpu("test_gpu_elementwise");
+    need_gpu("test_gpu_elementwise", "elementwise");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rmsnorm), cmocka_unit_test(test_swiglu_and_quantize),
         cmocka_unit_test(test_rotary),  cmocka_unit_test(test_rotary_fp8),

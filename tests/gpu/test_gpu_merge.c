@@ -145,7 +145,7 @@ static void test_refusals(void **state) {
 }
 
 int main(void) {
-    need_gpu("test_gpu_merge");
+    need_gpu("test_gpu_merge", "merge");
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_random),
                                        cmocka_unit_test(test_refusals)};
     printf("kernel %s\n", rc_kernel_version("merge"));
