@@ -12,7 +12,7 @@
 /* Tokens of an attention whose rate no longer grows with its size. */
 enum { LARGE = 32768 };
 
-static rc_status simulate(rc_spec *spec, rc_alternative *out, rc_error *err) {
+static rc_status simulate(const rc_spec *spec, rc_alternative *out, rc_error *err) {
     rc_forward f;
     rc_error why = {0};
     if (spec->seqs[0].t < out->cp) {
@@ -21,8 +21,6 @@ static rc_status simulate(rc_spec *spec, rc_alternative *out, rc_error *err) {
         (void)snprintf(out->why, sizeof out->why, "fewer new tokens than ranks");
         return RC_OK;
     }
-    spec->schedule = out->schedule;
-    spec->layout.cp = out->cp;
     out->status = rc_schedule_fits(out->schedule, spec->model, &spec->layout, &why);
     if (out->status != RC_OK) {
         out->time = NAN;
@@ -40,6 +38,21 @@ static rc_status simulate(rc_spec *spec, rc_alternative *out, rc_error *err) {
     if (err)
         *err = why;
     return out->status;
+}
+
+rc_spec rc_alternative_spec(const rc_model *m, const rc_costs *costs, const rc_layout *layout,
+                            const rc_alternative *a, const rc_sequence *seqs, size_t seq_count) {
+    rc_spec spec = {.model = m,
+                    .costs = costs,
+                    .layout = *layout,
+                    .phase = RC_PREFILL,
+                    .schedule = a->schedule,
+                    .seqs = seqs,
+                    .seq_count = seq_count,
+                    .eager = true,
+                    .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
+    spec.layout.cp = a->cp;
+    return spec;
 }
 
 static void add(rc_alternative *out, int *count, int cp, const rc_schedule *s) {
@@ -63,14 +76,6 @@ rc_status rc_choose_alternatives(const rc_model *m, const rc_costs *costs, const
         return rc_fail(err, RC_E_NOMEM, "out of memory for %d sequences", batch);
     for (int i = 0; i < batch; i++)
         seqs[i] = (rc_sequence){t, p};
-    rc_spec spec = {.model = m,
-                    .costs = costs,
-                    .layout = *layout,
-                    .phase = RC_PREFILL,
-                    .seqs = seqs,
-                    .seq_count = (size_t)batch,
-                    .eager = true,
-                    .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
     *count = 0;
     for (int n = cp; n > 1; n = next_lower(n))
         for (int i = 0; rc_schedule_at(i); i++)
@@ -78,8 +83,10 @@ rc_status rc_choose_alternatives(const rc_model *m, const rc_costs *costs, const
                 add(out, count, n, rc_schedule_at(i));
     add(out, count, 1, rc_schedule_usual(RC_PREFILL, 1));
     rc_status st = RC_OK;
-    for (int i = 0; i < *count && st == RC_OK; i++)
+    for (int i = 0; i < *count && st == RC_OK; i++) {
+        rc_spec spec = rc_alternative_spec(m, costs, layout, &out[i], seqs, (size_t)batch);
         st = simulate(&spec, &out[i], err);
+    }
     free(seqs);
     return st;
 }

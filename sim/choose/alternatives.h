@@ -23,6 +23,9 @@ typedef struct rc_alternative {
 rc_status rc_choose_alternatives(const rc_model *m, const rc_costs *costs, const rc_layout *layout,
                                  int cp, int64_t t, int64_t p, int batch, rc_alternative *out,
                                  int *count, rc_error *err);
+/* The pass of an alternative: all of them differ in degree and schedule alone. Borrows `seqs`. */
+rc_spec rc_alternative_spec(const rc_model *m, const rc_costs *costs, const rc_layout *layout,
+                            const rc_alternative *a, const rc_sequence *seqs, size_t seq_count);
 /* Index of the fastest; -1 when nothing fits. */
 int rc_alternative_best(const rc_alternative *a, int count);
 /* Index, or -1. */

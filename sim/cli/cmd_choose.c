@@ -10,7 +10,9 @@
 #include "sim/base/table.h"
 #include "sim/choose/alternatives.h"
 #include "sim/choose/select.h"
+#include "sim/base/file.h"
 #include "sim/cli/flags.h"
+#include "sim/cli/wanted_report.h"
 #include "sim/cost/basis.h"
 #include "sim/base/find.h"
 #include "sim/forward/scenario.h"
@@ -23,7 +25,7 @@ enum { MAX_TP = 4096, MAX_BATCH = 4096, RATES = 3 };
 #define MAX_TOKENS 100000000
 
 typedef struct choose_flags {
-    const char *t, *p, *model, *machine, *rule, *ffn, *store;
+    const char *t, *p, *model, *machine, *rule, *ffn, *store, *wanted;
     rc_many sets;
     int64_t cp, tp, batch;
     bool json;
@@ -69,6 +71,7 @@ static rc_status parse(int argc, char **argv, choose_flags *f, bool *helped, rc_
          "what if (machine.nic_rate=100Gb/s); see `ringcast keys machine`"},
         {"--store", RC_FLAG_TEXT, &f->store, "FILE.db",
          "costs from this calibration store, not the embedded one"},
+        RC_WANTED_FLAG(&f->wanted),
         {"--json", RC_FLAG_BOOL, &f->json, NULL, "everything, as JSON"},
     };
     const char *args[1];
@@ -81,7 +84,7 @@ static rc_status parse(int argc, char **argv, choose_flags *f, bool *helped, rc_
         return RC_OK;
     if (!f->t || !f->machine || !f->model || f->cp == 0)
         return rc_fail(err, RC_E_USAGE, "choose needs --T, --machine, --model and --cp");
-    return RC_OK;
+    return rc_output_check(f->wanted, false, err);
 }
 
 /* ---- reading the question ------------------------------------------------------------------- */
@@ -435,6 +438,38 @@ static rc_status show(const question *q, const choose_flags *f, rc_error *err) {
     return st;
 }
 
+/* ---- --wanted ------------------------------------------------------------------------------- */
+
+/* An answer is the smaller of two times, and what it is compared with is the fastest of all: the
+ * passes of both rings and of that one. */
+static rc_status report_wanted(const question *q, const choose_flags *f, rc_error *err) {
+    enum { PASSES = RC_CHOICES + 1 };
+    rc_spec passes[PASSES];
+    size_t n = 0;
+    int at[PASSES] = {rc_alternative_find(q->other, q->others, q->layout.cp, &rc_schedule_pass_kv),
+                      rc_alternative_find(q->other, q->others, q->layout.cp, &rc_schedule_pass_q),
+                      rc_alternative_best(q->other, q->others)};
+    if (at[2] < 0)
+        return rc_fail(err, RC_E_INPUT, "--wanted: none of the alternatives can be run");
+    rc_costs *costs = NULL;
+    rc_sequence *seqs = calloc((size_t)q->batch, sizeof *seqs);
+    if (!seqs)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for %d sequences", q->batch);
+    for (int i = 0; i < q->batch; i++)
+        seqs[i] = (rc_sequence){q->t, q->p};
+    rc_status st = rc_costs_open(f->store, &q->machine, &costs, err);
+    for (int i = 0; i < PASSES && st == RC_OK; i++)
+        if (at[i] >= 0 && q->other[at[i]].status == RC_OK &&
+            (i < 2 || (at[2] != at[0] && at[2] != at[1])))
+            passes[n++] = rc_alternative_spec(&q->model, costs, &q->layout, &q->other[at[i]], seqs,
+                                              (size_t)q->batch);
+    if (st == RC_OK)
+        st = rc_wanted_report(passes, n, f->wanted, !f->json, err);
+    rc_costs_close(costs);
+    free(seqs);
+    return st;
+}
+
 rc_status rc_cmd_choose(int argc, char **argv, rc_error *err) {
     choose_flags f;
     bool helped = false;
@@ -451,6 +486,8 @@ rc_status rc_cmd_choose(int argc, char **argv, rc_error *err) {
         rc_model_notes(&q->model, &q->layout, q->t + q->p, &q->notes);
         rc_notes_print(&q->notes, stderr);
         st = show(q, &f, err);
+        if (st == RC_OK && f.wanted)
+            st = report_wanted(q, &f, err);
     }
     free(q);
     return st;

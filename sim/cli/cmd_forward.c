@@ -4,10 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 #include "sim/base/clock.h"
+#include "sim/base/file.h"
 #include "sim/base/json.h"
 #include "sim/base/table.h"
 #include "sim/cli/flags.h"
 #include "sim/cli/machine_json.h"
+#include "sim/cli/wanted_report.h"
 #include "sim/cost/basis.h"
 #include "sim/forward/scenario.h"
 #include "sim/model/notes.h"
@@ -16,7 +18,7 @@
 enum { MAX_ALTERNATIVES = RC_SCHEDULES_MAX + 2 };
 
 typedef struct forward_flags {
-    const char *file, *store;
+    const char *file, *store, *wanted;
     rc_many sets;
     int64_t draws, seed;
     bool json, csv, stats, quiet, unfold;
@@ -45,6 +47,7 @@ static rc_status parse(int argc, char **argv, forward_flags *f, bool *helped, rc
          "override a key (tokens.new=64K, machine.nic_rate=100Gb/s); see `ringcast keys forward`"},
         {"--store", RC_FLAG_TEXT, &f->store, "FILE.db",
          "costs from this calibration store, not the embedded one"},
+        RC_WANTED_FLAG(&f->wanted),
         {"--draws", RC_FLAG_INT, RC_WHOLE(&f->draws, 0, RC_MOST_DRAWS), "N",
          "draws behind p5 and p95 (default 200)"},
         {"--seed", RC_FLAG_INT, RC_WHOLE(&f->seed, 0, RC_MOST_SEED), "N",
@@ -377,7 +380,9 @@ static rc_status evaluate(answer *a, const forward_flags *f, const rc_costs *cos
     RC_TRY(rc_forward_run(&spec, &a->result, err));
     if (!f->quiet && !f->csv)
         RC_TRY(run_others(a, costs, err));
-    return show(a, f, costs, err);
+    RC_TRY(show(a, f, costs, err));
+    return f->wanted ? rc_wanted_report(&spec, 1, f->wanted, !f->json && !f->csv && !f->quiet, err)
+                     : RC_OK;
 }
 
 rc_status rc_cmd_forward(int argc, char **argv, rc_error *err) {
@@ -388,6 +393,7 @@ rc_status rc_cmd_forward(int argc, char **argv, rc_error *err) {
     RC_TRY(parse(argc, argv, &f, &helped, err));
     if (helped)
         return RC_OK;
+    RC_TRY(rc_output_check(f.wanted, false, err));
     RC_TRY(rc_scenario_load(f.file, f.sets.values, f.sets.count, &a.scenario, err));
     rc_status st = rc_costs_open(f.store, &a.scenario.machine, &costs, err);
     if (st == RC_OK)

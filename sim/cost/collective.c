@@ -208,6 +208,16 @@ static rc_status between_nodes(const rc_costs *c, rc_op op, double bytes, int ra
     return RC_OK;
 }
 
+/* A row of that transfer is over the transport that the machine says. */
+static rc_status hear(const rc_costs *c, rc_op op, double bytes, int ranks, int nodes, rc_cost *out,
+                      rc_error *err) {
+    rc_axes at = {
+        {[RC_AXIS_BYTES] = llround(bytes), [RC_AXIS_RANKS] = ranks, [RC_AXIS_NODES] = nodes}};
+    const rc_machine *m = &c->m;
+    return rc_asks_hear(c->asks, op, RC_BF16, &at,
+                        nodes > 1 ? m->inter_transport : m->intra_transport, out, err);
+}
+
 /* The transfer of that name. */
 static rc_status transfer_named(const char *name, rc_op *out, rc_error *err) {
     const char *names[RC_OPS_MAX + 1] = {NULL};
@@ -239,8 +249,10 @@ rc_status rc_cost_collective(const rc_costs *c, const char *op, double bytes, in
     if (ranks == 1 || bytes <= 0.0)
         return rc_cost_nothing(out);
     if (nodes > 1)
-        return between_nodes(c, o, bytes, ranks, nodes, out, err);
-    return inside_node(c, o, bytes, ranks, out, err);
+        RC_TRY(between_nodes(c, o, bytes, ranks, nodes, out, err));
+    else
+        RC_TRY(inside_node(c, o, bytes, ranks, out, err));
+    return c->asks == NULL ? RC_OK : hear(c, o, bytes, ranks, nodes, out, err);
 }
 
 /* ---- one message ----------------------------------------------------------------------------- */
@@ -265,8 +277,8 @@ static void curve_as_flow(const rc_costs *c, const rc_grid *g, double bytes, dou
     out->link_rate = link;
 }
 
-rc_status rc_cost_p2p(const rc_costs *c, double bytes, int same_node, rc_p2p *out, rc_error *err) {
-    assert(c != NULL && out != NULL);
+static rc_status message(const rc_costs *c, double bytes, int same_node, rc_p2p *out,
+                         rc_error *err) {
     const rc_machine *m = &c->m;
     if (!(bytes >= 0.0) || bytes > 1e18)
         return rc_fail(err, RC_E_INPUT, "send_recv: bytes is %g; expected 0 to 1e18", bytes);
@@ -286,5 +298,19 @@ rc_status rc_cost_p2p(const rc_costs *c, double bytes, int same_node, rc_p2p *ou
                     .link_rate = m->nic_line_rate,
                     .spread = m->ratio_spread,
                     .basis = RC_MODELLED};
+    return RC_OK;
+}
+
+rc_status rc_cost_p2p(const rc_costs *c, double bytes, int same_node, rc_p2p *out, rc_error *err) {
+    assert(c != NULL && out != NULL);
+    RC_TRY(message(c, bytes, same_node, out, err));
+    if (c->asks == NULL)
+        return RC_OK;
+    rc_cost cost = {out->latency + bytes / out->peer_rate, out->spread, out->basis};
+    double before = cost.p50;
+    RC_TRY(hear(c, RC_COST_SEND_RECV, bytes, 2, same_node ? 1 : 2, &cost, err));
+    double slower = before > 0.0 ? cost.p50 / before : 1.0;
+    out->latency *= slower;
+    out->peer_rate /= slower;
     return RC_OK;
 }

@@ -3,6 +3,7 @@
 #include "sim/cost/costs.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,6 +59,42 @@ rc_status rc_costs_view(const rc_costs *c, const rc_machine *m, rc_costs **out, 
     return RC_OK;
 }
 
+rc_status rc_costs_listen(const rc_costs *c, rc_asks *a, rc_costs **out, rc_error *err) {
+    assert(a != NULL);
+    RC_TRY(rc_costs_view(c, &c->m, out, err));
+    (*out)->asks = a;
+    return RC_OK;
+}
+
+static int ascending(const void *x, const void *y) {
+    double a = *(const double *)x, b = *(const double *)y;
+    return (a > b) - (a < b);
+}
+
+/* What rows of an op say of themselves; 0 when there are none. */
+static double usual_spread(const rc_book *b, rc_op op) {
+    enum { MOST = 1024 };
+    double all[MOST];
+    size_t n, kept = 0;
+    const rc_grid *g = rc_book_grids(b, op, &n);
+    for (size_t i = 0; i < n; i++)
+        for (size_t s = 0; s < g[i].curves.n; s++)
+            for (size_t k = 0; k < g[i].curves.series[s].n && kept < MOST; k++)
+                if (g[i].curves.series[s].knot[k].basis == RC_MEASURED)
+                    all[kept++] = g[i].curves.series[s].knot[k].spread;
+    qsort(all, kept, sizeof *all, ascending);
+    return kept > 0 ? all[kept / 2] : 0.0;
+}
+
+double rc_ask_measured_spread(const rc_costs *c, const rc_ask *ask) {
+    assert(c != NULL && ask != NULL);
+    const rc_machine *m = &c->m;
+    bool link = rc_op_info_of(ask->op)->bound == RC_BOUND_LINK;
+    bool base = m->gemm_ratio == 1.0 && m->attention_ratio == 1.0 && m->hbm_ratio == 1.0;
+    double spread = usual_spread(c->book, ask->op);
+    return base || link ? spread : hypot(spread, m->ratio_spread);
+}
+
 const rc_machine *rc_costs_machine(const rc_costs *c) {
     assert(c != NULL);
     return &c->m;
@@ -65,7 +102,8 @@ const rc_machine *rc_costs_machine(const rc_costs *c) {
 
 rc_status rc_answer(const rc_costs *c, const rc_asked *a, const rc_probe *found, rc_cost *out,
                     rc_error *err) {
-    return rc_carry(&c->m, found, a->op, a->d, a->at, out, err);
+    RC_TRY(rc_carry(&c->m, found, a->op, a->d, a->at, out, err));
+    return c->asks == NULL ? RC_OK : rc_asks_hear(c->asks, a->rows, a->d, a->at, "", out, err);
 }
 
 rc_status rc_cost_nothing(rc_cost *out) {

@@ -3,12 +3,14 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_COST_COSTS_H
 #define RC_COST_COSTS_H
+#include "sim/cost/asks.h"
 #include "sim/cost/book.h"
 #include "sim/cost/build.h"
 
 struct rc_costs {
     rc_machine m;
     const rc_book *book;
+    rc_asks *asks;        /* who hears the answers; NULL: nobody */
     rc_built_book *built; /* freed with the costs; NULL: the book is built in, or another's */
 };
 

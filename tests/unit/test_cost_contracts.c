@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tests/support/trips.h"
 #include "sim/cost/embed/book_text.c"
+#include "sim/cost/asks.h"
 #include "sim/cost/basis.h"
 #include "sim/cost/builtin.h"
 #include "sim/cost/carry.h"
@@ -42,6 +43,25 @@ static int teardown(void **state) {
     rc_costs_close(costs);
     rc_rows_free(rows);
     return 0;
+}
+
+static void test_asks(void **state) {
+    (void)state;
+    rc_asks *asks = rc_asks_create(), *volatile no_asks = NULL;
+    rc_costs *out;
+    rc_row row;
+    rc_axes at = {{0}};
+    const rc_ask *volatile no_ask = NULL;
+    volatile double faster = 0.5;
+    trips("a != NULL", (void)rc_asks_count(no_asks));
+    trips("i < a->n", (void)rc_asks_at(asks, 0));
+    trips("factor >= 1.0", rc_asks_slow(asks, 0, faster));
+    trips("a != NULL", (void)rc_costs_listen(costs, no_asks, &out, &err));
+    trips("ask != NULL && out != NULL", rc_ask_row(no_ask, &row));
+    trips("c != NULL && ask != NULL", (void)rc_ask_measured_spread(costs, no_ask));
+    trips("a != NULL && op < rc_op_count() && at != NULL && answer != NULL",
+          (void)rc_asks_hear(no_asks, RC_COST_GEMM, RC_BF16, &at, "", &cost, &err));
+    rc_asks_destroy(asks);
 }
 
 static void test_table_of_ops(void **state) {
@@ -240,11 +260,12 @@ static void test_leaving_out(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table_of_ops), cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_files),        cmocka_unit_test(test_imports),
-        cmocka_unit_test(test_building),     cmocka_unit_test(test_curves),
-        cmocka_unit_test(test_prices),       cmocka_unit_test(test_costs),
-        cmocka_unit_test(test_bases),        cmocka_unit_test(test_leaving_out),
+        cmocka_unit_test(test_asks),        cmocka_unit_test(test_table_of_ops),
+        cmocka_unit_test(test_rows),        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_imports),     cmocka_unit_test(test_building),
+        cmocka_unit_test(test_curves),      cmocka_unit_test(test_prices),
+        cmocka_unit_test(test_costs),       cmocka_unit_test(test_bases),
+        cmocka_unit_test(test_leaving_out),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
