@@ -6,6 +6,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/calibrate.h"
+#include "calib/gpu_needs.h"
 #include "calib/nccl_transport.h"
 #include "calib/node.h"
 #include "calib/point_set.h"
@@ -155,10 +156,26 @@ static const char *cannot(const rc_calib *c, int id, const char *transport, cons
                                                    : NULL;
 }
 
+static bool runs_here(const rc_calib *c, const rc_point *p) {
+    return rc_capability_in(rc_point_needs(p), c->gpu.capability);
+}
+
+/* Why some of these points do not run on this GPU. */
+static void lacking(const rc_calib *c, const rc_point *p, size_t n, char (*out)[RC_LACKS_MAX]) {
+    char needs[RC_NEEDS_MAX];
+    rc_points_needs_text(p, n, needs, sizeof needs);
+    rc_lacks_text(c->gpu.name, c->gpu.capability, needs, *out, sizeof *out);
+}
+
 /* Whether all ranks can, as rank 0 sees it; it says why not. */
 static rc_status can(const rc_calib *c, int id, const char *transport, const rc_point *p, bool *yes,
                      size_t *skipped, rc_error *err) {
+    char lacks[RC_LACKS_MAX];
     const char *why = c->group.rank == 0 ? cannot(c, id, transport, p) : NULL;
+    if (c->group.rank == 0 && !runs_here(c, p)) {
+        lacking(c, p, 1, &lacks);
+        why = lacks;
+    }
     int left_out = why != NULL;
     bool again = c->bench.sustained && rc_usual_s(c->opt, id, false) > 0; /* said in bursts */
     if (why && *why && !again) {
@@ -175,15 +192,26 @@ static rc_status can(const rc_calib *c, int id, const char *transport, const rc_
 
 static rc_status list(const rc_calib *c, int id, rc_points *out, size_t *skipped, rc_error *err) {
     rc_points all = {0};
+    char why[RC_LACKS_MAX];
+    size_t lack = 0;
     const char *transport = transport_of(c);
     rc_status st = list_all(c, id, &all, err);
     for (size_t i = 0; i < all.n && st == RC_OK; i++) {
         bool yes = true;
         if (c->opt->listed)
             st = can(c, id, transport, &all.v[i], &yes, skipped, err);
-        if (st == RC_OK && yes && place(c, id, transport, &all.v[i]))
+        if (st != RC_OK || !yes || !place(c, id, transport, &all.v[i]))
+            continue;
+        if (runs_here(c, &all.v[i]))
             st = rc_points_add(out, &all.v[i], err);
+        else
+            lack++;
     }
+    if (lack)
+        lacking(c, all.v, all.n, &why);
+    if (lack && c->group.rank == 0)
+        printf("# %s: %zu points left out: it %s\n", rc_suite_info_of((rc_suite_id)id)->name, lack,
+               why);
     rc_points_free(&all);
     return st;
 }
@@ -517,9 +545,30 @@ static rc_status check_nccl(const rc_calib *c, rc_error *err) {
                    why.msg);
 }
 
+/* Suites of which nothing runs on this GPU are left out, aloud: of its own list or of the file's. */
+static rc_status leave_out(rc_calib *c, rc_calib_options *own, rc_error *err) {
+    *own = *c->opt;
+    for (int id = 0; id < RC_SUITE_COUNT; id++) {
+        char needs[RC_NEEDS_MAX], why[RC_LACKS_MAX];
+        bool any = false;
+        if (!(own->suites & 1u << id))
+            continue;
+        RC_TRY(rc_suite_needs((rc_suite_id)id, c->gpu.capability, &any, needs, sizeof needs, err));
+        if (any)
+            continue;
+        own->suites &= ~(1u << id);
+        rc_lacks_text(c->gpu.name, c->gpu.capability, needs, why, sizeof why);
+        if (c->group.rank == 0)
+            printf("# %s: SKIPPED: it %s\n", rc_suite_info_of((rc_suite_id)id)->name, why);
+    }
+    c->opt = own;
+    return RC_OK;
+}
+
 static rc_status run_here(rc_calib *c, rc_error *err) {
     char head[2048];
     int device = 0;
+    rc_calib_options own;
     rc_group_step(&c->group, "CUDA starts");
     RC_TRY(find_gpu(c, &device, err));
     RC_TRY(check_nccl(c, err));
@@ -527,6 +576,8 @@ static rc_status run_here(rc_calib *c, rc_error *err) {
     if (st == RC_OK)
         st = rc_bench_open(&c->bench, &c->gpu, err);
     rc_group_step(&c->group, NULL);
+    if (st == RC_OK)
+        st = leave_out(c, &own, err);
     if (st == RC_OK)
         st = with_gpu(c, head, sizeof head, err);
     rc_row_file_close(&c->row_file);

@@ -6,6 +6,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/catalog.h"
+#include "calib/gpu_needs.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -78,28 +79,34 @@ rc_status rc_suites_parse(const char *text, unsigned *set, rc_error *err) {
 
 rc_status rc_suites_print(FILE *f, rc_error *err) {
     double total = 0, quick = 0;
-    fprintf(f, "# %-12s %7s %7s %9s %9s  %s\n", "suite", "points", "hot", "full", "--quick",
-            "measures");
+    fprintf(f, "# %-12s %7s %7s %9s %9s  %-24s  %s\n", "suite", "points", "hot", "full", "--quick",
+            "GPU", "measures");
     for (int i = 0; i < RC_SUITE_COUNT; i++) {
         rc_points p = {0};
+        char needs[RC_NEEDS_MAX];
         rc_status st = suites[i].points(&p, 8, err);
         size_t hot = 0;
+        rc_points_needs_text(p.v, p.n, needs, sizeof needs);
         for (size_t k = 0; k < p.n; k++)
             hot += p.v[k].sustained;
         if (st == RC_OK)
-            fprintf(f, "  %-12s %7zu %7zu %7.0f s %7.0f s  %s\n", suites[i].name, p.n, hot,
-                    suites[i].burst_s + suites[i].sustained_s, suites[i].quick_s, suites[i].what);
+            fprintf(f, "  %-12s %7zu %7zu %7.0f s %7.0f s  %-24s  %s\n", suites[i].name, p.n, hot,
+                    suites[i].burst_s + suites[i].sustained_s, suites[i].quick_s, needs,
+                    suites[i].what);
         rc_points_free(&p);
         RC_TRY(st);
         total += suites[i].burst_s + suites[i].sustained_s;
         quick += suites[i].quick_s;
     }
-    fprintf(f, "  %-12s %7s %7s %7.0f s %7.0f s  every suite (--all)\n", "all", "", "", total,
-            quick);
+    fprintf(f, "  %-12s %7s %7s %7.0f s %7.0f s  %-24s  every suite (--all)\n", "all", "", "",
+            total, quick, "");
     fprintf(
         f,
         "# points: measured in short bursts; hot: measured again on a heated chip (--state). Times "
-        "are about what one H200 takes; net: a transport on 8 GPUs.\n");
+        "are about what one H200 takes; net: a transport on 8 GPUs.\n"
+        "# GPU: compute capability that the points need, 8.0+ meaning that or newer; the others "
+        "are "
+        "left out, aloud. A100 has 8.0, L40S 8.9, H100, H200 and H20 9.0, B200 10.0, B300 10.3.\n");
     return RC_OK;
 }
 
@@ -120,9 +127,12 @@ void rc_machine_name(const char *gpu, char *out, size_t size) {
         }
     }
     low[n] = '\0';
-    static const char *const chips[] = {"h100", "h200",  "h800", "h20",
-                                        "b200", "gh200", "a100", NULL};
+    static const char *const chips[] = {"h100", "h200", "h800", "b200", "gh200", "a100", NULL};
+    static const char *const one_form[] = {"h20", "b300", "l40s", NULL};
     size_t chip = strcspn(low, "-");
+    for (int i = 0; one_form[i]; i++)
+        if (strlen(one_form[i]) == chip && !strncmp(low, one_form[i], chip))
+            low[chip] = '\0'; /* its form says nothing more */
     for (int i = 0; chips[i]; i++) {
         if (strlen(chips[i]) != chip || strncmp(low, chips[i], chip) != 0)
             continue;

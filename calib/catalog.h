@@ -41,7 +41,8 @@ rc_status rc_suites_parse(const char *text, unsigned *set, rc_error *err);
 /* The table that `ringcast-calib list` prints. */
 rc_status rc_suites_print(FILE *f, rc_error *err);
 /* "NVIDIA H100 80GB HBM3" -> "h100-sxm", "NVIDIA H200" -> "h200-sxm", "NVIDIA H100 PCIe" ->
- * "h100-pcie", "NVIDIA H200 NVL" -> "h200-nvl"; anything else in lower case with dashes. */
+ * "h100-pcie", "NVIDIA H200 NVL" -> "h200-nvl", "NVIDIA B300 SXM6 AC" -> "b300"; anything else in
+ * lower case with dashes. */
 void rc_machine_name(const char *gpu, char *out, size_t size);
 
 #endif

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/gpu.h"
 #include "calib/suite.h"
+#include "kernels/capability.h"
 #include "kernels/kernels.h"
 
 #include <stdio.h>
@@ -56,6 +57,12 @@ rc_status rc_gpu_open(rc_gpu *g, int device, rc_error *err) {
     RC_CUDA(cudaGetDeviceProperties(&prop, device));
     snprintf(g->name, sizeof g->name, "%.63s", prop.name);
     g->sms = prop.multiProcessorCount;
+    g->capability = 10 * prop.major + prop.minor;
+    if (g->capability < RC_CAPABILITY_LEAST)
+        return rc_fail(err, RC_E_UNMODELLED,
+                       "%s has compute capability %d.%d, and nothing here runs below %d.%d",
+                       g->name, prop.major, prop.minor, RC_CAPABILITY_LEAST / 10,
+                       RC_CAPABILITY_LEAST % 10);
     g->l2_bytes = (size_t)prop.l2CacheSize;
     RC_CUDA(cudaDeviceGetPCIBusId(bus, sizeof bus, device));
     g->nvml = rc_nvml_open(bus);

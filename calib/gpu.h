@@ -10,7 +10,7 @@
 #include "sim/base/error.h"
 
 typedef struct rc_gpu {
-    int device, sms;
+    int device, sms, capability; /* compute capability: 10 * major + minor */
     char name[64];
     char driver[32], cuda[24];   /* driver and CUDA runtime versions */
     size_t l2_bytes, free_bytes; /* free when opened */
@@ -35,6 +35,7 @@ rc_status rc_kernel_check(rc_error *err, int code, const char *what);
 int rc_gpu_count(void);
 /* Whether the first two GPUs reach each other's memory. */
 bool rc_gpu_peers(void);
+/* RC_E_UNMODELLED: of a compute capability that nothing here is compiled for. */
 rc_status rc_gpu_open(rc_gpu *g, int device, rc_error *err);
 void rc_gpu_close(rc_gpu *g); /* safe on a zeroed one */
 

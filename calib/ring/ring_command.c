@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/ring/ring_command.h"
 #include "calib/catalog.h"
+#include "calib/gpu_needs.h"
 #include "calib/nccl_transport.h"
 #include "calib/ring/ring_rows.h"
 #include "calib/suite.h"
@@ -91,6 +92,14 @@ static rc_status open_ranks(job *j, const rc_ring_case *c, rc_error *err) {
 static rc_status one_case(job *j, const rc_ring_case *c, rc_error *err) {
     rc_ring_layers layers;
     memset(&layers, 0, sizeof layers);
+    const char *family = rc_ring_is_decode(c) ? "decode" : "attention";
+    rc_capability_range needs = rc_capability_of(family, false);
+    char text[RC_NEEDS_MAX], why[RC_LACKS_MAX];
+    if (!rc_capability_in(needs, j->gpu.capability)) {
+        rc_lacks_text(j->gpu.name, j->gpu.capability, rc_capability_text(needs, text, sizeof text),
+                      why, sizeof why);
+        return rc_fail(err, RC_E_UNMODELLED, "%s %s", family, why);
+    }
     rc_group_step(&j->group, c->name);
     rc_status st = rc_group_agree(&j->group, open_ranks(j, c, err), err);
     if (st == RC_OK)

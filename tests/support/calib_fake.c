@@ -4,7 +4,8 @@
  * Every suite measures by arithmetic on the point's axes, so two runs over the same points give the
  * same times, and each point takes RC_FAKE_NAP_US (default 200) microseconds, so that a kill can
  * fall anywhere. `net` and `interference` go through the group as the real ones do: a time is the
- * largest of all ranks'. RC_FAKE_GPU names the GPU, RC_FAKE_GPUS says how many there are.
+ * largest of all ranks'. RC_FAKE_GPU names the GPU, RC_FAKE_CAPABILITY (80; default 90) is its compute
+ * capability, RC_FAKE_GPUS says how many there are.
  *
  * What can go wrong on a machine is asked for by name: RC_FAKE_NO_NCCL=1: there is none.
  * RC_FAKE_TROUBLE=KIND:OP:A:RANK: at the point of that op and axis a, that rank fails (KIND fail),
@@ -126,11 +127,12 @@ bool rc_gpu_peers(void) {
 }
 
 rc_status rc_gpu_open(rc_gpu *g, int device, rc_error *err) {
-    const char *name = getenv("RC_FAKE_GPU");
+    const char *name = getenv("RC_FAKE_GPU"), *capability = getenv("RC_FAKE_CAPABILITY");
     (void)err;
     memset(g, 0, sizeof *g);
     g->device = device;
     g->sms = 132;
+    g->capability = capability ? atoi(capability) : 90;
     g->free_bytes = 80000000000;
     rc_record_set(g->name, sizeof g->name, name ? name : "NVIDIA H100 80GB HBM3");
     rc_record_set(g->driver, sizeof g->driver, "0.0");

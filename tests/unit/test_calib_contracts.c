@@ -3,6 +3,8 @@
 #include "calib/process_group_fork.c" /* first: it asks for more of the system's headers */
 
 #include "calib/catalog.c"
+#include "calib/gpu_needs.c"
+#include "kernels/capability.c"
 #include "calib/point_lists.c"
 #undef COUNT
 #undef KI

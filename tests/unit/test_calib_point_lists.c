@@ -2,6 +2,8 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/catalog.c"
+#include "calib/gpu_needs.c"
+#include "kernels/capability.c"
 #include "calib/point_lists.c"
 #undef COUNT
 #include "calib/point_lists_gemm.c"
@@ -321,6 +323,10 @@ static void test_machine_names(void **state) {
         {"NVIDIA H100 PCIe", "h100-pcie"},
         {"NVIDIA H200 NVL", "h200-nvl"},
         {"NVIDIA GH200 480GB", "gh200-sxm"},
+        {"NVIDIA A100-SXM4-80GB", "a100-sxm"},
+        {"NVIDIA L40S", "l40s"},
+        {"NVIDIA H20", "h20"},
+        {"NVIDIA B300 SXM6 AC", "b300"},
         {"NVIDIA RTX 6000 Ada Generation", "rtx-6000-ada-generation"},
         {"Tesla T4", "tesla-t4"},
     };

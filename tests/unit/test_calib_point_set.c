@@ -2,6 +2,8 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/catalog.c"
+#include "calib/gpu_needs.c"
+#include "kernels/capability.c"
 #include "calib/point_lists.c"
 #undef COUNT
 #include "calib/point_lists_gemm.c"
