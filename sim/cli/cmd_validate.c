@@ -12,7 +12,7 @@
 #include "sim/validate/validate.h"
 
 typedef struct validate_flags {
-    const char *json, *plot, *out, *max_median, *max_p95, *explain;
+    const char *json, *plot, *out, *max_median, *max_p95, *explain, *transport;
     rc_many results, store, seen, unseen, ranks;
     int64_t draw, draws, seed;
     bool cross, by_part, overwrite;
@@ -158,8 +158,12 @@ static rc_status draw(const validate_flags *f, rc_error *err) {
         RC_TRY(rc_quantity_int(f->ranks.values[i], 1, 64, &n, err));
         ranks[i] = (int)n;
     }
-    return rc_draw_cases((int)f->draw, ranks, f->ranks.count ? f->ranks.count : 2,
-                         (uint64_t)f->seed, f->out, f->overwrite, err);
+    const rc_draw d = {.cases = (int)f->draw,
+                       .ranks = ranks,
+                       .count = f->ranks.count ? f->ranks.count : 2,
+                       .transport = f->transport ? f->transport : "nvlink",
+                       .seed = (uint64_t)f->seed};
+    return rc_draw_cases(&d, f->out, f->overwrite, err);
 }
 
 rc_status rc_cmd_validate(int argc, char **argv, rc_error *err) {
@@ -187,8 +191,10 @@ rc_status rc_cmd_validate(int argc, char **argv, rc_error *err) {
         {"--by-part", RC_FLAG_BOOL, &f.by_part, NULL,
          "errors by part, transport and kind, of all runs or those of --explain"},
         {"--draw", RC_FLAG_INT, RC_WHOLE(&f.draw, 1, 999), "N",
-         "draw N shapes at random into --out instead"},
+         "draw N cases at random into --out instead"},
         {"--ranks", RC_FLAG_MANY, &f.ranks, "N", "draw: for so many GPUs (default 1 and 2)"},
+        {"--transport", RC_FLAG_TEXT, &f.transport, "NAME",
+         "draw: nvlink, shm or socket, over which they will run (default nvlink)"},
         {"--seed", RC_FLAG_INT, RC_WHOLE(&f.seed, 0, RC_MOST_SEED), "N", "draw: seed (default 1)"},
         {"--out", RC_FLAG_TEXT, &f.out, "FILE.csv", "draw: the file of cases"},
         {"--cross", RC_FLAG_BOOL, &f.cross, NULL,
@@ -198,12 +204,14 @@ rc_status rc_cmd_validate(int argc, char **argv, rc_error *err) {
     const char *args[2];
     size_t count;
     bool helped;
-    RC_TRY(rc_flags_parse(argc, argv, flags, sizeof flags / sizeof flags[0],
-                          "usage: ringcast validate [flags]\n"
-                          "       ringcast validate --explain CASE|all [--by-part]\n"
-                          "       ringcast validate --cross FROM TO\n"
-                          "       ringcast validate --draw N --out FILE.csv [--ranks N] [--seed N]",
-                          args, 2, &count, &helped, err));
+    RC_TRY(rc_flags_parse(
+        argc, argv, flags, sizeof flags / sizeof flags[0],
+        "usage: ringcast validate [flags]\n"
+        "       ringcast validate --explain CASE|all [--by-part]\n"
+        "       ringcast validate --cross FROM TO\n"
+        "       ringcast validate --draw N --out FILE.csv [--ranks N] [--transport NAME] "
+        "[--seed N]",
+        args, 2, &count, &helped, err));
     if (helped)
         return RC_OK;
     if (f.cross)

@@ -158,12 +158,16 @@ rc_status rc_runs_explain(const rc_runs *r, const char *pattern, FILE *f, rc_err
 rc_status rc_runs_explain_parts(const rc_runs *r, const char *pattern, FILE *f, rc_error *err);
 
 /* ---- drawing cases ------------------------------------------------------------------------- */
-/* `n` shapes for each number of GPUs in `ranks` at random, as a case file of `ringcast-calib ring`:
- * on several GPUs each prefill shape as pass-kv and pass-q (so that the faster one can be told) and
- * every third as all-gather-kv; on one GPU prefill and decode. The same seed gives the same file.
- */
-rc_status rc_draw_cases(int n, const int *ranks, size_t count, uint64_t seed, const char *path,
-                        bool overwrite, rc_error *err);
+typedef struct rc_draw {
+    int cases;             /* for each number of GPUs; one more where the last shape is a pair */
+    const int *ranks;      /* numbers of GPUs: 1, 2, 4, 8 */
+    size_t count;          /* of them */
+    const char *transport; /* "nvlink", "shm", "socket": bounds the sizes, and is in the names */
+    uint64_t seed;         /* the same one gives the same file */
+} rc_draw;
+/* A case file of `ringcast-calib ring`; random_cases.c says what is drawn. Cases of one
+ * communicator stand together, pass-KV before the pass-Q of its shape. */
+rc_status rc_draw_cases(const rc_draw *d, const char *path, bool overwrite, rc_error *err);
 
 /* ---- from one part to another ---------------------------------------------------------------- */
 typedef struct rc_cross_op {

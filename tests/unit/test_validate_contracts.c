@@ -43,7 +43,9 @@ static void test_others(void **state) {
           rc_baselines(&program, &none, "nvlink", &roofline, &alpha_beta));
     trips("from != NULL && to != NULL",
           (void)rc_cross_predict(NULL, no_name, "h200-sxm", &cross, &err));
-    trips("ranks != NULL && count > 0", (void)rc_draw_cases(1, NULL, 1, 1, "x.csv", false, &err));
+    const rc_draw nothing = {.cases = 1};
+    trips("d->ranks != NULL && d->count > 0 && d->transport != NULL",
+          (void)rc_draw_cases(&nothing, "x.csv", false, &err));
 }
 
 static void test_explain(void **state) {

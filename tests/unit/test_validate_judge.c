@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include "sim/base/csv.h"
 #include "sim/base/file.h"
 #include "sim/validate/validate.h"
 
@@ -193,23 +194,66 @@ static void test_files(void **state) {
     rc_runs_free(&r);
 }
 
+/* What a ring demands of a case, and that pass-Q follows the pass-KV of its shape. */
+static void check_cases(const char *path, int ranks, int least) {
+    static const char *const names[] = {"case", "cp", "tp", "t", "p", "batch", "hq", "hkv", "ffn"};
+    enum { CASE, CP, TP, T, P, BATCH, HQ, HKV, FFN, COLUMNS };
+    rc_error err = {0};
+    rc_csv *csv = NULL;
+    size_t at[COLUMNS], rows;
+    assert_int_equal(rc_csv_open(path, &csv, &err), RC_OK);
+    for (int i = 0; i < COLUMNS; i++)
+        assert_int_equal(rc_csv_column(csv, names[i], &at[i], &err), RC_OK);
+    rows = rc_csv_rows(csv);
+    assert_true(rows >= (size_t)least && rows <= (size_t)least + 1);
+    for (size_t i = 0; i < rows; i++) {
+        long v[COLUMNS] = {0};
+        const char *name = rc_csv_text(csv, i, at[CASE]);
+        for (int k = CP; k < COLUMNS; k++)
+            v[k] = strtol(rc_csv_text(csv, i, at[k]), NULL, 10);
+        assert_int_equal(v[CP] * v[TP], ranks);
+        assert_true(v[P] % v[CP] == 0 && v[FFN] % 64 == 0 && v[HQ] % v[HKV] == 0);
+        if (strstr(name, "-decode-"))
+            assert_true(v[T] == 1 && v[P] > 0 && v[BATCH] % v[CP] == 0);
+        else
+            assert_true(v[BATCH] == 1 && (v[CP] == 1 || v[T] % (2 * v[CP]) == 0));
+        if (strstr(name, "-decode-") || !strstr(name, "-pass-kv"))
+            continue;
+        assert_true(i + 1 < rows && strstr(rc_csv_text(csv, i + 1, at[CASE]), "-pass-q"));
+        for (int k = CP; k < COLUMNS; k++)
+            assert_string_equal(rc_csv_text(csv, i, at[k]), rc_csv_text(csv, i + 1, at[k]));
+    }
+    rc_csv_close(csv);
+}
+
 static void test_draw(void **state) {
     (void)state;
     char dir[] = "/tmp/rc_draw_XXXXXX", path[3][64];
-    const int ranks[] = {1, 2};
+    const int ranks[] = {1, 4}, three[] = {3};
     char *text[3] = {NULL, NULL, NULL};
     size_t size[3];
     rc_error err = {0};
+    rc_draw d = {.cases = 60, .ranks = ranks, .count = 2, .transport = "shm"};
     assert_non_null(mkdtemp(dir));
     for (int i = 0; i < 3; i++) {
         snprintf(path[i], sizeof path[i], "%s/%d.csv", dir, i);
-        assert_int_equal(rc_draw_cases(20, ranks, 2, i < 2 ? 7 : 8, path[i], false, &err), RC_OK);
+        d.seed = i < 2 ? 7 : 8;
+        assert_int_equal(rc_draw_cases(&d, path[i], false, &err), RC_OK);
         assert_int_equal(rc_file_read(path[i], &text[i], &size[i], &err), RC_OK);
     }
     assert_true(size[0] == size[1] && memcmp(text[0], text[1], size[0]) == 0);
     assert_false(size[0] == size[2] && memcmp(text[0], text[2], size[0]) == 0);
-    assert_int_equal(rc_draw_cases(20, ranks, 2, 7, path[0], false, &err), RC_E_IO);
-    assert_int_equal(rc_draw_cases(0, ranks, 2, 7, path[0], true, &err), RC_E_USAGE);
+    assert_int_equal(rc_draw_cases(&d, path[0], false, &err), RC_E_IO);
+    for (d.count = 1; d.ranks <= &ranks[1]; d.ranks++) {
+        assert_int_equal(rc_draw_cases(&d, path[0], true, &err), RC_OK);
+        check_cases(path[0], *d.ranks, d.cases);
+    }
+    d.ranks = three;
+    assert_int_equal(rc_draw_cases(&d, path[0], true, &err), RC_E_USAGE);
+    d.ranks = ranks, d.transport = "pigeon";
+    assert_int_equal(rc_draw_cases(&d, path[0], true, &err), RC_E_USAGE);
+    d.transport = "shm", d.cases = 0;
+    assert_int_equal(rc_draw_cases(&d, path[0], true, &err), RC_E_USAGE);
     for (int i = 0; i < 3; i++) {
         free(text[i]);
         (void)remove(path[i]);
