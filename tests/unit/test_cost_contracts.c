@@ -7,6 +7,7 @@
 #include "sim/cost/basis.h"
 #include "sim/cost/builtin.h"
 #include "sim/cost/carry.h"
+#include "sim/cost/gemm_plan.h"
 #include "sim/cost/import.h"
 #include "sim/cost/import_formats.h"
 #include "sim/cost/import_nccl.h"
@@ -165,6 +166,7 @@ static void test_curves(void **state) {
     size_t n;
     const rc_book *book = rc_builtin_book("h200-sxm", "sustained");
     trips("s->n >= 1", rc_series_at(&empty, 0.0, &p));
+    trips("s->n >= 1", rc_series_rest(&empty, 0.0, &p));
     trips("c->n >= 1 && c->n <= RC_GRID_MAX", rc_grid_at(&no_curves, 0.0, 0.0, &p));
     trips("c->n >= 1 && c->n <= RC_GRID_MAX", rc_curves_separate(&no_curves));
     trips("op < rc_op_count()", (void)rc_book_grids(book, rc_op_count(), &n));
@@ -240,6 +242,17 @@ static void test_bases(void **state) {
           (void)rc_basis_text(share, text, sizeof text - 1 + (size_t)none));
 }
 
+static void test_plans(void **state) {
+    (void)state;
+    const rc_product_rates rates = {.flops = 8e14, .bytes = 3e12, .sms = 132.0}, none_known = {0};
+    volatile double nothing = 0.0;
+    trips("gpu != NULL", (void)rc_gpu_sms(no_text));
+    trips("r != NULL && r->flops > 0.0 && r->bytes > 0.0 && r->sms >= 1.0",
+          (void)rc_gemm_plan(&none_known, RC_BF16, 1.0, 1.0, 1.0));
+    trips("m >= 1.0 && n >= 1.0 && k >= 1.0",
+          (void)rc_gemm_plan(&rates, RC_BF16, nothing, 1.0, 1.0));
+}
+
 static void test_leaving_out(void **state) {
     (void)state;
     rc_machine m = syn_machine();
@@ -265,7 +278,7 @@ int main(void) {
         cmocka_unit_test(test_imports),     cmocka_unit_test(test_building),
         cmocka_unit_test(test_curves),      cmocka_unit_test(test_prices),
         cmocka_unit_test(test_costs),       cmocka_unit_test(test_bases),
-        cmocka_unit_test(test_leaving_out),
+        cmocka_unit_test(test_leaving_out), cmocka_unit_test(test_plans),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
