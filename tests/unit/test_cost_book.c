@@ -92,8 +92,9 @@ static void test_builtin_books_are_the_rows(void **state) {
 /* Every machine of the tree finds its book; one of another state has it built, and it answers. */
 static void test_which_books_there_are(void **state) {
     (void)state;
-    static const char *const names[] = {"b200-sxm", "gb200-nvl72", "gti",    "gtt",
-                                        "h100-sxm", "h200-sxm",    "h200x2", NULL};
+    static const char *const names[] = {"a100-sxm", "b200-sxm", "b300",     "gb200-nvl72",
+                                        "gti",      "gtt",      "h100-sxm", "h20",
+                                        "h200-sxm", "h200x2",   "l40s",     NULL};
     const char *root = getenv("RC_SOURCE_DIR");
     rc_machine m;
     for (int i = 0; names[i] != NULL; i++) {
