@@ -119,7 +119,7 @@ rc_status rc_evaluator_prepare(rc_forward_ctx *ctx, const rc_spec *spec, rc_repl
         RC_TRY(rc_schedule_refill(&rq, &r->one, err));
     if (r->one.layers_of->overflown)
         return RC_OK;
-    RC_TRY(rc_pricing_all(ctx->pricing, spec->costs, &r->one, &prices, err));
+    RC_TRY(rc_pricing_all(ctx->pricing, spec, &r->one, &prices, err));
     if (rc_replay_price(r, spec, prices))
         *out = r;
     return RC_OK;

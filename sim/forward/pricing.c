@@ -114,10 +114,10 @@ static rc_status price(rc_pricing *all, const rc_program *p, const rc_shape *s, 
     return RC_OK;
 }
 
-rc_status rc_pricing_all(rc_pricing *m, const rc_costs *costs, const rc_program *p,
+rc_status rc_pricing_all(rc_pricing *m, const rc_spec *spec, const rc_program *p,
                          const rc_shape_cost **out, rc_error *err) {
-    assert(m != NULL && costs != NULL && p != NULL);
-    follow_costs(m, costs);
+    assert(m != NULL && spec != NULL && p != NULL);
+    follow_costs(m, spec->costs);
     if (p->shape_count > m->price_room) {
         free(m->price);
         m->price_room = 2 * p->shape_count;
@@ -129,6 +129,7 @@ rc_status rc_pricing_all(rc_pricing *m, const rc_costs *costs, const rc_program 
     }
     for (size_t i = 0; i < p->shape_count; i++)
         RC_TRY(price(m, p, &p->shapes[i], &m->price[i], err));
+    rc_contend(spec, spec->costs, p, m->price);
     *out = m->price;
     return RC_OK;
 }

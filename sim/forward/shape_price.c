@@ -133,6 +133,7 @@ rc_status rc_shape_draw(const rc_costs *costs, const rc_program *p, const rc_sha
         cost.basis = cost.basis > RC_MODELLED ? cost.basis : RC_MODELLED;
     double factor = z ? exp(cost.spread / Z_80 * z[rc_family_of(s)]) : 1.0;
     RC_TRY(to_ticks(cost.p50 * factor, &out->duration, err));
+    out->beside = out->duration;
     out->peer_rate /= factor;
     out->spread = cost.spread;
     out->basis = cost.basis;

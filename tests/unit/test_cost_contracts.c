@@ -16,6 +16,7 @@
 #include "sim/cost/prefix.h"
 #include "sim/cost/rules.h"
 #include "sim/cost/settle.h"
+#include "sim/cost/tiles.h"
 #include "sim/cost/store_tools.h"
 #include "tests/support/cost_store.h"
 
@@ -63,6 +64,20 @@ static void test_asks(void **state) {
     trips("a != NULL && op < rc_op_count() && at != NULL && answer != NULL",
           (void)rc_asks_hear(no_asks, RC_COST_GEMM, RC_BF16, &at, "", &cost, &err));
     rc_asks_destroy(asks);
+}
+
+static void test_sharing(void **state) {
+    (void)state;
+    const rc_machine m = syn_machine();
+    const rc_tile_call call = {128, 128, false};
+    rc_tiles t;
+    trips("rows != NULL && m != NULL", (void)rc_beside_of(no_rows, &m));
+    trips("c != NULL", (void)rc_cost_beside(no_costs));
+    trips("n >= 1 && n <= RC_TILE_CALLS", rc_tiles_plan(&call, none, 1, 1, 1, &t));
+    trips("hkv >= 1 && hq >= hkv && sms >= 1", rc_tiles_plan(&call, 1, 1, 1, none, &t));
+    rc_tiles_plan(&call, 1, 1, 1, 2, &t);
+    trips("sms >= 1 && held >= 0 && held < sms", (void)rc_tiles_time(&t, 2, 2, 1.0, 1, NULL));
+    trips("most >= 1 && most <= sms", (void)rc_tiles_time(&t, 2, 0, 0.0, none, NULL));
 }
 
 static void test_table_of_ops(void **state) {
@@ -279,6 +294,7 @@ int main(void) {
         cmocka_unit_test(test_curves),      cmocka_unit_test(test_prices),
         cmocka_unit_test(test_costs),       cmocka_unit_test(test_bases),
         cmocka_unit_test(test_leaving_out), cmocka_unit_test(test_plans),
+        cmocka_unit_test(test_sharing),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
