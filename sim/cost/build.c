@@ -120,40 +120,6 @@ static rc_status count_in(rc_grid *g, rc_error *err) {
                    RC_GRID_MAX, rc_op_info_of(g->op)->name, g->machine);
 }
 
-/* ---- products ------------------------------------------------------------------------------- */
-
-/* The best rates of all products of a type, and the SMs of the GPU they ran on. */
-static void reach(rc_product_rates *r, const rc_grid *g) {
-    const rc_op_info *info = rc_op_info_of(g->op);
-    rc_axes at = g->fixed;
-    rc_work w;
-    r->sms = rc_gpu_sms(g->gpu);
-    for (const rc_knot *k = g->curves.series->knot;
-         k < g->curves.series->knot + g->curves.series->n; k++) {
-        at.at[info->along] = llround(exp(k->x));
-        info->work(info, &at, rc_dtype_bytes(g->dtype), &w);
-        r->flops = fmax(r->flops, w.flops / exp(k->y));
-        r->bytes = fmax(r->bytes, w.bytes / exp(k->y));
-    }
-}
-
-/* log(measured / plan) at each point of the products. */
-static void compare_with_plan(rc_built_book *b) {
-    const rc_grid *end = b->grids + b->book.first[RC_COST_GEMM + 1];
-    const rc_grid *first = b->grids + b->book.first[RC_COST_GEMM];
-    for (const rc_grid *g = first; g < end; g++)
-        reach(&b->book.products[g->dtype == RC_FP8 ? 1 : 0], g);
-    for (const rc_grid *g = first; g < end; g++) {
-        const rc_series *s = g->curves.series;
-        rc_knot *k = &b->knots[s->knot - b->knots];
-        double n = (double)g->fixed.at[RC_AXIS_OUTPUTS];
-        double depth = (double)g->fixed.at[RC_AXIS_INPUTS];
-        for (size_t i = 0; i < s->n; i++)
-            k[i].rest = k[i].y - rc_gemm_plan(rc_book_products(&b->book, g->dtype), g->dtype,
-                                              (double)llround(exp(k[i].x)), n, depth);
-    }
-}
-
 /* ---- beyond the rows of what HBM binds ------------------------------------------------------ */
 
 /* Bytes of `amount` of the running axis of a series. */
@@ -226,7 +192,6 @@ static rc_status cut(rc_built_book *b, const rc_cost_point *p, size_t n, rc_erro
             at++;
         b->book.first[op] = at;
     }
-    compare_with_plan(b);
     return RC_OK;
 }
 
@@ -256,10 +221,34 @@ static rc_status make_room(rc_built_book *b, size_t n, rc_error *err) {
     return b->grids && b->series && b->knots && b->x && b->y && b->work ? RC_OK : no_memory(err);
 }
 
+/* The limiter acts within the long calls of a burst: seven calls of LONG take as long as it takes
+ * to act, and one of ALL_LONG is held down nearly from its beginning to its end. Between them what
+ * the limiter adds grows with the log of the call's time: sustained rows are 1.15 times as long as
+ * bursts up to a millisecond or two, 1.12 times at 6 ms, 1.10 at 20 and 1.03 from 35 ms on
+ * (results/calibration, medians of both parts). */
+static const double LONG = 2.5e-3, ALL_LONG = 40e-3;
+
+static void undo_throttling(rc_cost_point *p, size_t n, const rc_power *power) {
+    for (size_t i = 0; i < n; i++) {
+        rc_power_class class = rc_power_class_of(p[i].op, p[i].dtype);
+        double far = (p[i].y - log(LONG)) / log(ALL_LONG / LONG);
+        if (p[i].own_state && class != RC_POWER_OTHER && far > 0.0 &&
+            rc_op_info_of(p[i].op)->bound != RC_BOUND_LINK)
+            p[i].y -= fmin(far, 1.0) * log(power->law[class].alone);
+    }
+}
+
 static rc_status fill(rc_built_book *b, const rc_rows *rows, rc_error *err) {
     rc_cost_point *p = NULL;
     size_t n = 0;
-    RC_TRY(rc_points_of(rows, b->book.base, b->book.state, &p, &n, err));
+    const char *state = b->book.state;
+    if (strcmp(state, RC_POWER_LIMITED) == 0) {
+        RC_TRY(rc_power_of_rows(rows, b->book.base, &b->book.power, err));
+        state = b->book.power.known ? "burst" : "sustained";
+    }
+    RC_TRY(rc_points_of(rows, b->book.base, state, &p, &n, err));
+    if (b->book.power.known)
+        undo_throttling(p, n, &b->book.power);
     rc_status st = rc_points_settle(p, &n, err);
     if (st == RC_OK)
         st = make_room(b, n, err);

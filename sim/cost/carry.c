@@ -28,15 +28,22 @@ static double fourth_power(double share) {
     return share < 1.0 ? pow(share, 4.0) : 1.0; /* the larger of the two is 1 */
 }
 
+/* How far a call is bound by the matrix units: w of the file's head. */
+static double matrix_bound(double arithmetic, double traffic) {
+    double bound = rc_most(arithmetic, traffic);
+    if (bound <= 0.0)
+        return 0.0;
+    double c4 = fourth_power(arithmetic / bound), b4 = fourth_power(traffic / bound);
+    return c4 / (c4 + b4);
+}
+
 static double carry(double t, double arithmetic, double traffic, double matrix, double hbm) {
     double bound = rc_most(arithmetic, traffic);
     if (bound <= 0.0)
         return t;
     double by_matrix = t;
-    if (matrix != 1.0) {
-        double c4 = fourth_power(arithmetic / bound), b4 = fourth_power(traffic / bound);
-        by_matrix = t * (1.0 + c4 / (c4 + b4) * (1.0 / matrix - 1.0));
-    }
+    if (matrix != 1.0)
+        by_matrix = t * (1.0 + matrix_bound(arithmetic, traffic) * (1.0 / matrix - 1.0));
     double by_hbm = t + traffic / hbm - bound;
     double all = t * rc_most(arithmetic / matrix, traffic / hbm) / bound;
     double kept = traffic > 0.0 ? rc_least(rc_most(arithmetic / traffic, 1.0 / hbm), 1.0) : 1.0;
@@ -97,6 +104,11 @@ rc_status rc_carry(const rc_machine *m, const rc_probe *found, rc_op op, rc_dtyp
     if (info->bound != RC_BOUND_MEMORY)
         RC_TRY(below_peak(m, info->bound, d, w.flops / t, err));
     out->p50 = t;
+    out->effort = (rc_effort){
+        w.flops, w.bytes, matrix_bound(w.flops / peak, w.bytes / (COPY_SHARE * m->base_hbm_rate)),
+        rc_power_class_of(op, d)};
+    if (out->effort.class == RC_POWER_OTHER)
+        out->effort.bound = 0.0;
     out->basis = carried ? rc_worse(found->basis, RC_TRANSFERRED) : found->basis;
     out->spread = carried ? hypot(found->spread, m->ratio_spread) : found->spread;
     return RC_OK;

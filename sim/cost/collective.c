@@ -306,7 +306,8 @@ rc_status rc_cost_p2p(const rc_costs *c, double bytes, int same_node, rc_p2p *ou
     RC_TRY(message(c, bytes, same_node, out, err));
     if (c->asks == NULL)
         return RC_OK;
-    rc_cost cost = {out->latency + bytes / out->peer_rate, out->spread, out->basis};
+    rc_cost cost = {
+        .p50 = out->latency + bytes / out->peer_rate, .spread = out->spread, .basis = out->basis};
     double before = cost.p50;
     RC_TRY(hear(c, RC_COST_SEND_RECV, bytes, 2, same_node ? 1 : 2, &cost, err));
     double slower = before > 0.0 ? cost.p50 / before : 1.0;

@@ -11,8 +11,8 @@
 #include <stdint.h>
 #include "sim/base/error.h"
 #include "sim/machine/machine.h"
-#include "sim/cost/beside.h"
 #include "sim/cost/ops.h"
+#include "sim/cost/power.h"
 #include "sim/cost/store.h"
 #include "sim/model/model.h"
 
@@ -31,9 +31,10 @@ typedef enum rc_basis {
 const char *rc_basis_name(rc_basis b);
 
 typedef struct rc_cost {
-    double p50;    /* s */
+    double p50;    /* s; in the state power_limited at the boost clock */
     double spread; /* relative: (p90 - p10) / (2 p50) of the rows used */
     rc_basis basis;
+    rc_effort effort; /* what the power model is told of it; all 0: nothing that draws power */
 } rc_cost;
 
 typedef struct rc_costs rc_costs; /* all curves of one machine; immutable after open */
@@ -47,6 +48,18 @@ const rc_machine *rc_costs_machine(const rc_costs *c);
 /* A second machine over the same curves without changing the first; *out shares them, so `c` must
  * outlive it. Freed with rc_costs_close. m->base and m->state must be those of `c`. */
 rc_status rc_costs_view(const rc_costs *c, const rc_machine *m, rc_costs **out, rc_error *err);
+/* The power model of costs in the state power_limited whose rows tell one; else NULL, and costs are
+ * the same at every clock. */
+const rc_power *rc_costs_power(const rc_costs *c);
+/* W, mean over a pass, that the machine's board may draw: what the rows show, in proportion to what
+ * the machine's board limit has become of the file's. Only with a power model. */
+double rc_costs_power_limit(const rc_costs *c);
+/* A view like that of rc_costs_view whose passes run at `clock`, over the boost clock, 0 to 1; 1 of
+ * all other costs. rc_costs_root: the costs that it is a view of by the clock alone, else its
+ * own. */
+rc_status rc_costs_at_clock(const rc_costs *c, double clock, rc_costs **out, rc_error *err);
+double rc_costs_clock(const rc_costs *c);
+const rc_costs *rc_costs_root(const rc_costs *c);
 
 /* Every look-up below: sizes from 0 (amounts of work: tokens, queries, keys, batch, context, rows)
  * or 1 (all others) to 2^52, else RC_E_INPUT; work of amount 0 costs 0. RC_E_UNMODELLED for types
@@ -99,7 +112,5 @@ typedef struct rc_p2p {
     rc_basis basis;
 } rc_p2p;
 rc_status rc_cost_p2p(const rc_costs *c, double bytes, int same_node, rc_p2p *out, rc_error *err);
-/* What attention and messages take from each other. */
-rc_beside rc_cost_beside(const rc_costs *c);
 
 #endif

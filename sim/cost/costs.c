@@ -14,8 +14,6 @@ static rc_status build(const char *store, rc_costs *c, rc_error *err) {
     rc_rows *rows = NULL;
     RC_TRY(rc_store_rows(store, NULL, &rows, err));
     rc_status st = rc_book_build(rows, c->m.base, c->m.state, &c->built, err);
-    if (st == RC_OK)
-        c->beside = rc_beside_of(rows, &c->m);
     rc_rows_free(rows);
     if (st == RC_OK)
         c->book = rc_built_book_of(c->built);
@@ -28,6 +26,7 @@ rc_status rc_costs_open(const char *store, const rc_machine *m, rc_costs **out, 
     if (c == NULL)
         return rc_fail(err, RC_E_NOMEM, "out of memory for the costs");
     c->m = *m;
+    c->clock = 1.0;
     if (store == NULL)
         c->book = rc_builtin_book(m->base, m->state);
     rc_status st = c->book == NULL ? build(store, c, err) : RC_OK;
@@ -57,7 +56,7 @@ rc_status rc_costs_view(const rc_costs *c, const rc_machine *m, rc_costs **out, 
         return rc_fail(err, RC_E_NOMEM, "out of memory for the costs");
     v->m = *m;
     v->book = c->book;
-    v->beside = c->beside;
+    v->clock = c->clock;
     *out = v;
     return RC_OK;
 }
@@ -98,14 +97,38 @@ double rc_ask_measured_spread(const rc_costs *c, const rc_ask *ask) {
     return base || link ? spread : hypot(spread, m->ratio_spread);
 }
 
+const rc_power *rc_costs_power(const rc_costs *c) {
+    assert(c != NULL);
+    return c->book->power.known ? &c->book->power : NULL;
+}
+
+double rc_costs_power_limit(const rc_costs *c) {
+    const rc_power *p = rc_costs_power(c);
+    assert(p != NULL);
+    double watts = c->m.from_rest ? p->from_rest : p->limit;
+    return c->m.file_power > 0.0 ? watts * c->m.power / c->m.file_power : watts;
+}
+
+rc_status rc_costs_at_clock(const rc_costs *c, double clock, rc_costs **out, rc_error *err) {
+    assert(clock > 0.0 && clock <= 1.0);
+    RC_TRY(rc_costs_view(c, &c->m, out, err));
+    (*out)->clock = clock;
+    (*out)->root = rc_costs_root(c);
+    (*out)->asks = c->asks;
+    return RC_OK;
+}
+
+double rc_costs_clock(const rc_costs *c) {
+    return c->clock;
+}
+
+const rc_costs *rc_costs_root(const rc_costs *c) {
+    return c->root != NULL ? c->root : c;
+}
+
 const rc_machine *rc_costs_machine(const rc_costs *c) {
     assert(c != NULL);
     return &c->m;
-}
-
-rc_beside rc_cost_beside(const rc_costs *c) {
-    assert(c != NULL);
-    return c->beside;
 }
 
 rc_status rc_answer(const rc_costs *c, const rc_asked *a, const rc_probe *found, rc_cost *out,

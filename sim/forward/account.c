@@ -50,21 +50,19 @@ void rc_replay_trace_free(rc_replay *r) {
 
 /* ---- work ----------------------------------------------------------------------------------- */
 
-static void add(const rc_replay *r, const rc_what_if *w, uint32_t shape, rc_time ticks,
-                rc_own_work *out) {
+static void add(const rc_replay *r, const rc_what_if *w, uint32_t shape, rc_time times,
+                rc_time takes, rc_own_work *out) {
     const rc_shape *s = &r->one.shapes[shape];
     const rc_task own = {.gpu = 0};
+    rc_time ticks = times * takes;
+    rc_load_add(&out->load, &r->prices[shape].load, times);
     out->part[s->part] += ticks;
     if (rc_task_works(s))
         out->basis[rc_task_basis(w, &own, 1, s, r->prices[shape].basis)] += ticks;
 }
 
-static rc_time attention_takes(const rc_ring *k, int step) {
-    return rc_ring_costs(k, step, k->slow == 0)[k->cells[(size_t)step * (size_t)k->n]];
-}
-
-static rc_time decode_takes(const rc_ring *k) {
-    return (k->slow == 0 ? k->slowed : k->cost)[k->block->decode];
+static rc_time attention_takes(const rc_ring *k, uint16_t shape) {
+    return (k->slow == 0 ? k->slowed : k->cost)[shape];
 }
 
 static void add_ring(const rc_replay *r, const rc_what_if *w, size_t b, rc_time times,
@@ -72,19 +70,19 @@ static void add_ring(const rc_replay *r, const rc_what_if *w, size_t b, rc_time 
     const rc_ring *k = &r->rings[b];
     const rc_block *x = k->block;
     rc_time launches = k->eager ? k->n - 1 : 0;
-    add(r, w, r->one.layers_of->cells[x->cells], times * (k->n - 1) * k->message[0], out);
+    add(r, w, r->one.layers_of->cells[x->cells], times * (k->n - 1), k->message[0], out);
     if (k->attends)
         launches = !k->eager ? k->n : launches + k->n * (k->decodes ? 2 : 1);
     if (x->launch != RC_SHAPE_NONE)
-        add(r, w, x->launch, times * launches * k->launch, out);
+        add(r, w, x->launch, times * launches, k->launch, out);
     if (k->hosted)
-        add(r, w, x->host, times * k->n * k->host, out);
+        add(r, w, x->host, times * k->n, k->host, out);
     for (int j = 0; j < k->n && k->attends; j++) {
         uint16_t shape = k->cells[(size_t)j * (size_t)k->n];
-        add(r, w, shape, times * attention_takes(k, j), out);
+        add(r, w, shape, times, attention_takes(k, shape), out);
     }
     if (k->decodes)
-        add(r, w, x->decode, times * k->n * decode_takes(k), out);
+        add(r, w, x->decode, times * k->n, attention_takes(k, x->decode), out);
 }
 
 /* A collective takes as long as the longest of its tasks. */
@@ -104,7 +102,7 @@ void rc_replay_work(const rc_replay *r, const rc_what_if *w, size_t section, rc_
     assert(section < t->section_count && times >= 0);
     for (size_t i = r->section_own[section]; i < r->section_own[section + 1]; i++) {
         uint32_t task = r->own[i];
-        add(r, w, r->one.tasks[task].shape, times * task_takes(r, task), out);
+        add(r, w, r->one.tasks[task].shape, times, task_takes(r, task), out);
     }
     for (uint32_t b = t->sections[section].block; b < t->sections[section].block_end; b++)
         if (r->rings[b].n > 0)
@@ -164,7 +162,8 @@ static void ring_block(const rc_replay *r, uint32_t b, ring_parts *p) {
     if (!k->attends)
         return;
     for (int j = 0; j < k->n; j++) {
-        rc_time both = attention_takes(k, j) + (k->decodes ? decode_takes(k) : 0);
+        rc_time takes = attention_takes(k, k->cells[(size_t)j * (size_t)k->n]);
+        rc_time both = takes + (k->decodes ? attention_takes(k, k->block->decode) : 0);
         p->attention.sum += both;
         p->later_steps.sum += j > 0 ? both : 0;
     }

@@ -145,6 +145,7 @@ static void describe(const rc_path *path, const rc_own_work *work, rc_forward *o
         critical[i] = (double)path->basis[i];
         busy[i] = (double)work->basis[i];
     }
+    out->load = work->load;
     rc_basis_share(critical, out->basis);
     rc_basis_share(busy, out->busy_basis);
     rc_forward_hidden(out);

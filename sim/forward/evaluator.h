@@ -9,6 +9,11 @@
 rc_status rc_evaluator_prepare(rc_forward_ctx *ctx, const rc_spec *spec, rc_replay **out,
                                rc_error *err);
 
+/* The pass that was prepared last, at another clock over the boost clock. *done is false when the
+ * engine must run. */
+rc_status rc_evaluator_at_clock(rc_forward_ctx *ctx, const rc_spec *spec, rc_replay *r,
+                                double clock, bool *done, rc_error *err);
+
 /* breakdown.c: everything of *out that a pass without draws has. *done is false when the
  * engine must run. */
 rc_status rc_breakdown_replay(rc_replay *r, const rc_spec *spec, rc_forward *out, bool *done,

@@ -262,3 +262,10 @@ rc_status rc_fold_play(const rc_spec *spec, rc_forward *out, bool *done, rc_erro
         RC_TRY(try_layers(spec, layers, out, done, err));
     return RC_OK;
 }
+
+rc_status rc_pass_events(const rc_spec *spec, rc_forward *out, rc_error *err) {
+    bool done = false;
+    if (!spec->unfold)
+        RC_TRY(rc_fold_play(spec, out, &done, err));
+    return done ? RC_OK : rc_play(spec, out, err);
+}

@@ -2,15 +2,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include <string.h>
-#include "sim/forward/evaluator.h"
+#include "sim/forward/pass_clock.h"
 #include "sim/schedule/totals.h"
-
-rc_status rc_pass_events(const rc_spec *spec, rc_forward *out, rc_error *err) {
-    bool done = false;
-    if (!spec->unfold)
-        RC_TRY(rc_fold_play(spec, out, &done, err));
-    return done ? RC_OK : rc_play(spec, out, err);
-}
 
 static void set_rates(const rc_spec *spec, rc_forward *out) {
     const rc_machine *m = rc_costs_machine(spec->costs);
@@ -40,9 +33,18 @@ rc_status rc_forward_run_with(rc_forward_ctx *ctx, const rc_spec *spec, rc_forwa
                               rc_error *err) {
     assert(ctx != NULL && spec != NULL && out != NULL);
     assert(spec->draws >= 0);
+    rc_costs *slower = NULL;
+    rc_spec at_clock = *spec;
+    double clock = 1.0;
     memset(out, 0, sizeof *out);
     RC_TRY(rc_forward_check(spec, &out->memory, err));
-    return run(ctx, spec, out, err);
+    RC_TRY(rc_clock_of_pass(ctx, spec, &out->clock, &clock, err));
+    if (clock < 1.0)
+        RC_TRY(rc_costs_at_clock(spec->costs, clock, &slower, err));
+    at_clock.costs = slower != NULL ? slower : spec->costs;
+    rc_status st = run(ctx, &at_clock, out, err);
+    rc_costs_close(slower);
+    return st;
 }
 
 rc_status rc_forward_run(const rc_spec *spec, rc_forward *out, rc_error *err) {
@@ -54,12 +56,10 @@ rc_status rc_forward_run(const rc_spec *spec, rc_forward *out, rc_error *err) {
     return st;
 }
 
-rc_status rc_forward_trace(const rc_spec *spec, rc_program *program, struct rc_sim **sim,
-                           rc_error *err) {
-    assert(spec != NULL && program != NULL && sim != NULL);
-    rc_memory memory;
+/* Laid out in full and run, at the clock of the costs. */
+static rc_status trace(const rc_spec *spec, rc_program *program, struct rc_sim **sim,
+                       rc_error *err) {
     rc_run run;
-    RC_TRY(rc_forward_check(spec, &memory, err));
     rc_request rq = rc_spec_request(spec, 0);
     RC_TRY(rc_build_program(spec, &rq, program, err));
     rc_status st = rc_run_program(spec, spec->costs, program, NULL, &run, err);
@@ -71,4 +71,31 @@ rc_status rc_forward_trace(const rc_spec *spec, rc_program *program, struct rc_s
     run.sim = NULL;
     rc_run_free(&run);
     return RC_OK;
+}
+
+static rc_status clock_alone(const rc_spec *spec, double *clock, rc_error *err) {
+    rc_clock found;
+    rc_forward_ctx *ctx = rc_forward_ctx_create();
+    if (!ctx)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for a forward pass");
+    rc_status st = rc_clock_of_pass(ctx, spec, &found, clock, err);
+    rc_forward_ctx_destroy(ctx);
+    return st;
+}
+
+rc_status rc_forward_trace(const rc_spec *spec, rc_program *program, struct rc_sim **sim,
+                           rc_error *err) {
+    assert(spec != NULL && program != NULL && sim != NULL);
+    rc_memory memory;
+    rc_costs *slower = NULL;
+    rc_spec at_clock = *spec;
+    double clock = 1.0;
+    RC_TRY(rc_forward_check(spec, &memory, err));
+    RC_TRY(clock_alone(spec, &clock, err));
+    if (clock < 1.0)
+        RC_TRY(rc_costs_at_clock(spec->costs, clock, &slower, err));
+    at_clock.costs = slower != NULL ? slower : spec->costs;
+    rc_status st = trace(&at_clock, program, sim, err);
+    rc_costs_close(slower);
+    return st;
 }

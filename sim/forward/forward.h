@@ -40,15 +40,6 @@ bool rc_what_if_slows_link(const rc_what_if *w);
 const char *rc_what_if_carry(const rc_what_if *w, const rc_layout *from, const rc_layout *to,
                              rc_what_if *out);
 
-/* How attention and the messages of a ring share a chip, on machines whose rows tell what they take
- * from each other (docs/method.md, "What meets in a ring"). */
-enum { RC_RING_FREE = 8 }; /* SMs that attention leaves to messages when nobody says how many */
-typedef struct rc_ring_share {
-    bool gives_way; /* attention takes all SMs that no message has; else it leaves some free: */
-    int sms;        /* those that it takes beside a message; 0: all but RC_RING_FREE */
-    int ctas;       /* of a message, at most; 0: NCCL's own choice */
-} rc_ring_share;
-
 typedef struct rc_spec {
     const rc_model *model;
     const rc_costs *costs; /* holds the machine */
@@ -59,10 +50,9 @@ typedef struct rc_spec {
     size_t seq_count;
     bool eager;       /* launched op by op; else one CUDA graph */
     bool serial_ring; /* ring messages and attention one after the other */
-    rc_ring_share ring_share;
-    bool unfold;   /* every GPU and every layer as events */
-    bool stand_in; /* `seqs` stand for sequences of other sizes: their attention is modelled */
-    int draws;     /* for p5 and p95; 0: none (p5 = p95 = time) */
+    bool unfold;      /* every GPU and every layer as events */
+    bool stand_in;    /* `seqs` stand for sequences of other sizes: their attention is modelled */
+    int draws;        /* for p5 and p95; 0: none (p5 = p95 = time) */
     uint64_t seed;
     rc_what_if what_if;
 } rc_spec;
@@ -76,6 +66,12 @@ typedef struct rc_ring_times { /* one layer, GPU 0, seconds: what Tables 5 and 8
     double whole;         /* start of the ring to the end of the merge */
 } rc_ring_times;
 
+/* The clock that the pass runs at in the state power_limited. All 0 without a power model. */
+typedef struct rc_clock {
+    double mhz, boost_mhz;
+    double watts, limit; /* mean power over the pass; what the board may draw */
+} rc_clock;
+
 typedef struct rc_forward {
     double time, p5, p95;               /* s */
     double critical[RC_P_COUNT];        /* s of the critical path, by part; sums to time */
@@ -86,6 +82,8 @@ typedef struct rc_forward {
     double basis[RC_BASIS_COUNT];       /* share of the critical path by what its cost rests on */
     double busy_basis[RC_BASIS_COUNT];  /* share of GPU 0's work, launches left out, likewise */
     rc_memory memory;
+    rc_clock clock;
+    rc_load load; /* of GPU 0, at the boost clock */
     rc_ring_times ring, ring_p5, ring_p95;
     /* how it was found */
     size_t ops; /* of all layers, on the GPUs that are simulated */
@@ -126,6 +124,7 @@ typedef struct rc_forward_timing {
     int64_t ticks; /* ps: those of rc_forward_run */
     double time;   /* s */
     rc_memory memory;
+    rc_clock clock;
     rc_forward_path path;
     int layers; /* evaluated or simulated; the others were added arithmetically */
     double busy_basis[RC_BASIS_COUNT]; /* share of GPU 0's work by what its cost rests on */

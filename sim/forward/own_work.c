@@ -37,6 +37,7 @@ void rc_run_add_work(const rc_run *r, const rc_task *t, rc_task_span at, int tim
     }
     double busy = at.end > at.start ? (double)(at.end - at.start) / RC_PS_PER_S * times : 0.0;
     out->busy[s->part] += busy;
+    rc_load_add(&out->load, &r->costs[t->shape].load, times);
     if (rc_task_works(s))
         basis[rc_run_basis(r, t, took)] += busy;
 }

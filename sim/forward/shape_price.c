@@ -48,7 +48,7 @@ static rc_status attention_cost(const rc_costs *c, const rc_program *p, const rc
                                 rc_cost *out, rc_error *err) {
     assert(s->first_call + (size_t)s->calls <= p->call_count);
     int64_t rows = 0, entries = 0;
-    rc_cost longest = {0.0, 0.0, RC_MEASURED};
+    rc_cost longest = {.basis = RC_MEASURED};
     for (uint32_t i = 0; i < s->calls; i++) {
         const rc_call *call = &p->calls[s->first_call + i];
         RC_TRY(rc_cost_attention(c, s->dtype, call->causal, call->tq, call->tk, heads_of(s), out,
@@ -89,7 +89,7 @@ static rc_basis basis_of_number(const rc_machine *m, const char *name) {
 static rc_status timed_cost(const rc_costs *c, const rc_program *p, const rc_shape *s, rc_cost *out,
                             rc_error *err) {
     const rc_machine *m = rc_costs_machine(c);
-    *out = (rc_cost){0.0, 0.0, RC_MODELLED};
+    *out = (rc_cost){.basis = RC_MODELLED};
     switch (s->kind) {
     case RC_T_GEMM:
         return rc_cost_gemm(c, s->dtype, s->a, s->b, s->c, out, err);
@@ -104,25 +104,35 @@ static rc_status timed_cost(const rc_costs *c, const rc_program *p, const rc_sha
     case RC_T_COLLECTIVE:
         return rc_cost_collective(c, s->op, s->bytes, s->ranks, s->nodes, out, err);
     case RC_T_LAUNCH:
-        *out = (rc_cost){m->launch, 0.0, basis_of_number(m, "launch")};
+        *out = (rc_cost){.p50 = m->launch, .basis = basis_of_number(m, "launch")};
         return RC_OK;
     case RC_T_RING_STEP:
-        *out = (rc_cost){m->ring_step * (double)s->a, 0.0, basis_of_number(m, "ring_step")};
+        *out =
+            (rc_cost){.p50 = m->ring_step * (double)s->a, .basis = basis_of_number(m, "ring_step")};
         return RC_OK;
     default: /* marks take no time; messages are asked for by the caller */
         return RC_OK;
     }
 }
 
+rc_status rc_shape_at_clock(const rc_costs *costs, double clock, rc_shape_cost *out,
+                            rc_error *err) {
+    const rc_power *power = rc_costs_power(costs);
+    assert(clock > 0.0 && clock <= 1.0);
+    double slows = power != NULL ? rc_power_slows(power, out->load.class, out->bound, clock) : 1.0;
+    return to_ticks(out->boost * slows, &out->duration, err);
+}
+
 rc_status rc_shape_draw(const rc_costs *costs, const rc_program *p, const rc_shape *s,
                         const double *z, rc_shape_cost *out, rc_error *err) {
     assert(costs != NULL && p != NULL && s != NULL);
-    rc_cost cost = {0.0, 0.0, RC_MODELLED};
+    rc_cost cost = {.basis = RC_MODELLED};
+    const rc_power *power = rc_costs_power(costs);
     *out = (rc_shape_cost){0};
     if (s->kind == RC_T_MESSAGE) {
         rc_p2p p2p;
         RC_TRY(rc_cost_p2p(costs, s->bytes, s->nodes == 1, &p2p, err));
-        cost = (rc_cost){p2p.latency, p2p.spread, p2p.basis};
+        cost = (rc_cost){.p50 = p2p.latency, .spread = p2p.spread, .basis = p2p.basis};
         out->peer_rate = p2p.peer_rate;
         out->link_rate = p2p.link_rate;
     } else {
@@ -132,12 +142,14 @@ rc_status rc_shape_draw(const rc_costs *costs, const rc_program *p, const rc_sha
     if (s->stand_in || shared)
         cost.basis = cost.basis > RC_MODELLED ? cost.basis : RC_MODELLED;
     double factor = z ? exp(cost.spread / Z_80 * z[rc_family_of(s)]) : 1.0;
-    RC_TRY(to_ticks(cost.p50 * factor, &out->duration, err));
-    out->beside = out->duration;
     out->peer_rate /= factor;
     out->spread = cost.spread;
     out->basis = cost.basis;
-    return RC_OK;
+    out->boost = cost.p50 * factor;
+    out->bound = cost.effort.bound;
+    if (power != NULL)
+        rc_power_load(power, &cost.effort, cost.p50, &out->load);
+    return rc_shape_at_clock(costs, rc_costs_clock(costs), out, err);
 }
 
 rc_status rc_shape_price(const rc_costs *costs, const rc_program *p, const rc_shape *s,

@@ -56,7 +56,10 @@ const rc_key rc_keys_machine[] = {
     TEXT("calibration.base", NEEDED, "time",
          "machine column of the store that compute costs rest on"),
     TEXT("calibration.collectives", "`base`", "time", "the same for collectives inside a node"),
-    CHOICE("calibration.state", "burst sustained", NEEDED, "time", "clock state of the costs"),
+    CHOICE(
+        "calibration.state", "burst sustained power_limited", NEEDED, "time",
+        "clock state of the costs: a cool chip, one after seconds of load, or the clock at which a "
+        "pass draws what the board may"),
     SECTION("calibration.base_rates",
             "from the base's own machine file, found by its name as other files are",
             "published peaks of the base"),

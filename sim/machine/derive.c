@@ -97,6 +97,7 @@ void rc_machine_derive(rc_machine *m) {
     if (m->derived & rc_machine_bit("ratio_spread"))
         m->ratio_spread = carried_by_peaks(m) ? DERIVED_SPREAD : 0.0;
     m->file = (rc_machine_links){m->nvlink_rate, m->nic_line_rate, m->peer_rate, m->hop_latency};
+    m->file_power = m->power;
 }
 
 /* ---- overrides, fits, draws ------------------------------------------------------------------ */
@@ -134,9 +135,9 @@ static void move(rc_machine *m, const char *key, double value, unsigned still) {
 const char *rc_machine_inert(const rc_machine *m, const char *key) {
     assert(rc_machine_number_find(key) != NULL);
     static const char *const network[] = {"nic_rate", "nic_line_rate", "peer_rate", "hop_latency"};
-    if (strcmp(key, "power") == 0)
-        return "a board limit changes no time by itself; set bf16_rate and fp8_rate, which its "
-               "clocks decide";
+    if (strcmp(key, "power") == 0 && strcmp(m->state, "power_limited") != 0)
+        return "a board limit changes no time in this clock state; take calibration.state "
+               "power_limited, or set bf16_rate and fp8_rate, which its clocks decide";
     if (strcmp(key, "nvlink_rate") == 0 || strcmp(key, "nvlink_ratio") == 0 ||
         strcmp(key, "base_nvlink_rate") == 0)
         return m->intra_transport[0] != '\0' && strcmp(m->intra_transport, "nvlink") != 0

@@ -49,7 +49,8 @@ typedef struct rc_machine {
     double bf16_rate;       /* FLOP/s dense, published peak */
     double fp8_rate;
     int sms;
-    double power; /* W, board limit */
+    double power;      /* W, board limit */
+    double file_power; /* the same as the file has it, before overrides; 0 reads as "the same" */
     /* node: */
     int gpus_per_node;
     double nvlink_rate;       /* bytes/s per GPU and direction, published */
@@ -69,7 +70,8 @@ typedef struct rc_machine {
     /* calibration: which measured machine the costs rest on, and the ratios that carry them over */
     char base[64];         /* machine column of the store */
     char collectives[64];  /* machine column of collectives inside a node; default: base */
-    char state[16];        /* "burst" or "sustained" */
+    char state[16];        /* "burst", "sustained" or "power_limited" */
+    bool from_rest;        /* power_limited: passes begin on a chip that was idle; no key sets it */
     double base_bf16_rate; /* FLOP/s, published peaks of the base: which of matrix and HBM binds
                               there */
     double base_fp8_rate;

@@ -80,6 +80,7 @@ static rc_status make_setting(const predictor *p, const rc_measured_run *x, sett
     if (isfinite(launch))
         s->m.launch = launch;
     s->m.ring_step = 0.0;
+    s->m.from_rest = true; /* a ring's chip was idle while its case was set up */
     if (inside && strcmp(x->transport, "none") != 0)
         snprintf(s->m.intra_transport, sizeof s->m.intra_transport, "%.15s", x->transport);
     if (inside && s->gpus > s->m.gpus_per_node)
@@ -161,7 +162,6 @@ static rc_status predict(const setting *s, int draws, rc_measured_run *x, const 
                     .seq_count = (size_t)x->batch,
                     .eager = !x->graph,
                     .serial_ring = false,
-                    .ring_share = {x->sms == 0, x->sms, x->ctas},
                     .unfold = true,
                     .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
     RC_TRY(rc_forward_trace(&spec, &program, &sim, err));

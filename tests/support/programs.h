@@ -260,8 +260,11 @@ struct rc_costs {
     int64_t per_key; /* of attention, besides */
     double peer_rate, link_rate, spread;
     rc_basis basis;
-    rc_beside beside;
     int fail; /* a fake_kind that errs, FAKE_KINDS: messages do; -1: none does */
+    rc_power
+        power;    /* none unless known: then every tick of compute draws 1 kW at the boost clock */
+    double clock; /* 0 reads as 1 */
+    const rc_costs *root;
 };
 
 static rc_status fake_cost(const rc_costs *c, fake_kind kind, int64_t size, rc_cost *out,
@@ -269,8 +272,39 @@ static rc_status fake_cost(const rc_costs *c, fake_kind kind, int64_t size, rc_c
     if (c->fail == (int)kind)
         return rc_fail(err, RC_E_INPUT, "no cost of kind %d", (int)kind);
     double spread = c->basis == RC_MEASURED ? c->spread : c->spread + c->machine.ratio_spread;
-    *out =
-        (rc_cost){(double)(c->fixed[kind] + size * c->slope[kind]) / RC_PS_PER_S, spread, c->basis};
+    *out = (rc_cost){.p50 = (double)(c->fixed[kind] + size * c->slope[kind]) / RC_PS_PER_S,
+                     .spread = spread,
+                     .basis = c->basis};
+    if (c->power.known && (kind == FAKE_GEMM || kind == FAKE_ATTENTION))
+        out->effort = (rc_effort){
+            .flops = out->p50,
+            .bytes = 0.1 * out->p50,
+            .bound = kind == FAKE_GEMM ? 0.9 : 1.0,
+            .class = kind == FAKE_GEMM ? RC_POWER_GEMM : RC_POWER_ATTENTION,
+        };
+    return RC_OK;
+}
+
+const rc_power *rc_costs_power(const rc_costs *c) {
+    return c->power.known ? &c->power : NULL;
+}
+
+double rc_costs_power_limit(const rc_costs *c) {
+    return c->power.limit;
+}
+
+double rc_costs_clock(const rc_costs *c) {
+    return c->clock > 0.0 ? c->clock : 1.0;
+}
+
+const rc_costs *rc_costs_root(const rc_costs *c) {
+    return c->root ? c->root : c;
+}
+
+rc_status rc_costs_at_clock(const rc_costs *c, double clock, rc_costs **out, rc_error *err) {
+    RC_TRY(rc_costs_view(c, &c->machine, out, err));
+    (*out)->clock = clock;
+    (*out)->root = rc_costs_root(c);
     return RC_OK;
 }
 
@@ -287,10 +321,6 @@ void rc_costs_close(rc_costs *c) {
 
 const rc_machine *rc_costs_machine(const rc_costs *c) {
     return &c->machine;
-}
-
-rc_beside rc_cost_beside(const rc_costs *c) {
-    return c->beside;
 }
 
 rc_status rc_costs_view(const rc_costs *c, const rc_machine *m, rc_costs **out, rc_error *err) {
@@ -365,7 +395,6 @@ PROP_UNUSED static void fake_costs(prop_case *c, rc_costs *k) {
     strcpy(k->machine.name, "fake");
     k->machine.memory = 1e18;
     k->machine.bf16_rate = 1e15;
-    k->machine.sms = 132;
     k->machine.gpus_per_node = 8;
     k->machine.nic_rate = 1e9;
     k->machine.launch = (double)prop_range(c, 0, 3000) / RC_PS_PER_S;
@@ -379,6 +408,21 @@ PROP_UNUSED static void fake_costs(prop_case *c, rc_costs *k) {
     k->peer_rate = k->link_rate * (0.3 + prop_unit(c));
     k->basis = RC_MEASURED;
     k->fail = -1;
+}
+
+/* In half of the cases costs with a power model, whose limit most passes exceed: time and power of
+ * products and attention follow the clock. */
+PROP_UNUSED static void fake_power(prop_case *c, rc_costs *k) {
+    const rc_power_law law = {1000.0 * (0.2 + prop_unit(c)), prop_unit(c), 2.0 * prop_unit(c), 1.0};
+    if (prop_one_in(c, 2))
+        return;
+    k->power = (rc_power){.known = true,
+                          .boost = (double)prop_range(c, 100, 3000),
+                          .idle = 100.0,
+                          .limit = (double)prop_range(c, 101, 1000),
+                          .byte = 10.0};
+    for (int i = 0; i < RC_POWER_OTHER; i++)
+        k->power.law[i] = law;
 }
 
 /* variant NULL: any. At most `gpus` GPUs and `layers` layers (8 at least). */
@@ -399,19 +443,6 @@ PROP_UNUSED static void fake_draw(prop_case *c, const char *variant, int gpus, i
                         .seq_count = f->x.rq.seq_count,
                         .eager = prop_one_in(c, 2),
                         .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
-}
-
-/* Attention and messages that take something from each other, and every way to share the chip. */
-PROP_UNUSED static void fake_share(prop_case *c, fake_pass *f) {
-    f->costs.beside = (rc_beside){true, prop_unit(c), 1.0 + 2.0 * prop_unit(c)};
-    f->costs.machine.sms = (int)prop_range(c, 1, 40);
-    f->spec.ring_share.gives_way = prop_one_in(c, 2);
-    if (prop_one_in(c, 2))
-        f->spec.ring_share.sms = (int)prop_range(c, 1, 40);
-    if (prop_one_in(c, 2))
-        f->spec.ring_share.ctas = (int)prop_range(c, 1, 40);
-    if (prop_one_in(c, 2))
-        strcpy(f->costs.machine.intra_transport, "nvlink");
 }
 
 /* Decode steps among the sequences of a prefill. */

@@ -4,7 +4,7 @@
 #define PROGRAMS_FAKE_COSTS
 #include "tests/support/programs.h"
 
-#include "sim/forward/evaluator.h"
+#include "sim/forward/pass_clock.h"
 #include "sim/forward/path.h"
 #include "sim/forward/pricing.h"
 #include "sim/forward/scenario.h"
@@ -77,14 +77,38 @@ static void test_prices(void **state) {
           rc_shape_price(&f.costs, &r->one, NULL, &cost, &err));
     trips("s->first_call + (size_t)s->calls <= p->call_count",
           rc_shape_price(&f.costs, &r->one, &s, &cost, &err));
-    trips("m != NULL && spec != NULL && p != NULL",
-          rc_pricing_all(NULL, &f.spec, &r->one, &all, &err));
-    trips("spec != NULL && p != NULL && prices != NULL",
-          rc_contend(&f.spec, &f.costs, &r->one, NULL));
+    trips("m != NULL && costs != NULL && p != NULL",
+          rc_pricing_all(NULL, &f.costs, &r->one, &all, &err));
+    rc_program many = r->one;
+    many.shape_count = (size_t)1 << 40;
+    volatile double stopped = 0.0;
+    rc_pricing *m = rc_pricing_create();
+    trips("p->shape_count <= m->price_room", rc_pricing_at_clock(m, &many, 1.0, &err));
+    rc_pricing_destroy(m);
+    trips("clock > 0.0 && clock <= 1.0", rc_shape_at_clock(&f.costs, stopped, &cost, &err));
     trips("prices != NULL", (void)rc_replay_price(r, &f.spec, NULL));
     r->works = false;
     trips("r->works", (void)rc_replay_price(r, &f.spec, r->prices));
     r->works = true;
+}
+
+static void test_clocks(void **state) {
+    (void)state;
+    rc_load load = {.memory = 0};
+    rc_clock clock;
+    rc_costs *slower = NULL;
+    rc_spec at_clock = f.spec;
+    double share;
+    bool done;
+    trips("power != NULL && ticks >= 0", (void)rc_clock_solve(&f.costs, &load, 1, &clock));
+    trips("ctx != NULL && r != NULL", rc_evaluator_at_clock(ctx, &f.spec, NULL, 1.0, &done, &err));
+    f.costs.power.known = true;
+    assert_int_equal(rc_costs_at_clock(&f.costs, 0.5, &slower, &err), RC_OK);
+    at_clock.costs = slower;
+    trips("rc_costs_root(spec->costs) == spec->costs",
+          rc_clock_of_pass(ctx, &at_clock, &clock, &share, &err));
+    rc_costs_close(slower);
+    f.costs.power.known = false;
 }
 
 static void test_a_few_layers(void **state) {
@@ -137,8 +161,6 @@ static void test_evaluating(void **state) {
     r->exchanges = true;
     rc_ring none = {.n = 1}, two = {.n = 2};
     trips("k->n > 1", rc_ring_run(&none, &r->ring, NULL));
-    const rc_ring both = {.n = 2, .waits = true, .serial = true};
-    trips("!(k->waits && k->serial)", rc_ring_run(&both, &r->ring, NULL));
     trips("k->n > 1", rc_ring_drift(&none, NULL, NULL, &ticks));
     trips("*most >= 0", rc_ring_drift(&two, NULL, NULL, &most));
     trips("x->n > 1 && x->link_rate > 0.0",
@@ -181,7 +203,7 @@ static void test_counts(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(passes),     TEST(what_ifs), TEST(prices),  TEST(a_few_layers), TEST(compiling),
-        TEST(evaluating), TEST(paths),    TEST(records), TEST(counts),
+        TEST(evaluating), TEST(paths),    TEST(records), TEST(counts),       TEST(clocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

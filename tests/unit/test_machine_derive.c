@@ -186,8 +186,12 @@ static void test_refusals(void **state) {
     (void)state;
     rc_machine m = machine_of(HEAD NETWORK TAIL RATES), alone = machine_of(HEAD TAIL RATES);
     refuses(&m, "power", 350.0,
-            "machine 'mine': a board limit changes no time by itself; set bf16_rate and fp8_rate, "
-            "which its clocks decide");
+            "machine 'mine': a board limit changes no time in this clock state; take "
+            "calibration.state power_limited, or set bf16_rate and fp8_rate, which its clocks "
+            "decide");
+    (void)snprintf(m.state, sizeof m.state, "power_limited");
+    assert_int_equal(rc_machine_override(&m, "power", 350.0, NULL), RC_OK);
+    assert_true(m.power == 350.0 && m.file_power == 400.0);
     refuses(&alone, "nic_rate", 1e10,
             "machine 'mine': this machine is one node without a network; name one whose file has "
             "the section 'network'");

@@ -133,8 +133,8 @@ static void test_fitted_errors(void **state) {
     says("", "", "fitted:\n" ENTRY("peer_rate", "GB/s", "26GB/s", "[20GB/s, 30GB/s]"),
          "m.yaml:19:43: key 'unit' is 'GB/s'; 'peer_rate' is in 'B/s'");
     says("", "", "fitted:\n" ENTRY("power", "W", "500W", "[400W, 600W]"),
-         "m.yaml:19:12: fitted 'power': a board limit changes no time by itself; set bf16_rate and "
-         "fp8_rate, which its clocks decide");
+         "m.yaml:19:12: fitted 'power': a board limit changes no time in this clock state; take "
+         "calibration.state power_limited, or set bf16_rate and fp8_rate, which its clocks decide");
     says("", "", "fitted:\n" ENTRY("gemm_ratio", "\"1\"", "0.7", "[0.8, 0.9]"),
          "m.yaml:19:85: key 'interval' [0.8, 0.9] does not hold the value 0.7");
     says("", "", "fitted:\n" ENTRY("gemm_ratio", "\"1\"", "0.7", "[0.8]"),

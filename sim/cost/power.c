@@ -1,0 +1,82 @@
+/* Power and clock: what a load draws, and the clock that a limit leaves it.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/cost/power.h"
+
+#include <assert.h>
+#include <math.h>
+
+const char RC_POWER_LIMITED[] = "power_limited";
+
+static const double PS = 1e12, NJ = 1e9;
+static const double LEAST_CLOCK =
+    0.1; /* of the boost clock: no limiter has been seen below a half */
+
+rc_power_class rc_power_class_of(rc_op op, rc_dtype d) {
+    if (op == RC_COST_DECODE)
+        return RC_POWER_OTHER;
+    switch (rc_op_info_of(op)->bound) {
+    case RC_BOUND_GEMM:
+        return d == RC_BF16 ? RC_POWER_GEMM : RC_POWER_GEMM_FP8;
+    case RC_BOUND_ATTENTION:
+        return RC_POWER_ATTENTION;
+    default:
+        return RC_POWER_OTHER;
+    }
+}
+
+double rc_power_slows(const rc_power *p, rc_power_class class, double bound, double x) {
+    assert(x > 0.0 && x <= 1.0 && class < RC_POWER_CLASSES);
+    return x < 1.0 && bound > 0.0 ? 1.0 + bound * (pow(x, -p->law[class].slows) - 1.0) : 1.0;
+}
+
+void rc_power_load(const rc_power *p, const rc_effort *e, double t, rc_call_load *out) {
+    double core = p->law[e->class].flop * e->flops * NJ;
+    *out = (rc_call_load){.bound = llround(e->bound * t * PS),
+                          .core = llround(core),
+                          .core_bound = llround(core * e->bound),
+                          .memory = llround(p->byte * e->bytes * NJ),
+                          .class = e->class};
+}
+
+void rc_load_add(rc_load *sum, const rc_call_load *x, int64_t times) {
+    assert(x->class < RC_POWER_CLASSES && times >= 0);
+    sum->bound[x->class] += x->bound * times;
+    sum->core[x->class] += x->core * times;
+    sum->core_bound[x->class] += x->core_bound * times;
+    sum->memory += x->memory * times;
+}
+
+/* Mean power at x times the boost clock. What the chip waits for is taken to stay as it is. */
+static double watts(const rc_power *p, const rc_load *load, double t, double x) {
+    double joules = (double)load->memory / NJ, longer = t;
+    for (int c = 0; c < RC_POWER_CLASSES; c++) {
+        if (load->core[c] == 0 && load->bound[c] == 0)
+            continue;
+        double more = pow(x, -p->law[c].slows) - 1.0, power = pow(x, p->law[c].saves);
+        joules += power * ((double)load->core[c] + (double)load->core_bound[c] * more) / NJ;
+        longer += (double)load->bound[c] * more / PS;
+    }
+    return p->idle + joules / longer;
+}
+
+rc_power_point rc_power_solve(const rc_power *p, const rc_load *load, double t, double limit) {
+    assert(p->known && t >= 0.0);
+    rc_power_point at = {1.0, p->idle};
+    if (!(t > 0.0))
+        return at;
+    at.watts = watts(p, load, t, 1.0);
+    if (at.watts <= limit)
+        return at;
+    double lo = LEAST_CLOCK, hi = 1.0; /* in MHz the answer is whole: bisection ends soon */
+    while ((hi - lo) * p->boost > 0.25) {
+        double middle = 0.5 * (lo + hi);
+        if (watts(p, load, t, middle) > limit)
+            hi = middle;
+        else
+            lo = middle;
+    }
+    at.clock = floor(lo * p->boost + 0.5) / p->boost;
+    at.clock = at.clock < 1.0 ? at.clock : 1.0;
+    at.watts = watts(p, load, t, at.clock);
+    return at;
+}

@@ -1,0 +1,96 @@
+/* Power and clock of a GPU: what a call draws, how the clock falls when a pass draws more than the
+ * board may, and how much longer a call takes then.
+ *
+ * A call of F FLOPs and B bytes of HBM traffic takes t at the boost clock. Its energy beyond that
+ * of an idle chip is flop F + byte B there. At x times the boost clock (x <= 1) the share `bound`
+ * of its time that the matrix units set takes x^-slows times as long; the matrix units then draw
+ * x^saves of their power, and the traffic costs what it costs:
+ *     t(x) = t (1 + bound (x^-slows - 1)),  E(x) = flop F x^saves t(x) / t + byte B.
+ * A pass draws idle + (sum of E(x)) / (its time at x) on average, and its clock is the highest at
+ * which that is no more than the limit. Why means: the limiter acts on a mean over tenths of a
+ * second, hundreds of calls. Why classes of ops and not each op's own sustained rows: the limiter
+ * hunts, and two sustained rows of alike calls differ by 5 %; over a class that averages out.
+ *
+ * All numbers come from rows that say clock and power: those at work for part of the time
+ * (`@dutyN`, `@freshN`) and, for fp8, sustained products.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef RC_COST_POWER_H
+#define RC_COST_POWER_H
+#include <stdbool.h>
+#include "sim/base/error.h"
+#include "sim/cost/ops.h"
+#include "sim/cost/store.h"
+
+/* Ops whose power and time follow the clock alike. */
+typedef enum rc_power_class {
+    RC_POWER_GEMM,
+    RC_POWER_GEMM_FP8,
+    RC_POWER_ATTENTION,
+    RC_POWER_OTHER, /* bound by memory: neither time nor power follows the clock */
+    RC_POWER_CLASSES
+} rc_power_class;
+
+typedef struct rc_power_law {
+    double flop;  /* J per FLOP at the boost clock */
+    double slows; /* exponent of the time */
+    double saves; /* exponent of the power */
+    double alone; /* time over that at the boost clock when nothing else runs, for long */
+} rc_power_law;
+
+typedef struct rc_power {
+    bool known;       /* false: the rows do not tell, all else is 0 */
+    double boost;     /* MHz */
+    double idle;      /* W, of a chip that waits between calls */
+    double limit;     /* W, mean that the limiter holds under lasting load */
+    double from_rest; /* W, the same in the first half second after a rest; limit without rows */
+    double byte;      /* J per byte of HBM traffic */
+    rc_power_law law[RC_POWER_CLASSES];
+    int rows; /* that it rests on */
+} rc_power;
+
+/* The state that asks for it: a machine's `state` and a book's. */
+extern const char RC_POWER_LIMITED[];
+
+/* The class of an op in a type. */
+rc_power_class rc_power_class_of(rc_op op, rc_dtype d);
+/* How much longer than at the boost clock a call takes at x times it, 0 < x <= 1. `bound` and
+ * `class`: of its effort. */
+double rc_power_slows(const rc_power *p, rc_power_class class, double bound, double x);
+/* Of the rows of `base`. RC_OK with out->known false where they do not tell. */
+rc_status rc_power_of_rows(const rc_rows *rows, const char *base, rc_power *out, rc_error *err);
+
+/* What a call does: how long it is at work is in its time, how hard here. */
+typedef struct rc_effort {
+    double flops, bytes;
+    double bound; /* share of its time that the matrix units set, 0 to 1 */
+    rc_power_class class;
+} rc_effort;
+
+/* What the limiter sees of a call, in whole numbers, so that sums do not depend on their order. */
+typedef struct rc_call_load {
+    int64_t bound;      /* ps that follow the clock */
+    int64_t core;       /* nJ of the matrix units at the boost clock */
+    int64_t core_bound; /* nJ of them times `bound` */
+    int64_t memory;     /* nJ */
+    rc_power_class class;
+} rc_call_load;
+
+/* The same of many calls, by class. */
+typedef struct rc_load {
+    int64_t bound[RC_POWER_CLASSES], core[RC_POWER_CLASSES], core_bound[RC_POWER_CLASSES];
+    int64_t memory;
+} rc_load;
+
+/* The load of one call that takes t seconds at the boost clock. */
+void rc_power_load(const rc_power *p, const rc_effort *effort, double t, rc_call_load *out);
+void rc_load_add(rc_load *sum, const rc_call_load *x, int64_t times);
+
+typedef struct rc_power_point {
+    double clock; /* over the boost clock; a whole number of MHz */
+    double watts; /* mean */
+} rc_power_point;
+/* The clock of a pass with this load that takes t seconds at the boost clock, under `limit` W. */
+rc_power_point rc_power_solve(const rc_power *p, const rc_load *load, double t, double limit);
+
+#endif

@@ -1,0 +1,51 @@
+/* The clock of a pass whose costs have a power model: where the mean power of GPU 0 over the pass
+ * is what the board may draw (sim/cost/power.h). The pass is gone through once at the boost clock,
+ * for its time and what GPU 0 does in it, and once at the clock that follows from these.
+ *
+ * The load is a sum of whole numbers and the clock a whole number of MHz, so that the evaluator and
+ * the engine, which agree on the time to the tick, agree on the clock.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
+#include "sim/forward/pass_clock.h"
+
+double rc_clock_solve(const rc_costs *costs, const rc_load *load, rc_time ticks, rc_clock *out) {
+    const rc_power *power = rc_costs_power(costs);
+    assert(power != NULL && ticks >= 0);
+    double limit = rc_costs_power_limit(costs);
+    rc_power_point at = rc_power_solve(power, load, (double)ticks / RC_PS_PER_S, limit);
+    *out = (rc_clock){at.clock * power->boost, power->boost, at.watts, limit};
+    return at.clock;
+}
+
+void rc_clock_load(const rc_replay *r, const rc_spec *spec, rc_own_work *out) {
+    size_t head = r->one.layers_of->section_count - 1;
+    for (size_t s = 0; s <= head; s++) {
+        rc_time times = s < head ? rc_model_layers_of(spec->model, (int)s) : 1;
+        rc_replay_work(r, &spec->what_if, s, times, out);
+    }
+}
+
+rc_status rc_clock_of_pass(rc_forward_ctx *ctx, const rc_spec *spec, rc_clock *out, double *clock,
+                           rc_error *err) {
+    rc_replay *r = NULL;
+    rc_time ticks = 0;
+    int evaluated;
+    *clock = 1.0;
+    if (rc_costs_power(spec->costs) == NULL)
+        return RC_OK;
+    assert(rc_costs_root(spec->costs) == spec->costs);
+    RC_TRY(rc_evaluator_prepare(ctx, spec, &r, err));
+    if (r != NULL && rc_replay_run(r, spec->model, NULL, &ticks, &evaluated)) {
+        rc_own_work work = {.part = {0}};
+        rc_clock_load(r, spec, &work);
+        *clock = rc_clock_solve(spec->costs, &work.load, ticks, out);
+        return RC_OK;
+    }
+    rc_forward whole = {0};
+    rc_spec s = *spec;
+    s.unfold = false;
+    RC_TRY(rc_pass_events(&s, &whole, err));
+    *clock = rc_clock_solve(spec->costs, &whole.load, whole.ticks, out);
+    return RC_OK;
+}

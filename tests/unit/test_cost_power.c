@@ -1,0 +1,219 @@
+/* Power and clock (sim/cost/power.h): rows that follow a known law give the law back; a pass gets
+ * the clock at which it draws what it may.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/support/cost_store.h"
+
+static void near_to(double x, double want, double within) {
+    if (!(fabs(x - want) <= within))
+        fail_msg("%.9g, not %.9g within %.2g", x, want, within);
+}
+
+#define IDLE 120.0
+#define LIMIT 700.0
+#define FROM_REST 720.0
+#define BOOST 1980.0
+#define BYTE 110e-12
+static const rc_power_law GEMM = {1.0e-12, 0.4, 1.2, 0.0};
+static const rc_power_law ATTENTION = {1.2e-12, 0.5, 1.5, 0.0};
+
+typedef struct call {
+    const char *op, *variant, *dtype;
+    int64_t a, b, c, d;
+    double flops, bytes, t;
+    const rc_power_law *law; /* NULL: bound by memory */
+} call;
+
+static double watts(const call *k, double share, double x) {
+    if (k->law == NULL)
+        return IDLE + share * BYTE * k->bytes / k->t;
+    double t = k->t * pow(x, -k->law->slows);
+    return IDLE +
+           share * (k->law->flop * k->flops / k->t * pow(x, k->law->saves) + BYTE * k->bytes / t);
+}
+
+/* The clock at which a call at work for this share draws `limit`. */
+static double clock_of(const call *k, double share, double limit) {
+    double lo = 0.1, hi = 1.0;
+    if (watts(k, share, 1.0) <= limit)
+        return 1.0;
+    for (int i = 0; i < 60; i++)
+        *(watts(k, share, 0.5 * (lo + hi)) > limit ? &hi : &lo) = 0.5 * (lo + hi);
+    return lo;
+}
+
+static void add(syn_store *s, const call *k, const char *cond, int percent, double limit) {
+    char variant[48];
+    double share = 0.01 * percent, x = clock_of(k, share, limit);
+    (void)snprintf(variant, sizeof variant, "%s@%s%d", k->variant, cond, percent);
+    rc_row r = {.machine = "h200-sxm",
+                .gpu = "",
+                .state = "sustained",
+                .op = k->op,
+                .variant = variant,
+                .dtype = k->dtype,
+                .a = k->a,
+                .b = k->b,
+                .c = k->c,
+                .d = k->d,
+                .p50 = k->law != NULL ? k->t * pow(x, -k->law->slows) : k->t,
+                .samples = 9,
+                .sm_mhz = BOOST * x,
+                .power_w = watts(k, share, x),
+                .temp_c = NAN,
+                .date = "",
+                .driver = "",
+                .cuda = "",
+                .nccl = "",
+                .kernel = "",
+                .commit = "",
+                .source = "measured"};
+    r.p10 = r.p90 = r.p50;
+    assert_int_equal(rc_rows_add(s->rows, &r, NULL), RC_OK);
+}
+
+static const call copy = {"copy", "", "", INT64_C(1) << 31, 0, 0, 0, 0.0, 0x1p31, 0.5e-3, NULL};
+
+static call product(void) {
+    return (call){"gemm",
+                  "",
+                  "bf16",
+                  4096,
+                  4096,
+                  16384,
+                  0,
+                  2.0 * 4096.0 * 4096.0 * 16384.0,
+                  2.0 * (4096.0 * 16384.0 * 2.0 + 4096.0 * 4096.0),
+                  0.67e-3,
+                  &GEMM};
+}
+
+static call attention(void) {
+    return (call){"attention",
+                  "full",
+                  "bf16",
+                  3200,
+                  32000,
+                  16,
+                  1,
+                  512.0 * 16.0 * 3200.0 * 32000.0,
+                  512.0 * (3200.0 * 16.0 + 32000.0),
+                  1.1e-3,
+                  &ATTENTION};
+}
+
+static void fill(syn_store *s, bool throttled) {
+    static const int percent[] = {25, 50, 75, 90, 100};
+    const call g = product(), a = attention();
+    *s = (syn_store){.seed = 1};
+    assert_int_equal(rc_rows_create(&s->rows, NULL), RC_OK);
+    for (int i = 0; i < (throttled ? 5 : 2); i++) {
+        add(s, &copy, "duty", percent[i], LIMIT);
+        add(s, &g, "duty", percent[i], LIMIT);
+        add(s, &a, "duty", percent[i], LIMIT);
+    }
+    if (throttled)
+        add(s, &g, "fresh", 100, FROM_REST);
+}
+
+static void test_law_comes_back(void **state) {
+    (void)state;
+    syn_store s;
+    rc_power p;
+    fill(&s, true);
+    assert_int_equal(rc_power_of_rows(s.rows, "h200-sxm", &p, NULL), RC_OK);
+    assert_true(p.known);
+    near_to(p.boost, BOOST, 1e-6);
+    near_to(p.idle, IDLE, 1e-6);
+    near_to(p.limit, LIMIT, 1e-3);
+    near_to(p.from_rest, FROM_REST, 1e-3);
+    near_to(p.byte / BYTE, 1.0, 1e-6);
+    near_to(p.law[RC_POWER_GEMM].flop / GEMM.flop, 1.0, 1e-6);
+    near_to(p.law[RC_POWER_GEMM].slows, GEMM.slows, 1e-6);
+    near_to(p.law[RC_POWER_GEMM].saves, GEMM.saves, 1e-6);
+    near_to(p.law[RC_POWER_ATTENTION].flop / ATTENTION.flop, 1.0, 1e-6);
+    near_to(p.law[RC_POWER_ATTENTION].slows, ATTENTION.slows, 1e-6);
+    near_to(p.law[RC_POWER_ATTENTION].saves, ATTENTION.saves, 1e-6);
+    const call g = product();
+    double alone = pow(clock_of(&g, 1.0, LIMIT), -GEMM.slows);
+    near_to(p.law[RC_POWER_GEMM].alone, alone, 0.01);
+    assert_int_equal(p.rows, 16);
+    rc_rows_free(s.rows);
+}
+
+/* Rows of another machine, none at lower clocks, or none at all tell nothing. */
+static void test_rows_that_do_not_tell(void **state) {
+    (void)state;
+    syn_store s;
+    rc_power p;
+    fill(&s, false);
+    assert_int_equal(rc_power_of_rows(s.rows, "h200-sxm", &p, NULL), RC_OK);
+    assert_false(p.known);
+    rc_rows_free(s.rows);
+    fill(&s, true);
+    assert_int_equal(rc_power_of_rows(s.rows, "h100-sxm", &p, NULL), RC_OK);
+    assert_false(p.known);
+    rc_rows_free(s.rows);
+}
+
+static void load_of(const rc_power *p, double busy, double t, rc_load *out) {
+    const call g = product();
+    rc_call_load x;
+    rc_power_load(p, &(rc_effort){g.flops, g.bytes, 1.0, RC_POWER_GEMM}, g.t, &x);
+    memset(out, 0, sizeof *out);
+    rc_load_add(out, &x, (int64_t)(busy * t / g.t + 0.5));
+}
+
+static void test_clock_meets_the_limit(void **state) {
+    (void)state;
+    syn_store s;
+    rc_power p;
+    rc_load load;
+    double before = 2.0;
+    fill(&s, true);
+    assert_int_equal(rc_power_of_rows(s.rows, "h200-sxm", &p, NULL), RC_OK);
+    load_of(&p, 0.3, 1.0, &load);
+    rc_power_point at = rc_power_solve(&p, &load, 1.0, LIMIT);
+    assert_true(at.clock == 1.0 && at.watts < LIMIT); /* waits for most of the time */
+    for (int percent = 30; percent <= 100; percent += 5) {
+        load_of(&p, 0.01 * percent, 1.0, &load);
+        at = rc_power_solve(&p, &load, 1.0, LIMIT);
+        assert_true(at.clock <= before);
+        before = at.clock;
+        if (at.clock < 1.0)
+            near_to(at.watts, LIMIT, 1.0); /* a MHz is half a watt */
+    }
+    const call g = product();
+    near_to(at.clock, clock_of(&g, 1.0, LIMIT), 2e-3);
+    assert_true(rc_power_solve(&p, &load, 1.0, 400.0).clock < at.clock);
+    rc_rows_free(s.rows);
+}
+
+/* A call that HBM binds takes as long at every clock, one that the matrix units bind follows. */
+static void test_what_follows(void **state) {
+    (void)state;
+    const rc_power p = {.known = true, .boost = BOOST, .law = {[RC_POWER_GEMM] = GEMM}};
+    assert_true(rc_power_slows(&p, RC_POWER_GEMM, 0.0, 0.7) == 1.0);
+    assert_true(rc_power_slows(&p, RC_POWER_GEMM, 1.0, 1.0) == 1.0);
+    near_to(rc_power_slows(&p, RC_POWER_GEMM, 1.0, 0.7), pow(0.7, -0.4), 1e-12);
+    assert_true(rc_power_class_of(RC_COST_GEMM, RC_FP8) == RC_POWER_GEMM_FP8);
+    assert_true(rc_power_class_of(RC_COST_PREFIX, RC_BF16) == RC_POWER_ATTENTION);
+    assert_true(rc_power_class_of(RC_COST_DECODE, RC_BF16) == RC_POWER_OTHER);
+    assert_true(rc_power_class_of(RC_COST_MERGE, RC_BF16) == RC_POWER_OTHER);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_law_comes_back),
+        cmocka_unit_test(test_rows_that_do_not_tell),
+        cmocka_unit_test(test_clock_meets_the_limit),
+        cmocka_unit_test(test_what_follows),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
