@@ -66,6 +66,25 @@ static rc_status net_ctas(rc_points *p, int n, rc_error *err) {
     return RC_OK;
 }
 
+/* The three ops of a ring as they stand in a pass, between compute kernels. */
+static rc_status net_apart(rc_points *p, int n, rc_error *err) {
+    static const int64_t sizes[] = {1 * MI, 64 * KI, 16 * MI, 256 * KI, 4 * MI, 16 * KI, 64 * MI};
+    for (size_t i = 0; i < COUNT(sizes); i++)
+        for (size_t op = 0; op < 3; op++) {
+            int64_t bytes = net_ops[op].parts ? sizes[i] / n / 16 * 16 * n : sizes[i];
+            rc_point x = {.op = net_ops[op].op,
+                          .variant = "",
+                          .dtype = "bf16",
+                          .a = bytes,
+                          .b = n,
+                          .c = 1,
+                          .cond = "apart",
+                          .quick = i < 3};
+            RC_TRY(rc_points_add(p, &x, err));
+        }
+    return RC_OK;
+}
+
 /* All ranks, then powers of two downwards: half of a node, a quarter of eight. */
 static int next_group(int n) {
     int half = 1;
@@ -81,6 +100,8 @@ rc_status rc_points_net(rc_points *p, int ranks, rc_error *err) {
     RC_TRY(net_sizes(p, 0, rings, net_first, COUNT(net_first), ranks, err));
     for (int n = next_group(ranks); n >= 2; n = next_group(n))
         RC_TRY(net_sizes(p, 0, rings, net_first, COUNT(net_first), n, err));
+    for (int n = ranks; n >= 2; n = next_group(n))
+        RC_TRY(net_apart(p, n, err));
     RC_TRY(net_ctas(p, ranks, err));
     for (int n = ranks; n >= 2; n = next_group(n)) {
         RC_TRY(net_sizes(p, 0, rings, net_then, COUNT(net_then), n, err));

@@ -131,7 +131,7 @@ static rc_status no_words(const reader *r, size_t row, const char *op, rc_error 
                 continue;
             before = x;
             snprintf(one, sizeof one, "\"%s%s%s%s\" of type \"%s\"", x->variant, x->cond ? "@" : "",
-                     x->cond ? x->cond : "", x->cond ? "N" : "", x->dtype);
+                     x->cond ? x->cond : "", x->cond && x->value ? "N" : "", x->dtype);
             if (!strstr(list, one) && at + strlen(one) + 2 < sizeof list)
                 at += (size_t)snprintf(list + at, sizeof list - at, "%s%s", at ? ", " : "", one);
         }
@@ -167,8 +167,10 @@ static rc_status read_words(const reader *r, size_t row, rc_point *p, int *id, r
         p->cond = transport_named(s.cond);
         if (!p->cond || s.value)
             return no_words(r, row, op, err);
-    } else if ((p->cond != NULL) != (s.value > 0)) {
-        return cell_fail(r, row, VARIANT, err, "the condition needs a number: @sms124");
+    } else if ((x->value > 0) != (s.value > 0)) {
+        return cell_fail(r, row, VARIANT, err,
+                         x->value ? "the condition needs a number: @sms124"
+                                  : "the condition takes no number");
     }
     return RC_OK;
 }

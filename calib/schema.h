@@ -35,10 +35,10 @@
  * on this GPU, and experts that a token goes to; 0 for other ops.
  *
  * A variant may end in "@" and a condition under which the op ran, which makes it a row apart:
- * @smsN (on N SMs), @ctasN (NCCL with N CTAs), @nvlink, @shm (interference: the transport), @seqsN
- * (attention: N sequences, each of the row's axes), @restN (decode: all sequences but one have N
- * tokens of context), @dutyN (at work N % of the time),
- * @freshN (the same, from rest and as early as in a ring).
+ * @smsN (on N SMs), @ctasN (NCCL with N CTAs), @apart (a transfer between two compute kernels),
+ * @nvlink, @shm (interference: the transport), @seqsN (attention: N sequences, each of the row's
+ * axes), @restN (decode: all sequences but one have N tokens of context), @dutyN (at work N % of the
+ * time), @freshN (the same, from rest and as early as in a ring).
  *
  * Times are seconds for one call. `state` is burst (cool, short) or sustained (after seconds of
  * continuous load). `source` is "measured" or "published: WHO, WHAT" or "modelled: HOW".

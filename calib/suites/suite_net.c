@@ -8,6 +8,11 @@
  * lines the ranks up, so launching them one after another does not show; a sample is the longest of
  * the ranks' times over k.
  *
+ * Under the condition `apart` a call stands between two compute kernels, as in a pass: an all-reduce
+ * on the stream of the compute, every other op on a stream of its own that waits for the compute and
+ * that the compute waits for. Calls that follow each other at once overlap their beginnings and
+ * ends; these cannot. What is stored is what the chain takes beyond the same compute kernels alone.
+ *
  * All ranks walk the same steps with the same numbers: what one decides (how many calls make a
  * window, when samples are enough) it decides from a time that all have agreed on.
  *
@@ -23,7 +28,9 @@
 
 #ifdef RC_HAVE_NCCL
 
-enum { MAX_COPIES = 100, MAX_SEEN = 64 };
+enum { MAX_COPIES = 100, MAX_SEEN = 64, SPACER_CALLS = 32 };
+#define SPACER_ELEMENTS                                                                            \
+    ((int64_t)4 << 20) /* bf16 numbers of the kernel between calls: some 10 us */
 #define LONGEST_S 0.25 /* sizes predicted to take longer are left out */
 #define SAMPLE_CAP_S 0.1
 
@@ -37,10 +44,11 @@ typedef struct seen {
 typedef struct net_suite {
     rc_comms comms;
     const rc_group *procs;
-    cudaStream_t stream;
-    cudaEvent_t start, stop;
+    cudaStream_t stream,
+        compute; /* calls run on the first; what stands between them on the second */
+    cudaEvent_t start, stop, computed, arrived;
     cudaGraphExec_t graph;
-    rc_pool to, from;
+    rc_pool to, from, spacer;
     ncclComm_t comm; /* of the point at hand; NULL: this process sits it out */
     bool failed;
     seen seen[MAX_SEEN];
@@ -90,13 +98,51 @@ static rc_status call(const net_suite *s, const rc_point *p, rc_error *err) {
     return RC_OK;
 }
 
+/* ---- between calls -------------------------------------------------------------------------- */
+
+static bool apart(const rc_point *p) {
+    return p->cond && !strcmp(p->cond, "apart");
+}
+
+static rc_status spacer(const net_suite *s, cudaStream_t stream, rc_error *err) {
+    return rc_kernel_check(
+        err,
+        rc_residual_add(s->spacer.p, s->spacer.p + 2 * SPACER_ELEMENTS, SPACER_ELEMENTS, stream),
+        "rc_residual_add");
+}
+
+/* `from` waits for what is enqueued on `on` so far. */
+static rc_status wait_for(cudaStream_t from, cudaEvent_t event, cudaStream_t on, rc_error *err) {
+    RC_CUDA(cudaEventRecord(event, on));
+    RC_CUDA(cudaStreamWaitEvent(from, event, 0));
+    return RC_OK;
+}
+
+/* A compute kernel, then the call, which is NULL for the kernel by itself. */
+static rc_status spaced_call(const net_suite *s, const rc_point *p, rc_error *err) {
+    if (!p || !strcmp(p->op, "all_reduce")) {
+        RC_TRY(spacer(s, s->stream, err));
+        return p ? call(s, p, err) : RC_OK;
+    }
+    RC_TRY(spacer(s, s->compute, err));
+    RC_TRY(wait_for(s->stream, s->computed, s->compute, err));
+    RC_TRY(call(s, p, err));
+    return wait_for(s->compute, s->arrived, s->stream, err);
+}
+
 /* ---- graphs --------------------------------------------------------------------------------- */
 
-static rc_status record(const net_suite *s, const rc_point *p, int copies, rc_error *err) {
+/* What is timed; `alone`: of an op that stands apart, what stands between its calls. */
+static rc_status record(const net_suite *s, const rc_point *p, int copies, bool alone,
+                        rc_error *err) {
     RC_TRY(call(s, p, err));
     RC_CUDA(cudaEventRecordWithFlags(s->start, s->stream, cudaEventRecordExternal));
+    if (apart(p))
+        RC_TRY(wait_for(s->compute, s->arrived, s->stream, err));
     for (int k = 0; k < copies; k++)
-        RC_TRY(call(s, p, err));
+        RC_TRY(apart(p) ? spaced_call(s, alone ? NULL : p, err) : call(s, p, err));
+    if (apart(p))
+        RC_TRY(wait_for(s->stream, s->computed, s->compute, err));
     RC_CUDA(cudaEventRecordWithFlags(s->stop, s->stream, cudaEventRecordExternal));
     return RC_OK;
 }
@@ -108,13 +154,13 @@ static void release(net_suite *s) {
 }
 
 /* Thread-local capture: NCCL may allocate while it connects. */
-static rc_status capture(net_suite *s, const rc_point *p, int copies, rc_error *err) {
+static rc_status capture(net_suite *s, const rc_point *p, int copies, bool alone, rc_error *err) {
     cudaGraph_t g = NULL;
     release(s);
     if (!s->comm)
         return RC_OK;
     RC_CUDA(cudaStreamBeginCapture(s->stream, cudaStreamCaptureModeThreadLocal));
-    rc_status st = record(s, p, copies, err);
+    rc_status st = record(s, p, copies, alone, err);
     cudaError_t e = cudaStreamEndCapture(s->stream, &g);
     if (e == cudaSuccess && st == RC_OK)
         e = cudaGraphInstantiate(&s->graph, g, 0);
@@ -149,20 +195,34 @@ static void net_close(void *self) {
         (void)cudaEventDestroy(s->start);
     if (s->stop)
         (void)cudaEventDestroy(s->stop);
+    if (s->computed)
+        (void)cudaEventDestroy(s->computed);
+    if (s->arrived)
+        (void)cudaEventDestroy(s->arrived);
     if (s->stream)
         (void)cudaStreamDestroy(s->stream);
+    if (s->compute)
+        (void)cudaStreamDestroy(s->compute);
     rc_pool_free(&s->to);
     rc_pool_free(&s->from);
+    rc_pool_free(&s->spacer);
     free(s);
 }
 
 static rc_status open_parts(net_suite *s, size_t bytes, uint64_t seed, rc_error *err) {
     RC_TRY(rc_comms_open(&s->comms, s->procs, err));
     RC_CUDA(cudaStreamCreateWithFlags(&s->stream, cudaStreamNonBlocking));
+    RC_CUDA(cudaStreamCreateWithFlags(&s->compute, cudaStreamNonBlocking));
     RC_CUDA(cudaEventCreate(&s->start));
     RC_CUDA(cudaEventCreate(&s->stop));
+    RC_CUDA(cudaEventCreateWithFlags(&s->computed, cudaEventDisableTiming));
+    RC_CUDA(cudaEventCreateWithFlags(&s->arrived, cudaEventDisableTiming));
     RC_TRY(rc_pool_reserve(&s->to, bytes, err));
     RC_TRY(rc_pool_reserve(&s->from, bytes, err));
+    RC_TRY(rc_pool_reserve(&s->spacer, 4 * (size_t)SPACER_ELEMENTS, err));
+    RC_TRY(rc_kernel_check(
+        err, rc_fill_normal(s->spacer.p, 2 * SPACER_ELEMENTS, seed + 1, 1e-3f, s->stream),
+        "rc_fill_normal"));
     RC_TRY(rc_kernel_check(
         err, rc_fill_normal(s->to.p, (int64_t)(bytes / 16 * 8), seed, 1.0f, s->stream),
         "rc_fill_normal"));
@@ -189,12 +249,14 @@ static rc_status net_open(rc_calib *c, const rc_points *points, void **self, rc_
     return RC_OK;
 }
 
-static rc_status sample(net_suite *s, rc_nvml *nvml, int copies, rc_result *r, rc_error *err) {
+/* `between`: seconds of a call's time that are not its own. */
+static rc_status sample(net_suite *s, rc_nvml *nvml, int copies, double between, rc_result *r,
+                        rc_error *err) {
     double x[RC_BENCH_MAX_SAMPLES], spent = 0, t = 0;
     size_t n = 0;
     while (n < RC_BENCH_MAX_SAMPLES) {
         RC_TRY(replay(s, &t, err));
-        x[n++] = t / copies;
+        x[n++] = fmax(t / copies - between, 1e-8);
         spent += t;
         size_t least = t > 20e-3 ? 3 : RC_BENCH_MIN_SAMPLES;
         if (n < least)
@@ -229,25 +291,39 @@ static void remember(net_suite *s, const rc_point *p, double seconds) {
         *x = (seen){p->op, p->b, p->a, seconds};
 }
 
+/* What stands between two calls, alone. */
+static rc_status time_between(net_suite *s, rc_calib *c, const rc_point *p, double *seconds,
+                              rc_error *err) {
+    rc_result r;
+    *seconds = 0;
+    if (!apart(p))
+        return RC_OK;
+    RC_TRY(capture(s, p, SPACER_CALLS, true, err));
+    RC_TRY(sample(s, c->gpu.nvml, SPACER_CALLS, 0, &r, err));
+    *seconds = r.p50_s;
+    return RC_OK;
+}
+
 static rc_status run_point(net_suite *s, rc_calib *c, const rc_point *p, rc_measured *m,
                            rc_error *err) {
-    double t = 0;
-    int ctas = p->cond ? (int)p->value : 0;
+    double t = 0, between = 0;
+    int ctas = p->cond && !strcmp(p->cond, "ctas") ? (int)p->value : 0;
     RC_TRY(rc_comms_get(&s->comms, (int)p->b, ctas, &s->comm, err));
     if (s->comm) { /* the first call of a kind connects */
         RC_TRY(call(s, p, err));
         RC_CUDA(cudaStreamSynchronize(s->stream));
     }
-    RC_TRY(capture(s, p, 1, err));
+    RC_TRY(time_between(s, c, p, &between, err));
+    RC_TRY(capture(s, p, 1, false, err));
     RC_TRY(replay(s, &t, err));
     RC_TRY(replay(s, &t, err));
     double copies = ceil(RC_BENCH_WINDOW_S / (t > 1e-6 ? t : 1e-6));
     int k = copies < MAX_COPIES ? (int)copies : MAX_COPIES;
     if (k > 1) {
-        RC_TRY(capture(s, p, k, err));
+        RC_TRY(capture(s, p, k, false, err));
         RC_TRY(replay(s, &t, err));
     }
-    RC_TRY(sample(s, c->gpu.nvml, k, &m->r, err));
+    RC_TRY(sample(s, c->gpu.nvml, k, between, &m->r, err));
     remember(s, p, m->r.p50_s);
     rc_nccl_version(m->nccl, sizeof m->nccl);
     return RC_OK;

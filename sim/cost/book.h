@@ -9,6 +9,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_COST_BOOK_H
 #define RC_COST_BOOK_H
+#include "sim/cost/gemm_plan.h"
 #include "sim/cost/ops.h"
 #include "sim/cost/power.h"
 #include "sim/cost/series.h"
@@ -28,8 +29,13 @@ typedef struct rc_book {
     const rc_grid *grids;
     size_t count;
     size_t first[RC_OPS_MAX + 1]; /* grids of op: [first[op], first[op + 1]) */
+    rc_product_rates products[2]; /* of bf16 and of fp8 */
 } rc_book;
 
+/* What products in bf16 or fp8 reach. */
+static inline const rc_product_rates *rc_book_products(const rc_book *b, rc_dtype d) {
+    return &b->products[d == RC_FP8 ? 1 : 0];
+}
 /* The grids of an op, in order; NULL and 0 when there is none. */
 const rc_grid *rc_book_grids(const rc_book *b, rc_op op, size_t *n);
 /* The grid of this op and type whose fixed sizes are those of `at`, or NULL. For ops whose rows are

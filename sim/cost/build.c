@@ -120,6 +120,40 @@ static rc_status count_in(rc_grid *g, rc_error *err) {
                    RC_GRID_MAX, rc_op_info_of(g->op)->name, g->machine);
 }
 
+/* ---- products ------------------------------------------------------------------------------- */
+
+/* The best rates of all products of a type, and the SMs of the GPU they ran on. */
+static void reach(rc_product_rates *r, const rc_grid *g) {
+    const rc_op_info *info = rc_op_info_of(g->op);
+    rc_axes at = g->fixed;
+    rc_work w;
+    r->sms = rc_gpu_sms(g->gpu);
+    for (const rc_knot *k = g->curves.series->knot;
+         k < g->curves.series->knot + g->curves.series->n; k++) {
+        at.at[info->along] = llround(exp(k->x));
+        info->work(info, &at, rc_dtype_bytes(g->dtype), &w);
+        r->flops = fmax(r->flops, w.flops / exp(k->y));
+        r->bytes = fmax(r->bytes, w.bytes / exp(k->y));
+    }
+}
+
+/* log(measured / plan) at each point of the products. */
+static void compare_with_plan(rc_built_book *b) {
+    const rc_grid *end = b->grids + b->book.first[RC_COST_GEMM + 1];
+    const rc_grid *first = b->grids + b->book.first[RC_COST_GEMM];
+    for (const rc_grid *g = first; g < end; g++)
+        reach(&b->book.products[g->dtype == RC_FP8 ? 1 : 0], g);
+    for (const rc_grid *g = first; g < end; g++) {
+        const rc_series *s = g->curves.series;
+        rc_knot *k = &b->knots[s->knot - b->knots];
+        double n = (double)g->fixed.at[RC_AXIS_OUTPUTS];
+        double depth = (double)g->fixed.at[RC_AXIS_INPUTS];
+        for (size_t i = 0; i < s->n; i++)
+            k[i].rest = k[i].y - rc_gemm_plan(rc_book_products(&b->book, g->dtype), g->dtype,
+                                              (double)llround(exp(k[i].x)), n, depth);
+    }
+}
+
 /* ---- beyond the rows of what HBM binds ------------------------------------------------------ */
 
 /* Bytes of `amount` of the running axis of a series. */
@@ -192,6 +226,7 @@ static rc_status cut(rc_built_book *b, const rc_cost_point *p, size_t n, rc_erro
             at++;
         b->book.first[op] = at;
     }
+    compare_with_plan(b);
     return RC_OK;
 }
 

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include "sim/base/error.h"
 #include "sim/machine/machine.h"
+#include "sim/cost/beside.h"
 #include "sim/cost/ops.h"
 #include "sim/cost/power.h"
 #include "sim/cost/store.h"
@@ -112,5 +113,7 @@ typedef struct rc_p2p {
     rc_basis basis;
 } rc_p2p;
 rc_status rc_cost_p2p(const rc_costs *c, double bytes, int same_node, rc_p2p *out, rc_error *err);
+/* What attention and messages take from each other. */
+rc_beside rc_cost_beside(const rc_costs *c);
 
 #endif

@@ -14,6 +14,8 @@ static rc_status build(const char *store, rc_costs *c, rc_error *err) {
     rc_rows *rows = NULL;
     RC_TRY(rc_store_rows(store, NULL, &rows, err));
     rc_status st = rc_book_build(rows, c->m.base, c->m.state, &c->built, err);
+    if (st == RC_OK)
+        c->beside = rc_beside_of(rows, &c->m);
     rc_rows_free(rows);
     if (st == RC_OK)
         c->book = rc_built_book_of(c->built);
@@ -56,6 +58,7 @@ rc_status rc_costs_view(const rc_costs *c, const rc_machine *m, rc_costs **out, 
         return rc_fail(err, RC_E_NOMEM, "out of memory for the costs");
     v->m = *m;
     v->book = c->book;
+    v->beside = c->beside;
     v->clock = c->clock;
     *out = v;
     return RC_OK;
@@ -129,6 +132,11 @@ const rc_costs *rc_costs_root(const rc_costs *c) {
 const rc_machine *rc_costs_machine(const rc_costs *c) {
     assert(c != NULL);
     return &c->m;
+}
+
+rc_beside rc_cost_beside(const rc_costs *c) {
+    assert(c != NULL);
+    return c->beside;
 }
 
 rc_status rc_answer(const rc_costs *c, const rc_asked *a, const rc_probe *found, rc_cost *out,

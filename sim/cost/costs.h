@@ -4,6 +4,7 @@
 #ifndef RC_COST_COSTS_H
 #define RC_COST_COSTS_H
 #include "sim/cost/asks.h"
+#include "sim/cost/beside.h"
 #include "sim/cost/book.h"
 #include "sim/cost/build.h"
 
@@ -11,6 +12,7 @@ struct rc_costs {
     rc_machine m;
     const rc_book *book;
     rc_asks *asks;        /* who hears the answers; NULL: nobody */
+    rc_beside beside;     /* known only of rows that a store has */
     rc_built_book *built; /* freed with the costs; NULL: the book is built in, or another's */
     double clock;         /* over the boost clock */
     const rc_costs *root; /* of a view at another clock: what it is a view of; else NULL */

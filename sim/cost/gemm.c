@@ -1,4 +1,11 @@
 /* Products in a type that has rows: bf16 and fp8.
+ *
+ * A shape (N, K) that was measured has a curve over M. Of a shape that was not, the plan of the
+ * product (gemm_plan.h) says the time, and how far the measured shapes at the same M are off their
+ * own plans corrects it: each counts by 1 / (squared log distance + NEAR). In fp8 the waves of tiles
+ * are so coarse that points between the rows of a measured shape are made in the same way: the
+ * plan, what all other shapes have in common at that M, and what is the curve's own, straight
+ * between its rows. In bf16, whose tiles are finer, the curve itself is the better one.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include <math.h>
@@ -6,111 +13,106 @@
 
 #include "sim/cost/rules.h"
 
-static const double FLOOR = 2e-6; /* of a GEMM, what does not scale with N K: launch and tail */
+static const double NEAR = 0.01;  /* a tenth of N or of K */
+static const double SLACK = 1e-9; /* logs nearer than this are the same size */
 
 typedef struct shape {
     double m, n, k;
+    double logs[2]; /* of n and k */
+    rc_dtype d;
 } shape;
 
-static double outputs(const rc_grid *g) {
-    return (double)g->fixed.at[RC_AXIS_OUTPUTS];
-}
-
-static double inputs(const rc_grid *g) {
-    return (double)g->fixed.at[RC_AXIS_INPUTS];
-}
-
-/* How far a curve that was not measured up to M falls short of it. */
-static double shortfall(const rc_grid *g, double log_m) {
+/* How much the curve of a shape says of another one at M. A curve that was not measured up to M is
+ * as far away as it falls short of it, too: an LM head, measured for a few rows, says nothing of
+ * thousands. */
+static double weight(const rc_grid *g, const shape *s, double log_m) {
     const rc_series *curve = g->curves.series;
-    return rc_most(log_m - curve->knot[curve->n - 1].x, 0.0);
+    double dn = s->logs[0] - g->logs[0], dk = s->logs[1] - g->logs[1];
+    double beyond = rc_most(log_m - curve->knot[curve->n - 1].x, 0.0);
+    return 1.0 / (dn * dn + dk * dk + beyond * beyond + NEAR);
 }
 
-/* Squared log distance of another shape than the one asked for. A curve that was not measured up to
- * M is as far away as it falls short of it, too: an LM head, measured for a few rows, says nothing
- * of thousands. */
-static double distance(const rc_grid *g, const shape *s, double log_m) {
-    double dn = log(s->n / outputs(g)), dk = log(s->k / inputs(g)), beyond = shortfall(g, log_m);
-    return dn * dn + dk * dk + beyond * beyond;
-}
-
-/* The same by the logs that the book keeps: equal but for rounding. */
-static double about(const rc_grid *g, const double logs[3]) {
-    double dn = logs[1] - g->logs[0], dk = logs[2] - g->logs[1], beyond = shortfall(g, logs[0]);
-    return dn * dn + dk * dk + beyond * beyond;
-}
-
-/* Of grids in order: the two of least distance, the earlier of equals. */
-static void keep_nearer(const rc_grid *g, double here, const rc_grid *found[2], double far[2]) {
-    if (here < far[0]) {
-        found[1] = found[0], far[1] = far[0];
-        found[0] = g, far[0] = here;
-    } else if (here < far[1]) {
-        found[1] = g, far[1] = here;
-    }
-}
-
-/* The two shapes nearest to the one asked for, which was not measured, and how far they are. Most
- * are ruled out by their logs, with room for more than rounding. */
-static void nearest(const rc_book *b, rc_dtype d, const shape *s, const rc_grid *found[2],
-                    double far[2]) {
-    const double slack = 1e-9;
-    const double logs[3] = {log(s->m), log(s->n), log(s->k)};
+/* Log ratio to the plan that the measured shapes, `own` left out, have at M; 0 when there is none.
+ */
+static double in_common(const rc_book *b, const shape *s, const rc_grid *own, double log_m,
+                        rc_probe *p) {
     size_t n;
     const rc_grid *all = rc_book_grids(b, RC_COST_GEMM, &n);
-    found[0] = found[1] = NULL;
-    far[0] = far[1] = INFINITY;
-    for (size_t i = 0; i < n; i++)
-        if (all[i].dtype == d)
-            keep_nearer(&all[i], about(&all[i], logs), found, far);
-    double most = far[1] * (1.0 + slack) + slack;
-    found[0] = found[1] = NULL;
-    far[0] = far[1] = INFINITY;
-    for (size_t i = 0; i < n; i++)
-        if (all[i].dtype == d && about(&all[i], logs) <= most)
-            keep_nearer(&all[i], distance(&all[i], s, logs[0]), found, far);
+    double sum = 0.0, spread = 0.0, weights = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        rc_probe rest;
+        if (all[i].dtype != s->d || &all[i] == own)
+            continue;
+        double w = weight(&all[i], s, log_m);
+        rc_series_rest(all[i].curves.series, log_m, &rest);
+        sum += w * rest.y;
+        spread += w * rest.spread;
+        weights += w;
+    }
+    *p = (rc_probe){.basis = RC_MODELLED};
+    if (!(weights > 0.0))
+        return 0.0;
+    p->spread = spread / weights;
+    return sum / weights;
 }
 
-/* A curve of another shape at the same M. Its FLOPs and its weights differ by the same factor, so
- * whichever binds, what is above the floor scales with N*K. */
-static void scaled(const rc_grid *g, const shape *s, rc_probe *p) {
-    rc_series_at(g->curves.series, log(s->m), p);
-    double t = exp(p->y), ratio = s->n * s->k / (outputs(g) * inputs(g));
-    p->y = log(t > FLOOR ? FLOOR + (t - FLOOR) * ratio : t);
+static double plan(const rc_book *b, const shape *s) {
+    return rc_gemm_plan(rc_book_products(b, s->d), s->d, s->m, s->n, s->k);
 }
 
-/* Between the two nearest shapes, weights 1 / squared distance. */
-static bool between(const rc_book *b, rc_dtype d, const shape *s, rc_probe *p) {
-    const rc_grid *found[2];
-    double far[2];
-    rc_probe q;
-    nearest(b, d, s, found, far);
-    if (found[0] == NULL)
-        return false;
-    scaled(found[0], s, p);
-    p->basis = RC_MODELLED;
-    if (found[1] == NULL)
-        return true;
-    scaled(found[1], s, &q);
-    double w = far[0] / (far[0] + far[1]);
-    p->y += w * (q.y - p->y);
-    p->spread = rc_most(p->spread, q.spread);
-    return true;
+/* A shape that was not measured. */
+static void alike(const rc_book *b, const shape *s, double log_m, rc_probe *p) {
+    double rest = in_common(b, s, NULL, log_m, p);
+    p->y = plan(b, s) + rest;
+}
+
+/* Between two rows of a measured shape, or beyond them: the same row twice. What is the curve's own
+ * is to a good part the library's choice at these M, so that it counts less the farther both rows
+ * are. */
+static void between(const rc_book *b, const shape *s, const rc_grid *own, double x, rc_probe *p) {
+    const rc_series *c = own->curves.series;
+    const rc_knot *hi = c->knot, *end = c->knot + c->n;
+    rc_probe unused;
+    while (hi + 1 < end && hi->x < x - SLACK)
+        hi++;
+    const rc_knot *lo = hi > c->knot && hi->x > x ? hi - 1 : hi;
+    double f = hi > lo ? (x - lo->x) / (hi->x - lo->x) : 0.0;
+    double a = lo->rest - in_common(b, s, own, lo->x, &unused);
+    double z = hi > lo ? hi->rest - in_common(b, s, own, hi->x, &unused) : a;
+    rc_series_rest(c, x, p);
+    double part = 1.0 - f * (1.0 - f);
+    p->y = plan(b, s) + in_common(b, s, own, x, &unused) + part * (a + f * (z - a));
+}
+
+static bool is_row(const rc_series *c, double x) {
+    for (size_t i = 0; i < c->n; i++)
+        if (fabs(c->knot[i].x - x) <= SLACK)
+            return true;
+    return false;
 }
 
 rc_status rc_price_product(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err) {
-    const shape s = {(double)a->at->at[RC_AXIS_TOKENS], (double)a->at->at[RC_AXIS_OUTPUTS],
-                     (double)a->at->at[RC_AXIS_INPUTS]};
+    shape s = {.m = (double)a->at->at[RC_AXIS_TOKENS],
+               .n = (double)a->at->at[RC_AXIS_OUTPUTS],
+               .k = (double)a->at->at[RC_AXIS_INPUTS],
+               .d = a->d};
     rc_probe p;
     assert(a->d == RC_BF16 || a->d == RC_FP8);
     assert(s.m >= 1.0 && s.n >= 1.0 && s.k >= 1.0);
-    const rc_grid *measured = rc_book_find(c->book, a->rows, a->d, a->at);
-    if (measured != NULL) {
-        scaled(measured, &s, &p);
-    } else if (!between(c->book, a->d, &s, &p)) {
+    if (!(rc_book_products(c->book, a->d)->flops > 0.0)) {
         char what[32];
         (void)snprintf(what, sizeof what, "gemm in %s", rc_dtype_name(a->d));
         return rc_cost_no_rows(c, what, err);
     }
+    double log_m = log(s.m);
+    s.logs[0] = log(s.n);
+    s.logs[1] = log(s.k);
+    const rc_grid *own = rc_book_find(c->book, a->rows, a->d, a->at);
+    if (own == NULL)
+        alike(c->book, &s, log_m, &p);
+    else if (a->d == RC_BF16 || is_row(own->curves.series, log_m))
+        rc_series_at(own->curves.series, log_m, &p);
+    else
+        between(c->book, &s, own, log_m, &p);
     return rc_answer(c, a, &p, out, err);
 }

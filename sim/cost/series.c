@@ -95,6 +95,18 @@ void rc_series_at(const rc_series *s, double x, rc_probe *out) {
         out->y = a->y + f * (b->y - a->y);
 }
 
+void rc_series_rest(const rc_series *s, double x, rc_probe *out) {
+    assert(s->n >= 1);
+    bool outside = !is_within(s, x);
+    x = rc_least(rc_most(x, s->knot[0].x), s->knot[s->n - 1].x);
+    size_t i = interval_of(s, x);
+    const rc_knot *a = &s->knot[i], *b = i + 1 < s->n ? a + 1 : a;
+    double f = b > a ? (x - a->x) / (b->x - a->x) : 0.0;
+    out->y = a->rest + f * (b->rest - a->rest);
+    out->spread = a->spread + f * (b->spread - a->spread);
+    out->basis = rc_worse(rc_worse(a->basis, b->basis), outside ? RC_EXTRAPOLATED : RC_MEASURED);
+}
+
 void rc_isotonic(double *y, const double *weight, size_t n, rc_block *room) {
     assert((y != NULL && room != NULL) || n == 0);
     double *mean = y; /* means of blocks are stacked in place: no further than what was read */

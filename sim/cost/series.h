@@ -22,6 +22,7 @@
 typedef struct rc_knot {
     double x, y; /* logs of the axis and of the p50 in seconds */
     double slope, square, cube;
+    double rest; /* of products: log(measured / plan), gemm_plan.h */
     double spread;
     rc_basis basis;
 } rc_knot;
@@ -75,6 +76,8 @@ typedef struct rc_curves {
  * power, and at exactly its power once within 10 % of it: then its rate has settled. Below them time is latency + work / rate through the first points, and never under 2
  * us. */
 void rc_series_at(const rc_series *s, double x, rc_probe *out);
+/* `rest` at x in place of the time: straight between the points, that of the last beyond them. */
+void rc_series_rest(const rc_series *s, double x, rc_probe *out);
 /* Along x by each series, then straight across in the log of the second axis, at u. Flat below the
  * first series; above the last as much more work as the axis is longer, at `unit` where that is
  * known, else at the rate of the last series. Monotone in u. Series that disagree are pooled, those beyond

@@ -61,8 +61,12 @@ static void add(const rc_replay *r, const rc_what_if *w, uint32_t shape, rc_time
         out->basis[rc_task_basis(w, &own, 1, s, r->prices[shape].basis)] += ticks;
 }
 
-static rc_time attention_takes(const rc_ring *k, uint16_t shape) {
-    return (k->slow == 0 ? k->slowed : k->cost)[shape];
+static rc_time attention_takes(const rc_ring *k, int step) {
+    return rc_ring_costs(k, step, k->slow == 0)[k->cells[(size_t)step * (size_t)k->n]];
+}
+
+static rc_time decode_takes(const rc_ring *k) {
+    return (k->slow == 0 ? k->slowed : k->cost)[k->block->decode];
 }
 
 static void add_ring(const rc_replay *r, const rc_what_if *w, size_t b, rc_time times,
@@ -79,10 +83,10 @@ static void add_ring(const rc_replay *r, const rc_what_if *w, size_t b, rc_time 
         add(r, w, x->host, times * k->n, k->host, out);
     for (int j = 0; j < k->n && k->attends; j++) {
         uint16_t shape = k->cells[(size_t)j * (size_t)k->n];
-        add(r, w, shape, times, attention_takes(k, shape), out);
+        add(r, w, shape, times, attention_takes(k, j), out);
     }
     if (k->decodes)
-        add(r, w, x->decode, times * k->n, attention_takes(k, x->decode), out);
+        add(r, w, x->decode, times * k->n, decode_takes(k), out);
 }
 
 /* A collective takes as long as the longest of its tasks. */
@@ -162,8 +166,7 @@ static void ring_block(const rc_replay *r, uint32_t b, ring_parts *p) {
     if (!k->attends)
         return;
     for (int j = 0; j < k->n; j++) {
-        rc_time takes = attention_takes(k, k->cells[(size_t)j * (size_t)k->n]);
-        rc_time both = takes + (k->decodes ? attention_takes(k, k->block->decode) : 0);
+        rc_time both = attention_takes(k, j) + (k->decodes ? decode_takes(k) : 0);
         p->attention.sum += both;
         p->later_steps.sum += j > 0 ? both : 0;
     }

@@ -370,7 +370,7 @@ static bool reserve_rings(rc_replay *r) {
     size_t n = r->gpus, blocks = t->block_count;
     rc_time *scratch = calloc(7 * (n + 2), sizeof *scratch);
     r->ring.host = scratch; /* the other arrays stand behind it */
-    r->ring_line = calloc((RC_LEFT_COUNT + 6) * (n + 2), sizeof *r->ring_line);
+    r->ring_line = calloc((RC_LEFT_COUNT + 7) * (n + 2), sizeof *r->ring_line);
     r->rings = calloc(blocks + 1, sizeof *r->rings);
     r->exchange = calloc(blocks + 1, sizeof *r->exchange);
     r->exchanged = calloc(blocks + 1, sizeof *r->exchanged);

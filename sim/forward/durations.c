@@ -39,9 +39,11 @@ static bool reserve(rc_replay *r) {
     if (want <= r->cost_room)
         return true;
     free(r->cost);
-    r->cost = malloc(4 * want * sizeof *r->cost); /* twice the room, for both */
+    r->cost = malloc(8 * want * sizeof *r->cost); /* twice the room, for all four */
     r->cost_room = r->cost ? 2 * want : 0;
     r->slowed = r->cost + r->cost_room;
+    r->beside = r->slowed + r->cost_room;
+    r->beside_slowed = r->beside + r->cost_room;
     return r->cost != NULL;
 }
 
@@ -52,12 +54,14 @@ static void cost_shapes(rc_replay *r, const rc_what_if *w) {
         const rc_shape *s = &p->shapes[i];
         const rc_shape_cost *c = &r->prices[i];
         r->cost[i] = r->slowed[i] = c->duration;
+        r->beside[i] = r->beside_slowed[i] = c->beside;
         if (s->kind == RC_T_MESSAGE) {
             r->cost[i] = rc_ticks_add(c->duration, transfer_of(s, c, 1.0));
             r->slowed[i] =
                 link ? rc_ticks_add(c->duration, transfer_of(s, c, w->slow_link)) : r->cost[i];
         } else if (slows && is_work(s)) {
             r->slowed[i] = rc_ticks_round((double)c->duration / w->slow_speed);
+            r->beside_slowed[i] = rc_ticks_round((double)c->beside / w->slow_speed);
         }
     }
 }
@@ -91,12 +95,15 @@ static void set_ring(rc_replay *r, size_t b, const rc_what_if *w) {
                             .hosted = k->host != RC_SHAPE_NONE,
                             .attends = k->kind == RC_BLOCK_RING,
                             .decodes = k->decode != RC_SHAPE_NONE,
+                            .waits = k->waits,
                             .host = cost_or_none(r, k->host),
                             .launch = cost_or_none(r, k->launch),
                             .message = message,
                             .cells = cells + r->gpus,
                             .cost = r->cost,
                             .slowed = r->slowed,
+                            .beside = r->beside,
+                            .beside_slowed = r->beside_slowed,
                             .slow = rc_what_if_slows_rank(w) ? w->slow_rank : -1};
     for (uint32_t g = 0; g < r->gpus; g++)
         message[g] = cost_on(r, w, cells[g], g);
@@ -125,13 +132,17 @@ static bool set_blocks(rc_replay *r, const rc_what_if *w) {
     return true;
 }
 
+static rc_time later(rc_time a, rc_time b) {
+    return a > b ? a : b;
+}
+
 static double most_of(const rc_replay *r, rc_task_kind kind) {
     rc_time most = 0;
     for (size_t i = 0; i < r->one.shape_count; i++)
-        if (r->one.shapes[i].kind == kind && r->slowed[i] > most)
-            most = r->slowed[i];
-        else if (r->one.shapes[i].kind == kind && r->cost[i] > most)
-            most = r->cost[i];
+        if (r->one.shapes[i].kind == kind) {
+            most = later(most, later(r->slowed[i], r->cost[i]));
+            most = later(most, later(r->beside_slowed[i], r->beside[i]));
+        }
     return (double)most;
 }
 

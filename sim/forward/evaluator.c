@@ -119,7 +119,7 @@ rc_status rc_evaluator_prepare(rc_forward_ctx *ctx, const rc_spec *spec, rc_repl
         RC_TRY(rc_schedule_refill(&rq, &r->one, err));
     if (r->one.layers_of->overflown)
         return RC_OK;
-    RC_TRY(rc_pricing_all(ctx->pricing, spec->costs, &r->one, &prices, err));
+    RC_TRY(rc_pricing_all(ctx->pricing, spec, &r->one, &prices, err));
     if (rc_replay_price(r, spec, prices))
         *out = r;
     return RC_OK;
@@ -128,7 +128,7 @@ rc_status rc_evaluator_prepare(rc_forward_ctx *ctx, const rc_spec *spec, rc_repl
 rc_status rc_evaluator_at_clock(rc_forward_ctx *ctx, const rc_spec *spec, rc_replay *r,
                                 double clock, bool *done, rc_error *err) {
     assert(ctx != NULL && r != NULL);
-    RC_TRY(rc_pricing_at_clock(ctx->pricing, &r->one, clock, err));
+    RC_TRY(rc_pricing_at_clock(ctx->pricing, spec, &r->one, clock, err));
     *done = rc_replay_price(r, spec, r->prices);
     return RC_OK;
 }

@@ -40,6 +40,15 @@ bool rc_what_if_slows_link(const rc_what_if *w);
 const char *rc_what_if_carry(const rc_what_if *w, const rc_layout *from, const rc_layout *to,
                              rc_what_if *out);
 
+/* How attention and the messages of a ring share a chip, on machines whose rows tell what they take
+ * from each other (docs/method.md, "What meets in a ring"). */
+enum { RC_RING_FREE = 8 }; /* SMs that attention leaves to messages when nobody says how many */
+typedef struct rc_ring_share {
+    bool gives_way; /* attention takes all SMs that no message has; else it leaves some free: */
+    int sms;        /* those that it takes beside a message; 0: all but RC_RING_FREE */
+    int ctas;       /* of a message, at most; 0: NCCL's own choice */
+} rc_ring_share;
+
 typedef struct rc_spec {
     const rc_model *model;
     const rc_costs *costs; /* holds the machine */
@@ -50,9 +59,10 @@ typedef struct rc_spec {
     size_t seq_count;
     bool eager;       /* launched op by op; else one CUDA graph */
     bool serial_ring; /* ring messages and attention one after the other */
-    bool unfold;      /* every GPU and every layer as events */
-    bool stand_in;    /* `seqs` stand for sequences of other sizes: their attention is modelled */
-    int draws;        /* for p5 and p95; 0: none (p5 = p95 = time) */
+    rc_ring_share ring_share;
+    bool unfold;   /* every GPU and every layer as events */
+    bool stand_in; /* `seqs` stand for sequences of other sizes: their attention is modelled */
+    int draws;     /* for p5 and p95; 0: none (p5 = p95 = time) */
     uint64_t seed;
     rc_what_if what_if;
 } rc_spec;

@@ -18,6 +18,7 @@ rc_family rc_family_of(const rc_shape *s);
 
 typedef struct rc_shape_cost {
     rc_time duration; /* of the op; of the latency for a message */
+    rc_time beside;   /* of attention in a ring step whose message it meets; else as `duration` */
     double peer_rate; /* message: most bytes/s of one flow */
     double link_rate; /* message: of the link */
     double spread;
@@ -52,11 +53,24 @@ typedef struct rc_run {
 /* What a shape of `p` costs. */
 rc_status rc_shape_price(const rc_costs *costs, const rc_program *p, const rc_shape *s,
                          rc_shape_cost *out, rc_error *err);
-/* What the same op takes at another clock, over the boost clock: its duration alone changes. */
+/* What the same op takes at another clock, over the boost clock, wherever it runs alone. */
 rc_status rc_shape_at_clock(const rc_costs *costs, double clock, rc_shape_cost *out, rc_error *err);
 /* The same under draws: one standard normal number per family; NULL: none. */
 rc_status rc_shape_draw(const rc_costs *costs, const rc_program *p, const rc_shape *s,
                         const double *z, rc_shape_cost *out, rc_error *err);
+
+/* contention.c: how the chip is shared in the rings of a pass. */
+typedef struct rc_contention {
+    bool meets; /* attention and messages take something from each other, and it is known what */
+    bool waits; /* the message of a step waits for attention to leave it its SMs */
+    int sms;    /* that attention takes beside a message */
+    int lost;   /* SMs of these that the message needs */
+} rc_contention;
+rc_contention rc_contention_of(const rc_spec *spec);
+/* Turns prices of the shapes of `p`, as each takes alone, into what they take where they meet. */
+void rc_contend(const rc_spec *spec, const rc_costs *costs, const rc_program *p,
+                rc_shape_cost *prices);
+
 rc_status rc_forward_check(const rc_spec *spec, rc_memory *memory, rc_error *err);
 
 /* What the time of a task rests on: its shape's basis, or RC_STATED on a slow rank or link. */

@@ -106,12 +106,18 @@ static void set_kind(const rc_run *r, const rc_task *t, const hardware *hw, rc_i
     }
 }
 
+/* Beside attention goes a message in every step of a ring but the last. */
+static rc_time duration_of(const rc_run *r, const rc_task *t) {
+    const rc_shape_cost *c = &r->costs[t->shape];
+    return t->step + 1 < r->spec->layout.cp ? c->beside : c->duration;
+}
+
 static rc_id add_op(rc_run *r, const rc_task *t, const hardware *hw) {
     rc_id path[2];
     rc_op_desc d = {.kind = RC_OP_WORK,
                     .stream = RC_NONE,
                     .klass = CLASS_COMPUTE,
-                    .duration = r->costs[t->shape].duration,
+                    .duration = duration_of(r, t),
                     .group = RC_NONE,
                     .keep = t->gpu == 0};
     if (t->lane < RC_LANE_COUNT)
@@ -198,6 +204,7 @@ static rc_status cost_shapes(rc_run *r, const rc_costs *costs, const double *z, 
         if (s->kind == RC_T_MESSAGE)
             r->link_rate[s->nodes == 1 ? INSIDE : BETWEEN] = r->costs[i].link_rate;
     }
+    rc_contend(r->spec, costs, r->program, r->costs);
     return RC_OK;
 }
 

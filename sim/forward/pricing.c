@@ -114,10 +114,10 @@ static rc_status price(rc_pricing *all, const rc_program *p, const rc_shape *s, 
     return RC_OK;
 }
 
-rc_status rc_pricing_all(rc_pricing *m, const rc_costs *costs, const rc_program *p,
+rc_status rc_pricing_all(rc_pricing *m, const rc_spec *spec, const rc_program *p,
                          const rc_shape_cost **out, rc_error *err) {
-    assert(m != NULL && costs != NULL && p != NULL);
-    follow_costs(m, rc_costs_root(costs));
+    assert(m != NULL && spec != NULL && p != NULL);
+    follow_costs(m, rc_costs_root(spec->costs));
     if (p->shape_count > m->price_room) {
         free(m->price);
         m->price_room = 2 * p->shape_count;
@@ -130,13 +130,14 @@ rc_status rc_pricing_all(rc_pricing *m, const rc_costs *costs, const rc_program 
     for (size_t i = 0; i < p->shape_count; i++)
         RC_TRY(price(m, p, &p->shapes[i], &m->price[i], err));
     *out = m->price;
-    return rc_costs_clock(costs) < 1.0 ? rc_pricing_at_clock(m, p, rc_costs_clock(costs), err)
-                                       : RC_OK;
+    return rc_pricing_at_clock(m, spec, p, rc_costs_clock(spec->costs), err);
 }
 
-rc_status rc_pricing_at_clock(rc_pricing *m, const rc_program *p, double clock, rc_error *err) {
+rc_status rc_pricing_at_clock(rc_pricing *m, const rc_spec *spec, const rc_program *p, double clock,
+                              rc_error *err) {
     assert(p->shape_count <= m->price_room);
-    for (size_t i = 0; i < p->shape_count; i++)
+    for (size_t i = 0; i < p->shape_count && clock < 1.0; i++)
         RC_TRY(rc_shape_at_clock(m->costs, clock, &m->price[i], err));
+    rc_contend(spec, spec->costs, p, m->price);
     return RC_OK;
 }

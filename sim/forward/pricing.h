@@ -9,11 +9,12 @@ typedef struct rc_pricing rc_pricing;
 rc_pricing *rc_pricing_create(void); /* NULL when out of memory */
 void rc_pricing_destroy(rc_pricing *m);
 void rc_pricing_forget(rc_pricing *m);
-/* What every shape of `p` costs at the clock of the costs, by shape: they stay until the next
- * call. */
-rc_status rc_pricing_all(rc_pricing *m, const rc_costs *costs, const rc_program *p,
+/* What every shape of `p` costs in a pass of `spec` at the clock of its costs, by shape: they stay
+ * until the next call. */
+rc_status rc_pricing_all(rc_pricing *m, const rc_spec *spec, const rc_program *p,
                          const rc_shape_cost **out, rc_error *err);
-/* The same shapes, which have been priced just before, at another clock. */
-rc_status rc_pricing_at_clock(rc_pricing *m, const rc_program *p, double clock, rc_error *err);
+/* The same shapes, which have been priced just before, at a lower clock. */
+rc_status rc_pricing_at_clock(rc_pricing *m, const rc_spec *spec, const rc_program *p, double clock,
+                              rc_error *err);
 
 #endif

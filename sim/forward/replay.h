@@ -56,16 +56,25 @@ typedef struct rc_ring {
     bool hosted;  /* the host's work opens each step */
     bool attends; /* a ring; else a gather */
     bool decodes; /* a decode follows each attention */
+    bool waits;   /* a message waits for the attention of its step on its sender */
     rc_time host, launch;
-    rc_time *message;      /* [n]: of the sender */
-    const uint16_t *cells; /* [n][n]: shape of the attention by step and GPU */
-    const rc_time *cost;   /* by shape, */
-    const rc_time *slowed; /* and on the slow rank */
-    int slow;              /* that rank, or -1 */
+    rc_time *message;                      /* [n]: of the sender */
+    const uint16_t *cells;                 /* [n][n]: shape of the attention by step and GPU */
+    const rc_time *cost;                   /* by shape, */
+    const rc_time *slowed;                 /* and on the slow rank; */
+    const rc_time *beside, *beside_slowed; /* the same where a message goes beside it */
+    int slow;                              /* that rank, or -1 */
 } rc_ring;
 
 /* Arrays of n + 2: GPU g stands at 1 + g, before the first the last and behind the last the
  * first. */
+/* What the attention of a step takes, by shape: in general, or on the slow rank. */
+static inline const rc_time *rc_ring_costs(const rc_ring *k, int step, bool slow) {
+    if (step < k->n - 1)
+        return slow ? k->beside_slowed : k->beside;
+    return slow ? k->slowed : k->cost;
+}
+
 typedef struct rc_ring_state {
     rc_time *host, *compute, *comm, *att, *msg, *next;
     rc_time *row;                           /* durations of one step */
@@ -131,6 +140,7 @@ typedef struct rc_replay {
     /* ---- what the tasks of the pass at hand take ---- */
     const rc_shape_cost *prices; /* by shape; the caller's */
     rc_time *cost, *slowed; /* by shape: in general, and on the slow rank; room for cost_room */
+    rc_time *beside, *beside_slowed; /* the same in a ring step with a message */
     size_t cost_room;
     rc_time *duration;     /* by task */
     rc_ring *rings;        /* by block; n is 0 for exchanges */
@@ -165,7 +175,7 @@ void rc_replay_free(rc_replay *r);
 /* ring_steps.c: the ring of `s`, which is replaced by what it leaves. trace: NULL or filled. */
 void rc_ring_run(const rc_ring *k, rc_ring_state *s, const rc_ring_trace *trace);
 /* ring_drift.c: the same for lines; [5][n] in the order of rc_left. Lowers *most to the repetitions
- * for which it holds. scratch: [6 (n + 2)]. */
+ * for which it holds. scratch: [7 (n + 2)]. */
 void rc_ring_drift(const rc_ring *k, rc_line *lines, rc_line *scratch, rc_time *most);
 
 /* durations.c: what the tasks of the pass take, from prices by shape that stay where they are until

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "sim/forward/line.h"
 
-enum { HOST, COMPUTE, COMM, MSG, ATT, NEXT, ARRAYS };
+enum { HOST, COMPUTE, COMM, MSG, ATT, NEXT, ENDED, ARRAYS };
 
 typedef struct drift {
     const rc_ring *k;
@@ -46,6 +46,25 @@ static inline void send(const drift *d, int step, bool reuses) {
     *d->most = most;
 }
 
+/* ring_steps.c, where messages wait for the attention of their step. */
+static void launch_ahead(const drift *d) {
+    for (int g = 1; g <= d->k->n; g++)
+        d->x[HOST][g] = rc_line_plus(d->x[HOST][g], d->k->eager ? d->k->launch : 0);
+}
+
+static void send_behind(const drift *d, int step, const rc_line *ended) {
+    const rc_ring *k = d->k;
+    rc_line *lane = d->x[COMM], *next = d->x[NEXT];
+    const rc_line *compute = d->x[COMPUTE], *ready = step == 0 ? compute : d->x[MSG] - 1;
+    const rc_line *att = ended + 1, *msg = d->x[MSG] + 1;
+    rc_time most = *d->most;
+    for (int g = 1; g <= k->n; g++) {
+        const rc_line w[] = {lane[g], compute[g], ready[g], att[g], msg[g]};
+        next[g] = lane[g] = rc_line_plus(rc_line_latest(w, 5, &most), k->message[g - 1]);
+    }
+    *d->most = most;
+}
+
 static void attend(const drift *d, int step) {
     const rc_ring *k = d->k;
     const uint16_t *cell = k->cells + (size_t)step * (size_t)k->n;
@@ -53,13 +72,14 @@ static void attend(const drift *d, int step) {
     const rc_line *arrived = step == 0 ? d->x[COMPUTE] : d->x[MSG] - 1;
     rc_time most = *d->most, launch = k->eager ? k->launch : 0;
     for (int g = 1; g <= k->n; g++) {
-        const rc_time *cost = g - 1 == k->slow ? k->slowed : k->cost;
+        const rc_time *cost = rc_ring_costs(k, step, g - 1 == k->slow);
         rc_line launched = rc_line_plus(host[g], launch);
         const rc_line w[] = {compute[g], launched, arrived[g]};
         rc_line end = rc_line_plus(rc_line_latest(w, 3, &most), cost[cell[g - 1]]);
         if (k->decodes) {
             launched = rc_line_plus(launched, launch);
             const rc_line v[] = {end, launched};
+            cost = g - 1 == k->slow ? k->slowed : k->cost;
             end = rc_line_plus(rc_line_latest(v, 2, &most), cost[k->block->decode]);
         }
         host[g] = launched;
@@ -91,12 +111,15 @@ void rc_ring_drift(const rc_ring *k, rc_line *lines, rc_line *scratch, rc_time *
     for (int j = 0; j<k->n && * most> 0; j++) {
         if (k->hosted)
             host_work(&d);
-        if (j < k->n - 1 && (k->attends || j == 0))
-            send(&d, j, true);
+        if (j < k->n - 1 && k->waits)
+            launch_ahead(&d);
         else if (j < k->n - 1)
-            send(&d, j, false);
+            send(&d, j, k->attends || j == 0);
+        memcpy(d.x[ENDED], d.x[ATT], (n + 2) * sizeof *lines);
         if (k->attends)
             attend(&d, j);
+        if (j < k->n - 1 && k->waits)
+            send_behind(&d, j, d.x[ENDED]);
         if (j < k->n - 1)
             turn(&d);
     }

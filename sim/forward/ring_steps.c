@@ -48,13 +48,33 @@ static void send_on(const rc_ring *k, const rc_ring_state *s, int step, bool reu
     }
 }
 
+/* The message is launched before the attention of its step, and waits for its end. */
+static void launch_ahead(const rc_ring *k, const rc_ring_state *s) {
+    if (k->eager)
+        for (int g = 1; g <= k->n; g++)
+            s->host[g] += k->launch;
+}
+
+/* Attention, which was launched later, has ended; so the launch of the message has. */
+static void send_behind(const rc_ring *k, const rc_ring_state *s, int step) {
+    rc_time *lane = s->comm, *next = s->next;
+    const rc_time *att = s->att, *msg = s->msg, *compute = s->compute;
+    const rc_time *ready = step == 0 ? s->compute : s->msg - 1, *message = k->message - 1;
+    for (int g = 1; g <= k->n; g++) {
+        rc_time t = later(later(lane[g], compute[g]), ready[g]);
+        t = later(later(t, att[g + 1]), msg[g + 1]);
+        next[g] = lane[g] = t + message[g];
+    }
+}
+
 static void durations_of(const rc_ring *k, const rc_ring_state *s, int step) {
     const uint16_t *cell = k->cells + (size_t)step * (size_t)k->n;
+    const rc_time *cost = rc_ring_costs(k, step, false);
     rc_time *row = s->row;
     for (int g = 0; g < k->n; g++)
-        row[1 + g] = k->cost[cell[g]];
+        row[1 + g] = cost[cell[g]];
     if (k->slow >= 0)
-        row[1 + k->slow] = k->slowed[cell[k->slow]];
+        row[1 + k->slow] = rc_ring_costs(k, step, true)[cell[k->slow]];
 }
 
 /* Own queries or keys in the first step, later what the GPU before has sent. */
@@ -101,8 +121,34 @@ static void gather(const rc_ring *k, rc_ring_state *s, const rc_ring_trace *trac
     }
 }
 
+/* Messages of a step, and its attention, one after the other as they are launched. */
+static void ring_step(const rc_ring *k, rc_ring_state *s, int step, const rc_ring_trace *trace) {
+    bool sends = step < k->n - 1;
+    if (sends && k->waits)
+        launch_ahead(k, s);
+    else if (sends)
+        send_on(k, s, step, true);
+    attend(k, s, step);
+    if (step == 0)
+        s->first_attention = s->compute[1] - s->row[1];
+    if (trace)
+        keep(trace->attention, step, s->compute, k->n);
+    if (k->decodes) {
+        decode(k, s);
+        if (trace)
+            keep(trace->decode, step, s->compute, k->n);
+    }
+    if (sends && k->waits)
+        send_behind(k, s, step);
+    if (step == 0)
+        s->first_message = s->next[1] - k->message[0];
+    if (trace && sends)
+        keep(trace->message, step, s->next, k->n);
+}
+
 void rc_ring_run(const rc_ring *k, rc_ring_state *s, const rc_ring_trace *trace) {
     assert(k->n > 1);
+    assert(!(k->waits && k->serial));
     close_ring(s->att, k->n);
     close_ring(s->msg, k->n);
     if (!k->attends) {
@@ -114,22 +160,7 @@ void rc_ring_run(const rc_ring *k, rc_ring_state *s, const rc_ring_trace *trace)
             host_work(k, s);
         if (trace)
             keep(trace->host, j, s->host, k->n);
-        if (j < k->n - 1)
-            send_on(k, s, j, true);
-        if (j == 0)
-            s->first_message = s->next[1] - k->message[0];
-        if (trace && j < k->n - 1)
-            keep(trace->message, j, s->next, k->n);
-        attend(k, s, j);
-        if (j == 0)
-            s->first_attention = s->compute[1] - s->row[1];
-        if (trace)
-            keep(trace->attention, j, s->compute, k->n);
-        if (k->decodes) {
-            decode(k, s);
-            if (trace)
-                keep(trace->decode, j, s->compute, k->n);
-        }
+        ring_step(k, s, j, trace);
         memcpy(s->att + 1, s->compute + 1, (size_t)k->n * sizeof *s->att);
         close_ring(s->att, k->n);
         turn(k, s, j);

@@ -120,7 +120,9 @@ rc_status rc_shape_at_clock(const rc_costs *costs, double clock, rc_shape_cost *
     const rc_power *power = rc_costs_power(costs);
     assert(clock > 0.0 && clock <= 1.0);
     double slows = power != NULL ? rc_power_slows(power, out->load.class, out->bound, clock) : 1.0;
-    return to_ticks(out->boost * slows, &out->duration, err);
+    RC_TRY(to_ticks(out->boost * slows, &out->duration, err));
+    out->beside = out->duration;
+    return RC_OK;
 }
 
 rc_status rc_shape_draw(const rc_costs *costs, const rc_program *p, const rc_shape *s,

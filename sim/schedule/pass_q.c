@@ -32,6 +32,7 @@ const rc_schedule rc_schedule_pass_q = {
     .many_ranks = true,
     .groups = RC_OVER_CP,
     .host = RC_HOST_EACH_STEP,
+    .returns = true,
     .ring_step_seen = true,
     .attention = pass_q,
     .message = message,

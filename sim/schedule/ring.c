@@ -36,6 +36,7 @@ static double message_bytes(const rc_builder *b) {
 
 void rc_emit_ring(rc_builder *b, rc_attend_fn attend) {
     rc_lane lane = b->rq->serial_ring ? RC_LANE_COMPUTE : RC_LANE_COMM;
+    assert(!(b->rq->messages_wait && b->rq->serial_ring));
     double bytes = message_bytes(b);
     if (b->rq->as_template && b->n > 1) {
         rc_block_ring(b, bytes, attend);
@@ -52,6 +53,8 @@ void rc_emit_ring(rc_builder *b, rc_attend_fn attend) {
             uint32_t first = b->at, id = attend(b, gpu, here, from);
             if (j > 0)
                 rc_emit_dep(b, first, b->msg[rc_next_gpu(b, gpu, b->n - 1)]);
+            if (b->rq->messages_wait && j < b->n - 1)
+                rc_emit_dep(b, b->mark[gpu], id);
             b->att[gpu] = id;
         }
         next_step(b);

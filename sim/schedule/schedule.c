@@ -244,6 +244,7 @@ rc_schedule_key rc_schedule_key_of(const rc_request *rq) {
                          .eager = rq->eager,
                          .ring_host = rq->ring_host,
                          .serial_ring = rq->serial_ring,
+                         .messages_wait = rq->messages_wait,
                          .as_template = rq->as_template};
     k.decodes = k.decode_phase;
     k.prefills = rq->phase == RC_PREFILL;
@@ -260,5 +261,6 @@ bool rc_schedule_key_equal(const rc_schedule_key *a, const rc_schedule_key *b) {
            a->order == b->order && a->prefills == b->prefills && a->decodes == b->decodes &&
            a->decode_phase == b->decode_phase && a->head == b->head &&
            a->unfold_tp == b->unfold_tp && a->eager == b->eager && a->ring_host == b->ring_host &&
-           a->serial_ring == b->serial_ring && a->as_template == b->as_template;
+           a->serial_ring == b->serial_ring && a->messages_wait == b->messages_wait &&
+           a->as_template == b->as_template;
 }

@@ -173,6 +173,7 @@ typedef struct rc_schedule {
     bool many_ranks;     /* takes more than one CP rank */
     unsigned groups;     /* RC_OVER_CP, RC_OVER_TP: over what its attention communicates */
     rc_host_sync host;   /* what the host does in a layer where it sizes messages */
+    bool returns;        /* partial outputs go back to their owners behind the ring */
     bool ring_step_seen; /* times of this schedule are among those that the host work of a ring step
                             (ring_step of a machine) was inferred from */
     /* What it demands of a layout besides the number of ranks: RC_E_INPUT says what. NULL: nothing.
@@ -230,15 +231,17 @@ struct rc_request {
     rc_phase phase;
     const rc_sequence *seqs;
     size_t seq_count;
-    int repeats;      /* emit no run of layers with more repeats of its pattern than this; 0: all.
+    int repeats;        /* emit no run of layers with more repeats of its pattern than this; 0: all.
                          Of a model whose layers are all alike: the first so many layers */
-    bool head;        /* emit final norm and LM head */
-    bool unfold_tp;   /* every GPU of a TP group as events, else one stands for all */
-    bool eager;       /* host launches; false: CUDA graph */
-    bool ring_host;   /* ring steps synchronise the host */
-    bool serial_ring; /* messages ride on the compute stream: nothing is overlapped */
-    bool stand_in;    /* `seqs` stand for sequences of other sizes, by a rule */
-    bool as_template; /* a template (template.h) with one GPU a rank; `repeats` is not looked
+    bool head;          /* emit final norm and LM head */
+    bool unfold_tp;     /* every GPU of a TP group as events, else one stands for all */
+    bool eager;         /* host launches; false: CUDA graph */
+    bool ring_host;     /* ring steps synchronise the host */
+    bool serial_ring;   /* messages ride on the compute stream: nothing is overlapped */
+    bool messages_wait; /* a ring's message waits for the attention of its step on the sender, which
+                           leaves it no SM; not where serial_ring */
+    bool stand_in;      /* `seqs` stand for sequences of other sizes, by a rule */
+    bool as_template;   /* a template (template.h) with one GPU a rank; `repeats` is not looked
                          at */
 };
 
@@ -268,7 +271,7 @@ typedef struct rc_schedule_key {
     int tp, cp, nodes_per_rank, ranks_per_node;
     uint64_t order;         /* of which layers are emitted, and of their forms */
     bool prefills, decodes; /* there are such sequences */
-    bool decode_phase, head, unfold_tp, eager, ring_host, serial_ring, as_template;
+    bool decode_phase, head, unfold_tp, eager, ring_host, serial_ring, messages_wait, as_template;
 } rc_schedule_key;
 rc_schedule_key rc_schedule_key_of(const rc_request *rq);
 bool rc_schedule_key_equal(const rc_schedule_key *a, const rc_schedule_key *b);

@@ -273,6 +273,7 @@ static void ring_or_gather(rc_builder *b, rc_block_kind kind, double bytes, rc_a
     message_shapes(b, k, part, bytes);
     k->host = k->decode = RC_SHAPE_NONE;
     k->serial = kind == RC_BLOCK_RING && b->rq->serial_ring;
+    k->waits = kind == RC_BLOCK_RING && b->rq->messages_wait;
     if (kind == RC_BLOCK_RING) {
         b->notes = 0;
         rc_emit_ring_step(b, 0, RC_HOST_EACH_STEP);

@@ -105,6 +105,13 @@ static bool breakdown_is_played(prop_case *c) {
     return compare(c, &f);
 }
 
+static bool breakdown_where_messages_meet(prop_case *c) {
+    fake_pass f;
+    draw(c, prop_one_in(c, 2) ? "pass-kv" : "pass-q", 16, &f);
+    fake_share(c, &f);
+    return compare(c, &f);
+}
+
 static bool breakdown_with_slow_ranks(prop_case *c) {
     fake_pass f;
     draw(c, prop_one_in(c, 2) ? "pass-kv" : "pass-q", 12, &f);
@@ -155,6 +162,7 @@ static bool breakdown_of_collectives(prop_case *c) {
         (void)state;                                                                               \
         assert_true(prop_run(#property, property, size));                                          \
     }
+TEST(breakdown_where_messages_meet, 24)
 TEST(breakdown_is_played, 24)
 TEST(breakdown_with_slow_ranks, 24)
 TEST(breakdown_of_two_kinds, 24)
@@ -169,6 +177,7 @@ static int end(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_breakdown_is_played),
+        cmocka_unit_test(test_breakdown_where_messages_meet),
         cmocka_unit_test(test_breakdown_with_slow_ranks),
         cmocka_unit_test(test_breakdown_of_two_kinds),
         cmocka_unit_test(test_breakdown_of_collectives),

@@ -1,5 +1,5 @@
 /* rc_forward_time takes as many ticks as every layer simulated as events, whatever the costs, the
- * sequences, the host, slow ranks and links, and overlap; one context serves all kinds of passes.
+ * sequences, the host, slow ranks and links, overlap, and what meets in a ring; one context serves all kinds of passes.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -169,6 +169,26 @@ static bool fast_with_uneven_exchanges(prop_case *c) {
     return compare(c, &f, NULL);
 }
 
+/* Attention and messages that take something from each other. Ranks of one node with the same work
+ * are never left to the engine. */
+static bool fast_where_messages_meet(prop_case *c) {
+    fake_pass f;
+    rc_forward_path path = RC_PATH_ENGINE;
+    draw(c, prop_one_in(c, 2) ? "pass-kv" : "pass-q", 16, 32, &f);
+    fake_share(c, &f);
+    if (prop_one_in(c, 4)) {
+        f.spec.what_if.slow_rank = (int)prop_below(c, (uint64_t)f.spec.layout.cp);
+        f.spec.what_if.slow_speed = 0.125 * (double)prop_range(c, 1, 12);
+    }
+    if (!compare(c, &f, &path))
+        return false;
+    PROP_CHECK(c,
+               path == RC_PATH_REPLAY || f.spec.schedule != rc_schedule_named("pass-kv") ||
+                   f.spec.phase == RC_MIXED,
+               "%s N %d was simulated", f.spec.schedule->name, f.spec.layout.cp);
+    return true;
+}
+
 #define TEST(property, size)                                                                       \
     static void test_##property(void **state) {                                                    \
         (void)state;                                                                               \
@@ -180,6 +200,7 @@ TEST(even_ranks_are_replayed, 24)
 TEST(fast_with_what_ifs, 24)
 TEST(fast_with_a_close_host, 24)
 TEST(fast_with_uneven_exchanges, 24)
+TEST(fast_where_messages_meet, 24)
 
 static int start(void **state) {
     (void)state;
@@ -202,6 +223,7 @@ int main(void) {
         cmocka_unit_test(test_fast_with_what_ifs),
         cmocka_unit_test(test_fast_with_a_close_host),
         cmocka_unit_test(test_fast_with_uneven_exchanges),
+        cmocka_unit_test(test_fast_where_messages_meet),
     };
     return cmocka_run_group_tests(tests, start, end);
 }

@@ -179,6 +179,7 @@ static bool size_is_known_before(prop_case *c) {
     k.rq.eager = prop_one_in(c, 2);
     k.rq.ring_host = prop_one_in(c, 2);
     k.rq.serial_ring = prop_one_in(c, 4);
+    k.rq.messages_wait = !k.rq.serial_ring && prop_one_in(c, 3);
     k.rq.repeats = (int)prop_range(c, 0, 7);
     if (!build(c, &k, &p))
         return false;

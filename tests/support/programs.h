@@ -260,6 +260,7 @@ struct rc_costs {
     int64_t per_key; /* of attention, besides */
     double peer_rate, link_rate, spread;
     rc_basis basis;
+    rc_beside beside;
     int fail; /* a fake_kind that errs, FAKE_KINDS: messages do; -1: none does */
     rc_power
         power;    /* none unless known: then every tick of compute draws 1 kW at the boost clock */
@@ -321,6 +322,10 @@ void rc_costs_close(rc_costs *c) {
 
 const rc_machine *rc_costs_machine(const rc_costs *c) {
     return &c->machine;
+}
+
+rc_beside rc_cost_beside(const rc_costs *c) {
+    return c->beside;
 }
 
 rc_status rc_costs_view(const rc_costs *c, const rc_machine *m, rc_costs **out, rc_error *err) {
@@ -395,6 +400,7 @@ PROP_UNUSED static void fake_costs(prop_case *c, rc_costs *k) {
     strcpy(k->machine.name, "fake");
     k->machine.memory = 1e18;
     k->machine.bf16_rate = 1e15;
+    k->machine.sms = 132;
     k->machine.gpus_per_node = 8;
     k->machine.nic_rate = 1e9;
     k->machine.launch = (double)prop_range(c, 0, 3000) / RC_PS_PER_S;
@@ -443,6 +449,19 @@ PROP_UNUSED static void fake_draw(prop_case *c, const char *variant, int gpus, i
                         .seq_count = f->x.rq.seq_count,
                         .eager = prop_one_in(c, 2),
                         .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
+}
+
+/* Attention and messages that take something from each other, and every way to share the chip. */
+PROP_UNUSED static void fake_share(prop_case *c, fake_pass *f) {
+    f->costs.beside = (rc_beside){true, prop_unit(c), 1.0 + 2.0 * prop_unit(c)};
+    f->costs.machine.sms = (int)prop_range(c, 1, 40);
+    f->spec.ring_share.gives_way = prop_one_in(c, 2);
+    if (prop_one_in(c, 2))
+        f->spec.ring_share.sms = (int)prop_range(c, 1, 40);
+    if (prop_one_in(c, 2))
+        f->spec.ring_share.ctas = (int)prop_range(c, 1, 40);
+    if (prop_one_in(c, 2))
+        strcpy(f->costs.machine.intra_transport, "nvlink");
 }
 
 /* Decode steps among the sequences of a prefill. */

@@ -214,7 +214,8 @@ static void test_merge_ends_first(void **state) {
 /* Where the point stands in the list; SIZE_MAX when it is not there. */
 static size_t place(const rc_points *p, const char *op, int64_t a, int64_t b, int64_t ctas) {
     for (size_t i = 0; i < p->n; i++)
-        if (!strcmp(p->v[i].op, op) && p->v[i].a == a && p->v[i].b == b && p->v[i].value == ctas)
+        if (!strcmp(p->v[i].op, op) && p->v[i].a == a && p->v[i].b == b && p->v[i].value == ctas &&
+            (p->v[i].cond != NULL) == (ctas > 0))
             return i;
     return SIZE_MAX;
 }
@@ -228,7 +229,8 @@ static void test_net_sizes(void **state) {
         const rc_point *x = &four.v[i];
         bool parts = strcmp(x->op, "send_recv") && strcmp(x->op, "all_reduce");
         assert_true((x->b == 4 || x->b == 2) && x->c == 1);
-        assert_true(!x->cond || (!strcmp(x->cond, "ctas") && x->b == 4));
+        assert_true(!x->cond || (!strcmp(x->cond, "ctas") && x->value > 0 && x->b == 4) ||
+                    (!strcmp(x->cond, "apart") && x->value == 0));
         if (parts)
             assert_int_equal(x->a % (16 * x->b), 0);
     }

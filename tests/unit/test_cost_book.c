@@ -49,6 +49,7 @@ static void same_series(const rc_series *a, const rc_series *b) {
         assert_int_equal(bits(x->slope), bits(y->slope));
         assert_int_equal(bits(x->square), bits(y->square));
         assert_int_equal(bits(x->cube), bits(y->cube));
+        assert_int_equal(bits(x->rest), bits(y->rest));
         assert_int_equal(bits(x->spread), bits(y->spread));
         assert_int_equal(x->basis, y->basis);
     }
@@ -57,6 +58,7 @@ static void same_series(const rc_series *a, const rc_series *b) {
 static void same_book(const rc_book *a, const rc_book *b) {
     assert_int_equal(a->count, b->count);
     assert_memory_equal(a->first, b->first, sizeof a->first);
+    assert_memory_equal(a->products, b->products, sizeof a->products);
     for (size_t i = 0; i < a->count; i++) {
         const rc_grid *x = &a->grids[i], *y = &b->grids[i];
         assert_int_equal(x->op, y->op);
@@ -90,8 +92,9 @@ static void test_builtin_books_are_the_rows(void **state) {
 /* Every machine of the tree finds its book; one of another state has it built, and it answers. */
 static void test_which_books_there_are(void **state) {
     (void)state;
-    static const char *const names[] = {"b200-sxm", "gb200-nvl72", "gti",    "gtt",
-                                        "h100-sxm", "h200-sxm",    "h200x2", NULL};
+    static const char *const names[] = {"a100-sxm", "b200-sxm", "b300",     "gb200-nvl72",
+                                        "gti",      "gtt",      "h100-sxm", "h20",
+                                        "h200-sxm", "h200x2",   "l40s",     NULL};
     const char *root = getenv("RC_SOURCE_DIR");
     rc_machine m;
     for (int i = 0; names[i] != NULL; i++) {

@@ -7,6 +7,7 @@
 #include "sim/cost/basis.h"
 #include "sim/cost/builtin.h"
 #include "sim/cost/carry.h"
+#include "sim/cost/gemm_plan.h"
 #include "sim/cost/import.h"
 #include "sim/cost/import_formats.h"
 #include "sim/cost/import_nccl.h"
@@ -15,6 +16,7 @@
 #include "sim/cost/prefix.h"
 #include "sim/cost/rules.h"
 #include "sim/cost/settle.h"
+#include "sim/cost/tiles.h"
 #include "sim/cost/store_tools.h"
 #include "tests/support/cost_store.h"
 
@@ -62,6 +64,20 @@ static void test_asks(void **state) {
     trips("a != NULL && op < rc_op_count() && at != NULL && answer != NULL",
           (void)rc_asks_hear(no_asks, RC_COST_GEMM, RC_BF16, &at, "", &cost, &err));
     rc_asks_destroy(asks);
+}
+
+static void test_sharing(void **state) {
+    (void)state;
+    const rc_machine m = syn_machine();
+    const rc_tile_call call = {128, 128, false};
+    rc_tiles t;
+    trips("rows != NULL && m != NULL", (void)rc_beside_of(no_rows, &m));
+    trips("c != NULL", (void)rc_cost_beside(no_costs));
+    trips("n >= 1 && n <= RC_TILE_CALLS", rc_tiles_plan(&call, none, 1, 1, 1, &t));
+    trips("hkv >= 1 && hq >= hkv && sms >= 1", rc_tiles_plan(&call, 1, 1, 1, none, &t));
+    rc_tiles_plan(&call, 1, 1, 1, 2, &t);
+    trips("sms >= 1 && held >= 0 && held < sms", (void)rc_tiles_time(&t, 2, 2, 1.0, 1, NULL));
+    trips("most >= 1 && most <= sms", (void)rc_tiles_time(&t, 2, 0, 0.0, none, NULL));
 }
 
 static void test_table_of_ops(void **state) {
@@ -165,6 +181,7 @@ static void test_curves(void **state) {
     size_t n;
     const rc_book *book = rc_builtin_book("h200-sxm", "sustained");
     trips("s->n >= 1", rc_series_at(&empty, 0.0, &p));
+    trips("s->n >= 1", rc_series_rest(&empty, 0.0, &p));
     trips("c->n >= 1 && c->n <= RC_GRID_MAX", rc_grid_at(&no_curves, 0.0, 0.0, &p));
     trips("c->n >= 1 && c->n <= RC_GRID_MAX", rc_curves_separate(&no_curves));
     trips("op < rc_op_count()", (void)rc_book_grids(book, rc_op_count(), &n));
@@ -240,6 +257,17 @@ static void test_bases(void **state) {
           (void)rc_basis_text(share, text, sizeof text - 1 + (size_t)none));
 }
 
+static void test_plans(void **state) {
+    (void)state;
+    const rc_product_rates rates = {.flops = 8e14, .bytes = 3e12, .sms = 132.0}, none_known = {0};
+    volatile double nothing = 0.0;
+    trips("gpu != NULL", (void)rc_gpu_sms(no_text));
+    trips("r != NULL && r->flops > 0.0 && r->bytes > 0.0 && r->sms >= 1.0",
+          (void)rc_gemm_plan(&none_known, RC_BF16, 1.0, 1.0, 1.0));
+    trips("m >= 1.0 && n >= 1.0 && k >= 1.0",
+          (void)rc_gemm_plan(&rates, RC_BF16, nothing, 1.0, 1.0));
+}
+
 static void test_leaving_out(void **state) {
     (void)state;
     rc_machine m = syn_machine();
@@ -284,7 +312,8 @@ int main(void) {
         cmocka_unit_test(test_imports),     cmocka_unit_test(test_building),
         cmocka_unit_test(test_curves),      cmocka_unit_test(test_prices),
         cmocka_unit_test(test_costs),       cmocka_unit_test(test_bases),
-        cmocka_unit_test(test_leaving_out), cmocka_unit_test(test_power),
+        cmocka_unit_test(test_leaving_out), cmocka_unit_test(test_plans),
+        cmocka_unit_test(test_sharing),     cmocka_unit_test(test_power),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -77,13 +77,15 @@ static void test_prices(void **state) {
           rc_shape_price(&f.costs, &r->one, NULL, &cost, &err));
     trips("s->first_call + (size_t)s->calls <= p->call_count",
           rc_shape_price(&f.costs, &r->one, &s, &cost, &err));
-    trips("m != NULL && costs != NULL && p != NULL",
-          rc_pricing_all(NULL, &f.costs, &r->one, &all, &err));
+    trips("m != NULL && spec != NULL && p != NULL",
+          rc_pricing_all(NULL, &f.spec, &r->one, &all, &err));
+    trips("spec != NULL && p != NULL && prices != NULL",
+          rc_contend(&f.spec, &f.costs, &r->one, NULL));
     rc_program many = r->one;
     many.shape_count = (size_t)1 << 40;
     volatile double stopped = 0.0;
     rc_pricing *m = rc_pricing_create();
-    trips("p->shape_count <= m->price_room", rc_pricing_at_clock(m, &many, 1.0, &err));
+    trips("p->shape_count <= m->price_room", rc_pricing_at_clock(m, &f.spec, &many, 1.0, &err));
     rc_pricing_destroy(m);
     trips("clock > 0.0 && clock <= 1.0", rc_shape_at_clock(&f.costs, stopped, &cost, &err));
     trips("prices != NULL", (void)rc_replay_price(r, &f.spec, NULL));
@@ -161,6 +163,8 @@ static void test_evaluating(void **state) {
     r->exchanges = true;
     rc_ring none = {.n = 1}, two = {.n = 2};
     trips("k->n > 1", rc_ring_run(&none, &r->ring, NULL));
+    const rc_ring both = {.n = 2, .waits = true, .serial = true};
+    trips("!(k->waits && k->serial)", rc_ring_run(&both, &r->ring, NULL));
     trips("k->n > 1", rc_ring_drift(&none, NULL, NULL, &ticks));
     trips("*most >= 0", rc_ring_drift(&two, NULL, NULL, &most));
     trips("x->n > 1 && x->link_rate > 0.0",

@@ -162,6 +162,6 @@ told "there are deepseek-v3," model qwen3-14b
 silent "$work/n.err" "did you mean"
 told "did you mean 'h100-sxm'?" forward "$work/s.yaml" --set machine=H100
 told "did you mean 'h200-sxm' or 'h200x2'?" forward "$work/s.yaml" --set machine=h200
-told "there are b200-sxm," forward "$work/s.yaml" --set machine=a100
+told "there are a100-sxm," forward "$work/s.yaml" --set machine=mi300x
 silent "$work/n.err" "did you mean"
 exit $failed

@@ -114,6 +114,12 @@ static int too_many(const rc_builder *unused, int rank, const rc_sequence *s,
 static void test_attention(void **state) {
     (void)state;
     trips("b->rq->schedule->message != NULL", rc_emit_ring(&b, NULL));
+    const rc_schedule *none = rq.schedule;
+    rq.schedule = rc_schedule_named("pass-kv");
+    rq.serial_ring = rq.messages_wait = true;
+    trips("!(b->rq->messages_wait && b->rq->serial_ring)", rc_emit_ring(&b, NULL));
+    rq.serial_ring = rq.messages_wait = false;
+    rq.schedule = none;
     trips("hq >= 1 && hkv >= 1", (void)rc_emit_attention_of(&b, 0, 0, 1, too_many));
     trips("hq >= 1 && hkv >= 1 && batch >= 1 && shares >= 1",
           (void)rc_emit_decode_of(&b, 0, 8, 4, 0, 1));

@@ -24,8 +24,8 @@ static void put_knots(FILE *f, const rc_book *b, size_t book) {
         for (size_t s = 0; s < b->grids[i].curves.n; s++)
             for (size_t k = 0; k < b->grids[i].curves.series[s].n; k++) {
                 const rc_knot *p = &b->grids[i].curves.series[s].knot[k];
-                (void)fprintf(f, "    {%a, %a, %a, %a, %a, %a, (rc_basis)%d},\n", p->x, p->y,
-                              p->slope, p->square, p->cube, p->spread, (int)p->basis);
+                (void)fprintf(f, "    {%a, %a, %a, %a, %a, %a, %a, (rc_basis)%d},\n", p->x, p->y,
+                              p->slope, p->square, p->cube, p->rest, p->spread, (int)p->basis);
             }
     (void)fputs("};\n\n", f);
 }
@@ -90,6 +90,10 @@ static void put_book(FILE *f, const rc_book *b, size_t book) {
     (void)fprintf(f, "\n     .grids = grids_%zu, .count = %zu,\n     .first = {", book, b->count);
     for (size_t i = 0; i <= RC_OPS_MAX; i++)
         (void)fprintf(f, "%s%zu", i > 0 ? ", " : "", b->first[i]);
+    (void)fputs("},\n     .products = {", f);
+    for (int i = 0; i < 2; i++)
+        (void)fprintf(f, "%s{%a, %a, %a}", i > 0 ? ", " : "", b->products[i].flops,
+                      b->products[i].bytes, b->products[i].sms);
     (void)fputs("}},\n", f);
 }
 

@@ -1,0 +1,38 @@
+/* The items that an attention launch of kernels/ is cut into, and when they leave SMs free.
+ *
+ * An item is the work of a CTA on one tile of 128 query rows (tokens times the query heads of one
+ * KV head) over some of its key blocks of 128 keys. A CTA fills an SM and fetches one item after
+ * the other, so a launch is a list schedule: every item goes to the SM that is free first. How
+ * tiles are split is what attn_plan of kernels/attention.cu does with the same sizes. Items of
+ * about the same length are one class here, so that a launch of any size is a few of them.
+ *
+ * Times are in key blocks of one CTA; only their ratios mean something.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef RC_COST_TILES_H
+#define RC_COST_TILES_H
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct rc_tile_call { /* one sequence of a launch */
+    int64_t tq, tk;
+    bool causal; /* aligned at the end */
+} rc_tile_call;
+
+enum { RC_TILE_CALLS = 8, RC_TILE_CLASSES = 8 * (RC_TILE_CALLS + 1) };
+
+/* In the order in which they are handed out. */
+typedef struct rc_tiles {
+    int classes;
+    int64_t items[RC_TILE_CLASSES];
+    double blocks[RC_TILE_CLASSES]; /* of one item, with what it takes to begin */
+} rc_tiles;
+
+/* The items of a launch of 1 .. RC_TILE_CALLS sequences that is planned for `sms` SMs, with hq
+ * query and hkv KV heads, hkv dividing hq. */
+void rc_tiles_plan(const rc_tile_call *calls, int n, int hq, int hkv, int sms, rc_tiles *out);
+/* How long the items take on `sms` SMs of which `held` (fewer than sms) come free only at time
+ * `until`. *left: NULL, or the time from which on `most` SMs (1 .. sms) have nothing more to do. */
+double rc_tiles_time(const rc_tiles *t, int sms, int held, double until, int most, double *left);
+
+#endif

@@ -1,0 +1,169 @@
+/* What attention and the message beside it in a ring step take from each other.
+ *
+ * A CTA of attention fills an SM, and so does one of NCCL's. Which of the two has an SM first is the
+ * same in every step of a ring (docs/method.md, "What meets in a ring"), so what a step takes is
+ * known before the pass is played: attention beside a message has a price of its own, a message's
+ * own price holds what attention slows it by, and where attention has all SMs first, the message
+ * waits for it (rc_request.messages_wait). The evaluator and the engine play the same prices.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+#include "sim/cost/tiles.h"
+#include "sim/engine/ticks.h"
+#include "sim/forward/internal.h"
+
+/* SMs that NCCL's kernel takes when nobody limits its CTAs: one for each channel between two peers.
+ * Over NVLink the rows of `net` take no less time with more than 24 CTAs; over host memory and
+ * sockets NCCL has two channels a peer, and rows take as long with 4 CTAs as with 32. */
+enum { NVLINK_CTAS = 24, OTHER_CTAS = 2 };
+
+static bool states(double factor) {
+    return factor > 0.0 && factor != 1.0;
+}
+
+static int ctas_of(const rc_spec *spec, const rc_machine *m) {
+    bool inside = spec->layout.cp * spec->layout.tp <= m->gpus_per_node;
+    int most = inside && strcmp(m->intra_transport, "nvlink") == 0 ? NVLINK_CTAS : OTHER_CTAS;
+    int ctas = spec->ring_share.ctas;
+    return ctas > 0 && ctas < most ? ctas : most;
+}
+
+static int sms_of(const rc_spec *spec, const rc_machine *m) {
+    int sms = spec->ring_share.sms > 0 ? spec->ring_share.sms : m->sms - RC_RING_FREE;
+    if (spec->ring_share.gives_way || sms > m->sms)
+        return m->sms;
+    return sms > 1 ? sms : 1;
+}
+
+/* A graph of one layer. */
+static bool single_graph(const rc_spec *spec) {
+    return !spec->eager && spec->model->layers == 1;
+}
+
+rc_contention rc_contention_of(const rc_spec *spec) {
+    rc_contention x = {.meets = false};
+    const rc_machine *m = rc_costs_machine(spec->costs);
+    const rc_beside beside = rc_cost_beside(spec->costs);
+    if (!beside.known || spec->phase != RC_PREFILL || spec->serial_ring || spec->layout.cp < 2 ||
+        !spec->schedule->message || m->sms < 2 || states(spec->what_if.overlap_compute) ||
+        states(spec->what_if.overlap_comm))
+        return x;
+    int ctas = ctas_of(spec, m);
+    x.meets = true;
+    x.sms = sms_of(spec, m);
+    int spare = m->sms - x.sms;
+    x.lost = ctas > spare ? ctas - spare : 0;
+    x.lost = x.lost < x.sms ? x.lost : x.sms - 1;
+    x.waits = x.lost > 0 && !(spec->schedule->returns && single_graph(spec));
+    return x;
+}
+
+/* ---- attention ------------------------------------------------------------------------------ */
+
+/* What a launch takes beside a message, over what it takes alone on all SMs of the chip. */
+typedef struct meeting {
+    double slower; /* on the SMs that are left to it from the beginning */
+    double left;   /* of that time, after which the message has its SMs */
+    double shared; /* over `slower`: when it begins on the SMs that the message leaves it */
+} meeting;
+
+typedef struct launch {
+    rc_tile_call call[RC_TILE_CALLS];
+    int n, hq, hkv;
+} launch;
+
+static bool launch_of(const rc_program *p, const rc_shape *s, launch *out) {
+    if (s->calls < 1 || s->calls > RC_TILE_CALLS || s->hkv < 1 || s->hq % s->hkv != 0)
+        return false;
+    *out = (launch){.n = (int)s->calls, .hq = s->hq, .hkv = s->hkv};
+    for (uint32_t i = 0; i < s->calls; i++) {
+        const rc_call *c = &p->calls[s->first_call + i];
+        if (c->tq < 1 || c->tk < 1)
+            return false;
+        out->call[i] = (rc_tile_call){.tq = c->tq, .tk = c->tk, .causal = c->causal};
+    }
+    return true;
+}
+
+/* takes: of the message, over the launch alone. Without a plan of the launch (very many sequences)
+ * its items count as short. */
+static meeting meet(const rc_contention *x, const launch *l, int all, double takes) {
+    int most = x->lost > 0 ? x->lost : 1;
+    if (!l)
+        return (meeting){(double)all / x->sms, 1.0, (double)x->sms / (x->sms - x->lost)};
+    rc_tiles whole, t;
+    double left, alone, time;
+    rc_tiles_plan(l->call, l->n, l->hq, l->hkv, all, &whole);
+    rc_tiles_plan(l->call, l->n, l->hq, l->hkv, x->sms, &t);
+    alone = rc_tiles_time(&whole, all, 0, 0.0, 1, NULL);
+    time = rc_tiles_time(&t, x->sms, 0, 0.0, most, &left);
+    double until = takes * alone, shared = rc_tiles_time(&t, x->sms, x->lost, until, 1, NULL);
+    return (meeting){time / alone, left / time, shared / time};
+}
+
+/* The price of attention that meets a message which takes `message` ps. Where the message waits,
+ * what is left of attention once the message has begun runs beside it and is not counted. */
+static rc_time attention_beside(const rc_contention *x, double exponent, const meeting *m,
+                                double alone, double message) {
+    double time = alone * pow(m->slower, exponent);
+    if (x->lost == 0)
+        return rc_ticks_round(time);
+    if (x->waits)
+        return rc_ticks_round(fmax(time * m->left, time - message));
+    return rc_ticks_round(time * pow(m->shared, exponent));
+}
+
+/* ---- messages ------------------------------------------------------------------------------- */
+
+static double message_takes(const rc_shape *s, const rc_shape_cost *c) {
+    double rate = c->peer_rate > 0.0 ? fmin(c->peer_rate, c->link_rate) : c->link_rate;
+    return (double)c->duration + (s->bytes > 0.0 ? rc_flow_ps(s->bytes, rate) : 0.0);
+}
+
+/* A message takes `factor` of its time while attention runs, for `attention` ps; the price holds
+ * what it takes longer as latency. */
+static void slow_message(const rc_shape *s, double factor, double attention, rc_shape_cost *c) {
+    double all = message_takes(s, c) * (factor - 1.0), most = attention * (1.0 - 1.0 / factor);
+    c->duration = c->beside = rc_ticks_add(c->duration, rc_ticks_round(fmin(all, most)));
+}
+
+static bool ring_message(const rc_shape *s) {
+    return s->kind == RC_T_MESSAGE && s->part == RC_P_SENDRECV;
+}
+
+static bool ring_attention(const rc_shape *s) {
+    return s->kind == RC_T_ATTENTION && s->part == RC_P_ATTENTION;
+}
+
+void rc_contend(const rc_spec *spec, const rc_costs *costs, const rc_program *p,
+                rc_shape_cost *prices) {
+    assert(spec != NULL && p != NULL && prices != NULL);
+    const rc_contention x = rc_contention_of(spec);
+    const rc_beside beside = rc_cost_beside(costs);
+    double message = 0.0, sum = 0.0;
+    int launches = 0;
+    for (size_t i = 0; i < p->shape_count && x.meets; i++)
+        if (ring_message(&p->shapes[i]))
+            message = fmax(message, message_takes(&p->shapes[i], &prices[i]));
+    if (!(message > 0.0))
+        return;
+    for (size_t i = 0; i < p->shape_count; i++) {
+        const rc_shape *s = &p->shapes[i];
+        double alone = (double)prices[i].duration;
+        launch l;
+        if (!ring_attention(s) || !(alone > 0.0))
+            continue;
+        meeting m = meet(&x, launch_of(p, s, &l) ? &l : NULL, rc_costs_machine(costs)->sms,
+                         message / alone);
+        prices[i].beside = attention_beside(&x, beside.sms, &m, alone, message);
+        if (prices[i].beside != prices[i].duration && prices[i].basis < RC_MODELLED)
+            prices[i].basis = RC_MODELLED;
+        sum += (double)prices[i].beside;
+        launches++;
+    }
+    for (size_t i = 0; i < p->shape_count && launches > 0 && !x.waits; i++)
+        if (ring_message(&p->shapes[i]))
+            slow_message(&p->shapes[i], beside.message, sum / launches, &prices[i]);
+}

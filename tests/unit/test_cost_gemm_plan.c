@@ -1,0 +1,98 @@
+/* The plan of a matrix product: waves of tiles, traffic, and what grows with what.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <string.h>
+
+#include "sim/cost/book.h"
+#include "sim/cost/builtin.h"
+#include "sim/cost/gemm_plan.h"
+#include "tests/support/cost_store.h"
+
+static const rc_product_rates H100 = {.flops = 8.1e14, .bytes = 3.0e12, .sms = 132.0};
+static const rc_product_rates FP8 = {.flops = 1.52e15, .bytes = 2.84e12, .sms = 132.0};
+
+static double us(const rc_product_rates *r, rc_dtype d, double m, double n, double k) {
+    return 1e6 * exp(rc_gemm_plan(r, d, m, n, k));
+}
+
+/* 6 x 18 tiles of 128 x 128 are one wave, 8 x 18 are two: the H100 measures 45.9 and 86.5 us. */
+static void test_one_tile_more_than_sms_is_another_wave(void **state) {
+    (void)state;
+    double one = us(&FP8, RC_FP8, 768, 2304, 16384), two = us(&FP8, RC_FP8, 1024, 2304, 16384);
+    assert_true(two > 1.7 * one && two < 2.0 * one);
+    assert_true(us(&FP8, RC_FP8, 1536, 2304, 16384) < 1.1 * two);
+    assert_true(fabs(us(&FP8, RC_FP8, 768, 2304, 16384) / 45.9 - 1.0) < 0.1);
+    assert_true(fabs(us(&FP8, RC_FP8, 1024, 2304, 16384) / 86.5 - 1.0) < 0.1);
+}
+
+/* Large products run at the best rate, few tokens at the rate of the weights. */
+static void test_the_two_ends(void **state) {
+    (void)state;
+    double flops = 2.0 * 16384 * 16384 * 16384, weights = 2.0 * 16384 * 16384;
+    assert_true(fabs(flops / us(&H100, RC_BF16, 16384, 16384, 16384) / 810e6 - 1.0) < 0.08);
+    assert_true(fabs(weights / us(&H100, RC_BF16, 1, 16384, 16384) / 3.0e6 - 1.0) < 0.08);
+}
+
+/* Doubling N or K never costs less, nor does doubling M where the rate of reading is one (up to 64
+ * tokens, and from 128 on). */
+static void test_more_work_takes_no_less(void **state) {
+    (void)state;
+    for (double n = 1; n <= 1 << 17; n *= 1.37)
+        for (double m = 1; m <= 1 << 15; m *= 3) {
+            double here = us(&H100, RC_BF16, m, ceil(n), 8192);
+            assert_true(us(&H100, RC_BF16, m, ceil(1.37 * n), 8192) >= here);
+            assert_true(us(&H100, RC_BF16, m, ceil(n), 8192 * 2) >= here);
+            if (m >= 128 || m * 3 <= 64)
+                assert_true(us(&H100, RC_BF16, m * 3, ceil(n), 8192) >= here);
+        }
+}
+
+/* Fewer SMs, more waves. */
+static void test_other_parts(void **state) {
+    (void)state;
+    rc_product_rates small = FP8;
+    small.sms = 108.0;
+    assert_true(us(&small, RC_FP8, 1408, 1408, 16384) > 1.15 * us(&FP8, RC_FP8, 1408, 1408, 16384));
+    assert_true(rc_gpu_sms("NVIDIA H100 80GB HBM3") == 132.0);
+    assert_true(rc_gpu_sms("NVIDIA H200") == 132.0);
+    assert_true(rc_gpu_sms("NVIDIA H20") == 78.0);
+    assert_true(rc_gpu_sms("NVIDIA A100-SXM4-80GB") == 108.0);
+    assert_true(rc_gpu_sms("a part that nobody knows") == 132.0);
+}
+
+/* Between shapes with rows time grows with N but for what the shapes themselves are off: at the
+ * steps of waves, else hardly at all. */
+static void test_a_shape_without_rows(void **state) {
+    (void)state;
+    rc_machine m = syn_machine();
+    rc_costs *c = NULL;
+    rc_cost at, before = {0};
+    (void)snprintf(m.base, sizeof m.base, "h100-sxm");
+    assert_int_equal(rc_costs_open(NULL, &m, &c, NULL), RC_OK);
+    for (int64_t n = 6000; n <= 9000; n += 8) {
+        assert_int_equal(rc_cost_gemm(c, RC_BF16, 1, n, 8192, &at, NULL), RC_OK);
+        assert_int_equal(at.basis, RC_MODELLED);
+        if (before.p50 > 0.0)
+            assert_true(at.p50 > 0.999 * before.p50 && at.p50 < 1.03 * before.p50);
+        before = at;
+    }
+    rc_costs_close(c);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_tile_more_than_sms_is_another_wave),
+        cmocka_unit_test(test_the_two_ends),
+        cmocka_unit_test(test_more_work_takes_no_less),
+        cmocka_unit_test(test_other_parts),
+        cmocka_unit_test(test_a_shape_without_rows),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

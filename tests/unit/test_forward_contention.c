@@ -1,0 +1,206 @@
+/* What meets in a ring, by hand: prices of attention and of messages, and who waits for whom.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#define PROGRAMS_FAKE_COSTS
+#include "tests/support/programs.h"
+
+#include "sim/forward/evaluator.h"
+
+enum { ATTENTION, MESSAGE, OTHER, SHAPES };
+
+/* One attention of `tokens` x 32,000 of 16 heads on one KV head, 8 tokens a tile, for `alone` ps, and
+ * a message of `message` ps, half of it latency. */
+typedef struct ring {
+    fake_pass f;
+    rc_call call;
+    rc_shape shape[SHAPES];
+    rc_shape_cost price[SHAPES];
+    rc_program p;
+} ring;
+
+static void make(ring *r, int64_t tokens, rc_time alone, rc_time message) {
+    fake_one_prompt(1, 16, 1, 2, 64, &r->f);
+    r->f.costs.beside = (rc_beside){true, 1.0, 1.25};
+    r->f.spec.eager = false;
+    r->f.spec.ring_share.gives_way = true;
+    r->call = (rc_call){tokens, 32000, 0};
+    r->shape[ATTENTION] =
+        (rc_shape){.kind = RC_T_ATTENTION, .part = RC_P_ATTENTION, .hq = 16, .hkv = 1, .calls = 1};
+    r->shape[MESSAGE] =
+        (rc_shape){.kind = RC_T_MESSAGE, .part = RC_P_SENDRECV, .nodes = 1, .bytes = 1000.0};
+    r->shape[OTHER] = (rc_shape){.kind = RC_T_GEMM, .part = RC_P_QKV};
+    r->price[ATTENTION] = (rc_shape_cost){.duration = alone, .beside = alone};
+    r->price[MESSAGE] = (rc_shape_cost){.duration = message / 2,
+                                        .beside = message / 2,
+                                        .peer_rate = 1000.0 / ((double)(message / 2) / RC_PS_PER_S),
+                                        .link_rate = 1e15};
+    r->price[OTHER] = (rc_shape_cost){.duration = 77, .beside = 77};
+    r->p =
+        (rc_program){.shapes = r->shape, .shape_count = SHAPES, .calls = &r->call, .call_count = 1};
+}
+
+static void contend(ring *r) {
+    rc_contend(&r->f.spec, &r->f.costs, &r->p, r->price);
+    assert_int_equal(r->price[OTHER].beside, 77);
+    assert_int_equal(r->price[OTHER].duration, 77);
+}
+
+/* Half of the SMs: 132 tiles, one round on 132 SMs, are two on 66. The message has SMs of its own,
+ * and takes a quarter longer while attention runs. */
+static void test_sms_kept_free(void **state) {
+    (void)state;
+    ring r;
+    make(&r, 1056, 1000000, 400000);
+    r.f.spec.ring_share = (rc_ring_share){.sms = 66};
+    assert_false(rc_contention_of(&r.f.spec).waits);
+    contend(&r);
+    assert_int_equal(r.price[ATTENTION].duration, 1000000); /* of the last step */
+    assert_int_equal(r.price[ATTENTION].beside, 2000000);
+    assert_int_equal(r.price[MESSAGE].duration, 200000 + 100000);
+    assert_int_equal(r.price[ATTENTION].basis, RC_MODELLED);
+    make(&r, 1056, 1000000, 400000);
+    r.f.costs.beside.sms = 0.5; /* fewer SMs, a higher clock */
+    r.f.spec.ring_share = (rc_ring_share){.sms = 66};
+    contend(&r);
+    assert_int_equal(r.price[ATTENTION].beside, 1414214);
+}
+
+/* A message of which attention covers a part only: it has moved 0.8 of that time's bytes. */
+static void test_message_outlasts_attention(void **state) {
+    (void)state;
+    ring r;
+    make(&r, 1056, 1000000, 8000000);
+    r.f.spec.ring_share = (rc_ring_share){.sms = 66};
+    contend(&r);
+    assert_int_equal(r.price[MESSAGE].duration, 4000000 + 400000);
+}
+
+/* Attention that takes all SMs: the message waits for its end, and takes what it takes alone. */
+static void test_message_waits(void **state) {
+    (void)state;
+    ring r;
+    make(&r, 1056, 1000000, 400000);
+    assert_true(rc_contention_of(&r.f.spec).waits);
+    assert_true(rc_spec_request(&r.f.spec, 0).messages_wait);
+    contend(&r);
+    assert_int_equal(r.price[ATTENTION].beside, 1000000);
+    assert_int_equal(r.price[MESSAGE].duration, 200000);
+}
+
+/* 130 tiles leave two SMs free, which is what a message over host memory takes: nothing is lost,
+ * and the step takes as long as the longer of both. */
+static void test_message_finds_sms(void **state) {
+    (void)state;
+    ring r;
+    make(&r, 1040, 1000000, 400000);
+    contend(&r);
+    assert_int_equal(r.price[ATTENTION].beside + 400000, 1000000);
+    make(&r, 1040, 1000000, 1600000);
+    contend(&r);
+    assert_int_equal(r.price[ATTENTION].beside, 0);
+    make(&r, 1040, 1000000, 400000);
+    strcpy(r.f.costs.machine.intra_transport, "nvlink"); /* takes 24 */
+    contend(&r);
+    assert_int_equal(r.price[ATTENTION].beside, 1000000);
+}
+
+/* Pass-Q in a graph of one layer: the message has its SMs first, and two tiles wait for it. */
+static void test_message_first(void **state) {
+    (void)state;
+    ring r;
+    make(&r, 1056, 1000000, 400000);
+    r.f.spec.schedule = rc_schedule_named("pass-q");
+    rc_contention x = rc_contention_of(&r.f.spec);
+    assert_true(x.meets && !x.waits && x.lost == 2);
+    contend(&r);
+    assert_int_equal(r.price[ATTENTION].beside, 1400000);
+    assert_int_equal(r.price[MESSAGE].duration, 200000 + 100000);
+    r.f.x.model.layers = 2;
+    assert_true(rc_contention_of(&r.f.spec).waits);
+    r.f.x.model.layers = 1;
+    r.f.spec.eager = true;
+    assert_true(rc_contention_of(&r.f.spec).waits);
+    r.f.spec.ring_share = (rc_ring_share){.sms = 130};
+    assert_false(rc_contention_of(&r.f.spec).waits);
+    r.f.spec.ring_share.sms = 131;
+    assert_int_equal(rc_contention_of(&r.f.spec).lost, 1);
+    r.f.spec.ring_share.ctas = 1;
+    assert_int_equal(rc_contention_of(&r.f.spec).lost, 0);
+}
+
+/* When nobody says how many SMs are kept free. */
+static void test_default(void **state) {
+    (void)state;
+    ring r;
+    make(&r, 1056, 1000000, 400000);
+    r.f.spec.ring_share = (rc_ring_share){.sms = 0};
+    rc_contention x = rc_contention_of(&r.f.spec);
+    assert_true(x.meets && !x.waits && x.sms == 124 && x.lost == 0);
+    r.f.costs.machine.sms = 5;
+    assert_int_equal(rc_contention_of(&r.f.spec).sms, 1);
+    r.f.spec.ring_share.sms = 9;
+    assert_int_equal(rc_contention_of(&r.f.spec).sms, 5);
+}
+
+static void test_where_nothing_meets(void **state) {
+    (void)state;
+    ring r;
+    make(&r, 1056, 1000000, 400000);
+    rc_spec s = r.f.spec;
+    assert_true(rc_contention_of(&s).meets);
+    s.serial_ring = true;
+    assert_false(rc_contention_of(&s).meets);
+    s = r.f.spec;
+    s.phase = RC_DECODE;
+    assert_false(rc_contention_of(&s).meets);
+    s = r.f.spec;
+    s.what_if.overlap_comm = 0.5; /* stated: nothing is added to it */
+    assert_false(rc_contention_of(&s).meets);
+    s = r.f.spec;
+    s.layout.cp = 1;
+    assert_false(rc_contention_of(&s).meets);
+    r.f.costs.beside.known = false;
+    assert_false(rc_contention_of(&r.f.spec).meets);
+}
+
+/* A whole pass: keeping every SM busy costs what the messages take, in each of three steps. */
+static void test_pass(void **state) {
+    (void)state;
+    fake_pass f;
+    rc_forward with, without;
+    fake_one_prompt(2, 16, 1, 4, 8 * 4 * 8 * 132, &f);
+    f.spec.eager = false;
+    f.costs.machine.ring_step = 0.0;
+    f.costs.fixed[FAKE_ATTENTION] = 1000000;
+    f.costs.slope[FAKE_ATTENTION] = 0;
+    f.costs.per_key = 0;
+    f.costs.latency = 400000;
+    f.costs.peer_rate = f.costs.link_rate = 1e30;
+    assert_int_equal(rc_forward_run(&f.spec, &without, NULL), RC_OK);
+    f.costs.beside = (rc_beside){true, 1.0, 1.0};
+    f.spec.ring_share.gives_way = true;
+    f.costs.machine.sms = 1; /* one SM: less than a chip has, so nothing meets */
+    assert_int_equal(rc_forward_run(&f.spec, &with, NULL), RC_OK);
+    assert_int_equal(with.ticks, without.ticks);
+    f.costs.machine.sms = 132;
+    assert_int_equal(rc_forward_run(&f.spec, &with, NULL), RC_OK);
+    assert_true(with.ticks > without.ticks);
+    assert_true(with.ticks <= without.ticks + 2 * 3 * 400001);
+    assert_true(with.exposed_comm > without.exposed_comm);
+    assert_true(with.hidden_comm < without.hidden_comm);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sms_kept_free), cmocka_unit_test(test_message_outlasts_attention),
+        cmocka_unit_test(test_message_waits), cmocka_unit_test(test_message_finds_sms),
+        cmocka_unit_test(test_message_first), cmocka_unit_test(test_where_nothing_meets),
+        cmocka_unit_test(test_pass),          cmocka_unit_test(test_default),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
