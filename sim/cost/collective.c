@@ -1,10 +1,5 @@
-/* Transfers between GPUs: measured or published curves where they exist, formulas where not.
- *
- * Whose rows. The machine's own come first, then those of the machine it names for collectives,
- * then its base's, then any machine with the same GPU, then any: links inside a node differ far
- * less between machines than kernels do between parts. On NVLink an all-reduce uses the switches'
- * own reduction (nvls) when the machine has it and rows of that many ranks exist, else the ring or
- * tree (nvlink).
+/* Transfers between GPUs: measured or published curves where they exist (link_rows.c says whose),
+ * formulas where not.
  *
  * No rows of that many ranks anywhere: the nearest number of ranks, scaled by NCCL's bus-bandwidth
  * factor, 2(n-1)/n for all-reduce and (n-1)/n for the rest. No rows of the op over that transport
@@ -15,6 +10,12 @@
  * what it has made of peer_rate (nic_line_rate for an all-to-all), and the shortest message by
  * hop_latency.
  *
+ * Groups abreast. Two groups of a node that reduce or gather at the same time share its host memory
+ * or its loopback device, though no GPU: together they move no more than one group of all their
+ * GPUs does. So each takes at least as long as such a group would at the same bus bandwidth. On
+ * NVLink each GPU has links of its own, and messages of two groups were not seen to slow each
+ * other: a message moves no more over host memory from one GPU than from all at once.
+ *
  * Between nodes: the machine's own rows, if it has any, else nccl.c.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -22,104 +23,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "sim/cost/costs.h"
+#include "sim/cost/link_rows.h"
 #include "sim/cost/nccl.h"
-
-static int64_t ranks_of(const rc_grid *g) {
-    return g->fixed.at[RC_AXIS_RANKS];
-}
-
-static int64_t nodes_of(const rc_grid *g) {
-    return g->fixed.at[RC_AXIS_NODES];
-}
-
-/* How near the machine of a series is to ours; lower is nearer. */
-static int kinship(const rc_machine *m, const rc_grid *g) {
-    if (strcmp(g->machine, m->name) == 0)
-        return 0;
-    if (strcmp(g->machine, m->collectives) == 0)
-        return 1;
-    if (strcmp(g->machine, m->base) == 0)
-        return 2;
-    return strcmp(g->gpu, m->gpu) == 0 ? 3 : 4;
-}
-
-/* 0 for the transport wanted, 1 for one that will do, -1 for one that will not. */
-static int transport_rank(const rc_machine *m, rc_op op, const rc_grid *g, bool between) {
-    if (between)
-        return strcmp(g->variant, m->inter_transport) == 0 ? 0 : -1;
-    if (strcmp(g->variant, "nvls") == 0)
-        return m->nvls && op != RC_COST_SEND_RECV && strcmp(m->intra_transport, "nvlink") == 0 ? 0
-                                                                                               : -1;
-    return strcmp(g->variant, m->intra_transport) == 0 ? 1 : -1;
-}
-
-/* The best curve of `op` over exactly so many ranks and nodes. `own` admits this machine's only. */
-static const rc_grid *find(const rc_costs *c, rc_op op, int64_t ranks, int64_t nodes, bool own) {
-    const rc_grid *best = NULL;
-    int lowest = 0;
-    size_t n;
-    const rc_grid *g = rc_book_grids(c->book, op, &n);
-    for (const rc_grid *end = g + n; g < end; g++) {
-        if (nodes_of(g) != nodes || ranks_of(g) != ranks)
-            continue;
-        int t = transport_rank(&c->m, op, g, nodes > 1), kin = kinship(&c->m, g);
-        if (t < 0 || (own && kin > 0))
-            continue;
-        int rank = 10 * kin + t;
-        if (best == NULL || rank < lowest) {
-            best = g;
-            lowest = rank;
-        }
-    }
-    return best;
-}
-
-/* The same over the nearest number of ranks. */
-static const rc_grid *find_nearest(const rc_costs *c, rc_op op, int64_t ranks) {
-    double far = INFINITY;
-    const rc_grid *best = NULL;
-    size_t n;
-    const rc_grid *g = rc_book_grids(c->book, op, &n);
-    for (const rc_grid *end = g + n; g < end; g++) {
-        double d = fabs(log((double)ranks_of(g) / (double)ranks));
-        if (nodes_of(g) != 1 || ranks_of(g) < 2 || d >= far - 1e-9)
-            continue;
-        const rc_grid *t = find(c, op, ranks_of(g), 1, false);
-        if (t != NULL) {
-            best = t;
-            far = d;
-        }
-    }
-    return best;
-}
-
-static double change(double now, double file) {
-    return file > 0.0 && now > 0.0 ? now / file : 1.0;
-}
-
-/* Rate of the link over the one that a series was measured on. */
-static double link_ratio(const rc_machine *m, const rc_grid *g) {
-    const rc_machine_links *file = &m->file;
-    if (nodes_of(g) > 1)
-        return g->op == RC_COST_ALL_TO_ALL ? change(m->nic_line_rate, file->nic_line_rate)
-                                           : change(m->peer_rate, file->peer_rate);
-    if (strcmp(m->intra_transport, "nvlink") != 0)
-        return 1.0;
-    if (kinship(m, g) == 0)
-        return change(m->nvlink_rate, file->nvlink_rate);
-    return m->nvlink_ratio > 0.0 ? m->nvlink_ratio : 1.0;
-}
-
-/* A time of the series on this machine's link. */
-static double on_link(const rc_machine *m, const rc_grid *g, double t) {
-    double ratio = link_ratio(m, g);
-    double hop = nodes_of(g) > 1 ? change(m->hop_latency, m->file.hop_latency) : 1.0;
-    if (ratio == 1.0 && hop == 1.0)
-        return t;
-    double floor = fmin(t, exp(g->curves.series->knot[0].y));
-    return floor * hop + (t - floor) / ratio;
-}
 
 static double bus_factor(rc_op op, double n) {
     if (op == RC_COST_SEND_RECV)
@@ -127,21 +32,10 @@ static double bus_factor(rc_op op, double n) {
     return (op == RC_COST_ALL_REDUCE ? 2.0 : 1.0) * (n - 1.0) / n;
 }
 
-static void as_cost(const rc_costs *c, const rc_grid *g, const rc_probe *p, rc_cost *out) {
-    out->p50 = on_link(&c->m, g, exp(p->y));
-    out->spread = p->spread;
-    out->basis = p->basis;
-    bool ours = kinship(&c->m, g) == 0 || strcmp(g->machine, c->m.base) == 0;
-    if (!ours || link_ratio(&c->m, g) != 1.0)
-        out->basis = rc_worse(out->basis, RC_TRANSFERRED);
-    if (kinship(&c->m, g) == 4) /* of another GPU, whose links nobody has named as alike */
-        out->basis = rc_worse(out->basis, RC_MODELLED);
-}
-
 /* Steps of messages between neighbours, each as long as a send_recv of that size. */
 static rc_status composed(const rc_costs *c, rc_op op, double bytes, int ranks, rc_cost *out,
                           rc_error *err) {
-    const rc_grid *g = find(c, RC_COST_SEND_RECV, 2, 1, false);
+    const rc_grid *g = rc_link_find(c, RC_COST_SEND_RECV, 2, 1, false);
     if (g == NULL)
         return rc_fail(err, RC_E_INPUT,
                        "the calibration store has no rows of %s over %s for machine '%s', and none "
@@ -162,34 +56,57 @@ static rc_status composed(const rc_costs *c, rc_op op, double bytes, int ranks, 
     return RC_OK;
 }
 
-static rc_status inside_node(const rc_costs *c, rc_op op, double bytes, int ranks, rc_cost *out,
-                             rc_error *err) {
-    if (ranks > c->m.gpus_per_node)
-        return rc_fail(err, RC_E_INPUT, "%s: %d ranks in one node; a node of '%s' has %d GPUs",
-                       rc_op_info_of(op)->name, ranks, c->m.name, c->m.gpus_per_node);
-    rc_probe p;
-    double x = log(fmax(bytes, 1.0));
-    const rc_grid *g = find(c, op, op == RC_COST_SEND_RECV ? 2 : ranks, 1, false);
-    if (g != NULL) {
-        rc_series_at(g->curves.series, x, &p);
-        as_cost(c, g, &p, out);
-        return RC_OK;
-    }
-    g = find_nearest(c, op, ranks);
-    if (g == NULL)
-        return composed(c, op, bytes, ranks, out, err);
-    rc_series_at(g->curves.series, x, &p);
-    double floor = fmin(exp(p.y), exp(g->curves.series->knot[0].y));
-    double t = exp(p.y), more = bus_factor(op, ranks) / bus_factor(op, (double)ranks_of(g));
-    out->p50 = on_link(&c->m, g, floor + (t - floor) * more);
-    out->spread = p.spread;
+/* At the bus bandwidth of rows of another number of ranks: what is not latency follows the bytes
+ * that a rank moves. */
+static void at_bus_rate(const rc_costs *c, const rc_grid *g, double bytes, int ranks,
+                        rc_cost *out) {
+    rc_cost shortest;
+    rc_link_cost(c, g, bytes, out);
+    rc_link_cost(c, g, 1.0, &shortest);
+    double floor = fmin(out->p50, shortest.p50);
+    double more = bus_factor(g->op, ranks) / bus_factor(g->op, (double)rc_link_ranks(g));
+    out->p50 = floor + (out->p50 - floor) * more;
     out->basis = RC_MODELLED;
+}
+
+/* What groups abreast take at least: the algorithms over a ring, not through a switch. */
+static void beside_others(const rc_costs *c, rc_op op, const rc_transfer *x, rc_cost *out) {
+    bool rings =
+        op == RC_COST_ALL_REDUCE || op == RC_COST_ALL_GATHER || op == RC_COST_REDUCE_SCATTER;
+    rc_cost shared;
+    if (x->abreast < 2 || !rings || strcmp(c->m.intra_transport, "nvlink") == 0)
+        return;
+    const rc_grid *g = rc_link_find(c, op, (int64_t)x->ranks * x->abreast, 1, false);
+    if (g == NULL)
+        return;
+    at_bus_rate(c, g, x->bytes, x->ranks, &shared);
+    if (shared.p50 > out->p50)
+        *out = shared;
+}
+
+static rc_status inside_node(const rc_costs *c, rc_op op, const rc_transfer *x, rc_cost *out,
+                             rc_error *err) {
+    if (x->ranks > c->m.gpus_per_node)
+        return rc_fail(err, RC_E_INPUT, "%s: %d ranks in one node; a node of '%s' has %d GPUs",
+                       rc_op_info_of(op)->name, x->ranks, c->m.name, c->m.gpus_per_node);
+    const rc_grid *g = rc_link_find(c, op, x->ranks, 1, false);
+    if (g != NULL) {
+        rc_link_cost(c, g, x->bytes, out);
+        beside_others(c, op, x, out);
+    } else {
+        g = rc_link_nearest(c, op, x->ranks);
+        if (g == NULL)
+            return composed(c, op, x->bytes, x->ranks, out, err);
+        at_bus_rate(c, g, x->bytes, x->ranks, out);
+    }
+    out->p50 += rc_link_apart(c, g, x->bytes);
     return RC_OK;
 }
 
-static rc_status between_nodes(const rc_costs *c, rc_op op, double bytes, int ranks, int nodes,
-                               rc_cost *out, rc_error *err) {
+static rc_status between_nodes(const rc_costs *c, rc_op op, const rc_transfer *x, rc_cost *out,
+                               rc_error *err) {
     const rc_machine *m = &c->m;
+    const int ranks = x->ranks, nodes = x->nodes;
     if (!(m->nic_rate > 0.0) || (m->max_nodes > 0 && nodes > m->max_nodes))
         return rc_fail(err, RC_E_INPUT, "%s over %d nodes: machine '%s' has %s%d",
                        rc_op_info_of(op)->name, nodes, m->name, m->nic_rate > 0.0 ? "at most " : "",
@@ -199,23 +116,21 @@ static rc_status between_nodes(const rc_costs *c, rc_op op, double bytes, int ra
                        "%s: %d ranks over %d nodes of %d GPUs; expected the same number, at most "
                        "%d, on each",
                        rc_op_info_of(op)->name, ranks, nodes, m->gpus_per_node, m->gpus_per_node);
-    const rc_grid *g = find(c, op, ranks, nodes, true);
+    const rc_grid *g = rc_link_find(c, op, ranks, nodes, true);
     if (g == NULL)
-        return rc_nccl_between_nodes(m, op, bytes, ranks, nodes, out, err);
-    rc_probe p;
-    rc_series_at(g->curves.series, log(fmax(bytes, 1.0)), &p);
-    as_cost(c, g, &p, out);
+        return rc_nccl_between_nodes(m, op, x->bytes, ranks, nodes, out, err);
+    rc_link_cost(c, g, x->bytes, out);
     return RC_OK;
 }
 
 /* A row of that transfer is over the transport that the machine says. */
-static rc_status hear(const rc_costs *c, rc_op op, double bytes, int ranks, int nodes, rc_cost *out,
+static rc_status hear(const rc_costs *c, rc_op op, const rc_transfer *x, int ranks, rc_cost *out,
                       rc_error *err) {
     rc_axes at = {
-        {[RC_AXIS_BYTES] = llround(bytes), [RC_AXIS_RANKS] = ranks, [RC_AXIS_NODES] = nodes}};
+        {[RC_AXIS_BYTES] = llround(x->bytes), [RC_AXIS_RANKS] = ranks, [RC_AXIS_NODES] = x->nodes}};
     const rc_machine *m = &c->m;
     return rc_asks_hear(c->asks, op, RC_BF16, &at,
-                        nodes > 1 ? m->inter_transport : m->intra_transport, out, err);
+                        x->nodes > 1 ? m->inter_transport : m->intra_transport, out, err);
 }
 
 /* The transfer of that name. */
@@ -236,60 +151,96 @@ static rc_status transfer_named(const char *name, rc_op *out, rc_error *err) {
                    near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
-rc_status rc_cost_collective(const rc_costs *c, const char *op, double bytes, int ranks, int nodes,
-                             rc_cost *out, rc_error *err) {
-    rc_op o;
-    assert(c != NULL && op != NULL && out != NULL);
-    RC_TRY(transfer_named(op, &o, err));
-    if (!(bytes >= 0.0) || bytes > 1e18)
-        return rc_fail(err, RC_E_INPUT, "%s: bytes is %g; expected 0 to 1e18", op, bytes);
-    if (ranks < 1 || nodes < 1 || nodes > ranks)
+/* Sizes that a caller may have read from a user. */
+static rc_status sound(const char *op, const rc_transfer *x, rc_error *err) {
+    if (!(x->bytes >= 0.0) || x->bytes > 1e18)
+        return rc_fail(err, RC_E_INPUT, "%s: bytes is %g; expected 0 to 1e18", op, x->bytes);
+    if (x->ranks < 1 || x->nodes < 1 || x->nodes > x->ranks)
         return rc_fail(err, RC_E_INPUT, "%s: %d ranks on %d nodes; expected at least one of each",
-                       op, ranks, nodes);
-    if (ranks == 1 || bytes <= 0.0)
-        return rc_cost_nothing(out);
-    if (nodes > 1)
-        RC_TRY(between_nodes(c, o, bytes, ranks, nodes, out, err));
-    else
-        RC_TRY(inside_node(c, o, bytes, ranks, out, err));
-    return c->asks == NULL ? RC_OK : hear(c, o, bytes, ranks, nodes, out, err);
+                       op, x->ranks, x->nodes);
+    return RC_OK;
 }
 
-/* ---- one message ----------------------------------------------------------------------------- */
+rc_status rc_cost_collective(const rc_costs *c, const char *op, const rc_transfer *x, rc_cost *out,
+                             rc_error *err) {
+    rc_op o;
+    assert(c != NULL && op != NULL && x != NULL && out != NULL);
+    RC_TRY(transfer_named(op, &o, err));
+    RC_TRY(sound(op, x, err));
+    if (x->ranks == 1 || x->bytes <= 0.0)
+        return rc_cost_nothing(out);
+    RC_TRY(x->nodes > 1 ? between_nodes(c, o, x, out, err) : inside_node(c, o, x, out, err));
+    return c->asks == NULL ? RC_OK : hear(c, o, x, x->ranks, out, err);
+}
+
+/* ---- messages -------------------------------------------------------------------------------- */
+
+/* A message that goes as several, in one group to the same peer: one after the other, the latency
+ * once. */
+static void in_pieces(const rc_costs *c, const rc_grid *g, const rc_transfer *x, rc_cost *out) {
+    rc_cost one, shortest;
+    double more = 0.0;
+    rc_link_cost(c, g, 1.0, &shortest);
+    rc_link_cost(c, g, x->bytes, out);
+    for (int i = 0; i < RC_MESSAGE_PIECES; i++) {
+        if (!(x->piece[i] > 0.0))
+            continue;
+        rc_link_cost(c, g, x->piece[i], &one);
+        more += fmax(one.p50 - shortest.p50, 0.0);
+    }
+    if (!(more > 0.0))
+        return;
+    out->p50 = shortest.p50 + RC_PIECE_COPIES * more;
+    out->basis = rc_worse(out->basis, RC_MODELLED); /* nobody has measured such a group */
+}
 
 /* A measured curve as latency and rate: at these bytes latency + bytes / rate is the curve's time.
  */
-static void curve_as_flow(const rc_costs *c, const rc_grid *g, double bytes, double link,
+static void curve_as_flow(const rc_costs *c, const rc_grid *g, const rc_transfer *x, double link,
                           rc_p2p *out) {
-    rc_probe p;
     rc_cost cost;
-    rc_series_at(g->curves.series, log(fmax(bytes, 1.0)), &p);
-    as_cost(c, g, &p, &cost);
-    out->latency = fmin(on_link(&c->m, g, exp(g->curves.series->knot[0].y)), cost.p50);
+    in_pieces(c, g, x, &cost);
+    out->latency = fmin(rc_link_carried(c, g, exp(g->curves.series->knot[0].y)), cost.p50);
     out->spread = cost.spread;
     out->basis = cost.basis;
     double rest = cost.p50 - out->latency;
-    out->peer_rate = rest > 0.0 ? bytes / rest : link;
+    out->peer_rate = rest > 0.0 ? x->bytes / rest : link;
     if (!(out->peer_rate < link))
         out->peer_rate = link;
     if (!(out->peer_rate > 1.0)) /* no bytes to speak of */
         out->peer_rate = link;
     out->link_rate = link;
+    /* The messages of a ring follow each other on one stream, which waits for the compute before
+     * the first and is waited for after the last. */
+    out->latency += rc_link_apart(c, g, x->bytes) / fmax(x->ranks - 1, 1);
 }
 
-static rc_status message(const rc_costs *c, double bytes, int same_node, rc_p2p *out,
-                         rc_error *err) {
+/* Rows of as many ranks, else of the nearest number: *exact says which. */
+static const rc_grid *messages_of(const rc_costs *c, const rc_transfer *x, bool *exact) {
+    if (x->nodes > 1) {
+        *exact = true;
+        return rc_link_find(c, RC_COST_SEND_RECV, 2, 2, true);
+    }
+    const rc_grid *g = rc_link_find(c, RC_COST_SEND_RECV, x->ranks, 1, false);
+    *exact = g != NULL;
+    return g != NULL ? g : rc_link_nearest(c, RC_COST_SEND_RECV, x->ranks);
+}
+
+static rc_status message(const rc_costs *c, const rc_transfer *x, rc_p2p *out, rc_error *err) {
     const rc_machine *m = &c->m;
-    if (!(bytes >= 0.0) || bytes > 1e18)
-        return rc_fail(err, RC_E_INPUT, "send_recv: bytes is %g; expected 0 to 1e18", bytes);
-    if (!same_node && !(m->nic_rate > 0.0))
+    bool inside = x->nodes == 1, exact = false;
+    if (!(x->bytes >= 0.0) || x->bytes > 1e18)
+        return rc_fail(err, RC_E_INPUT, "send_recv: bytes is %g; expected 0 to 1e18", x->bytes);
+    if (!inside && !(m->nic_rate > 0.0))
         return rc_fail(err, RC_E_INPUT, "send_recv between nodes: machine '%s' has one", m->name);
-    const rc_grid *g = find(c, RC_COST_SEND_RECV, 2, same_node ? 1 : 2, !same_node);
+    const rc_grid *g = messages_of(c, x, &exact);
     if (g != NULL) {
-        curve_as_flow(c, g, bytes, same_node ? m->nvlink_rate : m->nic_line_rate, out);
+        curve_as_flow(c, g, x, inside ? m->nvlink_rate : m->nic_line_rate, out);
+        if (!exact)
+            out->basis = rc_worse(out->basis, RC_MODELLED);
         return RC_OK;
     }
-    if (same_node)
+    if (inside)
         return rc_fail(err, RC_E_INPUT,
                        "the calibration store has no rows of send_recv over %s for machine '%s'",
                        m->intra_transport, m->name);
@@ -301,15 +252,16 @@ static rc_status message(const rc_costs *c, double bytes, int same_node, rc_p2p 
     return RC_OK;
 }
 
-rc_status rc_cost_p2p(const rc_costs *c, double bytes, int same_node, rc_p2p *out, rc_error *err) {
-    assert(c != NULL && out != NULL);
-    RC_TRY(message(c, bytes, same_node, out, err));
+rc_status rc_cost_p2p(const rc_costs *c, const rc_transfer *x, rc_p2p *out, rc_error *err) {
+    assert(c != NULL && x != NULL && out != NULL);
+    RC_TRY(message(c, x, out, err));
     if (c->asks == NULL)
         return RC_OK;
-    rc_cost cost = {
-        .p50 = out->latency + bytes / out->peer_rate, .spread = out->spread, .basis = out->basis};
+    rc_cost cost = {.p50 = out->latency + x->bytes / out->peer_rate,
+                    .spread = out->spread,
+                    .basis = out->basis};
     double before = cost.p50;
-    RC_TRY(hear(c, RC_COST_SEND_RECV, bytes, 2, same_node ? 1 : 2, &cost, err));
+    RC_TRY(hear(c, RC_COST_SEND_RECV, x, x->nodes > 1 ? 2 : x->ranks, &cost, err));
     double slower = before > 0.0 ? cost.p50 / before : 1.0;
     out->latency *= slower;
     out->peer_rate /= slower;

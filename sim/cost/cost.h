@@ -100,19 +100,31 @@ rc_status rc_cost_decode_mean(const rc_costs *c, rc_dtype d, int64_t batch, int6
 /* `parts` partial outputs of `rows` tokens times heads, value_size elements each. */
 rc_status rc_cost_merge(const rc_costs *c, int64_t rows, int parts, int value_size, rc_cost *out,
                         rc_error *err);
-/* A collective inside one node (nodes == 1) or over `nodes` nodes. op: all_reduce, all_gather,
- * reduce_scatter, all_to_all, send_recv. `bytes` as calib/schema.h defines them. Between nodes the
- * cost is NCCL's published tuning model over the machine's peer_rate and hop_latency:
- * RC_MODELLED. */
-rc_status rc_cost_collective(const rc_costs *c, const char *op, double bytes, int ranks, int nodes,
-                             rc_cost *out, rc_error *err);
+/* A transfer between the GPUs of one group. */
+enum { RC_MESSAGE_PIECES = 3, RC_PIECE_COPIES = 2 };
+typedef struct rc_transfer {
+    double bytes; /* as calib/schema.h defines them for the op */
+    int ranks;    /* GPUs of the group: NCCL cuts its channels by their number */
+    int nodes;    /* a collective: that the group is spread over; a message: 1 inside one, 2 between
+                     two */
+    int abreast;  /* groups like this one on the same node at the same time; 0 and 1: it is alone */
+    /* A message: bytes of the pieces that it is sent in, RC_PIECE_COPIES times each (of K, and of
+     * V), in one NCCL group. All 0: in one. Not looked at between nodes. */
+    double piece[RC_MESSAGE_PIECES];
+} rc_transfer;
+/* A collective inside one node (nodes == 1) or over several. op: all_reduce, all_gather,
+ * reduce_scatter, all_to_all, send_recv. Between nodes the cost is NCCL's published tuning model
+ * over the machine's peer_rate and hop_latency: RC_MODELLED. */
+rc_status rc_cost_collective(const rc_costs *c, const char *op, const rc_transfer *x, rc_cost *out,
+                             rc_error *err);
 /* One point-to-point message between two GPUs as a flow: its latency (s) and the most bytes/s that
  * one peer gets; the link's own capacity is the machine's nic_line_rate (or nvlink). */
 typedef struct rc_p2p {
     double latency, peer_rate, link_rate, spread;
     rc_basis basis;
 } rc_p2p;
-rc_status rc_cost_p2p(const rc_costs *c, double bytes, int same_node, rc_p2p *out, rc_error *err);
+/* x->ranks: of the ring that sends; rows of another number of ranks are RC_MODELLED. */
+rc_status rc_cost_p2p(const rc_costs *c, const rc_transfer *x, rc_p2p *out, rc_error *err);
 /* What attention and messages take from each other. */
 rc_beside rc_cost_beside(const rc_costs *c);
 

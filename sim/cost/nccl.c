@@ -33,6 +33,12 @@
  * With hop_latency 16.6 us and peer_rate = nic_line_rate = 50 GB/s this is NCCL's model of a DGX
  * H100; at 4 nodes of 8 and 1 GiB it says 5.89 ms, as NCCL's own prediction does.
  *
+ * Channels of a message inside a node (its src/graph/paths.cc, ncclTopoComputeP2pChannels, and
+ * src/enqueue.cc, calcP2pChannelCount). A communicator has a power of two of them for messages: 32
+ * over NVLink and 4 over host memory, or as many as its CTAs. A peer gets an equal share of them,
+ * at least one, and twice as many as long as a channel would carry more than 32 chunks; a chunk is
+ * 512 KiB over NVLink and 128 KiB over host memory.
+ *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/cost/nccl.h"
 
@@ -117,4 +123,27 @@ rc_status rc_nccl_between_nodes(const rc_machine *m, rc_op op, double bytes, int
                        rc_op_info_of(op)->name, nodes, m->name, m->peer_rate, m->nic_line_rate);
     *out = (rc_cost){.p50 = t, .spread = m->ratio_spread, .basis = RC_MODELLED};
     return RC_OK;
+}
+
+static int power_of_two(int least) {
+    int n = 1;
+    while (n < least)
+        n *= 2;
+    return n;
+}
+
+int rc_nccl_channels(bool nvlink, int ranks, int ctas, double bytes) {
+    enum { NVLINK = 32, HOST_MEMORY = 4 };
+    const double chunk = nvlink ? 524288.0 : 131072.0;
+    const double most = 32.0 * chunk * (1.0 + 1e-9); /* sizes may come out of logarithms */
+    assert(ranks >= 2 && ctas >= 0 && bytes >= 0.0);
+    int all = nvlink ? NVLINK : HOST_MEMORY;
+    if (ctas > 0 && power_of_two(ctas) < NVLINK)
+        all = power_of_two(ctas);
+    int n = all;
+    while (n > 1 && n * ranks > all)
+        n /= 2;
+    while (n <= all / 2 && bytes / n > most)
+        n *= 2;
+    return n;
 }

@@ -24,9 +24,16 @@ static void read_axes(const rc_row *r, const rc_op_info *info, rc_axes *at) {
         at->at[RC_AXIS_NODES] = 1;
 }
 
+/* A limit on NCCL's CTAs, and standing between compute kernels, make curves of their own, which
+ * transfers are priced by. */
+static bool prices(const char *condition) {
+    return strncmp(condition, "@ctas", 5) == 0 || strcmp(condition, "@apart") == 0;
+}
+
 rc_op rc_row_op(const rc_row *r, rc_axes *at) {
     assert(r != NULL && at != NULL);
-    if (strchr(r->variant, '@') != NULL)
+    const char *condition = strchr(r->variant, '@');
+    if (condition != NULL && !prices(condition))
         return rc_op_count();
     for (rc_op op = rc_op_named(r->op); op < rc_op_count(); op++) {
         const rc_op_info *info = rc_op_info_of(op);
@@ -34,6 +41,8 @@ rc_op rc_row_op(const rc_row *r, rc_axes *at) {
             continue;
         read_axes(r, info, at);
         bool wanted = info->variant == NULL || strcmp(info->variant, r->variant) == 0;
+        if (condition != NULL && info->rule != RC_PRICE_LINK)
+            continue;
         if (wanted && (info->takes == NULL || info->takes(at)))
             return info->along != RC_AXIS_NONE ? op : rc_op_count();
     }

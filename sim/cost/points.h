@@ -23,7 +23,8 @@ typedef struct rc_cost_point {
 } rc_cost_point;
 
 /* The op that a row is of, and its sizes by name; rc_op_count() for rows that are of none: of ops
- * that make no curves, and measured under a condition ("full@sms124": on fewer SMs), which is not
+ * that make no curves, and measured under a condition ("full@sms124": on fewer SMs; but for the conditions
+ * of transfers, "shm@ctas4" and "shm@apart", which make curves of their own), which is not
  * what the op costs by itself. Nodes of 0 are one node. */
 rc_op rc_row_op(const rc_row *r, rc_axes *at);
 /* All points of a base machine in a clock state, and of transfers of every machine. *out is

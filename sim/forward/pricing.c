@@ -85,9 +85,9 @@ static bool is_memo_of(const memo *m, const rc_program *p, const rc_shape *s) {
     const rc_shape *k = &m->shape;
     if (!m->used || k->kind != s->kind || k->dtype != s->dtype || k->op != s->op || k->a != s->a ||
         k->b != s->b || k->c != s->c || k->hq != s->hq || k->hkv != s->hkv ||
-        k->ranks != s->ranks || k->nodes != s->nodes || k->stand_in != s->stand_in ||
-        (k->part == RC_P_ALL2ALL) != (s->part == RC_P_ALL2ALL) || k->calls != s->calls ||
-        !same_bytes(&k->bytes, &s->bytes, sizeof k->bytes))
+        k->ranks != s->ranks || k->nodes != s->nodes || k->abreast != s->abreast ||
+        k->stand_in != s->stand_in || (k->part == RC_P_ALL2ALL) != (s->part == RC_P_ALL2ALL) ||
+        k->calls != s->calls || !same_bytes(&k->bytes, &s->bytes, sizeof k->bytes))
         return false;
     for (uint32_t i = 0; i < s->calls; i++) {
         const rc_call *a = &m->calls[i], *b = &p->calls[s->first_call + i];

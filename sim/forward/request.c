@@ -8,9 +8,9 @@
 
 /* A ring step with prompts in it synchronises the host to learn how large its messages are, and no
  * graph does that for it. A decode step knows its sizes; on a machine without this work they are
- * known as well. */
+ * known as well: there the host runs ahead, however it launches. */
 static bool sizes_messages(const rc_spec *spec, const rc_machine *m) {
-    return spec->phase != RC_DECODE && m->ring_step > 0.0;
+    return (spec->eager || spec->phase != RC_DECODE) && m->ring_step > 0.0;
 }
 
 rc_request rc_spec_request(const rc_spec *spec, int repeats) {
@@ -25,7 +25,7 @@ rc_request rc_spec_request(const rc_spec *spec, int repeats) {
                      .head = true,
                      .unfold_tp = spec->unfold,
                      .eager = spec->eager,
-                     .ring_host = spec->eager || sizes_messages(spec, m),
+                     .ring_host = sizes_messages(spec, m),
                      .serial_ring = spec->serial_ring,
                      .messages_wait = rc_contention_of(spec).waits,
                      .stand_in = spec->stand_in};

@@ -16,7 +16,7 @@ rc_family rc_family_of(const rc_shape *s) {
     case RC_T_DECODE:
         return RC_F_ATTENTION;
     case RC_T_COLLECTIVE:
-        return RC_F_ALL_REDUCE;
+        return s->part == RC_P_ALL_REDUCE ? RC_F_ALL_REDUCE : RC_F_NETWORK;
     case RC_T_MESSAGE:
         return RC_F_NETWORK;
     case RC_T_LAUNCH:
@@ -78,6 +78,33 @@ static rc_status named_cost(const rc_costs *c, const rc_shape *s, rc_cost *out, 
     return rc_cost_named(c, s->op, s->dtype, &at, out, err);
 }
 
+/* One copy after the other. */
+static rc_status copy_cost(const rc_costs *c, const rc_shape *s, rc_cost *out, rc_error *err) {
+    const int64_t piece[RC_MESSAGE_PIECES] = {s->a, s->b, s->c};
+    rc_cost sum = {.basis = RC_MEASURED};
+    for (int i = 0; i < RC_MESSAGE_PIECES; i++) {
+        rc_axes at = {{[RC_AXIS_BYTES] = 2 * piece[i]}}; /* read and written */
+        if (piece[i] == 0)
+            continue;
+        RC_TRY(rc_cost_named(c, "copy", RC_BF16, &at, out, err));
+        sum.p50 += RC_PIECE_COPIES * out->p50;
+        sum.spread = fmax(sum.spread, out->spread);
+        sum.basis = out->basis > sum.basis ? out->basis : sum.basis;
+    }
+    *out = sum;
+    return RC_OK;
+}
+
+static rc_transfer transfer_of(const rc_shape *s) {
+    rc_transfer x = {
+        .bytes = s->bytes, .ranks = s->ranks, .nodes = s->nodes, .abreast = s->abreast};
+    if (s->kind == RC_T_MESSAGE) {
+        const double piece[RC_MESSAGE_PIECES] = {(double)s->a, (double)s->b, (double)s->c};
+        memcpy(x.piece, piece, sizeof piece);
+    }
+    return x;
+}
+
 /* A number of the machine's file: stated there, or fitted, which makes it a model's. */
 static rc_basis basis_of_number(const rc_machine *m, const char *name) {
     for (int i = 0; i < m->fitted_count; i++)
@@ -101,8 +128,12 @@ static rc_status timed_cost(const rc_costs *c, const rc_program *p, const rc_sha
         return rc_cost_merge(c, s->a, (int)s->b, s->value_size, out, err);
     case RC_T_ELEMENTWISE:
         return named_cost(c, s, out, err);
-    case RC_T_COLLECTIVE:
-        return rc_cost_collective(c, s->op, s->bytes, s->ranks, s->nodes, out, err);
+    case RC_T_COPY:
+        return copy_cost(c, s, out, err);
+    case RC_T_COLLECTIVE: {
+        rc_transfer x = transfer_of(s);
+        return rc_cost_collective(c, s->op, &x, out, err);
+    }
     case RC_T_LAUNCH:
         *out = (rc_cost){.p50 = m->launch, .basis = basis_of_number(m, "launch")};
         return RC_OK;
@@ -133,7 +164,8 @@ rc_status rc_shape_draw(const rc_costs *costs, const rc_program *p, const rc_sha
     *out = (rc_shape_cost){0};
     if (s->kind == RC_T_MESSAGE) {
         rc_p2p p2p;
-        RC_TRY(rc_cost_p2p(costs, s->bytes, s->nodes == 1, &p2p, err));
+        rc_transfer x = transfer_of(s);
+        RC_TRY(rc_cost_p2p(costs, &x, &p2p, err));
         cost = (rc_cost){.p50 = p2p.latency, .spread = p2p.spread, .basis = p2p.basis};
         out->peer_rate = p2p.peer_rate;
         out->link_rate = p2p.link_rate;

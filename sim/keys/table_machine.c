@@ -36,6 +36,9 @@ const rc_key rc_keys_machine[] = {
     SWITCH("node.nvls", NEEDED, "time", "switches reduce (all-reduce)"),
     CHOICE("node.transport", "nvlink shm socket", "=nvlink", "time",
            "what GPUs of a node talk over"),
+    WHOLE("node.ring_ctas", 0, 64, "", "=0", "time", NONE,
+          "CTAs that NCCL may take for messages and all-to-alls between CP ranks; 0: as many as it "
+          "chooses"),
     SECTION("network", "no section: one node", "between nodes"),
     CHOICE("network.transport", "rdma tcp", NEEDED, "time",
            "over what messages between nodes were measured: which of this machine's own rows hold"),

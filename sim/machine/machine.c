@@ -60,7 +60,8 @@ static rc_status read_node(const rc_section *root, rc_machine *m, rc_error *err)
     RC_TRY(whole(&s, "gpus", &m->gpus_per_node, err));
     RC_TRY(number(&s, "nvlink_rate", m, err));
     RC_TRY(rc_section_switch(&s, "nvls", &m->nvls, err));
-    return choice(&s, "transport", m->intra_transport, sizeof m->intra_transport, err);
+    RC_TRY(choice(&s, "transport", m->intra_transport, sizeof m->intra_transport, err));
+    return whole(&s, "ring_ctas", &m->ring_ctas, err);
 }
 
 static rc_status read_network(const rc_section *root, rc_machine *m, rc_error *err) {

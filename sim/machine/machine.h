@@ -56,6 +56,7 @@ typedef struct rc_machine {
     double nvlink_rate;       /* bytes/s per GPU and direction, published */
     bool nvls;                /* in-switch reductions used for all-reduce */
     char intra_transport[16]; /* "nvlink", "shm", "socket" */
+    int ring_ctas;            /* CTAs that NCCL may take between CP ranks; 0: as it chooses */
     /* network: between nodes, per GPU */
     char inter_transport[16]; /* "rdma", "tcp", "" for a single node */
     double nic_rate;          /* bytes/s, nominal, per GPU and direction; 0 for a single node */

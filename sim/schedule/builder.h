@@ -127,6 +127,9 @@ uint32_t rc_next_gpu(const rc_builder *b, uint32_t gpu, int ranks_ahead); /* sam
 /* The node of GPU number `place`. Ranks share a node, or have nodes of their own. */
 int rc_place_node(const rc_request *rq, int place);
 int rc_node_of(const rc_builder *b, uint32_t gpu); /* the node of a simulated GPU */
+/* Groups of `size` GPUs each that a node holds, of those that take part in the pass. */
+int rc_groups_abreast(const rc_builder *b, int size);
+bool rc_one_node(const rc_request *rq); /* all ranks share one */
 bool rc_decodes(const rc_builder *b, size_t seq);
 bool rc_prefills(const rc_builder *b); /* some sequence does */
 
@@ -155,9 +158,10 @@ void rc_emit_out(rc_builder *b, int64_t width);
 void rc_emit_ffn(rc_builder *b, int64_t width);
 void rc_emit_head(rc_builder *b); /* final norm and LM head */
 void rc_emit_merge(rc_builder *b, uint32_t gpu, int64_t tokens, int parts);
-/* Return every foreign partial output and its LSE to its owner (two all-to-alls, outputs then LSE),
- * with `tokens` query tokens a rank; the merge that follows on COMPUTE waits for it. */
+/* Return every foreign partial output and its LSE to its owner, with `tokens` query tokens a rank,
+ * those of a step or those that decode; the merge that follows on COMPUTE waits for it. Where all
+ * ranks share a node it is one all-to-all, else two, outputs then LSE. */
 void rc_emit_all2all(rc_builder *b, int64_t tokens);
-void rc_emit_return(rc_builder *b, int64_t tokens); /* these all-to-alls and the merge */
+void rc_emit_return(rc_builder *b, int64_t tokens); /* these and the merge */
 
 #endif

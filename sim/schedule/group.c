@@ -60,6 +60,7 @@ void rc_emit_collective(rc_builder *b, rc_group g, rc_lane lane, rc_part part, c
         shape.ranks = g.size;
         shape.members = s.size;
         shape.nodes = rc_group_nodes(b, g, (int)gpu * folds);
+        shape.abreast = shape.nodes == 1 ? rc_groups_abreast(b, g.size) : 1;
         assert(shape.bytes >= 0.0);
         uint32_t id = rc_emit(b, gpu, lane, &shape);
         if (id != RC_TASK_NONE)

@@ -14,6 +14,18 @@ uint32_t rc_next_gpu(const rc_builder *b, uint32_t gpu, int ranks_ahead) {
     return ((gpu / b->g + ahead) % n) * b->g + gpu % b->g;
 }
 
+int rc_groups_abreast(const rc_builder *b, int size) {
+    const rc_request *rq = b->rq;
+    int ranks = rq->ranks_per_node > 1 ? rq->ranks_per_node : 1;
+    int nodes = rq->nodes_per_rank > 1 ? rq->nodes_per_rank : 1;
+    int gpus = rq->layout.tp / nodes * (ranks < b->n ? ranks : b->n);
+    return gpus > size ? gpus / size : 1;
+}
+
+bool rc_one_node(const rc_request *rq) {
+    return rq->layout.cp == 1 ? rq->nodes_per_rank <= 1 : rq->ranks_per_node >= rq->layout.cp;
+}
+
 bool rc_decodes(const rc_builder *b, size_t seq) {
     assert(seq < b->rq->seq_count);
     return b->rq->phase == RC_DECODE || (b->rq->phase == RC_MIXED && b->rq->seqs[seq].t == 1);

@@ -33,6 +33,7 @@ static uint64_t shape_hash(const rc_program *p, const rc_shape *s) {
     h = mix(h, (uint64_t)s->hq * 1024u + (uint64_t)s->hkv);
     h = mix(h, (uint64_t)s->key_size * 65536u + (uint64_t)s->value_size);
     h = mix(h, ((uint64_t)s->ranks << 40) + ((uint64_t)s->members << 16) + (uint64_t)s->nodes);
+    h = mix(h, (uint64_t)s->abreast);
     h = mix(h, bytes_bits);
     for (uint32_t i = 0; i < s->calls; i++) {
         const rc_call *c = &p->calls[s->first_call + i];
@@ -49,9 +50,9 @@ static bool shape_equal(const rc_program *p, const rc_shape *x, const rc_shape *
     if (x->kind != y->kind || x->part != y->part || x->dtype != y->dtype || x->a != y->a ||
         x->b != y->b || x->c != y->c || x->hq != y->hq || x->hkv != y->hkv ||
         x->key_size != y->key_size || x->value_size != y->value_size || x->ranks != y->ranks ||
-        x->members != y->members || x->nodes != y->nodes || x->bytes < y->bytes ||
-        x->bytes > y->bytes || x->stand_in != y->stand_in || x->calls != y->calls ||
-        !same_op(x->op, y->op))
+        x->members != y->members || x->nodes != y->nodes || x->abreast != y->abreast ||
+        x->bytes < y->bytes || x->bytes > y->bytes || x->stand_in != y->stand_in ||
+        x->calls != y->calls || !same_op(x->op, y->op))
         return false;
     for (uint32_t i = 0; i < x->calls; i++) {
         const rc_call *c = &p->calls[x->first_call + i], *d = &p->calls[y->first_call + i];
@@ -222,6 +223,10 @@ uint32_t rc_emit_message(rc_builder *b, uint32_t gpu, uint32_t peer, rc_lane lan
     rc_shape s = rc_shape_of(RC_T_MESSAGE, part);
     s.bytes = bytes;
     s.nodes = rc_node_of(b, gpu) == rc_node_of(b, peer) ? 1 : 2;
+    s.ranks = b->n;
+    s.abreast = s.nodes == 1 ? rc_groups_abreast(b, b->n) : 1;
+    if (b->rq->schedule->pieces)
+        b->rq->schedule->pieces(b, &s);
     uint32_t id = rc_emit(b, gpu, lane, &s);
     if (id != RC_TASK_NONE)
         b->p->tasks[id].peer = peer;

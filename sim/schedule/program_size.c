@@ -60,6 +60,8 @@ static rc_status of_ranks(const rc_request *rq, int ranks, rc_program_size *out,
     rc_request small = *rq;
     rc_program p;
     small.layout.cp = ranks;
+    if (rq->ranks_per_node > 1 && rq->layout.cp > FEW) /* one node, or several, as they are */
+        small.ranks_per_node = rc_one_node(rq) ? ranks : FEW - 1;
     small.repeats = rq->repeats > 0 && rq->repeats < LIKE ? rq->repeats : LIKE;
     small.unfold_tp = false;
     small.seqs = key.prefills ? kinds : kinds + 1;

@@ -111,8 +111,33 @@ static void exchange(rc_builder *b, double bytes_per_peer) {
         b->last[gpu * RC_LANE_COUNT + RC_LANE_COMM] = b->mark[gpu];
 }
 
+/* Bytes of one token's partial outputs and their log-sum-exps, of all heads of a GPU. */
+static double partial_bytes(const rc_builder *b) {
+    return b->hq * (b->value_size * rc_dtype_bytes(b->rq->layout.act) + rc_dtype_bytes(RC_FP32));
+}
+
+static double returned_decoded(const rc_builder *b, int rank) {
+    (void)rank;
+    return b->n * (double)rc_decode_tokens(b) * partial_bytes(b);
+}
+
+static double returned_all(const rc_builder *b, int rank) {
+    (void)rank;
+    return b->n * (double)rc_step_tokens(b) * partial_bytes(b);
+}
+
+/* Inside a node outputs and log-sum-exps go in one NCCL group, which is one kernel. */
+static void exchange_in_node(rc_builder *b, int64_t tokens) {
+    rc_emit_collective(b, rc_group_cp(b), RC_LANE_COMM, RC_P_ALL2ALL, "all_to_all",
+                       tokens == rc_step_tokens(b) ? returned_all : returned_decoded);
+}
+
 void rc_emit_all2all(rc_builder *b, int64_t tokens) {
     double rows = (double)tokens * b->hq;
+    if (rc_one_node(b->rq)) {
+        exchange_in_node(b, tokens);
+        return;
+    }
     exchange(b, rows * b->value_size * rc_dtype_bytes(b->rq->layout.act));
     /* The second exchange must also wait for the first on its own GPU: the marks are off-lane. */
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)

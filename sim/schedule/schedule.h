@@ -38,12 +38,15 @@ typedef enum rc_task_kind {
     RC_T_DECODE,      /* a=batch b=context, hq, hkv, dtype                                   */
     RC_T_MERGE,       /* a=rows b=parts                                                      */
     RC_T_ELEMENTWISE, /* op, a=tokens b=width (rotary_kv: hq, hkv)                           */
-    RC_T_COLLECTIVE,  /* op, bytes, ranks, nodes, members: all members of task.group meet     */
-    RC_T_MESSAGE,     /* bytes from this GPU to `peer`; nodes: 1 inside a node, 2 between two */
-    RC_T_MARK,        /* no time: begin and end of an all-to-all                             */
-    RC_T_LAUNCH,      /* host: one kernel launch                                             */
-    RC_T_RING_STEP,   /* host: work of one ring step; a = its KV segments: 1 new, 2 with cached */
-    RC_T_PORT         /* in a template: stands for a task of another section, or of a block */
+    RC_T_COPY,       /* a, b, c: bytes of pieces, each copied twice inside one GPU: of K, of V    */
+    RC_T_COLLECTIVE, /* op, bytes, ranks, nodes, members: all members of task.group meet     */
+    RC_T_MESSAGE,    /* bytes from this GPU to `peer`, in a ring of `ranks`; nodes: 1 inside a
+                         node, 2 between two; a, b, c: bytes of the pieces that it is sent in, of K
+                         and again of V (0, 0, 0: in one) */
+    RC_T_MARK,       /* no time: begin and end of an all-to-all                             */
+    RC_T_LAUNCH,     /* host: one kernel launch                                             */
+    RC_T_RING_STEP,  /* host: work of one ring step; a = its KV segments: 1 new, 2 with cached */
+    RC_T_PORT        /* in a template: stands for a task of another section, or of a block */
 } rc_task_kind;
 
 typedef enum rc_part { /* what a task is for: the rows of a breakdown */
@@ -83,8 +86,9 @@ typedef struct rc_shape {
     int64_t a, b, c;
     int hq, hkv;
     int key_size, value_size; /* ATTENTION, DECODE, MERGE, rotary_kv: size of a head */
-    int ranks, nodes;         /* COLLECTIVE: GPUs of the group, and their nodes; MESSAGE: nodes */
+    int ranks, nodes;         /* COLLECTIVE, MESSAGE: GPUs of the group; nodes */
     int members;              /* COLLECTIVE: simulated GPUs that meet */
+    int abreast;              /* COLLECTIVE, MESSAGE: groups of the same node that do so at once */
     double bytes;
     bool stand_in; /* ATTENTION, DECODE: stands for sequences of other sizes, or for padding, by a
                       rule */
@@ -185,6 +189,8 @@ typedef struct rc_schedule {
     void (*attention)(rc_builder *b);
     /* Bytes of one message to the next rank, in a ring or a gather. NULL: there are none. */
     double (*message)(const rc_builder *b);
+    /* Sets a, b and c of the shape of such a message: the pieces that it is sent in. NULL: in one. */
+    void (*pieces)(const rc_builder *b, rc_shape *s);
     /* Bytes kept on one GPU beside weights, KV and activations. NULL: none. Not asked for one
      * rank. */
     double (*buffers)(const rc_buffer_terms *t);

@@ -20,7 +20,7 @@
 
 typedef struct setting { /* what is shared by runs of one machine and transport */
     char machine[48], transport[24];
-    int gpus;
+    int gpus, ctas;
     rc_machine m;
     rc_costs *costs;
 } setting;
@@ -72,6 +72,7 @@ static rc_status make_setting(const predictor *p, const rc_measured_run *x, sett
     memcpy(s->machine, x->machine, sizeof s->machine);
     memcpy(s->transport, x->transport, sizeof s->transport);
     s->gpus = x->cp * x->tp;
+    s->ctas = x->ctas;
     RC_TRY(rc_share_path("scenarios/machines", x->machine, ".yaml", path, sizeof path, err));
     RC_TRY(rc_machine_load(path, &s->m, err));
     if (has_rows(p->rows, x->machine, "attention") && has_rows(p->rows, x->machine, "gemm"))
@@ -83,6 +84,8 @@ static rc_status make_setting(const predictor *p, const rc_measured_run *x, sett
     s->m.from_rest = true; /* a ring's chip was idle while its case was set up */
     if (inside && strcmp(x->transport, "none") != 0)
         snprintf(s->m.intra_transport, sizeof s->m.intra_transport, "%.15s", x->transport);
+    s->m.ring_ctas = x->ctas;
+    s->m.nvls = false; /* rings run with NCCL_NVLS_ENABLE=0 */
     if (inside && s->gpus > s->m.gpus_per_node)
         s->m.gpus_per_node = s->gpus;
     return rc_costs_open(p->store, &s->m, &s->costs, err);
@@ -91,7 +94,8 @@ static rc_status make_setting(const predictor *p, const rc_measured_run *x, sett
 static rc_status setting_of(predictor *p, const rc_measured_run *x, setting **out, rc_error *err) {
     for (size_t i = 0; i < p->n; i++)
         if (strcmp(p->s[i].machine, x->machine) == 0 &&
-            strcmp(p->s[i].transport, x->transport) == 0 && p->s[i].gpus == x->cp * x->tp) {
+            strcmp(p->s[i].transport, x->transport) == 0 && p->s[i].gpus == x->cp * x->tp &&
+            p->s[i].ctas == x->ctas) {
             *out = &p->s[i];
             return RC_OK;
         }

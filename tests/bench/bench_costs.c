@@ -72,7 +72,9 @@ static rc_status look_up(const rc_costs *c, int kind, rc_cost *out) {
     case NORM:
         return rc_cost_named(c, "rmsnorm_fp8", RC_BF16, &norm, out, NULL);
     default:
-        return rc_cost_collective(c, "all_reduce", (double)t * 32768.0, 8, 1, out, NULL);
+        return rc_cost_collective(
+            c, "all_reduce", &(rc_transfer){.bytes = (double)t * 32768.0, .ranks = 8, .nodes = 1},
+            out, NULL);
     }
 }
 

@@ -26,7 +26,9 @@ static void look_up(const rc_costs *c) {
         abort();
     if (rc_cost_gemm(c, RC_BF16, 1000, 5000, 16, &out, &e) == RC_OK && !isfinite(out.p50))
         abort();
-    if (rc_cost_collective(c, "all_reduce", 1e6, 8, 1, &out, &e) == RC_OK && !isfinite(out.p50))
+    if (rc_cost_collective(c, "all_reduce", &(rc_transfer){.bytes = 1e6, .ranks = 8, .nodes = 1},
+                           &out, &e) == RC_OK &&
+        !isfinite(out.p50))
         abort();
 }
 

@@ -13,7 +13,8 @@ typedef struct pace {
     rc_time part[RC_P_COUNT];          /* compute ops */
     rc_time attention[PROGRAMS_RANKS]; /* by ring step */
     rc_time message[PROGRAMS_RANKS]; /* by ring step: all of a message, or its latency when wired */
-    rc_time exchange, launch, ring_step; /* an all-to-all message takes `exchange` + its bytes */
+    rc_time copy, launch, ring_step;
+    rc_time exchange; /* an all-to-all message takes this + its bytes */
     bool wired;
 } pace;
 
@@ -29,6 +30,8 @@ static rc_time ticks_of(void *ctx, const rc_program *p, size_t task) {
         if (s->part == RC_P_ALL2ALL)
             return k->exchange + (k->wired ? 0 : (rc_time)s->bytes);
         return k->message[step];
+    case RC_T_COPY:
+        return k->copy;
     case RC_T_MARK:
         return 0;
     case RC_T_LAUNCH:
@@ -43,6 +46,7 @@ static rc_time ticks_of(void *ctx, const rc_program *p, size_t task) {
 /* Every op takes at least `least`. */
 static pace draw_pace(prop_case *c, rc_time least) {
     pace k = {.wired = prop_one_in(c, 2), .exchange = prop_range(c, 0, 1000)};
+    k.copy = least + prop_range(c, 0, 500);
     for (int i = 0; i < RC_P_COUNT; i++)
         k.part[i] = least + prop_range(c, 0, 500);
     for (int j = 0; j < PROGRAMS_RANKS; j++) {
@@ -113,7 +117,7 @@ static rc_time attention_part(const pace *k, const programs_case *x) {
     if (strcmp(x->variant, "all-gather-kv") == 0) {
         for (int j = 0; j < n - 1; j++)
             time += send(k, x, j);
-        return time + k->attention[0];
+        return k->copy + time + k->attention[0];
     }
     for (int j = 0; j < n - 1; j++)
         time += max_of(send(k, x, j), k->attention[j]);
@@ -163,7 +167,7 @@ static rc_time eager_attention_part(const pace *k, const programs_case *x) {
     if (strcmp(x->variant, "all-gather-kv") == 0) {
         for (int j = 0; j < n - 1; j++)
             time += send(k, x, j);
-        return w + l + time + k->attention[0];
+        return w + l + k->copy + time + k->attention[0];
     }
     for (int j = 0; j < n - 1; j++)
         time += w + max_of(l + send(k, x, j), 2 * l + k->attention[j]);
@@ -222,6 +226,8 @@ static void open_and_close(rank *r, rc_time ticks) {
 static void follow_gather(rank *r, const programs_case *x) {
     rc_time ready = r->compute;
     synchronise(r, x);
+    if (x->rq.layout.cp > 1)
+        message(r, ready, r->k->copy);
     for (int j = 0; j < x->rq.layout.cp - 1; j++)
         message(r, ready, send(r->k, x, j));
     r->host += r->k->launch;

@@ -174,6 +174,7 @@ static const keys_case keys_cases[] = {
     {M, "node.nvlink_rate", "pre", "", "225GB/s|450GB/s|900GB/s", TTFT, 0, 0},
     {M, "node.nvls", "pre", "", "true|false", "", 0, 0},
     {M, "node.transport", "pre", "", "nvlink|shm|socket", "", 0, 0},
+    {M, "node.ring_ctas", "ring", "parallel.tp=2", "0|4", "", 0, 0},
     {M, "network.transport", "ring", "machine.machine=dgx-h100", "rdma|tcp", "", 0, 0},
     {M, "network.nic_rate", "ring", "", "200Gb/s|400Gb/s|800Gb/s", TTFT, 0, 0},
     {M, "network.nic_line_rate", "ring", "", "28GB/s|40GB/s|50GB/s", TTFT, 0, 0},

@@ -365,6 +365,8 @@ rc_status rc_cost_op(const rc_costs *c, rc_op op, rc_dtype d, const rc_axes *axe
                          err);
     case RC_PRICE_MERGE:
         return fake_cost(c, FAKE_MERGE, at[RC_AXIS_ROWS] * at[RC_AXIS_PARTS], out, err);
+    case RC_PRICE_COPY:
+        return fake_cost(c, FAKE_ELEMENTWISE, at[RC_AXIS_BYTES] / 64, out, err);
     default:
         return fake_cost(c, FAKE_ELEMENTWISE,
                          at[RC_AXIS_TOKENS] * (int64_t)rc_op_info_of(op)->width(axes) / 64, out,
@@ -372,15 +374,14 @@ rc_status rc_cost_op(const rc_costs *c, rc_op op, rc_dtype d, const rc_axes *axe
     }
 }
 
-rc_status rc_cost_collective(const rc_costs *c, const char *op, double bytes, int ranks, int nodes,
-                             rc_cost *out, rc_error *err) {
+rc_status rc_cost_collective(const rc_costs *c, const char *op, const rc_transfer *x, rc_cost *out,
+                             rc_error *err) {
     (void)op;
-    return fake_cost(c, FAKE_COLLECTIVE, (int64_t)bytes / 64 * nodes + ranks, out, err);
+    return fake_cost(c, FAKE_COLLECTIVE, (int64_t)x->bytes / 64 * x->nodes + x->ranks, out, err);
 }
 
-rc_status rc_cost_p2p(const rc_costs *c, double bytes, int same_node, rc_p2p *out, rc_error *err) {
-    (void)bytes;
-    (void)same_node;
+rc_status rc_cost_p2p(const rc_costs *c, const rc_transfer *x, rc_p2p *out, rc_error *err) {
+    (void)x;
     if (c->fail == (int)FAKE_KINDS)
         return rc_fail(err, RC_E_INPUT, "no cost of messages");
     *out =
@@ -401,7 +402,7 @@ PROP_UNUSED static void fake_costs(prop_case *c, rc_costs *k) {
     k->machine.memory = 1e18;
     k->machine.bf16_rate = 1e15;
     k->machine.sms = 132;
-    k->machine.gpus_per_node = 8;
+    k->machine.gpus_per_node = 1 << prop_range(c, 0, 3); /* all ranks in a node, or not */
     k->machine.nic_rate = 1e9;
     k->machine.launch = (double)prop_range(c, 0, 3000) / RC_PS_PER_S;
     k->machine.ring_step = (double)prop_range(c, 0, 5000) / RC_PS_PER_S;
@@ -478,7 +479,7 @@ PROP_UNUSED static void fake_mix_phases(prop_case *c, fake_pass *f) {
 }
 
 /* One prompt, launched by the host, on TP2 and so many ranks of a ring, at costs drawn from a fixed
- * seed. */
+ * seed, on nodes of eight. */
 PROP_UNUSED static void fake_one_prompt(int layers, int heads, int kv_heads, int cp, int64_t tokens,
                                         fake_pass *f) {
     prop_case c = {.state = 1, .size = 8};
@@ -486,6 +487,7 @@ PROP_UNUSED static void fake_one_prompt(int layers, int heads, int kv_heads, int
     f->x.model = programs_model(layers, heads, kv_heads, 128, 256, 512);
     f->x.seqs[0] = (rc_sequence){tokens, 0};
     fake_costs(&c, &f->costs);
+    f->costs.machine.gpus_per_node = 8;
     f->spec = (rc_spec){.model = &f->x.model,
                         .costs = &f->costs,
                         .schedule = rc_schedule_named("pass-kv"),

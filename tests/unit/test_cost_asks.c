@@ -56,9 +56,13 @@ static void test_one_slowed(void **state) {
     assert_false(rc_asks_at(asks, 0)->heard);
     assert_true(rc_asks_at(asks, 1)->heard);
 
-    assert_int_equal(rc_cost_p2p(heard, 1e6, 1, &usual, &err), RC_OK);
+    assert_int_equal(
+        rc_cost_p2p(heard, &(rc_transfer){.bytes = 1e6, .ranks = 2, .nodes = 1}, &usual, &err),
+        RC_OK);
     rc_asks_slow(asks, 2, 2.0);
-    assert_int_equal(rc_cost_p2p(heard, 1e6, 1, &slow, &err), RC_OK);
+    assert_int_equal(
+        rc_cost_p2p(heard, &(rc_transfer){.bytes = 1e6, .ranks = 2, .nodes = 1}, &slow, &err),
+        RC_OK);
     double before = usual.latency + 1e6 / usual.peer_rate,
            after = slow.latency + 1e6 / slow.peer_rate;
     assert_true(fabs(after / before - 2.0) < 1e-12);
@@ -122,7 +126,10 @@ static void test_rows(void **state) {
     is_row("rotary_kv", "", "bf16", 77, 0, 16, 2, 128); /* whose rows stand for it */
     assert_int_equal(rc_cost_op(heard, RC_COST_COPY, RC_BF16, &bytes, &c, &err), RC_OK);
     is_row("copy", "", "", 12345678, 0, 0, 0, 0);
-    assert_int_equal(rc_cost_collective(heard, "all_reduce", 1e6, 4, 1, &c, &err), RC_OK);
+    assert_int_equal(rc_cost_collective(heard, "all_reduce",
+                                        &(rc_transfer){.bytes = 1e6, .ranks = 4, .nodes = 1}, &c,
+                                        &err),
+                     RC_OK);
     is_row("all_reduce", "nvlink", "bf16", 1000000, 4, 1, 0, 0);
 }
 

@@ -57,7 +57,10 @@ static void near(double got, double want, double relative) {
 static double time_of(const rc_costs *c, const char *op, double bytes, int ranks, int nodes,
                       rc_basis basis) {
     rc_cost out;
-    assert_int_equal(rc_cost_collective(c, op, bytes, ranks, nodes, &out, NULL), RC_OK);
+    assert_int_equal(
+        rc_cost_collective(c, op, &(rc_transfer){.bytes = bytes, .ranks = ranks, .nodes = nodes},
+                           &out, NULL),
+        RC_OK);
     if (out.basis != basis)
         fail_msg("%s of %.0f bytes: %s, expected %s", op, bytes, rc_basis_name(out.basis),
                  rc_basis_name(basis));
@@ -130,7 +133,9 @@ static void test_other_transports(void **state) {
         near(time_of(c, "send_recv", 1024.0, 2, 1, RC_PUBLISHED), t[i].small, 1e-6);
         near(time_of(c, "all_to_all", 33554432.0, 2, 1, RC_MODELLED), t[i].large, 1e-6);
         near(time_of(c, "all_reduce", 33554432.0, 2, 1, RC_MODELLED), 2 * t[i].large, 1e-6);
-        assert_int_equal(rc_cost_p2p(c, 16777216.0, 1, &p, NULL), RC_OK);
+        assert_int_equal(
+            rc_cost_p2p(c, &(rc_transfer){.bytes = 16777216.0, .ranks = 2, .nodes = 1}, &p, NULL),
+            RC_OK);
         near(p.latency + 16777216.0 / p.peer_rate, t[i].large, 1e-9);
         near(p.latency, t[i].small, 1e-9);
     }
@@ -167,7 +172,8 @@ static void test_paper_messages(void **state) {
     m.peer_rate = 26e9;
     m.nic_line_rate = 46e9;
     c = reopened(c, &m);
-    assert_int_equal(rc_cost_p2p(c, 16.384e6, 0, &p, NULL), RC_OK);
+    assert_int_equal(
+        rc_cost_p2p(c, &(rc_transfer){.bytes = 16.384e6, .ranks = 2, .nodes = 2}, &p, NULL), RC_OK);
     near(p.latency + 16.384e6 / p.peer_rate, 629e-6, 0.06);
     near(p.link_rate, 46e9, 1e-12);
     assert_int_equal(p.basis, RC_MODELLED);
@@ -183,25 +189,33 @@ static void test_refusals(void **state) {
     rc_p2p p;
     rc_error err;
     rc_costs *c = open_machine("gtt", &m);
-    fails(rc_cost_collective(c, "all_reduc", 1, 2, 1, &out, &err), RC_E_INPUT, &err,
-          "'all_reduc' is no collective; did you mean 'all_reduce'?");
-    fails(rc_cost_collective(c, "all_reduce", -1, 2, 1, &out, &err), RC_E_INPUT, &err,
-          "all_reduce: bytes is -1; expected 0 to 1e18");
-    fails(rc_cost_collective(c, "all_reduce", NAN, 2, 1, &out, &err), RC_E_INPUT, &err,
-          "all_reduce: bytes is nan; expected 0 to 1e18");
-    fails(rc_cost_collective(c, "all_reduce", 1, 2, 4, &out, &err), RC_E_INPUT, &err,
-          "all_reduce: 2 ranks on 4 nodes; expected at least one of each");
-    fails(rc_cost_collective(c, "all_reduce", 1, 16, 1, &out, &err), RC_E_INPUT, &err,
-          "all_reduce: 16 ranks in one node; a node of 'gtt' has 8 GPUs");
+    fails(rc_cost_collective(c, "all_reduc", &(rc_transfer){.bytes = 1, .ranks = 2, .nodes = 1},
+                             &out, &err),
+          RC_E_INPUT, &err, "'all_reduc' is no collective; did you mean 'all_reduce'?");
+    fails(rc_cost_collective(c, "all_reduce", &(rc_transfer){.bytes = -1, .ranks = 2, .nodes = 1},
+                             &out, &err),
+          RC_E_INPUT, &err, "all_reduce: bytes is -1; expected 0 to 1e18");
+    fails(rc_cost_collective(c, "all_reduce", &(rc_transfer){.bytes = NAN, .ranks = 2, .nodes = 1},
+                             &out, &err),
+          RC_E_INPUT, &err, "all_reduce: bytes is nan; expected 0 to 1e18");
+    fails(rc_cost_collective(c, "all_reduce", &(rc_transfer){.bytes = 1, .ranks = 2, .nodes = 4},
+                             &out, &err),
+          RC_E_INPUT, &err, "all_reduce: 2 ranks on 4 nodes; expected at least one of each");
+    fails(rc_cost_collective(c, "all_reduce", &(rc_transfer){.bytes = 1, .ranks = 16, .nodes = 1},
+                             &out, &err),
+          RC_E_INPUT, &err, "all_reduce: 16 ranks in one node; a node of 'gtt' has 8 GPUs");
     fails(
-        rc_cost_collective(c, "all_reduce", 1, 9, 2, &out, &err), RC_E_INPUT, &err,
+        rc_cost_collective(c, "all_reduce", &(rc_transfer){.bytes = 1, .ranks = 9, .nodes = 2},
+                           &out, &err),
+        RC_E_INPUT, &err,
         "all_reduce: 9 ranks over 2 nodes of 8 GPUs; expected the same number, at most 8, on each");
     rc_costs_close(c);
     c = open_machine("h200x2", &m);
-    fails(rc_cost_collective(c, "all_reduce", 1, 4, 2, &out, &err), RC_E_INPUT, &err,
-          "all_reduce over 2 nodes: machine 'h200x2' has 1");
-    fails(rc_cost_p2p(c, 1, 0, &p, &err), RC_E_INPUT, &err,
-          "send_recv between nodes: machine 'h200x2' has one");
+    fails(rc_cost_collective(c, "all_reduce", &(rc_transfer){.bytes = 1, .ranks = 4, .nodes = 2},
+                             &out, &err),
+          RC_E_INPUT, &err, "all_reduce over 2 nodes: machine 'h200x2' has 1");
+    fails(rc_cost_p2p(c, &(rc_transfer){.bytes = 1, .ranks = 2, .nodes = 2}, &p, &err), RC_E_INPUT,
+          &err, "send_recv between nodes: machine 'h200x2' has one");
     rc_costs_close(c);
 }
 

@@ -241,9 +241,13 @@ static void test_costs(void **state) {
     trips(
         "longest != NULL && rows >= 1 && entries >= 0",
         (void)rc_cost_attention_fused(costs, RC_BF16, 1, 1, no_cost, SYN_HEADS(1, 1), &cost, &err));
-    trips("c != NULL && op != NULL && out != NULL",
-          (void)rc_cost_collective(costs, no_text, 1.0, 2, 1, &cost, &err));
-    trips("c != NULL && out != NULL", (void)rc_cost_p2p(no_costs, 1.0, 1, &message, &err));
+    trips("c != NULL && op != NULL && x != NULL && out != NULL",
+          (void)rc_cost_collective(
+              costs, no_text, &(rc_transfer){.bytes = 1.0, .ranks = 2, .nodes = 1}, &cost, &err));
+    trips("ranks >= 2 && ctas >= 0 && bytes >= 0.0", (void)rc_nccl_channels(true, 1, 0, 1.0));
+    trips("c != NULL && x != NULL && out != NULL",
+          (void)rc_cost_p2p(no_costs, &(rc_transfer){.bytes = 1.0, .ranks = 2, .nodes = 1},
+                            &message, &err));
 }
 
 static void test_bases(void **state) {

@@ -47,10 +47,16 @@ static void times_of(const rc_costs *base, const rc_machine *m, double t[OPS]) {
                                        &out[ATTENTION_FP8], NULL),
                      RC_OK);
     assert_int_equal(rc_cost_op(c, RC_COST_COPY, RC_BF16, &copied, &out[COPY], NULL), RC_OK);
-    assert_int_equal(rc_cost_collective(c, "all_reduce", bytes, 8, 1, &out[REDUCE], NULL), RC_OK);
-    assert_int_equal(rc_cost_collective(c, "all_reduce", bytes, 16, 2, &out[REDUCE_NODES], NULL),
+    assert_int_equal(rc_cost_collective(c, "all_reduce",
+                                        &(rc_transfer){.bytes = bytes, .ranks = 8, .nodes = 1},
+                                        &out[REDUCE], NULL),
                      RC_OK);
-    assert_int_equal(rc_cost_p2p(c, bytes, 0, &p, NULL), RC_OK);
+    assert_int_equal(rc_cost_collective(c, "all_reduce",
+                                        &(rc_transfer){.bytes = bytes, .ranks = 16, .nodes = 2},
+                                        &out[REDUCE_NODES], NULL),
+                     RC_OK);
+    assert_int_equal(
+        rc_cost_p2p(c, &(rc_transfer){.bytes = bytes, .ranks = 2, .nodes = 2}, &p, NULL), RC_OK);
     for (int i = 0; i < OPS; i++)
         t[i] = out[i].p50;
     t[RING] = p.latency + bytes / p.peer_rate;
@@ -145,15 +151,27 @@ static void test_own_rows_between_nodes(void **state) {
     assert_int_equal(rc_machine_override(&slow, "nic_rate", 0.5 * m.nic_rate, NULL), RC_OK);
     assert_int_equal(rc_costs_open(NULL, &m, &c, NULL), RC_OK);
     assert_int_equal(rc_costs_view(c, &slow, &v, NULL), RC_OK);
-    assert_int_equal(rc_cost_collective(c, "send_recv", 16e6, 2, 2, &a, NULL), RC_OK);
-    assert_int_equal(rc_cost_collective(v, "send_recv", 16e6, 2, 2, &b, NULL), RC_OK);
+    assert_int_equal(rc_cost_collective(c, "send_recv",
+                                        &(rc_transfer){.bytes = 16e6, .ranks = 2, .nodes = 2}, &a,
+                                        NULL),
+                     RC_OK);
+    assert_int_equal(rc_cost_collective(v, "send_recv",
+                                        &(rc_transfer){.bytes = 16e6, .ranks = 2, .nodes = 2}, &b,
+                                        NULL),
+                     RC_OK);
     assert_int_equal(a.basis, RC_PUBLISHED);
     assert_true(fabs(b.p50 / a.p50 / 2.0 - 1.0) < 0.02);
     rc_costs_close(v);
     assert_int_equal(rc_machine_override(&m, "hop_latency", 2.0 * m.hop_latency, NULL), RC_OK);
     assert_int_equal(rc_costs_view(c, &m, &v, NULL), RC_OK);
-    assert_int_equal(rc_cost_collective(c, "send_recv", 1024.0, 2, 2, &a, NULL), RC_OK);
-    assert_int_equal(rc_cost_collective(v, "send_recv", 1024.0, 2, 2, &b, NULL), RC_OK);
+    assert_int_equal(rc_cost_collective(c, "send_recv",
+                                        &(rc_transfer){.bytes = 1024.0, .ranks = 2, .nodes = 2}, &a,
+                                        NULL),
+                     RC_OK);
+    assert_int_equal(rc_cost_collective(v, "send_recv",
+                                        &(rc_transfer){.bytes = 1024.0, .ranks = 2, .nodes = 2}, &b,
+                                        NULL),
+                     RC_OK);
     assert_true(fabs(b.p50 / a.p50 / 2.0 - 1.0) < 0.02);
     rc_costs_close(v);
     rc_costs_close(c);

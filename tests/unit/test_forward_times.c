@@ -69,6 +69,7 @@ static void test_messages_share_the_way_in(void **state) {
     struct rc_sim *sim = NULL;
     int found = 0;
     f.spec.schedule = rc_schedule_named("pass-q");
+    f.costs.machine.gpus_per_node = 1;
     f.spec.what_if.slow_rank = 0;
     f.spec.what_if.slow_speed = 0.001;
     assert_int_equal(rc_forward_trace(&f.spec, &p, &sim, &err), RC_OK);
