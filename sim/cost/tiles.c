@@ -11,7 +11,7 @@ enum { TILE_ROWS = 128, BLOCK_KEYS = 128, MOST_PIECES = 128 };
 static const double BEGIN = 1.5, COMBINE = 2.0, PIECE = 0.02;
 
 /* Tiles of a causal sequence differ in length: by this many steps at most. */
-enum { STEPS = 8 };
+enum { STEPS = 4 };
 
 static int64_t up(int64_t a, int64_t b) {
     return (a + b - 1) / b;
@@ -39,10 +39,15 @@ static double split_cost(int64_t tiles, int64_t blocks, int64_t pieces, int sms)
     return (double)up(tiles * pieces, sms) * each + combined;
 }
 
+/* No number of pieces costs less than its even share of the SMs, which grows with it. */
 static int64_t choose_pieces(int64_t tiles, int64_t blocks, int sms) {
     int64_t best = 1;
-    double least = split_cost(tiles, blocks, 1, sms);
+    double least = split_cost(tiles, blocks, 1, sms), share = (double)tiles / sms;
+    double even = share * (double)blocks + COMBINE;
+    double piece = share * BEGIN + PIECE * (double)tiles;
     for (int64_t s = 2; s <= MOST_PIECES && s <= blocks; s++) {
+        if (even + piece * (double)s >= least)
+            break;
         double cost = split_cost(tiles, blocks, s, sms);
         if (cost < 0.98 * least) {
             least = cost;

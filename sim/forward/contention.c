@@ -93,13 +93,15 @@ static meeting meet(const rc_contention *x, const launch *l, int all, double tak
     int most = x->lost > 0 ? x->lost : 1;
     if (!l)
         return (meeting){(double)all / x->sms, 1.0, (double)x->sms / (x->sms - x->lost)};
-    rc_tiles whole, t;
-    double left, alone, time;
-    rc_tiles_plan(l->call, l->n, l->hq, l->hkv, all, &whole);
-    rc_tiles_plan(l->call, l->n, l->hq, l->hkv, x->sms, &t);
-    alone = rc_tiles_time(&whole, all, 0, 0.0, 1, NULL);
-    time = rc_tiles_time(&t, x->sms, 0, 0.0, most, &left);
-    double until = takes * alone, shared = rc_tiles_time(&t, x->sms, x->lost, until, 1, NULL);
+    rc_tiles t;
+    rc_tiles_plan(l->call, l->n, l->hq, l->hkv, all, &t);
+    double left, alone = rc_tiles_time(&t, all, 0, 0.0, most, &left), time = alone, shared = alone;
+    if (x->sms < all) {
+        rc_tiles_plan(l->call, l->n, l->hq, l->hkv, x->sms, &t);
+        time = rc_tiles_time(&t, x->sms, 0, 0.0, most, &left);
+    }
+    if (x->lost > 0 && !x->waits)
+        shared = rc_tiles_time(&t, x->sms, x->lost, takes * alone, 1, NULL);
     return (meeting){time / alone, left / time, shared / time};
 }
 
