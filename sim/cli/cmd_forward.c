@@ -177,6 +177,8 @@ static void print_head(const answer *a) {
            100.0 * r->mfu, s->machine.bf16_rate / 1e12);
     printf("communication: exposed %.3f ms, hidden %.3f ms\n", 1e3 * r->exposed_comm,
            1e3 * r->hidden_comm);
+    if (r->shares)
+        printf("attention and messages on one chip: %.3f ms longer\n", 1e3 * r->shared);
 }
 
 static void print_memory(const rc_memory *m, const rc_machine *machine) {
@@ -301,6 +303,8 @@ static rc_json *answer_json(const answer *a) {
     }
     rc_json_real(j, root, "exposed_comm_ms", 1e3 * r->exposed_comm);
     rc_json_real(j, root, "hidden_comm_ms", 1e3 * r->hidden_comm);
+    if (r->shares)
+        rc_json_real(j, root, "shared_chip_ms", 1e3 * r->shared);
     rc_json_real(j, root, "flop_rate", r->flop_rate);
     rc_json_real(j, root, "mfu", r->mfu);
     json_memory(j, root, &r->memory);

@@ -46,7 +46,7 @@ rc_contention rc_contention_of(const rc_spec *spec) {
     rc_contention x = {.meets = false};
     const rc_machine *m = rc_costs_machine(spec->costs);
     const rc_beside beside = rc_cost_beside(spec->costs);
-    if (!beside.known || spec->phase != RC_PREFILL || spec->serial_ring || spec->layout.cp < 2 ||
+    if (!beside.known || spec->ring_share.apart || spec->phase != RC_PREFILL || spec->serial_ring || spec->layout.cp < 2 ||
         !spec->schedule->message || m->sms < 2 || states(spec->what_if.overlap_compute) ||
         states(spec->what_if.overlap_comm))
         return x;

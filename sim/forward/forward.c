@@ -16,6 +16,20 @@ static void set_rates(const rc_spec *spec, rc_forward *out) {
     out->mfu = out->flop_rate / m->bf16_rate;
 }
 
+/* What it costs that attention and messages share a chip. */
+static rc_status set_shared(rc_forward_ctx *ctx, const rc_spec *spec, rc_forward *out,
+                            rc_error *err) {
+    rc_forward_timing apart;
+    rc_spec s = *spec;
+    out->shares = rc_contention_of(spec).meets;
+    if (!out->shares)
+        return RC_OK;
+    s.ring_share.apart = true;
+    RC_TRY(rc_forward_time(ctx, &s, &apart, err));
+    out->shared = (double)(out->ticks - apart.ticks) / RC_PS_PER_S;
+    return RC_OK;
+}
+
 static rc_status run(rc_forward_ctx *ctx, const rc_spec *spec, rc_forward *out, rc_error *err) {
     rc_replay *replay = NULL;
     bool done = false;
@@ -44,7 +58,7 @@ rc_status rc_forward_run_with(rc_forward_ctx *ctx, const rc_spec *spec, rc_forwa
     at_clock.costs = slower != NULL ? slower : spec->costs;
     rc_status st = run(ctx, &at_clock, out, err);
     rc_costs_close(slower);
-    return st;
+    return st == RC_OK ? set_shared(ctx, spec, out, err) : st;
 }
 
 rc_status rc_forward_run(const rc_spec *spec, rc_forward *out, rc_error *err) {

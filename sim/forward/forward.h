@@ -44,6 +44,7 @@ const char *rc_what_if_carry(const rc_what_if *w, const rc_layout *from, const r
  * from each other (docs/method.md, "What meets in a ring"). */
 enum { RC_RING_FREE = 8 }; /* SMs that attention leaves to messages when nobody says how many */
 typedef struct rc_ring_share {
+    bool apart;     /* neither takes anything from the other */
     bool gives_way; /* attention takes all SMs that no message has; else it leaves some free: */
     int sms;        /* those that it takes beside a message; 0: all but RC_RING_FREE */
     int ctas;       /* of a message, at most; 0: NCCL's own choice */
@@ -87,6 +88,8 @@ typedef struct rc_forward {
     double critical[RC_P_COUNT];        /* s of the critical path, by part; sums to time */
     double busy[RC_P_COUNT];            /* s that GPU 0 spent in each part (overlaps counted) */
     double exposed_comm, hidden_comm;   /* s */
+    bool shares;                        /* attention and messages take something from each other: */
+    double shared;                      /* s that the pass takes longer for it */
     double gemm_flops, attention_flops; /* one GPU, as executed */
     double flop_rate, mfu;              /* whole model / GPUs / time; over the bf16 peak */
     double basis[RC_BASIS_COUNT];       /* share of the critical path by what its cost rests on */

@@ -146,6 +146,14 @@ rc_status rc_scenario_parts(const rc_section *root, const char *const *sets, siz
     return rc_machine_load_set(path, sets, set_count, machine, err);
 }
 
+static rc_status read_share(const rc_section *root, rc_ring_share *out, rc_error *err) {
+    int64_t sms = 0;
+    RC_TRY(rc_section_whole(root, "ring_sms", &sms, err));
+    out->gives_way = sms == 0 && rc_section_has(root, "ring_sms");
+    out->sms = (int)sms;
+    return RC_OK;
+}
+
 static rc_status read_ways(const rc_section *root, rc_scenario *out, rc_error *err) {
     static const rc_phase phase_of[] = {RC_PREFILL, RC_DECODE, RC_MIXED};
     int phase;
@@ -156,7 +164,7 @@ static rc_status read_ways(const rc_section *root, rc_scenario *out, rc_error *e
     RC_TRY(rc_section_choice(root, "ring", &ring, err));
     out->eager = host == 0;
     out->serial_ring = ring == 1;
-    return RC_OK;
+    return read_share(root, &out->ring_share, err);
 }
 
 static rc_status read_document(const rc_node *top, const char *const *sets, size_t set_count,
@@ -226,5 +234,6 @@ rc_spec rc_scenario_spec(const rc_scenario *s, const rc_costs *costs) {
                      .seq_count = s->seq_count,
                      .eager = s->eager,
                      .serial_ring = s->serial_ring,
+                     .ring_share = s->ring_share,
                      .what_if = s->what_if};
 }

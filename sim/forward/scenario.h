@@ -17,6 +17,7 @@ typedef struct rc_scenario {
     rc_sequence *seqs; /* owned */
     size_t seq_count;
     bool eager, serial_ring;
+    rc_ring_share ring_share;
     rc_what_if what_if;
 } rc_scenario;
 

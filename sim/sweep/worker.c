@@ -55,6 +55,7 @@ static rc_spec spec_of(const sweep_cursor *c) {
                      .seq_count = c->seq_count,
                      .eager = c->eager,
                      .serial_ring = c->serial_ring,
+                     .ring_share = c->s->base.ring_share,
                      .draws = c->s->draws,
                      .seed = DRAWS_SEED,
                      .what_if = c->what_if};

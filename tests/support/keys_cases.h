@@ -61,6 +61,10 @@ typedef struct keys_file {
     "parallel: {tp: 8, cp: 2, variant: [pass-kv, pass-q]}\nphase: prefill\n"                       \
     "tokens: {new: [1K, 8K], cached: 0}\n"
 
+#define MEET(op, time)                                                                             \
+    "h100-sxm,H100,burst," op "," time "," time "," time                                           \
+    ",9,,,,2026-11-26T00:00:00Z,1,1,,k,c,measured\n"
+
 static const keys_file keys_files[] = {
     /* machine `own` is its own base: ratios follow from its peaks */
     {"own.yaml", "machine: own\n" PART(PEAKS) "calibration: {base: h100-sxm, state: sustained}\n"},
@@ -79,6 +83,18 @@ static const keys_file keys_files[] = {
     {"kv.yaml",
      PASS("kv", "./own.yaml", "parallel: {tp: 8, cp: 4, variant: pass-kv}\nphase: prefill\n",
           "tokens: {new: 32K, cached: 0}\n")},
+    {"meet.yaml", /* with the rows of meet.csv for its store */
+     PASS("meet", "./own.yaml", "parallel: {tp: 1, cp: 2, variant: pass-kv}\nphase: prefill\n",
+          "tokens: {new: 32K, cached: 0}\n")},
+    {"meet.csv",
+     "machine,gpu,state,op,variant,dtype,a,b,c,d,p10_s,p50_s,p90_s,samples,sm_mhz,power_w,temp_c,"
+     "date,driver,cuda,nccl,kernel,commit,source\n" MEET(
+         "attention,full@sms132,bf16,1056,32000,16,1",
+         "1e-3") MEET("attention,full@sms66,bf16,1056,32000,16,1",
+                      "2e-3") MEET("send_recv,nvlink,bf16,65536,2,1,0", "1e-5")
+         MEET("send_recv,nvlink,bf16,67108864,2,1,0", "1e-3")
+             MEET("transfer_beside,send_recv@nvlink,bf16,16777216,0,2,8", "1e-3")
+                 MEET("transfer_beside,attention+send_recv@nvlink,bf16,16777216,124,2,8", "2e-3")},
     {"fits.yaml",
      PASS("fits", "./fit.yaml", "parallel: {tp: 8, cp: 2, variant: pass-kv}\nphase: prefill\n",
           "tokens: {new: 32K, cached: 0}\n")},
@@ -224,6 +240,7 @@ static const keys_case keys_cases[] = {
     {F, "dtypes.kv", "pre", "", "bf16|fp8|int4", "", 0, 0},
     {F, "host", "ring", "", "eager|graph", "", 0, 0},
     {F, "ring", "kv", "", "overlapped|serial", "", 0, 0},
+    {F, "ring_sms", "meet", "", "-|0", "", 0, 0},
     {F, "what_if.slow_rank", "kv", "what_if.slow_speed=0.5", "0|3", "", 0, 0},
     {F, "what_if.slow_speed", "kv", "what_if.slow_rank=0", "0.25|0.5|1", TTFT, 0, 0},
     {F, "what_if.slow_link_rank", "ring", "what_if.slow_link=0.1", "0|3", "", 0, 0},
