@@ -46,9 +46,9 @@ rc_contention rc_contention_of(const rc_spec *spec) {
     rc_contention x = {.meets = false};
     const rc_machine *m = rc_costs_machine(spec->costs);
     const rc_beside beside = rc_cost_beside(spec->costs);
-    if (!beside.known || spec->ring_share.apart || spec->phase != RC_PREFILL || spec->serial_ring || spec->layout.cp < 2 ||
-        !spec->schedule->message || m->sms < 2 || states(spec->what_if.overlap_compute) ||
-        states(spec->what_if.overlap_comm))
+    if (!beside.known || spec->ring_share.apart || spec->phase != RC_PREFILL || spec->serial_ring ||
+        spec->layout.cp < 2 || !spec->schedule->message || m->sms < 2 ||
+        states(spec->what_if.overlap_compute) || states(spec->what_if.overlap_comm))
         return x;
     int ctas = ctas_of(spec, m);
     x.meets = true;
@@ -121,14 +121,14 @@ static rc_time attention_beside(const rc_contention *x, double exponent, const m
 
 static double message_takes(const rc_shape *s, const rc_shape_cost *c) {
     double rate = c->peer_rate > 0.0 ? fmin(c->peer_rate, c->link_rate) : c->link_rate;
-    return (double)c->duration + (s->bytes > 0.0 ? rc_flow_ps(s->bytes, rate) : 0.0);
+    return (double)c->alone + (s->bytes > 0.0 ? rc_flow_ps(s->bytes, rate) : 0.0);
 }
 
 /* A message takes `factor` of its time while attention runs, for `attention` ps; the price holds
  * what it takes longer as latency. */
 static void slow_message(const rc_shape *s, double factor, double attention, rc_shape_cost *c) {
     double all = message_takes(s, c) * (factor - 1.0), most = attention * (1.0 - 1.0 / factor);
-    c->duration = c->beside = rc_ticks_add(c->duration, rc_ticks_round(fmin(all, most)));
+    c->duration = c->beside = rc_ticks_add(c->alone, rc_ticks_round(fmin(all, most)));
 }
 
 static bool ring_message(const rc_shape *s) {

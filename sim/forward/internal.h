@@ -18,6 +18,7 @@ rc_family rc_family_of(const rc_shape *s);
 
 typedef struct rc_shape_cost {
     rc_time duration; /* of the op; of the latency for a message */
+    rc_time alone;    /* as `duration`, of a message that meets nothing */
     rc_time beside;   /* of attention in a ring step whose message it meets; else as `duration` */
     double peer_rate; /* message: most bytes/s of one flow */
     double link_rate; /* message: of the link */

@@ -152,7 +152,7 @@ rc_status rc_shape_at_clock(const rc_costs *costs, double clock, rc_shape_cost *
     assert(clock > 0.0 && clock <= 1.0);
     double slows = power != NULL ? rc_power_slows(power, out->load.class, out->bound, clock) : 1.0;
     RC_TRY(to_ticks(out->boost * slows, &out->duration, err));
-    out->beside = out->duration;
+    out->alone = out->beside = out->duration;
     return RC_OK;
 }
 

@@ -44,7 +44,9 @@ static void make(ring *r, int64_t tokens, rc_time alone, rc_time message) {
         (rc_program){.shapes = r->shape, .shape_count = SHAPES, .calls = &r->call, .call_count = 1};
 }
 
+/* Twice is as once: prices are turned again when the clock has changed. */
 static void contend(ring *r) {
+    rc_contend(&r->f.spec, &r->f.costs, &r->p, r->price);
     rc_contend(&r->f.spec, &r->f.costs, &r->p, r->price);
     assert_int_equal(r->price[OTHER].beside, 77);
     assert_int_equal(r->price[OTHER].duration, 77);
