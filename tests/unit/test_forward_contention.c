@@ -36,6 +36,7 @@ static void make(ring *r, int64_t tokens, rc_time alone, rc_time message) {
     r->shape[OTHER] = (rc_shape){.kind = RC_T_GEMM, .part = RC_P_QKV};
     r->price[ATTENTION] = (rc_shape_cost){.duration = alone, .beside = alone};
     r->price[MESSAGE] = (rc_shape_cost){.duration = message / 2,
+                                        .alone = message / 2,
                                         .beside = message / 2,
                                         .peer_rate = 1000.0 / ((double)(message / 2) / RC_PS_PER_S),
                                         .link_rate = 1e15};
