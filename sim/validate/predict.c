@@ -166,7 +166,7 @@ static rc_status predict(const setting *s, int draws, rc_measured_run *x, const 
                     .seq_count = (size_t)x->batch,
                     .eager = !x->graph,
                     .serial_ring = false,
-                    .ring_share = {x->sms == 0, x->sms, x->ctas},
+                    .ring_share = {.gives_way = x->sms == 0, .sms = x->sms, .ctas = x->ctas},
                     .unfold = true,
                     .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
     RC_TRY(rc_forward_trace(&spec, &program, &sim, err));
