@@ -13,7 +13,7 @@
 
 typedef struct validate_flags {
     const char *json, *plot, *out, *max_median, *max_p95, *explain, *transport;
-    rc_many results, store, seen, unseen, ranks;
+    rc_many results, store, seen, unseen, ranks, without;
     int64_t draw, draws, seed;
     bool cross, by_part, overwrite;
 } validate_flags;
@@ -97,8 +97,10 @@ static rc_status read_runs(const validate_flags *f, rc_runs *r, rc_error *err) {
 }
 
 static rc_status predict(const validate_flags *f, int draws, rc_runs *r, rc_error *err) {
-    const rc_predict_options o = {
+    rc_predict_options o = {
         .stores = f->store.values, .store_count = f->store.count, .draws = draws};
+    for (size_t i = 0; i < f->without.count; i++)
+        RC_TRY(rc_mechanism_find(f->without.values[i], &o.without, err));
     return rc_runs_predict(r, &o, err);
 }
 
@@ -179,6 +181,8 @@ rc_status rc_cmd_validate(int argc, char **argv, rc_error *err) {
          "a calibration store (default: the embedded one); several: one for each --results"},
         {"--draws", RC_FLAG_INT, RC_WHOLE(&f.draws, 0, 10000), "N",
          "draws for p5 and p95 of each forecast (default 100)"},
+        {"--without", RC_FLAG_MANY, &f.without, "MECHANISM",
+         "waves: forecast without this mechanism of the model"},
         {"--json", RC_FLAG_TEXT, &f.json, "FILE", "all figures as JSON"},
         {"--plot", RC_FLAG_TEXT, &f.plot, "DIR", "a scatter plot, PNG and SVG"},
         {"--max-median", RC_FLAG_TEXT, &f.max_median, "PCT",

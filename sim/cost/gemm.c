@@ -84,6 +84,24 @@ static void between(const rc_book *b, const shape *s, const rc_grid *own, double
     p->y = plan(b, s) + in_common(b, s, own, x, &unused) + part * (a + f * (z - a));
 }
 
+/* The same without waves: each measured shape's own time at M, in proportion to N K. */
+static void by_size(const rc_book *b, const shape *s, double log_m, rc_probe *p) {
+    size_t n;
+    const rc_grid *all = rc_book_grids(b, RC_COST_GEMM, &n);
+    double sum = 0.0, spread = 0.0, weights = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        rc_probe there;
+        if (all[i].dtype != s->d)
+            continue;
+        double w = weight(&all[i], s, log_m);
+        rc_series_at(all[i].curves.series, log_m, &there);
+        sum += w * (there.y + s->logs[0] + s->logs[1] - all[i].logs[0] - all[i].logs[1]);
+        spread += w * there.spread;
+        weights += w;
+    }
+    *p = (rc_probe){.y = sum / weights, .spread = spread / weights, .basis = RC_MODELLED};
+}
+
 static bool is_row(const rc_series *c, double x) {
     for (size_t i = 0; i < c->n; i++)
         if (fabs(c->knot[i].x - x) <= SLACK)
@@ -108,9 +126,12 @@ rc_status rc_price_product(const rc_costs *c, const rc_asked *a, rc_cost *out, r
     s.logs[0] = log(s.n);
     s.logs[1] = log(s.k);
     const rc_grid *own = rc_book_find(c->book, a->rows, a->d, a->at);
-    if (own == NULL)
+    bool waves = (c->m.without & RC_WAVES) == 0;
+    if (own == NULL && !waves)
+        by_size(c->book, &s, log_m, &p);
+    else if (own == NULL)
         alike(c->book, &s, log_m, &p);
-    else if (a->d == RC_BF16 || is_row(own->curves.series, log_m))
+    else if (a->d == RC_BF16 || !waves || is_row(own->curves.series, log_m))
         rc_series_at(own->curves.series, log_m, &p);
     else
         between(c->book, &s, own, log_m, &p);

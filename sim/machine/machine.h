@@ -96,7 +96,14 @@ typedef struct rc_machine {
     /* fitted: */
     int fitted_count;
     rc_fitted fitted[RC_MAX_FITTED];
+    unsigned without; /* rc_mechanism bits; no key sets them */
 } rc_machine;
+
+/* Mechanisms of the model that `ringcast validate --without` leaves out, so that it shows what each
+ * is worth. */
+typedef enum rc_mechanism {
+    RC_WAVES = 1 /* costs between rows and of other shapes follow the kernel's plan of tiles */
+} rc_mechanism;
 
 /* Bytes of a GPU that weights, KV cache, activations, buffers and the runtime may take together;
  * what is kept back is for whatever else lives there and for what no model of memory sees, as

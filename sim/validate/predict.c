@@ -30,6 +30,7 @@ enum { SETTINGS = 32 }; /* machines, transports and numbers of GPUs of one folde
 typedef struct predictor { /* of the runs of one folder */
     const char *store;
     int draws;
+    unsigned without;
     rc_rows *rows;
     setting s[SETTINGS];
     size_t n;
@@ -82,6 +83,7 @@ static rc_status make_setting(const predictor *p, const rc_measured_run *x, sett
         s->m.launch = launch;
     s->m.ring_step = 0.0;
     s->m.from_rest = true; /* a ring's chip was idle while its case was set up */
+    s->m.without = p->without;
     if (inside && strcmp(x->transport, "none") != 0)
         snprintf(s->m.intra_transport, sizeof s->m.intra_transport, "%.15s", x->transport);
     s->m.ring_ctas = x->ctas;
@@ -216,6 +218,24 @@ static rc_status predict_folder(rc_runs *r, int folder, predictor *p, rc_error *
     return st;
 }
 
+static const struct {
+    const char *name;
+    rc_mechanism bit;
+} mechanisms[] = {{"waves", RC_WAVES}};
+
+rc_status rc_mechanism_find(const char *name, unsigned *bits, rc_error *err) {
+    char all[128] = "";
+    for (size_t i = 0; i < sizeof mechanisms / sizeof mechanisms[0]; i++) {
+        size_t n = strlen(all);
+        if (strcmp(name, mechanisms[i].name) == 0) {
+            *bits |= (unsigned)mechanisms[i].bit;
+            return RC_OK;
+        }
+        snprintf(all + n, sizeof all - n, "%s%s", n ? ", " : "", mechanisms[i].name);
+    }
+    return rc_fail(err, RC_E_USAGE, "\"%.40s\": expected one of %s", name, all);
+}
+
 rc_status rc_runs_predict(rc_runs *r, const rc_predict_options *o, rc_error *err) {
     assert(r->v != NULL || r->n == 0);
     assert(o != NULL && o->draws >= 0);
@@ -225,7 +245,7 @@ rc_status rc_runs_predict(rc_runs *r, const rc_predict_options *o, rc_error *err
                        o->store_count, folders);
     rc_status st = RC_OK;
     for (int i = 0; i < folders && st == RC_OK; i++) {
-        predictor p = {.draws = o->draws};
+        predictor p = {.draws = o->draws, .without = o->without};
         if (o->store_count > 0)
             p.store = o->stores[o->store_count > 1 ? i : 0];
         st = rc_store_rows(p.store, NULL, &p.rows, err);

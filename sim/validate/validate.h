@@ -96,8 +96,12 @@ typedef struct rc_predict_options {
     const char *const *stores; /* of each folder of runs, in their order; one: of all; none: the
                                   built-in rows */
     size_t store_count;
-    int draws; /* for p5 and p95; 0: none */
+    int draws;        /* for p5 and p95; 0: none */
+    unsigned without; /* rc_mechanism bits */
 } rc_predict_options;
+/* The mechanism of the model that `name` ("waves") is, added to *bits; RC_E_USAGE names them all
+ * when it is none. */
+rc_status rc_mechanism_find(const char *name, unsigned *bits, rc_error *err);
 /* Fill time[], p5 and p95 of every run. A case that cannot be predicted (no rows) keeps NAN and its
  * reason; that is not an error here. RC_E_USAGE when there are neither 0, 1 nor as many stores as
  * folders. */

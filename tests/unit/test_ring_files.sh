@@ -71,7 +71,7 @@ $count "$work/two.csv" | grep -q '^  all  *all  *2  *1  *1$' || fail "count.sh: 
 
 # ---- the documents
 scenarios/validation/forecast.sh -v "$1/ringcast" >"$work/forecast"
-counting=$($count "${later[@]}" $rings/*.csv results/paper/real/table4-*.csv | awk '$1 == "all" && $2 == "all" { print $4 }')
+counting=$($count results/rings/*/*.csv results/paper/real/table4-*.csv | awk '$1 == "all" && $2 == "all" { print $4 }')
 [ "$(awk '$1 ~ /seen$/ && $2 == "all" && $3 == "all" && $4 == "simulation" { n += $5 } END { print n }' "$work/forecast")" = "$counting" ] ||
     fail "forecast.sh: not the $counting cases that count"
 for name in overlap count; do

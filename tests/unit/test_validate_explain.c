@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include "sim/machine/machine.h"
 #include "sim/validate/validate.h"
 
 #define HEAD                                                                                       \
@@ -124,27 +125,56 @@ static void test_first(void **state) {
     forecast(&r, "tp", 1, 0.01, 0.001);
     double gate = rc_over_ranks_value(&r.v[0].parts[1].part[RC_P_GATE_UP], false);
     double whole = r.v[0].time[RC_BY_SIMULATION];
+    const double events = 2 * 3.8e-6; /* those around gate-up of two layers */
     rc_runs_free(&r);
-    forecast(&r, "tp", 1, whole, gate / 1.1); /* 10 % of much of the pass */
+    forecast(&r, "tp", 1, whole, gate / 1.1 + events); /* 10 % of much of the pass */
     assert_int_equal(print(&r, false, "c-t?", text, sizeof text, &err), RC_OK);
     assert_non_null(strstr(text, "they part first at gate-up (+10.0 %)"));
     assert_int_equal(print(&r, true, "*", text, sizeof text, &err), RC_OK);
     assert_non_null(strstr(text, "gate-up"));
     assert_non_null(strstr(text, "10.00"));
     rc_runs_free(&r);
-    forecast(&r, "tp", 1, whole, gate / 1.01); /* within what is known of a median */
+    forecast(&r, "tp", 1, whole, gate / 1.01 + events); /* within what is known of a median */
     assert_int_equal(print(&r, false, "*", text, sizeof text, &err), RC_OK);
     assert_non_null(strstr(text, "no part is further off"));
     assert_int_equal(print(&r, false, "other", text, sizeof text, &err), RC_E_INPUT);
     rc_runs_free(&r);
 }
 
+/* The time of `text`, forecast without some mechanisms. */
+static double without(const char *text, unsigned bits) {
+    rc_runs r = {0};
+    rc_error err = {0};
+    const rc_predict_options o = {.without = bits};
+    assert_int_equal(parse(&r, text, &err), RC_OK);
+    assert_int_equal(rc_runs_predict(&r, &o, &err), RC_OK);
+    assert_string_equal(r.v[0].why, "");
+    double time = r.v[0].time[RC_BY_SIMULATION];
+    rc_runs_free(&r);
+    return time;
+}
+
+/* A mechanism that is left out makes another forecast, where the case has to do with it. */
+static void test_without(void **state) {
+    (void)state;
+    unsigned bits = 0;
+    rc_error err = {0};
+    assert_int_equal(rc_mechanism_find("waves", &bits, &err), RC_OK);
+    assert_int_equal(bits, RC_WAVES);
+    assert_int_equal(rc_mechanism_find("wave", &bits, &err), RC_E_USAGE);
+    assert_non_null(strstr(err.msg, "waves"));
+    /* A width that no row has: its products rest on the plan of tiles. */
+    static const char other[] =
+        HEAD "c,tp,1,1,2048,0,1,40,8,5120,27648,2,graph,0,0,none,whole,-1,0.1,0.1,0.1,3,0.003,"
+             "h200-sxm,NVIDIA H200,,,,d,d,c,n,k,c\n";
+    assert_true(fabs(without(other, RC_WAVES) / without(other, 0) - 1.0) > 1e-3);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_measured),
-        cmocka_unit_test(test_adds_up),
-        cmocka_unit_test(test_ring),
-        cmocka_unit_test(test_first),
+        cmocka_unit_test(test_measured), cmocka_unit_test(test_adds_up),
+        cmocka_unit_test(test_ring),     cmocka_unit_test(test_first),
+        cmocka_unit_test(test_without),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
