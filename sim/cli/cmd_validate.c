@@ -97,8 +97,10 @@ static rc_status read_runs(const validate_flags *f, rc_runs *r, rc_error *err) {
 }
 
 static rc_status predict(const validate_flags *f, int draws, rc_runs *r, rc_error *err) {
-    rc_predict_options o = {
-        .stores = f->store.values, .store_count = f->store.count, .draws = draws};
+    rc_predict_options o = {.stores = f->store.values,
+                            .store_count = f->store.count,
+                            .draws = draws,
+                            .alone = f->explain || f->by_part};
     for (size_t i = 0; i < f->without.count; i++)
         RC_TRY(rc_mechanism_find(f->without.values[i], &o.without, err));
     return rc_runs_predict(r, &o, err);
@@ -182,7 +184,7 @@ rc_status rc_cmd_validate(int argc, char **argv, rc_error *err) {
         {"--draws", RC_FLAG_INT, RC_WHOLE(&f.draws, 0, 10000), "N",
          "draws for p5 and p95 of each forecast (default 100)"},
         {"--without", RC_FLAG_MANY, &f.without, "MECHANISM",
-         "waves: forecast without this mechanism of the model"},
+         "contention, waves: forecast without this mechanism of the model"},
         {"--json", RC_FLAG_TEXT, &f.json, "FILE", "all figures as JSON"},
         {"--plot", RC_FLAG_TEXT, &f.plot, "DIR", "a scatter plot, PNG and SVG"},
         {"--max-median", RC_FLAG_TEXT, &f.max_median, "PCT",

@@ -136,7 +136,7 @@ const rc_machine *rc_costs_machine(const rc_costs *c) {
 
 rc_beside rc_cost_beside(const rc_costs *c) {
     assert(c != NULL);
-    return c->beside;
+    return (c->m.without & RC_CONTENTION) ? (rc_beside){.known = false} : c->beside;
 }
 
 rc_status rc_answer(const rc_costs *c, const rc_asked *a, const rc_probe *found, rc_cost *out,

@@ -102,7 +102,8 @@ typedef struct rc_machine {
 /* Mechanisms of the model that `ringcast validate --without` leaves out, so that it shows what each
  * is worth. */
 typedef enum rc_mechanism {
-    RC_WAVES = 1 /* costs between rows and of other shapes follow the kernel's plan of tiles */
+    RC_CONTENTION = 1, /* what attention and messages take from each other in a ring */
+    RC_WAVES = 2 /* costs between rows and of other shapes follow the kernel's plan of tiles */
 } rc_mechanism;
 
 /* Bytes of a GPU that weights, KV cache, activations, buffers and the runtime may take together;

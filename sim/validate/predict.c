@@ -31,6 +31,7 @@ typedef struct predictor { /* of the runs of one folder */
     const char *store;
     int draws;
     unsigned without;
+    bool alone;
     rc_rows *rows;
     setting s[SETTINGS];
     size_t n;
@@ -153,8 +154,34 @@ static rc_status draw_interval(const rc_spec *of, int draws, rc_measured_run *x,
     return RC_OK;
 }
 
-static rc_status predict(const setting *s, int draws, rc_measured_run *x, const rc_sequence *seqs,
-                         rc_error *err) {
+/* What a ring step's attention and message take by themselves: of a pass in which they take nothing
+ * from each other. Attention that leaves SMs free does so by itself, too. */
+static rc_status predict_alone(const setting *s, const rc_spec *of, rc_measured_run *x,
+                               rc_error *err) {
+    rc_machine m = s->m;
+    rc_costs *costs = NULL;
+    rc_program program;
+    rc_sim *sim = NULL;
+    rc_spec spec = *of;
+    rc_run_parts alone = {.calls = {0}};
+    m.without |= RC_CONTENTION;
+    RC_TRY(rc_costs_view(s->costs, &m, &costs, err));
+    spec.costs = costs;
+    rc_status st = rc_forward_trace(&spec, &program, &sim, err);
+    rc_costs_close(costs);
+    if (st != RC_OK)
+        return st;
+    rc_run_parts_simulated(&alone, &program, sim);
+    memcpy(x->parts[1].message_alone, alone.message_alone, sizeof alone.message_alone);
+    if (x->sms == 0)
+        memcpy(x->parts[1].attention_alone, alone.attention_alone, sizeof alone.attention_alone);
+    rc_sim_destroy(sim);
+    rc_program_free(&program);
+    return RC_OK;
+}
+
+static rc_status predict(const predictor *p, const setting *s, rc_measured_run *x,
+                         const rc_sequence *seqs, rc_error *err) {
     rc_model model;
     rc_program program;
     rc_sim *sim = NULL;
@@ -177,8 +204,10 @@ static rc_status predict(const setting *s, int draws, rc_measured_run *x, const 
     x->time[RC_BY_SIMULATION] = end_of_layers(&program, sim);
     rc_baselines(&program, &s->m, x->transport, &x->time[RC_BY_ROOFLINE],
                  &x->time[RC_BY_ALPHA_BETA]);
-    if (st == RC_OK && draws > 0)
-        st = draw_interval(&spec, draws, x, err);
+    if (p->alone && x->cp > 1)
+        st = predict_alone(s, &spec, x, err);
+    if (st == RC_OK && p->draws > 0)
+        st = draw_interval(&spec, p->draws, x, err);
     x->transferred = strcmp(s->m.base, x->machine) == 0 ? 0.0 : 1.0;
     rc_sim_destroy(sim);
     rc_program_free(&program);
@@ -193,7 +222,7 @@ static rc_status predict_one(predictor *p, rc_measured_run *x, rc_error *err) {
         return rc_fail(err, RC_E_NOMEM, "out of memory");
     for (int64_t i = 0; i < x->batch; i++)
         seqs[i] = (rc_sequence){x->t, x->p};
-    rc_status st = predict(s, p->draws, x, seqs, err);
+    rc_status st = predict(p, s, x, seqs, err);
     free(seqs);
     return st;
 }
@@ -221,7 +250,7 @@ static rc_status predict_folder(rc_runs *r, int folder, predictor *p, rc_error *
 static const struct {
     const char *name;
     rc_mechanism bit;
-} mechanisms[] = {{"waves", RC_WAVES}};
+} mechanisms[] = {{"contention", RC_CONTENTION}, {"waves", RC_WAVES}};
 
 rc_status rc_mechanism_find(const char *name, unsigned *bits, rc_error *err) {
     char all[128] = "";
@@ -245,7 +274,7 @@ rc_status rc_runs_predict(rc_runs *r, const rc_predict_options *o, rc_error *err
                        o->store_count, folders);
     rc_status st = RC_OK;
     for (int i = 0; i < folders && st == RC_OK; i++) {
-        predictor p = {.draws = o->draws, .without = o->without};
+        predictor p = {.draws = o->draws, .without = o->without, .alone = o->alone};
         if (o->store_count > 0)
             p.store = o->stores[o->store_count > 1 ? i : 0];
         st = rc_store_rows(p.store, NULL, &p.rows, err);

@@ -98,6 +98,7 @@ typedef struct rc_predict_options {
     size_t store_count;
     int draws;        /* for p5 and p95; 0: none */
     unsigned without; /* rc_mechanism bits */
+    bool alone;       /* parts of ring steps without each other, too: another pass for each run */
 } rc_predict_options;
 /* The mechanism of the model that `name` ("waves") is, added to *bits; RC_E_USAGE names them all
  * when it is none. */
