@@ -103,7 +103,8 @@ typedef struct rc_machine {
  * is worth. */
 typedef enum rc_mechanism {
     RC_CONTENTION = 1, /* what attention and messages take from each other in a ring */
-    RC_WAVES = 2 /* costs between rows and of other shapes follow the kernel's plan of tiles */
+    RC_CLOCKS = 2,     /* the clock that power leaves a pass; else a sustained one for all */
+    RC_WAVES = 4 /* costs between rows and of other shapes follow the kernel's plan of tiles */
 } rc_mechanism;
 
 /* Bytes of a GPU that weights, KV cache, activations, buffers and the runtime may take together;

@@ -83,6 +83,8 @@ static rc_status make_setting(const predictor *p, const rc_measured_run *x, sett
     if (isfinite(launch))
         s->m.launch = launch;
     s->m.ring_step = 0.0;
+    if (!(p->without & RC_CLOCKS)) /* else the state of the machine's file */
+        snprintf(s->m.state, sizeof s->m.state, "power_limited");
     s->m.from_rest = true; /* a ring's chip was idle while its case was set up */
     s->m.without = p->without;
     if (inside && strcmp(x->transport, "none") != 0)
@@ -141,7 +143,7 @@ static double end_of_layers(const rc_program *p, const rc_sim *sim) {
     return (double)end / RC_PS_PER_S;
 }
 
-/* The interval of the whole pass, head included, moved to the time of the layers. */
+/* The clock of the whole pass, head included, and its interval, moved to the time of the layers. */
 static rc_status draw_interval(const rc_spec *of, int draws, rc_measured_run *x, rc_error *err) {
     rc_spec spec = *of;
     rc_forward f;
@@ -149,6 +151,9 @@ static rc_status draw_interval(const rc_spec *of, int draws, rc_measured_run *x,
     spec.draws = draws;
     spec.seed = 1;
     RC_TRY(rc_forward_run(&spec, &f, err));
+    x->forecast_mhz = f.clock.mhz > 0.0 ? f.clock.mhz : NAN;
+    if (draws == 0)
+        return RC_OK;
     x->p5 = x->time[RC_BY_SIMULATION] * f.p5 / f.time;
     x->p95 = x->time[RC_BY_SIMULATION] * f.p95 / f.time;
     return RC_OK;
@@ -206,7 +211,7 @@ static rc_status predict(const predictor *p, const setting *s, rc_measured_run *
                  &x->time[RC_BY_ALPHA_BETA]);
     if (p->alone && x->cp > 1)
         st = predict_alone(s, &spec, x, err);
-    if (st == RC_OK && p->draws > 0)
+    if (st == RC_OK)
         st = draw_interval(&spec, p->draws, x, err);
     x->transferred = strcmp(s->m.base, x->machine) == 0 ? 0.0 : 1.0;
     rc_sim_destroy(sim);
@@ -250,7 +255,7 @@ static rc_status predict_folder(rc_runs *r, int folder, predictor *p, rc_error *
 static const struct {
     const char *name;
     rc_mechanism bit;
-} mechanisms[] = {{"contention", RC_CONTENTION}, {"waves", RC_WAVES}};
+} mechanisms[] = {{"contention", RC_CONTENTION}, {"clocks", RC_CLOCKS}, {"waves", RC_WAVES}};
 
 rc_status rc_mechanism_find(const char *name, unsigned *bits, rc_error *err) {
     char all[128] = "";

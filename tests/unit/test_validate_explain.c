@@ -168,6 +168,7 @@ static void test_without(void **state) {
         HEAD "c,tp,1,1,2048,0,1,40,8,5120,27648,2,graph,0,0,none,whole,-1,0.1,0.1,0.1,3,0.003,"
              "h200-sxm,NVIDIA H200,,,,d,d,c,n,k,c\n";
     assert_true(fabs(without(other, RC_WAVES) / without(other, 0) - 1.0) > 1e-3);
+    assert_true(without(other, RC_CLOCKS) != without(other, 0));
     assert_true(without(other, RC_CONTENTION) == without(other, 0)); /* one GPU: no messages */
 }
 
