@@ -60,7 +60,7 @@ static rc_status composed(const rc_costs *c, rc_op op, double bytes, int ranks, 
  * that a rank moves. */
 static void at_bus_rate(const rc_costs *c, const rc_grid *g, double bytes, int ranks,
                         rc_cost *out) {
-    rc_cost shortest;
+    rc_cost shortest = {.p50 = 0.0};
     rc_link_cost(c, g, bytes, out);
     rc_link_cost(c, g, 1.0, &shortest);
     double floor = fmin(out->p50, shortest.p50);
@@ -73,7 +73,7 @@ static void at_bus_rate(const rc_costs *c, const rc_grid *g, double bytes, int r
 static void beside_others(const rc_costs *c, rc_op op, const rc_transfer *x, rc_cost *out) {
     bool rings =
         op == RC_COST_ALL_REDUCE || op == RC_COST_ALL_GATHER || op == RC_COST_REDUCE_SCATTER;
-    rc_cost shared;
+    rc_cost shared = {.p50 = 0.0};
     if (x->abreast < 2 || !rings || strcmp(c->m.intra_transport, "nvlink") == 0)
         return;
     const rc_grid *g = rc_link_find(c, op, (int64_t)x->ranks * x->abreast, 1, false);
@@ -178,7 +178,7 @@ rc_status rc_cost_collective(const rc_costs *c, const char *op, const rc_transfe
 /* A message that goes as several, in one group to the same peer: one after the other, the latency
  * once. */
 static void in_pieces(const rc_costs *c, const rc_grid *g, const rc_transfer *x, rc_cost *out) {
-    rc_cost one, shortest;
+    rc_cost one = {.p50 = 0.0}, shortest = one;
     double more = 0.0;
     rc_link_cost(c, g, 1.0, &shortest);
     rc_link_cost(c, g, x->bytes, out);
@@ -198,7 +198,7 @@ static void in_pieces(const rc_costs *c, const rc_grid *g, const rc_transfer *x,
  */
 static void curve_as_flow(const rc_costs *c, const rc_grid *g, const rc_transfer *x, double link,
                           rc_p2p *out) {
-    rc_cost cost;
+    rc_cost cost = {.p50 = 0.0};
     in_pieces(c, g, x, &cost);
     out->latency = fmin(rc_link_carried(c, g, exp(g->curves.series->knot[0].y)), cost.p50);
     out->spread = cost.spread;
