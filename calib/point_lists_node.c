@@ -29,6 +29,8 @@ static const struct {
 /* By worth. Below 16 KiB only send_recv and all_reduce are asked for: the tail. */
 static const int64_t net_first[] = {16 * MI, 1 * MI, 256 * MI, 64 * KI, 4 * MI};
 static const int64_t net_then[] = {64 * MI, 256 * KI, 16 * KI, 1024 * MI};
+/* NCCL changes its protocol somewhere between 256 KiB and 8 MiB, and a time may jump there. */
+static const int64_t net_between[] = {2 * MI, 8 * MI, 512 * KI, 128 * KI, 32 * MI};
 static const int64_t net_last[] = {4 * KI, 256, 1 * KI};
 
 /* Bytes as schema.h counts them; where a buffer is cut into one part a rank, parts are whole
@@ -104,6 +106,7 @@ rc_status rc_points_net(rc_points *p, int ranks, rc_error *err) {
         RC_TRY(net_apart(p, n, err));
     RC_TRY(net_ctas(p, ranks, err));
     for (int n = ranks; n >= 2; n = next_group(n)) {
+        RC_TRY(net_sizes(p, 0, rings, net_between, COUNT(net_between), n, err));
         RC_TRY(net_sizes(p, 0, rings, net_then, COUNT(net_then), n, err));
         RC_TRY(net_sizes(p, rings, all, net_first, COUNT(net_first), n, err));
     }
