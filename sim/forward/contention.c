@@ -26,8 +26,7 @@ static bool states(double factor) {
 static int ctas_of(const rc_spec *spec, const rc_machine *m) {
     bool inside = spec->layout.cp * spec->layout.tp <= m->gpus_per_node;
     int most = inside && strcmp(m->intra_transport, "nvlink") == 0 ? NVLINK_CTAS : OTHER_CTAS;
-    int ctas = spec->ring_share.ctas;
-    return ctas > 0 && ctas < most ? ctas : most;
+    return m->ring_ctas > 0 && m->ring_ctas < most ? m->ring_ctas : most;
 }
 
 static int sms_of(const rc_spec *spec, const rc_machine *m) {

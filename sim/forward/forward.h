@@ -47,7 +47,6 @@ typedef struct rc_ring_share {
     bool apart;     /* neither takes anything from the other */
     bool gives_way; /* attention takes all SMs that no message has; else it leaves some free: */
     int sms;        /* those that it takes beside a message; 0: all but RC_RING_FREE */
-    int ctas;       /* of a message, at most; 0: NCCL's own choice */
 } rc_ring_share;
 
 typedef struct rc_spec {

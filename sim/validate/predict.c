@@ -200,7 +200,7 @@ static rc_status predict(const predictor *p, const setting *s, rc_measured_run *
                     .seq_count = (size_t)x->batch,
                     .eager = !x->graph,
                     .serial_ring = false,
-                    .ring_share = {.gives_way = x->sms == 0, .sms = x->sms, .ctas = x->ctas},
+                    .ring_share = {.gives_way = x->sms == 0, .sms = x->sms},
                     .unfold = true,
                     .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
     RC_TRY(rc_forward_trace(&spec, &program, &sim, err));

@@ -460,7 +460,7 @@ PROP_UNUSED static void fake_share(prop_case *c, fake_pass *f) {
     if (prop_one_in(c, 2))
         f->spec.ring_share.sms = (int)prop_range(c, 1, 40);
     if (prop_one_in(c, 2))
-        f->spec.ring_share.ctas = (int)prop_range(c, 1, 40);
+        f->costs.machine.ring_ctas = (int)prop_range(c, 1, 40);
     if (prop_one_in(c, 2))
         strcpy(f->costs.machine.intra_transport, "nvlink");
 }

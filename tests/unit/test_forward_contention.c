@@ -132,7 +132,7 @@ static void test_message_first(void **state) {
     assert_false(rc_contention_of(&r.f.spec).waits);
     r.f.spec.ring_share.sms = 131;
     assert_int_equal(rc_contention_of(&r.f.spec).lost, 1);
-    r.f.spec.ring_share.ctas = 1;
+    r.f.costs.machine.ring_ctas = 1;
     assert_int_equal(rc_contention_of(&r.f.spec).lost, 0);
 }
 
