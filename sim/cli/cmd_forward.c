@@ -9,6 +9,7 @@
 #include "sim/base/table.h"
 #include "sim/cli/flags.h"
 #include "sim/cli/machine_json.h"
+#include "sim/cli/op_sources.h"
 #include "sim/cli/wanted_report.h"
 #include "sim/cost/basis.h"
 #include "sim/forward/scenario.h"
@@ -39,6 +40,7 @@ typedef struct answer {
     int other_count;
     double wall;
     rc_notes notes;
+    rc_op_sources sources;
 } answer;
 
 static rc_status parse(int argc, char **argv, forward_flags *f, bool *helped, rc_error *err) {
@@ -237,6 +239,8 @@ static rc_status print_text(const answer *a, rc_error *err) {
     rc_table_destroy(t);
     print_memory(&a->result.memory, &a->scenario.machine);
     print_basis(a);
+    if (st == RC_OK)
+        st = rc_op_sources_print(&a->sources, &a->scenario.machine, err);
     print_others(a);
     return st;
 }
@@ -309,6 +313,7 @@ static rc_json *answer_json(const answer *a) {
     rc_json_real(j, root, "mfu", r->mfu);
     json_memory(j, root, &r->memory);
     rc_basis_json(j, root, r->basis);
+    rc_op_sources_json(j, root, &a->sources, &s->machine);
     json_caution(j, root, a, s->schedule, s->layout.cp);
     json_others(j, root, a);
     rc_notes_json(j, root, &a->notes);
@@ -384,6 +389,8 @@ static rc_status evaluate(answer *a, const forward_flags *f, const rc_costs *cos
     RC_TRY(rc_forward_run(&spec, &a->result, err));
     if (!f->quiet && !f->csv)
         RC_TRY(run_others(a, costs, err));
+    if (!f->quiet && !f->csv)
+        RC_TRY(rc_op_sources_of(&spec, &a->sources, err));
     RC_TRY(show(a, f, costs, err));
     return f->wanted ? rc_wanted_report(&spec, 1, f->wanted, !f->json && !f->csv && !f->quiet, err)
                      : RC_OK;

@@ -9,11 +9,19 @@
 
 #include "sim/cost/builtin.h"
 #include "sim/cost/carry.h"
+#include "sim/cost/sources.h"
 
 static rc_status build(const char *store, rc_costs *c, rc_error *err) {
-    rc_rows *rows = NULL;
+    rc_rows *rows = NULL, *mixed = NULL;
     RC_TRY(rc_store_rows(store, NULL, &rows, err));
-    rc_status st = rc_book_build(rows, c->m.base, c->m.state, &c->built, err);
+    rc_status st = RC_OK;
+    if (rc_machine_has_sources(&c->m)) {
+        st = rc_rows_by_source(rows, &c->m, &mixed, err);
+        rc_rows_free(rows);
+        rows = mixed;
+    }
+    if (st == RC_OK)
+        st = rc_book_build(rows, c->m.base, c->m.state, &c->built, err);
     if (st == RC_OK)
         c->beside = rc_beside_of(rows, &c->m);
     rc_rows_free(rows);
@@ -29,7 +37,7 @@ rc_status rc_costs_open(const char *store, const rc_machine *m, rc_costs **out, 
         return rc_fail(err, RC_E_NOMEM, "out of memory for the costs");
     c->m = *m;
     c->clock = 1.0;
-    if (store == NULL)
+    if (store == NULL && !rc_machine_has_sources(m))
         c->book = rc_builtin_book(m->base, m->state);
     rc_status st = c->book == NULL ? build(store, c, err) : RC_OK;
     if (st != RC_OK) {
@@ -53,6 +61,11 @@ rc_status rc_costs_view(const rc_costs *c, const rc_machine *m, rc_costs **out, 
         return rc_fail(err, RC_E_INPUT,
                        "machine '%s' rests on '%s' (%s); these costs are of '%s' (%s)", m->name,
                        m->base, m->state, c->book->base, c->book->state);
+    if (!rc_machine_same_rows(m, &c->m))
+        return rc_fail(err, RC_E_INPUT,
+                       "machine '%s' takes rows of single ops (calibration.costs) from elsewhere "
+                       "than these costs of '%s'",
+                       m->name, c->m.name);
     rc_costs *v = calloc(1, sizeof *v);
     if (v == NULL)
         return rc_fail(err, RC_E_NOMEM, "out of memory for the costs");

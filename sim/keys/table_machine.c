@@ -59,6 +59,15 @@ const rc_key rc_keys_machine[] = {
     TEXT("calibration.base", NEEDED, "time",
          "machine column of the store that compute costs rest on"),
     TEXT("calibration.collectives", "`base`", "time", "the same for collectives inside a node"),
+    SECTION("calibration.costs", "all of `base`",
+            "machine columns whose rows of single ops stand in place of the base's, as if measured "
+            "on it; links: `collectives`"),
+    TEXT("calibration.costs.gemm", "`base`", "time", "of products"),
+    TEXT("calibration.costs.attention", "`base`", "time", "of prefill attention, full and causal"),
+    TEXT("calibration.costs.decode", "`base`", "time", "of decode attention"),
+    TEXT("calibration.costs.merge", "`base`", "time", "of merges of partial outputs"),
+    TEXT("calibration.costs.elementwise", "`base`", "time",
+         "of norms, additions, activations, rotary and quantisation"),
     CHOICE(
         "calibration.state", "burst sustained power_limited", NEEDED, "time",
         "clock state of the costs: a cool chip, one after seconds of load, or the clock at which a "

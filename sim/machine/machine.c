@@ -178,6 +178,18 @@ static rc_status read_transfer(const rc_section *calibration, rc_machine *m, rc_
     return RC_OK;
 }
 
+/* What is not named is the base's, and so is what names the base. */
+static rc_status read_sources(const rc_section *calibration, rc_machine *m, rc_error *err) {
+    rc_section s;
+    RC_TRY(rc_section_enter(calibration, "costs", &s, err));
+    for (rc_source i = 0; i < RC_SOURCES; i++) {
+        RC_TRY(rc_section_text(&s, rc_source_name(i), m->costs[i], sizeof m->costs[i], err));
+        if (strcmp(m->costs[i], m->base) == 0)
+            m->costs[i][0] = '\0';
+    }
+    return RC_OK;
+}
+
 static rc_status read_calibration(const rc_section *root, const char *folder, rc_machine *m,
                                   rc_error *err) {
     rc_section s;
@@ -185,6 +197,7 @@ static rc_status read_calibration(const rc_section *root, const char *folder, rc
     RC_TRY(rc_section_text(&s, "base", m->base, sizeof m->base, err));
     (void)snprintf(m->collectives, sizeof m->collectives, "%s", m->base);
     RC_TRY(rc_section_text(&s, "collectives", m->collectives, sizeof m->collectives, err));
+    RC_TRY(read_sources(&s, m, err));
     RC_TRY(choice(&s, "state", m->state, sizeof m->state, err));
     RC_TRY(read_transfer(&s, m, err));
     return read_base(&s, folder, m, err);
@@ -390,4 +403,27 @@ int rc_machine_nodes(const rc_machine *m, int tp, int cp) {
         return cp * ((tp + node - 1) / node);
     int together = node / tp; /* whole ranks of one node */
     return (cp + together - 1) / together;
+}
+
+/* ---- whose rows ------------------------------------------------------------------------------ */
+
+const char *rc_source_name(rc_source s) {
+    static const char *const names[RC_SOURCES] = {"gemm", "attention", "decode", "merge",
+                                                  "elementwise"};
+    assert(s < RC_SOURCES);
+    return names[s];
+}
+
+bool rc_machine_has_sources(const rc_machine *m) {
+    for (rc_source s = 0; s < RC_SOURCES; s++)
+        if (m->costs[s][0] != '\0')
+            return true;
+    return false;
+}
+
+bool rc_machine_same_rows(const rc_machine *x, const rc_machine *y) {
+    bool same = strcmp(x->base, y->base) == 0 && strcmp(x->state, y->state) == 0;
+    for (rc_source s = 0; s < RC_SOURCES && same; s++)
+        same = strcmp(x->costs[s], y->costs[s]) == 0;
+    return same;
 }

@@ -23,6 +23,17 @@
 
 #define RC_MAX_FITTED 5
 
+/* Ops whose rows a machine may take from another source than its base (calibration.costs). */
+typedef enum rc_source {
+    RC_SOURCE_GEMM,
+    RC_SOURCE_ATTENTION,
+    RC_SOURCE_DECODE,
+    RC_SOURCE_MERGE,
+    RC_SOURCE_ELEMENTWISE, /* norms, additions, activations, rotary, quantisation */
+    RC_SOURCES
+} rc_source;
+const char *rc_source_name(rc_source s); /* its key: "gemm" */
+
 /* One number that was fitted, or NULL-named when a value is stated instead. */
 typedef struct rc_fitted {
     char name[48];     /* the parameter's key, e.g. "gemm_ratio" */
@@ -69,9 +80,10 @@ typedef struct rc_machine {
     double ring_step; /* s of host work per ring step and KV segment (new; cached, when there
                        * are cached tokens), after it synchronised */
     /* calibration: which measured machine the costs rest on, and the ratios that carry them over */
-    char base[64];         /* machine column of the store */
-    char collectives[64];  /* machine column of collectives inside a node; default: base */
-    char state[16];        /* "burst", "sustained" or "power_limited" */
+    char base[64];              /* machine column of the store */
+    char collectives[64];       /* machine column of collectives inside a node; default: base */
+    char costs[RC_SOURCES][64]; /* machine columns of single ops' rows; "": the base's */
+    char state[16];             /* "burst", "sustained" or "power_limited" */
     bool from_rest;        /* power_limited: passes begin on a chip that was idle; no key sets it */
     double base_bf16_rate; /* FLOP/s, published peaks of the base: which of matrix and HBM binds
                               there */
@@ -106,6 +118,11 @@ typedef enum rc_mechanism {
     RC_CLOCKS = 2,     /* the clock that power leaves a pass; else a sustained one for all */
     RC_WAVES = 4 /* costs between rows and of other shapes follow the kernel's plan of tiles */
 } rc_mechanism;
+
+/* Whether costs of both rest on the same rows in the same clock state. */
+bool rc_machine_same_rows(const rc_machine *x, const rc_machine *y);
+/* Whether some op's rows are of another source than the base. */
+bool rc_machine_has_sources(const rc_machine *m);
 
 /* Bytes of a GPU that weights, KV cache, activations, buffers and the runtime may take together;
  * what is kept back is for whatever else lives there and for what no model of memory sees, as

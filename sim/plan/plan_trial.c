@@ -297,11 +297,9 @@ static rc_status open_costs(rc_plan_player *pl, const char *store, rc_error *err
     for (int i = 0; i < p->offer_count; i++) {
         const rc_machine *m = &p->offers[i].machine;
         rc_costs *book = NULL;
-        for (int k = 0; k < pl->book_count && !book; k++) {
-            const rc_machine *have = rc_costs_machine(pl->books[k]);
-            if (strcmp(have->base, m->base) == 0 && strcmp(have->state, m->state) == 0)
+        for (int k = 0; k < pl->book_count && !book; k++)
+            if (rc_machine_same_rows(rc_costs_machine(pl->books[k]), m))
                 book = pl->books[k];
-        }
         if (!book) {
             RC_TRY(rc_costs_open(store, m, &book, err));
             pl->books[pl->book_count++] = book;

@@ -174,8 +174,7 @@ static rc_status load_models(rc_sweep *s, rc_error *err) {
 static rc_status open_costs(rc_sweep *s, const char *store, const rc_machine *m, rc_costs **out,
                             rc_error *err) {
     for (size_t i = 0; i < s->book_count; i++) {
-        const rc_machine *have = rc_costs_machine(s->books[i]);
-        if (strcmp(have->base, m->base) == 0 && strcmp(have->state, m->state) == 0)
+        if (rc_machine_same_rows(rc_costs_machine(s->books[i]), m))
             return rc_costs_view(s->books[i], m, out, err);
     }
     RC_TRY(rc_costs_open(store, m, &s->books[s->book_count], err));

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tests/support/trips.h"
 #include "sim/cli/flags.c"
+#include "sim/cli/op_sources.c"
 #include "sim/cli/wanted_report.c"
 #include "sim/cli/machine_json.c"
 #include "sim/cli/cmd_forward.c"

@@ -55,6 +55,28 @@ static void says(const char *from, const char *to, const char *more, const char 
     assert_int_equal(st, RC_E_INPUT);
 }
 
+/* Whose rows: what is not named, or names the base, is the base's. */
+static void test_sources(void **state) {
+    (void)state;
+    rc_machine m, other;
+    assert_int_equal(parse("", "", "", &other, NULL), RC_OK);
+    assert_false(rc_machine_has_sources(&other));
+    assert_int_equal(parse("  state: sustained\n",
+                           "  state: sustained\n  costs: {gemm: engine-x, decode: other}\n", "", &m,
+                           NULL),
+                     RC_OK);
+    assert_true(rc_machine_has_sources(&m));
+    assert_string_equal(m.costs[RC_SOURCE_GEMM], "engine-x");
+    assert_string_equal(m.costs[RC_SOURCE_DECODE], "");
+    assert_string_equal(m.costs[RC_SOURCE_ATTENTION], "");
+    assert_true(rc_machine_same_rows(&m, &m) && !rc_machine_same_rows(&m, &other));
+    rc_error err = {0};
+    assert_int_equal(
+        parse("  state: sustained\n", "  state: sustained\n  costs: {gem: x}\n", "", &m, &err),
+        RC_E_INPUT);
+    assert_non_null(strstr(err.msg, "gemm"));
+}
+
 static void test_reads(void **state) {
     (void)state;
     rc_machine m;
@@ -187,9 +209,13 @@ static void test_fields(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reads),         cmocka_unit_test(test_own_base_and_one_node),
-        cmocka_unit_test(test_fitted),        cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_fitted_errors), cmocka_unit_test(test_repository_machines),
+        cmocka_unit_test(test_reads),
+        cmocka_unit_test(test_sources),
+        cmocka_unit_test(test_own_base_and_one_node),
+        cmocka_unit_test(test_fitted),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_fitted_errors),
+        cmocka_unit_test(test_repository_machines),
         cmocka_unit_test(test_fields),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
