@@ -1,5 +1,6 @@
 /* ringcast plan: the cheapest cluster that serves a workload within its objectives.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,12 +8,13 @@
 #include "sim/base/file.h"
 #include "sim/base/parallel.h"
 #include "sim/cli/flags.h"
+#include "sim/cli/wanted_report.h"
 #include "sim/model/notes.h"
 #include "sim/plan/plan_file.h"
 #include "sim/schedule/layout.h"
 
 typedef struct plan_flags {
-    const char *file, *store, *plot, *out;
+    const char *file, *store, *plot, *out, *wanted;
     rc_many sets;
     int64_t threads, simulations;
     bool json, overwrite, quiet;
@@ -27,6 +29,7 @@ static rc_status parse(int argc, char **argv, plan_flags *f, bool *helped, rc_er
          "override a key (search.growth=2, machine.peer_rate=20GB/s); see `ringcast keys plan`"},
         {"--store", RC_FLAG_TEXT, &f->store, "FILE.db",
          "costs from this calibration store, not the embedded one"},
+        RC_WANTED_FLAG(&f->wanted),
         {"--simulations", RC_FLAG_INT, RC_WHOLE(&f->simulations, 1, 100000), "N",
          "of the search, at most"},
         {"--threads", RC_FLAG_INT, RC_WHOLE(&f->threads, 1, RC_PARALLEL_MAX), "N",
@@ -56,7 +59,38 @@ static rc_status check_out(const plan_flags *f, rc_error *err) {
                            "change to its machine; write the change into a machine file and name "
                            "that in 'offers', or leave out --out",
                            f->sets.values[i]);
+    RC_TRY(rc_output_check(f->wanted, false, err));
     return rc_output_check(f->out, f->overwrite, err);
+}
+
+/* The mean prompt of the workload on the chosen cluster, and as many sequences at a time as its
+ * tokens took. */
+static rc_status report_wanted(const rc_plan_file *file, const plan_flags *f,
+                               const rc_plan_player *player, const rc_plan_result *best,
+                               rc_error *err) {
+    const rc_plan_load *load = rc_plan_player_load(player);
+    const rc_plan_option *o = &best->option;
+    const rc_plan_outcome *out = &best->outcome;
+    double input = load->input / load->requests, hit = out->hit;
+    double decoders = o->decode > 0 ? o->decode : o->prefill;
+    double at_once = out->makespan > 0.0
+                         ? load->output * out->ttit_p50 / out->makespan / decoders
+                         : 0.0; /* tokens that are under way on a replica, by Little's law */
+    rc_pick pick = rc_plan_pick(&file->plan, o, o->cp);
+    rc_served_passes x = {.model = &file->plan.model,
+                          .costs = rc_plan_player_costs(player)[o->offer],
+                          .prefill = file->plan.dtypes,
+                          .decode = file->plan.dtypes,
+                          .schedule = pick.schedule,
+                          .fresh = input * (1.0 - hit),
+                          .cached = input * hit,
+                          .batch = fmin(fmax(round(at_once), 1.0), (double)o->max_batch),
+                          .context = load->context};
+    x.prefill.kv = x.decode.kv = (rc_dtype)o->kv;
+    x.prefill.tp = x.decode.tp = o->tp;
+    x.prefill.cp = o->cp;
+    x.decode.cp = o->decode > 0 ? o->decode_cp : o->cp;
+    return rc_wanted_served(&x, f->wanted, !f->json, err);
 }
 
 static rc_status show(rc_plan_file *file, const plan_flags *f, const rc_plan_answer *a,
@@ -102,6 +136,8 @@ static rc_status run(rc_plan_file *file, const plan_flags *f, rc_error *err) {
     if (st == RC_OK) {
         take_notes(file, rc_plan_player_load(player), &answer);
         st = show(file, f, &answer, err);
+        if (st == RC_OK && f->wanted)
+            st = report_wanted(file, f, player, &answer.all[answer.best], err);
     }
     rc_plan_answer_free(&answer);
     rc_plan_bounds_free(bounds);

@@ -7,6 +7,7 @@
 #include "sim/base/file.h"
 #include "sim/base/parallel.h"
 #include "sim/cli/flags.h"
+#include "sim/cli/wanted_report.h"
 #include "sim/model/notes.h"
 #include "sim/plot/gnuplot.h"
 #include "sim/serve/serve_report.h"
@@ -16,7 +17,7 @@ enum { MAX_SCENARIOS = RC_CURVE_LINES };
 typedef struct serve_flags {
     const char *files[MAX_SCENARIOS];
     size_t file_count;
-    const char *store, *out, *rates, *rate, *requests, *prometheus;
+    const char *store, *out, *rates, *rate, *requests, *prometheus, *wanted;
     rc_many sets;
     int64_t seed, replications, points, threads;
     bool json, stats, exact, compare, quiet, overwrite;
@@ -27,6 +28,7 @@ static rc_status parse(int argc, char **argv, serve_flags *f, bool *helped, rc_e
         {"--set", RC_FLAG_MANY, &f->sets, "KEY=VALUE",
          "override a key (arrivals.requests=1000, machine.nic_rate=100Gb/s); see `ringcast keys "
          "serve`"},
+        RC_WANTED_FLAG(&f->wanted),
         {"--store", RC_FLAG_TEXT, &f->store, "FILE.db",
          "costs from this calibration store, not the embedded one"},
         {"--seed", RC_FLAG_INT, RC_WHOLE(&f->seed, 0, RC_MOST_SEED), "N",
@@ -82,6 +84,11 @@ static const char *const curve_files[] = {"rates.json", NULL};
 static rc_status check_outputs(const serve_flags *f, rc_error *err) {
     RC_TRY(rc_output_check(f->requests, f->overwrite, err));
     RC_TRY(rc_output_check(f->prometheus, f->overwrite, err));
+    RC_TRY(rc_output_check(f->wanted, false, err));
+    if (f->wanted && (f->rates || f->replications > 1 || f->file_count > 1))
+        return rc_fail(err, RC_E_USAGE,
+                       "--wanted is of one run: leave out --rates, "
+                       "--replications and other scenarios");
     if (!f->out)
         return RC_OK;
     RC_TRY(rc_outputs_check(f->out, f->rates ? curve_files : run_files, f->overwrite, err));
@@ -148,6 +155,34 @@ static rc_status check_served(const rc_serve *s, const rc_serve_result *r, rc_er
                    (unsigned long long)r->queue_full, (unsigned long long)r->lost);
 }
 
+/* The mean prompt on the first pool that prefills, and the median batch on the first that decodes,
+ * half-way through its answers. */
+static rc_status report_wanted(const rc_serve *s, const rc_serve_result *r, const serve_flags *f,
+                               const rc_costs *costs, rc_error *err) {
+    const rc_pool *prefill = &s->pools[0], *decode = &s->pools[0];
+    for (int i = s->pool_count - 1; i >= 0; i--) {
+        prefill = s->pools[i].role != RC_POOL_DECODE ? &s->pools[i] : prefill;
+        decode = s->pools[i].role != RC_POOL_PREFILL ? &s->pools[i] : decode;
+    }
+    double tokens = (double)r->kv_hit_tokens + (double)r->kv_miss_tokens;
+    double hit = tokens > 0.0 ? (double)r->kv_hit_tokens / tokens : 0.0;
+    double input = rc_hist_mean(&r->input), output = rc_hist_mean(&r->output);
+    rc_served_passes x = {.model = &s->model,
+                          .costs = costs,
+                          .prefill = s->layout,
+                          .decode = s->layout,
+                          .schedule = prefill->pick.schedule,
+                          .fresh = input * (1.0 - hit),
+                          .cached = input * hit,
+                          .batch = output > 1.0 ? rc_hist_quantile(&r->batch, 0.5) : 0.0,
+                          .context = input + 0.5 * output};
+    x.prefill.tp = prefill->tp;
+    x.prefill.cp = prefill->cp;
+    x.decode.tp = decode->tp;
+    x.decode.cp = decode->cp;
+    return rc_wanted_served(&x, f->wanted, !f->json, err);
+}
+
 static uint64_t seed_of(const serve_flags *f, const rc_serve *s) {
     return f->seed >= 0 ? (uint64_t)f->seed : s->seed;
 }
@@ -170,7 +205,8 @@ static rc_status play(one_run *o, const serve_flags *f, const rc_costs *costs, d
     RC_TRY(rc_serve_run(o->serve, o->trace, &options, o->result, err));
     RC_TRY(write_files(o, f, err));
     RC_TRY(show(o->serve, o->result, f, err));
-    return check_served(o->serve, o->result, err);
+    RC_TRY(check_served(o->serve, o->result, err));
+    return f->wanted ? report_wanted(o->serve, o->result, f, costs, err) : RC_OK;
 }
 
 /* ---- several seeds -------------------------------------------------------------------- */

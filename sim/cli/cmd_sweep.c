@@ -5,13 +5,15 @@
 #include <string.h>
 #include "sim/base/json.h"
 #include "sim/base/parallel.h"
+#include "sim/base/file.h"
 #include "sim/cli/flags.h"
+#include "sim/cli/wanted_report.h"
 #include "sim/cost/basis.h"
 #include "sim/model/notes.h"
 #include "sim/sweep/sweep.h"
 
 typedef struct sweep_flags {
-    const char *file, *store;
+    const char *file, *store, *wanted;
     rc_many sets;
     rc_sweep_options run;
     int64_t threads;
@@ -30,6 +32,7 @@ static rc_status parse(int argc, char **argv, sweep_flags *f, bool *helped, rc_e
          "sweep`"},
         {"--store", RC_FLAG_TEXT, &f->store, "FILE.db",
          "costs from this calibration store, not the embedded one"},
+        RC_WANTED_FLAG(&f->wanted),
         {"--threads", RC_FLAG_INT, RC_WHOLE(&f->threads, 1, RC_PARALLEL_MAX), "N",
          "of one process (default: one a core); a rank under mpirun has one"},
         {"--batch", RC_FLAG_INT, RC_WHOLE(&f->run.batch, 1, 1 << 20), "N",
@@ -48,7 +51,7 @@ static rc_status parse(int argc, char **argv, sweep_flags *f, bool *helped, rc_e
         return rc_fail(err, RC_E_USAGE, "sweep needs a scenario file and --out FILE.db");
     f->run.threads = (int)f->threads;
     f->file = args[0];
-    return RC_OK;
+    return rc_output_check(f->wanted, false, err);
 }
 
 static double rate(const rc_sweep_report *r) {
@@ -98,6 +101,42 @@ static void print_text(const rc_sweep *s, const sweep_flags *f, const rc_ranks *
         printf("# not drawn: gnuplot is not installed\n");
 }
 
+/* ---- --wanted ------------------------------------------------------------------------------- */
+
+enum { WANTED_PASSES = 16 };
+
+/* Points evenly spread over the sweep that can be run, on the machine of the first of them: each
+ * stands where a worker of its own does. */
+static rc_status pick_passes(const rc_sweep *s, int64_t points, rc_sweep_worker **workers,
+                             rc_spec *passes, size_t *count, rc_error *err) {
+    int64_t tried = points < 4 * WANTED_PASSES ? points : 4 * WANTED_PASSES;
+    for (int64_t i = 0; i < tried && *count < WANTED_PASSES; i++) {
+        rc_sweep_row row;
+        if (!workers[*count])
+            RC_TRY(rc_sweep_worker_create(s, &workers[*count], err));
+        int64_t turn = i * WANTED_PASSES % tried + i * WANTED_PASSES / tried; /* far apart first */
+        RC_TRY(rc_sweep_eval(workers[*count], turn % tried * points / tried, &row, err));
+        if (row.status != RC_SWEEP_OK)
+            continue;
+        passes[*count] = rc_sweep_pass(workers[*count]);
+        *count += passes[*count].costs == passes->costs;
+    }
+    return *count > 0 ? RC_OK : rc_fail(err, RC_E_INPUT, "--wanted: no point of the sweep runs");
+}
+
+static rc_status report_wanted(const rc_sweep *s, int64_t points, const sweep_flags *f,
+                               rc_error *err) {
+    rc_sweep_worker *workers[WANTED_PASSES] = {NULL};
+    rc_spec passes[WANTED_PASSES];
+    size_t n = 0;
+    rc_status st = pick_passes(s, points, workers, passes, &n, err);
+    if (st == RC_OK)
+        st = rc_wanted_report(passes, n, f->wanted, !f->json && !f->run.quiet, err);
+    for (int i = 0; i < WANTED_PASSES; i++)
+        rc_sweep_worker_free(workers[i]);
+    return st;
+}
+
 static rc_status run(const sweep_flags *f, const rc_ranks *ranks, rc_error *err) {
     rc_sweep *s = NULL;
     rc_sweep_report report = {0};
@@ -116,6 +155,8 @@ static rc_status run(const sweep_flags *f, const rc_ranks *ranks, rc_error *err)
         else
             print_text(s, f, ranks, &report);
     }
+    if (st == RC_OK && ranks->rank == 0 && f->wanted)
+        st = report_wanted(s, report.points, f, err);
     rc_sweep_free(s);
     return st;
 }

@@ -4,13 +4,15 @@
 #include <stdlib.h>
 #include "sim/base/json.h"
 #include "sim/base/parallel.h"
+#include "sim/base/file.h"
 #include "sim/cli/flags.h"
+#include "sim/cli/wanted_report.h"
 #include "sim/model/notes.h"
 #include "sim/schedule/layout.h"
 #include "sim/tune/tune.h"
 
 typedef struct tune_flags {
-    const char *file, *out, *store, *measured;
+    const char *file, *out, *store, *measured, *wanted;
     rc_many sets;
     int64_t threads;
     bool json, overwrite, no_plots, quiet;
@@ -29,6 +31,7 @@ static rc_status parse(int argc, char **argv, tune_flags *f, bool *helped, rc_er
          "score the rules on these times, too (T, P, pass_kv_ms, pass_q_ms, cp)"},
         {"--store", RC_FLAG_TEXT, &f->store, "FILE.db",
          "costs from this calibration store, not the embedded one"},
+        RC_WANTED_FLAG(&f->wanted),
         {"--threads", RC_FLAG_INT, RC_WHOLE(&f->threads, 1, RC_PARALLEL_MAX), "N",
          "threads (default: one a core)"},
         {"--quiet", RC_FLAG_BOOL, &f->quiet, NULL, "no tables"},
@@ -50,6 +53,43 @@ static void say_notes(const rc_tune_scenario *s) {
     rc_notes notes;
     rc_model_notes(&s->model, &s->layout, (int64_t)s->total.to, &notes);
     rc_notes_print(&notes, stderr);
+}
+
+/* ---- --wanted ------------------------------------------------------------------------------- */
+
+enum { WANTED_CELLS = 8, WANTED_BATCH = 64 };
+
+/* Cells evenly spread over the grid, on the largest degree, by both rings: what the rule is fitted
+ * on. */
+static rc_status report_wanted(const tune_flags *f, const rc_tune *t, rc_error *err) {
+    rc_sequence seqs[WANTED_CELLS][WANTED_BATCH];
+    rc_spec passes[2 * WANTED_CELLS];
+    rc_layout layout = t->s.layout;
+    int cp = 1;
+    size_t n = 0;
+    for (int i = 0; i < t->s.degrees; i++)
+        cp = t->s.degree[i] > cp ? t->s.degree[i] : cp;
+    for (size_t i = 0; i < WANTED_CELLS; i++) {
+        const rc_tune_cell *c = &t->cells[(2 * i + 1) * t->count / (2 * WANTED_CELLS)];
+        size_t batch = (size_t)t->s.batch[c->batch];
+        if (c->t < cp || batch > WANTED_BATCH)
+            continue;
+        for (size_t k = 0; k < batch; k++)
+            seqs[i][k] = (rc_sequence){c->t, c->p};
+        for (int v = RC_TUNE_KV; v <= RC_TUNE_Q; v++) {
+            rc_alternative a = {.cp = cp, .schedule = rc_schedule_on(rc_tune_schedule(v), cp)};
+            rc_forward_timing time;
+            rc_spec pass = rc_alternative_spec(&t->s.model, t->costs, &layout, &a, seqs[i], batch);
+            rc_forward_ctx *ctx = rc_forward_ctx_create();
+            rc_status st = ctx ? rc_forward_time(ctx, &pass, &time, NULL) : RC_E_NOMEM;
+            rc_forward_ctx_destroy(ctx);
+            if (st == RC_OK)
+                passes[n++] = pass;
+        }
+    }
+    if (n == 0)
+        return rc_fail(err, RC_E_INPUT, "--wanted: no cell fits on %d ranks", cp);
+    return rc_wanted_report(passes, n, f->wanted, !f->json && !f->quiet, err);
 }
 
 static rc_status run(const tune_flags *f, const rc_tune_scenario *s, rc_tune *t, rc_error *err) {
@@ -74,6 +114,7 @@ rc_status rc_cmd_tune(int argc, char **argv, rc_error *err) {
     RC_TRY(parse(argc, argv, &f, &helped, err));
     if (helped)
         return RC_OK;
+    RC_TRY(rc_output_check(f.wanted, false, err));
     if (f.out)
         RC_TRY(rc_tune_may_write(f.out, !f.no_plots, f.overwrite, err));
     rc_tune_scenario *s = calloc(1, sizeof *s);
@@ -82,6 +123,8 @@ rc_status rc_cmd_tune(int argc, char **argv, rc_error *err) {
                           : rc_fail(err, RC_E_NOMEM, "out of memory for a tuning run");
     if (st == RC_OK) {
         st = run(&f, s, t, err);
+        if (st == RC_OK && f.wanted)
+            st = report_wanted(&f, t, err);
         rc_tune_free(t);
     }
     free(s);

@@ -2,7 +2,9 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/cli/wanted_report.h"
 
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include "sim/base/csv.h"
 #include "sim/base/file.h"
 #include "sim/base/table.h"
@@ -137,5 +139,46 @@ rc_status rc_wanted_report(const rc_spec *passes, size_t n, const char *path, bo
     if (st == RC_OK && table)
         st = print(&w, path, err);
     rc_wanted_free(&w);
+    return st;
+}
+
+/* ---- serving --------------------------------------------------------------------------------- */
+
+static int64_t whole(double x, double least) {
+    return llround(fmax(x, least));
+}
+
+rc_status rc_wanted_served(const rc_served_passes *x, const char *path, bool table, rc_error *err) {
+    const rc_sequence prompt = {whole(x->fresh, x->prefill.cp), whole(x->cached, 0.0)};
+    size_t batch = (size_t)whole(x->batch, 0.0), n = 0;
+    rc_spec passes[2];
+    rc_sequence *decodes = calloc(batch + 1, sizeof *decodes);
+    if (decodes == NULL)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for %zu sequences", batch);
+    for (size_t i = 0; i < batch; i++)
+        decodes[i] = (rc_sequence){1, whole(x->context, 1.0)};
+    const rc_spec both = {
+        .model = x->model, .costs = x->costs, .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
+    if (x->fresh > 0.0) {
+        passes[n] = both;
+        passes[n].layout = x->prefill;
+        passes[n].phase = RC_PREFILL;
+        passes[n].schedule = rc_schedule_on(x->schedule, x->prefill.cp);
+        passes[n].eager = true;
+        passes[n].seqs = &prompt;
+        passes[n++].seq_count = 1;
+    }
+    if (batch > 0) {
+        passes[n] = both;
+        passes[n].layout = x->decode;
+        passes[n].phase = RC_DECODE;
+        passes[n].schedule = rc_schedule_usual(RC_DECODE, x->decode.cp);
+        passes[n].serial_ring = true;
+        passes[n].seqs = decodes;
+        passes[n++].seq_count = batch;
+    }
+    rc_status st = n > 0 ? rc_wanted_report(passes, n, path, table, err)
+                         : rc_fail(err, RC_E_INPUT, "--wanted: nothing was served");
+    free(decodes);
     return st;
 }

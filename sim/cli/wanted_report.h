@@ -17,4 +17,16 @@
 rc_status rc_wanted_report(const rc_spec *passes, size_t n, const char *path, bool table,
                            rc_error *err);
 
+/* What serving comes down to: the mean prompt, prefilled by itself, and a decode pass of the usual
+ * batch at the usual context. Sizes of 0 leave a pass out. */
+typedef struct rc_served_passes {
+    const rc_model *model;
+    const rc_costs *costs;
+    rc_layout prefill, decode;   /* of the pools that do either */
+    const rc_schedule *schedule; /* of prefills */
+    double fresh, cached;        /* tokens of the prompt */
+    double batch, context;       /* sequences; keys of each */
+} rc_served_passes;
+rc_status rc_wanted_served(const rc_served_passes *x, const char *path, bool table, rc_error *err);
+
 #endif

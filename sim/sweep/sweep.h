@@ -20,6 +20,7 @@
 #include "sim/base/doc.h"
 #include "sim/base/error.h"
 #include "sim/cost/cost.h"
+#include "sim/forward/forward.h"
 #include "sim/model/model.h"
 #include "sim/sweep/ranks.h"
 
@@ -90,5 +91,8 @@ void rc_sweep_worker_free(rc_sweep_worker *w); /* NULL is fine */
 /* The point 0 .. of the sweep. One that cannot be simulated is a row that says why, not an
  * error. */
 rc_status rc_sweep_eval(rc_sweep_worker *w, int64_t point, rc_sweep_row *out, rc_error *err);
+/* Where the worker stands after rc_sweep_eval, as a pass: it borrows from the worker and holds until
+ * the next point. */
+rc_spec rc_sweep_pass(const rc_sweep_worker *w);
 
 #endif

@@ -61,6 +61,10 @@ static rc_spec spec_of(const sweep_cursor *c) {
                      .what_if = c->what_if};
 }
 
+rc_spec rc_sweep_pass(const rc_sweep_worker *w) {
+    return spec_of(&w->at);
+}
+
 static void put_memory(const rc_memory *m, rc_sweep_row *out) {
     out->weights = m->weights;
     out->kv = m->kv;

@@ -29,6 +29,18 @@ if grep -i wanted "$work/json" >/dev/null; then die "the table is in the way of 
 cmp "$work/decode.csv" "$work/again.csv" || die "two files of one scenario"
 "$build/ringcast" choose --T 12800 --P 115200 --machine gtt --model llama-3.1-405b --cp 4 --wanted "$work/choose.csv" >"$work/log"
 
+# What is served, and a sweep: one file of their passes.
+"$build/ringcast" serve scenarios/serve/coding-mixed.yaml --set arrivals.requests=50 --wanted "$work/serve.csv" >"$work/log"
+grep 'once the [1-9][0-9]* rows of' "$work/log" >/dev/null || die "serve wants nothing"
+"$build/ringcast" sweep scenarios/sweep/network.yaml --out "$work/s.db" --quiet --wanted "$work/sweep.csv" >"$work/log"
+for f in serve sweep; do
+    "$build/tests/calib_fake" run --points "$work/$f.csv" --gpus 1 --state burst --out "$work/$f-rows.csv" >"$work/log" ||
+        die "the calibrator does not take the file of $f"
+done
+code=0
+"$build/ringcast" serve scenarios/serve/coding-mixed.yaml --rates 1 --wanted "$work/no.csv" >"$work/log" 2>&1 || code=$?
+[ "$code" = 2 ] || die "--wanted of a curve: status $code"
+
 # What takes most of the time of a model whose products nobody has measured.
 data "$work/prefill.csv" | grep '^gemm,,bf16,8000,14784,8192,0,' >/dev/null || die "the product of the gate and up is not wanted"
 data "$work/prefill.csv" | awk -F, '{ t += $13 } END { exit !(t > 50 && t <= 100.5) }' || die "shares of the time"
