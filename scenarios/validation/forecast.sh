@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Forecasts beside the rings that were run for real: forecast.sh RINGCAST [MACHINE ...], from the top of the project.
-# MACHINE is a folder of results/rings; default: all. Costs are the rows of the same GPU in results/calibration, with
+# MACHINE is a folder of results/rings; default: all. Costs are the rows of the same GPU in results/published and results/calibration, with
 # those of results/calibration/nodes/MACHINE, which were measured on the same host, links above all, in their place where
 # both have a point. No run of a ring is among them. Only cases whose median is known to 2 % take part (count.sh).
 # Prints the summary of `ringcast validate` over all of them. Options, before RINGCAST:
@@ -45,7 +45,7 @@ costs() { # MACHINE: its store, from its GPU's rows and the last run of suites o
     local machine=$1 gpu=${1%%x*}-sxm node file
     node=$(ls results/calibration/nodes/"$machine"/run-*.csv | tail -n 1)
     mkdir "$work/$machine"
-    "$ringcast" calibration merge results/calibration/"$gpu"/*.csv "$node" --out "$work/$machine.csv" >/dev/null
+    "$ringcast" calibration merge results/published/"$gpu".csv results/calibration/"$gpu"/*.csv "$node" --out "$work/$machine.csv" >/dev/null
     "$ringcast" calibration build "$work/$machine.csv" --out "$work/$machine.db" >/dev/null
     for file in results/rings/"$machine"/*.csv; do counted "$file" "$work/$machine/$(basename "$file")"; done
     if [ "$machine" = h200x4 ]; then # Table 4 of the paper ran on the same machine

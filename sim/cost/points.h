@@ -17,6 +17,7 @@ typedef struct rc_cost_point {
     double x, y;   /* logs of the running axis and of the p50 */
     double spread;
     bool own_state; /* measured in the clock state asked for */
+    bool shifted;   /* a published one of a transfer, put between measured ones */
     bool unpaired;  /* of the other state, and no point of its op was measured in both */
     int rank;       /* of two rows of one point the lower wins */
     rc_basis basis;

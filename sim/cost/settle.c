@@ -9,7 +9,10 @@
  *    nobody has measured, and the point counts as modelled.
  * 3. Of several rows of one point the best stays: measured before published, then the type of the
  *    elements, then the faster.
- * 4. A series with measured rows keeps published ones only outside their range.
+ * 4. A series with measured rows keeps published ones only outside their range. Of a transfer it
+ *    keeps those between two points that both have measured, shifted by what the two differ at
+ *    these: an algorithm or a protocol of NCCL changes within a factor of two, which coarser
+ *    measured points do not show.
  *
  * Points are sorted first, so that the points of a curve, and the curves of an op, stand together.
  * What the fixed sizes add to a distance is then worked out once for a curve and a curve with
@@ -137,6 +140,57 @@ static bool of_others(const rc_cost_point *p) {
     return p->basis == RC_PUBLISHED || p->basis == RC_MODELLED;
 }
 
+/* Ends of the stretch between two points that both measured and published rows have. */
+typedef struct twin {
+    double x, shift; /* measured over published, log */
+    bool there;
+} twin;
+
+/* The twin at p[*i], if there is one; *i goes on to the last row of the point. `measured`: the point
+ * has a measured row. */
+static twin twin_at(const rc_cost_point *p, size_t n, size_t *i, bool *measured) {
+    const rc_cost_point *own = NULL, *others = NULL;
+    size_t first = *i, k = first;
+    for (; k < n && same_point(&p[first], &p[k]); k++) {
+        if (of_others(&p[k]))
+            others = others == NULL ? &p[k] : others;
+        else
+            own = own == NULL ? &p[k] : own;
+    }
+    *i = k - 1;
+    *measured = own != NULL;
+    bool both = own != NULL && others != NULL;
+    return (twin){p[first].x, both ? own->y - others->y : 0.0, both};
+}
+
+/* Shifts the published points of one curve between two twins that follow each other. */
+static void shift_between(rc_cost_point *p, size_t n) {
+    twin last = {0.0, 0.0, false};
+    size_t after = 0; /* the row behind the last twin */
+    for (size_t i = 0; i < n; i++) {
+        size_t first = i;
+        bool measured;
+        twin now = twin_at(p, n, &i, &measured);
+        if (!measured)
+            continue;
+        for (size_t k = after; last.there && now.there && k < first; k++) {
+            p[k].y += last.shift + (now.shift - last.shift) * (p[k].x - last.x) / (now.x - last.x);
+            p[k].shifted = true;
+        }
+        last = now;
+        after = i + 1;
+    }
+}
+
+static void shift_transfers(rc_cost_point *p, size_t n) {
+    for (size_t i = 0, end; i < n; i = end) {
+        for (end = i + 1; end < n && rc_point_curve_order(&p[i], &p[end]) == 0;)
+            end++;
+        if (rc_op_info_of(p[i].op)->bound == RC_BOUND_LINK)
+            shift_between(&p[i], end - i);
+    }
+}
+
 /* Where a series has measured points, drop published ones between them. */
 static size_t keep_outside(rc_cost_point *p, size_t n) {
     size_t kept = 0, i = 0;
@@ -151,7 +205,7 @@ static size_t keep_outside(rc_cost_point *p, size_t n) {
         }
         for (; i < end; i++) {
             bool outside = p[i].x < lo || p[i].x > hi;
-            if (outside || !of_others(&p[i]))
+            if (outside || p[i].shifted || !of_others(&p[i]))
                 p[kept++] = p[i];
         }
     }
@@ -176,6 +230,7 @@ rc_status rc_points_settle(rc_cost_point *p, size_t *n, rc_error *err) {
     }
     free(pairs);
     free(ratios);
+    shift_transfers(p, *n);
     *n = keep_outside(p, keep_best(p, *n));
     for (size_t i = 0; i < *n; i++)
         if (p[i].unpaired)
