@@ -184,7 +184,7 @@ rc_status rc_cmd_validate(int argc, char **argv, rc_error *err) {
         {"--draws", RC_FLAG_INT, RC_WHOLE(&f.draws, 0, 10000), "N",
          "draws for p5 and p95 of each forecast (default 100)"},
         {"--without", RC_FLAG_MANY, &f.without, "MECHANISM",
-         "contention, clocks, waves: forecast without this mechanism of the model"},
+         "contention, clocks, links, waves: forecast without this mechanism of the model"},
         {"--json", RC_FLAG_TEXT, &f.json, "FILE", "all figures as JSON"},
         {"--plot", RC_FLAG_TEXT, &f.plot, "DIR", "a scatter plot, PNG and SVG"},
         {"--max-median", RC_FLAG_TEXT, &f.max_median, "PCT",

@@ -89,6 +89,8 @@ static rc_status inside_node(const rc_costs *c, rc_op op, const rc_transfer *x, 
     if (x->ranks > c->m.gpus_per_node)
         return rc_fail(err, RC_E_INPUT, "%s: %d ranks in one node; a node of '%s' has %d GPUs",
                        rc_op_info_of(op)->name, x->ranks, c->m.name, c->m.gpus_per_node);
+    if ((c->m.without & RC_LINKS) && (op == RC_COST_ALL_TO_ALL || op == RC_COST_ALL_GATHER))
+        return composed(c, op, x->bytes, x->ranks, out, err);
     const rc_grid *g = rc_link_find(c, op, x->ranks, 1, false);
     if (g != NULL) {
         rc_link_cost(c, g, x->bytes, out);
@@ -221,9 +223,10 @@ static const rc_grid *messages_of(const rc_costs *c, const rc_transfer *x, bool 
         *exact = true;
         return rc_link_find(c, RC_COST_SEND_RECV, 2, 2, true);
     }
-    const rc_grid *g = rc_link_find(c, RC_COST_SEND_RECV, x->ranks, 1, false);
+    const int ranks = (c->m.without & RC_LINKS) ? 2 : x->ranks;
+    const rc_grid *g = rc_link_find(c, RC_COST_SEND_RECV, ranks, 1, false);
     *exact = g != NULL;
-    return g != NULL ? g : rc_link_nearest(c, RC_COST_SEND_RECV, x->ranks);
+    return g != NULL ? g : rc_link_nearest(c, RC_COST_SEND_RECV, ranks);
 }
 
 static rc_status message(const rc_costs *c, const rc_transfer *x, rc_p2p *out, rc_error *err) {

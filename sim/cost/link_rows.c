@@ -197,7 +197,8 @@ static const rc_grid *at_once(const rc_costs *c, const rc_grid *apart, const rc_
 }
 
 double rc_link_apart(const rc_costs *c, const rc_grid *g, double bytes) {
-    const rc_grid *apart = rc_link_nodes(g) == 1 ? apart_of(c, g) : NULL;
+    bool told = rc_link_nodes(g) == 1 && !(c->m.without & RC_LINKS);
+    const rc_grid *apart = told ? apart_of(c, g) : NULL;
     const rc_grid *once = apart != NULL ? at_once(c, apart, g) : NULL;
     rc_probe with, without;
     if (once == NULL)

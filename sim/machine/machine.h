@@ -116,7 +116,9 @@ typedef struct rc_machine {
 typedef enum rc_mechanism {
     RC_CONTENTION = 1, /* what attention and messages take from each other in a ring */
     RC_CLOCKS = 2,     /* the clock that power leaves a pass; else a sustained one for all */
-    RC_WAVES = 4 /* costs between rows and of other shapes follow the kernel's plan of tiles */
+    RC_LINKS = 4, /* links by rows of as many ranks, CTAs and calls as a pass has; else messages
+                          of two ranks, one after another, for all but all-reduces */
+    RC_WAVES = 8  /* costs between rows and of other shapes follow the kernel's plan of tiles */
 } rc_mechanism;
 
 /* Whether costs of both rest on the same rows in the same clock state. */

@@ -89,7 +89,7 @@ static rc_status make_setting(const predictor *p, const rc_measured_run *x, sett
     s->m.without = p->without;
     if (inside && strcmp(x->transport, "none") != 0)
         snprintf(s->m.intra_transport, sizeof s->m.intra_transport, "%.15s", x->transport);
-    s->m.ring_ctas = x->ctas;
+    s->m.ring_ctas = (p->without & RC_LINKS) ? 0 : x->ctas;
     s->m.nvls = false; /* rings run with NCCL_NVLS_ENABLE=0 */
     if (inside && s->gpus > s->m.gpus_per_node)
         s->m.gpus_per_node = s->gpus;
@@ -255,7 +255,8 @@ static rc_status predict_folder(rc_runs *r, int folder, predictor *p, rc_error *
 static const struct {
     const char *name;
     rc_mechanism bit;
-} mechanisms[] = {{"contention", RC_CONTENTION}, {"clocks", RC_CLOCKS}, {"waves", RC_WAVES}};
+} mechanisms[] = {
+    {"contention", RC_CONTENTION}, {"clocks", RC_CLOCKS}, {"links", RC_LINKS}, {"waves", RC_WAVES}};
 
 rc_status rc_mechanism_find(const char *name, unsigned *bits, rc_error *err) {
     char all[128] = "";

@@ -74,6 +74,11 @@ scenarios/validation/forecast.sh -v "$1/ringcast" >"$work/forecast"
 counting=$($count results/rings/*/*.csv results/paper/real/table4-*.csv | awk '$1 == "all" && $2 == "all" { print $4 }')
 [ "$(awk '$1 ~ /seen$/ && $2 == "all" && $3 == "all" && $4 == "simulation" { n += $5 } END { print n }' "$work/forecast")" = "$counting" ] ||
     fail "forecast.sh: not the $counting cases that count"
+scenarios/validation/forecast.sh "$1/ringcast" h200x4 >"$work/with"
+for mechanism in contention clocks links waves; do
+    scenarios/validation/forecast.sh -w $mechanism "$1/ringcast" h200x4 >"$work/without"
+    ! cmp -s "$work/with" "$work/without" || fail "forecasts are the same without $mechanism"
+done
 for name in overlap count; do
     awk -v start="\$ scenarios/validation/$name.sh" 'index($0, "```") { on = 0 } on && $0 != "..." { print }
         index($0, start) { on = 1 }' docs/validation.md results/rings/README.md >"$work/shown"
