@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Forecasts beside the rings that were run for real: forecast.sh RINGCAST [MACHINE ...], from the top of the project.
-# MACHINE is a folder of results/rings; default: all. Costs are the rows of the same GPU in results/published and results/calibration, with
-# those of results/calibration/nodes/MACHINE, which were measured on the same host, links above all, in their place where
-# both have a point. No run of a ring is among them. Only cases whose median is known to 2 % take part (count.sh).
-# Prints the summary of `ringcast validate` over all of them. Options, before RINGCAST:
+# MACHINE is a folder of results/rings; default: all. Costs are the rows of the same GPU in results/published and
+# results/calibration, then what a full run of the newest kernels on another host has of computing, then the rows of
+# results/calibration/nodes/MACHINE, which were measured on the same host, links and clock above all: a later row takes the
+# place of an earlier one at the same point. No run of a ring is among them. Only cases whose median is known to 2 % take
+# part (count.sh). Prints the summary of `ringcast validate` over all of them. Options, before RINGCAST:
 #   -v           every case, too
 #   -e CASE      the parts of the cases of that name (* and ? allowed) beside those of their forecasts; all: by part
 #   -j FILE      all figures as JSON
@@ -41,11 +42,27 @@ counted() {
     awk -F, 'FILENAME == ARGV[1] { out[$1] = 1; next } !($1 in out)' "$work/left-out" "$1" >"$2"
 }
 
+# newest GPU NODE.csv: rows of computing of another host with the newest kernels; not of its links, nor of the clock of its
+# card where the host's own has been measured
+newest() {
+    local clock=' ' files
+    case $1 in
+    h200-sxm) files=(results/calibration/nodes/h200x2-full/run-2.csv) ;;
+    h100-sxm) files=(results/calibration/nodes/h100x1/run-1.csv results/calibration/nodes/h100x1b/run-1.csv) ;;
+    *) return ;;
+    esac
+    ! grep -q '@fresh' "$2" || clock='@(duty|fresh)'
+    cat "${files[@]}" | awk -F, -v clock="$clock" '$1 == "machine" { if (!header++) print; next }
+        /^#/ || $4 ~ /^(send_recv|all_reduce|all_gather|reduce_scatter|all_to_all|transfer_beside|compute_beside)$/ || $5 ~ clock { next }
+        { print }'
+}
+
 costs() { # MACHINE: its store, from its GPU's rows and the last run of suites on the host, and its runs that count
     local machine=$1 gpu=${1%%x*}-sxm node file
     node=$(ls results/calibration/nodes/"$machine"/run-*.csv | tail -n 1)
     mkdir "$work/$machine"
-    "$ringcast" calibration merge results/published/"$gpu".csv results/calibration/"$gpu"/*.csv "$node" --out "$work/$machine.csv" >/dev/null
+    newest "$gpu" "$node" >"$work/newest.csv"
+    "$ringcast" calibration merge results/published/"$gpu".csv results/calibration/"$gpu"/*.csv "$work/newest.csv" "$node" --out "$work/$machine.csv" >/dev/null
     "$ringcast" calibration build "$work/$machine.csv" --out "$work/$machine.db" >/dev/null
     for file in results/rings/"$machine"/*.csv; do counted "$file" "$work/$machine/$(basename "$file")"; done
     if [ "$machine" = h200x4 ]; then # Table 4 of the paper ran on the same machine
