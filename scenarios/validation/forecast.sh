@@ -8,7 +8,8 @@
 #   -v           every case, too
 #   -e CASE      the parts of the cases of that name (* and ? allowed) beside those of their forecasts; all: by part
 #   -j FILE      all figures as JSON
-#   -w MECHANISM without a mechanism of the model (`ringcast validate --without`); may be given several times
+#   -w MECHANISM without a mechanism of the model (`ringcast validate --without`), and without intervals; may be given several
+#                times
 # SPDX-License-Identifier: GPL-3.0-or-later
 set -euo pipefail
 
@@ -76,6 +77,7 @@ for machine; do
     [ -d results/rings/"$machine" ] || { echo "no machine $machine in results/rings" >&2; exit 2; }
     costs "$machine"
 done
+case " ${options[*]} " in *' --without '*) options+=(--draws 0) ;; esac # intervals are of the whole model
 if [ -n "$explain" ]; then
     "$ringcast" validate "${options[@]}" --explain "$explain"
     exit
