@@ -213,11 +213,15 @@ typedef struct group {
 
 static const char *const lumps[] = {"attention-alone-0", "attention-alone-1+", "send-recv-alone-0",
                                     "send-recv-alone-1+"};
-enum { LUMPS = 4, KINDS = RC_P_COUNT + LUMPS + 1 }; /* parts, steps alone, the whole */
+enum { LUMPS = 4, KINDS = RC_P_COUNT + LUMPS + 2 };
+/* Kinds: parts, steps alone, the whole, and last the clock, whose figures are MHz. */
+enum { CLOCK = KINDS - 1, WHOLE = KINDS - 2 };
 
 static const char *kind_name(int k) {
     if (k < RC_P_COUNT)
         return rc_part_name((rc_part)k);
+    if (k == CLOCK)
+        return "clock";
     return k < RC_P_COUNT + LUMPS ? lumps[k - RC_P_COUNT] : "whole";
 }
 
@@ -226,8 +230,10 @@ static bool figure(const rc_measured_run *x, int k, double *measured, double *fo
                    int *spans) {
     const rc_run_parts *p = x->parts;
     *measured = *forecast = 0, *spans = 0;
-    if (k == KINDS - 1) {
+    if (k == WHOLE) {
         *measured = x->measured, *forecast = x->time[RC_BY_SIMULATION];
+    } else if (k == CLOCK) {
+        *measured = x->sm_mhz, *forecast = x->forecast_mhz;
     } else if (k < RC_P_COUNT) {
         bool comm = rc_part_is_comm((rc_part)k);
         *measured = rc_over_ranks_value(&p[0].part[k], comm);
@@ -257,8 +263,8 @@ static void add_to_group(group *g, const rc_measured_run *x, int k) {
         return;
     g->signs[g->n] = error_pct(forecast, measured);
     g->off[g->n] = fabs(g->signs[g->n]);
-    g->share[g->n] = 100.0 * measured / x->measured;
-    g->moves[g->n] = 100.0 * (forecast - measured) / x->measured;
+    g->share[g->n] = k == CLOCK ? NAN : 100.0 * measured / x->measured;
+    g->moves[g->n] = k == CLOCK ? NAN : 100.0 * (forecast - measured) / x->measured;
     g->span[g->n] = spans > 0 ? 1e6 * measured / spans : NAN;
     g->n++;
 }
