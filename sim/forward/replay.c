@@ -248,6 +248,45 @@ static int period(const walk *w) {
     return 0;
 }
 
+/* Hosts wait for nothing but hosts. */
+static bool hosts_run_free(const rc_replay *r) {
+    for (size_t i = 0; i < r->one.shape_count; i++)
+        if (r->one.shapes[i].kind == RC_T_RING_STEP)
+            return false;
+    return !r->exchanges;
+}
+
+/* From row `a` to `b` and from `b` to `c` each host gains as much, and all else one constant, which
+ * is more than any host gains. */
+static bool hosts_run_ahead(const walk *w, int a, int b, int c) {
+    const rc_time *x = rc_replay_row(w->r, a), *y = rc_replay_row(w->r, b);
+    const rc_time *z = rc_replay_row(w->r, c);
+    size_t n = w->r->gpus, first = RC_LEFT_COMPUTE * n;
+    rc_time gain = z[first] - y[first];
+    for (size_t i = first; i < w->r->width; i++)
+        if (z[i] - y[i] != gain || y[i] - x[i] != gain)
+            return false;
+    for (size_t i = RC_LEFT_HOST * n; i < (RC_LEFT_HOST + 1) * n; i++)
+        if (z[i] - y[i] != y[i] - x[i] || z[i] - y[i] >= gain)
+            return false;
+    return true;
+}
+
+/* The number of repetitions after which all repeats but for hosts that run ahead; 0: not yet. Where
+ * messages wait for attention, what the ranks gain goes round the ring, and comes back after as many
+ * repetitions as there are ranks.
+ *
+ * It goes on for good: had a host been what came last anywhere on the way to what gained the
+ * constant, that would have gained no more than the host did. So the way begins at a GPU, and gains
+ * the constant again; and no way gains more. */
+static int period_behind_hosts(const walk *w) {
+    int last = w->rows - 1;
+    for (int p = 2; 2 * p <= last && p <= (int)w->r->gpus; p++)
+        if (hosts_run_ahead(w, last - 2 * p, last - p, last))
+            return p;
+    return 0;
+}
+
 /* What is left after `rest` more repetitions, which repeat every `p`. */
 static void repeat(const walk *w, int p, int rest) {
     rc_replay *r = w->r;
@@ -297,7 +336,7 @@ static int advance(walk *w, bool watching, int left) {
 
 static bool evaluate_run(rc_replay *r, const rc_layer_run *run, rc_record *record, int *evaluated) {
     walk w = {.r = r, .run = run, .record = record};
-    bool watching = false;
+    bool watching = false, free_hosts = hosts_run_free(r);
     begin_walk(&w);
     for (int done = 0; done < run->times;) {
         int more = advance(&w, watching, run->times - done);
@@ -309,6 +348,8 @@ static bool evaluate_run(rc_replay *r, const rc_layer_run *run, rc_record *recor
             return true;
         keep_row(&w);
         int p = period(&w);
+        if (p == 0 && free_hosts)
+            p = period_behind_hosts(&w);
         if (p > 0) {
             repeat(&w, p, run->times - done);
             return true;

@@ -176,6 +176,8 @@ static bool fast_where_messages_meet(prop_case *c) {
     rc_forward_path path = RC_PATH_ENGINE;
     draw(c, prop_one_in(c, 2) ? "pass-kv" : "pass-q", 16, 32, &f);
     fake_share(c, &f);
+    if (prop_one_in(c, 2))
+        f.costs.machine.ring_step = 0.0; /* hosts run ahead */
     if (prop_one_in(c, 4)) {
         f.spec.what_if.slow_rank = (int)prop_below(c, (uint64_t)f.spec.layout.cp);
         f.spec.what_if.slow_speed = 0.125 * (double)prop_range(c, 1, 12);
