@@ -10,8 +10,9 @@
  *     lm_head  N = ceil16(V/t)                     K = D, M <= 8: only last tokens reach it
  *
  * As in the paper, attention projections run in bf16 and the FFN in fp8; the main shape (TP8) is
- * measured in both. In bf16 alone are the shapes that unquantised models run on one node: 70B and
- * Qwen2.5-72B on TP 1 to 8, 8B on TP 1 to 4, 405B on TP4. A call over 60 ms (at 650 or 1250 TFLOP/s) is left out, save M = 131072 on TP8.
+ * measured in both. In bf16 alone are the shapes that unquantised models run on one node: 70B,
+ * Qwen2.5-72B and Mistral Large 123B on TP 1 to 8, 8B on TP 1 to 4, 405B on TP4. A call over 60 ms
+ * (at 650 or 1250 TFLOP/s) is left out, save M = 131072 on TP8.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/point_lists.h"
@@ -28,7 +29,8 @@ typedef struct llama {
 static const llama llama_405b = {16384, 53248, 128, 8, 128256};
 static const llama llama_70b = {8192, 28672, 64, 8, 128256};
 static const llama llama_8b = {4096, 14336, 32, 8, 128256};
-static const llama qwen_72b = {8192, 29568, 64, 8, 152064}; /* Qwen2.5: the 70B's attention */
+static const llama qwen_72b = {8192, 29568, 64, 8, 152064};     /* Qwen2.5: the 70B's attention */
+static const llama mistral_123b = {12288, 28672, 96, 8, 32768}; /* Mistral Large 2 */
 
 /* Which M to take in --quick and hot. */
 typedef enum effort { EFFORT_MAIN, EFFORT_SOME, EFFORT_FEW } effort;
@@ -122,6 +124,8 @@ static rc_status unquantised(rc_points *p, rc_error *err) {
             RC_TRY(layer_bf16(p, &llama_8b, tp8[i], rows, count, err));
         for (size_t i = 0; i < COUNT(tp70); i++)
             RC_TRY(layer_bf16(p, &qwen_72b, tp70[i], rows, count, err));
+        for (size_t i = 0; i < COUNT(tp70); i++)
+            RC_TRY(layer_bf16(p, &mistral_123b, tp70[i], rows, count, err));
     }
     return RC_OK;
 }
