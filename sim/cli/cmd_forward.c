@@ -183,6 +183,19 @@ static void print_head(const answer *a) {
         printf("attention and messages on one chip: %.3f ms longer\n", 1e3 * r->shared);
 }
 
+/* Only in the state that asks for a power model; without rows for one, what stands in for it. */
+static void print_clock(const answer *a) {
+    const rc_clock *c = &a->result.clock;
+    if (strcmp(a->scenario.machine.state, RC_POWER_LIMITED) != 0)
+        return;
+    if (!(c->mhz > 0.0))
+        printf("clock: no rows of power and clock of '%s': sustained costs\n",
+               a->scenario.machine.base);
+    else
+        printf("clock: %.0f of %.0f MHz, mean power %.0f of %.0f W\n", c->mhz, c->boost_mhz,
+               c->watts, c->limit);
+}
+
 static void print_memory(const rc_memory *m, const rc_machine *machine) {
     printf("memory per GPU: %.2f GB of %.2f GB (weights %.2f, KV %.2f, activations %.2f, buffers "
            "%.2f, runtime %.2f); memory_fraction %.4g of %.2f GB\n",
@@ -237,6 +250,7 @@ static rc_status print_text(const answer *a, rc_error *err) {
     print_head(a);
     rc_status st = rc_table_print(t, stdout, err);
     rc_table_destroy(t);
+    print_clock(a);
     print_memory(&a->result.memory, &a->scenario.machine);
     print_basis(a);
     if (st == RC_OK)
@@ -256,6 +270,16 @@ static void json_memory(rc_json *j, json_t *root, const rc_memory *m) {
     rc_json_real(j, o, "runtime", m->runtime);
     rc_json_real(j, o, "total", m->total);
     rc_json_real(j, o, "capacity", m->capacity);
+}
+
+static void json_clock(rc_json *j, json_t *root, const rc_clock *c) {
+    if (!(c->mhz > 0.0))
+        return;
+    json_t *o = rc_json_object(j, root, "clock");
+    rc_json_real(j, o, "mhz", c->mhz);
+    rc_json_real(j, o, "boost_mhz", c->boost_mhz);
+    rc_json_real(j, o, "mean_power_w", c->watts);
+    rc_json_real(j, o, "power_limit_w", c->limit);
 }
 
 static void json_caution(rc_json *j, json_t *o, const answer *a, const rc_schedule *schedule,
@@ -311,6 +335,7 @@ static rc_json *answer_json(const answer *a) {
         rc_json_real(j, root, "shared_chip_ms", 1e3 * r->shared);
     rc_json_real(j, root, "flop_rate", r->flop_rate);
     rc_json_real(j, root, "mfu", r->mfu);
+    json_clock(j, root, &r->clock);
     json_memory(j, root, &r->memory);
     rc_basis_json(j, root, r->basis);
     rc_op_sources_json(j, root, &a->sources, &s->machine);

@@ -87,27 +87,29 @@ static rc_status trace(const rc_spec *spec, rc_program *program, struct rc_sim *
     return RC_OK;
 }
 
-static rc_status clock_alone(const rc_spec *spec, double *clock, rc_error *err) {
-    rc_clock found;
+static rc_status clock_alone(const rc_spec *spec, rc_clock *found, double *clock, rc_error *err) {
     rc_forward_ctx *ctx = rc_forward_ctx_create();
     if (!ctx)
         return rc_fail(err, RC_E_NOMEM, "out of memory for a forward pass");
-    rc_status st = rc_clock_of_pass(ctx, spec, &found, clock, err);
+    rc_status st = rc_clock_of_pass(ctx, spec, found, clock, err);
     rc_forward_ctx_destroy(ctx);
     return st;
 }
 
 rc_status rc_forward_trace(const rc_spec *spec, rc_program *program, struct rc_sim **sim,
-                           rc_error *err) {
+                           rc_clock *clock, rc_error *err) {
     assert(spec != NULL && program != NULL && sim != NULL);
     rc_memory memory;
     rc_costs *slower = NULL;
     rc_spec at_clock = *spec;
-    double clock = 1.0;
+    rc_clock found = {0.0, 0.0, 0.0, 0.0};
+    double share = 1.0;
     RC_TRY(rc_forward_check(spec, &memory, err));
-    RC_TRY(clock_alone(spec, &clock, err));
-    if (clock < 1.0)
-        RC_TRY(rc_costs_at_clock(spec->costs, clock, &slower, err));
+    RC_TRY(clock_alone(spec, &found, &share, err));
+    if (clock != NULL)
+        *clock = found;
+    if (share < 1.0)
+        RC_TRY(rc_costs_at_clock(spec->costs, share, &slower, err));
     at_clock.costs = slower != NULL ? slower : spec->costs;
     rc_status st = trace(&at_clock, program, sim, err);
     rc_costs_close(slower);

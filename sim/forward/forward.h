@@ -153,9 +153,9 @@ rc_status rc_forward_time(rc_forward_ctx *ctx, const rc_spec *spec, rc_forward_t
                           rc_error *err);
 
 /* The engine's program of all layers of `spec`, and of every GPU when it is unfolded: built, run and
- * handed over, for whoever wants each op. Caller frees both. */
+ * handed over, for whoever wants each op. Caller frees both. clock: NULL, or the pass's. */
 struct rc_sim;
 rc_status rc_forward_trace(const rc_spec *spec, rc_program *program, struct rc_sim **sim,
-                           rc_error *err);
+                           rc_clock *clock, rc_error *err);
 
 #endif

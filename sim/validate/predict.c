@@ -203,7 +203,9 @@ static rc_status predict(const predictor *p, const setting *s, rc_measured_run *
                     .ring_share = {.gives_way = x->sms == 0, .sms = x->sms},
                     .unfold = true,
                     .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
-    RC_TRY(rc_forward_trace(&spec, &program, &sim, err));
+    rc_clock clock;
+    RC_TRY(rc_forward_trace(&spec, &program, &sim, &clock, err));
+    x->forecast_mhz = clock.mhz > 0.0 ? clock.mhz : NAN;
     rc_status st = RC_OK;
     rc_run_parts_simulated(&x->parts[1], &program, sim);
     x->time[RC_BY_SIMULATION] = end_of_layers(&program, sim);

@@ -26,7 +26,7 @@ static void refuse(rc_status status, const char *text) {
     assert_int_equal(rc_forward_run(&f.spec, &out, NULL), status);
     rc_program p;
     struct rc_sim *sim = NULL;
-    assert_int_equal(rc_forward_trace(&f.spec, &p, &sim, &err), status);
+    assert_int_equal(rc_forward_trace(&f.spec, &p, &sim, NULL, &err), status);
     assert_null(sim);
 }
 
@@ -105,13 +105,13 @@ static void test_trace_hands_over_program_and_engine(void **state) {
     rc_program p;
     struct rc_sim *sim = NULL;
     assert_int_equal(rc_forward_run(&f.spec, &out, &err), RC_OK);
-    assert_int_equal(rc_forward_trace(&f.spec, &p, &sim, &err), RC_OK);
+    assert_int_equal(rc_forward_trace(&f.spec, &p, &sim, NULL, &err), RC_OK);
     assert_int_equal(rc_sim_op_count(sim), p.task_count);
     assert_int_equal(rc_sim_end(sim), out.ticks);
     f.spec.unfold = true;
     rc_sim_destroy(sim);
     rc_program_free(&p);
-    assert_int_equal(rc_forward_trace(&f.spec, &p, &sim, &err), RC_OK);
+    assert_int_equal(rc_forward_trace(&f.spec, &p, &sim, NULL, &err), RC_OK);
     assert_int_equal(rc_sim_end(sim), out.ticks);
     assert_int_equal(rc_forward_run(&f.spec, &out, &err), RC_OK);
     assert_true(rc_sim_trace_hash(sim) == out.trace_hash);

@@ -45,7 +45,7 @@ static void test_passes(void **state) {
     trips("ctx != NULL && spec != NULL && out != NULL", rc_forward_run(NULL, &out, &err));
     trips("spec->draws >= 0", rc_forward_run(&few, &out, &err));
     trips("spec != NULL && program != NULL && sim != NULL",
-          rc_forward_trace(&f.spec, &p, NULL, &err));
+          rc_forward_trace(&f.spec, &p, NULL, NULL, &err));
     trips("ctx != NULL && spec != NULL && out != NULL",
           rc_forward_time(NULL, &f.spec, &timing, &err));
     trips("ctx != NULL && spec != NULL && out != NULL",

@@ -72,7 +72,7 @@ static void test_messages_share_the_way_in(void **state) {
     f.costs.machine.gpus_per_node = 1;
     f.spec.what_if.slow_rank = 0;
     f.spec.what_if.slow_speed = 0.001;
-    assert_int_equal(rc_forward_trace(&f.spec, &p, &sim, &err), RC_OK);
+    assert_int_equal(rc_forward_trace(&f.spec, &p, &sim, NULL, &err), RC_OK);
     for (rc_id i = 0; i < p.task_count; i++) {
         const rc_shape *s = programs_shape(&p, i);
         if (s->kind != RC_T_MESSAGE || s->part != RC_P_ALL2ALL || s->bytes < 16384.0)
