@@ -83,8 +83,8 @@ static rc_status make_setting(const predictor *p, const rc_measured_run *x, sett
     if (isfinite(launch))
         s->m.launch = launch;
     s->m.ring_step = 0.0;
-    if (!(p->without & RC_CLOCKS)) /* else the state of the machine's file */
-        snprintf(s->m.state, sizeof s->m.state, "power_limited");
+    snprintf(s->m.state, sizeof s->m.state, "%s",
+             p->without & RC_CLOCKS ? "sustained" : "power_limited");
     s->m.from_rest = true; /* a ring's chip was idle while its case was set up */
     s->m.without = p->without;
     if (inside && strcmp(x->transport, "none") != 0)
@@ -172,7 +172,7 @@ static rc_status predict_alone(const setting *s, const rc_spec *of, rc_measured_
     m.without |= RC_CONTENTION;
     RC_TRY(rc_costs_view(s->costs, &m, &costs, err));
     spec.costs = costs;
-    rc_status st = rc_forward_trace(&spec, &program, &sim, err);
+    rc_status st = rc_forward_trace(&spec, &program, &sim, NULL, err);
     rc_costs_close(costs);
     if (st != RC_OK)
         return st;

@@ -126,6 +126,7 @@ static void test_other_part(void **state) {
         "  hop_latency: 20us}\n"
         "host: {launch: 5us}\ncalibration: {base: h100-sxm, state: sustained}\n";
     rc_machine base = machine_of("h100-sxm"), m;
+    (void)snprintf(base.state, sizeof base.state, "sustained");
     rc_costs *c = NULL;
     double there[OPS], here[OPS];
     assert_int_equal(rc_machine_parse("a100.yaml", text, strlen(text), &m, NULL), RC_OK);
