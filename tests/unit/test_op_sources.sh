@@ -15,7 +15,10 @@ die() {
     cat "$work"/*.txt 2>/dev/null | head -60
     exit 1
 }
-forward() { "$build/ringcast" forward scenarios/calibrate/qwen-prefill.yaml --draws 0 "$@"; }
+# At one clock: where power decides, other products leave another clock to all that runs beside them.
+forward() {
+    "$build/ringcast" forward scenarios/calibrate/qwen-prefill.yaml --draws 0 --set machine.calibration.state=sustained "$@"
+}
 part() { awk -v part="$2" '$1 == part { print $4; exit }' "$1"; }
 
 forward >"$work/h100.txt"
