@@ -256,12 +256,12 @@ static rc_status make_room(rc_built_book *b, size_t n, rc_error *err) {
     return b->grids && b->series && b->knots && b->x && b->y && b->work ? RC_OK : no_memory(err);
 }
 
-/* The limiter acts within the long calls of a burst: seven calls of LONG take as long as it takes
- * to act, and one of ALL_LONG is held down nearly from its beginning to its end. Between them what
- * the limiter adds grows with the log of the call's time: sustained rows are 1.15 times as long as
- * bursts up to a millisecond or two, 1.12 times at 6 ms, 1.10 at 20 and 1.03 from 35 ms on
+/* The limiter acts within the long calls of a burst: not yet in those of LONG, and in those of
+ * ALL_LONG nearly from beginning to end. Between them what it adds grows as the square of the log
+ * of the call's time: sustained products and attention are 1.17 to 1.20 times as long as bursts up
+ * to 4 ms, 1.12 to 1.17 times at 6 to 11 ms, 1.10 to 1.13 at 23 ms and 1.02 to 1.06 from 45 ms on
  * (results/calibration, medians of both parts). */
-static const double LONG = 2.5e-3, ALL_LONG = 40e-3;
+static const double LONG = 2.5e-3, ALL_LONG = 60e-3;
 
 static void undo_throttling(rc_cost_point *p, size_t n, const rc_power *power) {
     for (size_t i = 0; i < n; i++) {
@@ -269,7 +269,7 @@ static void undo_throttling(rc_cost_point *p, size_t n, const rc_power *power) {
         double far = (p[i].y - log(LONG)) / log(ALL_LONG / LONG);
         if (p[i].own_state && class != RC_POWER_OTHER && far > 0.0 &&
             rc_op_info_of(p[i].op)->bound != RC_BOUND_LINK)
-            p[i].y -= fmin(far, 1.0) * log(power->law[class].alone);
+            p[i].y -= fmin(far * far, 1.0) * log(power->law[class].alone);
     }
 }
 

@@ -105,6 +105,18 @@ static rc_transfer transfer_of(const rc_shape *s) {
     return x;
 }
 
+/* Of its power no row tells: what a rank sends is read from its HBM and what it gets is written
+ * there, with the energy of a byte that copies have. */
+static rc_status collective_cost(const rc_costs *c, const rc_shape *s, rc_cost *out,
+                                 rc_error *err) {
+    rc_transfer x = transfer_of(s);
+    RC_TRY(rc_cost_collective(c, s->op, &x, out, err));
+    double sent = s->bytes * (s->ranks - 1) / s->ranks;
+    double times = strcmp(s->op, "all_reduce") == 0 ? 2.0 : 1.0;
+    out->effort = (rc_effort){.bytes = 2.0 * times * sent, .class = RC_POWER_OTHER};
+    return RC_OK;
+}
+
 /* A number of the machine's file: stated there, or fitted, which makes it a model's. */
 static rc_basis basis_of_number(const rc_machine *m, const char *name) {
     for (int i = 0; i < m->fitted_count; i++)
@@ -130,10 +142,8 @@ static rc_status timed_cost(const rc_costs *c, const rc_program *p, const rc_sha
         return named_cost(c, s, out, err);
     case RC_T_COPY:
         return copy_cost(c, s, out, err);
-    case RC_T_COLLECTIVE: {
-        rc_transfer x = transfer_of(s);
-        return rc_cost_collective(c, s->op, &x, out, err);
-    }
+    case RC_T_COLLECTIVE:
+        return collective_cost(c, s, out, err);
     case RC_T_LAUNCH:
         *out = (rc_cost){.p50 = m->launch, .basis = basis_of_number(m, "launch")};
         return RC_OK;
