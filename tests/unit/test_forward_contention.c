@@ -167,6 +167,10 @@ static void test_where_nothing_meets(void **state) {
     s = r.f.spec;
     s.layout.cp = 1;
     assert_false(rc_contention_of(&s).meets);
+    r.f.spec.ring_share.apart = true;
+    assert_false(rc_contention_of(&r.f.spec).meets);
+    r.f.spec.ring_share.apart = false;
+    assert_true(rc_contention_of(&r.f.spec).meets);
     r.f.costs.beside.known = false;
     assert_false(rc_contention_of(&r.f.spec).meets);
 }
