@@ -206,6 +206,16 @@ static double take(levels *l, int64_t *items, double blocks) {
     return at + (double)rounds * blocks;
 }
 
+/* While all SMs come free within one item's time, a round later they do so in the same order. */
+static int64_t skip_rounds(levels *l, int64_t items, int sms, double blocks) {
+    if (items < 2 * (int64_t)sms || l->at[l->n - 1] - l->at[0] > blocks)
+        return items;
+    int64_t rounds = items / sms - 1;
+    for (int k = 0; k < l->n; k++)
+        l->at[k] += (double)rounds * blocks;
+    return items - rounds * sms;
+}
+
 double rc_tiles_time(const rc_tiles *t, int sms, int held, double until, int most, double *left) {
     assert(sms >= 1 && held >= 0 && held < sms);
     assert(most >= 1 && most <= sms);
@@ -215,8 +225,10 @@ double rc_tiles_time(const rc_tiles *t, int sms, int held, double until, int mos
     if (held > 0)
         join(&l, until, held);
     for (int i = 0; i < t->classes; i++)
-        for (int64_t items = t->items[i]; items > 0;)
+        for (int64_t items = t->items[i]; items > 0;) {
+            items = skip_rounds(&l, items, sms, t->blocks[i]);
             end = fmax(end, take(&l, &items, t->blocks[i]));
+        }
     int64_t idle = 0;
     for (int k = 0; left && k < l.n; k++) {
         idle += l.sms[k];

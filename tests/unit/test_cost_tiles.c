@@ -118,6 +118,18 @@ static void test_schedule_is_item_by_item(void **state) {
     assert_true(prop_run("schedule_is_item_by_item", schedule_is_item_by_item, 12));
 }
 
+/* The longest sequence that there may be is planned at once. */
+static void test_longest(void **state) {
+    (void)state;
+    const int64_t tokens = INT64_C(1) << 31;
+    rc_tiles t = plan(tokens, tokens, true, 132);
+    double mean = (double)tokens / 256.0, tiles = (double)tokens / 8.0 / 132.0;
+    double got = rc_tiles_time(&t, 132, 0, 0.0, 1, NULL);
+    assert_true(fabs(got / (mean * tiles) - 1.0) < 1e-3);
+    double fewer = rc_tiles_time(&t, 132, 2, 1e6, 1, NULL);
+    assert_true(fewer >= got && fewer < got * 1.0001);
+}
+
 /* Every tile's blocks are worked on once, whatever is split. */
 static void test_all_blocks(void **state) {
     (void)state;
@@ -132,9 +144,13 @@ static void test_all_blocks(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_round),  cmocka_unit_test(test_spare_sms),
-        cmocka_unit_test(test_held_sms),   cmocka_unit_test(test_split_rest),
-        cmocka_unit_test(test_all_blocks), cmocka_unit_test(test_schedule_is_item_by_item),
+        cmocka_unit_test(test_longest),
+        cmocka_unit_test(test_one_round),
+        cmocka_unit_test(test_spare_sms),
+        cmocka_unit_test(test_held_sms),
+        cmocka_unit_test(test_split_rest),
+        cmocka_unit_test(test_all_blocks),
+        cmocka_unit_test(test_schedule_is_item_by_item),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
