@@ -17,6 +17,7 @@
 #include "sim/forward/forward.h"
 #include "sim/base/find.h"
 #include "sim/validate/baseline.h"
+#include "sim/validate/launches.h"
 
 typedef struct setting { /* what is shared by runs of one machine and transport */
     char machine[48], transport[24];
@@ -185,11 +186,26 @@ static rc_status predict_alone(const setting *s, const rc_spec *of, rc_measured_
     return RC_OK;
 }
 
+/* The costs of an eager pass: with the launch that its kinds of ops have on average. */
+static rc_status eager_costs(const predictor *p, const setting *s, const rc_spec *spec,
+                             rc_costs **out, rc_error *err) {
+    rc_machine m = s->m;
+    rc_program program;
+    rc_sim *sim = NULL;
+    rc_clock clock;
+    RC_TRY(rc_forward_trace(spec, &program, &sim, &clock, err));
+    m.launch = rc_mean_launch(p->rows, s->machine, &program, m.launch);
+    rc_sim_destroy(sim);
+    rc_program_free(&program);
+    return rc_costs_view(s->costs, &m, out, err);
+}
+
 static rc_status predict(const predictor *p, const setting *s, rc_measured_run *x,
                          const rc_sequence *seqs, rc_error *err) {
     rc_model model;
     rc_program program;
     rc_sim *sim = NULL;
+    rc_costs *eager = NULL;
     model_of(x, &model);
     rc_spec spec = {.model = &model,
                     .costs = s->costs,
@@ -204,9 +220,16 @@ static rc_status predict(const predictor *p, const setting *s, rc_measured_run *
                     .unfold = true,
                     .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
     rc_clock clock;
-    RC_TRY(rc_forward_trace(&spec, &program, &sim, &clock, err));
+    if (spec.eager) {
+        RC_TRY(eager_costs(p, s, &spec, &eager, err));
+        spec.costs = eager;
+    }
+    rc_status st = rc_forward_trace(&spec, &program, &sim, &clock, err);
+    if (st != RC_OK) {
+        rc_costs_close(eager);
+        return st;
+    }
     x->forecast_mhz = clock.mhz > 0.0 ? clock.mhz : NAN;
-    rc_status st = RC_OK;
     rc_run_parts_simulated(&x->parts[1], &program, sim);
     x->time[RC_BY_SIMULATION] = end_of_layers(&program, sim);
     rc_baselines(&program, &s->m, x->transport, &x->time[RC_BY_ROOFLINE],
@@ -216,6 +239,7 @@ static rc_status predict(const predictor *p, const setting *s, rc_measured_run *
     if (st == RC_OK)
         st = draw_interval(&spec, p->draws, x, err);
     x->transferred = strcmp(s->m.base, x->machine) == 0 ? 0.0 : 1.0;
+    rc_costs_close(eager);
     rc_sim_destroy(sim);
     rc_program_free(&program);
     return st;

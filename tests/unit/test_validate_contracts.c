@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tests/support/trips.h"
 #include "sim/validate/baseline.h"
+#include "sim/validate/launches.h"
 
 static rc_error err;
 
@@ -56,6 +57,7 @@ static void test_explain(void **state) {
     const rc_program template = {.layers_of = &of_layers};
     FILE *volatile nowhere = NULL;
     trips("program->layers_of == NULL", rc_run_parts_simulated(&parts, &template, NULL));
+    trips("rows != NULL && p->layers_of == NULL", (void)rc_mean_launch(NULL, "m", &template, 1.0));
     trips("pattern != NULL && f != NULL", (void)rc_runs_explain(&none, "*", nowhere, &err));
     trips("pattern != NULL && f != NULL", (void)rc_runs_explain_parts(&none, "*", nowhere, &err));
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "sim/machine/machine.h"
+#include "sim/validate/launches.h"
 #include "sim/validate/validate.h"
 
 #define HEAD                                                                                       \
@@ -172,11 +173,56 @@ static void test_without(void **state) {
     assert_true(without(other, RC_CONTENTION) == without(other, 0)); /* one GPU: no messages */
 }
 
+static void host_row(rc_rows *rows, const char *op, const char *variant, int64_t a,
+                     double seconds) {
+    rc_error err = {0};
+    const rc_row r = {.machine = "m",
+                      .gpu = "g",
+                      .state = "burst",
+                      .op = op,
+                      .variant = variant,
+                      .source = "",
+                      .dtype = "",
+                      .a = a,
+                      .p50 = seconds};
+    assert_int_equal(rc_rows_add(rows, &r, &err), RC_OK);
+}
+
+/* Two products and a norm, a message and its two ends in groups of calls: by hand. */
+static void test_launches(void **state) {
+    (void)state;
+    rc_rows *rows = NULL;
+    rc_error err = {0};
+    rc_shape shapes[] = {{.kind = RC_T_LAUNCH, .part = RC_P_HOST},
+                         {.kind = RC_T_GEMM, .part = RC_P_QKV},
+                         {.kind = RC_T_ELEMENTWISE, .part = RC_P_NORM},
+                         {.kind = RC_T_MESSAGE, .part = RC_P_SENDRECV, .ranks = 2},
+                         {.kind = RC_T_COLLECTIVE, .part = RC_P_ALL2ALL, .ranks = 3},
+                         {.kind = RC_T_GEMM, .part = RC_P_LM_HEAD}};
+    rc_task tasks[11] = {{.shape = 0}};
+    for (uint32_t i = 0; i < 5; i++) {
+        tasks[i] = (rc_task){.shape = 0};
+        tasks[5 + i] = (rc_task){.shape = i < 2 ? 1 : i};
+    }
+    tasks[10] = (rc_task){.shape = 5, .layer = 1}; /* behind the layers */
+    const rc_program p = {.tasks = tasks, .task_count = 11, .shapes = shapes, .layers = 1};
+    assert_int_equal(rc_rows_create(&rows, &err), RC_OK);
+    assert_true(rc_mean_launch(rows, "m", &p, 4.0) == 4.0); /* no rows: all are plain */
+    host_row(rows, "launch", "gemm", 1, 9.0);
+    host_row(rows, "nccl_group", "", 2, 8.0);
+    host_row(rows, "nccl_group", "", 8, 11.0);
+    host_row(rows, "event", "", 1, 0.25);
+    host_row(rows, "event", "wait", 1, 0.75);
+    /* 9 + 9 + 4, a message of two calls 8 + 2, an all-to-all of eight 11 + 2 */
+    assert_true(fabs(rc_mean_launch(rows, "m", &p, 4.0) - 45.0 / 5.0) < 1e-12);
+    rc_rows_free(rows);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_measured), cmocka_unit_test(test_adds_up),
         cmocka_unit_test(test_ring),     cmocka_unit_test(test_first),
-        cmocka_unit_test(test_without),
+        cmocka_unit_test(test_without),  cmocka_unit_test(test_launches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
