@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <math.h>
 #include <string.h>
+#include "sim/cost/tiles.h"
 #include "sim/forward/internal.h"
 
 /* Half-width of p10..p90 to the standard deviation of a normal. */
@@ -44,6 +45,28 @@ static rc_heads heads_of(const rc_shape *s) {
     return (rc_heads){s->hq, s->hkv, s->key_size, s->value_size};
 }
 
+/* What several ranges of keys in one launch take over one sequence of as many queries and score
+ * entries, by the plans that the kernel makes of both: several are cut to even lengths at a whole
+ * number of pieces a range, one by the tiles of its last round. 1 for more ranges than are planned
+ * here, and where a machine states how fast its attention is over the base's: that is the kernel of
+ * another part or engine, whose plan nobody knows. */
+static double over_one_sequence(const rc_program *p, const rc_shape *s, int64_t rows,
+                                int64_t entries, const rc_machine *m) {
+    rc_tile_call calls[RC_TILE_CALLS], one = {rows, (entries + rows - 1) / rows, false};
+    rc_tiles many, single;
+    const int sms = m->sms;
+    if (s->calls > RC_TILE_CALLS || sms < 1 || m->attention_ratio != 1.0)
+        return 1.0;
+    for (uint32_t i = 0; i < s->calls; i++) {
+        const rc_call *call = &p->calls[s->first_call + i];
+        calls[i] = (rc_tile_call){call->tq, call->tk, call->causal};
+    }
+    rc_tiles_plan(calls, (int)s->calls, s->hq, s->hkv, sms, &many);
+    rc_tiles_plan(&one, 1, s->hq, s->hkv, sms, &single);
+    return rc_tiles_time(&many, sms, 0, 0.0, 1, NULL) /
+           rc_tiles_time(&single, sms, 0, 0.0, 1, NULL);
+}
+
 static rc_status attention_cost(const rc_costs *c, const rc_program *p, const rc_shape *s,
                                 rc_cost *out, rc_error *err) {
     assert(s->first_call + (size_t)s->calls <= p->call_count);
@@ -59,7 +82,10 @@ static rc_status attention_cost(const rc_costs *c, const rc_program *p, const rc
     }
     if (s->calls < 2)
         return RC_OK;
-    return rc_cost_attention_fused(c, s->dtype, rows, entries, &longest, heads_of(s), out, err);
+    RC_TRY(rc_cost_attention_fused(c, s->dtype, rows, entries, &longest, heads_of(s), out, err));
+    if (rows > 0 && entries > 0)
+        out->p50 *= over_one_sequence(p, s, rows, entries, rc_costs_machine(c));
+    return RC_OK;
 }
 
 static rc_status decode_cost(const rc_costs *c, const rc_shape *s, rc_cost *out, rc_error *err) {
