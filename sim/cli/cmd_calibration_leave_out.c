@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "sim/base/table.h"
+#include "sim/cost/class_errors.h"
 #include "sim/cost/leave_out.h"
 #include "sim/cost/store_tools.h"
 
@@ -172,10 +173,18 @@ static rc_status of_machine(rc_table *t, const rc_rows *rows, const char *machin
                             rc_error *err) {
     rc_machine m;
     rc_left_out *all = NULL;
+    rc_built_book *book = NULL;
     size_t n;
     rc_machine_of_rows(machine, f->state != NULL ? f->state : "burst", &m);
-    RC_TRY(rc_leave_out(rows, &m, by, f->op, &all, &n, err));
-    rc_status st = RC_OK;
+    RC_TRY(rc_book_build(rows, m.base, m.state, &book, err));
+    rc_status st = rc_book_learn(book, rows, err);
+    if (st == RC_OK) {
+        rc_leaving how = {.by = by, .op = f->op, .errors = &rc_built_book_of(book)->errors};
+        st = rc_leave_out(rows, &m, &how, &all, &n, err);
+    }
+    rc_built_book_free(book);
+    if (st != RC_OK)
+        return st;
     if (f->each)
         put_each(t, all, n);
     else

@@ -10,6 +10,7 @@
 #ifndef RC_COST_BOOK_H
 #define RC_COST_BOOK_H
 #include "sim/cost/gemm_plan.h"
+#include "sim/cost/nearness.h"
 #include "sim/cost/ops.h"
 #include "sim/cost/power.h"
 #include "sim/cost/series.h"
@@ -30,6 +31,7 @@ typedef struct rc_book {
     size_t count;
     size_t first[RC_OPS_MAX + 1]; /* grids of op: [first[op], first[op + 1]) */
     rc_product_rates products[2]; /* of bf16 and of fp8 */
+    rc_class_errors errors;       /* learnt from the rows (class_errors.h), else 0 */
 } rc_book;
 
 /* What products in bf16 or fp8 reach. */

@@ -24,6 +24,7 @@ struct rc_built_book {
     double *x, *y;
     rc_block *work;
     size_t series_count, knot_count;
+    bool once; /* few look-ups will follow: what only makes them faster is left out */
 };
 
 static rc_status no_memory(rc_error *err) {
@@ -218,7 +219,7 @@ static rc_status cut(rc_built_book *b, const rc_cost_point *p, size_t n, rc_erro
         if (rc_op_info_of(b->grids[i].op)->bound == RC_BOUND_MEMORY)
             go_on_at_bandwidth(b, &b->grids[i]);
     for (size_t i = 0; i < b->book.count; i++)
-        if (rc_op_info_of(b->grids[i].op)->rises)
+        if (!b->once && rc_op_info_of(b->grids[i].op)->rises)
             rc_curves_separate(&b->grids[i].curves);
     size_t at = 0;
     for (rc_op op = 0; op <= RC_OPS_MAX; op++) {
@@ -295,12 +296,13 @@ static rc_status fill(rc_built_book *b, const rc_rows *rows, rc_error *err) {
     return st;
 }
 
-rc_status rc_book_build(const rc_rows *rows, const char *base, const char *state,
-                        rc_built_book **out, rc_error *err) {
+static rc_status build(const rc_rows *rows, const char *base, const char *state, bool once,
+                       rc_built_book **out, rc_error *err) {
     assert(rows != NULL && base != NULL && state != NULL && out != NULL);
     rc_built_book *b = calloc(1, sizeof *b);
     if (b == NULL)
         return no_memory(err);
+    b->once = once;
     /* GSL's own handler aborts; every call here checks what it returns. Process-wide, and
      * harmless. */
     (void)gsl_set_error_handler_off();
@@ -319,9 +321,24 @@ rc_status rc_book_build(const rc_rows *rows, const char *base, const char *state
     return RC_OK;
 }
 
+rc_status rc_book_build(const rc_rows *rows, const char *base, const char *state,
+                        rc_built_book **out, rc_error *err) {
+    return build(rows, base, state, false, out, err);
+}
+
+rc_status rc_book_build_once(const rc_rows *rows, const char *base, const char *state,
+                             rc_built_book **out, rc_error *err) {
+    return build(rows, base, state, true, out, err);
+}
+
 const rc_book *rc_built_book_of(const rc_built_book *b) {
     assert(b != NULL);
     return &b->book;
+}
+
+void rc_built_book_set_errors(rc_built_book *b, const rc_class_errors *e) {
+    assert(b != NULL && e != NULL);
+    b->book.errors = *e;
 }
 
 void rc_built_book_free(rc_built_book *b) {

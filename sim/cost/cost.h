@@ -33,9 +33,10 @@ const char *rc_basis_name(rc_basis b);
 
 typedef struct rc_cost {
     double p50;    /* s; in the state power_limited at the boost clock */
-    double spread; /* relative: (p90 - p10) / (2 p50) of the rows used */
+    double spread; /* relative: half of p10..p90 over p50, of the rows used and of all below */
     rc_basis basis;
     rc_effort effort; /* what the power model is told of it; all 0: nothing that draws power */
+    double own;       /* the part of `spread` that this size has for itself: for not being a row */
 } rc_cost;
 
 typedef struct rc_costs rc_costs; /* all curves of one machine; immutable after open */

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "sim/cost/builtin.h"
-#include "sim/cost/carry.h"
+#include "sim/cost/class_errors.h"
 #include "sim/cost/sources.h"
 
 static rc_status build(const char *store, rc_costs *c, rc_error *err) {
@@ -22,6 +22,8 @@ static rc_status build(const char *store, rc_costs *c, rc_error *err) {
     }
     if (st == RC_OK)
         st = rc_book_build(rows, c->m.base, c->m.state, &c->built, err);
+    if (st == RC_OK)
+        st = rc_book_learn(c->built, rows, err);
     if (st == RC_OK)
         c->beside = rc_beside_of(rows, &c->m);
     rc_rows_free(rows);
@@ -150,21 +152,4 @@ const rc_machine *rc_costs_machine(const rc_costs *c) {
 rc_beside rc_cost_beside(const rc_costs *c) {
     assert(c != NULL);
     return (c->m.without & RC_CONTENTION) ? (rc_beside){.known = false} : c->beside;
-}
-
-rc_status rc_answer(const rc_costs *c, const rc_asked *a, const rc_probe *found, rc_cost *out,
-                    rc_error *err) {
-    RC_TRY(rc_carry(&c->m, found, a->op, a->d, a->at, out, err));
-    return c->asks == NULL ? RC_OK : rc_asks_hear(c->asks, a->rows, a->d, a->at, "", out, err);
-}
-
-rc_status rc_cost_nothing(rc_cost *out) {
-    *out = (rc_cost){.p50 = 0.0, .spread = 0.0, .basis = RC_MEASURED};
-    return RC_OK;
-}
-
-rc_status rc_cost_no_rows(const rc_costs *c, const char *what, rc_error *err) {
-    return rc_fail(err, RC_E_INPUT,
-                   "the calibration store has no rows of %s for machine '%s' (base of '%s')", what,
-                   c->m.base, c->m.name);
 }

@@ -1,7 +1,7 @@
 /* Leave-one-out over the rows of a store.
  *
  * A book is built for each group of points that are left out together, from the rows of their op
- * alone: no op's price asks for another's rows, save that of copies, which are few and stay.
+ * and type alone: no price asks for another's rows, save that of copies, which are few and stay.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/cost/leave_out.h"
 
@@ -43,25 +43,23 @@ void rc_machine_of_rows(const char *name, const char *state, rc_machine *out) {
 /* A row with what the table of ops says of it. */
 typedef struct point {
     const rc_row *row;
-    rc_op op; /* rc_op_count(): the row has no price */
+    rc_op op;   /* rc_op_count(): the row has no price */
+    rc_op name; /* the first op of the row's name */
     rc_axes at;
+    double along; /* the size that runs along a curve, as points.c takes it */
+    bool fp8, own_state;
 } point;
-
-static bool fp8(const rc_row *r) {
-    return strcmp(r->dtype, rc_dtype_name(RC_FP8)) == 0;
-}
 
 /* Whether the row is of a type whose rows make curves, and of an op that look-ups price. */
 static bool has_price(const point *p) {
     if (p->op == rc_op_count() || rc_op_info_of(p->op)->bound == RC_BOUND_LINK)
         return false;
     const rc_op_info *info = rc_op_info_of(p->op);
-    bool typed = info->type != RC_TYPE_OWN || fp8(p->row) ||
-                 strcmp(p->row->dtype, rc_dtype_name(RC_BF16)) == 0;
+    bool typed =
+        info->type != RC_TYPE_OWN || p->fp8 || strcmp(p->row->dtype, rc_dtype_name(RC_BF16)) == 0;
     return typed && info->rule != RC_PRICE_NONE;
 }
 
-/* The size that runs along a curve, as points.c takes it. */
 static double along(const point *p) {
     const rc_op_info *info = rc_op_info_of(p->op);
     double v = (double)p->at.at[info->along];
@@ -69,7 +67,7 @@ static double along(const point *p) {
 }
 
 static bool same_type(const point *x, const point *y) {
-    return strcmp(x->row->op, y->row->op) == 0 && fp8(x->row) == fp8(y->row);
+    return x->name == y->name && x->fp8 == y->fp8;
 }
 
 /* Whether all fixed sizes are the same; `across`: that one, too. */
@@ -90,14 +88,13 @@ static bool same_curve(const point *x, const point *y) {
 static bool goes(const point *x, const point *left, rc_left_out_by by) {
     switch (by) {
     case RC_LEFT_OUT_ROW:
-        return same_curve(x, left) && along(x) == along(left);
+        return same_curve(x, left) && x->along == left->along;
     case RC_LEFT_OUT_LINE:
         return same_curve(x, left);
     case RC_LEFT_OUT_SHAPE:
         return same_type(x, left) && same_sizes(left, x, false);
     case RC_LEFT_OUT_STATE:
-        return same_curve(x, left) && along(x) == along(left) &&
-               strcmp(x->row->state, left->row->state) == 0;
+        return same_curve(x, left) && x->along == left->along && x->own_state == left->own_state;
     default:
         return false;
     }
@@ -106,6 +103,7 @@ static bool goes(const point *x, const point *left, rc_left_out_by by) {
 typedef struct job {
     const rc_machine *m;
     rc_left_out_by by;
+    const rc_leaving *how;
     point *points; /* rows of the base and of one op; of transfers and the host none */
     size_t count;
     rc_left_out *out;
@@ -116,8 +114,8 @@ static rc_status without(const job *j, const point *left, rc_rows **out, rc_erro
     RC_TRY(rc_rows_create(out, err));
     for (size_t i = 0; i < j->count; i++) {
         const point *x = &j->points[i];
-        bool of_op = strcmp(x->row->op, left->row->op) == 0;
-        if ((of_op && !goes(x, left, j->by)) || (!of_op && x->op == RC_COST_COPY))
+        bool of_op = x->name == left->name && x->fp8 == left->fp8; /* types make curves apart */
+        if ((of_op && !goes(x, left, j->by)) || (x->name != left->name && x->op == RC_COST_COPY))
             RC_TRY(rc_rows_add(*out, x->row, err));
     }
     return RC_OK;
@@ -129,10 +127,15 @@ static bool is_between(const job *j, const point *left, const point *p) {
         const point *x = &j->points[i];
         if (x->op != p->op || !same_curve(x, p) || goes(x, left, j->by))
             continue;
-        below = below || along(x) <= along(p);
-        above = above || along(x) >= along(p);
+        below = below || x->along <= p->along;
+        above = above || x->along >= p->along;
     }
     return below && above;
+}
+
+static rc_dtype type_of(const point *p) {
+    bool apart = rc_op_info_of(p->op)->type != RC_TYPE_IGNORED && p->fp8;
+    return apart ? RC_FP8 : RC_BF16;
 }
 
 static rc_status ask(const job *j, const rc_costs *c, const point *left, const point *p,
@@ -141,33 +144,36 @@ static rc_status ask(const job *j, const rc_costs *c, const point *left, const p
     *out = (rc_left_out){.row = p->row, .op = p->op, .between = is_between(j, left, p)};
     rc_status st = rc_cost_row(c, p->row, &out->cost, &none);
     out->answered = st == RC_OK;
+    rc_nearness_of(c->book, p->op, type_of(p), &p->at, out->cost.basis, &out->near);
     bool unknown = st == RC_E_UNMODELLED || st == RC_E_INPUT; /* the rest says nothing of it */
     return out->answered || unknown ? RC_OK : rc_fail(err, st, "%s", none.msg);
 }
 
 /* Whether the point is asked for; those that go with an earlier one were asked for with it. */
-static bool is_asked(const job *j, const point *p, const char *op) {
-    return has_price(p) && strcmp(p->row->state, j->m->state) == 0 &&
-           strcmp(p->row->source, "measured") == 0 && (op == NULL || strcmp(op, p->row->op) == 0);
+static bool is_asked(const job *j, const point *p) {
+    const char *op = j->how->op;
+    return has_price(p) && p->own_state && strcmp(p->row->source, "measured") == 0 &&
+           (op == NULL || strcmp(op, p->row->op) == 0);
 }
 
 /* Leaves out what goes with `left` and asks for all of it. asked[i] is set for what is done. */
-static rc_status leave(job *j, size_t at, const char *op, bool *asked, rc_error *err) {
+static rc_status leave(job *j, size_t at, bool *asked, rc_error *err) {
     const point *left = &j->points[at];
     rc_rows *rest = NULL;
     rc_costs c = {.m = *j->m};
     rc_status st = without(j, left, &rest, err);
     if (st == RC_OK)
-        st = rc_book_build(rest, j->m->base, j->m->state, &c.built, err);
+        st = rc_book_build_once(rest, j->m->base, j->m->state, &c.built, err);
     rc_rows_free(rest);
     if (st != RC_OK)
         return st;
+    if (j->how->errors != NULL)
+        rc_built_book_set_errors(c.built, j->how->errors);
     c.book = rc_built_book_of(c.built);
-    for (size_t i = at; i < j->count && st == RC_OK; i++) {
+    for (size_t i = 0; i < j->count && st == RC_OK; i++) {
         const point *p = &j->points[i];
-        bool with = j->by == RC_LEFT_OUT_NOTHING ? strcmp(p->row->op, left->row->op) == 0
-                                                 : goes(p, left, j->by);
-        if (asked[i] || !is_asked(j, p, op) || (i != at && !with))
+        bool with = j->by == RC_LEFT_OUT_NOTHING ? same_type(p, left) : goes(p, left, j->by);
+        if (asked[i] || !is_asked(j, p) || (i != at && !with))
             continue;
         asked[i] = true;
         st = ask(j, &c, left, p, &j->out[j->done++], err);
@@ -182,7 +188,13 @@ static size_t points_of(const rc_rows *rows, const rc_machine *m, point *p) {
     for (size_t i = 0; i < rc_rows_count(rows); i++) {
         p[n] = (point){.row = rc_rows_at(rows, i)};
         p[n].op = rc_row_op(p[n].row, &p[n].at);
-        n += strcmp(p[n].row->machine, m->base) == 0 && has_price(&p[n]) ? 1 : 0;
+        p[n].fp8 = strcmp(p[n].row->dtype, rc_dtype_name(RC_FP8)) == 0;
+        if (strcmp(p[n].row->machine, m->base) != 0 || !has_price(&p[n]))
+            continue;
+        p[n].name = rc_op_named(p[n].row->op);
+        p[n].along = along(&p[n]);
+        p[n].own_state = strcmp(p[n].row->state, m->state) == 0;
+        n++;
     }
     return n;
 }
@@ -192,11 +204,44 @@ static int in_order(const void *a, const void *b) {
     return (x->row > y->row) - (x->row < y->row);
 }
 
-rc_status rc_leave_out(const rc_rows *rows, const rc_machine *m, rc_left_out_by by, const char *op,
+/* Of each op and type so many groups, evenly: whether the k-th point of `total` begins one. */
+static bool is_picked(size_t k, size_t total, size_t most) {
+    return total <= most || k * most / total != (k + 1) * most / total;
+}
+
+/* Where points are counted: by op, type, and whether rows of their curve are on either side. */
+typedef struct tally {
+    size_t of[RC_OPS_MAX][2][2];
+} tally;
+
+static size_t *counter(tally *t, const job *j, const point *p) {
+    return &t->of[p->op][p->fp8 ? 1 : 0][is_between(j, p, p) ? 1 : 0];
+}
+
+static rc_status leave_each(job *j, bool *asked, rc_error *err) {
+    tally total = {{{{0}}}}, seen = {{{{0}}}};
+    bool some = j->how->most > 0;
+    for (size_t i = 0; i < j->count; i++)
+        if (some && is_asked(j, &j->points[i]))
+            ++*counter(&total, j, &j->points[i]);
+    for (size_t i = 0; i < j->count; i++) {
+        const point *p = &j->points[i];
+        if (!is_asked(j, p))
+            continue;
+        bool picked =
+            !some || is_picked((*counter(&seen, j, p))++, *counter(&total, j, p), j->how->most);
+        if (picked && !asked[i])
+            RC_TRY(leave(j, i, asked, err));
+    }
+    return RC_OK;
+}
+
+rc_status rc_leave_out(const rc_rows *rows, const rc_machine *m, const rc_leaving *how,
                        rc_left_out **out, size_t *n, rc_error *err) {
-    assert(rows != NULL && m != NULL && out != NULL && n != NULL && by < RC_LEFT_OUT_COUNT);
+    assert(rows != NULL && m != NULL && how != NULL && out != NULL && n != NULL);
+    assert(how->by < RC_LEFT_OUT_COUNT);
     size_t count = rc_rows_count(rows);
-    job j = {.m = m, .by = by};
+    job j = {.m = m, .by = how->by, .how = how};
     j.points = calloc(count + 1, sizeof *j.points);
     j.out = calloc(count + 1, sizeof *j.out);
     bool *asked = calloc(count + 1, sizeof *asked);
@@ -204,9 +249,8 @@ rc_status rc_leave_out(const rc_rows *rows, const rc_machine *m, rc_left_out_by 
                        ? RC_OK
                        : rc_fail(err, RC_E_NOMEM, "out of memory for %zu cost rows", count);
     j.count = st == RC_OK ? points_of(rows, m, j.points) : 0;
-    for (size_t i = 0; i < j.count && st == RC_OK; i++)
-        if (!asked[i] && is_asked(&j, &j.points[i], op))
-            st = leave(&j, i, op, asked, err);
+    if (st == RC_OK)
+        st = leave_each(&j, asked, err);
     free(j.points);
     free(asked);
     if (st != RC_OK) {

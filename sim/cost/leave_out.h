@@ -9,7 +9,7 @@
 #define RC_COST_LEAVE_OUT_H
 #include <stdbool.h>
 #include <stddef.h>
-#include "sim/cost/cost.h"
+#include "sim/cost/nearness.h"
 #include "sim/cost/store.h"
 #include "sim/machine/machine.h"
 
@@ -31,12 +31,19 @@ typedef struct rc_left_out {
     bool answered; /* the rest has an answer at all; else `cost` is empty */
     bool between;  /* the rest has a point of this curve on either side of it */
     rc_cost cost;  /* what the rest says */
+    rc_nearness near;
 } rc_left_out;
 
-/* The measured points of m->base in m->state that have a price, each asked for without what `by`
- * leaves out; `op`: of this op alone, NULL: of all. *out is malloc'ed, in the order of `rows`, whose
- * strings it keeps. */
-rc_status rc_leave_out(const rc_rows *rows, const rc_machine *m, rc_left_out_by by, const char *op,
+typedef struct rc_leaving {
+    rc_left_out_by by;
+    const char *op;                /* of this op alone; NULL: of all */
+    size_t most;                   /* groups left out of each op and type, evenly picked; 0: all */
+    const rc_class_errors *errors; /* what the rest is said to have learnt; NULL: nothing */
+} rc_leaving;
+
+/* The measured points of m->base in m->state that have a price, each asked for without what goes
+ * with it. *out is malloc'ed, in the order of `rows`, whose strings it keeps. */
+rc_status rc_leave_out(const rc_rows *rows, const rc_machine *m, const rc_leaving *how,
                        rc_left_out **out, size_t *n, rc_error *err);
 /* A machine that is its own base: for rows whose machine no file describes. Answers are then
  * those of the rows, held by no published peak. */

@@ -48,7 +48,7 @@ typedef struct redraw {
     int layers;
 } redraw;
 
-static rc_status play(redraw *d, const rc_costs *costs, const double *z, sample *out,
+static rc_status play(redraw *d, const rc_costs *costs, const rc_draw *z, sample *out,
                       rc_error *err) {
     rc_run run;
     rc_fold fold;
@@ -113,7 +113,7 @@ static bool evaluate(redraw *d, sample *out) {
     return true;
 }
 
-static rc_status run_once(redraw *d, const rc_costs *costs, const double *z, sample *out,
+static rc_status run_once(redraw *d, const rc_costs *costs, const rc_draw *z, sample *out,
                           rc_error *err) {
     rc_replay *r = d->replay;
     if (!r)
@@ -127,12 +127,13 @@ static rc_status run_once(redraw *d, const rc_costs *costs, const double *z, sam
 static rc_status draw_one(redraw *d, rc_rng *rng, sample *out, rc_error *err) {
     rc_machine m;
     rc_costs *view = NULL;
-    double z[RC_F_COUNT];
+    rc_draw z;
     draw_machine(rc_costs_machine(d->spec->costs), rng, &m);
     for (int f = 0; f < RC_F_COUNT; f++)
-        z[f] = rc_rng_normal(rng);
+        z.family[f] = rc_rng_normal(rng);
+    z.own = rc_rng_u64(rng);
     RC_TRY(rc_costs_view(d->spec->costs, &m, &view, err));
-    rc_status st = run_once(d, view, z, out, err);
+    rc_status st = run_once(d, view, &z, out, err);
     rc_costs_close(view);
     return st;
 }

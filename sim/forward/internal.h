@@ -15,6 +15,12 @@ typedef enum rc_family { /* costs that err together */
                          RC_F_COUNT
 } rc_family;
 rc_family rc_family_of(const rc_shape *s);
+/* One draw of all costs. What a calibration is off, costs of a family share; what is off for not
+ * being a row (rc_cost.own) each size has for itself. */
+typedef struct rc_draw {
+    double family[RC_F_COUNT]; /* standard normal numbers */
+    uint64_t own;              /* from which each size takes one of its own */
+} rc_draw;
 
 typedef struct rc_shape_cost {
     rc_time duration; /* of the op; of the latency for a message */
@@ -56,9 +62,9 @@ rc_status rc_shape_price(const rc_costs *costs, const rc_program *p, const rc_sh
                          rc_shape_cost *out, rc_error *err);
 /* What the same op takes at another clock, over the boost clock, wherever it runs alone. */
 rc_status rc_shape_at_clock(const rc_costs *costs, double clock, rc_shape_cost *out, rc_error *err);
-/* The same under draws: one standard normal number per family; NULL: none. */
+/* The same under a draw; NULL: none. */
 rc_status rc_shape_draw(const rc_costs *costs, const rc_program *p, const rc_shape *s,
-                        const double *z, rc_shape_cost *out, rc_error *err);
+                        const rc_draw *z, rc_shape_cost *out, rc_error *err);
 
 /* contention.c: how the chip is shared in the rings of a pass. */
 typedef struct rc_contention {
@@ -82,16 +88,16 @@ static inline bool rc_task_works(const rc_shape *s) {
     return s->kind != RC_T_LAUNCH;
 }
 
-/* lay_out.c: play a program on the engine as it stands, with all results kept. z: one standard
- * normal number per family; NULL: none. */
+/* lay_out.c: play a program on the engine as it stands, with all results kept. z: NULL: no
+ * draw. */
 rc_status rc_run_program(const rc_spec *spec, const rc_costs *costs, const rc_program *program,
-                         const double *z, rc_run *out, rc_error *err);
+                         const rc_draw *z, rc_run *out, rc_error *err);
 /* Play a program for the pass that it stands for. A repetition of the pass must follow the one
  * before it as templates follow each other in the program, and tasks wait for nothing further back
  * than the template before (rc_repeats_fit). Kept are the results of GPU 0, or of all. `repeats`
  * must outlive *out; NULL: as the program stands. */
 rc_status rc_run_layers(const rc_spec *spec, const rc_costs *costs, const rc_program *program,
-                        const rc_repeats *repeats, const double *z, bool keep_all, rc_run *out,
+                        const rc_repeats *repeats, const rc_draw *z, bool keep_all, rc_run *out,
                         rc_error *err);
 bool rc_repeats_fit(const rc_repeats *r, const rc_program *p);
 void rc_run_free(rc_run *r);

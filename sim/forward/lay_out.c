@@ -197,7 +197,7 @@ static rc_status lay_out(rc_run *r, const hardware *hw, rc_error *err) {
 
 /* ---- a run ---------------------------------------------------------------------------------- */
 
-static rc_status cost_shapes(rc_run *r, const rc_costs *costs, const double *z, rc_error *err) {
+static rc_status cost_shapes(rc_run *r, const rc_costs *costs, const rc_draw *z, rc_error *err) {
     for (size_t i = 0; i < r->program->shape_count; i++) {
         const rc_shape *s = &r->program->shapes[i];
         RC_TRY(rc_shape_draw(costs, r->program, s, z, &r->costs[i], err));
@@ -209,7 +209,7 @@ static rc_status cost_shapes(rc_run *r, const rc_costs *costs, const double *z, 
 }
 
 rc_status rc_run_layers(const rc_spec *spec, const rc_costs *costs, const rc_program *program,
-                        const rc_repeats *repeats, const double *z, bool keep_all, rc_run *out,
+                        const rc_repeats *repeats, const rc_draw *z, bool keep_all, rc_run *out,
                         rc_error *err) {
     assert(program->task_count > 0);
     *out = (rc_run){.spec = spec, .program = program, .repeats = repeats};
@@ -242,7 +242,7 @@ rc_task_span rc_run_span(const rc_run *r, uint32_t task, int layer) {
 }
 
 rc_status rc_run_program(const rc_spec *spec, const rc_costs *costs, const rc_program *program,
-                         const double *z, rc_run *out, rc_error *err) {
+                         const rc_draw *z, rc_run *out, rc_error *err) {
     return rc_run_layers(spec, costs, program, NULL, z, true, out, err);
 }
 

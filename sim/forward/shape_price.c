@@ -203,8 +203,40 @@ rc_status rc_shape_at_clock(const rc_costs *costs, double clock, rc_shape_cost *
     return RC_OK;
 }
 
+static uint64_t mix(uint64_t h, int64_t v) {
+    h = (h ^ (uint64_t)v) * 0x9e3779b97f4a7c15u;
+    return h ^ (h >> 32);
+}
+
+/* A standard normal number that is the same wherever an op of these sizes is drawn. */
+static double own_normal(uint64_t seed, const rc_program *p, const rc_shape *s) {
+    const int64_t sizes[] = {(int64_t)s->kind, (int64_t)s->dtype, s->a,         s->b, s->c, s->hq,
+                             s->hkv,           s->key_size,       s->value_size};
+    uint64_t h = seed;
+    rc_rng rng;
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+        h = mix(h, sizes[i]);
+    for (const char *c = s->op; c != NULL && *c != '\0'; c++)
+        h = mix(h, *c);
+    for (uint32_t i = 0; i < s->calls; i++) {
+        const rc_call *call = &p->calls[s->first_call + i];
+        h = mix(mix(mix(h, call->causal), call->tq), call->tk);
+    }
+    rc_rng_seed(&rng, h);
+    return rc_rng_normal(&rng);
+}
+
+static double drawn_factor(const rc_cost *cost, const rc_program *p, const rc_shape *s,
+                           const rc_draw *z) {
+    if (z == NULL)
+        return 1.0;
+    double shared = sqrt(fmax(cost->spread * cost->spread - cost->own * cost->own, 0.0));
+    double own = cost->own > 0.0 ? cost->own * own_normal(z->own, p, s) : 0.0;
+    return exp((shared * z->family[rc_family_of(s)] + own) / Z_80);
+}
+
 rc_status rc_shape_draw(const rc_costs *costs, const rc_program *p, const rc_shape *s,
-                        const double *z, rc_shape_cost *out, rc_error *err) {
+                        const rc_draw *z, rc_shape_cost *out, rc_error *err) {
     assert(costs != NULL && p != NULL && s != NULL);
     rc_cost cost = {.basis = RC_MODELLED};
     const rc_power *power = rc_costs_power(costs);
@@ -226,8 +258,8 @@ rc_status rc_shape_draw(const rc_costs *costs, const rc_program *p, const rc_sha
     if (power != NULL)
         rc_power_load(power, &cost.effort, cost.p50, &out->load);
     double slower = slows(costs, out, rc_costs_clock(costs));
-    out->spread = hypot(cost.spread, CLOCK_SPREAD * (slower - 1.0));
-    double factor = z ? exp(out->spread / Z_80 * z[rc_family_of(s)]) : 1.0;
+    cost.spread = out->spread = hypot(cost.spread, CLOCK_SPREAD * (slower - 1.0));
+    double factor = drawn_factor(&cost, p, s, z);
     out->peer_rate /= factor;
     out->basis = cost.basis;
     out->boost = cost.p50 * factor;

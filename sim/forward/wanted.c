@@ -142,6 +142,11 @@ static double square(double x) {
     return x * x;
 }
 
+/* The part of a spread that the costs of a family share (rc_draw). */
+static double shared(const rc_cost *c) {
+    return sqrt(fmax(square(c->spread) - square(c->own), 0.0));
+}
+
 /* Adds a pass's shares of time and interval to the rows. */
 static void add_pass(study *s, const double *share, double fitted, size_t passes) {
     double now[FAMILIES] = {0}, then[FAMILIES] = {0}, variance = fitted, least = fitted;
@@ -151,7 +156,8 @@ static void add_pass(study *s, const double *share, double fitted, size_t passes
         rc_wanted_row *r = &s->out->row[i];
         if (isnan(r->then))
             *r = (rc_wanted_row){.ask = *a, .then = rc_ask_measured_spread(s->costs, a)};
-        now[family_of(a)] += share[i] * a->cost.spread / Z_80;
+        now[family_of(a)] += share[i] * shared(&a->cost) / Z_80;
+        variance += square(share[i] * a->cost.own / Z_80);
         then[family_of(a)] += share[i] * fmin(a->cost.spread, r->then) / Z_80;
     }
     for (int f = 0; f < FAMILIES; f++) {
@@ -163,13 +169,14 @@ static void add_pass(study *s, const double *share, double fitted, size_t passes
     s->out->rest += variance > 0.0 ? weight * fitted / variance : weight;
     for (size_t i = 0; i < s->out->count; i++) {
         rc_wanted_row *r = &s->out->row[i];
-        double spread = r->ask.cost.spread, of_family = now[family_of(&r->ask)];
-        double taken = share[i] * fmax(spread - r->then, 0.0) / Z_80;
+        const rc_cost *c = &r->ask.cost;
+        double of_family = now[family_of(&r->ask)], own = square(share[i] * c->own / Z_80);
+        double taken = share[i] * fmax(shared(c) - fmin(c->spread, r->then), 0.0) / Z_80;
         r->time += weight * share[i];
         if (!(variance > 0.0))
             continue;
-        r->interval += weight * share[i] * spread / Z_80 * of_family / variance;
-        double left = variance - square(of_family) + square(of_family - taken);
+        r->interval += weight * (share[i] * shared(c) / Z_80 * of_family + own) / variance;
+        double left = variance - own - square(of_family) + square(of_family - taken);
         r->narrows += weight * (1.0 - sqrt(fmax(left, 0.0) / variance));
     }
 }

@@ -3,8 +3,8 @@
  *
  * The share of a cost is found by having the pass computed again with this one cost slowed down, so
  * it holds for whatever hides behind what, and a cost that is hidden has none. The interval is
- * reckoned to first order, from these shares and the spreads of the costs, families erring together
- * as the draws behind p5 and p95 have them (forward.h).
+ * reckoned to first order, from these shares and the spreads of the costs: families err together, and
+ * each size by itself where it is no row, as the draws behind p5 and p95 have them (forward.h).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_FORWARD_WANTED_H

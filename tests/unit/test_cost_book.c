@@ -16,6 +16,7 @@
 
 #include "sim/cost/build.h"
 #include "sim/cost/builtin.h"
+#include "sim/cost/class_errors.h"
 
 static rc_rows *rows;
 
@@ -58,6 +59,7 @@ static void same_series(const rc_series *a, const rc_series *b) {
 static void same_book(const rc_book *a, const rc_book *b) {
     assert_int_equal(a->count, b->count);
     assert_memory_equal(a->first, b->first, sizeof a->first);
+    assert_memory_equal(&a->errors, &b->errors, sizeof a->errors);
     assert_memory_equal(a->products, b->products, sizeof a->products);
     for (size_t i = 0; i < a->count; i++) {
         const rc_grid *x = &a->grids[i], *y = &b->grids[i];
@@ -83,6 +85,7 @@ static void test_builtin_books_are_the_rows(void **state) {
         rc_built_book *built = NULL;
         assert_ptr_equal(rc_builtin_book(b->base, b->state), b);
         assert_int_equal(rc_book_build(rows, b->base, b->state, &built, NULL), RC_OK);
+        assert_int_equal(rc_book_learn(built, rows, NULL), RC_OK);
         assert_true(b->count > 100);
         same_book(b, rc_built_book_of(built));
         rc_built_book_free(built);

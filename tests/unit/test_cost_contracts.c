@@ -7,6 +7,7 @@
 #include "sim/cost/basis.h"
 #include "sim/cost/builtin.h"
 #include "sim/cost/carry.h"
+#include "sim/cost/class_errors.h"
 #include "sim/cost/gemm_plan.h"
 #include "sim/cost/import.h"
 #include "sim/cost/import_formats.h"
@@ -261,6 +262,22 @@ static void test_bases(void **state) {
           (void)rc_basis_text(share, text, sizeof text - 1 + (size_t)none));
 }
 
+static void test_nearness(void **state) {
+    (void)state;
+    rc_axes at = {{[RC_AXIS_BYTES] = 1}};
+    rc_nearness near;
+    rc_class_errors *volatile no_errors = NULL;
+    rc_built_book *volatile no_built = NULL;
+    trips("b != NULL && at != NULL && out != NULL",
+          rc_nearness_of(no_book, RC_COST_COPY, RC_BF16, &at, RC_MEASURED, &near));
+    trips("info->along != RC_AXIS_NONE && info->bound != RC_BOUND_LINK",
+          rc_nearness_of(costs->book, RC_COST_SEND_RECV, RC_BF16, &at, RC_MEASURED, &near));
+    trips("e != NULL && near != NULL && op < rc_op_count()",
+          (void)rc_class_spread(no_errors, RC_COST_COPY, RC_BF16, &near));
+    trips("b != NULL && e != NULL", rc_built_book_set_errors(no_built, &costs->book->errors));
+    trips("b != NULL && rows != NULL", (void)rc_book_learn(no_built, rows, &err));
+}
+
 static void test_plans(void **state) {
     (void)state;
     const rc_product_rates rates = {.flops = 8e14, .bytes = 3e12, .sms = 132.0}, none_known = {0};
@@ -284,8 +301,10 @@ static void test_leaving_out(void **state) {
     trips("by < RC_LEFT_OUT_COUNT", (void)rc_left_out_name(beyond));
     trips("name != NULL && state != NULL && out != NULL",
           rc_machine_of_rows("x", "burst", no_machine));
-    trips("rows != NULL && m != NULL && out != NULL && n != NULL && by < RC_LEFT_OUT_COUNT",
-          (void)rc_leave_out(no_rows, &m, RC_LEFT_OUT_ROW, NULL, &out, &n, &err));
+    const rc_leaving how = {.by = RC_LEFT_OUT_ROW}, no_way = {.by = beyond};
+    trips("rows != NULL && m != NULL && how != NULL && out != NULL && n != NULL",
+          (void)rc_leave_out(no_rows, &m, &how, &out, &n, &err));
+    trips("how->by < RC_LEFT_OUT_COUNT", (void)rc_leave_out(rows, &m, &no_way, &out, &n, &err));
     trips("out != NULL && (at != NULL || n == 0)",
           (void)rc_left_out_errors_of(no_points, 1, &errors, &err));
 }
@@ -318,6 +337,7 @@ int main(void) {
         cmocka_unit_test(test_costs),       cmocka_unit_test(test_bases),
         cmocka_unit_test(test_leaving_out), cmocka_unit_test(test_plans),
         cmocka_unit_test(test_sharing),     cmocka_unit_test(test_power),
+        cmocka_unit_test(test_nearness),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -94,7 +94,15 @@ static void put_book(FILE *f, const rc_book *b, size_t book) {
     for (int i = 0; i < 2; i++)
         (void)fprintf(f, "%s{%a, %a, %a}", i > 0 ? ", " : "", b->products[i].flops,
                       b->products[i].bytes, b->products[i].sms);
-    (void)fputs("}},\n", f);
+    (void)fputs("},\n     .errors = {{", f);
+    for (int i = 0; i < RC_OPS_MAX * 2 * RC_HOW_COUNT; i++)
+        (void)fprintf(f, "%s%a%s",
+                      i % RC_HOW_COUNT == 0 ? (i % (2 * RC_HOW_COUNT) == 0 ? "{{" : ", {") : ", ",
+                      (&b->errors.spread[0][0][0])[i],
+                      i % RC_HOW_COUNT < RC_HOW_COUNT - 1          ? ""
+                      : i % (2 * RC_HOW_COUNT) == RC_HOW_COUNT - 1 ? "}"
+                                                                   : "}},\n      ");
+    (void)fputs("}}},\n", f);
 }
 
 rc_status rc_book_write_text(FILE *f, const rc_book *const *books, size_t n, rc_error *err) {

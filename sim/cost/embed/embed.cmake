@@ -8,9 +8,8 @@ if(TARGET rc_cost)
   file(GLOB machine_yaml CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/scenarios/machines/*.yaml)
   set(calibration_db ${PROJECT_BINARY_DIR}/embed/calibration.db)
   set(builtin_books ${PROJECT_BINARY_DIR}/embed/builtin_books.c)
-  add_executable(rc_embed cost/embed/embed_main.c cost/embed/book_text.c cost/rows.c cost/store_csv.c cost/store_db.c
-    cost/ops.c cost/points.c cost/settle.c cost/build.c cost/series.c cost/book.c cost/prefix.c cost/gemm_plan.c
-    cost/power.c cost/power_rows.c)
+  file(GLOB cost_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/cost/*.c)
+  add_executable(rc_embed cost/embed/embed_main.c cost/embed/book_text.c ${cost_sources})
   set_target_properties(rc_embed PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/embed)
   target_link_libraries(rc_embed PRIVATE rc_machine rc_model rc_base rc_options PkgConfig::SQLITE PkgConfig::GSL)
   add_custom_command(OUTPUT ${calibration_db} ${builtin_books}

@@ -7,11 +7,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "sim/cost/build.h"
+#include "sim/cost/builtin.h"
+#include "sim/cost/class_errors.h"
 #include "sim/cost/embed/book_text.h"
 #include "sim/machine/machine.h"
 
 /* What is compiled in is being made: there is none yet. */
+const rc_book rc_builtin_books[1];
+const size_t rc_builtin_count = 0;
 const unsigned char *rc_store_embedded(size_t *size) {
     *size = 0;
     return NULL;
@@ -62,6 +65,8 @@ static rc_status make_books(const char *store, char **files, size_t n, made *m, 
         if (st != RC_OK || have(m, &machine))
             continue;
         st = rc_book_build(rows, machine.base, machine.state, &m->books[m->book_count], err);
+        if (st == RC_OK)
+            st = rc_book_learn(m->books[m->book_count], rows, err);
         if (st == RC_OK) {
             m->views[m->book_count] = rc_built_book_of(m->books[m->book_count]);
             m->book_count++;
