@@ -90,6 +90,9 @@ typedef struct rc_power_point {
     double clock; /* over the boost clock; a whole number of MHz */
     double watts; /* mean */
 } rc_power_point;
+/* Power of the matrix units that the thirstiest of n cards is expected to need, over that of the
+ * card whose rows there are. */
+double rc_power_thirstiest(int n);
 /* The clock of a pass with this load that takes t seconds at the boost clock, under `limit` W. */
 rc_power_point rc_power_solve(const rc_power *p, const rc_load *load, double t, double limit);
 

@@ -7,13 +7,26 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
+#include <math.h>
 #include "sim/forward/pass_clock.h"
 
-double rc_clock_solve(const rc_costs *costs, const rc_load *load, rc_time ticks, rc_clock *out) {
-    const rc_power *power = rc_costs_power(costs);
+/* Passes of several GPUs wait for the slowest card: the load is what it would draw. */
+static rc_load on_slowest(const rc_load *load, const rc_layout *layout) {
+    double more = rc_power_thirstiest(layout->tp * layout->cp);
+    rc_load x = *load;
+    for (int c = 0; c < RC_POWER_CLASSES; c++) {
+        x.core[c] = llround(more * (double)load->core[c]);
+        x.core_bound[c] = llround(more * (double)load->core_bound[c]);
+    }
+    return x;
+}
+
+double rc_clock_solve(const rc_spec *spec, const rc_load *load, rc_time ticks, rc_clock *out) {
+    const rc_power *power = rc_costs_power(spec->costs);
     assert(power != NULL && ticks >= 0);
-    double limit = rc_costs_power_limit(costs);
-    rc_power_point at = rc_power_solve(power, load, (double)ticks / RC_PS_PER_S, limit);
+    double limit = rc_costs_power_limit(spec->costs);
+    rc_load slowest = on_slowest(load, &spec->layout);
+    rc_power_point at = rc_power_solve(power, &slowest, (double)ticks / RC_PS_PER_S, limit);
     *out = (rc_clock){at.clock * power->boost, power->boost, at.watts, limit};
     return at.clock;
 }
@@ -39,13 +52,13 @@ rc_status rc_clock_of_pass(rc_forward_ctx *ctx, const rc_spec *spec, rc_clock *o
     if (r != NULL && rc_replay_run(r, spec->model, NULL, &ticks, &evaluated)) {
         rc_own_work work = {.part = {0}};
         rc_clock_load(r, spec, &work);
-        *clock = rc_clock_solve(spec->costs, &work.load, ticks, out);
+        *clock = rc_clock_solve(spec, &work.load, ticks, out);
         return RC_OK;
     }
     rc_forward whole = {0};
     rc_spec s = *spec;
     s.unfold = false;
     RC_TRY(rc_pass_events(&s, &whole, err));
-    *clock = rc_clock_solve(spec->costs, &whole.load, whole.ticks, out);
+    *clock = rc_clock_solve(spec, &whole.load, whole.ticks, out);
     return RC_OK;
 }

@@ -5,8 +5,8 @@
 #include "sim/forward/evaluator.h"
 
 /* Of a pass with this load of GPU 0 that takes so many ticks at the boost clock: the clock over the
- * boost clock, and what is to be said of it. */
-double rc_clock_solve(const rc_costs *costs, const rc_load *load, rc_time ticks, rc_clock *out);
+ * boost clock, and what is to be said of it. Of several GPUs that of the slowest card. */
+double rc_clock_solve(const rc_spec *spec, const rc_load *load, rc_time ticks, rc_clock *out);
 /* Adds what GPU 0 does in the whole pass, exchanges left out. */
 void rc_clock_load(const rc_replay *r, const rc_spec *spec, rc_own_work *out);
 /* The same for a pass that has not been gone through. 1 without a power model, and *out stays as it

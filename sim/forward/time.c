@@ -44,7 +44,7 @@ static rc_status engine(const rc_spec *spec, rc_forward_timing *out, rc_error *e
     double clock = 1.0;
     RC_TRY(events(spec, spec->costs, &whole, err));
     if (rc_costs_power(spec->costs) != NULL)
-        clock = rc_clock_solve(spec->costs, &whole.load, whole.ticks, &out->clock);
+        clock = rc_clock_solve(spec, &whole.load, whole.ticks, &out->clock);
     if (clock < 1.0) {
         rc_costs *slower = NULL;
         RC_TRY(rc_costs_at_clock(spec->costs, clock, &slower, err));
@@ -71,7 +71,7 @@ static rc_status evaluate(rc_forward_ctx *ctx, const rc_spec *spec, rc_replay *r
     out->path = RC_PATH_REPLAY;
     busy_basis(r, spec, &work, out->busy_basis);
     if (rc_costs_power(spec->costs) != NULL)
-        clock = rc_clock_solve(spec->costs, &work.load, out->ticks, &out->clock);
+        clock = rc_clock_solve(spec, &work.load, out->ticks, &out->clock);
     if (clock == 1.0)
         return RC_OK;
     RC_TRY(rc_evaluator_at_clock(ctx, spec, r, clock, done, err));

@@ -323,6 +323,7 @@ static void test_power(void **state) {
     trips("x > 0.0 && x <= 1.0 && class < RC_POWER_CLASSES",
           (void)rc_power_slows(&p, RC_POWER_GEMM, 1.0, stopped));
     trips("x->class < RC_POWER_CLASSES && times >= 0", rc_load_add(&load, &call, -1));
+    trips("n >= 1", (void)rc_power_thirstiest(none));
     trips("p->known && t >= 0.0", (void)rc_power_solve(&dark, &load, 1.0, 700.0));
     trips("rows != NULL && base != NULL && out != NULL",
           rc_power_of_rows(no_rows, "h200-sxm", &p, &err));

@@ -195,6 +195,15 @@ static void test_clock_meets_the_limit(void **state) {
     rc_rows_free(s.rows);
 }
 
+/* The largest of n normal numbers has a mean of 0, 0.56, 1.03 and 1.42 deviations. */
+static void test_slowest_card(void **state) {
+    (void)state;
+    near_to(rc_power_thirstiest(1), 1.0, 1e-9);
+    near_to(rc_power_thirstiest(2), 1.0 + 0.08 * 0.564, 0.003);
+    near_to(rc_power_thirstiest(4), 1.0 + 0.08 * 1.029, 0.003);
+    near_to(rc_power_thirstiest(8), 1.0 + 0.08 * 1.424, 0.003);
+}
+
 /* A call that HBM binds takes as long at every clock, one that the matrix units bind follows. */
 static void test_what_follows(void **state) {
     (void)state;
@@ -210,9 +219,8 @@ static void test_what_follows(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_law_comes_back),
-        cmocka_unit_test(test_rows_that_do_not_tell),
-        cmocka_unit_test(test_clock_meets_the_limit),
+        cmocka_unit_test(test_law_comes_back),        cmocka_unit_test(test_rows_that_do_not_tell),
+        cmocka_unit_test(test_clock_meets_the_limit), cmocka_unit_test(test_slowest_card),
         cmocka_unit_test(test_what_follows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

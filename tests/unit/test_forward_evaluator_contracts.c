@@ -103,7 +103,7 @@ static void test_clocks(void **state) {
     rc_spec at_clock = f.spec;
     double share;
     bool done;
-    trips("power != NULL && ticks >= 0", (void)rc_clock_solve(&f.costs, &load, 1, &clock));
+    trips("power != NULL && ticks >= 0", (void)rc_clock_solve(&f.spec, &load, 1, &clock));
     trips("ctx != NULL && r != NULL", rc_evaluator_at_clock(ctx, &f.spec, NULL, 1.0, &done, &err));
     f.costs.power.known = true;
     assert_int_equal(rc_costs_at_clock(&f.costs, 0.5, &slower, &err), RC_OK);
