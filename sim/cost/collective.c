@@ -3,8 +3,13 @@
  *
  * No rows of that many ranks anywhere: the nearest number of ranks, scaled by NCCL's bus-bandwidth
  * factor, 2(n-1)/n for all-reduce and (n-1)/n for the rest. No rows of the op over that transport
- * (shm, socket): composed of send_recv steps. Both are `modelled`. Times do not follow the GPU's
- * clocks, for a link does not depend on them, but what a row takes beyond the shortest message of
+ * (shm, socket): composed of send_recv steps. Both are `modelled`.
+ *
+ * Clocks. Over host memory and sockets times do not follow the GPU's clock. Over NVLink NCCL's CTAs
+ * copy, each some 20 GB/s on an H200, and the less they fill the link the more they are what bounds
+ * a transfer: all of its time but the share of the link that it fills follows the clock.
+ *
+ * What a row takes beyond the shortest message of
  * its series follows the link: on NVLink by nvlink_ratio, or on rows of this very machine by what
  * an override has made of nvlink_rate; between nodes, where only this machine's own rows count, by
  * what it has made of peer_rate (nic_line_rate for an all-to-all), and the shortest message by
@@ -25,6 +30,17 @@
 
 #include "sim/cost/link_rows.h"
 #include "sim/cost/nccl.h"
+
+/* What NCCL counts on of an NVLink: 20.6 of 25 GB/s. */
+static const double LINK_USED = 20.6 / 25.0;
+
+/* The share of a transfer's time that follows the clock: `bytes` leave a GPU in t seconds. */
+static double clock_bound(const rc_machine *m, double bytes, double t) {
+    double link = LINK_USED * m->nvlink_rate;
+    if (strcmp(m->intra_transport, "nvlink") != 0 || !(t > 0.0) || !(link > 0.0))
+        return 0.0;
+    return fmax(1.0 - bytes / t / link, 0.0);
+}
 
 static double bus_factor(rc_op op, double n) {
     if (op == RC_COST_SEND_RECV)
@@ -102,6 +118,8 @@ static rc_status inside_node(const rc_costs *c, rc_op op, const rc_transfer *x, 
         at_bus_rate(c, g, x->bytes, x->ranks, out);
     }
     out->p50 += rc_link_apart(c, g, x->bytes);
+    double sent = x->bytes * bus_factor(op, (double)x->ranks);
+    out->effort = (rc_effort){.bound = clock_bound(&c->m, sent, out->p50), .class = RC_POWER_LINK};
     return RC_OK;
 }
 
@@ -215,6 +233,7 @@ static void curve_as_flow(const rc_costs *c, const rc_grid *g, const rc_transfer
     /* The messages of a ring follow each other on one stream, which waits for the compute before
      * the first and is waited for after the last. */
     out->latency += rc_link_apart(c, g, x->bytes) / fmax(x->ranks - 1, 1);
+    out->bound = rc_link_nodes(g) > 1 ? 0.0 : clock_bound(&c->m, x->bytes, cost.p50);
 }
 
 /* Rows of as many ranks, else of the nearest number: *exact says which. */

@@ -122,6 +122,7 @@ rc_status rc_cost_collective(const rc_costs *c, const char *op, const rc_transfe
  * one peer gets; the link's own capacity is the machine's nic_line_rate (or nvlink). */
 typedef struct rc_p2p {
     double latency, peer_rate, link_rate, spread;
+    double bound; /* share of its time that follows the GPU's clock */
     rc_basis basis;
 } rc_p2p;
 /* x->ranks: of the ring that sends; rows of another number of ranks are RC_MODELLED. */

@@ -62,8 +62,8 @@ double rc_power_thirstiest(int n) {
 static double watts(const rc_power *p, const rc_load *load, double t, double x) {
     double joules = (double)load->memory / NJ, longer = t;
     for (int c = 0; c < RC_POWER_CLASSES; c++) {
-        if (load->core[c] == 0 && load->bound[c] == 0)
-            continue;
+        if (c == RC_POWER_LINK || (load->core[c] == 0 && load->bound[c] == 0))
+            continue; /* most transfers run beside the compute and lengthen nothing */
         double more = pow(x, -p->law[c].slows) - 1.0, power = pow(x, p->law[c].saves);
         joules += power * ((double)load->core[c] + (double)load->core_bound[c] * more) / NJ;
         longer += (double)load->bound[c] * more / PS;

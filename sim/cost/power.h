@@ -28,6 +28,7 @@ typedef enum rc_power_class {
     RC_POWER_GEMM_FP8,
     RC_POWER_ATTENTION,
     RC_POWER_OTHER, /* bound by memory: neither time nor power follows the clock */
+    RC_POWER_LINK,  /* transfers: NCCL's CTAs copy at the clock, and draw next to nothing */
     RC_POWER_CLASSES
 } rc_power_class;
 

@@ -333,6 +333,7 @@ rc_status rc_power_of_rows(const rc_rows *rows, const char *base, rc_power *out,
         find_limits(&s, &p);
         find_exponents(&s, &p);
         find_alone(&s, &p);
+        p.law[RC_POWER_LINK].slows = 1.0; /* as a program that waits for no memory of its own */
         p.known = idle && tells(&p);
         p.rows = (int)s.n;
         if (p.known)

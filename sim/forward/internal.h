@@ -32,6 +32,7 @@ typedef struct rc_shape_cost {
     rc_basis basis;
     /* Where costs have a power model: */
     double boost;      /* s, of the op at the boost clock */
+    double boost_rate; /* peer_rate there */
     double bound;      /* share of it that follows the clock */
     rc_call_load load; /* what it draws */
 } rc_shape_cost;

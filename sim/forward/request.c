@@ -28,6 +28,7 @@ rc_request rc_spec_request(const rc_spec *spec, int repeats) {
                      .ring_host = sizes_messages(spec, m),
                      .serial_ring = spec->serial_ring,
                      .messages_wait = rc_contention_of(spec).waits,
+                     .rotary_by_chunk = spec->rotary_by_chunk,
                      .stand_in = spec->stand_in};
     rq.nodes_per_rank = (int)rc_ceil_div(spec->layout.tp, m->gpus_per_node);
     rq.ranks_per_node = m->gpus_per_node / spec->layout.tp;

@@ -95,13 +95,18 @@ static rc_status decode_cost(const rc_costs *c, const rc_shape *s, rc_cost *out,
 
 /* An op over tokens, of a width or of heads: of these sizes the op has some. */
 static rc_status named_cost(const rc_costs *c, const rc_shape *s, rc_cost *out, rc_error *err) {
-    rc_axes at = {{[RC_AXIS_TOKENS] = s->a,
+    int64_t launches = s->c > 1 ? s->c : 1;
+    rc_axes at = {{[RC_AXIS_TOKENS] = rc_ceil_div(s->a, launches),
                    [RC_AXIS_WIDTH] = s->b,
                    [RC_AXIS_QUERY_HEADS] = s->hq,
                    [RC_AXIS_KV_HEADS] = s->hkv,
                    [RC_AXIS_HEAD_K] = s->key_size,
                    [RC_AXIS_HEAD_V] = s->value_size}};
-    return rc_cost_named(c, s->op, s->dtype, &at, out, err);
+    RC_TRY(rc_cost_named(c, s->op, s->dtype, &at, out, err));
+    out->p50 *= (double)launches;
+    out->effort.flops *= (double)launches;
+    out->effort.bytes *= (double)launches;
+    return RC_OK;
 }
 
 /* One copy after the other. */
@@ -139,7 +144,8 @@ static rc_status collective_cost(const rc_costs *c, const rc_shape *s, rc_cost *
     RC_TRY(rc_cost_collective(c, s->op, &x, out, err));
     double sent = s->bytes * (s->ranks - 1) / s->ranks;
     double times = strcmp(s->op, "all_reduce") == 0 ? 2.0 : 1.0;
-    out->effort = (rc_effort){.bytes = 2.0 * times * sent, .class = RC_POWER_OTHER};
+    out->effort.bytes = 2.0 * times * sent;
+    out->effort.class = RC_POWER_LINK;
     return RC_OK;
 }
 
@@ -197,6 +203,7 @@ rc_status rc_shape_at_clock(const rc_costs *costs, double clock, rc_shape_cost *
     assert(clock > 0.0 && clock <= 1.0);
     double slower = slows(costs, out, clock);
     RC_TRY(to_ticks(out->boost * slower, &out->duration, err));
+    out->peer_rate = out->boost_rate / slower;
     out->alone = out->beside = out->duration;
     if (slower > 1.0 && out->basis < RC_TRANSFERRED)
         out->basis = RC_TRANSFERRED;
@@ -245,8 +252,12 @@ rc_status rc_shape_draw(const rc_costs *costs, const rc_program *p, const rc_sha
         rc_p2p p2p;
         rc_transfer x = transfer_of(s);
         RC_TRY(rc_cost_p2p(costs, &x, &p2p, err));
-        cost = (rc_cost){.p50 = p2p.latency, .spread = p2p.spread, .basis = p2p.basis};
-        out->peer_rate = p2p.peer_rate;
+        cost = (rc_cost){
+            .p50 = p2p.latency,
+            .spread = p2p.spread,
+            .basis = p2p.basis,
+            .effort = {.bytes = 2.0 * s->bytes, .bound = p2p.bound, .class = RC_POWER_LINK}};
+        out->boost_rate = p2p.peer_rate;
         out->link_rate = p2p.link_rate;
     } else {
         RC_TRY(timed_cost(costs, p, s, &cost, err));
@@ -260,7 +271,7 @@ rc_status rc_shape_draw(const rc_costs *costs, const rc_program *p, const rc_sha
     double slower = slows(costs, out, rc_costs_clock(costs));
     cost.spread = out->spread = hypot(cost.spread, CLOCK_SPREAD * (slower - 1.0));
     double factor = drawn_factor(&cost, p, s, z);
-    out->peer_rate /= factor;
+    out->boost_rate /= factor;
     out->basis = cost.basis;
     out->boost = cost.p50 * factor;
     return rc_shape_at_clock(costs, rc_costs_clock(costs), out, err);

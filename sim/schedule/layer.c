@@ -64,6 +64,7 @@ void rc_emit_elementwise(rc_builder *b, uint32_t gpu, rc_part part, const char *
     s.a = tokens;
     s.b = width;
     if (part == RC_P_ROTARY) {
+        s.c = b->rq->rotary_by_chunk && b->n > 1 && rc_prefills(b) ? 2 : 0;
         s.hq = b->hq;
         s.hkv = b->hkv;
         s.key_size = b->key_size;

@@ -37,7 +37,7 @@ typedef enum rc_task_kind {
     RC_T_ATTENTION,   /* calls[], hq, hkv, dtype: one fused launch over its calls            */
     RC_T_DECODE,      /* a=batch b=context, hq, hkv, dtype                                   */
     RC_T_MERGE,       /* a=rows b=parts                                                      */
-    RC_T_ELEMENTWISE, /* op, a=tokens b=width (rotary_kv: hq, hkv)                           */
+    RC_T_ELEMENTWISE, /* op, a=tokens b=width (rotary_kv: hq, hkv, c=launches, 0: one) */
     RC_T_COPY,       /* a, b, c: bytes of pieces, each copied twice inside one GPU: of K, of V    */
     RC_T_COLLECTIVE, /* op, bytes, ranks, nodes, members: all members of task.group meet     */
     RC_T_MESSAGE,    /* bytes from this GPU to `peer`, in a ring of `ranks`; nodes: 1 inside a
@@ -246,8 +246,9 @@ struct rc_request {
     bool serial_ring;   /* messages ride on the compute stream: nothing is overlapped */
     bool messages_wait; /* a ring's message waits for the attention of its step on the sender, which
                            leaves it no SM; not where serial_ring */
-    bool stand_in;      /* `seqs` stand for sequences of other sizes, by a rule */
-    bool as_template;   /* a template (template.h) with one GPU a rank; `repeats` is not looked
+    bool rotary_by_chunk; /* a rank has a launch for each of its two chunks of a prompt */
+    bool stand_in;        /* `seqs` stand for sequences of other sizes, by a rule */
+    bool as_template;     /* a template (template.h) with one GPU a rank; `repeats` is not looked
                          at */
 };
 

@@ -216,6 +216,7 @@ static rc_status predict(const predictor *p, const setting *s, rc_measured_run *
                     .seq_count = (size_t)x->batch,
                     .eager = !x->graph,
                     .serial_ring = false,
+                    .rotary_by_chunk = true,
                     .ring_share = {.gives_way = x->sms == 0, .sms = x->sms},
                     .unfold = true,
                     .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
@@ -245,6 +246,10 @@ static rc_status predict(const predictor *p, const setting *s, rc_measured_run *
     return st;
 }
 
+rc_sequence rc_run_sequence(bool decode, int64_t t, int64_t p) {
+    return (rc_sequence){t, decode ? p - 1 : p};
+}
+
 static rc_status predict_one(predictor *p, rc_measured_run *x, rc_error *err) {
     setting *s = NULL;
     RC_TRY(setting_of(p, x, &s, err));
@@ -252,7 +257,7 @@ static rc_status predict_one(predictor *p, rc_measured_run *x, rc_error *err) {
     if (!seqs)
         return rc_fail(err, RC_E_NOMEM, "out of memory");
     for (int64_t i = 0; i < x->batch; i++)
-        seqs[i] = (rc_sequence){x->t, x->p};
+        seqs[i] = rc_run_sequence(x->decode, x->t, x->p);
     rc_status st = predict(p, s, x, seqs, err);
     free(seqs);
     return st;

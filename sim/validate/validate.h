@@ -84,6 +84,9 @@ typedef struct rc_runs {
 } rc_runs;
 
 void rc_runs_free(rc_runs *r);
+/* One sequence of a case with t new and p cached tokens, as a forecast must say it: a ring writes
+ * the key of a decoded token, but does not attend to it. */
+rc_sequence rc_run_sequence(bool decode, int64_t t, int64_t p);
 /* Add the whole-pass rows of a results file. */
 rc_status rc_runs_parse(rc_runs *r, const char *name, const char *text, size_t size, rc_error *err);
 /* Add all *.csv of a folder, in the order of their names. */

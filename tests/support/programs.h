@@ -384,8 +384,8 @@ rc_status rc_cost_p2p(const rc_costs *c, const rc_transfer *x, rc_p2p *out, rc_e
     (void)x;
     if (c->fail == (int)FAKE_KINDS)
         return rc_fail(err, RC_E_INPUT, "no cost of messages");
-    *out =
-        (rc_p2p){(double)c->latency / RC_PS_PER_S, c->peer_rate, c->link_rate, c->spread, c->basis};
+    *out = (rc_p2p){
+        (double)c->latency / RC_PS_PER_S, c->peer_rate, c->link_rate, c->spread, 0.0, c->basis};
     return RC_OK;
 }
 

@@ -205,6 +205,26 @@ static void test_in_a_pass(void **state) {
     rc_costs_close(c);
 }
 
+/* A transfer that fills little of NVLink waits for NCCL's CTAs, and they for the clock; host memory
+ * knows none. */
+static void test_clock(void **state) {
+    (void)state;
+    rc_cost out;
+    rc_p2p p;
+    rc_transfer x = {.bytes = 64.0 * MIB, .ranks = 4, .nodes = 1};
+    rc_costs *c = open_here("here", "nvlink", 0);
+    double link = 20.6 / 25.0 * 450e9;
+    assert_int_equal(rc_cost_p2p(c, &x, &p, NULL), RC_OK);
+    near(p.bound, 1.0 - x.bytes / 440e-6 / link, 1e-6);
+    assert_int_equal(rc_cost_collective(c, "all_to_all", &x, &out, NULL), RC_OK);
+    near(out.effort.bound, 1.0 - 0.75 * x.bytes / 190e-6 / link, 1e-6);
+    rc_costs_close(c);
+    c = open_here("here", "shm", 0);
+    assert_int_equal(rc_cost_p2p(c, &x, &p, NULL), RC_OK);
+    assert_true(p.bound == 0.0);
+    rc_costs_close(c);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_own_number_of_ranks),
                                        cmocka_unit_test(test_channels),
@@ -213,6 +233,7 @@ int main(void) {
                                        cmocka_unit_test(test_groups_abreast),
                                        cmocka_unit_test(test_pieces),
                                        cmocka_unit_test(test_hosts),
-                                       cmocka_unit_test(test_in_a_pass)};
+                                       cmocka_unit_test(test_in_a_pass),
+                                       cmocka_unit_test(test_clock)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
