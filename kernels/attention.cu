@@ -11,13 +11,14 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "kernels/attention_core.cuh"
+#include "kernels/attention_plan.h"
 #include "kernels/kernels.h"
 #include "kernels/launch.cuh"
 #include "kernels/vec.cuh"
 #include <math.h>
 #include <stdlib.h>
 
-enum { COMBINE_THREADS = 256, COMBINE_FLIGHT = 16, MAX_SPLITS = 128 };
+enum { COMBINE_THREADS = 256, COMBINE_FLIGHT = 16, MAX_SPLITS = RC_ATTN_MAX_SPLITS };
 
 /* ---- combine: one warp a row of a split tile ----------------------------------------------- */
 /* Adds splits [from, to), at most 32 of them; lane s - from of the warp holds the weight of split
@@ -143,33 +144,6 @@ static bool attn_valid(const rc_attn_args *a) {
            (a->dtype == RC_KERNEL_BF16 || a->dtype == RC_KERNEL_E4M3) && attn_seqs_ok(a);
 }
 
-/* Cost, in key blocks of one CTA, of running `tiles` tiles of `blocks` blocks split `s` ways on
- * `sms`. */
-static double attn_split_cost(int64_t tiles, int blocks, int s, int sms) {
-    const double start = 1.5, combine = 2.0, piece = 0.02;
-    int64_t rounds = (tiles * s + sms - 1) / sms;
-    return (double)rounds * ((blocks + s - 1) / s + start) +
-           (s > 1 ? combine + piece * (double)(tiles * s) : 0.0);
-}
-
-static int attn_choose_splits(int64_t tiles, int blocks, int sms) {
-    int best = 1;
-    double least = attn_split_cost(tiles, blocks, 1, sms);
-    for (int s = 2; s <= MAX_SPLITS && s <= blocks; s++) {
-        double cost = attn_split_cost(tiles, blocks, s, sms);
-        if (cost < 0.98 * least) {
-            least = cost;
-            best = s;
-        }
-    }
-    return best;
-}
-
-static int attn_blocks(const rc_attn_args *a, const AttnPlan *plan, int tok0, int tq, int tk) {
-    return a->causal ? attn_tile_blocks<true>(tok0, plan->p.tokens, tq, tk)
-                     : attn_tile_blocks<false>(tok0, plan->p.tokens, tq, tk);
-}
-
 static int attn_row_tiles(const AttnPlan *plan, int tq) {
     return (tq + plan->p.tokens - 1) / plan->p.tokens;
 }
@@ -181,79 +155,35 @@ static void attn_plan_one(const rc_attn_args *a, AttnPlan *plan) {
     int whole = tiles / plan->sms * plan->sms, splits = 1;
     if (whole < tiles) { /* causal: the heaviest tile of the rest */
         int row_tile = a->causal ? row_tiles - 1 - whole / a->hkv : 0;
-        int blocks = attn_blocks(a, plan, row_tile * plan->p.tokens, b->q_len[0], b->k_len[0]);
-        splits = attn_choose_splits(tiles - whole, blocks, plan->sms);
+        int64_t blocks = rc_attn_tile_blocks(a->causal, row_tile * plan->p.tokens, plan->p.tokens,
+                                             b->q_len[0], b->k_len[0]);
+        splits = rc_attn_choose_splits(tiles - whole, blocks, plan->sms);
     }
     b->whole[0] = splits == 1 ? tiles : whole;
     b->splits[0] = splits;
 }
 
-struct AttnLoad {         /* of one sequence, in key blocks */
-    int seq, tiles, most; /* most: of its heaviest tile */
-    double mean;
-};
-
 static int attn_heavier(const void *x, const void *y) {
-    const AttnLoad *a = (const AttnLoad *)x, *b = (const AttnLoad *)y;
-    return a->most != b->most ? (a->most < b->most ? 1 : -1) : a->seq - b->seq;
-}
-
-static int attn_splits_under(const AttnLoad *load, double cap) {
-    int s = (int)ceil(load->most / cap);
-    return s < 1 ? 1 : s > MAX_SPLITS ? MAX_SPLITS : s;
-}
-
-/* Cost of a launch in which no item is longer than `cap` key blocks: even shares, half of the
- * longest item left over at the end, and the combination of what was split. */
-static double attn_batch_cost(const AttnLoad *loads, int n, double cap, int sms) {
-    const double start = 1.5, combine = 2.0, piece = 0.02;
-    double work = 0, longest = 0, pieces = 0;
-    for (int i = 0; i < n; i++) {
-        int s = attn_splits_under(&loads[i], cap);
-        work += loads[i].tiles * (loads[i].mean + start * s);
-        longest = fmax(longest, (double)loads[i].most / s + start);
-        pieces += s > 1 ? (double)loads[i].tiles * s : 0;
-    }
-    return fmax(work / sms + 0.5 * longest, longest) +
-           (pieces > 0 ? combine + piece * pieces : 0.0);
-}
-
-static double attn_choose_cap(const AttnLoad *loads, int n, int sms) {
-    static const double shares[] = {2, 1.4, 1, 0.7, 0.5, 0.35, 0.25, 0.125};
-    double work = 0, best = 1e30, least = attn_batch_cost(loads, n, best, sms);
-    for (int i = 0; i < n; i++)
-        work += loads[i].tiles * loads[i].mean;
-    for (double share : shares) {
-        double cap = fmax(1.0, work / sms * share), cost = attn_batch_cost(loads, n, cap, sms);
-        if (cost < 0.98 * least) {
-            least = cost;
-            best = cap;
-        }
-    }
-    return best;
+    const rc_attn_load *a = (const rc_attn_load *)x, *b = (const rc_attn_load *)y;
+    return a->most != b->most ? (a->most < b->most ? 1 : -1) : (int)(a->seq - b->seq);
 }
 
 /* Several sequences: heaviest first, every tile of a sequence split alike. */
 static void attn_plan_many(const rc_attn_args *a, AttnPlan *plan) {
     AttnFullBatch *b = &plan->b;
-    AttnLoad loads[RC_ATTN_MAX_SEQS];
-    for (int i = 0; i < b->n; i++) {
-        int tq = a->q_len[i], tk = a->k_len[i], row_tiles = attn_row_tiles(plan, tq);
-        int last = row_tiles > 0 ? (row_tiles - 1) * plan->p.tokens : 0;
-        int most = tq > 0 ? attn_blocks(a, plan, last, tq, tk) : 0;
-        int least = tq > 0 ? attn_blocks(a, plan, 0, tq, tk) : 0;
-        loads[i] = {i, row_tiles * a->hkv, most, 0.5 * (most + least)};
-    }
+    rc_attn_load loads[RC_ATTN_MAX_SEQS];
+    for (int i = 0; i < b->n; i++)
+        loads[i] = rc_attn_load_of(a->causal, i, a->q_len[i], a->k_len[i], plan->p.tokens, a->hkv);
     qsort(loads, (size_t)b->n, sizeof loads[0], attn_heavier);
-    double cap = attn_choose_cap(loads, b->n, plan->sms);
+    double cap = rc_attn_choose_cap(loads, b->n, plan->sms);
     for (int i = 0; i < b->n; i++) {
-        int from = loads[i].seq;
+        int from = (int)loads[i].seq;
         b->q_start[i] = a->q_start[from];
         b->q_len[i] = a->q_len[from];
         b->k_start[i] = a->k_start[from];
         b->k_len[i] = a->k_len[from];
-        b->splits[i] = attn_splits_under(&loads[i], cap);
-        b->whole[i] = b->splits[i] == 1 ? loads[i].tiles : 0;
+        b->splits[i] = rc_attn_splits_under(&loads[i], cap);
+        b->whole[i] = b->splits[i] == 1 ? (int)loads[i].tiles : 0;
     }
 }
 

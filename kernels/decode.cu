@@ -13,6 +13,7 @@
  * Bytes: K and V of every visible key once: 512 a key and KV head in bf16, 256 in e4m3.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "kernels/decode_plan.h"
 #include "kernels/hopper.cuh"
 #include "kernels/kernels.h"
 #include "kernels/launch.cuh"
@@ -20,16 +21,16 @@
 #include <math.h>
 
 enum {
-    DEC_WARPS = 4,
+    DEC_WARPS = RC_DECODE_WARPS,
     DEC_THREADS = 32 * DEC_WARPS,
-    DEC_CTAS = 2,    /* of an SM */
-    DEC_TILE = 4096, /* bytes of a chunk of K, or of V */
+    DEC_CTAS = RC_DECODE_CTAS,  /* of an SM */
+    DEC_TILE = RC_DECODE_CHUNK, /* bytes of a chunk of K, or of V */
     DEC_STAGES = 3,
     DEC_SHARED = DEC_WARPS * DEC_STAGES * 2 * DEC_TILE,
     DEC_ALONE = 120 << 10,   /* shared memory of a CTA that is to have its SM for itself; less
                                 where a CTA may not take so much and two do not fit anyway */
     DEC_PREFETCH = 48 << 10, /* bytes of K and V of a share that are asked for early */
-    DEC_MAX_SPLITS = 512,
+    DEC_MAX_SPLITS = RC_DECODE_MAX_SPLITS,
     DEC_COMBINE_WARPS = 32, /* at most */
     DEC_FLIGHT = 8          /* pieces that a warp of the second kernel loads at a time */
 };
@@ -543,42 +544,17 @@ static bool decode_valid(const rc_decode_args *a) {
            (a->dtype == RC_KERNEL_BF16 || a->dtype == RC_KERNEL_E4M3);
 }
 
-/* Microseconds of `s` splits that all run at once, fitted to an H200: a CTA alone streams 512
- * bytes in 8.8 ns, the memory gives 4.2 TB/s; then the fixed part, larger with a second kernel.
- * What a split adds is fitted to an H100. */
-static double decode_cost(int64_t units, double bytes, int s) {
-    double alone = bytes / s * (8.8e-3 / 512), memory = (double)units * bytes / 4.2e6;
-    double stream = pow(pow(alone, 4) + pow(memory, 4), 0.25); /* a soft maximum */
-    return stream + (s > 1 ? 6.3 + 0.0045 * s + 0.002 * (double)units * s : 4.0);
-}
-
 static int decode_sms(const rc_decode_args *a) {
     int sms = rc_sm_count();
     return a->sms > 0 && a->sms < sms ? a->sms : sms;
 }
 
-/* More CTAs than SMs never paid, so a batch that fills the SMs is not split. Between two thirds of
- * the SMs and all of them is worse than either: the CTAs of the call behind come while this one
- * ends, some at once on idle SMs and the others only when an SM is free (H100, 128K keys,
- * microseconds: 88 splits 29.5, 110 30.6, 132 29.1). */
 static int decode_splits(const rc_decode_args *a) {
     if (a->splits > 0)
         return a->splits < DEC_MAX_SPLITS ? a->splits : DEC_MAX_SPLITS;
-    bool fp8 = a->dtype == RC_KERNEL_E4M3;
-    int64_t units = (int64_t)a->batch * a->hkv;
-    int best = 1, most = (int)((int64_t)decode_sms(a) / units);
-    int keys = fp8 ? (int)DecFp8::KEYS : (int)DecBf16::KEYS;
-    double bytes = (double)a->max_len * (fp8 ? 256 : 512), least = decode_cost(units, bytes, 1);
-    for (int s = 2; s <= most && a->max_len >= (int64_t)DEC_WARPS * keys * s; s++) {
-        if (3 * s > 2 * most && s < most)
-            continue;
-        double cost = decode_cost(units, bytes, s);
-        if (cost < least) {
-            best = s;
-            least = cost;
-        }
-    }
-    return best < DEC_MAX_SPLITS ? best : DEC_MAX_SPLITS;
+    int row = a->dtype == RC_KERNEL_E4M3 ? (int)DecFp8::ROW : (int)DecBf16::ROW;
+    return rc_decode_choose_splits((int64_t)a->batch * a->hkv, a->max_len, row, decode_sms(a),
+                                   RC_DECODE_VERSION);
 }
 
 extern "C" size_t rc_decode_workspace(const rc_decode_args *a) {

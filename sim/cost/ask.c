@@ -18,13 +18,24 @@ static rc_axes axes_of(const rc_heads *h) {
                       [RC_AXIS_HEAD_V] = h->value_size}};
 }
 
-rc_status rc_cost_attention(const rc_costs *c, rc_dtype d, int causal, int64_t tq, int64_t tk,
-                            rc_heads heads, rc_cost *out, rc_error *err) {
+rc_status rc_cost_attention_alike(const rc_costs *c, rc_dtype d, int causal, int64_t sequences,
+                                  int64_t tq, int64_t tk, rc_heads heads, rc_cost *out,
+                                  rc_error *err) {
     rc_axes at = axes_of(&heads);
+    assert(sequences >= 1);
     at.at[RC_AXIS_QUERIES] = tq;
     at.at[RC_AXIS_KEYS] = tk;
+    at.at[RC_AXIS_SEQUENCES] = sequences;
     rc_op op = !causal ? RC_COST_FULL : tk > tq ? RC_COST_PREFIX : RC_COST_SQUARE;
-    return rc_cost_op(c, op, d, &at, out, err);
+    RC_TRY(rc_cost_op(c, op, d, &at, out, err));
+    if (sequences > 1)
+        out->basis = out->basis > RC_MODELLED ? out->basis : RC_MODELLED;
+    return RC_OK;
+}
+
+rc_status rc_cost_attention(const rc_costs *c, rc_dtype d, int causal, int64_t tq, int64_t tk,
+                            rc_heads heads, rc_cost *out, rc_error *err) {
+    return rc_cost_attention_alike(c, d, causal, 1, tq, tk, heads, out, err);
 }
 
 rc_status rc_cost_attention_fused(const rc_costs *c, rc_dtype d, int64_t rows, int64_t entries,
@@ -46,9 +57,14 @@ rc_status rc_cost_decode(const rc_costs *c, rc_dtype d, int64_t batch, int64_t c
     return rc_cost_op(c, RC_COST_DECODE, d, &at, out, err);
 }
 
-rc_status rc_cost_decode_mean(const rc_costs *c, rc_dtype d, int64_t batch, int64_t context,
-                              rc_heads heads, rc_cost *out, rc_error *err) {
-    RC_TRY(rc_cost_decode(c, d, batch, context, heads, out, err));
+rc_status rc_cost_decode_ragged(const rc_costs *c, rc_dtype d, int64_t batch, int64_t context,
+                                int64_t longest, rc_heads heads, rc_cost *out, rc_error *err) {
+    rc_axes at = axes_of(&heads);
+    assert(longest >= context);
+    at.at[RC_AXIS_BATCH] = batch;
+    at.at[RC_AXIS_CONTEXT] = context;
+    at.at[RC_AXIS_LONGEST] = longest;
+    RC_TRY(rc_cost_op(c, RC_COST_DECODE, d, &at, out, err));
     out->basis = out->basis > RC_MODELLED ? out->basis : RC_MODELLED;
     return RC_OK;
 }

@@ -1,10 +1,12 @@
-/* Attention and decode: prices from the curves of the base.
+/* Attention and decode: times from the fields of the base (field.h). What was measured of such heads
+ * the curves tell: an answer is `measured` between rows of the heads asked for, `extrapolated` beyond
+ * them, and `modelled` of heads that have none, whose plan is known and whose rows are not.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include <math.h>
 #include <stdio.h>
 
-#include "sim/cost/prefix.h"
+#include "sim/cost/field.h"
 #include "sim/cost/rules.h"
 
 /* Types of Q, K and V of which there are rows. */
@@ -47,49 +49,102 @@ static rc_status not_found(const rc_costs *c, const rc_asked *a, rc_op op, const
     return rc_cost_no_rows(c, a->d == RC_BF16 ? what : text, err);
 }
 
+static rc_plan_call call_of(const rc_asked *a, bool causal, const rc_field *f) {
+    const int64_t *at = a->at->at;
+    return (rc_plan_call){.tq = at[RC_AXIS_QUERIES],
+                          .tk = at[RC_AXIS_KEYS],
+                          .sequences = at[RC_AXIS_SEQUENCES] > 0 ? at[RC_AXIS_SEQUENCES] : 1,
+                          .longest = at[RC_AXIS_KEYS],
+                          .hq = at[RC_AXIS_QUERY_HEADS],
+                          .hkv = at[RC_AXIS_KV_HEADS],
+                          .causal = causal,
+                          .version = f->version};
+}
+
+/* Spread and basis of an answer by the rows of op. u, x: logs of the axis across, if there is one,
+ * and of that along. False without rows of such head sizes. */
+static bool trust(const rc_costs *c, const rc_asked *a, rc_op op, double u, double x,
+                  rc_probe *out) {
+    rc_basis heads;
+    const rc_grid *g = rc_book_heads(c->book, op, a->d, a->at, &heads);
+    if (g == NULL)
+        return false;
+    if (rc_op_info_of(op)->across == RC_AXIS_NONE)
+        rc_series_at(g->curves.series, x, out);
+    else
+        rc_grid_trust(&g->curves, u, x, out);
+    out->basis = rc_worse(out->basis, heads);
+    return true;
+}
+
 rc_status rc_price_full(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err) {
-    rc_heads_of_call heads = {.dtype = a->d, .at = *a->at};
-    double q = (double)a->at->at[RC_AXIS_QUERIES], k = (double)a->at->at[RC_AXIS_KEYS];
-    rc_probe p;
+    const rc_field *f = rc_book_field(c->book, false, a->d, a->at);
+    double q = log((double)a->at->at[RC_AXIS_QUERIES]), k = log((double)a->at->at[RC_AXIS_KEYS]);
+    rc_probe p = {.basis = RC_MODELLED};
     RC_TRY(check_type(a->d, err));
-    if (!rc_full_at(c->book, q, k, &heads, &p))
+    if (f == NULL)
         return not_found(c, a, RC_COST_FULL, "attention (full)", err);
+    if (!trust(c, a, RC_COST_FULL, q, k, &p))
+        p.basis = RC_MODELLED;
+    rc_plan_call call = call_of(a, false, f);
+    p.y = rc_field_time(f, &call);
     return rc_answer(c, a, &p, out, err);
 }
 
+/* A square by its curve; behind cached keys by the rows with such keys, and a model without. */
+static void trust_causal(const rc_costs *c, const rc_asked *a, rc_probe *p) {
+    double tq = (double)a->at->at[RC_AXIS_QUERIES], tk = (double)a->at->at[RC_AXIS_KEYS];
+    rc_probe behind;
+    if (!trust(c, a, RC_COST_SQUARE, 0.0, log(tq), p))
+        p->basis = RC_MODELLED;
+    if (tk <= tq)
+        return;
+    p->basis = RC_MODELLED;
+    if (!trust(c, a, RC_COST_PREFIX, log(tq), log(tk / tq), &behind))
+        return;
+    p->spread = behind.spread;
+    if (behind.basis != RC_EXTRAPOLATED)
+        p->basis = behind.basis;
+}
+
 rc_status rc_price_causal(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err) {
+    const rc_field *f = rc_book_field(c->book, false, a->d, a->at);
     rc_axes at = *a->at;
-    rc_probe p;
+    rc_probe p = {.basis = RC_MODELLED};
     RC_TRY(check_type(a->d, err));
-    bool blind = at.at[RC_AXIS_KEYS] < at.at[RC_AXIS_QUERIES]; /* the first queries see no key */
-    if (blind)
-        at.at[RC_AXIS_QUERIES] = at.at[RC_AXIS_KEYS];
-    rc_heads_of_call heads = {.dtype = a->d, .at = at};
-    double q = (double)at.at[RC_AXIS_QUERIES], k = (double)at.at[RC_AXIS_KEYS];
-    if (!rc_causal_at(c->book, q, k, &heads, &p)) {
+    if (f == NULL) {
         size_t squares;
         (void)rc_book_grids(c->book, RC_COST_SQUARE, &squares);
         return not_found(c, a, squares > 0 ? RC_COST_SQUARE : RC_COST_FULL, "attention (causal)",
                          err);
     }
+    bool blind = at.at[RC_AXIS_KEYS] < at.at[RC_AXIS_QUERIES]; /* the first queries see no key */
+    if (blind)
+        at.at[RC_AXIS_QUERIES] = at.at[RC_AXIS_KEYS];
+    rc_asked seen = {a->op, a->rows, a->d, &at};
+    trust_causal(c, &seen, &p);
+    rc_plan_call call = call_of(&seen, true, f);
     if (blind)
         p.basis = RC_MODELLED;
-    rc_asked seen = {a->op, a->rows, a->d, &at};
+    p.y = rc_field_time(f, &call);
     return rc_answer(c, &seen, &p, out, err);
 }
 
 rc_status rc_price_decode(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err) {
-    double batch = (double)a->at->at[RC_AXIS_BATCH], context = (double)a->at->at[RC_AXIS_CONTEXT];
-    double hkv = (double)a->at->at[RC_AXIS_KV_HEADS];
-    rc_basis heads;
-    rc_probe p;
+    const rc_field *f = rc_book_field(c->book, true, a->d, a->at);
+    int64_t batch = a->at->at[RC_AXIS_BATCH], context = a->at->at[RC_AXIS_CONTEXT];
+    int64_t longest = a->at->at[RC_AXIS_LONGEST];
+    rc_probe p = {.basis = RC_MODELLED};
     RC_TRY(check_type(a->d, err));
-    const rc_grid *g = rc_book_heads(c->book, a->rows, a->d, a->at, &heads);
-    if (g == NULL)
+    if (f == NULL)
         return not_found(c, a, a->rows, "decode", err);
-    /* KV heads are streams of their own, as sequences are. */
-    double streams = batch * hkv / (double)g->fixed.at[RC_AXIS_KV_HEADS];
-    rc_grid_at(&g->curves, log(streams), log(context), &p);
-    p.basis = rc_worse(p.basis, heads);
+    if (!trust(c, a, a->rows, log((double)batch), log((double)context), &p))
+        p.basis = RC_MODELLED;
+    rc_plan_call call = call_of(a, false, f);
+    call.tq = 1;
+    call.tk = context;
+    call.sequences = batch;
+    call.longest = longest > context ? longest : context;
+    p.y = rc_field_time(f, &call);
     return rc_answer(c, a, &p, out, err);
 }

@@ -73,3 +73,12 @@ const rc_grid *rc_book_heads(const rc_book *b, rc_op op, rc_dtype d, const rc_ax
     *basis = best < 1e-9 ? RC_MEASURED : RC_MODELLED;
     return found;
 }
+
+const rc_field *rc_book_field(const rc_book *b, bool decode, rc_dtype d, const rc_axes *at) {
+    assert(b != NULL && at != NULL);
+    for (const rc_field *f = b->fields; f < b->fields + b->field_count; f++)
+        if (f->kind.decode == decode && f->dtype == d && f->kind.head_k == at->at[RC_AXIS_HEAD_K] &&
+            f->kind.head_v == at->at[RC_AXIS_HEAD_V] && f->kind.window == at->at[RC_AXIS_WINDOW])
+            return f;
+    return NULL;
+}

@@ -9,6 +9,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_COST_BOOK_H
 #define RC_COST_BOOK_H
+#include "sim/cost/field.h"
 #include "sim/cost/gemm_plan.h"
 #include "sim/cost/nearness.h"
 #include "sim/cost/ops.h"
@@ -30,6 +31,8 @@ typedef struct rc_book {
     const rc_grid *grids;
     size_t count;
     size_t first[RC_OPS_MAX + 1]; /* grids of op: [first[op], first[op + 1]) */
+    const rc_field *fields; /* times of attention and decode; their grids say what was measured */
+    size_t field_count;
     rc_product_rates products[2]; /* of bf16 and of fp8 */
     rc_class_errors errors;       /* learnt from the rows (class_errors.h), else 0 */
 } rc_book;
@@ -49,5 +52,8 @@ const rc_grid *rc_book_find(const rc_book *b, rc_op op, rc_dtype d, const rc_axe
  * or, of other heads, RC_MODELLED. */
 const rc_grid *rc_book_heads(const rc_book *b, rc_op op, rc_dtype d, const rc_axes *at,
                              rc_basis *basis);
+/* The field of attention or decode in the type, with the head sizes and the window of `at`, or
+ * NULL. */
+const rc_field *rc_book_field(const rc_book *b, bool decode, rc_dtype d, const rc_axes *at);
 
 #endif

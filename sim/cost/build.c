@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "sim/base/arena.h"
-#include "sim/cost/prefix.h"
+#include "sim/cost/field_fit.h"
 #include "sim/cost/settle.h"
 
 struct rc_built_book {
@@ -18,6 +18,7 @@ struct rc_built_book {
     rc_arena *arena;
     /* The same arrays as the book's, here to be filled. */
     rc_grid *grids;
+    rc_field *fields;
     rc_series *series;
     rc_knot *knots;
     /* Room for the points of one curve. */
@@ -231,21 +232,6 @@ static rc_status cut(rc_built_book *b, const rc_cost_point *p, size_t n, rc_erro
     return RC_OK;
 }
 
-/* The curves of a prefix hold log(measured / model). The model rests on other curves alone, so the
- * order in which they are rewritten makes no difference. Knots stand in the order of the points. */
-static void correct_prefixes(rc_built_book *b, const rc_cost_point *p, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        if (p[i].op != RC_COST_PREFIX)
-            continue;
-        rc_probe model;
-        rc_heads_of_call heads = {.dtype = p[i].dtype, .at = p[i].fixed};
-        double tq = (double)p[i].fixed.at[RC_AXIS_QUERIES];
-        double prefix = tq * (exp(p[i].x) - 1.0);
-        bool known = rc_prefix_model(&b->book, tq, prefix, &heads, &model);
-        b->knots[i].y = known ? b->knots[i].y - model.y : 0.0;
-    }
-}
-
 static rc_status make_room(rc_built_book *b, size_t n, rc_error *err) {
     b->grids = rc_arena_alloc(b->arena, (n + 1) * sizeof *b->grids);
     b->series = rc_arena_alloc(b->arena, (n + 1) * sizeof *b->series);
@@ -291,7 +277,8 @@ static rc_status fill(rc_built_book *b, const rc_rows *rows, rc_error *err) {
     if (st == RC_OK)
         st = cut(b, p, n, err);
     if (st == RC_OK)
-        correct_prefixes(b, p, n);
+        st = rc_fields_of(p, n, b->arena, &b->fields, &b->book.field_count, err);
+    b->book.fields = b->fields;
     free(p);
     return st;
 }

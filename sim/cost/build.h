@@ -4,8 +4,8 @@
  * for (settle.h) and cut into curves. Where time must not fall as work grows (all but products and
  * transfers, whose algorithms switch) points are made monotone by pooling neighbours that disagree
  * (isotonic regression in log time), each by 0.4 % at most: a store returns its own rows, and
- * nothing that the points agree on moves. Curves of causal attention behind a prefix hold log(measured / model) in
- * place of log time (prefix.h).
+ * nothing that the points agree on moves. Attention and decode are priced by fields
+ * (field.h), whose constants are fitted here; their curves say what was measured.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_COST_BUILD_H

@@ -85,6 +85,11 @@ rc_status rc_cost_gemm(const rc_costs *c, rc_dtype d, int64_t m, int64_t n, int6
 /* d: of Q, K and V; RC_BF16 or RC_FP8. causal is bottom-right; tk counts all keys. */
 rc_status rc_cost_attention(const rc_costs *c, rc_dtype d, int causal, int64_t tq, int64_t tk,
                             rc_heads heads, rc_cost *out, rc_error *err);
+/* One launch over `sequences` >= 1 calls that are alike: tiles of all of them fill the same waves.
+ * RC_MODELLED from two on. */
+rc_status rc_cost_attention_alike(const rc_costs *c, rc_dtype d, int causal, int64_t sequences,
+                                  int64_t tq, int64_t tk, rc_heads heads, rc_cost *out,
+                                  rc_error *err);
 /* One launch over several calls that hold `rows` >= 1 queries and `entries` score entries per head
  * in all: as one full call of as many rows and entries, and no less than its longest call alone,
  * which takes `longest`. Nobody has measured such a launch: RC_MODELLED. */
@@ -94,10 +99,10 @@ rc_status rc_cost_attention_fused(const rc_costs *c, rc_dtype d, int64_t rows, i
 /* One token of each of `batch` sequences over `context` keys each. */
 rc_status rc_cost_decode(const rc_costs *c, rc_dtype d, int64_t batch, int64_t context,
                          rc_heads heads, rc_cost *out, rc_error *err);
-/* The same where contexts differ, their mean is `context`, or some of the batch is padding: as if
- * all were alike, RC_MODELLED. */
-rc_status rc_cost_decode_mean(const rc_costs *c, rc_dtype d, int64_t batch, int64_t context,
-                              rc_heads heads, rc_cost *out, rc_error *err);
+/* The same where contexts differ: `context` is their mean, `longest` >= context the longest, by
+ * which the kernel cuts all of them; some of the batch may be padding. RC_MODELLED. */
+rc_status rc_cost_decode_ragged(const rc_costs *c, rc_dtype d, int64_t batch, int64_t context,
+                                int64_t longest, rc_heads heads, rc_cost *out, rc_error *err);
 /* `parts` partial outputs of `rows` tokens times heads, value_size elements each. */
 rc_status rc_cost_merge(const rc_costs *c, int64_t rows, int parts, int value_size, rc_cost *out,
                         rc_error *err);

@@ -21,6 +21,8 @@ static const char *const axis_names[RC_AXIS_COUNT] = {
     [RC_AXIS_WINDOW] = "window",
     [RC_AXIS_BATCH] = "batch",
     [RC_AXIS_CONTEXT] = "context",
+    [RC_AXIS_SEQUENCES] = "sequences",
+    [RC_AXIS_LONGEST] = "longest context",
     [RC_AXIS_ROWS] = "rows",
     [RC_AXIS_PARTS] = "parts",
     [RC_AXIS_WIDTH] = "width",
@@ -79,8 +81,10 @@ static void attend(const rc_axes *at, double element, double scores, double quer
                    rc_work *out) {
     double hq = of(at, RC_AXIS_QUERY_HEADS), hkv = of(at, RC_AXIS_KV_HEADS);
     double dk = of(at, RC_AXIS_HEAD_K), dv = of(at, RC_AXIS_HEAD_V);
-    out->flops = 2.0 * (dk + dv) * hq * scores;
-    out->bytes = (element * dk + 2.0 * dv) * queries * hq + element * (dk + dv) * keys * hkv;
+    double sequences = at->at[RC_AXIS_SEQUENCES] > 0 ? of(at, RC_AXIS_SEQUENCES) : 1.0;
+    out->flops = sequences * 2.0 * (dk + dv) * hq * scores;
+    out->bytes =
+        sequences * ((element * dk + 2.0 * dv) * queries * hq + element * (dk + dv) * keys * hkv);
 }
 
 static void full(const rc_op_info *op, const rc_axes *at, double element, rc_work *out) {

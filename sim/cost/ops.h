@@ -31,6 +31,8 @@ typedef enum rc_axis {
     RC_AXIS_WINDOW,      /* keys that a query sees at most; 0: all                              */
     RC_AXIS_BATCH,       /* sequences that decode one token each                                */
     RC_AXIS_CONTEXT,     /* keys of each of these sequences                                     */
+    RC_AXIS_SEQUENCES,   /* of one attention launch, all alike; 0: one                          */
+    RC_AXIS_LONGEST,     /* keys of the longest sequence that decodes; 0: all have CONTEXT      */
     RC_AXIS_ROWS,        /* tokens times heads                                                  */
     RC_AXIS_PARTS,       /* partial outputs that are merged into one                            */
     RC_AXIS_WIDTH,       /* elements of a token                                                 */

@@ -3,6 +3,7 @@
 #include "sim/cost/points.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,6 +102,13 @@ static double between_runs(const rc_row *r) {
     return strcmp(r->state, "sustained") == 0 ? 0.025 : 0.016;
 }
 
+/* The number that a kernel's name ends with, 0 without one. */
+static int version_of(const char *kernel) {
+    const char *dash = strrchr(kernel, '-');
+    long v = dash != NULL ? strtol(dash + 1, NULL, 10) : 0;
+    return v > 0 && v < INT_MAX ? (int)v : 0;
+}
+
 static bool point_of(const rc_row *r, const char *base, const char *state, rc_cost_point *p) {
     memset(p, 0, sizeof *p);
     if (!place(r, p))
@@ -115,6 +123,7 @@ static bool point_of(const rc_row *r, const char *base, const char *state, rc_co
     p->gpu = r->gpu;
     p->variant = moves ? r->variant : "";
     p->y = log(r->p50);
+    p->version = version_of(r->kernel);
     p->spread = (r->p90 - r->p10) / (2.0 * r->p50);
     if (!published)
         p->spread = hypot(p->spread, between_runs(r));

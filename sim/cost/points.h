@@ -19,6 +19,7 @@ typedef struct rc_cost_point {
     bool own_state; /* measured in the clock state asked for */
     bool shifted;   /* a published one of a transfer, put between measured ones */
     bool unpaired;  /* of the other state, and no point of its op was measured in both */
+    int version;    /* of the kernel: 5 of "decode-5"; 0 where the row names none */
     int rank;       /* of two rows of one point the lower wins */
     rc_basis basis;
 } rc_cost_point;

@@ -243,3 +243,23 @@ void rc_grid_at(const rc_curves *c, double u, double x, rc_probe *out) {
     out->spread = before.spread + f * (out->spread - before.spread);
     out->basis = rc_worse(before.basis, out->basis);
 }
+
+void rc_grid_trust(const rc_curves *c, double u, double x, rc_probe *out) {
+    assert(c->n >= 1 && c->n <= RC_GRID_MAX);
+    size_t j = 0;
+    while (j + 1 < c->n && c->series[j].across < u - SLACK)
+        j++;
+    double uj = c->series[j].across;
+    rc_probe before;
+    rc_series_at(&c->series[j], x, out);
+    if (fabs(uj - u) <= SLACK)
+        return;
+    if (j == 0 || uj < u) {
+        out->basis = rc_worse(out->basis, RC_EXTRAPOLATED);
+        return;
+    }
+    double ui = c->series[j - 1].across, f = (u - ui) / (uj - ui);
+    rc_series_at(&c->series[j - 1], x, &before);
+    out->spread = before.spread + f * (out->spread - before.spread);
+    out->basis = rc_worse(before.basis, out->basis);
+}

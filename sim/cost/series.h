@@ -83,6 +83,8 @@ void rc_series_rest(const rc_series *s, double x, rc_probe *out);
  * known, else at the rate of the last series. Monotone in u. Series that disagree are pooled, those beyond
  * their points with next to no weight: they give way to the others and never move them. */
 void rc_grid_at(const rc_curves *c, double u, double x, rc_probe *out);
+/* What an answer at u and x rests on, without the answer: spread and basis alone are filled. */
+void rc_grid_trust(const rc_curves *c, double u, double x, rc_probe *out);
 /* Fills `apart`. */
 void rc_curves_separate(rc_curves *c);
 /* A run of values that isotonic regression has given one mean. */

@@ -67,11 +67,27 @@ static double over_one_sequence(const rc_program *p, const rc_shape *s, int64_t 
            rc_tiles_time(&single, sms, 0, 0.0, 1, NULL);
 }
 
+/* Whether all calls of a launch are alike, which two at least are. */
+static bool calls_are_alike(const rc_program *p, const rc_shape *s) {
+    const rc_call *first = &p->calls[s->first_call];
+    for (uint32_t i = 1; i < s->calls; i++) {
+        const rc_call *call = first + i;
+        if (call->tq != first->tq || call->tk != first->tk || call->causal != first->causal)
+            return false;
+    }
+    return s->calls > 1;
+}
+
 static rc_status attention_cost(const rc_costs *c, const rc_program *p, const rc_shape *s,
                                 rc_cost *out, rc_error *err) {
     assert(s->first_call + (size_t)s->calls <= p->call_count);
     int64_t rows = 0, entries = 0;
     rc_cost longest = {.basis = RC_MEASURED};
+    if (calls_are_alike(p, s)) {
+        const rc_call *call = &p->calls[s->first_call];
+        return rc_cost_attention_alike(c, s->dtype, call->causal, s->calls, call->tq, call->tk,
+                                       heads_of(s), out, err);
+    }
     for (uint32_t i = 0; i < s->calls; i++) {
         const rc_call *call = &p->calls[s->first_call + i];
         RC_TRY(rc_cost_attention(c, s->dtype, call->causal, call->tq, call->tk, heads_of(s), out,
@@ -89,7 +105,8 @@ static rc_status attention_cost(const rc_costs *c, const rc_program *p, const rc
 }
 
 static rc_status decode_cost(const rc_costs *c, const rc_shape *s, rc_cost *out, rc_error *err) {
-    return s->stand_in ? rc_cost_decode_mean(c, s->dtype, s->a, s->b, heads_of(s), out, err)
+    return s->stand_in ? rc_cost_decode_ragged(c, s->dtype, s->a, s->b, s->c > s->b ? s->c : s->b,
+                                               heads_of(s), out, err)
                        : rc_cost_decode(c, s->dtype, s->a, s->b, heads_of(s), out, err);
 }
 

@@ -35,7 +35,7 @@
 typedef enum rc_task_kind {
     RC_T_GEMM,        /* a=M b=N c=K, dtype                                                  */
     RC_T_ATTENTION,   /* calls[], hq, hkv, dtype: one fused launch over its calls            */
-    RC_T_DECODE,      /* a=batch b=context, hq, hkv, dtype                                   */
+    RC_T_DECODE,      /* a=batch b=mean context c=longest, hq, hkv, dtype                    */
     RC_T_MERGE,       /* a=rows b=parts                                                      */
     RC_T_ELEMENTWISE, /* op, a=tokens b=width (rotary_kv: hq, hkv, c=launches, 0: one) */
     RC_T_COPY,       /* a, b, c: bytes of pieces, each copied twice inside one GPU: of K, of V    */

@@ -9,7 +9,7 @@
 
 uint32_t rc_emit_decode_of(rc_builder *b, uint32_t gpu, int hq, int hkv, int64_t batch,
                            int shares) {
-    int64_t keys = 0, first = 0;
+    int64_t keys = 0, first = 0, longest = 0;
     bool padded = b->decodes % (size_t)b->n != 0, differ = false;
     assert(hq >= 1 && hkv >= 1 && batch >= 1 && shares >= 1);
     for (size_t i = 0; i < b->rq->seq_count; i++) {
@@ -18,12 +18,14 @@ uint32_t rc_emit_decode_of(rc_builder *b, uint32_t gpu, int hq, int hkv, int64_t
         int64_t own = rc_ceil_div(b->rq->seqs[i].p + b->rq->seqs[i].t, shares);
         differ = differ || (first > 0 && own != first);
         first = own;
+        longest = own > longest ? own : longest;
         keys += own;
     }
     rc_shape s = rc_shape_of(RC_T_DECODE, RC_P_ATTENTION);
     s.dtype = b->rq->layout.kv;
     s.a = batch;
     s.b = rc_ceil_div(keys, (int64_t)b->decodes);
+    s.c = longest;
     s.hq = hq;
     s.hkv = hkv;
     s.key_size = b->key_size;

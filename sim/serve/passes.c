@@ -21,10 +21,13 @@ static bool place(const rc_passes *p, const rc_pass *pass, rc_point *k, rc_famil
         k->t = pass->prefill->t;
         k->p = pass->prefill->p;
     }
-    if (pass->decodes > 0)
+    if (pass->decodes > 0) {
         k->m = (pass->context + pass->decodes - 1) / pass->decodes;
+        k->p = pass->longest > k->m ? pass->longest : k->m;
+    }
     if (pass->prefills == 0)
-        *f = (rc_family_at){RC_CELLS_DECODE, 1, k->b, {(double)k->m}};
+        *f = (rc_family_at){
+            RC_CELLS_DECODE, k->b > 1 ? 2 : 1, k->b, {(double)k->m, (double)(k->p - k->m)}};
     else if (k->p == 0)
         *f = (rc_family_at){RC_CELLS_FRESH, 1, 0, {(double)k->t}};
     else

@@ -1,9 +1,10 @@
 /* How long one pass takes: a source, and a memo in front of it.
  *
  * Why a memo: a trace of 10,000 requests makes a million passes, and a full simulation of one costs
- * tens of microseconds. Most passes are alike: decode steps differ only in batch and mean context,
- * a prompt alone in (T, P). So the memo keeps two families in cells of an adaptive lattice, decode
- * (B exact; mean context) and prompt (T, P), and answers everything else by the source.
+ * tens of microseconds. Most passes are alike: decode steps differ only in batch and contexts, of which
+ * the mean and the longest count, a prompt alone in (T, P). So the memo keeps two families in cells
+ * of an adaptive lattice, decode (B exact; mean context, longest over the mean) and prompt (T, P),
+ * and answers everything else by the source.
  *
  * A cell spans a factor of two in each dimension. Its 3^d nodes are simulated and the logarithm of
  * the time is interpolated by the product of quadratics through them; at the 2^d points in the
@@ -25,7 +26,8 @@ typedef struct rc_pass {
     uint32_t prefills;
     uint32_t decodes;        /* sequences of one new token */
     int64_t context;         /* sum of their cached tokens */
-    const int64_t *contexts; /* [decodes], or NULL: each near the mean */
+    int64_t longest;         /* of the longest; 0: as the mean */
+    const int64_t *contexts; /* [decodes], or NULL: the longest, and the others alike */
 } rc_pass;
 
 typedef struct rc_pass_cost {

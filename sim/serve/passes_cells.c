@@ -19,7 +19,7 @@ enum {
 
 /* The value at which a dimension turns from linear to logarithmic. */
 static double scale_of(rc_cell_kind kind, int dim) {
-    static const double scales[][RC_CELL_DIMS] = {[RC_CELLS_DECODE] = {256.0},
+    static const double scales[][RC_CELL_DIMS] = {[RC_CELLS_DECODE] = {256.0, 1024.0},
                                                   [RC_CELLS_FRESH] = {1.0},
                                                   [RC_CELLS_SHORT] = {1024.0},
                                                   [RC_CELLS_PROMPT] = {1.0, 1024.0}};
@@ -46,7 +46,7 @@ static rc_point point_at(const rc_cell_key *k, const double *v) {
     int64_t a = llround(v[0]);
     switch ((rc_cell_kind)k->kind) {
     case RC_CELLS_DECODE:
-        return (rc_point){0, 0, k->fixed, a};
+        return (rc_point){0, a + llround(v[1]), k->fixed, a};
     case RC_CELLS_FRESH:
         return (rc_point){a, 0, 0, 0};
     case RC_CELLS_SHORT:

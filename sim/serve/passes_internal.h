@@ -4,7 +4,9 @@
 #define RC_SERVE_PASSES_INTERNAL_H
 #include "sim/serve/passes.h"
 
-typedef struct rc_point { /* a pass of one chunk at most: T, P, decodes, their mean context */
+/* A pass of one chunk at most: T, P, decodes, their mean context; without a chunk P is the longest of
+ * their contexts. */
+typedef struct rc_point {
     int64_t t, p, b, m;
 } rc_point;
 typedef struct rc_known {
@@ -14,7 +16,7 @@ typedef struct rc_known {
 
 enum { RC_CELL_DIMS = 2, RC_CELL_NODES = 9, RC_CELL_DEPTH = 4 };
 typedef enum rc_cell_kind {
-    RC_CELLS_DECODE, /* fixed B; m */
+    RC_CELLS_DECODE, /* fixed B; m, longest - m */
     RC_CELLS_FRESH,  /* T; P = 0 */
     RC_CELLS_SHORT,  /* fixed T; P */
     RC_CELLS_PROMPT  /* T, P */

@@ -58,7 +58,8 @@ rc_status rc_point_time(rc_passes *p, const rc_point *k, bool *met, rc_pass_cost
         rc_pass pass = {.prefill = &chunk,
                         .prefills = k->t > 0,
                         .decodes = (uint32_t)k->b,
-                        .context = k->b * k->m};
+                        .context = k->b * k->m,
+                        .longest = k->t > 0 ? 0 : k->p};
         rc_pass_cost cost;
         RC_TRY(rc_passes_ask(p, &pass, &cost, err));
         if (2 * p->known_count >= p->known_slots) {

@@ -114,8 +114,12 @@ static rc_status add_prompt(rc_pass_forward *f, size_t *count, rc_sequence s, rc
 static rc_status add_decodes(rc_pass_forward *f, size_t *count, const rc_pass *pass,
                              rc_error *err) {
     int64_t each = pass->decodes ? (pass->context + pass->decodes - 1) / pass->decodes : 0;
+    int64_t longest = pass->longest > each ? pass->longest : each;
+    if (pass->decodes > 1)
+        each = ((pass->context > longest ? pass->context - longest : 0) + pass->decodes - 2) /
+               (pass->decodes - 1);
     for (uint32_t i = 0; i < pass->decodes; i++) {
-        int64_t p = pass->contexts ? pass->contexts[i] : each;
+        int64_t p = pass->contexts ? pass->contexts[i] : i == 0 ? longest : each;
         RC_TRY(add(f, count, (rc_sequence){1, p}, err));
     }
     return RC_OK;

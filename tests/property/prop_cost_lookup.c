@@ -13,6 +13,11 @@
 static const double NOISE = 0.03; /* of the rows of the second store */
 static rc_costs *clean, *noisy;
 
+/* What a kernel's plan may lose or win at once where it cuts a call otherwise: a wave more, a split
+ * less. Calls of less than LEAST are a launch and the second kernel that puts pieces together: whether
+ * there is one is all they depend on. */
+static const double PLAN = 0.2, LEAST = 5e-5;
+
 /* What a time that should rise may fall by: rows that disagree stand as they were measured, within
  * what pooling moves them. */
 static double slack(const rc_costs *costs) {
@@ -57,13 +62,13 @@ static bool full_rises(prop_case *c) {
     const int *h = heads[prop_below(c, 6)];
     const rc_costs *costs = prop_one_in(c, 2) ? clean : noisy;
     unsigned bits = 1 + c->size * 21 / 100;
-    int64_t tq = draw(c, bits), tk = draw(c, bits), dq = draw(c, bits), dk = draw(c, bits);
+    int64_t tq = draw(c, bits), tk = 511 + draw(c, bits), dq = draw(c, bits), dk = draw(c, bits);
     double t = attention(costs, 0, tq, tk, h[0], h[1]);
     double more_q = attention(costs, 0, tq + dq, tk, h[0], h[1]);
     double more_k = attention(costs, 0, tq, tk + dk, h[0], h[1]);
-    PROP_CHECK(c, t > 0.0 && more_q >= t * (1 - slack(costs)), "tq %ld+%ld tk %ld: %g then %g",
-               (long)tq, (long)dq, (long)tk, t, more_q);
-    PROP_CHECK(c, more_k >= t * (1 - slack(costs)), "tq %ld tk %ld+%ld: %g then %g", (long)tq,
+    PROP_CHECK(c, t > 0.0 && (t < LEAST || more_q >= t * (1 - PLAN)),
+               "tq %ld+%ld tk %ld: %g then %g", (long)tq, (long)dq, (long)tk, t, more_q);
+    PROP_CHECK(c, t < LEAST || more_k >= t * (1 - PLAN), "tq %ld tk %ld+%ld: %g then %g", (long)tq,
                (long)tk, (long)dk, t, more_k);
     return true;
 }
@@ -78,15 +83,14 @@ static bool causal_rises(prop_case *c) {
     double more_k = attention(costs, 1, tq, tq + p + dp, h[0], h[1]);
     double more_q = attention(clean, 1, tq + dq, tq + dq + p, h[0], h[1]);
     double less_q = attention(clean, 1, tq, tq + p, h[0], h[1]);
-    PROP_CHECK(c, t > 0.0 && more_k >= t * (1 - slack(costs)), "tq %ld P %ld+%ld: %g then %g",
-               (long)tq, (long)p, (long)dp, t, more_k);
-    /* a difference of two calls: to 0.2 % where all are flat */
-    PROP_CHECK(c, more_q >= less_q * (1 - 2e-3), "tq %ld+%ld P %ld: %g then %g", (long)tq, (long)dq,
-               (long)p, less_q, more_q);
+    PROP_CHECK(c, t > 0.0 && (t < LEAST || more_k >= t * (1 - PLAN)),
+               "tq %ld P %ld+%ld: %g then %g", (long)tq, (long)p, (long)dp, t, more_k);
+    PROP_CHECK(c, less_q < LEAST || more_q >= less_q * (1 - PLAN), "tq %ld+%ld P %ld: %g then %g",
+               (long)tq, (long)dq, (long)p, less_q, more_q);
     return true;
 }
 
-/* One token more is at most a step of the physical slope, never a jump. */
+/* One token more is at most a step of the physical slope, or of the plan. */
 static bool attention_is_continuous(prop_case *c) {
     const int *h = heads[prop_below(c, 6)];
     const rc_costs *costs = prop_one_in(c, 2) ? clean : noisy;
@@ -95,7 +99,7 @@ static bool attention_is_continuous(prop_case *c) {
     double t = attention(costs, causal, tq, tk, h[0], h[1]);
     double q = attention(costs, causal, tq + 1, tk + 1, h[0], h[1]);
     double k = attention(costs, causal, tq, tk + 1, h[0], h[1]);
-    double step = 6.0 / (double)tq;
+    double step = 6.0 / (double)tq + PLAN;
     PROP_CHECK(c, fabs(q / t - 1.0) < step, "causal %d tq %ld tk %ld: %g then %g", causal, (long)tq,
                (long)tk, t, q);
     PROP_CHECK(c, fabs(k / t - 1.0) < step, "causal %d tq %ld tk %ld: %g then %g", causal, (long)tq,
@@ -126,7 +130,7 @@ static bool memory_ops_rise(prop_case *c) {
                rc_cost_decode(noisy, RC_BF16, 2 + tokens % 300, width, SYN_HEADS(16, 1), &b,
                               NULL) == RC_OK,
                "decode");
-    PROP_CHECK(c, b.p50 >= a.p50 * (1 - slack(noisy)), "decode %ld", (long)width);
+    PROP_CHECK(c, b.p50 >= a.p50 * (1 - PLAN), "decode %ld", (long)width);
     return true;
 }
 

@@ -3,8 +3,8 @@
 # names in its DEPS. The linker cannot see a header that crosses an arrow; this test can.
 #
 # Also checked: rooms are declared before they are named, so that the arrows have no cycle; quoted
-# includes start at the root of the project; the simulator includes nothing of kernels/, and of calib/
-# only the schema, and that from cost. A room without rc_room is allowed for the program itself (cli).
+# includes start at the root of the project; the simulator includes of kernels/ only the plans that
+# kernels launch by (kernels/*_plan.h, plain C), of calib/ only the schema, and both from cost alone. A room without rc_room is allowed for the program itself (cli).
 #
 # docs/design.md shows the arrows: its picture must be the one that --picture prints, and its list of rooms
 # must name every folder of sim/.
@@ -94,6 +94,8 @@ check() {
                     bad(where ": sim/" to[2] " is not a room of sim/CMakeLists.txt")
             } else if (target == "calib/schema.h") {
                 if (room != "cost") bad(where ": only cost may include the schema")
+            } else if (target ~ /^kernels\/[a-z]+_plan\.h$/) {
+                if (room != "cost") bad(where ": only cost may include the plans of kernels")
             } else {
                 bad(where ": a quoted include starts with sim/<room>/")
             }
@@ -120,7 +122,7 @@ self_test() {
     printf '#include "sim/cost/c.h"\n' >"$root/sim/cli/main.c"
     check "$root" >/dev/null || { echo "self-test: a right tree is refused"; return 1; }
     local wrong
-    for wrong in 'sim/cost/c.h' 'e.h' 'calib/schema.h' 'kernels/kernels.h' 'sim/none/n.h'; do
+    for wrong in 'sim/cost/c.h' 'e.h' 'calib/schema.h' 'kernels/kernels.h' 'kernels/decode_plan.h' 'sim/none/n.h'; do
         printf '#  include "%s"\n' "$wrong" >"$root/sim/engine/wrong.h"
         if check "$root" >/dev/null; then echo "self-test: \"$wrong\" is let through"; return 1; fi
     done

@@ -56,6 +56,24 @@ static void same_series(const rc_series *a, const rc_series *b) {
     }
 }
 
+static void same_field(const rc_field *a, const rc_field *b) {
+    assert_int_equal(a->dtype, b->dtype);
+    assert_int_equal(a->kind.decode, b->kind.decode);
+    assert_int_equal(bits(a->kind.element), bits(b->kind.element));
+    assert_int_equal(a->kind.head_k, b->kind.head_k);
+    assert_int_equal(a->kind.head_v, b->kind.head_v);
+    assert_int_equal(a->kind.window, b->kind.window);
+    assert_int_equal(a->version, b->version);
+    assert_int_equal(bits(a->longest), bits(b->longest));
+    assert_int_equal(bits(a->noise), bits(b->noise));
+    assert_memory_equal(a->constants, b->constants, sizeof a->constants);
+    assert_memory_equal(a->scale, b->scale, sizeof a->scale);
+    assert_int_equal(a->n, b->n);
+    for (int k = 0; k < RC_FIELD_AXES; k++)
+        assert_memory_equal(a->at[k], b->at[k], a->n * sizeof *a->at[k]);
+    assert_memory_equal(a->weight, b->weight, a->n * sizeof *a->weight);
+}
+
 static void same_book(const rc_book *a, const rc_book *b) {
     assert_int_equal(a->count, b->count);
     assert_memory_equal(a->first, b->first, sizeof a->first);
@@ -75,6 +93,9 @@ static void same_book(const rc_book *a, const rc_book *b) {
         for (size_t s = 0; s < x->curves.n; s++)
             same_series(&x->curves.series[s], &y->curves.series[s]);
     }
+    assert_int_equal(a->field_count, b->field_count);
+    for (size_t i = 0; i < a->field_count; i++)
+        same_field(&a->fields[i], &b->fields[i]);
 }
 
 static void test_builtin_books_are_the_rows(void **state) {

@@ -14,7 +14,7 @@
 #include "sim/cost/import_nccl.h"
 #include "sim/cost/leave_out.h"
 #include "sim/cost/nccl.h"
-#include "sim/cost/prefix.h"
+#include "sim/cost/field_fit.h"
 #include "sim/cost/rules.h"
 #include "sim/cost/settle.h"
 #include "sim/cost/tiles.h"
@@ -175,7 +175,6 @@ static void test_curves(void **state) {
     (void)state;
     rc_series empty = {.n = 0};
     rc_curves no_curves = {.series = &empty, .n = 0};
-    rc_heads_of_call heads = {.dtype = RC_BF16};
     rc_axes at = {{0}};
     rc_basis basis;
     rc_probe p;
@@ -192,9 +191,27 @@ static void test_curves(void **state) {
     const rc_book empty_book = {.base = "m", .state = "burst"};
     trips("b->grids != NULL", (void)rc_book_heads(&empty_book, RC_COST_FULL, RC_BF16, &at, &basis));
     trips("hq >= 1.0 && hkv >= 1.0", (void)rc_book_heads(book, RC_COST_FULL, RC_BF16, &at, &basis));
-    trips("tq > 0.0 && tk > 0.0", (void)rc_full_at(book, 0.0, 1.0, &heads, &p));
-    trips("tq > 0.0", (void)rc_prefix_model(book, 0.0, 1.0, &heads, &p));
-    trips("tq > 0.0 && tk >= tq", (void)rc_causal_at(book, 2.0, 1.0, &heads, &p));
+    trips("c->n >= 1 && c->n <= RC_GRID_MAX", rc_grid_trust(&no_curves, 0.0, 0.0, &p));
+    trips("b != NULL && at != NULL", (void)rc_book_field(no_book, true, RC_BF16, &at));
+}
+
+static void test_fields(void **state) {
+    (void)state;
+    const rc_plan_kind *volatile no_kind = NULL;
+    const rc_field *volatile no_field = NULL;
+    const rc_cost_point *volatile no_points = NULL;
+    rc_plan_kind kind = {.element = 2.0, .head_k = 128, .head_v = 128};
+    rc_plan_call call = {.tq = 1, .sequences = 1, .hq = 1, .hkv = 1};
+    rc_tile_plan plan;
+    double place[RC_FIELD_AXES];
+    rc_field *fields;
+    size_t n;
+    trips("kind != NULL && call != NULL && out != NULL", rc_plan_of(no_kind, &call, &plan));
+    trips("call->tk >= 1 && call->sequences >= 1 && call->hkv >= 1 && call->hq >= call->hkv",
+          rc_plan_of(&kind, &call, &plan));
+    trips("f != NULL && c != NULL && at != NULL", rc_field_place(no_field, &call, place));
+    trips("(p != NULL || n == 0) && arena != NULL && out != NULL && count != NULL",
+          (void)rc_fields_of(no_points, 1, NULL, &fields, &n, &err));
 }
 
 static void test_prices(void **state) {
@@ -242,6 +259,10 @@ static void test_costs(void **state) {
     trips(
         "longest != NULL && rows >= 1 && entries >= 0",
         (void)rc_cost_attention_fused(costs, RC_BF16, 1, 1, no_cost, SYN_HEADS(1, 1), &cost, &err));
+    trips("sequences >= 1",
+          (void)rc_cost_attention_alike(costs, RC_BF16, 1, 0, 1, 1, SYN_HEADS(1, 1), &cost, &err));
+    trips("longest >= context",
+          (void)rc_cost_decode_ragged(costs, RC_BF16, 1, 2, 1, SYN_HEADS(1, 1), &cost, &err));
     trips("c != NULL && op != NULL && x != NULL && out != NULL",
           (void)rc_cost_collective(
               costs, no_text, &(rc_transfer){.bytes = 1.0, .ranks = 2, .nodes = 1}, &cost, &err));
@@ -338,7 +359,7 @@ int main(void) {
         cmocka_unit_test(test_costs),       cmocka_unit_test(test_bases),
         cmocka_unit_test(test_leaving_out), cmocka_unit_test(test_plans),
         cmocka_unit_test(test_sharing),     cmocka_unit_test(test_power),
-        cmocka_unit_test(test_nearness),
+        cmocka_unit_test(test_nearness),    cmocka_unit_test(test_fields),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

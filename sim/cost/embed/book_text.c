@@ -82,6 +82,51 @@ static void put_power(FILE *f, const rc_power *p) {
     (void)fputs("}},", f);
 }
 
+static void put_numbers(FILE *f, const double *v, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        (void)fprintf(f, "%s%a,%s", i % 6 == 0 ? "    " : " ", v[i], i % 6 == 5 ? "\n" : "");
+    if (n % 6 != 0)
+        (void)fputc('\n', f);
+}
+
+/* All numbers of a field's rows lie in one array: the axes one after another, then the weights. */
+static void put_field_rows(FILE *f, const rc_book *b, size_t book) {
+    for (size_t i = 0; i < b->field_count; i++) {
+        const rc_field *field = &b->fields[i];
+        (void)fprintf(f, "static const double field_%zu_%zu[] = {\n", book, i);
+        for (int k = 0; k < RC_FIELD_AXES; k++)
+            put_numbers(f, field->at[k], field->n);
+        put_numbers(f, field->weight, field->n);
+        (void)fputs("};\n\n", f);
+    }
+}
+
+static void put_fields(FILE *f, const rc_book *b, size_t book) {
+    put_field_rows(f, b, book);
+    (void)fprintf(f, "static const rc_field fields_%zu[] = {\n", book);
+    for (size_t i = 0; i < b->field_count; i++) {
+        const rc_field *field = &b->fields[i];
+        const rc_plan_kind *kind = &field->kind;
+        (void)fprintf(f,
+                      "    {.dtype = (rc_dtype)%d, .kind = {.decode = %d, .element = %a, .head_k = "
+                      "%" PRId64 ", .head_v = %" PRId64 ", .window = %" PRId64
+                      "},\n     .version = %d, .longest = %a, .noise = %a, .n = %zu,\n",
+                      (int)field->dtype, (int)kind->decode, kind->element, kind->head_k,
+                      kind->head_v, kind->window, field->version, field->longest, field->noise,
+                      field->n);
+        (void)fputs("     .constants = {\n", f);
+        put_numbers(f, field->constants, RC_PLAN_CONSTANTS);
+        (void)fputs("     },\n     .scale = {\n", f);
+        put_numbers(f, field->scale, RC_FIELD_AXES);
+        (void)fputs("     },\n     .at = {", f);
+        for (int k = 0; k < RC_FIELD_AXES; k++)
+            (void)fprintf(f, "field_%zu_%zu + %zu, ", book, i, (size_t)k * field->n);
+        (void)fprintf(f, "},\n     .weight = field_%zu_%zu + %zu},\n", book, i,
+                      RC_FIELD_AXES * field->n);
+    }
+    (void)fputs("    {.n = 0}};\n\n", f);
+}
+
 static void put_book(FILE *f, const rc_book *b, size_t book) {
     (void)fputs("    {", f);
     put_text(f, "base", b->base);
@@ -102,7 +147,8 @@ static void put_book(FILE *f, const rc_book *b, size_t book) {
                       i % RC_HOW_COUNT < RC_HOW_COUNT - 1          ? ""
                       : i % (2 * RC_HOW_COUNT) == RC_HOW_COUNT - 1 ? "}"
                                                                    : "}},\n      ");
-    (void)fputs("}}},\n", f);
+    (void)fprintf(f, "}},\n     .fields = fields_%zu, .field_count = %zu},\n", book,
+                  b->field_count);
 }
 
 rc_status rc_book_write_text(FILE *f, const rc_book *const *books, size_t n, rc_error *err) {
@@ -114,6 +160,7 @@ rc_status rc_book_write_text(FILE *f, const rc_book *const *books, size_t n, rc_
         put_knots(f, books[i], i);
         put_series(f, books[i], i);
         put_grids(f, books[i], i);
+        put_fields(f, books[i], i);
     }
     (void)fputs("const rc_book rc_builtin_books[] = {\n", f);
     for (size_t i = 0; i < n; i++)
