@@ -58,9 +58,14 @@ newest() {
         { print }'
 }
 
+# Runs of one GPU K of a host of several are in MACHINE-gpuK: their forecasts take the clock of that card, rings that of card 0.
 costs() { # MACHINE: its store, from its GPU's rows and the last run of suites on the host, and its runs that count
     local machine=$1 gpu=${1%%x*}-sxm node file
-    node=$(ls results/calibration/nodes/"$machine"/run-*.csv | tail -n 1)
+    local host=results/calibration/nodes/${machine%-gpu[0-9]} card=0
+    [ "$machine" = "${machine%-gpu[0-9]}" ] || card=${machine##*-gpu}
+    node=$work/$machine-node.csv # the last run of suites, and what was measured beside it: products, the clock of a card
+    "$ringcast" calibration merge $(ls "$host"/run-*.csv | tail -n 1) $(ls "$host"/gemm.csv "$host/clock-$card.csv" 2>/dev/null) \
+        --out "$node" >/dev/null
     mkdir "$work/$machine"
     newest "$gpu" "$node" >"$work/newest.csv"
     "$ringcast" calibration merge results/published/"$gpu".csv results/calibration/"$gpu"/*.csv "$work/newest.csv" "$node" --out "$work/$machine.csv" >/dev/null
