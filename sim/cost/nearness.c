@@ -8,7 +8,7 @@
 #include "sim/cost/book.h"
 
 static const double DOUBLING = 0.6931471805599453; /* log 2 */
-static const double SLACK = 1e-9; /* logs nearer than this are the same size */
+static const double SLACK = 1e-9;                  /* logs nearer than this are the same size */
 
 /* Squared distance between two rows at a and b: that of a random walk tied to both. */
 static double between(double x, double a, double b) {
