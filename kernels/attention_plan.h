@@ -38,10 +38,10 @@ static inline int64_t rc_attn_tile_blocks(int causal, int64_t tok0, int64_t toke
 
 /* Cost, in key blocks of one CTA, of `tiles` tiles of `blocks` blocks split s ways on `sms` SMs. */
 static inline double rc_attn_split_cost(int64_t tiles, int64_t blocks, int64_t s, int64_t sms) {
-    int64_t rounds = (tiles * s + sms - 1) / sms;
+    int64_t rounds = (tiles * s + sms - 1) / sms, piece = (blocks + s - 1) / s;
     double combined =
         s > 1 ? RC_ATTN_COMBINE + RC_ATTN_PIECE * (double)(tiles * s) : 0.0; /* cannot overlap */
-    return (double)rounds * ((double)((blocks + s - 1) / s) + RC_ATTN_START) + combined;
+    return (double)rounds * ((double)piece + RC_ATTN_START) + combined;
 }
 
 /* What s splits cost at least, and more of them no less: all rounds full, all pieces even. */

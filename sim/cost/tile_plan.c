@@ -122,7 +122,8 @@ static void walk(const tiling *t, int64_t lane, double *blocks, double *items) {
         }
         int64_t tile = t->whole + (i - t->whole) / t->splits, nth = (i - t->whole) % t->splits;
         int64_t b = blocks_of(t, tile);
-        *blocks += (double)(b * (nth + 1) / t->splits - b * nth / t->splits);
+        int64_t start = b * nth / t->splits, end = b * (nth + 1) / t->splits;
+        *blocks += (double)(end - start);
     }
 }
 
@@ -157,8 +158,8 @@ static void attention(const rc_plan_kind *kind, const rc_plan_call *c, rc_tile_p
         busiest(&t, p);
         return;
     }
-    double waves = (double)((t.whole + SMS - 1) / SMS);
-    double more = p->split ? (double)((t.pieces + SMS - 1) / SMS) : 0.0;
+    int64_t full_waves = (t.whole + SMS - 1) / SMS, split_waves = (t.pieces + SMS - 1) / SMS;
+    double waves = (double)full_waves, more = p->split ? (double)split_waves : 0.0;
     p->path = waves * first + more * ceil(first / p->splits);
     p->items = waves + more;
 }

@@ -191,10 +191,11 @@ static double take(levels *l, int64_t *items, double blocks) {
         *items = 0;
         return at + blocks;
     }
+    int64_t most = *items / sms;
     if (l->n == 1)
-        rounds = *items / sms;
+        rounds = most;
     else if (l->at[1] > at + blocks)
-        rounds = (int64_t)fmin((double)(*items / sms), ceil((l->at[1] - at) / blocks));
+        rounds = (int64_t)fmin((double)most, ceil((l->at[1] - at) / blocks));
     rounds = rounds < 1 ? 1 : rounds;
     for (int k = 1; k < l->n; k++) {
         l->at[k - 1] = l->at[k];
