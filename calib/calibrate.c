@@ -453,7 +453,7 @@ static void describe(const rc_calib *c, char *text, size_t size) {
 static rc_status same_machine(const rc_calib *c, rc_error *err) {
     for (size_t i = 0; i < c->row_file.n; i++) {
         const rc_record *r = &c->row_file.rows[i];
-        if (strcmp(r->machine, c->machine) || strcmp(r->gpu, c->gpu.name))
+        if (strcmp(r->machine, c->machine) != 0 || strcmp(r->gpu, c->gpu.name) != 0)
             return rc_fail_at(err, RC_E_INPUT, c->row_file.part, 0, 0,
                               "holds rows of %s (%s); this is %s (%s): another --out, or --force "
                               "to start anew",

@@ -280,8 +280,8 @@ static void round_bytes(rc_point *p) {
 }
 
 static rc_status add_point(const reader *r, size_t row, rc_point_set *out, rc_error *err) {
-    rc_point p;
-    int id;
+    rc_point p = {0};
+    int id = 0;
     RC_TRY(read_words(r, row, &p, &id, err));
     RC_TRY(read_sizes(r, row, id, &p, err));
     if (has_fixed_sizes(&p))
