@@ -74,7 +74,7 @@ typedef struct rc_measured_run { /* one case on one transport */
     char why[256];
 } rc_measured_run;
 
-enum { RC_RUN_FOLDERS = 16 };
+enum { RC_RUN_FOLDERS = 64 };
 typedef struct rc_runs {
     rc_measured_run *v;
     size_t n, room;
