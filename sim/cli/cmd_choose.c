@@ -446,8 +446,10 @@ static rc_status report_wanted(const question *q, const choose_flags *f, rc_erro
     enum { PASSES = RC_CHOICES + 1 };
     rc_spec passes[PASSES];
     size_t n = 0;
-    int at[PASSES] = {rc_alternative_find(q->other, q->others, q->layout.cp, &rc_schedule_pass_kv),
-                      rc_alternative_find(q->other, q->others, q->layout.cp, &rc_schedule_pass_q),
+    int at[PASSES] = {rc_alternative_find(q->other, q->others, q->layout.cp,
+                                          rc_choice_schedule(RC_CHOOSE_PASS_KV)),
+                      rc_alternative_find(q->other, q->others, q->layout.cp,
+                                          rc_choice_schedule(RC_CHOOSE_PASS_Q)),
                       rc_alternative_best(q->other, q->others)};
     if (at[2] < 0)
         return rc_fail(err, RC_E_INPUT, "--wanted: none of the alternatives can be run");
