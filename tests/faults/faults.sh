@@ -72,7 +72,7 @@ args_of() { # COMMAND: fills `args`
     tune) args=("$ringcast" tune scenarios/tune/gtt.yaml --set new.points=6 --set total.points=8 --set 'cp=[1, 2, 4]' --set bootstrap=0 --set knots=4 --set requests.limit=5 --out "$o/t") ;;
     sweep) args=("$ringcast" sweep "$work/sweep.yaml" --out "$o/sweep.db" --plot "$o/p") ;;
     validate) args=("$ringcast" validate --max-median 50% --max-p95 90% --json "$o/v.json" --plot "$o/p") ;;
-    draw) args=("$ringcast" validate --draw 24 --seed 2411 --out "$o/cases.csv") ;;
+    draw) args=("$ringcast" validate --draw 96 --seed 2411 --out "$o/cases.csv") ;;
     paper) args=("$ringcast" paper --draws 0 --out "$o/paper") ;;
     calib) args=("$build/tests/calib_fake" run --suite memory --state burst --out "$o/cal.csv") ;;
     esac
@@ -238,6 +238,7 @@ mkdir "$disk"
 has_disk=no
 if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=64k tmpfs "$disk" 2>/dev/null; then
     has_disk=yes
+    # 4 KB are left, less than what any of the commands writes
     dd if=/dev/zero of="$disk/ballast" bs=1k count=60 status=none 2>/dev/null || true
 fi
 
