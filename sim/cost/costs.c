@@ -151,5 +151,6 @@ const rc_machine *rc_costs_machine(const rc_costs *c) {
 
 rc_beside rc_cost_beside(const rc_costs *c) {
     assert(c != NULL);
-    return (c->m.without & RC_CONTENTION) ? (rc_beside){.known = false} : c->beside;
+    const rc_beside nothing = {.known = false};
+    return (c->m.without & RC_CONTENTION) ? nothing : c->beside;
 }
