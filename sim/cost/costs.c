@@ -94,7 +94,7 @@ static int ascending(const void *x, const void *y) {
 /* What rows of an op say of themselves; 0 when there are none. */
 static double usual_spread(const rc_book *b, rc_op op) {
     enum { MOST = 1024 };
-    double all[MOST];
+    double all[MOST] = {0.0};
     size_t n, kept = 0;
     const rc_grid *g = rc_book_grids(b, op, &n);
     for (size_t i = 0; i < n; i++)
@@ -102,8 +102,10 @@ static double usual_spread(const rc_book *b, rc_op op) {
             for (size_t k = 0; k < g[i].curves.series[s].n && kept < MOST; k++)
                 if (g[i].curves.series[s].knot[k].basis == RC_MEASURED)
                     all[kept++] = g[i].curves.series[s].knot[k].spread;
+    if (kept == 0)
+        return 0.0;
     qsort(all, kept, sizeof *all, ascending);
-    return kept > 0 ? all[kept / 2] : 0.0;
+    return all[kept / 2];
 }
 
 double rc_ask_measured_spread(const rc_costs *c, const rc_ask *ask) {
