@@ -9,6 +9,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_COST_BOOK_H
 #define RC_COST_BOOK_H
+#include <string.h>
 #include "sim/cost/field.h"
 #include "sim/cost/gemm_plan.h"
 #include "sim/cost/nearness.h"
@@ -37,6 +38,13 @@ typedef struct rc_book {
     rc_class_errors errors;       /* learnt from the rows (class_errors.h), else 0 */
 } rc_book;
 
+/* The clock state whose rows make the curves: the book's own; of power_limited, bursts where a power
+ * model carries them to the clock of a pass, else the chip after long load. */
+static inline const char *rc_book_rows_state(const rc_book *b) {
+    if (strcmp(b->state, RC_POWER_LIMITED) != 0)
+        return b->state;
+    return b->power.known ? "burst" : "sustained";
+}
 /* What products in bf16 or fp8 reach. */
 static inline const rc_product_rates *rc_book_products(const rc_book *b, rc_dtype d) {
     return &b->products[d == RC_FP8 ? 1 : 0];

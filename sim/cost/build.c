@@ -170,39 +170,30 @@ static double bytes_of(const rc_grid *g, const rc_series *s, double amount) {
     return one.bytes * amount;
 }
 
-/* Bytes and bytes/s of the last point of a series. */
-static double last_bytes(const rc_grid *g, const rc_series *s, double *rate) {
+/* Bytes/s of the last point of a series. */
+static double last_rate(const rc_grid *g, const rc_series *s) {
     const rc_knot *end = &s->knot[s->n - 1];
-    double bytes = bytes_of(g, s, exp(end->x));
-    *rate = bytes / exp(end->y);
-    return bytes;
+    return bytes_of(g, s, exp(end->x)) / exp(end->y);
 }
 
-/* The largest call of an op: what latency leaves of its rate is least there. */
-static double largest_call(const rc_built_book *b, const rc_grid *of, double *best) {
-    double most = 0.0, rate;
-    for (const rc_grid *g = b->grids; g < b->grids + b->book.count; g++) {
-        if (g->op != of->op || g->dtype != of->dtype)
-            continue;
-        for (size_t i = 0; i < g->curves.n; i++) {
-            double bytes = last_bytes(g, &g->curves.series[i], &rate);
-            if (bytes > most) {
-                most = bytes;
-                *best = rate;
-            }
-        }
-    }
+/* Bytes/s that the base's memory is seen to reach: the best of the last calls of all its ops. */
+static double bandwidth(const rc_built_book *b) {
+    double most = 0.0;
+    for (const rc_grid *g = b->grids; g < b->grids + b->book.count; g++)
+        for (size_t i = 0; rc_op_info_of(g->op)->bound == RC_BOUND_MEMORY && i < g->curves.n; i++)
+            most = fmax(most, last_rate(g, &g->curves.series[i]));
     return most;
 }
 
-/* Beyond its points a series takes its own seconds a byte where its last call is an eighth of the
- * largest of its op and more. A series that ends where latency still counts takes the op's. */
-static void go_on_at_bandwidth(rc_built_book *b, const rc_grid *g) {
-    double best = 0.0, rate, most = largest_call(b, g, &best);
+/* Beyond its points a series takes its own seconds a byte where its last call reaches half of the
+ * bandwidth: every op of the H100 and the H200 reaches over 0.54 of it in its longest calls. A
+ * series that ends where latency still counts goes on at the bandwidth. */
+static void go_on_at_bandwidth(rc_built_book *b, const rc_grid *g, double most) {
+    const double settled = 0.5;
     rc_series *s = &b->series[g->curves.series - b->series];
     for (size_t i = 0; i < g->curves.n; i++) {
-        bool settled = last_bytes(g, &s[i], &rate) >= 0.125 * most;
-        s[i].unit = bytes_of(g, &s[i], 1.0) / (settled ? rate : best);
+        double rate = last_rate(g, &s[i]);
+        s[i].unit = bytes_of(g, &s[i], 1.0) / (rate >= settled * most ? rate : most);
     }
 }
 
@@ -216,9 +207,10 @@ static rc_status cut(rc_built_book *b, const rc_cost_point *p, size_t n, rc_erro
         RC_TRY(count_in(&b->grids[b->book.count - 1], err));
         RC_TRY(add_series(b, &p[i], end - i, err));
     }
+    double most = bandwidth(b);
     for (size_t i = 0; i < b->book.count; i++)
         if (rc_op_info_of(b->grids[i].op)->bound == RC_BOUND_MEMORY)
-            go_on_at_bandwidth(b, &b->grids[i]);
+            go_on_at_bandwidth(b, &b->grids[i], most);
     for (size_t i = 0; i < b->book.count; i++)
         if (!b->once && rc_op_info_of(b->grids[i].op)->rises)
             rc_curves_separate(&b->grids[i].curves);
@@ -263,12 +255,9 @@ static void undo_throttling(rc_cost_point *p, size_t n, const rc_power *power) {
 static rc_status fill(rc_built_book *b, const rc_rows *rows, rc_error *err) {
     rc_cost_point *p = NULL;
     size_t n = 0;
-    const char *state = b->book.state;
-    if (strcmp(state, RC_POWER_LIMITED) == 0) {
+    if (strcmp(b->book.state, RC_POWER_LIMITED) == 0)
         RC_TRY(rc_power_of_rows(rows, b->book.base, &b->book.power, err));
-        state = b->book.power.known ? "burst" : "sustained";
-    }
-    RC_TRY(rc_points_of(rows, b->book.base, state, &p, &n, err));
+    RC_TRY(rc_points_of(rows, b->book.base, rc_book_rows_state(&b->book), &p, &n, err));
     if (b->book.power.known)
         undo_throttling(p, n, &b->book.power);
     rc_status st = rc_points_settle(p, &n, err);

@@ -3,7 +3,8 @@
  * Points are left out one by one (between, beyond, the other clock state), with their curve
  * (across), and with all of their shape (other). The answer's own spread is that of the rows it was
  * made of; what has to be added to it so that p5..p95 holds the point is the point's need, and the
- * kind's spread is the 90th percentile of its needs at a reach of 1.
+ * kind's spread is the 90th percentile of its needs at a reach of 1. Rows are left out in the clock
+ * state that the book's curves are of.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/cost/class_errors.h"
 
@@ -65,7 +66,7 @@ static rc_status learn_by(const rc_book *b, const rc_rows *rows, rc_left_out_by 
     rc_left_out *all = NULL;
     size_t n;
     rc_leaving how = {.by = by, .most = MOST};
-    rc_machine_of_rows(b->base, b->state, &m);
+    rc_machine_of_rows(b->base, rc_book_rows_state(b), &m);
     RC_TRY(rc_leave_out(rows, &m, &how, &all, &n, err));
     double *room = calloc(n + 1, sizeof *room);
     for (rc_op op = 0; room != NULL && op < rc_op_count(); op++)

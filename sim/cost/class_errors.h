@@ -5,7 +5,7 @@
 #define RC_COST_CLASS_ERRORS_H
 #include "sim/cost/build.h"
 
-/* Leaves rows of the book's base and clock state out, asks for them, and keeps of each op, type and
+/* Leaves rows of the book's base, in the clock state of its curves, out, asks for them, and keeps of each op, type and
  * kind of answer the spread that makes p5..p95 hold nine of ten of them. What no row can tell (one
  * head count only) takes the most that the op's other kinds have, and at least a stated number. Of
  * a kind up to 72 rows, evenly picked, are left out, so that it takes tenths of a second. */

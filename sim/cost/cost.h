@@ -50,6 +50,10 @@ const rc_machine *rc_costs_machine(const rc_costs *c);
 /* A second machine over the same curves without changing the first; *out shares them, so `c` must
  * outlive it. Freed with rc_costs_close. m->base and m->state must be those of `c`. */
 rc_status rc_costs_view(const rc_costs *c, const rc_machine *m, rc_costs **out, rc_error *err);
+/* The same where m's transport inside a node may be another one: what messages and attention take
+ * from each other there is read from `rows`, those of the store that `c` was opened from. */
+rc_status rc_costs_view_over(const rc_costs *c, const rc_machine *m, const rc_rows *rows,
+                             rc_costs **out, rc_error *err);
 /* The power model of costs in the state power_limited whose rows tell one; else NULL, and costs are
  * the same at every clock. */
 const rc_power *rc_costs_power(const rc_costs *c);

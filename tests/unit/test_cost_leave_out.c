@@ -257,6 +257,39 @@ static void test_intervals_hold_what_was_left_out(void **state) {
     assert_int_equal(broken, 0);
 }
 
+/* The H100 has rows of 8 query heads on one for 2 tokens alone, which are all latency. 65,536 tokens
+ * move 512 bytes for each of 10 heads, 336 MB: 111 us at the 3.03 TB/s that its copies reach. */
+static void test_latency_is_no_bandwidth(void **state) {
+    (void)state;
+    rc_machine m;
+    rc_costs *c = NULL;
+    rc_cost cost;
+    const rc_axes at = {{[RC_AXIS_TOKENS] = 65536,
+                         [RC_AXIS_QUERY_HEADS] = 8,
+                         [RC_AXIS_KV_HEADS] = 1,
+                         [RC_AXIS_HEAD_K] = 128,
+                         [RC_AXIS_HEAD_V] = 128}};
+    rc_machine_of_rows(machines[0], "burst", &m);
+    assert_int_equal(rc_costs_open(NULL, &m, &c, NULL), RC_OK);
+    assert_int_equal(rc_cost_named(c, "rotary_kv", RC_BF16, &at, &cost, NULL), RC_OK);
+    assert_true(cost.p50 > 105e-6 && cost.p50 < 125e-6);
+    assert_int_equal(cost.basis, RC_EXTRAPOLATED);
+    rc_costs_close(c);
+}
+
+/* Curves of a pass whose clock power decides are those of bursts, and so is what is learnt of them. */
+static void test_power_limited_learns_from_bursts(void **state) {
+    (void)state;
+    rc_built_book *limited = NULL;
+    assert_int_equal(rc_book_build(rows, machines[0], RC_POWER_LIMITED, &limited, NULL), RC_OK);
+    assert_true(rc_built_book_of(limited)->power.known);
+    assert_int_equal(rc_book_learn(limited, rows, NULL), RC_OK);
+    const rc_class_errors *e = &rc_built_book_of(limited)->errors;
+    assert_memory_equal(e, learnt(0), sizeof *e);
+    assert_true(e->spread[RC_COST_GEMM][0][RC_HOW_BETWEEN] > 0.0);
+    rc_built_book_free(limited);
+}
+
 /* An answer at a row has no error of its own; one in the middle of two rows has more than one near a
  * row, one beyond the rows the more the farther, and one of another shape has it everywhere. */
 static void test_errors_grow_with_distance(void **state) {
@@ -367,6 +400,8 @@ int main(void) {
         cmocka_unit_test(test_shapes_left_out),
         cmocka_unit_test(test_a_store_returns_its_own_rows),
         cmocka_unit_test(test_intervals_hold_what_was_left_out),
+        cmocka_unit_test(test_latency_is_no_bandwidth),
+        cmocka_unit_test(test_power_limited_learns_from_bursts),
         cmocka_unit_test(test_errors_grow_with_distance),
         cmocka_unit_test(test_one_point_off_a_line),
         cmocka_unit_test(test_all_of_a_shape_is_left_out),
