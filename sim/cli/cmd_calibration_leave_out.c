@@ -177,7 +177,7 @@ static rc_status of_machine(rc_table *t, const rc_rows *rows, const char *machin
     size_t n;
     rc_machine_of_rows(machine, f->state != NULL ? f->state : "burst", &m);
     RC_TRY(rc_book_build(rows, m.base, m.state, &book, err));
-    rc_status st = rc_book_learn(book, rows, err);
+    rc_status st = rc_book_learn(book, rows, RC_LEARN_WELL, err);
     if (st == RC_OK) {
         rc_leaving how = {.by = by, .op = f->op, .errors = &rc_built_book_of(book)->errors};
         st = rc_leave_out(rows, &m, &how, &all, &n, err);

@@ -16,7 +16,7 @@
 #include "sim/base/quantile.h"
 #include "sim/cost/leave_out.h"
 
-enum { MOST = 72, FEWEST = 5 }; /* points of a kind: left out at most, needed at least */
+enum { FEWEST = 5 }; /* points that a kind needs */
 
 /* Half-widths of a normal distribution, in standard deviations: p10..p90 and p5..p95. */
 static const double Z_80 = 1.2815515655446004, Z_90 = 1.6448536269514722;
@@ -61,11 +61,11 @@ static void learn(const rc_left_out *all, size_t n, const kind *k, double *room,
 
 /* The points of one way of leaving out, for the kinds from `first` to before `end`. */
 static rc_status learn_by(const rc_book *b, const rc_rows *rows, rc_left_out_by by, rc_how first,
-                          rc_how end, rc_class_errors *out, rc_error *err) {
+                          rc_how end, size_t most, rc_class_errors *out, rc_error *err) {
     rc_machine m;
     rc_left_out *all = NULL;
     size_t n;
-    rc_leaving how = {.by = by, .most = MOST};
+    rc_leaving how = {.by = by, .most = most};
     rc_machine_of_rows(b->base, rc_book_rows_state(b), &m);
     RC_TRY(rc_leave_out(rows, &m, &how, &all, &n, err));
     double *room = calloc(n + 1, sizeof *room);
@@ -90,17 +90,18 @@ static void fill_in(double *spread) {
             spread[how] = how == RC_HOW_BETWEEN || how == RC_HOW_STATE ? UNKNOWN : most;
 }
 
-rc_status rc_book_learn(rc_built_book *b, const rc_rows *rows, rc_error *err) {
+rc_status rc_book_learn(rc_built_book *b, const rc_rows *rows, size_t most, rc_error *err) {
     assert(b != NULL && rows != NULL);
+    assert(most >= FEWEST);
     const rc_book *book = rc_built_book_of(b);
     rc_class_errors e;
     for (rc_op op = 0; op < RC_OPS_MAX; op++)
         for (int i = 0; i < 2 * RC_HOW_COUNT; i++)
             e.spread[op][i / RC_HOW_COUNT][i % RC_HOW_COUNT] = NAN;
-    RC_TRY(learn_by(book, rows, RC_LEFT_OUT_ROW, RC_HOW_BETWEEN, RC_HOW_ACROSS, &e, err));
-    RC_TRY(learn_by(book, rows, RC_LEFT_OUT_LINE, RC_HOW_ACROSS, RC_HOW_OTHER, &e, err));
-    RC_TRY(learn_by(book, rows, RC_LEFT_OUT_SHAPE, RC_HOW_OTHER, RC_HOW_STATE, &e, err));
-    RC_TRY(learn_by(book, rows, RC_LEFT_OUT_STATE, RC_HOW_STATE, RC_HOW_COUNT, &e, err));
+    RC_TRY(learn_by(book, rows, RC_LEFT_OUT_ROW, RC_HOW_BETWEEN, RC_HOW_ACROSS, most, &e, err));
+    RC_TRY(learn_by(book, rows, RC_LEFT_OUT_LINE, RC_HOW_ACROSS, RC_HOW_OTHER, most, &e, err));
+    RC_TRY(learn_by(book, rows, RC_LEFT_OUT_SHAPE, RC_HOW_OTHER, RC_HOW_STATE, most, &e, err));
+    RC_TRY(learn_by(book, rows, RC_LEFT_OUT_STATE, RC_HOW_STATE, RC_HOW_COUNT, most, &e, err));
     for (rc_op op = 0; op < RC_OPS_MAX; op++) {
         fill_in(e.spread[op][0]);
         fill_in(e.spread[op][1]);

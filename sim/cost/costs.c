@@ -17,7 +17,7 @@
 static rc_status know_errors(rc_costs *c, const rc_rows *rows, rc_error *err) {
     const rc_book *known = rc_builtin_book(c->m.base, c->m.state);
     if (known == NULL)
-        return rc_book_learn(c->built, rows, err);
+        return rc_book_learn(c->built, rows, RC_LEARN_SOON, err);
     rc_built_book_set_errors(c->built, &known->errors);
     return RC_OK;
 }

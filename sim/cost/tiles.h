@@ -3,8 +3,8 @@
  * An item is the work of a CTA on one tile of 128 query rows (tokens times the query heads of one
  * KV head) over some of its key blocks of 128 keys. A CTA fills an SM and fetches one item after
  * the other, so a launch is a list schedule: every item goes to the SM that is free first. How
- * tiles are split is what attn_plan of kernels/attention.cu does with the same sizes. Items of
- * about the same length are one class here, so that a launch of any size is a few of them.
+ * tiles are split is the kernel's own plan (kernels/attention_plan.h). Items of about the
+ * same length are one class here, so that a launch of any size is a few of them.
  *
  * Times are in key blocks of one CTA; only their ratios mean something.
  *

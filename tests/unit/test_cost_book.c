@@ -106,7 +106,7 @@ static void test_builtin_books_are_the_rows(void **state) {
         rc_built_book *built = NULL;
         assert_ptr_equal(rc_builtin_book(b->base, b->state), b);
         assert_int_equal(rc_book_build(rows, b->base, b->state, &built, NULL), RC_OK);
-        assert_int_equal(rc_book_learn(built, rows, NULL), RC_OK);
+        assert_int_equal(rc_book_learn(built, rows, RC_LEARN_WELL, NULL), RC_OK);
         assert_true(b->count > 100);
         same_book(b, rc_built_book_of(built));
         rc_built_book_free(built);

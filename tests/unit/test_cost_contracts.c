@@ -250,6 +250,8 @@ static void test_costs(void **state) {
     trips("m != NULL && out != NULL", (void)rc_costs_open(NULL, no_machine, &out, &err));
     trips("c != NULL && m != NULL && out != NULL",
           (void)rc_costs_view(costs, no_machine, &out, &err));
+    trips("rows != NULL",
+          (void)rc_costs_view_over(costs, rc_costs_machine(costs), no_rows, &out, &err));
     trips("c != NULL", (void)rc_costs_machine(no_costs));
     trips("c != NULL && at != NULL && out != NULL && op < rc_op_count()",
           (void)rc_cost_op(costs, rc_op_count(), RC_BF16, &at, &cost, &err));
@@ -296,7 +298,11 @@ static void test_nearness(void **state) {
     trips("e != NULL && near != NULL && op < rc_op_count()",
           (void)rc_class_spread(no_errors, RC_COST_COPY, RC_BF16, &near));
     trips("b != NULL && e != NULL", rc_built_book_set_errors(no_built, &costs->book->errors));
-    trips("b != NULL && rows != NULL", (void)rc_book_learn(no_built, rows, &err));
+    trips("b != NULL && rows != NULL", (void)rc_book_learn(no_built, rows, 5, &err));
+    rc_built_book *built = NULL;
+    assert_int_equal(rc_book_build(rows, "h100-sxm", "burst", &built, &err), RC_OK);
+    trips("most >= FEWEST", (void)rc_book_learn(built, rows, 4, &err));
+    rc_built_book_free(built);
 }
 
 static void test_plans(void **state) {

@@ -104,7 +104,7 @@ static const rc_class_errors *learnt(int machine) {
     if (books[machine] == NULL) {
         assert_int_equal(rc_book_build(rows, machines[machine], "burst", &books[machine], NULL),
                          RC_OK);
-        assert_int_equal(rc_book_learn(books[machine], rows, NULL), RC_OK);
+        assert_int_equal(rc_book_learn(books[machine], rows, RC_LEARN_WELL, NULL), RC_OK);
     }
     return &rc_built_book_of(books[machine])->errors;
 }
@@ -283,7 +283,7 @@ static void test_power_limited_learns_from_bursts(void **state) {
     rc_built_book *limited = NULL;
     assert_int_equal(rc_book_build(rows, machines[0], RC_POWER_LIMITED, &limited, NULL), RC_OK);
     assert_true(rc_built_book_of(limited)->power.known);
-    assert_int_equal(rc_book_learn(limited, rows, NULL), RC_OK);
+    assert_int_equal(rc_book_learn(limited, rows, RC_LEARN_WELL, NULL), RC_OK);
     const rc_class_errors *e = &rc_built_book_of(limited)->errors;
     assert_memory_equal(e, learnt(0), sizeof *e);
     assert_true(e->spread[RC_COST_GEMM][0][RC_HOW_BETWEEN] > 0.0);

@@ -66,7 +66,7 @@ static rc_status make_books(const char *store, char **files, size_t n, made *m, 
             continue;
         st = rc_book_build(rows, machine.base, machine.state, &m->books[m->book_count], err);
         if (st == RC_OK)
-            st = rc_book_learn(m->books[m->book_count], rows, err);
+            st = rc_book_learn(m->books[m->book_count], rows, RC_LEARN_WELL, err);
         if (st == RC_OK) {
             m->views[m->book_count] = rc_built_book_of(m->books[m->book_count]);
             m->book_count++;
