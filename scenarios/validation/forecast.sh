@@ -35,7 +35,8 @@ for list in two four socket overlap table4; do bash "$lists" $list | tail -n +2;
 bash "$lists" table4 | tail -n +2 | sed -E 's/-s124-c0,/-s0-c0,/; s/,124,0$/,0,0/' >>"$work/cases.csv" # Table 4 ran so, too
 options+=(--seen "$work/cases.csv" --seen "$(dirname "$0")"/unseen-rings-two.csv) # drawn for a model before this one
 options+=(--seen "$(dirname "$0")"/contention.csv)
-for list in "$(dirname "$0")"/drawn*.csv; do [ -f "$list" ] && options+=(--unseen "$list"); done # when this model was fixed
+for list in "$(dirname "$0")"/drawn-*.csv; do options+=(--seen "$list"); done # drawn for a model before this one, too
+for list in "$(dirname "$0")"/drawn2-*.csv; do [ ! -f "$list" ] || options+=(--unseen "$list"); done # draw.sh, for this one
 
 # counted FROM.csv TO.csv: the cases that count
 counted() {

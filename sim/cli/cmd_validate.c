@@ -12,7 +12,7 @@
 #include "sim/validate/validate.h"
 
 typedef struct validate_flags {
-    const char *json, *plot, *out, *max_median, *max_p95, *explain, *transport;
+    const char *json, *plot, *out, *max_median, *max_p95, *explain, *transport, *longest, *prefix;
     rc_many results, store, seen, unseen, ranks, without;
     int64_t draw, draws, seed;
     bool cross, by_part, overwrite;
@@ -153,10 +153,14 @@ static rc_status explain(const validate_flags *f, rc_error *err) {
 
 static rc_status draw(const validate_flags *f, rc_error *err) {
     int ranks[RC_MAX_MANY] = {1, 2};
+    double longest = 40e-3;
     if (!f->out || f->seed < 0 || f->draw < 1 || f->draw > 999)
         return rc_fail(err, RC_E_USAGE,
                        "--draw takes 1 to 999, with --out FILE.csv and a seed of 0 "
                        "or more");
+    if (f->longest && rc_quantity_parse(f->longest, RC_DIM_TIME, &longest, NULL) != RC_OK)
+        return rc_fail_at(err, RC_E_USAGE, "--longest", 0, 0, "\"%s\": expected a time, as in 15ms",
+                          f->longest);
     for (size_t i = 0; i < f->ranks.count; i++) {
         int64_t n = 0;
         RC_TRY(rc_quantity_int(f->ranks.values[i], 1, 64, &n, err));
@@ -166,7 +170,9 @@ static rc_status draw(const validate_flags *f, rc_error *err) {
                        .ranks = ranks,
                        .count = f->ranks.count ? f->ranks.count : 2,
                        .transport = f->transport ? f->transport : "nvlink",
-                       .seed = (uint64_t)f->seed};
+                       .seed = (uint64_t)f->seed,
+                       .longest = longest,
+                       .prefix = f->prefix ? f->prefix : "d"};
     return rc_draw_cases(&d, f->out, f->overwrite, err);
 }
 
@@ -201,6 +207,10 @@ rc_status rc_cmd_validate(int argc, char **argv, rc_error *err) {
         {"--ranks", RC_FLAG_MANY, &f.ranks, "N", "draw: for so many GPUs (default 1 and 2)"},
         {"--transport", RC_FLAG_TEXT, &f.transport, "NAME",
          "draw: nvlink, shm or socket, over which they will run (default nvlink)"},
+        {"--longest", RC_FLAG_TEXT, &f.longest, "TIME",
+         "draw: passes take about so long at the most (default 40ms)"},
+        {"--prefix", RC_FLAG_TEXT, &f.prefix, "TEXT",
+         "draw: names of the cases begin so (default d); another list needs another"},
         {"--seed", RC_FLAG_INT, RC_WHOLE(&f.seed, 0, RC_MOST_SEED), "N", "draw: seed (default 1)"},
         {"--out", RC_FLAG_TEXT, &f.out, "FILE.csv", "draw: the file of cases"},
         {"--cross", RC_FLAG_BOOL, &f.cross, NULL,
@@ -216,7 +226,7 @@ rc_status rc_cmd_validate(int argc, char **argv, rc_error *err) {
         "       ringcast validate --explain CASE|all [--by-part]\n"
         "       ringcast validate --cross FROM TO\n"
         "       ringcast validate --draw N --out FILE.csv [--ranks N] [--transport NAME] "
-        "[--seed N]",
+        "[--seed N] [--longest TIME] [--prefix TEXT]",
         args, 2, &count, &helped, err));
     if (helped)
         return RC_OK;

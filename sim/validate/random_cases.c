@@ -4,7 +4,7 @@
  * the GPUs that were asked for in one of the ways in which they can be split, with sizes that are
  * log-uniform: new tokens 64 to 65,536, cached ones none or 1,024 to 262,144, a batch of decode
  * steps 1 to 256 with contexts of 1,024 to 131,072, 1 to 16 layers. It is drawn again until a GPU of
- * a petaflop and 4 TB/s takes some 0.1 to 40 ms for it and it fits into 30 GB. Attention leaves no
+ * a petaflop and 4 TB/s takes some 0.1 to 40 ms for it (`longest`) and it fits into 30 GB. Attention leaves no
  * SM, 8 or 16 of 132 to messages, and NCCL takes what it likes, 8 or 16 CTAs, as an engine would
  * set them. Each prefill of several ranks is there as pass-KV and as pass-Q, so that the faster one
  * can be told, and once for each number of ranks the same layers with five shares of new tokens, so
@@ -48,7 +48,8 @@ typedef struct shape {
 typedef struct list {
     FILE *f;
     rc_rng g;
-    const char *transport;
+    const char *transport, *prefix;
+    double longest; /* s of a pass, about */
     int ranks, shapes, cases;
 } list;
 
@@ -65,7 +66,8 @@ static int64_t whole(double v, int64_t unit) {
 
 #define FLOPS 0.6e15 /* reached by GEMM and attention */
 #define HBM 3.5e12
-#define LAUNCH 5e-6 /* of an op, whoever launches it */
+#define LAUNCH 5e-6   /* of an op, whoever launches it */
+#define SHORTEST 1e-4 /* s of a pass */
 
 /* Bytes/s of a message, about: what a case may last depends on it, and nothing else. */
 static double link_rate(const char *transport) {
@@ -93,10 +95,10 @@ static double about(const shape *s, const char *transport) {
     return s->layers * (gemm + attention + exposed + reduced + LAUNCH * (11 + 3 * s->cp));
 }
 
-static bool fits(const shape *s, const char *transport) {
+static bool fits(const shape *s, const char *transport, double longest) {
     double time = about(s, transport);
     double rows = (double)(s->decode ? s->batch : s->t) / s->cp;
-    return time >= 1e-4 && time <= 40e-3 && s->ffn % 64 == 0 && rows * s->width <= 1.34e8 &&
+    return time >= SHORTEST && time <= longest && s->ffn % 64 == 0 && rows * s->width <= 1.34e8 &&
            s->layers * (weight_bytes(s) + cache_bytes(s)) <= 30e9;
 }
 
@@ -154,12 +156,13 @@ static void draw_kind(rc_rng *g, int ranks, shape *s) {
         s->schedule = kind < 0.38 ? NULL : other_prefill(g);
 }
 
-static bool draw_shape(rc_rng *g, int ranks, const char *transport, shape *s) {
-    draw_kind(g, ranks, s);
+static bool draw_shape(list *l, shape *s) {
+    rc_rng *g = &l->g;
+    draw_kind(g, l->ranks, s);
     for (int i = 0; i < 1000; i++) {
         draw_layers(g, s);
         draw_sizes(g, s);
-        if (fits(s, transport))
+        if (fits(s, l->transport, l->longest))
             return true;
     }
     return false;
@@ -181,9 +184,9 @@ static int by_group(const void *a, const void *b) {
 
 static void put(list *l, int i, const rc_schedule *schedule, const shape *s) {
     const char *kind = s->decode ? "decode-" : "";
-    (void)fprintf(l->f, "d%d-%s-%03d-%s-%s%s,%s%s,%d,%d,%lld,%lld,%lld,%d,%d,%d,%d,%d,%s,%d,%d\n",
-                  l->ranks, l->transport, i, models[s->model].name, kind, schedule->name, kind,
-                  schedule->name, s->cp, s->tp, (long long)s->t, (long long)s->p,
+    (void)fprintf(l->f, "%s%d-%s-%03d-%s-%s%s,%s%s,%d,%d,%lld,%lld,%lld,%d,%d,%d,%d,%d,%s,%d,%d\n",
+                  l->prefix, l->ranks, l->transport, i, models[s->model].name, kind, schedule->name,
+                  kind, schedule->name, s->cp, s->tp, (long long)s->t, (long long)s->p,
                   (long long)s->batch, s->hq, s->hkv, s->width, s->ffn, s->layers,
                   s->graph ? "graph" : "eager", s->way.sms, s->way.ctas);
 }
@@ -207,7 +210,7 @@ static bool draw_series(list *l, shape *s) {
             s[i] = s[0];
             s[i].t = whole(shares[i] * (double)total, 16 * l->ranks);
             s[i].p = total - s[i].t;
-            good = good && fits(&s[i], l->transport);
+            good = good && fits(&s[i], l->transport, l->longest);
         }
         if (good)
             return true;
@@ -225,7 +228,7 @@ static rc_status draw_list(list *l, int n, rc_error *err) {
         draw_series(l, s))
         l->shapes = SERIES, l->cases = 2 * SERIES;
     for (; l->cases < n; l->shapes++) {
-        if (!draw_shape(&l->g, l->ranks, l->transport, &s[l->shapes])) {
+        if (!draw_shape(l, &s[l->shapes])) {
             free(s);
             return rc_fail(err, RC_E_INTERNAL, "no shape for %d GPUs could be drawn", l->ranks);
         }
@@ -254,11 +257,18 @@ static rc_status check(const rc_draw *d, rc_error *err) {
         if (d->cases < 1 || d->cases > 999 || d->ranks[k] < 1 || d->ranks[k] > 8 ||
             (d->ranks[k] & (d->ranks[k] - 1)) != 0)
             return rc_fail(err, RC_E_USAGE, "draw 1 to 999 cases for 1, 2, 4 or 8 GPUs");
+    if (!(d->longest >= 10 * SHORTEST && d->longest <= 1.0))
+        return rc_fail(err, RC_E_USAGE, "the longest pass: expected 1 ms to 1 s, not %g s",
+                       d->longest);
+    size_t n = strspn(d->prefix, "abcdefghijklmnopqrstuvwxyz");
+    if (n < 1 || n > 8 || d->prefix[n] != '\0')
+        return rc_fail(err, RC_E_USAGE, "\"%.40s\": expected 1 to 8 small letters, as names begin",
+                       d->prefix);
     return RC_OK;
 }
 
 rc_status rc_draw_cases(const rc_draw *d, const char *path, bool overwrite, rc_error *err) {
-    assert(d->ranks != NULL && d->count > 0 && d->transport != NULL);
+    assert(d->ranks != NULL && d->count > 0 && d->transport != NULL && d->prefix != NULL);
     rc_outfile o;
     RC_TRY(check(d, err));
     RC_TRY(rc_outfile_open(&o, path, overwrite, err));
@@ -266,10 +276,14 @@ rc_status rc_draw_cases(const rc_draw *d, const char *path, bool overwrite, rc_e
                   d->cases, (unsigned long long)d->seed, d->transport);
     for (size_t k = 0; k < d->count; k++)
         (void)fprintf(o.f, " --ranks %d", d->ranks[k]);
+    (void)fprintf(o.f, " --longest %gms --prefix %s", 1e3 * d->longest, d->prefix);
     (void)fputs("\ncase,schedule,cp,tp,t,p,batch,hq,hkv,width,ffn,layers,launch,sms,ctas\n", o.f);
     rc_status st = RC_OK;
     for (size_t k = 0; k < d->count && st == RC_OK; k++) {
-        list l = {.f = o.f, .transport = d->ranks[k] > 1 ? d->transport : "none"};
+        list l = {.f = o.f,
+                  .transport = d->ranks[k] > 1 ? d->transport : "none",
+                  .prefix = d->prefix,
+                  .longest = d->longest};
         l.ranks = d->ranks[k];
         /* Another list for each transport, whose seeds are no neighbours. */
         rc_rng_seed(&l.g, d->seed ^ ((uint64_t)l.ranks << 40) ^ ((uint64_t)l.transport[1] << 48));

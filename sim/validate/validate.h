@@ -172,6 +172,9 @@ typedef struct rc_draw {
     size_t count;          /* of them */
     const char *transport; /* "nvlink", "shm", "socket": bounds the sizes, and is in the names */
     uint64_t seed;         /* the same one gives the same file */
+    double longest;        /* s that a pass takes at the most, about: 1e-3 to 1 */
+    const char *prefix;    /* of the names, 1 to 8 small letters: lists that are judged together
+                              need other ones */
 } rc_draw;
 /* A case file of `ringcast-calib ring`; random_cases.c says what is drawn. Cases of one
  * communicator stand together, pass-KV before the pass-Q of its shape. */

@@ -70,6 +70,13 @@ awk -F, '$17 == "whole" && !($23 < 0.01) { print FILENAME ": " $1 " is wrong"; b
 sed -E 's/within [^ ]+ %/within 2.1 %/; q' <(sed -n 2p $rings/one-0.log) >"$work/two.log"
 $count "$work/two.csv" | grep -q '^  all  *all  *2  *1  *1$' || fail "count.sh: one known to 2.1 %, one without a line and 0.2 s"
 
+# ---- the lists to be judged by next: right, of the sizes stated, and none named as one that was drawn before
+mkdir "$work/drawn"
+scenarios/validation/draw.sh "$1/ringcast" 7 "$work/drawn"
+n=$(cat "$work"/drawn/drawn2-*.csv | grep -c '^f[124]-')
+[ "$n" -ge 148 ] && [ "$n" -le 160 ] || fail "draw.sh: $n cases"
+! scenarios/validation/draw.sh "$1/ringcast" 7 "$work/drawn" 2>/dev/null || fail "draw.sh writes over a list"
+
 # ---- the documents
 if [ -z "${RC_SHORT:-}" ]; then # every host
     scenarios/validation/forecast.sh -v "$1/ringcast" >"$work/forecast"

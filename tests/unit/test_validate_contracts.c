@@ -45,7 +45,7 @@ static void test_others(void **state) {
     trips("from != NULL && to != NULL",
           (void)rc_cross_predict(NULL, no_name, "h200-sxm", &cross, &err));
     const rc_draw nothing = {.cases = 1};
-    trips("d->ranks != NULL && d->count > 0 && d->transport != NULL",
+    trips("d->ranks != NULL && d->count > 0 && d->transport != NULL && d->prefix != NULL",
           (void)rc_draw_cases(&nothing, "x.csv", false, &err));
 }
 

@@ -233,7 +233,12 @@ static void test_draw(void **state) {
     char *text[3] = {NULL, NULL, NULL};
     size_t size[3];
     rc_error err = {0};
-    rc_draw d = {.cases = 60, .ranks = ranks, .count = 2, .transport = "shm"};
+    rc_draw d = {.cases = 60,
+                 .ranks = ranks,
+                 .count = 2,
+                 .transport = "shm",
+                 .longest = 40e-3,
+                 .prefix = "d"};
     assert_non_null(mkdtemp(dir));
     for (int i = 0; i < 3; i++) {
         snprintf(path[i], sizeof path[i], "%s/%d.csv", dir, i);
@@ -253,6 +258,10 @@ static void test_draw(void **state) {
     d.ranks = ranks, d.transport = "pigeon";
     assert_int_equal(rc_draw_cases(&d, path[0], true, &err), RC_E_USAGE);
     d.transport = "shm", d.cases = 0;
+    assert_int_equal(rc_draw_cases(&d, path[0], true, &err), RC_E_USAGE);
+    d.cases = 20, d.prefix = "d-";
+    assert_int_equal(rc_draw_cases(&d, path[0], true, &err), RC_E_USAGE);
+    d.prefix = "d", d.longest = 1e-5;
     assert_int_equal(rc_draw_cases(&d, path[0], true, &err), RC_E_USAGE);
     for (int i = 0; i < 3; i++) {
         free(text[i]);
