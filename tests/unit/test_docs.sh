@@ -9,7 +9,7 @@
 # - Files that are linked or named in backquotes (scenarios/, models/, results/, docs/, sim/, calib/, kernels/, tests/)
 #   exist, unless the name has a placeholder in capitals, a `*` or an ellipsis.
 # - No fenced block shows `ringcast` without the `$`, which would pass unseen.
-# With RC_SHORT set every third command is run.
+# With RC_SHORT set every third fenced block is run: its commands may build on one another.
 #
 # usage: test_docs.sh BUILD-FOLDER
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -25,7 +25,7 @@ ln -s "$build/ringcast" "$work/bin/ringcast"
 for f in scenarios models docs tests; do ln -s "$root/$f" "$work/here/$f"; done
 cp -R results "$work/here/results"
 export PATH=$work/bin:$PATH LC_ALL=C
-failed=0 commands=0 lines=0 slow=0 seen=0
+failed=0 commands=0 lines=0 slow=0 blocks=0
 complain() { echo "$*"; failed=1; }
 steady() { sed -E 's/[0-9.]+ (ms wall|s wall|M events\/s)/N \1/g; s/ +$//'; }
 
@@ -36,8 +36,7 @@ check() {
         slow=$((slow + 1))
         return
     fi
-    seen=$((seen + 1))
-    if [ -n "${RC_SHORT:-}" ] && [ $((seen % 3)) -ne 0 ]; then return; fi
+    if [ -n "${RC_SHORT:-}" ] && [ $((blocks % 3)) -ne 0 ]; then return; fi
     if [[ $text =~ \#\ +exit\ +([0-9]+)$ ]]; then expected=${BASH_REMATCH[1]}; fi
     commands=$((commands + 1))
     (cd "$work/here" && bash -c "${text% #*}") >"$work/said" 2>&1 </dev/null || status=$?
@@ -58,7 +57,7 @@ blocks_of() { # FILE: checks every command of its fenced blocks
             text=''
         fi
         if [[ $line == '```'* ]]; then
-            if [ $inside = yes ]; then inside=no; else inside=yes; fi
+            if [ $inside = yes ]; then inside=no; else inside=yes blocks=$((blocks + 1)); fi
         elif [ $inside = yes ] && [[ $line == '$ ringcast '* ]]; then
             text=${line#'$ '} place=$1:$number
             : >"$work/shown"
@@ -86,6 +85,6 @@ for f in README.md docs/*.md; do
     blocks_of "$f"
     names_of "$f"
 done
-[ $seen -ge 8 ] && { [ -n "${RC_SHORT:-}" ] || [ $lines -ge 100 ]; } || complain "only $seen commands and $lines lines: the documents are not read right"
+[ $blocks -ge 8 ] && { [ -n "${RC_SHORT:-}" ] || [ $lines -ge 100 ]; } || complain "only $blocks blocks and $lines lines: the documents are not read right"
 echo "$commands commands run, $lines lines of their output found, $slow commands too slow to run here"
 exit $failed
