@@ -15,6 +15,16 @@
  *   copy                          bytes read + written
  *   send_recv, all_reduce, all_gather, reduce_scatter, all_to_all
  *                                 bytes       ranks    nodes
+ *   mla_prefill, mla_absorbed     Tq          Tk       query heads  sequences
+ *   mla_decode                    batch       context  query heads
+ *   mla_bmm                       tokens      N        K            heads
+ *   moe_ffn                       rows        hidden   width
+ *   moe_route                     tokens
+ *   ep_dispatch, ep_combine       tokens      hidden   ranks        nodes
+ *   dsa_index                     Tq          Tk       index heads  sequences
+ *   dsa_topk                      Tq          Tk       keys kept    sequences
+ *   dsa_attention                 queries     keys     query heads
+ *   linear_attention              tokens      sequences heads
  *   launch, graph_launch, event, sync, nccl_group, gap
  *                                 calls
  *   compute_beside, transfer_beside
@@ -27,12 +37,18 @@
  * buffer (all_reduce), of the gathered whole, of the whole input (reduce_scatter), or of one rank's
  * whole send buffer (all_to_all); its variant is the transport: nvlink, nvls, shm, socket, rdma or
  * tcp. compute_beside and transfer_beside have the variant compute+transfer, or one of them alone;
- * SMs 0 are all of them, CTAs 0 are NCCL's own choice.
+ * SMs 0 are all of them, CTAs 0 are NCCL's own choice. Latent attention is causal and bottom-right;
+ * materialised (mla_prefill) every head has keys and values of its own, absorbed it reads one stream
+ * of latents; mla_bmm is one product a head. moe_ffn is gate, up and down of the experts of one GPU
+ * with gathering and scattering: rows are pairs of a token and an expert, `experts` those on this
+ * GPU. Transfers of experts count the tokens of one GPU, and `experts` of all. dsa_attention keeps
+ * `keys` keys a query.
  *
  * Five sizes have columns of their own, which schema 1 has not. head_k, head_v: elements of a query
  * and a key, and of a value and an output, of one head; 0 or left out: 128, for ops that have
  * heads. window: keys that a query sees at most; 0: all. experts, top_k: products of a grouped GEMM
- * on this GPU, and experts that a token goes to; 0 for other ops.
+ * or an FFN of experts on this GPU (of transfers and routing: of all), and experts that a token goes
+ * to; 0 for other ops.
  *
  * A variant may end in "@" and a condition under which the op ran, which makes it a row apart:
  * @smsN (on N SMs), @ctasN (NCCL with N CTAs), @apart (a transfer between two compute kernels),

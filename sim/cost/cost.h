@@ -127,6 +127,18 @@ typedef struct rc_transfer {
  * over the machine's peer_rate and hop_latency: RC_MODELLED. */
 rc_status rc_cost_collective(const rc_costs *c, const char *op, const rc_transfer *x, rc_cost *out,
                              rc_error *err);
+/* Tokens of each GPU of a group to the GPUs of their experts (ep_dispatch), or results from there back
+ * (ep_combine). */
+typedef struct rc_expert_transfer {
+    int64_t tokens;            /* of one GPU */
+    int64_t width;             /* elements of a token, */
+    double element;            /* of so many bytes */
+    int experts;               /* of the whole group, dealt evenly to its GPUs */
+    int top_k;                 /* different experts of one token */
+    int ranks, nodes, abreast; /* as of rc_transfer */
+} rc_expert_transfer;
+rc_status rc_cost_expert_transfer(const rc_costs *c, const char *op, const rc_expert_transfer *x,
+                                  rc_cost *out, rc_error *err);
 /* One point-to-point message between two GPUs as a flow: its latency (s) and the most bytes/s that
  * one peer gets; the link's own capacity is the machine's nic_line_rate (or nvlink). */
 typedef struct rc_p2p {

@@ -3,6 +3,7 @@
 #include "sim/cost/ops.h"
 
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 static const char *const axis_names[RC_AXIS_COUNT] = {
@@ -32,6 +33,8 @@ static const char *const axis_names[RC_AXIS_COUNT] = {
     [RC_AXIS_CALLS] = "calls",
     [RC_AXIS_SMS] = "SMs",
     [RC_AXIS_CTAS] = "CTAs",
+    [RC_AXIS_KEPT] = "keys kept",
+    [RC_AXIS_HEADS] = "heads",
 };
 
 const char *rc_axis_name(rc_axis axis) {
@@ -105,6 +108,106 @@ static void decode(const rc_op_info *op, const rc_axes *at, double element, rc_w
     attend(at, element, keys, batch, keys, out);
 }
 
+/* Latent attention: one stream of latents is read by all heads where it is absorbed (`streams` 1),
+ * keys and values of every head where it is materialised (0: as many as heads). */
+static void latent(const rc_axes *at, double element, double entries, double queries, double keys,
+                   double streams, rc_work *out) {
+    double h = of(at, RC_AXIS_QUERY_HEADS), dk = of(at, RC_AXIS_HEAD_K),
+           dv = of(at, RC_AXIS_HEAD_V);
+    double key_bytes = streams > 0.0 ? streams * dk : h * (dk + dv);
+    out->flops = 2.0 * (dk + dv) * h * entries;
+    out->bytes = element * keys * key_bytes + 2.0 * queries * h * (dk + dv);
+}
+
+static double causal_entries(double q, double k) {
+    return q * (k - q) + q * (q + 1.0) / 2.0;
+}
+
+static void mla_prefill(const rc_op_info *op, const rc_axes *at, double element, rc_work *out) {
+    double q = of(at, RC_AXIS_QUERIES), k = of(at, RC_AXIS_KEYS), n = of(at, RC_AXIS_SEQUENCES);
+    (void)op;
+    latent(at, element, n * causal_entries(q, k), n * q, n * k, 0.0, out);
+}
+
+static void mla_absorbed(const rc_op_info *op, const rc_axes *at, double element, rc_work *out) {
+    double q = of(at, RC_AXIS_QUERIES), k = of(at, RC_AXIS_KEYS), n = of(at, RC_AXIS_SEQUENCES);
+    (void)op;
+    latent(at, element, n * causal_entries(q, k), n * q, n * k, 1.0, out);
+}
+
+static void mla_decode(const rc_op_info *op, const rc_axes *at, double element, rc_work *out) {
+    double batch = of(at, RC_AXIS_BATCH), keys = batch * of(at, RC_AXIS_CONTEXT);
+    (void)op;
+    latent(at, element, keys, batch, keys, 1.0, out);
+}
+
+/* One product of tokens x k with k x n for each head. */
+static void mla_bmm(const rc_op_info *op, const rc_axes *at, double element, rc_work *out) {
+    double t = of(at, RC_AXIS_TOKENS), n = of(at, RC_AXIS_OUTPUTS), k = of(at, RC_AXIS_INPUTS);
+    double h = of(at, RC_AXIS_HEADS);
+    (void)op;
+    out->flops = 2.0 * t * n * k * h;
+    out->bytes = h * (element * (t * k + n * k) + 2.0 * t * n);
+}
+
+double rc_experts_hit(double rows, double experts) {
+    assert(rows >= 0.0 && experts >= 1.0);
+    return experts * (1.0 - pow(1.0 - 1.0 / experts, rows));
+}
+
+/* Gate, up and down of the experts that some row goes to; rows are gathered before and their results
+ * written, scaled, after. */
+static void moe_ffn(const rc_op_info *op, const rc_axes *at, double element, rc_work *out) {
+    double rows = of(at, RC_AXIS_ROWS), d = of(at, RC_AXIS_INPUTS), f = of(at, RC_AXIS_WIDTH);
+    double hit = rc_experts_hit(rows, of(at, RC_AXIS_EXPERTS));
+    (void)op;
+    out->flops = 6.0 * rows * d * f;
+    out->bytes = element * (hit * 3.0 * d * f + rows * (d + f)) + 2.0 * rows * (2.0 * d + 3.0 * f);
+}
+
+/* Scores in fp32 are read, the chosen experts, their weights and where each row goes are written. */
+static void moe_route(const rc_op_info *op, const rc_axes *at, double element, rc_work *out) {
+    double t = of(at, RC_AXIS_TOKENS);
+    (void)op, (void)element;
+    out->flops = 0.0;
+    out->bytes = t * (4.0 * of(at, RC_AXIS_EXPERTS) + 16.0 * of(at, RC_AXIS_TOP_K));
+}
+
+/* Scores of every query with every key, in `HEADS` heads of one stream of keys, weighted and summed
+ * to one fp32 number. */
+static void dsa_index(const rc_op_info *op, const rc_axes *at, double element, rc_work *out) {
+    double q = of(at, RC_AXIS_QUERIES), k = of(at, RC_AXIS_KEYS), n = of(at, RC_AXIS_SEQUENCES);
+    double h = of(at, RC_AXIS_HEADS), d = of(at, RC_AXIS_HEAD_K), entries = causal_entries(q, k);
+    (void)op;
+    out->flops = n * 2.0 * h * d * entries;
+    out->bytes = n * (element * d * (q * h + k) + 4.0 * entries);
+}
+
+static void dsa_topk(const rc_op_info *op, const rc_axes *at, double element, rc_work *out) {
+    double q = of(at, RC_AXIS_QUERIES), k = of(at, RC_AXIS_KEYS), n = of(at, RC_AXIS_SEQUENCES);
+    (void)op, (void)element;
+    out->flops = 0.0;
+    out->bytes = n * 4.0 * (causal_entries(q, k) + q * of(at, RC_AXIS_KEPT));
+}
+
+/* Every query reads its own keys, which all its heads share. */
+static void dsa_attention(const rc_op_info *op, const rc_axes *at, double element, rc_work *out) {
+    double q = of(at, RC_AXIS_QUERIES), entries = q * of(at, RC_AXIS_KEPT);
+    (void)op;
+    latent(at, element, entries, q, entries, 1.0, out);
+}
+
+/* A matrix of head_k x head_v for each head and sequence is the state: a token adds to it and reads
+ * from it; it is fetched and put back once a sequence, in fp32. */
+static void linear_attention(const rc_op_info *op, const rc_axes *at, double element,
+                             rc_work *out) {
+    double t = of(at, RC_AXIS_TOKENS), n = of(at, RC_AXIS_SEQUENCES), h = of(at, RC_AXIS_HEADS);
+    double dk = of(at, RC_AXIS_HEAD_K), dv = of(at, RC_AXIS_HEAD_V);
+    (void)op, (void)element;
+    out->flops = 6.0 * t * h * dk * dv;
+    out->bytes = 8.0 * n * h * dk * dv + 2.0 * t * h * (2.0 * dk + 2.0 * dv);
+}
+
 static void merge(const rc_op_info *op, const rc_axes *at, double element, rc_work *out) {
     double parts = of(at, RC_AXIS_PARTS);
     (void)op, (void)element;
@@ -122,6 +225,25 @@ static void moved(const rc_op_info *op, const rc_axes *at, double element, rc_wo
     (void)op, (void)element;
     out->flops = 0.0;
     out->bytes = of(at, RC_AXIS_BYTES);
+}
+
+/* Each token goes once to every other GPU that has one of its experts: of `ranks` GPUs with as many
+ * experts each, the expected number that are not its own. */
+double rc_expert_ranks(double experts, double top_k, double ranks) {
+    double without = 1.0; /* the chance that a GPU has none of a token's experts */
+    double own = experts / ranks;
+    assert(ranks >= 1.0 && top_k >= 1.0 && experts >= top_k);
+    for (double i = 0.0; i < top_k; i += 1.0)
+        without *= fmax(experts - own - i, 0.0) / (experts - i);
+    return (ranks - 1.0) * (1.0 - without);
+}
+
+static void expert_rows(const rc_op_info *op, const rc_axes *at, double element, rc_work *out) {
+    (void)op;
+    out->flops = 0.0;
+    out->bytes =
+        element * of(at, RC_AXIS_TOKENS) * of(at, RC_AXIS_WIDTH) *
+        rc_expert_ranks(of(at, RC_AXIS_EXPERTS), of(at, RC_AXIS_TOP_K), of(at, RC_AXIS_RANKS));
 }
 
 /* ---- widths ---------------------------------------------------------------------------------- */
@@ -170,6 +292,22 @@ static double rotary_width(const rc_axes *at) {
         .fixed = {RC_AXIS_QUERY_HEADS, RC_AXIS_KV_HEADS, RC_AXIS_HEAD_K, RC_AXIS_HEAD_V},          \
         .rule = RC_PRICE_WIDTH, .bound = RC_BOUND_MEMORY, .rises = true, .power = 1.0,             \
         .cell_bytes = (BYTES), .work = cells, .width = rotary_width, .stands = (STANDS)            \
+    }
+
+#define LATENT_HEADS RC_AXIS_QUERY_HEADS, RC_AXIS_HEAD_K, RC_AXIS_HEAD_V
+
+/* Where no rows answer: shares of the part's peaks that published kernels of the kind reach on an
+ * H100 (docs/models.md says whose). */
+#define REACH(FLOPS, BYTES, BOUND)                                                                 \
+    .rule = RC_PRICE_REACH, .bound = (BOUND), .reach_flops = (FLOPS), .reach_bytes = (BYTES)
+
+/* Tokens of one GPU to the GPUs of their experts, and their results back. */
+#define EXPERT_TRANSFER(NAME)                                                                      \
+    {                                                                                              \
+        .name = (NAME), .column = {RC_AXIS_TOKENS, RC_AXIS_WIDTH, RC_AXIS_RANKS, RC_AXIS_NODES},   \
+        .along = RC_AXIS_TOKENS,                                                                   \
+        .fixed = {RC_AXIS_WIDTH, RC_AXIS_RANKS, RC_AXIS_NODES, RC_AXIS_EXPERTS, RC_AXIS_TOP_K},    \
+        .rule = RC_PRICE_EXPERTS, .bound = RC_BOUND_LINK, .power = 1.0, .work = expert_rows        \
     }
 
 #define HOST(NAME)                                                                                 \
@@ -254,6 +392,86 @@ static const rc_op_info table[] = {
      .type = RC_TYPE_OWN,
      .power = 1.0,
      .work = grouped_product},
+    {.name = "mla_prefill",
+     .column = {RC_AXIS_QUERIES, RC_AXIS_KEYS, RC_AXIS_QUERY_HEADS, RC_AXIS_SEQUENCES},
+     .along = RC_AXIS_KEYS,
+     .fixed = {LATENT_HEADS, RC_AXIS_SEQUENCES, RC_AXIS_QUERIES},
+     REACH(0.6, 0.8, RC_BOUND_ATTENTION),
+     .type = RC_TYPE_FP8,
+     .power = 1.0,
+     .work = mla_prefill},
+    {.name = "mla_absorbed",
+     .column = {RC_AXIS_QUERIES, RC_AXIS_KEYS, RC_AXIS_QUERY_HEADS, RC_AXIS_SEQUENCES},
+     .along = RC_AXIS_KEYS,
+     .fixed = {LATENT_HEADS, RC_AXIS_SEQUENCES, RC_AXIS_QUERIES},
+     REACH(0.6, 0.8, RC_BOUND_ATTENTION),
+     .type = RC_TYPE_FP8,
+     .power = 1.0,
+     .work = mla_absorbed},
+    {.name = "mla_decode",
+     .column = {RC_AXIS_BATCH, RC_AXIS_CONTEXT, RC_AXIS_QUERY_HEADS},
+     .along = RC_AXIS_CONTEXT,
+     .fixed = {LATENT_HEADS, RC_AXIS_BATCH},
+     .across = RC_AXIS_BATCH,
+     REACH(0.6, 0.8, RC_BOUND_ATTENTION),
+     .type = RC_TYPE_FP8,
+     .power = 1.0,
+     .work = mla_decode},
+    {.name = "mla_bmm",
+     .column = {RC_AXIS_TOKENS, RC_AXIS_OUTPUTS, RC_AXIS_INPUTS, RC_AXIS_HEADS},
+     .along = RC_AXIS_TOKENS,
+     .fixed = {RC_AXIS_OUTPUTS, RC_AXIS_INPUTS, RC_AXIS_HEADS},
+     REACH(0.6, 0.8, RC_BOUND_GEMM),
+     .type = RC_TYPE_OWN,
+     .power = 1.0,
+     .work = mla_bmm},
+    {.name = "moe_ffn",
+     .column = {RC_AXIS_ROWS, RC_AXIS_INPUTS, RC_AXIS_WIDTH},
+     .along = RC_AXIS_ROWS,
+     .fixed = {RC_AXIS_INPUTS, RC_AXIS_WIDTH, RC_AXIS_EXPERTS, RC_AXIS_TOP_K},
+     REACH(0.5, 0.7, RC_BOUND_GEMM),
+     .type = RC_TYPE_OWN,
+     .power = 1.0,
+     .work = moe_ffn},
+    {.name = "moe_route",
+     .column = {RC_AXIS_TOKENS},
+     .along = RC_AXIS_TOKENS,
+     .fixed = {RC_AXIS_EXPERTS, RC_AXIS_TOP_K},
+     REACH(1.0, 0.3, RC_BOUND_MEMORY),
+     .power = 1.0,
+     .work = moe_route},
+    EXPERT_TRANSFER("ep_dispatch"),
+    EXPERT_TRANSFER("ep_combine"),
+    {.name = "dsa_index",
+     .column = {RC_AXIS_QUERIES, RC_AXIS_KEYS, RC_AXIS_HEADS, RC_AXIS_SEQUENCES},
+     .along = RC_AXIS_KEYS,
+     .fixed = {RC_AXIS_HEADS, RC_AXIS_HEAD_K, RC_AXIS_SEQUENCES, RC_AXIS_QUERIES},
+     REACH(0.4, 0.7, RC_BOUND_GEMM),
+     .type = RC_TYPE_FP8,
+     .power = 1.0,
+     .work = dsa_index},
+    {.name = "dsa_topk",
+     .column = {RC_AXIS_QUERIES, RC_AXIS_KEYS, RC_AXIS_KEPT, RC_AXIS_SEQUENCES},
+     .along = RC_AXIS_KEYS,
+     .fixed = {RC_AXIS_KEPT, RC_AXIS_SEQUENCES, RC_AXIS_QUERIES},
+     REACH(1.0, 0.4, RC_BOUND_MEMORY),
+     .power = 1.0,
+     .work = dsa_topk},
+    {.name = "dsa_attention",
+     .column = {RC_AXIS_QUERIES, RC_AXIS_KEPT, RC_AXIS_QUERY_HEADS},
+     .along = RC_AXIS_QUERIES,
+     .fixed = {LATENT_HEADS, RC_AXIS_KEPT},
+     REACH(0.6, 1.0, RC_BOUND_ATTENTION),
+     .type = RC_TYPE_FP8,
+     .power = 1.0,
+     .work = dsa_attention},
+    {.name = "linear_attention",
+     .column = {RC_AXIS_TOKENS, RC_AXIS_SEQUENCES, RC_AXIS_HEADS},
+     .along = RC_AXIS_TOKENS,
+     .fixed = {RC_AXIS_HEADS, RC_AXIS_HEAD_K, RC_AXIS_HEAD_V, RC_AXIS_SEQUENCES},
+     REACH(0.2, 0.6, RC_BOUND_MEMORY),
+     .power = 1.0,
+     .work = linear_attention},
     HOST("launch"),
     HOST("graph_launch"),
     HOST("event"),

@@ -42,6 +42,8 @@ typedef enum rc_axis {
     RC_AXIS_CALLS, /* host costs: calls of one measurement                                      */
     RC_AXIS_SMS,   /* SMs left to the compute                                                   */
     RC_AXIS_CTAS,  /* CTAs given to NCCL                                                        */
+    RC_AXIS_KEPT,  /* keys of a query that a selection keeps                                    */
+    RC_AXIS_HEADS, /* heads of an op that is not softmax attention                              */
     RC_AXIS_COUNT
 } rc_axis;
 const char *rc_axis_name(rc_axis axis); /* "query heads" */
@@ -97,6 +99,8 @@ typedef enum rc_price_rule {
     RC_PRICE_WIDTH,   /* memory.c: the width asked for, or the nearest                           */
     RC_PRICE_COPY,    /* memory.c: one curve                                                     */
     RC_PRICE_SAME,    /* same.c: the sizes asked for and no others                               */
+    RC_PRICE_REACH, /* reach.c: rows of the sizes asked for, else work over rates that are reached */
+    RC_PRICE_EXPERTS, /* experts.c                                                               */
     RC_PRICE_LINK     /* collective.c                                                            */
 } rc_price_rule;
 
@@ -120,9 +124,12 @@ struct rc_op_info {
     rc_price_rule rule;
     rc_bound bound;
     rc_type_rule type;
-    bool rises;         /* no algorithm switches: time may not fall as work grows                */
-    bool straight;      /* straight lines between points                                         */
-    double power;       /* of the axis in the work                                               */
+    bool rises;    /* no algorithm switches: time may not fall as work grows                */
+    bool straight; /* straight lines between points                                         */
+    double power;  /* of the axis in the work                                               */
+    double
+        reach_flops; /* RC_PRICE_REACH: shares of the part's peak of the matrix units and of its */
+    double reach_bytes; /* HBM that are taken where there are no rows                            */
     double cell_bytes;  /* RC_PRICE_WIDTH: bytes read and written for one element of the width    */
     const char *stands; /* the op whose rows stand for this one, which has none of its own       */
     /* Least work of one call; element: bytes of one element of the type asked for. */
@@ -130,6 +137,11 @@ struct rc_op_info {
     double (*width)(const rc_axes *at); /* RC_PRICE_WIDTH: elements of a token                    */
 };
 
+/* Of `experts` with equal chances, how many some of `rows` rows is expected to go to. */
+double rc_experts_hit(double rows, double experts);
+/* How many other GPUs of `ranks`, with as many experts each, a token with `top_k` different experts
+ * is expected to go to. */
+double rc_expert_ranks(double experts, double top_k, double ranks);
 /* op < rc_op_count(). */
 const rc_op_info *rc_op_info_of(rc_op op);
 rc_op rc_op_count(void);

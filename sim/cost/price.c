@@ -44,6 +44,8 @@ static rc_status check_heads(const rc_op_info *info, const rc_axes *at, rc_error
     int64_t hq = at->at[RC_AXIS_QUERY_HEADS], hkv = at->at[RC_AXIS_KV_HEADS];
     if (info->bound != RC_BOUND_ATTENTION || (hq >= 1 && hkv >= 1 && hq % hkv == 0))
         return RC_OK;
+    if (!rc_op_has_axis(info, RC_AXIS_KV_HEADS) && hq >= 1)
+        return RC_OK; /* one stream of latents */
     return rc_fail(err, RC_E_INPUT,
                    "%s: %lld query heads on %lld KV heads; expected a multiple of the KV heads",
                    info->name, (long long)hq, (long long)hkv);
@@ -88,6 +90,8 @@ static rc_status by_rule(const rc_costs *c, rc_price_rule rule, const rc_asked *
         return rc_price_width(c, a, out, err);
     case RC_PRICE_COPY:
         return rc_price_copy(c, a, out, err);
+    case RC_PRICE_REACH:
+        return rc_price_reach(c, a, out, err);
     case RC_PRICE_SAME:
         return rc_price_same(c, a, out, err);
     default:

@@ -19,6 +19,8 @@ rc_status rc_price_decode(const rc_costs *c, const rc_asked *a, rc_cost *out, rc
 rc_status rc_price_merge(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err);
 rc_status rc_price_width(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err);
 rc_status rc_price_copy(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err);
+/* reach.c */
+rc_status rc_price_reach(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err);
 /* same.c */
 rc_status rc_price_same(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err);
 

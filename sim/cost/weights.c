@@ -12,13 +12,13 @@
 #include <math.h>
 
 #include "sim/cost/rules.h"
+#include "sim/cost/weights.h"
 
 enum { LARGE = 4096 }; /* tokens of a product that the matrix units bind */
 
 static const double FLOOR = 2e-6; /* of a GEMM, what does not scale with its work */
 
-/* Bytes a weight with its scales, in the group sizes that are usual. */
-static double streamed(rc_dtype d) {
+double rc_weight_bytes(rc_dtype d) {
     switch (d) {
     case RC_INT4:
     case RC_W4A8:
@@ -40,7 +40,7 @@ rc_status rc_price_quantised(const rc_costs *c, const rc_asked *a, rc_cost *out,
     RC_TRY(rc_price_product(c, &rows, out, err));
     out->basis = rc_worse(out->basis, RC_MODELLED);
     int64_t tokens = a->at->at[RC_AXIS_TOKENS];
-    if (streamed(a->d) >= rc_dtype_bytes(math) || tokens >= LARGE)
+    if (rc_weight_bytes(a->d) >= rc_dtype_bytes(math) || tokens >= LARGE)
         return RC_OK;
     rc_axes many = *a->at;
     many.at[RC_AXIS_TOKENS] = LARGE;
@@ -49,7 +49,8 @@ rc_status rc_price_quantised(const rc_costs *c, const rc_asked *a, rc_cost *out,
     double m = (double)tokens, n = (double)many.at[RC_AXIS_OUTPUTS];
     double k = (double)many.at[RC_AXIS_INPUTS], weights = n * k;
     double rest = m * (rc_dtype_bytes(math) * k + 2.0 * n);
-    double fewer = (weights * streamed(a->d) + rest) / (weights * rc_dtype_bytes(math) + rest);
+    double fewer =
+        (weights * rc_weight_bytes(a->d) + rest) / (weights * rc_dtype_bytes(math) + rest);
     double reading = out->p50 > FLOOR ? FLOOR + (out->p50 - FLOOR) * fewer : out->p50;
     double multiplying = large.p50 * m / LARGE;
     out->p50 = fmin(out->p50, fmax(reading, multiplying));

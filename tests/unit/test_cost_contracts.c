@@ -48,6 +48,17 @@ static int teardown(void **state) {
     return 0;
 }
 
+static void test_experts(void **state) {
+    (void)state;
+    volatile double nothing = 0.0;
+    const rc_expert_transfer *volatile no_transfer = NULL;
+    trips("rows >= 0.0 && experts >= 1.0", (void)rc_experts_hit(1.0, nothing));
+    trips("ranks >= 1.0 && top_k >= 1.0 && experts >= top_k",
+          (void)rc_expert_ranks(8.0, 2.0, nothing));
+    trips("c != NULL && op != NULL && x != NULL && out != NULL",
+          (void)rc_cost_expert_transfer(costs, "ep_combine", no_transfer, &cost, &err));
+}
+
 static void test_asks(void **state) {
     (void)state;
     rc_asks *asks = rc_asks_create(), *volatile no_asks = NULL;
@@ -358,14 +369,15 @@ static void test_power(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_asks),        cmocka_unit_test(test_table_of_ops),
-        cmocka_unit_test(test_rows),        cmocka_unit_test(test_files),
-        cmocka_unit_test(test_imports),     cmocka_unit_test(test_building),
-        cmocka_unit_test(test_curves),      cmocka_unit_test(test_prices),
-        cmocka_unit_test(test_costs),       cmocka_unit_test(test_bases),
-        cmocka_unit_test(test_leaving_out), cmocka_unit_test(test_plans),
-        cmocka_unit_test(test_sharing),     cmocka_unit_test(test_power),
-        cmocka_unit_test(test_nearness),    cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_experts),      cmocka_unit_test(test_asks),
+        cmocka_unit_test(test_table_of_ops), cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_files),        cmocka_unit_test(test_imports),
+        cmocka_unit_test(test_building),     cmocka_unit_test(test_curves),
+        cmocka_unit_test(test_prices),       cmocka_unit_test(test_costs),
+        cmocka_unit_test(test_bases),        cmocka_unit_test(test_leaving_out),
+        cmocka_unit_test(test_plans),        cmocka_unit_test(test_sharing),
+        cmocka_unit_test(test_power),        cmocka_unit_test(test_nearness),
+        cmocka_unit_test(test_fields),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,0 +1,178 @@
+/* Ops without rows: priced by their work and the part's rates, by hand.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <stdio.h>
+
+#include "sim/cost/cost.h"
+
+static rc_costs *costs;
+
+static int open_costs(void **state) {
+    static rc_machine m;
+    char path[512];
+    const char *root = getenv("RC_SOURCE_DIR");
+    (void)state;
+    (void)snprintf(path, sizeof path, "%s/scenarios/machines/h100-sxm.yaml",
+                   root != NULL ? root : ".");
+    return rc_machine_load(path, &m, NULL) != RC_OK ||
+           rc_costs_open(NULL, &m, &costs, NULL) != RC_OK;
+}
+
+static int close_costs(void **state) {
+    (void)state;
+    rc_costs_close(costs);
+    return 0;
+}
+
+static rc_work work_of(const char *name, rc_axes at, double element) {
+    rc_work w;
+    const rc_op_info *info = rc_op_info_of(rc_op_named(name));
+    info->work(info, &at, element, &w);
+    return w;
+}
+
+static bool near(double a, double b) {
+    return fabs(a - b) <= 1e-9 * fabs(b);
+}
+
+/* One layer of DeepSeek-V3 by the published formulas: 640 FLOPs a head and pair materialised, 2,176
+ * absorbed; 1,152 bytes of latents a key. */
+static void test_latent_work(void **state) {
+    (void)state;
+    rc_axes at = {{[RC_AXIS_QUERIES] = 100,
+                   [RC_AXIS_KEYS] = 1000,
+                   [RC_AXIS_QUERY_HEADS] = 16,
+                   [RC_AXIS_SEQUENCES] = 2,
+                   [RC_AXIS_HEAD_K] = 192,
+                   [RC_AXIS_HEAD_V] = 128}};
+    const double pairs = 2.0 * (100.0 * 900.0 + 5050.0);
+    rc_work w = work_of("mla_prefill", at, 2.0);
+    assert_true(near(w.flops, 640.0 * 16.0 * pairs));
+    assert_true(near(w.bytes, 2.0 * 2000.0 * 16.0 * 320.0 + 2.0 * 200.0 * 16.0 * 320.0));
+    at.at[RC_AXIS_HEAD_K] = 576;
+    at.at[RC_AXIS_HEAD_V] = 512;
+    w = work_of("mla_absorbed", at, 2.0);
+    assert_true(near(w.flops, 2176.0 * 16.0 * pairs));
+    assert_true(near(w.bytes, 1152.0 * 2000.0 + 2.0 * 200.0 * 16.0 * 1088.0));
+    at.at[RC_AXIS_BATCH] = 32;
+    at.at[RC_AXIS_CONTEXT] = 1000;
+    w = work_of("mla_decode", at, 2.0);
+    assert_true(near(w.flops, 2176.0 * 16.0 * 32000.0));
+    assert_true(near(w.bytes, 1152.0 * 32000.0 + 2.0 * 32.0 * 16.0 * 1088.0));
+}
+
+static void test_expert_work(void **state) {
+    (void)state;
+    rc_axes at = {{[RC_AXIS_ROWS] = 1,
+                   [RC_AXIS_INPUTS] = 7168,
+                   [RC_AXIS_WIDTH] = 2048,
+                   [RC_AXIS_EXPERTS] = 32,
+                   [RC_AXIS_TOP_K] = 8}};
+    rc_work w = work_of("moe_ffn", at, 1.0);
+    assert_true(near(w.flops, 6.0 * 7168.0 * 2048.0));
+    assert_true(near(rc_experts_hit(1.0, 32.0), 1.0));
+    assert_true(near(rc_experts_hit(1e6, 32.0), 32.0));
+    assert_true(near(rc_experts_hit(5.0, 1.0), 1.0));
+    /* 256 experts, 8 a token, on 8 GPUs: a token goes to 4.6 others, as published */
+    assert_true(fabs(rc_expert_ranks(256.0, 8.0, 8.0) - 4.6) < 0.05);
+    assert_true(near(rc_expert_ranks(8.0, 8.0, 8.0), 7.0));
+    assert_true(near(rc_expert_ranks(8.0, 1.0, 1.0), 0.0));
+}
+
+static void test_selection_work(void **state) {
+    (void)state;
+    rc_axes at = {{[RC_AXIS_QUERIES] = 1,
+                   [RC_AXIS_KEYS] = 4096,
+                   [RC_AXIS_HEADS] = 64,
+                   [RC_AXIS_SEQUENCES] = 1,
+                   [RC_AXIS_HEAD_K] = 128,
+                   [RC_AXIS_KEPT] = 2048,
+                   [RC_AXIS_QUERY_HEADS] = 16,
+                   [RC_AXIS_HEAD_V] = 512}};
+    assert_true(near(work_of("dsa_index", at, 1.0).flops, 2.0 * 64 * 128 * 4096));
+    assert_true(near(work_of("dsa_topk", at, 1.0).bytes, 4.0 * (4096 + 2048)));
+    at.at[RC_AXIS_HEAD_K] = 576;
+    assert_true(near(work_of("dsa_attention", at, 2.0).flops, 2176.0 * 16 * 2048));
+}
+
+/* A long prefill is bound by the matrix units at the stated share of the peak, a long decode by the
+ * latents; nothing is below the floor, and all is said to be modelled. */
+static void test_prices(void **state) {
+    (void)state;
+    const rc_machine *m = rc_costs_machine(costs);
+    rc_axes at = {{[RC_AXIS_QUERIES] = 16384,
+                   [RC_AXIS_KEYS] = 16384,
+                   [RC_AXIS_QUERY_HEADS] = 16,
+                   [RC_AXIS_SEQUENCES] = 1,
+                   [RC_AXIS_HEAD_K] = 192,
+                   [RC_AXIS_HEAD_V] = 128,
+                   [RC_AXIS_BATCH] = 64,
+                   [RC_AXIS_CONTEXT] = 65536,
+                   [RC_AXIS_ROWS] = 0}};
+    rc_cost cost;
+    const rc_op_info *info = rc_op_info_of(rc_op_named("mla_prefill"));
+    rc_work w = work_of("mla_prefill", at, 2.0);
+    assert_int_equal(rc_cost_named(costs, "mla_prefill", RC_BF16, &at, &cost, NULL), RC_OK);
+    assert_int_equal(cost.basis, RC_MODELLED);
+    assert_true(fabs(cost.p50 - 4e-6 - w.flops / (info->reach_flops * m->base_bf16_rate)) < 1e-9);
+    at.at[RC_AXIS_HEAD_K] = 576;
+    at.at[RC_AXIS_HEAD_V] = 512;
+    w = work_of("mla_decode", at, 2.0);
+    assert_int_equal(rc_cost_named(costs, "mla_decode", RC_BF16, &at, &cost, NULL), RC_OK);
+    assert_true(cost.p50 > w.bytes / m->base_hbm_rate);
+    assert_int_equal(rc_cost_named(costs, "moe_ffn", RC_BF16, &at, &cost, NULL), RC_E_INPUT);
+}
+
+/* int4 weights are multiplied in bf16 and read in fewer bytes. */
+static void test_quantised(void **state) {
+    (void)state;
+    rc_axes at = {{[RC_AXIS_ROWS] = 64,
+                   [RC_AXIS_INPUTS] = 7168,
+                   [RC_AXIS_WIDTH] = 2048,
+                   [RC_AXIS_EXPERTS] = 48,
+                   [RC_AXIS_TOP_K] = 8}};
+    rc_cost wide, narrow;
+    assert_int_equal(rc_cost_named(costs, "moe_ffn", RC_BF16, &at, &wide, NULL), RC_OK);
+    assert_int_equal(rc_cost_named(costs, "moe_ffn", RC_INT4, &at, &narrow, NULL), RC_OK);
+    assert_true(narrow.p50 < 0.5 * wide.p50);
+}
+
+static void test_transfers(void **state) {
+    (void)state;
+    rc_expert_transfer x = {.tokens = 4096,
+                            .width = 7168,
+                            .element = 1.0,
+                            .experts = 256,
+                            .top_k = 8,
+                            .ranks = 8,
+                            .nodes = 1,
+                            .abreast = 1};
+    rc_cost one, two;
+    rc_error err;
+    assert_int_equal(rc_cost_expert_transfer(costs, "ep_dispatch", &x, &one, NULL), RC_OK);
+    assert_int_equal(one.basis, RC_MODELLED);
+    x.element = 2.0;
+    assert_int_equal(rc_cost_expert_transfer(costs, "ep_combine", &x, &two, NULL), RC_OK);
+    assert_true(two.p50 > 1.5 * one.p50 && two.p50 < 2.0 * one.p50);
+    x.ranks = 1;
+    assert_int_equal(rc_cost_expert_transfer(costs, "ep_combine", &x, &two, NULL), RC_OK);
+    assert_true(two.p50 == 0.0);
+    x.top_k = 0;
+    assert_int_equal(rc_cost_expert_transfer(costs, "ep_combine", &x, &two, &err), RC_E_INPUT);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_latent_work),    cmocka_unit_test(test_expert_work),
+        cmocka_unit_test(test_selection_work), cmocka_unit_test(test_prices),
+        cmocka_unit_test(test_quantised),      cmocka_unit_test(test_transfers)};
+    return cmocka_run_group_tests(tests, open_costs, close_costs);
+}
