@@ -12,7 +12,7 @@
 #endif
 
 typedef struct paper_flags {
-    const char *out, *store, *data, *real;
+    const char *out, *store, *data, *real, *leave_out;
     rc_many sets;
     int64_t draws, seed, threads;
     bool json, csv, fit, overwrite, no_plots, quiet, stats;
@@ -30,6 +30,9 @@ static rc_status parse(int argc, char **argv, paper_flags *f, bool *helped, rc_e
          "all rows as CSV to the terminal; files only with --out"},
         {"--fit", RC_FLAG_BOOL, &f->fit, NULL,
          "refit the machine's parameters and print them; no files"},
+        {"--leave-out", RC_FLAG_TEXT, &f->leave_out, "TABLE",
+         "refit without the rows of 4, 5, 6, 7, 8, points or each (all), and predict those; no "
+         "files"},
         {"--real", RC_FLAG_TEXT, &f->real, "DIR",
          "Table 4's ratios beside runs of ringcast-calib ring; a picture only with --out"},
         {"--set", RC_FLAG_MANY, &f->sets, "KEY=VALUE",
@@ -54,6 +57,8 @@ static rc_status parse(int argc, char **argv, paper_flags *f, bool *helped, rc_e
                           "usage: ringcast paper [flags]", args, 0, &count, helped, err));
     if (f->json && f->csv)
         return rc_fail(err, RC_E_USAGE, "--json and --csv exclude each other");
+    if (f->leave_out && (f->json || f->fit || f->real || f->out))
+        return rc_fail(err, RC_E_USAGE, "--leave-out excludes --json, --fit, --real and --out");
     if (f->real && (f->json || f->csv || f->fit))
         return rc_fail(err, RC_E_USAGE, "--real excludes --json, --csv and --fit");
     return RC_OK;
@@ -66,7 +71,7 @@ static rc_status choose_folder(const paper_flags *f, const char **dir, bool *kep
     *dir = f->out;
     if (f->real)
         return f->out ? rc_paper_real_may_write(f->out, f->overwrite, err) : RC_OK;
-    if (f->fit || (!f->out && (f->json || f->csv)))
+    if (f->fit || f->leave_out || (!f->out && (f->json || f->csv)))
         *dir = NULL;
     else if (!f->out)
         *dir = "results/paper";
@@ -93,6 +98,8 @@ static rc_status run(rc_paper *p, const paper_flags *f, const char *dir, bool ke
         return rc_paper_fit(p, stdout, err);
     FILE *log = f->json || f->csv ? stderr : stdout;
     RC_TRY(rc_paper_evaluate(p, err));
+    if (f->leave_out)
+        return rc_paper_leave_out(p, f->leave_out, f->csv, stdout, err);
     if (f->real)
         return rc_paper_real(p, f->real, f->no_plots ? NULL : dir, f->overwrite, stdout, err);
     RC_TRY(show(p, f, err));
@@ -121,7 +128,7 @@ rc_status rc_cmd_paper(int argc, char **argv, rc_error *err) {
                           .data = f.data,
                           .sets = f.sets.values,
                           .set_count = f.sets.count,
-                          .draws = (int)f.draws,
+                          .draws = f.leave_out ? 0 : (int)f.draws,
                           .seed = (uint64_t)f.seed,
                           .threads = (int)f.threads,
                           .figures = dir && !f.no_plots && !f.real,

@@ -85,9 +85,22 @@ static bool carried_by_peaks(const rc_machine *m) {
            ((m->derived & rc_machine_bit("hbm_ratio")) && m->hbm_ratio != 1.0);
 }
 
+/* A fitted number that the file leaves to published rates would follow from them without the fit. */
+static void state_derived(rc_machine *m) {
+    rc_machine bare = *m;
+    bare.fitted_count = 0;
+    rc_machine_derive(&bare);
+    for (int i = 0; i < m->fitted_count; i++) {
+        unsigned bit = rc_machine_bit(m->fitted[i].name);
+        if (m->derived & bit)
+            m->fitted[i].stated = *rc_machine_field(&bare, m->fitted[i].name);
+        m->derived &= ~bit;
+    }
+}
+
 void rc_machine_derive(rc_machine *m) {
-    for (int i = 0; i < m->fitted_count; i++)
-        m->derived &= ~rc_machine_bit(m->fitted[i].name);
+    if (m->fitted_count > 0)
+        state_derived(m);
     derive_matrix(m, "gemm_ratio", &m->gemm_ratio, &m->gemm_fp8);
     derive_matrix(m, "attention_ratio", &m->attention_ratio, &m->attention_fp8);
     if (m->derived & rc_machine_bit("hbm_ratio"))

@@ -296,6 +296,7 @@ static rc_status read_entry(const rc_section *entry, rc_machine *m, rc_fitted *f
         return rc_node_fail(entry->map, err, RC_E_INPUT, "missing key 'value' in a fitted entry");
     RC_TRY(read_fitted_number(value, "value", k, &f->value, err));
     RC_TRY(read_interval(entry, k, f, err));
+    f->stated = *rc_machine_field(m, f->name);
     *rc_machine_field(m, f->name) = f->value;
     return RC_OK;
 }

@@ -40,6 +40,7 @@ typedef struct rc_fitted {
     char meaning[256]; /* physical meaning */
     char unit[24];
     char rows[512];       /* ids of the rows it was fitted on, comma separated */
+    double stated;        /* what the file says without the fit, or what follows from peaks */
     double value, lo, hi; /* base units; lo..hi is the 90 % interval */
 } rc_fitted;
 

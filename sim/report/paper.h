@@ -121,4 +121,9 @@ rc_status rc_paper_real(const rc_paper *p, const char *runs, const char *dir, bo
  */
 rc_status rc_paper_fit(rc_paper *p, FILE *f, rc_error *err);
 
+/* Fit again without the rows of table `which` ("4" .. "8", "points"; "all": of each in turn), and
+ * print the parameters, the left-out rows as predicted so, and their errors; `csv`: the rows alone.
+ * After rc_paper_evaluate. RC_E_USAGE for another name. */
+rc_status rc_paper_leave_out(rc_paper *p, const char *which, bool csv, FILE *f, rc_error *err);
+
 #endif

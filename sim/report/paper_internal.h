@@ -136,6 +136,23 @@ double rc_paper_time(const rc_paper *p, int job);
 double rc_paper_gemm_flops(const rc_model *m, double t);
 double rc_paper_attention_flops(const rc_model *m, double t);
 
+/* ---- the fit: paper_refit.c ------------------------------------------------------------------- */
+typedef enum rc_refit_rows {
+    RC_REFIT_OWN,      /* fitted on rows that the machine file names for it */
+    RC_REFIT_BORROWED, /* none of them left: on all times of the rows left that it moves */
+    RC_REFIT_STATED    /* it moves none of those: the value stated beside the fit */
+} rc_refit_rows;
+typedef struct rc_refit {
+    rc_machine machine; /* GTT with the values found, and their 90 % intervals */
+    rc_refit_rows from[RC_MAX_FITTED];
+    double rms; /* residual, log space */
+    size_t rows;
+    int evaluations;
+} rc_refit;
+/* Fit GTT's parameters again to the rows that they name, but for those that `left_out` marks (one
+ * flag a row; NULL: none is). Changes results of p's jobs and nothing else of it. */
+rc_status rc_paper_refit(rc_paper *p, const bool *left_out, rc_refit *out, rc_error *err);
+
 /* How well a rule does on Table 4, at the machine's peak and rate. */
 typedef struct rc_rule_score {
     const char *rule;
@@ -149,7 +166,10 @@ rc_choose_input rc_paper_choose_input(const rc_paper *p, double t, double cached
 /* ---- writing --------------------------------------------------------------------------------- */
 rc_status rc_paper_write_plots(const rc_paper *p, const char *dir, bool overwrite, FILE *log,
                                rc_error *err);
-extern const char *const rc_paper_plot_names[];  /* NULL-terminated file stems */
-extern const char *const rc_paper_table_names[]; /* "4" .. "points", NULL */
+extern const char *const rc_paper_plot_names[]; /* NULL-terminated file stems */
+enum { RC_PAPER_TABLES = 6 };
+extern const char *const rc_paper_table_names[RC_PAPER_TABLES + 1]; /* "4" .. "points", NULL */
+/* Decimals that show four figures of v or so. */
+int rc_paper_decimals(double v);
 
 #endif

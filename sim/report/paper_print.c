@@ -8,7 +8,8 @@
 #include "sim/report/paper_output.h"
 #include "sim/schedule/totals.h"
 
-const char *const rc_paper_table_names[] = {"4", "5", "6", "7", "8", "points", NULL};
+const char *const rc_paper_table_names[RC_PAPER_TABLES + 1] = {"4", "5",      "6", "7",
+                                                               "8", "points", NULL};
 
 static const char *const titles[] = {
     "Table 4: TTFT of ring pass-KV and pass-Q, CP4+TP8, P + T = 128000",
@@ -27,15 +28,14 @@ const char *rc_paper_verdict(const rc_paper_row *r) {
     return r->fitted ? "fitted" : "predicted";
 }
 
-/* Four figures or so. */
-static int decimals(double v) {
+int rc_paper_decimals(double v) {
     double a = fabs(v);
     return a >= 1000.0 ? 0 : a >= 100.0 ? 1 : a >= 10.0 ? 2 : 3;
 }
 
 static void shown(rc_table *t, double v) {
     if (isfinite(v))
-        rc_table_real(t, v, decimals(v));
+        rc_table_real(t, v, rc_paper_decimals(v));
     else
         rc_table_missing(t);
 }

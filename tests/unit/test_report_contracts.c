@@ -57,6 +57,7 @@ static void test_writers(void **state) {
     const rc_paper_options o = {.draws = -1};
     const char *volatile nowhere = NULL;
     FILE *volatile no_file = NULL;
+    rc_refit *volatile no_refit = NULL;
     rc_paper *opened, lost = {.count = 1};
     rc_plan *plan;
     char id[16];
@@ -67,6 +68,8 @@ static void test_writers(void **state) {
     trips("p->options.version != NULL", (void)rc_paper_document(&p, &j, &err));
     trips("dir != NULL", (void)rc_paper_write(&p, nowhere, false, false, NULL, &err));
     trips("out != NULL", (void)rc_paper_fit(&p, no_file, &err));
+    trips("out != NULL", (void)rc_paper_refit(&p, NULL, no_refit, &err));
+    trips("which != NULL && f != NULL", (void)rc_paper_leave_out(&p, nowhere, false, stderr, &err));
     trips("p->options.figures", (void)rc_paper_write_plots(&p, ".", false, NULL, &err));
     trips("name != NULL && size > 0", (void)rc_paper_data_path(&p, "x", id, 0, &err));
     trips("p->count <= p->room", (void)rc_paper_add(&lost, &plan));
