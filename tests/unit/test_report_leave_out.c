@@ -1,5 +1,6 @@
 /* A fit without some of the rows, and what it then says of them.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/engine/engine.h"
 #include "tests/support/made_up_paper.h"
 
 /* Rows of p become what the machine predicts when its two ratios are these. */
@@ -100,6 +101,36 @@ static void a_parameter_that_moves_nothing_is_as_stated(void **state) {
     rc_paper_close(p);
 }
 
+/* ---- intervals ------------------------------------------------------------------------------- */
+
+/* Rows that scatter by a known 4 % about what two known ratios make of them, again and again: of the
+ * 90 % intervals that the fits give, nine of ten hold the ratio that made the rows. */
+static void intervals_of_fits_hold_nine_of_ten(void **state) {
+    enum { TIMES = 60 };
+    static const double truth[] = {0.61, 0.93};
+    rc_paper *p = open_true();
+    double *made = calloc(p->count, sizeof *made);
+    rc_error err = {0};
+    static rc_refit r;
+    rc_rng rng;
+    int held = 0;
+    (void)state;
+    for (size_t i = 0; i < p->count; i++)
+        made[i] = p->rows[i].paper;
+    rc_rng_seed(&rng, 5);
+    for (int n = 0; n < TIMES; n++) {
+        for (size_t i = 0; i < p->count; i++)
+            p->rows[i].paper = made[i] * exp(0.04 * rc_rng_normal(&rng));
+        assert_ok(rc_paper_refit(p, NULL, &r, &err));
+        for (int k = 0; k < 2; k++)
+            held += parameter(&r, k)->lo <= truth[k] && truth[k] <= parameter(&r, k)->hi;
+    }
+    if (abs(held - (int)(0.9 * 2 * TIMES)) > 0.05 * 2 * TIMES)
+        fail_msg("%d of %d intervals hold the truth", held, 2 * TIMES);
+    free(made);
+    rc_paper_close(p);
+}
+
 /* ---- the printed answer ---------------------------------------------------------------------- */
 
 static void run_to_file(rc_paper *p, const char *which, bool csv) {
@@ -158,6 +189,7 @@ int main(void) {
         cmocka_unit_test(what_is_left_out_is_not_seen),
         cmocka_unit_test(a_parameter_without_rows_borrows_times_it_moves),
         cmocka_unit_test(a_parameter_that_moves_nothing_is_as_stated),
+        cmocka_unit_test(intervals_of_fits_hold_nine_of_ten),
         cmocka_unit_test(every_table_is_predicted_from_the_others),
         cmocka_unit_test(one_table_alone),
     };
