@@ -54,7 +54,8 @@
  * @smsN (on N SMs), @ctasN (NCCL with N CTAs), @apart (a transfer between two compute kernels),
  * @nvlink, @shm (interference: the transport), @seqsN (attention: N sequences, each of the row's
  * axes), @restN (decode: all sequences but one have N tokens of context), @dutyN (at work N % of the
- * time), @freshN (the same, from rest and as early as in a ring).
+ * time), @freshN (the same, from rest and as early as in a ring), @eagerN (gap: launched one by one,
+ * N calls queued behind each other).
  *
  * Times are seconds for one call. `state` is burst (cool, short) or sustained (after seconds of
  * continuous load). `source` is "measured" or "published: WHO, WHAT" or "modelled: HOW".

@@ -19,6 +19,7 @@
     X(peer_rate, "network.peer_rate")                                                              \
     X(hop_latency, "network.hop_latency")                                                          \
     X(launch, "host.launch")                                                                       \
+    X(eager_gap, "host.eager_gap")                                                                 \
     X(ring_step, "host.ring_step")                                                                 \
     X(gemm_ratio, "calibration.transfer.gemm")                                                     \
     X(attention_ratio, "calibration.transfer.attention")                                           \

@@ -83,6 +83,7 @@ static rc_status read_host(const rc_section *root, rc_machine *m, rc_error *err)
     rc_section s;
     RC_TRY(rc_section_enter(root, "host", &s, err));
     RC_TRY(number(&s, "launch", m, err));
+    RC_TRY(number(&s, "eager_gap", m, err));
     return number(&s, "ring_step", m, err);
 }
 

@@ -77,7 +77,10 @@ typedef struct rc_machine {
     double hop_latency;       /* s, one NCCL step between nodes, small message, in a CUDA graph */
     int max_nodes;            /* of the cluster; 0: any number */
     /* host: eager launches (see docs/method.md, "The host") */
-    double launch;    /* s per launched kernel */
+    double launch; /* s per launched kernel */
+    double
+        eager_gap; /* s on the GPU that each kernel launched by itself takes more than in a graph;
+                         0: by the rows of `gap`, and none without such rows */
     double ring_step; /* s of host work per ring step and KV segment (new; cached, when there
                        * are cached tokens), after it synchronised */
     /* calibration: which measured machine the costs rest on, and the ratios that carry them over */

@@ -198,6 +198,7 @@ static const keys_case keys_cases[] = {
     {M, "network.hop_latency", "ring", "", "17us|34us|68us", TTFT, 0, 0},
     {M, "network.max_nodes", "ring", "", "4|2", "", 0, 0},
     {M, "host.launch", "ring", "", "50us|100us|200us", TTFT, 0, 0},
+    {M, "host.eager_gap", "ring", "", "0|2us|4us", TTFT, 0, 0},
     {M, "host.ring_step", "ring", "", "0.3ms|0.6ms|1.2ms", TTFT, 0, 0},
     {M, "calibration.base", "pre", "", "h100-sxm|h200-sxm", "", 0, 0},
     {M, "calibration.collectives", "pre", "", "h100-sxm|h200-sxm", "", 0, 0},

@@ -202,8 +202,8 @@ static void test_fields(void **state) {
         assert_true(*v == 0.0);
         *v = (double)n + 1.0;
     }
-    assert_true(n == 22 && m.memory == 1.0 &&
-                m.base_nvlink_rate == 22.0); /* none names another's number */
+    assert_true(n == 23 && m.memory == 1.0 &&
+                m.base_nvlink_rate == 23.0); /* none names another's number */
     assert_null(rc_machine_field(&m, "sms"));
 }
 
