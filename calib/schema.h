@@ -18,7 +18,7 @@
  *   mla_prefill, mla_absorbed     Tq          Tk       query heads  sequences
  *   mla_decode                    batch       context  query heads
  *   mla_bmm                       tokens      N        K            heads
- *   moe_ffn                       rows        hidden   width
+ *   moe_ffn                       rows        hidden   width        tokens that come
  *   moe_route                     tokens
  *   ep_dispatch, ep_combine       tokens      hidden   ranks        nodes
  *   dsa_index                     Tq          Tk       index heads  sequences
@@ -41,7 +41,7 @@
  * materialised (mla_prefill) every head has keys and values of its own, absorbed it reads one stream
  * of latents; mla_bmm is one product a head. moe_ffn is gate, up and down of the experts of one GPU
  * with gathering and scattering: rows are pairs of a token and an expert, `experts` those on this
- * GPU. Transfers of experts count the tokens of one GPU, and `experts` of all. dsa_attention keeps
+ * GPU; tokens 0: rows / top_k. Transfers of experts count the tokens of one GPU, and `experts` of all. dsa_attention keeps
  * `keys` keys a query.
  *
  * Five sizes have columns of their own, which schema 1 has not. head_k, head_v: elements of a query
