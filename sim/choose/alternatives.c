@@ -94,7 +94,7 @@ rc_status rc_choose_alternatives(const rc_model *m, const rc_costs *costs, const
 int rc_alternative_best(const rc_alternative *a, int count) {
     int best = -1;
     for (int i = 0; i < count; i++)
-        if (a[i].status == RC_OK && (best < 0 || a[i].time < a[best].time))
+        if (a[i].status == RC_OK && a[i].caution == NULL && (best < 0 || a[i].time < a[best].time))
             best = i;
     return best;
 }

@@ -26,7 +26,8 @@ rc_status rc_choose_alternatives(const rc_model *m, const rc_costs *costs, const
 /* The pass of an alternative: all of them differ in degree and schedule alone. Borrows `seqs`. */
 rc_spec rc_alternative_spec(const rc_model *m, const rc_costs *costs, const rc_layout *layout,
                             const rc_alternative *a, const rc_sequence *seqs, size_t seq_count);
-/* Index of the fastest; -1 when nothing fits. */
+/* Index of the fastest of those whose time rests on nothing that was only seen with other schedules
+ * (caution); -1 when none fits. */
 int rc_alternative_best(const rc_alternative *a, int count);
 /* Index, or -1. */
 int rc_alternative_find(const rc_alternative *a, int count, int cp, const rc_schedule *s);

@@ -225,12 +225,13 @@ static void print_other(const answer *a, const alternative *o) {
                caution ? ": " : "", caution ? caution : "");
 }
 
-/* The fastest of the alternatives, if it beats what was asked for; else NULL. */
+/* The fastest of the alternatives that carry no caution, if it beats what was asked for; else NULL. */
 static const alternative *faster(const answer *a) {
     const alternative *best = NULL;
     for (int i = 0; i < a->other_count; i++) {
         const alternative *o = &a->others[i];
-        if (o->status == RC_OK && o->time < (best ? best->time : a->result.time))
+        if (o->status == RC_OK && caution_of(a, o->schedule, o->layout.cp) == NULL &&
+            o->time < (best ? best->time : a->result.time))
             best = o;
     }
     return best;

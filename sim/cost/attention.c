@@ -49,7 +49,7 @@ static rc_status not_found(const rc_costs *c, const rc_asked *a, rc_op op, const
     return rc_cost_no_rows(c, a->d == RC_BF16 ? what : text, err);
 }
 
-static rc_plan_call call_of(const rc_asked *a, bool causal, const rc_field *f) {
+static rc_plan_call call_of(const rc_costs *c, const rc_asked *a, bool causal, const rc_field *f) {
     const int64_t *at = a->at->at;
     return (rc_plan_call){.tq = at[RC_AXIS_QUERIES],
                           .tk = at[RC_AXIS_KEYS],
@@ -58,6 +58,7 @@ static rc_plan_call call_of(const rc_asked *a, bool causal, const rc_field *f) {
                           .hq = at[RC_AXIS_QUERY_HEADS],
                           .hkv = at[RC_AXIS_KV_HEADS],
                           .causal = causal,
+                          .whole = c->m.whole_tiles,
                           .version = f->version};
 }
 
@@ -86,7 +87,7 @@ rc_status rc_price_full(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_e
         return not_found(c, a, RC_COST_FULL, "attention (full)", err);
     if (!trust(c, a, RC_COST_FULL, q, k, &p))
         p.basis = RC_MODELLED;
-    rc_plan_call call = call_of(a, false, f);
+    rc_plan_call call = call_of(c, a, false, f);
     p.y = rc_field_time(f, &call);
     return rc_answer(c, a, &p, out, err);
 }
@@ -123,7 +124,7 @@ rc_status rc_price_causal(const rc_costs *c, const rc_asked *a, rc_cost *out, rc
         at.at[RC_AXIS_QUERIES] = at.at[RC_AXIS_KEYS];
     rc_asked seen = {a->op, a->rows, a->d, &at};
     trust_causal(c, &seen, &p);
-    rc_plan_call call = call_of(&seen, true, f);
+    rc_plan_call call = call_of(c, &seen, true, f);
     if (blind)
         p.basis = RC_MODELLED;
     p.y = rc_field_time(f, &call);
@@ -140,7 +141,7 @@ rc_status rc_price_decode(const rc_costs *c, const rc_asked *a, rc_cost *out, rc
         return not_found(c, a, a->rows, "decode", err);
     if (!trust(c, a, a->rows, log((double)batch), log((double)context), &p))
         p.basis = RC_MODELLED;
-    rc_plan_call call = call_of(a, false, f);
+    rc_plan_call call = call_of(c, a, false, f);
     call.tq = 1;
     call.tk = context;
     call.sequences = batch;

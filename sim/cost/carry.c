@@ -11,6 +11,10 @@
  * but for 1/r_h of it. And no call beats the matrix units: t is at least C, and then C/r_m. With
  * both ratios 1 this is t exactly.
  *
+ * An engine whose fp8 products are not the base's best (machine.h: fp8_matrix, fp8_stream) takes
+ * 1/fp8_matrix of the time where the matrix units bind, as if they were so much slower, and
+ * 1/fp8_stream where reading the weights does; between them by w.
+ *
  * A time that would beat the machine's own published peak is refused, for then the file's ratio and
  * its peak contradict each other, and a forecast would claim more than 100 % of the part.
  *
@@ -60,10 +64,18 @@ static double or_one(double ratio) {
 static double matrix_ratio(const rc_machine *m, rc_bound bound, rc_dtype d) {
     bool fp8 = d == RC_FP8;
     if (bound == RC_BOUND_GEMM)
-        return m->gemm_ratio * (fp8 ? or_one(m->gemm_fp8) : 1.0);
+        return m->gemm_ratio * (fp8 ? or_one(m->gemm_fp8) * or_one(m->fp8_matrix) : 1.0);
     if (bound == RC_BOUND_ATTENTION)
         return m->attention_ratio * (fp8 ? or_one(m->attention_fp8) : 1.0);
     return 1.0;
+}
+
+/* What a product takes over the base's kernel where reading its weights binds it: that the engine's
+ * kernel streams them more slowly. */
+static double streamed(const rc_machine *m, rc_bound bound, rc_dtype d, double bound_share) {
+    if (bound != RC_BOUND_GEMM || d != RC_FP8)
+        return 1.0;
+    return 1.0 + (1.0 - bound_share) * (1.0 / or_one(m->fp8_stream) - 1.0);
 }
 
 /* Rounding of ratios and peaks that files give to three or four digits. */
@@ -95,18 +107,17 @@ rc_status rc_carry(const rc_machine *m, const rc_probe *found, rc_op op, rc_dtyp
     double matrix = matrix_ratio(m, info->bound, d);
     double peak = d == RC_FP8 ? m->base_fp8_rate : m->base_bf16_rate;
     double t = rc_most(exp(found->y), w.flops / peak); /* extrapolated rows may promise too much */
-    bool carried = matrix != 1.0 || m->hbm_ratio != 1.0;
+    double arithmetic = w.flops / peak, traffic = w.bytes / (COPY_SHARE * m->base_hbm_rate);
+    double w_base = matrix_bound(arithmetic, traffic), slower = streamed(m, info->bound, d, w_base);
+    bool carried = matrix != 1.0 || m->hbm_ratio != 1.0 || slower != 1.0;
     if (carried)
-        t = carry(t, w.flops / peak, w.bytes / (COPY_SHARE * m->base_hbm_rate), matrix,
-                  m->hbm_ratio);
+        t = slower * carry(t, arithmetic, traffic, matrix, m->hbm_ratio);
     if (!isfinite(t))
         return rc_fail(err, RC_E_INPUT, "a cost is out of range on machine '%s'", m->name);
     if (info->bound != RC_BOUND_MEMORY)
         RC_TRY(below_peak(m, info->bound, d, w.flops / t, err));
     out->p50 = t;
-    out->effort = (rc_effort){
-        w.flops, w.bytes, matrix_bound(w.flops / peak, w.bytes / (COPY_SHARE * m->base_hbm_rate)),
-        rc_power_class_of(op, d)};
+    out->effort = (rc_effort){w.flops, w.bytes, w_base, rc_power_class_of(op, d)};
     if (out->effort.class == RC_POWER_OTHER)
         out->effort.bound = 0.0;
     out->basis = carried ? rc_worse(found->basis, RC_TRANSFERRED) : found->basis;

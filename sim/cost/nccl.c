@@ -28,6 +28,8 @@
  *     latency  hop_latency
  *     traffic  S (n-p)/n leave each NIC for n-p peers at min(nic_line_rate, (n-p) * peer_rate);
  *              S (p-1)/n stay inside the node meanwhile
+ * network.all_reduce of the machine's file names the algorithm, as NCCL_ALGO does; left out, the
+ * faster one is taken, as NCCL's model does.
  * NVLink is what NCCL counts on: 20.6 of 25 GB/s a link, 0.824 of nvlink_rate; only with p > 1.
  *
  * With hop_latency 16.6 us and peer_rate = nic_line_rate = 50 GB/s this is NCCL's model of a DGX
@@ -44,6 +46,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <string.h>
 
 typedef struct protocol {
     double base, intra, network, efficiency;
@@ -102,6 +105,14 @@ static double exchange_time(const rc_machine *m, const group *g) {
     return m->hop_latency + fmax(out / nic, within);
 }
 
+static double all_reduce_time(const rc_machine *m, const group *g) {
+    if (strcmp(m->all_reduce, "ring") == 0)
+        return ring_time(m, g, 2.0);
+    if (strcmp(m->all_reduce, "tree") == 0)
+        return tree_time(m, g);
+    return fmin(ring_time(m, g, 2.0), tree_time(m, g));
+}
+
 rc_status rc_nccl_between_nodes(const rc_machine *m, rc_op op, double bytes, int ranks, int nodes,
                                 rc_cost *out, rc_error *err) {
     assert(nodes > 1 && ranks >= nodes && ranks % nodes == 0 && bytes >= 0.0);
@@ -109,7 +120,7 @@ rc_status rc_nccl_between_nodes(const rc_machine *m, rc_op op, double bytes, int
     group g = {.n = ranks, .nodes = nodes, .per_node = per_node, .bytes = bytes};
     double t = 0.0;
     if (op == RC_COST_ALL_REDUCE)
-        t = fmin(ring_time(m, &g, 2.0), tree_time(m, &g));
+        t = all_reduce_time(m, &g);
     else if (op == RC_COST_ALL_GATHER || op == RC_COST_REDUCE_SCATTER)
         t = ring_time(m, &g, 1.0);
     else if (op == RC_COST_ALL_TO_ALL)

@@ -69,15 +69,15 @@ static int64_t times(int64_t a, int64_t b) {
 }
 
 static void cut(const rc_plan_kind *kind, const rc_plan_call *c, tiling *t) {
-    *t = (tiling){.tokens = rc_attn_tile_tokens(c->hq / c->hkv),
-                  .heads = times(c->hkv, c->sequences),
+    *t = (tiling){.tokens = rc_attn_tile_tokens(c->whole ? 1 : c->hq / c->hkv),
+                  .heads = times(c->whole ? c->hq : c->hkv, c->sequences),
                   .splits = 1,
                   .window = kind->window,
                   .call = c};
     t->rows = (c->tq + t->tokens - 1) / t->tokens;
     t->tiles = times(t->rows, t->heads);
     t->whole = t->tiles / SMS * SMS;
-    if (t->whole < t->tiles)
+    if (t->whole < t->tiles && !c->whole)
         t->splits = rc_attn_choose_splits(t->tiles - t->whole, blocks_of(t, t->whole), SMS);
     if (t->splits == 1)
         t->whole = t->tiles;

@@ -35,6 +35,8 @@ typedef struct rc_plan_kind {
 typedef struct rc_plan_call {
     int64_t tq, tk, sequences, longest, hq, hkv;
     bool causal;
+    bool whole;  /* attention by another kernel: a tile is 128 tokens of one query head, never split
+                    along the keys; else by the plan of kernels/attention_plan.h */
     int version; /* of the decode kernel whose rule holds */
 } rc_plan_call;
 

@@ -11,8 +11,8 @@
 
 const char *rc_forward_caution(const rc_machine *m, const rc_schedule *s, int cp, rc_phase phase) {
     assert(m != NULL && s != NULL && cp >= 1);
-    if (cp < 2 || phase == RC_DECODE || m->ring_step <= 0.0 || s->host == RC_HOST_NEVER ||
-        s->ring_step_seen)
+    if (cp < 2 || phase == RC_DECODE || !(m->ring_step > 0.0 || m->ring_step_cached > 0.0) ||
+        s->host == RC_HOST_NEVER || s->ring_step_seen)
         return NULL;
     for (int i = 0; i < m->fitted_count; i++)
         if (strcmp(m->fitted[i].name, "ring_step") == 0)

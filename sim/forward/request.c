@@ -10,7 +10,8 @@
  * graph does that for it. A decode step knows its sizes; on a machine without this work they are
  * known as well: there the host runs ahead, however it launches. */
 static bool sizes_messages(const rc_spec *spec, const rc_machine *m) {
-    return (spec->eager || spec->phase != RC_DECODE) && m->ring_step > 0.0;
+    return (spec->eager || spec->phase != RC_DECODE) &&
+           (m->ring_step > 0.0 || m->ring_step_cached > 0.0);
 }
 
 rc_request rc_spec_request(const rc_spec *spec, int repeats) {

@@ -166,12 +166,25 @@ static rc_status collective_cost(const rc_costs *c, const rc_shape *s, rc_cost *
     return RC_OK;
 }
 
-/* A number of the machine's file: stated there, or fitted, which makes it a model's. */
+/* A number of the machine's file: stated there or for this run, or fitted, which makes it a model's. */
 static rc_basis basis_of_number(const rc_machine *m, const char *name) {
+    if (rc_machine_overridden(m, name))
+        return RC_STATED;
     for (int i = 0; i < m->fitted_count; i++)
         if (strcmp(m->fitted[i].name, name) == 0)
             return RC_MODELLED;
     return RC_STATED;
+}
+
+/* s->a: whether there are cached keys. */
+static rc_status ring_step_cost(const rc_machine *m, const rc_shape *s, rc_cost *out) {
+    rc_basis own = basis_of_number(m, "ring_step"), more = basis_of_number(m, "ring_step_cached");
+    *out = (rc_cost){.p50 = m->ring_step, .basis = own};
+    if (s->a == 0)
+        return RC_OK;
+    out->p50 += m->ring_step_cached;
+    out->basis = own > more ? own : more;
+    return RC_OK;
 }
 
 static rc_status timed_cost(const rc_costs *c, const rc_program *p, const rc_shape *s, rc_cost *out,
@@ -197,9 +210,7 @@ static rc_status timed_cost(const rc_costs *c, const rc_program *p, const rc_sha
         *out = (rc_cost){.p50 = m->launch, .basis = basis_of_number(m, "launch")};
         return RC_OK;
     case RC_T_RING_STEP:
-        *out =
-            (rc_cost){.p50 = m->ring_step * (double)s->a, .basis = basis_of_number(m, "ring_step")};
-        return RC_OK;
+        return ring_step_cost(m, s, out);
     default: /* marks take no time; messages are asked for by the caller */
         return RC_OK;
     }

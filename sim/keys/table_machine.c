@@ -50,15 +50,31 @@ const rc_key rc_keys_machine[] = {
            "achieved by one connection; at most `nic_line_rate`"),
     NUMBER("network.hop_latency", TIME, 0.0, 1.0, "", NEEDED, "time", UP,
            "one small NCCL send + recv between nodes, in a CUDA graph"),
+    CHOICE(
+        "network.all_reduce", "auto ring tree", "=auto", "time",
+        "NCCL's algorithm of all-reduces between nodes, as NCCL_ALGO forces it; auto: the faster "
+        "one by its size"),
     WHOLE("network.max_nodes", 2, 1000000, "", "any number", "what fits", NONE,
           "nodes of the cluster: more, of one pass or of all replicas together, are refused"),
     SECTION("host", NEEDED, ""),
     NUMBER("host.launch", TIME, 0.0, 1.0, "", NEEDED, "time", UP, "a launched kernel"),
-    NUMBER(
-        "host.eager_gap", TIME, 0.0, 1.0, "", "=0", "time", UP,
-        "what each kernel that is launched by itself takes longer on the GPU than in a CUDA graph; "
-        "0: by the rows of `gap`, and nothing without them"),
-    NUMBER("host.ring_step", TIME, 0.0, 1.0, "", "=0", "time", UP, "host work of a ring step"),
+    SECTION("engine", "the kernels that were measured, and no host work at ring steps",
+            "the serving engine, where it differs from the kernels that were measured"),
+    NAME("engine.profile", "none", "time",
+         "`scenarios/engines/NAME.yaml`: its `engine` and `fitted` hold, but for the keys that "
+         "stand "
+         "here"),
+    NUMBER("engine.ring_step", TIME, 0.0, 1.0, "", "=0", "time", UP,
+           "host work of a ring step of prefill, after the host has synchronised"),
+    NUMBER("engine.ring_step_cached", TIME, 0.0, 1.0, "", "=0", "time", UP,
+           "what it takes more where there are cached keys"),
+    CHOICE("engine.attention", "split whole", "=split", "time",
+           "prefill attention: tiles of its last wave split along the keys, as the kernel that was "
+           "measured does, or every tile whole"),
+    NUMBER("engine.fp8_matrix", RATIO, 0.01, 2.0, "", "=1", "time", DOWN,
+           "rate of fp8 products over those measured, where the matrix units bind them"),
+    NUMBER("engine.fp8_stream", RATIO, 0.01, 2.0, "", "=1", "time", DOWN,
+           "the same where reading the weights binds them"),
     SECTION("calibration", NEEDED, ""),
     TEXT("calibration.base", NEEDED, "time",
          "machine column of the store that compute costs rest on"),
@@ -104,7 +120,8 @@ const rc_key rc_keys_machine[] = {
          "ids of published rows whose figures the file states: a list, or one id; `paper` does not "
          "compare with them"),
     ENTRIES("fitted", "none",
-            "at most five numbers that were fitted; each replaces the stated value"),
+            "at most eight numbers that were fitted, with those of the engine's profile; each "
+            "replaces the stated value"),
     TEXT("fitted[].name", NEEDED, "time", "which number: one of the names below"),
     TEXT("fitted[].meaning", NEEDED, "reports", "what it is, physically"),
     TEXT("fitted[].unit", NEEDED, "reports",

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sim/base/find.h"
 #include "sim/base/share.h"
 #include "sim/machine/change.h"
 #include "sim/machine/fields.h"
@@ -76,15 +77,62 @@ static rc_status read_network(const rc_section *root, rc_machine *m, rc_error *e
     RC_TRY(number(&s, "nic_line_rate", m, err));
     RC_TRY(number(&s, "peer_rate", m, err));
     RC_TRY(number(&s, "hop_latency", m, err));
+    RC_TRY(choice(&s, "all_reduce", m->all_reduce, sizeof m->all_reduce, err));
     return whole(&s, "max_nodes", &m->max_nodes, err);
 }
 
 static rc_status read_host(const rc_section *root, rc_machine *m, rc_error *err) {
     rc_section s;
     RC_TRY(rc_section_enter(root, "host", &s, err));
-    RC_TRY(number(&s, "launch", m, err));
-    RC_TRY(number(&s, "eager_gap", m, err));
-    return number(&s, "ring_step", m, err);
+    return number(&s, "launch", m, err);
+}
+
+/* Keys that are left out stand for their defaults in a profile and for the profile beside one. */
+static rc_status read_engine_keys(const rc_section *s, bool all, rc_machine *m, rc_error *err) {
+    static const char *const numbers[] = {"ring_step", "ring_step_cached", "fp8_matrix",
+                                          "fp8_stream"};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        if (all || rc_section_has(s, numbers[i]))
+            RC_TRY(number(s, numbers[i], m, err));
+    char tiles[8];
+    if (!all && !rc_section_has(s, "attention"))
+        return RC_OK;
+    RC_TRY(choice(s, "attention", tiles, sizeof tiles, err));
+    m->whole_tiles = strcmp(tiles, "whole") == 0;
+    return RC_OK;
+}
+
+static rc_status read_fitted(const rc_section *root, bool of_engine, rc_machine *m, rc_error *err);
+
+static rc_status read_profile(const rc_node *top, rc_machine *m, rc_error *err) {
+    rc_section root, s;
+    RC_TRY(rc_section_root(RC_KEYS_MACHINE, top, &root, err));
+    RC_TRY(rc_section_enter(&root, "engine", &s, err));
+    if (rc_section_has(&s, "profile"))
+        return rc_node_fail(rc_section_node(&s, "profile"), err, RC_E_INPUT,
+                            "key 'profile': a profile names no other");
+    RC_TRY(read_engine_keys(&s, true, m, err));
+    return read_fitted(&root, true, m, err);
+}
+
+/* The profile first, with its fitted numbers, then what the machine's own file says of its engine. */
+static rc_status read_engine(const rc_section *root, rc_machine *m, rc_error *err) {
+    char path[1024];
+    const char *name = "";
+    rc_section s;
+    rc_doc *doc = NULL;
+    RC_TRY(rc_section_enter(root, "engine", &s, err));
+    if (!rc_section_has(&s, "profile"))
+        return read_engine_keys(&s, true, m, err);
+    RC_TRY(rc_section_name(&s, "profile", &name, err));
+    RC_TRY(rc_find_named(rc_section_node(&s, "profile"), "profile", "scenarios/engines", ".yaml",
+                         path, sizeof path, err));
+    (void)snprintf(m->engine, sizeof m->engine, "%s", name);
+    RC_TRY(rc_doc_open(path, &doc, err));
+    rc_status st = read_profile(rc_doc_root(doc), m, err);
+    rc_doc_close(doc);
+    RC_TRY(st);
+    return read_engine_keys(&s, false, m, err);
 }
 
 /* The published rates that others' rows are carried over from; see read_base. */
@@ -302,19 +350,20 @@ static rc_status read_entry(const rc_section *entry, rc_machine *m, rc_fitted *f
     return RC_OK;
 }
 
-static rc_status read_fitted(const rc_section *root, rc_machine *m, rc_error *err) {
-    size_t count = 0;
+static rc_status read_fitted(const rc_section *root, bool of_engine, rc_machine *m, rc_error *err) {
+    size_t count = 0, before = (size_t)m->fitted_count;
     if (rc_section_has(root, "fitted"))
         RC_TRY(rc_section_entries(root, "fitted", 0, SIZE_MAX, &count, err));
-    if (count > RC_MAX_FITTED)
+    if (before + count > RC_MAX_FITTED)
         return rc_node_fail(rc_section_node(root, "fitted"), err, RC_E_INPUT,
-                            "key 'fitted' lists %zu parameters; at most %d may be fitted", count,
+                            "key 'fitted' lists %zu parameters%s; at most %d may be fitted", count,
+                            before > 0 ? ", with those of the engine's profile more" : "",
                             RC_MAX_FITTED);
     for (size_t i = 0; i < count; i++) {
         rc_section entry;
         RC_TRY(rc_section_entry(root, "fitted", i, &entry, err));
         RC_TRY(read_entry(&entry, m, &m->fitted[m->fitted_count], err));
-        m->fitted_count++;
+        m->fitted[m->fitted_count++].of_engine = of_engine;
     }
     return RC_OK;
 }
@@ -340,7 +389,8 @@ static rc_status read_machine(const rc_node *top, const char *folder, rc_machine
     RC_TRY(read_network(&root, m, err));
     RC_TRY(read_host(&root, m, err));
     RC_TRY(read_calibration(&root, folder, m, err));
-    RC_TRY(read_fitted(&root, m, err));
+    RC_TRY(read_engine(&root, m, err));
+    RC_TRY(read_fitted(&root, false, m, err));
     rc_machine_derive(m);
     if (rc_section_has(&root, "inputs"))
         RC_TRY(read_rows(&root, "inputs", m->inputs, sizeof m->inputs, err));

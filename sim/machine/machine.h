@@ -1,7 +1,7 @@
 /* Machines: GPUs, nodes, links and host, from scenarios/machines/NAME.yaml. A machine file states
  * the part's published rates, which machine's calibration its costs rest on, by which physical
  * ratios they are carried over (or leaves these to follow from both parts' published rates), and at
- * most five fitted parameters, each with unit, meaning, fitted rows, interval.
+ * most eight fitted parameters, each with unit, meaning, fitted rows, interval.
  *
  * Why a file and not a table in C: a planner's cluster is not ours, and every number that a
  * forecast rests on must be one that a reader can look up, doubt and change. So each number is
@@ -21,7 +21,7 @@
 #include "sim/base/error.h"
 #include "sim/keys/keys.h"
 
-#define RC_MAX_FITTED 5
+#define RC_MAX_FITTED 8
 
 /* Ops whose rows a machine may take from another source than its base (calibration.costs). */
 typedef enum rc_source {
@@ -42,6 +42,7 @@ typedef struct rc_fitted {
     char rows[512];       /* ids of the rows it was fitted on, comma separated */
     double stated;        /* what the file says without the fit, or what follows from peaks */
     double value, lo, hi; /* base units; lo..hi is the 90 % interval */
+    bool of_engine;       /* stands in the profile of the engine, not in the machine's file */
 } rc_fitted;
 
 /* Rates and latency of the links of one GPU. */
@@ -75,14 +76,20 @@ typedef struct rc_machine {
     double nic_line_rate;     /* bytes/s, best achieved with several peers (published) */
     double peer_rate;         /* bytes/s, achieved by one connection (one peer) */
     double hop_latency;       /* s, one NCCL step between nodes, small message, in a CUDA graph */
+    char all_reduce[8];       /* its algorithm between nodes: "ring", "tree", "auto" (or ""): the
+                                 faster one */
     int max_nodes;            /* of the cluster; 0: any number */
     /* host: eager launches (see docs/method.md, "The host") */
     double launch; /* s per launched kernel */
-    double
-        eager_gap; /* s on the GPU that each kernel launched by itself takes more than in a graph;
-                         0: by the rows of `gap`, and none without such rows */
-    double ring_step; /* s of host work per ring step and KV segment (new; cached, when there
-                       * are cached tokens), after it synchronised */
+    /* engine: what serves there, where it differs from the kernels that were measured; often a
+     * profile of scenarios/engines, which several machines share (docs/method.md, "The engine") */
+    char engine[64];         /* name of the profile; "": none */
+    double ring_step;        /* s of host work at a ring step, after it synchronised */
+    double ring_step_cached; /* s more where there are cached keys */
+    bool whole_tiles;        /* prefill attention does not split its tiles along the keys */
+    double fp8_matrix;       /* rate of fp8 products over those of the base where the matrix units
+                                bind; 0 reads as 1, as for the next */
+    double fp8_stream;       /* the same where reading the weights binds */
     /* calibration: which measured machine the costs rest on, and the ratios that carry them over */
     char base[64];              /* machine column of the store */
     char collectives[64];       /* machine column of collectives inside a node; default: base */

@@ -20,9 +20,13 @@ static rc_status print_fit(const rc_refit *f, FILE *out, rc_error *err) {
     (void)fprintf(out,
                   "# %d parameters on %zu rows: root mean square error %.2f %%, %d evaluations\n",
                   m->fitted_count, f->rows, 100.0 * f->rms, f->evaluations);
-    (void)fputs("# value and 90 % interval (Gauss-Newton covariance, Student's t)\nfitted:\n", out);
+    (void)fputs("# value and 90 % interval (Gauss-Newton covariance, Student's t)\n", out);
     for (int k = 0; k < m->fitted_count; k++) {
         const rc_fitted *p = &m->fitted[k];
+        if (k == 0 || p->of_engine != m->fitted[k - 1].of_engine)
+            (void)fprintf(out, "# scenarios/%s/%s.yaml\nfitted:\n",
+                          p->of_engine ? "engines" : "machines",
+                          p->of_engine ? m->engine : m->name);
         (void)fprintf(out, "  - name: %s\n    meaning: ", p->name);
         rc_quote_yaml(out, p->meaning);
         (void)fputs("\n    unit: ", out);

@@ -153,6 +153,12 @@ static void mark_duplicates(rc_paper *p) {
                 p->rows[i].duplicate_of = (int)k;
 }
 
+/* A whole ring of which a part is fitted: it is the sum of its parts. */
+static bool is_sum_of(const rc_plan *whole, const rc_plan *part) {
+    return whole->quantity == RC_Q_WHOLE && part->quantity >= RC_Q_ATTN_OP &&
+           part->quantity < RC_Q_WHOLE && whole->job[0] == part->job[0];
+}
+
 /* Computed from a time: a ratio, a rate. */
 static bool rests_on(const rc_plan *derived, const rc_plan *time) {
     if (derived->quantity < RC_Q_RATIO || derived->quantity > RC_Q_MFU ||
@@ -167,7 +173,8 @@ static bool rests_on(const rc_plan *derived, const rc_plan *time) {
 static void mark_fitted(rc_paper *p, size_t row) {
     p->rows[row].fitted = true;
     for (size_t i = 0; i < p->count; i++)
-        if (same_quantity(&p->plans[i], &p->plans[row]) || rests_on(&p->plans[i], &p->plans[row]))
+        if (same_quantity(&p->plans[i], &p->plans[row]) || rests_on(&p->plans[i], &p->plans[row]) ||
+            is_sum_of(&p->plans[i], &p->plans[row]))
             p->rows[i].fitted = true;
 }
 

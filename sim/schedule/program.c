@@ -247,10 +247,9 @@ void rc_emit_ring_step(rc_builder *b, uint32_t gpu, rc_host_sync when) {
     if (!b->rq->ring_host || b->n == 1 || b->rq->schedule->host != when)
         return;
     rc_shape s = rc_shape_of(RC_T_RING_STEP, RC_P_HOST);
-    s.a = 1;
     for (size_t i = 0; i < b->rq->seq_count; i++)
         if (b->rq->seqs[i].p > 0 && (b->rq->phase != RC_MIXED || !rc_decodes(b, i)))
-            s.a = 2;
+            s.a = 1;
     uint32_t compute = b->last[gpu * RC_LANE_COUNT + RC_LANE_COMPUTE];
     uint32_t comm = b->last[gpu * RC_LANE_COUNT + RC_LANE_COMM];
     uint32_t id = rc_emit(b, gpu, RC_LANE_HOST, &s);

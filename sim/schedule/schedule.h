@@ -45,7 +45,7 @@ typedef enum rc_task_kind {
                          and again of V (0, 0, 0: in one) */
     RC_T_MARK,       /* no time: begin and end of an all-to-all                             */
     RC_T_LAUNCH,     /* host: one kernel launch                                             */
-    RC_T_RING_STEP,  /* host: work of one ring step; a = its KV segments: 1 new, 2 with cached */
+    RC_T_RING_STEP,  /* host: work of one ring step; a = whether there are cached keys, 0 or 1 */
     RC_T_PORT        /* in a template: stands for a task of another section, or of a block */
 } rc_task_kind;
 

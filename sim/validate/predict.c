@@ -83,7 +83,7 @@ static rc_status make_setting(const predictor *p, const rc_measured_run *x, sett
     double launch = host_cost(p->rows, x->machine, "launch");
     if (isfinite(launch))
         s->m.launch = launch;
-    s->m.ring_step = 0.0;
+    s->m.ring_step = s->m.ring_step_cached = 0.0;
     snprintf(s->m.state, sizeof s->m.state, "%s",
              p->without & RC_CLOCKS ? "sustained" : "power_limited");
     s->m.from_rest = true; /* a ring's chip was idle while its case was set up */

@@ -29,7 +29,7 @@ typedef struct keys_file {
     "node: {gpus: 8, nvlink_rate: 450GB/s, nvls: true}\n"                                          \
     "network: {transport: rdma, nic_rate: 400Gb/s, nic_line_rate: 42GB/s, peer_rate: 27GB/s, "     \
     "hop_latency: 35us}\n"                                                                         \
-    "host: {launch: 5us, ring_step: 0.6ms}\n"
+    "host: {launch: 5us}\nengine: {ring_step: 0.6ms, ring_step_cached: 0.6ms}\n"
 #define PEAKS "hbm_rate: 3.35TB/s, bf16_rate: 989TFLOP/s, fp8_rate: 1979TFLOP/s"
 #define FITTED                                                                                     \
     "inputs: [a]\nfitted:\n"                                                                       \
@@ -196,10 +196,15 @@ static const keys_case keys_cases[] = {
     {M, "network.nic_line_rate", "ring", "", "28GB/s|40GB/s|50GB/s", TTFT, 0, 0},
     {M, "network.peer_rate", "ring", "", "10GB/s|20GB/s|40GB/s", TTFT, 0, 0},
     {M, "network.hop_latency", "ring", "", "17us|34us|68us", TTFT, 0, 0},
+    {M, "network.all_reduce", "dec", "parallel.tp=32", "ring|tree", "", 0, 0},
     {M, "network.max_nodes", "ring", "", "4|2", "", 0, 0},
     {M, "host.launch", "ring", "", "50us|100us|200us", TTFT, 0, 0},
-    {M, "host.eager_gap", "ring", "", "0|2us|4us", TTFT, 0, 0},
-    {M, "host.ring_step", "ring", "", "0.3ms|0.6ms|1.2ms", TTFT, 0, 0},
+    {M, "engine.profile", "ring", "", "-|paper", "", 0, 0},
+    {M, "engine.ring_step", "ring", "", "0.3ms|0.6ms|1.2ms", TTFT, 0, 0},
+    {M, "engine.ring_step_cached", "ring", "", "0.3ms|0.6ms|1.2ms", TTFT, 0, 0},
+    {M, "engine.attention", "ring", "", "split|whole", "", 0, 0},
+    {M, "engine.fp8_matrix", "pre", "dtypes.ffn_weights=fp8", "0.4|0.8|1.2", TTFT, 0, 0},
+    {M, "engine.fp8_stream", "dec", "dtypes.ffn_weights=fp8", "0.4|0.8|1", TTIT, 0, 0},
     {M, "calibration.base", "pre", "", "h100-sxm|h200-sxm", "", 0, 0},
     {M, "calibration.collectives", "pre", "", "h100-sxm|h200-sxm", "", 0, 0},
     {M, "calibration.costs.gemm", "pre", "", "h100-sxm|h200-sxm", "", 0, 0},

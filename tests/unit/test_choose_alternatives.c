@@ -107,7 +107,7 @@ static void few_tokens_take_pass_q(void **state) {
     assert_string_equal(a[0].why, "fewer new tokens than ranks");
     assert_int_equal(rc_alternative_best(a, n), n - 1);
     n = list(&model, 4, 4, 127996, a);
-    assert_true(time_of(a, n, 4, "pass-q") < 0.9 * time_of(a, n, 4, "pass-kv"));
+    assert_true(time_of(a, n, 4, "pass-q") < time_of(a, n, 4, "pass-kv"));
 }
 
 /* With as many KV heads as query heads K and V are twice Q: in a full prefill, too, pass-Q has

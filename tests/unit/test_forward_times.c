@@ -53,11 +53,15 @@ static void test_ring_steps_show(void **state) {
     f.x.seqs[0].p = 30;
     int64_t before = ticks();
     f.costs.machine.ring_step = 7e-12;
-    assert_int_equal(ticks() - before, 9 * 3 * 2 * 7); /* two KV segments: new and cached */
+    f.costs.machine.ring_step_cached = 5e-12;
+    assert_int_equal(ticks() - before, 9 * 3 * (7 + 5)); /* new and cached keys */
     f.x.seqs[0].p = 0;
     int64_t one = ticks();
-    f.costs.machine.ring_step = 0.0;
-    assert_int_equal(one - ticks(), 9 * 3 * 7); /* one */
+    f.costs.machine.ring_step = f.costs.machine.ring_step_cached = 0.0;
+    assert_int_equal(one - ticks(), 9 * 3 * 7); /* new ones */
+    f.x.seqs[0].p = 30;
+    f.costs.machine.ring_step_cached = 5e-12; /* by itself, too */
+    assert_int_equal(ticks() - before, 9 * 3 * 5);
 }
 
 /* Rank 0 is late, so the outputs of the two others cross each other first; those to rank 0 then

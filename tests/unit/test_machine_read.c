@@ -126,7 +126,9 @@ static void test_errors(void **state) {
     (void)state;
     says("host:", "hots:", "", "m.yaml:12:1: unknown key 'hots' (did you mean 'host'?)");
     says("host: {launch: 5us}\n", "", "", "m.yaml:1:1: missing key 'host' at the top level");
-    says("{launch: 5us}", "{ring_step: 1us}", "", "m.yaml:12:7: missing key 'launch' in 'host'");
+    says("{launch: 5us}", "{}", "", "m.yaml:12:7: missing key 'launch' in 'host'");
+    says("{launch: 5us}", "{launch: 5us, ring_step: 1us}", "",
+         "m.yaml:12:21: key 'ring_step' belongs in 'engine', not in 'host'");
     says("gpus: 8", "gpus: 8, gpus: 4", "", "m.yaml:5:17: duplicate key 'gpus', first on line 5");
     says("3.35TB/s", "3.35TB", "",
          "m.yaml:3:40: key 'hbm_rate': found '3.35TB', expected a bandwidth such as 2.4TB/s");
@@ -171,8 +173,39 @@ static void test_fitted_errors(void **state) {
                  ENTRY("ratio_spread", "\"1\"", "0.1", "[0.1, 0.1]")
                      ENTRY("hop_latency", "s", "1us", "[1us, 1us]")
                          ENTRY("gemm_ratio", "\"1\"", "1", "[1, 1]")
-                             ENTRY("hbm_ratio", "\"1\"", "1", "[1, 1]"),
-         "m.yaml:19:3: key 'fitted' lists 6 parameters; at most 5 may be fitted");
+                             ENTRY("hbm_ratio", "\"1\"", "1", "[1, 1]")
+                                 ENTRY("peer_rate", "B/s", "1GB/s", "[1GB/s, 1GB/s]")
+                                     ENTRY("nic_line_rate", "B/s", "1GB/s", "[1GB/s, 1GB/s]")
+                                         ENTRY("attention_ratio", "\"1\"", "1", "[1, 1]"),
+         "m.yaml:19:3: key 'fitted' lists 9 parameters; at most 8 may be fitted");
+}
+
+/* A profile's numbers and fits come first; what stands in the machine's file replaces the numbers,
+ * and may not fit them again. */
+static void test_engine(void **state) {
+    (void)state;
+    static const char host[] = "host: {launch: 5us}\n";
+    rc_machine m, own;
+    char text[1200];
+    rc_error err = {0};
+    assert_int_equal(parse(host,
+                           "host: {launch: 5us}\nengine: {profile: paper, attention: split}\n",
+                           "fitted:\n" ENTRY("gemm_ratio", "\"1\"", "0.7", "[0.6, 0.8]"), &m, &err),
+                     RC_OK);
+    assert_string_equal(m.engine, "paper");
+    assert_true(!m.whole_tiles && m.ring_step > 1e-4 && m.ring_step < 1e-3);
+    assert_true(m.fp8_matrix < 1.0 && m.fp8_stream < 1.0);
+    assert_true(m.fitted_count >= 2 && m.fitted[0].of_engine);
+    assert_false(m.fitted[m.fitted_count - 1].of_engine);
+    assert_int_equal(parse("", "", "", &own, NULL), RC_OK);
+    assert_true(own.engine[0] == '\0' && !own.whole_tiles && own.fp8_matrix == 1.0);
+    assert_int_equal(parse(host, "host: {launch: 5us}\nengine: {profile: paper}\n",
+                           "fitted:\n" ENTRY("ring_step", "s", "1us", "[1us, 1us]"), &m, &err),
+                     RC_E_INPUT);
+    assert_non_null(strstr(rc_error_text(&err, text, sizeof text), "'ring_step' is fitted twice"));
+    assert_int_not_equal(
+        parse(host, "host: {launch: 5us}\nengine: {profile: papr}\n", "", &m, &err), RC_OK);
+    assert_non_null(strstr(rc_error_text(&err, text, sizeof text), "did you mean 'paper'?"));
 }
 
 static void test_repository_machines(void **state) {
@@ -202,8 +235,8 @@ static void test_fields(void **state) {
         assert_true(*v == 0.0);
         *v = (double)n + 1.0;
     }
-    assert_true(n == 23 && m.memory == 1.0 &&
-                m.base_nvlink_rate == 23.0); /* none names another's number */
+    assert_true(n == 25 && m.memory == 1.0 &&
+                m.base_nvlink_rate == 25.0); /* none names another's number */
     assert_null(rc_machine_field(&m, "sms"));
 }
 
@@ -215,6 +248,7 @@ int main(void) {
         cmocka_unit_test(test_fitted),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_fitted_errors),
+        cmocka_unit_test(test_engine),
         cmocka_unit_test(test_repository_machines),
         cmocka_unit_test(test_fields),
     };
