@@ -63,6 +63,11 @@ rc_status rc_bench_run(rc_bench *b, const rc_bench_op *op, rc_result *r, rc_erro
  * and the mean clock and power. */
 rc_status rc_bench_duty_cycle(rc_bench *b, const rc_bench_op *op, double share, rc_result *r,
                               rc_error *err);
+/* bench_eager.c: time stretches of `calls` calls that the host launches one by one, no graph, all of
+ * them queued before the first begins; *r is of one call. RC_E_UNMODELLED when the host cannot queue
+ * so many ahead. */
+rc_status rc_bench_eager(rc_bench *b, const rc_bench_op *op, int calls, rc_result *r,
+                         rc_error *err);
 /* Keep the GPU busy with the op for that long. */
 rc_status rc_bench_heat(rc_bench *b, const rc_bench_op *op, double seconds, rc_error *err);
 /* The driver renews clock and power about ten times a second, so after a load of less than that

@@ -353,46 +353,45 @@ rc_status rc_points_memory(rc_points *p, int ranks, rc_error *err) {
     return RC_OK;
 }
 
-/* Pairs that meet in a layer, after each kernel by itself. */
+static rc_status gap(rc_points *p, const char *chain, int64_t eager, rc_error *err) {
+    rc_point x = {.op = "gap",
+                  .variant = chain,
+                  .dtype = "",
+                  .a = strpbrk(chain, "+|") ? 2 : 1,
+                  .cond = eager ? "eager" : NULL,
+                  .value = eager,
+                  .quick = true};
+    return rc_points_add(p, &x, err);
+}
+
+/* Each kernel by itself, in a graph and launched one by one in stretches of 256 calls; pairs that
+ * meet in a layer; then shorter stretches, which show what the ends of one take, and two pairs
+ * launched one by one, which show that gaps add up. */
 rc_status rc_points_gap(rc_points *p, int ranks, rc_error *err) {
-    static const char *const chains[] = {"norm",
-                                         "gemm",
-                                         "rotary",
-                                         "swiglu",
-                                         "decode",
-                                         "attention",
-                                         "merge",
-                                         "copy",
-                                         "clear",
-                                         "send_recv",
-                                         "norm+gemm",
-                                         "rotary+gemm",
-                                         "swiglu+gemm",
-                                         "decode+gemm",
-                                         "attention+gemm",
-                                         "merge+gemm",
-                                         "rotary+decode",
-                                         "attention+rotary",
-                                         "attention+merge",
-                                         "decode+merge",
-                                         "attention+clear",
-                                         "decode+clear",
-                                         "attention+copy",
-                                         "norm+send_recv",
-                                         "gemm+send_recv",
-                                         "norm|norm",
-                                         "norm|send_recv",
-                                         "attention|send_recv",
-                                         "decode|send_recv",
-                                         "gemm|send_recv",
-                                         "norm|copy"};
+    enum { LONG = 256 };
+    static const int64_t shorter[] = {64, 16};
+    static const char *const single[] = {"norm",      "gemm",  "rotary", "swiglu", "decode",
+                                         "attention", "merge", "copy",   "clear",  "send_recv"};
+    static const char *const pairs[] = {
+        "norm+gemm",       "rotary+gemm",         "swiglu+gemm",      "decode+gemm",
+        "attention+gemm",  "merge+gemm",          "rotary+decode",    "attention+rotary",
+        "attention+merge", "decode+merge",        "attention+clear",  "decode+clear",
+        "attention+copy",  "norm+send_recv",      "gemm+send_recv",   "norm|norm",
+        "norm|send_recv",  "attention|send_recv", "decode|send_recv", "gemm|send_recv",
+        "norm|copy"};
+    static const char *const eager_pairs[] = {"norm+gemm", "norm|send_recv"};
     (void)ranks;
-    for (size_t i = 0; i < COUNT(chains); i++) {
-        bool pair = strpbrk(chains[i], "+|") != NULL;
-        rc_point x = {
-            .op = "gap", .variant = chains[i], .dtype = "", .a = pair ? 2 : 1, .quick = true};
-        RC_TRY(rc_points_add(p, &x, err));
-    }
+    for (size_t i = 0; i < COUNT(single); i++)
+        RC_TRY(gap(p, single[i], 0, err));
+    for (size_t i = 0; i < COUNT(single); i++)
+        RC_TRY(gap(p, single[i], LONG, err));
+    for (size_t i = 0; i < COUNT(pairs); i++)
+        RC_TRY(gap(p, pairs[i], 0, err));
+    for (size_t k = 0; k < COUNT(shorter); k++)
+        for (size_t i = 0; i < COUNT(single); i++)
+            RC_TRY(gap(p, single[i], shorter[k], err));
+    for (size_t i = 0; i < COUNT(eager_pairs); i++)
+        RC_TRY(gap(p, eager_pairs[i], LONG, err));
     return RC_OK;
 }
 

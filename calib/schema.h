@@ -18,7 +18,7 @@
  *   mla_prefill, mla_absorbed     Tq          Tk       query heads  sequences
  *   mla_decode                    batch       context  query heads
  *   mla_bmm                       tokens      N        K            heads
- *   moe_ffn                       rows        hidden   width
+ *   moe_ffn                       rows        hidden   width        tokens that come
  *   moe_route                     tokens
  *   ep_dispatch, ep_combine       tokens      hidden   ranks        nodes
  *   dsa_index                     Tq          Tk       index heads  sequences
@@ -41,7 +41,7 @@
  * materialised (mla_prefill) every head has keys and values of its own, absorbed it reads one stream
  * of latents; mla_bmm is one product a head. moe_ffn is gate, up and down of the experts of one GPU
  * with gathering and scattering: rows are pairs of a token and an expert, `experts` those on this
- * GPU. Transfers of experts count the tokens of one GPU, and `experts` of all. dsa_attention keeps
+ * GPU; tokens 0: rows / top_k. Transfers of experts count the tokens of one GPU, and `experts` of all. dsa_attention keeps
  * `keys` keys a query.
  *
  * Five sizes have columns of their own, which schema 1 has not. head_k, head_v: elements of a query
@@ -54,7 +54,8 @@
  * @smsN (on N SMs), @ctasN (NCCL with N CTAs), @apart (a transfer between two compute kernels),
  * @nvlink, @shm (interference: the transport), @seqsN (attention: N sequences, each of the row's
  * axes), @restN (decode: all sequences but one have N tokens of context), @dutyN (at work N % of the
- * time), @freshN (the same, from rest and as early as in a ring).
+ * time), @freshN (the same, from rest and as early as in a ring), @eagerN (gap: launched one by one,
+ * N calls queued behind each other).
  *
  * Times are seconds for one call. `state` is burst (cool, short) or sustained (after seconds of
  * continuous load). `source` is "measured" or "published: WHO, WHAT" or "modelled: HOW".

@@ -1,4 +1,4 @@
-/* What lies between two kernels of a graph that differ.
+/* What lies between two kernels: in a graph where they differ, and launched one by one.
  *
  * The other suites replay copies of one kernel behind each other, and what they time holds the gap
  * between two of the same. In a layer a kernel follows another one: a norm follows a product, a
@@ -14,9 +14,13 @@
  * y to x, beyond the two of equal kernels. Sizes are as small as an ordinary launch of each kernel
  * allows, so that the gap is most of what is timed.
  *
+ * A variant with the condition `@eagerN` is the same chain launched one by one, N calls behind each
+ * other and all of them queued before the first begins: what it takes beyond the chain in a graph is
+ * what the GPU needs to go from one launch to the next, whatever the host does meanwhile.
+ *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/cublaslt.h"
-#include "calib/nccl_library.h"
+#include "calib/nccl_self.h"
 #include "calib/suite.h"
 #include "kernels/kernels.h"
 
@@ -36,10 +40,7 @@ struct gap_suite {
     rc_cublaslt *lt;
     cudaStream_t other;
     cudaEvent_t there, back;
-#ifdef RC_HAVE_NCCL
-    const rc_nccl *nccl;
-    ncclComm_t comm;
-#endif
+    rc_nccl_self own;
     gap_kernel chain[LONGEST]; /* of the point at hand */
     int length;
     bool fork; /* the second kernel is on the other stream */
@@ -123,17 +124,7 @@ static rc_status clear(gap_suite *s, cudaStream_t stream, rc_error *err) {
 }
 
 static rc_status send_recv(gap_suite *s, cudaStream_t stream, rc_error *err) {
-#ifdef RC_HAVE_NCCL
-    RC_NCCL(s->nccl, group_start());
-    RC_NCCL(s->nccl, send(s->in.p, MESSAGE_BYTES, ncclInt8, 0, s->comm, stream));
-    RC_NCCL(s->nccl, recv(s->out.p, MESSAGE_BYTES, ncclInt8, 0, s->comm, stream));
-    RC_NCCL(s->nccl, group_end());
-    return RC_OK;
-#else
-    (void)s;
-    (void)stream;
-    return rc_nccl_ready(err);
-#endif
+    return rc_nccl_self_send(&s->own, s->in.p, s->out.p, MESSAGE_BYTES, 1, stream, err);
 }
 
 static const struct {
@@ -162,20 +153,6 @@ static rc_status gap_launch(void *self, int slot, cudaStream_t stream, rc_error 
     return RC_OK;
 }
 
-static rc_status make_comm(gap_suite *s, rc_error *err) {
-#ifdef RC_HAVE_NCCL
-    s->nccl = rc_nccl_load(err);
-    if (!s->nccl)
-        return RC_E_UNMODELLED;
-    if (!s->comm)
-        RC_NCCL(s->nccl, comm_init_all(&s->comm, 1, &s->gpu->device));
-    return RC_OK;
-#else
-    (void)s;
-    return rc_nccl_ready(err);
-#endif
-}
-
 static rc_status choose(gap_suite *s, const char *variant, rc_error *err) {
     s->fork = strchr(variant, '|') != NULL;
     s->length = 0;
@@ -188,7 +165,7 @@ static rc_status choose(gap_suite *s, const char *variant, rc_error *err) {
         if (!found || s->length == LONGEST)
             return rc_fail(err, RC_E_INTERNAL, "nothing measures a gap of %s", variant);
         if (found == send_recv)
-            RC_TRY(make_comm(s, err));
+            RC_TRY(rc_nccl_self_open(&s->own, s->gpu, err));
         s->chain[s->length++] = found;
         at += at[n] ? n + 1 : n;
     }
@@ -202,10 +179,7 @@ static void gap_close(void *self) {
     gap_suite *s = self;
     if (!s)
         return;
-#ifdef RC_HAVE_NCCL
-    if (s->comm)
-        (void)s->nccl->comm_destroy(s->comm);
-#endif
+    rc_nccl_self_close(&s->own);
     if (s->there)
         (void)cudaEventDestroy(s->there);
     if (s->back)
@@ -261,7 +235,10 @@ static rc_status gap_measure(rc_calib *c, void *self, const rc_point *p, rc_meas
     gap_suite *s = self;
     RC_TRY(choose(s, p->variant, err));
     rc_bench_op op = {gap_launch, s, 2.0 * BUFFER_BYTES, 1};
-    RC_TRY(rc_bench_run(&c->bench, &op, &m->r, err));
+    if (p->cond)
+        RC_TRY(rc_bench_eager(&c->bench, &op, (int)p->value, &m->r, err));
+    else
+        RC_TRY(rc_bench_run(&c->bench, &op, &m->r, err));
     if (strstr(p->variant, "send_recv"))
         rc_nccl_version(m->nccl, sizeof m->nccl);
     return RC_OK;

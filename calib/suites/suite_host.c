@@ -9,8 +9,10 @@
  *     graph_launch              cudaGraphLaunch of a graph of `a` of the first kernel
  *     event; event, wait        cudaEventRecord; cudaStreamWaitEvent on another stream
  *     sync                      cudaStreamSynchronize right after a launch: what a host waits
- * beyond it sync, idle                cudaStreamSynchronize with nothing pending nccl_group
- * ncclGroupStart, a / 2 sends and as many receives, ncclGroupEnd, to itself (a communicator of one)
+ *                               beyond it
+ *     sync, idle                cudaStreamSynchronize with nothing pending
+ *     nccl_group                ncclGroupStart, a / 2 sends and as many receives, ncclGroupEnd, to
+ *                               itself (a communicator of one)
  *     nccl_group, all_reduce    ncclAllReduce by itself
  *
  * A sample is the mean of a short run of calls, short enough that the launch queue (about a
@@ -18,7 +20,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/cublaslt.h"
-#include "calib/nccl_library.h"
+#include "calib/nccl_self.h"
 #include "calib/suite.h"
 #include "kernels/kernels.h"
 
@@ -37,10 +39,7 @@ typedef struct host_suite {
     cudaEvent_t event;
     int64_t a; /* of the point at hand */
     cudaGraphExec_t graph;
-#ifdef RC_HAVE_NCCL
-    const rc_nccl *nccl;
-    ncclComm_t comm;
-#endif
+    rc_nccl_self own;
 } host_suite;
 
 /* One call, and how long the host was held. */
@@ -194,36 +193,19 @@ static rc_status open_kernels(rc_calib *c, host_suite *s, rc_error *err) {
 /* ---- NCCL ------------------------------------------------------------------------------------ */
 
 static rc_status call_all_reduce(host_suite *s, double *seconds, rc_error *err) {
-#ifdef RC_HAVE_NCCL
     double t = rc_now();
-    RC_NCCL(s->nccl, all_reduce(s->buf.p, s->buf.p + MESSAGE_BYTES, MESSAGE_BYTES / 2, ncclBfloat16,
-                                ncclSum, s->comm, s->gpu->stream));
+    RC_TRY(rc_nccl_self_all_reduce(&s->own, s->buf.p, s->buf.p + MESSAGE_BYTES, MESSAGE_BYTES / 2,
+                                   s->gpu->stream, err));
     *seconds = rc_now() - t;
     return RC_OK;
-#else
-    (void)s;
-    (void)seconds;
-    return rc_nccl_ready(err);
-#endif
 }
 
 static rc_status call_nccl(host_suite *s, double *seconds, rc_error *err) {
-#ifdef RC_HAVE_NCCL
-    void *to = s->buf.p, *from = s->buf.p + MESSAGE_BYTES;
     double t = rc_now();
-    RC_NCCL(s->nccl, group_start());
-    for (int64_t i = 0; i < s->a / 2; i++) {
-        RC_NCCL(s->nccl, send(to, MESSAGE_BYTES, ncclInt8, 0, s->comm, s->gpu->stream));
-        RC_NCCL(s->nccl, recv(from, MESSAGE_BYTES, ncclInt8, 0, s->comm, s->gpu->stream));
-    }
-    RC_NCCL(s->nccl, group_end());
+    RC_TRY(rc_nccl_self_send(&s->own, s->buf.p, s->buf.p + MESSAGE_BYTES, MESSAGE_BYTES, s->a / 2,
+                             s->gpu->stream, err));
     *seconds = rc_now() - t;
     return RC_OK;
-#else
-    (void)s;
-    (void)seconds;
-    return rc_fail(err, RC_E_UNMODELLED, "built without NCCL");
-#endif
 }
 
 /* ---- suite ---------------------------------------------------------------------------------- */
@@ -232,10 +214,7 @@ static void host_close(void *self) {
     host_suite *s = self;
     if (!s)
         return;
-#ifdef RC_HAVE_NCCL
-    if (s->comm)
-        (void)s->nccl->comm_destroy(s->comm);
-#endif
+    rc_nccl_self_close(&s->own);
     if (s->event)
         (void)cudaEventDestroy(s->event);
     if (s->graph)
@@ -290,20 +269,6 @@ static rc_status make_graph(host_suite *s, int64_t nodes, rc_error *err) {
     return RC_OK;
 }
 
-static rc_status make_comm(host_suite *s, rc_error *err) {
-#ifdef RC_HAVE_NCCL
-    s->nccl = rc_nccl_load(err);
-    if (!s->nccl)
-        return RC_E_UNMODELLED;
-    if (!s->comm)
-        RC_NCCL(s->nccl, comm_init_all(&s->comm, 1, &s->gpu->device));
-    return RC_OK;
-#else
-    (void)s;
-    return rc_fail(err, RC_E_UNMODELLED, "built without NCCL");
-#endif
-}
-
 static rc_status choose(host_suite *s, const rc_point *p, host_call *call, rc_error *err) {
     static const struct {
         const char *op, *variant;
@@ -330,7 +295,7 @@ static rc_status choose(host_suite *s, const rc_point *p, host_call *call, rc_er
         return rc_fail(err, RC_E_INTERNAL, "nothing measures %s %s", p->op, p->variant);
     if (*call == call_graph)
         return make_graph(s, p->a, err);
-    return strcmp(p->op, "nccl_group") ? RC_OK : make_comm(s, err);
+    return strcmp(p->op, "nccl_group") ? RC_OK : rc_nccl_self_open(&s->own, s->gpu, err);
 }
 
 static rc_status host_measure(rc_calib *c, void *self, const rc_point *p, rc_measured *m,

@@ -19,9 +19,10 @@ static rc_status format_of(const char *asked, const char *name, const char *text
             return RC_OK;
         }
     const char *near = rc_nearest(asked, names);
-    return rc_fail_at(err, RC_E_USAGE, "--format", 0, 0,
-                      "\"%.40s\": expected nccl-tests, aiconfigurator or vidur%s%s%s", asked,
-                      near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    return rc_fail_at(
+        err, RC_E_USAGE, "--format", 0, 0,
+        "\"%.40s\": expected nccl-tests, aiconfigurator, vidur or kernel-tables%s%s%s", asked,
+        near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }
 
 static rc_status one_file(const char *path, const char *format, const rc_import *how, rc_rows *rows,

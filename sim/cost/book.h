@@ -12,6 +12,7 @@
 #include <string.h>
 #include "sim/cost/field.h"
 #include "sim/cost/gemm_plan.h"
+#include "sim/cost/launch_gap.h"
 #include "sim/cost/nearness.h"
 #include "sim/cost/ops.h"
 #include "sim/cost/power.h"
@@ -35,6 +36,7 @@ typedef struct rc_book {
     const rc_field *fields; /* times of attention and decode; their grids say what was measured */
     size_t field_count;
     rc_product_rates products[2]; /* of bf16 and of fp8 */
+    rc_launch_gaps gaps;          /* of kernels that are launched one by one */
     rc_class_errors errors;       /* learnt from the rows (class_errors.h), else 0 */
 } rc_book;
 

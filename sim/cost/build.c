@@ -268,6 +268,7 @@ static rc_status fill(rc_built_book *b, const rc_rows *rows, rc_error *err) {
     if (st == RC_OK)
         st = rc_fields_of(p, n, b->arena, &b->fields, &b->book.field_count, err);
     b->book.fields = b->fields;
+    b->book.gaps = rc_launch_gaps_of(rows, b->book.base);
     free(p);
     return st;
 }

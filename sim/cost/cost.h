@@ -12,6 +12,7 @@
 #include "sim/base/error.h"
 #include "sim/machine/machine.h"
 #include "sim/cost/beside.h"
+#include "sim/cost/launch_gap.h"
 #include "sim/cost/ops.h"
 #include "sim/cost/power.h"
 #include "sim/cost/store.h"
@@ -148,6 +149,10 @@ typedef struct rc_p2p {
 } rc_p2p;
 /* x->ranks: of the ring that sends; rows of another number of ranks are RC_MODELLED. */
 rc_status rc_cost_p2p(const rc_costs *c, const rc_transfer *x, rc_p2p *out, rc_error *err);
+/* s that a call takes longer on the GPU when the host launches it by itself than it does in a CUDA
+ * graph, which is what the look-ups above answer for: what the machine states, else what rows say
+ * (launch_gap.h), else 0. */
+double rc_cost_eager_gap(const rc_costs *c, rc_launched kind);
 /* What attention and messages take from each other. */
 rc_beside rc_cost_beside(const rc_costs *c);
 

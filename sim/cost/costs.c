@@ -170,6 +170,11 @@ const rc_machine *rc_costs_machine(const rc_costs *c) {
     return &c->m;
 }
 
+double rc_cost_eager_gap(const rc_costs *c, rc_launched kind) {
+    assert(c != NULL && kind < RC_LAUNCHED_KINDS);
+    return c->m.eager_gap > 0.0 ? c->m.eager_gap : c->book->gaps.eager[kind];
+}
+
 rc_beside rc_cost_beside(const rc_costs *c) {
     assert(c != NULL);
     const rc_beside nothing = {.known = false};

@@ -12,7 +12,7 @@
 #include "sim/cost/import_formats.h"
 #include "sim/cost/import_words.h"
 
-static const char *const names[] = {"nccl-tests", "aiconfigurator", "vidur", NULL};
+static const char *const names[] = {"nccl-tests", "aiconfigurator", "vidur", "kernel-tables", NULL};
 
 const char *const *rc_import_names(void) {
     return names;
@@ -80,7 +80,7 @@ static rc_status not_known(const char *name, const char *text, size_t size, size
         snprintf(found, sizeof found, "the columns %.*s", (int)(line < 240 ? line : 240), text);
     return rc_fail_at(err, RC_E_INPUT, name, 0, 0,
                       "is none of the formats that can be imported: nccl-tests output (text, or "
-                      "JSON of -J), AIConfigurator or Vidur tables (CSV)%s%s",
+                      "JSON of -J), AIConfigurator or Vidur tables (CSV), kernel tables (CSV)%s%s",
                       found[0] ? "; found " : "", found);
 }
 
@@ -96,6 +96,8 @@ rc_status rc_import_detect(const char *name, const char *text, size_t size, rc_i
         return not_known(name, text, size, line, err);
     else if (has(text, line, "time_stats."))
         *out = RC_IMPORT_VIDUR;
+    else if (has(text, size, ",latency_ms") || has(text, size, ",dispatch_us"))
+        *out = RC_IMPORT_KERNELS;
     else if (has(text, line, "latency") && has(text, line, ","))
         *out = RC_IMPORT_AICONFIGURATOR;
     else if (has(text, size, "busbw"))
@@ -143,6 +145,8 @@ rc_status rc_import_parse(rc_import_format f, const char *name, const char *text
                                    : rc_import_nccl_tests(&m, text, size, err);
     case RC_IMPORT_AICONFIGURATOR:
         return rc_import_aiconfigurator(&m, text, size, err);
+    case RC_IMPORT_KERNELS:
+        return rc_import_kernels(&m, text, size, err);
     default:
         return rc_import_vidur(&m, text, size, err);
     }

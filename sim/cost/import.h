@@ -5,6 +5,8 @@
  * - aiconfigurator: its tables gemm_perf, context_attention_perf, generation_attention_perf,
  *   nccl_perf and custom_allreduce_perf, as CSV.
  * - vidur: its CSV tables mlp and attention (compute), all_reduce and send_recv (network).
+ * - kernel-tables: tables of single kernels of experts, latent and sparse attention
+ *   (results/published/raw; import_kernels.c).
  *
  * What a format cannot say (date, driver, clocks) is "unknown" or missing. Rows that have no
  * counterpart here (batched prefill, quantisations other than bf16, fp16 and fp8) are counted, not
@@ -20,6 +22,7 @@ typedef enum rc_import_format {
     RC_IMPORT_NCCL_TESTS,
     RC_IMPORT_AICONFIGURATOR,
     RC_IMPORT_VIDUR,
+    RC_IMPORT_KERNELS,
     RC_IMPORT_FORMATS
 } rc_import_format;
 const char *const *rc_import_names(void); /* NULL-terminated */

@@ -8,6 +8,7 @@
 rc_status rc_import_nccl_tests(rc_importer *m, const char *text, size_t size, rc_error *err);
 rc_status rc_import_nccl_json(rc_importer *m, const char *text, size_t size, rc_error *err);
 rc_status rc_import_aiconfigurator(rc_importer *m, const char *text, size_t size, rc_error *err);
+rc_status rc_import_kernels(rc_importer *m, const char *text, size_t size, rc_error *err);
 rc_status rc_import_vidur(rc_importer *m, const char *text, size_t size, rc_error *err);
 
 #endif

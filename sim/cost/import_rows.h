@@ -11,8 +11,9 @@ typedef struct rc_import { /* what the caller says of the file; NULL where it do
     const char *gpu;       /* NULL: what the file says, else "unknown" */
     const char *source;    /* without "published: "; NULL: the format's name */
     const char *transport; /* NULL: nvlink inside a node, rdma between nodes */
-    const char *op;        /* nccl-tests that do not name their collective */
-    int64_t ranks, nodes;  /* nccl-tests that do not list their ranks; 0: not told */
+    const char *op;        /* of kernel-tables; of nccl-tests that do not name their collective */
+    int64_t ranks, nodes;  /* of nccl-tests that do not list their ranks, of transfers between
+                              experts; 0: not told */
 } rc_import;
 
 typedef struct rc_import_count {

@@ -35,6 +35,7 @@ static const char *const axis_names[RC_AXIS_COUNT] = {
     [RC_AXIS_CTAS] = "CTAs",
     [RC_AXIS_KEPT] = "keys kept",
     [RC_AXIS_HEADS] = "heads",
+    [RC_AXIS_ENTERING] = "tokens entering",
 };
 
 const char *rc_axis_name(rc_axis axis) {
@@ -43,7 +44,8 @@ const char *rc_axis_name(rc_axis axis) {
 }
 
 bool rc_axis_may_be_zero(rc_axis axis) {
-    return axis == RC_AXIS_WINDOW || axis == RC_AXIS_EXPERTS || axis == RC_AXIS_TOP_K;
+    return axis == RC_AXIS_WINDOW || axis == RC_AXIS_EXPERTS || axis == RC_AXIS_TOP_K ||
+           axis == RC_AXIS_ENTERING;
 }
 
 static double of(const rc_axes *at, rc_axis axis) {
@@ -426,7 +428,7 @@ static const rc_op_info table[] = {
      .power = 1.0,
      .work = mla_bmm},
     {.name = "moe_ffn",
-     .column = {RC_AXIS_ROWS, RC_AXIS_INPUTS, RC_AXIS_WIDTH},
+     .column = {RC_AXIS_ROWS, RC_AXIS_INPUTS, RC_AXIS_WIDTH, RC_AXIS_ENTERING},
      .along = RC_AXIS_ROWS,
      .fixed = {RC_AXIS_INPUTS, RC_AXIS_WIDTH, RC_AXIS_EXPERTS, RC_AXIS_TOP_K},
      REACH(0.5, 0.7, RC_BOUND_GEMM),

@@ -44,6 +44,7 @@ typedef enum rc_axis {
     RC_AXIS_CTAS,  /* CTAs given to NCCL                                                        */
     RC_AXIS_KEPT,  /* keys of a query that a selection keeps                                    */
     RC_AXIS_HEADS, /* heads of an op that is not softmax attention                              */
+    RC_AXIS_ENTERING, /* tokens that come to a layer of experts; 0: rows / experts a token      */
     RC_AXIS_COUNT
 } rc_axis;
 const char *rc_axis_name(rc_axis axis); /* "query heads" */

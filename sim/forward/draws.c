@@ -121,6 +121,7 @@ static rc_status run_once(redraw *d, const rc_costs *costs, const rc_draw *z, sa
     for (size_t i = 0; i < r->one.shape_count; i++)
         RC_TRY(rc_shape_draw(costs, &r->one, &r->one.shapes[i], z, &d->prices[i], err));
     rc_contend(d->spec, costs, &r->one, d->prices);
+    rc_space_launches(d->spec, costs, &r->one, d->prices);
     return evaluate(d, out) ? RC_OK : play(d, costs, z, out, err);
 }
 

@@ -79,6 +79,12 @@ rc_contention rc_contention_of(const rc_spec *spec);
 void rc_contend(const rc_spec *spec, const rc_costs *costs, const rc_program *p,
                 rc_shape_cost *prices);
 
+/* spaced_launches.c: adds what each call of a pass that is launched op by op takes longer on the GPU than
+ * in a graph; prices of a pass in a graph stay. Once for prices that are fresh or at a new clock,
+ * after rc_contend. */
+void rc_space_launches(const rc_spec *spec, const rc_costs *costs, const rc_program *p,
+                       rc_shape_cost *prices);
+
 rc_status rc_forward_check(const rc_spec *spec, rc_memory *memory, rc_error *err);
 
 /* What the time of a task rests on: its shape's basis, or RC_STATED on a slow rank or link. */

@@ -205,6 +205,7 @@ static rc_status cost_shapes(rc_run *r, const rc_costs *costs, const rc_draw *z,
             r->link_rate[s->nodes == 1 ? INSIDE : BETWEEN] = r->costs[i].link_rate;
     }
     rc_contend(r->spec, costs, r->program, r->costs);
+    rc_space_launches(r->spec, costs, r->program, r->costs);
     return RC_OK;
 }
 

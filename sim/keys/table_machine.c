@@ -58,6 +58,10 @@ const rc_key rc_keys_machine[] = {
           "nodes of the cluster: more, of one pass or of all replicas together, are refused"),
     SECTION("host", NEEDED, ""),
     NUMBER("host.launch", TIME, 0.0, 1.0, "", NEEDED, "time", UP, "a launched kernel"),
+    NUMBER(
+        "host.eager_gap", TIME, 0.0, 1.0, "", "=0", "time", UP,
+        "what each kernel that is launched by itself takes longer on the GPU than in a CUDA graph; "
+        "0: by the rows of `gap`, and nothing without them"),
     SECTION("engine", "the kernels that were measured, and no host work at ring steps",
             "the serving engine, where it differs from the kernels that were measured"),
     NAME("engine.profile", "none", "time",

@@ -19,6 +19,7 @@
     X(peer_rate, "network.peer_rate")                                                              \
     X(hop_latency, "network.hop_latency")                                                          \
     X(launch, "host.launch")                                                                       \
+    X(eager_gap, "host.eager_gap")                                                                 \
     X(ring_step, "engine.ring_step")                                                               \
     X(ring_step_cached, "engine.ring_step_cached")                                                 \
     X(fp8_matrix, "engine.fp8_matrix")                                                             \

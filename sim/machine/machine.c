@@ -84,7 +84,8 @@ static rc_status read_network(const rc_section *root, rc_machine *m, rc_error *e
 static rc_status read_host(const rc_section *root, rc_machine *m, rc_error *err) {
     rc_section s;
     RC_TRY(rc_section_enter(root, "host", &s, err));
-    return number(&s, "launch", m, err);
+    RC_TRY(number(&s, "launch", m, err));
+    return number(&s, "eager_gap", m, err);
 }
 
 /* Keys that are left out stand for their defaults in a profile and for the profile beside one. */

@@ -81,6 +81,9 @@ typedef struct rc_machine {
     int max_nodes;            /* of the cluster; 0: any number */
     /* host: eager launches (see docs/method.md, "The host") */
     double launch; /* s per launched kernel */
+    double
+        eager_gap; /* s on the GPU that each kernel launched by itself takes more than in a graph;
+                         0: by the rows of `gap`, and none without such rows */
     /* engine: what serves there, where it differs from the kernels that were measured; often a
      * profile of scenarios/engines, which several machines share (docs/method.md, "The engine") */
     char engine[64];         /* name of the profile; "": none */

@@ -14,8 +14,8 @@ static inline void fuzz_check_row(const rc_row *r) {
         abort();
 }
 
-static inline int fuzz_import(rc_import_format f, const uint8_t *data, size_t size) {
-    const rc_import how = {.machine = "lab", .op = f == RC_IMPORT_NCCL_TESTS ? "all_reduce" : NULL};
+static inline int fuzz_import_as(rc_import_format f, const rc_import *how, const uint8_t *data,
+                                 size_t size) {
     rc_rows *rows = NULL, *all = NULL;
     rc_import_format found;
     rc_import_count n;
@@ -24,7 +24,7 @@ static inline int fuzz_import(rc_import_format f, const uint8_t *data, size_t si
         abort();
     (void)rc_import_detect("fuzz", (const char *)data, size, &found, &e);
     e = (rc_error){0};
-    rc_status st = rc_import_parse(f, "fuzz", (const char *)data, size, &how, rows, &n, &e);
+    rc_status st = rc_import_parse(f, "fuzz", (const char *)data, size, how, rows, &n, &e);
     if (st != RC_OK && (e.msg[0] == '\0' || e.status != st))
         abort();
     if (st == RC_OK && n.rows != rc_rows_count(rows))
@@ -36,5 +36,10 @@ static inline int fuzz_import(rc_import_format f, const uint8_t *data, size_t si
     rc_rows_free(all);
     rc_rows_free(rows);
     return 0;
+}
+
+static inline int fuzz_import(rc_import_format f, const uint8_t *data, size_t size) {
+    const rc_import how = {.machine = "lab", .op = f == RC_IMPORT_NCCL_TESTS ? "all_reduce" : NULL};
+    return fuzz_import_as(f, &how, data, size);
 }
 #endif

@@ -199,6 +199,7 @@ static const keys_case keys_cases[] = {
     {M, "network.all_reduce", "dec", "parallel.tp=32", "ring|tree", "", 0, 0},
     {M, "network.max_nodes", "ring", "", "4|2", "", 0, 0},
     {M, "host.launch", "ring", "", "50us|100us|200us", TTFT, 0, 0},
+    {M, "host.eager_gap", "ring", "", "0|2us|4us", TTFT, 0, 0},
     {M, "engine.profile", "ring", "", "-|paper", "", 0, 0},
     {M, "engine.ring_step", "ring", "", "0.3ms|0.6ms|1.2ms", TTFT, 0, 0},
     {M, "engine.ring_step_cached", "ring", "", "0.3ms|0.6ms|1.2ms", TTFT, 0, 0},

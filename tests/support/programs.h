@@ -261,6 +261,7 @@ struct rc_costs {
     double peer_rate, link_rate, spread;
     rc_basis basis;
     rc_beside beside;
+    rc_launch_gaps gaps;
     int fail; /* a fake_kind that errs, FAKE_KINDS: messages do; -1: none does */
     rc_power
         power;    /* none unless known: then every tick of compute draws 1 kW at the boost clock */
@@ -326,6 +327,10 @@ const rc_machine *rc_costs_machine(const rc_costs *c) {
 
 rc_beside rc_cost_beside(const rc_costs *c) {
     return c->beside;
+}
+
+double rc_cost_eager_gap(const rc_costs *c, rc_launched kind) {
+    return c->gaps.eager[kind];
 }
 
 rc_status rc_costs_view(const rc_costs *c, const rc_machine *m, rc_costs **out, rc_error *err) {
@@ -415,6 +420,8 @@ PROP_UNUSED static void fake_costs(prop_case *c, rc_costs *k) {
     k->peer_rate = k->link_rate * (0.3 + prop_unit(c));
     k->basis = RC_MEASURED;
     k->fail = -1;
+    for (int i = 0; i < RC_LAUNCHED_KINDS; i++)
+        k->gaps.eager[i] = (double)prop_range(c, 0, 500) / RC_PS_PER_S;
 }
 
 /* In half of the cases costs with a power model, whose limit most passes exceed: time and power of

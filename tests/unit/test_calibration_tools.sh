@@ -74,7 +74,26 @@ import "$corpus"/vidur/{all_reduce,send_recv,mlp,attention}.csv --machine dgx --
 grep ',gemm,' vidur.csv | cut -d, -f7-9 | sort | tr '\n' ' ' | grep -q '4096,10240,8192 4096,57344,8192 4096,8192,28672 4096,8192,8192 ' || { grep gemm vidur.csv; fail "vidur: products"; }
 grep ',send_recv,' vidur.csv | grep 'rdma,bytes,2048,2,2,0,1e-05,1.7e-05,2e-05,' >/dev/null || fail "vidur: two nodes"
 grep ',attention,causal,fp16,512,1536,8,1,' vidur.csv >/dev/null || fail "vidur: attention"
-refused 'expected nccl-tests, aiconfigurator or vidur' "$ringcast" calibration import "$corpus/vidur/mlp.csv" --format vidurr --machine m --out x.csv
+# Tables of kernels: milliseconds, the op of the caller, conditions, disturbed rows counted.
+k=$corpus/kerneltables
+import "$k/latent.csv" --op mla_prefill --machine k --out k.csv --overwrite >log
+grep ',mla_prefill,,bf16,4096,4096,16,1,0.0002072,0.0002072,0.0002072,.*,192,128,0,0,0$' k.csv >/dev/null || { cat k.csv; fail "kernel tables: latent attention"; }
+grep -q 'latent.csv (kernel-tables): 2 rows, 1 left out' log || { cat log; fail "kernel tables: int4 must be left out"; }
+import "$k/disturbed.csv" --op mla_absorbed --machine k --out k.csv --overwrite >log
+grep -q '2 rows, 1 left out (first: longer than a call with more work: disturbed)' log || { cat log; fail "kernel tables: a disturbed row"; }
+import "$k/experts.csv" --op moe_ffn --machine k --out k.csv --overwrite >log
+grep ',moe_ffn,,fp8,16,7168,2048,16,0.000264,.*,0,0,0,48,8$' k.csv >/dev/null || { cat k.csv; fail "kernel tables: experts"; }
+grep -q ',moe_ffn,@power_law_1.2,fp8,16,7168,2048,16,' k.csv || fail "kernel tables: a load that is not even is a condition"
+import "$k/normal.csv" --op ep_combine --ranks 8 --machine k --out k.csv --overwrite >log
+grep ',ep_combine,normal,bf16,4096,7168,8,1,0.000960612,.*,0,0,0,256,8$' k.csv >/dev/null || { cat k.csv; fail "kernel tables: transfers"; }
+grep -q ',ep_combine,normal@sms4,bf16,4096,' k.csv || fail "kernel tables: fewer SMs are a condition"
+refused '--op: is needed to read' "$ringcast" calibration import "$k/latent.csv" --machine k --out x.csv
+refused 'did you mean mla_decode' "$ringcast" calibration import "$k/latent.csv" --op mla_decod --machine k --out x.csv
+refused '--ranks: is needed' "$ringcast" calibration import "$k/normal.csv" --op ep_combine --machine k --out x.csv
+refused "missing_column.csv:1:1: missing column 'cached'" "$ringcast" calibration import "$k/missing_column.csv" --op mla_prefill --machine k --out x.csv
+refused "negative.csv:2:15: column 'isl'" "$ringcast" calibration import "$k/negative.csv" --op mla_prefill --machine k --out x.csv
+refused 'short.csv:2:' "$ringcast" calibration import "$k/short.csv" --op mla_prefill --machine k --out x.csv
+refused 'expected nccl-tests, aiconfigurator, vidur or kernel-tables' "$ringcast" calibration import "$corpus/vidur/mlp.csv" --format vidurr --machine m --out x.csv
 refused '--machine: is missing' "$ringcast" calibration import "$corpus/vidur/mlp.csv" --out x.csv
 refused 'none of the formats' "$ringcast" calibration import "$corpus/quantity/bits" --machine m --out x.csv
 

@@ -79,6 +79,8 @@ static void same_book(const rc_book *a, const rc_book *b) {
     assert_memory_equal(a->first, b->first, sizeof a->first);
     assert_memory_equal(&a->errors, &b->errors, sizeof a->errors);
     assert_memory_equal(a->products, b->products, sizeof a->products);
+    assert_int_equal(a->gaps.known, b->gaps.known);
+    assert_memory_equal(a->gaps.eager, b->gaps.eager, sizeof a->gaps.eager);
     for (size_t i = 0; i < a->count; i++) {
         const rc_grid *x = &a->grids[i], *y = &b->grids[i];
         assert_int_equal(x->op, y->op);

@@ -85,6 +85,9 @@ static void test_sharing(void **state) {
     rc_tiles t;
     trips("rows != NULL && m != NULL", (void)rc_beside_of(no_rows, &m));
     trips("c != NULL", (void)rc_cost_beside(no_costs));
+    const rc_launched beyond = RC_LAUNCHED_KINDS;
+    trips("rows != NULL && base != NULL", (void)rc_launch_gaps_of(no_rows, "h200-sxm"));
+    trips("c != NULL && kind < RC_LAUNCHED_KINDS", (void)rc_cost_eager_gap(costs, beyond));
     trips("n >= 1 && n <= RC_TILE_CALLS", rc_tiles_plan(&call, none, 1, 1, 1, &t));
     trips("hkv >= 1 && hq >= hkv && sms >= 1", rc_tiles_plan(&call, 1, 1, 1, none, &t));
     rc_tiles_plan(&call, 1, 1, 1, 2, &t);

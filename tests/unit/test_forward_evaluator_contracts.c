@@ -82,6 +82,8 @@ static void test_prices(void **state) {
           rc_pricing_all(NULL, &f.spec, &r->one, &all, &err));
     trips("spec != NULL && p != NULL && prices != NULL",
           rc_contend(&f.spec, &f.costs, &r->one, NULL));
+    trips("spec != NULL && p != NULL && prices != NULL",
+          rc_space_launches(&f.spec, &f.costs, &r->one, NULL));
     rc_program many = r->one;
     many.shape_count = (size_t)1 << 40;
     volatile double stopped = 0.0;

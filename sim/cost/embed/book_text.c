@@ -127,6 +127,15 @@ static void put_fields(FILE *f, const rc_book *b, size_t book) {
     (void)fputs("    {.n = 0}};\n\n", f);
 }
 
+static void put_gaps(FILE *f, const rc_launch_gaps *g) {
+    if (!g->known)
+        return;
+    (void)fputs(".gaps = {.known = true, .eager = {", f);
+    for (int k = 0; k < RC_LAUNCHED_KINDS; k++)
+        (void)fprintf(f, "%s%a", k > 0 ? ", " : "", g->eager[k]);
+    (void)fputs("}},\n     ", f);
+}
+
 static void put_book(FILE *f, const rc_book *b, size_t book) {
     (void)fputs("    {", f);
     put_text(f, "base", b->base);
@@ -139,7 +148,9 @@ static void put_book(FILE *f, const rc_book *b, size_t book) {
     for (int i = 0; i < 2; i++)
         (void)fprintf(f, "%s{%a, %a, %a}", i > 0 ? ", " : "", b->products[i].flops,
                       b->products[i].bytes, b->products[i].sms);
-    (void)fputs("},\n     .errors = {{", f);
+    (void)fputs("},\n     ", f);
+    put_gaps(f, &b->gaps);
+    (void)fputs(".errors = {{", f);
     for (int i = 0; i < RC_OPS_MAX * 2 * RC_HOW_COUNT; i++)
         (void)fprintf(f, "%s%a%s",
                       i % RC_HOW_COUNT == 0 ? (i % (2 * RC_HOW_COUNT) == 0 ? "{{" : ", {") : ", ",
