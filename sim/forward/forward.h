@@ -60,8 +60,10 @@ typedef struct rc_spec {
     bool eager;       /* launched op by op; else one CUDA graph */
     bool serial_ring; /* ring messages and attention one after the other */
     rc_ring_share ring_share;
-    bool unfold;          /* every GPU and every layer as events */
-    bool rotary_by_chunk; /* a launch for each of a rank's two chunks, as the rings that are run */
+    bool unfold;           /* every GPU and every layer as events */
+    bool rotary_by_chunk;  /* a launch for each of a rank's two chunks, as the rings that are run */
+    bool plain_first_norm; /* where the pass is laid out in full: its first norm adds nothing to the
+                              residual stream. In a long model nothing, in one layer a part */
     bool stand_in; /* `seqs` stand for sequences of other sizes: their attention is modelled */
     int draws;     /* for p5 and p95; 0: none (p5 = p95 = time) */
     uint64_t seed;

@@ -30,6 +30,7 @@ rc_request rc_spec_request(const rc_spec *spec, int repeats) {
                      .serial_ring = spec->serial_ring,
                      .messages_wait = rc_contention_of(spec).waits,
                      .rotary_by_chunk = spec->rotary_by_chunk,
+                     .plain_first_norm = spec->plain_first_norm,
                      .stand_in = spec->stand_in};
     rq.nodes_per_rank = (int)rc_ceil_div(spec->layout.tp, m->gpus_per_node);
     rq.ranks_per_node = m->gpus_per_node / spec->layout.tp;

@@ -148,6 +148,9 @@ void rc_emit_elementwise(rc_builder *b, uint32_t gpu, rc_part part, const char *
                          int64_t width);
 /* A norm of the residual stream before a product with weights of type `next`. */
 void rc_emit_norm(rc_builder *b, uint32_t gpu, rc_dtype next, int64_t tokens);
+/* The same at the beginning of a layer. With rc_request.plain_first_norm that of the first layer is
+ * one of half the width. */
+void rc_emit_input_norm(rc_builder *b, uint32_t gpu, rc_dtype next, int64_t tokens);
 /* One all-reduce of the residual stream in every rank's TP group; nothing where tp is 1. Groups of
  * different ranks are different rendezvous. */
 void rc_emit_all_reduce(rc_builder *b);

@@ -73,10 +73,22 @@ void rc_emit_elementwise(rc_builder *b, uint32_t gpu, rc_part part, const char *
     rc_emit(b, gpu, RC_LANE_COMPUTE, &s);
 }
 
-void rc_emit_norm(rc_builder *b, uint32_t gpu, rc_dtype next, int64_t tokens) {
+static void emit_norm(rc_builder *b, uint32_t gpu, rc_dtype next, int64_t tokens, int64_t width) {
     rc_emit_elementwise(b, gpu, RC_P_NORM,
-                        rc_dtype_math(next) == RC_FP8 ? "rmsnorm_fp8" : "rmsnorm", tokens,
-                        b->rq->model->hidden);
+                        rc_dtype_math(next) == RC_FP8 ? "rmsnorm_fp8" : "rmsnorm", tokens, width);
+}
+
+void rc_emit_norm(rc_builder *b, uint32_t gpu, rc_dtype next, int64_t tokens) {
+    emit_norm(b, gpu, next, tokens, b->rq->model->hidden);
+}
+
+/* A norm reads the residual stream and what is added to it, and writes the sum and the normed
+ * input. Nothing is added before the first layer, so that norm reads and writes half of it: as many
+ * bytes as a norm of half the width. */
+void rc_emit_input_norm(rc_builder *b, uint32_t gpu, rc_dtype next, int64_t tokens) {
+    const int64_t width = b->rq->model->hidden;
+    bool plain = b->rq->plain_first_norm && !b->rq->as_template && b->layer == 0;
+    emit_norm(b, gpu, next, tokens, plain ? rc_ceil_div(width, 2) : width);
 }
 
 static double residual_bytes(const rc_builder *b, int rank) {

@@ -103,7 +103,7 @@ static void before(rc_builder *b) {
         (int64_t)b->hq * b->key_size + (int64_t)b->hkv * (b->key_size + b->value_size);
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
         int64_t t = rc_rank_tokens(b, rc_rank_of(b, gpu));
-        rc_emit_norm(b, gpu, l->attn_weights, t);
+        rc_emit_input_norm(b, gpu, l->attn_weights, t);
         rc_emit_gemm(b, gpu, RC_P_QKV, l->attn_weights, t, width, d);
         rc_emit_elementwise(b, gpu, RC_P_ROTARY, l->kv == RC_FP8 ? "rotary_kv_fp8" : "rotary_kv", t,
                             width);

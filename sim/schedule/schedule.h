@@ -246,9 +246,11 @@ struct rc_request {
     bool serial_ring;   /* messages ride on the compute stream: nothing is overlapped */
     bool messages_wait; /* a ring's message waits for the attention of its step on the sender, which
                            leaves it no SM; not where serial_ring */
-    bool rotary_by_chunk; /* a rank has a launch for each of its two chunks of a prompt */
-    bool stand_in;        /* `seqs` stand for sequences of other sizes, by a rule */
-    bool as_template;     /* a template (template.h) with one GPU a rank; `repeats` is not looked
+    bool rotary_by_chunk;  /* a rank has a launch for each of its two chunks of a prompt */
+    bool plain_first_norm; /* the norm before the first layer adds nothing to the residual stream;
+                              not in a template, whose layers of a kind are all alike */
+    bool stand_in;         /* `seqs` stand for sequences of other sizes, by a rule */
+    bool as_template;      /* a template (template.h) with one GPU a rank; `repeats` is not looked
                          at */
 };
 

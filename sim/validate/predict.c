@@ -220,6 +220,7 @@ static rc_status predict(const predictor *p, const setting *s, rc_measured_run *
                     .eager = !x->graph,
                     .serial_ring = false,
                     .rotary_by_chunk = true,
+                    .plain_first_norm = true,
                     .ring_share = {.gives_way = x->sms == 0, .sms = x->sms},
                     .unfold = true,
                     .what_if = {.slow_rank = -1, .slow_link_rank = -1}};

@@ -52,7 +52,7 @@ static void before(rc_builder *b) {
     const int64_t w = width(b->kind, l->tp);
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
         int64_t t = rc_rank_tokens(b, rc_rank_of(b, gpu));
-        rc_emit_norm(b, gpu, l->attn_weights, t);
+        rc_emit_input_norm(b, gpu, l->attn_weights, t);
         rc_emit_gemm(b, gpu, RC_P_QKV, l->attn_weights, t, 2 * w, b->rq->model->hidden);
         rc_emit_elementwise(b, gpu, RC_P_SWIGLU, "swiglu", t, w);
     }

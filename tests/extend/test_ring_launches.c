@@ -115,8 +115,9 @@ int rc_fill_normal(void *x, int64_t n, uint64_t seed, float sigma, void *stream)
 
 int rc_rmsnorm(void *residual, const void *x, const void *w, void *y, int64_t t, int d, float eps,
                void *stream) {
-    (void)residual, (void)x, (void)w, (void)y, (void)eps;
-    add(of(stream), "rmsnorm %lld x %d", (long long)t, d);
+    (void)residual, (void)w, (void)y, (void)eps;
+    /* Without anything to add it moves as many bytes as one of half the width. */
+    add(of(stream), "rmsnorm %lld x %d", (long long)t, x == NULL ? d / 2 : d);
     return 0;
 }
 
@@ -402,6 +403,7 @@ static void build_forecast(const rc_ring_case *c, rc_model *m, rc_program *p) {
                      .seqs = seqs,
                      .seq_count = (size_t)c->batch,
                      .rotary_by_chunk = true,
+                     .plain_first_norm = true,
                      .unfold_tp = true};
     if (rc_schedule_build(&rq, p, &err) != RC_OK)
         fail_msg("%s", err.msg);
