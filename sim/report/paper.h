@@ -49,8 +49,8 @@ typedef struct rc_paper_row {
     const rc_schedule *schedule; /* NULL: the row is about none */
     char metric[24], unit[12];
     double paper, predicted; /* NaN: not stated, not predicted */
-    double p5, p95;          /* NaN where no interval is computed (times inside a layer) */
-    double error_pct;        /* 100 (predicted / paper - 1) */
+    double p5, p95;   /* of what the paper would print (paper_scatter.c); NaN: none is computed */
+    double error_pct; /* 100 (predicted / paper - 1) */
     bool fitted;
     /* not part of the printed row: */
     rc_paper_role role;
@@ -59,6 +59,14 @@ typedef struct rc_paper_row {
     double predicted_1024; /* the same row with K = 1024; NaN where the paper says what K is */
     char note[160];
 } rc_paper_row;
+
+/* How many printed figures lie in their p5..p95, and how wide these are. */
+typedef struct rc_paper_coverage {
+    int rows, covered;
+    double width; /* mean of ln(p95 / p5) */
+    double
+        asked; /* what 90 % would take: 3.29 times the root mean square of ln(predicted / paper) */
+} rc_paper_coverage;
 
 typedef struct rc_paper_summary {
     double ttft_mape_predicted, ttft_max_predicted, ttft_mape_all; /* percent */
@@ -70,6 +78,8 @@ typedef struct rc_paper_summary {
     int winners_right, winners_total; /* Table 4, rows whose gap exceeds 1.5 % */
     int winners_right_all, winners_total_all;
     int covered, with_interval; /* scored rows whose paper value lies in p5..p95 */
+    rc_paper_coverage cover_ttft, cover_ttit,
+        cover_table8; /* predicted TTFT rows; all of the others */
     int fitted_parameters;
     double wall_s; /* shown by --stats; no file holds it, so that the same inputs give the same
                       bytes */

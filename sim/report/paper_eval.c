@@ -311,6 +311,7 @@ rc_status rc_paper_evaluate(rc_paper *p, rc_error *err) {
     RC_TRY(rc_paper_run_jobs(p, costs, NULL, true, err));
     row_run r = {p, costs};
     RC_TRY(rc_parallel(p->count, p->options.threads, value_row, &r, err));
+    RC_TRY(rc_paper_widen(p->rows, p->count, p->repeats, err));
     rc_paper_summarise(p->rows, p->count, &p->summary);
     p->summary.fitted_parameters = p->machine[RC_PAPER_GTT].fitted_count;
     p->summary.wall_s = rc_clock_s() - start;

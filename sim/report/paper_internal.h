@@ -86,6 +86,23 @@ extern const int rc_fig_nodes[RC_FIG7_NODES]; /* 1, 2, 4, 8: also the CP sizes o
 double rc_fig10_t(int i);
 double rc_fig10_miss(int i);
 
+/* What the paper's own repeats scatter by, by kind of figure: paper_scatter.c. */
+typedef enum rc_paper_kind {
+    RC_PAPER_TTFT,
+    RC_PAPER_TTIT,
+    RC_PAPER_PART,
+    RC_PAPER_KINDS
+} rc_paper_kind;
+typedef struct rc_paper_repeats {
+    double sigma; /* standard deviation of ln(printed) of one occasion; 0 without a pair */
+    int pairs;
+} rc_paper_repeats;
+/* RC_PAPER_KINDS for a row that is of none: a ratio, a rate. Parts of a layer are in us. */
+rc_paper_kind rc_paper_kind_of(const rc_paper_row *r);
+/* p5 and p95 of forecasts become those of what would be printed; `out`: the scatter of all pairs. */
+rc_status rc_paper_widen(rc_paper_row *rows, size_t count, rc_paper_repeats out[RC_PAPER_KINDS],
+                         rc_error *err);
+
 struct rc_paper {
     rc_paper_options options;
     rc_model model;
@@ -99,6 +116,7 @@ struct rc_paper {
     rc_figures figures;
     bool failed; /* out of memory while planning */
     rc_paper_summary summary;
+    rc_paper_repeats repeats[RC_PAPER_KINDS];
 };
 
 /* ---- planning: paper_open.c, paper_plan.c, paper_tables.c, paper_points.c, paper_figures.c -- */

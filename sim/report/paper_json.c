@@ -60,6 +60,16 @@ static void add_details(const rc_paper *p, rc_json *j, json_t *root) {
 
 /* ---- summary -------------------------------------------------------------------------------- */
 
+static void add_coverage(const rc_paper_coverage *c, const char *what, rc_json *j, json_t *o) {
+    char key[48];
+    (void)snprintf(key, sizeof key, "%s_within_p5_p95", what);
+    rc_json_int(j, o, key, c->covered);
+    (void)snprintf(key, sizeof key, "%s_with_interval", what);
+    rc_json_int(j, o, key, c->rows);
+    (void)snprintf(key, sizeof key, "%s_width_over_asked", what);
+    rc_json_real(j, o, key, c->width / c->asked);
+}
+
 static void add_summary(const rc_paper *p, rc_json *j, json_t *root) {
     const rc_paper_summary *s = &p->summary;
     json_t *o = rc_json_object(j, root, "summary");
@@ -85,6 +95,15 @@ static void add_summary(const rc_paper *p, rc_json *j, json_t *root) {
     rc_json_int(j, o, "winners_total_14", s->winners_total_all);
     rc_json_int(j, o, "rows_within_p5_p95", s->covered);
     rc_json_int(j, o, "rows_with_interval", s->with_interval);
+    add_coverage(&s->cover_ttft, "ttft_predicted", j, o);
+    add_coverage(&s->cover_ttit, "ttit", j, o);
+    add_coverage(&s->cover_table8, "table8", j, o);
+    for (int k = 0; k < RC_PAPER_KINDS; k++) {
+        static const char *const kinds[RC_PAPER_KINDS] = {"ttft", "ttit", "part"};
+        char key[48];
+        (void)snprintf(key, sizeof key, "%s_repeat_sigma", kinds[k]);
+        rc_json_real(j, o, key, p->repeats[k].sigma);
+    }
     rc_json_int(j, o, "draws", p->options.draws);
     rc_json_int(j, o, "seed", (int64_t)p->options.seed);
     rc_json_int(j, o, "k", 1000);

@@ -87,8 +87,19 @@ static void print_head(const rc_paper *p, FILE *f) {
                   m->name, m->description);
     (void)fprintf(f, "# costs: %s calibration, %s clocks; %d fitted parameters\n", m->base,
                   m->state, m->fitted_count);
-    (void)fprintf(f, "# K = 1000 and M = 10^6 everywhere; p5 to p95 from %d draws, seed %llu\n",
-                  p->options.draws, (unsigned long long)p->options.seed);
+    (void)fprintf(
+        f,
+        "# K = 1000 and M = 10^6 everywhere; p5 to p95 from %d draws, seed %llu, and from "
+        "how far the paper's\n",
+        p->options.draws, (unsigned long long)p->options.seed);
+    (void)fputs("#   own repeats lie apart (one standard deviation of one figure):", f);
+    for (int k = 0; k < RC_PAPER_KINDS; k++) {
+        static const char *const kinds[RC_PAPER_KINDS] = {"TTFT", "TTIT", "parts of a layer"};
+        (void)fprintf(f, "%s %s %.1f %% (%d pair%s)", k ? "," : "", kinds[k],
+                      100.0 * p->repeats[k].sigma, p->repeats[k].pairs,
+                      p->repeats[k].pairs == 1 ? "" : "s");
+    }
+    (void)fputc('\n', f);
     for (size_t i = 0; i < p->options.set_count; i++)
         (void)fprintf(f, "# what-if: %s\n", p->options.sets[i]);
 }
@@ -134,6 +145,13 @@ static void percent(FILE *f, const char *name, double v, int rows, const char *w
     (void)fprintf(f, "%s%s\n", what[0] ? "   " : "", what);
 }
 
+static void coverage(FILE *f, const char *name, const rc_paper_coverage *c) {
+    if (c->rows > 0)
+        (void)fprintf(
+            f, "  %-28s %3d of %d   mean width %.1f %%, %.2f times what the errors ask for\n", name,
+            c->covered, c->rows, 100.0 * c->width, c->width / c->asked);
+}
+
 static void print_summary(const rc_paper *p, bool stats, FILE *f) {
     const rc_paper_summary *s = &p->summary;
     (void)fprintf(
@@ -152,8 +170,11 @@ static void print_summary(const rc_paper *p, bool stats, FILE *f) {
     percent(f, "k1024_ttft_mape_all", s->k1024_ttft_mape_all, s->ttft_rows_all, "");
     (void)fprintf(f, "  %-28s %3d of %d   Table 4 rows whose variants differ by more than 1.5 %%\n",
                   "winners_right", s->winners_right, s->winners_total);
-    (void)fprintf(f, "  %-28s %3d of %d   TTFT and TTIT rows\n", "paper within p5..p95", s->covered,
-                  s->with_interval);
+    (void)fprintf(f, "  %-28s %3d of %d   TTFT and TTIT rows; p5..p95 should hold nine of ten\n",
+                  "paper within p5..p95", s->covered, s->with_interval);
+    coverage(f, "  of TTFT, predicted rows", &s->cover_ttft);
+    coverage(f, "  of TTIT, all rows", &s->cover_ttit);
+    coverage(f, "  of Table 8, all rows", &s->cover_table8);
     (void)fprintf(f, "  %-28s %3d\n", "fitted_parameters", s->fitted_parameters);
     if (stats)
         (void)fprintf(f, "  %-28s %6.2f s   %zu rows, %zu forward passes, %d draws each row\n",

@@ -64,6 +64,24 @@ static void count_covered(const rc_paper_row *r, rc_paper_summary *s) {
     s->covered += r->paper >= r->p5 && r->paper <= r->p95;
 }
 
+#define WIDTH_90 3.2897072539029444 /* p5 to p95 of a normal, in standard deviations */
+
+/* `asked` holds squares until all rows are in. */
+static void cover(const rc_paper_row *r, rc_paper_coverage *c) {
+    if (!(r->p5 > 0.0) || !(r->p95 > 0.0))
+        return;
+    double off = log(r->predicted / r->paper);
+    c->rows++;
+    c->covered += r->paper >= r->p5 && r->paper <= r->p95;
+    c->width += log(r->p95 / r->p5);
+    c->asked += off * off;
+}
+
+static void cover_end(rc_paper_coverage *c) {
+    c->width = c->rows > 0 ? c->width / c->rows : NAN;
+    c->asked = c->rows > 0 ? WIDTH_90 * sqrt(c->asked / c->rows) : NAN;
+}
+
 /* Error at K = 1024; where K is settled, the row as it is. */
 static double error_1024(const rc_paper_row *r) {
     return isfinite(r->predicted_1024) ? 100.0 * (r->predicted_1024 / r->paper - 1.0)
@@ -82,15 +100,20 @@ static void add_row(means *m, const rc_paper_row *r, rc_paper_summary *s) {
         return;
     if (is(r->table, "5"))
         add(&m->table5, r->error_pct);
-    if (is(r->table, "8"))
+    if (is(r->table, "8")) {
         add(&m->table8, r->error_pct);
+        cover(r, &s->cover_table8);
+    }
     if (!r->scored)
         return;
     count_covered(r, s);
     if (is(r->metric, "ttft")) {
         add(&m->ttft[r->fitted], r->error_pct);
         add(&m->k1024[r->fitted], error_1024(r));
+        if (!r->fitted)
+            cover(r, &s->cover_ttft);
     } else {
+        cover(r, &s->cover_ttit);
         add(&m->ttit[r->fitted], r->error_pct);
     }
 }
@@ -106,6 +129,9 @@ void rc_paper_summarise(const rc_paper_row *rows, size_t count, rc_paper_summary
     for (size_t i = 0; i < count; i++)
         add_row(&m, &rows[i], &s);
     count_winners(rows, count, &s);
+    cover_end(&s.cover_ttft);
+    cover_end(&s.cover_ttit);
+    cover_end(&s.cover_table8);
     mean ttft = both(m.ttft), ttit = both(m.ttit), k1024 = both(m.k1024);
     s.ttft_mape_predicted = mean_of(&m.ttft[0]);
     s.ttft_max_predicted = max_of(&m.ttft[0]);

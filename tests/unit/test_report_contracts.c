@@ -26,6 +26,7 @@ static void test_rows(void **state) {
     const rc_costs *costs[RC_PAPER_MACHINES] = {NULL};
     const char *volatile no_id = NULL;
     rc_paper_summary summary;
+    rc_paper_repeats repeats[RC_PAPER_KINDS];
     rc_paper lost = {.count = 1};
     double value;
     int tp, cp;
@@ -34,6 +35,7 @@ static void test_rows(void **state) {
     trips("id != NULL", (void)rc_paper_find(&p, no_id));
     trips("id != NULL && size > 0", (void)rc_paper_config("TP8", &tp, &cp, id, 0, &err));
     trips("rows != NULL || count == 0", rc_paper_summarise(NULL, 1, &summary));
+    trips("rows != NULL || count == 0", (void)rc_paper_widen(NULL, 1, repeats, &err));
     trips("p->rows != NULL || p->count == 0", (void)rc_paper_evaluate(&lost, &err));
     trips("p->rows != NULL || p->count == 0", (void)rc_paper_table_csv(&lost, NULL, stderr, &err));
     trips("(size_t)r < sizeof names / sizeof names[0]",
