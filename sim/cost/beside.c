@@ -105,12 +105,36 @@ static void fit_message(const rc_rows *rows, const rc_machine *m, rc_beside *out
     out->message = fmax(1.0, n % 2 ? ratio[n / 2] : 0.5 * (ratio[n / 2 - 1] + ratio[n / 2]));
 }
 
+/* Seconds of a chain of kernels of a graph; NAN without a row. */
+static double chain(const rc_rows *rows, const rc_machine *m, const char *variant) {
+    for (size_t i = 0; i < rc_rows_count(rows); i++) {
+        const rc_row *r = rc_rows_at(rows, i);
+        if (strcmp(r->op, "gap") == 0 && strcmp(r->variant, variant) == 0 &&
+            strcmp(r->machine, m->base) == 0)
+            return r->p50;
+    }
+    return NAN;
+}
+
+static double or_none(double t) {
+    return isfinite(t) ? fmax(t, 0.0) : 0.0;
+}
+
+static void fit_gaps(const rc_rows *rows, const rc_machine *m, rc_beside *out) {
+    double message = chain(rows, m, "norm|send_recv") - chain(rows, m, "norm");
+    double attention = chain(rows, m, "attention"), decode = chain(rows, m, "decode");
+    out->attention_behind = or_none(chain(rows, m, "attention|send_recv") - attention - message);
+    out->decode_behind = or_none(chain(rows, m, "decode|send_recv") - decode - message);
+    out->clear = or_none(chain(rows, m, "attention+clear") - attention);
+}
+
 rc_beside rc_beside_of(const rc_rows *rows, const rc_machine *m) {
     assert(rows != NULL && m != NULL);
     rc_beside out = {.known = false, .sms = 1.0, .message = 1.0};
     if (m->sms >= 1) {
         fit_sms(rows, m, &out);
         fit_message(rows, m, &out);
+        fit_gaps(rows, m, &out);
     }
     return out;
 }

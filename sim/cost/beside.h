@@ -16,6 +16,14 @@ typedef struct rc_beside {
     /* Time of a message beside attention that leaves it its SMs, over its time alone. From rows of
      * transfer_beside over the machine's transport inside a node; 1 without them. */
     double message;
+    /* Seconds that attention of a ring step takes more behind a message than behind its like, whose
+     * end its own beginning overlaps; and that of decode. Of rows of `gap`: x|send_recv over x, less
+     * norm|send_recv over norm, which is what the message and the two streams take. 0 without
+     * them. */
+    double attention_behind, decode_behind;
+    /* Seconds that attention takes more behind the clearing of its counters, the clearing included:
+     * attention+clear over attention. 0 without such rows. */
+    double clear;
 } rc_beside;
 
 /* Of the rows of the machine's base. */

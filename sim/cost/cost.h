@@ -122,6 +122,9 @@ typedef struct rc_transfer {
     /* A message: bytes of the pieces that it is sent in, RC_PIECE_COPIES times each (of K, and of
      * V), in one NCCL group. All 0: in one. Not looked at between nodes. */
     double piece[RC_MESSAGE_PIECES];
+    /* An all_to_all: of its bytes, those that go to each peer as a second message, in the same NCCL
+     * group. Not looked at between nodes. */
+    double second;
 } rc_transfer;
 /* A collective inside one node (nodes == 1) or over several. op: all_reduce, all_gather,
  * reduce_scatter, all_to_all, send_recv. Between nodes the cost is NCCL's published tuning model

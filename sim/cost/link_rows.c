@@ -11,14 +11,16 @@
  *
  * CTAs. Where the machine limits the CTAs of the ranks' communicator (ring_ctas), rows measured
  * with as many answer ("shm@ctas4"). They begin at 1 MiB; below, what a limit adds to the time
- * without one grows with the bytes. Without such rows those of NCCL's own choice answer, and the
- * cost is RC_MODELLED.
+ * without one grows with the bytes. Without such rows, those of another number of ranks tell the rate
+ * of a channel, of which NCCL gives a peer the more the fewer ranks there are; without any, the rows
+ * of NCCL's own choice answer. Both are RC_MODELLED.
  *
  * In a pass. The rows that a curve is made of are of calls that follow each other at once and overlap
  * their beginnings and ends. What a call takes more between two kernels of the compute ("shm@apart",
  * the stream that it waits for and the one that waits for it included) is the difference of the two
- * curves where both have rows, and beyond them as much as at their end; rows of another number of
- * ranks will do, for it is of kernels and streams, not of bytes.
+ * curves at the points of the one that has fewer. Between these the difference goes straight, for
+ * either curve may jump there, where NCCL changes its protocol; beyond them it is as much as at their
+ * end. Rows of another number of ranks will do, for it is of kernels and streams, not of bytes.
  *
  * Between points. NCCL gives a message to one peer more channels as it grows, in jumps: nccl.h.
  * Between two points of unlike channels a message takes no less than the lower point's rate a
@@ -196,19 +198,28 @@ static const rc_grid *at_once(const rc_costs *c, const rc_grid *apart, const rc_
     return NULL;
 }
 
+/* What a call takes more at a point of the curve of calls between kernels. */
+static double more_at(const rc_knot *k, const rc_grid *once) {
+    rc_probe without;
+    probe(once, 0, exp(k->x), &without);
+    return exp(k->y) - exp(without.y);
+}
+
 double rc_link_apart(const rc_costs *c, const rc_grid *g, double bytes) {
     bool told = rc_link_nodes(g) == 1 && !(c->m.without & RC_LINKS);
     const rc_grid *apart = told ? apart_of(c, g) : NULL;
     const rc_grid *once = apart != NULL ? at_once(c, apart, g) : NULL;
-    rc_probe with, without;
     if (once == NULL)
         return 0.0;
     const rc_series *s = apart->curves.series;
-    double x = fmax(log(fmax(bytes, 1.0)), s->knot[0].x);
-    x = fmin(x, s->knot[s->n - 1].x);
-    rc_series_at(s, x, &with);
-    probe(once, 0, exp(x), &without);
-    return fmax(exp(with.y) - exp(without.y), 0.0);
+    double x = fmin(fmax(log(fmax(bytes, 1.0)), s->knot[0].x), s->knot[s->n - 1].x);
+    size_t i = 0;
+    while (i + 2 < s->n && s->knot[i + 1].x < x)
+        i++;
+    const rc_knot *low = &s->knot[i], *high = s->n > 1 ? low + 1 : low;
+    double f = high->x > low->x ? (x - low->x) / (high->x - low->x) : 0.0,
+           more = more_at(low, once);
+    return fmax(more + f * (more_at(high, once) - more), 0.0);
 }
 
 /* ---- limits ---------------------------------------------------------------------------------- */
@@ -226,6 +237,41 @@ static const rc_grid *limited(const rc_costs *c, const rc_grid *like, int ctas) 
     return NULL;
 }
 
+/* The same of the nearest number of ranks. */
+static const rc_grid *limited_near(const rc_costs *c, const rc_grid *like, int ctas) {
+    char variant[64];
+    const rc_grid *best = NULL;
+    double least = INFINITY;
+    size_t n;
+    const rc_grid *g = rc_book_grids(c->book, like->op, &n);
+    (void)snprintf(variant, sizeof variant, "%s@ctas%d", like->variant, ctas);
+    for (const rc_grid *end = g + n; g < end; g++) {
+        double far = fabs(log((double)rc_link_ranks(g) / (double)rc_link_ranks(like)));
+        if (strcmp(g->variant, variant) != 0 || strcmp(g->machine, like->machine) != 0 ||
+            rc_link_nodes(g) != 1 || far >= least)
+            continue;
+        best = g;
+        least = far;
+    }
+    return best;
+}
+
+/* By rows of another number of ranks under the same limit: at the rate of a channel that they have,
+ * with the channels that a peer gets of the limit here. Bytes to a peer are those of a message, or
+ * of an all-to-all's over its ranks. */
+static void by_channels(const rc_grid *g, const rc_grid *few, int ctas, double bytes, rc_probe *p) {
+    bool whole = g->op == RC_COST_SEND_RECV;
+    double here = bytes / (whole ? 1.0 : (double)rc_link_ranks(g));
+    double there = here * (whole ? 1.0 : (double)rc_link_ranks(few));
+    int mine = channels(g, ctas, here), theirs = channels(few, ctas, here);
+    rc_probe limit = *p;
+    probe(few, ctas, there, &limit);
+    double first = shortest(g), more = fmax(exp(limit.y) - first, 0.0);
+    p->y = fmax(p->y, log(first + more * theirs / mine));
+    p->spread = fmax(p->spread, limit.spread);
+    p->basis = RC_MODELLED;
+}
+
 /* Ops of the communicator of the CP ranks. */
 static bool of_the_ranks(rc_op op) {
     return op == RC_COST_SEND_RECV || op == RC_COST_ALL_TO_ALL;
@@ -237,6 +283,9 @@ static void with_ctas(const rc_costs *c, const rc_grid *g, double bytes, rc_prob
     rc_probe least, edge;
     probe(g, 0, bytes, p);
     if (few == NULL) {
+        few = limited_near(c, g, ctas);
+        if (few != NULL)
+            by_channels(g, few, ctas, bytes, p);
         p->basis = rc_worse(p->basis, RC_MODELLED);
         return;
     }

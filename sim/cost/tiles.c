@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "kernels/attention_plan.h"
+#include "kernels/decode_plan.h"
 
 /* Tiles of a causal sequence differ in length: by this many steps at most. */
 enum { STEPS = 4 };
@@ -171,4 +172,27 @@ double rc_tiles_time(const rc_tiles *t, int sms, int held, double until, int mos
         }
     }
     return end;
+}
+
+/* ---- decode --------------------------------------------------------------------------------- */
+
+/* CTAs that are done before SMs go idle, of `ctas` that go two to an SM of `sms`. */
+static int64_t before_idle(int64_t ctas, int64_t sms) {
+    int64_t rounds = ctas / (RC_DECODE_CTAS * sms), more = ctas % (RC_DECODE_CTAS * sms);
+    int64_t full = rounds * RC_DECODE_CTAS * sms;
+    if (more == 0)
+        return ctas;
+    return more > sms || rounds == 0 ? full + (more < sms ? more : sms) : full;
+}
+
+double rc_tiles_decode_left(const rc_tile_decode *d, int sms, int all, int most) {
+    assert(d->batch >= 1 && d->keys >= 1 && d->row >= 1);
+    assert(d->hkv >= 1 && d->hq >= d->hkv && sms >= 1 && sms <= all);
+    int64_t units = d->batch * d->hkv, idle;
+    int64_t splits = rc_decode_choose_splits(units, d->keys, d->row, sms, RC_DECODE_VERSION);
+    int64_t ctas = units * splits;
+    if (ctas > sms)
+        return all - sms >= most ? 0.0 : (double)before_idle(ctas, sms) / (double)ctas;
+    idle = all - ctas - (splits > 1 ? d->batch * d->hq : 0);
+    return idle >= most ? 0.0 : 1.0;
 }

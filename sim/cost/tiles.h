@@ -35,4 +35,21 @@ void rc_tiles_plan(const rc_tile_call *calls, int n, int hq, int hkv, int sms, r
  * `until`. *left: NULL, or the time from which on `most` SMs (1 .. sms) have nothing more to do. */
 double rc_tiles_time(const rc_tiles *t, int sms, int held, double until, int most, double *left);
 
+/* One launch of decode: `batch` queries of hq heads on hkv, hkv dividing hq, of which the longest sees
+ * `keys`; row: bytes of a key of one head. */
+typedef struct rc_tile_decode {
+    int64_t batch, keys, row;
+    int hq, hkv;
+} rc_tile_decode;
+
+/* The share of such a launch's time after which `most` SMs (1 .. all) of a chip of `all` have nothing
+ * more to do; it is planned for `sms` of them (1 .. all). Its CTAs are alike and bound by memory.
+ *
+ * As many CTAs as SMs or fewer have an SM each and end together. SMs without one are idle from the
+ * beginning, but for CTAs of the second kernel, which puts pieces of split sequences together: one for
+ * each query and head, they come as soon as the first kernel has begun and wait there. More CTAs than
+ * SMs go two to an SM, and as those end the next begin; an SM whose CTA is alone moves as many bytes
+ * as one with two, so it is the sooner done. */
+double rc_tiles_decode_left(const rc_tile_decode *d, int sms, int all, int most);
+
 #endif

@@ -19,6 +19,10 @@
  * sockets NCCL has two channels a peer, and rows take as long with 4 CTAs as with 32. */
 enum { NVLINK_CTAS = 24, OTHER_CTAS = 2 };
 
+/* NCCL's kernel is launched in clusters of up to 4 CTAs, each of which needs SMs of one GPC. With so
+ * many idle SMs on 8 GPCs some GPC surely has 4. */
+enum { DECODE_IDLE = 25 };
+
 static bool states(double factor) {
     return factor > 0.0 && factor != 1.0;
 }
@@ -45,7 +49,7 @@ rc_contention rc_contention_of(const rc_spec *spec) {
     rc_contention x = {.meets = false};
     const rc_machine *m = rc_costs_machine(spec->costs);
     const rc_beside beside = rc_cost_beside(spec->costs);
-    if (!beside.known || spec->ring_share.apart || spec->phase != RC_PREFILL || spec->serial_ring ||
+    if (!beside.known || spec->ring_share.apart || spec->phase == RC_MIXED || spec->serial_ring ||
         spec->layout.cp < 2 || !spec->schedule->message || m->sms < 2 ||
         states(spec->what_if.overlap_compute) || states(spec->what_if.overlap_comm))
         return x;
@@ -55,7 +59,8 @@ rc_contention rc_contention_of(const rc_spec *spec) {
     int spare = m->sms - x.sms;
     x.lost = ctas > spare ? ctas - spare : 0;
     x.lost = x.lost < x.sms ? x.lost : x.sms - 1;
-    x.waits = x.lost > 0 && !(spec->schedule->returns && single_graph(spec));
+    x.waits = x.lost > 0 &&
+              (spec->phase == RC_DECODE || !(spec->schedule->returns && single_graph(spec)));
     return x;
 }
 
@@ -104,6 +109,18 @@ static meeting meet(const rc_contention *x, const launch *l, int all, double tak
     return (meeting){time / alone, left / time, shared / time};
 }
 
+/* What a launch of decode takes beside a message: it has its SMs first, wherever the message is of use
+ * (its CTAs come while the kernel before it ends), and slows down with none of them. */
+static meeting meet_decode(const rc_contention *x, const rc_shape *s, int all) {
+    const rc_tile_decode d = {.batch = s->a,
+                              .keys = s->c > s->b ? s->c : s->b,
+                              .row = (int64_t)(s->key_size * rc_dtype_bytes(s->dtype)),
+                              .hq = s->hq,
+                              .hkv = s->hkv};
+    int most = x->lost > DECODE_IDLE ? x->lost : DECODE_IDLE;
+    return (meeting){1.0, rc_tiles_decode_left(&d, x->sms, all, most < all ? most : all), 1.0};
+}
+
 /* The price of attention that meets a message which takes `message` ps. Where the message waits,
  * what is left of attention once the message has begun runs beside it and is not counted. */
 static rc_time attention_beside(const rc_contention *x, double exponent, const meeting *m,
@@ -114,6 +131,20 @@ static rc_time attention_beside(const rc_contention *x, double exponent, const m
     if (x->waits)
         return rc_ticks_round(fmax(time * m->left, time - message));
     return rc_ticks_round(time * pow(m->shared, exponent));
+}
+
+/* Attention of every step but the first begins behind a message, and so without overlapping the end
+ * of a kernel before it. One that gives way begins behind the clearing of its counters instead. All
+ * steps but the last have one price, so the first bears its share of what those behind it take. */
+static void behind_message(const rc_spec *spec, const rc_beside *beside, const rc_shape *s,
+                           rc_shape_cost *price) {
+    bool decode = s->kind == RC_T_DECODE;
+    double behind = decode ? beside->decode_behind : beside->attention_behind;
+    double steps = spec->layout.cp - 1;
+    double first =
+        spec->ring_share.gives_way && !decode ? beside->clear : behind * (steps - 1.0) / steps;
+    price->duration = rc_ticks_add(price->alone, rc_ticks_round(behind * RC_PS_PER_S));
+    price->beside = rc_ticks_add(price->beside, rc_ticks_round(first * RC_PS_PER_S));
 }
 
 /* ---- messages ------------------------------------------------------------------------------- */
@@ -135,7 +166,7 @@ static bool ring_message(const rc_shape *s) {
 }
 
 static bool ring_attention(const rc_shape *s) {
-    return s->kind == RC_T_ATTENTION && s->part == RC_P_ATTENTION;
+    return (s->kind == RC_T_ATTENTION || s->kind == RC_T_DECODE) && s->part == RC_P_ATTENTION;
 }
 
 void rc_contend(const rc_spec *spec, const rc_costs *costs, const rc_program *p,
@@ -152,16 +183,20 @@ void rc_contend(const rc_spec *spec, const rc_costs *costs, const rc_program *p,
         return;
     for (size_t i = 0; i < p->shape_count; i++) {
         const rc_shape *s = &p->shapes[i];
-        double alone = (double)prices[i].duration;
+        double alone = (double)prices[i].alone;
         launch l;
         if (!ring_attention(s) || !(alone > 0.0))
             continue;
-        meeting m = meet(&x, launch_of(p, s, &l) ? &l : NULL, rc_costs_machine(costs)->sms,
-                         message / alone);
+        int all = rc_costs_machine(costs)->sms;
+        meeting m = s->kind == RC_T_DECODE
+                        ? meet_decode(&x, s, all)
+                        : meet(&x, launch_of(p, s, &l) ? &l : NULL, all, message / alone);
         prices[i].beside = attention_beside(&x, beside.sms, &m, alone, message);
-        if (prices[i].beside != prices[i].duration && prices[i].basis < RC_MODELLED)
-            prices[i].basis = RC_MODELLED;
         sum += (double)prices[i].beside;
+        behind_message(spec, &beside, s, &prices[i]);
+        if ((prices[i].beside != prices[i].alone || prices[i].duration != prices[i].alone) &&
+            prices[i].basis < RC_MODELLED)
+            prices[i].basis = RC_MODELLED;
         launches++;
     }
     for (size_t i = 0; i < p->shape_count && launches > 0 && !x.waits; i++)

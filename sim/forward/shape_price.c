@@ -150,6 +150,8 @@ static rc_transfer transfer_of(const rc_shape *s) {
         const double piece[RC_MESSAGE_PIECES] = {(double)s->a, (double)s->b, (double)s->c};
         memcpy(x.piece, piece, sizeof piece);
     }
+    if (s->kind == RC_T_COLLECTIVE)
+        x.second = (double)s->a;
     return x;
 }
 

@@ -98,6 +98,9 @@ typedef double (*rc_bytes_fn)(const rc_builder *b, int rank);
  * b->mark[gpu], which this call leaves. */
 void rc_emit_collective(rc_builder *b, rc_group g, rc_lane lane, rc_part part, const char *op,
                         rc_bytes_fn bytes);
+/* The same; of the bytes, `second` go to each peer as a message of their own. NULL: none. */
+void rc_emit_collective_of_two(rc_builder *b, rc_group g, rc_lane lane, rc_part part,
+                               const char *op, rc_bytes_fn bytes, rc_bytes_fn second);
 
 /* ---- templates (template.c) ---- */
 bool rc_template_begin(rc_builder *b); /* false when out of memory */

@@ -47,6 +47,11 @@ int rc_group_nodes(const rc_builder *b, rc_group g, int place) {
 
 void rc_emit_collective(rc_builder *b, rc_group g, rc_lane lane, rc_part part, const char *op,
                         rc_bytes_fn bytes) {
+    rc_emit_collective_of_two(b, g, lane, part, op, bytes, NULL);
+}
+
+void rc_emit_collective_of_two(rc_builder *b, rc_group g, rc_lane lane, rc_part part,
+                               const char *op, rc_bytes_fn bytes, rc_bytes_fn second) {
     const int folds = b->rq->layout.tp / (int)b->g;
     const rc_group s = simulated(b, g);
     assert(g.size >= 1 && g.stride >= 1 && b->rq->layout.tp * b->n % (g.size * g.stride) == 0);
@@ -57,6 +62,7 @@ void rc_emit_collective(rc_builder *b, rc_group g, rc_lane lane, rc_part part, c
         uint32_t ready = b->last[gpu * RC_LANE_COUNT + RC_LANE_COMPUTE];
         shape.op = op;
         shape.bytes = bytes(b, rc_rank_of(b, gpu));
+        shape.a = second != NULL ? (int64_t)second(b, rc_rank_of(b, gpu)) : 0;
         shape.ranks = g.size;
         shape.members = s.size;
         shape.nodes = rc_group_nodes(b, g, (int)gpu * folds);

@@ -111,9 +111,23 @@ static void exchange(rc_builder *b, double bytes_per_peer) {
         b->last[gpu * RC_LANE_COUNT + RC_LANE_COMM] = b->mark[gpu];
 }
 
-/* Bytes of one token's partial outputs and their log-sum-exps, of all heads of a GPU. */
+/* Bytes of one token's log-sum-exps, of all heads of a GPU; of its partial outputs with them. */
+static double sums_bytes(const rc_builder *b) {
+    return b->hq * rc_dtype_bytes(RC_FP32);
+}
+
 static double partial_bytes(const rc_builder *b) {
-    return b->hq * (b->value_size * rc_dtype_bytes(b->rq->layout.act) + rc_dtype_bytes(RC_FP32));
+    return b->hq * b->value_size * rc_dtype_bytes(b->rq->layout.act) + sums_bytes(b);
+}
+
+static double sums_decoded(const rc_builder *b, int rank) {
+    (void)rank;
+    return b->n * (double)rc_decode_tokens(b) * sums_bytes(b);
+}
+
+static double sums_all(const rc_builder *b, int rank) {
+    (void)rank;
+    return b->n * (double)rc_step_tokens(b) * sums_bytes(b);
 }
 
 static double returned_decoded(const rc_builder *b, int rank) {
@@ -128,8 +142,9 @@ static double returned_all(const rc_builder *b, int rank) {
 
 /* Inside a node outputs and log-sum-exps go in one NCCL group, which is one kernel. */
 static void exchange_in_node(rc_builder *b, int64_t tokens) {
-    rc_emit_collective(b, rc_group_cp(b), RC_LANE_COMM, RC_P_ALL2ALL, "all_to_all",
-                       tokens == rc_step_tokens(b) ? returned_all : returned_decoded);
+    bool all = tokens == rc_step_tokens(b);
+    rc_emit_collective_of_two(b, rc_group_cp(b), RC_LANE_COMM, RC_P_ALL2ALL, "all_to_all",
+                              all ? returned_all : returned_decoded, all ? sums_all : sums_decoded);
 }
 
 void rc_emit_all2all(rc_builder *b, int64_t tokens) {

@@ -82,8 +82,8 @@ typedef struct rc_shape {
     rc_task_kind kind;
     rc_part part;
     rc_dtype dtype;
-    const char *op; /* static string; NULL when the kind has none */
-    int64_t a, b, c;
+    const char *op;  /* static string; NULL when the kind has none */
+    int64_t a, b, c; /* COLLECTIVE: a, of the bytes: those of a second message to each peer */
     int hq, hkv;
     int key_size, value_size; /* ATTENTION, DECODE, MERGE, rotary_kv: size of a head */
     int ranks, nodes;         /* COLLECTIVE, MESSAGE: GPUs of the group; nodes */

@@ -461,7 +461,12 @@ PROP_UNUSED static void fake_draw(prop_case *c, const char *variant, int gpus, i
 
 /* Attention and messages that take something from each other, and every way to share the chip. */
 PROP_UNUSED static void fake_share(prop_case *c, fake_pass *f) {
-    f->costs.beside = (rc_beside){true, prop_unit(c), 1.0 + 2.0 * prop_unit(c)};
+    f->costs.beside = (rc_beside){.known = true,
+                                  .sms = prop_unit(c),
+                                  .message = 1.0 + 2.0 * prop_unit(c),
+                                  .attention_behind = 1e-6 * prop_unit(c),
+                                  .decode_behind = 1e-6 * prop_unit(c),
+                                  .clear = 1e-6 * prop_unit(c)};
     f->costs.machine.sms = (int)prop_range(c, 1, 40);
     f->spec.ring_share.gives_way = prop_one_in(c, 2);
     if (prop_one_in(c, 2))

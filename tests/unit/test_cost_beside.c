@@ -99,10 +99,39 @@ static void test_messages(void **state) {
     rc_rows_free(rows);
 }
 
+/* Chains of kernels: what a pair takes over its parts, less what a message takes over a norm. */
+static void test_gaps(void **state) {
+    (void)state;
+    const rc_machine m = machine();
+    static const struct {
+        const char *chain;
+        double time;
+    } t[] = {{"norm", 1.5e-6},       {"norm|send_recv", 10.4e-6},    {"decode", 8.3e-6},
+             {"attention", 10.5e-6}, {"attention|send_recv", 22e-6}, {"decode|send_recv", 19.7e-6},
+             {"rotary", 3.3e-6},     {"attention+clear", 13.4e-6}};
+    const int64_t one[] = {1, 0, 0, 0};
+    rc_rows *rows;
+    assert_int_equal(rc_rows_create(&rows, NULL), RC_OK);
+    assert_true(rc_beside_of(rows, &m).decode_behind == 0.0);
+    assert_true(rc_beside_of(rows, &m).clear == 0.0);
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++)
+        add(rows, "gap", t[i].chain, one, t[i].time);
+    rc_beside b = rc_beside_of(rows, &m);
+    assert_true(fabs(b.decode_behind - 2.5e-6) < 1e-12);
+    assert_true(fabs(b.attention_behind - 2.6e-6) < 1e-12);
+    assert_true(fabs(b.clear - 2.9e-6) < 1e-12);
+    assert_false(b.known); /* nothing of who has which SMs */
+    rc_machine other = machine();
+    strcpy(other.base, "another");
+    assert_true(rc_beside_of(rows, &other).decode_behind == 0.0);
+    rc_rows_free(rows);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fewer_sms),
         cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_gaps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

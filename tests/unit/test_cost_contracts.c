@@ -93,6 +93,11 @@ static void test_sharing(void **state) {
     rc_tiles_plan(&call, 1, 1, 1, 2, &t);
     trips("sms >= 1 && held >= 0 && held < sms", (void)rc_tiles_time(&t, 2, 2, 1.0, 1, NULL));
     trips("most >= 1 && most <= sms", (void)rc_tiles_time(&t, 2, 0, 0.0, none, NULL));
+    rc_tile_decode d = {.batch = none, .keys = 1, .row = 256, .hq = 1, .hkv = 1};
+    trips("d->batch >= 1 && d->keys >= 1 && d->row >= 1", (void)rc_tiles_decode_left(&d, 1, 1, 1));
+    d.batch = 1;
+    trips("d->hkv >= 1 && d->hq >= d->hkv && sms >= 1 && sms <= all",
+          (void)rc_tiles_decode_left(&d, 2, 1, 1));
 }
 
 static void test_table_of_ops(void **state) {

@@ -51,6 +51,11 @@ static int setup(void **state) {
     transfer(&s, "send_recv", "socket@apart", MIB, 2, 108);
     transfer(&s, "all_reduce", "socket", MIB, 2, 50);
     transfer(&s, "all_reduce", "socket@apart", MIB, 2, 53);
+    transfer(&s, "all_reduce", "nvlink", MIB, 2, 14); /* and at 2 MiB NCCL changes its protocol */
+    transfer(&s, "all_reduce", "nvlink", 2 * MIB, 2, 27);
+    transfer(&s, "all_reduce", "nvlink", 4 * MIB, 2, 32);
+    transfer(&s, "all_reduce", "nvlink@apart", MIB, 2, 16);
+    transfer(&s, "all_reduce", "nvlink@apart", 4 * MIB, 2, 35);
     (void)unlink(syn_path(store, sizeof store, "test_cost_link_rows"));
     rc_rows *sets[] = {s.rows};
     bool ok = !s.failed && rc_store_write(store, sets, 1, NULL) == RC_OK;
@@ -144,7 +149,12 @@ static void test_ctas(void **state) {
     near(few - many, (60 - message(free, MIB, 4, RC_MEASURED)) / 16, 1e-6);
     rc_transfer x = {.bytes = 64.0 * MIB, .ranks = 4, .nodes = 1};
     near(collective(c, "all_to_all", &x, RC_MEASURED), 700, 1e-6);
-    near(message(c, 64.0 * MIB, 2, RC_MODELLED), 250, 1e-6); /* no such rows of two ranks */
+    /* By rows of four ranks. Of two a peer gets two of the four channels, of four one: 16 MiB to a
+     * peer take half as long, but for what a call takes at least. */
+    x = (rc_transfer){.bytes = 32.0 * MIB, .ranks = 2, .nodes = 1};
+    near(collective(c, "all_to_all", &x, RC_MODELLED), 14 + (700 - 14) / 2.0, 1e-6);
+    near(message(c, MIB, 2, RC_MODELLED), message(free, MIB, 2, RC_MEASURED), 1e-6);
+    near(message(c, 64.0 * MIB, 2, RC_MODELLED), 900, 1e-6);
     rc_costs_close(c);
     rc_costs_close(free);
 }
@@ -163,14 +173,14 @@ static void test_groups_abreast(void **state) {
     rc_costs_close(c);
 }
 
-/* One latency, and the rest of each piece, of K and of V. */
+/* All of each piece, of K and of V, but for 1.1 us of the kernel that begins once. */
 static void test_pieces(void **state) {
     (void)state;
     rc_p2p p;
     rc_transfer x = {.bytes = 40.0 * MIB, .ranks = 2, .nodes = 1, .piece = {16.0 * MIB, 4.0 * MIB}};
     rc_costs *c = open_here("here", "shm", 0);
     assert_int_equal(rc_cost_p2p(c, &x, &p, NULL), RC_OK);
-    near(1e6 * (p.latency + x.bytes / p.peer_rate), 10 + 2 * (740 + 190), 1e-4);
+    near(1e6 * (p.latency + x.bytes / p.peer_rate), 2 * (750 + 200) - 3 * 1.1, 1e-4);
     assert_int_equal(p.basis, RC_MODELLED);
     rc_costs_close(c);
 }
@@ -203,6 +213,23 @@ static void test_in_a_pass(void **state) {
     rc_transfer x = {.bytes = MIB, .ranks = 2, .nodes = 1};
     near(collective(c, "all_reduce", &x, RC_MEASURED), 50 + 3, 1e-6);
     rc_costs_close(c);
+    c = open_here("here", "nvlink", 0);
+    x.bytes = 2.0 * MIB; /* half way from 2 more to 3 more, for it is reckoned in logarithms */
+    near(collective(c, "all_reduce", &x, RC_MEASURED), 27 + 2.5, 1e-6);
+    rc_costs_close(c);
+}
+
+/* Outputs and their sums, two messages to each peer in one group: one after the other, and NCCL's
+ * kernel begins once, for 1.1 us. */
+static void test_two_messages(void **state) {
+    (void)state;
+    rc_costs *c = open_here("here", "nvlink", 0);
+    rc_transfer x = {.bytes = 65.0 * MIB, .ranks = 4, .nodes = 1, .second = MIB};
+    near(collective(c, "all_to_all", &x, RC_MODELLED), 190 + 14 - 1.1, 1e-6);
+    x.second = 0.0;
+    x.bytes = 64.0 * MIB;
+    near(collective(c, "all_to_all", &x, RC_MEASURED), 190, 1e-6);
+    rc_costs_close(c);
 }
 
 /* A transfer that fills little of NVLink waits for NCCL's CTAs, and they for the clock; host memory
@@ -234,6 +261,7 @@ int main(void) {
                                        cmocka_unit_test(test_pieces),
                                        cmocka_unit_test(test_hosts),
                                        cmocka_unit_test(test_in_a_pass),
+                                       cmocka_unit_test(test_two_messages),
                                        cmocka_unit_test(test_clock)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

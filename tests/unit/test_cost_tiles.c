@@ -142,15 +142,34 @@ static void test_all_blocks(void **state) {
     }
 }
 
+/* CTAs of decode-5 on 132 SMs, bf16 heads of 128. */
+static void test_decode_leaves_sms(void **state) {
+    (void)state;
+    const int64_t row = 256;
+    rc_tile_decode d = {.batch = 64, .keys = 512, .row = row, .hq = 8, .hkv = 1}; /* 64 CTAs */
+    NEAR(rc_tiles_decode_left(&d, 132, 132, 68), 0.0);
+    NEAR(rc_tiles_decode_left(&d, 132, 132, 69), 1.0);
+    d.batch = 4, d.keys = 1725; /* 88 pieces, whose 32 rows wait on the other SMs */
+    NEAR(rc_tiles_decode_left(&d, 132, 132, 12), 0.0);
+    NEAR(rc_tiles_decode_left(&d, 132, 132, 13), 1.0);
+    d.batch = 42, d.keys = 42032, d.hkv = 4; /* 168: 96 have an SM alone */
+    NEAR(rc_tiles_decode_left(&d, 132, 132, 1), 132.0 / 168.0);
+    d.batch = 43, d.keys = 2576, d.hkv = 8; /* 264 at once, then 80 */
+    NEAR(rc_tiles_decode_left(&d, 132, 132, 24), 264.0 / 344.0);
+    d.batch = 115, d.hkv = 4; /* then 196 */
+    NEAR(rc_tiles_decode_left(&d, 132, 132, 24), (264.0 + 132.0) / 460.0);
+    d.batch = 66; /* 264: all end together */
+    NEAR(rc_tiles_decode_left(&d, 132, 132, 24), 1.0);
+    NEAR(rc_tiles_decode_left(&d, 124, 132, 8), 0.0); /* kept free */
+    NEAR(rc_tiles_decode_left(&d, 124, 132, 9), 248.0 / 264.0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_longest),
-        cmocka_unit_test(test_one_round),
-        cmocka_unit_test(test_spare_sms),
-        cmocka_unit_test(test_held_sms),
-        cmocka_unit_test(test_split_rest),
-        cmocka_unit_test(test_all_blocks),
-        cmocka_unit_test(test_schedule_is_item_by_item),
+        cmocka_unit_test(test_decode_leaves_sms), cmocka_unit_test(test_longest),
+        cmocka_unit_test(test_one_round),         cmocka_unit_test(test_spare_sms),
+        cmocka_unit_test(test_held_sms),          cmocka_unit_test(test_split_rest),
+        cmocka_unit_test(test_all_blocks),        cmocka_unit_test(test_schedule_is_item_by_item),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

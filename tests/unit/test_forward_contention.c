@@ -25,7 +25,7 @@ typedef struct ring {
 
 static void make(ring *r, int64_t tokens, rc_time alone, rc_time message) {
     fake_one_prompt(1, 16, 1, 2, 64, &r->f);
-    r->f.costs.beside = (rc_beside){true, 1.0, 1.25};
+    r->f.costs.beside = (rc_beside){.known = true, .sms = 1.0, .message = 1.25};
     r->f.spec.eager = false;
     r->f.spec.ring_share.gives_way = true;
     r->call = (rc_call){tokens, 32000, 0};
@@ -34,7 +34,7 @@ static void make(ring *r, int64_t tokens, rc_time alone, rc_time message) {
     r->shape[MESSAGE] =
         (rc_shape){.kind = RC_T_MESSAGE, .part = RC_P_SENDRECV, .nodes = 1, .bytes = 1000.0};
     r->shape[OTHER] = (rc_shape){.kind = RC_T_GEMM, .part = RC_P_QKV};
-    r->price[ATTENTION] = (rc_shape_cost){.duration = alone, .beside = alone};
+    r->price[ATTENTION] = (rc_shape_cost){.duration = alone, .alone = alone, .beside = alone};
     r->price[MESSAGE] = (rc_shape_cost){.duration = message / 2,
                                         .alone = message / 2,
                                         .beside = message / 2,
@@ -159,7 +159,7 @@ static void test_where_nothing_meets(void **state) {
     s.serial_ring = true;
     assert_false(rc_contention_of(&s).meets);
     s = r.f.spec;
-    s.phase = RC_DECODE;
+    s.phase = RC_MIXED;
     assert_false(rc_contention_of(&s).meets);
     s = r.f.spec;
     s.what_if.overlap_comm = 0.5; /* stated: nothing is added to it */
@@ -173,6 +173,62 @@ static void test_where_nothing_meets(void **state) {
     assert_true(rc_contention_of(&r.f.spec).meets);
     r.f.costs.beside.known = false;
     assert_false(rc_contention_of(&r.f.spec).meets);
+}
+
+/* Decode of 132 pieces fills the chip, so that the message waits for its end; 64 CTAs leave SMs to
+ * it; of 168 the 96 that have an SM for themselves end at 132/168 of the time. */
+static void test_decode(void **state) {
+    (void)state;
+    static const struct {
+        int64_t batch, keys;
+        int hkv;
+        rc_time beside;
+    } t[] = {{2, 32768, 1, 1000000}, {64, 512, 1, 600000}, {42, 42032, 4, 785714}};
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        ring r;
+        make(&r, 1056, 1000000, 400000);
+        r.f.spec.schedule = rc_schedule_named("pass-q");
+        r.f.spec.phase = RC_DECODE;
+        assert_true(rc_contention_of(&r.f.spec).waits); /* a graph of one layer, too */
+        r.shape[ATTENTION] = (rc_shape){.kind = RC_T_DECODE,
+                                        .part = RC_P_ATTENTION,
+                                        .dtype = RC_BF16,
+                                        .a = t[i].batch,
+                                        .b = t[i].keys,
+                                        .hq = 16,
+                                        .hkv = t[i].hkv,
+                                        .key_size = 128,
+                                        .value_size = 128};
+        contend(&r);
+        assert_int_equal(r.price[ATTENTION].beside, t[i].beside);
+        assert_int_equal(r.price[ATTENTION].duration, 1000000);
+        assert_int_equal(r.price[MESSAGE].duration, 200000);
+        strcpy(r.f.costs.machine.intra_transport, "nvlink");
+        r.f.spec.layout.cp = 4;
+        r.f.costs.beside.decode_behind = 3e-9; /* 3,000 ticks in each of three steps of four */
+        contend(&r);
+        assert_int_equal(r.price[ATTENTION].beside, t[i].beside + 2000);
+        assert_int_equal(r.price[ATTENTION].duration, 1003000);
+    }
+}
+
+/* What attention takes behind a message: with SMs kept free in each step but the first, and behind the
+ * clearing of its counters where it gives way. */
+static void test_behind_message(void **state) {
+    (void)state;
+    ring r;
+    make(&r, 1056, 1000000, 400000);
+    r.f.spec.layout.cp = 4;
+    r.f.spec.ring_share = (rc_ring_share){.sms = 66};
+    r.f.costs.beside.attention_behind = 3e-9;
+    r.f.costs.beside.clear = 5e-9;
+    contend(&r);
+    assert_int_equal(r.price[ATTENTION].duration, 1003000);
+    assert_int_equal(r.price[ATTENTION].beside, 2002000);
+    r.f.spec.ring_share = (rc_ring_share){.gives_way = true};
+    contend(&r);
+    assert_int_equal(r.price[ATTENTION].duration, 1003000);
+    assert_int_equal(r.price[ATTENTION].beside, 1005000);
 }
 
 /* A whole pass: keeping every SM busy costs what the messages take, in each of three steps. */
@@ -189,7 +245,7 @@ static void test_pass(void **state) {
     f.costs.latency = 400000;
     f.costs.peer_rate = f.costs.link_rate = 1e30;
     assert_int_equal(rc_forward_run(&f.spec, &without, NULL), RC_OK);
-    f.costs.beside = (rc_beside){true, 1.0, 1.0};
+    f.costs.beside = (rc_beside){.known = true, .sms = 1.0, .message = 1.0};
     f.spec.ring_share.gives_way = true;
     f.costs.machine.sms = 1; /* one SM: less than a chip has, so nothing meets */
     assert_int_equal(rc_forward_run(&f.spec, &with, NULL), RC_OK);
@@ -208,6 +264,7 @@ int main(void) {
         cmocka_unit_test(test_message_waits), cmocka_unit_test(test_message_finds_sms),
         cmocka_unit_test(test_message_first), cmocka_unit_test(test_where_nothing_meets),
         cmocka_unit_test(test_pass),          cmocka_unit_test(test_default),
+        cmocka_unit_test(test_decode),        cmocka_unit_test(test_behind_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -304,6 +304,36 @@ static void test_messages_that_leave_the_node(void **state) {
     rc_program_free(&p);
 }
 
+/* Four ranks of one node, 1,024 tokens each of 16 heads of a GPU: outputs and sums in one NCCL call, of
+ * which the sums are a second message to each peer. */
+static void test_sums_are_a_second_message(void **state) {
+    (void)state;
+    rc_model m = programs_model(1, 32, 8, 128, 4096, 14336);
+    rc_sequence seq = {4096, 0};
+    rc_request rq = {.model = &m,
+                     .schedule = rc_schedule_named("pass-q"),
+                     .layout = {.tp = 2, .cp = 4},
+                     .nodes_per_rank = 1,
+                     .ranks_per_node = 4,
+                     .phase = RC_PREFILL,
+                     .seqs = &seq,
+                     .seq_count = 1};
+    rc_program p;
+    int calls = 0;
+    assert_int_equal(rc_schedule_build(&rq, &p, NULL), RC_OK);
+    for (size_t i = 0; i < p.task_count; i++) {
+        const rc_shape *s = programs_shape(&p, i);
+        if (s->part != RC_P_ALL2ALL)
+            continue;
+        assert_int_equal(s->kind, RC_T_COLLECTIVE);
+        assert_int_equal(s->a, 4 * 1024 * 16 * 4);
+        assert_true(s->bytes == 4.0 * 1024 * 16 * (128 * 2 + 4));
+        calls++;
+    }
+    assert_int_equal(calls, 4);
+    rc_program_free(&p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pass_kv),
@@ -318,6 +348,7 @@ int main(void) {
         cmocka_unit_test(test_mixed_ends),
         cmocka_unit_test(test_ops_follow_the_dtype),
         cmocka_unit_test(test_messages_that_leave_the_node),
+        cmocka_unit_test(test_sums_are_a_second_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
