@@ -136,6 +136,19 @@ static void mha(void **state) {
     assert_true(time_of(a, n, 4, "pass-q") < time_of(a, n, 4, "pass-kv"));
 }
 
+/* A schedule that gains by host work which nobody saw with it is listed, and not the fastest. */
+static void cautioned_ones_are_not_the_fastest(void **state) {
+    (void)state;
+    rc_alternative a[RC_ALTERNATIVES];
+    int n = list(&model, 4, 3200, 124800, a), best = rc_alternative_best(a, n);
+    double gathered = time_of(a, n, 4, "all-gather-kv");
+    assert_true(gathered < a[best].time);
+    assert_true(a[best].caution == NULL && a[best].schedule == rc_schedule_named("pass-q"));
+    for (int i = 0; i < n; i++)
+        a[i].caution = "all of them";
+    assert_int_equal(rc_alternative_best(a, n), -1);
+}
+
 static void says_what_does_not_fit(void **state) {
     (void)state;
     rc_alternative a[RC_ALTERNATIVES];
@@ -162,6 +175,7 @@ int main(void) {
         cmocka_unit_test(full_prefill_takes_pass_kv),
         cmocka_unit_test(few_tokens_take_pass_q),
         cmocka_unit_test(mha),
+        cmocka_unit_test(cautioned_ones_are_not_the_fastest),
         cmocka_unit_test(says_what_does_not_fit),
         cmocka_unit_test(achieved_rates),
     };

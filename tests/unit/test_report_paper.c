@@ -92,6 +92,13 @@ static void fitted_rows_spread_to_what_rests_on_them(void **state) {
     assert_false(find(p, "t4:q:128000")->fitted);
     assert_false(find(p, "t7:tp16_over_cp2")->fitted);
     assert_true(find(p, "pt:gtt_peak")->fitted); /* inputs always */
+    clear_marks(p);
+    fit_on(p, "hop_latency", 30e-6, "t8:128K:1:cp2:sendrecv,t8:128K:1:cp4:attn_op");
+    assert_ok(rc_paper_mark(p, &err));
+    assert_true(find(p, "t8:128K:1:cp2:whole")->fitted); /* the sum of it and others */
+    assert_true(find(p, "t8:128K:1:cp4:whole")->fitted);
+    assert_false(find(p, "t8:32K:4:cp2:whole")->fitted);
+    assert_false(find(p, "t8:128K:1:cp2:all2all")->fitted);
     rc_paper_close(p);
 }
 
