@@ -259,8 +259,6 @@ static void print_fastest(const question *q, const rc_alternative *best) {
         printf(" (%+.2f %%)", 100.0 * (best->time / own->time - 1.0));
     printf(", is not the answer: %s\n", why_not(q, best));
     print_basis("  rests on", best);
-    if (best->caution)
-        printf("  caution: it %s\n", best->caution);
 }
 
 static void print_answer(const question *q, const choose_flags *f) {
@@ -271,6 +269,10 @@ static void print_answer(const question *q, const choose_flags *f) {
            (long long)q->t, (long long)q->p, 100.0 * (double)q->t / (double)(q->t + q->p), q->batch,
            q->model.name, q->machine.name, q->layout.cp, q->layout.tp,
            rc_dtype_name(q->layout.ffn_weights));
+    const char *assumed =
+        rc_forward_assumption(&q->machine, rc_choice_schedule(q->answer), q->layout.cp, RC_PREFILL);
+    if (assumed)
+        printf("# %s\n", assumed);
     if (q->layout.cp == 1)
         printf("answer     none: one rank, there is no ring\n");
     else if (!isfinite(own) && !isfinite(other) && !q->by_rule && !q->by_table)
@@ -384,8 +386,6 @@ static void json_fastest(const question *q, rc_json *j, json_t *root) {
     rc_json_bool(j, o, "is_answer", best == answered(q));
     if (why_not(q, best))
         rc_json_text(j, o, "why_not_answer", why_not(q, best));
-    if (best->caution)
-        rc_json_text(j, o, "caution", best->caution);
     rc_basis_json(j, o, best->basis);
 }
 

@@ -173,6 +173,9 @@ static void print_head(const answer *a) {
            s->eager ? "launched by the host" : "CUDA graph");
     printf("# sequences %zu, first one T %lld, P %lld\n", s->seq_count, (long long)s->seqs[0].t,
            (long long)s->seqs[0].p);
+    const char *assumed = rc_forward_assumption(&s->machine, s->schedule, s->layout.cp, s->phase);
+    if (assumed)
+        printf("# %s\n", assumed);
     printf("%s_ms %.3f  (p5 %.3f, p95 %.3f)\n", metric(a), 1e3 * r->time, 1e3 * r->p5,
            1e3 * r->p95);
     printf("FLOP rate %.1f TFLOP/s per GPU, MFU %.1f %% of %.0f TFLOP/s\n", r->flop_rate / 1e12,
@@ -341,6 +344,9 @@ static rc_json *answer_json(const answer *a) {
     rc_basis_json(j, root, r->basis);
     rc_op_sources_json(j, root, &a->sources, &s->machine);
     json_caution(j, root, a, s->schedule, s->layout.cp);
+    const char *assumed = rc_forward_assumption(&s->machine, s->schedule, s->layout.cp, s->phase);
+    if (assumed)
+        rc_json_text(j, root, "assumption", assumed);
     json_others(j, root, a);
     rc_notes_json(j, root, &a->notes);
     return j;

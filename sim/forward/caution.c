@@ -21,3 +21,13 @@ const char *rc_forward_caution(const rc_machine *m, const rc_schedule *s, int cp
     return "rests on ring_step, host work stated for ring pass-KV and pass-Q and never seen for "
            "this schedule";
 }
+
+const char *rc_forward_assumption(const rc_machine *m, const rc_schedule *s, int cp,
+                                  rc_phase phase) {
+    assert(m != NULL && s != NULL && cp >= 1);
+    if (cp < 2 || phase == RC_DECODE || s->host == RC_HOST_NEVER || m->engine[0] != '\0' ||
+        m->ring_step > 0.0 || m->ring_step_cached > 0.0 || rc_machine_overridden(m, "ring_step"))
+        return NULL;
+    return "ring steps are taken to cost the host nothing, as those of C programs do; of a serving "
+           "engine that is not known (engine.profile, engine.ring_step)";
+}

@@ -113,6 +113,11 @@ typedef struct rc_forward {
  * seen with other schedules. NULL: nothing. */
 const char *rc_forward_caution(const rc_machine *m, const rc_schedule *s, int cp, rc_phase phase);
 
+/* What a time takes for granted where the machine's file says nothing of the engine's host work at
+ * ring steps (static). NULL: nothing. */
+const char *rc_forward_assumption(const rc_machine *m, const rc_schedule *s, int cp,
+                                  rc_phase phase);
+
 /* Checks layout and memory (RC_E_NOFIT shows the sum), then evaluates or plays the pass.
  * `spec->costs` is not changed. RC_E_SIZE: the ops of the pass would take more host memory than is
  * allowed for. */

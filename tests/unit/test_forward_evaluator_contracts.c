@@ -65,6 +65,8 @@ static void test_what_ifs(void **state) {
     (void)state;
     trips("m != NULL && s != NULL && cp >= 1",
           (void)rc_forward_caution(&f.costs.machine, NULL, 2, RC_PREFILL));
+    trips("m != NULL && s != NULL && cp >= 1",
+          (void)rc_forward_assumption(&f.costs.machine, NULL, 2, RC_PREFILL));
     trips("w != NULL && from != NULL && to != NULL && out != NULL",
           (void)rc_what_if_carry(&f.spec.what_if, &f.spec.layout, &f.spec.layout, NULL));
 }

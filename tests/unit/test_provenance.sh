@@ -50,6 +50,11 @@ text=$(rc choose "${question[@]}" --set machine.ring_step=0 --set machine.ring_s
 grep -q '^fastest    the answer' <<<"$text" || fail "without ring_step the answer is the fastest: $text"
 ! grep -q caution <<<"$text" || fail "a caution without ring_step"
 
+# a machine whose file says nothing of its engine: that its ring steps are free is said
+without=(--T 3200 --P 12800 --machine h100-sxm --model llama-3.1-70b --cp 4)
+grep -q '^# ring steps are taken to cost the host nothing' <<<"$(rc choose "${without[@]}")" || fail "choose takes ring steps as free and says nothing"
+! grep -q 'taken to cost' <<<"$(rc choose "${without[@]}" --set machine.engine.profile=paper)" || fail "an assumption beside a profile"
+! grep -q 'taken to cost' <<<"$text" || fail "an assumption on gtt"
 # every answer's JSON
 rc forward scenarios/paper/cp4-128k.yaml --draws 0 --json >"$work/forward.json"
 rc choose "${question[@]}" --json >"$work/choose.json"
