@@ -135,11 +135,17 @@ static rc_time attention_beside(const rc_contention *x, double exponent, const m
 
 /* Attention of every step but the first begins behind a message, and so without overlapping the end
  * of a kernel before it. One that gives way begins behind the clearing of its counters instead. All
- * steps but the last have one price, so the first bears its share of what those behind it take. */
-static void behind_message(const rc_spec *spec, const rc_beside *beside, const rc_shape *s,
-                           rc_shape_cost *price) {
+ * steps but the last have one price, so the first bears its share of what those behind it take. What
+ * is launched by the host overlaps little of the kernel before it anyhow: that is in its gap
+ * (rc_space_launches). */
+static void behind_message(const rc_spec *spec, const rc_costs *costs, const rc_beside *beside,
+                           const rc_shape *s, rc_shape_cost *price) {
     bool decode = s->kind == RC_T_DECODE;
     double behind = decode ? beside->decode_behind : beside->attention_behind;
+    if (spec->eager)
+        behind = fmax(
+            behind - rc_cost_eager_gap(costs, decode ? RC_LAUNCHED_DECODE : RC_LAUNCHED_ATTENTION),
+            0.0);
     double steps = spec->layout.cp - 1;
     double first =
         spec->ring_share.gives_way && !decode ? beside->clear : behind * (steps - 1.0) / steps;
@@ -193,7 +199,7 @@ void rc_contend(const rc_spec *spec, const rc_costs *costs, const rc_program *p,
                         : meet(&x, launch_of(p, s, &l) ? &l : NULL, all, message / alone);
         prices[i].beside = attention_beside(&x, beside.sms, &m, alone, message);
         sum += (double)prices[i].beside;
-        behind_message(spec, &beside, s, &prices[i]);
+        behind_message(spec, costs, &beside, s, &prices[i]);
         if ((prices[i].beside != prices[i].alone || prices[i].duration != prices[i].alone) &&
             prices[i].basis < RC_MODELLED)
             prices[i].basis = RC_MODELLED;

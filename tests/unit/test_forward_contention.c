@@ -229,6 +229,10 @@ static void test_behind_message(void **state) {
     contend(&r);
     assert_int_equal(r.price[ATTENTION].duration, 1003000);
     assert_int_equal(r.price[ATTENTION].beside, 1005000);
+    r.f.spec.eager = true; /* 1,000 ticks of it are in the gap of such a launch */
+    r.f.costs.gaps.eager[RC_LAUNCHED_ATTENTION] = 1e-9;
+    contend(&r);
+    assert_int_equal(r.price[ATTENTION].duration, 1002000);
 }
 
 /* A whole pass: keeping every SM busy costs what the messages take, in each of three steps. */
