@@ -16,7 +16,7 @@
 #include "sim/model/notes.h"
 #include "sim/schedule/layout.h"
 
-enum { MAX_ALTERNATIVES = RC_SCHEDULES_MAX + 2 };
+enum { MAX_ALTERNATIVES = 2 * RC_SCHEDULES_MAX + 2 };
 
 typedef struct forward_flags {
     const char *file, *store, *wanted;
@@ -79,10 +79,10 @@ static rc_status parse(int argc, char **argv, forward_flags *f, bool *helped, rc
 
 /* ---- what the other variants would have taken ---------------------------------------- */
 
-static void add_other(answer *a, const rc_schedule *s, int tp, int cp) {
+static void add_other(answer *a, const rc_schedule *s, int tp, int cp, int dcp) {
     const rc_layout *own = &a->scenario.layout;
     assert(s != NULL && tp >= 1 && cp >= 1);
-    if (s == a->scenario.schedule && tp == own->tp && cp == own->cp)
+    if (s == a->scenario.schedule && tp == own->tp && cp == own->cp && dcp == rc_layout_dcp(own))
         return;
     assert(a->other_count < MAX_ALTERNATIVES);
     alternative *o = &a->others[a->other_count++];
@@ -90,6 +90,20 @@ static void add_other(answer *a, const rc_schedule *s, int tp, int cp) {
     o->layout = *own;
     o->layout.tp = tp;
     o->layout.cp = cp;
+    o->layout.dcp = dcp;
+}
+
+/* Of one TP group, those that cut sequences over the GPUs that hold the same KV heads, or over as
+ * many as the scenario says. They are for steps that read a cache. */
+static void add_cut_group(answer *a, int tp) {
+    int own = rc_layout_dcp(&a->scenario.layout);
+    if (own == 1 && a->scenario.phase != RC_DECODE)
+        return;
+    int dcp = own > 1 ? own : rc_schedule_most_dcp(&a->scenario.model, tp);
+    for (int i = 0; dcp > 1 && rc_schedule_at(i); i++)
+        if ((rc_schedule_at(i)->groups & RC_OVER_TP) != 0 &&
+            rc_schedule_takes(rc_schedule_at(i), a->scenario.phase, 1))
+            add_other(a, rc_schedule_at(i), tp, 1, dcp);
 }
 
 static void run_other(const answer *a, const rc_costs *costs, rc_forward_ctx *ctx, alternative *o) {
@@ -115,10 +129,11 @@ static rc_status run_others(answer *a, const rc_costs *costs, rc_error *err) {
     const rc_schedule *alone = rc_schedule_usual(a->scenario.phase, 1);
     for (int i = 0; cp > 1 && rc_schedule_at(i); i++)
         if (rc_schedule_takes(rc_schedule_at(i), a->scenario.phase, cp))
-            add_other(a, rc_schedule_at(i), tp, cp);
+            add_other(a, rc_schedule_at(i), tp, cp, 1);
     if (cp > 1)
-        add_other(a, alone, tp, 1);
-    add_other(a, alone, tp * cp, 1);
+        add_other(a, alone, tp, 1, 1);
+    add_other(a, alone, tp * cp, 1, 1);
+    add_cut_group(a, tp * cp);
     rc_forward_ctx *ctx = rc_forward_ctx_create();
     if (!ctx)
         return rc_fail(err, RC_E_NOMEM, "out of memory for the alternatives");
@@ -168,8 +183,13 @@ static rc_table *breakdown_table(const answer *a) {
 static void print_head(const answer *a) {
     const rc_scenario *s = &a->scenario;
     const rc_forward *r = &a->result;
-    printf("# scenario %s: %s on %s, CP%d x TP%d, %s, %s\n", s->name, s->model.name,
-           s->machine.name, s->layout.cp, s->layout.tp, s->schedule->name,
+    char cut[64] = "";
+    if (rc_layout_dcp(&s->layout) > 1)
+        (void)snprintf(cut, sizeof cut, ", dcp %d", s->layout.dcp);
+    else if (s->layout.ffn_over_cp)
+        (void)snprintf(cut, sizeof cut, ", FFN over %d GPUs", s->layout.tp * s->layout.cp);
+    printf("# scenario %s: %s on %s, CP%d x TP%d%s, %s, %s\n", s->name, s->model.name,
+           s->machine.name, s->layout.cp, s->layout.tp, cut, s->schedule->name,
            s->eager ? "launched by the host" : "CUDA graph");
     printf("# sequences %zu, first one T %lld, P %lld\n", s->seq_count, (long long)s->seqs[0].t,
            (long long)s->seqs[0].p);
@@ -220,7 +240,10 @@ static void print_basis(const answer *a) {
 
 static void print_other(const answer *a, const alternative *o) {
     const char *caution = caution_of(a, o->schedule, o->layout.cp);
-    printf("alternative CP%d x TP%d %-14s ", o->layout.cp, o->layout.tp, o->schedule->name);
+    char cut[32] = "";
+    if (rc_layout_dcp(&o->layout) > 1)
+        (void)snprintf(cut, sizeof cut, "dcp %d ", o->layout.dcp);
+    printf("alternative CP%d x TP%d %-14s %s", o->layout.cp, o->layout.tp, o->schedule->name, cut);
     if (o->status != RC_OK)
         printf("not possible: %s\n", o->why);
     else
@@ -301,6 +324,8 @@ static void json_others(rc_json *j, json_t *root, const answer *a) {
         rc_json_text(j, e, "variant", o->schedule->name);
         rc_json_int(j, e, "tp", o->layout.tp);
         rc_json_int(j, e, "cp", o->layout.cp);
+        if (rc_layout_dcp(&o->layout) > 1)
+            rc_json_int(j, e, "dcp", o->layout.dcp);
         if (o->status == RC_OK)
             rc_json_real(j, e, json_metric(&a->scenario), 1e3 * o->time);
         else
@@ -322,6 +347,10 @@ static rc_json *answer_json(const answer *a) {
     rc_json_text(j, root, "variant", s->schedule->name);
     rc_json_int(j, root, "tp", s->layout.tp);
     rc_json_int(j, root, "cp", s->layout.cp);
+    if (rc_layout_dcp(&s->layout) > 1)
+        rc_json_int(j, root, "dcp", s->layout.dcp);
+    if (s->layout.ffn_over_cp)
+        rc_json_int(j, root, "ffn_tp", s->layout.tp * s->layout.cp);
     rc_json_real(j, root, json_metric(s), 1e3 * r->time);
     rc_json_real(j, root, "p5", 1e3 * r->p5);
     rc_json_real(j, root, "p95", 1e3 * r->p95);

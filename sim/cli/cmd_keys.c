@@ -73,12 +73,16 @@ static const char *yes_if(bool takes) {
     return takes ? "yes" : "";
 }
 
+static const char *ranks_of(const rc_schedule *s) {
+    return s->many_ranks ? "any" : (s->groups & RC_OVER_TP) != 0 ? "1, dcp" : "1";
+}
+
 static void print_schedules_markdown(void) {
     (void)printf("| schedule | ranks | prefill | decode | mixed | what it does |\n"
                  "|---|---|---|---|---|---|\n");
     for (int i = 0; rc_schedule_at(i); i++) {
         const rc_schedule *s = rc_schedule_at(i);
-        (void)printf("| `%s` | %s | %s | %s | %s | %s |\n", s->name, s->many_ranks ? "any" : "1",
+        (void)printf("| `%s` | %s | %s | %s | %s | %s |\n", s->name, ranks_of(s),
                      yes_if(rc_schedule_takes(s, RC_PREFILL, 1)),
                      yes_if(rc_schedule_takes(s, RC_DECODE, 1)),
                      yes_if(rc_schedule_takes(s, RC_MIXED, 1)), s->summary);
@@ -95,7 +99,7 @@ static rc_status print_schedules(rc_error *err) {
     for (int i = 0; rc_schedule_at(i); i++) {
         const rc_schedule *s = rc_schedule_at(i);
         rc_table_text(t, s->name);
-        rc_table_text(t, s->many_ranks ? "any" : "1");
+        rc_table_text(t, ranks_of(s));
         rc_table_text(t, yes_if(rc_schedule_takes(s, RC_PREFILL, 1)));
         rc_table_text(t, yes_if(rc_schedule_takes(s, RC_DECODE, 1)));
         rc_table_text(t, yes_if(rc_schedule_takes(s, RC_MIXED, 1)));

@@ -172,7 +172,7 @@ rc_status rc_wanted_served(const rc_served_passes *x, const char *path, bool tab
         passes[n] = both;
         passes[n].layout = x->decode;
         passes[n].phase = RC_DECODE;
-        passes[n].schedule = rc_schedule_usual(RC_DECODE, x->decode.cp);
+        passes[n].schedule = rc_schedule_decoding(x->schedule, x->decode.cp);
         passes[n].serial_ring = true;
         passes[n].seqs = decodes;
         passes[n++].seq_count = batch;

@@ -2,8 +2,8 @@
  *
  * The host's work at a ring step (ring_step) is the one number of a machine that decides between
  * schedules and that nobody measured by itself: it was inferred from whole passes of ring pass-KV
- * and ring pass-Q. A schedule that synchronises less often gains by it without anybody having seen
- * it run.
+ * and ring pass-Q. A schedule that synchronises less often, or never, gains by it without anybody
+ * having seen it run on that engine.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include <string.h>
@@ -12,8 +12,11 @@
 const char *rc_forward_caution(const rc_machine *m, const rc_schedule *s, int cp, rc_phase phase) {
     assert(m != NULL && s != NULL && cp >= 1);
     if (cp < 2 || phase == RC_DECODE || !(m->ring_step > 0.0 || m->ring_step_cached > 0.0) ||
-        s->host == RC_HOST_NEVER || s->ring_step_seen)
+        s->ring_step_seen)
         return NULL;
+    if (s->host == RC_HOST_NEVER)
+        return "leaves out ring_step, host work that ring pass-KV and pass-Q were seen to have and "
+               "nobody has looked for in this schedule";
     for (int i = 0; i < m->fitted_count; i++)
         if (strcmp(m->fitted[i].name, "ring_step") == 0)
             return "rests on ring_step, host work fitted to ring pass-KV and pass-Q and never seen "

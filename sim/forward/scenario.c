@@ -31,14 +31,23 @@ rc_status rc_scenario_dtypes(const rc_section *root, rc_layout *l, rc_error *err
 
 static rc_status read_parallel(const rc_section *root, rc_scenario *out, rc_error *err) {
     rc_section s;
-    int64_t tp, cp;
-    int variant;
+    int64_t tp, cp, dcp;
+    int variant, world = 0;
     RC_TRY(rc_section_enter(root, "parallel", &s, err));
     RC_TRY(rc_section_whole(&s, "tp", &tp, err));
     RC_TRY(rc_section_whole(&s, "cp", &cp, err));
+    RC_TRY(rc_section_whole(&s, "dcp", &dcp, err));
+    RC_TRY(rc_section_choice(&s, "world", &world, err));
     RC_TRY(rc_section_choice(&s, "variant", &variant, err));
-    out->layout.tp = (int)tp;
+    if (world == 1 && tp % cp != 0)
+        return rc_node_fail(rc_section_node(&s, "cp"), err, RC_E_INPUT,
+                            "with world tp the %lld ranks are parts of a TP group of %lld GPUs: cp "
+                            "divides tp",
+                            (long long)cp, (long long)tp);
+    out->layout.ffn_over_cp = world == 1;
+    out->layout.tp = (int)(world == 1 ? tp / cp : tp);
     out->layout.cp = (int)cp;
+    out->layout.dcp = (int)dcp;
     out->schedule = rc_schedule_at(variant);
     rc_status st = rc_schedule_fits(out->schedule, &out->model, &out->layout, err);
     if (st != RC_OK && err) {

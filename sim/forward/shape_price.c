@@ -113,7 +113,8 @@ static rc_status decode_cost(const rc_costs *c, const rc_shape *s, rc_cost *out,
 /* An op over tokens, of a width or of heads: of these sizes the op has some. */
 static rc_status named_cost(const rc_costs *c, const rc_shape *s, rc_cost *out, rc_error *err) {
     int64_t launches = s->c > 1 ? s->c : 1;
-    rc_axes at = {{[RC_AXIS_TOKENS] = rc_ceil_div(s->a, launches),
+    rc_axes at = {{[RC_AXIS_BYTES] = llround(s->bytes),
+                   [RC_AXIS_TOKENS] = rc_ceil_div(s->a, launches),
                    [RC_AXIS_WIDTH] = s->b,
                    [RC_AXIS_QUERY_HEADS] = s->hq,
                    [RC_AXIS_KV_HEADS] = s->hkv,

@@ -15,6 +15,14 @@ const rc_key rc_keys_forward[] = {
     WHOLE("parallel.tp", 1, 4096, "GPUs", NEEDED, "time", NONE,
           "GPUs of a TP group; more than a node has: the group spans nodes"),
     WHOLE("parallel.cp", 1, 4096, "ranks", "=1", "time", NONE, "context-parallel ranks"),
+    WHOLE("parallel.dcp", 1, 4096, "GPUs", "=1", "time", NONE,
+          "GPUs of a TP group among which the tokens of a sequence are cut, for the schedules that "
+          "do "
+          "([schedules.md](schedules.md)); divides `tp`"),
+    CHOICE(
+        "parallel.world", "tp-x-cp tp", "=tp-x-cp", "time",
+        "tp-x-cp: tp GPUs a rank (vLLM's prefill CP); tp: the ranks are parts of one TP group of "
+        "`tp` GPUs, which has attention cut tp / cp ways and the FFN tp ways (SGLang's)"),
     CHOICE_OF("parallel.variant", false, "", rc_schedule_name_at, NEEDED, "time",
               "schedule; [method.md](method.md) says which phases each takes"),
     CHOICE("phase", "prefill decode mixed", NEEDED, "time",

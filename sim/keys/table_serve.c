@@ -39,6 +39,8 @@ const rc_key rc_keys_serve[] = {
     WHOLE("pools[].replicas", 1, 1024, "", "=1", "goodput", UP, ""),
     WHOLE("pools[].tp", 1, 1024, "GPUs", NEEDED, "time", NONE, "a replica has tp x cp GPUs"),
     WHOLE("pools[].cp", 1, 1024, "ranks", "=1", "time", NONE, ""),
+    WHOLE("pools[].dcp", 1, 1024, "GPUs", "=1", "time", NONE,
+          "as `parallel.dcp` of a forward pass, for variants that cut a sequence over a TP group"),
     CHOICE_OF("pools[].variant", false, "oracle algorithm-1 algorithm-5 empirical",
               rc_schedule_name_at, "pass-kv, tp at cp 1", "time",
               "schedule of prefills, or who chooses it"),

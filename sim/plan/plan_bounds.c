@@ -57,6 +57,7 @@ typedef struct step { /* of a decode pass */
     int32_t batch;
     int64_t context;
     double time;
+    const rc_schedule *schedule;
 } step;
 
 struct rc_plan_bounds {
@@ -258,18 +259,20 @@ static rc_status step_time(rc_plan_bounds *b, const rc_plan_option *o, int cp, d
         context > 1.0
             ? (int64_t)pow(10.0, floor(STEPS_PER_DECADE * log10(context)) / STEPS_PER_DECADE)
             : 1;
+    const rc_pick pick = rc_plan_pick(b->p, o, cp);
+    const rc_schedule *decoding = rc_schedule_decoding(pick.schedule, cp);
     for (int i = 0; i < b->step_count; i++) {
         const step *s = &b->steps[i];
         if (s->offer == o->offer && s->tp == o->tp && s->cp == cp && s->kv == o->kv &&
-            s->batch == n && s->context == keys) {
+            s->schedule == decoding && s->batch == n && s->context == keys) {
             *out = s->time;
             return RC_OK;
         }
     }
-    RC_TRY(pass(b, o, cp, rc_schedule_usual(RC_DECODE, cp), true, n, (rc_sequence){1, keys}, out,
-                err));
+    RC_TRY(pass(b, o, cp, decoding, true, n, (rc_sequence){1, keys}, out, err));
     if (b->step_count < STEPS)
-        b->steps[b->step_count++] = (step){o->offer, o->tp, (int16_t)cp, o->kv, n, keys, *out};
+        b->steps[b->step_count++] =
+            (step){o->offer, o->tp, (int16_t)cp, o->kv, n, keys, *out, decoding};
     return RC_OK;
 }
 

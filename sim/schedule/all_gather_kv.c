@@ -70,6 +70,7 @@ const rc_schedule rc_schedule_all_gather_kv = {
     .name = "all-gather-kv",
     .summary = "every rank gathers all keys and values, then attends to them at once",
     .phases = RC_PHASE_BIT(RC_PREFILL),
+    .timed = true,
     .many_ranks = true,
     .groups = RC_OVER_CP,
     .host = RC_HOST_ONCE,

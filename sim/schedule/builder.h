@@ -29,6 +29,7 @@ struct rc_builder {
     int hq, hkv;               /* heads on one GPU; both 0: no attention */
     int key_size, value_size;  /* size of a head */
     size_t decodes;            /* sequences that decode */
+    bool cached;               /* some sequence that prefills has cached tokens */
     uint16_t layer, step;
     bool refill;                     /* the tasks are there: only their shapes are new */
     uint32_t at;                     /* the next task */
@@ -85,6 +86,8 @@ typedef struct rc_group {
     int size, stride;
 } rc_group;
 rc_group rc_group_tp(const rc_builder *b); /* the TP group of a rank */
+/* The GPUs of a TP group that hold different tokens of the KV cache: neighbours. */
+rc_group rc_group_dcp(const rc_builder *b);
 /* The GPUs of one place in their TP groups, of all ranks. */
 rc_group rc_group_cp(const rc_builder *b);
 /* Nodes over which the group of GPU number `place` is spread. */
@@ -139,6 +142,7 @@ bool rc_prefills(const rc_builder *b); /* some sequence does */
 /* ---- a layer ---- */
 int64_t rc_decode_tokens(const rc_builder *b);         /* of a rank: padded to a multiple of N */
 int64_t rc_rank_tokens(const rc_builder *b, int rank); /* tokens of the linear parts */
+int64_t rc_prompt_tokens(const rc_builder *b);         /* rc_step_tokens of those that prefill */
 int64_t rc_step_tokens(const rc_builder *b);           /* sum of ceil(T/N): padded, one rank */
 int64_t rc_kv_message_tokens(const rc_builder *b);     /* sum of max_i(P_i) + ceil(T/N) */
 double rc_q_token_bytes(const rc_builder *b);          /* queries of one token on one GPU */
@@ -149,6 +153,8 @@ void rc_emit_gemm(rc_builder *b, uint32_t gpu, rc_part part, rc_dtype w, int64_t
 /* A pass over tokens x width elements. */
 void rc_emit_elementwise(rc_builder *b, uint32_t gpu, rc_part part, const char *op, int64_t tokens,
                          int64_t width);
+/* A kernel that reads `bytes` and writes as many: packs, reorders or scales what it reads. */
+void rc_emit_copy(rc_builder *b, uint32_t gpu, rc_part part, double bytes);
 /* A norm of the residual stream before a product with weights of type `next`. */
 void rc_emit_norm(rc_builder *b, uint32_t gpu, rc_dtype next, int64_t tokens);
 /* The same at the beginning of a layer. With rc_request.plain_first_norm that of the first layer is

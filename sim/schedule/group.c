@@ -21,6 +21,10 @@ rc_group rc_group_cp(const rc_builder *b) {
     return (rc_group){.size = b->n, .stride = b->rq->layout.tp};
 }
 
+rc_group rc_group_dcp(const rc_builder *b) {
+    return (rc_group){.size = rc_layout_dcp(&b->rq->layout), .stride = 1};
+}
+
 /* The group in simulated GPUs: fewer where one stands for a TP group. */
 static rc_group simulated(const rc_builder *b, rc_group g) {
     int folds = b->rq->layout.tp / (int)b->g;
@@ -45,6 +49,17 @@ int rc_group_nodes(const rc_builder *b, rc_group g, int place) {
     return rc_place_node(b->rq, second) - from > 1 ? g.size : to - from + 1;
 }
 
+/* The most that any group of the GPUs `gpu` stands for is spread over. Where one does for a TP group,
+ * groups that are parts of it may lie differently; the next all-reduce waits for the slowest. */
+static int most_nodes(const rc_builder *b, rc_group g, int place, int folds) {
+    int most = rc_group_nodes(b, g, place);
+    for (int k = 1; k < folds && g.size < folds && g.size * g.stride <= folds; k++) {
+        int nodes = rc_group_nodes(b, g, place + k);
+        most = nodes > most ? nodes : most;
+    }
+    return most;
+}
+
 void rc_emit_collective(rc_builder *b, rc_group g, rc_lane lane, rc_part part, const char *op,
                         rc_bytes_fn bytes) {
     rc_emit_collective_of_two(b, g, lane, part, op, bytes, NULL);
@@ -65,7 +80,7 @@ void rc_emit_collective_of_two(rc_builder *b, rc_group g, rc_lane lane, rc_part 
         shape.a = second != NULL ? (int64_t)second(b, rc_rank_of(b, gpu)) : 0;
         shape.ranks = g.size;
         shape.members = s.size;
-        shape.nodes = rc_group_nodes(b, g, (int)gpu * folds);
+        shape.nodes = most_nodes(b, g, (int)gpu * folds, folds);
         shape.abreast = shape.nodes == 1 ? rc_groups_abreast(b, g.size) : 1;
         assert(shape.bytes >= 0.0);
         uint32_t id = rc_emit(b, gpu, lane, &shape);

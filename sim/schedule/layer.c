@@ -7,7 +7,11 @@
 #include "sim/schedule/builder.h"
 
 int64_t rc_decode_tokens(const rc_builder *b) {
-    return rc_ceil_div((int64_t)b->decodes, b->n);
+    return rc_ceil_div((int64_t)b->decodes, b->rq->schedule->decodes_everywhere ? 1 : b->n);
+}
+
+int64_t rc_prompt_tokens(const rc_builder *b) {
+    return rc_step_tokens(b) - rc_decode_tokens(b);
 }
 
 int64_t rc_rank_tokens(const rc_builder *b, int rank) {
@@ -73,6 +77,14 @@ void rc_emit_elementwise(rc_builder *b, uint32_t gpu, rc_part part, const char *
     rc_emit(b, gpu, RC_LANE_COMPUTE, &s);
 }
 
+void rc_emit_copy(rc_builder *b, uint32_t gpu, rc_part part, double bytes) {
+    rc_shape s = rc_shape_of(RC_T_ELEMENTWISE, part);
+    assert(bytes >= 1.0);
+    s.op = "copy";
+    s.bytes = 2.0 * bytes;
+    rc_emit(b, gpu, RC_LANE_COMPUTE, &s);
+}
+
 static void emit_norm(rc_builder *b, uint32_t gpu, rc_dtype next, int64_t tokens, int64_t width) {
     rc_emit_elementwise(b, gpu, RC_P_NORM,
                         rc_dtype_math(next) == RC_FP8 ? "rmsnorm_fp8" : "rmsnorm", tokens, width);
@@ -109,17 +121,77 @@ void rc_emit_out(rc_builder *b, int64_t width) {
     rc_emit_all_reduce(b);
 }
 
+/* ---- an FFN over the GPUs of all ranks -------------------------------------------------------- */
+
+static bool over_ranks(const rc_builder *b) {
+    return b->rq->layout.ffn_over_cp && b->n > 1;
+}
+
+/* Rows of the residual stream that ranks have of different tokens. */
+static int64_t apart(const rc_builder *b) {
+    return b->rq->schedule->decodes_everywhere ? rc_prompt_tokens(b) : rc_step_tokens(b);
+}
+
+static double apart_bytes(const rc_builder *b, int rank) {
+    (void)rank;
+    return b->n * (double)apart(b) * (double)b->rq->model->hidden *
+           rc_dtype_bytes(b->rq->layout.act);
+}
+
+static double alike_bytes(const rc_builder *b, int rank) {
+    (void)rank;
+    return (double)rc_decode_tokens(b) * (double)b->rq->model->hidden *
+           rc_dtype_bytes(b->rq->layout.act);
+}
+
+/* Rows that every rank has alike are reduced over all GPUs; of the others every rank keeps its own:
+ * a reduce-scatter over the ranks, and the sum over a rank's TP group. */
+static void reduce_over_ranks(rc_builder *b) {
+    const rc_group all = {.size = b->rq->layout.tp * b->n, .stride = 1};
+    if (b->rq->schedule->decodes_everywhere && b->decodes > 0)
+        rc_emit_collective(b, all, RC_LANE_COMPUTE, RC_P_ALL_REDUCE, "all_reduce", alike_bytes);
+    if (apart(b) == 0)
+        return;
+    rc_emit_collective(b, rc_group_cp(b), RC_LANE_COMPUTE, RC_P_REDUCE_SCATTER, "reduce_scatter",
+                       apart_bytes);
+    rc_emit_all_reduce(b);
+}
+
+/* ---- an FFN ------------------------------------------------------------------------------------ */
+
+static void emit_products(rc_builder *b, uint32_t gpu, int64_t t, int64_t own) {
+    const rc_layout *l = &b->rq->layout;
+    const int64_t d = b->rq->model->hidden;
+    rc_emit_gemm(b, gpu, RC_P_GATE_UP, l->ffn_weights, t, 2 * own, d);
+    rc_emit_elementwise(b, gpu, RC_P_SWIGLU,
+                        rc_dtype_math(l->ffn_weights) == RC_FP8 ? "swiglu_fp8" : "swiglu", t, own);
+    rc_emit_gemm(b, gpu, RC_P_DOWN, l->ffn_weights, t, d, own);
+}
+
+/* Every rank's rows go to all, whose GPUs have a part of the FFN each. */
+static void emit_wide_ffn(rc_builder *b, int64_t width) {
+    const rc_layout *l = &b->rq->layout;
+    int64_t all = b->n * apart(b) + (rc_step_tokens(b) - apart(b));
+    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
+        rc_emit_norm(b, gpu, l->ffn_weights, rc_rank_tokens(b, rc_rank_of(b, gpu)));
+    if (apart(b) > 0)
+        rc_emit_collective(b, rc_group_cp(b), RC_LANE_COMPUTE, RC_P_ALL_GATHER, "all_gather",
+                           apart_bytes);
+    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
+        emit_products(b, gpu, all, rc_ceil_div(width, (int64_t)l->tp * b->n));
+    reduce_over_ranks(b);
+}
+
 void rc_emit_ffn(rc_builder *b, int64_t width) {
     const rc_layout *l = &b->rq->layout;
-    const int64_t d = b->rq->model->hidden, own = rc_ceil_div(width, l->tp);
+    if (over_ranks(b)) {
+        emit_wide_ffn(b, width);
+        return;
+    }
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
         int64_t t = rc_rank_tokens(b, rc_rank_of(b, gpu));
         rc_emit_norm(b, gpu, l->ffn_weights, t);
-        rc_emit_gemm(b, gpu, RC_P_GATE_UP, l->ffn_weights, t, 2 * own, d);
-        rc_emit_elementwise(b, gpu, RC_P_SWIGLU,
-                            rc_dtype_math(l->ffn_weights) == RC_FP8 ? "swiglu_fp8" : "swiglu", t,
-                            own);
-        rc_emit_gemm(b, gpu, RC_P_DOWN, l->ffn_weights, t, d, own);
+        emit_products(b, gpu, t, rc_ceil_div(width, l->tp));
     }
     rc_emit_all_reduce(b);
 }

@@ -5,6 +5,14 @@
 #include <assert.h>
 #include <stddef.h>
 
+int rc_layout_dcp(const rc_layout *l) {
+    return l->dcp > 1 ? l->dcp : 1;
+}
+
+int rc_layout_kv_tp(const rc_layout *l) {
+    return l->tp / rc_layout_dcp(l);
+}
+
 void rc_model_dtypes(const rc_model *m, rc_layout *l) {
     l->attn_weights = m->quant.attn;
     l->ffn_weights = m->quant.ffn;

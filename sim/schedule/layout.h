@@ -6,9 +6,18 @@
 
 typedef struct rc_layout {
     int tp, cp; /* N_TP GPUs of a TP group (all its nodes), N ranks */
+    int dcp;    /* GPUs of a TP group over which the tokens of the KV cache are cut (decode context
+                   parallelism); 0 and 1: none */
+    bool ffn_over_cp; /* the weights of the FFN are cut over all tp x cp GPUs; else every rank holds
+                         them all */
     rc_dtype attn_weights, ffn_weights, act, kv;
 } rc_layout;
 
+/* GPUs of a TP group among which a token's keys and values lie on one: at least 1, even where `dcp`
+ * says nothing. And the degree by which the heads of the cache are cut: with d of them over the
+ * tokens, the other tp / d. */
+int rc_layout_dcp(const rc_layout *l);
+int rc_layout_kv_tp(const rc_layout *l);
 /* The dtypes that the checkpoint states, bf16 where it states none; tp and cp are left alone. */
 void rc_model_dtypes(const rc_model *m, rc_layout *l);
 /* The notes of the file, and what `l` and the longest sequence (0: not known) give reason to say:

@@ -36,6 +36,7 @@ const rc_schedule rc_schedule_pass_kv = {
     .name = "pass-kv",
     .summary = "ring: keys and values travel, queries stay",
     .phases = RC_PHASE_BIT(RC_PREFILL) | RC_PHASE_BIT(RC_MIXED),
+    .timed = true,
     .many_ranks = true,
     .groups = RC_OVER_CP,
     .host = RC_HOST_EACH_STEP,

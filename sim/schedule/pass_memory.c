@@ -2,9 +2,13 @@
  *
  * Weights      those of all layers as their forms cut them (layer_dense.c: q and o sharded TP ways,
  *              k and v by whole heads, gate, up and down sharded), embedding and LM head
- *              (totals.c).
+ *              (totals.c). Where each GPU projects the queries of all heads that it attends with,
+ *              q, k and v are cut tp / dcp ways; where the FFN is cut over the GPUs of all ranks, so
+ *              is its part.
  * KV           tokens of all sequences, new and cached, over the CP ranks rounded up, or over as
- *              many of them as the schedule cuts the KV over; all layers.
+ *              many of them as the schedule cuts the KV over, and over the GPUs of a TP group that
+ *              hold different tokens (dcp), which hold the heads of a TP group of tp / dcp; all
+ *              layers.
  * Activations  the largest live set within any layer, for ceil(tokens_new / CP) tokens, as its form
  *              says. The residual stream is whole (tokens x D) on every GPU of the TP group.
  * Buffers      what the schedule keeps besides, for the layer that needs most, since every layer
@@ -31,9 +35,10 @@ static double buffers_of(const rc_schedule *s, const rc_layer_kind *k, const rc_
     const rc_layer_form *form = rc_layer_form_of(k);
     const rc_heads h = form->heads(k, l->tp);
     const double act = rc_dtype_bytes(l->act);
-    if (h.query == 0 || l->cp == 1 || !s->buffers)
+    if (h.query == 0 || (l->cp == 1 && rc_layout_dcp(l) == 1) || !s->buffers)
         return 0.0;
     const rc_buffer_terms t = {.cp = l->cp,
+                               .dcp = rc_layout_dcp(l),
                                .fresh = fresh,
                                .cached = cached,
                                .q_token = (double)h.query * h.key_size * act,
@@ -56,9 +61,24 @@ static double kv_of(const rc_schedule *s, const rc_model *m, const rc_layout *l,
     double bytes = 0.0;
     for (int i = 0; i < m->kinds; i++) {
         const rc_layer_kind *k = &m->kind[i];
-        bytes += ceil(tokens / kv_ranks(s, k, l)) * rc_model_layers_of(m, i) *
-                 rc_layer_form_of(k)->kv_bytes(k, l->tp, l->kv);
+        int holders = kv_ranks(s, k, l) * rc_layout_dcp(l);
+        bytes += ceil(tokens / holders) * rc_model_layers_of(m, i) *
+                 rc_layer_form_of(k)->kv_bytes(k, rc_layout_kv_tp(l), l->kv);
     }
+    return bytes;
+}
+
+static double weights_of(const rc_schedule *s, const rc_model *m, const rc_layout *l) {
+    double bytes = rc_model_weight_bytes_gpu(m, l->tp, l->attn_weights, l->ffn_weights);
+    if (s->whole_queries && rc_layout_dcp(l) > 1)
+        bytes += rc_model_matrix_bytes_gpu(m, RC_Q, RC_O, rc_layout_kv_tp(l), l->attn_weights,
+                                           l->ffn_weights) -
+                 rc_model_matrix_bytes_gpu(m, RC_Q, RC_O, l->tp, l->attn_weights, l->ffn_weights);
+    if (l->ffn_over_cp)
+        bytes +=
+            rc_model_matrix_bytes_gpu(m, RC_GATE, RC_PROJS, l->tp * l->cp, l->attn_weights,
+                                      l->ffn_weights) -
+            rc_model_matrix_bytes_gpu(m, RC_GATE, RC_PROJS, l->tp, l->attn_weights, l->ffn_weights);
     return bytes;
 }
 
@@ -72,13 +92,15 @@ rc_status rc_pass_memory(const rc_schedule *s, const rc_model *m, const rc_layou
                        (long long)tokens_new, (long long)tokens_cached);
     double fresh = ceil((double)tokens_new / l->cp), cached = ceil((double)tokens_cached / l->cp);
     rc_memory mem = {.capacity = capacity, .runtime = RUNTIME};
-    mem.weights = rc_model_weight_bytes_gpu(m, l->tp, l->attn_weights, l->ffn_weights);
+    mem.weights = weights_of(s, m, l);
     mem.kv = kv_of(s, m, l, (double)tokens_new + (double)tokens_cached);
     for (int i = 0; i < m->kinds; i++) {
         const rc_layer_kind *k = &m->kind[i];
         mem.activations = fmax(mem.activations, fresh * rc_layer_form_of(k)->live_bytes(m, k, l));
         mem.buffers = fmax(mem.buffers, buffers_of(s, k, l, fresh, cached));
     }
+    if (l->ffn_over_cp) /* all ranks' rows, and the partial sums of as many */
+        mem.buffers += 2.0 * l->cp * fresh * (double)m->hidden * rc_dtype_bytes(l->act);
     mem.total = mem.weights + mem.kv + mem.activations + mem.buffers + mem.runtime;
     *out = mem;
     return RC_OK;
@@ -98,7 +120,7 @@ rc_status rc_pass_kv_room(const rc_schedule *s, const rc_model *m, const rc_layo
     RC_TRY(rc_pass_memory(s, m, l, largest, passes->longest, capacity, memory, err));
     *out = (rc_kv_room){.largest = largest,
                         .bytes = capacity - (memory->total - memory->kv),
-                        .token = rc_model_kv_bytes_gpu(m, l->tp, l->kv),
+                        .token = rc_model_kv_bytes_gpu(m, rc_layout_kv_tp(l), l->kv),
                         .ranks = l->cp};
     if (out->token <= 0.0)
         return rc_fail(err, RC_E_UNMODELLED,
@@ -109,6 +131,7 @@ rc_status rc_pass_kv_room(const rc_schedule *s, const rc_model *m, const rc_layo
         int ranks = kv_ranks(s, &m->kind[i], l);
         out->ranks = ranks < out->ranks ? ranks : out->ranks;
     }
+    out->ranks *= rc_layout_dcp(l);
     out->tokens = out->bytes > 0.0 ? floor(out->bytes / out->token) * out->ranks : 0.0;
     return RC_OK;
 }

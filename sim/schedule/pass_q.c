@@ -29,6 +29,7 @@ const rc_schedule rc_schedule_pass_q = {
     .name = "pass-q",
     .summary = "ring: queries travel, keys and values stay",
     .phases = RC_PHASE_BIT(RC_PREFILL) | RC_PHASE_BIT(RC_DECODE) | RC_PHASE_BIT(RC_MIXED),
+    .timed = true,
     .many_ranks = true,
     .groups = RC_OVER_CP,
     .host = RC_HOST_EACH_STEP,

@@ -56,7 +56,7 @@ static rc_program_size counted(const rc_request *rq, const rc_program *p) {
 /* Of `ranks` ranks. What else decides which tasks there are is as in `rq`. */
 static rc_status of_ranks(const rc_request *rq, int ranks, rc_program_size *out, rc_error *err) {
     const rc_schedule_key key = rc_schedule_key_of(rq);
-    const rc_sequence kinds[] = {{.t = FEW + 2, .p = 0}, {.t = 1, .p = 1}};
+    const rc_sequence kinds[] = {{.t = FEW + 2, .p = key.cached}, {.t = 1, .p = 1}};
     rc_request small = *rq;
     rc_program p;
     small.layout.cp = ranks;

@@ -8,15 +8,16 @@
 
 const char *rc_part_name(rc_part p) {
     static const char *const names[RC_P_COUNT] = {
-        "norm",    "qkv",        "rotary",     "attention",  "merge",
-        "out",     "all-reduce", "gate-up",    "swiglu",     "down",
-        "lm-head", "send-recv",  "all-to-all", "all-gather", "host"};
+        "norm",       "qkv",        "rotary",         "attention", "merge",   "out",
+        "all-reduce", "gate-up",    "swiglu",         "down",      "lm-head", "send-recv",
+        "all-to-all", "all-gather", "reduce-scatter", "host"};
     assert(p < RC_P_COUNT);
     return names[p];
 }
 
 bool rc_part_is_comm(rc_part p) {
-    return p == RC_P_ALL_REDUCE || p == RC_P_SENDRECV || p == RC_P_ALL2ALL || p == RC_P_ALL_GATHER;
+    return p == RC_P_ALL_REDUCE || p == RC_P_SENDRECV || p == RC_P_ALL2ALL ||
+           p == RC_P_ALL_GATHER || p == RC_P_REDUCE_SCATTER;
 }
 
 static rc_status check_phase(const rc_request *rq, rc_error *err) {
@@ -41,6 +42,11 @@ rc_status rc_schedule_fits(const rc_schedule *s, const rc_model *m, const rc_lay
     RC_TRY(rc_layout_check(m, l, err));
     if (l->cp > 1 && !s->many_ranks)
         return rc_fail(err, RC_E_INPUT, "variant '%s' takes cp 1, found cp %d", s->name, l->cp);
+    if (rc_layout_dcp(l) > 1 && (s->groups & RC_OVER_TP) == 0)
+        return rc_fail(err, RC_E_INPUT,
+                       "variant '%s' cuts no sequence over the GPUs of a TP group: it takes dcp 1, "
+                       "found dcp %d",
+                       s->name, l->dcp);
     return s->check ? s->check(m, l, err) : RC_OK;
 }
 
@@ -66,19 +72,30 @@ rc_status rc_schedule_check(const rc_request *rq, rc_error *err) {
     return RC_OK;
 }
 
-/* The layers that follow are of kind `k`. */
-static void set_kind(rc_builder *b, int k) {
-    b->kind = &b->rq->model->kind[k];
-    b->form = rc_layer_form_of(b->kind);
-    const rc_heads h = b->form->heads(b->kind, b->rq->layout.tp);
+/* What attention sees of the layer on one GPU, its heads cut over `tp`. */
+static void set_heads(rc_builder *b, int tp) {
+    const rc_heads h = b->form->heads(b->kind, tp);
     b->hq = h.query;
     b->hkv = h.kv;
     b->key_size = h.key_size;
     b->value_size = h.value_size;
 }
 
+/* The layers that follow are of kind `k`. */
+static void set_kind(rc_builder *b, int k) {
+    b->kind = &b->rq->model->kind[k];
+    b->form = rc_layer_form_of(b->kind);
+    set_heads(b, b->rq->layout.tp);
+}
+
 static void emit_layer(rc_builder *b) {
+    const rc_layout *l = &b->rq->layout;
+    bool whole = b->rq->schedule->whole_queries && rc_layout_dcp(l) > 1;
+    if (whole)
+        set_heads(b, rc_layout_kv_tp(l));
     b->form->before(b);
+    if (whole)
+        set_heads(b, l->tp);
     for (uint32_t gpu = 0; gpu < b->p->gpus && b->hq > 0; gpu++)
         rc_emit_ring_step(b, gpu, RC_HOST_ONCE);
     if (b->hq > 0)
@@ -138,12 +155,23 @@ int rc_request_layers(const rc_request *rq) {
     return p.layers;
 }
 
+/* A sequence prefills behind cached tokens, which the schedule has apart. */
+static bool has_cached(const rc_request *rq) {
+    if (!rq->schedule->cached_apart || rq->phase == RC_DECODE)
+        return false;
+    for (size_t i = 0; i < rq->seq_count; i++)
+        if (rq->seqs[i].p > 0 && (rq->phase == RC_PREFILL || rq->seqs[i].t != 1))
+            return true;
+    return false;
+}
+
 /* The builder of `rq` on `p`, which holds its scratch; false when out of memory. */
 static bool start(rc_builder *b, const rc_request *rq, rc_program *p) {
     *b = (rc_builder){.p = p, .rq = rq, .n = rq->layout.cp};
     b->g = rq->unfold_tp ? (uint32_t)rq->layout.tp : 1;
     for (size_t i = 0; i < rq->seq_count; i++)
         b->decodes += rc_decodes(b, i);
+    b->cached = has_cached(rq);
     memset(b->recent, 0xff, sizeof b->recent);
     p->gpus_per_rank = b->g;
     p->gpus = b->g * (uint32_t)b->n;
@@ -235,9 +263,11 @@ rc_schedule_key rc_schedule_key_of(const rc_request *rq) {
     rc_schedule_key k = {.schedule = rq->schedule,
                          .tp = rq->layout.tp,
                          .cp = rq->layout.cp,
+                         .dcp = rc_layout_dcp(&rq->layout),
                          .nodes_per_rank = rq->nodes_per_rank,
                          .ranks_per_node = rq->ranks_per_node,
                          .order = order_of(rq),
+                         .ffn_over_cp = rq->layout.ffn_over_cp,
                          .decode_phase = rq->phase == RC_DECODE,
                          .head = rq->head,
                          .unfold_tp = rq->unfold_tp,
@@ -252,11 +282,13 @@ rc_schedule_key rc_schedule_key_of(const rc_request *rq) {
         k.decodes = k.decodes || rq->seqs[i].t == 1;
         k.prefills = k.prefills || rq->seqs[i].t != 1;
     }
+    k.cached = has_cached(rq);
     return k;
 }
 
 bool rc_schedule_key_equal(const rc_schedule_key *a, const rc_schedule_key *b) {
-    return a->schedule == b->schedule && a->tp == b->tp && a->cp == b->cp &&
+    return a->schedule == b->schedule && a->tp == b->tp && a->cp == b->cp && a->dcp == b->dcp &&
+           a->cached == b->cached && a->ffn_over_cp == b->ffn_over_cp &&
            a->nodes_per_rank == b->nodes_per_rank && a->ranks_per_node == b->ranks_per_node &&
            a->order == b->order && a->prefills == b->prefills && a->decodes == b->decodes &&
            a->decode_phase == b->decode_phase && a->head == b->head &&

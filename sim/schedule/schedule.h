@@ -64,6 +64,7 @@ typedef enum rc_part { /* what a task is for: the rows of a breakdown */
                        RC_P_SENDRECV,
                        RC_P_ALL2ALL,
                        RC_P_ALL_GATHER,
+                       RC_P_REDUCE_SCATTER,
                        RC_P_HOST,
                        RC_P_COUNT
 } rc_part;
@@ -149,7 +150,8 @@ typedef struct rc_request rc_request; /* below */
 /* What the buffers of a schedule are reckoned from. One GPU and one layer: every layer uses the
  * buffers of the layer before it again. */
 typedef struct rc_buffer_terms {
-    int cp;               /* ranks, at least 2 */
+    int cp;               /* ranks; 1 only where dcp is more */
+    int dcp;              /* GPUs of a TP group that hold different tokens of the cache */
     double fresh, cached; /* tokens of one rank, new and cached, rounded up over the ranks */
     double q_token;       /* bytes: the queries of one token */
     double kv_token;      /* bytes: keys and values of one token, */
@@ -178,6 +180,11 @@ typedef struct rc_schedule {
     unsigned groups;     /* RC_OVER_CP, RC_OVER_TP: over what its attention communicates */
     rc_host_sync host;   /* what the host does in a layer where it sizes messages */
     bool returns;        /* partial outputs go back to their owners behind the ring */
+    bool timed;          /* whole runs of it can be timed on GPUs (ringcast-calib, suite rings) */
+    bool decodes_everywhere; /* every rank decodes all sequences, with a KV cache of its own */
+    bool cached_apart;       /* cached tokens are attended to by tasks of their own */
+    bool whole_queries;  /* a GPU projects the queries of all heads that it attends with, though its
+                           TP group has them cut finer */
     bool ring_step_seen; /* times of this schedule are among those that the host work of a ring step
                             (ring_step of a machine) was inferred from */
     /* What it demands of a layout besides the number of ranks: RC_E_INPUT says what. NULL: nothing.
@@ -215,8 +222,14 @@ bool rc_schedule_takes(const rc_schedule *s, rc_phase phase, int cp);
 /* The schedule of a phase on `cp` ranks when nobody names one: on one rank the one that is for a
  * single rank, else the first of the table that can. */
 const rc_schedule *rc_schedule_usual(rc_phase phase, int cp);
+/* What decodes on `cp` ranks beside prompts that `s` prefills there: `s` itself where its cache lies
+ * otherwise than evenly over the ranks, else the usual one. */
+const rc_schedule *rc_schedule_decoding(const rc_schedule *s, int cp);
 /* What stands for `s` on `cp` ranks: itself, but on one rank the schedule for a single rank. */
 const rc_schedule *rc_schedule_on(const rc_schedule *s, int cp);
+/* Over how many GPUs of a TP group of `tp` a sequence can be cut where GPUs that would hold the same
+ * KV heads hold different tokens; 1 where none hold the same. */
+int rc_schedule_most_dcp(const rc_model *m, int tp);
 /* Whether it can cut this model so: the layout is one (rc_layout_check), of one rank where it takes
  * but one, and what else it demands holds. RC_E_INPUT says what does not. */
 rc_status rc_schedule_fits(const rc_schedule *s, const rc_model *m, const rc_layout *l,
@@ -277,9 +290,12 @@ int rc_request_layers(const rc_request *rq);
 /* What decides which tasks a program has. */
 typedef struct rc_schedule_key {
     const rc_schedule *schedule;
-    int tp, cp, nodes_per_rank, ranks_per_node;
+    int tp, cp, dcp, nodes_per_rank, ranks_per_node;
     uint64_t order;         /* of which layers are emitted, and of their forms */
     bool prefills, decodes; /* there are such sequences */
+    bool ffn_over_cp;
+    bool cached; /* and some that prefill behind cached tokens, where the schedule has
+                               these apart */
     bool decode_phase, head, unfold_tp, eager, ring_host, serial_ring, messages_wait, as_template;
 } rc_schedule_key;
 rc_schedule_key rc_schedule_key_of(const rc_request *rq);

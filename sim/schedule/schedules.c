@@ -14,7 +14,12 @@
     X(pass_kv)                                                                                     \
     X(pass_q)                                                                                      \
     X(all_gather_kv)                                                                               \
-    X(tensor)
+    X(pcp)                                                                                         \
+    X(ulysses)                                                                                     \
+    X(tensor)                                                                                      \
+    X(dcp_ag_rs)                                                                                   \
+    X(dcp_a2a)                                                                                     \
+    X(helix)
 
 #define DECLARE(name) extern const rc_schedule rc_schedule_##name;
 #define ADDRESS(name) &rc_schedule_##name,
@@ -69,6 +74,12 @@ const rc_schedule *rc_schedule_usual(rc_phase phase, int cp) {
         if (rc_schedule_takes(table[i], phase, cp) && table[i]->many_ranks == (cp > 1))
             return table[i];
     return NULL;
+}
+
+const rc_schedule *rc_schedule_decoding(const rc_schedule *s, int cp) {
+    assert(s && cp >= 1);
+    bool own = s->kv_ranks != NULL || (s->groups & RC_OVER_TP) != 0;
+    return own && rc_schedule_takes(s, RC_DECODE, cp) ? s : rc_schedule_usual(RC_DECODE, cp);
 }
 
 const rc_schedule *rc_schedule_on(const rc_schedule *s, int cp) {

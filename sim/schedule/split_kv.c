@@ -10,7 +10,8 @@
 uint32_t rc_emit_decode_of(rc_builder *b, uint32_t gpu, int hq, int hkv, int64_t batch,
                            int shares) {
     int64_t keys = 0, first = 0, longest = 0;
-    bool padded = b->decodes % (size_t)b->n != 0, differ = false;
+    bool padded = !b->rq->schedule->decodes_everywhere && b->decodes % (size_t)b->n != 0;
+    bool differ = false;
     assert(hq >= 1 && hkv >= 1 && batch >= 1 && shares >= 1);
     for (size_t i = 0; i < b->rq->seq_count; i++) {
         if (!rc_decodes(b, i))

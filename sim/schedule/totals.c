@@ -134,16 +134,34 @@ static double matrix_of_kind(const rc_model *m, const rc_layer_kind *l, int laye
            (layers - n) * matrix_bytes(x->rows, x->columns, RC_BF16, &none);
 }
 
-static double kind_bytes(const rc_model *m, int k, int tp, rc_dtype attn, rc_dtype ffn) {
+/* The matrices of all layers of kind `k` whose projections are in [from, to). */
+static double matrices_of(const rc_model *m, int k, rc_proj from, rc_proj to, int tp, rc_dtype attn,
+                          rc_dtype ffn) {
     const rc_layer_kind *l = &m->kind[k];
-    const rc_layer_form *form = rc_layer_form_of(l);
     const int layers = rc_model_layers_of(m, k);
     rc_matrix all[RC_MATRICES];
-    int count = form->matrices(m, l, tp, all);
+    int count = rc_layer_form_of(l)->matrices(m, l, tp, all);
     double bytes = 0.0;
     for (int i = 0; i < count; i++)
-        bytes += matrix_of_kind(m, l, layers, &all[i], all[i].proj < RC_GATE ? attn : ffn);
-    return bytes + layers * rc_dtype_bytes(RC_BF16) * form->vectors(m, l, tp);
+        if (all[i].proj >= from && all[i].proj < to)
+            bytes += matrix_of_kind(m, l, layers, &all[i], all[i].proj < RC_GATE ? attn : ffn);
+    return bytes;
+}
+
+static double kind_bytes(const rc_model *m, int k, int tp, rc_dtype attn, rc_dtype ffn) {
+    const rc_layer_kind *l = &m->kind[k];
+    return matrices_of(m, k, RC_Q, RC_PROJS, tp, attn, ffn) +
+           rc_model_layers_of(m, k) * rc_dtype_bytes(RC_BF16) *
+               rc_layer_form_of(l)->vectors(m, l, tp);
+}
+
+double rc_model_matrix_bytes_gpu(const rc_model *m, rc_proj from, rc_proj to, int tp, rc_dtype attn,
+                                 rc_dtype ffn) {
+    double bytes = 0.0;
+    assert(tp >= 1 && from <= to);
+    for (int k = 0; k < m->kinds; k++)
+        bytes += matrices_of(m, k, from, to, tp, attn, ffn);
+    return bytes;
 }
 
 double rc_model_weight_bytes_gpu(const rc_model *m, int tp, rc_dtype attn, rc_dtype ffn) {

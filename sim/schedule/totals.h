@@ -30,6 +30,9 @@ double rc_model_entry_flops(const rc_model *m, double entries);
  * quantises. Matrices are as the checkpoint has them where `attn` or `ffn` is the type that it
  * gives this part of a layer; else in that type, with its usual scales. */
 double rc_model_weight_bytes_gpu(const rc_model *m, int tp, rc_dtype attn, rc_dtype ffn);
+/* Of it the matrices of all layers whose projections are in [from, to). */
+double rc_model_matrix_bytes_gpu(const rc_model *m, rc_proj from, rc_proj to, int tp, rc_dtype attn,
+                                 rc_dtype ffn);
 /* The same on one GPU that holds the whole model. */
 double rc_model_weight_bytes(const rc_model *m, rc_dtype attn, rc_dtype ffn);
 

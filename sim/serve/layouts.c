@@ -23,8 +23,8 @@ static rc_status layout_open(cluster *c, const pool *p, const rc_what_if *w, int
     if (s->linear.on)
         return rc_passes_create(rc_pass_linear, (void *)(uintptr_t)&s->linear, 1, true,
                                 &out->passes, err);
-    RC_TRY(rc_pass_forward_create(s, c->options->costs, p->spec->tp, cp, schedule, w, &out->source,
-                                  err));
+    RC_TRY(rc_pass_forward_create(s, c->options->costs, p->spec->tp, cp, p->spec->dcp, schedule, w,
+                                  &out->source, err));
     return rc_passes_create(rc_pass_forward_time, out->source, 2 * cp, c->options->exact,
                             &out->passes, err);
 }
@@ -41,6 +41,7 @@ static rc_status add_layouts(cluster *c, pool *p, condition *k, int cp, rc_error
     const rc_schedule *s;
     cut.tp = p->spec->tp;
     cut.cp = cp;
+    cut.dcp = p->spec->dcp;
     for (int i = 0; (s = rc_pick_candidate(&pick, i)) != NULL; i++) {
         bool fits = rc_schedule_fits(s, &c->spec->model, &cut, NULL) == RC_OK;
         if (!fits && cp < p->spec->cp)
@@ -62,7 +63,8 @@ rc_status pool_condition(cluster *c, pool *p, const rc_what_if *w, int *out, rc_
     for (int cp = s->dynamic_cp ? 1 : s->cp; cp < s->cp; cp *= 2)
         RC_TRY(add_layouts(c, p, k, cp, err));
     RC_TRY(add_layouts(c, p, k, s->cp, err));
-    return layout_open(c, p, w, s->cp, rc_schedule_usual(RC_DECODE, s->cp), &k->decode, err);
+    const rc_schedule *decoding = rc_schedule_decoding(s->pick.schedule, s->cp);
+    return layout_open(c, p, w, s->cp, decoding, &k->decode, err);
 }
 
 void pool_destroy(pool *p) {
@@ -233,6 +235,7 @@ static rc_status capacity_of(cluster *c, pool *p, rc_error *err) {
     const rc_schedule *schedule = rc_schedule_on(p->spec->pick.schedule, p->spec->cp);
     l.tp = p->spec->tp;
     l.cp = p->spec->cp;
+    l.dcp = p->spec->dcp;
     RC_TRY(rc_pass_kv_room(schedule, &s->model, &l, &passes, rc_machine_usable(&s->machine), &mem,
                            &room, err));
     p->capacity =

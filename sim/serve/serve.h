@@ -37,6 +37,7 @@ typedef struct rc_pool {
     rc_pool_role role;
     int replicas;
     int tp, cp;      /* GPUs of a TP group; CP ranks; a replica has tp * cp GPUs */
+    int dcp;         /* GPUs of a TP group that hold different tokens (rc_layout) */
     rc_pick pick;    /* the schedule of a prefill */
     bool dynamic_cp; /* the fastest of 1, 2, 4, ... cp ranks for each prefill */
     double price;    /* per GPU-hour; 0: the scenario's */

@@ -27,9 +27,13 @@ static rc_status read_variant(const rc_section *map, rc_pool *p, rc_error *err) 
     RC_TRY(rc_pick_named(name, &p->pick, err));
     if (p->pick.by == RC_BY_NAME && p->pick.schedule->many_ranks != (p->cp > 1))
         return rc_node_fail(rc_section_node(map, "variant"), err, RC_E_INPUT,
-                            "key 'variant': found '%s' with cp %d; %s is for cp 1, the others for "
-                            "more",
-                            name, p->cp, rc_schedule_usual(RC_PREFILL, 1)->name);
+                            "key 'variant': found '%s' with cp %d; %s", name, p->cp,
+                            p->cp > 1 ? "it is for cp 1" : "it is for more ranks than one");
+    if (p->pick.by == RC_BY_NAME && p->role != RC_POOL_DECODE &&
+        !rc_schedule_takes(p->pick.schedule, RC_PREFILL, p->cp))
+        return rc_node_fail(rc_section_node(map, "variant"), err, RC_E_INPUT,
+                            "key 'variant': '%s' is for decode alone, and pool '%s' takes prompts",
+                            name, p->name);
     return RC_OK;
 }
 
@@ -39,6 +43,7 @@ static rc_status check_layout(const rc_section *map, const rc_serve *s, const rc
     rc_error why = {0};
     l.tp = p->tp;
     l.cp = p->cp;
+    l.dcp = p->dcp;
     if (rc_schedule_fits(p->pick.schedule, &s->model, &l, &why) != RC_OK)
         return rc_node_fail(rc_section_node(map, "tp"), err, RC_E_INPUT, "%.700s", why.msg);
     if (p->tp * p->cp > s->machine.gpus_per_node && s->machine.nic_rate <= 0.0)
@@ -51,19 +56,21 @@ static rc_status check_layout(const rc_section *map, const rc_serve *s, const rc
 
 static rc_status read_pool(const rc_section *map, const rc_serve *s, rc_pool *p, rc_error *err) {
     int role;
-    int64_t replicas, tp, cp;
+    int64_t replicas, tp, cp, dcp;
     p->price = s->price;
     RC_TRY(rc_section_text(map, "name", p->name, sizeof p->name, err));
     RC_TRY(rc_section_choice(map, "role", &role, err));
     RC_TRY(rc_section_whole(map, "replicas", &replicas, err));
     RC_TRY(rc_section_whole(map, "tp", &tp, err));
     RC_TRY(rc_section_whole(map, "cp", &cp, err));
+    RC_TRY(rc_section_whole(map, "dcp", &dcp, err));
     RC_TRY(rc_section_switch(map, "dynamic_cp", &p->dynamic_cp, err));
     RC_TRY(rc_section_number(map, "price", &p->price, err));
     p->role = (rc_pool_role)role;
     p->replicas = (int)replicas;
     p->tp = (int)tp;
     p->cp = (int)cp;
+    p->dcp = (int)dcp;
     RC_TRY(read_variant(map, p, err));
     return check_layout(map, s, p, err);
 }

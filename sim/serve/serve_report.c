@@ -76,8 +76,9 @@ static void print_head(const rc_serve *s, const rc_serve_result *r, FILE *f) {
     (void)fprintf(f, "# serve %s: %s on %s", s->name, s->model.name, s->machine.name);
     for (int i = 0; i < s->pool_count; i++) {
         const rc_pool *p = &s->pools[i];
-        const char *by = p->role == RC_POOL_DECODE ? rc_schedule_usual(RC_DECODE, p->cp)->name
-                                                   : rc_pick_name(&p->pick);
+        const char *by = p->role == RC_POOL_DECODE
+                             ? rc_schedule_decoding(p->pick.schedule, p->cp)->name
+                             : rc_pick_name(&p->pick);
         (void)fprintf(f, ", %d x CP%d+TP%d %s (%s)", p->replicas, p->cp, p->tp,
                       rc_pool_role_name(p->role), by);
     }

@@ -32,7 +32,7 @@ struct rc_pass_forward {
     size_t room;
 };
 
-rc_status rc_pass_forward_create(const rc_serve *s, const rc_costs *costs, int tp, int cp,
+rc_status rc_pass_forward_create(const rc_serve *s, const rc_costs *costs, int tp, int cp, int dcp,
                                  const rc_schedule *schedule, const rc_what_if *what_if,
                                  rc_pass_forward **out, rc_error *err) {
     assert(tp >= 1 && cp >= 1);
@@ -46,6 +46,7 @@ rc_status rc_pass_forward_create(const rc_serve *s, const rc_costs *costs, int t
     f->layout = s->layout;
     f->layout.tp = tp;
     f->layout.cp = cp;
+    f->layout.dcp = dcp;
     f->what_if = *what_if;
     if (f->what_if.slow_rank >= cp)
         f->what_if.slow_rank = -1;

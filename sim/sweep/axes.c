@@ -20,6 +20,7 @@ static const struct {
     {"machine", SWEEP_MACHINE},
     {"parallel.tp", SWEEP_TP},
     {"parallel.cp", SWEEP_CP},
+    {"parallel.dcp", SWEEP_DCP},
     {"parallel.gpus", SWEEP_GPUS},
     {"parallel.variant", SWEEP_VARIANT},
     {"phase", SWEEP_PHASE},
@@ -288,6 +289,7 @@ static const char *stand_in(const sweep_axis *x, char *buf, size_t size) {
     case SWEEP_MACHINE:
         return x->texts[0];
     case SWEEP_TP:
+    case SWEEP_DCP:
         return "1";
     case SWEEP_CP:
         for (size_t i = 0; i < x->count; i++)

@@ -107,6 +107,9 @@ static void apply(sweep_cursor *c, const sweep_axis *x, sweep_value v) {
     case SWEEP_CP:
         c->layout.cp = (int)v.i;
         break;
+    case SWEEP_DCP:
+        c->layout.dcp = (int)v.i;
+        break;
     case SWEEP_GPUS:
         c->gpus = v.i;
         break;
@@ -252,7 +255,26 @@ static void fill_sequences(sweep_cursor *c) {
     c->seq_count = (size_t)c->batch;
 }
 
+/* Where the ranks are parts of one TP group, `tp` counts its GPUs. */
+static rc_status cut_world(sweep_cursor *c, rc_error *err) {
+    const rc_sweep *s = c->s;
+    const rc_layout *base = &s->base.layout;
+    if (!c->layout.ffn_over_cp)
+        return RC_OK;
+    bool swept = sweep_axis_find(s->axes, s->axis_count, SWEEP_TP) != NULL;
+    int world = swept ? c->layout.tp : base->tp * base->cp;
+    if (c->gpus > 0)
+        return rc_fail(err, RC_E_INPUT,
+                       "key 'gpus' is for world tp-x-cp; with world tp they are tp");
+    if (world % c->layout.cp != 0)
+        return rc_fail(err, RC_E_INPUT, "with world tp, cp divides tp; found tp %d and cp %d",
+                       world, c->layout.cp);
+    c->layout.tp = world / c->layout.cp;
+    return RC_OK;
+}
+
 static rc_status check(sweep_cursor *c, rc_error *err) {
+    RC_TRY(cut_world(c, err));
     if (c->gpus > 0 && c->gpus % c->layout.tp != 0)
         return rc_fail(err, RC_E_INPUT, "%lld GPUs cannot be cut into groups of tp %d",
                        (long long)c->gpus, c->layout.tp);

@@ -23,6 +23,7 @@ typedef enum sweep_id {
     SWEEP_NUMBER, /* a number of the machine */
     SWEEP_TP,
     SWEEP_CP,
+    SWEEP_DCP,
     SWEEP_GPUS,
     SWEEP_VARIANT,
     SWEEP_PHASE,

@@ -130,12 +130,14 @@ static void draw_sizes(rc_rng *g, shape *s) {
     s->p = rc_rng_uniform(g) < 0.35 ? 0 : whole(log_uniform(g, 1024.0, 262144.0), 16 * s->cp);
 }
 
-/* One of those over several ranks that the rules do not choose between; NULL: there is none. */
+/* One of those over several ranks that can be timed and the rules do not choose between; NULL: there
+ * is none. */
 static const rc_schedule *other_prefill(rc_rng *g) {
     const rc_schedule *s, *found = NULL;
     uint64_t n = 0;
     for (int k = 0; (s = rc_schedule_many_at(k)) != NULL; k++)
-        if (s != &rc_schedule_pass_kv && s != &rc_schedule_pass_q && rc_rng_below(g, ++n) == 0)
+        if (s->timed && s != &rc_schedule_pass_kv && s != &rc_schedule_pass_q &&
+            rc_rng_below(g, ++n) == 0)
             found = s;
     return found;
 }

@@ -33,11 +33,11 @@ cp4=(forward scenarios/paper/cp4-128k.yaml --draws 0 --set parallel.variant=head
 ! grep -rq head-split sim || fail "sim/ knows of a schedule that is not its own"
 
 # Names.
-refused "expected one of pass-kv, pass-q, all-gather-kv, head-split, tp (did you mean 'head-split'?)" \
+refused ", head-split, helix (did you mean 'head-split'?)" \
     "${cp4[@]}" --set parallel.variant=head-spilt
-refused "variant 'head-split' takes no decode steps; a mixed pass takes pass-kv, pass-q or tp" \
+refused "variant 'head-split' takes no decode steps; a mixed pass takes pass-kv, pass-q, " \
     "${cp4[@]}" --set phase=mixed
-refused "variant 'pass-kv' is a prefill schedule; decode takes pass-q, head-split or tp" \
+refused "variant 'pass-kv' is a prefill schedule; decode takes pass-q, " \
     "${cp4[@]}" --set parallel.variant=pass-kv --set phase=decode --set tokens.new=1 --set tokens.cached=128K
 refused "head-split cuts the heads of a GPU, 16 and 1 of KV, over the ranks: cp 3 does not divide them" \
     "${cp4[@]}" --set parallel.cp=3
@@ -80,7 +80,7 @@ choose=(choose --T 128000 --P 0 --machine gtt --model llama-3.1-405b)
 says "^ +4  head-split +[0-9]" "${choose[@]}" --cp 4
 says "^ +2  head-split +[0-9]" "${choose[@]}" --cp 4
 says "^ +3  head-split .*cp 3 does not divide" "${choose[@]}" --cp 3
-says "all-gather-kv, head-split, tp" keys forward
+says ", head-split, helix" keys forward
 says "^  head-split +any +yes +yes +every rank attends" keys schedules
 
 # The time that a sweep gives, by another evaluator, is that of forward.

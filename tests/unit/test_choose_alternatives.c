@@ -16,7 +16,7 @@
 static rc_model model;
 static rc_machine machine;
 static rc_costs *costs;
-static rc_layout layout = {8, 1, RC_BF16, RC_FP8, RC_BF16, RC_BF16};
+static rc_layout layout = {.tp = 8, .cp = 1, .ffn_weights = RC_FP8};
 
 static int setup(void **state) {
     (void)state;
@@ -52,13 +52,16 @@ static double time_of(const rc_alternative *a, int n, int cp, const char *varian
 static void lists_lower_degrees(void **state) {
     (void)state;
     rc_alternative a[RC_ALTERNATIVES];
-    assert_int_equal(list(&model, 6, 4000, 60000, a), 10); /* 6, 4, 2 with three each; none */
-    assert_int_equal(a[0].cp, 6);
-    assert_int_equal(a[3].cp, 4);
-    assert_int_equal(a[6].cp, 2);
-    assert_int_equal(a[9].cp, 1);
-    assert_string_equal(a[9].schedule->name, "tp");
-    assert_int_equal(rc_alternative_find(a, 10, 3, rc_schedule_named("pass-kv")), -1);
+    int each = 0, all;
+    while (rc_schedule_many_at(each))
+        each++;
+    all = 3 * each + 1; /* 6, 4, 2 with every schedule; none */
+    assert_int_equal(list(&model, 6, 4000, 60000, a), all);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(a[i * each].cp, 6 - 2 * i);
+    assert_int_equal(a[all - 1].cp, 1);
+    assert_string_equal(a[all - 1].schedule->name, "tp");
+    assert_int_equal(rc_alternative_find(a, all, 3, rc_schedule_named("pass-kv")), -1);
 }
 
 static void same_as_forward(void **state) {

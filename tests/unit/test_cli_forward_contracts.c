@@ -14,9 +14,9 @@ static void test_answers(void **state) {
     a.scenario.phase = none;
     trips("(unsigned)a->scenario.phase <= RC_MIXED", (void)metric(&a));
     trips("(unsigned)s->phase <= RC_MIXED", (void)json_metric(&a.scenario));
-    trips("s != NULL && tp >= 1 && cp >= 1", add_other(&a, NULL, 1, 1));
+    trips("s != NULL && tp >= 1 && cp >= 1", add_other(&a, NULL, 1, 1, 1));
     a.other_count = MAX_ALTERNATIVES;
-    trips("a->other_count < MAX_ALTERNATIVES", add_other(&a, &rc_schedule_pass_kv, 1, 1));
+    trips("a->other_count < MAX_ALTERNATIVES", add_other(&a, &rc_schedule_pass_kv, 1, 1, 1));
     a.result.time = -1.0;
     trips("r->time >= 0.0", (void)breakdown_table(&a));
 }

@@ -15,7 +15,7 @@
 static rc_model model;
 static rc_machine machine;
 static rc_costs *costs;
-static rc_layout layout = {8, 4, RC_BF16, RC_FP8, RC_BF16, RC_BF16};
+static rc_layout layout = {.tp = 8, .cp = 4, .ffn_weights = RC_FP8};
 
 static int setup(void **state) {
     (void)state;
@@ -85,8 +85,8 @@ static void one_group_waits_for_the_slow(void **state) {
 
 static void not_offered(void **state) {
     (void)state;
-    const rc_layout one = {8, 1, RC_BF16, RC_FP8, RC_BF16, RC_BF16};
-    const rc_layout all = {32, 1, RC_BF16, RC_FP8, RC_BF16, RC_BF16};
+    const rc_layout one = {.tp = 8, .cp = 1, .ffn_weights = RC_FP8};
+    const rc_layout all = {.tp = 32, .cp = 1, .ffn_weights = RC_FP8};
     const rc_what_if rank = {.slow_rank = 3, .slow_speed = 0.5, .slow_link_rank = -1};
     const rc_what_if link = {.slow_rank = -1, .slow_link_rank = 0, .slow_link = 0.1};
     const rc_what_if none = {.slow_rank = 3, .slow_speed = 1.0, .slow_link_rank = -1};

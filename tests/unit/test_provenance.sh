@@ -46,7 +46,7 @@ text=$(rc choose "${question[@]}")
 ! grep -q '^fastest .*all-gather-kv' <<<"$text" || fail "choose: all-gather wins by host work: $text"
 grep -q 'all-gather-kv.*ring_step never seen for it' <<<"$text" || fail "choose: no caution"
 above "$(share modelled <<<"$text")" 1 || fail "choose does not say what its answer rests on"
-text=$(rc choose "${question[@]}" --set machine.ring_step=0 --set machine.ring_step_cached=0)
+text=$(rc choose --T 8K --P 120K "${question[@]:4}" --set machine.ring_step=0 --set machine.ring_step_cached=0)
 grep -q '^fastest    the answer' <<<"$text" || fail "without ring_step the answer is the fastest: $text"
 ! grep -q caution <<<"$text" || fail "a caution without ring_step"
 

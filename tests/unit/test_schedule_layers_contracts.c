@@ -33,6 +33,8 @@ static void test_sums(void **state) {
     trips("longest >= 0 && m->kinds >= 1", rc_model_notes(&model, &whole, -1, &notes));
     trips("tp >= 1", (void)rc_model_kv_bytes_gpu(&model, 0, RC_BF16));
     trips("tp >= 1", (void)rc_model_weight_bytes_gpu(&model, 0, RC_BF16, RC_BF16));
+    trips("tp >= 1 && from <= to",
+          (void)rc_model_matrix_bytes_gpu(&model, RC_O, RC_Q, 1, RC_BF16, RC_BF16));
     trips("t >= 0", (void)rc_model_gemm_flops(&model, -1));
     trips("t >= 0 && p >= 0", (void)rc_model_attention_flops(&model, 1, -1));
     trips("(unsigned)d < RC_DTYPES", (void)rc_model_weight_bytes(&model, RC_DTYPES, RC_BF16));
@@ -68,6 +70,7 @@ static void test_pieces(void **state) {
     trips("m >= 1 && n >= 1 && k >= 1", rc_emit_gemm(&b, 0, RC_P_QKV, RC_BF16, 0, 1, 1));
     trips("op != NULL && tokens >= 1 && width >= 1",
           rc_emit_elementwise(&b, 0, RC_P_SWIGLU, "swiglu", 1, 0));
+    trips("bytes >= 1.0", rc_emit_copy(&b, 0, RC_P_MERGE, 0.0));
     trips("tokens >= 1 && parts >= 1 && b->hq >= 1", rc_emit_merge(&b, 0, 0, 2));
 }
 

@@ -23,7 +23,7 @@ for name in $names; do
 done
 
 # Variables: the table's list, and for all but the two of the rules nothing else.
-variables=$(grep -rhoE 'const rc_schedule rc_schedule_[a-z_]+ =' sim/schedule | awk '{ print $3 }')
+variables=$(grep -rhoE 'const rc_schedule rc_schedule_[a-z0-9_]+ =' sim/schedule | awk '{ print $3 }')
 [ "$(wc -w <<<"$variables")" = "$(wc -w <<<"$names")" ] || complain "not one variable a name: $variables"
 for variable in $variables; do
     where=$(grep -rlw --include='*.[ch]' "$variable" sim | grep -v '^sim/schedule/' || true)

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/schedule/dcp.h"
+
+#include <assert.h>
+
+rc_status rc_dcp_check(const char *name, bool replicas, const rc_model *m, const rc_layout *l,
+                       rc_error *err) {
+    const int d = rc_layout_dcp(l);
+    if (l->tp % d != 0)
+        return rc_fail(err, RC_E_INPUT, "dcp is %d, which does not divide tp %d", d, l->tp);
+    for (int k = 0; k < m->kinds; k++) {
+        const rc_layer_form *form = rc_layer_form_of(&m->kind[k]);
+        const int kv = form->heads(&m->kind[k], 1).kv;
+        int own = rc_layout_kv_tp(l);
+        if (kv == 0 || d == 1)
+            continue;
+        if (replicas && own % kv != 0)
+            return rc_fail(err, RC_E_INPUT,
+                           "variant '%s' cuts a sequence over GPUs that would hold the same KV "
+                           "heads: with %d of them on tp %d, dcp is at most %d; found dcp %d",
+                           name, kv, l->tp, l->tp > kv ? l->tp / kv : 1, d);
+        if (!replicas && own % kv != 0 && kv % own != 0)
+            return rc_fail(err, RC_E_INPUT,
+                           "variant '%s' leaves %d of %d GPUs to cut %d KV heads over: neither "
+                           "divides the other",
+                           name, own, l->tp, kv);
+    }
+    return RC_OK;
+}
+
+int rc_schedule_most_dcp(const rc_model *m, int tp) {
+    int most = tp;
+    assert(tp >= 1);
+    for (int k = 0; k < m->kinds; k++) {
+        const rc_heads h = rc_layer_form_of(&m->kind[k])->heads(&m->kind[k], 1);
+        int same = h.kv > 0 && tp % h.kv == 0 ? tp / h.kv : 1;
+        if (h.query > 0 && same < most)
+            most = same;
+    }
+    return most;
+}
+
+int64_t rc_dcp_rows(const rc_builder *b) {
+    int64_t rows = rc_decode_tokens(b);
+    for (size_t i = 0; b->cached && i < b->rq->seq_count; i++)
+        if (!rc_decodes(b, i) && b->rq->seqs[i].p > 0)
+            rows += b->rq->seqs[i].t;
+    return rows;
+}
+
+int rc_dcp_heads(const rc_builder *b) {
+    return b->hq * rc_layout_dcp(&b->rq->layout);
+}
+
+double rc_dcp_partials(const rc_builder *b, double extra) {
+    return (double)rc_dcp_rows(b) * rc_dcp_heads(b) *
+           (b->value_size * rc_dtype_bytes(b->rq->layout.act) + extra);
+}
+
+static double gathered_queries(const rc_builder *b, int rank) {
+    (void)rank;
+    return (double)rc_dcp_rows(b) * rc_q_token_bytes(b) * rc_layout_dcp(&b->rq->layout);
+}
+
+void rc_dcp_gather_queries(rc_builder *b) {
+    rc_emit_collective(b, rc_group_dcp(b), RC_LANE_COMPUTE, RC_P_ALL_GATHER, "all_gather",
+                       gathered_queries);
+}
+
+/* All queries of a prompt over this GPU's share of its cached tokens. */
+static int cached_call(const rc_builder *b, int rank, const rc_sequence *s, rc_call out[RC_CALLS]) {
+    (void)rank;
+    out[0] = (rc_call){s->t, rc_ceil_div(s->p, rc_layout_dcp(&b->rq->layout)), 0};
+    return s->p > 0;
+}
+
+static int new_call(const rc_builder *b, int rank, const rc_sequence *s, rc_call out[RC_CALLS]) {
+    (void)b, (void)rank;
+    out[0] = (rc_call){s->t, s->t, 1};
+    return 1;
+}
+
+/* KV heads on one GPU of the cache. */
+static int kv_heads(const rc_builder *b) {
+    return b->form->heads(b->kind, rc_layout_kv_tp(&b->rq->layout)).kv;
+}
+
+void rc_dcp_attend(rc_builder *b) {
+    const int hq = rc_dcp_heads(b), hkv = kv_heads(b), d = rc_layout_dcp(&b->rq->layout);
+    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
+        if (b->cached)
+            (void)rc_emit_attention_of(b, gpu, hq, hkv, cached_call);
+        if (b->decodes > 0)
+            (void)rc_emit_decode_of(b, gpu, hq, hkv, rc_decode_tokens(b), d);
+    }
+}
+
+/* New tokens of prompts, with the heads of one GPU; their outputs and those over the cache become
+ * one. */
+static void attend_to_new(rc_builder *b) {
+    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
+        (void)rc_emit_attention_of(b, gpu, b->hq, b->hkv, new_call);
+        if (b->cached)
+            rc_emit_merge(b, gpu, rc_dcp_rows(b) - rc_decode_tokens(b), 2);
+    }
+}
+
+void rc_dcp_layer(rc_builder *b, void (*back)(rc_builder *b)) {
+    if (rc_layout_dcp(&b->rq->layout) == 1) {
+        for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
+            (void)rc_emit_attention(b, gpu, 0, 0);
+        return;
+    }
+    if (b->decodes > 0 || b->cached) {
+        if (!b->rq->schedule->whole_queries)
+            rc_dcp_gather_queries(b);
+        rc_dcp_attend(b);
+        back(b);
+    }
+    if (rc_prefills(b))
+        attend_to_new(b);
+}
+
+double rc_dcp_buffers(const rc_buffer_terms *t) {
+    return t->dcp * t->fresh * (t->q_token + 2.0 * t->partial_token);
+}
