@@ -15,7 +15,7 @@ typedef struct paper_flags {
     const char *out, *store, *data, *real, *leave_out;
     rc_many sets;
     int64_t draws, seed, threads;
-    bool json, csv, fit, overwrite, no_plots, quiet, stats;
+    bool json, csv, fit, worth, unfitted, overwrite, no_plots, quiet, stats;
 } paper_flags;
 
 static rc_status parse(int argc, char **argv, paper_flags *f, bool *helped, rc_error *err) {
@@ -30,6 +30,9 @@ static rc_status parse(int argc, char **argv, paper_flags *f, bool *helped, rc_e
          "all rows as CSV to the terminal; files only with --out"},
         {"--fit", RC_FLAG_BOOL, &f->fit, NULL,
          "refit the machine's parameters and print them; no files"},
+        {"--worth", RC_FLAG_BOOL, &f->worth, NULL,
+         "errors with each fitted number and choice at its neutral value; no files"},
+        {"--unfitted", RC_FLAG_BOOL, &f->unfitted, NULL, "all of them at their neutral values"},
         {"--leave-out", RC_FLAG_TEXT, &f->leave_out, "TABLE",
          "refit without the rows of 4, 5, 6, 7, 8, points or each (all), and predict those; no "
          "files"},
@@ -59,6 +62,10 @@ static rc_status parse(int argc, char **argv, paper_flags *f, bool *helped, rc_e
         return rc_fail(err, RC_E_USAGE, "--json and --csv exclude each other");
     if (f->leave_out && (f->json || f->fit || f->real || f->out))
         return rc_fail(err, RC_E_USAGE, "--leave-out excludes --json, --fit, --real and --out");
+    if (f->worth && (f->json || f->fit || f->real || f->out || f->leave_out || f->unfitted))
+        return rc_fail(err, RC_E_USAGE, "--worth goes with --csv, --set, --store and --data alone");
+    if (f->unfitted && (f->fit || f->leave_out))
+        return rc_fail(err, RC_E_USAGE, "--unfitted excludes --fit and --leave-out");
     if (f->real && (f->json || f->csv || f->fit))
         return rc_fail(err, RC_E_USAGE, "--real excludes --json, --csv and --fit");
     return RC_OK;
@@ -71,7 +78,7 @@ static rc_status choose_folder(const paper_flags *f, const char **dir, bool *kep
     *dir = f->out;
     if (f->real)
         return f->out ? rc_paper_real_may_write(f->out, f->overwrite, err) : RC_OK;
-    if (f->fit || f->leave_out || (!f->out && (f->json || f->csv)))
+    if (f->fit || f->leave_out || f->worth || (!f->out && (f->json || f->csv || f->unfitted)))
         *dir = NULL;
     else if (!f->out)
         *dir = "results/paper";
@@ -98,6 +105,8 @@ static rc_status run(rc_paper *p, const paper_flags *f, const char *dir, bool ke
         return rc_paper_fit(p, stdout, err);
     FILE *log = f->json || f->csv ? stderr : stdout;
     RC_TRY(rc_paper_evaluate(p, err));
+    if (f->worth)
+        return rc_paper_worth(p, f->csv, stdout, err);
     if (f->leave_out)
         return rc_paper_leave_out(p, f->leave_out, f->csv, stdout, err);
     if (f->real)
@@ -128,7 +137,8 @@ rc_status rc_cmd_paper(int argc, char **argv, rc_error *err) {
                           .data = f.data,
                           .sets = f.sets.values,
                           .set_count = f.sets.count,
-                          .draws = f.leave_out ? 0 : (int)f.draws,
+                          .unfitted = f.unfitted,
+                          .draws = f.leave_out || f.worth ? 0 : (int)f.draws,
                           .seed = (uint64_t)f.seed,
                           .threads = (int)f.threads,
                           .figures = dir && !f.no_plots && !f.real,

@@ -93,7 +93,8 @@ typedef struct rc_paper_options {
     const char *data;        /* folder of the data files; NULL: scenarios/paper/data of the share */
     const char *const *sets; /* "machine.key=value", applied to the GTT machine */
     size_t set_count;
-    int draws; /* behind p5 and p95 */
+    bool unfitted; /* both machines with neutral values in place of all that was fitted or chosen */
+    int draws;     /* behind p5 and p95 */
     uint64_t seed;
     int threads;         /* 0: one per core */
     bool figures;        /* also what the plots need */
@@ -130,6 +131,10 @@ rc_status rc_paper_real(const rc_paper *p, const char *runs, const char *dir, bo
 /* Refit the GTT machine's fitted parameters to the rows they name, and print the `fitted:` section.
  */
 rc_status rc_paper_fit(rc_paper *p, FILE *f, rc_error *err);
+
+/* What each fitted number, and each choice made by looking at rows, is worth: errors with it at its
+ * neutral value. After rc_paper_evaluate, whose results are gone then. */
+rc_status rc_paper_worth(rc_paper *p, bool csv, FILE *f, rc_error *err);
 
 /* Fit again without the rows of table `which` ("4" .. "8", "points"; "all": of each in turn), and
  * print the parameters, the left-out rows as predicted so, and their errors; `csv`: the rows alone.

@@ -302,18 +302,42 @@ static rc_status value_row(void *ctx, size_t i, rc_error *err) {
     return RC_OK;
 }
 
+static rc_status evaluate(rc_paper *p, const rc_costs *const costs[RC_PAPER_MACHINES], bool draws,
+                          rc_error *err) {
+    RC_TRY(rc_paper_run_jobs(p, costs, NULL, draws, err));
+    row_run r = {p, costs};
+    RC_TRY(rc_parallel(p->count, p->options.threads, value_row, &r, err));
+    RC_TRY(rc_paper_widen(p->rows, p->count, p->repeats, err));
+    rc_paper_summarise(p->rows, p->count, &p->summary);
+    return RC_OK;
+}
+
 rc_status rc_paper_evaluate(rc_paper *p, rc_error *err) {
     assert(p->rows != NULL || p->count == 0);
     const rc_costs *costs[RC_PAPER_MACHINES];
     double start = rc_clock_s();
     for (int m = 0; m < RC_PAPER_MACHINES; m++)
         costs[m] = p->costs[m];
-    RC_TRY(rc_paper_run_jobs(p, costs, NULL, true, err));
-    row_run r = {p, costs};
-    RC_TRY(rc_parallel(p->count, p->options.threads, value_row, &r, err));
-    RC_TRY(rc_paper_widen(p->rows, p->count, p->repeats, err));
-    rc_paper_summarise(p->rows, p->count, &p->summary);
+    RC_TRY(evaluate(p, costs, true, err));
     p->summary.fitted_parameters = p->machine[RC_PAPER_GTT].fitted_count;
     p->summary.wall_s = rc_clock_s() - start;
     return RC_OK;
+}
+
+rc_status rc_paper_evaluate_as(rc_paper *p, const rc_machine *gtt, rc_error *err) {
+    assert(gtt != NULL);
+    rc_machine roomy = *gtt;
+    rc_costs *view = NULL, *roomy_view = NULL;
+    roomy.memory = p->machine[RC_PAPER_ROOMY].memory;
+    for (size_t i = 0; i < p->count; i++)
+        p->rows[i].p5 = p->rows[i].p95 = NAN;
+    RC_TRY(rc_costs_view(p->costs[RC_PAPER_GTT], gtt, &view, err));
+    rc_status st = rc_costs_view(p->costs[RC_PAPER_GTT], &roomy, &roomy_view, err);
+    if (st == RC_OK) {
+        const rc_costs *costs[RC_PAPER_MACHINES] = {view, p->costs[RC_PAPER_GTI], roomy_view};
+        st = evaluate(p, costs, false, err);
+        rc_costs_close(roomy_view);
+    }
+    rc_costs_close(view);
+    return st;
 }

@@ -41,6 +41,6 @@ static rc_status print_fit(const rc_refit *f, FILE *out, rc_error *err) {
 rc_status rc_paper_fit(rc_paper *p, FILE *out, rc_error *err) {
     rc_refit found;
     assert(out != NULL);
-    RC_TRY(rc_paper_refit(p, NULL, &found, err));
+    RC_TRY(rc_paper_refit(p, &p->machine[RC_PAPER_GTT], NULL, &found, err));
     return print_fit(&found, out, err);
 }

@@ -167,9 +167,29 @@ typedef struct rc_refit {
     size_t rows;
     int evaluations;
 } rc_refit;
-/* Fit GTT's parameters again to the rows that they name, but for those that `left_out` marks (one
- * flag a row; NULL: none is). Changes results of p's jobs and nothing else of it. */
-rc_status rc_paper_refit(rc_paper *p, const bool *left_out, rc_refit *out, rc_error *err);
+/* Fit the parameters of `start`, GTT as it is else, again to the rows that they name, but for those
+ * that `left_out` marks (one flag a row; NULL: none is). Changes results of p's jobs and nothing else of it. */
+rc_status rc_paper_refit(rc_paper *p, const rc_machine *start, const bool *left_out, rc_refit *out,
+                         rc_error *err);
+
+/* ---- what fitting is worth: paper_worth.c ----------------------------------------------------- */
+/* A number that was fitted to the paper, or a key that was chosen by looking at its rows. */
+typedef struct rc_paper_neutral {
+    const char *key, *value; /* as `machine.KEY=VALUE` */
+    const char *why;         /* what the neutral value is */
+    bool of_engine;          /* in the profile that GTI shares */
+    const char *table;       /* that a choice was made by; NULL: a number that was fitted */
+} rc_paper_neutral;
+/* The machine file of this name with the neutral values that `takes` takes, and then the first
+ * `set_count` of the caller's own what-ifs, which may so take one of them back. */
+typedef bool (*rc_paper_takes)(const rc_paper_neutral *n, const void *ctx);
+rc_status rc_paper_load_neutral(const rc_paper *p, const char *name, rc_paper_takes takes,
+                                const void *ctx, size_t set_count, rc_machine *out, rc_error *err);
+/* The machine file of this name under these what-ifs. */
+rc_status rc_paper_load(const char *name, const char *const *sets, size_t set_count,
+                        rc_machine *out, rc_error *err);
+/* rc_paper_evaluate without draws, with another GTT. */
+rc_status rc_paper_evaluate_as(rc_paper *p, const rc_machine *gtt, rc_error *err);
 
 /* How well a rule does on Table 4, at the machine's peak and rate. */
 typedef struct rc_rule_score {

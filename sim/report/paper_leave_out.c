@@ -2,7 +2,8 @@
  * each table left out in turn the parameters are fitted again without any of its rows, and its rows
  * are predicted with what the others give.
  *
- * A measurement that two tables print belongs to the first: its copies are left out with it, and it
+ * What was chosen by looking at the table, NCCL's algorithm or a kernel that splits its tiles, is left
+ * to its neutral value. A measurement that two tables print belongs to the first: its copies are left out with it, and it
  * is predicted and counted there alone.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -76,11 +77,22 @@ static rc_status predict_with(leave_out *x, const without *w, rc_error *err) {
     return st;
 }
 
+/* A choice that was made by looking at this table. */
+static bool chosen_by(const rc_paper_neutral *n, const void *table) {
+    return n->table && strcmp(n->table, table) == 0;
+}
+
 static rc_status leave(leave_out *x, const char *table, rc_error *err) {
     without *w = &x->of[x->tables];
+    rc_machine start;
     w->table = table;
     mark_left_out(x, table);
-    RC_TRY(rc_paper_refit(x->p, x->left_out, &w->fit, err));
+    const rc_machine *shipped = &x->p->machine[RC_PAPER_GTT];
+    RC_TRY(
+        rc_paper_load_neutral(x->p, "gtt", chosen_by, table, x->p->options.set_count, &start, err));
+    start.fitted_count = shipped->fitted_count;
+    memcpy(start.fitted, shipped->fitted, sizeof start.fitted);
+    RC_TRY(rc_paper_refit(x->p, &start, x->left_out, &w->fit, err));
     RC_TRY(predict_with(x, w, err));
     x->tables++;
     return RC_OK;

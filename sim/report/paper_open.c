@@ -10,11 +10,35 @@
 /* How much more memory the roomy machine has: enough for the KV cache of 1M tokens on one node. */
 #define ROOMY 16.0
 
-static rc_status load_machine(const char *name, const char *const *sets, size_t set_count,
-                              rc_machine *out, rc_error *err) {
+rc_status rc_paper_load(const char *name, const char *const *sets, size_t set_count,
+                        rc_machine *out, rc_error *err) {
+    assert(name != NULL && out != NULL);
     char path[1024];
     RC_TRY(rc_share_path("scenarios/machines", name, ".yaml", path, sizeof path, err));
     return rc_machine_load_set(path, sets, set_count, out, err);
+}
+
+static bool any(const rc_paper_neutral *n, const void *ctx) {
+    (void)n;
+    (void)ctx;
+    return true;
+}
+
+static bool of_engine(const rc_paper_neutral *n, const void *ctx) {
+    (void)ctx;
+    return n->of_engine;
+}
+
+static rc_status load_machines(rc_paper *p, rc_error *err) {
+    rc_machine *gtt = &p->machine[RC_PAPER_GTT], *gti = &p->machine[RC_PAPER_GTI];
+    if (!p->options.unfitted) {
+        RC_TRY(rc_paper_load("gtt", p->options.sets, p->options.set_count, gtt, err));
+        return rc_paper_load("gti", NULL, 0, gti, err);
+    }
+    RC_TRY(rc_paper_load_neutral(p, "gtt", any, NULL, p->options.set_count, gtt, err));
+    RC_TRY(rc_paper_load_neutral(p, "gti", of_engine, NULL, 0, gti, err));
+    gtt->fitted_count = gti->fitted_count = 0;
+    return RC_OK;
 }
 
 static rc_status check_sets(const rc_paper *p, rc_error *err) {
@@ -41,9 +65,7 @@ static rc_status open_parts(rc_paper *p, rc_error *err) {
     RC_TRY(rc_share_path("models", "llama-3.1-405b", ".json", path, sizeof path, err));
     RC_TRY(rc_model_open(path, &p->model, err));
     RC_TRY(check_sets(p, err));
-    RC_TRY(
-        load_machine("gtt", p->options.sets, p->options.set_count, &p->machine[RC_PAPER_GTT], err));
-    RC_TRY(load_machine("gti", NULL, 0, &p->machine[RC_PAPER_GTI], err));
+    RC_TRY(load_machines(p, err));
     RC_TRY(open_costs(p, err));
     RC_TRY(rc_paper_read_tables(p, err));
     RC_TRY(rc_paper_read_points(p, err));

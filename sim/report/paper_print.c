@@ -100,6 +100,9 @@ static void print_head(const rc_paper *p, FILE *f) {
                       p->repeats[k].pairs == 1 ? "" : "s");
     }
     (void)fputc('\n', f);
+    if (p->options.unfitted)
+        (void)fputs("# nothing is fitted: neutral values (`ringcast paper --worth` lists them)\n",
+                    f);
     for (size_t i = 0; i < p->options.set_count; i++)
         (void)fprintf(f, "# what-if: %s\n", p->options.sets[i]);
 }

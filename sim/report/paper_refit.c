@@ -380,9 +380,10 @@ static rc_status solve(fit *f, rc_refit *out, rc_error *err) {
     return st;
 }
 
-rc_status rc_paper_refit(rc_paper *p, const bool *left_out, rc_refit *out, rc_error *err) {
-    assert(out != NULL);
-    fit f = {.p = p, .start = p->machine[RC_PAPER_GTT], .left_out = left_out};
+rc_status rc_paper_refit(rc_paper *p, const rc_machine *start, const bool *left_out, rc_refit *out,
+                         rc_error *err) {
+    assert(start != NULL && out != NULL);
+    fit f = {.p = p, .start = *start, .left_out = left_out};
     *out = (rc_refit){.machine = f.start};
     if (f.start.fitted_count == 0)
         return rc_fail(

@@ -60,6 +60,7 @@ static void test_writers(void **state) {
     const char *volatile nowhere = NULL;
     FILE *volatile no_file = NULL;
     rc_refit *volatile no_refit = NULL;
+    const rc_machine *volatile no_machine = NULL;
     rc_paper *opened, lost = {.count = 1};
     rc_plan *plan;
     char id[16];
@@ -70,7 +71,14 @@ static void test_writers(void **state) {
     trips("p->options.version != NULL", (void)rc_paper_document(&p, &j, &err));
     trips("dir != NULL", (void)rc_paper_write(&p, nowhere, false, false, NULL, &err));
     trips("out != NULL", (void)rc_paper_fit(&p, no_file, &err));
-    trips("out != NULL", (void)rc_paper_refit(&p, NULL, no_refit, &err));
+    trips("start != NULL && out != NULL",
+          (void)rc_paper_refit(&p, &p.machine[RC_PAPER_GTT], NULL, no_refit, &err));
+    trips("f != NULL", (void)rc_paper_worth(&p, false, no_file, &err));
+    trips("gtt != NULL", (void)rc_paper_evaluate_as(&p, no_machine, &err));
+    trips("name != NULL && out != NULL",
+          (void)rc_paper_load(nowhere, NULL, 0, &p.machine[0], &err));
+    trips("takes != NULL && set_count <= p->options.set_count",
+          (void)rc_paper_load_neutral(&p, "gtt", NULL, NULL, 1, &p.machine[0], &err));
     trips("which != NULL && f != NULL", (void)rc_paper_leave_out(&p, nowhere, false, stderr, &err));
     trips("p->options.figures", (void)rc_paper_write_plots(&p, ".", false, NULL, &err));
     trips("name != NULL && size > 0", (void)rc_paper_data_path(&p, "x", id, 0, &err));
