@@ -45,17 +45,18 @@ counted() {
 }
 
 # newest GPU NODE.csv: rows of computing of another host with the newest kernels; not of its links, nor of the clock of its
-# card where the host's own has been measured
+# card where the host's own has been measured, nor of messages beside attention, which count as ratios to those alone
 newest() {
-    local clock=' ' files
+    local clock=' ' beside=' ' files
     case $1 in
     h200-sxm) files=(results/calibration/nodes/h200x2-full/run-2.csv) ;;
     h100-sxm) files=(results/calibration/nodes/h100x1/run-1.csv results/calibration/nodes/h100x1b/run-1.csv) ;;
     *) return ;;
     esac
     ! grep -q '@fresh' "$2" || clock='@(duty|fresh)'
-    cat "${files[@]}" | awk -F, -v clock="$clock" '$1 == "machine" { if (!header++) print; next }
-        /^#/ || $4 ~ /^(send_recv|all_reduce|all_gather|reduce_scatter|all_to_all|transfer_beside|compute_beside)$/ || $5 ~ clock { next }
+    ! grep -q ',transfer_beside,' "$2" || beside='_beside$'
+    cat "${files[@]}" | awk -F, -v clock="$clock" -v beside="$beside" '$1 == "machine" { if (!header++) print; next }
+        /^#/ || $4 ~ /^(send_recv|all_reduce|all_gather|reduce_scatter|all_to_all)$/ || $4 ~ beside || $5 ~ clock { next }
         { print }'
 }
 

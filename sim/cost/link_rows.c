@@ -12,8 +12,9 @@
  * CTAs. Where the machine limits the CTAs of the ranks' communicator (ring_ctas), rows measured
  * with as many answer ("shm@ctas4"). They begin at 1 MiB; below, what a limit adds to the time
  * without one grows with the bytes. Without such rows, those of another number of ranks tell the rate
- * of a channel, of which NCCL gives a peer the more the fewer ranks there are; without any, the rows
- * of NCCL's own choice answer. Both are RC_MODELLED.
+ * of a channel over NVLink, of which NCCL gives a peer the more the fewer ranks there are; without
+ * any, and over host memory and sockets, which channels do not bound, the rows of NCCL's own choice
+ * answer. Both are RC_MODELLED.
  *
  * In a pass. The rows that a curve is made of are of calls that follow each other at once and overlap
  * their beginnings and ends. What a call takes more between two kernels of the compute ("shm@apart",
@@ -283,7 +284,7 @@ static void with_ctas(const rc_costs *c, const rc_grid *g, double bytes, rc_prob
     rc_probe least, edge;
     probe(g, 0, bytes, p);
     if (few == NULL) {
-        few = limited_near(c, g, ctas);
+        few = over_nvlink(&c->m) ? limited_near(c, g, ctas) : NULL;
         if (few != NULL)
             by_channels(g, few, ctas, bytes, p);
         p->basis = rc_worse(p->basis, RC_MODELLED);
