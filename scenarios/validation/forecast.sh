@@ -8,17 +8,21 @@
 #   -v           every case, too
 #   -e CASE      the parts of the cases of that name (* and ? allowed) beside those of their forecasts; all: by part
 #   -j FILE      all figures as JSON
+#   -l FILE      learn the error of the model from the seen cases (`ringcast validate --learn`) into FILE.csv
+#   -m FILE      with the error of the model as in FILE.csv, not as the machine's file has it; none: without
 #   -w MECHANISM without a mechanism of the model (`ringcast validate --without`), and without intervals; may be given several
 #                times
 # SPDX-License-Identifier: GPL-3.0-or-later
 set -euo pipefail
 
-verbose=0 explain='' options=()
-while getopts ve:j:w: option; do
+verbose=0 explain='' learn='' options=()
+while getopts ve:j:l:m:w: option; do
     case $option in
     v) verbose=1 ;;
     e) explain=$OPTARG ;;
     j) options+=(--json "$OPTARG") ;;
+    l) learn=$OPTARG ;;
+    m) options+=(--model-errors "$OPTARG") ;;
     w) options+=(--without "$OPTARG") ;;
     *) exit 2 ;;
     esac
@@ -60,13 +64,15 @@ newest() {
         { print }'
 }
 
-# Runs of one GPU K of a host of several are in MACHINE-gpuK: their forecasts take the clock of that card, rings that of card 0.
+# Runs of a host of several GPUs on some of them are in MACHINE-gpuK (MACHINE-gpuKL: on the two K and L): their forecasts take
+# the clocks of these cards. Runs in MACHINE are on the first of all.
 costs() { # MACHINE: its store, from its GPU's rows and the last run of suites on the host, and its runs that count
     local machine=$1 gpu=${1%%x*}-sxm node file
-    local host=results/calibration/nodes/${machine%-gpu[0-9]} card=0
-    [ "$machine" = "${machine%-gpu[0-9]}" ] || card=${machine##*-gpu}
-    node=$work/$machine-node.csv # the last run of suites, and what was measured beside it: products, the clock of a card
-    "$ringcast" calibration merge $(ls "$host"/run-*.csv | tail -n 1) $(ls "$host"/gemm.csv "$host/clock-$card.csv" 2>/dev/null) \
+    local host=results/calibration/nodes/${machine%-gpu*} ids=[0-9] cards=()
+    [ "$machine" = "${machine%-gpu*}" ] || ids="[${machine##*-gpu}]"
+    for file in "$host"/clock-$ids.csv; do [ ! -f "$file" ] || cards+=(--card "$file"); done
+    node=$work/$machine-node.csv # the last run of suites, and what was measured beside it: products, the clock of each card
+    "$ringcast" calibration merge $(ls "$host"/run-*.csv | tail -n 1) $(ls "$host"/gemm.csv 2>/dev/null) "${cards[@]}" \
         --out "$node" >/dev/null
     mkdir "$work/$machine"
     newest "$gpu" "$node" >"$work/newest.csv"
@@ -85,6 +91,10 @@ for machine; do
     costs "$machine"
 done
 case " ${options[*]} " in *' --without '*) options+=(--draws 0) ;; esac # intervals are of the whole model
+if [ -n "$learn" ]; then
+    "$ringcast" validate "${options[@]}" --learn "$learn" --overwrite
+    exit
+fi
 if [ -n "$explain" ]; then
     "$ringcast" validate "${options[@]}" --explain "$explain"
     exit

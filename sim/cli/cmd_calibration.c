@@ -26,6 +26,7 @@ enum { MAX_FILES = 256 };
 typedef struct calibration_flags {
     const char *store, *machine, *op, *out, *as;
     const char *format, *gpu, *source, *transport, *by, *state;
+    rc_many card;
     int64_t ranks, nodes;
     bool csv, apart, overwrite, each;
 } calibration_flags;
@@ -222,7 +223,7 @@ static rc_status write_sets(rc_rows *const *sets, size_t n, const calibration_fl
 }
 
 static rc_status rename_all(rc_rows **sets, size_t n, const char *name, rc_error *err) {
-    assert(n <= MAX_FILES && name != NULL);
+    assert(n <= MAX_FILES + RC_MAX_MANY && name != NULL);
     if (*name == '\0' || strlen(name) > 47 || strpbrk(name, " ,\"\t\r\n"))
         return rc_fail_at(err, RC_E_USAGE, "--as", 0, 0, "\"%.60s\": expected a machine name",
                           name);
@@ -235,16 +236,33 @@ static rc_status rename_all(rc_rows **sets, size_t n, const char *name, rc_error
     return RC_OK;
 }
 
-static rc_status merge(const char *const *files, size_t count, const calibration_flags *f,
+/* The rows of one card of a host. */
+static rc_status open_card(const char *path, int card, rc_rows **out, rc_error *err) {
+    rc_rows *rows = NULL;
+    rc_error why = {0};
+    RC_TRY(rc_rows_open(path, &rows, err));
+    rc_status st = rc_rows_of_card(rows, card, out, &why);
+    rc_rows_free(rows);
+    return st == RC_OK ? RC_OK : rc_fail_at(err, st, path, 0, 0, "%s", why.msg);
+}
+
+static rc_status merge(const char *const *given, size_t count, const calibration_flags *f,
                        rc_error *err) {
-    rc_rows *sets[MAX_FILES] = {0};
+    rc_rows *sets[MAX_FILES + RC_MAX_MANY] = {0};
+    const char *files[MAX_FILES + RC_MAX_MANY];
     rc_status st = RC_OK;
     size_t dropped = 0;
     if (!f->out || count < 1)
         return rc_fail(err, RC_E_USAGE,
                        "calibration merge needs --out FILE and stores or CSV files");
-    for (size_t i = 0; i < count && st == RC_OK; i++)
+    for (size_t i = 0; i < count && st == RC_OK; i++) {
+        files[i] = given[i];
         st = rc_rows_open(files[i], &sets[i], err);
+    }
+    for (size_t i = 0; i < f->card.count && st == RC_OK; i++, count++) {
+        files[count] = f->card.values[i];
+        st = open_card(files[count], (int)i, &sets[count], err);
+    }
     if (st == RC_OK && f->as)
         st = rename_all(sets, count, f->as, err);
     else if (st == RC_OK && !f->apart)
@@ -336,6 +354,8 @@ rc_status rc_cmd_calibration(int argc, char **argv, rc_error *err) {
          "it"},
         {"--out", RC_FLAG_TEXT, &f.out, "FILE", "the store (.db) or CSV file to write"},
         {"--as", RC_FLAG_TEXT, &f.as, "NAME", "merge: all rows become this machine's"},
+        {"--card", RC_FLAG_MANY, &f.card, "FILE.csv",
+         "merge: the clock of one card of a host (suite clock), card 0 first; several: of each"},
         {"--apart", RC_FLAG_BOOL, &f.apart, NULL, "merge: different machines keep their names"},
         {"--format", RC_FLAG_TEXT, &f.format, "NAME",
          "import: nccl-tests, aiconfigurator, vidur or kernel-tables (default: by the content)"},

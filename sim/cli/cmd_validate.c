@@ -9,10 +9,12 @@
 #include "sim/cli/flags.h"
 #include "sim/base/find.h"
 #include "sim/plot/gnuplot.h"
+#include "sim/validate/learn_errors.h"
 #include "sim/validate/validate.h"
 
 typedef struct validate_flags {
     const char *json, *plot, *out, *max_median, *max_p95, *explain, *transport, *longest, *prefix;
+    const char *learn, *model_errors;
     rc_many results, store, seen, unseen, ranks, without;
     int64_t draw, draws, seed;
     bool cross, by_part, overwrite;
@@ -101,6 +103,11 @@ static rc_status predict(const validate_flags *f, int draws, rc_runs *r, rc_erro
                             .store_count = f->store.count,
                             .draws = draws,
                             .alone = f->explain || f->by_part};
+    rc_model_errors errors = {.n = 0};
+    if (f->model_errors && strcmp(f->model_errors, "none") != 0)
+        RC_TRY(rc_model_errors_read(f->model_errors, &errors, err));
+    if (f->model_errors || f->learn) /* what is learnt is what costs know nothing of */
+        o.errors = &errors;
     for (size_t i = 0; i < f->without.count; i++)
         RC_TRY(rc_mechanism_find(f->without.values[i], &o.without, err));
     return rc_runs_predict(r, &o, err);
@@ -132,6 +139,27 @@ static rc_status replay(const validate_flags *given, rc_error *err) {
         st = say_plot(&runs, f, err);
     if (st == RC_OK)
         st = rc_runs_check(&runs, &limits, err);
+    rc_runs_free(&runs);
+    return st;
+}
+
+/* The error of the model, from the seen runs. */
+static rc_status learn(const validate_flags *given, rc_error *err) {
+    validate_flags own = *given, *f = &own;
+    rc_runs runs = {0};
+    rc_learnt learnt;
+    char path[2][1280];
+    if (f->draws < 1 || f->without.count > 0)
+        return rc_fail(err, RC_E_USAGE, "--learn needs --draws, and the whole model");
+    RC_TRY(rc_output_check(f->learn, f->overwrite, err));
+    RC_TRY(default_lists(f, path, err));
+    rc_status st = judged(f, &runs, err);
+    if (st == RC_OK)
+        st = rc_runs_learn_errors(&runs, &learnt, err);
+    if (st == RC_OK)
+        st = rc_learnt_write(&learnt, f->learn, f->overwrite, err);
+    if (st == RC_OK)
+        st = rc_learnt_print(&learnt, stdout, err);
     rc_runs_free(&runs);
     return st;
 }
@@ -191,6 +219,10 @@ rc_status rc_cmd_validate(int argc, char **argv, rc_error *err) {
          "draws for p5 and p95 of each forecast (default 100)"},
         {"--without", RC_FLAG_MANY, &f.without, "MECHANISM",
          "contention, clocks, links, waves: forecast without this mechanism of the model"},
+        {"--learn", RC_FLAG_TEXT, &f.learn, "FILE.csv",
+         "learn the error of the model from the seen runs: a table for calibration.model_errors"},
+        {"--model-errors", RC_FLAG_TEXT, &f.model_errors, "FILE.csv",
+         "such a table in place of the machine's own; none: without"},
         {"--json", RC_FLAG_TEXT, &f.json, "FILE", "all figures as JSON"},
         {"--plot", RC_FLAG_TEXT, &f.plot, "DIR", "a scatter plot, PNG and SVG"},
         {"--max-median", RC_FLAG_TEXT, &f.max_median, "PCT",
@@ -224,6 +256,7 @@ rc_status rc_cmd_validate(int argc, char **argv, rc_error *err) {
         argc, argv, flags, sizeof flags / sizeof flags[0],
         "usage: ringcast validate [flags]\n"
         "       ringcast validate --explain CASE|all [--by-part]\n"
+        "       ringcast validate --learn FILE.csv [--results DIR --store FILE.db ...]\n"
         "       ringcast validate --cross FROM TO\n"
         "       ringcast validate --draw N --out FILE.csv [--ranks N] [--transport NAME] "
         "[--seed N] [--longest TIME] [--prefix TEXT]",
@@ -235,6 +268,8 @@ rc_status rc_cmd_validate(int argc, char **argv, rc_error *err) {
                           : rc_fail(err, RC_E_USAGE, "--cross needs two machines: FROM TO");
     if (count > 0)
         return rc_fail(err, RC_E_USAGE, "unexpected argument '%s'", args[0]);
+    if (f.learn)
+        return learn(&f, err);
     if (f.explain || f.by_part)
         return explain(&f, err);
     if (f.draw != 0)

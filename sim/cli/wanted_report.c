@@ -106,6 +106,12 @@ static rc_status print(const rc_wanted *w, const char *path, rc_error *err) {
     if (w->rest > LEAST_SHOWN)
         rc_table_note(t, "%.1f %% of its variance is of fitted numbers of the machine's file",
                       100.0 * w->rest);
+    if (w->model > 0.0)
+        rc_table_note(
+            t,
+            "these are of the costs; the error of the model, +-%.1f %%, is in p5 and p95, "
+            "too, and no row narrows it",
+            100.0 * w->model);
     if (w->unseen > 0)
         rc_table_note(t, "%zu smaller costs were not looked at one by one", w->unseen);
     if (n > SHOWN)

@@ -30,6 +30,8 @@ typedef struct rc_grid {
 typedef struct rc_book {
     const char *base, *state;
     rc_power power; /* of the state power_limited; its curves are of bursts where it is known */
+    const rc_power *cards; /* of each card of the host that has rows of its own; all are known */
+    int card_count;
     const rc_grid *grids;
     size_t count;
     size_t first[RC_OPS_MAX + 1]; /* grids of op: [first[op], first[op + 1]) */

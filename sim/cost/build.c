@@ -25,7 +25,8 @@ struct rc_built_book {
     double *x, *y;
     rc_block *work;
     size_t series_count, knot_count;
-    bool once; /* few look-ups will follow: what only makes them faster is left out */
+    bool smooth; /* plans without waves */
+    bool once;   /* few look-ups will follow: what only makes them faster is left out */
 };
 
 static rc_status no_memory(rc_error *err) {
@@ -252,11 +253,37 @@ static void undo_throttling(rc_cost_point *p, size_t n, const rc_power *power) {
     }
 }
 
+/* The power model of the type of GPU and those of single cards; where only cards have rows, the
+ * first stands for the type. */
+static rc_status fill_power(rc_built_book *b, const rc_rows *rows, rc_error *err) {
+    const char *base = b->book.base;
+    int cards = 0;
+    RC_TRY(rc_power_of_rows(rows, base, RC_NO_CARD, &b->book.power, err));
+    RC_TRY(rc_power_cards(rows, base, &cards, err));
+    rc_power *of = rc_arena_alloc(b->arena, (size_t)(cards + 1) * sizeof *of);
+    if (of == NULL)
+        return no_memory(err);
+    for (int k = 0; k < cards; k++) {
+        RC_TRY(rc_power_of_rows(rows, base, k, &of[k], err));
+        if (!of[k].known)
+            return rc_fail(err, RC_E_INPUT,
+                           "rows of the clock of '%s' name %d cards, but those of card %d do not "
+                           "tell how its clock follows its power: give it all of its suite, or "
+                           "none",
+                           base, cards, k);
+    }
+    b->book.cards = of;
+    b->book.card_count = cards;
+    if (cards > 0 && !b->book.power.known)
+        b->book.power = of[0];
+    return RC_OK;
+}
+
 static rc_status fill(rc_built_book *b, const rc_rows *rows, rc_error *err) {
     rc_cost_point *p = NULL;
     size_t n = 0;
     if (strcmp(b->book.state, RC_POWER_LIMITED) == 0)
-        RC_TRY(rc_power_of_rows(rows, b->book.base, &b->book.power, err));
+        RC_TRY(fill_power(b, rows, err));
     RC_TRY(rc_points_of(rows, b->book.base, rc_book_rows_state(&b->book), &p, &n, err));
     if (b->book.power.known)
         undo_throttling(p, n, &b->book.power);
@@ -266,7 +293,7 @@ static rc_status fill(rc_built_book *b, const rc_rows *rows, rc_error *err) {
     if (st == RC_OK)
         st = cut(b, p, n, err);
     if (st == RC_OK)
-        st = rc_fields_of(p, n, b->arena, &b->fields, &b->book.field_count, err);
+        st = rc_fields_of(p, n, b->smooth, b->arena, &b->fields, &b->book.field_count, err);
     b->book.fields = b->fields;
     b->book.gaps = rc_launch_gaps_of(rows, b->book.base);
     free(p);
@@ -274,12 +301,13 @@ static rc_status fill(rc_built_book *b, const rc_rows *rows, rc_error *err) {
 }
 
 static rc_status build(const rc_rows *rows, const char *base, const char *state, bool once,
-                       rc_built_book **out, rc_error *err) {
+                       bool smooth, rc_built_book **out, rc_error *err) {
     assert(rows != NULL && base != NULL && state != NULL && out != NULL);
     rc_built_book *b = calloc(1, sizeof *b);
     if (b == NULL)
         return no_memory(err);
     b->once = once;
+    b->smooth = smooth;
     /* GSL's own handler aborts; every call here checks what it returns. Process-wide, and
      * harmless. */
     (void)gsl_set_error_handler_off();
@@ -300,12 +328,17 @@ static rc_status build(const rc_rows *rows, const char *base, const char *state,
 
 rc_status rc_book_build(const rc_rows *rows, const char *base, const char *state,
                         rc_built_book **out, rc_error *err) {
-    return build(rows, base, state, false, out, err);
+    return build(rows, base, state, false, false, out, err);
 }
 
 rc_status rc_book_build_once(const rc_rows *rows, const char *base, const char *state,
                              rc_built_book **out, rc_error *err) {
-    return build(rows, base, state, true, out, err);
+    return build(rows, base, state, true, false, out, err);
+}
+
+rc_status rc_book_build_smooth(const rc_rows *rows, const char *base, const char *state,
+                               rc_built_book **out, rc_error *err) {
+    return build(rows, base, state, false, true, out, err);
 }
 
 const rc_book *rc_built_book_of(const rc_built_book *b) {

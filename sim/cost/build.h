@@ -22,6 +22,10 @@ rc_status rc_book_build(const rc_rows *rows, const char *base, const char *state
 /* The same answers, built for a few look-ups: what only makes them faster is left out. */
 rc_status rc_book_build_once(const rc_rows *rows, const char *base, const char *state,
                              rc_built_book **out, rc_error *err);
+/* Attention and decode over plans without waves, whose constants are fitted to the same rows: to show
+ * what waves are worth. */
+rc_status rc_book_build_smooth(const rc_rows *rows, const char *base, const char *state,
+                               rc_built_book **out, rc_error *err);
 const rc_book *rc_built_book_of(const rc_built_book *b);
 /* What was learnt from the rows (class_errors.h); until then errors are 0. */
 void rc_built_book_set_errors(rc_built_book *b, const rc_class_errors *e);

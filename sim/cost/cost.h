@@ -58,14 +58,17 @@ rc_status rc_costs_view_over(const rc_costs *c, const rc_machine *m, const rc_ro
 /* The power model of costs in the state power_limited whose rows tell one; else NULL, and costs are
  * the same at every clock. */
 const rc_power *rc_costs_power(const rc_costs *c);
-/* W, mean over a pass, that the machine's board may draw: what the rows show, in proportion to what
- * the machine's board limit has become of the file's. Only with a power model. */
-double rc_costs_power_limit(const rc_costs *c);
-/* A view like that of rc_costs_view whose passes run at `clock`, over the boost clock, 0 to 1; 1 of
- * all other costs. rc_costs_root: the costs that it is a view of by the clock alone, else its
- * own. */
-rc_status rc_costs_at_clock(const rc_costs *c, double clock, rc_costs **out, rc_error *err);
-double rc_costs_clock(const rc_costs *c);
+/* Those of single cards of the host, in the order in which GPUs of a pass take them, where rows tell
+ * of each; *count 0: they do not. */
+const rc_power *rc_costs_cards(const rc_costs *c, int *count);
+/* W, mean over a pass, that the board of a GPU with this power model may draw: what the rows show,
+ * in proportion to what the machine's board limit has become of the file's. */
+double rc_costs_power_limit(const rc_costs *c, const rc_power *power);
+/* A view like that of rc_costs_view whose passes run at this pace: the clock 0 to 1 of the boost
+ * clock; 1 of all other costs. rc_costs_root: the costs that it is a view of by the pace alone, else
+ * its own. */
+rc_status rc_costs_at_pace(const rc_costs *c, rc_pace pace, rc_costs **out, rc_error *err);
+rc_pace rc_costs_pace(const rc_costs *c);
 const rc_costs *rc_costs_root(const rc_costs *c);
 
 /* Every look-up below: sizes from 0 (amounts of work: tokens, queries, keys, batch, context, rows)

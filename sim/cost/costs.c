@@ -32,7 +32,8 @@ static rc_status build(const char *store, rc_costs *c, rc_error *err) {
         rows = mixed;
     }
     if (st == RC_OK)
-        st = rc_book_build(rows, c->m.base, c->m.state, &c->built, err);
+        st = ((c->m.without & RC_WAVES) ? rc_book_build_smooth : rc_book_build)(
+            rows, c->m.base, c->m.state, &c->built, err);
     if (st == RC_OK)
         st = know_errors(c, rows, err);
     if (st == RC_OK)
@@ -49,8 +50,8 @@ rc_status rc_costs_open(const char *store, const rc_machine *m, rc_costs **out, 
     if (c == NULL)
         return rc_fail(err, RC_E_NOMEM, "out of memory for the costs");
     c->m = *m;
-    c->clock = 1.0;
-    if (store == NULL && !rc_machine_has_sources(m))
+    c->pace.clock = 1.0;
+    if (store == NULL && !rc_machine_has_sources(m) && !(m->without & RC_WAVES))
         c->book = rc_builtin_book(m->base, m->state);
     rc_status st = c->book == NULL ? build(store, c, err) : RC_OK;
     if (st != RC_OK) {
@@ -85,7 +86,7 @@ rc_status rc_costs_view(const rc_costs *c, const rc_machine *m, rc_costs **out, 
     v->m = *m;
     v->book = c->book;
     v->beside = c->beside;
-    v->clock = c->clock;
+    v->pace = c->pace;
     *out = v;
     return RC_OK;
 }
@@ -141,24 +142,30 @@ const rc_power *rc_costs_power(const rc_costs *c) {
     return c->book->power.known ? &c->book->power : NULL;
 }
 
-double rc_costs_power_limit(const rc_costs *c) {
-    const rc_power *p = rc_costs_power(c);
-    assert(p != NULL);
+const rc_power *rc_costs_cards(const rc_costs *c, int *count) {
+    assert(c != NULL && count != NULL);
+    *count = c->book->card_count;
+    return c->book->cards;
+}
+
+double rc_costs_power_limit(const rc_costs *c, const rc_power *p) {
+    assert(c != NULL && p != NULL);
     double watts = c->m.from_rest ? p->from_rest : p->limit;
     return c->m.file_power > 0.0 ? watts * c->m.power / c->m.file_power : watts;
 }
 
-rc_status rc_costs_at_clock(const rc_costs *c, double clock, rc_costs **out, rc_error *err) {
-    assert(clock > 0.0 && clock <= 1.0);
+rc_status rc_costs_at_pace(const rc_costs *c, rc_pace pace, rc_costs **out, rc_error *err) {
+    assert(pace.clock > 0.0 && pace.clock <= 1.0);
     RC_TRY(rc_costs_view(c, &c->m, out, err));
-    (*out)->clock = clock;
+    (*out)->pace = pace;
     (*out)->root = rc_costs_root(c);
     (*out)->asks = c->asks;
     return RC_OK;
 }
 
-double rc_costs_clock(const rc_costs *c) {
-    return c->clock;
+rc_pace rc_costs_pace(const rc_costs *c) {
+    const rc_pace usual = {c->pace.clock, rc_costs_power(c)};
+    return c->pace.power != NULL ? c->pace : usual;
 }
 
 const rc_costs *rc_costs_root(const rc_costs *c) {

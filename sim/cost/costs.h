@@ -14,7 +14,7 @@ struct rc_costs {
     rc_asks *asks;        /* who hears the answers; NULL: nobody */
     rc_beside beside;     /* known only of rows that a store has */
     rc_built_book *built; /* freed with the costs; NULL: the book is built in, or another's */
-    double clock;         /* over the boost clock */
+    rc_pace pace;         /* power NULL: the book's own law */
     const rc_costs *root; /* of a view at another clock: what it is a view of; else NULL */
 };
 

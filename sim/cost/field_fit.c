@@ -279,13 +279,14 @@ static void release(fit *f) {
 }
 
 /* The field of p[first] and of all later points of its kind, which are marked. */
-static rc_status build(const rc_cost_point *p, size_t n, size_t first, bool *done, rc_arena *arena,
-                       rc_field *field, rc_error *err) {
+static rc_status build(const rc_cost_point *p, size_t n, size_t first, bool smooth, bool *done,
+                       rc_arena *arena, rc_field *field, rc_error *err) {
     fit f = {.field = field};
     f.rows = calloc(n - first, sizeof *f.rows);
     if (f.rows == NULL)
         return no_memory(err);
     begin(field, &p[first]);
+    field->kind.smooth = smooth;
     for (size_t i = first; i < n; i++) {
         if (done[i] || !rc_field_takes(p[i].op) || !same_field(&p[first], &p[i]))
             continue;
@@ -297,8 +298,8 @@ static rc_status build(const rc_cost_point *p, size_t n, size_t first, bool *don
     return st;
 }
 
-rc_status rc_fields_of(const rc_cost_point *p, size_t n, rc_arena *arena, rc_field **out,
-                       size_t *count, rc_error *err) {
+rc_status rc_fields_of(const rc_cost_point *p, size_t n, bool smooth, rc_arena *arena,
+                       rc_field **out, size_t *count, rc_error *err) {
     assert((p != NULL || n == 0) && arena != NULL && out != NULL && count != NULL);
     size_t most = 0;
     *count = 0;
@@ -309,7 +310,7 @@ rc_status rc_fields_of(const rc_cost_point *p, size_t n, rc_arena *arena, rc_fie
     rc_status st = done != NULL && *out != NULL ? RC_OK : no_memory(err);
     for (size_t i = 0; i < n && st == RC_OK; i++)
         if (!done[i] && rc_field_takes(p[i].op))
-            st = build(p, n, i, done, arena, &(*out)[(*count)++], err);
+            st = build(p, n, i, smooth, done, arena, &(*out)[(*count)++], err);
     free(done);
     return st;
 }

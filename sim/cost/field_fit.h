@@ -10,8 +10,9 @@
 /* Whether a field has rows of this op. */
 bool rc_field_takes(rc_op op);
 /* The fields of settled points (settle.h), one for each of attention and decode, type, head sizes and
- * window; arrays lie in `arena`. The same points give the same fields, to the bit. */
-rc_status rc_fields_of(const rc_cost_point *p, size_t n, rc_arena *arena, rc_field **out,
-                       size_t *count, rc_error *err);
+ * window; arrays lie in `arena`. The same points give the same fields, to the bit. smooth: over plans
+ * without waves. */
+rc_status rc_fields_of(const rc_cost_point *p, size_t n, bool smooth, rc_arena *arena,
+                       rc_field **out, size_t *count, rc_error *err);
 
 #endif

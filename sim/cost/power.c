@@ -58,17 +58,40 @@ double rc_power_thirstiest(int n) {
     return 1.0 + CARDS_DIFFER * gsl_cdf_ugaussian_Pinv((n - 0.375) / (n + 0.25));
 }
 
+/* `of` in the proportion of two energies, which may both be 0 where no row tells of the class. */
+static int64_t scaled(int64_t of, double to, double from) {
+    return from > 0.0 ? llround((double)of * to / from) : of;
+}
+
+rc_load rc_power_load_of(const rc_power *card, const rc_load *load, const rc_power *told_by) {
+    rc_load x = *load;
+    for (int c = 0; c < RC_POWER_CLASSES; c++) {
+        x.core[c] = scaled(load->core[c], card->law[c].flop, told_by->law[c].flop);
+        x.core_bound[c] = scaled(load->core_bound[c], card->law[c].flop, told_by->law[c].flop);
+    }
+    x.memory = scaled(load->memory, card->byte, told_by->byte);
+    return x;
+}
+
+double rc_power_longer(const rc_power *p, const rc_load *load, double x) {
+    double longer = 0.0;
+    assert(x > 0.0 && x <= 1.0);
+    for (int c = 0; c < RC_POWER_CLASSES; c++)
+        if (c != RC_POWER_LINK) /* most transfers run beside the compute and lengthen nothing */
+            longer += (double)load->bound[c] / PS * (pow(x, -p->law[c].slows) - 1.0);
+    return longer;
+}
+
 /* Mean power at x times the boost clock. What the chip waits for is taken to stay as it is. */
 static double watts(const rc_power *p, const rc_load *load, double t, double x) {
-    double joules = (double)load->memory / NJ, longer = t;
+    double joules = (double)load->memory / NJ;
     for (int c = 0; c < RC_POWER_CLASSES; c++) {
         if (c == RC_POWER_LINK || (load->core[c] == 0 && load->bound[c] == 0))
-            continue; /* most transfers run beside the compute and lengthen nothing */
+            continue;
         double more = pow(x, -p->law[c].slows) - 1.0, power = pow(x, p->law[c].saves);
         joules += power * ((double)load->core[c] + (double)load->core_bound[c] * more) / NJ;
-        longer += (double)load->bound[c] * more / PS;
     }
-    return p->idle + joules / longer;
+    return p->idle + joules / (t + rc_power_longer(p, load, x));
 }
 
 rc_power_point rc_power_solve(const rc_power *p, const rc_load *load, double t, double limit) {

@@ -14,6 +14,10 @@
  * All numbers come from rows that say clock and power: those at work for part of the time
  * (`@dutyN`, `@freshN`) and, for fp8, sustained products.
  *
+ * Cards of one type differ. Where each card of a host has rows of its own, each has its own law, and
+ * a pass runs at the pace of the card that takes longest for it. Where they have none, a pass of n
+ * GPUs runs at that of the thirstiest of n cards as they are expected to differ.
+ *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_COST_POWER_H
 #define RC_COST_POWER_H
@@ -58,8 +62,20 @@ rc_power_class rc_power_class_of(rc_op op, rc_dtype d);
 /* How much longer than at the boost clock a call takes at x times it, 0 < x <= 1. `bound` and
  * `class`: of its effort. */
 double rc_power_slows(const rc_power *p, rc_power_class class, double bound, double x);
-/* Of the rows of `base`. RC_OK with out->known false where they do not tell. */
-rc_status rc_power_of_rows(const rc_rows *rows, const char *base, rc_power *out, rc_error *err);
+/* A clock over the boost clock, and the law by which times follow it; NULL and 1: no power model. */
+typedef struct rc_pace {
+    double clock;
+    const rc_power *power;
+} rc_pace;
+
+/* Rows of the clock may be of one card of a host: `#K` behind the condition (`full@duty100#2`), cards
+ * counted from 0. RC_NO_CARD: rows of the type of GPU, which name no card. */
+enum { RC_NO_CARD = -1, RC_CARDS_MOST = 8 };
+/* Cards of `base` that the rows name: one more than the last. RC_E_INPUT beyond RC_CARDS_MOST. */
+rc_status rc_power_cards(const rc_rows *rows, const char *base, int *cards, rc_error *err);
+/* Of the rows of `base` that are of this card. RC_OK with out->known false where they do not tell. */
+rc_status rc_power_of_rows(const rc_rows *rows, const char *base, int card, rc_power *out,
+                           rc_error *err);
 
 /* What a call does: how long it is at work is in its time, how hard here. */
 typedef struct rc_effort {
@@ -94,6 +110,10 @@ typedef struct rc_power_point {
 /* Power of the matrix units that the thirstiest of n cards is expected to need, over that of the
  * card whose rows there are. */
 double rc_power_thirstiest(int n);
+/* What this card's limiter sees of a load that was told by another law of the same type of GPU. */
+rc_load rc_power_load_of(const rc_power *card, const rc_load *load, const rc_power *told_by);
+/* s that the load adds, alone, to what it takes at the boost clock, at x times it. */
+double rc_power_longer(const rc_power *p, const rc_load *load, double x);
 /* The clock of a pass with this load that takes t seconds at the boost clock, under `limit` W. */
 rc_power_point rc_power_solve(const rc_power *p, const rc_load *load, double t, double limit);
 

@@ -58,10 +58,16 @@ static bool condition(const char *variant, double *share, bool *from_rest) {
     return *share > 0.0 && *share <= 1.0;
 }
 
-static bool read_sample(const rc_row *r, const char *base, sample *s) {
+/* The card that a row is of, behind the condition. */
+static int card_of(const rc_row *r) {
+    const char *at = strrchr(r->variant, '#');
+    return at == NULL ? RC_NO_CARD : (int)strtol(at + 1, NULL, 10);
+}
+
+static bool read_sample(const rc_row *r, const char *base, int card, sample *s) {
     *s = (sample){.row = r};
-    if (strcmp(r->machine, base) != 0 || !(r->sm_mhz > 0.0) || !(r->power_w > 0.0) ||
-        !condition(r->variant, &s->share, &s->from_rest))
+    if (strcmp(r->machine, base) != 0 || card_of(r) != card || !(r->sm_mhz > 0.0) ||
+        !(r->power_w > 0.0) || !condition(r->variant, &s->share, &s->from_rest))
         return false;
     size_t n = (size_t)(strchr(r->variant, '@') - r->variant);
     if (n >= sizeof s->variant)
@@ -92,7 +98,8 @@ static bool same_call(const sample *s, const rc_row *r, const char *variant) {
            strcmp(s->row->dtype, r->dtype) == 0 && same_sizes(s->row, r);
 }
 
-static rc_status read_all(const rc_rows *rows, const char *base, samples *s, rc_error *err) {
+static rc_status read_all(const rc_rows *rows, const char *base, int card, samples *s,
+                          rc_error *err) {
     size_t count = rc_rows_count(rows);
     *s = (samples){.rows = rows, .base = base};
     for (size_t i = 0; i < count; i++)
@@ -104,7 +111,7 @@ static rc_status read_all(const rc_rows *rows, const char *base, samples *s, rc_
     s->n = 0;
     for (size_t i = 0; i < count; i++) {
         sample *x = &s->v[s->n];
-        if (!read_sample(rc_rows_at(rows, i), base, x))
+        if (!read_sample(rc_rows_at(rows, i), base, card, x))
             continue;
         x->group = s->n;
         for (size_t k = s->n; k-- > 0;)
@@ -319,12 +326,27 @@ static bool tells(const rc_power *p) {
            g->saves > 0.0 && a->saves > 0.0;
 }
 
-rc_status rc_power_of_rows(const rc_rows *rows, const char *base, rc_power *out, rc_error *err) {
+rc_status rc_power_cards(const rc_rows *rows, const char *base, int *cards, rc_error *err) {
+    assert(rows != NULL && base != NULL && cards != NULL);
+    *cards = 0;
+    for (size_t i = 0; i < rc_rows_count(rows); i++) {
+        const rc_row *r = rc_rows_at(rows, i);
+        int card = strcmp(r->machine, base) == 0 ? card_of(r) : RC_NO_CARD;
+        if (card >= RC_CARDS_MOST || card < RC_NO_CARD)
+            return rc_fail(err, RC_E_INPUT, "rows \"%.40s\" are of card %d; cards are 0 to %d",
+                           r->variant, card, RC_CARDS_MOST - 1);
+        *cards = card >= *cards ? card + 1 : *cards;
+    }
+    return RC_OK;
+}
+
+rc_status rc_power_of_rows(const rc_rows *rows, const char *base, int card, rc_power *out,
+                           rc_error *err) {
     samples s;
     rc_power p = {0};
     assert(rows != NULL && base != NULL && out != NULL);
     memset(out, 0, sizeof *out);
-    rc_status st = read_all(rows, base, &s, err);
+    rc_status st = read_all(rows, base, card, &s, err);
     if (st == RC_OK && s.n > 0) {
         find_boost(&s, &p);
         bool idle = find_idle(&s, &p);

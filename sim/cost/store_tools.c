@@ -133,6 +133,36 @@ rc_status rc_rows_rename(const rc_rows *rows, const char *machine, rc_rows **out
     return RC_OK;
 }
 
+static rc_status add_of_card(rc_rows *all, const rc_row *row, int card, rc_error *err) {
+    char variant[64];
+    rc_row r = *row;
+    const char *at = strchr(r.variant, '@');
+    bool clock = at != NULL && (strncmp(at, "@duty", 5) == 0 || strncmp(at, "@fresh", 6) == 0);
+    if (!clock || strchr(at, '#') != NULL || strlen(r.variant) > 48)
+        return rc_fail(err, RC_E_INPUT,
+                       "a row of %s \"%.40s\" is no row of the clock of a card, which are those of "
+                       "the suite clock alone (@dutyN, @freshN)",
+                       r.op, r.variant);
+    (void)snprintf(variant, sizeof variant, "%s#%d", r.variant, card);
+    r.variant = variant;
+    return rc_rows_add(all, &r, err);
+}
+
+rc_status rc_rows_of_card(const rc_rows *rows, int card, rc_rows **out, rc_error *err) {
+    assert(rows != NULL && card >= 0 && out != NULL);
+    rc_rows *all = NULL;
+    RC_TRY(rc_rows_create(&all, err));
+    rc_status st = RC_OK;
+    for (size_t i = 0; i < rc_rows_count(rows) && st == RC_OK; i++)
+        st = add_of_card(all, rc_rows_at(rows, i), card, err);
+    if (st != RC_OK) {
+        rc_rows_free(all);
+        return st;
+    }
+    *out = all;
+    return RC_OK;
+}
+
 /* ---- diff ------------------------------------------------------------------------------------ */
 
 static int by_int(int64_t x, int64_t y) {

@@ -23,6 +23,9 @@ rc_status rc_rows_same_machine(rc_rows *const *sets, const char *const *files, s
                                rc_error *err);
 /* All rows again with another machine name. */
 rc_status rc_rows_rename(const rc_rows *rows, const char *machine, rc_rows **out, rc_error *err);
+/* Rows of the clock suite again as rows of one card of a host: `#K` behind their condition (power.h).
+ * RC_E_INPUT for rows of anything else, which cards of one type have in common. */
+rc_status rc_rows_of_card(const rc_rows *rows, int card, rc_rows **out, rc_error *err);
 
 typedef struct rc_diff { /* of one op in one state */
     const char *op, *state;

@@ -154,6 +154,13 @@ static void attention(const rc_plan_kind *kind, const rc_plan_call *c, rc_tile_p
     double k = (double)c->tk * (double)c->hkv * (double)c->sequences;
     double hk = (double)kind->head_k, hv = (double)kind->head_v;
     p->bytes = kind->element * (q * hk + k * (hk + hv)) + 2.0 * q * hv;
+    if (kind->smooth) {
+        p->path = p->average;
+        p->items = (double)t.tiles / SMS;
+        p->split = false;
+        p->pieces = 0.0;
+        return;
+    }
     if (c->causal) {
         busiest(&t, p);
         return;
@@ -171,7 +178,8 @@ static void decode(const rc_plan_kind *kind, const rc_plan_call *c, rc_tile_plan
             row = (int64_t)(kind->element * (double)kind->head_k);
     int s = rc_decode_choose_splits(units, c->longest, row, SMS, c->version);
     double key = kind->element * (double)(kind->head_k + kind->head_v);
-    double waves = ceil((double)(units * s) / (RC_DECODE_CTAS * SMS));
+    double waves = (double)(units * s) / (RC_DECODE_CTAS * SMS);
+    waves = kind->smooth ? fmax(waves, 1.0) : ceil(waves);
     p->decode = true;
     p->split = s > 1;
     p->splits = s;

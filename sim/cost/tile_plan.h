@@ -26,7 +26,8 @@ enum { RC_PLAN_CONSTANTS = 8 };
 /* Heads and types, the same for all calls of a field. */
 typedef struct rc_plan_kind {
     bool decode;
-    double element;                 /* bytes of one of Q, K and V */
+    bool smooth;    /* work spreads over all SMs without a rest, to show what waves are worth */
+    double element; /* bytes of one of Q, K and V */
     int64_t head_k, head_v, window; /* elements; keys that a query sees at most, 0: all */
 } rc_plan_kind;
 

@@ -5,6 +5,9 @@
  * its ratio to the nominal pass over the same few layers, applied to the nominal result. That is
  * all an interval needs, and it costs a twentieth of evaluating every layer of a pass whose ranks
  * never quite settle.
+ *
+ * Then the interval of the time is widened by the error of the model itself, where the machine has a
+ * table of it (sim/machine/model_errors.h).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdlib.h>
@@ -159,6 +162,19 @@ static void keep(const sample *p5, const sample *p95, rc_forward *out) {
     memcpy(&out->ring_p95, p95->v + 1, sizeof out->ring_p95);
 }
 
+double rc_pass_model_error(const rc_spec *spec, double time) {
+    const rc_machine *m = rc_costs_machine(spec->costs);
+    const rc_layout *l = &spec->layout;
+    if (m->errors.n == 0 || !(time > 0.0) || rc_machine_nodes(m, l->tp, l->cp) > 1)
+        return 0.0;
+    rc_pass_kind kind = spec->phase == RC_DECODE ? RC_PASS_DECODE
+                        : l->cp > 1              ? RC_PASS_PREFILL
+                                                 : RC_PASS_TP;
+    const char *transport = l->tp * l->cp > 1 ? m->intra_transport : "none";
+    const rc_model_error *e = rc_model_error_find(&m->errors, transport, kind);
+    return e != NULL ? rc_model_error_half(e, time / spec->model->layers) : 0.0;
+}
+
 static rc_status draw_all(redraw *d, int n, sample *draws, double *column, rc_forward *out,
                           rc_error *err) {
     sample nominal, result, p5, p95;
@@ -170,6 +186,9 @@ static rc_status draw_all(redraw *d, int n, sample *draws, double *column, rc_fo
     sample_of(out->time, &out->ring, &result);
     quantiles(draws, n, &nominal, &result, column, &p5, &p95);
     keep(&p5, &p95, out);
+    double model = rc_pass_model_error(d->spec, out->time);
+    if (model > 0.0)
+        rc_model_error_widen(model, out->time, &out->p5, &out->p95);
     return RC_OK;
 }
 

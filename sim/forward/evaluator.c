@@ -125,10 +125,10 @@ rc_status rc_evaluator_prepare(rc_forward_ctx *ctx, const rc_spec *spec, rc_repl
     return RC_OK;
 }
 
-rc_status rc_evaluator_at_clock(rc_forward_ctx *ctx, const rc_spec *spec, rc_replay *r,
-                                double clock, bool *done, rc_error *err) {
+rc_status rc_evaluator_at_pace(rc_forward_ctx *ctx, const rc_spec *spec, rc_replay *r, rc_pace pace,
+                               bool *done, rc_error *err) {
     assert(ctx != NULL && r != NULL);
-    RC_TRY(rc_pricing_at_clock(ctx->pricing, spec, &r->one, clock, err));
+    RC_TRY(rc_pricing_at_pace(ctx->pricing, spec, &r->one, pace, err));
     *done = rc_replay_price(r, spec, r->prices);
     return RC_OK;
 }

@@ -9,10 +9,10 @@
 rc_status rc_evaluator_prepare(rc_forward_ctx *ctx, const rc_spec *spec, rc_replay **out,
                                rc_error *err);
 
-/* The pass that was prepared last, at another clock over the boost clock. *done is false when the
+/* The pass that was prepared last, at another pace. *done is false when the
  * engine must run. */
-rc_status rc_evaluator_at_clock(rc_forward_ctx *ctx, const rc_spec *spec, rc_replay *r,
-                                double clock, bool *done, rc_error *err);
+rc_status rc_evaluator_at_pace(rc_forward_ctx *ctx, const rc_spec *spec, rc_replay *r, rc_pace pace,
+                               bool *done, rc_error *err);
 
 /* breakdown.c: everything of *out that a pass without draws has. *done is false when the
  * engine must run. */

@@ -49,12 +49,12 @@ rc_status rc_forward_run_with(rc_forward_ctx *ctx, const rc_spec *spec, rc_forwa
     assert(spec->draws >= 0);
     rc_costs *slower = NULL;
     rc_spec at_clock = *spec;
-    double clock = 1.0;
+    rc_pace pace = {1.0, NULL};
     memset(out, 0, sizeof *out);
     RC_TRY(rc_forward_check(spec, &out->memory, err));
-    RC_TRY(rc_clock_of_pass(ctx, spec, &out->clock, &clock, err));
-    if (clock < 1.0)
-        RC_TRY(rc_costs_at_clock(spec->costs, clock, &slower, err));
+    RC_TRY(rc_clock_of_pass(ctx, spec, &out->clock, &pace, err));
+    if (pace.clock < 1.0)
+        RC_TRY(rc_costs_at_pace(spec->costs, pace, &slower, err));
     at_clock.costs = slower != NULL ? slower : spec->costs;
     rc_status st = run(ctx, &at_clock, out, err);
     rc_costs_close(slower);
@@ -87,11 +87,11 @@ static rc_status trace(const rc_spec *spec, rc_program *program, struct rc_sim *
     return RC_OK;
 }
 
-static rc_status clock_alone(const rc_spec *spec, rc_clock *found, double *clock, rc_error *err) {
+static rc_status pace_alone(const rc_spec *spec, rc_clock *found, rc_pace *pace, rc_error *err) {
     rc_forward_ctx *ctx = rc_forward_ctx_create();
     if (!ctx)
         return rc_fail(err, RC_E_NOMEM, "out of memory for a forward pass");
-    rc_status st = rc_clock_of_pass(ctx, spec, found, clock, err);
+    rc_status st = rc_clock_of_pass(ctx, spec, found, pace, err);
     rc_forward_ctx_destroy(ctx);
     return st;
 }
@@ -103,13 +103,13 @@ rc_status rc_forward_trace(const rc_spec *spec, rc_program *program, struct rc_s
     rc_costs *slower = NULL;
     rc_spec at_clock = *spec;
     rc_clock found = {0.0, 0.0, 0.0, 0.0};
-    double share = 1.0;
+    rc_pace pace = {1.0, NULL};
     RC_TRY(rc_forward_check(spec, &memory, err));
-    RC_TRY(clock_alone(spec, &found, &share, err));
+    RC_TRY(pace_alone(spec, &found, &pace, err));
     if (clock != NULL)
         *clock = found;
-    if (share < 1.0)
-        RC_TRY(rc_costs_at_clock(spec->costs, share, &slower, err));
+    if (pace.clock < 1.0)
+        RC_TRY(rc_costs_at_pace(spec->costs, pace, &slower, err));
     at_clock.costs = slower != NULL ? slower : spec->costs;
     rc_status st = trace(&at_clock, program, sim, err);
     rc_costs_close(slower);

@@ -9,7 +9,8 @@
  * Uncertainty: every draw gives each family of costs (GEMM, attention, elementwise, all-reduce,
  * network, host) a common factor drawn from the spread of the rows it rests on and of the transfer
  * to this machine, and each fitted parameter a value from its interval; p5 and p95 are quantiles
- * over the draws.
+ * over the draws, and those of the time are widened by the error of the model that its machine
+ * knows of (sim/machine/model_errors.h).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_FORWARD_FORWARD_H

@@ -61,8 +61,8 @@ typedef struct rc_run {
 /* What a shape of `p` costs. */
 rc_status rc_shape_price(const rc_costs *costs, const rc_program *p, const rc_shape *s,
                          rc_shape_cost *out, rc_error *err);
-/* What the same op takes at another clock, over the boost clock, wherever it runs alone. */
-rc_status rc_shape_at_clock(const rc_costs *costs, double clock, rc_shape_cost *out, rc_error *err);
+/* What the same op takes at another pace, wherever it runs alone. */
+rc_status rc_shape_at_pace(rc_pace pace, rc_shape_cost *out, rc_error *err);
 /* The same under a draw; NULL: none. */
 rc_status rc_shape_draw(const rc_costs *costs, const rc_program *p, const rc_shape *s,
                         const rc_draw *z, rc_shape_cost *out, rc_error *err);
@@ -175,5 +175,9 @@ void rc_ring_of(const rc_run *r, rc_ring_times *out);
 struct rc_replay;
 rc_status rc_draw_intervals(const rc_spec *spec, struct rc_replay *replay, rc_forward *out,
                             rc_error *err);
+/* What draws know nothing of: half of p5 to p95, of the logarithm of the time, by which forecasts of
+ * such passes have been off (sim/machine/model_errors.h). 0: its machine has no table of them, or
+ * nobody has looked, as between nodes. */
+double rc_pass_model_error(const rc_spec *spec, double time);
 
 #endif

@@ -10,7 +10,8 @@
 #include <math.h>
 #include "sim/forward/pass_clock.h"
 
-/* Passes of several GPUs wait for the slowest card: the load is what it would draw. */
+/* Passes of several GPUs wait for the slowest card. Of cards that nobody has measured it is the one
+ * expected to need most power, and the load is what it would draw. */
 static rc_load on_slowest(const rc_load *load, const rc_layout *layout) {
     double more = rc_power_thirstiest(layout->tp * layout->cp);
     rc_load x = *load;
@@ -21,14 +22,46 @@ static rc_load on_slowest(const rc_load *load, const rc_layout *layout) {
     return x;
 }
 
-double rc_clock_solve(const rc_spec *spec, const rc_load *load, rc_time ticks, rc_clock *out) {
+/* The pace of a card with this load that takes t seconds at the boost clock. */
+static rc_pace pace_of(const rc_spec *spec, const rc_power *card, const rc_load *load, double t,
+                       rc_clock *out) {
+    double limit = rc_costs_power_limit(spec->costs, card);
+    rc_power_point at = rc_power_solve(card, load, t, limit);
+    *out = (rc_clock){at.clock * card->boost, card->boost, at.watts, limit};
+    return (rc_pace){at.clock, card};
+}
+
+/* Of cards with rows of their own: the one whose limiter lengthens the pass most. Which card has the
+ * lowest clock does not tell, for the laws by which times follow the clock differ, too. */
+static rc_pace slowest_card(const rc_spec *spec, const rc_power *cards, int n, const rc_load *load,
+                            double t, rc_clock *out) {
+    const rc_power *told_by = rc_costs_power(spec->costs);
+    rc_pace slowest = {1.0, NULL};
+    double most = -1.0;
+    for (int k = 0; k < n; k++) {
+        rc_clock clock;
+        rc_load own = rc_power_load_of(&cards[k], load, told_by);
+        rc_pace pace = pace_of(spec, &cards[k], &own, t, &clock);
+        double longer = rc_power_longer(&cards[k], &own, pace.clock);
+        if (longer > most) {
+            most = longer;
+            slowest = pace;
+            *out = clock;
+        }
+    }
+    return slowest;
+}
+
+rc_pace rc_clock_solve(const rc_spec *spec, const rc_load *load, rc_time ticks, rc_clock *out) {
     const rc_power *power = rc_costs_power(spec->costs);
     assert(power != NULL && ticks >= 0);
-    double limit = rc_costs_power_limit(spec->costs);
+    double t = (double)ticks / RC_PS_PER_S;
+    int known, gpus = spec->layout.tp * spec->layout.cp;
+    const rc_power *cards = rc_costs_cards(spec->costs, &known);
+    if (gpus <= known)
+        return slowest_card(spec, cards, gpus, load, t, out);
     rc_load slowest = on_slowest(load, &spec->layout);
-    rc_power_point at = rc_power_solve(power, &slowest, (double)ticks / RC_PS_PER_S, limit);
-    *out = (rc_clock){at.clock * power->boost, power->boost, at.watts, limit};
-    return at.clock;
+    return pace_of(spec, power, &slowest, t, out);
 }
 
 void rc_clock_load(const rc_replay *r, const rc_spec *spec, rc_own_work *out) {
@@ -39,12 +72,12 @@ void rc_clock_load(const rc_replay *r, const rc_spec *spec, rc_own_work *out) {
     }
 }
 
-rc_status rc_clock_of_pass(rc_forward_ctx *ctx, const rc_spec *spec, rc_clock *out, double *clock,
+rc_status rc_clock_of_pass(rc_forward_ctx *ctx, const rc_spec *spec, rc_clock *out, rc_pace *pace,
                            rc_error *err) {
     rc_replay *r = NULL;
     rc_time ticks = 0;
     int evaluated;
-    *clock = 1.0;
+    *pace = (rc_pace){1.0, NULL};
     if (rc_costs_power(spec->costs) == NULL)
         return RC_OK;
     assert(rc_costs_root(spec->costs) == spec->costs);
@@ -52,13 +85,13 @@ rc_status rc_clock_of_pass(rc_forward_ctx *ctx, const rc_spec *spec, rc_clock *o
     if (r != NULL && rc_replay_run(r, spec->model, NULL, &ticks, &evaluated)) {
         rc_own_work work = {.part = {0}};
         rc_clock_load(r, spec, &work);
-        *clock = rc_clock_solve(spec, &work.load, ticks, out);
+        *pace = rc_clock_solve(spec, &work.load, ticks, out);
         return RC_OK;
     }
     rc_forward whole = {0};
     rc_spec s = *spec;
     s.unfold = false;
     RC_TRY(rc_pass_events(&s, &whole, err));
-    *clock = rc_clock_solve(spec, &whole.load, whole.ticks, out);
+    *pace = rc_clock_solve(spec, &whole.load, whole.ticks, out);
     return RC_OK;
 }

@@ -114,11 +114,11 @@ static rc_status price(rc_pricing *all, const rc_program *p, const rc_shape *s, 
     return RC_OK;
 }
 
-/* From prices of shapes by themselves to those in a pass at this clock. */
-static rc_status in_the_pass(rc_pricing *m, const rc_spec *spec, const rc_program *p, double clock,
+/* From prices of shapes by themselves to those in a pass at this pace. */
+static rc_status in_the_pass(rc_pricing *m, const rc_spec *spec, const rc_program *p, rc_pace pace,
                              rc_error *err) {
-    for (size_t i = 0; i < p->shape_count && clock < 1.0; i++)
-        RC_TRY(rc_shape_at_clock(m->costs, clock, &m->price[i], err));
+    for (size_t i = 0; i < p->shape_count && pace.clock < 1.0; i++)
+        RC_TRY(rc_shape_at_pace(pace, &m->price[i], err));
     rc_contend(spec, spec->costs, p, m->price);
     rc_space_launches(spec, spec->costs, p, m->price);
     return RC_OK;
@@ -140,11 +140,11 @@ rc_status rc_pricing_all(rc_pricing *m, const rc_spec *spec, const rc_program *p
     for (size_t i = 0; i < p->shape_count; i++)
         RC_TRY(price(m, p, &p->shapes[i], &m->price[i], err));
     *out = m->price;
-    return in_the_pass(m, spec, p, rc_costs_clock(spec->costs), err);
+    return in_the_pass(m, spec, p, rc_costs_pace(spec->costs), err);
 }
 
-rc_status rc_pricing_at_clock(rc_pricing *m, const rc_spec *spec, const rc_program *p, double clock,
-                              rc_error *err) {
+rc_status rc_pricing_at_pace(rc_pricing *m, const rc_spec *spec, const rc_program *p, rc_pace pace,
+                             rc_error *err) {
     assert(p->shape_count <= m->price_room);
-    return clock < 1.0 ? in_the_pass(m, spec, p, clock, err) : RC_OK;
+    return pace.clock < 1.0 ? in_the_pass(m, spec, p, pace, err) : RC_OK;
 }

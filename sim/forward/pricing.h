@@ -13,8 +13,8 @@ void rc_pricing_forget(rc_pricing *m);
  * until the next call. */
 rc_status rc_pricing_all(rc_pricing *m, const rc_spec *spec, const rc_program *p,
                          const rc_shape_cost **out, rc_error *err);
-/* The same shapes, which have been priced just before, at a lower clock. */
-rc_status rc_pricing_at_clock(rc_pricing *m, const rc_spec *spec, const rc_program *p, double clock,
-                              rc_error *err);
+/* The same shapes, which have been priced just before, at another pace. */
+rc_status rc_pricing_at_pace(rc_pricing *m, const rc_spec *spec, const rc_program *p, rc_pace pace,
+                             rc_error *err);
 
 #endif

@@ -224,15 +224,14 @@ static rc_status timed_cost(const rc_costs *c, const rc_program *p, const rc_sha
  * (results/calibration/nodes), for one card needs more power than another. */
 static const double CLOCK_SPREAD = 0.2;
 
-static double slows(const rc_costs *costs, const rc_shape_cost *x, double clock) {
-    const rc_power *power = rc_costs_power(costs);
-    return power != NULL ? rc_power_slows(power, x->load.class, x->bound, clock) : 1.0;
+static double slows(rc_pace pace, const rc_shape_cost *x) {
+    return pace.power != NULL ? rc_power_slows(pace.power, x->load.class, x->bound, pace.clock)
+                              : 1.0;
 }
 
-rc_status rc_shape_at_clock(const rc_costs *costs, double clock, rc_shape_cost *out,
-                            rc_error *err) {
-    assert(clock > 0.0 && clock <= 1.0);
-    double slower = slows(costs, out, clock);
+rc_status rc_shape_at_pace(rc_pace pace, rc_shape_cost *out, rc_error *err) {
+    assert(pace.clock > 0.0 && pace.clock <= 1.0);
+    double slower = slows(pace, out);
     RC_TRY(to_ticks(out->boost * slower, &out->duration, err));
     out->peer_rate = out->boost_rate / slower;
     out->alone = out->beside = out->duration;
@@ -299,13 +298,13 @@ rc_status rc_shape_draw(const rc_costs *costs, const rc_program *p, const rc_sha
     out->bound = cost.effort.bound;
     if (power != NULL)
         rc_power_load(power, &cost.effort, cost.p50, &out->load);
-    double slower = slows(costs, out, rc_costs_clock(costs));
+    double slower = slows(rc_costs_pace(costs), out);
     cost.spread = out->spread = hypot(cost.spread, CLOCK_SPREAD * (slower - 1.0));
     double factor = drawn_factor(&cost, p, s, z);
     out->boost_rate /= factor;
     out->basis = cost.basis;
     out->boost = cost.p50 * factor;
-    return rc_shape_at_clock(costs, rc_costs_clock(costs), out, err);
+    return rc_shape_at_pace(rc_costs_pace(costs), out, err);
 }
 
 rc_status rc_shape_price(const rc_costs *costs, const rc_program *p, const rc_shape *s,

@@ -41,13 +41,13 @@ static rc_status events(const rc_spec *spec, const rc_costs *costs, rc_forward *
 
 static rc_status engine(const rc_spec *spec, rc_forward_timing *out, rc_error *err) {
     rc_forward whole;
-    double clock = 1.0;
+    rc_pace pace = {1.0, NULL};
     RC_TRY(events(spec, spec->costs, &whole, err));
     if (rc_costs_power(spec->costs) != NULL)
-        clock = rc_clock_solve(spec, &whole.load, whole.ticks, &out->clock);
-    if (clock < 1.0) {
+        pace = rc_clock_solve(spec, &whole.load, whole.ticks, &out->clock);
+    if (pace.clock < 1.0) {
         rc_costs *slower = NULL;
-        RC_TRY(rc_costs_at_clock(spec->costs, clock, &slower, err));
+        RC_TRY(rc_costs_at_pace(spec->costs, pace, &slower, err));
         rc_status st = events(spec, slower, &whole, err);
         rc_costs_close(slower);
         RC_TRY(st);
@@ -64,17 +64,17 @@ static rc_status engine(const rc_spec *spec, rc_forward_timing *out, rc_error *e
 static rc_status evaluate(rc_forward_ctx *ctx, const rc_spec *spec, rc_replay *r,
                           rc_forward_timing *out, bool *done, rc_error *err) {
     rc_own_work work = {.part = {0}};
-    double clock = 1.0;
+    rc_pace pace = {1.0, NULL};
     *done = rc_replay_run(r, spec->model, NULL, &out->ticks, &out->layers);
     if (!*done)
         return RC_OK;
     out->path = RC_PATH_REPLAY;
     busy_basis(r, spec, &work, out->busy_basis);
     if (rc_costs_power(spec->costs) != NULL)
-        clock = rc_clock_solve(spec, &work.load, out->ticks, &out->clock);
-    if (clock == 1.0)
+        pace = rc_clock_solve(spec, &work.load, out->ticks, &out->clock);
+    if (pace.clock == 1.0)
         return RC_OK;
-    RC_TRY(rc_evaluator_at_clock(ctx, spec, r, clock, done, err));
+    RC_TRY(rc_evaluator_at_pace(ctx, spec, r, pace, done, err));
     *done = *done && rc_replay_run(r, spec->model, NULL, &out->ticks, &out->layers);
     if (*done) {
         work = (rc_own_work){.part = {0}};

@@ -1,6 +1,7 @@
 /* Which rows a time depends on: each pass once as it is, then once with each of its costs slowed.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/forward/wanted.h"
+#include "sim/forward/internal.h"
 
 #include <assert.h>
 #include <math.h>
@@ -186,8 +187,10 @@ static rc_status one_pass(study *s, const rc_spec *pass, size_t passes, rc_error
     rc_status st = shares(s, pass, &share, &time, err);
     if (st == RC_OK)
         st = fitted_variance(s, pass, time, &fitted, err);
-    if (st == RC_OK)
+    if (st == RC_OK) {
         add_pass(s, share, fitted, passes);
+        s->out->model += rc_pass_model_error(pass, time) / (double)passes;
+    }
     free(share);
     return st;
 }

@@ -26,6 +26,7 @@ typedef struct rc_wanted {
     size_t unseen;    /* costs beyond those that are looked at one by one: the smallest */
     double half;      /* half of the width of p5 to p95, relative to the time */
     double half_then; /* the same with every row measured */
+    double model;     /* the same of the error of the model, which is not in `half`; 0: not known */
     double rest;      /* share of the variance that no row narrows: fitted numbers of the machine */
 } rc_wanted;
 

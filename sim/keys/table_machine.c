@@ -96,6 +96,11 @@ const rc_key rc_keys_machine[] = {
         "calibration.state", "burst sustained power_limited", NEEDED, "time",
         "clock state of the costs: a cool chip, one after seconds of load, or the clock at which a "
         "pass draws what the board may"),
+    TEXT(
+        "calibration.model_errors", "none", "p5, p95",
+        "table of how far forecasts of whole passes of this machine are off, by transport and "
+        "kind: "
+        "a file beside this one, or in scenarios/machines, that `ringcast validate --learn` wrote"),
     SECTION("calibration.base_rates",
             "from the base's own machine file, found by its name as other files are",
             "published peaks of the base"),

@@ -240,6 +240,19 @@ static rc_status read_sources(const rc_section *calibration, rc_machine *m, rc_e
     return RC_OK;
 }
 
+/* The table lies beside the file that names it, or with the machines of the data folder. */
+static rc_status read_model_errors(const rc_section *calibration, const char *folder, rc_machine *m,
+                                   rc_error *err) {
+    char name[128] = "", beside[1300], shared[1300];
+    RC_TRY(rc_section_text(calibration, "model_errors", name, sizeof name, err));
+    if (name[0] == '\0')
+        return RC_OK;
+    (void)snprintf(beside, sizeof beside, "%s/%s", folder != NULL ? folder : "", name);
+    (void)snprintf(shared, sizeof shared, "%s/scenarios/machines/%s", rc_share_folder(), name);
+    bool here = folder != NULL && access(beside, R_OK) == 0;
+    return rc_model_errors_read(here ? beside : shared, &m->errors, err);
+}
+
 static rc_status read_calibration(const rc_section *root, const char *folder, rc_machine *m,
                                   rc_error *err) {
     rc_section s;
@@ -249,6 +262,7 @@ static rc_status read_calibration(const rc_section *root, const char *folder, rc
     RC_TRY(rc_section_text(&s, "collectives", m->collectives, sizeof m->collectives, err));
     RC_TRY(read_sources(&s, m, err));
     RC_TRY(choice(&s, "state", m->state, sizeof m->state, err));
+    RC_TRY(read_model_errors(&s, folder, m, err));
     RC_TRY(read_transfer(&s, m, err));
     return read_base(&s, folder, m, err);
 }

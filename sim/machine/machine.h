@@ -20,6 +20,7 @@
 #include <stdint.h>
 #include "sim/base/error.h"
 #include "sim/keys/keys.h"
+#include "sim/machine/model_errors.h"
 
 #define RC_MAX_FITTED 8
 
@@ -117,6 +118,8 @@ typedef struct rc_machine {
     rc_machine_links file;
     unsigned derived; /* bit i: number i of rc_machine_fields follows from published rates */
     unsigned held;    /* bit i: number i was set by an override, and follows no other number */
+    rc_model_errors
+        errors; /* of whole passes, beyond what costs say of themselves; n 0: no table */
     /* inputs: ids of published rows whose figures this file states directly; never compared with */
     char inputs[512];
     /* fitted: */

@@ -30,9 +30,11 @@ typedef struct line {
     double measured, least, most, forecast; /* s; NAN: nobody has it */
     int spans;                              /* of the part, each between two events */
     bool communication;
+    bool beside; /* other parts, or holds them: no part of the sum */
+    bool waits;  /* lasts as long as it waits for others: says nothing of the pass */
 } line;
 
-enum { LINES = RC_P_COUNT + 2 * RC_RUN_STEPS };
+enum { LINES = RC_P_COUNT + 2 * RC_RUN_STEPS + 1 };
 
 static double without_events(double seconds, int spans) {
     return fmax(seconds - EVENTS * spans, 0.0);
@@ -71,6 +73,28 @@ static int spans_of(const rc_measured_run *x, int part) {
     return part == RC_P_ALL2ALL ? x->layers : x->parts[1].calls[part];
 }
 
+/* What ops that follow one another come to: what a pass would take without ring messages and
+ * launches to wait for. */
+static double sum_of(const line *l, size_t n, bool forecast) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!l[i].beside)
+            sum += forecast ? l[i].forecast : l[i].measured;
+    return sum;
+}
+
+/* What is left of the pass: messages and launches that nothing hides, and gaps. */
+static void add_exposed(const rc_measured_run *x, line *out, size_t *n) {
+    double measured = x->measured - sum_of(out, *n, false);
+    line *l = &out[*n];
+    *l = (line){.name = "exposed",
+                .measured = measured,
+                .least = measured - KNOWN * x->measured, /* the sum is known no better */
+                .most = measured + KNOWN * x->measured,
+                .forecast = x->time[RC_BY_SIMULATION] - sum_of(out, *n, true)};
+    *n += 1;
+}
+
 /* In the order of a layer. */
 static size_t lines_of(const rc_measured_run *x, line *out) {
     static const rc_part order[] = {RC_P_NORM,      RC_P_QKV,        RC_P_ROTARY,  RC_P_ALL_GATHER,
@@ -86,18 +110,25 @@ static size_t lines_of(const rc_measured_run *x, line *out) {
         add_line(out, &n, rc_part_name(k), &p[0].part[k], &p[1].part[k], spans_of(x, (int)k),
                  rc_part_is_comm(k));
     }
+    for (size_t i = 0; i < n; i++) {
+        bool host = strcmp(out[i].name, rc_part_name(RC_P_HOST)) == 0;
+        out[i].waits = host || strcmp(out[i].name, rc_part_name(RC_P_SENDRECV)) == 0;
+        out[i].beside = out[i].waits || strstr(out[i].name, "-alone-") != NULL;
+    }
+    add_exposed(x, out, &n);
     return n;
 }
 
 /* Whether the forecast leaves what is known of the measured part, by so much that it matters. */
 static bool apart(const line *l, double whole) {
     double off = fabs(l->forecast - l->measured);
-    bool outside = l->forecast < l->least * (1.0 - KNOWN) || l->forecast > l->most * (1.0 + KNOWN);
-    return isfinite(off) && outside && off > MATTERS * whole;
+    double known = KNOWN * fmax(l->measured, 0.0);
+    bool outside = l->forecast < l->least - known || l->forecast > l->most + known;
+    return isfinite(off) && outside && off > MATTERS * whole && !l->waits;
 }
 
 static double error_pct(double forecast, double measured) {
-    return 100.0 * (forecast / measured - 1.0);
+    return measured > 0.0 ? 100.0 * (forecast / measured - 1.0) : NAN;
 }
 
 static void explain_line(rc_table *t, const line *l, double whole) {
@@ -138,14 +169,12 @@ static rc_status explain_lines(const rc_measured_run *x, const line *l, size_t n
     return rc_table_finish(t, false, f, err);
 }
 
-/* What ops on the stream of compute come to: what a pass would take without anything to wait for. */
-static double sum_of(const line *l, size_t n, bool forecast) {
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        if ((!l[i].communication || strcmp(l[i].name, "all-reduce") == 0) &&
-            !strstr(l[i].name, "-alone-") && strcmp(l[i].name, rc_part_name(RC_P_HOST)) != 0)
-            sum += forecast ? l[i].forecast : l[i].measured;
-    return sum;
+static void say_apart(FILE *f, const char *where, const line *l) {
+    double pct = error_pct(l->forecast, l->measured);
+    if (isfinite(pct))
+        (void)fprintf(f, "%s at %s (%+.1f %%)", where, l->name, pct);
+    else
+        (void)fprintf(f, "%s at %s (%+.1f us)", where, l->name, 1e6 * (l->forecast - l->measured));
 }
 
 static void explain_end(const rc_measured_run *x, const line *l, size_t n, FILE *f) {
@@ -158,11 +187,6 @@ static void explain_end(const rc_measured_run *x, const line *l, size_t n, FILE 
             fabs(l[i].forecast - l[i].measured) > fabs(largest->forecast - largest->measured))
             largest = &l[i];
     }
-    (void)fprintf(f,
-                  "# on the stream of compute: measured %.1f us, forecast %.1f us, of a whole of "
-                  "%.1f and %.1f\n",
-                  1e6 * sum_of(l, n, false), 1e6 * sum_of(l, n, true), 1e6 * x->measured,
-                  1e6 * x->time[RC_BY_SIMULATION]);
     if (isfinite(x->sm_mhz))
         (void)fprintf(f, "# clock: measured %.0f MHz", x->sm_mhz);
     else
@@ -171,12 +195,13 @@ static void explain_end(const rc_measured_run *x, const line *l, size_t n, FILE 
         (void)fprintf(f, ", forecast %.0f MHz\n", x->forecast_mhz);
     else
         (void)fputs(", forecast without one\n", f);
-    if (first)
-        (void)fprintf(f, "# they part first at %s (%+.1f %%), most at %s (%+.1f %%)\n", first->name,
-                      error_pct(first->forecast, first->measured), largest->name,
-                      error_pct(largest->forecast, largest->measured));
-    else
+    if (first) {
+        say_apart(f, "# they part first", first);
+        say_apart(f, ", most", largest);
+        (void)fputc('\n', f);
+    } else {
         (void)fputs("# no part is further off than is known of it\n", f);
+    }
 }
 
 rc_status rc_runs_explain(const rc_runs *r, const char *pattern, FILE *f, rc_error *err) {

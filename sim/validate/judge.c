@@ -112,15 +112,30 @@ static int by_t(const void *a, const void *b) {
     return (x->t > y->t) - (x->t < y->t);
 }
 
-/* Where the line through the points first changes sign, over log T. */
-static double crossing(const point *p, size_t n, bool predicted) {
+/* Of the log of a ratio of two medians, each of which is known to 1 % either way where a run counts. */
+#define RATIO_KNOWN 0.014
+
+/* Where the line through the points first changes sign, over log T. *known: how far it may be from
+ * there, of it, by what is known of the ratios. */
+static double crossing(const point *p, size_t n, bool predicted, double *known) {
+    *known = NAN;
     for (size_t i = 0; i + 1 < n; i++) {
         double a = predicted ? p[i].predicted : p[i].measured;
         double b = predicted ? p[i + 1].predicted : p[i + 1].measured;
-        if ((a > 0) != (b > 0))
-            return exp(log(p[i].t) + (log(p[i + 1].t) - log(p[i].t)) * a / (a - b));
+        if ((a > 0) == (b > 0))
+            continue;
+        double steep = fabs(a - b) / (log(p[i + 1].t) - log(p[i].t));
+        *known = expm1(RATIO_KNOWN / steep);
+        return exp(log(p[i].t) + (log(p[i + 1].t) - log(p[i].t)) * a / (a - b));
     }
     return NAN;
+}
+
+static bool all_apart(const point *p, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (fabs(p[i].measured) <= RATIO_KNOWN || (p[i].measured > 0) != (p[0].measured > 0))
+            return false;
+    return true;
 }
 
 static size_t gather(const rc_runs *r, const rc_measured_run *first, point *p) {
@@ -138,6 +153,10 @@ static size_t gather(const rc_runs *r, const rc_measured_run *first, point *p) {
 }
 
 #define NEAR 0.1 /* of the measured crossover */
+
+bool rc_crossover_resolved(const rc_crossover *c) {
+    return isfinite(c->measured) ? c->known <= NEAR : c->apart;
+}
 
 bool rc_crossover_right(const rc_crossover *c) {
     if (!isfinite(c->measured) || !isfinite(c->predicted))
@@ -159,7 +178,12 @@ size_t rc_runs_crossovers(const rc_runs *r, rc_crossover *out, size_t room) {
         size_t points = gather(r, x, p);
         if (points < 2)
             continue;
-        out[n++] = (rc_crossover){x, crossing(p, points, false), crossing(p, points, true)};
+        double known, unused;
+        rc_crossover c = {.first = x, .apart = all_apart(p, points)};
+        c.measured = crossing(p, points, false, &known);
+        c.predicted = crossing(p, points, true, &unused);
+        c.known = known;
+        out[n++] = c;
     }
     return n;
 }

@@ -22,7 +22,8 @@
 typedef struct setting { /* what is shared by runs of one machine and transport */
     char machine[48], transport[24];
     int gpus, ctas;
-    rc_machine m;
+    rc_model_errors errors;
+    rc_machine m; /* without them: they are added to the time of the layers alone */
     rc_costs *costs;
 } setting;
 
@@ -30,6 +31,7 @@ enum { SETTINGS = 32 }; /* machines, transports and numbers of GPUs of one folde
 
 typedef struct predictor { /* of the runs of one folder */
     const char *store;
+    const rc_model_errors *errors;
     int draws;
     unsigned without;
     bool alone;
@@ -78,6 +80,8 @@ static rc_status make_setting(const predictor *p, const rc_measured_run *x, sett
     s->ctas = x->ctas;
     RC_TRY(rc_share_path("scenarios/machines", x->machine, ".yaml", path, sizeof path, err));
     RC_TRY(rc_machine_load(path, &s->m, err));
+    s->errors = p->errors ? *p->errors : s->m.errors;
+    s->m.errors.n = 0;
     if (has_rows(p->rows, x->machine, "attention") && has_rows(p->rows, x->machine, "gemm"))
         rest_on_itself(&s->m, x->machine);
     double launch = host_cost(p->rows, x->machine, "launch");
@@ -148,7 +152,8 @@ static double end_of_layers(const rc_program *p, const rc_sim *sim) {
 }
 
 /* The clock of the whole pass, head included, and its interval, moved to the time of the layers. */
-static rc_status draw_interval(const rc_spec *of, int draws, rc_measured_run *x, rc_error *err) {
+static rc_status draw_interval(const setting *s, const rc_spec *of, int draws, rc_measured_run *x,
+                               rc_error *err) {
     rc_spec spec = *of;
     rc_forward f;
     spec.unfold = false;
@@ -160,6 +165,10 @@ static rc_status draw_interval(const rc_spec *of, int draws, rc_measured_run *x,
         return RC_OK;
     x->p5 = x->time[RC_BY_SIMULATION] * f.p5 / f.time;
     x->p95 = x->time[RC_BY_SIMULATION] * f.p95 / f.time;
+    const rc_model_error *e = rc_model_error_find(&s->errors, x->transport, rc_run_kind(x));
+    double t = x->time[RC_BY_SIMULATION];
+    if (e != NULL)
+        rc_model_error_widen(rc_model_error_half(e, t / x->layers), t, &x->p5, &x->p95);
     return RC_OK;
 }
 
@@ -242,7 +251,7 @@ static rc_status predict(const predictor *p, const setting *s, rc_measured_run *
     if (p->alone && x->cp > 1)
         st = predict_alone(s, &spec, x, err);
     if (st == RC_OK)
-        st = draw_interval(&spec, p->draws, x, err);
+        st = draw_interval(s, &spec, p->draws, x, err);
     x->transferred = strcmp(s->m.base, x->machine) == 0 ? 0.0 : 1.0;
     rc_costs_close(eager);
     rc_sim_destroy(sim);
@@ -315,7 +324,8 @@ rc_status rc_runs_predict(rc_runs *r, const rc_predict_options *o, rc_error *err
                        o->store_count, folders);
     rc_status st = RC_OK;
     for (int i = 0; i < folders && st == RC_OK; i++) {
-        predictor p = {.draws = o->draws, .without = o->without, .alone = o->alone};
+        predictor p = {
+            .draws = o->draws, .without = o->without, .alone = o->alone, .errors = o->errors};
         if (o->store_count > 0)
             p.store = o->stores[o->store_count > 1 ? i : 0];
         st = rc_store_rows(p.store, NULL, &p.rows, err);

@@ -29,6 +29,12 @@ const char *rc_run_regime(const rc_measured_run *x) {
     return x->schedule->many_ranks ? "prefill" : x->schedule->name;
 }
 
+rc_pass_kind rc_run_kind(const rc_measured_run *x) {
+    if (x->decode)
+        return RC_PASS_DECODE;
+    return x->schedule->many_ranks ? RC_PASS_PREFILL : RC_PASS_TP;
+}
+
 const char *const rc_run_regimes[RC_RUN_REGIMES] = {"prefill", "decode", "tp"};
 
 size_t rc_runs_transports(const rc_runs *r, const char **out) {

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include "sim/base/error.h"
 #include "sim/base/json.h"
+#include "sim/machine/model_errors.h"
 #include "sim/schedule/schedule.h"
 
 typedef enum rc_run_set { RC_SET_SEEN, RC_SET_UNSEEN, RC_SET_COUNT } rc_run_set;
@@ -99,9 +100,10 @@ typedef struct rc_predict_options {
     const char *const *stores; /* of each folder of runs, in their order; one: of all; none: the
                                   built-in rows */
     size_t store_count;
-    int draws;        /* for p5 and p95; 0: none */
-    unsigned without; /* rc_mechanism bits */
-    bool alone;       /* parts of ring steps without each other, too: another pass for each run */
+    int draws;                     /* for p5 and p95; 0: none */
+    unsigned without;              /* rc_mechanism bits */
+    const rc_model_errors *errors; /* that intervals are widened by; NULL: the machine's own */
+    bool alone; /* parts of ring steps without each other, too: another pass for each run */
 } rc_predict_options;
 /* The mechanism of the model that `name` ("waves") is, added to *bits; RC_E_USAGE names them all
  * when it is none. */
@@ -129,6 +131,7 @@ typedef struct rc_accuracy {
 rc_accuracy rc_runs_accuracy(const rc_runs *r, rc_method m, int set, const char *transport,
                              const char *regime);
 const char *rc_run_regime(const rc_measured_run *x);
+rc_pass_kind rc_run_kind(const rc_measured_run *x);
 enum { RC_RUN_REGIMES = 3, RC_RUN_TRANSPORTS = 8 };
 extern const char *const rc_run_regimes[RC_RUN_REGIMES];
 /* Transports that occur, in the order in which they do; RC_RUN_TRANSPORTS at the most. */
@@ -140,7 +143,12 @@ bool rc_run_is(const rc_measured_run *x, const rc_schedule *s);
 typedef struct rc_crossover {
     const rc_measured_run *first; /* any run of the series */
     double measured, predicted;   /* new tokens; NAN when they do not cross */
+    double known; /* how well the measured one is known, of it: where the medians of the runs may be
+                     off by as much as is allowed, the lines may meet so far away */
+    bool apart;   /* measured times of all T are further apart than that: they do not cross */
 } rc_crossover;
+/* Whether the runs tell, whatever is predicted, where they cross, to 10 %, or that they do not. */
+bool rc_crossover_resolved(const rc_crossover *c);
 /* Whether both cross, within 10 % of each other, or neither does. */
 bool rc_crossover_right(const rc_crossover *c);
 /* At most `room` series that have both schedules at two or more T; returns how many. */

@@ -161,6 +161,8 @@ static const keys_file keys_files[] = {
               "ms\na,0,0,0,1000,20,500\na,600,1,900,300,20,500\nb,100,0,0,3000,200,500\nc,200,0,0,"
               "500,20,500\nd,300,0,0,900,70,500\n"},
     {"req.csv", "T,P\n1000,0\n2000,50000\n500,100000\n8000,1000\n"},
+    {"wider.csv", "transport,kind,share,layer_s\nnone,tp,0.5,0\nnvlink,tp,0.5,0\n"
+                  "nvlink,prefill,0.5,0\nnvlink,decode,0.5,0\n"},
     {"req2.csv", "T,P\n30000,0\n20000,0\n"},
     {NULL, NULL},
 };
@@ -214,6 +216,7 @@ static const keys_case keys_cases[] = {
     {M, "calibration.costs.merge", "ring", "", "h100-sxm|h200-sxm", "", 0, 0},
     {M, "calibration.costs.elementwise", "pre", "", "h100-sxm|h200-sxm", "", 0, 0},
     {M, "calibration.state", "pre", "", "sustained|burst", "", 0, 0},
+    {M, "calibration.model_errors", "pre", "", "model-errors.csv|wider.csv", "p95", 0, 0},
     {M, "calibration.base_rates.bf16", "pre", "", "1000TFLOP/s|2000TFLOP/s|4000TFLOP/s", TTFT, 0,
      0},
     {M, "calibration.base_rates.fp8", "pre", "dtypes.ffn_weights=fp8",

@@ -265,7 +265,9 @@ struct rc_costs {
     int fail; /* a fake_kind that errs, FAKE_KINDS: messages do; -1: none does */
     rc_power
         power;    /* none unless known: then every tick of compute draws 1 kW at the boost clock */
-    double clock; /* 0 reads as 1 */
+    rc_pace pace; /* clock 0 reads as 1 */
+    rc_power card[8]; /* of which card_count have a law of their own */
+    int card_count;
     const rc_costs *root;
 };
 
@@ -291,21 +293,27 @@ const rc_power *rc_costs_power(const rc_costs *c) {
     return c->power.known ? &c->power : NULL;
 }
 
-double rc_costs_power_limit(const rc_costs *c) {
-    return c->power.limit;
+const rc_power *rc_costs_cards(const rc_costs *c, int *count) {
+    *count = c->card_count;
+    return c->card;
 }
 
-double rc_costs_clock(const rc_costs *c) {
-    return c->clock > 0.0 ? c->clock : 1.0;
+double rc_costs_power_limit(const rc_costs *c, const rc_power *power) {
+    (void)c;
+    return power->limit;
+}
+
+rc_pace rc_costs_pace(const rc_costs *c) {
+    return c->pace.clock > 0.0 ? c->pace : (rc_pace){1.0, rc_costs_power(c)};
 }
 
 const rc_costs *rc_costs_root(const rc_costs *c) {
     return c->root ? c->root : c;
 }
 
-rc_status rc_costs_at_clock(const rc_costs *c, double clock, rc_costs **out, rc_error *err) {
+rc_status rc_costs_at_pace(const rc_costs *c, rc_pace pace, rc_costs **out, rc_error *err) {
     RC_TRY(rc_costs_view(c, &c->machine, out, err));
-    (*out)->clock = clock;
+    (*out)->pace = pace;
     (*out)->root = rc_costs_root(c);
     return RC_OK;
 }
@@ -437,6 +445,17 @@ PROP_UNUSED static void fake_power(prop_case *c, rc_costs *k) {
                           .byte = 10.0};
     for (int i = 0; i < RC_POWER_OTHER; i++)
         k->power.law[i] = law;
+    if (prop_one_in(c, 2)) /* cards of one host differ */
+        return;
+    k->card_count = 8;
+    for (int card = 0; card < k->card_count; card++) {
+        k->card[card] = k->power;
+        k->card[card].limit *= 0.7 + 0.6 * prop_unit(c);
+        for (int i = 0; i < RC_POWER_OTHER; i++) {
+            k->card[card].law[i].flop *= 0.5 + prop_unit(c);
+            k->card[card].law[i].slows = prop_unit(c);
+        }
+    }
 }
 
 /* variant NULL: any. At most `gpus` GPUs and `layers` layers (8 at least). */

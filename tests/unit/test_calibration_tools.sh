@@ -132,6 +132,14 @@ sed 's/^h200-aic,[^,]*,/lab,NVIDIA H200,/; s/published: aiconfigurator/measured/
 sed 's/published: nccl-tests/measured/' nccl.csv >own.csv
 refused "machine 'lab' was measured on NVIDIA H100 80GB HBM3 in own.csv and on NVIDIA H200 in other.csv" "$ringcast" calibration merge own.csv other.csv --out n.csv
 
+# The clock of single cards: numbered in the order in which they are named; rows of anything else are refused.
+clock() { echo "lab,NVIDIA H100 80GB HBM3,sustained,gemm,$1,bf16,4096,4096,16384,0,$2,$2,$2,9,1500,700,60,2026-11-26,,,,,,measured"; }
+for k in 0 1; do { grep -m 1 '^machine,' vidur.csv; clock @duty100 $((8 + k))e-4; clock @fresh100 8e-4; } >clock-$k.csv; done
+"$ringcast" calibration merge own.csv --card clock-0.csv --card clock-1.csv --out host.csv
+[ "$(grep -c '@fresh100#[01],' host.csv)" = 2 ] && grep -q '@duty100#1,.*,0\?.0009,' host.csv || fail "merge --card"
+refused 'own.csv: a row of' "$ringcast" calibration merge own.csv --card own.csv --out n.csv
+refused 'is no row of the clock of a card' "$ringcast" calibration merge own.csv --card host.csv --out n.csv
+
 # Points left out: a table of kinds, or each point; a row's own answer is itself when nothing is left out.
 "$ringcast" calibration leave-out --machine h100-sxm --op copy --csv >kinds
 [ "$(tail -n +2 kinds | cut -d, -f1,2,5,6 | tr '\n' ' ')" = "h100-sxm,copy,beyond,2 h100-sxm,copy,between,16 " ] || fail "leave-out"

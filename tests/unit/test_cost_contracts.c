@@ -230,7 +230,7 @@ static void test_fields(void **state) {
           rc_plan_of(&kind, &call, &plan));
     trips("f != NULL && c != NULL && at != NULL", rc_field_place(no_field, &call, place));
     trips("(p != NULL || n == 0) && arena != NULL && out != NULL && count != NULL",
-          (void)rc_fields_of(no_points, 1, NULL, &fields, &n, &err));
+          (void)rc_fields_of(no_points, 1, false, NULL, &fields, &n, &err));
 }
 
 static void test_prices(void **state) {
@@ -364,15 +364,22 @@ static void test_power(void **state) {
     rc_costs *slower;
     volatile double stopped = 0.0;
     trips("c != NULL", (void)rc_costs_power(no_costs));
-    trips("p != NULL", (void)rc_costs_power_limit(costs));
-    trips("clock > 0.0 && clock <= 1.0", rc_costs_at_clock(costs, stopped, &slower, &err));
+    trips("c != NULL && count != NULL", (void)rc_costs_cards(costs, NULL));
+    trips("c != NULL && p != NULL", (void)rc_costs_power_limit(costs, NULL));
+    trips("pace.clock > 0.0 && pace.clock <= 1.0",
+          rc_costs_at_pace(costs, (rc_pace){stopped, NULL}, &slower, &err));
+    trips("x > 0.0 && x <= 1.0", (void)rc_power_longer(&p, &load, stopped));
+    trips("rows != NULL && base != NULL && cards != NULL",
+          rc_power_cards(no_rows, "h200-sxm", NULL, &err));
     trips("x > 0.0 && x <= 1.0 && class < RC_POWER_CLASSES",
           (void)rc_power_slows(&p, RC_POWER_GEMM, 1.0, stopped));
     trips("x->class < RC_POWER_CLASSES && times >= 0", rc_load_add(&load, &call, -1));
+    trips("rows != NULL && card >= 0 && out != NULL",
+          rc_rows_of_card(no_rows, 0, NULL, &err));
     trips("n >= 1", (void)rc_power_thirstiest(none));
     trips("p->known && t >= 0.0", (void)rc_power_solve(&dark, &load, 1.0, 700.0));
     trips("rows != NULL && base != NULL && out != NULL",
-          rc_power_of_rows(no_rows, "h200-sxm", &p, &err));
+          rc_power_of_rows(no_rows, "h200-sxm", RC_NO_CARD, &p, &err));
 }
 
 int main(void) {

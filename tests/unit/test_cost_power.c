@@ -48,10 +48,12 @@ static double clock_of(const call *k, double share, double limit) {
     return lo;
 }
 
-static void add(syn_store *s, const call *k, const char *cond, int percent, double limit) {
+/* of: "" or "#2", a card. */
+static void add_of(syn_store *s, const call *k, const char *cond, int percent, double limit,
+                   const char *of) {
     char variant[48];
     double share = 0.01 * percent, x = clock_of(k, share, limit);
-    (void)snprintf(variant, sizeof variant, "%s@%s%d", k->variant, cond, percent);
+    (void)snprintf(variant, sizeof variant, "%s@%s%d%s", k->variant, cond, percent, of);
     rc_row r = {.machine = "h200-sxm",
                 .gpu = "",
                 .state = "sustained",
@@ -76,6 +78,10 @@ static void add(syn_store *s, const call *k, const char *cond, int percent, doub
                 .source = "measured"};
     r.p10 = r.p90 = r.p50;
     assert_int_equal(rc_rows_add(s->rows, &r, NULL), RC_OK);
+}
+
+static void add(syn_store *s, const call *k, const char *cond, int percent, double limit) {
+    add_of(s, k, cond, percent, limit, "");
 }
 
 static const call copy = {"copy", "", "", INT64_C(1) << 31, 0, 0, 0, 0.0, 0x1p31, 0.5e-3, NULL};
@@ -127,7 +133,7 @@ static void test_law_comes_back(void **state) {
     syn_store s;
     rc_power p;
     fill(&s, true);
-    assert_int_equal(rc_power_of_rows(s.rows, "h200-sxm", &p, NULL), RC_OK);
+    assert_int_equal(rc_power_of_rows(s.rows, "h200-sxm", RC_NO_CARD, &p, NULL), RC_OK);
     assert_true(p.known);
     near_to(p.boost, BOOST, 1e-6);
     near_to(p.idle, IDLE, 1e-6);
@@ -153,11 +159,11 @@ static void test_rows_that_do_not_tell(void **state) {
     syn_store s;
     rc_power p;
     fill(&s, false);
-    assert_int_equal(rc_power_of_rows(s.rows, "h200-sxm", &p, NULL), RC_OK);
+    assert_int_equal(rc_power_of_rows(s.rows, "h200-sxm", RC_NO_CARD, &p, NULL), RC_OK);
     assert_false(p.known);
     rc_rows_free(s.rows);
     fill(&s, true);
-    assert_int_equal(rc_power_of_rows(s.rows, "h100-sxm", &p, NULL), RC_OK);
+    assert_int_equal(rc_power_of_rows(s.rows, "h100-sxm", RC_NO_CARD, &p, NULL), RC_OK);
     assert_false(p.known);
     rc_rows_free(s.rows);
 }
@@ -177,7 +183,7 @@ static void test_clock_meets_the_limit(void **state) {
     rc_load load;
     double before = 2.0;
     fill(&s, true);
-    assert_int_equal(rc_power_of_rows(s.rows, "h200-sxm", &p, NULL), RC_OK);
+    assert_int_equal(rc_power_of_rows(s.rows, "h200-sxm", RC_NO_CARD, &p, NULL), RC_OK);
     load_of(&p, 0.3, 1.0, &load);
     rc_power_point at = rc_power_solve(&p, &load, 1.0, LIMIT);
     assert_true(at.clock == 1.0 && at.watts < LIMIT); /* waits for most of the time */
@@ -204,6 +210,54 @@ static void test_slowest_card(void **state) {
     near_to(rc_power_thirstiest(8), 1.0 + 0.08 * 1.424, 0.003);
 }
 
+/* Cards of a host: each has the law of its own rows, which are not those of the type. */
+static void test_cards(void **state) {
+    (void)state;
+    static const char *const names[] = {"#0", "#1"};
+    static const int percent[] = {25, 50, 75, 90, 100};
+    syn_store s;
+    rc_power p, own[2];
+    rc_load load, of_card;
+    int cards;
+    fill(&s, true);
+    assert_int_equal(rc_power_cards(s.rows, "h200-sxm", &cards, NULL), RC_OK);
+    assert_int_equal(cards, 0);
+    for (int k = 0; k < 2; k++) {
+        rc_power_law thirsty = GEMM;
+        call g = product();
+        const call a = attention();
+        thirsty.flop *= 1.0 + 0.1 * k;
+        g.law = &thirsty;
+        for (int i = 0; i < 5; i++) {
+            add_of(&s, &copy, "duty", percent[i], LIMIT, names[k]);
+            add_of(&s, &g, "duty", percent[i], LIMIT, names[k]);
+            add_of(&s, &a, "duty", percent[i], LIMIT, names[k]);
+        }
+    }
+    assert_int_equal(rc_power_cards(s.rows, "h200-sxm", &cards, NULL), RC_OK);
+    assert_int_equal(cards, 2);
+    assert_int_equal(rc_power_cards(s.rows, "h100-sxm", &cards, NULL), RC_OK);
+    assert_int_equal(cards, 0);
+    for (int k = 0; k < 2; k++) {
+        assert_int_equal(rc_power_of_rows(s.rows, "h200-sxm", k, &own[k], NULL), RC_OK);
+        assert_true(own[k].known && own[k].rows == 15);
+        near_to(own[k].law[RC_POWER_GEMM].flop / GEMM.flop, 1.0 + 0.1 * k, 1e-6);
+    }
+    assert_int_equal(rc_power_of_rows(s.rows, "h200-sxm", RC_NO_CARD, &p, NULL), RC_OK);
+    assert_int_equal(p.rows, 16);
+    /* A load told by the type of GPU is a tenth more for the thirsty card, which it holds back. */
+    load_of(&p, 1.0, 1.0, &load);
+    of_card = rc_power_load_of(&own[1], &load, &p);
+    near_to((double)of_card.core[RC_POWER_GEMM] / (double)load.core[RC_POWER_GEMM], 1.1, 1e-6);
+    near_to((double)of_card.memory / (double)load.memory, 1.0, 1e-6);
+    double x = rc_power_solve(&own[1], &of_card, 1.0, LIMIT).clock;
+    assert_true(x < rc_power_solve(&own[0], &load, 1.0, LIMIT).clock);
+    near_to(rc_power_longer(&own[1], &of_card, x), pow(x, -GEMM.slows) - 1.0, 2e-3);
+    add_of(&s, &copy, "duty", 25, LIMIT, "#8");
+    assert_int_equal(rc_power_cards(s.rows, "h200-sxm", &cards, NULL), RC_E_INPUT);
+    rc_rows_free(s.rows);
+}
+
 /* A call that HBM binds takes as long at every clock, one that the matrix units bind follows. */
 static void test_what_follows(void **state) {
     (void)state;
@@ -221,7 +275,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_law_comes_back),        cmocka_unit_test(test_rows_that_do_not_tell),
         cmocka_unit_test(test_clock_meets_the_limit), cmocka_unit_test(test_slowest_card),
-        cmocka_unit_test(test_what_follows),
+        cmocka_unit_test(test_what_follows),          cmocka_unit_test(test_cards),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

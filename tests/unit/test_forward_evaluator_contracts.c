@@ -88,11 +88,12 @@ static void test_prices(void **state) {
           rc_space_launches(&f.spec, &f.costs, &r->one, NULL));
     rc_program many = r->one;
     many.shape_count = (size_t)1 << 40;
-    volatile double stopped = 0.0;
+    const rc_pace stopped = {0.0, NULL};
     rc_pricing *m = rc_pricing_create();
-    trips("p->shape_count <= m->price_room", rc_pricing_at_clock(m, &f.spec, &many, 1.0, &err));
+    trips("p->shape_count <= m->price_room",
+          rc_pricing_at_pace(m, &f.spec, &many, (rc_pace){1.0, NULL}, &err));
     rc_pricing_destroy(m);
-    trips("clock > 0.0 && clock <= 1.0", rc_shape_at_clock(&f.costs, stopped, &cost, &err));
+    trips("pace.clock > 0.0 && pace.clock <= 1.0", rc_shape_at_pace(stopped, &cost, &err));
     trips("prices != NULL", (void)rc_replay_price(r, &f.spec, NULL));
     r->works = false;
     trips("r->works", (void)rc_replay_price(r, &f.spec, r->prices));
@@ -105,15 +106,16 @@ static void test_clocks(void **state) {
     rc_clock clock;
     rc_costs *slower = NULL;
     rc_spec at_clock = f.spec;
-    double share;
+    const rc_pace half = {0.5, &f.costs.power};
+    rc_pace pace;
     bool done;
     trips("power != NULL && ticks >= 0", (void)rc_clock_solve(&f.spec, &load, 1, &clock));
-    trips("ctx != NULL && r != NULL", rc_evaluator_at_clock(ctx, &f.spec, NULL, 1.0, &done, &err));
+    trips("ctx != NULL && r != NULL", rc_evaluator_at_pace(ctx, &f.spec, NULL, half, &done, &err));
     f.costs.power.known = true;
-    assert_int_equal(rc_costs_at_clock(&f.costs, 0.5, &slower, &err), RC_OK);
+    assert_int_equal(rc_costs_at_pace(&f.costs, half, &slower, &err), RC_OK);
     at_clock.costs = slower;
     trips("rc_costs_root(spec->costs) == spec->costs",
-          rc_clock_of_pass(ctx, &at_clock, &clock, &share, &err));
+          rc_clock_of_pass(ctx, &at_clock, &clock, &pace, &err));
     rc_costs_close(slower);
     f.costs.power.known = false;
 }

@@ -30,10 +30,25 @@ static void test_numbers(void **state) {
           rc_machine_set_fitted(&m, NULL));
 }
 
+static void test_model_errors(void **state) {
+    (void)state;
+    rc_error err;
+    const rc_model_errors none = {.n = 0};
+    const rc_model_error e = {.share = 0.1};
+    double p5 = 0.0, p95 = 1.0;
+    volatile int kind = RC_PASS_KINDS;
+    trips("k < RC_PASS_KINDS", (void)rc_pass_kind_name((rc_pass_kind)kind));
+    trips("path != NULL && out != NULL", rc_model_errors_read("x.csv", NULL, &err));
+    trips("e != NULL && transport != NULL", (void)rc_model_error_find(&none, NULL, RC_PASS_DECODE));
+    trips("e != NULL && layer > 0.0", (void)rc_model_error_half(&e, p5));
+    trips("half >= 0.0 && *p5 > 0.0 && *p95 > 0.0", rc_model_error_widen(0.1, 1.0, &p5, &p95));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_machines),
         cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_model_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* What validation assumes of its callers (tests/support/trips.h).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tests/support/trips.h"
+#include "sim/validate/learn_errors.h"
 #include "sim/validate/baseline.h"
 #include "sim/validate/launches.h"
 
@@ -49,6 +50,15 @@ static void test_others(void **state) {
           (void)rc_draw_cases(&nothing, "x.csv", false, &err));
 }
 
+static void test_learn(void **state) {
+    (void)state;
+    const rc_runs none = {0};
+    const rc_learnt nothing = {.n = 0};
+    trips("r != NULL && out != NULL", rc_runs_learn_errors(&none, NULL, &err));
+    trips("l != NULL && path != NULL", rc_learnt_write(&nothing, NULL, false, &err));
+    trips("l != NULL && f != NULL", rc_learnt_print(&nothing, NULL, &err));
+}
+
 static void test_explain(void **state) {
     (void)state;
     const rc_runs none = {0};
@@ -64,9 +74,8 @@ static void test_explain(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_runs),
-        cmocka_unit_test(test_accuracy),
-        cmocka_unit_test(test_others),
+        cmocka_unit_test(test_runs),    cmocka_unit_test(test_accuracy),
+        cmocka_unit_test(test_others),  cmocka_unit_test(test_learn),
         cmocka_unit_test(test_explain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,12 +98,26 @@ static void test_crossover(void **state) {
     assert_true(fabs(c[0].measured - 2048) < 1e-4); /* the file holds nine digits */
     assert_true(fabs(c[0].predicted - 4096) < 1e-4);
     assert_false(rc_crossover_right(&c[0]));
+    /* Half of log T: where a ratio of medians is known to 1.4 %, T is known to 2.8 %. */
+    assert_true(fabs(c[0].known - expm1(0.028)) < 1e-6);
+    assert_true(rc_crossover_resolved(&c[0]) && !c[0].apart);
+    c[0].known = 0.11;
+    assert_false(rc_crossover_resolved(&c[0]));
     c[0].predicted = 2048 * 1.09;
     assert_true(rc_crossover_right(&c[0]));
     c[0].predicted = (double)NAN;
     assert_false(rc_crossover_right(&c[0]));
     c[0].measured = (double)NAN;
     assert_true(rc_crossover_right(&c[0]));
+    assert_false(rc_crossover_resolved(&c[0]));
+    for (int i = 0; i < 6;
+         i += 2) /* pass-KV takes longer everywhere, or nearly as long somewhere */
+        r.v[i].measured = 1.02;
+    assert_int_equal(rc_runs_crossovers(&r, c, 4), 1);
+    assert_true(!isfinite(c[0].measured) && c[0].apart && rc_crossover_resolved(&c[0]));
+    r.v[2].measured = 1.01;
+    assert_int_equal(rc_runs_crossovers(&r, c, 4), 1);
+    assert_false(rc_crossover_resolved(&c[0]));
     /* Runs in which attention leaves SMs free are a series of their own. */
     r.v[0].sms = r.v[1].sms = r.v[2].sms = r.v[3].sms = 124;
     assert_int_equal(rc_runs_crossovers(&r, c, 4), 1);
