@@ -35,7 +35,12 @@ static rc_status forward(const rc_paper *p, const rc_costs *costs, const rc_job 
         seqs[i] = (rc_sequence){j->t, j->p};
     rc_spec spec = {.model = &p->model,
                     .costs = costs,
-                    .layout = {j->tp, j->cp, RC_BF16, RC_FP8, RC_BF16, RC_BF16},
+                    .layout = {.tp = j->tp,
+                               .cp = j->cp,
+                               .attn_weights = RC_BF16,
+                               .ffn_weights = RC_FP8,
+                               .act = RC_BF16,
+                               .kv = RC_BF16},
                     .phase = j->phase,
                     .schedule = j->schedule,
                     .seqs = seqs,

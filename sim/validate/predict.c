@@ -221,7 +221,12 @@ static rc_status predict(const predictor *p, const setting *s, rc_measured_run *
     model_of(x, &model);
     rc_spec spec = {.model = &model,
                     .costs = s->costs,
-                    .layout = {x->tp, x->cp, RC_BF16, RC_BF16, RC_BF16, RC_BF16},
+                    .layout = {.tp = x->tp,
+                               .cp = x->cp,
+                               .attn_weights = RC_BF16,
+                               .ffn_weights = RC_BF16,
+                               .act = RC_BF16,
+                               .kv = RC_BF16},
                     .phase = x->decode ? RC_DECODE : RC_PREFILL,
                     .schedule = x->schedule,
                     .seqs = seqs,
