@@ -15,7 +15,8 @@ static rc_launched elementwise(const char *op) {
     return strncmp(op, "swiglu", strlen("swiglu")) == 0 ? RC_LAUNCHED_SWIGLU : RC_LAUNCHED_NORM;
 }
 
-/* How many calls a task is, and of which kind; 0 for what is no work of the GPU. */
+/* How many calls a task is, and of which kind; 0 for what is no work of the GPU. An op whose gap
+ * nobody measured is one kernel, and has the gap of a norm. */
 static int64_t calls_of(const rc_shape *s, rc_launched *kind) {
     switch (s->kind) {
     case RC_T_GEMM:
@@ -40,8 +41,14 @@ static int64_t calls_of(const rc_shape *s, rc_launched *kind) {
     case RC_T_MESSAGE:
         *kind = RC_LAUNCHED_NCCL;
         return 1;
-    default:
+    case RC_T_MARK:
+    case RC_T_LAUNCH:
+    case RC_T_RING_STEP:
+    case RC_T_PORT:
         return 0;
+    default:
+        *kind = RC_LAUNCHED_NORM;
+        return 1;
     }
 }
 
