@@ -7,9 +7,9 @@
  * transport, or else of all runs.
  *
  * Nine of ten runs of the hosts that were looked at are fewer of another host, which differs from
- * them. So all figures are made wider by one factor, the lowest at which the runs of every host are
- * held nine times out of ten by what the other hosts teach, cases that this host ran left out of
- * them. A factor, since a higher quantile would rest on the two or three oddest runs of a class.
+ * them. So the figures of a transport are made wider by one factor, the lowest at which its runs of
+ * every host are held nine times out of ten by what the other hosts teach, cases that this host ran
+ * left out of them; where no host ran enough to tell, by the factor of all runs. A factor, since a higher quantile would rest on the two or three oddest runs of a class.
  * Nothing here moves a forecast.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -94,7 +94,7 @@ static double first_known(const lesson *l, const char *transport, int kind, doub
     return v;
 }
 
-static void learn(const lesson *l, double factor, rc_model_errors *out, int (*runs)[2]) {
+static void learn(const lesson *l, rc_model_errors *out, int (*runs)[2]) {
     out->n = 0;
     for (size_t i = 0; i < l->n; i++) {
         const sample *s = &l->v[i];
@@ -105,9 +105,8 @@ static void learn(const lesson *l, double factor, rc_model_errors *out, int (*ru
         rc_model_error *e = &out->of[out->n];
         snprintf(e->transport, sizeof e->transport, "%.15s", s->run->transport);
         e->kind = s->kind;
-        double share = first_known(l, e->transport, (int)e->kind, NAN, &k[0]);
-        e->share = factor * share;
-        e->layer = factor * first_known(l, e->transport, (int)e->kind, share, &k[1]);
+        e->share = first_known(l, e->transport, (int)e->kind, NAN, &k[0]);
+        e->layer = first_known(l, e->transport, (int)e->kind, e->share, &k[1]);
         if (runs != NULL)
             memcpy(runs[out->n], k, sizeof k);
         out->n++;
@@ -124,42 +123,86 @@ static void leave_out(lesson *l, int host) {
     }
 }
 
-static void count_held(const lesson *l, const rc_model_errors *e, int host, rc_learnt_host *out) {
+/* Of the runs of a host over a transport (NULL: any), by the table of the others. */
+static void count_held(const lesson *l, const rc_model_errors *e, const char *transport,
+                       double factor, int host, rc_learnt_host *out) {
     out->runs = out->held = out->held_before = 0;
     for (size_t i = 0; i < l->n; i++) {
         const sample *s = &l->v[i];
-        const rc_model_error *of =
-            s->host == host ? rc_model_error_find(e, s->run->transport, s->kind) : NULL;
+        const char *own = s->run->transport;
+        if (s->host != host || (transport != NULL && strcmp(own, transport) != 0))
+            continue;
+        const rc_model_error *of = rc_model_error_find(e, own, s->kind);
         if (of == NULL)
             continue;
         out->runs++;
         out->held_before += fabs(s->off) <= s->half;
-        out->held += fabs(s->off) <= hypot(s->half, rc_model_error_half(of, s->layer));
+        out->held += fabs(s->off) <= hypot(s->half, factor * rc_model_error_half(of, s->layer));
     }
 }
 
 /* The lowest factor at which enough of the runs of each host are held. Where a host is content it
- * stays so at a higher one. */
-static double find_factor(lesson *l, rc_learnt *out) {
+ * stays so at a higher one. 0: no host has enough runs to tell. */
+static double find_factor(const lesson *l, const rc_model_errors *others, const char *transport,
+                          int hosts) {
     double factor = 1.0;
-    for (int h = 0; h < out->hosts; h++) {
-        rc_learnt_host *host = &out->host[h];
-        leave_out(l, h);
+    bool told = false;
+    for (int h = 0; h < hosts; h++)
         for (;; factor += FINER) {
-            rc_model_errors e;
-            learn(l, factor, &e, NULL);
-            count_held(l, &e, h, host);
-            if (factor >= WIDEST || host->runs < TELLING_HOST || host->held >= HELD * host->runs)
+            rc_learnt_host host;
+            count_held(l, &others[h], transport, factor, h, &host);
+            if (host.runs < TELLING_HOST)
+                break;
+            told = true;
+            if (factor >= WIDEST || host.held >= HELD * host.runs)
                 break;
         }
+    return told ? factor : 0.0;
+}
+
+/* Each class's factor, and the table made wider by it. */
+static void widen(const lesson *l, const rc_model_errors *others, rc_learnt *out) {
+    double all = find_factor(l, others, NULL, out->hosts);
+    for (int i = 0; i < out->errors.n; i++) {
+        rc_model_error *e = &out->errors.of[i];
+        double own = find_factor(l, others, e->transport, out->hosts);
+        out->factor[i] = own > 0.0 ? own : fmax(all, 1.0);
+        e->share *= out->factor[i];
+        e->layer *= out->factor[i];
     }
-    for (int h = 0; h < out->hosts; h++) { /* at the factor that the last of them came to */
-        rc_model_errors e;
+}
+
+/* How many runs of each host the others hold at these factors. */
+static void count_hosts(const lesson *l, const rc_model_errors *others, rc_learnt *out) {
+    for (int h = 0; h < out->hosts; h++) {
+        rc_learnt_host *host = &out->host[h];
+        host->runs = host->held_before = host->held = 0;
+        for (int i = 0; i < out->errors.n; i++) {
+            rc_model_errors one = {.n = 0};
+            rc_learnt_host more;
+            const rc_model_error *e = &out->errors.of[i];
+            const rc_model_error *of = rc_model_error_find(&others[h], e->transport, e->kind);
+            if (of != NULL)
+                one.of[one.n++] = *of;
+            count_held(l, &one, e->transport, out->factor[i], h, &more);
+            host->runs += more.runs;
+            host->held_before += more.held_before;
+            host->held += more.held;
+        }
+    }
+}
+
+/* From hosts to tables of the others. */
+static void learn_all(lesson *l, rc_learnt *out, rc_model_errors *others) {
+    for (int h = 0; h < out->hosts; h++) {
         leave_out(l, h);
-        learn(l, factor, &e, NULL);
-        count_held(l, &e, h, &out->host[h]);
+        learn(l, &others[h], NULL);
     }
-    return factor;
+    leave_out(l, -1);
+    learn(l, &out->errors, out->runs);
+    widen(l, others, out);
+    count_hosts(l, others, out);
+    out->n = l->n;
 }
 
 /* ---- runs ------------------------------------------------------------------------------------ */
@@ -207,12 +250,12 @@ rc_status rc_runs_learn_errors(const rc_runs *r, rc_learnt *out, rc_error *err) 
                      "%zu seen runs of %d hosts with intervals: %d runs of two hosts are the least "
                      "to learn from",
                      l.n, out->hosts, ENOUGH);
-    if (st == RC_OK) {
-        out->factor = find_factor(&l, out);
-        leave_out(&l, -1);
-        learn(&l, out->factor, &out->errors, out->runs);
-        out->n = l.n;
-    }
+    rc_model_errors *others = calloc(RC_RUN_FOLDERS, sizeof *others);
+    if (st == RC_OK && others == NULL)
+        st = rc_fail(err, RC_E_NOMEM, "out of memory for %d hosts", out->hosts);
+    if (st == RC_OK)
+        learn_all(&l, out, others);
+    free(others);
     free(l.v);
     free(l.room);
     return st;
@@ -226,34 +269,36 @@ rc_status rc_learnt_write(const rc_learnt *l, const char *path, bool overwrite, 
     RC_TRY(rc_outfile_open(&o, path, overwrite, err));
     (void)fprintf(o.f,
                   "# how far forecasts of whole passes are off beyond their costs' intervals: "
-                  "ringcast validate --learn, %zu seen runs of %d hosts, factor %.2f\n"
-                  "transport,kind,share,layer_s,long_runs,short_runs\n",
-                  l->n, l->hosts, l->factor);
+                  "ringcast validate --learn, %zu seen runs of %d hosts\n"
+                  "transport,kind,share,layer_s,factor,long_runs,short_runs\n",
+                  l->n, l->hosts);
     for (int i = 0; i < l->errors.n; i++) {
         const rc_model_error *e = &l->errors.of[i];
-        (void)fprintf(o.f, "%s,%s,%.4f,%.3g,%d,%d\n", e->transport, rc_pass_kind_name(e->kind),
-                      e->share, e->layer, l->runs[i][0], l->runs[i][1]);
+        (void)fprintf(o.f, "%s,%s,%.4f,%.3g,%.2f,%d,%d\n", e->transport, rc_pass_kind_name(e->kind),
+                      e->share, e->layer, l->factor[i], l->runs[i][0], l->runs[i][1]);
     }
     return rc_outfile_end(&o, RC_OK, err);
 }
 
 static rc_status print_classes(const rc_learnt *l, FILE *f, rc_error *err) {
     static const rc_column columns[] = {
-        {"transport", "transport", "", RC_LEFT},  {"kind", "kind", "", RC_LEFT},
-        {"share_pct", "share", "%", RC_RIGHT},    {"layer_us", "a layer", "us", RC_RIGHT},
-        {"long_runs", "long runs", "", RC_RIGHT}, {"short_runs", "short runs", "", RC_RIGHT},
+        {"transport", "transport", "", RC_LEFT},    {"kind", "kind", "", RC_LEFT},
+        {"share_pct", "share", "%", RC_RIGHT},      {"layer_us", "a layer", "us", RC_RIGHT},
+        {"factor", "factor", "", RC_RIGHT},         {"long_runs", "long runs", "", RC_RIGHT},
+        {"short_runs", "short runs", "", RC_RIGHT},
     };
     rc_table *t = RC_TABLE_WITH(columns);
     rc_table_note(t,
-                  "error of the model by class, of %zu seen runs, factor %.2f; classes of under %d "
+                  "error of the model by class, of %zu seen runs; classes of under %d "
                   "runs take what their transport or all runs say",
-                  l->n, l->factor, ENOUGH);
+                  l->n, ENOUGH);
     for (int i = 0; i < l->errors.n; i++) {
         const rc_model_error *e = &l->errors.of[i];
         rc_table_text(t, e->transport);
         rc_table_text(t, rc_pass_kind_name(e->kind));
         rc_table_real(t, 100.0 * e->share, 2);
         rc_table_real(t, 1e6 * e->layer, 1);
+        rc_table_real(t, l->factor[i], 2);
         rc_table_int(t, l->runs[i][0]);
         rc_table_int(t, l->runs[i][1]);
     }

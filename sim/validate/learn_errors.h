@@ -14,7 +14,8 @@ typedef struct rc_learnt {
     rc_model_errors errors;
     int runs[RC_MODEL_ERRORS][2]; /* of each class, with long and with short layers */
     size_t n;
-    double factor; /* by which all figures were made wider, so that other hosts are held */
+    double factor[RC_MODEL_ERRORS]; /* by which a class was made wider, so that other hosts are
+                                       held */
     rc_learnt_host host[RC_RUN_FOLDERS];
     int hosts;
 } rc_learnt;
