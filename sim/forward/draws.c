@@ -184,6 +184,8 @@ static rc_status draw_all(redraw *d, int n, sample *draws, double *column, rc_fo
     for (int i = 0; i < n; i++)
         RC_TRY(draw_one(d, &rng, &draws[i], err));
     sample_of(out->time, &out->ring, &result);
+    for (int i = 0; i < n && d->spec->drawn != NULL; i++)
+        d->spec->drawn[i] = draws[i].v[0] / nominal.v[0] * result.v[0];
     quantiles(draws, n, &nominal, &result, column, &p5, &p95);
     keep(&p5, &p95, out);
     double model = rc_pass_model_error(d->spec, out->time);

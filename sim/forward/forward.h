@@ -67,6 +67,8 @@ typedef struct rc_spec {
                               residual stream. In a long model nothing, in one layer a part */
     bool stand_in; /* `seqs` stand for sequences of other sizes: their attention is modelled */
     int draws;     /* for p5 and p95; 0: none (p5 = p95 = time) */
+    double
+        *drawn; /* [draws], the caller's: the time of each draw, in their order; NULL: not kept */
     uint64_t seed;
     rc_what_if what_if;
 } rc_spec;

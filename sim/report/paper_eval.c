@@ -12,6 +12,7 @@
 #include "sim/report/paper_internal.h"
 #include "sim/base/clock.h"
 #include "sim/base/parallel.h"
+#include "sim/base/quantile.h"
 #include "sim/schedule/totals.h"
 
 enum { STANDALONE_TOKENS = 8000 };             /* of the paper's attention kernel alone: "8K" */
@@ -27,7 +28,7 @@ typedef struct job_run {
 } job_run;
 
 static rc_status forward(const rc_paper *p, const rc_costs *costs, const rc_job *j, int draws,
-                         rc_forward *out, rc_error *err) {
+                         double *drawn, rc_forward *out, rc_error *err) {
     rc_sequence *seqs = malloc((size_t)j->batch * sizeof *seqs);
     if (!seqs)
         return rc_fail(err, RC_E_NOMEM, "out of memory for a batch of %d", j->batch);
@@ -48,6 +49,7 @@ static rc_status forward(const rc_paper *p, const rc_costs *costs, const rc_job 
                     .eager = j->phase == RC_PREFILL,
                     .serial_ring = j->phase == RC_DECODE,
                     .draws = draws,
+                    .drawn = drawn,
                     .seed = p->options.seed,
                     .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
     rc_status st = rc_forward_run(&spec, out, err);
@@ -61,8 +63,9 @@ static rc_status run_job(void *ctx, size_t item, rc_error *err) {
     if (r->wanted && !r->wanted[item])
         return RC_OK;
     rc_error why = {0};
-    j->status = forward(r->p, r->costs[j->machine], j,
-                        r->draws && j->draws ? r->p->options.draws : 0, &j->result, &why);
+    int draws = r->draws && j->draws ? r->p->options.draws : 0;
+    double *drawn = draws > 0 && r->p->drawn ? r->p->drawn + item * (size_t)draws : NULL;
+    j->status = forward(r->p, r->costs[j->machine], j, draws, drawn, &j->result, &why);
     (void)snprintf(j->why, sizeof j->why, "%.150s", why.msg);
     if (j->status == RC_OK || j->status == RC_E_NOFIT || j->status == RC_E_UNMODELLED)
         return RC_OK;
@@ -116,7 +119,7 @@ static rc_status advantage(const rc_paper *p, const rc_costs *costs, int64_t t, 
         rc_forward f;
         rc_job j = rc_job_prefill(RC_PAPER_GTT, 8, 4, rc_choice_schedule((rc_choice)v), t,
                                   RC_PAPER_TOTAL - t);
-        RC_TRY(forward(p, costs, &j, 0, &f, err));
+        RC_TRY(forward(p, costs, &j, 0, NULL, &f, err));
         s[v] = f.time;
     }
     *out = s[0] - s[1];
@@ -254,6 +257,25 @@ double rc_paper_time(const rc_paper *p, int job) {
     return job == RC_JOB_NONE || p->jobs[job].status != RC_OK ? NAN : p->jobs[job].result.time;
 }
 
+static bool has_draws(const rc_paper *p, int job) {
+    return job != RC_JOB_NONE && p->jobs[job].status == RC_OK && p->jobs[job].draws;
+}
+
+void rc_paper_ratio_interval(const rc_paper *p, int over, int under, double *p5, double *p95) {
+    assert(p5 != NULL && p95 != NULL);
+    size_t n = (size_t)p->options.draws;
+    double *ratio = p->drawn && n > 0 ? calloc(n, sizeof *ratio) : NULL;
+    *p5 = *p95 = NAN;
+    if (ratio && has_draws(p, over) && has_draws(p, under)) {
+        for (size_t i = 0; i < n; i++)
+            ratio[i] = p->drawn[(size_t)over * n + i] / p->drawn[(size_t)under * n + i];
+        rc_sort(ratio, n);
+        *p5 = rc_quantile(ratio, n, 0.05);
+        *p95 = rc_quantile(ratio, n, 0.95);
+    }
+    free(ratio);
+}
+
 /* ---- rows ----------------------------------------------------------------------------------- */
 
 static void set_interval(const rc_paper *p, size_t i) {
@@ -323,6 +345,10 @@ rc_status rc_paper_evaluate(rc_paper *p, rc_error *err) {
     double start = rc_clock_s();
     for (int m = 0; m < RC_PAPER_MACHINES; m++)
         costs[m] = p->costs[m];
+    if (p->options.figures && p->options.draws > 0 && !p->drawn)
+        p->drawn = calloc(p->job_count * (size_t)p->options.draws, sizeof *p->drawn);
+    if (p->options.figures && p->options.draws > 0 && !p->drawn)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for the draws of the figures");
     RC_TRY(evaluate(p, costs, true, err));
     p->summary.fitted_parameters = p->machine[RC_PAPER_GTT].fitted_count;
     p->summary.wall_s = rc_clock_s() - start;

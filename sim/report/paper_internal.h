@@ -114,7 +114,8 @@ struct rc_paper {
     rc_job *jobs;
     size_t job_count, job_room;
     rc_figures figures;
-    bool failed; /* out of memory while planning */
+    double *drawn; /* times of the draws, options.draws of each job; NULL: not kept. For figures */
+    bool failed;   /* out of memory while planning */
     rc_paper_summary summary;
     rc_paper_repeats repeats[RC_PAPER_KINDS];
 };
@@ -204,6 +205,8 @@ rc_choose_input rc_paper_choose_input(const rc_paper *p, double t, double cached
 /* ---- writing --------------------------------------------------------------------------------- */
 rc_status rc_paper_write_plots(const rc_paper *p, const char *dir, bool overwrite, FILE *log,
                                rc_error *err);
+/* p5 and p95 of the time of one job over that of another, draw by draw; NaN where they are not known. */
+void rc_paper_ratio_interval(const rc_paper *p, int over, int under, double *p5, double *p95);
 extern const char *const rc_paper_plot_names[]; /* NULL-terminated file stems */
 enum { RC_PAPER_TABLES = 6 };
 extern const char *const rc_paper_table_names[RC_PAPER_TABLES + 1]; /* "4" .. "points", NULL */

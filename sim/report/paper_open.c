@@ -99,5 +99,6 @@ void rc_paper_close(rc_paper *p) {
     free(p->rows);
     free(p->plans);
     free(p->jobs);
+    free(p->drawn);
     free(p);
 }

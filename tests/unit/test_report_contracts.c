@@ -50,6 +50,8 @@ static void test_arithmetic(void **state) {
     trips("t > 0.0 && cached >= 0.0 && bw > 0.0", (void)rc_paper_choose_input(&p, 0.0, 0.0, 1.0));
     trips("job == RC_JOB_NONE || (job >= 0 && (size_t)job < p->job_count)",
           (void)rc_paper_time(&p, 0));
+    trips("p5 != NULL && p95 != NULL",
+          rc_paper_ratio_interval(&p, RC_JOB_NONE, RC_JOB_NONE, NULL, NULL));
     trips("i >= 0 && i < RC_FIG10_T", (void)rc_fig10_t(RC_FIG10_T));
     trips("i >= 0 && i < RC_FIG10_M", (void)rc_fig10_miss(-1));
 }
