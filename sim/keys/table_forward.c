@@ -55,9 +55,8 @@ const rc_key rc_keys_forward[] = {
     CHOICE("ring", "overlapped serial", "serial in decode, else overlapped", "time",
            "whether ring messages and attention run side by side"),
     WHOLE("ring_sms", 0, 1 << 20, "SMs", "all but 8", "time", NONE,
-          "of attention beside a message, in a prefill; 0: all, and it gives way, tile by tile; "
-          "where "
-          "the store has rows of both ([method.md](method.md))"),
+          "of attention beside a message; 0: all, and in a prefill it gives way, tile by tile; "
+          "where the store has rows of both ([method.md](method.md))"),
     SECTION("what_if", "nothing", ""),
     WHOLE("what_if.slow_rank", 0, 4095, "rank", "none", "time", NONE,
           "a CP rank whose GPUs are slow; one TP group of all the GPUs, as an alternative, waits "
