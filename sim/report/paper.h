@@ -79,13 +79,14 @@ typedef struct rc_paper_summary {
     int winners_right_all, winners_total_all;
     int covered, with_interval; /* scored rows whose paper value lies in p5..p95 */
     rc_paper_coverage cover_ttft, cover_ttit,
-        cover_table8; /* predicted TTFT rows; all of the others */
-    int fitted_parameters;
+        cover_table8;      /* predicted TTFT rows; all of the others */
+    int fitted_parameters; /* numbers ... */
+    int choices;           /* ... and keys chosen by looking at rows */
     double wall_s; /* shown by --stats; no file holds it, so that the same inputs give the same
                       bytes */
 } rc_paper_summary;
 
-/* The arithmetic of the summary over any rows; leaves fitted_parameters and wall_s alone. */
+/* The arithmetic of the summary over any rows; leaves fitted_parameters, choices and wall_s alone. */
 void rc_paper_summarise(const rc_paper_row *rows, size_t count, rc_paper_summary *out);
 
 typedef struct rc_paper_options {

@@ -351,6 +351,7 @@ rc_status rc_paper_evaluate(rc_paper *p, rc_error *err) {
         return rc_fail(err, RC_E_NOMEM, "out of memory for the draws of the figures");
     RC_TRY(evaluate(p, costs, true, err));
     p->summary.fitted_parameters = p->machine[RC_PAPER_GTT].fitted_count;
+    p->summary.choices = p->options.unfitted ? 0 : rc_paper_choices();
     p->summary.wall_s = rc_clock_s() - start;
     return RC_OK;
 }

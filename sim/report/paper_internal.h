@@ -181,6 +181,8 @@ typedef struct rc_paper_neutral {
     bool of_engine;          /* in the profile that GTI shares */
     const char *table;       /* that a choice was made by; NULL: a number that was fitted */
 } rc_paper_neutral;
+/* How many of them are choices. */
+int rc_paper_choices(void);
 /* The machine file of this name with the neutral values that `takes` takes, and then the first
  * `set_count` of the caller's own what-ifs, which may so take one of them back. */
 typedef bool (*rc_paper_takes)(const rc_paper_neutral *n, const void *ctx);

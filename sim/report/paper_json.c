@@ -80,6 +80,7 @@ static void add_summary(const rc_paper *p, rc_json *j, json_t *root) {
     rc_json_int(j, o, "winners_right", s->winners_right);
     rc_json_int(j, o, "winners_total", s->winners_total);
     rc_json_int(j, o, "fitted_parameters", s->fitted_parameters);
+    rc_json_int(j, o, "choices", s->choices);
     rc_json_int(j, o, "ttft_rows_predicted", s->ttft_rows_predicted);
     rc_json_int(j, o, "ttft_rows_all", s->ttft_rows_all);
     rc_json_int(j, o, "ttit_rows_predicted", s->ttit_rows_predicted);

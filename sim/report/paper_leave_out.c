@@ -249,21 +249,21 @@ static rc_status show(const leave_out *x, bool csv, FILE *f, rc_error *err) {
 
 rc_status rc_paper_leave_out(rc_paper *p, const char *which, bool csv, FILE *f, rc_error *err) {
     assert(which != NULL && f != NULL);
-    leave_out x = {.p = p};
-    x.predicted = calloc(p->count + 1, sizeof *x.predicted);
-    x.left_out = calloc(p->count + 1, sizeof *x.left_out);
-    x.wanted = calloc(p->job_count + 1, sizeof *x.wanted);
-    rc_status st = x.predicted && x.left_out && x.wanted
+    double *predicted = calloc(p->count + 1, sizeof *predicted);
+    bool *left_out = calloc(p->count + 1, sizeof *left_out);
+    bool *wanted = calloc(p->job_count + 1, sizeof *wanted);
+    leave_out x = {.p = p, .predicted = predicted, .left_out = left_out, .wanted = wanted};
+    rc_status st = predicted && left_out && wanted
                        ? RC_OK
                        : rc_fail(err, RC_E_NOMEM, "out of memory in the fit");
     for (size_t i = 0; st == RC_OK && i < p->count; i++)
-        x.predicted[i] = NAN;
+        predicted[i] = NAN;
     if (st == RC_OK)
         st = leave_each(&x, which, err);
     if (st == RC_OK)
         st = show(&x, csv, f, err);
-    free(x.predicted);
-    free(x.left_out);
-    free(x.wanted);
+    free(predicted);
+    free(left_out);
+    free(wanted);
     return st;
 }

@@ -178,7 +178,11 @@ static void print_summary(const rc_paper *p, bool stats, FILE *f) {
     coverage(f, "  of TTFT, predicted rows", &s->cover_ttft);
     coverage(f, "  of TTIT, all rows", &s->cover_ttit);
     coverage(f, "  of Table 8, all rows", &s->cover_table8);
-    (void)fprintf(f, "  %-28s %3d\n", "fitted_parameters", s->fitted_parameters);
+    (void)fprintf(
+        f,
+        "  %-28s %3d        and %d choices made by looking at rows (--worth), and a spread "
+        "of intervals\n",
+        "fitted_parameters", s->fitted_parameters, s->choices);
     if (stats)
         (void)fprintf(f, "  %-28s %6.2f s   %zu rows, %zu forward passes, %d draws each row\n",
                       "wall_s", s->wall_s, p->count, p->job_count, p->options.draws);

@@ -124,7 +124,9 @@ static mean both(const mean m[2]) {
 
 void rc_paper_summarise(const rc_paper_row *rows, size_t count, rc_paper_summary *out) {
     assert(rows != NULL || count == 0);
-    rc_paper_summary s = {.fitted_parameters = out->fitted_parameters, .wall_s = out->wall_s};
+    rc_paper_summary s = {.fitted_parameters = out->fitted_parameters,
+                          .choices = out->choices,
+                          .wall_s = out->wall_s};
     means m = {0};
     for (size_t i = 0; i < count; i++)
         add_row(&m, &rows[i], &s);

@@ -25,6 +25,13 @@ static const rc_paper_neutral neutrals[] = {
 };
 enum { NEUTRALS = sizeof neutrals / sizeof neutrals[0] };
 
+int rc_paper_choices(void) {
+    int n = 0;
+    for (size_t i = 0; i < NEUTRALS; i++)
+        n += neutrals[i].table != NULL;
+    return n;
+}
+
 rc_status rc_paper_load_neutral(const rc_paper *p, const char *name, rc_paper_takes takes,
                                 const void *ctx, size_t set_count, rc_machine *out, rc_error *err) {
     assert(takes != NULL && set_count <= p->options.set_count);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <math.h>
+#include "sim/base/quantile.h"
 #define PROGRAMS_FAKE_COSTS
 #include "tests/support/programs.h"
 
@@ -36,8 +37,15 @@ static bool one_family(prop_case *c) {
         f.costs.fixed[i] = f.costs.slope[i] = 0;
     f.costs.fixed[FAKE_GEMM] = 1000000;
     f.costs.spread = 0.02 + 0.2 * prop_unit(c);
+    double drawn[DRAWS];
+    f.spec.drawn = drawn;
     PROP_CHECK(c, rc_forward_run(&f.spec, &r, &err) == RC_OK, "%.300s", err.msg);
     double sigma = f.costs.spread / Z_80;
+    rc_sort(drawn, DRAWS); /* the draws that the caller is given are those behind the interval */
+    PROP_CHECK(c,
+               fabs(rc_quantile(drawn, DRAWS, 0.05) / r.p5 - 1.0) < 1e-12 &&
+                   fabs(rc_quantile(drawn, DRAWS, 0.95) / r.p95 - 1.0) < 1e-12,
+               "p5 %g, p95 %g of other draws", r.p5, r.p95);
     held += between(log(r.p5 / r.time) / sigma, log(r.p95 / r.time) / sigma);
     cases++;
     return true;

@@ -106,11 +106,27 @@ static void nine_of_ten_are_held(void **state) {
     free(rows);
 }
 
+/* Draw by draw: two jobs that vary together by half have a ratio that does not vary at all. */
+static void ratios_are_of_the_same_draws(void **state) {
+    (void)state;
+    double drawn[] = {1.0, 1.2, 1.5, 2.0, 2.4, 3.0, 4.0, 3.0, 2.0}, p5, p95;
+    rc_job jobs[3] = {{.draws = true}, {.draws = true}, {.draws = true}};
+    rc_paper p = {.options = {.draws = 3}, .jobs = jobs, .job_count = 3, .drawn = drawn};
+    rc_paper_ratio_interval(&p, 1, 0, &p5, &p95);
+    assert_true(fabs(p5 - 2.0) < 1e-12 && fabs(p95 - 2.0) < 1e-12);
+    rc_paper_ratio_interval(&p, 2, 0, &p5, &p95);
+    assert_true(p5 < 1.6 && p95 > 3.6);
+    jobs[0].status = RC_E_NOFIT;
+    rc_paper_ratio_interval(&p, 2, 0, &p5, &p95);
+    assert_true(isnan(p5) && isnan(p95));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pairs_of_one_pass),
         cmocka_unit_test(widths_add_as_variances),
         cmocka_unit_test(nine_of_ten_are_held),
+        cmocka_unit_test(ratios_are_of_the_same_draws),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

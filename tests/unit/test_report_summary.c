@@ -40,7 +40,7 @@ static void errors_are_averaged_apart(void **state) {
         row("6", "ttit", 50, 49, true),     row("5", "attn_us", 10, 15, false),
         row("8", "whole_us", 10, 9, false), row("8", "attn_op_us", 10, 13, false),
     };
-    rc_paper_summary s = {.fitted_parameters = 3, .wall_s = 1.5};
+    rc_paper_summary s = {.fitted_parameters = 3, .choices = 2, .wall_s = 1.5};
     rows[5].scored = rows[6].scored = rows[7].scored = false;
     rc_paper_summarise(rows, sizeof rows / sizeof rows[0], &s);
     assert_near(s.ttft_mape_predicted, 15.0);
@@ -57,6 +57,7 @@ static void errors_are_averaged_apart(void **state) {
     assert_int_equal(s.ttit_rows_predicted, 1);
     assert_int_equal(s.ttit_rows_all, 2);
     assert_int_equal(s.fitted_parameters, 3);
+    assert_int_equal(s.choices, 2);
     assert_near(s.wall_s, 1.5);
 }
 
