@@ -38,6 +38,24 @@ rc_status rc_cost_attention(const rc_costs *c, rc_dtype d, int causal, int64_t t
     return rc_cost_attention_alike(c, d, causal, 1, tq, tk, heads, out, err);
 }
 
+/* Tiles of keys are read whole: on either side of the window that a tile of queries sees, one more. */
+rc_status rc_cost_attention_within(const rc_costs *c, rc_dtype d, int64_t tq, int64_t tk,
+                                   int64_t window, rc_heads heads, rc_cost *out, rc_error *err) {
+    enum { TILE = 128 };
+    rc_cost whole;
+    assert(window >= 1);
+    RC_TRY(rc_cost_attention(c, d, 1, tq, tk, heads, out, err));
+    if (window >= tk)
+        return RC_OK;
+    whole = *out;
+    RC_TRY(
+        rc_cost_attention(c, d, 0, tq, window + TILE < tk ? window + TILE : tk, heads, out, err));
+    if (out->p50 > whole.p50)
+        *out = whole;
+    out->basis = out->basis > RC_MODELLED ? out->basis : RC_MODELLED;
+    return RC_OK;
+}
+
 rc_status rc_cost_attention_fused(const rc_costs *c, rc_dtype d, int64_t rows, int64_t entries,
                                   const rc_cost *longest, rc_heads heads, rc_cost *out,
                                   rc_error *err) {

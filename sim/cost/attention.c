@@ -1,6 +1,8 @@
 /* Attention and decode: times from the fields of the base (field.h). What was measured of such heads
  * the curves tell: an answer is `measured` between rows of the heads asked for, `extrapolated` beyond
- * them, and `modelled` of heads that have none, whose plan is known and whose rows are not.
+ * them, and `modelled` of heads that have none, whose plan is known and whose rows are not. Heads of a
+ * size that has no field take the field of the usual size, in proportion to the elements of a key and a
+ * value but for a floor: FLOPs of a prompt and bytes of a decode step both go with these.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include <math.h>
@@ -49,6 +51,29 @@ static rc_status not_found(const rc_costs *c, const rc_asked *a, rc_op op, const
     return rc_cost_no_rows(c, a->d == RC_BF16 ? what : text, err);
 }
 
+/* The field of the sizes asked for, else that of the usual ones and how many times their elements there
+ * are; NULL without either. */
+static const rc_field *field_of(const rc_costs *c, const rc_asked *a, bool decode, double *times) {
+    const rc_field *f = rc_book_field(c->book, decode, a->d, a->at);
+    *times = 1.0;
+    if (f != NULL)
+        return f;
+    rc_axes usual = *a->at;
+    usual.at[RC_AXIS_HEAD_K] = usual.at[RC_AXIS_HEAD_V] = RC_HEAD_DEFAULT;
+    *times =
+        (double)(a->at->at[RC_AXIS_HEAD_K] + a->at->at[RC_AXIS_HEAD_V]) / (2.0 * RC_HEAD_DEFAULT);
+    return rc_book_field(c->book, decode, a->d, &usual);
+}
+
+/* ln of the time of a call whose heads have `times` the elements of the field's. */
+static double timed(const rc_field *f, const rc_plan_call *call, double times) {
+    static const double FLOOR = 4e-6; /* launch, and the first bytes */
+    double y = rc_field_time(f, call), t = exp(y);
+    return times == 1.0 || t <= FLOOR ? y : log(FLOOR + (t - FLOOR) * times);
+}
+
+static const double SIZE_SPREAD = 0.2; /* stated, of heads whose size was not measured */
+
 static rc_plan_call call_of(const rc_costs *c, const rc_asked *a, bool causal, const rc_field *f) {
     const int64_t *at = a->at->at;
     return (rc_plan_call){.tq = at[RC_AXIS_QUERIES],
@@ -79,16 +104,17 @@ static bool trust(const rc_costs *c, const rc_asked *a, rc_op op, double u, doub
 }
 
 rc_status rc_price_full(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err) {
-    const rc_field *f = rc_book_field(c->book, false, a->d, a->at);
+    double times;
+    const rc_field *f = field_of(c, a, false, &times);
     double q = log((double)a->at->at[RC_AXIS_QUERIES]), k = log((double)a->at->at[RC_AXIS_KEYS]);
-    rc_probe p = {.basis = RC_MODELLED};
+    rc_probe p = {.basis = RC_MODELLED, .spread = times == 1.0 ? 0.0 : SIZE_SPREAD};
     RC_TRY(check_type(a->d, err));
     if (f == NULL)
         return not_found(c, a, RC_COST_FULL, "attention (full)", err);
     if (!trust(c, a, RC_COST_FULL, q, k, &p))
         p.basis = RC_MODELLED;
     rc_plan_call call = call_of(c, a, false, f);
-    p.y = rc_field_time(f, &call);
+    p.y = timed(f, &call, times);
     return rc_answer(c, a, &p, out, err);
 }
 
@@ -109,9 +135,10 @@ static void trust_causal(const rc_costs *c, const rc_asked *a, rc_probe *p) {
 }
 
 rc_status rc_price_causal(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err) {
-    const rc_field *f = rc_book_field(c->book, false, a->d, a->at);
+    double times;
+    const rc_field *f = field_of(c, a, false, &times);
     rc_axes at = *a->at;
-    rc_probe p = {.basis = RC_MODELLED};
+    rc_probe p = {.basis = RC_MODELLED, .spread = times == 1.0 ? 0.0 : SIZE_SPREAD};
     RC_TRY(check_type(a->d, err));
     if (f == NULL) {
         size_t squares;
@@ -127,15 +154,16 @@ rc_status rc_price_causal(const rc_costs *c, const rc_asked *a, rc_cost *out, rc
     rc_plan_call call = call_of(c, &seen, true, f);
     if (blind)
         p.basis = RC_MODELLED;
-    p.y = rc_field_time(f, &call);
+    p.y = timed(f, &call, times);
     return rc_answer(c, &seen, &p, out, err);
 }
 
 rc_status rc_price_decode(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err) {
-    const rc_field *f = rc_book_field(c->book, true, a->d, a->at);
+    double times;
+    const rc_field *f = field_of(c, a, true, &times);
     int64_t batch = a->at->at[RC_AXIS_BATCH], context = a->at->at[RC_AXIS_CONTEXT];
     int64_t longest = a->at->at[RC_AXIS_LONGEST];
-    rc_probe p = {.basis = RC_MODELLED};
+    rc_probe p = {.basis = RC_MODELLED, .spread = times == 1.0 ? 0.0 : SIZE_SPREAD};
     RC_TRY(check_type(a->d, err));
     if (f == NULL)
         return not_found(c, a, a->rows, "decode", err);
@@ -146,6 +174,6 @@ rc_status rc_price_decode(const rc_costs *c, const rc_asked *a, rc_cost *out, rc
     call.tk = context;
     call.sequences = batch;
     call.longest = longest > context ? longest : context;
-    p.y = rc_field_time(f, &call);
+    p.y = timed(f, &call, times);
     return rc_answer(c, a, &p, out, err);
 }

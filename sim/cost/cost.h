@@ -93,6 +93,9 @@ rc_status rc_cost_gemm(const rc_costs *c, rc_dtype d, int64_t m, int64_t n, int6
 /* d: of Q, K and V; RC_BF16 or RC_FP8. causal is bottom-right; tk counts all keys. */
 rc_status rc_cost_attention(const rc_costs *c, rc_dtype d, int causal, int64_t tq, int64_t tk,
                             rc_heads heads, rc_cost *out, rc_error *err);
+/* The same, causal, where a query sees the last `window` >= 1 keys at most. RC_MODELLED below tk. */
+rc_status rc_cost_attention_within(const rc_costs *c, rc_dtype d, int64_t tq, int64_t tk,
+                                   int64_t window, rc_heads heads, rc_cost *out, rc_error *err);
 /* One launch over `sequences` >= 1 calls that are alike: tiles of all of them fill the same waves.
  * RC_MODELLED from two on. */
 rc_status rc_cost_attention_alike(const rc_costs *c, rc_dtype d, int causal, int64_t sequences,

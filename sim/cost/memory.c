@@ -12,14 +12,17 @@ rc_status rc_price_merge(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_
     if (a->at->at[RC_AXIS_PARTS] == 1)
         return rc_cost_nothing(out); /* one part is the answer */
     const rc_grid *g = rc_book_find(c->book, a->rows, RC_BF16, a->at);
+    const bool measured = g != NULL;
     size_t n;
-    if (g == NULL && rc_book_grids(c->book, a->rows, &n) != NULL)
-        return rc_fail(err, RC_E_UNMODELLED,
-                       "a merge with head dimension %lld of values has not been measured",
-                       (long long)a->at->at[RC_AXIS_HEAD_V]);
+    if (g == NULL) /* of another size of heads: as many elements */
+        g = rc_book_grids(c->book, a->rows, &n);
     if (g == NULL)
         return rc_cost_no_rows(c, "merge", err);
-    rc_grid_at(&g->curves, log(parts), log(rows), &p);
+    if (!measured)
+        rows *= (double)a->at->at[RC_AXIS_HEAD_V] / (double)g->fixed.at[RC_AXIS_HEAD_V];
+    rc_grid_at(&g->curves, log(parts), log(rc_most(rows, 1.0)), &p);
+    if (!measured)
+        p.basis = rc_worse(p.basis, RC_MODELLED);
     return rc_answer(c, a, &p, out, err);
 }
 

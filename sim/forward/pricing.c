@@ -73,6 +73,7 @@ static size_t memo_slot(const rc_program *p, const rc_shape *s) {
     uint64_t h = mix((uint64_t)s->kind * 4 + (uint64_t)s->dtype, (uint64_t)s->a);
     h = mix(mix(h, (uint64_t)s->b), (uint64_t)s->c ^ bits);
     h = mix(h, (uint64_t)s->hq * 4096u + (uint64_t)s->hkv);
+    h = mix(h, (uint64_t)s->d + ((uint64_t)s->window << 24) + (uint64_t)s->experts * 65537u);
     for (uint32_t i = 0; i < s->calls; i++) {
         const rc_call *c = &p->calls[s->first_call + i];
         h = mix(mix(h, (uint64_t)c->tq), (uint64_t)c->tk * 2u + (uint64_t)c->causal);
@@ -84,7 +85,9 @@ static size_t memo_slot(const rc_program *p, const rc_shape *s) {
 static bool is_memo_of(const memo *m, const rc_program *p, const rc_shape *s) {
     const rc_shape *k = &m->shape;
     if (!m->used || k->kind != s->kind || k->dtype != s->dtype || k->op != s->op || k->a != s->a ||
-        k->b != s->b || k->c != s->c || k->hq != s->hq || k->hkv != s->hkv ||
+        k->b != s->b || k->c != s->c || k->d != s->d || k->window != s->window ||
+        k->experts != s->experts || k->top_k != s->top_k || k->key_size != s->key_size ||
+        k->value_size != s->value_size || k->hq != s->hq || k->hkv != s->hkv ||
         k->ranks != s->ranks || k->nodes != s->nodes || k->abreast != s->abreast ||
         k->stand_in != s->stand_in || (k->part == RC_P_ALL2ALL) != (s->part == RC_P_ALL2ALL) ||
         k->calls != s->calls || !same_bytes(&k->bytes, &s->bytes, sizeof k->bytes))

@@ -83,6 +83,7 @@ rc_status rc_forward_check(const rc_spec *spec, rc_memory *memory, rc_error *err
     const rc_request rq = rc_spec_request(spec, 0);
     RC_TRY(rc_schedule_check(&rq, err));
     RC_TRY(rc_pass_memory(spec->schedule, spec->model, &spec->layout, sum_tokens(spec, false),
-                          sum_tokens(spec, true), rc_machine_usable(m), memory, err));
+                          sum_tokens(spec, true), (int64_t)spec->seq_count, rc_machine_usable(m),
+                          memory, err));
     return rc_memory_check(memory, spec->model, &spec->layout, err);
 }

@@ -31,14 +31,19 @@ rc_status rc_scenario_dtypes(const rc_section *root, rc_layout *l, rc_error *err
 
 static rc_status read_parallel(const rc_section *root, rc_scenario *out, rc_error *err) {
     rc_section s;
-    int64_t tp, cp, dcp;
-    int variant, world = 0;
+    int64_t tp, cp, dcp, ep;
+    int variant, world = 0, mla = 0;
     RC_TRY(rc_section_enter(root, "parallel", &s, err));
     RC_TRY(rc_section_whole(&s, "tp", &tp, err));
     RC_TRY(rc_section_whole(&s, "cp", &cp, err));
     RC_TRY(rc_section_whole(&s, "dcp", &dcp, err));
     RC_TRY(rc_section_choice(&s, "world", &world, err));
+    RC_TRY(rc_section_whole(&s, "ep", &ep, err));
+    RC_TRY(rc_section_number(&s, "expert_skew", &out->layout.expert_skew, err));
+    RC_TRY(rc_section_choice(&s, "mla", &mla, err));
     RC_TRY(rc_section_choice(&s, "variant", &variant, err));
+    out->layout.ep = (int)ep;
+    out->layout.mla = (rc_mla)mla;
     if (world == 1 && tp % cp != 0)
         return rc_node_fail(rc_section_node(&s, "cp"), err, RC_E_INPUT,
                             "with world tp the %lld ranks are parts of a TP group of %lld GPUs: cp "

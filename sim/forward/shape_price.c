@@ -9,6 +9,18 @@
 /* Half-width of p10..p90 to the standard deviation of a normal. */
 #define Z_80 1.2815515655446004
 
+/* The family of an op by what bounds it. */
+static rc_family op_family(const rc_shape *s) {
+    switch (rc_op_info_of(rc_op_named(s->op))->bound) {
+    case RC_BOUND_GEMM:
+        return RC_F_GEMM;
+    case RC_BOUND_ATTENTION:
+        return RC_F_ATTENTION;
+    default:
+        return RC_F_ELEMENTWISE;
+    }
+}
+
 rc_family rc_family_of(const rc_shape *s) {
     switch (s->kind) {
     case RC_T_GEMM:
@@ -18,6 +30,8 @@ rc_family rc_family_of(const rc_shape *s) {
         return RC_F_ATTENTION;
     case RC_T_COLLECTIVE:
         return s->part == RC_P_ALL_REDUCE ? RC_F_ALL_REDUCE : RC_F_NETWORK;
+    case RC_T_OP:
+        return op_family(s);
     case RC_T_MESSAGE:
         return RC_F_NETWORK;
     case RC_T_LAUNCH:
@@ -78,9 +92,72 @@ static bool calls_are_alike(const rc_program *p, const rc_shape *s) {
     return s->calls > 1;
 }
 
+/* One cost behind the other. */
+static void add_cost(rc_cost *sum, const rc_cost *x) {
+    const double t = sum->p50 + x->p50;
+    sum->spread = t > 0.0 ? (sum->spread * sum->p50 + x->spread * x->p50) / t : 0.0;
+    sum->own = t > 0.0 ? (sum->own * sum->p50 + x->own * x->p50) / t : 0.0;
+    sum->effort.bound =
+        t > 0.0 ? (sum->effort.bound * sum->p50 + x->effort.bound * x->p50) / t : 0.0;
+    sum->effort.flops += x->effort.flops;
+    sum->effort.bytes += x->effort.bytes;
+    if (x->p50 >= sum->p50)
+        sum->effort.class = x->effort.class;
+    sum->basis = sum->basis > x->basis ? sum->basis : x->basis;
+    sum->p50 = t;
+}
+
+/* Attention on latents: what makes keys and values of them, then one call after the other. A call in
+ * which every query sees every key is priced as a causal one of as many pairs. */
+static rc_status latent_cost(const rc_costs *c, const rc_program *p, const rc_shape *s,
+                             rc_cost *out, rc_error *err) {
+    rc_cost sum = {.basis = RC_MEASURED}, one;
+    if (s->a > 0) {
+        RC_TRY(rc_cost_gemm(c, RC_BF16, s->a, s->b, s->c, &one, err));
+        add_cost(&sum, &one);
+    }
+    for (uint32_t i = 0; i < s->calls; i++) {
+        const rc_call *call = &p->calls[s->first_call + i];
+        const rc_axes at = {{[RC_AXIS_QUERIES] = call->tq,
+                             [RC_AXIS_KEYS] = call->tk + (call->causal ? 0 : (call->tq - 1) / 2),
+                             [RC_AXIS_QUERY_HEADS] = s->hq,
+                             [RC_AXIS_SEQUENCES] = 1,
+                             [RC_AXIS_HEAD_K] = s->key_size,
+                             [RC_AXIS_HEAD_V] = s->value_size}};
+        RC_TRY(rc_cost_named(c, s->op, s->dtype, &at, &one, err));
+        add_cost(&sum, &one);
+    }
+    *out = sum;
+    return RC_OK;
+}
+
+static rc_status windowed_cost(const rc_costs *c, const rc_program *p, const rc_shape *s,
+                               rc_cost *out, rc_error *err) {
+    rc_cost sum = {.basis = RC_MEASURED}, one;
+    for (uint32_t i = 0; i < s->calls; i++) {
+        const rc_call *call = &p->calls[s->first_call + i];
+        RC_TRY(rc_cost_attention_within(c, s->dtype, call->tq, call->tk, s->window, heads_of(s),
+                                        &one, err));
+        add_cost(&sum, &one);
+    }
+    *out = sum;
+    return RC_OK;
+}
+
+static bool windowed(const rc_program *p, const rc_shape *s) {
+    for (uint32_t i = 0; s->window > 0 && i < s->calls; i++)
+        if (p->calls[s->first_call + i].tk > s->window)
+            return true;
+    return false;
+}
+
 static rc_status attention_cost(const rc_costs *c, const rc_program *p, const rc_shape *s,
                                 rc_cost *out, rc_error *err) {
     assert(s->first_call + (size_t)s->calls <= p->call_count);
+    if (s->op != NULL)
+        return latent_cost(c, p, s, out, err);
+    if (windowed(p, s))
+        return windowed_cost(c, p, s, out, err);
     int64_t rows = 0, entries = 0;
     rc_cost longest = {.basis = RC_MEASURED};
     if (calls_are_alike(p, s)) {
@@ -104,7 +181,29 @@ static rc_status attention_cost(const rc_costs *c, const rc_program *p, const rc
     return RC_OK;
 }
 
+/* An op by its name: a to d are its columns. */
+static rc_status op_cost(const rc_costs *c, const rc_shape *s, rc_cost *out, rc_error *err) {
+    const rc_op_info *info = rc_op_info_of(rc_op_named(s->op));
+    const int64_t column[RC_COLUMNS] = {s->a, s->b, s->c, s->d};
+    rc_axes at = {{[RC_AXIS_HEAD_K] = s->key_size,
+                   [RC_AXIS_HEAD_V] = s->value_size,
+                   [RC_AXIS_EXPERTS] = s->experts,
+                   [RC_AXIS_TOP_K] = s->top_k}};
+    for (int i = 0; i < RC_COLUMNS; i++)
+        if (info->column[i] != RC_AXIS_NONE)
+            at.at[info->column[i]] = column[i];
+    return rc_cost_named(c, s->op, s->dtype, &at, out, err);
+}
+
 static rc_status decode_cost(const rc_costs *c, const rc_shape *s, rc_cost *out, rc_error *err) {
+    if (s->op != NULL) {
+        const rc_axes at = {{[RC_AXIS_BATCH] = s->a,
+                             [RC_AXIS_CONTEXT] = s->b,
+                             [RC_AXIS_QUERY_HEADS] = s->hq,
+                             [RC_AXIS_HEAD_K] = s->key_size,
+                             [RC_AXIS_HEAD_V] = s->value_size}};
+        return rc_cost_named(c, s->op, s->dtype, &at, out, err);
+    }
     return s->stand_in ? rc_cost_decode_ragged(c, s->dtype, s->a, s->b, s->c > s->b ? s->c : s->b,
                                                heads_of(s), out, err)
                        : rc_cost_decode(c, s->dtype, s->a, s->b, heads_of(s), out, err);
@@ -156,11 +255,29 @@ static rc_transfer transfer_of(const rc_shape *s) {
     return x;
 }
 
+static rc_status expert_cost(const rc_costs *c, const rc_shape *s, rc_cost *out, rc_error *err) {
+    const rc_expert_transfer x = {.tokens = s->a,
+                                  .width = s->b,
+                                  .element = s->bytes,
+                                  .experts = s->experts,
+                                  .top_k = s->top_k,
+                                  .ranks = s->ranks,
+                                  .nodes = s->nodes,
+                                  .abreast = s->abreast};
+    RC_TRY(rc_cost_expert_transfer(c, s->op, &x, out, err));
+    out->effort.bytes =
+        2.0 * (double)(s->a * s->b) * s->bytes * rc_expert_ranks(s->experts, s->top_k, s->ranks);
+    out->effort.class = RC_POWER_LINK;
+    return RC_OK;
+}
+
 /* Of its power no row tells: what a rank sends is read from its HBM and what it gets is written
  * there, with the energy of a byte that copies have. */
 static rc_status collective_cost(const rc_costs *c, const rc_shape *s, rc_cost *out,
                                  rc_error *err) {
     rc_transfer x = transfer_of(s);
+    if (s->experts > 0)
+        return expert_cost(c, s, out, err);
     RC_TRY(rc_cost_collective(c, s->op, &x, out, err));
     double sent = s->bytes * (s->ranks - 1) / s->ranks;
     double times = strcmp(s->op, "all_reduce") == 0 ? 2.0 : 1.0;
@@ -205,6 +322,8 @@ static rc_status timed_cost(const rc_costs *c, const rc_program *p, const rc_sha
         return rc_cost_merge(c, s->a, (int)s->b, s->value_size, out, err);
     case RC_T_ELEMENTWISE:
         return named_cost(c, s, out, err);
+    case RC_T_OP:
+        return op_cost(c, s, out, err);
     case RC_T_COPY:
         return copy_cost(c, s, out, err);
     case RC_T_COLLECTIVE:
@@ -249,10 +368,13 @@ static uint64_t mix(uint64_t h, int64_t v) {
 static double own_normal(uint64_t seed, const rc_program *p, const rc_shape *s) {
     const int64_t sizes[] = {(int64_t)s->kind, (int64_t)s->dtype, s->a,         s->b, s->c, s->hq,
                              s->hkv,           s->key_size,       s->value_size};
+    const int64_t more[] = {s->d, s->window, s->experts, s->top_k};
     uint64_t h = seed;
     rc_rng rng;
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         h = mix(h, sizes[i]);
+    for (size_t i = 0; i < sizeof more / sizeof more[0]; i++)
+        h = more[i] != 0 ? mix(h, more[i]) : h;
     for (const char *c = s->op; c != NULL && *c != '\0'; c++)
         h = mix(h, *c);
     for (uint32_t i = 0; i < s->calls; i++) {

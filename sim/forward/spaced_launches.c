@@ -20,6 +20,7 @@ static rc_launched elementwise(const char *op) {
 static int64_t calls_of(const rc_shape *s, rc_launched *kind) {
     switch (s->kind) {
     case RC_T_GEMM:
+    case RC_T_OP: /* made of products and passes over elements; theirs are the longer gaps */
         *kind = RC_LAUNCHED_GEMM;
         return 1;
     case RC_T_ATTENTION:

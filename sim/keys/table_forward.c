@@ -25,6 +25,14 @@ const rc_key rc_keys_forward[] = {
         "`tp` GPUs, which has attention cut tp / cp ways and the FFN tp ways (SGLang's)"),
     CHOICE_OF("parallel.variant", false, "", rc_schedule_name_at, NEEDED, "time",
               "schedule; [method.md](method.md) says which phases each takes"),
+    WHOLE("parallel.ep", 1, 1 << 20, "GPUs", "=1", "time, memory", NONE,
+          "GPUs, side by side, to which experts are dealt: a divisor of tp, or a multiple that divides "
+          "tp x cp ([models.md](models.md))"),
+    NUMBER("parallel.expert_skew", RATIO, 0.0, 4.0, "", "=0", "time", NONE,
+           "how unevenly experts are chosen: the i-th in proportion to i^-skew; the busiest GPU "
+           "decides"),
+    CHOICE("parallel.mla", "least-work materialised absorbed", "=least-work", "time",
+           "how prompts attend to latents; decode steps absorb them"),
     CHOICE("phase", "prefill decode mixed", NEEDED, "time",
            "mixed: prefill chunks, and a decode step of every sequence with `new` 1"),
     SECTION("tokens", "`sequences`", "of each sequence"),

@@ -13,42 +13,18 @@
 #include "sim/base/quote.h"
 #include "sim/model/reading.h"
 
-/* What is known of a file while it is read. */
-typedef struct config {
-    const rc_node *root;    /* the file */
-    const rc_node *decoder; /* the map of the text decoder; root when the file is one of text */
-    const rc_node *named;   /* the node that names the architecture */
-    const rc_family *family;
-    rc_model *m;
-    rc_error *err;
-} config;
-
-static rc_status bool_or(const config *c, const char *key, bool otherwise, bool *out) {
-    *out = otherwise;
-    return rc_config_given(c->decoder, key) != NULL ? rc_doc_bool(c->decoder, key, out, c->err)
-                                                    : RC_OK;
-}
-
-static rc_status int_or(const config *c, const char *key, int64_t lo, int64_t hi, int64_t otherwise,
-                        int64_t *out) {
-    *out = otherwise;
-    return rc_config_given(c->decoder, key) != NULL
-               ? rc_doc_int(c->decoder, key, lo, hi, out, c->err)
-               : RC_OK;
-}
-
 /* A number of the shape: the transformers library writes it into every file, and leaves it out of a
  * nested map where it equals the default. */
-static rc_status shape(const config *c, const char *key, int64_t hi, int64_t otherwise,
+static rc_status shape(const rc_config *c, const char *key, int64_t hi, int64_t otherwise,
                        int64_t *out) {
-    if (c->decoder == c->root)
+    if (c->decoder == c->root && !c->family->mixed)
         return rc_doc_int(c->decoder, key, 1, hi, out, c->err);
-    return int_or(c, key, 1, hi, otherwise, out);
+    return rc_config_int(c, key, 1, hi, otherwise, out);
 }
 
-static rc_status read_bias(const config *c, rc_bias b, bool *out) {
+static rc_status read_bias(const rc_config *c, rc_bias b, bool *out) {
     *out = b.otherwise;
-    return b.key != NULL ? bool_or(c, b.key, b.otherwise, out) : RC_OK;
+    return b.key != NULL ? rc_config_bool(c, b.key, b.otherwise, out) : RC_OK;
 }
 
 /* ---- which architecture -------------------------------------------------------------- */
@@ -91,7 +67,7 @@ static rc_status text_of(const rc_node *map, const char *key, const rc_node **ou
 
 /* The architecture by name, else by model_type. A text decoder inside a multi-modal file goes by
  * its own names; the file's name is kept as the model's architecture. */
-static rc_status find_family(config *c) {
+static rc_status find_family(rc_config *c) {
     const rc_node *outer = NULL, *inner = NULL, *type = NULL, *outer_type = NULL;
     RC_TRY(architecture_in(c->root, &outer, c->err));
     RC_TRY(text_of(c->decoder, "model_type", &type, c->err));
@@ -131,8 +107,10 @@ static rc_status find_family(config *c) {
 
 /* ---- what every layer must be -------------------------------------------------------- */
 
-static rc_status check_activation(const config *c) {
+static rc_status check_activation(const rc_config *c) {
     const char *act = "silu";
+    if (c->family->mixed)
+        return RC_OK; /* whatever it is, it costs a pass over the same elements */
     if (rc_config_given(c->decoder, "hidden_act") != NULL)
         RC_TRY(rc_doc_string(c->decoder, "hidden_act", &act, c->err));
     if (strcmp(act, "silu") == 0 || strcmp(act, "swish") == 0)
@@ -143,7 +121,7 @@ static rc_status check_activation(const config *c) {
 }
 
 /* sliding_window: *out is 0 when there is none. */
-static rc_status window_of(const config *c, int64_t *out) {
+static rc_status window_of(const rc_config *c, int64_t *out) {
     const rc_node *n = rc_node_get(c->decoder, "sliding_window");
     *out = 0;
     if (n == NULL)
@@ -153,7 +131,7 @@ static rc_status window_of(const config *c, int64_t *out) {
     return RC_OK;
 }
 
-static rc_status refuse_window(const config *c, const rc_node *at, int64_t window) {
+static rc_status refuse_window(const rc_config *c, const rc_node *at, int64_t window) {
     const char *name = c->family->architecture;
     if (rc_node_get(c->decoder, "sliding_window") == NULL)
         return rc_node_fail(c->decoder, c->err, RC_E_UNMODELLED,
@@ -169,7 +147,7 @@ static rc_status refuse_window(const config *c, const rc_node *at, int64_t windo
 }
 
 /* Layers that are named one by one. */
-static rc_status check_layer_types(const config *c, const rc_node *types, int64_t window) {
+static rc_status check_layer_types(const rc_config *c, const rc_node *types, int64_t window) {
     for (size_t i = 0; i < rc_node_count(types); i++) {
         const rc_node *t = rc_node_at(types, i);
         const char *word = rc_node_text(t);
@@ -185,7 +163,7 @@ static rc_status check_layer_types(const config *c, const rc_node *types, int64_
 }
 
 /* Every layer must see all earlier tokens: no window, or one that no sequence exceeds. */
-static rc_status check_pattern(const config *c) {
+static rc_status check_pattern(const rc_config *c) {
     const rc_node *types = rc_config_given(c->decoder, "layer_types");
     const rc_node *at = rc_config_given(c->decoder, "sliding_window");
     int64_t window = 0, from = 0;
@@ -198,8 +176,9 @@ static rc_status check_pattern(const config *c) {
     if (c->family->window == RC_WINDOW_SWITCH) {
         if (types != NULL)
             return RC_OK;
-        RC_TRY(bool_or(c, "use_sliding_window", false, &on));
-        RC_TRY(int_or(c, "max_window_layers", 0, INT64_MAX, c->family->windowed_from, &from));
+        RC_TRY(rc_config_bool(c, "use_sliding_window", false, &on));
+        RC_TRY(
+            rc_config_int(c, "max_window_layers", 0, INT64_MAX, c->family->windowed_from, &from));
         on = on && from < c->m->layers;
     }
     return on && window > 0 && window < c->m->context ? refuse_window(c, at, window) : RC_OK;
@@ -207,14 +186,14 @@ static rc_status check_pattern(const config *c) {
 
 /* ---- numbers ------------------------------------------------------------------------- */
 
-static rc_status read_heads(const config *c, rc_layer_kind *l) {
+static rc_status read_heads(const rc_config *c, rc_layer_kind *l) {
     const rc_model *m = c->m;
     const rc_family *f = c->family;
     int64_t heads = 0, kv = 0, dim = 0;
     RC_TRY(shape(c, "num_attention_heads", 4096, f->heads, &heads));
     const rc_node *n = rc_node_get(c->decoder, "num_key_value_heads");
     int64_t otherwise = n == NULL && f->kv_heads > 0 ? f->kv_heads : heads;
-    RC_TRY(int_or(c, "num_key_value_heads", 1, 4096, otherwise, &kv));
+    RC_TRY(rc_config_int(c, "num_key_value_heads", 1, 4096, otherwise, &kv));
     const rc_node *at = n != NULL ? n : c->decoder;
     if (heads % kv != 0)
         return rc_node_fail(at, c->err, RC_E_INPUT,
@@ -223,11 +202,14 @@ static rc_status read_heads(const config *c, rc_layer_kind *l) {
                             (long long)kv, (long long)heads);
     /* null says hidden / heads, whatever the default of a missing key is */
     int64_t usual = rc_node_get(c->decoder, "head_dim") == NULL ? f->head_dim : 0;
+    const bool latents = c->family->mixed && rc_config_given(c->decoder, "kv_lora_rank") != NULL;
+    if (latents && rc_config_given(c->decoder, "head_dim") == NULL)
+        usual = 1; /* their sizes have keys of their own */
     if (rc_config_given(c->decoder, "head_dim") == NULL && usual == 0 && m->hidden % heads != 0)
         return rc_node_fail(rc_node_get(c->decoder, "num_attention_heads"), c->err, RC_E_INPUT,
                             "%lld heads do not divide 'hidden_size' (%lld); write 'head_dim'",
                             (long long)heads, (long long)m->hidden);
-    RC_TRY(int_or(c, "head_dim", 1, 4096, usual > 0 ? usual : m->hidden / heads, &dim));
+    RC_TRY(rc_config_int(c, "head_dim", 1, 4096, usual > 0 ? usual : m->hidden / heads, &dim));
     l->heads = (int)heads;
     l->kv_heads = (int)kv;
     l->head_dim = l->value_dim = (int)dim;
@@ -236,7 +218,7 @@ static rc_status read_heads(const config *c, rc_layer_kind *l) {
 
 /* A number of RoPE: in the map of its own that transformers 5 writes, in the older map, or beside
  * the other keys. */
-static const rc_node *rope_map(const config *c) {
+static const rc_node *rope_map(const rc_config *c) {
     const rc_node *n = map_in(c->decoder, "rope_parameters");
     return n != NULL ? n : map_in(c->decoder, "rope_scaling");
 }
@@ -249,7 +231,7 @@ static rc_status rope_number(const rc_node *map, const char *key, double otherwi
     return rc_doc_quantity(map, key, RC_DIM_COUNT, 1e-9, 1e15, out, err);
 }
 
-static rc_status read_rope(const config *c) {
+static rc_status read_rope(const rc_config *c) {
     const rc_node *at = c->decoder;
     if (rc_config_given(at, "rope_theta") == NULL)
         at = rope_map(c);
@@ -258,12 +240,12 @@ static rc_status read_rope(const config *c) {
 
 /* How far RoPE was stretched. yarn and the linear kinds multiply a length by a factor; the others
  * (llama3, longrope, mrope) state the stretched length as max_position_embeddings. */
-static rc_status read_context(const config *c) {
+static rc_status read_context(const rc_config *c) {
     rc_model *m = c->m;
     const rc_node *map = rope_map(c);
     double factor = 1.0, original = 0.0, longest = 0.0;
-    RC_TRY(int_or(c, "max_position_embeddings", 1, (int64_t)1 << 40, c->family->positions,
-                  &m->max_positions));
+    RC_TRY(rc_config_int(c, "max_position_embeddings", 1, (int64_t)1 << 40, c->family->positions,
+                         &m->max_positions));
     m->context = m->max_positions;
     const rc_node *type = map != NULL ? rc_config_given(map, "rope_type") : NULL;
     if (map != NULL && type == NULL)
@@ -283,7 +265,7 @@ static rc_status read_context(const config *c) {
     return RC_OK;
 }
 
-static rc_status read_shape(const config *c) {
+static rc_status read_shape(const rc_config *c) {
     rc_model *m = c->m;
     const rc_family *f = c->family;
     rc_layer_kind *l = &m->kind[0];
@@ -302,7 +284,7 @@ static rc_status read_shape(const config *c) {
     RC_TRY(read_bias(c, f->out, &l->output_bias));
     RC_TRY(read_bias(c, f->mlp, &l->ffn_bias));
     /* a multi-modal file may say it once, outside the decoder */
-    RC_TRY(bool_or(c, "tie_word_embeddings", f->tied, &m->tied_embeddings));
+    RC_TRY(rc_config_bool(c, "tie_word_embeddings", f->tied, &m->tied_embeddings));
     if (c->decoder != c->root && rc_config_given(c->decoder, "tie_word_embeddings") == NULL &&
         rc_config_given(c->root, "tie_word_embeddings") != NULL)
         return rc_doc_bool(c->root, "tie_word_embeddings", &m->tied_embeddings, c->err);
@@ -310,11 +292,11 @@ static rc_status read_shape(const config *c) {
 }
 
 /* Biases that this architecture does not read, though the file asks for them. */
-static rc_status check_bias(const config *c) {
+static rc_status check_bias(const rc_config *c) {
     bool on = false;
     if (c->family->mlp.key != NULL)
         return RC_OK;
-    RC_TRY(bool_or(c, "mlp_bias", false, &on));
+    RC_TRY(rc_config_bool(c, "mlp_bias", false, &on));
     if (on)
         return rc_node_fail(rc_node_get(c->decoder, "mlp_bias"), c->err, RC_E_UNMODELLED,
                             "%s with key 'mlp_bias' is not modelled: the architecture has no "
@@ -325,7 +307,7 @@ static rc_status check_bias(const config *c) {
 
 /* ---- what is left out, and said so --------------------------------------------------- */
 
-static rc_status note_more(const config *c) {
+static rc_status note_more(const rc_config *c) {
     static const char *const mtp[] = {"num_nextn_predict_layers", "mtp_num_hidden_layers",
                                       "num_mtp_modules", NULL};
     if (c->decoder != c->root)
@@ -335,7 +317,7 @@ static rc_status note_more(const config *c) {
                 c->m->architecture);
     for (int i = 0; mtp[i] != NULL; i++) {
         int64_t n = 0;
-        RC_TRY(int_or(c, mtp[i], 0, 1000, 0, &n));
+        RC_TRY(rc_config_int(c, mtp[i], 0, 1000, 0, &n));
         if (n > 0)
             rc_note(&c->m->notes,
                     "%lld layers that predict further tokens (key '%s') are not "
@@ -345,27 +327,53 @@ static rc_status note_more(const config *c) {
     return RC_OK;
 }
 
-static rc_status read_quantisation(const config *c) {
+/* A type of the experts alone, beside the map that says how all else is quantised. */
+static rc_status expert_type(const rc_config *c) {
+    const rc_node *n = rc_config_given(c->decoder, "expert_dtype");
+    if (n == NULL)
+        return RC_OK;
+    if (strcmp(rc_node_text(n), "fp4") != 0)
+        return rc_node_fail(n, c->err, RC_E_UNMODELLED,
+                            "experts in '%.40s' are not modelled: 'fp4' is", rc_node_text(n));
+    for (int k = 0; k < c->m->kinds; k++) {
+        rc_layer_kind *l = &c->m->kind[k];
+        l->stored[RC_EXPERT].dtype = RC_MXFP4;
+        l->stored[RC_EXPERT].scale = (rc_scale){1, 32, 1.0};
+        l->stored[RC_EXPERT].layers = rc_model_layers_of(c->m, k);
+    }
+    c->m->quant.ffn = RC_MXFP4;
+    return RC_OK;
+}
+
+static rc_status read_quantisation(const rc_config *c) {
     const rc_node *q = rc_config_given(c->decoder, "quantization_config");
     if (q == NULL)
         q = rc_config_given(c->root, "quantization_config");
     if (q == NULL)
         q = rc_config_given(c->root,
                             "compression_config"); /* an older name of compressed-tensors */
-    return q != NULL ? rc_quant_read(q, c->m, c->err) : RC_OK;
+    if (q == NULL)
+        return RC_OK;
+    RC_TRY(rc_quant_read(q, c->m, c->err));
+    return expert_type(c);
 }
 
 rc_status rc_config_read(const rc_node *root, rc_model *m, rc_error *err) {
-    config all = {.root = root, .decoder = decoder_of(root), .m = m, .err = err}, *c = &all;
+    rc_config all = {.root = root, .decoder = decoder_of(root), .m = m, .err = err}, *c = &all;
     assert(m->layers == 0 && m->kinds == 0);
     RC_TRY(find_family(c));
     if (c->family == NULL)
         return rc_fail(err, RC_E_INTERNAL, "an architecture without a family");
-    RC_TRY(rc_config_check(c->root, c->decoder, c->family->architecture, c->err));
+    RC_TRY(rc_config_check(c, c->err));
+    RC_TRY(rc_config_whole(c));
     RC_TRY(check_activation(c));
     RC_TRY(check_bias(c));
     RC_TRY(read_shape(c));
-    RC_TRY(check_pattern(c));
+    RC_TRY(c->family->mixed ? rc_config_mixed(c) : check_pattern(c));
+    if (c->family->mixed) {
+        RC_TRY(note_more(c));
+        return read_quantisation(c);
+    }
     RC_TRY(rc_config_kinds(c->decoder, c->m, c->err));
     RC_TRY(note_more(c));
     return read_quantisation(c);

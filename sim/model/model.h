@@ -9,8 +9,10 @@
  * (sim/schedule/layer.h), what a whole model does by the sums over its kinds
  * (sim/schedule/totals.h).
  *
- * Dense decoder models with MHA, GQA or MQA and a gated FFN are read. Anything else (MoE, MLA, SSM,
- * encoder-decoder, ungated FFN, interleaved attention patterns) is refused with the reason
+ * Read are decoder models whose layers mix tokens by attention with grouped queries (over all
+ * earlier tokens or a window of them), by attention on latents (MLA, with a selection of keys or
+ * without), or by a state (gated delta rule, Mamba 2), before a gated FFN, one without a gate, a
+ * mixture of experts, or nothing. What an architecture computes otherwise is refused with the reason
  * (RC_E_UNMODELLED).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -49,8 +51,27 @@ typedef struct rc_scale {
     double bytes; /* scale and zero point of one tile */
 } rc_scale;
 
-/* The projections of a layer. */
-typedef enum rc_proj { RC_Q, RC_K, RC_V, RC_O, RC_GATE, RC_UP, RC_DOWN, RC_PROJS } rc_proj;
+/* The projections of a layer. Those before RC_GATE are stored in the type of attention, the others
+ * in that of the FFN; the router in bf16. */
+typedef enum rc_proj {
+    RC_Q,
+    RC_K,
+    RC_V,
+    RC_O,
+    RC_Q_DOWN,   /* of latent attention: to the queries' latents */
+    RC_KV_DOWN,  /* to the latents of keys and values, and the rotary key */
+    RC_KV_UP,    /* from latents to keys and values of all heads */
+    RC_INDEX,    /* of an indexer */
+    RC_STATE_IN, /* of a mixer with a state: everything that is projected from its input */
+    RC_STATE_OUT,
+    RC_GATE,
+    RC_UP,
+    RC_DOWN,
+    RC_ROUTER,
+    RC_SHARED, /* of the shared experts: gate, up and down */
+    RC_EXPERT, /* of the routed experts, likewise */
+    RC_PROJS
+} rc_proj;
 
 /* What a checkpoint's quantization_config says of the whole model; how the weights of one kind of
  * layer are stored is said by rc_layer_kind.stored. */
@@ -77,6 +98,59 @@ typedef enum rc_qk_norm {
     RC_QK_NORM_FULL  /* over all heads together: N_H x D_H and N_KV x D_H weights */
 } rc_qk_norm;
 
+/* How a layer mixes tokens, and what follows; a form reads what it has of them. */
+typedef enum rc_mixer {
+    RC_MIX_ATTENTION, /* grouped queries */
+    RC_MIX_LATENT,    /* MLA */
+    RC_MIX_STATE, /* a state: linear attention (gated delta rule, KDA), a state space (Mamba 2) */
+    RC_MIX_NONE
+} rc_mixer;
+typedef enum rc_ffn {
+    RC_FFN_GATED,
+    RC_FFN_PLAIN, /* up and down alone */
+    RC_FFN_EXPERTS,
+    RC_FFN_NONE
+} rc_ffn;
+
+/* Latents of attention. The rotary part of a head is counted in head_dim. */
+typedef struct rc_latent {
+    int q_rank;           /* 0: queries have none */
+    int kv_rank;          /* of keys and values; with `rope` the elements that a token leaves */
+    int rope;             /* elements of a rotary key, which all heads share */
+    int o_rank, o_groups; /* the output goes through so many groups of latents; 0: it does not */
+} rc_latent;
+
+/* A selection of keys: every query attends to `top_k` keys, of one for every `ratio` tokens, and to
+ * a window besides where the kind has one. Of 0 heads and a top_k: what a layer before selected. Of
+ * a ratio alone: all compressed keys. */
+typedef struct rc_selection {
+    int heads, dim; /* of the indexer */
+    int top_k;
+    int ratio; /* 0: no selection */
+} rc_selection;
+
+/* A state that each token updates, of heads x key_dim x value_dim fp32 numbers a sequence. */
+typedef struct rc_state_dims {
+    int heads;     /* of values */
+    int key_heads; /* of keys (of a state space: groups) */
+    int key_dim, value_dim;
+    int conv;     /* taps of a convolution before; 0: none */
+    int extra;    /* outputs of the input projection beside queries, keys, values and their gate */
+    int low_rank; /* KDA: inner width of a product of two matrices that makes the decay; 0: none */
+} rc_state_dims;
+
+typedef struct rc_experts {
+    int count; /* routed experts */
+    int top_k; /* of a token */
+    int64_t width;
+    bool gated; /* gate, up and down; else up and down */
+    bool bias;
+    int64_t shared;   /* width of what every token passes beside them; 0: nothing */
+    int64_t latent;   /* experts see tokens of this width; 0: the residual stream's */
+    bool shared_gate; /* a number a token scales the shared part */
+    bool router_bias;
+} rc_experts;
+
 /* One kind of layer: the numbers of every layer of this kind. */
 typedef struct rc_layer_kind {
     char form[24];       /* what such a layer computes: a name of sim/schedule/layer_forms.c */
@@ -84,6 +158,18 @@ typedef struct rc_layer_kind {
     int head_dim;        /* D_H of queries and keys */
     int value_dim;       /* D_H of values */
     int64_t ffn;         /* FFN inner width */
+    rc_mixer mixer;
+    rc_ffn after;         /* what follows the mixer */
+    int64_t window;       /* keys that a query sees at most; 0: all */
+    bool sinks;           /* one learnt score a query head */
+    bool output_gate;     /* queries come with a gate on the output of attention */
+    bool values_are_keys; /* no projection of values */
+    bool kept_once;       /* what a token leaves is its key and its value at once */
+    rc_latent latent;
+    rc_selection selection;
+    rc_state_dims state;
+    rc_experts experts;
+    int more_norms;      /* norms of the residual stream's width beyond two; below 0: fewer */
     bool attention_bias; /* biases of q, k and v */
     bool output_bias;    /* a bias of o */
     bool ffn_bias;       /* biases of gate, up and down */
@@ -121,14 +207,18 @@ typedef struct rc_model {
     int64_t max_positions; /* max_position_embeddings */
     int64_t context;       /* the longest sequence the model is meant for, RoPE scaling included */
     double rope_theta;
-    int layers; /* of all kinds together */
-    int kinds;  /* at least 1 */
+    int streams; /* residual streams; 0 and 1: one */
+    int layers;  /* of all kinds together */
+    int kinds;   /* at least 1 */
     rc_layer_kind kind[RC_KINDS];
     int runs; /* 0: every layer is of kind 0. Else the layers of all runs are `layers` together */
     rc_layer_run run[RC_RUNS];
     rc_quant quant;
     rc_notes notes; /* about the file */
 } rc_model;
+
+/* Elements of projection p in all of a layer of this kind, whatever its form; 0: it has none. */
+double rc_projection_elements(const rc_model *m, const rc_layer_kind *l, rc_proj p);
 
 /* ---- the order of the layers --------------------------------------------------------- */
 

@@ -196,19 +196,31 @@ static bool any_names(const rc_modules *m, const char *name) {
     return false;
 }
 
+/* What projections are called inside a layer: one name where a library keeps them apart, others where
+ * several are one matrix or another library calls them so. */
+enum { NAMES = 4 };
+static const char *const parts[RC_PROJS][NAMES] = {
+    [RC_Q] = {"self_attn.q_proj", "self_attn.qkv_proj", "self_attn.q_b_proj"},
+    [RC_K] = {"self_attn.k_proj", "self_attn.qkv_proj"},
+    [RC_V] = {"self_attn.v_proj", "self_attn.qkv_proj"},
+    [RC_O] = {"self_attn.o_proj"},
+    [RC_Q_DOWN] = {"self_attn.q_a_proj"},
+    [RC_KV_DOWN] = {"self_attn.kv_a_proj_with_mqa"},
+    [RC_KV_UP] = {"self_attn.kv_b_proj"},
+    [RC_INDEX] = {"self_attn.indexer.wq_b"},
+    [RC_STATE_IN] = {"linear_attn.in_proj_qkvz", "mixer.in_proj", "self_attn.q_proj"},
+    [RC_STATE_OUT] = {"linear_attn.out_proj", "mixer.out_proj", "self_attn.o_proj"},
+    [RC_GATE] = {"mlp.gate_proj", "mlp.gate_up_proj"},
+    [RC_UP] = {"mlp.up_proj", "mlp.gate_up_proj"},
+    [RC_DOWN] = {"mlp.down_proj"},
+    [RC_ROUTER] = {"mlp.gate"},
+    [RC_SHARED] = {"mlp.shared_experts.gate_proj", "mlp.shared_expert.gate_proj"},
+    [RC_EXPERT] = {"mlp.experts.0.gate_proj", "block_sparse_moe.experts.0.w1"},
+};
+
 bool rc_modules_name(const rc_modules *m, int layer, int p) {
     static const char *const paths[PATHS] = {"model.layers", "model.language_model.layers",
                                              "language_model.model.layers", "layers"};
-    static const char *const parts[RC_PROJS] = {
-        "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
-        "mlp.gate_proj",    "mlp.up_proj",      "mlp.down_proj"};
-    static const char *const fused[RC_PROJS] = {"self_attn.qkv_proj",
-                                                "self_attn.qkv_proj",
-                                                "self_attn.qkv_proj",
-                                                NULL,
-                                                "mlp.gate_up_proj",
-                                                "mlp.gate_up_proj",
-                                                NULL};
     char name[NAME_MAX_LEN];
     assert(layer >= 0 && p >= 0 && p <= RC_PROJS);
     if (m->count == 0)
@@ -216,13 +228,11 @@ bool rc_modules_name(const rc_modules *m, int layer, int p) {
     if (p == RC_PROJS)
         return any_names(m, "lm_head") || any_names(m, "language_model.lm_head");
     for (int i = 0; i < PATHS; i++) {
-        (void)snprintf(name, sizeof name, "%s.%d.%s", paths[i], layer, parts[p]);
-        if (any_names(m, name))
-            return true;
-        (void)snprintf(name, sizeof name, "%s.%d.%s", paths[i], layer,
-                       fused[p] != NULL ? fused[p] : parts[p]);
-        if (fused[p] != NULL && any_names(m, name))
-            return true;
+        for (int n = 0; n < NAMES && parts[p][n] != NULL; n++) {
+            (void)snprintf(name, sizeof name, "%s.%d.%s", paths[i], layer, parts[p][n]);
+            if (any_names(m, name))
+                return true;
+        }
     }
     return false;
 }

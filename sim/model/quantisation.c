@@ -158,22 +158,6 @@ static const rc_scheme *scheme_in(const rc_quant_reading *r, int layer, int p) {
     return NULL;
 }
 
-static double elements_of(const rc_model *m, const rc_layer_kind *l, int p) {
-    double d = (double)m->hidden;
-    switch (p) {
-    case RC_Q:
-        return d * l->heads * l->head_dim;
-    case RC_K:
-        return d * l->kv_heads * l->head_dim;
-    case RC_V:
-        return d * l->kv_heads * l->value_dim;
-    case RC_O:
-        return d * l->heads * l->value_dim;
-    default:
-        return d * (double)l->ffn;
-    }
-}
-
 /* The type of most elements of projections [from, to), over all layers. */
 static rc_dtype most_of(const rc_model *m, int from, int to) {
     double sum[RC_DTYPES] = {0.0};
@@ -181,7 +165,7 @@ static rc_dtype most_of(const rc_model *m, int from, int to) {
     for (int k = 0; k < m->kinds; k++) {
         const rc_layer_kind *l = &m->kind[k];
         for (int p = from; p < to; p++) {
-            double each = elements_of(m, l, p);
+            double each = rc_projection_elements(m, l, (rc_proj)p);
             sum[l->stored[p].dtype] += each * l->stored[p].layers;
             sum[RC_BF16] += each * (rc_model_layers_of(m, k) - l->stored[p].layers);
         }
@@ -198,7 +182,7 @@ static rc_status spread(const rc_quant_reading *r) {
         for (int layer = 0; layer < r->m->layers; layer++) {
             const rc_scheme *s = scheme_in(r, layer, p);
             rc_layer_kind *l = &r->m->kind[rc_model_kind_of(r->m, layer)];
-            if (s == NULL)
+            if (s == NULL || p == RC_ROUTER)
                 continue;
             if (l->stored[p].layers > 0 && l->stored[p].dtype != s->dtype)
                 return rc_quant_refuse(r, NULL, "one projection in several types, layer by layer,");

@@ -34,7 +34,10 @@ typedef struct rc_family {
     rc_window window;
     int64_t window_default; /* sliding_window when the key is missing; 0: none */
     int64_t windowed_from;  /* max_window_layers when the key is missing */
+    bool mixed;             /* its layers are read one by one, from more keys (mixed.c) */
 } rc_family;
+
+typedef struct rc_config rc_config; /* below */
 
 const rc_family *rc_family_of_architecture(const char *word); /* NULL: not read */
 const rc_family *rc_family_of_model_type(const char *word);   /* NULL: not read */
@@ -43,10 +46,8 @@ const rc_family *rc_family_of_model_type(const char *word);   /* NULL: not read 
 
 /* A key present with a value other than null; NULL when there is none. */
 const rc_node *rc_config_given(const rc_node *map, const char *key);
-/* Refuse keys that change what a layer computes, whatever the architecture is called. `root` is the
- * file, `decoder` the map that describes the decoder (root itself, or its text_config). */
-rc_status rc_config_check(const rc_node *root, const rc_node *decoder, const char *architecture,
-                          rc_error *err);
+/* Refuse keys that change what a layer computes and that nothing reads. c->family is known. */
+rc_status rc_config_check(const rc_config *c, rc_error *err);
 /* Every reason that the keys give, with the key, one after the other; "" when there is none. */
 void rc_config_reasons(const rc_node *root, const rc_node *decoder, char *text, size_t size);
 /* What the name of an architecture tells; NULL: nothing. */
@@ -58,8 +59,41 @@ rc_status rc_config_unknown(const rc_node *root, const rc_node *decoder, const r
 
 /* ---- config.c ------------------------------------------------------------------------ */
 
+/* What is known of a file while it is read. */
+struct rc_config {
+    const rc_node *root;    /* the file */
+    const rc_node *decoder; /* the map of the text decoder; root when the file is one of text */
+    const rc_node *named;   /* the node that names the architecture */
+    const rc_family *family;
+    rc_model *m;
+    rc_error *err;
+};
+/* config_read.c: a number or a switch of the decoder, or what it is worth when it is missing. */
+rc_status rc_config_int(const rc_config *c, const char *key, int64_t lo, int64_t hi,
+                        int64_t otherwise, int64_t *out);
+rc_status rc_config_bool(const rc_config *c, const char *key, bool otherwise, bool *out);
+
 /* Read the root of a config.json into *m, which is zero but for its name and notes. */
 rc_status rc_config_read(const rc_node *root, rc_model *m, rc_error *err);
+
+/* ---- mixed.c, ffns.c, mixers.c: layers that are not alike, or not dense ------------------- */
+
+/* Reads the kinds of layers of a family of which rc_family.mixed is set, and their order, into c->m,
+ * whose first kind holds the numbers of the file. */
+rc_status rc_config_mixed(const rc_config *c);
+/* What such an architecture always has (experts, the order of its layers) its file states: else its
+ * layers would pass for others. RC_OK of all other families. */
+rc_status rc_config_whole(const rc_config *c);
+/* ffns.c: what follows the mixer of layer i. */
+rc_status rc_config_ffn(const rc_config *c, int i, rc_layer_kind *l);
+/* mixers.c: how layer i mixes tokens. */
+rc_status rc_config_mixer(const rc_config *c, int i, rc_layer_kind *l);
+/* config_read.c: the first of `keys`, ended by NULL, that the decoder gives as a number from lo on; `otherwise`
+ * where it gives none of them. */
+rc_status rc_config_first(const rc_config *c, const char *const *keys, int64_t lo, int64_t hi,
+                          int64_t otherwise, int64_t *out);
+/* Item i of the list `key`, as text; NULL where there is no such list or item. */
+const char *rc_config_item(const rc_config *c, const char *key, int i);
 
 /* ---- kinds.c ------------------------------------------------------------------------- */
 

@@ -206,8 +206,56 @@ static const struct {
 };
 enum { NAMED = sizeof named / sizeof named[0] };
 
+/* Keys that are read of architectures whose layers are read one by one (mixers.c, ffns.c). */
+static bool read_of_mixed(const char *key) {
+    static const char *const keys[] = {"num_local_experts",
+                                       "num_experts",
+                                       "n_routed_experts",
+                                       "enable_moe_block",
+                                       "moe_intermediate_size",
+                                       "moe_shared_expert_intermediate_size",
+                                       "moe_router_activation_func",
+                                       "moe_renormalize",
+                                       "kv_lora_rank",
+                                       "qk_rope_head_dim",
+                                       "ssm_state_size",
+                                       "mamba_num_heads",
+                                       "mamba_head_dim",
+                                       "mamba_hidden_act",
+                                       "mamba_ssm_cache_dtype",
+                                       "hybrid_override_pattern",
+                                       "linear_attn_config",
+                                       "linear_num_key_heads",
+                                       "linear_key_head_dim",
+                                       "full_attention_interval",
+                                       "index_topk",
+                                       "index_n_heads",
+                                       "compress_ratios",
+                                       "attention_chunk_size",
+                                       "sliding_window_size",
+                                       "hybrid_layer_pattern",
+                                       "swa_rope_theta",
+                                       "swa_num_attention_heads",
+                                       "swa_num_key_value_heads",
+                                       "swa_head_dim",
+                                       "swa_v_head_dim",
+                                       "block_configs",
+                                       "attn_output_gate",
+                                       "hc_mult",
+                                       "v_head_dim",
+                                       "global_head_dim",
+                                       "layer_types",
+                                       "mlp_layer_types",
+                                       NULL};
+    for (int i = 0; keys[i] != NULL; i++)
+        if (strcmp(key, keys[i]) == 0)
+            return true;
+    return false;
+}
+
 /* One reason in the words of a user: which keys speak for it. */
 typedef struct finding {
+    bool mixed;                 /* keys that are read of such architectures do not count */
     const rc_node *at[REASONS]; /* the value of the first key that speaks; NULL: none does */
     char key[REASONS][64];
 } finding;
@@ -252,7 +300,7 @@ static bool harmless(const char *key, const rc_node *n) {
 }
 
 static void add(finding *f, reason why, const char *key, const rc_node *at) {
-    if (f->at[why] != NULL)
+    if (f->at[why] != NULL || (f->mixed && read_of_mixed(key)))
         return;
     f->at[why] = at;
     (void)snprintf(f->key[why], sizeof f->key[why], "%s", key);
@@ -361,18 +409,17 @@ static void look(const rc_node *map, finding *f) {
     look_at_widths(map, f);
 }
 
-rc_status rc_config_check(const rc_node *root, const rc_node *decoder, const char *architecture,
-                          rc_error *err) {
-    finding f = {0};
-    assert(root != NULL && decoder != NULL && architecture != NULL);
-    look(decoder, &f);
-    if (root != decoder)
-        look(root, &f);
+rc_status rc_config_check(const rc_config *c, rc_error *err) {
+    assert(c != NULL && c->family != NULL);
+    finding f = {.mixed = c->family->mixed};
+    look(c->decoder, &f);
+    if (c->root != c->decoder)
+        look(c->root, &f);
     for (int i = 0; i < REASONS; i++)
         if (f.at[i] != NULL)
             return rc_node_fail(f.at[i], err, RC_E_UNMODELLED,
-                                "%s with key '%s' is not modelled: %s", architecture, f.key[i],
-                                words[i]);
+                                "%s with key '%s' is not modelled: %s", c->family->architecture,
+                                f.key[i], words[i]);
     return RC_OK;
 }
 

@@ -11,9 +11,29 @@ static rc_shape attention_shape(const rc_builder *b, int hq, int hkv) {
     s.hkv = hkv;
     s.key_size = b->key_size;
     s.value_size = b->value_size;
+    s.window = b->window;
+    if (b->latent) {
+        s.op = b->absorbed ? "mla_absorbed" : "mla_prefill";
+        s.dtype = b->absorbed ? s.dtype : RC_BF16; /* what it makes of latents */
+    }
     s.stand_in = b->rq->stand_in;
     s.first_call = (uint32_t)b->p->call_count;
     return s;
+}
+
+/* The launch makes keys and values of so many latents first. */
+static void materialise(const rc_builder *b, rc_shape *s, int64_t keys) {
+    if (!b->latent || b->absorbed || keys == 0)
+        return;
+    s->a = keys;
+    s->b = (int64_t)b->hq * (b->key_size - b->kind->latent.rope + b->value_size);
+    s->c = b->kind->latent.kv_rank;
+}
+
+static int64_t longest(int64_t keys, const rc_call *calls, int count) {
+    for (int c = 0; c < count; c++)
+        keys = calls[c].tk > keys ? calls[c].tk : keys;
+    return keys;
 }
 
 static uint32_t emit_pair(rc_builder *b, uint32_t gpu, int q, int s) {
@@ -23,14 +43,19 @@ static uint32_t emit_pair(rc_builder *b, uint32_t gpu, int q, int s) {
         return RC_TASK_NONE;
     }
     rc_shape shape = attention_shape(b, b->hq, b->hkv);
+    int64_t made =
+        0; /* keys and values of a rank's own latents are made once, with its own queries */
+    const bool again = q != s && rc_rank_of(b, gpu) == s;
     for (size_t i = 0; i < b->rq->seq_count; i++) {
         rc_call calls[2];
         if (rc_decodes(b, i))
             continue;
         int count = rc_shard_calls(b->rq->seqs[i].t, b->rq->seqs[i].p, b->n, q, s, calls);
+        made += again ? 0 : longest(0, calls, count);
         for (int c = 0; c < count; c++)
             rc_add_call(b, &shape, &calls[c]);
     }
+    materialise(b, &shape, made);
     uint32_t id = rc_emit(b, gpu, RC_LANE_COMPUTE, &shape);
     if (known)
         *known = b->noted[b->notes - 1];
@@ -48,14 +73,17 @@ uint32_t rc_emit_attention_of(rc_builder *b, uint32_t gpu, int hq, int hkv, rc_c
     assert(hq >= 1 && hkv >= 1);
     b->pairs.apart = true;
     rc_shape shape = attention_shape(b, hq, hkv);
+    int64_t made = 0;
     for (size_t i = 0; i < b->rq->seq_count; i++) {
         rc_call calls[RC_CALLS];
         if (rc_decodes(b, i))
             continue;
         int count = calls_of(b, rc_rank_of(b, gpu), &b->rq->seqs[i], calls);
         assert(count >= 0 && count <= RC_CALLS);
+        made += longest(0, calls, count);
         for (int c = 0; c < count; c++)
             rc_add_call(b, &shape, &calls[c]);
     }
+    materialise(b, &shape, made);
     return rc_emit(b, gpu, RC_LANE_COMPUTE, &shape);
 }

@@ -28,6 +28,10 @@ struct rc_builder {
     const rc_layer_form *form; /* its form, and what attention sees of it: */
     int hq, hkv;               /* heads on one GPU; both 0: no attention */
     int key_size, value_size;  /* size of a head */
+    bool latent;               /* it is attention on latents, */
+    bool absorbed;             /* in which prompts absorb what makes keys and values */
+    rc_heads one;              /* what attention of a decode step sees */
+    int64_t window;            /* keys that a query sees at most; 0: all */
     size_t decodes;            /* sequences that decode */
     bool cached;               /* some sequence that prefills has cached tokens */
     uint16_t layer, step;
@@ -80,6 +84,16 @@ void rc_emit_gather(rc_builder *b);
  * the GPU's earlier compute and communication. */
 void rc_emit_ring_step(rc_builder *b, uint32_t gpu, rc_host_sync when);
 
+/* ---- latents, windows and selections (apart.c, latent.c) ---- */
+/* Whether prompts of the request absorb, in a layer of this kind. */
+bool rc_absorbs(const rc_request *rq, const rc_layer_kind *l);
+int64_t rc_absorbed_tokens(const rc_builder *b,
+                           int rank); /* of a rank, whose queries are absorbed */
+/* Whether attention of the layer at hand is not the schedule's: it selects keys, or it has a window
+ * and prompts are cut over ranks. rc_emit_apart emits it then. */
+bool rc_attends_apart(const rc_builder *b);
+void rc_emit_apart(rc_builder *b);
+
 /* ---- collectives (group.c) ---- */
 /* GPUs that communicate: `size` of them, `stride` apart, counted rank by rank. */
 typedef struct rc_group {
@@ -104,6 +118,16 @@ void rc_emit_collective(rc_builder *b, rc_group g, rc_lane lane, rc_part part, c
 /* The same; of the bytes, `second` go to each peer as a message of their own. NULL: none. */
 void rc_emit_collective_of_two(rc_builder *b, rc_group g, rc_lane lane, rc_part part,
                                const char *op, rc_bytes_fn bytes, rc_bytes_fn second);
+
+/* Sizes of an op beside those that all tasks have (rc_shape). */
+typedef struct rc_op_sizes {
+    int64_t a, b, c, d;
+    int key_size, value_size, experts, top_k;
+    double element; /* rc_emit_expert_transfer: bytes */
+} rc_op_sizes;
+/* Tokens to their experts, or results back, in every group like `g`: at->a tokens of a GPU, at->b
+ * elements each. On lane COMPUTE. */
+void rc_emit_expert_transfer(rc_builder *b, rc_group g, const char *op, const rc_op_sizes *at);
 
 /* ---- templates (template.c) ---- */
 bool rc_template_begin(rc_builder *b); /* false when out of memory */
@@ -155,6 +179,11 @@ void rc_emit_elementwise(rc_builder *b, uint32_t gpu, rc_part part, const char *
                          int64_t width);
 /* A kernel that reads `bytes` and writes as many: packs, reorders or scales what it reads. */
 void rc_emit_copy(rc_builder *b, uint32_t gpu, rc_part part, double bytes);
+/* Rotation of queries and keys of these heads, and values or latents to the cache. */
+void rc_emit_rotary(rc_builder *b, uint32_t gpu, int64_t tokens, rc_heads h);
+/* An op by its name in the table of costs; at->a at least 1. */
+void rc_emit_op(rc_builder *b, uint32_t gpu, rc_part part, const char *op, rc_dtype d,
+                const rc_op_sizes *at);
 /* A norm of the residual stream before a product with weights of type `next`. */
 void rc_emit_norm(rc_builder *b, uint32_t gpu, rc_dtype next, int64_t tokens);
 /* The same at the beginning of a layer. With rc_request.plain_first_norm that of the first layer is

@@ -10,7 +10,7 @@ rc_status rc_dcp_check(const char *name, bool replicas, const rc_model *m, const
         return rc_fail(err, RC_E_INPUT, "dcp is %d, which does not divide tp %d", d, l->tp);
     for (int k = 0; k < m->kinds; k++) {
         const rc_layer_form *form = rc_layer_form_of(&m->kind[k]);
-        const int kv = form->heads(&m->kind[k], 1).kv;
+        const int kv = m->kind[k].mixer == RC_MIX_LATENT ? 1 : form->heads(&m->kind[k], 1).kv;
         int own = rc_layout_kv_tp(l);
         if (kv == 0 || d == 1)
             continue;
@@ -32,7 +32,11 @@ int rc_schedule_most_dcp(const rc_model *m, int tp) {
     int most = tp;
     assert(tp >= 1);
     for (int k = 0; k < m->kinds; k++) {
-        const rc_heads h = rc_layer_form_of(&m->kind[k])->heads(&m->kind[k], 1);
+        rc_heads h = rc_layer_form_of(&m->kind[k])->heads(&m->kind[k], 1);
+        if (m->kind[k].selection.ratio > 0)
+            return 1;
+        if (m->kind[k].mixer == RC_MIX_LATENT)
+            h.kv = 1;
         int same = h.kv > 0 && tp % h.kv == 0 ? tp / h.kv : 1;
         if (h.query > 0 && same < most)
             most = same;
@@ -82,7 +86,7 @@ static int new_call(const rc_builder *b, int rank, const rc_sequence *s, rc_call
 
 /* KV heads on one GPU of the cache. */
 static int kv_heads(const rc_builder *b) {
-    return b->form->heads(b->kind, rc_layout_kv_tp(&b->rq->layout)).kv;
+    return b->latent ? 1 : b->form->heads(b->kind, rc_layout_kv_tp(&b->rq->layout)).kv;
 }
 
 void rc_dcp_attend(rc_builder *b) {

@@ -60,24 +60,22 @@ static int most_nodes(const rc_builder *b, rc_group g, int place, int folds) {
     return most;
 }
 
-void rc_emit_collective(rc_builder *b, rc_group g, rc_lane lane, rc_part part, const char *op,
-                        rc_bytes_fn bytes) {
-    rc_emit_collective_of_two(b, g, lane, part, op, bytes, NULL);
-}
-
-void rc_emit_collective_of_two(rc_builder *b, rc_group g, rc_lane lane, rc_part part,
-                               const char *op, rc_bytes_fn bytes, rc_bytes_fn second) {
+/* `like`: all of the shape but what follows from the group; bytes NULL: they are in it; `second`:
+ * of the bytes those of a second message to each peer, NULL: none. */
+static void meet(rc_builder *b, rc_group g, rc_lane lane, const rc_shape *like, rc_bytes_fn bytes,
+                 rc_bytes_fn second) {
     const int folds = b->rq->layout.tp / (int)b->g;
     const rc_group s = simulated(b, g);
     assert(g.size >= 1 && g.stride >= 1 && b->rq->layout.tp * b->n % (g.size * g.stride) == 0);
     assert(g.size * g.stride <= b->rq->layout.tp || (b->rq->schedule->groups & RC_OVER_CP) != 0);
     assert(lane == RC_LANE_COMPUTE || lane == RC_LANE_COMM);
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
-        rc_shape shape = rc_shape_of(RC_T_COLLECTIVE, part);
+        rc_shape shape = *like;
         uint32_t ready = b->last[gpu * RC_LANE_COUNT + RC_LANE_COMPUTE];
-        shape.op = op;
-        shape.bytes = bytes(b, rc_rank_of(b, gpu));
-        shape.a = second != NULL ? (int64_t)second(b, rc_rank_of(b, gpu)) : 0;
+        if (bytes)
+            shape.bytes = bytes(b, rc_rank_of(b, gpu));
+        if (second)
+            shape.a = (int64_t)second(b, rc_rank_of(b, gpu));
         shape.ranks = g.size;
         shape.members = s.size;
         shape.nodes = most_nodes(b, g, (int)gpu * folds, folds);
@@ -91,4 +89,27 @@ void rc_emit_collective_of_two(rc_builder *b, rc_group g, rc_lane lane, rc_part 
         b->mark[gpu] = id;
     }
     b->p->groups += b->p->gpus / (uint32_t)s.size;
+}
+
+void rc_emit_collective(rc_builder *b, rc_group g, rc_lane lane, rc_part part, const char *op,
+                        rc_bytes_fn bytes) {
+    rc_emit_collective_of_two(b, g, lane, part, op, bytes, NULL);
+}
+
+void rc_emit_collective_of_two(rc_builder *b, rc_group g, rc_lane lane, rc_part part,
+                               const char *op, rc_bytes_fn bytes, rc_bytes_fn second) {
+    rc_shape shape = rc_shape_of(RC_T_COLLECTIVE, part);
+    shape.op = op;
+    meet(b, g, lane, &shape, bytes, second);
+}
+
+void rc_emit_expert_transfer(rc_builder *b, rc_group g, const char *op, const rc_op_sizes *at) {
+    rc_shape shape = rc_shape_of(RC_T_COLLECTIVE, RC_P_DISPATCH);
+    shape.op = op;
+    shape.a = at->a;
+    shape.b = at->b;
+    shape.experts = at->experts;
+    shape.top_k = at->top_k;
+    shape.bytes = at->element;
+    meet(b, g, RC_LANE_COMPUTE, &shape, NULL, NULL);
 }

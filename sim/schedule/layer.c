@@ -85,6 +85,35 @@ void rc_emit_copy(rc_builder *b, uint32_t gpu, rc_part part, double bytes) {
     rc_emit(b, gpu, RC_LANE_COMPUTE, &s);
 }
 
+void rc_emit_rotary(rc_builder *b, uint32_t gpu, int64_t tokens, rc_heads h) {
+    rc_shape s = rc_shape_of(RC_T_ELEMENTWISE, RC_P_ROTARY);
+    s.op = "rotary_kv";
+    s.a = tokens;
+    s.b = (int64_t)h.key_size * (h.query + h.kv) + (int64_t)h.value_size * h.kv;
+    s.hq = h.query;
+    s.hkv = h.kv;
+    s.key_size = h.key_size;
+    s.value_size = h.value_size;
+    rc_emit(b, gpu, RC_LANE_COMPUTE, &s);
+}
+
+void rc_emit_op(rc_builder *b, uint32_t gpu, rc_part part, const char *op, rc_dtype d,
+                const rc_op_sizes *at) {
+    rc_shape s = rc_shape_of(RC_T_OP, part);
+    assert(op != NULL && at->a >= 1);
+    s.op = op;
+    s.dtype = d;
+    s.a = at->a;
+    s.b = at->b;
+    s.c = at->c;
+    s.d = at->d;
+    s.key_size = at->key_size;
+    s.value_size = at->value_size;
+    s.experts = at->experts;
+    s.top_k = at->top_k;
+    rc_emit(b, gpu, RC_LANE_COMPUTE, &s);
+}
+
 static void emit_norm(rc_builder *b, uint32_t gpu, rc_dtype next, int64_t tokens, int64_t width) {
     rc_emit_elementwise(b, gpu, RC_P_NORM,
                         rc_dtype_math(next) == RC_FP8 ? "rmsnorm_fp8" : "rmsnorm", tokens, width);
@@ -161,8 +190,8 @@ static void reduce_over_ranks(rc_builder *b) {
 
 static void emit_products(rc_builder *b, uint32_t gpu, int64_t t, int64_t own) {
     const rc_layout *l = &b->rq->layout;
-    const int64_t d = b->rq->model->hidden;
-    rc_emit_gemm(b, gpu, RC_P_GATE_UP, l->ffn_weights, t, 2 * own, d);
+    const int64_t d = b->rq->model->hidden, parts = b->kind->after == RC_FFN_PLAIN ? 1 : 2;
+    rc_emit_gemm(b, gpu, RC_P_GATE_UP, l->ffn_weights, t, parts * own, d);
     rc_emit_elementwise(b, gpu, RC_P_SWIGLU,
                         rc_dtype_math(l->ffn_weights) == RC_FP8 ? "swiglu_fp8" : "swiglu", t, own);
     rc_emit_gemm(b, gpu, RC_P_DOWN, l->ffn_weights, t, d, own);

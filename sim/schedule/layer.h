@@ -24,7 +24,15 @@ typedef struct rc_matrix {
     rc_proj proj;         /* what the checkpoint says of its storage goes by this; those before
                              RC_GATE are stored in the type of attention, the others in the FFN's */
     double rows, columns; /* outputs x inputs */
+    double copies;        /* matrices of this shape; 0 stands for one */
+    double used;          /* of these, how many a token passes; 0 stands for all */
 } rc_matrix;
+static inline double rc_matrix_copies(const rc_matrix *x) {
+    return x->copies > 0.0 ? x->copies : 1.0;
+}
+static inline double rc_matrix_used(const rc_matrix *x) {
+    return x->used > 0.0 ? x->used : rc_matrix_copies(x);
+}
 
 /* At most so many matrices does a layer have. */
 enum { RC_MATRICES = 16 };
@@ -54,7 +62,9 @@ rc_status rc_layers_check(const rc_model *m, rc_error *err);
 /* rc_model_load and rc_layers_check: how a model comes to whatever asks for its forms. */
 rc_status rc_model_open(const char *path, rc_model *out, rc_error *err);
 /* rc_layers_check; and tp and cp are at least 1, tp divides the query heads of every kind, and its
- * KV heads are a multiple of tp or divide it; RC_E_INPUT names both numbers. */
+ * KV heads are a multiple of tp or divide it (of latents: tp divides the heads); ep divides tp, or is a
+ * multiple of it that divides tp x cp, and divides the experts of every kind; RC_E_INPUT names the
+ * numbers. */
 rc_status rc_layout_check(const rc_model *m, const rc_layout *l, rc_error *err);
 
 #endif

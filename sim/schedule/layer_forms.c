@@ -9,7 +9,8 @@
  * (docs/extending.md). */
 /* clang-format off */
 #define FORMS(X) \
-    X(dense)
+    X(dense)  \
+    X(mixed)
 /* clang-format on */
 
 #define DECLARE(name) extern const rc_layer_form rc_layer_##name;
@@ -67,6 +68,43 @@ static rc_status check_heads(const rc_model *m, const rc_layer_kind *k, int tp, 
     return RC_OK;
 }
 
+static rc_status check_experts(const rc_model *m, const rc_layout *l, rc_error *err) {
+    const int ep = rc_layout_ep(l), gpus = l->tp * l->cp;
+    bool routed = false;
+    if (l->tp % ep != 0 && (ep % l->tp != 0 || gpus % ep != 0))
+        return rc_fail(err, RC_E_INPUT,
+                       "ep is %d: it must divide tp (%d), or be a multiple of it that divides tp x "
+                       "cp (%d)",
+                       ep, l->tp, gpus);
+    for (int k = 0; k < m->kinds; k++) {
+        const rc_layer_kind *kind = &m->kind[k];
+        routed = routed || kind->after == RC_FFN_EXPERTS;
+        if (kind->after == RC_FFN_EXPERTS && kind->experts.count % ep != 0)
+            return rc_fail(err, RC_E_INPUT, "ep is %d, which does not divide the %d experts of %s",
+                           ep, kind->experts.count, m->name);
+    }
+    if (ep > 1 && !routed)
+        return rc_fail(err, RC_E_INPUT, "ep is %d, and %s has no experts", ep, m->name);
+    if (routed && l->ffn_over_cp && l->cp > 1 && ep != gpus)
+        return rc_fail(
+            err, RC_E_UNMODELLED,
+            "with an FFN over the GPUs of all ranks (world tp), the experts of %s are dealt "
+            "to all of them: ep is %d, expected %d",
+            m->name, ep, gpus);
+    return RC_OK;
+}
+
+/* Keys of which some are chosen are not cut over the GPUs of a TP group. */
+static rc_status check_selections(const rc_model *m, const rc_layout *l, rc_error *err) {
+    for (int k = 0; k < m->kinds && rc_layout_dcp(l) > 1; k++)
+        if (m->kind[k].selection.ratio > 0)
+            return rc_fail(
+                err, RC_E_UNMODELLED,
+                "dcp is %d: chosen keys (%s) over the GPUs of a TP group are not modelled",
+                rc_layout_dcp(l), m->name);
+    return RC_OK;
+}
+
 rc_status rc_layout_check(const rc_model *m, const rc_layout *l, rc_error *err) {
     if (l->tp < 1 || l->cp < 1)
         return rc_fail(err, RC_E_INPUT, "tp is %d and cp is %d; both must be at least 1", l->tp,
@@ -74,5 +112,6 @@ rc_status rc_layout_check(const rc_model *m, const rc_layout *l, rc_error *err) 
     RC_TRY(rc_layers_check(m, err));
     for (int k = 0; k < m->kinds; k++)
         RC_TRY(check_heads(m, &m->kind[k], l->tp, err));
-    return RC_OK;
+    RC_TRY(check_selections(m, l, err));
+    return check_experts(m, l, err);
 }

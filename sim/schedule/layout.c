@@ -21,11 +21,15 @@ void rc_model_dtypes(const rc_model *m, rc_layout *l) {
 }
 
 /* Projections that are not of the type of their part of the layer, in some layers or in all. */
-static int exceptions(const rc_model *m) {
+static int exceptions(const rc_model *m, int *all) {
     int n = 0;
+    *all = 0;
     for (int i = 0; i < m->kinds * RC_PROJS; i++) {
         const int k = i / RC_PROJS, p = i % RC_PROJS, layers = rc_model_layers_of(m, k);
         const rc_layer_kind *l = &m->kind[k];
+        if (p == RC_ROUTER || rc_projection_elements(m, l, (rc_proj)p) <= 0.0)
+            continue;
+        *all += layers;
         rc_dtype want = p < RC_GATE ? m->quant.attn : m->quant.ffn;
         int same = l->stored[p].dtype == want ? l->stored[p].layers : 0;
         if (want == RC_BF16)
@@ -44,11 +48,12 @@ static void note_quantisation(const rc_model *m, rc_notes *out) {
             "head %s, KV cache %s; these hold where the scenario states no dtypes",
             m->name, q->method, rc_dtype_name(q->attn), rc_dtype_name(q->ffn),
             rc_dtype_name(q->head), rc_dtype_name(q->kv));
-    if (exceptions(m) > 0)
+    int all, n = exceptions(m, &all);
+    if (n > 0)
         rc_note(out,
                 "%d of the %d projections of %s are stored in another type than most of their part "
                 "of a layer: memory counts each as it is, times take all as the most",
-                exceptions(m), RC_PROJS * m->layers, m->name);
+                n, all, m->name);
 }
 
 static void note_disagreement(const rc_model *m, const rc_layout *l, rc_notes *out) {

@@ -4,6 +4,13 @@
 #define RC_SCHEDULE_LAYOUT_H
 #include "sim/model/model.h"
 
+/* The forms of attention on latents (mixer_latent.c). */
+typedef enum rc_mla {
+    RC_MLA_LEAST_WORK, /* for each layer and pass the one with fewer FLOPs */
+    RC_MLA_MATERIALISED,
+    RC_MLA_ABSORBED
+} rc_mla;
+
 typedef struct rc_layout {
     int tp, cp; /* N_TP GPUs of a TP group (all its nodes), N ranks */
     int dcp;    /* GPUs of a TP group over which the tokens of the KV cache are cut (decode context
@@ -11,6 +18,9 @@ typedef struct rc_layout {
     bool ffn_over_cp; /* the weights of the FFN are cut over all tp x cp GPUs; else every rank holds
                          them all */
     rc_dtype attn_weights, ffn_weights, act, kv;
+    int ep; /* GPUs, side by side, over which experts are dealt; 0 and 1: they are not */
+    double expert_skew; /* how unevenly experts are chosen (routing.h); 0: evenly */
+    rc_mla mla;         /* how prompts attend to latents; decode steps absorb them */
 } rc_layout;
 
 /* GPUs of a TP group among which a token's keys and values lie on one: at least 1, even where `dcp`
@@ -18,6 +28,10 @@ typedef struct rc_layout {
  * tokens, the other tp / d. */
 int rc_layout_dcp(const rc_layout *l);
 int rc_layout_kv_tp(const rc_layout *l);
+static inline int rc_layout_ep(const rc_layout *l) {
+    return l->ep > 1 ? l->ep : 1;
+}
+
 /* The dtypes that the checkpoint states, bf16 where it states none; tp and cp are left alone. */
 void rc_model_dtypes(const rc_model *m, rc_layout *l);
 /* The notes of the file, and what `l` and the longest sequence (0: not known) give reason to say:

@@ -1,6 +1,6 @@
 /* Bytes on one GPU of a pass.
  *
- * Weights      those of all layers as their forms cut them (layer_dense.c: q and o sharded TP ways,
+ * Weights      those of all layers as their forms cut them (mixer_attention.c: q and o sharded TP ways,
  *              k and v by whole heads, gate, up and down sharded), embedding and LM head
  *              (totals.c). Where each GPU projects the queries of all heads that it attends with,
  *              q, k and v are cut tp / dcp ways; where the FFN is cut over the GPUs of all ranks, so
@@ -8,7 +8,8 @@
  * KV           tokens of all sequences, new and cached, over the CP ranks rounded up, or over as
  *              many of them as the schedule cuts the KV over, and over the GPUs of a TP group that
  *              hold different tokens (dcp), which hold the heads of a TP group of tp / dcp; all
- *              layers.
+ *              layers. Of a layer with a window no more than it, of one with a state that (kept.h),
+ *              both for each sequence and rank.
  * Activations  the largest live set within any layer, for ceil(tokens_new / CP) tokens, as its form
  *              says. The residual stream is whole (tokens x D) on every GPU of the TP group.
  * Buffers      what the schedule keeps besides, for the layer that needs most, since every layer
@@ -24,6 +25,7 @@
 #include <assert.h>
 #include <math.h>
 
+#include "sim/schedule/kept.h"
 #include "sim/schedule/layer.h"
 #include "sim/schedule/totals.h"
 
@@ -57,34 +59,35 @@ static int kv_ranks(const rc_schedule *s, const rc_layer_kind *k, const rc_layou
     return ranks;
 }
 
-static double kv_of(const rc_schedule *s, const rc_model *m, const rc_layout *l, double tokens) {
+static double kv_of(const rc_schedule *s, const rc_model *m, const rc_layout *l, double tokens,
+                    double sequences) {
     double bytes = 0.0;
     for (int i = 0; i < m->kinds; i++) {
         const rc_layer_kind *k = &m->kind[i];
-        int holders = kv_ranks(s, k, l) * rc_layout_dcp(l);
-        bytes += ceil(tokens / holders) * rc_model_layers_of(m, i) *
-                 rc_layer_form_of(k)->kv_bytes(k, rc_layout_kv_tp(l), l->kv);
+        const double holders = (double)kv_ranks(s, k, l) * rc_layout_dcp(l);
+        bytes += rc_model_layers_of(m, i) *
+                 rc_layer_kept(k, rc_layout_kv_tp(l), l->kv, ceil(tokens / holders), sequences);
     }
     return bytes;
 }
 
 static double weights_of(const rc_schedule *s, const rc_model *m, const rc_layout *l) {
-    double bytes = rc_model_weight_bytes_gpu(m, l->tp, l->attn_weights, l->ffn_weights);
+    double bytes = rc_model_weight_bytes_of(m, l);
     if (s->whole_queries && rc_layout_dcp(l) > 1)
         bytes += rc_model_matrix_bytes_gpu(m, RC_Q, RC_O, rc_layout_kv_tp(l), l->attn_weights,
                                            l->ffn_weights) -
                  rc_model_matrix_bytes_gpu(m, RC_Q, RC_O, l->tp, l->attn_weights, l->ffn_weights);
     if (l->ffn_over_cp)
-        bytes +=
-            rc_model_matrix_bytes_gpu(m, RC_GATE, RC_PROJS, l->tp * l->cp, l->attn_weights,
-                                      l->ffn_weights) -
-            rc_model_matrix_bytes_gpu(m, RC_GATE, RC_PROJS, l->tp, l->attn_weights, l->ffn_weights);
+        bytes += rc_model_matrix_bytes_gpu(m, RC_GATE, RC_ROUTER, l->tp * l->cp, l->attn_weights,
+                                           l->ffn_weights) -
+                 rc_model_matrix_bytes_gpu(m, RC_GATE, RC_ROUTER, l->tp, l->attn_weights,
+                                           l->ffn_weights);
     return bytes;
 }
 
 rc_status rc_pass_memory(const rc_schedule *s, const rc_model *m, const rc_layout *l,
-                         int64_t tokens_new, int64_t tokens_cached, double capacity, rc_memory *out,
-                         rc_error *err) {
+                         int64_t tokens_new, int64_t tokens_cached, int64_t sequences,
+                         double capacity, rc_memory *out, rc_error *err) {
     assert(s != NULL);
     RC_TRY(rc_layout_check(m, l, err));
     if (tokens_new < 0 || tokens_cached < 0)
@@ -93,7 +96,7 @@ rc_status rc_pass_memory(const rc_schedule *s, const rc_model *m, const rc_layou
     double fresh = ceil((double)tokens_new / l->cp), cached = ceil((double)tokens_cached / l->cp);
     rc_memory mem = {.capacity = capacity, .runtime = RUNTIME};
     mem.weights = weights_of(s, m, l);
-    mem.kv = kv_of(s, m, l, (double)tokens_new + (double)tokens_cached);
+    mem.kv = kv_of(s, m, l, (double)tokens_new + (double)tokens_cached, (double)sequences);
     for (int i = 0; i < m->kinds; i++) {
         const rc_layer_kind *k = &m->kind[i];
         mem.activations = fmax(mem.activations, fresh * rc_layer_form_of(k)->live_bytes(m, k, l));
@@ -117,11 +120,14 @@ rc_status rc_pass_kv_room(const rc_schedule *s, const rc_model *m, const rc_layo
                           const rc_kv_passes *passes, double capacity, rc_memory *memory,
                           rc_kv_room *out, rc_error *err) {
     const int64_t largest = largest_of(passes);
-    RC_TRY(rc_pass_memory(s, m, l, largest, passes->longest, capacity, memory, err));
-    *out = (rc_kv_room){.largest = largest,
-                        .bytes = capacity - (memory->total - memory->kv),
-                        .token = rc_model_kv_bytes_gpu(m, rc_layout_kv_tp(l), l->kv),
-                        .ranks = l->cp};
+    const int64_t sequences = passes->decodes > 0 ? passes->decodes : 1;
+    RC_TRY(rc_pass_memory(s, m, l, largest, passes->longest, sequences, capacity, memory, err));
+    *out =
+        (rc_kv_room){.largest = largest,
+                     .bytes = capacity - (memory->total - memory->kv) -
+                              (double)sequences * rc_model_fixed_gpu(m, rc_layout_kv_tp(l), l->kv),
+                     .token = rc_model_growth_gpu(m, rc_layout_kv_tp(l), l->kv),
+                     .ranks = l->cp};
     if (out->token <= 0.0)
         return rc_fail(err, RC_E_UNMODELLED,
                        "no layer of %s keeps keys and values: how many tokens a GPU holds is not "

@@ -4,12 +4,12 @@
 #define RC_SCHEDULE_PASS_MEMORY_H
 #include "sim/schedule/schedule.h"
 
-typedef struct rc_memory {  /* bytes on the fullest GPU */
-    double weights;         /* sharded over TP; embeddings too; norms replicated */
-    double kv;              /* (P+T) rounded up over CP, max(1, N_KV/TP) heads */
-    double activations;     /* the largest live set of any layer */
-    double buffers;         /* of the schedule: messages, partial outputs */
-    double runtime;         /* CUDA context, NCCL channels, workspaces, graphs (fixed) */
+typedef struct rc_memory { /* bytes on the fullest GPU */
+    double weights;        /* sharded over TP; embeddings too; norms replicated */
+    double kv;             /* (P+T) rounded up over CP, max(1, N_KV/TP) heads, or latents; states */
+    double activations;    /* the largest live set of any layer */
+    double buffers;        /* of the schedule: messages, partial outputs */
+    double runtime;        /* CUDA context, NCCL channels, workspaces, graphs (fixed) */
     double total, capacity; /* capacity: what these may take together */
 } rc_memory;
 /* The passes that run beside a KV cache: what decides the largest of them. */
@@ -27,10 +27,11 @@ typedef struct rc_kv_room {
     double tokens; /* that all ranks hold together; 0 when the rest does not fit */
 } rc_kv_room;
 
-/* `tokens_new`, `tokens_cached` are sums over the batch; `capacity` is what a GPU has for all. */
+/* `tokens_new`, `tokens_cached` are sums over the batch of `sequences`, whose number counts where layers
+ * have windows or states; `capacity` is what a GPU has for all. */
 rc_status rc_pass_memory(const rc_schedule *s, const rc_model *m, const rc_layout *l,
-                         int64_t tokens_new, int64_t tokens_cached, double capacity, rc_memory *out,
-                         rc_error *err);
+                         int64_t tokens_new, int64_t tokens_cached, int64_t sequences,
+                         double capacity, rc_memory *out, rc_error *err);
 /* The room for KV while the largest of such passes runs. RC_E_UNMODELLED for a model that keeps
  * none. */
 rc_status rc_pass_kv_room(const rc_schedule *s, const rc_model *m, const rc_layout *l,

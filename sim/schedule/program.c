@@ -30,6 +30,8 @@ static uint64_t shape_hash(const rc_program *p, const rc_shape *s) {
     h = mix(h, (uint64_t)s->a);
     h = mix(h, (uint64_t)s->b);
     h = mix(h, (uint64_t)s->c);
+    h = mix(h, (uint64_t)s->d + ((uint64_t)s->window << 20) + ((uint64_t)s->experts << 44) +
+                   ((uint64_t)s->top_k << 56));
     h = mix(h, (uint64_t)s->hq * 1024u + (uint64_t)s->hkv);
     h = mix(h, (uint64_t)s->key_size * 65536u + (uint64_t)s->value_size);
     h = mix(h, ((uint64_t)s->ranks << 40) + ((uint64_t)s->members << 16) + (uint64_t)s->nodes);
@@ -48,7 +50,8 @@ static bool same_op(const char *x, const char *y) {
 
 static bool shape_equal(const rc_program *p, const rc_shape *x, const rc_shape *y) {
     if (x->kind != y->kind || x->part != y->part || x->dtype != y->dtype || x->a != y->a ||
-        x->b != y->b || x->c != y->c || x->hq != y->hq || x->hkv != y->hkv ||
+        x->b != y->b || x->c != y->c || x->d != y->d || x->window != y->window ||
+        x->experts != y->experts || x->top_k != y->top_k || x->hq != y->hq || x->hkv != y->hkv ||
         x->key_size != y->key_size || x->value_size != y->value_size || x->ranks != y->ranks ||
         x->members != y->members || x->nodes != y->nodes || x->abreast != y->abreast ||
         x->bytes < y->bytes || x->bytes > y->bytes || x->stand_in != y->stand_in ||
@@ -289,6 +292,20 @@ static double attention_flops(const rc_shape *s, double entries) {
     return 2.0 * (double)(s->key_size + s->value_size) * s->hq * entries;
 }
 
+/* Products of ops that are no plain product or attention. */
+static void op_counts(const rc_shape *s, double times, rc_counts *n) {
+    const double a = (double)s->a, b = (double)s->b, c = (double)s->c, d = (double)s->d;
+    if (strcmp(s->op, "mla_bmm") == 0)
+        n->gemm_flops += times * 2.0 * a * b * c * d;
+    else if (strcmp(s->op, "moe_ffn") == 0)
+        n->gemm_flops += times * 6.0 * a * b * c;
+    else if (strcmp(s->op, "dsa_index") == 0)
+        n->attention_flops +=
+            times * 2.0 * c * d * s->key_size * (a * (b - a) + a * (a + 1.0) / 2.0);
+    else if (strcmp(s->op, "dsa_attention") == 0)
+        n->attention_flops += times * 2.0 * a * b * c * (s->key_size + s->value_size);
+}
+
 void rc_counts_add(const rc_program *p, uint32_t shape, double times, rc_counts *n) {
     const rc_shape *s = &p->shapes[shape];
     int64_t whole = (int64_t)times, entries = 0;
@@ -299,11 +316,16 @@ void rc_counts_add(const rc_program *p, uint32_t shape, double times, rc_counts 
     case RC_T_ATTENTION:
     case RC_T_DECODE:
         for (uint32_t c = 0; c < s->calls; c++)
-            entries += rc_call_entries(&p->calls[s->first_call + c]);
+            entries += rc_call_entries_within(&p->calls[s->first_call + c], s->window);
+        if (s->kind == RC_T_ATTENTION) /* keys and values made from latents */
+            n->gemm_flops += times * 2.0 * (double)s->a * (double)s->b * (double)s->c;
         entries += s->kind == RC_T_DECODE ? s->a * s->b : 0;
         n->attention_launches += (int)whole;
         n->entries += whole * entries;
         n->attention_flops += times * attention_flops(s, (double)entries);
+        break;
+    case RC_T_OP:
+        op_counts(s, times, n);
         break;
     case RC_T_MESSAGE:
         n->messages += (int)whole;
@@ -311,7 +333,7 @@ void rc_counts_add(const rc_program *p, uint32_t shape, double times, rc_counts 
         break;
     case RC_T_COLLECTIVE:
         n->collectives += (int)whole;
-        n->collective_bytes += times * s->bytes;
+        n->collective_bytes += times * s->bytes * (s->experts > 0 ? (double)(s->a * s->b) : 1.0);
         break;
     default:
         break;

@@ -64,6 +64,12 @@ static rc_status of_ranks(const rc_request *rq, int ranks, rc_program_size *out,
         small.ranks_per_node = rc_one_node(rq) ? ranks : FEW - 1;
     small.repeats = rq->repeats > 0 && rq->repeats < LIKE ? rq->repeats : LIKE;
     small.unfold_tp = false;
+    if (rc_layout_ep(&rq->layout) > rq->layout.tp) /* experts are dealt over all that there are */
+        small.layout.ep = rq->layout.tp * ranks;
+    for (int k = 0; k < rq->model->kinds; k++) /* in the form that its own sequences have it in */
+        if (rq->model->kind[k].mixer == RC_MIX_LATENT)
+            small.layout.mla =
+                rc_absorbs(rq, &rq->model->kind[k]) ? RC_MLA_ABSORBED : RC_MLA_MATERIALISED;
     small.seqs = key.prefills ? kinds : kinds + 1;
     small.seq_count = (size_t)key.prefills + (size_t)key.decodes;
     RC_TRY(rc_schedule_lay_out(&small, &p, err)); /* `rq` was checked, not these few ranks */

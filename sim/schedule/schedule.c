@@ -8,15 +8,16 @@
 
 const char *rc_part_name(rc_part p) {
     static const char *const names[RC_P_COUNT] = {
-        "norm",       "qkv",        "rotary",         "attention", "merge",   "out",
-        "all-reduce", "gate-up",    "swiglu",         "down",      "lm-head", "send-recv",
-        "all-to-all", "all-gather", "reduce-scatter", "host"};
+        "norm",      "qkv",        "rotary",     "attention",      "merge",
+        "out",       "all-reduce", "gate-up",    "swiglu",         "down",
+        "state",     "index",      "experts",    "dispatch",       "lm-head",
+        "send-recv", "all-to-all", "all-gather", "reduce-scatter", "host"};
     assert(p < RC_P_COUNT);
     return names[p];
 }
 
 bool rc_part_is_comm(rc_part p) {
-    return p == RC_P_ALL_REDUCE || p == RC_P_SENDRECV || p == RC_P_ALL2ALL ||
+    return p == RC_P_ALL_REDUCE || p == RC_P_SENDRECV || p == RC_P_DISPATCH || p == RC_P_ALL2ALL ||
            p == RC_P_ALL_GATHER || p == RC_P_REDUCE_SCATTER;
 }
 
@@ -74,7 +75,18 @@ rc_status rc_schedule_check(const rc_request *rq, rc_error *err) {
 
 /* What attention sees of the layer on one GPU, its heads cut over `tp`. */
 static void set_heads(rc_builder *b, int tp) {
-    const rc_heads h = b->form->heads(b->kind, tp);
+    rc_heads h = b->form->heads(b->kind, tp);
+    b->latent = b->kind->mixer == RC_MIX_LATENT && h.query > 0;
+    b->absorbed = b->latent && rc_absorbs(b->rq, b->kind);
+    b->one = h;
+    b->window = b->kind->window;
+    if (b->latent)
+        b->one = (rc_heads){.query = h.query,
+                            .kv = 1,
+                            .key_size = b->kind->latent.kv_rank + b->kind->latent.rope,
+                            .value_size = b->kind->latent.kv_rank};
+    if (b->absorbed)
+        h = b->one;
     b->hq = h.query;
     b->hkv = h.kv;
     b->key_size = h.key_size;
@@ -93,12 +105,15 @@ static void emit_layer(rc_builder *b) {
     bool whole = b->rq->schedule->whole_queries && rc_layout_dcp(l) > 1;
     if (whole)
         set_heads(b, rc_layout_kv_tp(l));
+    const bool apart = rc_attends_apart(b);
     b->form->before(b);
     if (whole)
         set_heads(b, l->tp);
-    for (uint32_t gpu = 0; gpu < b->p->gpus && b->hq > 0; gpu++)
+    for (uint32_t gpu = 0; gpu < b->p->gpus && b->hq > 0 && !apart; gpu++)
         rc_emit_ring_step(b, gpu, RC_HOST_ONCE);
-    if (b->hq > 0)
+    if (apart)
+        rc_emit_apart(b);
+    else if (b->hq > 0)
         b->rq->schedule->attention(b);
     b->form->after(b);
     b->layer++;
@@ -240,7 +255,25 @@ static uint64_t digest_kind(uint64_t h, const rc_request *rq, int k) {
     const rc_layer_kind *l = &rq->model->kind[k];
     for (const char *c = l->form; *c != '\0'; c++)
         h = digest(h, (unsigned char)*c);
-    return digest(h, rc_layer_form_of(l)->heads(l, rq->layout.tp).query > 0);
+    const uint64_t parts[] = {rc_layer_form_of(l)->heads(l, rq->layout.tp).query > 0,
+                              (uint64_t)l->mixer,
+                              (uint64_t)l->after,
+                              l->window > 0,
+                              l->output_gate,
+                              l->latent.q_rank > 0,
+                              l->latent.o_rank > 0,
+                              l->selection.heads > 0,
+                              l->selection.top_k > 0,
+                              l->selection.ratio > 0,
+                              l->state.conv > 0,
+                              l->state.low_rank > 0,
+                              l->experts.shared > 0,
+                              l->experts.latent > 0,
+                              l->mixer == RC_MIX_LATENT && rc_absorbs(rq, l),
+                              (uint64_t)rc_layout_ep(&rq->layout)};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        h = digest(h, parts[i]);
+    return h;
 }
 
 /* A digest (FNV-1a) of which layers are emitted and what each emits. */

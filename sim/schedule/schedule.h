@@ -34,11 +34,16 @@
 
 typedef enum rc_task_kind {
     RC_T_GEMM,        /* a=M b=N c=K, dtype                                                  */
-    RC_T_ATTENTION,   /* calls[], hq, hkv, dtype: one fused launch over its calls            */
-    RC_T_DECODE,      /* a=batch b=mean context c=longest, hq, hkv, dtype                    */
+    RC_T_ATTENTION,   /* calls[], hq, hkv, window, dtype: one fused launch over its calls. On
+                         latents with op: mla_prefill, and a=keys b=N c=K of the product that makes
+                         keys and values (0: they are there), or mla_absorbed               */
+    RC_T_DECODE,      /* a=batch b=mean context c=longest, hq, hkv, dtype; op: mla_decode    */
     RC_T_MERGE,       /* a=rows b=parts                                                      */
     RC_T_ELEMENTWISE, /* op, a=tokens b=width (rotary_kv: hq, hkv, c=launches, 0: one) */
-    RC_T_COPY,       /* a, b, c: bytes of pieces, each copied twice inside one GPU: of K, of V    */
+    RC_T_OP,   /* op, a, b, c, d as the op's rows have them in their columns (calib/schema.h),
+                         key_size, value_size, experts, top_k, dtype                          */
+    RC_T_COPY, /* a, b, c: bytes of pieces, each copied twice inside one GPU: of K, of V    */
+    /* ep_dispatch, ep_combine: a=tokens b=width, experts, top_k, and bytes of one element */
     RC_T_COLLECTIVE, /* op, bytes, ranks, nodes, members: all members of task.group meet     */
     RC_T_MESSAGE,    /* bytes from this GPU to `peer`, in a ring of `ranks`; nodes: 1 inside a
                          node, 2 between two; a, b, c: bytes of the pieces that it is sent in, of K
@@ -60,6 +65,10 @@ typedef enum rc_part { /* what a task is for: the rows of a breakdown */
                        RC_P_GATE_UP,
                        RC_P_SWIGLU,
                        RC_P_DOWN,
+                       RC_P_STATE,    /* of mixers with a state */
+                       RC_P_INDEX,    /* selections of keys */
+                       RC_P_EXPERTS,  /* routing and the routed experts */
+                       RC_P_DISPATCH, /* tokens to their experts and back */
                        RC_P_LM_HEAD,
                        RC_P_SENDRECV,
                        RC_P_ALL2ALL,
@@ -83,8 +92,10 @@ typedef struct rc_shape {
     rc_task_kind kind;
     rc_part part;
     rc_dtype dtype;
-    const char *op;  /* static string; NULL when the kind has none */
-    int64_t a, b, c; /* COLLECTIVE: a, of the bytes: those of a second message to each peer */
+    const char *op;     /* static string; NULL when the kind has none */
+    int64_t a, b, c, d; /* COLLECTIVE: a, of the bytes: those of a second message to each peer */
+    int64_t window;     /* ATTENTION: keys that a query sees at most; 0: all */
+    int experts, top_k;
     int hq, hkv;
     int key_size, value_size; /* ATTENTION, DECODE, MERGE, rotary_kv: size of a head */
     int ranks, nodes;         /* COLLECTIVE, MESSAGE: GPUs of the group; nodes */

@@ -44,6 +44,19 @@ int64_t rc_call_entries(const rc_call *c) {
     return seen * c->tk - seen * (seen - 1) / 2;
 }
 
+/* Queries see 1 more key than the one before until they see `window`; the first sees tk - tq + 1. */
+int64_t rc_call_entries_within(const rc_call *c, int64_t window) {
+    const int64_t all = rc_call_entries(c), tq = c->tq < c->tk ? c->tq : c->tk;
+    assert(window >= 0);
+    if (window == 0 || window >= c->tk)
+        return all;
+    if (!c->causal)
+        return c->tq * window;
+    const int64_t rising = c->tk - tq + 1 < window ? window - (c->tk - tq + 1) : 0;
+    const int64_t rise = rising < tq ? rising : tq; /* queries that see fewer */
+    return (tq - rise) * window + rise * (c->tk - tq + 1) + rise * (rise - 1) / 2;
+}
+
 int rc_shard_calls(int64_t t, int64_t p, int n, int q, int s, rc_call out[2]) {
     int64_t cached = rc_shard_cached(p, n, s);
     int64_t own = rc_shard_tokens(t, n, q);

@@ -36,5 +36,7 @@ typedef struct rc_call {
 int rc_shard_calls(int64_t t, int64_t p, int n, int q, int s, rc_call out[2]);
 /* Score entries of one call; its tq and tk are each at most RC_TOKENS_MAX. */
 int64_t rc_call_entries(const rc_call *c);
+/* The same where a query sees at most `window` keys, the last; 0: all. */
+int64_t rc_call_entries_within(const rc_call *c, int64_t window);
 
 #endif

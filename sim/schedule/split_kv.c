@@ -16,7 +16,10 @@ uint32_t rc_emit_decode_of(rc_builder *b, uint32_t gpu, int hq, int hkv, int64_t
     for (size_t i = 0; i < b->rq->seq_count; i++) {
         if (!rc_decodes(b, i))
             continue;
-        int64_t own = rc_ceil_div(b->rq->seqs[i].p + b->rq->seqs[i].t, shares);
+        int64_t seen = b->rq->seqs[i].p + b->rq->seqs[i].t;
+        if (b->window > 0 && b->window < seen)
+            seen = b->window;
+        int64_t own = rc_ceil_div(seen, shares);
         differ = differ || (first > 0 && own != first);
         first = own;
         longest = own > longest ? own : longest;
@@ -29,8 +32,9 @@ uint32_t rc_emit_decode_of(rc_builder *b, uint32_t gpu, int hq, int hkv, int64_t
     s.c = longest;
     s.hq = hq;
     s.hkv = hkv;
-    s.key_size = b->key_size;
-    s.value_size = b->value_size;
+    s.op = b->latent ? "mla_decode" : NULL;
+    s.key_size = b->one.key_size;
+    s.value_size = b->one.value_size;
     s.stand_in = padded || differ || b->rq->stand_in;
     return rc_emit(b, gpu, RC_LANE_COMPUTE, &s);
 }
@@ -40,7 +44,7 @@ uint32_t rc_emit_decode(rc_builder *b, uint32_t gpu) {
         rc_note_shape(b, b->pairs.decode);
         return RC_TASK_NONE;
     }
-    uint32_t id = rc_emit_decode_of(b, gpu, b->hq, b->hkv, rc_decode_tokens(b), b->n);
+    uint32_t id = rc_emit_decode_of(b, gpu, b->one.query, b->one.kv, rc_decode_tokens(b), b->n);
     if (b->noting)
         b->pairs.decode = b->noted[b->notes - 1];
     return id;

@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <math.h>
 
+#include "sim/schedule/kept.h"
 #include "sim/schedule/layer.h"
 
 const rc_layer_kind *rc_model_typical(const rc_model *m) {
@@ -28,30 +29,33 @@ const rc_layer_kind *rc_model_typical(const rc_model *m) {
 
 /* ---- parameters and FLOPs ------------------------------------------------------------------- */
 
-/* Elements of the matrices of one layer whose projection is in [from, to). */
-static double elements(const rc_model *m, const rc_layer_kind *l, rc_proj from, rc_proj to) {
+/* Elements of the matrices of one layer whose projection is in [from, to); `used`: of those that a
+ * token passes. */
+static double elements(const rc_model *m, const rc_layer_kind *l, rc_proj from, rc_proj to,
+                       bool used) {
     rc_matrix all[RC_MATRICES];
     int count = rc_layer_form_of(l)->matrices(m, l, 1, all);
     double sum = 0.0;
     for (int i = 0; i < count; i++)
         if (all[i].proj >= from && all[i].proj < to)
-            sum += all[i].rows * all[i].columns;
+            sum += all[i].rows * all[i].columns *
+                   (used ? rc_matrix_used(&all[i]) : rc_matrix_copies(&all[i]));
     return sum;
 }
 
-static double all_elements(const rc_model *m, rc_proj from, rc_proj to) {
+static double all_elements(const rc_model *m, rc_proj from, rc_proj to, bool used) {
     double sum = 0.0;
     for (int k = 0; k < m->kinds; k++)
-        sum += rc_model_layers_of(m, k) * elements(m, &m->kind[k], from, to);
+        sum += rc_model_layers_of(m, k) * elements(m, &m->kind[k], from, to, used);
     return sum;
 }
 
 double rc_model_attn_params(const rc_model *m) {
-    return all_elements(m, RC_Q, RC_GATE);
+    return all_elements(m, RC_Q, RC_GATE, false);
 }
 
 double rc_model_ffn_params(const rc_model *m) {
-    return all_elements(m, RC_GATE, RC_PROJS);
+    return all_elements(m, RC_GATE, RC_PROJS, false);
 }
 
 double rc_model_params(const rc_model *m) {
@@ -61,6 +65,40 @@ double rc_model_params(const rc_model *m) {
         vectors +=
             rc_model_layers_of(m, k) * rc_layer_form_of(&m->kind[k])->vectors(m, &m->kind[k], 1);
     return rc_model_attn_params(m) + rc_model_ffn_params(m) + embed + vectors + d;
+}
+
+double rc_model_active_params(const rc_model *m) {
+    const double unused =
+        all_elements(m, RC_Q, RC_PROJS, false) - all_elements(m, RC_Q, RC_PROJS, true);
+    return rc_model_params(m) - unused;
+}
+
+/* ---- what a sequence leaves ----------------------------------------------------------------- */
+
+double rc_model_growth_gpu(const rc_model *m, int tp, rc_dtype kv) {
+    double bytes = 0.0;
+    for (int k = 0; k < m->kinds; k++)
+        bytes += rc_model_layers_of(m, k) * rc_layer_growth(&m->kind[k], tp, kv);
+    return bytes;
+}
+
+double rc_model_fixed_gpu(const rc_model *m, int tp, rc_dtype kv) {
+    double bytes = 0.0;
+    for (int k = 0; k < m->kinds; k++) {
+        const rc_layer_kind *l = &m->kind[k];
+        bytes +=
+            rc_model_layers_of(m, k) *
+            (rc_layer_state_bytes(l, tp) +
+             (l->window > 0 ? (double)l->window * rc_layer_form_of(l)->kv_bytes(l, tp, kv) : 0.0));
+    }
+    return bytes;
+}
+
+double rc_model_index_bytes(const rc_model *m) {
+    double bytes = 0.0;
+    for (int k = 0; k < m->kinds; k++)
+        bytes += rc_model_layers_of(m, k) * rc_layer_index_bytes(&m->kind[k]);
+    return bytes;
 }
 
 double rc_model_kv_bytes_gpu(const rc_model *m, int tp, rc_dtype kv) {
@@ -78,7 +116,7 @@ double rc_model_kv_bytes(const rc_model *m, rc_dtype kv) {
 
 double rc_model_gemm_flops(const rc_model *m, int64_t t) {
     assert(t >= 0);
-    return 2.0 * (double)t * (rc_model_attn_params(m) + rc_model_ffn_params(m));
+    return 2.0 * (double)t * all_elements(m, RC_Q, RC_PROJS, true);
 }
 
 double rc_model_entry_flops(const rc_model *m, double entries) {
@@ -91,9 +129,21 @@ double rc_model_entry_flops(const rc_model *m, double entries) {
 }
 
 double rc_model_attention_flops(const rc_model *m, int64_t t, int64_t p) {
-    double tt = (double)t, entries = tt * (double)p + tt * (tt + 1.0) / 2.0;
+    double flops = 0.0;
     assert(t >= 0 && p >= 0);
-    return rc_model_entry_flops(m, entries);
+    for (int k = 0; k < m->kinds && t > 0; k++) {
+        const rc_layer_kind *l = &m->kind[k];
+        const rc_heads h = rc_layer_form_of(l)->heads(l, 1);
+        const double all = (double)t * (double)p + (double)t * ((double)t + 1.0) / 2.0;
+        const double seen = l->window > 0 || l->selection.ratio > 0
+                                ? (double)t * rc_layer_kept_mean(l, (double)t, (double)p)
+                                : all;
+        double one = 2.0 * h.query * (h.key_size + h.value_size) * seen;
+        if (l->selection.heads > 0)
+            one += 2.0 * l->selection.heads * l->selection.dim * all / l->selection.ratio;
+        flops += rc_model_layers_of(m, k) * one;
+    }
+    return flops;
 }
 
 /* ---- bytes of weights ----------------------------------------------------------------------- */
@@ -118,13 +168,23 @@ static rc_scale usual_scale(rc_dtype d) {
     return scales[d];
 }
 
+/* One matrix and its copies, on one GPU. Experts that are dealt to more GPUs than a TP group has are
+ * fewer there, and what they share is whole. */
+static double copies_of(const rc_matrix *x, const rc_layout *cut) {
+    const int ep = rc_layout_ep(cut);
+    if (ep <= cut->tp || (x->proj != RC_EXPERT && x->proj != RC_SHARED))
+        return rc_matrix_copies(x);
+    return rc_matrix_copies(x) * cut->tp / (x->proj == RC_EXPERT ? ep : 1);
+}
+
 /* One matrix of all `layers` layers of a kind: as the checkpoint has it where `d` is the type that
  * it gives this part of a layer, else in `d` throughout. */
 static double matrix_of_kind(const rc_model *m, const rc_layer_kind *l, int layers,
                              const rc_matrix *x, rc_dtype d) {
     const rc_quant *q = &m->quant;
     rc_scale none = {0, 0, 0.0}, usual = usual_scale(d);
-    bool stated = q->method[0] != '\0' && d == (x->proj < RC_GATE ? q->attn : q->ffn);
+    bool stated =
+        q->method[0] != '\0' && x->proj != RC_ROUTER && d == (x->proj < RC_GATE ? q->attn : q->ffn);
     if (!stated)
         return layers * matrix_bytes(x->rows, x->columns, d, &usual);
     int n = l->stored[x->proj].layers;
@@ -135,41 +195,52 @@ static double matrix_of_kind(const rc_model *m, const rc_layer_kind *l, int laye
 }
 
 /* The matrices of all layers of kind `k` whose projections are in [from, to). */
-static double matrices_of(const rc_model *m, int k, rc_proj from, rc_proj to, int tp, rc_dtype attn,
-                          rc_dtype ffn) {
+static double matrices_of(const rc_model *m, int k, rc_proj from, rc_proj to,
+                          const rc_layout *cut) {
     const rc_layer_kind *l = &m->kind[k];
     const int layers = rc_model_layers_of(m, k);
     rc_matrix all[RC_MATRICES];
-    int count = rc_layer_form_of(l)->matrices(m, l, tp, all);
+    int count = rc_layer_form_of(l)->matrices(m, l, cut->tp, all);
     double bytes = 0.0;
-    for (int i = 0; i < count; i++)
-        if (all[i].proj >= from && all[i].proj < to)
-            bytes += matrix_of_kind(m, l, layers, &all[i], all[i].proj < RC_GATE ? attn : ffn);
+    for (int i = 0; i < count; i++) {
+        const rc_proj p = all[i].proj;
+        if (p >= from && p < to)
+            bytes += copies_of(&all[i], cut) * matrix_of_kind(m, l, layers, &all[i],
+                                                              p == RC_ROUTER ? RC_BF16
+                                                              : p < RC_GATE  ? cut->attn_weights
+                                                                             : cut->ffn_weights);
+    }
     return bytes;
 }
 
-static double kind_bytes(const rc_model *m, int k, int tp, rc_dtype attn, rc_dtype ffn) {
+static double kind_bytes(const rc_model *m, int k, const rc_layout *cut) {
     const rc_layer_kind *l = &m->kind[k];
-    return matrices_of(m, k, RC_Q, RC_PROJS, tp, attn, ffn) +
-           rc_model_layers_of(m, k) * rc_dtype_bytes(RC_BF16) *
-               rc_layer_form_of(l)->vectors(m, l, tp);
+    return matrices_of(m, k, RC_Q, RC_PROJS, cut) + rc_model_layers_of(m, k) *
+                                                        rc_dtype_bytes(RC_BF16) *
+                                                        rc_layer_form_of(l)->vectors(m, l, cut->tp);
 }
 
 double rc_model_matrix_bytes_gpu(const rc_model *m, rc_proj from, rc_proj to, int tp, rc_dtype attn,
                                  rc_dtype ffn) {
+    const rc_layout cut = {.tp = tp, .cp = 1, .attn_weights = attn, .ffn_weights = ffn};
     double bytes = 0.0;
     assert(tp >= 1 && from <= to);
     for (int k = 0; k < m->kinds; k++)
-        bytes += matrices_of(m, k, from, to, tp, attn, ffn);
+        bytes += matrices_of(m, k, from, to, &cut);
     return bytes;
 }
 
 double rc_model_weight_bytes_gpu(const rc_model *m, int tp, rc_dtype attn, rc_dtype ffn) {
+    const rc_layout cut = {.tp = tp, .cp = 1, .attn_weights = attn, .ffn_weights = ffn};
+    return rc_model_weight_bytes_of(m, &cut);
+}
+
+double rc_model_weight_bytes_of(const rc_model *m, const rc_layout *cut) {
     double d = (double)m->hidden, bytes = 0.0;
-    assert(tp >= 1);
-    double vocab = ceil((double)m->vocab / tp);
+    assert(cut->tp >= 1);
+    double vocab = ceil((double)m->vocab / cut->tp);
     for (int k = 0; k < m->kinds; k++)
-        bytes += kind_bytes(m, k, tp, attn, ffn);
+        bytes += kind_bytes(m, k, cut);
     double embed = rc_dtype_bytes(RC_BF16) * (vocab * d + d); /* and the norm before the LM head */
     double head =
         m->tied_embeddings ? 0.0 : matrix_bytes(vocab, d, m->quant.head, &m->quant.head_scale);

@@ -81,7 +81,7 @@ typedef struct rc_sweep_row {
     double time, flop_rate, mfu;                     /* s, FLOP/s of one GPU */
     double weights, kv, activations, buffers, total; /* bytes of one GPU; none when refused */
     double p5, p95, exposed, hidden;                 /* s; `detail: full` only */
-    double critical[16];                             /* by part, s; `detail: full` only */
+    double critical[24];                             /* by part, s; `detail: full` only */
     double rests[RC_BASIS_COUNT]; /* share of a GPU's work, `detail: full`: of the critical path */
     char why[120];                /* "" when ok */
 } rc_sweep_row;

@@ -85,7 +85,7 @@ static void draw_points(bench *b, const char *variant, int n, rc_phase phase) {
     for (size_t i = 0; i < b->points;) {
         rc_spec spec = spec_of(b, variant, n, phase, &b->seqs[i]);
         b->seqs[i] = draw(b, phase, n);
-        if (rc_pass_memory(spec.schedule, &b->model, &spec.layout, b->seqs[i].t, b->seqs[i].p,
+        if (rc_pass_memory(spec.schedule, &b->model, &spec.layout, b->seqs[i].t, b->seqs[i].p, 1,
                            rc_machine_usable(&b->machine), &mem, NULL) == RC_OK &&
             mem.total <= mem.capacity)
             i++;
@@ -98,7 +98,7 @@ static void make_grid(bench *b, int n, const char *variant, rc_phase phase) {
     rc_spec spec = spec_of(b, variant, n, phase, NULL);
     for (size_t i = 0; i < b->points; i++) {
         rc_sequence s = {b->seqs[i % GRID].t, b->seqs[i - i % GRID].p};
-        if (rc_pass_memory(spec.schedule, &b->model, &spec.layout, s.t, s.p,
+        if (rc_pass_memory(spec.schedule, &b->model, &spec.layout, s.t, s.p, 1,
                            rc_machine_usable(&b->machine), &mem, NULL) == RC_OK &&
             mem.total <= mem.capacity)
             b->seqs[i].t = s.t, b->seqs[i].p = s.p;

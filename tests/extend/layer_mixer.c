@@ -22,11 +22,11 @@ static rc_heads heads(const rc_layer_kind *l, int tp) {
 static int matrices(const rc_model *m, const rc_layer_kind *l, int tp, rc_matrix out[RC_MATRICES]) {
     const double d = (double)m->hidden, w = (double)width(l, tp);
     const double ffn = (double)rc_ceil_div(l->ffn, tp);
-    out[0] = (rc_matrix){RC_Q, 2.0 * w, d}; /* what is mixed, and its gate */
-    out[1] = (rc_matrix){RC_O, d, w};
-    out[2] = (rc_matrix){RC_GATE, ffn, d};
-    out[3] = (rc_matrix){RC_UP, ffn, d};
-    out[4] = (rc_matrix){RC_DOWN, d, ffn};
+    out[0] = (rc_matrix){.proj = RC_Q, .rows = 2.0 * w, .columns = d}; /* and a gate */
+    out[1] = (rc_matrix){.proj = RC_O, .rows = d, .columns = w};
+    out[2] = (rc_matrix){.proj = RC_GATE, .rows = ffn, .columns = d};
+    out[3] = (rc_matrix){.proj = RC_UP, .rows = ffn, .columns = d};
+    out[4] = (rc_matrix){.proj = RC_DOWN, .rows = d, .columns = ffn};
     return 5;
 }
 

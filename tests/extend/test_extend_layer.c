@@ -53,7 +53,8 @@ static void test_memory(void **state) {
     rc_layout l = {.tp = 4, .cp = 2};
     read_model(&m);
     assert_int_equal(
-        rc_pass_memory(rc_schedule_named("pass-kv"), &m, &l, 1001, 2000, 80e9, &mem, NULL), RC_OK);
+        rc_pass_memory(rc_schedule_named("pass-kv"), &m, &l, 1001, 2000, 1, 80e9, &mem, NULL),
+        RC_OK);
     double weights = 5 * (mixer + dense) / 4 + 10 * 2 * 4096 + 2 * 250 * 4096 + 4096;
     assert_true(mem.weights == 2.0 * weights);
     assert_true(mem.kv == 1501.0 * 5 * 2 * 256 * 2);

@@ -44,7 +44,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         return 0;
     }
     for (int k = 0; k < m.kinds; k++)
-        if (m.kind[k].heads % m.kind[k].kv_heads != 0 || rc_model_layers_of(&m, k) < 1)
+        if ((m.kind[k].heads > 0 && m.kind[k].heads % m.kind[k].kv_heads != 0) ||
+            rc_model_layers_of(&m, k) < 1)
             abort();
     rc_layout l = {.tp = 1,
                    .cp = 4,
@@ -59,7 +60,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     double bytes = rc_model_weight_bytes(&m, l.attn_weights, l.ffn_weights);
     if (!isfinite(bytes) || !(bytes > 0.0) || m.context < m.max_positions)
         abort();
-    if (rc_pass_memory(rc_schedule_named("pass-kv"), &m, &l, 1000, 1000, 96e9, &mem, &e) != RC_OK ||
+    if (rc_pass_memory(rc_schedule_named("pass-kv"), &m, &l, 1000, 1000, 1, 96e9, &mem, &e) !=
+            RC_OK ||
         !isfinite(mem.total))
         abort();
     return 0;

@@ -234,11 +234,12 @@ static bool one_world_multiplies_as_much(prop_case *c) {
     rc_memory a, b;
     f.x.rq.layout.ffn_over_cp = false;
     rc_counts own = counts_of(&f.x.rq);
-    rc_status st = rc_pass_memory(f.spec.schedule, &f.x.model, &f.x.rq.layout, 1, 0, 0, &a, NULL);
+    rc_status st =
+        rc_pass_memory(f.spec.schedule, &f.x.model, &f.x.rq.layout, 1, 0, 1, 0, &a, NULL);
     f.x.rq.layout.ffn_over_cp = true;
     rc_counts over = counts_of(&f.x.rq);
     if (st == RC_OK)
-        st = rc_pass_memory(f.spec.schedule, &f.x.model, &f.x.rq.layout, 1, 0, 0, &b, NULL);
+        st = rc_pass_memory(f.spec.schedule, &f.x.model, &f.x.rq.layout, 1, 0, 1, 0, &b, NULL);
     double rows =
         (double)f.x.model.kind[0].ffn / f.spec.layout.tp; /* gate and up: fp8 has scales */
     double ffn = 3.0 * (double)f.x.model.hidden * rows * rc_dtype_bytes(f.spec.layout.ffn_weights) +

@@ -55,6 +55,9 @@ static void test_experts(void **state) {
     trips("rows >= 0.0 && experts >= 1.0", (void)rc_experts_hit(1.0, nothing));
     trips("ranks >= 1.0 && top_k >= 1.0 && experts >= top_k",
           (void)rc_expert_ranks(8.0, 2.0, nothing));
+    volatile int64_t no_window = 0;
+    trips("window >= 1", (void)rc_cost_attention_within(costs, RC_BF16, 1, 1, no_window,
+                                                        SYN_HEADS(1, 1), &cost, &err));
     trips("c != NULL && op != NULL && x != NULL && out != NULL",
           (void)rc_cost_expert_transfer(costs, "ep_combine", no_transfer, &cost, &err));
 }

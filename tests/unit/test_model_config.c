@@ -75,22 +75,29 @@ static void test_families(void **state) {
                 m.kind[0].qk_norm == RC_QK_NORM_NONE);
 }
 
-/* The files of models/ that are kept to show a refusal (the reasons: test_model_refusals.c). */
-static void test_unmodelled_files(void **state) {
+/* Kinds of layers and their order, as the makers' papers describe them. */
+static void test_mixed_files(void **state) {
     (void)state;
-    static const char *const names[] = {"mixtral-8x22b-v0.1",
-                                        "qwen3-235b-a22b",
-                                        "llama-4-scout-17b-16e-instruct",
-                                        "llama-4-maverick-17b-128e-instruct",
-                                        "gpt-oss-120b",
-                                        "deepseek-v3"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        rc_model m;
-        rc_error err;
-        assert_int_equal(load(names[i], &m, &err), RC_E_UNMODELLED);
-        assert_non_null(strstr(err.msg, "is not modelled: a mixture of experts"));
-        assert_true(err.line == 3);
-    }
+    rc_model m;
+    assert_int_equal(load("deepseek-v3", &m, NULL), RC_OK);
+    assert_true(m.kinds == 2 && m.runs == 2 && m.run[0].times == 3 && m.run[1].times == 58);
+    const rc_layer_kind *l = &m.kind[1];
+    assert_true(l->mixer == RC_MIX_LATENT && l->after == RC_FFN_EXPERTS && l->heads == 128);
+    assert_true(l->head_dim == 192 && l->value_dim == 128 && l->latent.kv_rank == 512 &&
+                l->latent.q_rank == 1536 && l->latent.rope == 64);
+    assert_true(l->experts.count == 256 && l->experts.top_k == 8 && l->experts.width == 2048 &&
+                l->experts.shared == 2048 && l->experts.gated);
+    assert_true(m.kind[0].after == RC_FFN_GATED && m.kind[0].ffn == 18432);
+    assert_int_equal(m.quant.ffn, RC_FP8_BLOCK);
+    assert_int_equal(load("gpt-oss-120b", &m, NULL), RC_OK);
+    assert_true(m.kinds == 2 && m.runs == 1 && m.run[0].length == 2 && m.run[0].times == 18);
+    assert_true(m.kind[0].window == 128 && m.kind[1].window == 0 && m.kind[0].sinks);
+    assert_true(m.quant.attn == RC_BF16 && m.quant.ffn == RC_MXFP4);
+    assert_int_equal(load("llama-4-maverick-17b-128e-instruct", &m, NULL), RC_OK);
+    assert_true(m.kinds == 3 && m.kind[0].ffn == 16384 && m.kind[1].experts.count == 128 &&
+                m.kind[1].experts.top_k == 1 && m.kind[0].window == 8192 && m.kind[2].window == 0);
+    assert_int_equal(load("mixtral-8x22b-v0.1", &m, NULL), RC_OK);
+    assert_true(m.kinds == 1 && m.kind[0].experts.count == 8 && m.kind[0].experts.width == 16384);
 }
 
 /* A small good file, and what one changed line of it says. */
@@ -172,7 +179,7 @@ static void test_missing_file(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parameter_counts), cmocka_unit_test(test_llama_405b),
-        cmocka_unit_test(test_families),         cmocka_unit_test(test_unmodelled_files),
+        cmocka_unit_test(test_families),         cmocka_unit_test(test_mixed_files),
         cmocka_unit_test(test_defaults),         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_missing_file),
     };

@@ -61,8 +61,15 @@ static void test_configurations(void **state) {
     trips("m->layers == 0 && m->kinds == 0", (void)rc_config_read(root, &read, NULL));
     trips("m->kinds == 1 && m->layers >= 1", (void)rc_config_kinds(root, &none, NULL));
     trips("map != NULL && key != NULL", (void)rc_config_given(NULL, "a"));
-    trips("root != NULL && decoder != NULL && architecture != NULL",
-          (void)rc_config_check(root, root, NULL, NULL));
+    const rc_config nameless = {.root = root, .decoder = root, .m = &none};
+    const rc_config dense = {.root = root,
+                             .decoder = root,
+                             .m = &read,
+                             .family = rc_family_of_architecture("LlamaForCausalLM")};
+    trips("c != NULL && c->family != NULL", (void)rc_config_check(&nameless, NULL));
+    trips("c->family->mixed && c->m->kinds == 1 && c->m->layers >= 1",
+          (void)rc_config_mixed(&dense));
+    trips("p < RC_PROJS", (void)rc_projection_elements(&read, &read.kind[0], RC_PROJS));
     trips("root != NULL && decoder != NULL && size > 0", rc_config_reasons(root, root, why, 0));
     trips("architecture != NULL", (void)rc_reason_of_name(NULL));
     trips("at != NULL && architecture != NULL",

@@ -35,7 +35,7 @@ static const rc_layout tp8 = {.tp = 8,
 static rc_memory memory(const rc_layout *l, const char *variant, int64_t t, int64_t p) {
     rc_memory mem;
     rc_error err = {0};
-    if (rc_pass_memory(rc_schedule_named(variant), &llama, l, t, p, 96e9, &mem, &err) != RC_OK)
+    if (rc_pass_memory(rc_schedule_named(variant), &llama, l, t, p, 1, 96e9, &mem, &err) != RC_OK)
         fail_msg("%s", err.msg);
     return mem;
 }
@@ -93,8 +93,9 @@ static void test_weight_types(void **state) {
 static void refuses(const rc_layout *l, const char *variant, int64_t t, const char *text) {
     rc_memory mem;
     rc_error err = {0};
-    assert_int_equal(rc_pass_memory(rc_schedule_named(variant), &llama, l, t, 0, 96e9, &mem, &err),
-                     RC_E_INPUT);
+    assert_int_equal(
+        rc_pass_memory(rc_schedule_named(variant), &llama, l, t, 0, 1, 96e9, &mem, &err),
+        RC_E_INPUT);
     assert_string_equal(err.msg, text);
 }
 

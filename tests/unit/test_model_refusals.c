@@ -41,7 +41,7 @@ static void test_files(void **state) {
          RC_E_INPUT},
         {"qwen25_1m_raw", 0, 0, 0, "delete the key to model full attention instead",
          RC_E_UNMODELLED},
-        {"suggest_minimax", 0, 0, 0, "mixture of experts", RC_E_UNMODELLED},
+        {"suggest_minimax", 0, 0, 0, "missing key 'num_experts_per_tok'", RC_E_INPUT},
     };
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
         rc_model m = {0};
@@ -160,13 +160,14 @@ static void test_names(void **state) {
     static const struct {
         const char *name, *words;
     } t[] = {
-        {"MixtralForCausalLM", "mixture of experts"},
+        {"MixtralForCausalLM", "without experts"},
         {"Qwen9MoeForCausalLM", "mixture of experts"},
         {"FalconMambaForCausalLM", "state-space"},
         {"Zamba2ForCausalLM", "state-space"},
         {"BambaForCausalLM", "state-space"},
         {"Rwkv6ForCausalLM", "state-space"},
-        {"DeepseekV3ForCausalLM", "multi-head latent attention"},
+        {"DeepseekV2ForCausalLM", "multi-head latent attention"},
+        {"DeepseekV3ForCausalLM", "without experts"},
         {"Gemma2ForCausalLM", "sliding window"},
         {"CohereForCausalLM", "side by side"},
         {"T5ForConditionalGeneration", "encoder"},
@@ -174,7 +175,9 @@ static void test_names(void **state) {
         {"GPT2LMHeadModel", "an FFN without a gate"},
         {"OPTForCausalLM", "an FFN without a gate"},
         {"MllamaForConditionalGeneration", "cross-attention"},
-        {"DeciLMForCausalLM", "layers that differ in shape"},
+        {"OpenELMForCausalLM", "layers that differ in shape"},
+        {"NemotronHForCausalLM", "without the order of its layers"},
+        {"DeciLMForCausalLM", "without the order of its layers"},
         {"QuuxForCausalLM", "is not known, so neither is what its layers compute"},
     };
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {

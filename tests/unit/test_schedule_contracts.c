@@ -72,9 +72,9 @@ static void test_requests(void **state) {
 static void test_memory(void **state) {
     (void)state;
     rc_memory out;
-    trips("s != NULL", (void)rc_pass_memory(NULL, &model, &rq.layout, 1, 1, 1.0, &out, &err));
+    trips("s != NULL", (void)rc_pass_memory(NULL, &model, &rq.layout, 1, 1, 1, 1.0, &out, &err));
     trips("ranks >= 1 && ranks <= l->cp",
-          (void)rc_pass_memory(&own, &model, &rq.layout, 1, 1, 1.0, &out, &err));
+          (void)rc_pass_memory(&own, &model, &rq.layout, 1, 1, 1, 1.0, &out, &err));
 }
 
 /* A layer more than the runs of the program have. */

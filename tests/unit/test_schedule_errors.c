@@ -109,9 +109,9 @@ static void test_names(void **state) {
     assert_string_equal(rc_part_name(RC_P_SENDRECV), "send-recv");
     assert_string_equal(rc_part_name(RC_P_HOST), "host");
     for (int i = 0; i < RC_P_COUNT; i++)
-        assert_true(rc_part_is_comm((rc_part)i) == (i == RC_P_ALL_REDUCE || i == RC_P_SENDRECV ||
-                                                    i == RC_P_ALL2ALL || i == RC_P_ALL_GATHER ||
-                                                    i == RC_P_REDUCE_SCATTER));
+        assert_true(rc_part_is_comm((rc_part)i) ==
+                    (i == RC_P_ALL_REDUCE || i == RC_P_SENDRECV || i == RC_P_ALL2ALL ||
+                     i == RC_P_ALL_GATHER || i == RC_P_REDUCE_SCATTER || i == RC_P_DISPATCH));
     rc_program_free(NULL);
 }
 

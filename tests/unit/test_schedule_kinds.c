@@ -128,7 +128,8 @@ static void test_largest_pass(void **state) {
         assert_int_equal(rc_pass_kv_room(s, &m, &tp4, &t[i].passes, 80e9, &mem, &room, NULL),
                          RC_OK);
         assert_int_equal(room.largest, t[i].largest);
-        assert_int_equal(rc_pass_memory(s, &m, &tp4, t[i].largest, 2000, 80e9, &same, NULL), RC_OK);
+        assert_int_equal(rc_pass_memory(s, &m, &tp4, t[i].largest, 2000, 1, 80e9, &same, NULL),
+                         RC_OK);
         assert_true(mem.total == same.total);
     }
     assert_int_equal(rc_pass_kv_room(s, &m, &tp4, &t[0].passes, 1e6, &mem, &room, NULL), RC_OK);

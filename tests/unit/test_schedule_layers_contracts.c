@@ -3,6 +3,8 @@
 #include "tests/support/trips.h"
 
 #include "sim/schedule/builder.h"
+#include "sim/schedule/kept.h"
+#include "sim/schedule/routing.h"
 #include "sim/schedule/pass_memory.h"
 #include "sim/schedule/totals.h"
 
@@ -32,7 +34,7 @@ static void test_sums(void **state) {
     rc_notes notes;
     trips("longest >= 0 && m->kinds >= 1", rc_model_notes(&model, &whole, -1, &notes));
     trips("tp >= 1", (void)rc_model_kv_bytes_gpu(&model, 0, RC_BF16));
-    trips("tp >= 1", (void)rc_model_weight_bytes_gpu(&model, 0, RC_BF16, RC_BF16));
+    trips("cut->tp >= 1", (void)rc_model_weight_bytes_gpu(&model, 0, RC_BF16, RC_BF16));
     trips("tp >= 1 && from <= to",
           (void)rc_model_matrix_bytes_gpu(&model, RC_O, RC_Q, 1, RC_BF16, RC_BF16));
     trips("t >= 0", (void)rc_model_gemm_flops(&model, -1));
@@ -46,7 +48,7 @@ static void test_sums(void **state) {
     trips("p->longest >= 0 && p->chunk >= 0 && p->decodes >= 0",
           (void)rc_pass_kv_room(rc_schedule_named("tp"), &model, &whole, &negative, 1e9, &mem,
                                 &room, NULL));
-    trips("s != NULL", (void)rc_pass_memory(NULL, &model, &whole, 1, 0, 1e9, &mem, NULL));
+    trips("s != NULL", (void)rc_pass_memory(NULL, &model, &whole, 1, 0, 1, 1e9, &mem, NULL));
 }
 
 static void test_shards(void **state) {
@@ -57,6 +59,17 @@ static void test_shards(void **state) {
     trips("p >= 0 && rank >= 0 && rank < n", (void)rc_shard_cached(10, 2, 2));
     trips("c->tq >= 0 && c->tq <= RC_TOKENS_MAX && c->tk >= 0 && c->tk <= RC_TOKENS_MAX",
           (void)rc_call_entries(&negative));
+}
+
+static void test_sequences(void **state) {
+    (void)state;
+    const rc_layer_kind *l = &model.kind[0];
+    const rc_call call = {10, 20, 1};
+    trips("tokens >= 0.0 && sequences >= 0.0", (void)rc_layer_kept(l, 1, RC_BF16, -1.0, 1.0));
+    trips("t >= 1.0 && p >= 0.0", (void)rc_layer_kept_mean(l, 0.0, 0.0));
+    trips("window >= 0", (void)rc_call_entries_within(&call, -1));
+    trips("experts >= 1 && top_k >= 1 && top_k <= experts && groups >= 1 && skew >= 0.0",
+          (void)rc_busiest_share(8, 9, 1, 0.0));
 }
 
 static void test_pieces(void **state) {
@@ -71,14 +84,16 @@ static void test_pieces(void **state) {
     trips("op != NULL && tokens >= 1 && width >= 1",
           rc_emit_elementwise(&b, 0, RC_P_SWIGLU, "swiglu", 1, 0));
     trips("bytes >= 1.0", rc_emit_copy(&b, 0, RC_P_MERGE, 0.0));
+    const rc_op_sizes no_tokens = {.a = 0};
+    trips("op != NULL && at->a >= 1",
+          rc_emit_op(&b, 0, RC_P_EXPERTS, "moe_route", RC_BF16, &no_tokens));
     trips("tokens >= 1 && parts >= 1 && b->hq >= 1", rc_emit_merge(&b, 0, 0, 2));
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_forms),
-        cmocka_unit_test(test_sums),
-        cmocka_unit_test(test_shards),
+        cmocka_unit_test(test_forms),  cmocka_unit_test(test_sums),
+        cmocka_unit_test(test_shards), cmocka_unit_test(test_sequences),
         cmocka_unit_test(test_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
