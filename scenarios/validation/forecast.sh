@@ -70,9 +70,10 @@ costs() { # MACHINE: its store, from its GPU's rows and the last run of suites o
     local machine=$1 gpu=${1%%x*}-sxm node file
     local host=results/calibration/nodes/${machine%-gpu*} ids=[0-9] cards=()
     [ "$machine" = "${machine%-gpu*}" ] || ids="[${machine##*-gpu}]"
-    for file in "$host"/clock-$ids.csv; do [ ! -f "$file" ] || cards+=(--card "$file"); done
-    node=$work/$machine-node.csv # the last run of suites, and what was measured beside it: products, the clock of each card
-    "$ringcast" calibration merge $(ls "$host"/run-*.csv | tail -n 1) $(ls "$host"/gemm.csv 2>/dev/null) "${cards[@]}" \
+    # A suite that its budget cut before the shares of the time at work does not tell how clock follows power.
+    for file in "$host"/clock-$ids.csv; do ! grep -qs '@duty' "$file" || cards+=(--card "$file"); done
+    node=$work/$machine-node.csv # the last run of suites, and what was measured beside it: products, gaps of launches, the clock of each card
+    "$ringcast" calibration merge $(ls "$host"/run-*.csv | tail -n 1) $(ls "$host"/{gemm,gap}.csv 2>/dev/null) "${cards[@]}" \
         --out "$node" >/dev/null
     mkdir "$work/$machine"
     newest "$gpu" "$node" >"$work/newest.csv"
