@@ -52,11 +52,18 @@ rc_spec rc_alternative_spec(const rc_model *m, const rc_costs *costs, const rc_l
                     .eager = true,
                     .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
     spec.layout.cp = a->cp;
+    spec.layout.ulysses = a->ulysses;
     return spec;
 }
 
-static void add(rc_alternative *out, int *count, int cp, const rc_schedule *s) {
-    out[(*count)++] = (rc_alternative){.cp = cp, .schedule = s};
+/* One of two levels only where the ranks can be cut into groups, of a node each at most. */
+static void add(const rc_model *m, const rc_costs *costs, const rc_layout *layout,
+                const rc_schedule *s, int cp, rc_alternative *out, int *count) {
+    rc_layout l = *layout;
+    l.cp = cp;
+    l.ulysses = 1;
+    if (rc_schedule_suit(s, m, rc_costs_machine(costs)->gpus_per_node / l.tp, &l))
+        out[(*count)++] = (rc_alternative){.cp = cp, .ulysses = l.ulysses, .schedule = s};
 }
 
 static int next_lower(int cp) {
@@ -80,8 +87,8 @@ rc_status rc_choose_alternatives(const rc_model *m, const rc_costs *costs, const
     for (int n = cp; n > 1; n = next_lower(n))
         for (int i = 0; rc_schedule_at(i); i++)
             if (rc_schedule_takes(rc_schedule_at(i), RC_PREFILL, n))
-                add(out, count, n, rc_schedule_at(i));
-    add(out, count, 1, rc_schedule_usual(RC_PREFILL, 1));
+                add(m, costs, layout, rc_schedule_at(i), n, out, count);
+    add(m, costs, layout, rc_schedule_usual(RC_PREFILL, 1), 1, out, count);
     rc_status st = RC_OK;
     for (int i = 0; i < *count && st == RC_OK; i++) {
         rc_spec spec = rc_alternative_spec(m, costs, layout, &out[i], seqs, (size_t)batch);

@@ -10,6 +10,7 @@ enum { RC_ALTERNATIVES_CP = 4096, RC_ALTERNATIVES = 13 * RC_SCHEDULES_MAX };
 
 typedef struct rc_alternative {
     int cp;
+    int ulysses; /* ranks of a group, for a schedule of two levels; else 0 or 1 */
     const rc_schedule *schedule;
     rc_status status; /* RC_OK; RC_E_NOFIT, RC_E_SIZE; RC_E_INPUT: fewer new tokens than ranks */
     double time;      /* s; NaN when it is not possible */

@@ -365,6 +365,10 @@ static rc_status rules_table(const question *q, rc_table **out, rc_error *err) {
                       q->rate[i].bw / 1e9);
     for (int i = 0; i < RATES; i++)
         RC_TRY(add_rules(q, t, &q->rate[i], err));
+    const rc_gathered g = rc_schedule_gathered(&q->model, &q->layout, (double)q->t, (double)q->p);
+    const rc_choose_test gathers = {"queries < cached", "", g.queries, g.cached,
+                                    g.queries < g.cached};
+    add_tests(t, &(rates){NULL, 0.0, 0.0}, "gathers", &gathers, 1, g.picks->name);
     if (q->by_table) {
         double star = rc_select_threshold(&q->table, (double)(q->t + q->p), q->batch, q->layout.cp);
         rc_choose_test test = {"T >= T*", "", (double)q->t, star, (double)q->t >= star};

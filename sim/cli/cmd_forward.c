@@ -91,6 +91,10 @@ static void add_other(answer *a, const rc_schedule *s, int tp, int cp, int dcp) 
     o->layout.tp = tp;
     o->layout.cp = cp;
     o->layout.dcp = dcp;
+    o->layout.ulysses = 1;
+    if (!rc_schedule_suit(s, &a->scenario.model, a->scenario.machine.gpus_per_node / tp,
+                          &o->layout))
+        a->other_count--; /* no groups of ranks that it could have */
 }
 
 /* Of one TP group, those that cut sequences over the GPUs that hold the same KV heads, or over as
@@ -186,6 +190,8 @@ static void print_head(const answer *a) {
     char cut[64] = "";
     if (rc_layout_dcp(&s->layout) > 1)
         (void)snprintf(cut, sizeof cut, ", dcp %d", s->layout.dcp);
+    else if (rc_layout_ulysses(&s->layout) > 1)
+        (void)snprintf(cut, sizeof cut, ", ulysses %d", s->layout.ulysses);
     else if (s->layout.ffn_over_cp)
         (void)snprintf(cut, sizeof cut, ", FFN over %d GPUs", s->layout.tp * s->layout.cp);
     printf("# scenario %s: %s on %s, CP%d x TP%d%s, %s, %s\n", s->name, s->model.name,
@@ -243,6 +249,8 @@ static void print_other(const answer *a, const alternative *o) {
     char cut[32] = "";
     if (rc_layout_dcp(&o->layout) > 1)
         (void)snprintf(cut, sizeof cut, "dcp %d ", o->layout.dcp);
+    else if (rc_layout_ulysses(&o->layout) > 1)
+        (void)snprintf(cut, sizeof cut, "ulysses %d ", o->layout.ulysses);
     printf("alternative CP%d x TP%d %-14s %s", o->layout.cp, o->layout.tp, o->schedule->name, cut);
     if (o->status != RC_OK)
         printf("not possible: %s\n", o->why);
@@ -326,6 +334,8 @@ static void json_others(rc_json *j, json_t *root, const answer *a) {
         rc_json_int(j, e, "cp", o->layout.cp);
         if (rc_layout_dcp(&o->layout) > 1)
             rc_json_int(j, e, "dcp", o->layout.dcp);
+        if (rc_layout_ulysses(&o->layout) > 1)
+            rc_json_int(j, e, "ulysses", o->layout.ulysses);
         if (o->status == RC_OK)
             rc_json_real(j, e, json_metric(&a->scenario), 1e3 * o->time);
         else
@@ -349,6 +359,8 @@ static rc_json *answer_json(const answer *a) {
     rc_json_int(j, root, "cp", s->layout.cp);
     if (rc_layout_dcp(&s->layout) > 1)
         rc_json_int(j, root, "dcp", s->layout.dcp);
+    if (rc_layout_ulysses(&s->layout) > 1)
+        rc_json_int(j, root, "ulysses", s->layout.ulysses);
     if (s->layout.ffn_over_cp)
         rc_json_int(j, root, "ffn_tp", s->layout.tp * s->layout.cp);
     rc_json_real(j, root, json_metric(s), 1e3 * r->time);

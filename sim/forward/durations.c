@@ -66,17 +66,25 @@ static void cost_shapes(rc_replay *r, const rc_what_if *w) {
     }
 }
 
-/* Of `gpu`: a message is slow where the sender's link is, work where the rank is. */
-static rc_time cost_on(const rc_replay *r, const rc_what_if *w, uint32_t shape, uint32_t gpu) {
+/* Of `gpu`: a message is slow where the sender's link is, work where the rank is. beside: in a ring
+ * step with a message. */
+static rc_time cost_on(const rc_replay *r, const rc_what_if *w, uint32_t shape, uint32_t gpu,
+                       bool beside) {
     bool message = r->one.shapes[shape].kind == RC_T_MESSAGE;
     int slow = message ? w->slow_link_rank : w->slow_rank;
-    return slow >= 0 && gpu == (uint32_t)slow ? r->slowed[shape] : r->cost[shape];
+    bool slows = slow >= 0 && gpu == (uint32_t)slow;
+    if (beside && !message)
+        return slows ? r->beside_slowed[shape] : r->beside[shape];
+    return slows ? r->slowed[shape] : r->cost[shape];
 }
 
-static void set_tasks(rc_replay *r, const rc_what_if *w) {
+/* Steps are those of rings that stand in the template task by task. */
+static void set_tasks(rc_replay *r, const rc_spec *spec) {
     const rc_program *p = &r->one;
+    int steps = rc_layout_ring(&spec->layout);
     for (size_t i = 0; i < p->task_count; i++)
-        r->duration[i] = cost_on(r, w, p->tasks[i].shape, p->tasks[i].gpu);
+        r->duration[i] = cost_on(r, &spec->what_if, p->tasks[i].shape, p->tasks[i].gpu,
+                                 p->tasks[i].step + 1 < steps);
 }
 
 static rc_time cost_or_none(const rc_replay *r, uint16_t shape) {
@@ -106,7 +114,7 @@ static void set_ring(rc_replay *r, size_t b, const rc_what_if *w) {
                             .beside_slowed = r->beside_slowed,
                             .slow = rc_what_if_slows_rank(w) ? w->slow_rank : -1};
     for (uint32_t g = 0; g < r->gpus; g++)
-        message[g] = cost_on(r, w, cells[g], g);
+        message[g] = cost_on(r, w, cells[g], g, false);
     if (r->rings[b].slow >= (int)r->gpus)
         r->rings[b].slow = -1;
 }
@@ -173,6 +181,6 @@ bool rc_replay_price(rc_replay *r, const rc_spec *spec, const rc_shape_cost *pri
     if (!reserve(r))
         return false;
     cost_shapes(r, &spec->what_if);
-    set_tasks(r, &spec->what_if);
+    set_tasks(r, spec);
     return set_blocks(r, &spec->what_if) && longest_path(r, spec->model->layers) < LONGEST;
 }

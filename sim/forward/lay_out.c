@@ -109,7 +109,7 @@ static void set_kind(const rc_run *r, const rc_task *t, const hardware *hw, rc_i
 /* Beside attention goes a message in every step of a ring but the last. */
 static rc_time duration_of(const rc_run *r, const rc_task *t) {
     const rc_shape_cost *c = &r->costs[t->shape];
-    return t->step + 1 < r->spec->layout.cp ? c->beside : c->duration;
+    return t->step + 1 < rc_layout_ring(&r->spec->layout) ? c->beside : c->duration;
 }
 
 static rc_id add_op(rc_run *r, const rc_task *t, const hardware *hw) {

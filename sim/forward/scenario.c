@@ -31,12 +31,13 @@ rc_status rc_scenario_dtypes(const rc_section *root, rc_layout *l, rc_error *err
 
 static rc_status read_parallel(const rc_section *root, rc_scenario *out, rc_error *err) {
     rc_section s;
-    int64_t tp, cp, dcp, ep;
+    int64_t tp, cp, dcp, ulysses, ep;
     int variant, world = 0, mla = 0;
     RC_TRY(rc_section_enter(root, "parallel", &s, err));
     RC_TRY(rc_section_whole(&s, "tp", &tp, err));
     RC_TRY(rc_section_whole(&s, "cp", &cp, err));
     RC_TRY(rc_section_whole(&s, "dcp", &dcp, err));
+    RC_TRY(rc_section_whole(&s, "ulysses", &ulysses, err));
     RC_TRY(rc_section_choice(&s, "world", &world, err));
     RC_TRY(rc_section_whole(&s, "ep", &ep, err));
     RC_TRY(rc_section_number(&s, "expert_skew", &out->layout.expert_skew, err));
@@ -53,6 +54,7 @@ static rc_status read_parallel(const rc_section *root, rc_scenario *out, rc_erro
     out->layout.tp = (int)(world == 1 ? tp / cp : tp);
     out->layout.cp = (int)cp;
     out->layout.dcp = (int)dcp;
+    out->layout.ulysses = (int)ulysses;
     out->schedule = rc_schedule_at(variant);
     rc_status st = rc_schedule_fits(out->schedule, &out->model, &out->layout, err);
     if (st != RC_OK && err) {

@@ -19,6 +19,8 @@ const rc_key rc_keys_forward[] = {
           "GPUs of a TP group among which the tokens of a sequence are cut, for the schedules that "
           "do "
           "([schedules.md](schedules.md)); divides `tp`"),
+    WHOLE("parallel.ulysses", 1, 4096, "ranks", "=1", "time", NONE,
+          "neighbouring ranks of a group in which `usp` swaps tokens for heads; divides `cp`"),
     CHOICE(
         "parallel.world", "tp-x-cp tp", "=tp-x-cp", "time",
         "tp-x-cp: tp GPUs a rank (vLLM's prefill CP); tp: the ranks are parts of one TP group of "

@@ -69,6 +69,21 @@ uint32_t rc_emit_attention(rc_builder *b, uint32_t gpu, int q, int s) {
     return b->decodes > 0 ? rc_emit_decode(b, gpu) : id;
 }
 
+uint32_t rc_emit_attention_between(rc_builder *b, uint32_t gpu, int q, int s, int parts, int hq,
+                                   int hkv) {
+    rc_shape shape = attention_shape(b, hq, hkv);
+    assert(hq >= 1 && hkv >= 1 && parts >= 1);
+    for (size_t i = 0; i < b->rq->seq_count; i++) {
+        rc_call calls[2];
+        if (rc_decodes(b, i))
+            continue;
+        int count = rc_shard_calls(b->rq->seqs[i].t, b->rq->seqs[i].p, parts, q, s, calls);
+        for (int c = 0; c < count; c++)
+            rc_add_call(b, &shape, &calls[c]);
+    }
+    return rc_emit(b, gpu, RC_LANE_COMPUTE, &shape);
+}
+
 uint32_t rc_emit_attention_of(rc_builder *b, uint32_t gpu, int hq, int hkv, rc_calls_fn calls_of) {
     assert(hq >= 1 && hkv >= 1);
     b->pairs.apart = true;

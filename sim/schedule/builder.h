@@ -76,6 +76,13 @@ uint32_t rc_emit_decode_of(rc_builder *b, uint32_t gpu, int hq, int hkv, int64_t
  * beside it to the next rank. */
 typedef uint32_t (*rc_attend_fn)(rc_builder *b, uint32_t gpu, int here, int from);
 void rc_emit_ring(rc_builder *b, rc_attend_fn attend);
+/* The same in rings of every `stride`-th rank: steps as many as each has ranks, beside which no host
+ * work is. */
+void rc_emit_rings(rc_builder *b, int stride, rc_attend_fn attend);
+/* One launch with so many heads: queries of part q over keys of part s of sequences that are cut over
+ * `parts`, as over as many ranks. */
+uint32_t rc_emit_attention_between(rc_builder *b, uint32_t gpu, int q, int s, int parts, int hq,
+                                   int hkv);
 /* N - 1 messages of the schedule from each GPU to the next rank, one after the other: then every
  * rank has what all ranks had. What is gathered is kept until the next gather begins. The last are
  * left in b->msg. */

@@ -13,6 +13,14 @@ int rc_layout_kv_tp(const rc_layout *l) {
     return l->tp / rc_layout_dcp(l);
 }
 
+int rc_layout_ulysses(const rc_layout *l) {
+    return l->ulysses > 1 ? l->ulysses : 1;
+}
+
+int rc_layout_ring(const rc_layout *l) {
+    return l->cp / rc_layout_ulysses(l);
+}
+
 void rc_model_dtypes(const rc_model *m, rc_layout *l) {
     l->attn_weights = m->quant.attn;
     l->ffn_weights = m->quant.ffn;

@@ -12,9 +12,11 @@ typedef enum rc_mla {
 } rc_mla;
 
 typedef struct rc_layout {
-    int tp, cp; /* N_TP GPUs of a TP group (all its nodes), N ranks */
-    int dcp;    /* GPUs of a TP group over which the tokens of the KV cache are cut (decode context
+    int tp, cp;  /* N_TP GPUs of a TP group (all its nodes), N ranks */
+    int dcp;     /* GPUs of a TP group over which the tokens of the KV cache are cut (decode context
                    parallelism); 0 and 1: none */
+    int ulysses; /* neighbouring ranks that swap tokens for heads, where others form rings (usp); 0
+                    and 1: none */
     bool ffn_over_cp; /* the weights of the FFN are cut over all tp x cp GPUs; else every rank holds
                          them all */
     rc_dtype attn_weights, ffn_weights, act, kv;
@@ -32,6 +34,9 @@ static inline int rc_layout_ep(const rc_layout *l) {
     return l->ep > 1 ? l->ep : 1;
 }
 
+/* The same of `ulysses`; and the ranks of one of its rings. */
+int rc_layout_ulysses(const rc_layout *l);
+int rc_layout_ring(const rc_layout *l);
 /* The dtypes that the checkpoint states, bf16 where it states none; tp and cp are left alone. */
 void rc_model_dtypes(const rc_model *m, rc_layout *l);
 /* The notes of the file, and what `l` and the longest sequence (0: not known) give reason to say:

@@ -41,6 +41,7 @@ static double buffers_of(const rc_schedule *s, const rc_layer_kind *k, const rc_
         return 0.0;
     const rc_buffer_terms t = {.cp = l->cp,
                                .dcp = rc_layout_dcp(l),
+                               .ulysses = rc_layout_ulysses(l),
                                .fresh = fresh,
                                .cached = cached,
                                .q_token = (double)h.query * h.key_size * act,
@@ -54,7 +55,7 @@ static double buffers_of(const rc_schedule *s, const rc_layer_kind *k, const rc_
 /* Ranks over which the KV of a sequence is cut, in a layer of kind `k`. */
 static int kv_ranks(const rc_schedule *s, const rc_layer_kind *k, const rc_layout *l) {
     const rc_heads h = rc_layer_form_of(k)->heads(k, l->tp);
-    int ranks = s->kv_ranks && h.kv > 0 ? s->kv_ranks(h.kv, l->cp) : l->cp;
+    int ranks = s->kv_ranks && h.kv > 0 ? s->kv_ranks(h.kv, l) : l->cp;
     assert(ranks >= 1 && ranks <= l->cp);
     return ranks;
 }

@@ -9,7 +9,7 @@
  *
  * Sequences that decode do so on every rank, each for itself, as without other ranks.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "sim/schedule/builder.h"
+#include "sim/schedule/pcp.h"
 
 /* New keys and values of all ranks. */
 static double gathered(const rc_builder *b, int rank) {
@@ -19,8 +19,10 @@ static double gathered(const rc_builder *b, int rank) {
 
 /* One chunk over everything before its end. */
 static int call_of(const rc_builder *b, int chunk, const rc_sequence *s, rc_call out[RC_CALLS]) {
-    int64_t tq = rc_shard_chunk(s->t, b->n, chunk);
-    out[0] = (rc_call){tq, s->p + rc_shard_chunk_start(s->t, b->n, chunk) + tq, 1};
+    int64_t tq = rc_shard_chunk(s->t, b->n, chunk),
+            before = rc_shard_chunk_start(s->t, b->n, chunk);
+    before += b->rq->schedule->cached_apart ? 0 : s->p;
+    out[0] = (rc_call){tq, before + tq, 1};
     return tq > 0;
 }
 
@@ -33,28 +35,26 @@ static int second_chunk(const rc_builder *b, int rank, const rc_sequence *s,
     return call_of(b, 2 * b->n - 1 - rank, s, out);
 }
 
-static void gather(rc_builder *b) {
+void rc_pcp_new(rc_builder *b) {
+    bool striped = b->rq->schedule->kv_ranks == NULL; /* a rank keeps its part, else all */
+    const double all = gathered(b, 0);
     rc_emit_collective(b, rc_group_cp(b), RC_LANE_COMPUTE, RC_P_ALL_GATHER, "all_gather", gathered);
-    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
-        for (int pass = 0; pass < 2; pass++) /* in order; into the cache */
-            rc_emit_copy(b, gpu, RC_P_ALL_GATHER, gathered(b, 0));
+    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
+        rc_emit_copy(b, gpu, RC_P_ALL_GATHER, all); /* in order */
+        rc_emit_copy(b, gpu, RC_P_ALL_GATHER, striped ? all / b->n : all);
+        (void)rc_emit_attention_of(b, gpu, b->hq, b->hkv, first_chunk);
+        (void)rc_emit_attention_of(b, gpu, b->hq, b->hkv, second_chunk);
+    }
 }
 
 static void pcp(rc_builder *b) {
     if (b->n > 1 && rc_prefills(b))
-        gather(b);
-    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
-        if (b->n == 1) {
+        rc_pcp_new(b);
+    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
+        if (b->n == 1)
             (void)rc_emit_attention(b, gpu, 0, 0);
-            continue;
-        }
-        if (rc_prefills(b)) {
-            (void)rc_emit_attention_of(b, gpu, b->hq, b->hkv, first_chunk);
-            (void)rc_emit_attention_of(b, gpu, b->hq, b->hkv, second_chunk);
-        }
-        if (b->decodes > 0)
+        else if (b->decodes > 0)
             (void)rc_emit_decode_of(b, gpu, b->hq, b->hkv, rc_decode_tokens(b), 1);
-    }
 }
 
 /* What was gathered, and the same in order. */
@@ -62,8 +62,8 @@ static double buffers(const rc_buffer_terms *t) {
     return 2.0 * t->cp * t->fresh * t->kv_token;
 }
 
-static int kv_ranks(int kv_heads, int cp) {
-    (void)kv_heads, (void)cp;
+static int kv_ranks(int kv_heads, const rc_layout *l) {
+    (void)kv_heads, (void)l;
     return 1;
 }
 

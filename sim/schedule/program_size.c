@@ -53,15 +53,16 @@ static rc_program_size counted(const rc_request *rq, const rc_program *p) {
     return s;
 }
 
-/* Of `ranks` ranks. What else decides which tasks there are is as in `rq`. */
+/* Of `ranks` groups of ranks, most often of one each. What else decides which tasks there are is as in `rq`. */
 static rc_status of_ranks(const rc_request *rq, int ranks, rc_program_size *out, rc_error *err) {
     const rc_schedule_key key = rc_schedule_key_of(rq);
-    const rc_sequence kinds[] = {{.t = FEW + 2, .p = key.cached}, {.t = 1, .p = 1}};
+    const rc_sequence kinds[] = {{.t = (FEW + 2) * rc_layout_ulysses(&rq->layout), .p = key.cached},
+                                 {.t = 1, .p = 1}};
     rc_request small = *rq;
     rc_program p;
-    small.layout.cp = ranks;
-    if (rq->ranks_per_node > 1 && rq->layout.cp > FEW) /* one node, or several, as they are */
-        small.ranks_per_node = rc_one_node(rq) ? ranks : FEW - 1;
+    small.layout.cp = ranks * rc_layout_ulysses(&rq->layout);
+    if (rq->ranks_per_node > 1 && rc_layout_ring(&rq->layout) > FEW) /* one node, or several */
+        small.ranks_per_node = rc_one_node(rq) ? small.layout.cp : FEW - 1;
     small.repeats = rq->repeats > 0 && rq->repeats < LIKE ? rq->repeats : LIKE;
     small.unfold_tp = false;
     if (rc_layout_ep(&rq->layout) > rq->layout.tp) /* experts are dealt over all that there are */
@@ -81,7 +82,7 @@ static rc_status of_ranks(const rc_request *rq, int ranks, rc_program_size *out,
 rc_status rc_schedule_size(const rc_request *rq, rc_program_size *out, rc_error *err) {
     const rc_program_size none = {0};
     rc_program_size at[3];
-    int64_t n = rq->layout.cp, times = rq->unfold_tp ? rq->layout.tp : 1;
+    int64_t n = rc_layout_ring(&rq->layout), times = rq->unfold_tp ? rq->layout.tp : 1;
     RC_TRY(rc_schedule_fits(rq->schedule, rq->model, &rq->layout, err));
     RC_TRY(rc_schedule_check(rq, err));
     if (n <= FEW) {

@@ -5,13 +5,14 @@
 #include <assert.h>
 #include "sim/schedule/builder.h"
 
-/* The messages of step b->step: each GPU to the next rank. In step 0 it sends its own; later it
+/* The messages of step b->step: each GPU to the rank `ahead` of its own. In step 0 it sends its own; later it
  * hands on what has arrived from the rank before. Where the receiver's buffer is used again, no
  * sooner than the receiver has done with it: with the attention that read it and with sending it
  * on. The messages are left in b->mark. */
-static void send_on(rc_builder *b, rc_lane lane, rc_part part, double bytes, bool used_again) {
+static void send_on(rc_builder *b, int ahead, rc_lane lane, rc_part part, double bytes,
+                    bool used_again) {
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
-        uint32_t to = rc_next_gpu(b, gpu, 1), from = rc_next_gpu(b, gpu, b->n - 1);
+        uint32_t to = rc_next_gpu(b, gpu, ahead), from = rc_next_gpu(b, gpu, b->n - ahead);
         uint32_t ready = b->last[gpu * RC_LANE_COUNT + RC_LANE_COMPUTE];
         uint32_t id = rc_emit_message(b, gpu, to, lane, part, bytes);
         rc_emit_dep(b, id, b->step == 0 ? ready : b->msg[from]);
@@ -34,32 +35,43 @@ static double message_bytes(const rc_builder *b) {
     return b->rq->schedule->message(b);
 }
 
-void rc_emit_ring(rc_builder *b, rc_attend_fn attend) {
-    rc_lane lane = b->rq->serial_ring ? RC_LANE_COMPUTE : RC_LANE_COMM;
-    assert(!(b->rq->messages_wait && b->rq->serial_ring));
-    double bytes = message_bytes(b);
-    if (b->rq->as_template && b->n > 1) {
-        rc_block_ring(b, bytes, attend);
-        return;
-    }
-    for (int j = 0; j < b->n; j++) {
+/* Rings of every `ahead`-th rank, step by step. */
+static void steps(rc_builder *b, int ahead, rc_lane lane, double bytes, rc_attend_fn attend) {
+    const int last = b->n / ahead - 1;
+    for (int j = 0; j <= last; j++) {
         b->step = (uint16_t)j;
         for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
             rc_emit_ring_step(b, gpu, RC_HOST_EACH_STEP);
-        if (j < b->n - 1)
-            send_on(b, lane, RC_P_SENDRECV, bytes, true);
+        if (j < last)
+            send_on(b, ahead, lane, RC_P_SENDRECV, bytes, true);
         for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
-            int here = rc_rank_of(b, gpu), from = (here - j + b->n) % b->n;
+            int here = rc_rank_of(b, gpu), from = (here - j * ahead + b->n) % b->n;
             uint32_t first = b->at, id = attend(b, gpu, here, from);
             if (j > 0)
-                rc_emit_dep(b, first, b->msg[rc_next_gpu(b, gpu, b->n - 1)]);
-            if (b->rq->messages_wait && j < b->n - 1)
+                rc_emit_dep(b, first, b->msg[rc_next_gpu(b, gpu, b->n - ahead)]);
+            if (b->rq->messages_wait && j < last)
                 rc_emit_dep(b, b->mark[gpu], id);
             b->att[gpu] = id;
         }
         next_step(b);
     }
     b->step = 0;
+}
+
+void rc_emit_rings(rc_builder *b, int stride, rc_attend_fn attend) {
+    rc_lane lane = b->rq->serial_ring ? RC_LANE_COMPUTE : RC_LANE_COMM;
+    assert(stride >= 1 && b->n % stride == 0);
+    steps(b, stride, lane, message_bytes(b), attend);
+}
+
+void rc_emit_ring(rc_builder *b, rc_attend_fn attend) {
+    rc_lane lane = b->rq->serial_ring ? RC_LANE_COMPUTE : RC_LANE_COMM;
+    assert(!(b->rq->messages_wait && b->rq->serial_ring));
+    double bytes = message_bytes(b);
+    if (b->rq->as_template && b->n > 1)
+        rc_block_ring(b, bytes, attend);
+    else
+        steps(b, 1, lane, bytes, attend);
 }
 
 void rc_emit_gather(rc_builder *b) {
@@ -70,7 +82,7 @@ void rc_emit_gather(rc_builder *b) {
     }
     for (int j = 0; j < b->n - 1; j++) {
         b->step = (uint16_t)j;
-        send_on(b, RC_LANE_COMM, RC_P_ALL_GATHER, bytes, j == 0);
+        send_on(b, 1, RC_LANE_COMM, RC_P_ALL_GATHER, bytes, j == 0);
         next_step(b);
     }
     b->step = 0;

@@ -43,12 +43,28 @@ rc_status rc_schedule_fits(const rc_schedule *s, const rc_model *m, const rc_lay
     RC_TRY(rc_layout_check(m, l, err));
     if (l->cp > 1 && !s->many_ranks)
         return rc_fail(err, RC_E_INPUT, "variant '%s' takes cp 1, found cp %d", s->name, l->cp);
+    if (rc_layout_ulysses(l) > 1 && l->cp > 1 && !s->two_levels)
+        return rc_fail(err, RC_E_INPUT,
+                       "variant '%s' has no groups within its ranks: it takes ulysses 1, found %d",
+                       s->name, l->ulysses);
     if (rc_layout_dcp(l) > 1 && (s->groups & RC_OVER_TP) == 0)
         return rc_fail(err, RC_E_INPUT,
                        "variant '%s' cuts no sequence over the GPUs of a TP group: it takes dcp 1, "
                        "found dcp %d",
                        s->name, l->dcp);
     return s->check ? s->check(m, l, err) : RC_OK;
+}
+
+bool rc_schedule_suit(const rc_schedule *s, const rc_model *m, int node, rc_layout *l) {
+    assert(s && m && l);
+    if (!s->two_levels)
+        return true;
+    for (int u = l->cp / 2 < node ? l->cp / 2 : node; u > 1; u--) {
+        l->ulysses = u;
+        if (rc_schedule_fits(s, m, l, NULL) == RC_OK)
+            return true;
+    }
+    return false;
 }
 
 rc_status rc_schedule_check(const rc_request *rq, rc_error *err) {
@@ -297,6 +313,7 @@ rc_schedule_key rc_schedule_key_of(const rc_request *rq) {
                          .tp = rq->layout.tp,
                          .cp = rq->layout.cp,
                          .dcp = rc_layout_dcp(&rq->layout),
+                         .ulysses = rc_layout_ulysses(&rq->layout),
                          .nodes_per_rank = rq->nodes_per_rank,
                          .ranks_per_node = rq->ranks_per_node,
                          .order = order_of(rq),
@@ -321,7 +338,7 @@ rc_schedule_key rc_schedule_key_of(const rc_request *rq) {
 
 bool rc_schedule_key_equal(const rc_schedule_key *a, const rc_schedule_key *b) {
     return a->schedule == b->schedule && a->tp == b->tp && a->cp == b->cp && a->dcp == b->dcp &&
-           a->cached == b->cached && a->ffn_over_cp == b->ffn_over_cp &&
+           a->ulysses == b->ulysses && a->cached == b->cached && a->ffn_over_cp == b->ffn_over_cp &&
            a->nodes_per_rank == b->nodes_per_rank && a->ranks_per_node == b->ranks_per_node &&
            a->order == b->order && a->prefills == b->prefills && a->decodes == b->decodes &&
            a->decode_phase == b->decode_phase && a->head == b->head &&

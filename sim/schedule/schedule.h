@@ -163,6 +163,7 @@ typedef struct rc_request rc_request; /* below */
 typedef struct rc_buffer_terms {
     int cp;               /* ranks; 1 only where dcp is more */
     int dcp;              /* GPUs of a TP group that hold different tokens of the cache */
+    int ulysses;          /* ranks of a group */
     double fresh, cached; /* tokens of one rank, new and cached, rounded up over the ranks */
     double q_token;       /* bytes: the queries of one token */
     double kv_token;      /* bytes: keys and values of one token, */
@@ -192,6 +193,7 @@ typedef struct rc_schedule {
     rc_host_sync host;   /* what the host does in a layer where it sizes messages */
     bool returns;        /* partial outputs go back to their owners behind the ring */
     bool timed;          /* whole runs of it can be timed on GPUs (ringcast-calib, suite rings) */
+    bool two_levels;     /* its ranks are groups of `ulysses` neighbours (rc_layout) */
     bool decodes_everywhere; /* every rank decodes all sequences, with a KV cache of its own */
     bool cached_apart;       /* cached tokens are attended to by tasks of their own */
     bool whole_queries;  /* a GPU projects the queries of all heads that it attends with, though its
@@ -212,9 +214,9 @@ typedef struct rc_schedule {
     /* Bytes kept on one GPU beside weights, KV and activations. NULL: none. Not asked for one
      * rank. */
     double (*buffers)(const rc_buffer_terms *t);
-    /* Over how many of `cp` ranks the KV of one sequence is cut, where a GPU has `kv_heads` KV
-     * heads of a layer: the others hold the same again. NULL: over all of them. */
-    int (*kv_ranks)(int kv_heads, int cp);
+    /* Over how many of the ranks the KV of one sequence is cut, where a GPU has `kv_heads` KV heads
+     * of a layer: the others hold the same again. NULL: over all of them. */
+    int (*kv_ranks)(int kv_heads, const rc_layout *l);
 } rc_schedule;
 
 /* schedules.c. A pointer to a schedule is always one of the table's. */
@@ -238,9 +240,21 @@ const rc_schedule *rc_schedule_usual(rc_phase phase, int cp);
 const rc_schedule *rc_schedule_decoding(const rc_schedule *s, int cp);
 /* What stands for `s` on `cp` ranks: itself, but on one rank the schedule for a single rank. */
 const rc_schedule *rc_schedule_on(const rc_schedule *s, int cp);
+/* Of the two schedules that gather for cached tokens of a striped cache, the one that sends less by
+ * tpu-inference's static estimates for T new and P cached tokens: queries and outputs of all new ones,
+ * or keys and values of all cached ones; both in bytes of one layer of the whole model. */
+typedef struct rc_gathered {
+    double queries, cached;
+    const rc_schedule *picks;
+} rc_gathered;
+rc_gathered rc_schedule_gathered(const rc_model *m, const rc_layout *l, double t, double p);
 /* Over how many GPUs of a TP group of `tp` a sequence can be cut where GPUs that would hold the same
  * KV heads hold different tokens; 1 where none hold the same. */
 int rc_schedule_most_dcp(const rc_model *m, int tp);
+/* The layout that stands for `l` where a schedule is tried that nobody has asked for: as it is, but
+ * for one of two levels with as many ranks in a group as its check allows, of at most `node` ranks
+ * and less than all. False: there is none, or the schedule does not fit. */
+bool rc_schedule_suit(const rc_schedule *s, const rc_model *m, int node, rc_layout *l);
 /* Whether it can cut this model so: the layout is one (rc_layout_check), of one rank where it takes
  * but one, and what else it demands holds. RC_E_INPUT says what does not. */
 rc_status rc_schedule_fits(const rc_schedule *s, const rc_model *m, const rc_layout *l,
@@ -301,7 +315,7 @@ int rc_request_layers(const rc_request *rq);
 /* What decides which tasks a program has. */
 typedef struct rc_schedule_key {
     const rc_schedule *schedule;
-    int tp, cp, dcp, nodes_per_rank, ranks_per_node;
+    int tp, cp, dcp, ulysses, nodes_per_rank, ranks_per_node;
     uint64_t order;         /* of which layers are emitted, and of their forms */
     bool prefills, decodes; /* there are such sequences */
     bool ffn_over_cp;

@@ -8,7 +8,9 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+#include "sim/schedule/layer.h"
 #include "sim/schedule/schedule.h"
+#include "sim/schedule/totals.h"
 
 #define SCHEDULES(X)                                                                               \
     X(pass_kv)                                                                                     \
@@ -16,6 +18,9 @@
     X(all_gather_kv)                                                                               \
     X(pcp)                                                                                         \
     X(ulysses)                                                                                     \
+    X(usp)                                                                                         \
+    X(gather_q)                                                                                    \
+    X(gather_kv)                                                                                   \
     X(tensor)                                                                                      \
     X(dcp_ag_rs)                                                                                   \
     X(dcp_a2a)                                                                                     \
@@ -85,6 +90,16 @@ const rc_schedule *rc_schedule_decoding(const rc_schedule *s, int cp) {
 const rc_schedule *rc_schedule_on(const rc_schedule *s, int cp) {
     assert(s && cp >= 1);
     return cp > 1 ? s : rc_schedule_usual(RC_PREFILL, 1);
+}
+
+rc_gathered rc_schedule_gathered(const rc_model *m, const rc_layout *l, double t, double p) {
+    const rc_layer_kind *k = rc_model_typical(m);
+    const rc_layer_form *form = rc_layer_form_of(k);
+    const rc_heads h = form->heads(k, 1);
+    rc_gathered g = {.queries = t * h.query * (h.key_size + h.value_size) * rc_dtype_bytes(l->act),
+                     .cached = p * form->kv_bytes(k, 1, l->kv)};
+    g.picks = g.queries < g.cached ? &rc_schedule_gather_q : &rc_schedule_gather_kv;
+    return g;
 }
 
 const char *rc_schedule_list(unsigned phases, char *buf, size_t size) {

@@ -9,14 +9,22 @@
 #include "sim/schedule/builder.h"
 
 /* Ranks that hold different KV heads. */
-static int kv_ranks(int kv_heads, int cp) {
+static int apart_of(int kv_heads, int cp) {
     return kv_heads < cp ? kv_heads : cp;
+}
+
+static int kv_ranks(int kv_heads, const rc_layout *l) {
+    return apart_of(kv_heads, l->cp);
 }
 
 static rc_status check(const rc_model *m, const rc_layout *l, rc_error *err) {
     for (int k = 0; k < m->kinds; k++) {
+        if (m->kind[k].mixer == RC_MIX_LATENT)
+            return rc_fail(err, RC_E_INPUT,
+                           "ulysses cuts keys and values by heads, and the latents of %s have none",
+                           m->name);
         const rc_heads h = rc_layer_form_of(&m->kind[k])->heads(&m->kind[k], l->tp);
-        int apart = h.kv > 0 ? kv_ranks(h.kv, l->cp) : 1;
+        int apart = h.kv > 0 ? apart_of(h.kv, l->cp) : 1;
         if (h.query % l->cp != 0 || l->cp % apart != 0 || h.kv % apart != 0)
             return rc_fail(
                 err, RC_E_INPUT,
@@ -51,7 +59,7 @@ static void exchange(rc_builder *b, rc_bytes_fn bytes) {
 }
 
 static void ulysses(rc_builder *b) {
-    int hq = (int)rc_ceil_div(b->hq, b->n), hkv = b->hkv / kv_ranks(b->hkv, b->n);
+    int hq = (int)rc_ceil_div(b->hq, b->n), hkv = b->hkv / apart_of(b->hkv, b->n);
     exchange(b, heads_bytes);
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
         if (rc_prefills(b))

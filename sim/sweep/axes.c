@@ -21,6 +21,7 @@ static const struct {
     {"parallel.tp", SWEEP_TP},
     {"parallel.cp", SWEEP_CP},
     {"parallel.dcp", SWEEP_DCP},
+    {"parallel.ulysses", SWEEP_ULYSSES},
     {"parallel.gpus", SWEEP_GPUS},
     {"parallel.variant", SWEEP_VARIANT},
     {"phase", SWEEP_PHASE},

@@ -34,6 +34,7 @@ static bool own_column(const sweep_axis *x) {
     case SWEEP_NUMBER:
         return strcmp(x->field, "nic_rate") != 0 && strcmp(x->field, "peer_rate") != 0;
     case SWEEP_DCP:
+    case SWEEP_ULYSSES:
     case SWEEP_SLOW_RANK:
     case SWEEP_SLOW_SPEED:
     case SWEEP_SLOW_LINK_RANK:

@@ -110,6 +110,9 @@ static void apply(sweep_cursor *c, const sweep_axis *x, sweep_value v) {
     case SWEEP_DCP:
         c->layout.dcp = (int)v.i;
         break;
+    case SWEEP_ULYSSES:
+        c->layout.ulysses = (int)v.i;
+        break;
     case SWEEP_GPUS:
         c->gpus = v.i;
         break;

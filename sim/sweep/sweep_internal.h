@@ -24,6 +24,7 @@ typedef enum sweep_id {
     SWEEP_TP,
     SWEEP_CP,
     SWEEP_DCP,
+    SWEEP_ULYSSES,
     SWEEP_GPUS,
     SWEEP_VARIANT,
     SWEEP_PHASE,

@@ -8,14 +8,18 @@
 #include "sim/schedule/builder.h"
 
 /* Ranks that hold different KV heads. */
-static int kv_ranks(int kv_heads, int cp) {
+static int apart_of(int kv_heads, int cp) {
     return kv_heads < cp ? kv_heads : cp;
+}
+
+static int kv_ranks(int kv_heads, const rc_layout *l) {
+    return apart_of(kv_heads, l->cp);
 }
 
 static rc_status check(const rc_model *m, const rc_layout *l, rc_error *err) {
     for (int k = 0; k < m->kinds; k++) {
         const rc_heads h = rc_layer_form_of(&m->kind[k])->heads(&m->kind[k], l->tp);
-        int cp = l->cp, apart = h.kv > 0 ? kv_ranks(h.kv, cp) : 1;
+        int cp = l->cp, apart = h.kv > 0 ? apart_of(h.kv, cp) : 1;
         if (h.query % cp != 0 || cp % apart != 0 || h.kv % apart != 0)
             return rc_fail(err, RC_E_INPUT,
                            "head-split cuts the heads of a GPU, %d and %d of KV, over the ranks: "
@@ -56,7 +60,7 @@ static void exchange(rc_builder *b, rc_bytes_fn bytes) {
 }
 
 static void head_split(rc_builder *b) {
-    int apart = kv_ranks(b->hkv, b->n);
+    int apart = apart_of(b->hkv, b->n);
     if (b->n > 1) {
         exchange(b, query_bytes);
         if (apart == b->n)

@@ -12,18 +12,22 @@
 #include "sim/schedule/pass_memory.h"
 #include "tests/support/programs.h"
 
-static const char *const ranks[] = {"pcp", "ulysses"};
+static const char *const ranks[] = {"pcp", "ulysses", "usp", "gather-q", "gather-kv"};
 static const char *const groups[] = {"dcp-ag-rs", "dcp-a2a", "helix"};
 
 /* A pass on a layout that the schedule can cut. */
 static void draw(prop_case *c, const char *variant, fake_pass *f) {
-    bool decodes = strcmp(variant, "helix") == 0 || prop_one_in(c, 3);
+    const rc_schedule *s = rc_schedule_named(variant);
+    bool decodes = !rc_schedule_takes(s, RC_PREFILL, 1) ||
+                   (rc_schedule_takes(s, RC_DECODE, 1) && prop_one_in(c, 3));
     bool group = rc_schedule_named(variant)->groups == RC_OVER_TP;
     do {
         fake_draw(c, group ? "tp" : variant, 16, 24, f);
         f->spec.schedule = f->x.rq.schedule = rc_schedule_named(variant);
         if (group)
             f->spec.layout.dcp = (int)prop_range(c, 1, f->spec.layout.tp);
+        if (s->two_levels)
+            f->spec.layout.ulysses = (int)prop_range(c, 1, f->spec.layout.cp);
         f->spec.layout.ffn_over_cp = !group && prop_one_in(c, 2);
         f->x.rq.layout = f->spec.layout;
     } while (rc_schedule_fits(f->spec.schedule, &f->x.model, &f->spec.layout, NULL) != RC_OK);
@@ -31,15 +35,18 @@ static void draw(prop_case *c, const char *variant, fake_pass *f) {
         f->spec.phase = RC_DECODE;
         for (size_t i = 0; i < f->spec.seq_count; i++)
             f->x.seqs[i].t = 1;
-    } else {
+    } else if (rc_schedule_takes(s, RC_MIXED, 1)) {
         fake_mix_phases(c, f);
     }
+    if (s->message && prop_one_in(c, 2))
+        fake_share(c, f);
+    f->spec.serial_ring = s->message && prop_one_in(c, 3);
     f->x.rq.phase = f->spec.phase;
     f->x.rq.seq_count = f->spec.seq_count;
 }
 
 static const char *any(prop_case *c) {
-    return prop_one_in(c, 2) ? ranks[prop_below(c, 2)] : groups[prop_below(c, 3)];
+    return prop_one_in(c, 2) ? ranks[prop_below(c, 5)] : groups[prop_below(c, 3)];
 }
 
 /* One context for all: structures are refilled from case to case. */
@@ -86,8 +93,11 @@ static bool size_is_told(prop_case *c) {
     f.x.rq.unfold_tp = prop_one_in(c, 2);
     PROP_CHECK(c, rc_schedule_size(&f.x.rq, &z, NULL) == RC_OK, "no size");
     PROP_CHECK(c, rc_schedule_build(&f.x.rq, &p, NULL) == RC_OK, "no program");
+    int64_t messages = 0;
+    for (size_t i = 0; i < p.task_count; i++)
+        messages += programs_shape(&p, i)->kind == RC_T_MESSAGE;
     bool same = z.tasks == (int64_t)p.task_count && z.deps == (int64_t)p.dep_count &&
-                z.messages == 0 && z.loose == 0;
+                z.messages == messages && z.loose == 0;
     size_t tasks = p.task_count;
     rc_program_free(&p);
     PROP_CHECK(c, same, "%s N %d: %ld tasks told, %zu built", f.spec.schedule->name,
@@ -119,7 +129,7 @@ static bool one_rank_is_tp(prop_case *c) {
     fake_pass f;
     draw(c, any(c), &f);
     f.spec.layout.tp *= f.spec.layout.cp;
-    f.spec.layout.cp = f.spec.layout.dcp = 1;
+    f.spec.layout.cp = f.spec.layout.dcp = f.spec.layout.ulysses = 1;
     rc_forward_ctx_forget(ctx);
     if (rc_schedule_fits(f.spec.schedule, &f.x.model, &f.spec.layout, NULL) != RC_OK)
         return true;
@@ -154,6 +164,47 @@ static bool helix_is_dcp(prop_case *c) {
     double longer = d > 1 ? rows * d * own * 4 : 0.0;
     PROP_CHECK(c, dcp.collective_bytes - helix.collective_bytes == gathered - longer,
                "dcp %g: %.0f bytes", d, dcp.collective_bytes - helix.collective_bytes);
+    return true;
+}
+
+/* One group of all ranks is Ulysses. */
+static bool one_group_is_ulysses(prop_case *c) {
+    fake_pass f;
+    do
+        draw(c, "usp", &f);
+    while (f.spec.layout.ulysses != f.spec.layout.cp);
+    rc_forward_ctx_forget(ctx);
+    rc_time own = ticks_of(&f.spec);
+    f.spec.schedule = rc_schedule_named("ulysses");
+    f.spec.layout.ulysses = 1;
+    rc_time other = ticks_of(&f.spec);
+    PROP_CHECK(c, own >= 0 && own == other, "%ld, not %ld", (long)own, (long)other);
+    return true;
+}
+
+/* Whatever travels, all ranks together attend to everything once: the heads of the model, over all
+ * new and cached tokens. */
+static bool everything_is_seen_once(prop_case *c) {
+    fake_pass f;
+    rc_program p;
+    const char *variant = ranks[prop_below(c, 5)];
+    do
+        draw(c, variant, &f);
+    while (f.spec.phase != RC_PREFILL);
+    f.x.rq.repeats = 1;
+    f.x.rq.unfold_tp = false;
+    PROP_CHECK(c, rc_schedule_build(&f.x.rq, &p, NULL) == RC_OK, "no program");
+    double want = 0.0, got = 0.0;
+    for (size_t i = 0; i < f.spec.seq_count; i++) {
+        double t = (double)f.x.seqs[i].t;
+        want += t * (double)f.x.seqs[i].p + t * (t + 1) / 2;
+    }
+    want *= 4.0 * f.x.model.kind[0].head_dim * f.x.model.kind[0].heads / f.spec.layout.tp;
+    for (uint32_t g = 0; g < p.gpus; g++)
+        got += rc_program_counts(&p, g).attention_flops;
+    rc_program_free(&p);
+    PROP_CHECK(c, got == want, "%s N %d ulysses %d: %.0f, not %.0f", variant, f.spec.layout.cp,
+               f.spec.layout.ulysses, got, want);
     return true;
 }
 
@@ -260,6 +311,8 @@ PROPERTY(every_path_agrees, 150)
 PROPERTY(size_is_told, 100)
 PROPERTY(one_rank_is_tp, 60)
 PROPERTY(helix_is_dcp, 60)
+PROPERTY(one_group_is_ulysses, 40)
+PROPERTY(everything_is_seen_once, 80)
 PROPERTY(chunks_are_the_prompt, 60)
 PROPERTY(pcp_loses_nothing, 60)
 PROPERTY(one_world_multiplies_as_much, 60)
@@ -270,6 +323,8 @@ int main(void) {
         cmocka_unit_test(test_size_is_told),
         cmocka_unit_test(test_one_rank_is_tp),
         cmocka_unit_test(test_helix_is_dcp),
+        cmocka_unit_test(test_one_group_is_ulysses),
+        cmocka_unit_test(test_everything_is_seen_once),
         cmocka_unit_test(test_chunks_are_the_prompt),
         cmocka_unit_test(test_pcp_loses_nothing),
         cmocka_unit_test(test_one_world_multiplies_as_much),

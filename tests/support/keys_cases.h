@@ -243,6 +243,7 @@ static const keys_case keys_cases[] = {
     {F, "parallel.tp", "kv", "", "8|4", "", 0, 0},
     {F, "parallel.cp", "kv", "", "4|2", "", 0, 0},
     {F, "parallel.dcp", "dec", "parallel.tp=16;parallel.variant=dcp-a2a", "1|2", "", 0, 0},
+    {F, "parallel.ulysses", "kv", "parallel.tp=2;parallel.variant=usp", "2|4", "", 0, 0},
     {F, "parallel.world", "kv", "parallel.variant=pcp", "tp-x-cp|tp", "", 0, 0},
     {F, "parallel.ep", "kv", "model=mixtral-8x7b", "1|8", "", 0, 0},
     {F, "parallel.expert_skew", "kv", "model=mixtral-8x7b;parallel.ep=8", "0|0.5|1", "", 0, 0},

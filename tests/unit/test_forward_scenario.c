@@ -95,7 +95,8 @@ static void test_refusals(void **state) {
          "s.yaml:7:10: key 'slow_rank' needs the key 'slow_speed' beside it");
     says(HEAD "parallel: {tp: 8, cp: 4, variant: pas-kv}\n" REST, NULL,
          "s.yaml:4:35: key 'variant': found 'pas-kv', expected one of pass-kv, pass-q, "
-         "all-gather-kv, pcp, ulysses, tp, dcp-ag-rs, dcp-a2a, helix (did you mean 'pass-kv'?)");
+         "all-gather-kv, pcp, ulysses, usp, gather-q, gather-kv, tp, dcp-ag-rs, dcp-a2a, helix "
+         "(did you mean 'pass-kv'?)");
     says(HEAD PARALLEL REST, "machine.peer_rate=-1B/s",
          "--set: machine.peer_rate: found '-1B/s', expected a bandwidth from 1MB/s to 100TB/s");
     says(HEAD PARALLEL REST, "machine.peer_rate=100",

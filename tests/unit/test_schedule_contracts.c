@@ -16,8 +16,8 @@ static void silent(rc_builder *unused) {
     (void)unused;
 }
 
-static int eight_ranks(int kv_heads, int cp) {
-    (void)kv_heads, (void)cp;
+static int eight_ranks(int kv_heads, const rc_layout *l) {
+    (void)kv_heads, (void)l;
     return 8;
 }
 
@@ -67,6 +67,7 @@ static void test_requests(void **state) {
     trips("p < RC_P_COUNT", (void)rc_part_name(RC_P_COUNT));
     trips("rq->schedule && rq->model", (void)rc_schedule_check(&nothing, &err));
     trips("s && m && l", (void)rc_schedule_fits(&own, NULL, &rq.layout, &err));
+    trips("s && m && l", (void)rc_schedule_suit(&own, NULL, 8, &rq.layout));
 }
 
 static void test_memory(void **state) {
@@ -121,6 +122,9 @@ static void test_attention(void **state) {
     rq.serial_ring = rq.messages_wait = true;
     trips("!(b->rq->messages_wait && b->rq->serial_ring)", rc_emit_ring(&b, NULL));
     rq.serial_ring = rq.messages_wait = false;
+    trips("stride >= 1 && b->n % stride == 0", rc_emit_rings(&b, 3, NULL));
+    trips("hq >= 1 && hkv >= 1 && parts >= 1",
+          (void)rc_emit_attention_between(&b, 0, 0, 0, 0, 1, 1));
     rq.schedule = none;
     trips("hq >= 1 && hkv >= 1", (void)rc_emit_attention_of(&b, 0, 0, 1, too_many));
     trips("hq >= 1 && hkv >= 1 && batch >= 1 && shares >= 1",

@@ -99,6 +99,7 @@ static void test_names(void **state) {
         rc_program p;
         rq.schedule = rc_schedule_at(n);
         rq.layout.cp = rq.schedule->many_ranks ? 2 : 1;
+        rq.layout.ulysses = rq.schedule->two_levels ? 2 : 1;
         rq.phase = rc_schedule_takes(rq.schedule, RC_PREFILL, 1) ? RC_PREFILL : RC_DECODE;
         sequence.t = rq.phase == RC_PREFILL ? 100 : 1;
         assert_int_equal(rc_schedule_build(&rq, &p, &err), RC_OK);

@@ -228,7 +228,9 @@ static void test_dcp_prefill(void **state) {
     rc_program tp = build("tp", (rc_layout){.tp = 16, .cp = 1}, RC_PREFILL, chunks + 1, 1);
     rc_counts alone = rc_program_counts(&tp, 0);
     n = rc_program_counts(&p, 0);
-    assert_memory_equal(&n, &alone, offsetof(rc_counts, collectives) + sizeof n.collectives);
+    assert_true(n.attention_flops == alone.attention_flops && n.entries == alone.entries);
+    assert_true(n.collective_bytes == alone.collective_bytes && n.gemm_flops == alone.gemm_flops);
+    assert_int_equal(n.collectives, alone.collectives);
     rc_program_free(&tp);
     rc_program_free(&p);
     p = build("dcp-ag-rs", tp16, RC_PREFILL, chunks, 2); /* only the one behind a prefix sends */
@@ -267,6 +269,86 @@ static void test_ulysses_decode(void **state) {
     rc_program_free(&p);
 }
 
+/* Two groups of two ranks under TP2, where a GPU has 64 query heads and 4 KV heads: half of them in
+ * attention, over the 64,000 tokens of a group in each of two steps. One message has these tokens'
+ * keys and values of two heads. */
+static void test_usp(void **state) {
+    (void)state;
+    rc_layout l = {.tp = 2, .cp = 4, .ulysses = 2};
+    rc_program p = build("usp", l, RC_PREFILL, &whole, 1);
+    for (uint32_t g = 0; g < 4; g++) {
+        rc_counts n = rc_program_counts(&p, g);
+        assert_int_equal(n.entries, 32000LL * 64001 + 32000LL * 64000);
+        assert_true(n.attention_flops == 4.0 * 128 * 32 * (double)n.entries);
+        assert_int_equal(n.attention_launches, 2);
+        assert_int_equal(n.messages, 1);
+        assert_true(n.sent_bytes == 64000.0 * 2 * 512);
+    }
+    expect(&p, RC_P_ALL2ALL, 2, 32000.0 * (4 * 4096 + 4 * 512) + 32000.0 * 4 * 4096);
+    for (size_t i = 0; i < p.task_count; i++) {
+        const rc_shape *s = programs_shape(&p, i);
+        if (s->kind == RC_T_MESSAGE)
+            assert_int_equal(p.tasks[i].peer, (p.tasks[i].gpu + 2) % 4);
+        if (s->part == RC_P_MERGE)
+            assert_true(s->a == 32000 * 64 && s->b == 2);
+        if (s->part == RC_P_ALL2ALL)
+            assert_int_equal(s->ranks, 2);
+    }
+    rc_program_free(&p);
+    /* four groups of two under TP8: one KV head goes to both ranks, and travels whole */
+    p = build("usp", (rc_layout){.tp = 8, .cp = 8, .ulysses = 2}, RC_PREFILL, &behind, 1);
+    rc_counts n = rc_program_counts(&p, 5);
+    assert_int_equal(n.messages, 3);
+    assert_true(n.sent_bytes == 3 * (800.0 + 31200.0) * 512);
+    expect(&p, RC_P_ALL2ALL, 2, 400.0 * (4096 + 2 * 512) + 400.0 * 4096);
+    rc_program_free(&p);
+}
+
+/* ---- a striped cache --------------------------------------------------------------------------- */
+
+/* 3,200 new tokens behind 124,800, of which each of four ranks has 31,200. New ones are as in `pcp`,
+ * but see themselves alone, and a rank keeps a quarter of them. */
+static void test_gathers(void **state) {
+    (void)state;
+    const int64_t fresh = 9LL * 400 * 400 - 400LL * 399;
+    rc_program p = build("gather-q", cp4, RC_PREFILL, &behind, 1);
+    rc_counts n = rc_program_counts(&p, 1);
+    assert_int_equal(n.entries, 3200LL * 31200 + fresh);
+    assert_int_equal(n.attention_launches, 3);
+    expect(&p, RC_P_ALL_GATHER, 3, 3200.0 * 4096 + 4 * 3200.0 * 16 * 4 + 3200.0 * 512);
+    expect(&p, RC_P_REDUCE_SCATTER, 1, 3200.0 * 4096);
+    assert_true(copied(&p, RC_P_ALL_GATHER) == 2.5 * 3200 * 512);
+    assert_true(copied(&p, RC_P_MERGE) == 2 * 3200.0 * 4096);
+    rc_program_free(&p);
+    p = build("gather-kv", cp4, RC_PREFILL, &behind, 1);
+    n = rc_program_counts(&p, 1);
+    assert_int_equal(n.entries, 800LL * 124800 + fresh);
+    expect(&p, RC_P_ALL_GATHER, 2, 124800.0 * 512 + 3200.0 * 512);
+    expect(&p, RC_P_REDUCE_SCATTER, 0, 0.0);
+    rc_program_free(&p);
+    static const char *const variants[] = {"gather-q", "gather-kv"};
+    for (int v = 0; v < 2; v++) { /* nothing cached: one gather, no merge */
+        p = build(variants[v], cp4, RC_PREFILL, &whole, 1);
+        n = rc_program_counts(&p, 3);
+        assert_int_equal(n.entries, 9LL * 16000 * 16000 - 16000LL * 15999);
+        assert_int_equal(n.attention_launches, 2);
+        expect(&p, RC_P_ALL_GATHER, 1, 128000.0 * 512);
+        rc_program_free(&p);
+    }
+}
+
+/* Queries and outputs of T tokens are 2 x 128 heads, keys and values of P 2 x 8: at P = 16 T they are as
+ * large. */
+static void test_which_gather(void **state) {
+    (void)state;
+    rc_model m = llama();
+    rc_gathered g = rc_schedule_gathered(&m, &cp4, 1000, 16000);
+    assert_true(g.queries == 1000.0 * 128 * 256 * 2 && g.cached == g.queries);
+    assert_string_equal(g.picks->name, "gather-kv");
+    assert_string_equal(rc_schedule_gathered(&m, &cp4, 1000, 16001).picks->name, "gather-q");
+    assert_string_equal(rc_schedule_gathered(&m, &cp4, 1000, 0).picks->name, "gather-kv");
+}
+
 /* ---- memory ------------------------------------------------------------------------------------ */
 
 typedef struct memory_case {
@@ -285,6 +367,15 @@ static void test_memory(void **state) {
         {"pcp", cp4, 512, 1, 2 * 1000.0 * 512},
         {"ulysses", cp4, 512, 1, 2 * 250.0 * (2 * 4096 + 4 * 512)},
         {"ulysses", {.tp = 2, .cp = 4}, 4 * 512, 4, 2 * 250.0 * (8 * 4096 + 4 * 512)},
+        {"usp",
+         {.tp = 2, .cp = 4, .ulysses = 2},
+         4 * 512,
+         4,
+         2 * 2 * 1000.0 * 2 * 512 + 2 * 250 * 64 * (128 * 2 + 4) +
+             2 * 250.0 * (8 * 4096 + 4 * 512)},
+        {"gather-q", cp4, 512, 4,
+         2 * 1000.0 * 512 + 1000 * (4096 + 2 * out16) + 2 * 250 * 2 * out16},
+        {"gather-kv", cp4, 512, 4, (2 * 1000.0 + 3000) * 512 + 2 * 250 * 2 * out16},
         {"dcp-ag-rs", tp16, 512, 2, 2 * 1000 * (q16 + 2 * out16)},
         {"dcp-a2a", tp16, 512, 2, 2 * 1000 * (q16 + 2 * out16)},
         {"helix", {.tp = 8, .cp = 1, .dcp = 4}, 4 * 512, 4, 4 * 1000 * 2 * (q16 + 2 * out16)},
@@ -352,6 +443,14 @@ static void test_refused(void **state) {
     refused("dcp-ag-rs", (rc_layout){.tp = 16, .cp = 1, .dcp = 3}, "does not divide tp 16");
     refused("dcp-ag-rs", (rc_layout){.tp = 16, .cp = 2, .dcp = 2}, "takes cp 1, found cp 2");
     refused("ulysses", (rc_layout){.tp = 8, .cp = 3}, "cp 3 does not divide them");
+    refused("usp", (rc_layout){.tp = 2, .cp = 4}, "ulysses is at least 2");
+    refused("usp", (rc_layout){.tp = 2, .cp = 4, .ulysses = 3}, "does not divide cp 4");
+    refused("usp", (rc_layout){.tp = 8, .cp = 9, .ulysses = 3}, "ulysses 3 does not divide them");
+    refused("pass-kv", (rc_layout){.tp = 2, .cp = 4, .ulysses = 2}, "it takes ulysses 1, found 2");
+    rc_layout suits = {.tp = 2, .cp = 8};
+    assert_true(rc_schedule_suit(rc_schedule_named("usp"), &m, 4, &suits) && suits.ulysses == 4);
+    suits.cp = 2;
+    assert_false(rc_schedule_suit(rc_schedule_named("usp"), &m, 4, &suits));
     m.kind[0].kv_heads = 6;
     m.kind[0].heads = 48;
     rc_error err = {0};
@@ -389,6 +488,9 @@ int main(void) {
         cmocka_unit_test(test_dcp_prefill),
         cmocka_unit_test(test_ulysses),
         cmocka_unit_test(test_ulysses_decode),
+        cmocka_unit_test(test_usp),
+        cmocka_unit_test(test_gathers),
+        cmocka_unit_test(test_which_gather),
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_weights),
         cmocka_unit_test(test_refused),

@@ -264,7 +264,7 @@ static void test_errors(void **state) {
          "s.yaml:6:27: key 'tokens.cached': a log scale starts above 0");
     says(HEAD "parallel: {tp: 8, variant: [pass-kv, pass-x]}\ntokens: {new: 1K}\n",
          "s.yaml:5:38: key 'parallel.variant': found 'pass-x', expected one of pass-kv, pass-q, "
-         "all-gather-kv, pcp, ulysses, tp, dcp-ag-rs, dcp-a2a, helix");
+         "all-gather-kv, pcp, ulysses, usp, gather-q, gather-kv, tp, dcp-ag-rs, dcp-a2a, helix");
     says(HEAD "parallel: {tp: 8, cp: 2, gpus: [8, 16], variant: pass-kv}\ntokens: {new: 1K}\n",
          "s.yaml:5:32: key 'parallel.gpus' stands beside 'parallel.cp'; give one or the other: cp "
          "is then gpus / tp");
