@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "sim/base/table.h"
+#include "sim/cost/call_plan.h"
 #include "sim/cost/class_errors.h"
 #include "sim/cost/leave_out.h"
 #include "sim/cost/store_tools.h"
@@ -177,9 +178,14 @@ static rc_status of_machine(rc_table *t, const rc_rows *rows, const char *machin
     size_t n;
     rc_machine_of_rows(machine, f->state != NULL ? f->state : "burst", &m);
     RC_TRY(rc_book_build(rows, m.base, m.state, &book, err));
-    rc_status st = rc_book_learn(book, rows, RC_LEARN_WELL, err);
+    bool surface = f->op != NULL && rc_op_named(f->op) < rc_op_count() &&
+                   rc_call_kind_of(rc_op_named(f->op)) != NULL; /* which has learnt already */
+    rc_status st = surface ? RC_OK : rc_book_learn(book, rows, RC_LEARN_WELL, err);
     if (st == RC_OK) {
-        rc_leaving how = {.by = by, .op = f->op, .errors = &rc_built_book_of(book)->errors};
+        rc_leaving how = {.by = by,
+                          .op = f->op,
+                          .curves = f->op == NULL,
+                          .errors = &rc_built_book_of(book)->errors};
         st = rc_leave_out(rows, &m, &how, &all, &n, err);
     }
     rc_built_book_free(book);

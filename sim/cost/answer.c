@@ -12,7 +12,12 @@ rc_status rc_answer(const rc_costs *c, const rc_asked *a, const rc_probe *found,
     rc_nearness_of(c->book, a->rows, a->d, a->at, found->basis, &near);
     double own = rc_class_spread(&c->book->errors, a->rows, a->d, &near);
     p.spread = hypot(found->spread, own);
-    RC_TRY(rc_carry(&c->m, &p, a->op, a->d, a->at, out, err));
+    return rc_answer_own(c, a, &p, own, out, err);
+}
+
+rc_status rc_answer_own(const rc_costs *c, const rc_asked *a, const rc_probe *found, double own,
+                        rc_cost *out, rc_error *err) {
+    RC_TRY(rc_carry(&c->m, found, a->op, a->d, a->at, out, err));
     out->own = own;
     return c->asks == NULL ? RC_OK : rc_asks_hear(c->asks, a->rows, a->d, a->at, "", out, err);
 }

@@ -17,6 +17,7 @@
 #include "sim/cost/ops.h"
 #include "sim/cost/power.h"
 #include "sim/cost/series.h"
+#include "sim/cost/surface.h"
 
 typedef struct rc_grid {
     rc_op op;
@@ -37,6 +38,8 @@ typedef struct rc_book {
     size_t first[RC_OPS_MAX + 1]; /* grids of op: [first[op], first[op + 1]) */
     const rc_field *fields; /* times of attention and decode; their grids say what was measured */
     size_t field_count;
+    const rc_surface *surfaces; /* times of the ops whose rows make surfaces, in order of ops */
+    size_t surface_count;
     rc_product_rates products[2]; /* of bf16 and of fp8 */
     rc_launch_gaps gaps;          /* of kernels that are launched one by one */
     rc_class_errors errors;       /* learnt from the rows (class_errors.h), else 0 */

@@ -12,6 +12,7 @@
 #include "sim/base/arena.h"
 #include "sim/cost/field_fit.h"
 #include "sim/cost/settle.h"
+#include "sim/cost/surface_fit.h"
 
 struct rc_built_book {
     rc_book book;
@@ -19,6 +20,7 @@ struct rc_built_book {
     /* The same arrays as the book's, here to be filled. */
     rc_grid *grids;
     rc_field *fields;
+    rc_surface *surfaces;
     rc_series *series;
     rc_knot *knots;
     /* Room for the points of one curve. */
@@ -295,6 +297,10 @@ static rc_status fill(rc_built_book *b, const rc_rows *rows, rc_error *err) {
     if (st == RC_OK)
         st = rc_fields_of(p, n, b->smooth, b->arena, &b->fields, &b->book.field_count, err);
     b->book.fields = b->fields;
+    if (st == RC_OK)
+        st = rc_surfaces_of(rows, b->book.base, rc_book_rows_state(&b->book), b->arena,
+                            &b->surfaces, &b->book.surface_count, err);
+    b->book.surfaces = b->surfaces;
     b->book.gaps = rc_launch_gaps_of(rows, b->book.base);
     free(p);
     return st;

@@ -65,7 +65,7 @@ static rc_status learn_by(const rc_book *b, const rc_rows *rows, rc_left_out_by 
     rc_machine m;
     rc_left_out *all = NULL;
     size_t n;
-    rc_leaving how = {.by = by, .most = most};
+    rc_leaving how = {.by = by, .most = most, .curves = true};
     rc_machine_of_rows(b->base, rc_book_rows_state(b), &m);
     RC_TRY(rc_leave_out(rows, &m, &how, &all, &n, err));
     double *room = calloc(n + 1, sizeof *room);

@@ -30,6 +30,9 @@ typedef struct rc_asked {
 /* A time found on the base as a cost of the machine. */
 rc_status rc_answer(const rc_costs *c, const rc_asked *a, const rc_probe *found, rc_cost *out,
                     rc_error *err);
+/* The same where `own`, the spread for not being a row, is known already and in `found`. */
+rc_status rc_answer_own(const rc_costs *c, const rc_asked *a, const rc_probe *found, double own,
+                        rc_cost *out, rc_error *err);
 rc_status rc_cost_nothing(rc_cost *out);
 rc_status rc_cost_no_rows(const rc_costs *c, const char *what, rc_error *err);
 

@@ -1,9 +1,8 @@
-/* The constants of a plan by weighted Gauss-Newton steps on log time, then the residual's weights.
+/* The constants of the plan (constants_fit.h), then the residual's weights.
  *
- * Errors count as sqrt(r^2 + 0.05^2): rows that the plan does not explain, of which there are few,
- * do not bend it. Constants are held near those of an H100 by a ridge that a few rows outweigh, but
- * for the rate of a CTA that streams alone: batches of equal lengths hardly show it, so rows cannot
- * tell it, and it is the chip's latency.
+ * Constants are held near those of an H100 by a ridge that a few rows outweigh, but for the rate of a
+ * CTA that streams alone: batches of equal lengths hardly show it, so rows cannot tell it, and it is
+ * the chip's latency.
  *
  * Scales and noise of the residual are those of the greatest leave-one-out likelihood over the rows
  * of both Hopper parts (results/calibration), rounded; `ringcast calibration leave-out` shows what
@@ -20,6 +19,7 @@
 #include <string.h>
 
 #include "kernels/decode_plan.h"
+#include "sim/cost/constants_fit.h"
 
 static const double ATTENTION_SCALE[RC_FIELD_AXES] = {1.3, 1.3, 5.0, 10.0, 3.0};
 static const double ATTENTION_SIGMA = 0.11, ATTENTION_NOISE = 0.009;
@@ -92,103 +92,30 @@ static int by_place(const void *a, const void *b) {
 /* ---- constants of the plan ------------------------------------------------------------------- */
 
 /* The last constant of attention, the drift, is not a log. */
-static void to_constants(const fit *f, const double *theta, double *c) {
+static void to_constants(const void *of, const double *theta, double *c) {
+    const fit *f = of;
     for (size_t i = 0; i < RC_PLAN_CONSTANTS; i++)
         c[i] = i >= f->constants ? 0.0 : i == 7 ? theta[i] : exp(theta[i]);
 }
 
-static double ridge(const fit *f, size_t i) {
-    const size_t stream = 4;
-    return f->field->kind.decode && i == stream ? 20.0 : 0.02;
-}
-
-static double off(const fit *f, const row *r, const double *c) {
-    return r->y - rc_plan_time(&r->plan, c, f->field->longest);
-}
-
-static double weight_of(double error) {
-    return 1.0 / hypot(error, 0.05);
-}
-
-/* Half the curvature and half the slope of the sum of errors at theta; the sum itself. */
-static double around(const fit *f, const double *theta, const double *start, double *a, double *g) {
-    const double step = 1e-4;
-    size_t m = f->constants;
-    double c[RC_PLAN_CONSTANTS], moved[RC_PLAN_CONSTANTS][RC_PLAN_CONSTANTS], sum = 0.0;
-    to_constants(f, theta, c);
-    for (size_t k = 0; k < m; k++) {
-        double t[RC_PLAN_CONSTANTS];
-        memcpy(t, theta, sizeof t);
-        t[k] += step;
-        to_constants(f, t, moved[k]);
-    }
-    memset(a, 0, m * m * sizeof *a);
-    memset(g, 0, m * sizeof *g);
-    for (size_t i = 0; i < f->n; i++) {
-        double e = off(f, &f->rows[i], c), w = weight_of(e), d[RC_PLAN_CONSTANTS];
-        sum += 2.0 / w;
-        for (size_t k = 0; k < m; k++) {
-            d[k] = (e - off(f, &f->rows[i], moved[k])) / step;
-            g[k] += w * d[k] * e;
-            for (size_t l = 0; l <= k; l++)
-                a[k * m + l] += w * d[k] * d[l];
-        }
-    }
-    for (size_t k = 0; k < m; k++) {
-        double back = ridge(f, k) * (start[k] - theta[k]);
-        sum += back * (start[k] - theta[k]);
-        a[k * m + k] += ridge(f, k);
-        g[k] += back;
-        for (size_t l = 0; l < k; l++)
-            a[l * m + k] = a[k * m + l];
-    }
-    return sum;
-}
-
-/* One damped step; false when the equations are singular, which a ridge of every constant excludes
- * but for numbers out of range. */
-static bool step_from(const fit *f, const double *a, const double *g, double damping, double *d) {
-    size_t m = f->constants;
-    double copy[RC_PLAN_CONSTANTS * RC_PLAN_CONSTANTS];
-    memcpy(copy, a, m * m * sizeof *copy);
-    memcpy(d, g, m * sizeof *d);
-    for (size_t k = 0; k < m; k++)
-        copy[k * m + k] *= 1.0 + damping;
-    gsl_matrix_view matrix = gsl_matrix_view_array(copy, m, m);
-    gsl_vector_view vector = gsl_vector_view_array(d, m);
-    return gsl_linalg_cholesky_decomp1(&matrix.matrix) == GSL_SUCCESS &&
-           gsl_linalg_cholesky_svx(&matrix.matrix, &vector.vector) == GSL_SUCCESS;
+static double off(const void *of, size_t i, const double *c) {
+    const fit *f = of;
+    return f->rows[i].y - rc_plan_time(&f->rows[i].plan, c, f->field->longest);
 }
 
 static void fit_constants(fit *f) {
-    enum { STEPS = 12 };
-    double start[RC_PLAN_CONSTANTS], theta[RC_PLAN_CONSTANTS], best[RC_PLAN_CONSTANTS];
-    double a[RC_PLAN_CONSTANTS * RC_PLAN_CONSTANTS], g[RC_PLAN_CONSTANTS], d[RC_PLAN_CONSTANTS];
-    double least = INFINITY, damping = 1e-3;
-    f->constants = rc_plan_start(&f->field->kind, start);
-    for (size_t k = 0; k < RC_PLAN_CONSTANTS; k++)
-        start[k] = k >= f->constants ? 0.0 : k == 7 ? start[k] : log(start[k]);
-    memcpy(theta, start, sizeof theta);
-    memcpy(best, start, sizeof best);
-    for (int i = 0; i < STEPS; i++) {
-        double now = around(f, theta, start, a, g);
-        if (now < least) {
-            bool settled = least - now < 1e-4 * now;
-            least = now;
-            damping *= 0.25;
-            memcpy(best, theta, sizeof best);
-            if (settled)
-                break;
-        } else {
-            damping *= 32.0;
-            (void)around(f, best, start, a, g);
-        }
-        if (!step_from(f, a, g, damping, d))
-            break;
-        for (size_t k = 0; k < f->constants; k++)
-            theta[k] = best[k] + rc_most(rc_least(d[k], 1.0), -1.0);
+    const size_t stream = 4;
+    double theta[RC_FIT_CONSTANTS];
+    _Static_assert((int)RC_FIT_CONSTANTS == (int)RC_PLAN_CONSTANTS, "all constants can be fitted");
+    f->constants = rc_plan_start(&f->field->kind, theta);
+    rc_constants_fit how = {
+        .of = f, .n = f->n, .constants = f->constants, .plan = to_constants, .off = off};
+    for (size_t k = 0; k < RC_PLAN_CONSTANTS; k++) {
+        theta[k] = k >= f->constants ? 0.0 : k == 7 ? theta[k] : log(theta[k]);
+        how.ridge[k] = f->field->kind.decode && k == stream ? 20.0 : 0.02;
     }
-    to_constants(f, best, f->field->constants);
+    rc_fit_constants(&how, theta);
+    to_constants(f, theta, f->field->constants);
 }
 
 /* ---- the residual ---------------------------------------------------------------------------- */
@@ -267,7 +194,7 @@ static rc_status fit_field(fit *f, rc_arena *arena, rc_error *err) {
     qsort(f->rows, f->n, sizeof *f->rows, by_place);
     fit_constants(f);
     for (size_t i = 0; i < f->n; i++)
-        f->rows[i].y = off(f, &f->rows[i], f->field->constants);
+        f->rows[i].y = off(f, i, f->field->constants);
     RC_TRY(weigh(f, err));
     return keep(f, arena, err);
 }

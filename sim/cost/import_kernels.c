@@ -28,7 +28,7 @@
 #include "sim/base/csv.h"
 #include "sim/cost/import_formats.h"
 
-static const double DISTURBED = 1.25;
+static const double DISTURBED = 1.15;
 
 /* What all rows of the tables have in common. */
 enum { USUAL_SMS = 24, INDEX_HEADS = 32, INDEX_DIM = 128, KEPT = 2048, SPARSE_HEADS = 64 };

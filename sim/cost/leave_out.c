@@ -50,8 +50,15 @@ typedef struct point {
     bool fp8, own_state;
 } point;
 
-/* Whether the row is of a type whose rows make curves, and of an op that look-ups price. */
+static bool makes_surface(rc_op op) {
+    return op < rc_op_count() && rc_call_kind_of(op) != NULL;
+}
+
+/* Whether the row is of a type whose rows make curves or surfaces, and of an op that look-ups price. */
 static bool has_price(const point *p) {
+    rc_dtype d;
+    if (makes_surface(p->op))
+        return rc_row_type(p->row, p->op, &d);
     if (p->op == rc_op_count() || rc_op_info_of(p->op)->bound == RC_BOUND_LINK)
         return false;
     const rc_op_info *info = rc_op_info_of(p->op);
@@ -81,7 +88,8 @@ static bool same_sizes(const point *x, const point *y, bool across) {
 }
 
 static bool same_curve(const point *x, const point *y) {
-    return same_type(x, y) && x->op == y->op && same_sizes(x, y, true);
+    return same_type(x, y) && x->op == y->op && same_sizes(x, y, true) &&
+           (!makes_surface(x->op) || strcmp(x->row->variant, y->row->variant) == 0);
 }
 
 /* Whether `x` goes when `left` is left out. */
@@ -141,10 +149,14 @@ static rc_dtype type_of(const point *p) {
 static rc_status ask(const job *j, const rc_costs *c, const point *left, const point *p,
                      rc_left_out *out, rc_error *err) {
     rc_error none = {0};
-    *out = (rc_left_out){.row = p->row, .op = p->op, .between = is_between(j, left, p)};
+    *out = (rc_left_out){.row = p->row,
+                         .op = p->op,
+                         .between = (j->by == RC_LEFT_OUT_NOTHING && makes_surface(p->op)) ||
+                                    is_between(j, left, p)};
     rc_status st = rc_cost_row(c, p->row, &out->cost, &none);
     out->answered = st == RC_OK;
-    rc_nearness_of(c->book, p->op, type_of(p), &p->at, out->cost.basis, &out->near);
+    if (!makes_surface(p->op)) /* whose own rows say how far off an answer is */
+        rc_nearness_of(c->book, p->op, type_of(p), &p->at, out->cost.basis, &out->near);
     bool unknown = st == RC_E_UNMODELLED || st == RC_E_INPUT; /* the rest says nothing of it */
     return out->answered || unknown ? RC_OK : rc_fail(err, st, "%s", none.msg);
 }
@@ -152,7 +164,8 @@ static rc_status ask(const job *j, const rc_costs *c, const point *left, const p
 /* Whether the point is asked for; those that go with an earlier one were asked for with it. */
 static bool is_asked(const job *j, const point *p) {
     const char *op = j->how->op;
-    return has_price(p) && p->own_state && strcmp(p->row->source, "measured") == 0 &&
+    return has_price(p) && p->own_state && !(j->how->curves && makes_surface(p->op)) &&
+           (makes_surface(p->op) || strcmp(p->row->source, "measured") == 0) &&
            (op == NULL || strcmp(op, p->row->op) == 0);
 }
 
@@ -193,7 +206,9 @@ static size_t points_of(const rc_rows *rows, const rc_machine *m, point *p) {
             continue;
         p[n].name = rc_op_named(p[n].row->op);
         p[n].along = along(&p[n]);
-        p[n].own_state = strcmp(p[n].row->state, m->state) == 0;
+        /* what others published has no state where rows make surfaces */
+        p[n].own_state = strcmp(p[n].row->state, m->state) == 0 ||
+                         (makes_surface(p[n].op) && strcmp(p[n].row->source, "measured") != 0);
         n++;
     }
     return n;

@@ -37,6 +37,7 @@ typedef struct rc_left_out {
 typedef struct rc_leaving {
     rc_left_out_by by;
     const char *op;                /* of this op alone; NULL: of all */
+    bool curves;                   /* of ops whose rows make curves or fields alone */
     size_t most;                   /* groups left out of each op and type, evenly picked; 0: all */
     const rc_class_errors *errors; /* what the rest is said to have learnt; NULL: nothing */
 } rc_leaving;

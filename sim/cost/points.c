@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/cost/call_plan.h"
+
 static const int64_t HEADS_MAX = 1000000;
 
 static void read_axes(const rc_row *r, const rc_op_info *info, rc_axes *at) {
@@ -87,8 +89,9 @@ static int preference(const char *dtype) {
     return 4;
 }
 
-/* The type of the curve that a row belongs to; false when no curve is of that type. */
-static bool type_of(const rc_row *r, rc_type_rule rule, rc_dtype *out) {
+bool rc_row_type(const rc_row *r, rc_op op, rc_dtype *out) {
+    assert(r != NULL && op < rc_op_count() && out != NULL);
+    rc_type_rule rule = rc_op_info_of(op)->type;
     bool fp8 = strcmp(r->dtype, rc_dtype_name(RC_FP8)) == 0;
     bool apart = rule == RC_TYPE_OWN || rule == RC_TYPE_FP8;
     *out = apart && fp8 ? RC_FP8 : RC_BF16;
@@ -115,7 +118,8 @@ static bool point_of(const rc_row *r, const char *base, const char *state, rc_co
         return false;
     const rc_op_info *info = rc_op_info_of(p->op);
     bool moves = info->bound == RC_BOUND_LINK;
-    if (!type_of(r, info->type, &p->dtype) || (!moves && strcmp(r->machine, base) != 0))
+    if (rc_call_kind_of(p->op) != NULL || !rc_row_type(r, p->op, &p->dtype) ||
+        (!moves && strcmp(r->machine, base) != 0))
         return false;
     bool published = strcmp(r->source, "measured") != 0;
     bool modelled = strncmp(r->source, "modelled", 8) == 0;

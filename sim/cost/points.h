@@ -29,7 +29,10 @@ typedef struct rc_cost_point {
  * of transfers, "shm@ctas4" and "shm@apart", which make curves of their own), which is not
  * what the op costs by itself. Nodes of 0 are one node. */
 rc_op rc_row_op(const rc_row *r, rc_axes *at);
-/* All points of a base machine in a clock state, and of transfers of every machine. *out is
+/* The type of the curve or surface of `op` that a row belongs to; false when none is of that type. */
+bool rc_row_type(const rc_row *r, rc_op op, rc_dtype *out);
+/* All points of a base machine in a clock state, and of transfers of every machine, but of ops
+ * whose rows make a surface (surface.h). *out is
  * malloc'ed; its strings live as long as the rows. */
 rc_status rc_points_of(const rc_rows *rows, const char *base, const char *state,
                        rc_cost_point **out, size_t *n, rc_error *err);

@@ -120,6 +120,8 @@ rc_status rc_cost_row(const rc_costs *c, const rc_row *row, rc_cost *out, rc_err
     rc_axes at;
     assert(c != NULL && row != NULL);
     rc_op op = rc_row_op(row, &at);
+    if (op < rc_op_count() && rc_op_info_of(op)->rule == RC_PRICE_EXPERTS)
+        return rc_price_expert_row(c, row, &at, op, out, err);
     if (op == rc_op_count() || rc_op_info_of(op)->bound == RC_BOUND_LINK)
         return rc_fail(err, RC_E_UNMODELLED, "%s is not carried over", row->op);
     rc_dtype d = strcmp(row->dtype, rc_dtype_name(RC_FP8)) == 0 ? RC_FP8 : RC_BF16;

@@ -1,26 +1,52 @@
-/* Ops of which few or no rows exist: rows of the sizes asked for answer where there are some, else
- * the op's work over the rates that kernels of its kind reach.
+/* Ops of which few or no rows of our own exist: the surface of the rows that there are answers
+ * (surface.h), else the op's work over the rates that kernels of its kind reach.
  *
- * Such a time is a floor, for the launch and the first bytes, and the longer of what the matrix units
- * and what the HBM of the base take at their stated shares of the peaks (rc_op_info.reach_flops and
- * reach_bytes). It is RC_MODELLED, and its spread is stated, not learnt.
+ * An answer of a surface is what its rows are near to them, RC_EXTRAPOLATED where the rows say little
+ * (the kriging variance is over FAR), and RC_MODELLED for heads of other sizes. A time without rows is
+ * a floor, for the launch and the first bytes, and the longer of what the matrix units and what the
+ * HBM of the base take at their stated shares of the peaks (rc_op_info.reach_flops and reach_bytes).
+ * It is RC_MODELLED, and its spread is stated, not learnt.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 
 #include "sim/cost/rules.h"
+#include "sim/cost/surface.h"
 #include "sim/cost/weights.h"
 
 static const double FLOOR = 4e-6;
 static const double SPREAD = 0.25; /* half of p10 to p90: published kernels of one kind differ so */
+static const double FAR = 0.5;
+static const double OTHER_HEADS = 0.15; /* stated: spread of rows of heads of other sizes */
+
+static rc_status by_surface(const rc_costs *c, const rc_asked *a, const rc_surface *s,
+                            const rc_surface_answer *found, rc_cost *out, rc_error *err) {
+    const bool heads = a->at->at[RC_AXIS_HEAD_K] == s->head_k || s->head_k == 0;
+    const bool values = a->at->at[RC_AXIS_HEAD_V] == s->head_v || s->head_v == 0;
+    double own = s->error * sqrt(found->variance);
+    rc_probe p = {.y = found->y,
+                  .basis = found->variance > FAR ? rc_worse(s->basis, RC_EXTRAPOLATED) : s->basis};
+    if (!heads || !values) {
+        own = hypot(own, OTHER_HEADS);
+        p.basis = RC_MODELLED;
+    }
+    p.spread = own;
+    return rc_answer_own(c, a, &p, own, out, err);
+}
 
 rc_status rc_price_reach(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err) {
     const rc_op_info *info = rc_op_info_of(a->op);
     const rc_dtype math = rc_dtype_math(a->d);
     const rc_asked rows = {a->op, a->rows, math, a->at};
+    rc_surface_answer found;
     rc_work w;
-    if (a->d == math && rc_book_find(c->book, a->rows, math, a->at) != NULL)
-        return rc_price_same(c, &rows, out, err);
+    if (a->d == math) {
+        const rc_surface *s = rc_surface_near(c->book, a->rows, math, NULL, a->at, &found);
+        if (s != NULL)
+            return by_surface(c, &rows, s, &found, out, err);
+        if (rc_book_find(c->book, a->rows, math, a->at) != NULL)
+            return rc_price_same(c, &rows, out, err);
+    }
     double peak = math == RC_FP8 ? c->m.base_fp8_rate : c->m.base_bf16_rate;
     info->work(info, a->at, rc_weight_bytes(a->d), &w);
     double t = FLOOR + rc_most(w.flops / (info->reach_flops * peak),

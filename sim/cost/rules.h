@@ -21,6 +21,9 @@ rc_status rc_price_width(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_
 rc_status rc_price_copy(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err);
 /* reach.c */
 rc_status rc_price_reach(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err);
+/* experts.c: a row of the kernel that its variant names, on the base itself. */
+rc_status rc_price_expert_row(const rc_costs *c, const rc_row *row, const rc_axes *at, rc_op op,
+                              rc_cost *out, rc_error *err);
 /* same.c */
 rc_status rc_price_same(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err);
 

@@ -200,31 +200,17 @@ void rc_plan_of(const rc_plan_kind *kind, const rc_plan_call *call, rc_tile_plan
         attention(kind, call, out);
 }
 
-/* (a^4 + b^4)^(1/4) and (a^8 + b^8)^(1/8) without powers that overflow. */
-static double smooth4(double a, double b) {
-    double most = fmax(a, b), q = most > 0.0 ? fmin(a, b) / most : 0.0;
-    q *= q;
-    return most * sqrt(sqrt(1.0 + q * q));
-}
-
-static double smooth8(double a, double b) {
-    double most = fmax(a, b), q = most > 0.0 ? fmin(a, b) / most : 0.0;
-    q *= q;
-    q *= q;
-    return most * sqrt(sqrt(sqrt(1.0 + q * q)));
-}
-
 double rc_plan_time(const rc_tile_plan *p, const double c[RC_PLAN_CONSTANTS], double longest) {
     const double warm = 30e-3; /* s, from where the clock is seen to fall */
     double by_memory = p->bytes / c[RATE], t = c[START];
     if (p->decode) {
-        t += smooth4(c[STREAM] * p->path, by_memory);
+        t += rc_smooth4(c[STREAM] * p->path, by_memory);
         if (p->split)
             t += c[COMBINE] + c[SPLIT] * p->splits + c[PIECE] * p->pieces;
         return log(t);
     }
-    t += smooth4(smooth8(c[BLOCK] * p->path + c[ITEM] * p->items, c[SPREAD] * p->average),
-                 by_memory);
+    t += rc_smooth4(rc_smooth8(c[BLOCK] * p->path + c[ITEM] * p->items, c[SPREAD] * p->average),
+                    by_memory);
     if (p->split)
         t += c[COMBINE] + c[PIECE] * p->pieces;
     return log(t) + c[DRIFT] * log1p(fmin(t, longest) / warm);

@@ -17,11 +17,26 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_COST_TILE_PLAN_H
 #define RC_COST_TILE_PLAN_H
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum { RC_PLAN_CONSTANTS = 8 };
+
+/* (a^4 + b^4)^(1/4) and (a^8 + b^8)^(1/8) without powers that overflow. */
+static inline double rc_smooth4(double a, double b) {
+    double most = fmax(a, b), q = most > 0.0 ? fmin(a, b) / most : 0.0;
+    q *= q;
+    return most * sqrt(sqrt(1.0 + q * q));
+}
+
+static inline double rc_smooth8(double a, double b) {
+    double most = fmax(a, b), q = most > 0.0 ? fmin(a, b) / most : 0.0;
+    q *= q;
+    q *= q;
+    return most * sqrt(sqrt(sqrt(1.0 + q * q)));
+}
 
 /* Heads and types, the same for all calls of a field. */
 typedef struct rc_plan_kind {

@@ -74,6 +74,22 @@ static void same_field(const rc_field *a, const rc_field *b) {
     assert_memory_equal(a->weight, b->weight, a->n * sizeof *a->weight);
 }
 
+static void same_surface(const rc_surface *a, const rc_surface *b) {
+    assert_int_equal(a->op, b->op);
+    assert_int_equal(a->dtype, b->dtype);
+    assert_int_equal(a->basis, b->basis);
+    assert_string_equal(a->variant, b->variant);
+    assert_int_equal(a->ranks, b->ranks);
+    assert_int_equal(a->head_k, b->head_k);
+    assert_int_equal(a->head_v, b->head_v);
+    assert_int_equal(a->n, b->n);
+    assert_int_equal(bits(a->error), bits(b->error));
+    assert_memory_equal(a->constants, b->constants, sizeof a->constants);
+    for (int k = 0; k < RC_CALL_AXES; k++)
+        assert_memory_equal(a->at[k], b->at[k], a->n * sizeof(double));
+    assert_memory_equal(a->rest, b->rest, a->n * sizeof(double));
+}
+
 static void same_book(const rc_book *a, const rc_book *b) {
     assert_int_equal(a->count, b->count);
     assert_memory_equal(a->first, b->first, sizeof a->first);
@@ -98,6 +114,9 @@ static void same_book(const rc_book *a, const rc_book *b) {
     assert_int_equal(a->field_count, b->field_count);
     for (size_t i = 0; i < a->field_count; i++)
         same_field(&a->fields[i], &b->fields[i]);
+    assert_int_equal(a->surface_count, b->surface_count);
+    for (size_t i = 0; i < a->surface_count; i++)
+        same_surface(&a->surfaces[i], &b->surfaces[i]);
 }
 
 static void test_builtin_books_are_the_rows(void **state) {

@@ -15,6 +15,8 @@
 #include "sim/cost/leave_out.h"
 #include "sim/cost/nccl.h"
 #include "sim/cost/field_fit.h"
+#include "sim/cost/constants_fit.h"
+#include "sim/cost/surface_fit.h"
 #include "sim/cost/rules.h"
 #include "sim/cost/settle.h"
 #include "sim/cost/tiles.h"
@@ -385,6 +387,36 @@ static void test_power(void **state) {
           rc_power_of_rows(no_rows, "h200-sxm", RC_NO_CARD, &p, &err));
 }
 
+static void test_surfaces(void **state) {
+    (void)state;
+    const rc_surface *volatile no_surface = NULL;
+    const rc_call_plan *volatile no_plan = NULL;
+    const rc_constants_fit *volatile no_fit = NULL;
+    const rc_row *volatile no_row = NULL;
+    const rc_constants_fit empty = {.constants = (size_t)none};
+    const rc_axes at = {{0}};
+    rc_surface s = {.n = 0}, *out;
+    rc_surface_answer a;
+    rc_dtype d;
+    double theta[RC_FIT_CONSTANTS] = {0.0};
+    size_t n;
+    trips("p != NULL && c != NULL && c[RATE] > 0.0", (void)rc_call_time(no_plan, theta));
+    trips("f != NULL && theta != NULL", rc_fit_constants(no_fit, theta));
+    trips("f->constants >= 1 && f->constants <= RC_FIT_CONSTANTS", rc_fit_constants(&empty, theta));
+    trips("s != NULL && at != NULL && out != NULL", rc_surface_at(no_surface, &at, &a));
+    trips("s != NULL && left < s->n && out != NULL", rc_surface_without(&s, (size_t)none, &a));
+    trips("b != NULL && at != NULL && out != NULL",
+          (void)rc_surface_near(no_book, 0, RC_BF16, NULL, &at, &a));
+    trips("rows != NULL && base != NULL && state != NULL && arena != NULL",
+          (void)rc_surfaces_of(no_rows, "x", "burst", NULL, &out, &n, &err));
+    rc_arena *arena = rc_arena_create();
+    size_t *volatile nowhere = NULL;
+    trips("out != NULL && count != NULL",
+          (void)rc_surfaces_of(rows, "x", "burst", arena, &out, nowhere, &err));
+    rc_arena_destroy(arena);
+    trips("r != NULL && op < rc_op_count() && out != NULL", (void)rc_row_type(no_row, 0, &d));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_experts),      cmocka_unit_test(test_asks),
@@ -395,7 +427,7 @@ int main(void) {
         cmocka_unit_test(test_bases),        cmocka_unit_test(test_leaving_out),
         cmocka_unit_test(test_plans),        cmocka_unit_test(test_sharing),
         cmocka_unit_test(test_power),        cmocka_unit_test(test_nearness),
-        cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_fields),       cmocka_unit_test(test_surfaces),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/base/quantile.h"
+#include "sim/cost/builtin.h"
 #include "sim/cost/class_errors.h"
 #include "sim/cost/leave_out.h"
 #include "tests/support/cost_store.h"
@@ -43,6 +45,33 @@ static const limit points[] = {
     {"decode", RC_COST_DECODE, "bf16", {0.8, 4.0}, {{0.8, 4.0}, {0.8, 4.0}}},
     {"gemm", RC_COST_GEMM, "bf16", {2.0, 8.0}, {{1.4, 7.1}, {1.7, 7.95}}},
     {"gemm", RC_COST_GEMM, "fp8", {2.0, 10.0}, {{1.2, 7.5}, {1.4, 9.0}}},
+};
+
+/* Rows of kernels that others published, each left out of its surface. */
+typedef struct kernel {
+    const char *op;
+    rc_dtype dtype;
+    const char *variant;
+    double held[MACHINES]; /* 95th percentile, %; the goal is KERNEL_GOAL */
+} kernel;
+
+static const double KERNEL_GOAL = 8.0;
+
+static const kernel kernels[] = {
+    {"mla_prefill", RC_BF16, "", {8.0, 8.0}},
+    {"mla_prefill", RC_FP8, "", {8.0, 8.0}},
+    {"mla_absorbed", RC_BF16, "", {8.0, 8.0}},
+    {"mla_absorbed", RC_FP8, "", {8.0, 8.1}},
+    {"mla_decode", RC_BF16, "", {8.0, 8.0}},
+    {"mla_decode", RC_FP8, "", {8.9, 8.0}},
+    {"mla_bmm", RC_BF16, "", {9.3, 12.4}},
+    {"mla_bmm", RC_FP8, "", {8.0, 8.0}},
+    {"moe_ffn", RC_BF16, "", {8.1, 11.7}},
+    {"moe_ffn", RC_FP8, "", {8.0, 10.1}},
+    {"ep_dispatch", RC_BF16, "normal", {8.0, 8.0}},
+    {"ep_dispatch", RC_BF16, "low_latency", {8.0, 8.0}},
+    {"ep_combine", RC_BF16, "normal", {8.0, 8.0}},
+    {"ep_combine", RC_BF16, "low_latency", {8.0, 8.0}},
 };
 
 /* All points of a head count, or of an N and K, left out together: held at the 95th percentile. */
@@ -112,7 +141,7 @@ static const rc_class_errors *learnt(int machine) {
 static const rc_left_out *left_out(int machine, rc_left_out_by by, size_t *n) {
     if (kept[machine][by].all == NULL) {
         rc_machine m;
-        rc_leaving how = {.by = by, .errors = learnt(machine)};
+        rc_leaving how = {.by = by, .curves = true, .errors = learnt(machine)};
         rc_machine_of_rows(machines[machine], "burst", &m);
         assert_int_equal(
             rc_leave_out(rows, &m, &how, &kept[machine][by].all, &kept[machine][by].n, NULL),
@@ -207,6 +236,73 @@ static void test_a_store_returns_its_own_rows(void **state) {
         assert_int_equal(rows_not_returned(machines[i], "burst"), 0);
         assert_int_equal(rows_not_returned(machines[i], "sustained"), 0);
     }
+}
+
+/* ---- kernels that others published ------------------------------------------------------------- */
+
+static const rc_surface *surface_of(const rc_book *b, const kernel *k) {
+    for (size_t i = 0; i < b->surface_count; i++)
+        if (b->surfaces[i].op == rc_op_named(k->op) && b->surfaces[i].dtype == k->dtype &&
+            strcmp(b->surfaces[i].variant, k->variant) == 0)
+            return &b->surfaces[i];
+    return NULL;
+}
+
+/* Median and 95th percentile of how far off a row is without itself, %; the share that intervals
+ * hold. */
+static void errors_of_surface(const rc_surface *s, double *median, double *p95, double *covered) {
+    double *off = calloc(s->n, sizeof *off), held = 0.0;
+    assert_non_null(off);
+    for (size_t i = 0; i < s->n; i++) {
+        rc_surface_answer a;
+        rc_surface_without(s, i, &a);
+        off[i] = 100.0 * fabs(expm1(a.y));
+        held += fabs(a.y) <= s->error * sqrt(a.variance) * 1.6449 / 1.2816 ? 1.0 : 0.0;
+    }
+    rc_sort(off, s->n);
+    *median = rc_quantile(off, s->n, 0.5);
+    *p95 = rc_quantile(off, s->n, 0.95);
+    *covered = 100.0 * held / (double)s->n;
+    free(off);
+}
+
+static void test_kernels_left_out(void **state) {
+    (void)state;
+    int broken = 0;
+    for (int m = 0; m < tried(); m++)
+        for (size_t i = 0; i < sizeof kernels / sizeof kernels[0]; i++) {
+            const kernel *k = &kernels[i];
+            double median, p95, covered;
+            const rc_surface *s = surface_of(rc_builtin_book(machines[m], "power_limited"), k);
+            assert_non_null(s);
+            assert_true(s->n > 150);
+            errors_of_surface(s, &median, &p95, &covered);
+            bool held = median <= 3.0 && p95 <= k->held[m] && covered > 85.0 && covered < 97.0;
+            print_message("%s: %s %s %s: %zu rows, median %.2f %%, 95th %.2f %% (goal %.1f)%s, "
+                          "%.1f %% in p5..p95%s\n",
+                          machines[m], k->op, k->variant, rc_dtype_name(k->dtype), s->n, median,
+                          p95, KERNEL_GOAL, p95 <= KERNEL_GOAL ? "" : ": goal missed", covered,
+                          held ? "" : ": WORSE THAN IT WAS");
+            broken += held ? 0 : 1;
+        }
+    assert_int_equal(broken, 0);
+}
+
+/* Books that are built without the row, constants and all, are no farther off. */
+static void test_kernels_left_out_of_books(void **state) {
+    (void)state;
+    rc_machine m;
+    rc_left_out *all = NULL;
+    size_t n;
+    const rc_leaving how = {.by = RC_LEFT_OUT_ROW, .op = "ep_combine", .most = 4};
+    rc_machine_of_rows(machines[0], "burst", &m);
+    assert_int_equal(rc_leave_out(rows, &m, &how, &all, &n, NULL), RC_OK);
+    assert_true(n >= 8);
+    for (size_t i = 0; i < n; i++) {
+        assert_true(all[i].answered && all[i].cost.own > 0.0);
+        assert_true(fabs(all[i].cost.p50 / all[i].row->p50 - 1.0) < 0.12);
+    }
+    free(all);
 }
 
 /* ---- how far off answers say they are ----------------------------------------------------------- */
@@ -399,6 +495,8 @@ int main(void) {
         cmocka_unit_test(test_points_left_out),
         cmocka_unit_test(test_shapes_left_out),
         cmocka_unit_test(test_a_store_returns_its_own_rows),
+        cmocka_unit_test(test_kernels_left_out),
+        cmocka_unit_test(test_kernels_left_out_of_books),
         cmocka_unit_test(test_intervals_hold_what_was_left_out),
         cmocka_unit_test(test_latency_is_no_bandwidth),
         cmocka_unit_test(test_power_limited_learns_from_bursts),

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <stdio.h>
 
+#include "sim/cost/call_plan.h"
 #include "sim/cost/cost.h"
 
 static rc_costs *costs;
@@ -118,11 +119,30 @@ static void test_prices(void **state) {
                    [RC_AXIS_CONTEXT] = 65536,
                    [RC_AXIS_ROWS] = 0}};
     rc_cost cost;
-    const rc_op_info *info = rc_op_info_of(rc_op_named("mla_prefill"));
-    rc_work w = work_of("mla_prefill", at, 2.0);
+    at.at[RC_AXIS_TOKENS] = 16384;
+    at.at[RC_AXIS_TOP_K] = 8;
+    at.at[RC_AXIS_EXPERTS] = 256;
+    rc_work w = work_of("moe_route", at, 2.0);
+    assert_int_equal(rc_cost_named(costs, "moe_route", RC_BF16, &at, &cost, NULL), RC_OK);
+    assert_int_equal(cost.basis, RC_MODELLED);
+    assert_true(fabs(cost.p50 - 4e-6 - w.bytes / (0.3 * m->base_hbm_rate)) < 1e-9);
+    /* rows of the kernel itself answer where there are some, and by them of near sizes */
+    w = work_of("mla_prefill", at, 2.0);
+    assert_int_equal(rc_cost_named(costs, "mla_prefill", RC_BF16, &at, &cost, NULL), RC_OK);
+    assert_int_equal(cost.basis, RC_PUBLISHED);
+    assert_true(fabs(cost.p50 / 2.3588e-3 - 1.0) < 0.01);
+    at.at[RC_AXIS_QUERIES] = 14000;
+    at.at[RC_AXIS_KEYS] = 14000;
+    w = work_of("mla_prefill", at, 2.0);
+    assert_int_equal(rc_cost_named(costs, "mla_prefill", RC_BF16, &at, &cost, NULL), RC_OK);
+    assert_int_equal(cost.basis, RC_PUBLISHED);
+    assert_true(w.flops / cost.p50 > 0.5e15 && w.flops / cost.p50 < 0.65e15);
+    assert_true(cost.own > 0.0 && cost.own < 0.2);
+    /* no rows are of such heads: their plan, with its doubt */
+    at.at[RC_AXIS_HEAD_V] = 192;
     assert_int_equal(rc_cost_named(costs, "mla_prefill", RC_BF16, &at, &cost, NULL), RC_OK);
     assert_int_equal(cost.basis, RC_MODELLED);
-    assert_true(fabs(cost.p50 - 4e-6 - w.flops / (info->reach_flops * m->base_bf16_rate)) < 1e-9);
+    assert_true(cost.own >= 0.15);
     at.at[RC_AXIS_HEAD_K] = 576;
     at.at[RC_AXIS_HEAD_V] = 512;
     w = work_of("mla_decode", at, 2.0);
@@ -158,10 +178,22 @@ static void test_transfers(void **state) {
     rc_cost one, two;
     rc_error err;
     assert_int_equal(rc_cost_expert_transfer(costs, "ep_dispatch", &x, &one, NULL), RC_OK);
-    assert_int_equal(one.basis, RC_MODELLED);
+    assert_int_equal(one.basis, RC_PUBLISHED);
+    assert_true(fabs(one.p50 / 498.358e-6 - 1.0) < 0.01); /* as published */
     x.element = 2.0;
     assert_int_equal(rc_cost_expert_transfer(costs, "ep_combine", &x, &two, NULL), RC_OK);
-    assert_true(two.p50 > 1.5 * one.p50 && two.p50 < 2.0 * one.p50);
+    assert_true(fabs(two.p50 / 960.612e-6 - 1.0) < 0.01);
+    x.tokens = 128; /* few: the low-latency kernel */
+    assert_int_equal(rc_cost_expert_transfer(costs, "ep_combine", &x, &two, NULL), RC_OK);
+    assert_true(fabs(two.p50 / 66.981e-6 - 1.0) < 0.01);
+    x.ranks = 4;
+    assert_int_equal(rc_cost_expert_transfer(costs, "ep_combine", &x, &two, NULL), RC_OK);
+    assert_int_equal(two.basis, RC_MODELLED);
+    x.ranks = 16;
+    x.nodes = 2;
+    assert_int_equal(rc_cost_expert_transfer(costs, "ep_combine", &x, &two, NULL), RC_OK);
+    assert_int_equal(two.basis, RC_MODELLED);
+    x.nodes = 1;
     x.ranks = 1;
     assert_int_equal(rc_cost_expert_transfer(costs, "ep_combine", &x, &two, NULL), RC_OK);
     assert_true(two.p50 == 0.0);
@@ -169,10 +201,80 @@ static void test_transfers(void **state) {
     assert_int_equal(rc_cost_expert_transfer(costs, "ep_combine", &x, &two, &err), RC_E_INPUT);
 }
 
+/* What bounds a call, counted by hand. */
+static void test_plans(void **state) {
+    (void)state;
+    rc_call_plan p = {0};
+    rc_axes at = {{[RC_AXIS_QUERIES] = 256,
+                   [RC_AXIS_KEYS] = 256,
+                   [RC_AXIS_QUERY_HEADS] = 16,
+                   [RC_AXIS_SEQUENCES] = 1,
+                   [RC_AXIS_HEAD_K] = 192,
+                   [RC_AXIS_HEAD_V] = 128}};
+    /* two tiles of 128 queries a head see one and two blocks of 128 keys: 48 blocks on 132 SMs */
+    rc_call_kind_of(rc_op_named("mla_prefill"))->of(&at, 2.0, &p);
+    assert_true(near(p.average, 48.0 / 132.0) && near(p.path, 2.0) && near(p.extra, 1.0));
+    assert_true(near(p.bytes, 16.0 * 256.0 * 320.0 * (2.0 + 2.0)));
+    /* 128 heads of 3 sequences are 6 units, each cut in 22 pieces of 3 of its 64 blocks of keys */
+    at = (rc_axes){{[RC_AXIS_BATCH] = 3,
+                    [RC_AXIS_CONTEXT] = 4096,
+                    [RC_AXIS_QUERY_HEADS] = 128,
+                    [RC_AXIS_HEAD_K] = 576,
+                    [RC_AXIS_HEAD_V] = 512}};
+    p = (rc_call_plan){0};
+    rc_call_kind_of(rc_op_named("mla_decode"))->of(&at, 2.0, &p);
+    assert_true(near(p.path, 3.0) && near(p.average, 6.0 * 64.0 / 132.0));
+    assert_true(near(p.other, 132.0) && near(p.extra, 1.0));
+    assert_true(near(p.bytes, 3.0 * (1152.0 * 4096.0 + 2.0 * 128.0 * 1088.0)));
+    /* 4 rows to 4 of 8 experts: 4 of their weights in fp8; 2 tokens came, 4 pairs were chosen */
+    at = (rc_axes){{[RC_AXIS_ROWS] = 4,
+                    [RC_AXIS_INPUTS] = 1024,
+                    [RC_AXIS_WIDTH] = 512,
+                    [RC_AXIS_EXPERTS] = 8,
+                    [RC_AXIS_TOP_K] = 2}};
+    p = (rc_call_plan){0};
+    rc_call_kind_of(rc_op_named("moe_ffn"))->of(&at, 1.0, &p);
+    assert_true(near(p.bytes, 4.0 * 3.0 * 1024.0 * 512.0 + 4.0 * 1536.0 + 8.0 * (2048.0 + 1536.0)));
+    assert_true(near(p.extra, 2.048) && near(p.other, 4.0 * 1.536));
+    /* tiles of 16 rows: 32 of the first product and 32 of the second, a wave each */
+    assert_true(near(p.path, (1024.0 + 512.0) * 32.0 / 4096.0));
+    /* each of 16 tokens goes to 7 others when 8 experts on 8 GPUs are all chosen */
+    at = (rc_axes){{[RC_AXIS_TOKENS] = 16,
+                    [RC_AXIS_WIDTH] = 4096,
+                    [RC_AXIS_RANKS] = 8,
+                    [RC_AXIS_EXPERTS] = 8,
+                    [RC_AXIS_TOP_K] = 8}};
+    p = (rc_call_plan){0};
+    rc_call_kind_of(rc_op_named("ep_combine"))->of(&at, 2.0, &p);
+    assert_true(near(p.path, 112.0) && near(p.bytes, 2.0 * 112.0 * 4096.0));
+    /* 2 us and the longer of 3 and 0, 1 and 0, 2 bytes at one a microsecond: by the fourth root */
+    p = (rc_call_plan){.path = 3.0, .bytes = 2.0};
+    const double c[RC_CALL_CONSTANTS] = {2e-6, 1e-6, 1e-6, 1e6, 1e-6, 1e-6};
+    assert_true(near(exp(rc_call_time(&p, c)), 2e-6 + 1e-6 * pow(81.0 + 16.0, 0.25)));
+}
+
+/* Between rows a surface has no steps: sizes that differ by one token differ by little. */
+static void test_no_steps(void **state) {
+    (void)state;
+    rc_axes at = {{[RC_AXIS_BATCH] = 32,
+                   [RC_AXIS_CONTEXT] = 20000,
+                   [RC_AXIS_QUERY_HEADS] = 16,
+                   [RC_AXIS_HEAD_K] = 576,
+                   [RC_AXIS_HEAD_V] = 512}};
+    rc_cost cost;
+    double before = 0.0;
+    for (; at.at[RC_AXIS_CONTEXT] < 60000; at.at[RC_AXIS_CONTEXT] += 64) {
+        assert_int_equal(rc_cost_named(costs, "mla_decode", RC_BF16, &at, &cost, NULL), RC_OK);
+        assert_true(before == 0.0 || fabs(cost.p50 / before - 1.0) < 0.02);
+        before = cost.p50;
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_latent_work),    cmocka_unit_test(test_expert_work),
         cmocka_unit_test(test_selection_work), cmocka_unit_test(test_prices),
-        cmocka_unit_test(test_quantised),      cmocka_unit_test(test_transfers)};
+        cmocka_unit_test(test_quantised),      cmocka_unit_test(test_transfers),
+        cmocka_unit_test(test_plans),          cmocka_unit_test(test_no_steps)};
     return cmocka_run_group_tests(tests, open_costs, close_costs);
 }

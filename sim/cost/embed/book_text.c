@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <string.h>
 
 /* Names of machines, GPUs and transports hold no control characters: rows with any are refused. */
 static void put_text(FILE *f, const char *name, const char *text) {
@@ -136,6 +137,72 @@ static void put_gaps(FILE *f, const rc_launch_gaps *g) {
     (void)fputs("}},\n     ", f);
 }
 
+/* ---- surfaces: books of one base have the same rows, which are written once ------------------ */
+
+static bool same_numbers(const double *x, const double *y, size_t n) {
+    return memcmp(x, y, n * sizeof *x) == 0;
+}
+
+static bool same_rows(const rc_surface *x, const rc_surface *y) {
+    bool same = x->n == y->n && same_numbers(x->rest, y->rest, x->n);
+    for (int k = 0; k < RC_CALL_AXES && same; k++)
+        same = same_numbers(x->at[k], y->at[k], x->n);
+    return same;
+}
+
+/* The first of books [0, *book] with these rows, and its surface. */
+static void first_with(const rc_book *const *books, const rc_surface *s, size_t *book,
+                       size_t *surface) {
+    for (size_t b = 0; b < *book; b++)
+        for (size_t i = 0; i < books[b]->surface_count; i++)
+            if (same_rows(&books[b]->surfaces[i], s)) {
+                *book = b;
+                *surface = i;
+                return;
+            }
+}
+
+static void put_surface_rows(FILE *f, const rc_book *const *books, size_t book) {
+    for (size_t i = 0; i < books[book]->surface_count; i++) {
+        const rc_surface *s = &books[book]->surfaces[i];
+        size_t first = book, same = i;
+        first_with(books, s, &first, &same);
+        if (first != book)
+            continue;
+        (void)fprintf(f, "static const double surface_%zu_%zu[] = {\n", book, i);
+        for (int k = 0; k < RC_CALL_AXES; k++)
+            put_numbers(f, s->at[k], s->n);
+        put_numbers(f, s->rest, s->n);
+        (void)fputs("};\n\n", f);
+    }
+}
+
+static void put_surface(FILE *f, const rc_surface *s, size_t book, size_t i) {
+    (void)fprintf(f, "    {.op = %u, .dtype = (rc_dtype)%d, .basis = (rc_basis)%d, ", s->op,
+                  (int)s->dtype, (int)s->basis);
+    put_text(f, "variant", s->variant);
+    (void)fprintf(f,
+                  "\n     .error = %a, .ranks = %" PRId64 ", .head_k = %" PRId64
+                  ", .head_v = %" PRId64 ", .n = %zu, .constants = {\n",
+                  s->error, s->ranks, s->head_k, s->head_v, s->n);
+    put_numbers(f, s->constants, RC_CALL_CONSTANTS);
+    (void)fputs("     }, .at = {", f);
+    for (int k = 0; k < RC_CALL_AXES; k++)
+        (void)fprintf(f, "surface_%zu_%zu + %zu, ", book, i, (size_t)k * s->n);
+    (void)fprintf(f, "},\n     .rest = surface_%zu_%zu + %zu},\n", book, i, RC_CALL_AXES * s->n);
+}
+
+static void put_surfaces(FILE *f, const rc_book *const *books, size_t book) {
+    put_surface_rows(f, books, book);
+    (void)fprintf(f, "static const rc_surface surfaces_%zu[] = {\n", book);
+    for (size_t i = 0; i < books[book]->surface_count; i++) {
+        size_t first = book, same = i;
+        first_with(books, &books[book]->surfaces[i], &first, &same);
+        put_surface(f, &books[book]->surfaces[i], first, same);
+    }
+    (void)fputs("    {.n = 0}};\n\n", f);
+}
+
 static void put_book(FILE *f, const rc_book *b, size_t book) {
     (void)fputs("    {", f);
     put_text(f, "base", b->base);
@@ -158,8 +225,10 @@ static void put_book(FILE *f, const rc_book *b, size_t book) {
                       i % RC_HOW_COUNT < RC_HOW_COUNT - 1          ? ""
                       : i % (2 * RC_HOW_COUNT) == RC_HOW_COUNT - 1 ? "}"
                                                                    : "}},\n      ");
-    (void)fprintf(f, "}},\n     .fields = fields_%zu, .field_count = %zu},\n", book,
-                  b->field_count);
+    (void)fprintf(f,
+                  "}},\n     .fields = fields_%zu, .field_count = %zu, .surfaces = surfaces_%zu, "
+                  ".surface_count = %zu},\n",
+                  book, b->field_count, book, b->surface_count);
 }
 
 rc_status rc_book_write_text(FILE *f, const rc_book *const *books, size_t n, rc_error *err) {
@@ -172,6 +241,7 @@ rc_status rc_book_write_text(FILE *f, const rc_book *const *books, size_t n, rc_
         put_series(f, books[i], i);
         put_grids(f, books[i], i);
         put_fields(f, books[i], i);
+        put_surfaces(f, books, i);
     }
     (void)fputs("const rc_book rc_builtin_books[] = {\n", f);
     for (size_t i = 0; i < n; i++)

@@ -1,0 +1,296 @@
+/* How calls of each op are cut. Tiles are those of the published kernels as far as their times show
+ * them: 128 rows of queries, 128 keys where latent attention is materialised and 64 where it is
+ * absorbed, 64 heads of one sequence that decodes, 128 outputs of an expert and 16 to 128 of its rows.
+ *
+ * Scales and noise are near those of the least errors over left-out rows of both Hopper parts
+ * (results/published), rounded; `ringcast calibration leave-out` shows what they reach.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/cost/call_plan.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include "sim/cost/series.h"
+#include "sim/cost/tile_plan.h"
+
+/* SMs of a Hopper chip of the SXM form: the only one that rows of these ops are of. */
+static const double SMS = 132.0;
+
+static double of(const rc_axes *at, rc_axis axis) {
+    return (double)at->at[axis];
+}
+
+static double at_least_one(double x) {
+    return rc_most(x, 1.0);
+}
+
+/* ---- latent attention ------------------------------------------------------------------------ */
+
+/* Causal, bottom-right, `width` rows of queries times heads and `keys` keys a block; path: blocks of
+ * the SM with most; average: blocks an SM; extra: waves. `rows`: of one sequence, of which `share`
+ * are one token. */
+typedef struct tiling {
+    double rows, share, streams; /* streams: sequences, or sequences times heads */
+    double queries, all, keys;   /* new ones; all keys; keys a block */
+} tiling;
+
+/* Key blocks of the tiles of one stream: tiles see evenly more and more keys. */
+static double blocks_of(const tiling *t, double tiles) {
+    double first = t->all - t->queries + rc_least(128.0 / t->share, t->queries);
+    return tiles * 0.5 * (ceil(first / t->keys) + ceil(t->all / t->keys));
+}
+
+static void cut(const tiling *t, rc_call_plan *p) {
+    double tiles = ceil(t->rows / 128.0), all = tiles * t->streams;
+    double total = blocks_of(t, tiles) * t->streams, longest = ceil(t->all / t->keys);
+    double waves = ceil(all / SMS);
+    p->average = total / SMS;
+    p->path = all <= SMS ? longest : rc_most(longest, waves * total / all);
+    p->extra = waves;
+}
+
+static void place_latent(const rc_axes *at, rc_call_plan *p) {
+    double q = of(at, RC_AXIS_QUERIES), h = of(at, RC_AXIS_QUERY_HEADS);
+    double n = of(at, RC_AXIS_SEQUENCES);
+    p->at[0] = log(q * h * n);
+    p->at[1] = log(of(at, RC_AXIS_KEYS));
+    p->at[2] = log(h);
+    p->at[3] = log(n);
+}
+
+static void mla_prefill(const rc_axes *at, double element, rc_call_plan *p) {
+    double q = of(at, RC_AXIS_QUERIES), k = of(at, RC_AXIS_KEYS), n = of(at, RC_AXIS_SEQUENCES);
+    double h = of(at, RC_AXIS_QUERY_HEADS), dk = of(at, RC_AXIS_HEAD_K),
+           dv = of(at, RC_AXIS_HEAD_V);
+    double size = (dk + dv) / 320.0; /* of a head, over that of DeepSeek-V3 */
+    cut(&(tiling){q, 1.0, n * h, rc_least(q, k), k, 128.0}, p);
+    p->path *= size;
+    p->average *= size;
+    p->bytes = n * h * (element * k * (dk + dv) + 2.0 * q * (dk + dv));
+    place_latent(at, p);
+}
+
+static void mla_absorbed(const rc_axes *at, double element, rc_call_plan *p) {
+    double q = of(at, RC_AXIS_QUERIES), k = of(at, RC_AXIS_KEYS), n = of(at, RC_AXIS_SEQUENCES);
+    double h = of(at, RC_AXIS_QUERY_HEADS), dk = of(at, RC_AXIS_HEAD_K),
+           dv = of(at, RC_AXIS_HEAD_V);
+    double size = (dk + dv) / 1088.0;
+    cut(&(tiling){q * h, h, n, rc_least(q, k), k, 64.0}, p);
+    p->path *= size;
+    p->average *= size;
+    p->bytes = n * (element * k * dk + 2.0 * q * h * (dk + dv));
+    place_latent(at, p);
+}
+
+/* 64 heads of a sequence are a unit, its keys split among the SMs that units leave free. */
+static void mla_decode(const rc_axes *at, double element, rc_call_plan *p) {
+    double b = of(at, RC_AXIS_BATCH), k = of(at, RC_AXIS_CONTEXT);
+    double h = of(at, RC_AXIS_QUERY_HEADS), dk = of(at, RC_AXIS_HEAD_K),
+           dv = of(at, RC_AXIS_HEAD_V);
+    double units = b * ceil(h / 64.0), blocks = ceil(k / 64.0), size = (dk + dv) / 1088.0;
+    double splits = rc_least(at_least_one(floor(SMS / units)), blocks);
+    p->extra = ceil(units * splits / SMS);
+    p->path = size * p->extra * ceil(blocks / splits);
+    p->average = size * units * blocks / SMS;
+    p->other = splits > 1.0 ? units * splits : 0.0;
+    p->bytes = b * (element * k * dk + 2.0 * h * (dk + dv));
+    p->at[0] = log(b);
+    p->at[1] = log(k);
+    p->at[2] = log(h);
+    p->at[3] = log(b * k);
+    p->at[4] = log(b * h);
+}
+
+/* Published products in bf16 ran on inputs that lay in L2 where they fit there: of a call of up to
+ * IN_L2 bytes a byte takes L2_SHARE of what it takes of one of OUT_OF_L2 and more. Written lines count
+ * for a quarter more, for they are kept until they are written back. */
+static const double IN_L2 = 34e6, OUT_OF_L2 = 52e6, L2_SHARE = 0.3, WRITTEN = 0.25;
+
+static double beside_l2(double bytes, double written) {
+    double beyond = (bytes + WRITTEN * written - IN_L2) / (OUT_OF_L2 - IN_L2);
+    double out = rc_most(rc_least(beyond, 1.0), 0.0);
+    return bytes * (L2_SHARE + (1.0 - L2_SHARE) * out);
+}
+
+/* Products of 128 x 128 tiles; steps of 64 along the sum. */
+static void mla_bmm(const rc_axes *at, double element, rc_call_plan *p) {
+    double t = of(at, RC_AXIS_TOKENS), n = of(at, RC_AXIS_OUTPUTS), k = of(at, RC_AXIS_INPUTS);
+    double h = of(at, RC_AXIS_HEADS), tiles = ceil(t / 128.0) * ceil(n / 128.0) * h;
+    double written = 2.0 * h * t * n, bytes = element * h * (t * k + n * k) + written;
+    p->path = ceil(tiles / SMS) * k / 64.0;
+    p->average = tiles / SMS * k / 64.0;
+    p->bytes = element < 2.0 ? bytes : beside_l2(bytes, written);
+    p->at[0] = log(t);
+    p->at[1] = log(h);
+    p->at[2] = log(n);
+    p->at[3] = log(t * h);
+}
+
+/* ---- experts --------------------------------------------------------------------------------- */
+
+/* Both products of all experts that rows go to, dealt out evenly: the tile is the one of 16 to 128
+ * rows that is done first. extra: elements of the tokens that come; other: of all their chosen pairs,
+ * which kernels gather and add up whether their experts are on this GPU or not. */
+static void moe_ffn(const rc_axes *at, double element, rc_call_plan *p) {
+    double m = of(at, RC_AXIS_ROWS), d = of(at, RC_AXIS_INPUTS), w = of(at, RC_AXIS_WIDTH);
+    double experts = at_least_one(of(at, RC_AXIS_EXPERTS)), k = at_least_one(of(at, RC_AXIS_TOP_K));
+    double tokens = of(at, RC_AXIS_ENTERING) > 0.0 ? of(at, RC_AXIS_ENTERING) : m / k;
+    double hit = rc_least(m, experts), best = INFINITY;
+    for (double rows = 16.0; rows <= 128.0; rows *= 2.0) {
+        double tiles = ceil(m / hit / rows) * hit;
+        double steps =
+            ceil(tiles * ceil(w / 64.0) / SMS) * d + ceil(tiles * ceil(d / 128.0) / SMS) * w;
+        double time = steps * (rows + 16.0);
+        if (time < best) {
+            best = time;
+            p->average = tiles * rows * 3.0 * w * d / 128.0 / SMS / 4096.0;
+        }
+    }
+    p->path = best / 4096.0;
+    p->bytes = element * (hit * 3.0 * d * w + m * (d + w)) + 2.0 * m * (2.0 * d + 3.0 * w);
+    p->extra = tokens * d * 1e-3;
+    p->other = tokens * k * (d + w) * 1e-3;
+    p->at[0] = log(m);
+    p->at[1] = log(d);
+    p->at[2] = log(w);
+    p->at[3] = log(experts);
+    p->at[4] = log(at_least_one(tokens * k / m));
+}
+
+/* Tokens to the other GPUs that have one of their experts. path: copies; average: tokens; extra:
+ * experts. */
+static void transfer(const rc_axes *at, double element, rc_call_plan *p) {
+    double t = of(at, RC_AXIS_TOKENS), d = of(at, RC_AXIS_WIDTH), e = of(at, RC_AXIS_EXPERTS);
+    double k = of(at, RC_AXIS_TOP_K), copies = rc_expert_ranks(e, k, of(at, RC_AXIS_RANKS));
+    p->path = t * copies;
+    p->average = t;
+    p->bytes = element * t * copies * d;
+    p->extra = e;
+    p->at[0] = log(t);
+    p->at[1] = log(d);
+    p->at[2] = log(rc_most(copies, 1e-3));
+    p->at[3] = log(e);
+    p->at[4] = log(k);
+}
+
+/* ---- sparse attention ------------------------------------------------------------------------- */
+
+static double pairs_of(const rc_axes *at) {
+    double q = of(at, RC_AXIS_QUERIES), k = of(at, RC_AXIS_KEYS);
+    return of(at, RC_AXIS_SEQUENCES) * (q * (k - q) + q * (q + 1.0) / 2.0);
+}
+
+static void place_selection(const rc_axes *at, rc_call_plan *p) {
+    p->at[0] = log(of(at, RC_AXIS_QUERIES) * of(at, RC_AXIS_SEQUENCES));
+    p->at[1] = log(of(at, RC_AXIS_KEYS));
+    p->at[2] = log(of(at, RC_AXIS_SEQUENCES));
+}
+
+/* path: products of a query's head with a key, in those of GLM-5's 32 heads of 128. Sequences of one
+ * launch are laid side by side: average counts all queries against all keys. */
+static void dsa_index(const rc_axes *at, double element, rc_call_plan *p) {
+    double q = of(at, RC_AXIS_QUERIES), k = of(at, RC_AXIS_KEYS), n = of(at, RC_AXIS_SEQUENCES);
+    double heads = of(at, RC_AXIS_HEADS), d = of(at, RC_AXIS_HEAD_K), pairs = pairs_of(at);
+    p->path = pairs * heads * d / 4096.0;
+    p->average = n * q * n * k;
+    p->bytes = 4.0 * pairs + n * k * (element * d + 4.0);
+    place_selection(at, p);
+}
+
+/* path: queries; average: pairs; extra: waves of queries. */
+static void dsa_topk(const rc_axes *at, double element, rc_call_plan *p) {
+    double q = of(at, RC_AXIS_QUERIES) * of(at, RC_AXIS_SEQUENCES);
+    (void)element;
+    p->path = q;
+    p->average = pairs_of(at);
+    p->bytes = 4.0 * p->average;
+    p->extra = ceil(q / SMS);
+    place_selection(at, p);
+}
+
+/* A query is the work of one SM. */
+static void dsa_attention(const rc_axes *at, double element, rc_call_plan *p) {
+    double q = of(at, RC_AXIS_QUERIES), kept = of(at, RC_AXIS_KEPT),
+           h = of(at, RC_AXIS_QUERY_HEADS);
+    double dk = of(at, RC_AXIS_HEAD_K), dv = of(at, RC_AXIS_HEAD_V);
+    double size = kept / 2048.0 * ceil(h / 64.0) * (dk + dv) / 1088.0;
+    p->path = ceil(q / SMS) * size;
+    p->average = q / SMS * size;
+    p->bytes = element * q * kept * dk + 2.0 * q * h * (dk + dv);
+    p->at[0] = log(q);
+    p->at[1] = log(kept);
+    p->at[2] = log(h);
+}
+
+/* ---- the table -------------------------------------------------------------------------------- */
+
+static const rc_call_kind kinds[] = {
+    {"mla_prefill",
+     mla_prefill,
+     {14e-6, 2.3e-6, 2.4e-6, 2e12, 1e-6, 1e-9},
+     {1.3, 0.9, 4.5, 4.5, 1.0},
+     2.3e-3},
+    {"mla_absorbed",
+     mla_absorbed,
+     {6.5e-6, 1.8e-6, 4e-6, 2.2e12, 4.5e-6, 1e-9},
+     {1.3, 2.0, 3.0, 4.5, 1.0},
+     2.3e-3},
+    {"mla_decode",
+     mla_decode,
+     {7.5e-6, 4.5e-8, 2e-6, 3e12, 4.7e-6, 1e-9},
+     {3.0, 2.3, 2.0, 2.0, 7.0},
+     1e-3},
+    {"mla_bmm",
+     mla_bmm,
+     {3.5e-6, 1.4e-7, 9.7e-7, 3e12, 1e-8, 1e-9},
+     {3.0, 0.9, 6.0, 4.5, 1.0},
+     1.5e-3},
+    {"moe_ffn",
+     moe_ffn,
+     {35e-6, 6e-8, 2.5e-7, 2.8e12, 6e-9, 1e-9},
+     {2.5, 1.2, 1.5, 1.8, 1.3},
+     2e-3},
+    {"ep_dispatch",
+     transfer,
+     {20e-6, 1e-10, 1e-9, 2.5e11, 1e-9, 1e-9},
+     {4.5, 1.0, 2.0, 4.0, 4.0},
+     1e-3},
+    {"ep_combine",
+     transfer,
+     {20e-6, 1e-10, 1e-9, 2.5e11, 1e-9, 1e-9},
+     {4.5, 1.0, 2.0, 4.0, 4.0},
+     1e-3},
+    {"dsa_index",
+     dsa_index,
+     {5e-6, 9e-12, 2e-14, 1e12, 1e-8, 1e-9},
+     {2.0, 3.0, 3.0, 1.0, 1.0},
+     1.5e-3},
+    {"dsa_topk",
+     dsa_topk,
+     {7e-6, 1e-12, 4e-12, 2.7e12, 5e-6, 1e-9},
+     {4.5, 0.9, 4.5, 1.0, 1.0},
+     1e-3},
+    {"dsa_attention",
+     dsa_attention,
+     {6e-6, 6e-5, 5.5e-5, 2e13, 1e-8, 1e-9},
+     {4.5, 3.0, 3.0, 1.0, 1.0},
+     2.3e-3},
+};
+
+const rc_call_kind *rc_call_kind_of(rc_op op) {
+    const char *name = rc_op_info_of(op)->name;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (strcmp(kinds[i].op, name) == 0)
+            return &kinds[i];
+    return NULL;
+}
+
+enum { START, PATH, AVERAGE, RATE, EXTRA, OTHER };
+
+double rc_call_time(const rc_call_plan *p, const double c[RC_CALL_CONSTANTS]) {
+    assert(p != NULL && c != NULL && c[RATE] > 0.0);
+    double units = rc_smooth8(c[PATH] * p->path, c[AVERAGE] * p->average);
+    return log(c[START] + rc_smooth4(units, p->bytes / c[RATE]) + c[EXTRA] * p->extra +
+               c[OTHER] * p->other);
+}

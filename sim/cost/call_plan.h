@@ -1,0 +1,38 @@
+/* What bounds a call of an op whose rows make a surface (surface.h): how its work is cut into tiles
+ * and waves over the SMs, or what it sends to whom, against the bytes. With a few constants, fitted to
+ * rows (surface_fit.h), this is a time:
+ *
+ *     t = start + smooth4(smooth8(path * PATH, average * AVERAGE), bytes / RATE)
+ *         + extra * EXTRA + other * OTHER
+ *
+ * smoothN(a, b) = (a^N + b^N)^(1/N). What path and the others count is stated op by op in
+ * call_plan.c; the constants take any unit.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef RC_COST_CALL_PLAN_H
+#define RC_COST_CALL_PLAN_H
+#include "sim/cost/ops.h"
+
+enum { RC_CALL_AXES = 5, RC_CALL_CONSTANTS = 6 };
+
+typedef struct rc_call_plan {
+    double path, average, bytes, extra, other;
+    double at[RC_CALL_AXES]; /* logs of sizes: the place among other calls */
+} rc_call_plan;
+
+/* How calls of one op are laid out: an entry of the table in call_plan.c. */
+typedef struct rc_call_kind {
+    const char *op;
+    /* element: bytes of one element of the type of the rows. */
+    void (*of)(const rc_axes *at, double element, rc_call_plan *out);
+    double start[RC_CALL_CONSTANTS]; /* constants to begin with, those of an H100; over 0 */
+    double scale[RC_CALL_AXES];      /* of the axes, over 0 */
+    double noise;                    /* squared, over the variance of what the plan leaves */
+} rc_call_kind;
+
+/* NULL: rows of the op make no surface. */
+const rc_call_kind *rc_call_kind_of(rc_op op);
+/* Log of the seconds that the plan takes. */
+double rc_call_time(const rc_call_plan *p, const double constants[RC_CALL_CONSTANTS]);
+
+#endif

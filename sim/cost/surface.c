@@ -1,0 +1,202 @@
+/* Look-ups in surfaces.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/cost/surface.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include "sim/cost/book.h"
+
+enum { NEAR = RC_SURFACE_NEAR };
+static const double AT_ROW = 0.005; /* of a row, in scales: there the row itself counts */
+static const double EDGE = 0.3;     /* how fast noise grows towards the edge of the neighbourhood */
+
+/* ---- which rows ------------------------------------------------------------------------------ */
+
+typedef struct nearest {
+    int n; /* rows found; one more than is used shows where the edge is */
+    size_t row[NEAR + 1];
+    double square[NEAR + 1]; /* of the distance, ascending */
+} nearest;
+
+static double square(double x) {
+    return x * x;
+}
+
+static double distance2(const rc_surface *s, size_t i, const double at[RC_CALL_AXES]) {
+    double sum = 0.0;
+    for (int k = 0; k < RC_CALL_AXES; k++)
+        sum += square(at[k] - s->at[k][i]);
+    return sum;
+}
+
+static void offer(nearest *near, size_t row, double d2) {
+    int at = near->n <= NEAR ? near->n++ : NEAR;
+    for (; at > 0 && near->square[at - 1] > d2; at--) {
+        near->square[at] = near->square[at - 1];
+        near->row[at] = near->row[at - 1];
+    }
+    near->square[at] = d2;
+    near->row[at] = row;
+}
+
+static bool may_be_nearer(const nearest *near, double d) {
+    return near->n <= NEAR || d * d < near->square[NEAR];
+}
+
+/* The first row at or beyond x along the first axis. */
+static size_t first_from(const rc_surface *s, double x) {
+    size_t lo = 0, hi = s->n;
+    while (lo < hi) {
+        size_t middle = (lo + hi) / 2;
+        if (s->at[0][middle] < x)
+            lo = middle + 1;
+        else
+            hi = middle;
+    }
+    return lo;
+}
+
+/* Outwards from the place along the first axis, until no row there can be nearer. */
+static void find(const rc_surface *s, const double at[RC_CALL_AXES], size_t left, nearest *near) {
+    size_t above = first_from(s, at[0]), below = above;
+    near->n = 0;
+    for (bool more = true; more;) {
+        more = false;
+        if (above < s->n && may_be_nearer(near, s->at[0][above] - at[0])) {
+            double d2 = above == left ? INFINITY : distance2(s, above, at);
+            if (d2 < INFINITY && (near->n <= NEAR || d2 < near->square[NEAR]))
+                offer(near, above, d2);
+            above++;
+            more = true;
+        }
+        if (below > 0 && may_be_nearer(near, at[0] - s->at[0][below - 1])) {
+            double d2 = --below == left ? INFINITY : distance2(s, below, at);
+            if (d2 < INFINITY && (near->n <= NEAR || d2 < near->square[NEAR]))
+                offer(near, below, d2);
+            more = true;
+        }
+    }
+}
+
+/* ---- kriging --------------------------------------------------------------------------------- */
+
+static double covariance(double d2) {
+    double d = sqrt(d2);
+    return (1.0 + d) * exp(-d);
+}
+
+/* Rows among each other, with noise: the square of the edge is that of the first row not used, or a
+ * little beyond the last where there are no others. */
+static void among(const rc_surface *s, const nearest *near, int n, double noise,
+                  double k[NEAR][NEAR]) {
+    double edge = near->n > NEAR ? near->square[NEAR] : 1.2 * near->square[n - 1] + 1e-9;
+    for (int i = 0; i < n; i++) {
+        double place[RC_CALL_AXES];
+        for (int axis = 0; axis < RC_CALL_AXES; axis++)
+            place[axis] = s->at[axis][near->row[i]];
+        for (int j = 0; j < i; j++)
+            k[i][j] = covariance(distance2(s, near->row[j], place));
+        double inside = rc_most(1.0 - near->square[i] / rc_most(edge, 1e-12), 1e-3);
+        k[i][i] = 1.0 + noise * (1.0 + EDGE * (1.0 / square(inside) - 1.0));
+    }
+}
+
+/* The lower triangle of a positive definite matrix becomes its Cholesky factor. */
+static void factor(double k[NEAR][NEAR], int n) {
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j <= i; j++) {
+            double sum = k[i][j];
+            for (int l = 0; l < j; l++)
+                sum -= k[i][l] * k[j][l];
+            k[i][j] = i == j ? sqrt(sum) : sum / k[j][j];
+        }
+}
+
+static void solve(double k[NEAR][NEAR], int n, double *x) {
+    for (int i = 0; i < n; i++) {
+        for (int j = 0; j < i; j++)
+            x[i] -= k[i][j] * x[j];
+        x[i] /= k[i][i];
+    }
+    for (int i = n - 1; i >= 0; i--) {
+        for (int j = i + 1; j < n; j++)
+            x[i] -= k[j][i] * x[j];
+        x[i] /= k[i][i];
+    }
+}
+
+/* rest and variance at a place. */
+static void krige(const rc_surface *s, const double at[RC_CALL_AXES], size_t left, double noise,
+                  rc_surface_answer *out) {
+    nearest near;
+    double k[NEAR][NEAR], weight[NEAR], part[NEAR], towards[NEAR];
+    find(s, at, left, &near);
+    int n = near.n < NEAR ? near.n : NEAR;
+    *out = (rc_surface_answer){.y = 0.0, .variance = 1.0};
+    if (n == 0)
+        return;
+    among(s, &near, n, noise, k);
+    factor(k, n);
+    for (int i = 0; i < n; i++) {
+        towards[i] = part[i] = covariance(near.square[i]);
+        weight[i] = s->rest[near.row[i]];
+    }
+    solve(k, n, weight);
+    solve(k, n, part);
+    double beside = sqrt(near.square[0]), left_over = noise * weight[0];
+    for (int i = 0; i < n; i++) {
+        out->y += towards[i] * weight[i];
+        out->variance -= towards[i] * part[i];
+    }
+    double here = square(rc_most(1.0 - beside / AT_ROW, 0.0));
+    out->y += here * left_over;
+    out->variance = rc_most(out->variance, 0.0) * (1.0 - here);
+}
+
+/* ---- answers --------------------------------------------------------------------------------- */
+
+static double element(const rc_surface *s) {
+    return rc_dtype_bytes(s->dtype);
+}
+
+void rc_surface_at(const rc_surface *s, const rc_axes *at, rc_surface_answer *out) {
+    assert(s != NULL && at != NULL && out != NULL);
+    const rc_call_kind *kind = rc_call_kind_of(s->op);
+    rc_call_plan p = {0};
+    kind->of(at, element(s), &p);
+    for (int k = 0; k < RC_CALL_AXES; k++)
+        p.at[k] /= kind->scale[k];
+    krige(s, p.at, s->n, kind->noise, out);
+    out->y += rc_call_time(&p, s->constants);
+}
+
+void rc_surface_without(const rc_surface *s, size_t left, rc_surface_answer *out) {
+    assert(s != NULL && left < s->n && out != NULL);
+    double at[RC_CALL_AXES];
+    for (int k = 0; k < RC_CALL_AXES; k++)
+        at[k] = s->at[k][left];
+    krige(s, at, left, rc_call_kind_of(s->op)->noise, out);
+    out->y -= s->rest[left];
+}
+
+const rc_surface *rc_surface_near(const rc_book *b, rc_op op, rc_dtype d, const char *variant,
+                                  const rc_axes *at, rc_surface_answer *out) {
+    assert(b != NULL && at != NULL && out != NULL);
+    const rc_surface *best = NULL;
+    double least = INFINITY;
+    for (const rc_surface *s = b->surfaces; s < b->surfaces + b->surface_count; s++) {
+        rc_surface_answer a;
+        if (s->op != op || s->dtype != d || (variant != NULL && strcmp(s->variant, variant) != 0))
+            continue;
+        rc_surface_at(s, at, &a);
+        double far = s->basis == RC_MEASURED ? a.variance : 0.5 + 0.5 * a.variance;
+        if (far < least) {
+            least = far;
+            best = s;
+            *out = a;
+        }
+    }
+    return best;
+}
