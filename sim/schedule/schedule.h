@@ -238,7 +238,8 @@ const rc_schedule *rc_schedule_usual(rc_phase phase, int cp);
 /* What decodes on `cp` ranks beside prompts that `s` prefills there: `s` itself where its cache lies
  * otherwise than evenly over the ranks, else the usual one. */
 const rc_schedule *rc_schedule_decoding(const rc_schedule *s, int cp);
-/* What stands for `s` on `cp` ranks: itself, but on one rank the schedule for a single rank. */
+/* What stands for `s` on `cp` ranks: itself, but on one rank the schedule for a single rank, unless it
+ * cuts sequences over a TP group. */
 const rc_schedule *rc_schedule_on(const rc_schedule *s, int cp);
 /* Of the two schedules that gather for cached tokens of a striped cache, the one that sends less by
  * tpu-inference's static estimates for T new and P cached tokens: queries and outputs of all new ones,

@@ -89,7 +89,8 @@ const rc_schedule *rc_schedule_decoding(const rc_schedule *s, int cp) {
 
 const rc_schedule *rc_schedule_on(const rc_schedule *s, int cp) {
     assert(s && cp >= 1);
-    return cp > 1 ? s : rc_schedule_usual(RC_PREFILL, 1);
+    bool takes = cp > 1 || (s->groups & RC_OVER_TP) != 0;
+    return takes ? s : rc_schedule_usual(RC_PREFILL, 1);
 }
 
 rc_gathered rc_schedule_gathered(const rc_model *m, const rc_layout *l, double t, double p) {

@@ -134,7 +134,8 @@ static void test_table(void **state) {
         assert_true(((s->groups & RC_OVER_CP) != 0) == s->many_ranks);
         assert_true(s->host == RC_HOST_NEVER || s->message != NULL);
         assert_ptr_equal(rc_schedule_on(s, 4), s);
-        assert_string_equal(rc_schedule_on(s, 1)->name, "tp");
+        assert_string_equal(rc_schedule_on(s, 1)->name,
+                            (s->groups & RC_OVER_TP) != 0 ? s->name : "tp");
         if (s->many_ranks && rc_schedule_takes(s, RC_PREFILL, 2))
             assert_ptr_equal(rc_schedule_many_at(many++), s);
     }
