@@ -98,8 +98,9 @@ static void usp(rc_builder *b) {
 /* Two messages, one arriving and one being sent; the partial output of every step; queries, outputs,
  * keys and values with their copies, as they are sent and as they come. */
 static double buffers(const rc_buffer_terms *t) {
-    double ways = apart(t->kv_heads, t->ulysses), group = t->ulysses * (t->fresh + t->cached);
-    return 2.0 * group * t->kv_token / ways + t->cp / t->ulysses * t->fresh * t->partial_token +
+    const double ways = apart(t->kv_heads, t->ulysses), group = t->ulysses * (t->fresh + t->cached);
+    const int steps = t->cp / t->ulysses;
+    return 2.0 * group * t->kv_token / ways + steps * t->fresh * t->partial_token +
            2.0 * t->fresh * (2.0 * t->q_token + t->ulysses / ways * t->kv_token);
 }
 
