@@ -12,7 +12,7 @@ static bool of_type(const rc_config *c, const char *model_type) {
 
 static bool in_list(const rc_node *list, int value) {
     for (size_t i = 0; list != NULL && i < rc_node_count(list); i++)
-        if (atoi(rc_node_text(rc_node_at(list, i))) == value)
+        if (strtol(rc_node_text(rc_node_at(list, i)), NULL, 10) == value)
             return true;
     return false;
 }

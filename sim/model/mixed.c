@@ -28,24 +28,59 @@ static rc_status check_lists(const rc_config *c) {
     return RC_OK;
 }
 
+static bool same_latents(const rc_latent *a, const rc_latent *b) {
+    return a->q_rank == b->q_rank && a->kv_rank == b->kv_rank && a->rope == b->rope &&
+           a->o_rank == b->o_rank && a->o_groups == b->o_groups;
+}
+
+static bool same_selection(const rc_selection *a, const rc_selection *b) {
+    return a->heads == b->heads && a->dim == b->dim && a->top_k == b->top_k && a->ratio == b->ratio;
+}
+
+static bool same_state(const rc_state_dims *a, const rc_state_dims *b) {
+    return a->heads == b->heads && a->key_heads == b->key_heads && a->key_dim == b->key_dim &&
+           a->value_dim == b->value_dim && a->conv == b->conv && a->extra == b->extra &&
+           a->low_rank == b->low_rank;
+}
+
+static bool same_experts(const rc_experts *a, const rc_experts *b) {
+    return a->count == b->count && a->top_k == b->top_k && a->width == b->width &&
+           a->gated == b->gated && a->bias == b->bias && a->shared == b->shared &&
+           a->latent == b->latent && a->shared_gate == b->shared_gate &&
+           a->router_bias == b->router_bias;
+}
+
+/* How weights are stored is not read yet. */
+static bool same_kind(const rc_layer_kind *a, const rc_layer_kind *b) {
+    return strcmp(a->form, b->form) == 0 && a->heads == b->heads && a->kv_heads == b->kv_heads &&
+           a->head_dim == b->head_dim && a->value_dim == b->value_dim && a->ffn == b->ffn &&
+           a->mixer == b->mixer && a->after == b->after && a->window == b->window &&
+           a->sinks == b->sinks && a->output_gate == b->output_gate &&
+           a->kept_once == b->kept_once && a->values_are_keys == b->values_are_keys &&
+           a->more_norms == b->more_norms && a->attention_bias == b->attention_bias &&
+           a->output_bias == b->output_bias && a->ffn_bias == b->ffn_bias &&
+           a->qk_norm == b->qk_norm && same_latents(&a->latent, &b->latent) &&
+           same_selection(&a->selection, &b->selection) && same_state(&a->state, &b->state) &&
+           same_experts(&a->experts, &b->experts);
+}
+
 /* The number of the kind that `l` is, added where it is new; RC_KINDS where there is no room. */
 static int kind_number(rc_model *m, const rc_layer_kind *l) {
     for (int k = 0; k < m->kinds; k++)
-        if (memcmp(&m->kind[k], l, sizeof *l) == 0)
+        if (same_kind(&m->kind[k], l))
             return k;
     if (m->kinds == RC_KINDS)
         return RC_KINDS;
-    memcpy(&m->kind[m->kinds], l, sizeof *l);
+    m->kind[m->kinds] = *l;
     return m->kinds++;
 }
 
 static rc_status read_layers(const rc_config *c, uint8_t *kind_of) {
     rc_model *m = c->m;
-    rc_layer_kind common, l;
-    memcpy(&common, &m->kind[0], sizeof common);
+    const rc_layer_kind common = m->kind[0];
     m->kinds = 0;
     for (int i = 0; i < m->layers; i++) {
-        memcpy(&l, &common, sizeof l);
+        rc_layer_kind l = common;
         RC_TRY(rc_config_mixer(c, i, &l));
         RC_TRY(rc_config_ffn(c, i, &l));
         bool dense = l.mixer == RC_MIX_ATTENTION && l.after == RC_FFN_GATED && l.window == 0 &&

@@ -62,7 +62,8 @@ static rc_status read_indexer(const rc_config *c, int i, rc_layer_kind *l) {
  * is kept, of which an indexer selects where they are many. */
 static rc_status read_compressed(const rc_config *c, int i, rc_layer_kind *l) {
     enum { MANY = 4 }; /* tokens to a compressed key where they are selected from */
-    int ratio = atoi(rc_config_item(c, "compress_ratios", i)), window = 0;
+    const long ratio = strtol(rc_config_item(c, "compress_ratios", i), NULL, 10);
+    int window = 0;
     l->values_are_keys = l->kept_once = true;
     RC_TRY(number(c, "q_lora_rank", 0, &l->latent.q_rank));
     RC_TRY(number(c, "o_lora_rank", 0, &l->latent.o_rank));
@@ -70,11 +71,11 @@ static rc_status read_compressed(const rc_config *c, int i, rc_layer_kind *l) {
     RC_TRY(number(c, "sliding_window", 0, &window));
     l->window = window;
     l->sinks = true;
-    if (ratio < 1)
+    if (ratio < 1 || ratio > 1 << 20)
         return RC_OK;
     if (ratio <= MANY)
         RC_TRY(read_indexer(c, i, l));
-    l->selection.ratio = ratio;
+    l->selection.ratio = (int)ratio;
     return RC_OK;
 }
 
@@ -248,7 +249,7 @@ static rc_status read_letter(const rc_config *c, const rc_node *letters, int i, 
 static bool lists(const rc_node *map, const char *key, int value) {
     const rc_node *list = rc_config_given(map, key);
     for (size_t i = 0; list != NULL && i < rc_node_count(list); i++)
-        if (atoi(rc_node_text(rc_node_at(list, i))) == value)
+        if (strtol(rc_node_text(rc_node_at(list, i)), NULL, 10) == value)
             return true;
     return false;
 }
