@@ -40,7 +40,8 @@ rc_status rc_price_reach(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_
     const rc_asked rows = {a->op, a->rows, math, a->at};
     rc_surface_answer found;
     rc_work w;
-    if (a->d == math) {
+    /* fp8 with a scale a block is what the published fp8 rows of experts are of */
+    if (a->d == math || rc_weight_bytes(a->d) / rc_dtype_bytes(math) > 0.9) {
         const rc_surface *s = rc_surface_near(c->book, a->rows, math, NULL, a->at, &found);
         if (s != NULL)
             return by_surface(c, &rows, s, &found, out, err);
