@@ -379,8 +379,7 @@ static void test_power(void **state) {
     trips("x > 0.0 && x <= 1.0 && class < RC_POWER_CLASSES",
           (void)rc_power_slows(&p, RC_POWER_GEMM, 1.0, stopped));
     trips("x->class < RC_POWER_CLASSES && times >= 0", rc_load_add(&load, &call, -1));
-    trips("rows != NULL && card >= 0 && out != NULL",
-          rc_rows_of_card(no_rows, 0, NULL, &err));
+    trips("rows != NULL && card >= 0 && out != NULL", rc_rows_of_card(no_rows, 0, NULL, &err));
     trips("n >= 1", (void)rc_power_thirstiest(none));
     trips("p->known && t >= 0.0", (void)rc_power_solve(&dark, &load, 1.0, 700.0));
     trips("rows != NULL && base != NULL && out != NULL",
