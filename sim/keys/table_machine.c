@@ -38,7 +38,8 @@ const rc_key rc_keys_machine[] = {
            "what GPUs of a node talk over"),
     WHOLE("node.ring_ctas", 0, 64, "", "=0", "time", NONE,
           "CTAs that NCCL may take for messages and all-to-alls between CP ranks; 0: as many as it "
-          "chooses"),
+          "chooses; a limit that no row was measured with changes what a cost rests on, not the "
+          "cost"),
     SECTION("network", "no section: one node", "between nodes"),
     CHOICE("network.transport", "rdma tcp", NEEDED, "time",
            "over what messages between nodes were measured: which of this machine's own rows hold"),

@@ -173,7 +173,7 @@ typedef struct rc_refit {
 rc_status rc_paper_refit(rc_paper *p, const rc_machine *start, const bool *left_out, rc_refit *out,
                          rc_error *err);
 
-/* ---- what fitting is worth: paper_worth.c ----------------------------------------------------- */
+/* ---- what fitting is worth: paper_neutral.c, paper_worth.c ------------------------------------ */
 /* A number that was fitted to the paper, or a key that was chosen by looking at its rows. */
 typedef struct rc_paper_neutral {
     const char *key, *value; /* as `machine.KEY=VALUE` */
@@ -181,6 +181,8 @@ typedef struct rc_paper_neutral {
     bool of_engine;          /* in the profile that GTI shares */
     const char *table;       /* that a choice was made by; NULL: a number that was fitted */
 } rc_paper_neutral;
+size_t rc_paper_neutral_count(void);
+const rc_paper_neutral *rc_paper_neutral_at(size_t i);
 /* How many of them are choices. */
 int rc_paper_choices(void);
 /* The machine file of this name with the neutral values that `takes` takes, and then the first

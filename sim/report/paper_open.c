@@ -10,14 +10,6 @@
 /* How much more memory the roomy machine has: enough for the KV cache of 1M tokens on one node. */
 #define ROOMY 16.0
 
-rc_status rc_paper_load(const char *name, const char *const *sets, size_t set_count,
-                        rc_machine *out, rc_error *err) {
-    assert(name != NULL && out != NULL);
-    char path[1024];
-    RC_TRY(rc_share_path("scenarios/machines", name, ".yaml", path, sizeof path, err));
-    return rc_machine_load_set(path, sets, set_count, out, err);
-}
-
 static bool any(const rc_paper_neutral *n, const void *ctx) {
     (void)n;
     (void)ctx;

@@ -1,9 +1,4 @@
 /* What fitting is worth: `ringcast paper --unfitted` and `--worth`.
- *
- * The neutral values below are what one would write down who had never seen the paper's tables: rates
- * of the measured kernels and of NCCL as it is, no host work at ring steps, and the network as others
- * published it of 400 Gb/s a GPU. Two of them are choices of a kind rather than numbers, made by
- * looking at the paper's rows all the same, and count as fitted.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include <math.h>
@@ -11,48 +6,6 @@
 #include <string.h>
 #include "sim/base/table.h"
 #include "sim/report/paper_internal.h"
-
-static const rc_paper_neutral neutrals[] = {
-    {"fp8_matrix", "1", "as the library's best", true, NULL},
-    {"fp8_stream", "1", "as the library's best", true, NULL},
-    {"ring_step", "0s", "no host work", true, NULL},
-    {"ring_step_cached", "0s", "no host work", true, NULL},
-    /* send_recv between two nodes of a DGX H100, 400 Gb/s a GPU (scenarios/machines/h100-sxm.yaml) */
-    {"peer_rate", "36GB/s", "published of DGX H100", false, NULL},
-    {"hop_latency", "17us", "published of DGX H100", false, NULL},
-    {"engine.attention", "split", "as the measured kernel", true, "5"},
-    {"network.all_reduce", "auto", "NCCL's own choice", false, "7"},
-};
-enum { NEUTRALS = sizeof neutrals / sizeof neutrals[0] };
-
-int rc_paper_choices(void) {
-    int n = 0;
-    for (size_t i = 0; i < NEUTRALS; i++)
-        n += neutrals[i].table != NULL;
-    return n;
-}
-
-rc_status rc_paper_load_neutral(const rc_paper *p, const char *name, rc_paper_takes takes,
-                                const void *ctx, size_t set_count, rc_machine *out, rc_error *err) {
-    assert(takes != NULL && set_count <= p->options.set_count);
-    const char **sets = calloc(NEUTRALS + set_count, sizeof *sets);
-    char text[NEUTRALS][80];
-    size_t count = 0;
-    if (!sets)
-        return rc_fail(err, RC_E_NOMEM, "out of memory");
-    for (size_t i = 0; i < NEUTRALS; i++) {
-        if (!takes(&neutrals[i], ctx))
-            continue;
-        (void)snprintf(text[i], sizeof text[i], "machine.%s=%s", neutrals[i].key,
-                       neutrals[i].value);
-        sets[count++] = text[i];
-    }
-    for (size_t i = 0; i < set_count; i++)
-        sets[count++] = p->options.sets[i];
-    rc_status st = rc_paper_load(name, sets, count, out, err);
-    free((void *)sets);
-    return st;
-}
 
 /* ---- one after the other --------------------------------------------------------------------- */
 
@@ -104,8 +57,8 @@ static rc_status line_without(rc_paper *p, const rc_paper_neutral *n, rc_table *
 
 static rc_status lines(rc_paper *p, rc_table *t, rc_error *err) {
     line(p, "none", "", "as shipped", t);
-    for (size_t i = 0; i < NEUTRALS; i++)
-        RC_TRY(line_without(p, &neutrals[i], t, err));
+    for (size_t i = 0; i < rc_paper_neutral_count(); i++)
+        RC_TRY(line_without(p, rc_paper_neutral_at(i), t, err));
     return line_without(p, NULL, t, err);
 }
 

@@ -91,8 +91,10 @@ static const keys_file keys_files[] = {
      "date,driver,cuda,nccl,kernel,commit,source\n" MEET(
          "attention,full@sms132,bf16,1056,32000,16,1",
          "1e-3") MEET("attention,full@sms66,bf16,1056,32000,16,1",
-                      "2e-3") MEET("send_recv,nvlink,bf16,65536,2,1,0", "1e-5")
-         MEET("send_recv,nvlink,bf16,67108864,2,1,0", "1e-3")
+                      "2e-3") MEET("send_recv,nvlink,bf16,65536,2,1,0",
+                                   "1e-5") MEET("send_recv,nvlink,bf16,67108864,2,1,0", "1e-3")
+         MEET("send_recv,nvlink@ctas4,bf16,65536,2,1,0",
+              "1e-5") MEET("send_recv,nvlink@ctas4,bf16,67108864,2,1,0", "4e-3")
              MEET("transfer_beside,send_recv@nvlink,bf16,16777216,0,2,8", "1e-3")
                  MEET("transfer_beside,attention+send_recv@nvlink,bf16,16777216,124,2,8", "2e-3")},
     {"fits.yaml",
@@ -192,7 +194,7 @@ static const keys_case keys_cases[] = {
     {M, "node.nvlink_rate", "pre", "", "225GB/s|450GB/s|900GB/s", TTFT, 0, 0},
     {M, "node.nvls", "pre", "", "true|false", "", 0, 0},
     {M, "node.transport", "pre", "", "nvlink|shm|socket", "", 0, 0},
-    {M, "node.ring_ctas", "ring", "parallel.tp=2", "0|4", "", 0, 0},
+    {M, "node.ring_ctas", "meet", "", "0|4", "", 0, 0},
     {M, "network.transport", "ring", "machine.machine=dgx-h100", "rdma|tcp", "", 0, 0},
     {M, "network.nic_rate", "ring", "", "200Gb/s|400Gb/s|800Gb/s", TTFT, 0, 0},
     {M, "network.nic_line_rate", "ring", "", "28GB/s|40GB/s|50GB/s", TTFT, 0, 0},

@@ -39,7 +39,8 @@ static void test_calibration(void **state) {
     rc_error err = {0};
     const calibration_flags none = {.out = NULL};
     const char *volatile no_text = NULL;
-    trips("n <= MAX_FILES && name != NULL", (void)rename_all(NULL, MAX_FILES + 1, "h100", &err));
+    trips("n <= MAX_FILES + RC_MAX_MANY && name != NULL",
+          (void)rename_all(NULL, MAX_FILES + RC_MAX_MANY + 1, "h100", &err));
     trips("f->out != NULL", (void)write_sets(NULL, 0, &none, &err));
     trips("verb != NULL", (void)check_output(&none, no_text, &err));
     trips("path != NULL", (void)rc_calibration_put_csv(NULL, no_text, false, &err));

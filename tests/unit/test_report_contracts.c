@@ -76,6 +76,7 @@ static void test_writers(void **state) {
     trips("start != NULL && out != NULL",
           (void)rc_paper_refit(&p, &p.machine[RC_PAPER_GTT], NULL, no_refit, &err));
     trips("f != NULL", (void)rc_paper_worth(&p, false, no_file, &err));
+    trips("i < NEUTRALS", (void)rc_paper_neutral_at(rc_paper_neutral_count()));
     trips("gtt != NULL", (void)rc_paper_evaluate_as(&p, no_machine, &err));
     trips("name != NULL && out != NULL",
           (void)rc_paper_load(nowhere, NULL, 0, &p.machine[0], &err));

