@@ -137,7 +137,7 @@ static void moe_ffn(const rc_axes *at, double element, rc_call_plan *p) {
     double experts = at_least_one(of(at, RC_AXIS_EXPERTS)), k = at_least_one(of(at, RC_AXIS_TOP_K));
     double tokens = of(at, RC_AXIS_ENTERING) > 0.0 ? of(at, RC_AXIS_ENTERING) : m / k;
     double hit = rc_least(m, experts), best = INFINITY;
-    for (double rows = 16.0; rows <= 128.0; rows *= 2.0) {
+    for (int rows = 16; rows <= 128; rows *= 2) {
         double tiles = ceil(m / hit / rows) * hit;
         double steps =
             ceil(tiles * ceil(w / 64.0) / SMS) * d + ceil(tiles * ceil(d / 128.0) / SMS) * w;

@@ -235,8 +235,8 @@ double rc_expert_ranks(double experts, double top_k, double ranks) {
     double without = 1.0; /* the chance that a GPU has none of a token's experts */
     double own = experts / ranks;
     assert(ranks >= 1.0 && top_k >= 1.0 && experts >= top_k);
-    for (double i = 0.0; i < top_k; i += 1.0)
-        without *= fmax(experts - own - i, 0.0) / (experts - i);
+    for (int64_t i = 0; (double)i < top_k && without > 0.0; i++)
+        without *= fmax(experts - own - (double)i, 0.0) / (experts - (double)i);
     return (ranks - 1.0) * (1.0 - without);
 }
 

@@ -85,6 +85,22 @@ static void set_defaults(rc_row *x) {
         x->head_v = RC_HEAD_DEFAULT;
 }
 
+/* Rows of any file come here, and the work of a transfer is that of rc_expert_ranks, which asks for at
+ * least one GPU and no more experts a token than there are, and goes through them one by one. */
+static rc_status check_transfer(const rc_row *x, rc_error *err) {
+    enum { MOST_TOP_K = 1 << 16 };
+    rc_op op = rc_op_named(x->op);
+    if (op == rc_op_count() || rc_op_info_of(op)->rule != RC_PRICE_EXPERTS ||
+        (x->c >= 1 && x->top_k >= 1 && x->top_k <= x->experts && x->top_k <= MOST_TOP_K))
+        return RC_OK;
+    return rc_fail(err, RC_E_INPUT,
+                   "the row of machine '%.40s', op '%.40s' has ranks %lld, experts %lld and top_k "
+                   "%lld, expected ranks of 1 or more and a top_k from 1 to the experts, %d at "
+                   "most",
+                   x->machine, x->op, (long long)x->c, (long long)x->experts, (long long)x->top_k,
+                   MOST_TOP_K);
+}
+
 rc_status rc_rows_add(rc_rows *r, const rc_row *row, rc_error *err) {
     assert(r != NULL && row != NULL);
     assert(row->machine != NULL && row->op != NULL && row->variant != NULL && row->source != NULL);
@@ -110,6 +126,7 @@ rc_status rc_rows_add(rc_rows *r, const rc_row *row, rc_error *err) {
     if (!whole)
         return rc_fail(err, RC_E_NOMEM, "out of memory for cost rows");
     RC_TRY(check_texts(x, before, err));
+    RC_TRY(check_transfer(x, err));
     r->count++;
     return RC_OK;
 }

@@ -217,6 +217,12 @@ static void test_sizes(void **state) {
             "t.csv:2:70: column 'head_k': found '128', expected 0: op gemm has no such size");
     refuses(HEADER_2 "m,g,burst,merge,,bf16,1,2,0,0," TIMES "0,0,512,0,0\n",
             "t.csv:2:76: column 'window': found '512', expected 0: op merge has no such size");
+    refuses(HEADER_2 "m,g,burst,ep_dispatch,normal,fp8,1,2048,8,1," TIMES "0,0,0,8,9\n",
+            "the row of machine 'm', op 'ep_dispatch' has ranks 8, experts 8 and top_k 9, expected "
+            "ranks of 1 or more and a top_k from 1 to the experts, 65536 at most");
+    refuses(HEADER_2 "m,g,burst,ep_combine,normal,bf16,1,2048,0,1," TIMES "0,0,0,8,8\n",
+            "the row of machine 'm', op 'ep_combine' has ranks 0, experts 8 and top_k 8, expected "
+            "ranks of 1 or more and a top_k from 1 to the experts, 65536 at most");
 }
 
 static void same_rows(const rc_rows *a, const rc_rows *b) {
