@@ -48,6 +48,9 @@ typedef struct point {
     rc_axes at;
     double along; /* the size that runs along a curve, as points.c takes it */
     bool fp8, own_state;
+    bool surface; /* rows of its op make one */
+    bool asked;   /* the point is to be left out and asked for */
+    bool inside;  /* left out, it has rows of its curve on either side */
 } point;
 
 static bool makes_surface(rc_op op) {
@@ -89,7 +92,7 @@ static bool same_sizes(const point *x, const point *y, bool across) {
 
 static bool same_curve(const point *x, const point *y) {
     return same_type(x, y) && x->op == y->op && same_sizes(x, y, true) &&
-           (!makes_surface(x->op) || strcmp(x->row->variant, y->row->variant) == 0);
+           (!x->surface || strcmp(x->row->variant, y->row->variant) == 0);
 }
 
 /* Whether `x` goes when `left` is left out. */
@@ -151,22 +154,14 @@ static rc_status ask(const job *j, const rc_costs *c, const point *left, const p
     rc_error none = {0};
     *out = (rc_left_out){.row = p->row,
                          .op = p->op,
-                         .between = (j->by == RC_LEFT_OUT_NOTHING && makes_surface(p->op)) ||
+                         .between = (j->by == RC_LEFT_OUT_NOTHING && p->surface) ||
                                     is_between(j, left, p)};
     rc_status st = rc_cost_row(c, p->row, &out->cost, &none);
     out->answered = st == RC_OK;
-    if (!makes_surface(p->op)) /* whose own rows say how far off an answer is */
+    if (!p->surface) /* whose own rows say how far off an answer is */
         rc_nearness_of(c->book, p->op, type_of(p), &p->at, out->cost.basis, &out->near);
     bool unknown = st == RC_E_UNMODELLED || st == RC_E_INPUT; /* the rest says nothing of it */
     return out->answered || unknown ? RC_OK : rc_fail(err, st, "%s", none.msg);
-}
-
-/* Whether the point is asked for; those that go with an earlier one were asked for with it. */
-static bool is_asked(const job *j, const point *p) {
-    const char *op = j->how->op;
-    return has_price(p) && p->own_state && !(j->how->curves && makes_surface(p->op)) &&
-           (makes_surface(p->op) || strcmp(p->row->source, "measured") == 0) &&
-           (op == NULL || strcmp(op, p->row->op) == 0);
 }
 
 /* Leaves out what goes with `left` and asks for all of it. asked[i] is set for what is done. */
@@ -186,7 +181,7 @@ static rc_status leave(job *j, size_t at, bool *asked, rc_error *err) {
     for (size_t i = 0; i < j->count && st == RC_OK; i++) {
         const point *p = &j->points[i];
         bool with = j->by == RC_LEFT_OUT_NOTHING ? same_type(p, left) : goes(p, left, j->by);
-        if (asked[i] || !is_asked(j, p) || (i != at && !with))
+        if (asked[i] || !p->asked || (i != at && !with))
             continue;
         asked[i] = true;
         st = ask(j, &c, left, p, &j->out[j->done++], err);
@@ -195,20 +190,27 @@ static rc_status leave(job *j, size_t at, bool *asked, rc_error *err) {
     return st;
 }
 
-/* rc_row_op has no error: rows of no op, and of links, are left aside. */
-static size_t points_of(const rc_rows *rows, const rc_machine *m, point *p) {
+/* rc_row_op has no error: rows of no op, and of links, are left aside. Rows that make surfaces lie
+ * outside curves, so where curves alone are asked for they are not looked at. */
+static size_t points_of(const rc_rows *rows, const rc_machine *m, const rc_leaving *how, point *p) {
     size_t n = 0;
     for (size_t i = 0; i < rc_rows_count(rows); i++) {
-        p[n] = (point){.row = rc_rows_at(rows, i)};
-        p[n].op = rc_row_op(p[n].row, &p[n].at);
-        p[n].fp8 = strcmp(p[n].row->dtype, rc_dtype_name(RC_FP8)) == 0;
-        if (strcmp(p[n].row->machine, m->base) != 0 || !has_price(&p[n]))
+        const rc_row *r = rc_rows_at(rows, i);
+        if (strcmp(r->machine, m->base) != 0)
             continue;
-        p[n].name = rc_op_named(p[n].row->op);
+        p[n] = (point){.row = r};
+        p[n].op = rc_row_op(r, &p[n].at);
+        p[n].surface = makes_surface(p[n].op);
+        p[n].fp8 = strcmp(r->dtype, rc_dtype_name(RC_FP8)) == 0;
+        if (!has_price(&p[n]) || (how->curves && p[n].surface))
+            continue;
+        bool measured = strcmp(r->source, "measured") == 0;
+        p[n].name = rc_op_named(r->op);
         p[n].along = along(&p[n]);
         /* what others published has no state where rows make surfaces */
-        p[n].own_state = strcmp(p[n].row->state, m->state) == 0 ||
-                         (makes_surface(p[n].op) && strcmp(p[n].row->source, "measured") != 0);
+        p[n].own_state = strcmp(r->state, m->state) == 0 || (p[n].surface && !measured);
+        p[n].asked = p[n].own_state && (p[n].surface || measured) &&
+                     (how->op == NULL || strcmp(how->op, r->op) == 0);
         n++;
     }
     return n;
@@ -229,22 +231,25 @@ typedef struct tally {
     size_t of[RC_OPS_MAX][2][2];
 } tally;
 
-static size_t *counter(tally *t, const job *j, const point *p) {
-    return &t->of[p->op][p->fp8 ? 1 : 0][is_between(j, p, p) ? 1 : 0];
+static size_t *counter(tally *t, const point *p) {
+    return &t->of[p->op][p->fp8 ? 1 : 0][p->inside ? 1 : 0];
 }
 
 static rc_status leave_each(job *j, bool *asked, rc_error *err) {
     tally total = {{{{0}}}}, seen = {{{{0}}}};
     bool some = j->how->most > 0;
-    for (size_t i = 0; i < j->count; i++)
-        if (some && is_asked(j, &j->points[i]))
-            ++*counter(&total, j, &j->points[i]);
+    for (size_t i = 0; some && i < j->count; i++) {
+        point *p = &j->points[i];
+        if (!p->asked)
+            continue;
+        p->inside = is_between(j, p, p);
+        ++*counter(&total, p);
+    }
     for (size_t i = 0; i < j->count; i++) {
         const point *p = &j->points[i];
-        if (!is_asked(j, p))
+        if (!p->asked)
             continue;
-        bool picked =
-            !some || is_picked((*counter(&seen, j, p))++, *counter(&total, j, p), j->how->most);
+        bool picked = !some || is_picked((*counter(&seen, p))++, *counter(&total, p), j->how->most);
         if (picked && !asked[i])
             RC_TRY(leave(j, i, asked, err));
     }
@@ -263,7 +268,7 @@ rc_status rc_leave_out(const rc_rows *rows, const rc_machine *m, const rc_leavin
     rc_status st = j.points != NULL && j.out != NULL && asked != NULL
                        ? RC_OK
                        : rc_fail(err, RC_E_NOMEM, "out of memory for %zu cost rows", count);
-    j.count = st == RC_OK ? points_of(rows, m, j.points) : 0;
+    j.count = st == RC_OK ? points_of(rows, m, how, j.points) : 0;
     if (st == RC_OK)
         st = leave_each(&j, asked, err);
     free(j.points);

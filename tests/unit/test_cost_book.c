@@ -93,7 +93,6 @@ static void same_surface(const rc_surface *a, const rc_surface *b) {
 static void same_book(const rc_book *a, const rc_book *b) {
     assert_int_equal(a->count, b->count);
     assert_memory_equal(a->first, b->first, sizeof a->first);
-    assert_memory_equal(&a->errors, &b->errors, sizeof a->errors);
     assert_memory_equal(a->products, b->products, sizeof a->products);
     assert_int_equal(a->gaps.known, b->gaps.known);
     assert_memory_equal(a->gaps.eager, b->gaps.eager, sizeof a->gaps.eager);
@@ -119,18 +118,24 @@ static void same_book(const rc_book *a, const rc_book *b) {
         same_surface(&a->surfaces[i], &b->surfaces[i]);
 }
 
-/* Under sanitizers (RC_SHORT) one book is enough: its surfaces alone take many seconds. */
+/* Every book is built anew; learning how far off its answers are takes most of the time, so one of
+ * them, drawn by the number of rows, learns. Under sanitizers (RC_SHORT) one book is enough: its
+ * surfaces alone take many seconds. */
 static void test_builtin_books_are_the_rows(void **state) {
     (void)state;
     assert_true(rc_builtin_count > 0);
     size_t n = getenv("RC_SHORT") ? 1 : rc_builtin_count;
+    const size_t learns = (rc_rows_count(rows) * 2654435761u >> 8) % n;
     for (size_t i = 0; i < n; i++) {
         const rc_book *b = &rc_builtin_books[i];
         rc_built_book *built = NULL;
         assert_ptr_equal(rc_builtin_book(b->base, b->state), b);
         assert_int_equal(rc_book_build(rows, b->base, b->state, &built, NULL), RC_OK);
-        assert_int_equal(rc_book_learn(built, rows, RC_LEARN_WELL, NULL), RC_OK);
         assert_true(b->count > 100);
+        if (i == learns) {
+            assert_int_equal(rc_book_learn(built, rows, RC_LEARN_WELL, NULL), RC_OK);
+            assert_memory_equal(&b->errors, &rc_built_book_of(built)->errors, sizeof b->errors);
+        }
         same_book(b, rc_built_book_of(built));
         rc_built_book_free(built);
     }
