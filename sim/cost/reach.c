@@ -9,6 +9,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
+#include <string.h>
 
 #include "sim/cost/rules.h"
 #include "sim/cost/surface.h"
@@ -34,14 +35,20 @@ static rc_status by_surface(const rc_costs *c, const rc_asked *a, const rc_surfa
     return rc_answer_own(c, a, &p, own, out, err);
 }
 
+/* Whether rows of `math` are of calls in the type asked for. Published rows of experts in fp8 are of
+ * products with a scale for each block (results/published/README.md). */
+static bool has_type_of_rows(const rc_asked *a, rc_dtype math) {
+    return a->d == math ||
+           (a->d == RC_FP8_BLOCK && strcmp(rc_op_info_of(a->rows)->name, "moe_ffn") == 0);
+}
+
 rc_status rc_price_reach(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err) {
     const rc_op_info *info = rc_op_info_of(a->op);
     const rc_dtype math = rc_dtype_math(a->d);
     const rc_asked rows = {a->op, a->rows, math, a->at};
     rc_surface_answer found;
     rc_work w;
-    /* fp8 with a scale a block is what the published fp8 rows of experts are of */
-    if (a->d == math || rc_weight_bytes(a->d) / rc_dtype_bytes(math) > 0.9) {
+    if (has_type_of_rows(a, math)) {
         const rc_surface *s = rc_surface_near(c->book, a->rows, math, NULL, a->at, &found);
         if (s != NULL)
             return by_surface(c, &rows, s, &found, out, err);

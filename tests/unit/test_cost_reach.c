@@ -151,7 +151,7 @@ static void test_prices(void **state) {
     assert_int_equal(rc_cost_named(costs, "moe_ffn", RC_BF16, &at, &cost, NULL), RC_E_INPUT);
 }
 
-/* int4 weights are multiplied in bf16 and read in fewer bytes. */
+/* int4 weights are multiplied in bf16 and read in fewer bytes; other types than the rows' have none. */
 static void test_quantised(void **state) {
     (void)state;
     rc_axes at = {{[RC_AXIS_ROWS] = 64,
@@ -163,6 +163,27 @@ static void test_quantised(void **state) {
     assert_int_equal(rc_cost_named(costs, "moe_ffn", RC_BF16, &at, &wide, NULL), RC_OK);
     assert_int_equal(rc_cost_named(costs, "moe_ffn", RC_INT4, &at, &narrow, NULL), RC_OK);
     assert_true(narrow.p50 < 0.5 * wide.p50);
+    assert_int_equal(narrow.basis, RC_MODELLED);
+    /* rows of experts in fp8 have a scale for each block; int8 has as many bytes, but no rows */
+    rc_cost rows, block, bytes;
+    assert_int_equal(rc_cost_named(costs, "moe_ffn", RC_FP8, &at, &rows, NULL), RC_OK);
+    assert_int_equal(rc_cost_named(costs, "moe_ffn", RC_FP8_BLOCK, &at, &block, NULL), RC_OK);
+    assert_int_equal(rc_cost_named(costs, "moe_ffn", RC_INT8, &at, &bytes, NULL), RC_OK);
+    assert_true(block.p50 == rows.p50 && block.spread == rows.spread);
+    assert_int_equal(block.basis, RC_PUBLISHED);
+    assert_int_equal(bytes.basis, RC_MODELLED);
+    assert_true(bytes.p50 != block.p50);
+    assert_int_equal(rc_cost_named(costs, "moe_ffn", RC_W4A8, &at, &bytes, NULL), RC_OK);
+    assert_int_equal(bytes.basis, RC_MODELLED);
+    /* rows of other ops do not */
+    at = (rc_axes){{[RC_AXIS_TOKENS] = 64,
+                    [RC_AXIS_OUTPUTS] = 512,
+                    [RC_AXIS_INPUTS] = 128,
+                    [RC_AXIS_HEADS] = 16}};
+    assert_int_equal(rc_cost_named(costs, "mla_bmm", RC_FP8, &at, &rows, NULL), RC_OK);
+    assert_int_equal(rc_cost_named(costs, "mla_bmm", RC_FP8_BLOCK, &at, &block, NULL), RC_OK);
+    assert_int_equal(rows.basis, RC_PUBLISHED);
+    assert_int_equal(block.basis, RC_MODELLED);
 }
 
 static void test_transfers(void **state) {
@@ -236,6 +257,12 @@ static void test_plans(void **state) {
     rc_call_kind_of(rc_op_named("moe_ffn"))->of(&at, 1.0, &p);
     assert_true(near(p.bytes, 4.0 * 3.0 * 1024.0 * 512.0 + 4.0 * 1536.0 + 8.0 * (2048.0 + 1536.0)));
     assert_true(near(p.extra, 2.048) && near(p.other, 4.0 * 1.536));
+    /* of experts on two GPUs 4 tokens come to each, which has half of their 8 pairs */
+    at.at[RC_AXIS_ENTERING] = 4;
+    rc_call_plan both = {0};
+    rc_call_kind_of(rc_op_named("moe_ffn"))->of(&at, 1.0, &both);
+    assert_true(near(both.extra, 4.096) && near(both.other, 8.0 * 1.536));
+    assert_true(both.path == p.path && both.bytes == p.bytes);
     /* tiles of 16 rows: 32 of the first product and 32 of the second, a wave each */
     assert_true(near(p.path, (1024.0 + 512.0) * 32.0 / 4096.0));
     /* each of 16 tokens goes to 7 others when 8 experts on 8 GPUs are all chosen */
