@@ -71,11 +71,12 @@ static double live_bytes(const rc_model *m, const rc_layer_kind *l, const rc_lay
 /* How the experts of the layer are cut, and what one GPU works on. */
 typedef struct cut {
     int ep;
-    bool travels;  /* tokens are sent to other GPUs */
-    int64_t rows;  /* of the busiest GPU: pairs of a token and an expert on it */
-    int64_t inner; /* width of an expert on one GPU */
-    int own;       /* experts of one GPU */
-    int64_t wide;  /* elements of a row */
+    bool travels;     /* tokens are sent to other GPUs */
+    int64_t rows;     /* of the busiest GPU: pairs of a token and an expert on it */
+    int64_t entering; /* tokens on a GPU as its experts begin; 0: not known, as they come to it */
+    int64_t inner;    /* width of an expert on one GPU */
+    int own;          /* experts of one GPU */
+    int64_t wide;     /* elements of a row */
 } cut;
 
 static cut cut_of(const rc_builder *b) {
@@ -90,6 +91,7 @@ static cut cut_of(const rc_builder *b) {
     const double tokens = (double)rc_step_tokens(b) * (c.travels ? (double)c.ep / l->tp : 1.0);
     const double share = rc_busiest_share(x->count, x->top_k, c.ep, l->expert_skew);
     c.rows = (int64_t)ceil(tokens * x->top_k * share);
+    c.entering = c.travels ? 0 : rc_step_tokens(b);
     return c;
 }
 
@@ -128,8 +130,12 @@ static void route(rc_builder *b, const cut *c) {
 
 static void work(rc_builder *b, const cut *c) {
     const rc_experts *x = &b->kind->experts;
-    const rc_op_sizes ffn = {
-        .a = c->rows, .b = c->wide, .c = c->inner, .experts = c->own, .top_k = x->top_k};
+    const rc_op_sizes ffn = {.a = c->rows,
+                             .b = c->wide,
+                             .c = c->inner,
+                             .d = c->entering,
+                             .experts = c->own,
+                             .top_k = x->top_k};
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
         rc_emit_op(b, gpu, RC_P_EXPERTS, "moe_ffn", b->rq->layout.ffn_weights, &ffn);
 }

@@ -32,8 +32,8 @@ static rc_model model_of(const char *name, int kind) {
 
 typedef struct pass {
     rc_counts counts;
-    double expert_rows, made; /* of the busiest GPU; latents of which keys and values are made */
-    double dispatched;
+    double expert_rows, made;    /* of the busiest GPU; latents of which keys and values are made */
+    double dispatched, entering; /* tokens: sent by a GPU; on it as its experts begin */
 } pass;
 
 static pass pass_of(const rc_model *m, rc_layout layout, const char *variant, rc_phase phase,
@@ -56,7 +56,7 @@ static pass pass_of(const rc_model *m, rc_layout layout, const char *variant, rc
         if (p.tasks[i].gpu != 0 || x->op == NULL)
             continue;
         if (strcmp(x->op, "moe_ffn") == 0)
-            out.expert_rows = (double)x->a;
+            out.expert_rows = (double)x->a, out.entering = (double)x->d;
         if (strcmp(x->op, "mla_prefill") == 0)
             out.made += (double)x->a;
         if (strcmp(x->op, "ep_dispatch") == 0)
@@ -177,6 +177,8 @@ static void test_expert_parallel(void **state) {
         pass p = pass_of(&m, l, "pass-kv", RC_PREFILL, s);
         same(p.expert_rows, l.ep <= 8 ? 4096.0 * 8 / l.ep : 512.0 * 8);
         same(p.dispatched, l.ep <= 8 ? 0.0 : 512.0);
+        /* inside a TP group all of a rank's tokens are on every GPU, wherever their experts are */
+        same(p.entering, l.ep <= 8 ? 4096.0 : 0.0);
         same(rc_model_weight_bytes_of(&m, &l) - rest,
              l.ep <= 8 ? 2 * (whole + shared) / 8 : 2 * (whole / 16 + shared));
     }
