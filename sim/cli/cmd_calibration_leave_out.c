@@ -200,6 +200,16 @@ static rc_status of_machine(rc_table *t, const rc_rows *rows, const char *machin
     return st;
 }
 
+/* Whether a machine has rows that are asked for: to leave them out takes seconds, to look does not. */
+static bool has_rows(const rc_rows *rows, const char *machine, const char *op) {
+    for (size_t i = 0; i < rc_rows_count(rows); i++) {
+        const rc_row *r = rc_rows_at(rows, i);
+        if (strcmp(r->machine, machine) == 0 && (op == NULL || strcmp(r->op, op) == 0))
+            return true;
+    }
+    return false;
+}
+
 /* Rows stand in the order of their machines. */
 static rc_status of_all(rc_table *t, const rc_rows *rows, rc_left_out_by by,
                         const rc_leave_out_flags *f, size_t *told, rc_error *err) {
@@ -209,7 +219,8 @@ static rc_status of_all(rc_table *t, const rc_rows *rows, rc_left_out_by by,
         if (before != NULL && strcmp(machine, before) == 0)
             continue;
         before = machine;
-        if (f->machine == NULL || strcmp(machine, f->machine) == 0)
+        if ((f->machine == NULL || strcmp(machine, f->machine) == 0) &&
+            has_rows(rows, machine, f->op))
             RC_TRY(of_machine(t, rows, machine, by, f, told, err));
     }
     return RC_OK;

@@ -140,13 +140,15 @@ for k in 0 1; do { grep -m 1 '^machine,' vidur.csv; clock @duty100 $((8 + k))e-4
 refused 'own.csv: a row of' "$ringcast" calibration merge own.csv --card own.csv --out n.csv
 refused 'is no row of the clock of a card' "$ringcast" calibration merge own.csv --card host.csv --out n.csv
 
-# Points left out: a table of kinds, or each point; a row's own answer is itself when nothing is left out.
+# Points left out: a table of kinds, or each point; a row's own answer is itself when nothing is left out. A file of the
+# op's rows alone gives the same, and takes a moment where all rows take seconds.
 "$ringcast" calibration leave-out --machine h100-sxm --op copy --csv >kinds
 [ "$(tail -n +2 kinds | cut -d, -f1,2,5,6 | tr '\n' ' ')" = "h100-sxm,copy,beyond,2 h100-sxm,copy,between,16 " ] || fail "leave-out"
-"$ringcast" calibration leave-out --machine h100-sxm --op copy --by nothing --each --csv >each
-awk -F, 'NR > 1 && ($12 > 1e-9 || $12 < -1e-9) { far = 1 } END { exit far || NR != 19 }' each || fail "leave-out --by nothing"
 "$ringcast" calibration export --machine h100-sxm --out h100.csv
-"$ringcast" calibration leave-out h100.csv --op copy --csv | diff kinds - || fail "leave-out of a file"
+awk -F, 'NR == 1 || $4 == "copy"' h100.csv >copy.csv
+"$ringcast" calibration leave-out copy.csv --op copy --csv | diff kinds - || fail "leave-out of a file"
+"$ringcast" calibration leave-out copy.csv --op copy --by nothing --each --csv >each
+awk -F, 'NR > 1 && ($12 > 1e-9 || $12 < -1e-9) { far = 1 } END { exit far || NR != 19 }' each || fail "leave-out --by nothing"
 refused "did you mean 'shape'" "$ringcast" calibration leave-out --by shapes
 refused 'expected burst or sustained' "$ringcast" calibration leave-out --state hot
 refused 'no measured rows of such an op' "$ringcast" calibration leave-out --op gelu
