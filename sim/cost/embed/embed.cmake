@@ -10,6 +10,9 @@ if(TARGET rc_cost)
   set(builtin_books ${PROJECT_BINARY_DIR}/embed/builtin_books.c)
   file(GLOB cost_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/cost/*.c)
   add_executable(rc_embed cost/embed/embed_main.c cost/embed/book_text.c ${cost_sources})
+  # It runs once in each build, for half a minute where nothing is optimised and minutes under sanitizers; what it is made
+  # of is tested with the program.
+  target_compile_options(rc_embed PRIVATE -O2 -fno-sanitize=all)
   set_target_properties(rc_embed PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/embed)
   target_link_libraries(rc_embed PRIVATE rc_machine rc_model rc_base rc_options PkgConfig::SQLITE PkgConfig::GSL)
   add_custom_command(OUTPUT ${calibration_db} ${builtin_books}

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sim/base/parallel.h"
 #include "sim/cost/builtin.h"
 #include "sim/cost/class_errors.h"
 #include "sim/cost/embed/book_text.h"
@@ -23,6 +24,8 @@ const unsigned char *rc_store_embedded(size_t *size) {
 typedef struct made {
     rc_rows **sets; /* of the CSV files */
     size_t set_count;
+    rc_rows *rows;      /* of the store that was made of them */
+    rc_machine *wanted; /* with the base and the state of each book */
     rc_built_book **books;
     const rc_book **views;
     size_t book_count;
@@ -45,35 +48,36 @@ static rc_status make_store(const char *out, char **files, size_t n, made *m, rc
     return rc_store_write(out, m->sets, m->set_count, err);
 }
 
-static bool have(const made *m, const rc_machine *machine) {
-    for (size_t i = 0; i < m->book_count; i++)
-        if (strcmp(m->views[i]->base, machine->base) == 0 &&
-            strcmp(m->views[i]->state, machine->state) == 0)
-            return true;
-    return false;
-}
-
-static rc_status make_books(const char *store, char **files, size_t n, made *m, rc_error *err) {
-    rc_rows *rows = NULL;
-    RC_TRY(rc_store_rows(store, NULL, &rows, err)); /* read back, as the program reads a store */
-    rc_status st = RC_OK;
-    for (size_t i = 0; i < n && st == RC_OK; i++) {
+/* The base and clock state of each machine file, each pair once, in the order of the files. */
+static rc_status read_wanted(char **files, size_t n, made *m, rc_error *err) {
+    for (size_t i = 0; i < n; i++) {
         rc_machine machine;
         if (!ends_with(files[i], ".yaml"))
             continue;
-        st = rc_machine_load(files[i], &machine, err);
-        if (st != RC_OK || have(m, &machine))
-            continue;
-        st = rc_book_build(rows, machine.base, machine.state, &m->books[m->book_count], err);
-        if (st == RC_OK)
-            st = rc_book_learn(m->books[m->book_count], rows, RC_LEARN_WELL, err);
-        if (st == RC_OK) {
-            m->views[m->book_count] = rc_built_book_of(m->books[m->book_count]);
-            m->book_count++;
-        }
+        RC_TRY(rc_machine_load(files[i], &machine, err));
+        bool have = false;
+        for (size_t k = 0; k < m->book_count && !have; k++)
+            have = strcmp(m->wanted[k].base, machine.base) == 0 &&
+                   strcmp(m->wanted[k].state, machine.state) == 0;
+        if (!have)
+            m->wanted[m->book_count++] = machine;
     }
-    rc_rows_free(rows);
-    return st;
+    return RC_OK;
+}
+
+static rc_status make_book(void *ctx, size_t i, rc_error *err) {
+    made *m = ctx;
+    RC_TRY(rc_book_build(m->rows, m->wanted[i].base, m->wanted[i].state, &m->books[i], err));
+    RC_TRY(rc_book_learn(m->books[i], m->rows, RC_LEARN_WELL, err));
+    m->views[i] = rc_built_book_of(m->books[i]);
+    return RC_OK;
+}
+
+/* Books know nothing of each other: as many at a time as there are cores. */
+static rc_status make_books(const char *store, char **files, size_t n, made *m, rc_error *err) {
+    RC_TRY(rc_store_rows(store, NULL, &m->rows, err)); /* read back, as the program reads a store */
+    RC_TRY(read_wanted(files, n, m, err));
+    return rc_parallel(m->book_count, 0, make_book, m, err);
 }
 
 static rc_status write_books(const char *out, const made *m, rc_error *err) {
@@ -88,9 +92,10 @@ static rc_status write_books(const char *out, const made *m, rc_error *err) {
 
 static rc_status make(char **argv, size_t n, made *m, rc_error *err) {
     m->sets = calloc(n + 1, sizeof(rc_rows *));
+    m->wanted = calloc(n + 1, sizeof *m->wanted);
     m->books = calloc(n + 1, sizeof(rc_built_book *));
     m->views = calloc(n + 1, sizeof(rc_book *));
-    if (m->sets == NULL || m->books == NULL || m->views == NULL)
+    if (m->sets == NULL || m->wanted == NULL || m->books == NULL || m->views == NULL)
         return rc_fail(err, RC_E_NOMEM, "out of memory for %zu files", n);
     RC_TRY(make_store(argv[1], argv + 3, n, m, err));
     RC_TRY(make_books(argv[1], argv + 3, n, m, err));
@@ -109,7 +114,9 @@ int main(int argc, char **argv) {
         rc_rows_free(m.sets[i]);
     for (size_t i = 0; i < m.book_count; i++)
         rc_built_book_free(m.books[i]);
+    rc_rows_free(m.rows);
     free(m.sets);
+    free(m.wanted);
     free(m.books);
     free(m.views);
     char text[1200];
