@@ -239,12 +239,11 @@ rc_status rc_csv_parse(const char *name, const char *text, size_t size, rc_csv *
                        rc_error *err) {
     assert(text != NULL || size == 0);
     *out = NULL;
-    char *copy = malloc(size + 1);
+    char *copy = calloc(size + 1, 1); /* ends in 0 */
     if (!copy)
         return no_memory(name, err);
     if (size)
         memcpy(copy, text, size);
-    copy[size] = '\0';
     return take(name, copy, size, out, err);
 }
 
