@@ -112,7 +112,10 @@ pid=$!
 sleep 1
 kill -9 $pid
 wait $pid 2>/dev/null || true
-sleep 0.2
+for _ in $(seq 100); do # its processes see that it is gone, and end
+    pgrep -f -- "--suite memory,merge,decode,net --out kill.csv" >/dev/null || break
+    sleep 0.1
+done
 run 0 kill.csv --suite memory,merge,decode,net --resume
 grep '^# resumed: ' log >/dev/null || die "nothing was taken up"
 run 0 whole.csv --suite memory,merge,decode,net
