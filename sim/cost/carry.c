@@ -13,7 +13,8 @@
  *
  * An engine whose fp8 products are not the base's best (machine.h: fp8_matrix, fp8_stream) takes
  * 1/fp8_matrix of the time where the matrix units bind, as if they were so much slower, and
- * 1/fp8_stream where reading the weights does; between them by w.
+ * 1/fp8_stream where reading the weights does; between them by w. Rows of experts are of other
+ * engines' kernels already, so they are carried by the part's ratios alone.
  *
  * A time that would beat the machine's own published peak is refused, for then the file's ratio and
  * its peak contradict each other, and a forecast would claim more than 100 % of the part.
@@ -60,11 +61,19 @@ static double or_one(double ratio) {
     return ratio > 0.0 ? ratio : 1.0;
 }
 
+/* Whether the rows are the library's products, which the engine's ratios are over. Rows of experts
+ * and the like are of kernels of engines as they stand. */
+static bool is_library_product(rc_op op, rc_dtype d) {
+    return op == RC_COST_GEMM && d == RC_FP8;
+}
+
 /* Matrix rate of this machine over that of its base, for the op and type at hand. */
-static double matrix_ratio(const rc_machine *m, rc_bound bound, rc_dtype d) {
+static double matrix_ratio(const rc_machine *m, rc_op op, rc_dtype d) {
     bool fp8 = d == RC_FP8;
+    rc_bound bound = rc_op_info_of(op)->bound;
     if (bound == RC_BOUND_GEMM)
-        return m->gemm_ratio * (fp8 ? or_one(m->gemm_fp8) * or_one(m->fp8_matrix) : 1.0);
+        return m->gemm_ratio * (fp8 ? or_one(m->gemm_fp8) : 1.0) *
+               (is_library_product(op, d) ? or_one(m->fp8_matrix) : 1.0);
     if (bound == RC_BOUND_ATTENTION)
         return m->attention_ratio * (fp8 ? or_one(m->attention_fp8) : 1.0);
     return 1.0;
@@ -72,8 +81,8 @@ static double matrix_ratio(const rc_machine *m, rc_bound bound, rc_dtype d) {
 
 /* What a product takes over the base's kernel where reading its weights binds it: that the engine's
  * kernel streams them more slowly. */
-static double streamed(const rc_machine *m, rc_bound bound, rc_dtype d, double bound_share) {
-    if (bound != RC_BOUND_GEMM || d != RC_FP8)
+static double streamed(const rc_machine *m, rc_op op, rc_dtype d, double bound_share) {
+    if (!is_library_product(op, d))
         return 1.0;
     return 1.0 + (1.0 - bound_share) * (1.0 / or_one(m->fp8_stream) - 1.0);
 }
@@ -81,9 +90,8 @@ static double streamed(const rc_machine *m, rc_bound bound, rc_dtype d, double b
 /* Rounding of ratios and peaks that files give to three or four digits. */
 static const double PEAK_SLACK = 1.005;
 
-static rc_status below_peak(const rc_machine *m, rc_bound bound, rc_dtype d, double rate,
-                            rc_error *err) {
-    bool fp8 = d == RC_FP8, gemm = bound == RC_BOUND_GEMM;
+static rc_status below_peak(const rc_machine *m, rc_op op, rc_dtype d, double rate, rc_error *err) {
+    bool fp8 = d == RC_FP8, gemm = rc_op_info_of(op)->bound == RC_BOUND_GEMM;
     double peak = fp8 ? m->fp8_rate : m->bf16_rate;
     if (!(peak > 0.0) || rate <= peak * PEAK_SLACK)
         return RC_OK;
@@ -93,7 +101,7 @@ static rc_status below_peak(const rc_machine *m, rc_bound bound, rc_dtype d, dou
                    "calibration.transfer.%s out takes it from the peaks",
                    gemm ? "a GEMM" : "attention", rc_dtype_name(d), rate / 1e12, m->name,
                    fp8 ? "fp8_rate" : "bf16_rate", peak / 1e12,
-                   gemm ? "gemm_ratio" : "attention_ratio", matrix_ratio(m, bound, d), m->base,
+                   gemm ? "gemm_ratio" : "attention_ratio", matrix_ratio(m, op, d), m->base,
                    fp8 ? "fp8_rate" : "bf16_rate", gemm ? "gemm" : "attention");
 }
 
@@ -104,18 +112,18 @@ rc_status rc_carry(const rc_machine *m, const rc_probe *found, rc_op op, rc_dtyp
     assert(d == RC_BF16 || d == RC_FP8);
     assert(info->work != NULL && info->bound != RC_BOUND_LINK);
     info->work(info, at, rc_dtype_bytes(d), &w);
-    double matrix = matrix_ratio(m, info->bound, d);
+    double matrix = matrix_ratio(m, op, d);
     double peak = d == RC_FP8 ? m->base_fp8_rate : m->base_bf16_rate;
     double t = rc_most(exp(found->y), w.flops / peak); /* extrapolated rows may promise too much */
     double arithmetic = w.flops / peak, traffic = w.bytes / (COPY_SHARE * m->base_hbm_rate);
-    double w_base = matrix_bound(arithmetic, traffic), slower = streamed(m, info->bound, d, w_base);
+    double w_base = matrix_bound(arithmetic, traffic), slower = streamed(m, op, d, w_base);
     bool carried = matrix != 1.0 || m->hbm_ratio != 1.0 || slower != 1.0;
     if (carried)
         t = slower * carry(t, arithmetic, traffic, matrix, m->hbm_ratio);
     if (!isfinite(t))
         return rc_fail(err, RC_E_INPUT, "a cost is out of range on machine '%s'", m->name);
     if (info->bound != RC_BOUND_MEMORY)
-        RC_TRY(below_peak(m, info->bound, d, w.flops / t, err));
+        RC_TRY(below_peak(m, op, d, w.flops / t, err));
     out->p50 = t;
     out->effort = (rc_effort){w.flops, w.bytes, w_base, rc_power_class_of(op, d)};
     if (out->effort.class == RC_POWER_OTHER)

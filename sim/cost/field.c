@@ -29,24 +29,23 @@ static inline double square(double x) {
     return x * x;
 }
 
-double rc_field_covariance(const double x[RC_FIELD_AXES], const double y[RC_FIELD_AXES]) {
-    double d = fabs(x[0] - y[0]);
-    double r2 =
-        square(x[1] - y[1]) + square(x[2] - y[2]) + square(x[3] - y[3]) + square(x[4] - y[4]);
-    return d < 1.0 ? covariance(d, r2) : 0.0;
-}
-
-/* The first row at or beyond x along the first axis. */
-static size_t first_from(const rc_field *f, double x) {
-    size_t lo = 0, hi = f->n;
+size_t rc_first_at(const double *places, size_t n, double x) {
+    size_t lo = 0, hi = n;
     while (lo < hi) {
         size_t middle = (lo + hi) / 2;
-        if (f->at[0][middle] < x)
+        if (places[middle] < x)
             lo = middle + 1;
         else
             hi = middle;
     }
     return lo;
+}
+
+double rc_field_covariance(const double x[RC_FIELD_AXES], const double y[RC_FIELD_AXES]) {
+    double d = fabs(x[0] - y[0]);
+    double r2 =
+        square(x[1] - y[1]) + square(x[2] - y[2]) + square(x[3] - y[3]) + square(x[4] - y[4]);
+    return d < 1.0 ? covariance(d, r2) : 0.0;
 }
 
 /* Covariances of a place with rows [from, from + n), and how far they are. Without a sum in it the
@@ -76,8 +75,8 @@ static double left_at(const rc_field *f, const double at[RC_FIELD_AXES], size_t 
 static double residual(const rc_field *f, const double at[RC_FIELD_AXES]) {
     enum { CHUNK = 64 };
     double k[CHUNK], far[CHUNK], sum = 0.0;
-    size_t end = first_from(f, at[0] + 1.0);
-    for (size_t from = first_from(f, at[0] - 1.0); from < end; from += CHUNK) {
+    size_t end = rc_first_at(f->at[0], f->n, at[0] + 1.0);
+    for (size_t from = rc_first_at(f->at[0], f->n, at[0] - 1.0); from < end; from += CHUNK) {
         size_t n = end - from < CHUNK ? end - from : CHUNK;
         covariances(f, at, from, n, k, far);
         for (size_t i = 0; i < n; i++) {

@@ -35,6 +35,8 @@ typedef struct rc_field {
     const double *weight;
 } rc_field;
 
+/* The first of n places that ascend which is at or beyond x; n: none is. */
+size_t rc_first_at(const double *places, size_t n, double x);
 /* The place of a call, in scales. */
 void rc_field_place(const rc_field *f, const rc_plan_call *call, double at[RC_FIELD_AXES]);
 /* Covariance of two places, 1 of a place with itself. */

@@ -45,22 +45,9 @@ static bool may_be_nearer(const nearest *near, double d) {
     return near->n <= NEAR || d * d < near->square[NEAR];
 }
 
-/* The first row at or beyond x along the first axis. */
-static size_t first_from(const rc_surface *s, double x) {
-    size_t lo = 0, hi = s->n;
-    while (lo < hi) {
-        size_t middle = (lo + hi) / 2;
-        if (s->at[0][middle] < x)
-            lo = middle + 1;
-        else
-            hi = middle;
-    }
-    return lo;
-}
-
 /* Outwards from the place along the first axis, until no row there can be nearer. */
 static void find(const rc_surface *s, const double at[RC_CALL_AXES], size_t left, nearest *near) {
-    size_t above = first_from(s, at[0]), below = above;
+    size_t above = rc_first_at(s->at[0], s->n, at[0]), below = above;
     near->n = 0;
     for (bool more = true; more;) {
         more = false;

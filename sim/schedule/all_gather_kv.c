@@ -36,25 +36,12 @@ static void place_own(rc_builder *b) {
     }
 }
 
-/* Both chunks of the rank over everything before their ends. */
-static int calls_of(const rc_builder *b, int rank, const rc_sequence *s, rc_call out[RC_CALLS]) {
-    const int chunks[2] = {rank, 2 * b->n - 1 - rank};
-    int count = 0;
-    for (int c = 0; c < 2; c++) {
-        int64_t tq = rc_shard_chunk(s->t, b->n, chunks[c]);
-        if (tq > 0)
-            out[count++] =
-                (rc_call){tq, s->p + rc_shard_chunk_start(s->t, b->n, chunks[c]) + tq, 1};
-    }
-    return count;
-}
-
 static void all_gather_kv(rc_builder *b) {
     if (b->n > 1)
         place_own(b);
     rc_emit_gather(b);
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
-        uint32_t id = rc_emit_attention_of(b, gpu, b->hq, b->hkv, calls_of);
+        uint32_t id = rc_emit_attention_of(b, gpu, b->hq, b->hkv, rc_both_chunks);
         b->att[gpu] = id;
         if (b->n > 1)
             rc_emit_dep(b, id, b->msg[rc_next_gpu(b, gpu, b->n - 1)]);

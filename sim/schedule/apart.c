@@ -63,18 +63,6 @@ static void gather(rc_builder *b, rc_bytes_fn bytes) {
 
 /* ---- prompts --------------------------------------------------------------------------------- */
 
-static int chunks_of(const rc_builder *b, int rank, const rc_sequence *s, rc_call out[RC_CALLS]) {
-    const int chunks[2] = {rank, 2 * b->n - 1 - rank};
-    int count = 0;
-    for (int c = 0; c < 2; c++) {
-        int64_t tq = rc_shard_chunk(s->t, b->n, chunks[c]);
-        if (tq > 0)
-            out[count++] =
-                (rc_call){tq, s->p + rc_shard_chunk_start(s->t, b->n, chunks[c]) + tq, 1};
-    }
-    return count;
-}
-
 /* Sizes of a pass over a selection on one rank. */
 typedef struct selected {
     int64_t sequences, tq,
@@ -143,7 +131,7 @@ static void prompts(rc_builder *b) {
             select_and_attend(b, gpu, &s, have);
             continue;
         }
-        b->att[gpu] = rc_emit_attention_of(b, gpu, b->hq, b->hkv, chunks_of);
+        b->att[gpu] = rc_emit_attention_of(b, gpu, b->hq, b->hkv, rc_both_chunks);
         rc_emit_dep(b, b->att[gpu], have);
     }
 }

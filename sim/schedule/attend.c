@@ -84,6 +84,18 @@ uint32_t rc_emit_attention_between(rc_builder *b, uint32_t gpu, int q, int s, in
     return rc_emit(b, gpu, RC_LANE_COMPUTE, &shape);
 }
 
+int rc_chunk_call(const rc_builder *b, int chunk, const rc_sequence *s, int64_t cached,
+                  rc_call *out) {
+    int64_t tq = rc_shard_chunk(s->t, b->n, chunk);
+    *out = (rc_call){tq, cached + rc_shard_chunk_start(s->t, b->n, chunk) + tq, 1};
+    return tq > 0;
+}
+
+int rc_both_chunks(const rc_builder *b, int rank, const rc_sequence *s, rc_call out[RC_CALLS]) {
+    int count = rc_chunk_call(b, rank, s, s->p, out);
+    return count + rc_chunk_call(b, 2 * b->n - 1 - rank, s, s->p, out + count);
+}
+
 uint32_t rc_emit_attention_of(rc_builder *b, uint32_t gpu, int hq, int hkv, rc_calls_fn calls_of) {
     assert(hq >= 1 && hkv >= 1);
     b->pairs.apart = true;

@@ -66,6 +66,11 @@ enum { RC_CALLS = 4 };
 typedef int (*rc_calls_fn)(const rc_builder *b, int rank, const rc_sequence *s,
                            rc_call out[RC_CALLS]);
 uint32_t rc_emit_attention_of(rc_builder *b, uint32_t gpu, int hq, int hkv, rc_calls_fn calls_of);
+/* Calls of a rank that holds all keys before the ends of its two chunks: those of one chunk over the
+ * `cached` keys and the new ones before its end, 1 or 0, and those of both (an rc_calls_fn). */
+int rc_chunk_call(const rc_builder *b, int chunk, const rc_sequence *s, int64_t cached,
+                  rc_call *out);
+int rc_both_chunks(const rc_builder *b, int rank, const rc_sequence *s, rc_call out[RC_CALLS]);
 /* Split-KV attention of one step of a decode, over all sequences that decode. */
 uint32_t rc_emit_decode(rc_builder *b, uint32_t gpu);
 /* The same with as many heads and tokens as the schedule leaves to one GPU, over one of `shares`

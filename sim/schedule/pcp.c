@@ -19,11 +19,7 @@ static double gathered(const rc_builder *b, int rank) {
 
 /* One chunk over everything before its end. */
 static int call_of(const rc_builder *b, int chunk, const rc_sequence *s, rc_call out[RC_CALLS]) {
-    int64_t tq = rc_shard_chunk(s->t, b->n, chunk),
-            before = rc_shard_chunk_start(s->t, b->n, chunk);
-    before += b->rq->schedule->cached_apart ? 0 : s->p;
-    out[0] = (rc_call){tq, before + tq, 1};
-    return tq > 0;
+    return rc_chunk_call(b, chunk, s, b->rq->schedule->cached_apart ? 0 : s->p, out);
 }
 
 static int first_chunk(const rc_builder *b, int rank, const rc_sequence *s, rc_call out[RC_CALLS]) {

@@ -76,6 +76,21 @@ static double product(const rc_machine *m, rc_dtype d, int64_t tokens) {
     return out.p50;
 }
 
+/* Of 48 experts of one GPU, 7,168 wide. */
+static double experts(const rc_machine *m, int64_t at_rows) {
+    rc_costs *view = NULL;
+    rc_cost out;
+    rc_axes at = {{[RC_AXIS_ROWS] = at_rows,
+                   [RC_AXIS_INPUTS] = 7168,
+                   [RC_AXIS_WIDTH] = 2048,
+                   [RC_AXIS_EXPERTS] = 48,
+                   [RC_AXIS_TOP_K] = 8}};
+    assert_int_equal(rc_costs_view(costs, m, &view, NULL), RC_OK);
+    assert_int_equal(rc_cost_named(view, "moe_ffn", RC_FP8, &at, &out, NULL), RC_OK);
+    rc_costs_close(view);
+    return out.p50;
+}
+
 /* Each ratio counts where it binds, and in fp8 alone. */
 static void fp8_products_of_an_engine(void **state) {
     (void)state;
@@ -87,6 +102,9 @@ static void fp8_products_of_an_engine(void **state) {
     near(product(&slow, RC_FP8, 1), 1.25 * product(&best, RC_FP8, 1), 0.001);
     assert_true(product(&slow, RC_BF16, 16384) == product(&best, RC_BF16, 16384));
     assert_true(product(&slow, RC_BF16, 1) == product(&best, RC_BF16, 1));
+    /* rows of experts are of an engine's kernels as they stand */
+    assert_true(experts(&slow, 65536) == experts(&best, 65536));
+    assert_true(experts(&slow, 64) == experts(&best, 64));
     best.fp8_matrix = best.fp8_stream = 0.0; /* of a machine that no file describes */
     slow.fp8_matrix = slow.fp8_stream = 1.0;
     assert_true(product(&slow, RC_FP8, 300) == product(&best, RC_FP8, 300));

@@ -25,16 +25,6 @@
 enum { MACHINES = 2 };
 static const char *const machines[MACHINES] = {"h100-sxm", "h200-sxm"};
 
-/* Under sanitizers (RC_SHORT) one machine is enough, and of each op a few groups of points, evenly over
- * its rows. Limits are those of all points, so they are not asked of so few. */
-static int tried(void) {
-    return getenv("RC_SHORT") ? 1 : MACHINES;
-}
-
-static size_t most_groups(void) {
-    return getenv("RC_SHORT") ? RC_LEARN_SOON : 0;
-}
-
 typedef struct limit {
     const char *op;
     rc_op variant; /* of attention; else the op that `op` names */
@@ -90,10 +80,6 @@ static const limit shapes[] = {
 /* Every op returns its own rows: the most that any point is off, %. */
 static const double OWN_GOAL = 1.0;
 
-static size_t learn_groups(void) {
-    return getenv("RC_SHORT") ? RC_LEARN_SOON : RC_LEARN_WELL;
-}
-
 static rc_rows *rows;
 
 /* Of all ops, once for all tests, under the errors that the machine's book has learnt. */
@@ -111,7 +97,7 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
     (void)state;
-    for (int i = 0; i < tried(); i++) {
+    for (int i = 0; i < MACHINES; i++) {
         rc_built_book_free(books[i]);
         for (int by = 0; by < RC_LEFT_OUT_COUNT; by++)
             free(kept[i][by].all);
@@ -142,7 +128,7 @@ static const rc_class_errors *learnt(int machine) {
     if (books[machine] == NULL) {
         assert_int_equal(rc_book_build(rows, machines[machine], "burst", &books[machine], NULL),
                          RC_OK);
-        assert_int_equal(rc_book_learn(books[machine], rows, learn_groups(), NULL), RC_OK);
+        assert_int_equal(rc_book_learn(books[machine], rows, RC_LEARN_WELL, NULL), RC_OK);
     }
     return &rc_built_book_of(books[machine])->errors;
 }
@@ -150,8 +136,7 @@ static const rc_class_errors *learnt(int machine) {
 static const rc_left_out *left_out(int machine, rc_left_out_by by, size_t *n) {
     if (kept[machine][by].all == NULL) {
         rc_machine m;
-        const size_t most = most_groups();
-        rc_leaving how = {.by = by, .most = most, .curves = true, .errors = learnt(machine)};
+        rc_leaving how = {.by = by, .curves = true, .errors = learnt(machine)};
         rc_machine_of_rows(machines[machine], "burst", &m);
         assert_int_equal(
             rc_leave_out(rows, &m, &how, &kept[machine][by].all, &kept[machine][by].n, NULL),
@@ -188,7 +173,7 @@ static const char *name_of(const limit *l) {
 
 static int hold(const limit *l, rc_left_out_by by) {
     int broken = 0;
-    for (int i = 0; i < tried(); i++) {
+    for (int i = 0; i < MACHINES; i++) {
         size_t n;
         const rc_left_out *all = left_out(i, by, &n);
         rc_left_out_errors e = errors_of(all, n, l, by);
@@ -201,7 +186,7 @@ static int hold(const limit *l, rc_left_out_by by) {
                       held ? "" : ": WORSE THAN IT WAS");
         assert_true(e.n > 0);
         assert_int_equal(e.unanswered, 0);
-        broken += held || most_groups() > 0 ? 0 : 1;
+        broken += held ? 0 : 1;
     }
     return broken;
 }
@@ -242,7 +227,7 @@ static int rows_not_returned(const char *machine, const char *state) {
 
 static void test_a_store_returns_its_own_rows(void **state) {
     (void)state;
-    for (int i = 0; i < tried(); i++) {
+    for (int i = 0; i < MACHINES; i++) {
         assert_int_equal(rows_not_returned(machines[i], "burst"), 0);
         assert_int_equal(rows_not_returned(machines[i], "sustained"), 0);
     }
@@ -279,7 +264,7 @@ static void errors_of_surface(const rc_surface *s, double *median, double *p95, 
 static void test_kernels_left_out(void **state) {
     (void)state;
     int broken = 0;
-    for (int m = 0; m < tried(); m++)
+    for (int m = 0; m < MACHINES; m++)
         for (size_t i = 0; i < sizeof kernels / sizeof kernels[0]; i++) {
             const kernel *k = &kernels[i];
             double median, p95, covered;
@@ -339,14 +324,14 @@ static int cover(const rc_left_out *all, size_t n, const rc_left_out *of, bool b
     print_message("%s %s %s %s by %s: %zu points, %.1f %% in p5..p95%s\n", of->row->machine,
                   rc_op_info_of(of->op)->name, of->row->dtype, between ? "between" : "beyond", by,
                   count, 100.0 * e.covered, held ? "" : ": NOT HELD");
-    return held || most_groups() > 0 ? 0 : 1;
+    return held ? 0 : 1;
 }
 
 static void test_intervals_hold_what_was_left_out(void **state) {
     (void)state;
     static const rc_left_out_by ways[] = {RC_LEFT_OUT_ROW, RC_LEFT_OUT_LINE, RC_LEFT_OUT_SHAPE};
     int broken = 0;
-    for (int i = 0; i < tried(); i++)
+    for (int i = 0; i < MACHINES; i++)
         for (size_t w = 0; w < sizeof ways / sizeof ways[0]; w++) {
             size_t n;
             const rc_left_out *all = left_out(i, ways[w], &n);
@@ -389,7 +374,7 @@ static void test_power_limited_learns_from_bursts(void **state) {
     rc_built_book *limited = NULL;
     assert_int_equal(rc_book_build(rows, machines[0], RC_POWER_LIMITED, &limited, NULL), RC_OK);
     assert_true(rc_built_book_of(limited)->power.known);
-    assert_int_equal(rc_book_learn(limited, rows, learn_groups(), NULL), RC_OK);
+    assert_int_equal(rc_book_learn(limited, rows, RC_LEARN_WELL, NULL), RC_OK);
     const rc_class_errors *e = &rc_built_book_of(limited)->errors;
     assert_memory_equal(e, learnt(0), sizeof *e);
     assert_true(e->spread[RC_COST_GEMM][0][RC_HOW_BETWEEN] > 0.0);
