@@ -59,7 +59,7 @@ for part in h100 h200; do
         "\$at[\"kv_dtype\"] == \"fp8\" && $heads && !one(\$at[\"cached\"], \"3 7\")"
     rows mla_bmm "SGLang 0.5.14" "mla_absorb_bmm_$part" "$heads"
     rows moe_ffn "vLLM 0.24.0" "moe_grouped_vllm_$part" \
-        '$at["load"] == "balanced" && $at["model"] !~ /^(deepseek|mixtral|llama)/ &&
+        '$at["load"] == "balanced" && $at["model"] !~ /^(deepseek)/ &&
          $at["inter"] >= 192 * $at["moe_tp"] &&
          one($at["tokens"], "1 4 16 32 64 128 192 256 384 512 768 1024 1536 2048 3072 4096 6144 8192 12288 16384")'
     for op in ep_dispatch ep_combine; do
