@@ -187,16 +187,10 @@ static rc_table *breakdown_table(const answer *a) {
 static void print_head(const answer *a) {
     const rc_scenario *s = &a->scenario;
     const rc_forward *r = &a->result;
-    char cut[64] = "";
-    if (rc_layout_dcp(&s->layout) > 1)
-        (void)snprintf(cut, sizeof cut, ", dcp %d", s->layout.dcp);
-    else if (rc_layout_ulysses(&s->layout) > 1)
-        (void)snprintf(cut, sizeof cut, ", ulysses %d", s->layout.ulysses);
-    else if (s->layout.ffn_over_cp)
-        (void)snprintf(cut, sizeof cut, ", FFN over %d GPUs", s->layout.tp * s->layout.cp);
+    char cut[96];
     printf("# scenario %s: %s on %s, CP%d x TP%d%s, %s, %s\n", s->name, s->model.name,
-           s->machine.name, s->layout.cp, s->layout.tp, cut, s->schedule->name,
-           s->eager ? "launched by the host" : "CUDA graph");
+           s->machine.name, s->layout.cp, s->layout.tp, rc_layout_more(&s->layout, cut, sizeof cut),
+           s->schedule->name, s->eager ? "launched by the host" : "CUDA graph");
     printf("# sequences %zu, first one T %lld, P %lld\n", s->seq_count, (long long)s->seqs[0].t,
            (long long)s->seqs[0].p);
     const char *assumed = rc_forward_assumption(&s->machine, s->schedule, s->layout.cp, s->phase);

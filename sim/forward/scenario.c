@@ -29,32 +29,38 @@ rc_status rc_scenario_dtypes(const rc_section *root, rc_layout *l, rc_error *err
     return read_dtype(&s, "kv", &l->kv, err);
 }
 
-static rc_status read_parallel(const rc_section *root, rc_scenario *out, rc_error *err) {
-    rc_section s;
+rc_status rc_scenario_cut(const rc_section *s, rc_layout *out, rc_error *err) {
     int64_t tp, cp, dcp, ulysses, ep;
-    int variant, world = 0, mla = 0;
-    RC_TRY(rc_section_enter(root, "parallel", &s, err));
-    RC_TRY(rc_section_whole(&s, "tp", &tp, err));
-    RC_TRY(rc_section_whole(&s, "cp", &cp, err));
-    RC_TRY(rc_section_whole(&s, "dcp", &dcp, err));
-    RC_TRY(rc_section_whole(&s, "ulysses", &ulysses, err));
-    RC_TRY(rc_section_choice(&s, "world", &world, err));
-    RC_TRY(rc_section_whole(&s, "ep", &ep, err));
-    RC_TRY(rc_section_number(&s, "expert_skew", &out->layout.expert_skew, err));
-    RC_TRY(rc_section_choice(&s, "mla", &mla, err));
-    RC_TRY(rc_section_choice(&s, "variant", &variant, err));
-    out->layout.ep = (int)ep;
-    out->layout.mla = (rc_mla)mla;
+    int world = 0, mla = 0;
+    RC_TRY(rc_section_whole(s, "tp", &tp, err));
+    RC_TRY(rc_section_whole(s, "cp", &cp, err));
+    RC_TRY(rc_section_whole(s, "dcp", &dcp, err));
+    RC_TRY(rc_section_whole(s, "ulysses", &ulysses, err));
+    RC_TRY(rc_section_choice(s, "world", &world, err));
+    RC_TRY(rc_section_whole(s, "ep", &ep, err));
+    RC_TRY(rc_section_number(s, "expert_skew", &out->expert_skew, err));
+    RC_TRY(rc_section_choice(s, "mla", &mla, err));
     if (world == 1 && tp % cp != 0)
-        return rc_node_fail(rc_section_node(&s, "cp"), err, RC_E_INPUT,
+        return rc_node_fail(rc_section_node(s, "cp"), err, RC_E_INPUT,
                             "with world tp the %lld ranks are parts of a TP group of %lld GPUs: cp "
                             "divides tp",
                             (long long)cp, (long long)tp);
-    out->layout.ffn_over_cp = world == 1;
-    out->layout.tp = (int)(world == 1 ? tp / cp : tp);
-    out->layout.cp = (int)cp;
-    out->layout.dcp = (int)dcp;
-    out->layout.ulysses = (int)ulysses;
+    out->ffn_over_cp = world == 1;
+    out->tp = (int)(world == 1 ? tp / cp : tp);
+    out->cp = (int)cp;
+    out->dcp = (int)dcp;
+    out->ulysses = (int)ulysses;
+    out->ep = (int)(ep > 0 ? ep : rc_layout_gpus(out));
+    out->mla = (rc_mla)mla;
+    return RC_OK;
+}
+
+static rc_status read_parallel(const rc_section *root, rc_scenario *out, rc_error *err) {
+    rc_section s;
+    int variant;
+    RC_TRY(rc_section_enter(root, "parallel", &s, err));
+    RC_TRY(rc_scenario_cut(&s, &out->layout, err));
+    RC_TRY(rc_section_choice(&s, "variant", &variant, err));
     out->schedule = rc_schedule_at(variant);
     rc_status st = rc_schedule_fits(out->schedule, &out->model, &out->layout, err);
     if (st != RC_OK && err) {

@@ -41,6 +41,9 @@ rc_status rc_scenario_parts(const rc_section *root, const char *const *sets, siz
 /* The path of the file that the key `key` names (rc_find_named). */
 rc_status rc_scenario_named(const rc_section *s, const char *key, const char *folder,
                             const char *ext, char *path, size_t size, rc_error *err);
+/* The keys that say how a model is cut over GPUs, of a section that has all of them: what they state
+ * replaces what *l holds, but for its dtypes. Whether a schedule and a model take it is not asked. */
+rc_status rc_scenario_cut(const rc_section *s, rc_layout *l, rc_error *err);
 /* The section `dtypes`: what it states replaces what *l holds (rc_model_dtypes). */
 rc_status rc_scenario_dtypes(const rc_section *root, rc_layout *l, rc_error *err);
 

@@ -27,9 +27,9 @@ const rc_key rc_keys_forward[] = {
         "`tp` GPUs, which has attention cut tp / cp ways and the FFN tp ways (SGLang's)"),
     CHOICE_OF("parallel.variant", false, "", rc_schedule_name_at, NEEDED, "time",
               "schedule; [method.md](method.md) says which phases each takes"),
-    WHOLE("parallel.ep", 1, 1 << 20, "GPUs", "=1", "time, memory", NONE,
+    WHOLE("parallel.ep", 0, 1 << 20, "GPUs", "=1", "time, memory", NONE,
           "GPUs, side by side, to which experts are dealt: a divisor of tp, or a "
-          "multiple that divides tp x cp ([models.md](models.md))"),
+          "multiple that divides tp x cp ([models.md](models.md)); 0: all"),
     NUMBER("parallel.expert_skew", RATIO, 0.0, 4.0, "", "=0", "time", NONE,
            "how unevenly experts are chosen: the i-th in proportion to i^-skew; the busiest GPU "
            "decides"),

@@ -4,6 +4,11 @@
 
 #include <assert.h>
 #include <stddef.h>
+#include <stdio.h>
+
+int rc_layout_gpus(const rc_layout *l) {
+    return l->tp * l->cp;
+}
 
 int rc_layout_dcp(const rc_layout *l) {
     return l->dcp > 1 ? l->dcp : 1;
@@ -19,6 +24,25 @@ int rc_layout_ulysses(const rc_layout *l) {
 
 int rc_layout_ring(const rc_layout *l) {
     return l->cp / rc_layout_ulysses(l);
+}
+
+const char *rc_layout_more(const rc_layout *l, char *buf, size_t size) {
+    const struct {
+        const char *words;
+        int n;
+    } parts[] = {{", dcp %d", rc_layout_dcp(l)},
+                 {", ulysses %d", rc_layout_ulysses(l)},
+                 {", FFN over %d GPUs", l->ffn_over_cp ? rc_layout_gpus(l) : 1},
+                 {", EP%d", rc_layout_ep(l)}};
+    size_t used = 0;
+    buf[0] = '\0';
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        if (parts[i].n == 1 || used >= size)
+            continue;
+        int w = snprintf(buf + used, size - used, parts[i].words, parts[i].n);
+        used += w > 0 ? (size_t)w : 0;
+    }
+    return buf;
 }
 
 void rc_model_dtypes(const rc_model *m, rc_layout *l) {

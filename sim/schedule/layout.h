@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_SCHEDULE_LAYOUT_H
 #define RC_SCHEDULE_LAYOUT_H
+#include <stddef.h>
 #include "sim/model/model.h"
 
 /* The forms of attention on latents (mixer_latent.c). */
@@ -30,6 +31,8 @@ typedef struct rc_layout {
  * tokens, the other tp / d. */
 int rc_layout_dcp(const rc_layout *l);
 int rc_layout_kv_tp(const rc_layout *l);
+/* GPUs that hold the model together. */
+int rc_layout_gpus(const rc_layout *l);
 static inline int rc_layout_ep(const rc_layout *l) {
     return l->ep > 1 ? l->ep : 1;
 }
@@ -37,6 +40,9 @@ static inline int rc_layout_ep(const rc_layout *l) {
 /* The same of `ulysses`; and the ranks of one of its rings. */
 int rc_layout_ulysses(const rc_layout *l);
 int rc_layout_ring(const rc_layout *l);
+/* What a layout has beside tp and cp, in words: ", dcp 2, EP8"; "" where it has nothing. Returns
+ * buf. */
+const char *rc_layout_more(const rc_layout *l, char *buf, size_t size);
 /* The dtypes that the checkpoint states, bf16 where it states none; tp and cp are left alone. */
 void rc_model_dtypes(const rc_model *m, rc_layout *l);
 /* The notes of the file, and what `l` and the longest sequence (0: not known) give reason to say:

@@ -23,8 +23,10 @@ static rc_status layout_open(cluster *c, const pool *p, const rc_what_if *w, int
     if (s->linear.on)
         return rc_passes_create(rc_pass_linear, (void *)(uintptr_t)&s->linear, 1, true,
                                 &out->passes, err);
-    RC_TRY(rc_pass_forward_create(s, c->options->costs, p->spec->tp, cp, p->spec->dcp, schedule, w,
-                                  &out->source, err));
+    rc_layout cut = rc_pool_layout(s, p->spec, cp);
+    if (!schedule->two_levels) /* what decodes beside prompts in groups of ranks has none */
+        cut.ulysses = 1;
+    RC_TRY(rc_pass_forward_create(s, c->options->costs, &cut, schedule, w, &out->source, err));
     return rc_passes_create(rc_pass_forward_time, out->source, 2 * cp, c->options->exact,
                             &out->passes, err);
 }
@@ -37,11 +39,8 @@ static void layout_close(layout *l) {
 
 static rc_status add_layouts(cluster *c, pool *p, condition *k, int cp, rc_error *err) {
     rc_pick pick = rc_pick_on(&p->spec->pick, cp);
-    rc_layout cut = c->spec->layout;
+    const rc_layout cut = rc_pool_layout(c->spec, p->spec, cp);
     const rc_schedule *s;
-    cut.tp = p->spec->tp;
-    cut.cp = cp;
-    cut.dcp = p->spec->dcp;
     for (int i = 0; (s = rc_pick_candidate(&pick, i)) != NULL; i++) {
         bool fits = rc_schedule_fits(s, &c->spec->model, &cut, NULL) == RC_OK;
         if (!fits && cp < p->spec->cp)
@@ -226,16 +225,13 @@ static int64_t longest_prompt(const cluster *c) {
  * the largest pass, and the runtime. */
 static rc_status capacity_of(cluster *c, pool *p, rc_error *err) {
     const rc_serve *s = c->spec;
-    rc_layout l = s->layout;
+    const rc_layout l = rc_pool_layout(s, p->spec, p->spec->cp);
     rc_memory mem;
     rc_kv_room room;
     const rc_kv_passes passes = {.longest = longest_prompt(c),
                                  .chunk = s->sched == RC_SCHED_CHUNKED ? s->budget : 0,
                                  .decodes = p->spec->role == RC_POOL_DECODE ? s->max_batch : 0};
     const rc_schedule *schedule = rc_schedule_on(p->spec->pick.schedule, p->spec->cp);
-    l.tp = p->spec->tp;
-    l.cp = p->spec->cp;
-    l.dcp = p->spec->dcp;
     RC_TRY(rc_pass_kv_room(schedule, &s->model, &l, &passes, rc_machine_usable(&s->machine), &mem,
                            &room, err));
     p->capacity =

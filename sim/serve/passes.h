@@ -60,7 +60,7 @@ int64_t context_limit(const rc_serve *s);
 
 /* The forward room's simulation of one layout and variant under one what-if. */
 typedef struct rc_pass_forward rc_pass_forward;
-rc_status rc_pass_forward_create(const rc_serve *s, const rc_costs *costs, int tp, int cp, int dcp,
+rc_status rc_pass_forward_create(const rc_serve *s, const rc_costs *costs, const rc_layout *layout,
                                  const rc_schedule *schedule, const rc_what_if *what_if,
                                  rc_pass_forward **out, rc_error *err);
 void rc_pass_forward_destroy(rc_pass_forward *f); /* NULL is fine */

@@ -36,8 +36,12 @@ typedef struct rc_pool {
     char name[32];
     rc_pool_role role;
     int replicas;
-    int tp, cp;      /* GPUs of a TP group; CP ranks; a replica has tp * cp GPUs */
-    int dcp;         /* GPUs of a TP group that hold different tokens (rc_layout) */
+    int tp, cp; /* GPUs of a TP group; CP ranks; a replica has tp * cp GPUs */
+    int dcp;    /* this and what follows: as rc_layout has them */
+    int ulysses, ep;
+    bool ffn_over_cp;
+    double expert_skew;
+    rc_mla mla;
     rc_pick pick;    /* the schedule of a prefill */
     bool dynamic_cp; /* the fastest of 1, 2, 4, ... cp ranks for each prefill */
     double price;    /* per GPU-hour; 0: the scenario's */
@@ -117,6 +121,9 @@ typedef struct rc_serve {
     uint64_t seed;
     rc_linear_costs linear;
 } rc_serve;
+
+/* How a pass of the pool is cut on `cp` of its ranks, and the scenario's dtypes. */
+rc_layout rc_pool_layout(const rc_serve *s, const rc_pool *p, int cp);
 
 /* Read a scenario, its model and machine. `sets` as in sim/forward/scenario.h. The trace is read by
  * rc_serve_workload. Errors name file, line, column and key. Nothing is owned. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "sim/forward/forward.h"
+#include "sim/forward/scenario.h"
 #include "sim/schedule/layer.h"
 #include "sim/serve/serve_scenario.h"
 
@@ -37,13 +38,39 @@ static rc_status read_variant(const rc_section *map, rc_pool *p, rc_error *err) 
     return RC_OK;
 }
 
+rc_layout rc_pool_layout(const rc_serve *s, const rc_pool *p, int cp) {
+    rc_layout l = s->layout;
+    assert(cp >= 1 && cp <= p->cp);
+    l.tp = p->tp;
+    l.cp = cp;
+    l.dcp = p->dcp;
+    l.ulysses = p->ulysses;
+    l.ffn_over_cp = p->ffn_over_cp;
+    l.ep = p->ep;
+    l.expert_skew = p->expert_skew;
+    l.mla = p->mla;
+    return l;
+}
+
+static void take_cut(const rc_layout *l, rc_pool *p) {
+    p->tp = l->tp;
+    p->cp = l->cp;
+    p->dcp = l->dcp;
+    p->ulysses = l->ulysses;
+    p->ffn_over_cp = l->ffn_over_cp;
+    p->ep = l->ep;
+    p->expert_skew = l->expert_skew;
+    p->mla = l->mla;
+}
+
 static rc_status check_layout(const rc_section *map, const rc_serve *s, const rc_pool *p,
                               rc_error *err) {
-    rc_layout l = s->layout;
+    const rc_layout l = rc_pool_layout(s, p, p->cp);
     rc_error why = {0};
-    l.tp = p->tp;
-    l.cp = p->cp;
-    l.dcp = p->dcp;
+    if (p->dynamic_cp && (p->ffn_over_cp || p->ep > p->tp || p->ulysses > 1))
+        return rc_node_fail(rc_section_node(map, "dynamic_cp"), err, RC_E_INPUT,
+                            "key 'dynamic_cp': passes on fewer ranks need a rank that holds all "
+                            "weights: world tp-x-cp, ep up to tp, ulysses 1");
     if (rc_schedule_fits(p->pick.schedule, &s->model, &l, &why) != RC_OK)
         return rc_node_fail(rc_section_node(map, "tp"), err, RC_E_INPUT, "%.700s", why.msg);
     if (p->tp * p->cp > s->machine.gpus_per_node && s->machine.nic_rate <= 0.0)
@@ -56,21 +83,18 @@ static rc_status check_layout(const rc_section *map, const rc_serve *s, const rc
 
 static rc_status read_pool(const rc_section *map, const rc_serve *s, rc_pool *p, rc_error *err) {
     int role;
-    int64_t replicas, tp, cp, dcp;
+    int64_t replicas;
+    rc_layout cut = s->layout;
     p->price = s->price;
     RC_TRY(rc_section_text(map, "name", p->name, sizeof p->name, err));
     RC_TRY(rc_section_choice(map, "role", &role, err));
     RC_TRY(rc_section_whole(map, "replicas", &replicas, err));
-    RC_TRY(rc_section_whole(map, "tp", &tp, err));
-    RC_TRY(rc_section_whole(map, "cp", &cp, err));
-    RC_TRY(rc_section_whole(map, "dcp", &dcp, err));
+    RC_TRY(rc_scenario_cut(map, &cut, err));
     RC_TRY(rc_section_switch(map, "dynamic_cp", &p->dynamic_cp, err));
     RC_TRY(rc_section_number(map, "price", &p->price, err));
     p->role = (rc_pool_role)role;
     p->replicas = (int)replicas;
-    p->tp = (int)tp;
-    p->cp = (int)cp;
-    p->dcp = (int)dcp;
+    take_cut(&cut, p);
     RC_TRY(read_variant(map, p, err));
     return check_layout(map, s, p, err);
 }

@@ -79,8 +79,10 @@ static void print_head(const rc_serve *s, const rc_serve_result *r, FILE *f) {
         const char *by = p->role == RC_POOL_DECODE
                              ? rc_schedule_decoding(p->pick.schedule, p->cp)->name
                              : rc_pick_name(&p->pick);
-        (void)fprintf(f, ", %d x CP%d+TP%d %s (%s)", p->replicas, p->cp, p->tp,
-                      rc_pool_role_name(p->role), by);
+        const rc_layout l = rc_pool_layout(s, p, p->cp);
+        char more[96];
+        (void)fprintf(f, ", %d x CP%d+TP%d%s %s (%s)", p->replicas, p->cp, p->tp,
+                      rc_layout_more(&l, more, sizeof more), rc_pool_role_name(p->role), by);
     }
     (void)fprintf(f, "\n");
     if (s->layout.kv != RC_BF16)

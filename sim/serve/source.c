@@ -32,10 +32,11 @@ struct rc_pass_forward {
     size_t room;
 };
 
-rc_status rc_pass_forward_create(const rc_serve *s, const rc_costs *costs, int tp, int cp, int dcp,
+rc_status rc_pass_forward_create(const rc_serve *s, const rc_costs *costs, const rc_layout *layout,
                                  const rc_schedule *schedule, const rc_what_if *what_if,
                                  rc_pass_forward **out, rc_error *err) {
-    assert(tp >= 1 && cp >= 1);
+    const int cp = layout->cp;
+    assert(layout->tp >= 1 && cp >= 1);
     assert(schedule != NULL);
     rc_pass_forward *f = calloc(1, sizeof *f);
     if (!f)
@@ -43,10 +44,7 @@ rc_status rc_pass_forward_create(const rc_serve *s, const rc_costs *costs, int t
     f->serve = s;
     f->machine = *rc_costs_machine(costs);
     f->machine.memory = PLENTY;
-    f->layout = s->layout;
-    f->layout.tp = tp;
-    f->layout.cp = cp;
-    f->layout.dcp = dcp;
+    f->layout = *layout;
     f->what_if = *what_if;
     if (f->what_if.slow_rank >= cp)
         f->what_if.slow_rank = -1;

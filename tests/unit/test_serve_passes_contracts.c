@@ -46,10 +46,13 @@ static void test_source(void **state) {
     rc_pass_forward *out = NULL, f = {.serve = &s};
     const rc_what_if none = {.slow_rank = -1, .slow_link_rank = -1};
     size_t count = 0;
-    trips("tp >= 1 && cp >= 1",
-          (void)rc_pass_forward_create(&s, NULL, 1, 0, 1, NULL, &none, &out, &err));
+    const rc_layout no_ranks = {.tp = 1}, one = {.tp = 1, .cp = 1};
+    const rc_pool pool = {.tp = 1, .cp = 2};
+    trips("cp >= 1 && cp <= p->cp", (void)rc_pool_layout(&s, &pool, 3));
+    trips("layout->tp >= 1 && cp >= 1",
+          (void)rc_pass_forward_create(&s, NULL, &no_ranks, NULL, &none, &out, &err));
     trips("schedule != NULL",
-          (void)rc_pass_forward_create(&s, NULL, 1, 1, 1, NULL, &none, &out, &err));
+          (void)rc_pass_forward_create(&s, NULL, &one, NULL, &none, &out, &err));
     trips("limit >= 1.0", (void)entries_under(1.0, 0.0, 0.0));
     trips("s.t >= 1 && s.p >= 0", (void)add_prompt(&f, &count, (rc_sequence){0, 0}, &err));
 }
