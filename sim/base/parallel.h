@@ -8,7 +8,7 @@
 
 typedef rc_status (*rc_parallel_fn)(void *ctx, size_t item, rc_error *err);
 
-enum { RC_PARALLEL_MAX = 64 }; /* threads of one loop */
+enum { RC_PARALLEL_MAX = 1024 }; /* threads of one loop */
 
 /* Run fn for items 0..count-1. threads <= 0: one per online core (at most RC_PARALLEL_MAX). Without
  * threads to be had the loop runs in the caller. After a failure items not begun are skipped,

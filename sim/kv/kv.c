@@ -220,6 +220,12 @@ static void evict(rc_kv *kv) {
         evict_slot(kv, kv->lists[l].head);
 }
 
+static void count_pinned(rc_kv *kv, uint32_t more, uint32_t less) {
+    kv->pinned += more - less;
+    if (kv->c.held)
+        *kv->c.held += (uint64_t)more - less;
+}
+
 static uint32_t free_blocks(const rc_kv *kv) {
     return kv->c.capacity - kv->pinned - kv->cached;
 }
@@ -325,7 +331,7 @@ static void pin(rc_kv *kv, uint32_t s) {
         return;
     detach(kv, s);
     kv->slots[s].host = false;
-    kv->pinned++;
+    count_pinned(kv, 1, 0);
 }
 
 /* What is there already is taken out of the lists first, so that making room cannot evict it. */
@@ -367,7 +373,7 @@ static bool take(rc_kv *kv, const reach *x, uint64_t rest, uint32_t matched) {
     pin_present(kv, x);
     make_room(kv, absent + rest);
     take_absent(kv, x, matched);
-    kv->pinned += (uint32_t)rest;
+    count_pinned(kv, (uint32_t)rest, 0);
     return true;
 }
 
@@ -434,7 +440,7 @@ static void unpin(rc_kv *kv, uint32_t s, uint32_t to) {
     slot *x = &kv->slots[s];
     if (--x->pins > 0)
         return;
-    kv->pinned--;
+    count_pinned(kv, 0, 1);
     if (x->filled && kv->c.policy != RC_KV_OFF) {
         kv->cached++;
         list_push(kv, to, s);
@@ -456,7 +462,7 @@ void rc_kv_release(rc_kv *kv, rc_kv_lease at_lease, bool last) {
         for (uint32_t k = run->count - skip; k-- > 0;)
             unpin(kv, find(kv, run->first + k), to);
     }
-    kv->pinned -= l->private_blocks;
+    count_pinned(kv, 0, l->private_blocks);
     l->open = false;
     l->next = kv->free_lease;
     kv->free_lease = at_lease;

@@ -49,6 +49,7 @@ typedef struct rc_kv_config {
     uint32_t requests; /* leases at the same time, >= 1 */
     uint32_t sessions; /* of the trace (RC_KV_SESSION); 0: none */
     rc_kv_policy policy;
+    uint64_t *held; /* NULL, or the pinned blocks of several caches, summed; the caller's */
 } rc_kv_config;
 
 typedef struct rc_kv rc_kv;

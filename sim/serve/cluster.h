@@ -213,9 +213,12 @@ typedef struct run_counts { /* metrics.c */
     uint32_t in_system, waiting, running;
     long double area; /* of in_system over time, request * ps */
     rc_time area_at, last_end;
-    uint64_t emitted;            /* tokens that passes made */
-    uint64_t computed, hits;     /* prompt tokens: by passes, found in caches at admissions */
-    uint64_t prompts, discarded; /* of these, in prompts completed; given up half done */
+    uint64_t emitted;              /* tokens that passes made */
+    uint64_t computed, hits;       /* prompt tokens: by passes, found in caches at admissions */
+    uint64_t prompts, discarded;   /* of these, in prompts completed; given up half done */
+    uint64_t held;                 /* KV blocks that leases hold, of all replicas (sim/kv counts) */
+    double capacity;               /* KV blocks of all replicas */
+    double token_flops, key_flops; /* of the model: a token's products; a decoded token's key */
 } run_counts;
 
 typedef struct cluster {

@@ -13,6 +13,10 @@ void metrics_init(cluster *c) {
                       &o->service, &o->batch, &o->pass_tokens, &o->input, &o->output};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         rc_hist_init(all[i]);
+    c->counts.token_flops = rc_model_gemm_flops(&c->spec->model, 1);
+    c->counts.key_flops = rc_model_entry_flops(&c->spec->model, 1.0);
+    for (int i = 0; i < c->pool_count; i++)
+        c->counts.capacity += (double)c->pools[i].capacity * c->pools[i].count;
     if (c->options->series) {
         rc_serve_series *s = c->options->series;
         rc_timeline *each[] = {&s->waiting, &s->running, &s->kv_used, &s->hit, &s->input};
@@ -80,16 +84,11 @@ void metrics_state(cluster *c, rc_time now) {
     rc_serve_series *s = c->options->series;
     if (!s)
         return;
-    double used = 0.0, all = 0.0;
-    for (uint32_t i = 0; i < c->replica_count; i++) {
-        used += rc_kv_pinned_blocks(c->replicas[i].kv);
-        all += c->pools[c->replicas[i].pool].capacity;
-    }
     rc_timeline_set(
         &s->waiting, now,
         (double)(c->counts.waiting + c->router.held.count + c->router.held_decode.count));
     rc_timeline_set(&s->running, now, (double)c->counts.running);
-    rc_timeline_set(&s->kv_used, now, used / all);
+    rc_timeline_set(&s->kv_used, now, (double)c->counts.held / c->counts.capacity);
 }
 
 void metrics_admitted(cluster *c, uint32_t j, const rc_kv_match *m, rc_time now) {
@@ -124,9 +123,9 @@ void metrics_gap(cluster *c, rc_time gap, uint64_t times) {
         rc_hist_add_many(&c->out->ttit, gap, times);
 }
 
-static double decode_flops(const rc_model *m, const rc_pass *pass) {
+static double decode_flops(const run_counts *n, const rc_pass *pass) {
     double keys = (double)pass->context + pass->decodes;
-    return rc_model_gemm_flops(m, pass->decodes) + rc_model_entry_flops(m, keys);
+    return n->token_flops * pass->decodes + n->key_flops * keys;
 }
 
 static void add_rests(const rc_pool *p, const rc_pass_cost *cost, rc_pool_result *out) {
@@ -143,11 +142,11 @@ void metrics_pass(cluster *c, replica *r, const rc_pass *pass, const rc_pass_cos
     add_rests(p->spec, cost, &p->sums.out);
     for (uint32_t i = 0; i < pass->prefills; i++) {
         tokens += pass->prefill[i].t;
-        p->sums.out.flops += rc_model_gemm_flops(m, pass->prefill[i].t) +
+        p->sums.out.flops += c->counts.token_flops * (double)pass->prefill[i].t +
                              rc_model_attention_flops(m, pass->prefill[i].t, pass->prefill[i].p);
     }
     if (pass->decodes > 0)
-        p->sums.out.flops += decode_flops(m, pass);
+        p->sums.out.flops += decode_flops(&c->counts, pass);
     p->sums.out.prefill_tokens += (uint64_t)(tokens - pass->decodes);
     p->sums.out.decode_tokens += pass->decodes;
     p->sums.out.prefill_passes += pass->prefills > 0 && pass->decodes == 0;

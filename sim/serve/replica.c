@@ -188,7 +188,8 @@ rc_status replica_create(cluster *c, replica *r, rc_error *err) {
                       .capacity = p->capacity,
                       .host = host < RC_KV_MOST_BLOCKS ? (uint32_t)host : RC_KV_MOST_BLOCKS,
                       .sessions = c->trace->sessions,
-                      .policy = s->kv_policy};
+                      .policy = s->kv_policy,
+                      .held = &c->counts.held};
     /* a prefill replica holds leases until its KV has been moved */
     k.requests = p->spec->role == RC_POOL_PREFILL ? (uint32_t)c->trace->count : (uint32_t)most;
     if (k.requests > p->capacity)
