@@ -18,17 +18,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "sim/base/doc.h"
-#include "sim/base/error.h"
-#include "sim/choose/pick.h"
-#include "sim/cost/cost.h"
-#include "sim/machine/machine.h"
-#include "sim/model/model.h"
+#include "sim/serve/serve.h"
 
 enum {
     RC_PLAN_OFFERS = 16,
     RC_PLAN_LIST = 128, /* values of one key of the space */
-    RC_PLAN_OBJECTIVES = 8,
+    RC_PLAN_OBJECTIVES = RC_SERVE_OBJECTIVES,
     RC_PLAN_RESOURCES = 4, /* matrix rate, HBM rate, network rate, memory */
     RC_PLAN_SEEDS = 64,    /* other seeds that a plan is tried with, at most */
     RC_PLAN_OPTIONS = 1 << 21
@@ -40,12 +35,6 @@ typedef struct rc_plan_offer {
     double price;   /* per GPU-hour */
     int gpus;       /* on offer */
 } rc_plan_offer;
-
-typedef struct rc_plan_objective {
-    bool ttit;           /* else TTFT */
-    double limit, share; /* s; the share of requests (TTIT: gaps) that keep it, 0.95 */
-    int64_t from, to;    /* of requests with an input in [from, to); 0, INT64_MAX: all */
-} rc_plan_objective;
 
 typedef struct rc_plan_ints {
     int64_t v[RC_PLAN_LIST];
@@ -96,13 +85,13 @@ typedef struct rc_plan_trial {
 
 typedef struct rc_plan_outcome {
     bool fits;                           /* false: the rest is not set */
-    double value[RC_PLAN_OBJECTIVES];    /* s: the quantile that each objective limits */
+    double value[RC_PLAN_OBJECTIVES];    /* s: of each objective (rc_objective_value) */
     double ttft_p50, ttft_p95, ttft_p99; /* s */
-    double ttit_p50, ttit_p95;
-    double queue_p95, service_p95;    /* s; arrival to start, start to end */
-    double done, rejected, lost;      /* requests */
-    double busy_prefill, busy_decode; /* share of time: mixed pools have it in both */
-    double hit;                       /* share of input tokens found in caches */
+    double ttit_p50, ttit_p95, gap_p95;  /* of requests' mean gaps; of gaps between tokens */
+    double queue_p95, service_p95;       /* s; arrival to start, start to end */
+    double done, rejected, lost;         /* requests */
+    double busy_prefill, busy_decode;    /* share of time: mixed pools have it in both */
+    double hit;                          /* share of input tokens found in caches */
     double preempted;
     double makespan, midway; /* s: of the run; when half of the requests had come */
     double gpu_hours;
@@ -120,7 +109,7 @@ typedef struct rc_plan {
     rc_layout dtypes; /* tp and cp are the option's */
     rc_plan_offer offers[RC_PLAN_OFFERS];
     int offer_count;
-    rc_plan_objective objectives[RC_PLAN_OBJECTIVES];
+    rc_objective objectives[RC_PLAN_OBJECTIVES];
     int objective_count;
     rc_plan_space space;
     double growth;       /* the plan is made for so many times the rate */

@@ -179,8 +179,8 @@ static int by_time(const void *x, const void *y) {
 }
 
 /* The share-quantile of the prefill times of the requests that the objective speaks of. */
-static rc_status prompt_quantile(const rc_plan_bounds *b, const prefills *l,
-                                 const rc_plan_objective *g, double *out, rc_error *err) {
+static rc_status prompt_quantile(const rc_plan_bounds *b, const prefills *l, const rc_objective *g,
+                                 double *out, rc_error *err) {
     assert(g->share > 0.0 && g->share <= 1.0);
     const rc_plan_load *w = b->load;
     double(*at)[2] = malloc(w->class_count * sizeof *at), all = 0.0, seen = 0.0;
@@ -392,7 +392,7 @@ double rc_plan_estimate(const rc_plan_bound *b, double scale) {
 
 static void put_floor(const rc_plan *p, const prefills *l, double ttit, rc_plan_bound *out) {
     for (int i = 0; i < p->objective_count; i++) {
-        const rc_plan_objective *g = &p->objectives[i];
+        const rc_objective *g = &p->objectives[i];
         double share = (g->ttit ? ttit : l->quantile[i]) / g->limit;
         out->floor = fmax(out->floor, share);
         if (g->ttit || (out->limit > 0.0 && share <= out->prompt / out->limit))
@@ -404,7 +404,7 @@ static void put_floor(const rc_plan *p, const prefills *l, double ttit, rc_plan_
 
 static rc_plan_cut latency_cut(const rc_plan *p, const prefills *l, const decode_view *d) {
     for (int i = 0; i < p->objective_count; i++) {
-        const rc_plan_objective *g = &p->objectives[i];
+        const rc_objective *g = &p->objectives[i];
         if (!g->ttit && l->quantile[i] > g->limit)
             return RC_CUT_PREFILL;
         if (g->ttit && d->lone > g->limit)

@@ -92,7 +92,7 @@ static rc_status read_space(const rc_section *s, rc_plan_space *out, rc_error *e
     return read_variants(s, out, err);
 }
 
-/* ---- offers and objectives ------------------------------------------------------------------- */
+/* ---- offers ---------------------------------------------------------------------------------- */
 
 static rc_status read_offer(const rc_section *s, const char *const *sets, size_t set_count,
                             rc_plan_offer *o, rc_error *err) {
@@ -106,38 +106,16 @@ static rc_status read_offer(const rc_section *s, const char *const *sets, size_t
     return rc_machine_load_set(path, sets, set_count, &o->machine, err);
 }
 
-static rc_status read_objective(const rc_section *s, rc_plan_objective *o, rc_error *err) {
-    if (rc_section_has(s, "ttft") == rc_section_has(s, "ttit"))
-        return rc_node_fail(s->map, err, RC_E_INPUT,
-                            "key 'slo': each entry limits one of 'ttft' and 'ttit'");
-    *o = (rc_plan_objective){.ttit = rc_section_has(s, "ttit"), .to = INT64_MAX};
-    RC_TRY(rc_section_number(s, o->ttit ? "ttit" : "ttft", &o->limit, err));
-    RC_TRY(rc_section_number(s, "share", &o->share, err));
-    RC_TRY(rc_section_whole(s, "from", &o->from, err));
-    RC_TRY(rc_section_whole(s, "to", &o->to, err));
-    if (o->to <= o->from)
-        return rc_node_fail(rc_section_node(s, "to"), err, RC_E_INPUT,
-                            "key 'to': found %lld, expected more than 'from' (%lld)",
-                            (long long)o->to, (long long)o->from);
-    return RC_OK;
-}
-
 static rc_status read_entries(const rc_section *root, const char *const *sets, size_t set_count,
                               rc_plan *p, rc_error *err) {
-    size_t n, m;
+    size_t n;
     rc_section s;
     RC_TRY(rc_section_entries(root, "offers", 1, RC_PLAN_OFFERS, &n, err));
-    RC_TRY(rc_section_entries(root, "slo", 1, RC_PLAN_OBJECTIVES, &m, err));
     for (size_t i = 0; i < n; i++) {
         RC_TRY(rc_section_entry(root, "offers", i, &s, err));
         RC_TRY(read_offer(&s, sets, set_count, &p->offers[i], err));
     }
-    for (size_t i = 0; i < m; i++) {
-        RC_TRY(rc_section_entry(root, "slo", i, &s, err));
-        RC_TRY(read_objective(&s, &p->objectives[i], err));
-    }
     p->offer_count = (int)n;
-    p->objective_count = (int)m;
     return RC_OK;
 }
 
@@ -158,7 +136,7 @@ static rc_status read_search(const rc_section *root, rc_plan *p, rc_error *err) 
 static rc_status set_number(rc_doc *doc, const char *key, double v, const char *unit,
                             rc_error *err) {
     char text[40];
-    (void)snprintf(text, sizeof text, "%.10g%s", v, unit);
+    (void)snprintf(text, sizeof text, "%.17g%s", v, unit);
     return rc_doc_set(doc, key, text, err);
 }
 
@@ -206,29 +184,27 @@ static rc_status complete(rc_doc *doc, const rc_plan *p, rc_error *err) {
     RC_TRY(rc_doc_set_text(doc, "serve", p->name, err));
     RC_TRY(rc_doc_set_text(doc, "machine", p->offers[0].file, err));
     RC_TRY(rc_doc_set(doc, "pools", pools, err));
-    RC_TRY(set_number(doc, "price", p->offers[0].price, "", err));
-    for (int i = p->objective_count; i-- > 0;)
-        RC_TRY(set_number(doc, p->objectives[i].ttit ? "slo.ttit" : "slo.ttft",
-                          p->objectives[i].limit, "s", err));
-    return RC_OK;
+    return set_number(doc, "price", p->offers[0].price, "", err);
 }
 
-static rc_status refuse_found(const rc_node *root, rc_error *err) {
+static rc_status check_keys(const rc_node *root, rc_error *err) {
     static const char *const found[] = {"machine", "pools", "price", "serve", NULL};
     for (int i = 0; found[i]; i++)
         if (rc_doc_has(root, found[i]))
             return rc_node_fail(rc_node_get(root, found[i]), err, RC_E_INPUT,
                                 "key '%s': a plan finds that itself, from 'offers' and 'space'",
                                 found[i]);
+    if (!rc_doc_has(root, "slo"))
+        return rc_node_fail(root, err, RC_E_INPUT, "missing key 'slo' at the top level");
     return RC_OK;
 }
 
 /* The keys of a plan, which then leave the document: the rest is a scenario of `serve`. */
 static rc_status read_own(rc_doc *doc, const char *const *sets, size_t set_count, rc_plan *p,
                           rc_section *space, rc_error *err) {
-    static const char *const own[] = {"plan", "offers", "slo", "space", "search"};
+    static const char *const own[] = {"plan", "offers", "space", "search"};
     const rc_section root = {.file = RC_KEYS_PLAN, .map = rc_doc_root(doc)};
-    RC_TRY(refuse_found(root.map, err));
+    RC_TRY(check_keys(root.map, err));
     RC_TRY(rc_section_text(&root, "plan", p->name, sizeof p->name, err));
     RC_TRY(rc_section_enter(&root, "space", space, err));
     RC_TRY(read_space(space, &p->space, err));
@@ -250,6 +226,8 @@ static rc_status read_parts(const char *const *sets, size_t set_count, rc_plan_f
     (void)snprintf(p->description, sizeof p->description, "%s", f->serve.description);
     p->model = f->serve.model;
     p->dtypes = f->serve.layout;
+    p->objective_count = f->serve.objective_count;
+    memcpy(p->objectives, f->serve.objectives, sizeof p->objectives);
     RC_TRY(resolve_kv(f->doc, &space, p, err));
     RC_TRY(resolve_memory(f, err));
     p->seed = f->serve.seed;

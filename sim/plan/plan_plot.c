@@ -37,7 +37,7 @@ static void draw(const void *ctx, FILE *script, FILE *data) {
     if (a->best >= 0)
         point(data, &a->all[a->best]);
     for (int i = p->f->plan.objective_count; i-- > 0;) {
-        const rc_plan_objective *g = &p->f->plan.objectives[i];
+        const rc_objective *g = &p->f->plan.objectives[i];
         if (!g->ttit && g->from == 0 && g->to == INT64_MAX)
             limit = g->limit;
     }

@@ -453,8 +453,10 @@ static rc_status find_confirmed(search *s, int64_t most, int *confirmed, rc_erro
 static rc_status run_search(search *s, rc_plan_bounds *bounds, rc_error *err) {
     int64_t all = s->p->simulations, most = (all + 1) / 2;
     int confirmed = -1;
+    bool more;
     RC_TRY(find_candidates(s, bounds, err));
-    /* The later stages may meet something better by chance, which must then stand as well. */
+    /* The later stages may meet something better by chance, which must then stand as well; and
+     * where half of the simulations found nothing, all of them look for it. */
     do {
         RC_TRY(find_confirmed(s, most, &confirmed, err));
         for (s->kind = 0; s->out->best >= 0 && s->kind < RC_PLAN_KINDS; s->kind++)
@@ -462,8 +464,9 @@ static rc_status run_search(search *s, rc_plan_bounds *bounds, rc_error *err) {
                              false, err));
         if (s->out->best >= 0)
             RC_TRY(run_stage(s, score_front, all, false, err));
+        more = s->out->best != confirmed || (s->out->best < 0 && most < all);
         most = all;
-    } while (s->out->best != confirmed);
+    } while (more);
     count_open(s);
     find_runners(s->out);
     return find_front(s->out, err);

@@ -175,27 +175,6 @@ void rc_plan_serve(const rc_plan_file *f, const rc_plan_trial *t, rc_serve *out)
 
 /* ---- outcomes -------------------------------------------------------------------------------- */
 
-/* Of requests with an input in [from, to): their TTFT, or their mean gap. */
-static double class_value(const rc_plan_objective *g, const rc_served *rows, size_t count,
-                          double *work) {
-    size_t n = 0;
-    for (size_t i = 0; i < count; i++) {
-        const rc_served *r = &rows[i];
-        if (r->outcome != RC_DONE || r->input < g->from || r->input >= g->to)
-            continue;
-        if (!g->ttit)
-            work[n++] = (double)(r->first - r->arrived) / RC_PS_PER_S;
-        else if (r->generated > 1)
-            work[n++] = (double)(r->end - r->first) / RC_PS_PER_S / (r->generated - 1);
-    }
-    assert(g->share > 0.0 && g->share <= 1.0);
-    if (n == 0)
-        return 0.0;
-    rc_sort(work, n);
-    size_t rank = (size_t)ceil(g->share * (double)n);
-    return work[rank > 0 ? rank - 1 : 0];
-}
-
 static double quantile(const rc_hist *h, double q) {
     double v = rc_hist_quantile(h, q);
     return isfinite(v) ? v / RC_PS_PER_S : 0.0;
@@ -213,12 +192,8 @@ static void busy_of(const rc_serve_result *r, rc_plan_outcome *out) {
 
 static void summarise_run(const rc_plan *p, const rc_serve_result *r, const rc_served *rows,
                           size_t count, double *work, rc_plan_outcome *out) {
-    for (int i = 0; i < p->objective_count; i++) {
-        const rc_plan_objective *g = &p->objectives[i];
-        bool all = g->from == 0 && g->to == INT64_MAX;
-        out->value[i] = all ? quantile(g->ttit ? &r->ttit : &r->ttft, g->share)
-                            : class_value(g, rows, count, work);
-    }
+    for (int i = 0; i < p->objective_count; i++)
+        out->value[i] = rc_objective_value(&p->objectives[i], &r->objectives[i]);
     size_t came = 0;
     for (size_t i = 0; i < count; i++)
         if (rows[i].arrived >= 0)
@@ -231,6 +206,7 @@ static void summarise_run(const rc_plan *p, const rc_serve_result *r, const rc_s
     out->ttft_p99 = quantile(&r->ttft, 0.99);
     out->ttit_p50 = quantile(&r->ttit, 0.5);
     out->ttit_p95 = quantile(&r->ttit, 0.95);
+    out->gap_p95 = quantile(&r->gap, 0.95);
     out->queue_p95 = quantile(&r->queue, 0.95);
     out->service_p95 = quantile(&r->service, 0.95);
     out->done = (double)r->done;

@@ -31,20 +31,6 @@ static int binding(const rc_plan_answer *a) {
     return most;
 }
 
-static const char *objective_text(const rc_plan_objective *g, char *buf, size_t size) {
-    int n = snprintf(buf, size, "%s p%g <= %g s", g->ttit ? "TTIT" : "TTFT", 100.0 * g->share,
-                     g->limit);
-    if ((g->from > 0 || g->to < INT64_MAX) && n > 0 && (size_t)n < size) {
-        if (g->to < INT64_MAX)
-            (void)snprintf(buf + n, size - (size_t)n, ", inputs of %lld to %lld",
-                           (long long)g->from, (long long)g->to);
-        else
-            (void)snprintf(buf + n, size - (size_t)n, ", inputs of %lld and more",
-                           (long long)g->from);
-    }
-    return buf;
-}
-
 /* ---- text ------------------------------------------------------------------------------------ */
 
 static void print_counts(const rc_plan_file *f, const rc_plan_answer *a) {
@@ -70,11 +56,11 @@ static rc_status print_objectives(const rc_plan_file *f, const rc_plan_answer *a
     };
     const rc_plan_result *b = &a->all[a->best];
     rc_table *t = RC_TABLE_WITH(columns);
-    char text[128];
+    char text[RC_OBJECTIVE_TEXT];
     rc_table_note(t, "objectives; the interval is over %d other seeds, %.0f %% of which meet all",
                   a->seeds, 100.0 * a->seeds_met);
     for (int i = 0; i < f->plan.objective_count; i++) {
-        rc_table_text(t, objective_text(&f->plan.objectives[i], text, sizeof text));
+        rc_table_text(t, rc_objective_text(&f->plan.objectives[i], text));
         rc_table_real(t, b->outcome.value[i], 4);
         rc_table_real(t, a->seeds_lo[i], 4);
         rc_table_real(t, a->seeds_hi[i], 4);
@@ -91,6 +77,7 @@ static void result_row(rc_table *t, const rc_plan_file *f, const rc_plan_result 
     rc_table_int(t, rc_plan_gpus(&r->option));
     rc_table_real(t, r->outcome.ttft_p95, 3);
     rc_table_real(t, 1e3 * r->outcome.ttit_p95, 1);
+    rc_table_real(t, 1e3 * r->outcome.gap_p95, 1);
     rc_table_real(t, 100.0 * r->margin, 1);
     rc_table_text(t, f->plan.offers[r->option.offer].machine.name);
     rc_table_text(t, rc_plan_option_text(&f->plan, &r->option, text, sizeof text));
@@ -103,6 +90,7 @@ static rc_status print_results(const rc_plan_file *f, const rc_plan_answer *a, r
         {"gpus", "GPUs", "", RC_RIGHT},
         {"ttft_p95_s", "TTFT p95", "s", RC_RIGHT},
         {"ttit_p95_ms", "TTIT p95", "ms", RC_RIGHT},
+        {"token_gap_p95_ms", "gaps p95", "ms", RC_RIGHT},
         {"margin_pct", "margin", "%", RC_RIGHT},
         {"machine", "machine", "", RC_LEFT},
         {"plan", "plan", "", RC_LEFT},
@@ -177,10 +165,10 @@ rc_status rc_plan_print(const rc_plan_file *f, const rc_plan_answer *a, rc_error
 
 static void json_outcome(rc_json *j, json_t *o, const rc_plan_file *f, const rc_plan_outcome *v) {
     json_t *values = rc_json_list(j, o, "objectives");
-    char text[128];
+    char text[RC_OBJECTIVE_TEXT];
     for (int i = 0; i < f->plan.objective_count; i++) {
         json_t *e = rc_json_object(j, values, NULL);
-        rc_json_text(j, e, "objective", objective_text(&f->plan.objectives[i], text, sizeof text));
+        rc_json_text(j, e, "objective", rc_objective_text(&f->plan.objectives[i], text));
         rc_json_real(j, e, "limit_s", f->plan.objectives[i].limit);
         rc_json_real(j, e, "value_s", v->value[i]);
     }
@@ -189,6 +177,7 @@ static void json_outcome(rc_json *j, json_t *o, const rc_plan_file *f, const rc_
     rc_json_real(j, o, "ttft_p99_s", v->ttft_p99);
     rc_json_real(j, o, "ttit_p50_s", v->ttit_p50);
     rc_json_real(j, o, "ttit_p95_s", v->ttit_p95);
+    rc_json_real(j, o, "token_gap_p95_s", v->gap_p95);
     rc_json_real(j, o, "queue_p95_s", v->queue_p95);
     rc_json_real(j, o, "busy_prefill", v->busy_prefill);
     rc_json_real(j, o, "busy_decode", v->busy_decode);
@@ -354,7 +343,7 @@ static rc_status put_option(rc_plan_file *f, const rc_plan_option *o, rc_error *
     char text[512];
     rc_doc *d = f->doc;
     RC_TRY(rc_doc_set_text(d, "machine", f->plan.offers[o->offer].file, err));
-    (void)snprintf(text, sizeof text, "%.10g", f->plan.offers[o->offer].price);
+    (void)snprintf(text, sizeof text, "%.17g", f->plan.offers[o->offer].price);
     RC_TRY(rc_doc_set(d, "price", text, err));
     pool_text(&f->plan, o, text, sizeof text);
     RC_TRY(rc_doc_set(d, "pools", text, err));
@@ -366,7 +355,7 @@ static rc_status put_option(rc_plan_file *f, const rc_plan_option *o, rc_error *
         rc_doc_set(d, "kv.dtype", rc_dtype_name((rc_dtype)o->kv), err)); /* as dtypes.kv, if any */
     bool made = rc_doc_has(rc_doc_root(d), "synthetic");
     double rate = made ? f->serve.synthetic.arrivals.rate : f->serve.rate_scale;
-    (void)snprintf(text, sizeof text, "%.10g", rate * f->plan.growth);
+    (void)snprintf(text, sizeof text, "%.17g", rate * f->plan.growth);
     return rc_doc_set(d, made ? "synthetic.rate" : "arrivals.rate_scale", text, err);
 }
 

@@ -339,6 +339,10 @@ rc_status pool_pass_time(cluster *c, replica *r, const rc_pass *pass, rc_pass_co
                          rc_error *err);
 void pool_pass_stats(const pool *p, rc_pass_stats *sum);
 
+/* ---- objectives.c ---- */
+/* Counts a request that has ended. True: it is done and keeps every limit that speaks of it. */
+bool objectives_count(const rc_serve *s, const rc_served *row, rc_serve_result *out);
+
 /* ---- metrics.c ---- */
 void metrics_init(cluster *c);
 void metrics_system(cluster *c, int change, rc_time now); /* requests in the system */

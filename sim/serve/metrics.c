@@ -9,7 +9,7 @@
 
 void metrics_init(cluster *c) {
     rc_serve_result *o = c->out;
-    rc_hist *all[] = {&o->ttft,    &o->ttit,  &o->e2e,         &o->tpot,  &o->queue,
+    rc_hist *all[] = {&o->ttft,    &o->gap,   &o->e2e,         &o->ttit,  &o->queue,
                       &o->service, &o->batch, &o->pass_tokens, &o->input, &o->output};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         rc_hist_init(all[i]);
@@ -17,6 +17,9 @@ void metrics_init(cluster *c) {
     c->counts.key_flops = rc_model_entry_flops(&c->spec->model, 1.0);
     for (int i = 0; i < c->pool_count; i++)
         c->counts.capacity += (double)c->pools[i].capacity * c->pools[i].count;
+    o->objective_count = c->spec->objective_count;
+    for (int i = 0; i < o->objective_count; i++)
+        rc_hist_init(&o->objectives[i].served);
     if (c->options->series) {
         rc_serve_series *s = c->options->series;
         rc_timeline *each[] = {&s->waiting, &s->running, &s->kv_used, &s->hit, &s->input};
@@ -120,7 +123,7 @@ void metrics_first(cluster *c, uint32_t j, rc_time now) {
 
 void metrics_gap(cluster *c, rc_time gap, uint64_t times) {
     if (times > 0)
-        rc_hist_add_many(&c->out->ttit, gap, times);
+        rc_hist_add_many(&c->out->gap, gap, times);
 }
 
 static double decode_flops(const run_counts *n, const rc_pass *pass) {
@@ -162,12 +165,6 @@ void metrics_pass(cluster *c, replica *r, const rc_pass *pass, const rc_pass_cos
     rc_hist_add(&c->out->pass_tokens, tokens);
 }
 
-static bool meets_slo(const rc_serve *s, const rc_served *row, double tpot) {
-    double ttft = (double)(row->first - row->arrived) / RC_PS_PER_S;
-    return (s->slo_ttft <= 0.0 || ttft <= s->slo_ttft) &&
-           (s->slo_ttit <= 0.0 || tpot / RC_PS_PER_S <= s->slo_ttit);
-}
-
 void metrics_end(cluster *c, uint32_t j) {
     rc_serve_result *o = c->out;
     const rc_served *row = &c->rows[j];
@@ -178,20 +175,18 @@ void metrics_end(cluster *c, uint32_t j) {
     o->queue_full += row->refusal == RC_QUEUE_FULL;
     o->too_large += row->refusal == RC_TOO_LARGE;
     o->lost += row->outcome == RC_LOST;
+    o->within_slo += objectives_count(c->spec, row, o);
     if (row->outcome != RC_DONE)
         return;
-    rc_time decode = row->end - row->first;
-    double tpot = row->generated > 1 ? (double)decode / (row->generated - 1) : 0.0;
     o->tokens_in += row->input;
     o->tokens_out += row->generated;
-    o->within_slo += meets_slo(c->spec, row, tpot);
     rc_hist_add(&o->e2e, row->end - row->arrived);
     rc_hist_add(&o->queue, row->started - row->arrived);
     rc_hist_add(&o->service, row->end - row->started);
     rc_hist_add(&o->input, row->input);
     rc_hist_add(&o->output, row->generated);
     if (row->generated > 1)
-        rc_hist_add(&o->tpot, llround(tpot));
+        rc_hist_add(&o->ttit, llround((double)(row->end - row->first) / (row->generated - 1)));
 }
 
 /* ---- the end -------------------------------------------------------------------------- */

@@ -87,10 +87,10 @@ rc_status rc_serve_prometheus(const rc_serve *s, const rc_serve_result *r, const
     const metric all[] = {
         {"vllm:time_to_first_token_seconds", "Time to first token.", &r->ttft, RC_PS_PER_S,
          ttft_bounds},
-        {"vllm:inter_token_latency_seconds", "Time between tokens.", &r->ttit, RC_PS_PER_S,
+        {"vllm:inter_token_latency_seconds", "Time between tokens.", &r->gap, RC_PS_PER_S,
          gap_bounds},
         {"vllm:request_time_per_output_token_seconds", "Mean time between tokens of a request.",
-         &r->tpot, RC_PS_PER_S, gap_bounds},
+         &r->ttit, RC_PS_PER_S, gap_bounds},
         {"vllm:e2e_request_latency_seconds", "Arrival to last token.", &r->e2e, RC_PS_PER_S,
          request_bounds},
         {"vllm:request_queue_time_seconds", "Arrival to first pass.", &r->queue, RC_PS_PER_S,

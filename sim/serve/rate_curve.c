@@ -1,7 +1,10 @@
 /* Scenarios over a range of rates, and where each begins to give way.
  *
- * The knee is where p95 TTFT crosses the SLO's TTFT (without one: twice its value at the lowest
- * rate), between the two rates on either side by interpolation of both logarithms.
+ * The knee is the least rate at which an objective of the SLO is no longer met: too few of the
+ * requests keep its limit, where one that is rejected or lost keeps nothing. Between the two rates
+ * on either side, logarithms of rate and of the objective's value are interpolated, or, where too
+ * few are served for a value, the share that keeps the limit. A scenario without an SLO gives way
+ * where p95 TTFT of all requests is twice what it is at the lowest rate.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include <math.h>
@@ -80,25 +83,85 @@ static rc_status one(void *ctx, size_t item, rc_error *err) {
     return st;
 }
 
-static double p95_ttft(const rc_curve *c, int i) {
-    return rc_hist_quantile(&c->points[i].result->ttft, 0.95) / RC_PS_PER_S;
+/* s: a quantile over all requests, of which `unserved` have no value: INFINITY among those. */
+static double of_all(const rc_hist *h, double q, uint64_t unserved) {
+    uint64_t all = h->count + unserved;
+    double rank = ceil(q * (double)all);
+    if (all == 0)
+        return NAN;
+    if (rank > (double)h->count)
+        return INFINITY;
+    return rc_hist_quantile(h, fmax(rank - 0.5, 0.5) / (double)h->count) / RC_PS_PER_S;
 }
 
+static double ttft_of_all(const rc_serve_result *r, double q) {
+    return of_all(&r->ttft, q, r->requests - r->ttft.count);
+}
+
+static double ttit_of_all(const rc_serve_result *r, double q) {
+    return of_all(&r->ttit, q, r->rejected + r->lost);
+}
+
+#define TAIL 0.95
 #define KNEE 2.0 /* times the p95 TTFT at the lowest rate, where there is no SLO */
 
-static double knee_of(const rc_curve *c) {
-    assert(c->count >= 1);
-    double slo = c->serve->slo_ttft, limit = slo > 0.0 ? slo : KNEE * p95_ttft(c, 0);
-    if (p95_ttft(c, 0) > limit)
-        return NAN;
-    for (int i = 1; i < c->count; i++) {
-        double a = p95_ttft(c, i - 1), b = p95_ttft(c, i);
-        if (b < limit)
-            continue;
-        double share = log(limit / a) / log(b / a);
-        return c->points[i - 1].rate * pow(c->points[i].rate / c->points[i - 1].rate, share);
+/* What one objective shows at one rate. */
+typedef struct shown {
+    bool met;
+    double value, limit; /* s */
+    double kept, share;  /* of the requests */
+} shown;
+
+static shown shown_at(const rc_curve *c, int objective, int i) {
+    const rc_serve_result *r = c->points[i].result;
+    if (c->serve->objective_count == 0) {
+        shown v = {.value = ttft_of_all(r, TAIL), .share = TAIL};
+        v.limit = KNEE * ttft_of_all(c->points[0].result, TAIL);
+        v.met = i == 0 || v.value <= v.limit;
+        v.kept = (double)r->ttft.count / (double)r->requests;
+        return v;
     }
-    return NAN;
+    const rc_objective *g = &c->serve->objectives[objective];
+    const rc_objective_result *o = &r->objectives[objective];
+    return (shown){.met = rc_objective_met(g, o),
+                   .value = rc_objective_value(g, o),
+                   .limit = g->limit,
+                   .kept = o->asked > 0 ? (double)o->kept / (double)o->asked : 1.0,
+                   .share = g->share};
+}
+
+/* How far from the last rate that held (0) to the first that does not (1). */
+static double crossing(const shown *a, const shown *b) {
+    double at = isfinite(b->value) ? log(a->limit / a->value) / log(b->value / a->value)
+                                   : (a->kept - a->share) / (a->kept - b->kept);
+    return isfinite(at) ? fmin(fmax(at, 0.0), 1.0) : 1.0;
+}
+
+static double knee_of_one(const rc_curve *c, int objective) {
+    for (int i = 0; i < c->count; i++) {
+        shown b = shown_at(c, objective, i);
+        if (b.met)
+            continue;
+        if (i == 0)
+            return 0.0;
+        shown a = shown_at(c, objective, i - 1);
+        double low = c->points[i - 1].rate, high = c->points[i].rate;
+        return low * pow(high / low, crossing(&a, &b));
+    }
+    return INFINITY;
+}
+
+static void find_knee(rc_curve *c) {
+    assert(c->count >= 1);
+    c->knee = INFINITY;
+    c->breaks = 0;
+    for (int i = 0; i < c->serve->objective_count || i == 0; i++) {
+        double at = knee_of_one(c, i);
+        if (at >= c->knee)
+            continue;
+        c->knee = at;
+        c->breaks = i;
+    }
 }
 
 rc_status rc_curve_run(rc_curve *curves, int curve_count, const double *rates, int rate_count,
@@ -117,7 +180,7 @@ rc_status rc_curve_run(rc_curve *curves, int curve_count, const double *rates, i
     work w = {curves, rate_count, costs, seed};
     RC_TRY(rc_parallel((size_t)curve_count * (size_t)rate_count, threads, one, &w, err));
     for (int i = 0; i < curve_count; i++)
-        curves[i].knee = knee_of(&curves[i]);
+        find_knee(&curves[i]);
     return RC_OK;
 }
 
@@ -129,16 +192,25 @@ void rc_curve_free(rc_curve *c) {
 
 /* ---- what they gave ------------------------------------------------------------------- */
 
+/* %, of all requests; NAN without an SLO. */
+static double within_slo(const rc_curve *c, int i) {
+    const rc_serve_result *r = c->points[i].result;
+    return c->serve->objective_count > 0 ? 100.0 * (double)r->within_slo / (double)r->requests
+                                         : NAN;
+}
+
 static void curve_rows(rc_table *t, const rc_curve *c) {
     for (int k = 0; k < c->count; k++) {
         const rc_serve_result *r = c->points[k].result;
         const rc_pool_result *p = &r->pools[0], *d = &r->pools[r->pool_count - 1];
         rc_table_text(t, c->serve->name);
         rc_table_real(t, c->points[k].rate, 5);
-        rc_table_real(t, rc_hist_quantile(&r->ttft, 0.5) / MS, 1);
-        rc_table_real(t, rc_hist_quantile(&r->ttft, 0.95) / MS, 1);
-        rc_table_real(t, rc_hist_quantile(&r->ttit, 0.5) / MS, 2);
-        rc_table_real(t, rc_hist_quantile(&r->ttit, 0.95) / MS, 2);
+        rc_table_real(t, 1e3 * ttft_of_all(r, 0.5), 1);
+        rc_table_real(t, 1e3 * ttft_of_all(r, TAIL), 1);
+        rc_table_real(t, 1e3 * ttit_of_all(r, 0.5), 2);
+        rc_table_real(t, 1e3 * ttit_of_all(r, TAIL), 2);
+        rc_table_real(t, rc_hist_quantile(&r->gap, TAIL) / MS, 2);
+        rc_table_real(t, within_slo(c, k), 1);
         rc_table_real(t, r->goodput, 4);
         rc_table_real(t, 100.0 * p->busy_s / p->up_s, 1);
         rc_table_real(t, r->pool_count > 1 ? 100.0 * d->busy_s / d->up_s : NAN, 1);
@@ -158,6 +230,8 @@ static rc_table *curve_table(const rc_curve *curves, int count) {
         {"ttft_p95_ms", "TTFT p95", "ms", RC_RIGHT},
         {"ttit_p50_ms", "TTIT p50", "ms", RC_RIGHT},
         {"ttit_p95_ms", "TTIT p95", "ms", RC_RIGHT},
+        {"token_gap_p95_ms", "gaps p95", "ms", RC_RIGHT},
+        {"within_slo_pct", "in SLO", "%", RC_RIGHT},
         {"goodput", "goodput", "1/s", RC_RIGHT},
         {"busy_pct", "busy", "%", RC_RIGHT},
         {"decode_busy_pct", "last pool", "%", RC_RIGHT},
@@ -185,18 +259,25 @@ static void print_rests(const rc_curve *c, FILE *f) {
                   rc_basis_text(share, text, sizeof text));
 }
 
+static void print_knee(const rc_curve *c, FILE *f) {
+    char why[RC_OBJECTIVE_TEXT] = "p95 TTFT twice the first";
+    if (c->serve->objective_count > 0)
+        (void)rc_objective_text(&c->serve->objectives[c->breaks], why);
+    (void)fprintf(f, "knee of %s: ", c->serve->name);
+    if (c->knee <= 0.0)
+        (void)fprintf(f, "below %.4g per second (%s)\n", c->points[0].rate, why);
+    else if (isinf(c->knee))
+        (void)fprintf(f, "above %.4g per second\n", c->points[c->count - 1].rate);
+    else
+        (void)fprintf(f, "%.4g per second (%s)\n", c->knee, why);
+}
+
 rc_status rc_curve_print(const rc_curve *curves, int count, FILE *f, rc_error *err) {
     rc_status st = rc_table_finish(curve_table(curves, count), false, f, err);
     for (int i = 0; i < count; i++)
         print_rests(&curves[i], f);
-    for (int i = 0; i < count; i++) {
-        if (isnan(curves[i].knee))
-            (void)fprintf(f, "knee of %s: not within these rates\n", curves[i].serve->name);
-        else
-            (void)fprintf(f, "knee of %s: %.4g per second (p95 TTFT %s)\n", curves[i].serve->name,
-                          curves[i].knee,
-                          curves[i].serve->slo_ttft > 0.0 ? "at the SLO" : "twice the first");
-    }
+    for (int i = 0; i < count; i++)
+        print_knee(&curves[i], f);
     return st;
 }
 
@@ -205,7 +286,9 @@ void rc_curve_json(const rc_curve *curves, int count, rc_json *j, json_t *root) 
     for (int i = 0; i < count; i++) {
         json_t *c = rc_json_object(j, list, NULL);
         rc_json_text(j, c, "serve", curves[i].serve->name);
-        rc_json_real(j, c, "knee", curves[i].knee);
+        bool within = curves[i].knee > 0.0 && isfinite(curves[i].knee);
+        rc_json_real(j, c, "knee", within ? curves[i].knee : NAN);
+        rc_json_text(j, c, "knee_is", within ? "within" : curves[i].knee > 0.0 ? "above" : "below");
         json_t *points = rc_json_list(j, c, "points");
         for (int k = 0; k < curves[i].count; k++) {
             json_t *p = rc_json_object(j, points, NULL);
@@ -222,16 +305,26 @@ typedef struct picture {
     int count;
 } picture;
 
+/* What is not finite is not drawn. */
+static void put(FILE *data, double v) {
+    if (isfinite(v))
+        (void)fprintf(data, " %.8g", v);
+    else
+        (void)fputs(" -", data);
+}
+
 static void draw_data(const picture *p, FILE *data) {
     for (int i = 0; i < p->count; i++) {
         const rc_curve *c = &p->curves[i];
         for (int k = 0; k < c->count; k++) {
             const rc_serve_result *r = c->points[k].result;
-            (void)fprintf(data, "%.8g %.8g %.8g %.8g %.8g\n", c->points[k].rate,
-                          rc_hist_quantile(&r->ttft, 0.5) / RC_PS_PER_S,
-                          rc_hist_quantile(&r->ttft, 0.95) / RC_PS_PER_S,
-                          rc_hist_quantile(&r->ttit, 0.5) / MS,
-                          rc_hist_quantile(&r->ttit, 0.95) / MS);
+            (void)fprintf(data, "%.8g", c->points[k].rate);
+            put(data, ttft_of_all(r, 0.5));
+            put(data, ttft_of_all(r, TAIL));
+            put(data, 1e3 * ttit_of_all(r, 0.5));
+            put(data, 1e3 * ttit_of_all(r, TAIL));
+            put(data, within_slo(c, k));
+            (void)fputc('\n', data);
         }
         rc_plot_next(data);
     }
@@ -241,7 +334,7 @@ static void draw_knees(const picture *p, FILE *script, bool labelled) {
     (void)fputs("unset arrow\nunset label\n", script);
     for (int i = 0; i < p->count; i++) {
         double knee = p->curves[i].knee;
-        if (isnan(knee))
+        if (knee <= 0.0 || isinf(knee))
             continue;
         (void)fprintf(script,
                       "set arrow from %.8g, graph 0 to %.8g, graph 1 nohead lt %d lw 1.5 dt 3\n",
@@ -268,11 +361,32 @@ static void draw_lines(const picture *p, FILE *script, int column) {
     }
 }
 
+/* The share of all requests within the SLO. */
+static void draw_shares(const picture *p, FILE *script) {
+    (void)fputs("plot ", script);
+    for (int i = 0; i < p->count; i++) {
+        (void)fprintf(script, "'rates.dat' index %d using 1:6 with linespoints lt %d title ", i,
+                      i + 1);
+        rc_plot_text(script, "%s", p->curves[i].serve->name);
+        (void)fputs(i + 1 < p->count ? ", " : "\n", script);
+    }
+}
+
+#define X_LABEL "set xlabel 'sessions or requests arriving per second'\n"
+
+/* One of the shares within the SLO when a scenario has one. */
+static int panels(const picture *p) {
+    for (int i = 0; i < p->count; i++)
+        if (p->curves[i].serve->objective_count > 0)
+            return 3;
+    return 2;
+}
+
 static void draw(const void *ctx, FILE *script, FILE *data) {
     const picture *p = ctx;
     const rc_curve *c = &p->curves[0];
     draw_data(p, data);
-    (void)fputs("set multiplot layout 2,1 title ", script);
+    (void)fprintf(script, "set multiplot layout %d,1 title ", panels(p));
     rc_plot_text(script, "%s on %s", c->serve->model.name, c->serve->machine.name);
     (void)fprintf(script, " font ',17'\nset xrange [%.8g:%.8g]\n", 0.9 * c->points[0].rate,
                   1.1 * c->points[c->count - 1].rate);
@@ -281,11 +395,18 @@ static void draw(const void *ctx, FILE *script, FILE *data) {
                 script);
     draw_knees(p, script, true);
     draw_lines(p, script, 2);
-    (void)fputs("set ylabel 'TTIT (token gaps), ms'\n"
-                "set xlabel 'sessions or requests arriving per second'\n",
-                script);
+    (void)fputs("set ylabel 'TTIT, ms'\n", script);
+    if (panels(p) < 3)
+        (void)fputs(X_LABEL, script);
     draw_knees(p, script, false);
     draw_lines(p, script, 4);
+    if (panels(p) == 3) {
+        (void)fputs("unset logscale y\nset yrange [0:105]\n"
+                    "set ylabel 'requests within the SLO, %'\n" X_LABEL,
+                    script);
+        draw_knees(p, script, false);
+        draw_shares(p, script);
+    }
     (void)fputs("unset multiplot\n", script);
 }
 
@@ -294,6 +415,6 @@ const char *const rc_curve_plot_names[] = {"rates", NULL};
 rc_status rc_curve_plot(const rc_curve *curves, int count, const char *dir, bool overwrite,
                         bool *drawn, rc_error *err) {
     const picture p = {curves, count};
-    const rc_plot plot = {rc_curve_plot_names[0], 1100, 900, draw};
+    const rc_plot plot = {rc_curve_plot_names[0], 1100, 1200, draw};
     return rc_gnuplot(&plot, 1, &p, dir, overwrite, drawn, err);
 }

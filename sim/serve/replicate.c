@@ -27,12 +27,17 @@ static rc_status one(void *ctx, size_t item, rc_error *err) {
 }
 
 static void merge_hists(rc_serve_result *a, const rc_serve_result *b) {
-    rc_hist *into[] = {&a->ttft,    &a->ttit,  &a->e2e,         &a->tpot,  &a->queue,
+    rc_hist *into[] = {&a->ttft,    &a->gap,   &a->e2e,         &a->ttit,  &a->queue,
                        &a->service, &a->batch, &a->pass_tokens, &a->input, &a->output};
-    const rc_hist *from[] = {&b->ttft,    &b->ttit,  &b->e2e,         &b->tpot,  &b->queue,
+    const rc_hist *from[] = {&b->ttft,    &b->gap,   &b->e2e,         &b->ttit,  &b->queue,
                              &b->service, &b->batch, &b->pass_tokens, &b->input, &b->output};
     for (size_t i = 0; i < sizeof into / sizeof into[0]; i++)
         rc_hist_merge(into[i], from[i]);
+    for (int i = 0; i < a->objective_count; i++) {
+        a->objectives[i].asked += b->objectives[i].asked;
+        a->objectives[i].kept += b->objectives[i].kept;
+        rc_hist_merge(&a->objectives[i].served, &b->objectives[i].served);
+    }
 }
 
 static void merge_counts(rc_serve_result *a, const rc_serve_result *b) {

@@ -193,7 +193,7 @@ rc_status rc_serve_histograms(const rc_serve_result *r, const char *path, bool o
         double unit;
     } all[] = {{"ttft_s", &r->ttft, RC_PS_PER_S},
                {"ttit_s", &r->ttit, RC_PS_PER_S},
-               {"ttit_request_s", &r->tpot, RC_PS_PER_S},
+               {"token_gap_s", &r->gap, RC_PS_PER_S},
                {"e2e_s", &r->e2e, RC_PS_PER_S},
                {"queue_s", &r->queue, RC_PS_PER_S},
                {"service_s", &r->service, RC_PS_PER_S},

@@ -27,7 +27,13 @@
 #include "sim/trace/workload.h"
 
 /* ---------------------------------------------------------------- scenario ---------------- */
-enum { RC_SERVE_POOLS = 8, RC_SERVE_FAULTS = 64, RC_SERVE_STEPS = 16, RC_SERVE_REPLICAS = 1024 };
+enum {
+    RC_SERVE_POOLS = 8,
+    RC_SERVE_FAULTS = 64,
+    RC_SERVE_STEPS = 16,
+    RC_SERVE_REPLICAS = 1024,
+    RC_SERVE_OBJECTIVES = 8
+};
 
 typedef enum rc_pool_role { RC_POOL_MIXED, RC_POOL_PREFILL, RC_POOL_DECODE } rc_pool_role;
 const char *rc_pool_role_name(rc_pool_role r);
@@ -68,6 +74,15 @@ typedef struct rc_serve_fault {
     rc_time at, back; /* RC_TIME_NEVER: not again */
     double speed;
 } rc_serve_fault;
+
+/* A limit, and the share of the requests it speaks of that must keep it: those with an input in
+ * [from, to). TTIT is a request's mean gap between tokens, so that a request of one token has none
+ * and no limit on TTIT speaks of it. A request that is rejected or lost keeps nothing. */
+typedef struct rc_objective {
+    bool ttit;           /* else TTFT */
+    double limit, share; /* s; 0 < share <= 1 */
+    int64_t from, to;    /* tokens; 0, INT64_MAX: all */
+} rc_objective;
 
 typedef struct rc_linear_costs { /* seconds; a pass costs the sum. For tests of the queueing. */
     bool on;
@@ -116,8 +131,9 @@ typedef struct rc_serve {
     int fault_count;
     bool lose; /* requests on a lost node are lost, not tried again */
     /* ends */
-    double slo_ttft, slo_ttit; /* s; 0: none */
-    double price;              /* per GPU-hour; 0: none */
+    rc_objective objectives[RC_SERVE_OBJECTIVES];
+    int objective_count;
+    double price; /* per GPU-hour; 0: none */
     uint64_t seed;
     rc_linear_costs linear;
 } rc_serve;
@@ -179,6 +195,12 @@ typedef struct rc_pass_stats {
     uint64_t cells;
 } rc_pass_stats;
 
+/* What the requests that an objective speaks of showed. */
+typedef struct rc_objective_result {
+    uint64_t asked, kept; /* requests: all of them; those that kept the limit */
+    rc_hist served;       /* ps: TTFT or TTIT of those that are done */
+} rc_objective_result;
+
 /* Over time. */
 typedef struct rc_serve_series {
     rc_timeline waiting, running, kv_used; /* requests, requests, share of blocks pinned */
@@ -190,8 +212,8 @@ typedef struct rc_serve_result {
     uint64_t queue_full, too_large; /* the rejected, by rc_refusal */
     uint64_t preempted, retried;
     rc_time makespan;                           /* first arrival to last end */
-    rc_hist ttft, ttit, e2e;                    /* ps; TTIT: gaps between tokens */
-    rc_hist tpot;                               /* ps; a request's mean gap */
+    rc_hist ttft, ttit, e2e;                    /* ps; TTIT: a request's mean gap between tokens */
+    rc_hist gap;                                /* ps; between two tokens of a request */
     rc_hist queue, service;                     /* ps; arrival to start, start to end */
     rc_hist batch, pass_tokens;                 /* of passes: sequences, tokens */
     rc_hist input, output;                      /* tokens, done requests */
@@ -200,8 +222,10 @@ typedef struct rc_serve_result {
     uint64_t recomputed_tokens, fetched_tokens; /* after preemption or loss; from host memory */
     uint64_t moved_tokens;                      /* between pools */
     rc_notes notes;                             /* about the model, its dtypes and its context */
-    uint64_t within_slo;                        /* done requests */
-    double goodput;                             /* of those, per second of makespan */
+    rc_objective_result objectives[RC_SERVE_OBJECTIVES];
+    int objective_count;
+    uint64_t within_slo; /* done, and within every limit that speaks of it */
+    double goodput;      /* of those, per second of makespan */
     double mfu, tokens_per_gpu_s, cost_per_mtoken, gpu_hours, cost;
     double little_l, little_lw; /* mean in system; rate x mean sojourn */
     rc_pool_result pools[RC_SERVE_POOLS];
@@ -222,6 +246,17 @@ typedef struct rc_serve_options {
     rc_served *rows;         /* [trace->count], or NULL */
     rc_serve_series *series; /* or NULL */
 } rc_serve_options;
+
+/* Of `asked` requests, how many must keep the limit. */
+uint64_t rc_objective_rank(const rc_objective *g, uint64_t asked);
+/* Whether enough of the requests kept the limit; true where it speaks of none. */
+bool rc_objective_met(const rc_objective *g, const rc_objective_result *r);
+/* s: what the share of the requests keeps, at best; at most the limit when the objective is met and
+ * more when it is not; INFINITY when too few were served, 0 where it speaks of none. */
+double rc_objective_value(const rc_objective *g, const rc_objective_result *r);
+/* "TTFT p95 <= 5 s, inputs of 1000 to 2000" */
+enum { RC_OBJECTIVE_TEXT = 128 };
+const char *rc_objective_text(const rc_objective *g, char buf[RC_OBJECTIVE_TEXT]);
 
 /* Shares of the time that GPUs were busy by what its costs rest on, all pools. */
 void rc_serve_rests(const rc_serve_result *r, double share[RC_BASIS_COUNT]);

@@ -31,6 +31,7 @@ static void draw_latency(const void *ctx, FILE *script, FILE *data) {
     const rc_serve_result *r = p->result;
     cumulative(data, &r->ttft);
     cumulative(data, &r->ttit);
+    cumulative(data, &r->gap);
     cumulative(data, &r->e2e);
     cumulative(data, &r->queue);
     (void)fputs("set title ", script);
@@ -39,9 +40,10 @@ static void draw_latency(const void *ctx, FILE *script, FILE *data) {
     (void)fputs("\nset logscale x\nset xrange [0.001:*]\nset yrange [0:100]\nset format x '%g'\n"
                 "set xlabel 'seconds'\nset ylabel 'at most so long, %'\nset key bottom right\n"
                 "plot 'latency.dat' index 0 using 1:2 with lines lt 1 title 'TTFT', "
-                "'' index 1 using 1:2 with lines lt 2 title 'TTIT (token gaps)', "
-                "'' index 2 using 1:2 with lines lt 3 title 'end to end', "
-                "'' index 3 using 1:2 with lines lt 4 title 'queueing'\n",
+                "'' index 1 using 1:2 with lines lt 2 title 'TTIT', "
+                "'' index 2 using 1:2 with lines lt 2 dt 3 title 'token gaps', "
+                "'' index 3 using 1:2 with lines lt 3 title 'end to end', "
+                "'' index 4 using 1:2 with lines lt 4 title 'queueing'\n",
                 script);
 }
 

@@ -27,8 +27,8 @@ static rc_status print_latencies(const rc_serve_result *r, FILE *f, rc_error *er
     };
     rc_table *t = RC_TABLE_WITH(columns);
     quantile_row(t, "TTFT", &r->ttft);
-    quantile_row(t, "TTIT (token gaps)", &r->ttit);
-    quantile_row(t, "TTIT (request means)", &r->tpot);
+    quantile_row(t, "TTIT", &r->ttit);
+    quantile_row(t, "token gaps", &r->gap);
     quantile_row(t, "end to end", &r->e2e);
     quantile_row(t, "queueing", &r->queue);
     quantile_row(t, "service", &r->service);
@@ -114,13 +114,26 @@ static void print_head(const rc_serve *s, const rc_serve_result *r, FILE *f) {
     (void)fprintf(f, "\n");
 }
 
+static void print_objectives(const rc_serve *s, const rc_serve_result *r, FILE *f) {
+    char text[RC_OBJECTIVE_TEXT];
+    for (int i = 0; i < s->objective_count; i++) {
+        const rc_objective *g = &s->objectives[i];
+        const rc_objective_result *o = &r->objectives[i];
+        double v = rc_objective_value(g, o);
+        char value[32] = "too few served";
+        if (isfinite(v))
+            (void)snprintf(value, sizeof value, "%.4g s", v);
+        (void)fprintf(f, "  %s: %s, %s, kept by %llu of %llu\n", rc_objective_text(g, text),
+                      rc_objective_met(g, o) ? "met" : "not met", value,
+                      (unsigned long long)o->kept, (unsigned long long)o->asked);
+    }
+}
+
 static void print_ends(const rc_serve *s, const rc_serve_result *r, FILE *f) {
-    if (s->slo_ttft > 0.0 || s->slo_ttit > 0.0)
-        (void)fprintf(f,
-                      "goodput %.4f requests/s: %.2f %% of all within the SLO (TTFT %.10g s, "
-                      "TTIT %.10g s)\n",
-                      r->goodput, 100.0 * (double)r->within_slo / (double)r->requests, s->slo_ttft,
-                      s->slo_ttit);
+    if (s->objective_count > 0)
+        (void)fprintf(f, "goodput %.4f requests/s: %.2f %% of all within the SLO\n", r->goodput,
+                      100.0 * (double)r->within_slo / (double)r->requests);
+    print_objectives(s, r, f);
     (void)fprintf(f, "MFU %.2f %%, %.1f tokens per GPU-second, %.3f GPU-hours", 100.0 * r->mfu,
                   r->tokens_per_gpu_s, r->gpu_hours);
     if (r->cost > 0.0)
@@ -204,6 +217,23 @@ static void json_pools(rc_json *j, json_t *root, const rc_serve_result *r) {
     }
 }
 
+static void json_objectives(rc_json *j, json_t *root, const rc_serve *s, const rc_serve_result *r) {
+    json_t *list = rc_json_list(j, root, "slo");
+    char text[RC_OBJECTIVE_TEXT];
+    for (int i = 0; i < s->objective_count; i++) {
+        const rc_objective *g = &s->objectives[i];
+        const rc_objective_result *v = &r->objectives[i];
+        json_t *o = rc_json_object(j, list, NULL);
+        rc_json_text(j, o, "objective", rc_objective_text(g, text));
+        rc_json_real(j, o, "limit_s", g->limit);
+        rc_json_real(j, o, "share", g->share);
+        rc_json_real(j, o, "value_s", rc_objective_value(g, v));
+        json_int(j, o, "asked", v->asked);
+        json_int(j, o, "kept", v->kept);
+        rc_json_bool(j, o, "met", rc_objective_met(g, v));
+    }
+}
+
 static void json_simulation(rc_json *j, json_t *root, const rc_serve_result *r) {
     json_t *o = rc_json_object(j, root, "simulation");
     json_int(j, o, "events", r->events);
@@ -232,7 +262,7 @@ void rc_serve_json(const rc_serve *s, const rc_serve_result *r, rc_json *j, json
     rc_json_real(j, root, "makespan_s", (double)r->makespan / RC_PS_PER_S);
     json_quantiles(j, root, "ttft_ms", &r->ttft, MS);
     json_quantiles(j, root, "ttit_ms", &r->ttit, MS);
-    json_quantiles(j, root, "ttit_request_mean_ms", &r->tpot, MS);
+    json_quantiles(j, root, "token_gap_ms", &r->gap, MS);
     json_quantiles(j, root, "e2e_ms", &r->e2e, MS);
     json_quantiles(j, root, "queue_ms", &r->queue, MS);
     json_quantiles(j, root, "service_ms", &r->service, MS);
@@ -248,6 +278,7 @@ void rc_serve_json(const rc_serve *s, const rc_serve_result *r, rc_json *j, json
     rc_notes_json(j, root, &r->notes);
     rc_json_real(j, root, "goodput", r->goodput);
     rc_json_real(j, root, "within_slo", (double)r->within_slo / (double)r->requests);
+    json_objectives(j, root, s, r);
     json_int(j, root, "tokens_in", r->tokens_in);
     json_int(j, root, "tokens_out", r->tokens_out);
     rc_json_real(j, root, "tokens_per_gpu_s", r->tokens_per_gpu_s);

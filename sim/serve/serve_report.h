@@ -7,8 +7,8 @@
 
 rc_status rc_serve_print(const rc_serve *s, const rc_serve_result *r, bool stats, FILE *f,
                          rc_error *err);
-/* Keys at the top: requests, done, rejected, lost, wall_s, ttft_ms, ttit_ms, e2e_ms (each p50, p90,
- * p95, p99), kv_hit_tokens, goodput, and more. `wall_s` is the only one that differs from run to
+/* Keys at the top: requests, done, rejected, lost, wall_s, ttft_ms, ttit_ms, token_gap_ms, e2e_ms
+ * (each p50, p90, p95, p99), kv_hit_tokens, goodput, slo, and more. `wall_s` is the only one that differs from run to
  * run. */
 void rc_serve_json(const rc_serve *s, const rc_serve_result *r, rc_json *j, json_t *root);
 /* Prometheus text, with vLLM's metric names where it has one. */
@@ -41,7 +41,9 @@ typedef struct rc_curve {
     const rc_serve *serve;
     rc_curve_point points[RC_CURVE_POINTS];
     int count;
-    double knee; /* the rate at which p95 TTFT crosses the SLO, or twice its first; nan: none */
+    double
+        knee; /* per second: where the SLO is no longer met; 0: met at no rate, INFINITY: at all */
+    int breaks; /* the objective that gives way there, of serve->objectives */
 } rc_curve;
 /* "a..b" (geometric, `n` points) or "a,b,c". RC_E_USAGE names the text. */
 rc_status rc_curve_rates(const char *text, int n, double *out, int *count, rc_error *err);

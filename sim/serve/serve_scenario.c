@@ -136,13 +136,6 @@ static rc_status read_speculative(const rc_section *root, rc_serve *s, rc_error 
     return RC_OK;
 }
 
-static rc_status read_slo(const rc_section *root, rc_serve *s, rc_error *err) {
-    rc_section map;
-    RC_TRY(rc_section_enter(root, "slo", &map, err));
-    RC_TRY(rc_section_number(&map, "ttft", &s->slo_ttft, err));
-    return rc_section_number(&map, "ttit", &s->slo_ttit, err);
-}
-
 static rc_status read_costs(const rc_section *root, rc_serve *s, rc_error *err) {
     rc_linear_costs *c = &s->linear;
     const struct {
@@ -195,7 +188,7 @@ rc_status rc_serve_read(rc_doc *doc, const char *const *sets, size_t set_count, 
     RC_TRY(rc_serve_read_faults(&root, out, err));
     RC_TRY(read_pattern(&root, out, err));
     RC_TRY(read_speculative(&root, out, err));
-    RC_TRY(read_slo(&root, out, err));
+    RC_TRY(rc_serve_read_slo(&root, out, err));
     return read_costs(&root, out, err);
 }
 

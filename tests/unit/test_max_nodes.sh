@@ -38,6 +38,7 @@ answers=$(sqlite3 "$work/s.db" "SELECT cp || ':' || count(time_s) FROM point GRO
 
 sed "s|machine: h100-sxm|machine: $two|" scenarios/plan/llama405b-128k.yaml >"$work/plan.yaml"
 "$build/ringcast" plan "$work/plan.yaml" --quiet --json --set synthetic.requests=40 --set synthetic.rate=0.005 --set slo.0.ttft=60s \
+    --set slo.1.ttit=60s \
     --set 'space.tp=[8]' --set 'space.cp=[1, 2, 4]' --set 'space.variant=[oracle]' --set 'space.pools=[mixed]' \
     --set 'space.scheduler=[prefill-first]' --set 'space.kv=[bf16]' --set 'space.max_batch=[8]' --set 'space.replicas=[1, 2]' \
     --set search.seeds=1 >"$work/plan.json" || fail "no plan on two nodes"

@@ -53,7 +53,7 @@ static void test_bounds(void **state) {
 
 static void test_queues(void **state) {
     (void)state;
-    const rc_plan_objective all = {.limit = 1.0, .share = 95.0};
+    const rc_objective all = {.limit = 1.0, .share = 95.0};
     const rc_plan_load one = {.classes = &request, .class_count = 1};
     double time = 1.0;
     const prefills times = {.time = &time};

@@ -89,10 +89,9 @@ static void test_errors(void **state) {
     says(HEAD OFFERS SLO "space: {cp: 2}\n", "p.yaml:6:8: missing key 'tp' in 'space'");
     says(HEAD OFFERS SLO SPACE "pools: []\n",
          "p.yaml:7:8: key 'pools': a plan finds that itself, from 'offers' and 'space'");
-    says(HEAD OFFERS "slo: [{ttft: 2s, ttit: 1s}]\n" SPACE,
-         "p.yaml:5:7: key 'slo': each entry limits one of 'ttft' and 'ttit'");
-    says(HEAD OFFERS "slo: {ttft: 2s}\n" SPACE,
-         "p.yaml:5:6: key 'slo': found a map, expected a list");
+    says(HEAD OFFERS "slo: [{share: 50%}]\n" SPACE,
+         "p.yaml:5:7: key 'slo': each entry limits 'ttft', 'ttit' or both");
+    says(HEAD OFFERS "slo: 2s\n" SPACE, "p.yaml:5:6: key 'slo': found '2s', expected a list");
     says(HEAD OFFERS SLO "space: {tp: 8, kv: [fp9]}\n",
          "p.yaml:6:21: key 'kv': found 'fp9', expected one of bf16, fp8, int4 (did you mean "
          "'fp8'?)");

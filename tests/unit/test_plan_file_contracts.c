@@ -26,11 +26,9 @@ static void test_trials(void **state) {
     static rc_serve s;
     rc_plan_trial t = {.option = {.prefill = 1, .offer = 1}, .growth = 1.0};
     const rc_plan_option none = {.prefill = 0};
-    const rc_plan_objective all = {.share = 95.0};
     const rc_trace empty = {0};
     rc_plan_load load = {0};
     uint32_t prefix = 0;
-    double work;
     file.plan.offer_count = 1;
     trips("o->offer >= 0 && o->offer < p->offer_count", rc_plan_serve(&file, &t, &s));
     t.option.offer = 0;
@@ -40,7 +38,6 @@ static void test_trials(void **state) {
     trips("t->matrix > 0.0 && t->hbm > 0.0 && t->network > 0.0 && t->memory > 0.0",
           rc_plan_serve(&file, &t, &s));
     trips("o->prefill >= 1", put_pools(&file.plan, &none, &s));
-    trips("g->share > 0.0 && g->share <= 1.0", (void)class_value(&all, NULL, 0, &work));
     trips("t->count >= 1", (void)classify(&empty, &prefix, &load, &err));
 }
 

@@ -52,7 +52,7 @@ static int setup(void **state) {
     plan.offers[1].price = 3.0;
     plan.offers[0].gpus = plan.offers[1].gpus = 64;
     plan.objective_count = 1;
-    plan.objectives[0] = (rc_plan_objective){.limit = 2.0, .share = 0.95, .to = INT64_MAX};
+    plan.objectives[0] = (rc_objective){.limit = 2.0, .share = 0.95, .to = INT64_MAX};
     plan.growth = 1.0;
     plan.simulations = 60;
     plan.check_seeds = 4;
@@ -261,9 +261,9 @@ static void test_bounds(void **state) {
     plan.objectives[0].limit = 0.9 * v.ttft;
     assert_int_equal(bound_of(&o).cut, RC_CUT_PREFILL);
     plan.objectives[0] =
-        (rc_plan_objective){.ttit = true, .limit = 0.9 * v.ttit, .share = 0.95, .to = INT64_MAX};
+        (rc_objective){.ttit = true, .limit = 0.9 * v.ttit, .share = 0.95, .to = INT64_MAX};
     assert_int_equal(bound_of(&o).cut, RC_CUT_DECODE);
-    plan.objectives[0] = (rc_plan_objective){.limit = 2.0, .share = 0.95, .to = INT64_MAX};
+    plan.objectives[0] = (rc_objective){.limit = 2.0, .share = 0.95, .to = INT64_MAX};
     load.span = 1.0;
     assert_int_equal(bound_of(&o).cut, RC_CUT_WORK);
     load.span = 500.0;

@@ -1,6 +1,7 @@
 /* What scenarios, rows, reports, curves and replications assume of their callers
  * (tests/support/trips.h).
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/serve/objectives.c"
 #include "sim/serve/prometheus.c"
 #include "sim/serve/rate_curve.c"
 #include "sim/serve/request_rows.c"
@@ -47,13 +48,27 @@ static void test_reports(void **state) {
     rc_json_destroy(j);
 }
 
+static void test_objectives(void **state) {
+    (void)state;
+    const rc_objective none = {.share = 0.0}, all = {.share = 1.0};
+    const rc_objective_result more = {.asked = 1, .kept = 2};
+    const rc_served pending = {.outcome = RC_PENDING}, done = {.outcome = RC_DONE};
+    static rc_serve two;
+    two.objective_count = 2;
+    trips("g->share > 0.0 && g->share <= 1.0", (void)rc_objective_rank(&none, 1));
+    trips("r->kept <= r->asked", (void)rc_objective_met(&all, &more));
+    trips("row->outcome != RC_PENDING", (void)objectives_count(&spec, &pending, &result));
+    trips("out->objective_count == s->objective_count",
+          (void)objectives_count(&two, &done, &result));
+}
+
 static void test_curves(void **state) {
     (void)state;
     double rates[RC_CURVE_POINTS];
     int count;
     rc_curve curve = {.serve = &spec};
     trips("text != NULL", (void)rc_curve_rates(NULL, 2, rates, &count, &err));
-    trips("c->count >= 1", (void)knee_of(&curve));
+    trips("c->count >= 1", find_knee(&curve));
     trips("rate_count >= 1 && rate_count <= RC_CURVE_POINTS",
           (void)rc_curve_run(&curve, 1, rates, 0, NULL, 1, 1, &err));
     trips("curve_count >= 1 && curve_count <= RC_CURVE_LINES",
@@ -75,9 +90,10 @@ static void test_replications(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),  cmocka_unit_test(test_scenario),
-        cmocka_unit_test(test_rows),   cmocka_unit_test(test_reports),
-        cmocka_unit_test(test_curves), cmocka_unit_test(test_replications),
+        cmocka_unit_test(test_names),        cmocka_unit_test(test_scenario),
+        cmocka_unit_test(test_rows),         cmocka_unit_test(test_reports),
+        cmocka_unit_test(test_objectives),   cmocka_unit_test(test_curves),
+        cmocka_unit_test(test_replications),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
