@@ -57,6 +57,8 @@ uint64_t rc_eventq_fired(const rc_eventq *q); /* events fired so far */
 size_t rc_eventq_bytes_per_event(void);       /* memory of one at scale; at most 64 */
 /* Fire the next event; false when none is left. */
 bool rc_eventq_step(rc_eventq *q);
+/* Time of the next event, without firing it; RC_TIME_NEVER when none is pending. */
+rc_time rc_eventq_next(rc_eventq *q);
 /* Fire all events up to and at `until`; how many. */
 uint64_t rc_eventq_run(rc_eventq *q, rc_time until);
 

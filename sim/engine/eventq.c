@@ -422,6 +422,10 @@ bool rc_eventq_step(rc_eventq *q) {
     return rc_eventq_step_inline(q);
 }
 
+rc_time rc_eventq_next(rc_eventq *q) {
+    return rc_eventq_next_inline(q);
+}
+
 uint64_t rc_eventq_run(rc_eventq *q, rc_time until) {
     assert(q != NULL);
     uint64_t before = q->fired;

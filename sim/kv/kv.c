@@ -33,7 +33,7 @@ typedef struct list {
 
 typedef struct lease {
     const rc_trace *trace;
-    const rc_req *request;
+    size_t request; /* its place there: the array may move while the lease is open */
     uint32_t named, private_blocks, filled; /* blocks; named: those held, of request->named */
     uint32_t next;                          /* free leases */
     bool open;
@@ -391,7 +391,7 @@ bool rc_kv_admit(rc_kv *kv, const rc_trace *t, const rc_req *r, uint64_t tokens,
     lease *l = &kv->leases[*out];
     kv->free_lease = l->next;
     *l = (lease){.trace = t,
-                 .request = r,
+                 .request = (size_t)(r - t->at),
                  .named = x.upto,
                  .private_blocks = (uint32_t)(all - x.upto),
                  .filled = match->blocks,
@@ -407,7 +407,7 @@ static lease *open_lease(rc_kv *kv, rc_kv_lease at) {
 
 void rc_kv_filled(rc_kv *kv, rc_kv_lease at_lease, uint64_t tokens) {
     lease *l = open_lease(kv, at_lease);
-    const rc_req *r = l->request;
+    const rc_req *r = &l->trace->at[l->request];
     uint64_t whole = tokens / kv->c.block;
     if (tokens >= r->input && whole < blocks_for(kv, r->input))
         whole = blocks_for(kv, r->input); /* a partial last block of the input has a name, too */
@@ -427,7 +427,8 @@ bool rc_kv_grow(rc_kv *kv, rc_kv_lease at_lease, uint64_t tokens) {
     uint64_t all = blocks_for(kv, tokens), have = (uint64_t)l->named + l->private_blocks;
     if (all <= have)
         return true;
-    const reach x = {l->trace, l->request, l->named, named_of(l->request, all)};
+    const rc_req *r = &l->trace->at[l->request];
+    const reach x = {l->trace, r, l->named, named_of(r, all)};
     uint64_t rest = all - have - (x.upto - x.from);
     if (!take(kv, &x, rest, x.upto))
         return false;
@@ -451,7 +452,7 @@ static void unpin(rc_kv *kv, uint32_t s, uint32_t to) {
 
 void rc_kv_release(rc_kv *kv, rc_kv_lease at_lease, bool last) {
     lease *l = open_lease(kv, at_lease);
-    const rc_req *r = l->request;
+    const rc_req *r = &l->trace->at[l->request];
     bool by_session = kv->c.policy == RC_KV_SESSION && !last && r->session < kv->c.sessions;
     uint32_t to = by_session ? LIST_FIRST_SESSION + r->session : LIST_ENDED;
     uint32_t beyond = r->named - l->named;        /* named blocks that were never taken */

@@ -66,7 +66,8 @@ rc_status rc_kv_create(const rc_kv_config *c, rc_kv **out, rc_error *err);
 void rc_kv_destroy(rc_kv *kv); /* NULL is fine */
 
 rc_kv_match rc_kv_lookup(const rc_kv *kv, const rc_trace *t, const rc_req *r);
-/* False when there is no room now (or no lease left): then nothing has changed. `tokens` is what
+/* `r` is one of t->at, an array that may be moved by its owner while the lease is open.
+ * False when there is no room now (or no lease left): then nothing has changed. `tokens` is what
  * must have a place at once: the input, or more to reserve output, at least the input. */
 bool rc_kv_admit(rc_kv *kv, const rc_trace *t, const rc_req *r, uint64_t tokens, rc_kv_lease *lease,
                  rc_kv_match *match);

@@ -91,14 +91,14 @@ static bool try_admit(cluster *c, replica *r, uint32_t j, rc_kv_match *m, bool *
     if (r->batch.count + r->queue.late_count + r->queue.active.count + r->queue.in_flight >=
         (uint64_t)c->spec->max_batch)
         return false;
-    if (r->queue.refused == j && r->queue.refused_at == r->queue.releases)
+    if (r->queue.refused == b->number && r->queue.refused_at == r->queue.releases)
         return false;
     uint64_t room = (uint64_t)b->goal + 1;
     if (c->rows[j].preempted > 0)
         room = (uint64_t)rq->input + rq->output;
     if (!rc_kv_admit(r->kv, c->trace, rq, room, &b->kv.lease, m)) {
         b->kv.lease = RC_KV_NO_LEASE;
-        r->queue.refused = j;
+        r->queue.refused = b->number;
         r->queue.refused_at = r->queue.releases;
         *gone = rc_kv_pinned_blocks(r->kv) == 0;
         if (*gone) {
@@ -266,7 +266,7 @@ void admit_withdraw(cluster *c, uint32_t j, rc_time now) {
 /* ---- life ----------------------------------------------------------------------------- */
 
 rc_status admission_create(replica *r, size_t most, rc_error *err) {
-    r->queue = (admission){.refused = NONE};
+    r->queue = (admission){.refused = NO_NUMBER};
     list_init(&r->queue.waiting);
     list_init(&r->queue.active);
     r->queue.late = calloc(most, sizeof *r->queue.late);

@@ -7,12 +7,13 @@
  *
  * Who does what
  *   cluster_run.c   sets up, plays the events, takes down
+ *   live_requests.c the requests in the system: a slot each, from arrival to end
  *   router.c        which replica a request goes to; arrivals, ends and the next turn of sessions
  *   replica.c       the loop of one replica: form a pass, time it, apply it
  *   admit.c         from waiting to having its KV: prefill, transfer or swap-in
  *   decode_batch.c  the sequences that decode: growth, preemption, who is done
  *   transfer.c      KV between pools and from host memory
- *   faults.c        nodes lost and back, slow ranks and links
+ *   faults.c        nodes lost and back, slow ranks and links; what is due when
  *   layouts.c       the pass sources of a pool, and which of them a prefill takes
  *   metrics.c       what is counted as it happens, the sums at the end, the conservation laws
  *   job_lists.c     lists of jobs, heaps of steps
@@ -30,6 +31,7 @@
 #include "sim/serve/serve.h"
 
 #define NONE UINT32_MAX
+#define NO_NUMBER UINT64_MAX
 
 typedef enum job_state {
     JOB_AWAY,     /* not arrived, between turns, or between two files */
@@ -67,6 +69,7 @@ typedef struct job_kv { /* admit.c: where its KV is */
 } job_kv;
 
 typedef struct job {
+    uint64_t number; /* live_requests.c: of the request, in the order of the trace */
     job_link link;
     job_decode decode;
     job_kv kv;
@@ -83,7 +86,7 @@ typedef struct job_list { /* job_lists.c */
 
 typedef struct heap_item { /* job_lists.c */
     uint64_t step;
-    uint32_t job;
+    uint32_t job, number; /* of equal steps the lowest number is first */
 } heap_item;
 
 /* ---- one pool ---- */
@@ -138,7 +141,7 @@ typedef struct admission { /* admit.c: requests here that do not decode yet */
     uint64_t tokens;   /* prompt tokens not yet computed, of all these */
     uint64_t releases; /* of KV so far: without one, what did not fit still does not */
     uint64_t refused_at;
-    uint32_t refused; /* the job that did not fit then, NONE */
+    uint64_t refused; /* number of the job that did not fit then, NO_NUMBER */
 } admission;
 
 typedef struct decode_batch { /* decode_batch.c: requests here that decode */
@@ -200,7 +203,6 @@ typedef struct router_state {       /* router.c */
     uint32_t *entry, entry_count;   /* replicas that prefill */
     uint32_t *decode, decode_count; /* of decode pools; 0: mixed only */
     job_list held, held_decode;     /* no replica is up */
-    uint32_t ended;
     rc_time first_arrival;
 } router_state;
 
@@ -209,10 +211,37 @@ typedef struct pass_scratch { /* replica.c: of the pass being formed */
     int64_t *contexts;        /* [max batch] */
 } pass_scratch;
 
+typedef struct run_load { /* cluster_run.c: what is known of the requests before they come */
+    uint64_t requests;
+    int64_t longest_input, longest; /* tokens: prompt; prompt and reply */
+    uint32_t block, sessions;       /* of the trace */
+} run_load;
+
+typedef struct live_requests { /* live_requests.c */
+    rc_trace trace;            /* at[slot]; spans of requests that come one by one: two a slot */
+    const rc_trace *whole;     /* where they come from when that is in memory, or NULL */
+    uint32_t room, used;       /* slots there are; those that have been in use */
+    uint32_t free;             /* a list through job.link.next */
+    uint64_t stated, ended;    /* requests that came at a stated time; those that have ended */
+} live_requests;
+
+enum { FAULT_TIMES = 2 * RC_SERVE_FAULTS };
+typedef struct fault_time { /* faults.c */
+    rc_time at;
+    int fault;
+    bool over;
+} fault_time;
+
+/* A sum of times, exact in whatever order they come: ps in two 64-bit halves. */
+typedef unsigned __int128 time_sum;
+
 typedef struct run_counts { /* metrics.c */
     uint32_t in_system, waiting, running;
-    long double area; /* of in_system over time, request * ps */
+    time_sum area;    /* of in_system over time, request * ps */
+    time_sum sojourn; /* of all requests, ps */
     rc_time area_at, last_end;
+    uint64_t generated;            /* tokens that users got */
+    uint64_t short_replies;        /* requests that are done, and not wholly */
     uint64_t emitted;              /* tokens that passes made */
     uint64_t computed, hits;       /* prompt tokens: by passes, found in caches at admissions */
     uint64_t prompts, discarded;   /* of these, in prompts completed; given up half done */
@@ -224,11 +253,15 @@ typedef struct run_counts { /* metrics.c */
 typedef struct cluster {
     /* cluster_run.c: the inputs, and what is allocated before the first event */
     const rc_serve *spec;
-    const rc_trace *trace;
     const rc_serve_options *options;
+    run_load load;
     rc_eventq *q;
-    rc_served *rows;   /* [trace->count] */
-    job *jobs;         /* [trace->count] */
+    rc_time now; /* of the last event, fault or arrival */
+    /* live_requests.c: the requests in the system; a slot is an index into these three */
+    const rc_trace *trace; /* live.trace */
+    rc_served *rows;
+    job *jobs;
+    live_requests live;
     replica *replicas; /* [replica_count] */
     uint32_t replica_count;
     pool pools[RC_SERVE_POOLS];
@@ -241,7 +274,9 @@ typedef struct cluster {
     pass_scratch scratch;
     rc_rng rng; /* decode_batch.c: tokens a step */
     network net;
-    int fault_condition[RC_SERVE_FAULTS]; /* faults.c */
+    int fault_condition[RC_SERVE_FAULTS]; /* faults.c, with those below: what is due, in order */
+    fault_time fault_times[FAULT_TIMES];
+    int fault_count, fault_next;
     run_counts counts;
     rc_serve_result *out; /* metrics.c */
 } cluster;
@@ -250,6 +285,15 @@ typedef struct cluster {
 /* Remember the first failure; the run stops. */
 void cluster_fail(cluster *c, rc_status st);
 rc_event cluster_at(cluster *c, rc_time at, rc_event_fn fn, uint64_t arg);
+
+/* ---- live_requests.c ---- */
+rc_status requests_create(cluster *c, const rc_trace *whole, rc_error *err);
+void requests_destroy(cluster *c);
+/* A slot for a request that arrives, which may move all slots: whoever calls holds no pointer into
+ * them. NONE, and the run has failed, when memory is out. */
+uint32_t requests_take(cluster *c, const rc_req *rq, const rc_span *spans, uint64_t number);
+/* The request has ended and its row is told; its slot holds still until the next one is taken. */
+void requests_give(cluster *c, uint32_t j);
 
 /* ---- job_lists.c ---- */
 void list_init(job_list *l);
@@ -263,7 +307,9 @@ void heap_drop(heap_item *h, uint32_t *count, uint32_t j); /* if it is there */
 /* ---- router.c ---- */
 rc_status router_create(cluster *c, rc_error *err);
 void router_destroy(cluster *c);
-void router_begin(cluster *c); /* first arrivals */
+/* A request of no session that came before, or of whole->at. */
+void router_arrive(cluster *c, const rc_req *rq, const rc_span *spans, uint64_t number,
+                   rc_time now);
 void route(cluster *c, uint32_t j, rc_time now);
 void route_decode(cluster *c, uint32_t j, rc_time now);
 void route_held(cluster *c, rc_time now);       /* a replica came up */
@@ -329,6 +375,8 @@ void host_reset(replica *r, rc_time now); /* what was under way is lost */
 
 /* ---- faults.c ---- */
 rc_status faults_begin(cluster *c, rc_error *err);
+rc_time faults_next(const cluster *c); /* RC_TIME_NEVER: none is left */
+void faults_fire(cluster *c);          /* the next one */
 
 /* ---- layouts.c ---- */
 rc_status pool_create(cluster *c, int index, uint32_t first, rc_error *err);

@@ -44,34 +44,9 @@ static void destroy(cluster *c) {
         pool_destroy(&c->pools[i]);
     network_destroy(c);
     free(c->replicas);
-    free(c->jobs);
+    requests_destroy(c);
     scratch_destroy(c);
     router_destroy(c);
-    if (c->rows != c->options->rows)
-        free(c->rows);
-}
-
-static void first_state(cluster *c) {
-    for (size_t j = 0; j < c->trace->count; j++) {
-        const rc_req *rq = &c->trace->at[j];
-        c->rows[j] = (rc_served){.arrived = -1,
-                                 .started = -1,
-                                 .first = -1,
-                                 .end = -1,
-                                 .input = rq->input,
-                                 .output = rq->output,
-                                 .session = rq->session,
-                                 .turn = rq->turn,
-                                 .replica = RC_NO_REPLICA};
-        c->jobs[j] = (job){
-            .link = {NONE, NONE},
-            .decode = {.place = NONE, .due = NONE, .due_next = NONE, .due_prev = NONE},
-            .kv = {.home = NONE,
-                   .source = NONE,
-                   .lease = RC_KV_NO_LEASE,
-                   .source_lease = RC_KV_NO_LEASE},
-        };
-    }
 }
 
 static rc_status create_replicas(cluster *c, rc_error *err) {
@@ -108,59 +83,145 @@ static rc_status check_nodes(const rc_serve *s, rc_error *err) {
                    m->name, m->max_nodes);
 }
 
-static rc_status create(cluster *c, rc_error *err) {
+static rc_status create(cluster *c, const rc_trace *whole, rc_error *err) {
     const rc_serve *s = c->spec;
-    size_t n = c->trace->count;
-    if (n == 0)
+    if (c->load.requests == 0)
         return rc_fail(err, RC_E_INPUT, "no requests to serve");
     RC_TRY(check_nodes(s, err));
-    c->block = c->trace->block > 0 ? c->trace->block : s->kv_block;
-    c->rows = c->options->rows ? c->options->rows : calloc(n, sizeof *c->rows);
-    c->jobs = calloc(n, sizeof *c->jobs);
-    c->q = rc_eventq_create(n);
-    if (!c->rows || !c->jobs || !c->q)
-        return rc_fail(err, RC_E_NOMEM, "out of memory for %zu requests", n);
+    c->block = c->load.block > 0 ? c->load.block : s->kv_block;
+    c->q = rc_eventq_create(0);
+    if (!c->q)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for events");
+    RC_TRY(requests_create(c, whole, err));
     RC_TRY(scratch_create(c, err));
-    first_state(c);
     rc_rng_seed(&c->rng, c->options->seed ^ STEP_DRAWS);
     RC_TRY(create_replicas(c, err));
     RC_TRY(router_create(c, err));
     return network_create(c, err);
 }
 
-/* ---- the run -------------------------------------------------------------------------- */
+/* ---- the run --------------------------------------------------------------------------
+ *
+ * What happens at stated times comes before whatever else happens then: faults first, then
+ * arrivals in the order of the trace. */
 
-static void play(cluster *c) {
-    rc_progress p;
-    bool more = true;
-    rc_progress_begin(&p, "serve", c->trace->count, c->options->quiet);
-    while (c->status == RC_OK && more) {
-        for (int i = 0; i < EVENTS_A_LOOK && more && c->status == RC_OK; i++)
-            more = c->router.ended < c->trace->count && rc_eventq_step(c->q);
-        /* No event is left: whoever is held waits for a replica that never comes back. */
-        if (!more && c->router.ended < c->trace->count)
-            more = router_lose_held(c, rc_eventq_now(c->q));
-        rc_progress_step(&p, c->router.ended);
-    }
-    rc_progress_end(&p);
+static void events_before(cluster *c, rc_time at) {
+    while (c->status == RC_OK && rc_eventq_next(c->q) < at)
+        (void)rc_eventq_step(c->q);
 }
 
-static rc_status run(cluster *c, rc_error *err) {
-    RC_TRY(create(c, err));
+static void come_to(cluster *c, rc_time at) {
+    while (c->status == RC_OK && faults_next(c) <= at) {
+        events_before(c, faults_next(c));
+        if (c->status == RC_OK)
+            faults_fire(c);
+    }
+    events_before(c, at);
+}
+
+static void next_arrival(cluster *c, const rc_req *rq, const rc_span *spans, uint64_t number) {
+    assert(rq->arrival >= c->now);
+    come_to(c, rq->arrival);
+    if (c->status != RC_OK)
+        return;
+    c->now = rq->arrival;
+    c->live.stated++;
+    router_arrive(c, rq, spans, number, rq->arrival);
+}
+
+/* After the last request that comes at a stated time: until all have ended. */
+static void drain(cluster *c, rc_progress *p) {
+    while (c->status == RC_OK && c->live.ended < c->load.requests) {
+        rc_time fault = faults_next(c);
+        for (int i = 0; i < EVENTS_A_LOOK && c->status == RC_OK && rc_eventq_next(c->q) < fault;
+             i++)
+            (void)rc_eventq_step(c->q);
+        rc_progress_step(p, c->live.ended);
+        if (c->live.ended == c->load.requests || rc_eventq_next(c->q) < fault)
+            continue;
+        c->now = rc_eventq_now(c->q) > c->now ? rc_eventq_now(c->q) : c->now;
+        /* No event is left: whoever is held waits for a replica that never comes back. */
+        if (fault != RC_TIME_NEVER)
+            faults_fire(c);
+        else if (!router_lose_held(c, c->now))
+            return;
+    }
+}
+
+typedef struct stated { /* a request with a stated arrival */
+    rc_time at;
+    uint32_t number;
+} stated;
+
+static int by_time(const void *a, const void *b) {
+    const stated *x = a, *y = b;
+    if (x->at != y->at)
+        return x->at < y->at ? -1 : 1;
+    return (x->number > y->number) - (x->number < y->number);
+}
+
+static bool ascending(const rc_trace *t, size_t *count) {
+    rc_time last = RC_NO_ARRIVAL;
+    bool yes = true;
+    *count = 0;
+    for (size_t j = 0; j < t->count; j++) {
+        if (t->at[j].arrival == RC_NO_ARRIVAL)
+            continue;
+        yes = yes && t->at[j].arrival >= last;
+        last = t->at[j].arrival;
+        ++*count;
+    }
+    return yes;
+}
+
+static void arrive_all(cluster *c, const rc_trace *t, const stated *order, size_t count,
+                       rc_progress *p) {
+    for (size_t i = 0; i < (order ? count : t->count) && c->status == RC_OK; i++) {
+        size_t j = order ? order[i].number : i;
+        if (t->at[j].arrival == RC_NO_ARRIVAL)
+            continue;
+        next_arrival(c, &t->at[j], t->spans, j);
+        rc_progress_step(p, c->live.ended);
+    }
+}
+
+static rc_status play(cluster *c, const rc_trace *t, rc_error *err) {
+    rc_progress p;
+    size_t count = 0, n = 0;
+    stated *order = NULL;
+    if (!ascending(t, &count)) {
+        order = malloc(count * sizeof *order);
+        if (!order)
+            return rc_fail(err, RC_E_NOMEM, "out of memory for %zu arrivals", count);
+        for (size_t j = 0; j < t->count; j++)
+            if (t->at[j].arrival != RC_NO_ARRIVAL)
+                order[n++] = (stated){t->at[j].arrival, (uint32_t)j};
+        qsort(order, count, sizeof *order, by_time);
+    }
+    rc_progress_begin(&p, "serve", c->load.requests, c->options->quiet);
+    arrive_all(c, t, order, count, &p);
+    drain(c, &p);
+    rc_progress_end(&p);
+    free(order);
+    return c->status;
+}
+
+static run_load load_of(const rc_trace *t) {
+    run_load l = {.requests = t->count, .block = t->block, .sessions = t->sessions};
+    for (size_t i = 0; i < t->count; i++) {
+        int64_t input = t->at[i].input, both = input + t->at[i].output;
+        l.longest_input = input > l.longest_input ? input : l.longest_input;
+        l.longest = both > l.longest ? both : l.longest;
+    }
+    return l;
+}
+
+static rc_status run(cluster *c, const rc_trace *t, rc_error *err) {
+    RC_TRY(create(c, t, err));
     metrics_init(c);
     RC_TRY(faults_begin(c, err));
-    router_begin(c);
-    play(c);
-    RC_TRY(c->status);
+    RC_TRY(play(c, t, err));
     return metrics_finish(c, err);
-}
-
-static void take_notes(const rc_serve *s, const rc_trace *trace, rc_notes *out) {
-    int64_t longest = 0;
-    for (size_t i = 0; i < trace->count; i++)
-        if (trace->at[i].input + trace->at[i].output > longest)
-            longest = trace->at[i].input + trace->at[i].output;
-    rc_model_notes(&s->model, &s->layout, longest, out);
 }
 
 rc_status rc_serve_run(const rc_serve *s, const rc_trace *trace, const rc_serve_options *o,
@@ -174,9 +235,10 @@ rc_status rc_serve_run(const rc_serve *s, const rc_trace *trace, const rc_serve_
     if (!c)
         return rc_fail(err, RC_E_NOMEM, "out of memory for a run");
     memset(out, 0, sizeof *out);
-    take_notes(s, trace, &out->notes);
-    *c = (cluster){.spec = s, .trace = trace, .options = o, .out = out, .err = err ? err : &local};
-    rc_status st = run(c, err);
+    *c = (cluster){
+        .spec = s, .load = load_of(trace), .options = o, .out = out, .err = err ? err : &local};
+    rc_model_notes(&s->model, &s->layout, c->load.longest, &out->notes);
+    rc_status st = run(c, trace, err);
     out->wall_s = rc_clock_s() - start;
     destroy(c);
     free(c);

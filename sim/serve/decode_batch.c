@@ -83,12 +83,13 @@ void decode_join(cluster *c, replica *r, uint32_t j) {
     r->batch.context += context_seen(c->spec, keys) - 1;
     if (speculative(c))
         return;
-    heap_push(r->batch.ends, &r->batch.end_count, (heap_item){r->batch.step + left, j});
+    heap_push(r->batch.ends, &r->batch.end_count,
+              (heap_item){r->batch.step + left, j, (uint32_t)b->number});
     if (keys < limit)
         r->batch.growing++;
     if (keys < limit && limit != INT64_MAX)
         heap_push(r->batch.caps, &r->batch.cap_count,
-                  (heap_item){r->batch.step + (uint64_t)(limit - keys), j});
+                  (heap_item){r->batch.step + (uint64_t)(limit - keys), j, (uint32_t)b->number});
     uint64_t room = (c->block - (uint64_t)keys % c->block) % c->block; /* left in the last block */
     due_add(c, r, j, r->batch.step + room + 1);
 }
@@ -132,7 +133,7 @@ void decode_leave(cluster *c, replica *r, uint32_t j) {
 static bool later(const cluster *c, uint32_t a, uint32_t b) {
     if (b == NONE || c->rows[a].arrived != c->rows[b].arrived)
         return b == NONE || c->rows[a].arrived > c->rows[b].arrived;
-    return a > b;
+    return c->jobs[a].number > c->jobs[b].number;
 }
 
 /* The last to arrive among those that hold KV here and are not on their way. */

@@ -3,6 +3,7 @@
  * those whose KV was on its way from or to it, are tried again elsewhere or lost.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
+#include <stdlib.h>
 #include "sim/serve/cluster.h"
 
 static replica *replica_of(cluster *c, const rc_serve_fault *f) {
@@ -46,6 +47,30 @@ static bool concerns(const job *b, uint32_t lost) {
     return b->kv.source == lost || (b->state != JOB_HELD && b->kv.home == lost);
 }
 
+static int by_number(const void *a, const void *b) {
+    const heap_item *x = a, *y = b;
+    return (x->step > y->step) - (x->step < y->step);
+}
+
+/* All out first, in the order of their numbers: routing must see no rest. */
+static void withdraw_all(cluster *c, uint32_t lost, job_list *out, rc_time now) {
+    heap_item *at = malloc((c->live.used + 1) * sizeof *at);
+    uint32_t n = 0;
+    if (!at) {
+        cluster_fail(c, rc_fail(c->err, RC_E_NOMEM, "out of memory for a lost node"));
+        return;
+    }
+    for (uint32_t j = 0; j < c->live.used; j++)
+        if (concerns(&c->jobs[j], lost))
+            at[n++] = (heap_item){.step = c->jobs[j].number, .job = j};
+    qsort(at, n, sizeof *at, by_number);
+    for (uint32_t i = 0; i < n; i++) {
+        withdraw(c, at[i].job, now);
+        list_push(c, out, at[i].job);
+    }
+    free(at);
+}
+
 static void lose(cluster *c, replica *r, rc_time now) {
     uint32_t lost = (uint32_t)(r - c->replicas);
     job_list all;
@@ -54,12 +79,9 @@ static void lose(cluster *c, replica *r, rc_time now) {
     r->health.up_time += now - r->health.up_since;
     replica_abort(c, r, now);
     list_init(&all);
-    for (uint32_t j = 0; j < c->trace->count; j++) { /* all out first: routing must see no rest */
-        if (!concerns(&c->jobs[j], lost))
-            continue;
-        withdraw(c, j, now);
-        list_push(c, &all, j);
-    }
+    withdraw_all(c, lost, &all, now);
+    if (c->status != RC_OK)
+        return;
     rc_kv_clear(r->kv, true);
     host_reset(r, now);
     while (all.head != NONE) {
@@ -69,19 +91,17 @@ static void lose(cluster *c, replica *r, rc_time now) {
     }
 }
 
-static void begins(void *ctx, uint64_t arg, rc_time now) {
-    cluster *c = ctx;
-    const rc_serve_fault *f = &c->spec->faults[arg];
+static void begins(cluster *c, int i, rc_time now) {
+    const rc_serve_fault *f = &c->spec->faults[i];
     replica *r = replica_of(c, f);
     if (f->kind != RC_NODE_LOST)
-        r->health.condition = c->fault_condition[arg];
+        r->health.condition = c->fault_condition[i];
     else if (r->health.down++ == 0)
         lose(c, r, now);
 }
 
-static void is_over(void *ctx, uint64_t arg, rc_time now) {
-    cluster *c = ctx;
-    const rc_serve_fault *f = &c->spec->faults[arg];
+static void is_over(cluster *c, int i, rc_time now) {
+    const rc_serve_fault *f = &c->spec->faults[i];
     replica *r = replica_of(c, f);
     if (f->kind != RC_NODE_LOST) {
         r->health.condition = 0;
@@ -93,6 +113,31 @@ static void is_over(void *ctx, uint64_t arg, rc_time now) {
         r->health.up_since = now;
         route_held(c, now);
     }
+}
+
+/* ---- when ----------------------------------------------------------------------------- */
+
+/* Behind all that are due at that time. */
+static void add_time(cluster *c, rc_time at, int fault, bool over) {
+    int i = c->fault_count++;
+    assert(i < FAULT_TIMES);
+    for (; i > 0 && c->fault_times[i - 1].at > at; i--)
+        c->fault_times[i] = c->fault_times[i - 1];
+    c->fault_times[i] = (fault_time){at, fault, over};
+}
+
+rc_time faults_next(const cluster *c) {
+    return c->fault_next < c->fault_count ? c->fault_times[c->fault_next].at : RC_TIME_NEVER;
+}
+
+void faults_fire(cluster *c) {
+    assert(c->fault_next < c->fault_count);
+    const fault_time t = c->fault_times[c->fault_next++];
+    c->now = t.at;
+    if (t.over)
+        is_over(c, t.fault, t.at);
+    else
+        begins(c, t.fault, t.at);
 }
 
 rc_status faults_begin(cluster *c, rc_error *err) {
@@ -109,9 +154,9 @@ rc_status faults_begin(cluster *c, rc_error *err) {
             }
             RC_TRY(pool_condition(c, &c->pools[f->pool], &w, &c->fault_condition[i], err));
         }
-        (void)cluster_at(c, f->at, begins, (uint64_t)i);
+        add_time(c, f->at, i, false);
         if (f->back != RC_TIME_NEVER)
-            (void)cluster_at(c, f->back, is_over, (uint64_t)i);
+            add_time(c, f->back, i, true);
     }
     return RC_OK;
 }

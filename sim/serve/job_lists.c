@@ -8,7 +8,7 @@ void list_init(job_list *l) {
 }
 
 static void link_between(cluster *c, job_list *l, uint32_t j, uint32_t before, uint32_t after) {
-    assert(j < c->trace->count);
+    assert(j < c->live.used);
     assert(c->jobs[j].link.next == NONE && c->jobs[j].link.prev == NONE);
     c->jobs[j].link.prev = before;
     c->jobs[j].link.next = after;
@@ -35,7 +35,7 @@ void list_remove(cluster *c, job_list *l, uint32_t j) {
 }
 
 static bool earlier(const heap_item *a, const heap_item *b) {
-    return a->step != b->step ? a->step < b->step : a->job < b->job;
+    return a->step != b->step ? a->step < b->step : a->number < b->number;
 }
 
 static void sift_up(heap_item *h, uint32_t i) {

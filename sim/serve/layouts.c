@@ -214,13 +214,6 @@ void pool_pass_stats(const pool *p, rc_pass_stats *sum) {
 
 /* ---- capacity ------------------------------------------------------------------------- */
 
-static int64_t longest_prompt(const cluster *c) {
-    int64_t most = 1;
-    for (size_t i = 0; i < c->trace->count; i++)
-        most = c->trace->at[i].input > most ? c->trace->at[i].input : most;
-    return most;
-}
-
 /* What is left of the memory that a process may take beside weights, the activations and buffers of
  * the largest pass, and the runtime. */
 static rc_status capacity_of(cluster *c, pool *p, rc_error *err) {
@@ -228,7 +221,7 @@ static rc_status capacity_of(cluster *c, pool *p, rc_error *err) {
     const rc_layout l = rc_pool_layout(s, p->spec, p->spec->cp);
     rc_memory mem;
     rc_kv_room room;
-    const rc_kv_passes passes = {.longest = longest_prompt(c),
+    const rc_kv_passes passes = {.longest = c->load.longest_input,
                                  .chunk = s->sched == RC_SCHED_CHUNKED ? s->budget : 0,
                                  .decodes = p->spec->role == RC_POOL_DECODE ? s->max_batch : 0};
     const rc_schedule *schedule = rc_schedule_on(p->spec->pick.schedule, p->spec->cp);

@@ -36,7 +36,7 @@ static uint32_t changed(uint32_t count, int change) {
 void metrics_system(cluster *c, int change, rc_time now) {
     run_counts *n = &c->counts;
     assert(now >= n->area_at);
-    n->area += (long double)n->in_system * (long double)(now - n->area_at);
+    n->area += (time_sum)n->in_system * (uint64_t)(now - n->area_at);
     n->area_at = now;
     n->in_system = changed(n->in_system, change);
 }
@@ -165,11 +165,33 @@ void metrics_pass(cluster *c, replica *r, const rc_pass *pass, const rc_pass_cos
     rc_hist_add(&c->out->pass_tokens, tokens);
 }
 
+#define FNV_PRIME UINT64_C(0x100000001B3)
+#define FNV_START UINT64_C(0xCBF29CE484222325)
+
+static uint64_t fnv(uint64_t h, uint64_t v) {
+    for (int i = 0; i < 8; i++, v >>= 8)
+        h = (h ^ (v & 0xff)) * FNV_PRIME;
+    return h;
+}
+
+/* Of one request. The run's is the sum, so that it does not matter which request ends first. */
+static uint64_t hash_of(uint64_t number, const rc_served *row) {
+    uint64_t h = fnv(FNV_START, number);
+    h = fnv(h, row->outcome);
+    h = fnv(h, (uint64_t)row->arrived);
+    h = fnv(h, (uint64_t)row->first);
+    return fnv(h, (uint64_t)row->end);
+}
+
 void metrics_end(cluster *c, uint32_t j) {
     rc_serve_result *o = c->out;
     const rc_served *row = &c->rows[j];
     assert(row->outcome != RC_PENDING);
     c->counts.last_end = row->end;
+    c->counts.generated += row->generated;
+    c->counts.short_replies += row->outcome == RC_DONE && row->generated != row->output;
+    c->counts.sojourn += (uint64_t)(row->end - row->arrived);
+    o->hash += hash_of(c->jobs[j].number, row);
     o->done += row->outcome == RC_DONE;
     o->rejected += row->outcome == RC_REJECTED;
     o->queue_full += row->refusal == RC_QUEUE_FULL;
@@ -224,27 +246,6 @@ void rc_serve_rests(const rc_serve_result *r, double share[RC_BASIS_COUNT]) {
     rc_basis_share(gpu_s, share);
 }
 
-#define FNV_PRIME UINT64_C(0x100000001B3)
-#define FNV_START UINT64_C(0xCBF29CE484222325)
-
-static uint64_t fnv(uint64_t h, uint64_t v) {
-    for (int i = 0; i < 8; i++, v >>= 8)
-        h = (h ^ (v & 0xff)) * FNV_PRIME;
-    return h;
-}
-
-static uint64_t hash_of(const cluster *c) {
-    uint64_t h = FNV_START;
-    for (size_t j = 0; j < c->trace->count; j++) {
-        const rc_served *row = &c->rows[j];
-        h = fnv(h, row->outcome);
-        h = fnv(h, (uint64_t)row->arrived);
-        h = fnv(h, (uint64_t)row->first);
-        h = fnv(h, (uint64_t)row->end);
-    }
-    return h;
-}
-
 static rc_status broken(rc_error *err, const char *what, uint64_t a, uint64_t b) {
     return rc_fail(err, RC_E_INTERNAL, "conservation: %s: %llu against %llu", what,
                    (unsigned long long)a, (unsigned long long)b);
@@ -253,21 +254,15 @@ static rc_status broken(rc_error *err, const char *what, uint64_t a, uint64_t b)
 /* Every request ended once, every token is accounted for, no KV is held. */
 static rc_status conserve(const cluster *c, rc_error *err) {
     const rc_serve_result *o = c->out;
-    uint64_t generated = 0;
     assert(o->queue_full + o->too_large == o->rejected);
-    if (o->done + o->rejected + o->lost != c->trace->count)
+    if (o->done + o->rejected + o->lost != c->load.requests)
         return broken(err, "requests ended, requests", o->done + o->rejected + o->lost,
-                      c->trace->count);
-    for (size_t j = 0; j < c->trace->count; j++) {
-        const rc_served *row = &c->rows[j];
-        generated += row->generated;
-        if (row->outcome == RC_PENDING)
-            return broken(err, "pending at the end, request", j + 1, c->trace->count);
-        if (row->outcome == RC_DONE && row->generated != row->output)
-            return broken(err, "tokens of a request that is done", row->generated, row->output);
-    }
-    if (generated != c->counts.emitted)
-        return broken(err, "tokens that users got, tokens that passes made", generated,
+                      c->load.requests);
+    if (c->counts.short_replies > 0)
+        return broken(err, "requests done with fewer or more tokens than asked for",
+                      c->counts.short_replies, 0);
+    if (c->counts.generated != c->counts.emitted)
+        return broken(err, "tokens that users got, tokens that passes made", c->counts.generated,
                       c->counts.emitted);
     if (c->counts.computed + c->counts.hits != c->counts.prompts + c->counts.discarded)
         return broken(err, "prompt tokens computed or cached, prompts completed or given up",
@@ -283,19 +278,15 @@ static rc_status conserve(const cluster *c, rc_error *err) {
 }
 
 static void little(cluster *c, double makespan) {
-    long double sojourn = 0.0L;
-    for (size_t j = 0; j < c->trace->count; j++)
-        if (c->rows[j].arrived >= 0)
-            sojourn += (long double)(c->rows[j].end - c->rows[j].arrived);
-    double n = (double)c->trace->count;
-    c->out->little_l = (double)(c->counts.area / (long double)RC_PS_PER_S) / makespan;
-    c->out->little_lw = n / makespan * ((double)(sojourn / (long double)RC_PS_PER_S) / n);
+    double n = (double)c->load.requests;
+    c->out->little_l = (double)c->counts.area / RC_PS_PER_S / makespan;
+    c->out->little_lw = n / makespan * ((double)c->counts.sojourn / RC_PS_PER_S / n);
 }
 
 rc_status metrics_finish(cluster *c, rc_error *err) {
     rc_serve_result *o = c->out;
     RC_TRY(conserve(c, err));
-    o->requests = c->trace->count;
+    o->requests = c->load.requests;
     o->makespan = c->counts.last_end - c->router.first_arrival;
     double makespan = fmax((double)o->makespan / RC_PS_PER_S, 1.0 / RC_PS_PER_S), gpus = 0.0,
            flops = 0.0;
@@ -310,8 +301,7 @@ rc_status metrics_finish(cluster *c, rc_error *err) {
     o->mfu = flops / (gpus * makespan * c->spec->machine.bf16_rate);
     o->tokens_per_gpu_s = tokens / (gpus * makespan);
     o->cost_per_mtoken = tokens > 0.0 ? o->cost / (tokens / 1e6) : 0.0;
-    o->events = rc_eventq_fired(c->q);
-    o->hash = hash_of(c);
+    o->events = rc_eventq_fired(c->q) + c->live.stated + (uint64_t)c->fault_next;
     if (c->options->series) {
         rc_serve_series *s = c->options->series;
         rc_timeline_end(&s->waiting, c->counts.last_end);

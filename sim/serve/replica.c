@@ -182,16 +182,17 @@ void replica_abort(cluster *c, replica *r, rc_time now) {
 rc_status replica_create(cluster *c, replica *r, rc_error *err) {
     const rc_serve *s = c->spec;
     const pool *p = pool_of(c, r);
-    size_t most = (size_t)s->max_batch < c->trace->count ? (size_t)s->max_batch : c->trace->count;
+    size_t most =
+        (uint64_t)s->max_batch < c->load.requests ? (size_t)s->max_batch : (size_t)c->load.requests;
     double host = s->host_memory * p->spec->tp * p->spec->cp / (p->token_bytes * c->block);
     rc_kv_config k = {.block = c->block,
                       .capacity = p->capacity,
                       .host = host < RC_KV_MOST_BLOCKS ? (uint32_t)host : RC_KV_MOST_BLOCKS,
-                      .sessions = c->trace->sessions,
+                      .sessions = c->load.sessions,
                       .policy = s->kv_policy,
                       .held = &c->counts.held};
     /* a prefill replica holds leases until its KV has been moved */
-    k.requests = p->spec->role == RC_POOL_PREFILL ? (uint32_t)c->trace->count : (uint32_t)most;
+    k.requests = p->spec->role == RC_POOL_PREFILL ? (uint32_t)c->load.requests : (uint32_t)most;
     if (k.requests > p->capacity)
         k.requests = p->capacity;
     RC_TRY(rc_kv_create(&k, &r->kv, err));

@@ -26,7 +26,7 @@ static uint32_t choose(cluster *c, const uint32_t *list, uint32_t count, uint32_
     uint32_t best = NONE;
     uint64_t best_score[2] = {0, 0};
     *any_up = false;
-    assert(j < c->trace->count);
+    assert(j < c->live.used);
     for (uint32_t i = 0; i < count; i++) {
         const replica *r = &c->replicas[list[i]];
         if (!r->health.up)
@@ -137,21 +137,22 @@ void router_leave(replica *r) {
 
 /* ---- arrivals and ends ---------------------------------------------------------------- */
 
-static void arrive(void *ctx, uint64_t arg, rc_time now) {
-    cluster *c = ctx;
-    uint32_t j = (uint32_t)arg;
+void router_arrive(cluster *c, const rc_req *rq, const rc_span *spans, uint64_t number,
+                   rc_time now) {
+    uint32_t j = requests_take(c, rq, spans, number);
+    if (j == NONE)
+        return;
     c->rows[j].arrived = now;
     if (c->router.first_arrival < 0)
         c->router.first_arrival = now;
     metrics_system(c, +1, now);
-    c->jobs[j].goal = c->trace->at[j].input;
+    c->jobs[j].goal = rq->input;
     route(c, j, now);
 }
 
-void router_begin(cluster *c) {
-    for (uint32_t j = 0; j < c->trace->count; j++)
-        if (c->trace->at[j].arrival != RC_NO_ARRIVAL)
-            (void)cluster_at(c, c->trace->at[j].arrival, arrive, j);
+static void next_turn(void *ctx, uint64_t arg, rc_time now) {
+    cluster *c = ctx;
+    router_arrive(c, &c->live.whole->at[arg], NULL, arg, now);
 }
 
 void job_end(cluster *c, uint32_t j, rc_outcome outcome, rc_time now) {
@@ -162,11 +163,11 @@ void job_end(cluster *c, uint32_t j, rc_outcome outcome, rc_time now) {
     row->end = now;
     row->replica = c->jobs[j].kv.home;
     c->jobs[j].state = JOB_ENDED;
-    c->router.ended++;
     metrics_system(c, -1, now);
     metrics_end(c, j);
-    for (uint32_t k = c->trace->at[j].child; k != RC_NO_REQUEST; k = c->trace->at[k].sibling)
-        (void)cluster_at(c, now + c->trace->at[k].think, arrive, k);
+    for (uint32_t k = c->trace->at[j].child; k != RC_NO_REQUEST; k = c->live.whole->at[k].sibling)
+        (void)cluster_at(c, now + c->live.whole->at[k].think, next_turn, k);
+    requests_give(c, j);
 }
 
 /* ---- set-up --------------------------------------------------------------------------- */

@@ -234,7 +234,7 @@ typedef struct rc_serve_result {
     uint64_t events;
     double max_pass_error; /* with `compare`: |memoised / simulated - 1|, at most */
     double wall_s;
-    uint64_t hash; /* FNV-1a over outcome and times of all requests, in order */
+    uint64_t hash; /* sum over the requests of FNV-1a over number, outcome and times */
 } rc_serve_result;
 
 typedef struct rc_serve_options {

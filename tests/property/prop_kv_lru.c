@@ -115,7 +115,7 @@ static void model_release(model *m, const uint32_t *id, int count, int private_b
 
 typedef struct open_one {
     bool open;
-    rc_req request;
+    rc_req *request; /* of the trace */
     rc_kv_lease lease;
     uint32_t id[LONGEST];
     int held, private_blocks, tokens; /* held: blocks with a name */
@@ -126,6 +126,7 @@ typedef struct world {
     rc_kv *kv;
     rc_trace trace;
     rc_span spans[2 * OPEN];
+    rc_req at[OPEN];
     open_one all[OPEN];
 } world;
 
@@ -161,12 +162,13 @@ static int draw_blocks(prop_case *c, world *w, int k) {
     w->spans[2 * k + 1] = (rc_span){16 * other + first, (uint32_t)count - first};
     for (int i = 0; i < count; i++)
         o->id[i] = 16 * (i < (int)first ? family : other) + (uint32_t)i;
-    o->request = (rc_req){.span = 2 * (uint32_t)k,
-                          .spans = count > (int)first ? 2 : 1,
-                          .named = (uint32_t)count,
-                          .session = RC_NO_SESSION,
-                          .output = 9,
-                          .prefix = -1};
+    o->request = &w->at[k];
+    *o->request = (rc_req){.span = 2 * (uint32_t)k,
+                           .spans = count > (int)first ? 2 : 1,
+                           .named = (uint32_t)count,
+                           .session = RC_NO_SESSION,
+                           .output = 9,
+                           .prefix = -1};
     return count;
 }
 
@@ -175,16 +177,16 @@ static bool draw_admit(prop_case *c, world *w, int k) {
     int count = draw_blocks(c, w, k), extra = (int)prop_range(c, 0, 9);
     int input = (int)prop_range(c, 1, count * BLOCK);
     rc_kv_match got;
-    o->request.input = (uint32_t)input;
+    o->request->input = (uint32_t)input;
     int blocks = model_matched(&w->m, o->id, least(count, blocks_of(input)));
     blocks = w->m.policy == RC_KV_OFF ? 0 : blocks;
     int match = least(blocks * BLOCK, input - 1);
     o->tokens = input + extra;
     o->held = least(count, blocks_of(o->tokens));
     o->private_blocks = blocks_of(o->tokens) - o->held;
-    rc_kv_match seen = rc_kv_lookup(w->kv, &w->trace, &o->request);
+    rc_kv_match seen = rc_kv_lookup(w->kv, &w->trace, o->request);
     PROP_CHECK(c, seen.tokens == (uint32_t)match, "%u tokens, the model %d", seen.tokens, match);
-    o->open = rc_kv_admit(w->kv, &w->trace, &o->request, (uint64_t)o->tokens, &o->lease, &got);
+    o->open = rc_kv_admit(w->kv, &w->trace, o->request, (uint64_t)o->tokens, &o->lease, &got);
     bool expected = model_take(&w->m, o->id, 0, o->held, o->private_blocks, blocks);
     PROP_CHECK(c, o->open == expected, "admitted %d, the model %d", o->open, expected);
     PROP_CHECK(c, !o->open || got.tokens == seen.tokens, "another match");
@@ -192,7 +194,7 @@ static bool draw_admit(prop_case *c, world *w, int k) {
 }
 
 static void draw_fill(prop_case *c, world *w, open_one *o) {
-    int tokens = (int)prop_range(c, 0, o->tokens), input = (int)o->request.input;
+    int tokens = (int)prop_range(c, 0, o->tokens), input = (int)o->request->input;
     int upto = tokens / BLOCK;
     if (tokens >= input && upto < blocks_of(input))
         upto = blocks_of(input); /* the partial last block of the input */
@@ -203,7 +205,7 @@ static void draw_fill(prop_case *c, world *w, open_one *o) {
 
 static bool draw_grow(prop_case *c, world *w, open_one *o) {
     int tokens = o->tokens + (int)prop_range(c, 1, 3 * BLOCK), all = blocks_of(tokens);
-    int upto = least((int)o->request.named, all);
+    int upto = least((int)o->request->named, all);
     upto = upto > o->held ? upto : o->held;
     int rest = all - upto > o->private_blocks ? all - upto - o->private_blocks : 0;
     bool grown = rc_kv_grow(w->kv, o->lease, (uint64_t)tokens);
@@ -250,8 +252,12 @@ static bool like_the_model(prop_case *c) {
     w.m.capacity = (int)k.capacity;
     w.m.room = (int)k.host;
     w.m.policy = k.policy;
-    w.trace =
-        (rc_trace){.block = BLOCK, .blocks = BLOCKS, .spans = w.spans, .span_count = 2 * OPEN};
+    w.trace = (rc_trace){.at = w.at,
+                         .count = OPEN,
+                         .block = BLOCK,
+                         .blocks = BLOCKS,
+                         .spans = w.spans,
+                         .span_count = 2 * OPEN};
     PROP_CHECK(c, rc_kv_create(&k, &w.kv, &err) == RC_OK, "%s", err.msg);
     bool good = true;
     for (unsigned i = 0; i < 8 * c->size && good; i++)

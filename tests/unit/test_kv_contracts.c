@@ -5,9 +5,10 @@
 
 enum { BLOCK = 4 };
 static rc_span spans[] = {{0, 8}};
-static rc_trace trace = {.block = BLOCK, .blocks = 8, .spans = spans, .span_count = 1};
-static const rc_req request = {
+static rc_req request = {
     .input = 30, .output = 2, .spans = 1, .named = 8, .session = RC_NO_SESSION, .prefix = -1};
+static rc_trace trace = {
+    .at = &request, .count = 1, .block = BLOCK, .blocks = 8, .spans = spans, .span_count = 1};
 
 static rc_kv *cache(rc_kv_config c) {
     rc_kv *kv = NULL;

@@ -24,9 +24,12 @@ static cluster *opened(void) {
     assert_non_null(c);
     assert_int_equal(serve_parse(SCENARIO, &spec, &err), RC_OK);
     assert_int_equal(rc_serve_workload(&spec, 1, 0.0, &trace, &err), RC_OK);
-    *c = (cluster){.spec = &spec, .trace = trace, .options = &options, .out = &result, .err = &err};
-    assert_int_equal(create(c, &err), RC_OK);
+    *c = (cluster){
+        .spec = &spec, .load = load_of(trace), .options = &options, .out = &result, .err = &err};
+    assert_int_equal(create(c, trace, &err), RC_OK);
     metrics_init(c);
+    for (uint32_t j = 0; j < trace->count; j++)
+        assert_int_equal(requests_take(c, &trace->at[j], trace->spans, j), j);
     return c;
 }
 
@@ -53,6 +56,20 @@ static void test_run(void **state) {
     closed(c);
 }
 
+/* Requests and faults in an order that time does not have. */
+static void test_times(void **state) {
+    (void)state;
+    cluster *c = opened();
+    const rc_req late = {.arrival = 5, .input = 1, .output = 1, .spans = 3};
+    c->now = 6;
+    trips("rq->arrival >= c->now", next_arrival(c, &late, NULL, 4));
+    trips("c->fault_next < c->fault_count", faults_fire(c));
+    c->live.whole = NULL; /* as if requests came one by one */
+    trips("rq->spans <= SPANS", (void)requests_take(c, &late, NULL, 4));
+    c->live.whole = trace;
+    closed(c);
+}
+
 static void test_lists(void **state) {
     (void)state;
     cluster *c = opened();
@@ -60,7 +77,7 @@ static void test_lists(void **state) {
     heap_item heap[1];
     uint32_t none = 0;
     list_init(&l);
-    trips("j < c->trace->count", list_push(c, &l, 4));
+    trips("j < c->live.used", list_push(c, &l, 4));
     trips("l->count > 0", list_remove(c, &l, 0));
     trips("*count > 0", (void)heap_pop(heap, &none));
     list_push(c, &l, 0);
@@ -72,10 +89,11 @@ static void test_lists(void **state) {
 static void test_router(void **state) {
     (void)state;
     cluster *c = opened();
-    trips("j < c->trace->count", route(c, 4, 0));
+    trips("j < c->live.used", route(c, 4, 0));
     trips("c->jobs[j].state == JOB_HELD", router_drop_held(c, 0));
     trips("r->load > 0", router_leave(&c->replicas[0]));
     trips("row->arrived >= 0", job_end(c, 0, RC_DONE, 0));
+    trips("c->jobs[j].state == JOB_ENDED", requests_give(c, 0));
     c->jobs[0].state = JOB_ENDED;
     trips("c->jobs[j].state != JOB_ENDED", job_end(c, 0, RC_DONE, 0));
     closed(c);
@@ -237,11 +255,12 @@ static void test_metrics(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_run),     cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_router),  cmocka_unit_test(test_admission),
-        cmocka_unit_test(test_queue),   cmocka_unit_test(test_decode),
-        cmocka_unit_test(test_victim),  cmocka_unit_test(test_transfers),
-        cmocka_unit_test(test_layouts), cmocka_unit_test(test_metrics),
+        cmocka_unit_test(test_run),       cmocka_unit_test(test_times),
+        cmocka_unit_test(test_lists),     cmocka_unit_test(test_router),
+        cmocka_unit_test(test_admission), cmocka_unit_test(test_queue),
+        cmocka_unit_test(test_decode),    cmocka_unit_test(test_victim),
+        cmocka_unit_test(test_transfers), cmocka_unit_test(test_layouts),
+        cmocka_unit_test(test_metrics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,6 +50,8 @@ static void test_faults(void **state) {
     trips("r->health.up", lose(c, replicas, 0));
     spec.faults[0] = (rc_serve_fault){.kind = RC_NODE_LOST};
     trips("r->health.down > 0", is_over(c, 0, 0));
+    c->fault_count = FAULT_TIMES;
+    trips("i < FAULT_TIMES", add_time(c, 0, 0, false));
 }
 
 static void test_layouts(void **state) {
