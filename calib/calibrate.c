@@ -24,9 +24,10 @@
 #define HEAT_S 7.0 /* of matrix products before the sustained pass (docs/calibration.md) */
 
 static const rc_suite *const suites[RC_SUITE_COUNT] = {
-    &rc_suite_memory,      &rc_suite_host,      &rc_suite_gap,          &rc_suite_merge,
-    &rc_suite_elementwise, &rc_suite_decode,    &rc_suite_attention,    &rc_suite_gemm,
-    &rc_suite_sms_clock,   &rc_suite_sms_clock, &rc_suite_interference, &rc_suite_net};
+    &rc_suite_memory,      &rc_suite_host,      &rc_suite_gap,       &rc_suite_merge,
+    &rc_suite_elementwise, &rc_suite_decode,    &rc_suite_attention, &rc_suite_gemm,
+    &rc_suite_experts,     &rc_suite_sms_clock, &rc_suite_sms_clock, &rc_suite_interference,
+    &rc_suite_net};
 
 typedef struct tally {
     size_t measured, there, skipped, cut;
@@ -105,7 +106,8 @@ static bool place(const rc_calib *c, int id, const char *transport, rc_point *p)
     p->c = rc_group_nodes(&c->group, (int)p->b);
     /* The loopback device is slower than any number of CTAs. */
     bool capped_socket = p->cond && !strcmp(transport, "socket");
-    return rc_group_measures(&c->group, (int)p->b) && !capped_socket;
+    bool no_peers = rc_point_reads_peers(p) && (strcmp(transport, "nvlink") != 0 || p->c > 1);
+    return rc_group_measures(&c->group, (int)p->b) && !capped_socket && !no_peers;
 }
 
 /* A point as messages name it. */
@@ -152,6 +154,8 @@ static const char *cannot(const rc_calib *c, int id, const char *transport, cons
         return "groups are powers of two, a whole node, or all";
     if (p->c > 1 && p->c != rc_group_nodes(&c->group, (int)p->b))
         return "so many ranks span another number of nodes here";
+    if (rc_point_reads_peers(p) && strcmp(transport, "nvlink") != 0)
+        return "only over NVLink do GPUs reach each other's memory";
     return p->cond && !strcmp(transport, "socket") ? "sockets are slower than any number of CTAs"
                                                    : NULL;
 }

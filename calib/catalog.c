@@ -25,6 +25,8 @@ static const rc_suite_info suites[RC_SUITE_COUNT] = {
      rc_points_attention, 63, 56, 11},
     {"gemm", "cuBLASLt products of Llama 3 405B and 70B layers, bf16 and fp8, TP 1 to 64",
      rc_points_gemm, 100, 125, 28},
+    {"experts", "layers of experts: products of many matrices, the choice, moving rows, the whole",
+     rc_points_experts, 30, 20, 10},
     {"sms", "attention, decode, products and merge on fewer SMs than there are", rc_points_sms, 12,
      0, 4},
     {"clock", "clock, power and time of attention, products and copies at work part of the time",

@@ -16,6 +16,7 @@ typedef enum rc_suite_id {
     RC_SUITE_DECODE,
     RC_SUITE_ATTENTION,
     RC_SUITE_GEMM,
+    RC_SUITE_EXPERTS,
     RC_SUITE_SMS,
     RC_SUITE_CLOCK,
     RC_SUITE_INTERFERENCE,

@@ -111,6 +111,11 @@ void rc_cublaslt_close(rc_cublaslt *lt) {
     free(lt);
 }
 
+void rc_cublaslt_version(char *out, size_t size) {
+    size_t v = cublasLtGetVersion();
+    snprintf(out, size, "cublasLt-%zu.%zu.%zu", v / 10000, v / 100 % 100, v % 100);
+}
+
 static const plan *find(const rc_cublaslt *lt, const rc_cublaslt_shape *s) {
     assert(s->m > 0 && s->n > 0 && s->k > 0);
     assert(s->sms >= 0);

@@ -29,6 +29,8 @@ typedef struct rc_cublaslt_plan_info {
 /* On the current device. One workspace: products of one rc_cublaslt must not overlap on the GPU. */
 rc_status rc_cublaslt_open(rc_cublaslt **out, rc_error *err);
 void rc_cublaslt_close(rc_cublaslt *lt); /* NULL is fine */
+/* "cublasLt-13.1.0": the kernel of a row. */
+void rc_cublaslt_version(char *out, size_t size);
 /* Make the plan of a shape, trying algorithms on these buffers. *info may be NULL.
  * RC_E_UNMODELLED: the library has no algorithm for it. */
 rc_status rc_cublaslt_prepare(rc_cublaslt *lt, const rc_cublaslt_shape *s, const void *x,

@@ -6,8 +6,11 @@
 #include <string.h>
 
 /* Ops that launch other ops' kernels name them in their variant ("attention+send_recv"); of those
- * attention alone is picky. */
+ * attention alone is picky. Products of experts are of one kernel, or of cuBLASLt. */
 static const char *family(const rc_point *p) {
+    bool streams = p->cond && !strcmp(p->cond, "streams");
+    if (!strcmp(p->op, "grouped_gemm") || !strcmp(p->op, "moe_ffn"))
+        return streams ? "gemm" : "grouped";
     return strstr(p->variant, "attention") ? "attention" : p->op;
 }
 
@@ -46,7 +49,8 @@ void rc_points_needs_text(const rc_point *p, size_t n, char *out, size_t size) {
         if (!is_new)
             continue;
         seen[known++] = r;
-        at += (size_t)snprintf(out + at, size - at, ", %s %s", fp8(&p[i]) ? "fp8" : family(&p[i]),
+        bool by_type = fp8(&p[i]) && !same(r, rc_capability_of(family(&p[i]), false));
+        at += (size_t)snprintf(out + at, size - at, ", %s %s", by_type ? "fp8" : family(&p[i]),
                                rc_capability_text(r, text, sizeof text));
     }
 }

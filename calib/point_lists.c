@@ -43,8 +43,9 @@ rc_status rc_points_add(rc_points *p, const rc_point *x, rc_error *err) {
     for (size_t i = 0; i < p->n; i++) {
         rc_point *y = &p->v[i];
         if (y->a == x->a && y->b == x->b && y->c == x->c && y->d == x->d && !strcmp(y->op, x->op) &&
-            y->value == x->value && same_word(y->cond, x->cond) &&
-            !strcmp(y->variant, x->variant) && !strcmp(y->dtype, x->dtype)) {
+            y->value == x->value && y->experts == x->experts && y->top_k == x->top_k &&
+            same_word(y->cond, x->cond) && !strcmp(y->variant, x->variant) &&
+            !strcmp(y->dtype, x->dtype)) {
             y->sustained |= x->sustained;
             y->quick |= x->quick;
             return RC_OK;

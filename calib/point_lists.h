@@ -16,8 +16,9 @@ typedef struct rc_point {
      * them). NULL: nothing. A static string; value 0: it has no number. */
     const char *cond;
     int64_t value;
-    bool sustained; /* measured hot as well */
-    bool quick;     /* kept by --quick */
+    int64_t experts, top_k; /* as in schema.h; 0 for ops that have none */
+    bool sustained;         /* measured hot as well */
+    bool quick;             /* kept by --quick */
 } rc_point;
 
 typedef struct rc_points {
@@ -32,12 +33,16 @@ rc_status rc_points_add(rc_points *p, const rc_point *x, rc_error *err);
 /* The row's variant: `base` (NULL: the point's own), then "@", the condition and its number. */
 void rc_point_variant(const rc_point *p, const char *base, char *out, size_t size);
 
+/* An all-reduce of our own, whose ranks reach each other's memory: GPUs of one node over NVLink. */
+bool rc_point_reads_peers(const rc_point *p);
+
 /* One a suite. `ranks`: GPUs that net and interference run over; nothing else looks at it. */
 rc_status rc_points_gemm(rc_points *p, int ranks, rc_error *err);
 rc_status rc_points_attention(rc_points *p, int ranks, rc_error *err);
 rc_status rc_points_decode(rc_points *p, int ranks, rc_error *err);
 rc_status rc_points_merge(rc_points *p, int ranks, rc_error *err);
 rc_status rc_points_elementwise(rc_points *p, int ranks, rc_error *err);
+rc_status rc_points_experts(rc_points *p, int ranks, rc_error *err);
 rc_status rc_points_memory(rc_points *p, int ranks, rc_error *err);
 rc_status rc_points_host(rc_points *p, int ranks, rc_error *err);
 rc_status rc_points_gap(rc_points *p, int ranks, rc_error *err);

@@ -87,6 +87,44 @@ static rc_status net_apart(rc_points *p, int n, rc_error *err) {
     return RC_OK;
 }
 
+/* All-reduces of our own, and what they and NCCL's take where nothing is in L2, as behind a product whose
+ * weights have swept it. Of a few tokens to a chunk: beyond, NCCL is as quick. */
+static rc_status net_own(rc_points *p, int n, rc_error *err) {
+    static const int64_t sizes[] = {32 * KI, 256 * KI, 1 * MI, 8 * KI,   128 * KI, 4 * MI, 64 * KI,
+                                    1 * KI,  8 * MI,   2 * MI, 512 * KI, 16 * KI,  4 * KI, 2 * KI};
+    static const char *const conditions[] = {"oneshot", "twoshot", "oneshot-cold", "twoshot-cold",
+                                             "cold"};
+    for (size_t i = 0; i < COUNT(sizes); i++)
+        for (size_t k = 0; k < COUNT(conditions); k++) {
+            bool one = !strncmp(conditions[k], "oneshot", 7);
+            rc_point x = {.op = "all_reduce",
+                          .variant = "",
+                          .dtype = "bf16",
+                          .a = sizes[i],
+                          .b = n,
+                          .c = 1,
+                          .cond = conditions[k],
+                          .quick = i < 3};
+            if (!one || sizes[i] <= 1 * MI)
+                RC_TRY(rc_points_add(p, &x, err));
+        }
+    for (int64_t bytes = 16 * MI; bytes <= 64 * MI; bytes *= 2) {
+        rc_point x = {.op = "all_reduce",
+                      .variant = "",
+                      .dtype = "bf16",
+                      .a = bytes,
+                      .b = n,
+                      .c = 1,
+                      .cond = "cold"};
+        RC_TRY(rc_points_add(p, &x, err));
+    }
+    return RC_OK;
+}
+
+bool rc_point_reads_peers(const rc_point *p) {
+    return p->cond && (!strncmp(p->cond, "oneshot", 7) || !strncmp(p->cond, "twoshot", 7));
+}
+
 /* All ranks, then powers of two downwards: half of a node, a quarter of eight. */
 static int next_group(int n) {
     int half = 1;
@@ -104,6 +142,9 @@ rc_status rc_points_net(rc_points *p, int ranks, rc_error *err) {
         RC_TRY(net_sizes(p, 0, rings, net_first, COUNT(net_first), n, err));
     for (int n = ranks; n >= 2; n = next_group(n))
         RC_TRY(net_apart(p, n, err));
+    for (int n = ranks; n >= 2; n = next_group(n))
+        if (n <= 8)
+            RC_TRY(net_own(p, n, err));
     RC_TRY(net_ctas(p, ranks, err));
     for (int n = ranks; n >= 2; n = next_group(n)) {
         RC_TRY(net_sizes(p, 0, rings, net_between, COUNT(net_between), n, err));

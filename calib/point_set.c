@@ -190,7 +190,7 @@ static rc_status check_size(const reader *r, size_t row, int column, rc_axis axi
                             rc_error *err) {
     char text[160];
     bool may_be_zero = axis == RC_AXIS_NONE || axis == RC_AXIS_NODES || axis == RC_AXIS_SMS ||
-                       axis == RC_AXIS_CTAS;
+                       axis == RC_AXIS_CTAS || axis == RC_AXIS_ENTERING;
     const char *op = word(r, row, OP);
     if (axis == RC_AXIS_NONE && value != 0)
         snprintf(text, sizeof text, "%.30s has no size in column %s: expected 0, found %lld", op,
@@ -203,8 +203,7 @@ static rc_status check_size(const reader *r, size_t row, int column, rc_axis axi
     return cell_fail(r, row, column, err, text);
 }
 
-/* The kernels here work with heads of 128 elements and without a window, and multiply one matrix at
- * a time. */
+/* The kernels here work with heads of 128 elements and without a window. */
 static rc_status check_others(const reader *r, size_t row, const rc_op_info *info, rc_error *err) {
     static const struct {
         int column;
@@ -212,9 +211,7 @@ static rc_status check_others(const reader *r, size_t row, const rc_op_info *inf
         int64_t only;
     } all[] = {{HEAD_K, RC_AXIS_HEAD_K, RC_HEAD_DEFAULT},
                {HEAD_V, RC_AXIS_HEAD_V, RC_HEAD_DEFAULT},
-               {WINDOW, RC_AXIS_WINDOW, 0},
-               {EXPERTS, RC_AXIS_EXPERTS, 0},
-               {TOP_K, RC_AXIS_TOP_K, 0}};
+               {WINDOW, RC_AXIS_WINDOW, 0}};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         char text[160];
         int64_t v, only = rc_op_has_axis(info, all[i].axis) ? all[i].only : 0;
@@ -224,6 +221,23 @@ static rc_status check_others(const reader *r, size_t row, const rc_op_info *inf
         snprintf(text, sizeof text, "%s is %lld: the kernels here measure %s with %lld",
                  point_columns[all[i].column], (long long)v, info->name, (long long)only);
         return cell_fail(r, row, all[i].column, err, text);
+    }
+    return RC_OK;
+}
+
+/* Of ops of experts: those on this GPU, and how many a token goes to, which the product of one does not
+ * say. */
+static rc_status read_experts(const reader *r, size_t row, const rc_op_info *info, rc_point *p,
+                              rc_error *err) {
+    int64_t *const to[] = {&p->experts, &p->top_k};
+    static const rc_axis axes[] = {RC_AXIS_EXPERTS, RC_AXIS_TOP_K};
+    for (int i = 0; i < 2; i++) {
+        bool has = rc_op_has_axis(info, axes[i]);
+        bool may_be_zero =
+            axes[i] == RC_AXIS_TOP_K && info->bound == RC_BOUND_GEMM && info->rule == RC_PRICE_SAME;
+        RC_TRY(size_of(r, row, EXPERTS + i, SIZE_MAX_2_31, to[i], err));
+        if (!has || !may_be_zero)
+            RC_TRY(check_size(r, row, EXPERTS + i, has ? axes[i] : RC_AXIS_NONE, *to[i], err));
     }
     return RC_OK;
 }
@@ -249,6 +263,7 @@ static rc_status read_sizes(const reader *r, size_t row, int id, rc_point *p, rc
             RC_TRY(check_size(r, row, A + i, axis, *to[i], err));
     }
     RC_TRY(check_others(r, row, info, err));
+    RC_TRY(read_experts(r, row, info, p, err));
     return check_heads(r, row, info, p, err);
 }
 
@@ -435,6 +450,8 @@ double rc_point_bytes(const rc_point *p) {
         at.at[info->column[i]] = size[i];
     at.at[RC_AXIS_NONE] = 0;
     at.at[RC_AXIS_HEAD_K] = at.at[RC_AXIS_HEAD_V] = RC_HEAD_DEFAULT;
+    at.at[RC_AXIS_EXPERTS] = p->experts;
+    at.at[RC_AXIS_TOP_K] = p->top_k;
     info->work(info, &at, !strcmp(p->dtype, "fp8") ? 1 : 2, &work);
     return p->cond && !strcmp(p->cond, "seqs") ? (double)p->value * work.bytes : work.bytes;
 }

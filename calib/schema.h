@@ -20,6 +20,7 @@
  *   mla_bmm                       tokens      N        K            heads
  *   moe_ffn                       rows        hidden   width        tokens that come
  *   moe_route                     tokens
+ *   moe_permute, moe_unpermute    tokens      width
  *   ep_dispatch, ep_combine       tokens      hidden   ranks        nodes
  *   dsa_index                     Tq          Tk       index heads  sequences
  *   dsa_topk                      Tq          Tk       keys kept    sequences
@@ -41,7 +42,8 @@
  * materialised (mla_prefill) every head has keys and values of its own, absorbed it reads one stream
  * of latents; mla_bmm is one product a head. moe_ffn is gate, up and down of the experts of one GPU
  * with gathering and scattering: rows are pairs of a token and an expert, `experts` those on this
- * GPU; tokens 0: rows / top_k. Transfers of experts count the tokens of one GPU, and `experts` of all. dsa_attention keeps
+ * GPU; tokens 0: rows / top_k. moe_permute and moe_unpermute are its gathering (in fp8: quantising, too)
+ * and its weighted sum of a token's rows, with all experts on this GPU. Transfers of experts count the tokens of one GPU, and `experts` of all. dsa_attention keeps
  * `keys` keys a query.
  *
  * Five sizes have columns of their own, which schema 1 has not. head_k, head_v: elements of a query
@@ -51,7 +53,8 @@
  * to; 0 for other ops.
  *
  * A variant may end in "@" and a condition under which the op ran, which makes it a row apart:
- * @smsN (on N SMs), @ctasN (NCCL with N CTAs), @apart (a transfer between two compute kernels),
+ * @oneshot, @twoshot (an all-reduce of our own instead of NCCL's), @cold (as @apart, nothing in L2),
+ * @streamsN (a product an expert by cuBLASLt, on N streams), @smsN (on N SMs), @ctasN (NCCL with N CTAs), @apart (a transfer between two compute kernels),
  * @nvlink, @shm (interference: the transport), @seqsN (attention: N sequences, each of the row's
  * axes), @restN (decode: all sequences but one have N tokens of context), @dutyN (at work N % of the
  * time), @freshN (the same, from rest and as early as in a ring), @eagerN (gap: launched one by one,

@@ -7,7 +7,6 @@
 #include "calib/cublaslt.h"
 #include "calib/suite.h"
 
-#include <cublasLt.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -100,9 +99,7 @@ static rc_status gemm_measure(rc_calib *c, void *self, const rc_point *p, rc_mea
     RC_TRY(prepare(c, &g, p, &info, err));
     rc_bench_op op = {gemm_launch, &g, need.in + need.out, g.sets.n};
     RC_TRY(rc_bench_run(&c->bench, &op, &m->r, err));
-    size_t v = cublasLtGetVersion();
-    snprintf(m->kernel, sizeof m->kernel, "cublasLt-%zu.%zu.%zu", v / 10000, v / 100 % 100,
-             v % 100);
+    rc_cublaslt_version(m->kernel, sizeof m->kernel);
     if (info.tensorwise)
         rc_record_set(m->variant, sizeof m->variant, "tensorwise");
     return RC_OK;

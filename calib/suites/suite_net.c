@@ -13,11 +13,18 @@
  * that the compute waits for. Calls that follow each other at once overlap their beginnings and
  * ends; these cannot. What is stored is what the chain takes beyond the same compute kernels alone.
  *
+ * `cold` is the same with nothing in L2: what stands before a call reads twice the size of the cache.
+ *
+ * Under `oneshot` and `twoshot` the all-reduce is our own (kernels/all_reduce.h), held against NCCL's before it
+ * is timed; `oneshot-cold` and `twoshot-cold` time it as `cold` does.
+ *
  * All ranks walk the same steps with the same numbers: what one decides (how many calls make a
  * window, when samples are enough) it decides from a time that all have agreed on.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "calib/bench_kernels.h"
 #include "calib/nccl_comms.h"
+#include "calib/peer_reduce.h"
 #include "calib/stats.h"
 #include "calib/suite.h"
 #include "kernels/kernels.h"
@@ -49,6 +56,8 @@ typedef struct net_suite {
     cudaEvent_t start, stop, computed, arrived;
     cudaGraphExec_t graph;
     rc_pool to, from, spacer;
+    const rc_gpu *gpu;
+    rc_peer_reduce own;
     ncclComm_t comm; /* of the point at hand; NULL: this process sits it out */
     bool failed;
     seen seen[MAX_SEEN];
@@ -80,7 +89,7 @@ static rc_status all_to_all(const net_suite *s, const rc_point *p, rc_error *err
     return RC_OK;
 }
 
-static rc_status call(const net_suite *s, const rc_point *p, rc_error *err) {
+static rc_status nccl_call(const net_suite *s, const rc_point *p, rc_error *err) {
     const rc_nccl *nccl = s->comms.nccl;
     size_t all = (size_t)p->a / 2, part = all / (size_t)p->b;
     if (!strcmp(p->op, "send_recv"))
@@ -98,13 +107,29 @@ static rc_status call(const net_suite *s, const rc_point *p, rc_error *err) {
     return RC_OK;
 }
 
-/* ---- between calls -------------------------------------------------------------------------- */
-
-static bool apart(const rc_point *p) {
-    return p->cond && !strcmp(p->cond, "apart");
+static rc_status call(const net_suite *s, const rc_point *p, rc_error *err) {
+    if (rc_point_reads_peers(p))
+        return rc_peer_reduce_launch(&s->own, s->to.p, s->from.p, (size_t)p->a,
+                                     !strncmp(p->cond, "two", 3), s->stream, err);
+    return nccl_call(s, p, err);
 }
 
-static rc_status spacer(const net_suite *s, cudaStream_t stream, rc_error *err) {
+/* ---- between calls -------------------------------------------------------------------------- */
+
+static bool cold(const rc_point *p) {
+    return p->cond && strstr(p->cond, "cold");
+}
+
+static bool apart(const rc_point *p) {
+    return p->cond && (cold(p) || !strcmp(p->cond, "apart"));
+}
+
+/* What stands between two calls of the point. */
+static rc_status spacer(const net_suite *s, const rc_point *p, cudaStream_t stream, rc_error *err) {
+    if (cold(p))
+        return rc_kernel_check(err,
+                               rc_bench_evict_l2(s->gpu->evict_buffer, s->gpu->evict_bytes, stream),
+                               "rc_bench_evict_l2");
     return rc_kernel_check(
         err,
         rc_residual_add(s->spacer.p, s->spacer.p + 2 * SPACER_ELEMENTS, SPACER_ELEMENTS, stream),
@@ -118,13 +143,13 @@ static rc_status wait_for(cudaStream_t from, cudaEvent_t event, cudaStream_t on,
     return RC_OK;
 }
 
-/* A compute kernel, then the call, which is NULL for the kernel by itself. */
-static rc_status spaced_call(const net_suite *s, const rc_point *p, rc_error *err) {
-    if (!p || !strcmp(p->op, "all_reduce")) {
-        RC_TRY(spacer(s, s->stream, err));
-        return p ? call(s, p, err) : RC_OK;
+/* A compute kernel, then the call unless the kernel stands by itself. */
+static rc_status spaced_call(const net_suite *s, const rc_point *p, bool alone, rc_error *err) {
+    if (alone || !strcmp(p->op, "all_reduce")) {
+        RC_TRY(spacer(s, p, s->stream, err));
+        return alone ? RC_OK : call(s, p, err);
     }
-    RC_TRY(spacer(s, s->compute, err));
+    RC_TRY(spacer(s, p, s->compute, err));
     RC_TRY(wait_for(s->stream, s->computed, s->compute, err));
     RC_TRY(call(s, p, err));
     return wait_for(s->compute, s->arrived, s->stream, err);
@@ -140,7 +165,7 @@ static rc_status record(const net_suite *s, const rc_point *p, int copies, bool 
     if (apart(p))
         RC_TRY(wait_for(s->compute, s->arrived, s->stream, err));
     for (int k = 0; k < copies; k++)
-        RC_TRY(apart(p) ? spaced_call(s, alone ? NULL : p, err) : call(s, p, err));
+        RC_TRY(apart(p) ? spaced_call(s, p, alone, err) : call(s, p, err));
     if (apart(p))
         RC_TRY(wait_for(s->stream, s->computed, s->compute, err));
     RC_CUDA(cudaEventRecordWithFlags(s->stop, s->stream, cudaEventRecordExternal));
@@ -190,6 +215,7 @@ static void net_close(void *self) {
     if (!s)
         return;
     release(s);
+    rc_peer_reduce_close(&s->own);
     rc_comms_close(&s->comms, s->failed);
     if (s->start)
         (void)cudaEventDestroy(s->start);
@@ -239,6 +265,7 @@ static rc_status net_open(rc_calib *c, const rc_points *points, void **self, rc_
     if (!s)
         return rc_fail(err, RC_E_NOMEM, "out of memory");
     s->procs = &c->group;
+    s->gpu = &c->gpu;
     rc_status st = open_parts(s, bytes, c->opt->seed + (uint64_t)c->group.rank, err);
     st = rc_group_agree(&c->group, st, err);
     if (st != RC_OK) {
@@ -304,11 +331,54 @@ static rc_status time_between(net_suite *s, rc_calib *c, const rc_point *p, doub
     return RC_OK;
 }
 
+/* Whether sums of our own and of NCCL, which rounds at every step, are the same but for rounding. */
+static rc_status same_sums(const uint16_t *ours, const uint16_t *theirs, size_t n, rc_error *err) {
+    for (size_t i = 0; i < n; i++) {
+        uint32_t a = (uint32_t)ours[i] << 16, b = (uint32_t)theirs[i] << 16;
+        float x, y;
+        memcpy(&x, &a, 4);
+        memcpy(&y, &b, 4);
+        if (!(fabsf(x - y) <= 0.1f + 0.03f * fabsf(y)))
+            return rc_fail(err, RC_E_INTERNAL, "the all-reduce of our own has %g at %zu, NCCL's %g",
+                           (double)x, i, (double)y);
+    }
+    return RC_OK;
+}
+
+static rc_status sums_agree(const net_suite *s, const rc_point *p, rc_error *err) {
+    const size_t bytes = (size_t)p->a;
+    uint16_t *ours = malloc(2 * bytes), *theirs = ours ? ours + bytes / 2 : NULL;
+    if (!ours)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for %zu bytes", 2 * bytes);
+    rc_status st = call(s, p, err);
+    cudaError_t e = cudaMemcpyAsync(ours, s->from.p, bytes, cudaMemcpyDeviceToHost, s->stream);
+    st = st == RC_OK ? nccl_call(s, p, err) : st;
+    if (e == cudaSuccess)
+        e = cudaMemcpyAsync(theirs, s->from.p, bytes, cudaMemcpyDeviceToHost, s->stream);
+    if (e == cudaSuccess)
+        e = cudaStreamSynchronize(s->stream);
+    if (st == RC_OK && e != cudaSuccess)
+        st = rc_cuda_fail(err, e, "cudaMemcpyAsync", __FILE__, __LINE__);
+    if (st == RC_OK)
+        st = same_sums(ours, theirs, bytes / 2, err);
+    free(ours);
+    return st;
+}
+
+/* Ranks of an all-reduce of our own are connected; all processes take part. */
+static rc_status prepare_own(net_suite *s, const rc_point *p, rc_error *err) {
+    if (!rc_point_reads_peers(p))
+        return RC_OK;
+    RC_TRY(rc_peer_reduce_connect(&s->own, s->procs, (int)p->b, s->stream, err));
+    return rc_group_agree(s->procs, s->comm ? sums_agree(s, p, err) : RC_OK, err);
+}
+
 static rc_status run_point(net_suite *s, rc_calib *c, const rc_point *p, rc_measured *m,
                            rc_error *err) {
     double t = 0, between = 0;
     int ctas = p->cond && !strcmp(p->cond, "ctas") ? (int)p->value : 0;
     RC_TRY(rc_comms_get(&s->comms, (int)p->b, ctas, &s->comm, err));
+    RC_TRY(prepare_own(s, p, err));
     if (s->comm) { /* the first call of a kind connects */
         RC_TRY(call(s, p, err));
         RC_CUDA(cudaStreamSynchronize(s->stream));
@@ -325,7 +395,10 @@ static rc_status run_point(net_suite *s, rc_calib *c, const rc_point *p, rc_meas
     }
     RC_TRY(sample(s, c->gpu.nvml, k, between, &m->r, err));
     remember(s, p, m->r.p50_s);
-    rc_nccl_version(m->nccl, sizeof m->nccl);
+    if (rc_point_reads_peers(p))
+        rc_record_set(m->kernel, sizeof m->kernel, rc_kernel_version("all-reduce"));
+    else
+        rc_nccl_version(m->nccl, sizeof m->nccl);
     return RC_OK;
 }
 
@@ -335,6 +408,9 @@ static rc_status net_measure(rc_calib *c, void *self, const rc_point *p, rc_meas
     if (p->b < 2 || p->b > c->group.size)
         return rc_fail(err, RC_E_UNMODELLED, "there are %d processes of one GPU each",
                        c->group.size);
+    if (rc_point_reads_peers(p) && (p->a > RC_PEER_REDUCE_MAX || p->b > RC_ALL_REDUCE_RANKS))
+        return rc_fail(err, RC_E_UNMODELLED, "ours takes %d bytes and %d ranks at most",
+                       RC_PEER_REDUCE_MAX, RC_ALL_REDUCE_RANKS);
     if (too_long(s, p))
         return rc_fail(err, RC_E_UNMODELLED, "a call would take over %.2f s", LONGEST_S);
     rc_status st = run_point(s, c, p, m, err);

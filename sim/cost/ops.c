@@ -210,6 +210,15 @@ static void linear_attention(const rc_op_info *op, const rc_axes *at, double ele
     out->bytes = 8.0 * n * h * dk * dv + 2.0 * t * h * (2.0 * dk + 2.0 * dv);
 }
 
+/* A token's row is read once and written for each of its experts, or the other way round; 2 bytes of a
+ * number, and `element` in the rows of experts. */
+static void moved_rows(const rc_op_info *op, const rc_axes *at, double element, rc_work *out) {
+    double t = of(at, RC_AXIS_TOKENS), d = of(at, RC_AXIS_WIDTH), k = of(at, RC_AXIS_TOP_K);
+    (void)op;
+    out->flops = 0.0;
+    out->bytes = t * d * (2.0 + element * k);
+}
+
 static void merge(const rc_op_info *op, const rc_axes *at, double element, rc_work *out) {
     double parts = of(at, RC_AXIS_PARTS);
     (void)op, (void)element;
@@ -302,6 +311,14 @@ static double rotary_width(const rc_axes *at) {
  * H100 (docs/models.md says whose). */
 #define REACH(FLOPS, BYTES, BOUND)                                                                 \
     .rule = RC_PRICE_REACH, .bound = (BOUND), .reach_flops = (FLOPS), .reach_bytes = (BYTES)
+
+/* Parts of moe_ffn, which forecasts ask for as a whole. */
+#define ROWS_OF_EXPERTS(NAME)                                                                      \
+    {                                                                                              \
+        .name = (NAME), .column = {RC_AXIS_TOKENS, RC_AXIS_WIDTH}, .along = RC_AXIS_TOKENS,        \
+        .fixed = {RC_AXIS_WIDTH, RC_AXIS_EXPERTS, RC_AXIS_TOP_K}, .rule = RC_PRICE_SAME,           \
+        .bound = RC_BOUND_MEMORY, .type = RC_TYPE_FP8, .power = 1.0, .work = moved_rows            \
+    }
 
 /* Tokens of one GPU to the GPUs of their experts, and their results back. */
 #define EXPERT_TRANSFER(NAME)                                                                      \
@@ -442,6 +459,8 @@ static const rc_op_info table[] = {
      REACH(1.0, 0.3, RC_BOUND_MEMORY),
      .power = 1.0,
      .work = moe_route},
+    ROWS_OF_EXPERTS("moe_permute"),
+    ROWS_OF_EXPERTS("moe_unpermute"),
     EXPERT_TRANSFER("ep_dispatch"),
     EXPERT_TRANSFER("ep_combine"),
     {.name = "dsa_index",

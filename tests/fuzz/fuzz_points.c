@@ -9,6 +9,7 @@
 #include "calib/point_lists_gemm.c"
 #undef COUNT
 #undef KI
+#include "calib/point_lists_experts.c"
 #include "calib/point_lists_node.c"
 #include "calib/point_set.c"
 

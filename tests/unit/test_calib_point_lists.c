@@ -9,6 +9,7 @@
 #include "calib/point_lists_gemm.c"
 #undef COUNT
 #undef KI
+#include "calib/point_lists_experts.c"
 #include "calib/point_lists_node.c"
 
 #include "sim/cost/ops.h"
@@ -44,6 +45,7 @@ static void test_no_duplicates(void **state) {
             for (size_t j = 0; j < i; j++)
                 assert_false(p.v[i].a == p.v[j].a && p.v[i].b == p.v[j].b && p.v[i].c == p.v[j].c &&
                              p.v[i].d == p.v[j].d && p.v[i].value == p.v[j].value &&
+                             p.v[i].experts == p.v[j].experts && p.v[i].top_k == p.v[j].top_k &&
                              same_word(p.v[i].cond, p.v[j].cond) && !strcmp(p.v[i].op, p.v[j].op) &&
                              !strcmp(p.v[i].variant, p.v[j].variant) &&
                              !strcmp(p.v[i].dtype, p.v[j].dtype));
@@ -229,8 +231,11 @@ static void test_net_sizes(void **state) {
         const rc_point *x = &four.v[i];
         bool parts = strcmp(x->op, "send_recv") && strcmp(x->op, "all_reduce");
         assert_true((x->b == 4 || x->b == 2) && x->c == 1);
-        assert_true(!x->cond || (!strcmp(x->cond, "ctas") && x->value > 0 && x->b == 4) ||
-                    (!strcmp(x->cond, "apart") && x->value == 0));
+        bool ours = rc_point_reads_peers(x);
+        assert_true(
+            !x->cond || (!strcmp(x->cond, "ctas") && x->value > 0 && x->b == 4) ||
+            (x->value == 0 && (ours || !strcmp(x->cond, "apart") || !strcmp(x->cond, "cold"))));
+        assert_true(!ours || (!strcmp(x->op, "all_reduce") && x->a <= 8 << 20 && x->a % 16 == 0));
         if (parts)
             assert_int_equal(x->a % (16 * x->b), 0);
     }
@@ -254,6 +259,31 @@ static void test_net_worth(void **state) {
     assert_true(place(&p, "all_to_all", 4 * mi, 2, 0) < place(&p, "send_recv", 16 * mi, 4, 8));
     assert_true(place(&p, "all_reduce", 16 * mi, 4, 32) < place(&p, "send_recv", 64 * mi, 4, 0));
     assert_true(place(&p, "reduce_scatter", mi, 2, 0) < place(&p, "send_recv", 256, 4, 0));
+    rc_points_free(&p);
+}
+
+/* Layers of experts: as many rows as the GPU's share of the pairs, each shape at every number of tokens, and
+ * every product by streams beside the one launch that it is held against. */
+static void test_experts(void **state) {
+    (void)state;
+    rc_points p = make(RC_SUITE_EXPERTS, 1);
+    size_t wholes = 0, streams = 0, beside = 0;
+    for (size_t i = 0; i < p.n; i++) {
+        const rc_point *x = &p.v[i];
+        assert_true(x->experts >= 1 && x->top_k >= 1);
+        if (!strcmp(x->op, "moe_ffn")) {
+            wholes++;
+            assert_true(x->a >= 1 && x->a <= x->d * x->top_k);
+        }
+        streams += x->cond != NULL;
+        for (size_t k = 0; x->cond && k < p.n; k++)
+            beside += !p.v[k].cond && !strcmp(p.v[k].op, x->op) &&
+                      !strcmp(p.v[k].dtype, x->dtype) && p.v[k].a == x->a && p.v[k].b == x->b &&
+                      p.v[k].c == x->c && p.v[k].experts == x->experts;
+    }
+    assert_in_range(wholes, 19 * 8, 19 * 9); /* a token may have no row here */
+    assert_int_equal(streams, 32);
+    assert_int_equal(beside, streams);
     rc_points_free(&p);
 }
 
@@ -353,6 +383,7 @@ int main(void) {
         cmocka_unit_test(test_merge_ends_first),
         cmocka_unit_test(test_net_sizes),
         cmocka_unit_test(test_net_worth),
+        cmocka_unit_test(test_experts),
         cmocka_unit_test(test_interference_pairs),
         cmocka_unit_test(test_variants),
         cmocka_unit_test(test_conditions_are_points_apart),

@@ -9,6 +9,7 @@
 #include "calib/point_lists_gemm.c"
 #undef COUNT
 #undef KI
+#include "calib/point_lists_experts.c"
 #include "calib/point_lists_node.c"
 #include "calib/point_set.c"
 
@@ -54,14 +55,15 @@ static void test_own_lists(void **state) {
         size_t room = 128 * (own.n + 1), at = 0;
         char *text = malloc(room);
         assert_non_null(text);
-        at += (size_t)snprintf(text, room, HEADER);
+        at += (size_t)snprintf(text, room, "op,variant,dtype,a,b,c,d,experts,top_k\n");
         for (size_t i = 0; i < own.n; i++) {
             char variant[48];
             const rc_point *p = &own.v[i];
             rc_point_variant(p, NULL, variant, sizeof variant);
-            at += (size_t)snprintf(text + at, room - at, "%s,%s,%s,%lld,%lld,%lld,%lld\n", p->op,
-                                   variant, p->dtype, (long long)p->a, (long long)p->b,
-                                   (long long)p->c, (long long)p->d);
+            at += (size_t)snprintf(text + at, room - at, "%s,%s,%s,%lld,%lld,%lld,%lld,%lld,%lld\n",
+                                   p->op, variant, p->dtype, (long long)p->a, (long long)p->b,
+                                   (long long)p->c, (long long)p->d, (long long)p->experts,
+                                   (long long)p->top_k);
         }
         rc_point_set s = good(text);
         assert_int_equal(s.of[id].n, own.n);
@@ -70,7 +72,7 @@ static void test_own_lists(void **state) {
             assert_true(!strcmp(x->op, y->op) && !strcmp(x->variant, y->variant) &&
                         !strcmp(x->dtype, y->dtype) && same_word(x->cond, y->cond));
             assert_true(x->a == y->a && x->b == y->b && x->c == y->c && x->d == y->d &&
-                        x->value == y->value);
+                        x->value == y->value && x->experts == y->experts && x->top_k == y->top_k);
         }
         assert_true(s.usual_s[id][0] + s.usual_s[id][1] > 0);
         rc_point_set_free(&s);
@@ -123,12 +125,32 @@ static void test_conditions(void **state) {
     rc_point_set_free(&s);
 }
 
+/* Sizes of experts have columns of their own; a product does not say how many of them a token goes to, and
+ * tokens that enter may be left to follow from the rows. */
+static void test_experts(void **state) {
+    (void)state;
+    rc_point_set s = good("op,variant,dtype,a,b,c,d,experts,top_k\n"
+                          "moe_ffn,,fp8,1000,7168,2048,0,32,8\n"
+                          "grouped_gemm,@streams2,bf16,300,512,256,0,7,0\n"
+                          "all_reduce,nvlink@oneshot,bf16,4097,2,0,0,0,0\n"
+                          "all_reduce,@twoshot-cold,bf16,4096,4,0,0,0,0\n");
+    const rc_point *ffn = &s.of[RC_SUITE_EXPERTS].v[0], *gemm = &s.of[RC_SUITE_EXPERTS].v[1];
+    assert_true(ffn->experts == 32 && ffn->top_k == 8 && ffn->d == 0);
+    assert_true(gemm->experts == 7 && gemm->top_k == 0 && gemm->value == 2);
+    assert_true(rc_point_bytes(ffn) > 3.0 * 32 * 7168 * 2048);
+    assert_true(rc_point_reads_peers(&s.of[RC_SUITE_NET].v[0]) &&
+                s.of[RC_SUITE_NET].v[0].a == 4096);
+    assert_string_equal(s.of[RC_SUITE_NET].v[1].cond, "twoshot-cold");
+    rc_point_set_free(&s);
+}
+
 static void test_refusals(void **state) {
     (void)state;
     rc_point_set s;
     rc_error err = {0};
     refused("gem,,bf16,1,1,1,0", "did you mean \"gemm\"");
-    refused("grouped_gemm,,bf16,1,1,1,0", "no suite measures an op");
+    refused("mla_bmm,,bf16,1,1,1,1", "no suite measures an op");
+    refused("grouped_gemm,,bf16,1,1,1,0", "needs a size in column experts");
     refused("gemm,,fp16,1,1,1,0", "type \"fp16\"");
     refused("attention,ful,bf16,1,1,1,1", "\"full\" of type \"bf16\"");
     refused("attention,full@sms,bf16,1,1,1,1", "needs a number");
@@ -206,8 +228,9 @@ static void test_bytes(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_own_lists),  cmocka_unit_test(test_headers),
-        cmocka_unit_test(test_conditions), cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_files),      cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_conditions), cmocka_unit_test(test_experts),
+        cmocka_unit_test(test_refusals),   cmocka_unit_test(test_files),
+        cmocka_unit_test(test_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

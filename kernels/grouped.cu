@@ -1,0 +1,321 @@
+/* Products of experts on Hopper: many matrices of one shape, each times rows of its own, in one launch.
+ *
+ * nvcc -gencode arch=compute_90a,code=sm_90a -O3 -std=c++17 -I. -c kernels/grouped.cu
+ *
+ * A persistent grid goes through the tiles of all experts, 128 rows by 256 (or 128) columns. Warpgroup 0
+ * has one thread that fills a ring of stages by tensor copies; warpgroups 1 and 2 multiply 64 rows each
+ * with the accumulator in registers. How many rows an expert has is known on the device alone: each CTA
+ * sums up the tiles of all experts first, then finds the expert of a tile by bisection. Rows beyond an
+ * expert's last are multiplied and not stored; where 64 rows or fewer are left, the second half of the
+ * tile is neither loaded nor multiplied, so that few tokens an expert cost what their weights cost.
+ *
+ * Tiles of one expert go down 16 tiles of rows before the next columns: what runs at a time on all SMs then
+ * shares rows and weights in L2.
+ *
+ * The accumulator's rows lie four lanes to 8 columns; lanes trade words so that each stores 16 bytes.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "kernels/experts.h"
+#include "kernels/hopper.cuh"
+#include "kernels/launch.cuh"
+#include "kernels/wgmma.cuh"
+#include "kernels/wgmma_256.cuh"
+
+enum {
+    ROWS = 128,    /* of a tile */
+    HALF = 64,     /* of a warpgroup */
+    K_BYTES = 128, /* of a stage: 64 bf16 or 128 e4m3 */
+    STEP_BYTES = 32 /* of one product */,
+    BAND = 16, /* tiles of rows before the next columns */
+    THREADS = 384,
+    WARPS = 8, /* that multiply */
+    A_BYTES = ROWS * K_BYTES
+};
+
+template <int Columns> struct ring {
+    static const int stages = Columns == 256 ? 4 : 6;
+    static const int b_bytes = Columns * K_BYTES, stage_bytes = A_BYTES + b_bytes;
+    static const int shared = stages * stage_bytes + 1024;
+};
+
+struct grouped_params {
+    CUtensorMap x, w;
+    __nv_bfloat16 *y;
+    const int32_t *first;
+    const float *x_scale, *w_scale;
+    int n, k_blocks, experts, column_tiles;
+};
+
+struct tile_at {
+    int expert, row, rows, column; /* rows: left in the expert from `row` on */
+};
+
+/* tiles[e]: of all experts before e. The first warp sums. */
+__device__ __forceinline__ void count_tiles(const grouped_params &p, int *tiles) {
+    int lane = threadIdx.x % 32, sum = 0;
+    for (int base = 0; base < p.experts; base += 32) {
+        int e = base + lane, mine = 0;
+        if (e < p.experts)
+            mine = (p.first[e + 1] - p.first[e] + ROWS - 1) / ROWS * p.column_tiles;
+        int to = mine;
+        for (int d = 1; d < 32; d *= 2) {
+            int before = __shfl_up_sync(0xffffffff, to, d);
+            to += lane >= d ? before : 0;
+        }
+        if (e < p.experts)
+            tiles[e] = sum + to - mine;
+        sum += __shfl_sync(0xffffffff, to, 31);
+    }
+    if (lane == 0)
+        tiles[p.experts] = sum;
+}
+
+template <int Columns>
+__device__ __forceinline__ tile_at find_tile(const grouped_params &p, const int *tiles, int t) {
+    int low = 0, high = p.experts; /* tiles[low] <= t < tiles[high] */
+    while (high - low > 1) {
+        int middle = (low + high) / 2;
+        if (tiles[middle] <= t)
+            low = middle;
+        else
+            high = middle;
+    }
+    int begin = p.first[low], count = p.first[low + 1] - begin;
+    int in = t - tiles[low], row_tiles = (count + ROWS - 1) / ROWS;
+    int band = in / (BAND * p.column_tiles), left = in - band * BAND * p.column_tiles;
+    int deep = min(BAND, row_tiles - band * BAND), row = (band * BAND + left % deep) * ROWS;
+    return {low, begin + row, count - row, left / deep * Columns};
+}
+
+__device__ __forceinline__ void tma_load_2d(uint32_t dst, const CUtensorMap *map, uint32_t bar,
+                                            int c0, int c1) {
+    asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes "
+                 "[%0], [%1, {%3, %4}], [%2];" ::"r"(dst),
+                 "l"(map), "r"(bar), "r"(c0), "r"(c1)
+                 : "memory");
+}
+
+template <bool Fp8, int Columns>
+__device__ __forceinline__ void produce(const grouped_params &p, const int *tiles, uint32_t buffers,
+                                        uint32_t full, uint32_t empty) {
+    const int elements = Fp8 ? K_BYTES : K_BYTES / 2;
+    typedef ring<Columns> r;
+    int stage = 0, phase = 1;
+    for (int t = blockIdx.x; t < tiles[p.experts]; t += gridDim.x) {
+        tile_at at = find_tile<Columns>(p, tiles, t);
+        const bool both = at.rows > HALF;
+        const int w_row = at.expert * p.n + at.column;
+        for (int k = 0; k < p.k_blocks; k++) {
+            uint32_t a = buffers + stage * r::stage_bytes, bar = full + 8 * stage;
+            mbar_wait(empty + 8 * stage, phase);
+            mbar_expect(bar, (both ? A_BYTES : A_BYTES / 2) + r::b_bytes);
+            tma_load_2d(a, &p.x, bar, k * elements, at.row);
+            if (both)
+                tma_load_2d(a + A_BYTES / 2, &p.x, bar, k * elements, at.row + HALF);
+            tma_load_2d(a + A_BYTES, &p.w, bar, k * elements, w_row);
+            if (++stage == r::stages) {
+                stage = 0;
+                phase ^= 1;
+            }
+        }
+    }
+}
+
+template <bool Fp8, int Columns>
+__device__ __forceinline__ void multiply_block(float (&d)[Columns / 2], uint32_t a, uint32_t b,
+                                               int accumulate) {
+#pragma unroll
+    for (int s = 0; s < K_BYTES / STEP_BYTES; s++) {
+        uint64_t da = swizzled_desc(a + s * STEP_BYTES, 16, 1024);
+        uint64_t db = swizzled_desc(b + s * STEP_BYTES, 16, 1024);
+        if (Fp8)
+            wgmma_ss_e4m3(d, da, db, accumulate || s > 0);
+        else
+            wgmma_ss(d, da, db, accumulate || s > 0);
+    }
+}
+
+/* Of four lanes each holding word j of four rows' worth of columns, lane q gets all words of block q. */
+__device__ __forceinline__ uint4 trade(uint32_t v0, uint32_t v1, uint32_t v2, uint32_t v3, int q) {
+    bool odd = q & 1, high = q & 2;
+    uint32_t got01 = __shfl_xor_sync(0xffffffff, odd ? v0 : v1, 1);
+    uint32_t got23 = __shfl_xor_sync(0xffffffff, odd ? v2 : v3, 1);
+    uint32_t a0 = odd ? got01 : v0, a1 = odd ? v1 : got01;
+    uint32_t a2 = odd ? got23 : v2, a3 = odd ? v3 : got23;
+    uint32_t b0 = __shfl_xor_sync(0xffffffff, high ? a0 : a2, 2);
+    uint32_t b1 = __shfl_xor_sync(0xffffffff, high ? a1 : a3, 2);
+    return high ? make_uint4(b0, b1, a2, a3) : make_uint4(a0, a1, b0, b1);
+}
+
+/* Rows of a warp: lane / 4 and 8 more. */
+template <bool Fp8, int Columns>
+__device__ __forceinline__ void store_tile(const grouped_params &p, const tile_at &at,
+                                           float (&d)[Columns / 2], int row0) {
+    const int lane = threadIdx.x % 32, q = lane % 4;
+#pragma unroll
+    for (int h = 0; h < 2; h++) {
+        const int row = row0 + lane / 4 + 8 * h;
+        const bool mine = row < at.rows;
+        const int64_t y_row = at.row + row;
+        const float by = Fp8 && mine ? p.x_scale[y_row] : 1.f;
+#pragma unroll
+        for (int i = 0; i < Columns / 32; i++) {
+            uint32_t v[4];
+#pragma unroll
+            for (int j = 0; j < 4; j++) {
+                float low = d[4 * (4 * i + j) + 2 * h], high = d[4 * (4 * i + j) + 2 * h + 1];
+                if (Fp8) {
+                    const int c = at.column + 8 * (4 * i + j) + 2 * q;
+                    float2 s =
+                        c < p.n ? __ldg((const float2 *)(p.w_scale + (int64_t)at.expert * p.n + c))
+                                : make_float2(0.f, 0.f);
+                    low *= by * s.x;
+                    high *= by * s.y;
+                }
+                v[j] = pack_bf16(low, high);
+            }
+            const int column = at.column + 8 * (4 * i + q);
+            const uint4 out = trade(v[0], v[1], v[2], v[3], q);
+            if (mine && column < p.n)
+                *(uint4 *)(p.y + y_row * p.n + column) = out;
+        }
+    }
+}
+
+template <bool Fp8, int Columns>
+__device__ __forceinline__ void consume(const grouped_params &p, const int *tiles, uint32_t buffers,
+                                        uint32_t full, uint32_t empty) {
+    typedef ring<Columns> r;
+    const int group = threadIdx.x / 128 - 1, warp = threadIdx.x / 32 % 4, lane = threadIdx.x % 32;
+    int stage = 0, phase = 0;
+    for (int t = blockIdx.x; t < tiles[p.experts]; t += gridDim.x) {
+        const tile_at at = find_tile<Columns>(p, tiles, t);
+        float d[Columns / 2];
+        const bool works = at.rows > group * HALF;
+        int before = -1;
+        for (int k = 0; k < p.k_blocks; k++) {
+            const uint32_t a = buffers + stage * r::stage_bytes;
+            mbar_wait(full + 8 * stage, phase);
+            if (works) {
+                wgmma_fence();
+                multiply_block<Fp8, Columns>(d, a + group * (A_BYTES / 2), a + A_BYTES, k > 0);
+                wgmma_commit();
+                wgmma_wait<1>();
+            }
+            if (before >= 0 && lane == 0)
+                mbar_arrive(empty + 8 * before);
+            before = stage;
+            if (++stage == r::stages) {
+                stage = 0;
+                phase ^= 1;
+            }
+        }
+        wgmma_wait<0>();
+        pin(d);
+        if (lane == 0)
+            mbar_arrive(empty + 8 * before);
+        if (works)
+            store_tile<Fp8, Columns>(p, at, d, group * HALF + warp * 16);
+    }
+}
+
+template <bool Fp8, int Columns>
+__global__ void __launch_bounds__(THREADS, 1)
+    grouped_kernel(const __grid_constant__ grouped_params p) {
+    typedef ring<Columns> r;
+    extern __shared__ uint8_t dynamic[];
+    __shared__ uint64_t barriers[2 * r::stages];
+    __shared__ int tiles[RC_EXPERTS_MAX + 1];
+    const uint32_t buffers = (smem_address(dynamic) + 1023) & ~1023u;
+    const uint32_t full = smem_address(barriers), empty = full + 8 * r::stages;
+    if (threadIdx.x < 32)
+        count_tiles(p, tiles);
+    if (threadIdx.x == 32) {
+        for (int i = 0; i < r::stages; i++) {
+            mbar_init(full + 8 * i, 1);
+            mbar_init(empty + 8 * i, WARPS);
+        }
+        fence_barrier_init();
+    }
+    __syncthreads();
+    if (threadIdx.x < 128) {
+        registers_down<40>();
+        if (threadIdx.x == 0)
+            produce<Fp8, Columns>(p, tiles, buffers, full, empty);
+    } else {
+        registers_up<232>();
+        consume<Fp8, Columns>(p, tiles, buffers, full, empty);
+    }
+}
+
+/* ---- host ------------------------------------------------------------------------------------- */
+
+static int map_rows(CUtensorMap *map, const void *x, int64_t rows, int64_t k, bool fp8,
+                    int box_rows) {
+    const cuuint64_t dims[2] = {(cuuint64_t)k, (cuuint64_t)rows};
+    const cuuint64_t strides[1] = {(cuuint64_t)k * (fp8 ? 1 : 2)};
+    const cuuint32_t box[2] = {(cuuint32_t)(fp8 ? K_BYTES : K_BYTES / 2), (cuuint32_t)box_rows};
+    return rc_tensor_map(map, fp8 ? RC_MAP_BYTES_128 : RC_MAP_BF16_128, x, 2, dims, strides, box);
+}
+
+/* Rounds of the grid that tiles of so many columns take under an even load, in the time of 128 columns. */
+static double rounds(const rc_grouped_args *a, int columns, int sms) {
+    int64_t hit = a->rows < a->experts ? a->rows : a->experts, each = (a->rows + hit - 1) / hit;
+    int64_t tiles = hit * ((each + ROWS - 1) / ROWS) * ((a->n + columns - 1) / columns);
+    double time =
+        columns == 256 ? 2.0 : 1.1; /* a narrow tile reads its rows for half the products */
+    return (double)((tiles + sms - 1) / sms) * time;
+}
+
+template <bool Fp8, int Columns>
+static int launch(const rc_grouped_args *a, int sms, cudaStream_t stream) {
+    static std::atomic<bool> ready[64];
+    void (*kernel)(const grouped_params) = grouped_kernel<Fp8, Columns>;
+    int device = 0;
+    grouped_params p;
+    int e = rc_code_check((const void *)kernel, {90, 90});
+    if (e == 0)
+        e = (int)cudaGetDevice(&device);
+    if (e == 0 && (device >= 64 || !ready[device].load(std::memory_order_relaxed))) {
+        e = (int)cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                      ring<Columns>::shared);
+        if (e == 0 && device < 64)
+            ready[device].store(true, std::memory_order_relaxed);
+    }
+    if (e == 0)
+        e = map_rows(&p.x, a->x, a->rows, a->k, Fp8, HALF);
+    if (e == 0)
+        e = map_rows(&p.w, a->w, a->experts * a->n, a->k, Fp8, Columns);
+    if (e != 0)
+        return e;
+    p.y = (__nv_bfloat16 *)a->y;
+    p.first = a->first;
+    p.x_scale = a->x_scale;
+    p.w_scale = a->w_scale;
+    p.n = (int)a->n;
+    p.k_blocks = (int)((a->k * (Fp8 ? 1 : 2) + K_BYTES - 1) / K_BYTES);
+    p.experts = a->experts;
+    p.column_tiles = (int)((a->n + Columns - 1) / Columns);
+    kernel<<<sms, THREADS, ring<Columns>::shared, stream>>>(p);
+    return (int)cudaGetLastError();
+}
+
+extern "C" int rc_grouped_gemm(const rc_grouped_args *a, void *stream) {
+    const bool fp8 = a->dtype == RC_KERNEL_E4M3;
+    const int64_t element = fp8 ? 1 : 2;
+    if (a->rows < 0 || a->rows > 0x40000000 || a->n < 8 || a->n % 8 || a->n > 0x1000000 ||
+        a->k < 1 || a->k > 0x1000000 || a->k * element % 16 || a->experts < 1 ||
+        a->experts > RC_EXPERTS_MAX || a->n * a->experts > 0x7fffffff || a->sms < 0 ||
+        (a->dtype != RC_KERNEL_BF16 && !fp8))
+        return RC_KERNEL_EINVAL;
+    if (a->rows == 0)
+        return 0;
+    int sms = rc_sm_count();
+    if (a->sms > 0 && a->sms < sms)
+        sms = a->sms;
+    const bool wide = rounds(a, 256, sms) <= rounds(a, 128, sms);
+    cudaStream_t s = (cudaStream_t)stream;
+    if (fp8)
+        return wide ? launch<true, 256>(a, sms, s) : launch<true, 128>(a, sms, s);
+    return wide ? launch<false, 256>(a, sms, s) : launch<false, 128>(a, sms, s);
+}
