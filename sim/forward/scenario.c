@@ -31,7 +31,7 @@ rc_status rc_scenario_dtypes(const rc_section *root, rc_layout *l, rc_error *err
 
 rc_status rc_scenario_cut(const rc_section *s, rc_layout *out, rc_error *err) {
     int64_t tp, cp, dcp, ulysses, ep;
-    int world = 0, mla = 0;
+    int world = 0, mla = 0, transfer = 0;
     RC_TRY(rc_section_whole(s, "tp", &tp, err));
     RC_TRY(rc_section_whole(s, "cp", &cp, err));
     RC_TRY(rc_section_whole(s, "dcp", &dcp, err));
@@ -39,6 +39,7 @@ rc_status rc_scenario_cut(const rc_section *s, rc_layout *out, rc_error *err) {
     RC_TRY(rc_section_choice(s, "world", &world, err));
     RC_TRY(rc_section_whole(s, "ep", &ep, err));
     RC_TRY(rc_section_number(s, "expert_skew", &out->expert_skew, err));
+    RC_TRY(rc_section_choice(s, "expert_transfer", &transfer, err));
     RC_TRY(rc_section_choice(s, "mla", &mla, err));
     if (world == 1 && tp % cp != 0)
         return rc_node_fail(rc_section_node(s, "cp"), err, RC_E_INPUT,
@@ -51,6 +52,7 @@ rc_status rc_scenario_cut(const rc_section *s, rc_layout *out, rc_error *err) {
     out->dcp = (int)dcp;
     out->ulysses = (int)ulysses;
     out->ep = (int)(ep > 0 ? ep : rc_layout_gpus(out));
+    out->expert_transfer = (rc_expert_way)transfer;
     out->mla = (rc_mla)mla;
     return RC_OK;
 }

@@ -33,6 +33,9 @@ const rc_key rc_keys_forward[] = {
     NUMBER("parallel.expert_skew", RATIO, 0.0, 4.0, "", "=0", "time", NONE,
            "how unevenly experts are chosen: the i-th in proportion to i^-skew; the busiest GPU "
            "decides"),
+    CHOICE("parallel.expert_transfer", "all-to-all all-gather", "=all-to-all", "time, memory",
+           "where `ep` is more than tp: tokens go to the GPUs of their experts (DeepEP), or all of "
+           "them to all GPUs (vLLM's default between ranks) ([models.md](models.md))"),
     CHOICE("parallel.mla", "least-work materialised absorbed", "=least-work", "time",
            "how prompts attend to latents; decode steps absorb them"),
     CHOICE("phase", "prefill decode mixed", NEEDED, "time",

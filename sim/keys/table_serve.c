@@ -49,6 +49,8 @@ const rc_key rc_keys_serve[] = {
           "as `parallel.ep` of a forward pass; 0: all GPUs of a replica"),
     NUMBER("pools[].expert_skew", RATIO, 0.0, 4.0, "", "=0", "time", NONE,
            "as `parallel.expert_skew` of a forward pass"),
+    CHOICE("pools[].expert_transfer", "all-to-all all-gather", "=all-to-all", "time, what fits",
+           "as `parallel.expert_transfer` of a forward pass"),
     CHOICE("pools[].mla", "least-work materialised absorbed", "=least-work", "time",
            "as `parallel.mla` of a forward pass"),
     CHOICE_OF("pools[].variant", false, "oracle algorithm-1 algorithm-5 empirical",

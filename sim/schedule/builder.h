@@ -52,6 +52,9 @@ struct rc_builder {
 /* ---- emitting ---- */
 rc_shape rc_shape_of(rc_task_kind kind, rc_part part);
 uint32_t rc_emit(rc_builder *b, uint32_t gpu, rc_lane lane, const rc_shape *s);
+/* Launches by the host, where it launches op by op, of the kernels that the next task of the GPU has
+ * beside its last one. */
+void rc_emit_launches(rc_builder *b, uint32_t gpu, int count);
 void rc_emit_dep(rc_builder *b, uint32_t task, uint32_t before);
 /* Adds a call to *s, whose calls are the last of the program; before *s is emitted. */
 void rc_add_call(rc_builder *b, rc_shape *s, const rc_call *call);

@@ -9,6 +9,9 @@
  *   ep > tp    Each GPU of a TP group takes 1 / tp of the group's tokens, sends them to the GPUs of
  *              their experts (dispatch) and gets the results back (combine); the shared part is whole
  *              on every GPU and sees the same tokens. An all-gather over the TP group ends the layer.
+ *              With RC_EXPERTS_GATHER instead, every GPU gets the tokens of all ep / tp ranks and works
+ *              on those of its experts; a reduce-scatter over these ranks leaves each its own tokens,
+ *              the shared part is cut over the TP group, and the all-reduce adds up what the group has.
  * The GPUs of a group wait for the one to which most rows go (routing.h).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -63,15 +66,18 @@ static double live_bytes(const rc_model *m, const rc_layer_kind *l, const rc_lay
     const double inner = (double)rc_ceil_div(x->width, ep < cut->tp ? cut->tp / ep : 1);
     const double rows = (double)x->top_k / (ep < cut->tp ? ep : cut->tp);
     const double shared = 2.0 * (double)rc_ceil_div(x->shared, cut->tp);
-    const double stage[] = {a * (d + rows * (w + 2.0 * inner)), a * (d + rows * (inner + w)),
-                            a * (d + shared)};
+    const bool gathers = ep > cut->tp && !rc_layout_dispatches(cut);
+    const double whole = gathers ? 2.0 * d * ep / cut->tp : 0.0; /* what came, what goes back */
+    const double stage[] = {a * (d + whole + rows * (w + 2.0 * inner)),
+                            a * (d + whole + rows * (inner + w)), a * (d + shared)};
     return rc_largest(stage, sizeof stage / sizeof stage[0]);
 }
 
 /* How the experts of the layer are cut, and what one GPU works on. */
 typedef struct cut {
     int ep;
-    bool travels;     /* tokens are sent to other GPUs */
+    bool travels;     /* tokens are sent to the GPUs of their experts, */
+    bool gathers;     /* or to all GPUs of the group */
     int64_t rows;     /* of the busiest GPU: pairs of a token and an expert on it */
     int64_t entering; /* tokens on a GPU as its experts begin; 0: not known, as they come to it */
     int64_t inner;    /* width of an expert on one GPU */
@@ -83,15 +89,16 @@ static cut cut_of(const rc_builder *b) {
     const rc_layout *l = &b->rq->layout;
     const rc_experts *x = &b->kind->experts;
     cut c = {.ep = rc_layout_ep(l), .own = x->count / rc_layout_ep(l)};
-    c.travels = c.ep > l->tp;
-    c.inner = rc_ceil_div(x->width, c.travels ? 1 : l->tp / c.ep);
+    c.travels = rc_layout_dispatches(l);
+    c.gathers = c.ep > l->tp && !c.travels;
+    c.inner = rc_ceil_div(x->width, c.ep > l->tp ? 1 : l->tp / c.ep);
     if (!x->gated) /* an op has three matrices of an expert; of two it is a third narrower */
         c.inner = rc_ceil_div(2 * c.inner, 3);
     c.wide = (int64_t)wide(b->rq->model, b->kind);
-    const double tokens = (double)rc_step_tokens(b) * (c.travels ? (double)c.ep / l->tp : 1.0);
+    const double tokens = (double)rc_step_tokens(b) * (c.ep > l->tp ? c.ep / l->tp : 1);
     const double share = rc_busiest_share(x->count, x->top_k, c.ep, l->expert_skew);
     c.rows = (int64_t)ceil(tokens * x->top_k * share);
-    c.entering = c.travels ? 0 : rc_step_tokens(b);
+    c.entering = c.travels ? 0 : (int64_t)tokens;
     return c;
 }
 
@@ -128,6 +135,10 @@ static void route(rc_builder *b, const cut *c) {
     }
 }
 
+/* What an engine launches for "moe_ffn": rows are gathered, multiplied, activated, multiplied again
+ * and scattered. */
+enum { KERNELS = 5 };
+
 static void work(rc_builder *b, const cut *c) {
     const rc_experts *x = &b->kind->experts;
     const rc_op_sizes ffn = {.a = c->rows,
@@ -136,13 +147,29 @@ static void work(rc_builder *b, const cut *c) {
                              .d = c->entering,
                              .experts = c->own,
                              .top_k = x->top_k};
-    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
+    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
+        rc_emit_launches(b, gpu, KERNELS - 1);
         rc_emit_op(b, gpu, RC_P_EXPERTS, "moe_ffn", b->rq->layout.ffn_weights, &ffn);
+    }
 }
 
 static double gathered(const rc_builder *b, int rank) {
     return (double)rc_rank_tokens(b, rank) * (double)b->rq->model->hidden *
            rc_dtype_bytes(b->rq->layout.act);
+}
+
+/* The tokens of all ranks over which experts are dealt, and partial sums of as many. */
+static double of_all_ranks(const rc_builder *b, int rank) {
+    (void)rank;
+    return (double)(rc_layout_ep(&b->rq->layout) / b->rq->layout.tp) * (double)rc_step_tokens(b) *
+           (double)b->rq->model->hidden * rc_dtype_bytes(b->rq->layout.act);
+}
+
+static void gather(rc_builder *b, const cut *c, const char *op) {
+    const int tp = b->rq->layout.tp;
+    if (c->gathers)
+        rc_emit_collective(b, (rc_group){.size = c->ep / tp, .stride = tp}, RC_LANE_COMPUTE,
+                           RC_P_DISPATCH, op, of_all_ranks);
 }
 
 static void transfer(rc_builder *b, const cut *c, const char *op, double element) {
@@ -163,7 +190,9 @@ static void after(rc_builder *b) {
     const double act = rc_dtype_bytes(l->act);
     route(b, &c);
     transfer(b, &c, "ep_dispatch", rc_dtype_math(l->ffn_weights) == RC_FP8 ? 1.0 : act);
+    gather(b, &c, "all_gather");
     work(b, &c);
+    gather(b, &c, "reduce_scatter");
     transfer(b, &c, "ep_combine", act);
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
         const int64_t t = routed(b, &c, rc_rank_of(b, gpu));

@@ -12,6 +12,12 @@ typedef enum rc_mla {
     RC_MLA_ABSORBED
 } rc_mla;
 
+/* How tokens come to experts that are dealt to more GPUs than a TP group has (ffn_experts.c). */
+typedef enum rc_expert_way {
+    RC_EXPERTS_ALL_TO_ALL, /* each to the GPUs of its experts (dispatch, combine) */
+    RC_EXPERTS_GATHER      /* all to all GPUs of the group (all-gather, reduce-scatter) */
+} rc_expert_way;
+
 typedef struct rc_layout {
     int tp, cp;  /* N_TP GPUs of a TP group (all its nodes), N ranks */
     int dcp;     /* GPUs of a TP group over which the tokens of the KV cache are cut (decode context
@@ -22,6 +28,7 @@ typedef struct rc_layout {
                          them all */
     rc_dtype attn_weights, ffn_weights, act, kv;
     int ep; /* GPUs, side by side, over which experts are dealt; 0 and 1: they are not */
+    rc_expert_way expert_transfer;
     double expert_skew; /* how unevenly experts are chosen (routing.h); 0: evenly */
     rc_mla mla;         /* how prompts attend to latents; decode steps absorb them */
 } rc_layout;
@@ -35,6 +42,10 @@ int rc_layout_kv_tp(const rc_layout *l);
 int rc_layout_gpus(const rc_layout *l);
 static inline int rc_layout_ep(const rc_layout *l) {
     return l->ep > 1 ? l->ep : 1;
+}
+/* Whether tokens are sent to the GPUs of their experts one by one. */
+static inline bool rc_layout_dispatches(const rc_layout *l) {
+    return rc_layout_ep(l) > l->tp && l->expert_transfer == RC_EXPERTS_ALL_TO_ALL;
 }
 
 /* The same of `ulysses`; and the ranks of one of its rings. */

@@ -205,6 +205,12 @@ uint32_t rc_emit(rc_builder *b, uint32_t gpu, rc_lane lane, const rc_shape *s) {
     return id;
 }
 
+void rc_emit_launches(rc_builder *b, uint32_t gpu, int count) {
+    const rc_shape launch = rc_shape_of(RC_T_LAUNCH, RC_P_HOST);
+    for (int i = 0; b->rq->eager && i < count; i++)
+        (void)append(b, gpu, RC_LANE_HOST, &launch);
+}
+
 uint32_t rc_emit_port(rc_builder *b, uint32_t gpu, rc_lane lane, const rc_shape *s) {
     assert(s->kind == RC_T_PORT);
     return append(b, gpu, lane, s);

@@ -286,7 +286,8 @@ static uint64_t digest_kind(uint64_t h, const rc_request *rq, int k) {
                               l->experts.shared > 0,
                               l->experts.latent > 0,
                               l->mixer == RC_MIX_LATENT && rc_absorbs(rq, l),
-                              (uint64_t)rc_layout_ep(&rq->layout)};
+                              (uint64_t)rc_layout_ep(&rq->layout),
+                              (uint64_t)rq->layout.expert_transfer};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         h = digest(h, parts[i]);
     return h;

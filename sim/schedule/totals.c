@@ -169,10 +169,11 @@ static rc_scale usual_scale(rc_dtype d) {
 }
 
 /* One matrix and its copies, on one GPU. Experts that are dealt to more GPUs than a TP group has are
- * fewer there, and what they share is whole. */
+ * fewer there; where tokens are sent to them, what they share is whole. */
 static double copies_of(const rc_matrix *x, const rc_layout *cut) {
     const int ep = rc_layout_ep(cut);
-    if (ep <= cut->tp || (x->proj != RC_EXPERT && x->proj != RC_SHARED))
+    const bool whole = x->proj == RC_SHARED && rc_layout_dispatches(cut);
+    if (ep <= cut->tp || (x->proj != RC_EXPERT && !whole))
         return rc_matrix_copies(x);
     return rc_matrix_copies(x) * cut->tp / (x->proj == RC_EXPERT ? ep : 1);
 }

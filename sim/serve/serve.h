@@ -47,6 +47,7 @@ typedef struct rc_pool {
     int ulysses, ep;
     bool ffn_over_cp;
     double expert_skew;
+    rc_expert_way expert_transfer;
     rc_mla mla;
     rc_pick pick;    /* the schedule of a prefill */
     bool dynamic_cp; /* the fastest of 1, 2, 4, ... cp ranks for each prefill */

@@ -48,6 +48,7 @@ rc_layout rc_pool_layout(const rc_serve *s, const rc_pool *p, int cp) {
     l.ffn_over_cp = p->ffn_over_cp;
     l.ep = p->ep;
     l.expert_skew = p->expert_skew;
+    l.expert_transfer = p->expert_transfer;
     l.mla = p->mla;
     return l;
 }
@@ -60,6 +61,7 @@ static void take_cut(const rc_layout *l, rc_pool *p) {
     p->ffn_over_cp = l->ffn_over_cp;
     p->ep = l->ep;
     p->expert_skew = l->expert_skew;
+    p->expert_transfer = l->expert_transfer;
     p->mla = l->mla;
 }
 

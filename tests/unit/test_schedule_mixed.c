@@ -165,6 +165,34 @@ static void test_one_expert(void **state) {
     }
 }
 
+/* An op of experts is five kernels that the host launches, where it launches op by op. */
+static void test_launches(void **state) {
+    (void)state;
+    const rc_model m = model_of("deepseek-v3", 1);
+    const rc_sequence s = {4096, 0};
+    const rc_request rq = {.model = &m,
+                           .schedule = rc_schedule_named("tp"),
+                           .layout = {.tp = 8, .cp = 1, .ep = 8},
+                           .ranks_per_node = 1,
+                           .phase = RC_PREFILL,
+                           .seqs = &s,
+                           .seq_count = 1,
+                           .eager = true};
+    rc_program p;
+    rc_error err = {0};
+    if (rc_schedule_build(&rq, &p, &err) != RC_OK)
+        fail_msg("%s", err.msg);
+    size_t launches = 0, experts = 0;
+    for (size_t i = 0; i < p.task_count; i++) {
+        const rc_shape *x = &p.shapes[p.tasks[i].shape];
+        launches += x->kind == RC_T_LAUNCH;
+        experts += x->op != NULL && strcmp(x->op, "moe_ffn") == 0;
+    }
+    assert_true(experts > 0);
+    assert_int_equal(launches, p.task_count - launches + 4 * experts);
+    rc_program_free(&p);
+}
+
 /* Experts by parts of a TP group, by the group and by several: rows and bytes. */
 static void test_expert_parallel(void **state) {
     (void)state;
@@ -182,6 +210,18 @@ static void test_expert_parallel(void **state) {
         same(rc_model_weight_bytes_of(&m, &l) - rest,
              l.ep <= 8 ? 2 * (whole + shared) / 8 : 2 * (whole / 16 + shared));
     }
+    /* All tokens to all 16 GPUs: each gathers what the other rank has and reduces as much. */
+    const rc_layout apart = {.tp = 8, .cp = 2, .ep = 8};
+    const double stream = 2.0 * 8192 * 7168;
+    l = (rc_layout){.tp = 8, .cp = 2, .ep = 16, .expert_transfer = RC_EXPERTS_GATHER};
+    pass p = pass_of(&m, l, "pcp", RC_PREFILL, s);
+    same(p.expert_rows, 8192.0 * 8 / 16);
+    same(p.entering, 8192);
+    same(p.dispatched, 0);
+    same(p.counts.collective_bytes -
+             pass_of(&m, apart, "pcp", RC_PREFILL, s).counts.collective_bytes,
+         2 * stream);
+    same(rc_model_weight_bytes_of(&m, &l) - rest, 2 * whole / 16 + 2 * shared / 8);
     rc_error err;
     l.ep = 3;
     assert_int_equal(rc_layout_check(&m, &l, &err), RC_E_INPUT);
@@ -260,10 +300,11 @@ static void test_states(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_deepseek_layer), cmocka_unit_test(test_break_even),
-        cmocka_unit_test(test_qwen_layer),     cmocka_unit_test(test_window_layer),
-        cmocka_unit_test(test_one_expert),     cmocka_unit_test(test_expert_parallel),
-        cmocka_unit_test(test_busiest),        cmocka_unit_test(test_latent_messages),
-        cmocka_unit_test(test_selection),      cmocka_unit_test(test_states)};
+        cmocka_unit_test(test_deepseek_layer),  cmocka_unit_test(test_launches),
+        cmocka_unit_test(test_break_even),      cmocka_unit_test(test_qwen_layer),
+        cmocka_unit_test(test_window_layer),    cmocka_unit_test(test_one_expert),
+        cmocka_unit_test(test_expert_parallel), cmocka_unit_test(test_busiest),
+        cmocka_unit_test(test_latent_messages), cmocka_unit_test(test_selection),
+        cmocka_unit_test(test_states)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,6 +43,10 @@ static void test_keys(void **state) {
     reads("tp: 2, cp: 4, ep: 0, variant: pass-kv");
     l = rc_pool_layout(&scenario, &scenario.pools[0], 4);
     assert_true(l.ep == 8 && l.tp == 2 && l.cp == 4);
+    assert_true(rc_layout_dispatches(&l));
+    reads("tp: 2, cp: 4, ep: 0, expert_transfer: all-gather, variant: pass-kv");
+    l = rc_pool_layout(&scenario, &scenario.pools[0], 4);
+    assert_true(l.ep == 8 && !rc_layout_dispatches(&l));
     reads("tp: 8, cp: 8, ep: 0, world: tp, variant: pcp");
     l = rc_pool_layout(&scenario, &scenario.pools[0], 8);
     assert_true(l.ep == 8 && l.tp == 1 && l.cp == 8 && l.ffn_over_cp);
