@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "sim/base/clock.h"
 #include "sim/base/file.h"
@@ -16,7 +17,7 @@
 #include "sim/model/notes.h"
 #include "sim/schedule/layout.h"
 
-enum { MAX_ALTERNATIVES = 2 * RC_SCHEDULES_MAX + 2 };
+enum { MAX_ALTERNATIVES = 2 * RC_SCHEDULES_MAX + 3 };
 
 typedef struct forward_flags {
     const char *file, *store, *wanted;
@@ -79,22 +80,39 @@ static rc_status parse(int argc, char **argv, forward_flags *f, bool *helped, rc
 
 /* ---- what the other variants would have taken ---------------------------------------- */
 
-static void add_other(answer *a, const rc_schedule *s, int tp, int cp, int dcp) {
-    const rc_layout *own = &a->scenario.layout;
-    assert(s != NULL && tp >= 1 && cp >= 1);
-    if (s == a->scenario.schedule && tp == own->tp && cp == own->cp && dcp == rc_layout_dcp(own))
-        return;
+static alternative *add(answer *a, const rc_schedule *s, const rc_layout *l) {
+    assert(s != NULL && l->tp >= 1 && l->cp >= 1);
     assert(a->other_count < MAX_ALTERNATIVES);
     alternative *o = &a->others[a->other_count++];
-    o->schedule = s;
-    o->layout = *own;
-    o->layout.tp = tp;
-    o->layout.cp = cp;
-    o->layout.dcp = dcp;
-    o->layout.ulysses = 1;
+    *o = (alternative){.schedule = s, .layout = *l};
+    return o;
+}
+
+static void add_other(answer *a, const rc_schedule *s, int tp, int cp, int dcp) {
+    const rc_layout *own = &a->scenario.layout;
+    if (s == a->scenario.schedule && tp == own->tp && cp == own->cp && dcp == rc_layout_dcp(own))
+        return;
+    rc_layout l = *own;
+    l.tp = tp;
+    l.cp = cp;
+    l.dcp = dcp;
+    l.ulysses = 1;
+    alternative *o = add(a, s, &l);
     if (!rc_schedule_suit(s, &a->scenario.model, a->scenario.machine.gpus_per_node / tp,
                           &o->layout))
         a->other_count--; /* no groups of ranks that it could have */
+}
+
+/* Where experts are dealt: the same GPUs with sequences over groups of them, or over none. */
+static void add_groups(answer *a) {
+    const rc_layout *own = &a->scenario.layout;
+    rc_layout l = *own;
+    if (rc_layout_ep(own) == 1 || own->cp > 1 || own->ffn_over_cp || rc_layout_dcp(own) > 1)
+        return;
+    l.tp = rc_layout_dp(own) > 1 ? rc_layout_gpus(own) : 1;
+    l.dp = rc_layout_dp(own) > 1 ? 1 : own->tp;
+    if (l.tp != own->tp)
+        (void)add(a, rc_schedule_usual(a->scenario.phase, 1), &l);
 }
 
 /* Of one TP group, those that cut sequences over the GPUs that hold the same KV heads, or over as
@@ -110,10 +128,27 @@ static void add_cut_group(answer *a, int tp) {
             add_other(a, rc_schedule_at(i), tp, 1, dcp);
 }
 
+/* The sequences of the scenario, dealt to the groups of another layout; *kept is the caller's. */
+static rc_status deal_again(const answer *a, const rc_layout *l, rc_spec *spec, rc_sequence **kept,
+                            rc_error *err) {
+    const rc_scenario *s = &a->scenario;
+    *kept = NULL;
+    if (rc_layout_dp(l) == rc_layout_dp(&s->layout))
+        return RC_OK;
+    *kept = malloc(s->seq_count * sizeof **kept);
+    if (!*kept)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for %zu sequences", s->seq_count);
+    memcpy(*kept, s->seqs, s->seq_count * sizeof **kept);
+    spec->seqs = *kept;
+    return rc_spread_sequences(&s->model, rc_layout_dp(l), *kept, s->seq_count, &spec->seq_count,
+                               &spec->elsewhere, &spec->elsewhere_flops, err);
+}
+
 static void run_other(const answer *a, const rc_costs *costs, rc_forward_ctx *ctx, alternative *o) {
     rc_spec spec = rc_scenario_spec(&a->scenario, costs);
-    rc_forward_timing f;
+    rc_forward_timing f = {0};
     rc_error why = {0};
+    rc_sequence *kept;
     const char *not_offered =
         rc_what_if_carry(&spec.what_if, &a->scenario.layout, &o->layout, &spec.what_if);
     if (not_offered) {
@@ -123,7 +158,10 @@ static void run_other(const answer *a, const rc_costs *costs, rc_forward_ctx *ct
     }
     spec.schedule = o->schedule;
     spec.layout = o->layout;
-    o->status = rc_forward_time(ctx, &spec, &f, &why);
+    o->status = deal_again(a, &o->layout, &spec, &kept, &why);
+    if (o->status == RC_OK)
+        o->status = rc_forward_time(ctx, &spec, &f, &why);
+    free(kept);
     o->time = f.time;
     snprintf(o->why, sizeof o->why, "%.500s", why.msg);
 }
@@ -138,6 +176,7 @@ static rc_status run_others(answer *a, const rc_costs *costs, rc_error *err) {
         add_other(a, alone, tp, 1, 1);
     add_other(a, alone, tp * cp, 1, 1);
     add_cut_group(a, tp * cp);
+    add_groups(a);
     rc_forward_ctx *ctx = rc_forward_ctx_create();
     if (!ctx)
         return rc_fail(err, RC_E_NOMEM, "out of memory for the alternatives");
@@ -191,8 +230,11 @@ static void print_head(const answer *a) {
     printf("# scenario %s: %s on %s, CP%d x TP%d%s, %s, %s\n", s->name, s->model.name,
            s->machine.name, s->layout.cp, s->layout.tp, rc_layout_more(&s->layout, cut, sizeof cut),
            s->schedule->name, s->eager ? "launched by the host" : "CUDA graph");
-    printf("# sequences %zu, first one T %lld, P %lld\n", s->seq_count, (long long)s->seqs[0].t,
+    printf("# sequences %zu, first one T %lld, P %lld", s->seq_count, (long long)s->seqs[0].t,
            (long long)s->seqs[0].p);
+    if (rc_layout_dp(&s->layout) > 1)
+        printf("; %zu of them in the busiest of %d groups", s->own, s->layout.dp);
+    printf("\n");
     const char *assumed = rc_forward_assumption(&s->machine, s->schedule, s->layout.cp, s->phase);
     if (assumed)
         printf("# %s\n", assumed);
@@ -240,11 +282,13 @@ static void print_basis(const answer *a) {
 
 static void print_other(const answer *a, const alternative *o) {
     const char *caution = caution_of(a, o->schedule, o->layout.cp);
-    char cut[32] = "";
+    char cut[40] = "";
     if (rc_layout_dcp(&o->layout) > 1)
         (void)snprintf(cut, sizeof cut, "dcp %d ", o->layout.dcp);
     else if (rc_layout_ulysses(&o->layout) > 1)
         (void)snprintf(cut, sizeof cut, "ulysses %d ", o->layout.ulysses);
+    else if (rc_layout_dp(&o->layout) > 1)
+        (void)snprintf(cut, sizeof cut, "DP-attention %d ", o->layout.dp);
     printf("alternative CP%d x TP%d %-14s %s", o->layout.cp, o->layout.tp, o->schedule->name, cut);
     if (o->status != RC_OK)
         printf("not possible: %s\n", o->why);
@@ -330,6 +374,8 @@ static void json_others(rc_json *j, json_t *root, const answer *a) {
             rc_json_int(j, e, "dcp", o->layout.dcp);
         if (rc_layout_ulysses(&o->layout) > 1)
             rc_json_int(j, e, "ulysses", o->layout.ulysses);
+        if (rc_layout_dp(&o->layout) > 1)
+            rc_json_int(j, e, "dp_attention", o->layout.dp);
         if (o->status == RC_OK)
             rc_json_real(j, e, json_metric(&a->scenario), 1e3 * o->time);
         else
@@ -356,7 +402,13 @@ static rc_json *answer_json(const answer *a) {
     if (rc_layout_ulysses(&s->layout) > 1)
         rc_json_int(j, root, "ulysses", s->layout.ulysses);
     if (s->layout.ffn_over_cp)
-        rc_json_int(j, root, "ffn_tp", s->layout.tp * s->layout.cp);
+        rc_json_int(j, root, "ffn_tp", rc_layout_gpus(&s->layout));
+    if (rc_layout_ep(&s->layout) > 1)
+        rc_json_int(j, root, "ep", s->layout.ep);
+    if (rc_layout_dp(&s->layout) > 1) {
+        rc_json_int(j, root, "dp_attention", s->layout.dp);
+        rc_json_int(j, root, "sequences_of_busiest_group", (int64_t)s->own);
+    }
     rc_json_real(j, root, json_metric(s), 1e3 * r->time);
     rc_json_real(j, root, "p5", 1e3 * r->p5);
     rc_json_real(j, root, "p95", 1e3 * r->p95);

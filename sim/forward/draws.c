@@ -165,12 +165,13 @@ static void keep(const sample *p5, const sample *p95, rc_forward *out) {
 double rc_pass_model_error(const rc_spec *spec, double time) {
     const rc_machine *m = rc_costs_machine(spec->costs);
     const rc_layout *l = &spec->layout;
-    if (m->errors.n == 0 || !(time > 0.0) || rc_machine_nodes(m, l->tp, l->cp) > 1)
+    if (m->errors.n == 0 || !(time > 0.0) ||
+        rc_machine_nodes(m, l->tp, l->cp * rc_layout_dp(l)) > 1)
         return 0.0;
     rc_pass_kind kind = spec->phase == RC_DECODE ? RC_PASS_DECODE
                         : l->cp > 1              ? RC_PASS_PREFILL
                                                  : RC_PASS_TP;
-    const char *transport = l->tp * l->cp > 1 ? m->intra_transport : "none";
+    const char *transport = rc_layout_gpus(l) > 1 ? m->intra_transport : "none";
     const rc_model_error *e = rc_model_error_find(&m->errors, transport, kind);
     return e != NULL ? rc_model_error_half(e, time / spec->model->layers) : 0.0;
 }

@@ -7,7 +7,7 @@
 
 static void set_rates(const rc_spec *spec, rc_forward *out) {
     const rc_machine *m = rc_costs_machine(spec->costs);
-    double gpus = (double)spec->layout.tp * spec->layout.cp, model = 0.0;
+    double gpus = rc_layout_gpus(&spec->layout), model = spec->elsewhere_flops;
     for (size_t i = 0; i < spec->seq_count; i++) {
         model += rc_model_gemm_flops(spec->model, spec->seqs[i].t);
         model += rc_model_attention_flops(spec->model, spec->seqs[i].t, spec->seqs[i].p);

@@ -56,10 +56,12 @@ typedef struct rc_spec {
     rc_layout layout;
     rc_phase phase;
     const rc_schedule *schedule;
-    const rc_sequence *seqs;
+    const rc_sequence *seqs; /* of the group of sequences that the others wait for (layout.dp) */
     size_t seq_count;
-    bool eager;       /* launched op by op; else one CUDA graph */
-    bool serial_ring; /* ring messages and attention one after the other */
+    rc_elsewhere elsewhere; /* what the other groups are at; */
+    double elsewhere_flops; /* and the model's FLOPs of it */
+    bool eager;             /* launched op by op; else one CUDA graph */
+    bool serial_ring;       /* ring messages and attention one after the other */
     rc_ring_share ring_share;
     bool unfold;           /* every GPU and every layer as events */
     bool rotary_by_chunk;  /* a launch for each of a rank's two chunks, as the rings that are run */
@@ -72,6 +74,13 @@ typedef struct rc_spec {
     uint64_t seed;
     rc_what_if what_if;
 } rc_spec;
+
+/* Sequences over `groups` of GPUs with sequences of their own (rc_layout.dp): each goes, those with most
+ * FLOPs first, to the group that has fewest so far. Those of the group with most, which the others wait
+ * for, come first afterwards, as many as *own; the others are summed. Equal ones are not looked at one by
+ * one. */
+rc_status rc_spread_sequences(const rc_model *m, int groups, rc_sequence *seqs, size_t count,
+                              size_t *own, rc_elsewhere *elsewhere, double *flops, rc_error *err);
 
 typedef struct rc_ring_times { /* one layer, GPU 0, seconds: what Tables 5 and 8 print */
     double attn_op;       /* one attention launch of a ring step (mean of steps 1..N-1; N=1: it) */

@@ -13,7 +13,7 @@
 /* Passes of several GPUs wait for the slowest card. Of cards that nobody has measured it is the one
  * expected to need most power, and the load is what it would draw. */
 static rc_load on_slowest(const rc_load *load, const rc_layout *layout) {
-    double more = rc_power_thirstiest(layout->tp * layout->cp);
+    double more = rc_power_thirstiest(rc_layout_gpus(layout));
     rc_load x = *load;
     for (int c = 0; c < RC_POWER_CLASSES; c++) {
         x.core[c] = llround(more * (double)load->core[c]);
@@ -56,7 +56,7 @@ rc_pace rc_clock_solve(const rc_spec *spec, const rc_load *load, rc_time ticks, 
     const rc_power *power = rc_costs_power(spec->costs);
     assert(power != NULL && ticks >= 0);
     double t = (double)ticks / RC_PS_PER_S;
-    int known, gpus = spec->layout.tp * spec->layout.cp;
+    int known, gpus = rc_layout_gpus(&spec->layout);
     const rc_power *cards = rc_costs_cards(spec->costs, &known);
     if (gpus <= known)
         return slowest_card(spec, cards, gpus, load, t, out);

@@ -22,6 +22,7 @@ rc_request rc_spec_request(const rc_spec *spec, int repeats) {
                      .phase = spec->phase,
                      .seqs = spec->seqs,
                      .seq_count = spec->seq_count,
+                     .elsewhere = spec->elsewhere,
                      .repeats = repeats,
                      .head = true,
                      .unfold_tp = spec->unfold,
@@ -53,11 +54,22 @@ static rc_status check_tokens(const rc_spec *spec, rc_error *err) {
                    (long long)fresh, (long long)cached, (long long)RC_TOKENS_MAX);
 }
 
+/* Groups of sequences lie alike: whole ones in a node, or each over whole nodes. */
+static rc_status check_groups(const rc_layout *l, const rc_machine *m, rc_error *err) {
+    const int own = l->tp * l->cp, node = m->gpus_per_node;
+    if (rc_layout_dp(l) == 1 || node % own == 0 || own % node == 0)
+        return RC_OK;
+    return rc_fail(
+        err, RC_E_INPUT,
+        "with dp_attention, tp %d x cp %d GPUs are a part of a node of %d or whole nodes", l->tp,
+        l->cp, node);
+}
+
 rc_status rc_forward_check(const rc_spec *spec, rc_memory *memory, rc_error *err) {
     assert(spec->model != NULL && spec->costs != NULL && spec->schedule != NULL);
     assert(spec->seqs != NULL || spec->seq_count == 0);
     const rc_machine *m = rc_costs_machine(spec->costs);
-    int64_t gpus = (int64_t)spec->layout.tp * spec->layout.cp;
+    const int64_t gpus = (int64_t)spec->layout.tp * spec->layout.cp * rc_layout_dp(&spec->layout);
     RC_TRY(rc_schedule_fits(spec->schedule, spec->model, &spec->layout, err));
     RC_TRY(check_tokens(spec, err));
     if ((spec->layout.kv != RC_BF16 && spec->layout.kv != RC_FP8) || spec->layout.act != RC_BF16)
@@ -70,7 +82,8 @@ rc_status rc_forward_check(const rc_spec *spec, rc_memory *memory, rc_error *err
             err, RC_E_INPUT,
             "tp %d x cp %d needs %lld GPUs, but machine '%s' is one node of %d with no network",
             spec->layout.tp, spec->layout.cp, (long long)gpus, m->name, m->gpus_per_node);
-    int nodes = rc_machine_nodes(m, spec->layout.tp, spec->layout.cp);
+    RC_TRY(check_groups(&spec->layout, m, err));
+    int nodes = rc_machine_nodes(m, spec->layout.tp, spec->layout.cp * rc_layout_dp(&spec->layout));
     if (m->max_nodes > 0 && nodes > m->max_nodes)
         return rc_fail(err, RC_E_INPUT,
                        "tp %d x cp %d takes %d nodes: machine '%s' has at most %d (max_nodes)",

@@ -30,24 +30,27 @@ rc_status rc_scenario_dtypes(const rc_section *root, rc_layout *l, rc_error *err
 }
 
 rc_status rc_scenario_cut(const rc_section *s, rc_layout *out, rc_error *err) {
-    int64_t tp, cp, dcp, ulysses, ep;
+    int64_t tp, cp, dcp, ulysses, dp, ep;
     int world = 0, mla = 0, transfer = 0;
     RC_TRY(rc_section_whole(s, "tp", &tp, err));
     RC_TRY(rc_section_whole(s, "cp", &cp, err));
     RC_TRY(rc_section_whole(s, "dcp", &dcp, err));
     RC_TRY(rc_section_whole(s, "ulysses", &ulysses, err));
+    RC_TRY(rc_section_whole(s, "dp_attention", &dp, err));
     RC_TRY(rc_section_choice(s, "world", &world, err));
     RC_TRY(rc_section_whole(s, "ep", &ep, err));
     RC_TRY(rc_section_number(s, "expert_skew", &out->expert_skew, err));
     RC_TRY(rc_section_choice(s, "expert_transfer", &transfer, err));
     RC_TRY(rc_section_choice(s, "mla", &mla, err));
-    if (world == 1 && tp % cp != 0)
-        return rc_node_fail(rc_section_node(s, "cp"), err, RC_E_INPUT,
-                            "with world tp the %lld ranks are parts of a TP group of %lld GPUs: cp "
+    if (world == 1 && tp % (cp * dp) != 0)
+        return rc_node_fail(rc_section_node(s, cp > 1 ? "cp" : "dp_attention"), err, RC_E_INPUT,
+                            "with world tp the %lld ranks are parts of a TP group of %lld GPUs: %s "
                             "divides tp",
-                            (long long)cp, (long long)tp);
+                            (long long)(cp * dp), (long long)tp,
+                            dp > 1 ? "cp x dp_attention" : "cp");
     out->ffn_over_cp = world == 1;
-    out->tp = (int)(world == 1 ? tp / cp : tp);
+    out->dp = (int)dp;
+    out->tp = (int)(world == 1 ? tp / (cp * dp) : tp);
     out->cp = (int)cp;
     out->dcp = (int)dcp;
     out->ulysses = (int)ulysses;
@@ -203,6 +206,8 @@ static rc_status read_document(const rc_node *top, const char *const *sets, size
     RC_TRY(rc_scenario_dtypes(&root, &out->layout, err));
     RC_TRY(read_parallel(&root, out, err));
     RC_TRY(read_sequences(&root, out, err));
+    RC_TRY(rc_spread_sequences(&out->model, rc_layout_dp(&out->layout), out->seqs, out->seq_count,
+                               &out->own, &out->elsewhere, &out->elsewhere_flops, err));
     return read_what_if(&root, &out->layout, &out->what_if, err);
 }
 
@@ -255,7 +260,9 @@ rc_spec rc_scenario_spec(const rc_scenario *s, const rc_costs *costs) {
                      .phase = s->phase,
                      .schedule = s->schedule,
                      .seqs = s->seqs,
-                     .seq_count = s->seq_count,
+                     .seq_count = s->own,
+                     .elsewhere = s->elsewhere,
+                     .elsewhere_flops = s->elsewhere_flops,
                      .eager = s->eager,
                      .serial_ring = s->serial_ring,
                      .ring_share = s->ring_share,

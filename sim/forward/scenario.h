@@ -14,8 +14,11 @@ typedef struct rc_scenario {
     rc_layout layout;
     const rc_schedule *schedule;
     rc_phase phase;
-    rc_sequence *seqs; /* owned */
+    rc_sequence *seqs; /* owned; those of the busiest group first, */
     size_t seq_count;
+    size_t own; /* so many of them (rc_spread_sequences) */
+    rc_elsewhere elsewhere;
+    double elsewhere_flops;
     bool eager, serial_ring;
     rc_ring_share ring_share;
     rc_what_if what_if;

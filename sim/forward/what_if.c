@@ -33,7 +33,7 @@ const char *rc_what_if_carry(const rc_what_if *w, const rc_layout *from, const r
                              rc_what_if *out) {
     assert(w != NULL && from != NULL && to != NULL && out != NULL);
     *out = *w;
-    if (to->cp == from->cp && to->tp == from->tp)
+    if (to->cp == from->cp && to->tp == from->tp && rc_layout_dp(to) == rc_layout_dp(from))
         return NULL;
     bool all = to->cp == 1 && to->tp == from->tp * from->cp; /* one TP group of all the GPUs */
     if (rc_what_if_slows_link(w))

@@ -21,6 +21,10 @@ const rc_key rc_keys_forward[] = {
           "([schedules.md](schedules.md)); divides `tp`"),
     WHOLE("parallel.ulysses", 1, 4096, "ranks", "=1", "time", NONE,
           "neighbouring ranks of a group in which `usp` swaps tokens for heads; divides `cp`"),
+    WHOLE(
+        "parallel.dp_attention", 1, 4096, "groups", "=1", "time, memory", NONE,
+        "groups of tp x cp GPUs (with world tp: parts of tp GPUs) that each attend to sequences of "
+        "their own; experts lie over the GPUs of all (`ep`) ([models.md](models.md))"),
     CHOICE(
         "parallel.world", "tp-x-cp tp", "=tp-x-cp", "time",
         "tp-x-cp: tp GPUs a rank (vLLM's prefill CP); tp: the ranks are parts of one TP group of "

@@ -43,6 +43,10 @@ const rc_key rc_keys_serve[] = {
           "as `parallel.dcp` of a forward pass, for variants that cut a sequence over a TP group"),
     WHOLE("pools[].ulysses", 1, 1024, "ranks", "=1", "time", NONE,
           "as `parallel.ulysses` of a forward pass"),
+    WHOLE(
+        "pools[].dp_attention", 1, 1024, "groups", "=1", "time, KV tokens", NONE,
+        "as `parallel.dp_attention` of a forward pass: groups of a replica, each with requests and "
+        "KV of its own, whose passes begin together"),
     CHOICE("pools[].world", "tp-x-cp tp", "=tp-x-cp", "time, KV tokens",
            "as `parallel.world` of a forward pass: with tp a replica has `tp` GPUs"),
     WHOLE("pools[].ep", 0, 1 << 20, "GPUs", "=1", "time, KV tokens", NONE,

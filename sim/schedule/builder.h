@@ -119,6 +119,8 @@ rc_group rc_group_tp(const rc_builder *b); /* the TP group of a rank */
 rc_group rc_group_dcp(const rc_builder *b);
 /* The GPUs of one place in their TP groups, of all ranks. */
 rc_group rc_group_cp(const rc_builder *b);
+/* The same of the ranks of all groups of sequences (rc_layout.dp). */
+rc_group rc_group_all_ranks(const rc_builder *b);
 /* Nodes over which the group of GPU number `place` is spread. */
 int rc_group_nodes(const rc_builder *b, rc_group g, int place);
 /* Bytes of a collective that a GPU of `rank` joins, as calib/schema.h counts them; alike for all

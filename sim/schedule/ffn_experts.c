@@ -85,6 +85,14 @@ typedef struct cut {
     int64_t wide;     /* elements of a row */
 } cut;
 
+/* Tokens of so many ranks side by side: those of the busiest group of sequences, and of the others as
+ * they have on average. */
+static double tokens_over(const rc_builder *b, int ranks) {
+    const int others = b->n * (rc_layout_dp(&b->rq->layout) - 1), more = ranks - b->n;
+    const double own = (double)rc_step_tokens(b) * (more > 0 ? b->n : ranks);
+    return more > 0 ? own + (double)b->rq->elsewhere.tokens * more / others : own;
+}
+
 static cut cut_of(const rc_builder *b) {
     const rc_layout *l = &b->rq->layout;
     const rc_experts *x = &b->kind->experts;
@@ -95,7 +103,7 @@ static cut cut_of(const rc_builder *b) {
     if (!x->gated) /* an op has three matrices of an expert; of two it is a third narrower */
         c.inner = rc_ceil_div(2 * c.inner, 3);
     c.wide = (int64_t)wide(b->rq->model, b->kind);
-    const double tokens = (double)rc_step_tokens(b) * (c.ep > l->tp ? c.ep / l->tp : 1);
+    const double tokens = tokens_over(b, c.ep > l->tp ? c.ep / l->tp : 1);
     const double share = rc_busiest_share(x->count, x->top_k, c.ep, l->expert_skew);
     c.rows = (int64_t)ceil(tokens * x->top_k * share);
     c.entering = c.travels ? 0 : (int64_t)tokens;
@@ -161,7 +169,7 @@ static double gathered(const rc_builder *b, int rank) {
 /* The tokens of all ranks over which experts are dealt, and partial sums of as many. */
 static double of_all_ranks(const rc_builder *b, int rank) {
     (void)rank;
-    return (double)(rc_layout_ep(&b->rq->layout) / b->rq->layout.tp) * (double)rc_step_tokens(b) *
+    return tokens_over(b, rc_layout_ep(&b->rq->layout) / b->rq->layout.tp) *
            (double)b->rq->model->hidden * rc_dtype_bytes(b->rq->layout.act);
 }
 

@@ -7,7 +7,9 @@
  * once, so one call emits the collectives of them all.
  *
  * Where one simulated GPU stands for a TP group, it stands for the group's part in every
- * collective: all of its GPUs do the same at the same time.
+ * collective: all of its GPUs do the same at the same time. Where one of several groups with sequences
+ * of their own is simulated (rc_layout.dp), the busiest, collectives that reach over the others wait for
+ * no one there: all others have come.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
@@ -21,19 +23,27 @@ rc_group rc_group_cp(const rc_builder *b) {
     return (rc_group){.size = b->n, .stride = b->rq->layout.tp};
 }
 
+rc_group rc_group_all_ranks(const rc_builder *b) {
+    return (rc_group){.size = b->n * rc_layout_dp(&b->rq->layout), .stride = b->rq->layout.tp};
+}
+
 rc_group rc_group_dcp(const rc_builder *b) {
     return (rc_group){.size = rc_layout_dcp(&b->rq->layout), .stride = 1};
 }
 
 /* The group in simulated GPUs: fewer where one stands for a TP group. */
 static rc_group simulated(const rc_builder *b, rc_group g) {
-    int folds = b->rq->layout.tp / (int)b->g;
-    if (folds == 1)
-        return g;
-    if (g.stride % folds == 0)
-        return (rc_group){.size = g.size, .stride = g.stride / folds};
-    int ranks = g.size * g.stride / folds; /* side by side, that the group reaches over */
-    return (rc_group){.size = ranks > 1 ? ranks : 1, .stride = 1};
+    int folds = b->rq->layout.tp / (int)b->g, gpus = (int)b->p->gpus;
+    rc_group s = g;
+    if (folds > 1 && g.stride % folds == 0) {
+        s.stride = g.stride / folds;
+    } else if (folds > 1) {
+        int ranks = g.size * g.stride / folds; /* side by side, that the group reaches over */
+        s = (rc_group){.size = ranks > 1 ? ranks : 1, .stride = 1};
+    }
+    if (s.size * s.stride > gpus) /* and over groups of sequences that are not simulated */
+        s.size = gpus / s.stride;
+    return s;
 }
 
 /* The group to which `place` belongs. Each has its own number, from 0. */
@@ -66,8 +76,10 @@ static void meet(rc_builder *b, rc_group g, rc_lane lane, const rc_shape *like, 
                  rc_bytes_fn second) {
     const int folds = b->rq->layout.tp / (int)b->g;
     const rc_group s = simulated(b, g);
-    assert(g.size >= 1 && g.stride >= 1 && b->rq->layout.tp * b->n % (g.size * g.stride) == 0);
-    assert(g.size * g.stride <= b->rq->layout.tp || (b->rq->schedule->groups & RC_OVER_CP) != 0);
+    assert(g.size >= 1 && g.stride >= 1 &&
+           rc_layout_gpus(&b->rq->layout) % (g.size * g.stride) == 0);
+    assert(g.size * g.stride <= b->rq->layout.tp || rc_layout_dp(&b->rq->layout) > 1 ||
+           (b->rq->schedule->groups & RC_OVER_CP) != 0);
     assert(lane == RC_LANE_COMPUTE || lane == RC_LANE_COMM);
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
         rc_shape shape = *like;

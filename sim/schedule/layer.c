@@ -153,17 +153,27 @@ void rc_emit_out(rc_builder *b, int64_t width) {
 /* ---- an FFN over the GPUs of all ranks -------------------------------------------------------- */
 
 static bool over_ranks(const rc_builder *b) {
-    return b->rq->layout.ffn_over_cp && b->n > 1;
+    return b->rq->layout.ffn_over_cp && (b->n > 1 || rc_layout_dp(&b->rq->layout) > 1);
+}
+
+/* Whether every rank has the rows of sequences that decode. */
+static bool all_alike(const rc_builder *b) {
+    return b->rq->schedule->decodes_everywhere && b->n > 1;
 }
 
 /* Rows of the residual stream that ranks have of different tokens. */
 static int64_t apart(const rc_builder *b) {
-    return b->rq->schedule->decodes_everywhere ? rc_prompt_tokens(b) : rc_step_tokens(b);
+    return all_alike(b) ? rc_prompt_tokens(b) : rc_step_tokens(b);
+}
+
+/* The same of all ranks of all groups. */
+static int64_t apart_in_all(const rc_builder *b) {
+    return b->n * apart(b) + b->rq->elsewhere.tokens;
 }
 
 static double apart_bytes(const rc_builder *b, int rank) {
     (void)rank;
-    return b->n * (double)apart(b) * (double)b->rq->model->hidden *
+    return (double)apart_in_all(b) * (double)b->rq->model->hidden *
            rc_dtype_bytes(b->rq->layout.act);
 }
 
@@ -177,12 +187,12 @@ static double alike_bytes(const rc_builder *b, int rank) {
  * a reduce-scatter over the ranks, and the sum over a rank's TP group. */
 static void reduce_over_ranks(rc_builder *b) {
     const rc_group all = {.size = b->rq->layout.tp * b->n, .stride = 1};
-    if (b->rq->schedule->decodes_everywhere && b->decodes > 0)
+    if (all_alike(b) && b->decodes > 0)
         rc_emit_collective(b, all, RC_LANE_COMPUTE, RC_P_ALL_REDUCE, "all_reduce", alike_bytes);
     if (apart(b) == 0)
         return;
-    rc_emit_collective(b, rc_group_cp(b), RC_LANE_COMPUTE, RC_P_REDUCE_SCATTER, "reduce_scatter",
-                       apart_bytes);
+    rc_emit_collective(b, rc_group_all_ranks(b), RC_LANE_COMPUTE, RC_P_REDUCE_SCATTER,
+                       "reduce_scatter", apart_bytes);
     rc_emit_all_reduce(b);
 }
 
@@ -200,14 +210,14 @@ static void emit_products(rc_builder *b, uint32_t gpu, int64_t t, int64_t own) {
 /* Every rank's rows go to all, whose GPUs have a part of the FFN each. */
 static void emit_wide_ffn(rc_builder *b, int64_t width) {
     const rc_layout *l = &b->rq->layout;
-    int64_t all = b->n * apart(b) + (rc_step_tokens(b) - apart(b));
+    int64_t all = apart_in_all(b) + (rc_step_tokens(b) - apart(b));
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
         rc_emit_norm(b, gpu, l->ffn_weights, rc_rank_tokens(b, rc_rank_of(b, gpu)));
     if (apart(b) > 0)
-        rc_emit_collective(b, rc_group_cp(b), RC_LANE_COMPUTE, RC_P_ALL_GATHER, "all_gather",
+        rc_emit_collective(b, rc_group_all_ranks(b), RC_LANE_COMPUTE, RC_P_ALL_GATHER, "all_gather",
                            apart_bytes);
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
-        emit_products(b, gpu, all, rc_ceil_div(width, (int64_t)l->tp * b->n));
+        emit_products(b, gpu, all, rc_ceil_div(width, rc_layout_gpus(l)));
     reduce_over_ranks(b);
 }
 
@@ -228,14 +238,32 @@ void rc_emit_ffn(rc_builder *b, int64_t width) {
 /* The last position of each sequence goes through the final norm and the LM head (bf16 unless the
  * checkpoint quantises it). In a prefill rank 0 owns the last chunk of every sequence; the
  * others do as much, for all must end together. */
+static int64_t head_rows(const rc_builder *b) {
+    return (int64_t)(b->rq->seq_count - b->decodes) + rc_decode_tokens(b);
+}
+
+static double head_bytes(const rc_builder *b, int rank) {
+    (void)rank;
+    return (double)(head_rows(b) + b->rq->elsewhere.sequences) * (double)b->rq->model->hidden *
+           rc_dtype_bytes(b->rq->layout.act);
+}
+
+/* Where the LM head is cut over the GPUs of all groups, all rows go to all of them. */
 void rc_emit_head(rc_builder *b) {
     const rc_model *m = b->rq->model;
-    int64_t rows = (int64_t)(b->rq->seq_count - b->decodes) + rc_decode_tokens(b);
-    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
+    const rc_layout *l = &b->rq->layout;
+    const int ways = rc_layout_head_ways(l);
+    int64_t rows = head_rows(b);
+    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
         rc_emit_norm(b, gpu, m->quant.head, rows);
-        rc_emit_gemm(b, gpu, RC_P_LM_HEAD, m->quant.head, rows,
-                     rc_ceil_div(m->vocab, b->rq->layout.tp), m->hidden);
+    if (ways > l->tp) {
+        rc_emit_collective(b, rc_group_all_ranks(b), RC_LANE_COMPUTE, RC_P_ALL_GATHER, "all_gather",
+                           head_bytes);
+        rows += b->rq->elsewhere.sequences;
     }
+    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
+        rc_emit_gemm(b, gpu, RC_P_LM_HEAD, m->quant.head, rows, rc_ceil_div(m->vocab, ways),
+                     m->hidden);
 }
 
 void rc_emit_merge(rc_builder *b, uint32_t gpu, int64_t tokens, int parts) {

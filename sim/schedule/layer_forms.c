@@ -69,13 +69,13 @@ static rc_status check_heads(const rc_model *m, const rc_layer_kind *k, int tp, 
 }
 
 static rc_status check_experts(const rc_model *m, const rc_layout *l, rc_error *err) {
-    const int ep = rc_layout_ep(l), gpus = l->tp * l->cp;
+    const int ep = rc_layout_ep(l), gpus = rc_layout_gpus(l);
     bool routed = false;
     if (l->tp % ep != 0 && (ep % l->tp != 0 || gpus % ep != 0))
         return rc_fail(err, RC_E_INPUT,
-                       "ep is %d: it must divide tp (%d), or be a multiple of it that divides tp x "
-                       "cp (%d)",
-                       ep, l->tp, gpus);
+                       "ep is %d: it must divide tp (%d), or be a multiple of it that divides %s "
+                       "(%d)",
+                       ep, l->tp, rc_layout_dp(l) > 1 ? "tp x cp x dp_attention" : "tp x cp", gpus);
     for (int k = 0; k < m->kinds; k++) {
         const rc_layer_kind *kind = &m->kind[k];
         routed = routed || kind->after == RC_FFN_EXPERTS;
@@ -85,7 +85,13 @@ static rc_status check_experts(const rc_model *m, const rc_layout *l, rc_error *
     }
     if (ep > 1 && !routed)
         return rc_fail(err, RC_E_INPUT, "ep is %d, and %s has no experts", ep, m->name);
-    if (routed && l->ffn_over_cp && l->cp > 1 && ep != gpus)
+    if (l->ffn_over_cp && rc_layout_dp(l) > 1 && l->cp > 1)
+        return rc_fail(
+            err, RC_E_UNMODELLED,
+            "dp_attention is %d and cp is %d: with an FFN over the GPUs of all groups (world "
+            "tp) one of the two is 1",
+            l->dp, l->cp);
+    if (routed && l->ffn_over_cp && gpus > l->tp && ep != gpus)
         return rc_fail(
             err, RC_E_UNMODELLED,
             "with an FFN over the GPUs of all ranks (world tp), the experts of %s are dealt "

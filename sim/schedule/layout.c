@@ -7,7 +7,11 @@
 #include <stdio.h>
 
 int rc_layout_gpus(const rc_layout *l) {
-    return l->tp * l->cp;
+    return l->tp * l->cp * rc_layout_dp(l);
+}
+
+int rc_layout_head_ways(const rc_layout *l) {
+    return l->ffn_over_cp && rc_layout_dp(l) > 1 ? rc_layout_gpus(l) : l->tp;
 }
 
 int rc_layout_dcp(const rc_layout *l) {
@@ -33,7 +37,8 @@ const char *rc_layout_more(const rc_layout *l, char *buf, size_t size) {
     } parts[] = {{", dcp %d", rc_layout_dcp(l)},
                  {", ulysses %d", rc_layout_ulysses(l)},
                  {", FFN over %d GPUs", l->ffn_over_cp ? rc_layout_gpus(l) : 1},
-                 {", EP%d", rc_layout_ep(l)}};
+                 {", EP%d", rc_layout_ep(l)},
+                 {", DP-attention %d", rc_layout_dp(l)}};
     size_t used = 0;
     buf[0] = '\0';
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {

@@ -24,8 +24,10 @@ typedef struct rc_layout {
                    parallelism); 0 and 1: none */
     int ulysses; /* neighbouring ranks that swap tokens for heads, where others form rings (usp); 0
                     and 1: none */
-    bool ffn_over_cp; /* the weights of the FFN are cut over all tp x cp GPUs; else every rank holds
-                         them all */
+    int dp; /* groups of tp x cp GPUs, each with sequences of its own, whose experts may lie over
+                    the GPUs of all (attention data parallelism); 0 and 1: one */
+    bool ffn_over_cp; /* the weights of the FFN are cut over all tp x cp x dp GPUs; else every rank
+                         holds them all */
     rc_dtype attn_weights, ffn_weights, act, kv;
     int ep; /* GPUs, side by side, over which experts are dealt; 0 and 1: they are not */
     rc_expert_way expert_transfer;
@@ -38,7 +40,12 @@ typedef struct rc_layout {
  * tokens, the other tp / d. */
 int rc_layout_dcp(const rc_layout *l);
 int rc_layout_kv_tp(const rc_layout *l);
-/* GPUs that hold the model together. */
+static inline int rc_layout_dp(const rc_layout *l) {
+    return l->dp > 1 ? l->dp : 1;
+}
+/* GPUs over which the LM head is cut: those of a TP group, or of all groups where the FFN is. */
+int rc_layout_head_ways(const rc_layout *l);
+/* GPUs of all groups. */
 int rc_layout_gpus(const rc_layout *l);
 static inline int rc_layout_ep(const rc_layout *l) {
     return l->ep > 1 ? l->ep : 1;

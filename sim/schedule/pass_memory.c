@@ -79,8 +79,8 @@ static double weights_of(const rc_schedule *s, const rc_model *m, const rc_layou
                                            l->ffn_weights) -
                  rc_model_matrix_bytes_gpu(m, RC_Q, RC_O, l->tp, l->attn_weights, l->ffn_weights);
     if (l->ffn_over_cp)
-        bytes += rc_model_matrix_bytes_gpu(m, RC_GATE, RC_ROUTER, l->tp * l->cp, l->attn_weights,
-                                           l->ffn_weights) -
+        bytes += rc_model_matrix_bytes_gpu(m, RC_GATE, RC_ROUTER, rc_layout_gpus(l),
+                                           l->attn_weights, l->ffn_weights) -
                  rc_model_matrix_bytes_gpu(m, RC_GATE, RC_ROUTER, l->tp, l->attn_weights,
                                            l->ffn_weights);
     return bytes;
@@ -104,7 +104,8 @@ rc_status rc_pass_memory(const rc_schedule *s, const rc_model *m, const rc_layou
         mem.buffers = fmax(mem.buffers, buffers_of(s, k, l, fresh, cached));
     }
     if (l->ffn_over_cp) /* all ranks' rows, and the partial sums of as many */
-        mem.buffers += 2.0 * l->cp * fresh * (double)m->hidden * rc_dtype_bytes(l->act);
+        mem.buffers +=
+            2.0 * l->cp * rc_layout_dp(l) * fresh * (double)m->hidden * rc_dtype_bytes(l->act);
     mem.total = mem.weights + mem.kv + mem.activations + mem.buffers + mem.runtime;
     *out = mem;
     return RC_OK;

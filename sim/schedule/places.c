@@ -18,7 +18,8 @@ int rc_groups_abreast(const rc_builder *b, int size) {
     const rc_request *rq = b->rq;
     int ranks = rq->ranks_per_node > 1 ? rq->ranks_per_node : 1;
     int nodes = rq->nodes_per_rank > 1 ? rq->nodes_per_rank : 1;
-    int gpus = rq->layout.tp / nodes * (ranks < b->n ? ranks : b->n);
+    int all = b->n * rc_layout_dp(&rq->layout);
+    int gpus = rq->layout.tp / nodes * (ranks < all ? ranks : all);
     return gpus > size ? gpus / size : 1;
 }
 

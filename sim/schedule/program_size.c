@@ -66,7 +66,7 @@ static rc_status of_ranks(const rc_request *rq, int ranks, rc_program_size *out,
     small.repeats = rq->repeats > 0 && rq->repeats < LIKE ? rq->repeats : LIKE;
     small.unfold_tp = false;
     if (rc_layout_ep(&rq->layout) > rq->layout.tp) /* experts are dealt over all that there are */
-        small.layout.ep = rq->layout.tp * ranks;
+        small.layout.ep = rc_layout_gpus(&small.layout);
     for (int k = 0; k < rq->model->kinds; k++) /* in the form that its own sequences have it in */
         if (rq->model->kind[k].mixer == RC_MIX_LATENT)
             small.layout.mla =

@@ -315,6 +315,7 @@ rc_schedule_key rc_schedule_key_of(const rc_request *rq) {
                          .cp = rq->layout.cp,
                          .dcp = rc_layout_dcp(&rq->layout),
                          .ulysses = rc_layout_ulysses(&rq->layout),
+                         .dp = rc_layout_dp(&rq->layout),
                          .nodes_per_rank = rq->nodes_per_rank,
                          .ranks_per_node = rq->ranks_per_node,
                          .order = order_of(rq),
@@ -339,9 +340,10 @@ rc_schedule_key rc_schedule_key_of(const rc_request *rq) {
 
 bool rc_schedule_key_equal(const rc_schedule_key *a, const rc_schedule_key *b) {
     return a->schedule == b->schedule && a->tp == b->tp && a->cp == b->cp && a->dcp == b->dcp &&
-           a->ulysses == b->ulysses && a->cached == b->cached && a->ffn_over_cp == b->ffn_over_cp &&
-           a->nodes_per_rank == b->nodes_per_rank && a->ranks_per_node == b->ranks_per_node &&
-           a->order == b->order && a->prefills == b->prefills && a->decodes == b->decodes &&
+           a->ulysses == b->ulysses && a->dp == b->dp && a->cached == b->cached &&
+           a->ffn_over_cp == b->ffn_over_cp && a->nodes_per_rank == b->nodes_per_rank &&
+           a->ranks_per_node == b->ranks_per_node && a->order == b->order &&
+           a->prefills == b->prefills && a->decodes == b->decodes &&
            a->decode_phase == b->decode_phase && a->head == b->head &&
            a->unfold_tp == b->unfold_tp && a->eager == b->eager && a->ring_host == b->ring_host &&
            a->serial_ring == b->serial_ring && a->messages_wait == b->messages_wait &&

@@ -267,6 +267,12 @@ extern const rc_schedule rc_schedule_pass_kv, rc_schedule_pass_q;
 
 /* ---- programs ------------------------------------------------------------------------------- */
 
+/* What the groups beside the busiest one are at in the same pass (rc_layout.dp). */
+typedef struct rc_elsewhere {
+    int64_t tokens;    /* new ones, those of steps that decode among them */
+    int64_t sequences; /* each has a row of the LM head */
+} rc_elsewhere;
+
 struct rc_request {
     const rc_model *model;
     const rc_schedule *schedule;
@@ -274,8 +280,9 @@ struct rc_request {
     int nodes_per_rank; /* nodes that one TP group spans (tp / gpus_per_node, at least 1) */
     int ranks_per_node; /* CP ranks that share a node (gpus_per_node / tp); 0 and 1: none do */
     rc_phase phase;
-    const rc_sequence *seqs;
+    const rc_sequence *seqs; /* of the group that the others wait for */
     size_t seq_count;
+    rc_elsewhere elsewhere;
     int repeats;        /* emit no run of layers with more repeats of its pattern than this; 0: all.
                          Of a model whose layers are all alike: the first so many layers */
     bool head;          /* emit final norm and LM head */
@@ -316,7 +323,7 @@ int rc_request_layers(const rc_request *rq);
 /* What decides which tasks a program has. */
 typedef struct rc_schedule_key {
     const rc_schedule *schedule;
-    int tp, cp, dcp, ulysses, nodes_per_rank, ranks_per_node;
+    int tp, cp, dcp, ulysses, dp, nodes_per_rank, ranks_per_node;
     uint64_t order;         /* of which layers are emitted, and of their forms */
     bool prefills, decodes; /* there are such sequences */
     bool ffn_over_cp;

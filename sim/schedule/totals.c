@@ -243,8 +243,9 @@ double rc_model_weight_bytes_of(const rc_model *m, const rc_layout *cut) {
     for (int k = 0; k < m->kinds; k++)
         bytes += kind_bytes(m, k, cut);
     double embed = rc_dtype_bytes(RC_BF16) * (vocab * d + d); /* and the norm before the LM head */
+    double rows = ceil((double)m->vocab / rc_layout_head_ways(cut));
     double head =
-        m->tied_embeddings ? 0.0 : matrix_bytes(vocab, d, m->quant.head, &m->quant.head_scale);
+        m->tied_embeddings ? 0.0 : matrix_bytes(rows, d, m->quant.head, &m->quant.head_scale);
     return bytes + embed + head;
 }
 

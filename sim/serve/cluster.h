@@ -158,8 +158,9 @@ typedef struct decode_batch { /* decode_batch.c: requests here that decode */
     uint32_t fresh_count;
 } decode_batch;
 
+/* Of groups in lockstep the first one has the event of the end. */
 typedef struct running_pass { /* replica.c */
-    bool busy;                /* a pass is under way */
+    bool busy;                /* a pass is under way; of all groups in lockstep or of none */
     bool decodes;             /* it decodes the running batch */
     uint32_t *prompts;        /* [fuse]: jobs whose prompts it computes, or pieces of them */
     uint32_t prompt_count;
@@ -168,6 +169,8 @@ typedef struct running_pass { /* replica.c */
     rc_time busy_time; /* of all passes that have ended */
 } running_pass;
 
+/* A replica, or one of its groups with requests and KV of their own (rc_pool.dp), which stand side by side
+ * and whose passes begin and end together. */
 typedef struct replica {
     uint32_t pool, index; /* in the pool; cluster_run.c */
     rc_kv *kv;            /* admit.c takes and gives back, decode_batch.c grows */
@@ -207,8 +210,9 @@ typedef struct router_state {       /* router.c */
 } router_state;
 
 typedef struct pass_scratch { /* replica.c: of the pass being formed */
-    rc_sequence *parts;       /* [fuse] */
-    int64_t *contexts;        /* [max batch] */
+    rc_sequence *parts;       /* [groups][fuse] */
+    int64_t *contexts;        /* [groups][max batch] */
+    rc_pass *of_group;        /* [groups] */
 } pass_scratch;
 
 typedef struct run_load { /* cluster_run.c: what is known of the requests before they come */
@@ -326,6 +330,14 @@ rc_status scratch_create(cluster *c, rc_error *err);
 void scratch_destroy(cluster *c);
 void replica_kick(cluster *c, replica *r, rc_time now);  /* something may have become possible */
 void replica_abort(cluster *c, replica *r, rc_time now); /* the pass under way, if there is one */
+/* The groups that run in lockstep with r: how many, and the first. */
+static inline uint32_t groups_of(const cluster *c, const replica *r) {
+    return (uint32_t)rc_pool_groups(c->pools[r->pool].spec);
+}
+static inline replica *first_group(cluster *c, const replica *r) {
+    const pool *p = &c->pools[r->pool];
+    return &c->replicas[p->first + r->index / groups_of(c, r) * groups_of(c, r)];
+}
 
 /* ---- admit.c ---- */
 rc_status admission_create(replica *r, size_t most, rc_error *err);

@@ -52,7 +52,8 @@ static void destroy(cluster *c) {
 static rc_status create_replicas(cluster *c, rc_error *err) {
     uint32_t at = 0;
     for (int i = 0; i < c->spec->pool_count; i++)
-        c->replica_count += (uint32_t)c->spec->pools[i].replicas;
+        c->replica_count +=
+            (uint32_t)(c->spec->pools[i].replicas * rc_pool_groups(&c->spec->pools[i]));
     c->replicas = calloc(c->replica_count, sizeof *c->replicas);
     if (!c->replicas)
         return rc_fail(err, RC_E_NOMEM, "out of memory for %u replicas", c->replica_count);
@@ -75,7 +76,8 @@ static rc_status check_nodes(const rc_serve *s, rc_error *err) {
     const rc_machine *m = &s->machine;
     int nodes = 0;
     for (int i = 0; i < s->pool_count; i++)
-        nodes += rc_machine_nodes(m, s->pools[i].tp, s->pools[i].cp * s->pools[i].replicas);
+        nodes += rc_machine_nodes(
+            m, s->pools[i].tp, rc_pool_gpus(&s->pools[i]) / s->pools[i].tp * s->pools[i].replicas);
     if (m->nic_rate <= 0.0 || m->max_nodes == 0 || nodes <= m->max_nodes)
         return RC_OK;
     return rc_fail(err, RC_E_INPUT,

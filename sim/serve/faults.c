@@ -6,9 +6,16 @@
 #include <stdlib.h>
 #include "sim/serve/cluster.h"
 
+/* Its first group. */
 static replica *replica_of(cluster *c, const rc_serve_fault *f) {
-    assert(f->replica >= 0 && (uint32_t)f->replica < c->pools[f->pool].count);
-    return &c->replicas[c->pools[f->pool].first + (uint32_t)f->replica];
+    const pool *p = &c->pools[f->pool];
+    assert(f->replica >= 0 && f->replica < p->spec->replicas);
+    return &c->replicas[p->first + (uint32_t)(f->replica * rc_pool_groups(p->spec))];
+}
+
+/* The group that has the rank of a slow one. */
+static replica *slow_of(cluster *c, const rc_serve_fault *f) {
+    return replica_of(c, f) + f->rank / c->pools[f->pool].spec->cp;
 }
 
 /* Out of whatever list or transfer the job is in, and its KV released. */
@@ -41,10 +48,11 @@ static void try_again(cluster *c, uint32_t j, rc_time now) {
     route(c, j, now);
 }
 
-static bool concerns(const job *b, uint32_t lost) {
+/* `groups` from `lost` on are. */
+static bool concerns(const job *b, uint32_t lost, uint32_t groups) {
     if (b->state == JOB_AWAY || b->state == JOB_ENDED)
         return false;
-    return b->kv.source == lost || (b->state != JOB_HELD && b->kv.home == lost);
+    return b->kv.source - lost < groups || (b->state != JOB_HELD && b->kv.home - lost < groups);
 }
 
 static int by_number(const void *a, const void *b) {
@@ -53,7 +61,8 @@ static int by_number(const void *a, const void *b) {
 }
 
 /* All out first, in the order of their numbers: routing must see no rest. */
-static void withdraw_all(cluster *c, uint32_t lost, job_list *out, rc_time now) {
+static void withdraw_all(cluster *c, uint32_t lost, uint32_t groups, job_list *out,
+                         rc_time now) {
     heap_item *at = malloc((c->live.used + 1) * sizeof *at);
     uint32_t n = 0;
     if (!at) {
@@ -61,7 +70,7 @@ static void withdraw_all(cluster *c, uint32_t lost, job_list *out, rc_time now) 
         return;
     }
     for (uint32_t j = 0; j < c->live.used; j++)
-        if (concerns(&c->jobs[j], lost))
+        if (concerns(&c->jobs[j], lost, groups))
             at[n++] = (heap_item){.step = c->jobs[j].number, .job = j};
     qsort(at, n, sizeof *at, by_number);
     for (uint32_t i = 0; i < n; i++) {
@@ -71,19 +80,26 @@ static void withdraw_all(cluster *c, uint32_t lost, job_list *out, rc_time now) 
     free(at);
 }
 
-static void lose(cluster *c, replica *r, rc_time now) {
-    uint32_t lost = (uint32_t)(r - c->replicas);
-    job_list all;
+static void go_down(cluster *c, replica *r, rc_time now) {
     assert(r->health.up);
     r->health.up = false;
     r->health.up_time += now - r->health.up_since;
     replica_abort(c, r, now);
+}
+
+static void lose(cluster *c, replica *r, rc_time now) {
+    const uint32_t lost = (uint32_t)(r - c->replicas), groups = groups_of(c, r);
+    job_list all;
+    for (uint32_t g = 0; g < groups; g++)
+        go_down(c, r + g, now);
     list_init(&all);
-    withdraw_all(c, lost, &all, now);
+    withdraw_all(c, lost, groups, &all, now);
     if (c->status != RC_OK)
         return;
-    rc_kv_clear(r->kv, true);
-    host_reset(r, now);
+    for (uint32_t g = 0; g < groups; g++) {
+        rc_kv_clear(r[g].kv, true);
+        host_reset(r + g, now);
+    }
     while (all.head != NONE) {
         uint32_t j = all.head;
         list_remove(c, &all, j);
@@ -95,7 +111,7 @@ static void begins(cluster *c, int i, rc_time now) {
     const rc_serve_fault *f = &c->spec->faults[i];
     replica *r = replica_of(c, f);
     if (f->kind != RC_NODE_LOST)
-        r->health.condition = c->fault_condition[i];
+        slow_of(c, f)->health.condition = c->fault_condition[i];
     else if (r->health.down++ == 0)
         lose(c, r, now);
 }
@@ -104,13 +120,15 @@ static void is_over(cluster *c, int i, rc_time now) {
     const rc_serve_fault *f = &c->spec->faults[i];
     replica *r = replica_of(c, f);
     if (f->kind != RC_NODE_LOST) {
-        r->health.condition = 0;
+        slow_of(c, f)->health.condition = 0;
         return;
     }
     assert(r->health.down > 0);
     if (--r->health.down == 0) {
-        r->health.up = true;
-        r->health.up_since = now;
+        for (uint32_t g = 0; g < groups_of(c, r); g++) {
+            r[g].health.up = true;
+            r[g].health.up_since = now;
+        }
         route_held(c, now);
     }
 }
@@ -146,10 +164,10 @@ rc_status faults_begin(cluster *c, rc_error *err) {
         if (f->kind != RC_NODE_LOST && !c->spec->linear.on) {
             rc_what_if w = {.slow_rank = -1, .slow_link_rank = -1};
             if (f->kind == RC_SLOW_RANK) {
-                w.slow_rank = f->rank;
+                w.slow_rank = f->rank % c->pools[f->pool].spec->cp;
                 w.slow_speed = f->speed;
             } else {
-                w.slow_link_rank = f->rank;
+                w.slow_link_rank = f->rank % c->pools[f->pool].spec->cp;
                 w.slow_link = f->speed;
             }
             RC_TRY(pool_condition(c, &c->pools[f->pool], &w, &c->fault_condition[i], err));

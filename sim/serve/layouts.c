@@ -27,8 +27,9 @@ static rc_status layout_open(cluster *c, const pool *p, const rc_what_if *w, int
     if (!schedule->two_levels) /* what decodes beside prompts in groups of ranks has none */
         cut.ulysses = 1;
     RC_TRY(rc_pass_forward_create(s, c->options->costs, &cut, schedule, w, &out->source, err));
-    return rc_passes_create(rc_pass_forward_time, out->source, 2 * cp, c->options->exact,
-                            &out->passes, err);
+    /* What the other groups are at is no size of a memo: experts' products rise by steps of tiles. */
+    const bool exact = c->options->exact || rc_pool_groups(p->spec) > 1;
+    return rc_passes_create(rc_pass_forward_time, out->source, 2 * cp, exact, &out->passes, err);
 }
 
 static void layout_close(layout *l) {
@@ -249,10 +250,10 @@ rc_status pool_create(cluster *c, int index, uint32_t first, rc_error *err) {
     const rc_what_if none = {.slow_rank = -1, .slow_link_rank = -1};
     p->spec = &s->pools[index];
     p->first = first;
-    p->count = (uint32_t)p->spec->replicas;
+    p->count = (uint32_t)(p->spec->replicas * rc_pool_groups(p->spec));
     p->token_bytes = rc_model_kv_bytes(&s->model, s->layout.kv);
     if (s->kv_tokens > 0) {
-        uint64_t blocks = s->kv_tokens / c->block;
+        uint64_t blocks = s->kv_tokens / c->block / (uint64_t)rc_pool_groups(p->spec);
         p->capacity = blocks < 1                   ? 1
                       : blocks < RC_KV_MOST_BLOCKS ? (uint32_t)blocks
                                                    : RC_KV_MOST_BLOCKS;

@@ -221,8 +221,8 @@ static void sum_pool(cluster *c, pool *p, double makespan) {
     uint64_t decoding = r->decode_passes + r->mixed_passes;
     (void)snprintf(r->name, sizeof r->name, "%s", p->spec->name);
     r->replicas = p->spec->replicas;
-    r->gpus = p->spec->replicas * p->spec->tp * p->spec->cp;
-    r->kv_tokens = (uint64_t)p->capacity * c->block;
+    r->gpus = p->spec->replicas * rc_pool_gpus(p->spec);
+    r->kv_tokens = (uint64_t)p->capacity * c->block * (uint64_t)rc_pool_groups(p->spec);
     r->batch_mean = decoding > 0 ? (double)p->sums.batch / (double)decoding : 0.0;
     for (uint32_t i = p->first; i < p->first + p->count; i++) {
         replica *rep = &c->replicas[i];

@@ -28,6 +28,7 @@ typedef struct rc_pass {
     int64_t context;         /* sum of their cached tokens */
     int64_t longest;         /* of the longest; 0: as the mean */
     const int64_t *contexts; /* [decodes], or NULL: the longest, and the others alike */
+    int64_t elsewhere;       /* new tokens of the other groups of the replica (rc_pool.dp) */
 } rc_pass;
 
 typedef struct rc_pass_cost {

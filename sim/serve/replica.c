@@ -3,6 +3,9 @@
  * Prefill first: as soon as a prompt can be admitted a pass computes prompts only (several whole
  * ones fused while they fit the budget), and the sequences that decode wait for it. Chunked: every
  * pass holds all sequences that decode and, as far as the budget of tokens goes, pieces of prompts.
+ *
+ * Groups with requests of their own (attention data parallelism) form their passes each for itself, at the
+ * same time; the passes begin and end together, and a group without one waits as well.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include <stdlib.h>
@@ -10,8 +13,15 @@
 
 /* ---- forming a pass ------------------------------------------------------------------- */
 
-/* Prompts, or pieces of them, into c->scratch.parts and r->pass.prompts; returns the tokens of the
- * pass. */
+static uint32_t group_index(const cluster *c, const replica *r) {
+    return r->index % groups_of(c, r);
+}
+
+static rc_sequence *parts_of(const cluster *c, const replica *r) {
+    return c->scratch.parts + (size_t)group_index(c, r) * (size_t)c->spec->fuse;
+}
+
+/* Prompts, or pieces of them, into parts_of and r->pass.prompts; returns the tokens of the pass. */
 static int64_t take_prompts(cluster *c, replica *r, int64_t tokens, rc_time now) {
     const rc_serve *s = c->spec;
     uint32_t j = NONE;
@@ -26,7 +36,7 @@ static int64_t take_prompts(cluster *c, replica *r, int64_t tokens, rc_time now)
             t = s->budget - tokens;
         else if (!fits && r->pass.prompt_count > 0)
             break;
-        c->scratch.parts[r->pass.prompt_count] = (rc_sequence){t, b->filled};
+        parts_of(c, r)[r->pass.prompt_count] = (rc_sequence){t, b->filled};
         r->pass.prompts[r->pass.prompt_count++] = j;
         b->chunk = (uint32_t)t;
         tokens += t;
@@ -88,13 +98,7 @@ static void prompt_done(cluster *c, replica *r, uint32_t j, rc_time now) {
     }
 }
 
-static void pass_ends(void *ctx, uint64_t arg, rc_time now) {
-    cluster *c = ctx;
-    replica *r = &c->replicas[arg];
-    assert(r->pass.busy);
-    r->pass.busy = false;
-    r->pass.end = 0;
-    r->pass.busy_time += now - r->pass.start;
+static void group_ends(cluster *c, replica *r, rc_time now) {
     if (r->pass.decodes)
         decode_step(c, r, now);
     for (uint32_t i = 0; i < r->pass.prompt_count; i++) {
@@ -111,7 +115,21 @@ static void pass_ends(void *ctx, uint64_t arg, rc_time now) {
     admit_join_late(c, r);
     r->pass.prompt_count = 0;
     r->pass.decodes = false;
-    replica_kick(c, r, now);
+}
+
+static void pass_ends(void *ctx, uint64_t arg, rc_time now) {
+    cluster *c = ctx;
+    replica *first = &c->replicas[arg];
+    const uint32_t groups = groups_of(c, first);
+    assert(first->pass.busy);
+    for (uint32_t g = 0; g < groups; g++) {
+        first[g].pass.busy = false;
+        first[g].pass.end = 0;
+        first[g].pass.busy_time += now - first[g].pass.start;
+    }
+    for (uint32_t g = 0; g < groups; g++)
+        group_ends(c, &first[g], now);
+    replica_kick(c, first, now);
 }
 
 /* ---- the loop ------------------------------------------------------------------------- */
@@ -128,51 +146,113 @@ static int64_t longest_context(const cluster *c, const replica *r) {
 }
 
 static const int64_t *all_contexts(cluster *c, const replica *r) {
+    int64_t *contexts =
+        c->scratch.contexts + (size_t)group_index(c, r) * (size_t)c->spec->max_batch;
     for (uint32_t i = 0; i < r->batch.count; i++) {
         uint32_t j = r->batch.running[i];
         int64_t keys = (int64_t)c->trace->at[j].input + job_generated(c, j);
-        c->scratch.contexts[i] = context_seen(c->spec, keys) - 1;
+        contexts[i] = context_seen(c->spec, keys) - 1;
     }
-    return c->scratch.contexts;
+    return contexts;
+}
+
+/* What one group does next. False: nothing. */
+static bool take_up(cluster *c, replica *r, rc_pass *pass, rc_time now) {
+    admit_ready(c, r, now);
+    *pass = (rc_pass){.prefills = 0};
+    /* A second try: when all that decoded gave way, their prompts may be computed again. */
+    if (!form(c, r, now) && (r->queue.waiting.head == NONE || !form(c, r, now)))
+        return false;
+    *pass = (rc_pass){.prefill = parts_of(c, r), .prefills = r->pass.prompt_count};
+    if (r->pass.decodes) {
+        pass->decodes = r->batch.count;
+        pass->context = r->batch.context;
+        pass->longest = longest_context(c, r);
+        if (c->options->exact || c->options->compare)
+            pass->contexts = all_contexts(c, r);
+    }
+    return true;
+}
+
+static int64_t tokens_of(const rc_pass *pass) {
+    int64_t tokens = pass->decodes;
+    for (uint32_t i = 0; i < pass->prefills; i++)
+        tokens += pass->prefill[i].t;
+    return tokens;
+}
+
+/* Another group, as healthy, decodes at least as many sequences over at least as many keys: it takes as
+ * long. */
+static bool is_outdone(const replica *first, const rc_pass *pass, uint32_t groups, uint32_t g) {
+    for (uint32_t k = 0; k < groups && pass[g].prefills == 0; k++) {
+        const rc_pass *a = &pass[g], *b = &pass[k];
+        bool same =
+            a->decodes == b->decodes && a->context == b->context && a->longest == b->longest;
+        if (k != g && first[k].health.condition == first[g].health.condition && b->prefills == 0 &&
+            b->decodes >= a->decodes && b->context >= a->context && b->longest >= a->longest &&
+            (!same || k < g))
+            return true;
+    }
+    return false;
+}
+
+/* The groups wait for each other in every layer, so that all take as long as the slowest. */
+static rc_status time_of_all(cluster *c, replica *first, rc_pass *pass, rc_pass_cost *most) {
+    const uint32_t groups = groups_of(c, first);
+    int64_t all = 0;
+    for (uint32_t g = 0; g < groups; g++)
+        all += tokens_of(&pass[g]);
+    *most = (rc_pass_cost){.time = 0};
+    for (uint32_t g = 0; g < groups; g++) {
+        rc_pass_cost cost = {.time = 1};
+        if (pass[g].prefills + pass[g].decodes == 0 || is_outdone(first, pass, groups, g))
+            continue;
+        pass[g].elsewhere = all - tokens_of(&pass[g]);
+        RC_TRY(pool_pass_time(c, &first[g], &pass[g], &cost, c->err));
+        if (cost.time > most->time)
+            *most = cost;
+    }
+    return RC_OK;
 }
 
 void replica_kick(cluster *c, replica *r, rc_time now) {
-    if (!r->health.up || r->pass.busy || c->status != RC_OK)
+    replica *first = first_group(c, r);
+    const uint32_t groups = groups_of(c, r);
+    rc_pass *pass = c->scratch.of_group;
+    rc_pass_cost cost;
+    bool any = false;
+    if (!first->health.up || first->pass.busy || c->status != RC_OK)
         return;
-    assert(now >= r->health.up_since);
-    admit_ready(c, r, now);
-    /* A second try: when all that decoded gave way, their prompts may be computed again. */
-    if (!form(c, r, now) && (r->queue.waiting.head == NONE || !form(c, r, now))) {
+    assert(now >= first->health.up_since);
+    for (uint32_t g = 0; g < groups; g++)
+        any = take_up(c, &first[g], &pass[g], now) || any;
+    if (!any) {
         metrics_state(c, now);
         return;
     }
-    rc_pass pass = {.prefill = c->scratch.parts, .prefills = r->pass.prompt_count};
-    if (r->pass.decodes) {
-        pass.decodes = r->batch.count;
-        pass.context = r->batch.context;
-        pass.longest = longest_context(c, r);
-        if (c->options->exact || c->options->compare)
-            pass.contexts = all_contexts(c, r);
-    }
-    rc_pass_cost cost = {.time = 1};
-    rc_status st = pool_pass_time(c, r, &pass, &cost, c->err);
+    rc_status st = time_of_all(c, first, pass, &cost);
     if (st != RC_OK) {
         cluster_fail(c, st);
         return;
     }
-    metrics_pass(c, r, &pass, &cost);
+    for (uint32_t g = 0; g < groups; g++) {
+        if (pass[g].prefills + pass[g].decodes > 0)
+            metrics_pass(c, &first[g], &pass[g], &cost);
+        first[g].pass.busy = true;
+        first[g].pass.start = now;
+    }
     metrics_state(c, now);
-    r->pass.busy = true;
-    r->pass.start = now;
-    r->pass.end = cluster_at(c, now + cost.time, pass_ends, (uint64_t)(r - c->replicas));
+    first->pass.end = cluster_at(c, now + cost.time, pass_ends, (uint64_t)(first - c->replicas));
 }
 
 void replica_abort(cluster *c, replica *r, rc_time now) {
     if (r->pass.busy) {
         assert(now >= r->pass.start);
-        (void)rc_eventq_cancel(c->q, r->pass.end);
+        if (r->pass.end != 0)
+            (void)rc_eventq_cancel(c->q, r->pass.end);
         r->pass.busy_time += now - r->pass.start;
     }
+    r->pass.end = 0;
     r->pass.busy = r->pass.decodes = false;
     r->pass.prompt_count = 0;
 }
@@ -213,9 +293,14 @@ void replica_destroy(replica *r) {
 }
 
 rc_status scratch_create(cluster *c, rc_error *err) {
-    c->scratch.parts = calloc((size_t)c->spec->fuse, sizeof *c->scratch.parts);
-    c->scratch.contexts = calloc((size_t)c->spec->max_batch, sizeof *c->scratch.contexts);
-    return c->scratch.parts && c->scratch.contexts
+    size_t groups = 1;
+    for (int i = 0; i < c->spec->pool_count; i++)
+        if ((size_t)rc_pool_groups(&c->spec->pools[i]) > groups)
+            groups = (size_t)rc_pool_groups(&c->spec->pools[i]);
+    c->scratch.parts = calloc(groups * (size_t)c->spec->fuse, sizeof *c->scratch.parts);
+    c->scratch.contexts = calloc(groups * (size_t)c->spec->max_batch, sizeof *c->scratch.contexts);
+    c->scratch.of_group = calloc(groups, sizeof *c->scratch.of_group);
+    return c->scratch.parts && c->scratch.contexts && c->scratch.of_group
                ? RC_OK
                : rc_fail(err, RC_E_NOMEM, "out of memory for passes");
 }
@@ -223,4 +308,5 @@ rc_status scratch_create(cluster *c, rc_error *err) {
 void scratch_destroy(cluster *c) {
     free(c->scratch.parts);
     free(c->scratch.contexts);
+    free(c->scratch.of_group);
 }

@@ -42,9 +42,9 @@ typedef struct rc_pool {
     char name[32];
     rc_pool_role role;
     int replicas;
-    int tp, cp; /* GPUs of a TP group; CP ranks; a replica has tp * cp GPUs */
+    int tp, cp; /* GPUs of a TP group; CP ranks; a replica has rc_pool_gpus */
     int dcp;    /* this and what follows: as rc_layout has them */
-    int ulysses, ep;
+    int ulysses, ep, dp;
     bool ffn_over_cp;
     double expert_skew;
     rc_expert_way expert_transfer;
@@ -139,6 +139,8 @@ typedef struct rc_serve {
     rc_linear_costs linear;
 } rc_serve;
 
+int rc_pool_gpus(const rc_pool *p);   /* of a replica, */
+int rc_pool_groups(const rc_pool *p); /* which are so many groups with requests of their own */
 /* How a pass of the pool is cut on `cp` of its ranks, and the scenario's dtypes. */
 rc_layout rc_pool_layout(const rc_serve *s, const rc_pool *p, int cp);
 

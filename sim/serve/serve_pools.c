@@ -38,12 +38,21 @@ static rc_status read_variant(const rc_section *map, rc_pool *p, rc_error *err) 
     return RC_OK;
 }
 
+int rc_pool_groups(const rc_pool *p) {
+    return p->dp > 1 ? p->dp : 1;
+}
+
+int rc_pool_gpus(const rc_pool *p) {
+    return p->tp * p->cp * rc_pool_groups(p);
+}
+
 rc_layout rc_pool_layout(const rc_serve *s, const rc_pool *p, int cp) {
     rc_layout l = s->layout;
     assert(cp >= 1 && cp <= p->cp);
     l.tp = p->tp;
     l.cp = cp;
     l.dcp = p->dcp;
+    l.dp = p->dp;
     l.ulysses = p->ulysses;
     l.ffn_over_cp = p->ffn_over_cp;
     l.ep = p->ep;
@@ -57,6 +66,7 @@ static void take_cut(const rc_layout *l, rc_pool *p) {
     p->tp = l->tp;
     p->cp = l->cp;
     p->dcp = l->dcp;
+    p->dp = l->dp;
     p->ulysses = l->ulysses;
     p->ffn_over_cp = l->ffn_over_cp;
     p->ep = l->ep;
@@ -69,17 +79,18 @@ static rc_status check_layout(const rc_section *map, const rc_serve *s, const rc
                               rc_error *err) {
     const rc_layout l = rc_pool_layout(s, p, p->cp);
     rc_error why = {0};
-    if (p->dynamic_cp && (p->ffn_over_cp || p->ep > p->tp || p->ulysses > 1))
+    if (p->dynamic_cp && (p->ffn_over_cp || p->ep > p->tp || p->ulysses > 1 || p->dp > 1))
         return rc_node_fail(rc_section_node(map, "dynamic_cp"), err, RC_E_INPUT,
                             "key 'dynamic_cp': passes on fewer ranks need a rank that holds all "
-                            "weights: world tp-x-cp, ep up to tp, ulysses 1");
+                            "weights: world tp-x-cp, ep up to tp, ulysses 1, dp_attention 1");
     if (rc_schedule_fits(p->pick.schedule, &s->model, &l, &why) != RC_OK)
         return rc_node_fail(rc_section_node(map, "tp"), err, RC_E_INPUT, "%.700s", why.msg);
-    if (p->tp * p->cp > s->machine.gpus_per_node && s->machine.nic_rate <= 0.0)
+    if (rc_pool_gpus(p) > s->machine.gpus_per_node && s->machine.nic_rate <= 0.0)
         return rc_node_fail(map->map, err, RC_E_INPUT,
                             "tp %d x cp %d needs %d GPUs, but machine '%s' is one node of %d with "
                             "no network",
-                            p->tp, p->cp, p->tp * p->cp, s->machine.name, s->machine.gpus_per_node);
+                            p->tp, p->cp, rc_pool_gpus(p), s->machine.name,
+                            s->machine.gpus_per_node);
     return RC_OK;
 }
 
@@ -167,7 +178,7 @@ static rc_status read_fault(const rc_section *map, const rc_serve *s, rc_serve_f
     RC_TRY(pool_named(map, s, &f->pool, err));
     const rc_pool *p = &s->pools[f->pool];
     RC_TRY(rc_section_whole_in(map, "replica", 0, p->replicas - 1, &replica, err));
-    RC_TRY(rc_section_whole_in(map, "rank", 0, p->cp - 1, &rank, err));
+    RC_TRY(rc_section_whole_in(map, "rank", 0, p->cp * rc_pool_groups(p) - 1, &rank, err));
     RC_TRY(read_time(map, "at", &f->at, err));
     f->back = RC_TIME_NEVER;
     RC_TRY(read_time(map, "back", &f->back, err));

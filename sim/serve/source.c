@@ -132,6 +132,12 @@ static bool stands_for_others(const rc_pass_forward *f, const rc_pass *pass) {
     return yes;
 }
 
+/* Rows of the LM head: of each other group as many as of this one. */
+static rc_elsewhere elsewhere_of(const rc_layout *l, const rc_pass *pass) {
+    int64_t rows = (rc_layout_dp(l) - 1) * ((int64_t)pass->prefills + pass->decodes);
+    return (rc_elsewhere){pass->elsewhere, rows < pass->elsewhere ? rows : pass->elsewhere};
+}
+
 rc_status rc_pass_forward_time(void *ctx, const rc_pass *pass, rc_pass_cost *out, rc_error *err) {
     rc_pass_forward *f = ctx;
     bool prefill = pass->prefills > 0;
@@ -152,6 +158,7 @@ rc_status rc_pass_forward_time(void *ctx, const rc_pass *pass, rc_pass_cost *out
         RC_TRY(add_prompt(f, &spec.seq_count, s, err));
     }
     RC_TRY(add_decodes(f, &spec.seq_count, pass, err));
+    spec.elsewhere = elsewhere_of(&f->layout, pass);
     spec.stand_in = stands_for_others(f, pass);
     spec.seqs = f->seqs;
     RC_TRY(rc_forward_time(f->ctx, &spec, &result, err));

@@ -22,6 +22,8 @@ static const struct {
     {"parallel.cp", SWEEP_CP},
     {"parallel.dcp", SWEEP_DCP},
     {"parallel.ulysses", SWEEP_ULYSSES},
+    {"parallel.dp_attention", SWEEP_DP},
+    {"parallel.ep", SWEEP_EP},
     {"parallel.gpus", SWEEP_GPUS},
     {"parallel.variant", SWEEP_VARIANT},
     {"phase", SWEEP_PHASE},
@@ -291,6 +293,8 @@ static const char *stand_in(const sweep_axis *x, char *buf, size_t size) {
         return x->texts[0];
     case SWEEP_TP:
     case SWEEP_DCP:
+    case SWEEP_DP:
+    case SWEEP_EP:
         return "1";
     case SWEEP_CP:
         for (size_t i = 0; i < x->count; i++)

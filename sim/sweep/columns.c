@@ -35,6 +35,8 @@ static bool own_column(const sweep_axis *x) {
         return strcmp(x->field, "nic_rate") != 0 && strcmp(x->field, "peer_rate") != 0;
     case SWEEP_DCP:
     case SWEEP_ULYSSES:
+    case SWEEP_DP:
+    case SWEEP_EP:
     case SWEEP_SLOW_RANK:
     case SWEEP_SLOW_SPEED:
     case SWEEP_SLOW_LINK_RANK:
@@ -81,7 +83,7 @@ int sweep_columns_count(const rc_sweep *s) {
 
 static void bind_inputs(sqlite3_stmt *q, const sweep_cursor *c) {
     const rc_machine *m = rc_costs_machine(c->costs);
-    int gpus = c->layout.tp * c->layout.cp;
+    int gpus = rc_layout_gpus(&c->layout);
     put_text(q, 2, c->model->name);
     put_text(q, 3, m->name);
     (void)sqlite3_bind_int64(q, 4, gpus);
@@ -105,7 +107,7 @@ static void bind_inputs(sqlite3_stmt *q, const sweep_cursor *c) {
 
 static void bind_row(sqlite3_stmt *q, const sweep_cursor *c, const rc_sweep_row *r) {
     bool ok = r->status == RC_SWEEP_OK;
-    double tokens = 0.0, gpus = (double)c->layout.tp * c->layout.cp;
+    double tokens = 0.0, gpus = rc_layout_gpus(&c->layout);
     for (size_t i = 0; i < c->seq_count; i++)
         tokens += (double)c->seqs[i].t;
     (void)sqlite3_bind_int64(q, 1, r->point);

@@ -113,6 +113,12 @@ static void apply(sweep_cursor *c, const sweep_axis *x, sweep_value v) {
     case SWEEP_ULYSSES:
         c->layout.ulysses = (int)v.i;
         break;
+    case SWEEP_DP:
+        c->layout.dp = (int)v.i;
+        break;
+    case SWEEP_EP:
+        c->layout.ep = (int)v.i;
+        break;
     case SWEEP_GPUS:
         c->gpus = v.i;
         break;
@@ -249,13 +255,22 @@ static void fill_sequences(sweep_cursor *c) {
         if (b->seqs[i].t != b->seqs[0].t || b->seqs[i].p != b->seqs[0].p) { /* a stated list */
             c->seqs = b->seqs;
             c->seq_count = b->seq_count;
+            c->own_count = b->own;
+            c->elsewhere = b->elsewhere;
             return;
         }
     assert(c->batch >= 1 && c->batch <= c->s->max_batch);
     for (int64_t i = 0; i < c->batch; i++)
         c->own[i] = (rc_sequence){c->t, c->p};
+    const int64_t own = rc_ceil_div(c->batch, rc_layout_dp(&c->layout));
     c->seqs = c->own;
     c->seq_count = (size_t)c->batch;
+    c->own_count = (size_t)own;
+    c->elsewhere = (rc_elsewhere){(c->batch - own) * c->t, c->batch - own};
+}
+
+static bool has_list(const sweep_cursor *c) {
+    return c->seqs == c->s->base.seqs;
 }
 
 /* Where the ranks are parts of one TP group, `tp` counts its GPUs. */
@@ -265,14 +280,16 @@ static rc_status cut_world(sweep_cursor *c, rc_error *err) {
     if (!c->layout.ffn_over_cp)
         return RC_OK;
     bool swept = sweep_axis_find(s->axes, s->axis_count, SWEEP_TP) != NULL;
-    int world = swept ? c->layout.tp : base->tp * base->cp;
+    int world = swept ? c->layout.tp : rc_layout_gpus(base),
+        parts = c->layout.cp * rc_layout_dp(&c->layout);
     if (c->gpus > 0)
         return rc_fail(err, RC_E_INPUT,
                        "key 'gpus' is for world tp-x-cp; with world tp they are tp");
-    if (world % c->layout.cp != 0)
-        return rc_fail(err, RC_E_INPUT, "with world tp, cp divides tp; found tp %d and cp %d",
-                       world, c->layout.cp);
-    c->layout.tp = world / c->layout.cp;
+    if (world % parts != 0)
+        return rc_fail(err, RC_E_INPUT,
+                       "with world tp, cp x dp_attention divides tp; found tp %d and %d parts",
+                       world, parts);
+    c->layout.tp = world / parts;
     return RC_OK;
 }
 
@@ -283,6 +300,11 @@ static rc_status check(sweep_cursor *c, rc_error *err) {
                        (long long)c->gpus, c->layout.tp);
     if (c->gpus > 0)
         c->layout.cp = (int)(c->gpus / c->layout.tp);
+    if (c->layout.ep == 0)
+        c->layout.ep = rc_layout_gpus(&c->layout);
+    if (has_list(c) && rc_layout_dp(&c->layout) != rc_layout_dp(&c->s->base.layout))
+        return rc_fail(err, RC_E_INPUT,
+                       "key 'dp_attention': values of a sweep take equal sequences");
     const rc_what_if *w = &c->what_if;
     int rank = w->slow_rank > w->slow_link_rank ? w->slow_rank : w->slow_link_rank;
     if (rank >= c->layout.cp)

@@ -25,6 +25,8 @@ typedef enum sweep_id {
     SWEEP_CP,
     SWEEP_DCP,
     SWEEP_ULYSSES,
+    SWEEP_DP,
+    SWEEP_EP,
     SWEEP_GPUS,
     SWEEP_VARIANT,
     SWEEP_PHASE,
@@ -130,7 +132,8 @@ typedef struct sweep_cursor {
     const rc_model *model;
     const rc_costs *costs;
     const rc_sequence *seqs;
-    size_t seq_count;
+    size_t seq_count, own_count; /* of all groups of sequences; of the busiest, which come first */
+    rc_elsewhere elsewhere;
     rc_sequence *own; /* max_batch of them */
     int64_t gpus;     /* asked for by parallel.gpus; 0: not */
 } sweep_cursor;

@@ -52,7 +52,8 @@ static rc_spec spec_of(const sweep_cursor *c) {
                      .phase = c->phase,
                      .schedule = c->schedule,
                      .seqs = c->seqs,
-                     .seq_count = c->seq_count,
+                     .seq_count = c->own_count,
+                     .elsewhere = c->elsewhere,
                      .eager = c->eager,
                      .serial_ring = c->serial_ring,
                      .ring_share = c->s->base.ring_share,
@@ -81,7 +82,7 @@ static void put_rates(const sweep_cursor *c, rc_sweep_row *out) {
         flops += rc_model_gemm_flops(c->model, c->seqs[i].t);
         flops += rc_model_attention_flops(c->model, c->seqs[i].t, c->seqs[i].p);
     }
-    out->flop_rate = flops / ((double)c->layout.tp * c->layout.cp) / out->time;
+    out->flop_rate = flops / ((double)rc_layout_gpus(&c->layout)) / out->time;
     out->mfu = out->flop_rate / rc_costs_machine(c->costs)->bf16_rate;
 }
 

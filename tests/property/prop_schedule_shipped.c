@@ -29,6 +29,12 @@ static void draw(prop_case *c, const char *variant, fake_pass *f) {
         if (s->two_levels)
             f->spec.layout.ulysses = (int)prop_range(c, 1, f->spec.layout.cp);
         f->spec.layout.ffn_over_cp = !group && prop_one_in(c, 2);
+        f->spec.layout.dp =
+            f->spec.layout.cp == 1 && 8 % f->spec.layout.tp == 0 ? (int)prop_range(c, 1, 4) : 1;
+        f->spec.elsewhere = (rc_elsewhere){0};
+        if (f->spec.layout.dp > 1)
+            f->spec.elsewhere = (rc_elsewhere){prop_range(c, 0, 60), prop_range(c, 0, 9)};
+        f->x.rq.elsewhere = f->spec.elsewhere;
         f->x.rq.layout = f->spec.layout;
     } while (rc_schedule_fits(f->spec.schedule, &f->x.model, &f->spec.layout, NULL) != RC_OK);
     if (decodes) {
@@ -129,7 +135,8 @@ static bool one_rank_is_tp(prop_case *c) {
     fake_pass f;
     draw(c, any(c), &f);
     f.spec.layout.tp *= f.spec.layout.cp;
-    f.spec.layout.cp = f.spec.layout.dcp = f.spec.layout.ulysses = 1;
+    f.spec.layout.cp = f.spec.layout.dcp = f.spec.layout.ulysses = f.spec.layout.dp = 1;
+    f.spec.elsewhere = (rc_elsewhere){0};
     rc_forward_ctx_forget(ctx);
     if (rc_schedule_fits(f.spec.schedule, &f.x.model, &f.spec.layout, NULL) != RC_OK)
         return true;
@@ -277,7 +284,7 @@ static bool one_world_multiplies_as_much(prop_case *c) {
     fake_pass f;
     do
         draw(c, "pcp", &f);
-    while (f.spec.phase != RC_PREFILL);
+    while (f.spec.phase != RC_PREFILL || f.spec.layout.dp > 1);
     int n = f.spec.layout.cp;
     f.x.model.kind[0].ffn *= (int64_t)f.spec.layout.tp * n;
     for (size_t i = 0; i < f.spec.seq_count; i++)

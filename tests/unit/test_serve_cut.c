@@ -115,12 +115,80 @@ static void test_capacity(void **state) {
     free(r);
 }
 
+/* Two prompts, one for each of two groups, and constant costs: both passes end with the longer one, 5 ms
+ * and 1,000 x 10 us, and so do the steps that follow, at 10 ms each. As two replicas each has its own. */
+static void served_as(const char *pool, const char *rest, rc_serve_result *r, rc_served **rows) {
+    char text[1024];
+    rc_error err = {0};
+    (void)snprintf(text, sizeof text,
+                   SERVE_HEAD
+                   "pools: [{name: a, %s}]\n"
+                   "synthetic: {requests: 2, rate: 1000000, process: even, input: {kind: "
+                   "constant, mean: 1000}, output: {kind: constant, mean: 3}}\n"
+                   "costs: {prefill: 5ms, prefill_token: 10us, decode: 10ms}\n%s",
+                   pool, rest);
+    if (serve_text(text, (rc_serve_options){.seed = 1}, r, rows, &err) != RC_OK)
+        fail_msg("%s", err.msg);
+}
+
+static void test_lockstep(void **state) {
+    (void)state;
+    const rc_time ms = 1000000000;
+    rc_serve_result *r = calloc(1, sizeof *r);
+    rc_served *rows = NULL;
+    assert_non_null(r);
+    served_as("tp: 1, dp_attention: 2", "", r, &rows);
+    assert_int_equal(r->done, 2);
+    assert_int_equal(r->pools[0].gpus, 2);
+    assert_int_equal(r->pools[0].replicas, 1);
+    /* the second comes 1 us after the first, whose pass is under way: it waits for its end */
+    assert_true(rows[0].first - rows[0].arrived == 15 * ms);
+    assert_true(rows[1].first == rows[0].first + 15 * ms);
+    /* the first decodes twice: beside the other's prompt, and once more for 10 ms beside its first step */
+    assert_true(rows[0].end == rows[1].first + 10 * ms);
+    assert_true(rows[1].end == rows[1].first + 20 * ms);
+    free(rows);
+    served_as("tp: 1, replicas: 2", "", r, &rows);
+    assert_true(rows[1].first - rows[1].arrived == 15 * ms);
+    assert_true(rows[1].end == rows[1].first + 20 * ms);
+    free(rows);
+    free(r);
+}
+
+/* The KV of a request lies in one group: 1,600 tokens of a replica are 800 of each of two. */
+static void test_group_capacity(void **state) {
+    (void)state;
+    rc_serve_result *r = calloc(1, sizeof *r);
+    assert_non_null(r);
+    served_as("tp: 1, dp_attention: 2", "kv: {tokens: 1600}\n", r, NULL);
+    assert_int_equal(r->too_large, 2);
+    assert_int_equal(r->pools[0].kv_tokens, 1600);
+    served_as("tp: 1", "kv: {tokens: 1600}\n", r, NULL);
+    assert_int_equal(r->done, 2);
+    free(r);
+}
+
+/* A lost node takes all groups with it; a slow rank is one of a group, whom the others wait for. */
+static void test_group_faults(void **state) {
+    (void)state;
+    rc_serve_result *r = calloc(1, sizeof *r);
+    rc_served *rows = NULL;
+    assert_non_null(r);
+    served_as("tp: 1, dp_attention: 2", "faults: [{kind: node-lost, at: 20ms, back: 100ms}]\n", r,
+              &rows);
+    assert_true(r->done == 2 && r->retried == 2);
+    assert_true(rows[0].end > 100 * (rc_time)1000000000 && rows[1].end > 100 * (rc_time)1000000000);
+    free(rows);
+    free(r);
+    refuses("tp: 1, dp_attention: 8, ep: 0, world: tp", "cp x dp_attention divides tp");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_weights),
-        cmocka_unit_test(test_capacity),
+        cmocka_unit_test(test_keys),         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_weights),      cmocka_unit_test(test_capacity),
+        cmocka_unit_test(test_lockstep),     cmocka_unit_test(test_group_capacity),
+        cmocka_unit_test(test_group_faults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
