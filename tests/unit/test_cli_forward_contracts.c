@@ -14,7 +14,8 @@ static void test_answers(void **state) {
     a.scenario.phase = none;
     trips("(unsigned)a->scenario.phase <= RC_MIXED", (void)metric(&a));
     trips("(unsigned)s->phase <= RC_MIXED", (void)json_metric(&a.scenario));
-    trips("s != NULL && tp >= 1 && cp >= 1", add_other(&a, NULL, 1, 1, 1));
+    const rc_layout one = {.tp = 1, .cp = 1};
+    trips("s != NULL && l->tp >= 1 && l->cp >= 1", (void)add(&a, NULL, &one));
     a.other_count = MAX_ALTERNATIVES;
     trips("a->other_count < MAX_ALTERNATIVES", add_other(&a, &rc_schedule_pass_kv, 1, 1, 1));
     a.result.time = -1.0;

@@ -32,6 +32,15 @@ static int teardown(void **state) {
     return 0;
 }
 
+static void test_spread(void **state) {
+    (void)state;
+    rc_elsewhere rest;
+    size_t own;
+    double flops;
+    trips("groups >= 1 && count >= 1",
+          (void)rc_spread_sequences(f.spec.model, 0, NULL, 1, &own, &rest, &flops, &err));
+}
+
 static void test_passes(void **state) {
     (void)state;
     rc_forward out;
@@ -213,8 +222,9 @@ static void test_counts(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(passes),     TEST(what_ifs), TEST(prices),  TEST(a_few_layers), TEST(compiling),
-        TEST(evaluating), TEST(paths),    TEST(records), TEST(counts),       TEST(clocks),
+        TEST(passes),    TEST(what_ifs),   TEST(prices), TEST(a_few_layers),
+        TEST(compiling), TEST(evaluating), TEST(paths),  TEST(records),
+        TEST(counts),    TEST(clocks),     TEST(spread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,10 +33,10 @@ static cluster *small(void) {
 static void test_passes(void **state) {
     (void)state;
     cluster *c = small();
-    trips("r->pass.busy", pass_ends(c, 0, 0));
+    trips("first->pass.busy", pass_ends(c, 0, 0));
     trips("b->filled == b->goal", prompt_done(c, replicas, 0, 0));
     replicas[0].health = (replica_health){.up = true, .up_since = 5};
-    trips("now >= r->health.up_since", replica_kick(c, replicas, 4));
+    trips("now >= first->health.up_since", replica_kick(c, replicas, 4));
     replicas[0].pass = (running_pass){.busy = true, .start = 5};
     trips("now >= r->pass.start", replica_abort(c, replicas, 4));
 }
@@ -45,8 +45,8 @@ static void test_faults(void **state) {
     (void)state;
     cluster *c = small();
     const rc_serve_fault f = {.replica = 1};
-    trips("f->replica >= 0 && (uint32_t)f->replica < c->pools[f->pool].count",
-          (void)replica_of(c, &f));
+    trips("f->replica >= 0 && f->replica < p->spec->replicas", (void)replica_of(c, &f));
+    spec.pools[0].replicas = 1;
     trips("r->health.up", lose(c, replicas, 0));
     spec.faults[0] = (rc_serve_fault){.kind = RC_NODE_LOST};
     trips("r->health.down > 0", is_over(c, 0, 0));
