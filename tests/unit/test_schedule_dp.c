@@ -106,6 +106,20 @@ static void test_groups_of_two(void **state) {
     rc_program_free(&p);
 }
 
+/* Where tokens are gathered in place of dispatched, all rows go to every rank of every group. */
+static void test_gathered(void **state) {
+    (void)state;
+    rc_layout l = cut(2, 4, 8);
+    l.expert_transfer = RC_EXPERTS_GATHER;
+    rc_program p = build(l, 11);
+    const rc_shape *all = needed(&p, "all_gather", 1), *parts = needed(&p, "reduce_scatter", 1);
+    assert_true(all->bytes == 42.0 * HIDDEN * 2 && all->ranks == 4 && all->members == 1);
+    assert_true(parts->bytes == all->bytes && parts->ranks == 4);
+    const rc_shape *work = needed(&p, "moe_ffn", 1);
+    assert_true(work->a == 42 && work->d == 42);
+    rc_program_free(&p);
+}
+
 /* As the parts of one TP group of eight: the FFN of the first layers sees all rows, gathered and scattered,
  * over an eighth of its width, and so does the LM head. */
 static void test_parts_of_a_group(void **state) {
@@ -193,8 +207,9 @@ static void test_spread(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_gpu_a_group), cmocka_unit_test(test_groups_of_two),
-        cmocka_unit_test(test_parts_of_a_group), cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_refused),          cmocka_unit_test(test_spread),
+        cmocka_unit_test(test_gathered),         cmocka_unit_test(test_parts_of_a_group),
+        cmocka_unit_test(test_memory),           cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_spread),
     };
     return cmocka_run_group_tests(tests, open_model, NULL);
 }
