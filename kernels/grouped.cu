@@ -12,7 +12,9 @@
  * Tiles of one expert go down 16 tiles of rows before the next columns: what runs at a time on all SMs then
  * shares rows and weights in L2.
  *
- * The accumulator's rows lie four lanes to 8 columns; lanes trade words so that each stores 16 bytes.
+ * The accumulator's rows lie four lanes to 8 columns; lanes trade words so that each stores 16 bytes. Scales of
+ * columns are fetched before the products and wait in shared memory: read as they are needed, they took as long
+ * as eleven stages of e4m3.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "kernels/experts.h"
@@ -147,51 +149,65 @@ __device__ __forceinline__ uint4 trade(uint32_t v0, uint32_t v1, uint32_t v2, ui
     return high ? make_uint4(b0, b1, a2, a3) : make_uint4(a0, a1, b0, b1);
 }
 
-/* Rows of a warp: lane / 4 and 8 more. */
+/* Rows of a warp: lane / 4 and 8 more. `scale`: of the tile's columns, in shared memory. */
 template <bool Fp8, int Columns>
 __device__ __forceinline__ void store_tile(const grouped_params &p, const tile_at &at,
-                                           float (&d)[Columns / 2], int row0) {
+                                           float (&d)[Columns / 2], int row0, const float *scale) {
     const int lane = threadIdx.x % 32, q = lane % 4;
+    float by[2];
 #pragma unroll
     for (int h = 0; h < 2; h++) {
         const int row = row0 + lane / 4 + 8 * h;
-        const bool mine = row < at.rows;
-        const int64_t y_row = at.row + row;
-        const float by = Fp8 && mine ? p.x_scale[y_row] : 1.f;
+        by[h] = Fp8 && row < at.rows ? p.x_scale[at.row + row] : 1.f;
+    }
 #pragma unroll
-        for (int i = 0; i < Columns / 32; i++) {
+    for (int i = 0; i < Columns / 32; i++) {
+        float2 s[4];
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+            s[j] = Fp8 ? *(const float2 *)(scale + 8 * (4 * i + j) + 2 * q) : make_float2(1.f, 1.f);
+        const int column = at.column + 8 * (4 * i + q);
+#pragma unroll
+        for (int h = 0; h < 2; h++) {
+            const int row = row0 + lane / 4 + 8 * h;
             uint32_t v[4];
 #pragma unroll
             for (int j = 0; j < 4; j++) {
                 float low = d[4 * (4 * i + j) + 2 * h], high = d[4 * (4 * i + j) + 2 * h + 1];
                 if (Fp8) {
-                    const int c = at.column + 8 * (4 * i + j) + 2 * q;
-                    float2 s =
-                        c < p.n ? __ldg((const float2 *)(p.w_scale + (int64_t)at.expert * p.n + c))
-                                : make_float2(0.f, 0.f);
-                    low *= by * s.x;
-                    high *= by * s.y;
+                    low *= by[h] * s[j].x;
+                    high *= by[h] * s[j].y;
                 }
                 v[j] = pack_bf16(low, high);
             }
-            const int column = at.column + 8 * (4 * i + q);
             const uint4 out = trade(v[0], v[1], v[2], v[3], q);
-            if (mine && column < p.n)
-                *(uint4 *)(p.y + y_row * p.n + column) = out;
+            if (row < at.rows && column < p.n)
+                *(uint4 *)(p.y + (int64_t)(at.row + row) * p.n + column) = out;
         }
     }
 }
 
+/* Of the tile's columns, two a thread. */
+template <int Columns>
+__device__ __forceinline__ float2 column_scales(const grouped_params &p, const tile_at &at) {
+    const int mine = 2 * (threadIdx.x % 128), c = at.column + mine;
+    return mine < Columns && c < p.n
+               ? __ldg((const float2 *)(p.w_scale + (int64_t)at.expert * p.n + c))
+               : make_float2(0.f, 0.f);
+}
+
 template <bool Fp8, int Columns>
 __device__ __forceinline__ void consume(const grouped_params &p, const int *tiles, uint32_t buffers,
-                                        uint32_t full, uint32_t empty) {
+                                        uint32_t full, uint32_t empty,
+                                        float (*scales)[2][Columns]) {
     typedef ring<Columns> r;
     const int group = threadIdx.x / 128 - 1, warp = threadIdx.x / 32 % 4, lane = threadIdx.x % 32;
-    int stage = 0, phase = 0;
-    for (int t = blockIdx.x; t < tiles[p.experts]; t += gridDim.x) {
+    int stage = 0, phase = 0, turn = 0;
+    for (int t = blockIdx.x; t < tiles[p.experts]; t += gridDim.x, turn ^= 1) {
         const tile_at at = find_tile<Columns>(p, tiles, t);
         float d[Columns / 2];
         const bool works = at.rows > group * HALF;
+        const float2 scale = Fp8 ? column_scales<Columns>(p, at) : make_float2(0.f, 0.f);
         int before = -1;
         for (int k = 0; k < p.k_blocks; k++) {
             const uint32_t a = buffers + stage * r::stage_bytes;
@@ -214,8 +230,14 @@ __device__ __forceinline__ void consume(const grouped_params &p, const int *tile
         pin(d);
         if (lane == 0)
             mbar_arrive(empty + 8 * before);
+        float *of = scales[group][turn]; /* a warp may still read those of the tile before */
+        if (Fp8) {
+            if (2 * (threadIdx.x % 128) < Columns)
+                *(float2 *)(of + 2 * (threadIdx.x % 128)) = scale;
+            named_sync(1 + group, 128);
+        }
         if (works)
-            store_tile<Fp8, Columns>(p, at, d, group * HALF + warp * 16);
+            store_tile<Fp8, Columns>(p, at, d, group * HALF + warp * 16, of);
     }
 }
 
@@ -226,6 +248,7 @@ __global__ void __launch_bounds__(THREADS, 1)
     extern __shared__ uint8_t dynamic[];
     __shared__ uint64_t barriers[2 * r::stages];
     __shared__ int tiles[RC_EXPERTS_MAX + 1];
+    __shared__ float scales[2][2][Columns]; /* of each warpgroup that multiplies, by turns */
     const uint32_t buffers = (smem_address(dynamic) + 1023) & ~1023u;
     const uint32_t full = smem_address(barriers), empty = full + 8 * r::stages;
     if (threadIdx.x < 32)
@@ -244,7 +267,7 @@ __global__ void __launch_bounds__(THREADS, 1)
             produce<Fp8, Columns>(p, tiles, buffers, full, empty);
     } else {
         registers_up<232>();
-        consume<Fp8, Columns>(p, tiles, buffers, full, empty);
+        consume<Fp8, Columns>(p, tiles, buffers, full, empty, scales);
     }
 }
 
