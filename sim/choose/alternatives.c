@@ -53,6 +53,17 @@ rc_spec rc_alternative_spec(const rc_model *m, const rc_costs *costs, const rc_l
                     .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
     spec.layout.cp = a->cp;
     spec.layout.ulysses = a->ulysses;
+    spec.layout.dcp = a->dcp;
+    spec.layout.dp = a->dp;
+    spec.layout.ep = a->ep;
+    if (a->dp > 1) { /* equal sequences */
+        spec.seq_count = (seq_count + (size_t)a->dp - 1) / (size_t)a->dp;
+        const double one =
+            rc_model_gemm_flops(m, seqs[0].t) + rc_model_attention_flops(m, seqs[0].t, seqs[0].p);
+        const int64_t others = (int64_t)(seq_count - spec.seq_count);
+        spec.elsewhere = (rc_elsewhere){others * seqs[0].t, others};
+        spec.elsewhere_flops = (double)others * one;
+    }
     return spec;
 }
 
@@ -62,8 +73,24 @@ static void add(const rc_model *m, const rc_costs *costs, const rc_layout *layou
     rc_layout l = *layout;
     l.cp = cp;
     l.ulysses = 1;
+    const int gpus = rc_layout_gpus(&l);
+    l.ep = l.ep < gpus ? l.ep : gpus;
     if (rc_schedule_suit(s, m, rc_costs_machine(costs)->gpus_per_node / l.tp, &l))
-        out[(*count)++] = (rc_alternative){.cp = cp, .ulysses = l.ulysses, .schedule = s};
+        out[(*count)++] = (rc_alternative){
+            .cp = cp, .ulysses = l.ulysses, .dcp = l.dcp, .dp = l.dp, .ep = l.ep, .schedule = s};
+}
+
+/* What one TP group, or several with sequences of their own, can do besides. */
+static void add_groups(const rc_model *m, const rc_costs *costs, const rc_layout *layout,
+                       rc_alternative *out, int *count) {
+    rc_layout cut = *layout, groups = *layout;
+    cut.dp = groups.dcp = 1;
+    for (int i = 0; rc_layout_dcp(layout) > 1 && rc_schedule_at(i); i++)
+        if ((rc_schedule_at(i)->groups & RC_OVER_TP) != 0 &&
+            rc_schedule_takes(rc_schedule_at(i), RC_PREFILL, 1))
+            add(m, costs, &cut, rc_schedule_at(i), 1, out, count);
+    if (rc_layout_dp(layout) > 1)
+        add(m, costs, &groups, rc_schedule_usual(RC_PREFILL, 1), 1, out, count);
 }
 
 static int next_lower(int cp) {
@@ -83,12 +110,15 @@ rc_status rc_choose_alternatives(const rc_model *m, const rc_costs *costs, const
         return rc_fail(err, RC_E_NOMEM, "out of memory for %d sequences", batch);
     for (int i = 0; i < batch; i++)
         seqs[i] = (rc_sequence){t, p};
+    rc_layout plain = *layout;
+    plain.dcp = plain.dp = 1;
     *count = 0;
     for (int n = cp; n > 1; n = next_lower(n))
         for (int i = 0; rc_schedule_at(i); i++)
             if (rc_schedule_takes(rc_schedule_at(i), RC_PREFILL, n))
-                add(m, costs, layout, rc_schedule_at(i), n, out, count);
-    add(m, costs, layout, rc_schedule_usual(RC_PREFILL, 1), 1, out, count);
+                add(m, costs, &plain, rc_schedule_at(i), n, out, count);
+    add(m, costs, &plain, rc_schedule_usual(RC_PREFILL, 1), 1, out, count);
+    add_groups(m, costs, layout, out, count);
     rc_status st = RC_OK;
     for (int i = 0; i < *count && st == RC_OK; i++) {
         rc_spec spec = rc_alternative_spec(m, costs, layout, &out[i], seqs, (size_t)batch);

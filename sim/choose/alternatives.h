@@ -6,11 +6,14 @@
 
 /* 1, 2, 4, ... 4096, or the powers of two below a degree and that degree; each with every
  * schedule. */
-enum { RC_ALTERNATIVES_CP = 4096, RC_ALTERNATIVES = 13 * RC_SCHEDULES_MAX };
+enum { RC_ALTERNATIVES_CP = 4096, RC_ALTERNATIVES = 14 * RC_SCHEDULES_MAX };
 
 typedef struct rc_alternative {
     int cp;
     int ulysses; /* ranks of a group, for a schedule of two levels; else 0 or 1 */
+    int dcp;     /* GPUs of the one TP group that hold different tokens; else 0 or 1 */
+    int dp;      /* groups of sequences, of a TP group each; else 0 or 1 */
+    int ep;      /* GPUs that experts are dealt to; else 0 or 1 */
     const rc_schedule *schedule;
     rc_status status; /* RC_OK; RC_E_NOFIT, RC_E_SIZE; RC_E_INPUT: fewer new tokens than ranks */
     double time;      /* s; NaN when it is not possible */
@@ -20,7 +23,10 @@ typedef struct rc_alternative {
 } rc_alternative;
 
 /* Degrees 1, 2, 4, ... below `cp`, and `cp` itself, the largest first; `batch` equal sequences of
- * t new and p cached tokens, launched by the host. layout->cp is ignored. */
+ * t new and p cached tokens, launched by the host. layout->cp is ignored. Besides, on one TP group: with
+ * layout->dcp above 1 the schedules that cut sequences over so many of its GPUs; and with layout->dp
+ * above 1 so many of these groups, over which the sequences are dealt. Experts go to layout->ep GPUs, or
+ * to all of an alternative that has fewer. */
 rc_status rc_choose_alternatives(const rc_model *m, const rc_costs *costs, const rc_layout *layout,
                                  int cp, int64_t t, int64_t p, int batch, rc_alternative *out,
                                  int *count, rc_error *err);

@@ -27,7 +27,7 @@ enum { MAX_TP = 4096, MAX_BATCH = 4096, RATES = 3 };
 typedef struct choose_flags {
     const char *t, *p, *model, *machine, *rule, *ffn, *store, *wanted;
     rc_many sets;
-    int64_t cp, tp, batch;
+    int64_t cp, tp, dcp, dp, ep, batch;
     bool json;
 } choose_flags;
 
@@ -62,6 +62,12 @@ static rc_status parse(int argc, char **argv, choose_flags *f, bool *helped, rc_
         {"--model", RC_FLAG_TEXT, &f->model, "NAME", "a model, or its config.json"},
         {"--cp", RC_FLAG_INT, RC_WHOLE(&f->cp, 1, RC_ALTERNATIVES_CP), "N", "CP ranks at hand"},
         {"--tp", RC_FLAG_INT, RC_WHOLE(&f->tp, 1, MAX_TP), "N", "GPUs of a rank (default 8)"},
+        {"--dcp", RC_FLAG_INT, RC_WHOLE(&f->dcp, 1, MAX_TP), "N",
+         "also one TP group with each sequence over N of its GPUs (default 1: not)"},
+        {"--dp-attention", RC_FLAG_INT, RC_WHOLE(&f->dp, 1, MAX_TP), "N",
+         "also N TP groups with sequences of their own (default 1: not)"},
+        {"--ep", RC_FLAG_INT, RC_WHOLE(&f->ep, 0, 1 << 20), "N",
+         "GPUs that experts are dealt to; 0: all of each alternative (default 1)"},
         {"--ffn-weights", RC_FLAG_TEXT, &f->ffn, "DTYPE",
          "fp8 or bf16 (default: the checkpoint's, fp8 if it is not quantised)"},
         {"--rule", RC_FLAG_TEXT, &f->rule, "NAME|FILE",
@@ -76,7 +82,8 @@ static rc_status parse(int argc, char **argv, choose_flags *f, bool *helped, rc_
     };
     const char *args[1];
     size_t count;
-    *f = (choose_flags){.p = "0", .rule = "oracle", .tp = 8, .batch = 1};
+    *f =
+        (choose_flags){.p = "0", .rule = "oracle", .tp = 8, .dcp = 1, .dp = 1, .ep = 1, .batch = 1};
     RC_TRY(rc_flags_parse(argc, argv, flags, sizeof flags / sizeof flags[0],
                           "usage: ringcast choose --T N --P N --machine M --model M --cp N [flags]",
                           args, 0, &count, helped, err));
@@ -110,7 +117,13 @@ static rc_status read_layout(const choose_flags *f, question *q, rc_error *err) 
     if (f->ffn || fp8)
         q->layout.ffn_weights = fp8 ? RC_FP8 : RC_BF16;
     q->batch = (int)f->batch;
-    return rc_layout_check(&q->model, &q->layout, err);
+    q->layout.ep = (int)(f->ep > 0 ? f->ep : rc_layout_gpus(&q->layout));
+    RC_TRY(rc_layout_check(&q->model, &q->layout, err));
+    q->layout.dcp = (int)f->dcp;
+    q->layout.dp = (int)f->dp;
+    if (f->ep == 0)
+        q->layout.ep = q->layout.tp * (q->layout.cp > q->layout.dp ? q->layout.cp : q->layout.dp);
+    return RC_OK;
 }
 
 /* A tuned rule knows nothing outside what it was tuned for. */
@@ -246,6 +259,17 @@ static void print_basis(const char *label, const rc_alternative *a) {
                rc_basis_text(a->basis, text, sizeof text));
 }
 
+/* Its schedule, and how it is cut besides; `alone` stands for one TP group that is not. */
+static const char *alternative_text(const question *q, const rc_alternative *a, const char *alone,
+                                    char *buf, size_t size) {
+    char more[96];
+    const rc_layout l = {.tp = q->layout.tp, .cp = a->cp, .dcp = a->dcp, .dp = a->dp, .ep = a->ep};
+    const bool bare = a->cp == 1 && rc_layout_dcp(&l) == 1 && rc_layout_dp(&l) == 1;
+    (void)snprintf(buf, size, "%s%s", bare ? alone : a->schedule->name,
+                   rc_layout_more(&l, more, sizeof more));
+    return buf;
+}
+
 static void print_fastest(const question *q, const rc_alternative *best) {
     const rc_alternative *own = answered(q);
     if (!best)
@@ -254,7 +278,9 @@ static void print_fastest(const question *q, const rc_alternative *best) {
         printf("fastest    the answer, %.3f ms\n", 1e3 * best->time);
         return;
     }
-    printf("fastest    CP%d %s, %.3f ms", best->cp, best->schedule->name, 1e3 * best->time);
+    char words[128];
+    printf("fastest    CP%d %s, %.3f ms", best->cp,
+           alternative_text(q, best, best->schedule->name, words, sizeof words), 1e3 * best->time);
     if (own)
         printf(" (%+.2f %%)", 100.0 * (best->time / own->time - 1.0));
     printf(", is not the answer: %s\n", why_not(q, best));
@@ -312,11 +338,12 @@ static rc_table *alternatives_table(const question *q) {
     rc_table_note(t, "what each alternative would take (predicted)");
     for (int i = 0; i < q->others; i++) {
         const rc_alternative *a = &q->other[i];
+        char words[128];
         rc_table_int(t, a->cp);
-        rc_table_text(t, a->cp == 1 ? "none" : a->schedule->name);
+        rc_table_text(t, alternative_text(q, a, "none", words, sizeof words));
         rc_table_real(t, 1e3 * a->time, 3);
         rc_table_real(t, 100.0 * (a->time / base - 1.0), 2);
-        rc_table_real(t, a->time * a->cp * q->layout.tp, 3);
+        rc_table_real(t, a->time * a->cp * q->layout.tp * (a->dp > 1 ? a->dp : 1), 3);
         rc_table_text(t, a->status == RC_OK ? (a->caution ? "ring_step never seen for it" : NULL)
                          : a->status == RC_E_NOFIT ? "does not fit into memory"
                          : a->status == RC_E_SIZE  ? "too many ops to simulate"

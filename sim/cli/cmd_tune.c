@@ -77,7 +77,8 @@ static rc_status report_wanted(const tune_flags *f, const rc_tune *t, rc_error *
         for (size_t k = 0; k < batch; k++)
             seqs[i][k] = (rc_sequence){c->t, c->p};
         for (int v = RC_TUNE_KV; v <= RC_TUNE_Q; v++) {
-            rc_alternative a = {.cp = cp, .schedule = rc_schedule_on(rc_tune_schedule(v), cp)};
+            rc_alternative a = {
+                .cp = cp, .ep = layout.ep, .schedule = rc_schedule_on(rc_tune_schedule(v), cp)};
             rc_forward_timing time;
             rc_spec pass = rc_alternative_spec(&t->s.model, t->costs, &layout, &a, seqs[i], batch);
             rc_forward_ctx *ctx = rc_forward_ctx_create();

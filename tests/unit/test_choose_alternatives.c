@@ -69,6 +69,31 @@ static void lists_lower_degrees(void **state) {
     assert_int_equal(rc_alternative_find(a, all, 3, rc_schedule_named("pass-kv")), -1);
 }
 
+/* Sixteen GPUs, two of which hold the same KV head: dcp 2 adds the two schedules that cut a prompt's cached
+ * tokens over them, and four groups of them one more, whose pass is that of the busiest: two prompts of 6
+ * in a batch of six. */
+static void lists_groups(void **state) {
+    (void)state;
+    rc_alternative a[RC_ALTERNATIVES];
+    rc_layout l = layout;
+    int plain = 0, count = 0;
+    l.tp = 16;
+    assert_int_equal(rc_choose_alternatives(&model, costs, &l, 1, 4000, 60000, 6, a, &plain, NULL),
+                     RC_OK);
+    l.dcp = 2;
+    l.dp = 4;
+    assert_int_equal(rc_choose_alternatives(&model, costs, &l, 1, 4000, 60000, 6, a, &count, NULL),
+                     RC_OK);
+    assert_int_equal(count, plain + 3);
+    assert_true(a[1].dcp == 2 && a[2].dcp == 2 && a[1].dp == 1 && a[3].dp == 4 && a[3].dcp == 1);
+    assert_string_equal(a[1].schedule->name, "dcp-ag-rs");
+    assert_int_equal(rc_choose_alternatives(&model, costs,
+                                            &(rc_layout){.tp = 16, .ffn_weights = RC_FP8}, 1, 4000,
+                                            60000, 2, a + count, &plain, NULL),
+                     RC_OK);
+    assert_true(a[3].time == a[count].time); /* two each, at most: as two alone */
+}
+
 static void same_as_forward(void **state) {
     (void)state;
     rc_alternative a[RC_ALTERNATIVES];
@@ -178,6 +203,7 @@ static void achieved_rates(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists_lower_degrees),
+        cmocka_unit_test(lists_groups),
         cmocka_unit_test(same_as_forward),
         cmocka_unit_test(no_cp),
         cmocka_unit_test(full_prefill_takes_pass_kv),
