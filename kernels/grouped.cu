@@ -152,7 +152,7 @@ __device__ __forceinline__ uint4 trade(uint32_t v0, uint32_t v1, uint32_t v2, ui
 /* Rows of a warp: lane / 4 and 8 more. `scale`: of the tile's columns, in shared memory. */
 template <bool Fp8, int Columns>
 __device__ __forceinline__ void store_tile(const grouped_params &p, const tile_at &at,
-                                           float (&d)[Columns / 2], int row0, const float *scale) {
+                                           float (&d)[Columns / 2], int row0, const float2 *scale) {
     const int lane = threadIdx.x % 32, q = lane % 4;
     float by[2];
 #pragma unroll
@@ -165,7 +165,7 @@ __device__ __forceinline__ void store_tile(const grouped_params &p, const tile_a
         float2 s[4];
 #pragma unroll
         for (int j = 0; j < 4; j++)
-            s[j] = Fp8 ? *(const float2 *)(scale + 8 * (4 * i + j) + 2 * q) : make_float2(1.f, 1.f);
+            s[j] = Fp8 ? scale[4 * (4 * i + j) + q] : make_float2(1.f, 1.f);
         const int column = at.column + 8 * (4 * i + q);
 #pragma unroll
         for (int h = 0; h < 2; h++) {
@@ -199,7 +199,7 @@ __device__ __forceinline__ float2 column_scales(const grouped_params &p, const t
 template <bool Fp8, int Columns>
 __device__ __forceinline__ void consume(const grouped_params &p, const int *tiles, uint32_t buffers,
                                         uint32_t full, uint32_t empty,
-                                        float (*scales)[2][Columns]) {
+                                        float2 (*scales)[2][Columns / 2]) {
     typedef ring<Columns> r;
     const int group = threadIdx.x / 128 - 1, warp = threadIdx.x / 32 % 4, lane = threadIdx.x % 32;
     int stage = 0, phase = 0, turn = 0;
@@ -230,10 +230,10 @@ __device__ __forceinline__ void consume(const grouped_params &p, const int *tile
         pin(d);
         if (lane == 0)
             mbar_arrive(empty + 8 * before);
-        float *of = scales[group][turn]; /* a warp may still read those of the tile before */
+        float2 *of = scales[group][turn]; /* a warp may still read those of the tile before */
         if (Fp8) {
             if (2 * (threadIdx.x % 128) < Columns)
-                *(float2 *)(of + 2 * (threadIdx.x % 128)) = scale;
+                of[threadIdx.x % 128] = scale;
             named_sync(1 + group, 128);
         }
         if (works)
@@ -248,7 +248,7 @@ __global__ void __launch_bounds__(THREADS, 1)
     extern __shared__ uint8_t dynamic[];
     __shared__ uint64_t barriers[2 * r::stages];
     __shared__ int tiles[RC_EXPERTS_MAX + 1];
-    __shared__ float scales[2][2][Columns]; /* of each warpgroup that multiplies, by turns */
+    __shared__ float2 scales[2][2][Columns / 2]; /* of each warpgroup that multiplies, by turns */
     const uint32_t buffers = (smem_address(dynamic) + 1023) & ~1023u;
     const uint32_t full = smem_address(barriers), empty = full + 8 * r::stages;
     if (threadIdx.x < 32)
