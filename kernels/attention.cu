@@ -1,4 +1,5 @@
-/* Prefill attention: bf16, head dimension 128, grouped query heads packed into the rows of a tile.
+/* Prefill attention: bf16 or e4m3, grouped query heads packed into the rows of a tile; heads of 128, in bf16
+ * also of 64, of 256, and of 192 with values of 128.
  *
  * nvcc -gencode arch=compute_90a,code=sm_90a -O3 -std=c++17 -I. -Xptxas -v -c kernels/attention.cu
  *
@@ -7,7 +8,7 @@
  * loses 5 %, 15 % in e4m3), and a kernel with the one behind it must fit the instruction cache of
  * 128 KB.
  *
- * FLOPs 4 * 128 * hq * visible (query, key) pairs; bytes: each tensor once.
+ * FLOPs 2 * (columns of K and of V) * hq * visible (query, key) pairs; bytes: each tensor once.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "kernels/attention_core.cuh"
@@ -23,9 +24,10 @@ enum { COMBINE_THREADS = 256, COMBINE_FLIGHT = 16, MAX_SPLITS = RC_ATTN_MAX_SPLI
 /* ---- combine: one warp a row of a split tile ----------------------------------------------- */
 /* Adds splits [from, to), at most 32 of them; lane s - from of the warp holds the weight of split
  * s. */
+template <int V>
 __device__ __forceinline__ void combine_some(float4 &acc, const float *row, int from, int to,
                                              float weight) {
-    const int64_t next = (int64_t)ATTN_ROWS * 128;
+    const int64_t next = (int64_t)ATTN_ROWS * V;
     for (int s = from; s < to; s += COMBINE_FLIGHT) {
         float4 x[COMBINE_FLIGHT];
 #pragma unroll
@@ -44,7 +46,7 @@ __device__ __forceinline__ void combine_some(float4 &acc, const float *row, int 
     }
 }
 
-template <bool Causal, int Seqs>
+template <int V, bool Causal, int Seqs>
 __global__ void __launch_bounds__(COMBINE_THREADS)
     attn_combine(const AttnParams p, const __grid_constant__ AttnBatch<Seqs> b) {
     if (p.early)
@@ -71,40 +73,47 @@ __global__ void __launch_bounds__(COMBINE_THREADS)
         }
         top = warp_max(top);
         float offset = top == -INFINITY ? 0.f : top;
-        float4 acc = make_float4(0.f, 0.f, 0.f, 0.f);
 #pragma unroll
         for (int j = 0; j < MAX_SPLITS / 32; j++) {
             lse[j] = __expf(lse[j] - offset);
             sum += lse[j];
         }
-#pragma unroll 1
-        for (int j = 0; 32 * j < splits; j++) {
-            float weight = lse[0]; /* lse[j], from registers */
-#pragma unroll
-            for (int i = 1; i < MAX_SPLITS / 32; i++)
-                weight = i == j ? lse[i] : weight;
-            combine_some(acc, p.part_o + first * 128 + 4 * lane, 32 * j, min(splits, 32 * j + 32),
-                         weight);
-        }
         sum = warp_sum(sum);
         float inverse = sum == 0.f ? 0.f : 1.f / sum;
         int64_t row = (int64_t)(b.q_start[seq] + token) * p.hq + head;
-        *(uint2 *)(p.o + row * 128 + 4 * lane) =
-            make_uint2(pack_bf16(acc.x * inverse, acc.y * inverse),
-                       pack_bf16(acc.z * inverse, acc.w * inverse));
+#pragma unroll
+        for (int part = 0; part < V;
+             part += 128) { /* 64 columns: the upper lanes help with weights alone */
+            int column = V < 128 ? 4 * lane % V : part + 4 * lane;
+            float4 acc = make_float4(0.f, 0.f, 0.f, 0.f);
+#pragma unroll 1
+            for (int j = 0; 32 * j < splits; j++) {
+                float weight = lse[0]; /* lse[j], from registers */
+#pragma unroll
+                for (int i = 1; i < MAX_SPLITS / 32; i++)
+                    weight = i == j ? lse[i] : weight;
+                combine_some<V>(acc, p.part_o + first * V + column, 32 * j,
+                                min(splits, 32 * j + 32), weight);
+            }
+            if (V >= 128 || 4 * lane < V)
+                *(uint2 *)(p.o + row * V + column) =
+                    make_uint2(pack_bf16(acc.x * inverse, acc.y * inverse),
+                               pack_bf16(acc.z * inverse, acc.w * inverse));
+        }
         if (p.lse && lane == 0)
             p.lse[row] = sum == 0.f ? -INFINITY : top + logf(sum);
     }
 }
 
 /* No key at all: O = 0, LSE = -inf. */
-__global__ void attn_nothing(__nv_bfloat16 *o, float *lse, int64_t rows) {
+__global__ void attn_nothing(__nv_bfloat16 *o, float *lse, int64_t rows, int columns) {
     int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x,
             stride = (int64_t)gridDim.x * blockDim.x;
-    for (; i < rows * 16; i += stride) {
+    int pieces = columns / 8;
+    for (; i < rows * pieces; i += stride) {
         ((uint4 *)o)[i] = make_uint4(0, 0, 0, 0);
-        if (lse && i % 16 == 0)
-            lse[i / 16] = -INFINITY;
+        if (lse && i % pieces == 0)
+            lse[i / pieces] = -INFINITY;
     }
 }
 
@@ -132,16 +141,33 @@ static bool attn_seqs_ok(const rc_attn_args *a) {
         if (a->q_start[i] < 0 || a->q_len[i] < 0 || a->k_start[i] < 0 || a->k_len[i] < 0 ||
             (int64_t)a->q_start[i] + a->q_len[i] > a->tq ||
             (int64_t)a->k_start[i] + a->k_len[i] > a->tk ||
-            (a->dtype == RC_KERNEL_E4M3 && a->k_start[i] % ATTN_KEYS))
+            (a->dtype == RC_KERNEL_E4M3 && a->k_start[i] % AttnFp8::KEYS))
             return false;
     return true;
+}
+
+/* Columns of queries and keys, and of values. */
+static int attn_key_columns(const rc_attn_args *a) {
+    return a->head_k ? a->head_k : 128;
+}
+
+static int attn_value_columns(const rc_attn_args *a) {
+    return a->head_v ? a->head_v : attn_key_columns(a) == 192 ? 128 : attn_key_columns(a);
+}
+
+static bool attn_heads_ok(const rc_attn_args *a) {
+    int k = attn_key_columns(a), v = attn_value_columns(a);
+    if (a->dtype == RC_KERNEL_E4M3)
+        return k == 128 && v == 128;
+    return a->dtype == RC_KERNEL_BF16 &&
+           ((k == v && (k == 64 || k == 128 || k == 256)) || (k == 192 && v == 128));
 }
 
 static bool attn_valid(const rc_attn_args *a) {
     return a && a->tq >= 1 && attn_length_ok(a->tq) && attn_length_ok(a->tk) && a->hkv >= 1 &&
            a->hq >= a->hkv && a->hq % a->hkv == 0 && a->hq / a->hkv <= 16 && a->scale >= 0.f &&
-           a->splits >= 0 && a->sms >= 0 && (!a->share || a->tickets) &&
-           (a->dtype == RC_KERNEL_BF16 || a->dtype == RC_KERNEL_E4M3) && attn_seqs_ok(a);
+           a->splits >= 0 && a->sms >= 0 && (!a->share || a->tickets) && attn_heads_ok(a) &&
+           attn_seqs_ok(a);
 }
 
 static int attn_row_tiles(const AttnPlan *plan, int tq) {
@@ -204,7 +230,7 @@ static void attn_plan(const rc_attn_args *a, AttnPlan *plan) {
     p->tk = (int)a->tk;
     p->group = a->hq / a->hkv;
     p->tokens = ATTN_ROWS / p->group;
-    p->scale = a->scale > 0.f ? a->scale : 0.08838834764831845f;
+    p->scale = a->scale > 0.f ? a->scale : 1.f / sqrtf((float)attn_key_columns(a));
     p->scale *= fp8 ? given(a->q_scale) * given(a->k_scale) : 1.f;
     p->scale_log2 = p->scale * 1.4426950408889634f;
     p->v_scale = fp8 ? given(a->v_scale) : 1.f;
@@ -237,27 +263,31 @@ extern "C" size_t rc_attn_workspace(const rc_attn_args *a) {
     if (!attn_valid(a) || a->tk == 0)
         return 0;
     attn_plan(a, &plan);
-    return (size_t)plan.b.first_piece[plan.b.n] * ATTN_ROWS * (128 + 1) * sizeof(float);
+    return (size_t)plan.b.first_piece[plan.b.n] * ATTN_ROWS * (size_t)(attn_value_columns(a) + 1) *
+           sizeof(float);
 }
 
 /* ---- launch -------------------------------------------------------------------------------- */
-/* Q [tq][hq][128] as (column, head, token), a box being one 128-byte panel of a row tile. */
+/* Q [tq][hq][columns] as (column, head, token), a box being one 128-byte panel of a row tile. */
 static int attn_map_q(CUtensorMap *map, const rc_attn_args *a, const AttnParams *p) {
     rc_map_type type = a->dtype == RC_KERNEL_E4M3 ? RC_MAP_BYTES_128 : RC_MAP_BF16_128;
-    cuuint64_t row = type == RC_MAP_BYTES_128 ? 128 : 256;
-    cuuint64_t dims[3] = {128, (cuuint64_t)p->hq, (cuuint64_t)a->tq};
+    cuuint64_t columns = (cuuint64_t)attn_key_columns(a);
+    cuuint64_t row = type == RC_MAP_BYTES_128 ? columns : 2 * columns;
+    cuuint64_t dims[3] = {columns, (cuuint64_t)p->hq, (cuuint64_t)a->tq};
     cuuint64_t strides[2] = {row, row * (cuuint64_t)p->hq};
     cuuint32_t box[3] = {type == RC_MAP_BYTES_128 ? 128u : 64u, (cuuint32_t)p->group,
                          (cuuint32_t)p->tokens};
     return rc_tensor_map(map, type, a->q, 3, dims, strides, box);
 }
 
-/* bf16 K or V [tk][hkv][128] as (column of a panel, head, key, panel), a box being both panels of
- * a block. */
-static int attn_map_kv(CUtensorMap *map, const void *x, const rc_attn_args *a) {
-    cuuint64_t dims[4] = {64, (cuuint64_t)a->hkv, (cuuint64_t)a->tk, 2};
-    cuuint64_t strides[3] = {256, 256 * (cuuint64_t)a->hkv, 128};
-    cuuint32_t box[4] = {64, 1, ATTN_KEYS, 2};
+/* bf16 K or V [tk][hkv][columns] as (column of a panel, head, key, panel), a box being all panels of
+ * a block of `keys`. */
+static int attn_map_kv(CUtensorMap *map, const void *x, const rc_attn_args *a, int columns,
+                       int keys) {
+    cuuint64_t row = 2 * (cuuint64_t)columns, panels = (cuuint64_t)columns / 64;
+    cuuint64_t dims[4] = {64, (cuuint64_t)a->hkv, (cuuint64_t)a->tk, panels};
+    cuuint64_t strides[3] = {row, row * (cuuint64_t)a->hkv, 128};
+    cuuint32_t box[4] = {64, 1, (cuuint32_t)keys, (cuuint32_t)panels};
     return rc_tensor_map(map, RC_MAP_BF16_128, x, 4, dims, strides, box);
 }
 
@@ -265,7 +295,7 @@ static int attn_map_kv(CUtensorMap *map, const void *x, const rc_attn_args *a) {
 static int attn_map_k8(CUtensorMap *map, const rc_attn_args *a) {
     cuuint64_t dims[3] = {128, (cuuint64_t)a->hkv, (cuuint64_t)a->tk};
     cuuint64_t strides[2] = {128, 128 * (cuuint64_t)a->hkv};
-    cuuint32_t box[3] = {128, 1, ATTN_KEYS};
+    cuuint32_t box[3] = {128, 1, AttnFp8::KEYS};
     return rc_tensor_map(map, RC_MAP_BYTES_128, a->k, 3, dims, strides, box);
 }
 
@@ -310,32 +340,52 @@ static int attn_launch(const AttnPlan *plan, const CUtensorMap (&maps)[3], cudaS
         return e;
     int rows = tiles * plan->p.group * plan->p.tokens, warps = COMBINE_THREADS / 32;
     int blocks = (rows + warps - 1) / warps, most = 2 * plan->sms;
-    return rc_launch_dependent(attn_combine<Causal, Seqs>, blocks < most ? blocks : most,
+    return rc_launch_dependent(attn_combine<T::V, Causal, Seqs>, blocks < most ? blocks : most,
                                COMBINE_THREADS, 0, stream, plan->p, b);
 }
 
-template <class T, bool Causal>
-static int attn_launch_batch(const AttnPlan *plan, const CUtensorMap (&maps)[3],
-                             cudaStream_t stream) {
-    return plan->b.n == 1 ? attn_launch<T, Causal, 1>(plan, maps, stream)
-                          : attn_launch<T, Causal, RC_ATTN_MAX_SEQS>(plan, maps, stream);
+template <class T>
+static int attn_launch_type(const rc_attn_args *a, const AttnPlan *plan,
+                            const CUtensorMap (&maps)[3], cudaStream_t stream) {
+    if (plan->b.n == 1)
+        return a->causal ? attn_launch<T, true, 1>(plan, maps, stream)
+                         : attn_launch<T, false, 1>(plan, maps, stream);
+    return a->causal ? attn_launch<T, true, RC_ATTN_MAX_SEQS>(plan, maps, stream)
+                     : attn_launch<T, false, RC_ATTN_MAX_SEQS>(plan, maps, stream);
+}
+
+template <class T>
+static int attn_launch_bf16(const rc_attn_args *a, const AttnPlan *plan, cudaStream_t stream) {
+    CUtensorMap maps[3];
+    int e = attn_map_q(&maps[0], a, &plan->p);
+    e = e ? e : attn_map_kv(&maps[1], a->k, a, attn_key_columns(a), T::KEYS);
+    e = e ? e : attn_map_kv(&maps[2], a->v, a, attn_value_columns(a), T::KEYS);
+    return e ? e : attn_launch_type<T>(a, plan, maps, stream);
+}
+
+static int attn_launch_e4m3(const rc_attn_args *a, const AttnPlan *plan, cudaStream_t stream) {
+    CUtensorMap maps[3];
+    int e = attn_map_q(&maps[0], a, &plan->p);
+    e = e ? e : attn_map_k8(&maps[1], a);
+    e = e ? e : attn_map_v8(&maps[2], a);
+    return e ? e : attn_launch_type<AttnFp8>(a, plan, maps, stream);
 }
 
 /* No key anywhere. */
 static int attn_fill_nothing(const rc_attn_args *a, cudaStream_t stream) {
+    int columns = attn_value_columns(a);
     for (int i = 0; i < (a->seqs ? a->seqs : 1); i++) {
         int64_t from = a->seqs ? a->q_start[i] : 0, tokens = a->seqs ? a->q_len[i] : a->tq;
         if (tokens > 0)
-            attn_nothing<<<64, 256, 0, stream>>>((__nv_bfloat16 *)a->o + from * a->hq * 128,
+            attn_nothing<<<64, 256, 0, stream>>>((__nv_bfloat16 *)a->o + from * a->hq * columns,
                                                  a->lse ? a->lse + from * a->hq : nullptr,
-                                                 tokens * a->hq);
+                                                 tokens * a->hq, columns);
     }
     return (int)cudaGetLastError();
 }
 
 extern "C" int rc_attn_forward(const rc_attn_args *a, void *stream) {
     AttnPlan plan;
-    CUtensorMap maps[3];
     cudaStream_t s = (cudaStream_t)stream;
     if (!attn_valid(a))
         return RC_KERNEL_EINVAL;
@@ -353,27 +403,32 @@ extern "C" int rc_attn_forward(const rc_attn_args *a, void *stream) {
     plan.p.o = (__nv_bfloat16 *)a->o;
     plan.p.lse = a->lse;
     plan.p.part_o = (float *)a->workspace;
-    plan.p.part_lse = plan.p.part_o + (size_t)pieces * ATTN_ROWS * 128;
-    bool fp8 = a->dtype == RC_KERNEL_E4M3;
-    e = attn_map_q(&maps[0], a, &plan.p);
-    e = e ? e : fp8 ? attn_map_k8(&maps[1], a) : attn_map_kv(&maps[1], a->k, a);
-    e = e ? e : fp8 ? attn_map_v8(&maps[2], a) : attn_map_kv(&maps[2], a->v, a);
-    if (e)
-        return e;
-    if (fp8)
-        return a->causal ? attn_launch_batch<AttnFp8, true>(&plan, maps, s)
-                         : attn_launch_batch<AttnFp8, false>(&plan, maps, s);
-    return a->causal ? attn_launch_batch<AttnBf16, true>(&plan, maps, s)
-                     : attn_launch_batch<AttnBf16, false>(&plan, maps, s);
+    plan.p.part_lse = plan.p.part_o + (size_t)pieces * ATTN_ROWS * attn_value_columns(a);
+    if (a->dtype == RC_KERNEL_E4M3)
+        return attn_launch_e4m3(a, &plan, s);
+    switch (attn_key_columns(a)) {
+    case 64:
+        return attn_launch_bf16<AttnBf16Of64>(a, &plan, s);
+    case 192:
+        return attn_launch_bf16<AttnBf16Of192>(a, &plan, s);
+    case 256:
+        return attn_launch_bf16<AttnBf16Of256>(a, &plan, s);
+    default:
+        return attn_launch_bf16<AttnBf16>(a, &plan, s);
+    }
 }
 
-extern "C" double rc_attn_flops(int64_t tq, int64_t tk, int hq, int causal) {
+extern "C" double rc_attn_pairs(int64_t tq, int64_t tk, int causal) {
     double pairs = (double)tq * (double)tk;
     if (causal) { /* query i sees min(tk, max(0, i + 1 + tk - tq)) keys */
         double rows = (double)(tk < tq ? tk : tq), off = (double)(tk > tq ? tk - tq : 0);
         pairs = rows * (rows + 1) / 2 + rows * off;
     }
-    return 4.0 * 128 * hq * pairs;
+    return pairs;
+}
+
+extern "C" double rc_attn_flops(int64_t tq, int64_t tk, int hq, int causal) {
+    return 4.0 * 128 * hq * rc_attn_pairs(tq, tk, causal);
 }
 
 extern "C" double rc_attn_bytes(int64_t tq, int64_t tk, int hq, int hkv) {

@@ -30,7 +30,7 @@ template <int Seqs> struct AttnBatch {
 struct AttnParams {
     __nv_bfloat16 *o;
     float *lse;
-    float *part_o;     /* [piece][128 rows][128], pieces of the split tiles */
+    float *part_o;     /* [piece][128 rows][columns of V], pieces of the split tiles */
     float *part_lse;   /* [piece][128 rows] */
     unsigned *tickets; /* [0] items handed out, [1] CTAs that found none left; NULL: fixed order */
     int hq, hkv, tk;   /* tk: rows of K and V */
@@ -53,11 +53,12 @@ struct AttnItem {
  * comes. An item's words are read until its output is written, which is during the item behind it:
  * hence twice as many slots for them. */
 template <class T> struct AttnShared {
-    static constexpr uint32_t tile = ATTN_KEYS * T::ROW_BYTES, q_tile = ATTN_ROWS * T::ROW_BYTES;
+    static constexpr uint32_t k_tile = T::KEYS * T::K_ROW, v_tile = T::KEYS * T::V_ROW;
+    static constexpr uint32_t q_tile = ATTN_ROWS * T::K_ROW;
     static constexpr uint32_t q = 0;
     static constexpr uint32_t k = T::Q_SLOTS * q_tile;
-    static constexpr uint32_t v = k + T::STAGES * tile;
-    static constexpr uint32_t items = v + T::STAGES * tile;
+    static constexpr uint32_t v = k + T::STAGES * k_tile;
+    static constexpr uint32_t items = v + T::STAGES * v_tile;
     static constexpr uint32_t CUTS = 2 * T::STAGES, cuts = items + 2 * T::Q_SLOTS * ATTN_ITEM_BYTES;
     static constexpr uint32_t bars = cuts + CUTS * ATTN_CUT_BYTES;
     static constexpr uint32_t q_full = bars, q_empty = q_full + 8 * T::Q_SLOTS;
@@ -68,15 +69,15 @@ template <class T> struct AttnShared {
 };
 
 /* Keys [0, visible) are those that the last token of a tile sees. */
-template <bool Causal>
-__host__ __device__ __forceinline__ int attn_tile_blocks(int tok0, int tokens, int tq, int tk) {
+template <class T, bool Causal>
+__device__ __forceinline__ int attn_tile_blocks(int tok0, int tokens, int tq, int tk) {
     int visible = tk;
     if (Causal) {
         int last = (tok0 + tokens < tq ? tok0 + tokens : tq) - 1;
         visible = last + (tk - tq) + 1;
         visible = visible < 0 ? 0 : visible > tk ? tk : visible;
     }
-    return (visible + ATTN_KEYS - 1) / ATTN_KEYS;
+    return (visible + T::KEYS - 1) / T::KEYS;
 }
 
 /* The last i with first[i] <= index. */
@@ -134,7 +135,7 @@ __device__ __forceinline__ AttnItem attn_get_item(uint32_t at) {
     return {x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8]};
 }
 
-template <bool Causal, int Seqs>
+template <class T, bool Causal, int Seqs>
 __device__ __forceinline__ AttnItem attn_item(const AttnParams &p, const AttnBatch<Seqs> &b,
                                               int index) {
     AttnItem w;
@@ -151,7 +152,7 @@ __device__ __forceinline__ AttnItem attn_item(const AttnParams &p, const AttnBat
     int row_tile, tq = b.q_len[i];
     attn_tile_place<Causal>(tile, (tq + p.tokens - 1) / p.tokens, p.hkv, row_tile, w.kv);
     w.tok0 = row_tile * p.tokens;
-    int blocks = attn_tile_blocks<Causal>(w.tok0, p.tokens, tq, b.k_len[i]);
+    int blocks = attn_tile_blocks<T, Causal>(w.tok0, p.tokens, tq, b.k_len[i]);
     w.lo = (int)((int64_t)blocks * split / splits);
     w.hi = (int)((int64_t)blocks * (split + 1) / splits);
     w.q_start = b.q_start[i];
@@ -220,11 +221,11 @@ __device__ __forceinline__ void attn_produce_k(const CUtensorMap *mq, const CUte
         AttnItem w = {0, 0, 0, 0, ATTN_END, 0, 0, 0, 0};
         bool more = order.index < items;
         if (more)
-            w = attn_item<Causal>(p, b, order.index);
+            w = attn_item<T, Causal>(p, b, order.index);
         mbar_wait(base + M::q_empty + 8 * slot, (t / T::Q_SLOTS & 1) ^ 1);
         attn_put_item(base + M::items + t % (2 * T::Q_SLOTS) * ATTN_ITEM_BYTES, w);
         if (w.lo < w.hi) {
-            mbar_expect(full, (uint32_t)(T::ROW_BYTES * p.group * p.tokens));
+            mbar_expect(full, (uint32_t)(T::K_ROW * p.group * p.tokens));
             T::load_q(base + M::q + slot * M::q_tile, mq, full, w.kv * p.group, w.q_start + w.tok0);
         } else {
             mbar_arrive(full);
@@ -240,9 +241,9 @@ __device__ __forceinline__ void attn_produce_k(const CUtensorMap *mq, const CUte
             if (block == ask)
                 order.next(p);
             mbar_wait(base + M::k_empty + bar, (n / T::STAGES & 1) ^ 1);
-            mbar_expect(base + M::k_full + bar, M::tile);
-            T::load_k(base + M::k + stage * M::tile, mk, base + M::k_full + bar, w.kv,
-                      w.k_start + block * ATTN_KEYS);
+            mbar_expect(base + M::k_full + bar, M::k_tile);
+            T::load_k(base + M::k + stage * M::k_tile, mk, base + M::k_full + bar, w.kv,
+                      w.k_start + block * T::KEYS);
         }
     }
     AttnOrder::finish(p);
@@ -280,15 +281,15 @@ __device__ __forceinline__ void attn_produce_v(const CUtensorMap *mv, const Attn
 #pragma unroll(AttnShares <T, Causal>::UNROLL)
         for (int block = w.hi - 1; block >= w.lo; block--, n++) {
             uint32_t stage = n % T::STAGES, bar = 8 * stage;
-            uint32_t v = base + M::v + stage * M::tile, full = base + M::v_full + bar;
-            int left = w.k_len - block * ATTN_KEYS;
+            uint32_t v = base + M::v + stage * M::v_tile, full = base + M::v_full + bar;
+            int left = w.k_len - block * T::KEYS;
             mbar_wait(base + M::v_empty + bar, (n / T::STAGES & 1) ^ 1);
             /* Rows past a tensor's end read as zero; those past a sequence's end inside it do not.
              */
-            if (left < ATTN_KEYS && (T::V_BLOCKS || w.k_start + w.k_len < p.tk))
+            if (left < T::KEYS && (T::V_BLOCKS || w.k_start + w.k_len < p.tk))
                 full = attn_put_cut<T>(base, cuts++, {v, full, left});
-            mbar_expect(full, M::tile);
-            T::load_v(v, mv, full, w.kv, w.k_start + block * ATTN_KEYS);
+            mbar_expect(full, M::v_tile);
+            T::load_v(v, mv, full, w.kv, w.k_start + block * T::KEYS);
         }
     }
     mbar_arrive(attn_put_cut<T>(base, cuts, {0, 0, 0}));
@@ -320,23 +321,24 @@ struct AttnRows { /* softmax state of a thread's two rows; max in score units, s
 };
 
 /* Hides columns past limit[h] of the block whose first key, seen from this thread, is col0. */
-__device__ __forceinline__ void attn_mask(float (&s)[ATTN_KEYS / 2], int col0,
-                                          const int (&limit)[2]) {
+template <int N>
+__device__ __forceinline__ void attn_mask(float (&s)[N], int col0, const int (&limit)[2]) {
 #pragma unroll
-    for (int i = 0; i < ATTN_KEYS / 2; i++)
+    for (int i = 0; i < N; i++)
         if (col0 + i / 4 * 8 + (i & 1) > limit[i / 2 % 2])
             s[i] = -INFINITY;
 }
 
 /* s becomes exp2(s c - max c + exponent); `shrink` is what older sums and outputs are to be
  * multiplied by. */
-__device__ __forceinline__ void attn_softmax(float (&s)[ATTN_KEYS / 2], AttnRows &rows, float c,
-                                             float exponent, float (&shrink)[2]) {
+template <int N>
+__device__ __forceinline__ void attn_softmax(float (&s)[N], AttnRows &rows, float c, float exponent,
+                                             float (&shrink)[2]) {
 #pragma unroll
     for (int h = 0; h < 2; h++) {
         float top = rows.max[h];
 #pragma unroll
-        for (int j = 0; j < ATTN_KEYS / 8; j++)
+        for (int j = 0; j < N / 4; j++)
             top = fmaxf(top, fmaxf(s[4 * j + 2 * h], s[4 * j + 2 * h + 1]));
         top = fmaxf(top, __shfl_xor_sync(0xffffffff, top, 1));
         top = fmaxf(top, __shfl_xor_sync(0xffffffff, top, 2));
@@ -346,7 +348,7 @@ __device__ __forceinline__ void attn_softmax(float (&s)[ATTN_KEYS / 2], AttnRows
         rows.max[h] = top;
         float sum = rows.sum[h] * shrink[h];
 #pragma unroll
-        for (int j = 0; j < ATTN_KEYS / 8; j++)
+        for (int j = 0; j < N / 4; j++)
 #pragma unroll
             for (int e = 0; e < 2; e++) {
                 float x = exp2_fast(fmaf(s[4 * j + 2 * h + e], c, -offset));
@@ -385,7 +387,8 @@ __device__ __forceinline__ int attn_row() {
 
 /* Normalises and writes a warpgroup's 64 rows: bf16 O and LSE, or the fp32 piece of a split tile.
  */
-__device__ __forceinline__ void attn_store(const AttnParams &p, const AttnItem &w, float (&o)[64],
+template <int N>
+__device__ __forceinline__ void attn_store(const AttnParams &p, const AttnItem &w, float (&o)[N],
                                            const AttnRows &rows, int lane) {
     int row0 = attn_row();
 #pragma unroll
@@ -405,14 +408,14 @@ __device__ __forceinline__ void attn_store(const AttnParams &p, const AttnItem &
             lse_out[row] = lse;
         if (w.piece >= 0) {
 #pragma unroll
-            for (int j = 0; j < 16; j++)
+            for (int j = 0; j < N / 4; j++)
                 if (live)
-                    *(float2 *)(p.part_o + row * 128 + 8 * j + lane % 4 * 2) =
+                    *(float2 *)(p.part_o + row * (2 * N) + 8 * j + lane % 4 * 2) =
                         make_float2(o[4 * j + 2 * h] * inverse, o[4 * j + 2 * h + 1] * inverse);
             continue;
         }
 #pragma unroll
-        for (int i = 0; i < 4; i++) {
+        for (int i = 0; i < N / 16; i++) {
             uint32_t x[4];
 #pragma unroll
             for (int j = 0; j < 4; j++)
@@ -420,7 +423,7 @@ __device__ __forceinline__ void attn_store(const AttnParams &p, const AttnItem &
                                  o[16 * i + 4 * j + 2 * h + 1] * inverse);
             quad_transpose(x, lane);
             if (live)
-                *(uint4 *)(p.o + row * 128 + 32 * i + lane % 4 * 8) =
+                *(uint4 *)(p.o + row * (2 * N) + 32 * i + lane % 4 * 8) =
                     make_uint4(x[0], x[1], x[2], x[3]);
         }
     }
@@ -438,8 +441,8 @@ template <class T> struct AttnConsumer {
     float c;
     AttnRows rows;
     float shrink[2]; /* of the latest block */
-    float s[64], o[64];
-    float product[T::OWN_SUM ? 64 : 1];
+    float s[T::KEYS / 2], o[T::V / 2];
+    float product[T::OWN_SUM ? T::V / 2 : 1];
     uint32_t pr[T::P_REGS];
 
     __device__ __forceinline__ void release(uint32_t bar) const {
@@ -455,8 +458,8 @@ template <class T> struct AttnConsumer {
         mbar_wait(base + M::v_full + 8 * (m % T::STAGES), m / T::STAGES & 1);
         __syncwarp();
     }
-    __device__ __forceinline__ uint64_t ring(uint64_t d, uint32_t m) const {
-        return d + m % T::STAGES * (M::tile >> 4);
+    __device__ __forceinline__ uint64_t ring(uint64_t d, uint32_t m, uint32_t tile) const {
+        return d + m % T::STAGES * (tile >> 4);
     }
     __device__ __forceinline__ void my_turn() const {
         if constexpr (T::TURNS)
@@ -471,9 +474,9 @@ template <class T> struct AttnConsumer {
         wait_v(n - 1);
         wgmma_fence();
         if constexpr (T::OWN_SUM)
-            T::values(product, pr, ring(dv, n - 1));
+            T::values(product, pr, ring(dv, n - 1, M::v_tile));
         else
-            T::values(o, pr, ring(dv, n - 1));
+            T::values(o, pr, ring(dv, n - 1, M::v_tile));
     }
     /* After all products are done. `older` is what O is multiplied by before the product is added.
      */
@@ -482,7 +485,7 @@ template <class T> struct AttnConsumer {
         if constexpr (T::OWN_SUM) {
             pin(product);
 #pragma unroll
-            for (int i = 0; i < 64; i++)
+            for (int i = 0; i < T::V / 2; i++)
                 o[i] = fmaf(o[i], older[i / 2 % 2], product[i]);
         } else {
             pin(o);
@@ -495,7 +498,7 @@ template <class T> struct AttnConsumer {
     }
     __device__ __forceinline__ void fresh_output() {
 #pragma unroll
-        for (int i = 0; i < 64; i++)
+        for (int i = 0; i < T::V / 2; i++)
             o[i] = 0.f;
     }
 
@@ -505,7 +508,7 @@ template <class T> struct AttnConsumer {
         wait_k();
         my_turn();
         wgmma_fence();
-        T::scores(s, dq, ring(dk, n));
+        T::scores(s, dq, ring(dk, n, M::k_tile));
         if constexpr (Pending)
             start_values();
         your_turn();
@@ -550,7 +553,7 @@ template <class T> struct AttnConsumer {
         T::pack(s, pr);
         if constexpr (!T::OWN_SUM)
 #pragma unroll
-            for (int i = 0; i < 64; i++)
+            for (int i = 0; i < T::V / 2; i++)
                 o[i] *= shrink[i / 2 % 2];
         n++;
     }
@@ -570,7 +573,7 @@ template <class T> struct AttnConsumer {
 template <int Slot, class T>
 __device__ __forceinline__ void attn_consume_clear(AttnConsumer<T> &me, int block, int lo) {
     using M = AttnShared<T>;
-    const int everything[2] = {ATTN_KEYS, ATTN_KEYS};
+    const int everything[2] = {T::KEYS, T::KEYS};
     if constexpr (T::Q_SLOTS > 1)
         me.dq = T::q_desc(me.base + M::q + Slot * M::q_tile, me.wg);
     for (; block >= lo; block--)
@@ -593,18 +596,18 @@ __device__ __forceinline__ void attn_consume_item(AttnConsumer<T> &me, const Att
         limit[h] = Causal ? min(w.tok0 + (attn_row() + 8 * h) / p.group + offset, w.k_len - 1)
                           : w.k_len - 1;
     int clear = Causal ? min(w.tok0 + offset + 1, w.k_len) : w.k_len; /* keys that every row sees */
-    clear = clear < 0 ? 0 : clear / ATTN_KEYS;
+    clear = clear < 0 ? 0 : clear / T::KEYS;
     int block = w.hi - 1, lo = w.lo, mine = 2 * (me.lane % 4);
     if (pending)
-        me.template first<true>(p, older_item, block * ATTN_KEYS + mine, limit, block >= clear);
+        me.template first<true>(p, older_item, block * T::KEYS + mine, limit, block >= clear);
     else
-        me.template first<false>(p, 0, block * ATTN_KEYS + mine, limit, block >= clear);
+        me.template first<false>(p, 0, block * T::KEYS + mine, limit, block >= clear);
     block--;
     /* Without a causal mask no block but an item's first is cut. The loop stays in the kernel of
      * e4m3 all the same: without it the compiler makes the one below a fifth slower. */
     if constexpr (Causal || T::OWN_SUM)
         for (; block >= lo && block >= clear; block--)
-            me.template step<true>(block * ATTN_KEYS + mine, limit);
+            me.template step<true>(block * T::KEYS + mine, limit);
     if (T::Q_SLOTS == 2 && slot)
         attn_consume_clear<T::Q_SLOTS - 1>(me, block, lo);
     else

@@ -7,7 +7,7 @@
 #include <string.h>
 
 rc_capability_range rc_capability_of(const char *family, bool fp8) {
-    if (!strcmp(family, "attention") || !strcmp(family, "grouped"))
+    if (!strcmp(family, "attention") || !strcmp(family, "grouped") || !strcmp(family, "mla"))
         return (rc_capability_range){90, 90};
     if (fp8 && (!strcmp(family, "decode") || !strcmp(family, "gemm")))
         return (rc_capability_range){89, 0};

@@ -3,14 +3,16 @@
  * nvcc -gencode arch=compute_90,code=sm_90 -O3 -std=c++17 -I. -Xptxas -v -c kernels/decode.cu
  *
  * The job is to stream K and V once at memory speed. A CTA of four warps takes a contiguous share
- * of one sequence's keys; each warp streams its own 8 KB chunks (16 keys of bf16, 32 of e4m3)
+ * of one sequence's keys; each warp streams its own chunks (16 keys of bf16, 32 of e4m3)
  * through a private ring of shared memory (no barrier in the loop), multiplies them on the tensor
  * cores and keeps its own softmax state; the four states meet once at the end. Shares of one
  * sequence meet in a second kernel. Both kernels start while the one before them ends, and wait.
  *
  * What earlier versions reached, and what was tried and lost, stands in docs/performance.md.
  *
- * Bytes: K and V of every visible key once: 512 a key and KV head in bf16, 256 in e4m3.
+ * Heads of 128, in bf16 also of 64, of 256, and of 192 with values of 128.
+ *
+ * Bytes: K and V of every visible key once: for heads of 128 512 a key and KV head in bf16, 256 in e4m3.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "kernels/decode_plan.h"
@@ -23,23 +25,20 @@
 enum {
     DEC_WARPS = RC_DECODE_WARPS,
     DEC_THREADS = 32 * DEC_WARPS,
-    DEC_CTAS = RC_DECODE_CTAS,  /* of an SM */
-    DEC_TILE = RC_DECODE_CHUNK, /* bytes of a chunk of K, or of V */
-    DEC_STAGES = 3,
-    DEC_SHARED = DEC_WARPS * DEC_STAGES * 2 * DEC_TILE,
     DEC_ALONE = 120 << 10,   /* shared memory of a CTA that is to have its SM for itself; less
                                 where a CTA may not take so much and two do not fit anyway */
     DEC_PREFETCH = 48 << 10, /* bytes of K and V of a share that are asked for early */
     DEC_MAX_SPLITS = RC_DECODE_MAX_SPLITS,
     DEC_COMBINE_WARPS = 32, /* at most */
-    DEC_FLIGHT = 8          /* pieces that a warp of the second kernel loads at a time */
+    DEC_FLIGHT = 8 /* pieces of 128 columns that a warp of the second kernel loads at a time */
 };
 
 struct DecodeParams {
     const uint8_t *q, *k, *v;
     const int32_t *lens;
     __nv_bfloat16 *o;
-    float *lse, *part_o, *part_lse; /* pieces: [batch * hq][split][128] and [batch * hq][split] */
+    float *lse, *part_o,
+        *part_lse; /* pieces: [batch * hq][split][columns of V] and [batch * hq][split] */
     int64_t max_len;
     int hq, hkv, group, splits;
     int shares, sms; /* shares = batch * hkv * splits */
@@ -105,41 +104,64 @@ __device__ __forceinline__ void mma_e4m3(float (&d)[4], const uint32_t (&a)[4], 
  * --------------------------------------------------------------------- */
 /* Both: scores of a chunk are s[KEYS / 8][4], a thread's two rows by two keys of each eight; P and
  * O as mma.m16n8 wants them. Tiles in shared memory are swizzled against bank conflicts. */
-struct DecBf16 {
-    enum { KEYS = 16, ROW = 256, Q_STEPS = 8 };
+template <int Qk, int Dv, int Stages, int Ctas> struct DecHeads {
+    enum {
+        KEYS = 16,
+        V = Dv,
+        K_ROW = 2 * Qk,
+        V_ROW = 2 * Dv,
+        K_TILE = KEYS * K_ROW,
+        V_TILE = KEYS * V_ROW,
+        STAGES = Stages,
+        CTAS = Ctas, /* of an SM */
+        Q_STEPS = Qk / 16
+    };
     static constexpr float exponent = 0.f;
-    /* 16-byte piece c of key row r */
-    static __device__ __forceinline__ uint32_t at(int r, int c) {
-        return (uint32_t)(r * 256 + (c ^ (r & 7)) * 16);
+    /* 16-byte piece c of row r, of so many bytes a row */
+    template <int Row> static __device__ __forceinline__ uint32_t at(int r, int c) {
+        return (uint32_t)(r * Row + (c ^ (r & 7)) * 16);
     }
     /* Bytes before sequence `batch` of a cache of `hkv` heads, in K and in V. */
     static __device__ __forceinline__ int64_t base(const DecodeParams &p, int64_t batch, int kv) {
-        return (batch * p.max_len * p.hkv + kv) * 256;
+        return (batch * p.max_len * p.hkv + kv) * K_ROW;
     }
     static __device__ __forceinline__ int64_t v_base(const DecodeParams &p, int64_t batch, int kv) {
-        return base(p, batch, kv);
+        return (batch * p.max_len * p.hkv + kv) * V_ROW;
     }
-    /* From there, the ROW bytes of V that hold a key, or as many among which each key's share
+    /* From there, the V_ROW bytes of V that hold a key, or as many among which each key's share
      * is. */
     static __device__ __forceinline__ int64_t v_row(int64_t key, int hkv) {
-        return key * hkv * ROW;
+        return key * hkv * V_ROW;
+    }
+    /* Rows of values that are as long as those of keys go along with them. */
+    template <int Row, bool Both>
+    static __device__ __forceinline__ void fetch_rows(uint32_t tile, const uint8_t *from,
+                                                      const uint8_t *v, int hkv, int key, int hi,
+                                                      int lane) {
+        const int pieces = Row / 16;
+#pragma unroll
+        for (int i = 0; i < KEYS * pieces / 32; i++) {
+            int r = (32 * i + lane) / pieces, c = (32 * i + lane) % pieces;
+            bool real = key + r < hi;
+            int64_t at_key = (int64_t)(real ? key + r : key) * hkv * Row + c * 16;
+            copy16(tile + at<Row>(r, c), from + at_key, real);
+            if (Both)
+                copy16(tile + K_TILE + at<Row>(r, c), v + at_key, real);
+        }
     }
     static __device__ __forceinline__ void fetch(uint32_t slot, const uint8_t *k, const uint8_t *v,
                                                  int hkv, int key, int hi, int lane) {
-#pragma unroll
-        for (int r = lane / 16; r < KEYS; r += 2) {
-            bool real = key + r < hi;
-            int64_t from = (int64_t)(real ? key + r : key) * hkv * 256 + lane % 16 * 16;
-            copy16(slot + at(r, lane % 16), k + from, real);
-            copy16(slot + DEC_TILE + at(r, lane % 16), v + from, real);
-        }
+        fetch_rows<K_ROW, K_ROW == V_ROW>(slot, k, v, hkv, key, hi, lane);
+        if (K_ROW != V_ROW)
+            fetch_rows<V_ROW, false>(slot + K_TILE, v, nullptr, hkv, key, hi, lane);
     }
     static __device__ __forceinline__ void scores(float (&s)[2][4], const uint32_t (&q)[Q_STEPS][4],
                                                   uint32_t tile, int lane) {
         uint32_t b[4];
 #pragma unroll
-        for (int step = 0; step < 8; step++) {
-            load_matrices<false>(b, tile + at(lane / 16 * 8 + lane % 8, 2 * step + lane / 8 % 2));
+        for (int step = 0; step < Q_STEPS; step++) {
+            load_matrices<false>(
+                b, tile + at<K_ROW>(lane / 16 * 8 + lane % 8, 2 * step + lane / 8 % 2));
             mma_bf16(s[0], q[step], b[0], b[1]);
             mma_bf16(s[1], q[step], b[2], b[3]);
         }
@@ -149,20 +171,36 @@ struct DecBf16 {
         for (int i = 0; i < 4; i++)
             p[i] = pack_bf16(s[i / 2][2 * (i % 2)], s[i / 2][2 * (i % 2) + 1]);
     }
-    static __device__ __forceinline__ void values(float (&o)[16][4], const uint32_t (&p)[4],
+    static __device__ __forceinline__ void values(float (&o)[V / 8][4], const uint32_t (&p)[4],
                                                   uint32_t tile, int lane) {
         uint32_t b[4];
 #pragma unroll
-        for (int j = 0; j < 8; j++) {
-            load_matrices<true>(b, tile + at(lane % 16, 2 * j + lane / 16));
+        for (int j = 0; j < V / 16; j++) {
+            load_matrices<true>(b, tile + at<V_ROW>(lane % 16, 2 * j + lane / 16));
             mma_bf16(o[2 * j], p, b[0], b[1]);
             mma_bf16(o[2 * j + 1], p, b[2], b[3]);
         }
     }
 };
 
+/* Stages and CTAs so that some 100 KB of an SM's shared memory are on their way. */
+typedef DecHeads<128, 128, 3, RC_DECODE_CTAS> DecBf16;
+typedef DecHeads<64, 64, 6, RC_DECODE_CTAS> DecBf16Of64;
+typedef DecHeads<192, 128, 4, 1> DecBf16Of192;
+typedef DecHeads<256, 256, 3, 1> DecBf16Of256;
+
 struct DecFp8 {
-    enum { KEYS = 32, ROW = 128, Q_STEPS = 4 };
+    enum {
+        KEYS = 32,
+        V = 128,
+        K_ROW = 128,
+        V_ROW = 128,
+        K_TILE = KEYS * K_ROW,
+        V_TILE = KEYS * V_ROW,
+        STAGES = 3,
+        CTAS = RC_DECODE_CTAS,
+        Q_STEPS = 4
+    };
     static constexpr float exponent = 8.f; /* P fills the range of e4m3 */
     static __device__ __forceinline__ uint32_t k_at(int r, int c) {
         return (uint32_t)(r * 128 + (c ^ (r & 7)) * 16);
@@ -178,7 +216,7 @@ struct DecFp8 {
         return (batch * ((p.max_len + 127) / 128) * p.hkv + kv) * (128 * 128);
     }
     static __device__ __forceinline__ int64_t v_row(int64_t key, int hkv) {
-        return key / 128 * hkv * (128 * 128) + key % 128 * ROW;
+        return key / 128 * hkv * (128 * 128) + key % 128 * V_ROW;
     }
     static __device__ __forceinline__ void fetch(uint32_t slot, const uint8_t *k, const uint8_t *v,
                                                  int hkv, int key, int hi, int lane) {
@@ -189,7 +227,7 @@ struct DecFp8 {
             bool real = key + r < hi;
             int64_t from = (int64_t)(real ? key + r : key) * hkv * 128 + lane % 8 * 16;
             copy16(slot + k_at(r, lane % 8), k + from, real);
-            copy16(slot + DEC_TILE + v_at(column, lane % 2), mine + column * 128 + lane % 2 * 16,
+            copy16(slot + K_TILE + v_at(column, lane % 2), mine + column * 128 + lane % 2 * 16,
                    true);
         }
     }
@@ -237,17 +275,23 @@ __device__ __forceinline__ void load_queries(uint32_t (&q)[T::Q_STEPS][4], const
 #pragma unroll
         for (int i = 0; i < 4; i++) {
             int row = lane / 4 + 8 * (i & 1), byte = 32 * step + 16 * (i / 2) + 4 * (lane % 4);
-            q[step][i] = row < group ? *(const uint32_t *)(from + row * T::ROW + byte) : 0;
+            q[step][i] = row < group ? *(const uint32_t *)(from + row * T::K_ROW + byte) : 0;
         }
 }
 
-struct DecodeState { /* a thread's share of 16 rows x 128 columns: rows lane/4 and lane/4 + 8 */
-    float o[16][4], max[2], sum[2];
+template <class T>
+struct DecodeState { /* a thread's share of 16 rows: rows lane/4 and lane/4 + 8 */
+    float o[T::V / 8][4], max[2], sum[2];
+};
+
+template <class T> struct DecodeRing {
+    static constexpr uint32_t slot = T::K_TILE + T::V_TILE;
+    static constexpr uint32_t bytes = DEC_WARPS * T::STAGES * slot; /* of a CTA */
 };
 
 /* One chunk, `keys` of it real (at least one). */
 template <class T>
-__device__ __forceinline__ void decode_chunk(DecodeState &st, const uint32_t (&q)[T::Q_STEPS][4],
+__device__ __forceinline__ void decode_chunk(DecodeState<T> &st, const uint32_t (&q)[T::Q_STEPS][4],
                                              uint32_t tile, int keys, float c, int lane) {
     constexpr int GROUPS = T::KEYS / 8;
     float s[GROUPS][4] = {};
@@ -281,9 +325,9 @@ __device__ __forceinline__ void decode_chunk(DecodeState &st, const uint32_t (&q
     T::pack(p, s);
     if (__any_sync(0xffffffff, shrink[0] != 1.f || shrink[1] != 1.f))
 #pragma unroll
-        for (int i = 0; i < 64; i++)
+        for (int i = 0; i < T::V / 2; i++)
             st.o[i / 4][i % 4] *= shrink[i / 2 % 2];
-    T::values(st.o, p, tile + DEC_TILE, lane);
+    T::values(st.o, p, tile + T::K_TILE, lane);
 }
 
 /* The warp's walk over its chunks of keys [lo, hi): chunk i holds keys from lo + KEYS (warp + 4
@@ -297,7 +341,7 @@ template <class T> struct DecodeWalk {
         return lo + (warp + i * DEC_WARPS) * T::KEYS;
     }
     __device__ __forceinline__ uint32_t slot(int i) const {
-        return ring + (uint32_t)(i % DEC_STAGES) * 2 * DEC_TILE;
+        return ring + (uint32_t)(i % T::STAGES) * DecodeRing<T>::slot;
     }
     __device__ __forceinline__ void fetch(int i) const {
         if (i < mine)
@@ -305,15 +349,15 @@ template <class T> struct DecodeWalk {
         copy_commit();
     }
     __device__ __forceinline__ void start() const {
-        for (int i = 0; i < DEC_STAGES - 1; i++)
+        for (int i = 0; i < T::STAGES - 1; i++)
             fetch(i);
     }
-    __device__ __forceinline__ void run(DecodeState &st, const uint32_t (&q)[T::Q_STEPS][4],
+    __device__ __forceinline__ void run(DecodeState<T> &st, const uint32_t (&q)[T::Q_STEPS][4],
                                         float c) const {
         for (int i = 0; i < mine; i++) {
-            copy_wait<DEC_STAGES - 2>();
+            copy_wait<T::STAGES - 2>();
             __syncwarp();
-            fetch(i + DEC_STAGES - 1);
+            fetch(i + T::STAGES - 1);
             int left = hi - key(i);
             decode_chunk<T>(st, q, slot(i), left < T::KEYS ? left : (int)T::KEYS, c, lane);
         }
@@ -323,12 +367,14 @@ template <class T> struct DecodeWalk {
 
 /* Puts the warps' states together: after it, acc[row] is column threadIdx.x of the CTA's unscaled
  * output. */
-struct DecodeMeeting {
-    float o[DEC_WARPS][16][128 + 4], max[DEC_WARPS][16], sum[DEC_WARPS][16];
+template <class T> struct DecodeMeeting {
+    float o[DEC_WARPS][16][T::V + 4], max[DEC_WARPS][16], sum[DEC_WARPS][16];
 };
-static_assert(sizeof(DecodeMeeting) <= DEC_SHARED, "the meeting reuses the rings");
 
-__device__ __forceinline__ void decode_meet(DecodeMeeting *m, const DecodeState &st, int lane) {
+template <class T>
+__device__ __forceinline__ void decode_meet(DecodeMeeting<T> *m, const DecodeState<T> &st,
+                                            int lane) {
+    static_assert(sizeof(DecodeMeeting<T>) <= DecodeRing<T>::bytes, "the meeting reuses the rings");
     int warp = threadIdx.x / 32;
 #pragma unroll
     for (int h = 0; h < 2; h++) {
@@ -341,50 +387,55 @@ __device__ __forceinline__ void decode_meet(DecodeMeeting *m, const DecodeState 
             m->sum[warp][row] = sum;
         }
 #pragma unroll
-        for (int j = 0; j < 16; j++)
+        for (int j = 0; j < T::V / 8; j++)
             *(float2 *)&m->o[warp][row][8 * j + 2 * (lane % 4)] =
                 make_float2(st.o[j][2 * h], st.o[j][2 * h + 1]);
     }
 }
 
-/* Rows over the warps, four columns a lane: to O and LSE, or to the piece of this split. */
-__device__ __forceinline__ void decode_store(const DecodeParams &p, const DecodeMeeting *m,
+/* Rows over the warps, four columns a lane at a time: to O and LSE, or to the piece of this split. */
+template <class T>
+__device__ __forceinline__ void decode_store(const DecodeParams &p, const DecodeMeeting<T> *m,
                                              int64_t unit, int split, int64_t first_row, int lane) {
     int warp = threadIdx.x / 32;
 #pragma unroll
     for (int row = warp; row < 16; row += DEC_WARPS) {
         if (row >= p.group)
             break;
-        float top = -INFINITY, sum = 0.f;
-        float4 acc = make_float4(0.f, 0.f, 0.f, 0.f);
+        float top = -INFINITY, sum = 0.f, weight[DEC_WARPS];
 #pragma unroll
         for (int w = 0; w < DEC_WARPS; w++)
             top = fmaxf(top, m->max[w][row]);
         float offset = top == -INFINITY ? 0.f : top;
 #pragma unroll
         for (int w = 0; w < DEC_WARPS; w++) {
-            float weight = exp2_fast((m->max[w][row] - offset) * p.scale_log2);
-            float4 x = *(const float4 *)&m->o[w][row][4 * lane];
-            sum += weight * m->sum[w][row];
-            acc.x += weight * x.x;
-            acc.y += weight * x.y;
-            acc.z += weight * x.z;
-            acc.w += weight * x.w;
+            weight[w] = exp2_fast((m->max[w][row] - offset) * p.scale_log2);
+            sum += weight[w] * m->sum[w][row];
         }
         float by = sum == 0.f ? 0.f : p.v_scale / sum,
               lse = sum == 0.f ? -INFINITY : top * p.scale + logf(sum) - p.lse_shift;
-        if (p.splits > 1) {
-            int64_t piece = (unit * p.group + row) * p.splits + split;
-            *(float4 *)(p.part_o + piece * 128 + 4 * lane) =
-                make_float4(acc.x * by, acc.y * by, acc.z * by, acc.w * by);
-            if (lane == 0)
-                p.part_lse[piece] = lse;
-        } else {
-            int64_t out = first_row + row;
-            *(uint2 *)(p.o + out * 128 + 4 * lane) =
-                make_uint2(pack_bf16(acc.x * by, acc.y * by), pack_bf16(acc.z * by, acc.w * by));
-            if (p.lse && lane == 0)
-                p.lse[out] = lse;
+        int64_t piece = (unit * p.group + row) * p.splits + split, out = first_row + row;
+        if (p.splits > 1 && lane == 0)
+            p.part_lse[piece] = lse;
+        if (p.splits == 1 && p.lse && lane == 0)
+            p.lse[out] = lse;
+#pragma unroll
+        for (int column = 4 * lane; column < T::V; column += 128) {
+            float4 acc = make_float4(0.f, 0.f, 0.f, 0.f);
+#pragma unroll
+            for (int w = 0; w < DEC_WARPS; w++) {
+                float4 x = *(const float4 *)&m->o[w][row][column];
+                acc.x += weight[w] * x.x;
+                acc.y += weight[w] * x.y;
+                acc.z += weight[w] * x.z;
+                acc.w += weight[w] * x.w;
+            }
+            if (p.splits > 1)
+                *(float4 *)(p.part_o + piece * T::V + column) =
+                    make_float4(acc.x * by, acc.y * by, acc.z * by, acc.w * by);
+            else
+                *(uint2 *)(p.o + out * T::V + column) = make_uint2(
+                    pack_bf16(acc.x * by, acc.y * by), pack_bf16(acc.z * by, acc.w * by));
         }
     }
 }
@@ -418,21 +469,21 @@ __device__ __forceinline__ void decode_prefetch(const DecodeParams &p, int unit,
     int kv = unit % p.hkv;
     int64_t batch = unit / p.hkv;
     DecodeRange r = decode_range<T>(p, batch, split);
-    int keys = min(r.hi - r.lo, DEC_PREFETCH / (2 * T::ROW));
+    int keys = min(r.hi - r.lo, DEC_PREFETCH / (T::K_ROW + T::V_ROW));
     const uint8_t *k = p.k + T::base(p, batch, kv), *v = p.v + T::v_base(p, batch, kv);
     if (keys <= 0)
         return;
     if (p.hkv == 1) {
         if (threadIdx.x == 0)
-            prefetch_l2(k + (int64_t)r.lo * T::ROW, (uint32_t)(keys * T::ROW));
+            prefetch_l2(k + (int64_t)r.lo * T::K_ROW, (uint32_t)(keys * T::K_ROW));
         if (threadIdx.x == 32)
-            prefetch_l2(v + (int64_t)r.lo * T::ROW, (uint32_t)(keys * T::ROW));
+            prefetch_l2(v + (int64_t)r.lo * T::V_ROW, (uint32_t)(keys * T::V_ROW));
         return;
     }
     for (int i = (int)threadIdx.x; i < keys; i += DEC_THREADS) {
         int64_t key = r.lo + i;
-        prefetch_l2(k + key * p.hkv * T::ROW, T::ROW);
-        prefetch_l2(v + T::v_row(key, p.hkv), T::ROW);
+        prefetch_l2(k + key * p.hkv * T::K_ROW, T::K_ROW);
+        prefetch_l2(v + T::v_row(key, p.hkv), T::V_ROW);
     }
 }
 
@@ -453,18 +504,18 @@ __device__ __forceinline__ void decode_share(const DecodeParams &p, uint8_t *sha
                           chunks > warp ? (chunks - warp + DEC_WARPS - 1) / DEC_WARPS : 0,
                           warp,
                           lane,
-                          smem_address(shared) + (uint32_t)warp * DEC_STAGES * 2 * DEC_TILE};
+                          smem_address(shared) + (uint32_t)warp * T::STAGES * DecodeRing<T>::slot};
     walk.start();
-    DecodeState st;
+    DecodeState<T> st;
     uint32_t q[T::Q_STEPS][4];
-    load_queries<T>(q, p.q + first_row * T::ROW, p.group, lane);
+    load_queries<T>(q, p.q + first_row * T::K_ROW, p.group, lane);
 #pragma unroll
-    for (int i = 0; i < 64; i++)
+    for (int i = 0; i < T::V / 2; i++)
         st.o[i / 4][i % 4] = 0.f;
     st.max[0] = st.max[1] = -INFINITY;
     st.sum[0] = st.sum[1] = 0.f;
     walk.run(st, q, p.scale_log2);
-    DecodeMeeting *m = (DecodeMeeting *)shared;
+    DecodeMeeting<T> *m = (DecodeMeeting<T> *)shared;
     __syncthreads();
     decode_meet(m, st, lane);
     __syncthreads();
@@ -474,7 +525,7 @@ __device__ __forceinline__ void decode_share(const DecodeParams &p, uint8_t *sha
 /* A CTA a share, or with p.sms fewer CTAs that take several each. Dependents may launch early only
  * where no SM is to be kept free: they would take it. */
 template <class T>
-__global__ void __launch_bounds__(DEC_THREADS, DEC_CTAS) decode_kernel(const DecodeParams p) {
+__global__ void __launch_bounds__(DEC_THREADS, T::CTAS) decode_kernel(const DecodeParams p) {
     extern __shared__ __align__(1024) uint8_t shared[];
     if (!p.sms)
         dependents_may_launch();
@@ -488,48 +539,64 @@ __global__ void __launch_bounds__(DEC_THREADS, DEC_CTAS) decode_kernel(const Dec
 }
 
 /* One CTA a query head, of at most `splits` warps: each takes every blockDim/32-th split and works
- * out all weights by itself, its first loads under way meanwhile. */
+ * out all weights by itself, its first loads under way meanwhile. Four columns a lane, twice where there
+ * are 256; of 64 columns the upper lanes read what the lower ones do. */
+template <int V>
 __global__ void __launch_bounds__(32 * DEC_COMBINE_WARPS) decode_combine(const DecodeParams p) {
-    __shared__ float partial[DEC_COMBINE_WARPS][128];
+    constexpr int TURNS = V > 128 ? V / 128 : 1, FLIGHT = DEC_FLIGHT / TURNS;
+    __shared__ float partial[DEC_COMBINE_WARPS][V];
     if (!p.sms)
         dependents_may_launch();
     wait_for_primary();
     int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = (int)blockDim.x / 32;
+    int column = 4 * lane % V;
     int64_t row = blockIdx.x, first = row * p.splits;
     const float *lse = p.part_lse + first;
-    float4 x[DEC_FLIGHT], acc = make_float4(0.f, 0.f, 0.f, 0.f);
+    float4 x[TURNS][FLIGHT], acc[TURNS];
     float top = -INFINITY, sum = 0.f;
+#pragma unroll
+    for (int t = 0; t < TURNS; t++)
+        acc[t] = make_float4(0.f, 0.f, 0.f, 0.f);
     for (int s = lane; s < p.splits; s += 32)
         top = fmaxf(top, lse[s]);
-    for (int s0 = warp; s0 < p.splits; s0 += warps * DEC_FLIGHT) {
+    for (int s0 = warp; s0 < p.splits; s0 += warps * FLIGHT) {
 #pragma unroll
-        for (int i = 0; i < DEC_FLIGHT; i++)
-            if (s0 + i * warps < p.splits)
-                x[i] = *(const float4 *)(p.part_o + (first + s0 + i * warps) * 128 + 4 * lane);
+        for (int i = 0; i < FLIGHT; i++)
+#pragma unroll
+            for (int t = 0; t < TURNS; t++)
+                if (s0 + i * warps < p.splits)
+                    x[t][i] = *(const float4 *)(p.part_o + (first + s0 + i * warps) * V + 128 * t +
+                                                column);
         if (s0 == warp)
             top = warp_max(top);
         float offset = top == -INFINITY ? 0.f : top;
 #pragma unroll
-        for (int i = 0; i < DEC_FLIGHT; i++)
+        for (int i = 0; i < FLIGHT; i++)
             if (s0 + i * warps < p.splits) {
                 float weight = __expf(lse[s0 + i * warps] - offset);
-                acc.x += weight * x[i].x;
-                acc.y += weight * x[i].y;
-                acc.z += weight * x[i].z;
-                acc.w += weight * x[i].w;
+#pragma unroll
+                for (int t = 0; t < TURNS; t++) {
+                    acc[t].x += weight * x[t][i].x;
+                    acc[t].y += weight * x[t][i].y;
+                    acc[t].z += weight * x[t][i].z;
+                    acc[t].w += weight * x[t][i].w;
+                }
             }
     }
-    *(float4 *)&partial[warp][4 * lane] = acc;
+#pragma unroll
+    for (int t = 0; t < TURNS; t++)
+        if (4 * lane < V)
+            *(float4 *)&partial[warp][128 * t + column] = acc[t];
     for (int s = lane; s < p.splits; s += 32)
         sum += __expf(lse[s] - (top == -INFINITY ? 0.f : top));
     sum = warp_sum(sum);
     float inverse = sum == 0.f ? 0.f : 1.f / sum;
     __syncthreads();
-    for (int column = (int)threadIdx.x; column < 128; column += (int)blockDim.x) {
+    for (int c = (int)threadIdx.x; c < V; c += (int)blockDim.x) {
         float total = 0.f;
         for (int w = 0; w < warps; w++)
-            total += partial[w][column];
-        p.o[row * 128 + column] = __float2bfloat16(total * inverse);
+            total += partial[w][c];
+        p.o[row * V + c] = __float2bfloat16(total * inverse);
     }
     if (p.lse && threadIdx.x == 0)
         p.lse[row] = sum == 0.f ? -INFINITY : top + logf(sum);
@@ -537,11 +604,29 @@ __global__ void __launch_bounds__(32 * DEC_COMBINE_WARPS) decode_combine(const D
 
 /* ---- host
  * -------------------------------------------------------------------------------------- */
+/* Columns of queries and keys, and of values. */
+static int decode_key_columns(const rc_decode_args *a) {
+    return a->head_k ? a->head_k : 128;
+}
+
+static int decode_value_columns(const rc_decode_args *a) {
+    int k = decode_key_columns(a);
+    return a->head_v ? a->head_v : k == 192 ? 128 : k;
+}
+
+static bool decode_heads_ok(const rc_decode_args *a) {
+    int k = decode_key_columns(a), v = decode_value_columns(a);
+    if (a->dtype == RC_KERNEL_E4M3)
+        return k == 128 && v == 128;
+    return a->dtype == RC_KERNEL_BF16 &&
+           ((k == v && (k == 64 || k == 128 || k == 256)) || (k == 192 && v == 128));
+}
+
 static bool decode_valid(const rc_decode_args *a) {
     return a && a->batch >= 1 && a->max_len >= 0 && a->max_len < (int64_t)1 << 30 && a->hkv >= 1 &&
            a->hq >= a->hkv && a->hq % a->hkv == 0 && a->hq / a->hkv <= 16 && a->scale >= 0.f &&
            a->splits >= 0 && a->sms >= 0 && (int64_t)a->batch * a->hkv <= 1 << 20 &&
-           (a->dtype == RC_KERNEL_BF16 || a->dtype == RC_KERNEL_E4M3);
+           decode_heads_ok(a);
 }
 
 static int decode_sms(const rc_decode_args *a) {
@@ -552,7 +637,8 @@ static int decode_sms(const rc_decode_args *a) {
 static int decode_splits(const rc_decode_args *a) {
     if (a->splits > 0)
         return a->splits < DEC_MAX_SPLITS ? a->splits : DEC_MAX_SPLITS;
-    int row = a->dtype == RC_KERNEL_E4M3 ? (int)DecFp8::ROW : (int)DecBf16::ROW;
+    int columns = (decode_key_columns(a) + decode_value_columns(a)) / 2;
+    int row = a->dtype == RC_KERNEL_E4M3 ? columns : 2 * columns;
     return rc_decode_choose_splits((int64_t)a->batch * a->hkv, a->max_len, row, decode_sms(a),
                                    RC_DECODE_VERSION);
 }
@@ -561,9 +647,34 @@ extern "C" size_t rc_decode_workspace(const rc_decode_args *a) {
     if (!decode_valid(a))
         return 0;
     int splits = decode_splits(a);
-    return splits == 1
-               ? 0
-               : (size_t)splits * (size_t)a->batch * (size_t)a->hq * (128 + 1) * sizeof(float);
+    return splits == 1 ? 0
+                       : (size_t)splits * (size_t)a->batch * (size_t)a->hq *
+                             (size_t)(decode_value_columns(a) + 1) * sizeof(float);
+}
+
+template <class T>
+static int decode_launch(const rc_decode_args *a, const DecodeParams &p, cudaStream_t s) {
+    auto kernel = decode_kernel<T>;
+    int most = rc_shared_most(), ring = (int)DecodeRing<T>::bytes;
+    int alone = ring > DEC_ALONE ? ring : most < DEC_ALONE ? most : (int)DEC_ALONE;
+    int e =
+        rc_code_check((const void *)kernel, rc_capability_of("decode", a->dtype == RC_KERNEL_E4M3));
+    if (!e && ring > most)
+        return RC_KERNEL_ECAPABILITY;
+    e = e ? e
+          : (int)cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, alone);
+    /* A CTA an SM: were there room for two, those of the call behind, which come while this one
+     * ends, would lie in pairs where it ended first. */
+    size_t shared = !a->sms && p.shares <= rc_sm_count() ? (size_t)alone : (size_t)ring;
+    int grid = a->sms ? T::CTAS * decode_sms(a) : p.shares;
+    e = e ? e
+          : rc_launch_dependent(kernel, p.shares < grid ? p.shares : grid, DEC_THREADS, shared, s,
+                                p);
+    if (e || p.splits == 1)
+        return e;
+    int warps = (p.splits + DEC_FLIGHT - 1) / DEC_FLIGHT;
+    warps = warps < DEC_COMBINE_WARPS ? warps : DEC_COMBINE_WARPS;
+    return rc_launch_dependent(decode_combine<T::V>, a->batch * a->hq, 32 * warps, 0, s, p);
 }
 
 extern "C" int rc_decode_forward(const rc_decode_args *a, void *stream) {
@@ -585,7 +696,7 @@ extern "C" int rc_decode_forward(const rc_decode_args *a, void *stream) {
     p.splits = decode_splits(a);
     p.shares = a->batch * a->hkv * p.splits;
     p.sms = a->sms;
-    p.scale = a->scale > 0.f ? a->scale : 0.08838834764831845f;
+    p.scale = a->scale > 0.f ? a->scale : 1.f / sqrtf((float)decode_key_columns(a));
     p.scale *= fp8 ? given(a->q_scale) * given(a->k_scale) : 1.f;
     p.scale_log2 = p.scale * 1.4426950408889634f;
     p.lse_shift = 0.6931471805599453f * (fp8 ? DecFp8::exponent : DecBf16::exponent);
@@ -593,23 +704,18 @@ extern "C" int rc_decode_forward(const rc_decode_args *a, void *stream) {
     if (p.splits > 1 && !a->workspace)
         return RC_KERNEL_EINVAL;
     p.part_o = (float *)a->workspace;
-    p.part_lse = p.part_o + (size_t)p.splits * (size_t)a->batch * (size_t)a->hq * 128;
-    auto kernel = fp8 ? decode_kernel<DecFp8> : decode_kernel<DecBf16>;
-    int alone = rc_shared_most() < DEC_ALONE ? rc_shared_most() : (int)DEC_ALONE;
-    int e = rc_code_check((const void *)kernel, rc_capability_of("decode", fp8));
-    e = e ? e
-          : (int)cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, alone);
-    cudaStream_t s = (cudaStream_t)stream;
-    /* A CTA an SM: were there room for two, those of the call behind, which come while this one
-     * ends, would lie in pairs where it ended first. */
-    size_t shared = !a->sms && p.shares <= rc_sm_count() ? (size_t)alone : (size_t)DEC_SHARED;
-    int most = a->sms ? DEC_CTAS * decode_sms(a) : p.shares;
-    e = e ? e
-          : rc_launch_dependent(kernel, p.shares < most ? p.shares : most, DEC_THREADS, shared, s,
-                                p);
-    if (e || p.splits == 1)
-        return e;
-    int warps = (p.splits + DEC_FLIGHT - 1) / DEC_FLIGHT;
-    warps = warps < DEC_COMBINE_WARPS ? warps : DEC_COMBINE_WARPS;
-    return rc_launch_dependent(decode_combine, a->batch * a->hq, 32 * warps, 0, s, p);
+    p.part_lse = p.part_o + (size_t)p.splits * (size_t)a->batch * (size_t)a->hq *
+                                (size_t)decode_value_columns(a);
+    if (fp8)
+        return decode_launch<DecFp8>(a, p, (cudaStream_t)stream);
+    switch (decode_key_columns(a)) {
+    case 64:
+        return decode_launch<DecBf16Of64>(a, p, (cudaStream_t)stream);
+    case 192:
+        return decode_launch<DecBf16Of192>(a, p, (cudaStream_t)stream);
+    case 256:
+        return decode_launch<DecBf16Of256>(a, p, (cudaStream_t)stream);
+    default:
+        return decode_launch<DecBf16>(a, p, (cudaStream_t)stream);
+    }
 }

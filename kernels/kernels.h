@@ -32,7 +32,7 @@ extern "C" {
 #define RC_KERNEL_ECAPABILITY (-2)
 /* Version string of a kernel family, recorded with each measured row: "attention-1". */
 const char *
-rc_kernel_version(const char *family); /* attention decode merge elementwise; else NULL */
+rc_kernel_version(const char *family); /* attention decode mla merge elementwise; else NULL */
 
 /* ---- prefill attention ---------------------------------------------------------------- */
 enum { RC_KERNEL_BF16 = 0, RC_KERNEL_E4M3 = 1, RC_ATTN_MAX_SEQS = 128, RC_ATTN_TICKET_BYTES = 8 };
@@ -44,7 +44,7 @@ typedef struct rc_attn_args {
     int64_t tq, tk;                  /* >= 1 and >= 0 */
     int hq, hkv;                     /* heads on this GPU; group = hq / hkv <= 16 */
     int causal;                      /* 0 or 1, bottom-right */
-    float scale;                     /* softmax scale; 0 = 1/sqrt(128) */
+    float scale;                     /* softmax scale; 0 = 1/sqrt(columns of a key) */
     int sms;                         /* launch on at most this many SMs; 0 = all */
     int splits;                      /* KV splits of every row tile, at most 128; 0 = choose */
     void *workspace;                 /* rc_attn_workspace bytes, or NULL when that is 0 */
@@ -65,11 +65,15 @@ typedef struct rc_attn_args {
     /* 1: other kernels may hold SMs when this one starts (NCCL's), so that no tile is fixed
      * beforehand. Needs `tickets`. */
     int share;
+    /* Columns of queries and keys, and of values and O. 0: 128, and as the keys have (192: 128). In bf16 also
+     * 64, 256, and 192 with 128, which the layouts above then have for their 128. */
+    int head_k, head_v;
 } rc_attn_args;
 size_t rc_attn_workspace(const rc_attn_args *a);
 int rc_attn_forward(const rc_attn_args *a, void *stream);
-double rc_attn_flops(int64_t tq, int64_t tk, int hq, int causal); /* 4*128*hq*score entries */
-double rc_attn_bytes(int64_t tq, int64_t tk, int hq, int hkv);    /* each tensor once */
+double rc_attn_pairs(int64_t tq, int64_t tk, int causal); /* (query, key) pairs that are visible */
+double rc_attn_flops(int64_t tq, int64_t tk, int hq, int causal); /* 4*128*hq*pairs: heads of 128 */
+double rc_attn_bytes(int64_t tq, int64_t tk, int hq, int hkv); /* each tensor once; heads of 128 */
 /* fp64 on the CPU over host copies given as float (already rounded to bf16). o, lse: double. */
 void rc_attn_reference(const float *q, const float *k, const float *v, double *o, double *lse,
                        int64_t tq, int64_t tk, int hq, int hkv, int causal, double scale);
@@ -78,6 +82,10 @@ void rc_attn_reference(const float *q, const float *k, const float *v, double *o
 int rc_attn_reference_rows(const float *q, const float *k, const float *v, double *o, double *lse,
                            const int64_t *rows, int64_t n, int64_t tq, int64_t tk, int hq, int hkv,
                            int causal, double scale);
+/* The same of heads of other sizes: q [..][head_k], k [tk][hkv][head_k], v [tk][hkv][head_v], o [n][head_v]. */
+int rc_attn_reference_heads(const float *q, const float *k, const float *v, double *o, double *lse,
+                            const int64_t *rows, int64_t n, int64_t tq, int64_t tk, int hq, int hkv,
+                            int head_k, int head_v, int causal, double scale);
 
 /* ---- decode attention: one query token per sequence, split-KV, then combine ------------- */
 typedef struct rc_decode_args {
@@ -89,16 +97,42 @@ typedef struct rc_decode_args {
     int batch;
     int64_t max_len;
     int hq, hkv;
-    float scale; /* 0 = 1/sqrt(128) */
+    float scale; /* 0 = 1/sqrt(columns of a key) */
     int splits;  /* at most 512; 0 = choose */
     void *workspace;
     int dtype; /* RC_KERNEL_BF16 or RC_KERNEL_E4M3; of q, k, v (v in blocks, ceil(max_len/128) a
                   sequence) */
     float q_scale, k_scale, v_scale; /* e4m3; 0 = 1 */
     int sms;                         /* launch on at most this many SMs; 0 = all */
+    int head_k, head_v;              /* as in rc_attn_args */
 } rc_decode_args;
 size_t rc_decode_workspace(const rc_decode_args *a);
 int rc_decode_forward(const rc_decode_args *a, void *stream);
+
+/* ---- decode attention over latents (MLA, absorbed) --------------------------------------- */
+/* One query token a sequence, all heads on one stream of keys: a key is 576 numbers, its value the
+ * first 512 of them. Q is what W_UK has made of the heads' queries, beside their rotary parts. */
+typedef struct rc_mla_args {
+    const void *q;       /* [batch][heads][576] bf16 */
+    const void *kv;      /* [batch][max_len][576] bf16 */
+    const int32_t *lens; /* [batch] device; each 0..max_len */
+    void *o;             /* [batch][heads][512] bf16 */
+    float *lse;          /* [batch][heads]; may be NULL */
+    int batch;
+    int64_t max_len; /* batch * max_len < 2^31 */
+    int heads;       /* 8, 16, ... 64, or a multiple of 64 */
+    float scale;     /* 0 = 1/sqrt(192) */
+    int splits;      /* at most 256; 0 = choose */
+    void *workspace; /* rc_mla_workspace bytes, or NULL when that is 0 */
+    int sms;         /* launch on at most this many SMs; 0 = all */
+} rc_mla_args;
+size_t rc_mla_workspace(const rc_mla_args *a);
+int rc_mla_decode(const rc_mla_args *a, void *stream);
+double rc_mla_flops(int64_t keys, int heads); /* 2 (576 + 512) a head and key */
+/* fp64 on the CPU for n rows of one sequence of `keys` keys; q [n][576], kv [keys][576], o [n][512], lse [n].
+ * 0, or RC_KERNEL_EINVAL when memory runs out. */
+int rc_mla_reference(const float *q, const float *kv, double *o, double *lse, int64_t n,
+                     int64_t keys, double scale);
 
 /* ---- merge of n partial outputs by log-sum-exp ------------------------------------------ */
 /* o_part: n pointers (host array) to bf16 [rows][128]; lse_part: n pointers to float [rows];
