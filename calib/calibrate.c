@@ -24,10 +24,10 @@
 #define HEAT_S 7.0 /* of matrix products before the sustained pass (docs/calibration.md) */
 
 static const rc_suite *const suites[RC_SUITE_COUNT] = {
-    &rc_suite_memory,      &rc_suite_host,      &rc_suite_gap,       &rc_suite_merge,
-    &rc_suite_elementwise, &rc_suite_decode,    &rc_suite_attention, &rc_suite_gemm,
-    &rc_suite_experts,     &rc_suite_sms_clock, &rc_suite_sms_clock, &rc_suite_interference,
-    &rc_suite_net};
+    &rc_suite_memory,      &rc_suite_host,         &rc_suite_gap,       &rc_suite_merge,
+    &rc_suite_elementwise, &rc_suite_decode,       &rc_suite_attention, &rc_suite_mixed,
+    &rc_suite_mixed,       &rc_suite_gemm,         &rc_suite_experts,   &rc_suite_mixed,
+    &rc_suite_mixed,       &rc_suite_interference, &rc_suite_net};
 
 typedef struct tally {
     size_t measured, there, skipped, cut;
@@ -425,7 +425,8 @@ static void describe_points(const rc_calib_options *o, char *text, size_t size) 
 
 /* The '#' lines that open both the output and the terminal's. */
 static void describe(const rc_calib *c, char *text, size_t size) {
-    static const char *const families[] = {"attention", "decode", "merge", "elementwise", NULL};
+    static const char *const families[] = {"attention", "decode",      "mla",
+                                           "merge",     "elementwise", NULL};
     char nccl[24], kernels[256] = "", budget[32] = "none", points[256];
     size_t at = 0;
     describe_points(c->opt, points, sizeof points);

@@ -15,6 +15,8 @@ typedef enum rc_suite_id {
     RC_SUITE_ELEMENTWISE,
     RC_SUITE_DECODE,
     RC_SUITE_ATTENTION,
+    RC_SUITE_HEADS,
+    RC_SUITE_MLA,
     RC_SUITE_GEMM,
     RC_SUITE_EXPERTS,
     RC_SUITE_SMS,

@@ -11,7 +11,9 @@ static const char *family(const rc_point *p) {
     bool streams = p->cond && !strcmp(p->cond, "streams");
     if (!strcmp(p->op, "grouped_gemm") || !strcmp(p->op, "moe_ffn"))
         return streams ? "gemm" : "grouped";
-    return strstr(p->variant, "attention") ? "attention" : p->op;
+    if (!strcmp(p->op, "mla_decode"))
+        return "mla";
+    return strstr(p->variant, "attention") || !strcmp(p->op, "mla_prefill") ? "attention" : p->op;
 }
 
 static bool fp8(const rc_point *p) {

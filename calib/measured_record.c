@@ -17,6 +17,8 @@ void rc_calib_row(const rc_calib *c, const rc_point *p, const rc_measured *m, rc
     row->b = p->b;
     row->c = p->c;
     row->d = p->d;
+    row->head_k = p->head_k;
+    row->head_v = p->head_v;
     row->experts = p->experts;
     row->top_k = p->top_k;
     row->p10_s = m->r.p10_s;

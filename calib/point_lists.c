@@ -43,9 +43,9 @@ rc_status rc_points_add(rc_points *p, const rc_point *x, rc_error *err) {
     for (size_t i = 0; i < p->n; i++) {
         rc_point *y = &p->v[i];
         if (y->a == x->a && y->b == x->b && y->c == x->c && y->d == x->d && !strcmp(y->op, x->op) &&
-            y->value == x->value && y->experts == x->experts && y->top_k == x->top_k &&
-            same_word(y->cond, x->cond) && !strcmp(y->variant, x->variant) &&
-            !strcmp(y->dtype, x->dtype)) {
+            y->value == x->value && y->head_k == x->head_k && y->head_v == x->head_v &&
+            y->experts == x->experts && y->top_k == x->top_k && same_word(y->cond, x->cond) &&
+            !strcmp(y->variant, x->variant) && !strcmp(y->dtype, x->dtype)) {
             y->sustained |= x->sustained;
             y->quick |= x->quick;
             return RC_OK;
@@ -212,6 +212,124 @@ static rc_status attn_fp8(rc_points *p, rc_error *err) {
     return RC_OK;
 }
 
+/* ---- heads of other sizes ------------------------------------------------------------------- */
+
+static rc_status decode_others(rc_points *p, rc_error *err);
+
+/* Steps over latents, as long as the cache fits well: 1,152 bytes a key. */
+static rc_status mla_steps(rc_points *p, rc_error *err) {
+    static const int64_t heads[] = {16, 128, 32, 64, 8};
+    static const int64_t batches[] = {1, 32, 8, 128, 4, 64, 2, 16};
+    static const int64_t contexts[] = {8 * KI, 128 * KI, 32 * KI, KI,
+                                       4 * KI, 64 * KI,  16 * KI, 2 * KI};
+    for (size_t h = 0; h < COUNT(heads); h++)
+        for (size_t b = 0; b < COUNT(batches); b++)
+            for (size_t i = 0; i < COUNT(contexts); i++) {
+                rc_point x = {.op = "mla_decode",
+                              .variant = "",
+                              .dtype = "bf16",
+                              .a = batches[b],
+                              .b = contexts[i],
+                              .c = heads[h],
+                              .head_k = 576,
+                              .head_v = 512};
+                x.quick = h == 0 && b < 3 && i < 3;
+                bool some = h < 2 || (b < 4 && i < 4);
+                if (some && x.a * x.b <= 4096 * KI)
+                    RC_TRY(rc_points_add(p, &x, err));
+            }
+    return RC_OK;
+}
+
+/* gpt-oss; MiMo, and DeepSeek's latents made into keys and values; Gemma and Qwen3.5. */
+static const int64_t other_heads[][2] = {{64, 64}, {192, 128}, {256, 256}};
+
+static rc_status attn_others(rc_points *p, rc_error *err) {
+    static const int64_t heads[][2] = {{16, 2}, {8, 1}, {64, 8}, {16, 1}};
+    static const int64_t square[] = {8192, 1024, 32768, 4096, 512, 2048, 16384};
+    static const int64_t beside[][2] = {{800, 32000},   {64, 8192},    {3200, 32000},
+                                        {64, 128000},   {1, 32000},    {256, 8192},
+                                        {12800, 32000}, {800, 128000}, {3200, 128000}};
+    for (size_t k = 0; k < COUNT(other_heads); k++)
+        for (size_t h = 0; h < COUNT(heads); h++) {
+            rc_point x = {.op = "attention",
+                          .variant = "causal",
+                          .dtype = "bf16",
+                          .c = heads[h][0],
+                          .d = heads[h][1],
+                          .head_k = other_heads[k][0],
+                          .head_v = other_heads[k][1]};
+            for (size_t i = 0; i < COUNT(square); i++) {
+                x.a = x.b = square[i];
+                x.quick = h == 0 && i < 3;
+                if (h < 2 || i < 4)
+                    RC_TRY(rc_points_add(p, &x, err));
+            }
+            for (size_t i = 0; i < 2; i++) { /* behind a prefix */
+                x.a = beside[i][0];
+                x.b = x.a + 32000;
+                x.quick = false;
+                RC_TRY(rc_points_add(p, &x, err));
+            }
+            x.variant = "full";
+            for (size_t i = 0; i < COUNT(beside); i++) {
+                x.a = beside[i][0];
+                x.b = beside[i][1];
+                if (h < 2 || i < 4)
+                    RC_TRY(rc_points_add(p, &x, err));
+            }
+        }
+    return RC_OK;
+}
+
+/* Latents made into keys and values of every head: c heads, d sequences. */
+static rc_status mla_prompts(rc_points *p, rc_error *err) {
+    static const int64_t heads[] = {16, 128, 32, 64, 8};
+    static const int64_t square[] = {8192, 1024, 32768, 4096, 2048, 16384, 512, 256};
+    static const int64_t prefix[][2] = {{2048, 32768},  {512, 8192},  {2048, 131072},
+                                        {8192, 131072}, {128, 32768}, {8192, 32768}};
+    static const int64_t batches[][2] = {{1024, 8}, {4096, 4}, {512, 32}, {2048, 2}};
+    for (size_t h = 0; h < COUNT(heads); h++) {
+        rc_point x = {.op = "mla_prefill",
+                      .variant = "",
+                      .dtype = "bf16",
+                      .c = heads[h],
+                      .d = 1,
+                      .head_k = 192,
+                      .head_v = 128};
+        for (size_t i = 0; i < COUNT(square); i++) {
+            x.a = x.b = square[i];
+            x.quick = h == 0 && i < 3;
+            RC_TRY(rc_points_add(p, &x, err));
+        }
+        x.quick = false;
+        for (size_t i = 0; i < COUNT(prefix); i++) {
+            x.a = prefix[i][0];
+            x.b = prefix[i][0] + prefix[i][1];
+            if (heads[h] < 128 || prefix[i][1] < 131072)
+                RC_TRY(rc_points_add(p, &x, err));
+        }
+        for (size_t i = 0; i < COUNT(batches) && h < 3; i++) {
+            x.a = x.b = batches[i][0];
+            x.d = batches[i][1];
+            RC_TRY(rc_points_add(p, &x, err));
+        }
+    }
+    return RC_OK;
+}
+
+rc_status rc_points_heads(rc_points *p, int ranks, rc_error *err) {
+    (void)ranks;
+    RC_TRY(attn_others(p, err));
+    return decode_others(p, err);
+}
+
+rc_status rc_points_mla(rc_points *p, int ranks, rc_error *err) {
+    (void)ranks;
+    RC_TRY(mla_steps(p, err));
+    return mla_prompts(p, err);
+}
+
 rc_status rc_points_attention(rc_points *p, int ranks, rc_error *err) {
     static const int64_t more[][2] = {{8, 1}, {4, 1}, {2, 1}}, few[][2] = {{32, 2}, {64, 8}};
     (void)ranks;
@@ -253,6 +371,29 @@ static rc_status decode_ragged(rc_points *p, rc_error *err) {
                       .value = all[i][2]};
         RC_TRY(rc_points_add(p, &x, err));
     }
+    return RC_OK;
+}
+
+static rc_status decode_others(rc_points *p, rc_error *err) {
+    static const int64_t heads[][2] = {{16, 2}, {8, 1}, {64, 8}};
+    static const int64_t batches[] = {1, 32, 8, 128}, contexts[] = {8 * KI, 128 * KI, 32 * KI, KI};
+    for (size_t k = 0; k < COUNT(other_heads); k++)
+        for (size_t h = 0; h < COUNT(heads); h++)
+            for (size_t b = 0; b < COUNT(batches); b++)
+                for (size_t i = 0; i < COUNT(contexts); i++) {
+                    rc_point x = {.op = "decode",
+                                  .variant = "",
+                                  .dtype = "bf16",
+                                  .a = batches[b],
+                                  .b = contexts[i],
+                                  .c = heads[h][0],
+                                  .d = heads[h][1],
+                                  .head_k = other_heads[k][0],
+                                  .head_v = other_heads[k][1]};
+                    x.quick = h == 0 && b < 2 && i < 2;
+                    if (x.a * x.b * x.d <= 8192 * KI)
+                        RC_TRY(rc_points_add(p, &x, err));
+                }
     return RC_OK;
 }
 

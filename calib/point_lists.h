@@ -16,6 +16,8 @@ typedef struct rc_point {
      * them). NULL: nothing. A static string; value 0: it has no number. */
     const char *cond;
     int64_t value;
+    int64_t head_k,
+        head_v; /* as in schema.h; 0 for ops without heads, and 128 for those with them */
     int64_t experts, top_k; /* as in schema.h; 0 for ops that have none */
     bool sustained;         /* measured hot as well */
     bool quick;             /* kept by --quick */
@@ -40,6 +42,8 @@ bool rc_point_reads_peers(const rc_point *p);
 rc_status rc_points_gemm(rc_points *p, int ranks, rc_error *err);
 rc_status rc_points_attention(rc_points *p, int ranks, rc_error *err);
 rc_status rc_points_decode(rc_points *p, int ranks, rc_error *err);
+rc_status rc_points_heads(rc_points *p, int ranks, rc_error *err);
+rc_status rc_points_mla(rc_points *p, int ranks, rc_error *err);
 rc_status rc_points_merge(rc_points *p, int ranks, rc_error *err);
 rc_status rc_points_elementwise(rc_points *p, int ranks, rc_error *err);
 rc_status rc_points_experts(rc_points *p, int ranks, rc_error *err);

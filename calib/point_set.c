@@ -203,26 +203,37 @@ static rc_status check_size(const reader *r, size_t row, int column, rc_axis axi
     return cell_fail(r, row, column, err, text);
 }
 
-/* The kernels here work with heads of 128 elements and without a window. */
-static rc_status check_others(const reader *r, size_t row, const rc_op_info *info, rc_error *err) {
-    static const struct {
-        int column;
-        rc_axis axis;
-        int64_t only;
-    } all[] = {{HEAD_K, RC_AXIS_HEAD_K, RC_HEAD_DEFAULT},
-               {HEAD_V, RC_AXIS_HEAD_V, RC_HEAD_DEFAULT},
-               {WINDOW, RC_AXIS_WINDOW, 0}};
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-        char text[160];
-        int64_t v, only = rc_op_has_axis(info, all[i].axis) ? all[i].only : 0;
-        RC_TRY(size_of(r, row, all[i].column, INT64_MAX / 2, &v, err));
-        if (v == 0 || v == only)
-            continue;
-        snprintf(text, sizeof text, "%s is %lld: the kernels here measure %s with %lld",
-                 point_columns[all[i].column], (long long)v, info->name, (long long)only);
-        return cell_fail(r, row, all[i].column, err, text);
+/* The kernels here work without a window, and with the sizes of heads that the suites' own lists have of the
+ * op in this type; 0 in the lists is 128. */
+static rc_status read_heads(const reader *r, size_t row, const rc_op_info *info, rc_point *p,
+                            rc_error *err) {
+    bool keys = rc_op_has_axis(info, RC_AXIS_HEAD_K), values = rc_op_has_axis(info, RC_AXIS_HEAD_V);
+    int64_t k, v, window;
+    char text[160];
+    RC_TRY(size_of(r, row, HEAD_K, SIZE_MAX_2_31, &k, err));
+    RC_TRY(size_of(r, row, HEAD_V, SIZE_MAX_2_31, &v, err));
+    RC_TRY(size_of(r, row, WINDOW, SIZE_MAX_2_31, &window, err));
+    if (window) {
+        snprintf(text, sizeof text, "window is %lld: the kernels here measure %s without one",
+                 (long long)window, info->name);
+        return cell_fail(r, row, WINDOW, err, text);
     }
-    return RC_OK;
+    k = keys && k == RC_HEAD_DEFAULT ? 0 : k;
+    v = values && v == RC_HEAD_DEFAULT && k == 0 ? 0 : v;
+    for (int id = 0; id < RC_SUITE_COUNT; id++)
+        for (size_t i = 0; i < r->lists[id].n; i++) {
+            const rc_point *x = &r->lists[id].v[i];
+            if (strcmp(x->op, p->op) != 0 || strcmp(x->dtype, p->dtype) != 0 || x->head_k != k ||
+                x->head_v != v)
+                continue;
+            p->head_k = k;
+            p->head_v = v;
+            return RC_OK;
+        }
+    snprintf(text, sizeof text,
+             "heads of %lld and %lld: the kernels here do not measure %s of such", (long long)k,
+             (long long)v, info->name);
+    return cell_fail(r, row, keys && k ? HEAD_K : HEAD_V, err, text);
 }
 
 /* Of ops of experts: those on this GPU, and how many a token goes to, which the product of one does not
@@ -244,7 +255,8 @@ static rc_status read_experts(const reader *r, size_t row, const rc_op_info *inf
 
 static rc_status check_heads(const reader *r, size_t row, const rc_op_info *info, const rc_point *p,
                              rc_error *err) {
-    if (info->bound == RC_BOUND_ATTENTION && p->c % p->d != 0)
+    if (rc_op_has_axis(info, RC_AXIS_KV_HEADS) && info->bound == RC_BOUND_ATTENTION &&
+        p->c % p->d != 0)
         return cell_fail(r, row, C, err, "query heads are a multiple of KV heads");
     if (p->cond && !strcmp(p->cond, "rest") && p->value > p->b)
         return cell_fail(r, row, VARIANT, err,
@@ -262,7 +274,7 @@ static rc_status read_sizes(const reader *r, size_t row, int id, rc_point *p, rc
         if (id != RC_SUITE_INTERFERENCE || axis == RC_AXIS_NONE || axis == RC_AXIS_RANKS)
             RC_TRY(check_size(r, row, A + i, axis, *to[i], err));
     }
-    RC_TRY(check_others(r, row, info, err));
+    RC_TRY(read_heads(r, row, info, p, err));
     RC_TRY(read_experts(r, row, info, p, err));
     return check_heads(r, row, info, p, err);
 }
@@ -449,7 +461,8 @@ double rc_point_bytes(const rc_point *p) {
     for (int i = 0; i < RC_COLUMNS; i++)
         at.at[info->column[i]] = size[i];
     at.at[RC_AXIS_NONE] = 0;
-    at.at[RC_AXIS_HEAD_K] = at.at[RC_AXIS_HEAD_V] = RC_HEAD_DEFAULT;
+    at.at[RC_AXIS_HEAD_K] = p->head_k ? p->head_k : RC_HEAD_DEFAULT;
+    at.at[RC_AXIS_HEAD_V] = p->head_v ? p->head_v : RC_HEAD_DEFAULT;
     at.at[RC_AXIS_EXPERTS] = p->experts;
     at.at[RC_AXIS_TOP_K] = p->top_k;
     info->work(info, &at, !strcmp(p->dtype, "fp8") ? 1 : 2, &work);

@@ -45,7 +45,8 @@ typedef struct rc_suite {
 
 extern const rc_suite rc_suite_gemm, rc_suite_attention, rc_suite_decode, rc_suite_merge,
     rc_suite_elementwise, rc_suite_memory, rc_suite_host, rc_suite_gap, rc_suite_net,
-    rc_suite_interference, rc_suite_experts, rc_suite_sms_clock; /* sms and clock */
+    rc_suite_interference, rc_suite_experts, rc_suite_mla,
+    rc_suite_mixed; /* heads, mla, sms and clock: ops of several suites */
 
 /* Device bytes of one call: inputs (never written) and outputs (also what is updated in place). */
 typedef struct rc_need {

@@ -1,7 +1,8 @@
 /* Prefill attention: rc_attn_forward, full and causal (bottom-right), bf16 and fp8 (e4m3). With the
- * condition "seqs" the axes are those of one sequence of a batch in a single launch.
+ * condition "seqs" the axes are those of one sequence of a batch in a single launch. Latents that were made
+ * into keys and values (mla_prefill) are causal attention with keys and values for every head.
  *
- * Bytes: each of Q, K, V, O once, and the LSE; FLOPs: rc_attn_flops.
+ * Bytes: each of Q, K, V, O once, and the LSE.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/suite.h"
@@ -22,7 +23,7 @@ typedef struct attn {
     rc_pools *io;
     rc_sets sets;
     rc_attn_args args;
-    size_t q_bytes, kv_bytes, o_bytes;
+    size_t q_bytes, k_bytes, o_bytes;
     int32_t q_start[RC_ATTN_MAX_SEQS], q_len[RC_ATTN_MAX_SEQS];
     int32_t k_start[RC_ATTN_MAX_SEQS], k_len[RC_ATTN_MAX_SEQS];
 } attn;
@@ -31,24 +32,49 @@ static bool is_fp8(const rc_point *p) {
     return !strcmp(p->dtype, "fp8");
 }
 
+static bool is_latent(const rc_point *p) {
+    return !strcmp(p->op, "mla_prefill");
+}
+
 static int64_t sequences(const rc_point *p) {
+    if (is_latent(p))
+        return p->d;
     return p->cond && !strcmp(p->cond, "seqs") ? p->value : 1;
 }
 
+static int64_t kv_heads(const rc_point *p) {
+    return is_latent(p) ? p->c : p->d;
+}
+
+/* Bytes of a query and a key, and of a value, of one head. */
+static size_t key_bytes(const rc_point *p) {
+    return (size_t)(p->head_k ? p->head_k : 128) * (is_fp8(p) ? 1 : 2);
+}
+
+static size_t value_bytes(const rc_point *p) {
+    return (size_t)(p->head_v ? p->head_v : 128) * (is_fp8(p) ? 1 : 2);
+}
+
 static size_t attn_q_bytes(const rc_point *p) {
-    return rc_align((size_t)(sequences(p) * p->a * p->c) * (is_fp8(p) ? 128 : 256));
+    return rc_align((size_t)(sequences(p) * p->a * p->c) * key_bytes(p));
 }
 
 /* fp8 values come in whole blocks of 128 keys. */
-static size_t attn_kv_bytes(const rc_point *p) {
+static size_t attn_rows_bytes(const rc_point *p, size_t row) {
     int64_t keys = is_fp8(p) ? (p->b + 127) / 128 * 128 : p->b;
-    return rc_align((size_t)(sequences(p) * keys * p->d) * (is_fp8(p) ? 128 : 256));
+    return rc_align((size_t)(sequences(p) * keys * kv_heads(p)) * row);
+}
+
+static size_t attn_o_bytes(const rc_point *p) {
+    return rc_align((size_t)(sequences(p) * p->a * p->c) * 2 *
+                    (size_t)(p->head_v ? p->head_v : 128));
 }
 
 static rc_need attn_need(const rc_point *p) {
     size_t rows = (size_t)(sequences(p) * p->a * p->c);
-    return (rc_need){attn_q_bytes(p) + 2 * attn_kv_bytes(p),
-                     rc_align(rows * 256) + rows * sizeof(float)};
+    return (rc_need){attn_q_bytes(p) + attn_rows_bytes(p, key_bytes(p)) +
+                         attn_rows_bytes(p, value_bytes(p)),
+                     attn_o_bytes(p) + rows * sizeof(float)};
 }
 
 static void attn_close(void *self) {
@@ -93,7 +119,7 @@ static rc_status attn_launch(void *self, int slot, cudaStream_t stream, rc_error
     unsigned char *out = t->io->out.p + (size_t)slot * t->sets.out_stride;
     a.q = in;
     a.k = in + t->q_bytes;
-    a.v = in + t->q_bytes + t->kv_bytes;
+    a.v = in + t->q_bytes + t->k_bytes;
     a.o = out;
     a.lse = (float *)(void *)(out + t->o_bytes);
     return rc_kernel_check(err, rc_attn_forward(&a, stream), "rc_attn_forward");
@@ -127,17 +153,21 @@ static rc_status attn_measure(rc_calib *c, void *self, const rc_point *p, rc_mea
     rc_need need = attn_need(p);
     attn_suite *s = self;
     attn t = {.io = is_fp8(p) ? &s->io8 : &s->io, .sets = rc_sets_for(&c->gpu, need)};
-    bool causal = !strcmp(p->variant, "causal");
+    bool causal = is_latent(p) || !strcmp(p->variant, "causal");
+    double columns = (double)(p->head_k ? p->head_k + p->head_v : 256);
     RC_TRY(rc_sets_check(&c->gpu, &t.sets, err));
-    if ((double)sequences(p) * rc_attn_flops(p->a, p->b, (int)p->c, causal) / 600e12 > LONGEST_S)
+    double pairs = (double)sequences(p) * rc_attn_pairs(p->a, p->b, causal);
+    if (2 * columns * (double)p->c * pairs / 600e12 > LONGEST_S)
         return rc_fail(err, RC_E_UNMODELLED, "one call would take over %.1f s", LONGEST_S);
     t.q_bytes = attn_q_bytes(p);
-    t.kv_bytes = attn_kv_bytes(p);
-    t.o_bytes = rc_align((size_t)(sequences(p) * p->a * p->c) * 256);
+    t.k_bytes = attn_rows_bytes(p, key_bytes(p));
+    t.o_bytes = attn_o_bytes(p);
     t.args = (rc_attn_args){.tq = p->a,
                             .tk = p->b,
                             .hq = (int)p->c,
-                            .hkv = (int)p->d,
+                            .hkv = (int)kv_heads(p),
+                            .head_k = (int)p->head_k,
+                            .head_v = (int)p->head_v,
                             .causal = causal,
                             .dtype = is_fp8(p) ? RC_KERNEL_E4M3 : RC_KERNEL_BF16,
                             .q_scale = 1 / RC_E4M3_SPREAD,

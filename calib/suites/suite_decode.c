@@ -1,7 +1,7 @@
 /* Decode attention: one query token a sequence against its cache; split-KV, then combine. With the
  * condition "rest" the first sequence alone has b tokens of context and the others have that many.
  *
- * Bytes: K and V once (512 B a cached token and key/value head, 256 in fp8), which is nearly all
+ * Bytes: K and V once (512 B a cached token and key/value head of 128, 256 in fp8), which is nearly all
  * there is.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -22,27 +22,42 @@ typedef struct decode {
     rc_pools *io;
     rc_sets sets;
     rc_decode_args args;
-    size_t q_bytes, kv_bytes, o_bytes;
+    size_t q_bytes, k_bytes, o_bytes;
 } decode;
 
 static bool is_fp8(const rc_point *p) {
     return !strcmp(p->dtype, "fp8");
 }
 
+/* Bytes of a query and a key, and of a value, of one head. */
+static size_t key_bytes(const rc_point *p) {
+    return (size_t)(p->head_k ? p->head_k : 128) * (is_fp8(p) ? 1 : 2);
+}
+
+static size_t value_bytes(const rc_point *p) {
+    return (size_t)(p->head_v ? p->head_v : 128) * (is_fp8(p) ? 1 : 2);
+}
+
+/* O is of bf16 whatever the values are of. */
+static size_t out_bytes(const rc_point *p) {
+    return (size_t)(p->a * p->c) * 2 * (size_t)(p->head_v ? p->head_v : 128);
+}
+
 static size_t decode_q_bytes(const rc_point *p) {
-    return rc_align((size_t)(p->a * p->c) * (is_fp8(p) ? 128 : 256));
+    return rc_align((size_t)(p->a * p->c) * key_bytes(p));
 }
 
 /* fp8 values come in whole blocks of 128 keys a sequence. */
-static size_t decode_kv_bytes(const rc_point *p) {
+static size_t decode_rows_bytes(const rc_point *p, size_t row) {
     int64_t keys = is_fp8(p) ? (p->b + 127) / 128 * 128 : p->b;
-    return rc_align((size_t)(p->a * keys * p->d) * (is_fp8(p) ? 128 : 256));
+    return rc_align((size_t)(p->a * keys * p->d) * row);
 }
 
 static rc_need decode_need(const rc_point *p) {
     size_t rows = (size_t)(p->a * p->c);
-    return (rc_need){decode_q_bytes(p) + 2 * decode_kv_bytes(p),
-                     rc_align(rows * 256) + rows * sizeof(float)};
+    return (rc_need){decode_q_bytes(p) + decode_rows_bytes(p, key_bytes(p)) +
+                         decode_rows_bytes(p, value_bytes(p)),
+                     rc_align(out_bytes(p)) + rows * sizeof(float)};
 }
 
 /* Tokens of context of sequence i. */
@@ -53,7 +68,8 @@ static int64_t context(const rc_point *p, int64_t i) {
 /* Bytes that a call reads and writes: less than there are where sequences are shorter. */
 static size_t touched(const rc_point *p) {
     size_t kv = (size_t)(context(p, 0) + (p->a - 1) * context(p, 1)) * (size_t)p->d;
-    return decode_q_bytes(p) + kv * (is_fp8(p) ? 256 : 512) + (size_t)(p->a * p->c) * 260;
+    return decode_q_bytes(p) + kv * (key_bytes(p) + value_bytes(p)) + out_bytes(p) +
+           (size_t)(p->a * p->c) * sizeof(float);
 }
 
 static void decode_close(void *self) {
@@ -91,7 +107,7 @@ static rc_status decode_launch(void *self, int slot, cudaStream_t stream, rc_err
     unsigned char *out = t->io->out.p + (size_t)slot * t->sets.out_stride;
     a.q = in;
     a.k = in + t->q_bytes;
-    a.v = in + t->q_bytes + t->kv_bytes;
+    a.v = in + t->q_bytes + t->k_bytes;
     a.o = out;
     a.lse = (float *)(void *)(out + t->o_bytes);
     return rc_kernel_check(err, rc_decode_forward(&a, stream), "rc_decode_forward");
@@ -110,13 +126,15 @@ static rc_status decode_measure(rc_calib *c, void *self, const rc_point *p, rc_m
         lens[i] = (int32_t)context(p, i);
     RC_CUDA(cudaMemcpy(s->lens.p, lens, (size_t)p->a * sizeof lens[0], cudaMemcpyHostToDevice));
     t.q_bytes = decode_q_bytes(p);
-    t.kv_bytes = decode_kv_bytes(p);
-    t.o_bytes = rc_align((size_t)(p->a * p->c) * 256);
+    t.k_bytes = decode_rows_bytes(p, key_bytes(p));
+    t.o_bytes = rc_align(out_bytes(p));
     t.args = (rc_decode_args){.lens = (const int32_t *)(const void *)s->lens.p,
                               .batch = (int)p->a,
                               .max_len = p->b,
                               .hq = (int)p->c,
                               .hkv = (int)p->d,
+                              .head_k = (int)p->head_k,
+                              .head_v = (int)p->head_v,
                               .dtype = is_fp8(p) ? RC_KERNEL_E4M3 : RC_KERNEL_BF16,
                               .q_scale = 1 / RC_E4M3_SPREAD,
                               .k_scale = 1 / RC_E4M3_SPREAD,

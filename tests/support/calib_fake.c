@@ -102,7 +102,8 @@ static rc_status fake_measure(rc_calib *c, void *self, const rc_point *p, rc_mea
 const rc_suite rc_suite_gemm = FAKE, rc_suite_attention = FAKE, rc_suite_decode = FAKE,
                rc_suite_merge = FAKE, rc_suite_elementwise = FAKE, rc_suite_memory = FAKE,
                rc_suite_host = FAKE, rc_suite_gap = FAKE, rc_suite_net = FAKE,
-               rc_suite_interference = FAKE, rc_suite_experts = FAKE, rc_suite_sms_clock = FAKE;
+               rc_suite_interference = FAKE, rc_suite_experts = FAKE, rc_suite_mixed = FAKE,
+               rc_suite_mla = FAKE;
 
 rc_status rc_gemm_heat(rc_calib *c, double s, rc_error *err) {
     (void)c;

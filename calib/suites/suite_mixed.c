@@ -1,5 +1,6 @@
-/* Ops of several suites under a condition, each measured by the suite that knows the op: `sms` on
- * fewer SMs than there are, `clock` at work for part of the time, for long or from rest.
+/* Ops of several suites, each measured by the suite that knows the op: `heads` and `mla` of other sizes,
+ * and under a condition `sms` on fewer SMs than there are and `clock` at work for part of the time, for long
+ * or from rest.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/suite.h"
@@ -7,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PARTS = 5 };
+enum { PARTS = 7 };
 
 typedef struct part {
     const char *op;
@@ -16,12 +17,12 @@ typedef struct part {
     bool open;
 } part;
 
-typedef struct sms_clock_suite {
+typedef struct mixed_suite {
     part v[PARTS];
-} sms_clock_suite;
+} mixed_suite;
 
-static void sms_clock_close(void *self) {
-    sms_clock_suite *s = self;
+static void mixed_close(void *self) {
+    mixed_suite *s = self;
     for (int i = 0; s && i < PARTS; i++)
         if (s->v[i].open)
             s->v[i].suite->close(s->v[i].self);
@@ -42,19 +43,21 @@ static rc_status open_part(rc_calib *c, part *x, const rc_points *points, rc_err
     return st;
 }
 
-static rc_status sms_clock_open(rc_calib *c, const rc_points *points, void **self, rc_error *err) {
-    sms_clock_suite *s = calloc(1, sizeof *s);
+static rc_status mixed_open(rc_calib *c, const rc_points *points, void **self, rc_error *err) {
+    mixed_suite *s = calloc(1, sizeof *s);
     if (!s)
         return rc_fail(err, RC_E_NOMEM, "out of memory");
-    *s = (sms_clock_suite){{{.op = "attention", .suite = &rc_suite_attention},
-                            {.op = "gemm", .suite = &rc_suite_gemm},
-                            {.op = "decode", .suite = &rc_suite_decode},
-                            {.op = "merge", .suite = &rc_suite_merge},
-                            {.op = "copy", .suite = &rc_suite_memory}}};
+    *s = (mixed_suite){{{.op = "attention", .suite = &rc_suite_attention},
+                        {.op = "mla_prefill", .suite = &rc_suite_attention},
+                        {.op = "mla_decode", .suite = &rc_suite_mla},
+                        {.op = "gemm", .suite = &rc_suite_gemm},
+                        {.op = "decode", .suite = &rc_suite_decode},
+                        {.op = "merge", .suite = &rc_suite_merge},
+                        {.op = "copy", .suite = &rc_suite_memory}}};
     for (int i = 0; i < PARTS; i++) {
         rc_status st = open_part(c, &s->v[i], points, err);
         if (st != RC_OK) {
-            sms_clock_close(s);
+            mixed_close(s);
             return st;
         }
     }
@@ -62,9 +65,9 @@ static rc_status sms_clock_open(rc_calib *c, const rc_points *points, void **sel
     return RC_OK;
 }
 
-static rc_status sms_clock_measure(rc_calib *c, void *self, const rc_point *p, rc_measured *m,
-                                   rc_error *err) {
-    sms_clock_suite *s = self;
+static rc_status mixed_measure(rc_calib *c, void *self, const rc_point *p, rc_measured *m,
+                               rc_error *err) {
+    mixed_suite *s = self;
     bool from_rest = p->cond && !strcmp(p->cond, "fresh");
     bool part_time = from_rest || (p->cond && !strcmp(p->cond, "duty"));
     for (int i = 0; i < PARTS; i++) {
@@ -80,4 +83,4 @@ static rc_status sms_clock_measure(rc_calib *c, void *self, const rc_point *p, r
     return rc_fail(err, RC_E_INTERNAL, "no suite measures %s", p->op);
 }
 
-const rc_suite rc_suite_sms_clock = {sms_clock_open, sms_clock_measure, sms_clock_close};
+const rc_suite rc_suite_mixed = {mixed_open, mixed_measure, mixed_close};
