@@ -48,6 +48,14 @@ static const char *word(const reader *r, size_t row, int column) {
     return r->has[column] ? rc_csv_text(r->csv, row, r->at[column]) : "";
 }
 
+static rc_status size_of(const reader *r, size_t row, int column, int64_t hi, int64_t *out,
+                         rc_error *err) {
+    *out = 0;
+    if (!r->has[column] || !*rc_csv_text(r->csv, row, r->at[column]))
+        return RC_OK;
+    return rc_csv_int(r->csv, row, r->at[column], 0, hi, out, err);
+}
+
 /* "full@sms124": base "full", condition "sms", value 124. */
 typedef struct said {
     char base[WORD_MAX], cond[WORD_MAX];
@@ -87,13 +95,30 @@ static bool same_words(int id, const rc_point *x, const said *s, const char *dty
            !strcmp(x->cond ? x->cond : "", cond);
 }
 
-/* The point of a suite's list with these words, and its suite; NULL when there is none. */
+/* Sizes of heads as lists have them: 0 stands for 128. */
+typedef struct heads {
+    int64_t k, v;
+} heads;
+
+static rc_status read_heads(const reader *r, size_t row, heads *out, rc_error *err) {
+    RC_TRY(size_of(r, row, HEAD_K, SIZE_MAX_2_31, &out->k, err));
+    RC_TRY(size_of(r, row, HEAD_V, SIZE_MAX_2_31, &out->v, err));
+    bool usual =
+        (out->k == 0 || out->k == RC_HEAD_DEFAULT) && (out->v == 0 || out->v == RC_HEAD_DEFAULT);
+    if (usual)
+        *out = (heads){0, 0};
+    return RC_OK;
+}
+
+/* The point of a suite's list with these words, and heads of these sizes unless `of` is NULL, and its suite;
+ * NULL when there is none. */
 static const rc_point *find_words(const reader *r, const char *op, const said *s, const char *dtype,
-                                  int *id) {
+                                  const heads *of, int *id) {
     for (*id = 0; *id < RC_SUITE_COUNT; (*id)++)
         for (size_t i = 0; i < r->lists[*id].n; i++) {
             const rc_point *x = &r->lists[*id].v[i];
-            if (!strcmp(x->op, op) && same_words(*id, x, s, dtype))
+            if (!strcmp(x->op, op) && same_words(*id, x, s, dtype) &&
+                (!of || (x->head_k == of->k && x->head_v == of->v)))
                 return x;
         }
     return NULL;
@@ -142,24 +167,38 @@ static rc_status no_words(const reader *r, size_t row, const char *op, rc_error 
                        op, word(r, row, VARIANT), word(r, row, DTYPE), list);
 }
 
+static rc_status no_heads(const reader *r, size_t row, const char *op, const heads *of,
+                          rc_error *err) {
+    char text[160];
+    snprintf(text, sizeof text,
+             "head_k is %lld and head_v %lld: the kernels here measure no such %s",
+             (long long)of->k, (long long)of->v, op);
+    return cell_fail(r, row, r->has[HEAD_K] ? HEAD_K : HEAD_V, err, text);
+}
+
 static rc_status read_words(const reader *r, size_t row, rc_point *p, int *id, rc_error *err) {
     const char *op = word(r, row, OP), *dtype = word(r, row, DTYPE);
     said s;
+    heads of;
     bool there = false;
     for (*id = 0; *id < RC_SUITE_COUNT && !there; (*id)++)
         for (size_t i = 0; i < r->lists[*id].n && !there; i++)
             there = !strcmp(r->lists[*id].v[i].op, op);
     if (!there)
         return no_op(r, row, op, err);
-    const rc_point *x =
-        split_variant(word(r, row, VARIANT), &s) ? find_words(r, op, &s, dtype, id) : NULL;
-    if (!x)
+    RC_TRY(read_heads(r, row, &of, err));
+    if (!split_variant(word(r, row, VARIANT), &s) || !find_words(r, op, &s, dtype, NULL, id))
         return no_words(r, row, op, err);
+    const rc_point *x = find_words(r, op, &s, dtype, &of, id);
+    if (!x)
+        return no_heads(r, row, op, &of, err);
     *p = (rc_point){.op = x->op,
                     .variant = x->variant,
                     .dtype = x->dtype,
                     .cond = x->cond,
                     .value = s.value,
+                    .head_k = x->head_k,
+                    .head_v = x->head_v,
                     .quick = true};
     if (*id == RC_SUITE_NET && *s.base)
         p->variant = transport_named(s.base);
@@ -176,14 +215,6 @@ static rc_status read_words(const reader *r, size_t row, rc_point *p, int *id, r
 }
 
 /* ---- sizes ----------------------------------------------------------------------------------- */
-
-static rc_status size_of(const reader *r, size_t row, int column, int64_t hi, int64_t *out,
-                         rc_error *err) {
-    *out = 0;
-    if (!r->has[column] || !*rc_csv_text(r->csv, row, r->at[column]))
-        return RC_OK;
-    return rc_csv_int(r->csv, row, r->at[column], 0, hi, out, err);
-}
 
 /* What the op has no use for is 0; what it has is at least 1, unless 0 says something. */
 static rc_status check_size(const reader *r, size_t row, int column, rc_axis axis, int64_t value,
@@ -203,37 +234,16 @@ static rc_status check_size(const reader *r, size_t row, int column, rc_axis axi
     return cell_fail(r, row, column, err, text);
 }
 
-/* The kernels here work without a window, and with the sizes of heads that the suites' own lists have of the
- * op in this type; 0 in the lists is 128. */
-static rc_status read_heads(const reader *r, size_t row, const rc_op_info *info, rc_point *p,
-                            rc_error *err) {
-    bool keys = rc_op_has_axis(info, RC_AXIS_HEAD_K), values = rc_op_has_axis(info, RC_AXIS_HEAD_V);
-    int64_t k, v, window;
+/* The kernels here work without a window. */
+static rc_status check_window(const reader *r, size_t row, const rc_op_info *info, rc_error *err) {
+    int64_t window;
     char text[160];
-    RC_TRY(size_of(r, row, HEAD_K, SIZE_MAX_2_31, &k, err));
-    RC_TRY(size_of(r, row, HEAD_V, SIZE_MAX_2_31, &v, err));
     RC_TRY(size_of(r, row, WINDOW, SIZE_MAX_2_31, &window, err));
-    if (window) {
-        snprintf(text, sizeof text, "window is %lld: the kernels here measure %s without one",
-                 (long long)window, info->name);
-        return cell_fail(r, row, WINDOW, err, text);
-    }
-    k = keys && k == RC_HEAD_DEFAULT ? 0 : k;
-    v = values && v == RC_HEAD_DEFAULT && k == 0 ? 0 : v;
-    for (int id = 0; id < RC_SUITE_COUNT; id++)
-        for (size_t i = 0; i < r->lists[id].n; i++) {
-            const rc_point *x = &r->lists[id].v[i];
-            if (strcmp(x->op, p->op) != 0 || strcmp(x->dtype, p->dtype) != 0 || x->head_k != k ||
-                x->head_v != v)
-                continue;
-            p->head_k = k;
-            p->head_v = v;
-            return RC_OK;
-        }
-    snprintf(text, sizeof text,
-             "heads of %lld and %lld: the kernels here do not measure %s of such", (long long)k,
-             (long long)v, info->name);
-    return cell_fail(r, row, keys && k ? HEAD_K : HEAD_V, err, text);
+    if (window == 0)
+        return RC_OK;
+    snprintf(text, sizeof text, "window is %lld: the kernels here measure %s without one",
+             (long long)window, info->name);
+    return cell_fail(r, row, WINDOW, err, text);
 }
 
 /* Of ops of experts: those on this GPU, and how many a token goes to, which the product of one does not
@@ -274,7 +284,7 @@ static rc_status read_sizes(const reader *r, size_t row, int id, rc_point *p, rc
         if (id != RC_SUITE_INTERFERENCE || axis == RC_AXIS_NONE || axis == RC_AXIS_RANKS)
             RC_TRY(check_size(r, row, A + i, axis, *to[i], err));
     }
-    RC_TRY(read_heads(r, row, info, p, err));
+    RC_TRY(check_window(r, row, info, err));
     RC_TRY(read_experts(r, row, info, p, err));
     return check_heads(r, row, info, p, err);
 }

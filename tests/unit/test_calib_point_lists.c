@@ -36,6 +36,31 @@ static const rc_point *find(const rc_points *p, const char *op, const char *dtyp
     return NULL;
 }
 
+/* Heads of other sizes than 128 are those of models: 64, 256, and 192 with values of 128; of latents 576 numbers
+ * are a key and the first 512 of them its value. */
+static void test_heads(void **state) {
+    (void)state;
+    rc_points heads = make(RC_SUITE_HEADS, 1), mla = make(RC_SUITE_MLA, 1);
+    size_t of[3] = {0}, steps = 0, prompts = 0;
+    for (size_t i = 0; i < heads.n; i++) {
+        const rc_point *p = &heads.v[i];
+        assert_true(p->head_k == 64 || p->head_k == 192 || p->head_k == 256);
+        assert_int_equal(p->head_v, p->head_k == 192 ? 128 : p->head_k);
+        of[p->head_k == 64 ? 0 : p->head_k == 192 ? 1 : 2]++;
+    }
+    assert_true(of[0] == of[1] && of[1] == of[2] && of[0] > 0);
+    for (size_t i = 0; i < mla.n; i++) {
+        const rc_point *p = &mla.v[i];
+        bool step = !strcmp(p->op, "mla_decode");
+        assert_true(p->head_k == (step ? 576 : 192) && p->head_v == (step ? 512 : 128));
+        assert_true(step ? p->d == 0 : p->d >= 1 && p->b >= p->a);
+        *(step ? &steps : &prompts) += 1;
+    }
+    assert_true(steps > 0 && prompts > 0);
+    rc_points_free(&heads);
+    rc_points_free(&mla);
+}
+
 static void test_no_duplicates(void **state) {
     (void)state;
     for (int id = 0; id < RC_SUITE_COUNT; id++) {
@@ -45,6 +70,7 @@ static void test_no_duplicates(void **state) {
             for (size_t j = 0; j < i; j++)
                 assert_false(p.v[i].a == p.v[j].a && p.v[i].b == p.v[j].b && p.v[i].c == p.v[j].c &&
                              p.v[i].d == p.v[j].d && p.v[i].value == p.v[j].value &&
+                             p.v[i].head_k == p.v[j].head_k && p.v[i].head_v == p.v[j].head_v &&
                              p.v[i].experts == p.v[j].experts && p.v[i].top_k == p.v[j].top_k &&
                              same_word(p.v[i].cond, p.v[j].cond) && !strcmp(p.v[i].op, p.v[j].op) &&
                              !strcmp(p.v[i].variant, p.v[j].variant) &&
@@ -371,6 +397,7 @@ static void test_machine_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_heads),
         cmocka_unit_test(test_no_duplicates),
         cmocka_unit_test(test_ops_of_the_table),
         cmocka_unit_test(test_axes_are_set),

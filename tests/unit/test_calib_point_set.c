@@ -52,18 +52,20 @@ static void test_own_lists(void **state) {
         rc_points own = {0};
         rc_error err = {0};
         assert_int_equal(rc_suite_info_of((rc_suite_id)id)->points(&own, 4, &err), RC_OK);
-        size_t room = 128 * (own.n + 1), at = 0;
+        size_t room = 160 * (own.n + 1), at = 0;
         char *text = malloc(room);
         assert_non_null(text);
-        at += (size_t)snprintf(text, room, "op,variant,dtype,a,b,c,d,experts,top_k\n");
+        at +=
+            (size_t)snprintf(text, room, "op,variant,dtype,a,b,c,d,head_k,head_v,experts,top_k\n");
         for (size_t i = 0; i < own.n; i++) {
             char variant[48];
             const rc_point *p = &own.v[i];
             rc_point_variant(p, NULL, variant, sizeof variant);
-            at += (size_t)snprintf(text + at, room - at, "%s,%s,%s,%lld,%lld,%lld,%lld,%lld,%lld\n",
-                                   p->op, variant, p->dtype, (long long)p->a, (long long)p->b,
-                                   (long long)p->c, (long long)p->d, (long long)p->experts,
-                                   (long long)p->top_k);
+            at += (size_t)snprintf(
+                text + at, room - at, "%s,%s,%s,%lld,%lld,%lld,%lld,%lld,%lld,%lld,%lld\n", p->op,
+                variant, p->dtype, (long long)p->a, (long long)p->b, (long long)p->c,
+                (long long)p->d, (long long)p->head_k, (long long)p->head_v, (long long)p->experts,
+                (long long)p->top_k);
         }
         rc_point_set s = good(text);
         assert_int_equal(s.of[id].n, own.n);
@@ -72,7 +74,8 @@ static void test_own_lists(void **state) {
             assert_true(!strcmp(x->op, y->op) && !strcmp(x->variant, y->variant) &&
                         !strcmp(x->dtype, y->dtype) && same_word(x->cond, y->cond));
             assert_true(x->a == y->a && x->b == y->b && x->c == y->c && x->d == y->d &&
-                        x->value == y->value && x->experts == y->experts && x->top_k == y->top_k);
+                        x->value == y->value && x->head_k == y->head_k && x->head_v == y->head_v &&
+                        x->experts == y->experts && x->top_k == y->top_k);
         }
         assert_true(s.usual_s[id][0] + s.usual_s[id][1] > 0);
         rc_point_set_free(&s);
@@ -168,9 +171,9 @@ static void test_refusals(void **state) {
     assert_int_equal(parse("op,dtype,a,b,c,d,head_k\nattention,bf16,1,1,1,1,64\n", &s, &err),
                      RC_E_INPUT);
     assert_int_equal(
-        parse("op,variant,dtype,a,b,c,d,head_k\nattention,full,bf16,1,1,1,1,64\n", &s, &err),
+        parse("op,variant,dtype,a,b,c,d,head_k\nattention,full,bf16,1,1,1,1,96\n", &s, &err),
         RC_E_INPUT);
-    assert_non_null(strstr(err.msg, "head_k is 64"));
+    assert_non_null(strstr(err.msg, "head_k is 96"));
     assert_int_equal(
         parse("op,variant,dtype,a,b,c,d,window\nattention,full,bf16,1,1,1,1,64\n", &s, &err),
         RC_E_INPUT);
