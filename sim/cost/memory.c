@@ -41,7 +41,8 @@ static const rc_grid *nearest_width(const rc_grid *g, size_t n, const rc_op_info
     return best;
 }
 
-/* Another width is as many tokens more or fewer: the same elements. */
+/* Another width is as many tokens more or fewer, and so are fewer bytes for each element than the op
+ * moves whose rows stand for this one: the same bytes. */
 rc_status rc_price_width(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err) {
     const rc_op_info *info = rc_op_info_of(a->op);
     double tokens = (double)a->at->at[RC_AXIS_TOKENS], width = info->width(a->at), times = 1.0;
@@ -57,6 +58,7 @@ rc_status rc_price_width(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_
             return rc_cost_no_rows(c, info->name, err);
         times = width / info->width(&g->fixed);
     }
+    times *= info->cell_bytes / rc_op_info_of(a->rows)->cell_bytes;
     rc_series_at(g->curves.series, log(tokens * times), &p);
     if (!measured || a->rows != a->op)
         p.basis = rc_worse(p.basis, RC_MODELLED);

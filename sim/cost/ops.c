@@ -295,6 +295,15 @@ static double rotary_width(const rc_axes *at) {
         .power = 1.0, .cell_bytes = (BYTES), .work = cells, .width = plain_width                   \
     }
 
+/* The same, without rows of its own: as many bytes of another op's rows. */
+#define ELEMENTWISE_AS(NAME, BYTES, STANDS)                                                        \
+    {                                                                                              \
+        .name = (NAME), .column = {RC_AXIS_TOKENS, RC_AXIS_WIDTH}, .along = RC_AXIS_TOKENS,        \
+        .fixed = {RC_AXIS_WIDTH}, .rule = RC_PRICE_WIDTH, .bound = RC_BOUND_MEMORY, .rises = true, \
+        .power = 1.0, .cell_bytes = (BYTES), .work = cells, .width = plain_width,                  \
+        .stands = (STANDS)                                                                         \
+    }
+
 #define ROTARY(NAME, BYTES, STANDS)                                                                \
     {                                                                                              \
         .name = (NAME),                                                                            \
@@ -493,6 +502,9 @@ static const rc_op_info table[] = {
      REACH(0.2, 0.6, RC_BOUND_MEMORY),
      .power = 1.0,
      .work = linear_attention},
+    ELEMENTWISE_AS("quantize_int4", 2.53125, "quantize_fp8"),
+    ELEMENTWISE_AS("dequantize_fp8", 3.03125, "quantize_fp8"),
+    ELEMENTWISE_AS("dequantize_int4", 2.53125, "quantize_fp8"),
     HOST("launch"),
     HOST("graph_launch"),
     HOST("event"),

@@ -73,8 +73,16 @@ static rc_status product(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_
                                              : rc_price_quantised(c, a, out, err);
 }
 
+/* Attention over keys that are kept in int4, in ops whose rows are of wider ones. */
+static bool over_packed(rc_price_rule rule, const rc_asked *a) {
+    return a->d == RC_INT4 && rc_op_info_of(a->op)->bound == RC_BOUND_ATTENTION &&
+           (rule == RC_PRICE_DECODE || rule == RC_PRICE_REACH);
+}
+
 static rc_status by_rule(const rc_costs *c, rc_price_rule rule, const rc_asked *a, rc_cost *out,
                          rc_error *err) {
+    if (over_packed(rule, a))
+        return rc_price_packed(c, rule, a, out, err);
     switch (rule) {
     case RC_PRICE_PRODUCT:
         return product(c, a, out, err);

@@ -24,6 +24,9 @@ rc_status rc_price_reach(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_
 /* experts.c: a row of the kernel that its variant names, on the base itself. */
 rc_status rc_price_expert_row(const rc_costs *c, const rc_row *row, const rc_axes *at, rc_op op,
                               rc_cost *out, rc_error *err);
+/* int4_keys.c: attention over keys that are kept in int4, from the same over bf16. */
+rc_status rc_price_packed(const rc_costs *c, rc_price_rule rule, const rc_asked *a, rc_cost *out,
+                          rc_error *err);
 /* same.c */
 rc_status rc_price_same(const rc_costs *c, const rc_asked *a, rc_cost *out, rc_error *err);
 

@@ -89,6 +89,7 @@ static bool is_memo_of(const memo *m, const rc_program *p, const rc_shape *s) {
         k->experts != s->experts || k->top_k != s->top_k || k->key_size != s->key_size ||
         k->value_size != s->value_size || k->hq != s->hq || k->hkv != s->hkv ||
         k->ranks != s->ranks || k->nodes != s->nodes || k->abreast != s->abreast ||
+        k->unpack_fp8 != s->unpack_fp8 || k->unpack_int4 != s->unpack_int4 ||
         k->stand_in != s->stand_in || (k->part == RC_P_ALL2ALL) != (s->part == RC_P_ALL2ALL) ||
         k->calls != s->calls || !same_bytes(&k->bytes, &s->bytes, sizeof k->bytes))
         return false;

@@ -72,11 +72,7 @@ rc_status rc_forward_check(const rc_spec *spec, rc_memory *memory, rc_error *err
     const int64_t gpus = (int64_t)spec->layout.tp * spec->layout.cp * rc_layout_dp(&spec->layout);
     RC_TRY(rc_schedule_fits(spec->schedule, spec->model, &spec->layout, err));
     RC_TRY(check_tokens(spec, err));
-    if ((spec->layout.kv != RC_BF16 && spec->layout.kv != RC_FP8) || spec->layout.act != RC_BF16)
-        return rc_fail(err, RC_E_UNMODELLED,
-                       "kv and activation dtype: attention was measured with kv in bf16 and fp8 "
-                       "and activations in bf16, found kv %s, activations %s",
-                       rc_dtype_name(spec->layout.kv), rc_dtype_name(spec->layout.act));
+    RC_TRY(rc_layout_check_types(&spec->layout, err));
     if (gpus > m->gpus_per_node && m->nic_rate <= 0.0)
         return rc_fail(
             err, RC_E_INPUT,

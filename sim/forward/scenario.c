@@ -26,7 +26,9 @@ rc_status rc_scenario_dtypes(const rc_section *root, rc_layout *l, rc_error *err
     RC_TRY(read_dtype(&s, "attention_weights", &l->attn_weights, err));
     RC_TRY(read_dtype(&s, "ffn_weights", &l->ffn_weights, err));
     RC_TRY(read_dtype(&s, "activations", &l->act, err));
-    return read_dtype(&s, "kv", &l->kv, err);
+    RC_TRY(read_dtype(&s, "kv", &l->kv, err));
+    RC_TRY(read_dtype(&s, "ring_messages", &l->ring_wire, err));
+    return read_dtype(&s, "tp_transfers", &l->tp_wire, err);
 }
 
 rc_status rc_scenario_cut(const rc_section *s, rc_layout *out, rc_error *err) {

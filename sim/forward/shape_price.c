@@ -151,6 +151,25 @@ static bool windowed(const rc_program *p, const rc_shape *s) {
     return false;
 }
 
+/* What attention has to unpack comes before it, in passes over elements of HBM. */
+static rc_status add_unpacking(const rc_costs *c, const rc_shape *s, rc_cost *sum, rc_error *err) {
+    enum { WIDTH = 8192 }; /* of the rows; elements count, however they lie */
+    const struct {
+        const char *op;
+        int64_t elements;
+    } from[] = {{"dequantize_fp8", s->unpack_fp8}, {"dequantize_int4", s->unpack_int4}};
+    for (int i = 0; i < 2; i++) {
+        const rc_axes at = {
+            {[RC_AXIS_TOKENS] = rc_ceil_div(from[i].elements, WIDTH), [RC_AXIS_WIDTH] = WIDTH}};
+        rc_cost one;
+        if (from[i].elements == 0)
+            continue;
+        RC_TRY(rc_cost_named(c, from[i].op, RC_BF16, &at, &one, err));
+        add_cost(sum, &one);
+    }
+    return RC_OK;
+}
+
 static rc_status attention_cost(const rc_costs *c, const rc_program *p, const rc_shape *s,
                                 rc_cost *out, rc_error *err) {
     assert(s->first_call + (size_t)s->calls <= p->call_count);
@@ -315,7 +334,8 @@ static rc_status timed_cost(const rc_costs *c, const rc_program *p, const rc_sha
     case RC_T_GEMM:
         return rc_cost_gemm(c, s->dtype, s->a, s->b, s->c, out, err);
     case RC_T_ATTENTION:
-        return attention_cost(c, p, s, out, err);
+        RC_TRY(attention_cost(c, p, s, out, err));
+        return add_unpacking(c, s, out, err);
     case RC_T_DECODE:
         return decode_cost(c, s, out, err);
     case RC_T_MERGE:

@@ -65,7 +65,13 @@ const rc_key rc_keys_forward[] = {
     CHOICE(
         "dtypes.kv", DTYPES, "the checkpoint's, else bf16", "time, memory",
         "fp8: e4m3 keys, values and queries (`kernels/kernels.h`); needs a machine whose base has "
-        "fp8 attention rows (the H100); int4 is refused"),
+        "fp8 attention rows (the H100); int4: modelled ([what-ifs.md](what-ifs.md))"),
+    CHOICE("dtypes.ring_messages", DTYPES, "=bf16", "time, memory",
+           "what keys and values, or queries and outputs, of prompts are packed into between the "
+           "ranks "
+           "of a ring (pass-kv, pass-q); bf16: as they are ([what-ifs.md](what-ifs.md))"),
+    CHOICE("dtypes.tp_transfers", DTYPES, "=bf16", "time",
+           "the same of the part of a prompt's all-reduces that goes between nodes"),
     CHOICE("host", "eager graph", "graph in decode, else eager", "time",
            "who launches; the host work of a ring step stays in a prefill's graphs, of which there "
            "is then one for each step ([method.md](method.md))"),

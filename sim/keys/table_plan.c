@@ -30,7 +30,7 @@ const rc_key rc_keys_plan[] = {
            "of chunked passes"),
     WHOLES("space.max_batch", 1, 16384, "requests", "=256", "configurations", NONE, ""),
     CHOICES("space.kv", "bf16 fp8 int4", "the scenario's `dtypes.kv`", "configurations",
-            "type of KV; int4 is refused"),
+            "type of KV"),
     WHOLES("space.replicas", 1, 1024, "", "=1", "configurations", NONE,
            "of disaggregated pools every pair"),
     SECTION("search", "the defaults below", ""),

@@ -32,7 +32,9 @@ const rc_key rc_keys_serve[] = {
            "others are refused"),
     CHOICE("dtypes.kv", "bf16 fp8 int4", "the checkpoint's, else bf16", "time, KV tokens",
            "capacity, transfers and times of attention; fp8 needs a machine whose base has fp8 "
-           "attention rows (the H100); int4 is refused"),
+           "attention rows (the H100); int4: modelled ([what-ifs.md](what-ifs.md))"),
+    CHOICE("dtypes.ring_messages", "bf16 fp8 int4", "=bf16", "time", ""),
+    CHOICE("dtypes.tp_transfers", "bf16 fp8 int4", "=bf16", "time", ""),
     ENTRIES("pools", NEEDED, "mixed pools, or prefill and decode pools; at most 8"),
     TEXT("pools[].name", NEEDED, "reports", ""),
     CHOICE("pools[].role", "mixed prefill decode", "=mixed", "time", ""),

@@ -17,6 +17,8 @@ const rc_key rc_keys_tune[] = {
     CHOICE("dtypes.activations", "bf16 fp8 int4", "the checkpoint's, else bf16", "",
            "others are refused"),
     CHOICE("dtypes.kv", "bf16 fp8 int4", "the checkpoint's, else bf16", "the rule", ""),
+    CHOICE("dtypes.ring_messages", "bf16 fp8 int4", "=bf16", "the rule", ""),
+    CHOICE("dtypes.tp_transfers", "bf16 fp8 int4", "=bf16", "the rule", ""),
     WHOLE("tp", 1, 4096, "GPUs", NEEDED, "the rule", NONE, "GPUs of a CP rank"),
     WHOLES("cp", 1, 4096, "ranks", NEEDED, "the rule", NONE,
            "degrees to choose from, rising; 1 is no CP"),

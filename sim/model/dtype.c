@@ -36,3 +36,14 @@ rc_dtype rc_dtype_math(rc_dtype d) {
     assert((unsigned)d < RC_DTYPES);
     return dtypes[d].math;
 }
+
+/* Elements that share a scale, and its bytes with those of a zero point. */
+static const double GROUP = 128.0, SCALE = 4.0;
+
+double rc_kv_element(rc_dtype d) {
+    return rc_dtype_bytes(d) + (d == RC_INT4 ? SCALE / GROUP : 0.0);
+}
+
+double rc_packed_element(rc_dtype d) {
+    return rc_dtype_bytes(d) + (d == RC_FP8 || d == RC_INT4 ? SCALE / GROUP : 0.0);
+}

@@ -26,7 +26,7 @@
 typedef enum rc_dtype {
     RC_BF16,
     RC_FP8,       /* e4m3; weights with one scale a row or a tensor, activations in fp8 */
-    RC_INT4,      /* weights alone; they are multiplied in bf16 */
+    RC_INT4,      /* weights, and keys and values that are kept; multiplied in bf16 */
     RC_FP32,      /* never of weights or activations */
     RC_FP8_BLOCK, /* fp8 weights and activations with a scale for each block */
     RC_INT8,      /* weights and activations in int8 */
@@ -38,6 +38,12 @@ typedef enum rc_dtype {
 } rc_dtype;
 const char *rc_dtype_name(rc_dtype d); /* "bf16" ... */
 double rc_dtype_bytes(rc_dtype d);     /* bytes an element, scales left out */
+/* Bytes of an element of the KV cache with what scales it: int4 has a scale and a zero point of two
+ * bytes each for 128 elements, those of one head of a token; bf16 and fp8 have none. */
+double rc_kv_element(rc_dtype d);
+/* Bytes of an element of activations that are packed for a message: 128 elements share a scale of
+ * four bytes (fp8), or a scale and a zero point of two each (int4). */
+double rc_packed_element(rc_dtype d);
 enum { RC_DTYPES_STATED = 9 };
 /* The i-th of the RC_DTYPES_STATED types that a scenario may state: bf16, fp8 and int4, then, of
  * weights alone, fp8-block, int8, w8a16, w4a8, mxfp4 and nvfp4. */

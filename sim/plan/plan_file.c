@@ -82,13 +82,8 @@ static rc_status read_space(const rc_section *s, rc_plan_space *out, rc_error *e
     RC_TRY(read_choices(s, "pools", &out->split, err));
     RC_TRY(read_choices(s, "scheduler", &out->chunked, err));
     RC_TRY(read_choices(s, "kv", &out->kv, err));
-    for (int i = 0; i < out->kv.n; i++) {
+    for (int i = 0; i < out->kv.n; i++)
         out->kv.v[i] = dtypes[out->kv.v[i]];
-        if (out->kv.v[i] == RC_INT4)
-            return rc_node_fail(rc_section_node(s, "kv"), err, RC_E_UNMODELLED,
-                                "key 'kv': KV in int4 is not modelled: attention was measured over "
-                                "bf16 and fp8 keys and values");
-    }
     return read_variants(s, out, err);
 }
 

@@ -6,7 +6,7 @@
 
 static rc_shape attention_shape(const rc_builder *b, int hq, int hkv) {
     rc_shape s = rc_shape_of(RC_T_ATTENTION, RC_P_ATTENTION);
-    s.dtype = b->rq->layout.kv;
+    s.dtype = b->rq->layout.kv == RC_INT4 ? RC_BF16 : b->rq->layout.kv; /* unpacked first */
     s.hq = hq;
     s.hkv = hkv;
     s.key_size = b->key_size;
@@ -43,8 +43,9 @@ static uint32_t emit_pair(rc_builder *b, uint32_t gpu, int q, int s) {
         return RC_TASK_NONE;
     }
     rc_shape shape = attention_shape(b, b->hq, b->hkv);
-    int64_t made =
-        0; /* keys and values of a rank's own latents are made once, with its own queries */
+    /* Keys and values of a rank's own latents are made once, with its own queries, and own keys that
+     * are kept packed are unpacked once. */
+    int64_t made = 0, cached = 0, queries = 0;
     const bool again = q != s && rc_rank_of(b, gpu) == s;
     for (size_t i = 0; i < b->rq->seq_count; i++) {
         rc_call calls[2];
@@ -52,10 +53,16 @@ static uint32_t emit_pair(rc_builder *b, uint32_t gpu, int q, int s) {
             continue;
         int count = rc_shard_calls(b->rq->seqs[i].t, b->rq->seqs[i].p, b->n, q, s, calls);
         made += again ? 0 : longest(0, calls, count);
+        cached += rc_shard_cached(b->rq->seqs[i].p, b->n, s);
+        queries += again ? rc_shard_tokens(b->rq->seqs[i].t, b->n, q) : 0;
         for (int c = 0; c < count; c++)
             rc_add_call(b, &shape, &calls[c]);
     }
     materialise(b, &shape, made);
+    if (q == s)
+        rc_unpack_kept(b, &shape, cached);
+    else
+        rc_unpack_received(b, &shape, made, queries);
     uint32_t id = rc_emit(b, gpu, RC_LANE_COMPUTE, &shape);
     if (known)
         *known = b->noted[b->notes - 1];
@@ -72,15 +79,18 @@ uint32_t rc_emit_attention(rc_builder *b, uint32_t gpu, int q, int s) {
 uint32_t rc_emit_attention_between(rc_builder *b, uint32_t gpu, int q, int s, int parts, int hq,
                                    int hkv) {
     rc_shape shape = attention_shape(b, hq, hkv);
+    int64_t keys = 0;
     assert(hq >= 1 && hkv >= 1 && parts >= 1);
     for (size_t i = 0; i < b->rq->seq_count; i++) {
         rc_call calls[2];
         if (rc_decodes(b, i))
             continue;
         int count = rc_shard_calls(b->rq->seqs[i].t, b->rq->seqs[i].p, parts, q, s, calls);
+        keys += q == s ? rc_shard_cached(b->rq->seqs[i].p, parts, s) : longest(0, calls, count);
         for (int c = 0; c < count; c++)
             rc_add_call(b, &shape, &calls[c]);
     }
+    rc_unpack_kept(b, &shape, keys);
     return rc_emit(b, gpu, RC_LANE_COMPUTE, &shape);
 }
 
@@ -96,11 +106,20 @@ int rc_both_chunks(const rc_builder *b, int rank, const rc_sequence *s, rc_call 
     return count + rc_chunk_call(b, 2 * b->n - 1 - rank, s, s->p, out + count);
 }
 
+/* Keys that a rank has not just made itself, of those that the calls of one sequence see. */
+static int64_t others(const rc_builder *b, int rank, const rc_sequence *s, const rc_call *calls,
+                      int count) {
+    int64_t keys = longest(0, calls, count), own = 0;
+    for (int c = 0; c < count; c++)
+        own = calls[c].causal ? rc_shard_tokens(s->t, b->n, rank) : own;
+    return keys > own ? keys - own : 0;
+}
+
 uint32_t rc_emit_attention_of(rc_builder *b, uint32_t gpu, int hq, int hkv, rc_calls_fn calls_of) {
     assert(hq >= 1 && hkv >= 1);
     b->pairs.apart = true;
     rc_shape shape = attention_shape(b, hq, hkv);
-    int64_t made = 0;
+    int64_t made = 0, kept = 0;
     for (size_t i = 0; i < b->rq->seq_count; i++) {
         rc_call calls[RC_CALLS];
         if (rc_decodes(b, i))
@@ -108,9 +127,11 @@ uint32_t rc_emit_attention_of(rc_builder *b, uint32_t gpu, int hq, int hkv, rc_c
         int count = calls_of(b, rc_rank_of(b, gpu), &b->rq->seqs[i], calls);
         assert(count >= 0 && count <= RC_CALLS);
         made += longest(0, calls, count);
+        kept += others(b, rc_rank_of(b, gpu), &b->rq->seqs[i], calls, count);
         for (int c = 0; c < count; c++)
             rc_add_call(b, &shape, &calls[c]);
     }
     materialise(b, &shape, made);
+    rc_unpack_kept(b, &shape, kept);
     return rc_emit(b, gpu, RC_LANE_COMPUTE, &shape);
 }

@@ -109,6 +109,28 @@ int64_t rc_absorbed_tokens(const rc_builder *b,
 bool rc_attends_apart(const rc_builder *b);
 void rc_emit_apart(rc_builder *b);
 
+/* ---- packed keys and messages (packed.c) ---- */
+bool rc_packs(const rc_builder *b); /* messages of prompts between ranks are packed, */
+bool rc_packs_keys(
+    const rc_builder *b); /* which gains something for keys and values, for queries */
+bool rc_packs_queries(const rc_builder *b);
+/* Bytes of one token of a prompt on the way between ranks: of its keys and values, its queries, its
+ * partial output without log-sum-exps. */
+double rc_sent_kv_bytes(const rc_builder *b);
+double rc_sent_q_bytes(const rc_builder *b);
+double rc_sent_output_bytes(const rc_builder *b);
+int64_t rc_kv_elements(const rc_builder *b); /* of the keys and values of one token on one GPU */
+/* packing.c: a pass over tokens x elements that packs them into a type, on every GPU or on one; one that unpacks
+ * them. */
+void rc_emit_packing(rc_builder *b, rc_dtype to, int64_t tokens, int64_t elements);
+void rc_emit_packed(rc_builder *b, uint32_t gpu, rc_dtype to, int64_t tokens, int64_t elements);
+void rc_emit_unpacking(rc_builder *b, uint32_t gpu, rc_dtype from, int64_t tokens,
+                       int64_t elements);
+/* The launch of shape *s unpacks so many keys first, where they are kept packed; or keys or queries
+ * that have been received, which the way may have packed as well. */
+void rc_unpack_kept(const rc_builder *b, rc_shape *s, int64_t keys);
+void rc_unpack_received(const rc_builder *b, rc_shape *s, int64_t keys, int64_t queries);
+
 /* ---- collectives (group.c) ---- */
 /* GPUs that communicate: `size` of them, `stride` apart, counted rank by rank. */
 typedef struct rc_group {

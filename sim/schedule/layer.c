@@ -41,8 +41,7 @@ int64_t rc_kv_message_tokens(const rc_builder *b) {
 
 /* Attention in fp8 takes its queries in fp8 too: they are quantised as they are rotated. */
 double rc_q_token_bytes(const rc_builder *b) {
-    rc_dtype q = b->rq->layout.kv == RC_FP8 ? RC_FP8 : b->rq->layout.act;
-    return (double)b->hq * b->key_size * rc_dtype_bytes(q);
+    return (double)b->hq * b->key_size * rc_dtype_bytes(rc_layout_query_type(&b->rq->layout));
 }
 
 double rc_kv_token_bytes(const rc_builder *b) {
@@ -137,8 +136,56 @@ static double residual_bytes(const rc_builder *b, int rank) {
            rc_dtype_bytes(b->rq->layout.act);
 }
 
+/* ---- an all-reduce whose way between nodes is packed ------------------------------------------ */
+
+static int node_gpus(const rc_builder *b) { /* of a TP group */
+    return b->rq->layout.tp / b->rq->nodes_per_rank;
+}
+
+static double shard_bytes(const rc_builder *b, int rank) {
+    const double wide = rc_dtype_bytes(b->rq->layout.act);
+    return residual_bytes(b, rank) / node_gpus(b) * rc_packed_element(b->rq->layout.tp_wire) / wide;
+}
+
+static bool packs_between_nodes(const rc_builder *b) {
+    return b->rq->layout.tp_wire != RC_BF16 && b->rq->nodes_per_rank > 1 &&
+           b->rq->layout.tp % b->rq->nodes_per_rank == 0 && rc_prefills(b);
+}
+
+static int64_t shard_tokens(const rc_builder *b, uint32_t gpu, int parts) {
+    return rc_ceil_div(rc_rank_tokens(b, rc_rank_of(b, gpu)), parts);
+}
+
+/* A reduce-scatter inside each node, as the residual stream is; each GPU's shard packed, swapped with
+ * those of its place on the other nodes, unpacked and summed, packed again and gathered; an all-gather
+ * inside each node. What is summed is unpacked by the pass that adds it up. */
+static void emit_packed_all_reduce(rc_builder *b) {
+    const int own = node_gpus(b), nodes = b->rq->nodes_per_rank;
+    const rc_group inside = {.size = own, .stride = 1}, across = {.size = nodes, .stride = own};
+    const rc_dtype wire = b->rq->layout.tp_wire;
+    const int64_t width = b->rq->model->hidden;
+    if (own > 1)
+        rc_emit_collective(b, inside, RC_LANE_COMPUTE, RC_P_ALL_REDUCE, "reduce_scatter",
+                           residual_bytes);
+    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
+        rc_emit_packed(b, gpu, wire, shard_tokens(b, gpu, own), width);
+    rc_emit_collective(b, across, RC_LANE_COMPUTE, RC_P_ALL_REDUCE, "all_to_all", shard_bytes);
+    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
+        rc_emit_unpacking(b, gpu, wire, shard_tokens(b, gpu, own), width);
+        rc_emit_packed(b, gpu, wire, shard_tokens(b, gpu, own * nodes), width);
+    }
+    rc_emit_collective(b, across, RC_LANE_COMPUTE, RC_P_ALL_REDUCE, "all_gather", shard_bytes);
+    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
+        rc_emit_unpacking(b, gpu, wire, shard_tokens(b, gpu, own), width);
+    if (own > 1)
+        rc_emit_collective(b, inside, RC_LANE_COMPUTE, RC_P_ALL_REDUCE, "all_gather",
+                           residual_bytes);
+}
+
 void rc_emit_all_reduce(rc_builder *b) {
-    if (b->rq->layout.tp > 1)
+    if (packs_between_nodes(b))
+        emit_packed_all_reduce(b);
+    else if (b->rq->layout.tp > 1)
         rc_emit_collective(b, rc_group_tp(b), RC_LANE_COMPUTE, RC_P_ALL_REDUCE, "all_reduce",
                            residual_bytes);
 }

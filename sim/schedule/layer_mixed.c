@@ -45,9 +45,9 @@ static double vectors(const rc_model *m, const rc_layer_kind *l, int tp) {
 static double kv_bytes(const rc_layer_kind *l, int tp, rc_dtype kv) {
     const rc_heads h = heads(l, tp);
     if (l->mixer == RC_MIX_LATENT)
-        return (l->latent.kv_rank + l->latent.rope) * rc_dtype_bytes(kv);
+        return (l->latent.kv_rank + l->latent.rope) * rc_kv_element(kv);
     const double size = h.key_size + (l->kept_once ? 0.0 : h.value_size);
-    return (double)h.kv * size * rc_dtype_bytes(kv);
+    return (double)h.kv * size * rc_kv_element(kv);
 }
 
 static double live_bytes(const rc_model *m, const rc_layer_kind *l, const rc_layout *cut) {

@@ -57,6 +57,30 @@ void rc_model_dtypes(const rc_model *m, rc_layout *l) {
     l->kv = m->quant.kv;
 }
 
+rc_dtype rc_layout_query_type(const rc_layout *l) {
+    return l->kv == RC_FP8 ? RC_FP8 : l->act;
+}
+
+bool rc_layout_packs_keys(const rc_layout *l) {
+    return l->ring_wire != RC_BF16 && rc_packed_element(l->ring_wire) < rc_kv_element(l->kv);
+}
+
+bool rc_layout_packs_queries(const rc_layout *l) {
+    return l->ring_wire != RC_BF16 &&
+           rc_packed_element(l->ring_wire) < rc_dtype_bytes(rc_layout_query_type(l));
+}
+
+rc_status rc_layout_check_types(const rc_layout *l, rc_error *err) {
+    const bool kv = l->kv == RC_BF16 || l->kv == RC_FP8 || l->kv == RC_INT4;
+    if (kv && l->act == RC_BF16)
+        return RC_OK;
+    return rc_fail(
+        err, RC_E_UNMODELLED,
+        "kv and activation dtype: attention was measured with kv in bf16 and fp8, of int4 "
+        "it is modelled, and activations are in bf16; found kv %s, activations %s",
+        rc_dtype_name(l->kv), rc_dtype_name(l->act));
+}
+
 /* Projections that are not of the type of their part of the layer, in some layers or in all. */
 static int exceptions(const rc_model *m, int *all) {
     int n = 0;
@@ -118,6 +142,10 @@ static void note_modelled(const rc_layout *l, rc_notes *out) {
                 "and the bytes of the weights",
                 rc_dtype_name(used[i]), rc_dtype_name(rc_dtype_math(used[i])));
     }
+    if (l->kv == RC_INT4)
+        rc_note(out,
+                "a KV cache in int4 has not been measured: attention over it is modelled by rows "
+                "of bf16, the bytes that are read and what unpacking takes");
 }
 
 void rc_model_notes(const rc_model *m, const rc_layout *l, int64_t longest, rc_notes *out) {

@@ -29,6 +29,9 @@ typedef struct rc_layout {
     bool ffn_over_cp; /* the weights of the FFN are cut over all tp x cp x dp GPUs; else every rank
                          holds them all */
     rc_dtype attn_weights, ffn_weights, act, kv;
+    rc_dtype ring_wire; /* what keys, values, queries and outputs of prompts are packed into for the
+                           messages of a ring; bf16: they travel as they are */
+    rc_dtype tp_wire;   /* the same of what a TP group reduces between nodes */
     int ep; /* GPUs, side by side, over which experts are dealt; 0 and 1: they are not */
     rc_expert_way expert_transfer;
     double expert_skew; /* how unevenly experts are chosen (routing.h); 0: evenly */
@@ -63,6 +66,13 @@ int rc_layout_ring(const rc_layout *l);
 const char *rc_layout_more(const rc_layout *l, char *buf, size_t size);
 /* The dtypes that the checkpoint states, bf16 where it states none; tp and cp are left alone. */
 void rc_model_dtypes(const rc_model *m, rc_layout *l);
+/* Whether the messages of a ring carry keys and values, or queries, in fewer bytes than there are. */
+bool rc_layout_packs_keys(const rc_layout *l);
+bool rc_layout_packs_queries(const rc_layout *l);
+/* The type of queries: attention over keys in fp8 takes them in fp8, too. */
+rc_dtype rc_layout_query_type(const rc_layout *l);
+/* KV in bf16, fp8 or int4, and activations in bf16: RC_E_UNMODELLED names others. */
+rc_status rc_layout_check_types(const rc_layout *l, rc_error *err);
 /* The notes of the file, and what `l` and the longest sequence (0: not known) give reason to say:
  * dtypes that disagree with the checkpoint's, types without measured rows, a sequence beyond the
  * context. */

@@ -14,11 +14,13 @@ static uint32_t attend(rc_builder *b, uint32_t gpu, int here, int from) {
 /* Keys and values of all sequences, padded to those of the largest rank, and the queries of those
  * that decode, which travel as well. */
 static double message(const rc_builder *b) {
-    return (double)rc_kv_message_tokens(b) * rc_kv_token_bytes(b) +
+    return (double)rc_kv_message_tokens(b) * rc_sent_kv_bytes(b) +
            (double)rc_decode_tokens(b) * rc_q_token_bytes(b);
 }
 
 static void pass_kv(rc_builder *b) {
+    if (rc_packs_keys(b))
+        rc_emit_packing(b, b->rq->layout.ring_wire, rc_kv_message_tokens(b), rc_kv_elements(b));
     rc_emit_ring(b, attend);
     if (b->n > 1 && b->decodes > 0)
         rc_emit_return(b, rc_decode_tokens(b));
@@ -36,6 +38,7 @@ const rc_schedule rc_schedule_pass_kv = {
     .name = "pass-kv",
     .summary = "ring: keys and values travel, queries stay",
     .phases = RC_PHASE_BIT(RC_PREFILL) | RC_PHASE_BIT(RC_MIXED),
+    .packs = true,
     .timed = true,
     .many_ranks = true,
     .groups = RC_OVER_CP,

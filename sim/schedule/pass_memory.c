@@ -13,7 +13,8 @@
  * Activations  the largest live set within any layer, for ceil(tokens_new / CP) tokens, as its form
  *              says. The residual stream is whole (tokens x D) on every GPU of the TP group.
  * Buffers      what the schedule keeps besides, for the layer that needs most, since every layer
- *              uses the buffers of the layer before it again. 0 on one rank.
+ *              uses the buffers of the layer before it again. 0 on one rank. Beside them, of prompts
+ *              over a KV cache in int4, keys and values of one layer that are unpacked.
  * Runtime      2 GB, a fixed allowance. Of it the CUDA context and what the driver holds are
  *              measured: a calibration finds 84.4 GB free of an H100's 81,559 MiB and 149.4 of an
  *              H200's 143,771 (heads of results/calibration), so 1.1 and 1.4 GB. The rest is for
@@ -30,6 +31,18 @@
 #include "sim/schedule/totals.h"
 
 static const double RUNTIME = 2e9;
+
+/* Messages that are packed, and one of them unpacked: a ring has two. */
+static double packed_buffers(const rc_schedule *s, const rc_layout *l, const rc_buffer_terms *t) {
+    rc_buffer_terms none = *t;
+    const double all = s->buffers(t);
+    if (!s->packs || l->ring_wire == RC_BF16)
+        return all;
+    none.q_token = none.kv_token = 0.0;
+    const double messages = all - s->buffers(&none);
+    const double packed = fmin(rc_packed_element(l->ring_wire) / rc_kv_element(l->kv), 1.0);
+    return all + messages * (packed < 1.0 ? packed + 0.5 - 1.0 : 0.0);
+}
 
 /* Of a layer of kind `k`. */
 static double buffers_of(const rc_schedule *s, const rc_layer_kind *k, const rc_layout *l,
@@ -49,7 +62,19 @@ static double buffers_of(const rc_schedule *s, const rc_layer_kind *k, const rc_
                                .kv_heads = h.kv,
                                .partial_token =
                                    h.query * (h.value_size * act + rc_dtype_bytes(RC_FP32))};
-    return s->buffers(&t);
+    return packed_buffers(s, l, &t);
+}
+
+/* What a KV cache in int4 is unpacked into for one launch, in bf16: what is cached on one rank, or what
+ * a rank holds in a step of a ring, or all of what schedules gather. */
+static double workspace_of(const rc_schedule *s, const rc_layer_kind *k, const rc_layout *l,
+                           double fresh, double cached) {
+    const double token = rc_layer_form_of(k)->kv_bytes(k, rc_layout_kv_tp(l), RC_BF16);
+    if (l->kv != RC_INT4)
+        return 0.0;
+    if (l->cp == 1)
+        return cached * token;
+    return (s->packs ? 1.0 : l->cp) * (cached + fresh) * token;
 }
 
 /* Ranks over which the KV of a sequence is cut, in a layer of kind `k`. */
@@ -101,7 +126,10 @@ rc_status rc_pass_memory(const rc_schedule *s, const rc_model *m, const rc_layou
     for (int i = 0; i < m->kinds; i++) {
         const rc_layer_kind *k = &m->kind[i];
         mem.activations = fmax(mem.activations, fresh * rc_layer_form_of(k)->live_bytes(m, k, l));
-        mem.buffers = fmax(mem.buffers, buffers_of(s, k, l, fresh, cached));
+        double buffers = buffers_of(s, k, l, fresh, cached);
+        if (tokens_new > sequences) /* prompts */
+            buffers += workspace_of(s, k, l, fresh, cached);
+        mem.buffers = fmax(mem.buffers, buffers);
     }
     if (l->ffn_over_cp) /* all ranks' rows, and the partial sums of as many */
         mem.buffers +=

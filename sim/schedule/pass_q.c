@@ -10,10 +10,14 @@ static uint32_t attend(rc_builder *b, uint32_t gpu, int here, int from) {
 
 /* Queries of all sequences, padded to those of the largest rank. */
 static double message(const rc_builder *b) {
-    return (double)rc_step_tokens(b) * rc_q_token_bytes(b);
+    return (double)rc_prompt_tokens(b) * rc_sent_q_bytes(b) +
+           (double)rc_decode_tokens(b) * rc_q_token_bytes(b);
 }
 
 static void pass_q(rc_builder *b) {
+    if (rc_packs_queries(b))
+        rc_emit_packing(b, b->rq->layout.ring_wire, rc_prompt_tokens(b),
+                        (int64_t)b->hq * b->key_size);
     rc_emit_ring(b, attend);
     if (b->n > 1)
         rc_emit_return(b, rc_step_tokens(b));
@@ -29,6 +33,7 @@ const rc_schedule rc_schedule_pass_q = {
     .name = "pass-q",
     .summary = "ring: queries travel, keys and values stay",
     .phases = RC_PHASE_BIT(RC_PREFILL) | RC_PHASE_BIT(RC_DECODE) | RC_PHASE_BIT(RC_MIXED),
+    .packs = true,
     .timed = true,
     .many_ranks = true,
     .groups = RC_OVER_CP,

@@ -36,6 +36,7 @@ static uint64_t shape_hash(const rc_program *p, const rc_shape *s) {
     h = mix(h, (uint64_t)s->key_size * 65536u + (uint64_t)s->value_size);
     h = mix(h, ((uint64_t)s->ranks << 40) + ((uint64_t)s->members << 16) + (uint64_t)s->nodes);
     h = mix(h, (uint64_t)s->abreast);
+    h = mix(h, (uint64_t)s->unpack_fp8 + ((uint64_t)s->unpack_int4 << 24));
     h = mix(h, bytes_bits);
     for (uint32_t i = 0; i < s->calls; i++) {
         const rc_call *c = &p->calls[s->first_call + i];
@@ -55,6 +56,7 @@ static bool shape_equal(const rc_program *p, const rc_shape *x, const rc_shape *
         x->key_size != y->key_size || x->value_size != y->value_size || x->ranks != y->ranks ||
         x->members != y->members || x->nodes != y->nodes || x->abreast != y->abreast ||
         x->bytes < y->bytes || x->bytes > y->bytes || x->stand_in != y->stand_in ||
+        x->unpack_fp8 != y->unpack_fp8 || x->unpack_int4 != y->unpack_int4 ||
         x->calls != y->calls || !same_op(x->op, y->op))
         return false;
     for (uint32_t i = 0; i < x->calls; i++) {

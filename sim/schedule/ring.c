@@ -148,8 +148,8 @@ static double returned_decoded(const rc_builder *b, int rank) {
 }
 
 static double returned_all(const rc_builder *b, int rank) {
-    (void)rank;
-    return b->n * (double)rc_step_tokens(b) * partial_bytes(b);
+    return returned_decoded(b, rank) +
+           b->n * (double)rc_prompt_tokens(b) * (rc_sent_output_bytes(b) + sums_bytes(b));
 }
 
 /* Inside a node outputs and log-sum-exps go in one NCCL group, which is one kernel. */
@@ -160,12 +160,13 @@ static void exchange_in_node(rc_builder *b, int64_t tokens) {
 }
 
 void rc_emit_all2all(rc_builder *b, int64_t tokens) {
-    double rows = (double)tokens * b->hq;
+    const double rows = (double)tokens * b->hq, decoded = (double)rc_decode_tokens(b);
+    const double outputs = b->hq * b->value_size * rc_dtype_bytes(b->rq->layout.act);
     if (rc_one_node(b->rq)) {
         exchange_in_node(b, tokens);
         return;
     }
-    exchange(b, rows * b->value_size * rc_dtype_bytes(b->rq->layout.act));
+    exchange(b, decoded * outputs + ((double)tokens - decoded) * rc_sent_output_bytes(b));
     /* The second exchange must also wait for the first on its own GPU: the marks are off-lane. */
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
         b->msg[gpu] = b->mark[gpu];
@@ -179,10 +180,17 @@ void rc_emit_all2all(rc_builder *b, int64_t tokens) {
 }
 
 void rc_emit_return(rc_builder *b, int64_t tokens) {
+    const bool packed = tokens == rc_step_tokens(b) && rc_packs(b);
+    const int64_t others = packed ? (b->n - 1) * rc_prompt_tokens(b) : 0;
+    const int64_t width = (int64_t)b->hq * b->value_size;
+    if (packed)
+        rc_emit_packing(b, b->rq->layout.ring_wire, others, width);
     rc_emit_all2all(b, tokens);
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
-        uint32_t done = b->last[gpu * RC_LANE_COUNT + RC_LANE_COMM];
+        uint32_t done = b->last[gpu * RC_LANE_COUNT + RC_LANE_COMM], first = b->at;
+        if (packed)
+            rc_emit_unpacking(b, gpu, b->rq->layout.ring_wire, others, width);
         rc_emit_merge(b, gpu, rc_rank_tokens(b, rc_rank_of(b, gpu)), b->n);
-        rc_emit_dep(b, b->last[gpu * RC_LANE_COUNT + RC_LANE_COMPUTE], done);
+        rc_emit_dep(b, first, done);
     }
 }

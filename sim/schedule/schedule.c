@@ -8,10 +8,11 @@
 
 const char *rc_part_name(rc_part p) {
     static const char *const names[RC_P_COUNT] = {
-        "norm",      "qkv",        "rotary",     "attention",      "merge",
-        "out",       "all-reduce", "gate-up",    "swiglu",         "down",
-        "state",     "index",      "experts",    "dispatch",       "lm-head",
-        "send-recv", "all-to-all", "all-gather", "reduce-scatter", "host"};
+        "norm",    "qkv",        "rotary",     "attention",  "merge",
+        "out",     "all-reduce", "gate-up",    "swiglu",     "down",
+        "state",   "index",      "experts",    "dispatch",   "quantise",
+        "lm-head", "send-recv",  "all-to-all", "all-gather", "reduce-scatter",
+        "host"};
     assert(p < RC_P_COUNT);
     return names[p];
 }
@@ -52,6 +53,11 @@ rc_status rc_schedule_fits(const rc_schedule *s, const rc_model *m, const rc_lay
                        "variant '%s' cuts no sequence over the GPUs of a TP group: it takes dcp 1, "
                        "found dcp %d",
                        s->name, l->dcp);
+    if (l->cp > 1 && l->ring_wire != RC_BF16 && !s->packs)
+        return rc_fail(err, RC_E_UNMODELLED,
+                       "messages in %s are modelled between the ranks of a ring (pass-kv, pass-q), "
+                       "of which variant '%s' is none",
+                       rc_dtype_name(l->ring_wire), s->name);
     return s->check ? s->check(m, l, err) : RC_OK;
 }
 
@@ -320,6 +326,9 @@ rc_schedule_key rc_schedule_key_of(const rc_request *rq) {
                          .ranks_per_node = rq->ranks_per_node,
                          .order = order_of(rq),
                          .ffn_over_cp = rq->layout.ffn_over_cp,
+                         .keys_packed = rc_layout_packs_keys(&rq->layout),
+                         .queries_packed = rc_layout_packs_queries(&rq->layout),
+                         .tp_packed = rq->layout.tp_wire != RC_BF16,
                          .decode_phase = rq->phase == RC_DECODE,
                          .head = rq->head,
                          .unfold_tp = rq->unfold_tp,
@@ -343,7 +352,8 @@ bool rc_schedule_key_equal(const rc_schedule_key *a, const rc_schedule_key *b) {
            a->ulysses == b->ulysses && a->dp == b->dp && a->cached == b->cached &&
            a->ffn_over_cp == b->ffn_over_cp && a->nodes_per_rank == b->nodes_per_rank &&
            a->ranks_per_node == b->ranks_per_node && a->order == b->order &&
-           a->prefills == b->prefills && a->decodes == b->decodes &&
+           a->keys_packed == b->keys_packed && a->queries_packed == b->queries_packed &&
+           a->tp_packed == b->tp_packed && a->prefills == b->prefills && a->decodes == b->decodes &&
            a->decode_phase == b->decode_phase && a->head == b->head &&
            a->unfold_tp == b->unfold_tp && a->eager == b->eager && a->ring_host == b->ring_host &&
            a->serial_ring == b->serial_ring && a->messages_wait == b->messages_wait &&

@@ -69,6 +69,7 @@ typedef enum rc_part { /* what a task is for: the rows of a breakdown */
                        RC_P_INDEX,    /* selections of keys */
                        RC_P_EXPERTS,  /* routing and the routed experts */
                        RC_P_DISPATCH, /* tokens to their experts and back */
+                       RC_P_QUANTISE, /* packing of messages, and unpacking that is not attention's */
                        RC_P_LM_HEAD,
                        RC_P_SENDRECV,
                        RC_P_ALL2ALL,
@@ -102,6 +103,8 @@ typedef struct rc_shape {
     int members;              /* COLLECTIVE: simulated GPUs that meet */
     int abreast;              /* COLLECTIVE, MESSAGE: groups of the same node that do so at once */
     double bytes;
+    int64_t unpack_fp8, unpack_int4; /* ATTENTION: elements of packed keys, values or queries that
+                                        are unpacked for it first */
     bool stand_in; /* ATTENTION, DECODE: stands for sequences of other sizes, or for padding, by a
                       rule */
     uint32_t first_call, calls; /* into program->calls */
@@ -192,6 +195,7 @@ typedef struct rc_schedule {
     unsigned groups;     /* RC_OVER_CP, RC_OVER_TP: over what its attention communicates */
     rc_host_sync host;   /* what the host does in a layer where it sizes messages */
     bool returns;        /* partial outputs go back to their owners behind the ring */
+    bool packs;          /* its messages can be packed (rc_layout.ring_wire) */
     bool timed;          /* whole runs of it can be timed on GPUs (ringcast-calib, suite rings) */
     bool two_levels;     /* its ranks are groups of `ulysses` neighbours (rc_layout) */
     bool decodes_everywhere; /* every rank decodes all sequences, with a KV cache of its own */
@@ -327,6 +331,7 @@ typedef struct rc_schedule_key {
     uint64_t order;         /* of which layers are emitted, and of their forms */
     bool prefills, decodes; /* there are such sequences */
     bool ffn_over_cp;
+    bool keys_packed, queries_packed, tp_packed; /* for the way */
     bool cached; /* and some that prefill behind cached tokens, where the schedule has
                                these apart */
     bool decode_phase, head, unfold_tp, eager, ring_host, serial_ring, messages_wait, as_template;

@@ -45,14 +45,14 @@ static rc_status read_kv_dtype(const rc_section *root, const rc_section *kv, rc_
         s->layout.kv = values[i];
         at = rc_section_node(kv, "dtype");
     }
-    if (s->layout.kv == RC_BF16 || s->layout.kv == RC_FP8)
+    if (rc_layout_check_types(&s->layout, NULL) == RC_OK)
         return RC_OK;
     if (at == NULL) /* the checkpoint's own */
         at = rc_section_node(root, "model");
     return rc_node_fail(at, err, RC_E_UNMODELLED,
                         "KV in %s is not modelled: attention was measured over bf16 and fp8 keys "
-                        "and values",
-                        rc_dtype_name(s->layout.kv));
+                        "and values, and int4 is modelled; activations are bf16, found %s",
+                        rc_dtype_name(s->layout.kv), rc_dtype_name(s->layout.act));
 }
 
 /* `memory` is the machine's memory_fraction under the name that serving has for it. */

@@ -79,6 +79,12 @@ static bool draw(prop_case *c, const char *variant, int gpus, int layers, fake_p
         f->x.model.layers = (int)prop_range(c, 1, 6);
     f->spec.serial_ring = prop_one_in(c, 3);
     fake_mix_phases(c, f);
+    if (prop_one_in(c, 3))
+        f->spec.layout.kv = RC_INT4;
+    if (f->spec.schedule->packs && prop_one_in(c, 3))
+        f->spec.layout.ring_wire = prop_one_in(c, 2) ? RC_FP8 : RC_INT4;
+    if (prop_one_in(c, 3))
+        f->spec.layout.tp_wire = RC_FP8;
     return true;
 }
 

@@ -254,6 +254,7 @@ static void test_prices(void **state) {
           (void)rc_price_product(costs, &nothing, &cost, &err));
     trips("a->d != RC_BF16 && a->d != RC_FP8 && a->d != RC_FP32",
           (void)rc_price_quantised(costs, &bf16, &cost, &err));
+    trips("a->d == RC_INT4", (void)rc_price_packed(costs, RC_PRICE_DECODE, &bf16, &cost, &err));
     trips("tokens >= 1.0 && width >= 1.0", (void)rc_price_width(costs, &empty, &cost, &err));
     trips("d == RC_BF16 || d == RC_FP8",
           (void)rc_carry(m, &p, RC_COST_GEMM, RC_INT4, &at, &cost, &err));

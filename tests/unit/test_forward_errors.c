@@ -75,8 +75,11 @@ static void test_schedules_that_do_not_apply(void **state) {
 
 static void test_what_was_not_measured(void **state) {
     (void)state;
-    f.spec.layout.kv = RC_INT4;
-    refuse(RC_E_UNMODELLED, "found kv int4, activations bf16");
+    f.spec.layout.kv = RC_NVFP4;
+    refuse(RC_E_UNMODELLED, "found kv nvfp4, activations bf16");
+    f.spec.layout.kv = RC_BF16;
+    f.spec.layout.act = RC_FP8;
+    refuse(RC_E_UNMODELLED, "found kv bf16, activations fp8");
 }
 
 static void test_more_gpus_than_one_node_without_a_network(void **state) {

@@ -95,9 +95,6 @@ static void test_errors(void **state) {
     says(HEAD OFFERS SLO "space: {tp: 8, kv: [fp9]}\n",
          "p.yaml:6:21: key 'kv': found 'fp9', expected one of bf16, fp8, int4 (did you mean "
          "'fp8'?)");
-    says(HEAD OFFERS SLO "space: {tp: 8, kv: [bf16, int4]}\n",
-         "p.yaml:6:20: key 'kv': KV in int4 is not modelled: attention was measured over bf16 and "
-         "fp8 keys and values");
     says(HEAD OFFERS SLO "space: {tp: 8, kv: [bf16, fp8]}\ndtypes: {kv: fp8}\n",
          "p.yaml:6:20: key 'kv': the scenario states KV in fp8 besides; state it once");
     says(HEAD OFFERS SLO "space: {tp: 8, replicas: {from: 5, to: 2}}\n",

@@ -83,6 +83,7 @@ static void test_pieces(void **state) {
     trips("m >= 1 && n >= 1 && k >= 1", rc_emit_gemm(&b, 0, RC_P_QKV, RC_BF16, 0, 1, 1));
     trips("op != NULL && tokens >= 1 && width >= 1",
           rc_emit_elementwise(&b, 0, RC_P_SWIGLU, "swiglu", 1, 0));
+    trips("tokens >= 1 && elements >= 1", rc_emit_packed(&b, 0, RC_FP8, 1, 0));
     trips("bytes >= 1.0", rc_emit_copy(&b, 0, RC_P_MERGE, 0.0));
     const rc_op_sizes no_tokens = {.a = 0};
     trips("op != NULL && at->a >= 1",
