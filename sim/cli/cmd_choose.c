@@ -9,6 +9,7 @@
 #include "sim/base/quantity.h"
 #include "sim/base/table.h"
 #include "sim/choose/alternatives.h"
+#include "sim/choose/launch.h"
 #include "sim/choose/select.h"
 #include "sim/base/file.h"
 #include "sim/cli/flags.h"
@@ -25,7 +26,7 @@ enum { MAX_TP = 4096, MAX_BATCH = 4096, RATES = 3 };
 #define MAX_TOKENS 100000000
 
 typedef struct choose_flags {
-    const char *t, *p, *model, *machine, *rule, *ffn, *store, *wanted;
+    const char *t, *p, *model, *machine, *rule, *ffn, *store, *wanted, *launch;
     rc_many sets;
     int64_t cp, tp, dcp, dp, ep, batch;
     bool json;
@@ -50,6 +51,9 @@ typedef struct question {
     rc_rule rule;
     rc_choice answer;
     rc_notes notes;
+    rc_launcher launcher;       /* whose command line is asked for, */
+    const rc_alternative *ship; /* of this alternative; NULL: of none */
+    char line[RC_LAUNCH_LINE];
 } question;
 
 static rc_status parse(int argc, char **argv, choose_flags *f, bool *helped, rc_error *err) {
@@ -78,6 +82,8 @@ static rc_status parse(int argc, char **argv, choose_flags *f, bool *helped, rc_
         {"--store", RC_FLAG_TEXT, &f->store, "FILE.db",
          "costs from this calibration store, not the embedded one"},
         RC_WANTED_FLAG(&f->wanted),
+        {"--launch", RC_FLAG_TEXT, &f->launch, "ENGINE",
+         "the command line of the fastest alternative that vllm or sglang ships"},
         {"--json", RC_FLAG_BOOL, &f->json, NULL, "everything, as JSON"},
     };
     const char *args[1];
@@ -315,11 +321,42 @@ static void print_answer(const question *q, const choose_flags *f) {
                                                                       : "neither can");
     print_basis("rests on", answered(q));
     print_fastest(q, best >= 0 ? &q->other[best] : NULL);
+    if (q->ship)
+        printf("launch     %s (CP%d %s, %.3f ms)\n", q->line, q->ship->cp, q->ship->schedule->name,
+               1e3 * q->ship->time);
     if (q->by_table)
         printf(
             "degree     CP%d of at most %d by the tuned rule, time alone\n",
             rc_select_degree(&q->table, 0, (double)q->t, (double)q->p, q->batch, 1, q->layout.cp),
             q->layout.cp);
+}
+
+/* The fastest alternative that the engine ships, with its line. */
+static rc_status find_launch(const choose_flags *f, question *q, rc_error *err) {
+    rc_error why = {0}, first = {0};
+    const rc_sequence request = {q->t, q->p};
+    for (int i = 0; i < q->others; i++) {
+        const rc_alternative *a = &q->other[i];
+        char line[RC_LAUNCH_LINE];
+        const rc_layout l = rc_alternative_spec(&q->model, NULL, &q->layout, a, &request, 1).layout;
+        const rc_launch x = {.model = &q->model,
+                             .layout = &l,
+                             .schedule = a->schedule,
+                             .gpus_per_node = q->machine.gpus_per_node,
+                             .longest = q->t + q->p};
+        if (a->status != RC_OK || (q->ship && a->time >= q->ship->time))
+            continue;
+        if (rc_launch_line(q->launcher, &x, line, &why) == RC_OK) {
+            q->ship = a;
+            memcpy(q->line, line, sizeof line);
+        } else if (first.msg[0] == '\0') {
+            first = why;
+        }
+    }
+    if (q->ship)
+        return RC_OK;
+    return rc_fail_at(err, RC_E_INPUT, "--launch", 0, 0, "%s: %.600s", f->launch,
+                      first.msg[0] ? first.msg : "none of the alternatives can be run");
 }
 
 static rc_table *alternatives_table(const question *q) {
@@ -436,6 +473,14 @@ static rc_status print_json(const question *q, const choose_flags *f, const rc_t
     if (answered(q))
         rc_basis_json(j, root, answered(q)->basis);
     json_fastest(q, j, root);
+    if (q->ship) {
+        json_t *o = rc_json_object(j, root, "launch");
+        rc_json_text(j, o, "engine", rc_launcher_name(q->launcher));
+        rc_json_int(j, o, "cp", q->ship->cp);
+        rc_json_text(j, o, "variant", q->ship->schedule->name);
+        rc_json_real(j, o, "ttft_ms", 1e3 * q->ship->time);
+        rc_json_text(j, o, "command", q->line);
+    }
     json_t *list = rc_json_list(j, root, "rates");
     for (int i = 0; i < RATES; i++) {
         json_t *o = rc_json_object(j, list, NULL);
@@ -513,8 +558,12 @@ rc_status rc_cmd_choose(int argc, char **argv, rc_error *err) {
     if (!q)
         return rc_fail(err, RC_E_NOMEM, "out of memory for the question");
     rc_status st = read_question(&f, q, err);
+    if (st == RC_OK && f.launch && rc_launcher_named(f.launch, &q->launcher, err) != RC_OK)
+        st = flag_error(err, "--launch");
     if (st == RC_OK)
         st = answer(&f, q, err);
+    if (st == RC_OK && f.launch)
+        st = find_launch(&f, q, err);
     if (st == RC_OK) {
         rc_model_notes(&q->model, &q->layout, q->t + q->p, &q->notes);
         rc_notes_print(&q->notes, stderr);

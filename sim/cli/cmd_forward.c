@@ -8,6 +8,7 @@
 #include "sim/base/file.h"
 #include "sim/base/json.h"
 #include "sim/base/table.h"
+#include "sim/choose/launch.h"
 #include "sim/cli/flags.h"
 #include "sim/cli/machine_json.h"
 #include "sim/cli/op_sources.h"
@@ -20,7 +21,7 @@
 enum { MAX_ALTERNATIVES = 2 * RC_SCHEDULES_MAX + 3 };
 
 typedef struct forward_flags {
-    const char *file, *store, *wanted;
+    const char *file, *store, *wanted, *launch;
     rc_many sets;
     int64_t draws, seed;
     bool json, csv, stats, quiet, unfold;
@@ -62,6 +63,8 @@ static rc_status parse(int argc, char **argv, forward_flags *f, bool *helped, rc
         {"--stats", RC_FLAG_BOOL, &f->stats, NULL,
          "events, wall time and events/s, folded and unfolded"},
         {"--quiet", RC_FLAG_BOOL, &f->quiet, NULL, "the time alone"},
+        {"--launch", RC_FLAG_TEXT, &f->launch, "ENGINE",
+         "the command line of vllm or sglang for this layout and schedule, and nothing else"},
     };
     const char *args[1];
     size_t count;
@@ -515,6 +518,20 @@ static rc_status evaluate(answer *a, const forward_flags *f, const rc_costs *cos
                      : RC_OK;
 }
 
+/* The scenario's own cut, whether its pass fits or not. */
+static rc_status print_launch(const forward_flags *f, const rc_scenario *s, rc_error *err) {
+    rc_launcher engine;
+    char line[RC_LAUNCH_LINE];
+    const rc_launch x = {.model = &s->model,
+                         .layout = &s->layout,
+                         .schedule = s->schedule,
+                         .gpus_per_node = s->machine.gpus_per_node};
+    RC_TRY(rc_launcher_named(f->launch, &engine, err));
+    RC_TRY(rc_launch_line(engine, &x, line, err));
+    (void)printf("%s\n", line);
+    return RC_OK;
+}
+
 rc_status rc_cmd_forward(int argc, char **argv, rc_error *err) {
     forward_flags f = {0};
     answer a = {0};
@@ -525,8 +542,9 @@ rc_status rc_cmd_forward(int argc, char **argv, rc_error *err) {
         return RC_OK;
     RC_TRY(rc_output_check(f.wanted, false, err));
     RC_TRY(rc_scenario_load(f.file, f.sets.values, f.sets.count, &a.scenario, err));
-    rc_status st = rc_costs_open(f.store, &a.scenario.machine, &costs, err);
-    if (st == RC_OK)
+    rc_status st = f.launch ? print_launch(&f, &a.scenario, err)
+                            : rc_costs_open(f.store, &a.scenario.machine, &costs, err);
+    if (st == RC_OK && !f.launch)
         st = evaluate(&a, &f, costs, err);
     rc_costs_close(costs);
     rc_scenario_free(&a.scenario);

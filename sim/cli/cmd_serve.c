@@ -6,6 +6,7 @@
 #include <string.h>
 #include "sim/base/file.h"
 #include "sim/base/parallel.h"
+#include "sim/choose/launch.h"
 #include "sim/cli/flags.h"
 #include "sim/cli/wanted_report.h"
 #include "sim/model/notes.h"
@@ -17,7 +18,7 @@ enum { MAX_SCENARIOS = RC_CURVE_LINES };
 typedef struct serve_flags {
     const char *files[MAX_SCENARIOS];
     size_t file_count;
-    const char *store, *out, *rates, *rate, *requests, *prometheus, *wanted;
+    const char *store, *out, *rates, *rate, *requests, *prometheus, *inferencex, *wanted, *launch;
     rc_many sets;
     int64_t seed, replications, points, threads;
     bool json, stats, exact, compare, quiet, overwrite;
@@ -48,6 +49,10 @@ static rc_status parse(int argc, char **argv, serve_flags *f, bool *helped, rc_e
         {"--requests", RC_FLAG_TEXT, &f->requests, "FILE",
          "a row a request: SQLite (.db, .sqlite) or CSV"},
         {"--prometheus", RC_FLAG_TEXT, &f->prometheus, "FILE", "metrics under vLLM's names"},
+        {"--inferencex", RC_FLAG_TEXT, &f->inferencex, "FILE",
+         "the run as InferenceX has its results: flat JSON"},
+        {"--launch", RC_FLAG_TEXT, &f->launch, "ENGINE",
+         "the command lines of vllm or sglang, one a pool, and nothing else"},
         {"--out", RC_FLAG_TEXT, &f->out, "DIR", "plots, series.csv, histograms.csv, result.json"},
         {"--overwrite", RC_FLAG_BOOL, &f->overwrite, NULL, "replace files that exist"},
         {"--json", RC_FLAG_BOOL, &f->json, NULL, "everything, as JSON"},
@@ -66,12 +71,14 @@ static rc_status parse(int argc, char **argv, serve_flags *f, bool *helped, rc_e
         return rc_fail(err, RC_E_USAGE, "serve needs a scenario file");
     if (f->file_count > 1 && !f->rates)
         return rc_fail(err, RC_E_USAGE, "several scenarios go with --rates only");
-    if (f->rates && (f->rate || f->replications != 1 || f->requests || f->prometheus))
+    if (f->rates &&
+        (f->rate || f->replications != 1 || f->requests || f->prometheus || f->inferencex))
         return rc_fail(err, RC_E_USAGE,
-                       "--rates goes without --rate, --replications, --requests, --prometheus");
-    if (f->replications > 1 && (f->requests || f->compare || f->out))
+                       "--rates goes without --rate, --replications, --requests, --prometheus, "
+                       "--inferencex");
+    if (f->replications > 1 && (f->requests || f->compare || f->out || f->inferencex))
         return rc_fail(err, RC_E_USAGE,
-                       "--replications goes without --requests, --out and --compare");
+                       "--replications goes without --requests, --out, --compare and --inferencex");
     return RC_OK;
 }
 
@@ -84,6 +91,7 @@ static const char *const curve_files[] = {"rates.json", NULL};
 static rc_status check_outputs(const serve_flags *f, rc_error *err) {
     RC_TRY(rc_output_check(f->requests, f->overwrite, err));
     RC_TRY(rc_output_check(f->prometheus, f->overwrite, err));
+    RC_TRY(rc_output_check(f->inferencex, f->overwrite, err));
     RC_TRY(rc_output_check(f->wanted, false, err));
     if (f->wanted && (f->rates || f->replications > 1 || f->file_count > 1))
         return rc_fail(err, RC_E_USAGE,
@@ -120,6 +128,8 @@ static rc_status write_files(const one_run *o, const serve_flags *f, rc_error *e
         RC_TRY(rc_serve_rows(o->rows, o->trace->count, f->requests, f->overwrite, err));
     if (f->prometheus)
         RC_TRY(rc_serve_prometheus(o->serve, o->result, f->prometheus, f->overwrite, err));
+    if (f->inferencex)
+        RC_TRY(rc_serve_inferencex(o->serve, o->result, f->inferencex, f->overwrite, err));
     if (!f->out)
         return RC_OK;
     RC_TRY(rc_path_in(path, f->out, err, "%s", run_files[0]));
@@ -337,16 +347,48 @@ static rc_status curve(const serve_flags *f, rc_serve *serves, rc_costs *const *
     return st;
 }
 
+/* ---- command lines of engines ------------------------------------------------------------ */
+
+/* A pool decodes by the schedule that it prefills by, or has the cache cut over its TP group. */
+static rc_status print_launches(const serve_flags *f, const rc_serve *s, rc_error *err) {
+    rc_launcher engine;
+    RC_TRY(rc_launcher_named(f->launch, &engine, err));
+    for (int i = 0; i < s->pool_count; i++) {
+        const rc_pool *p = &s->pools[i];
+        const rc_layout l = rc_pool_layout(s, p, p->cp);
+        char line[RC_LAUNCH_LINE];
+        const rc_launch x = {.model = &s->model,
+                             .layout = &l,
+                             .schedule = p->pick.schedule,
+                             .gpus_per_node = s->machine.gpus_per_node,
+                             .chunk = s->sched == RC_SCHED_CHUNKED ? s->budget : 0};
+        if (p->pick.by != RC_BY_NAME)
+            return rc_fail(err, RC_E_INPUT,
+                           "pool '%s': %s chooses the schedule request by request, which %s does "
+                           "not",
+                           p->name, rc_pick_name(&p->pick), rc_launcher_name(engine));
+        RC_TRY(rc_launch_line(engine, &x, line, err));
+        (void)printf("# %s: %d of\n%s\n", p->name, p->replicas, line);
+    }
+    return RC_OK;
+}
+
 /* ---- the command ---------------------------------------------------------------------- */
 
 static rc_status with_files(const serve_flags *f, rc_serve *serves, rc_costs **costs,
                             rc_error *err) {
     for (size_t i = 0; i < f->file_count; i++) {
         RC_TRY(rc_serve_load(f->files[i], f->sets.values, f->sets.count, &serves[i], err));
+        if (f->launch) {
+            RC_TRY(print_launches(f, &serves[i], err));
+            continue;
+        }
         if (f->compare && serves[i].linear.on)
             return rc_fail(err, RC_E_USAGE, "--compare: '%s' has costs of its own", f->files[i]);
         RC_TRY(rc_costs_open(f->store, &serves[i].machine, &costs[i], err));
     }
+    if (f->launch)
+        return RC_OK;
     return f->rates ? curve(f, serves, costs, err) : single(f, &serves[0], costs[0], err);
 }
 

@@ -14,6 +14,10 @@ void rc_serve_json(const rc_serve *s, const rc_serve_result *r, rc_json *j, json
 /* Prometheus text, with vLLM's metric names where it has one. */
 rc_status rc_serve_prometheus(const rc_serve *s, const rc_serve_result *r, const char *path,
                               bool overwrite, rc_error *err);
+/* The run as InferenceX keeps its results (SemiAnalysisAI/InferenceX, utils/process_result.py): flat
+ * JSON, times in s. `conc` is the mean number of requests in the system. */
+rc_status rc_serve_inferencex(const rc_serve *s, const rc_serve_result *r, const char *path,
+                              bool overwrite, rc_error *err);
 /* A row a request: SQLite (table `requests`) when the name ends in .db or .sqlite, else CSV. */
 rc_status rc_serve_rows(const rc_served *rows, size_t count, const char *path, bool overwrite,
                         rc_error *err);

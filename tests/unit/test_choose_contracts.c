@@ -3,6 +3,7 @@
 #include "tests/support/trips.h"
 #include <math.h>
 #include "sim/choose/alternatives.h"
+#include "sim/choose/launch.c"
 #include "sim/choose/pick.h"
 #include "sim/choose/select.h"
 
@@ -26,6 +27,18 @@ static void test_picks(void **state) {
     trips("s", (void)rc_pick_schedule(NULL));
     trips("p->schedule", (void)rc_pick_name(&nobody));
     trips("i >= 0", (void)rc_pick_candidate(&nobody, -1));
+}
+
+static void test_launches(void **state) {
+    (void)state;
+    char text[RC_LAUNCH_LINE];
+    line full = {.text = text, .used = RC_LAUNCH_LINE - 2};
+    const rc_launch nothing = {.gpus_per_node = 1};
+    trips("(unsigned)e < sizeof written / sizeof written[0]",
+          (void)rc_launcher_name((rc_launcher)2));
+    trips("n >= 0 && l->used + (size_t)n < RC_LAUNCH_LINE", put(&full, "too long"));
+    trips("x->model != NULL && x->layout != NULL && x->schedule != NULL && x->gpus_per_node >= 1",
+          (void)rc_launch_line(RC_LAUNCH_VLLM, &nothing, text, &err));
 }
 
 static void test_alternatives(void **state) {
@@ -63,9 +76,8 @@ static void test_tables(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rules),
-        cmocka_unit_test(test_picks),
-        cmocka_unit_test(test_alternatives),
+        cmocka_unit_test(test_rules),    cmocka_unit_test(test_picks),
+        cmocka_unit_test(test_launches), cmocka_unit_test(test_alternatives),
         cmocka_unit_test(test_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -97,9 +97,11 @@ static void test_collectives(void **state) {
     uint32_t last[2 * RC_LANE_COUNT], mark[2];
     b.last = last;
     b.mark = mark;
-    trips("g.size >= 1 && g.stride >= 1 && b->rq->layout.tp * b->n % (g.size * g.stride) == 0",
-          rc_emit_collective(&b, three, RC_LANE_COMPUTE, RC_P_ALL2ALL, "all_to_all", NULL));
-    trips("g.size * g.stride <= b->rq->layout.tp || (b->rq->schedule->groups & RC_OVER_CP) != 0",
+    trips(
+        "g.size >= 1 && g.stride >= 1 && rc_layout_gpus(&b->rq->layout) % (g.size * g.stride) == 0",
+        rc_emit_collective(&b, three, RC_LANE_COMPUTE, RC_P_ALL2ALL, "all_to_all", NULL));
+    trips("g.size * g.stride <= b->rq->layout.tp || rc_layout_dp(&b->rq->layout) > 1 || "
+          "(b->rq->schedule->groups & RC_OVER_CP) != 0",
           rc_emit_collective(&b, both, RC_LANE_COMPUTE, RC_P_ALL2ALL, "all_to_all", NULL));
     rq.schedule = &over_cp;
     trips("lane == RC_LANE_COMPUTE || lane == RC_LANE_COMM",

@@ -1,6 +1,7 @@
 /* What scenarios, rows, reports, curves and replications assume of their callers
  * (tests/support/trips.h).
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/serve/inferencex.c"
 #include "sim/serve/objectives.c"
 #include "sim/serve/prometheus.c"
 #include "sim/serve/rate_curve.c"
@@ -41,6 +42,8 @@ static void test_rows(void **state) {
 static void test_reports(void **state) {
     (void)state;
     rc_json *j = rc_json_create();
+    spec.pool_count = 0;
+    trips("s->pool_count >= 1", (void)rc_serve_inferencex(&spec, &result, "r.json", false, &err));
     spec.pool_count = 1;
     trips("r->pool_count == s->pool_count",
           (void)rc_serve_print(&spec, &result, false, stdout, &err));

@@ -1,0 +1,161 @@
+/* Command lines of serving engines: what each ships, flag by flag, and what it does not.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "sim/choose/launch.h"
+#include "sim/model/model.h"
+
+static rc_model deepseek, qwen, llama;
+
+static int setup(void **state) {
+    (void)state;
+    rc_error err;
+    const char *source = getenv("RC_SOURCE_DIR");
+    if (source && chdir(source) != 0)
+        return -1;
+    return rc_model_load("models/deepseek-v3.json", &deepseek, &err) != RC_OK ||
+           rc_model_load("models/qwen3-235b-a22b.json", &qwen, &err) != RC_OK ||
+           rc_model_load("models/llama-3.1-70b.json", &llama, &err) != RC_OK;
+}
+
+typedef struct wish {
+    const rc_model *model;
+    rc_layout cut;
+    const char *variant;
+    const char *says; /* of the line, or of the refusal */
+    bool refused;
+} wish;
+
+static void holds(rc_launcher e, const wish *w) {
+    char line[RC_LAUNCH_LINE] = "";
+    rc_error err = {0};
+    const rc_launch x = {.model = w->model,
+                         .layout = &w->cut,
+                         .schedule = rc_schedule_named(w->variant),
+                         .gpus_per_node = 8};
+    assert_non_null(x.schedule);
+    rc_status st = rc_launch_line(e, &x, line, &err);
+    if ((st != RC_OK) != w->refused || strstr(w->refused ? err.msg : line, w->says) == NULL)
+        fail_msg("%s: %s%s", w->variant, line, err.msg);
+}
+
+static void test_vllm(void **state) {
+    (void)state;
+    const wish all[] = {
+        {&llama,
+         {.tp = 8, .cp = 1},
+         "tp",
+         "vllm serve llama-3.1-70b --tensor-parallel-size 8",
+         false},
+        {&llama,
+         {.tp = 8, .cp = 1, .ffn_weights = RC_FP8, .kv = RC_FP8},
+         "tp",
+         "--quantization fp8 --kv-cache-dtype fp8_e4m3",
+         false},
+        {&llama, {.tp = 4, .cp = 2}, "pcp", "-size 4 --prefill-context-parallel-size 2", false},
+        {&deepseek,
+         {.tp = 8, .cp = 1, .dcp = 8},
+         "dcp-ag-rs",
+         "--decode-context-parallel-size 8 --dcp-comm-backend ag_rs",
+         false},
+        {&qwen, {.tp = 8, .cp = 1, .dcp = 2}, "dcp-a2a", "-size 2 --dcp-comm-backend a2a", false},
+        {&qwen, {.tp = 8, .cp = 1, .ep = 8}, "tp", "--enable-expert-parallel", false},
+        {&qwen,
+         {.tp = 4, .cp = 2, .ep = 8, .expert_transfer = RC_EXPERTS_GATHER},
+         "pcp",
+         "--enable-expert-parallel --all2all-backend allgather_reducescatter",
+         false},
+        {&qwen, {.tp = 4, .cp = 2, .ep = 8}, "pcp", "--all2all-backend deepep_high_through", false},
+        {&deepseek,
+         {.tp = 1, .cp = 1, .dp = 8, .ep = 8},
+         "tp",
+         "-size 1 --data-parallel-size 8 --enable-expert-parallel --all2all-backend deepep",
+         false},
+        {&deepseek, {.tp = 16, .cp = 1}, "tp", "--distributed-executor-backend ray", false},
+        {&llama,
+         {.tp = 4, .cp = 2},
+         "pass-kv",
+         "vLLM ships no schedule 'pass-kv' of 2 ranks",
+         true},
+        {&deepseek, {.tp = 8, .cp = 1, .dcp = 8}, "helix", "no schedule 'helix'", true},
+        {&llama, {.tp = 1, .cp = 8, .ffn_over_cp = true}, "pcp", "world tp", true},
+        {&qwen, {.tp = 8, .cp = 1, .ep = 4}, "tp", "ep is 4", true},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        holds(RC_LAUNCH_VLLM, &all[i]);
+}
+
+static void test_sglang(void **state) {
+    (void)state;
+    const wish all[] = {
+        {&llama,
+         {.tp = 1, .cp = 8, .ffn_over_cp = true},
+         "pcp",
+         "--tp-size 8 --enable-prefill-cp --attn-cp-size 8 --cp-strategy zigzag",
+         false},
+        {&deepseek,
+         {.tp = 8, .cp = 1, .dcp = 8},
+         "helix",
+         "--dcp-size 8 --dcp-comm-backend a2a --dcp-replicate-q-proj",
+         false},
+        {&deepseek,
+         {.tp = 8, .cp = 1, .dcp = 4},
+         "dcp-ag-rs",
+         "-size 4 --dcp-comm-backend ag_rs",
+         false},
+        {&deepseek, {.tp = 8, .cp = 1, .ep = 8}, "tp", "--tp-size 8 --ep-size 8", false},
+        {&deepseek,
+         {.tp = 1, .cp = 8, .ep = 8, .ffn_over_cp = true},
+         "pcp",
+         "--ep-size 8 --moe-a2a-backend deepep",
+         false},
+        {&deepseek, {.tp = 16, .cp = 1}, "tp", "--nnodes 2 --node-rank", false},
+        {&deepseek,
+         {.tp = 1, .cp = 1, .dp = 8, .ep = 8, .ffn_over_cp = true},
+         "tp",
+         "--tp-size 8 --dp-size 8 --enable-dp-attention --ep-size 8 --moe-a2a-backend deepep",
+         false},
+        {&deepseek, {.tp = 1, .cp = 1, .dp = 8, .ep = 8}, "tp", "dense layers of their own", true},
+        {&llama, {.tp = 4, .cp = 2}, "pcp", "world of tp x cp GPUs is vLLM's", true},
+        {&llama, {.tp = 4, .cp = 2}, "gather-kv", "no schedule 'gather-kv'", true},
+        {&qwen, {.tp = 8, .cp = 1, .dcp = 2}, "dcp-a2a", "latent attention alone", true},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        holds(RC_LAUNCH_SGLANG, &all[i]);
+}
+
+static void test_names(void **state) {
+    (void)state;
+    rc_launcher e;
+    rc_error err = {0};
+    assert_int_equal(rc_launcher_named("sglang", &e, &err), RC_OK);
+    assert_string_equal(rc_launcher_name(e), "SGLang");
+    assert_int_equal(rc_launcher_named("vlm", &e, &err), RC_E_INPUT);
+    assert_non_null(strstr(err.msg, "did you mean 'vllm'"));
+    assert_int_equal(rc_launcher_named("tensorrt", &e, &err), RC_E_INPUT);
+    assert_null(strstr(err.msg, "mean"));
+    char line[RC_LAUNCH_LINE];
+    const rc_layout cut = {.tp = 8, .cp = 1};
+    const rc_launch x = {.model = &llama,
+                         .layout = &cut,
+                         .schedule = rc_schedule_named("tp"),
+                         .gpus_per_node = 8,
+                         .longest = 131072,
+                         .chunk = 8192};
+    assert_int_equal(rc_launch_line(RC_LAUNCH_VLLM, &x, line, &err), RC_OK);
+    assert_non_null(strstr(line, "--max-model-len 131072 --max-num-batched-tokens 8192"));
+    assert_int_equal(rc_launch_line(RC_LAUNCH_SGLANG, &x, line, &err), RC_OK);
+    assert_non_null(strstr(line, "--context-length 131072 --chunked-prefill-size 8192"));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_vllm), cmocka_unit_test(test_sglang),
+                                       cmocka_unit_test(test_names)};
+    return cmocka_run_group_tests(tests, setup, NULL);
+}
