@@ -163,7 +163,7 @@ static void run_other(const answer *a, const rc_costs *costs, rc_forward_ctx *ct
     spec.layout = o->layout;
     o->status = deal_again(a, &o->layout, &spec, &kept, &why);
     if (o->status == RC_OK)
-        o->status = rc_forward_time(ctx, &spec, &f, &why);
+        o->status = rc_staged_time(ctx, &spec, &a->scenario.staging, &f, &why);
     free(kept);
     o->time = f.time;
     snprintf(o->why, sizeof o->why, "%.500s", why.msg);
@@ -187,6 +187,16 @@ static rc_status run_others(answer *a, const rc_costs *costs, rc_error *err) {
         run_other(a, costs, ctx, &a->others[i]);
     rc_forward_ctx_destroy(ctx);
     return RC_OK;
+}
+
+/* The pass of `spec` in the chunks and stages of the scenario. */
+static rc_status run(const rc_spec *spec, const answer *a, rc_forward *out, rc_error *err) {
+    rc_forward_ctx *ctx = rc_forward_ctx_create();
+    if (!ctx)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for a forward pass");
+    rc_status st = rc_staged_run(ctx, spec, &a->scenario.staging, out, err);
+    rc_forward_ctx_destroy(ctx);
+    return st;
 }
 
 /* ---- text ----------------------------------------------------------------------------- */
@@ -238,6 +248,10 @@ static void print_head(const answer *a) {
     if (rc_layout_dp(&s->layout) > 1)
         printf("; %zu of them in the busiest of %d groups", s->own, s->layout.dp);
     printf("\n");
+    if (rc_stages_of(&s->staging) > 1 || s->staging.chunk > 0)
+        printf("# %d stage%s%s\n", rc_stages_of(&s->staging),
+               rc_stages_of(&s->staging) > 1 ? "s" : "",
+               s->staging.chunk > 0 ? ", prompts in chunks" : "");
     const char *assumed = rc_forward_assumption(&s->machine, s->schedule, s->layout.cp, s->phase);
     if (assumed)
         printf("# %s\n", assumed);
@@ -406,6 +420,10 @@ static rc_json *answer_json(const answer *a) {
         rc_json_int(j, root, "ulysses", s->layout.ulysses);
     if (s->layout.ffn_over_cp)
         rc_json_int(j, root, "ffn_tp", rc_layout_gpus(&s->layout));
+    if (rc_stages_of(&s->staging) > 1)
+        rc_json_int(j, root, "pp", s->staging.stages);
+    if (s->staging.chunk > 0)
+        rc_json_int(j, root, "chunk", s->staging.chunk);
     if (rc_layout_ep(&s->layout) > 1)
         rc_json_int(j, root, "ep", s->layout.ep);
     if (rc_layout_dp(&s->layout) > 1) {
@@ -450,7 +468,7 @@ static rc_status print_stats(const answer *a, const rc_costs *costs, rc_error *e
     const char *how = a->result.events > 0 ? "played" : "evaluated";
     spec.unfold = true;
     double start = rc_clock_s();
-    RC_TRY(rc_forward_run(&spec, &all, err));
+    RC_TRY(run(&spec, a, &all, err));
     double wall = rc_clock_s() - start;
     printf("# simulation\n");
     if (a->result.events > 0)
@@ -503,12 +521,12 @@ static rc_status evaluate(answer *a, const forward_flags *f, const rc_costs *cos
     take_notes(a); /* first: they may say why the pass is refused */
     if (f->stats) {
         double start = rc_clock_s();
-        RC_TRY(rc_forward_run(&spec, &a->result, err));
+        RC_TRY(run(&spec, a, &a->result, err));
         a->wall = rc_clock_s() - start;
     }
     spec.draws = f->quiet ? 0 : (int)f->draws;
     spec.seed = (uint64_t)f->seed;
-    RC_TRY(rc_forward_run(&spec, &a->result, err));
+    RC_TRY(run(&spec, a, &a->result, err));
     if (!f->quiet && !f->csv)
         RC_TRY(run_others(a, costs, err));
     if (!f->quiet && !f->csv)

@@ -8,10 +8,8 @@
 static void set_rates(const rc_spec *spec, rc_forward *out) {
     const rc_machine *m = rc_costs_machine(spec->costs);
     double gpus = rc_layout_gpus(&spec->layout), model = spec->elsewhere_flops;
-    for (size_t i = 0; i < spec->seq_count; i++) {
-        model += rc_model_gemm_flops(spec->model, spec->seqs[i].t);
-        model += rc_model_attention_flops(spec->model, spec->seqs[i].t, spec->seqs[i].p);
-    }
+    for (size_t i = 0; i < spec->seq_count; i++)
+        model += rc_forward_flops(spec->model, spec->seqs[i]);
     out->flop_rate = model / gpus / out->time;
     out->mfu = out->flop_rate / m->bf16_rate;
 }

@@ -75,6 +75,8 @@ typedef struct rc_spec {
     rc_what_if what_if;
 } rc_spec;
 
+/* FLOPs of the model for one sequence, by all GPUs. */
+double rc_forward_flops(const rc_model *m, rc_sequence s);
 /* Sequences over `groups` of GPUs with sequences of their own (rc_layout.dp): each goes, those with most
  * FLOPs first, to the group that has fewest so far. Those of the group with most, which the others wait
  * for, come first afterwards, as many as *own; the others are summed. Equal ones are not looked at one by

@@ -24,7 +24,7 @@ rc_request rc_spec_request(const rc_spec *spec, int repeats) {
                      .seq_count = spec->seq_count,
                      .elsewhere = spec->elsewhere,
                      .repeats = repeats,
-                     .head = true,
+                     .head = !spec->model->without_head,
                      .unfold_tp = spec->unfold,
                      .eager = spec->eager,
                      .ring_host = sizes_messages(spec, m),

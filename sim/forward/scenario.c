@@ -65,9 +65,16 @@ rc_status rc_scenario_cut(const rc_section *s, rc_layout *out, rc_error *err) {
 static rc_status read_parallel(const rc_section *root, rc_scenario *out, rc_error *err) {
     rc_section s;
     int variant;
+    int64_t stages;
     RC_TRY(rc_section_enter(root, "parallel", &s, err));
     RC_TRY(rc_scenario_cut(&s, &out->layout, err));
+    RC_TRY(rc_section_whole(&s, "pp", &stages, err));
     RC_TRY(rc_section_choice(&s, "variant", &variant, err));
+    out->staging.stages = (int)stages;
+    if (stages > out->model.layers)
+        return rc_node_fail(rc_section_node(&s, "pp"), err, RC_E_INPUT,
+                            "pp is %lld, and %s has %d layers", (long long)stages, out->model.name,
+                            out->model.layers);
     out->schedule = rc_schedule_at(variant);
     rc_status st = rc_schedule_fits(out->schedule, &out->model, &out->layout, err);
     if (st != RC_OK && err) {
@@ -193,6 +200,10 @@ static rc_status read_ways(const rc_section *root, rc_scenario *out, rc_error *e
     RC_TRY(rc_section_choice(root, "ring", &ring, err));
     out->eager = host == 0;
     out->serial_ring = ring == 1;
+    RC_TRY(rc_section_whole(root, "chunk", &out->staging.chunk, err));
+    if (out->staging.chunk > 0 && out->phase != RC_PREFILL)
+        return rc_node_fail(rc_section_node(root, "chunk"), err, RC_E_INPUT,
+                            "key 'chunk': chunks are of prompts, phase prefill");
     return read_share(root, &out->ring_share, err);
 }
 

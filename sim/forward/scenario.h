@@ -5,6 +5,7 @@
 #define RC_FORWARD_SCENARIO_H
 #include "sim/base/doc.h"
 #include "sim/forward/forward.h"
+#include "sim/forward/staged.h"
 #include "sim/keys/keys.h"
 
 typedef struct rc_scenario {
@@ -19,6 +20,7 @@ typedef struct rc_scenario {
     size_t own; /* so many of them (rc_spread_sequences) */
     rc_elsewhere elsewhere;
     double elsewhere_flops;
+    rc_staging staging;
     bool eager, serial_ring;
     rc_ring_share ring_share;
     rc_what_if what_if;

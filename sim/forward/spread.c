@@ -17,7 +17,7 @@ typedef struct dealt {
     int group;
 } dealt;
 
-static double flops_of(const rc_model *m, rc_sequence s) {
+double rc_forward_flops(const rc_model *m, rc_sequence s) {
     return rc_model_gemm_flops(m, s.t) + rc_model_attention_flops(m, s.t, s.p);
 }
 
@@ -77,7 +77,7 @@ static void sum_rest(const rc_model *m, const rc_sequence *rest, size_t count, r
     *flops = 0.0;
     for (size_t i = 0; i < count; i++) {
         bool new = i == 0 || rest[i].t != rest[i - 1].t || rest[i].p != rest[i - 1].p;
-        one = new ? flops_of(m, rest[i]) : one;
+        one = new ? rc_forward_flops(m, rest[i]) : one;
         out->tokens += rest[i].t;
         *flops += one;
     }
@@ -93,7 +93,7 @@ rc_status rc_spread_sequences(const rc_model *m, int groups, rc_sequence *seqs, 
         int *heap = calloc((size_t)groups, sizeof *heap);
         bool room = d && load && heap;
         for (size_t i = 0; room && i < count; i++)
-            d[i] = (dealt){.s = seqs[i], .flops = flops_of(m, seqs[i]), .at = i};
+            d[i] = (dealt){.s = seqs[i], .flops = rc_forward_flops(m, seqs[i]), .at = i};
         int busiest = room ? deal(d, count, load, heap, groups) : 0;
         *own = 0;
         for (size_t i = 0; room && i < count; i++) {

@@ -29,6 +29,9 @@ const rc_key rc_keys_forward[] = {
         "parallel.world", "tp-x-cp tp", "=tp-x-cp", "time",
         "tp-x-cp: tp GPUs a rank (vLLM's prefill CP); tp: the ranks are parts of one TP group of "
         "`tp` GPUs, which has attention cut tp / cp ways and the FFN tp ways (SGLang's)"),
+    WHOLE("parallel.pp", 1, 1024, "stages", "=1", "time, memory", NONE,
+          "stages of as many layers each, of tp x cp x dp_attention GPUs; a chunk of a prompt is a "
+          "micro-batch ([models.md](models.md))"),
     CHOICE_OF("parallel.variant", false, "", rc_schedule_name_at, NEEDED, "time",
               "schedule; [method.md](method.md) says which phases each takes"),
     WHOLE("parallel.ep", 0, 1 << 20, "GPUs", "=1", "time, memory", NONE,
@@ -44,6 +47,9 @@ const rc_key rc_keys_forward[] = {
            "how prompts attend to latents; decode steps absorb them"),
     CHOICE("phase", "prefill decode mixed", NEEDED, "time",
            "mixed: prefill chunks, and a decode step of every sequence with `new` 1"),
+    WHOLE("chunk", 0, TOKENS, "tokens", "=0", "time", NONE,
+          "a prefill takes up at most so many new tokens in a pass, and its time is the sum over "
+          "passes; 0: all in one"),
     SECTION("tokens", "`sequences`", "of each sequence"),
     WHOLE("tokens.new", 1, TOKENS, "tokens", "1 in decode, else required", "time", UP,
           "T; must be 1 in decode"),

@@ -220,7 +220,8 @@ typedef struct rc_model {
     int runs; /* 0: every layer is of kind 0. Else the layers of all runs are `layers` together */
     rc_layer_run run[RC_RUNS];
     rc_quant quant;
-    rc_notes notes; /* about the file */
+    rc_notes notes;                       /* about the file */
+    bool without_embedding, without_head; /* a stage of a pipeline (rc_model_stage) */
 } rc_model;
 
 /* Elements of projection p in all of a layer of this kind, whatever its form; 0: it has none. */
@@ -240,6 +241,10 @@ bool rc_model_uniform(const rc_model *m);
 /* Take the order from the kind of each layer: m->layers, m->runs and m->run, with patterns that
  * repeat found. False, and *m is left alone, where that takes more than RC_RUNS runs. */
 bool rc_model_set_order(rc_model *m, const uint8_t *kind_of, int layers);
+/* Layers of stage `stage`, counted from 0, of so many; the first of them in *first. And the stage as a model
+ * of its own. RC_E_INPUT with fewer layers than stages. */
+int rc_model_stage_layers(const rc_model *m, int stages, int stage, int *first);
+rc_status rc_model_stage(const rc_model *m, int stages, int stage, rc_model *out, rc_error *err);
 /* Read and check a config.json and, where one lies beside it, modelopt's quantisation file
  * (STEM.hf_quant_config.json, else hf_quant_config.json). Of a multi-modal model the text decoder
  * is read. Missing keys get the transformers library's own defaults for the architecture; the shape

@@ -150,7 +150,8 @@ static void emit_template(rc_builder *b) {
         rc_section_close(b);
     }
     rc_section_open(b);
-    rc_emit_head(b);
+    if (b->rq->head)
+        rc_emit_head(b);
     rc_section_close(b);
 }
 

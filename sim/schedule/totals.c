@@ -242,10 +242,14 @@ double rc_model_weight_bytes_of(const rc_model *m, const rc_layout *cut) {
     double vocab = ceil((double)m->vocab / cut->tp);
     for (int k = 0; k < m->kinds; k++)
         bytes += kind_bytes(m, k, cut);
-    double embed = rc_dtype_bytes(RC_BF16) * (vocab * d + d); /* and the norm before the LM head */
+    double embed = m->without_embedding && (m->without_head || !m->tied_embeddings)
+                       ? 0.0
+                       : rc_dtype_bytes(RC_BF16) * vocab * d;
+    embed += m->without_head ? 0.0 : rc_dtype_bytes(RC_BF16) * d; /* the norm before the LM head */
     double rows = ceil((double)m->vocab / rc_layout_head_ways(cut));
-    double head =
-        m->tied_embeddings ? 0.0 : matrix_bytes(rows, d, m->quant.head, &m->quant.head_scale);
+    double head = m->tied_embeddings || m->without_head
+                      ? 0.0
+                      : matrix_bytes(rows, d, m->quant.head, &m->quant.head_scale);
     return bytes + embed + head;
 }
 

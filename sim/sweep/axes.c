@@ -24,6 +24,8 @@ static const struct {
     {"parallel.ulysses", SWEEP_ULYSSES},
     {"parallel.dp_attention", SWEEP_DP},
     {"parallel.ep", SWEEP_EP},
+    {"chunk", SWEEP_CHUNK},
+    {"parallel.pp", SWEEP_PP},
     {"parallel.gpus", SWEEP_GPUS},
     {"parallel.variant", SWEEP_VARIANT},
     {"phase", SWEEP_PHASE},
@@ -295,6 +297,7 @@ static const char *stand_in(const sweep_axis *x, char *buf, size_t size) {
     case SWEEP_DCP:
     case SWEEP_DP:
     case SWEEP_EP:
+    case SWEEP_PP:
         return "1";
     case SWEEP_CP:
         for (size_t i = 0; i < x->count; i++)

@@ -37,6 +37,8 @@ static bool own_column(const sweep_axis *x) {
     case SWEEP_ULYSSES:
     case SWEEP_DP:
     case SWEEP_EP:
+    case SWEEP_CHUNK:
+    case SWEEP_PP:
     case SWEEP_SLOW_RANK:
     case SWEEP_SLOW_SPEED:
     case SWEEP_SLOW_LINK_RANK:
@@ -51,7 +53,9 @@ static bool own_column(const sweep_axis *x) {
 
 static const char *column_name(const sweep_axis *x) {
     assert(own_column(x));
-    return x->key.id == SWEEP_NUMBER ? x->field : strchr(x->key.path, '.') + 1;
+    return x->key.id == SWEEP_NUMBER  ? x->field
+           : strchr(x->key.path, '.') ? strchr(x->key.path, '.') + 1
+                                      : x->key.path;
 }
 
 const char *sweep_status_name(rc_sweep_status s) {
@@ -83,7 +87,7 @@ int sweep_columns_count(const rc_sweep *s) {
 
 static void bind_inputs(sqlite3_stmt *q, const sweep_cursor *c) {
     const rc_machine *m = rc_costs_machine(c->costs);
-    int gpus = rc_layout_gpus(&c->layout);
+    int gpus = rc_layout_gpus(&c->layout) * rc_stages_of(&c->staging);
     put_text(q, 2, c->model->name);
     put_text(q, 3, m->name);
     (void)sqlite3_bind_int64(q, 4, gpus);
@@ -107,7 +111,7 @@ static void bind_inputs(sqlite3_stmt *q, const sweep_cursor *c) {
 
 static void bind_row(sqlite3_stmt *q, const sweep_cursor *c, const rc_sweep_row *r) {
     bool ok = r->status == RC_SWEEP_OK;
-    double tokens = 0.0, gpus = rc_layout_gpus(&c->layout);
+    double tokens = 0.0, gpus = rc_layout_gpus(&c->layout) * (double)rc_stages_of(&c->staging);
     for (size_t i = 0; i < c->seq_count; i++)
         tokens += (double)c->seqs[i].t;
     (void)sqlite3_bind_int64(q, 1, r->point);

@@ -91,6 +91,7 @@ static void reset(sweep_cursor *c) {
     c->p = b->seqs[0].p;
     c->batch = (int64_t)b->seq_count;
     c->gpus = 0;
+    c->staging = b->staging;
     c->seqs = NULL;
     c->model = c->s->models[0];
 }
@@ -118,6 +119,12 @@ static void apply(sweep_cursor *c, const sweep_axis *x, sweep_value v) {
         break;
     case SWEEP_EP:
         c->layout.ep = (int)v.i;
+        break;
+    case SWEEP_PP:
+        c->staging.stages = (int)v.i;
+        break;
+    case SWEEP_CHUNK:
+        c->staging.chunk = v.i;
         break;
     case SWEEP_GPUS:
         c->gpus = v.i;

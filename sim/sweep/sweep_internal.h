@@ -27,6 +27,8 @@ typedef enum sweep_id {
     SWEEP_ULYSSES,
     SWEEP_DP,
     SWEEP_EP,
+    SWEEP_CHUNK,
+    SWEEP_PP,
     SWEEP_GPUS,
     SWEEP_VARIANT,
     SWEEP_PHASE,
@@ -134,6 +136,7 @@ typedef struct sweep_cursor {
     const rc_sequence *seqs;
     size_t seq_count, own_count; /* of all groups of sequences; of the busiest, which come first */
     rc_elsewhere elsewhere;
+    rc_staging staging;
     rc_sequence *own; /* max_batch of them */
     int64_t gpus;     /* asked for by parallel.gpus; 0: not */
 } sweep_cursor;

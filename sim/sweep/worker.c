@@ -82,14 +82,15 @@ static void put_rates(const sweep_cursor *c, rc_sweep_row *out) {
         flops += rc_model_gemm_flops(c->model, c->seqs[i].t);
         flops += rc_model_attention_flops(c->model, c->seqs[i].t, c->seqs[i].p);
     }
-    out->flop_rate = flops / ((double)rc_layout_gpus(&c->layout)) / out->time;
+    out->flop_rate =
+        flops / (((double)rc_layout_gpus(&c->layout) * rc_stages_of(&c->staging))) / out->time;
     out->mfu = out->flop_rate / rc_costs_machine(c->costs)->bf16_rate;
 }
 
 static rc_status evaluate_time(rc_sweep_worker *w, const rc_spec *spec, rc_sweep_row *out,
                                rc_error *err) {
     rc_forward_timing f = {0};
-    rc_status st = rc_forward_time(w->ctx, spec, &f, err);
+    rc_status st = rc_staged_time(w->ctx, spec, &w->at.staging, &f, err);
     if (st == RC_OK || st == RC_E_NOFIT)
         put_memory(&f.memory, out);
     out->ticks = f.ticks;
@@ -101,7 +102,7 @@ static rc_status evaluate_time(rc_sweep_worker *w, const rc_spec *spec, rc_sweep
 static rc_status evaluate_full(rc_sweep_worker *w, const rc_spec *spec, rc_sweep_row *out,
                                rc_error *err) {
     rc_forward f = {0};
-    rc_status st = rc_forward_run_with(w->ctx, spec, &f, err);
+    rc_status st = rc_staged_run(w->ctx, spec, &w->at.staging, &f, err);
     if (st == RC_OK || st == RC_E_NOFIT)
         put_memory(&f.memory, out);
     out->ticks = f.ticks;

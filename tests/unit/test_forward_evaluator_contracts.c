@@ -32,6 +32,21 @@ static int teardown(void **state) {
     return 0;
 }
 
+static void test_staged(void **state) {
+    (void)state;
+    const rc_staging none = {.chunk = -1};
+    const rc_time work = 1;
+    rc_chunks c;
+    rc_forward_timing t;
+    int first;
+    trips("stages >= 1 && chunks >= 1", (void)rc_pipeline_end(&work, &work, 0, 1, NULL));
+    trips("chunk >= 1", (void)rc_chunks_of(&f.spec, 0, &c, &err));
+    trips("how->chunk >= 0 && how->stages >= 0",
+          (void)rc_staged_time(ctx, &f.spec, &none, &t, &err));
+    trips("stages >= 1 && stage >= 0 && stage < stages",
+          (void)rc_model_stage_layers(f.spec.model, 2, 2, &first));
+}
+
 static void test_spread(void **state) {
     (void)state;
     rc_elsewhere rest;
@@ -224,7 +239,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(passes),    TEST(what_ifs),   TEST(prices), TEST(a_few_layers),
         TEST(compiling), TEST(evaluating), TEST(paths),  TEST(records),
-        TEST(counts),    TEST(clocks),     TEST(spread),
+        TEST(counts),    TEST(clocks),     TEST(spread), TEST(staged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,45 @@
+/* Passes made of passes: a prompt in chunks, layers in stages (staged.c).
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef RC_FORWARD_STAGED_H
+#define RC_FORWARD_STAGED_H
+#include "sim/engine/engine.h"
+#include "sim/forward/forward.h"
+
+/* How a pass is cut: into chunks of at most `chunk` new tokens, in the order of the sequences (0: it is
+ * not), and its layers into `stages` (0 and 1: they are not). */
+typedef struct rc_staging {
+    int64_t chunk;
+    int stages;
+} rc_staging;
+
+static inline int rc_stages_of(const rc_staging *how) {
+    return how->stages > 1 ? how->stages : 1;
+}
+/* rc_forward_run_with and rc_forward_time of a pass that is cut so; as it is where `how` says nothing.
+ * Of rc_forward: parts, p5 and p95 are those of the pieces on the critical path and of the transfers
+ * between them; memory is that of the piece that needs most; `busy` and FLOPs are of GPU 0 of every stage
+ * together. RC_E_INPUT for chunks of a pass that decodes. */
+rc_status rc_staged_run(rc_forward_ctx *ctx, const rc_spec *spec, const rc_staging *how,
+                        rc_forward *out, rc_error *err);
+rc_status rc_staged_time(rc_forward_ctx *ctx, const rc_spec *spec, const rc_staging *how,
+                         rc_forward_timing *out, rc_error *err);
+
+/* ---- the pieces ---- */
+
+/* When the last of `chunks` is through the last of `stages`. A stage takes chunks in order, one at a time,
+ * and so does the link to the next one, on which nothing waits but the chunk that it carries.
+ *   work[s][i]: of chunk i in stage s; send[s][i]: from there to the next one (not looked at of the last).
+ * end[s][i], NULL or [stages * chunks]: when it is through. */
+rc_time rc_pipeline_end(const rc_time *work, const rc_time *send, int stages, int chunks,
+                        rc_time *end);
+/* The chunks of a prefill: sequences of one pass each, one after the other. The caller frees *out, in
+ * which chunk i has the sequences [first[i], first[i + 1]). */
+typedef struct rc_chunks {
+    rc_sequence *seqs; /* owned */
+    size_t *first;     /* owned, count + 1 */
+    int count;
+} rc_chunks;
+rc_status rc_chunks_of(const rc_spec *spec, int64_t chunk, rc_chunks *out, rc_error *err);
+void rc_chunks_free(rc_chunks *c);
+
+#endif
