@@ -42,7 +42,7 @@ static rc_status parse(int argc, char **argv, serve_flags *f, bool *helped, rc_e
         {"--replications", RC_FLAG_INT, RC_WHOLE(&f->replications, 1, 1000), "K",
          "runs with seeds N, N+1, ..."},
         {"--threads", RC_FLAG_INT, RC_WHOLE(&f->threads, 1, RC_PARALLEL_MAX), "N",
-         "for curves and replications (default: cores)"},
+         "for curves, replications and replicas routed to in turn (default: cores)"},
         {"--exact", RC_FLAG_BOOL, &f->exact, NULL, "simulate every pass, interpolate none"},
         {"--compare", RC_FLAG_BOOL, &f->compare, NULL,
          "time every pass both ways and show the largest difference"},
@@ -108,7 +108,8 @@ static rc_status check_outputs(const serve_flags *f, rc_error *err) {
 
 typedef struct one_run {
     rc_serve *serve;
-    rc_trace *trace;
+    rc_trace *trace; /* NULL: requests are made as they come */
+    size_t count;    /* requests */
     rc_served *rows;
     rc_serve_series *series;
     rc_serve_result *result;
@@ -125,7 +126,7 @@ static rc_status write_files(const one_run *o, const serve_flags *f, rc_error *e
     char path[RC_PATH_SIZE];
     bool drawn = true;
     if (f->requests)
-        RC_TRY(rc_serve_rows(o->rows, o->trace->count, f->requests, f->overwrite, err));
+        RC_TRY(rc_serve_rows(o->rows, o->count, f->requests, f->overwrite, err));
     if (f->prometheus)
         RC_TRY(rc_serve_prometheus(o->serve, o->result, f->prometheus, f->overwrite, err));
     if (f->inferencex)
@@ -204,15 +205,22 @@ static rc_status play(one_run *o, const serve_flags *f, const rc_costs *costs, d
                                 .exact = f->exact,
                                 .compare = f->compare,
                                 .quiet = f->quiet};
-    RC_TRY(rc_serve_workload(o->serve, options.seed, rate, &o->trace, err));
+    bool stream = rc_serve_streams(o->serve);
+    if (!stream)
+        RC_TRY(rc_serve_workload(o->serve, options.seed, rate, &o->trace, err));
+    o->count = stream ? o->serve->synthetic.requests : o->trace->count;
     o->result = malloc(sizeof *o->result);
-    o->rows = f->requests ? calloc(o->trace->count, sizeof *o->rows) : NULL;
+    o->rows = f->requests ? calloc(o->count, sizeof *o->rows) : NULL;
     o->series = f->out ? malloc(sizeof *o->series) : NULL;
     if (!o->result || (f->requests && !o->rows) || (f->out && !o->series))
         return rc_fail(err, RC_E_NOMEM, "out of memory for the results");
     options.rows = o->rows;
     options.series = o->series;
-    RC_TRY(rc_serve_run(o->serve, o->trace, &options, o->result, err));
+    options.threads = (int)f->threads;
+    if (stream)
+        RC_TRY(rc_serve_stream(o->serve, rate, &options, o->result, err));
+    else
+        RC_TRY(rc_serve_run(o->serve, o->trace, &options, o->result, err));
     RC_TRY(write_files(o, f, err));
     RC_TRY(show(o->serve, o->result, f, err));
     RC_TRY(check_served(o->serve, o->result, err));

@@ -89,7 +89,7 @@ const rc_key rc_keys_serve[] = {
     NUMBER("kv.host_memory", BYTES, 0.0, 1e15, "", "=0", "KV hits", UP, "second tier, of a GPU"),
     NUMBER("kv.host_rate", BANDWIDTH, 1e6, 1e15, "", "=50GB/s", "time", DOWN,
            "of a GPU, to and from the second tier"),
-    CHOICE("routing", "load prefix", "=load", "time", ""),
+    CHOICE("routing", "load prefix round-robin", "=load", "time", ""),
     SECTION("arrivals", "`synthetic`", "a trace"),
     NAME("arrivals.trace", NEEDED, "requests",
          "a file of `scenarios/traces/` or another, see `scenarios/traces/README.md`"),

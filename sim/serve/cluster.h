@@ -7,6 +7,7 @@
  *
  * Who does what
  *   cluster_run.c   sets up, plays the events, takes down
+ *   cluster_parts.c plays requests as they are made, replicas that know nothing of each other apart
  *   live_requests.c the requests in the system: a slot each, from arrival to end
  *   router.c        which replica a request goes to; arrivals, ends and the next turn of sessions
  *   replica.c       the loop of one replica: form a pass, time it, apply it
@@ -26,6 +27,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_SERVE_CLUSTER_H
 #define RC_SERVE_CLUSTER_H
+#include "sim/base/progress.h"
 #include "sim/engine/engine.h"
 #include "sim/serve/passes.h"
 #include "sim/serve/serve.h"
@@ -206,6 +208,7 @@ typedef struct router_state {       /* router.c */
     uint32_t *entry, entry_count;   /* replicas that prefill */
     uint32_t *decode, decode_count; /* of decode pools; 0: mixed only */
     job_list held, held_decode;     /* no replica is up */
+    uint64_t in_turn, first_turn; /* of a part of the replicas: all that take turns, those before */
     rc_time first_arrival;
 } router_state;
 
@@ -287,6 +290,14 @@ typedef struct cluster {
 
 /* ---- cluster_run.c ---- */
 /* Remember the first failure; the run stops. */
+/* A run, taken apart: for one that is played in parts. `whole` is NULL when requests come one by
+ * one, by cluster_arrival, in the order of their times; without it load.requests is what will have
+ * come when cluster_drain is called. */
+rc_status cluster_check_nodes(const rc_serve *s, rc_error *err); /* not more than there are */
+rc_status cluster_open(cluster *c, const rc_trace *whole, rc_error *err);
+void cluster_arrival(cluster *c, const rc_req *rq, const rc_span *spans, uint64_t number);
+void cluster_drain(cluster *c, rc_progress *p);
+void cluster_close(cluster *c);
 void cluster_fail(cluster *c, rc_status st);
 rc_event cluster_at(cluster *c, rc_time at, rc_event_fn fn, uint64_t arg);
 

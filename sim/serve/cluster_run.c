@@ -35,7 +35,7 @@ rc_event cluster_at(cluster *c, rc_time at, rc_event_fn fn, uint64_t arg) {
 
 /* ---- set-up and take-down ------------------------------------------------------------- */
 
-static void destroy(cluster *c) {
+void cluster_close(cluster *c) {
     rc_eventq_destroy(c->q);
     if (c->replicas)
         for (uint32_t i = 0; i < c->replica_count; i++)
@@ -72,7 +72,7 @@ static rc_status create_replicas(cluster *c, rc_error *err) {
 
 /* A machine with a network may be a cluster of so many nodes; one without stands for any number of
  * nodes that know nothing of each other. */
-static rc_status check_nodes(const rc_serve *s, rc_error *err) {
+rc_status cluster_check_nodes(const rc_serve *s, rc_error *err) {
     const rc_machine *m = &s->machine;
     int nodes = 0;
     for (int i = 0; i < s->pool_count; i++)
@@ -89,7 +89,7 @@ static rc_status create(cluster *c, const rc_trace *whole, rc_error *err) {
     const rc_serve *s = c->spec;
     if (c->load.requests == 0)
         return rc_fail(err, RC_E_INPUT, "no requests to serve");
-    RC_TRY(check_nodes(s, err));
+    RC_TRY(cluster_check_nodes(s, err));
     c->block = c->load.block > 0 ? c->load.block : s->kv_block;
     c->q = rc_eventq_create(0);
     if (!c->q)
@@ -121,7 +121,7 @@ static void come_to(cluster *c, rc_time at) {
     events_before(c, at);
 }
 
-static void next_arrival(cluster *c, const rc_req *rq, const rc_span *spans, uint64_t number) {
+void cluster_arrival(cluster *c, const rc_req *rq, const rc_span *spans, uint64_t number) {
     assert(rq->arrival >= c->now);
     come_to(c, rq->arrival);
     if (c->status != RC_OK)
@@ -132,7 +132,7 @@ static void next_arrival(cluster *c, const rc_req *rq, const rc_span *spans, uin
 }
 
 /* After the last request that comes at a stated time: until all have ended. */
-static void drain(cluster *c, rc_progress *p) {
+void cluster_drain(cluster *c, rc_progress *p) {
     while (c->status == RC_OK && c->live.ended < c->load.requests) {
         rc_time fault = faults_next(c);
         for (int i = 0; i < EVENTS_A_LOOK && c->status == RC_OK && rc_eventq_next(c->q) < fault;
@@ -182,7 +182,7 @@ static void arrive_all(cluster *c, const rc_trace *t, const stated *order, size_
         size_t j = order ? order[i].number : i;
         if (t->at[j].arrival == RC_NO_ARRIVAL)
             continue;
-        next_arrival(c, &t->at[j], t->spans, j);
+        cluster_arrival(c, &t->at[j], t->spans, j);
         rc_progress_step(p, c->live.ended);
     }
 }
@@ -202,7 +202,7 @@ static rc_status play(cluster *c, const rc_trace *t, rc_error *err) {
     }
     rc_progress_begin(&p, "serve", c->load.requests, c->options->quiet);
     arrive_all(c, t, order, count, &p);
-    drain(c, &p);
+    cluster_drain(c, &p);
     rc_progress_end(&p);
     free(order);
     return c->status;
@@ -218,10 +218,14 @@ static run_load load_of(const rc_trace *t) {
     return l;
 }
 
-static rc_status run(cluster *c, const rc_trace *t, rc_error *err) {
-    RC_TRY(create(c, t, err));
+rc_status cluster_open(cluster *c, const rc_trace *whole, rc_error *err) {
+    RC_TRY(create(c, whole, err));
     metrics_init(c);
-    RC_TRY(faults_begin(c, err));
+    return faults_begin(c, err);
+}
+
+static rc_status run(cluster *c, const rc_trace *t, rc_error *err) {
+    RC_TRY(cluster_open(c, t, err));
     RC_TRY(play(c, t, err));
     return metrics_finish(c, err);
 }
@@ -242,7 +246,7 @@ rc_status rc_serve_run(const rc_serve *s, const rc_trace *trace, const rc_serve_
     rc_model_notes(&s->model, &s->layout, c->load.longest, &out->notes);
     rc_status st = run(c, trace, err);
     out->wall_s = rc_clock_s() - start;
-    destroy(c);
+    cluster_close(c);
     free(c);
     return st;
 }

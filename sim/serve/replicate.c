@@ -26,60 +26,8 @@ static rc_status one(void *ctx, size_t item, rc_error *err) {
     return st;
 }
 
-static void merge_hists(rc_serve_result *a, const rc_serve_result *b) {
-    rc_hist *into[] = {&a->ttft,    &a->gap,   &a->e2e,         &a->ttit,  &a->queue,
-                       &a->service, &a->batch, &a->pass_tokens, &a->input, &a->output};
-    const rc_hist *from[] = {&b->ttft,    &b->gap,   &b->e2e,         &b->ttit,  &b->queue,
-                             &b->service, &b->batch, &b->pass_tokens, &b->input, &b->output};
-    for (size_t i = 0; i < sizeof into / sizeof into[0]; i++)
-        rc_hist_merge(into[i], from[i]);
-    for (int i = 0; i < a->objective_count; i++) {
-        a->objectives[i].asked += b->objectives[i].asked;
-        a->objectives[i].kept += b->objectives[i].kept;
-        rc_hist_merge(&a->objectives[i].served, &b->objectives[i].served);
-    }
-}
-
-static void merge_counts(rc_serve_result *a, const rc_serve_result *b) {
-    uint64_t *into[] = {&a->requests,          &a->done,           &a->rejected,
-                        &a->queue_full,        &a->too_large,      &a->lost,
-                        &a->preempted,         &a->retried,        &a->tokens_in,
-                        &a->tokens_out,        &a->kv_hit_tokens,  &a->kv_miss_tokens,
-                        &a->recomputed_tokens, &a->fetched_tokens, &a->moved_tokens,
-                        &a->within_slo,        &a->events};
-    const uint64_t *from[] = {&b->requests,          &b->done,           &b->rejected,
-                              &b->queue_full,        &b->too_large,      &b->lost,
-                              &b->preempted,         &b->retried,        &b->tokens_in,
-                              &b->tokens_out,        &b->kv_hit_tokens,  &b->kv_miss_tokens,
-                              &b->recomputed_tokens, &b->fetched_tokens, &b->moved_tokens,
-                              &b->within_slo,        &b->events};
-    for (size_t i = 0; i < sizeof into / sizeof into[0]; i++)
-        *into[i] += *from[i];
-    a->makespan += b->makespan;
-    a->gpu_hours += b->gpu_hours;
-    a->cost += b->cost;
-    a->hash ^= b->hash + UINT64_C(0x9E3779B97F4A7C15) + (a->hash << 6) + (a->hash >> 2);
-    a->passes.exact += b->passes.exact;
-    a->passes.reused += b->passes.reused;
-    a->passes.interpolated += b->passes.interpolated;
-    a->passes.simulated += b->passes.simulated;
-    a->passes.cells += b->passes.cells;
-    for (int i = 0; i < a->pool_count; i++) {
-        rc_pool_result *p = &a->pools[i];
-        const rc_pool_result *q = &b->pools[i];
-        p->prefill_passes += q->prefill_passes;
-        p->decode_passes += q->decode_passes;
-        p->mixed_passes += q->mixed_passes;
-        p->prefill_tokens += q->prefill_tokens;
-        p->decode_tokens += q->decode_tokens;
-        p->busy_s += q->busy_s;
-        p->up_s += q->up_s;
-        p->smaller_cp += q->smaller_cp;
-        for (int k = 0; k < RC_BASIS_COUNT; k++)
-            p->rests[k] += q->rests[k];
-        for (int k = 0; k < 4; k++)
-            p->by_schedule[k] += q->by_schedule[k];
-    }
+static void mix_hash(rc_serve_result *a, uint64_t hash) {
+    a->hash ^= hash + UINT64_C(0x9E3779B97F4A7C15) + (a->hash << 6) + (a->hash >> 2);
 }
 
 /* Rates are means over the runs, weighted by their length. */
@@ -121,8 +69,9 @@ rc_status rc_replicate(const rc_serve *s, const rc_costs *costs, double rate, in
     }
     *out->all = out->runs[0];
     for (int i = 1; i < count; i++) {
-        merge_hists(out->all, &out->runs[i]);
-        merge_counts(out->all, &out->runs[i]);
+        rc_serve_result_add(out->all, &out->runs[i]);
+        out->all->makespan += out->runs[i].makespan;
+        mix_hash(out->all, out->runs[i].hash);
     }
     merge_rates(out);
     return RC_OK;

@@ -22,7 +22,8 @@ static bool better(const uint64_t *a, const uint64_t *b) {
     return a[0] != b[0] ? a[0] < b[0] : a[1] < b[1];
 }
 
-static uint32_t choose(cluster *c, const uint32_t *list, uint32_t count, uint32_t j, bool *any_up) {
+static uint32_t choose_best(cluster *c, const uint32_t *list, uint32_t count, uint32_t j,
+                            bool *any_up) {
     uint32_t best = NONE;
     uint64_t best_score[2] = {0, 0};
     *any_up = false;
@@ -47,6 +48,28 @@ static uint32_t choose(cluster *c, const uint32_t *list, uint32_t count, uint32_
         }
     }
     return best;
+}
+
+/* The replica whose turn it is by the request's number; when it is down, the next one. */
+static uint32_t choose_in_turn(cluster *c, const uint32_t *list, uint32_t count, uint32_t j,
+                               bool *any_up) {
+    uint64_t turn = c->jobs[j].number % (c->router.in_turn > 0 ? c->router.in_turn : count);
+    *any_up = false;
+    assert(turn >= c->router.first_turn && turn - c->router.first_turn < count);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t at = list[(turn - c->router.first_turn + i) % count];
+        if (!c->replicas[at].health.up)
+            continue;
+        *any_up = true;
+        if (fits(c, &c->replicas[at], j))
+            return at;
+    }
+    return NONE;
+}
+
+static uint32_t choose(cluster *c, const uint32_t *list, uint32_t count, uint32_t j, bool *any_up) {
+    return c->spec->routing == RC_ROUTE_ROUND_ROBIN ? choose_in_turn(c, list, count, j, any_up)
+                                                    : choose_best(c, list, count, j, any_up);
 }
 
 static void hold(cluster *c, job_list *l, uint32_t j) {
@@ -162,6 +185,8 @@ void job_end(cluster *c, uint32_t j, rc_outcome outcome, rc_time now) {
     row->outcome = (uint8_t)outcome;
     row->end = now;
     row->replica = c->jobs[j].kv.home;
+    if (row->replica != NONE)
+        row->replica += (uint32_t)c->router.first_turn;
     c->jobs[j].state = JOB_ENDED;
     metrics_system(c, -1, now);
     metrics_end(c, j);

@@ -56,7 +56,7 @@ typedef struct rc_pool {
 
 typedef enum rc_sched { RC_SCHED_PREFILL_FIRST, RC_SCHED_CHUNKED } rc_sched;
 typedef enum rc_preempt { RC_PREEMPT_RECOMPUTE, RC_PREEMPT_SWAP } rc_preempt;
-typedef enum rc_routing { RC_ROUTE_LOAD, RC_ROUTE_PREFIX } rc_routing;
+typedef enum rc_routing { RC_ROUTE_LOAD, RC_ROUTE_PREFIX, RC_ROUTE_ROUND_ROBIN } rc_routing;
 typedef enum rc_pattern {                           /* which keys a query sees */
                           RC_PATTERN_FULL,          /* all before it */
                           RC_PATTERN_WINDOW,        /* the last `window` */
@@ -156,6 +156,9 @@ rc_status rc_serve_read(rc_doc *doc, const char *const *sets, size_t set_count, 
 rc_status rc_serve_workload(const rc_serve *s, uint64_t seed, double rate, rc_trace **out,
                             rc_error *err);
 
+/* What the scenario's synthetic requests are made from. */
+void rc_serve_made_up(const rc_serve *s, uint64_t seed, double rate, rc_synthetic *out);
+
 /* ---------------------------------------------------------------- results ----------------- */
 typedef enum rc_outcome { RC_PENDING, RC_DONE, RC_REJECTED, RC_LOST } rc_outcome;
 const char *rc_outcome_name(rc_outcome o); /* "pending", "done", "rejected", "lost" */
@@ -246,7 +249,8 @@ typedef struct rc_serve_options {
     bool exact;              /* every pass simulated, none interpolated */
     bool compare;            /* every pass both ways; the run goes on with the memoised time */
     bool quiet;              /* no progress line */
-    rc_served *rows;         /* [trace->count], or NULL */
+    rc_served *rows;         /* [requests], or NULL */
+    int threads;             /* of rc_serve_stream; 0: one a core */
     rc_serve_series *series; /* or NULL */
 } rc_serve_options;
 
@@ -261,9 +265,22 @@ double rc_objective_value(const rc_objective *g, const rc_objective_result *r);
 enum { RC_OBJECTIVE_TEXT = 128 };
 const char *rc_objective_text(const rc_objective *g, char buf[RC_OBJECTIVE_TEXT]);
 
+/* Requests, tokens, passes, histograms and costs of `from` are added to `into`, whose pools are the
+ * same; times, rates and the hash are left to the caller. */
+void rc_serve_result_add(rc_serve_result *into, const rc_serve_result *from);
+
 /* Shares of the time that GPUs were busy by what its costs rest on, all pools. */
 void rc_serve_rests(const rc_serve_result *r, double share[RC_BASIS_COUNT]);
 
+/* Whether requests can be made while they are served: made up, of one turn each. */
+bool rc_serve_streams(const rc_serve *s);
+/* Play the requests of such a scenario (`rate` as in rc_serve_workload) in the memory of those in
+ * the system. Replicas that are routed to in turn, without faults or a series over time, are played
+ * in parts, on threads: a part is RC_SERVE_PART of them with pass times of its own, so the result
+ * is the same for any number of threads. */
+enum { RC_SERVE_PART = 32 };
+rc_status rc_serve_stream(const rc_serve *s, double rate, const rc_serve_options *o,
+                          rc_serve_result *out, rc_error *err);
 /* Play `trace`, which is not changed. */
 rc_status rc_serve_run(const rc_serve *s, const rc_trace *trace, const rc_serve_options *o,
                        rc_serve_result *out, rc_error *err);

@@ -123,13 +123,23 @@ static rc_status reshape(const rc_serve *s, uint64_t seed, double rate, rc_trace
     return RC_OK;
 }
 
+bool rc_serve_streams(const rc_serve *s) {
+    const rc_length *turns = &s->synthetic.turns;
+    return s->trace[0] == '\0' && turns->kind == RC_LENGTH_CONSTANT && turns->mean <= 1.0;
+}
+
+void rc_serve_made_up(const rc_serve *s, uint64_t seed, double rate, rc_synthetic *out) {
+    *out = s->synthetic;
+    out->seed = seed;
+    if (rate > 0.0)
+        out->arrivals.rate = rate;
+}
+
 rc_status rc_serve_workload(const rc_serve *s, uint64_t seed, double rate, rc_trace **out,
                             rc_error *err) {
     if (s->trace[0] == '\0') {
-        rc_synthetic y = s->synthetic;
-        y.seed = seed;
-        if (rate > 0.0)
-            y.arrivals.rate = rate;
+        rc_synthetic y;
+        rc_serve_made_up(s, seed, rate, &y);
         return rc_trace_synthesise(&y, out, err);
     }
     rc_trace_options options = s->trace_options;

@@ -164,7 +164,7 @@ static rc_status read_head(const rc_section *root, rc_serve *s, rc_error *err) {
     RC_TRY(rc_section_choice(root, "on_loss", &loss, err));
     RC_TRY(rc_section_number(root, "price", &s->price, err));
     RC_TRY(rc_section_whole(root, "seed", &seed, err));
-    s->routing = routing == 0 ? RC_ROUTE_LOAD : RC_ROUTE_PREFIX;
+    s->routing = (rc_routing)routing;
     s->lose = loss == 1;
     s->seed = (uint64_t)seed;
     return RC_OK;

@@ -188,15 +188,18 @@ static rc_status session(maker *m, rc_error *err) {
     return RC_OK;
 }
 
-static rc_status make(maker *m, rc_error *err) {
-    const rc_synthetic *s = m->s;
-    m->group_blocks = s->block > 0 ? s->shared_prefix / s->block : 0;
+static rc_status begin(maker *m, const rc_synthetic *s, size_t room, rc_error *err) {
+    *m = (maker){.s = s, .group_blocks = s->block > 0 ? s->shared_prefix / s->block : 0};
     m->t = calloc(1, sizeof *m->t);
     if (!m->t)
         return rc_fail(err, RC_E_NOMEM, "out of memory for the trace");
-    RC_TRY(grow(m, s->requests, err));
     rc_rng_seed(&m->rng, s->seed);
     m->t->blocks = m->group_blocks * s->groups;
+    return grow(m, room, err);
+}
+
+static rc_status make(maker *m, const rc_synthetic *s, rc_error *err) {
+    RC_TRY(begin(m, s, s->requests, err));
     for (size_t i = 0; i < s->requests; i++)
         RC_TRY(session(m, err));
     m->t->rows = m->t->count;
@@ -207,11 +210,52 @@ static rc_status make(maker *m, rc_error *err) {
 
 rc_status rc_trace_synthesise(const rc_synthetic *s, rc_trace **out, rc_error *err) {
     RC_TRY(check(s, err));
-    maker m = {.s = s};
-    rc_status st = make(&m, err);
+    maker m = {0};
+    rc_status st = make(&m, s, err);
     if (st == RC_OK)
         *out = m.t;
     else
         rc_trace_free(m.t);
     return st;
+}
+
+/* ---- one session after the other ------------------------------------------------------- */
+
+struct rc_synthetic_stream {
+    rc_synthetic s;
+    maker m;
+    size_t made;
+};
+
+rc_status rc_synthetic_open(const rc_synthetic *s, rc_synthetic_stream **out, rc_error *err) {
+    RC_TRY(check(s, err));
+    rc_synthetic_stream *x = calloc(1, sizeof *x);
+    if (!x)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for the trace");
+    x->s = *s;
+    rc_status st = begin(&x->m, &x->s, 1, err);
+    if (st == RC_OK)
+        *out = x;
+    else
+        rc_synthetic_close(x);
+    return st;
+}
+
+rc_status rc_synthetic_next(rc_synthetic_stream *x, const rc_trace **out, rc_error *err) {
+    rc_trace *t = x->m.t;
+    t->count = t->span_count = 0;
+    *out = t;
+    if (x->made == x->s.requests)
+        return RC_OK;
+    x->made++;
+    RC_TRY(session(&x->m, err));
+    t->block = t->blocks > 0 ? x->s.block : 0;
+    return RC_OK;
+}
+
+void rc_synthetic_close(rc_synthetic_stream *x) {
+    if (!x)
+        return;
+    rc_trace_free(x->m.t);
+    free(x);
 }

@@ -69,4 +69,12 @@ typedef struct rc_synthetic {
 /* A turn's input is the session's whole past (inputs and replies) and its new tokens. */
 rc_status rc_trace_synthesise(const rc_synthetic *s, rc_trace **out, rc_error *err);
 
+/* The same requests, a session at a time and in the order of their arrival, in the memory of one. */
+typedef struct rc_synthetic_stream rc_synthetic_stream;
+rc_status rc_synthetic_open(const rc_synthetic *s, rc_synthetic_stream **out, rc_error *err);
+/* The turns of the next session, linked by `after` alone; none when all have been told. Blocks are
+ * numbered as in the whole trace. *out is the stream's, and good until the next call. */
+rc_status rc_synthetic_next(rc_synthetic_stream *x, const rc_trace **out, rc_error *err);
+void rc_synthetic_close(rc_synthetic_stream *x); /* NULL is fine */
+
 #endif

@@ -389,7 +389,7 @@ static const keys_case keys_cases[] = {
     {S, "kv.host_memory", "share", "", "200MB|400MB|800MB", "kv_hit_tokens", 0, 0},
     {S, "kv.host_rate", "share", "kv.host_memory=10GB", "10MB/s|20MB/s|40MB/s", "e2e_ms.mean", 0,
      0},
-    {S, "routing", "share", "pools[0].replicas=2", "load|prefix", "", 0, 0},
+    {S, "routing", "share", "pools[0].replicas=2", "load|prefix|round-robin", "", 0, 0},
     {S, "arrivals.trace", "trace", "", "./t.csv|./m.jsonl", "", 0, 0},
     {S, "arrivals.format", "coarse", "", "auto|guidellm", "", 0, 0},
     {S, "arrivals.time_unit", "trace", "", "auto|ms", "", 0, 0},

@@ -34,7 +34,7 @@ static cluster *opened(void) {
 }
 
 static void closed(cluster *c) {
-    destroy(c);
+    cluster_close(c);
     free(c);
     rc_trace_free(trace);
 }
@@ -62,8 +62,14 @@ static void test_times(void **state) {
     cluster *c = opened();
     const rc_req late = {.arrival = 5, .input = 1, .output = 1, .spans = 3};
     c->now = 6;
-    trips("rq->arrival >= c->now", next_arrival(c, &late, NULL, 4));
+    trips("rq->arrival >= c->now", cluster_arrival(c, &late, NULL, 4));
     trips("c->fault_next < c->fault_count", faults_fire(c));
+    const rc_serve in_memory = {.trace = "t.jsonl"};
+    trips("rc_serve_streams(s)", (void)rc_serve_stream(&in_memory, 0.0, &options, &result, &err));
+    rc_serve_result *more = calloc(1, sizeof *more);
+    result.pool_count = 1;
+    trips("into->pool_count == from->pool_count", rc_serve_result_add(&result, more));
+    free(more);
     c->live.whole = NULL; /* as if requests came one by one */
     trips("rq->spans <= SPANS", (void)requests_take(c, &late, NULL, 4));
     c->live.whole = trace;
@@ -91,6 +97,10 @@ static void test_router(void **state) {
     cluster *c = opened();
     trips("j < c->live.used", route(c, 4, 0));
     trips("c->jobs[j].state == JOB_HELD", router_drop_held(c, 0));
+    spec.routing = RC_ROUTE_ROUND_ROBIN;
+    c->router.first_turn = 1; /* a part that does not begin with the first replica */
+    trips("turn >= c->router.first_turn && turn - c->router.first_turn < count", route(c, 0, 0));
+    spec.routing = RC_ROUTE_LOAD;
     trips("r->load > 0", router_leave(&c->replicas[0]));
     trips("row->arrived >= 0", job_end(c, 0, RC_DONE, 0));
     trips("c->jobs[j].state == JOB_ENDED", requests_give(c, 0));
