@@ -187,21 +187,9 @@ typedef struct replica {
 
 /* ---- the cluster ---- */
 
-typedef struct flow { /* transfer.c: KV under way between two replicas */
-    uint32_t job, from, to;
-    double bytes, rate; /* bytes left */
-    double cap;         /* bytes/s of this flow at most */
-    rc_time starts;     /* when the latency has passed */
-    bool open, stops;   /* used by the sharing */
-} flow;
-
-typedef struct network { /* transfer.c */
-    flow *flows;
-    uint32_t count, room;
-    double *left;    /* [2 * replicas] bytes/s not given away, scratch */
-    uint32_t *users; /* [2 * replicas] open flows, scratch */
-    rc_time last;
-    rc_event event;
+typedef struct network {      /* transfer.c */
+    struct fair_links *links; /* of replica i: i out, replica_count + i in */
+    rc_event event;           /* when the next flow ends */
 } network;
 
 typedef struct router_state {       /* router.c */

@@ -2,6 +2,7 @@
  * replicas is set up as for a run, and then used in the wrong order.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/serve/cluster_run.c"
+#include "sim/serve/fair_links.h"
 #include "tests/support/serve.h"
 #include "tests/support/trips.h"
 
@@ -202,10 +203,16 @@ static void test_transfers(void **state) {
     replica *r = &c->replicas[0];
     trips("from < c->replica_count && to < c->replica_count", transfer_begin(c, 0, 0, 2, 1, 0));
     trips("from != to", transfer_begin(c, 0, 1, 1, 1, 0));
-    c->net.last = 1;
-    trips("now >= n->last", transfer_begin(c, 0, 0, 1, 1, 0));
+    const fair_flow outside = {.to = 4}, back = {.from = 1, .to = 1};
+    trips("f->from < n->link_count && f->to < n->link_count",
+          (void)fair_links_add(c->net.links, &outside, 0, &err));
+    trips("f->from != f->to", (void)fair_links_add(c->net.links, &back, 0, &err));
+    trips("fair_links_next(n) == now", (void)fair_links_take(c->net.links, 0));
+    trips("at != NONE", (void)fair_links_rate(c->net.links, 0, 1));
+    transfer_begin(c, 0, 0, 1, 1, 5);
+    trips("now >= b->last", transfer_begin(c, 0, 0, 1, 1, 4));
     spec.machine.peer_rate = 0.0;
-    trips("f->rate > 0.0", transfer_begin(c, 0, 0, 1, 1, 1));
+    trips("rate > 0.0", transfer_begin(c, 0, 1, 0, 1, 5));
     spec.host_rate = 0.0;
     trips("rate > 0.0", (void)host_transfer(c, r, 1, 0));
     closed(c);
