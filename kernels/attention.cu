@@ -19,7 +19,12 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { COMBINE_THREADS = 256, COMBINE_FLIGHT = 16, MAX_SPLITS = RC_ATTN_MAX_SPLITS };
+enum {
+    COMBINE_THREADS = 256,
+    COMBINE_FLIGHT = 16,
+    MAX_SPLITS = RC_ATTN_MAX_SPLITS,
+    ATTN_SECTION = 16
+};
 
 /* ---- combine: one warp a row of a split tile ----------------------------------------------- */
 /* Adds splits [from, to), at most 32 of them; lane s - from of the warp holds the weight of split
@@ -58,8 +63,8 @@ __global__ void __launch_bounds__(COMBINE_THREADS)
          i += stride) {
         int r = i % tile_rows, seq = attn_find<Seqs>(b.first_split, b.n, i / tile_rows);
         int nth = i / tile_rows - b.first_split[seq], splits = b.splits[seq], row_tile, kv;
-        attn_tile_place<Causal>(b.whole[seq] + nth, (b.q_len[seq] + p.tokens - 1) / p.tokens, p.hkv,
-                                row_tile, kv);
+        attn_tile_place<Causal>(b.whole[seq] + nth, (b.q_len[seq] + p.tokens - 1) / p.tokens,
+                                p.section, row_tile, kv);
         int token = row_tile * p.tokens + r / p.group, head = kv * p.group + r % p.group;
         if (token >= b.q_len[seq])
             continue;
@@ -174,13 +179,26 @@ static int attn_row_tiles(const AttnPlan *plan, int tq) {
     return (tq + plan->p.tokens - 1) / plan->p.tokens;
 }
 
+/* With more KV heads at a time than a few, each SM streams keys of its own, from HBM (on an H100 128 heads of
+ * 192 and 128 and 4,096 tokens ran at half the speed). A section that does not fill the SMs is none. */
+static int attn_section(const rc_attn_args *a, const AttnPlan *plan) {
+    int section = ATTN_SECTION < a->hkv ? (int)ATTN_SECTION : a->hkv;
+    while (a->hkv % section)
+        section--;
+    for (int i = 0; i < plan->b.n; i++)
+        if (attn_row_tiles(plan, plan->b.q_len[i]) * section < plan->sms)
+            return a->hkv;
+    return section;
+}
+
 /* One sequence: the tiles of full waves are whole, the rest is split. */
 static void attn_plan_one(const rc_attn_args *a, AttnPlan *plan) {
     AttnFullBatch *b = &plan->b;
     int row_tiles = attn_row_tiles(plan, b->q_len[0]), tiles = row_tiles * a->hkv;
     int whole = tiles / plan->sms * plan->sms, splits = 1;
-    if (whole < tiles) { /* causal: the heaviest tile of the rest */
-        int row_tile = a->causal ? row_tiles - 1 - whole / a->hkv : 0;
+    if (whole < tiles) {                              /* causal: the heaviest tile of the rest */
+        int of_section = row_tiles * plan->p.section; /* what is left over lies in the last one */
+        int row_tile = a->causal ? row_tiles - 1 - whole % of_section / plan->p.section : 0;
         int64_t blocks = rc_attn_tile_blocks(a->causal, row_tile * plan->p.tokens, plan->p.tokens,
                                              b->q_len[0], b->k_len[0]);
         splits = rc_attn_choose_splits(tiles - whole, blocks, plan->sms);
@@ -238,10 +256,14 @@ static void attn_plan(const rc_attn_args *a, AttnPlan *plan) {
     b->n = a->seqs ? a->seqs : 1;
     b->q_len[0] = (int)a->tq;
     b->k_len[0] = (int)a->tk;
-    if (a->seqs)
+    p->section = a->hkv;
+    if (a->seqs) {
         attn_plan_many(a, plan);
-    else
+        p->section = attn_section(a, plan);
+    } else {
+        p->section = attn_section(a, plan);
         attn_plan_one(a, plan);
+    }
     for (int i = 0; i < b->n; i++) {
         int tiles = attn_row_tiles(plan, b->q_len[i]) * a->hkv;
         if (a->splits > 0) {

@@ -35,6 +35,7 @@ struct AttnParams {
     unsigned *tickets; /* [0] items handed out, [1] CTAs that found none left; NULL: fixed order */
     int hq, hkv, tk;   /* tk: rows of K and V */
     int group, tokens; /* tokens of a row tile */
+    int section;       /* KV heads whose causal tiles come before those of the next heads */
     bool share;        /* a CTA's first item is a ticket too */
     bool early;        /* dependents may launch once a CTA has its last item */
     float scale, scale_log2;
@@ -96,12 +97,14 @@ __device__ __forceinline__ int attn_find(const int (&first)[Seqs + 1], int n, in
     return low;
 }
 
-/* Row tile and KV head of a sequence's tile; causal ones heaviest first. */
+/* Row tile and KV head of a sequence's tile; causal ones heaviest first, of so many KV heads at a time
+ * that the tiles under way find their keys and values in L2. */
 template <bool Causal>
-__device__ __forceinline__ void attn_tile_place(int tile, int row_tiles, int hkv, int &row_tile,
+__device__ __forceinline__ void attn_tile_place(int tile, int row_tiles, int section, int &row_tile,
                                                 int &kv) {
-    row_tile = Causal ? row_tiles - 1 - tile / hkv : tile % row_tiles;
-    kv = Causal ? tile % hkv : tile / row_tiles;
+    int nth = Causal ? tile % (row_tiles * section) : 0;
+    row_tile = Causal ? row_tiles - 1 - nth / section : tile % row_tiles;
+    kv = Causal ? tile / (row_tiles * section) * section + nth % section : tile / row_tiles;
 }
 
 __device__ __forceinline__ void attn_put_item(uint32_t at, const AttnItem &w) {
@@ -150,7 +153,7 @@ __device__ __forceinline__ AttnItem attn_item(const AttnParams &p, const AttnBat
         w.piece = b.first_piece[i] + piece;
     }
     int row_tile, tq = b.q_len[i];
-    attn_tile_place<Causal>(tile, (tq + p.tokens - 1) / p.tokens, p.hkv, row_tile, w.kv);
+    attn_tile_place<Causal>(tile, (tq + p.tokens - 1) / p.tokens, p.section, row_tile, w.kv);
     w.tok0 = row_tile * p.tokens;
     int blocks = attn_tile_blocks<T, Causal>(w.tok0, p.tokens, tq, b.k_len[i]);
     w.lo = (int)((int64_t)blocks * split / splits);

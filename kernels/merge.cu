@@ -198,7 +198,7 @@ extern "C" int rc_merge_step(const void *o_part, const float *lse_part, int64_t 
 }
 
 extern "C" const char *rc_kernel_version(const char *family) {
-    static const char *const versions[] = {"attention-5", "decode-5",      "mla-1",
+    static const char *const versions[] = {"attention-6", "decode-5",      "mla-1",
                                            "merge-2",     "elementwise-1", "grouped-2",
                                            "experts-1",   "all-reduce-1"};
     for (const char *v : versions)
