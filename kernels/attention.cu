@@ -180,14 +180,15 @@ static int attn_row_tiles(const AttnPlan *plan, int tq) {
 }
 
 /* With more KV heads at a time than a few, each SM streams keys of its own, from HBM (on an H100 128 heads of
- * 192 and 128 and 4,096 tokens ran at half the speed). A section that does not fill the SMs is none. */
+ * 192 and 128 and 4,096 tokens ran at half the speed). Sections are alike, and one of a single sequence fills
+ * the SMs, so that tiles that are left over for splits are the last one's. */
 static int attn_section(const rc_attn_args *a, const AttnPlan *plan) {
+    int row_tiles = a->seqs ? plan->sms : attn_row_tiles(plan, plan->b.q_len[0]);
     int section = ATTN_SECTION < a->hkv ? (int)ATTN_SECTION : a->hkv;
+    while (section < a->hkv && row_tiles * section < plan->sms)
+        section++;
     while (a->hkv % section)
-        section--;
-    for (int i = 0; i < plan->b.n; i++)
-        if (attn_row_tiles(plan, plan->b.q_len[i]) * section < plan->sms)
-            return a->hkv;
+        section++;
     return section;
 }
 
