@@ -21,7 +21,7 @@
 #include "sim/schedule/kept.h"
 
 bool rc_attends_apart(const rc_builder *b) {
-    if (b->hq == 0)
+    if (b->hq == 0 || (rc_layout_dcp(&b->rq->layout) > 1 && rc_selects_latents(b->kind)))
         return false;
     return b->kind->selection.ratio > 0 || (b->window > 0 && b->n > 1 && rc_prefills(b));
 }
@@ -101,14 +101,15 @@ static selected of_decodes(const rc_builder *b) {
 
 /* Scores and choice, where the layer has an indexer, and attention to what was chosen. The first task
  * waits for `have`. */
-static void select_and_attend(rc_builder *b, uint32_t gpu, const selected *s, uint32_t have) {
+static void select_and_attend(rc_builder *b, uint32_t gpu, const selected *s, int heads,
+                              uint32_t have) {
     const rc_selection *x = &b->kind->selection;
     const rc_op_sizes score = {
         .a = s->tq, .b = s->tk, .c = x->heads, .d = s->sequences, .key_size = x->dim};
     const rc_op_sizes choose = {.a = s->tq, .b = s->tk, .c = x->top_k, .d = s->sequences};
     const rc_op_sizes attend = {.a = s->tq * s->sequences,
                                 .b = s->kept,
-                                .c = b->one.query,
+                                .c = heads,
                                 .key_size = b->one.key_size,
                                 .value_size = b->one.value_size};
     uint32_t first = b->at;
@@ -128,7 +129,7 @@ static void prompts(rc_builder *b) {
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
         uint32_t have = b->n > 1 ? b->mark[gpu] : RC_TASK_NONE;
         if (selects) {
-            select_and_attend(b, gpu, &s, have);
+            select_and_attend(b, gpu, &s, b->one.query, have);
             continue;
         }
         b->att[gpu] = rc_emit_attention_of(b, gpu, b->hq, b->hkv, rc_both_chunks);
@@ -145,7 +146,7 @@ static void steps(rc_builder *b) {
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
         uint32_t have = b->n > 1 ? b->mark[gpu] : RC_TASK_NONE;
         if (selects) {
-            select_and_attend(b, gpu, &s, have);
+            select_and_attend(b, gpu, &s, b->one.query, have);
             continue;
         }
         b->att[gpu] =
@@ -154,6 +155,16 @@ static void steps(rc_builder *b) {
     }
     if (b->n > 1)
         rc_emit_return(b, rc_decode_tokens(b));
+}
+
+void rc_emit_selected_share(rc_builder *b, uint32_t gpu, int heads, int shares) {
+    for (int decodes = 0; decodes < 2; decodes++) {
+        if (decodes ? b->decodes == 0 : !rc_prefills(b))
+            continue;
+        selected s = decodes ? of_decodes(b) : of_prompts(b);
+        s.kept = rc_ceil_div(s.kept, shares);
+        select_and_attend(b, gpu, &s, heads, RC_TASK_NONE);
+    }
 }
 
 void rc_emit_apart(rc_builder *b) {

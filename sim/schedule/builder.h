@@ -108,6 +108,10 @@ int64_t rc_absorbed_tokens(const rc_builder *b,
  * and prompts are cut over ranks. rc_emit_apart emits it then. */
 bool rc_attends_apart(const rc_builder *b);
 void rc_emit_apart(rc_builder *b);
+/* Of chosen latents that lie on `shares` GPUs: scores of all keys and the choice, which every GPU makes, and
+ * attention of `heads` heads to the share of the chosen ones that this GPU has; of prompts, then of steps
+ * that decode. */
+void rc_emit_selected_share(rc_builder *b, uint32_t gpu, int heads, int shares);
 
 /* ---- packed keys and messages (packed.c) ---- */
 bool rc_packs(const rc_builder *b); /* messages of prompts between ranks are packed, */

@@ -55,6 +55,10 @@ typedef struct rc_layer_form {
     void (*after)(struct rc_builder *b);
 } rc_layer_form;
 
+/* Attention to chosen latents, each token with one of its own and without a window (DeepSeek's). */
+static inline bool rc_selects_latents(const rc_layer_kind *l) {
+    return l->mixer == RC_MIX_LATENT && l->selection.ratio == 1 && l->window == 0;
+}
 /* The form of a kind of layer that rc_layers_check has passed. */
 const rc_layer_form *rc_layer_form_of(const rc_layer_kind *l);
 /* Every kind of the model has a form of the table: RC_E_UNMODELLED names one that there is not. */

@@ -100,14 +100,17 @@ static rc_status check_experts(const rc_model *m, const rc_layout *l, rc_error *
     return RC_OK;
 }
 
-/* Keys of which some are chosen are not cut over the GPUs of a TP group. */
+/* Chosen keys are cut over the GPUs of a TP group where they are latents and nothing is compressed. */
 static rc_status check_selections(const rc_model *m, const rc_layout *l, rc_error *err) {
-    for (int k = 0; k < m->kinds && rc_layout_dcp(l) > 1; k++)
-        if (m->kind[k].selection.ratio > 0)
-            return rc_fail(
-                err, RC_E_UNMODELLED,
-                "dcp is %d: chosen keys (%s) over the GPUs of a TP group are not modelled",
-                rc_layout_dcp(l), m->name);
+    for (int k = 0; k < m->kinds && rc_layout_dcp(l) > 1; k++) {
+        const rc_layer_kind *kind = &m->kind[k];
+        if (kind->selection.ratio > 0 && !rc_selects_latents(kind))
+            return rc_fail(err, RC_E_UNMODELLED,
+                           "dcp is %d: chosen keys that are compressed (%s) over the GPUs of a TP "
+                           "group are not "
+                           "modelled",
+                           rc_layout_dcp(l), m->name);
+    }
     return RC_OK;
 }
 

@@ -85,6 +85,12 @@ static int kv_ranks(const rc_schedule *s, const rc_layer_kind *k, const rc_layou
     return ranks;
 }
 
+/* Keys of an indexer of one token are on every GPU that holds a share of the sequence: bytes beside those
+ * that count as the token's own. */
+static double index_copies(const rc_layer_kind *k, const rc_layout *l) {
+    return (rc_layout_dcp(l) - 1) * rc_layer_index_bytes(k);
+}
+
 static double kv_of(const rc_schedule *s, const rc_model *m, const rc_layout *l, double tokens,
                     double sequences) {
     double bytes = 0.0;
@@ -92,7 +98,8 @@ static double kv_of(const rc_schedule *s, const rc_model *m, const rc_layout *l,
         const rc_layer_kind *k = &m->kind[i];
         const double holders = (double)kv_ranks(s, k, l) * rc_layout_dcp(l);
         bytes += rc_model_layers_of(m, i) *
-                 rc_layer_kept(k, rc_layout_kv_tp(l), l->kv, ceil(tokens / holders), sequences);
+                 (rc_layer_kept(k, rc_layout_kv_tp(l), l->kv, ceil(tokens / holders), sequences) +
+                  ceil(tokens / holders) * index_copies(k, l));
     }
     return bytes;
 }
@@ -165,6 +172,7 @@ rc_status rc_pass_kv_room(const rc_schedule *s, const rc_model *m, const rc_layo
                        m->name);
     for (int i = 0; i < m->kinds; i++) {
         int ranks = kv_ranks(s, &m->kind[i], l);
+        out->token += rc_model_layers_of(m, i) * index_copies(&m->kind[i], l);
         out->ranks = ranks < out->ranks ? ranks : out->ranks;
     }
     out->ranks *= rc_layout_dcp(l);
