@@ -56,22 +56,30 @@ typedef struct rc_plan_option {
     int32_t budget, max_batch;
 } rc_plan_option;
 
-/* The workload in short, for bounds: requests by uncached and cached tokens at best. */
+/* The workload in short (plan_load.c): requests that are alike in new and cached tokens. */
 typedef struct rc_plan_class {
     int64_t t, p; /* least of its requests */
     double count;
-    double input; /* mean */
+    uint64_t asked[RC_PLAN_OBJECTIVES]; /* requests that each objective speaks of */
 } rc_plan_class;
 
+/* What an objective asks of any cluster. */
+typedef struct rc_plan_least {
+    uint64_t asked; /* requests that it speaks of */
+    int64_t input;  /* of TTIT: the share of them have inputs within it */
+    double tokens;  /* of TTFT: new ones of those that must keep it, were they the shortest */
+    double window;  /* s in which all of them arrive; below 0: not known */
+} rc_plan_least;
+
 typedef struct rc_plan_load {
-    rc_plan_class *classes; /* owned */
-    size_t class_count;
+    rc_plan_class *classes, *least; /* as expected; with as much cached as can be. Owned */
+    size_t class_count, least_count;
+    rc_plan_least objectives[RC_PLAN_OBJECTIVES];
     double requests, input, output; /* sums, tokens */
     double cached;                  /* sum of P with a cache that forgets nothing */
     double context;                 /* mean keys that a decoded token sees */
-    int64_t longest, least_context; /* tokens: longest input + output; context of 5 % of tokens */
-    int64_t longest_input;
-    double span; /* s of arrivals; 0: not known */
+    int64_t longest, longest_input; /* tokens: of KV that a request fills, and of its prompt */
+    double span;                    /* s of arrivals; 0: not known */
 } rc_plan_load;
 
 /* What a trial asks beside its option. */
@@ -104,6 +112,7 @@ typedef rc_status (*rc_plan_sim)(void *ctx, const rc_plan_trial *trial, rc_plan_
                                  rc_error *err);
 
 typedef struct rc_plan {
+    const rc_serve *serve; /* what every trial starts from; borrowed */
     char name[96], description[256];
     rc_model model;
     rc_layout dtypes; /* tp and cp are the option's */
@@ -134,7 +143,7 @@ const char *rc_plan_option_text(const rc_plan *p, const rc_plan_option *o, char 
 #define RC_PLAN_NO_FIT (-1.0)     /* its value would be infinite */
 double rc_plan_margin(const rc_plan *p, const rc_plan_outcome *o, int *tightest);
 
-/* ---- bounds (plan_bounds.c) ---------------------------------------------------------------- */
+/* ---- bounds (plan_bounds.c, plan_estimate.c) ------------------------------------------------- */
 typedef enum rc_plan_cut {
     RC_CUT_NONE,
     RC_CUT_LAYOUT,  /* does not divide the model, needs a network, is over the offer, or its
@@ -143,17 +152,17 @@ typedef enum rc_plan_cut {
     RC_CUT_MEMORY,  /* weights, or the longest request, do not fit */
     RC_CUT_PREFILL, /* prompts alone take longer than TTFT allows */
     RC_CUT_DECODE,  /* a lone decode step takes longer than TTIT allows */
-    RC_CUT_WORK,    /* more work arrives than can be done */
+    RC_CUT_WORK,    /* more prompts arrive than can be computed */
     RC_CUT_COUNT
 } rc_plan_cut;
 const char *rc_plan_cut_name(rc_plan_cut c);
 
 typedef struct rc_plan_bound {
     rc_plan_cut cut;
-    double ttft, ttit; /* s: no objective's quantile can be below (the first of each kind) */
-    double load;       /* share of time that the busiest pool works, at least */
-    double floor;      /* worst of value / limit over the objectives, without any waiting */
-    double rho;        /* share of time that the pool works which prompts wait for */
+    double value[RC_PLAN_OBJECTIVES]; /* s: no objective's value is less; NAN: not looked at */
+    double load;                      /* share of time that the busiest pool is expected to work */
+    double floor; /* worst of value / limit over the objectives, without any waiting */
+    double rho;   /* share of time that the pool works which prompts wait for */
     double servers, mean, square; /* its replicas; s and s^2 of a prompt */
     double prompt, limit; /* s: the quantile of prompts and the limit of the tightest TTFT; 0 */
 } rc_plan_bound;
@@ -187,13 +196,14 @@ typedef struct rc_plan_answer {
     int64_t considered, cut[RC_CUT_COUNT], excluded, simulated; /* excluded: by what a simulation
                                                                    of a larger one showed */
     int64_t hopeful;                                            /* of `open`: expected to hold */
-    int64_t open;        /* neither cut, excluded nor simulated, and cheaper than the best */
-    rc_plan_result *all; /* every simulated option, in order; owned */
+    int64_t open; /* neither cut, excluded nor simulated, and cheaper than the best */
+    double least[RC_PLAN_OBJECTIVES]; /* s: of the bounds, over the space; INFINITY: none fits */
+    rc_plan_result *all;              /* every simulated option, in order; owned */
     size_t all_count;
     int best; /* index into all; -1: none holds */
     int runners[RC_PLAN_RUNNERS], runner_count;
     int kind_best[RC_PLAN_KINDS];          /* the cheapest that holds of each kind; -1: none */
-    int front[RC_PLAN_FRONT], front_count; /* cost against p95 TTFT, of all simulated */
+    int front[RC_PLAN_FRONT], front_count; /* cost against p95 TTFT, of what holds */
     /* about the best */
     double seeds_met; /* share of check_seeds that met every objective */
     double seeds_lo[RC_PLAN_OBJECTIVES], seeds_hi[RC_PLAN_OBJECTIVES];

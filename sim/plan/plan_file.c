@@ -221,6 +221,7 @@ static rc_status read_parts(const char *const *sets, size_t set_count, rc_plan_f
     (void)snprintf(p->description, sizeof p->description, "%s", f->serve.description);
     p->model = f->serve.model;
     p->dtypes = f->serve.layout;
+    p->serve = &f->serve;
     p->objective_count = f->serve.objective_count;
     memcpy(p->objectives, f->serve.objectives, sizeof p->objectives);
     RC_TRY(resolve_kv(f->doc, &space, p, err));

@@ -4,6 +4,31 @@
 #define RC_PLAN_PLAN_INTERNAL_H
 #include "sim/plan/plan.h"
 
+/* plan_trial.c: the pools of an option, as a scenario of serve has them; returns how many. And the
+ * rest of what an option says of one, but for its machine and price. */
+int plan_pools(const rc_plan *p, const rc_plan_option *o, rc_pool out[2]);
+void plan_schedule(const rc_plan_option *o, rc_serve *s);
+
+/* plan_load.c: the workload in short. Freed by plan_load_free. */
+rc_status plan_load(const rc_plan *p, const rc_trace *t, rc_plan_load *out, rc_error *err);
+void plan_load_free(rc_plan_load *w);
+
+/* plan_passes.c: seconds of single passes, as the trial of an option would have them. Not for
+ * several threads. `costs`, one an offer, are borrowed. */
+typedef struct plan_passes plan_passes;
+rc_status plan_passes_create(const rc_plan *p, const rc_costs *const *costs, plan_passes **out,
+                             rc_error *err);
+void plan_passes_free(plan_passes *x);
+/* The scenario of the option, but for its pools and arrivals; until the next call. */
+rc_status plan_passes_serve(plan_passes *x, const rc_plan_option *o, const rc_serve **out,
+                            rc_error *err);
+/* A pass of prompts by the fastest schedule, on as many ranks, that the option may take. */
+rc_status plan_prompts_time(plan_passes *x, const rc_plan_option *o, const rc_sequence *parts,
+                            uint32_t count, double *out, rc_error *err);
+/* A step of the pool that decodes; context: cached tokens of all, and of the longest. */
+rc_status plan_step_time(plan_passes *x, const rc_plan_option *o, uint32_t decodes, int64_t context,
+                         int64_t longest, double *out, rc_error *err);
+
 /* plan_space.c: all configurations of the space, cheapest first; malloc'ed. */
 rc_status plan_options(const rc_plan *p, rc_plan_option **out, size_t *count, rc_error *err);
 /* Whether the offer has that many GPUs and its cluster that many nodes. */

@@ -18,15 +18,20 @@ static void point(FILE *f, const rc_plan_result *r) {
     (void)fprintf(f, "%.10g %.6g\n", r->price, r->outcome.ttft_p95);
 }
 
-/* Indices: holds, does not hold, front, best; each begins with a line that draws nothing. */
+/* 0: holds; 1: misses an objective; 2: holds for too few of the other seeds. */
+static int kind_of(const rc_plan_result *r) {
+    return r->margin < 0.0 ? 1 : r->fragile ? 2 : 0;
+}
+
+/* Indices: the kinds, front, best; each begins with a line that draws nothing. */
 static void draw(const void *ctx, FILE *script, FILE *data) {
     const picture *p = ctx;
     const rc_plan_answer *a = p->a;
     double limit = 0.0;
-    for (int held = 1; held >= 0; held--) {
+    for (int index = 0; index < 3; index++) {
         (void)fputs("1 -\n", data);
         for (size_t i = 0; i < a->all_count; i++)
-            if (a->all[i].outcome.fits && (a->all[i].margin >= 0.0) == (held == 1))
+            if (a->all[i].outcome.fits && kind_of(&a->all[i]) == index)
                 point(data, &a->all[i]);
         rc_plot_next(data);
     }
@@ -55,11 +60,13 @@ static void draw(const void *ctx, FILE *script, FILE *data) {
             "set label 'limit' at graph 0.01, first %.6g offset 0, 0.7 tc rgb '#555555'\n",
             limit, limit, limit);
     (void)fprintf(script,
-                  "plot '%s.dat' index 1 using 1:2 with points pt 6 lc rgb '#999999' ps 1 title "
-                  "'misses an objective', "
+                  "plot '%s.dat' index 1 using 1:2 with points pt 2 lc rgb '#999999' ps 1 title "
+                  "'fails: misses an objective', "
+                  "'' index 2 using 1:2 with points pt 1 lc rgb '#CC79A7' ps 1.2 title "
+                  "'fails for other seeds', "
                   "'' index 0 using 1:2 with points pt 7 lc rgb '#56B4E9' ps 1.2 title 'holds', "
-                  "'' index 2 using 1:2 with linespoints lt 1 title 'front', "
-                  "'' index 3 using 1:2 with points pt 7 lc rgb '#D55E00' ps 2 title 'chosen'\n",
+                  "'' index 3 using 1:2 with lines lt 1 lw 1.5 title 'front of what holds', "
+                  "'' index 4 using 1:2 with points pt 7 lc rgb '#D55E00' ps 2 title 'chosen'\n",
                   p->name);
 }
 

@@ -4,8 +4,9 @@
  * depend on the number of threads:
  *   1. While nothing holds: the cheapest that the (corrected) estimate trusts, one a family.
  *   2. Once something holds: what is cheaper, best estimate first, until all of it is simulated or
- *      excluded, hopeless, or half of the simulations are spent; then what is equally priced, for a
- *      better margin.
+ *      excluded, hopeless, or half of the simulations are spent; then a quarter of the simulations
+ *      for the cheaper ones that were hopeless or excluded, for both are guesses; then what is
+ *      equally priced, for a better margin.
  *   3. The cheapest of each kind of pools (mixed, disaggregated, with dynamic CP), for comparison.
  *   4. What is left of the simulations goes to dearer ones that promise the least TTFT for their
  *      price: the front of cost against p95 TTFT, and the runners-up.
@@ -26,7 +27,8 @@
 enum {
     ROUND = 4, /* trials */
     COHORTS = 512,
-    KIND_SHARE = 8, /* each kind of pools gets this part of the simulations */
+    KIND_SHARE = 8,  /* each kind of pools gets this part of the simulations */
+    DOUBT_SHARE = 4, /* cheaper ones that are not expected to hold get this part */
     RUNNERS_AMONG = 4096
 };
 #define HOPELESS 4.0    /* value over limit that is expected: not worth a simulation */
@@ -67,6 +69,8 @@ typedef struct search {
     rc_plan_answer *out;
     double best_price; /* INFINITY: none holds */
     int kind;          /* that a stage looks at */
+    bool doubting;     /* a stage looks at what was excluded, too */
+    int64_t doubts;    /* simulations left for what is not expected to hold */
     rc_progress progress;
 } search;
 
@@ -143,12 +147,16 @@ static rc_status find_candidates(search *s, rc_plan_bounds *bounds, rc_error *er
     rc_plan_option *options = NULL;
     size_t n = 0;
     RC_TRY(plan_options(s->p, &options, &n, err));
+    for (int g = 0; g < s->p->objective_count; g++)
+        s->out->least[g] = INFINITY; /* fmin passes over what was not looked at */
     s->at = calloc(n, sizeof *s->at);
     rc_status st = s->at ? RC_OK : rc_fail(err, RC_E_NOMEM, "out of memory for a plan");
     for (size_t i = 0; i < n && st == RC_OK; i++) {
         rc_plan_bound b;
         st = rc_plan_bound_of(bounds, &options[i], &b, err);
         s->out->cut[b.cut]++;
+        for (int g = 0; g < s->p->objective_count && st == RC_OK; g++)
+            s->out->least[g] = fmin(s->out->least[g], b.value[g]);
         if (st != RC_OK || b.cut != RC_CUT_NONE)
             continue;
         candidate *c = &s->at[s->count++];
@@ -287,6 +295,15 @@ static double score_margin(const search *s, const candidate *c) {
     return equal ? corrected(s, c) : INFINITY;
 }
 
+/* What is cheaper than the best and not expected to hold: the estimate knows a mean load and no
+ * bursts, and a smaller one of a family may hold by its caches. What a larger one's failure spoke
+ * against comes last. */
+static double score_doubted(const search *s, const candidate *c) {
+    if (c->price >= s->best_price * (1.0 - SAME_PRICE))
+        return INFINITY;
+    return corrected(s, c) * (c->excluded ? UNTRUSTED : 1.0);
+}
+
 /* Dearer ones, near in price first, that promise less than the best shows. */
 static double score_front(const search *s, const candidate *c) {
     double shown = s->out->best >= 0 ? 1.0 / (1.0 + s->out->all[s->out->best].margin) : 1.0;
@@ -324,7 +341,7 @@ static int choose_round(search *s, score w, int most, candidate **chosen) {
         double least = INFINITY;
         for (size_t i = 0; i < s->count; i++) {
             candidate *c = &s->at[i];
-            if (c->simulated || c->excluded)
+            if (c->simulated || (c->excluded && !s->doubting))
                 continue;
             double v = w(s, c);
             if (v < least && !relative_chosen(chosen, n, c)) {
@@ -397,7 +414,7 @@ static rc_status find_front(rc_plan_answer *a, rc_error *err) {
     if (!order)
         return rc_fail(err, RC_E_NOMEM, "out of memory for the results of a plan");
     for (size_t i = 0; i < a->all_count; i++)
-        if (a->all[i].outcome.fits)
+        if (a->all[i].margin >= 0.0 && !a->all[i].fragile)
             order[n++] = &a->all[i];
     qsort(order, n, sizeof *order, by_cost);
     for (size_t i = 0; i < n && a->front_count < RC_PLAN_FRONT; i++) {
@@ -434,13 +451,26 @@ static int64_t least_of(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
+static rc_status run_doubts(search *s, rc_error *err) {
+    int64_t before = s->out->simulated;
+    s->doubting = true;
+    rc_status st =
+        run_stage(s, score_doubted, least_of(before + s->doubts, s->p->simulations), false, err);
+    s->doubting = false;
+    s->doubts -= s->out->simulated - before;
+    return st;
+}
+
 /* Stages 1 and 2, until what they find is confirmed or nothing is left to find. */
 static rc_status find_confirmed(search *s, int64_t most, int *confirmed, rc_error *err) {
     while (true) {
         RC_TRY(run_stage(s, score_first, most, true, err));
+        if (s->out->best < 0)
+            RC_TRY(run_doubts(s, err));
         if (s->out->best < 0 || s->out->best == *confirmed)
             return RC_OK;
         RC_TRY(run_stage(s, score_cheaper, most, false, err));
+        RC_TRY(run_doubts(s, err));
         RC_TRY(run_stage(s, score_margin, least_of(s->out->simulated + ROUND, most), false, err));
         int best = s->out->best;
         bool well = false;
@@ -454,9 +484,10 @@ static rc_status run_search(search *s, rc_plan_bounds *bounds, rc_error *err) {
     int64_t all = s->p->simulations, most = (all + 1) / 2;
     int confirmed = -1;
     bool more;
+    s->doubts = all / DOUBT_SHARE;
     RC_TRY(find_candidates(s, bounds, err));
-    /* The later stages may meet something better by chance, which must then stand as well; and
-     * where half of the simulations found nothing, all of them look for it. */
+    /* The later stages may meet something better by chance, which must then stand as well; in the
+     * second round all of the simulations may look for what the first half did not find. */
     do {
         RC_TRY(find_confirmed(s, most, &confirmed, err));
         for (s->kind = 0; s->out->best >= 0 && s->kind < RC_PLAN_KINDS; s->kind++)
@@ -464,7 +495,11 @@ static rc_status run_search(search *s, rc_plan_bounds *bounds, rc_error *err) {
                              false, err));
         if (s->out->best >= 0)
             RC_TRY(run_stage(s, score_front, all, false, err));
-        more = s->out->best != confirmed || (s->out->best < 0 && most < all);
+        if (most == all) { /* what is left over may prove a guess wrong */
+            s->doubts = all - s->out->simulated;
+            RC_TRY(run_doubts(s, err));
+        }
+        more = s->out->best != confirmed || most < all;
         most = all;
     } while (more);
     count_open(s);

@@ -7,9 +7,7 @@
 #include <string.h>
 #include "sim/base/quantile.h"
 #include "sim/plan/plan_file.h"
-
-enum { BINS_T = 64, BINS_P = 64 }; /* half octaves of T, octaves of P: up to 2^32 tokens */
-#define FEWEST_KEYS 0.05 /* of the tokens see fewer keys than least_context: p95 of TTIT is above */
+#include "sim/plan/plan_internal.h"
 
 struct rc_plan_player {
     const rc_plan_file *f;
@@ -20,114 +18,14 @@ struct rc_plan_player {
     rc_plan_load load;
 };
 
-/* ---- the workload in short ------------------------------------------------------------------- */
-
-static int half_octave(double x) {
-    int b = x > 1.0 ? (int)floor(2.0 * log2(x)) : 0;
-    return b < BINS_T ? b : BINS_T - 1;
-}
-
-/* Requests alike within half an octave of T and an octave of P are one class, whose T and P are the
- * least of its members: a bound over classes is one over requests. */
-static rc_status classify(const rc_trace *t, const uint32_t *prefix, rc_plan_load *w,
-                          rc_error *err) {
-    assert(t->count >= 1);
-    rc_plan_class *bins = calloc((size_t)BINS_T * BINS_P, sizeof *bins);
-    if (!bins)
-        return rc_fail(err, RC_E_NOMEM, "out of memory for a workload");
-    for (size_t i = 0; i < t->count; i++) {
-        int64_t p = prefix[i] < t->at[i].input ? prefix[i] : t->at[i].input - 1;
-        int64_t n = (int64_t)t->at[i].input - p;
-        rc_plan_class *c =
-            &bins[half_octave((double)n) * BINS_P + half_octave((double)p + 1.0) / 2];
-        c->t = c->count > 0.0 && c->t < n ? c->t : n;
-        c->p = c->count > 0.0 && c->p < p ? c->p : p;
-        c->count += 1.0;
-        c->input += t->at[i].input;
-    }
-    for (size_t i = 0; i < (size_t)BINS_T * BINS_P; i++) {
-        if (bins[i].count <= 0.0)
-            continue;
-        bins[i].input /= bins[i].count;
-        bins[w->class_count++] = bins[i];
-    }
-    w->classes = bins;
-    return RC_OK;
-}
-
-static int by_context(const void *x, const void *y) {
-    const rc_req *const *a = x, *const *b = y;
-    return ((*a)->input > (*b)->input) - ((*a)->input < (*b)->input);
-}
-
-/* The context that 95 % of the tokens made exceed. */
-static rc_status least_context(const rc_trace *t, rc_plan_load *w, rc_error *err) {
-    const rc_req **order = malloc(t->count * sizeof *order);
-    double seen = 0.0;
-    if (!order)
-        return rc_fail(err, RC_E_NOMEM, "out of memory for a workload");
-    for (size_t i = 0; i < t->count; i++)
-        order[i] = &t->at[i];
-    qsort(order, t->count, sizeof *order, by_context);
-    for (size_t i = 0; i < t->count && seen < FEWEST_KEYS * w->output; i++) {
-        seen += order[i]->output;
-        w->least_context = order[i]->input;
-    }
-    free(order);
-    return RC_OK;
-}
-
-/* Seconds over which requests arrive. Closed loops go on after the last session has begun, for
- * as long as the session with the longest pauses. */
-static double span_of(const rc_trace *t) {
-    rc_time first = INT64_MAX, last = INT64_MIN, pauses = 0, most = 0;
-    for (size_t i = 0; i < t->count; i++) {
-        const rc_req *r = &t->at[i];
-        if (r->arrival != RC_NO_ARRIVAL) {
-            first = r->arrival < first ? r->arrival : first;
-            last = r->arrival > last ? r->arrival : last;
-        }
-        pauses = r->after == RC_NO_REQUEST ? 0 : pauses + r->think;
-        most = pauses > most ? pauses : most;
-    }
-    return last > first ? (double)(last - first + most) / RC_PS_PER_S : 0.0;
-}
-
-static rc_status summarise(const rc_trace *t, double growth, rc_plan_load *w, rc_error *err) {
-    rc_trace_stats stats;
-    double keys = 0.0;
-    uint32_t *prefix = malloc(t->count * sizeof *prefix);
-    rc_status st = prefix ? rc_trace_statistics(t, prefix, &stats, err)
-                          : rc_fail(err, RC_E_NOMEM, "out of memory for a workload");
-    if (st == RC_OK)
-        st = classify(t, prefix, w, err);
-    free(prefix);
-    RC_TRY(st);
-    w->requests = (double)t->count;
-    w->input = (double)stats.input;
-    w->output = (double)stats.output;
-    w->cached = (double)stats.cached;
-    for (size_t i = 0; i < t->count; i++) {
-        const rc_req *r = &t->at[i];
-        int64_t both = (int64_t)r->input + r->output;
-        keys += (double)r->output * (r->input + 0.5 * r->output);
-        w->longest = both > w->longest ? both : w->longest;
-        w->longest_input = r->input > w->longest_input ? r->input : w->longest_input;
-    }
-    w->context = keys / w->output;
-    w->span = growth * span_of(t); /* at the file's own rate */
-    return least_context(t, w, err);
-}
-
 /* ---- what a trial plays ---------------------------------------------------------------------- */
 
-static void put_pools(const rc_plan *p, const rc_plan_option *o, rc_serve *s) {
+int plan_pools(const rc_plan *p, const rc_plan_option *o, rc_pool out[2]) {
     bool split = o->decode > 0;
     assert(o->prefill >= 1);
-    memset(s->pools, 0, sizeof s->pools);
-    s->pool_count = split ? 2 : 1;
-    for (int i = 0; i < s->pool_count; i++) {
-        rc_pool *pool = &s->pools[i];
+    memset(out, 0, 2 * sizeof *out);
+    for (int i = 0; i < (split ? 2 : 1); i++) {
+        rc_pool *pool = &out[i];
         (void)snprintf(pool->name, sizeof pool->name, "%s",
                        split ? (i == 0 ? "prefill" : "decode") : "all");
         pool->role = split ? (i == 0 ? RC_POOL_PREFILL : RC_POOL_DECODE) : RC_POOL_MIXED;
@@ -135,9 +33,10 @@ static void put_pools(const rc_plan *p, const rc_plan_option *o, rc_serve *s) {
         pool->tp = o->tp;
         pool->cp = i == 0 ? o->cp : o->decode_cp;
         pool->dynamic_cp = i == 0 && o->dynamic;
-        pool->price = s->price;
+        pool->price = p->offers[o->offer].price;
         pool->pick = rc_plan_pick(p, o, pool->cp);
     }
+    return split ? 2 : 1;
 }
 
 static void scale_machine(rc_machine *m, const rc_plan_trial *t) {
@@ -153,6 +52,14 @@ static void scale_machine(rc_machine *m, const rc_plan_trial *t) {
     m->memory *= t->memory;
 }
 
+void plan_schedule(const rc_plan_option *o, rc_serve *s) {
+    s->sched = o->chunked ? RC_SCHED_CHUNKED : RC_SCHED_PREFILL_FIRST;
+    if (o->chunked)
+        s->budget = o->budget;
+    s->max_batch = o->max_batch;
+    s->layout.kv = (rc_dtype)o->kv;
+}
+
 void rc_plan_serve(const rc_plan_file *f, const rc_plan_trial *t, rc_serve *out) {
     const rc_plan *p = &f->plan;
     const rc_plan_option *o = &t->option;
@@ -161,16 +68,15 @@ void rc_plan_serve(const rc_plan_file *f, const rc_plan_trial *t, rc_serve *out)
     *out = f->serve;
     out->machine = p->offers[o->offer].machine;
     out->price = p->offers[o->offer].price;
-    out->sched = o->chunked ? RC_SCHED_CHUNKED : RC_SCHED_PREFILL_FIRST;
-    if (o->chunked)
-        out->budget = o->budget;
-    out->max_batch = o->max_batch;
-    out->layout.kv = (rc_dtype)o->kv;
+    plan_schedule(o, out);
     out->seed = t->seed;
     out->rate_scale *= t->growth;
     out->synthetic.arrivals.rate *= t->growth;
     scale_machine(&out->machine, t);
-    put_pools(p, o, out);
+    rc_pool pools[2];
+    out->pool_count = plan_pools(p, o, pools);
+    memset(out->pools, 0, sizeof out->pools);
+    memcpy(out->pools, pools, sizeof pools);
 }
 
 /* ---- outcomes -------------------------------------------------------------------------------- */
@@ -303,7 +209,7 @@ rc_status rc_plan_player_create(const rc_plan_file *f, const char *store, rc_pla
     if (st == RC_OK)
         st = rc_serve_workload(s, f->plan.seed, 0.0, &pl->trace, err);
     if (st == RC_OK)
-        st = summarise(pl->trace, f->plan.growth, &pl->load, err);
+        st = plan_load(&f->plan, pl->trace, &pl->load, err);
     free(s);
     if (st == RC_OK)
         *out = pl;
@@ -321,7 +227,7 @@ void rc_plan_player_free(rc_plan_player *p) {
     for (int i = 0; i < p->book_count; i++)
         rc_costs_close(p->books[i]);
     rc_trace_free(p->trace);
-    free(p->load.classes);
+    plan_load_free(&p->load);
     free(p);
 }
 

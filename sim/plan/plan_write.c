@@ -98,7 +98,7 @@ static rc_status print_results(const rc_plan_file *f, const rc_plan_answer *a, r
     rc_table *t = RC_TABLE_WITH(columns);
     rc_table_note(
         t, "the best, the cheapest of each kind of pools, the runners-up (fragile: too few of "
-           "the other seeds hold), and the front of price against p95 TTFT");
+           "the other seeds hold), and the front of price against p95 TTFT of those that hold");
     if (a->best >= 0)
         result_row(t, f, &a->all[a->best], "best");
     for (int k = 0; k < RC_PLAN_KINDS; k++)
@@ -145,11 +145,35 @@ static void print_about(const rc_plan_file *f, const rc_plan_answer *a) {
         printf("one more: the offer has no GPUs left for it\n");
 }
 
+/* When nothing holds: how near the space could come, and how near its simulations came. */
+static rc_status print_least(const rc_plan_file *f, const rc_plan_answer *a, rc_error *err) {
+    static const rc_column columns[] = {
+        {"objective", "objective", "", RC_LEFT},
+        {"least_possible_s", "least possible", "s", RC_RIGHT},
+        {"least_seen_s", "least seen", "s", RC_RIGHT},
+    };
+    rc_table *t = RC_TABLE_WITH(columns);
+    char text[RC_OBJECTIVE_TEXT];
+    rc_table_note(t, "least possible: no configuration of the space can come below, each objective "
+                     "by itself; least seen: of the simulations, each by itself");
+    for (int i = 0; i < f->plan.objective_count; i++) {
+        double seen = INFINITY;
+        for (size_t k = 0; k < a->all_count; k++)
+            if (a->all[k].outcome.fits)
+                seen = fmin(seen, a->all[k].outcome.value[i]);
+        rc_table_text(t, rc_objective_text(&f->plan.objectives[i], text));
+        rc_table_real(t, isfinite(a->least[i]) ? a->least[i] : NAN, 4);
+        rc_table_real(t, isfinite(seen) ? seen : NAN, 4);
+    }
+    return rc_table_finish(t, false, stdout, err);
+}
+
 rc_status rc_plan_print(const rc_plan_file *f, const rc_plan_answer *a, rc_error *err) {
     char text[200];
     print_counts(f, a);
     if (a->best < 0) {
         printf("no configuration holds\n");
+        RC_TRY(print_least(f, a, err));
         return print_results(f, a, err);
     }
     const rc_plan_result *b = &a->all[a->best];
@@ -254,6 +278,14 @@ rc_status rc_plan_json(const rc_plan_file *f, const rc_plan_answer *a, rc_error 
     rc_json_int(j, root, "untried_cheaper", a->open);
     rc_json_int(j, root, "untried_cheaper_expected_to_hold", a->hopeful);
     rc_json_int(j, root, "simulated", a->simulated);
+    json_t *least = rc_json_list(j, root, "least_possible");
+    for (int i = 0; i < f->plan.objective_count; i++) {
+        char text[RC_OBJECTIVE_TEXT];
+        json_t *e = rc_json_object(j, least, NULL);
+        rc_json_text(j, e, "objective", rc_objective_text(&f->plan.objectives[i], text));
+        rc_json_real(j, e, "limit_s", f->plan.objectives[i].limit);
+        rc_json_real(j, e, "value_s", a->least[i]);
+    }
     rc_json_real(j, root, "wall_s", a->wall_s);
     rc_notes_json(j, root, &a->notes);
     if (a->best >= 0)

@@ -23,9 +23,7 @@ static rc_status layout_open(cluster *c, const pool *p, const rc_what_if *w, int
     if (s->linear.on)
         return rc_passes_create(rc_pass_linear, (void *)(uintptr_t)&s->linear, 1, true,
                                 &out->passes, err);
-    rc_layout cut = rc_pool_layout(s, p->spec, cp);
-    if (!schedule->two_levels) /* what decodes beside prompts in groups of ranks has none */
-        cut.ulysses = 1;
+    const rc_layout cut = rc_pool_cut(s, p->spec, cp, schedule);
     RC_TRY(rc_pass_forward_create(s, c->options->costs, &cut, schedule, w, &out->source, err));
     /* What the other groups are at is no size of a memo: experts' products rise by steps of tiles. */
     const bool exact = c->options->exact || rc_pool_groups(p->spec) > 1;
@@ -217,17 +215,21 @@ void pool_pass_stats(const pool *p, rc_pass_stats *sum) {
 
 /* What is left of the memory that a process may take beside weights, the activations and buffers of
  * the largest pass, and the runtime. */
+rc_status rc_pool_room(const rc_serve *s, const rc_pool *p, int64_t longest, rc_memory *mem,
+                       rc_kv_room *out, rc_error *err) {
+    const rc_layout l = rc_pool_layout(s, p, p->cp);
+    const rc_kv_passes passes = {.longest = longest,
+                                 .chunk = s->sched == RC_SCHED_CHUNKED ? s->budget : 0,
+                                 .decodes = p->role == RC_POOL_DECODE ? s->max_batch : 0};
+    return rc_pass_kv_room(rc_schedule_on(p->pick.schedule, p->cp), &s->model, &l, &passes,
+                           rc_machine_usable(&s->machine), mem, out, err);
+}
+
 static rc_status capacity_of(cluster *c, pool *p, rc_error *err) {
     const rc_serve *s = c->spec;
-    const rc_layout l = rc_pool_layout(s, p->spec, p->spec->cp);
     rc_memory mem;
     rc_kv_room room;
-    const rc_kv_passes passes = {.longest = c->load.longest_input,
-                                 .chunk = s->sched == RC_SCHED_CHUNKED ? s->budget : 0,
-                                 .decodes = p->spec->role == RC_POOL_DECODE ? s->max_batch : 0};
-    const rc_schedule *schedule = rc_schedule_on(p->spec->pick.schedule, p->spec->cp);
-    RC_TRY(rc_pass_kv_room(schedule, &s->model, &l, &passes, rc_machine_usable(&s->machine), &mem,
-                           &room, err));
+    RC_TRY(rc_pool_room(s, p->spec, c->load.longest_input, &mem, &room, err));
     p->capacity =
         room.bytes > 0.0 ? rc_kv_capacity(room.bytes, room.token, room.ranks, c->block) : 0;
     if (p->capacity == 0)
@@ -236,8 +238,8 @@ static rc_status capacity_of(cluster *c, pool *p, rc_error *err) {
             "pool '%s': no room for KV on tp %d x cp %d: weights %.1f + activations %.1f "
             "+ buffers %.1f + runtime %.1f GB of the %.1f GB that memory_fraction leaves (prompts "
             "of up to %lld tokens)",
-            p->spec->name, l.tp, l.cp, mem.weights / 1e9, mem.activations / 1e9, mem.buffers / 1e9,
-            mem.runtime / 1e9, mem.capacity / 1e9, (long long)room.largest);
+            p->spec->name, p->spec->tp, p->spec->cp, mem.weights / 1e9, mem.activations / 1e9,
+            mem.buffers / 1e9, mem.runtime / 1e9, mem.capacity / 1e9, (long long)room.largest);
     return RC_OK;
 }
 

@@ -22,6 +22,7 @@
 #include "sim/kv/kv.h"
 #include "sim/machine/machine.h"
 #include "sim/model/model.h"
+#include "sim/schedule/pass_memory.h"
 #include "sim/stat/stat.h"
 #include "sim/trace/trace.h"
 #include "sim/trace/workload.h"
@@ -143,6 +144,12 @@ int rc_pool_gpus(const rc_pool *p);   /* of a replica, */
 int rc_pool_groups(const rc_pool *p); /* which are so many groups with requests of their own */
 /* How a pass of the pool is cut on `cp` of its ranks, and the scenario's dtypes. */
 rc_layout rc_pool_layout(const rc_serve *s, const rc_pool *p, int cp);
+/* The same of a pass by `schedule`. */
+rc_layout rc_pool_cut(const rc_serve *s, const rc_pool *p, int cp, const rc_schedule *schedule);
+/* What a replica of the pool has left for KV beside weights, the activations and buffers of its
+ * largest pass, and the runtime; `longest`: tokens of the longest prompt. */
+rc_status rc_pool_room(const rc_serve *s, const rc_pool *p, int64_t longest, rc_memory *memory,
+                       rc_kv_room *out, rc_error *err);
 
 /* Read a scenario, its model and machine. `sets` as in sim/forward/scenario.h. The trace is read by
  * rc_serve_workload. Errors name file, line, column and key. Nothing is owned. */

@@ -62,6 +62,13 @@ rc_layout rc_pool_layout(const rc_serve *s, const rc_pool *p, int cp) {
     return l;
 }
 
+rc_layout rc_pool_cut(const rc_serve *s, const rc_pool *p, int cp, const rc_schedule *schedule) {
+    rc_layout l = rc_pool_layout(s, p, cp);
+    if (!schedule->two_levels) /* what decodes beside prompts in groups of ranks has none */
+        l.ulysses = 1;
+    return l;
+}
+
 static void take_cut(const rc_layout *l, rc_pool *p) {
     p->tp = l->tp;
     p->cp = l->cp;

@@ -212,7 +212,7 @@ static void test_play(void **state) {
     file.plan.quiet = true;
     assert_int_equal(rc_plan_player_create(&file, NULL, &player, &err), RC_OK);
     const rc_plan_load *load = rc_plan_player_load(player);
-    assert_true(load->requests == 40.0 && load->output == 800.0 && load->longest == 2020);
+    assert_true(load->requests == 40.0 && load->output == 800.0 && load->longest == 2019);
     assert_int_equal(
         rc_plan_bounds_create(&file.plan, load, rc_plan_player_costs(player), &b, &err), RC_OK);
     assert_int_equal(rc_plan_search(&file.plan, b, rc_plan_simulate, player, &a, &err), RC_OK);
@@ -231,7 +231,7 @@ static void test_play(void **state) {
         assert_true(again.value[0] == a.all[i].outcome.value[0]);
         /* no outcome is below its bound */
         assert_int_equal(rc_plan_bound_of(b, &t.option, &bound, &err), RC_OK);
-        assert_true(again.ttft_p95 >= bound.ttft * 0.999 && again.ttit_p95 >= bound.ttit * 0.99);
+        assert_true(again.value[0] >= bound.value[0] && bound.value[0] > 0.0);
     }
     rc_plan_answer_free(&a);
     rc_plan_bounds_free(b);

@@ -18,6 +18,7 @@
 #include "sim/plan/plan_internal.h"
 
 static rc_plan plan; /* filled by each test */
+static rc_serve serve;
 static rc_plan_class classes[2];
 static rc_plan_load load;
 static rc_costs *opened[RC_PLAN_OFFERS];
@@ -47,6 +48,10 @@ static int setup(void **state) {
         return -1;
     costs[0] = opened[0];
     costs[1] = opened[1];
+    serve.model = plan.model;
+    serve.budget = 8192;
+    serve.fuse = 16;
+    plan.serve = &serve;
     plan.offer_count = 2;
     plan.offers[0].price = 2.0;
     plan.offers[1].price = 3.0;
@@ -72,17 +77,19 @@ static int setup(void **state) {
     assert_int_equal(rc_pick_named("pass-kv", &s->picks[0], NULL), RC_OK);
     assert_int_equal(rc_pick_named("oracle", &s->picks[1], NULL), RC_OK);
     s->pick_count = 2;
-    classes[0] = (rc_plan_class){.t = 2000, .p = 0, .count = 900, .input = 2000};
-    classes[1] = (rc_plan_class){.t = 8000, .p = 1000, .count = 100, .input = 9000};
+    classes[0] = (rc_plan_class){.t = 2000, .p = 0, .count = 900, .asked = {900}};
+    classes[1] = (rc_plan_class){.t = 8000, .p = 1000, .count = 100, .asked = {100}};
     load = (rc_plan_load){.classes = classes,
                           .class_count = 2,
+                          .least = classes,
+                          .least_count = 2,
+                          .objectives = {{.asked = 1000, .tokens = 2.2e6, .window = 500.0}},
                           .requests = 1000,
                           .input = 2.7e6,
                           .output = 2e5,
                           .context = 3000,
                           .longest = 9500,
                           .longest_input = 9000,
-                          .least_context = 2000,
                           .span = 500};
     return 0;
 }
@@ -202,7 +209,7 @@ static void test_nothing_holds(void **state) {
 /* Threads do not change the answer, and it has a front that falls. */
 static void test_threads(void **state) {
     (void)state;
-    fake f = {.rate = 9.0};
+    fake f = {.rate = 4.0};
     rc_plan_answer a[2];
     for (int i = 0; i < 2; i++) {
         rc_plan_bounds *b = NULL;
@@ -240,7 +247,7 @@ static void test_bounds(void **state) {
     rc_plan_option o = {.tp = 8, .cp = 2, .prefill = 4, .max_batch = 64};
     rc_plan_bound v = bound_of(&o);
     assert_int_equal(v.cut, RC_CUT_NONE);
-    assert_true(v.ttft > 0.0 && v.ttit > 0.0 && v.load > 0.0 && v.load < 1.0);
+    assert_true(v.value[0] > 0.0 && v.load > 0.0 && v.load < 1.0);
     rc_plan_bound more = v;
     o.prefill = 8;
     more = bound_of(&o);
@@ -248,7 +255,7 @@ static void test_bounds(void **state) {
                 rc_plan_estimate(&more, 1.0) <= rc_plan_estimate(&v, 1.0));
     o.kv = RC_FP8; /* timed in fp8, too: prompts are faster, steps over short contexts not so */
     more = bound_of(&o);
-    assert_true(more.cut == RC_CUT_NONE && more.ttft < v.ttft && more.ttit != v.ttit);
+    assert_true(more.cut == RC_CUT_NONE && more.value[0] < v.value[0]);
     o.offer = 1; /* whose base has no rows of attention in fp8 */
     assert_int_equal(bound_of(&o).cut, RC_CUT_KV);
     o.offer = 0;
@@ -258,15 +265,21 @@ static void test_bounds(void **state) {
     o.tp = 1;
     assert_int_equal(bound_of(&o).cut, RC_CUT_MEMORY); /* 141 GB of weights */
     o.tp = 8;
-    plan.objectives[0].limit = 0.9 * v.ttft;
+    plan.objectives[0].limit = 0.99 * v.value[0];
     assert_int_equal(bound_of(&o).cut, RC_CUT_PREFILL);
-    plan.objectives[0] =
-        (rc_objective){.ttit = true, .limit = 0.9 * v.ttit, .share = 0.95, .to = INT64_MAX};
+    plan.objectives[0].limit = 1.01 * v.value[0];
+    assert_int_equal(bound_of(&o).cut, RC_CUT_NONE);
+    plan.objectives[0] = (rc_objective){.ttit = true, .limit = 1.0, .share = 0.95, .to = INT64_MAX};
+    load.objectives[0].input = 2000;
+    v = bound_of(&o);
+    assert_true(v.cut == RC_CUT_NONE && v.value[0] > 0.0);
+    plan.objectives[0].limit = 0.99 * v.value[0];
     assert_int_equal(bound_of(&o).cut, RC_CUT_DECODE);
     plan.objectives[0] = (rc_objective){.limit = 2.0, .share = 0.95, .to = INT64_MAX};
-    load.span = 1.0;
+    load.objectives[0].window = 1.0;
     assert_int_equal(bound_of(&o).cut, RC_CUT_WORK);
-    load.span = 500.0;
+    load.objectives[0].window = -1.0; /* arrivals that wait for replies */
+    assert_int_equal(bound_of(&o).cut, RC_CUT_NONE);
 }
 
 int main(void) {
