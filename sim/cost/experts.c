@@ -9,6 +9,13 @@
  * eight GPUs: groups of other sizes take the plan of as many copies as a token has there, and are
  * RC_MODELLED. Elements of another size than the rows' take as long as the same bytes.
  *
+ * Between nodes of eight GPUs the rates that DeepEP publishes of itself answer (deepseek-ai/DeepEP dd758ca,
+ * docs/legacy.md, MIT; results/published/raw/ep_published.csv: H800 with ConnectX-7 of 400 Gb/s), for other
+ * NICs in proportion to their rate. Low-latency kernels send a token to each of its experts: 128 tokens were
+ * published, fewer take as much less beyond the latency of a hop. Normal ones send it once to each node, the
+ * GPU's own counted too. Up to 128 tokens engines take the former, then the latter, which never take less
+ * than 128 tokens did.
+ *
  * Elsewhere the bytes are priced as an all-to-all of a buffer of which as much leaves the GPU. What a
  * kernel of its own gains or loses over that is not known: RC_MODELLED.
  *
@@ -79,6 +86,71 @@ static bool inside_node(const rc_costs *c, rc_op op, const rc_expert_transfer *x
     return known;
 }
 
+/* ---- between nodes ---------------------------------------------------------------------------- */
+
+enum { DISPATCH, COMBINE, WAYS };
+enum { LOW_LATENCY, NORMAL, KERNELS };
+enum { NODE = 8, LOW_TOKENS = 128 };
+#define CONNECTX_7 50e9          /* bytes/s */
+#define SCALED (1.0 + 4.0 / 128) /* bytes of an element in fp8 with a scale of 128 */
+#define APART 0.15 /* as far as rates of one number of GPUs and the next lie apart, mostly */
+
+static const struct between {
+    int ranks;
+    double rate[KERNELS][WAYS]; /* bytes/s of a GPU; 0: not published */
+} between[] = {{16, {{63e9, 74e9}, {43e9, 43e9}}},
+               {32, {{48e9, 53e9}, {58e9, 57e9}}},
+               {64, {{43e9, 46e9}, {51e9, 50e9}}},
+               {128, {{39e9, 39e9}, {0.0, 0.0}}},
+               {256, {{39e9, 40e9}, {0.0, 0.0}}}};
+
+/* Between two published numbers of GPUs by the logarithm; *far beyond them. */
+static double published_rate(int ranks, int kernel, int way, bool *far) {
+    const int all = sizeof between / sizeof between[0];
+    int last = all - 1;
+    while (between[last].rate[kernel][way] <= 0.0)
+        last--;
+    *far = ranks < between[0].ranks || ranks > between[last].ranks;
+    for (int i = 0; i < last; i++) {
+        const struct between *a = &between[i], *b = &between[i + 1];
+        if (ranks > b->ranks)
+            continue;
+        const double part = log2((double)ranks / a->ranks) / log2((double)b->ranks / a->ranks);
+        return a->rate[kernel][way] +
+               fmax(part, 0.0) * (b->rate[kernel][way] - a->rate[kernel][way]);
+    }
+    return between[last].rate[kernel][way];
+}
+
+/* False where nodes are not of eight GPUs. */
+static bool between_nodes(const rc_costs *c, int way, const rc_expert_transfer *x, rc_cost *out) {
+    bool far[KERNELS];
+    if (x->nodes < 2 || x->ranks != NODE * x->nodes || c->m.nic_rate <= 0.0)
+        return false;
+    const double nic = c->m.nic_rate / CONNECTX_7;
+    const double token = (double)x->width * (x->element == 1.0 ? SCALED : x->element);
+    const double low = LOW_TOKENS * x->top_k * token /
+                       (nic * published_rate(x->ranks, LOW_LATENCY, way, &far[LOW_LATENCY]));
+    const double nodes =
+        rc_expert_ranks(x->experts, x->top_k, x->nodes) * x->nodes / (x->nodes - 1.0);
+    const double normal = (double)x->tokens * nodes * token /
+                          (nic * published_rate(x->ranks, NORMAL, way, &far[NORMAL]));
+    const double start = fmin(c->m.hop_latency, low);
+    const bool few = x->tokens <= LOW_TOKENS;
+    *out = (rc_cost){.p50 = few ? start + (low - start) * (double)x->tokens / LOW_TOKENS
+                                : fmax(low, normal),
+                     .spread = APART,
+                     .own = APART,
+                     .basis = RC_PUBLISHED};
+    if (fabs(nic - 1.0) > 0.01) {
+        out->basis = rc_worse(out->basis, RC_TRANSFERRED);
+        out->spread = hypot(APART, c->m.ratio_spread);
+    }
+    if (far[few ? LOW_LATENCY : NORMAL] || x->tokens < LOW_TOKENS)
+        out->basis = rc_worse(out->basis, RC_EXTRAPOLATED);
+    return true;
+}
+
 rc_status rc_cost_expert_transfer(const rc_costs *c, const char *op, const rc_expert_transfer *x,
                                   rc_cost *out, rc_error *err) {
     assert(c != NULL && op != NULL && x != NULL && out != NULL);
@@ -88,6 +160,8 @@ rc_status rc_cost_expert_transfer(const rc_costs *c, const char *op, const rc_ex
     if (x->ranks == 1 || x->tokens == 0)
         return rc_cost_nothing(out);
     if (x->nodes == 1 && x->ranks <= 8 && inside_node(c, rc_op_named(op), x, out))
+        return RC_OK;
+    if (between_nodes(c, strcmp(op, "ep_dispatch") == 0 ? DISPATCH : COMBINE, x, out))
         return RC_OK;
     double sent = (double)x->tokens * (double)x->width * x->element *
                   rc_expert_ranks(x->experts, x->top_k, x->ranks);
