@@ -16,6 +16,7 @@ struct rc_plan_player {
     int book_count;
     rc_trace *trace; /* of the plan's own seed and growth; shared */
     rc_plan_load load;
+    rc_pass_store *store; /* simulated passes, of all trials */
 };
 
 /* ---- what a trial plays ---------------------------------------------------------------------- */
@@ -132,7 +133,8 @@ static rc_status play(const rc_plan_player *pl, const rc_serve *s, const rc_trac
     rc_serve_result *r = calloc(1, sizeof *r);
     rc_served *rows = calloc(trace->count, sizeof *rows);
     double *work = malloc(trace->count * sizeof *work);
-    const rc_serve_options options = {.costs = costs, .seed = s->seed, .quiet = true, .rows = rows};
+    const rc_serve_options options = {
+        .costs = costs, .seed = s->seed, .quiet = true, .rows = rows, .store = pl->store};
     rc_status st = r && rows && work ? rc_serve_run(s, trace, &options, r, err)
                                      : rc_fail(err, RC_E_NOMEM, "out of memory for a trial");
     if (st == RC_OK)
@@ -205,7 +207,9 @@ rc_status rc_plan_player_create(const rc_plan_file *f, const char *store, rc_pla
     *s = f->serve;
     s->rate_scale *= f->plan.growth;
     s->synthetic.arrivals.rate *= f->plan.growth;
-    rc_status st = open_costs(pl, store, err);
+    rc_status st = rc_pass_store_create(&pl->store, err);
+    if (st == RC_OK)
+        st = open_costs(pl, store, err);
     if (st == RC_OK)
         st = rc_serve_workload(s, f->plan.seed, 0.0, &pl->trace, err);
     if (st == RC_OK)
@@ -227,6 +231,7 @@ void rc_plan_player_free(rc_plan_player *p) {
     for (int i = 0; i < p->book_count; i++)
         rc_costs_close(p->books[i]);
     rc_trace_free(p->trace);
+    rc_pass_store_destroy(p->store);
     plan_load_free(&p->load);
     free(p);
 }

@@ -61,8 +61,7 @@ static int by_number(const void *a, const void *b) {
 }
 
 /* All out first, in the order of their numbers: routing must see no rest. */
-static void withdraw_all(cluster *c, uint32_t lost, uint32_t groups, job_list *out,
-                         rc_time now) {
+static void withdraw_all(cluster *c, uint32_t lost, uint32_t groups, job_list *out, rc_time now) {
     heap_item *at = malloc((c->live.used + 1) * sizeof *at);
     uint32_t n = 0;
     if (!at) {

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "sim/serve/cluster.h"
+#include "sim/serve/pass_store.h"
 #include "sim/schedule/pass_memory.h"
 #include "sim/schedule/totals.h"
 
@@ -27,7 +28,11 @@ static rc_status layout_open(cluster *c, const pool *p, const rc_what_if *w, int
     RC_TRY(rc_pass_forward_create(s, c->options->costs, &cut, schedule, w, &out->source, err));
     /* What the other groups are at is no size of a memo: experts' products rise by steps of tiles. */
     const bool exact = c->options->exact || rc_pool_groups(p->spec) > 1;
-    return rc_passes_create(rc_pass_forward_time, out->source, 2 * cp, exact, &out->passes, err);
+    RC_TRY(rc_passes_create(rc_pass_forward_time, out->source, 2 * cp, exact, &out->passes, err));
+    if (c->options->store && rc_pool_groups(p->spec) == 1)
+        rc_passes_share(out->passes, rc_pass_store_shelf(c->options->store, s, c->options->costs,
+                                                         &cut, schedule, w));
+    return RC_OK;
 }
 
 static void layout_close(layout *l) {

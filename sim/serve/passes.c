@@ -81,6 +81,10 @@ rc_status rc_passes_create(rc_pass_fn source, void *ctx, int grain, bool exact, 
     return RC_OK;
 }
 
+void rc_passes_share(rc_passes *p, rc_pass_shelf *shelf) {
+    p->shelf = shelf;
+}
+
 void rc_passes_destroy(rc_passes *p) {
     if (!p)
         return;

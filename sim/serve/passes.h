@@ -47,6 +47,9 @@ typedef struct rc_passes rc_passes;
  * chunks of a shard); below 256 grains every T has its own cells. `ctx` is borrowed. */
 rc_status rc_passes_create(rc_pass_fn source, void *ctx, int grain, bool exact, rc_passes **out,
                            rc_error *err);
+/* Look for simulated times on a shelf (sim/serve/pass_store.h), borrowed, and leave them there. */
+typedef struct rc_pass_shelf rc_pass_shelf;
+void rc_passes_share(rc_passes *p, rc_pass_shelf *shelf);
 void rc_passes_destroy(rc_passes *p); /* NULL is fine */
 /* The time of a pass, which has a prompt or a sequence that decodes. Between simulated passes the
  * shares are the mean of those that the time is made of. */

@@ -59,10 +59,11 @@ struct rc_passes {
     size_t cell_count, cell_room;
     uint32_t *slots; /* of cells: index + 1 */
     size_t slot_count;
+    rc_pass_shelf *shelf; /* or NULL */
     rc_pass_stats stats;
 };
 
-/* passes_known.c. The source's answer, counted. */
+/* passes_known.c. The source's answer, or the same from the shelf; counted. */
 rc_status rc_passes_ask(rc_passes *p, const rc_pass *pass, rc_pass_cost *out, rc_error *err);
 uint64_t rc_point_hash(const rc_point *k);
 /* Simulated now, or met before. */

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include <stdlib.h>
+#include "sim/serve/pass_store.h"
 #include "sim/serve/passes_internal.h"
 
 static uint64_t mix(uint64_t h, uint64_t v) {
@@ -43,9 +44,21 @@ static rc_status grow_known(rc_passes *p, rc_error *err) {
 }
 
 rc_status rc_passes_ask(rc_passes *p, const rc_pass *pass, rc_pass_cost *out, rc_error *err) {
+    /* Passes with both seldom come twice: contexts differ. */
+    const bool shared = p->shelf && pass->prefills + (pass->decodes > 0) == 1 && !pass->contexts;
+    rc_stored_pass key = {
+        .decodes = pass->decodes, .context = pass->context, .longest = pass->longest};
+    if (pass->prefills == 1) {
+        key.t = pass->prefill->t;
+        key.p = pass->prefill->p;
+    }
     p->stats.simulated++;
+    if (shared && rc_pass_shelf_find(p->shelf, &key, out))
+        return RC_OK;
     RC_TRY(p->source(p->ctx, pass, out, err));
     assert(out->time > 0); /* 0 is an empty slot */
+    if (shared)
+        rc_pass_shelf_put(p->shelf, &key, out);
     return RC_OK;
 }
 

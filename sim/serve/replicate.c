@@ -13,12 +13,14 @@ typedef struct work {
     uint64_t seed;
     bool exact;
     rc_serve_result *runs;
+    rc_pass_store *store;
 } work;
 
 static rc_status one(void *ctx, size_t item, rc_error *err) {
     const work *w = ctx;
     rc_trace *trace = NULL;
-    rc_serve_options o = {.costs = w->costs, .seed = w->seed + item, .exact = w->exact};
+    rc_serve_options o = {
+        .costs = w->costs, .seed = w->seed + item, .exact = w->exact, .store = w->store};
     o.quiet = true;
     RC_TRY(rc_serve_workload(w->serve, o.seed, w->rate, &trace, err));
     rc_status st = rc_serve_run(w->serve, trace, &o, &w->runs[item], err);
@@ -61,8 +63,11 @@ rc_status rc_replicate(const rc_serve *s, const rc_costs *costs, double rate, in
         rc_replications_free(out);
         return rc_fail(err, RC_E_NOMEM, "out of memory for %d replications", count);
     }
-    work w = {s, costs, rate, seed, exact, out->runs};
-    rc_status st = rc_parallel((size_t)count, threads, one, &w, err);
+    work w = {s, costs, rate, seed, exact, out->runs, NULL};
+    rc_status st = rc_pass_store_create(&w.store, err);
+    if (st == RC_OK)
+        st = rc_parallel((size_t)count, threads, one, &w, err);
+    rc_pass_store_destroy(w.store);
     if (st != RC_OK) {
         rc_replications_free(out);
         return st;

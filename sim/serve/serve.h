@@ -250,6 +250,13 @@ typedef struct rc_serve_result {
     uint64_t hash; /* sum over the requests of FNV-1a over number, outcome and times */
 } rc_serve_result;
 
+/* Simulated pass times that runs share (sim/serve/pass_store.h): of scenarios with one model, whose
+ * machines of one name and numbers have one book of costs. A run with a store gives the same bytes
+ * as one without. */
+typedef struct rc_pass_store rc_pass_store;
+rc_status rc_pass_store_create(rc_pass_store **out, rc_error *err);
+void rc_pass_store_destroy(rc_pass_store *s); /* NULL is fine */
+
 typedef struct rc_serve_options {
     const rc_costs *costs; /* of the scenario's machine; shared, not changed */
     uint64_t seed;
@@ -258,6 +265,7 @@ typedef struct rc_serve_options {
     bool quiet;              /* no progress line */
     rc_served *rows;         /* [requests], or NULL */
     int threads;             /* of rc_serve_stream; 0: one a core */
+    rc_pass_store *store;    /* or NULL */
     rc_serve_series *series; /* or NULL */
 } rc_serve_options;
 

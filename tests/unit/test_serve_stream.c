@@ -1,5 +1,5 @@
 /* Requests made as they are served: the same run as over a trace in memory, and the same for any
- * number of threads.
+ * number of threads; and pass times shared by runs.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 // clang-format off
 #include <math.h>
@@ -96,9 +96,39 @@ static void test_parts_add_up(void **state) {
     free(parts);
 }
 
+/* A run with a store of simulated passes gives the same bytes, whether they are there or not. */
+static void test_store(void **state) {
+    (void)state;
+    static const char text[] =
+        SERVE_HEAD "pools: [{name: p, tp: 8, replicas: 2}]\n"
+                   "synthetic: {requests: 300, rate: 40, input: {kind: uniform, lo: 40, hi: 4000}, "
+                   "output: {kind: uniform, lo: 1, hi: 60}}\n";
+    rc_costs *costs = NULL;
+    rc_pass_store *store = NULL;
+    rc_trace *trace = NULL;
+    rc_serve_result *r = calloc(3, sizeof *r);
+    assert_non_null(r);
+    assert_int_equal(serve_parse(text, &spec, &err), RC_OK);
+    assert_int_equal(rc_costs_open(NULL, &spec.machine, &costs, &err), RC_OK);
+    assert_int_equal(rc_pass_store_create(&store, &err), RC_OK);
+    assert_int_equal(rc_serve_workload(&spec, 3, 0.0, &trace, &err), RC_OK);
+    for (int i = 0; i < 3; i++) {
+        const rc_serve_options o = {
+            .costs = costs, .seed = 3, .quiet = true, .store = i > 0 ? store : NULL};
+        assert_int_equal(rc_serve_run(&spec, trace, &o, &r[i], &err), RC_OK);
+        r[i].wall_s = 0.0;
+    }
+    assert_memory_equal(&r[0], &r[1], sizeof *r);
+    assert_memory_equal(&r[0], &r[2], sizeof *r);
+    rc_trace_free(trace);
+    rc_pass_store_destroy(store);
+    rc_costs_close(costs);
+    free(r);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_like_a_trace),
-                                       cmocka_unit_test(test_any_threads),
-                                       cmocka_unit_test(test_parts_add_up)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_like_a_trace), cmocka_unit_test(test_any_threads),
+        cmocka_unit_test(test_parts_add_up), cmocka_unit_test(test_store)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
