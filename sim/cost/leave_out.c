@@ -48,7 +48,8 @@ typedef struct point {
     rc_axes at;
     double along; /* the size that runs along a curve, as points.c takes it */
     bool fp8, own_state;
-    bool surface; /* rows of its op make one */
+    bool surface; /* rows of its op make one, those of our own kernel another than published ones */
+    bool measured;
     bool asked;   /* the point is to be left out and asked for */
     bool inside;  /* left out, it has rows of its curve on either side */
 } point;
@@ -77,7 +78,8 @@ static double along(const point *p) {
 }
 
 static bool same_type(const point *x, const point *y) {
-    return x->name == y->name && x->fp8 == y->fp8;
+    return x->name == y->name && x->fp8 == y->fp8 &&
+           (!x->surface || x->measured == y->measured);
 }
 
 /* Whether all fixed sizes are the same; `across`: that one, too. */
@@ -125,7 +127,7 @@ static rc_status without(const job *j, const point *left, rc_rows **out, rc_erro
     RC_TRY(rc_rows_create(out, err));
     for (size_t i = 0; i < j->count; i++) {
         const point *x = &j->points[i];
-        bool of_op = x->name == left->name && x->fp8 == left->fp8; /* types make curves apart */
+        bool of_op = same_type(x, left); /* types make curves apart */
         if ((of_op && !goes(x, left, j->by)) || (x->name != left->name && x->op == RC_COST_COPY))
             RC_TRY(rc_rows_add(*out, x->row, err));
     }
@@ -205,6 +207,7 @@ static size_t points_of(const rc_rows *rows, const rc_machine *m, const rc_leavi
         if (!has_price(&p[n]) || (how->curves && p[n].surface))
             continue;
         bool measured = strcmp(r->source, "measured") == 0;
+        p[n].measured = measured;
         p[n].name = rc_op_named(r->op);
         p[n].along = along(&p[n]);
         /* what others published has no state where rows make surfaces */
