@@ -285,9 +285,12 @@ static rc_status attn_others(rc_points *p, rc_error *err) {
 /* Latents made into keys and values of every head: c heads, d sequences. */
 static rc_status mla_prompts(rc_points *p, rc_error *err) {
     static const int64_t heads[] = {16, 128, 32, 64, 8};
-    static const int64_t square[] = {8192, 1024, 32768, 4096, 2048, 16384, 512, 256};
-    static const int64_t prefix[][2] = {{2048, 32768},  {512, 8192},  {2048, 131072},
-                                        {8192, 131072}, {128, 32768}, {8192, 32768}};
+    static const int64_t square[] = {8192,  1024, 32768, 4096, 2048, 16384, 512,  256,
+                                     12288, 3072, 6144,  1536, 768,  384,   24576};
+    static const int64_t prefix[][2] = {
+        {2048, 32768}, {512, 8192},  {2048, 131072}, {8192, 131072}, {128, 32768},
+        {8192, 32768}, {512, 32768}, {4096, 32768},  {1024, 8192},   {2048, 65536},
+        {4096, 65536}, {256, 16384}, {8192, 16384}};
     static const int64_t batches[][2] = {{1024, 8}, {4096, 4}, {512, 32}, {2048, 2}};
     for (size_t h = 0; h < COUNT(heads); h++) {
         rc_point x = {.op = "mla_prefill",

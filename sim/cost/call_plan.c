@@ -11,6 +11,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/attention_plan.h"
+#include "kernels/mla_plan.h"
 #include "sim/cost/series.h"
 #include "sim/cost/tile_plan.h"
 
@@ -71,6 +73,24 @@ static void mla_prefill(const rc_axes *at, double element, rc_call_plan *p) {
     place_latent(at, p);
 }
 
+/* Our own kernel, whose SMs take tiles as they come free and which splits the keys of tiles that do not fill them
+ * (kernels/attention_plan.h). extra: the second kernel; other: its pieces. */
+static void mla_prefill_own(const rc_axes *at, double element, rc_call_plan *p) {
+    double q = of(at, RC_AXIS_QUERIES), k = of(at, RC_AXIS_KEYS);
+    double tiles = ceil(q / RC_ATTN_ROWS) * of(at, RC_AXIS_QUERY_HEADS) * of(at, RC_AXIS_SEQUENCES);
+    mla_prefill(at, element, p);
+    p->extra = 0.0;
+    if (tiles >= SMS) {
+        p->path = p->average;
+        return;
+    }
+    int64_t blocks = (int64_t)ceil(k / RC_ATTN_KEYS);
+    int splits = rc_attn_choose_splits((int64_t)tiles, blocks, (int64_t)SMS);
+    p->path *= ceil(tiles * splits / SMS) / splits;
+    p->extra = splits > 1 ? 1.0 : 0.0;
+    p->other = splits > 1 ? tiles * splits : 0.0;
+}
+
 static void mla_absorbed(const rc_axes *at, double element, rc_call_plan *p) {
     double q = of(at, RC_AXIS_QUERIES), k = of(at, RC_AXIS_KEYS), n = of(at, RC_AXIS_SEQUENCES);
     double h = of(at, RC_AXIS_QUERY_HEADS), dk = of(at, RC_AXIS_HEAD_K),
@@ -100,6 +120,19 @@ static void mla_decode(const rc_axes *at, double element, rc_call_plan *p) {
     p->at[2] = log(h);
     p->at[3] = log(b * k);
     p->at[4] = log(b * h);
+}
+
+/* Our own kernel (kernels/mla_plan.h): blocks of 32 keys. extra: the second kernel; other: rows of its pieces. */
+static void mla_decode_own(const rc_axes *at, double element, rc_call_plan *p) {
+    double b = of(at, RC_AXIS_BATCH), k = of(at, RC_AXIS_CONTEXT), h = of(at, RC_AXIS_QUERY_HEADS);
+    double units = b * ceil(h / RC_MLA_ROWS), blocks = ceil(k / RC_MLA_KEYS);
+    double size = (of(at, RC_AXIS_HEAD_K) + of(at, RC_AXIS_HEAD_V)) / 1088.0;
+    mla_decode(at, element, p);
+    double splits = rc_mla_choose_splits((int64_t)units, (int64_t)blocks, (int64_t)SMS);
+    p->path = size * ceil(units * splits / SMS) * ceil(blocks / splits);
+    p->average = size * units * blocks / SMS;
+    p->extra = splits > 1.0 ? 1.0 : 0.0;
+    p->other = splits > 1.0 ? splits * b * h : 0.0;
 }
 
 /* Published products in bf16 ran on inputs that lay in L2 where they fit there: of a call of up to
@@ -225,63 +258,86 @@ static void dsa_attention(const rc_axes *at, double element, rc_call_plan *p) {
 
 /* ---- the table -------------------------------------------------------------------------------- */
 
+/* Of several kinds of an op the first whose rows they are. */
 static const rc_call_kind kinds[] = {
+    {"mla_prefill",
+     mla_prefill_own,
+     {5e-6, 2.3e-6, 1.9e-6, 2e12, 4e-6, 5e-9},
+     {1.3, 0.9, 4.5, 4.5, 1.0},
+     2.3e-3,
+     true},
     {"mla_prefill",
      mla_prefill,
      {14e-6, 2.3e-6, 2.4e-6, 2e12, 1e-6, 1e-9},
      {1.3, 0.9, 4.5, 4.5, 1.0},
-     2.3e-3},
+     2.3e-3,
+     false},
     {"mla_absorbed",
      mla_absorbed,
      {6.5e-6, 1.8e-6, 4e-6, 2.2e12, 4.5e-6, 1e-9},
      {1.3, 2.0, 3.0, 4.5, 1.0},
-     2.3e-3},
+     2.3e-3,
+     false},
+    {"mla_decode",
+     mla_decode_own,
+     {7e-6, 1.05e-6, 1.05e-6, 3.1e12, 3e-6, 5e-10},
+     {3.0, 2.3, 2.0, 2.0, 7.0},
+     1e-3,
+     true},
     {"mla_decode",
      mla_decode,
      {7.5e-6, 4.5e-8, 2e-6, 3e12, 4.7e-6, 1e-9},
      {3.0, 2.3, 2.0, 2.0, 7.0},
-     1e-3},
+     1e-3,
+     false},
     {"mla_bmm",
      mla_bmm,
      {3.5e-6, 1.4e-7, 9.7e-7, 3e12, 1e-8, 1e-9},
      {3.0, 0.9, 6.0, 4.5, 1.0},
-     1.5e-3},
+     1.5e-3,
+     false},
     {"moe_ffn",
      moe_ffn,
      {35e-6, 6e-8, 2.5e-7, 2.8e12, 6e-9, 1e-9},
      {2.5, 1.2, 1.5, 1.8, 1.3},
-     2e-3},
+     2e-3,
+     false},
     {"ep_dispatch",
      transfer,
      {20e-6, 1e-10, 1e-9, 2.5e11, 1e-9, 1e-9},
      {4.5, 1.0, 2.0, 4.0, 4.0},
-     1e-3},
+     1e-3,
+     false},
     {"ep_combine",
      transfer,
      {20e-6, 1e-10, 1e-9, 2.5e11, 1e-9, 1e-9},
      {4.5, 1.0, 2.0, 4.0, 4.0},
-     1e-3},
+     1e-3,
+     false},
     {"dsa_index",
      dsa_index,
      {5e-6, 9e-12, 2e-14, 1e12, 1e-8, 1e-9},
      {2.0, 3.0, 3.0, 1.0, 1.0},
-     1.5e-3},
+     1.5e-3,
+     false},
     {"dsa_topk",
      dsa_topk,
      {7e-6, 1e-12, 4e-12, 2.7e12, 5e-6, 1e-9},
      {4.5, 0.9, 4.5, 1.0, 1.0},
-     1e-3},
+     1e-3,
+     false},
     {"dsa_attention",
      dsa_attention,
      {6e-6, 6e-5, 5.5e-5, 2e13, 1e-8, 1e-9},
      {4.5, 3.0, 3.0, 1.0, 1.0},
-     2.3e-3},
+     2.3e-3,
+     false},
 };
 
-const rc_call_kind *rc_call_kind_of(rc_op op) {
+const rc_call_kind *rc_call_kind_of(rc_op op, rc_basis basis) {
     const char *name = rc_op_info_of(op)->name;
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        if (strcmp(kinds[i].op, name) == 0)
+        if (strcmp(kinds[i].op, name) == 0 && (!kinds[i].own || basis == RC_MEASURED))
             return &kinds[i];
     return NULL;
 }

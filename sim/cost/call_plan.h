@@ -11,6 +11,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_COST_CALL_PLAN_H
 #define RC_COST_CALL_PLAN_H
+#include "sim/cost/basis.h"
 #include "sim/cost/ops.h"
 
 enum { RC_CALL_AXES = 5, RC_CALL_CONSTANTS = 6 };
@@ -28,10 +29,11 @@ typedef struct rc_call_kind {
     double start[RC_CALL_CONSTANTS]; /* constants to begin with, those of an H100; over 0 */
     double scale[RC_CALL_AXES];      /* of the axes, over 0 */
     double noise;                    /* squared, over the variance of what the plan leaves */
+    bool own;                        /* of measured rows alone: our own kernel is cut so */
 } rc_call_kind;
 
-/* NULL: rows of the op make no surface. */
-const rc_call_kind *rc_call_kind_of(rc_op op);
+/* What rows of that basis are cut like; NULL: rows of the op make no surface. */
+const rc_call_kind *rc_call_kind_of(rc_op op, rc_basis basis);
 /* Log of the seconds that the plan takes. */
 double rc_call_time(const rc_call_plan *p, const double constants[RC_CALL_CONSTANTS]);
 

@@ -50,12 +50,12 @@ typedef struct point {
     bool fp8, own_state;
     bool surface; /* rows of its op make one, those of our own kernel another than published ones */
     bool measured;
-    bool asked;   /* the point is to be left out and asked for */
-    bool inside;  /* left out, it has rows of its curve on either side */
+    bool asked;  /* the point is to be left out and asked for */
+    bool inside; /* left out, it has rows of its curve on either side */
 } point;
 
 static bool makes_surface(rc_op op) {
-    return op < rc_op_count() && rc_call_kind_of(op) != NULL;
+    return op < rc_op_count() && rc_call_kind_of(op, RC_PUBLISHED) != NULL;
 }
 
 /* Whether the row is of a type whose rows make curves or surfaces, and of an op that look-ups price. */
@@ -78,8 +78,7 @@ static double along(const point *p) {
 }
 
 static bool same_type(const point *x, const point *y) {
-    return x->name == y->name && x->fp8 == y->fp8 &&
-           (!x->surface || x->measured == y->measured);
+    return x->name == y->name && x->fp8 == y->fp8 && (!x->surface || x->measured == y->measured);
 }
 
 /* Whether all fixed sizes are the same; `across`: that one, too. */

@@ -118,7 +118,7 @@ static bool point_of(const rc_row *r, const char *base, const char *state, rc_co
         return false;
     const rc_op_info *info = rc_op_info_of(p->op);
     bool moves = info->bound == RC_BOUND_LINK;
-    if (rc_call_kind_of(p->op) != NULL || !rc_row_type(r, p->op, &p->dtype) ||
+    if (rc_call_kind_of(p->op, RC_PUBLISHED) != NULL || !rc_row_type(r, p->op, &p->dtype) ||
         (!moves && strcmp(r->machine, base) != 0))
         return false;
     bool published = strcmp(r->source, "measured") != 0;

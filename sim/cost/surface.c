@@ -150,7 +150,7 @@ static double element(const rc_surface *s) {
 
 void rc_surface_at(const rc_surface *s, const rc_axes *at, rc_surface_answer *out) {
     assert(s != NULL && at != NULL && out != NULL);
-    const rc_call_kind *kind = rc_call_kind_of(s->op);
+    const rc_call_kind *kind = rc_call_kind_of(s->op, s->basis);
     rc_call_plan p = {0};
     kind->of(at, element(s), &p);
     for (int k = 0; k < RC_CALL_AXES; k++)
@@ -164,7 +164,7 @@ void rc_surface_without(const rc_surface *s, size_t left, rc_surface_answer *out
     double at[RC_CALL_AXES];
     for (int k = 0; k < RC_CALL_AXES; k++)
         at[k] = s->at[k][left];
-    krige(s, at, left, rc_call_kind_of(s->op)->noise, out);
+    krige(s, at, left, rc_call_kind_of(s->op, s->basis)->noise, out);
     out->y -= s->rest[left];
 }
 

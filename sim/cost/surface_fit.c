@@ -36,7 +36,12 @@ static bool entry_of(const rc_row *r, const char *base, const char *state, entry
     rc_axes at;
     memset(out, 0, sizeof *out);
     out->op = rc_row_op(r, &at);
-    const rc_call_kind *kind = out->op < rc_op_count() ? rc_call_kind_of(out->op) : NULL;
+    bool measured = strcmp(r->source, "measured") == 0;
+    out->basis = measured                                 ? RC_MEASURED
+                 : strncmp(r->source, "modelled", 8) == 0 ? RC_MODELLED
+                                                          : RC_PUBLISHED;
+    const rc_call_kind *kind =
+        out->op < rc_op_count() ? rc_call_kind_of(out->op, out->basis) : NULL;
     if (kind == NULL || strcmp(r->machine, base) != 0 || !rc_row_type(r, out->op, &out->dtype))
         return false;
     const rc_op_info *info = rc_op_info_of(out->op);
@@ -44,11 +49,7 @@ static bool entry_of(const rc_row *r, const char *base, const char *state, entry
         if (info->column[i] != RC_AXIS_NONE && at.at[info->column[i]] < 1 &&
             !rc_axis_may_be_zero(info->column[i]))
             return false;
-    bool measured = strcmp(r->source, "measured") == 0;
     out->row = r;
-    out->basis = measured                                 ? RC_MEASURED
-                 : strncmp(r->source, "modelled", 8) == 0 ? RC_MODELLED
-                                                          : RC_PUBLISHED;
     out->own_state = !measured || strcmp(r->state, state) == 0;
     out->ranks = at.at[RC_AXIS_RANKS];
     out->y = log(r->p50);
@@ -120,7 +121,7 @@ static double off(const void *of, size_t i, const double *c) {
 }
 
 static void fit_constants(const entry *e, size_t n, rc_surface *s) {
-    const rc_call_kind *kind = rc_call_kind_of(s->op);
+    const rc_call_kind *kind = rc_call_kind_of(s->op, s->basis);
     const fit f = {e};
     rc_constants_fit how = {
         .of = &f, .n = n, .constants = RC_CALL_CONSTANTS, .plan = to_constants, .off = off};
