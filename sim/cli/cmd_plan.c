@@ -72,7 +72,7 @@ static rc_status report_wanted(const rc_plan_file *file, const plan_flags *f,
     const rc_plan_option *o = &best->option;
     const rc_plan_outcome *out = &best->outcome;
     double input = load->input / load->requests, hit = out->hit;
-    double decoders = o->decode > 0 ? o->decode : o->prefill;
+    double decoders = rc_plan_groups(o, true);
     double at_once = out->makespan > 0.0
                          ? load->output * out->ttit_p50 / out->makespan / decoders
                          : 0.0; /* tokens that are under way on a replica, by Little's law */

@@ -42,6 +42,10 @@ typedef struct rc_plan_ints {
 } rc_plan_ints;
 
 typedef struct rc_plan_space {
+    rc_plan_ints dcp, dp, ep; /* of the pool that decodes, of it, of both; ep -1: all its GPUs */
+    const rc_schedule *cut;   /* with dcp above 1 */
+    double expert_skew;
+    rc_mla mla;
     rc_plan_ints tp, cp, decode_cp, dynamic, split, chunked, budget, max_batch, kv, replicas;
     rc_pick picks[RC_PLAN_LIST]; /* who picks the schedule of prefills */
     int pick_count;
@@ -54,6 +58,8 @@ typedef struct rc_plan_option {
     int8_t pick, kv;                  /* of space.picks; an rc_dtype */
     bool dynamic, chunked;
     int32_t budget, max_batch;
+    int16_t dcp, dp; /* of the pool that decodes: rc_layout's; 0 and 1: none */
+    int32_t ep;      /* of both pools; -1: all GPUs of a replica */
 } rc_plan_option;
 
 /* The workload in short (plan_load.c): requests that are alike in new and cached tokens. */
@@ -130,6 +136,8 @@ typedef struct rc_plan {
     bool quiet;
 } rc_plan;
 
+/* Groups with requests of their own, in all replicas that take prompts, or that decode. */
+int rc_plan_groups(const rc_plan_option *o, bool decode);
 double rc_plan_price(const rc_plan *p, const rc_plan_option *o); /* per hour */
 int rc_plan_gpus(const rc_plan_option *o);
 /* Who picks the schedule of the option's prefills on `cp` ranks; the name, on its own. */

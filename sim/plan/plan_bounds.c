@@ -191,21 +191,26 @@ static rc_status least_step(rc_plan_bounds *b, const rc_plan_option *o, int64_t 
 
 /* ---- cuts ------------------------------------------------------------------------------------ */
 
-static bool layout_possible(const rc_plan *p, const rc_plan_option *o) {
+static bool pool_possible(const rc_plan *p, const rc_plan_option *o, const rc_pool *pool) {
     const rc_machine *m = &p->offers[o->offer].machine;
-    rc_layout l = p->dtypes;
-    l.tp = o->tp;
-    l.cp = o->cp;
-    const rc_pick pick = rc_plan_pick(p, o, o->cp);
-    if (rc_schedule_fits(pick.schedule, &p->model, &l, NULL) != RC_OK)
+    const rc_layout l = rc_pool_layout(p->serve, pool, pool->cp);
+    const int own = pool->tp * pool->cp, node = m->gpus_per_node;
+    if (rc_schedule_fits(pool->pick.schedule, &p->model, &l, NULL) != RC_OK)
         return false;
-    if (o->chunked && !rc_schedule_takes(pick.schedule, RC_MIXED, o->cp))
+    if (o->chunked && !rc_schedule_takes(pool->pick.schedule, RC_MIXED, pool->cp))
         return false; /* chunked passes decode beside prompts */
-    bool whole =
-        o->tp <= m->gpus_per_node ? m->gpus_per_node % o->tp == 0 : o->tp % m->gpus_per_node == 0;
-    bool alone = m->nic_rate <= 0.0;
-    int most = o->tp * (o->cp > o->decode_cp ? o->cp : o->decode_cp);
-    return whole && !(alone && (o->decode > 0 || most > m->gpus_per_node));
+    if (rc_pool_groups(pool) > 1 && node % own != 0 && own % node != 0)
+        return false;
+    bool whole = pool->tp <= node ? node % pool->tp == 0 : pool->tp % node == 0;
+    return whole && !(m->nic_rate <= 0.0 && (o->decode > 0 || rc_pool_gpus(pool) > node));
+}
+
+static bool layout_possible(const rc_plan *p, const rc_plan_option *o) {
+    rc_pool pools[2];
+    bool possible = true;
+    for (int i = plan_pools(p, o, pools); i-- > 0;)
+        possible = possible && pool_possible(p, o, &pools[i]);
+    return possible;
 }
 
 /* Whether a step over KV in the option's type has a cost on its offer; any other type than bf16 may
@@ -225,7 +230,7 @@ static rc_status room_of(rc_plan_bounds *b, const rc_plan_option *o, const rc_po
     rc_memory memory;
     rc_kv_room room;
     RC_TRY(plan_passes_serve(b->passes, o, &s, err));
-    *out = (double)s->kv_tokens;
+    *out = floor((double)s->kv_tokens / rc_pool_groups(pool));
     if (s->kv_tokens > 0)
         return RC_OK;
     RC_TRY(rc_pool_room(s, pool, b->load->longest_input, &memory, &room, err));
@@ -269,7 +274,8 @@ static rc_plan_cut find_cut(const rc_plan_bounds *b, const rc_plan_option *o, co
         if (bound->value[g] > of->limit)
             return of->ttit ? RC_CUT_DECODE : RC_CUT_PREFILL;
         double work = (1.0 - SLACK) * least->tokens * l->token;
-        if (!of->ttit && least->window >= 0.0 && work > o->prefill * (least->window + of->limit))
+        if (!of->ttit && least->window >= 0.0 &&
+            work > rc_plan_groups(o, false) * (least->window + of->limit))
             return RC_CUT_WORK;
     }
     return RC_CUT_NONE;

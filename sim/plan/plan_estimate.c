@@ -16,7 +16,8 @@ enum {
 bool plan_layout_is(const plan_layout *l, const rc_plan_option *o) {
     const rc_plan_option *k = &l->key;
     return k->offer == o->offer && k->tp == o->tp && k->cp == o->cp && k->pick == o->pick &&
-           k->dynamic == o->dynamic && k->kv == o->kv;
+           k->dcp == o->dcp && k->dp == o->dp && k->ep == o->ep &&
+           (k->decode > 0) == (o->decode > 0) && k->dynamic == o->dynamic && k->kv == o->kv;
 }
 
 void plan_layout_add(plan_layout *l, const rc_plan_class *c, double time) {
@@ -58,7 +59,7 @@ static rc_status step_time(plan_passes *x, const rc_plan_option *o, double batch
  * number. */
 static rc_status view_decode(const rc_plan_load *w, plan_passes *x, const rc_plan_option *o,
                              double tokens, decode_view *out, rc_error *err) {
-    int replicas = o->decode > 0 ? o->decode : o->prefill;
+    int replicas = rc_plan_groups(o, true);
     double most = fmin(fmin((double)o->max_batch, tokens / fmax(w->context, 1.0)), w->requests);
     double best, running = 1.0;
     most = fmax(most, 1.0);
@@ -103,12 +104,12 @@ rc_status plan_expect(const rc_plan *p, const rc_plan_load *w, plan_passes *x, c
     double prompts = 0.0;
     RC_TRY(view_decode(w, x, o, tokens, &d, err));
     if (w->span > 0.0) {
-        double decode = d.work / w->span / (apart ? o->decode : o->prefill);
-        prompts = l->work / w->span / o->prefill;
+        double decode = d.work / w->span / rc_plan_groups(o, true);
+        prompts = l->work / w->span / rc_plan_groups(o, false);
         out->load = apart || o->chunked ? fmax(prompts, decode) : prompts + decode;
         out->rho = apart ? prompts : prompts + decode;
     }
-    out->servers = o->prefill;
+    out->servers = rc_plan_groups(o, false);
     out->mean = l->work / l->count;
     out->square = l->square / l->count;
     /* Where prompts are computed beside them, steps have what time those leave. */

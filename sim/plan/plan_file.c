@@ -68,6 +68,22 @@ static rc_status read_variants(const rc_section *s, rc_plan_space *out, rc_error
     return RC_OK;
 }
 
+static rc_status read_groups(const rc_section *s, rc_plan_space *out, rc_error *err) {
+    static const char *const names[] = {"dcp-ag-rs", "dcp-a2a"};
+    int cut = 0, mla = 0;
+    RC_TRY(read_ints(s, "dcp", &out->dcp, err));
+    RC_TRY(read_ints(s, "dp_attention", &out->dp, err));
+    RC_TRY(read_ints(s, "ep", &out->ep, err));
+    RC_TRY(rc_section_choice(s, "dcp_variant", &cut, err));
+    RC_TRY(rc_section_number(s, "expert_skew", &out->expert_skew, err));
+    RC_TRY(rc_section_choice(s, "mla", &mla, err));
+    for (int i = 0; i < out->ep.n; i++)
+        out->ep.v[i] = out->ep.v[i] == 0 ? -1 : out->ep.v[i];
+    out->cut = rc_schedule_named(names[cut]);
+    out->mla = (rc_mla)mla;
+    return RC_OK;
+}
+
 static rc_status read_space(const rc_section *s, rc_plan_space *out, rc_error *err) {
     static const rc_dtype dtypes[] = {RC_BF16, RC_FP8, RC_INT4};
     if (!rc_section_has(s, "tp"))
@@ -75,6 +91,7 @@ static rc_status read_space(const rc_section *s, rc_plan_space *out, rc_error *e
     RC_TRY(read_ints(s, "tp", &out->tp, err));
     RC_TRY(read_ints(s, "cp", &out->cp, err));
     RC_TRY(read_ints(s, "decode_cp", &out->decode_cp, err));
+    RC_TRY(read_groups(s, out, err));
     RC_TRY(read_ints(s, "budget", &out->budget, err));
     RC_TRY(read_ints(s, "max_batch", &out->max_batch, err));
     RC_TRY(read_ints(s, "replicas", &out->replicas, err));

@@ -85,7 +85,8 @@ static bool same_source(const source *a, const source *b) {
     const rc_plan_option *x = &a->of, *y = &b->of;
     return a->decodes == b->decodes && a->cp == b->cp && a->schedule == b->schedule &&
            x->offer == y->offer && x->tp == y->tp && x->cp == y->cp &&
-           x->decode_cp == y->decode_cp && x->kv == y->kv;
+           x->decode_cp == y->decode_cp && x->dcp == y->dcp && x->dp == y->dp && x->ep == y->ep &&
+           (x->decode > 0) == (y->decode > 0) && x->kv == y->kv;
 }
 
 static rc_status add_source(plan_passes *x, const rc_pool *pool, source s, rc_error *err) {

@@ -51,7 +51,8 @@ typedef struct candidate {
 /* Candidates that are alike in offer, layout, pools and scheduler: the outcome of one corrects
  * what is expected of the others. */
 typedef struct cohort {
-    int16_t offer, tp, cp, decode_cp;
+    int16_t offer, tp, cp, decode_cp, dcp, dp;
+    int32_t ep;
     bool split, chunked;
     double scale, full; /* sum over `seen` of busy over load; the most seen of it when overloaded */
     double log_ratio;   /* sum over `seen` of log(shown / estimated) */
@@ -120,12 +121,16 @@ static int cohort_of(search *s, const rc_plan_option *o) {
                       .tp = o->tp,
                       .cp = o->cp,
                       .decode_cp = o->decode_cp,
+                      .dcp = o->dcp,
+                      .dp = o->dp,
+                      .ep = o->ep,
                       .split = o->decode > 0,
                       .chunked = o->chunked};
     for (int i = 0; i < s->cohort_count; i++) {
         const cohort *h = &s->cohorts[i];
         if (h->offer == k.offer && h->tp == k.tp && h->cp == k.cp && h->decode_cp == k.decode_cp &&
-            h->split == k.split && h->chunked == k.chunked)
+            h->dcp == k.dcp && h->dp == k.dp && h->ep == k.ep && h->split == k.split &&
+            h->chunked == k.chunked)
             return i;
     }
     if (s->cohort_count == COHORTS)

@@ -6,15 +6,23 @@
 #include <string.h>
 #include "sim/plan/plan_internal.h"
 
+int rc_plan_groups(const rc_plan_option *o, bool decode) {
+    const int groups = o->dp > 1 ? o->dp : 1;
+    if (o->decode > 0)
+        return decode ? o->decode * groups : o->prefill;
+    return o->prefill * groups;
+}
+
 int rc_plan_gpus(const rc_plan_option *o) {
     assert(o->prefill >= 1);
-    return o->prefill * o->tp * o->cp + o->decode * o->tp * o->decode_cp;
+    return o->tp * (rc_plan_groups(o, false) * o->cp +
+                    (o->decode > 0 ? rc_plan_groups(o, true) * o->decode_cp : 0));
 }
 
 bool plan_on_offer(const rc_plan *p, const rc_plan_option *o) {
     const rc_plan_offer *offer = &p->offers[o->offer];
     const rc_machine *m = &offer->machine;
-    int ranks = o->prefill * o->cp + o->decode * o->decode_cp;
+    int ranks = rc_plan_gpus(o) / o->tp;
     bool bounded = m->nic_rate > 0.0 && m->max_nodes > 0; /* all replicas are in one cluster */
     return rc_plan_gpus(o) <= offer->gpus &&
            !(bounded && rc_machine_nodes(m, o->tp, ranks) > m->max_nodes);
@@ -30,13 +38,52 @@ rc_pick rc_plan_pick(const rc_plan *p, const rc_plan_option *o, int cp) {
     return rc_pick_on(&p->space.picks[o->pick], cp);
 }
 
+static void put_cut(const rc_plan_space *s, const rc_plan_option *o, bool decodes, rc_pool *pool) {
+    pool->dcp = decodes && pool->cp == 1 && o->dcp > 1 ? o->dcp : 1;
+    pool->dp = decodes && o->dp > 1 ? o->dp : 1;
+    pool->ep = o->ep < 0 ? rc_pool_gpus(pool) : o->ep > 1 ? o->ep : 1;
+    pool->expert_skew = s->expert_skew;
+    pool->mla = s->mla;
+    if (pool->dcp > 1)
+        pool->pick = rc_pick_schedule(s->cut);
+}
+
+int plan_pools(const rc_plan *p, const rc_plan_option *o, rc_pool out[2]) {
+    bool split = o->decode > 0;
+    assert(o->prefill >= 1);
+    memset(out, 0, 2 * sizeof *out);
+    for (int i = 0; i < (split ? 2 : 1); i++) {
+        rc_pool *pool = &out[i];
+        (void)snprintf(pool->name, sizeof pool->name, "%s",
+                       split ? (i == 0 ? "prefill" : "decode") : "all");
+        pool->role = split ? (i == 0 ? RC_POOL_PREFILL : RC_POOL_DECODE) : RC_POOL_MIXED;
+        pool->replicas = i == 0 ? o->prefill : o->decode;
+        pool->tp = o->tp;
+        pool->cp = i == 0 ? o->cp : o->decode_cp;
+        pool->dynamic_cp = i == 0 && o->dynamic;
+        pool->price = p->offers[o->offer].price;
+        pool->pick = rc_plan_pick(p, o, pool->cp);
+        put_cut(&p->space, o, !split || i == 1, pool);
+    }
+    return split ? 2 : 1;
+}
+
 const char *rc_plan_pick_name(const rc_plan *p, const rc_plan_option *o) {
-    rc_pick pick = rc_plan_pick(p, o, o->cp);
-    return rc_pick_name(&pick);
+    rc_pool pools[2];
+    (void)plan_pools(p, o, pools);
+    return rc_pick_name(&pools[0].pick);
 }
 
 const char *rc_plan_option_text(const rc_plan *p, const rc_plan_option *o, char *buf, size_t size) {
-    char sched[48], variant[64];
+    char sched[48], variant[64], more[96];
+    rc_pool pools[2];
+    const int last = plan_pools(p, o, pools) - 1;
+    const rc_layout l = {.tp = pools[last].tp,
+                         .cp = pools[last].cp,
+                         .dcp = pools[last].dcp,
+                         .dp = pools[last].dp,
+                         .ep = pools[last].ep};
+    (void)rc_layout_more(&l, more, sizeof more);
     (void)snprintf(variant, sizeof variant, "%s%s", rc_plan_pick_name(p, o),
                    o->dynamic ? ", dynamic CP" : "");
     if (o->chunked)
@@ -45,12 +92,12 @@ const char *rc_plan_option_text(const rc_plan *p, const rc_plan_option *o, char 
         (void)snprintf(sched, sizeof sched, "prefill first");
     if (o->decode > 0)
         (void)snprintf(buf, size,
-                       "%d prefill CP%d + %d decode CP%d x TP%d, %s, %s, batch %d, KV %s",
-                       o->prefill, o->cp, o->decode, o->decode_cp, o->tp, variant, sched,
+                       "%d prefill CP%d + %d decode CP%d x TP%d%s, %s, %s, batch %d, KV %s",
+                       o->prefill, o->cp, o->decode, o->decode_cp, o->tp, more, variant, sched,
                        o->max_batch, rc_dtype_name((rc_dtype)o->kv));
     else
-        (void)snprintf(buf, size, "%d x CP%d x TP%d, %s, %s, batch %d, KV %s", o->prefill, o->cp,
-                       o->tp, variant, sched, o->max_batch, rc_dtype_name((rc_dtype)o->kv));
+        (void)snprintf(buf, size, "%d x CP%d x TP%d%s, %s, %s, batch %d, KV %s", o->prefill, o->cp,
+                       o->tp, more, variant, sched, o->max_batch, rc_dtype_name((rc_dtype)o->kv));
     return buf;
 }
 
@@ -77,9 +124,10 @@ double rc_plan_margin(const rc_plan *p, const rc_plan_outcome *o, int *tightest)
 
 bool plan_same_family(const rc_plan_option *a, const rc_plan_option *b) {
     return a->offer == b->offer && a->tp == b->tp && a->cp == b->cp &&
-           a->decode_cp == b->decode_cp && (a->decode > 0) == (b->decode > 0) &&
-           a->pick == b->pick && a->kv == b->kv && a->dynamic == b->dynamic &&
-           a->chunked == b->chunked && a->budget == b->budget && a->max_batch == b->max_batch;
+           a->decode_cp == b->decode_cp && (a->decode > 0) == (b->decode > 0) && a->dcp == b->dcp &&
+           a->dp == b->dp && a->ep == b->ep && a->pick == b->pick && a->kv == b->kv &&
+           a->dynamic == b->dynamic && a->chunked == b->chunked && a->budget == b->budget &&
+           a->max_batch == b->max_batch;
 }
 
 int rc_plan_kind(const rc_plan_option *o) {
@@ -101,8 +149,15 @@ typedef struct list {
     size_t count;
 } list;
 
+/* Sequences are cut over the GPUs of one TP group, and passes on fewer ranks need all weights there. */
+static bool goes_together(const rc_plan_option *o) {
+    const int cp = o->decode > 0 ? o->decode_cp : o->cp;
+    const bool spread = o->dp > 1 || o->ep < 0 || o->ep > o->tp;
+    return !(o->dcp > 1 && cp > 1) && !(o->dynamic && spread);
+}
+
 static void add(list *l, const rc_plan_option *o) {
-    if (!plan_on_offer(l->p, o))
+    if (!plan_on_offer(l->p, o) || !goes_together(o))
         return;
     if (l->at)
         l->at[l->count] = *o;
@@ -166,6 +221,18 @@ static void with_variant(list *l, rc_plan_option o) {
     }
 }
 
+static void with_groups(list *l, rc_plan_option o) {
+    const rc_plan_space *s = &l->p->space;
+    for (int d = 0; d < s->dcp.n; d++)
+        for (int g = 0; g < s->dp.n; g++)
+            for (int e = 0; e < s->ep.n; e++) {
+                o.dcp = (int16_t)s->dcp.v[d];
+                o.dp = (int16_t)s->dp.v[g];
+                o.ep = (int32_t)s->ep.v[e];
+                with_variant(l, o);
+            }
+}
+
 static void enumerate(list *l) {
     const rc_plan_space *s = &l->p->space;
     for (int m = 0; m < l->p->offer_count; m++)
@@ -173,7 +240,7 @@ static void enumerate(list *l) {
             for (int c = 0; c < s->cp.n; c++) {
                 rc_plan_option o = {
                     .offer = (int16_t)m, .tp = (int16_t)s->tp.v[t], .cp = (int16_t)s->cp.v[c]};
-                with_variant(l, o);
+                with_groups(l, o);
             }
 }
 

@@ -21,25 +21,6 @@ struct rc_plan_player {
 
 /* ---- what a trial plays ---------------------------------------------------------------------- */
 
-int plan_pools(const rc_plan *p, const rc_plan_option *o, rc_pool out[2]) {
-    bool split = o->decode > 0;
-    assert(o->prefill >= 1);
-    memset(out, 0, 2 * sizeof *out);
-    for (int i = 0; i < (split ? 2 : 1); i++) {
-        rc_pool *pool = &out[i];
-        (void)snprintf(pool->name, sizeof pool->name, "%s",
-                       split ? (i == 0 ? "prefill" : "decode") : "all");
-        pool->role = split ? (i == 0 ? RC_POOL_PREFILL : RC_POOL_DECODE) : RC_POOL_MIXED;
-        pool->replicas = i == 0 ? o->prefill : o->decode;
-        pool->tp = o->tp;
-        pool->cp = i == 0 ? o->cp : o->decode_cp;
-        pool->dynamic_cp = i == 0 && o->dynamic;
-        pool->price = p->offers[o->offer].price;
-        pool->pick = rc_plan_pick(p, o, pool->cp);
-    }
-    return split ? 2 : 1;
-}
-
 static void scale_machine(rc_machine *m, const rc_plan_trial *t) {
     assert(t->matrix > 0.0 && t->hbm > 0.0 && t->network > 0.0 && t->memory > 0.0);
     m->bf16_rate *= t->matrix;

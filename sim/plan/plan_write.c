@@ -15,6 +15,7 @@
 #include "sim/base/find.h"
 #include "sim/model/notes.h"
 #include "sim/plan/plan_file.h"
+#include "sim/plan/plan_internal.h"
 
 static const char *const resources[RC_PLAN_RESOURCES] = {"prefill", "decode", "network", "memory"};
 static const char *const stands_for[RC_PLAN_RESOURCES] = {"matrix rate", "HBM rate", "network rate",
@@ -226,6 +227,12 @@ static void json_result(rc_json *j, json_t *o, const rc_plan_file *f, const rc_p
     rc_json_int(j, o, "prefill_replicas", c->decode > 0 ? c->prefill : 0);
     rc_json_int(j, o, "decode_replicas", c->decode);
     rc_json_int(j, o, "decode_cp", c->decode_cp);
+    if (c->dcp > 1)
+        rc_json_int(j, o, "dcp", c->dcp);
+    if (c->dp > 1)
+        rc_json_int(j, o, "dp_attention", c->dp);
+    if (c->ep > 1 || c->ep < 0)
+        rc_json_int(j, o, "ep", c->ep < 0 ? 0 : c->ep);
     rc_json_text(j, o, "variant", rc_plan_pick_name(&f->plan, c));
     rc_json_bool(j, o, "dynamic_cp", c->dynamic);
     rc_json_text(j, o, "scheduler", c->chunked ? "chunked" : "prefill-first");
@@ -350,19 +357,45 @@ static void write_node(FILE *f, const rc_node *n) {
     (void)fputc(map ? '}' : ']', f);
 }
 
+/* What a pool has beside tp, cp and its schedule, as keys. */
+static const char *cut_text(const rc_pool *pool, char *buf, size_t size) {
+    static const char *const mla[] = {"least-work", "materialised", "absorbed"};
+    char dcp[24] = "", dp[32] = "", ep[24] = "", skew[48] = "", form[32] = "";
+    if (pool->dcp > 1)
+        (void)snprintf(dcp, sizeof dcp, ", dcp: %d", pool->dcp);
+    if (pool->dp > 1)
+        (void)snprintf(dp, sizeof dp, ", dp_attention: %d", pool->dp);
+    if (pool->ep > 1)
+        (void)snprintf(ep, sizeof ep, ", ep: %d", pool->ep);
+    if (pool->expert_skew > 0.0)
+        (void)snprintf(skew, sizeof skew, ", expert_skew: %.10g", pool->expert_skew);
+    if (pool->mla != RC_MLA_LEAST_WORK)
+        (void)snprintf(form, sizeof form, ", mla: %s", mla[pool->mla]);
+    (void)snprintf(buf, size, "%s%s%s%s%s", dcp, dp, ep, skew, form);
+    return buf;
+}
+
 static void pool_text(const rc_plan *p, const rc_plan_option *o, char *buf, size_t size) {
-    const char *variant = rc_plan_pick_name(p, o);
-    if (o->decode == 0) {
+    const char *variant = rc_plan_pick_name(p, o), *dynamic = o->dynamic ? "true" : "false";
+    rc_pool pools[2];
+    char first[160], last[160], cut[48] = "";
+    const int n = plan_pools(p, o, pools);
+    (void)cut_text(&pools[0], first, sizeof first);
+    if (n == 1) {
         (void)snprintf(buf, size,
-                       "[{name: all, replicas: %d, tp: %d, cp: %d, variant: %s, dynamic_cp: %s}]",
-                       o->prefill, o->tp, o->cp, variant, o->dynamic ? "true" : "false");
+                       "[{name: all, replicas: %d, tp: %d, cp: %d, variant: %s, dynamic_cp: %s%s}]",
+                       o->prefill, o->tp, o->cp, variant, dynamic, first);
         return;
     }
+    (void)cut_text(&pools[1], last, sizeof last);
+    if (pools[1].dcp > 1)
+        (void)snprintf(cut, sizeof cut, ", variant: %s", rc_pick_name(&pools[1].pick));
     (void)snprintf(buf, size,
                    "[{name: prefill, role: prefill, replicas: %d, tp: %d, cp: %d, variant: %s, "
-                   "dynamic_cp: %s}, {name: decode, role: decode, replicas: %d, tp: %d, cp: %d}]",
-                   o->prefill, o->tp, o->cp, variant, o->dynamic ? "true" : "false", o->decode,
-                   o->tp, o->decode_cp);
+                   "dynamic_cp: %s%s}, {name: decode, role: decode, replicas: %d, tp: %d, cp: "
+                   "%d%s%s}]",
+                   o->prefill, o->tp, o->cp, variant, dynamic, first, o->decode, o->tp,
+                   o->decode_cp, cut, last);
 }
 
 static rc_status set_int(rc_doc *doc, const char *key, int64_t v, rc_error *err) {
@@ -372,7 +405,7 @@ static rc_status set_int(rc_doc *doc, const char *key, int64_t v, rc_error *err)
 }
 
 static rc_status put_option(rc_plan_file *f, const rc_plan_option *o, rc_error *err) {
-    char text[512];
+    char text[1024];
     rc_doc *d = f->doc;
     RC_TRY(rc_doc_set_text(d, "machine", f->plan.offers[o->offer].file, err));
     (void)snprintf(text, sizeof text, "%.17g", f->plan.offers[o->offer].price);

@@ -81,6 +81,26 @@ static void test_all_keys(void **state) {
     rc_plan_close(&file);
 }
 
+/* Groups multiply the GPUs of what decodes: 2 replicas of 4 groups of 2 GPUs, and beside them 3 of 2 x 2. */
+static void test_groups(void **state) {
+    (void)state;
+    const rc_plan_option mixed = {.tp = 2, .cp = 1, .prefill = 2, .dp = 4};
+    const rc_plan_option apart = {
+        .tp = 2, .cp = 2, .decode_cp = 1, .prefill = 3, .decode = 2, .dp = 4};
+    assert_int_equal(rc_plan_gpus(&mixed), 2 * 4 * 2);
+    assert_int_equal(rc_plan_gpus(&apart), 3 * 2 * 2 + 2 * 4 * 2);
+    assert_true(rc_plan_groups(&mixed, false) == 8 && rc_plan_groups(&apart, false) == 3 &&
+                rc_plan_groups(&apart, true) == 8);
+    read_well(HEAD OFFERS SLO
+              "space: {tp: 8, dcp: [1, 2], dp_attention: 2, ep: [1, 0], dcp_variant: "
+              "dcp-a2a, expert_skew: 0.5, mla: absorbed}\n");
+    const rc_plan_space *s = &file.plan.space;
+    assert_true(s->dcp.n == 2 && s->dp.v[0] == 2 && s->ep.v[0] == 1 && s->ep.v[1] == -1);
+    assert_string_equal(s->cut->name, "dcp-a2a");
+    assert_true(s->expert_skew == 0.5 && s->mla == RC_MLA_ABSORBED);
+    rc_plan_close(&file);
+}
+
 static void test_errors(void **state) {
     (void)state;
     says(HEAD OFFERS SLO, "p.yaml:1:1: missing key 'space' at the top level");
@@ -161,6 +181,12 @@ static void round_trip(const rc_plan_option *o) {
         const rc_pool *x = &played->pools[i], *y = &written->pools[i];
         assert_true(x->role == y->role && x->replicas == y->replicas && x->tp == y->tp &&
                     x->cp == y->cp && x->dynamic_cp == y->dynamic_cp);
+        const rc_layout mine = rc_pool_layout(played, x, x->cp),
+                        read = rc_pool_layout(written, y, y->cp);
+        assert_true(rc_layout_dcp(&mine) == rc_layout_dcp(&read) &&
+                    rc_layout_dp(&mine) == rc_layout_dp(&read) &&
+                    rc_layout_ep(&mine) == rc_layout_ep(&read));
+        assert_true(x->dcp < 2 || strcmp(rc_pick_name(&x->pick), rc_pick_name(&y->pick)) == 0);
         assert_true(x->role == RC_POOL_DECODE || x->pick.by == y->pick.by);
         assert_string_equal(x->name, y->name);
     }
@@ -194,6 +220,9 @@ static void test_round_trip(void **state) {
          .decode = 3,
          .dynamic = true,
          .max_batch = 64},
+        {.tp = 16, .cp = 1, .prefill = 1, .max_batch = 8, .dcp = 2},
+        {.tp = 16, .cp = 1, .decode_cp = 1, .prefill = 1, .decode = 1, .max_batch = 8, .dcp = 2},
+        {.tp = 8, .cp = 1, .decode_cp = 1, .prefill = 1, .decode = 1, .max_batch = 8, .dp = 2},
     };
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
         round_trip(&options[i]);
@@ -241,10 +270,10 @@ static void test_play(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),  cmocka_unit_test(test_kv_of_the_scenario),
-        cmocka_unit_test(test_kv_memory), cmocka_unit_test(test_all_keys),
-        cmocka_unit_test(test_errors),    cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_play),
+        cmocka_unit_test(test_defaults),   cmocka_unit_test(test_kv_of_the_scenario),
+        cmocka_unit_test(test_kv_memory),  cmocka_unit_test(test_all_keys),
+        cmocka_unit_test(test_errors),     cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_play),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,6 +66,7 @@ static int setup(void **state) {
     plan.threads = 2;
     plan.quiet = true;
     rc_plan_space *s = &plan.space;
+    s->dcp = s->dp = s->ep = (rc_plan_ints){.v = {1}, .n = 1};
     s->tp = (rc_plan_ints){.v = {8}, .n = 1};
     s->cp = (rc_plan_ints){.v = {1, 2, 4}, .n = 3};
     s->decode_cp = (rc_plan_ints){.v = {1}, .n = 1};
