@@ -154,8 +154,7 @@ static void add_point(const rc_gpu *g, const rc_point *p, pool_bytes *b) {
     *w = larger(*w, n * s.in_stride);
     b->x = larger(b->x, n * x_bytes(p));
     b->out = larger(b->out, n * s.out_stride);
-    b->scales =
-        larger(b->scales, 8 * (size_t)p->experts * larger((size_t)p->b, (size_t)p->c));
+    b->scales = larger(b->scales, 8 * (size_t)p->experts * larger((size_t)p->b, (size_t)p->c));
     b->scales = larger(b->scales, 4 * (size_t)p->a);
     b->pairs = larger(b->pairs, 4 * (size_t)(tokens_of(p) * (p->top_k > 0 ? p->top_k : 1)));
 }

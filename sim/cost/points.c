@@ -27,10 +27,11 @@ static void read_axes(const rc_row *r, const rc_op_info *info, rc_axes *at) {
         at->at[RC_AXIS_NODES] = 1;
 }
 
-/* A limit on NCCL's CTAs, and standing between compute kernels, make curves of their own, which
- * transfers are priced by. */
+/* A limit on NCCL's CTAs, standing between compute kernels, and an all-reduce of our own in place of NCCL's
+ * make curves of their own, which transfers are priced by. */
 static bool prices(const char *condition) {
-    return strncmp(condition, "@ctas", 5) == 0 || strcmp(condition, "@apart") == 0;
+    return strncmp(condition, "@ctas", 5) == 0 || strcmp(condition, "@apart") == 0 ||
+           strcmp(condition, "@oneshot") == 0 || strcmp(condition, "@twoshot") == 0;
 }
 
 rc_op rc_row_op(const rc_row *r, rc_axes *at) {

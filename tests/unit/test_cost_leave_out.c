@@ -73,6 +73,8 @@ static const kernel kernels[] = {
     {"ep_combine", RC_BF16, "normal", {8.0, 8.0}, RC_PUBLISHED},
     {"mla_prefill", RC_BF16, "", {8.0, 8.0}, RC_MEASURED},
     {"mla_decode", RC_BF16, "", {8.0, 8.0}, RC_MEASURED},
+    {"moe_ffn", RC_BF16, "", {11.3, 10.4}, RC_MEASURED},
+    {"moe_ffn", RC_FP8, "", {8.0, 8.0}, RC_MEASURED},
     {"ep_combine", RC_BF16, "low_latency", {8.0, 8.0}, RC_PUBLISHED},
 };
 
