@@ -52,10 +52,30 @@ choice() {
         local prompt step
         prompt=$(forward "$file" "${prefill[@]}")
         step=$(forward "$file" "${decode[@]}")
-        awk -v OFS=, -v t="$tokens" -v n="$name" -v a="$(field ttft_ms <<< "$prompt")" \
-            -v b="$(field ttit_ms <<< "$step")" -v m="$(field memory_bytes.total <<< "$prompt")" \
-            'BEGIN { print t, n, a, b, m == "" ? "" : m / 1e9 }'
+        row "$name" "$tokens" "$prompt" "$step"
     done
+}
+
+# A turn of 8K new tokens behind 128K or 1M, of which a share is kept; a step behind both.
+turn() { # scenario, name, share, how it is kept
+    local tokens kept prompt step
+    for tokens in 128000 1000000; do
+        kept=$(awk -v t="$tokens" -v s="$3" 'BEGIN { printf "%d", t * s + 8000 }')
+        prompt=$(forward "$1" --set tokens.new=8000 --set "tokens.cached=$tokens" --set "history.share=$3" \
+            --set "history.kept=$4")
+        step=$(forward "$1" --set phase=decode --set tokens.new=1 --set "tokens.cached=$kept" \
+            --set parallel.variant=pass-q)
+        row "$2" "$tokens" "$prompt" "$step"
+    done
+}
+
+row() { # name, tokens, JSON of the prompt, of the step
+    local step
+    step=$(field speculative.ttit_ms <<< "$4")
+    awk -v OFS=, -v t="$2" -v n="${1//,/ and}" -v a="$(field ttft_ms <<< "$3")" \
+        -v b="${step:-$(field ttit_ms <<< "$4")}" -v m="$(field memory_bytes.total <<< "$3")" \
+        -v d="$(field speculative.draft_weight_bytes <<< "$4")" \
+        'BEGIN { print t, n, a, b, m == "" ? "" : (m + d) / 1e9 }'
 }
 
 int4-kv() {
@@ -80,10 +100,47 @@ tp-transfers() {
     choice llama-405b.yaml "CP8 x TP8"
 }
 
+windows() {
+    choice llama-405b.yaml "all keys"
+    choice llama-405b.yaml "last 8K, first 1K" attention.pattern=window-global attention.window=8K attention.global=1K
+    choice llama-405b.yaml "last 1K, first 1K" attention.pattern=window-global attention.window=1K attention.global=1K
+}
+
+top-k() {
+    choice llama-405b.yaml "all keys"
+    choice llama-405b.yaml "2K keys, 8 heads of index" attention.pattern=top-k attention.keys=2K attention.index_heads=8
+    choice llama-405b.yaml "2K keys, free choice" attention.pattern=top-k attention.keys=2K attention.index_heads=0
+}
+
+history() {
+    turn llama-405b.yaml "all kept" 1 cached
+    turn llama-405b.yaml "half kept" 0.5 cached
+    turn llama-405b.yaml "a quarter kept" 0.25 cached
+    turn llama-405b.yaml "a quarter computed again" 0.25 new
+}
+
+drafts() {
+    local k
+    choice deepseek-v3.2.yaml "no drafts"
+    for k in 1 2 3; do
+        choice deepseek-v3.2.yaml "$k drafts" "decode:speculative.drafts=$k" decode:speculative.acceptance=0.85
+    done
+}
+
+round-robin() {
+    choice deepseek-v3.2.yaml "round-robin"
+    choice deepseek-v3.2.yaml "zigzag" prefill:parallel.chosen_keys=zigzag
+}
+
 title() {
     case $1 in
         int4-kv) echo "Llama 3.1 405B, CP8 x TP8 over TCP: the KV cache in fewer bytes" ;;
         messages) echo "Llama 3.1 405B, CP8 x TP8 over TCP: messages in fewer bytes" ;;
+        windows) echo "Llama 3.1 405B, CP8 x TP8 over TCP: a window and the first tokens" ;;
+        top-k) echo "Llama 3.1 405B, CP8 x TP8 over TCP: 2K chosen keys, and what the choice costs" ;;
+        history) echo "Llama 3.1 405B, CP8 x TP8 over TCP: 8K new tokens behind a history that is kept in part" ;;
+        drafts) echo "DeepSeek-V3.2 on 64 GPUs over TCP: drafts by its own layer, acceptance 0.85" ;;
+        round-robin) echo "DeepSeek-V3.2 on 64 GPUs over TCP: tokens of prompts in turn, or in two chunks a rank" ;;
         tp-transfers) echo "Llama 3.1 405B on 64 GPUs over TCP: all-reduces between nodes in fewer bytes" ;;
     esac
 }
@@ -95,7 +152,7 @@ draw() { # what-if
         printf 'set terminal pngcairo size 1500,520 font "sans,11"\nset output "%s/%s.png"\n' "$out" "$1"
         printf 'set datafile separator ","\nset multiplot layout 1,3 title "%s" font "sans,13"\n' "$(title "$1")"
         printf 'set style fill solid 0.85 border -1\nset boxwidth 0.9\nset grid y\nset yrange [0:*]\n'
-        printf 'set xtics ("128K tokens" 0, "1M tokens" 1) scale 0\nset xrange [-0.6:1.6]\n'
+        printf 'set xtics ("128K tokens" 0, "1M tokens" 1) scale 0\nset bmargin 6\nset xrange [-0.6:1.6]\n'
         printf 'set key outside bottom center horizontal\n'
         local column=3 label
         for label in "TTFT (s)" "TTIT (ms)" "memory of a GPU that prefills (GB)"; do
@@ -115,7 +172,7 @@ draw() { # what-if
     } | gnuplot
 }
 
-all=(int4-kv messages tp-transfers)
+all=(int4-kv messages tp-transfers windows top-k history drafts round-robin)
 [ $# -gt 0 ] || set -- "${all[@]}"
 for what in "$@"; do
     {

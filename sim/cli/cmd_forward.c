@@ -43,6 +43,7 @@ typedef struct answer {
     double wall;
     rc_notes notes;
     rc_op_sources sources;
+    rc_speculated speculated; /* where the scenario speculates */
 } answer;
 
 static rc_status parse(int argc, char **argv, forward_flags *f, bool *helped, rc_error *err) {
@@ -335,12 +336,41 @@ static void print_others(const answer *a) {
                best->layout.tp, best->schedule->name, a->scenario.schedule->name);
 }
 
+static void print_speculation(const answer *a) {
+    const rc_speculation *how = &a->scenario.speculation;
+    const rc_speculated *s = &a->speculated;
+    if (how->drafts == 0)
+        return;
+    printf("speculative: %d drafts of %.3f ms and a pass of %.3f ms make %.3f tokens at acceptance "
+           "%g: TTIT %.3f ms (%+.1f %%)\n",
+           how->drafts, 1e3 * s->draft, 1e3 * s->verify, s->tokens, how->acceptance, 1e3 * s->ttit,
+           100.0 * (s->ttit / a->result.time - 1.0));
+    printf("layers that draft, on a GPU: weights %.2f GB, KV %.2f GB\n", s->weights / 1e9,
+           s->kv / 1e9);
+}
+
+static void json_speculation(rc_json *j, json_t *root, const answer *a) {
+    const rc_speculated *s = &a->speculated;
+    if (a->scenario.speculation.drafts == 0)
+        return;
+    json_t *o = rc_json_object(j, root, "speculative");
+    rc_json_int(j, o, "drafts", a->scenario.speculation.drafts);
+    rc_json_real(j, o, "acceptance", a->scenario.speculation.acceptance);
+    rc_json_real(j, o, "draft_ms", 1e3 * s->draft);
+    rc_json_real(j, o, "verify_ms", 1e3 * s->verify);
+    rc_json_real(j, o, "tokens_a_step", s->tokens);
+    rc_json_real(j, o, "ttit_ms", 1e3 * s->ttit);
+    rc_json_real(j, o, "draft_weight_bytes", s->weights);
+    rc_json_real(j, o, "draft_kv_bytes", s->kv);
+}
+
 static rc_status print_text(const answer *a, rc_error *err) {
     rc_table *t = breakdown_table(a);
     print_head(a);
     rc_status st = rc_table_print(t, stdout, err);
     rc_table_destroy(t);
     print_clock(a);
+    print_speculation(a);
     print_memory(&a->result.memory, &a->scenario.machine);
     print_basis(a);
     if (st == RC_OK)
@@ -448,6 +478,7 @@ static rc_json *answer_json(const answer *a) {
     rc_json_real(j, root, "flop_rate", r->flop_rate);
     rc_json_real(j, root, "mfu", r->mfu);
     json_clock(j, root, &r->clock);
+    json_speculation(j, root, a);
     json_memory(j, root, &r->memory);
     rc_basis_json(j, root, r->basis);
     rc_op_sources_json(j, root, &a->sources, &s->machine);
@@ -515,6 +546,15 @@ static void take_notes(answer *a) {
     rc_notes_print(&a->notes, stderr);
 }
 
+static rc_status speculate(answer *a, const rc_spec *spec, rc_error *err) {
+    rc_forward_ctx *ctx = rc_forward_ctx_create();
+    if (!ctx)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for a forward pass");
+    rc_status st = rc_speculate(ctx, spec, &a->scenario.speculation, &a->speculated, err);
+    rc_forward_ctx_destroy(ctx);
+    return st;
+}
+
 static rc_status evaluate(answer *a, const forward_flags *f, const rc_costs *costs, rc_error *err) {
     rc_spec spec = rc_scenario_spec(&a->scenario, costs);
     spec.unfold = f->unfold;
@@ -527,6 +567,8 @@ static rc_status evaluate(answer *a, const forward_flags *f, const rc_costs *cos
     spec.draws = f->quiet ? 0 : (int)f->draws;
     spec.seed = (uint64_t)f->seed;
     RC_TRY(run(&spec, a, &a->result, err));
+    if (a->scenario.speculation.drafts > 0)
+        RC_TRY(speculate(a, &spec, err));
     if (!f->quiet && !f->csv)
         RC_TRY(run_others(a, costs, err));
     if (!f->quiet && !f->csv)

@@ -199,6 +199,18 @@ static void dsa_attention(const rc_op_info *op, const rc_axes *at, double elemen
     latent(at, element, entries, q, entries, 1.0, out);
 }
 
+/* The same where the heads of a group share a key and a value of their own. A tile of a kernel has 64
+ * rows of one query, of which a group fills as many as it has heads. */
+static void grouped_sparse(const rc_op_info *op, const rc_axes *at, double element, rc_work *out) {
+    const double TILE = 64.0;
+    double q = of(at, RC_AXIS_QUERIES), entries = q * of(at, RC_AXIS_KEPT);
+    double hq = of(at, RC_AXIS_QUERY_HEADS), hkv = of(at, RC_AXIS_KV_HEADS);
+    double dk = of(at, RC_AXIS_HEAD_K), dv = of(at, RC_AXIS_HEAD_V);
+    (void)op;
+    out->flops = 2.0 * (dk + dv) * hkv * fmax(hq / hkv, TILE) * entries;
+    out->bytes = element * entries * hkv * (dk + dv) + 2.0 * q * hq * (dk + dv);
+}
+
 /* A matrix of head_k x head_v for each head and sequence is the state: a token adds to it and reads
  * from it; it is fetched and put back once a sequence, in fp32. */
 static void linear_attention(const rc_op_info *op, const rc_axes *at, double element,
@@ -502,6 +514,24 @@ static const rc_op_info table[] = {
      REACH(0.2, 0.6, RC_BOUND_MEMORY),
      .power = 1.0,
      .work = linear_attention},
+    /* Of decode steps, whose kernels cut the keys of a query over all SMs. The published rows of
+     * dsa_index are of the kernel of prompts, which leaves them to one. */
+    {.name = "dsa_index_step",
+     .column = {RC_AXIS_QUERIES, RC_AXIS_KEYS, RC_AXIS_HEADS, RC_AXIS_SEQUENCES},
+     .along = RC_AXIS_KEYS,
+     .fixed = {RC_AXIS_HEADS, RC_AXIS_HEAD_K, RC_AXIS_SEQUENCES, RC_AXIS_QUERIES},
+     REACH(0.4, 0.7, RC_BOUND_GEMM),
+     .type = RC_TYPE_FP8,
+     .power = 1.0,
+     .work = dsa_index},
+    {.name = "grouped_sparse",
+     .column = {RC_AXIS_QUERIES, RC_AXIS_KEPT, RC_AXIS_QUERY_HEADS, RC_AXIS_KV_HEADS},
+     .along = RC_AXIS_QUERIES,
+     .fixed = {RC_AXIS_QUERY_HEADS, RC_AXIS_KV_HEADS, RC_AXIS_HEAD_K, RC_AXIS_HEAD_V, RC_AXIS_KEPT},
+     REACH(0.6, 1.0, RC_BOUND_ATTENTION),
+     .type = RC_TYPE_FP8,
+     .power = 1.0,
+     .work = grouped_sparse},
     ELEMENTWISE_AS("quantize_int4", 2.53125, "quantize_fp8"),
     ELEMENTWISE_AS("dequantize_fp8", 3.03125, "quantize_fp8"),
     ELEMENTWISE_AS("dequantize_int4", 2.53125, "quantize_fp8"),

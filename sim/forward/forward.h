@@ -67,6 +67,7 @@ typedef struct rc_spec {
     bool rotary_by_chunk;  /* a launch for each of a rank's two chunks, as the rings that are run */
     bool plain_first_norm; /* where the pass is laid out in full: its first norm adds nothing to the
                               residual stream. In a long model nothing, in one layer a part */
+    int verified;          /* rc_request.verified */
     bool stand_in; /* `seqs` stand for sequences of other sizes: their attention is modelled */
     int draws;     /* for p5 and p95; 0: none (p5 = p95 = time) */
     double

@@ -32,6 +32,7 @@ rc_request rc_spec_request(const rc_spec *spec, int repeats) {
                      .messages_wait = rc_contention_of(spec).waits,
                      .rotary_by_chunk = spec->rotary_by_chunk,
                      .plain_first_norm = spec->plain_first_norm,
+                     .verified = spec->verified,
                      .stand_in = spec->stand_in};
     rq.nodes_per_rank = (int)rc_ceil_div(spec->layout.tp, m->gpus_per_node);
     rq.ranks_per_node = m->gpus_per_node / spec->layout.tp;
@@ -91,8 +92,9 @@ rc_status rc_forward_check(const rc_spec *spec, rc_memory *memory, rc_error *err
                        spec->schedule->name);
     const rc_request rq = rc_spec_request(spec, 0);
     RC_TRY(rc_schedule_check(&rq, err));
+    const int64_t rows = spec->verified > 1 ? spec->verified : 1; /* of one sequence's cache */
     RC_TRY(rc_pass_memory(spec->schedule, spec->model, &spec->layout, sum_tokens(spec, false),
-                          sum_tokens(spec, true), (int64_t)spec->seq_count, rc_machine_usable(m),
-                          memory, err));
+                          sum_tokens(spec, true) / rows, (int64_t)spec->seq_count / rows,
+                          rc_machine_usable(m), memory, err));
     return rc_memory_check(memory, spec->model, &spec->layout, err);
 }

@@ -64,11 +64,13 @@ rc_status rc_scenario_cut(const rc_section *s, rc_layout *out, rc_error *err) {
 
 static rc_status read_parallel(const rc_section *root, rc_scenario *out, rc_error *err) {
     rc_section s;
-    int variant;
+    int variant, chosen = 0;
     int64_t stages;
     RC_TRY(rc_section_enter(root, "parallel", &s, err));
     RC_TRY(rc_scenario_cut(&s, &out->layout, err));
     RC_TRY(rc_section_whole(&s, "pp", &stages, err));
+    RC_TRY(rc_section_choice(&s, "chosen_keys", &chosen, err));
+    out->layout.zigzag = chosen == 1;
     RC_TRY(rc_section_choice(&s, "variant", &variant, err));
     out->staging.stages = (int)stages;
     if (stages > out->model.layers)
@@ -207,6 +209,23 @@ static rc_status read_ways(const rc_section *root, rc_scenario *out, rc_error *e
     return read_share(root, &out->ring_share, err);
 }
 
+static rc_status read_speculation(const rc_section *root, rc_scenario *out, rc_error *err) {
+    rc_section s;
+    int64_t drafts = 0;
+    RC_TRY(rc_section_enter(root, "speculative", &s, err));
+    if (!s.map)
+        return RC_OK;
+    RC_TRY(rc_section_whole(&s, "drafts", &drafts, err));
+    RC_TRY(rc_section_number(&s, "acceptance", &out->speculation.acceptance, err));
+    out->speculation.drafts = (int)drafts;
+    if (out->phase != RC_DECODE || out->model.nextn == 0)
+        return rc_node_fail(rc_section_node(&s, "drafts"), err, RC_E_INPUT,
+                            "key 'drafts': drafts are of decode steps of a model with layers that "
+                            "predict further tokens, of which %s has %d",
+                            out->model.name, out->model.nextn);
+    return RC_OK;
+}
+
 static rc_status read_document(const rc_node *top, const char *const *sets, size_t set_count,
                                rc_scenario *out, rc_error *err) {
     rc_section root;
@@ -215,10 +234,15 @@ static rc_status read_document(const rc_node *top, const char *const *sets, size
     RC_TRY(rc_section_prose(&root, "description", out->description, sizeof out->description, err));
     RC_TRY(rc_scenario_parts(&root, sets, set_count, &out->model, &out->machine, err));
     RC_TRY(read_ways(&root, out, err));
+    RC_TRY(rc_scenario_attention(&root, &out->model, err));
     rc_model_dtypes(&out->model, &out->layout);
     RC_TRY(rc_scenario_dtypes(&root, &out->layout, err));
     RC_TRY(read_parallel(&root, out, err));
     RC_TRY(read_sequences(&root, out, err));
+    RC_TRY(rc_scenario_history(&root, &out->history, err));
+    for (size_t i = 0; i < out->seq_count; i++)
+        out->seqs[i] = rc_history_left(&out->history, out->seqs[i]);
+    RC_TRY(read_speculation(&root, out, err));
     RC_TRY(rc_spread_sequences(&out->model, rc_layout_dp(&out->layout), out->seqs, out->seq_count,
                                &out->own, &out->elsewhere, &out->elsewhere_flops, err));
     return read_what_if(&root, &out->layout, &out->what_if, err);

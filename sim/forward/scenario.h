@@ -4,7 +4,9 @@
 #ifndef RC_FORWARD_SCENARIO_H
 #define RC_FORWARD_SCENARIO_H
 #include "sim/base/doc.h"
+#include "sim/forward/fewer.h"
 #include "sim/forward/forward.h"
+#include "sim/forward/speculate.h"
 #include "sim/forward/staged.h"
 #include "sim/keys/keys.h"
 
@@ -24,6 +26,8 @@ typedef struct rc_scenario {
     bool eager, serial_ring;
     rc_ring_share ring_share;
     rc_what_if what_if;
+    rc_history history;
+    rc_speculation speculation;
 } rc_scenario;
 
 /* Read a scenario, its model and its machine. `sets` are "key=value" texts applied in order:

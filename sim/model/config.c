@@ -318,6 +318,7 @@ static rc_status note_more(const rc_config *c) {
     for (int i = 0; mtp[i] != NULL; i++) {
         int64_t n = 0;
         RC_TRY(rc_config_int(c, mtp[i], 0, 1000, 0, &n));
+        c->m->nextn += (int)n;
         if (n > 0)
             rc_note(&c->m->notes,
                     "%lld layers that predict further tokens (key '%s') are not "

@@ -166,7 +166,9 @@ typedef struct rc_layer_kind {
     int64_t ffn;         /* FFN inner width */
     rc_mixer mixer;
     rc_ffn after;         /* what follows the mixer */
-    int64_t window;       /* keys that a query sees at most; 0: all */
+    int64_t window;       /* last keys that a query sees at most; 0: all */
+    int64_t global;       /* first keys that it sees besides, where it has a window */
+    bool keeps_all;       /* keys that no query will see are kept all the same */
     bool sinks;           /* one learnt score a query head */
     bool output_gate;     /* queries come with a gate on the output of attention */
     bool values_are_keys; /* no projection of values */
@@ -214,6 +216,7 @@ typedef struct rc_model {
     int64_t context;       /* the longest sequence the model is meant for, RoPE scaling included */
     double rope_theta;
     int streams; /* residual streams; 0 and 1: one */
+    int nextn;   /* layers that predict further tokens, which nothing but speculation counts */
     int layers;  /* of all kinds together */
     int kinds;   /* at least 1 */
     rc_layer_kind kind[RC_KINDS];
@@ -223,6 +226,24 @@ typedef struct rc_model {
     rc_notes notes;                       /* about the file */
     bool without_embedding, without_head; /* a stage of a pipeline (rc_model_stage) */
 } rc_model;
+
+/* Keys that a query sees at most where it has a window; 0: all. */
+static inline int64_t rc_kind_seen(const rc_layer_kind *l) {
+    return l->window > 0 ? l->window + l->global : 0;
+}
+
+/* ---- what-ifs on attention (fewer_keys.c) ---------------------------------------------- */
+
+/* Fewer keys for every layer whose queries see all: a window and the first keys of the sequence, or
+ * keys that an indexer chooses. */
+typedef struct rc_fewer_keys {
+    int64_t window, global;     /* 0: no window */
+    int64_t top_k;              /* 0: no choice */
+    int index_heads, index_dim; /* of what chooses; in fp8, whole on every GPU of a TP group */
+    bool keeps_all;             /* of a window: the cache stays whole */
+} rc_fewer_keys;
+/* RC_E_INPUT where the model has no such layer. */
+rc_status rc_model_see_fewer(rc_model *m, const rc_fewer_keys *how, rc_error *err);
 
 /* Elements of projection p in all of a layer of this kind, whatever its form; 0: it has none. */
 double rc_projection_elements(const rc_model *m, const rc_layer_kind *l, rc_proj p);

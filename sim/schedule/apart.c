@@ -33,9 +33,10 @@ static double tails(const rc_builder *b, int rank) {
     (void)rank;
     for (size_t i = 0; i < b->rq->seq_count; i++)
         if (!rc_decodes(b, i))
-            tokens +=
-                2.0 * b->n *
-                fmin((double)b->window, (double)rc_ceil_div(b->rq->seqs[i].t, 2 * (int64_t)b->n));
+            tokens += 2.0 * b->n *
+                          fmin((double)b->kind->window,
+                               (double)rc_ceil_div(b->rq->seqs[i].t, 2 * (int64_t)b->n)) +
+                      fmin((double)b->kind->global, (double)(b->rq->seqs[i].t + b->rq->seqs[i].p));
     return tokens * rc_kv_token_bytes(b);
 }
 
@@ -69,6 +70,7 @@ typedef struct selected {
         tk;       /* of a rank: queries of a sequence, and keys that make as many pairs as
                                   it has, one for every `ratio` tokens */
     int64_t kept; /* keys that a query attends to, on average */
+    bool steps;   /* of sequences that decode */
 } selected;
 
 static int64_t at_least_one(double v) {
@@ -89,14 +91,33 @@ static selected of_prompts(const rc_builder *b) {
     return s;
 }
 
+/* One of the 2N chunks that prompts are cut into: its queries, over all keys before its end. */
+static selected of_chunk(const rc_builder *b, int chunk) {
+    const int64_t count = (int64_t)(b->rq->seq_count - b->decodes);
+    const double ratio = b->kind->selection.ratio;
+    double t = 0.0, p = 0.0;
+    for (size_t i = 0; i < b->rq->seq_count; i++) {
+        t += rc_decodes(b, i) ? 0.0 : (double)b->rq->seqs[i].t / (double)count;
+        p += rc_decodes(b, i) ? 0.0 : (double)b->rq->seqs[i].p / (double)count;
+    }
+    const double own = fmax(t / (2.0 * b->n), 1.0), before = p + chunk * own;
+    selected s = {.sequences = count, .tq = at_least_one(own)};
+    s.tk = at_least_one((before + (own + 1.0) / 2.0) / ratio + ((double)s.tq - 1.0) / 2.0);
+    s.kept = at_least_one(rc_layer_kept_mean(b->kind, own, before));
+    return s;
+}
+
 static selected of_decodes(const rc_builder *b) {
     double keys = 0.0;
     for (size_t i = 0; i < b->rq->seq_count; i++)
         keys += rc_decodes(b, i) ? (double)(b->rq->seqs[i].p + 1) / (double)b->decodes : 0.0;
-    return (selected){.sequences = rc_decode_tokens(b) * b->n,
-                      .tq = 1,
-                      .tk = at_least_one(keys / b->kind->selection.ratio),
-                      .kept = at_least_one(rc_layer_kept_mean(b->kind, 1.0, keys - 1.0) / b->n)};
+    const int rows = b->rq->verified > 1 ? b->rq->verified : 1;
+    return (selected){
+        .steps = true,
+        .sequences = rc_ceil_div((int64_t)b->decodes, rows), /* what pads a batch has no keys */
+        .tq = rows,
+        .tk = at_least_one(keys / b->kind->selection.ratio),
+        .kept = at_least_one(rc_layer_kept_mean(b->kind, 1.0, keys - 1.0) / b->n)};
 }
 
 /* Scores and choice, where the layer has an indexer, and attention to what was chosen. The first task
@@ -107,17 +128,20 @@ static void select_and_attend(rc_builder *b, uint32_t gpu, const selected *s, in
     const rc_op_sizes score = {
         .a = s->tq, .b = s->tk, .c = x->heads, .d = s->sequences, .key_size = x->dim};
     const rc_op_sizes choose = {.a = s->tq, .b = s->tk, .c = x->top_k, .d = s->sequences};
+    const bool grouped = b->kind->mixer == RC_MIX_ATTENTION && !b->kind->kept_once;
     const rc_op_sizes attend = {.a = s->tq * s->sequences,
                                 .b = s->kept,
                                 .c = heads,
+                                .d = grouped ? b->one.kv : 0,
                                 .key_size = b->one.key_size,
                                 .value_size = b->one.value_size};
     uint32_t first = b->at;
     if (x->heads > 0) {
-        rc_emit_op(b, gpu, RC_P_INDEX, "dsa_index", RC_FP8, &score);
+        rc_emit_op(b, gpu, RC_P_INDEX, s->steps ? "dsa_index_step" : "dsa_index", RC_FP8, &score);
         rc_emit_op(b, gpu, RC_P_INDEX, "dsa_topk", RC_BF16, &choose);
     }
-    rc_emit_op(b, gpu, RC_P_ATTENTION, "dsa_attention", b->rq->layout.kv, &attend);
+    rc_emit_op(b, gpu, RC_P_ATTENTION, grouped ? "grouped_sparse" : "dsa_attention",
+               b->rq->layout.kv, &attend);
     rc_emit_dep(b, first, have);
     b->att[gpu] = b->last[gpu * RC_LANE_COUNT + RC_LANE_COMPUTE];
 }
@@ -128,6 +152,13 @@ static void prompts(rc_builder *b) {
     const selected s = selects ? of_prompts(b) : (selected){0};
     for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
         uint32_t have = b->n > 1 ? b->mark[gpu] : RC_TASK_NONE;
+        if (selects && b->n > 1 && b->rq->layout.zigzag) {
+            const int rank = rc_rank_of(b, gpu);
+            const selected first = of_chunk(b, rank), second = of_chunk(b, 2 * b->n - 1 - rank);
+            select_and_attend(b, gpu, &first, b->one.query, have);
+            select_and_attend(b, gpu, &second, b->one.query, RC_TASK_NONE);
+            continue;
+        }
         if (selects) {
             select_and_attend(b, gpu, &s, b->one.query, have);
             continue;

@@ -16,7 +16,7 @@ double rc_layer_growth(const rc_layer_kind *l, int tp, rc_dtype kv) {
     const double token = rc_layer_form_of(l)->kv_bytes(l, tp, kv);
     if (l->selection.ratio > 0)
         return token / l->selection.ratio + rc_layer_index_bytes(l);
-    return l->window > 0 ? 0.0 : token;
+    return l->window > 0 && !l->keeps_all ? 0.0 : token;
 }
 
 double rc_layer_state_bytes(const rc_layer_kind *l, int tp) {
@@ -31,7 +31,8 @@ double rc_layer_state_bytes(const rc_layer_kind *l, int tp) {
 }
 
 double rc_layer_kept(const rc_layer_kind *l, int tp, rc_dtype kv, double tokens, double sequences) {
-    const double window = fmin(tokens, sequences * (double)l->window);
+    const double seen = l->keeps_all ? 0.0 : (double)rc_kind_seen(l);
+    const double window = fmin(tokens, sequences * seen);
     assert(tokens >= 0.0 && sequences >= 0.0);
     return tokens * rc_layer_growth(l, tp, kv) + sequences * rc_layer_state_bytes(l, tp) +
            window * rc_layer_form_of(l)->kv_bytes(l, tp, kv);
@@ -47,8 +48,8 @@ double rc_layer_kept_mean(const rc_layer_kind *l, double t, double p) {
     const rc_selection *s = &l->selection;
     assert(t >= 1.0 && p >= 0.0);
     if (s->ratio == 0)
-        return mean_of_least(p, t, l->window > 0 ? (double)l->window : p + t);
+        return mean_of_least(p, t, l->window > 0 ? (double)rc_kind_seen(l) : p + t);
     const double ratio = s->ratio, most = s->top_k > 0 ? s->top_k : p + t;
     double kept = mean_of_least(p / ratio, t / ratio, most);
-    return kept + (l->window > 0 ? mean_of_least(p, t, (double)l->window) : 0.0);
+    return kept + (l->window > 0 ? mean_of_least(p, t, (double)rc_kind_seen(l)) : 0.0);
 }

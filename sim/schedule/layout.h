@@ -35,7 +35,9 @@ typedef struct rc_layout {
     int ep; /* GPUs, side by side, over which experts are dealt; 0 and 1: they are not */
     rc_expert_way expert_transfer;
     double expert_skew; /* how unevenly experts are chosen (routing.h); 0: evenly */
-    rc_mla mla;         /* how prompts attend to latents; decode steps absorb them */
+    bool zigzag; /* of layers that choose keys: a rank has two chunks of a prompt, as elsewhere;
+                           else tokens in turn (round-robin) */
+    rc_mla mla;  /* how prompts attend to latents; decode steps absorb them */
 } rc_layout;
 
 /* GPUs of a TP group among which a token's keys and values lie on one: at least 1, even where `dcp`

@@ -65,7 +65,8 @@ static int matrices(const rc_model *m, const rc_layer_kind *l, int tp, rc_matrix
     }
     if (l->selection.heads > 0) {
         const double heads = l->selection.heads, dim = l->selection.dim;
-        out[n++] = (rc_matrix){.proj = RC_INDEX, .rows = heads * dim, .columns = rank};
+        out[n++] =
+            (rc_matrix){.proj = RC_INDEX, .rows = heads * dim, .columns = rank > 0.0 ? rank : d};
         out[n++] = (rc_matrix){.proj = RC_INDEX, .rows = dim + heads, .columns = d};
     }
     return n;
@@ -97,15 +98,20 @@ static double live_bytes(const rc_model *m, const rc_layer_kind *l, const rc_lay
 /* Queries that come from latents: these with keys and values in one product, then the queries. */
 static void through_latents(rc_builder *b, uint32_t gpu, int64_t t, int64_t keys, int64_t queries) {
     const rc_layout *l = &b->rq->layout;
-    const rc_selection *s = &b->kind->selection;
     const int64_t rank = b->kind->latent.q_rank, d = b->rq->model->hidden;
     rc_emit_gemm(b, gpu, RC_P_QKV, l->attn_weights, t, rank + keys, d);
     rc_emit_elementwise(b, gpu, RC_P_NORM, "rmsnorm", t, rank);
     rc_emit_gemm(b, gpu, RC_P_QKV, l->attn_weights, t, queries, rank);
-    if (s->heads > 0) {
-        rc_emit_gemm(b, gpu, RC_P_INDEX, l->attn_weights, t, (int64_t)s->heads * s->dim, rank);
-        rc_emit_gemm(b, gpu, RC_P_INDEX, l->attn_weights, t, s->dim + s->heads, d);
-    }
+}
+
+/* Queries of the indexer, from `width` elements of a token, and its keys and weights. */
+static void index_of(rc_builder *b, uint32_t gpu, int64_t t, int64_t width) {
+    const rc_selection *s = &b->kind->selection;
+    const rc_dtype w = b->rq->layout.attn_weights;
+    if (s->heads == 0)
+        return;
+    rc_emit_gemm(b, gpu, RC_P_INDEX, w, t, (int64_t)s->heads * s->dim, width);
+    rc_emit_gemm(b, gpu, RC_P_INDEX, w, t, s->dim + s->heads, b->rq->model->hidden);
 }
 
 static void before(rc_builder *b) {
@@ -122,6 +128,7 @@ static void before(rc_builder *b) {
             through_latents(b, gpu, t, keys, queries);
         else
             rc_emit_gemm(b, gpu, RC_P_QKV, l->attn_weights, t, queries + keys + gate, d);
+        index_of(b, gpu, t, b->kind->latent.q_rank > 0 ? b->kind->latent.q_rank : d);
         rc_emit_elementwise(b, gpu, RC_P_ROTARY, l->kv == RC_FP8 ? "rotary_kv_fp8" : "rotary_kv", t,
                             queries + (int64_t)b->hkv * (b->key_size + b->value_size));
     }

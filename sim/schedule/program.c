@@ -307,10 +307,10 @@ static void op_counts(const rc_shape *s, double times, rc_counts *n) {
         n->gemm_flops += times * 2.0 * a * b * c * d;
     else if (strcmp(s->op, "moe_ffn") == 0)
         n->gemm_flops += times * 6.0 * a * b * c;
-    else if (strcmp(s->op, "dsa_index") == 0)
+    else if (strcmp(s->op, "dsa_index") == 0 || strcmp(s->op, "dsa_index_step") == 0)
         n->attention_flops +=
             times * 2.0 * c * d * s->key_size * (a * (b - a) + a * (a + 1.0) / 2.0);
-    else if (strcmp(s->op, "dsa_attention") == 0)
+    else if (strcmp(s->op, "dsa_attention") == 0 || strcmp(s->op, "grouped_sparse") == 0)
         n->attention_flops += times * 2.0 * a * b * c * (s->key_size + s->value_size);
 }
 

@@ -101,7 +101,7 @@ static void set_heads(rc_builder *b, int tp) {
     b->latent = b->kind->mixer == RC_MIX_LATENT && h.query > 0;
     b->absorbed = b->latent && rc_absorbs(b->rq, b->kind);
     b->one = h;
-    b->window = b->kind->window;
+    b->window = rc_kind_seen(b->kind);
     if (b->latent)
         b->one = (rc_heads){.query = h.query,
                             .kv = 1,
@@ -330,6 +330,7 @@ rc_schedule_key rc_schedule_key_of(const rc_request *rq) {
                          .keys_packed = rc_layout_packs_keys(&rq->layout),
                          .queries_packed = rc_layout_packs_queries(&rq->layout),
                          .tp_packed = rq->layout.tp_wire != RC_BF16,
+                         .zigzag = rq->layout.zigzag,
                          .decode_phase = rq->phase == RC_DECODE,
                          .head = rq->head,
                          .unfold_tp = rq->unfold_tp,
@@ -354,8 +355,8 @@ bool rc_schedule_key_equal(const rc_schedule_key *a, const rc_schedule_key *b) {
            a->ffn_over_cp == b->ffn_over_cp && a->nodes_per_rank == b->nodes_per_rank &&
            a->ranks_per_node == b->ranks_per_node && a->order == b->order &&
            a->keys_packed == b->keys_packed && a->queries_packed == b->queries_packed &&
-           a->tp_packed == b->tp_packed && a->prefills == b->prefills && a->decodes == b->decodes &&
-           a->decode_phase == b->decode_phase && a->head == b->head &&
+           a->tp_packed == b->tp_packed && a->zigzag == b->zigzag && a->prefills == b->prefills &&
+           a->decodes == b->decodes && a->decode_phase == b->decode_phase && a->head == b->head &&
            a->unfold_tp == b->unfold_tp && a->eager == b->eager && a->ring_host == b->ring_host &&
            a->serial_ring == b->serial_ring && a->messages_wait == b->messages_wait &&
            a->as_template == b->as_template;

@@ -299,8 +299,10 @@ struct rc_request {
     bool rotary_by_chunk;  /* a rank has a launch for each of its two chunks of a prompt */
     bool plain_first_norm; /* the norm before the first layer adds nothing to the residual stream;
                               not in a template, whose layers of a kind are all alike */
-    bool stand_in;         /* `seqs` stand for sequences of other sizes, by a rule */
-    bool as_template;      /* a template (template.h) with one GPU a rank; `repeats` is not looked
+    int verified;     /* a decode step makes so many tokens of every sequence at once: `seqs` has
+                              it so many times; 0 and 1: one */
+    bool stand_in;    /* `seqs` stand for sequences of other sizes, by a rule */
+    bool as_template; /* a template (template.h) with one GPU a rank; `repeats` is not looked
                          at */
 };
 
@@ -332,6 +334,7 @@ typedef struct rc_schedule_key {
     bool prefills, decodes; /* there are such sequences */
     bool ffn_over_cp;
     bool keys_packed, queries_packed, tp_packed; /* for the way */
+    bool zigzag;
     bool cached; /* and some that prefill behind cached tokens, where the schedule has
                                these apart */
     bool decode_phase, head, unfold_tp, eager, ring_host, serial_ring, messages_wait, as_template;

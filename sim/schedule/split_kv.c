@@ -10,6 +10,8 @@
 uint32_t rc_emit_decode_of(rc_builder *b, uint32_t gpu, int hq, int hkv, int64_t batch,
                            int shares) {
     int64_t keys = 0, first = 0, longest = 0;
+    const int rows =
+        b->rq->verified > 1 ? b->rq->verified : 1; /* of a sequence, over the same keys */
     bool padded = !b->rq->schedule->decodes_everywhere && b->decodes % (size_t)b->n != 0;
     bool differ = false;
     assert(hq >= 1 && hkv >= 1 && batch >= 1 && shares >= 1);
@@ -27,10 +29,10 @@ uint32_t rc_emit_decode_of(rc_builder *b, uint32_t gpu, int hq, int hkv, int64_t
     }
     rc_shape s = rc_shape_of(RC_T_DECODE, RC_P_ATTENTION);
     s.dtype = b->rq->layout.kv;
-    s.a = batch;
+    s.a = rc_ceil_div(batch, rows);
     s.b = rc_ceil_div(keys, (int64_t)b->decodes);
     s.c = longest;
-    s.hq = hq;
+    s.hq = hq * rows;
     s.hkv = hkv;
     s.op = b->latent ? "mla_decode" : NULL;
     s.key_size = b->one.key_size;

@@ -89,7 +89,8 @@ double rc_model_fixed_gpu(const rc_model *m, int tp, rc_dtype kv) {
         bytes +=
             rc_model_layers_of(m, k) *
             (rc_layer_state_bytes(l, tp) +
-             (l->window > 0 ? (double)l->window * rc_layer_form_of(l)->kv_bytes(l, tp, kv) : 0.0));
+             (l->keeps_all ? 0.0
+                           : (double)rc_kind_seen(l) * rc_layer_form_of(l)->kv_bytes(l, tp, kv)));
     }
     return bytes;
 }

@@ -93,6 +93,22 @@ static rc_status needed(const rc_section *s, const char *key, int64_t *out, rc_e
     return rc_section_whole(s, key, out, err);
 }
 
+/* Keys that an indexer chooses are layers of the model, which scores all keys in every pass. A choice
+ * that is free is a limit on the keys alone. */
+static rc_status read_top_k(const rc_section *map, rc_serve *s, rc_error *err) {
+    int64_t heads = 0, dim = 0;
+    RC_TRY(needed(map, "keys", &s->window, err));
+    RC_TRY(rc_section_whole(map, "index_heads", &heads, err));
+    RC_TRY(rc_section_whole(map, "index_dim", &dim, err));
+    if (heads == 0)
+        return RC_OK;
+    s->pattern = RC_PATTERN_FULL;
+    return rc_model_see_fewer(
+        &s->model,
+        &(rc_fewer_keys){.top_k = s->window, .index_heads = (int)heads, .index_dim = (int)dim},
+        err);
+}
+
 static rc_status read_pattern(const rc_section *root, rc_serve *s, rc_error *err) {
     rc_section map;
     int pattern = 0;
@@ -106,7 +122,7 @@ static rc_status read_pattern(const rc_section *root, rc_serve *s, rc_error *err
     if (s->pattern == RC_PATTERN_WINDOW_GLOBAL)
         RC_TRY(needed(&map, "global", &s->global, err));
     if (s->pattern == RC_PATTERN_TOP_K)
-        RC_TRY(needed(&map, "keys", &s->window, err));
+        return read_top_k(&map, s, err);
     return RC_OK;
 }
 
