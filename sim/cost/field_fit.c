@@ -12,6 +12,7 @@
 #include "sim/cost/field_fit.h"
 
 #include <assert.h>
+#include <gsl/gsl_blas.h>
 #include <gsl/gsl_errno.h>
 #include <gsl/gsl_linalg.h>
 #include <math.h>
@@ -132,6 +133,27 @@ static rc_status no_memory(rc_error *err) {
     return rc_fail(err, RC_E_NOMEM, "out of memory for the cost fields");
 }
 
+/* Cholesky's factor in place of a banded matrix, as gsl_linalg_cholesky_band_decomp has it to the bit. That
+ * takes the greatest reach for each row, most of which reach half as far; rows ascend along the axis,
+ * so none fills in beyond its own reach. False where the matrix is not positive definite. */
+static bool factor(fit *f) {
+    for (size_t i = 0; i < f->n; i++) {
+        double diagonal = gsl_matrix_get(f->band, i, 0);
+        size_t ahead = reach(f, i);
+        if (!(diagonal > 0.0))
+            return false;
+        gsl_matrix_set(f->band, i, 0, sqrt(diagonal));
+        if (ahead == 0)
+            continue;
+        gsl_vector_view column = gsl_matrix_subrow(f->band, i, 1, ahead);
+        gsl_matrix_view rest = gsl_matrix_view_array_with_tda(gsl_matrix_ptr(f->band, i + 1, 0),
+                                                              ahead, ahead, f->band->tda - 1);
+        gsl_vector_scale(&column.vector, 1.0 / sqrt(diagonal));
+        gsl_blas_dsyr(CblasUpper, -1.0, &column.vector, &rest.matrix);
+    }
+    return true;
+}
+
 /* A banded matrix in GSL's form: row i holds the elements (i + k, i). */
 static rc_status weigh(fit *f, rc_error *err) {
     size_t most = 0;
@@ -149,8 +171,7 @@ static rc_status weigh(fit *f, rc_error *err) {
                                (k == 0 ? f->field->noise : 0.0));
         gsl_vector_set(f->weight, i, f->rows[i].y);
     }
-    if (gsl_linalg_cholesky_band_decomp(f->band) != GSL_SUCCESS ||
-        gsl_linalg_cholesky_band_svx(f->band, f->weight) != GSL_SUCCESS)
+    if (!factor(f) || gsl_linalg_cholesky_band_svx(f->band, f->weight) != GSL_SUCCESS)
         return rc_fail(err, RC_E_INTERNAL, "the rows of a cost field contradict each other");
     return RC_OK;
 }

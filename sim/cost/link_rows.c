@@ -67,7 +67,7 @@ const rc_grid *rc_link_find(const rc_costs *c, rc_op op, int64_t ranks, int64_t 
     int lowest = 0;
     size_t n;
     const rc_grid *g = rc_book_grids(c->book, op, &n);
-    for (const rc_grid *end = g + n; g < end; g++) {
+    for (; n > 0; n--, g++) {
         if (rc_link_nodes(g) != nodes || rc_link_ranks(g) != ranks)
             continue;
         int t = transport_rank(&c->m, op, g, nodes > 1), kin = kinship(&c->m, g);
@@ -87,7 +87,7 @@ const rc_grid *rc_link_nearest(const rc_costs *c, rc_op op, int64_t ranks) {
     const rc_grid *best = NULL;
     size_t n;
     const rc_grid *g = rc_book_grids(c->book, op, &n);
-    for (const rc_grid *end = g + n; g < end; g++) {
+    for (; n > 0; n--, g++) {
         double d = fabs(log((double)rc_link_ranks(g) / (double)ranks));
         if (rc_link_nodes(g) != 1 || rc_link_ranks(g) < 2 || d >= far - 1e-9)
             continue;
@@ -175,7 +175,7 @@ static const rc_grid *apart_of(const rc_costs *c, const rc_grid *like) {
     size_t n;
     const rc_grid *g = rc_book_grids(c->book, like->op, &n);
     (void)snprintf(variant, sizeof variant, "%s@apart", like->variant);
-    for (const rc_grid *end = g + n; g < end; g++) {
+    for (; n > 0; n--, g++) {
         if (strcmp(g->variant, variant) != 0 || rc_link_nodes(g) != 1)
             continue;
         double far = fabs(log((double)rc_link_ranks(g) / (double)rc_link_ranks(like)));
@@ -192,7 +192,7 @@ static const rc_grid *apart_of(const rc_costs *c, const rc_grid *like) {
 static const rc_grid *at_once(const rc_costs *c, const rc_grid *apart, const rc_grid *like) {
     size_t n;
     const rc_grid *g = rc_book_grids(c->book, apart->op, &n);
-    for (const rc_grid *end = g + n; g < end; g++)
+    for (; n > 0; n--, g++)
         if (strcmp(g->variant, like->variant) == 0 && strcmp(g->machine, apart->machine) == 0 &&
             rc_link_ranks(g) == rc_link_ranks(apart) && rc_link_nodes(g) == 1)
             return g;
@@ -231,7 +231,7 @@ static const rc_grid *limited(const rc_costs *c, const rc_grid *like, int ctas) 
     size_t n;
     const rc_grid *g = rc_book_grids(c->book, like->op, &n);
     (void)snprintf(variant, sizeof variant, "%s@ctas%d", like->variant, ctas);
-    for (const rc_grid *end = g + n; g < end; g++)
+    for (; n > 0; n--, g++)
         if (strcmp(g->variant, variant) == 0 && strcmp(g->machine, like->machine) == 0 &&
             rc_link_ranks(g) == rc_link_ranks(like) && rc_link_nodes(g) == rc_link_nodes(like))
             return g;
@@ -246,7 +246,7 @@ static const rc_grid *limited_near(const rc_costs *c, const rc_grid *like, int c
     size_t n;
     const rc_grid *g = rc_book_grids(c->book, like->op, &n);
     (void)snprintf(variant, sizeof variant, "%s@ctas%d", like->variant, ctas);
-    for (const rc_grid *end = g + n; g < end; g++) {
+    for (; n > 0; n--, g++) {
         double far = fabs(log((double)rc_link_ranks(g) / (double)rc_link_ranks(like)));
         if (strcmp(g->variant, variant) != 0 || strcmp(g->machine, like->machine) != 0 ||
             rc_link_nodes(g) != 1 || far >= least)

@@ -481,8 +481,9 @@ static void go_on(rc_sim *s, rc_id id, rc_time now) {
     t->state = RC_WAITING;
     t->wait = s->plan[t->at].waits;
     const rc_plan *next = &s->plan[t->at + 1];
+    /* What follows the last op reads as a flow, even where there are none: an address, no element. */
     if (RC_KIND(next) == RC_OP_FLOW)
-        RC_PREFETCH(&RC_FLOWS(s)[next->more]);
+        RC_PREFETCH((const void *)((uintptr_t)s->flows.at + next->more * sizeof(rc_flow)));
     RC_PREFETCH(&s->plan[t->at + RC_AHEAD]);
     RC_PREFETCH(&s->waits[t->wait + 2 * RC_AHEAD]);
     if (id >= s->n_streams && t->number != RC_NONE && overtaken(s, t, now) &&
