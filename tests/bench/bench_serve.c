@@ -1,9 +1,13 @@
 /* How long serving takes, and how it grows with the trace.
  *
  *   mooncake   the scenario scenarios/serve/mooncake.yaml cut or repeated to n requests: reading
- * and reshaping the trace, costs, run, all on one core queue      M/M/1 with a constant cost a
- * token: the loop without pass times threads    two replications, one after the other and on two
- * threads
+ *              and reshaping the trace, costs, run, all on one core
+ *   queue      M/M/1 with a constant cost a token: the loop without pass times
+ *   threads    two replications, one after the other and on two threads
+ *   flows      KV of n requests under way at once between 200 and 100 replicas, and how time grows
+ *              when they are twice as many
+ *   fleet      1,000 replicas that take turns, a request every 9 ms made as it is served: on one and on
+ *              two threads, and whether both gave the same
  *
  *   bench_serve [folder of the project, default .]
  *
@@ -78,24 +82,93 @@ static rc_status mooncake(const char *folder, rc_error *err) {
     return RC_OK;
 }
 
+static rc_status read_text(const char *text, rc_error *err) {
+    rc_doc *doc = NULL;
+    RC_TRY(rc_doc_parse("bench.yaml", text, strlen(text), &doc, err));
+    rc_status st = rc_serve_read(doc, NULL, 0, &serve, err);
+    rc_doc_close(doc);
+    return st;
+}
+
+static double cpu_s(void) {
+    return (double)clock() / CLOCKS_PER_SEC;
+}
+
+static rc_status flows(rc_error *err) {
+    static const char text[] =
+        "serve: flows\nmodel: llama-3.1-8b\nmachine: h100-sxm\n"
+        "pools: [{name: a, role: prefill, tp: 8, replicas: 200}, "
+        "{name: b, role: decode, tp: 8, replicas: 100}]\n"
+        "scheduler: {max_batch: 16384}\nkv: {tokens: 100M}\n"
+        "costs: {prefill: 1ms, decode: 10ms}\n"
+        "synthetic: {requests: 1000, rate: 100000, input: {kind: uniform, lo: 1000, hi: 30000}, "
+        "output: {kind: constant, mean: 4}}\n";
+    const rc_serve_options o = {.seed = 1, .quiet = true};
+    double before = 0.0;
+    RC_TRY(read_text(text, err));
+    for (size_t n = 1000; n <= 16000; n *= 2) {
+        double cpu = cpu_s();
+        serve.synthetic.requests = n;
+        RC_TRY(rc_serve_stream(&serve, 0.0, &o, &result, err));
+        cpu = cpu_s() - cpu;
+        printf("flows      %9zu requests  %8.3f s of CPU", n, cpu);
+        if (before > 0.0)
+            printf("  %5.2f times that of half as many", cpu / before);
+        printf("\n");
+        before = cpu;
+    }
+    return RC_OK;
+}
+
+static rc_status fleet(rc_error *err) {
+    static const char text[] =
+        "serve: fleet\nmodel: llama-3.1-70b\nmachine: h100-sxm\ndtypes: {ffn_weights: fp8}\n"
+        "pools: [{name: all, replicas: 1000, tp: 8}]\nrouting: round-robin\n"
+        "scheduler: {policy: chunked, budget: 8192, fuse: 16}\n"
+        "synthetic: {requests: 400K, rate: 115.74, "
+        "input: {kind: lognormal, median: 1000, sigma: 1, hi: 32K}, "
+        "output: {kind: lognormal, median: 100, sigma: 0.8, hi: 2K}}\n";
+    rc_costs *costs = NULL;
+    uint64_t hash[2];
+    double wall[2], cpu[2];
+    RC_TRY(read_text(text, err));
+    RC_TRY(rc_costs_open(NULL, &serve.machine, &costs, err));
+    rc_status st = RC_OK;
+    for (int i = 0; i < 2 && st == RC_OK; i++) {
+        const rc_serve_options o = {.costs = costs, .seed = 1, .quiet = true, .threads = i + 1};
+        double from = now_s(), used = cpu_s();
+        st = rc_serve_stream(&serve, 0.0, &o, &result, err);
+        wall[i] = now_s() - from;
+        cpu[i] = cpu_s() - used;
+        hash[i] = result.hash;
+    }
+    rc_costs_close(costs);
+    RC_TRY(st);
+    printf("fleet      %9llu requests  %8.3f s (%.3f s of CPU), on two threads %.3f s (%.3f s): "
+           "%.2f times, %s; %.1f MB peak\n",
+           (unsigned long long)result.requests, wall[0], cpu[0], wall[1], cpu[1], wall[0] / wall[1],
+           hash[0] == hash[1] ? "the same bytes" : "OTHER BYTES", peak_mb());
+    return RC_OK;
+}
+
 static rc_status queue(rc_error *err) {
     static const char text[] =
         "serve: queue\nmodel: llama-3.1-8b\nmachine: h100-sxm\npools: [{name: one, tp: 8}]\n"
         "scheduler: {fuse: 1, budget: 0}\nkv: {tokens: 1T}\ncosts: {prefill_token: 1ms}\n"
         "synthetic: {requests: 1M, rate: 0.7, output: {kind: constant, mean: 1}, "
         "input: {kind: exponential, mean: 1000}}\n";
-    rc_doc *doc = NULL;
     double wall;
-    RC_TRY(rc_doc_parse("queue.yaml", text, strlen(text), &doc, err));
-    rc_status st = rc_serve_read(doc, NULL, 0, &serve, err);
-    rc_doc_close(doc);
-    RC_TRY(st);
+    RC_TRY(read_text(text, err));
     return timed("queue", NULL, &wall, err);
 }
 
 int main(int argc, char **argv) {
     rc_error err = {0};
-    rc_status st = mooncake(argc > 1 ? argv[1] : ".", &err);
+    rc_status st = flows(&err); /* peaks of memory are the program's so far: the small ones first */
+    if (st == RC_OK)
+        st = fleet(&err);
+    if (st == RC_OK)
+        st = mooncake(argc > 1 ? argv[1] : ".", &err);
     if (st == RC_OK)
         st = queue(&err);
     if (st != RC_OK)
