@@ -106,7 +106,7 @@ rc_status rc_chunks_of(const rc_spec *spec, int64_t chunk, rc_chunks *out, rc_er
 
 /* The whole pass as one chunk. */
 static rc_status one_chunk(const rc_spec *spec, rc_chunks *out, rc_error *err) {
-    out->seqs = calloc(spec->seq_count, sizeof *out->seqs);
+    out->seqs = calloc(spec->seq_count + 1, sizeof *out->seqs); /* none: the schedule says so */
     out->first = calloc(2, sizeof *out->first);
     if (!out->seqs || !out->first) {
         rc_chunks_free(out);

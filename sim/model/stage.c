@@ -10,9 +10,9 @@
 #include "sim/model/model.h"
 
 int rc_model_stage_layers(const rc_model *m, int stages, int stage, int *first) {
+    assert(stages >= 1 && stage >= 0 && stage < stages);
     const int each = m->layers / stages, more = m->layers % stages;
     int at = 0, count = 0;
-    assert(stages >= 1 && stage >= 0 && stage < stages);
     for (int s = 0; s <= stage; s++) {
         at += count;
         count = each + (s < stages - 1 && s >= stages - 1 - more);

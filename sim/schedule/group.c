@@ -42,7 +42,7 @@ static rc_group simulated(const rc_builder *b, rc_group g) {
         s = (rc_group){.size = ranks > 1 ? ranks : 1, .stride = 1};
     }
     if (s.size * s.stride > gpus) /* and over groups of sequences that are not simulated */
-        s.size = gpus / s.stride;
+        s.size = gpus > s.stride ? gpus / s.stride : 1;
     return s;
 }
 

@@ -52,7 +52,8 @@ static rc_time played(const rc_time *work, const rc_time *send, int stages, int 
     rc_sim_keep_all(s);
     for (int k = 0; k < stages; k++) {
         stream[k] = rc_sim_stream(s, RC_NONE);
-        link[k] = rc_sim_stream(s, RC_NONE);
+        if (k + 1 < stages)
+            link[k] = rc_sim_stream(s, RC_NONE);
     }
     for (int i = 0; i < chunks; i++)
         for (int k = 0; k < stages; k++) {
