@@ -17,7 +17,7 @@ typedef struct plan_flags {
     const char *file, *store, *plot, *out, *wanted;
     rc_many sets;
     int64_t threads, simulations;
-    bool json, overwrite, quiet;
+    bool json, overwrite, quiet, flips;
 } plan_flags;
 
 static rc_status parse(int argc, char **argv, plan_flags *f, bool *helped, rc_error *err) {
@@ -32,6 +32,8 @@ static rc_status parse(int argc, char **argv, plan_flags *f, bool *helped, rc_er
         RC_WANTED_FLAG(&f->wanted),
         {"--simulations", RC_FLAG_INT, RC_WHOLE(&f->simulations, 1, 100000), "N",
          "of the search, at most"},
+        {"--flips", RC_FLAG_BOOL, &f->flips, NULL,
+         "change what the plan rests on, one assumption at a time: what holds then?"},
         {"--threads", RC_FLAG_INT, RC_WHOLE(&f->threads, 1, RC_PARALLEL_MAX), "N",
          "default: one a core"},
         {"--json", RC_FLAG_BOOL, &f->json, NULL, "everything, as JSON"},
@@ -132,6 +134,8 @@ static rc_status run(rc_plan_file *file, const plan_flags *f, rc_error *err) {
                                    rc_plan_player_costs(player), &bounds, err);
     if (st == RC_OK)
         st = rc_plan_search(&file->plan, bounds, rc_plan_simulate, player, &answer, err);
+    if (st == RC_OK && f->flips && answer.best >= 0)
+        st = rc_plan_find_flips(&file->plan, rc_plan_simulate, player, &answer, err);
     answer.wall_s = rc_clock_s() - start;
     if (st == RC_OK) {
         take_notes(file, rc_plan_player_load(player), &answer);

@@ -94,6 +94,7 @@ typedef struct rc_plan_trial {
     uint64_t seed;
     double growth;                       /* of the rate; 1: as the file says */
     double matrix, hbm, network, memory; /* what-if: that much of the machine's; 1 */
+    double ring_step;                    /* s: the engine's; below 0: the machine's own */
     double lost_at;                      /* s from the start: a replica is gone; 0: none */
 } rc_plan_trial;
 
@@ -130,6 +131,7 @@ typedef struct rc_plan {
     double growth;       /* the plan is made for so many times the rate */
     int64_t simulations; /* of the search, at most */
     int check_seeds;     /* other seeds that the chosen plan is tried with */
+    bool own_arrivals;   /* the trace's: another seed would be the same workload */
     double met;          /* share of them that must meet all objectives, else the next is chosen */
     uint64_t seed;
     int threads; /* 0: one a core */
@@ -187,7 +189,7 @@ rc_status rc_plan_bound_of(rc_plan_bounds *b, const rc_plan_option *o, rc_plan_b
                            rc_error *err);
 
 /* ---- search (plan_search.c) ---------------------------------------------------------------- */
-enum { RC_PLAN_FRONT = 32, RC_PLAN_RUNNERS = 5, RC_PLAN_KINDS = 4 };
+enum { RC_PLAN_FRONT = 32, RC_PLAN_RUNNERS = 5, RC_PLAN_KINDS = 4, RC_PLAN_FLIPS = 16 };
 /* 0 mixed, 1 disaggregated pools; + 2 with dynamic CP. */
 int rc_plan_kind(const rc_plan_option *o);
 const char *rc_plan_kind_name(int kind);
@@ -199,6 +201,14 @@ typedef struct rc_plan_result { /* a simulated option */
     int tightest; /* objective */
     bool fragile; /* holds, but not for enough of the other seeds */
 } rc_plan_result;
+
+/* One assumption changed, and the cheapest of the simulated configurations that then holds. */
+typedef struct rc_plan_flip {
+    const char *assumption;
+    double margin; /* of the plan's best */
+    bool found;    /* something holds: */
+    rc_plan_result then;
+} rc_plan_flip;
 
 typedef struct rc_plan_answer {
     int64_t considered, cut[RC_CUT_COUNT], excluded, simulated; /* excluded: by what a simulation
@@ -223,6 +233,8 @@ typedef struct rc_plan_answer {
     bool has_lost, has_next;
     rc_plan_result next; /* with one replica more */
     double next_growth;
+    rc_plan_flip flips[RC_PLAN_FLIPS]; /* of rc_plan_find_flips */
+    int flip_count;
     double wall_s;
     rc_notes notes; /* about the model and the longest request */
 } rc_plan_answer;
@@ -230,5 +242,8 @@ typedef struct rc_plan_answer {
 rc_status rc_plan_search(const rc_plan *p, rc_plan_bounds *bounds, rc_plan_sim sim, void *ctx,
                          rc_plan_answer *out, rc_error *err);
 void rc_plan_answer_free(rc_plan_answer *a);
+/* plan_flips.c: fills what a best rests on, some 30 to 60 simulations. */
+rc_status rc_plan_find_flips(const rc_plan *p, rc_plan_sim sim, void *ctx, rc_plan_answer *a,
+                             rc_error *err);
 
 #endif

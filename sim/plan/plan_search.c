@@ -111,7 +111,8 @@ rc_plan_trial plan_trial(const rc_plan *p, const rc_plan_option *o) {
                            .matrix = 1.0,
                            .hbm = 1.0,
                            .network = 1.0,
-                           .memory = 1.0};
+                           .memory = 1.0,
+                           .ring_step = -1.0};
 }
 
 /* ---- candidates ------------------------------------------------------------------------------ */

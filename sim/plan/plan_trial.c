@@ -32,6 +32,8 @@ static void scale_machine(rc_machine *m, const rc_plan_trial *t) {
     m->nic_line_rate *= t->network;
     m->peer_rate *= t->network;
     m->memory *= t->memory;
+    if (t->ring_step >= 0.0)
+        m->ring_step = t->ring_step;
 }
 
 void plan_schedule(const rc_plan_option *o, rc_serve *s) {

@@ -58,8 +58,13 @@ static rc_status print_objectives(const rc_plan_file *f, const rc_plan_answer *a
     const rc_plan_result *b = &a->all[a->best];
     rc_table *t = RC_TABLE_WITH(columns);
     char text[RC_OBJECTIVE_TEXT];
-    rc_table_note(t, "objectives; the interval is over %d other seeds, %.0f %% of which meet all",
-                  a->seeds, 100.0 * a->seeds_met);
+    if (f->plan.own_arrivals)
+        rc_table_note(t, "objectives; the arrivals are those of the trace: there are no other seeds, "
+                         "and how much of this is luck is not known");
+    else
+        rc_table_note(t,
+                      "objectives; the interval is over %d other seeds, %.0f %% of which meet all",
+                      a->seeds, 100.0 * a->seeds_met);
     for (int i = 0; i < f->plan.objective_count; i++) {
         rc_table_text(t, rc_objective_text(&f->plan.objectives[i], text));
         rc_table_real(t, b->outcome.value[i], 4);
@@ -121,8 +126,8 @@ static void print_about(const rc_plan_file *f, const rc_plan_answer *a) {
     const rc_plan_outcome *o = &b->outcome;
     char text[200];
     int binds = binding(a);
-    printf("busy: prefill %.0f %%, decode %.0f %%; KV hits %.1f %% of input tokens; queue p95 %.3f "
-           "s\n",
+    printf("time computing: prefill %.0f %%, decode %.0f %%, however full its passes; KV hits %.1f "
+           "%% of input tokens; queue p95 %.3f s\n",
            100.0 * o->busy_prefill, 100.0 * o->busy_decode, 100.0 * o->hit, o->queue_p95);
     char rests[RC_BASIS_TEXT];
     printf("busy time rests on: %s\n", rc_basis_text(o->rests, rests, sizeof rests));
@@ -144,6 +149,36 @@ static void print_about(const rc_plan_file *f, const rc_plan_answer *a) {
                a->next_growth);
     else
         printf("one more: the offer has no GPUs left for it\n");
+}
+
+static rc_status print_flips(const rc_plan_file *f, const rc_plan_answer *a, rc_error *err) {
+    static const rc_column columns[] = {
+        {"assumption", "assumption", "", RC_LEFT}, {"margin_pct", "margin", "%", RC_RIGHT},
+        {"price", "price", "/h", RC_RIGHT},        {"gpus", "GPUs", "", RC_RIGHT},
+        {"machine", "machine", "", RC_LEFT},       {"plan", "then the cheapest", "", RC_LEFT},
+    };
+    rc_table *t = RC_TABLE_WITH(columns);
+    char text[200];
+    rc_table_note(t,
+                  "what flips the plan: one assumption changed at a time, the margin of the best "
+                  "then, and the cheapest of those simulated that then holds");
+    for (int i = 0; i < a->flip_count; i++) {
+        const rc_plan_flip *x = &a->flips[i];
+        const rc_plan_option *o = &x->then.option;
+        rc_table_text(t, x->assumption);
+        rc_table_real(t, 100.0 * x->margin, 1);
+        rc_table_real(t, x->found ? x->then.price : NAN, 2);
+        if (x->found) {
+            rc_table_int(t, rc_plan_gpus(o));
+            rc_table_text(t, f->plan.offers[o->offer].machine.name);
+            rc_table_text(t, rc_plan_option_text(&f->plan, o, text, sizeof text));
+        } else {
+            rc_table_real(t, NAN, 0);
+            rc_table_text(t, "-");
+            rc_table_text(t, "none of them");
+        }
+    }
+    return rc_table_finish(t, false, stdout, err);
 }
 
 /* When nothing holds: how near the space could come, and how near its simulations came. */
@@ -183,6 +218,8 @@ rc_status rc_plan_print(const rc_plan_file *f, const rc_plan_answer *a, rc_error
            f->plan.offers[b->option.offer].machine.name, rc_plan_gpus(&b->option), b->price);
     RC_TRY(print_objectives(f, a, err));
     print_about(f, a);
+    if (a->flip_count > 0)
+        RC_TRY(print_flips(f, a, err));
     return print_results(f, a, err);
 }
 
@@ -261,6 +298,16 @@ static void json_about(rc_json *j, json_t *root, const rc_plan_file *f, const rc
     }
     rc_json_real(j, root, "growth", a->growth);
     rc_json_real(j, root, "growth_tried", a->growth_limit);
+    json_t *flips = rc_json_list(j, root, "flips");
+    for (int i = 0; i < a->flip_count; i++) {
+        json_t *e = rc_json_object(j, flips, NULL);
+        rc_json_text(j, e, "assumption", a->flips[i].assumption);
+        rc_json_real(j, e, "margin", a->flips[i].margin);
+        if (a->flips[i].found)
+            json_result(j, rc_json_object(j, e, "then"), f, &a->flips[i].then);
+        else
+            rc_json_null(j, e, "then");
+    }
     json_t *lost = rc_json_object(j, root, "one_lost");
     rc_json_bool(j, lost, "holds", a->has_lost && a->lost_margin >= 0.0);
     rc_json_real(j, lost, "margin", a->has_lost ? a->lost_margin : -1.0);

@@ -57,6 +57,13 @@ static void test_defaults(void **state) {
     assert_true(p->growth == 1.0 && p->check_seeds == 10 && p->met == 0.9);
     assert_string_equal(rc_pick_name(&p->space.picks[0]), "oracle");
     assert_string_equal(file.serve.name, "p");
+    assert_false(p->own_arrivals);
+    rc_plan_close(&file);
+    /* another seed of a trace's own arrivals is the same workload */
+    read_well(
+        "plan: p\nmodel: llama-3.1-70b\narrivals: {trace: mooncake_conversation.jsonl.xz}\n" OFFERS
+            SLO SPACE);
+    assert_true(p->own_arrivals && p->check_seeds == 0);
     rc_plan_close(&file);
 }
 
@@ -164,7 +171,8 @@ static void round_trip(const rc_plan_option *o) {
                        .matrix = 1.0,
                        .hbm = 1.0,
                        .network = 1.0,
-                       .memory = 1.0};
+                       .memory = 1.0,
+                       .ring_step = -1.0};
     rc_serve *played = calloc(2, sizeof *played), *written = played + 1;
     rc_error err = {0};
     assert_non_null(played);
@@ -253,7 +261,8 @@ static void test_play(void **state) {
                            .matrix = 1.0,
                            .hbm = 1.0,
                            .network = 1.0,
-                           .memory = 1.0};
+                           .memory = 1.0,
+                           .ring_step = -1.0};
         rc_plan_outcome again = {0};
         rc_plan_bound bound;
         assert_int_equal(rc_plan_simulate(player, &t, &again, &err), RC_OK);

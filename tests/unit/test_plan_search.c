@@ -234,6 +234,36 @@ static void test_threads(void **state) {
     rc_plan_answer_free(&a[1]);
 }
 
+/* By the formula: what a tenth less of the matrix rate, or more traffic, makes of the best, and that
+ * what then is named holds and is the cheapest of those that were simulated. */
+static void test_flips(void **state) {
+    (void)state;
+    fake f = {.rate = 4.0};
+    rc_plan_bounds *b = NULL;
+    rc_plan_answer a;
+    int broken = 0;
+    assert_int_equal(rc_plan_bounds_create(&plan, &load, costs, &b, NULL), RC_OK);
+    assert_int_equal(rc_plan_search(&plan, b, formula, &f, &a, NULL), RC_OK);
+    const rc_plan_result *best = &a.all[a.best];
+    plan.objectives[0].limit = best->outcome.value[0] * 1.0001; /* the best holds by a hair */
+    assert_int_equal(rc_plan_find_flips(&plan, formula, &f, &a, NULL), RC_OK);
+    assert_true(a.flip_count > 0);
+    for (int i = 0; i < a.flip_count; i++) {
+        const rc_plan_flip *x = &a.flips[i];
+        bool worse =
+            !strcmp(x->assumption, "traffic +10 %") || !strcmp(x->assumption, "matrix rate -10 %");
+        assert_true((x->margin < 0.0) == worse);
+        broken += x->margin < 0.0;
+        if (x->found && x->margin < 0.0)
+            assert_true(x->then.price >= best->price && x->then.margin >= 0.0);
+        if (x->margin >= 0.0)
+            assert_true(x->found && x->then.price <= best->price && x->then.margin >= 0.0);
+    }
+    assert_int_equal(broken, 2);
+    rc_plan_answer_free(&a);
+    rc_plan_bounds_free(b);
+}
+
 static rc_plan_bound bound_of(const rc_plan_option *o) {
     rc_plan_bounds *b = NULL;
     rc_plan_bound v;
@@ -289,6 +319,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_luck, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nothing_holds, setup, teardown),
         cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_flips, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bounds, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* What the search for a plan and the questions about it assume (tests/support/trips.h).
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/plan/plan_flips.c"
 #include "sim/plan/plan_search.c"
 #include "tests/support/trips.h"
 
@@ -37,6 +38,8 @@ static void test_questions(void **state) {
     rc_plan_answer answer = {.best = -1};
     trips("a->best >= 0 && (size_t)a->best < a->all_count",
           (void)plan_examine(&many, fits, NULL, &answer, &err));
+    trips("a->best >= 0 && (size_t)a->best < a->all_count",
+          (void)rc_plan_find_flips(&many, fits, NULL, &answer, &err));
     trips("n >= 0 && n <= RC_PLAN_SEEDS",
           (void)plan_try_seeds(&many, fits, NULL, &o, &answer, &err));
 }
