@@ -48,6 +48,12 @@ for part in h100 h200; do
                 $2 == "half" ? "fp16" : $2, $4 * size, $3, 1, us, us, us, "2.29.2",
                 "\"published: ai-dynamo/aiconfigurator, NCCL 2.29.2\"")
         }' "$here/raw/${part}_sxm_nccl_2.29.csv"
+        [ "$part" = h200 ] || awk -F, "$common"'
+        NR == 1 { next }
+        {
+            row("h100-sxm", "H100 SXM5 80GB", "all_reduce", "custom", "bf16", $2 * 2, $1, 1, $3, $3, $3, "unknown",
+                "\"published: sgl-project/sglang, pull request 2904\"")
+        }' "$here/raw/custom_all_reduce_h100.csv"
     } > "$out/$part-sxm.csv"
 done
 

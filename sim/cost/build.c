@@ -200,6 +200,24 @@ static void go_on_at_bandwidth(rc_built_book *b, const rc_grid *g, double most) 
     }
 }
 
+/* Beyond its points a transfer takes a latency and so much a byte: as much as between the last point
+ * and the one about half as large. Along the slope of its logs, which the latency keeps below 1, the
+ * ring of eight H100 would move a quarter of a GB at 406 GB/s of its bus, which reaches 370 at most
+ * (NVIDIA/nccl issue 2140). */
+static void go_on_at_rate(rc_built_book *b, const rc_grid *g) {
+    const double settled = 0.9; /* beyond it a series goes on in proportion (series.h) */
+    rc_series *s = &b->series[g->curves.series - b->series];
+    for (size_t i = 0; i < g->curves.n; i++) {
+        const rc_knot *end = &s[i].knot[s[i].n - 1], *before = end;
+        while (before > s[i].knot && end->x - before->x < 0.64)
+            before--;
+        double more = exp(end->x) - exp(before->x);
+        double slope = end->x > before->x ? (end->y - before->y) / (end->x - before->x) : 1.0;
+        if (slope > 0.0 && slope < settled)
+            s[i].unit = (exp(end->y) - exp(before->y)) / more;
+    }
+}
+
 static rc_status cut(rc_built_book *b, const rc_cost_point *p, size_t n, rc_error *err) {
     size_t end = 0;
     for (size_t i = 0; i < n; i = end) {
@@ -214,6 +232,8 @@ static rc_status cut(rc_built_book *b, const rc_cost_point *p, size_t n, rc_erro
     for (size_t i = 0; i < b->book.count; i++)
         if (rc_op_info_of(b->grids[i].op)->bound == RC_BOUND_MEMORY)
             go_on_at_bandwidth(b, &b->grids[i], most);
+        else if (rc_op_info_of(b->grids[i].op)->bound == RC_BOUND_LINK)
+            go_on_at_rate(b, &b->grids[i]);
     for (size_t i = 0; i < b->book.count; i++)
         if (!b->once && rc_op_info_of(b->grids[i].op)->rises)
             rc_curves_separate(&b->grids[i].curves);

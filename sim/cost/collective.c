@@ -125,6 +125,11 @@ static rc_status inside_node(const rc_costs *c, rc_op op, const rc_transfer *x, 
                        rc_op_info_of(op)->name, x->ranks, c->m.name, c->m.gpus_per_node);
     if ((c->m.without & RC_LINKS) && (op == RC_COST_ALL_TO_ALL || op == RC_COST_ALL_GATHER))
         return composed(c, op, x->bytes, x->ranks, out, err);
+    const rc_grid *own = rc_link_own(c, op, x->ranks, x->bytes);
+    if (own != NULL) {
+        rc_link_cost(c, own, x->bytes, out);
+        return RC_OK;
+    }
     const rc_grid *g = rc_link_find(c, op, x->ranks, 1, false);
     if (g != NULL) {
         in_two(c, g, x, out);

@@ -82,6 +82,42 @@ const rc_grid *rc_link_find(const rc_costs *c, rc_op op, int64_t ranks, int64_t 
     return best;
 }
 
+static bool is_own(const char *variant) {
+    static const char *const own[] = {"custom", "nvlink@oneshot", "nvlink@twoshot"};
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+        if (strcmp(variant, own[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Kernels of engines change with the size of a message, so that nothing is said beyond their rows; of
+ * several the engine takes the fastest. */
+const rc_grid *rc_link_own(const rc_costs *c, rc_op op, int64_t ranks, double bytes) {
+    const rc_grid *best = NULL;
+    double least = 0.0, x = log(fmax(bytes, 1.0));
+    int lowest = 0;
+    size_t n;
+    const rc_grid *g = rc_book_grids(c->book, op, &n);
+    if (!c->m.own_all_reduce || op != RC_COST_ALL_REDUCE || !over_nvlink(&c->m) ||
+        bytes > rc_machine_own_limit(&c->m, (int)ranks))
+        return NULL;
+    for (const rc_grid *end = g + n; g < end; g++) {
+        const rc_series *s = g->curves.series;
+        rc_probe p;
+        if (!is_own(g->variant) || rc_link_ranks(g) != ranks || rc_link_nodes(g) != 1 ||
+            x > s->knot[s->n - 1].x + 1e-9)
+            continue;
+        int kin = kinship(&c->m, g);
+        rc_series_at(s, x, &p);
+        if (best != NULL && (kin > lowest || (kin == lowest && p.y >= least)))
+            continue;
+        best = g;
+        lowest = kin;
+        least = p.y;
+    }
+    return best;
+}
+
 const rc_grid *rc_link_nearest(const rc_costs *c, rc_op op, int64_t ranks) {
     double far = INFINITY;
     const rc_grid *best = NULL;

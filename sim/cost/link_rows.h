@@ -15,6 +15,10 @@ static inline int64_t rc_link_nodes(const rc_grid *g) {
 /* The best curve of `op` over exactly so many ranks and nodes, NCCL having chosen its CTAs; NULL
  * when there is none. `own`: of this machine's rows only. */
 const rc_grid *rc_link_find(const rc_costs *c, rc_op op, int64_t ranks, int64_t nodes, bool own);
+/* Rows of the engine's own all-reduce (variant "custom", and our own as engines have it: "@oneshot",
+ * "@twoshot") that reach a message of `bytes` inside a node, where the engine takes it; NULL when NCCL
+ * goes. */
+const rc_grid *rc_link_own(const rc_costs *c, rc_op op, int64_t ranks, double bytes);
 /* The same inside a node, over the nearest number of ranks that has one. */
 const rc_grid *rc_link_nearest(const rc_costs *c, rc_op op, int64_t ranks);
 /* Rate of the machine's link over that of the link that the curve was measured on. */

@@ -14,6 +14,13 @@ static bool sizes_messages(const rc_spec *spec, const rc_machine *m) {
            (m->ring_step > 0.0 || m->ring_step_cached > 0.0);
 }
 
+static double quantised_from(const rc_machine *m, int tp) {
+    double limit = rc_machine_own_limit(m, tp);
+    if (m->quantise == RC_QUANTISE_FUSED)
+        return 0.0;
+    return m->quantise == RC_QUANTISE_REDUCED && limit > 0.0 ? limit : -1.0;
+}
+
 rc_request rc_spec_request(const rc_spec *spec, int repeats) {
     const rc_machine *m = rc_costs_machine(spec->costs);
     rc_request rq = {.model = spec->model,
@@ -33,6 +40,7 @@ rc_request rc_spec_request(const rc_spec *spec, int repeats) {
                      .rotary_by_chunk = spec->rotary_by_chunk,
                      .plain_first_norm = spec->plain_first_norm,
                      .verified = spec->verified,
+                     .quantised_from = quantised_from(m, spec->layout.tp),
                      .stand_in = spec->stand_in};
     rq.nodes_per_rank = (int)rc_ceil_div(spec->layout.tp, m->gpus_per_node);
     rq.ranks_per_node = m->gpus_per_node / spec->layout.tp;

@@ -76,6 +76,19 @@ const rc_key rc_keys_machine[] = {
     CHOICE("engine.attention", "split whole", "=split", "time",
            "prefill attention: tiles of its last wave split along the keys, as the kernel that was "
            "measured does, or every tile whole"),
+    CHOICE(
+        "engine.quantize", "fused apart with-all-reduce", "=fused", "time",
+        "inputs of fp8 products: quantised by the norm before them, by a kernel of its own, or in "
+        "one kernel with all-reduce and norm up to `all_reduce_limit`, and by one of its own "
+        "beyond"),
+    CHOICE("engine.all_reduce", "nccl custom", "=nccl", "time",
+           "all-reduces inside a node: NCCL's, or the engine's own where there are rows of it"),
+    NUMBERS("engine.all_reduce_limit", BYTES, 0.0, 1e12, "", "0", "time", NONE,
+            "messages up to which the engine's own all-reduce goes, among 2, 4 and 8 GPUs"),
+    NUMBER("engine.process_memory", BYTES, 0.0, 1e12, "", "=0B", "memory", DOWN,
+           "memory of a GPU that its process holds beyond the runtime's 2 GB"),
+    SWITCH("engine.nvls", "`node.nvls`", "time",
+           "whether all-reduces of the engine are reduced by the switches"),
     NUMBER("engine.fp8_matrix", RATIO, 0.01, 2.0, "", "=1", "time", DOWN,
            "rate of fp8 products over those measured, where the matrix units bind them"),
     NUMBER("engine.fp8_stream", RATIO, 0.01, 2.0, "", "=1", "time", DOWN,
@@ -93,6 +106,9 @@ const rc_key rc_keys_machine[] = {
     TEXT("calibration.costs.merge", "`base`", "time", "of merges of partial outputs"),
     TEXT("calibration.costs.elementwise", "`base`", "time",
          "of norms, additions, activations, rotary and quantisation"),
+    TEXT("calibration.stand_in", "none", "time",
+         "machine of a file whose attention rows, among those compiled in, answer for types that "
+         "the base has none of, carried over by both parts' published peaks"),
     CHOICE(
         "calibration.state", "burst sustained power_limited", NEEDED, "time",
         "clock state of the costs: a cool chip, one after seconds of load, or the clock at which a "

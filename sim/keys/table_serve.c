@@ -24,6 +24,9 @@ const rc_key rc_keys_serve[] = {
     TEXT("description", "none", "reports", "one line, shown by --json"),
     NAME("model", NEEDED, "time", "as of a forward pass"),
     NAME("machine", NEEDED, "time", "as of a forward pass"),
+    NAME("engine", "the machine's, and the defaults below", "time",
+         "`scenarios/engines/NAME.yaml`: its `engine` holds for the machine, and its `serving` for "
+         "what is left out under `scheduler` and `kv`"),
     SECTION("dtypes", "the checkpoint's, else bf16", "as of a forward pass"),
     CHOICE("dtypes.attention_weights", WEIGHTS, "the checkpoint's, else bf16", "time, KV tokens",
            ""),
@@ -67,7 +70,8 @@ const rc_key rc_keys_serve[] = {
     NUMBER("pools[].price", RATIO, 0.0, 1e9, "money", "the scenario's `price`", "cost", UP,
            "per GPU-hour"),
     SECTION("scheduler", "the defaults below", ""),
-    CHOICE("scheduler.policy", "prefill-first chunked", "=prefill-first", "time", ""),
+    CHOICE("scheduler.policy", "prefill-first chunked inflight", "=prefill-first", "time",
+           "inflight: as chunked, prompts whole"),
     WHOLE("scheduler.budget", 0, TOKENS, "tokens", "=8192", "passes", NONE,
           "of a pass; prefill-first: what may be fused (0: no limit)"),
     WHOLE("scheduler.max_batch", 1, 1 << 20, "requests", "=256", "time", NONE,
@@ -75,6 +79,21 @@ const rc_key rc_keys_serve[] = {
     WHOLE("scheduler.fuse", 1, 4096, "prompts", "=16", "time", NONE, "of one pass, at most"),
     WHOLE("scheduler.max_waiting", 0, ROWS, "requests", "=0", "rejected", NONE,
           "of a replica; further ones are rejected; 0: no limit"),
+    CHOICE(
+        "scheduler.admission", "prompt chunk reply", "=prompt", "time",
+        "KV that a request needs to be let in: of its prompt and a token, of the piece of it that "
+        "the pass computes, or of prompt and whole reply, as if it asked for just as many tokens"),
+    WHOLES("scheduler.graphs", 1, 1 << 20, "sequences", "of every size", "time", NONE,
+           "sizes of the CUDA graphs of passes that decode alone, rising: a batch runs as the next "
+           "one; a larger batch is launched op by op"),
+    SWITCH(
+        "scheduler.overlap", "=false", "time",
+        "the next pass is formed while one runs: host work is beside it, and a sequence that has "
+        "ended is in one pass more"),
+    NUMBER("scheduler.step", TIME, 0.0, 1.0, "", "=0", "time", UP,
+           "of the host to form a pass and to hand out its tokens"),
+    NUMBER("scheduler.step_sequence", TIME, 0.0, 1.0, "", "=0", "time", UP,
+           "the same, more for each sequence of the pass"),
     CHOICE("scheduler.preemption", "recompute swap", "=recompute", "time", ""),
     SECTION("kv", "the defaults below", ""),
     CHOICE("kv.dtype", "bf16 fp8 int4", "`dtypes.kv`", "time, KV tokens",
@@ -84,12 +103,25 @@ const rc_key rc_keys_serve[] = {
     CHOICE("kv.policy", "lru none session off", "=lru", "KV hits", "what stays cached"),
     NUMBER("kv.memory", RATIO, 0.01, 1.0, "", "`machine.memory_fraction`: 0.9", "KV tokens", UP,
            "the same number under serving's name: of GPU memory that may be used in all"),
+    CHOICE("kv.transfer", "whole by-layer", "=whole", "time",
+           "between pools: when a prompt is done, or a layer's KV as soon as it is there"),
+    CHOICE("kv.hits", "tokens blocks", "=tokens", "KV hits",
+           "what is found again: all tokens but the last of a prompt, a partial last block too, or "
+           "whole "
+           "blocks"),
+    CHOICE(
+        "kv.memory_of", "all free", "=all", "KV tokens",
+        "what `memory` is a part of: all of the memory, or what weights, the largest pass and the "
+        "runtime leave of it"),
     WHOLE("kv.tokens", 1, 1099511627776.0, "tokens", "from memory", "KV tokens", UP,
           "capacity of a replica, stated"),
     NUMBER("kv.host_memory", BYTES, 0.0, 1e15, "", "=0", "KV hits", UP, "second tier, of a GPU"),
     NUMBER("kv.host_rate", BANDWIDTH, 1e6, 1e15, "", "=50GB/s", "time", DOWN,
            "of a GPU, to and from the second tier"),
     CHOICE("routing", "load prefix round-robin", "=load", "time", ""),
+    WHOLE("concurrency", 1, ROWS, "clients", "arrival times", "makespan", NONE,
+          "in place of arrival times: so many clients, each of which sends its next request when "
+          "it has its answer"),
     SECTION("arrivals", "`synthetic`", "a trace"),
     NAME("arrivals.trace", NEEDED, "requests",
          "a file of `scenarios/traces/` or another, see `scenarios/traces/README.md`"),
@@ -127,8 +159,8 @@ const rc_key rc_keys_serve[] = {
           "of sessions when they have `turns`: 4 sessions of 5 turns are 20 requests"),
     CHOICE("synthetic.process", "poisson gamma even", "=poisson", "time",
            "of requests, or of sessions when there are turns"),
-    NUMBER("synthetic.rate", RATIO, DBL_MIN, 1e9, "1/s", NEEDED, "makespan", DOWN,
-           "of requests, or of sessions when there are turns"),
+    NUMBER("synthetic.rate", RATIO, DBL_MIN, 1e9, "1/s", "without `concurrency`: required",
+           "makespan", DOWN, "of requests, or of sessions when there are turns"),
     NUMBER("synthetic.cv", RATIO, 0.01, 100.0, "", "=1", "time", NONE,
            "gamma: coefficient of variation of the gaps"),
     LENGTH("synthetic.input", "constant, 1024", "tokens in"),

@@ -294,6 +294,8 @@ rc_kv_match rc_kv_lookup(const rc_kv *kv, const rc_trace *t, const rc_req *r) {
         m.blocks++;
     }
     m.tokens = matched_tokens(kv, r, m.blocks);
+    if (kv->c.whole_hits) /* a block that is not wholly found, or whose last token is asked for */
+        m.tokens -= m.tokens % kv->c.block;
     m.fetch = fetch < m.tokens ? (uint32_t)fetch : m.tokens;
     return m;
 }
@@ -379,10 +381,11 @@ static bool take(rc_kv *kv, const reach *x, uint64_t rest, uint32_t matched) {
 
 bool rc_kv_admit(rc_kv *kv, const rc_trace *t, const rc_req *r, uint64_t tokens, rc_kv_lease *out,
                  rc_kv_match *match) {
-    assert(tokens >= r->input);
-    uint64_t all = blocks_for(kv, tokens);
-    const reach x = {t, r, 0, named_of(r, all)};
+    assert(tokens >= 1);
     *match = rc_kv_lookup(kv, t, r);
+    uint64_t all = blocks_for(kv, tokens > match->tokens ? tokens : match->tokens);
+    all = all > match->blocks ? all : match->blocks;
+    const reach x = {t, r, 0, named_of(r, all)};
     if (kv->free_lease == NONE)
         return false;
     if (!take(kv, &x, all - x.upto, match->blocks))

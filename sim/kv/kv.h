@@ -49,6 +49,9 @@ typedef struct rc_kv_config {
     uint32_t requests; /* leases at the same time, >= 1 */
     uint32_t sessions; /* of the trace (RC_KV_SESSION); 0: none */
     rc_kv_policy policy;
+    bool
+        whole_hits; /* only whole blocks are hits: of a prompt that is cached wholly the last block is
+                        computed again (vLLM), not its last token (SGLang) */
     uint64_t *held; /* NULL, or the pinned blocks of several caches, summed; the caller's */
 } rc_kv_config;
 
@@ -68,7 +71,8 @@ void rc_kv_destroy(rc_kv *kv); /* NULL is fine */
 rc_kv_match rc_kv_lookup(const rc_kv *kv, const rc_trace *t, const rc_req *r);
 /* `r` is one of t->at, an array that may be moved by its owner while the lease is open.
  * False when there is no room now (or no lease left): then nothing has changed. `tokens` is what
- * must have a place at once: the input, or more to reserve output, at least the input. */
+ * must have a place at once: the input, more to reserve output, or less where the rest grows
+ * (rc_kv_grow) before it is computed. What is cached has one in any case. */
 bool rc_kv_admit(rc_kv *kv, const rc_trace *t, const rc_req *r, uint64_t tokens, rc_kv_lease *lease,
                  rc_kv_match *match);
 /* The first `tokens` tokens of the request are computed (P counts as computed at admission). */

@@ -62,7 +62,11 @@ static rc_fitted *fitted_of(rc_machine *m, const char *key) {
 
 double rc_machine_usable(const rc_machine *m) {
     assert(m->memory_fraction >= 0.0 && m->memory_fraction <= 1.0);
-    return m->memory * (m->memory_fraction > 0.0 ? m->memory_fraction : 1.0);
+    return m->memory * (m->memory_fraction > 0.0 ? m->memory_fraction : 1.0) - m->process_memory;
+}
+
+double rc_machine_own_limit(const rc_machine *m, int gpus) {
+    return gpus < 2 ? 0.0 : m->own_limit[gpus <= 2 ? 0 : gpus <= 4 ? 1 : 2];
 }
 
 /* ---- when the file has been read ------------------------------------------------------------- */

@@ -24,6 +24,7 @@
     X(ring_step_cached, "engine.ring_step_cached")                                                 \
     X(fp8_matrix, "engine.fp8_matrix")                                                             \
     X(fp8_stream, "engine.fp8_stream")                                                             \
+    X(process_memory, "engine.process_memory")                                                     \
     X(gemm_ratio, "calibration.transfer.gemm")                                                     \
     X(attention_ratio, "calibration.transfer.attention")                                           \
     X(hbm_ratio, "calibration.transfer.hbm")                                                       \

@@ -88,26 +88,52 @@ static rc_status read_host(const rc_section *root, rc_machine *m, rc_error *err)
     return number(&s, "eager_gap", m, err);
 }
 
+/* The engine's own all-reduce, what it is fused with, and how far it goes. */
+static rc_status read_all_reduce(const rc_section *s, bool all, rc_machine *m, rc_error *err) {
+    size_t n = 0;
+    int i = 0;
+    if (all || rc_section_has(s, "quantize")) {
+        RC_TRY(rc_section_choice(s, "quantize", &i, err));
+        m->quantise = (rc_quantise)i;
+    }
+    if (all || rc_section_has(s, "all_reduce")) {
+        RC_TRY(rc_section_choice(s, "all_reduce", &i, err));
+        m->own_all_reduce = i == 1;
+    }
+    if (!rc_section_has(s, "all_reduce_limit"))
+        return RC_OK;
+    RC_TRY(rc_section_item_count(s, "all_reduce_limit", 1, 3, &n, err));
+    for (size_t k = 0; k < 3; k++)
+        RC_TRY(rc_section_number_item(s, "all_reduce_limit", k < n ? k : n - 1, &m->own_limit[k],
+                                      err));
+    return RC_OK;
+}
+
 /* Keys that are left out stand for their defaults in a profile and for the profile beside one. */
 static rc_status read_engine_keys(const rc_section *s, bool all, rc_machine *m, rc_error *err) {
     static const char *const numbers[] = {"ring_step", "ring_step_cached", "fp8_matrix",
-                                          "fp8_stream"};
+                                          "fp8_stream", "process_memory"};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         if (all || rc_section_has(s, numbers[i]))
             RC_TRY(number(s, numbers[i], m, err));
-    char tiles[8];
-    if (!all && !rc_section_has(s, "attention"))
-        return RC_OK;
-    RC_TRY(choice(s, "attention", tiles, sizeof tiles, err));
-    m->whole_tiles = strcmp(tiles, "whole") == 0;
+    char word[8];
+    if (all || rc_section_has(s, "attention")) {
+        RC_TRY(choice(s, "attention", word, sizeof word, err));
+        m->whole_tiles = strcmp(word, "whole") == 0;
+    }
+    RC_TRY(read_all_reduce(s, all, m, err));
+    if (rc_section_has(s, "nvls"))
+        RC_TRY(rc_section_switch(s, "nvls", &m->nvls, err));
     return RC_OK;
 }
 
 static rc_status read_fitted(const rc_section *root, bool of_engine, rc_machine *m, rc_error *err);
 
-static rc_status read_profile(const rc_node *top, rc_machine *m, rc_error *err) {
+/* What it says of serving is for scenarios of serving to read. */
+static rc_status read_profile(rc_doc *doc, rc_machine *m, rc_error *err) {
     rc_section root, s;
-    RC_TRY(rc_section_root(RC_KEYS_MACHINE, top, &root, err));
+    (void)rc_doc_take(doc, "serving");
+    RC_TRY(rc_section_root(RC_KEYS_MACHINE, rc_doc_root(doc), &root, err));
     RC_TRY(rc_section_enter(&root, "engine", &s, err));
     if (rc_section_has(&s, "profile"))
         return rc_node_fail(rc_section_node(&s, "profile"), err, RC_E_INPUT,
@@ -130,7 +156,7 @@ static rc_status read_engine(const rc_section *root, rc_machine *m, rc_error *er
                          path, sizeof path, err));
     (void)snprintf(m->engine, sizeof m->engine, "%s", name);
     RC_TRY(rc_doc_open(path, &doc, err));
-    rc_status st = read_profile(rc_doc_root(doc), m, err);
+    rc_status st = read_profile(doc, m, err);
     rc_doc_close(doc);
     RC_TRY(st);
     return read_engine_keys(&s, false, m, err);
@@ -240,6 +266,26 @@ static rc_status read_sources(const rc_section *calibration, rc_machine *m, rc_e
     return RC_OK;
 }
 
+/* Its own file must be there: its peaks are what its rows are carried over by. */
+static rc_status read_stand_in(const rc_section *calibration, const char *folder, rc_machine *m,
+                               rc_error *err) {
+    peaks there = {0};
+    bool found = false;
+    RC_TRY(rc_section_text(calibration, "stand_in", m->stand_in, sizeof m->stand_in, err));
+    if (m->stand_in[0] == '\0')
+        return RC_OK;
+    RC_TRY(peaks_of(folder, m->stand_in, &there, &found, err));
+    if (!found)
+        return rc_node_fail(rc_section_node(calibration, "stand_in"), err, RC_E_INPUT,
+                            "key 'stand_in': there is no machine file of '%s' to take its "
+                            "published rates from",
+                            m->stand_in);
+    m->stand_in_bf16_rate = there.bf16;
+    m->stand_in_fp8_rate = there.fp8;
+    m->stand_in_hbm_rate = there.hbm;
+    return RC_OK;
+}
+
 /* The table lies beside the file that names it, or with the machines of the data folder. */
 static rc_status read_model_errors(const rc_section *calibration, const char *folder, rc_machine *m,
                                    rc_error *err) {
@@ -262,6 +308,7 @@ static rc_status read_calibration(const rc_section *root, const char *folder, rc
     RC_TRY(rc_section_text(&s, "collectives", m->collectives, sizeof m->collectives, err));
     RC_TRY(read_sources(&s, m, err));
     RC_TRY(choice(&s, "state", m->state, sizeof m->state, err));
+    RC_TRY(read_stand_in(&s, folder, m, err));
     RC_TRY(read_model_errors(&s, folder, m, err));
     RC_TRY(read_transfer(&s, m, err));
     return read_base(&s, folder, m, err);
@@ -481,6 +528,20 @@ const char *rc_source_name(rc_source s) {
     return names[s];
 }
 
+rc_machine rc_machine_on_stand_in(const rc_machine *m) {
+    rc_machine there = *m;
+    assert(strlen(m->stand_in) > 0);
+    (void)snprintf(there.base, sizeof there.base, "%s", m->stand_in);
+    there.stand_in[0] = '\0';
+    there.base_bf16_rate = m->stand_in_bf16_rate;
+    there.base_fp8_rate = m->stand_in_fp8_rate;
+    there.base_hbm_rate = m->stand_in_hbm_rate;
+    there.fitted_count = 0;
+    there.derived = ~0u; /* by published peaks alone */
+    rc_machine_derive(&there);
+    return there;
+}
+
 bool rc_machine_has_sources(const rc_machine *m) {
     for (rc_source s = 0; s < RC_SOURCES; s++)
         if (m->costs[s][0] != '\0')
@@ -489,7 +550,8 @@ bool rc_machine_has_sources(const rc_machine *m) {
 }
 
 bool rc_machine_same_rows(const rc_machine *x, const rc_machine *y) {
-    bool same = strcmp(x->base, y->base) == 0 && strcmp(x->state, y->state) == 0;
+    bool same = strcmp(x->base, y->base) == 0 && strcmp(x->state, y->state) == 0 &&
+                strcmp(x->stand_in, y->stand_in) == 0;
     for (rc_source s = 0; s < RC_SOURCES && same; s++)
         same = strcmp(x->costs[s], y->costs[s]) == 0;
     return same;

@@ -35,6 +35,10 @@ typedef enum rc_source {
 } rc_source;
 const char *rc_source_name(rc_source s); /* its key: "gemm" */
 
+/* How the input of an fp8 product becomes fp8: by the norm before it, by a kernel behind the norm, or
+ * by a kernel that all-reduces, norms and quantises, as far as the engine's own all-reduce goes. */
+typedef enum rc_quantise { RC_QUANTISE_FUSED, RC_QUANTISE_APART, RC_QUANTISE_REDUCED } rc_quantise;
+
 /* One number that was fitted, or NULL-named when a value is stated instead. */
 typedef struct rc_fitted {
     char name[48];     /* the parameter's key, e.g. "gemm_ratio" */
@@ -91,14 +95,23 @@ typedef struct rc_machine {
     double ring_step;        /* s of host work at a ring step, after it synchronised */
     double ring_step_cached; /* s more where there are cached keys */
     bool whole_tiles;        /* prefill attention does not split its tiles along the keys */
-    double fp8_matrix;       /* rate of fp8 products over those of the base where the matrix units
+    rc_quantise quantise;    /* how the inputs of fp8 products become fp8 */
+    bool own_all_reduce;     /* rows of all-reduces called "custom" answer where there are some */
+    double
+        own_limit[3]; /* bytes up to which the engine's own all-reduce goes, among 2, 4 and 8 GPUs
+                            (fewer: as 2, between: as the next) */
+    double process_memory; /* bytes that its process holds beyond what every process does */
+    double fp8_matrix;     /* rate of fp8 products over those of the base where the matrix units
                                 bind; 0 reads as 1, as for the next */
-    double fp8_stream;       /* the same where reading the weights binds */
+    double fp8_stream;     /* the same where reading the weights binds */
     /* calibration: which measured machine the costs rest on, and the ratios that carry them over */
     char base[64];              /* machine column of the store */
     char collectives[64];       /* machine column of collectives inside a node; default: base */
     char costs[RC_SOURCES][64]; /* machine columns of single ops' rows; "": the base's */
-    char state[16];             /* "burst", "sustained" or "power_limited" */
+    char stand_in[64];          /* machine column whose attention rows answer for types that the
+                                   base has none of, carried over by peaks; "": none */
+    double stand_in_bf16_rate, stand_in_fp8_rate, stand_in_hbm_rate; /* published, of that part */
+    char state[16];        /* "burst", "sustained" or "power_limited" */
     bool from_rest;        /* power_limited: passes begin on a chip that was idle; no key sets it */
     double base_bf16_rate; /* FLOP/s, published peaks of the base: which of matrix and HBM binds
                               there */
@@ -140,6 +153,8 @@ typedef enum rc_mechanism {
 
 /* Whether costs of both rest on the same rows in the same clock state. */
 bool rc_machine_same_rows(const rc_machine *x, const rc_machine *y);
+/* The machine as it would rest on the rows of its stand-in alone; it must name one. */
+rc_machine rc_machine_on_stand_in(const rc_machine *m);
 /* Whether some op's rows are of another source than the base. */
 bool rc_machine_has_sources(const rc_machine *m);
 
@@ -148,6 +163,9 @@ bool rc_machine_has_sources(const rc_machine *m);
  * engines keep it back (vLLM: gpu_memory_utilization). A fraction of 0, of a machine that no file
  * describes, is all of it. */
 double rc_machine_usable(const rc_machine *m);
+
+/* Bytes of a message up to which the engine's own all-reduce among that many GPUs goes; 0: none. */
+double rc_machine_own_limit(const rc_machine *m, int gpus);
 
 /* Nodes that `cp` ranks of `tp` GPUs each take: a rank spans whole nodes, or several whole ranks
  * share one. */

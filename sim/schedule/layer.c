@@ -114,8 +114,19 @@ void rc_emit_op(rc_builder *b, uint32_t gpu, rc_part part, const char *op, rc_dt
 }
 
 static void emit_norm(rc_builder *b, uint32_t gpu, rc_dtype next, int64_t tokens, int64_t width) {
-    rc_emit_elementwise(b, gpu, RC_P_NORM,
-                        rc_dtype_math(next) == RC_FP8 ? "rmsnorm_fp8" : "rmsnorm", tokens, width);
+    const double from = b->rq->quantised_from, row = rc_dtype_bytes(b->rq->layout.act);
+    const bool fp8 = rc_dtype_math(next) == RC_FP8;
+    const bool apart =
+        fp8 && from != 0.0 && (double)tokens * (double)b->rq->model->hidden * row > from;
+    rc_emit_elementwise(b, gpu, RC_P_NORM, fp8 && !apart ? "rmsnorm_fp8" : "rmsnorm", tokens,
+                        width);
+    if (fp8 && from != 0.0) { /* a program has the same tasks for every number of tokens */
+        rc_shape s = rc_shape_of(RC_T_ELEMENTWISE, RC_P_NORM);
+        s.op = "quantize_fp8";
+        s.a = apart ? tokens : 0;
+        s.b = b->rq->model->hidden;
+        rc_emit(b, gpu, RC_LANE_COMPUTE, &s);
+    }
 }
 
 void rc_emit_norm(rc_builder *b, uint32_t gpu, rc_dtype next, int64_t tokens) {

@@ -150,6 +150,8 @@ static int64_t largest_of(const rc_kv_passes *p) {
     assert(p->longest >= 0 && p->chunk >= 0 && p->decodes >= 0);
     if (p->decodes > 0)
         return p->decodes;
+    if (p->largest > 0)
+        return p->largest;
     return p->chunk > 0 && p->chunk < p->longest ? p->chunk : p->longest;
 }
 

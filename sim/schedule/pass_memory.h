@@ -16,6 +16,8 @@ typedef struct rc_memory { /* bytes on the fullest GPU */
 typedef struct rc_kv_passes {
     int64_t longest; /* tokens of the longest prompt, which a pass may find in the cache */
     int64_t chunk;   /* a pass takes up at most so many new tokens of prompts; 0: whole prompts */
+    int64_t
+        largest; /* new tokens of the largest pass where the caller knows it; 0: by the others */
     int64_t decodes; /* sequences of a decode step where prompts are never taken up; 0: they are */
 } rc_kv_passes;
 /* What a GPU has left for KV beside everything else. */

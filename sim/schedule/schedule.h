@@ -297,6 +297,9 @@ struct rc_request {
     bool messages_wait; /* a ring's message waits for the attention of its step on the sender, which
                            leaves it no SM; not where serial_ring */
     bool rotary_by_chunk;  /* a rank has a launch for each of its two chunks of a prompt */
+    double quantised_from; /* bytes of a rank's residual stream beyond which inputs of fp8 products
+                              are normed in bf16 and quantised by a kernel of its own; 0: never,
+                              below 0: always */
     bool plain_first_norm; /* the norm before the first layer adds nothing to the residual stream;
                               not in a template, whose layers of a kind are all alike */
     int verified;     /* a decode step makes so many tokens of every sequence at once: `seqs` has

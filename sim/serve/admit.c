@@ -1,10 +1,12 @@
 /* From a replica's queue to having KV there. A request is admitted when there is room for its
- * prompt and one token more; what its prompt shares with the cache is not computed again. First
- * come, first served: a request that does not fit holds up those behind it. One that was preempted
- * comes back only when there is room for its whole reply, too; else two could push each other out
- * for ever.
+ * prompt and one token more, for the piece that the pass being formed computes, or for its whole reply
+ * (rc_admission); what its prompt shares with the cache is not computed again. First come, first
+ * served: a request that does not fit holds up those behind it. One that was preempted comes back by
+ * the same rule, with its tokens so far as prompt: no engine knows how long its reply will be. It
+ * makes a token each time, so that two that push each other out come to an end.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include "sim/serve/cluster.h"
 
@@ -83,19 +85,29 @@ void admit_preempted(cluster *c, uint32_t j, bool swap, uint32_t goal, rc_time n
     b->goal = goal;
 }
 
+/* Tokens that the pass being formed leaves a request, behind those that are cached. */
+static uint64_t first_piece(const cluster *c, const replica *r, uint32_t j) {
+    const uint64_t cached = rc_kv_lookup(r->kv, c->trace, &c->trace->at[j]).tokens;
+    const uint64_t rest = (uint64_t)c->jobs[j].goal + 1 - cached, room = (uint64_t)r->pass.room;
+    return cached + (rest <= room ? rest : room);
+}
+
 /* False: no room now. A request that finds an empty cache too small is rejected (*gone). */
 static bool try_admit(cluster *c, replica *r, uint32_t j, rc_kv_match *m, bool *gone, rc_time now) {
     job *b = &c->jobs[j];
     const rc_req *rq = &c->trace->at[j];
     *gone = false;
-    if (r->batch.count + r->queue.late_count + r->queue.active.count + r->queue.in_flight >=
+    if (r->batch.count + r->batch.ended_count + r->queue.late_count + r->queue.active.count +
+            r->queue.in_flight >=
         (uint64_t)c->spec->max_batch)
         return false;
     if (r->queue.refused == b->number && r->queue.refused_at == r->queue.releases)
         return false;
     uint64_t room = (uint64_t)b->goal + 1;
-    if (c->rows[j].preempted > 0)
+    if (c->spec->admission == RC_ADMIT_REPLY)
         room = (uint64_t)rq->input + rq->output;
+    else if (c->spec->admission == RC_ADMIT_CHUNK && !b->kv.swapped && b->kv.source == NONE)
+        room = first_piece(c, r, j);
     if (!rc_kv_admit(r->kv, c->trace, rq, room, &b->kv.lease, m)) {
         b->kv.lease = RC_KV_NO_LEASE;
         r->queue.refused = b->number;
@@ -128,6 +140,22 @@ static void fetch(cluster *c, replica *r, uint32_t j, job_state state, uint64_t 
     r->queue.in_flight++;
 }
 
+/* Of the tokens that are to move, those whose KV has not gone to the other pool when the prompt is done:
+ * with transfers by layer only the last pass can leave some, what its time has no room for at the rate
+ * of one flow, and the last layer's in any case. */
+static uint64_t left_to_move(const cluster *c, const job *b, uint64_t tokens) {
+    if (!c->spec->kv_by_layer)
+        return tokens;
+    const pool *from = &c->pools[c->replicas[b->kv.source].pool];
+    const pool *to = &c->pools[c->replicas[b->kv.home].pool];
+    const double layers = (double)c->spec->model.layers;
+    const double gpus = fmin(from->spec->tp * from->spec->cp, to->spec->tp * to->spec->cp);
+    const double rate = gpus * c->spec->machine.peer_rate / from->token_bytes;
+    const double tail = fmin((double)tokens, (double)b->kv.tail);
+    const double sent = rate * (double)b->kv.tail_took / RC_PS_PER_S * (layers - 1.0) / layers;
+    return (uint64_t)ceil(fmax(fmax(tail / layers, tail - sent), 1.0));
+}
+
 /* Jobs that need no pass here: swapped out before, or prefilled in another pool. */
 void admit_ready(cluster *c, replica *r, rc_time now) {
     while (r->queue.waiting.head != NONE) {
@@ -148,7 +176,8 @@ void admit_ready(cluster *c, replica *r, rc_time now) {
             b->state = JOB_MOVING;
             r->queue.in_flight++;
             metrics_moved(c, b->goal - m.tokens);
-            transfer_begin(c, j, b->kv.source, b->kv.home, b->goal - m.tokens, now);
+            transfer_begin(c, j, b->kv.source, b->kv.home, left_to_move(c, b, b->goal - m.tokens),
+                           now);
         }
     }
 }
@@ -181,7 +210,7 @@ static uint32_t admit_next(cluster *c, replica *r, rc_time now) {
 
 uint32_t admit_prompt(cluster *c, replica *r, uint32_t after, rc_time now) {
     uint32_t j = after == NONE ? r->queue.active.head : c->jobs[after].link.next;
-    return j != NONE ? j : admit_next(c, r, now);
+    return j != NONE || r->pass.gave_way ? j : admit_next(c, r, now);
 }
 
 static void moved(cluster *c, uint32_t j, rc_time now) {

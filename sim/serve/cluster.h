@@ -65,6 +65,8 @@ typedef struct job_kv { /* admit.c: where its KV is */
     uint32_t home;      /* replica */
     uint32_t source;    /* prefill replica that still holds its KV, or NONE */
     rc_kv_lease lease, source_lease;
+    uint32_t tail; /* tokens of the last pass of its prompt, and how long that took */
+    rc_time tail_took;
     uint32_t queued; /* prompt tokens counted in its replica's queue.tokens */
     rc_event event;  /* end of a transfer from host memory under way; 0: none */
     bool swapped;    /* preempted, with its KV in host memory */
@@ -76,7 +78,7 @@ typedef struct job {
     job_decode decode;
     job_kv kv;
     uint32_t filled, goal; /* prompt tokens with KV; needed before it decodes */
-    uint32_t chunk;        /* replica.c: its tokens in the pass under way */
+    uint32_t chunk;        /* replica.c: its tokens in the pass being formed or under way, else 0 */
     rc_time last;          /* end of the last token's pass */
     bool admitted_once;    /* metrics.c */
     uint8_t state;         /* job_state */
@@ -120,6 +122,7 @@ typedef struct pool { /* layouts.c, but for its sums */
     uint32_t first, count; /* replicas */
     condition conditions[MAX_CONDITIONS];
     int condition_count;
+    int64_t largest;    /* tokens of a pass that memory has been kept free for */
     uint32_t capacity;  /* KV blocks of a replica */
     double token_bytes; /* of one token's KV, whole model */
     pool_sums sums;
@@ -158,12 +161,16 @@ typedef struct decode_batch { /* decode_batch.c: requests here that decode */
     uint32_t *due;   /* [block] heads: jobs that need a block at step % block */
     uint32_t *fresh; /* [max batch]: joined since the last decode pass */
     uint32_t fresh_count;
+    uint32_t ended_count;  /* sequences that ended in the last pass and run on in the next one */
+    int64_t ended_context; /* sum of the keys that they see there, less one */
 } decode_batch;
 
 /* Of groups in lockstep the first one has the event of the end. */
 typedef struct running_pass { /* replica.c */
     bool busy;                /* a pass is under way; of all groups in lockstep or of none */
     bool decodes;             /* it decodes the running batch */
+    bool gave_way;            /* somebody was preempted for it: nobody new is let in */
+    int64_t room;             /* tokens that it may still take of a prompt, while it is formed */
     uint32_t *prompts;        /* [fuse]: jobs whose prompts it computes, or pieces of them */
     uint32_t prompt_count;
     rc_time start;
@@ -368,9 +375,13 @@ void job_release(cluster *c, uint32_t j); /* all KV it holds anywhere */
 rc_status batch_create(cluster *c, replica *r, size_t most, rc_error *err);
 void batch_destroy(replica *r);
 void decode_grow(cluster *c, replica *r, rc_time now); /* blocks for the next step; may preempt */
+/* Blocks for `tokens` tokens of a job of the pass being formed; may preempt others that are not in
+ * it. False: the job itself was preempted. */
+bool decode_make_room(cluster *c, replica *r, uint32_t j, uint64_t tokens, rc_time now);
 void decode_join(cluster *c, replica *r, uint32_t j);
-void decode_leave(cluster *c, replica *r, uint32_t j); /* ended, preempted, lost */
-void decode_step(cluster *c, replica *r, rc_time now); /* the pass has ended */
+void decode_leave(cluster *c, replica *r, uint32_t j);   /* ended, preempted, lost */
+void decode_runs_on(cluster *c, replica *r, uint32_t j); /* it ended: once more under `overlap` */
+void decode_step(cluster *c, replica *r, rc_time now);   /* the pass has ended */
 uint32_t job_generated(const cluster *c, uint32_t j);
 int64_t context_seen(const rc_serve *s, int64_t keys); /* under the attention pattern */
 

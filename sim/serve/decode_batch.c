@@ -143,7 +143,7 @@ static uint32_t victim_of(const cluster *c, const replica *r) {
         if (later(c, r->batch.running[i], last))
             last = r->batch.running[i];
     for (uint32_t j = r->queue.active.head; j != NONE; j = c->jobs[j].link.next)
-        if (later(c, j, last))
+        if (c->jobs[j].chunk == 0 && later(c, j, last))
             last = j;
     return last;
 }
@@ -151,6 +151,7 @@ static uint32_t victim_of(const cluster *c, const replica *r) {
 static void preempt(cluster *c, replica *r, uint32_t j, rc_time now) {
     job *b = &c->jobs[j];
     bool ran = b->state == JOB_RUNNING;
+    r->pass.gave_way = true;
     if (ran)
         decode_leave(c, r, j);
     else
@@ -183,6 +184,10 @@ static bool grow_one(cluster *c, replica *r, uint32_t j, uint64_t tokens, rc_tim
     return true;
 }
 
+bool decode_make_room(cluster *c, replica *r, uint32_t j, uint64_t tokens, rc_time now) {
+    return grow_one(c, r, j, tokens, now);
+}
+
 void decode_grow(cluster *c, replica *r, rc_time now) {
     if (speculative(c)) {
         for (uint32_t i = 0; i < r->batch.count; i++) {
@@ -205,7 +210,17 @@ void decode_grow(cluster *c, replica *r, rc_time now) {
 
 /* ---- a step --------------------------------------------------------------------------- */
 
+/* When the next pass is formed while one runs, nobody knows yet that a sequence ends in it. */
+void decode_runs_on(cluster *c, replica *r, uint32_t j) {
+    const rc_req *rq = &c->trace->at[j];
+    if (!c->spec->overlap)
+        return;
+    r->batch.ended_count++;
+    r->batch.ended_context += context_seen(c->spec, (int64_t)rq->input + rq->output) - 1;
+}
+
 static void finish(cluster *c, replica *r, uint32_t j, rc_time now) {
+    decode_runs_on(c, r, j);
     uint64_t stored = (uint64_t)c->trace->at[j].input + c->rows[j].generated - 1;
     decode_leave(c, r, j);
     rc_kv_filled(r->kv, c->jobs[j].kv.lease, stored); /* the reply, for the session's next turn */
@@ -227,7 +242,7 @@ static void step_each(cluster *c, replica *r, rc_time now) {
         uint32_t left = c->trace->at[j].output - c->rows[j].generated, k = draw_tokens(c);
         int64_t before = context_seen(c->spec, keys_now(c, j));
         k = k < left ? k : left;
-        metrics_gap(c, now - c->jobs[j].last, 1);
+        metrics_gap(c, (now - c->jobs[j].last) / k, k); /* tokens of a step share its time */
         c->jobs[j].last = now;
         metrics_emitted(c, k);
         c->rows[j].generated += k;

@@ -174,26 +174,67 @@ static rc_status source_time(cluster *c, replica *r, const rc_pass *pass, rc_tim
     return RC_OK;
 }
 
-/* Speculative steps take longer than plain ones by a factor that the scenario states. */
-static void stretch(const cluster *c, const rc_pass *pass, rc_pass_cost *cost) {
-    if (pass->decodes == 0 || c->spec->step_kinds == 0)
-        return;
-    if (c->spec->step_cost == 1.0)
-        return;
-    cost->time = llround((double)cost->time * c->spec->step_cost);
-    memset(cost->rests, 0, sizeof cost->rests);
-    cost->rests[RC_STATED] = 1.0F;
+/* Speculative steps take longer than plain ones by a factor that the scenario states; prompts beside
+ * them do not. */
+static rc_status stretch(cluster *c, replica *r, const rc_pass *pass, rc_pass_cost *cost,
+                         rc_error *err) {
+    rc_pass_cost prompts = {.time = 0};
+    if (pass->decodes == 0 || c->spec->step_kinds == 0 || c->spec->step_cost == 1.0)
+        return RC_OK;
+    if (pass->prefills > 0) {
+        const rc_pass alone = {
+            .prefill = pass->prefill, .prefills = pass->prefills, .elsewhere = pass->elsewhere};
+        RC_TRY(memo_time(c, r, &alone, &prompts, err));
+    }
+    double steps = fmax((double)(cost->time - prompts.time), 0.0);
+    rc_time time = llround((double)cost->time + (c->spec->step_cost - 1.0) * steps);
+    float kept = (float)fmin((double)prompts.time / (double)time, 1.0);
+    for (int b = 0; b < RC_BASIS_COUNT; b++)
+        cost->rests[b] *= kept;
+    cost->rests[RC_STATED] += 1.0F - kept;
+    cost->time = time < 1 ? 1 : time;
+    return RC_OK;
 }
 
-rc_status pool_pass_time(cluster *c, replica *r, const rc_pass *pass, rc_pass_cost *out,
+/* A batch that decodes alone runs as a CUDA graph: of the next size that there is, filled up with
+ * sequences of one token that nobody asked for. */
+static rc_pass as_graph(const rc_serve *s, const rc_pass *pass) {
+    rc_pass graph = *pass;
+    int i = 0;
+    if (pass->prefills > 0)
+        return graph;
+    while (i < s->graph_count && s->graphs[i] < pass->decodes)
+        i++;
+    if (i == s->graph_count)
+        return graph;
+    int64_t size = s->graphs[i] < s->max_batch ? s->graphs[i] : s->max_batch;
+    if (size <= pass->decodes)
+        return graph;
+    graph.decodes = (uint32_t)size;
+    graph.contexts = NULL;
+    return graph;
+}
+
+/* The host forms a pass and hands out its tokens, behind the pass or beside it. */
+static void add_host(const rc_serve *s, const rc_pass *pass, rc_pass_cost *cost) {
+    double sequences = (double)pass->prefills + (double)pass->decodes;
+    rc_time host = llround((s->step_host + s->step_host_sequence * sequences) * RC_PS_PER_S);
+    rc_time more = s->overlap ? host - cost->time : host;
+    if (more > 0)
+        add_to(cost, more, RC_STATED);
+}
+
+rc_status pool_pass_time(cluster *c, replica *r, const rc_pass *asked, rc_pass_cost *out,
                          rc_error *err) {
+    const rc_pass graph = as_graph(c->spec, asked), *pass = &graph;
     RC_TRY(memo_time(c, r, pass, out, err));
     if (c->options->compare && !c->spec->linear.on) {
         rc_time exact;
         RC_TRY(source_time(c, r, pass, &exact, err));
         metrics_compared(c, out->time, exact);
     }
-    stretch(c, pass, out);
+    RC_TRY(stretch(c, r, pass, out, err));
+    add_host(c->spec, asked, out);
     return RC_OK;
 }
 
@@ -218,16 +259,40 @@ void pool_pass_stats(const pool *p, rc_pass_stats *sum) {
 
 /* ---- capacity ------------------------------------------------------------------------- */
 
+/* Tokens of the largest pass that a replica may form. */
+int64_t rc_serve_largest(const rc_serve *s, rc_pool_role role, int64_t longest_prompt) {
+    const int64_t longest = longest_prompt > 1 ? longest_prompt : 1;
+    const int64_t steps = s->max_batch * (s->step_kinds > 1 ? s->step_kinds : 1);
+    const int64_t fused = s->fuse > INT64_MAX / 4 / longest ? INT64_MAX / 4 : s->fuse * longest;
+    if (role == RC_POOL_DECODE)
+        return steps;
+    if (s->sched == RC_SCHED_PREFILL_FIRST) {
+        int64_t within = s->budget > 0 && s->budget < fused ? s->budget : fused;
+        within = within > longest ? within : longest;
+        return role == RC_POOL_MIXED && steps > within ? steps : within;
+    }
+    int64_t all = fused + steps < s->budget ? fused + steps : s->budget;
+    int64_t whole = s->sched == RC_SCHED_INFLIGHT ? longest + steps : steps;
+    return whole > all ? whole : all;
+}
+
 /* What is left of the memory that a process may take beside weights, the activations and buffers of
  * the largest pass, and the runtime. */
 rc_status rc_pool_room(const rc_serve *s, const rc_pool *p, int64_t longest, rc_memory *mem,
                        rc_kv_room *out, rc_error *err) {
     const rc_layout l = rc_pool_layout(s, p, p->cp);
     const rc_kv_passes passes = {.longest = longest,
-                                 .chunk = s->sched == RC_SCHED_CHUNKED ? s->budget : 0,
+                                 .largest = rc_serve_largest(s, p->role, longest),
                                  .decodes = p->role == RC_POOL_DECODE ? s->max_batch : 0};
-    return rc_pass_kv_room(rc_schedule_on(p->pick.schedule, p->cp), &s->model, &l, &passes,
-                           rc_machine_usable(&s->machine), mem, out, err);
+    const double usable = s->kv_of_free ? s->machine.memory - s->machine.process_memory
+                                        : rc_machine_usable(&s->machine);
+    RC_TRY(rc_pass_kv_room(rc_schedule_on(p->pick.schedule, p->cp), &s->model, &l, &passes, usable,
+                           mem, out, err));
+    if (s->kv_of_free) {
+        out->bytes *= s->machine.memory_fraction;
+        out->tokens *= s->machine.memory_fraction;
+    }
+    return RC_OK;
 }
 
 static rc_status capacity_of(cluster *c, pool *p, rc_error *err) {
@@ -235,6 +300,7 @@ static rc_status capacity_of(cluster *c, pool *p, rc_error *err) {
     rc_memory mem;
     rc_kv_room room;
     RC_TRY(rc_pool_room(s, p->spec, c->load.longest_input, &mem, &room, err));
+    p->largest = room.largest;
     p->capacity =
         room.bytes > 0.0 ? rc_kv_capacity(room.bytes, room.token, room.ranks, c->block) : 0;
     if (p->capacity == 0)
@@ -258,6 +324,7 @@ rc_status pool_create(cluster *c, int index, uint32_t first, rc_error *err) {
     p->spec = &s->pools[index];
     p->first = first;
     p->count = (uint32_t)(p->spec->replicas * rc_pool_groups(p->spec));
+    p->largest = INT64_MAX; /* where KV is stated, memory is the user's care */
     p->token_bytes = rc_model_kv_bytes(&s->model, s->layout.kv);
     if (s->kv_tokens > 0) {
         uint64_t blocks = s->kv_tokens / c->block / (uint64_t)rc_pool_groups(p->spec);

@@ -21,20 +21,41 @@ static rc_sequence *parts_of(const cluster *c, const replica *r) {
     return c->scratch.parts + (size_t)group_index(c, r) * (size_t)c->spec->fuse;
 }
 
+/* Tokens that the pass being formed may still take of a prompt. */
+static int64_t piece_left(const cluster *c, const replica *r, int64_t tokens) {
+    const int64_t memory = c->pools[r->pool].largest - tokens;
+    const int64_t budget = c->spec->budget > 0 ? c->spec->budget - tokens : INT64_MAX;
+    const int64_t least = memory < budget ? memory : budget;
+    return least > 1 ? least : 1;
+}
+
+/* A prompt that is to run whole waits for a pass with room for it, unless it is too long for any. */
+static bool whole_waits(const rc_serve *s, int64_t tokens, int64_t t) {
+    return s->sched == RC_SCHED_INFLIGHT && tokens > 0 && t <= s->budget;
+}
+
 /* Prompts, or pieces of them, into parts_of and r->pass.prompts; returns the tokens of the pass. */
 static int64_t take_prompts(cluster *c, replica *r, int64_t tokens, rc_time now) {
     const rc_serve *s = c->spec;
     uint32_t j = NONE;
     while (r->pass.prompt_count < (uint32_t)s->fuse && (s->budget == 0 || tokens < s->budget)) {
+        r->pass.room = piece_left(c, r, tokens);
         j = admit_prompt(c, r, j, now);
         if (j == NONE)
             break;
         job *b = &c->jobs[j];
+        const int64_t room = pool_of(c, r)->largest - tokens; /* in the memory of a pass */
         int64_t t = b->goal - b->filled;
+        const bool whole = s->sched != RC_SCHED_CHUNKED;
+        if (room <= 0 || (whole && t > room && r->pass.prompt_count > 0))
+            break;
+        t = t < room ? t : room; /* a prompt with its reply so far may be longer than any */
         bool fits = s->budget == 0 || tokens + t <= s->budget;
         if (s->sched == RC_SCHED_CHUNKED && !fits)
             t = s->budget - tokens;
-        else if (!fits && r->pass.prompt_count > 0)
+        else if (!fits && (r->pass.prompt_count > 0 || whole_waits(s, tokens, t)))
+            break;
+        if (!decode_make_room(c, r, j, (uint64_t)(b->filled + t + (b->filled + t == b->goal)), now))
             break;
         parts_of(c, r)[r->pass.prompt_count] = (rc_sequence){t, b->filled};
         r->pass.prompts[r->pass.prompt_count++] = j;
@@ -46,6 +67,12 @@ static int64_t take_prompts(cluster *c, replica *r, int64_t tokens, rc_time now)
     return tokens;
 }
 
+/* Tokens of the sequences that decode: with speculation all that a step may accept are computed. */
+static int64_t step_tokens(const cluster *c, const replica *r) {
+    const int64_t each = c->spec->step_kinds > 1 ? c->spec->step_kinds : 1;
+    return ((int64_t)r->batch.count + r->batch.ended_count) * each;
+}
+
 static void take_decodes(cluster *c, replica *r, rc_time now) {
     if (r->batch.count > 0)
         decode_grow(c, r, now);
@@ -55,9 +82,11 @@ static void take_decodes(cluster *c, replica *r, rc_time now) {
 static bool form(cluster *c, replica *r, rc_time now) {
     r->pass.prompt_count = 0;
     r->pass.decodes = false;
-    if (c->spec->sched == RC_SCHED_CHUNKED) {
+    r->pass.gave_way = false;
+    if (c->spec->sched != RC_SCHED_PREFILL_FIRST) {
         take_decodes(c, r, now);
-        (void)take_prompts(c, r, r->pass.decodes ? r->batch.count : 0, now);
+        (void)take_prompts(c, r, step_tokens(c, r), now);
+        r->pass.decodes = r->batch.count > 0; /* prompts may have pushed out all that decoded */
     } else {
         (void)take_prompts(c, r, 0, now);
         if (r->pass.prompt_count == 0)
@@ -88,6 +117,7 @@ static void prompt_done(cluster *c, replica *r, uint32_t j, rc_time now) {
         metrics_gap(c, now - b->last, 1);
     b->last = now;
     if (row->generated == c->trace->at[j].output) {
+        decode_runs_on(c, r, j);
         router_leave(r);
         job_release(c, j);
         job_end(c, j, RC_DONE, now);
@@ -99,15 +129,21 @@ static void prompt_done(cluster *c, replica *r, uint32_t j, rc_time now) {
 }
 
 static void group_ends(cluster *c, replica *r, rc_time now) {
+    r->batch.ended_count = 0; /* in the pass that has ended they were for the last time */
+    r->batch.ended_context = 0;
     if (r->pass.decodes)
         decode_step(c, r, now);
     for (uint32_t i = 0; i < r->pass.prompt_count; i++) {
         uint32_t j = r->pass.prompts[i];
         job *b = &c->jobs[j];
-        b->filled += b->chunk;
-        metrics_computed(c, b->chunk);
+        const uint32_t tokens = b->chunk;
+        b->kv.tail = tokens;
+        b->kv.tail_took = now - r->pass.start;
+        b->filled += tokens;
+        b->chunk = 0;
+        metrics_computed(c, tokens);
         if (b->filled < b->goal)
-            admit_progress(c, j, b->chunk);
+            admit_progress(c, j, tokens);
         rc_kv_filled(r->kv, b->kv.lease, b->filled);
         if (b->filled == b->goal)
             prompt_done(c, r, j, now);
@@ -168,8 +204,12 @@ static bool take_up(cluster *c, replica *r, rc_pass *pass, rc_time now) {
         pass->decodes = r->batch.count;
         pass->context = r->batch.context;
         pass->longest = longest_context(c, r);
-        if (c->options->exact || c->options->compare)
+        if ((c->options->exact || c->options->compare) && r->batch.ended_count == 0)
             pass->contexts = all_contexts(c, r);
+    }
+    if (r->pass.decodes || c->spec->sched != RC_SCHED_PREFILL_FIRST) {
+        pass->decodes += r->batch.ended_count;
+        pass->context += r->batch.ended_context;
     }
     return true;
 }
@@ -255,6 +295,8 @@ void replica_abort(cluster *c, replica *r, rc_time now) {
     r->pass.end = 0;
     r->pass.busy = r->pass.decodes = false;
     r->pass.prompt_count = 0;
+    r->batch.ended_count = 0;
+    r->batch.ended_context = 0;
 }
 
 /* ---- life ----------------------------------------------------------------------------- */
@@ -270,6 +312,7 @@ rc_status replica_create(cluster *c, replica *r, rc_error *err) {
                       .host = host < RC_KV_MOST_BLOCKS ? (uint32_t)host : RC_KV_MOST_BLOCKS,
                       .sessions = c->load.sessions,
                       .policy = s->kv_policy,
+                      .whole_hits = s->kv_whole_hits,
                       .held = &c->counts.held};
     /* a prefill replica holds leases until its KV has been moved */
     k.requests = p->spec->role == RC_POOL_PREFILL ? (uint32_t)c->load.requests : (uint32_t)most;

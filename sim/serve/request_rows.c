@@ -1,4 +1,4 @@
-/* A row a request, to SQLite or CSV; series and histograms as CSV. A database is written beside its
+/* A row a request, to SQLite, CSV or as AIPerf exports them; series and histograms as CSV. A database is written beside its
  * name in one transaction and moved there when it is whole.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
@@ -79,6 +79,40 @@ static rc_status rows_csv(const rc_served *rows, size_t count, const char *path,
     return rc_outfile_commit(&o, err);
 }
 
+/* ---- AIPerf ----------------------------------------------------------------------------- */
+
+static void put_metric(FILE *f, const char *name, double value, const char *unit) {
+    if (!isnan(value))
+        (void)fprintf(f, ",\"%s\":{\"value\":%.12g,\"unit\":\"%s\"}", name, value, unit);
+}
+
+/* A line a request that was answered, as AIPerf's profile_export.jsonl has it; rc_trace_read reads it
+ * back (aiperf-records). */
+static rc_status rows_aiperf(const rc_served *rows, size_t count, const char *path, bool overwrite,
+                             rc_error *err) {
+    rc_outfile o;
+    RC_TRY(rc_outfile_open(&o, path, overwrite, err));
+    for (size_t i = 0; i < count; i++) {
+        const rc_served *r = &rows[i];
+        const row_times c = times_of(r);
+        if (r->outcome != RC_DONE)
+            continue;
+        (void)fprintf(o.f, "{\"metadata\":{\"session_num\":%zu,\"turn_index\":%u", i, r->turn);
+        if (r->session != RC_NO_SESSION)
+            (void)fprintf(o.f, ",\"conversation_id\":\"%u\"", r->session);
+        (void)fprintf(o.f,
+                      ",\"request_start_ns\":%lld,\"request_end_ns\":%lld,\"was_cancelled\":false},"
+                      "\"metrics\":{\"input_sequence_length\":{\"value\":%u,\"unit\":\"tokens\"}",
+                      (long long)(r->arrived / 1000), (long long)(r->end / 1000), r->input);
+        put_metric(o.f, "output_sequence_length", r->output, "tokens");
+        put_metric(o.f, "time_to_first_token", c.ttft * 1e3, "ms");
+        put_metric(o.f, "request_latency", c.e2e * 1e3, "ms");
+        put_metric(o.f, "inter_token_latency", c.ttit * 1e3, "ms");
+        (void)fputs("},\"error\":null}\n", o.f);
+    }
+    return rc_outfile_commit(&o, err);
+}
+
 /* ---- SQLite --------------------------------------------------------------------------- */
 
 static void bind_row(sqlite3_stmt *s, size_t i, const rc_served *r) {
@@ -153,6 +187,8 @@ rc_status rc_serve_rows(const rc_served *rows, size_t count, const char *path, b
                         rc_error *err) {
     assert(rows != NULL || count == 0);
     bool database = ends_with(path, ".db") || ends_with(path, ".sqlite");
+    if (ends_with(path, ".jsonl"))
+        return rows_aiperf(rows, count, path, overwrite, err);
     return (database ? rows_sqlite : rows_csv)(rows, count, path, overwrite, err);
 }
 

@@ -33,7 +33,8 @@ enum {
     RC_SERVE_FAULTS = 64,
     RC_SERVE_STEPS = 16,
     RC_SERVE_REPLICAS = 1024,
-    RC_SERVE_OBJECTIVES = 8
+    RC_SERVE_OBJECTIVES = 8,
+    RC_SERVE_GRAPHS = 64 /* sizes of CUDA graphs of decode */
 };
 
 typedef enum rc_pool_role { RC_POOL_MIXED, RC_POOL_PREFILL, RC_POOL_DECODE } rc_pool_role;
@@ -55,7 +56,16 @@ typedef struct rc_pool {
     double price;    /* per GPU-hour; 0: the scenario's */
 } rc_pool;
 
-typedef enum rc_sched { RC_SCHED_PREFILL_FIRST, RC_SCHED_CHUNKED } rc_sched;
+typedef enum rc_sched {
+    RC_SCHED_PREFILL_FIRST, /* passes of prompts, whole, before passes that decode */
+    RC_SCHED_CHUNKED,       /* all that decode and pieces of prompts, within the budget */
+    RC_SCHED_INFLIGHT /* the same with prompts whole, as TensorRT-LLM without chunked context */
+} rc_sched;
+typedef enum rc_admission {                  /* the KV that a request has when it is let in */
+                            RC_ADMIT_PROMPT, /* of its prompt and one token */
+                            RC_ADMIT_CHUNK,  /* of the piece that the pass computes (vLLM V1) */
+                            RC_ADMIT_REPLY /* of its prompt and whole reply (TensorRT-LLM, GUARANTEED_NO_EVICT) */
+} rc_admission;
 typedef enum rc_preempt { RC_PREEMPT_RECOMPUTE, RC_PREEMPT_SWAP } rc_preempt;
 typedef enum rc_routing { RC_ROUTE_LOAD, RC_ROUTE_PREFIX, RC_ROUTE_ROUND_ROBIN } rc_routing;
 typedef enum rc_pattern {                           /* which keys a query sees */
@@ -106,11 +116,20 @@ typedef struct rc_serve {
     int64_t fuse;        /* prefills of one pass, at most */
     int64_t max_waiting; /* of a replica; more are rejected; 0: no limit */
     rc_preempt preempt;
+    rc_admission admission;
+    int64_t graphs[RC_SERVE_GRAPHS]; /* rising: a batch that decodes alone runs as the next size */
+    int graph_count;                 /* 0: a graph of every size */
+    bool overlap; /* the next pass is formed while one runs: a sequence that ends runs on in it */
+    double step_host;          /* s of the host for a pass; beside it when they overlap */
+    double step_host_sequence; /* s more for each sequence in it */
     rc_routing routing;
     /* KV cache */
     rc_kv_policy kv_policy;
     uint32_t kv_block;  /* tokens, for traces without blocks of their own */
     uint64_t kv_tokens; /* capacity of a replica; 0: from the memory model */
+    bool kv_by_layer;   /* KV leaves a prefill pool layer by layer, while the pass goes on */
+    bool kv_whole_hits; /* only whole blocks are found again */
+    bool kv_of_free;    /* memory_fraction is of what weights, largest pass and runtime leave */
     double host_memory; /* bytes a GPU; 0: no second tier */
     double host_rate;   /* bytes/s a GPU, to and from host memory */
     /* arrivals */
@@ -120,6 +139,7 @@ typedef struct rc_serve {
     double rate_scale;
     bool spread, shuffle;
     uint64_t requests; /* cut or repeat the trace to so many; 0: as it is */
+    int64_t clients;   /* in place of arrival times: each sends when it has its answer; 0: none */
     bool draw;         /* arrivals (sessions when closed loop) by `process` */
     bool shaped;       /* the process of new arrivals is stated, whether or not their rate is */
     rc_arrival_process process;
@@ -157,6 +177,9 @@ rc_status rc_serve_load(const char *path, const char *const *sets, size_t set_co
                         rc_error *err);
 rc_status rc_serve_read(rc_doc *doc, const char *const *sets, size_t set_count, rc_serve *out,
                         rc_error *err);
+/* Tokens of the largest pass that a replica of this role forms, prompts being of up to `longest`
+ * tokens: what memory must be kept free for beside KV. */
+int64_t rc_serve_largest(const rc_serve *s, rc_pool_role role, int64_t longest);
 /* The requests of one run: the trace read (or made up), cut, scaled, given arrivals. `rate` > 0
  * replaces the rate of the process (sessions or requests per second). Caller frees with
  * rc_trace_free. */

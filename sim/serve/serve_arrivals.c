@@ -53,6 +53,9 @@ static rc_status read_synthetic(const rc_section *root, rc_serve *s, rc_error *e
     rc_synthetic *y = &s->synthetic;
     RC_TRY(rc_section_enter(root, "synthetic", &map, err));
     RC_TRY(rc_section_whole(&map, "requests", &requests, err));
+    y->arrivals.rate = 1.0; /* clients have none */
+    if (s->clients == 0)
+        RC_TRY(needed(&map, "rate", &y->arrivals.rate, err));
     RC_TRY(read_process(&map, &y->arrivals, err));
     RC_TRY(read_length(&map, "input", 1024.0, &y->input, err));
     RC_TRY(read_length(&map, "output", 128.0, &y->output, err));
@@ -72,6 +75,7 @@ rc_status rc_serve_read_arrivals(const rc_section *root, rc_serve *s, rc_error *
     rc_section map;
     int64_t requests = 0;
     s->rate_scale = 1.0;
+    RC_TRY(rc_section_whole(root, "concurrency", &s->clients, err));
     if (rc_section_has(root, "synthetic") == rc_section_has(root, "arrivals"))
         return rc_node_fail(root->map, err, RC_E_INPUT,
                             "expected one of the keys 'arrivals' (a trace) and 'synthetic'");
@@ -93,6 +97,15 @@ rc_status rc_serve_read_arrivals(const rc_section *root, rc_serve *s, rc_error *
 
 /* ---- the requests of a run ------------------------------------------------------------ */
 
+static rc_status clients_of(const rc_serve *s, double rate, rc_trace *t, rc_error *err) {
+    if (rate > 0.0 || s->draw || s->spread || s->rate_scale < 1.0 || s->rate_scale > 1.0)
+        return rc_fail(
+            err, RC_E_INPUT,
+            "`concurrency` gives requests no arrival times: there is no rate to set, and "
+            "nothing to spread or to scale");
+    return rc_trace_clients(t, (uint32_t)s->clients, err);
+}
+
 static rc_status reshape(const rc_serve *s, uint64_t seed, double rate, rc_trace *t,
                          rc_error *err) {
     rc_arrival_process p = s->process;
@@ -105,6 +118,8 @@ static rc_status reshape(const rc_serve *s, uint64_t seed, double rate, rc_trace
         return rc_fail(err, RC_E_INPUT,
                        "arrivals.process and arrivals.cv shape new arrivals, which need a rate: "
                        "arrivals.rate, or --rate");
+    if (s->clients > 0)
+        return clients_of(s, rate, t, err);
     if (rate > 0.0)
         p.rate = rate;
     if (s->draw || rate > 0.0)
@@ -125,7 +140,8 @@ static rc_status reshape(const rc_serve *s, uint64_t seed, double rate, rc_trace
 
 bool rc_serve_streams(const rc_serve *s) {
     const rc_length *turns = &s->synthetic.turns;
-    return s->trace[0] == '\0' && turns->kind == RC_LENGTH_CONSTANT && turns->mean <= 1.0;
+    return s->trace[0] == '\0' && s->clients == 0 && turns->kind == RC_LENGTH_CONSTANT &&
+           turns->mean <= 1.0;
 }
 
 void rc_serve_made_up(const rc_serve *s, uint64_t seed, double rate, rc_synthetic *out) {
@@ -140,11 +156,17 @@ rc_status rc_serve_workload(const rc_serve *s, uint64_t seed, double rate, rc_tr
     if (s->trace[0] == '\0') {
         rc_synthetic y;
         rc_serve_made_up(s, seed, rate, &y);
-        return rc_trace_synthesise(&y, out, err);
+        RC_TRY(rc_trace_synthesise(&y, out, err));
+        rc_status dealt = s->clients > 0 ? clients_of(s, rate, *out, err) : RC_OK;
+        if (dealt != RC_OK) {
+            rc_trace_free(*out);
+            *out = NULL;
+        }
+        return dealt;
     }
     rc_trace_options options = s->trace_options;
     options.limit = s->requests;
-    options.redrawn = s->draw || rate > 0.0;
+    options.redrawn = s->draw || rate > 0.0 || s->clients > 0;
     RC_TRY(rc_trace_read(s->trace, &options, out, err));
     rc_status st = reshape(s, seed, rate, *out, err);
     if (st != RC_OK) {

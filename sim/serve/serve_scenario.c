@@ -5,7 +5,32 @@
 #include <string.h>
 #include "sim/forward/scenario.h"
 #include "sim/schedule/layout.h"
+#include "sim/serve/serve_engine.h"
 #include "sim/serve/serve_scenario.h"
+
+/* Sizes of the graphs, each larger than the one before. */
+static rc_status read_graphs(const rc_section *map, rc_serve *s, rc_error *err) {
+    size_t n = 0;
+    if (!rc_section_has(map, "graphs"))
+        return RC_OK;
+    RC_TRY(rc_section_item_count(map, "graphs", 1, RC_SERVE_GRAPHS, &n, err));
+    for (size_t i = 0; i < n; i++) {
+        int64_t least = i > 0 ? s->graphs[i - 1] + 1 : 1;
+        RC_TRY(rc_section_whole_item(map, "graphs", i, least, 1 << 20, &s->graphs[i], err));
+    }
+    s->graph_count = (int)n;
+    return RC_OK;
+}
+
+static rc_status read_steps(const rc_section *map, rc_serve *s, rc_error *err) {
+    int admission;
+    RC_TRY(rc_section_choice(map, "admission", &admission, err));
+    s->admission = (rc_admission)admission;
+    RC_TRY(read_graphs(map, s, err));
+    RC_TRY(rc_section_switch(map, "overlap", &s->overlap, err));
+    RC_TRY(rc_section_number(map, "step", &s->step_host, err));
+    return rc_section_number(map, "step_sequence", &s->step_host_sequence, err);
+}
 
 static rc_status read_scheduler(const rc_section *root, rc_serve *s, rc_error *err) {
     rc_section map;
@@ -13,18 +38,20 @@ static rc_status read_scheduler(const rc_section *root, rc_serve *s, rc_error *e
     RC_TRY(rc_section_enter(root, "scheduler", &map, err));
     RC_TRY(rc_section_choice(&map, "policy", &policy, err));
     RC_TRY(rc_section_choice(&map, "preemption", &preempt, err));
-    s->sched = policy == 0 ? RC_SCHED_PREFILL_FIRST : RC_SCHED_CHUNKED;
+    s->sched = (rc_sched)policy;
     s->preempt = preempt == 0 ? RC_PREEMPT_RECOMPUTE : RC_PREEMPT_SWAP;
-    for (int i = 0; s->sched == RC_SCHED_CHUNKED && i < s->pool_count; i++)
+    for (int i = 0; s->sched != RC_SCHED_PREFILL_FIRST && i < s->pool_count; i++)
         if (!rc_schedule_takes(s->pools[i].pick.schedule, RC_MIXED, s->pools[i].cp))
             return rc_node_fail(rc_section_node(&map, "policy"), err, RC_E_INPUT,
-                                "key 'policy': chunked passes decode beside prompts, which "
+                                "key 'policy': such passes decode beside prompts, which "
                                 "%s (pool '%s') does not do",
                                 s->pools[i].pick.schedule->name, s->pools[i].name);
     RC_TRY(rc_section_whole(&map, "budget", &s->budget, err));
-    if (s->sched == RC_SCHED_CHUNKED && s->budget == 0)
+    if (s->sched != RC_SCHED_PREFILL_FIRST && s->budget == 0)
         return rc_node_fail(rc_section_node(&map, "budget"), err, RC_E_INPUT,
-                            "key 'budget': found 0, but chunked passes need one of at least 1");
+                            "key 'budget': found 0, but %s passes need one of at least 1",
+                            s->sched == RC_SCHED_CHUNKED ? "chunked" : "inflight");
+    RC_TRY(read_steps(&map, s, err));
     RC_TRY(rc_section_whole(&map, "max_batch", &s->max_batch, err));
     RC_TRY(rc_section_whole(&map, "fuse", &s->fuse, err));
     return rc_section_whole(&map, "max_waiting", &s->max_waiting, err);
@@ -71,7 +98,7 @@ static rc_status read_kv_memory(const rc_section *kv, rc_serve *s, rc_error *err
 
 static rc_status read_kv(const rc_section *root, rc_serve *s, rc_error *err) {
     rc_section map;
-    int policy;
+    int policy, of, hits, transfer;
     int64_t block, tokens = 0;
     RC_TRY(rc_section_enter(root, "kv", &map, err));
     RC_TRY(read_kv_dtype(root, &map, s, err));
@@ -79,6 +106,12 @@ static rc_status read_kv(const rc_section *root, rc_serve *s, rc_error *err) {
     RC_TRY(rc_section_whole(&map, "tokens", &tokens, err));
     RC_TRY(rc_section_choice(&map, "policy", &policy, err));
     RC_TRY(read_kv_memory(&map, s, err));
+    RC_TRY(rc_section_choice(&map, "memory_of", &of, err));
+    s->kv_of_free = of == 1;
+    RC_TRY(rc_section_choice(&map, "hits", &hits, err));
+    s->kv_whole_hits = hits == 1;
+    RC_TRY(rc_section_choice(&map, "transfer", &transfer, err));
+    s->kv_by_layer = transfer == 1;
     RC_TRY(rc_section_number(&map, "host_memory", &s->host_memory, err));
     RC_TRY(rc_section_number(&map, "host_rate", &s->host_rate, err));
     s->kv_block = (uint32_t)block;
@@ -189,12 +222,15 @@ static rc_status read_head(const rc_section *root, rc_serve *s, rc_error *err) {
 rc_status rc_serve_read(rc_doc *doc, const char *const *sets, size_t set_count, rc_serve *out,
                         rc_error *err) {
     rc_section root;
+    char engine[160];
+    const char *all[RC_ENGINE_SETS];
     assert(doc != NULL);
     memset(out, 0, sizeof *out);
     RC_TRY(rc_scenario_set(doc, sets, set_count, err));
+    RC_TRY(rc_serve_engine(doc, sets, set_count, engine, all, &set_count, err));
     RC_TRY(rc_section_root(RC_KEYS_SERVE, rc_doc_root(doc), &root, err));
     RC_TRY(read_head(&root, out, err));
-    RC_TRY(rc_scenario_parts(&root, sets, set_count, &out->model, &out->machine, err));
+    RC_TRY(rc_scenario_parts(&root, all, set_count, &out->model, &out->machine, err));
     rc_model_dtypes(&out->model, &out->layout);
     RC_TRY(rc_scenario_dtypes(&root, &out->layout, err));
     RC_TRY(rc_serve_read_pools(&root, out, err));

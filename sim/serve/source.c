@@ -138,6 +138,10 @@ static rc_elsewhere elsewhere_of(const rc_layout *l, const rc_pass *pass) {
     return (rc_elsewhere){pass->elsewhere, rows < pass->elsewhere ? rows : pass->elsewhere};
 }
 
+static bool beyond_graphs(const rc_serve *s, uint32_t decodes) {
+    return s->graph_count > 0 && decodes > s->graphs[s->graph_count - 1];
+}
+
 rc_status rc_pass_forward_time(void *ctx, const rc_pass *pass, rc_pass_cost *out, rc_error *err) {
     rc_pass_forward *f = ctx;
     bool prefill = pass->prefills > 0;
@@ -149,7 +153,7 @@ rc_status rc_pass_forward_time(void *ctx, const rc_pass *pass, rc_pass_cost *out
                              : pass->decodes > 0 ? RC_MIXED
                                                  : RC_PREFILL,
                     .schedule = f->schedule,
-                    .eager = prefill,
+                    .eager = prefill || beyond_graphs(f->serve, pass->decodes),
                     .serial_ring = !prefill,
                     .what_if = f->what_if};
     for (uint32_t i = 0; i < pass->prefills; i++) {

@@ -150,6 +150,21 @@ rc_status rc_trace_redraw_arrivals(rc_trace *t, const rc_arrival_process *p, uin
     return take_arrivals(t, arrival, st);
 }
 
+rc_status rc_trace_clients(rc_trace *t, uint32_t clients, rc_error *err) {
+    assert(clients >= 1);
+    if (t->closed_loop)
+        return rc_fail(
+            err, RC_E_INPUT,
+            "turns of sessions wait for replies already: they are not dealt out to clients");
+    for (size_t i = 0; i < t->count; i++) {
+        t->at[i].arrival = i < clients ? 0 : RC_NO_ARRIVAL;
+        t->at[i].after = i < clients ? RC_NO_REQUEST : (uint32_t)(i - clients);
+        t->at[i].think = 0;
+    }
+    rc_trace_link(t);
+    return RC_OK;
+}
+
 /* The first request without `after` of every session, and every one of no session, in the order of
  * the array; `owner` of each request: which of them it follows. */
 static size_t find_starts(const rc_trace *t, uint32_t *of_session, uint32_t *start) {

@@ -38,6 +38,11 @@ rc_status rc_trace_start_sessions(rc_trace *t, const rc_arrival_process *p, bool
 rc_status rc_trace_redraw_arrivals(rc_trace *t, const rc_arrival_process *p, uint64_t seed,
                                    rc_error *err);
 
+/* `clients` >= 1 of them, in place of arrival times: each sends a request of an open-loop trace at the
+ * start, and behind each answer the one that is `clients` places later in the array. They share no
+ * history that the requests do not share already. */
+rc_status rc_trace_clients(rc_trace *t, uint32_t clients, rc_error *err);
+
 /* ---------------------------------------------------------------- synthetic --------------- */
 typedef enum rc_length_kind {
     RC_LENGTH_CONSTANT,    /* mean */

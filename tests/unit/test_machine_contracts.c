@@ -12,6 +12,7 @@ static void test_machines(void **state) {
     trips("sets != NULL || set_count == 0",
           (void)rc_machine_load_set("x.yaml", NULL, 1, &out, &err));
     trips("m->memory_fraction >= 0.0 && m->memory_fraction <= 1.0", (void)rc_machine_usable(&m));
+    trips("strlen(m->stand_in) > 0", (void)rc_machine_on_stand_in(&m));
     volatile rc_source beyond = RC_SOURCES;
     trips("s < RC_SOURCES", (void)rc_source_name(beyond));
     trips("node > 0 && tp > 0 && cp > 0", (void)rc_machine_nodes(&m, 8, 0));

@@ -235,8 +235,8 @@ static void test_fields(void **state) {
         assert_true(*v == 0.0);
         *v = (double)n + 1.0;
     }
-    assert_true(n == 26 && m.memory == 1.0 &&
-                m.base_nvlink_rate == 26.0); /* none names another's number */
+    assert_true(n == 27 && m.memory == 1.0 &&
+                m.base_nvlink_rate == 27.0); /* none names another's number */
     assert_null(rc_machine_field(&m, "sms"));
 }
 

@@ -102,6 +102,7 @@ static void test_capacity(void **state) {
         (void)snprintf(
             text, sizeof text,
             "serve: t\nmodel: deepseek-v3\nmachine: h200-sxm\npools: [{name: a, %s}]\n"
+            "scheduler: {fuse: 1, max_batch: 1}\n"
             "synthetic: {requests: 2, rate: 1, input: {kind: constant, mean: 32}, output: "
             "{kind: constant, mean: 2}}\ncosts: {prefill: 1ms, decode: 1ms}\n",
             pools[i]);

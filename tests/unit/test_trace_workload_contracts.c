@@ -11,6 +11,7 @@ static void test_sizes(void **state) {
     rc_error err = {0};
     trips("copies >= 2", (void)repeat(&t, 1, &err));
     trips("n < t->count", (void)cut_sessions(&t, 2, &err));
+    trips("clients >= 1", (void)rc_trace_clients(&t, 0, &err));
 }
 
 static void test_synthetic(void **state) {
