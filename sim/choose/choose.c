@@ -4,6 +4,9 @@
 #include <assert.h>
 #include <math.h>
 #include <string.h>
+#include "sim/schedule/absorbs.h"
+#include "sim/schedule/layer.h"
+#include "sim/schedule/totals.h"
 
 /* arXiv 2411.01783v3, appendix D. */
 static const rc_rule rules[RC_RULE_COUNT] = {
@@ -41,7 +44,49 @@ rc_status rc_choose_check(const rc_choose_input *in, rc_error *err) {
         return rc_fail(err, RC_E_INPUT, "C is %g, expected FLOP/s above 0", in->c);
     if (!positive(in->bw))
         return rc_fail(err, RC_E_INPUT, "BW is %g, expected bytes/s above 0", in->bw);
+    if (in->kv_bytes != 0.0 && !(positive(in->kv_bytes) && positive(in->q_bytes) &&
+                                 positive(in->out_bytes) && positive(in->pair_flops)))
+        return rc_fail(err, RC_E_INPUT,
+                       "latents of %g bytes, queries of %g, outputs of %g and %g FLOPs a pair; all "
+                       "must be above 0",
+                       in->kv_bytes, in->q_bytes, in->out_bytes, in->pair_flops);
     return RC_OK;
+}
+
+/* Of one GPU, whose TP group has the heads cut and the latents whole. */
+static void of_latents(const rc_layer_kind *l, const rc_layout *layout, bool absorbed,
+                       rc_choose_input *in) {
+    const double heads = (double)l->heads / layout->tp, rank = l->latent.kv_rank;
+    const double rope = l->latent.rope, nope = (double)l->head_dim - rope, v = l->value_dim;
+    const double q = absorbed ? rank + rope : nope + rope, out = absorbed ? rank : v;
+    const double act = rc_dtype_bytes(layout->act), make = 2.0 * rank * heads * (nope + v);
+    in->kv_bytes = (rank + rope) * rc_dtype_bytes(layout->kv);
+    if (!absorbed)
+        in->kv_bytes += make * in->bw / in->c;
+    in->q_bytes = heads * q * act;
+    in->out_bytes = heads * out * act;
+    in->pair_flops = 2.0 * heads * (q + out);
+}
+
+rc_choose_input rc_choose_input_of(const rc_model *m, const rc_layout *layout, int n, double t,
+                                   double p, double c, double bw) {
+    const rc_layer_kind *l = rc_model_typical(m);
+    rc_choose_input in = {.t = t,
+                          .p = p,
+                          .n = n,
+                          .heads = l->heads,
+                          .kv_heads = l->kv_heads,
+                          .e = rc_dtype_bytes(layout->kv),
+                          .c = c,
+                          .bw = bw};
+    if (l->mixer != RC_MIX_LATENT || rc_choose_check(&in, NULL) != RC_OK)
+        return in;
+    const rc_sequence s = {llround(t), llround(p)};
+    rc_request rq = {
+        .model = m, .layout = *layout, .phase = RC_PREFILL, .seqs = &s, .seq_count = 1};
+    rq.layout.cp = n;
+    of_latents(l, layout, rc_absorbs(&rq, l), &in);
+    return in;
 }
 
 double rc_miss_rate(const rc_choose_input *in) {
@@ -51,7 +96,7 @@ double rc_miss_rate(const rc_choose_input *in) {
 
 /* KV over Q in bytes: 2 N_KV / N_H. */
 static double kv_over_q(const rc_choose_input *in) {
-    return 2.0 * in->kv_heads / in->heads;
+    return in->kv_bytes > 0.0 ? in->kv_bytes / in->q_bytes : 2.0 * in->kv_heads / in->heads;
 }
 
 rc_choose_test rc_equation_1(const rc_choose_input *in) {
@@ -65,6 +110,10 @@ rc_choose_test rc_equation_2(const rc_choose_input *in) {
     rc_choose_test t = {"equation 2", "T >= N C N_KV e / (2 N_H BW): pass-KV hides under attention",
                         in->t, in->n * in->c * in->kv_heads * in->e / (2.0 * in->heads * in->bw),
                         false};
+    if (in->kv_bytes > 0.0) {
+        t.says = "T >= N C kv / (f BW): pass-KV hides under attention";
+        t.right = in->n * in->c * in->kv_bytes / (in->pair_flops * in->bw);
+    }
     t.holds = t.left >= t.right;
     return t;
 }
@@ -72,7 +121,19 @@ rc_choose_test rc_equation_2(const rc_choose_input *in) {
 rc_choose_test rc_equation_3(const rc_choose_input *in) {
     rc_choose_test t = {"equation 3", "T+P >= N e C / (4 BW): the ring of pass-Q hides",
                         in->t + in->p, in->n * in->e * in->c / (4.0 * in->bw), false};
+    if (in->kv_bytes > 0.0) {
+        t.says = "T+P >= N C q / (f BW): the ring of pass-Q hides";
+        t.right = in->n * in->c * in->q_bytes / (in->pair_flops * in->bw);
+    }
     t.holds = t.left >= t.right;
+    return t;
+}
+
+rc_choose_test rc_gathers_latents(const rc_choose_input *in) {
+    assert(in->kv_bytes > 0.0);
+    rc_choose_test t = {"queries < cached", "T (q + out) < P kv",
+                        in->t * (in->q_bytes + in->out_bytes), in->p * in->kv_bytes, false};
+    t.holds = t.left < t.right;
     return t;
 }
 
@@ -100,18 +161,24 @@ rc_status rc_rule_named(const char *name, rc_rule *out, rc_error *err) {
                    near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
 }
 
-/* 4 T BW / (N C e): how much the all-to-all takes off pass-Q's side. */
-static double all_to_all_share(const rc_choose_input *in) {
-    return 4.0 * in->t * in->bw / (in->n * in->c * in->e);
+/* The miss rate from which on pass-KV is picked. Algorithm 5 weighs what pass-KV leaves exposed against
+ * the all-to-all of outputs, which are as large as queries but of latents: kv/out - T f BW/(N C out),
+ * 4 T BW/(N C e) of it for each output. */
+static double least_miss_rate(const rc_rule *rule, const rc_choose_input *in) {
+    if (rule->kind != RC_RULE_ALGORITHM_5)
+        return kv_over_q(in);
+    if (in->kv_bytes > 0.0)
+        return (in->kv_bytes - in->t * in->pair_flops * in->bw / (in->n * in->c)) / in->out_bytes;
+    return kv_over_q(in) - 4.0 * in->t * in->bw / (in->n * in->c * in->e);
 }
 
 static rc_choose_test miss_rate_test(const rc_rule *rule, const rc_choose_input *in) {
-    rc_choose_test t = {"miss rate", "T/(T+P) >= 2 N_KV/N_H", rc_miss_rate(in), kv_over_q(in),
-                        false};
-    if (rule->kind == RC_RULE_ALGORITHM_5) {
-        t.says = "T/(T+P) >= 2 N_KV/N_H - 4 T BW/(N C e)";
-        t.right -= all_to_all_share(in);
-    }
+    const bool latents = in->kv_bytes > 0.0;
+    rc_choose_test t = {"miss rate", latents ? "T/(T+P) >= kv/q" : "T/(T+P) >= 2 N_KV/N_H",
+                        rc_miss_rate(in), least_miss_rate(rule, in), false};
+    if (rule->kind == RC_RULE_ALGORITHM_5)
+        t.says = latents ? "T/(T+P) >= kv/out - T f BW/(N C out)"
+                         : "T/(T+P) >= 2 N_KV/N_H - 4 T BW/(N C e)";
     t.holds = t.left >= t.right;
     return t;
 }
@@ -150,9 +217,7 @@ double rc_rule_frontier(const rc_rule *rule, const rc_choose_input *in) {
     }
     if (rc_equation_2(in).holds)
         return 0.0;
-    double right = kv_over_q(in);
-    if (rule->kind == RC_RULE_ALGORITHM_5)
-        right -= all_to_all_share(in);
+    const double right = least_miss_rate(rule, in);
     return right > 0.0 ? right : 0.0;
 }
 

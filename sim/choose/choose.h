@@ -32,7 +32,19 @@ typedef struct rc_choose_input {
     int heads, kv_heads; /* N_H, N_KV of the whole model */
     double e;            /* bytes per element of Q, K and V */
     double c, bw;        /* FLOP/s and bytes/s of one GPU */
+    /* Of attention on latents (MLA), on one GPU and for one token: what pass-KV sends, what pass-Q
+     * sends and what comes back of it, in bytes; FLOPs of one query and key. All 0: by heads. */
+    double kv_bytes, q_bytes, out_bytes, pair_flops;
 } rc_choose_input;
+
+/* The input of a prefill of the kind of layer that most layers with attention are of. Of latents, in
+ * the form that the layout and the least work have it in (rc_absorbs):
+ *   absorbed      q is kv_rank + rope wide, an output kv_rank
+ *   materialised  q is nope + rope wide, an output v; every rank of pass-KV makes keys and values of all
+ *                 latents, so that a latent counts BW/C bytes more for each FLOP of that
+ * A latent is (kv_rank + rope) e bytes, whole on every GPU of a TP group: 1,152 of DeepSeek-V3 in bf16. */
+rc_choose_input rc_choose_input_of(const rc_model *m, const rc_layout *layout, int n, double t,
+                                   double p, double c, double bw);
 
 /* RC_E_INPUT names the member: t > 0, p >= 0, n >= 1, heads >= kv_heads >= 1, e, c and bw > 0. */
 rc_status rc_choose_check(const rc_choose_input *in, rc_error *err);
@@ -49,6 +61,11 @@ double rc_miss_rate(const rc_choose_input *in);          /* T / (T+P) */
 rc_choose_test rc_equation_1(const rc_choose_input *in); /* Q is no larger than KV */
 rc_choose_test rc_equation_2(const rc_choose_input *in); /* pass-KV hides; T, tokens */
 rc_choose_test rc_equation_3(const rc_choose_input *in); /* pass-Q's ring hides; T+P, tokens */
+
+/* gather-Q or gather-KV for latents that are cached: T (q + out) <= P kv holds where the queries of all new
+ * tokens and their outputs take less than the latents of all cached ones, and the keys and values
+ * that every rank would make of these. The input is of latents. */
+rc_choose_test rc_gathers_latents(const rc_choose_input *in);
 
 typedef enum rc_rule_kind {
     RC_RULE_ALGORITHM_1, /* pass-KV if equation 2 holds, or T/(T+P) >= 2 N_KV/N_H */

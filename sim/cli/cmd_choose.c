@@ -188,14 +188,8 @@ static rc_status read_question(const choose_flags *f, question *q, rc_error *err
 /* ---- answering ------------------------------------------------------------------------------ */
 
 static rc_choose_input input_of(const question *q, const rates *r) {
-    return (rc_choose_input){.t = (double)q->t,
-                             .p = (double)q->p,
-                             .n = q->layout.cp,
-                             .heads = rc_model_typical(&q->model)->heads,
-                             .kv_heads = rc_model_typical(&q->model)->kv_heads,
-                             .e = rc_dtype_bytes(q->layout.kv),
-                             .c = r->c,
-                             .bw = r->bw};
+    return rc_choose_input_of(&q->model, &q->layout, q->layout.cp, (double)q->t, (double)q->p, r->c,
+                              r->bw);
 }
 
 static double time_of(const question *q, rc_choice c) {
@@ -416,6 +410,22 @@ static rc_status add_rules(const question *q, rc_table *t, const rates *r, rc_er
     return RC_OK;
 }
 
+/* tpu-inference's estimates by heads; of latents by the form of attention, at the rate between ranks. */
+static void add_gathers(const question *q, rc_table *t) {
+    const bool one_node = rc_layout_gpus(&q->layout) <= q->machine.gpus_per_node;
+    const rates near = {"nominal", q->machine.bf16_rate,
+                        one_node ? q->machine.nvlink_rate : q->rate[0].bw};
+    const rc_choose_input in = input_of(q, &near);
+    if (in.kv_bytes > 0.0) {
+        const rc_choose_test test = rc_gathers_latents(&in);
+        add_tests(t, &near, "gathers", &test, 1, test.holds ? "gather-q" : "gather-kv");
+        return;
+    }
+    const rc_gathered g = rc_schedule_gathered(&q->model, &q->layout, (double)q->t, (double)q->p);
+    const rc_choose_test test = {"queries < cached", "", g.queries, g.cached, g.queries < g.cached};
+    add_tests(t, &(rates){NULL, 0.0, 0.0}, "gathers", &test, 1, g.picks->name);
+}
+
 static rc_status rules_table(const question *q, rc_table **out, rc_error *err) {
     static const rc_column columns[] = {
         {"rule", "rule", "-", RC_LEFT},   {"rates", "C and BW", "-", RC_LEFT},
@@ -429,10 +439,7 @@ static rc_status rules_table(const question *q, rc_table **out, rc_error *err) {
                       q->rate[i].bw / 1e9);
     for (int i = 0; i < RATES; i++)
         RC_TRY(add_rules(q, t, &q->rate[i], err));
-    const rc_gathered g = rc_schedule_gathered(&q->model, &q->layout, (double)q->t, (double)q->p);
-    const rc_choose_test gathers = {"queries < cached", "", g.queries, g.cached,
-                                    g.queries < g.cached};
-    add_tests(t, &(rates){NULL, 0.0, 0.0}, "gathers", &gathers, 1, g.picks->name);
+    add_gathers(q, t);
     if (q->by_table) {
         double star = rc_select_threshold(&q->table, (double)(q->t + q->p), q->batch, q->layout.cp);
         rc_choose_test test = {"T >= T*", "", (double)q->t, star, (double)q->t >= star};

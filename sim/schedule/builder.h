@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_SCHEDULE_BUILDER_H
 #define RC_SCHEDULE_BUILDER_H
+#include "sim/schedule/absorbs.h"
 #include "sim/schedule/layer.h"
 #include "sim/schedule/schedule.h"
 
@@ -100,8 +101,6 @@ void rc_emit_gather(rc_builder *b);
 void rc_emit_ring_step(rc_builder *b, uint32_t gpu, rc_host_sync when);
 
 /* ---- latents, windows and selections (apart.c, latent.c) ---- */
-/* Whether prompts of the request absorb, in a layer of this kind. */
-bool rc_absorbs(const rc_request *rq, const rc_layer_kind *l);
 int64_t rc_absorbed_tokens(const rc_builder *b,
                            int rank); /* of a rank, whose queries are absorbed */
 /* Whether attention of the layer at hand is not the schedule's: it selects keys, or it has a window

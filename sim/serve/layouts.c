@@ -93,14 +93,9 @@ static rc_status ruled(const cluster *c, const pool *p, const rc_pass *pass,
                        const rc_schedule **out, rc_error *err) {
     const rc_machine *m = &c->spec->machine;
     rc_sequence all = sums(pass);
-    rc_choose_input in = {.t = (double)all.t,
-                          .p = (double)all.p,
-                          .n = p->spec->cp,
-                          .heads = rc_model_typical(&c->spec->model)->heads,
-                          .kv_heads = rc_model_typical(&c->spec->model)->kv_heads,
-                          .e = rc_dtype_bytes(c->spec->layout.kv),
-                          .c = m->bf16_rate,
-                          .bw = m->peer_rate};
+    const rc_layout l = rc_pool_layout(c->spec, p->spec, p->spec->cp);
+    const rc_choose_input in = rc_choose_input_of(&c->spec->model, &l, l.cp, (double)all.t,
+                                                  (double)all.p, m->bf16_rate, m->peer_rate);
     rc_decision d;
     RC_TRY(rc_choose(&p->spec->pick.rule, &in, &d, err));
     *out = rc_choice_schedule(d.choice);

@@ -32,14 +32,7 @@ rc_status rc_tune_comparisons(const rc_tune *t, rc_tune_comparison **out, size_t
 
 rc_choose_input rc_tune_input(const rc_tune *t, double fresh, double cached, int n, double c,
                               double bw) {
-    return (rc_choose_input){.t = fresh,
-                             .p = cached,
-                             .n = n,
-                             .heads = rc_model_typical(&t->s.model)->heads,
-                             .kv_heads = rc_model_typical(&t->s.model)->kv_heads,
-                             .e = rc_dtype_bytes(t->s.layout.kv),
-                             .c = c,
-                             .bw = bw};
+    return rc_choose_input_of(&t->s.model, &t->s.layout, n, fresh, cached, c, bw);
 }
 
 rc_status rc_tune_covered(const rc_tune *t, double fresh, double cached, int batch, int n,

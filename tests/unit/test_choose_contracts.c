@@ -18,6 +18,7 @@ static void test_rules(void **state) {
     trips("in->t > 0.0 && in->p >= 0.0", (void)rc_miss_rate(&none));
     trips("in->t > 0.0 && in->n >= 1 && in->c > 0.0 && in->bw > 0.0",
           (void)rc_rule_frontier(&rule, &none));
+    trips("in->kv_bytes > 0.0", (void)rc_gathers_latents(&none));
     trips("!isnan(pass_kv) && !isnan(pass_q)", (void)rc_choose_oracle(1.0, (double)NAN));
 }
 

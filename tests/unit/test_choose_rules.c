@@ -116,6 +116,53 @@ static void oracle(void **state) {
     assert_int_equal(rc_choose_oracle(1.0, 1.0), RC_CHOOSE_PASS_KV);
 }
 
+static void near(double got, double want) {
+    if (!(fabs(got - want) <= 1e-9 * fabs(want)))
+        fail_msg("got %.9g, expected %.9g", got, want);
+}
+
+/* DeepSeek-V3 on TP8: a latent is 1,152 bytes whole on each GPU; 16 heads have queries of 192 and outputs
+ * of 128, or of 576 and 512 absorbed. */
+static void test_latents(void **state) {
+    (void)state;
+    rc_model m;
+    rc_error err;
+    char path[1024];
+    const char *source = getenv("RC_SOURCE_DIR");
+    snprintf(path, sizeof path, "%s/models/deepseek-v3.json", source ? source : ".");
+    if (rc_model_load(path, &m, &err) != RC_OK)
+        fail_msg("%s", err.msg);
+    rc_layout l = {.tp = 8, .cp = 1, .mla = RC_MLA_ABSORBED};
+    rc_choose_input in = rc_choose_input_of(&m, &l, 4, 100, 99900, 800e12, 50e9);
+    near(in.kv_bytes, 1152);
+    near(in.q_bytes, 16 * 576 * 2);
+    near(in.out_bytes, 16 * 512 * 2);
+    near(in.pair_flops, 2.0 * 16 * 1088);
+    near(rc_equation_1(&in).right, 1.0 / 16);
+    near(rc_equation_2(&in).right, 4 * 800e12 * 1152 / (2.0 * 16 * 1088 * 50e9));
+    l.mla = RC_MLA_MATERIALISED; /* 2 x 512 x 16 x 256 FLOPs a latent besides */
+    in = rc_choose_input_of(&m, &l, 4, 20000, 80000, 800e12, 50e9);
+    near(in.kv_bytes, 1152 + 2.0 * 512 * 16 * 256 * 50e9 / 800e12);
+    near(in.q_bytes, 16 * 192 * 2);
+    const rc_rule five = {.kind = RC_RULE_ALGORITHM_5};
+    rc_decision d;
+    assert_int_equal(rc_choose(&five, &in, &d, &err), RC_OK);
+    near(d.test[1].right,
+         (in.kv_bytes - 20000 * in.pair_flops * 50e9 / (4 * 800e12)) / (16 * 128 * 2));
+    near(rc_rule_frontier(&five, &in), fmax(0.0, rc_equation_2(&in).holds ? 0.0 : d.test[1].right));
+    /* gathering queries pays behind a long cache, and never behind none */
+    in.p = 800000;
+    assert_true(rc_gathers_latents(&in).holds);
+    in.p = 0;
+    assert_false(rc_gathers_latents(&in).holds);
+    /* the least work decides the form: few queries on a long cache absorb */
+    l.mla = RC_MLA_LEAST_WORK;
+    near(rc_choose_input_of(&m, &l, 4, 64, 100000, 800e12, 50e9).q_bytes, 16 * 576 * 2);
+    near(rc_choose_input_of(&m, &l, 4, 64000, 0, 800e12, 50e9).q_bytes, 16 * 192 * 2);
+    in.q_bytes = 0;
+    assert_int_equal(rc_choose_check(&in, &err), RC_E_INPUT);
+}
+
 static void refuse(rc_choose_input in, const char *expected) {
     rc_error err = {0};
     rc_decision d;
@@ -170,6 +217,7 @@ int main(void) {
         cmocka_unit_test(other_coefficients),
         cmocka_unit_test(oracle),
         cmocka_unit_test(bad_input),
+        cmocka_unit_test(test_latents),
         cmocka_unit_test(names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,14 +55,19 @@ chunks() {
 
 # A store of an H100 in which published rows of other kernels, or of another load, stand for the experts in fp8.
 store() { # DTYPE LOAD
-    local header=head_k,head_v,window,experts,top_k
+    local header=head_k,head_v,window,experts,top_k file
     awk -F, -v OFS=, -v type="$1" -v load="$2" '/^#/ { next } /^model/ { print; next }
         $2 == type && $10 == load { $2 = "fp8_block"; $10 = "balanced"; print }' $raw/moe_loads_vllm_h100.csv >"$work/table.csv"
     "$ringcast" calibration import "$work/table.csv" --format kernel-tables --op moe_ffn --machine h100-sxm --gpu "H100 SXM5 80GB" \
         --source "aiconfigurator: vLLM 0.24.0 $1 $2" --out "$work/experts.csv" >/dev/null
     awk -F, -v header=$header '/^#/ || ($4 == "moe_ffn" && $6 == "fp8") { next }
         { print $0 (NF < 29 ? (/^machine/ ? "," header : ",0,0,0,0,0") : "") }' results/published/h100-kernels.csv >"$work/kernels.csv"
-    "$ringcast" calibration merge results/published/h100-sxm.csv "$work/kernels.csv" results/calibration/h100-sxm/*.csv "$work/experts.csv" \
+    mkdir -p "$work/own" # experts of our own kernels are not what that engine runs
+    for file in results/calibration/h100-sxm/*.csv; do
+        awk -F, '$4 != "moe_ffn"' "$file" >"$work/own/$(basename "$file")"
+        grep -q '^h100' "$work/own/$(basename "$file")" || rm "$work/own/$(basename "$file")"
+    done
+    "$ringcast" calibration merge results/published/h100-sxm.csv "$work/kernels.csv" "$work"/own/*.csv "$work/experts.csv" \
         --out "$work/all.csv" >/dev/null
     "$ringcast" calibration build "$work/all.csv" --out "$work/h100.db" >/dev/null
 }
