@@ -179,16 +179,16 @@ static int attn_row_tiles(const AttnPlan *plan, int tq) {
     return (tq + plan->p.tokens - 1) / plan->p.tokens;
 }
 
-/* With more KV heads at a time than a few, each SM streams keys of its own, from HBM (on an H100 128 heads of
- * 192 and 128 and 4,096 tokens ran at half the speed). Sections are alike, and one of a single sequence fills
- * the SMs, so that tiles that are left over for splits are the last one's. */
+/* KV heads whose tiles come before those of the next ones. With many at a time each SM streams keys of its own,
+ * from HBM (on an H100 128 heads of 192 and 128 and 4,096 tokens ran at half the speed): so many that their
+ * tiles fill the SMs, and a few where that takes less. Sections are alike. */
 static int attn_section(const rc_attn_args *a, const AttnPlan *plan) {
-    int row_tiles = a->seqs ? plan->sms : attn_row_tiles(plan, plan->b.q_len[0]);
-    int section = ATTN_SECTION < a->hkv ? (int)ATTN_SECTION : a->hkv;
-    while (section < a->hkv && row_tiles * section < plan->sms)
-        section++;
+    int row_tiles = attn_row_tiles(plan, a->seqs ? a->q_len[0] : (int)a->tq);
+    int fill = row_tiles ? plan->sms / row_tiles : 1;
+    int section = fill > ATTN_SECTION ? fill : (int)ATTN_SECTION;
+    section = section < a->hkv ? section : a->hkv;
     while (a->hkv % section)
-        section++;
+        section--;
     return section;
 }
 
@@ -197,9 +197,13 @@ static void attn_plan_one(const rc_attn_args *a, AttnPlan *plan) {
     AttnFullBatch *b = &plan->b;
     int row_tiles = attn_row_tiles(plan, b->q_len[0]), tiles = row_tiles * a->hkv;
     int whole = tiles / plan->sms * plan->sms, splits = 1;
-    if (whole < tiles) {                              /* causal: the heaviest tile of the rest */
-        int of_section = row_tiles * plan->p.section; /* what is left over lies in the last one */
-        int row_tile = a->causal ? row_tiles - 1 - whole % of_section / plan->p.section : 0;
+    if (whole < tiles) { /* causal: the heaviest tile of the rest */
+        int of_section = row_tiles * plan->p.section;
+        bool in_last =
+            tiles - whole <= of_section; /* what is left over; else it has heaviest tiles, too */
+        int row_tile = !a->causal ? 0
+                       : in_last  ? row_tiles - 1 - whole % of_section / plan->p.section
+                                  : row_tiles - 1;
         int64_t blocks = rc_attn_tile_blocks(a->causal, row_tile * plan->p.tokens, plan->p.tokens,
                                              b->q_len[0], b->k_len[0]);
         splits = rc_attn_choose_splits(tiles - whole, blocks, plan->sms);
