@@ -26,12 +26,13 @@ static const double UNKNOWN = 0.1;
 
 typedef struct kind {
     rc_op op;
-    bool fp8;
+    rc_error_class class;
     rc_how how;
 } kind;
 
 static bool is_of(const rc_left_out *x, const kind *k) {
-    if (!x->answered || x->op != k->op || (strcmp(x->row->dtype, "fp8") == 0) != k->fp8)
+    bool fp8 = strcmp(x->row->dtype, "fp8") == 0;
+    if (!x->answered || x->op != k->op || rc_error_class_of(fp8, x->near.other_heads) != k->class)
         return false;
     for (int how = 0; how < RC_HOW_COUNT; how++)
         if ((x->near.reach[how] > 0.0) != (how == (int)k->how))
@@ -70,9 +71,10 @@ static rc_status learn_by(const rc_book *b, const rc_rows *rows, rc_left_out_by 
     RC_TRY(rc_leave_out(rows, &m, &how, &all, &n, err));
     double *room = calloc(n + 1, sizeof *room);
     for (rc_op op = 0; room != NULL && op < rc_op_count(); op++)
-        for (int fp8 = 0; fp8 < 2; fp8++)
+        for (int c = 0; c < RC_ERROR_CLASSES; c++)
             for (int k = (int)first; k < (int)end; k++)
-                learn(all, n, &(kind){op, fp8 == 1, (rc_how)k}, room, &out->spread[op][fp8][k]);
+                learn(all, n, &(kind){op, (rc_error_class)c, (rc_how)k}, room,
+                      &out->spread[op][c][k]);
     free(all);
     if (room == NULL)
         return rc_fail(err, RC_E_NOMEM, "out of memory for %zu points", n);
@@ -96,16 +98,15 @@ rc_status rc_book_learn(rc_built_book *b, const rc_rows *rows, size_t most, rc_e
     const rc_book *book = rc_built_book_of(b);
     rc_class_errors e;
     for (rc_op op = 0; op < RC_OPS_MAX; op++)
-        for (int i = 0; i < 2 * RC_HOW_COUNT; i++)
+        for (int i = 0; i < RC_ERROR_CLASSES * RC_HOW_COUNT; i++)
             e.spread[op][i / RC_HOW_COUNT][i % RC_HOW_COUNT] = NAN;
     RC_TRY(learn_by(book, rows, RC_LEFT_OUT_ROW, RC_HOW_BETWEEN, RC_HOW_ACROSS, most, &e, err));
     RC_TRY(learn_by(book, rows, RC_LEFT_OUT_LINE, RC_HOW_ACROSS, RC_HOW_OTHER, most, &e, err));
     RC_TRY(learn_by(book, rows, RC_LEFT_OUT_SHAPE, RC_HOW_OTHER, RC_HOW_STATE, most, &e, err));
     RC_TRY(learn_by(book, rows, RC_LEFT_OUT_STATE, RC_HOW_STATE, RC_HOW_COUNT, most, &e, err));
-    for (rc_op op = 0; op < RC_OPS_MAX; op++) {
-        fill_in(e.spread[op][0]);
-        fill_in(e.spread[op][1]);
-    }
+    for (rc_op op = 0; op < RC_OPS_MAX; op++)
+        for (int c = 0; c < RC_ERROR_CLASSES; c++)
+            fill_in(e.spread[op][c]);
     rc_built_book_set_errors(b, &e);
     return RC_OK;
 }

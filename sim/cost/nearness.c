@@ -50,6 +50,8 @@ void rc_nearness_of(const rc_book *b, rc_op op, rc_dtype d, const rc_axes *at, r
     assert(b != NULL && at != NULL && out != NULL);
     const rc_op_info *info = rc_op_info_of(op);
     *out = (rc_nearness){{[RC_HOW_STATE] = rows == RC_TRANSFERRED ? 1.0 : 0.0}};
+    out->other_heads =
+        info->bound == RC_BOUND_ATTENTION && at->at[RC_AXIS_HEAD_K] != RC_HEAD_DEFAULT;
     assert(info->along != RC_AXIS_NONE && info->bound != RC_BOUND_LINK);
     const rc_grid *g = rc_book_find(b, op, d, at);
     if (g == NULL) {
@@ -65,9 +67,13 @@ void rc_nearness_of(const rc_book *b, rc_op op, rc_dtype d, const rc_axes *at, r
     along(s, x, out);
 }
 
+rc_error_class rc_error_class_of(bool fp8, bool other_heads) {
+    return other_heads ? RC_ERRORS_HEADS : fp8 ? RC_ERRORS_FP8 : RC_ERRORS_BF16;
+}
+
 double rc_class_spread(const rc_class_errors *e, rc_op op, rc_dtype d, const rc_nearness *near) {
     assert(e != NULL && near != NULL && op < rc_op_count());
-    const double *spread = e->spread[op][d == RC_FP8 ? 1 : 0];
+    const double *spread = e->spread[op][rc_error_class_of(d == RC_FP8, near->other_heads)];
     double sum = 0.0;
     for (int how = 0; how < RC_HOW_COUNT; how++)
         sum += spread[how] * spread[how] * near->reach[how];

@@ -23,13 +23,24 @@ typedef enum rc_how {
  * at the rows; beyond them log2 of how far; 1 or 0 of the last two. All 0: at a row. */
 typedef struct rc_nearness {
     double reach[RC_HOW_COUNT];
+    bool other_heads; /* of another size than 128: of those there are few rows */
 } rc_nearness;
 
-/* Relative, in the unit of rc_cost.spread, at a reach of 1; of each op and of bf16 and fp8. 0 of
+/* Whose errors are learnt together. */
+typedef enum rc_error_class {
+    RC_ERRORS_BF16,
+    RC_ERRORS_FP8,
+    RC_ERRORS_HEADS, /* heads of other sizes than 128 */
+    RC_ERROR_CLASSES
+} rc_error_class;
+
+/* Relative, in the unit of rc_cost.spread, at a reach of 1; of each op and class. 0 of
  * kinds that rows by themselves are as good as. */
 typedef struct rc_class_errors {
-    double spread[RC_OPS_MAX][2][RC_HOW_COUNT];
+    double spread[RC_OPS_MAX][RC_ERROR_CLASSES][RC_HOW_COUNT];
 } rc_class_errors;
+
+rc_error_class rc_error_class_of(bool fp8, bool other_heads);
 
 struct rc_book;
 /* Of the sizes that the op has; `rows`: what the rows that answer rest on. */
