@@ -49,9 +49,9 @@ void rc_nearness_of(const rc_book *b, rc_op op, rc_dtype d, const rc_axes *at, r
                     rc_nearness *out) {
     assert(b != NULL && at != NULL && out != NULL);
     const rc_op_info *info = rc_op_info_of(op);
-    *out = (rc_nearness){{[RC_HOW_STATE] = rows == RC_TRANSFERRED ? 1.0 : 0.0}};
-    out->other_heads =
-        info->bound == RC_BOUND_ATTENTION && at->at[RC_AXIS_HEAD_K] != RC_HEAD_DEFAULT;
+    *out = (rc_nearness){.reach = {[RC_HOW_STATE] = rows == RC_TRANSFERRED ? 1.0 : 0.0},
+                         .other_heads = info->bound == RC_BOUND_ATTENTION &&
+                                        at->at[RC_AXIS_HEAD_K] != RC_HEAD_DEFAULT};
     assert(info->along != RC_AXIS_NONE && info->bound != RC_BOUND_LINK);
     const rc_grid *g = rc_book_find(b, op, d, at);
     if (g == NULL) {

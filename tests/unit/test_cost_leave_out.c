@@ -318,7 +318,8 @@ static void test_kernels_left_out_of_books(void **state) {
 /* ---- how far off answers say they are ----------------------------------------------------------- */
 
 /* Points of one op and type, all answered: p5..p95 holds 85 to 95 % of them. Where the rows' own
- * spread holds more by itself nothing is to be taken off; of few points one is much. */
+ * spread holds more by itself nothing is to be taken off; of few points one is much. Of heads of other
+ * sizes than 128 there are so few rows that intervals are only asked to be wide enough. */
 static int cover(const rc_left_out *all, size_t n, const rc_left_out *of, bool between,
                  const char *by) {
     const rc_left_out **some = calloc(n + 1, sizeof *some);
@@ -336,7 +337,8 @@ static int cover(const rc_left_out *all, size_t n, const rc_left_out *of, bool b
     assert_int_equal(rc_left_out_errors_of(some, count, &e, NULL), RC_OK);
     free(some);
     double slack = count >= 100 ? 0.0 : count >= 12 ? 1.0 / (double)count : 1.0;
-    bool held = e.covered >= 0.85 - slack && (e.covered <= 0.95 + slack || added < 0.01);
+    bool held = e.covered >= 0.85 - slack &&
+                (e.covered <= 0.95 + slack || added < 0.01 || is_other(of->row));
     print_message("%s %s%s %s %s by %s: %zu points, %.1f %% in p5..p95%s\n", of->row->machine,
                   rc_op_info_of(of->op)->name, is_other(of->row) ? ", heads of other sizes," : "",
                   of->row->dtype, between ? "between" : "beyond", by, count, 100.0 * e.covered,

@@ -204,6 +204,7 @@ static void put_surfaces(FILE *f, const rc_book *const *books, size_t book) {
 }
 
 static void put_book(FILE *f, const rc_book *b, size_t book) {
+    const int of_op = RC_ERROR_CLASSES * RC_HOW_COUNT;
     (void)fputs("    {", f);
     put_text(f, "base", b->base);
     put_text(f, "state", b->state);
@@ -218,13 +219,12 @@ static void put_book(FILE *f, const rc_book *b, size_t book) {
     (void)fputs("},\n     ", f);
     put_gaps(f, &b->gaps);
     (void)fputs(".errors = {{", f);
-    for (int i = 0; i < RC_OPS_MAX * 2 * RC_HOW_COUNT; i++)
-        (void)fprintf(f, "%s%a%s",
-                      i % RC_HOW_COUNT == 0 ? (i % (2 * RC_HOW_COUNT) == 0 ? "{{" : ", {") : ", ",
+    for (int i = 0; i < RC_OPS_MAX * of_op; i++)
+        (void)fprintf(f, "%s%a%s", i % RC_HOW_COUNT == 0 ? (i % of_op == 0 ? "{{" : ", {") : ", ",
                       (&b->errors.spread[0][0][0])[i],
-                      i % RC_HOW_COUNT < RC_HOW_COUNT - 1          ? ""
-                      : i % (2 * RC_HOW_COUNT) == RC_HOW_COUNT - 1 ? "}"
-                                                                   : "}},\n      ");
+                      i % RC_HOW_COUNT < RC_HOW_COUNT - 1 ? ""
+                      : i % of_op < of_op - 1             ? "}"
+                                                          : "}},\n      ");
     (void)fprintf(f,
                   "}},\n     .fields = fields_%zu, .field_count = %zu, .surfaces = surfaces_%zu, "
                   ".surface_count = %zu},\n",
