@@ -40,8 +40,8 @@ __attribute__((format(printf, 2, 3))) static void put(line *l, const char *forma
     l->used += (size_t)n;
 }
 
-static bool is(const rc_launch *x, const char *schedule) {
-    return strcmp(x->schedule->name, schedule) == 0;
+static unsigned ships(rc_launcher e) {
+    return e == RC_LAUNCH_VLLM ? RC_SHIPS_VLLM : RC_SHIPS_SGLANG;
 }
 
 static bool latent(const rc_model *m) {
@@ -72,19 +72,27 @@ static void put_types(line *l, const rc_launch *x) {
         put(l, " --kv-cache-dtype fp8_e4m3");
 }
 
-static rc_status refuse(rc_launcher e, const rc_launch *x, const char *ships, rc_error *err) {
+/* A schedule that the engine ships; else those that it does are named. */
+static rc_status check_shipped(rc_launcher e, const rc_launch *x, rc_error *err) {
+    char list[160] = "";
+    size_t used = 0;
+    if (x->schedule->ships & ships(e))
+        return RC_OK;
+    for (int i = 0; rc_schedule_at(i); i++)
+        if (rc_schedule_at(i)->ships & ships(e))
+            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "",
+                                     rc_schedule_at(i)->name);
+    assert(used < sizeof list);
     return rc_fail(err, RC_E_INPUT, "%s ships no schedule '%s' of %d ranks: it has %s",
-                   rc_launcher_name(e), x->schedule->name, x->layout->cp, ships);
+                   rc_launcher_name(e), x->schedule->name, x->layout->cp, list);
 }
 
 /* ---- vLLM ----------------------------------------------------------------------------------- */
 
 static rc_status check_vllm(const rc_launch *x, rc_error *err) {
     const rc_layout *l = x->layout;
-    const bool cut = is(x, "dcp-ag-rs") || is(x, "dcp-a2a");
     const int ep = rc_layout_ep(l), gpus = rc_layout_gpus(l);
-    if (!is(x, "tp") && !is(x, "pcp") && !cut)
-        return refuse(RC_LAUNCH_VLLM, x, "tp, pcp, dcp-ag-rs and dcp-a2a", err);
+    RC_TRY(check_shipped(RC_LAUNCH_VLLM, x, err));
     if (l->ffn_over_cp)
         return rc_fail(err, RC_E_INPUT,
                        "vLLM has a world of tp x pcp GPUs: ranks that are parts of one TP group "
@@ -103,7 +111,7 @@ static void vllm(line *l, const rc_launch *x) {
         put(l, " --prefill-context-parallel-size %d", cut->cp);
     if (rc_layout_dcp(cut) > 1)
         put(l, " --decode-context-parallel-size %d --dcp-comm-backend %s", rc_layout_dcp(cut),
-            is(x, "dcp-a2a") ? "a2a" : "ag_rs");
+            x->schedule->dcp_backend);
     if (rc_layout_dp(cut) > 1)
         put(l, " --data-parallel-size %d", rc_layout_dp(cut));
     if (rc_layout_ep(cut) > 1)
@@ -124,9 +132,7 @@ static void vllm(line *l, const rc_launch *x) {
 
 static rc_status check_sglang(const rc_launch *x, rc_error *err) {
     const rc_layout *l = x->layout;
-    const bool cut = is(x, "dcp-ag-rs") || is(x, "dcp-a2a") || is(x, "helix");
-    if (!is(x, "tp") && !is(x, "pcp") && !cut)
-        return refuse(RC_LAUNCH_SGLANG, x, "tp, pcp, dcp-ag-rs, dcp-a2a and helix", err);
+    RC_TRY(check_shipped(RC_LAUNCH_SGLANG, x, err));
     if (l->cp > 1 && !l->ffn_over_cp)
         return rc_fail(err, RC_E_INPUT,
                        "SGLang's ranks are parts of one TP group (world tp): a world of tp x cp "
@@ -135,7 +141,7 @@ static rc_status check_sglang(const rc_launch *x, rc_error *err) {
         return rc_fail(err, RC_E_INPUT,
                        "SGLang's groups of attention data parallelism are parts of one TP group "
                        "(world tp): groups with dense layers of their own are vLLM's");
-    if (cut && !latent(x->model))
+    if (x->schedule->dcp_backend && !latent(x->model))
         return rc_fail(err, RC_E_INPUT,
                        "SGLang cuts the cache over a TP group (%s) for latent attention alone, "
                        "which %s has not",
@@ -153,7 +159,7 @@ static void sglang(line *l, const rc_launch *x) {
         put(l, " --dp-size %d --enable-dp-attention", rc_layout_dp(cut));
     if (rc_layout_dcp(cut) > 1)
         put(l, " --dcp-size %d --dcp-comm-backend %s%s", rc_layout_dcp(cut),
-            is(x, "dcp-ag-rs") ? "ag_rs" : "a2a", is(x, "helix") ? " --dcp-replicate-q-proj" : "");
+            x->schedule->dcp_backend, x->schedule->whole_queries ? " --dcp-replicate-q-proj" : "");
     if (rc_layout_ep(cut) > 1)
         put(l, " --ep-size %d", rc_layout_ep(cut));
     if (rc_layout_dispatches(cut))

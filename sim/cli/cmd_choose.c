@@ -418,7 +418,7 @@ static void add_gathers(const question *q, rc_table *t) {
     const rc_choose_input in = input_of(q, &near);
     if (in.kv_bytes > 0.0) {
         const rc_choose_test test = rc_gathers_latents(&in);
-        add_tests(t, &near, "gathers", &test, 1, test.holds ? "gather-q" : "gather-kv");
+        add_tests(t, &near, "gathers", &test, 1, rc_schedule_gather(test.holds)->name);
         return;
     }
     const rc_gathered g = rc_schedule_gathered(&q->model, &q->layout, (double)q->t, (double)q->p);

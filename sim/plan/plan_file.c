@@ -69,7 +69,8 @@ static rc_status read_variants(const rc_section *s, rc_plan_space *out, rc_error
 }
 
 static rc_status read_groups(const rc_section *s, rc_plan_space *out, rc_error *err) {
-    static const char *const names[] = {"dcp-ag-rs", "dcp-a2a"};
+    const rc_key *k = rc_key_find(RC_KEYS_PLAN, "space.dcp_variant");
+    char name[32];
     int cut = 0, mla = 0;
     RC_TRY(read_ints(s, "dcp", &out->dcp, err));
     RC_TRY(read_ints(s, "dp_attention", &out->dp, err));
@@ -79,7 +80,7 @@ static rc_status read_groups(const rc_section *s, rc_plan_space *out, rc_error *
     RC_TRY(rc_section_choice(s, "mla", &mla, err));
     for (int i = 0; i < out->ep.n; i++)
         out->ep.v[i] = out->ep.v[i] == 0 ? -1 : out->ep.v[i];
-    out->cut = rc_schedule_named(names[cut]);
+    out->cut = rc_schedule_named(rc_key_choice_name(k, cut, name, sizeof name));
     out->mla = (rc_mla)mla;
     return RC_OK;
 }

@@ -71,6 +71,7 @@ const rc_schedule rc_schedule_pcp = {
     .many_ranks = true,
     .groups = RC_OVER_CP,
     .decodes_everywhere = true,
+    .ships = RC_SHIPS_VLLM | RC_SHIPS_SGLANG,
     .attention = pcp,
     .buffers = buffers,
     .kv_ranks = kv_ranks,

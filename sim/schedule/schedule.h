@@ -183,6 +183,9 @@ typedef enum rc_host_sync {
     RC_HOST_EACH_STEP /* before every ring step */
 } rc_host_sync;
 
+/* Engines that ship a schedule. */
+enum { RC_SHIPS_VLLM = 1, RC_SHIPS_SGLANG = 2 };
+
 #define RC_PHASE_BIT(phase) (1U << (unsigned)(phase))
 
 /* How the attention of a layer is spread over CP ranks, and all that the rest of the program has to
@@ -204,6 +207,10 @@ typedef struct rc_schedule {
                            TP group has them cut finer */
     bool ring_step_seen; /* times of this schedule are among those that the host work of a ring step
                             (ring_step of a machine) was inferred from */
+    unsigned ships;      /* RC_SHIPS_... */
+    const char
+        *dcp_backend; /* what those engines call its way back (--dcp-comm-backend); NULL: they
+                                do not cut the cache over a TP group by it */
     /* What it demands of a layout besides the number of ranks: RC_E_INPUT says what. NULL: nothing.
      * rc_schedule_fits asks it. */
     rc_status (*check)(const rc_model *m, const rc_layout *l, rc_error *err);
@@ -252,6 +259,8 @@ typedef struct rc_gathered {
     double queries, cached;
     const rc_schedule *picks;
 } rc_gathered;
+const rc_schedule *
+rc_schedule_gather(bool queries); /* the one that gathers those, or what is cached */
 rc_gathered rc_schedule_gathered(const rc_model *m, const rc_layout *l, double t, double p);
 /* Over how many GPUs of a TP group of `tp` a sequence can be cut where GPUs that would hold the same
  * KV heads hold different tokens; 1 where none hold the same. */

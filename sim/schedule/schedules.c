@@ -93,13 +93,17 @@ const rc_schedule *rc_schedule_on(const rc_schedule *s, int cp) {
     return takes ? s : rc_schedule_usual(RC_PREFILL, 1);
 }
 
+const rc_schedule *rc_schedule_gather(bool queries) {
+    return queries ? &rc_schedule_gather_q : &rc_schedule_gather_kv;
+}
+
 rc_gathered rc_schedule_gathered(const rc_model *m, const rc_layout *l, double t, double p) {
     const rc_layer_kind *k = rc_model_typical(m);
     const rc_layer_form *form = rc_layer_form_of(k);
     const rc_heads h = form->heads(k, 1);
     rc_gathered g = {.queries = t * h.query * (h.key_size + h.value_size) * rc_dtype_bytes(l->act),
                      .cached = p * form->kv_bytes(k, 1, l->kv)};
-    g.picks = g.queries < g.cached ? &rc_schedule_gather_q : &rc_schedule_gather_kv;
+    g.picks = rc_schedule_gather(g.queries < g.cached);
     return g;
 }
 

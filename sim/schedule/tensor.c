@@ -13,5 +13,6 @@ const rc_schedule rc_schedule_tensor = {
     .summary = "one rank, whose TP group attends to all keys and values",
     .phases = RC_PHASE_BIT(RC_PREFILL) | RC_PHASE_BIT(RC_DECODE) | RC_PHASE_BIT(RC_MIXED),
     .timed = true,
+    .ships = RC_SHIPS_VLLM | RC_SHIPS_SGLANG,
     .attention = local,
 };

@@ -24,7 +24,8 @@ refused "did you mean 'vllm'" forward scenarios/schedules/prefill.yaml --launch 
 choose=(choose --T 8K --machine h200-sxm --model llama-3.1-70b --tp 2 --cp 4)
 "$ringcast" "${choose[@]}" --launch vllm --json >"$work/json" 2>/dev/null
 grep -A5 '"launch"' "$work/json" | grep -q -- '--prefill-context-parallel-size 4' || fail "choose: $(grep -A5 '"launch"' "$work/json")"
-"$ringcast" "${choose[@]}" --launch vllm 2>/dev/null | grep -q '^launch     vllm serve .*(CP4 pcp, ' || fail "choose prints no line"
+"$ringcast" "${choose[@]}" --launch vllm >"$work/out" 2>/dev/null
+grep -q '^launch     vllm serve .*(CP4 pcp, ' "$work/out" || fail "choose prints no line"
 refused "did you mean 'sglang'" "${choose[@]}" --launch slang
 
 # serve: a line a pool, and none where a rule chooses

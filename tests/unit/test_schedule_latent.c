@@ -168,7 +168,7 @@ static void test_selection(void **state) {
     rc_program p = build(SPARSE, "dcp-a2a", l, RC_DECODE, six, 6);
     expect(&p, RC_P_ALL_GATHER, 1, 8 * 6.0 * 16 * 576 * 2);
     expect(&p, RC_P_ALL2ALL, 1, 6.0 * 128 * (512 * 2 + 4));
-    const rc_shape *score = of_op(&p, "dsa_index"), *choose = of_op(&p, "dsa_topk");
+    const rc_shape *score = of_op(&p, "dsa_index_step"), *choose = of_op(&p, "dsa_topk");
     const rc_shape *attend = of_op(&p, "dsa_attention");
     assert_true(score->b == 10000 && score->c == 64 && score->d == 6 && choose->c == 2048);
     assert_true(attend->a == 6 && attend->b == 256 && attend->c == 128);
