@@ -82,7 +82,7 @@ static void cut(const rc_spec *spec, int64_t chunk, rc_chunks *c) {
 }
 
 rc_status rc_chunks_of(const rc_spec *spec, int64_t chunk, rc_chunks *out, rc_error *err) {
-    size_t most = spec->seq_count;
+    size_t most = spec->seq_count + 1;
     assert(chunk >= 1);
     *out = (rc_chunks){.count = 0};
     if (spec->phase != RC_PREFILL)

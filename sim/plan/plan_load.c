@@ -157,7 +157,7 @@ static rc_time patience(const rc_plan *p, rc_time at) {
 
 static rc_status find_most_cached(const rc_plan *p, const rc_trace *t, uint32_t *out,
                                   rc_error *err) {
-    holder *held = malloc(((size_t)t->blocks + 1) * sizeof *held);
+    holder *held = calloc((size_t)t->blocks + 1, sizeof *held);
     rc_time *at = malloc(t->count * sizeof *at);
     bool *chained = malloc((size_t)t->sessions + 1);
     rc_status st =

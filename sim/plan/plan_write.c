@@ -59,8 +59,9 @@ static rc_status print_objectives(const rc_plan_file *f, const rc_plan_answer *a
     rc_table *t = RC_TABLE_WITH(columns);
     char text[RC_OBJECTIVE_TEXT];
     if (f->plan.own_arrivals)
-        rc_table_note(t, "objectives; the arrivals are those of the trace: there are no other seeds, "
-                         "and how much of this is luck is not known");
+        rc_table_note(t,
+                      "objectives; the arrivals are those of the trace: there are no other seeds, "
+                      "and how much of this is luck is not known");
     else
         rc_table_note(t,
                       "objectives; the interval is over %d other seeds, %.0f %% of which meet all",

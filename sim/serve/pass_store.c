@@ -55,11 +55,15 @@ void rc_pass_store_destroy(rc_pass_store *s) {
 }
 
 /* Padding may differ between equal values: then there is one shelf more than needed. */
+static bool same_bytes(const void *a, const void *b, size_t size) {
+    return memcmp(a, b, size) == 0;
+}
+
 static bool same_way(const rc_pass_shelf *a, const rc_pass_shelf *b) {
     return a->schedule == b->schedule && a->pattern == b->pattern && a->window == b->window &&
-           a->global == b->global && memcmp(&a->layout, &b->layout, sizeof a->layout) == 0 &&
-           memcmp(&a->what_if, &b->what_if, sizeof a->what_if) == 0 &&
-           memcmp(&a->machine, &b->machine, sizeof a->machine) == 0;
+           a->global == b->global && same_bytes(&a->layout, &b->layout, sizeof a->layout) &&
+           same_bytes(&a->what_if, &b->what_if, sizeof a->what_if) &&
+           same_bytes(&a->machine, &b->machine, sizeof a->machine);
 }
 
 static rc_pass_shelf *shelf_of(rc_pass_store *store, rc_pass_shelf *wanted) {
