@@ -3,7 +3,8 @@
  * (rc_admission); what its prompt shares with the cache is not computed again. First come, first
  * served: a request that does not fit holds up those behind it. One that was preempted comes back by
  * the same rule, with its tokens so far as prompt: no engine knows how long its reply will be. It
- * makes a token each time, so that two that push each other out come to an end.
+ * makes a token each time, for it is let in with room for its next step, or waits for room for the rest of
+ * its prompt (decode_make_room), so that two that push each other out come to an end.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include <math.h>
@@ -92,6 +93,19 @@ static uint64_t first_piece(const cluster *c, const replica *r, uint32_t j) {
     return cached + (rest <= room ? rest : room);
 }
 
+/* Tokens of a request that is admitted with all of its prompt, or with its KV from elsewhere: one that
+ * decodes at once has room for its whole next step (tokens of a draft may all be accepted), so that it
+ * cannot be preempted for want of it before it has made a token. */
+static uint64_t room_to_go_on(const cluster *c, uint32_t j) {
+    const job *b = &c->jobs[j];
+    const rc_req *rq = &c->trace->at[j];
+    const uint64_t most = (uint64_t)rq->input + rq->output;
+    const bool decodes = b->kv.swapped || b->kv.source != NONE;
+    const uint64_t step = decodes && c->spec->step_kinds > 1 ? (uint64_t)c->spec->step_kinds : 1;
+    const uint64_t room = b->goal + step;
+    return room < most ? room : most;
+}
+
 /* False: no room now. A request that finds an empty cache too small is rejected (*gone). */
 static bool try_admit(cluster *c, replica *r, uint32_t j, rc_kv_match *m, bool *gone, rc_time now) {
     job *b = &c->jobs[j];
@@ -103,7 +117,7 @@ static bool try_admit(cluster *c, replica *r, uint32_t j, rc_kv_match *m, bool *
         return false;
     if (r->queue.refused == b->number && r->queue.refused_at == r->queue.releases)
         return false;
-    uint64_t room = (uint64_t)b->goal + 1;
+    uint64_t room = room_to_go_on(c, j);
     if (c->spec->admission == RC_ADMIT_REPLY)
         room = (uint64_t)rq->input + rq->output;
     else if (c->spec->admission == RC_ADMIT_CHUNK && !b->kv.swapped && b->kv.source == NONE)

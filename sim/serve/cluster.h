@@ -215,8 +215,9 @@ typedef struct pass_scratch { /* replica.c: of the pass being formed */
 
 typedef struct run_load { /* cluster_run.c: what is known of the requests before they come */
     uint64_t requests;
-    int64_t longest_input, longest; /* tokens: prompt; prompt and reply */
-    uint32_t block, sessions;       /* of the trace */
+    int64_t longest_input;    /* tokens of a prompt */
+    int64_t longest;          /* tokens that the model sees: prompt, and reply but for its last */
+    uint32_t block, sessions; /* of the trace */
 } run_load;
 
 typedef struct live_requests { /* live_requests.c */
@@ -376,7 +377,7 @@ rc_status batch_create(cluster *c, replica *r, size_t most, rc_error *err);
 void batch_destroy(replica *r);
 void decode_grow(cluster *c, replica *r, rc_time now); /* blocks for the next step; may preempt */
 /* Blocks for `tokens` tokens of a job of the pass being formed; may preempt others that are not in
- * it. False: the job itself was preempted. */
+ * it. False: the job itself was preempted, or waits for those whose KV cannot be taken now. */
 bool decode_make_room(cluster *c, replica *r, uint32_t j, uint64_t tokens, rc_time now);
 void decode_join(cluster *c, replica *r, uint32_t j);
 void decode_leave(cluster *c, replica *r, uint32_t j);   /* ended, preempted, lost */

@@ -55,10 +55,10 @@ static rc_status measure(parts *p, rc_error *err) {
     const rc_trace *t = NULL;
     rc_status st = rc_synthetic_open(&p->made_from, &x, err);
     while (st == RC_OK && (st = rc_synthetic_next(x, &t, err)) == RC_OK && t->count > 0) {
-        int64_t input = t->at[0].input, both = input + t->at[0].output;
+        int64_t input = t->at[0].input, seen = input + t->at[0].output - 1;
         p->load.requests++;
         p->load.longest_input = input > p->load.longest_input ? input : p->load.longest_input;
-        p->load.longest = both > p->load.longest ? both : p->load.longest;
+        p->load.longest = seen > p->load.longest ? seen : p->load.longest;
         p->load.block = t->block;
     }
     rc_synthetic_close(x);

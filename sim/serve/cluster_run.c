@@ -211,9 +211,9 @@ static rc_status play(cluster *c, const rc_trace *t, rc_error *err) {
 static run_load load_of(const rc_trace *t) {
     run_load l = {.requests = t->count, .block = t->block, .sessions = t->sessions};
     for (size_t i = 0; i < t->count; i++) {
-        int64_t input = t->at[i].input, both = input + t->at[i].output;
+        int64_t input = t->at[i].input, seen = input + t->at[i].output - 1;
         l.longest_input = input > l.longest_input ? input : l.longest_input;
-        l.longest = both > l.longest ? both : l.longest;
+        l.longest = seen > l.longest ? seen : l.longest;
     }
     return l;
 }

@@ -172,11 +172,25 @@ static void preempt(cluster *c, replica *r, uint32_t j, rc_time now) {
     }
 }
 
-/* Blocks for one job's next step. False: it was preempted itself. */
+/* Some hold KV here that cannot be taken now, and that may be later than this one: they are in the pass
+ * that is being formed, or their KV is on its way. The pass ends and the KV arrives. */
+static bool others_to_come(const cluster *c, const replica *r, uint32_t j) {
+    for (uint32_t i = 0; i < r->pass.prompt_count; i++)
+        if (later(c, r->pass.prompts[i], j))
+            return true;
+    return r->queue.in_flight > 0;
+}
+
+/* Blocks for one job's next step. False: it was preempted itself, or it waits. A prompt waits rather than
+ * be preempted for its own sake while a later request may hold KV: it would lose all that is computed
+ * of it, time and again, for one that came after it. */
 static bool grow_one(cluster *c, replica *r, uint32_t j, uint64_t tokens, rc_time now) {
+    const bool prompt = c->jobs[j].state == JOB_ACTIVE;
     while (!rc_kv_grow(r->kv, c->jobs[j].kv.lease, tokens)) {
         uint32_t victim = victim_of(c, r);
         assert(victim != NONE); /* the job itself is one */
+        if (victim == j && prompt && others_to_come(c, r, j))
+            return false;
         preempt(c, r, victim, now);
         if (victim == j)
             return false;

@@ -43,8 +43,9 @@ static rc_status read_scheduler(const rc_section *root, rc_serve *s, rc_error *e
     for (int i = 0; s->sched != RC_SCHED_PREFILL_FIRST && i < s->pool_count; i++)
         if (!rc_schedule_takes(s->pools[i].pick.schedule, RC_MIXED, s->pools[i].cp))
             return rc_node_fail(rc_section_node(&map, "policy"), err, RC_E_INPUT,
-                                "key 'policy': such passes decode beside prompts, which "
+                                "key 'policy': %s passes decode beside prompts, which "
                                 "%s (pool '%s') does not do",
+                                s->sched == RC_SCHED_CHUNKED ? "chunked" : "inflight",
                                 s->pools[i].pick.schedule->name, s->pools[i].name);
     RC_TRY(rc_section_whole(&map, "budget", &s->budget, err));
     if (s->sched != RC_SCHED_PREFILL_FIRST && s->budget == 0)

@@ -18,7 +18,7 @@
 
 typedef struct draw {
     int replicas, apart, chunked, fuse, budget, batch, kv, input, output, requests, swap, prefix;
-    int faults, lose, spec, window, policy, host, turns;
+    int faults, lose, spec, window, policy, host, turns, admission;
     double rate;
 } draw;
 
@@ -48,6 +48,8 @@ static draw drawn(prop_case *c) {
 
 static void text_of(const draw *d, char *out, size_t size) {
     static const char *const policies[] = {"lru", "off", "session"};
+    static const char *const schedulers[] = {"prefill-first", "chunked", "inflight"};
+    static const char *const admissions[] = {"prompt", "chunk", "reply"};
     char pools[256], faults[256] = "";
     if (d->apart)
         (void)snprintf(pools, sizeof pools,
@@ -65,7 +67,7 @@ static void text_of(const draw *d, char *out, size_t size) {
     (void)snprintf(
         out, size,
         SERVE_HEAD "pools: %s\nscheduler: {policy: %s, fuse: %d, budget: %d, max_batch: %d, "
-                   "preemption: %s}\nrouting: %s\n"
+                   "preemption: %s, admission: %s}\nrouting: %s\n"
                    "kv: {tokens: %d, policy: %s, host_memory: %s, host_rate: 10MB/s}\n"
                    "synthetic: {requests: %d, rate: %.6f, block: 16, shared_prefix: 64, groups: 3, "
                    "think: 0.5s, turns: {kind: constant, mean: %d}, "
@@ -74,8 +76,8 @@ static void text_of(const draw *d, char *out, size_t size) {
                    "slo: {ttft: 2s, ttit: 60ms}\n"
                    "costs: {prefill: 5ms, prefill_token: 100us, decode: 10ms, decode_sequence: "
                    "500us, decode_key: 10ns}\n",
-        pools, d->chunked ? "chunked" : "prefill-first", d->fuse, d->budget, d->batch,
-        d->swap ? "swap" : "recompute", d->prefix ? "prefix" : "load", d->kv, policies[d->policy],
+        pools, schedulers[d->chunked], d->fuse, d->budget, d->batch, d->swap ? "swap" : "recompute",
+        admissions[d->admission], d->prefix ? "prefix" : "load", d->kv, policies[d->policy],
         d->host ? "1MB" : "0", d->requests, d->rate, d->turns, d->input, d->output, faults,
         d->spec ? "speculative: {tokens: [0.3, 0.4, 0.3]}\n" : "",
         d->window ? "attention: {pattern: window, window: 300}\n" : "");
@@ -95,6 +97,8 @@ static rc_serve_result first, second; /* too large for the stack of a deep run *
 
 static bool accounted(prop_case *c) {
     draw d = drawn(c);
+    d.chunked += d.chunked > 0 && prop_below(c, 2) == 0;
+    d.admission = (int)prop_below(c, 3);
     if (!go(c, &d, c->seed & 0xffff, &first) || !go(c, &d, c->seed & 0xffff, &second))
         return false;
     PROP_CHECK(c, first.done + first.rejected + first.lost == first.requests, "requests");

@@ -131,7 +131,7 @@ pools: [{name: all, tp: 8, cp: 1}]
 arrivals: {trace: $work/t.jsonl, time_unit: ms}
 YAML
 "$ringcast" serve "$work/v.yaml" --quiet --json >"$work/v.json" 2>"$work/v.err" || fail "serve: $(cat "$work/v.err")"
-says "$work/v.err" "a sequence of 60010 tokens $beyond"
+says "$work/v.err" "a sequence of 60009 tokens $beyond"
 says "$work/v.json" "$beyond"
 cat >"$work/p.yaml" <<YAML
 plan: p
@@ -142,7 +142,7 @@ slo: [{ttft: 100s}]
 space: {tp: [8]}
 YAML
 if "$ringcast" plan "$work/p.yaml" --quiet --json >"$work/p.json" 2>"$work/p.err"; then
-    says "$work/p.err" "a sequence of 60010 tokens $beyond"
+    says "$work/p.err" "a sequence of 60009 tokens $beyond"
     says "$work/p.json" "$beyond"
 else
     fail "plan: $(cat "$work/p.err")"

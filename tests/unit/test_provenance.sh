@@ -64,7 +64,7 @@ rc tune scenarios/tune/gtt.yaml --set new.points=8 --set total.points=8 --set 'c
     --set knots=4 --set sensitivity.cp=4 --set requests.limit=40 --no-plots --quiet --out "$work/t" >/dev/null
 cp "$work/t/summary.json" "$work/tune.json"
 rc plan scenarios/plan/llama405b-128k.yaml --quiet --json --set synthetic.requests=20 --set 'space.tp=[8]' --set 'space.cp=[8]' \
-    --set 'space.pools=[mixed]' --set 'space.kv=[bf16]' --set 'space.max_batch=[8]' --set 'space.scheduler=[prefill-first]' \
+    --set 'space.pools=[disaggregated]' --set 'space.kv=[bf16]' --set 'space.max_batch=[8]' --set 'space.scheduler=[prefill-first]' \
     --set 'space.replicas=[1]' --set search.seeds=1 >"$work/plan.json"
 for name in forward choose serve sweep tune plan; do sums_to_one "$name" "$work/$name.json" || exit 1; done
 bad=$(sqlite3 "$work/s.db" "SELECT count(*) FROM point WHERE abs(measured + transferred + published + extrapolated + modelled + stated - 1) > 1e-9")
