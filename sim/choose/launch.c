@@ -74,15 +74,14 @@ static void put_types(line *l, const rc_launch *x) {
 
 /* A schedule that the engine ships; else those that it does are named. */
 static rc_status check_shipped(rc_launcher e, const rc_launch *x, rc_error *err) {
-    char list[160] = "";
+    char list[16 * RC_SCHEDULES_MAX] = ""; /* names of at most 13 characters */
     size_t used = 0;
     if (x->schedule->ships & ships(e))
         return RC_OK;
-    for (int i = 0; rc_schedule_at(i); i++)
+    for (int i = 0; rc_schedule_at(i) && used < sizeof list; i++)
         if (rc_schedule_at(i)->ships & ships(e))
             used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "",
                                      rc_schedule_at(i)->name);
-    assert(used < sizeof list);
     return rc_fail(err, RC_E_INPUT, "%s ships no schedule '%s' of %d ranks: it has %s",
                    rc_launcher_name(e), x->schedule->name, x->layout->cp, list);
 }

@@ -73,9 +73,9 @@ static rc_status verify_time(rc_forward_ctx *ctx, const rc_spec *spec, int token
 
 rc_status rc_speculate(rc_forward_ctx *ctx, const rc_spec *spec, const rc_speculation *how,
                        rc_speculated *out, rc_error *err) {
+    assert(how->drafts >= 1);
     const rc_model *m = spec->model;
     const rc_model one = drafter(m, 1), two = drafter(m, 2);
-    assert(how->drafts >= 1);
     if (spec->phase != RC_DECODE)
         return rc_fail(err, RC_E_INPUT, "speculation is of decode steps (phase: decode)");
     if (m->nextn == 0)
