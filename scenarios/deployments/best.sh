@@ -43,7 +43,7 @@ for file in "$work"/*; do sort -n "$file" -o "$file"; done
 {
     echo "set terminal pngcairo size 1500,900 font 'sans,11'; set output '$2'; set multiplot layout 2,3"
     echo "set logscale y; set yrange [0.9:12]; set xrange [-0.5:5.5]; set grid y; set ylabel 'time over the best'"
-    echo "set xtics ('8K, 1' 0, '8K, 64' 1, '128K, 1' 2, '128K, 64' 3, '1M, 1' 4, '1M, 64' 5) rotate by -30; set key top left"
+    echo "set xtics ('8K, 1' 0, '8K, 64' 1, '128K, 1' 2, '128K, 64' 3, '1M, 1' 4, '1M, 64' 5) rotate by -30; set key top right"
     for gpus in 8 16; do
         for model in deepseek-v3 kimi-k2 qwen3-235b-a22b; do
             plots='' mark=0
