@@ -272,13 +272,17 @@ static uint32_t find_bundle(const fair_links *n, uint32_t from, uint32_t to) {
 static bool more_bundles(fair_links *n) {
     uint32_t room = n->bundle_room ? 2 * n->bundle_room : FIRST_ROOM;
     bundle *bundles = realloc(n->bundles, room * sizeof *bundles);
-    n->bundles = bundles ? bundles : n->bundles;
-    uint32_t *due = realloc(n->due, room * sizeof *due);
-    n->due = due ? due : n->due;
-    uint32_t *touched = realloc(n->touched, room * sizeof *touched);
-    n->touched = touched ? touched : n->touched;
-    if (!bundles || !due || !touched)
+    if (!bundles)
         return false;
+    n->bundles = bundles;
+    uint32_t *due = realloc(n->due, room * sizeof *due);
+    if (!due)
+        return false;
+    n->due = due;
+    uint32_t *touched = realloc(n->touched, room * sizeof *touched);
+    if (!touched)
+        return false;
+    n->touched = touched;
     n->bundle_room = room;
     return true;
 }

@@ -34,21 +34,26 @@ static bool more_room(cluster *c) {
     live_requests *l = &c->live;
     uint32_t room = l->room ? 2 * l->room : FIRST_ROOM;
     rc_req *at = realloc(l->trace.at, room * sizeof *at);
-    l->trace.at = at ? at : l->trace.at;
+    if (!at)
+        return false;
+    l->trace.at = at;
     job *jobs = realloc(c->jobs, room * sizeof *jobs);
-    c->jobs = jobs ? jobs : c->jobs;
+    if (!jobs)
+        return false;
+    c->jobs = jobs;
     rc_served *rows = realloc(c->rows, room * sizeof *rows);
-    c->rows = rows ? rows : c->rows;
-    bool ok = at && jobs && rows;
-    if (ok && !l->whole) {
+    if (!rows)
+        return false;
+    c->rows = rows;
+    if (!l->whole) {
         rc_span *spans = realloc(l->trace.spans, (size_t)SPANS * room * sizeof *spans);
-        l->trace.spans = spans ? spans : l->trace.spans;
+        if (!spans)
+            return false;
+        l->trace.spans = spans;
         l->trace.span_count = (size_t)SPANS * room;
-        ok = spans != NULL;
     }
-    if (ok)
-        l->room = room;
-    return ok;
+    l->room = room;
+    return true;
 }
 
 static void begin(cluster *c, uint32_t j, uint64_t number) {
