@@ -21,9 +21,9 @@
  *            (closed loops) there is no such window and no cut
  *
  * What a pass costs rises with what it holds but for steps of kernels (waves of tiles, plans of a
- * library) and for cells of the memo of pass times: SLACK covers both.
- * tests/property/prop_plan_bounds.c measures by how much passes fall, and plays configurations that
- * are cut.
+ * library) and for cells of the memo of pass times: SLACK is taken off for both. How far real passes
+ * fall has not been measured; tests/property/prop_plan_bounds.c plays configurations that are cut, at
+ * linear costs.
  *
  * Times are remembered by layout: a space of 10,000 configurations has some tens of layouts.
  * SPDX-License-Identifier: GPL-3.0-or-later */

@@ -6,8 +6,8 @@
  *   - where the simulations suffice for all, the plan costs what the cheapest that holds costs;
  *   - the plan's scenario, read and played by the serve room with the plan's seed, meets every
  *     objective, with the values that the plan states, and ends every request.
- * Costs are linear, so that a case takes milliseconds. On real costs `passes` holds what the bounds
- * assume of them: that a pass gets no faster by holding more, within the slack of plan_bounds.c.
+ * Costs are linear, so that a case takes milliseconds: that a real pass gets no faster by holding more,
+ * within the slack of plan_bounds.c, is not tested here.
  *
  * PROP_CASES=200 runs as many spaces as an exhaustive check asks for; CI runs fewer.
  * SPDX-License-Identifier: GPL-3.0-or-later */
