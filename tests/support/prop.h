@@ -18,7 +18,7 @@
  *         assert_true(prop_run("sum_is_commutative", sum_is_commutative, 50));
  *     }
  *
- * prop_run tries PROP_CASES cases (default 200) whose size grows from 1 to max_size. When one fails
+ * prop_run tries PROP_CASES cases (default 200, with RC_SHORT 80) whose size grows from 1 to max_size. When one fails
  * it looks for a smaller failing case: ever smaller sizes, each with the failing seed and 64
  * others, and prints the smallest with the line that runs that case alone:
  *
@@ -128,7 +128,7 @@ PROP_UNUSED static bool prop_run(const char *name, prop_fn fn, unsigned max_size
     bool has_seed, has_size;
     uint64_t seed = prop_env("PROP_SEED", 20241104u, &has_seed);
     unsigned size = (unsigned)prop_env("PROP_SIZE", max_size, &has_size);
-    unsigned long long cases = prop_env("PROP_CASES", 200, NULL);
+    unsigned long long cases = prop_env("PROP_CASES", getenv("RC_SHORT") ? 80 : 200, NULL);
     const char *only = getenv("PROP_ONLY");
     if (only != NULL && only[0] != '\0' && strcmp(only, name) != 0)
         return true;
