@@ -35,11 +35,12 @@ static rc_status may_write(const char *path, bool overwrite, rc_error *err) {
     return overwrite ? RC_OK : exists(err, path);
 }
 
-rc_status rc_outfile_reserve(rc_outfile *o, const char *path, bool overwrite, rc_error *err) {
+/* `fd` as for rc_temp_file. */
+static rc_status reserve(rc_outfile *o, const char *path, bool overwrite, int *fd, rc_error *err) {
     assert(o != NULL && path != NULL);
     memset(o, 0, sizeof *o);
     RC_TRY(may_write(path, overwrite, err));
-    rc_status st = rc_temp_file(path, o->tmp, NULL, err);
+    rc_status st = rc_temp_file(path, o->tmp, fd, err);
     if (st != RC_OK) {
         o->tmp[0] = '\0';
         return st;
@@ -49,12 +50,20 @@ rc_status rc_outfile_reserve(rc_outfile *o, const char *path, bool overwrite, rc
     return RC_OK;
 }
 
+rc_status rc_outfile_reserve(rc_outfile *o, const char *path, bool overwrite, rc_error *err) {
+    return reserve(o, path, overwrite, NULL, err);
+}
+
+/* By the number that created the file: opened by its name it would be made again after a signal
+ * has removed it. */
 rc_status rc_outfile_open(rc_outfile *o, const char *path, bool overwrite, rc_error *err) {
-    RC_TRY(rc_outfile_reserve(o, path, overwrite, err));
-    o->f = fopen(o->tmp, "we"); /* 'e': closed in children */
+    int fd = -1;
+    RC_TRY(reserve(o, path, overwrite, &fd, err));
+    o->f = fdopen(fd, "w");
     if (o->f)
         return RC_OK;
     rc_status st = refuse(err, path, "cannot write");
+    (void)close(fd);
     rc_outfile_abort(o);
     return st;
 }

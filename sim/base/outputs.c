@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #define PREFIX ".ringcast-tmp."
-enum { HOST_SIZE = 64, MAX_CHILDREN = 64 };
+enum { HOST_SIZE = 64, MAX_CHILDREN = 64, MAX_TRIES = 1000 };
 
 typedef enum entry_kind {
     UNDER_WAY, /* a temporary being written */
@@ -46,9 +46,11 @@ static struct {
     unsigned long next;
     bool collecting;
     pid_t children[MAX_CHILDREN]; /* 0: free */
+    int expected;                 /* children being started, whose numbers are not known yet */
+    pthread_cond_t known;         /* `expected` fell */
     bool has_swept;
     char swept[RC_PATH_SIZE]; /* the folder that was swept last, when has_swept */
-} outputs = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} outputs = {.lock = PTHREAD_MUTEX_INITIALIZER, .known = PTHREAD_COND_INITIALIZER};
 
 static void lock(void) {
     (void)pthread_mutex_lock(&outputs.lock);
@@ -93,18 +95,27 @@ static pid_t owner_of(const char *name) {
 /* ---- removing -------------------------------------------------------------------------------- */
 
 /* A temporary folder holds files only; links are not followed. */
-static void remove_folder(const char *name) {
+static bool empty_folder(const char *name) {
     int fd = open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
     if (!dir) {
         if (fd >= 0)
             (void)close(fd);
-        return;
+        return false;
     }
     for (struct dirent *e = readdir(dir); e; e = readdir(dir))
         (void)unlinkat(fd, e->d_name, 0);
     (void)closedir(dir);
-    (void)rmdir(name);
+    return true;
+}
+
+/* When a signal ends the command, another thread may be writing files in there; once the folder is
+ * gone it can begin no more of them. */
+static void remove_folder(const char *name) {
+    int tries = 0;
+    while (tries++ < MAX_TRIES && empty_folder(name))
+        if (rmdir(name) == 0 || (errno != ENOTEMPTY && errno != EEXIST))
+            return;
 }
 
 static void remove_any(const char *name) {
@@ -231,6 +242,15 @@ void rc_temp_remove(const char *temp) {
     unlock();
 }
 
+rc_status rc_temp_fill(const char *temp, const char *from, rc_error *err) {
+    rc_status st = RC_OK;
+    lock();
+    if (rename(from, temp) != 0)
+        st = rc_fail_at(err, RC_E_IO, temp, 0, 0, "cannot write: %s", strerror(errno));
+    unlock();
+    return st;
+}
+
 static bool waits(const char *path) {
     for (size_t i = 0; i < outputs.count; i++)
         if (outputs.entries[i].kind == WAITS && strcmp(outputs.entries[i].final, path) == 0)
@@ -250,23 +270,34 @@ int rc_output_folder(const char *path) {
 }
 
 static void change_child(pid_t from, pid_t to) {
-    lock();
     int i = 0;
     while (i < MAX_CHILDREN && outputs.children[i] != from)
         i++;
     if (i < MAX_CHILDREN)
         outputs.children[i] = to;
+}
+
+void rc_outputs_child_begins(void) {
+    lock();
+    outputs.expected++;
     unlock();
 }
 
 void rc_outputs_child_began(pid_t child) {
-    assert(child > 0);
-    change_child(0, child);
+    lock();
+    assert(outputs.expected > 0);
+    outputs.expected--;
+    if (child > 0)
+        change_child(0, child);
+    (void)pthread_cond_signal(&outputs.known);
+    unlock();
 }
 
 void rc_outputs_child_ended(pid_t child) {
     assert(child > 0);
+    lock();
     change_child(child, 0);
+    unlock();
 }
 
 /* ---- renaming -------------------------------------------------------------------------------- */
@@ -411,6 +442,8 @@ rc_status rc_outputs_end(bool keep, rc_error *err) {
 
 void rc_outputs_give_up(void) {
     lock();
+    while (outputs.expected > 0)
+        (void)pthread_cond_wait(&outputs.known, &outputs.lock);
     clear(false);
 }
 
@@ -426,6 +459,7 @@ void rc_outputs_forget(void) {
     while (outputs.count > 0)
         drop(outputs.count - 1);
     memset(outputs.children, 0, sizeof outputs.children);
+    outputs.expected = 0;
     outputs.collecting = false;
     unlock();
 }

@@ -28,6 +28,9 @@ enum { RC_PATH_SIZE = 1024, RC_TEMP_SIZE = RC_PATH_SIZE + 128 };
 rc_status rc_temp_file(const char *path, char *temp, int *fd, rc_error *err);
 /* The same for a folder, which ends by rc_temp_remove. */
 rc_status rc_temp_folder(const char *path, char *temp, rc_error *err);
+/* Rename the file `from` to the temporary file `temp`, which it replaces. rename(2) itself might
+ * bring back a temporary that a signal has just removed. */
+rc_status rc_temp_fill(const char *temp, const char *from, rc_error *err);
 /* Give the finished file `temp` the name `path`: at once, or at rc_outputs_end. Without `overwrite`
  * an existing `path` is refused, and so is a second output of one name in one command. On failure
  * the temporary is removed. */
@@ -38,7 +41,10 @@ void rc_temp_remove(const char *temp);
 /* mkdir(2), for a folder under its final name: 0, or -1 with errno. It is removed again, when it is
  * empty, if the command fails. */
 int rc_output_folder(const char *path);
-/* Children that write to temporaries are ended before those are removed. */
+/* Children that write to temporaries are ended before those are removed. _begins is called before
+ * fork(2), and _began after it with what fork returned to the parent: a signal that comes between
+ * them waits for the second. */
+void rc_outputs_child_begins(void);
 void rc_outputs_child_began(pid_t child);
 void rc_outputs_child_ended(pid_t child);
 

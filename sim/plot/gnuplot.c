@@ -170,11 +170,13 @@ static pid_t start_gnuplot(const char *dir, const char *name) {
     char script[RC_PLOT_STEM + 8], log[RC_PLOT_STEM + 8];
     (void)snprintf(script, sizeof script, "%s.gp", name);
     (void)snprintf(log, sizeof log, "%s.log", name);
+    rc_outputs_child_begins();
     pid_t child = fork();
     if (child == 0)
         exec_gnuplot(dir, script, log);
-    if (child > 0)
-        rc_outputs_child_began(child);
+    int code = errno;
+    rc_outputs_child_began(child);
+    errno = code;
     return child;
 }
 
@@ -227,9 +229,9 @@ static rc_status move_picture(const char *from_dir, const char *to_dir, const ch
     temp_path(from, from_dir, name, end);
     RC_TRY(rc_path_in(to, to_dir, err, "%s.%s", name, end));
     RC_TRY(rc_outfile_reserve(&o, to, overwrite, err));
-    if (rename(from, o.tmp) == 0)
+    rc_status st = rc_temp_fill(o.tmp, from, err);
+    if (st == RC_OK)
         return rc_outfile_commit(&o, err);
-    rc_status st = rc_fail_at(err, RC_E_IO, to, 0, 0, "cannot write: %s", strerror(errno));
     rc_outfile_abort(&o);
     return st;
 }

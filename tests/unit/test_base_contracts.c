@@ -53,7 +53,8 @@ static void test_files(void **state) {
 
 static void test_processes(void **state) {
     (void)state;
-    trips("child > 0", rc_outputs_child_began(0));
+    trips("outputs.expected > 0", rc_outputs_child_began(1));
+    trips("child > 0", rc_outputs_child_ended(0));
     trips("child > 0", rc_outputs_child_ended(-1));
     trips("!outputs.collecting", rc_outputs_begin(); rc_outputs_begin());
     trips("fn != NULL", (void)rc_parallel(1, 1, NULL, NULL, &err));
