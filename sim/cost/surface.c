@@ -24,6 +24,7 @@ static double square(double x) {
     return x * x;
 }
 
+/* The square of the distance to row i. */
 static double distance2(const rc_surface *s, size_t i, const double at[RC_CALL_AXES]) {
     double sum = 0.0;
     for (int k = 0; k < RC_CALL_AXES; k++)
@@ -41,29 +42,30 @@ static void offer(nearest *near, size_t row, double d2) {
     near->row[at] = row;
 }
 
-static bool may_be_nearer(const nearest *near, double d) {
-    return near->n <= NEAR || d * d < near->square[NEAR];
+/* What a row's square has to be below to count. */
+static double limit(const nearest *near) {
+    return near->n <= NEAR ? INFINITY : near->square[NEAR];
+}
+
+/* Offers the row; whether a row beyond it along the first axis, `d` away there, may be nearer. */
+static bool consider(const rc_surface *s, const double at[RC_CALL_AXES], size_t row, size_t left,
+                     nearest *near) {
+    const double most = limit(near), d = at[0] - s->at[0][row];
+    if (d * d >= most)
+        return false;
+    double d2 = row == left ? INFINITY : distance2(s, row, at);
+    if (d2 < most)
+        offer(near, row, d2);
+    return true;
 }
 
 /* Outwards from the place along the first axis, until no row there can be nearer. */
 static void find(const rc_surface *s, const double at[RC_CALL_AXES], size_t left, nearest *near) {
     size_t above = rc_first_at(s->at[0], s->n, at[0]), below = above;
     near->n = 0;
-    for (bool more = true; more;) {
-        more = false;
-        if (above < s->n && may_be_nearer(near, s->at[0][above] - at[0])) {
-            double d2 = above == left ? INFINITY : distance2(s, above, at);
-            if (d2 < INFINITY && (near->n <= NEAR || d2 < near->square[NEAR]))
-                offer(near, above, d2);
-            above++;
-            more = true;
-        }
-        if (below > 0 && may_be_nearer(near, at[0] - s->at[0][below - 1])) {
-            double d2 = --below == left ? INFINITY : distance2(s, below, at);
-            if (d2 < INFINITY && (near->n <= NEAR || d2 < near->square[NEAR]))
-                offer(near, below, d2);
-            more = true;
-        }
+    for (bool up = true, down = true; up || down;) {
+        up = up && above < s->n && consider(s, at, above++, left, near);
+        down = down && below > 0 && consider(s, at, --below, left, near);
     }
 }
 
@@ -101,12 +103,18 @@ static void factor(double k[NEAR][NEAR], int n) {
         }
 }
 
-static void solve(double k[NEAR][NEAR], int n, double *x) {
+/* x becomes L^-1 x, the first half of a solution. */
+static void forward(double k[NEAR][NEAR], int n, double *x) {
     for (int i = 0; i < n; i++) {
+        double sum = x[i];
         for (int j = 0; j < i; j++)
-            x[i] -= k[i][j] * x[j];
-        x[i] /= k[i][i];
+            sum -= k[i][j] * x[j];
+        x[i] = sum / k[i][i];
     }
+}
+
+/* x becomes L^-T x, the second half. */
+static void backward(double k[NEAR][NEAR], int n, double *x) {
     for (int i = n - 1; i >= 0; i--) {
         for (int j = i + 1; j < n; j++)
             x[i] -= k[j][i] * x[j];
@@ -114,11 +122,20 @@ static void solve(double k[NEAR][NEAR], int n, double *x) {
     }
 }
 
-/* rest and variance at a place. */
+/* What noise leaves at the nearest row, as far as the place is that row. `weight` is L^-1 r and is
+ * used up. */
+static double left_at_row(double k[NEAR][NEAR], int n, double here, double noise, double *weight) {
+    if (here <= 0.0)
+        return 0.0;
+    backward(k, n, weight);
+    return here * noise * weight[0];
+}
+
+/* rest and variance at a place: with K = L L^T, k K^-1 r is the product of L^-1 k and L^-1 r. */
 static void krige(const rc_surface *s, const double at[RC_CALL_AXES], size_t left, double noise,
                   rc_surface_answer *out) {
     nearest near;
-    double k[NEAR][NEAR], weight[NEAR], part[NEAR], towards[NEAR];
+    double k[NEAR][NEAR], weight[NEAR], towards[NEAR];
     find(s, at, left, &near);
     int n = near.n < NEAR ? near.n : NEAR;
     *out = (rc_surface_answer){.y = 0.0, .variance = 1.0};
@@ -127,18 +144,17 @@ static void krige(const rc_surface *s, const double at[RC_CALL_AXES], size_t lef
     among(s, &near, n, noise, k);
     factor(k, n);
     for (int i = 0; i < n; i++) {
-        towards[i] = part[i] = covariance(near.square[i]);
+        towards[i] = covariance(near.square[i]);
         weight[i] = s->rest[near.row[i]];
     }
-    solve(k, n, weight);
-    solve(k, n, part);
-    double beside = sqrt(near.square[0]), left_over = noise * weight[0];
+    forward(k, n, weight);
+    forward(k, n, towards);
     for (int i = 0; i < n; i++) {
         out->y += towards[i] * weight[i];
-        out->variance -= towards[i] * part[i];
+        out->variance -= square(towards[i]);
     }
-    double here = square(rc_most(1.0 - beside / AT_ROW, 0.0));
-    out->y += here * left_over;
+    double here = square(rc_most(1.0 - sqrt(near.square[0]) / AT_ROW, 0.0));
+    out->y += left_at_row(k, n, here, noise, weight);
     out->variance = rc_most(out->variance, 0.0) * (1.0 - here);
 }
 
@@ -168,22 +184,33 @@ void rc_surface_without(const rc_surface *s, size_t left, rc_surface_answer *out
     out->y -= s->rest[left];
 }
 
+/* How far the surface is from the call: what decides between surfaces. At least FAR_PUBLISHED for
+ * rows that are not measured. */
+static const double FAR_PUBLISHED = 0.5;
+static double how_far(const rc_surface *s, const rc_surface_answer *a) {
+    return s->basis == RC_MEASURED ? a->variance
+                                   : FAR_PUBLISHED + (1.0 - FAR_PUBLISHED) * a->variance;
+}
+
 const rc_surface *rc_surface_near(const rc_book *b, rc_op op, rc_dtype d, const char *variant,
                                   const rc_axes *at, rc_surface_answer *out) {
     assert(b != NULL && at != NULL && out != NULL);
     const rc_surface *best = NULL;
     double least = INFINITY;
-    for (const rc_surface *s = b->surfaces; s < b->surfaces + b->surface_count; s++) {
-        rc_surface_answer a;
-        if (s->op != op || s->dtype != d || (variant != NULL && strcmp(s->variant, variant) != 0))
-            continue;
-        rc_surface_at(s, at, &a);
-        double far = s->basis == RC_MEASURED ? a.variance : 0.5 + 0.5 * a.variance;
-        if (far < least) {
-            least = far;
-            best = s;
-            *out = a;
+    for (int measured = 1; measured >= 0; measured--)
+        for (const rc_surface *s = b->surfaces; s < b->surfaces + b->surface_count; s++) {
+            rc_surface_answer a;
+            if (s->op != op || s->dtype != d || (s->basis == RC_MEASURED) != measured ||
+                (!measured && least <= FAR_PUBLISHED) ||
+                (variant != NULL && strcmp(s->variant, variant) != 0))
+                continue;
+            rc_surface_at(s, at, &a);
+            double far = how_far(s, &a);
+            if (far < least) {
+                least = far;
+                best = s;
+                *out = a;
+            }
         }
-    }
     return best;
 }

@@ -375,7 +375,9 @@ static bool reserve_rings(rc_replay *r) {
     r->exchange = calloc(blocks + 1, sizeof *r->exchange);
     r->exchanged = calloc(blocks + 1, sizeof *r->exchanged);
     r->first = calloc(2 * blocks + 1, sizeof *r->first);
-    if (!scratch || !r->ring_line || !r->rings || !r->exchange || !r->exchanged || !r->first)
+    r->opens = calloc(blocks * n + 1, sizeof *r->opens);
+    if (!r->opens || !scratch || !r->ring_line || !r->rings || !r->exchange || !r->exchanged ||
+        !r->first)
         return false;
     rc_time **arrays[] = {&r->ring.host, &r->ring.compute, &r->ring.comm, &r->ring.att,
                           &r->ring.msg,  &r->ring.next,    &r->ring.row};
@@ -466,6 +468,7 @@ static void free_blocks(rc_replay *r) {
     free(r->exchange);
     free(r->exchanged);
     free(r->first);
+    free(r->opens);
     free(r->ring_scratch);
     free(r->ring_line);
     rc_replay_trace_free(r);

@@ -3,6 +3,7 @@
 #ifndef RC_FORWARD_INTERNAL_H
 #define RC_FORWARD_INTERNAL_H
 #include "sim/engine/engine.h"
+#include "sim/forward/call_memo.h"
 #include "sim/forward/forward.h"
 
 typedef enum rc_family { /* costs that err together */
@@ -58,9 +59,9 @@ typedef struct rc_run {
     uint8_t account[RC_P_COUNT][RC_BASIS_COUNT];
 } rc_run;
 
-/* What a shape of `p` costs. */
-rc_status rc_shape_price(const rc_costs *costs, const rc_program *p, const rc_shape *s,
-                         rc_shape_cost *out, rc_error *err);
+/* What a shape of `p` costs; memo: of calls priced with these costs before, or NULL. */
+rc_status rc_shape_price(const rc_costs *costs, rc_call_memo *memo, const rc_program *p,
+                         const rc_shape *s, rc_shape_cost *out, rc_error *err);
 /* What the same op takes at another pace, wherever it runs alone. */
 rc_status rc_shape_at_pace(rc_pace pace, rc_shape_cost *out, rc_error *err);
 /* The same under a draw; NULL: none. */

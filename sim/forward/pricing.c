@@ -6,17 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MEMO_SLOTS = 4096, MEMO_CALLS = 2 };
+enum { MEMO_SLOTS = 32768, MEMO_CALLS = 2 };
 
 typedef struct memo { /* one shape's cost */
     rc_shape shape;   /* without part and calls */
     rc_call calls[MEMO_CALLS];
     rc_shape_cost cost;
-    bool used;
+    unsigned age; /* of the memory when it was kept */
 } memo;
 
 struct rc_pricing {
-    memo *memos;           /* [MEMO_SLOTS] */
+    memo *memos;  /* [MEMO_SLOTS] */
+    unsigned age; /* one more each time it forgets; 0 is the age of empty slots */
+    rc_call_memo *calls;
     const rc_costs *costs; /* whose costs the memos hold, */
     rc_machine machine;    /* on this machine */
     rc_shape_cost *price;  /* by shape, of the program at hand */
@@ -25,26 +27,29 @@ struct rc_pricing {
 
 rc_pricing *rc_pricing_create(void) {
     rc_pricing *m = calloc(1, sizeof *m);
-    if (m)
-        m->memos = calloc(MEMO_SLOTS, sizeof *m->memos);
-    if (m && !m->memos) {
-        free(m);
+    if (!m)
         return NULL;
-    }
-    return m;
+    m->age = 1;
+    m->memos = calloc(MEMO_SLOTS, sizeof *m->memos);
+    m->calls = rc_call_memo_create();
+    if (m->memos && m->calls)
+        return m;
+    rc_pricing_destroy(m);
+    return NULL;
 }
 
 void rc_pricing_destroy(rc_pricing *m) {
     if (!m)
         return;
     free(m->memos);
+    rc_call_memo_destroy(m->calls);
     free(m->price);
     free(m);
 }
 
 void rc_pricing_forget(rc_pricing *m) {
-    for (size_t i = 0; i < MEMO_SLOTS; i++)
-        m->memos[i].used = false;
+    m->age++;
+    rc_call_memo_forget(m->calls);
     m->costs = NULL;
 }
 
@@ -82,10 +87,10 @@ static size_t memo_slot(const rc_program *p, const rc_shape *s) {
 }
 
 /* Ops are static strings of the schedule: the same op is the same pointer. */
-static bool is_memo_of(const memo *m, const rc_program *p, const rc_shape *s) {
+static bool is_memo_of(const memo *m, unsigned age, const rc_program *p, const rc_shape *s) {
     const rc_shape *k = &m->shape;
-    if (!m->used || k->kind != s->kind || k->dtype != s->dtype || k->op != s->op || k->a != s->a ||
-        k->b != s->b || k->c != s->c || k->d != s->d || k->window != s->window ||
+    if (m->age != age || k->kind != s->kind || k->dtype != s->dtype || k->op != s->op ||
+        k->a != s->a || k->b != s->b || k->c != s->c || k->d != s->d || k->window != s->window ||
         k->experts != s->experts || k->top_k != s->top_k || k->key_size != s->key_size ||
         k->value_size != s->value_size || k->hq != s->hq || k->hkv != s->hkv ||
         k->ranks != s->ranks || k->nodes != s->nodes || k->abreast != s->abreast ||
@@ -104,15 +109,15 @@ static bool is_memo_of(const memo *m, const rc_program *p, const rc_shape *s) {
 static rc_status price(rc_pricing *all, const rc_program *p, const rc_shape *s, rc_shape_cost *out,
                        rc_error *err) {
     if (s->calls > MEMO_CALLS)
-        return rc_shape_price(all->costs, p, s, out, err);
+        return rc_shape_price(all->costs, all->calls, p, s, out, err);
     memo *m = &all->memos[memo_slot(p, s)];
-    if (!is_memo_of(m, p, s)) {
-        m->used = false;
-        RC_TRY(rc_shape_price(all->costs, p, s, &m->cost, err));
+    if (!is_memo_of(m, all->age, p, s)) {
+        m->age = 0;
+        RC_TRY(rc_shape_price(all->costs, all->calls, p, s, &m->cost, err));
         m->shape = *s;
         if (s->calls > 0)
             memcpy(m->calls, &p->calls[s->first_call], s->calls * sizeof *m->calls);
-        m->used = true;
+        m->age = all->age;
     }
     *out = m->cost;
     return RC_OK;

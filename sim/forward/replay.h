@@ -156,6 +156,7 @@ typedef struct rc_replay {
     bool tracing;
 
     /* ---- what repeats ---- */
+    rc_time *opens;      /* [blocks][gpus]: when ranks opened exchanges, of a repetition */
     rc_time *history;    /* rows of `width`: states after repetitions of a pattern */
     uint64_t *digest;    /* of each row */
     size_t history_room; /* rows */
@@ -183,11 +184,11 @@ void rc_ring_drift(const rc_ring *k, rc_line *lines, rc_line *scratch, rc_time *
  * exchange differ. */
 bool rc_replay_price(rc_replay *r, const rc_spec *spec, const rc_shape_cost *prices);
 
-/* ---- replay.c ---- */
-/* The pass in ticks; false when it must be left to the engine. record: NULL or what its repetitions
- * began with. The head is what was evaluated last. */
+/* replay_run.c: the pass in ticks; false when it must be left to the engine. record: NULL or what
+ * its repetitions began with. The head is what was evaluated last. */
 bool rc_replay_run(rc_replay *r, const rc_model *m, rc_record *record, rc_time *ticks,
                    int *evaluated);
+/* ---- replay.c ---- */
 void rc_replay_rewind(rc_replay *r); /* state: the beginning of the pass */
 /* One layer of the kind `section`, or the head behind them, on r->state; false as above. */
 bool rc_replay_section(rc_replay *r, size_t section);

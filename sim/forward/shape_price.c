@@ -109,8 +109,8 @@ static void add_cost(rc_cost *sum, const rc_cost *x) {
 
 /* Attention on latents: what makes keys and values of them, then one call after the other. A call in
  * which every query sees every key is priced as a causal one of as many pairs. */
-static rc_status latent_cost(const rc_costs *c, const rc_program *p, const rc_shape *s,
-                             rc_cost *out, rc_error *err) {
+static rc_status latent_cost(const rc_costs *c, rc_call_memo *memo, const rc_program *p,
+                             const rc_shape *s, rc_cost *out, rc_error *err) {
     rc_cost sum = {.basis = RC_MEASURED}, one;
     if (s->a > 0) {
         RC_TRY(rc_cost_gemm(c, RC_BF16, s->a, s->b, s->c, &one, err));
@@ -118,13 +118,14 @@ static rc_status latent_cost(const rc_costs *c, const rc_program *p, const rc_sh
     }
     for (uint32_t i = 0; i < s->calls; i++) {
         const rc_call *call = &p->calls[s->first_call + i];
-        const rc_axes at = {{[RC_AXIS_QUERIES] = call->tq,
-                             [RC_AXIS_KEYS] = call->tk + (call->causal ? 0 : (call->tq - 1) / 2),
-                             [RC_AXIS_QUERY_HEADS] = s->hq,
-                             [RC_AXIS_SEQUENCES] = 1,
-                             [RC_AXIS_HEAD_K] = s->key_size,
-                             [RC_AXIS_HEAD_V] = s->value_size}};
-        RC_TRY(rc_cost_named(c, s->op, s->dtype, &at, &one, err));
+        const rc_latent_call at = {.op = s->op,
+                                   .dtype = s->dtype,
+                                   .heads = s->hq,
+                                   .key_size = s->key_size,
+                                   .value_size = s->value_size,
+                                   .queries = call->tq,
+                                   .keys = call->tk + (call->causal ? 0 : (call->tq - 1) / 2)};
+        RC_TRY(rc_call_memo_cost(memo, c, &at, &one, err));
         add_cost(&sum, &one);
     }
     *out = sum;
@@ -170,11 +171,11 @@ static rc_status add_unpacking(const rc_costs *c, const rc_shape *s, rc_cost *su
     return RC_OK;
 }
 
-static rc_status attention_cost(const rc_costs *c, const rc_program *p, const rc_shape *s,
-                                rc_cost *out, rc_error *err) {
+static rc_status attention_cost(const rc_costs *c, rc_call_memo *memo, const rc_program *p,
+                                const rc_shape *s, rc_cost *out, rc_error *err) {
     assert(s->first_call + (size_t)s->calls <= p->call_count);
     if (s->op != NULL)
-        return latent_cost(c, p, s, out, err);
+        return latent_cost(c, memo, p, s, out, err);
     if (windowed(p, s))
         return windowed_cost(c, p, s, out, err);
     int64_t rows = 0, entries = 0;
@@ -326,15 +327,15 @@ static rc_status ring_step_cost(const rc_machine *m, const rc_shape *s, rc_cost 
     return RC_OK;
 }
 
-static rc_status timed_cost(const rc_costs *c, const rc_program *p, const rc_shape *s, rc_cost *out,
-                            rc_error *err) {
+static rc_status timed_cost(const rc_costs *c, rc_call_memo *memo, const rc_program *p,
+                            const rc_shape *s, rc_cost *out, rc_error *err) {
     const rc_machine *m = rc_costs_machine(c);
     *out = (rc_cost){.basis = RC_MODELLED};
     switch (s->kind) {
     case RC_T_GEMM:
         return rc_cost_gemm(c, s->dtype, s->a, s->b, s->c, out, err);
     case RC_T_ATTENTION:
-        RC_TRY(attention_cost(c, p, s, out, err));
+        RC_TRY(attention_cost(c, memo, p, s, out, err));
         return add_unpacking(c, s, out, err);
     case RC_T_DECODE:
         return decode_cost(c, s, out, err);
@@ -414,8 +415,9 @@ static double drawn_factor(const rc_cost *cost, const rc_program *p, const rc_sh
     return exp((shared * z->family[rc_family_of(s)] + own) / Z_80);
 }
 
-rc_status rc_shape_draw(const rc_costs *costs, const rc_program *p, const rc_shape *s,
-                        const rc_draw *z, rc_shape_cost *out, rc_error *err) {
+static rc_status draw_shape(const rc_costs *costs, rc_call_memo *memo, const rc_program *p,
+                            const rc_shape *s, const rc_draw *z, rc_shape_cost *out,
+                            rc_error *err) {
     assert(costs != NULL && p != NULL && s != NULL);
     rc_cost cost = {.basis = RC_MODELLED};
     const rc_power *power = rc_costs_power(costs);
@@ -432,7 +434,7 @@ rc_status rc_shape_draw(const rc_costs *costs, const rc_program *p, const rc_sha
         out->boost_rate = p2p.peer_rate;
         out->link_rate = p2p.link_rate;
     } else {
-        RC_TRY(timed_cost(costs, p, s, &cost, err));
+        RC_TRY(timed_cost(costs, memo, p, s, &cost, err));
     }
     bool shared = s->kind == RC_T_MESSAGE && s->part == RC_P_ALL2ALL; /* links, by a rule */
     if (s->stand_in || shared)
@@ -449,7 +451,12 @@ rc_status rc_shape_draw(const rc_costs *costs, const rc_program *p, const rc_sha
     return rc_shape_at_pace(rc_costs_pace(costs), out, err);
 }
 
-rc_status rc_shape_price(const rc_costs *costs, const rc_program *p, const rc_shape *s,
-                         rc_shape_cost *out, rc_error *err) {
-    return rc_shape_draw(costs, p, s, NULL, out, err);
+rc_status rc_shape_draw(const rc_costs *costs, const rc_program *p, const rc_shape *s,
+                        const rc_draw *z, rc_shape_cost *out, rc_error *err) {
+    return draw_shape(costs, NULL, p, s, z, out, err);
+}
+
+rc_status rc_shape_price(const rc_costs *costs, rc_call_memo *memo, const rc_program *p,
+                         const rc_shape *s, rc_shape_cost *out, rc_error *err) {
+    return draw_shape(costs, memo, p, s, NULL, out, err);
 }

@@ -100,7 +100,7 @@ static void test_task(void **state) {
     rc_shape s = {
         .kind = RC_T_ELEMENTWISE, .part = RC_P_SWIGLU, .op = "gelu", .a = 4096, .b = 16384};
     rc_shape_cost c;
-    assert_int_equal(rc_shape_price(costs, &p, &s, &c, NULL), RC_OK);
+    assert_int_equal(rc_shape_price(costs, NULL, &p, &s, &c, NULL), RC_OK);
     near((double)c.duration, truth(4096, 16384) * RC_PS_PER_S);
     assert_int_equal(rc_family_of(&s), RC_F_ELEMENTWISE);
 }

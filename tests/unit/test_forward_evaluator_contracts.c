@@ -101,9 +101,9 @@ static void test_prices(void **state) {
     const rc_shape_cost *all;
     rc_shape s = {.kind = RC_T_ATTENTION, .calls = 1, .first_call = 1u << 30};
     trips("costs != NULL && p != NULL && s != NULL",
-          rc_shape_price(&f.costs, &r->one, NULL, &cost, &err));
+          rc_shape_price(&f.costs, NULL, &r->one, NULL, &cost, &err));
     trips("s->first_call + (size_t)s->calls <= p->call_count",
-          rc_shape_price(&f.costs, &r->one, &s, &cost, &err));
+          rc_shape_price(&f.costs, NULL, &r->one, &s, &cost, &err));
     trips("m != NULL && spec != NULL && p != NULL",
           rc_pricing_all(NULL, &f.spec, &r->one, &all, &err));
     trips("spec != NULL && p != NULL && prices != NULL",

@@ -26,6 +26,7 @@ static void *counted(void *p) {
 #define realloc(p, n) counted((realloc)(p, n))
 #include "sim/forward/time.c"
 #include "sim/forward/replay.c"
+#include "sim/forward/replay_run.c"
 #define mix mix_of_a_shape
 #include "sim/schedule/program.c"
 #undef mix
