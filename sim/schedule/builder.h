@@ -47,6 +47,7 @@ struct rc_builder {
     bool noting;              /* tasks are not emitted: only their shapes are noted, */
     uint32_t noted[4], notes; /* launches left out */
     size_t block;             /* the next one, on refilling */
+    uint32_t own_at;          /* the first task of the GPU that rc_own_first or rc_own_next gave */
     rc_pairs pairs;
 };
 
@@ -181,6 +182,11 @@ void rc_block_gather(rc_builder *b, double bytes);
 void rc_block_exchange(rc_builder *b, double bytes_per_peer);
 /* Finds the classes of the ranks; class_of: [ranks]. */
 void rc_pair_classes(rc_builder *b, uint8_t *class_of);
+/* A loop over GPUs whose tasks depend on the work of their rank alone, and on no other GPU:
+ *     for (uint32_t gpu = rc_own_first(b); gpu < b->p->gpus; gpu = rc_own_next(b, gpu))
+ * When a template is refilled, ranks of one class take the shapes of the first of them. */
+uint32_t rc_own_first(rc_builder *b);
+uint32_t rc_own_next(rc_builder *b, uint32_t gpu);
 /* Where the shape of the attention of queries of rank q over keys of rank s is kept, or
  * RC_TASK_NONE stands; NULL where it must be worked out. */
 uint32_t *rc_pair_shape(rc_builder *b, int q, int s);

@@ -132,7 +132,7 @@ static int64_t routed(const rc_builder *b, const cut *c, int rank) {
 static void route(rc_builder *b, const cut *c) {
     const rc_experts *x = &b->kind->experts;
     const int64_t d = b->rq->model->hidden;
-    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
+    for (uint32_t gpu = rc_own_first(b); gpu < b->p->gpus; gpu = rc_own_next(b, gpu)) {
         const int64_t t = routed(b, c, rc_rank_of(b, gpu));
         const rc_op_sizes choice = {.a = t, .experts = x->count, .top_k = x->top_k};
         rc_emit_norm(b, gpu, b->rq->layout.ffn_weights, t);
@@ -155,7 +155,7 @@ static void work(rc_builder *b, const cut *c) {
                              .d = c->entering,
                              .experts = c->own,
                              .top_k = x->top_k};
-    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
+    for (uint32_t gpu = rc_own_first(b); gpu < b->p->gpus; gpu = rc_own_next(b, gpu)) {
         rc_emit_launches(b, gpu, KERNELS - 1);
         rc_emit_op(b, gpu, RC_P_EXPERTS, "moe_ffn", b->rq->layout.ffn_weights, &ffn);
     }
@@ -202,7 +202,7 @@ static void after(rc_builder *b) {
     work(b, &c);
     gather(b, &c, "reduce_scatter");
     transfer(b, &c, "ep_combine", act);
-    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
+    for (uint32_t gpu = rc_own_first(b); gpu < b->p->gpus; gpu = rc_own_next(b, gpu)) {
         const int64_t t = routed(b, &c, rc_rank_of(b, gpu));
         if (x->latent > 0)
             rc_emit_gemm(b, gpu, RC_P_EXPERTS, l->ffn_weights, t, b->rq->model->hidden, x->latent);

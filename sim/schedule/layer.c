@@ -202,7 +202,7 @@ void rc_emit_all_reduce(rc_builder *b) {
 }
 
 void rc_emit_out(rc_builder *b, int64_t width) {
-    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
+    for (uint32_t gpu = rc_own_first(b); gpu < b->p->gpus; gpu = rc_own_next(b, gpu))
         rc_emit_gemm(b, gpu, RC_P_OUT, b->rq->layout.attn_weights,
                      rc_rank_tokens(b, rc_rank_of(b, gpu)), b->rq->model->hidden, width);
     rc_emit_all_reduce(b);
@@ -269,12 +269,12 @@ static void emit_products(rc_builder *b, uint32_t gpu, int64_t t, int64_t own) {
 static void emit_wide_ffn(rc_builder *b, int64_t width) {
     const rc_layout *l = &b->rq->layout;
     int64_t all = apart_in_all(b) + (rc_step_tokens(b) - apart(b));
-    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
+    for (uint32_t gpu = rc_own_first(b); gpu < b->p->gpus; gpu = rc_own_next(b, gpu))
         rc_emit_norm(b, gpu, l->ffn_weights, rc_rank_tokens(b, rc_rank_of(b, gpu)));
     if (apart(b) > 0)
         rc_emit_collective(b, rc_group_all_ranks(b), RC_LANE_COMPUTE, RC_P_ALL_GATHER, "all_gather",
                            apart_bytes);
-    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
+    for (uint32_t gpu = rc_own_first(b); gpu < b->p->gpus; gpu = rc_own_next(b, gpu))
         emit_products(b, gpu, all, rc_ceil_div(width, rc_layout_gpus(l)));
     reduce_over_ranks(b);
 }
@@ -285,7 +285,7 @@ void rc_emit_ffn(rc_builder *b, int64_t width) {
         emit_wide_ffn(b, width);
         return;
     }
-    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
+    for (uint32_t gpu = rc_own_first(b); gpu < b->p->gpus; gpu = rc_own_next(b, gpu)) {
         int64_t t = rc_rank_tokens(b, rc_rank_of(b, gpu));
         rc_emit_norm(b, gpu, l->ffn_weights, t);
         emit_products(b, gpu, t, rc_ceil_div(width, l->tp));
@@ -312,14 +312,14 @@ void rc_emit_head(rc_builder *b) {
     const rc_layout *l = &b->rq->layout;
     const int ways = rc_layout_head_ways(l);
     int64_t rows = head_rows(b);
-    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
+    for (uint32_t gpu = rc_own_first(b); gpu < b->p->gpus; gpu = rc_own_next(b, gpu))
         rc_emit_norm(b, gpu, m->quant.head, rows);
     if (ways > l->tp) {
         rc_emit_collective(b, rc_group_all_ranks(b), RC_LANE_COMPUTE, RC_P_ALL_GATHER, "all_gather",
                            head_bytes);
         rows += b->rq->elsewhere.sequences;
     }
-    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
+    for (uint32_t gpu = rc_own_first(b); gpu < b->p->gpus; gpu = rc_own_next(b, gpu))
         rc_emit_gemm(b, gpu, RC_P_LM_HEAD, m->quant.head, rows, rc_ceil_div(m->vocab, ways),
                      m->hidden);
 }

@@ -121,7 +121,7 @@ static void before(rc_builder *b) {
     const int64_t queries = (int64_t)b->hq * b->key_size;
     const int64_t keys = (int64_t)b->hkv * (b->key_size + values);
     const int64_t gate = b->kind->output_gate ? (int64_t)b->hq * b->value_size : 0;
-    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
+    for (uint32_t gpu = rc_own_first(b); gpu < b->p->gpus; gpu = rc_own_next(b, gpu)) {
         int64_t t = rc_rank_tokens(b, rc_rank_of(b, gpu));
         rc_emit_input_norm(b, gpu, l->attn_weights, t);
         if (b->kind->latent.q_rank > 0)
@@ -137,7 +137,7 @@ static void before(rc_builder *b) {
 static void after(rc_builder *b) {
     const rc_latent *x = &b->kind->latent;
     const int64_t width = (int64_t)b->hq * b->value_size;
-    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
+    for (uint32_t gpu = rc_own_first(b); gpu < b->p->gpus; gpu = rc_own_next(b, gpu)) {
         int64_t t = rc_rank_tokens(b, rc_rank_of(b, gpu));
         if (b->kind->output_gate)
             rc_emit_elementwise(b, gpu, RC_P_OUT, "swiglu", t, width);

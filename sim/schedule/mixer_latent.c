@@ -72,7 +72,7 @@ static void before(rc_builder *b) {
     const int64_t d = b->rq->model->hidden, rank = k->latent.q_rank;
     const int64_t latents = k->latent.kv_rank + k->latent.rope;
     const int64_t queries = (int64_t)b->hq * k->head_dim;
-    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
+    for (uint32_t gpu = rc_own_first(b); gpu < b->p->gpus; gpu = rc_own_next(b, gpu)) {
         int64_t t = rc_rank_tokens(b, rc_rank_of(b, gpu));
         rc_emit_input_norm(b, gpu, l->attn_weights, t);
         rc_emit_gemm(b, gpu, RC_P_QKV, l->attn_weights, t, (rank > 0 ? rank : queries) + latents,
@@ -93,7 +93,7 @@ static void before(rc_builder *b) {
 static void after(rc_builder *b) {
     const rc_layer_kind *k = b->kind;
     const int64_t width = (int64_t)b->hq * k->value_dim;
-    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
+    for (uint32_t gpu = rc_own_first(b); gpu < b->p->gpus; gpu = rc_own_next(b, gpu)) {
         absorb(b, gpu, RC_P_OUT, k->value_dim, k->latent.kv_rank);
         if (k->output_gate) {
             int64_t t = rc_rank_tokens(b, rc_rank_of(b, gpu));

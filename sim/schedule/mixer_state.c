@@ -82,12 +82,12 @@ static void update(rc_builder *b, uint32_t gpu, const widths *w, int64_t tokens,
 static void prefill(rc_builder *b, const widths *w) {
     const int64_t chunks = (int64_t)(b->rq->seq_count - b->decodes) * (b->n > 1 ? 2 : 1);
     const int64_t decodes = rc_decode_tokens(b);
-    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
+    for (uint32_t gpu = rc_own_first(b); gpu < b->p->gpus; gpu = rc_own_next(b, gpu))
         update(b, gpu, w, rc_rank_tokens(b, rc_rank_of(b, gpu)) - decodes, chunks);
     if (b->n == 1)
         return;
     rc_emit_collective(b, rc_group_cp(b), RC_LANE_COMM, RC_P_ALL_GATHER, "all_gather", gathered);
-    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
+    for (uint32_t gpu = rc_own_first(b); gpu < b->p->gpus; gpu = rc_own_next(b, gpu)) {
         uint32_t first = b->at;
         uint32_t have = b->mark[gpu];
         update(b, gpu, w, rc_rank_tokens(b, rc_rank_of(b, gpu)) - decodes, chunks);
@@ -99,7 +99,7 @@ static void before(rc_builder *b) {
     const rc_layout *l = &b->rq->layout;
     const rc_state_dims *s = &b->kind->state;
     const widths w = widths_of(b->kind, l->tp);
-    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) {
+    for (uint32_t gpu = rc_own_first(b); gpu < b->p->gpus; gpu = rc_own_next(b, gpu)) {
         int64_t t = rc_rank_tokens(b, rc_rank_of(b, gpu));
         rc_emit_input_norm(b, gpu, l->attn_weights, t);
         rc_emit_gemm(b, gpu, RC_P_QKV, l->attn_weights, t, inputs(&w) + s->low_rank,
@@ -117,7 +117,8 @@ static void before(rc_builder *b) {
 
 static void after(rc_builder *b) {
     const widths w = widths_of(b->kind, b->rq->layout.tp);
-    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++) /* the gated norm of the output */
+    /* the gated norm of the output */
+    for (uint32_t gpu = rc_own_first(b); gpu < b->p->gpus; gpu = rc_own_next(b, gpu))
         rc_emit_elementwise(b, gpu, RC_P_STATE, "swiglu", rc_rank_tokens(b, rc_rank_of(b, gpu)),
                             w.values);
     rc_emit_out(b, w.values);

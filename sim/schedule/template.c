@@ -84,6 +84,32 @@ void rc_pair_classes(rc_builder *b, uint8_t *class_of) {
     b->pairs.class_of = classes < RC_RANK_CLASSES ? class_of : NULL;
 }
 
+uint32_t rc_own_first(rc_builder *b) {
+    b->own_at = b->at;
+    return 0;
+}
+
+/* Whether the next GPU has as much work: of sequences that decode, classes do not tell. */
+static bool next_is_alike(const rc_builder *b, uint32_t gpu) {
+    const uint8_t *class_of = b->pairs.class_of;
+    return b->refill && class_of && b->decodes == 0 && gpu + 1 < b->p->gpus &&
+           class_of[rc_rank_of(b, gpu)] == class_of[rc_rank_of(b, gpu + 1)];
+}
+
+/* The tasks of a GPU stand together. */
+uint32_t rc_own_next(rc_builder *b, uint32_t gpu) {
+    rc_task *tasks = b->p->tasks;
+    const uint32_t count = b->at - b->own_at;
+    for (; next_is_alike(b, gpu); gpu++) {
+        for (uint32_t i = 0; i < count; i++)
+            tasks[b->at + i].shape = tasks[b->own_at + i].shape;
+        b->at += count;
+        assert(b->at <= b->p->task_count);
+    }
+    b->own_at = b->at;
+    return gpu + 1;
+}
+
 uint32_t *rc_pair_shape(rc_builder *b, int q, int s) {
     const uint8_t *class_of = b->pairs.class_of;
     if (!b->noting || !class_of)
