@@ -1,8 +1,8 @@
-/* Forward passes a second on one core, Llama 3.1 405B with TP8 on GTT: by phase, variant and N,
+/* Forward passes a second on one core, Llama 3.1 405B with TP8 on GTT unless others are named: by phase, variant and N,
  * over a sweep of T and P, folded, without draws; which path each point took; whether a sample is
  * equal to every layer and every GPU as events, to the tick, and how much faster it is.
  *
- *   bench_forward [POINTS]    a (variant, N) cell has so many (default 2000)
+ *   bench_forward [POINTS [MODEL MACHINE]]    a (variant, N) cell has so many (default 2000)
  *
  * T is log-uniform from 128 (256 at N = 16) to 128K and P is 0 or log-uniform from 1K to 1M - T,
  * any integer: most points cut unevenly over the ranks, which is the harder case. Points that do
@@ -58,6 +58,7 @@ static rc_spec spec_of(const bench *b, const char *variant, int n, rc_phase phas
                                 .cp = n,
                                 .attn_weights = RC_BF16,
                                 .ffn_weights = RC_FP8,
+                                .ep = b->model.kind[b->model.kinds - 1].experts.count > 0 ? 8 : 0,
                                 .act = RC_BF16,
                                 .kv = RC_BF16},
                      .phase = phase,
@@ -237,13 +238,15 @@ static void breakdowns(bench *b) {
 
 int main(int argc, char **argv) {
     bench b = {.points = argc > 1 ? strtoul(argv[1], NULL, 10) : 2000};
+    const char *model = argc > 3 ? argv[2] : "llama-3.1-405b",
+               *machine = argc > 3 ? argv[3] : "gtt";
     char path[1024];
     rc_error err = {0};
     bool ready =
         b.points >= SAMPLE &&
-        rc_share_path("models", "llama-3.1-405b", ".json", path, sizeof path, &err) == RC_OK &&
+        rc_share_path("models", model, ".json", path, sizeof path, &err) == RC_OK &&
         rc_model_load(path, &b.model, &err) == RC_OK &&
-        rc_share_path("scenarios/machines", "gtt", ".yaml", path, sizeof path, &err) == RC_OK &&
+        rc_share_path("scenarios/machines", machine, ".yaml", path, sizeof path, &err) == RC_OK &&
         rc_machine_load(path, &b.machine, &err) == RC_OK &&
         rc_costs_open(NULL, &b.machine, &b.costs, &err) == RC_OK;
     b.seqs = calloc(b.points + 1, sizeof *b.seqs);
