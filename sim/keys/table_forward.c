@@ -160,6 +160,7 @@ const rc_key rc_keys_sweep[] = {
            "which of several rows at one place"),
     CHOICE("plot.log", "none x y xy", "=xy", "the picture", "axes with a log scale"),
     TEXT("plot.key", "left top", "the picture",
-         "where the legend stands: left top, right top, left bottom, right bottom"),
+         "where the legend of one panel stands (left top, right top, left bottom, right "
+         "bottom); of several it stands beside them"),
     END,
 };

@@ -101,10 +101,10 @@ uint32_t rc_own_next(rc_builder *b, uint32_t gpu) {
     rc_task *tasks = b->p->tasks;
     const uint32_t count = b->at - b->own_at;
     for (; next_is_alike(b, gpu); gpu++) {
+        assert(b->at + count <= b->p->task_count);
         for (uint32_t i = 0; i < count; i++)
             tasks[b->at + i].shape = tasks[b->own_at + i].shape;
         b->at += count;
-        assert(b->at <= b->p->task_count);
     }
     b->own_at = b->at;
     return gpu + 1;

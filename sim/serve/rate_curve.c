@@ -14,6 +14,7 @@
 #include "sim/base/table.h"
 #include "sim/cost/basis.h"
 #include "sim/plot/gnuplot.h"
+#include "sim/plot/plot_axes.h"
 #include "sim/serve/serve_report.h"
 
 #define MS 1e9 /* ps */
@@ -330,46 +331,71 @@ static void draw_data(const picture *p, FILE *data) {
     }
 }
 
-static void draw_knees(const picture *p, FILE *script, bool labelled) {
-    (void)fputs("unset arrow\nunset label\n", script);
+static bool has_knee(const rc_curve *c) {
+    return c->knee > 0.0 && isfinite(c->knee);
+}
+
+static void draw_knees(const picture *p, FILE *script) {
+    (void)fputs("unset arrow\n", script);
     for (int i = 0; i < p->count; i++) {
-        double knee = p->curves[i].knee;
-        if (knee <= 0.0 || isinf(knee))
-            continue;
-        (void)fprintf(script,
-                      "set arrow from %.8g, graph 0 to %.8g, graph 1 nohead lt %d lw 1.5 dt 3\n",
-                      knee, knee, i + 1);
-        if (labelled)
+        const double knee = p->curves[i].knee;
+        if (has_knee(&p->curves[i]))
             (void)fprintf(
-                script, "set label 'knee %.3g/s' at %.8g, graph %.3g left offset 0.5,0 tc lt %d\n",
-                knee, knee, 0.95 - 0.07 * i, i + 1);
+                script, "set arrow from %.8g, graph 0 to %.8g, graph 1 nohead lt %d lw 1.5 dt 3\n",
+                knee, knee, i + 1);
     }
 }
 
-static void draw_lines(const picture *p, FILE *script, int column) {
-    (void)fputs("plot ", script);
+/* One legend for all panels: the scenarios with their knees, then what the lines are. */
+static void put_legend(const picture *p, FILE *script) {
     for (int i = 0; i < p->count; i++) {
-        const char *name = p->curves[i].serve->name;
-        (void)fprintf(script, "'rates.dat' index %d using 1:%d with linespoints lt %d title ", i,
-                      column, i + 1);
-        rc_plot_text(script, "%s, p50", name);
-        (void)fprintf(script,
-                      ", 'rates.dat' index %d using 1:%d with linespoints lt %d dt 2 pt 6 title ",
-                      i, column + 1, i + 1);
-        rc_plot_text(script, "%s, p95", name);
-        (void)fputs(i + 1 < p->count ? ", " : "\n", script);
+        const rc_curve *c = &p->curves[i];
+        (void)fprintf(script, "NaN with lines lt %d title ", i + 1);
+        rc_plot_text(script, "%s", c->serve->name);
+        if (has_knee(c)) {
+            (void)fprintf(script, ", NaN with lines lt %d lw 1.5 dt 3 title ", i + 1);
+            rc_plot_text(script, "its knee, %.3g/s", c->knee);
+        }
+        (void)fputs(", ", script);
     }
+    (void)fputs(
+        "NaN with linespoints lc rgb '#444444' pt 7 title 'p50', NaN with linespoints lc rgb "
+        "'#444444' dt 2 pt 6 title 'p95', ",
+        script);
+}
+
+/* Columns `column` and the next one: p50 and p95. */
+static void draw_lines(const picture *p, FILE *script, int column) {
+    for (int i = 0; i < p->count; i++)
+        (void)fprintf(script,
+                      "'rates.dat' index %d using 1:%d with linespoints lt %d notitle, '' index %d "
+                      "using 1:%d with linespoints lt %d dt 2 pt 6 notitle%s",
+                      i, column, i + 1, i, column + 1, i + 1, i + 1 < p->count ? ", " : "\n");
 }
 
 /* The share of all requests within the SLO. */
 static void draw_shares(const picture *p, FILE *script) {
     (void)fputs("plot ", script);
-    for (int i = 0; i < p->count; i++) {
-        (void)fprintf(script, "'rates.dat' index %d using 1:6 with linespoints lt %d title ", i,
-                      i + 1);
-        rc_plot_text(script, "%s", p->curves[i].serve->name);
-        (void)fputs(i + 1 < p->count ? ", " : "\n", script);
-    }
+    for (int i = 0; i < p->count; i++)
+        (void)fprintf(script, "'rates.dat' index %d using 1:6 with linespoints lt %d notitle%s", i,
+                      i + 1, i + 1 < p->count ? ", " : "\n");
+}
+
+/* A logarithmic y axis over p50 and p95 of all points. */
+static void put_range(const picture *p, bool ttit, FILE *script) {
+    double lo = INFINITY, hi = 0.0;
+    for (int i = 0; i < p->count; i++)
+        for (int k = 0; k < p->curves[i].count; k++) {
+            const rc_serve_result *r = p->curves[i].points[k].result;
+            const double at[] = {ttit ? 1e3 * ttit_of_all(r, 0.5) : ttft_of_all(r, 0.5),
+                                 ttit ? 1e3 * ttit_of_all(r, TAIL) : ttft_of_all(r, TAIL)};
+            for (int q = 0; q < 2; q++) {
+                lo = isfinite(at[q]) && at[q] > 0.0 ? fmin(lo, at[q]) : lo;
+                hi = isfinite(at[q]) ? fmax(hi, at[q]) : hi;
+            }
+        }
+    if (hi > 0.0 && lo < INFINITY)
+        rc_plot_log_axis(script, 'y', lo / 1.5, hi * 1.5);
 }
 
 #define X_LABEL "set xlabel 'sessions or requests arriving per second'\n"
@@ -382,29 +408,50 @@ static int panels(const picture *p) {
     return 2;
 }
 
+/* One model on one machine. */
+static bool all_alike(const picture *p) {
+    const rc_serve *first = p->curves[0].serve;
+    for (int i = 1; i < p->count; i++) {
+        const rc_serve *s = p->curves[i].serve;
+        if (strcmp(s->model.name, first->model.name) != 0 ||
+            strcmp(s->machine.name, first->machine.name) != 0)
+            return false;
+    }
+    return true;
+}
+
 static void draw(const void *ctx, FILE *script, FILE *data) {
     const picture *p = ctx;
     const rc_curve *c = &p->curves[0];
     draw_data(p, data);
-    (void)fprintf(script, "set multiplot layout %d,1 title ", panels(p));
-    rc_plot_text(script, "%s on %s", c->serve->model.name, c->serve->machine.name);
-    (void)fprintf(script, " font ',17'\nset xrange [%.8g:%.8g]\n", 0.9 * c->points[0].rate,
-                  1.1 * c->points[c->count - 1].rate);
-    (void)fputs("set logscale xy\nset key outside right top\nset rmargin 30\nset lmargin 12\n"
-                "set format x '%g'\nset format y '%g'\nset ylabel 'TTFT, s'\n",
-                script);
-    draw_knees(p, script, true);
+    (void)fputs("set label 1 ", script);
+    if (all_alike(p))
+        rc_plot_text(script, "%s on %s: latency over load", c->serve->model.name,
+                     c->serve->machine.name);
+    else
+        rc_plot_text(script, "Latency over load");
+    (void)fprintf(
+        script,
+        " at screen 0.5, screen 0.98 center font ',17'\nset multiplot layout %d,1 margins "
+        "0.1,0.72,0.07,0.95 spacing 0.05\nset key at screen 0.735, screen 0.95 left top "
+        "samplen 2.5\nset ylabel 'TTFT, s'\n",
+        panels(p));
+    rc_plot_log_axis(script, 'x', 0.9 * c->points[0].rate, 1.1 * c->points[c->count - 1].rate);
+    put_range(p, false, script);
+    draw_knees(p, script);
+    (void)fputs("plot ", script);
+    put_legend(p, script);
     draw_lines(p, script, 2);
-    (void)fputs("set ylabel 'TTIT, ms'\n", script);
+    (void)fputs("unset label\nset key off\nset ylabel 'TTIT, ms'\n", script);
+    put_range(p, true, script);
     if (panels(p) < 3)
         (void)fputs(X_LABEL, script);
-    draw_knees(p, script, false);
+    (void)fputs("plot ", script);
     draw_lines(p, script, 4);
     if (panels(p) == 3) {
-        (void)fputs("unset logscale y\nset yrange [0:105]\n"
+        (void)fputs("unset logscale y\nset yrange [0:105]\nset ytics autofreq 20\n"
                     "set ylabel 'requests within the SLO, %'\n" X_LABEL,
                     script);
-        draw_knees(p, script, false);
         draw_shares(p, script);
     }
     (void)fputs("unset multiplot\n", script);

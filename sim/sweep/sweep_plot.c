@@ -10,8 +10,9 @@
 #include <string.h>
 #include "sim/sweep/sweep_internal.h"
 #include "sim/plot/gnuplot.h"
+#include "sim/plot/plot_axes.h"
 
-enum { MAX_LINES = 24, MAX_PANELS = 9, MAX_TICS = 10, LABEL = 80 };
+enum { MAX_LINES = 24, MAX_PANELS = 9, MAX_TICS = 10, LABEL = 80, PANEL_HEIGHT = 480 };
 
 typedef struct plot_line {
     int panel;
@@ -127,26 +128,47 @@ static size_t distinct_x(const picture *p, double *x) {
     return n;
 }
 
-static void draw_x(const picture *p, FILE *f) {
-    double lo = INFINITY, hi = -INFINITY, x[MAX_TICS];
+typedef struct range {
+    double lo, hi;
+} range;
+
+static range range_of(const picture *p, bool y) {
+    range r = {INFINITY, -INFINITY};
     for (size_t i = 0; i < p->point_count; i++) {
-        lo = fmin(lo, p->points[i].x);
-        hi = fmax(hi, p->points[i].x);
+        const double at = y ? p->points[i].y : p->points[i].x;
+        r.lo = fmin(r.lo, at);
+        r.hi = fmax(r.hi, at);
     }
-    if (p->s->plot.logx && lo > 0.0 && lo < hi)
-        (void)fprintf(f, "set logscale x\nset xrange [%.6g:%.6g]\n", lo / 1.08, hi * 1.08);
-    size_t n = distinct_x(p, x);
-    for (size_t i = 0; i < n; i++)
-        (void)fprintf(f, "%s'%.4g' %.10g", i ? ", " : "set xtics (", x[i], x[i]);
-    (void)fputs(n > 0 ? ")\n" : "set format x '%.0s%c'\n", f);
+    return r;
 }
 
+static void draw_x(const picture *p, FILE *f) {
+    double x[MAX_TICS];
+    const range r = range_of(p, false);
+    const size_t n = distinct_x(p, x);
+    if (p->s->plot.logx && r.lo > 0.0 && r.lo < r.hi)
+        rc_plot_log_axis(f, 'x', r.lo / 1.08, r.hi * 1.08);
+    else
+        (void)fputs("set format x '%.0s%c'\n", f);
+    for (size_t i = 0; i < n; i++) {
+        char label[32];
+        rc_plot_tic(x[i], label, sizeof label);
+        (void)fprintf(f, "%s'%.12s' %.10g", i ? ", " : "set xtics (", label, x[i]);
+    }
+    (void)fputs(n > 0 ? ")\n" : "", f);
+}
+
+/* One scale in all panels: what looks higher is higher. */
 static void draw_axes(const picture *p, FILE *f) {
     const sweep_plot *d = &p->s->plot;
+    const range r = range_of(p, true);
     draw_x(p, f);
-    if (d->logy)
-        (void)fputs("set logscale y\n", f);
-    (void)fputs("set format y '%g'\nset xlabel ", f);
+    if (d->logy && r.lo > 0.0 && r.lo < r.hi)
+        rc_plot_log_axis(f, 'y', r.lo / 1.15, r.hi * 1.15);
+    else
+        (void)fprintf(f, "set format y '%%g'\nset yrange [%.6g:%.6g]\n",
+                      r.lo < 0.0 ? r.lo * 1.05 : 0.0, r.hi > 0.0 ? r.hi * 1.05 : 1.0);
+    (void)fputs("set xlabel ", f);
     rc_plot_text(f, "%s", d->xlabel ? d->xlabel : d->x);
     (void)fputs("\nset ylabel ", f);
     rc_plot_text(f, "%s", d->ylabel ? d->ylabel : d->y);
@@ -168,27 +190,85 @@ static int line_type(const picture *p, int i) {
     return type;
 }
 
-static void draw_panel(const picture *p, int panel, FILE *f) {
-    const char *sep = "plot ";
-    if (p->s->plot.panel) {
+/* Lines that lie on each other are told apart by dashes and by the shape of their points. */
+static void put_style(FILE *f, int type) {
+    static const int shape[] = {7, 5, 9, 13, 11, 15};
+    (void)fprintf(f, " with linespoints lt %d dt %d pt %d ps 0.9 ", type, type % 2 ? 1 : 2,
+                  shape[(type - 1) % (int)(sizeof shape / sizeof shape[0])]);
+}
+
+static void put_title(const picture *p, int line, FILE *f) {
+    if (!p->s->plot.series) {
+        (void)fputs("notitle", f);
+        return;
+    }
+    (void)fputs("title ", f);
+    rc_plot_text(f, "%s", p->lines[line].label);
+}
+
+/* Beside several panels: every series, once. */
+static void put_legend(const picture *p, FILE *f) {
+    int most = 0;
+    for (int i = 0; i < p->line_count && p->s->plot.series; i++) {
+        const int type = line_type(p, i);
+        if (type <= most)
+            continue;
+        most = type;
+        (void)fputs("NaN", f);
+        put_style(f, type);
+        put_title(p, i, f);
+        (void)fputs(", ", f);
+    }
+}
+
+static void draw_panel(const picture *p, int panel, bool alone, FILE *f) {
+    const char *separator = "";
+    if (!alone && p->s->plot.panel) {
         (void)fputs("set title ", f);
         rc_plot_text(f, "%s", p->panels[panel]);
-        (void)fputs(panel > 0 ? "\nset key off\n" : "\n", f);
+        (void)fputs("\n", f);
     }
+    (void)fputs("plot ", f);
+    if (!alone && panel == 0)
+        put_legend(p, f);
     for (int i = 0; i < p->line_count; i++) {
         if (p->lines[i].panel != panel)
             continue;
-        (void)fprintf(f, "%s'%s.dat' index %d using 1:2 with linespoints lt %d ps 0.8 ", sep,
-                      p->name, i, line_type(p, i));
-        if (p->s->plot.series) {
-            (void)fputs("title ", f);
-            rc_plot_text(f, "%s", p->lines[i].label);
-        } else {
+        (void)fprintf(f, "%s'%s.dat' index %d using 1:2", separator, p->name, i);
+        put_style(f, line_type(p, i));
+        if (alone)
+            put_title(p, i, f);
+        else
             (void)fputs("notitle", f);
-        }
-        sep = ", ";
+        separator = ", ";
     }
-    (void)fputs("\n", f);
+    (void)fputs(alone ? "\n" : "\nunset label\nset key off\n", f);
+}
+
+/* Rows and columns of the panels. */
+static int columns_of(const picture *p) {
+    if (p->panel_count > 4)
+        return 3;
+    return p->panel_count > 3 ? 2 : p->panel_count;
+}
+
+static int rows_of(const picture *p) {
+    return (p->panel_count + columns_of(p) - 1) / columns_of(p);
+}
+
+/* A title above the panels, and the legend beside them. Heights are shares of the picture, whose rows
+ * of panels are PANEL_HEIGHT high. */
+static void begin_panels(const picture *p, const char *title, FILE *f) {
+    const double height = PANEL_HEIGHT * rows_of(p), top = 1.0 - 85.0 / height;
+    (void)fputs("set label 1 ", f);
+    rc_plot_text(f, "%s", title);
+    (void)fprintf(f,
+                  " at screen 0.5, screen %.4g center font ',18'\n"
+                  "set key at screen 0.862, screen %.4g left top samplen 2.5\n"
+                  "set title font ',14' offset 0,-0.4\n"
+                  "set multiplot layout %d,%d margins 0.065,0.85,%.4g,%.4g spacing 0.065,%.4g\n",
+                  1.0 - 25.0 / height, top, rows_of(p), columns_of(p), 80.0 / height, top,
+                  125.0 / height);
 }
 
 static void draw(const void *ctx, FILE *script, FILE *data) {
@@ -205,23 +285,20 @@ static void draw(const void *ctx, FILE *script, FILE *data) {
                 script);
     draw_axes(p, script);
     (void)fprintf(script, "set key %s\n", p->s->plot.key);
-    int columns = p->panel_count > 3 ? (p->panel_count > 6 ? 3 : 2) : p->panel_count;
-    if (p->panel_count > 4 && p->panel_count <= 6)
-        columns = 3;
-    bool headed = p->panel_count > 1 || p->s->plot.panel; /* panels have titles of their own */
-    if (headed) {
-        (void)fprintf(script, "set multiplot layout %d,%d title ",
-                      (p->panel_count + columns - 1) / columns, columns);
-        rc_plot_text(script, "%s", title);
-        (void)fputs(" font ',18'\nset key font ',11'\n", script);
-    } else {
+    const bool alone = p->panel_count == 1;
+    if (alone) {
         (void)fputs("set title ", script);
-        rc_plot_text(script, "%s", title);
+        if (p->s->plot.panel)
+            rc_plot_text(script, "%s: %s", title, p->panels[0]);
+        else
+            rc_plot_text(script, "%s", title);
         (void)fputs("\n", script);
+    } else {
+        begin_panels(p, title, script);
     }
     for (int i = 0; i < p->panel_count; i++)
-        draw_panel(p, i, script);
-    if (headed)
+        draw_panel(p, i, alone, script);
+    if (!alone)
         (void)fputs("unset multiplot\n", script);
 }
 
@@ -252,10 +329,9 @@ rc_status rc_sweep_plot(const rc_sweep *s, const char *database, const char *dir
         st = select_rows(p, db, err);
     (void)sqlite3_close(db);
     if (st == RC_OK) {
-        int rows = p->panel_count > 3 ? (p->panel_count > 6 ? 3 : 2) : 1;
         const rc_plot plot = {.name = p->name,
                               .width = p->panel_count > 1 ? 1500 : 1000,
-                              .height = rows > 1 ? 480 * rows : 620,
+                              .height = p->panel_count > 1 ? PANEL_HEIGHT * rows_of(p) : 620,
                               .draw = draw};
         st = rc_gnuplot(&plot, 1, p, dir, overwrite, drawn, err);
     }

@@ -5,7 +5,7 @@
 
 static const rc_plot plots[] = {
     {"map", 1300, 1050, rc_tune_plot_map},
-    {"regret", 1200, 800, rc_tune_plot_regret},
+    {"regret", 1200, 640, rc_tune_plot_regret},
     {"fig10", 1200, 800, rc_tune_plot_fig10},
     {"crossover", 1200, 800, rc_tune_plot_crossover},
     {"degree", 1300, 700, rc_tune_plot_degree},

@@ -3,9 +3,13 @@
 #include <math.h>
 #include <string.h>
 #include "sim/plot/gnuplot.h"
+#include "sim/plot/plot_axes.h"
 #include "sim/tune/tune_plots.h"
 
 enum { STEPS = 160, CURVES = 7, FINE = 200 };
+#define SEAM 1.004        /* tiles are a little wider, so that no seams show */
+#define LEAST_REGRET 1e-3 /* of the picture, per cent */
+#define MOST_REGRET 1e3
 
 static const struct {
     const char *rule, *title;
@@ -35,7 +39,7 @@ static double regret_of(const rc_tune *t, const rc_tune_rule *r, size_t cell, in
 /* Share of the unseen half whose regret is at most x, from a histogram over log x. */
 static void put_regret(const rc_tune *t, const rc_tune_rule *r, FILE *data) {
     size_t bin[STEPS + 1] = {0}, total = 0, sum = 0;
-    double lo = 1e-3, hi = 100.0;
+    const double lo = LEAST_REGRET, hi = MOST_REGRET;
     for (size_t i = 0; i < t->count; i++) {
         for (int d = 0; d < t->s.degrees; d++) {
             double x = regret_of(t, r, i, d);
@@ -56,13 +60,14 @@ static void put_regret(const rc_tune *t, const rc_tune_rule *r, FILE *data) {
 
 void rc_tune_plot_regret(const void *tune, FILE *script, FILE *data) {
     const rc_tune *t = tune;
-    (void)fputs("set title ", script);
-    rc_plot_text(script,
-                 "How much slower than the faster variant, %s, the half that no fit has seen",
-                 t->s.machine.name);
-    (void)fputs("\nset logscale x\nset xrange [0.001:100]\nset yrange [*:100.6]\n"
-                "set xlabel 'regret at most, %'\nset ylabel 'share of comparisons, %'\n"
-                "set key bottom right\nset xtics (0.001, 0.01, 0.1, 1, 10, 100)\nplot ",
+    rc_tune_plot_title(
+        t, script,
+        "Regret of the rules: how much slower than the faster variant, on cells that "
+        "no fit has seen");
+    rc_plot_log_axis(script, 'x', LEAST_REGRET, MOST_REGRET);
+    (void)fputs("set yrange [0:101]\nset xlabel 'slower by at most, %'\n"
+                "set ylabel 'share of comparisons, %'\nset tmargin at screen 0.89\n"
+                "set rmargin at screen 0.7\nset key at screen 0.72, screen 0.89 left top\nplot ",
                 script);
     for (int k = 0, index = 0; k < CURVES; k++) {
         int found = rc_tune_plot_rule(t, curves[k].rule);
@@ -85,13 +90,19 @@ void rc_tune_plot_regret(const void *tune, FILE *script, FILE *data) {
 void rc_tune_plot_crossover(const void *tune, FILE *script, FILE *data) {
     const rc_tune *t = tune;
     int index = 0;
-    (void)fputs("set title ", script);
-    rc_plot_text(script, "New tokens from which on pass-KV is faster, %s", t->s.machine.name);
-    (void)fprintf(script,
-                  "\nset logscale xy\n"
-                  "set xrange [1000:%g]\nset yrange [%lld:*]\nset xlabel 'T + P'\nset ylabel 'T*'\n"
-                  "set format '%%.0s%%c'\nset key top left\nplot ",
-                  1.1 * (double)t->s.total.to, (long long)t->s.fresh.from);
+    rc_tune_plot_title(t, script, "New tokens from which on pass-KV is faster than pass-Q");
+    rc_plot_log_axis(script, 'x', 1000.0, 1.1 * (double)t->s.total.to);
+    rc_plot_log_axis(script, 'y', (double)t->s.fresh.from, 1.1 * (double)t->s.fresh.to);
+    (void)fputs(
+        "set xlabel 'context T + P, tokens'\nset ylabel 'crossover T*, new tokens'\n"
+        "set tmargin at screen 0.89\nset key top left\nplot NaN with lines lw 2 lc rgb "
+        "'#444444' title 'the tuned rule', NaN with points pt 6 ps 1.5 lc rgb '#444444' title "
+        "'simulator, each found by itself'",
+        script);
+    if (t->s.bootstrap > 0)
+        (void)fputs(", NaN with filledcurves fill solid 0.3 lc rgb '#888888' title "
+                    "'the rule refitted to resampled cells, p5 to p95'",
+                    script);
     for (int d = 0; d < t->s.degrees; d++) {
         if (t->s.degree[d] == 1)
             continue;
@@ -111,13 +122,13 @@ void rc_tune_plot_crossover(const void *tune, FILE *script, FILE *data) {
             (void)fprintf(data, "%.6g %.6g %.6g %.6g\n", t->table.length[k],
                           t->table.variant[d][0][k], t->table_low[d][k], t->table_high[d][k]);
         rc_plot_next(data);
-        (void)fprintf(script,
-                      "%s'crossover.dat' index %d using 1:2 with lines lt %d lw 2 title 'CP%d, "
-                      "tuned', '' index %d using 1:2 with points lt %d pt 6 ps 1.5 title 'CP%d, "
-                      "simulator (Brent)', '' index %d using 1:2:3:4 with yerrorbars lt %d pt 0 lw "
-                      "1 notitle",
-                      index ? ", " : "", 3 * index + 1, index + 1, t->s.degree[d], 3 * index,
-                      index + 1, t->s.degree[d], 3 * index + 2, index + 1);
+        (void)fprintf(
+            script,
+            ", 'crossover.dat' index %d using 1:3:4 with filledcurves lt %d fill solid 0.3 "
+            "noborder notitle, '' index %d using 1:2 with lines lt %d lw 2 title '%d CP "
+            "ranks', '' index %d using 1:2 with points lt %d pt 6 ps 1.5 notitle",
+            3 * index + 2, index + 1, 3 * index + 1, index + 1, t->s.degree[d], 3 * index,
+            index + 1);
         index++;
     }
     (void)fputc('\n', script);
@@ -140,14 +151,27 @@ static int best_degree(const rc_tune *t, size_t cell, double price) {
     return best;
 }
 
+/* What is least in a panel: time, GPU time, or something between. */
+static void put_price(double price, FILE *script) {
+    if (price == 0.0)
+        (void)fputs("set title 'the fastest'\n", script);
+    else if (price == 1.0)
+        (void)fputs("set title 'the least GPU time'\n", script);
+    else
+        (void)fprintf(script, "set title 'the least time x ranks^{%g}'\n", price);
+}
+
 static void put_degrees(const rc_tune *t, double price, FILE *data) {
+    const double wide = SEAM * rc_tune_plot_tile(&t->s.fresh);
+    const double high = SEAM * rc_tune_plot_tile(&t->s.total);
     for (int d = 0; d < t->s.degrees; d++) {
-        (void)fputs("1 -\n", data);
+        (void)fputs("1 - - - - -\n", data);
         for (size_t i = 0; i < t->count; i++) {
             const rc_tune_cell *c = &t->cells[i];
+            const double x = (double)c->t, y = (double)(c->t + c->p);
             if (rc_tune_plot_shown(t, i) && best_degree(t, i, price) == d)
-                (void)fprintf(data, "%lld %lld\n", (long long)c->t,
-                              (long long)c->t + (long long)c->p);
+                (void)fprintf(data, "%.10g %.10g %.6g %.6g %.6g %.6g\n", x, y, x / wide, x * wide,
+                              y / high, y * high);
         }
         rc_plot_next(data);
     }
@@ -168,38 +192,37 @@ void rc_tune_plot_degree(const void *tune, FILE *script, FILE *data) {
                                          "#D55E00", "#CC79A7", "#0072B2", "#555555"};
     const rc_tune *t = tune;
     int panels = t->s.prices < 2 ? t->s.prices : 2, per = 2 * t->s.degrees - 1;
+    const double wide = rc_tune_plot_tile(&t->s.fresh), high = rc_tune_plot_tile(&t->s.total);
+    rc_tune_plot_title(
+        t, script, "How many CP ranks: tiles by the simulator, lines where the tuned rule changes");
     (void)fprintf(script,
-                  "set multiplot layout 1,%d margins 0.09,0.89,0.11,0.84 spacing 0.07,0.1 title ",
+                  "set multiplot layout 1,%d margins 0.09,0.87,0.12,0.8 spacing 0.07,0.1\n"
+                  "unset grid\nset title font ',14' offset 0,-0.4\nset key off\n"
+                  "set xlabel 'new tokens T'\n",
                   panels);
-    rc_plot_text(script, "How many CP ranks on %s (dots: simulator; lines: tuned rule)",
-                 t->s.machine.name);
-    (void)fprintf(
-        script,
-        " font ',17'\nset logscale xy\nset xrange [%g:%g]\nset yrange [%g:%g]\nunset grid\n"
-        "set format '%%.0s%%c'\nset title font ',14' offset 0,-0.4\nset key off\n"
-        "set xlabel 'new tokens T'\n",
-        0.9 * (double)t->s.fresh.from, 1.1 * (double)t->s.fresh.to, 0.9 * (double)t->s.total.from,
-        1.2 * (double)t->s.total.to);
+    rc_plot_log_axis(script, 'x', (double)t->s.fresh.from / wide, (double)t->s.fresh.to * wide);
+    rc_plot_log_axis(script, 'y', (double)t->s.total.from / high, (double)t->s.total.to * high);
     for (int w = 0; w < panels; w++) {
         put_degrees(t, t->s.price[w], data);
         put_steps(t, w, data);
-        (void)fprintf(script, "set title 'least time x ranks^{%g}'\nset ylabel '%s'\n",
-                      t->s.price[w], w ? "" : "T + P");
+        put_price(t->s.price[w], script);
+        (void)fprintf(script, "set ylabel '%s'\n", w ? "" : "context T + P, tokens");
         if (w == panels - 1)
-            (void)fputs("set key at screen 0.9, screen 0.82 left top samplen 1\n", script);
+            (void)fputs("set key at screen 0.88, screen 0.8 left top samplen 1\n", script);
         for (int d = 0; d < t->s.degrees; d++)
-            (void)fprintf(script,
-                          "%s'degree.dat' index %d using 1:2 with points pt 5 ps 0.9 lc rgb '%s' "
-                          "notitle, NaN with points pt 5 lc rgb '%s' title '%s%.0d'",
-                          d ? ", " : "plot ", w * per + d, colour[d], colour[d],
-                          t->s.degree[d] == 1 ? "no CP" : "CP",
-                          t->s.degree[d] == 1 ? 0 : t->s.degree[d]);
+            (void)fprintf(
+                script,
+                "%s'degree.dat' index %d using 1:2:3:4:5:6 with boxxyerror fill solid 1 "
+                "noborder lc rgb '%s' notitle, NaN with points pt 5 ps 1.6 lc rgb '%s' title "
+                "'%d rank%s'",
+                d ? ", " : "plot ", w * per + d, colour[d], colour[d], t->s.degree[d],
+                t->s.degree[d] == 1 ? "" : "s");
         for (int d = 0; d + 1 < t->s.degrees; d++)
             (void)fprintf(script,
                           ", 'degree.dat' index %d using 1:2 with lines lw 2 lc rgb '#000000' "
                           "notitle",
                           w * per + t->s.degrees + d);
-        (void)fputc('\n', script);
+        (void)fputs("\nunset label\n", script);
     }
     (void)fputs("unset multiplot\n", script);
 }
@@ -219,31 +242,75 @@ static void put_variations(const rc_tune *t, const char *what, double unit, FILE
     rc_plot_next(data);
 }
 
+/* The range of crossovers of all panels, which share it. */
+static void range_of(const rc_tune *t, double *lo, double *hi) {
+    *lo = INFINITY;
+    *hi = 0.0;
+    for (int i = 0; i < t->variations; i++) {
+        const double at[] = {t->variation[i].t, t->variation[i].algorithm_1};
+        for (int k = 0; k < 2; k++) {
+            *lo = isfinite(at[k]) && at[k] > 0.0 ? fmin(*lo, at[k]) : *lo;
+            *hi = isfinite(at[k]) ? fmax(*hi, at[k]) : *hi;
+        }
+    }
+    if (!(*hi > 0.0))
+        *lo = *hi = 1000.0;
+    *lo /= 2.0;
+    *hi *= 2.0;
+}
+
+/* Tics where the values are. */
+static void put_tics(const rc_tune *t, const char *what, double unit, FILE *script) {
+    double lo = INFINITY, hi = 0.0;
+    const char *separator = "set xtics (";
+    for (int i = 0; i < t->variations; i++) {
+        const double x = t->variation[i].x / unit;
+        if (strcmp(t->variation[i].what, what) != 0)
+            continue;
+        (void)fprintf(script, "%s'%.3g' %.6g", separator, x, x);
+        separator = ", ";
+        lo = fmin(lo, x);
+        hi = fmax(hi, x);
+    }
+    if (hi > 0.0)
+        (void)fprintf(script, ")\nset xrange [%.6g:%.6g]\n", lo / 1.2, hi * 1.2);
+}
+
 void rc_tune_plot_sensitivity(const void *tune, FILE *script, FILE *data) {
     static const struct {
         const char *what, *label;
         double unit;
-    } panel[4] = {{"bandwidth", "GB/s of one connection", 1e9},
+    } panel[4] = {{"bandwidth", "bandwidth of one connection, GB/s", 1e9},
                   {"ranks", "CP ranks N", 1.0},
-                  {"KV heads", "KV heads (of as many query heads)", 1.0},
+                  {"KV heads", "KV heads (query heads as they are)", 1.0},
                   {"attention rate", "attention rate, times this machine''s", 1.0}};
     const rc_tune *t = tune;
-    (void)fputs("set multiplot layout 2,2 margins 0.1,0.97,0.09,0.89 spacing 0.1,0.13 title ",
-                script);
-    rc_plot_text(script, "How T* moves: %s, T + P = %lld, CP%d, one thing changed at a time",
-                 t->s.machine.name, (long long)t->s.sensitivity_total, t->s.sensitivity_cp);
-    (void)fputs(" font ',17'\nset logscale xy\nset ylabel 'T*'\nset format y '%.0s%c'\n", script);
+    double lo, hi;
+    char title[160], length[32];
+    range_of(t, &lo, &hi);
+    rc_plot_tic((double)t->s.sensitivity_total, length, sizeof length);
+    (void)snprintf(title, sizeof title,
+                   "What moves the crossover T*: a context of %s tokens, %d CP ranks, one thing "
+                   "changed at a time",
+                   length, t->s.sensitivity_cp);
+    rc_tune_plot_title(t, script, title);
+    (void)fputs(
+        "set label 97 'no simulator point: one variant is the faster one for any number of new "
+        "tokens' at screen 0.5, screen 0.018 center font ',11' textcolor rgb '#666666'\n"
+        "set multiplot layout 2,2 margins 0.1,0.97,0.12,0.82 spacing 0.11,0.14\n"
+        "set key at screen 0.5, screen 0.915 center top horizontal maxrows 1\nset logscale x\n",
+        script);
+    rc_plot_log_axis(script, 'y', lo, hi);
     for (int k = 0; k < 4; k++) {
         put_variations(t, panel[k].what, panel[k].unit, data);
-        (void)fprintf(script,
-                      "set xlabel '%s'\nset key %s\nplot 'sensitivity.dat' index %d using 1:2 with "
-                      "linespoints lt 1 title 'simulator', '' index %d using 1:3 with linespoints "
-                      "lt 2 dt 2 pt 6 title 'Algorithm 1, achieved BW'\n",
-                      panel[k].label,
-                      k == 0   ? "bottom left"
-                      : k == 3 ? "bottom right"
-                               : "top left",
-                      k, k);
+        put_tics(t, panel[k].what, panel[k].unit, script);
+        (void)fprintf(
+            script,
+            "set xlabel '%s'\nset ylabel '%s'\nplot 'sensitivity.dat' index %d using 1:2 "
+            "with linespoints lt 1 title 'simulator', '' index %d using 1:3 with linespoints "
+            "lt 2 dt 2 pt 6 title 'Algorithm 1 at the achieved bandwidth'\n"
+            "unset label\nset key off\n",
+            panel[k].label, k % 2 == 0 ? "T*, new tokens" : "", k, k);
     }
     (void)fputs("unset multiplot\n", script);
 }

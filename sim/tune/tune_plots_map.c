@@ -2,11 +2,12 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include "sim/plot/gnuplot.h"
+#include "sim/plot/plot_axes.h"
 #include "sim/tune/tune_plots.h"
 
+#define SEAM 1.004
 #define TIE 0.015 /* nearer than this counts as a tie, as the paper's repeats differ by as much */
-enum { SIDES = 4, FRONTIERS = 4 };
-enum { FINE = 400, LINES = 160 }; /* samples along a line of a rule; lines across the plane */
+enum { SIDES = 4, FRONTIERS = 4, MOST_PANELS = 4 };
 
 static const struct {
     const char *rule, *title, *style;
@@ -28,107 +29,94 @@ static int side_of(const rc_tune *t, size_t cell, int degree) {
     return kv <= q ? (clear ? 0 : 1) : (clear ? 3 : 2);
 }
 
-/* Four indices. y is T+P, thinned out, or the miss rate in %. */
+/* The last tile below a miss rate of 100 % reaches up to it. */
+static double top_of(double y, double high, bool miss) {
+    return miss && y * high * high >= 100.0 ? 100.0 : y * high;
+}
+
+/* Four indices: tiles as x, y and their edges. y is T + P, or the miss rate in %. */
 static void put_sides(const rc_tune *t, int degree, bool miss, FILE *data) {
+    /* a little wider than they are, so that no seams show */
+    const double wide = SEAM * rc_tune_plot_tile(&t->s.fresh);
+    const double high = SEAM * rc_tune_plot_tile(&t->s.total);
     for (int side = 0; side < SIDES; side++) {
-        (void)fputs("1 -\n", data);
+        (void)fputs("1 - - - - -\n", data);
         for (size_t i = 0; i < t->count; i++) {
             const rc_tune_cell *c = &t->cells[i];
-            double length = (double)(c->t + c->p), fresh = (double)c->t;
-            bool shown = miss ? c->batch == 0 : rc_tune_plot_shown(t, i);
-            if (shown && side_of(t, i, degree) == side)
-                (void)fprintf(data, "%.6g %.6g\n", fresh, miss ? 100.0 * fresh / length : length);
+            double length = (double)(c->t + c->p), x = (double)c->t;
+            double y = miss ? 100.0 * x / length : length;
+            if (rc_tune_plot_shown(t, i) && side_of(t, i, degree) == side)
+                (void)fprintf(data, "%.6g %.6g %.6g %.6g %.6g %.6g\n", x, y, x / wide, x * wide,
+                              y / high, top_of(y, high, miss));
         }
         rc_plot_next(data);
     }
 }
 
-typedef struct plane { /* x is T; y the length, or the miss rate as a share */
-    double x0, x1, y0, y1;
-    bool miss;
-} plane;
-
-static int picks(const rc_tune *t, const rc_tune_rule *r, const plane *p, int n, double x,
-                 double y) {
-    double length = p->miss ? x / y : y;
-    if (length < x)
-        return -1;
-    return (int)rc_tune_decide(t, r, x, length - x, 1, n);
-}
-
-/* Where the rule changes its mind, along x and along y: a dense row of dots. */
-static void put_frontier(const rc_tune *t, const char *name, const plane *p, int n, FILE *data) {
-    int found = rc_tune_plot_rule(t, name);
-    (void)fputs("1 -\n", data);
-    for (int i = 0; i < LINES && found >= 0; i++) {
-        const rc_tune_rule *r = &t->rule[found];
-        double x = rc_plot_spaced(p->x0, p->x1, i, LINES),
-               y = rc_plot_spaced(p->y0, p->y1, i, LINES);
-        int along_x = -1, along_y = -1;
-        for (int k = 0; k < FINE; k++) {
-            double u = rc_plot_spaced(p->x0, p->x1, k, FINE),
-                   v = rc_plot_spaced(p->y0, p->y1, k, FINE);
-            int a = picks(t, r, p, n, u, y), b = picks(t, r, p, n, x, v);
-            if (along_x >= 0 && a >= 0 && a != along_x)
-                (void)fprintf(data, "%.6g %.6g\n", u, p->miss ? 100.0 * y : y);
-            if (along_y >= 0 && b >= 0 && b != along_y)
-                (void)fprintf(data, "%.6g %.6g\n", x, p->miss ? 100.0 * v : v);
-            along_x = a;
-            along_y = b;
-        }
-    }
-    rc_plot_next(data);
-}
-
-static void plot_sides(FILE *script, const char *file, int first, double size, bool titles) {
+static void plot_sides(FILE *script, const char *file, int first, bool titles) {
     static const char *const colour[SIDES] = {"#0072B2", "#A6CEE8", "#F6CBA5", "#E69F00"};
     static const char *const title[SIDES] = {"pass-KV faster", "pass-KV, by < 1.5 %",
                                              "pass-Q, by < 1.5 %", "pass-Q faster"};
     (void)fputs("plot ", script);
     for (int s = 0; s < SIDES; s++)
-        (void)fprintf(script, "%s'%s' index %d using 1:2 with points pt 5 ps %g lc rgb '%s' %s%s%s",
-                      s ? ", " : "", file, first + s, size, colour[s],
-                      titles ? "title '" : "notitle", titles ? title[s] : "", titles ? "'" : "");
+        (void)fprintf(
+            script,
+            "%s'%s' index %d using 1:2:3:4:5:6 with boxxyerror fill solid 1 noborder lc rgb "
+            "'%s' %s%s%s",
+            s ? ", " : "", file, first + s, colour[s], titles ? "title '" : "notitle",
+            titles ? title[s] : "", titles ? "'" : "");
 }
 
 static void plot_frontiers(FILE *script, const char *file, int first, bool titles) {
     for (int k = 0; k < FRONTIERS; k++) {
-        (void)fprintf(script, ", '%s' index %d using 1:2 with points pt 7 ps 0.42 %s notitle", file,
+        (void)fprintf(script, ", '%s' index %d using 1:2 with lines lw 3 %s notitle", file,
                       first + k, frontiers[k].style);
         if (titles)
-            (void)fprintf(script, ", NaN with lines lw 4 %s title '%s'", frontiers[k].style,
+            (void)fprintf(script, ", NaN with lines lw 3 %s title '%s'", frontiers[k].style,
                           frontiers[k].title);
     }
 }
 
+static int panels_of(const rc_tune *t) {
+    int n = 0;
+    for (int d = 0; d < t->s.degrees; d++)
+        n += t->s.degree[d] > 1;
+    return n < MOST_PANELS ? n : MOST_PANELS;
+}
+
+static void begin_map(const rc_tune *t, const rc_tune_plane *p, int panels, FILE *script) {
+    rc_tune_plot_title(
+        t, script, "Which ring variant is faster, by the simulator, and where rules draw the line");
+    (void)fprintf(script,
+                  "set multiplot layout %d,%d margins 0.09,0.78,%s,0.86 spacing 0.08,0.14\n"
+                  "unset grid\nset title font ',14' offset 0,-0.4\nset key off\n",
+                  panels > 2 ? 2 : 1, panels > 1 ? 2 : 1, panels > 2 ? "0.08" : "0.14");
+    rc_plot_log_axis(script, 'x', p->x0 / rc_tune_plot_tile(&t->s.fresh),
+                     p->x1 * rc_tune_plot_tile(&t->s.fresh));
+    rc_plot_log_axis(script, 'y', p->y0 / rc_tune_plot_tile(&t->s.total),
+                     p->y1 * rc_tune_plot_tile(&t->s.total));
+}
+
 void rc_tune_plot_map(const void *tune, FILE *script, FILE *data) {
     const rc_tune *t = tune;
-    plane p = {(double)t->s.fresh.from, (double)t->s.fresh.to, (double)t->s.total.from,
-               (double)t->s.total.to, false};
-    int panel = 0;
-    (void)fputs("set multiplot layout 2,2 margins 0.09,0.79,0.08,0.9 spacing 0.08,0.11 title ",
-                script);
-    rc_plot_text(script, "pass-KV or pass-Q on %s, and where the rules draw the line",
-                 t->s.machine.name);
-    (void)fprintf(
-        script,
-        " font ',17'\nset logscale xy\nset xrange [%g:%g]\nset yrange [%g:%g]\nunset grid\n"
-        "set format '%%.0s%%c'\nset title font ',14' offset 0,-0.4\nset key off\n",
-        0.9 * p.x0, 1.1 * p.x1, 0.9 * p.y0, 1.2 * p.y1);
-    for (int d = 0; d < t->s.degrees && panel < 4; d++) {
+    const rc_tune_plane p = {(double)t->s.fresh.from, (double)t->s.fresh.to,
+                             (double)t->s.total.from, (double)t->s.total.to, false};
+    int panel = 0, panels = panels_of(t);
+    begin_map(t, &p, panels, script);
+    for (int d = 0; d < t->s.degrees && panel < panels; d++) {
         if (t->s.degree[d] == 1)
             continue;
         put_sides(t, d, false, data);
         for (int k = 0; k < FRONTIERS; k++)
-            put_frontier(t, frontiers[k].rule, &p, t->s.degree[d], data);
-        (void)fprintf(script, "set title 'CP%d'\nset xlabel '%s'\nset ylabel '%s'\n",
-                      t->s.degree[d], panel >= 2 ? "new tokens T" : "",
-                      panel % 2 == 0 ? "T + P" : "");
-        if (panel == 1)
-            (void)fputs("set key at screen 0.80, screen 0.88 left top samplen 1.2\n", script);
-        plot_sides(script, "map.dat", panel * (SIDES + FRONTIERS), 0.8, panel == 1);
-        plot_frontiers(script, "map.dat", panel * (SIDES + FRONTIERS) + SIDES, panel == 1);
-        (void)fputs("\nset key off\n", script);
+            rc_tune_plot_frontier(t, frontiers[k].rule, &p, t->s.degree[d], data);
+        (void)fprintf(script, "set title '%d CP ranks'\nset xlabel '%s'\nset ylabel '%s'\n",
+                      t->s.degree[d], panel + 2 >= panels ? "new tokens T" : "",
+                      panel % 2 == 0 ? "context T + P, tokens" : "");
+        if (panel == 0)
+            (void)fputs("set key at screen 0.79, screen 0.86 left top samplen 1.2\n", script);
+        plot_sides(script, "map.dat", panel * (SIDES + FRONTIERS), panel == 0);
+        plot_frontiers(script, "map.dat", panel * (SIDES + FRONTIERS) + SIDES, panel == 0);
+        (void)fputs("\nset key off\nunset label\n", script);
         panel++;
     }
     (void)fputs("unset multiplot\n", script);
@@ -150,28 +138,31 @@ static void put_measured(const rc_tune *t, int n, FILE *data) {
 void rc_tune_plot_fig10(const void *tune, FILE *script, FILE *data) {
     const rc_tune *t = tune;
     int n = t->s.sensitivity_cp ? t->s.sensitivity_cp : 4, d = rc_tune_degree_index(t, n);
-    plane p = {400.0, 128000.0, 0.004, 1.0, true};
+    const rc_tune_plane p = {400.0, 128000.0, 0.004, 1.0, true};
     if (d < 0) {
         d = t->s.degrees - 1;
         n = t->s.degree[d];
     }
     put_sides(t, d, true, data);
     for (int k = 0; k < FRONTIERS; k++)
-        put_frontier(t, frontiers[k].rule, &p, n, data);
+        rc_tune_plot_frontier(t, frontiers[k].rule, &p, n, data);
     put_measured(t, n, data);
-    (void)fputs("set title ", script);
-    rc_plot_text(script, "Figure 10 with the simulator's data: CP%d on %s", n, t->s.machine.name);
+    char title[128];
+    (void)snprintf(
+        title, sizeof title,
+        "Faster variant by new tokens and miss rate, %d CP ranks (the paper's Figure 10)", n);
+    rc_tune_plot_title(t, script, title);
+    rc_plot_log_axis(script, 'x', 360.0, 142000.0);
     (void)fprintf(
         script,
-        "\nset logscale xy\n"
-        "set xrange [360:142000]\nset yrange [0.36:115]\nset xlabel 'new tokens T'\n"
-        "set ylabel 'miss rate T / (T + P), %%'\nset format x '%%.0s%%c'\n"
-        "set ytics (0.5, 1, 2, 5, 10, 20, 50, 100)\nunset grid\nset rmargin at screen 0.775\n"
-        "set key at screen 0.79, screen 0.9 left top samplen 1.5\n"
+        "set logscale y\nset yrange [0.36:100]\nset ytics (0.5, 1, 2, 5, 10, 20, 50, 100)\n"
+        "set xlabel 'new tokens T'\nset ylabel 'miss rate T / (T + P), %%'\nunset grid\n"
+        "set tmargin at screen 0.89\nset rmargin at screen 0.775\n"
+        "set key at screen 0.79, screen 0.89 left top samplen 1.5\n"
         "set label 1 \"the rules at\\nC = %.0f TFLOP/s,\\nBW = %.3g GB/s\" at screen 0.80, screen "
         "0.40 textcolor rgb '#555555'\n",
         t->s.machine.bf16_rate / 1e12, t->achieved_bw / 1e9);
-    plot_sides(script, "fig10.dat", 0, 0.9, true);
+    plot_sides(script, "fig10.dat", 0, true);
     plot_frontiers(script, "fig10.dat", SIDES, true);
     for (int q = 0; q < 2 && t->measured_count > 0; q++)
         (void)fprintf(script,

@@ -104,6 +104,10 @@ static void test_prices(void **state) {
           rc_shape_price(&f.costs, NULL, &r->one, NULL, &cost, &err));
     trips("s->first_call + (size_t)s->calls <= p->call_count",
           rc_shape_price(&f.costs, NULL, &r->one, &s, &cost, &err));
+    const rc_latent_call unnamed = {.op = NULL};
+    rc_cost latent;
+    trips("c != NULL && call != NULL && call->op != NULL && out != NULL",
+          rc_call_memo_cost(NULL, &f.costs, &unnamed, &latent, &err));
     trips("m != NULL && spec != NULL && p != NULL",
           rc_pricing_all(NULL, &f.spec, &r->one, &all, &err));
     trips("spec != NULL && p != NULL && prices != NULL",

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tests/support/trips.h"
 #include "sim/plot/gnuplot.h"
+#include "sim/plot/plot_axes.h"
 
 static void test_plots(void **state) {
     (void)state;
@@ -16,6 +17,9 @@ static void test_plots(void **state) {
     trips("lo > 0.0 && hi > 0.0", (void)rc_plot_spaced(0.0, 1.0, 0, 2));
     trips("n >= 2 && i >= 0 && i < n", (void)rc_plot_spaced(1.0, 2.0, 2, 2));
     trips("name != NULL", rc_plot_stem(no_name, stem));
+    trips("axis == 'x' || axis == 'y'", rc_plot_log_axis(stdout, 'z', 1.0, 2.0));
+    trips("lo > 0.0 && lo < hi", rc_plot_log_axis(stdout, 'x', 2.0, 1.0));
+    trips("out != NULL && size > 0", rc_plot_tic(1.0, stem, 0));
 }
 
 int main(void) {

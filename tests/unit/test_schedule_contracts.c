@@ -151,6 +151,10 @@ static void test_templates(void **state) {
     trips("b->n > 1", rc_block_ring(&b, 1.0, NULL));
     trips("b->n > 1", rc_block_gather(&b, 1.0));
     trips("b->n > 1", rc_block_exchange(&b, 1.0));
+    static const uint8_t one_class[2];
+    b = (rc_builder){.p = &program, .rq = &rq, .n = 2, .g = 1, .refill = true, .at = 1};
+    b.pairs.class_of = one_class;
+    trips("b->at + count <= b->p->task_count", (void)rc_own_next(&b, 0));
 }
 
 int main(void) {

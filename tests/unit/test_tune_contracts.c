@@ -57,6 +57,10 @@ static void test_grid(void **state) {
     t.count = 1;
     t.s.fresh = (rc_tune_axis){1, 10, 4};
     trips("v >= a->from && v <= a->to", (void)rc_tune_plot_shown(&t, 0));
+    const rc_tune_axis point = {1, 1, 1};
+    trips("a->points > 1 && a->from < a->to", (void)rc_tune_plot_tile(&point));
+    const rc_tune_plane empty = {1.0, 1.0, 1.0, 2.0, false};
+    trips("p->x0 < p->x1 && p->y0 < p->y1", rc_tune_plot_frontier(&t, "none", &empty, 2, stdout));
 }
 
 static void test_rules(void **state) {

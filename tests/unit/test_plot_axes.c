@@ -1,0 +1,63 @@
+/* Tics of logarithmic axes: 1, 2 and 5 of each decade where there are few, decades where there are many.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "sim/plot/plot_axes.h"
+
+static void assert_axis(char axis, double lo, double hi, const char *expected) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&text, &size);
+    assert_non_null(f);
+    rc_plot_log_axis(f, axis, lo, hi);
+    (void)fclose(f);
+    assert_string_equal(text, expected);
+    free(text);
+}
+
+static void test_few_decades(void **state) {
+    (void)state;
+    assert_axis(
+        'x', 400.0, 12000.0,
+        "set logscale x\nset xrange [400:12000]\nset xtics ('500' 500, '1K' 1000, '2K' 2000, "
+        "'5K' 5000, '10K' 10000)\n");
+    assert_axis(
+        'y', 0.1, 1.0,
+        "set logscale y\nset yrange [0.1:1]\nset ytics ('0.1' 0.1, '0.2' 0.2, '0.5' 0.5, '1' "
+        "1)\n");
+}
+
+static void test_many_decades(void **state) {
+    (void)state;
+    assert_axis(
+        'x', 60.0, 2e6,
+        "set logscale x\nset xrange [60:2e+06]\nset xtics ('100' 100, '1K' 1000, '10K' 10000, "
+        "'100K' 100000, '1M' 1000000)\n");
+}
+
+static void test_labels(void **state) {
+    static const struct {
+        double value;
+        const char *label;
+    } cases[] = {{0.05, "0.05"}, {8, "8"},           {1000, "1K"},     {1024, "1024"},
+                 {1500, "1500"}, {22627, "22.627K"}, {128000, "128K"}, {1.5e6, "1.5M"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char out[32];
+        rc_plot_tic(cases[i].value, out, sizeof out);
+        assert_string_equal(out, cases[i].label);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_few_decades),
+                                       cmocka_unit_test(test_many_decades),
+                                       cmocka_unit_test(test_labels)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
