@@ -98,13 +98,13 @@ class Judge:
         said, cpu, wall = self.times[name]
         return (cpu, wall) if said == "passed" and cpu <= self.longest_s else None
 
-    def choose(self, folder, only=None):
-        """The names of the tests that are asked about folder, in order; `only` narrows the first stage (by command)."""
+    def choose(self, folder):
+        """The names of the tests that are asked about folder, in order."""
         chosen = []
         for stage in stages_of(folder, self.rooms):
             found = [n for n in self.tests if re.search(stage, n) and n not in chosen and self._time(n)]
             chosen += sorted(found, key=lambda n: (self.times[n][1], n))
-        return [n for n in chosen if only is None or n in only] if only else chosen
+        return chosen
 
     def verdict(self, names):
         """(test, how it failed) of the first that fails, or None when the change is not seen; and processor seconds."""

@@ -13,6 +13,7 @@
 #
 # SPDX-License-Identifier: GPL-3.0-or-later
 import argparse
+import fcntl
 import glob
 import os
 import random
@@ -132,13 +133,13 @@ def one(place, judge_, tests, equivalents, file, text, change):
 
 
 def tests_for(judge_, place, folder, file):
-    """A file of no room is in the tests that were built of it, and in the shell tests of those programs."""
+    """A file of no room is seen by the tests that it was built into, and by shell tests of such a program."""
     chosen = judge_.choose(folder)
-    if not file.startswith("sim/"):
-        targets = {t for _, t in place.targets_of(file)}
-        shell = [n for n in chosen if judge_.tests[n]["command"][0].endswith("bash")]
-        chosen = [n for n in judge_.tests if n in targets and judge_._time(n)] + (shell if "calib_fake" in targets else [])
-    return chosen
+    if file.startswith("sim/"):
+        return chosen
+    targets = {t for _, t in place.targets_of(file)}
+    by_program = "calib_fake" in targets
+    return [n for n in chosen if n in targets or (by_program and judge_.tests[n]["command"][0].endswith("bash"))]
 
 
 def cpu_of_children():
@@ -148,7 +149,7 @@ def cpu_of_children():
 
 def main():
     p = argparse.ArgumentParser(prog="./dev mutate", description="What the tests do not see.")
-    p.add_argument("folders", nargs="*", default=["sim", "calib"])
+    p.add_argument("folders", nargs="*")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--count", type=int, default=20)
     p.add_argument("--longest", type=float, default=6.0, help="leave out tests that take more processor seconds than this")
@@ -159,11 +160,18 @@ def main():
     p.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="of the first build")
     p.add_argument("--minutes", type=float, help="stop drawing after so many minutes")
     a = p.parse_args()
-    folders = [os.path.relpath(os.path.abspath(f), ROOT) for f in a.folders or ["sim", "calib"]]
+    every = [f for f in ("sim", "calib") if os.path.isdir(os.path.join(ROOT, f))]
+    folders = [os.path.relpath(os.path.abspath(f), ROOT) for f in a.folders] or every
     for f in folders:
         if not os.path.exists(os.path.join(ROOT, f)):
             sys.exit(f"mutate: no folder or file {f}")
     tree = os.path.join(ROOT, "build", "mutate", "tree")
+    os.makedirs(tree, exist_ok=True)
+    alone = open(os.path.join(ROOT, "build", "mutate", "lock"), "w")
+    try:
+        fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        sys.exit("mutate: another one works in build/mutate")
     place = scratch.prepare(ROOT, tree, a.option, a.jobs)
     files = files_of(tree, folders, {f for f in place.objects if place.targets_of(f)} |
                      {f for f in place.including if not f.startswith("sim/")})

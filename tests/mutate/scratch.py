@@ -81,13 +81,13 @@ class Scratch:
         self.command_of = {o: c for all_ in self.objects.values() for o, c in all_}
 
     def targets_of(self, source):
-        """(object, target) of all that must be made again when source changes, its own library or program first.
-        A test that includes a source of a room does not stand for the room's library, which all tests have."""
-        own = [o for o, _ in self.objects.get(source, [])]
-        made = own if source.startswith("sim/") else own + self.including.get(source, [])
-        made = [o for o in made if "/rc_embed.dir/" not in o]
+        """(object, target) of all that must be made again when source changes: the room's library or the program, and
+        tests that hold the source itself. Of tests of contracts, which hold it for its asserts, only calib's, whose
+        sources are in no library."""
+        made = [o for o, _ in self.objects.get(source, [])] + self.including.get(source, [])
         if source.startswith("sim/"):
-            made = [o for o in made if re.search(r"sim/CMakeFiles/", o)] or made
+            made = [o for o in made if not re.search(r"_contracts\.dir/|/ringcast_extended\.dir/|/calib_fake\.dir/", o)]
+        made = [o for o in made if "/rc_embed.dir/" not in o]
         return [(o, re.search(r"CMakeFiles/([^/]+)\.dir/", o).group(1)) for o in made]
 
     def link_command(self, target):
