@@ -75,8 +75,9 @@ rc_status sweep_db_open(sweep_db *d, const char *path, rc_error *err) {
     (void)snprintf(d->path, sizeof d->path, "%s", path);
     if (sqlite3_open_v2(path, &d->db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK)
         return RC_OK;
-    rc_status st = rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot open the database: %s",
-                              d->db ? sqlite3_errmsg(d->db) : "out of memory");
+    const bool starved = sqlite3_errcode(d->db) == SQLITE_NOMEM; /* of no connection, too */
+    rc_status st = rc_fail_at(err, starved ? RC_E_NOMEM : RC_E_IO, path, 0, 0,
+                              "cannot open the database: %s", sqlite3_errmsg(d->db));
     sweep_db_close(d);
     return st;
 }
