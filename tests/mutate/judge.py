@@ -80,8 +80,9 @@ def ask(test, limit_s):
 class Judge:
     """Asks tests from the quickest to the slowest of each stage until one fails."""
 
-    def __init__(self, tests, rooms, times_file, longest_s):
-        self.tests, self.rooms, self.times_file, self.longest_s = tests, rooms, times_file, longest_s
+    def __init__(self, tests, rooms, times_file, longest_s, budget_s):
+        self.tests, self.rooms, self.times_file = tests, rooms, times_file
+        self.longest_s, self.budget_s = longest_s, budget_s
         self.times = {}
         if os.path.isfile(times_file):
             with open(times_file) as f:
@@ -110,6 +111,8 @@ class Judge:
         """(test, how it failed) of the first that fails, or None when the change is not seen; and processor seconds."""
         total = 0.0
         for n in names:
+            if self.budget_s and total + self.times[n][1] > self.budget_s:
+                continue  # a quicker one of a later stage may be left
             said, cpu = ask(self.tests[n], max(FLOOR_S, TIMES_BASE * self.times[n][2]))
             total += cpu
             if said in ("failed", "timeout"):

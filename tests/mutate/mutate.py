@@ -2,10 +2,10 @@
 # What the tests do not see: changes one place of the source at a time and asks the tests of its room.
 #
 # usage: mutate.py [FOLDER-OR-FILE ...] [--seed N] [--count K] [--known] [--only TEXT] [--list] [--longest SECONDS]
-#                  [--minutes M] [--jobs N] [--option -DX=Y]
+#                  [--budget SECONDS] [--minutes M] [--jobs N] [--option -DX=Y]
 #
 # FOLDER is of sim/ or calib/ (all of both by default). Of all changes that mutants.py knows in the files there, K are
-# drawn, each kind (operator, bound, constant, call) as often as the others. A change that does not compile is drawn
+# drawn, each folder and of it each kind (operator, bound, constant, call) as often as the others. A change that does not compile is drawn
 # again. One that makes the same object code is equivalent by proof. One that every test passes has survived, unless the
 # file `equivalents` says, with a reason, that it changes nothing that anybody could see.
 #
@@ -68,24 +68,34 @@ def files_of(root, wanted, built):
     return sorted(f for f in set(found) if f.endswith(".c") and f in built and not f.startswith("sim/cost/embed/"))
 
 
+def folder_of(file):
+    return os.path.dirname(file) if file.startswith("sim/") else "calib"
+
+
 def draws(root, files, seed, only):
-    """An endless, seeded sequence of (file, text, change) without repetition, kinds in turn."""
-    by_kind = {}
+    """A seeded sequence of (file, text, change) without repetition: folders in turn, of each the kinds in turn."""
+    left = {}  # folder -> kind -> changes
     for f in files:
         with open(os.path.join(root, f)) as handle:
             text = handle.read()
         for c in mutants.changes(text):
-            if only and only not in mutants.line_of(text, c.line):
-                continue
-            by_kind.setdefault(c.kind, []).append((f, text, c))
+            if not only or only in mutants.line_of(text, c.line):
+                left.setdefault(folder_of(f), {}).setdefault(c.kind, []).append((f, text, c))
     order = random.Random(seed)
-    kinds = sorted(by_kind)
-    for k in kinds:
-        order.shuffle(by_kind[k])
-    while any(by_kind.values()):
-        for k in kinds:
-            if by_kind[k]:
-                yield by_kind[k].pop()
+    turn = {}
+    for folder in sorted(left):
+        for kind in sorted(left[folder]):
+            order.shuffle(left[folder][kind])
+        turn[folder] = sorted(left[folder])
+        order.shuffle(turn[folder])
+    while left:
+        for folder in sorted(left):
+            kind = turn[folder].pop(0)
+            yield left[folder][kind].pop()
+            if left[folder][kind]:
+                turn[folder].append(kind)
+            if not turn[folder]:
+                del left[folder]
 
 
 def lines_changed(text, change):
@@ -153,6 +163,8 @@ def main():
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--count", type=int, default=20)
     p.add_argument("--longest", type=float, default=6.0, help="leave out tests that take more processor seconds than this")
+    p.add_argument("--budget", type=float, default=20.0,
+                   help="ask no further test of a change after so many processor seconds (0: all are asked)")
     p.add_argument("--known", action="store_true", help="the changes of the file `known`")
     p.add_argument("--only", help="changes of lines that hold this text")
     p.add_argument("--list", action="store_true", help="say what would be changed, and run nothing")
@@ -176,7 +188,8 @@ def main():
     files = files_of(tree, folders, {f for f in place.objects if place.targets_of(f)} |
                      {f for f in place.including if not f.startswith("sim/")})
     rooms = judge.read_rooms(os.path.join(HERE, "rooms"))
-    judge_ = judge.Judge(judge.list_tests(place.build), rooms, os.path.join(ROOT, "build", "mutate", "times.json"), a.longest)
+    judge_ = judge.Judge(judge.list_tests(place.build), rooms, os.path.join(ROOT, "build", "mutate", "times.json"), a.longest,
+                         a.budget)
     equivalents = read_equivalents(os.path.join(HERE, "equivalents"))
     counts, seconds, done, broken = {}, {}, 0, 0
     until = time.monotonic() + a.minutes * 60 if a.minutes else None
@@ -191,7 +204,7 @@ def main():
             print(f"{file}:{change.line}: {change.kind}: {told(text, change)}")
             done += 1
             continue
-        folder = os.path.dirname(file) if file.startswith("sim/") else "calib"
+        folder = folder_of(file)
         tests = tests_for(judge_, place, folder, file)
         start = cpu_of_children()
         fate, what = one(place, judge_, tests, equivalents, file, text, change)
