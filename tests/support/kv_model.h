@@ -11,12 +11,14 @@
 #include "tests/support/kv_check.h"
 #include "tests/support/prop.h"
 
-enum { BLOCKS = 64, BLOCK = 4, OPEN = 6, LONGEST = 12 };
+enum { BLOCKS = 64, BLOCK = 4, OPEN = 6, LONGEST = 12, SESSIONS = 3, ENDED = -1 };
 
 typedef struct model {
     int pins[BLOCKS];
     bool here[BLOCKS], filled[BLOCKS], host[BLOCKS];
     long when[BLOCKS];                  /* in cache order: the smallest goes first */
+    int of[BLOCKS];                     /* session that keeps an idle block, or ENDED */
+    long since[SESSIONS];               /* when the session's first idle block came */
     int private_blocks, capacity, room; /* room: of host memory */
     long clock;
     rc_kv_policy policy;
@@ -29,17 +31,29 @@ static int model_used(const model *m) {
     return n;
 }
 
-static int model_oldest(const model *m, bool host) {
+static bool model_is_idle(const model *m, int i) {
+    return m->here[i] && m->pins[i] == 0;
+}
+
+static int model_oldest_in_host(const model *m) {
     int best = -1;
     for (int i = 0; i < BLOCKS; i++)
-        if ((host ? m->host[i] : m->here[i] && m->pins[i] == 0) &&
-            (best < 0 || m->when[i] < m->when[best]))
+        if (m->host[i] && (best < 0 || m->when[i] < m->when[best]))
             best = i;
     return best;
 }
 
-static void model_evict(model *m) {
-    int i = model_oldest(m, false), held = 0;
+/* Of the idle blocks of a session, or of ended ones; -1: it has none. */
+static int model_oldest(const model *m, int of) {
+    int best = -1;
+    for (int i = 0; i < BLOCKS; i++)
+        if (model_is_idle(m, i) && m->of[i] == of && (best < 0 || m->when[i] < m->when[best]))
+            best = i;
+    return best;
+}
+
+static void model_evict(model *m, int i) {
+    int held = 0;
     m->here[i] = false;
     for (int k = 0; k < BLOCKS; k++)
         held += m->host[k];
@@ -48,17 +62,31 @@ static void model_evict(model *m) {
         return;
     }
     if (held == m->room) {
-        int gone = model_oldest(m, true);
+        int gone = model_oldest_in_host(m);
         m->host[gone] = m->filled[gone] = false;
     }
     m->host[i] = true;
     m->when[i] = ++m->clock;
 }
 
+/* A block of ended sessions; when there is none, all of the session that is idle longest. */
+static void model_make_way(model *m) {
+    int ended = model_oldest(m, ENDED), longest = -1;
+    if (ended >= 0) {
+        model_evict(m, ended);
+        return;
+    }
+    for (int k = 0; k < SESSIONS; k++)
+        if (model_oldest(m, k) >= 0 && (longest < 0 || m->since[k] < m->since[longest]))
+            longest = k;
+    for (int i = model_oldest(m, longest); i >= 0; i = model_oldest(m, longest))
+        model_evict(m, i);
+}
+
 static int model_idle(const model *m) {
     int n = 0;
     for (int i = 0; i < BLOCKS; i++)
-        n += m->here[i] && m->pins[i] == 0;
+        n += model_is_idle(m, i);
     return n;
 }
 
@@ -88,7 +116,7 @@ static bool model_take(model *m, const uint32_t *id, int from, int upto, int pri
         m->host[id[i]] = false;
     }
     while (m->capacity - model_used(m) < need)
-        model_evict(m);
+        model_make_way(m);
     for (int i = from; i < upto; i++) {
         if (m->here[id[i]])
             continue;
@@ -100,16 +128,29 @@ static bool model_take(model *m, const uint32_t *id, int from, int upto, int pri
     return true;
 }
 
-static void model_release(model *m, const uint32_t *id, int count, int private_blocks) {
+static void model_release(model *m, const uint32_t *id, int count, int private_blocks, int to) {
     for (int i = count; i-- > 0;) {
         if (--m->pins[id[i]] > 0)
             continue;
         if (m->policy == RC_KV_OFF)
             m->filled[id[i]] = false;
+        m->here[id[i]] = false;
+        if (m->filled[id[i]] && to != ENDED && model_oldest(m, to) < 0)
+            m->since[to] = ++m->clock;
         m->here[id[i]] = m->filled[id[i]];
+        m->of[id[i]] = to;
         m->when[id[i]] = ++m->clock;
     }
     m->private_blocks -= private_blocks;
+}
+
+/* A node is lost while nobody holds anything. */
+static void model_clear(model *m, bool host) {
+    for (int i = 0; i < BLOCKS; i++) {
+        m->filled[i] = m->filled[i] && m->host[i] && !host;
+        m->here[i] = false;
+        m->host[i] = m->host[i] && !host;
+    }
 }
 
 typedef struct open_one {
@@ -127,6 +168,8 @@ typedef struct world {
     rc_span spans[2 * OPEN];
     rc_req at[OPEN];
     open_one all[OPEN];
+    uint64_t held; /* as the cache counts it for its owner */
+    bool whole_hits;
 } world;
 
 static bool agree(prop_case *c, const world *w) {
@@ -139,6 +182,7 @@ static bool agree(prop_case *c, const world *w) {
                w->kv->cached, model_idle(&w->m));
     PROP_CHECK(c, rc_kv_pinned_blocks(w->kv) == (uint32_t)(model_used(&w->m) - model_idle(&w->m)),
                "pinned");
+    PROP_CHECK(c, w->held == rc_kv_pinned_blocks(w->kv), "%lu held", (unsigned long)w->held);
     PROP_CHECK(c, w->kv->host == (uint32_t)host, "host");
     return true;
 }
@@ -165,10 +209,29 @@ static int draw_blocks(prop_case *c, world *w, int k) {
     *o->request = (rc_req){.span = 2 * (uint32_t)k,
                            .spans = count > (int)first ? 2 : 1,
                            .named = (uint32_t)count,
-                           .session = RC_NO_SESSION,
+                           .session = (uint32_t)prop_below(c, SESSIONS + 1),
                            .output = 9,
                            .prefix = -1};
+    if (o->request->session == SESSIONS)
+        o->request->session = RC_NO_SESSION;
     return count;
+}
+
+/* P: whole blocks, or what the trace says as soon as all of its whole blocks are there; one token is left to compute, and
+ * where only whole blocks are hits the block that it is in. */
+static int model_tokens(const world *w, const rc_req *r, int blocks) {
+    int tokens = blocks * BLOCK;
+    if (r->prefix >= 0 && blocks > 0 && blocks >= r->prefix / BLOCK)
+        tokens = r->prefix;
+    tokens = least(tokens, (int)r->input - 1);
+    return w->whole_hits ? tokens / BLOCK * BLOCK : tokens;
+}
+
+static int model_fetch(const model *m, const uint32_t *id, int blocks, int tokens) {
+    int fetch = 0;
+    for (int i = 0; i < blocks; i++)
+        fetch += m->host[id[i]] ? BLOCK : 0;
+    return least(fetch, tokens);
 }
 
 static bool draw_admit(prop_case *c, world *w, int k) {
@@ -177,14 +240,18 @@ static bool draw_admit(prop_case *c, world *w, int k) {
     int input = (int)prop_range(c, 1, count * BLOCK);
     rc_kv_match got;
     o->request->input = (uint32_t)input;
+    if (prop_one_in(c, 4))
+        o->request->prefix = (int32_t)prop_range(c, 0, input);
     int blocks = model_matched(&w->m, o->id, least(count, blocks_of(input)));
     blocks = w->m.policy == RC_KV_OFF ? 0 : blocks;
-    int match = least(blocks * BLOCK, input - 1);
+    int match = model_tokens(w, o->request, blocks);
+    int fetch = model_fetch(&w->m, o->id, blocks, match);
     o->tokens = input + extra;
     o->held = least(count, blocks_of(o->tokens));
     o->private_blocks = blocks_of(o->tokens) - o->held;
     rc_kv_match seen = rc_kv_lookup(w->kv, &w->trace, o->request);
     PROP_CHECK(c, seen.tokens == (uint32_t)match, "%u tokens, the model %d", seen.tokens, match);
+    PROP_CHECK(c, seen.fetch == (uint32_t)fetch, "%u to fetch, the model %d", seen.fetch, fetch);
     o->open = rc_kv_admit(w->kv, &w->trace, o->request, (uint64_t)o->tokens, &o->lease, &got);
     bool expected = model_take(&w->m, o->id, 0, o->held, o->private_blocks, blocks);
     PROP_CHECK(c, o->open == expected, "admitted %d, the model %d", o->open, expected);
@@ -219,6 +286,24 @@ static bool draw_grow(prop_case *c, world *w, open_one *o) {
     return true;
 }
 
+static bool draw_release(prop_case *c, world *w, open_one *o) {
+    const bool last = prop_one_in(c, 2), mine = o->request->session != RC_NO_SESSION;
+    const bool kept = w->m.policy == RC_KV_SESSION && !last && mine;
+    rc_kv_release(w->kv, o->lease, last);
+    model_release(&w->m, o->id, o->held, o->private_blocks,
+                  kept ? (int)o->request->session : ENDED);
+    o->open = false;
+    for (int i = 0; i < OPEN; i++)
+        if (w->all[i].open)
+            return true;
+    if (prop_one_in(c, 4)) {
+        const bool host = prop_one_in(c, 2);
+        rc_kv_clear(w->kv, host);
+        model_clear(&w->m, host);
+    }
+    return true;
+}
+
 static bool draw_step(prop_case *c, world *w) {
     int k = (int)prop_below(c, OPEN);
     open_one *o = &w->all[k];
@@ -233,9 +318,7 @@ static bool draw_step(prop_case *c, world *w) {
         good = draw_grow(c, w, o);
         break;
     default:
-        rc_kv_release(w->kv, o->lease, false);
-        model_release(&w->m, o->id, o->held, o->private_blocks);
-        o->open = false;
+        good = draw_release(c, w, o);
         break;
     }
     return good && agree(c, w);
@@ -244,8 +327,14 @@ static bool draw_step(prop_case *c, world *w) {
 static bool like_the_model(prop_case *c) {
     world w = {0};
     rc_error err = {0};
-    static const rc_kv_policy policies[] = {RC_KV_LRU, RC_KV_LRU, RC_KV_NONE, RC_KV_OFF};
-    rc_kv_config k = {.block = BLOCK, .requests = OPEN, .policy = policies[prop_below(c, 4)]};
+    static const rc_kv_policy policies[] = {RC_KV_LRU, RC_KV_SESSION, RC_KV_NONE, RC_KV_OFF};
+    rc_kv_config k = {.block = BLOCK,
+                      .requests = OPEN,
+                      .sessions = SESSIONS,
+                      .policy = policies[prop_below(c, 4)],
+                      .whole_hits = prop_one_in(c, 3),
+                      .held = &w.held};
+    w.whole_hits = k.whole_hits;
     k.capacity = (uint32_t)prop_range(c, 4, 40);
     k.host = prop_below(c, 2) ? (uint32_t)prop_range(c, 1, 20) : 0;
     w.m.capacity = (int)k.capacity;
