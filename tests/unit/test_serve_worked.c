@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include <math.h>
+#include "sim/forward/forward.h"
 #include "tests/support/serve.h"
 
 #define MS ((rc_time)1000000000)
@@ -15,14 +17,15 @@
 
 static rc_serve_result result;
 
-/* `rows` of arrival (s), prompt and reply as a trace of its own. Result: malloc'ed, by request. */
+/* `rows` of arrival (s), prompt and reply, or a file with a head of its own, as a trace. Result: malloc'ed, by request. */
 static rc_served *play(const char *text, const char *rows, rc_serve_options o) {
-    char path[] = "worked-XXXXXX", all[2048];
+    char path[] = "worked-XXXXXX", all[4096];
     rc_error err = {0};
     rc_served *served = NULL;
     int fd = mkstemp(path);
     assert_true(fd >= 0);
-    (void)snprintf(all, sizeof all, "arrived_at,num_prefill_tokens,num_decode_tokens\n%s", rows);
+    (void)snprintf(all, sizeof all, "%s%s",
+                   rows[0] == '0' ? "arrived_at,num_prefill_tokens,num_decode_tokens\n" : "", rows);
     assert_int_equal(write(fd, all, strlen(all)), strlen(all));
     (void)close(fd);
     (void)snprintf(all, sizeof all, "%sarrivals: {trace: %s/%s}\n", text,
@@ -151,12 +154,168 @@ static void test_exact(void **state) {
     free(each);
 }
 
+/* ---- sessions ---------------------------------------------------------------------------- */
+
+/* Eight blocks of 64. A's first turn leaves two and goes on in 10 s; B's only one leaves two; C needs six, so two must
+ * go. Of ended sessions they go first: A finds its 128 tokens again. Were A taken for ended and B not, A's were gone. */
+static void test_ended_sessions_go_first(void **state) {
+    (void)state;
+    rc_served *r =
+        run(SERVE_HEAD POOL "scheduler: {policy: prefill-first, fuse: 1}\n"
+                            "kv: {tokens: 512, policy: session}\n" COSTS,
+            "session_id,arrival_time,round_idx,prefix_len,input_len,output_len,tool_wait_after_ms\n"
+            "a,0,0,0,128,1,10000\n"
+            "b,1000,0,0,128,1,0\n"
+            "c,2000,0,0,380,1,0\n"
+            "a,10128,1,128,8,1,0\n");
+    assert_int_equal(result.done, 4);
+    assert_int_equal(result.kv_hit_tokens, 128);
+    assert_int_equal(r[3].first - r[3].arrived, 8 * MS);
+    free(r);
+    /* pools apart: the replica that prefills keeps the blocks of a session, too, when its KV has moved on */
+    r = run(SERVE_HEAD "pools: [{name: p, role: prefill, tp: 8}, {name: d, role: decode, tp: 8}]\n"
+                       "scheduler: {policy: prefill-first, fuse: 1}\n"
+                       "kv: {tokens: 512, policy: session}\n" COSTS,
+            "session_id,arrival_time,round_idx,prefix_len,input_len,output_len,tool_wait_after_ms\n"
+            "a,0,0,0,128,2,10000\n"
+            "b,1000,0,0,128,2,0\n"
+            "c,2000,0,0,380,2,0\n"
+            "a,10140,1,128,8,2,0\n");
+    assert_int_equal(result.done, 4);
+    assert_int_equal(r[3].first - r[3].arrived, 8 * MS);
+    free(r);
+}
+
+/* ---- fewer ranks than a pool has ----------------------------------------------------------- */
+
+static rc_serve fewer;
+static rc_costs *fewer_costs;
+
+static rc_time forward_ticks(int cp, const rc_schedule *schedule, int64_t t, int64_t p) {
+    const rc_sequence seq = {t, p};
+    rc_layout l = fewer.layout;
+    rc_error err = {0};
+    rc_forward out;
+    l.tp = 8;
+    l.cp = cp;
+    rc_spec spec = {.model = &fewer.model,
+                    .costs = fewer_costs,
+                    .layout = l,
+                    .phase = RC_PREFILL,
+                    .schedule = schedule,
+                    .seqs = &seq,
+                    .seq_count = 1,
+                    .eager = true,
+                    .what_if = {.slow_rank = -1, .slow_link_rank = -1}};
+    if (rc_forward_run(&spec, &out, &err) != RC_OK)
+        fail_msg("%s", err.msg);
+    return out.ticks;
+}
+
+/* The fastest of one, two and four ranks, where on fewer what is cached on the others comes first: 327,680 B a token (80
+ * layers, 8 heads of 128, K and V in bf16) over 8 connections a rank and one hop. */
+static rc_time fastest(int64_t t, int64_t p, int *best_cp) {
+    rc_time best = 0;
+    const rc_machine *m = &fewer.machine;
+    for (int cp = 1; cp <= 4; cp *= 2) {
+        const double bytes = (1.0 - cp / 4.0) * (double)p * 327680.0;
+        const rc_time more =
+            cp == 4 || p == 0 ? 0
+                              : llround((bytes / (m->peer_rate * 8 * cp) + m->hop_latency) * 1e12);
+        for (int k = 0; k < (cp > 1 ? 2 : 1); k++) {
+            const rc_schedule *s = cp == 1 ? rc_schedule_usual(RC_PREFILL, 1)
+                                           : rc_schedule_named(k ? "pass-q" : "pass-kv");
+            rc_time took = forward_ticks(cp, s, t, p) + more;
+            if (best == 0 || took < best) {
+                best = took;
+                *best_cp = cp;
+            }
+        }
+    }
+    return best;
+}
+
+/* Prompts that share 512 cached tokens, with 8 to 16,384 of their own. */
+static void test_gathering(void **state) {
+    enum { BLOCK = 512, PROMPTS = 12 };
+    static const int own[PROMPTS] = {0, 8, 64, 90, 110, 130, 150, 175, 200, 225, 260, 4096};
+    static const char head[] =
+        "serve: fewer\nmodel: llama-3.1-70b\nmachine: h100-sxm\n"
+        "pools: [{name: one, tp: 8, cp: 4, variant: oracle, dynamic_cp: true}]\n"
+        "scheduler: {policy: prefill-first, fuse: 1}\n";
+    char rows[4096], text[1024];
+    int n = 0, id = 0, won[5] = {0}, cp = 0;
+    rc_error err = {0};
+    (void)state;
+    for (int i = 0; i < PROMPTS; i++) {
+        n += snprintf(rows + n, sizeof rows - (size_t)n,
+                      "{\"timestamp\": %d, \"input_length\": %d, \"output_length\": 1, "
+                      "\"hash_ids\": [0",
+                      20000 * i, BLOCK + own[i]);
+        for (int k = 0; k < own[i]; k += BLOCK)
+            n += snprintf(rows + n, sizeof rows - (size_t)n, ", %d", ++id);
+        n += snprintf(rows + n, sizeof rows - (size_t)n, "]}\n");
+    }
+    (void)snprintf(text, sizeof text, "%ssynthetic: {requests: 1, rate: 1}\n", head);
+    assert_int_equal(serve_parse(text, &fewer, &err), RC_OK);
+    assert_int_equal(rc_costs_open(NULL, &fewer.machine, &fewer_costs, &err), RC_OK);
+    rc_served *r = run(head, rows);
+    assert_int_equal(result.done, PROMPTS);
+    for (int i = 0; i < PROMPTS; i++) {
+        const rc_time took = r[i].first - r[i].arrived;
+        const rc_time want = i ? fastest(own[i], BLOCK, &cp) : fastest(BLOCK, 0, &cp);
+        won[cp] += i > 0;
+        if (took != want)
+            fail_msg("%d new tokens: %ld ps, by hand %ld", own[i], (long)took, (long)want);
+    }
+    print_message("of %d prompts %d ran on one rank, %d on two, %d on four\n", PROMPTS - 1, won[1],
+                  won[2], won[4]);
+    assert_true(won[2] > 0 && won[4] > 0);
+    rc_costs_close(fewer_costs);
+    free(r);
+}
+
+/* ---- rates ------------------------------------------------------------------------------------ */
+
+/* --rate moves arrivals and keeps how they come: at even distances, or in bursts (cv 3 against 1 by Poisson). */
+static void test_rate_keeps_the_process(void **state) {
+    rc_error err = {0};
+    rc_trace *t = NULL;
+    char text[1024], path[1024];
+    const char *root = getenv("RC_SOURCE_DIR");
+    static rc_serve s;
+    (void)state;
+    (void)snprintf(path, sizeof path, "%s/scenarios/traces/mooncake_conversation.jsonl.xz",
+                   root ? root : ".");
+    for (int burst = 0; burst < 2; burst++) {
+        (void)snprintf(text, sizeof text, "%sarrivals: {trace: %.600s, requests: 3000, %s}\n",
+                       SERVE_HEAD POOL "kv: {tokens: 1M}\n", path,
+                       burst ? "process: gamma, cv: 3" : "process: even");
+        assert_int_equal(serve_parse(text, &s, &err), RC_OK);
+        if (rc_serve_workload(&s, 1, 4.0, &t, &err) != RC_OK)
+            fail_msg("%s", err.msg);
+        double sum = 0.0, squares = 0.0;
+        for (size_t i = 1; i < t->count; i++) {
+            const double gap = (double)(t->at[i].arrival - t->at[i - 1].arrival) / RC_PS_PER_S;
+            sum += gap;
+            squares += gap * gap;
+        }
+        const double mean = sum / 2999.0,
+                     cv = sqrt(fmax(squares / 2999.0 - mean * mean, 0.0)) / mean;
+        assert_true(burst ? fabs(mean - 0.25) < 0.05 : fabs(mean - 0.25) < 1e-9);
+        assert_true(burst ? fabs(cv - 3.0) < 0.3 : cv < 1e-3);
+        rc_trace_free(t);
+        t = NULL;
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_chunked),       cmocka_unit_test(test_prefill_first),
         cmocka_unit_test(test_recompute),     cmocka_unit_test(test_moves),
         cmocka_unit_test(test_between_steps), cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_exact),
+        cmocka_unit_test(test_exact),         cmocka_unit_test(test_ended_sessions_go_first),
+        cmocka_unit_test(test_gathering),     cmocka_unit_test(test_rate_keeps_the_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
