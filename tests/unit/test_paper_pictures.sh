@@ -19,7 +19,7 @@ echo svg >"\${1%.gp}.svg"
 KEEP
 chmod +x "$work/bin/gnuplot"
 cd "$root"
-PATH=$work/bin:$PATH "$build/ringcast" paper --draws 0 --out "$work/paper" --quiet >"$work/out" 2>&1 || {
+PATH=$work/bin:$PATH "$build/ringcast" paper --draws 0 --out "$work/paper" >"$work/out" 2>&1 || {
     cat "$work/out"
     exit 1
 }
@@ -69,6 +69,24 @@ done
 # MFU stands between nothing and all, and falls with ranks at one length (rows of 128,000 tokens: CP1 first).
 awk '$1 == 128000 && $2 != "-" { if ($2 <= 0 || $2 >= 100 || (n++ && $2 > last + 0.5)) bad = 1; last = $2 } END { exit bad || n < 4 }' \
     "$work/kept/mfu.dat" || wrong "MFU at 128000: $(awk '$1 == 128000' "$work/kept/mfu.dat" | tr '\n' ' ')"
+
+# What is printed: every row of the tables as it stands in the CSV files, to the digits shown, ...
+awk -v csv="$(cat "$work"/paper/table[45678].csv "$work/paper/points.csv")" '
+    BEGIN {
+        n = split(csv, line, "\n")
+        for (i = 1; i <= n; i++) { m = split(line[i], f, ","); if (f[10] ~ /^[0-9.e+-]+$/) predicted[f[15]] = f[10] }
+    }
+    $1 in predicted {
+        for (k = 5; k <= NF; k++) { d = $k / predicted[$1] - 1; if ($k ~ /^-?[0-9.]+$/ && d < 2e-3 && d > -2e-3) break }
+        shown++
+        if (k > NF) { print "printed otherwise: " $0 " for " predicted[$1]; bad = 1 }
+    }
+    END { if (shown < 80) { print shown " rows are printed"; bad = 1 } exit bad }' "$work/out" || wrong "rows"
+# ... and the mean error is that of the rows, without the two of the introduction, which it rounds.
+mean=$(cat "$work"/paper/table[467].csv "$work/paper/points.csv" | awk -F, '$7 == "ttft" && $14 == "false" && !/duplicate/ && !/_intro/ && $13 != "" {
+    e = $13 < 0 ? -$13 : $13; s += e; n++ } END { printf "%.2f %% %d rows", s / n, n }')
+said=$(awk '$1 == "ttft_mape_predicted" { printf "%s %s %s %s", $2, $3, $4, $5 }' "$work/out")
+[ "$mean" = "$said" ] || wrong "mean error of the rows $mean, said $said"
 
 # A gnuplot that fails fails the command, and no file of it stays.
 printf '#!/bin/sh\necho "line 1: no such colour" >&2\nexit 1\n' >"$work/bin/gnuplot"
