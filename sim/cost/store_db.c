@@ -37,6 +37,9 @@ static rc_status broken(sqlite3 *db, const char *name, rc_error *err) {
     int code = sqlite3_errcode(db);
     if (code == SQLITE_NOMEM)
         return no_memory(name, err);
+    if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
+        return rc_fail_at(err, RC_E_IO, name, 0, 0,
+                          "in use: another program holds a lock on this calibration store");
     if (code == SQLITE_NOTADB)
         return rc_fail_at(err, RC_E_SCHEMA, name, 0, 0,
                           "not a SQLite database; expected a calibration store");

@@ -162,8 +162,8 @@ def main():
     p.add_argument("folders", nargs="*")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--count", type=int, default=20)
-    p.add_argument("--longest", type=float, default=6.0, help="leave out tests that take more processor seconds than this")
-    p.add_argument("--budget", type=float, default=20.0,
+    p.add_argument("--longest", type=float, default=4.0, help="leave out tests that take more processor seconds than this")
+    p.add_argument("--budget", type=float, default=8.0,
                    help="ask no further test of a change after so many processor seconds (0: all are asked)")
     p.add_argument("--known", action="store_true", help="the changes of the file `known`")
     p.add_argument("--only", help="changes of lines that hold this text")
