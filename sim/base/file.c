@@ -18,7 +18,8 @@
 #include <unistd.h>
 
 static rc_status refuse(rc_error *err, const char *path, const char *what) {
-    return rc_fail_at(err, RC_E_IO, path, 0, 0, "%s: %s", what, strerror(errno));
+    return rc_fail_at(err, errno == ENOMEM ? RC_E_NOMEM : RC_E_IO, path, 0, 0, "%s: %s", what,
+                      strerror(errno));
 }
 
 static rc_status exists(rc_error *err, const char *path) {

@@ -69,6 +69,9 @@ static rc_status check_whole(sqlite3 *db, const char *name, rc_error *err) {
     const char *what = said ? (const char *)sqlite3_column_text(s, 0) : NULL;
     if (what == NULL)
         st = broken(db, name, err);
+    else if (strstr(what, "error code=7") !=
+             NULL) /* SQLITE_NOMEM, which the check tells as damage */
+        st = no_memory(name, err);
     else if (strcmp(what, "ok") != 0)
         st = rc_fail_at(err, RC_E_SCHEMA, name, 0, 0,
                         "truncated or damaged calibration store (%.200s)", what);

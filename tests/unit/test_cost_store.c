@@ -172,6 +172,25 @@ static void test_wrong_databases(void **state) {
 }
 
 /* Cut anywhere a store is refused as damaged, never read in part. */
+/* Another program writes to it: in use, which is no damage, and said at once. */
+static void test_locked(void **state) {
+    (void)state;
+    char path[512];
+    sqlite3 *other = NULL;
+    rc_rows *rows = NULL;
+    rc_error err = {0};
+    assert_true(syn_write(syn_path(path, sizeof path, "test_cost_store_locked"), 0.0));
+    assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN EXCLUSIVE", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(rc_store_rows(path, NULL, &rows, &err), RC_E_IO);
+    assert_string_equal(err.msg, "in use: another program holds a lock on this calibration store");
+    assert_int_equal(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(rc_store_rows(path, NULL, &rows, &err), RC_OK);
+    rc_rows_free(rows);
+    (void)sqlite3_close(other);
+    (void)unlink(path);
+}
+
 static void test_truncated(void **state) {
     (void)state;
     char path[512];
@@ -310,9 +329,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_csv_is_read),     cmocka_unit_test(test_csv_errors),
         cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_two_measurements),
-        cmocka_unit_test(test_wrong_databases), cmocka_unit_test(test_truncated),
-        cmocka_unit_test(test_sizes),           cmocka_unit_test(test_schema_1),
-        cmocka_unit_test(test_sizes_are_kept),  cmocka_unit_test(test_embedded),
+        cmocka_unit_test(test_wrong_databases), cmocka_unit_test(test_locked),
+        cmocka_unit_test(test_truncated),       cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_schema_1),        cmocka_unit_test(test_sizes_are_kept),
+        cmocka_unit_test(test_embedded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
