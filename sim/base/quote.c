@@ -22,15 +22,31 @@ static int utf8_bytes(const unsigned char *s) {
     return more == 0 || overlong || beyond ? 0 : 1 + more;
 }
 
+/* Bytes of the character at `s`, 0 when it is a control character or none. */
+static int plain_bytes(const unsigned char *s) {
+    const bool control = *s < 0x20 || *s == 0x7f || (*s == 0xc2 && s[1] < 0xa0);
+    return control ? 0 : utf8_bytes(s);
+}
+
 bool rc_text_has_control(const char *s) {
     assert(s != NULL);
     for (const unsigned char *at = (const unsigned char *)s; *at;) {
-        const int bytes = utf8_bytes(at);
-        if (bytes == 0 || *at < 0x20 || *at == 0x7f || (*at == 0xc2 && at[1] < 0xa0))
+        const int bytes = plain_bytes(at);
+        if (bytes == 0)
             return true;
         at += bytes;
     }
     return false;
+}
+
+void rc_quote_terminal(char *s) {
+    assert(s != NULL);
+    while (*s) {
+        const int bytes = plain_bytes((const unsigned char *)s);
+        if (bytes == 0 && *s != '\n' && *s != '\t')
+            *s = '?';
+        s += bytes > 0 ? bytes : 1;
+    }
 }
 
 void rc_quote_yaml(FILE *f, const char *s) {

@@ -18,6 +18,7 @@
 
 #include "calib/schema.h"
 #include "sim/base/file.h"
+#include "sim/base/journal.h"
 
 #define COLUMNS                                                                                    \
     "machine,gpu,state,op,variant,dtype,a,b,c,d,p10_s,p50_s,p90_s,samples,sm_mhz,power_w,temp_c,"  \
@@ -112,6 +113,7 @@ static rc_status open_file(const char *path, sqlite3 **db, rc_error *err) {
     (void)fclose(f);
     int code = sqlite3_open_v2(path, db, SQLITE_OPEN_READONLY, NULL);
     if (code == SQLITE_OK && must_be_mended(*db)) {
+        RC_TRY(rc_journal_check(path, err)); /* the caller closes */
         (void)sqlite3_close(*db);
         code = sqlite3_open_v2(path, db, SQLITE_OPEN_READWRITE, NULL);
     }
