@@ -99,4 +99,13 @@ done
 status_of 0 "$ringcast" validate --explain 'n1-405b8-*-p4096-*' --results results/rings/h100x1
 grep -q attention "$work/out" || wrong "nothing is explained: $(head -n 2 "$work/out")"
 status_of 0 "$ringcast" validate --by-part --results results/rings/h100x1
+# ---- calibration -----------------------------------------------------------------------------------------------
+# A store says as many rows as it was built of, in list and in show, and a store against itself differs in nothing.
+"$ringcast" calibration build results/published/h200x2.csv --out "$work/store.db" >/dev/null
+rows=$(grep -vc '^#\|^machine,' results/published/h200x2.csv)
+listed=$("$ringcast" calibration list --store "$work/store.db" | awk '!/^#/ { for (i = 1; i <= NF; i++) if ($i ~ /^[0-9]+$/) { n += $i; break } } END { print n }')
+[ "$listed" = "$rows" ] || wrong "$listed rows are listed of $rows"
+op=$(grep '^[^#]' results/published/h200x2.csv | awk -F, 'NR > 1 && $4 == "send_recv"' | wc -l)
+[ "$("$ringcast" calibration show --op send_recv --store "$work/store.db" | grep -vc '^#')" = "$op" ] || wrong "not all of $op rows are shown"
+[ "$("$ringcast" calibration export --store "$work/store.db" | grep -vc '^#\|^machine,')" = "$rows" ] || wrong "not all of $rows rows are exported"
 exit $failed
