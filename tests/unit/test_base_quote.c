@@ -114,6 +114,32 @@ static void text_is_utf8(void **state) {
     assert_true(good > 9000);
 }
 
+/* Line ends and tabs stay, as do letters of any language; a byte that is none becomes one '?'. */
+static void terminals_are_not_moved(void **state) {
+    static const char *const cases[][2] = {
+        {"a\x1b[2Jb", "a?[2Jb"},
+        {"\a\r\x7f", "???"},
+        {"x\ny\tz", "x\ny\tz"},
+        {"\xc2\x9b"
+         "31m",
+         "??31m"},
+        {"\xc3\xa4\xe2\x82\xac", "\xc3\xa4\xe2\x82\xac"},
+        {"\xff\xc3", "??"},
+        {"", ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[32];
+        (void)snprintf(text, sizeof text, "%s", cases[i][0]);
+        rc_quote_terminal(text);
+        assert_string_equal(text, cases[i][1]);
+    }
+    rc_error err = {0};
+    char all[64];
+    (void)rc_fail_at(&err, RC_E_INPUT, "f\x1b", 1, 2, "found '\x1b[1m'");
+    assert_string_equal(rc_error_text(&err, all, sizeof all), "f?:1:2: found '?[1m'");
+}
+
 static void labels_and_prose(void **state) {
     static const char text[] = "{a: \"x\\ny\", long: abcdef, empty: '', prose: \"x\\n  y\\n\", "
                                "bell: \"\\a\", cut: \"abcd\xc3\xa9\"}";
@@ -156,6 +182,7 @@ int main(void) {
         cmocka_unit_test(a_comment_stays_one),
         cmocka_unit_test(control_characters),
         cmocka_unit_test(text_is_utf8),
+        cmocka_unit_test(terminals_are_not_moved),
         cmocka_unit_test(labels_and_prose),
         cmocka_unit_test(text_that_yaml_would_read_otherwise),
     };
