@@ -50,6 +50,11 @@ is_json "$work/served.json"
 [ "$(json "$work/served.json" '$.requests')" = 200 ] || wrong "served $(json "$work/served.json" '$.requests') requests"
 status_of 0 "$ringcast" serve "$work/chosen.yaml" --quiet
 grep -q 'TTFT p95 <= 5 s: met' "$work/out" || wrong "the plan's scenario: $(grep TTFT "$work/out")"
+# What is printed of its objective is the value of the JSON, and what that leaves of the limit.
+value=$(json "$work/plan.json" '$.best.objectives[0].value_s')
+"$ringcast" plan "$work/plan.yaml" --quiet >"$work/out" 2>/dev/null
+awk -v v="$value" '/^ +TTFT p95 <= 5 s/ { for (i = 6; i <= NF; i++) { d = $i - v; if (d < 1e-4 && d > -1e-4) shown = 1; d = $i / (100 * (5 / v - 1)) - 1; if (d < 1e-3 && d > -1e-3) left = 1 } }
+    END { exit !(shown && left) }' "$work/out" || wrong "the plan prints $(grep -m1 'TTFT p95 <=' "$work/out") for $value"
 # What would narrow the forecast is a list of points that the calibrator takes.
 status_of 0 "$ringcast" plan "$work/plan.yaml" --quiet --wanted "$work/wanted.csv"
 grep -q '^# wanted' "$work/wanted.csv" || wrong "no points are wanted"
@@ -69,6 +74,15 @@ small=(--set new.points=5 --set total.points=6 --set 'cp=[1, 2, 4]' --set bootst
 is_json "$work/tune.json"
 [ "$(json "$work/tune.json" '$.machine')" = gtt ] || wrong "tune is of $(json "$work/tune.json" '$.machine')"
 grep -q '^# wanted' "$work/cells.csv" || wrong "tune wants no points"
+# Every rule that is scored is printed with its score.
+"$ringcast" tune scenarios/tune/gtt.yaml "${small[@]}" >"$work/out" 2>/dev/null
+sqlite3 -separator ' ' :memory: "SELECT json_extract(value, '\$.name'), printf('%.4f', json_extract(value, '\$.mean_regret_pct'))
+    FROM json_each(readfile('$work/tune.json'), '\$.rules') WHERE json_extract(value, '\$.split') = 'test'" >"$work/rules"
+[ "$(wc -l <"$work/rules")" -ge 10 ] || wrong "$(wc -l <"$work/rules") rules are scored"
+while read -r name mean; do
+    awk -v n="$name" -v m="$mean" '$1 == n { for (i = 2; i <= NF; i++) if ($i == m) ok = 1; times++ } END { exit !(ok && times >= 2) }' "$work/out" ||
+        wrong "rule $name of $mean % is printed as $(grep -m1 "$name" "$work/out")"
+done <"$work/rules"
 # The same figures, printed and as JSON, on one thread and on two.
 "$ringcast" tune scenarios/tune/gtt.yaml "${small[@]}" --json --threads 1 >"$work/one.json" 2>/dev/null
 grep -v wall "$work/one.json" | cmp -s - <(grep -v wall "$work/tune.json") || wrong "tune on one thread differs"
