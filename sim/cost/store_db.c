@@ -136,7 +136,7 @@ static rc_status open_embedded(sqlite3 **db, rc_error *err) {
         code =
             sqlite3_deserialize(*db, "main", (unsigned char *)(uintptr_t)bytes, (sqlite3_int64)size,
                                 (sqlite3_int64)size, SQLITE_DESERIALIZE_READONLY);
-    if (code == SQLITE_NOMEM)
+    if (code == SQLITE_NOMEM || code == SQLITE_ERROR) /* what deserialize says without memory */
         return no_memory("(built in)", err);
     if (code != SQLITE_OK)
         return rc_fail(err, RC_E_SCHEMA, "cannot open the built-in calibration store: %s",
