@@ -9,6 +9,8 @@
 #include <cmocka.h>
 #include "sim/plan/plan_internal.h"
 
+#define SECOND INT64_C(1000000000000)
+
 static void near(double got, double want) {
     if (!(fabs(got / want - 1.0) < 1e-12))
         fail_msg("%.12g, by hand %.12g", got, want);
@@ -27,8 +29,8 @@ static rc_req request(rc_time arrival, uint32_t input, uint32_t output) {
 /* A token sees half of its reply on top of the prompt: (10 * 105 + 30 * 215 + 1 * 1000.5 + 20 * 60) / 61 keys. The longest
  * request fills 1,000 tokens, for its last token is not computed on. Three seconds of arrivals. */
 static void test_sums(void **state) {
-    rc_req all[] = {request(0, 100, 10), request(RC_PS_PER_S, 200, 30),
-                    request(2 * RC_PS_PER_S, 1000, 1), request(3 * RC_PS_PER_S, 50, 20)};
+    rc_req all[] = {request(0, 100, 10), request(SECOND, 200, 30), request(2 * SECOND, 1000, 1),
+                    request(3 * SECOND, 50, 20)};
     const rc_trace t = {.at = all, .count = 4, .block = 16};
     static rc_plan p;
     rc_plan_load w;
