@@ -122,4 +122,8 @@ listed=$("$ringcast" calibration list --store "$work/store.db" | awk '!/^#/ { fo
 op=$(grep '^[^#]' results/published/h200x2.csv | awk -F, 'NR > 1 && $4 == "send_recv"' | wc -l)
 [ "$("$ringcast" calibration show --op send_recv --store "$work/store.db" | grep -vc '^#')" = "$op" ] || wrong "not all of $op rows are shown"
 [ "$("$ringcast" calibration export --store "$work/store.db" | grep -vc '^#\|^machine,')" = "$rows" ] || wrong "not all of $rows rows are exported"
+# The calibrator's times add up.
+"$build/tests/calib_fake" list >"$work/out" 2>/dev/null
+awk '$5 == "s" && $1 != "all" { full += $4; quick += $6; n++ } $1 == "all" { off = $2 - full; if (off < 0) off = -off; if (n < 10 || off > n / 2) bad = 1; seen = 1 }
+    END { exit bad || !seen }' "$work/out" || wrong "the suites' times: $(grep '^ *all' "$work/out")"
 exit $failed

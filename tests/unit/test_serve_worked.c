@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <math.h>
 #include "sim/forward/forward.h"
+#include "sim/serve/serve_report.h"
 #include "tests/support/serve.h"
 
 #define MS ((rc_time)1000000000)
@@ -152,6 +153,19 @@ static void test_exact(void **state) {
     assert_int_equal(mean[0].end, each[0].end);
     free(mean);
     free(each);
+}
+
+/* A step cost of 1.5 is stated, and with it every step of a batch that decodes alone: of a prompt of 4,000 and 199 steps
+ * at least nine tenths of the time, and all shares together are one. */
+static void test_stated_steps(void **state) {
+    (void)state;
+    double share[RC_BASIS_COUNT], sum = 0.0;
+    free(run(PLAIN "speculative: {tokens: [1], step_cost: 1.5}\n", "0,4000,200\n"));
+    rc_serve_rests(&result, share);
+    for (int b = 0; b < RC_BASIS_COUNT; b++)
+        sum += share[b];
+    assert_true(fabs(sum - 1.0) < 1e-6);
+    assert_true(share[RC_STATED] > 0.9 && share[RC_STATED] < 1.0);
 }
 
 /* ---- sessions ---------------------------------------------------------------------------- */
@@ -311,11 +325,17 @@ static void test_rate_keeps_the_process(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_chunked),       cmocka_unit_test(test_prefill_first),
-        cmocka_unit_test(test_recompute),     cmocka_unit_test(test_moves),
-        cmocka_unit_test(test_between_steps), cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_exact),         cmocka_unit_test(test_ended_sessions_go_first),
-        cmocka_unit_test(test_gathering),     cmocka_unit_test(test_rate_keeps_the_process),
+        cmocka_unit_test(test_chunked),
+        cmocka_unit_test(test_prefill_first),
+        cmocka_unit_test(test_recompute),
+        cmocka_unit_test(test_moves),
+        cmocka_unit_test(test_between_steps),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_exact),
+        cmocka_unit_test(test_stated_steps),
+        cmocka_unit_test(test_ended_sessions_go_first),
+        cmocka_unit_test(test_gathering),
+        cmocka_unit_test(test_rate_keeps_the_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
