@@ -5,6 +5,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/row_file.h"
+#include "sim/base/journal.h"
 
 #include <errno.h>
 #include <math.h>
@@ -114,6 +115,7 @@ rc_status rc_row_file_db_open(rc_row_file *s, rc_row_file_keep each, rc_error *e
     int64_t id = 0, version = 0;
     if (access(s->part, F_OK) != 0)
         RC_TRY(create(s, err));
+    RC_TRY(rc_journal_check(s->part, err));
     if (sqlite3_open(s->part, &s->db) != SQLITE_OK)
         return sql_fail(s, "cannot be opened", err);
     RC_TRY(number(s, "PRAGMA application_id", &id, err));

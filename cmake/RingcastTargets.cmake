@@ -14,7 +14,20 @@ if(RC_SANITIZE)
   target_link_options(rc_options INTERFACE -fsanitize=${RC_SANITIZE})
 endif()
 
-# rc_room(NAME DEPS room... LIBS lib...): one static library per room of sim/. A room may include
+# RC_SHARED_ROOMS: each room is a shared library, so that another version of one source file costs one small link and
+# every test and the program run with it (tests/mutate). Slower to start: not for use.
+option(RC_SHARED_ROOMS "Rooms are shared libraries (for tests/mutate)" OFF)
+if(RC_SHARED_ROOMS)
+  set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+  set(CMAKE_LINK_DEPENDS_NO_SHARED ON)
+  set(room_type SHARED)
+else()
+  set(room_type STATIC)
+endif()
+
+option(RC_COVERAGE "Rooms and the program count what of them is run (gcov)" OFF)
+
+# rc_room(NAME DEPS room... LIBS lib...): one library per room of sim/. A room may include
 # only the rooms it names here (the arrows of docs/design.md); tests/unit/test_arrows.sh checks it.
 function(rc_room name)
   cmake_parse_arguments(R "" "" "DEPS;LIBS" ${ARGN})
@@ -22,8 +35,12 @@ function(rc_room name)
   if(NOT sources)
     return()
   endif()
-  add_library(rc_${name} STATIC ${sources})
+  add_library(rc_${name} ${room_type} ${sources})
   target_link_libraries(rc_${name} PUBLIC rc_options ${R_LIBS})
+  if(RC_COVERAGE)
+    target_compile_options(rc_${name} PRIVATE --coverage)
+    target_link_options(rc_${name} PUBLIC --coverage)
+  endif()
   foreach(dep ${R_DEPS})
     target_link_libraries(rc_${name} PUBLIC rc_${dep})
   endforeach()

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include "sim/base/quote.h"
 
 #undef rc_fail /* the macros for static analysers */
 #undef rc_fail_at
@@ -63,6 +64,7 @@ const char *rc_error_text(const rc_error *err, char *buf, unsigned long size) {
         (void)snprintf(buf, size, "%s:%d: %s", err->file, err->line, err->msg);
     else
         (void)snprintf(buf, size, "%s:%d:%d: %s", err->file, err->line, err->col, err->msg);
+    rc_quote_terminal(buf); /* a message may hold what a file says */
     return buf;
 }
 

@@ -18,7 +18,8 @@
 #include <unistd.h>
 
 static rc_status refuse(rc_error *err, const char *path, const char *what) {
-    return rc_fail_at(err, RC_E_IO, path, 0, 0, "%s: %s", what, strerror(errno));
+    return rc_fail_at(err, errno == ENOMEM ? RC_E_NOMEM : RC_E_IO, path, 0, 0, "%s: %s", what,
+                      strerror(errno));
 }
 
 static rc_status exists(rc_error *err, const char *path) {
@@ -151,6 +152,9 @@ rc_status rc_path_in(char out[RC_PATH_SIZE], const char *dir, rc_error *err, con
                       RC_PATH_SIZE - 1);
 }
 
+/* More than any file that is read whole; one that never ends must not take all memory. */
+#define MOST_BYTES ((size_t)512 << 20)
+
 /* Everything from `fd`, which may be a pipe: its size is only a first guess. */
 static rc_status read_all(int fd, size_t guess, const char *path, char **text, size_t *size,
                           rc_error *err) {
@@ -169,6 +173,11 @@ static rc_status read_all(int fd, size_t guess, const char *path, char **text, s
         used += (size_t)n;
         if (used < room)
             continue;
+        if (room > MOST_BYTES) {
+            free(buf);
+            return rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot read: more than %zu MiB",
+                              MOST_BYTES >> 20);
+        }
         room *= 2;
         char *larger = realloc(buf, room + 1);
         if (!larger)

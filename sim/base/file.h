@@ -37,7 +37,8 @@ rc_status rc_outputs_check(const char *dir, const char *const *names, bool overw
 rc_status rc_path_in(char out[RC_PATH_SIZE], const char *dir, rc_error *err, const char *name, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Whole file into a malloc'ed NUL-terminated buffer (caller frees). */
+/* Whole file into a malloc'ed NUL-terminated buffer (caller frees). RC_E_IO where it does not end
+ * within a GiB or so. */
 rc_status rc_file_read(const char *path, char **text, size_t *size, rc_error *err);
 /* mkdir -p. */
 rc_status rc_make_dirs(const char *path, rc_error *err);

@@ -135,8 +135,11 @@ rc_status rc_json_write(const rc_json *j, FILE *f, rc_error *err) {
     assert(f != NULL);
     if (!j || j->failed)
         return rc_fail(err, RC_E_NOMEM, "out of memory while building JSON");
-    if (json_dumpf(j->root, f, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS)) != 0 ||
-        fputc('\n', f) == EOF)
+    errno = 0;
+    const bool dumped = json_dumpf(j->root, f, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS)) == 0;
+    if (!dumped && errno == ENOMEM)
+        return rc_fail(err, RC_E_NOMEM, "out of memory while writing JSON");
+    if (!dumped || fputc('\n', f) == EOF)
         return rc_fail(err, RC_E_IO, "cannot write JSON");
     return RC_OK;
 }

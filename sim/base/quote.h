@@ -24,6 +24,10 @@ void rc_quote_yaml(FILE *f, const char *s);
 /* As a label value of Prometheus' text exposition format, with its quotes. */
 void rc_quote_prometheus(FILE *f, const char *s);
 
+/* For a terminal, in place: what is no UTF-8 and all control characters but line ends and tabs become
+ * '?', so that no text of a file moves a cursor or sets a title. */
+void rc_quote_terminal(char *s);
+
 /* Inside a C block comment: what would end it or begin another one is pulled apart by a space. */
 void rc_quote_c_comment(FILE *f, const char *s);
 

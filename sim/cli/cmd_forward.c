@@ -184,10 +184,14 @@ static rc_status run_others(answer *a, const rc_costs *costs, rc_error *err) {
     rc_forward_ctx *ctx = rc_forward_ctx_create();
     if (!ctx)
         return rc_fail(err, RC_E_NOMEM, "out of memory for the alternatives");
-    for (int i = 0; i < a->other_count; i++)
+    rc_status st = RC_OK;
+    for (int i = 0; i < a->other_count && st == RC_OK; i++) {
         run_other(a, costs, ctx, &a->others[i]);
+        if (a->others[i].status == RC_E_NOMEM) /* which says nothing of the alternative */
+            st = rc_fail(err, RC_E_NOMEM, "%s", a->others[i].why);
+    }
     rc_forward_ctx_destroy(ctx);
-    return RC_OK;
+    return st;
 }
 
 /* The pass of `spec` in the chunks and stages of the scenario. */

@@ -18,6 +18,7 @@
 
 #include "calib/schema.h"
 #include "sim/base/file.h"
+#include "sim/base/journal.h"
 
 #define COLUMNS                                                                                    \
     "machine,gpu,state,op,variant,dtype,a,b,c,d,p10_s,p50_s,p90_s,samples,sm_mhz,power_w,temp_c,"  \
@@ -28,8 +29,18 @@
 
 /* ---- opening ------------------------------------------------------------------------------- */
 
+/* What SQLite says when it has no memory is no word about the file. */
+static rc_status no_memory(const char *name, rc_error *err) {
+    return rc_fail_at(err, RC_E_NOMEM, name, 0, 0, "out of memory for the calibration store");
+}
+
 static rc_status broken(sqlite3 *db, const char *name, rc_error *err) {
     int code = sqlite3_errcode(db);
+    if (code == SQLITE_NOMEM)
+        return no_memory(name, err);
+    if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
+        return rc_fail_at(err, RC_E_IO, name, 0, 0,
+                          "in use: another program holds a lock on this calibration store");
     if (code == SQLITE_NOTADB)
         return rc_fail_at(err, RC_E_SCHEMA, name, 0, 0,
                           "not a SQLite database; expected a calibration store");
@@ -55,12 +66,16 @@ static rc_status check_whole(sqlite3 *db, const char *name, rc_error *err) {
     if (sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &s, NULL) != SQLITE_OK)
         return broken(db, name, err);
     rc_status st = RC_OK;
-    if (sqlite3_step(s) != SQLITE_ROW)
+    const bool said = sqlite3_step(s) == SQLITE_ROW;
+    const char *what = said ? (const char *)sqlite3_column_text(s, 0) : NULL;
+    if (what == NULL)
         st = broken(db, name, err);
-    else if (strcmp((const char *)sqlite3_column_text(s, 0), "ok") != 0)
+    else if (strstr(what, "error code=7") !=
+             NULL) /* SQLITE_NOMEM, which the check tells as damage */
+        st = no_memory(name, err);
+    else if (strcmp(what, "ok") != 0)
         st = rc_fail_at(err, RC_E_SCHEMA, name, 0, 0,
-                        "truncated or damaged calibration store (%.200s)",
-                        (const char *)sqlite3_column_text(s, 0));
+                        "truncated or damaged calibration store (%.200s)", what);
     (void)sqlite3_finalize(s);
     return st;
 }
@@ -98,9 +113,12 @@ static rc_status open_file(const char *path, sqlite3 **db, rc_error *err) {
     (void)fclose(f);
     int code = sqlite3_open_v2(path, db, SQLITE_OPEN_READONLY, NULL);
     if (code == SQLITE_OK && must_be_mended(*db)) {
+        RC_TRY(rc_journal_check(path, err)); /* the caller closes */
         (void)sqlite3_close(*db);
         code = sqlite3_open_v2(path, db, SQLITE_OPEN_READWRITE, NULL);
     }
+    if (code == SQLITE_NOMEM)
+        return no_memory(path, err);
     if (code != SQLITE_OK)
         return rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot open the calibration store: %s",
                           sqlite3_errmsg(*db));
@@ -113,11 +131,16 @@ static rc_status open_embedded(sqlite3 **db, rc_error *err) {
     const unsigned char *bytes = rc_store_embedded(&size);
     if (bytes == NULL || size == 0)
         return rc_fail(err, RC_E_SCHEMA, "this program was built without a calibration store");
-    if (sqlite3_open_v2(":memory:", db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK ||
-        sqlite3_deserialize(*db, "main", (unsigned char *)(uintptr_t)bytes, (sqlite3_int64)size,
-                            (sqlite3_int64)size, SQLITE_DESERIALIZE_READONLY) != SQLITE_OK)
+    int code = sqlite3_open_v2(":memory:", db, SQLITE_OPEN_READWRITE, NULL);
+    if (code == SQLITE_OK)
+        code =
+            sqlite3_deserialize(*db, "main", (unsigned char *)(uintptr_t)bytes, (sqlite3_int64)size,
+                                (sqlite3_int64)size, SQLITE_DESERIALIZE_READONLY);
+    if (code == SQLITE_NOMEM || code == SQLITE_ERROR) /* what deserialize says without memory */
+        return no_memory("(built in)", err);
+    if (code != SQLITE_OK)
         return rc_fail(err, RC_E_SCHEMA, "cannot open the built-in calibration store: %s",
-                       sqlite3_errmsg(*db));
+                       sqlite3_errstr(code));
     return RC_OK;
 }
 
@@ -192,7 +215,9 @@ static rc_status read_rows(sqlite3 *db, const char *name, int64_t version, const
     while (st == RC_OK && (step = sqlite3_step(s)) == SQLITE_ROW) {
         rc_row x;
         row_at(s, &x);
-        if (!sane(&x))
+        if (sqlite3_errcode(db) == SQLITE_NOMEM) /* a text that could not be had reads as none */
+            st = no_memory(name, err);
+        else if (!sane(&x))
             st = rc_fail_at(err, RC_E_SCHEMA, name, 0, 0,
                             "damaged calibration store: op %s a=%lld b=%lld of machine %s has no "
                             "valid times",
@@ -231,6 +256,8 @@ rc_status rc_store_rows(const char *path, const char *machine, rc_rows **out, rc
 /* ---- writing ------------------------------------------------------------------------------- */
 
 static rc_status no_write(sqlite3 *db, const char *path, rc_error *err) {
+    if (sqlite3_errcode(db) == SQLITE_NOMEM)
+        return no_memory(path, err);
     return rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot write the calibration store: %s",
                       sqlite3_errmsg(db));
 }

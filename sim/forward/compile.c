@@ -369,7 +369,7 @@ static bool reserve_rings(rc_replay *r) {
     const rc_template *t = r->one.layers_of;
     size_t n = r->gpus, blocks = t->block_count;
     rc_time *scratch = calloc(7 * (n + 2), sizeof *scratch);
-    r->ring.host = scratch; /* the other arrays stand behind it */
+    r->ring_scratch = r->ring.host = scratch; /* the other arrays stand behind it */
     r->ring_line = calloc((RC_LEFT_COUNT + 7) * (n + 2), sizeof *r->ring_line);
     r->rings = calloc(blocks + 1, sizeof *r->rings);
     r->exchange = calloc(blocks + 1, sizeof *r->exchange);
@@ -383,7 +383,6 @@ static bool reserve_rings(rc_replay *r) {
                           &r->ring.msg,  &r->ring.next,    &r->ring.row};
     for (size_t i = 0; i < 7; i++)
         *arrays[i] = scratch + i * (n + 2);
-    r->ring_scratch = scratch;
     for (size_t b = 0; b < blocks; b++) {
         if (t->blocks[b].kind == RC_BLOCK_EXCHANGE) {
             if (!reserve_exchange(&r->exchanged[b], n))

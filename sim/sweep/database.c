@@ -5,6 +5,7 @@
  * same sweep gives the same content.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/sweep/database.h"
+#include "sim/base/journal.h"
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -73,10 +74,12 @@ rc_status sweep_db_open(sweep_db *d, const char *path, rc_error *err) {
     if (strlen(path) >= sizeof d->path)
         return rc_fail_at(err, RC_E_IO, path, 0, 0, "the path is too long");
     (void)snprintf(d->path, sizeof d->path, "%s", path);
+    RC_TRY(rc_journal_check(path, err));
     if (sqlite3_open_v2(path, &d->db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK)
         return RC_OK;
-    rc_status st = rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot open the database: %s",
-                              d->db ? sqlite3_errmsg(d->db) : "out of memory");
+    const bool starved = sqlite3_errcode(d->db) == SQLITE_NOMEM; /* of no connection, too */
+    rc_status st = rc_fail_at(err, starved ? RC_E_NOMEM : RC_E_IO, path, 0, 0,
+                              "cannot open the database: %s", sqlite3_errmsg(d->db));
     sweep_db_close(d);
     return st;
 }

@@ -37,10 +37,16 @@ static rc_status read_rows(sweep_points *p, const sweep_db *d, rc_error *err) {
     return st;
 }
 
+/* A bit a point is kept of what is done: more are more than anyone waits for, and memory that few hosts have. */
+#define MOST_POINTS INT64_C(10000000000)
+
 rc_status sweep_points_init(sweep_points *p, int64_t count, const sweep_shard *have,
                             rc_error *err) {
     assert(count >= 1);
     *p = (sweep_points){.count = count, .present = have ? 0 : count, .next = have ? 0 : count};
+    if (count > MOST_POINTS)
+        return rc_fail(err, RC_E_SIZE, "the axes make %lld points; expected at most %lld",
+                       (long long)count, (long long)MOST_POINTS);
     if (!have)
         return RC_OK;
     p->taken = calloc(1, (size_t)(count / 8 + 1));

@@ -32,10 +32,10 @@ struct rc_lines {
     kind kind;
     lzma_stream xz;
     z_stream gz;
-    bool gz_between;             /* between two members of a .gz */
-    char *buffer;                /* decoded: [from, to) of `room` */
-    size_t from, to, room, seen; /* seen: no line end in [from, seen) */
-    bool done, cut, skipping;
+    bool gz_between;                   /* between two members of a .gz */
+    char *buffer;                      /* decoded: [from, to) of `room` */
+    size_t from, to, room, seen;       /* seen: no line end in [from, seen) */
+    bool done, cut, skipping, starved; /* starved: a decoder had no memory */
     const char *why;
 };
 
@@ -123,8 +123,10 @@ rc_status rc_lines_open(const char *path, rc_lines **out, rc_error *err) {
     RC_TRY(create(path, &l, err));
     l->file = fopen(path, "rb");
     if (!l->file) {
+        const int code = errno;
         rc_lines_close(l);
-        return rc_fail_at(err, RC_E_IO, path, 0, 0, "cannot open: %s", strerror(errno));
+        return rc_fail_at(err, code == ENOMEM ? RC_E_NOMEM : RC_E_IO, path, 0, 0, "cannot open: %s",
+                          strerror(code));
     }
     (void)setvbuf(l->file, NULL, _IONBF, 0);
     return began(l, out, err);
@@ -159,6 +161,7 @@ static void decode_xz(rc_lines *l) {
     l->to = l->room - l->xz.avail_out;
     l->next = l->xz.next_in;
     l->avail = l->xz.avail_in;
+    l->starved = r == LZMA_MEM_ERROR;
     if (r == LZMA_STREAM_END)
         l->done = true;
     else if (r == LZMA_BUF_ERROR)
@@ -191,6 +194,7 @@ static void decode_gz(rc_lines *l) {
     l->next += given - l->gz.avail_in;
     l->avail -= given - l->gz.avail_in;
     l->gz_between = r == Z_STREAM_END;
+    l->starved = r == Z_MEM_ERROR;
     if (r != Z_OK && r != Z_STREAM_END && r != Z_BUF_ERROR)
         cut(l, "the gz data are corrupt");
 }
@@ -206,6 +210,8 @@ static rc_status more(rc_lines *l, rc_error *err) {
             decode_xz(l);
         else
             decode_gz(l);
+        if (l->starved)
+            return rc_fail_at(err, RC_E_NOMEM, l->name, 0, 0, "out of memory while reading");
     }
     return RC_OK;
 }

@@ -48,6 +48,9 @@ typedef struct prop_case {
     uint64_t seed;  /* what the random numbers of this case started from */
     uint64_t state; /* splitmix64 */
     unsigned size;  /* about how big the case should be, >= 1 */
+    const uint8_t
+        *bytes; /* a fuzzer's input: the first random numbers, two bytes each; else NULL */
+    size_t left;
     char why[1280]; /* filled by PROP_CHECK */
 } prop_case;
 
@@ -66,6 +69,13 @@ typedef bool (*prop_fn)(prop_case *c);
     } while (0)
 
 PROP_UNUSED static uint64_t prop_u64(prop_case *c) {
+    if (c->left >=
+        2) { /* in the low bits, of which prop_below makes use, and in the high ones of prop_unit */
+        uint64_t two = c->bytes[0] | (uint64_t)c->bytes[1] << 8;
+        c->bytes += 2;
+        c->left -= 2;
+        return two | two << 48;
+    }
     uint64_t z = (c->state += 0x9e3779b97f4a7c15u);
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
@@ -121,6 +131,17 @@ static void prop_shrink(prop_fn fn, prop_case *worst) {
             }
         }
     }
+}
+
+/* A case of a fuzz target: what the property draws is the input, and behind its end what a seed gives. Aborts, and says
+ * why, when the property does not hold. */
+PROP_UNUSED static void prop_fuzz(const char *name, prop_fn fn, const uint8_t *bytes, size_t count,
+                                  unsigned size) {
+    prop_case c = {.size = size, .bytes = bytes, .left = count};
+    if (fn(&c))
+        return;
+    (void)fprintf(stderr, "property %s failed: %s\n", name, c.why[0] ? c.why : "returned false");
+    abort();
 }
 
 /* True when the property held in every case. */

@@ -15,6 +15,7 @@
 #include "sim/base/table.h"
 
 static const char *volatile no_text = NULL;
+static char *volatile no_terminal = NULL;
 static const char *const *volatile no_names = NULL;
 static rc_error err;
 
@@ -101,6 +102,7 @@ static void test_quantities(void **state) {
     trips("text != NULL && out != NULL", (void)rc_quantity_int("1", 0, 2, nowhere, &err));
     trips("buf != NULL && size > 0", (void)rc_quantity_format(1.0, RC_DIM_TIME, buf, 0));
     trips("s != NULL", (void)rc_text_has_control(no_text));
+    trips("s != NULL", rc_quote_terminal(no_terminal));
 }
 
 static void test_quantiles(void **state) {

@@ -87,6 +87,59 @@ static void control_characters(void **state) {
         assert_true(rc_text_has_control(bad[i]));
 }
 
+/* Text is UTF-8 where jansson, which has a reader of its own, says so: all strings of one and two bytes, and 200,000
+ * of four, a byte of any kind and continuations, which hold characters of each length. */
+static void text_is_utf8(void **state) {
+    (void)state;
+    uint64_t seed = 20261127;
+    unsigned long good = 0;
+    for (uint32_t i = 1; i < 0x10000U + 200000U; i++) {
+        char s[5] = {(char)(i & 0xff), (char)(i >> 8 & 0xff), 0, 0, 0};
+        if (i >= 0x10000U) {
+            seed = seed * 6364136223846793005U + 1442695040888963407U;
+            uint32_t x = (uint32_t)(seed >> 32);
+            for (int k = 0; k < 4; k++)
+                s[k] = (char)(0x80 | (x >> (8 * k) & (k == 0 ? 0x7f : 0x3f)));
+        }
+        json_t *reference = json_string(s);
+        bool bad = reference == NULL;
+        for (const unsigned char *at = (const unsigned char *)s; *at && !bad; at++)
+            bad = *at < 0x20 || *at == 0x7f || (*at == 0xc2 && at[1] < 0xa0);
+        json_decref(reference);
+        good += !bad;
+        if (rc_text_has_control(s) != bad)
+            fail_msg("%02x %02x %02x %02x: %d", (unsigned char)s[0], (unsigned char)s[1],
+                     (unsigned char)s[2], (unsigned char)s[3], bad);
+    }
+    assert_true(good > 9000);
+}
+
+/* Line ends and tabs stay, as do letters of any language; a byte that is none becomes one '?'. */
+static void terminals_are_not_moved(void **state) {
+    static const char *const cases[][2] = {
+        {"a\x1b[2Jb", "a?[2Jb"},
+        {"\a\r\x7f", "???"},
+        {"x\ny\tz", "x\ny\tz"},
+        {"\xc2\x9b"
+         "31m",
+         "??31m"},
+        {"\xc3\xa4\xe2\x82\xac", "\xc3\xa4\xe2\x82\xac"},
+        {"\xff\xc3", "??"},
+        {"", ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[32];
+        (void)snprintf(text, sizeof text, "%s", cases[i][0]);
+        rc_quote_terminal(text);
+        assert_string_equal(text, cases[i][1]);
+    }
+    rc_error err = {0};
+    char all[64];
+    (void)rc_fail_at(&err, RC_E_INPUT, "f\x1b", 1, 2, "found '\x1b[1m'");
+    assert_string_equal(rc_error_text(&err, all, sizeof all), "f?:1:2: found '?[1m'");
+}
+
 static void labels_and_prose(void **state) {
     static const char text[] = "{a: \"x\\ny\", long: abcdef, empty: '', prose: \"x\\n  y\\n\", "
                                "bell: \"\\a\", cut: \"abcd\xc3\xa9\"}";
@@ -128,6 +181,8 @@ int main(void) {
         cmocka_unit_test(prometheus_by_its_grammar),
         cmocka_unit_test(a_comment_stays_one),
         cmocka_unit_test(control_characters),
+        cmocka_unit_test(text_is_utf8),
+        cmocka_unit_test(terminals_are_not_moved),
         cmocka_unit_test(labels_and_prose),
         cmocka_unit_test(text_that_yaml_would_read_otherwise),
     };

@@ -78,6 +78,7 @@ static void json_keeps_every_bit(void **state) {
     char text[8192];
     rc_error err = {0};
     s.variant[1][0][0] = 1234.5678901234;
+    s.price[0] = 0.125;
     rc_select_round(&s);
     assert_near(s.variant[1][0][0], 1234.57);
     rc_json *j = rc_json_create();
@@ -93,6 +94,8 @@ static void json_keeps_every_bit(void **state) {
     assert_memory_equal(&back.variant, &s.variant, sizeof s.variant);
     assert_memory_equal(&back.more, &s.more, sizeof s.more);
     assert_int_equal(back.degree[2], 4);
+    assert_int_equal(back.prices, 1);
+    assert_true(back.price[0] == 0.125);
     assert_string_equal(back.machine, "m");
 }
 

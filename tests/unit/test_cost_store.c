@@ -172,6 +172,25 @@ static void test_wrong_databases(void **state) {
 }
 
 /* Cut anywhere a store is refused as damaged, never read in part. */
+/* Another program writes to it: in use, which is no damage, and said at once. */
+static void test_locked(void **state) {
+    (void)state;
+    char path[512];
+    sqlite3 *other = NULL;
+    rc_rows *rows = NULL;
+    rc_error err = {0};
+    assert_true(syn_write(syn_path(path, sizeof path, "test_cost_store_locked"), 0.0));
+    assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN EXCLUSIVE", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(rc_store_rows(path, NULL, &rows, &err), RC_E_IO);
+    assert_string_equal(err.msg, "in use: another program holds a lock on this calibration store");
+    assert_int_equal(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(rc_store_rows(path, NULL, &rows, &err), RC_OK);
+    rc_rows_free(rows);
+    (void)sqlite3_close(other);
+    (void)unlink(path);
+}
+
 static void test_truncated(void **state) {
     (void)state;
     char path[512];
@@ -294,6 +313,52 @@ static void test_sizes_are_kept(void **state) {
     free(text);
 }
 
+static void add_copy(rc_rows *rows, const char *state, int64_t bytes, double t) {
+    syn_store s = {.rows = rows, .noise = 0.0, .seed = 1};
+    syn_add(&s, "m", state, "copy", "", "", bytes, 0, 0, 0, t, "measured");
+    assert_false(s.failed);
+}
+
+/* Three sizes in both, of times 1.1, 1 and 0.5: the middle one is as long, the middle difference is 10 %, and between it
+ * and 50 % lies the 95th percentile, nine tenths of the way. One size is only in the first, two only in the second; other
+ * states are lines of their own. */
+static void test_diff(void **state) {
+    (void)state;
+    rc_rows *a, *b;
+    rc_diff *d = NULL;
+    size_t n = 0;
+    rc_error err = {0};
+    assert_int_equal(rc_rows_create(&a, &err), RC_OK);
+    assert_int_equal(rc_rows_create(&b, &err), RC_OK);
+    add_copy(a, "burst", 1024, 1e-6);
+    add_copy(b, "burst", 1024, 1.1e-6);
+    add_copy(a, "burst", 2048, 2e-6);
+    add_copy(b, "burst", 2048, 2e-6);
+    add_copy(a, "burst", 4096, 4e-6);
+    add_copy(b, "burst", 4096, 2e-6);
+    add_copy(a, "burst", 8192, 1e-6);
+    add_copy(b, "burst", 16384, 1e-6);
+    add_copy(b, "burst", 32768, 1e-6);
+    add_copy(a, "sustained", 1024, 1e-6);
+    add_copy(b, "sustained", 2048, 1e-6);
+    assert_int_equal(rc_rows_diff(a, b, &d, &n, &err), RC_OK);
+    assert_int_equal(n, 2);
+    assert_string_equal(d[0].op, "copy");
+    assert_string_equal(d[0].state, "burst");
+    assert_null(d[0].transport);
+    assert_int_equal(d[0].both, 3);
+    assert_int_equal(d[0].only_a, 1);
+    assert_int_equal(d[0].only_b, 2);
+    assert_true(fabs(d[0].median_ratio - 1.0) < 1e-12);
+    assert_true(fabs(d[0].median_pct - 10.0) < 1e-9);
+    assert_true(fabs(d[0].p95_pct - 46.0) < 1e-9);
+    assert_string_equal(d[1].state, "sustained");
+    assert_true(d[1].both == 0 && d[1].only_a == 1 && d[1].only_b == 1 && isnan(d[1].median_ratio));
+    free(d);
+    rc_rows_free(a);
+    rc_rows_free(b);
+}
+
 static void test_embedded(void **state) {
     (void)state;
     rc_rows *r = NULL;
@@ -308,11 +373,18 @@ static void test_embedded(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_csv_is_read),     cmocka_unit_test(test_csv_errors),
-        cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_two_measurements),
-        cmocka_unit_test(test_wrong_databases), cmocka_unit_test(test_truncated),
-        cmocka_unit_test(test_sizes),           cmocka_unit_test(test_schema_1),
-        cmocka_unit_test(test_sizes_are_kept),  cmocka_unit_test(test_embedded),
+        cmocka_unit_test(test_csv_is_read),
+        cmocka_unit_test(test_csv_errors),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_two_measurements),
+        cmocka_unit_test(test_wrong_databases),
+        cmocka_unit_test(test_locked),
+        cmocka_unit_test(test_diff),
+        cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_schema_1),
+        cmocka_unit_test(test_sizes_are_kept),
+        cmocka_unit_test(test_embedded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,6 +54,14 @@ static void test_step(void **state) {
     assert_int_equal(rc_speculate(ctx, &spec, &s.speculation, &two, &err), RC_OK);
     assert_true(near(two.tokens, 1.0 + 0.8 + 0.64));
     assert_true(near(two.ttit, (two.verify + 2.0 * two.draft) / 2.44));
+    /* one layer's share of 61 of the cache; a checkpoint with two modules keeps two */
+    assert_true(fabs(two.kv / (plain.memory.kv / 61.0) - 1.0) < 1e-9);
+    rc_model more = s.model;
+    rc_spec doubled = spec;
+    more.nextn = 2;
+    doubled.model = &more;
+    assert_int_equal(rc_speculate(ctx, &doubled, &s.speculation, &one, &err), RC_OK);
+    assert_true(fabs(one.kv / two.kv - 2.0) < 1e-9);
     const rc_speculation half = {1, 0.8};
     assert_int_equal(rc_speculate(ctx, &spec, &half, &one, &err), RC_OK);
     assert_true(one.draft == two.draft && plain.time < one.verify && one.verify < two.verify);

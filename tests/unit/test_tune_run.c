@@ -168,6 +168,21 @@ static void sensitivity_has_its_sign(void **state) {
     }
 }
 
+/* Each model is asked about by its own name and heads: T* of Algorithm 1 goes with 2 N_KV / N_H where its first test
+ * decides, 1/8 for 405B and 1/2 for 8B. The run's own model answers what the run does. */
+static void models_are_their_own(void **state) {
+    (void)state;
+    const rc_tune_variation *of[8];
+    int n = 0;
+    for (int i = 0; i < run->variations; i++)
+        if (strcmp(run->variation[i].what, "model") == 0)
+            of[n++] = &run->variation[i];
+    assert_int_equal(n, run->s.sensitivity_models);
+    assert_string_equal(of[0]->label, "llama-3.1-8b");
+    assert_string_equal(of[4]->label, "llama-3.1-405b");
+    assert_true(fabs(of[0]->algorithm_1 / of[4]->algorithm_1 - 4.0) < 0.01);
+}
+
 static void as_json(const rc_tune *t, char *out, size_t size) {
     FILE *f = fmemopen(out, size, "w");
     rc_json *j = rc_tune_document(t);
@@ -215,6 +230,7 @@ int main(void) {
         cmocka_unit_test(table_4),
         cmocka_unit_test(policies_are_ordered),
         cmocka_unit_test(sensitivity_has_its_sign),
+        cmocka_unit_test(models_are_their_own),
         cmocka_unit_test(measured_file),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

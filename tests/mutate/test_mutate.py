@@ -1,0 +1,124 @@
+# What tests/mutate does with a small project: which changes it finds, draws, proves equal, sees killed and survive.
+# SPDX-License-Identifier: GPL-3.0-or-later
+import contextlib
+import io
+import os
+import sys
+import tempfile
+import unittest
+from unittest import mock
+
+import judge
+import mutants
+import mutate
+
+SOURCE = """/* a < b + 1 */
+#define LESS 1 < 2
+#include <assert.h>
+static const char *text = "a + b";
+int add(int a, int b);
+int add(int a, int b) {
+    assert(a < 100);
+    if (a == 7)
+        return b + 7;
+    return a + b;
+}
+unsigned never(unsigned a);
+unsigned never(unsigned a) {
+    return a < 0U ? 5 : 3;
+}
+"""
+PROJECT = """cmake_minimum_required(VERSION 3.25)
+project(toy C)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+add_library(rc_toy SHARED sim/toy/toy.c)
+enable_testing()
+add_executable(test_toy_add test.c)
+target_link_libraries(test_toy_add rc_toy)
+add_test(NAME test_toy_add COMMAND test_toy_add)
+"""
+TEST = "int add(int, int);\nunsigned never(unsigned);\nint main(void) { return add(1, 2) != 3 || never(1) != 3; }\n"
+
+
+def found(text):
+    return {(c.kind, c.line, text[c.start:c.end], c.new) for c in mutants.changes(text)}
+
+
+class Changes(unittest.TestCase):
+    def test_code_alone(self):
+        self.assertEqual({line for _, line, _, _ in found(SOURCE)}, {8, 9, 10, 14})
+
+    def test_kinds(self):
+        some = found(SOURCE)
+        for one in [("bound", 8, "==", "!="), ("operator", 10, "+", "-"), ("constant", 9, "7", "8"), ("constant", 9, "7", "6"),
+                    ("operator", 8, "a == 7", "!(a == 7)"), ("bound", 14, "<", "<="), ("bound", 14, "<", ">=")]:
+            self.assertIn(one, some)
+
+    def test_calls(self):
+        text = "void f(void) {\n    count(x);\n    free(x);\n    y = fmin(a, 0.5);\n    return g(true);\n}\n"
+        self.assertEqual(found(text), {("call", 2, "count(x);", ";"), ("call", 4, "fmin", "fmax"),
+                                       ("constant", 4, "0.5", "0.75"), ("constant", 5, "true", "false")})
+
+    def test_buffers_and_zero(self):
+        self.assertEqual(found("void f(void) {\n    char name[64];\n    x[0] = 0;\n}\n"),
+                         {("constant", 3, "0", "1")})
+
+
+class Toy(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.root = os.path.join(self.folder.name, "toy")
+        os.makedirs(os.path.join(self.root, "sim/toy"))
+        os.makedirs(os.path.join(self.root, "lists"))
+        for name, text in {"sim/toy/toy.c": SOURCE, "CMakeLists.txt": PROJECT, "test.c": TEST, "lists/rooms": "",
+                           "lists/equivalents": "", "lists/known": ""}.items():
+            self.write(name, text)
+
+    def tearDown(self):
+        self.folder.cleanup()
+
+    def write(self, name, text):
+        with open(os.path.join(self.root, name), "w") as f:
+            f.write(text)
+
+    def run_it(self, *args):
+        out = io.StringIO()
+        with mock.patch.object(mutate, "ROOT", self.root), mock.patch.object(mutate, "HERE", os.path.join(self.root, "lists")), \
+                mock.patch.object(sys, "argv", ["mutate", *args]), contextlib.redirect_stdout(out):
+            status = mutate.main()
+        return status, out.getvalue()
+
+    def test_all(self):
+        cwd = os.getcwd()
+        os.chdir(self.root)
+        self.addCleanup(os.chdir, cwd)
+        status, said = self.run_it("sim/toy", "--count", "100")
+        self.assertEqual(status, 0)
+        lines = said.split("\n")
+        self.assertIn("killed (test_toy_add): sim/toy/toy.c:10: return a + b;  ->  return a - b;", lines)
+        self.assertIn("survived: sim/toy/toy.c:9: return b + 7;  ->  return b - 7;", lines)
+        self.assertIn("proved equal: sim/toy/toy.c:14: return a < 0U ? 5 : 3;  ->  return a < 0U ? 6 : 3;", lines)
+        with open(os.path.join(self.root, "sim/toy/toy.c")) as f:
+            self.assertEqual(f.read(), SOURCE) # nothing is changed but in the copy
+        with open(os.path.join(self.root, "build/mutate/tree/sim/toy/toy.c")) as f:
+            self.assertEqual(f.read(), SOURCE) # and there it is put back
+        self.assertEqual(self.run_it("sim/toy", "--count", "3", "--list", "--seed", "4"),
+                         self.run_it("sim/toy", "--count", "3", "--list", "--seed", "4"))
+        entry = "sim/toy/toy.c\n- return b + 7;\n+ return b - 7;\nnobody adds to seven\n"
+        self.write("lists/known", entry)
+        self.assertEqual(self.run_it("--known")[0], 1)
+        self.write("lists/equivalents", entry)
+        status, said = self.run_it("--known")
+        self.assertEqual(status, 0)
+        self.assertIn("named equal (nobody adds to seven)", said)
+
+    def test_slow_and_failing(self):
+        quick = {"command": ["true"], "cwd": "/", "env": {}, "skip": 77}
+        self.assertEqual(judge.ask(quick, 5)[0], "passed")
+        self.assertEqual(judge.ask({**quick, "command": ["false"]}, 5)[0], "failed")
+        self.assertEqual(judge.ask({**quick, "command": ["sh", "-c", "exit 77"]}, 5)[0], "skipped")
+        self.assertEqual(judge.ask({**quick, "command": ["sleep", "30"]}, 0.1)[0], "timeout")
+
+
+if __name__ == "__main__":
+    unittest.main()

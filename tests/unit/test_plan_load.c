@@ -1,0 +1,60 @@
+/* What a plan knows of a workload, worked out by hand for four requests.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+#include "sim/plan/plan_internal.h"
+
+#define SECOND INT64_C(1000000000000)
+
+static void near(double got, double want) {
+    if (!(fabs(got / want - 1.0) < 1e-12))
+        fail_msg("%.12g, by hand %.12g", got, want);
+}
+
+static rc_req request(rc_time arrival, uint32_t input, uint32_t output) {
+    return (rc_req){.arrival = arrival,
+                    .input = input,
+                    .output = output,
+                    .after = RC_NO_REQUEST,
+                    .child = RC_NO_REQUEST,
+                    .session = RC_NO_SESSION,
+                    .prefix = -1};
+}
+
+/* A token sees half of its reply on top of the prompt: (10 * 105 + 30 * 215 + 1 * 1000.5 + 20 * 60) / 61 keys. The longest
+ * request fills 1,000 tokens, for its last token is not computed on. Three seconds of arrivals. */
+static void test_sums(void **state) {
+    rc_req all[] = {request(0, 100, 10), request(SECOND, 200, 30), request(2 * SECOND, 1000, 1),
+                    request(3 * SECOND, 50, 20)};
+    const rc_trace t = {.at = all, .count = 4, .block = 16};
+    static rc_plan p;
+    rc_plan_load w;
+    rc_error err = {0};
+    (void)state;
+    if (plan_load(&p, &t, &w, &err) != RC_OK)
+        fail_msg("%s", err.msg);
+    near(w.requests, 4.0);
+    near(w.input, 1350.0);
+    near(w.output, 61.0);
+    assert_true(w.cached == 0.0);
+    near(w.context, (10 * 105.0 + 30 * 215.0 + 1000.5 + 20 * 60.0) / 61.0);
+    assert_int_equal(w.longest, 1000);
+    assert_int_equal(w.longest_input, 1000);
+    near(w.span, 3.0);
+    double count = 0.0;
+    for (size_t i = 0; i < w.class_count; i++)
+        count += w.classes[i].count;
+    near(count, 4.0);
+    free(w.classes);
+    free(w.least);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sums)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
