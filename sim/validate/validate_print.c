@@ -13,7 +13,7 @@ static double error_pct(const rc_measured_run *x, rc_method m) {
     return 100.0 * (x->time[m] / x->measured - 1.0);
 }
 
-static rc_status print_cases(const rc_runs *r, FILE *f, rc_error *err) {
+static rc_status print_cases(const rc_runs *r, bool csv, FILE *f, rc_error *err) {
     static const rc_column columns[] = {
         {"case", "case", "", RC_LEFT},
         {"host", "host", "", RC_LEFT},
@@ -46,7 +46,7 @@ static rc_status print_cases(const rc_runs *r, FILE *f, rc_error *err) {
             rc_table_real(t, error_pct(x, (rc_method)m), 1);
         rc_table_text(t, x->why[0] ? x->why : x->transferred > 0 ? "another part's rows" : "");
     }
-    return rc_table_finish(t, false, f, err);
+    return rc_table_finish(t, csv, f, err);
 }
 
 static void share(rc_table *t, int of, int all) {
@@ -167,10 +167,14 @@ static rc_status print_crossovers(const rc_runs *r, FILE *f, rc_error *err) {
 
 rc_status rc_runs_print(const rc_runs *r, FILE *f, rc_error *err) {
     assert(f != NULL);
-    RC_TRY(print_cases(r, f, err));
+    RC_TRY(print_cases(r, false, f, err));
     (void)fputc('\n', f);
     RC_TRY(print_accuracy(r, f, err));
     return print_crossovers(r, f, err);
+}
+
+rc_status rc_runs_csv(const rc_runs *r, FILE *f, rc_error *err) {
+    return print_cases(r, true, f, err);
 }
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
@@ -227,6 +231,7 @@ static void put_case(rc_json *j, json_t *list, const rc_runs *r, const rc_measur
 rc_status rc_runs_json(const rc_runs *r, const char *path, bool overwrite, rc_error *err) {
     rc_json *j = rc_json_create();
     json_t *root = rc_json_root(j);
+    rc_json_text(j, root, "schema", "validate-1");
     put_sets(r, j, rc_json_object(j, root, "sets"), RC_BY_SIMULATION);
     json_t *base = rc_json_object(j, root, "baselines");
     put_sets(r, j, rc_json_object(j, base, "roofline"), RC_BY_ROOFLINE);
@@ -250,6 +255,8 @@ rc_status rc_runs_json(const rc_runs *r, const char *path, bool overwrite, rc_er
     list = rc_json_list(j, root, "cases");
     for (size_t i = 0; i < r->n; i++)
         put_case(j, list, r, &r->v[i]);
+    if (strcmp(path, "-") == 0)
+        return rc_json_finish(j, stdout, err);
     return rc_json_finish_as(j, path, overwrite, err);
 }
 
