@@ -1,6 +1,5 @@
 /* ringcast models, ringcast machines: what comes with the program, a row each.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,7 +89,6 @@ static rc_status list(const listing *l, int argc, char **argv, rc_error *err) {
     rc_form form;
     const rc_flag flags[] = {{"--json", RC_FLAG_BOOL, &json, NULL, "as JSON"},
                              {"--csv", RC_FLAG_BOOL, &csv, NULL, "as CSV"}};
-    assert(l->create != NULL && l->add != NULL);
     RC_TRY(rc_flags_parse(argc, argv, flags, sizeof flags / sizeof flags[0], l->usage, &part, 1,
                           &count, &helped, err));
     if (helped)

@@ -98,8 +98,9 @@ static rc_status say_plot(const rc_runs *r, const validate_flags *f, rc_error *e
 }
 
 static rc_status read_runs(const validate_flags *f, rc_runs *r, rc_error *err) {
+    char path[RC_PATH_SIZE];
     if (f->results.count == 0)
-        return rc_runs_read(r, "results/validation", err);
+        return rc_runs_read(r, rc_scenario_path("results/validation", path, sizeof path), err);
     for (size_t i = 0; i < f->results.count; i++)
         RC_TRY(rc_runs_read(r, f->results.values[i], err));
     return RC_OK;

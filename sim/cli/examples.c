@@ -9,7 +9,7 @@ enum { MOST = 4 };
 static const struct {
     const char *command;
     rc_example list[MOST];
-} all[] = {
+} examples_of[] = {
     {"forward",
      {{"ringcast forward scenarios/paper/cp4-128k.yaml", "a prefill of 128K tokens on 4 nodes"},
       {"ringcast forward scenarios/paper/cp4-128k.yaml --set tokens.new=64K --set parallel.cp=2",
@@ -29,7 +29,7 @@ static const struct {
      {{"ringcast paper --out paper --no-plots", "all tables, into the folder paper"},
       {"ringcast paper --csv --draws 0", "every row as CSV"}}},
     {"validate",
-     {{"ringcast validate --cross h200-sxm h100-sxm", "rows of one GPU predicted from another's"},
+     {{"ringcast validate --by-part --draws 0", "where forecasts and runs on real GPUs part"},
       {"ringcast validate --draw 8 --seed 7 --out cases.csv", "cases at random, to be measured"}}},
     {"choose",
      {{"ringcast choose --T 8K --P 120K --machine h100-sxm --model llama-3.1-405b --cp 4",
@@ -74,8 +74,8 @@ static const struct {
 
 const rc_example *rc_examples_of(const char *command) {
     static const rc_example none[1];
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
-        if (strcmp(all[i].command, command) == 0)
-            return all[i].list;
+    for (size_t i = 0; i < sizeof examples_of / sizeof examples_of[0]; i++)
+        if (strcmp(examples_of[i].command, command) == 0)
+            return examples_of[i].list;
     return none;
 }

@@ -15,6 +15,17 @@
 #endif
 
 /* A request begins with a dot or a quote at the start of a line; a minus is one that can be copied. */
+/* One character of UTF-8 as groff names it; returns its last byte. */
+static const char *wide(FILE *f, const char *s) {
+    unsigned char c = (unsigned char)*s;
+    int more = c >= 0xF0 ? 3 : c >= 0xE0 ? 2 : 1;
+    unsigned long code = c & (0x3FU >> more);
+    for (; more > 0 && s[1] != '\0'; more--)
+        code = code << 6 | ((unsigned char)*++s & 0x3FU);
+    (void)fprintf(f, "\\[u%04lX]", code);
+    return s;
+}
+
 static void text(FILE *f, const char *s) {
     if (*s == '.' || *s == '\'')
         (void)fputs("\\&", f);
@@ -25,8 +36,11 @@ static void text(FILE *f, const char *s) {
             (void)fputs("\\-", f);
         else if (*s == '`')
             (void)fputs("\\(oq", f);
-        else if (*s == '\n')
+        else if (*s == '\n') {
             (void)fputs("\n.br\n", f);
+            s += strspn(s + 1, " ");
+        } else if ((unsigned char)*s >= 0x80)
+            s = wide(f, s);
         else
             (void)fputc(*s, f);
     }

@@ -141,7 +141,7 @@ rc_status rc_plan_question_doc(const rc_plan_question *q, bool overwrite, rc_doc
     static const char flags[] = "the flags";
     char path[RC_PATH_SIZE], *text = NULL;
     size_t size = 0;
-    assert(q != NULL && out != NULL);
+    assert(out != NULL);
     RC_TRY(check(q, err));
     offer *offers = calloc(q->gpus.count, sizeof *offers);
     FILE *f = open_memstream(&text, &size);
