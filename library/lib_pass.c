@@ -75,10 +75,11 @@ static rc_status schedule_of(const rc_model *m, const ringcast_pass *p, const rc
                              const rc_schedule **out, rc_error *err) {
     rc_phase phase = p->decode ? RC_DECODE : RC_PREFILL;
     *out = p->variant ? rc_schedule_named(p->variant) : rc_schedule_usual(phase, p->cp);
-    if (!*out || !rc_schedule_takes(*out, phase, p->cp))
-        return rc_fail(err, RC_E_INPUT, "%s '%.60s' for a %s on %d ranks",
-                       *out ? "the schedule does not go:" : "no schedule",
-                       p->variant ? p->variant : (*out)->name,
+    if (!*out)
+        return rc_fail(err, RC_E_INPUT, "variant: no schedule '%.60s'",
+                       p->variant ? p->variant : "");
+    if (!rc_schedule_takes(*out, phase, p->cp))
+        return rc_fail(err, RC_E_INPUT, "variant: '%s' runs no %s on %d ranks", (*out)->name,
                        p->decode ? "decode step" : "prefill", p->cp);
     return rc_schedule_fits(*out, m, l, err);
 }
