@@ -78,7 +78,7 @@ static rc_status rows(const listing *l, const char *part, rc_names *names, rc_ta
     if (shown > 0)
         return RC_OK;
     rc_share_hint(folder, part ? part : "", l->ext, true, hint, sizeof hint);
-    return rc_fail(err, RC_E_INPUT, "%s: no name has '%.80s' in it%s", folder, part ? part : "",
+    return rc_fail(err, RC_E_INPUT, "%s: no name has '%.80s' in it%s", l->folder, part ? part : "",
                    hint);
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "sim/base/json.h"
+#include "sim/base/style.h"
 #include "sim/base/parallel.h"
 #include "sim/base/find.h"
 #include "sim/base/file.h"
@@ -86,10 +87,11 @@ static rc_status print_json(const rc_sweep *s, const sweep_flags *f, const rc_ra
 static void print_text(const rc_sweep *s, const sweep_flags *f, const rc_ranks *ranks,
                        const rc_sweep_report *r) {
     char library[128], text[RC_BASIS_TEXT];
+    printf("%spoints %lld: ok %lld, do not fit %lld, refused %lld%s\n",
+           rc_style_on(stdout, RC_STYLE_ANSWER), (long long)r->points, (long long)r->ok,
+           (long long)r->nofit, (long long)r->refused, rc_style_on(stdout, RC_STYLE_END));
     printf("# sweep %s (%016llx) -> %s\n", rc_sweep_name(s), (unsigned long long)rc_sweep_hash(s),
            f->run.out);
-    printf("points %lld: ok %lld, do not fit %lld, refused %lld\n", (long long)r->points,
-           (long long)r->ok, (long long)r->nofit, (long long)r->refused);
     printf("times rest on: %s\n", rc_basis_text(r->rests, text, sizeof text));
     printf("# %lld were there; %lld now in %.2f s, %.0f points/s", (long long)r->present,
            (long long)(r->points - r->present), r->wall, rate(r));

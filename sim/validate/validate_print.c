@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <math.h>
 #include <string.h>
+#include "sim/base/style.h"
 #include "sim/base/table.h"
 #include "sim/plot/gnuplot.h"
 #include "sim/validate/validate.h"
@@ -165,8 +166,20 @@ static rc_status print_crossovers(const rc_runs *r, FILE *f, rc_error *err) {
     return rc_table_finish(t, false, f, err);
 }
 
+/* The answer: of the runs that were not looked at, else of all. */
+static void print_answer(const rc_runs *r, FILE *f) {
+    rc_accuracy a = rc_runs_accuracy(r, RC_BY_SIMULATION, RC_SET_UNSEEN, NULL, NULL);
+    bool unseen = a.n > 0;
+    if (!unseen)
+        a = rc_runs_accuracy(r, RC_BY_SIMULATION, -1, NULL, NULL);
+    (void)fprintf(f, "%s%zu %sruns: median error %.2f %%, 95th percentile %.2f %%%s\n",
+                  rc_style_on(f, RC_STYLE_ANSWER), (size_t)a.n, unseen ? "unseen " : "",
+                  a.median_pct, a.p95_pct, rc_style_on(f, RC_STYLE_END));
+}
+
 rc_status rc_runs_print(const rc_runs *r, FILE *f, rc_error *err) {
     assert(f != NULL);
+    print_answer(r, f);
     RC_TRY(print_cases(r, false, f, err));
     (void)fputc('\n', f);
     RC_TRY(print_accuracy(r, f, err));
