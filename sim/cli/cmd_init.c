@@ -6,6 +6,7 @@
 #include "sim/base/file.h"
 #include "sim/cli/flags.h"
 #include "sim/cli/starters.h"
+#include "sim/schedule/schedule.h"
 
 enum { COMMENT_COLUMN = 36 };
 
@@ -34,7 +35,8 @@ static const char *value_of(const writer *w, const char *path) {
         return w->flags->machine;
     for (const rc_starter_value *v = w->s->values; v->path; v++)
         if (strcmp(v->path, path) == 0)
-            return v->value;
+            return strcmp(v->value, RC_STARTER_RING) == 0 ? rc_schedule_usual(RC_PREFILL, 2)->name
+                                                          : v->value;
     return NULL;
 }
 

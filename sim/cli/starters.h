@@ -8,6 +8,8 @@ typedef struct rc_starter_value {
     const char *path, *value; /* a section's value is its whole content, in one line */
 } rc_starter_value;
 
+#define RC_STARTER_RING "=ring" /* stands for the usual schedule of prefills on several ranks */
+
 enum { RC_STARTER_VALUES = 24 };
 typedef struct rc_starter {
     const char *kind, *about; /* "plan"; a line at the top of the file */
