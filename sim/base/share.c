@@ -9,10 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #ifndef RC_SHARE_DIR
 #define RC_SHARE_DIR "."
+#endif
+#ifndef RC_INSTALLED_SHARE
+#define RC_INSTALLED_SHARE "/usr/share/ringcast"
 #endif
 
 enum { FOLDERS_UP = 3, PATH_LENGTH = 768 };
@@ -43,15 +47,23 @@ static bool beside(const char *file) {
     return false;
 }
 
+/* The shared library that this code is in, else the program: by its own name where /proc is not
+ * mounted. */
 static void look(void) {
     char exe[PATH_LENGTH];
     Dl_info info;
+    if (dladdr((const void *)&installed, &info) != 0 && info.dli_fname &&
+        strstr(info.dli_fname, ".so") && beside(info.dli_fname))
+        return;
     ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
     exe[n > 0 ? n : 0] = '\0';
     if (beside(exe))
         return;
-    if (dladdr((const void *)&installed, &info) != 0 && info.dli_fname)
-        (void)beside(info.dli_fname);
+    const char *name = (const char *)getauxval(AT_EXECFN);
+    if (name && beside(name))
+        return;
+    if (access(RC_INSTALLED_SHARE "/models", F_OK) == 0 && access(RC_SHARE_DIR, F_OK) != 0)
+        (void)snprintf(installed, sizeof installed, "%s", RC_INSTALLED_SHARE);
 }
 
 const char *rc_share_folder(void) {
