@@ -37,7 +37,8 @@ static const struct {
       {"ringcast choose --T 8K --machine h100-sxm --model llama-3.1-70b --cp 2 --csv",
        "the alternatives as CSV"}}},
     {"tune",
-     {{"ringcast tune scenarios/tune/gtt.yaml --set new.points=4 --set total.points=4 --no-plots",
+     {{"ringcast tune scenarios/tune/gtt.yaml --set new.points=4 --set total.points=4 --set "
+       "requests.limit=20 --no-plots",
        "a coarse grid; the file's own takes a minute"}}},
     {"sweep",
      {{"ringcast sweep scenarios/sweep/tcp.yaml --out tcp.db", "every point into a database"},
