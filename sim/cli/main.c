@@ -56,7 +56,7 @@ static void usage(FILE *f) {
             fprintf(f, "  %s%-12s%s %s\n", rc_style_on(f, RC_STYLE_ANSWER), commands[i].name,
                     rc_style_on(f, RC_STYLE_END), commands[i].help);
     fprintf(
-        f, "\n`ringcast COMMAND --help` lists the flags of a command and shows examples.\n"
+        f, "\n`ringcast help COMMAND` lists the flags of a command and shows examples.\n"
            "Models, machines and scenarios that are not in the current folder are those that came\n"
            "with the program, or those of the folder that $RINGCAST_SHARE names.\n");
 }
@@ -77,6 +77,10 @@ static rc_status run(int argc, char **argv, rc_error *err) {
     if (argc < 2) {
         usage(stderr);
         return RC_E_USAGE;
+    }
+    if (strcmp(argv[1], "help") == 0 && argc == 3) {
+        char help[] = "--help", *own[] = {argv[0], argv[2], help, NULL};
+        return dispatch(3, own, err);
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0) {
