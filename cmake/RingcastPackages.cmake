@@ -15,7 +15,7 @@ if(RC_MPI)
   find_package(MPI 3.0 COMPONENTS C QUIET)
 endif()
 if(NOT MPI_C_FOUND)
-  message(STATUS "MPI: SKIPPED (not found, or RC_MPI=OFF): sweeps run in one process, the calibrator on one node")
+  rc_skipped("MPI: SKIPPED (not found, or RC_MPI=OFF): sweeps run in one process, the calibrator on one node")
 endif()
 
 # RC_STATIC_DEPS: the libraries above go into the binaries, which then start on a machine that has

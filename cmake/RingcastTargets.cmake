@@ -1,3 +1,15 @@
+# What a build leaves out is said at its end, where it is seen: rc_skipped(TEXT) keeps a line for it.
+function(rc_skipped text)
+  string(REPLACE ";" "," text "${text}") # a list's own sign
+  set_property(GLOBAL APPEND PROPERTY RC_SKIPPED "${text}")
+endfunction()
+function(rc_say_skipped)
+  get_property(skipped GLOBAL PROPERTY RC_SKIPPED)
+  foreach(text ${skipped})
+    message(STATUS "${text}")
+  endforeach()
+endfunction()
+
 # rc_options: the flags every C target of the project is compiled with.
 add_library(rc_options INTERFACE)
 target_compile_options(rc_options INTERFACE

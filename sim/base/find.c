@@ -116,3 +116,10 @@ rc_status rc_share_path(const char *folder, const char *name, const char *ext, c
     rc_share_hint(full, name, ext, true, hint, sizeof hint);
     return rc_fail(err, RC_E_IO, "no %s/%s%s%s", folder, name, ext, hint);
 }
+
+const char *rc_scenario_path(const char *name, char *buf, size_t size) {
+    if (name[0] == '/' || access(name, F_OK) == 0)
+        return name;
+    int n = snprintf(buf, size, "%s/%s", rc_share_folder(), name);
+    return n > 0 && (size_t)n < size && access(buf, F_OK) == 0 ? buf : name;
+}

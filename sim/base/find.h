@@ -1,9 +1,8 @@
 /* Where a file is that a scenario or a flag names: a model, a machine, a trace, a table.
  *
  * One rule for all of them. A name is looked for beside the scenario file, then in the current
- * folder, then in the folder of its kind that comes with the program ($RINGCAST_SHARE, or where it
- * was built): the first that is there is taken. A name without the extension of its kind, and
- * without a '/', stands for NAME and that extension. A name that starts with '/' is taken as it is.
+ * folder, then in the data folder of its kind (share.h): the first that is there is taken. A name without the
+ * extension of its kind, and without a '/', stands for NAME and that extension. A name that starts with '/' is taken as it is.
  *
  * A scenario is no machine, even when it has the machine's name: a file with a top-level key
  * `scenario`, `serve`, `tune`, `plan` or `sweep` is passed over where a machine is looked for.
@@ -30,7 +29,20 @@ rc_status rc_find_named(const rc_node *at, const char *key, const char *folder, 
  * that is not there is an error that says what was meant, or what there is. */
 rc_status rc_share_path(const char *folder, const char *name, const char *ext, char *out,
                         size_t size, rc_error *err);
-/* find_hint.c: what to say beside "there is no such file": the name that was meant, else, with
+/* Path of a scenario or a trace that a user named: as it stands where that is there, else below the
+ * data folder where it is there, so that "scenarios/serve/mooncake.yaml" is found from any folder. A
+ * name that is nowhere stays as it is. Returns buf. */
+const char *rc_scenario_path(const char *name, char *buf, size_t size);
+
+enum { RC_NAMES = 256, RC_NAME_SIZE = 96 };
+typedef struct rc_names {
+    char name[RC_NAMES][RC_NAME_SIZE];
+    size_t count;
+} rc_names;
+/* find_hint.c: names, without their extension and in order, of a folder's files with it; those over
+ * RC_NAMES, and those too long, are left out. */
+void rc_share_names(const char *folder, const char *ext, rc_names *out);
+/* What to say beside "there is no such file": the name that was meant, else, with
  * `list`, what `folder` holds; "" when there is nothing to say. */
 void rc_share_hint(const char *folder, const char *name, const char *ext, bool list, char *out,
                    size_t size);

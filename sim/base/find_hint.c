@@ -13,18 +13,13 @@
 #include <string.h>
 #include "sim/base/find.h"
 
-enum { NAMES = 256, NAME_SIZE = 96, LISTED = 24 };
-
-typedef struct name_list {
-    char name[NAMES][NAME_SIZE];
-    size_t count;
-} name_list;
+enum { NAMES = RC_NAMES, NAME_SIZE = RC_NAME_SIZE, LISTED = 24 };
 
 static int by_name(const void *a, const void *b) {
     return strcmp(a, b);
 }
 
-static void read_folder(const char *folder, const char *ext, name_list *out) {
+void rc_share_names(const char *folder, const char *ext, rc_names *out) {
     DIR *dir = opendir(folder);
     size_t end = strlen(ext);
     out->count = 0;
@@ -69,7 +64,7 @@ static void add(char *out, size_t size, const char *before, const char *name, co
 
 /* The name that is this one, else those that begin with it, up to three; false when there is none.
  * Appends "'a' or 'b'". */
-static bool same_names(const name_list *l, const char *word, char *out, size_t size) {
+static bool same_names(const rc_names *l, const char *word, char *out, size_t size) {
     char own[NAME_SIZE];
     int found = 0;
     for (size_t i = 0; i < l->count; i++) {
@@ -90,7 +85,7 @@ static bool same_names(const name_list *l, const char *word, char *out, size_t s
 }
 
 /* One slip in the letters, and the same digits. */
-static const char *misspelt(const name_list *l, const char *word) {
+static const char *misspelt(const rc_names *l, const char *word) {
     const char *list[NAMES + 1] = {NULL};
     char digits[NAME_SIZE], own[NAME_SIZE];
     size_t n = 0;
@@ -114,11 +109,11 @@ static const char *misspelt(const name_list *l, const char *word) {
 void rc_share_hint(const char *folder, const char *name, const char *ext, bool list, char *out,
                    size_t size) {
     char word[NAME_SIZE];
-    name_list *l = malloc(sizeof *l);
+    rc_names *l = malloc(sizeof *l);
     out[0] = '\0';
     if (!l)
         return;
-    read_folder(folder, ext, l);
+    rc_share_names(folder, ext, l);
     plain(name, ext, word, sizeof word);
     char near[4 * NAME_SIZE] = "";
     if (!same_names(l, word, near, sizeof near) && !strchr(name, '/') && misspelt(l, name))

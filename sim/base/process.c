@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "sim/base/outputs.h"
+#include "sim/base/style.h"
 
 static pthread_mutex_t words_lock = PTHREAD_MUTEX_INITIALIZER;
 static char last_program[32], last_words[1024];
@@ -119,7 +120,8 @@ static int close_output(void) {
 static void say(const char *program, const rc_error *err) {
     char text[1200];
     if (err->msg[0] != '\0') /* without words: another rank of the job has said it */
-        (void)fprintf(stderr, "%s: %s\n", program, rc_error_text(err, text, sizeof text));
+        (void)fprintf(stderr, "%s%s:%s %s\n", rc_style_on(stderr, RC_STYLE_FAULT), program,
+                      rc_style_on(stderr, RC_STYLE_END), rc_error_text(err, text, sizeof text));
 }
 
 /* Whether one of these signals has been taken, or waits to be. */

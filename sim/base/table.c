@@ -8,6 +8,7 @@
 #include "sim/base/table.h"
 #include "sim/base/arena.h"
 #include "sim/base/csv.h"
+#include "sim/base/style.h"
 #include <assert.h>
 #include <math.h>
 #include <stdarg.h>
@@ -222,15 +223,16 @@ rc_status rc_table_print(const rc_table *t, FILE *f, rc_error *err) {
         if (have > w[i % n])
             w[i % n] = have;
     }
+    const char *aside = rc_style_on(f, RC_STYLE_ASIDE), *end = rc_style_on(f, RC_STYLE_END);
     for (size_t i = 0; i < t->note_count; i++)
-        (void)fprintf(f, "# %s\n", t->notes[i]);
-    (void)fputs("# ", f);
+        (void)fprintf(f, "%s# %s%s\n", aside, t->notes[i], end);
+    (void)fprintf(f, "%s# ", aside);
     for (size_t c = 0; c < n; c++)
         put_cell(f, t->columns[c].name, w[c], t->columns[c].align, c + 1 == n);
-    (void)fputs("\n# ", f);
+    (void)fprintf(f, "%s\n%s# ", end, aside);
     for (size_t c = 0; c < n; c++)
         put_cell(f, unit_of(&t->columns[c]), w[c], t->columns[c].align, c + 1 == n);
-    (void)fputc('\n', f);
+    (void)fprintf(f, "%s\n", end);
     for (size_t i = 0; i < t->cell_count; i++) {
         size_t c = i % n;
         if (c == 0)

@@ -5,13 +5,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include "sim/base/error.h"
+#include "sim/cli/form.h"
 
 typedef struct rc_leave_out_flags {
     const char *store;   /* where no file is named; NULL: the embedded one */
     const char *machine; /* of the rows; NULL: each that has measured rows of ops */
     const char *op, *by; /* NULL: all; row */
     const char *state;   /* NULL: burst */
-    bool each, csv;
+    bool each;
+    rc_form form;
 } rc_leave_out_flags;
 
 rc_status rc_cmd_calibration_leave_out(const char *const *files, size_t count,

@@ -17,6 +17,7 @@
 #include "sim/cli/calibration_import.h"
 #include "sim/cli/calibration_leave_out.h"
 #include "sim/cli/flags.h"
+#include "sim/cli/form.h"
 #include "sim/cost/ops.h"
 #include "sim/cost/store.h"
 #include "sim/cost/store_tools.h"
@@ -28,7 +29,8 @@ typedef struct calibration_flags {
     const char *format, *gpu, *source, *transport, *by, *state;
     rc_many card;
     int64_t ranks, nodes;
-    bool csv, apart, overwrite, each;
+    bool json, csv, apart, overwrite, each;
+    rc_form form;
 } calibration_flags;
 
 static bool same_series(const rc_row *a, const rc_row *b) {
@@ -37,7 +39,7 @@ static bool same_series(const rc_row *a, const rc_row *b) {
            strcmp(a->state, b->state) == 0 && strcmp(a->source, b->source) == 0;
 }
 
-static rc_status list(const rc_rows *rows, bool csv, rc_error *err) {
+static rc_status list(const rc_rows *rows, rc_form form, rc_error *err) {
     static const rc_column columns[] = {
         {"machine", "machine", "", RC_LEFT}, {"op", "op", "", RC_LEFT},
         {"variant", "variant", "", RC_LEFT}, {"dtype", "dtype", "", RC_LEFT},
@@ -60,7 +62,7 @@ static rc_status list(const rc_rows *rows, bool csv, rc_error *err) {
         rc_table_text(t, r->source);
         from = i + 1;
     }
-    return rc_table_finish(t, csv, stdout, err);
+    return rc_form_table(t, form, "calibration-list-1", err);
 }
 
 /* Sizes that few rows have, or that nearly all have alike: shown where some row differs. */
@@ -93,7 +95,7 @@ static bool differs(const rc_rows *rows, const char *op, int i) {
     return false;
 }
 
-static rc_status show(const rc_rows *rows, const char *op, bool csv, rc_error *err) {
+static rc_status show(const rc_rows *rows, const char *op, rc_form form, rc_error *err) {
     static const rc_column columns[] = {
         {"machine", "machine", "", RC_LEFT},
         {"state", "state", "", RC_LEFT},
@@ -138,7 +140,7 @@ static rc_status show(const rc_rows *rows, const char *op, bool csv, rc_error *e
             if (shown[k])
                 rc_table_int(t, size_of(r, k));
     }
-    return rc_table_finish(t, csv, stdout, err);
+    return rc_form_table(t, form, "calibration-show-1", err);
 }
 
 static rc_status build(const char *const *files, size_t count, const char *out, rc_error *err) {
@@ -161,7 +163,7 @@ static rc_status build(const char *const *files, size_t count, const char *out, 
     return st;
 }
 
-static rc_status diff(const char *const *files, size_t count, bool csv, rc_error *err) {
+static rc_status diff(const char *const *files, size_t count, rc_form form, rc_error *err) {
     rc_rows *sets[2] = {NULL, NULL};
     rc_diff *d = NULL;
     size_t n = 0;
@@ -195,7 +197,7 @@ static rc_status diff(const char *const *files, size_t count, bool csv, rc_error
         rc_table_real(t, d[i].p95_pct, 2);
     }
     if (st == RC_OK)
-        st = rc_table_finish(t, csv, stdout, err);
+        st = rc_form_table(t, form, "calibration-diff-1", err);
     else
         rc_table_destroy(t);
     free(d);
@@ -293,7 +295,7 @@ static rc_status export_rows(const char *const *files, size_t count, const calib
 static rc_status from_store(const calibration_flags *f, bool is_list, rc_error *err) {
     rc_rows *rows = NULL;
     RC_TRY(rc_store_rows(f->store, f->machine, &rows, err));
-    rc_status st = is_list ? list(rows, f->csv, err) : show(rows, f->op, f->csv, err);
+    rc_status st = is_list ? list(rows, f->form, err) : show(rows, f->op, f->form, err);
     rc_rows_free(rows);
     return st;
 }
@@ -320,7 +322,7 @@ static rc_status dispatch(const calibration_flags *f, const char *const *args, s
     if (strcmp(verb, "build") == 0)
         return build(args, count, f->out, err);
     if (strcmp(verb, "diff") == 0)
-        return diff(args, count, f->csv, err);
+        return diff(args, count, f->form, err);
     if (strcmp(verb, "merge") == 0)
         return merge(args, count, f, err);
     if (strcmp(verb, "export") == 0)
@@ -330,7 +332,7 @@ static rc_status dispatch(const calibration_flags *f, const char *const *args, s
         return rc_cmd_calibration_import(args, count, f->format, &how, f->out, f->overwrite, err);
     }
     if (strcmp(verb, "leave-out") == 0) {
-        rc_leave_out_flags how = {f->store, f->machine, f->op, f->by, f->state, f->each, f->csv};
+        rc_leave_out_flags how = {f->store, f->machine, f->op, f->by, f->state, f->each, f->form};
         return rc_cmd_calibration_leave_out(args, count, &how, err);
     }
     if (strcmp(verb, "list") == 0 || strcmp(verb, "show") == 0)
@@ -374,7 +376,8 @@ rc_status rc_cmd_calibration(int argc, char **argv, rc_error *err) {
         {"--state", RC_FLAG_TEXT, &f.state, "NAME",
          "leave-out: points of this clock state, burst or sustained (default: burst)"},
         {"--each", RC_FLAG_BOOL, &f.each, NULL, "leave-out: every point by itself"},
-        {"--csv", RC_FLAG_BOOL, &f.csv, NULL, "as CSV"},
+        {"--json", RC_FLAG_BOOL, &f.json, NULL, "list, show, diff, leave-out: as JSON"},
+        {"--csv", RC_FLAG_BOOL, &f.csv, NULL, "the same: as CSV"},
         {"--overwrite", RC_FLAG_BOOL, &f.overwrite, NULL, "replace an existing CSV file"},
     };
     const char *args[MAX_FILES];
@@ -387,6 +390,7 @@ rc_status rc_cmd_calibration(int argc, char **argv, rc_error *err) {
         args, MAX_FILES, &count, &helped, err));
     if (helped)
         return RC_OK;
+    RC_TRY(rc_form_of(f.json, f.csv, &f.form, err));
     if (count == 0)
         return rc_fail(err, RC_E_USAGE,
                        "calibration needs a verb: list, show, build, diff, merge, "

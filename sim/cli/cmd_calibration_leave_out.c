@@ -246,7 +246,8 @@ rc_status rc_cmd_calibration_leave_out(const char *const *files, size_t count,
     if (st == RC_OK && told == 0)
         st = rc_fail(err, RC_E_INPUT, "no measured rows of such an op, machine and clock state");
     if (st == RC_OK)
-        st = rc_table_finish(t, f->csv, stdout, err);
+        st = rc_form_table(
+            t, f->form, f->each ? "calibration-leave-out-each-1" : "calibration-leave-out-1", err);
     else
         rc_table_destroy(t);
     rc_rows_free(sorted);

@@ -7,12 +7,14 @@
 #include <string.h>
 #include "sim/base/json.h"
 #include "sim/base/quantity.h"
+#include "sim/base/style.h"
 #include "sim/base/table.h"
 #include "sim/choose/alternatives.h"
 #include "sim/choose/launch.h"
 #include "sim/choose/select.h"
 #include "sim/base/file.h"
 #include "sim/cli/flags.h"
+#include "sim/cli/form.h"
 #include "sim/cli/wanted_report.h"
 #include "sim/cost/basis.h"
 #include "sim/base/find.h"
@@ -29,7 +31,8 @@ typedef struct choose_flags {
     const char *t, *p, *model, *machine, *rule, *ffn, *store, *wanted, *launch;
     rc_many sets;
     int64_t cp, tp, dcp, dp, ep, batch;
-    bool json;
+    bool json, csv;
+    rc_form form;
 } choose_flags;
 
 typedef struct rates {
@@ -85,6 +88,7 @@ static rc_status parse(int argc, char **argv, choose_flags *f, bool *helped, rc_
         {"--launch", RC_FLAG_TEXT, &f->launch, "ENGINE",
          "the command line of the fastest alternative that vllm or sglang ships"},
         {"--json", RC_FLAG_BOOL, &f->json, NULL, "everything, as JSON"},
+        {"--csv", RC_FLAG_BOOL, &f->csv, NULL, "the alternatives, as CSV"},
     };
     const char *args[1];
     size_t count;
@@ -97,6 +101,7 @@ static rc_status parse(int argc, char **argv, choose_flags *f, bool *helped, rc_
         return RC_OK;
     if (!f->t || !f->machine || !f->model || f->cp == 0)
         return rc_fail(err, RC_E_USAGE, "choose needs --T, --machine, --model and --cp");
+    RC_TRY(rc_form_of(f->json, f->csv, &f->form, err));
     return rc_output_check(f->wanted, false, err);
 }
 
@@ -252,10 +257,10 @@ static const char *why_not(const question *q, const rc_alternative *best) {
     return "the answer is one of the two rings, pass-kv and pass-q";
 }
 
-static void print_basis(const char *label, const rc_alternative *a) {
+static void print_basis(const char *whose, const rc_alternative *a) {
     char text[RC_BASIS_TEXT];
     if (a)
-        printf("%-10s %s of its critical path\n", label,
+        printf("rests on   %s%s of its critical path\n", whose,
                rc_basis_text(a->basis, text, sizeof text));
 }
 
@@ -270,26 +275,27 @@ static const char *alternative_text(const question *q, const rc_alternative *a, 
     return buf;
 }
 
+/* What is fastest, and why it is not what was asked for: the end of the answer's line. */
 static void print_fastest(const question *q, const rc_alternative *best) {
     const rc_alternative *own = answered(q);
+    char words[128];
+    if (own)
+        printf("%s %.3f ms", q->layout.cp > 1 ? ":" : ", and so", 1e3 * own->time);
     if (!best)
         return;
     if (best == own) {
-        printf("fastest    the answer, %.3f ms\n", 1e3 * best->time);
+        printf(", the fastest");
         return;
     }
-    char words[128];
-    printf("fastest    CP%d %s, %.3f ms", best->cp,
+    printf("; fastest CP%d %s, %.3f ms", best->cp,
            alternative_text(q, best, best->schedule->name, words, sizeof words), 1e3 * best->time);
     if (own)
         printf(" (%+.2f %%)", 100.0 * (best->time / own->time - 1.0));
-    printf(", is not the answer: %s\n", why_not(q, best));
-    print_basis("  rests on", best);
+    if (q->layout.cp > 1)
+        printf(": %s", why_not(q, best));
 }
 
-static void print_answer(const question *q, const choose_flags *f) {
-    double own = time_of(q, q->answer), other = time_of(q, (rc_choice)(1 - (int)q->answer));
-    int best = rc_alternative_best(q->other, q->others);
+static void print_head(const question *q) {
     printf("# T %lld new and P %lld cached tokens (miss rate %.4g %%), batch %d: %s on %s, CP%d x "
            "TP%d, FFN weights %s\n",
            (long long)q->t, (long long)q->p, 100.0 * (double)q->t / (double)(q->t + q->p), q->batch,
@@ -299,13 +305,22 @@ static void print_answer(const question *q, const choose_flags *f) {
         rc_forward_assumption(&q->machine, rc_choice_schedule(q->answer), q->layout.cp, RC_PREFILL);
     if (assumed)
         printf("# %s\n", assumed);
+}
+
+static void print_answer(const question *q, const choose_flags *f) {
+    double own = time_of(q, q->answer), other = time_of(q, (rc_choice)(1 - (int)q->answer));
+    int at = rc_alternative_best(q->other, q->others);
+    const rc_alternative *best = at >= 0 ? &q->other[at] : NULL;
+    printf("%s", rc_style_on(stdout, RC_STYLE_ANSWER));
     if (q->layout.cp == 1)
-        printf("answer     none: one rank, there is no ring\n");
+        printf("answer     none: one rank, there is no ring");
     else if (!isfinite(own) && !isfinite(other) && !q->by_rule && !q->by_table)
-        printf("answer     none: neither ring can be run\n");
+        printf("answer     none: neither ring can be run");
     else
-        printf("answer     %s, says %s%s\n", rc_choice_name(q->answer), f->rule,
+        printf("answer     %s, says %s%s", rc_choice_name(q->answer), f->rule,
                q->by_rule ? " with achieved C and BW" : "");
+    print_fastest(q, best);
+    printf("%s\n", rc_style_on(stdout, RC_STYLE_END));
     if (q->layout.cp > 1 && isfinite(own) && isfinite(other))
         printf("margin     %+.3f ms, %+.2f %% to %s (predicted)\n", 1e3 * (other - own),
                100.0 * (other / own - 1.0), rc_choice_name((rc_choice)(1 - (int)q->answer)));
@@ -313,8 +328,9 @@ static void print_answer(const question *q, const choose_flags *f) {
         printf("margin     not known: %s be run\n", isfinite(own)     ? "the other cannot"
                                                     : isfinite(other) ? "it cannot"
                                                                       : "neither can");
-    print_basis("rests on", answered(q));
-    print_fastest(q, best >= 0 ? &q->other[best] : NULL);
+    print_basis("", answered(q));
+    if (best != answered(q))
+        print_basis("the fastest: ", best);
     if (q->ship)
         printf("launch     %s (CP%d %s, %.3f ms)\n", q->line, q->ship->cp, q->ship->schedule->name,
                1e3 * q->ship->time);
@@ -323,6 +339,7 @@ static void print_answer(const question *q, const choose_flags *f) {
             "degree     CP%d of at most %d by the tuned rule, time alone\n",
             rc_select_degree(&q->table, 0, (double)q->t, (double)q->p, q->batch, 1, q->layout.cp),
             q->layout.cp);
+    print_head(q);
 }
 
 /* The fastest alternative that the engine ships, with its line. */
@@ -466,7 +483,7 @@ static void json_fastest(const question *q, rc_json *j, json_t *root) {
 
 static rc_status print_json(const question *q, const choose_flags *f, const rc_table *others,
                             const rc_table *rules, rc_error *err) {
-    rc_json *j = rc_json_create();
+    rc_json *j = rc_form_json("choose-1");
     json_t *root = rc_json_root(j);
     double own = time_of(q, q->answer), other = time_of(q, (rc_choice)(1 - (int)q->answer));
     rc_json_text(j, root, "answer", q->layout.cp == 1 ? "none" : rc_choice_name(q->answer));
@@ -508,8 +525,10 @@ static rc_status print_json(const question *q, const choose_flags *f, const rc_t
 static rc_status show(const question *q, const choose_flags *f, rc_error *err) {
     rc_table *others = alternatives_table(q), *rules = NULL;
     rc_status st = rules_table(q, &rules, err);
-    if (st == RC_OK && f->json) {
+    if (st == RC_OK && f->form == RC_FORM_JSON) {
         st = print_json(q, f, others, rules, err);
+    } else if (st == RC_OK && f->form == RC_FORM_CSV) {
+        st = rc_table_csv(others, stdout, err);
     } else if (st == RC_OK) {
         print_answer(q, f);
         st = rc_table_print(others, stdout, err);
@@ -549,7 +568,7 @@ static rc_status report_wanted(const question *q, const choose_flags *f, rc_erro
             passes[n++] = rc_alternative_spec(&q->model, costs, &q->layout, &q->other[at[i]], seqs,
                                               (size_t)q->batch);
     if (st == RC_OK)
-        st = rc_wanted_report(passes, n, f->wanted, !f->json, err);
+        st = rc_wanted_report(passes, n, f->wanted, f->form == RC_FORM_TEXT, err);
     rc_costs_close(costs);
     free(seqs);
     return st;

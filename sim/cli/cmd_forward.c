@@ -5,11 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include "sim/base/clock.h"
+#include "sim/base/find.h"
 #include "sim/base/file.h"
 #include "sim/base/json.h"
+#include "sim/base/style.h"
 #include "sim/base/table.h"
 #include "sim/choose/launch.h"
 #include "sim/cli/flags.h"
+#include "sim/cli/form.h"
 #include "sim/cli/machine_json.h"
 #include "sim/cli/op_sources.h"
 #include "sim/cli/wanted_report.h"
@@ -79,7 +82,8 @@ static rc_status parse(int argc, char **argv, forward_flags *f, bool *helped, rc
     if (count == 0)
         return rc_fail(err, RC_E_USAGE, "forward needs a scenario file");
     f->file = args[0];
-    return RC_OK;
+    rc_form form;
+    return rc_form_of(f->json, f->csv, &form, err);
 }
 
 /* ---- what the other variants would have taken ---------------------------------------- */
@@ -241,6 +245,38 @@ static rc_table *breakdown_table(const answer *a) {
     return t;
 }
 
+static const char *caution_of(const answer *a, const rc_schedule *schedule, int cp) {
+    return rc_forward_caution(&a->scenario.machine, schedule, cp, a->scenario.phase);
+}
+
+/* The fastest of the alternatives that carry no caution, if it beats what was asked for; else NULL. */
+static const alternative *faster(const answer *a) {
+    const alternative *best = NULL;
+    for (int i = 0; i < a->other_count; i++) {
+        const alternative *o = &a->others[i];
+        if (o->status == RC_OK && caution_of(a, o->schedule, o->layout.cp) == NULL &&
+            o->time < (best ? best->time : a->result.time))
+            best = o;
+    }
+    return best;
+}
+
+/* The time, then in one line what was asked for and what is fastest. */
+static void print_answer(const answer *a) {
+    const rc_forward *r = &a->result;
+    const alternative *best = faster(a);
+    const rc_layout *own = &a->scenario.layout;
+    printf("%s%s_ms %.3f  (p5 %.3f, p95 %.3f)%s\n", rc_style_on(stdout, RC_STYLE_ANSWER), metric(a),
+           1e3 * r->time, 1e3 * r->p5, 1e3 * r->p95, rc_style_on(stdout, RC_STYLE_END));
+    printf("asked for: CP%d x TP%d %s", own->cp, own->tp, a->scenario.schedule->name);
+    if (best)
+        printf("; fastest of the alternatives: CP%d x TP%d %s, %.3f ms (%+.1f %%)\n",
+               best->layout.cp, best->layout.tp, best->schedule->name, 1e3 * best->time,
+               100.0 * (best->time / r->time - 1.0));
+    else
+        printf("; no alternative without a caution is faster\n");
+}
+
 static void print_head(const answer *a) {
     const rc_scenario *s = &a->scenario;
     const rc_forward *r = &a->result;
@@ -260,8 +296,6 @@ static void print_head(const answer *a) {
     const char *assumed = rc_forward_assumption(&s->machine, s->schedule, s->layout.cp, s->phase);
     if (assumed)
         printf("# %s\n", assumed);
-    printf("%s_ms %.3f  (p5 %.3f, p95 %.3f)\n", metric(a), 1e3 * r->time, 1e3 * r->p5,
-           1e3 * r->p95);
     printf("FLOP rate %.1f TFLOP/s per GPU, MFU %.1f %% of %.0f TFLOP/s\n", r->flop_rate / 1e12,
            100.0 * r->mfu, s->machine.bf16_rate / 1e12);
     printf("communication: exposed %.3f ms, hidden %.3f ms\n", 1e3 * r->exposed_comm,
@@ -290,10 +324,6 @@ static void print_memory(const rc_memory *m, const rc_machine *machine) {
            m->buffers / 1e9, m->runtime / 1e9, machine->memory_fraction, machine->memory / 1e9);
 }
 
-static const char *caution_of(const answer *a, const rc_schedule *schedule, int cp) {
-    return rc_forward_caution(&a->scenario.machine, schedule, cp, a->scenario.phase);
-}
-
 static void print_basis(const answer *a) {
     char text[RC_BASIS_TEXT];
     const char *caution = caution_of(a, a->scenario.schedule, a->scenario.layout.cp);
@@ -319,25 +349,9 @@ static void print_other(const answer *a, const alternative *o) {
                caution ? ": " : "", caution ? caution : "");
 }
 
-/* The fastest of the alternatives that carry no caution, if it beats what was asked for; else NULL. */
-static const alternative *faster(const answer *a) {
-    const alternative *best = NULL;
-    for (int i = 0; i < a->other_count; i++) {
-        const alternative *o = &a->others[i];
-        if (o->status == RC_OK && caution_of(a, o->schedule, o->layout.cp) == NULL &&
-            o->time < (best ? best->time : a->result.time))
-            best = o;
-    }
-    return best;
-}
-
 static void print_others(const answer *a) {
-    const alternative *best = faster(a);
     for (int i = 0; i < a->other_count; i++)
         print_other(a, &a->others[i]);
-    if (best)
-        printf("fastest of these: CP%d x TP%d %s, not the %s that was asked for\n", best->layout.cp,
-               best->layout.tp, best->schedule->name, a->scenario.schedule->name);
 }
 
 static void print_speculation(const answer *a) {
@@ -370,6 +384,7 @@ static void json_speculation(rc_json *j, json_t *root, const answer *a) {
 
 static rc_status print_text(const answer *a, rc_error *err) {
     rc_table *t = breakdown_table(a);
+    print_answer(a);
     print_head(a);
     rc_status st = rc_table_print(t, stdout, err);
     rc_table_destroy(t);
@@ -438,7 +453,7 @@ static void json_others(rc_json *j, json_t *root, const answer *a) {
 static rc_json *answer_json(const answer *a) {
     const rc_scenario *s = &a->scenario;
     const rc_forward *r = &a->result;
-    rc_json *j = rc_json_create();
+    rc_json *j = rc_form_json("forward-1");
     json_t *root = rc_json_root(j);
     rc_json_text(j, root, "scenario", s->name);
     rc_json_text(j, root, "model", s->model.name);
@@ -600,12 +615,14 @@ rc_status rc_cmd_forward(int argc, char **argv, rc_error *err) {
     forward_flags f = {0};
     answer a = {0};
     rc_costs *costs = NULL;
+    char path[RC_PATH_SIZE];
     bool helped;
     RC_TRY(parse(argc, argv, &f, &helped, err));
     if (helped)
         return RC_OK;
     RC_TRY(rc_output_check(f.wanted, false, err));
-    RC_TRY(rc_scenario_load(f.file, f.sets.values, f.sets.count, &a.scenario, err));
+    RC_TRY(rc_scenario_load(rc_scenario_path(f.file, path, sizeof path), f.sets.values,
+                            f.sets.count, &a.scenario, err));
     rc_status st = f.launch ? print_launch(&f, &a.scenario, err)
                             : rc_costs_open(f.store, &a.scenario.machine, &costs, err);
     if (st == RC_OK && !f.launch)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "sim/base/table.h"
 #include "sim/cli/flags.h"
+#include "sim/cli/form.h"
 #include "sim/keys/keys.h"
 #include "sim/schedule/schedule.h"
 
@@ -47,7 +48,7 @@ static void print_markdown(const rc_key *k, size_t count) {
 
 /* ---- text ----------------------------------------------------------------------------------- */
 
-static rc_status print_text(const rc_key *k, size_t count, rc_error *err) {
+static rc_status print_keys(const rc_key *k, size_t count, rc_form form, rc_error *err) {
     static const rc_column columns[] = {
         {"key", "key", "", RC_LEFT},     {"values", "values", "", RC_LEFT},
         {"range", "range", "", RC_LEFT}, {"default", "default", "", RC_LEFT},
@@ -64,7 +65,7 @@ static rc_status print_text(const rc_key *k, size_t count, rc_error *err) {
         rc_table_text(t, changes_of(&k[i], changes, sizeof changes));
         rc_table_text(t, k[i].meaning);
     }
-    return rc_table_finish(t, false, stdout, err);
+    return rc_form_table(t, form, "keys-1", err);
 }
 
 /* ---- schedules ------------------------------------------------------------------------------ */
@@ -89,7 +90,7 @@ static void print_schedules_markdown(void) {
     }
 }
 
-static rc_status print_schedules(rc_error *err) {
+static rc_status print_schedules(rc_form form, rc_error *err) {
     static const rc_column columns[] = {
         {"schedule", "schedule", "", RC_LEFT}, {"ranks", "ranks", "", RC_LEFT},
         {"prefill", "prefill", "", RC_LEFT},   {"decode", "decode", "", RC_LEFT},
@@ -105,32 +106,36 @@ static rc_status print_schedules(rc_error *err) {
         rc_table_text(t, yes_if(rc_schedule_takes(s, RC_MIXED, 1)));
         rc_table_text(t, s->summary);
     }
-    return rc_table_finish(t, false, stdout, err);
+    return rc_form_table(t, form, "schedules-1", err);
 }
 
 rc_status rc_cmd_keys(int argc, char **argv, rc_error *err) {
     static const char schedules[] = "schedules";
-    bool markdown = false, helped;
+    bool markdown = false, json = false, csv = false, helped;
+    rc_form form;
     const rc_flag flags[] = {
-        {"--markdown", RC_FLAG_BOOL, &markdown, NULL, "the table as it stands in docs/"}};
+        {"--markdown", RC_FLAG_BOOL, &markdown, NULL, "the table as it stands in docs/"},
+        {"--json", RC_FLAG_BOOL, &json, NULL, "as JSON"},
+        {"--csv", RC_FLAG_BOOL, &csv, NULL, "as CSV"}};
     const char *args[1], *names[RC_KEYS_FILES + 2] = {0};
     size_t count;
     RC_TRY(rc_flags_parse(
         argc, argv, flags, sizeof flags / sizeof flags[0],
         "usage: ringcast keys machine|forward|sweep|tune|serve|plan|schedules "
-        "[--markdown]\n"
+        "[flags]\n"
         "What a file of that kind may say, and `--set KEY=VALUE` may change; or what "
         "schedules there are.",
         args, 1, &count, &helped, err));
     if (helped)
         return RC_OK;
+    RC_TRY(rc_form_of(json, csv, &form, err));
     if (count == 0)
         return rc_fail(err, RC_E_USAGE,
                        "keys needs the kind of file: machine, forward, sweep, tune, serve or plan; "
                        "or schedules");
     if (strcmp(args[0], schedules) == 0) {
         if (!markdown)
-            return print_schedules(err);
+            return print_schedules(form, err);
         print_schedules_markdown();
         return RC_OK;
     }
@@ -141,7 +146,7 @@ rc_status rc_cmd_keys(int argc, char **argv, rc_error *err) {
             continue;
         const rc_key *k = rc_keys_of((rc_key_file)f, &count);
         if (!markdown)
-            return print_text(k, count, err);
+            return print_keys(k, count, form, err);
         print_markdown(k, count);
         return RC_OK;
     }

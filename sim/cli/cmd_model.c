@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 #include "sim/cli/flags.h"
+#include "sim/cli/form.h"
+#include "sim/cli/model_rows.h"
 #include "sim/base/find.h"
 #include "sim/model/notes.h"
 #include "sim/schedule/layer.h"
@@ -129,6 +131,7 @@ static void add_kinds(rc_json *j, json_t *o, const rc_model *m) {
 
 static void add_json(rc_json *j, json_t *o, const rc_model *m, const rc_notes *notes) {
     const rc_quant *q = &m->quant;
+    rc_json_text(j, o, "schema", "model-1");
     rc_json_text(j, o, "model", m->name);
     rc_json_text(j, o, "architecture", m->architecture);
     rc_json_int(j, o, "layers", m->layers);
@@ -160,16 +163,20 @@ static void add_json(rc_json *j, json_t *o, const rc_model *m, const rc_notes *n
 
 rc_status rc_cmd_model(int argc, char **argv, rc_error *err) {
     const char *names[MAX_MODELS];
-    bool json = false, helped = false;
+    bool json = false, csv = false, helped = false;
+    rc_form form;
     size_t count = 0;
-    const rc_flag flags[] = {{"--json", RC_FLAG_BOOL, &json, NULL, "everything, as JSON"}};
-    RC_TRY(rc_flags_parse(argc, argv, flags, 1, "usage: ringcast model NAME|FILE... [flags]", names,
+    const rc_flag flags[] = {{"--json", RC_FLAG_BOOL, &json, NULL, "everything, as JSON"},
+                             {"--csv", RC_FLAG_BOOL, &csv, NULL, "the sizes, as CSV"}};
+    RC_TRY(rc_flags_parse(argc, argv, flags, 2, "usage: ringcast model NAME|FILE... [flags]", names,
                           MAX_MODELS, &count, &helped, err));
     if (helped)
         return RC_OK;
+    RC_TRY(rc_form_of(json, csv, &form, err));
     if (count == 0)
         return rc_fail(err, RC_E_USAGE, "model needs the name of a model, or its config.json");
     rc_json *j = json ? rc_json_create_list() : NULL;
+    rc_table *t = csv ? rc_model_rows() : NULL;
     rc_status st = RC_OK;
     for (size_t i = 0; i < count && st == RC_OK; i++) {
         rc_model m;
@@ -182,11 +189,16 @@ rc_status rc_cmd_model(int argc, char **argv, rc_error *err) {
         rc_model_notes(&m, &l, 0, &notes);
         if (json)
             add_json(j, rc_json_object(j, rc_json_root(j), NULL), &m, &notes);
+        else if (csv)
+            rc_model_row(t, &m);
         else
             print(&m, &notes);
     }
     if (st == RC_OK && json)
         return rc_json_finish(j, stdout, err);
+    if (st == RC_OK && csv)
+        return rc_table_finish(t, true, stdout, err);
+    rc_table_destroy(t);
     rc_json_destroy(j);
     return st;
 }

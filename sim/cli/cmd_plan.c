@@ -5,9 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include "sim/base/clock.h"
+#include "sim/base/find.h"
 #include "sim/base/file.h"
 #include "sim/base/parallel.h"
 #include "sim/cli/flags.h"
+#include "sim/cli/form.h"
+#include "sim/cli/plan_question.h"
 #include "sim/cli/wanted_report.h"
 #include "sim/model/notes.h"
 #include "sim/plan/plan_file.h"
@@ -16,12 +19,29 @@
 typedef struct plan_flags {
     const char *file, *store, *plot, *out, *wanted;
     rc_many sets;
+    rc_plan_question asked; /* where there is no file */
     int64_t threads, simulations;
-    bool json, overwrite, quiet, flips;
+    bool json, csv, overwrite, quiet, flips;
+    rc_form form;
 } plan_flags;
 
 static rc_status parse(int argc, char **argv, plan_flags *f, bool *helped, rc_error *err) {
     const rc_flag flags[] = {
+        {"--model", RC_FLAG_TEXT, &f->asked.model, "NAME", "without a file: a model"},
+        {"--trace", RC_FLAG_TEXT, &f->asked.trace, "FILE", "without a file: the requests"},
+        {"--gpus", RC_FLAG_MANY, &f->asked.gpus, "M:N@PRICE",
+         "without a file: N GPUs of a machine that can be had, and the price of a GPU-hour "
+         "(h100-sxm:64@2.0)"},
+        {"--ttft", RC_FLAG_TEXT, &f->asked.ttft, "TIME",
+         "without a file: limit of the 95th "
+         "percentile of TTFT (5s)"},
+        {"--ttit", RC_FLAG_TEXT, &f->asked.ttit, "TIME", "without a file: the same of TTIT (50ms)"},
+        {"--requests", RC_FLAG_INT, RC_WHOLE(&f->asked.requests, 1, 100000000), "N",
+         "without a file: of the trace, cut or repeated (default: all)"},
+        {"--rate", RC_FLAG_TEXT, &f->asked.rate, "R",
+         "without a file: requests or sessions per second (default: the trace's own times)"},
+        {"--save", RC_FLAG_TEXT, &f->asked.save, "FILE.yaml",
+         "without a file: write the plan file that these flags stand for"},
         {"--out", RC_FLAG_TEXT, &f->out, "FILE.yaml", "the chosen plan as a scenario of `serve`"},
         {"--plot", RC_FLAG_TEXT, &f->plot, "DIR", "draw price and p95 TTFT as DIR/plan-NAME.png"},
         {"--overwrite", RC_FLAG_BOOL, &f->overwrite, NULL, "replace existing files"},
@@ -37,18 +57,28 @@ static rc_status parse(int argc, char **argv, plan_flags *f, bool *helped, rc_er
         {"--threads", RC_FLAG_INT, RC_WHOLE(&f->threads, 1, RC_PARALLEL_MAX), "N",
          "default: one a core"},
         {"--json", RC_FLAG_BOOL, &f->json, NULL, "everything, as JSON"},
+        {"--csv", RC_FLAG_BOOL, &f->csv, NULL, "the best, the runners-up and the front, as CSV"},
         {"--quiet", RC_FLAG_BOOL, &f->quiet, NULL, "no progress"},
     };
     const char *args[1];
     size_t count;
     RC_TRY(rc_flags_parse(argc, argv, flags, sizeof flags / sizeof flags[0],
-                          "usage: ringcast plan PLAN.yaml [flags]", args, 1, &count, helped, err));
+                          "usage: ringcast plan PLAN.yaml [flags]\n"
+                          "       ringcast plan --model M --trace T --gpus MACHINE:N@PRICE --ttft "
+                          "TIME --ttit TIME [flags]",
+                          args, 1, &count, helped, err));
     if (*helped)
         return RC_OK;
-    if (count == 0)
-        return rc_fail(err, RC_E_USAGE, "plan needs a plan file");
-    f->file = args[0];
-    return RC_OK;
+    bool asked = rc_plan_is_asked(&f->asked);
+    if (count > 0 && asked)
+        return rc_fail(err, RC_E_USAGE,
+                       "--model, --trace, --gpus, --ttft, --ttit, --requests, --rate and --save go "
+                       "without a plan file");
+    if (count == 0 && !asked)
+        return rc_fail(err, RC_E_USAGE,
+                       "plan needs a plan file, or flags that say as much (--help)");
+    f->file = count > 0 ? args[0] : NULL;
+    return rc_form_of(f->json, f->csv, &f->form, err);
 }
 
 /* A scenario names its machine's file and has no place for changes to it: what --out writes would
@@ -92,16 +122,18 @@ static rc_status report_wanted(const rc_plan_file *file, const plan_flags *f,
     x.prefill.tp = x.decode.tp = o->tp;
     x.prefill.cp = o->cp;
     x.decode.cp = o->decode > 0 ? o->decode_cp : o->cp;
-    return rc_wanted_served(&x, f->wanted, !f->json, err);
+    return rc_wanted_served(&x, f->wanted, f->form == RC_FORM_TEXT, err);
 }
 
 static rc_status show(rc_plan_file *file, const plan_flags *f, const rc_plan_answer *a,
                       rc_error *err) {
     bool drawn = false;
-    RC_TRY(f->json ? rc_plan_json(file, a, err) : rc_plan_print(file, a, err));
+    RC_TRY(f->form == RC_FORM_JSON  ? rc_plan_json(file, a, err)
+           : f->form == RC_FORM_CSV ? rc_plan_csv(file, a, err)
+                                    : rc_plan_print(file, a, err));
     if (f->plot)
         RC_TRY(rc_plan_plot(file, a, f->plot, f->overwrite, &drawn, err));
-    if (f->plot && !drawn && !f->json)
+    if (f->plot && !drawn && f->form == RC_FORM_TEXT)
         printf("# not drawn: gnuplot is not installed, or nothing fits\n");
     if (f->out && a->best >= 0)
         RC_TRY(rc_plan_save_scenario(file, a, f->out, f->overwrite, err));
@@ -149,6 +181,16 @@ static rc_status run(rc_plan_file *file, const plan_flags *f, rc_error *err) {
     return st;
 }
 
+static rc_status open_file(const plan_flags *f, rc_plan_file *out, rc_error *err) {
+    char path[RC_PATH_SIZE];
+    rc_doc *doc = NULL;
+    if (f->file)
+        return rc_plan_open(rc_scenario_path(f->file, path, sizeof path), f->sets.values,
+                            f->sets.count, out, err);
+    RC_TRY(rc_plan_question_doc(&f->asked, f->overwrite, &doc, err));
+    return rc_plan_read(doc, f->sets.values, f->sets.count, out, err);
+}
+
 rc_status rc_cmd_plan(int argc, char **argv, rc_error *err) {
     plan_flags f = {0};
     bool helped;
@@ -158,7 +200,7 @@ rc_status rc_cmd_plan(int argc, char **argv, rc_error *err) {
     rc_plan_file *file = calloc(1, sizeof *file);
     if (!file)
         return rc_fail(err, RC_E_NOMEM, "out of memory for a plan");
-    rc_status st = rc_plan_open(f.file, f.sets.values, f.sets.count, file, err);
+    rc_status st = open_file(&f, file, err);
     if (st == RC_OK) {
         file->plan.threads = (int)f.threads;
         file->plan.quiet = f.quiet;

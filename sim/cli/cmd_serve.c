@@ -4,10 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "sim/base/find.h"
 #include "sim/base/file.h"
 #include "sim/base/parallel.h"
 #include "sim/choose/launch.h"
 #include "sim/cli/flags.h"
+#include "sim/cli/form.h"
 #include "sim/cli/wanted_report.h"
 #include "sim/model/notes.h"
 #include "sim/plot/gnuplot.h"
@@ -21,7 +23,8 @@ typedef struct serve_flags {
     const char *store, *out, *rates, *rate, *requests, *prometheus, *inferencex, *wanted, *launch;
     rc_many sets;
     int64_t seed, replications, points, threads;
-    bool json, stats, exact, compare, quiet, overwrite;
+    bool json, csv, stats, exact, compare, quiet, overwrite;
+    rc_form form;
 } serve_flags;
 
 static rc_status parse(int argc, char **argv, serve_flags *f, bool *helped, rc_error *err) {
@@ -56,6 +59,7 @@ static rc_status parse(int argc, char **argv, serve_flags *f, bool *helped, rc_e
         {"--out", RC_FLAG_TEXT, &f->out, "DIR", "plots, series.csv, histograms.csv, result.json"},
         {"--overwrite", RC_FLAG_BOOL, &f->overwrite, NULL, "replace files that exist"},
         {"--json", RC_FLAG_BOOL, &f->json, NULL, "everything, as JSON"},
+        {"--csv", RC_FLAG_BOOL, &f->csv, NULL, "the latencies, or the points of --rates, as CSV"},
         {"--stats", RC_FLAG_BOOL, &f->stats, NULL, "Little's law, passes, events, wall time"},
         {"--quiet", RC_FLAG_BOOL, &f->quiet, NULL, "no progress line"},
     };
@@ -67,6 +71,7 @@ static rc_status parse(int argc, char **argv, serve_flags *f, bool *helped, rc_e
                           MAX_SCENARIOS, &f->file_count, helped, err));
     if (*helped)
         return RC_OK;
+    RC_TRY(rc_form_of(f->json, f->csv, &f->form, err));
     if (f->file_count == 0)
         return rc_fail(err, RC_E_USAGE, "serve needs a scenario file");
     if (f->file_count > 1 && !f->rates)
@@ -148,9 +153,11 @@ static rc_status write_files(const one_run *o, const serve_flags *f, rc_error *e
 static rc_status show(const rc_serve *s, const rc_serve_result *r, const serve_flags *f,
                       rc_error *err) {
     rc_notes_print(&r->notes, stderr);
-    if (!f->json)
+    if (f->form == RC_FORM_CSV)
+        return rc_serve_csv(r, stdout, err);
+    if (f->form == RC_FORM_TEXT)
         return rc_serve_print(s, r, f->stats || f->compare, stdout, err);
-    rc_json *j = rc_json_create();
+    rc_json *j = rc_form_json("serve-1");
     rc_serve_json(s, r, j, rc_json_root(j));
     return rc_json_finish(j, stdout, err);
 }
@@ -191,7 +198,7 @@ static rc_status report_wanted(const rc_serve *s, const rc_serve_result *r, cons
     x.prefill.cp = prefill->cp;
     x.decode.tp = decode->tp;
     x.decode.cp = decode->cp;
-    return rc_wanted_served(&x, f->wanted, !f->json, err);
+    return rc_wanted_served(&x, f->wanted, f->form == RC_FORM_TEXT, err);
 }
 
 static uint64_t seed_of(const serve_flags *f, const rc_serve *s) {
@@ -267,7 +274,7 @@ static rc_status replicate(const rc_serve *s, const serve_flags *f, const rc_cos
     RC_TRY(rc_replicate(s, costs, rate, (int)f->replications, seed_of(f, s), (int)f->threads,
                         f->exact, &r, err));
     rc_status st = show(s, r.all, f, err);
-    if (st == RC_OK && !f->json)
+    if (st == RC_OK && f->form == RC_FORM_TEXT)
         print_spread(&r);
     if (st == RC_OK && f->prometheus)
         st = rc_serve_prometheus(s, r.all, f->prometheus, f->overwrite, err);
@@ -307,15 +314,23 @@ static rc_status single(const serve_flags *f, rc_serve *s, const rc_costs *costs
 
 /* ---- a curve -------------------------------------------------------------------------- */
 
+static rc_status print_curves(const serve_flags *f, const rc_curve *curves, int count,
+                              rc_error *err) {
+    if (f->form != RC_FORM_JSON)
+        return rc_curve_print(curves, count, f->form == RC_FORM_CSV, stdout, err);
+    rc_json *j = rc_form_json("serve-rates-1");
+    rc_curve_json(curves, count, j, rc_json_root(j));
+    return rc_json_finish(j, stdout, err);
+}
+
 static rc_status show_curves(const serve_flags *f, const rc_curve *curves, int count,
                              rc_error *err) {
     for (int i = 0; i < count; i++)
         if (curves[i].count > 0)
             rc_notes_print(&curves[i].points[0].result->notes, stderr);
+    rc_status st = print_curves(f, curves, count, err);
     rc_json *j = rc_json_create();
     rc_curve_json(curves, count, j, rc_json_root(j));
-    rc_status st =
-        f->json ? rc_json_write(j, stdout, err) : rc_curve_print(curves, count, stdout, err);
     if (st == RC_OK && f->out) {
         char path[RC_PATH_SIZE];
         bool drawn = true;
@@ -385,8 +400,10 @@ static rc_status print_launches(const serve_flags *f, const rc_serve *s, rc_erro
 
 static rc_status with_files(const serve_flags *f, rc_serve *serves, rc_costs **costs,
                             rc_error *err) {
+    char path[RC_PATH_SIZE];
     for (size_t i = 0; i < f->file_count; i++) {
-        RC_TRY(rc_serve_load(f->files[i], f->sets.values, f->sets.count, &serves[i], err));
+        RC_TRY(rc_serve_load(rc_scenario_path(f->files[i], path, sizeof path), f->sets.values,
+                             f->sets.count, &serves[i], err));
         if (f->launch) {
             RC_TRY(print_launches(f, &serves[i], err));
             continue;

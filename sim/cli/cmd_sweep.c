@@ -4,9 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 #include "sim/base/json.h"
+#include "sim/base/style.h"
 #include "sim/base/parallel.h"
+#include "sim/base/find.h"
 #include "sim/base/file.h"
 #include "sim/cli/flags.h"
+#include "sim/cli/form.h"
 #include "sim/cli/wanted_report.h"
 #include "sim/cost/basis.h"
 #include "sim/model/notes.h"
@@ -18,6 +21,7 @@ typedef struct sweep_flags {
     rc_sweep_options run;
     int64_t threads;
     bool json, csv;
+    rc_form form;
 } sweep_flags;
 
 static rc_status parse(int argc, char **argv, sweep_flags *f, bool *helped, rc_error *err) {
@@ -38,6 +42,7 @@ static rc_status parse(int argc, char **argv, sweep_flags *f, bool *helped, rc_e
         {"--batch", RC_FLAG_INT, RC_WHOLE(&f->run.batch, 1, 1 << 20), "N",
          "rows a transaction (default: about four transactions a second)"},
         {"--json", RC_FLAG_BOOL, &f->json, NULL, "the summary, as JSON"},
+        {"--csv", RC_FLAG_BOOL, &f->csv, NULL, "all rows of the database, as CSV"},
         {"--quiet", RC_FLAG_BOOL, &f->run.quiet, NULL, "neither progress nor summary"},
     };
     const char *args[1];
@@ -51,6 +56,7 @@ static rc_status parse(int argc, char **argv, sweep_flags *f, bool *helped, rc_e
         return rc_fail(err, RC_E_USAGE, "sweep needs a scenario file and --out FILE.db");
     f->run.threads = (int)f->threads;
     f->file = args[0];
+    RC_TRY(rc_form_of(f->json, f->csv, &f->form, err));
     return rc_output_check(f->wanted, false, err);
 }
 
@@ -60,7 +66,7 @@ static double rate(const rc_sweep_report *r) {
 
 static rc_status print_json(const rc_sweep *s, const sweep_flags *f, const rc_ranks *ranks,
                             const rc_sweep_report *r, const rc_notes *notes, rc_error *err) {
-    rc_json *j = rc_json_create();
+    rc_json *j = rc_form_json("sweep-1");
     json_t *root = rc_json_root(j);
     rc_json_text(j, root, "sweep", rc_sweep_name(s));
     rc_json_textf(j, root, "hash", "%016llx", (unsigned long long)rc_sweep_hash(s));
@@ -81,10 +87,11 @@ static rc_status print_json(const rc_sweep *s, const sweep_flags *f, const rc_ra
 static void print_text(const rc_sweep *s, const sweep_flags *f, const rc_ranks *ranks,
                        const rc_sweep_report *r) {
     char library[128], text[RC_BASIS_TEXT];
+    printf("%spoints %lld: ok %lld, do not fit %lld, refused %lld%s\n",
+           rc_style_on(stdout, RC_STYLE_ANSWER), (long long)r->points, (long long)r->ok,
+           (long long)r->nofit, (long long)r->refused, rc_style_on(stdout, RC_STYLE_END));
     printf("# sweep %s (%016llx) -> %s\n", rc_sweep_name(s), (unsigned long long)rc_sweep_hash(s),
            f->run.out);
-    printf("points %lld: ok %lld, do not fit %lld, refused %lld\n", (long long)r->points,
-           (long long)r->ok, (long long)r->nofit, (long long)r->refused);
     printf("times rest on: %s\n", rc_basis_text(r->rests, text, sizeof text));
     printf("# %lld were there; %lld now in %.2f s, %.0f points/s", (long long)r->present,
            (long long)(r->points - r->present), r->wall, rate(r));
@@ -131,7 +138,7 @@ static rc_status report_wanted(const rc_sweep *s, int64_t points, const sweep_fl
     size_t n = 0;
     rc_status st = pick_passes(s, points, workers, passes, &n, err);
     if (st == RC_OK)
-        st = rc_wanted_report(passes, n, f->wanted, !f->json && !f->run.quiet, err);
+        st = rc_wanted_report(passes, n, f->wanted, f->form == RC_FORM_TEXT && !f->run.quiet, err);
     for (int i = 0; i < WANTED_PASSES; i++)
         rc_sweep_worker_free(workers[i]);
     return st;
@@ -141,7 +148,9 @@ static rc_status run(const sweep_flags *f, const rc_ranks *ranks, rc_error *err)
     rc_sweep *s = NULL;
     rc_sweep_report report = {0};
     rc_notes notes;
-    rc_status st = rc_sweep_load(f->file, f->sets.values, f->sets.count, f->store, &s, err);
+    char path[RC_PATH_SIZE];
+    rc_status st = rc_sweep_load(rc_scenario_path(f->file, path, sizeof path), f->sets.values,
+                                 f->sets.count, f->store, &s, err);
     st = rc_ranks_agree(ranks, st, 0, err);
     if (st == RC_OK)
         st = rc_sweep_run(s, ranks, &f->run, &report, err);
@@ -150,8 +159,10 @@ static rc_status run(const sweep_flags *f, const rc_ranks *ranks, rc_error *err)
         rc_notes_print(&notes, stderr);
     }
     if (st == RC_OK && ranks->rank == 0 && !f->run.quiet) {
-        if (f->json)
+        if (f->form == RC_FORM_JSON)
             st = print_json(s, f, ranks, &report, &notes, err);
+        else if (f->form == RC_FORM_CSV)
+            st = rc_sweep_csv(f->run.out, stdout, err);
         else
             print_text(s, f, ranks, &report);
     }

@@ -2,13 +2,15 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
 #include <string.h>
+#include "sim/base/find.h"
 #include "sim/base/json.h"
 #include "sim/cli/flags.h"
+#include "sim/cli/form.h"
 #include "sim/trace/trace_options.h"
 
 typedef struct trace_flags {
     const char *file, *format, *bad, *unit, *columns, *zero, *block;
-    bool json, any_ids, sort;
+    bool json, csv, any_ids, sort;
 } trace_flags;
 
 /* The flag of a key: "time_unit" as "--time-unit". */
@@ -66,8 +68,9 @@ static void print_text(const rc_trace *t, const rc_trace_stats *s) {
         s->miss_p50, s->miss_p90, s->miss_sum, 100.0 * s->at_most_5pct);
 }
 
-static rc_status print_json(const rc_trace *t, const rc_trace_stats *s, rc_error *err) {
-    rc_json *j = rc_json_create();
+static rc_status print_json(const rc_trace *t, const rc_trace_stats *s, rc_form form,
+                            rc_error *err) {
+    rc_json *j = rc_form_json("trace-1");
     json_t *root = rc_json_root(j);
     rc_json_text(j, root, "format", rc_trace_format_names()[t->format]);
     rc_json_int(j, root, "requests", (int64_t)s->requests);
@@ -95,7 +98,7 @@ static rc_status print_json(const rc_trace *t, const rc_trace_stats *s, rc_error
     rc_json_real(j, root, "miss_rate_p90", s->miss_p90);
     rc_json_real(j, root, "miss_share", s->miss_sum);
     rc_json_real(j, root, "share_at_most_5pct", s->at_most_5pct);
-    return rc_json_finish(j, stdout, err);
+    return form == RC_FORM_CSV ? rc_form_pairs(j, err) : rc_json_finish(j, stdout, err);
 }
 
 rc_status rc_cmd_trace(int argc, char **argv, rc_error *err) {
@@ -114,23 +117,27 @@ rc_status rc_cmd_trace(int argc, char **argv, rc_error *err) {
         {"--any-ids", RC_FLAG_BOOL, &f.any_ids, NULL, "block ids in any order"},
         {"--block", RC_FLAG_TEXT, &f.block, "TOKENS", "of a block (default: the format's own)"},
         {"--json", RC_FLAG_BOOL, &f.json, NULL, "as JSON"},
+        {"--csv", RC_FLAG_BOOL, &f.csv, NULL, "as CSV: a key and its value a line"},
     };
     size_t count;
     bool helped;
     rc_trace *t = NULL;
     rc_trace_stats stats;
     rc_trace_options o;
+    rc_form form;
+    char path[1024];
     RC_TRY(rc_flags_parse(argc, argv, flags, sizeof flags / sizeof flags[0],
                           "usage: ringcast trace FILE [flags]", &f.file, 1, &count, &helped, err));
     if (helped)
         return RC_OK;
     if (count == 0)
         return rc_fail(err, RC_E_USAGE, "trace needs a file");
+    RC_TRY(rc_form_of(f.json, f.csv, &form, err));
     RC_TRY(options_of(&f, &o, err));
-    RC_TRY(rc_trace_read(f.file, &o, &t, err));
+    RC_TRY(rc_trace_read(rc_scenario_path(f.file, path, sizeof path), &o, &t, err));
     rc_status st = rc_trace_statistics(t, NULL, &stats, err);
-    if (st == RC_OK && f.json)
-        st = print_json(t, &stats, err);
+    if (st == RC_OK && form != RC_FORM_TEXT)
+        st = print_json(t, &stats, form, err);
     else if (st == RC_OK)
         print_text(t, &stats);
     rc_trace_free(t);

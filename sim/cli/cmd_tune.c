@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include "sim/base/json.h"
 #include "sim/base/parallel.h"
+#include "sim/base/find.h"
 #include "sim/base/file.h"
 #include "sim/cli/flags.h"
+#include "sim/cli/form.h"
 #include "sim/cli/wanted_report.h"
 #include "sim/model/notes.h"
 #include "sim/schedule/layout.h"
@@ -15,7 +17,8 @@ typedef struct tune_flags {
     const char *file, *out, *store, *measured, *wanted;
     rc_many sets;
     int64_t threads;
-    bool json, overwrite, no_plots, quiet;
+    bool json, csv, overwrite, no_plots, quiet;
+    rc_form form;
 } tune_flags;
 
 static rc_status parse(int argc, char **argv, tune_flags *f, bool *helped, rc_error *err) {
@@ -25,6 +28,7 @@ static rc_status parse(int argc, char **argv, tune_flags *f, bool *helped, rc_er
         {"--overwrite", RC_FLAG_BOOL, &f->overwrite, NULL, "replace what is in the folder"},
         {"--no-plots", RC_FLAG_BOOL, &f->no_plots, NULL, "no pictures"},
         {"--json", RC_FLAG_BOOL, &f->json, NULL, "the summary as JSON to the terminal"},
+        {"--csv", RC_FLAG_BOOL, &f->csv, NULL, "the scores of the rules as CSV to the terminal"},
         {"--set", RC_FLAG_MANY, &f->sets, "KEY=VALUE",
          "override a key (new.points=32, machine.nic_rate=100Gb/s); see `ringcast keys tune`"},
         {"--measured", RC_FLAG_TEXT, &f->measured, "FILE.csv",
@@ -46,7 +50,7 @@ static rc_status parse(int argc, char **argv, tune_flags *f, bool *helped, rc_er
     if (count == 0)
         return rc_fail(err, RC_E_USAGE, "tune needs a scenario file");
     f->file = args[0];
-    return RC_OK;
+    return rc_form_of(f->json, f->csv, &f->form, err);
 }
 
 static void say_notes(const rc_tune_scenario *s) {
@@ -90,19 +94,21 @@ static rc_status report_wanted(const tune_flags *f, const rc_tune *t, rc_error *
     }
     if (n == 0)
         return rc_fail(err, RC_E_INPUT, "--wanted: no cell fits on %d ranks", cp);
-    return rc_wanted_report(passes, n, f->wanted, !f->json && !f->quiet, err);
+    return rc_wanted_report(passes, n, f->wanted, f->form == RC_FORM_TEXT && !f->quiet, err);
 }
 
 static rc_status run(const tune_flags *f, const rc_tune_scenario *s, rc_tune *t, rc_error *err) {
     RC_TRY(rc_tune_run(s, f->store, f->measured, (int)f->threads, t, err));
     say_notes(s);
-    if (f->json)
-        RC_TRY(rc_json_finish(rc_tune_document(t), stdout, err));
+    if (f->form == RC_FORM_JSON)
+        RC_TRY(rc_form_document(rc_tune_document(t), "tune-1", err));
+    else if (f->form == RC_FORM_CSV)
+        RC_TRY(rc_tune_csv(t, stdout, err));
     else if (!f->quiet)
         RC_TRY(rc_tune_print(t, stdout, err));
     if (!f->out)
         return RC_OK;
-    FILE *log = f->json ? stderr : stdout;
+    FILE *log = f->form == RC_FORM_TEXT ? stdout : stderr;
     RC_TRY(rc_tune_write(t, f->out, !f->no_plots, f->overwrite, log, err));
     if (!f->quiet)
         (void)fprintf(log, "# written: %s\n", f->out);
@@ -111,6 +117,7 @@ static rc_status run(const tune_flags *f, const rc_tune_scenario *s, rc_tune *t,
 
 rc_status rc_cmd_tune(int argc, char **argv, rc_error *err) {
     tune_flags f = {0};
+    char path[RC_PATH_SIZE];
     bool helped = false;
     RC_TRY(parse(argc, argv, &f, &helped, err));
     if (helped)
@@ -120,7 +127,8 @@ rc_status rc_cmd_tune(int argc, char **argv, rc_error *err) {
         RC_TRY(rc_tune_may_write(f.out, !f.no_plots, f.overwrite, err));
     rc_tune_scenario *s = calloc(1, sizeof *s);
     rc_tune *t = calloc(1, sizeof *t);
-    rc_status st = s && t ? rc_tune_scenario_load(f.file, f.sets.values, f.sets.count, s, err)
+    rc_status st = s && t ? rc_tune_scenario_load(rc_scenario_path(f.file, path, sizeof path),
+                                                  f.sets.values, f.sets.count, s, err)
                           : rc_fail(err, RC_E_NOMEM, "out of memory for a tuning run");
     if (st == RC_OK) {
         st = run(&f, s, t, err);

@@ -17,7 +17,7 @@ typedef struct validate_flags {
     const char *learn, *model_errors;
     rc_many results, store, seen, unseen, ranks, without;
     int64_t draw, draws, seed;
-    bool cross, by_part, overwrite;
+    bool csv, cross, by_part, overwrite;
 } validate_flags;
 
 static rc_status limit(const char *flag, const char *text, double *out, rc_error *err) {
@@ -53,7 +53,7 @@ static rc_status cross(const validate_flags *f, const char *from, const char *to
         rc_table_real(t, o->p95_pct, 2);
         rc_table_real(t, o->bias_pct, 2);
     }
-    RC_TRY(rc_table_finish(t, false, stdout, err));
+    RC_TRY(rc_table_finish(t, f->csv, stdout, err));
     if (c.all.median_pct > median)
         return rc_fail(err, RC_E_CHECK, "median error is %.2f %%, over %.2f %%", c.all.median_pct,
                        median);
@@ -73,9 +73,14 @@ static rc_status default_lists(validate_flags *f, char path[2][1280], rc_error *
     return RC_OK;
 }
 
+/* --json -: JSON takes the place of the text. */
+static bool to_terminal(const validate_flags *f) {
+    return f->json && strcmp(f->json, "-") == 0;
+}
+
 static rc_status check_outputs(const validate_flags *f, rc_error *err) {
     static const char *const names[] = {"validation", NULL};
-    RC_TRY(rc_output_check(f->json, f->overwrite, err));
+    RC_TRY(rc_output_check(to_terminal(f) ? NULL : f->json, f->overwrite, err));
     return f->plot ? rc_plot_check(names, f->plot, f->overwrite, err) : RC_OK;
 }
 
@@ -84,6 +89,8 @@ static rc_status say_plot(const rc_runs *r, const validate_flags *f, rc_error *e
     if (!f->plot)
         return RC_OK;
     RC_TRY(rc_runs_plot(r, f->plot, f->overwrite, &drawn, err));
+    if (f->csv || to_terminal(f))
+        return RC_OK;
     printf(drawn ? "# wrote %s/validation.png and .svg\n"
                  : "# no picture in %s: gnuplot is not there\n",
            f->plot);
@@ -91,8 +98,9 @@ static rc_status say_plot(const rc_runs *r, const validate_flags *f, rc_error *e
 }
 
 static rc_status read_runs(const validate_flags *f, rc_runs *r, rc_error *err) {
+    char path[RC_PATH_SIZE];
     if (f->results.count == 0)
-        return rc_runs_read(r, "results/validation", err);
+        return rc_runs_read(r, rc_scenario_path("results/validation", path, sizeof path), err);
     for (size_t i = 0; i < f->results.count; i++)
         RC_TRY(rc_runs_read(r, f->results.values[i], err));
     return RC_OK;
@@ -131,7 +139,9 @@ static rc_status replay(const validate_flags *given, rc_error *err) {
     RC_TRY(check_outputs(f, err));
     RC_TRY(default_lists(f, path, err));
     rc_status st = judged(f, &runs, err);
-    if (st == RC_OK)
+    if (st == RC_OK && f->csv)
+        st = rc_runs_csv(&runs, stdout, err);
+    else if (st == RC_OK && !to_terminal(f))
         st = rc_runs_print(&runs, stdout, err);
     if (st == RC_OK && f->json)
         st = rc_runs_json(&runs, f->json, f->overwrite, err);
@@ -223,7 +233,9 @@ rc_status rc_cmd_validate(int argc, char **argv, rc_error *err) {
          "learn the error of the model from the seen runs: a table for calibration.model_errors"},
         {"--model-errors", RC_FLAG_TEXT, &f.model_errors, "FILE.csv",
          "such a table in place of the machine's own; none: without"},
-        {"--json", RC_FLAG_TEXT, &f.json, "FILE", "all figures as JSON"},
+        {"--json", RC_FLAG_TEXT, &f.json, "FILE",
+         "all figures as JSON; -: to the terminal, in place of the text"},
+        {"--csv", RC_FLAG_BOOL, &f.csv, NULL, "a row a run, or an op of --cross, as CSV"},
         {"--plot", RC_FLAG_TEXT, &f.plot, "DIR", "a scatter plot, PNG and SVG"},
         {"--max-median", RC_FLAG_TEXT, &f.max_median, "PCT",
          "fail over this median error of the unseen set (default 3%; --cross 5%)"},
@@ -263,6 +275,11 @@ rc_status rc_cmd_validate(int argc, char **argv, rc_error *err) {
         args, 2, &count, &helped, err));
     if (helped)
         return RC_OK;
+    if (f.csv && to_terminal(&f))
+        return rc_fail(err, RC_E_USAGE, "--json - and --csv exclude each other");
+    if (f.csv && (f.learn || f.explain || f.by_part || f.draw != 0))
+        return rc_fail(err, RC_E_USAGE,
+                       "--csv goes without --learn, --explain, --by-part and --draw");
     if (f.cross)
         return count == 2 ? cross(&f, args[0], args[1], err)
                           : rc_fail(err, RC_E_USAGE, "--cross needs two machines: FROM TO");

@@ -5,21 +5,47 @@
 #include <stdio.h>
 #include <string.h>
 #include "sim/base/quantity.h"
+#include "sim/base/style.h"
+#include "sim/cli/examples.h"
 
-enum { MAX_FLAGS = 64 };
+/* Who reads the lists, and where to: rc_flags_read_by. */
+static void (*reader)(void *to, const char *usage, const rc_flag *flags, size_t count);
+static void *reader_to;
 
-static void print_help(const char *usage, const rc_flag *flags, size_t count) {
-    printf("%s\n", usage);
+void rc_flags_read_by(void (*read)(void *to, const char *usage, const rc_flag *flags, size_t count),
+                      void *to) {
+    reader = read;
+    reader_to = to;
+}
+
+static void print_examples(const char *command) {
+    const rc_example *e = rc_examples_of(command);
+    const char *aside = rc_style_on(stdout, RC_STYLE_ASIDE);
+    const char *end = rc_style_on(stdout, RC_STYLE_END);
+    if (e->line)
+        printf("examples:\n");
+    for (; e->line; e++)
+        printf("  %s# %s%s\n  %s\n", aside, e->shows, end, e->line);
+}
+
+static void print_help(const char *command, const char *usage, const rc_flag *flags, size_t count) {
+    if (reader) {
+        reader(reader_to, usage, flags, count);
+        return;
+    }
+    printf("%s%s%s\n", rc_style_on(stdout, RC_STYLE_ANSWER), usage,
+           rc_style_on(stdout, RC_STYLE_END));
     for (size_t i = 0; i < count; i++) {
         char left[64];
         snprintf(left, sizeof left, "%s%s%s", flags[i].name, flags[i].value ? " " : "",
                  flags[i].value ? flags[i].value : "");
         printf("  %-22s %s\n", left, flags[i].help);
     }
+    print_examples(command);
 }
 
 static rc_status unknown(const char *name, const rc_flag *flags, size_t count, rc_error *err) {
-    const char *names[MAX_FLAGS + 1];
+    const char *names[RC_MAX_FLAGS + 1];
     for (size_t i = 0; i < count; i++)
         names[i] = flags[i].name;
     names[count] = NULL;
@@ -79,7 +105,7 @@ rc_status rc_flags_parse(int argc, char **argv, const rc_flag *flags, size_t cou
                          bool *helped, rc_error *err) {
     assert(argc >= 1 && argv != NULL); /* argv[0] is the name of the command */
     assert(usage != NULL && helped != NULL);
-    assert(count <= MAX_FLAGS);
+    assert(count <= RC_MAX_FLAGS);
     assert(args != NULL || max_args == 0);
     bool open = true;
     *arg_count = 0;
@@ -88,7 +114,7 @@ rc_status rc_flags_parse(int argc, char **argv, const rc_flag *flags, size_t cou
         if (open && strcmp(argv[i], "--") == 0) {
             open = false;
         } else if (open && (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)) {
-            print_help(usage, flags, count);
+            print_help(argv[0], usage, flags, count);
             *helped = true;
             return RC_OK;
         } else if (open && argv[i][0] == '-' && argv[i][1] != '\0') {

@@ -28,6 +28,8 @@ typedef struct rc_flag {
     const char *help;
 } rc_flag;
 
+enum { RC_MAX_FLAGS = 64 };
+
 #define RC_MOST_DRAWS 4096 /* behind p5 and p95 */
 #define RC_MOST_SEED (INT64_C(1) << 40)
 
@@ -37,6 +39,11 @@ typedef struct rc_flag {
 rc_status rc_flags_parse(int argc, char **argv, const rc_flag *flags, size_t count,
                          const char *usage, const char **args, size_t max_args, size_t *arg_count,
                          bool *helped, rc_error *err);
+
+/* While a reader is set, --help hands it the flags in place of printing them: so completion and
+ * manual pages are made of the same lists. NULL ends it. */
+void rc_flags_read_by(void (*read)(void *to, const char *usage, const rc_flag *flags, size_t count),
+                      void *to);
 
 /* Commands: one file each. */
 rc_status rc_cmd_forward(int argc, char **argv, rc_error *err);
@@ -51,5 +58,8 @@ rc_status rc_cmd_sweep(int argc, char **argv, rc_error *err);
 rc_status rc_cmd_model(int argc, char **argv, rc_error *err);
 rc_status rc_cmd_keys(int argc, char **argv, rc_error *err);
 rc_status rc_cmd_plan(int argc, char **argv, rc_error *err);
+rc_status rc_cmd_models(int argc, char **argv, rc_error *err);
+rc_status rc_cmd_machines(int argc, char **argv, rc_error *err);
+rc_status rc_cmd_init(int argc, char **argv, rc_error *err);
 
 #endif

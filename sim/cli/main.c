@@ -4,19 +4,17 @@
 #include <string.h>
 #include "sim/base/outputs.h"
 #include "sim/base/process.h"
-#include "sim/cli/flags.h"
+#include "sim/base/style.h"
+#include "sim/cli/commands.h"
 
 #ifndef RC_VERSION
 #define RC_VERSION "0.0.0"
 #endif
 
-typedef struct command {
-    const char *name;
-    rc_status (*run)(int argc, char **argv, rc_error *err);
-    const char *help;
-} command;
+static rc_status completion(int argc, char **argv, rc_error *err);
+static rc_status manual(int argc, char **argv, rc_error *err);
 
-static const command commands[] = {
+static const rc_command commands[] = {
     {"forward", rc_cmd_forward,
      "one prefill or decode step of a scenario: time, breakdown, memory"},
     {"serve", rc_cmd_serve, "play a request trace against a cluster: latency, goodput, cost"},
@@ -30,10 +28,23 @@ static const command commands[] = {
      "a forward pass at every point of a grid or sample, into SQLite; also under mpirun"},
     {"plan", rc_cmd_plan, "the cheapest cluster that serves a workload within its objectives"},
     {"model", rc_cmd_model, "what a model's config.json says: parameters, bytes, dtypes, context"},
+    {"models", rc_cmd_models, "the models that come with the program, and their sizes"},
+    {"machines", rc_cmd_machines, "the machines that come with the program, and their sizes"},
+    {"init", rc_cmd_init, "a scenario file of one's own to begin with, every key explained"},
     {"keys", rc_cmd_keys, "what the files of each kind may say, and --set may change"},
     {"calibration", rc_cmd_calibration, "what the costs rest on: list, show, build"},
+    {"completion", completion, "a script that completes commands, flags and keys in a shell"},
+    {"manual", manual, NULL},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static rc_status completion(int argc, char **argv, rc_error *err) {
+    return rc_completion(&(rc_commands){commands, COMMANDS}, argc, argv, err);
+}
+
+static rc_status manual(int argc, char **argv, rc_error *err) {
+    return rc_manual(&(rc_commands){commands, COMMANDS}, argc, argv, err);
+}
 
 static void usage(FILE *f) {
     fprintf(f,
@@ -41,8 +52,13 @@ static void usage(FILE *f) {
             RC_VERSION);
     fprintf(f, "usage: ringcast COMMAND [ARGUMENTS]\n\n");
     for (int i = 0; i < COMMANDS; i++)
-        fprintf(f, "  %-12s %s\n", commands[i].name, commands[i].help);
-    fprintf(f, "\n`ringcast COMMAND --help` lists the flags of a command.\n");
+        if (commands[i].help)
+            fprintf(f, "  %s%-12s%s %s\n", rc_style_on(f, RC_STYLE_ANSWER), commands[i].name,
+                    rc_style_on(f, RC_STYLE_END), commands[i].help);
+    fprintf(
+        f, "\n`ringcast help COMMAND` lists the flags of a command and shows examples.\n"
+           "Models, machines and scenarios that are not in the current folder are those that came\n"
+           "with the program, or those of the folder that $RINGCAST_SHARE names.\n");
 }
 
 static rc_status dispatch(int argc, char **argv, rc_error *err) {
@@ -61,6 +77,10 @@ static rc_status run(int argc, char **argv, rc_error *err) {
     if (argc < 2) {
         usage(stderr);
         return RC_E_USAGE;
+    }
+    if (strcmp(argv[1], "help") == 0 && argc == 3) {
+        char help[] = "--help", *own[] = {argv[0], argv[2], help, NULL};
+        return dispatch(3, own, err);
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0) {

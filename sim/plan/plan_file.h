@@ -38,6 +38,7 @@ void rc_plan_serve(const rc_plan_file *f, const rc_plan_trial *trial, rc_serve *
 rc_status rc_plan_save_scenario(rc_plan_file *f, const rc_plan_answer *a, const char *path,
                                 bool overwrite, rc_error *err);
 rc_status rc_plan_print(const rc_plan_file *f, const rc_plan_answer *a, rc_error *err);
+rc_status rc_plan_csv(const rc_plan_file *f, const rc_plan_answer *a, rc_error *err);
 rc_status rc_plan_json(const rc_plan_file *f, const rc_plan_answer *a, rc_error *err);
 /* Before the search: may the picture be written? */
 rc_status rc_plan_plot_check(const rc_plan_file *f, const char *dir, bool overwrite, rc_error *err);

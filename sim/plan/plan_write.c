@@ -10,6 +10,7 @@
 #include "sim/base/file.h"
 #include "sim/base/json.h"
 #include "sim/base/quote.h"
+#include "sim/base/style.h"
 #include "sim/base/table.h"
 #include "sim/cost/basis.h"
 #include "sim/base/find.h"
@@ -90,7 +91,8 @@ static void result_row(rc_table *t, const rc_plan_file *f, const rc_plan_result 
     rc_table_text(t, rc_plan_option_text(&f->plan, &r->option, text, sizeof text));
 }
 
-static rc_status print_results(const rc_plan_file *f, const rc_plan_answer *a, rc_error *err) {
+static rc_status print_results(const rc_plan_file *f, const rc_plan_answer *a, bool csv,
+                               rc_error *err) {
     static const rc_column columns[] = {
         {"what", "what", "", RC_LEFT},
         {"price", "price", "/h", RC_RIGHT},
@@ -116,7 +118,7 @@ static rc_status print_results(const rc_plan_file *f, const rc_plan_answer *a, r
                    a->all[a->runners[i]].fragile ? "fragile" : "runner-up");
     for (int i = 0; i < a->front_count; i++)
         result_row(t, f, &a->all[a->front[i]], "front");
-    return rc_table_finish(t, false, stdout, err);
+    return rc_table_finish(t, csv, stdout, err);
 }
 
 #define SAME_GROWTH 1e-9 /* relative: the trial of the largest growth, computed by a power */
@@ -206,22 +208,29 @@ static rc_status print_least(const rc_plan_file *f, const rc_plan_answer *a, rc_
 }
 
 rc_status rc_plan_print(const rc_plan_file *f, const rc_plan_answer *a, rc_error *err) {
+    const char *answer = rc_style_on(stdout, RC_STYLE_ANSWER);
+    const char *end = rc_style_on(stdout, RC_STYLE_END);
     char text[200];
-    print_counts(f, a);
     if (a->best < 0) {
-        printf("no configuration holds\n");
+        printf("%sno configuration holds%s\n", answer, end);
+        print_counts(f, a);
         RC_TRY(print_least(f, a, err));
-        return print_results(f, a, err);
+        return print_results(f, a, false, err);
     }
     const rc_plan_result *b = &a->all[a->best];
-    printf("best: %s on %s, %d GPUs, %.2f per hour\n",
+    printf("%sbest: %s on %s, %d GPUs, %.2f per hour%s\n", answer,
            rc_plan_option_text(&f->plan, &b->option, text, sizeof text),
-           f->plan.offers[b->option.offer].machine.name, rc_plan_gpus(&b->option), b->price);
+           f->plan.offers[b->option.offer].machine.name, rc_plan_gpus(&b->option), b->price, end);
+    print_counts(f, a);
     RC_TRY(print_objectives(f, a, err));
     print_about(f, a);
     if (a->flip_count > 0)
         RC_TRY(print_flips(f, a, err));
-    return print_results(f, a, err);
+    return print_results(f, a, false, err);
+}
+
+rc_status rc_plan_csv(const rc_plan_file *f, const rc_plan_answer *a, rc_error *err) {
+    return print_results(f, a, true, err);
 }
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
@@ -323,6 +332,7 @@ static void json_about(rc_json *j, json_t *root, const rc_plan_file *f, const rc
 rc_status rc_plan_json(const rc_plan_file *f, const rc_plan_answer *a, rc_error *err) {
     rc_json *j = rc_json_create();
     json_t *root = rc_json_root(j);
+    rc_json_text(j, root, "schema", "plan-1");
     rc_json_text(j, root, "plan", f->plan.name);
     rc_json_text(j, root, "description", f->plan.description);
     rc_json_int(j, root, "considered", a->considered);

@@ -251,7 +251,14 @@ rc_status rc_paper_document(const rc_paper *p, rc_json **out, rc_error *err) {
 }
 
 rc_status rc_paper_json(const rc_paper *p, FILE *f, rc_error *err) {
-    rc_json *j = NULL;
-    RC_TRY(rc_paper_document(p, &j, err));
-    return rc_json_finish(j, f, err);
+    rc_json *j = NULL, *named = rc_json_create();
+    rc_json_text(named, rc_json_root(named), "schema", "paper-1");
+    rc_status st = rc_paper_document(p, &j, err);
+    if (st == RC_OK && json_object_update(rc_json_root(named), rc_json_root(j)) != 0)
+        st = rc_fail(err, RC_E_NOMEM, "out of memory while building JSON");
+    rc_json_destroy(j);
+    if (st == RC_OK)
+        return rc_json_finish(named, f, err);
+    rc_json_destroy(named);
+    return st;
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "sim/base/parallel.h"
+#include "sim/base/style.h"
 #include "sim/base/table.h"
 #include "sim/cost/basis.h"
 #include "sim/plot/gnuplot.h"
@@ -264,21 +265,22 @@ static void print_knee(const rc_curve *c, FILE *f) {
     char why[RC_OBJECTIVE_TEXT] = "p95 TTFT twice the first";
     if (c->serve->objective_count > 0)
         (void)rc_objective_text(&c->serve->objectives[c->breaks], why);
-    (void)fprintf(f, "knee of %s: ", c->serve->name);
+    (void)fprintf(f, "%sknee of %s: ", rc_style_on(f, RC_STYLE_ANSWER), c->serve->name);
     if (c->knee <= 0.0)
-        (void)fprintf(f, "below %.4g per second (%s)\n", c->points[0].rate, why);
+        (void)fprintf(f, "below %.4g per second (%s)", c->points[0].rate, why);
     else if (isinf(c->knee))
-        (void)fprintf(f, "above %.4g per second\n", c->points[c->count - 1].rate);
+        (void)fprintf(f, "above %.4g per second", c->points[c->count - 1].rate);
     else
-        (void)fprintf(f, "%.4g per second (%s)\n", c->knee, why);
+        (void)fprintf(f, "%.4g per second (%s)", c->knee, why);
+    (void)fprintf(f, "%s\n", rc_style_on(f, RC_STYLE_END));
 }
 
-rc_status rc_curve_print(const rc_curve *curves, int count, FILE *f, rc_error *err) {
-    rc_status st = rc_table_finish(curve_table(curves, count), false, f, err);
-    for (int i = 0; i < count; i++)
-        print_rests(&curves[i], f);
-    for (int i = 0; i < count; i++)
+rc_status rc_curve_print(const rc_curve *curves, int count, bool csv, FILE *f, rc_error *err) {
+    for (int i = 0; i < count && !csv; i++)
         print_knee(&curves[i], f);
+    rc_status st = rc_table_finish(curve_table(curves, count), csv, f, err);
+    for (int i = 0; i < count && !csv; i++)
+        print_rests(&curves[i], f);
     return st;
 }
 

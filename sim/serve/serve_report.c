@@ -3,6 +3,7 @@
 #include "sim/serve/serve_report.h"
 #include <assert.h>
 #include <math.h>
+#include "sim/base/style.h"
 #include "sim/base/table.h"
 #include "sim/cost/basis.h"
 #include "sim/model/notes.h"
@@ -18,12 +19,12 @@ static void quantile_row(rc_table *t, const char *name, const rc_hist *h) {
     rc_table_real(t, h->count > 0 ? (double)h->max / MS : NAN, 2);
 }
 
-static rc_status print_latencies(const rc_serve_result *r, FILE *f, rc_error *err) {
+static rc_status print_latencies(const rc_serve_result *r, bool csv, FILE *f, rc_error *err) {
     static const rc_column columns[] = {
-        {"metric", "metric", "", RC_LEFT}, {"mean", "mean", "ms", RC_RIGHT},
-        {"p50", "p50", "ms", RC_RIGHT},    {"p90", "p90", "ms", RC_RIGHT},
-        {"p95", "p95", "ms", RC_RIGHT},    {"p99", "p99", "ms", RC_RIGHT},
-        {"max", "max", "ms", RC_RIGHT},
+        {"metric", "metric", "", RC_LEFT}, {"mean_ms", "mean", "ms", RC_RIGHT},
+        {"p50_ms", "p50", "ms", RC_RIGHT}, {"p90_ms", "p90", "ms", RC_RIGHT},
+        {"p95_ms", "p95", "ms", RC_RIGHT}, {"p99_ms", "p99", "ms", RC_RIGHT},
+        {"max_ms", "max", "ms", RC_RIGHT},
     };
     rc_table *t = RC_TABLE_WITH(columns);
     quantile_row(t, "TTFT", &r->ttft);
@@ -32,7 +33,7 @@ static rc_status print_latencies(const rc_serve_result *r, FILE *f, rc_error *er
     quantile_row(t, "end to end", &r->e2e);
     quantile_row(t, "queueing", &r->queue);
     quantile_row(t, "service", &r->service);
-    return rc_table_finish(t, false, f, err);
+    return rc_table_finish(t, csv, f, err);
 }
 
 static rc_status print_pools(const rc_serve_result *r, FILE *f, rc_error *err) {
@@ -129,11 +130,20 @@ static void print_objectives(const rc_serve *s, const rc_serve_result *r, FILE *
     }
 }
 
-static void print_ends(const rc_serve *s, const rc_serve_result *r, FILE *f) {
+/* What was asked: are the objectives met? Without any, how fast it is. */
+static void print_goodput(const rc_serve *s, const rc_serve_result *r, FILE *f) {
+    const char *answer = rc_style_on(f, RC_STYLE_ANSWER), *end = rc_style_on(f, RC_STYLE_END);
     if (s->objective_count > 0)
-        (void)fprintf(f, "goodput %.4f requests/s: %.2f %% of all within the SLO\n", r->goodput,
-                      100.0 * (double)r->within_slo / (double)r->requests);
+        (void)fprintf(f, "%sgoodput %.4f requests/s: %.2f %% of all within the SLO%s\n", answer,
+                      r->goodput, 100.0 * (double)r->within_slo / (double)r->requests, end);
+    else if (r->done > 0)
+        (void)fprintf(f, "%sTTFT p95 %.4g s, TTIT p95 %.4g s; no objectives are stated%s\n", answer,
+                      rc_hist_quantile(&r->ttft, 0.95) / RC_PS_PER_S,
+                      rc_hist_quantile(&r->ttit, 0.95) / RC_PS_PER_S, end);
     print_objectives(s, r, f);
+}
+
+static void print_uses(const rc_serve_result *r, FILE *f) {
     (void)fprintf(f, "MFU %.2f %%, %.1f tokens per GPU-second, %.3f GPU-hours", 100.0 * r->mfu,
                   r->tokens_per_gpu_s, r->gpu_hours);
     if (r->cost > 0.0)
@@ -167,14 +177,19 @@ static void print_stats(const rc_serve_result *r, FILE *f) {
 rc_status rc_serve_print(const rc_serve *s, const rc_serve_result *r, bool stats, FILE *f,
                          rc_error *err) {
     assert(r->pool_count == s->pool_count);
+    print_goodput(s, r, f);
     print_head(s, r, f);
-    RC_TRY(print_latencies(r, f, err));
+    RC_TRY(print_latencies(r, false, f, err));
     RC_TRY(print_pools(r, f, err));
-    print_ends(s, r, f);
+    print_uses(r, f);
     print_rests(r, f);
     if (stats)
         print_stats(r, f);
     return RC_OK;
+}
+
+rc_status rc_serve_csv(const rc_serve_result *r, FILE *f, rc_error *err) {
+    return print_latencies(r, true, f, err);
 }
 
 /* ---- JSON ----------------------------------------------------------------------------- */

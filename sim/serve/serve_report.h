@@ -7,6 +7,8 @@
 
 rc_status rc_serve_print(const rc_serve *s, const rc_serve_result *r, bool stats, FILE *f,
                          rc_error *err);
+/* The latencies alone. */
+rc_status rc_serve_csv(const rc_serve_result *r, FILE *f, rc_error *err);
 /* Keys at the top: requests, done, rejected, lost, wall_s, ttft_ms, ttit_ms, token_gap_ms, e2e_ms
  * (each p50, p90, p95, p99), kv_hit_tokens, goodput, slo, and more. `wall_s` is the only one that differs from run to
  * run. */
@@ -55,7 +57,8 @@ rc_status rc_curve_rates(const char *text, int n, double *out, int *count, rc_er
 rc_status rc_curve_run(rc_curve *curves, int curve_count, const double *rates, int rate_count,
                        const rc_costs *const *costs, uint64_t seed, int threads, rc_error *err);
 void rc_curve_free(rc_curve *c);
-rc_status rc_curve_print(const rc_curve *curves, int count, FILE *f, rc_error *err);
+/* The points; `csv`: nothing else. */
+rc_status rc_curve_print(const rc_curve *curves, int count, bool csv, FILE *f, rc_error *err);
 void rc_curve_json(const rc_curve *curves, int count, rc_json *j, json_t *root);
 extern const char *const rc_curve_plot_names[]; /* NULL-terminated file stems */
 rc_status rc_curve_plot(const rc_curve *curves, int count, const char *dir, bool overwrite,

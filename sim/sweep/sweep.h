@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include "sim/base/doc.h"
 #include "sim/base/error.h"
 #include "sim/cost/cost.h"
@@ -70,6 +71,9 @@ rc_status rc_sweep_plot_check(const rc_sweep *s, const char *dir, bool overwrite
  * RC_E_INPUT when the file has none. */
 rc_status rc_sweep_plot(const rc_sweep *s, const char *database, const char *dir, bool overwrite,
                         bool *drawn, rc_error *err);
+
+/* All rows of a finished database, with a line of column names: docs/planning.md has them. */
+rc_status rc_sweep_csv(const char *database, FILE *f, rc_error *err);
 
 /* ---- one point ----------------------------------------------------------------------------- */
 typedef struct rc_sweep_worker rc_sweep_worker; /* one per thread */

@@ -177,6 +177,7 @@ rc_choice rc_tune_decide(const rc_tune *t, const rc_tune_rule *r, double fresh, 
 /* ---- writing ---------------------------------------------------------------------------- */
 
 rc_status rc_tune_print(const rc_tune *t, FILE *f, rc_error *err);
+rc_status rc_tune_csv(const rc_tune *t, FILE *f, rc_error *err); /* the scores of the rules */
 rc_json *rc_tune_document(const rc_tune *t); /* NULL when out of memory: rc_json_finish says so */
 /* ringcast_select.h */
 void rc_tune_header(const rc_tune *t, FILE *f);

@@ -1,9 +1,24 @@
 /* A run as tables for people.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
+#include "sim/base/style.h"
 #include "sim/base/table.h"
 #include "sim/cost/basis.h"
 #include "sim/tune/tune_internal.h"
+
+/* The answer: what the tuned rule is worth on cells that no fit has seen. */
+static void answer(const rc_tune *t, FILE *f) {
+    for (int i = 0; i < t->rules; i++) {
+        const rc_tune_score *s = &t->rule[i].score[RC_TUNE_TEST];
+        if (t->rule[i].origin == RC_TUNE_TABLE)
+            (void)fprintf(
+                f,
+                "%s%s rule: the faster ring in %.2f %% of %zu cells that no fit has seen, "
+                "mean regret %.4f %%, worst %.2f %%%s\n",
+                rc_style_on(f, RC_STYLE_ANSWER), t->rule[i].name, 100.0 * s->hit_rate, s->points,
+                s->mean_pct, s->worst_pct, rc_style_on(f, RC_STYLE_END));
+    }
+}
 
 static void head(const rc_tune *t, FILE *f) {
     const rc_tune_scenario *s = &t->s;
@@ -49,7 +64,7 @@ static void interval(rc_table *out, const rc_tune_rule *r) {
         rc_table_textf(out, "BW %.2f..%.2f", r->low[0] / 1e9, r->high[0] / 1e9);
 }
 
-static rc_status rules(const rc_tune *t, FILE *f, rc_error *err) {
+static rc_status rules(const rc_tune *t, bool csv, FILE *f, rc_error *err) {
     static const rc_column columns[] = {
         {"rule", "rule", "-", RC_LEFT},        {"C", "C", "TFLOP/s", RC_RIGHT},
         {"BW", "BW", "GB/s", RC_RIGHT},        {"points", "points", "-", RC_RIGHT},
@@ -77,7 +92,7 @@ static rc_status rules(const rc_tune *t, FILE *f, rc_error *err) {
         rc_table_real(out, s->worst_ms, 1);
         interval(out, r);
     }
-    return rc_table_finish(out, false, f, err);
+    return rc_table_finish(out, csv, f, err);
 }
 
 static rc_status measured(const rc_tune *t, FILE *f, rc_error *err) {
@@ -225,8 +240,9 @@ static rc_status sensitivity(const rc_tune *t, FILE *f, rc_error *err) {
 }
 
 rc_status rc_tune_print(const rc_tune *t, FILE *f, rc_error *err) {
+    answer(t, f);
     head(t, f);
-    RC_TRY(rules(t, f, err));
+    RC_TRY(rules(t, false, f, err));
     RC_TRY(measured(t, f, err));
     RC_TRY(crossings(t, f, err));
     for (int w = 0; w < t->s.prices; w++)
@@ -234,4 +250,8 @@ rc_status rc_tune_print(const rc_tune *t, FILE *f, rc_error *err) {
     for (int i = 0; i < t->request_files; i++)
         RC_TRY(requests(t, &t->requests[i], f, err));
     return sensitivity(t, f, err);
+}
+
+rc_status rc_tune_csv(const rc_tune *t, FILE *f, rc_error *err) {
+    return rules(t, true, f, err);
 }

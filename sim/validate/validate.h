@@ -158,6 +158,8 @@ typedef struct rc_limits { /* per cent, of the unseen set when there is one, els
     double median_pct, p95_pct;
 } rc_limits;
 rc_status rc_runs_print(const rc_runs *r, FILE *f, rc_error *err);
+rc_status rc_runs_csv(const rc_runs *r, FILE *f, rc_error *err); /* a row a run */
+/* `path` "-": to the standard output. */
 rc_status rc_runs_json(const rc_runs *r, const char *path, bool overwrite, rc_error *err);
 /* DIR/validation.{png,svg}; *drawn false without gnuplot. */
 rc_status rc_runs_plot(const rc_runs *r, const char *dir, bool overwrite, bool *drawn,

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <math.h>
 #include <string.h>
+#include "sim/base/style.h"
 #include "sim/base/table.h"
 #include "sim/plot/gnuplot.h"
 #include "sim/plot/plot_axes.h"
@@ -14,7 +15,7 @@ static double error_pct(const rc_measured_run *x, rc_method m) {
     return 100.0 * (x->time[m] / x->measured - 1.0);
 }
 
-static rc_status print_cases(const rc_runs *r, FILE *f, rc_error *err) {
+static rc_status print_cases(const rc_runs *r, bool csv, FILE *f, rc_error *err) {
     static const rc_column columns[] = {
         {"case", "case", "", RC_LEFT},
         {"host", "host", "", RC_LEFT},
@@ -47,7 +48,7 @@ static rc_status print_cases(const rc_runs *r, FILE *f, rc_error *err) {
             rc_table_real(t, error_pct(x, (rc_method)m), 1);
         rc_table_text(t, x->why[0] ? x->why : x->transferred > 0 ? "another part's rows" : "");
     }
-    return rc_table_finish(t, false, f, err);
+    return rc_table_finish(t, csv, f, err);
 }
 
 static void share(rc_table *t, int of, int all) {
@@ -166,12 +167,28 @@ static rc_status print_crossovers(const rc_runs *r, FILE *f, rc_error *err) {
     return rc_table_finish(t, false, f, err);
 }
 
+/* The answer: of the runs that were not looked at, else of all. */
+static void print_answer(const rc_runs *r, FILE *f) {
+    rc_accuracy a = rc_runs_accuracy(r, RC_BY_SIMULATION, RC_SET_UNSEEN, NULL, NULL);
+    bool unseen = a.n > 0;
+    if (!unseen)
+        a = rc_runs_accuracy(r, RC_BY_SIMULATION, -1, NULL, NULL);
+    (void)fprintf(f, "%s%zu %sruns: median error %.2f %%, 95th percentile %.2f %%%s\n",
+                  rc_style_on(f, RC_STYLE_ANSWER), (size_t)a.n, unseen ? "unseen " : "",
+                  a.median_pct, a.p95_pct, rc_style_on(f, RC_STYLE_END));
+}
+
 rc_status rc_runs_print(const rc_runs *r, FILE *f, rc_error *err) {
     assert(f != NULL);
-    RC_TRY(print_cases(r, f, err));
+    print_answer(r, f);
+    RC_TRY(print_cases(r, false, f, err));
     (void)fputc('\n', f);
     RC_TRY(print_accuracy(r, f, err));
     return print_crossovers(r, f, err);
+}
+
+rc_status rc_runs_csv(const rc_runs *r, FILE *f, rc_error *err) {
+    return print_cases(r, true, f, err);
 }
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
@@ -228,6 +245,7 @@ static void put_case(rc_json *j, json_t *list, const rc_runs *r, const rc_measur
 rc_status rc_runs_json(const rc_runs *r, const char *path, bool overwrite, rc_error *err) {
     rc_json *j = rc_json_create();
     json_t *root = rc_json_root(j);
+    rc_json_text(j, root, "schema", "validate-1");
     put_sets(r, j, rc_json_object(j, root, "sets"), RC_BY_SIMULATION);
     json_t *base = rc_json_object(j, root, "baselines");
     put_sets(r, j, rc_json_object(j, base, "roofline"), RC_BY_ROOFLINE);
@@ -251,6 +269,8 @@ rc_status rc_runs_json(const rc_runs *r, const char *path, bool overwrite, rc_er
     list = rc_json_list(j, root, "cases");
     for (size_t i = 0; i < r->n; i++)
         put_case(j, list, r, &r->v[i]);
+    if (strcmp(path, "-") == 0)
+        return rc_json_finish(j, stdout, err);
     return rc_json_finish_as(j, path, overwrite, err);
 }
 

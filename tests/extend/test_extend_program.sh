@@ -111,7 +111,7 @@ for variant in pass-kv pass-q head-split; do
     says 'evaluated equal to the tick$' forward scenarios/paper/cp4-128k.yaml --draws 0 --stats \
         --set model=$mixed --set parallel.variant=$variant
 done
-says '^fastest' choose --T 3200 --P 124800 --machine gtt --model $mixed --cp 4
+says '^answer .*fastest' choose --T 3200 --P 124800 --machine gtt --model $mixed --cp 4
 says '^requests 200: done 200' serve scenarios/serve/mooncake.yaml --set model=$mixed --set arrivals.requests=200
 status=0
 got=$("$build/ringcast" model $mixed 2>&1) || status=$?

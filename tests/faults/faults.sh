@@ -57,12 +57,14 @@ synthetic: {requests: 300, rate: 2}
 space: {tp: [4, 8], cp: [1], replicas: {from: 1, to: 2}, pools: [mixed]}
 search: {simulations: 8, seeds: 2}
 YAML
-commands=(forward choose trace list export-out import-db serve rates plan tune sweep validate draw paper calib)
+commands=(forward choose trace list models export-out import-db init serve rates plan tune sweep validate draw paper calib)
 args_of() { # COMMAND: fills `args`
     case $1 in
     forward) args=("$ringcast" forward scenarios/paper/cp4-128k.yaml) ;;
     choose) args=("$ringcast" choose --T 4K --P 100K --cp 4 --model llama-3.1-405b --machine gtt) ;;
     trace) args=("$ringcast" trace scenarios/traces/mooncake_conversation.jsonl.xz) ;;
+    models) args=("$ringcast" models) ;;
+    init) args=("$ringcast" init serve --out "$o/my.yaml") ;;
     list) args=("$ringcast" calibration list) ;;
     export-out) args=("$ringcast" calibration export --out "$o/rows.csv") ;;
     import-db) args=("$ringcast" calibration import tests/fuzz/corpus/nccltests/all_reduce.txt --machine lab --out "$o/rows.db") ;;
@@ -78,7 +80,7 @@ args_of() { # COMMAND: fills `args`
     esac
 }
 prints() { [ "$1" != draw ] && [ "$1" != export-out ]; }                                  # something to standard output
-writes() { case $1 in forward | choose | trace | list) return 1 ;; esac; }
+writes() { case $1 in forward | choose | trace | list | models) return 1 ;; esac; }
 
 # ---- what is left ---------------------------------------------------------------------------------------------
 files() { (cd "$1" && find . -type f ! -name ballast ! -name '.ringcast-tmp.*' ! -path '*/.ringcast-tmp.*' | sort); }

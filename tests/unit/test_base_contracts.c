@@ -12,6 +12,7 @@
 #include "sim/base/progress.h"
 #include "sim/base/quantile.h"
 #include "sim/base/quote.h"
+#include "sim/base/style.h"
 #include "sim/base/table.h"
 
 static const char *volatile no_text = NULL;
@@ -135,6 +136,12 @@ static void test_documents(void **state) {
     rc_doc_close(d);
 }
 
+static void test_style(void **state) {
+    (void)state;
+    trips("f != NULL && (unsigned)s <= RC_STYLE_END",
+          (void)rc_style_on(stdout, (rc_style)(RC_STYLE_END + 1)));
+}
+
 static void test_tables(void **state) {
     (void)state;
     rc_table *t = rc_table_create();
@@ -156,7 +163,8 @@ int main(void) {
         cmocka_unit_test(test_files),      cmocka_unit_test(test_processes),
         cmocka_unit_test(test_exit_code),  cmocka_unit_test(test_json),
         cmocka_unit_test(test_quantities), cmocka_unit_test(test_documents),
-        cmocka_unit_test(test_tables),     cmocka_unit_test(test_quantiles),
+        cmocka_unit_test(test_style),      cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_quantiles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

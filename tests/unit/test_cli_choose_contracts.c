@@ -1,7 +1,9 @@
 /* What `ringcast choose` assumes of its own parts (tests/support/trips.h).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tests/support/trips.h"
+#include "sim/cli/examples.c"
 #include "sim/cli/flags.c"
+#include "sim/cli/form.c"
 #include "sim/cli/wanted_report.c"
 #include "sim/cli/cmd_choose.c"
 

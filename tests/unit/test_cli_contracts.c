@@ -1,7 +1,11 @@
 /* What the parts of the program that several commands use assume (tests/support/trips.h).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tests/support/trips.h"
+#include "sim/cli/commands.c"
+#include "sim/cli/examples.c"
 #include "sim/cli/flags.c"
+#include "sim/cli/form.c"
+#include "sim/cli/plan_question.c"
 #include "sim/cli/cmd_calibration.c"
 #include "sim/cli/cmd_calibration_import.c"
 #include "sim/cli/cmd_calibration_leave_out.c"
@@ -22,8 +26,8 @@ static void test_flags(void **state) {
           (void)rc_flags_parse(0, NULL, range, 1, "", args, 1, &count, &helped, &err));
     trips("usage != NULL && helped != NULL",
           (void)rc_flags_parse(2, argv, range, 1, NULL, args, 1, &count, &helped, &err));
-    trips("count <= MAX_FLAGS",
-          (void)rc_flags_parse(2, argv, range, MAX_FLAGS + 1, "", args, 1, &count, &helped, &err));
+    trips("count <= RC_MAX_FLAGS", (void)rc_flags_parse(2, argv, range, RC_MAX_FLAGS + 1, "", args,
+                                                        1, &count, &helped, &err));
     trips("args != NULL || max_args == 0",
           (void)rc_flags_parse(2, argv, range, 1, "", NULL, 1, &count, &helped, &err));
     trips("whole->lo <= whole->hi",
@@ -32,6 +36,17 @@ static void test_flags(void **state) {
           (void)rc_flags_parse(2, argv, kind, 1, "", args, 1, &count, &helped, &err));
     trips("flags[k].value != NULL",
           (void)rc_flags_parse(2, argv, unnamed, 1, "", args, 1, &count, &helped, &err));
+}
+
+static void test_forms(void **state) {
+    (void)state;
+    const char *volatile no_text = NULL;
+    char *volatile no_room = NULL;
+    rc_error err = {0};
+    trips("schema != NULL", (void)rc_form_json(no_text));
+    trips("buf != NULL && size > 0", (void)rc_words_of("a|b", 3, no_room, 0));
+    trips("out != NULL",
+          (void)rc_plan_question_doc(&(const rc_plan_question){0}, false, NULL, &err));
 }
 
 static void test_calibration(void **state) {
@@ -63,6 +78,7 @@ static void test_machine(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_flags),
+        cmocka_unit_test(test_forms),
         cmocka_unit_test(test_calibration),
         cmocka_unit_test(test_machine),
     };

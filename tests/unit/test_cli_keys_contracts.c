@@ -1,7 +1,9 @@
 /* What `ringcast keys` assumes of the rows it shows (tests/support/trips.h).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tests/support/trips.h"
+#include "sim/cli/examples.c"
 #include "sim/cli/flags.c"
+#include "sim/cli/form.c"
 #include "sim/cli/cmd_keys.c"
 
 static void test_rows(void **state) {
@@ -11,7 +13,7 @@ static void test_rows(void **state) {
     rc_error err = {0};
     trips("k->direction >= -1 && k->direction <= 1", (void)changes_of(&odd, text, sizeof text));
     trips("k != NULL || count == 0", print_markdown(NULL, 1));
-    trips("k != NULL || count == 0", (void)print_text(NULL, 1, &err));
+    trips("k != NULL || count == 0", (void)print_keys(NULL, 1, RC_FORM_TEXT, &err));
 }
 
 int main(void) {
