@@ -51,5 +51,6 @@ rc_status rc_cmd_sweep(int argc, char **argv, rc_error *err);
 rc_status rc_cmd_model(int argc, char **argv, rc_error *err);
 rc_status rc_cmd_keys(int argc, char **argv, rc_error *err);
 rc_status rc_cmd_plan(int argc, char **argv, rc_error *err);
+rc_status rc_cmd_report(int argc, char **argv, rc_error *err);
 
 #endif

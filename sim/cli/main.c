@@ -29,6 +29,7 @@ static const command commands[] = {
     {"sweep", rc_cmd_sweep,
      "a forward pass at every point of a grid or sample, into SQLite; also under mpirun"},
     {"plan", rc_cmd_plan, "the cheapest cluster that serves a workload within its objectives"},
+    {"report", rc_cmd_report, "what the other commands wrote, as one page for a browser"},
     {"model", rc_cmd_model, "what a model's config.json says: parameters, bytes, dtypes, context"},
     {"keys", rc_cmd_keys, "what the files of each kind may say, and --set may change"},
     {"calibration", rc_cmd_calibration, "what the costs rest on: list, show, build"},
