@@ -32,7 +32,7 @@ R.draw.map = (figure, data) => {
   const say = () => {
     if (!request) { read.textContent = ""; return; }
     const { t, p } = request, limit = threshold(t + p), c = nearest(t, t + p), parts = [];
-    if (Number.isFinite(limit)) parts.push(`${t >= limit ? "pass-KV" : "pass-Q"}, for pass-KV is the faster one from ${R.exact(Math.round(limit))} new tokens on`);
+    if (Number.isFinite(limit)) parts.push(`${t >= limit ? "pass-KV, which" : "pass-Q; pass-KV"} is the faster one from ${R.exact(Math.round(limit))} new tokens on`);
     if (c) parts.push(`the nearest cell (${R.exact(c[0])} new, ${R.exact(c[1])} cached) takes ${R.exact(c[2])} ms by pass-KV and ${R.exact(c[3])} ms by pass-Q`);
     read.textContent = `${R.exact(t)} new after ${R.exact(p)} cached, ${cp} ranks: ${parts.join("; ")}.`;
   };
