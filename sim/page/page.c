@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "sim/base/file.h"
 #include "sim/page/html.h"
+#include "sim/page/json_values.h"
 #include "sim/page/page_assets.h"
 #include "sim/page/page_input.h"
 #include "sim/page/sections.h"
@@ -76,11 +77,13 @@ static rc_status add_section(rc_page *p, const char *kind, const json_t *root, s
 static rc_status add_timeline(rc_page *p, const char *name, json_t *root, rc_error *err) {
     section *s = last_of(p, "timeline");
     json_t *ring = ring_of(root);
-    if (!ring || json_array_size(json_object_get(ring, "spans")) == 0) {
+    const char *of = value_text(json_object_get(root, "ringcast"), "kind");
+    if ((strcmp(of, "forward") != 0 && strcmp(of, "ring") != 0) || !ring ||
+        json_array_size(json_object_get(ring, "spans")) == 0) {
         json_decref(ring);
         return rc_fail_at(err, RC_E_INPUT, name, 0, 0,
                           "this timeline has no layers (a page shows those of `ringcast forward "
-                          "--trace`; ui.perfetto.dev opens all)");
+                          "--trace` and `ringcast-calib ring --trace`; ui.perfetto.dev opens all)");
     }
     rc_status st = s ? RC_OK : add_section(p, "timeline", root, &s, err);
     if (st == RC_OK && s->ring_count == MOST_RINGS)

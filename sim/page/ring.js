@@ -28,7 +28,7 @@ R.draw.ring = (figure, data) => {
   let now = first ? (first.start + first.end) / 2 : longest * 0.3, timer = 0;
   const grid = R.html("div", { class: "rings" }, figure);
 
-  const title = (r) => `${r.head.variant}, ${r.head.cp} ranks: ${R.exact(r.head.time_ps / 1e9)} ms, a layer ${R.exact(r.length / 1000)} ms`;
+  const title = (r) => `${r.head.kind === "ring" ? "measured " : ""}${r.head.variant}, ${r.head.cp} ranks: ${R.exact(r.head.time_ps / 1e9)} ms, a layer ${R.exact(r.length / 1000)} ms`;
   const place = (r, i) => {
     const a = 2 * Math.PI * i / r.ranks - Math.PI / 2, size = r.ranks > 1 ? 104 : 0;
     return [150 + size * Math.cos(a), 150 + size * Math.sin(a)];

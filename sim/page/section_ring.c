@@ -64,6 +64,8 @@ static json_t *span_of(const json_t *e, const json_t *peers, double first) {
     (void)snprintf(key, sizeof key, "%.0f %.0f %.3f", value_real(e, "pid"), value_real(e, "tid"),
                    value_real(e, "ts"));
     const json_t *peer = lane_of(e) == LANE_SEND ? json_object_get(peers, key) : NULL;
+    if (!json_is_number(peer)) /* a measured message says itself where it goes */
+        peer = json_object_get(json_object_get(e, "args"), "to");
     return json_pack("[f, i, f, f, s, f, i, f]", value_real(e, "pid"), lane_of(e), start - first,
                      fmax(end - start, 0.0), value_text(e, "name"), isfinite(step) ? step : -1.0,
                      (int)(value_below(e, "args", "critical") == 1.0),

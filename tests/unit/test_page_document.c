@@ -86,7 +86,8 @@ static const struct {
      "4,\"refused\":0," BASIS "}",
      "540 of 544 points have a time."},
     {"timeline",
-     "{\"ringcast\":{\"variant\":\"pass-kv\",\"scenario\":\"s\",\"cp\":2,\"layers\":2,\"time_ps\":"
+     "{\"ringcast\":{\"kind\":\"forward\",\"variant\":\"pass-kv\",\"scenario\":\"s\",\"cp\":2,"
+     "\"layers\":2,\"time_ps\":"
      "1e12},\"traceEvents\":[{\"ph\":\"X\",\"pid\":0,\"tid\":2,\"ts\":1.5,\"dur\":2,\"name\":"
      "\"attention\",\"cat\":\"compute\",\"args\":{\"layer\":1}},{\"ph\":\"X\",\"pid\":0,\"tid\":10,"
      "\"ts\":1.5,\"dur\":1,\"name\":\"send-recv\",\"cat\":\"message\",\"args\":{\"layer\":1,"
@@ -186,6 +187,9 @@ static void test_hostile(void **state) {
             if (json_object_get(own, "cat"))
                 json_object_set((json_t *)(uintptr_t)e, "cat", json_object_get(own, "cat"));
         }
+        json_t *head = json_object_get(evil, "ringcast");
+        if (head)
+            json_object_set_new(head, "kind", json_string("forward"));
         char *json = json_dumps(evil, 0), *plain = written(page_of(kinds[i].json), NULL);
         rc_page *p = page_of(json);
         char *text = written(p, EVIL);
