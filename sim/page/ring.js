@@ -29,16 +29,17 @@ R.draw.ring = (figure, data) => {
   const grid = R.html("div", { class: "rings" }, figure);
 
   const title = (r) => `${r.head.kind === "ring" ? "measured " : ""}${r.head.variant}, ${r.head.cp} ranks: ${R.exact(r.head.time_ps / 1e9)} ms, a layer ${R.exact(r.length / 1000)} ms`;
+  const label = (r) => r.ranks === r.head.cp && r.head.tp > 1 ? "rank " : "GPU ";
   const place = (r, i) => {
     const a = 2 * Math.PI * i / r.ranks - Math.PI / 2, size = r.ranks > 1 ? 104 : 0;
     return [150 + size * Math.cos(a), 150 + size * Math.sin(a)];
   };
-  const radius = (r) => r.ranks > 10 ? Math.max(8, 250 / r.ranks) : 32;
+  const radius = (r) => r.ranks > 1 ? Math.min(32, 208 * Math.sin(Math.PI / r.ranks) * 0.3) : 32;
   /* A neighbour's message goes along the circle, others through it. */
   const way = (r, from, to) => {
     const [ax, ay] = place(r, from), [bx, by] = place(r, to), off = radius(r) + 3;
     const d = Math.hypot(bx - ax, by - ay) || 1, ux = (bx - ax) / d, uy = (by - ay) / d;
-    const out = (to - from + r.ranks) % r.ranks === 1 ? 26 : 6;
+    const out = (to - from + r.ranks) % r.ranks === 1 ? 0.18 * d : 6;
     return `M${ax + ux * off} ${ay + uy * off}Q${(ax + bx) / 2 + uy * out} ${(ay + by) / 2 - ux * out} ${bx - ux * off} ${by - uy * off}`;
   };
 
@@ -51,7 +52,7 @@ R.draw.ring = (figure, data) => {
       const kind = isLone(s) ? " exposed" : "";
       const path = R.svg("path", { class: "message" + kind, d: way(r, s.rank, s.peer) }, svg);
       const at = path.getTotalLength ? path.getPointAtLength(path.getTotalLength() * (now - s.start) / (s.end - s.start)) : null;
-      if (at) R.svg("circle", { class: "packet" + kind, cx: at.x, cy: at.y, r: 5 }, svg);
+      if (at) R.svg("circle", { class: "packet" + kind, cx: at.x, cy: at.y, r: Math.min(5, radius(r) / 2.5) }, svg);
     }
     for (let i = 0; i < r.ranks; i++) {
       const [x, y] = place(r, i), mine = under.filter((s) => s.rank === i);
@@ -60,7 +61,7 @@ R.draw.ring = (figure, data) => {
       R.svg("circle", { class: `rank ${work ? "busy" : "idle waits"}`, cx: x, cy: y, r: radius(r) }, svg);
       if (work && isLone(work)) R.svg("circle", { class: "message exposed", cx: x, cy: y, r: radius(r) }, svg);
       if (radius(r) < 20) continue;
-      R.svg("text", { class: "in", x, y: y - 3 }, svg, "GPU " + i);
+      R.svg("text", { class: "in", x, y: y - 3 }, svg, label(r) + i);
       R.svg("text", { class: "in", x, y: y + 11 }, svg, work ? work.name : host ? "host" : "waits");
     }
     return svg;
@@ -70,7 +71,7 @@ R.draw.ring = (figure, data) => {
     const width = Math.max(260, r.holder.clientWidth), left = 46, row = r.ranks > 8 ? 12 : 26, height = r.ranks * row + 22;
     const x = (t) => left + t / longest * (width - left - 2);
     const svg = R.svg("svg", { viewBox: `0 0 ${width} ${height}`, height, role: "img" });
-    for (let i = 0; i < r.ranks; i++) R.svg("text", { x: 0, y: i * row + row / 2 }, svg, i % Math.ceil(r.ranks / 16) === 0 ? "GPU " + i : "");
+    for (let i = 0; i < r.ranks; i++) R.svg("text", { x: 0, y: i * row + row / 2 }, svg, i % Math.ceil(r.ranks / 16) === 0 ? label(r) + i : "");
     for (const s of r.spans) {
       const w = Math.max(0.4, x(s.end) - x(s.start)), comm = s.lane > COMPUTE, h = row / 2 - 1;
       const y = s.rank * row + (s.lane === SEND || s.lane === HOST ? row / 2 : 0);

@@ -134,17 +134,14 @@ static const char *variant_of(const json_t *ring) {
 }
 
 static void ring_rows(FILE *f, const json_t *const *rings, size_t count) {
-    static const html_column columns[] = {{"variant", false},
-                                          {"scenario", false},
-                                          {"CP", true},
-                                          {"T", true},
-                                          {"P", true},
-                                          {"pass, ms", true},
-                                          {"a layer, us", true},
-                                          {"compute, us", true},
-                                          {"communication on the critical path, us", true},
-                                          {"host, us", true}};
-    HTML_TABLE(f, "The layer in the middle of each pass; compute and host are GPU 0's", columns);
+    static const html_column columns[] = {
+        {"variant", false},    {"scenario", false},   {"CP", true},
+        {"T", true},           {"P", true},           {"pass, ms", true},
+        {"a layer, us", true}, {"compute, us", true}, {"critical communication, us", true},
+        {"host, us", true}};
+    HTML_TABLE(f,
+               "The layer in the middle of each pass; compute and host are those of the first GPU",
+               columns);
     for (size_t i = 0; i < count; i++) {
         const json_t *head = json_object_get(rings[i], "head");
         const account a = account_of(rings[i]);
@@ -183,6 +180,6 @@ void section_rings(FILE *f, const json_t *const *rings, size_t count) {
     json_t *data = json_pack("{s:[]}", "rings");
     for (size_t i = 0; data && i < count; i++)
         (void)json_array_append(json_object_get(data, "rings"), (json_t *)(uintptr_t)rings[i]);
-    html_figure(f, "ring", "One layer, GPU by GPU", data);
+    html_figure(f, "ring", "One layer, rank by rank", data);
     ring_rows(f, rings, count);
 }
