@@ -71,7 +71,7 @@ if(calib_c AND TARGET rc_kernels)
   find_path(RC_NCCL_INCLUDE nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
   add_executable(ringcast-calib ${calib_c} ${PROJECT_SOURCE_DIR}/sim/cost/ops.c)
   target_include_directories(ringcast-calib SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
-  target_link_libraries(ringcast-calib PRIVATE rc_kernels rc_calib_cuda rc_base rc_options PkgConfig::SQLITE PkgConfig::GSL
+  target_link_libraries(ringcast-calib PRIVATE rc_kernels rc_calib_cuda rc_timeline rc_base rc_options PkgConfig::SQLITE PkgConfig::GSL
     CUDA::cublasLt CUDA::cudart_static ${CMAKE_DL_LIBS})
   if(MPI_C_FOUND)
     target_compile_definitions(ringcast-calib PRIVATE RC_HAVE_MPI=1)

@@ -10,6 +10,7 @@
 #include "calib/gpu_needs.h"
 #include "calib/nccl_transport.h"
 #include "calib/ring/ring_rows.h"
+#include "calib/ring/ring_spans.h"
 #include "calib/suite.h"
 
 #include <math.h>
@@ -76,6 +77,8 @@ static rc_status measure(job *j, rc_ring_layers *b, rc_error *err) {
              1e3 * t.whole.p50_s, (long long)t.whole.samples, 100 * t.whole.interval,
              t.whole.health.sm_mhz, e.attention);
     say(j, &b->c, text);
+    if (j->o->trace)
+        RC_TRY(rc_ring_trace(b, j->o->trace, j->machine, t.whole.p50_s, err));
     return write_rows(j, &b->c, &t, err);
 }
 

@@ -15,7 +15,7 @@
         "sm_mhz", "power_w", "temp_c", "date", "driver", "cuda", "nccl", "kernel", "commit"
 
 typedef struct rc_ring_options {
-    const char *cases, *out, *machine, *commit, *transport, *only;
+    const char *cases, *out, *machine, *commit, *transport, *only, *trace;
     int virtual_ranks; /* 0: real GPUs */
     bool check_only, force, resume, help;
     uint64_t seed;

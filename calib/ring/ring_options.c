@@ -25,6 +25,7 @@ void rc_ring_usage(void) {
         "  --transport NAME  nvlink (default), shm or socket: what NCCL is made to take; none of "
         "the\n"
         "                    three (rdma, tcp): its environment is left alone, the rows say NAME\n"
+        "  --trace DIR       a timeline of each case, DIR/CASE.json, for ui.perfetto.dev\n"
         "  --only NAME       cases whose name begins so\n"
         "  --machine NAME    machine name of the rows; default from the GPU's name\n"
         "  --commit HASH     source revision that the rows name\n"
@@ -51,11 +52,13 @@ static rc_status take(rc_ring_options *o, const char *flag, const char *v, rc_er
         const char **to;
     } texts[] = {{"--cases", &o->cases},     {"--out", &o->out},
                  {"--machine", &o->machine}, {"--transport", &o->transport},
-                 {"--commit", &o->commit},   {"--only", &o->only}};
+                 {"--commit", &o->commit},   {"--only", &o->only},
+                 {"--trace", &o->trace}};
     int64_t n = 0;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         if (!strcmp(flag, texts[i].name)) {
-            bool word = texts[i].to != &o->cases && texts[i].to != &o->out;
+            bool word =
+                texts[i].to != &o->cases && texts[i].to != &o->out && texts[i].to != &o->trace;
             if (!*v || (word && (strlen(v) > 47 || strpbrk(v, " ,\"\t\r\n"))))
                 return rc_fail_at(err, RC_E_USAGE, flag, 0, 0, "\"%.80s\": expected a name", v);
             *texts[i].to = v;
@@ -86,15 +89,19 @@ static rc_status check(const rc_ring_options *o, rc_error *err) {
                           o->out);
     if (o->out && (o->virtual_ranks > 1 || o->check_only))
         return rc_fail_at(err, RC_E_USAGE, "--out", 0, 0, "a run that only checks has no rows");
+    if (o->trace && (o->virtual_ranks > 1 || o->check_only))
+        return rc_fail_at(err, RC_E_USAGE, "--trace", 0, 0,
+                          "a run that only checks has no timeline");
     if (o->force && o->resume)
         return rc_fail_at(err, RC_E_USAGE, "--resume", 0, 0, "contradicts --force");
     return RC_OK;
 }
 
 rc_status rc_ring_options_parse(int argc, char **argv, rc_ring_options *o, rc_error *err) {
-    static const char *const flags[] = {
-        "--cases",  "--out",  "--virtual", "--check-only", "--transport", "--only", "--machine",
-        "--commit", "--seed", "--budget",  "--force",      "--resume",    "--help", NULL};
+    static const char *const flags[] = {"--cases",     "--out",    "--virtual", "--check-only",
+                                        "--transport", "--only",   "--machine", "--commit",
+                                        "--seed",      "--budget", "--trace",   "--force",
+                                        "--resume",    "--help",   NULL};
     *o = (rc_ring_options){.seed = 1, .budget_s = (double)INFINITY};
     for (int i = 1; i < argc; i++) {
         const char *w = argv[i];

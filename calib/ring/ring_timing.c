@@ -228,6 +228,13 @@ static rc_status profile(rc_ring_layers *b, rc_ring_times *t, rc_error *err) {
     return RC_OK;
 }
 
+rc_status rc_ring_profile_once(rc_ring_layers *b, rc_error *err) {
+    b->profiling = true;
+    rc_status st = profiled_pass(b, RC_RING_WHOLE, err);
+    b->profiling = false;
+    return st;
+}
+
 rc_status rc_ring_time(rc_ring_layers *b, rc_ring_times *t, rc_error *err) {
     assert(b->ranks->procs->size <= RC_RING_MAX_RANKS);
     pass_timer k = {NULL, NULL, NULL};

@@ -26,5 +26,7 @@ typedef struct rc_ring_times {
 rc_status rc_ring_check(rc_ring_layers *b, rc_ring_errors *errors, rc_error *err);
 /* What one pass takes. Virtual ranks have no time: RC_E_INTERNAL. */
 rc_status rc_ring_time(rc_ring_layers *b, rc_ring_times *t, rc_error *err);
+/* One pass launched op by op with events around each part, drained: b->spans has its parts. */
+rc_status rc_ring_profile_once(rc_ring_layers *b, rc_error *err);
 
 #endif

@@ -2,7 +2,8 @@
  * odd, ends the string or comment that holds it and becomes part of a program or a document.
  *
  * Who quotes the other languages: JSON sim/base/json.h (jansson), CSV rc_csv_put in sim/base/csv.h,
- * gnuplot rc_plot_text in sim/plot/gnuplot.h; SQL takes names as bound parameters only.
+ * gnuplot rc_plot_text in sim/plot/gnuplot.h, HTML html_text in sim/page/html.h, timelines
+ * sim/timeline/span_file.h; SQL takes names as bound parameters only.
  *
  * `s` is UTF-8 without control characters where it came through rc_doc_string or rc_doc_label;
  * other text is taken too, and written so that the result still reads as one value. Failures of the

@@ -13,6 +13,7 @@
 #include "sim/choose/launch.h"
 #include "sim/cli/flags.h"
 #include "sim/cli/form.h"
+#include "sim/cli/forward_timeline.h"
 #include "sim/cli/machine_json.h"
 #include "sim/cli/op_sources.h"
 #include "sim/cli/wanted_report.h"
@@ -24,10 +25,10 @@
 enum { MAX_ALTERNATIVES = 2 * RC_SCHEDULES_MAX + 3 };
 
 typedef struct forward_flags {
-    const char *file, *store, *wanted, *launch;
+    const char *file, *store, *wanted, *launch, *trace;
     rc_many sets;
     int64_t draws, seed;
-    bool json, csv, stats, quiet, unfold;
+    bool json, csv, stats, quiet, unfold, overwrite;
 } forward_flags;
 
 typedef struct alternative {
@@ -64,6 +65,9 @@ static rc_status parse(int argc, char **argv, forward_flags *f, bool *helped, rc
         {"--csv", RC_FLAG_BOOL, &f->csv, NULL, "the breakdown, as CSV"},
         {"--unfold", RC_FLAG_BOOL, &f->unfold, NULL,
          "simulate every GPU and every layer as events"},
+        {"--trace", RC_FLAG_TEXT, &f->trace, "FILE.json[.gz]",
+         "every op as a timeline for ui.perfetto.dev; with --unfold of every GPU"},
+        {"--overwrite", RC_FLAG_BOOL, &f->overwrite, NULL, "replace an existing timeline"},
         {"--stats", RC_FLAG_BOOL, &f->stats, NULL,
          "events, wall time and events/s, folded and unfolded"},
         {"--quiet", RC_FLAG_BOOL, &f->quiet, NULL, "the time alone"},
@@ -592,6 +596,8 @@ static rc_status evaluate(answer *a, const forward_flags *f, const rc_costs *cos
         RC_TRY(run_others(a, costs, err));
     if (!f->quiet && !f->csv)
         RC_TRY(rc_op_sources_of(&spec, &a->sources, err));
+    if (f->trace)
+        RC_TRY(rc_forward_timeline(&spec, &a->scenario, &a->result, f->trace, f->overwrite, err));
     RC_TRY(show(a, f, costs, err));
     return f->wanted ? rc_wanted_report(&spec, 1, f->wanted, !f->json && !f->csv && !f->quiet, err)
                      : RC_OK;
@@ -621,6 +627,7 @@ rc_status rc_cmd_forward(int argc, char **argv, rc_error *err) {
     if (helped)
         return RC_OK;
     RC_TRY(rc_output_check(f.wanted, false, err));
+    RC_TRY(rc_output_check(f.trace, f.overwrite, err));
     RC_TRY(rc_scenario_load(rc_scenario_path(f.file, path, sizeof path), f.sets.values,
                             f.sets.count, &a.scenario, err));
     rc_status st = f.launch ? print_launch(&f, &a.scenario, err)

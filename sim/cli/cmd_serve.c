@@ -21,6 +21,7 @@ typedef struct serve_flags {
     const char *files[MAX_SCENARIOS];
     size_t file_count;
     const char *store, *out, *rates, *rate, *requests, *prometheus, *inferencex, *wanted, *launch;
+    const char *trace;
     rc_many sets;
     int64_t seed, replications, points, threads;
     bool json, csv, stats, exact, compare, quiet, overwrite;
@@ -54,6 +55,8 @@ static rc_status parse(int argc, char **argv, serve_flags *f, bool *helped, rc_e
         {"--prometheus", RC_FLAG_TEXT, &f->prometheus, "FILE", "metrics under vLLM's names"},
         {"--inferencex", RC_FLAG_TEXT, &f->inferencex, "FILE",
          "the run as InferenceX has its results: flat JSON"},
+        {"--trace", RC_FLAG_TEXT, &f->trace, "FILE.json[.gz]",
+         "passes, transfers and requests as a timeline for ui.perfetto.dev"},
         {"--launch", RC_FLAG_TEXT, &f->launch, "ENGINE",
          "the command lines of vllm or sglang, one a pool, and nothing else"},
         {"--out", RC_FLAG_TEXT, &f->out, "DIR", "plots, series.csv, histograms.csv, result.json"},
@@ -81,6 +84,8 @@ static rc_status parse(int argc, char **argv, serve_flags *f, bool *helped, rc_e
         return rc_fail(err, RC_E_USAGE,
                        "--rates goes without --rate, --replications, --requests, --prometheus, "
                        "--inferencex");
+    if (f->trace && (f->rates || f->replications > 1))
+        return rc_fail(err, RC_E_USAGE, "--trace is of one run: leave out --rates, --replications");
     if (f->replications > 1 && (f->requests || f->compare || f->out || f->inferencex))
         return rc_fail(err, RC_E_USAGE,
                        "--replications goes without --requests, --out, --compare and --inferencex");
@@ -98,6 +103,7 @@ static rc_status check_outputs(const serve_flags *f, rc_error *err) {
     RC_TRY(rc_output_check(f->prometheus, f->overwrite, err));
     RC_TRY(rc_output_check(f->inferencex, f->overwrite, err));
     RC_TRY(rc_output_check(f->wanted, false, err));
+    RC_TRY(rc_output_check(f->trace, f->overwrite, err));
     if (f->wanted && (f->rates || f->replications > 1 || f->file_count > 1))
         return rc_fail(err, RC_E_USAGE,
                        "--wanted is of one run: leave out --rates, "
@@ -205,6 +211,17 @@ static uint64_t seed_of(const serve_flags *f, const rc_serve *s) {
     return f->seed >= 0 ? (uint64_t)f->seed : s->seed;
 }
 
+static rc_status open_timeline(const rc_serve *s, const serve_flags *f, size_t requests,
+                               rc_spans **out, rc_error *err) {
+    rc_span_args head = {.size = 0};
+    rc_args_text(&head, "kind", "serve");
+    rc_args_text(&head, "scenario", s->name);
+    rc_args_text(&head, "model", s->model.name);
+    rc_args_text(&head, "machine", s->machine.name);
+    rc_args_int(&head, "requests", (int64_t)requests);
+    return rc_spans_open(f->trace, f->overwrite, &head, out, err);
+}
+
 static rc_status play(one_run *o, const serve_flags *f, const rc_costs *costs, double rate,
                       rc_error *err) {
     rc_serve_options options = {.costs = costs,
@@ -224,10 +241,11 @@ static rc_status play(one_run *o, const serve_flags *f, const rc_costs *costs, d
     options.rows = o->rows;
     options.series = o->series;
     options.threads = (int)f->threads;
-    if (stream)
-        RC_TRY(rc_serve_stream(o->serve, rate, &options, o->result, err));
-    else
-        RC_TRY(rc_serve_run(o->serve, o->trace, &options, o->result, err));
+    if (f->trace)
+        RC_TRY(open_timeline(o->serve, f, o->count, &options.spans, err));
+    rc_status st = stream ? rc_serve_stream(o->serve, rate, &options, o->result, err)
+                          : rc_serve_run(o->serve, o->trace, &options, o->result, err);
+    RC_TRY(rc_spans_close(options.spans, st, err));
     RC_TRY(write_files(o, f, err));
     RC_TRY(show(o->serve, o->result, f, err));
     RC_TRY(check_served(o->serve, o->result, err));

@@ -9,12 +9,13 @@
 #include "sim/cli/flags.h"
 #include "sim/base/find.h"
 #include "sim/plot/gnuplot.h"
+#include "sim/validate/explain_spans.h"
 #include "sim/validate/learn_errors.h"
 #include "sim/validate/validate.h"
 
 typedef struct validate_flags {
     const char *json, *plot, *out, *max_median, *max_p95, *explain, *transport, *longest, *prefix;
-    const char *learn, *model_errors;
+    const char *learn, *model_errors, *trace;
     rc_many results, store, seen, unseen, ranks, without;
     int64_t draw, draws, seed;
     bool csv, cross, by_part, overwrite;
@@ -106,8 +107,11 @@ static rc_status read_runs(const validate_flags *f, rc_runs *r, rc_error *err) {
     return RC_OK;
 }
 
-static rc_status predict(const validate_flags *f, int draws, rc_runs *r, rc_error *err) {
-    rc_predict_options o = {.stores = f->store.values,
+static rc_status predict(const validate_flags *f, int draws, rc_spans *spans, rc_runs *r,
+                         rc_error *err) {
+    rc_predict_options o = {.spans = spans,
+                            .like = f->explain,
+                            .stores = f->store.values,
                             .store_count = f->store.count,
                             .draws = draws,
                             .alone = f->explain || f->by_part};
@@ -125,7 +129,7 @@ static rc_status judged(const validate_flags *f, rc_runs *r, rc_error *err) {
     RC_TRY(read_runs(f, r, err));
     RC_TRY(
         rc_runs_assign(r, f->seen.values, f->seen.count, f->unseen.values, f->unseen.count, err));
-    RC_TRY(predict(f, (int)f->draws, r, err));
+    RC_TRY(predict(f, (int)f->draws, NULL, r, err));
     return rc_runs_fit_baselines(r, err);
 }
 
@@ -174,19 +178,33 @@ static rc_status learn(const validate_flags *given, rc_error *err) {
     return st;
 }
 
+static rc_status open_timeline(const validate_flags *f, rc_spans **out, rc_error *err) {
+    rc_span_args head = {.size = 0};
+    if (!f->explain || strcmp(f->explain, "all") == 0 || f->by_part)
+        return rc_fail(err, RC_E_USAGE, "--trace is of the runs of --explain CASE");
+    rc_args_text(&head, "kind", "validate");
+    rc_args_text(&head, "runs", f->explain);
+    return rc_spans_open(f->trace, f->overwrite, &head, out, err);
+}
+
 /* Lists are not asked for: whoever wants to know why takes any run there is. */
 static rc_status explain(const validate_flags *f, rc_error *err) {
     rc_runs runs = {0};
+    rc_spans *spans = NULL;
     const char *pattern = f->explain && strcmp(f->explain, "all") != 0 ? f->explain : "*";
     bool parts = f->by_part || (f->explain && strcmp(f->explain, "all") == 0);
+    if (f->trace)
+        RC_TRY(open_timeline(f, &spans, err));
     rc_status st = read_runs(f, &runs, err);
     if (st == RC_OK)
-        st = predict(f, 0, &runs, err);
+        st = predict(f, 0, spans, &runs, err);
+    if (st == RC_OK && spans)
+        rc_runs_part_spans(&runs, pattern, spans);
     if (st == RC_OK)
         st = parts ? rc_runs_explain_parts(&runs, pattern, stdout, err)
                    : rc_runs_explain(&runs, pattern, stdout, err);
     rc_runs_free(&runs);
-    return st;
+    return rc_spans_close(spans, st, err);
 }
 
 static rc_status draw(const validate_flags *f, rc_error *err) {
@@ -244,6 +262,8 @@ rc_status rc_cmd_validate(int argc, char **argv, rc_error *err) {
         {"--explain", RC_FLAG_TEXT, &f.explain, "CASE",
          "parts of the runs of this name (* and ? allowed) beside those of the forecast; all: as "
          "--by-part"},
+        {"--trace", RC_FLAG_TEXT, &f.trace, "FILE.json[.gz]",
+         "with --explain: those parts and the forecasts as a timeline for ui.perfetto.dev"},
         {"--by-part", RC_FLAG_BOOL, &f.by_part, NULL,
          "errors by part, transport and kind, of all runs or those of --explain"},
         {"--draw", RC_FLAG_INT, RC_WHOLE(&f.draw, 1, 999), "N",
@@ -267,7 +287,7 @@ rc_status rc_cmd_validate(int argc, char **argv, rc_error *err) {
     RC_TRY(rc_flags_parse(
         argc, argv, flags, sizeof flags / sizeof flags[0],
         "usage: ringcast validate [flags]\n"
-        "       ringcast validate --explain CASE|all [--by-part]\n"
+        "       ringcast validate --explain CASE|all [--by-part] [--trace FILE.json]\n"
         "       ringcast validate --learn FILE.csv [--results DIR --store FILE.db ...]\n"
         "       ringcast validate --cross FROM TO\n"
         "       ringcast validate --draw N --out FILE.csv [--ranks N] [--transport NAME] "
@@ -285,6 +305,8 @@ rc_status rc_cmd_validate(int argc, char **argv, rc_error *err) {
                           : rc_fail(err, RC_E_USAGE, "--cross needs two machines: FROM TO");
     if (count > 0)
         return rc_fail(err, RC_E_USAGE, "unexpected argument '%s'", args[0]);
+    if (f.trace && !f.explain)
+        return rc_fail(err, RC_E_USAGE, "--trace is of the runs of --explain CASE");
     if (f.learn)
         return learn(&f, err);
     if (f.explain || f.by_part)

@@ -61,5 +61,6 @@ rc_status rc_cmd_plan(int argc, char **argv, rc_error *err);
 rc_status rc_cmd_models(int argc, char **argv, rc_error *err);
 rc_status rc_cmd_machines(int argc, char **argv, rc_error *err);
 rc_status rc_cmd_init(int argc, char **argv, rc_error *err);
+rc_status rc_cmd_report(int argc, char **argv, rc_error *err);
 
 #endif

@@ -27,6 +27,7 @@ static const rc_command commands[] = {
     {"sweep", rc_cmd_sweep,
      "a forward pass at every point of a grid or sample, into SQLite; also under mpirun"},
     {"plan", rc_cmd_plan, "the cheapest cluster that serves a workload within its objectives"},
+    {"report", rc_cmd_report, "what the other commands wrote, as one page for a browser"},
     {"model", rc_cmd_model, "what a model's config.json says: parameters, bytes, dtypes, context"},
     {"models", rc_cmd_models, "the models that come with the program, and their sizes"},
     {"machines", rc_cmd_machines, "the machines that come with the program, and their sizes"},

@@ -69,20 +69,13 @@ rc_status rc_forward_run(const rc_spec *spec, rc_forward *out, rc_error *err) {
 }
 
 /* Laid out in full and run, at the clock of the costs. */
-static rc_status trace(const rc_spec *spec, rc_program *program, struct rc_sim **sim,
-                       rc_error *err) {
-    rc_run run;
+static rc_status lay_out(const rc_spec *spec, rc_program *program, rc_run *run, rc_error *err) {
     rc_request rq = rc_spec_request(spec, 0);
     RC_TRY(rc_build_program(spec, &rq, program, err));
-    rc_status st = rc_run_program(spec, spec->costs, program, NULL, &run, err);
-    if (st != RC_OK) {
+    rc_status st = rc_run_program(spec, spec->costs, program, NULL, run, err);
+    if (st != RC_OK)
         rc_program_free(program);
-        return st;
-    }
-    *sim = run.sim;
-    run.sim = NULL;
-    rc_run_free(&run);
-    return RC_OK;
+    return st;
 }
 
 static rc_status pace_alone(const rc_spec *spec, rc_clock *found, rc_pace *pace, rc_error *err) {
@@ -94,9 +87,8 @@ static rc_status pace_alone(const rc_spec *spec, rc_clock *found, rc_pace *pace,
     return st;
 }
 
-rc_status rc_forward_trace(const rc_spec *spec, rc_program *program, struct rc_sim **sim,
-                           rc_clock *clock, rc_error *err) {
-    assert(spec != NULL && program != NULL && sim != NULL);
+rc_status rc_forward_lay_out(const rc_spec *spec, rc_program *program, rc_run *run, rc_clock *clock,
+                             rc_error *err) {
     rc_memory memory;
     rc_costs *slower = NULL;
     rc_spec at_clock = *spec;
@@ -109,7 +101,19 @@ rc_status rc_forward_trace(const rc_spec *spec, rc_program *program, struct rc_s
     if (pace.clock < 1.0)
         RC_TRY(rc_costs_at_pace(spec->costs, pace, &slower, err));
     at_clock.costs = slower != NULL ? slower : spec->costs;
-    rc_status st = trace(&at_clock, program, sim, err);
+    rc_status st = lay_out(&at_clock, program, run, err);
+    run->spec = spec; /* what it ran with is gone */
     rc_costs_close(slower);
     return st;
+}
+
+rc_status rc_forward_trace(const rc_spec *spec, rc_program *program, struct rc_sim **sim,
+                           rc_clock *clock, rc_error *err) {
+    assert(spec != NULL && program != NULL && sim != NULL);
+    rc_run run;
+    RC_TRY(rc_forward_lay_out(spec, program, &run, clock, err));
+    *sim = run.sim;
+    run.sim = NULL;
+    rc_run_free(&run);
+    return RC_OK;
 }

@@ -115,6 +115,12 @@ typedef struct rc_task_span {
 } rc_task_span;
 rc_task_span rc_run_span(const rc_run *r, uint32_t task, int layer);
 
+/* forward.c: the pass laid out in full, layer by layer, and every GPU when it is unfolded, and played
+ * at the clock of the pass. The caller frees both; `spec` must outlive *run. clock: NULL, or the
+ * pass's. */
+rc_status rc_forward_lay_out(const rc_spec *spec, rc_program *program, rc_run *run, rc_clock *clock,
+                             rc_error *err);
+
 /* size.c: how large a pass may be. */
 
 /* The most memory that the ops of one pass may take, in bytes: what a machine of 8 GB can spare. It

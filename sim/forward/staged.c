@@ -406,3 +406,40 @@ rc_status rc_staged_run(rc_forward_ctx *ctx, const rc_spec *spec, const rc_stagi
     close_pieces(&p);
     return st;
 }
+
+/* ---- piece by piece --------------------------------------------------------------------------- */
+
+static rc_status visit(const pieces *p, rc_piece_fn each, void *arg, rc_error *err) {
+    const int chunks = p->chunks.count;
+    for (int s = 0; s < p->stages; s++) {
+        rc_time link = 0; /* free from then on */
+        for (int i = 0; i < chunks; i++) {
+            const int here = s * chunks + i;
+            const rc_spec spec = spec_of(p, s, i);
+            rc_piece_time x = {.spec = &spec, .stage = s, .chunk = i, .end = p->end[here]};
+            x.start = x.end - p->work[here];
+            x.leaves = s + 1 < p->stages ? later(link, x.end) : x.end;
+            x.comes = link = x.leaves + (s + 1 < p->stages ? p->send[here] : 0);
+            RC_TRY(each(arg, &x, err));
+        }
+    }
+    return RC_OK;
+}
+
+rc_status rc_staged_each(const rc_spec *spec, const rc_staging *how, rc_piece_fn each, void *arg,
+                         rc_error *err) {
+    rc_forward_timing whole = {0};
+    pieces p = {.spec = spec, .ctx = rc_forward_ctx_create()};
+    if (!p.ctx)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for a forward pass");
+    rc_status st = check_gpus(spec, rc_stages_of(how), err);
+    if (st == RC_OK)
+        st = open_pieces(&p, how, err);
+    if (st == RC_OK)
+        st = time_pieces(&p, &whole, err);
+    if (st == RC_OK)
+        st = visit(&p, each, arg, err);
+    close_pieces(&p);
+    rc_forward_ctx_destroy(p.ctx);
+    return st;
+}

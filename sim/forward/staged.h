@@ -26,6 +26,18 @@ rc_status rc_staged_time(rc_forward_ctx *ctx, const rc_spec *spec, const rc_stag
 
 /* ---- the pieces ---- */
 
+/* A pass of one chunk through one stage, and how its hidden states go on from there. */
+typedef struct rc_piece_time {
+    const rc_spec *spec;
+    int stage, chunk;
+    rc_time start, end;    /* ps */
+    rc_time leaves, comes; /* to the next stage; of the last one both are `end` */
+} rc_piece_time;
+/* Calls `each` for all pieces of a pass, stage by stage; it ends where that fails. */
+typedef rc_status (*rc_piece_fn)(void *ctx, const rc_piece_time *piece, rc_error *err);
+rc_status rc_staged_each(const rc_spec *spec, const rc_staging *how, rc_piece_fn each, void *arg,
+                         rc_error *err);
+
 /* When the last of `chunks` is through the last of `stages`. A stage takes chunks in order, one at a time,
  * and so does the link to the next one, on which nothing waits but the chunk that it carries.
  *   work[s][i]: of chunk i in stage s; send[s][i]: from there to the next one (not looked at of the last).

@@ -17,6 +17,7 @@
  *   faults.c        nodes lost and back, slow ranks and links; what is due when
  *   layouts.c       the pass sources of a pool, and which of them a prefill takes
  *   metrics.c       what is counted as it happens, the sums at the end, the conservation laws
+ *   serve_spans.c   the timeline of the run, where one is wanted
  *   job_lists.c     lists of jobs, heaps of steps
  *
  * Why a decode step costs O(1) and not O(batch): every running sequence gets one token a step. So a
@@ -281,7 +282,8 @@ typedef struct cluster {
     fault_time fault_times[FAULT_TIMES];
     int fault_count, fault_next;
     run_counts counts;
-    rc_serve_result *out; /* metrics.c */
+    rc_serve_result *out;      /* metrics.c */
+    struct serve_spans *spans; /* serve_spans.c; NULL: nobody wants a timeline */
 } cluster;
 
 /* ---- cluster_run.c ---- */
@@ -434,6 +436,18 @@ void metrics_compared(cluster *c, rc_time memoised, rc_time simulated);
 void metrics_pass(cluster *c, replica *r, const rc_pass *pass, const rc_pass_cost *cost);
 void metrics_end(cluster *c, uint32_t j);
 rc_status metrics_finish(cluster *c, rc_error *err);
+
+/* ---- serve_spans.c; without a timeline all of them do nothing ---- */
+rc_status spans_create(cluster *c, rc_error *err);
+void spans_destroy(cluster *c);
+void spans_pass_begins(cluster *c, const replica *r, const rc_pass *pass, const rc_pass_cost *cost,
+                       rc_time now);
+void spans_pass_ends(cluster *c, const replica *r, rc_time now); /* or is given up */
+void spans_counts(cluster *c, const replica *r, rc_time now); /* queue, batch and KV of a replica */
+void spans_request(cluster *c, uint32_t j);                   /* which has ended */
+void spans_move_begins(cluster *c, uint32_t j, uint32_t from, uint32_t to, double bytes,
+                       rc_time now);
+void spans_move_ends(cluster *c, uint32_t j, bool arrived, rc_time now);
 
 static inline replica *home_of(cluster *c, uint32_t j) {
     return &c->replicas[c->jobs[j].kv.home];

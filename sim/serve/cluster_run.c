@@ -37,6 +37,7 @@ rc_event cluster_at(cluster *c, rc_time at, rc_event_fn fn, uint64_t arg) {
 
 void cluster_close(cluster *c) {
     rc_eventq_destroy(c->q);
+    spans_destroy(c);
     if (c->replicas)
         for (uint32_t i = 0; i < c->replica_count; i++)
             replica_destroy(&c->replicas[i]);
@@ -99,6 +100,7 @@ static rc_status create(cluster *c, const rc_trace *whole, rc_error *err) {
     rc_rng_seed(&c->rng, c->options->seed ^ STEP_DRAWS);
     RC_TRY(create_replicas(c, err));
     RC_TRY(router_create(c, err));
+    RC_TRY(spans_create(c, err));
     return network_create(c, err);
 }
 

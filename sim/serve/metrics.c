@@ -187,6 +187,7 @@ void metrics_end(cluster *c, uint32_t j) {
     rc_serve_result *o = c->out;
     const rc_served *row = &c->rows[j];
     assert(row->outcome != RC_PENDING);
+    spans_request(c, j);
     c->counts.last_end = row->end;
     c->counts.generated += row->generated;
     c->counts.short_replies += row->outcome == RC_DONE && row->generated != row->output;

@@ -163,8 +163,10 @@ static void pass_ends(void *ctx, uint64_t arg, rc_time now) {
         first[g].pass.end = 0;
         first[g].pass.busy_time += now - first[g].pass.start;
     }
-    for (uint32_t g = 0; g < groups; g++)
+    for (uint32_t g = 0; g < groups; g++) {
+        spans_pass_ends(c, &first[g], now);
         group_ends(c, &first[g], now);
+    }
     replica_kick(c, first, now);
 }
 
@@ -267,6 +269,8 @@ void replica_kick(cluster *c, replica *r, rc_time now) {
     for (uint32_t g = 0; g < groups; g++)
         any = take_up(c, &first[g], &pass[g], now) || any;
     if (!any) {
+        for (uint32_t g = 0; g < groups; g++)
+            spans_counts(c, &first[g], now);
         metrics_state(c, now);
         return;
     }
@@ -276,8 +280,11 @@ void replica_kick(cluster *c, replica *r, rc_time now) {
         return;
     }
     for (uint32_t g = 0; g < groups; g++) {
-        if (pass[g].prefills + pass[g].decodes > 0)
+        if (pass[g].prefills + pass[g].decodes > 0) {
             metrics_pass(c, &first[g], &pass[g], &cost);
+            spans_pass_begins(c, &first[g], &pass[g], &cost, now);
+        }
+        spans_counts(c, &first[g], now);
         first[g].pass.busy = true;
         first[g].pass.start = now;
     }
@@ -291,6 +298,7 @@ void replica_abort(cluster *c, replica *r, rc_time now) {
         if (r->pass.end != 0)
             (void)rc_eventq_cancel(c->q, r->pass.end);
         r->pass.busy_time += now - r->pass.start;
+        spans_pass_ends(c, r, now);
     }
     r->pass.end = 0;
     r->pass.busy = r->pass.decodes = false;

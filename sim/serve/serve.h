@@ -24,6 +24,7 @@
 #include "sim/model/model.h"
 #include "sim/schedule/pass_memory.h"
 #include "sim/stat/stat.h"
+#include "sim/timeline/span_file.h"
 #include "sim/trace/trace.h"
 #include "sim/trace/workload.h"
 
@@ -290,6 +291,7 @@ typedef struct rc_serve_options {
     int threads;             /* of rc_serve_stream; 0: one a core */
     rc_pass_store *store;    /* or NULL */
     rc_serve_series *series; /* or NULL */
+    rc_spans *spans;         /* gets the timeline of the run (serve_spans.c), or NULL */
 } rc_serve_options;
 
 /* Of `asked` requests, how many must keep the limit. */

@@ -33,6 +33,7 @@ static void flow_event(void *ctx, uint64_t arg, rc_time now) {
     c->net.event = 0;
     uint32_t j = fair_links_take(c->net.links, now);
     wait_for_next(c);
+    spans_move_ends(c, j, true, now);
     admit_arrived(c, j, now);
 }
 
@@ -52,11 +53,14 @@ void transfer_begin(cluster *c, uint32_t j, uint32_t from, uint32_t to, uint64_t
         cluster_fail(c, st);
     else
         wait_for_next(c);
+    spans_move_begins(c, j, from, to, f.bytes, now);
 }
 
 void transfer_drop(cluster *c, uint32_t j, rc_time now) {
-    if (fair_links_drop(c->net.links, j, now))
+    if (fair_links_drop(c->net.links, j, now)) {
+        spans_move_ends(c, j, false, now);
         wait_for_next(c);
+    }
 }
 
 rc_time host_transfer(cluster *c, replica *r, uint64_t tokens, rc_time now) {

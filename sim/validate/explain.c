@@ -7,17 +7,11 @@
 #include <string.h>
 #include "sim/base/quantile.h"
 #include "sim/base/table.h"
-#include "sim/validate/validate.h"
+#include "sim/validate/explain_lines.h"
 
 /* Medians that count are known to 2 %, and a part that moves the pass by less than half a per cent
  * is no place to look at. */
-#define KNOWN 0.02
 #define MATTERS 0.005
-
-/* s that the events around a part add to each of its spans: by so much, over their spans, do the
- * parts of passes on one GPU in a graph exceed the pass (results/rings/h200x4/one-?.csv: 3.0 to 4.6
- * us in the 16 short ones, whose clock does not change while parts are timed, middle 3.8). */
-#define EVENTS 3.8e-6
 
 static bool taken(const rc_measured_run *x, const char *pattern) {
     return fnmatch(pattern, x->name, 0) == 0;
@@ -25,104 +19,10 @@ static bool taken(const rc_measured_run *x, const char *pattern) {
 
 /* ---- one run, line by line ------------------------------------------------------------------- */
 
-typedef struct line {
-    char name[40];
-    double measured, least, most, forecast; /* s; NAN: nobody has it */
-    int spans;                              /* of the part, each between two events */
-    bool communication;
-    bool beside; /* other parts, or holds them: no part of the sum */
-    bool waits;  /* lasts as long as it waits for others: says nothing of the pass */
-} line;
-
-enum { LINES = RC_P_COUNT + 2 * RC_RUN_STEPS + 1 };
-
-static double without_events(double seconds, int spans) {
-    return fmax(seconds - EVENTS * spans, 0.0);
-}
-
-static void add_line(line *out, size_t *n, const char *name, const rc_over_ranks *measured,
-                     const rc_over_ranks *forecast, int spans, bool communication) {
-    if (measured->n == 0 && forecast->n == 0)
-        return;
-    line *l = &out[(*n)++];
-    *l = (line){.measured = without_events(rc_over_ranks_value(measured, communication), spans),
-                .least = measured->n ? without_events(measured->least, spans) : NAN,
-                .most = measured->n ? without_events(measured->most, spans) : NAN,
-                .forecast = rc_over_ranks_value(forecast, communication),
-                .spans = spans,
-                .communication = communication};
-    if (measured->n == 0)
-        l->measured = NAN;
-    snprintf(l->name, sizeof l->name, "%s", name);
-}
-
-static void add_steps(const rc_measured_run *x, line *out, size_t *n) {
-    const rc_run_parts *p = x->parts;
-    for (int j = 0; j < RC_RUN_STEPS; j++) {
-        char name[40];
-        snprintf(name, sizeof name, "attention-alone-%d", j);
-        add_line(out, n, name, &p[0].attention_alone[j], &p[1].attention_alone[j], x->layers,
-                 false);
-        snprintf(name, sizeof name, "send-recv-alone-%d", j);
-        add_line(out, n, name, &p[0].message_alone[j], &p[1].message_alone[j], x->layers, true);
-    }
-}
-
-/* A part's op is a span; all messages of an exchange are one. */
-static int spans_of(const rc_measured_run *x, int part) {
-    return part == RC_P_ALL2ALL ? x->layers : x->parts[1].calls[part];
-}
-
-/* What ops that follow one another come to: what a pass would take without ring messages and
- * launches to wait for. */
-static double sum_of(const line *l, size_t n, bool forecast) {
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        if (!l[i].beside)
-            sum += forecast ? l[i].forecast : l[i].measured;
-    return sum;
-}
-
-/* What is left of the pass: messages and launches that nothing hides, and gaps. */
-static void add_exposed(const rc_measured_run *x, line *out, size_t *n) {
-    double measured = x->measured - sum_of(out, *n, false);
-    line *l = &out[*n];
-    *l = (line){.name = "exposed",
-                .measured = measured,
-                .least = measured - KNOWN * x->measured, /* the sum is known no better */
-                .most = measured + KNOWN * x->measured,
-                .forecast = x->time[RC_BY_SIMULATION] - sum_of(out, *n, true)};
-    *n += 1;
-}
-
-/* In the order of a layer. */
-static size_t lines_of(const rc_measured_run *x, line *out) {
-    static const rc_part order[] = {RC_P_NORM,      RC_P_QKV,        RC_P_ROTARY,  RC_P_ALL_GATHER,
-                                    RC_P_ATTENTION, RC_P_SENDRECV,   RC_P_MERGE,   RC_P_ALL2ALL,
-                                    RC_P_OUT,       RC_P_ALL_REDUCE, RC_P_GATE_UP, RC_P_SWIGLU,
-                                    RC_P_DOWN,      RC_P_HOST};
-    const rc_run_parts *p = x->parts;
-    size_t n = 0;
-    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
-        rc_part k = order[i];
-        if (k == RC_P_ATTENTION)
-            add_steps(x, out, &n);
-        add_line(out, &n, rc_part_name(k), &p[0].part[k], &p[1].part[k], spans_of(x, (int)k),
-                 rc_part_is_comm(k));
-    }
-    for (size_t i = 0; i < n; i++) {
-        bool host = strcmp(out[i].name, rc_part_name(RC_P_HOST)) == 0;
-        out[i].waits = host || strcmp(out[i].name, rc_part_name(RC_P_SENDRECV)) == 0;
-        out[i].beside = out[i].waits || strstr(out[i].name, "-alone-") != NULL;
-    }
-    add_exposed(x, out, &n);
-    return n;
-}
-
 /* Whether the forecast leaves what is known of the measured part, by so much that it matters. */
-static bool apart(const line *l, double whole) {
+static bool apart(const rc_part_line *l, double whole) {
     double off = fabs(l->forecast - l->measured);
-    double known = KNOWN * fmax(l->measured, 0.0);
+    double known = RC_KNOWN * fmax(l->measured, 0.0);
     bool outside = l->forecast < l->least - known || l->forecast > l->most + known;
     return isfinite(off) && outside && off > MATTERS * whole && !l->waits;
 }
@@ -131,7 +31,7 @@ static double error_pct(double forecast, double measured) {
     return measured > 0.0 ? 100.0 * (forecast / measured - 1.0) : NAN;
 }
 
-static void explain_line(rc_table *t, const line *l, double whole) {
+static void explain_line(rc_table *t, const rc_part_line *l, double whole) {
     rc_table_text(t, l->name);
     rc_table_real(t, 1e6 * l->measured, 1);
     rc_table_real(t, 1e6 * l->least, 1);
@@ -146,7 +46,7 @@ static void explain_line(rc_table *t, const line *l, double whole) {
     rc_table_text(t, apart(l, whole) ? "apart" : "");
 }
 
-static rc_status explain_lines(const rc_measured_run *x, const line *l, size_t n, FILE *f,
+static rc_status explain_lines(const rc_measured_run *x, const rc_part_line *l, size_t n, FILE *f,
                                rc_error *err) {
     static const rc_column columns[] = {
         {"part", "part", "", RC_LEFT},
@@ -163,13 +63,14 @@ static rc_status explain_lines(const rc_measured_run *x, const line *l, size_t n
     rc_table_note(t, "%s over %s on %s", x->name, x->transport, x->machine);
     for (size_t i = 0; i < n; i++)
         explain_line(t, &l[i], x->measured);
-    line whole = {.name = "whole", .measured = x->measured, .forecast = x->time[RC_BY_SIMULATION]};
+    rc_part_line whole = {
+        .name = "whole", .measured = x->measured, .forecast = x->time[RC_BY_SIMULATION]};
     whole.least = x->p10, whole.most = x->p90;
     explain_line(t, &whole, x->measured);
     return rc_table_finish(t, false, f, err);
 }
 
-static void say_apart(FILE *f, const char *where, const line *l) {
+static void say_apart(FILE *f, const char *where, const rc_part_line *l) {
     double pct = error_pct(l->forecast, l->measured);
     if (isfinite(pct))
         (void)fprintf(f, "%s at %s (%+.1f %%)", where, l->name, pct);
@@ -177,8 +78,8 @@ static void say_apart(FILE *f, const char *where, const line *l) {
         (void)fprintf(f, "%s at %s (%+.1f us)", where, l->name, 1e6 * (l->forecast - l->measured));
 }
 
-static void explain_end(const rc_measured_run *x, const line *l, size_t n, FILE *f) {
-    const line *first = NULL, *largest = NULL;
+static void explain_end(const rc_measured_run *x, const rc_part_line *l, size_t n, FILE *f) {
+    const rc_part_line *first = NULL, *largest = NULL;
     for (size_t i = 0; i < n; i++) {
         if (!apart(&l[i], x->measured))
             continue;
@@ -206,7 +107,7 @@ static void explain_end(const rc_measured_run *x, const line *l, size_t n, FILE 
 
 rc_status rc_runs_explain(const rc_runs *r, const char *pattern, FILE *f, rc_error *err) {
     assert(pattern != NULL && f != NULL);
-    line l[LINES];
+    rc_part_line l[RC_PART_LINES];
     size_t told = 0;
     (void)fputs(
         "# mean of the ranks; of communication the least, for a rank waits in it for the others\n",
@@ -217,7 +118,7 @@ rc_status rc_runs_explain(const rc_runs *r, const char *pattern, FILE *f, rc_err
             continue;
         if (told++)
             (void)fputc('\n', f);
-        size_t n = lines_of(x, l);
+        size_t n = rc_part_lines(x, l);
         RC_TRY(explain_lines(x, l, n, f, err));
         explain_end(x, l, n, f);
         if (x->why[0])
@@ -263,7 +164,7 @@ static bool figure(const rc_measured_run *x, int k, double *measured, double *fo
         bool comm = rc_part_is_comm((rc_part)k);
         *measured = rc_over_ranks_value(&p[0].part[k], comm);
         *forecast = rc_over_ranks_value(&p[1].part[k], comm);
-        *spans = spans_of(x, k);
+        *spans = rc_part_spans(x, k);
     } else {
         int lump = k - RC_P_COUNT;
         bool message = lump >= 2, later = lump % 2 == 1;
@@ -277,7 +178,7 @@ static bool figure(const rc_measured_run *x, int k, double *measured, double *fo
             *spans += x->layers;
         }
     }
-    *measured = without_events(*measured, *spans);
+    *measured = rc_without_events(*measured, *spans);
     return isfinite(*measured) && isfinite(*forecast) && *measured > 0;
 }
 
@@ -356,7 +257,7 @@ rc_status rc_runs_explain_parts(const rc_runs *r, const char *pattern, FILE *f, 
         t,
         "forecast over run by part; `of whole`: by how much of the pass the part is off; %.1f "
         "us a span taken off for events",
-        1e6 * EVENTS);
+        1e6 * RC_RUN_EVENTS);
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < RC_RUN_REGIMES; k++)
             class_rows(r, pattern, transports[i], rc_run_regimes[k], t, room);

@@ -8,6 +8,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
+#include <fnmatch.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "sim/forward/forward.h"
 #include "sim/base/find.h"
 #include "sim/validate/baseline.h"
+#include "sim/validate/explain_spans.h"
 #include "sim/validate/launches.h"
 
 typedef struct setting { /* what is shared by runs of one machine and transport */
@@ -35,6 +37,9 @@ typedef struct predictor { /* of the runs of one folder */
     int draws;
     unsigned without;
     bool alone;
+    rc_spans *spans; /* NULL: nobody wants a timeline */
+    const char *like;
+    size_t run; /* number of the run that is forecast */
     rc_rows *rows;
     setting s[SETTINGS];
     size_t n;
@@ -257,6 +262,8 @@ static rc_status predict(const predictor *p, const setting *s, rc_measured_run *
         st = predict_alone(s, &spec, x, err);
     if (st == RC_OK)
         st = draw_interval(s, &spec, p->draws, x, err);
+    if (st == RC_OK && p->spans && fnmatch(p->like, x->name, 0) == 0)
+        st = rc_run_forecast_spans(x, p->run, &spec, p->spans, err);
     x->transferred = strcmp(s->m.base, x->machine) == 0 ? 0.0 : 1.0;
     rc_costs_close(eager);
     rc_sim_destroy(sim);
@@ -287,6 +294,7 @@ static rc_status predict_folder(rc_runs *r, int folder, predictor *p, rc_error *
         rc_error why = {0};
         if (r->v[i].folder != folder)
             continue;
+        p->run = i;
         st = predict_one(p, &r->v[i], &why);
         if (st == RC_OK)
             continue;
@@ -331,6 +339,8 @@ rc_status rc_runs_predict(rc_runs *r, const rc_predict_options *o, rc_error *err
     for (int i = 0; i < folders && st == RC_OK; i++) {
         predictor p = {
             .draws = o->draws, .without = o->without, .alone = o->alone, .errors = o->errors};
+        p.spans = o->spans;
+        p.like = o->like;
         if (o->store_count > 0)
             p.store = o->stores[o->store_count > 1 ? i : 0];
         st = rc_store_rows(p.store, NULL, &p.rows, err);

@@ -104,6 +104,9 @@ typedef struct rc_predict_options {
     unsigned without;              /* rc_mechanism bits */
     const rc_model_errors *errors; /* that intervals are widened by; NULL: the machine's own */
     bool alone; /* parts of ring steps without each other, too: another pass for each run */
+    struct rc_spans
+        *spans; /* gets the timelines of forecasts of runs whose name is like, or NULL */
+    const char *like;
 } rc_predict_options;
 /* The mechanism of the model that `name` ("waves") is, added to *bits; RC_E_USAGE names them all
  * when it is none. */

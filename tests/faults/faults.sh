@@ -57,10 +57,13 @@ synthetic: {requests: 300, rate: 2}
 space: {tp: [4, 8], cp: [1], replicas: {from: 1, to: 2}, pools: [mixed]}
 search: {simulations: 8, seeds: 2}
 YAML
-commands=(forward choose trace list models export-out import-db init serve rates plan tune sweep validate draw paper calib)
+commands=(forward timeline served report choose trace list models export-out import-db init serve rates plan tune sweep validate draw paper calib)
 args_of() { # COMMAND: fills `args`
     case $1 in
     forward) args=("$ringcast" forward scenarios/paper/cp4-128k.yaml) ;;
+    timeline) args=("$ringcast" forward scenarios/paper/cp4-128k.yaml --quiet --trace "$o/t.json") ;;
+    served) args=("$ringcast" serve scenarios/serve/azure-code.yaml --set arrivals.requests=300 --quiet --trace "$o/t.json.gz") ;;
+    report) args=("$ringcast" report results/paper/summary.json --out "$o/page.html") ;;
     choose) args=("$ringcast" choose --T 4K --P 100K --cp 4 --model llama-3.1-405b --machine gtt) ;;
     trace) args=("$ringcast" trace scenarios/traces/mooncake_conversation.jsonl.xz) ;;
     models) args=("$ringcast" models) ;;

@@ -7,6 +7,7 @@
 #include "sim/cli/op_sources.c"
 #include "sim/cli/wanted_report.c"
 #include "sim/cli/machine_json.c"
+#include "sim/cli/forward_timeline.c"
 #include "sim/cli/cmd_forward.c"
 
 static void test_answers(void **state) {

@@ -50,6 +50,8 @@ cell() { # FILE COLUMN: of the first row
     sql :memory: ".mode csv" ".import cells.csv t" ".mode list" "SELECT $2 FROM t LIMIT 1"
 }
 
+unescaped() { sed "s/&lt;/</g; s/&gt;/>/g; s/&quot;/\"/g; s/&#39;/'/g; s/&amp;/\&/g"; }
+
 run() { # COMMAND...: must succeed
     "$ringcast" "$@" >out 2>err || { cat err; fail "refused: $*"; }
     [ ! -e "$CANARY" ] || fail "$1 ran a command"
@@ -102,6 +104,11 @@ YAML
     run forward in/forward.yaml --store o/store.db --json
     same "forward's JSON" "$(json out '$.scenario')"
     [ "$(json out '$.model')" = "$file" ] || fail "forward's model"
+    mv out o/forward.json
+    run forward in/forward.yaml --store o/store.db --quiet --trace o/trace.json
+    same "the timeline" "$(json o/trace.json '$.ringcast.scenario')"
+    run report o/forward.json o/trace.json --out o/page.html
+    same "the page" "$(sed -n 's|^<h2>forward: \(.*\)</h2>$|\1|p' o/page.html | unescaped)"
     run choose --T 4K --P 8K --cp 4 --model "$model" --machine "$machine" --store o/store.db --json
 
     sed 's/^parallel:.*/parallel: {tp: 8, cp: [2, 4], variant: [pass-kv, pass-q]}/; s/^tokens:.*/tokens: {new: [2K, 8K], cached: 0}/' in/forward.yaml >in/sweep.yaml

@@ -1,0 +1,218 @@
+/* The timelines of served traces: as many passes as were counted, as long as replicas were busy; a
+ * phase for each part of each request's life; KV that moves has a sender and a receiver.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <unistd.h>
+#include "tests/support/serve.h"
+#include "tests/support/span_check.h"
+
+static char path[] = "/tmp/test_serve_spans_XXXXXX";
+static rc_error err;
+static rc_serve_result result;
+
+static int setup(void **state) {
+    (void)state;
+    int fd = mkstemp(path);
+    return fd < 0 || close(fd) != 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    return unlink(path);
+}
+
+#define COSTS "costs: {prefill: 5ms, prefill_token: 10us, decode: 8ms, decode_sequence: 200us}\n"
+#define SYNTHETIC                                                                                  \
+    "synthetic: {requests: 300, rate: 20, input: {kind: exponential, mean: 900}, output: "         \
+    "{kind: exponential, mean: 12}}\n"
+
+static rc_served *serve(const char *text, json_t **root, span_totals *totals) {
+    rc_span_args head = {.size = 0};
+    rc_serve_options o = {.seed = 7};
+    rc_served *rows = NULL;
+    assert_int_equal(rc_spans_open(path, true, &head, &o.spans, &err), RC_OK);
+    rc_status st = serve_text(text, o, &result, &rows, &err);
+    st = rc_spans_close(o.spans, st, &err);
+    if (st != RC_OK)
+        fail_msg("%s", err.msg);
+    *root = spans_of(path);
+    *totals = spans_check(*root);
+    return rows;
+}
+
+static void check_passes(const json_t *root) {
+    static const char *const names[] = {"prefill", "decode", "mixed"};
+    double busy = 0.0;
+    json_t *sums = spans_sums(root, -1, false);
+    for (int i = 0; i < 3; i++)
+        busy += (double)json_integer_value(json_object_get(sums, names[i])) / 1e12;
+    json_decref(sums);
+    for (int i = 0; i < result.pool_count; i++)
+        busy -= result.pools[i].busy_s;
+    assert_true(fabs(busy) < 1e-6);
+}
+
+static size_t passes(void) {
+    size_t n = 0;
+    for (int i = 0; i < result.pool_count; i++)
+        n += result.pools[i].prefill_passes + result.pools[i].decode_passes +
+             result.pools[i].mixed_passes;
+    return n;
+}
+
+/* When the phases of a request begin and end, in ns, and how many there are. */
+static size_t life_of(const json_t *root, int64_t number, int64_t at[4]) {
+    const json_t *e;
+    size_t i, n = 0;
+    json_array_foreach(json_object_get(root, "traceEvents"), i, e) {
+        const char *ph = span_string(e, "ph");
+        if ((strcmp(ph, "b") != 0 && strcmp(ph, "e") != 0) || span_int(e, "id") != number)
+            continue;
+        if (ph[0] == 'b')
+            at[n++] = span_ns(e, "ts");
+        else
+            at[n] = span_ns(e, "ts");
+    }
+    return n;
+}
+
+static void test_mixed(void **state) {
+    (void)state;
+    json_t *root;
+    span_totals x;
+    rc_served *rows =
+        serve(SERVE_HEAD "pools: [{name: one, replicas: 3, tp: 8}]\n" COSTS SYNTHETIC, &root, &x);
+    check_passes(root);
+    assert_int_equal(x.spans, passes());
+    assert_int_equal(x.flows, 0);
+    assert_true(x.counters > 100);
+    for (int64_t j = 0; j < 300; j += 37) {
+        int64_t at[4];
+        size_t n = life_of(root, j, at);
+        assert_int_equal(n, 3);
+        assert_int_equal(at[0], rows[j].arrived / 1000);
+        assert_int_equal(at[1], rows[j].started / 1000);
+        assert_int_equal(at[2], rows[j].first / 1000);
+        assert_int_equal(at[3], rows[j].end / 1000);
+    }
+    free(rows);
+    json_decref(root);
+}
+
+static void test_pools_apart(void **state) {
+    (void)state;
+    json_t *root;
+    span_totals x;
+    rc_served *rows = serve(SERVE_HEAD "pools: [{name: p, replicas: 2, role: prefill, tp: 8}, "
+                                       "{name: d, role: decode, tp: 8}]\n" COSTS SYNTHETIC,
+                            &root, &x);
+    check_passes(root);
+    assert_true(x.flows > 200);
+    assert_int_equal(x.spans, passes() + 2 * x.flows);
+    free(rows);
+    json_decref(root);
+}
+
+/* A pass that a fault cuts short ends there, and so does KV on its way. */
+static void test_faults(void **state) {
+    (void)state;
+    json_t *root;
+    span_totals x;
+    rc_served *rows =
+        serve(SERVE_HEAD "pools: [{name: p, replicas: 2, role: prefill, tp: 8}, {name: d, "
+                         "role: decode, replicas: 2, tp: 8}]\n"
+                         "faults: [{kind: node-lost, pool: d, replica: 1, at: 3s, back: 5s}, "
+                         "{kind: node-lost, pool: p, at: 6s, back: 7s}]\n"
+                         "costs: {prefill: 80ms, prefill_token: 10us, decode: 40ms}\n" SYNTHETIC,
+              &root, &x);
+    check_passes(root);
+    assert_true(result.retried > 0);
+    free(rows);
+    json_decref(root);
+}
+
+/* One that is turned away has no phase but its wait. */
+static void test_rejected(void **state) {
+    (void)state;
+    json_t *root;
+    span_totals x;
+    rc_served *rows = serve(SERVE_HEAD "pools: [{name: one, tp: 8}]\n"
+                                       "scheduler: {max_waiting: 1}\n"
+                                       "costs: {prefill: 1s, decode: 1s}\n" SYNTHETIC,
+                            &root, &x);
+    assert_true(result.rejected > 0);
+    assert_true(x.phases < 900);
+    for (int64_t j = 0; j < 300; j++)
+        if (rows[j].outcome == RC_REJECTED) {
+            int64_t at[4];
+            assert_int_equal(life_of(root, j, at), 1);
+            break;
+        }
+    free(rows);
+    json_decref(root);
+}
+
+static void test_same_bytes(void **state) {
+    (void)state;
+    char *text[2];
+    size_t n[2];
+    for (int i = 0; i < 2; i++) {
+        json_t *root;
+        span_totals x;
+        free(serve(SERVE_HEAD "pools: [{name: one, replicas: 3, tp: 8}]\n" COSTS SYNTHETIC, &root,
+                   &x));
+        json_decref(root);
+        text[i] = span_text(path, &n[i]);
+    }
+    assert_int_equal(n[0], n[1]);
+    assert_memory_equal(text[0], text[1], n[0]);
+    free(text[0]);
+    free(text[1]);
+}
+
+/* Requests that are made while they are served go through one cluster where there is a timeline: the
+ * same one for any number of threads. */
+static void test_streams(void **state) {
+    (void)state;
+    char *text[2];
+    size_t n[2];
+    rc_serve *s = malloc(sizeof *s);
+    assert_non_null(s);
+    assert_int_equal(serve_parse(SERVE_HEAD "pools: [{name: one, replicas: 64, tp: 1}]\n"
+                                            "routing: round-robin\n" COSTS
+                                            "synthetic: {requests: 2000, rate: 500, input: {kind: "
+                                            "constant, mean: 500}, output: {kind: constant, mean: "
+                                            "3}}\n",
+                                 s, &err),
+                     RC_OK);
+    assert_true(rc_serve_streams(s));
+    for (int i = 0; i < 2; i++) {
+        rc_span_args head = {.size = 0};
+        rc_serve_options o = {.seed = 7, .threads = i + 1, .quiet = true};
+        assert_int_equal(rc_spans_open(path, true, &head, &o.spans, &err), RC_OK);
+        rc_status st = rc_serve_stream(s, 0.0, &o, &result, &err);
+        assert_int_equal(rc_spans_close(o.spans, st, &err), RC_OK);
+        text[i] = span_text(path, &n[i]);
+        json_t *root = spans_of(path);
+        assert_int_equal(spans_check(root).spans, passes());
+        json_decref(root);
+    }
+    assert_int_equal(n[0], n[1]);
+    assert_memory_equal(text[0], text[1], n[0]);
+    free(text[0]);
+    free(text[1]);
+    free(s);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_mixed),      cmocka_unit_test(test_pools_apart),
+        cmocka_unit_test(test_faults),     cmocka_unit_test(test_rejected),
+        cmocka_unit_test(test_same_bytes), cmocka_unit_test(test_streams),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

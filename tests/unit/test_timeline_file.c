@@ -1,0 +1,200 @@
+/* The writer of timelines: what is written reads back, compressed or not; hostile names stay names;
+ * what a strict reader would refuse is seen to be refused.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "sim/timeline/span_file.h"
+#include "tests/support/span_check.h"
+
+static char folder[] = "/tmp/test_timeline_XXXXXX";
+static char plain[64], packed[64];
+static rc_error err;
+static const rc_span_args nothing = {.size = 0};
+
+static int setup(void **state) {
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(plain, sizeof plain, "%s/a.json", folder);
+    snprintf(packed, sizeof packed, "%s/a.json.gz", folder);
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    (void)unlink(plain);
+    (void)unlink(packed);
+    return rmdir(folder);
+}
+
+static const char hostile[] = "</script>\"\\\n\x01\xff\xc3\xa9\xed\xa0\x80";
+
+static rc_spans *begin(const char *path) {
+    rc_spans *s = NULL;
+    rc_span_args head = {.size = 0};
+    rc_args_text(&head, "kind", hostile);
+    assert_int_equal(rc_spans_open(path, true, &head, &s, &err), RC_OK);
+    return s;
+}
+
+static void finish(rc_spans *s) {
+    if (rc_spans_close(s, RC_OK, &err) != RC_OK)
+        fail_msg("%s", err.msg);
+}
+
+/* Two GPUs, a message between them, a request, a counter. */
+static void sample(const char *path) {
+    rc_spans *s = begin(path);
+    rc_span_args a = {.size = 0};
+    const rc_track send = {0, 10}, receive = {1, 20};
+    rc_args_int(&a, "bytes", INT64_MIN);
+    rc_args_real(&a, "rate", 1.5e300);
+    rc_args_real(&a, "never", NAN);
+    rc_args_text(&a, "op", hostile);
+    for (uint32_t p = 0; p < 2; p++)
+        rc_spans_process(s, p, hostile);
+    rc_spans_thread(s, send, "send");
+    rc_spans_thread(s, receive, "receive");
+    rc_spans_span(s, send, hostile, "message", 1999, 3001, &a);
+    rc_spans_span(s, send, "next", "message", 3001, 3001, NULL);
+    rc_spans_span(s, receive, "receive", "message", 2000, INT64_C(86400000000000000), &a);
+    rc_spans_flow(s, 7, "message", send, 1999, receive, 2000);
+    rc_spans_counter(s, 1, "load", 0, 0.25);
+    rc_spans_counter(s, 1, "load", 5, 3.0);
+    rc_spans_phase(s, 0, "request", 3, "life", 0, 10000, &a);
+    rc_spans_phase(s, 0, "request", 3, "next life", 10000, 20000, NULL);
+    finish(s);
+}
+
+static void test_round_trip(void **state) {
+    (void)state;
+    sample(plain);
+    json_t *root = spans_of(plain);
+    span_totals x = spans_check(root);
+    assert_int_equal(x.spans, 3);
+    assert_int_equal(x.flows, 1);
+    assert_int_equal(x.counters, 2);
+    assert_int_equal(x.phases, 2);
+    assert_int_equal(x.end, INT64_C(86400000000000)); /* a day */
+    const json_t *e = NULL, *args;
+    size_t i;
+    json_array_foreach(json_object_get(root, "traceEvents"), i, e) {
+        if (strcmp(span_string(e, "ph"), "X") == 0)
+            break;
+    }
+    args = json_object_get(e, "args");
+    /* From 1.999 ns to 3.001 ns: rounded down, from 1 to 3. */
+    assert_int_equal(span_ns(e, "ts"), 1);
+    assert_int_equal(span_ns(e, "dur"), 2);
+    assert_int_equal(span_int(args, "ps"), 1002);
+    assert_int_equal(span_int(args, "bytes"), INT64_MIN);
+    assert_true(json_number_value(json_object_get(args, "rate")) == 1.5e300);
+    assert_null(json_object_get(args, "never"));
+    /* Bytes that are no character are replaced one by one; the others are as they were. */
+    assert_string_equal(span_string(e, "name"), "</script>\"\\\n\x01?\xc3\xa9???");
+    assert_string_equal(span_string(args, "op"), span_string(e, "name"));
+    json_decref(root);
+}
+
+static void test_packed_is_the_same(void **state) {
+    (void)state;
+    size_t n[3];
+    sample(plain);
+    sample(packed);
+    char *a = span_text(plain, &n[0]), *b = span_text(packed, &n[1]);
+    assert_int_equal(n[0], n[1]);
+    assert_memory_equal(a, b, n[0]);
+    struct stat at;
+    assert_int_equal(stat(packed, &at), 0);
+    assert_true((size_t)at.st_size < n[0]);
+    sample(plain);
+    char *again = span_text(plain, &n[2]);
+    assert_int_equal(n[0], n[2]);
+    assert_memory_equal(a, again, n[0]);
+    free(a);
+    free(b);
+    free(again);
+}
+
+/* Many times the buffer. */
+static void test_many(void **state) {
+    (void)state;
+    enum { MANY = 40000 };
+    for (int pass = 0; pass < 2; pass++) {
+        rc_spans *s = begin(pass ? packed : plain);
+        rc_spans_process(s, 0, "GPU");
+        rc_spans_thread(s, (rc_track){0, 1}, "compute");
+        for (int i = 0; i < MANY; i++)
+            rc_spans_span(s, (rc_track){0, 1}, "op", "compute", i * INT64_C(1234567),
+                          (i + 1) * INT64_C(1234567), NULL);
+        finish(s);
+        json_t *root = spans_of(pass ? packed : plain);
+        span_totals x = spans_check(root);
+        assert_int_equal(x.spans, MANY);
+        assert_int_equal(x.end, MANY * INT64_C(1234567) / 1000);
+        assert_int_equal(spans_sum(root, 0, "op"), MANY * INT64_C(1234567));
+        json_decref(root);
+    }
+}
+
+/* What does not fit is left out, and the file stays whole. */
+static void test_long_arguments(void **state) {
+    (void)state;
+    char name[1000];
+    memset(name, '"', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    rc_span_args a = {.size = 0};
+    for (int i = 0; i < 100; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "k%d", i);
+        rc_args_int(&a, key, INT64_MIN);
+    }
+    rc_span_args b = {.size = 0};
+    rc_args_text(&b, "a", name);
+    rc_args_text(&b, "b", name);
+    rc_args_text(&b, "c", name);
+    rc_spans *s = begin(plain);
+    rc_spans_process(s, 0, name);
+    rc_spans_thread(s, (rc_track){0, 1}, name);
+    for (int i = 0; i < 100; i++)
+        rc_spans_span(s, (rc_track){0, 1}, name, name, i, i, i % 2 ? &a : &b);
+    rc_spans_phase(s, 0, name, 1, name, 0, 1, &a);
+    finish(s);
+    json_t *root = spans_of(plain);
+    assert_int_equal(spans_check(root).spans, 100);
+    json_decref(root);
+}
+
+static void test_nothing(void **state) {
+    (void)state;
+    finish(begin(plain));
+    json_t *root = spans_of(plain);
+    assert_int_equal(spans_check(root).spans, 0);
+    json_decref(root);
+}
+
+static void test_failures(void **state) {
+    (void)state;
+    rc_spans *s = NULL;
+    sample(plain);
+    assert_int_equal(rc_spans_open(plain, false, &nothing, &s, &err), RC_E_IO);
+    assert_null(s);
+    assert_int_equal(rc_spans_close(NULL, RC_E_INPUT, &err), RC_E_INPUT);
+    (void)unlink(plain);
+    assert_int_equal(rc_spans_close(begin(plain), RC_E_INPUT, &err), RC_E_INPUT);
+    assert_int_equal(access(plain, F_OK), -1);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_packed_is_the_same),
+        cmocka_unit_test(test_many),       cmocka_unit_test(test_long_arguments),
+        cmocka_unit_test(test_nothing),    cmocka_unit_test(test_failures),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
