@@ -154,6 +154,8 @@ const rc_key rc_keys_serve[] = {
     NUMBER("arrivals.cv", RATIO, 0.01, 100.0, "", "=1", "time", NONE,
            "gamma: coefficient of variation of the gaps"),
     SWITCH("arrivals.shuffle", "=false", "time", "sessions in random order"),
+    SWITCH("arrivals.resample", "=false", "time",
+           "the trace drawn anew from itself by pieces of time, by the seed"),
     SECTION("synthetic", "`arrivals`", "requests made up"),
     WHOLE("synthetic.requests", 1, ROWS, "requests", NEEDED, "requests", UP,
           "of sessions when they have `turns`: 4 sessions of 5 turns are 20 requests"),

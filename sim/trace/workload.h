@@ -38,6 +38,12 @@ rc_status rc_trace_start_sessions(rc_trace *t, const rc_arrival_process *p, bool
 rc_status rc_trace_redraw_arrivals(rc_trace *t, const rc_arrival_process *p, uint64_t seed,
                                    rc_error *err);
 
+/* The trace drawn anew from itself by pieces of time (sim/trace/resample.c): a block bootstrap. Sessions stay
+ * whole, requests and tokens are as many in expectation; sorted by arrival. Of a trace whose requests, or the
+ * first ones of its sessions, have arrivals. */
+enum { RC_TRACE_PIECES = 32 };
+rc_status rc_trace_resample(rc_trace *t, uint64_t seed, rc_error *err);
+
 /* `clients` >= 1 of them, in place of arrival times: each sends a request of an open-loop trace at the
  * start, and behind each answer the one that is `clients` places later in the array. They share no
  * history that the requests do not share already. */
