@@ -118,10 +118,10 @@ static rc_status reshape(const rc_serve *s, uint64_t seed, double rate, rc_trace
             err, RC_E_INPUT,
             "arrivals.resample draws the trace's own arrivals anew; these are drawn by a "
             "process, or not at all");
-    if (s->resample)
-        RC_TRY(rc_trace_resample(t, seed, err));
     if (s->spread)
         RC_TRY(rc_trace_spread(t, 0, seed, err));
+    if (s->resample)
+        RC_TRY(rc_trace_resample(t, seed, err));
     if (s->shaped && !s->draw && rate <= 0.0)
         return rc_fail(err, RC_E_INPUT,
                        "arrivals.process and arrivals.cv shape new arrivals, which need a rate: "

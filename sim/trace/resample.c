@@ -1,14 +1,20 @@
 /* A trace drawn anew from itself, so that one trace can stand for others like it (a block bootstrap).
  *
- * What comes together stays together. The units are sessions, whole and with their order, and requests of no
- * session. In the order of their first arrivals they are cut into RC_TRACE_PIECES pieces of as many
- * units each, and as many pieces are drawn with replacement and laid one behind the other. Inside a piece
- * everything is as it was: gaps, bursts, who shares a prefix with whom. Each piece is as likely as any
- * other, so requests, tokens and the time from first to last are what they were in expectation. What goes
- * is the order of the pieces, and what is longer than a piece: a trend over the whole trace.
+ * What comes together stays together. The units are sessions, whole and with their order; where a trace names
+ * blocks and no sessions, a request belongs to the unit of the last request before it that had the last block that it
+ * finds again, unless more than COMMON requests have that block (a system prompt binds nobody together). In the order
+ * of their first arrivals the units are cut into RC_TRACE_PIECES pieces of as many each, and as many pieces are
+ * drawn with replacement and laid one behind the other. Inside a piece everything is as it was: gaps, bursts, who
+ * shares a prefix with whom. Each piece is as likely as any other, so requests, tokens and the time from first to
+ * last are what they were in expectation. What goes is the order of the pieces, and what is longer than a piece:
+ * a trend over the whole trace.
+ *
+ * Later requests of a unit keep their distance to the first. Those of no session that would come behind the end come
+ * at the beginning instead, as later turns of somebody who began before the trace did: so load neither
+ * ebbs at the end nor has to build up at the start.
  *
  * A piece that comes a second time is other users with like requests: its blocks that no other piece has get new
- * ids. Blocks that several pieces have (a system prompt; a conversation across a cut) stay one.
+ * ids. Blocks that several pieces have (a system prompt) stay one.
  *
  * Source: Künsch, "The Jackknife and the Bootstrap for General Stationary Observations", Ann. Statist. 17 (1989).
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -30,8 +36,11 @@ typedef struct piece {
     uint32_t drawn;      /* times so far */
 } piece;
 
+enum { COMMON = 64 }; /* requests: a block that more of them have is nobody's own */
+
 typedef struct draw {
     const rc_trace *t;
+    uint32_t *leader;   /* [requests]: the first one of its unit */
     uint32_t *piece_of; /* [requests] */
     uint32_t *member;   /* [requests], by piece */
     uint32_t *owner;    /* [blocks]: a piece, SHARED or UNSEEN */
@@ -39,6 +48,7 @@ typedef struct draw {
     piece at[RC_TRACE_PIECES];
     uint32_t count;
     uint32_t drawn[RC_TRACE_PIECES];
+    rc_time length; /* ps: of all that was drawn */
 } draw;
 
 /* ---- units and pieces ------------------------------------------------------------------------- */
@@ -55,23 +65,54 @@ static int by_arrival(const void *a, const void *b) {
     return (x->first > y->first) - (x->first < y->first);
 }
 
-/* `of_session` [sessions]: the first request of each. Returns how many units there are. */
-static size_t find_units(const rc_trace *t, uint32_t *of_session, unit *out) {
-    size_t n = 0;
+static void lead_sessions(draw *d, uint32_t *of_session) {
+    const rc_trace *t = d->t;
     memset(of_session, 0xFF, ((size_t)t->sessions + 1) * sizeof *of_session);
     for (size_t i = 0; i < t->count; i++) {
         const uint32_t k = t->at[i].session;
-        if (k != RC_NO_SESSION && of_session[k] != UINT32_MAX)
-            continue;
-        if (k != RC_NO_SESSION)
+        d->leader[i] = (uint32_t)i;
+        if (k != RC_NO_SESSION && of_session[k] == UINT32_MAX)
             of_session[k] = (uint32_t)i;
-        out[n++] = (unit){t->at[i].arrival, (uint32_t)i};
+        if (k != RC_NO_SESSION)
+            d->leader[i] = of_session[k];
     }
+}
+
+/* `uses` and `last` [blocks]: requests that have a block, and the last of them so far. */
+static void lead_by_blocks(draw *d, uint32_t *uses, uint32_t *last) {
+    const rc_trace *t = d->t;
+    for (size_t i = 0; i < t->count; i++)
+        for (uint32_t s = 0; s < t->at[i].spans; s++)
+            for (uint32_t k = 0; k < t->spans[t->at[i].span + s].count; k++)
+                uses[t->spans[t->at[i].span + s].first + k]++;
+    for (uint32_t b = 0; b < t->blocks; b++)
+        last[b] = RC_NO_REQUEST;
+    for (size_t i = 0; i < t->count; i++) {
+        uint32_t before = RC_NO_REQUEST;
+        for (uint32_t s = 0; s < t->at[i].spans; s++)
+            for (uint32_t k = 0; k < t->spans[t->at[i].span + s].count; k++) {
+                const uint32_t b = t->spans[t->at[i].span + s].first + k;
+                if (last[b] != RC_NO_REQUEST)
+                    before = uses[b] <= COMMON ? last[b] : RC_NO_REQUEST;
+                last[b] = (uint32_t)i;
+            }
+        if (t->at[i].session == RC_NO_SESSION && before != RC_NO_REQUEST &&
+            t->at[before].session == RC_NO_SESSION)
+            d->leader[i] = d->leader[before];
+    }
+}
+
+/* Returns how many units there are, in the order of their first arrivals. */
+static size_t find_units(const draw *d, unit *out) {
+    size_t n = 0;
+    for (size_t i = 0; i < d->t->count; i++)
+        if (d->leader[i] == i)
+            out[n++] = (unit){d->t->at[i].arrival, (uint32_t)i};
     qsort(out, n, sizeof *out, by_arrival);
     return n;
 }
 
-static void cut(draw *d, const unit *units, size_t n, const uint32_t *of_session) {
+static void cut(draw *d, const unit *units, size_t n) {
     const rc_trace *t = d->t;
     size_t next = 0;
     const rc_time all = units[n - 1].arrival - units[0].arrival;
@@ -85,8 +126,7 @@ static void cut(draw *d, const unit *units, size_t n, const uint32_t *of_session
             d->piece_of[units[u].first] = p;
     }
     for (size_t i = 0; i < t->count; i++) {
-        const uint32_t k = t->at[i].session;
-        d->piece_of[i] = d->piece_of[k == RC_NO_SESSION ? i : of_session[k]];
+        d->piece_of[i] = d->piece_of[d->leader[i]];
         d->at[d->piece_of[i]].count++;
     }
     for (uint32_t p = 0; p < d->count; p++) {
@@ -178,6 +218,8 @@ static void write_copy(const draw *d, const copy *c, rc_trace *out, uint32_t *pl
         rc_req *q = &out->at[out->count + k];
         *q = t->at[d->member[c->of->first + k]];
         q->arrival += q->arrival == RC_NO_ARRIVAL ? 0 : c->shift;
+        if (q->session == RC_NO_SESSION && q->arrival >= d->at[0].start + d->length)
+            q->arrival -= d->length;
         q->after = q->after == RC_NO_REQUEST ? RC_NO_REQUEST : place_of[q->after];
         q->session += q->session == RC_NO_SESSION ? 0 : c->sessions;
         size_t spans = spans_of(d, c, q, out->spans + out->span_count);
@@ -235,6 +277,7 @@ static rc_status build(draw *d, rc_trace *t, rc_error *err) {
     sizes all;
     lay_out(d, NULL, NULL, &all);
     RC_TRY(check_sizes(d, &all, err));
+    d->length = llround(all.time) - d->at[0].start;
     rc_trace out = *t;
     out.count = out.span_count = 0;
     out.blocks = (uint32_t)all.blocks;
@@ -262,20 +305,28 @@ static rc_status build(draw *d, rc_trace *t, rc_error *err) {
     return st;
 }
 
-static rc_status resample(draw *d, rc_trace *t, unit *units, uint32_t *of_session, uint64_t seed,
-                          rc_error *err) {
-    rc_rng rng;
-    size_t n = find_units(t, of_session, units);
+static rc_status check_arrivals(const rc_trace *t, const unit *units, size_t n, rc_error *err) {
     bool told = true;
     for (size_t i = 0; i < n; i++)
         told = told && units[i].arrival != RC_NO_ARRIVAL;
     for (size_t i = 0; i < t->count; i++)
         told = told && (t->at[i].session != RC_NO_SESSION || t->at[i].after == RC_NO_REQUEST);
-    if (!told)
-        return rc_fail(err, RC_E_INPUT,
-                       "a trace is drawn anew by pieces of time: its sessions, and requests of no "
-                       "session, need arrival times of their own");
-    cut(d, units, n, of_session);
+    return told ? RC_OK
+                : rc_fail(
+                      err, RC_E_INPUT,
+                      "a trace is drawn anew by pieces of time: its sessions, and requests of no "
+                      "session, need arrival times of their own");
+}
+
+static rc_status resample(draw *d, rc_trace *t, unit *units, uint32_t *of_session, uint64_t seed,
+                          rc_error *err) {
+    rc_rng rng;
+    lead_sessions(d, of_session);
+    lead_by_blocks(d, d->owner, d->rank);
+    memset(d->rank, 0, ((size_t)t->blocks + 1) * sizeof *d->rank);
+    size_t n = find_units(d, units);
+    RC_TRY(check_arrivals(t, units, n, err));
+    cut(d, units, n);
     find_owners(d);
     rc_rng_seed(&rng, seed);
     for (uint32_t i = 0; i < d->count; i++)
@@ -283,29 +334,30 @@ static rc_status resample(draw *d, rc_trace *t, unit *units, uint32_t *of_sessio
     return build(d, t, err);
 }
 
+static bool make_room(draw *d, const rc_trace *t) {
+    d->t = t;
+    d->leader = calloc(t->count, sizeof *d->leader);
+    d->piece_of = calloc(t->count, sizeof *d->piece_of);
+    d->member = calloc(t->count, sizeof *d->member);
+    d->owner = calloc((size_t)t->blocks + 1, sizeof *d->owner);
+    d->rank = calloc((size_t)t->blocks + 1, sizeof *d->rank);
+    return d->leader && d->piece_of && d->member && d->owner && d->rank;
+}
+
 rc_status rc_trace_resample(rc_trace *t, uint64_t seed, rc_error *err) {
     assert(t->count >= 1);
-    draw *d = calloc(1, sizeof *d);
+    draw d = {0};
     unit *units = malloc(t->count * sizeof *units);
     uint32_t *of_session = malloc(((size_t)t->sessions + 1) * sizeof *of_session);
-    rc_status st = RC_E_NOMEM;
-    if (d && units && of_session) {
-        d->t = t;
-        d->piece_of = calloc(t->count, sizeof *d->piece_of);
-        d->member = calloc(t->count, sizeof *d->member);
-        d->owner = calloc((size_t)t->blocks + 1, sizeof *d->owner);
-        d->rank = calloc((size_t)t->blocks + 1, sizeof *d->rank);
-        if (d->piece_of && d->member && d->owner && d->rank)
-            st = resample(d, t, units, of_session, seed, err);
-    }
-    if (d) {
-        free(d->piece_of);
-        free(d->member);
-        free(d->owner);
-        free(d->rank);
-    }
-    free(d);
+    rc_status st = make_room(&d, t) && units && of_session
+                       ? resample(&d, t, units, of_session, seed, err)
+                       : rc_fail(err, RC_E_NOMEM, "out of memory for the trace");
+    free(d.leader);
+    free(d.piece_of);
+    free(d.member);
+    free(d.owner);
+    free(d.rank);
     free(units);
     free(of_session);
-    return st == RC_E_NOMEM ? rc_fail(err, st, "out of memory for the trace") : st;
+    return st;
 }

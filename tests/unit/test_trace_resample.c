@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 #include "sim/trace/workload.h"
@@ -11,10 +12,11 @@
 
 #define S INT64_C(1000000000000)
 
-/* Block 0 both have, 1 the first alone, 2 the other one alone. */
+/* A conversation of two turns at 0 and 6 s, and a request between them, at 4 s. */
 static const char two[] =
-    "{\"timestamp\":0,\"input_length\":1024,\"output_length\":5,\"hash_ids\":[0,1]}\n"
-    "{\"timestamp\":4000,\"input_length\":900,\"output_length\":7,\"hash_ids\":[0,2]}\n";
+    "{\"timestamp\":0,\"input_length\":512,\"output_length\":5,\"hash_ids\":[0]}\n"
+    "{\"timestamp\":4000,\"input_length\":500,\"output_length\":7,\"hash_ids\":[1]}\n"
+    "{\"timestamp\":6000,\"input_length\":1000,\"output_length\":6,\"hash_ids\":[0,2]}\n";
 
 static rc_trace *parsed(const char *text) {
     rc_trace *t = NULL;
@@ -35,23 +37,64 @@ static uint32_t block(const rc_trace *t, uint32_t request, uint32_t index) {
     return 0;
 }
 
-/* Two pieces of one request, each of 4 s (the last as long as the mean gap): whichever come, in whatever order, the
- * second is 4 s behind the first, shares block 0 with it and nothing else. */
+/* A piece of each: of 4 s, and (the last) as long as the mean gap, 4 s as well. Whichever two come, 8 s are filled, and the
+ * second turn is 6 s behind the first or, round the end, 2 s before it. It shares the first block with its own
+ * first turn and with nobody else. */
 static void test_two(void **state) {
     (void)state;
     int drawn[2][2] = {{0}};
     for (uint64_t seed = 0; seed < 64; seed++) {
         rc_trace *t = parsed(two);
         assert_int_equal(rc_trace_resample(t, seed, NULL), RC_OK);
-        assert_int_equal(t->count, 2);
-        assert_true(t->at[0].arrival == 0 && t->at[1].arrival == 4 * S);
-        assert_int_equal(t->blocks, 3);
-        assert_int_equal(block(t, 0, 0), block(t, 1, 0));
-        assert_int_not_equal(block(t, 0, 1), block(t, 1, 1));
-        drawn[t->at[0].output == 7][t->at[1].output == 7]++;
+        const rc_req *q = t->at;
+        bool first = q[0].output == 5, other = t->count == 4 || (t->count == 3 && !first);
+        drawn[first][other]++;
+        if (t->count == 4) { /* the conversation twice: the second copy's later turn comes round */
+            assert_true(q[0].arrival == 0 && q[1].arrival == 2 * S && q[2].arrival == 4 * S &&
+                        q[3].arrival == 6 * S);
+            assert_true(q[0].output == 5 && q[1].output == 6 && q[2].output == 5 &&
+                        q[3].output == 6);
+            assert_int_equal(block(t, 0, 0), block(t, 3, 0));
+            assert_int_equal(block(t, 1, 0), block(t, 2, 0));
+            assert_int_not_equal(block(t, 0, 0), block(t, 2, 0));
+            assert_int_not_equal(block(t, 1, 1), block(t, 3, 1));
+            assert_int_equal(t->blocks, 4);
+        } else if (t->count == 3 && first) { /* as it was */
+            assert_true(q[1].arrival == 4 * S && q[1].output == 7 && q[2].arrival == 6 * S);
+            assert_int_equal(t->blocks, 3);
+        } else if (t->count == 3) {
+            assert_true(q[0].output == 7 && q[1].arrival == 2 * S && q[1].output == 6 &&
+                        q[2].arrival == 4 * S && q[2].output == 5);
+            assert_int_equal(block(t, 1, 0), block(t, 2, 0));
+        } else {
+            assert_true(t->count == 2 && q[1].arrival == 4 * S && q[1].output == 7);
+            assert_int_not_equal(block(t, 0, 0), block(t, 1, 0));
+        }
         rc_trace_free(t);
     }
     assert_true(drawn[0][0] > 4 && drawn[0][1] > 4 && drawn[1][0] > 4 && drawn[1][1] > 4);
+}
+
+/* A block that 65 requests have is nobody's own, and stays one; one that 64 have makes them one unit. */
+static void test_common(void **state) {
+    (void)state;
+    for (int n = 64; n <= 65; n++) {
+        char text[65 * 96], *at = text;
+        for (int i = 0; i < n; i++)
+            at += snprintf(at, 96,
+                           "{\"timestamp\":%d,\"input_length\":100,\"output_length\":5,"
+                           "\"hash_ids\":[0]}\n",
+                           1000 * i);
+        int changed = 0;
+        for (uint64_t seed = 0; seed < 20; seed++) {
+            rc_trace *t = parsed(text);
+            assert_int_equal(rc_trace_resample(t, seed, NULL), RC_OK);
+            assert_int_equal(t->blocks, 1);
+            changed += t->count != (size_t)n; /* one of the 32 pieces has three requests, not two */
+            rc_trace_free(t);
+        }
+        assert_true((changed > 0) == (n > 64));
+    }
 }
 
 /* One request is the trace that it was. */
@@ -85,9 +128,8 @@ static void test_contract(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_two),
-        cmocka_unit_test(test_one),
-        cmocka_unit_test(test_without_arrivals),
+        cmocka_unit_test(test_two),      cmocka_unit_test(test_common),
+        cmocka_unit_test(test_one),      cmocka_unit_test(test_without_arrivals),
         cmocka_unit_test(test_contract),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
