@@ -56,7 +56,8 @@ const rc_key rc_keys_tune[] = {
     CHOICE(
         "requests.format",
         "auto mooncake azure vidur burstgpt sessions tracelab guidellm bailian weka llmservingsim "
-        "splitwise vllm inference-perf aiperf-records columns",
+        "splitwise vllm inference-perf aiperf-records guidellm-report blis "
+        "blis-spec columns",
         "=auto", "policies", "of traces: what the file is; auto: by its first line"),
     TEXT("requests.columns", "none", "policies",
          "of the format columns: `arrival=A,input=B,output=C,session=D`"),

@@ -71,9 +71,16 @@ static bool is_one_of(const digest *d, const digest *all, uint32_t count) {
 }
 
 static bool same(const rc_trace *a, const rc_trace *b) {
-    return a->count == b->count && a->blocks == b->blocks && a->span_count == b->span_count &&
-           memcmp(a->at, b->at, a->count * sizeof *a->at) == 0 &&
-           memcmp(a->spans, b->spans, a->span_count * sizeof *a->spans) == 0;
+    if (a->count != b->count || a->blocks != b->blocks || a->span_count != b->span_count)
+        return false;
+    for (size_t i = 0; i < a->count; i++) {
+        const rc_req *x = &a->at[i], *y = &b->at[i];
+        if (x->arrival != y->arrival || x->after != y->after || x->session != y->session ||
+            x->input != y->input || x->output != y->output || x->span != y->span ||
+            x->spans != y->spans)
+            return false;
+    }
+    return memcmp(a->spans, b->spans, a->span_count * sizeof *a->spans) == 0;
 }
 
 /* How many sessions of the new trace were not in the old one. */
