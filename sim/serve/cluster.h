@@ -233,6 +233,7 @@ typedef struct router_state {       /* router.c */
     uint32_t *entry, entry_count;   /* replicas that prefill */
     uint32_t *decode, decode_count; /* of decode pools; 0: mixed only */
     job_list held, held_decode;     /* no replica is up */
+    uint64_t sent; /* of a closed loop of clients: the next request that one of them sends */
     uint64_t in_turn, first_turn; /* of a part of the replicas: all that take turns, those before */
     rc_time first_arrival;
 } router_state;
