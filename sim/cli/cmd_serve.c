@@ -228,6 +228,7 @@ static rc_status play(one_run *o, const serve_flags *f, const rc_costs *costs, d
                                 .seed = seed_of(f, o->serve),
                                 .exact = f->exact,
                                 .compare = f->compare,
+                                .work = true,
                                 .quiet = f->quiet};
     bool stream = rc_serve_streams(o->serve);
     if (!stream)

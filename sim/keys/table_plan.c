@@ -48,7 +48,9 @@ const rc_key rc_keys_plan[] = {
     SECTION("search", "the defaults below", ""),
     WHOLE("search.simulations", 1, 100000, "", "=40", "simulations", UP, "at most"),
     WHOLE("search.seeds", 0, 64, "", "=10", "the check", NONE,
-          "other seeds that the best is played with; none where arrivals are the trace's own"),
+          "other seeds that the best is played with; where arrivals are the trace's own it is "
+          "drawn anew by "
+          "pieces of time (`arrivals.resample` of serve)"),
     NUMBER("search.met", RATIO, 0.0, 1.0, "", "=0.9", "the plan", NONE,
            "share of them that must hold"),
     NUMBER("search.growth", RATIO, 0.001, 1000.0, "", "=1", "the plan", NONE,

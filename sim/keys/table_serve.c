@@ -128,7 +128,8 @@ const rc_key rc_keys_serve[] = {
     CHOICE(
         "arrivals.format",
         "auto mooncake azure vidur burstgpt sessions tracelab guidellm bailian weka llmservingsim "
-        "splitwise vllm inference-perf aiperf-records columns",
+        "splitwise vllm inference-perf aiperf-records guidellm-report blis "
+        "blis-spec columns",
         "=auto", "requests", "what the file is; auto: by its first line"),
     CHOICE("arrivals.time_unit", "auto s ms us ns", "=auto", "requests",
            "what arrival times count; auto: as the format has it"),
@@ -154,6 +155,8 @@ const rc_key rc_keys_serve[] = {
     NUMBER("arrivals.cv", RATIO, 0.01, 100.0, "", "=1", "time", NONE,
            "gamma: coefficient of variation of the gaps"),
     SWITCH("arrivals.shuffle", "=false", "time", "sessions in random order"),
+    SWITCH("arrivals.resample", "=false", "time",
+           "the trace drawn anew from itself by pieces of time, by the seed"),
     SECTION("synthetic", "`arrivals`", "requests made up"),
     WHOLE("synthetic.requests", 1, ROWS, "requests", NEEDED, "requests", UP,
           "of sessions when they have `turns`: 4 sessions of 5 turns are 20 requests"),

@@ -37,8 +37,10 @@ const rc_key rc_keys_tune[] = {
     WHOLE("knots", 3, 24, "", "=16", "the rule", NONE, "lengths of the tuned rule's table"),
     WHOLE("bootstrap", 0, 10000, "", "=100", "intervals", NONE,
           "resampled fits behind the 90 % intervals; 0: none"),
+    WHOLE("draws", 0, 4096, "", "=64", "expected regret", NONE,
+          "of all uncertain costs, for the regret to be expected under them; 0: none"),
     WHOLE("seed", 0, 9.2e18, "", "=1", "the rule", NONE,
-          "which half of the cells is fitted on, and the resampling"),
+          "which half of the cells is fitted on, the resampling and the draws"),
     SECTION("measured", "none", "times to score the rules on; none is fitted on them"),
     NAME("measured.file", NEEDED, "scores",
          "`scenarios/paper/data/NAME.csv`, or another table: columns T, P, pass_kv_ms, pass_q_ms, "
@@ -54,7 +56,8 @@ const rc_key rc_keys_tune[] = {
     CHOICE(
         "requests.format",
         "auto mooncake azure vidur burstgpt sessions tracelab guidellm bailian weka llmservingsim "
-        "splitwise vllm inference-perf aiperf-records columns",
+        "splitwise vllm inference-perf aiperf-records guidellm-report blis "
+        "blis-spec columns",
         "=auto", "policies", "of traces: what the file is; auto: by its first line"),
     TEXT("requests.columns", "none", "policies",
          "of the format columns: `arrival=A,input=B,output=C,session=D`"),

@@ -131,8 +131,9 @@ typedef struct rc_plan {
     double growth;       /* the plan is made for so many times the rate */
     int64_t simulations; /* of the search, at most */
     int check_seeds;     /* other seeds that the chosen plan is tried with */
-    bool own_arrivals;   /* the trace's: another seed would be the same workload */
-    double met;          /* share of them that must meet all objectives, else the next is chosen */
+    bool
+        own_arrivals; /* the trace's: other seeds draw it anew by pieces of time (rc_trace_resample) */
+    double met;       /* share of them that must meet all objectives, else the next is chosen */
     uint64_t seed;
     int threads; /* 0: one a core */
     bool quiet;

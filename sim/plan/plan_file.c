@@ -240,9 +240,10 @@ static rc_status read_parts(const char *const *sets, size_t set_count, rc_plan_f
     p->model = f->serve.model;
     p->dtypes = f->serve.layout;
     p->serve = &f->serve;
-    p->own_arrivals = f->serve.trace[0] != '\0' && !f->serve.draw;
-    if (p->own_arrivals)
-        p->check_seeds = 0;
+    bool trace = f->serve.trace[0] != '\0' && !f->serve.draw;
+    p->own_arrivals = trace && f->serve.clients == 0;
+    if (trace && f->serve.clients > 0)
+        p->check_seeds = 0; /* the same requests in the same order, whatever the seed */
     p->objective_count = f->serve.objective_count;
     memcpy(p->objectives, f->serve.objectives, sizeof p->objectives);
     RC_TRY(resolve_kv(f->doc, &space, p, err));

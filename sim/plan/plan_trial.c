@@ -54,6 +54,7 @@ void rc_plan_serve(const rc_plan_file *f, const rc_plan_trial *t, rc_serve *out)
     out->price = p->offers[o->offer].price;
     plan_schedule(o, out);
     out->seed = t->seed;
+    out->resample = out->resample || (p->own_arrivals && t->seed != p->seed);
     out->rate_scale *= t->growth;
     out->synthetic.arrivals.rate *= t->growth;
     scale_machine(&out->machine, t);

@@ -59,10 +59,16 @@ static rc_status print_objectives(const rc_plan_file *f, const rc_plan_answer *a
     const rc_plan_result *b = &a->all[a->best];
     rc_table *t = RC_TABLE_WITH(columns);
     char text[RC_OBJECTIVE_TEXT];
-    if (f->plan.own_arrivals)
+    if (f->plan.check_seeds == 0)
         rc_table_note(t,
-                      "objectives; the arrivals are those of the trace: there are no other seeds, "
-                      "and how much of this is luck is not known");
+                      "objectives; no other seeds were tried, and how much of this is luck is not "
+                      "known");
+    else if (f->plan.own_arrivals)
+        rc_table_note(
+            t,
+            "objectives; the interval is over the trace drawn anew by pieces of time (a block "
+            "bootstrap) with %d other seeds, %.0f %% of which meet all",
+            a->seeds, 100.0 * a->seeds_met);
     else
         rc_table_note(t,
                       "objectives; the interval is over %d other seeds, %.0f %% of which meet all",
@@ -299,6 +305,7 @@ static void json_about(rc_json *j, json_t *root, const rc_plan_file *f, const rc
         rc_json_real(j, s, resources[i], a->slack[i]);
     json_t *seeds = rc_json_object(j, root, "other_seeds");
     rc_json_int(j, seeds, "seeds", a->seeds);
+    rc_json_bool(j, seeds, "trace_drawn_anew", f->plan.own_arrivals && a->seeds > 0);
     rc_json_real(j, seeds, "met", a->seeds_met);
     json_t *spread = rc_json_list(j, seeds, "values_s");
     for (int i = 0; i < f->plan.objective_count; i++) {

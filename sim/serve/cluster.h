@@ -16,6 +16,7 @@
  *   transfer.c      KV between pools and from host memory
  *   faults.c        nodes lost and back, slow ranks and links; what is due when
  *   layouts.c       the pass sources of a pool, and which of them a prefill takes
+ *   pool_work.c     what the requests need of a pool at the least
  *   metrics.c       what is counted as it happens, the sums at the end, the conservation laws
  *   serve_spans.c   the timeline of the run, where one is wanted
  *   job_lists.c     lists of jobs, heaps of steps
@@ -35,6 +36,9 @@
 
 #define NONE UINT32_MAX
 #define NO_NUMBER UINT64_MAX
+
+/* A sum of times, exact in whatever order they come: ps in two 64-bit halves. */
+typedef unsigned __int128 time_sum;
 
 typedef enum job_state {
     JOB_AWAY,     /* not arrived, between turns, or between two files */
@@ -116,7 +120,31 @@ typedef struct condition { /* layouts.c: layouts under one what-if: none, or a s
 typedef struct pool_sums { /* metrics.c */
     rc_pool_result out;
     uint64_t batch; /* sequences that decode, over passes */
+    double keys;    /* that they see, likewise */
 } pool_sums;
+
+typedef struct pool_kv { /* metrics.c */
+    uint64_t held;       /* blocks that leases hold, of all replicas (sim/kv counts) */
+    uint64_t counted;    /* of them, those since `at` */
+    rc_time at;
+    time_sum area; /* over time, block * ps */
+} pool_kv;
+
+/* Prompts alike in new and cached tokens. */
+typedef struct prompt_class { /* pool_work.c */
+    uint64_t count;
+    double tokens, pairs; /* sums: new ones; queries and the keys that they see */
+} prompt_class;
+
+typedef struct pool_work { /* pool_work.c; NULL: not asked for */
+    prompt_class *classes;
+} pool_work;
+
+/* What sequences that decode can have in common. */
+typedef struct work_sharing { /* pool_work.c */
+    uint64_t *blocks;         /* a bit a block of the trace: several sessions have it */
+    double tokens, steps;     /* sums over requests: tokens of such blocks times steps; steps */
+} work_sharing;
 
 typedef struct pool { /* layouts.c, but for its sums */
     const rc_pool *spec;
@@ -127,6 +155,8 @@ typedef struct pool { /* layouts.c, but for its sums */
     uint32_t capacity;  /* KV blocks of a replica */
     double token_bytes; /* of one token's KV, whole model */
     pool_sums sums;
+    pool_kv kv;
+    pool_work work;
 } pool;
 
 /* ---- one replica ---- */
@@ -204,6 +234,7 @@ typedef struct router_state {       /* router.c */
     uint32_t *entry, entry_count;   /* replicas that prefill */
     uint32_t *decode, decode_count; /* of decode pools; 0: mixed only */
     job_list held, held_decode;     /* no replica is up */
+    uint64_t sent; /* of a closed loop of clients: the next request that one of them sends */
     uint64_t in_turn, first_turn; /* of a part of the replicas: all that take turns, those before */
     rc_time first_arrival;
 } router_state;
@@ -236,9 +267,6 @@ typedef struct fault_time { /* faults.c */
     bool over;
 } fault_time;
 
-/* A sum of times, exact in whatever order they come: ps in two 64-bit halves. */
-typedef unsigned __int128 time_sum;
-
 typedef struct run_counts { /* metrics.c */
     uint32_t in_system, waiting, running;
     time_sum area;    /* of in_system over time, request * ps */
@@ -249,7 +277,6 @@ typedef struct run_counts { /* metrics.c */
     uint64_t emitted;              /* tokens that passes made */
     uint64_t computed, hits;       /* prompt tokens: by passes, found in caches at admissions */
     uint64_t prompts, discarded;   /* of these, in prompts completed; given up half done */
-    uint64_t held;                 /* KV blocks that leases hold, of all replicas (sim/kv counts) */
     double capacity;               /* KV blocks of all replicas */
     double token_flops, key_flops; /* of the model: a token's products; a decoded token's key */
 } run_counts;
@@ -282,6 +309,7 @@ typedef struct cluster {
     fault_time fault_times[FAULT_TIMES];
     int fault_count, fault_next;
     run_counts counts;
+    work_sharing sharing;
     rc_serve_result *out;      /* metrics.c */
     struct serve_spans *spans; /* serve_spans.c; NULL: nobody wants a timeline */
 } cluster;
@@ -415,6 +443,14 @@ void pool_pass_stats(const pool *p, rc_pass_stats *sum);
 /* ---- objectives.c ---- */
 /* Counts a request that has ended. True: it is done and keeps every limit that speaks of it. */
 bool objectives_count(const rc_serve *s, const rc_served *row, rc_serve_result *out);
+
+/* ---- pool_work.c ---- */
+rc_status work_create(cluster *c, rc_error *err); /* nothing, when it was not asked for */
+void work_destroy(cluster *c);
+/* A request is let in for the first time, with so many tokens cached. */
+void work_prompt(cluster *c, uint32_t j, uint32_t cached);
+/* s that one group of the pool would take over what it was told, at the least. */
+rc_status work_least(cluster *c, pool *p, double *seconds, rc_error *err);
 
 /* ---- metrics.c ---- */
 void metrics_init(cluster *c);

@@ -48,6 +48,7 @@ void cluster_close(cluster *c) {
     requests_destroy(c);
     scratch_destroy(c);
     router_destroy(c);
+    work_destroy(c);
 }
 
 static rc_status create_replicas(cluster *c, rc_error *err) {
@@ -222,6 +223,7 @@ static run_load load_of(const rc_trace *t) {
 
 rc_status cluster_open(cluster *c, const rc_trace *whole, rc_error *err) {
     RC_TRY(create(c, whole, err));
+    RC_TRY(work_create(c, err));
     metrics_init(c);
     return faults_begin(c, err);
 }

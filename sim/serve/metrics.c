@@ -83,15 +83,26 @@ void metrics_compared(cluster *c, rc_time memoised, rc_time simulated) {
     c->out->max_pass_error = fmax(c->out->max_pass_error, off);
 }
 
+static void count_kv(pool_kv *k, rc_time now) {
+    k->area += (time_sum)k->counted * (uint64_t)(now - k->at);
+    k->at = now;
+    k->counted = k->held;
+}
+
 void metrics_state(cluster *c, rc_time now) {
     rc_serve_series *s = c->options->series;
+    uint64_t held = 0;
+    for (int i = 0; i < c->pool_count; i++) {
+        count_kv(&c->pools[i].kv, now);
+        held += c->pools[i].kv.held;
+    }
     if (!s)
         return;
     rc_timeline_set(
         &s->waiting, now,
         (double)(c->counts.waiting + c->router.held.count + c->router.held_decode.count));
     rc_timeline_set(&s->running, now, (double)c->counts.running);
-    rc_timeline_set(&s->kv_used, now, (double)c->counts.held / c->counts.capacity);
+    rc_timeline_set(&s->kv_used, now, (double)held / c->counts.capacity);
 }
 
 void metrics_admitted(cluster *c, uint32_t j, const rc_kv_match *m, rc_time now) {
@@ -104,6 +115,8 @@ void metrics_admitted(cluster *c, uint32_t j, const rc_kv_match *m, rc_time now)
         return;
     }
     c->jobs[j].admitted_once = true;
+    c->out->admitted++;
+    work_prompt(c, j, m->tokens);
     c->rows[j].cached = m->tokens;
     c->out->kv_hit_tokens += m->tokens;
     c->out->kv_miss_tokens += input - m->tokens;
@@ -156,6 +169,9 @@ void metrics_pass(cluster *c, replica *r, const rc_pass *pass, const rc_pass_cos
     p->sums.out.mixed_passes += pass->prefills > 0 && pass->decodes > 0;
     p->sums.out.decode_passes += pass->prefills == 0;
     p->sums.batch += pass->decodes;
+    p->sums.keys += (double)pass->context + pass->decodes;
+    p->sums.out.kv_peak =
+        fmax(p->sums.out.kv_peak, (double)rc_kv_pinned_blocks(r->kv) / p->capacity);
     if (pass->prefills > 0) {
         const layout *l = &p->conditions[r->health.condition].prefill[r->layout];
         p->sums.out.by_schedule[rc_schedule_index(l->schedule)]++;
@@ -216,12 +232,20 @@ void metrics_end(cluster *c, uint32_t j) {
 
 #define S_PER_HOUR 3600.0
 
+static void sum_kv(cluster *c, pool *p) {
+    count_kv(&p->kv, c->counts.last_end > p->kv.at ? c->counts.last_end : p->kv.at);
+    p->sums.out.kv_held_s = (double)p->kv.area / RC_PS_PER_S;
+    p->sums.out.kv_room_s =
+        (double)p->capacity * p->count * ((double)c->counts.last_end / RC_PS_PER_S);
+}
+
 static void sum_pool(cluster *c, pool *p, double makespan) {
     rc_serve_result *o = c->out;
     rc_pool_result *r = &p->sums.out;
     uint64_t decoding = r->decode_passes + r->mixed_passes;
     (void)snprintf(r->name, sizeof r->name, "%s", p->spec->name);
     r->replicas = p->spec->replicas;
+    r->groups = rc_pool_groups(p->spec);
     r->gpus = p->spec->replicas * rc_pool_gpus(p->spec);
     r->kv_tokens = (uint64_t)p->capacity * c->block * (uint64_t)rc_pool_groups(p->spec);
     r->batch_mean = decoding > 0 ? (double)p->sums.batch / (double)decoding : 0.0;
@@ -232,6 +256,7 @@ static void sum_pool(cluster *c, pool *p, double makespan) {
         r->up_s += (double)up / RC_PS_PER_S;
         r->busy_s += (double)rep->pass.busy_time / RC_PS_PER_S;
     }
+    sum_kv(c, p);
     double hours = r->gpus * makespan / S_PER_HOUR;
     o->gpu_hours += hours;
     o->cost += hours * p->spec->price;
@@ -292,6 +317,7 @@ rc_status metrics_finish(cluster *c, rc_error *err) {
     double makespan = fmax((double)o->makespan / RC_PS_PER_S, 1.0 / RC_PS_PER_S), gpus = 0.0,
            flops = 0.0;
     for (int i = 0; i < c->pool_count; i++) {
+        RC_TRY(work_least(c, &c->pools[i], &c->pools[i].sums.out.work_s, err));
         sum_pool(c, &c->pools[i], makespan);
         gpus += c->pools[i].sums.out.gpus;
         flops += c->pools[i].sums.out.flops;

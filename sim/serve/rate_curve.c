@@ -78,7 +78,7 @@ static rc_status one(void *ctx, size_t item, rc_error *err) {
     size_t line = item / (size_t)w->rates, at = item % (size_t)w->rates;
     rc_curve *c = &w->curves[line];
     rc_trace *trace = NULL;
-    rc_serve_options o = {.costs = w->costs[line], .seed = w->seed, .quiet = true};
+    rc_serve_options o = {.costs = w->costs[line], .seed = w->seed, .quiet = true, .work = true};
     RC_TRY(rc_serve_workload(c->serve, w->seed, c->points[at].rate, &trace, err));
     rc_status st = rc_serve_run(c->serve, trace, &o, c->points[at].result, err);
     rc_trace_free(trace);
@@ -204,7 +204,6 @@ static double within_slo(const rc_curve *c, int i) {
 static void curve_rows(rc_table *t, const rc_curve *c) {
     for (int k = 0; k < c->count; k++) {
         const rc_serve_result *r = c->points[k].result;
-        const rc_pool_result *p = &r->pools[0], *d = &r->pools[r->pool_count - 1];
         rc_table_text(t, c->serve->name);
         rc_table_real(t, c->points[k].rate, 5);
         rc_table_real(t, 1e3 * ttft_of_all(r, 0.5), 1);
@@ -214,8 +213,8 @@ static void curve_rows(rc_table *t, const rc_curve *c) {
         rc_table_real(t, rc_hist_quantile(&r->gap, TAIL) / MS, 2);
         rc_table_real(t, within_slo(c, k), 1);
         rc_table_real(t, r->goodput, 4);
-        rc_table_real(t, 100.0 * p->busy_s / p->up_s, 1);
-        rc_table_real(t, r->pool_count > 1 ? 100.0 * d->busy_s / d->up_s : NAN, 1);
+        rc_table_real(t, 100.0 * rc_pool_work(r, 0), 1);
+        rc_table_real(t, r->pool_count > 1 ? 100.0 * rc_pool_work(r, r->pool_count - 1) : NAN, 1);
         rc_table_real(
             t, 100.0 * (double)r->kv_hit_tokens / (double)(r->kv_hit_tokens + r->kv_miss_tokens),
             1);
@@ -235,8 +234,8 @@ static rc_table *curve_table(const rc_curve *curves, int count) {
         {"token_gap_p95_ms", "gaps p95", "ms", RC_RIGHT},
         {"within_slo_pct", "in SLO", "%", RC_RIGHT},
         {"goodput", "goodput", "1/s", RC_RIGHT},
-        {"busy_pct", "busy", "%", RC_RIGHT},
-        {"decode_busy_pct", "last pool", "%", RC_RIGHT},
+        {"work_pct", "work", "%", RC_RIGHT},
+        {"last_work_pct", "last pool", "%", RC_RIGHT},
         {"kv_hit_pct", "KV hits", "%", RC_RIGHT},
         {"done", "done", "", RC_RIGHT},
         {"not_done", "not done", "", RC_RIGHT},

@@ -321,7 +321,7 @@ rc_status replica_create(cluster *c, replica *r, rc_error *err) {
                       .sessions = c->load.sessions,
                       .policy = s->kv_policy,
                       .whole_hits = s->kv_whole_hits,
-                      .held = &c->counts.held};
+                      .held = &c->pools[r->pool].kv.held};
     /* a prefill replica holds leases until its KV has been moved */
     k.requests = p->spec->role == RC_POOL_PREFILL ? (uint32_t)c->load.requests : (uint32_t)most;
     if (k.requests > p->capacity)

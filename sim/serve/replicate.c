@@ -21,7 +21,7 @@ static rc_status one(void *ctx, size_t item, rc_error *err) {
     rc_trace *trace = NULL;
     rc_serve_options o = {
         .costs = w->costs, .seed = w->seed + item, .exact = w->exact, .store = w->store};
-    o.quiet = true;
+    o.quiet = o.work = true;
     RC_TRY(rc_serve_workload(w->serve, o.seed, w->rate, &trace, err));
     rc_status st = rc_serve_run(w->serve, trace, &o, &w->runs[item], err);
     rc_trace_free(trace);

@@ -31,6 +31,10 @@ static void merge_pool(rc_pool_result *p, const rc_pool_result *q) {
     p->decode_tokens += q->decode_tokens;
     p->busy_s += q->busy_s;
     p->up_s += q->up_s;
+    p->work_s += q->work_s;
+    p->kv_held_s += q->kv_held_s;
+    p->kv_room_s += q->kv_room_s;
+    p->kv_peak = fmax(p->kv_peak, q->kv_peak);
     p->flops += q->flops;
     p->smaller_cp += q->smaller_cp;
     for (int k = 0; k < RC_BASIS_COUNT; k++)
@@ -45,13 +49,13 @@ static void merge_counts(rc_serve_result *a, const rc_serve_result *b) {
                         &a->preempted,         &a->retried,        &a->tokens_in,
                         &a->tokens_out,        &a->kv_hit_tokens,  &a->kv_miss_tokens,
                         &a->recomputed_tokens, &a->fetched_tokens, &a->moved_tokens,
-                        &a->within_slo,        &a->events};
+                        &a->within_slo,        &a->events,         &a->admitted};
     const uint64_t *from[] = {&b->requests,          &b->done,           &b->rejected,
                               &b->queue_full,        &b->too_large,      &b->lost,
                               &b->preempted,         &b->retried,        &b->tokens_in,
                               &b->tokens_out,        &b->kv_hit_tokens,  &b->kv_miss_tokens,
                               &b->recomputed_tokens, &b->fetched_tokens, &b->moved_tokens,
-                              &b->within_slo,        &b->events};
+                              &b->within_slo,        &b->events,         &b->admitted};
     for (size_t i = 0; i < sizeof into / sizeof into[0]; i++)
         *into[i] += *from[i];
     a->gpu_hours += b->gpu_hours;
@@ -70,4 +74,35 @@ void rc_serve_result_add(rc_serve_result *into, const rc_serve_result *from) {
     assert(into->pool_count == from->pool_count);
     merge_hists(into, from);
     merge_counts(into, from);
+}
+
+/* ---- shares ----------------------------------------------------------------------------- */
+
+static double share_of(double part, double whole) {
+    return whole > 0.0 ? part / whole : NAN;
+}
+
+static const rc_pool_result *pool_at(const rc_serve_result *r, int pool) {
+    assert(pool >= 0 && pool < r->pool_count);
+    return &r->pools[pool];
+}
+
+double rc_pool_computes(const rc_serve_result *r, int pool) {
+    const rc_pool_result *p = pool_at(r, pool);
+    return share_of(p->busy_s, p->up_s);
+}
+
+double rc_pool_work(const rc_serve_result *r, int pool) {
+    const rc_pool_result *p = pool_at(r, pool);
+    return share_of(p->work_s, p->up_s);
+}
+
+double rc_pool_kv_mean(const rc_serve_result *r, int pool) {
+    const rc_pool_result *p = pool_at(r, pool);
+    return share_of(p->kv_held_s, p->kv_room_s);
+}
+
+double rc_pool_most_load(const rc_serve_result *r, int pool) {
+    const rc_pool_result *p = pool_at(r, pool);
+    return (double)p->replicas * p->groups * (double)r->admitted / p->work_s;
 }

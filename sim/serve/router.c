@@ -178,6 +178,19 @@ static void next_turn(void *ctx, uint64_t arg, rc_time now) {
     router_arrive(c, &c->live.whole->at[arg], NULL, arg, now);
 }
 
+/* Clients take the requests in the order of the trace, whoever is free the next one; else those come that waited
+ * for this one. */
+static void send_next(cluster *c, uint32_t j, rc_time now) {
+    const rc_trace *t = c->live.whole;
+    if (c->spec->clients > 0) {
+        if (c->router.sent < t->count)
+            (void)cluster_at(c, now, next_turn, c->router.sent++);
+        return;
+    }
+    for (uint32_t k = c->trace->at[j].child; k != RC_NO_REQUEST; k = t->at[k].sibling)
+        (void)cluster_at(c, now + t->at[k].think, next_turn, k);
+}
+
 void job_end(cluster *c, uint32_t j, rc_outcome outcome, rc_time now) {
     rc_served *row = &c->rows[j];
     assert(c->jobs[j].state != JOB_ENDED);
@@ -190,8 +203,7 @@ void job_end(cluster *c, uint32_t j, rc_outcome outcome, rc_time now) {
     c->jobs[j].state = JOB_ENDED;
     metrics_system(c, -1, now);
     metrics_end(c, j);
-    for (uint32_t k = c->trace->at[j].child; k != RC_NO_REQUEST; k = c->live.whole->at[k].sibling)
-        (void)cluster_at(c, now + c->live.whole->at[k].think, next_turn, k);
+    send_next(c, j, now);
     requests_give(c, j);
 }
 
@@ -212,6 +224,7 @@ rc_status router_create(cluster *c, rc_error *err) {
     list_init(&c->router.held);
     list_init(&c->router.held_decode);
     c->router.first_arrival = -1;
+    c->router.sent = (uint64_t)c->spec->clients;
     return RC_OK;
 }
 

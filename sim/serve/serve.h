@@ -139,6 +139,7 @@ typedef struct rc_serve {
     rc_synthetic synthetic;
     double rate_scale;
     bool spread, shuffle;
+    bool resample; /* the trace is drawn anew by pieces of time, by the seed (rc_trace_resample) */
     uint64_t requests; /* cut or repeat the trace to so many; 0: as it is */
     int64_t clients;   /* in place of arrival times: each sends when it has its answer; 0: none */
     bool draw;         /* arrivals (sessions when closed loop) by `process` */
@@ -218,7 +219,12 @@ typedef struct rc_pool_result {
     uint64_t kv_tokens; /* capacity of a replica */
     uint64_t prefill_passes, decode_passes, mixed_passes;
     uint64_t prefill_tokens, decode_tokens;
-    double busy_s, up_s;                    /* summed over replicas */
+    int groups;          /* of a replica, with requests of their own */
+    double busy_s, up_s; /* s in passes, s up: summed over groups */
+    double work_s; /* s that its requests need at the least (sim/serve/pool_work.c); with `work` */
+    double kv_held_s; /* blocks that requests held, over time: block * s */
+    double kv_room_s; /* blocks that there were, likewise */
+    double kv_peak;   /* largest share of its KV that requests of one group held as a pass began */
     double rests[RC_BASIS_COUNT];           /* GPU-seconds in passes, by what their costs rest on */
     double flops;                           /* of the model, all passes */
     double batch_mean;                      /* sequences that decode, over decode passes */
@@ -246,6 +252,7 @@ typedef struct rc_serve_series {
 
 typedef struct rc_serve_result {
     uint64_t requests, done, rejected, lost;
+    uint64_t admitted;              /* let in at least once */
     uint64_t queue_full, too_large; /* the rejected, by rc_refusal */
     uint64_t preempted, retried;
     rc_time makespan;                           /* first arrival to last end */
@@ -287,6 +294,7 @@ typedef struct rc_serve_options {
     bool exact;              /* every pass simulated, none interpolated */
     bool compare;            /* every pass both ways; the run goes on with the memoised time */
     bool quiet;              /* no progress line */
+    bool work;               /* what the requests need of each pool at the least, too */
     rc_served *rows;         /* [requests], or NULL */
     int threads;             /* of rc_serve_stream; 0: one a core */
     rc_pass_store *store;    /* or NULL */
@@ -308,6 +316,14 @@ const char *rc_objective_text(const rc_objective *g, char buf[RC_OBJECTIVE_TEXT]
 /* Requests, tokens, passes, histograms and costs of `from` are added to `into`, whose pools are the
  * same; times, rates and the hash are left to the caller. */
 void rc_serve_result_add(rc_serve_result *into, const rc_serve_result *from);
+
+/* Of a pool, by its number, all shares of 1. NAN: it was never up, had no KV, or was not asked. */
+double rc_pool_computes(const rc_serve_result *r, int pool); /* of its time: a pass runs */
+double rc_pool_work(const rc_serve_result *r, int pool); /* of its time: its requests' least work */
+double rc_pool_kv_mean(const rc_serve_result *r, int pool); /* of its KV, held by requests */
+/* Requests per second of the whole run, alike in lengths, hits and routing, at which rc_pool_work
+ * would be 1: the pool cannot take more. NAN as above; INFINITY when it had nothing to do. */
+double rc_pool_most_load(const rc_serve_result *r, int pool);
 
 /* Shares of the time that GPUs were busy by what its costs rest on, all pools. */
 void rc_serve_rests(const rc_serve_result *r, double share[RC_BASIS_COUNT]);

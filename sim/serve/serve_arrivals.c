@@ -89,6 +89,7 @@ rc_status rc_serve_read_arrivals(const rc_section *root, rc_serve *s, rc_error *
     RC_TRY(rc_section_whole(&map, "requests", &requests, err));
     RC_TRY(rc_section_switch(&map, "spread", &s->spread, err));
     RC_TRY(rc_section_switch(&map, "shuffle", &s->shuffle, err));
+    RC_TRY(rc_section_switch(&map, "resample", &s->resample, err));
     s->requests = (uint64_t)requests;
     s->draw = rc_section_has(&map, "rate");
     s->shaped = rc_section_has(&map, "process") || rc_section_has(&map, "cv");
@@ -112,8 +113,15 @@ static rc_status reshape(const rc_serve *s, uint64_t seed, double rate, rc_trace
     assert(t->count >= 1);
     if (s->requests > 0 && s->requests != t->count)
         RC_TRY(rc_trace_resize(t, s->requests, err));
+    if (s->resample && (s->draw || rate > 0.0 || s->clients > 0))
+        return rc_fail(
+            err, RC_E_INPUT,
+            "arrivals.resample draws the trace's own arrivals anew; these are drawn by a "
+            "process, or not at all");
     if (s->spread)
         RC_TRY(rc_trace_spread(t, 0, seed, err));
+    if (s->resample)
+        RC_TRY(rc_trace_resample(t, seed, err));
     if (s->shaped && !s->draw && rate <= 0.0)
         return rc_fail(err, RC_E_INPUT,
                        "arrivals.process and arrivals.cv shape new arrivals, which need a rate: "

@@ -42,7 +42,11 @@ static rc_status print_pools(const rc_serve_result *r, FILE *f, rc_error *err) {
         {"gpus", "GPUs", "", RC_RIGHT},
         {"replicas", "replicas", "", RC_RIGHT},
         {"kv_tokens", "KV", "tokens each", RC_RIGHT},
-        {"busy", "busy", "%", RC_RIGHT},
+        {"computes", "computes", "%", RC_RIGHT},
+        {"work", "work", "%", RC_RIGHT},
+        {"most_load", "most load", "1/s", RC_RIGHT},
+        {"kv_mean", "KV held", "%", RC_RIGHT},
+        {"kv_peak", "KV peak", "%", RC_RIGHT},
         {"prefill", "prefill", "passes", RC_RIGHT},
         {"mixed", "mixed", "passes", RC_RIGHT},
         {"decode", "decode", "passes", RC_RIGHT},
@@ -56,7 +60,11 @@ static rc_status print_pools(const rc_serve_result *r, FILE *f, rc_error *err) {
         rc_table_int(t, p->gpus);
         rc_table_int(t, p->replicas);
         rc_table_int(t, (int64_t)p->kv_tokens);
-        rc_table_real(t, p->up_s > 0.0 ? 100.0 * p->busy_s / p->up_s : NAN, 1);
+        rc_table_real(t, 100.0 * rc_pool_computes(r, i), 1);
+        rc_table_real(t, 100.0 * rc_pool_work(r, i), 1);
+        rc_table_real(t, rc_pool_most_load(r, i), 4);
+        rc_table_real(t, 100.0 * rc_pool_kv_mean(r, i), 1);
+        rc_table_real(t, 100.0 * p->kv_peak, 1);
         rc_table_int(t, (int64_t)p->prefill_passes);
         rc_table_int(t, (int64_t)p->mixed_passes);
         rc_table_int(t, (int64_t)p->decode_passes);
@@ -217,7 +225,11 @@ static void json_pools(rc_json *j, json_t *root, const rc_serve_result *r) {
         rc_json_int(j, o, "replicas", p->replicas);
         rc_json_int(j, o, "gpus", p->gpus);
         json_int(j, o, "kv_tokens", p->kv_tokens);
-        rc_json_real(j, o, "utilisation", p->up_s > 0.0 ? p->busy_s / p->up_s : NAN);
+        rc_json_real(j, o, "computes", rc_pool_computes(r, i));
+        rc_json_real(j, o, "work", rc_pool_work(r, i));
+        rc_json_real(j, o, "most_load", rc_pool_most_load(r, i));
+        rc_json_real(j, o, "kv_held_mean", rc_pool_kv_mean(r, i));
+        rc_json_real(j, o, "kv_held_peak", p->kv_peak);
         json_int(j, o, "prefill_passes", p->prefill_passes);
         json_int(j, o, "mixed_passes", p->mixed_passes);
         json_int(j, o, "decode_passes", p->decode_passes);

@@ -99,16 +99,30 @@ static const format formats[] = {
                 "output=metrics.output_sequence_length.value",
      .any_order = true,
      .needs = "metadata, metrics"},
+    {.id = RC_TRACE_GUIDELLM_REPORT,
+     .row = rc_row_guidellm_report,
+     .unit = RC_UNIT_S,
+     .any_order = true,
+     .needs = "benchmarks"},
+    {.id = RC_TRACE_BLIS,
+     .row = rc_row_blis,
+     .roles = rc_roles_blis,
+     .block = 16,
+     .unit = RC_UNIT_US,
+     .any_order = true,
+     .any_ids = true,
+     .needs = "arrival_time_us, input_tokens, output_tokens"},
     {.id = RC_TRACE_COLUMNS, .row = rc_row_own, .needs = "the columns of --columns"},
 };
 enum { FORMATS = sizeof formats / sizeof formats[0] };
 
 const char *const *rc_trace_format_names(void) {
-    static const char *const names[] = {"auto",     "mooncake",       "azure",          "vidur",
-                                        "burstgpt", "sessions",       "tracelab",       "guidellm",
-                                        "bailian",  "weka",           "llmservingsim",  "splitwise",
-                                        "vllm",     "inference-perf", "aiperf-records", "columns",
-                                        NULL};
+    static const char *const names[] = {
+        "auto",     "mooncake",       "azure",          "vidur",
+        "burstgpt", "sessions",       "tracelab",       "guidellm",
+        "bailian",  "weka",           "llmservingsim",  "splitwise",
+        "vllm",     "inference-perf", "aiperf-records", "guidellm-report",
+        "blis",     "blis-spec",      "columns",        NULL};
     return names;
 }
 
@@ -147,7 +161,7 @@ static bool json_row(const rc_reader *r) {
 /* By the keys of the first object; NULL when it has those of no format, or is no object. */
 static const format *by_keys(rc_reader *r) {
     static const struct {
-        const char *key, *other; /* both are there */
+        const char *key, *other; /* both are there; NULL: the first is enough */
         rc_trace_format id;
     } tells[] = {{"hash_ranges", "id", RC_TRACE_SESSIONS},
                  {"requests", "id", RC_TRACE_WEKA},
@@ -157,13 +171,15 @@ static const format *by_keys(rc_reader *r) {
                  {"sub_requests", "session_id", RC_TRACE_LLMSERVINGSIM},
                  {"input_lens", "output_lens", RC_TRACE_VLLM},
                  {"start_time", "info", RC_TRACE_INFERENCE_PERF},
-                 {"metadata", "metrics", RC_TRACE_AIPERF_RECORDS}};
+                 {"metadata", "metrics", RC_TRACE_AIPERF_RECORDS},
+                 {"benchmarks", NULL, RC_TRACE_GUIDELLM_REPORT}};
     enum { TELLS = sizeof tells / sizeof tells[0] };
     for (int i = 0; i < TELLS; i++) {
         rc_member m[] = {{tells[i].key, {0}}, {tells[i].other, {0}}};
-        if (!rc_json_line(r, m, 2))
+        if (!rc_json_line(r, m, tells[i].other ? 2 : 1))
             return NULL;
-        if (m[0].value.kind != RC_VALUE_NONE && m[1].value.kind != RC_VALUE_NONE)
+        if (m[0].value.kind != RC_VALUE_NONE &&
+            (!tells[i].other || m[1].value.kind != RC_VALUE_NONE))
             return by_id(tells[i].id);
     }
     return NULL;

@@ -15,6 +15,7 @@
 #include "sim/trace/links.h"
 #include "sim/trace/reader.h"
 #include "sim/trace/workload.h"
+#include "sim/trace/workload_spec.h"
 
 const char *const *rc_bad_row_names(void) {
     static const char *const names[] = {"refuse", "skip", NULL};
@@ -205,6 +206,55 @@ static rc_status document(rc_reader *r, rc_lines *in) {
     return st;
 }
 
+/* ---------------------------------------------------------------- workload specifications --- */
+
+/* A line that begins a YAML file as BLIS's are: a comment, or a key that they have at the top. */
+static bool begins_spec(const rc_reader *r) {
+    static const char *const keys[] = {
+        "#",        "---",     "version:", "seed:", "category:", "aggregate_rate:", "num_requests:",
+        "horizon:", "clients:"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        size_t n = strlen(keys[i]);
+        if ((size_t)(r->end - r->row) >= n && memcmp(r->row, keys[i], n) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool has_line(const char *text, size_t size, const char *begin) {
+    size_t n = strlen(begin);
+    for (const char *p = text, *end = text + size; p && p < end;) {
+        if ((size_t)(end - p) >= n && memcmp(p, begin, n) == 0)
+            return true;
+        p = memchr(p, '\n', (size_t)(end - p));
+        p = p ? p + 1 : NULL;
+    }
+    return false;
+}
+
+/* The rest of the file as one; without a rate it is none, and no other format begins like that. */
+static rc_status workload_spec(rc_reader *r, rc_lines *in) {
+    char *text = NULL;
+    size_t size = 0;
+    const uint64_t line = r->line;
+    rc_status st = slurp(r, in, &text, &size);
+    r->line = line;
+    if (st == RC_OK &&
+        (r->opt.format == RC_TRACE_BLIS_SPEC || has_line(text, size, "aggregate_rate:"))) {
+        r->t->format = RC_TRACE_BLIS_SPEC;
+        r->timing = RC_TIMED;
+        st = rc_workload_spec_read(r->name, text, size, r->opt.limit, r->t, r->err);
+    } else if (st == RC_OK) {
+        const char *end = memchr(text, '\n', size);
+        r->row = text;
+        r->end = end ? end : text + size;
+        st = header_or_row(r);
+    }
+    r->row = r->end = NULL;
+    free(text);
+    return st;
+}
+
 static rc_status all_lines(rc_reader *r, rc_lines *in) {
     for (bool first = true;;) {
         rc_line_state state;
@@ -227,6 +277,10 @@ static rc_status all_lines(rc_reader *r, rc_lines *in) {
         first = false;
         if (empty(r))
             continue;
+        if (!r->parse_row &&
+            (r->opt.format == RC_TRACE_BLIS_SPEC ||
+             (r->opt.format == RC_TRACE_AUTO && !r->opt.columns[0] && begins_spec(r))))
+            return workload_spec(r, in);
         if (!r->parse_row && is_document(r))
             return document(r, in);
         RC_TRY(header_or_row(r));
@@ -270,7 +324,7 @@ static rc_status finish(rc_reader *r) {
     if (r->local_ids) {
         if (!rc_sessions_finish(r))
             return r->status;
-    } else {
+    } else if (t->format != RC_TRACE_BLIS_SPEC) {
         for (size_t i = 0; i < t->span_count; i++)
             if (t->spans[i].first >= RC_FRESH_BLOCK)
                 t->spans[i].first += r->ids.count - RC_FRESH_BLOCK;

@@ -226,15 +226,17 @@ bool rc_row_azure(rc_reader *r);
 bool rc_row_vidur(rc_reader *r);
 bool rc_row_burstgpt(rc_reader *r);
 bool rc_row_tracelab(rc_reader *r);
-bool rc_row_weka(rc_reader *r);          /* one session */
-bool rc_row_llmservingsim(rc_reader *r); /* one request, or one session */
-bool rc_row_vllm(rc_reader *r);          /* one result */
-bool rc_row_own(rc_reader *r);           /* columns by r->own, CSV or JSON */
+bool rc_row_weka(rc_reader *r);            /* one session */
+bool rc_row_llmservingsim(rc_reader *r);   /* one request, or one session */
+bool rc_row_vllm(rc_reader *r);            /* one result */
+bool rc_row_guidellm_report(rc_reader *r); /* one report */
+bool rc_row_blis(rc_reader *r);
+bool rc_row_own(rc_reader *r); /* columns by r->own, CSV or JSON */
 /* r->own by "arrival=A,input=B,...". Errors name the option. */
 rc_status rc_own_columns(rc_reader *r, const char *map, rc_error *err);
 rc_time_unit rc_unit_by_name(const char *column); /* "arrival_ms": ms; RC_UNIT_AUTO when silent */
 extern const rc_csv_role rc_roles_azure[], rc_roles_vidur[], rc_roles_burstgpt[],
-    rc_roles_tracelab[]; /* end with a NULL name */
+    rc_roles_tracelab[], rc_roles_blis[]; /* end with a NULL name */
 bool rc_sessions_finish(rc_reader *r);
 /* A request of a session whose blocks are in r->raw: `ctx` names its chain in the session. */
 typedef struct rc_session_request {

@@ -82,8 +82,11 @@ typedef enum rc_trace_format {
     RC_TRACE_SPLITWISE,     /* CSV of splitwise-sim */
     RC_TRACE_VLLM,          /* JSON result of vLLM's and SGLang's serving benchmarks */
     RC_TRACE_INFERENCE_PERF,
-    RC_TRACE_AIPERF_RECORDS, /* profile_export.jsonl */
-    RC_TRACE_COLUMNS         /* columns or keys named by the caller */
+    RC_TRACE_AIPERF_RECORDS,  /* profile_export.jsonl */
+    RC_TRACE_GUIDELLM_REPORT, /* benchmarks.json */
+    RC_TRACE_BLIS,            /* CSV of inference-sim, trace version 2 and 3 */
+    RC_TRACE_BLIS_SPEC, /* its workload specification, YAML: made into requests (workload_spec.c) */
+    RC_TRACE_COLUMNS    /* columns or keys named by the caller */
 } rc_trace_format;
 /* NULL-terminated, in the order of the enum: "auto", "mooncake", "azure", ... */
 const char *const *rc_trace_format_names(void);

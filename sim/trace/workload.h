@@ -38,8 +38,15 @@ rc_status rc_trace_start_sessions(rc_trace *t, const rc_arrival_process *p, bool
 rc_status rc_trace_redraw_arrivals(rc_trace *t, const rc_arrival_process *p, uint64_t seed,
                                    rc_error *err);
 
+/* The trace drawn anew from itself by pieces of time (sim/trace/resample.c): a block bootstrap. Sessions stay
+ * whole, requests and tokens are as many in expectation; sorted by arrival. Of a trace whose requests, or the
+ * first ones of its sessions, have arrivals. */
+enum { RC_TRACE_PIECES = 32 };
+rc_status rc_trace_resample(rc_trace *t, uint64_t seed, rc_error *err);
+
 /* `clients` >= 1 of them, in place of arrival times: each sends a request of an open-loop trace at the
- * start, and behind each answer the one that is `clients` places later in the array. They share no
+ * start, and behind each answer the next of the array that nobody has sent. Which that will be only the run knows: the
+ * links say the one that is `clients` places later, as if all took equally long. They share no
  * history that the requests do not share already. */
 rc_status rc_trace_clients(rc_trace *t, uint32_t clients, rc_error *err);
 

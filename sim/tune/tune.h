@@ -45,6 +45,7 @@ typedef struct rc_tune_scenario {
     int prices;
     rc_tune_axis fresh, total; /* T; T + P */
     int knots, bootstrap;
+    int draws; /* of the costs, for the expected regret; 0: none */
     uint64_t seed;
     char measured[512]; /* "" or a file of measured times */
     int measured_cp;
@@ -70,12 +71,21 @@ typedef struct rc_tune_cell {
     bool train;
 } rc_tune_cell;
 
-typedef struct rc_tune_score { /* of one rule on one half */
+typedef struct rc_tune_score { /* of one rule on one half, were all costs as estimated */
     size_t points;
     double hit_rate; /* picks the faster one */
     double mean_pct, p95_pct, worst_pct;
     double mean_ms, p95_ms, worst_ms;
 } rc_tune_score;
+
+/* Of one rule over draws of the costs, %: the mean over the comparisons that no fit has seen, as a sample of
+ * `points` shows it, in the mean of the draws, and what it is at most in 95 of 100 draws. NaN: not
+ * asked for. */
+enum { RC_TUNE_DRAWN = 512 }; /* comparisons of the sample, at most */
+typedef struct rc_tune_expectation {
+    double mean_pct, p95_pct;
+    size_t points;
+} rc_tune_expectation;
 
 enum { RC_TUNE_TEST, RC_TUNE_TRAIN, RC_TUNE_SPLITS };
 
@@ -88,6 +98,7 @@ typedef struct rc_tune_rule {
     double c, bw;           /* FLOP/s and bytes/s of one GPU; 0 where the rule takes none */
     double low[3], high[3]; /* refit: 90 % by bootstrap, of bw or of alpha, beta, gamma */
     rc_tune_score score[RC_TUNE_SPLITS];
+    rc_tune_expectation expected;
     int table_hits, table_rows;     /* on the measured times */
     double table_mean, table_worst; /* regret there, % */
 } rc_tune_rule;

@@ -78,6 +78,23 @@ rc_status rc_tune_score_rules(rc_tune *t, const rc_tune_comparison *comparisons,
 /* Sorts `pct` and `ms`. */
 rc_tune_score rc_tune_score_of(double *pct, double *ms, size_t n, size_t hits);
 
+/* ---- regret under other costs: expected_regret.c ------------------------------------------- */
+
+/* Adds the regret of the pick in each draw, %, to sum[draws]. */
+void rc_tune_add_regret(const double *kv, const double *q, int draws, rc_choice pick, double *sum);
+/* Of what each draw adds to `fit`, summed over so many points. Sorts `sum`. */
+rc_tune_expectation rc_tune_expectation_of(double *sum, int draws, size_t points, double fit);
+/* Times of both rings under each draw: out[RC_TUNE_KV] and out[RC_TUNE_Q], t->s.draws of each. Draw i is of the
+ * same costs in every call. Called from several threads. */
+typedef rc_status (*rc_tune_drawn)(const rc_tune *t, rc_forward_ctx *ctx,
+                                   const rc_tune_comparison *d, double *const out[2],
+                                   rc_error *err);
+rc_status rc_tune_draw_times(const rc_tune *t, rc_forward_ctx *ctx, const rc_tune_comparison *d,
+                             double *const out[2], rc_error *err); /* by the simulator */
+/* Fills `expected` of all rules, which are scored. */
+rc_status rc_tune_expect(rc_tune *t, const rc_tune_comparison *comparisons, size_t count,
+                         rc_tune_drawn drawn, rc_error *err);
+
 rc_status rc_tune_fit_table(rc_tune *t, rc_error *err); /* tuned_rule.c */
 
 rc_status rc_tune_policies(rc_tune *t, rc_error *err); /* dynamic.c */

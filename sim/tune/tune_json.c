@@ -16,12 +16,16 @@ static void put_score(rc_json *j, json_t *list, const rc_tune_rule *r, int split
     rc_json_real(j, o, "BW", rates ? r->bw : NAN);
     rc_json_int(j, o, "points", (int64_t)s->points);
     rc_json_real(j, o, "hit_rate", s->hit_rate);
-    rc_json_real(j, o, "mean_regret_pct", s->mean_pct);
-    rc_json_real(j, o, "p95_regret_pct", s->p95_pct);
-    rc_json_real(j, o, "worst_regret_pct", s->worst_pct);
-    rc_json_real(j, o, "mean_regret_ms", s->mean_ms);
-    rc_json_real(j, o, "p95_regret_ms", s->p95_ms);
-    rc_json_real(j, o, "worst_regret_ms", s->worst_ms);
+    rc_json_real(j, o, "fit_error_mean_pct", s->mean_pct);
+    rc_json_real(j, o, "fit_error_p95_pct", s->p95_pct);
+    rc_json_real(j, o, "fit_error_worst_pct", s->worst_pct);
+    rc_json_real(j, o, "fit_error_mean_ms", s->mean_ms);
+    rc_json_real(j, o, "fit_error_p95_ms", s->p95_ms);
+    rc_json_real(j, o, "fit_error_worst_ms", s->worst_ms);
+    if (split == RC_TUNE_TEST) {
+        rc_json_real(j, o, "expected_regret_pct", r->expected.mean_pct);
+        rc_json_real(j, o, "expected_regret_p95_pct", r->expected.p95_pct);
+    }
     rc_json_text(j, o, "split", splits[split]);
 }
 

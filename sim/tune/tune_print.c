@@ -66,15 +66,28 @@ static void interval(rc_table *out, const rc_tune_rule *r) {
 
 static rc_status rules(const rc_tune *t, bool csv, FILE *f, rc_error *err) {
     static const rc_column columns[] = {
-        {"rule", "rule", "-", RC_LEFT},        {"C", "C", "TFLOP/s", RC_RIGHT},
-        {"BW", "BW", "GB/s", RC_RIGHT},        {"points", "points", "-", RC_RIGHT},
-        {"hit_pct", "right", "%", RC_RIGHT},   {"mean", "mean", "%", RC_RIGHT},
-        {"p95", "p95", "%", RC_RIGHT},         {"worst", "worst", "%", RC_RIGHT},
-        {"mean_ms", "mean", "ms", RC_RIGHT},   {"p95_ms", "p95", "ms", RC_RIGHT},
-        {"worst_ms", "worst", "ms", RC_RIGHT}, {"fit", "fitted (90 %)", "", RC_LEFT},
+        {"rule", "rule", "-", RC_LEFT},
+        {"C", "C", "TFLOP/s", RC_RIGHT},
+        {"BW", "BW", "GB/s", RC_RIGHT},
+        {"points", "points", "-", RC_RIGHT},
+        {"hit_pct", "right", "%", RC_RIGHT},
+        {"mean", "fit error", "%", RC_RIGHT},
+        {"p95", "p95", "%", RC_RIGHT},
+        {"worst", "worst", "%", RC_RIGHT},
+        {"mean_ms", "fit error", "ms", RC_RIGHT},
+        {"worst_ms", "worst", "ms", RC_RIGHT},
+        {"expected", "expected", "%", RC_RIGHT},
+        {"expected_p95", "95 % below", "%", RC_RIGHT},
+        {"fit", "fitted (90 %)", "", RC_LEFT},
     };
     rc_table *out = RC_TABLE_WITH(columns);
-    rc_table_note(out, "pass-KV or pass-Q: the rules on the half that no fit has seen");
+    rc_table_note(out,
+                  "pass-KV or pass-Q: the rules on the half that no fit has seen. Fit error: the "
+                  "regret were all costs as estimated");
+    if (t->s.draws > 0 && t->rules > 0)
+        rc_table_note(out,
+                      "expected: the regret over %d draws of the costs, on %zu points of that half",
+                      t->s.draws, t->rule[0].expected.points);
     for (int i = 0; i < t->rules; i++) {
         const rc_tune_rule *r = &t->rule[i];
         const rc_tune_score *s = &r->score[RC_TUNE_TEST];
@@ -88,8 +101,9 @@ static rc_status rules(const rc_tune *t, bool csv, FILE *f, rc_error *err) {
         rc_table_real(out, s->p95_pct, 3);
         rc_table_real(out, s->worst_pct, 2);
         rc_table_real(out, s->mean_ms, 3);
-        rc_table_real(out, s->p95_ms, 2);
         rc_table_real(out, s->worst_ms, 1);
+        rc_table_real(out, r->expected.mean_pct, 4);
+        rc_table_real(out, r->expected.p95_pct, 4);
         interval(out, r);
     }
     return rc_table_finish(out, csv, f, err);

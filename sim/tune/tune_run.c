@@ -63,6 +63,8 @@ static rc_status fit_and_score(rc_tune *t, rc_error *err) {
         st = rc_tune_refit(t, comparisons, count, err);
     if (st == RC_OK)
         st = rc_tune_score_rules(t, comparisons, count, err);
+    if (st == RC_OK)
+        st = rc_tune_expect(t, comparisons, count, rc_tune_draw_times, err);
     free(comparisons);
     return st;
 }

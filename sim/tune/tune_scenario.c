@@ -125,7 +125,7 @@ static rc_status read_requests(const rc_section *root, rc_tune_scenario *out, rc
 }
 
 static rc_status read_numbers(const rc_section *root, rc_tune_scenario *out, rc_error *err) {
-    int64_t knots, bootstrap, seed;
+    int64_t knots, bootstrap, draws, seed;
     RC_TRY(read_rising(root, "cp", RC_SELECT_DEGREES, 1, 4096, out->degree, &out->degrees, err));
     RC_TRY(read_axis(root, "new", &out->fresh, err));
     RC_TRY(read_axis(root, "total", &out->total, err));
@@ -133,9 +133,11 @@ static rc_status read_numbers(const rc_section *root, rc_tune_scenario *out, rc_
     RC_TRY(read_prices(root, out, err));
     RC_TRY(rc_section_whole(root, "knots", &knots, err));
     RC_TRY(rc_section_whole(root, "bootstrap", &bootstrap, err));
+    RC_TRY(rc_section_whole(root, "draws", &draws, err));
     RC_TRY(rc_section_whole(root, "seed", &seed, err));
     out->knots = (int)knots;
     out->bootstrap = (int)bootstrap;
+    out->draws = (int)draws;
     out->seed = (uint64_t)seed;
     if (out->degree[out->degrees - 1] < 2)
         return rc_node_fail(rc_section_node(root, "cp"), err, RC_E_INPUT,

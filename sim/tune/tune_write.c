@@ -30,9 +30,11 @@ static rc_status select_json(const rc_tune *t, const char *path, bool overwrite,
         json_t *r = rc_json_object(j, o, "variant_regret_on_unseen_half");
         rc_json_int(j, r, "points", (int64_t)s->points);
         rc_json_real(j, r, "hit_rate", s->hit_rate);
-        rc_json_real(j, r, "mean_regret_pct", s->mean_pct);
-        rc_json_real(j, r, "p95_regret_pct", s->p95_pct);
-        rc_json_real(j, r, "worst_regret_pct", s->worst_pct);
+        rc_json_real(j, r, "fit_error_mean_pct", s->mean_pct);
+        rc_json_real(j, r, "fit_error_p95_pct", s->p95_pct);
+        rc_json_real(j, r, "fit_error_worst_pct", s->worst_pct);
+        rc_json_real(j, r, "expected_regret_pct", t->rule[i].expected.mean_pct);
+        rc_json_real(j, r, "expected_regret_p95_pct", t->rule[i].expected.p95_pct);
     }
     return rc_json_finish_as(j, path, overwrite, err);
 }

@@ -74,7 +74,7 @@ args_of() { # COMMAND: fills `args`
     serve) args=("$ringcast" serve scenarios/serve/azure-code.yaml --set arrivals.requests=800 --quiet --out "$o/s" --requests "$o/rows.db" --prometheus "$o/metrics") ;;
     rates) args=("$ringcast" serve scenarios/serve/azure-code.yaml --set arrivals.requests=200 --rates 0.5..2 --points 3 --quiet --out "$o/s") ;;
     plan) args=("$ringcast" plan "$work/plan.yaml" --quiet --plot "$o/p" --out "$o/plan.yaml") ;;
-    tune) args=("$ringcast" tune scenarios/tune/gtt.yaml --set new.points=6 --set total.points=8 --set 'cp=[1, 2, 4]' --set bootstrap=0 --set knots=4 --set requests.limit=5 --out "$o/t") ;;
+    tune) args=("$ringcast" tune scenarios/tune/gtt.yaml --set new.points=6 --set total.points=8 --set 'cp=[1, 2, 4]' --set bootstrap=0 --set draws=2 --set knots=4 --set requests.limit=5 --out "$o/t") ;;
     sweep) args=("$ringcast" sweep "$work/sweep.yaml" --out "$o/sweep.db" --plot "$o/p") ;;
     validate) args=("$ringcast" validate --max-median 50% --max-p95 90% --json "$o/v.json" --plot "$o/p") ;;
     draw) args=("$ringcast" validate --draw 96 --seed 2411 --out "$o/cases.csv") ;;

@@ -6,6 +6,9 @@
  * every scenario drawn. With prefill first it fails now and then, and that is no accident of
  * rounding: more KV lets more prompts in at once, each prompt admitted holds up every sequence that
  * decodes, and some of those miss their TTIT. How often is pinned.
+ *
+ * A pool's shares are shares, and its least work is no more than what it did; no crowd is served faster than
+ * the load that the work allows.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <setjmp.h>
@@ -86,7 +89,7 @@ static void text_of(const draw *d, char *out, size_t size) {
 static bool go(prop_case *c, const draw *d, uint64_t seed, rc_serve_result *out) {
     char text[2048];
     rc_error err = {0};
-    const rc_serve_options o = {.seed = seed};
+    const rc_serve_options o = {.seed = seed, .work = true};
     text_of(d, text, sizeof text);
     rc_status st = serve_text(text, o, out, NULL, &err);
     PROP_CHECK(c, st == RC_OK, "%.400s\n%.700s", err.msg, text);
@@ -94,6 +97,23 @@ static bool go(prop_case *c, const draw *d, uint64_t seed, rc_serve_result *out)
 }
 
 static rc_serve_result first, second; /* too large for the stack of a deep run */
+
+static bool is_share(double x) {
+    return x >= 0.0 && x <= 1.0 + 1e-9;
+}
+
+/* A node that is lost does some work twice, and some of it not to the end. */
+static bool shares_hold(prop_case *c, const draw *d, const rc_serve_result *r) {
+    for (int i = 0; i < r->pool_count; i++) {
+        double computes = rc_pool_computes(r, i), work = rc_pool_work(r, i);
+        PROP_CHECK(c, is_share(computes) && is_share(rc_pool_kv_mean(r, i)), "pool %d: %g, KV %g",
+                   i, computes, rc_pool_kv_mean(r, i));
+        PROP_CHECK(c, is_share(r->pools[i].kv_peak), "KV peak %g", r->pools[i].kv_peak);
+        PROP_CHECK(c, d->faults > 0 || (work >= 0.0 && work <= computes * (1.0 + 1e-9)),
+                   "pool %d: work %.12g of its time, passes %.12g", i, work, computes);
+    }
+    return true;
+}
 
 static bool accounted(prop_case *c) {
     draw d = drawn(c);
@@ -106,6 +126,29 @@ static bool accounted(prop_case *c) {
     PROP_CHECK(c, fabs(first.little_l / first.little_lw - 1.0) < 1e-9, "L %.12g, lambda W %.12g",
                first.little_l, first.little_lw);
     PROP_CHECK(c, d.faults > 0 || first.lost == 0, "lost without a fault");
+    return shares_hold(c, &d, &first);
+}
+
+/* Without caches and with room for all, the same requests are the same work at any rate; when all come
+ * at once they are not served faster than it allows. */
+static bool work_is_kept(prop_case *c) {
+    draw d = drawn(c);
+    d.policy = 1;
+    d.prefix = d.host = d.spec = d.faults = 0;
+    d.turns = 1;
+    d.kv = 100000;
+    if (!go(c, &d, c->seed & 0xffff, &first))
+        return false;
+    d.rate = 1e6;
+    if (!go(c, &d, c->seed & 0xffff, &second))
+        return false;
+    double rate = (double)second.done / ((double)second.makespan / RC_PS_PER_S);
+    for (int i = 0; i < first.pool_count; i++) {
+        double a = first.pools[i].work_s, b = second.pools[i].work_s;
+        PROP_CHECK(c, fabs(a - b) <= 1e-6 * a, "work %.12g s, all at once %.12g s", a, b);
+        PROP_CHECK(c, rate <= rc_pool_most_load(&first, i) * (1.0 + 1e-9), "%g/s of at most %g/s",
+                   rate, rc_pool_most_load(&first, i));
+    }
     return true;
 }
 
@@ -144,6 +187,11 @@ static void test_accounted(void **state) {
     assert_true(prop_run("accounted", accounted, 60));
 }
 
+static void test_work(void **state) {
+    (void)state;
+    assert_true(prop_run("work_is_kept", work_is_kept, 25));
+}
+
 static void check_more(const char *name, prop_fn fn, int scenarios, int requests) {
     fell = worst = 0;
     assert_true(prop_run(name, fn, 60));
@@ -163,6 +211,6 @@ static void test_more(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_accounted),
-                                       cmocka_unit_test(test_more)};
+                                       cmocka_unit_test(test_work), cmocka_unit_test(test_more)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,7 +53,7 @@ typedef struct keys_file {
 #define TUNE                                                                                       \
     "tune: t\nmodel: llama-3.1-70b\nmachine: gtt\ntp: 8\ncp: [1, 2, 4]\n"                          \
     "new: {from: 256, to: 128K, points: 10}\ntotal: {from: 256, to: 256K, points: 12}\n"           \
-    "bootstrap: 4\n"                                                                               \
+    "bootstrap: 4\ndraws: 2\n"                                                                     \
     "sensitivity: {total: 64K, cp: 4, models: [llama-3.1-8b]}\n"                                   \
     "requests: {files: [req.csv]}\n"
 #define SWEEP                                                                                      \
@@ -351,6 +351,7 @@ static const keys_case keys_cases[] = {
     {T, "price", "tune", "", "[0]|[0, 1]", "", 0, 1},
     {T, "knots", "tune", "", "8|16", "", 0, 1},
     {T, "bootstrap", "tune", "", "4|8", "", 0, 1},
+    {T, "draws", "tune", "", "4|8", "", 0, 1},
     {T, "seed", "tune", "", "1|2", "", 0, 1},
     {T, "measured.file", "score", "", "table4_ttft_passkv_passq|./times.csv", "", 0, 1},
     {T, "measured.cp", "score", "", "4|2", "", 0, 1},
@@ -450,6 +451,7 @@ static const keys_case keys_cases[] = {
     {S, "arrivals.rate", "trace", "", "0.25|0.5|1", "makespan_s", 1, 0},
     {S, "arrivals.cv", "trace", "arrivals.rate=1;arrivals.process=gamma", "1|3", "", 0, 0},
     {S, "arrivals.shuffle", "loop", "", "false|true", "", 0, 0},
+    {S, "arrivals.resample", "coarse", "", "false|true", "", 0, 0},
     {S, "synthetic.requests", "lin", "", "20|40|80", "requests", 1, 0},
     {S, "synthetic.process", "lin", "", "poisson|gamma|even", "", 0, 0},
     {S, "synthetic.rate", "lin", "", "0.5|1|2", "makespan_s", 1, 0},

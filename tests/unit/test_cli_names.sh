@@ -170,6 +170,7 @@ new: {from: 64, to: 8K, points: 4}
 total: {from: 64, to: 16K, points: 4}
 knots: 3
 bootstrap: 0
+draws: 2
 sensitivity: {total: 8K, cp: 2, models: [MODEL]}
 YAML
     put in/tune.yaml

@@ -26,7 +26,7 @@ refused choose --T 8K --P 120K --machine "$two" --model llama-3.1-405b --cp 4
 refused serve scenarios/serve/coding-mixed.yaml --quiet --set "machine=$two" --set arrivals.requests=20 --set pools.0.replicas=1
 refused serve scenarios/serve/coding-mixed.yaml --quiet --set "machine=$two" --set arrivals.requests=20 --set pools.0.cp=2
 refused tune scenarios/tune/gtt.yaml --set "machine=$two" --set new.points=4 --set total.points=4 --set 'cp=[1, 4]' \
-    --set bootstrap=0 --set knots=3 --set sensitivity.cp=4 --no-plots --quiet --out "$work/tuned"
+    --set bootstrap=0 --set draws=4 --set knots=3 --set sensitivity.cp=4 --no-plots --quiet --out "$work/tuned"
 "$build/ringcast" forward scenarios/paper/cp2-128k.yaml --draws 0 --quiet --set "machine=$two" >"$work/two"
 "$build/ringcast" forward scenarios/paper/cp2-128k.yaml --draws 0 --quiet >"$work/any"
 cmp -s "$work/two" "$work/any" || fail "two nodes of two are not the same as two nodes of any number"

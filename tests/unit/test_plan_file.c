@@ -59,11 +59,30 @@ static void test_defaults(void **state) {
     assert_string_equal(file.serve.name, "p");
     assert_false(p->own_arrivals);
     rc_plan_close(&file);
-    /* another seed of a trace's own arrivals is the same workload */
+    /* other seeds draw a trace with arrivals of its own anew */
     read_well(
         "plan: p\nmodel: llama-3.1-70b\narrivals: {trace: mooncake_conversation.jsonl.xz}\n" OFFERS
             SLO SPACE);
-    assert_true(p->own_arrivals && p->check_seeds == 0);
+    assert_true(p->own_arrivals && p->check_seeds == 10);
+    static rc_serve played;
+    rc_plan_trial trial = {.option = {.prefill = 1, .tp = 8, .cp = 1, .max_batch = 8},
+                           .growth = 1.0,
+                           .matrix = 1.0,
+                           .hbm = 1.0,
+                           .network = 1.0,
+                           .memory = 1.0,
+                           .ring_step = -1.0};
+    trial.seed = p->seed;
+    rc_plan_serve(&file, &trial, &played);
+    assert_false(played.resample);
+    trial.seed++;
+    rc_plan_serve(&file, &trial, &played);
+    assert_true(played.resample);
+    rc_plan_close(&file);
+    /* clients send a trace's requests in its order, whatever the seed */
+    read_well("plan: p\nmodel: llama-3.1-70b\nconcurrency: 4\n"
+              "arrivals: {trace: mooncake_conversation.jsonl.xz}\n" OFFERS SLO SPACE);
+    assert_true(!p->own_arrivals && p->check_seeds == 0);
     rc_plan_close(&file);
 }
 

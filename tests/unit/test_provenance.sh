@@ -60,7 +60,7 @@ rc forward scenarios/paper/cp4-128k.yaml --draws 0 --json >"$work/forward.json"
 rc choose "${question[@]}" --json >"$work/choose.json"
 rc serve scenarios/serve/coding-mixed.yaml --quiet --json --set arrivals.requests=60 >"$work/serve.json"
 rc sweep scenarios/sweep/tcp.yaml --out "$work/s.db" --json --set 'tokens.new=[8K]' --set 'tokens.cached=[0]' >"$work/sweep.json" 2>/dev/null
-rc tune scenarios/tune/gtt.yaml --set new.points=8 --set total.points=8 --set 'cp=[1, 2, 4]' --set bootstrap=0 \
+rc tune scenarios/tune/gtt.yaml --set new.points=8 --set total.points=8 --set 'cp=[1, 2, 4]' --set bootstrap=0 --set draws=4 \
     --set knots=4 --set sensitivity.cp=4 --set requests.limit=40 --no-plots --quiet --out "$work/t" >/dev/null
 cp "$work/t/summary.json" "$work/tune.json"
 rc plan scenarios/plan/llama405b-128k.yaml --quiet --json --set synthetic.requests=20 --set 'space.tp=[8]' --set 'space.cp=[8]' \
@@ -94,7 +94,7 @@ refused 'a batch of 9' --batch 9
 refused --set --set machine.peer_rate=20GB/s
 printf 'T,P,pass_kv_ms,pass_q_ms\n3200,2M,10,9\n' >"$work/far.csv"
 status=0
-text=$(rc tune scenarios/tune/gtt.yaml --set new.points=8 --set total.points=8 --set 'cp=[1, 2, 4]' --set bootstrap=0 --set knots=4 \
+text=$(rc tune scenarios/tune/gtt.yaml --set new.points=8 --set total.points=8 --set 'cp=[1, 2, 4]' --set bootstrap=0 --set draws=4 --set knots=4 \
     --set sensitivity.cp=4 --set requests.limit=1 --set "measured.file=$work/far.csv" --no-plots --quiet --out "$work/u" 2>&1) || status=$?
 [ "$status" = 2 ] || fail "measured rows far outside end with $status"
 grep -q 'found T + P = 2003200' <<<"$text" || fail "measured rows far outside: $text"

@@ -267,6 +267,7 @@ static void test_metrics(void **state) {
     result.rejected = 1;
     trips("o->queue_full + o->too_large == o->rejected", (void)metrics_finish(c, &err));
     result.rejected = 0;
+    trips("pool >= 0 && pool < r->pool_count", (void)rc_pool_computes(&result, result.pool_count));
     closed(c);
 }
 

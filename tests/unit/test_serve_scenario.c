@@ -118,10 +118,40 @@ static void test_refused(void **state) {
     }
 }
 
+/* The hundredth arrival, ps, of the trace that a seed gives. */
+static rc_time hundredth(uint64_t seed) {
+    rc_trace *t = NULL;
+    rc_error err = {0};
+    if (rc_serve_workload(&scenario, seed, 0.0, &t, &err) != RC_OK)
+        fail_msg("%s", err.msg);
+    assert_true(t->count > 1600 && t->count < 2400);
+    rc_time at = t->at[100].arrival;
+    rc_trace_free(t);
+    return at;
+}
+
+/* Seeds draw a trace anew where that is asked for, and only arrivals that are the trace's own. */
+static void test_resample(void **state) {
+    (void)state;
+    rc_error err = {0};
+    rc_trace *t = NULL;
+    assert_int_equal(serve_parse(SERVE_HEAD POOL
+                                 "arrivals: {trace: azure_2023_code.csv.xz, requests: "
+                                 "2000, resample: true}\n",
+                                 &scenario, &err),
+                     RC_OK);
+    assert_true(hundredth(1) == hundredth(1));
+    assert_true(hundredth(1) != hundredth(2));
+    assert_int_equal(rc_serve_workload(&scenario, 1, 3.0, &t, &err), RC_E_INPUT);
+    assert_non_null(strstr(err.msg, "resample"));
+    scenario.resample = false;
+    assert_true(hundredth(1) == hundredth(2));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shipped), cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_shipped),  cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_kv_dtype), cmocka_unit_test(test_kv_memory),
-        cmocka_unit_test(test_refused)};
+        cmocka_unit_test(test_refused),  cmocka_unit_test(test_resample)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

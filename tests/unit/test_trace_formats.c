@@ -129,6 +129,33 @@ static const sample samples[] = {
      "length\":"
      "{\"value\":200},\"output_sequence_length\":{\"value\":20}}}\n",
      NULL, NULL},
+    {"guidellm-report", 2, 1.25, 300, 30,
+     "{\"metadata\": {\"version\": 1}, \"args\": {\"data\": [\"prompt_tokens=100\"]},\n "
+     "\"benchmarks\": "
+     "[{\"config\": {\"strategy\": {\"rate\": 2.0}},\n \"requests\": {\"successful\": [\n"
+     "{\"request_id\": \"b\", \"info\": {\"timings\": {}}, \"request_start_time\": 1764000001.5, "
+     "\"prompt_tokens\": 200, \"output_tokens\": 20},\n"
+     "{\"request_start_time\": 1764000000.25, \"prompt_tokens\": 100, \"output_tokens\": 10}],\n"
+     "\"incomplete\": [{\"prompt_tokens\": 100, \"output_tokens\": null}], \"errored\": [], "
+     "\"total\": null}}]}",
+     NULL, NULL},
+    {"guidellm-report", 1, 0, 100, 10,
+     "{\"benchmarks\":[{\"requests\":{\"successful\":[{\"start_time\":17.5,\"prompt_tokens\":100,"
+     "\"output_tokens\":10}]}}]}",
+     NULL, NULL},
+    /* 48 tokens of a prefix are three blocks; the last row has failed */
+    {"blis", 3, 1.5, 696, 90,
+     "request_id,slo_class,session_id,prefix_group,prefix_length,input_tokens,output_tokens,"
+     "arrival_time_us,status,error_message\n"
+     "0,standard,,sys,48,100,20,1000000,ok,\n1,standard,,sys,48,200,30,2500000,ok,\n"
+     "2,standard,,,0,300,40,2000000,ok,\n3,standard,,,0,300,0,3000000,timeout,late\n",
+     NULL, NULL},
+    {"blis-spec", 4, 0.75, 400, 40,
+     "version: \"2\"\naggregate_rate: 4.0\nnum_requests: 4\nclients:\n"
+     "  - {id: a, rate_fraction: 1.0, arrival: {process: constant},\n"
+     "     input_distribution: {type: constant, params: {value: 100}},\n"
+     "     output_distribution: {type: constant, params: {value: 10}}}\n",
+     NULL, NULL},
     {"columns", 2, 2, 300, 30,
      "when_ms,who,prompt_tokens,completion_tokens\n500,a,100,10\n2500,b,"
      "200,20\n",

@@ -50,6 +50,7 @@ cp: [1, 2]
 new: {from: 256, to: 64K, points: 8}
 total: {from: 256, to: 128K, points: 8}
 bootstrap: 0
+draws: 2
 requests: {files: [mooncake_conversation], limit: 50}
 END
 serve="$work/scenarios/serve.yaml" plan="$work/scenarios/plan.yaml" tune="$work/scenarios/tune.yaml"

@@ -70,6 +70,7 @@ static void test_rules(void **state) {
     trips("fresh > 0.0 && cached >= 0.0", (void)rc_tune_decide(&t, &table, 0.0, 0.0, 1, 2));
     trips("batch >= 1 && n >= 1", (void)rc_tune_decide(&t, &table, 1.0, 0.0, 0, 2));
     trips("hits <= n", (void)rc_tune_score_of(&one, &one, 1, 2));
+    trips("draws >= 0", (void)rc_tune_expectation_of(&one, -1, 1, 0.0));
     trips("comparisons != NULL || count == 0", (void)rc_tune_refit(&t, NULL, 1, &err));
     t.s.bootstrap = -1;
     trips("t->s.bootstrap >= 0 && t->s.bootstrap <= MAX_DRAWS",

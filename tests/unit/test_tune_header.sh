@@ -13,7 +13,7 @@ cd "${RC_SOURCE_DIR:-$(dirname "$0")/../..}"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "$build/ringcast" tune scenarios/tune/gtt.yaml --set new.points=10 --set total.points=12 --set 'batch=[1, 4]' \
-    --set 'cp=[1, 2, 4]' --set bootstrap=0 --set knots=8 --set sensitivity.cp=4 --no-plots --quiet --out "$work/t" \
+    --set 'cp=[1, 2, 4]' --set bootstrap=0 --set draws=4 --set knots=8 --set sensitivity.cp=4 --no-plots --quiet --out "$work/t" \
     --set seed=7 --set requests.limit=10
 
 cat >"$work/check.c" <<'C'

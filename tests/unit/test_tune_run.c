@@ -17,9 +17,9 @@
 
 static rc_tune *run;
 
-static const char *const sets[] = {"new.points=18",    "total.points=24", "batch=[1]",
-                                   "cp=[1, 2, 4]",     "knots=8",         "bootstrap=4",
-                                   "sensitivity.cp=4", "seed=3",          "requests.limit=40"};
+static const char *const sets[] = {
+    "new.points=18", "total.points=24",  "batch=[1]", "cp=[1, 2, 4]",      "knots=8",
+    "bootstrap=4",   "sensitivity.cp=4", "seed=3",    "requests.limit=40", "draws=8"};
 
 static rc_tune *tune(int threads, const char *measured) {
     const char *source = getenv("RC_SOURCE_DIR");
@@ -82,6 +82,42 @@ static void refits_are_no_worse_on_their_half(void **state) {
                 rule(run, "empirical:published")->score[RC_TUNE_TRAIN].mean_pct);
     const rc_tune_rule *r = rule(run, "algorithm-1:refit");
     assert_true(r->low[0] <= r->high[0]);
+}
+
+/* Costs that are off cost a fitted rule something, and a bad rule stays bad. */
+static void errors_of_costs_cost(void **state) {
+    (void)state;
+    const rc_tune_rule *own = rule(run, "tuned"), *bad = rule(run, "empirical:published");
+    size_t points = own->score[RC_TUNE_TEST].points;
+    assert_true(own->expected.points == (points < RC_TUNE_DRAWN ? points : RC_TUNE_DRAWN));
+    assert_true(own->expected.mean_pct > own->score[RC_TUNE_TEST].mean_pct);
+    assert_true(own->expected.mean_pct < 0.2 && own->expected.p95_pct < 1.0);
+    assert_true(own->expected.p95_pct >= own->expected.mean_pct);
+    assert_true(bad->expected.mean_pct > bad->score[RC_TUNE_TEST].mean_pct);
+    assert_true(own->expected.mean_pct < 0.3 * bad->expected.mean_pct);
+}
+
+/* Draw i is the same machine in every call: what is asked in between does not matter. */
+static void draws_are_common(void **state) {
+    (void)state;
+    enum { DRAWS = 8 };
+    double a[2][DRAWS], b[2][DRAWS], c[2][DRAWS];
+    double *const at[] = {a[0], a[1]}, *const bt[] = {b[0], b[1]}, *const ct[] = {c[0], c[1]};
+    rc_forward_ctx *ctx = rc_forward_ctx_create();
+    const rc_tune_comparison one = {.t = 8000, .p = 56000, .n = 4, .batch = 1};
+    const rc_tune_comparison other = {.t = 16000, .p = 48000, .n = 4, .batch = 1};
+    assert_int_equal(rc_tune_draw_times(run, ctx, &one, at, NULL), RC_OK);
+    assert_int_equal(rc_tune_draw_times(run, ctx, &other, bt, NULL), RC_OK);
+    assert_int_equal(rc_tune_draw_times(run, ctx, &one, ct, NULL), RC_OK);
+    assert_memory_equal(a, c, sizeof a);
+    double own = 0.0, shared = 0.0; /* relative spread of a ring, and of the two over one another */
+    for (int i = 1; i < DRAWS; i++) {
+        own += fabs(log(a[0][i] / a[0][0]));
+        shared += fabs(log(a[0][i] / a[0][0] * a[1][0] / a[1][i]));
+    }
+    assert_true(own > 0.0 && shared > 0.0);
+    assert_true(shared < 0.7 * own);
+    rc_forward_ctx_destroy(ctx);
 }
 
 static void halves_are_apart(void **state) {
@@ -224,6 +260,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tuned_beats_published),
         cmocka_unit_test(refits_are_no_worse_on_their_half),
+        cmocka_unit_test(errors_of_costs_cost),
+        cmocka_unit_test(draws_are_common),
         cmocka_unit_test(halves_are_apart),
         cmocka_unit_test(frontiers_rise),
         cmocka_unit_test(crossings_are_crossings),
