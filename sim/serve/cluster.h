@@ -13,7 +13,7 @@
  *   replica.c       the loop of one replica: form a pass, time it, apply it
  *   admit.c         from waiting to having its KV: prefill, transfer or swap-in
  *   decode_batch.c  the sequences that decode: growth, preemption, who is done
- *   transfer.c      KV between pools and from host memory
+ *   transfer.c      KV between pools and from host memory (fair_links.c shares the network)
  *   faults.c        nodes lost and back, slow ranks and links; what is due when
  *   layouts.c       the pass sources of a pool, and which of them a prefill takes
  *   metrics.c       what is counted as it happens, the sums at the end, the conservation laws

@@ -208,11 +208,11 @@ static void test_transfers(void **state) {
           (void)fair_links_add(c->net.links, &outside, 0, &err));
     trips("f->from != f->to", (void)fair_links_add(c->net.links, &back, 0, &err));
     trips("fair_links_next(n) == now", (void)fair_links_take(c->net.links, 0));
-    trips("at != NONE", (void)fair_links_rate(c->net.links, 0, 1));
+    trips("at != FAIR_NONE", (void)fair_links_rate(c->net.links, 0, 1));
     transfer_begin(c, 0, 0, 1, 1, 5);
-    trips("now >= b->last", transfer_begin(c, 0, 0, 1, 1, 4));
+    trips("now >= p->last", transfer_begin(c, 0, 0, 1, 1, 4));
     spec.machine.peer_rate = 0.0;
-    trips("rate > 0.0", transfer_begin(c, 0, 1, 0, 1, 5));
+    trips("p->rate > 0.0", transfer_begin(c, 0, 1, 0, 1, 5));
     spec.host_rate = 0.0;
     trips("rate > 0.0", (void)host_transfer(c, r, 1, 0));
     closed(c);
