@@ -100,6 +100,7 @@ void route(cluster *c, uint32_t j, rc_time now) {
         reject(c, j, big ? RC_TOO_LARGE : RC_QUEUE_FULL, now);
         return;
     }
+    replica_disturb(c, &c->replicas[at], now);
     c->replicas[at].load++;
     enqueue(c, &c->replicas[at], j, false);
     replica_kick(c, &c->replicas[at], now);
@@ -116,6 +117,7 @@ void route_decode(cluster *c, uint32_t j, rc_time now) {
         hold(c, &c->router.held_decode, j);
         return;
     }
+    replica_disturb(c, &c->replicas[at], now);
     c->replicas[at].load++;
     enqueue(c, &c->replicas[at], j, false);
     replica_kick(c, &c->replicas[at], now);
