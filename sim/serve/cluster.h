@@ -167,11 +167,11 @@ typedef struct decode_batch { /* decode_batch.c: requests here that decode */
 } decode_batch;
 
 /* Passes of the running batch that follow the one under way and are known to follow: their times. */
-enum { LEAP_MOST = 16 };      /* passes, with the one under way */
-typedef struct decode_leap {  /* decode_leap.c */
-    uint32_t count, done;     /* of `cost`: all; those of passes that have begun */
-    rc_time at;               /* end of the pass under way */
-    int64_t context, longest; /* of that pass */
+enum { LEAP_MOST = 16 };     /* passes, with the one under way */
+typedef struct decode_leap { /* decode_leap.c */
+    uint32_t count, done;    /* of `cost`: all; those of passes that have begun */
+    rc_time at;              /* end of the pass under way */
+    int64_t context;         /* of that pass */
     rc_pass_cost cost[LEAP_MOST - 1];
 } decode_leap;
 
@@ -454,6 +454,9 @@ void metrics_preempted(cluster *c);
 void metrics_retried(cluster *c);
 void metrics_compared(cluster *c, rc_time memoised, rc_time simulated);
 void metrics_pass(cluster *c, replica *r, const rc_pass *pass, const rc_pass_cost *cost);
+/* The same for `n` passes of one batch that decodes, whose contexts grow by `growth` together. */
+void metrics_decodes(cluster *c, replica *r, const rc_pass *first, int64_t growth,
+                     const rc_pass_cost *cost, uint32_t n);
 void metrics_end(cluster *c, uint32_t j);
 rc_status metrics_finish(cluster *c, rc_error *err);
 

@@ -38,7 +38,9 @@ static uint32_t passes_ahead(const cluster *c, const replica *r) {
 rc_time leap_plan(cluster *c, replica *r, const rc_pass *pass, rc_time end) {
     decode_leap *l = &r->leap;
     rc_pass next = *pass;
-    *l = (decode_leap){.at = end, .context = pass->context, .longest = pass->longest};
+    l->count = l->done = 0;
+    l->at = end;
+    l->context = pass->context;
     for (uint32_t n = passes_ahead(c, r); l->count + 1 < n; l->count++) {
         rc_pass_cost *cost = &l->cost[l->count];
         next.context += r->batch.growing;
@@ -53,35 +55,37 @@ rc_time leap_plan(cluster *c, replica *r, const rc_pass *pass, rc_time end) {
     return end;
 }
 
-/* The pass under way ends and the next one begins. */
-static void apply(cluster *c, replica *r) {
+/* Passes end and the next ones begin, as long as they end before `until`. */
+static void apply(cluster *c, replica *r, rc_time until) {
     decode_leap *l = &r->leap;
-    assert(l->done < l->count);
-    const rc_time now = l->at;
-    const rc_pass_cost *cost = &l->cost[l->done++];
-    r->pass.busy_time += now - r->pass.start;
-    decode_step(c, r, now);
-    decode_grow(c, r, now);
-    l->context += r->batch.growing;
-    l->longest++;
-    const rc_pass pass = {.decodes = r->batch.count, .context = l->context, .longest = l->longest};
-    metrics_pass(c, r, &pass, cost);
-    r->pass.start = now;
-    l->at = now + cost->time;
-    c->counts.leapt++;
+    const uint32_t from = l->done;
+    const int64_t growth = r->batch.growing;
+    assert(l->done <= l->count);
+    while (l->done < l->count && l->at < until) {
+        decode_step(c, r, l->at);
+        decode_grow(c, r, l->at);
+        r->pass.busy_time += l->at - r->pass.start;
+        r->pass.start = l->at;
+        l->at += l->cost[l->done++].time;
+    }
+    const uint32_t n = l->done - from;
+    if (n == 0)
+        return;
+    const rc_pass first = {.decodes = r->batch.count, .context = l->context + growth};
+    metrics_decodes(c, r, &first, growth, &l->cost[from], n);
+    l->context += n * growth;
+    c->counts.leapt += n;
 }
 
 void leap_end(cluster *c, replica *r) {
-    while (r->leap.done < r->leap.count)
-        apply(c, r);
+    apply(c, r, RC_TIME_NEVER);
 }
 
 void leap_cut(cluster *c, replica *r, rc_time now, rc_event_fn pass_ends) {
     decode_leap *l = &r->leap;
     if (!r->pass.busy || l->done == l->count)
         return;
-    while (l->done < l->count && l->at < now)
-        apply(c, r);
+    apply(c, r, now);
     if (l->done == l->count)
         return;
     l->count = l->done;
