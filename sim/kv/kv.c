@@ -18,11 +18,7 @@
 #include <string.h>
 
 #define NONE UINT32_MAX
-enum {
-    FIRST_SLOTS = 1024,
-    FIRST_LEASES = 8,
-    TABLE_LOAD = 4
-}; /* table entries a slot: probes stay short */
+enum { FIRST_SLOTS = 1024, TABLE_LOAD = 4 }; /* table entries a slot: probes stay short */
 
 typedef struct slot {
     uint32_t id, pins;
@@ -385,6 +381,7 @@ static bool take(rc_kv *kv, const reach *x, uint64_t rest, uint32_t matched) {
 
 /* A lease that may be opened; NONE: all are open, or no memory is left. */
 static uint32_t closed_lease(rc_kv *kv) {
+    enum { FIRST_LEASES = 8 };
     if (kv->free_lease != NONE || kv->lease_count == kv->c.requests)
         return kv->free_lease;
     if (kv->lease_count == kv->lease_room) {
@@ -518,7 +515,7 @@ rc_status rc_kv_create(const rc_kv_config *c, rc_kv **out, rc_error *err) {
     if (!kv)
         return rc_fail(err, RC_E_NOMEM, "out of memory for a KV cache");
     kv->c = *c;
-    kv->free_slot = kv->free_lease = NONE;
+    kv->free_slot = NONE;
     kv->idle = (list){NONE, NONE, 0};
     kv->list_count = LIST_FIRST_SESSION + (c->policy == RC_KV_SESSION ? c->sessions : 0);
     kv->lists = calloc(kv->list_count, sizeof *kv->lists);
@@ -530,6 +527,7 @@ rc_status rc_kv_create(const rc_kv_config *c, rc_kv **out, rc_error *err) {
     }
     for (uint32_t i = 0; i < kv->list_count; i++)
         kv->lists[i] = (list){NONE, NONE, 0};
+    kv->free_lease = NONE;
     *out = kv;
     return RC_OK;
 }
