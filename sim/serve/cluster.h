@@ -328,6 +328,8 @@ heap_item heap_pop(heap_item *h, uint32_t *count);         /* not of an empty he
 void heap_drop(heap_item *h, uint32_t *count, uint32_t j); /* if it is there */
 
 /* ---- router.c ---- */
+/* Of round-robin and hash: the replica is this modulo how many there are. `spans`: of the trace. */
+uint64_t router_turn(rc_routing routing, const rc_req *rq, const rc_span *spans, uint64_t number);
 rc_status router_create(cluster *c, rc_error *err);
 void router_destroy(cluster *c);
 /* A request of no session that came before, or of whole->at. */

@@ -63,7 +63,8 @@ static void apply(cluster *c, replica *r, rc_time until) {
     assert(l->done <= l->count);
     while (l->done < l->count && l->at < until) {
         decode_step(c, r, l->at);
-        decode_grow(c, r, l->at);
+        if (r->batch.due[r->batch.step % c->block] != NONE)
+            decode_grow(c, r, l->at);
         r->pass.busy_time += l->at - r->pass.start;
         r->pass.start = l->at;
         l->at += l->cost[l->done++].time;
