@@ -118,7 +118,7 @@ const rc_key rc_keys_serve[] = {
     NUMBER("kv.host_memory", BYTES, 0.0, 1e15, "", "=0", "KV hits", UP, "second tier, of a GPU"),
     NUMBER("kv.host_rate", BANDWIDTH, 1e6, 1e15, "", "=50GB/s", "time", DOWN,
            "of a GPU, to and from the second tier"),
-    CHOICE("routing", "load prefix round-robin", "=load", "time", ""),
+    CHOICE("routing", "load prefix round-robin hash", "=load", "time", ""),
     WHOLE("concurrency", 1, ROWS, "clients", "arrival times", "makespan", NONE,
           "in place of arrival times: so many clients, each of which sends its next request when "
           "it has its answer"),

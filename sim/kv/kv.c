@@ -47,8 +47,8 @@ struct rc_kv {
     uint32_t slot_count, slot_room, free_slot;
     uint32_t *table; /* slot + 1; 0: empty */
     uint32_t mask;
-    lease *leases;
-    uint32_t free_lease;
+    lease *leases; /* as many as were open at once */
+    uint32_t lease_count, lease_room, free_lease;
     list *lists; /* host, ended, one a session */
     uint32_t list_count;
     uint32_t *idle_next, *idle_prev; /* of session lists with blocks, the longest idle first */
@@ -379,6 +379,23 @@ static bool take(rc_kv *kv, const reach *x, uint64_t rest, uint32_t matched) {
     return true;
 }
 
+/* A lease that may be opened; NONE: all are open, or no memory is left. */
+static uint32_t closed_lease(rc_kv *kv) {
+    enum { FIRST_LEASES = 8 };
+    if (kv->free_lease != NONE || kv->lease_count == kv->c.requests)
+        return kv->free_lease;
+    if (kv->lease_count == kv->lease_room) {
+        uint32_t room = kv->lease_room ? 2 * kv->lease_room : FIRST_LEASES;
+        lease *leases = realloc(kv->leases, room * sizeof *leases);
+        if (!leases)
+            return NONE;
+        kv->leases = leases;
+        kv->lease_room = room;
+    }
+    kv->leases[kv->lease_count] = (lease){.next = NONE};
+    return kv->free_lease = kv->lease_count++;
+}
+
 bool rc_kv_admit(rc_kv *kv, const rc_trace *t, const rc_req *r, uint64_t tokens, rc_kv_lease *out,
                  rc_kv_match *match) {
     assert(tokens >= 1);
@@ -386,7 +403,7 @@ bool rc_kv_admit(rc_kv *kv, const rc_trace *t, const rc_req *r, uint64_t tokens,
     uint64_t all = blocks_for(kv, tokens > match->tokens ? tokens : match->tokens);
     all = all > match->blocks ? all : match->blocks;
     const reach x = {t, r, 0, named_of(r, all)};
-    if (kv->free_lease == NONE)
+    if (closed_lease(kv) == NONE)
         return false;
     if (!take(kv, &x, all - x.upto, match->blocks))
         return false;
@@ -403,7 +420,7 @@ bool rc_kv_admit(rc_kv *kv, const rc_trace *t, const rc_req *r, uint64_t tokens,
 }
 
 static lease *open_lease(rc_kv *kv, rc_kv_lease at) {
-    assert(at < kv->c.requests);
+    assert(at < kv->lease_count);
     assert(kv->leases[at].open);
     return &kv->leases[at];
 }
@@ -501,18 +518,16 @@ rc_status rc_kv_create(const rc_kv_config *c, rc_kv **out, rc_error *err) {
     kv->free_slot = NONE;
     kv->idle = (list){NONE, NONE, 0};
     kv->list_count = LIST_FIRST_SESSION + (c->policy == RC_KV_SESSION ? c->sessions : 0);
-    kv->leases = calloc(c->requests, sizeof *kv->leases);
     kv->lists = calloc(kv->list_count, sizeof *kv->lists);
     kv->idle_next = calloc(kv->list_count, sizeof *kv->idle_next);
     kv->idle_prev = calloc(kv->list_count, sizeof *kv->idle_prev);
-    if (!kv->leases || !kv->lists || !kv->idle_next || !kv->idle_prev) {
+    if (!kv->lists || !kv->idle_next || !kv->idle_prev) {
         rc_kv_destroy(kv);
         return rc_fail(err, RC_E_NOMEM, "out of memory for a KV cache");
     }
-    for (uint32_t i = 0; i < c->requests; i++)
-        kv->leases[i].next = i + 1 < c->requests ? i + 1 : NONE;
     for (uint32_t i = 0; i < kv->list_count; i++)
         kv->lists[i] = (list){NONE, NONE, 0};
+    kv->free_lease = NONE;
     *out = kv;
     return RC_OK;
 }

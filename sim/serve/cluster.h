@@ -13,7 +13,8 @@
  *   replica.c       the loop of one replica: form a pass, time it, apply it
  *   admit.c         from waiting to having its KV: prefill, transfer or swap-in
  *   decode_batch.c  the sequences that decode: growth, preemption, who is done
- *   transfer.c      KV between pools and from host memory
+ *   decode_leap.c   passes that only decode, several at once
+ *   transfer.c      KV between pools and from host memory (fair_links.c shares the network)
  *   faults.c        nodes lost and back, slow ranks and links; what is due when
  *   layouts.c       the pass sources of a pool, and which of them a prefill takes
  *   pool_work.c     what the requests need of a pool at the least
@@ -196,6 +197,15 @@ typedef struct decode_batch { /* decode_batch.c: requests here that decode */
     int64_t ended_context; /* sum of the keys that they see there, less one */
 } decode_batch;
 
+/* Passes of the running batch that follow the one under way and are known to follow: their times. */
+enum { LEAP_MOST = 16 };     /* passes, with the one under way */
+typedef struct decode_leap { /* decode_leap.c */
+    uint32_t count, done;    /* of `cost`: all; those of passes that have begun */
+    rc_time at;              /* end of the pass under way */
+    int64_t context;         /* of that pass */
+    rc_pass_cost cost[LEAP_MOST - 1];
+} decode_leap;
+
 /* Of groups in lockstep the first one has the event of the end. */
 typedef struct running_pass { /* replica.c */
     bool busy;                /* a pass is under way; of all groups in lockstep or of none */
@@ -218,6 +228,7 @@ typedef struct replica {
     admission queue;
     decode_batch batch;
     running_pass pass;
+    decode_leap leap;
     uint32_t load;     /* router.c: requests here and not ended */
     int layout;        /* layouts.c: of the last prefill, in the condition */
     rc_time host_free; /* transfer.c: the host link is busy until then */
@@ -275,6 +286,7 @@ typedef struct run_counts { /* metrics.c */
     uint64_t generated;            /* tokens that users got */
     uint64_t short_replies;        /* requests that are done, and not wholly */
     uint64_t emitted;              /* tokens that passes made */
+    uint64_t leapt;                /* ends of passes without an event of their own */
     uint64_t computed, hits;       /* prompt tokens: by passes, found in caches at admissions */
     uint64_t prompts, discarded;   /* of these, in prompts completed; given up half done */
     double capacity;               /* KV blocks of all replicas */
@@ -346,6 +358,8 @@ heap_item heap_pop(heap_item *h, uint32_t *count);         /* not of an empty he
 void heap_drop(heap_item *h, uint32_t *count, uint32_t j); /* if it is there */
 
 /* ---- router.c ---- */
+/* Of round-robin and hash: the replica is this modulo how many there are. `spans`: of the trace. */
+uint64_t router_turn(rc_routing routing, const rc_req *rq, const rc_span *spans, uint64_t number);
 rc_status router_create(cluster *c, rc_error *err);
 void router_destroy(cluster *c);
 /* A request of no session that came before, or of whole->at. */
@@ -365,7 +379,9 @@ rc_status replica_create(cluster *c, replica *r, rc_error *err);
 void replica_destroy(replica *r);
 rc_status scratch_create(cluster *c, rc_error *err);
 void scratch_destroy(cluster *c);
-void replica_kick(cluster *c, replica *r, rc_time now);  /* something may have become possible */
+void replica_kick(cluster *c, replica *r, rc_time now); /* something may have become possible */
+/* Goes before a change from outside: passes after the one under way are not settled any more. */
+void replica_disturb(cluster *c, replica *r, rc_time now);
 void replica_abort(cluster *c, replica *r, rc_time now); /* the pass under way, if there is one */
 /* The groups that run in lockstep with r: how many, and the first. */
 static inline uint32_t groups_of(const cluster *c, const replica *r) {
@@ -415,6 +431,14 @@ void decode_runs_on(cluster *c, replica *r, uint32_t j); /* it ended: once more 
 void decode_step(cluster *c, replica *r, rc_time now);   /* the pass has ended */
 uint32_t job_generated(const cluster *c, uint32_t j);
 int64_t context_seen(const rc_serve *s, int64_t keys); /* under the attention pattern */
+
+/* ---- decode_leap.c ---- */
+/* When the last of the passes ends that are known now: `pass`, which has just been formed and ends at `end`,
+ * and what is bound to follow it. */
+rc_time leap_plan(cluster *c, replica *r, const rc_pass *pass, rc_time end);
+void leap_end(cluster *c, replica *r); /* it has come: all of them but the last have ended */
+/* Goes before whatever changes the replica from outside. `pass_ends`: the event of its pass. */
+void leap_cut(cluster *c, replica *r, rc_time now, rc_event_fn pass_ends);
 
 /* ---- transfer.c ---- */
 rc_status network_create(cluster *c, rc_error *err);
@@ -470,6 +494,9 @@ void metrics_preempted(cluster *c);
 void metrics_retried(cluster *c);
 void metrics_compared(cluster *c, rc_time memoised, rc_time simulated);
 void metrics_pass(cluster *c, replica *r, const rc_pass *pass, const rc_pass_cost *cost);
+/* The same for `n` passes of one batch that decodes, whose contexts grow by `growth` together. */
+void metrics_decodes(cluster *c, replica *r, const rc_pass *first, int64_t growth,
+                     const rc_pass_cost *cost, uint32_t n);
 void metrics_end(cluster *c, uint32_t j);
 rc_status metrics_finish(cluster *c, rc_error *err);
 

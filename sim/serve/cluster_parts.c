@@ -1,8 +1,8 @@
 /* Requests that are made as they are served.
  *
  * They are made in the order of their arrival, a window of them at a time, so memory goes by the
- * window and by what is in the system. Where requests go to replicas in turn (round robin), no
- * replica knows of another: they are dealt out in parts of a fixed size, each a cluster of its own
+ * window and by what is in the system. Where requests go to replicas in turn (round robin) or by
+ * a hash of their session or prefix, no replica knows of another: they are dealt out in parts of a fixed size, each a cluster of its own
  * with its own events, pass times and sums. All parts play a window, on as many threads as there
  * are, and then the next one. What a part does depends on its requests alone, and parts are added
  * up in their order, so the bytes are the same for any number of threads.
@@ -68,8 +68,9 @@ static rc_status measure(parts *p, rc_error *err) {
 /* ---- parts ---------------------------------------------------------------------------- */
 
 static int part_count(const rc_serve *s, const rc_serve_options *o) {
-    bool apart = s->routing == RC_ROUTE_ROUND_ROBIN && s->pool_count == 1 && s->fault_count == 0 &&
-                 !o->series && !o->spans;
+    bool in_turn = s->routing == RC_ROUTE_ROUND_ROBIN || s->routing == RC_ROUTE_HASH;
+    bool apart =
+        in_turn && s->pool_count == 1 && s->fault_count == 0 && !o->series && !o->spans;
     int n = apart ? s->pools[0].replicas / RC_SERVE_PART : 1;
     return n < 1 ? 1 : n < MOST_PARTS ? n : MOST_PARTS;
 }
@@ -114,11 +115,12 @@ static void close_parts(parts *p) {
 
 /* ---- windows -------------------------------------------------------------------------- */
 
-static part *part_of(parts *p, uint64_t number) {
+static part *part_of(parts *p, const rc_trace *t, uint64_t number) {
     int i = 0;
     if (p->count == 1)
         return &p->at[0];
-    uint32_t turn = (uint32_t)(number % p->replicas);
+    uint32_t turn =
+        (uint32_t)(router_turn(p->spec->routing, t->at, t->spans, number) % p->replicas);
     i = (int)((uint64_t)turn * (uint64_t)p->count / p->replicas);
     while (turn < p->at[i].first)
         i--;
@@ -128,7 +130,7 @@ static part *part_of(parts *p, uint64_t number) {
 }
 
 static rc_status deal(parts *p, const rc_trace *t, uint64_t number, rc_error *err) {
-    part *x = part_of(p, number);
+    part *x = part_of(p, t, number);
     if (x->n == x->room) {
         size_t room = x->room ? 2 * x->room : 64;
         made_request *more = realloc(x->at, room * sizeof *more);

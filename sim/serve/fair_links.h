@@ -4,9 +4,10 @@
  * link that is full has a level, the rate of the flows that it alone holds back; a flow runs at the
  * least of its cap and the levels of its two links. When a flow comes or goes the levels of its
  * links are found again, and from there those of links whose flows see another limit; rates of all
- * others stay, and so do levels of links whose flows change by less than 0.01 % of the link. What a
- * flow of a bundle has moved is one number for all of them, and the next to end is at the top of a
- * heap, so an event costs the bundles of the links that change and not the flows under way.
+ * others stay, and so do levels of links whose flows change by less than 0.01 % of the link. All flows
+ * that one link, or one cap, holds back move the same in the same time: that is one number for all of
+ * them, and the next to end is at the top of a heap. So an event costs a few operations for each
+ * bundle of the links whose levels change, and nothing for flows under way.
  *
  * Time is ps, sizes are bytes, rates bytes/s.
  * SPDX-License-Identifier: GPL-3.0-or-later */

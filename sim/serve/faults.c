@@ -151,6 +151,8 @@ void faults_fire(cluster *c) {
     assert(c->fault_next < c->fault_count);
     const fault_time t = c->fault_times[c->fault_next++];
     c->now = t.at;
+    for (uint32_t i = 0; i < c->replica_count; i++)
+        replica_disturb(c, &c->replicas[i], t.at);
     if (t.over)
         is_over(c, t.fault, t.at);
     else

@@ -181,6 +181,23 @@ void metrics_pass(cluster *c, replica *r, const rc_pass *pass, const rc_pass_cos
     rc_hist_add(&c->out->pass_tokens, tokens);
 }
 
+void metrics_decodes(cluster *c, replica *r, const rc_pass *first, int64_t growth,
+                     const rc_pass_cost *cost, uint32_t n) {
+    pool_sums *p = &pool_of(c, r)->sums;
+    const uint64_t tokens = (uint64_t)n * first->decodes;
+    const double keys = (double)n * ((double)first->context + first->decodes) +
+                        0.5 * (double)growth * n * (n - 1.0);
+    assert(first->prefills == 0 && first->decodes > 0);
+    for (uint32_t i = 0; i < n; i++)
+        add_rests(pool_of(c, r)->spec, &cost[i], &p->out);
+    p->out.flops += c->counts.token_flops * (double)tokens + c->counts.key_flops * keys;
+    p->out.decode_tokens += tokens;
+    p->out.decode_passes += n;
+    p->batch += tokens;
+    rc_hist_add_many(&c->out->batch, first->decodes, n);
+    rc_hist_add_many(&c->out->pass_tokens, first->decodes, n);
+}
+
 #define FNV_PRIME UINT64_C(0x100000001B3)
 #define FNV_START UINT64_C(0xCBF29CE484222325)
 
@@ -328,7 +345,7 @@ rc_status metrics_finish(cluster *c, rc_error *err) {
     o->mfu = flops / (gpus * makespan * c->spec->machine.bf16_rate);
     o->tokens_per_gpu_s = tokens / (gpus * makespan);
     o->cost_per_mtoken = tokens > 0.0 ? o->cost / (tokens / 1e6) : 0.0;
-    o->events = rc_eventq_fired(c->q) + c->live.stated + (uint64_t)c->fault_next;
+    o->events = rc_eventq_fired(c->q) + c->counts.leapt + c->live.stated + (uint64_t)c->fault_next;
     if (c->options->series) {
         rc_serve_series *s = c->options->series;
         rc_timeline_end(&s->waiting, c->counts.last_end);

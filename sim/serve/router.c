@@ -50,10 +50,30 @@ static uint32_t choose_best(cluster *c, const uint32_t *list, uint32_t count, ui
     return best;
 }
 
-/* The replica whose turn it is by the request's number; when it is down, the next one. */
+/* splitmix64 */
+static uint64_t hash(uint64_t z) {
+    z += UINT64_C(0x9E3779B97F4A7C15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
+    return z ^ (z >> 31);
+}
+
+/* Requests of one session have a hash, or those whose prompts begin with one block; others have one each. */
+uint64_t router_turn(rc_routing routing, const rc_req *rq, const rc_span *spans, uint64_t number) {
+    assert(routing == RC_ROUTE_ROUND_ROBIN || routing == RC_ROUTE_HASH);
+    if (routing == RC_ROUTE_ROUND_ROBIN)
+        return number;
+    if (rq->session != RC_NO_SESSION)
+        return hash(rq->session);
+    return hash(rq->spans > 0 ? spans[rq->span].first : number);
+}
+
+/* The replica whose turn it is, by the request's number or hash; when it is down, the next one. */
 static uint32_t choose_in_turn(cluster *c, const uint32_t *list, uint32_t count, uint32_t j,
                                bool *any_up) {
-    uint64_t turn = c->jobs[j].number % (c->router.in_turn > 0 ? c->router.in_turn : count);
+    uint64_t turn =
+        router_turn(c->spec->routing, &c->trace->at[j], c->trace->spans, c->jobs[j].number) %
+        (c->router.in_turn > 0 ? c->router.in_turn : count);
     *any_up = false;
     assert(turn >= c->router.first_turn && turn - c->router.first_turn < count);
     for (uint32_t i = 0; i < count; i++) {
@@ -68,8 +88,9 @@ static uint32_t choose_in_turn(cluster *c, const uint32_t *list, uint32_t count,
 }
 
 static uint32_t choose(cluster *c, const uint32_t *list, uint32_t count, uint32_t j, bool *any_up) {
-    return c->spec->routing == RC_ROUTE_ROUND_ROBIN ? choose_in_turn(c, list, count, j, any_up)
-                                                    : choose_best(c, list, count, j, any_up);
+    bool in_turn = c->spec->routing == RC_ROUTE_ROUND_ROBIN || c->spec->routing == RC_ROUTE_HASH;
+    return in_turn ? choose_in_turn(c, list, count, j, any_up)
+                   : choose_best(c, list, count, j, any_up);
 }
 
 static void hold(cluster *c, job_list *l, uint32_t j) {
@@ -100,6 +121,7 @@ void route(cluster *c, uint32_t j, rc_time now) {
         reject(c, j, big ? RC_TOO_LARGE : RC_QUEUE_FULL, now);
         return;
     }
+    replica_disturb(c, &c->replicas[at], now);
     c->replicas[at].load++;
     enqueue(c, &c->replicas[at], j, false);
     replica_kick(c, &c->replicas[at], now);
@@ -116,6 +138,7 @@ void route_decode(cluster *c, uint32_t j, rc_time now) {
         hold(c, &c->router.held_decode, j);
         return;
     }
+    replica_disturb(c, &c->replicas[at], now);
     c->replicas[at].load++;
     enqueue(c, &c->replicas[at], j, false);
     replica_kick(c, &c->replicas[at], now);

@@ -68,7 +68,12 @@ typedef enum rc_admission {                  /* the KV that a request has when i
                             RC_ADMIT_REPLY /* of its prompt and whole reply (TensorRT-LLM, GUARANTEED_NO_EVICT) */
 } rc_admission;
 typedef enum rc_preempt { RC_PREEMPT_RECOMPUTE, RC_PREEMPT_SWAP } rc_preempt;
-typedef enum rc_routing { RC_ROUTE_LOAD, RC_ROUTE_PREFIX, RC_ROUTE_ROUND_ROBIN } rc_routing;
+typedef enum rc_routing {                       /* to which replica a request goes */
+                          RC_ROUTE_LOAD,        /* with the fewest requests */
+                          RC_ROUTE_PREFIX,      /* with the fewest tokens to compute before it */
+                          RC_ROUTE_ROUND_ROBIN, /* one after the other */
+                          RC_ROUTE_HASH /* that the hash of its session or its first block names */
+} rc_routing;
 typedef enum rc_pattern {                           /* which keys a query sees */
                           RC_PATTERN_FULL,          /* all before it */
                           RC_PATTERN_WINDOW,        /* the last `window` */
@@ -331,7 +336,7 @@ void rc_serve_rests(const rc_serve_result *r, double share[RC_BASIS_COUNT]);
 /* Whether requests can be made while they are served: made up, of one turn each. */
 bool rc_serve_streams(const rc_serve *s);
 /* Play the requests of such a scenario (`rate` as in rc_serve_workload) in the memory of those in
- * the system. Replicas that are routed to in turn, without faults or a series over time, are played
+ * the system. Replicas that are routed to in turn or by a hash, without faults or a series over time, are played
  * in parts, on threads: a part is RC_SERVE_PART of them with pass times of its own, so the result
  * is the same for any number of threads. */
 enum { RC_SERVE_PART = 32 };

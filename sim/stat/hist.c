@@ -9,6 +9,7 @@
 #include <string.h>
 
 enum { PART_BITS = 7 };
+typedef unsigned __int128 wide;
 
 int rc_hist_part(uint64_t value) {
     if (value < RC_HIST_PARTS)
@@ -51,13 +52,8 @@ void rc_hist_add_many(rc_hist *h, int64_t value, uint64_t times) {
         h->min = v;
     if (v > h->max)
         h->max = v;
-    /* v * times in 128 bits, from the 32-bit halves of both factors */
-    uint64_t low = v * (times & UINT32_MAX), carry;
-    uint64_t v_hi = v >> 32, v_lo = v & UINT32_MAX, t_lo = times & UINT32_MAX, t_hi = times >> 32;
-    carry = (v_hi * t_lo + (v_lo * t_lo >> 32)) >> 32;
-    add_sum(h, carry, low);
-    uint64_t mid = v_lo * t_hi;
-    add_sum(h, (mid >> 32) + v_hi * t_hi, mid << 32);
+    const wide sum = (wide)v * times;
+    add_sum(h, (uint64_t)(sum >> 64), (uint64_t)sum);
 }
 
 void rc_hist_add(rc_hist *h, int64_t value) {

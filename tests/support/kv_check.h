@@ -8,7 +8,7 @@
 /* RC_E_INTERNAL, naming what, when the counts and lists do not agree. O(capacity). */
 static inline rc_status kv_verify(const rc_kv *kv, rc_error *err) {
     uint64_t pinned = 0, cached = 0, host = 0;
-    for (uint32_t i = 0; i < kv->c.requests; i++)
+    for (uint32_t i = 0; i < kv->lease_count; i++)
         pinned += kv->leases[i].open ? kv->leases[i].private_blocks : 0;
     for (uint32_t i = 0; kv->table && i <= kv->mask; i++) {
         if (!kv->table[i])

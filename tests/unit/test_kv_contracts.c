@@ -56,11 +56,11 @@ static void test_leases(void **state) {
     (void)state;
     rc_kv *kv = small();
     rc_kv_lease held = admitted(kv);
-    trips("at < kv->c.requests", rc_kv_release(kv, RC_KV_NO_LEASE, true));
-    trips("kv->leases[at].open", (void)rc_kv_grow(kv, 1 - held, 31));
+    trips("at < kv->lease_count", rc_kv_release(kv, RC_KV_NO_LEASE, true));
     trips("kv->pinned == 0", rc_kv_clear(kv, false));
     rc_kv_release(kv, held, true);
     trips("kv->leases[at].open", rc_kv_filled(kv, held, 4));
+    trips("kv->leases[at].open", (void)rc_kv_grow(kv, held, 31));
     rc_kv_destroy(kv);
 }
 

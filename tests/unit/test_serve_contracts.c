@@ -101,6 +101,8 @@ static void test_router(void **state) {
     spec.routing = RC_ROUTE_ROUND_ROBIN;
     c->router.first_turn = 1; /* a part that does not begin with the first replica */
     trips("turn >= c->router.first_turn && turn - c->router.first_turn < count", route(c, 0, 0));
+    trips("routing == RC_ROUTE_ROUND_ROBIN || routing == RC_ROUTE_HASH",
+          (void)router_turn(RC_ROUTE_LOAD, &c->trace->at[0], c->trace->spans, 0));
     spec.routing = RC_ROUTE_LOAD;
     trips("r->load > 0", router_leave(&c->replicas[0]));
     trips("row->arrived >= 0", job_end(c, 0, RC_DONE, 0));
@@ -208,11 +210,11 @@ static void test_transfers(void **state) {
           (void)fair_links_add(c->net.links, &outside, 0, &err));
     trips("f->from != f->to", (void)fair_links_add(c->net.links, &back, 0, &err));
     trips("fair_links_next(n) == now", (void)fair_links_take(c->net.links, 0));
-    trips("at != NONE", (void)fair_links_rate(c->net.links, 0, 1));
+    trips("at != FAIR_NONE", (void)fair_links_rate(c->net.links, 0, 1));
     transfer_begin(c, 0, 0, 1, 1, 5);
-    trips("now >= b->last", transfer_begin(c, 0, 0, 1, 1, 4));
+    trips("now >= p->last", transfer_begin(c, 0, 0, 1, 1, 4));
     spec.machine.peer_rate = 0.0;
-    trips("rate > 0.0", transfer_begin(c, 0, 1, 0, 1, 5));
+    trips("p->rate > 0.0", transfer_begin(c, 0, 1, 0, 1, 5));
     spec.host_rate = 0.0;
     trips("rate > 0.0", (void)host_transfer(c, r, 1, 0));
     closed(c);
@@ -263,6 +265,9 @@ static void test_metrics(void **state) {
     metrics_first(c, 0, 6);
     trips("c->rows[j].first < 0", metrics_first(c, 0, 7));
     trips("pass->prefills > 0 || pass->decodes > 0", metrics_pass(c, r, &empty, &cost));
+    trips("first->prefills == 0 && first->decodes > 0", metrics_decodes(c, r, &empty, 0, &cost, 1));
+    r->leap.done = 1; /* of none */
+    trips("l->done <= l->count", leap_end(c, r));
     trips("row->outcome != RC_PENDING", metrics_end(c, 0));
     result.rejected = 1;
     trips("o->queue_full + o->too_large == o->rejected", (void)metrics_finish(c, &err));

@@ -51,40 +51,93 @@ static void test_like_a_trace(void **state) {
 }
 
 /* 200 replicas are six parts. */
-#define FLEET                                                                                      \
-    SERVE_HEAD "pools: [{name: p, tp: 8, replicas: 200}]\nkv: {tokens: 100K}\n"                    \
-               "routing: round-robin\n" COSTS                                                      \
-               "synthetic: {requests: 5K, rate: 900, input: {kind: uniform, lo: 40, hi: 2000}, "   \
-               "output: {kind: uniform, lo: 1, hi: 60}}\n"
+#define FLEET(ROUTING, KV, LOAD)                                                                   \
+    SERVE_HEAD "pools: [{name: p, tp: 8, replicas: 200}]\nkv: {tokens: " KV "}\n"                  \
+               "routing: " ROUTING "\nscheduler: {max_batch: 8}\n" COSTS                           \
+               "synthetic: {requests: 5K, input: {kind: uniform, lo: 40, hi: 2000}, "              \
+               "output: {kind: uniform, lo: 1, hi: 60}, " LOAD "}\n"
+#define IN_TURN FLEET("round-robin", "100K", "rate: 900")
+#define BY_HASH FLEET("hash", "100K", "rate: 900, shared_prefix: 64, groups: 500, block: 32")
+#define TIGHT FLEET("round-robin", "2500", "rate: 3000") /* some give way to others */
+static const char *const fleets[] = {IN_TURN, BY_HASH, TIGHT};
+enum { FLEETS = sizeof fleets / sizeof fleets[0] };
 
 static void test_any_threads(void **state) {
     (void)state;
+    static rc_served rows[2][5000];
+    static const int threads[] = {2, 5};
+    for (int f = 0; f < FLEETS; f++) {
+        rc_serve_result *one = streamed(fleets[f], 1, rows[0]);
+        assert_int_equal(one->done, 5000);
+        assert_int_equal(one->pools[0].replicas, 200);
+        for (size_t i = 0; i < sizeof threads / sizeof threads[0]; i++) {
+            rc_serve_result *more = streamed(fleets[f], threads[i], rows[1]);
+            assert_memory_equal(one, more, sizeof *one);
+            assert_memory_equal(rows[0], rows[1], sizeof rows[0]);
+            free(more);
+        }
+        free(one);
+    }
+}
+
+static void test_in_turn(void **state) {
+    (void)state;
     static rc_served rows[5000];
-    rc_serve_result *one = streamed(FLEET, 1, rows), *more = streamed(FLEET, 3, NULL);
-    assert_memory_equal(one, more, sizeof *one);
-    assert_int_equal(one->done, 5000);
-    assert_int_equal(one->pools[0].replicas, 200);
+    free(streamed(IN_TURN, 3, rows));
     for (int i = 0; i < 5000; i++)
         assert_int_equal(rows[i].replica, i % 200);
-    free(one);
-    free(more);
+}
+
+/* All of a group go to one replica, so each prefix is computed once: by the first of its group, and by
+ * those that come before it is there. */
+static void test_by_hash(void **state) {
+    (void)state;
+    static rc_served rows[5000];
+    rc_trace *trace = NULL;
+    uint32_t home[500];
+    uint64_t cached = 0;
+    rc_serve_result *r = streamed(BY_HASH, 3, rows);
+    assert_int_equal(rc_serve_workload(&spec, 3, 0.0, &trace, &err), RC_OK);
+    memset(home, 0xff, sizeof home);
+    for (int i = 0; i < 5000; i++) {
+        const rc_req *q = &trace->at[i];
+        uint32_t group = trace->spans[q->span].first / 2;
+        assert_true(group < 500);
+        if (home[group] == UINT32_MAX)
+            home[group] = rows[i].replica;
+        assert_int_equal(rows[i].replica, home[group]);
+        cached += rows[i].cached;
+    }
+    assert_int_equal(cached, r->kv_hit_tokens);
+    assert_true(cached > 64 * (5000 - 2 * 500) && cached <= 64 * (5000 - 400));
+    rc_trace_free(trace);
+    free(r);
 }
 
 static void near(double a, double b) {
     assert_true(fabs(a - b) <= 1e-9 * fabs(a));
 }
 
-/* Costs of their own know nothing of other passes, so parts change only how results are added. */
-static void test_parts_add_up(void **state) {
-    (void)state;
-    rc_serve_result *whole = malloc(sizeof *whole), *parts = streamed(FLEET, 2, NULL);
+/* Costs of their own know nothing of other passes, so parts change only how results are added; and passes
+ * that are known before they begin and end under one event are the same as one by one. */
+static void parts_add_up(const char *text) {
+    static rc_served one_by_one[5000];
+    rc_served *rows = NULL;
+    rc_serve_result *whole = malloc(sizeof *whole), *parts = streamed(text, 2, one_by_one);
     assert_non_null(whole);
-    assert_int_equal(serve_text(FLEET, (rc_serve_options){.seed = 3}, whole, NULL, &err), RC_OK);
+    assert_int_equal(serve_text(text, (rc_serve_options){.seed = 3}, whole, &rows, &err), RC_OK);
+    assert_memory_equal(rows, one_by_one, sizeof one_by_one);
     assert_true(whole->hash == parts->hash);
     assert_int_equal(whole->makespan, parts->makespan);
     assert_int_equal(whole->events, parts->events);
+    assert_int_equal(whole->preempted, parts->preempted);
     assert_memory_equal(&whole->ttft, &parts->ttft, sizeof whole->ttft);
+    assert_memory_equal(&whole->ttit, &parts->ttit, sizeof whole->ttit);
     assert_memory_equal(&whole->gap, &parts->gap, sizeof whole->gap);
+    assert_memory_equal(&whole->batch, &parts->batch, sizeof whole->batch);
+    assert_memory_equal(&whole->pass_tokens, &parts->pass_tokens, sizeof whole->pass_tokens);
+    assert_int_equal(whole->pools[0].decode_passes, parts->pools[0].decode_passes);
+    assert_int_equal(whole->pools[0].decode_tokens, parts->pools[0].decode_tokens);
     near(whole->little_l, parts->little_l);
     near(whole->little_lw, parts->little_lw);
     near(whole->mfu, parts->mfu);
@@ -92,8 +145,19 @@ static void test_parts_add_up(void **state) {
     near(whole->gpu_hours, parts->gpu_hours);
     near(whole->pools[0].batch_mean, parts->pools[0].batch_mean);
     near(whole->pools[0].busy_s, parts->pools[0].busy_s);
+    near(whole->pools[0].rests[RC_STATED], parts->pools[0].rests[RC_STATED]);
+    free(rows);
     free(whole);
     free(parts);
+}
+
+static void test_parts_add_up(void **state) {
+    (void)state;
+    for (int f = 0; f < FLEETS; f++)
+        parts_add_up(fleets[f]);
+    rc_serve_result *r = streamed(TIGHT, 1, NULL);
+    assert_true(r->preempted > 0);
+    free(r);
 }
 
 /* A run with a store of simulated passes gives the same bytes, whether they are there or not. */
@@ -129,6 +193,7 @@ static void test_store(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_like_a_trace), cmocka_unit_test(test_any_threads),
+        cmocka_unit_test(test_in_turn),      cmocka_unit_test(test_by_hash),
         cmocka_unit_test(test_parts_add_up), cmocka_unit_test(test_store)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,95 @@
+/* Passes that are known before they begin. A replica whose batch decodes, and where nobody waits, does the same
+ * in each pass until a sequence ends: its contexts grow by one. So the times of the next passes are asked for
+ * at once, and one event ends them all. Whoever comes in the meantime cuts the leap short: what has ended by
+ * then is applied, the pass under way gets an event of its own, and the rest has never been.
+ *
+ * Passes are applied one by one as without leaps and in the same order within a replica, but a memo of pass
+ * times meets the passes of several replicas in another order, and which of them it simulates depends on that.
+ * So only replicas in parts leap (cluster_parts.c), whose memos are of a part in any case.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <assert.h>
+#include "sim/serve/cluster.h"
+
+/* Whether nothing but its own passes can change the replica's batch for some passes. */
+static bool quiet(const cluster *c, const replica *r) {
+    const rc_serve *s = c->spec;
+    return c->router.in_turn > 0 && groups_of(c, r) == 1 && r->pass.decodes &&
+           r->pass.prompt_count == 0 &&
+           r->queue.waiting.count + r->queue.active.count + r->queue.in_flight +
+                   r->queue.late_count + r->batch.ended_count ==
+               0 &&
+           s->step_kinds == 0 && s->pattern == RC_PATTERN_FULL && s->kv_policy != RC_KV_NONE &&
+           !c->options->series && !c->options->exact && !c->options->compare;
+}
+
+/* How many passes, with the one that is being formed: until the first sequence ends, and as many as there are
+ * KV blocks for in any case. */
+static uint32_t passes_ahead(const cluster *c, const replica *r) {
+    const decode_batch *b = &r->batch;
+    if (!quiet(c, r))
+        return 1;
+    uint64_t n = b->ends[0].step - b->step;
+    uint64_t blocks = (uint64_t)b->count * (LEAP_MOST / c->block + 1);
+    if (rc_kv_pinned_blocks(r->kv) + blocks > c->pools[r->pool].capacity)
+        return 1;
+    return n < LEAP_MOST ? (uint32_t)n : LEAP_MOST;
+}
+
+rc_time leap_plan(cluster *c, replica *r, const rc_pass *pass, rc_time end) {
+    decode_leap *l = &r->leap;
+    rc_pass next = *pass;
+    l->count = l->done = 0;
+    l->at = end;
+    l->context = pass->context;
+    for (uint32_t n = passes_ahead(c, r); l->count + 1 < n; l->count++) {
+        rc_pass_cost *cost = &l->cost[l->count];
+        next.context += r->batch.growing;
+        next.longest++;
+        rc_status st = pool_pass_time(c, r, &next, cost, c->err);
+        if (st != RC_OK) {
+            cluster_fail(c, st);
+            break;
+        }
+        end += cost->time;
+    }
+    return end;
+}
+
+/* Passes end and the next ones begin, as long as they end before `until`. */
+static void apply(cluster *c, replica *r, rc_time until) {
+    decode_leap *l = &r->leap;
+    const uint32_t from = l->done;
+    const int64_t growth = r->batch.growing;
+    assert(l->done <= l->count);
+    while (l->done < l->count && l->at < until) {
+        decode_step(c, r, l->at);
+        if (r->batch.due[r->batch.step % c->block] != NONE)
+            decode_grow(c, r, l->at);
+        r->pass.busy_time += l->at - r->pass.start;
+        r->pass.start = l->at;
+        l->at += l->cost[l->done++].time;
+    }
+    const uint32_t n = l->done - from;
+    if (n == 0)
+        return;
+    const rc_pass first = {.decodes = r->batch.count, .context = l->context + growth};
+    metrics_decodes(c, r, &first, growth, &l->cost[from], n);
+    l->context += n * growth;
+    c->counts.leapt += n;
+}
+
+void leap_end(cluster *c, replica *r) {
+    apply(c, r, RC_TIME_NEVER);
+}
+
+void leap_cut(cluster *c, replica *r, rc_time now, rc_event_fn pass_ends) {
+    decode_leap *l = &r->leap;
+    if (!r->pass.busy || l->done == l->count)
+        return;
+    apply(c, r, now);
+    if (l->done == l->count)
+        return;
+    l->count = l->done;
+    (void)rc_eventq_cancel(c->q, r->pass.end);
+    r->pass.end = cluster_at(c, l->at, pass_ends, (uint64_t)(r - c->replicas));
+}
