@@ -1,11 +1,14 @@
 /* The prefix cache.
  *
- * A block with an identity has a slot, which a hash table finds (open addressing; removal shifts
- * the entries behind it back). Blocks without an identity (generated tokens, prompts that the trace
- * does not name) are only counted. A slot is pinned by leases, or cached in GPU memory, or cached
- * in host memory. Cached slots are in a list with the next to be evicted at its head. When a lease
- * is released, its last block is listed first, so that a prefix is evicted from its end. The array
- * of slots grows with what is cached, up to what fits, and slots are reused.
+ * A block with an identity has a slot. Blocks without an identity (generated tokens, prompts that the
+ * trace does not name) are only counted. A slot is pinned by leases, or cached in GPU memory, or
+ * cached in host memory. Cached slots are in a list with the next to be evicted at its head. When a
+ * lease is released, its last block is listed first, so that a prefix is evicted from its end.
+ *
+ * Slots lie in pages of PAGE blocks with consecutive ids, and a hash table finds pages (open
+ * addressing; removal shifts the entries behind it back). A prompt's blocks have consecutive ids but
+ * for few places, so a walk over thousands of them looks up a page now and then and otherwise reads
+ * memory in order. The array of pages grows with what is cached, and pages are reused.
  *
  * RC_KV_SESSION keeps one list a session: what a session left is evicted as a whole, ended sessions
  * first.
@@ -18,14 +21,25 @@
 #include <string.h>
 
 #define NONE UINT32_MAX
-enum { FIRST_SLOTS = 1024, TABLE_LOAD = 4 }; /* table entries a slot: probes stay short */
+enum {
+    PAGE = 16, /* slots */
+    FIRST_PAGES = 64,
+    TABLE_LOAD = 4 /* table entries a page: probes stay short */
+};
 
 typedef struct slot {
-    uint32_t id, pins;
-    uint32_t prev, next; /* in its list; free slots: next */
+    uint32_t pins;
+    uint32_t prev, next; /* in its list */
     uint32_t list;       /* index into lists, NONE when in none */
+    bool there;          /* the block is held or cached; else the slot is empty */
     bool filled, host;
 } slot;
+
+typedef struct page {
+    uint32_t number; /* its slots are of blocks number * PAGE and those behind it */
+    uint32_t used;   /* slots with a block; 0: the page is free */
+    uint32_t next;   /* free pages */
+} page;
 
 typedef struct list {
     uint32_t head, tail, count;
@@ -43,9 +57,11 @@ enum { LIST_HOST, LIST_ENDED, LIST_FIRST_SESSION };
 
 struct rc_kv {
     rc_kv_config c;
-    slot *slots;
-    uint32_t slot_count, slot_room, free_slot;
-    uint32_t *table; /* slot + 1; 0: empty */
+    slot *slots; /* PAGE for each page */
+    page *pages;
+    uint32_t page_count, page_room; /* that have been in use; that there is memory for */
+    uint32_t free_page, free_pages; /* the first of those free again; how many these are */
+    uint32_t *table;                /* page + 1; 0: empty */
     uint32_t mask;
     lease *leases;
     uint32_t free_lease;
@@ -65,33 +81,33 @@ uint32_t rc_kv_capacity(double bytes, double token_bytes, int ranks, uint32_t bl
     return blocks < RC_KV_MOST_BLOCKS ? (uint32_t)blocks : RC_KV_MOST_BLOCKS;
 }
 
-/* ---- table ---------------------------------------------------------------------------- */
+/* ---- pages and slots ------------------------------------------------------------------ */
 
-static uint32_t hash(uint32_t id) {
-    uint64_t z = (id + 1) * UINT64_C(0x9E3779B97F4A7C15);
+static uint32_t hash(uint32_t number) {
+    uint64_t z = (number + UINT64_C(1)) * UINT64_C(0x9E3779B97F4A7C15);
     return (uint32_t)(z >> 32);
 }
 
-static uint32_t find(const rc_kv *kv, uint32_t id) {
-    for (uint32_t i = hash(id) & kv->mask; kv->table[i]; i = (i + 1) & kv->mask)
-        if (kv->slots[kv->table[i] - 1].id == id)
+static uint32_t find_page(const rc_kv *kv, uint32_t number) {
+    for (uint32_t i = hash(number) & kv->mask; kv->table && kv->table[i]; i = (i + 1) & kv->mask)
+        if (kv->pages[kv->table[i] - 1].number == number)
             return kv->table[i] - 1;
     return NONE;
 }
 
-static void table_add(rc_kv *kv, uint32_t s) {
-    uint32_t i = hash(kv->slots[s].id) & kv->mask;
+static void table_add(rc_kv *kv, uint32_t p) {
+    uint32_t i = hash(kv->pages[p].number) & kv->mask;
     while (kv->table[i])
         i = (i + 1) & kv->mask;
-    kv->table[i] = s + 1;
+    kv->table[i] = p + 1;
 }
 
-static void table_remove(rc_kv *kv, uint32_t s) {
-    uint32_t i = hash(kv->slots[s].id) & kv->mask;
-    while (kv->table[i] != s + 1)
+static void table_remove(rc_kv *kv, uint32_t p) {
+    uint32_t i = hash(kv->pages[p].number) & kv->mask;
+    while (kv->table[i] != p + 1)
         i = (i + 1) & kv->mask;
     for (uint32_t k = (i + 1) & kv->mask; kv->table[k]; k = (k + 1) & kv->mask) {
-        uint32_t home = hash(kv->slots[kv->table[k] - 1].id) & kv->mask;
+        uint32_t home = hash(kv->pages[kv->table[k] - 1].number) & kv->mask;
         if (((k - home) & kv->mask) >= ((k - i) & kv->mask)) {
             kv->table[i] = kv->table[k];
             i = k;
@@ -100,51 +116,72 @@ static void table_remove(rc_kv *kv, uint32_t s) {
     kv->table[i] = 0;
 }
 
-static bool more_slots(rc_kv *kv) {
-    uint32_t room = kv->slot_room ? 2 * kv->slot_room : FIRST_SLOTS;
-    slot *slots = realloc(kv->slots, room * sizeof *slots);
+static bool more_pages(rc_kv *kv) {
+    uint32_t room = kv->page_room ? 2 * kv->page_room : FIRST_PAGES;
+    slot *slots = realloc(kv->slots, (size_t)PAGE * room * sizeof *slots);
     if (!slots)
         return false;
     kv->slots = slots;
+    page *pages = realloc(kv->pages, room * sizeof *pages);
+    if (!pages)
+        return false;
+    kv->pages = pages;
     uint32_t *table = calloc((size_t)TABLE_LOAD * room, sizeof *table);
     if (!table)
         return false;
-    kv->slot_room = room;
-    uint32_t *old = kv->table;
-    uint32_t old_mask = kv->mask;
+    free(kv->table);
+    kv->page_room = room;
     kv->table = table;
     kv->mask = TABLE_LOAD * room - 1;
-    for (uint32_t i = 0; old && i <= old_mask; i++)
-        if (old[i])
-            table_add(kv, old[i] - 1);
-    free(old);
+    for (uint32_t i = 0; i < kv->page_count; i++)
+        if (kv->pages[i].used > 0)
+            table_add(kv, i);
     return true;
 }
 
-/* Room for `count` more slots, so that nothing can fail half way. */
+/* Room for `count` more pages, so that nothing can fail half way. */
 static bool reserve(rc_kv *kv, uint32_t count) {
-    while (kv->slot_room - kv->slot_count < count)
-        if (!more_slots(kv))
+    while (kv->page_room - kv->page_count + kv->free_pages < count)
+        if (!more_pages(kv))
             return false;
     return true;
 }
 
-static uint32_t new_slot(rc_kv *kv, uint32_t id) {
-    assert(kv->free_slot != NONE || kv->slot_count < kv->slot_room);
-    uint32_t s = kv->free_slot;
-    if (s != NONE)
-        kv->free_slot = kv->slots[s].next;
-    else
-        s = kv->slot_count++;
-    kv->slots[s] = (slot){.id = id, .prev = NONE, .next = NONE, .list = NONE};
-    table_add(kv, s);
+static uint32_t new_page(rc_kv *kv, uint32_t number) {
+    assert(kv->free_page != NONE || kv->page_count < kv->page_room);
+    uint32_t p = kv->free_page;
+    if (p != NONE) {
+        kv->free_page = kv->pages[p].next;
+        kv->free_pages--;
+    } else {
+        p = kv->page_count++;
+    }
+    kv->pages[p] = (page){.number = number, .next = NONE};
+    memset(&kv->slots[(size_t)PAGE * p], 0, PAGE * sizeof *kv->slots);
+    table_add(kv, p);
+    return p;
+}
+
+/* The slot for a block of page `p`, which may be NONE: then the page is made. */
+static uint32_t new_slot(rc_kv *kv, uint32_t id, uint32_t p) {
+    if (p == NONE)
+        p = new_page(kv, id / PAGE);
+    uint32_t s = PAGE * p + id % PAGE;
+    assert(!kv->slots[s].there);
+    kv->slots[s] = (slot){.prev = NONE, .next = NONE, .list = NONE, .there = true};
+    kv->pages[p].used++;
     return s;
 }
 
 static void drop_slot(rc_kv *kv, uint32_t s) {
-    table_remove(kv, s);
-    kv->slots[s].next = kv->free_slot;
-    kv->free_slot = s;
+    page *p = &kv->pages[s / PAGE];
+    kv->slots[s].there = false;
+    if (--p->used > 0)
+        return;
+    table_remove(kv, s / PAGE);
+    p->next = kv->free_page;
+    kv->free_page = s / PAGE;
+    kv->free_pages++;
 }
 
 /* ---- lists ---------------------------------------------------------------------------- */
@@ -243,21 +280,38 @@ static void make_room(rc_kv *kv, uint64_t need) {
 
 /* ---- a request's blocks --------------------------------------------------------------- */
 
-static uint32_t block_id(const rc_trace *t, const rc_req *r, uint32_t *span, uint32_t *at) {
-    uint32_t id = t->spans[r->span + *span].first + *at;
-    if (++*at == t->spans[r->span + *span].count) {
-        *at = 0;
-        ++*span;
+/* A walk over a request's named blocks. */
+typedef struct walk {
+    const rc_span *run; /* that holds the next block */
+    uint32_t at;        /* its place there */
+    uint32_t id;        /* of the block that next_slot has passed last */
+    uint32_t page;      /* that block's page, or NONE */
+} walk;
+
+/* From the request's block `index` on. */
+static walk walk_from(const rc_trace *t, const rc_req *r, uint32_t index) {
+    walk w = {.run = &t->spans[r->span], .at = index, .id = NONE, .page = NONE};
+    for (uint32_t left = r->spans; left > 0 && w.at >= w.run->count; left--) {
+        w.at -= w.run->count;
+        w.run++;
     }
-    return id;
+    return w;
 }
 
-/* The span of the request that holds its block `index`, and the place in that span, for
- * block_id. */
-static void seek(const rc_trace *t, const rc_req *r, uint32_t index, uint32_t *span, uint32_t *at) {
-    *at = index;
-    for (*span = 0; *span < r->spans && *at >= t->spans[r->span + *span].count; ++*span)
-        *at -= t->spans[r->span + *span].count;
+/* The slot of the next block, or NONE. */
+static uint32_t next_slot(const rc_kv *kv, walk *w) {
+    const uint32_t before = w->id;
+    w->id = w->run->first + w->at;
+    if (++w->at == w->run->count) {
+        w->at = 0;
+        w->run++;
+    }
+    if (before == NONE || before / PAGE != w->id / PAGE)
+        w->page = find_page(kv, w->id / PAGE);
+    if (w->page == NONE)
+        return NONE;
+    const uint32_t s = PAGE * w->page + w->id % PAGE;
+    return kv->slots[s].there ? s : NONE;
 }
 
 static uint64_t blocks_for(const rc_kv *kv, uint64_t tokens) {
@@ -283,11 +337,12 @@ rc_kv_match rc_kv_lookup(const rc_kv *kv, const rc_trace *t, const rc_req *r) {
     assert((uint64_t)r->span + r->spans <= t->span_count);
     rc_kv_match m = {0, 0, 0};
     uint64_t fetch = 0;
-    uint32_t span = 0, at = 0, most = named_of(r, blocks_for(kv, r->input));
+    const uint32_t most = named_of(r, blocks_for(kv, r->input));
     if (kv->c.policy == RC_KV_OFF || kv->table == NULL)
         return m;
+    walk w = walk_from(t, r, 0);
     while (m.blocks < most) {
-        uint32_t s = find(kv, block_id(t, r, &span, &at));
+        uint32_t s = next_slot(kv, &w);
         if (s == NONE || !kv->slots[s].filled)
             break;
         fetch += kv->slots[s].host ? kv->c.block : 0;
@@ -306,18 +361,29 @@ typedef struct reach { /* blocks from .. upto-1 of a request */
     uint32_t from, upto;
 } reach;
 
-/* Count the blocks of `x` that need new room, and the cached ones that the request will pin. */
-static void survey(const rc_kv *kv, const reach *x, uint32_t *absent, uint32_t *own) {
-    uint32_t span, at;
-    *absent = *own = 0;
-    seek(x->t, x->r, x->from, &span, &at);
+/* What the blocks of a reach ask for. */
+typedef struct wants {
+    uint32_t absent; /* blocks that need new room in GPU memory, */
+    uint32_t pages;  /* and new pages that these may need */
+    uint32_t own;    /* cached blocks that the request will pin */
+} wants;
+
+static wants survey(const rc_kv *kv, const reach *x) {
+    wants out = {0, 0, 0};
+    walk w = walk_from(x->t, x->r, x->from);
+    uint32_t new_at = NONE; /* number of the last new page */
     for (uint32_t i = x->from; i < x->upto; i++) {
-        uint32_t s = kv->table ? find(kv, block_id(x->t, x->r, &span, &at)) : NONE;
+        uint32_t s = next_slot(kv, &w);
         if (s == NONE || kv->slots[s].host)
-            ++*absent;
+            out.absent++;
         else if (kv->slots[s].pins == 0)
-            ++*own;
+            out.own++;
+        if (w.page == NONE && w.id / PAGE != new_at) {
+            new_at = w.id / PAGE;
+            out.pages++;
+        }
     }
+    return out;
 }
 
 static void detach(rc_kv *kv, uint32_t s) {
@@ -338,10 +404,9 @@ static void pin(rc_kv *kv, uint32_t s) {
 
 /* What is there already is taken out of the lists first, so that making room cannot evict it. */
 static void pin_present(rc_kv *kv, const reach *x) {
-    uint32_t span, at;
-    seek(x->t, x->r, x->from, &span, &at);
+    walk w = walk_from(x->t, x->r, x->from);
     for (uint32_t i = x->from; i < x->upto; i++) {
-        uint32_t s = kv->table ? find(kv, block_id(x->t, x->r, &span, &at)) : NONE;
+        uint32_t s = next_slot(kv, &w);
         if (s == NONE)
             continue;
         if (kv->slots[s].host)
@@ -352,14 +417,14 @@ static void pin_present(rc_kv *kv, const reach *x) {
 }
 
 static void take_absent(rc_kv *kv, const reach *x, uint32_t matched) {
-    uint32_t span, at;
-    seek(x->t, x->r, x->from, &span, &at);
+    walk w = walk_from(x->t, x->r, x->from);
     for (uint32_t i = x->from; i < x->upto; i++) {
-        uint32_t id = block_id(x->t, x->r, &span, &at), s = find(kv, id);
-        if (s == NONE)
-            s = new_slot(kv, id);
-        else if (!kv->slots[s].host)
+        uint32_t s = next_slot(kv, &w);
+        if (s != NONE && !kv->slots[s].host)
             continue;
+        if (s == NONE)
+            s = new_slot(kv, w.id, w.page);
+        w.page = s / PAGE;
         if (i >= matched)
             kv->slots[s].filled = false; /* computed again */
         pin(kv, s);
@@ -368,12 +433,11 @@ static void take_absent(rc_kv *kv, const reach *x, uint32_t matched) {
 
 /* Pin the blocks of `x` and count `rest` private ones. False: no room, nothing has changed. */
 static bool take(rc_kv *kv, const reach *x, uint64_t rest, uint32_t matched) {
-    uint32_t absent, own;
-    survey(kv, x, &absent, &own);
-    if (!possible(kv, absent + rest, own) || !reserve(kv, absent))
+    const wants need = survey(kv, x);
+    if (!possible(kv, need.absent + rest, need.own) || !reserve(kv, need.pages))
         return false;
     pin_present(kv, x);
-    make_room(kv, absent + rest);
+    make_room(kv, need.absent + rest);
     take_absent(kv, x, matched);
     count_pinned(kv, (uint32_t)rest, 0);
     return true;
@@ -414,14 +478,14 @@ void rc_kv_filled(rc_kv *kv, rc_kv_lease at_lease, uint64_t tokens) {
     uint64_t whole = tokens / kv->c.block;
     if (tokens >= r->input && whole < blocks_for(kv, r->input))
         whole = blocks_for(kv, r->input); /* a partial last block of the input has a name, too */
-    uint32_t upto = named_of(r, whole), span, at;
+    uint32_t upto = named_of(r, whole);
     if (upto > l->named)
         upto = l->named;
     if (upto <= l->filled)
         return;
-    seek(l->trace, r, l->filled, &span, &at);
+    walk w = walk_from(l->trace, r, l->filled);
     for (uint32_t i = l->filled; i < upto; i++)
-        kv->slots[find(kv, block_id(l->trace, r, &span, &at))].filled = true;
+        kv->slots[next_slot(kv, &w)].filled = true;
     l->filled = upto;
 }
 
@@ -453,6 +517,18 @@ static void unpin(rc_kv *kv, uint32_t s, uint32_t to) {
     }
 }
 
+/* The blocks first .. first + count - 1, the last one first. */
+static void unpin_run(rc_kv *kv, uint32_t first, uint32_t count, uint32_t to) {
+    uint32_t number = NONE, p = NONE;
+    for (uint32_t k = count; k-- > 0;) {
+        if (number != (first + k) / PAGE) {
+            number = (first + k) / PAGE;
+            p = find_page(kv, number);
+        }
+        unpin(kv, PAGE * p + (first + k) % PAGE, to);
+    }
+}
+
 void rc_kv_release(rc_kv *kv, rc_kv_lease at_lease, bool last) {
     lease *l = open_lease(kv, at_lease);
     const rc_req *r = &l->trace->at[l->request];
@@ -463,8 +539,7 @@ void rc_kv_release(rc_kv *kv, rc_kv_lease at_lease, bool last) {
         const rc_span *run = &l->trace->spans[r->span + span];
         uint32_t skip = beyond < run->count ? beyond : run->count;
         beyond -= skip;
-        for (uint32_t k = run->count - skip; k-- > 0;)
-            unpin(kv, find(kv, run->first + k), to);
+        unpin_run(kv, run->first, run->count - skip, to);
     }
     count_pinned(kv, 0, l->private_blocks);
     l->open = false;
@@ -498,7 +573,7 @@ rc_status rc_kv_create(const rc_kv_config *c, rc_kv **out, rc_error *err) {
     if (!kv)
         return rc_fail(err, RC_E_NOMEM, "out of memory for a KV cache");
     kv->c = *c;
-    kv->free_slot = NONE;
+    kv->free_page = NONE;
     kv->idle = (list){NONE, NONE, 0};
     kv->list_count = LIST_FIRST_SESSION + (c->policy == RC_KV_SESSION ? c->sessions : 0);
     kv->leases = calloc(c->requests, sizeof *kv->leases);
@@ -521,6 +596,7 @@ void rc_kv_destroy(rc_kv *kv) {
     if (!kv)
         return;
     free(kv->slots);
+    free(kv->pages);
     free(kv->table);
     free(kv->leases);
     free(kv->lists);

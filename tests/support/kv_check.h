@@ -10,17 +10,24 @@ static inline rc_status kv_verify(const rc_kv *kv, rc_error *err) {
     uint64_t pinned = 0, cached = 0, host = 0;
     for (uint32_t i = 0; i < kv->c.requests; i++)
         pinned += kv->leases[i].open ? kv->leases[i].private_blocks : 0;
-    for (uint32_t i = 0; kv->table && i <= kv->mask; i++) {
-        if (!kv->table[i])
+    for (uint32_t i = 0; i < kv->page_count; i++) {
+        uint32_t used = 0;
+        for (uint32_t k = 0; kv->pages[i].used > 0 && k < PAGE; k++)
+            used += kv->slots[PAGE * i + k].there;
+        if (used != kv->pages[i].used || (used > 0 && find_page(kv, kv->pages[i].number) != i))
+            return rc_fail(err, RC_E_INTERNAL, "KV cache: page %u cannot be found",
+                           kv->pages[i].number);
+    }
+    for (uint32_t i = 0; i < PAGE * kv->page_count; i++) {
+        const slot *x = &kv->slots[i];
+        const uint32_t id = PAGE * kv->pages[i / PAGE].number + i % PAGE;
+        if (kv->pages[i / PAGE].used == 0 || !x->there)
             continue;
-        const slot *x = &kv->slots[kv->table[i] - 1];
-        if (find(kv, x->id) != kv->table[i] - 1)
-            return rc_fail(err, RC_E_INTERNAL, "KV cache: block %u cannot be found", x->id);
         pinned += x->pins > 0;
         host += x->list == LIST_HOST;
         cached += x->list != NONE && x->list != LIST_HOST;
         if ((x->pins > 0) != (x->list == NONE) || x->host != (x->list == LIST_HOST))
-            return rc_fail(err, RC_E_INTERNAL, "KV cache: block %u is in the wrong list", x->id);
+            return rc_fail(err, RC_E_INTERNAL, "KV cache: block %u is in the wrong list", id);
     }
     if (pinned != kv->pinned || cached != kv->cached || host != kv->host ||
         pinned + cached > kv->c.capacity || host > kv->c.host)

@@ -75,9 +75,12 @@ static void test_inside(void **state) {
     trips("kv->slots[s].list == NONE", list_push(kv, LIST_ENDED, 0)); /* cached: in a list */
     rc_kv_clear(kv, true);
     trips("l != NONE", evict(kv)); /* nothing is cached */
-    kv->free_slot = NONE;
-    kv->slot_count = kv->slot_room;
-    trips("kv->free_slot != NONE || kv->slot_count < kv->slot_room", (void)new_slot(kv, 99));
+    const uint32_t s = new_slot(kv, 3, NONE);
+    trips("!kv->slots[s].there", (void)new_slot(kv, 3, s / PAGE));
+    drop_slot(kv, s);
+    kv->free_page = NONE;
+    kv->page_count = kv->page_room;
+    trips("kv->free_page != NONE || kv->page_count < kv->page_room", (void)new_page(kv, 99));
     rc_kv_destroy(kv);
 }
 
