@@ -22,13 +22,14 @@ static rc_status layout_open(cluster *c, const pool *p, const rc_what_if *w, int
     out->cp = cp;
     out->schedule = schedule;
     if (s->linear.on)
-        return rc_passes_create(rc_pass_linear, (void *)(uintptr_t)&s->linear, 1, true,
-                                &out->passes, err);
+        return rc_passes_create(rc_pass_linear, (void *)(uintptr_t)&s->linear,
+                                (rc_passes_like){1, 1}, true, &out->passes, err);
     const rc_layout cut = rc_pool_cut(s, p->spec, cp, schedule);
     RC_TRY(rc_pass_forward_create(s, c->options->costs, &cut, schedule, w, &out->source, err));
     /* What the other groups are at is no size of a memo: experts' products rise by steps of tiles. */
     const bool exact = c->options->exact || rc_pool_groups(p->spec) > 1;
-    RC_TRY(rc_passes_create(rc_pass_forward_time, out->source, 2 * cp, exact, &out->passes, err));
+    const rc_passes_like like = {2 * cp, schedule->decodes_everywhere ? 1 : cp};
+    RC_TRY(rc_passes_create(rc_pass_forward_time, out->source, like, exact, &out->passes, err));
     if (c->options->store && rc_pool_groups(p->spec) == 1)
         rc_passes_share(out->passes, rc_pass_store_shelf(c->options->store, s, c->options->costs,
                                                          &cut, schedule, w));

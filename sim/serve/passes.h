@@ -2,14 +2,19 @@
  *
  * Why a memo: a trace of 10,000 requests makes a million passes, and a full simulation of one costs
  * tens of microseconds. Most passes are alike: decode steps differ only in batch and contexts, of which
- * the mean and the longest count, a prompt alone in (T, P). So the memo keeps two families in cells
- * of an adaptive lattice, decode (B exact; mean context, longest over the mean) and prompt (T, P),
- * and answers everything else by the source.
+ * the mean and the longest count, a prompt alone in (T, P), and a chunk with decodes beside it in
+ * these five. So the memo keeps three families in cells of an adaptive lattice, decode (B exact; mean
+ * context, longest over the mean), prompt (T, P) and mixed (T and B exact; P, contexts), and answers
+ * everything else by the source. T decides how many tiles the products of a chunk have, and times
+ * jump with it: that is why it is no dimension of a mixed cell. Most chunks are as long as the budget
+ * allows, so few values of T come up time and again.
  *
- * A cell spans a factor of two in each dimension. Its 3^d nodes are simulated and the logarithm of
- * the time is interpolated by the product of quadratics through them; at the 2^d points in the
- * middle between nodes the answer is compared with the source, and a cell that is off by more than
- * the tolerance is split in all dimensions, down to a depth where all passes are simulated.
+ * A cell spans a factor of two in each dimension. Its 3^d nodes are simulated and the time is
+ * interpolated by the product of quadratics through them. Times jump in other dimensions as well,
+ * where tiles and splits of attention change, so a cell must earn trust: it is held against the source
+ * at places spread over it, against the passes that were asked for before it was built, and later
+ * against every now and then one that it is asked for. One that is off by more than the tolerance is
+ * split in all dimensions, down to a depth where all passes are simulated.
  *
  * A short run is exact: the first RC_PASSES_EXACT passes of a memo are simulated as they come, and
  * a cell is built only when it has been asked for several times after that.
@@ -43,10 +48,16 @@ enum { RC_PASSES_EXACT = 512 };
 #define RC_PASSES_TOLERANCE 0.002
 
 typedef struct rc_passes rc_passes;
-/* `grain` >= 1: prompts are alike when T rounds to the same multiple of it (twice the CP ranks: the
- * chunks of a shard); below 256 grains every T has its own cells. `ctx` is borrowed. */
-rc_status rc_passes_create(rc_pass_fn source, void *ctx, int grain, bool exact, rc_passes **out,
-                           rc_error *err);
+/* Passes that the source takes for alike, both >= 1. */
+typedef struct rc_passes_like {
+    int grain; /* prompts whose T rounds to the same multiple of it: twice the CP ranks, the chunks of a
+                  shard. Below 256 grains every T has its own cells */
+    int batch; /* decodes whose number rounds up to the same multiple of it: the CP ranks that they
+                  are dealt to, 1 where every rank has all */
+} rc_passes_like;
+/* `ctx` is borrowed. */
+rc_status rc_passes_create(rc_pass_fn source, void *ctx, rc_passes_like like, bool exact,
+                           rc_passes **out, rc_error *err);
 /* Look for simulated times on a shelf (sim/serve/pass_store.h), borrowed, and leave them there. */
 typedef struct rc_pass_shelf rc_pass_shelf;
 void rc_passes_share(rc_passes *p, rc_pass_shelf *shelf);

@@ -13,11 +13,11 @@ static uint64_t mix(uint64_t h, uint64_t v) {
 uint64_t rc_point_hash(const rc_point *k) {
     uint64_t h = mix(UINT64_C(0x243F6A8885A308D3), (uint64_t)k->t);
     h = mix(h, (uint64_t)k->p);
-    return mix(mix(h, (uint64_t)k->b), (uint64_t)k->m);
+    return mix(mix(mix(h, (uint64_t)k->b), (uint64_t)k->m), (uint64_t)k->l);
 }
 
 static bool same(const rc_point *a, const rc_point *b) {
-    return a->t == b->t && a->p == b->p && a->b == b->b && a->m == b->m;
+    return a->t == b->t && a->p == b->p && a->b == b->b && a->m == b->m && a->l == b->l;
 }
 
 /* The slot of `k`, or the empty one where it belongs. */
@@ -43,9 +43,10 @@ static rc_status grow_known(rc_passes *p, rc_error *err) {
     return RC_OK;
 }
 
-rc_status rc_passes_ask(rc_passes *p, const rc_pass *pass, rc_pass_cost *out, rc_error *err) {
-    /* Passes with both seldom come twice: contexts differ. */
-    const bool shared = p->shelf && pass->prefills + (pass->decodes > 0) == 1 && !pass->contexts;
+rc_status rc_passes_ask(rc_passes *p, const rc_pass *pass, bool keep, rc_pass_cost *out,
+                        rc_error *err) {
+    const bool shared = p->shelf && keep;
+    assert(!keep || (pass->prefills <= 1 && !pass->contexts));
     rc_stored_pass key = {
         .decodes = pass->decodes, .context = pass->context, .longest = pass->longest};
     if (pass->prefills == 1) {
@@ -72,9 +73,9 @@ rc_status rc_point_time(rc_passes *p, const rc_point *k, bool *met, rc_pass_cost
                         .prefills = k->t > 0,
                         .decodes = (uint32_t)k->b,
                         .context = k->b * k->m,
-                        .longest = k->t > 0 ? 0 : k->p};
+                        .longest = k->l};
         rc_pass_cost cost;
-        RC_TRY(rc_passes_ask(p, &pass, &cost, err));
+        RC_TRY(rc_passes_ask(p, &pass, true, &cost, err));
         if (2 * p->known_count >= p->known_slots) {
             RC_TRY(grow_known(p, err));
             slot = slot_of(p, k);

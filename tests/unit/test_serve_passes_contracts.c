@@ -17,14 +17,19 @@ static rc_status no_time(void *ctx, const rc_pass *pass, rc_pass_cost *out, rc_e
 static void test_memo(void **state) {
     (void)state;
     rc_passes *p = NULL;
+    const rc_passes_like one = {1, 1}, none = {0, 1};
     rc_linear_costs off = {.on = false};
     const rc_pass empty = {0}, step = {.decodes = 1, .context = 10};
     rc_pass_cost cost;
-    trips("source != NULL", (void)rc_passes_create(NULL, NULL, 1, true, &p, &err));
-    trips("grain >= 1", (void)rc_passes_create(no_time, NULL, 0, true, &p, &err));
-    assert_int_equal(rc_passes_create(no_time, NULL, 1, true, &p, &err), RC_OK);
+    trips("source != NULL", (void)rc_passes_create(NULL, NULL, one, true, &p, &err));
+    trips("like.grain >= 1 && like.batch >= 1",
+          (void)rc_passes_create(no_time, NULL, none, true, &p, &err));
+    assert_int_equal(rc_passes_create(no_time, NULL, one, true, &p, &err), RC_OK);
     trips("pass->prefills > 0 || pass->decodes > 0", (void)rc_passes_time(p, &empty, &cost, &err));
     trips("out->time > 0", (void)rc_passes_time(p, &step, &cost, &err));
+    const rc_pass two = {.prefills = 2};
+    trips("!keep || (pass->prefills <= 1 && !pass->contexts)",
+          (void)rc_passes_ask(p, &two, true, &cost, &err));
     trips("c->on", (void)rc_pass_linear(&off, &step, &cost, &err));
     const rc_family_at nowhere = {.dims = 0};
     bool done;
@@ -35,9 +40,9 @@ static void test_memo(void **state) {
 
 static void test_cells(void **state) {
     (void)state;
-    trips("(unsigned)kind <= RC_CELLS_PROMPT && dim >= 0 && dim < RC_CELL_DIMS",
+    trips("(unsigned)kind < RC_CELL_KINDS && dim >= 0 && dim < RC_CELL_DIMS",
           (void)scale_of(RC_CELLS_DECODE, RC_CELL_DIMS));
-    trips("dims == 1 || dims == 2", (void)power3(3));
+    trips("dims >= 1 && dims <= RC_CELL_DIMS", (void)power3(RC_CELL_DIMS + 1));
 }
 
 static void test_source(void **state) {
