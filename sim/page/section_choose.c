@@ -67,12 +67,16 @@ static void rules(FILE *f, const json_t *root) {
 void section_choose(FILE *f, const json_t *root) {
     char time[TIME_TEXT];
     const json_t *fastest = json_object_get(root, "fastest");
-    html_say(f, "answer", "Use %s.", value_text(root, "answer"));
+    if (value_true(fastest, "is_answer"))
+        html_say(f, "answer", "Use %s on %g ranks: a TTFT of %s.", value_text(root, "answer"),
+                 value_real(fastest, "cp"), time_text(1e-3 * value_real(fastest, "ttft_ms"), time));
+    else
+        html_say(f, "answer", "Use %s.", value_text(root, "answer"));
     if (isfinite(value_real(root, "margin_pct")))
         html_say(f, "sure", "Between pass-KV and pass-Q lie %.2f %% (%s), by rule '%s'.",
                  value_real(root, "margin_pct"),
                  time_text(1e-3 * value_real(root, "margin_ms"), time), value_text(root, "rule"));
-    if (fastest)
+    if (fastest && !value_true(fastest, "is_answer"))
         html_say(f, "sure", "The fastest that is as well known is %s on %g ranks: %s.",
                  value_text(fastest, "variant"), value_real(fastest, "cp"),
                  time_text(1e-3 * value_real(fastest, "ttft_ms"), time));

@@ -3,12 +3,14 @@
  * Process 0 holds the requests: of each a phase "queued", "prefill" and "decode", and the numbers of
  * the whole cluster. Replica i (of a replica with groups of its own: group i) is process i + 1: its
  * passes on one thread, KV that it sends and receives on others, as many as transfers are under way
- * at a time, and as counters its queue, its running sequences and the KV that they hold.
+ * at a time, and as counters its queue, its running sequences, the KV that they hold and the load of
+ * its links.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "sim/serve/cluster.h"
+#include "sim/serve/fair_links.h"
 
 enum { T_PASSES = 1, T_SEND = 10, T_RECEIVE = 100000, REQUESTS = 0 };
 
@@ -36,6 +38,8 @@ struct serve_spans {
     uint32_t *lanes;   /* [replicas][2]: that have been named */
     open_move *moves;
     size_t move_count, move_room;
+    double *load[2]; /* [replicas]: bytes/s of the link out and in, now and as told last */
+    double *told[2];
     uint64_t flow;
     uint32_t waiting, running; /* of the cluster, told last */
 };
@@ -65,7 +69,12 @@ rc_status spans_create(cluster *c, rc_error *err) {
         s->last = calloc(c->replica_count, sizeof *s->last);
         s->lanes = calloc(2 * (size_t)c->replica_count, sizeof *s->lanes);
     }
-    if (!s || !s->pass || !s->last || !s->lanes)
+    for (int side = 0; s && side < 2; side++) {
+        s->load[side] = calloc(c->replica_count, sizeof *s->load[side]);
+        s->told[side] = calloc(c->replica_count, sizeof *s->told[side]);
+    }
+    if (!s || !s->pass || !s->last || !s->lanes || !s->load[0] || !s->load[1] || !s->told[0] ||
+        !s->told[1])
         return rc_fail(err, RC_E_NOMEM, "out of memory for a timeline");
     rc_spans_process(s->out, REQUESTS, "requests");
     for (uint32_t i = 0; i < c->replica_count; i++)
@@ -80,6 +89,10 @@ void spans_destroy(cluster *c) {
     free(c->spans->last);
     free(c->spans->lanes);
     free(c->spans->moves);
+    for (int side = 0; side < 2; side++) {
+        free(c->spans->load[side]);
+        free(c->spans->told[side]);
+    }
     free(c->spans);
     c->spans = NULL;
 }
@@ -220,6 +233,27 @@ static void name_lane(struct serve_spans *s, const open_move *m, int side) {
     ++*named;
 }
 
+/* A transfer that begins or ends may change the rate of any other one. */
+static void count_links(cluster *c, rc_time now) {
+    static const char *const names[] = {"link out, GB/s", "link in, GB/s"};
+    struct serve_spans *s = c->spans;
+    for (int side = 0; side < 2; side++)
+        memset(s->load[side], 0, c->replica_count * sizeof *s->load[side]);
+    for (size_t i = 0; i < s->move_count && c->status == RC_OK; i++) {
+        const open_move *m = &s->moves[i];
+        double rate = fair_links_rate(c->net.links, m->from, c->replica_count + m->to);
+        s->load[0][m->from] += rate;
+        s->load[1][m->to] += rate;
+    }
+    for (int side = 0; side < 2; side++)
+        for (uint32_t i = 0; i < c->replica_count; i++) {
+            if (s->load[side][i] == s->told[side][i])
+                continue;
+            rc_spans_counter(s->out, i + 1, names[side], now, s->load[side][i] / 1e9);
+            s->told[side][i] = s->load[side][i];
+        }
+}
+
 void spans_move_begins(cluster *c, uint32_t j, uint32_t from, uint32_t to, double bytes,
                        rc_time now) {
     struct serve_spans *s = c->spans;
@@ -241,6 +275,7 @@ void spans_move_begins(cluster *c, uint32_t j, uint32_t from, uint32_t to, doubl
         name_lane(s, &m, side);
     }
     s->moves[s->move_count++] = m;
+    count_links(c, now);
 }
 
 void spans_move_ends(cluster *c, uint32_t j, bool arrived, rc_time now) {
@@ -260,4 +295,5 @@ void spans_move_ends(cluster *c, uint32_t j, bool arrived, rc_time now) {
         rc_spans_span(s->out, track_of(&m, side), "KV", "message", m.start, now, &a);
     rc_spans_flow(s->out, s->flow++, "KV", track_of(&m, 0), m.start, track_of(&m, 1), m.start);
     s->moves[i] = s->moves[--s->move_count];
+    count_links(c, now);
 }

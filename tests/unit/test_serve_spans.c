@@ -103,6 +103,24 @@ static void test_mixed(void **state) {
     json_decref(root);
 }
 
+/* A node of 8 GPUs sends no faster than their line rate, 46 GB/s each, and all links are idle at the end. */
+static void check_links(const json_t *root) {
+    double most = 0.0, last[4] = {0.0};
+    const json_t *e;
+    size_t i;
+    json_array_foreach(json_object_get(root, "traceEvents"), i, e) {
+        if (strcmp(span_string(e, "ph"), "C") != 0 ||
+            strncmp(span_string(e, "name"), "link", 4) != 0)
+            continue;
+        double v = json_number_value(json_object_get(json_object_get(e, "args"), "value"));
+        most = v > most ? v : most;
+        last[span_int(e, "pid")] = v;
+    }
+    assert_true(most > 0.0 && most <= 8.0 * 46.0 * (1.0 + 1e-3));
+    for (int p = 0; p < 4; p++)
+        assert_true(last[p] == 0.0);
+}
+
 static void test_pools_apart(void **state) {
     (void)state;
     json_t *root;
@@ -112,6 +130,7 @@ static void test_pools_apart(void **state) {
                             &root, &x);
     check_passes(root);
     assert_true(x.flows > 200);
+    check_links(root);
     assert_int_equal(x.spans, passes() + 2 * x.flows);
     free(rows);
     json_decref(root);
