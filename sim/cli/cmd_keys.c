@@ -112,7 +112,7 @@ static rc_status print_schedules(rc_form form, rc_error *err) {
 rc_status rc_cmd_keys(int argc, char **argv, rc_error *err) {
     static const char schedules[] = "schedules";
     bool markdown = false, json = false, csv = false, helped;
-    rc_form form;
+    rc_form form = RC_FORM_TEXT;
     const rc_flag flags[] = {
         {"--markdown", RC_FLAG_BOOL, &markdown, NULL, "the table as it stands in docs/"},
         {"--json", RC_FLAG_BOOL, &json, NULL, "as JSON"},
