@@ -52,7 +52,7 @@ while read -r command; do
     offered=" $(complete_bash "$command" --) "
     while read -r flag; do
         [[ $offered == *" $flag "* ]] || complain "bash does not know '$command $flag'"
-        grep -q -- "'\*\?$flag[=[]" "$work/zsh" || complain "zsh does not know '$command $flag'"
+        grep -q -- "'\*\?${flag}[=[]" "$work/zsh" || complain "zsh does not know '$command $flag'"
         grep -q -- "_from $command' -l ${flag#--} " "$work/fish" || complain "fish does not know '$command $flag'"
     done < <(ringcast "$command" --help | sed -n '/^examples:/q; s/^  \(--[a-zA-Z0-9-]*\).*/\1/p')
 done < <(ringcast help | awk '/^  [a-z]/ { print $1 }')
