@@ -213,7 +213,7 @@ static rc_pass as_graph(const rc_serve *s, const rc_pass *pass) {
 
 /* The host forms a pass and hands out its tokens, behind the pass or beside it. */
 static void add_host(const rc_serve *s, const rc_pass *pass, rc_pass_cost *cost) {
-    if (!(s->step_host > 0.0 || s->step_host_sequence > 0.0))
+    if (s->step_host <= 0.0 && s->step_host_sequence <= 0.0)
         return;
     double sequences = (double)pass->prefills + (double)pass->decodes;
     rc_time host = llround((s->step_host + s->step_host_sequence * sequences) * RC_PS_PER_S);
@@ -224,12 +224,7 @@ static void add_host(const rc_serve *s, const rc_pass *pass, rc_pass_cost *cost)
 
 rc_status pool_pass_time(cluster *c, replica *r, const rc_pass *asked, rc_pass_cost *out,
                          rc_error *err) {
-    rc_pass graph;
-    const rc_pass *pass = asked;
-    if (c->spec->graph_count > 0) {
-        graph = as_graph(c->spec, asked);
-        pass = &graph;
-    }
+    const rc_pass graph = as_graph(c->spec, asked), *pass = &graph;
     RC_TRY(memo_time(c, r, pass, out, err));
     if (c->options->compare && !c->spec->linear.on) {
         rc_time exact;

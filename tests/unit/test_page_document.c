@@ -108,7 +108,8 @@ static rc_page *page_of(const char *text) {
 }
 
 /* The page as text; the caller frees it. */
-static char *written(rc_page *p, const char *title) {
+/* Apart, for gcc 12 takes what open_memstream has made for the pointer to it. */
+__attribute__((noinline)) static char *written(rc_page *p, const char *title) {
     char *text = NULL;
     size_t size = 0;
     FILE *f = open_memstream(&text, &size);
