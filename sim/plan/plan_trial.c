@@ -44,6 +44,16 @@ void plan_schedule(const rc_plan_option *o, rc_serve *s) {
     s->layout.kv = (rc_dtype)o->kv;
 }
 
+/* So many times the load: the rate, or in a closed loop the clients. */
+static void grow(rc_serve *s, double growth) {
+    if (s->clients > 0) {
+        s->clients = (int64_t)fmax(1.0, round((double)s->clients * growth));
+        return;
+    }
+    s->rate_scale *= growth;
+    s->synthetic.arrivals.rate *= growth;
+}
+
 void rc_plan_serve(const rc_plan_file *f, const rc_plan_trial *t, rc_serve *out) {
     const rc_plan *p = &f->plan;
     const rc_plan_option *o = &t->option;
@@ -55,8 +65,7 @@ void rc_plan_serve(const rc_plan_file *f, const rc_plan_trial *t, rc_serve *out)
     plan_schedule(o, out);
     out->seed = t->seed;
     out->resample = out->resample || (p->own_arrivals && t->seed != p->seed);
-    out->rate_scale *= t->growth;
-    out->synthetic.arrivals.rate *= t->growth;
+    grow(out, t->growth);
     scale_machine(&out->machine, t);
     rc_pool pools[2];
     out->pool_count = plan_pools(p, o, pools);
@@ -189,8 +198,7 @@ rc_status rc_plan_player_create(const rc_plan_file *f, const char *store, rc_pla
     }
     pl->f = f;
     *s = f->serve;
-    s->rate_scale *= f->plan.growth;
-    s->synthetic.arrivals.rate *= f->plan.growth;
+    grow(s, f->plan.growth);
     rc_status st = rc_pass_store_create(&pl->store, err);
     if (st == RC_OK)
         st = open_costs(pl, store, err);

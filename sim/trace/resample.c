@@ -199,6 +199,7 @@ static size_t spans_of(const draw *d, const copy *c, const rc_req *q, rc_span *o
 typedef struct sizes {
     size_t requests, spans;
     double blocks, time; /* doubles: they may be beyond what a trace holds */
+    double tail;         /* ps: of a request behind the start of its piece, at most */
 } sizes;
 
 static void begin_copy(const draw *d, uint32_t place, uint32_t times, const sizes *so_far,
@@ -241,8 +242,12 @@ static void lay_out(draw *d, rc_trace *out, uint32_t *place_of, sizes *all) {
         begin_copy(d, i, p->drawn, all, &c);
         if (out)
             write_copy(d, &c, out, place_of);
-        for (size_t k = 0; k < p->count && !out; k++)
-            all->spans += spans_of(d, &c, &d->t->at[d->member[p->first + k]], NULL);
+        for (size_t k = 0; k < p->count && !out; k++) {
+            const rc_req *q = &d->t->at[d->member[p->first + k]];
+            all->spans += spans_of(d, &c, q, NULL);
+            if (q->arrival != RC_NO_ARRIVAL)
+                all->tail = fmax(all->tail, (double)(q->arrival - p->start));
+        }
         all->requests += p->count;
         all->blocks += p->drawn++ > 0 ? p->own : 0;
         all->time += (double)p->time;
@@ -252,7 +257,8 @@ static void lay_out(draw *d, rc_trace *out, uint32_t *place_of, sizes *all) {
 static rc_status check_sizes(const draw *d, const sizes *all, rc_error *err) {
     double sessions = (double)d->t->sessions * d->count;
     if (all->requests > RC_TRACE_MAX_ROWS || all->blocks > UINT32_MAX / 2.0 ||
-        (double)all->spans >= UINT32_MAX || sessions >= UINT32_MAX || all->time > LONGEST)
+        (double)all->spans >= UINT32_MAX || sessions >= UINT32_MAX ||
+        all->time + all->tail > LONGEST)
         return rc_fail(
             err, RC_E_INPUT,
             "the trace drawn anew has %zu requests in %.0f s: at most %d, 2^31 blocks and "

@@ -83,6 +83,9 @@ static void test_defaults(void **state) {
     read_well("plan: p\nmodel: llama-3.1-70b\nconcurrency: 4\n"
               "arrivals: {trace: mooncake_conversation.jsonl.xz}\n" OFFERS SLO SPACE);
     assert_true(!p->own_arrivals && p->check_seeds == 0);
+    trial.growth = 2.0; /* of traffic: twice the clients */
+    rc_plan_serve(&file, &trial, &played);
+    assert_true(played.clients == 8 && played.rate_scale == 1.0 && !played.resample);
     rc_plan_close(&file);
 }
 

@@ -28,6 +28,8 @@ static void play(const char *text) {
     rc_error err = {0};
     if (serve_text(text, (rc_serve_options){.seed = 1}, &r, &rows, &err) != RC_OK)
         fail_msg("%s", err.msg);
+    if (!rows)
+        abort();
     assert_int_equal(r.done, r.requests);
 }
 

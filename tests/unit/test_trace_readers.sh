@@ -103,4 +103,30 @@ refused "no 'mine.yaml' beside the scenario, in the current folder or in scenari
 mkdir away
 "$ringcast" plan "$plan" --set arrivals.time_unit=s --out away/best.yaml >/dev/null
 (cd / && "$ringcast" serve "$work/here/away/best.yaml" | grep '^requests 60: done 60' >/dev/null) || fail "plan: its scenario does not find the trace"
+# Other seeds of a plan draw such a trace anew, and it says so; a closed loop of clients has no other seeds.
+"$ringcast" plan "$plan" --set arrivals.time_unit=s --set search.seeds=2 >plan.out || fail "plan: other seeds of a trace"
+grep -q 'the trace drawn anew by pieces of time (a block bootstrap) with 2 other seeds' plan.out || fail "plan: other seeds are not told"
+"$ringcast" plan "$plan" --set concurrency=4 --set search.seeds=2 >plan.out || fail "plan: clients"
+grep -q 'no other seeds were tried' plan.out || fail "plan: clients have no other seeds"
+
+# What serve writes as AIPerf's records is read as the trace that it served.
+"$ringcast" serve "$serve" --set arrivals.time_unit=s --requests records.jsonl >/dev/null
+"$ringcast" trace records.jsonl >records.out || fail "records are not read back"
+"$ringcast" trace "$guide" --time-unit s >guide.out
+grep -q '^# aiperf-records: 60 requests over 29.5 s' records.out || fail "records: $(head -n 1 records.out)"
+cmp <(tail -n +2 records.out) <(tail -n +2 guide.out) || fail "records are another trace"
+
+# A workload specification of BLIS is served like a trace.
+cat >spec.yaml <<'END'
+version: "2"
+aggregate_rate: 4.0
+num_requests: 40
+clients:
+  - id: chat
+    rate_fraction: 1.0
+    arrival: {process: poisson}
+    input_distribution: {type: exponential, params: {mean: 500}}
+    output_distribution: {type: constant, params: {value: 8}}
+END
+"$ringcast" serve "$serve" --set arrivals.trace=./spec.yaml | grep '^requests 40: done 40' >/dev/null || fail "a specification is not served"
 echo "trace, serve, plan and tune read alike"
