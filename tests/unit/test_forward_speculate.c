@@ -114,6 +114,34 @@ static void test_refusals(void **state) {
     assert_non_null(strstr(err.msg, "missing key 'window' in 'attention'"));
 }
 
+/* What a scenario says of keys is what each layer has: a window, first keys beside it, or a choice of keys by an index. */
+static void test_fewer_keys(void **state) {
+    (void)state;
+    rc_scenario s;
+    rc_error err = {0};
+#define MODEL "model: llama-3.1-8b\n"
+    assert_int_equal(
+        scenario_of(HEAD MODEL "attention: {pattern: window, window: 4096}\n", &s, &err), RC_OK);
+    assert_true(s.model.kind[0].window == 4096 && s.model.kind[0].global == 0);
+    rc_scenario_free(&s);
+    assert_int_equal(scenario_of(HEAD MODEL
+                                 "attention: {pattern: window-global, window: 4096, global: 64}\n",
+                                 &s, &err),
+                     RC_OK);
+    assert_true(s.model.kind[0].window == 4096 && s.model.kind[0].global == 64);
+    rc_scenario_free(&s);
+    assert_int_equal(
+        scenario_of(HEAD MODEL "attention: {pattern: window-global, window: 4096}\n", &s, &err),
+        RC_E_INPUT);
+    assert_non_null(strstr(err.msg, "missing key 'global' in 'attention'"));
+    assert_int_equal(scenario_of(HEAD MODEL "attention: {pattern: top-k}\n", &s, &err), RC_E_INPUT);
+    assert_non_null(strstr(err.msg, "missing key 'keys' in 'attention'"));
+    /* a quarter of 8,000 cached tokens is kept, or computed anew */
+    assert_int_equal(scenario_of(HEAD MODEL "history: {share: 0.25}\n", &s, &err), RC_OK);
+    assert_true(s.seqs[0].t == 1 && s.seqs[0].p == 2000);
+    rc_scenario_free(&s);
+}
+
 static void test_contracts(void **state) {
     (void)state;
     const rc_history more = {.share = 2.0};
@@ -129,9 +157,9 @@ static void test_contracts(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_tokens), cmocka_unit_test(test_step),
-                                       cmocka_unit_test(test_histories),
-                                       cmocka_unit_test(test_refusals),
-                                       cmocka_unit_test(test_contracts)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tokens),     cmocka_unit_test(test_step),
+        cmocka_unit_test(test_histories),  cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_fewer_keys), cmocka_unit_test(test_contracts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,6 +90,8 @@ static void test_keys(void **state) {
         {"layer_types: [full_attention, recurrent]", "state-space"},
         {"lru_width: 2560", "state-space"},
         {"layer_types: [linear_attention, full_attention]", "linear attention"},
+        {"block_types: [recurrent, attention]", "state-space"},
+        {"mlp_layer_types: [mamba, dense]", "state-space"},
         {"linear_attn_config: {num_heads: 8}", "linear attention"},
         {"attn_type_list: [1, 0]", "linear attention"},
         {"index_topk: 2048", "sparse attention"},

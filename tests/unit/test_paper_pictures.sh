@@ -88,6 +88,11 @@ mean=$(cat "$work"/paper/table[467].csv "$work/paper/points.csv" | awk -F, '$7 =
 said=$(awk '$1 == "ttft_mape_predicted" { printf "%s %s %s %s", $2, $3, $4, $5 }' "$work/out")
 [ "$mean" = "$said" ] || wrong "mean error of the rows $mean, said $said"
 
+mean=$(cat "$work"/paper/table[67].csv | awk -F, '$7 == "ttit" && $14 == "false" && !/duplicate/ && $13 != "" {
+    e = $13 < 0 ? -$13 : $13; s += e; n++ } END { printf "%.2f %% %d rows", s / n, n }')
+said=$(awk '$1 == "ttit_mape_predicted" { printf "%s %s %s %s", $2, $3, $4, $5 }' "$work/out")
+[ "$mean" = "$said" ] || wrong "mean error of TTIT $mean, said $said"
+
 # A gnuplot that fails fails the command, and no file of it stays.
 printf '#!/bin/sh\necho "line 1: no such colour" >&2\nexit 1\n' >"$work/bin/gnuplot"
 status=0

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <gsl/gsl_cdf.h>
 #include "sim/serve/serve_report.h"
 #include "tests/support/serve.h"
 
@@ -189,6 +190,30 @@ static void test_replications(void **state) {
     rc_replications_free(&r);
 }
 
+static double as_mfu(const rc_serve_result *r) {
+    return r->mfu;
+}
+
+/* Half-widths of 2 to 40 runs of 0 and 1 in turn against Student's t of another library; beyond 31 runs the normal's. */
+static void test_student(void **state) {
+    enum { MOST = 40 };
+    rc_serve_result *runs = calloc(MOST, sizeof *runs);
+    (void)state;
+    assert_non_null(runs);
+    for (int i = 0; i < MOST; i++)
+        runs[i].mfu = i % 2;
+    for (int n = 2; n <= MOST; n++) {
+        const rc_replications r = {.count = n, .runs = runs};
+        const double p = (double)(n / 2) / n, squares = n * p * (1.0 - p);
+        const double t = n <= 31 ? gsl_cdf_tdist_Pinv(0.975, n - 1) : 1.96;
+        double mean, half;
+        rc_replications_spread(&r, as_mfu, &mean, &half);
+        near(mean, p, 1e-12);
+        near(half / sqrt(squares / (n - 1.0) / n), t, 3e-4);
+    }
+    free(runs);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_knee),
@@ -197,6 +222,7 @@ int main(void) {
         cmocka_unit_test(test_texts),
         cmocka_unit_test(test_rates),
         cmocka_unit_test(test_replications),
+        cmocka_unit_test(test_student),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
