@@ -97,7 +97,7 @@ static void test_texts(void **state) {
     run(SERVER("even", "") "slo: [{ttft: 4s, share: 0.95}]\n", rates, 2);
     FILE *f = open_memstream(&text, &size);
     assert_non_null(f);
-    assert_int_equal(rc_curve_print(curve, 1, f, &err), RC_OK);
+    assert_int_equal(rc_curve_print(curve, 1, false, f, &err), RC_OK);
     (void)fclose(f);
     const char *knee = strstr(text, "knee of test: ");
     double said = 0.0;
