@@ -14,10 +14,12 @@ enum {
     FIRST_CELLS = 64,
     SLOTS_PER_CELL = 4, /* of the hash table: probes stay short */
     ASKED_FIRST = 4, /* passes that fall into a cell of one or two dimensions before it is built, */
-    ASKED_SOLID = 8, /* into one of three: 41 simulations */
+    ASKED_CHILD = 1, /* into a part of one that was split, */
+    ASKED_SOLID = 40, /* and the same of three dimensions */
+    ASKED_SOLID_CHILD = 12,
+    SOLID_DEPTH = 2,  /* of these */
     AUDIT_FIRST = 16, /* answers of a cell before one is simulated; then */
-    AUDIT_NEXT = 16,  /* as many times more */
-    ASKED_CHILD = 1   /* the same of a part of a cell that was split */
+    AUDIT_NEXT = 16   /* as many times more */
 };
 
 /* The value at which a dimension turns from linear to logarithmic. */
@@ -256,6 +258,18 @@ static rc_status check(rc_passes *p, const rc_cell *c, int dims, const rc_cell_n
     return RC_OK;
 }
 
+/* Passes that fall into a cell before it is built: of three dimensions about as many as building it
+ * takes simulations, so that cells that are seldom asked cost at most what they save. */
+static uint32_t asked_before(int dims, int level) {
+    if (dims == 3)
+        return level == 0 ? ASKED_SOLID : ASKED_SOLID_CHILD;
+    return level == 0 ? ASKED_FIRST : ASKED_CHILD;
+}
+
+static int deepest(int dims) {
+    return dims == 3 ? SOLID_DEPTH : RC_CELL_DEPTH;
+}
+
 static rc_status build(rc_passes *p, rc_cell *c, int dims, rc_error *err) {
     bool good = false;
     rc_cell_nodes n;
@@ -269,7 +283,7 @@ static rc_status build(rc_passes *p, rc_cell *c, int dims, rc_error *err) {
             *err = quiet;
         return st;
     }
-    bool deeper = st == RC_OK && c->key.level < RC_CELL_DEPTH && apart;
+    bool deeper = st == RC_OK && c->key.level < deepest(dims) && apart;
     c->state = good ? RC_CELL_READY : deeper ? RC_CELL_SPLIT : RC_CELL_EXACT;
     c->of.nodes = n;
     c->asked = 0;
@@ -323,9 +337,7 @@ rc_status rc_cells_time(rc_passes *p, const rc_family_at *f, bool *done, rc_pass
         if (!c)
             return rc_fail(err, RC_E_NOMEM, "out of memory for cells of pass times");
         if (c->state == RC_CELL_COUNTS) {
-            uint32_t first = f->dims < 3 ? ASKED_FIRST : ASKED_SOLID;
-            uint32_t enough = level == 0 ? first : ASKED_CHILD;
-            if (p->stats.exact < RC_PASSES_EXACT || c->asked++ < enough)
+            if (p->stats.exact < RC_PASSES_EXACT || c->asked++ < asked_before(f->dims, level))
                 return RC_OK;
             RC_TRY(build(p, c, f->dims, err));
         }
@@ -342,7 +354,7 @@ rc_status rc_cells_time(rc_passes *p, const rc_family_at *f, bool *done, rc_pass
 
 /* A pass that was simulated in place of the cell's answer. */
 static void audit(rc_cell *c, const rc_family_at *f, rc_time time) {
-    const bool deeper = c->key.level < RC_CELL_DEPTH;
+    const bool deeper = c->key.level < deepest(f->dims);
     if (!is_close(&c->of.nodes, f->dims, f->at, (double)time))
         c->state = deeper ? RC_CELL_SPLIT : RC_CELL_EXACT;
     c->audit = c->audit < UINT32_MAX / AUDIT_NEXT ? c->audit * AUDIT_NEXT : 0;

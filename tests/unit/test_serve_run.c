@@ -125,6 +125,40 @@ static void test_compare(void **state) {
     }
 }
 
+/* Interpolated passes, mixed ones too, show users the same figures as simulated ones. */
+static void test_figures(void **state) {
+    (void)state;
+    static rc_serve_result exact;
+    rc_error err = {0};
+    rc_costs *costs = NULL;
+    rc_serve *s = malloc(sizeof *s);
+    static const char text[] =
+        "serve: figures\nmodel: llama-3.1-70b\nmachine: h100-sxm\ndtypes: {ffn_weights: fp8}\n"
+        "pools: [{name: one, tp: 8, cp: 2, variant: pass-kv}]\n"
+        "scheduler: {policy: chunked, budget: 2048, fuse: 1, max_batch: 32}\n"
+        "synthetic: {requests: 900, rate: 1.0, input: {kind: lognormal, median: 12000, sigma: 0.6, "
+        "hi: 60K}, output: {kind: lognormal, median: 120, sigma: 0.8, hi: 600}}\n";
+    assert_non_null(s);
+    assert_int_equal(serve_parse(text, s, &err), RC_OK);
+    assert_int_equal(rc_costs_open(NULL, &s->machine, &costs, &err), RC_OK);
+    rc_serve_options o = {.seed = 3, .costs = costs};
+    assert_int_equal(serve_text(text, o, &result, NULL, &err), RC_OK);
+    o.exact = true;
+    assert_int_equal(serve_text(text, o, &exact, NULL, &err), RC_OK);
+    assert_true(result.pools[0].mixed_passes > 5000);
+    assert_true(result.passes.interpolated > result.pools[0].decode_passes - 500);
+    const rc_hist *a[] = {&result.ttft, &result.ttit, &result.e2e, &result.gap};
+    const rc_hist *b[] = {&exact.ttft, &exact.ttit, &exact.e2e, &exact.gap};
+    for (int i = 0; i < 4; i++) {
+        const double p95 =
+            (double)rc_hist_quantile(a[i], 0.95) / (double)rc_hist_quantile(b[i], 0.95);
+        assert_true(fabs(rc_hist_mean(a[i]) / rc_hist_mean(b[i]) - 1.0) <= 0.005);
+        assert_true(fabs(p95 - 1.0) <= 0.01); /* bins are 0.4 % apart */
+    }
+    rc_costs_close(costs);
+    free(s);
+}
+
 /* ---- ends ----------------------------------------------------------------------------- */
 
 #define LINEAR "costs: {prefill: 1ms, prefill_token: 50us, decode: 5ms, decode_sequence: 100us}\n"
@@ -301,6 +335,7 @@ int main(void) {
         cmocka_unit_test(test_one_request),
         cmocka_unit_test(test_fp8_cache),
         cmocka_unit_test(test_compare),
+        cmocka_unit_test(test_figures),
         cmocka_unit_test(test_too_long_is_rejected),
         cmocka_unit_test(test_full_queue_rejects),
         cmocka_unit_test(test_node_lost),
