@@ -149,13 +149,17 @@ typedef struct admission { /* admit.c: requests here that do not decode yet */
     uint64_t refused; /* number of the job that did not fit then, NO_NUMBER */
 } admission;
 
+#define NOT_KNOWN INT64_MIN
 typedef struct decode_batch { /* decode_batch.c: requests here that decode */
     uint32_t *running;        /* [max batch] */
     uint32_t count;
-    uint64_t step;          /* decode passes so far */
-    rc_time last_step;      /* end of the last one */
-    int64_t context;        /* sum over running of the keys that the next token sees, less one */
-    uint32_t growing;       /* of them, how many grow by one a step */
+    uint64_t step;     /* decode passes so far */
+    rc_time last_step; /* end of the last one */
+    int64_t context;   /* sum over running of the keys that the next token sees, less one */
+    uint32_t growing;  /* of them, how many grow by one a step */
+    int64_t
+        ahead; /* the most keys that one of them sees, less `step`, which stays as it is from step to
+                      step; NOT_KNOWN */
     heap_item *ends, *caps; /* [max batch]: when jobs end; when their context stops growing */
     uint32_t end_count, cap_count;
     uint32_t *due;   /* [block] heads: jobs that need a block at step % block */
@@ -383,6 +387,8 @@ void decode_join(cluster *c, replica *r, uint32_t j);
 void decode_leave(cluster *c, replica *r, uint32_t j);   /* ended, preempted, lost */
 void decode_runs_on(cluster *c, replica *r, uint32_t j); /* it ended: once more under `overlap` */
 void decode_step(cluster *c, replica *r, rc_time now);   /* the pass has ended */
+int64_t decode_longest(const cluster *c,
+                       replica *r); /* keys that one of them sees at most, less one */
 uint32_t job_generated(const cluster *c, uint32_t j);
 int64_t context_seen(const rc_serve *s, int64_t keys); /* under the attention pattern */
 

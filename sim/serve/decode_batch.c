@@ -38,6 +38,24 @@ static int64_t keys_now(const cluster *c, uint32_t j) {
     return (int64_t)c->trace->at[j].input + job_generated(c, j);
 }
 
+static int64_t ahead_of(const cluster *c, const replica *r, uint32_t j) {
+    return keys_now(c, j) - (int64_t)r->batch.step;
+}
+
+/* Steps of several tokens move each by its own number. */
+int64_t decode_longest(const cluster *c, replica *r) {
+    decode_batch *b = &r->batch;
+    assert(b->count > 0);
+    if (b->ahead == NOT_KNOWN || speculative(c)) {
+        b->ahead = ahead_of(c, r, b->running[0]);
+        for (uint32_t i = 1; i < b->count; i++) {
+            const int64_t ahead = ahead_of(c, r, b->running[i]);
+            b->ahead = ahead > b->ahead ? ahead : b->ahead;
+        }
+    }
+    return context_seen(c->spec, b->ahead + (int64_t)b->step) - 1;
+}
+
 /* ---- blocks due ----------------------------------------------------------------------- */
 
 static void due_add(cluster *c, replica *r, uint32_t j, uint64_t step) {
@@ -76,6 +94,9 @@ void decode_join(cluster *c, replica *r, uint32_t j) {
     b->decode.base = c->rows[j].generated;
     b->decode.joined = r->batch.step;
     b->decode.place = r->batch.count;
+    const int64_t ahead = ahead_of(c, r, j);
+    if (r->batch.count == 0 || (r->batch.ahead != NOT_KNOWN && ahead > r->batch.ahead))
+        r->batch.ahead = ahead;
     r->batch.running[r->batch.count++] = j;
     r->batch.fresh[r->batch.fresh_count++] = j;
     metrics_running(c, +1);
@@ -109,6 +130,8 @@ void decode_leave(cluster *c, replica *r, uint32_t j) {
     job *b = &c->jobs[j];
     assert(b->state == JOB_RUNNING);
     int64_t keys = keys_now(c, j), limit = context_limit(c->spec);
+    if (ahead_of(c, r, j) == r->batch.ahead)
+        r->batch.ahead = NOT_KNOWN;
     c->rows[j].generated = job_generated(c, j);
     if (!fresh_drop(r, j) && !speculative(c))
         b->last = r->batch.last_step;

@@ -170,17 +170,6 @@ static void pass_ends(void *ctx, uint64_t arg, rc_time now) {
 
 /* ---- the loop ------------------------------------------------------------------------- */
 
-static int64_t longest_context(const cluster *c, const replica *r) {
-    int64_t most = 0;
-    for (uint32_t i = 0; i < r->batch.count; i++) {
-        uint32_t j = r->batch.running[i];
-        int64_t keys = (int64_t)c->trace->at[j].input + job_generated(c, j);
-        int64_t seen = context_seen(c->spec, keys) - 1;
-        most = seen > most ? seen : most;
-    }
-    return most;
-}
-
 static const int64_t *all_contexts(cluster *c, const replica *r) {
     int64_t *contexts =
         c->scratch.contexts + (size_t)group_index(c, r) * (size_t)c->spec->max_batch;
@@ -203,7 +192,7 @@ static bool take_up(cluster *c, replica *r, rc_pass *pass, rc_time now) {
     if (r->pass.decodes) {
         pass->decodes = r->batch.count;
         pass->context = r->batch.context;
-        pass->longest = longest_context(c, r);
+        pass->longest = decode_longest(c, r);
         if ((c->options->exact || c->options->compare) && r->batch.ended_count == 0)
             pass->contexts = all_contexts(c, r);
     }
