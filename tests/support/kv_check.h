@@ -10,25 +10,34 @@ static inline rc_status kv_verify(const rc_kv *kv, rc_error *err) {
     uint64_t pinned = 0, cached = 0, host = 0;
     for (uint32_t i = 0; i < kv->c.requests; i++)
         pinned += kv->leases[i].open ? kv->leases[i].private_blocks : 0;
+    uint64_t marks = 0, blocks = 0;
     for (uint32_t i = 0; i < kv->page_count; i++) {
         uint32_t used = 0;
         for (uint32_t k = 0; kv->pages[i].used > 0 && k < PAGE; k++)
-            used += kv->slots[PAGE * i + k].there;
+            used += kv->pages[i].run[k] != NONE;
         if (used != kv->pages[i].used || (used > 0 && find_page(kv, kv->pages[i].number) != i))
             return rc_fail(err, RC_E_INTERNAL, "KV cache: page %u cannot be found",
                            kv->pages[i].number);
+        marks += used;
     }
-    for (uint32_t i = 0; i < PAGE * kv->page_count; i++) {
-        const slot *x = &kv->slots[i];
-        const uint32_t id = PAGE * kv->pages[i / PAGE].number + i % PAGE;
-        if (kv->pages[i / PAGE].used == 0 || !x->there)
+    for (uint32_t i = 0; i < kv->run_count; i++) {
+        const run *x = &kv->runs[i];
+        for (uint32_t k = 0; k < x->count; k++)
+            if (run_of(kv, x->first + k) != i)
+                return rc_fail(err, RC_E_INTERNAL, "KV cache: block %u is of another run",
+                               x->first + k);
+        if (x->count == 0)
             continue;
-        pinned += x->pins > 0;
-        host += x->list == LIST_HOST;
-        cached += x->list != NONE && x->list != LIST_HOST;
+        blocks += x->count;
+        pinned += x->pins > 0 ? x->count : 0;
+        host += x->list == LIST_HOST ? x->count : 0;
+        cached += x->list != NONE && x->list != LIST_HOST ? x->count : 0;
         if ((x->pins > 0) != (x->list == NONE) || x->host != (x->list == LIST_HOST))
-            return rc_fail(err, RC_E_INTERNAL, "KV cache: block %u is in the wrong list", id);
+            return rc_fail(err, RC_E_INTERNAL, "KV cache: block %u is in the wrong list", x->first);
     }
+    if (marks != blocks)
+        return rc_fail(err, RC_E_INTERNAL, "KV cache: %llu blocks of runs, %llu in pages",
+                       (unsigned long long)blocks, (unsigned long long)marks);
     if (pinned != kv->pinned || cached != kv->cached || host != kv->host ||
         pinned + cached > kv->c.capacity || host > kv->c.host)
         return rc_fail(err, RC_E_INTERNAL,

@@ -72,12 +72,15 @@ static void test_inside(void **state) {
     rc_kv_filled(kv, held, request.input);
     trips("x->list < kv->list_count", list_remove(kv, 0)); /* pinned: in no list */
     rc_kv_release(kv, held, true);
-    trips("kv->slots[s].list == NONE", list_push(kv, LIST_ENDED, 0)); /* cached: in a list */
+    trips("kv->runs[r].list == NONE", list_push(kv, LIST_ENDED, 0)); /* cached: in a list */
     rc_kv_clear(kv, true);
-    trips("l != NONE", evict(kv)); /* nothing is cached */
-    const uint32_t s = new_slot(kv, 3, NONE);
-    trips("!kv->slots[s].there", (void)new_slot(kv, 3, s / PAGE));
-    drop_slot(kv, s);
+    trips("l != NONE", evict(kv, 1)); /* nothing is cached */
+    const uint32_t r = new_run(kv, 3, 2), other = new_run(kv, 6, 1);
+    trips("keep >= 1 && keep < kv->runs[r].count", (void)split(kv, r, 2));
+    trips("a->first + a->count == b->first", (void)join(kv, r, other));
+    kv->free_run = NONE;
+    kv->run_count = kv->run_room;
+    trips("kv->free_run != NONE || kv->run_count < kv->run_room", (void)take_run(kv));
     kv->free_page = NONE;
     kv->page_count = kv->page_room;
     trips("kv->free_page != NONE || kv->page_count < kv->page_room", (void)new_page(kv, 99));
