@@ -36,6 +36,12 @@ rc_status plan_try_seeds(const rc_plan *p, rc_plan_sim sim, void *ctx, const rc_
     return RC_OK;
 }
 
+/* A quarter more of each resource; how far traffic may grow, for the best and for one replica more; a
+ * replica lost; one more, of either pool. */
+size_t plan_examine_most(void) {
+    return RC_PLAN_RESOURCES + 2 * GROWTH_ROUNDS * GROWTH_TRIES + 1 + 2;
+}
+
 /* The margin that a quarter more of each resource would add. */
 static rc_status try_resources(const rc_plan *p, rc_plan_sim sim, void *ctx,
                                const rc_plan_result *best, rc_plan_answer *a, rc_error *err) {

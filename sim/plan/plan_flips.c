@@ -99,11 +99,19 @@ rc_status rc_plan_find_flips(const rc_plan *p, rc_plan_sim sim, void *ctx, rc_pl
                              rc_error *err) {
     assert(a->best >= 0 && (size_t)a->best < a->all_count);
     const rc_plan_result **order = malloc(a->all_count * sizeof *order);
-    rc_status st = order ? RC_OK : rc_fail(err, RC_E_NOMEM, "out of memory for what flips a plan");
+    const size_t each = 1 + (CHEAPER > DEARER ? CHEAPER : DEARER);
+    plan_counted counted;
+    if (!order || !plan_count_begin(&counted, p, sim, ctx, ASSUMPTIONS * each)) {
+        free(order);
+        return rc_fail(err, RC_E_NOMEM, "out of memory for what flips a plan");
+    }
+    rc_status st = RC_OK;
     for (int i = 0; i < ASSUMPTIONS && st == RC_OK; i++) {
-        st = flip_one(p, sim, ctx, &assumptions[i], a, order, &a->flips[i], err);
+        st = flip_one(p, plan_counted_sim, &counted, &assumptions[i], a, order, &a->flips[i], err);
+        plan_count_most(&counted, (size_t)(ASSUMPTIONS - 1 - i) * each);
         a->flip_count = i + 1;
     }
+    plan_count_end(&counted);
     free(order);
     return st;
 }

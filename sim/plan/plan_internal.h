@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_PLAN_PLAN_INTERNAL_H
 #define RC_PLAN_PLAN_INTERNAL_H
+#include <pthread.h>
+#include "sim/base/progress.h"
 #include "sim/plan/plan.h"
 
 /* plan_trial.c: the pools of an option, as a scenario of serve has them; returns how many. And the
@@ -39,6 +41,7 @@ bool plan_same_family(const rc_plan_option *a, const rc_plan_option *b);
 /* plan_examine.c: how many of the other seeds meet all objectives, and the spread of the values. */
 rc_status plan_try_seeds(const rc_plan *p, rc_plan_sim sim, void *ctx, const rc_plan_option *o,
                          rc_plan_answer *a, rc_error *err);
+size_t plan_examine_most(void); /* trials that plan_examine plays, at most */
 /* What is asked about the chosen plan, a->all[a->best]. */
 rc_status plan_examine(const rc_plan *p, rc_plan_sim sim, void *ctx, rc_plan_answer *a,
                        rc_error *err);
@@ -46,5 +49,21 @@ rc_status plan_examine(const rc_plan *p, rc_plan_sim sim, void *ctx, rc_plan_ans
 rc_status plan_run_trials(const rc_plan *p, rc_plan_sim sim, void *ctx, const rc_plan_trial *trials,
                           rc_plan_outcome *outcomes, size_t count, rc_error *err);
 rc_plan_trial plan_trial(const rc_plan *p, const rc_plan_option *o);
+
+/* plan_progress.c: a simulation with every trial counted and shown; the ctx of plan_counted_sim. Safe
+ * for several threads at once. */
+typedef struct plan_counted {
+    rc_plan_sim sim;
+    void *ctx;
+    rc_progress progress;
+    size_t done;
+    pthread_mutex_t lock;
+} plan_counted;
+/* `most`: trials to come, at most, as far as is known. False: no lock was to be had. */
+bool plan_count_begin(plan_counted *c, const rc_plan *p, rc_plan_sim sim, void *ctx, size_t most);
+void plan_count_most(plan_counted *c, size_t more); /* as many more are to come, at most */
+rc_status plan_counted_sim(void *counted, const rc_plan_trial *t, rc_plan_outcome *out,
+                           rc_error *err);
+void plan_count_end(plan_counted *c);
 
 #endif

@@ -21,7 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include "sim/base/parallel.h"
-#include "sim/base/progress.h"
 #include "sim/plan/plan_internal.h"
 
 enum {
@@ -72,7 +71,7 @@ typedef struct search {
     int kind;          /* that a stage looks at */
     bool doubting;     /* a stage looks at what was excluded, too */
     int64_t doubts;    /* simulations left for what is not expected to hold */
-    rc_progress progress;
+    plan_counted *counted;
 } search;
 
 /* ---- trials ---------------------------------------------------------------------------------- */
@@ -274,7 +273,6 @@ static rc_status run_round(search *s, candidate *const *chosen, int n, rc_error 
     RC_TRY(plan_run_trials(s->p, s->sim, s->ctx, trials, outcomes, (size_t)n, err));
     for (int i = 0; i < n; i++)
         RC_TRY(keep(s, chosen[i], &outcomes[i], err));
-    rc_progress_step(&s->progress, (size_t)s->out->simulated);
     return RC_OK;
 }
 
@@ -435,11 +433,17 @@ static rc_status find_front(rc_plan_answer *a, rc_error *err) {
 
 #define SAME_SHARE 1e-9 /* 9 of 10 seeds are 0.9 of them */
 
+/* Of which `simulated` are done: of the search, of one round of other seeds and about the best. */
+static size_t trials_to_come(const rc_plan *p, int64_t simulated) {
+    return (size_t)(p->simulations - simulated) + (size_t)p->check_seeds + plan_examine_most();
+}
+
 /* Try the best with other seeds. *out: it holds for enough of them; else it counts as a failure
  * like others. */
 static rc_status confirm_best(search *s, bool *out, rc_error *err) {
     rc_plan_answer *a = s->out, tried = *a;
     rc_plan_result *r = &a->all[a->best];
+    plan_count_most(s->counted, trials_to_come(s->p, a->simulated));
     RC_TRY(plan_try_seeds(s->p, s->sim, s->ctx, &r->option, &tried, err));
     *out = tried.seeds == 0 || tried.seeds_met >= s->p->met - SAME_SHARE;
     if (*out) { /* what is said of seeds is said of the last that was confirmed */
@@ -521,12 +525,21 @@ rc_status rc_plan_search(const rc_plan *p, rc_plan_bounds *bounds, rc_plan_sim s
     *out = (rc_plan_answer){.best = -1, .kind_best = {-1, -1, -1, -1}};
     if (!s)
         return rc_fail(err, RC_E_NOMEM, "out of memory for a plan");
-    *s = (search){.p = p, .sim = sim, .ctx = ctx, .out = out, .best_price = INFINITY};
-    rc_progress_begin(&s->progress, p->name, (size_t)p->simulations, p->quiet);
-    rc_status st = run_search(s, bounds, err);
-    rc_progress_end(&s->progress);
-    if (st == RC_OK && out->best >= 0)
-        st = plan_examine(p, sim, ctx, out, err);
+    plan_counted counted;
+    rc_status st = rc_fail(err, RC_E_NOMEM, "out of memory for a plan");
+    if (plan_count_begin(&counted, p, sim, ctx, trials_to_come(p, 0))) {
+        *s = (search){.p = p,
+                      .sim = plan_counted_sim,
+                      .ctx = &counted,
+                      .out = out,
+                      .counted = &counted,
+                      .best_price = INFINITY};
+        st = run_search(s, bounds, err);
+        plan_count_most(&counted, plan_examine_most());
+        if (st == RC_OK && out->best >= 0)
+            st = plan_examine(p, plan_counted_sim, &counted, out, err);
+        plan_count_end(&counted);
+    }
     free(s->at);
     free(s);
     if (st != RC_OK)

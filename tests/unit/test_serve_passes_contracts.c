@@ -27,6 +27,9 @@ static void test_memo(void **state) {
     assert_int_equal(rc_passes_create(no_time, NULL, one, true, &p, &err), RC_OK);
     trips("pass->prefills > 0 || pass->decodes > 0", (void)rc_passes_time(p, &empty, &cost, &err));
     trips("out->time > 0", (void)rc_passes_time(p, &step, &cost, &err));
+    const rc_pass two = {.prefills = 2};
+    trips("!keep || (pass->prefills <= 1 && !pass->contexts)",
+          (void)rc_passes_ask(p, &two, true, &cost, &err));
     trips("c->on", (void)rc_pass_linear(&off, &step, &cost, &err));
     const rc_family_at nowhere = {.dims = 0};
     bool done;

@@ -34,6 +34,7 @@ static void test_passes(void **state) {
     (void)state;
     cluster *c = small();
     trips("first->pass.busy", pass_ends(c, 0, 0));
+    trips("b->count > 0", (void)decode_longest(c, replicas));
     trips("b->filled == b->goal", prompt_done(c, replicas, 0, 0));
     replicas[0].health = (replica_health){.up = true, .up_since = 5};
     trips("now >= first->health.up_since", replica_kick(c, replicas, 4));
