@@ -120,6 +120,11 @@ static rc_cell *find(rc_passes *p, const rc_cell_key *k) {
     rc_cell *c = &p->cells[p->cell_count++];
     memset(c, 0, sizeof *c);
     c->key = *k;
+    for (int d = 0; d < RC_CELL_DIMS; d++) {
+        const double scale = scale_of((rc_cell_kind)k->kind, d), part = exp2(-k->level);
+        c->from[d] = scale * (exp2(k->index[d] * part) - 1.0);
+        c->upto[d] = scale * (exp2((k->index[d] + 1) * part) - 1.0);
+    }
     *slot = (uint32_t)p->cell_count;
     p->stats.cells++;
     return c;
@@ -317,9 +322,32 @@ static rc_cell *cell_of(rc_passes *p, const rc_family_at *f) {
     return NULL;
 }
 
-bool rc_cells_ready(rc_passes *p, const rc_family_at *f, rc_pass_cost *out) {
+static bool holds(const rc_cell *c, const rc_family_at *f) {
+    bool in =
+        c->key.kind == f->kind && c->key.t == f->t && c->key.b == f->b && c->state == RC_CELL_READY;
+    for (int d = 0; d < f->dims && in; d++)
+        in = f->at[d] >= c->from[d] && f->at[d] < c->upto[d];
+    return in;
+}
+
+/* The ready cell that holds f, or NULL. Most passes are a step behind one that the same cell answered. */
+static rc_cell *ready_cell(rc_passes *p, const rc_family_at *f) {
+    const uint64_t set = ((uint64_t)f->b + 31 * (uint64_t)f->kind + (uint64_t)f->t) % RC_HOT_SETS;
+    uint32_t *hot = p->hot[set].at;
+    for (int i = 0; i < RC_HOT_WAYS && hot[i]; i++)
+        if (holds(&p->cells[hot[i] - 1], f))
+            return &p->cells[hot[i] - 1];
     rc_cell *c = cell_of(p, f);
-    if (!c || c->state != RC_CELL_READY || c->asked == c->audit)
+    if (!c || c->state != RC_CELL_READY)
+        return NULL;
+    memmove(hot + 1, hot, (RC_HOT_WAYS - 1) * sizeof *hot);
+    hot[0] = (uint32_t)(c - p->cells) + 1;
+    return c;
+}
+
+bool rc_cells_ready(rc_passes *p, const rc_family_at *f, rc_pass_cost *out) {
+    rc_cell *c = ready_cell(p, f);
+    if (!c || c->asked == c->audit)
         return false;
     c->asked++;
     answer(c, f->dims, f->at, out);

@@ -60,7 +60,8 @@ typedef struct rc_cell_nodes {
 typedef struct rc_cell {
     rc_cell_key key;
     rc_cell_state state;
-    uint32_t asked; /* while it counts; then of its answers, */
+    double from[RC_CELL_DIMS], upto[RC_CELL_DIMS]; /* what it holds: from <= v < upto */
+    uint32_t asked;                                /* while it counts; then of its answers, */
     uint32_t audit; /* of which number `audit` is simulated instead */
     uint32_t sampled;
     union {
@@ -68,6 +69,12 @@ typedef struct rc_cell {
         rc_cell_nodes nodes;                    /* once it is ready */
     } of;
 } rc_cell;
+
+/* The cells that answered last, by what is fixed in them: index + 1; the latest first. */
+enum { RC_HOT_SETS = 64, RC_HOT_WAYS = 4 };
+typedef struct rc_hot_cells {
+    uint32_t at[RC_HOT_WAYS];
+} rc_hot_cells;
 
 struct rc_passes {
     rc_pass_fn source;
@@ -81,6 +88,7 @@ struct rc_passes {
     size_t cell_count, cell_room;
     uint32_t *slots; /* of cells: index + 1 */
     size_t slot_count;
+    rc_hot_cells hot[RC_HOT_SETS];
     rc_pass_shelf *shelf; /* or NULL */
     rc_pass_stats stats;
 };
