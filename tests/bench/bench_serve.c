@@ -4,6 +4,10 @@
  *              and reshaping the trace, costs, run, all on one core
  *   queue      M/M/1 with a constant cost a token: the loop without pass times
  *   threads    two replications, one after the other and on two threads
+ *   mixed      a chunked run with passes interpolated and with every pass simulated: how many times as long
+ *              the latter takes, what share of the passes was simulated, and how far means are apart
+ *   sessions   the scenario scenarios/serve/coding-mixed.yaml with 227 and 454 sessions, overloaded: how
+ *              time grows, and what share of the passes was simulated
  *   flows      KV of n requests under way at once between 200 and 100 replicas, and how time grows
  *              when they are twice as many
  *   fleet      1,000 replicas that take turns, a request every 9 ms made as it is served: on one and on
@@ -120,6 +124,69 @@ static rc_status flows(rc_error *err) {
     return RC_OK;
 }
 
+static double simulated_share(const rc_serve_result *r) {
+    const double all = (double)(r->passes.exact + r->passes.reused + r->passes.interpolated);
+    return 100.0 * (double)r->passes.simulated / all;
+}
+
+static rc_status mixed(rc_error *err) {
+    static const char text[] =
+        "serve: mixed\nmodel: llama-3.1-70b\nmachine: h100-sxm\ndtypes: {ffn_weights: fp8}\n"
+        "pools: [{name: one, tp: 8, cp: 2, variant: pass-kv}]\n"
+        "scheduler: {policy: chunked, budget: 2048, fuse: 1, max_batch: 32}\n"
+        "synthetic: {requests: 4000, rate: 1, input: {kind: lognormal, median: 12000, sigma: 0.6, "
+        "hi: 60K}, output: {kind: lognormal, median: 120, sigma: 0.8, hi: 600}}\n";
+    rc_costs *costs = NULL;
+    double cpu[2], ttft[2], share = 0.0;
+    RC_TRY(read_text(text, err));
+    RC_TRY(rc_costs_open(NULL, &serve.machine, &costs, err));
+    rc_status st = RC_OK;
+    for (int i = 0; i < 2 && st == RC_OK; i++) {
+        const rc_serve_options o = {.costs = costs, .seed = 1, .quiet = true, .exact = i == 1};
+        const double from = cpu_s();
+        st = rc_serve_stream(&serve, 0.0, &o, &result, err);
+        cpu[i] = cpu_s() - from;
+        ttft[i] = rc_hist_mean(&result.ttft);
+        share = i == 0 ? simulated_share(&result) : share;
+    }
+    rc_costs_close(costs);
+    RC_TRY(st);
+    printf("mixed      %9llu requests  %8.3f s of CPU, every pass simulated %.3f s: %.2f times; "
+           "%.1f %% "
+           "simulated; mean TTFT %+.3f %%\n",
+           (unsigned long long)result.requests, cpu[0], cpu[1], cpu[1] / cpu[0], share,
+           100.0 * (ttft[0] / ttft[1] - 1.0));
+    return RC_OK;
+}
+
+static rc_status sessions(const char *folder, rc_error *err) {
+    char path[512];
+    rc_costs *costs = NULL;
+    double before = 0.0;
+    (void)snprintf(path, sizeof path, "%s/scenarios/serve/coding-mixed.yaml", folder);
+    RC_TRY(rc_serve_load(path, NULL, 0, &serve, err));
+    RC_TRY(rc_costs_open(NULL, &serve.machine, &costs, err));
+    rc_status st = RC_OK;
+    for (serve.requests = 13180; serve.requests <= 26360 && st == RC_OK; serve.requests *= 2) {
+        const rc_serve_options o = {.costs = costs, .seed = 1, .quiet = true};
+        rc_trace *t = NULL;
+        const double from = cpu_s();
+        st = rc_serve_workload(&serve, 1, 0.1, &t, err);
+        if (st == RC_OK)
+            st = rc_serve_run(&serve, t, &o, &result, err);
+        rc_trace_free(t);
+        const double cpu = cpu_s() - from;
+        printf("sessions   %9llu requests  %8.3f s of CPU, %.1f %% simulated",
+               (unsigned long long)result.requests, cpu, simulated_share(&result));
+        if (before > 0.0)
+            printf("  %5.2f times that of half as many", cpu / before);
+        printf("\n");
+        before = cpu;
+    }
+    rc_costs_close(costs);
+    return st;
+}
+
 static rc_status fleet(rc_error *err) {
     static const char text[] =
         "serve: fleet\nmodel: llama-3.1-70b\nmachine: h100-sxm\ndtypes: {ffn_weights: fp8}\n"
@@ -167,6 +234,10 @@ int main(int argc, char **argv) {
     rc_status st = flows(&err); /* peaks of memory are the program's so far: the small ones first */
     if (st == RC_OK)
         st = fleet(&err);
+    if (st == RC_OK)
+        st = mixed(&err);
+    if (st == RC_OK)
+        st = sessions(argc > 1 ? argv[1] : ".", &err);
     if (st == RC_OK)
         st = mooncake(argc > 1 ? argv[1] : ".", &err);
     if (st == RC_OK)
