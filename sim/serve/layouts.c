@@ -212,7 +212,7 @@ static rc_pass as_graph(const rc_serve *s, const rc_pass *pass) {
 
 /* The host forms a pass and hands out its tokens, behind the pass or beside it. */
 static void add_host(const rc_serve *s, const rc_pass *pass, rc_pass_cost *cost) {
-    if (!(s->step_host > 0.0 || s->step_host_sequence > 0.0))
+    if (s->step_host <= 0.0 && s->step_host_sequence <= 0.0)
         return;
     double sequences = (double)pass->prefills + (double)pass->decodes;
     rc_time host = llround((s->step_host + s->step_host_sequence * sequences) * RC_PS_PER_S);

@@ -1,5 +1,7 @@
 /* How long serving takes, and how it grows with the trace.
  *
+ *   growth     scenarios/serve/fleet-day.yaml cut to 50,000 and 400,000 requests on one thread: processor
+ *              time and memory of the latter over those of the former
  *   mooncake   the scenario scenarios/serve/mooncake.yaml cut or repeated to n requests: reading
  *              and reshaping the trace, costs, run, all on one core
  *   queue      M/M/1 with a constant cost a token: the loop without pass times
@@ -7,11 +9,7 @@
  *   flows      KV of n requests under way at once between 200 and 100 replicas, and how time grows
  *              when they are twice as many
  *   fleet      1,000 replicas that take turns, a request every 9 ms made as it is served: on one and on
- *              two threads, and whether both gave the same; and what eight times as many requests take
- *              more of processor time and of memory (scenarios/serve/fleet-day.yaml is a day of it)
- *
- * Memory goes by what is in the system and not by requests, so the last ratio is near 1 there; where a trace
- * lies in memory, it is not.
+ *              two threads, and whether both gave the same
  *
  *   bench_serve [folder of the project, default .]
  *
@@ -33,10 +31,6 @@ static double peak_mb(void) {
     struct rusage u;
     (void)getrusage(RUSAGE_SELF, &u);
     return (double)u.ru_maxrss / 1024.0;
-}
-
-static double cpu_s(void) {
-    return (double)clock() / CLOCKS_PER_SEC;
 }
 
 static rc_serve serve;
@@ -70,10 +64,10 @@ static rc_status mooncake(const char *folder, rc_error *err) {
     printf("costs      opened in %.3f s\n", now_s() - start);
     double each[4] = {0.0};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        double cpu = cpu_s();
+        clock_t from = clock();
         serve.requests = sizes[i];
         RC_TRY(timed("mooncake", costs, &wall, err));
-        each[i] = (cpu_s() - cpu) / (double)sizes[i];
+        each[i] = (double)(clock() - from) / (double)sizes[i];
     }
     printf(
         "mooncake   a request of a million takes %.2f times the processor time of one of 10,000\n",
@@ -104,6 +98,10 @@ static rc_status read_text(const char *text, rc_error *err) {
     return st;
 }
 
+static double cpu_s(void) {
+    return (double)clock() / CLOCKS_PER_SEC;
+}
+
 static rc_status flows(rc_error *err) {
     static const char text[] =
         "serve: flows\nmodel: llama-3.1-8b\nmachine: h100-sxm\n"
@@ -130,40 +128,34 @@ static rc_status flows(rc_error *err) {
     return RC_OK;
 }
 
-static rc_status fleet(const char *folder, rc_error *err) {
-    static const struct {
-        uint64_t requests;
-        int threads;
-    } runs[] = {{50000, 1}, {400000, 1}, {400000, 2}};
-    enum { RUNS = sizeof runs / sizeof runs[0] };
-    char path[512];
+static rc_status fleet(rc_error *err) {
+    static const char text[] =
+        "serve: fleet\nmodel: llama-3.1-70b\nmachine: h100-sxm\ndtypes: {ffn_weights: fp8}\n"
+        "pools: [{name: all, replicas: 1000, tp: 8}]\nrouting: round-robin\n"
+        "scheduler: {policy: chunked, budget: 8192, fuse: 16}\n"
+        "synthetic: {requests: 400K, rate: 115.74, "
+        "input: {kind: lognormal, median: 1000, sigma: 1, hi: 32K}, "
+        "output: {kind: lognormal, median: 100, sigma: 0.8, hi: 2K}}\n";
     rc_costs *costs = NULL;
-    uint64_t hash[RUNS];
-    double wall[RUNS], cpu[RUNS], peak[RUNS];
-    (void)snprintf(path, sizeof path, "%s/scenarios/serve/fleet-day.yaml", folder);
-    RC_TRY(rc_serve_load(path, NULL, 0, &serve, err));
+    uint64_t hash[2];
+    double wall[2], cpu[2];
+    RC_TRY(read_text(text, err));
     RC_TRY(rc_costs_open(NULL, &serve.machine, &costs, err));
     rc_status st = RC_OK;
-    for (int i = 0; i < RUNS && st == RC_OK; i++) {
-        const rc_serve_options o = {
-            .costs = costs, .seed = 1, .quiet = true, .threads = runs[i].threads};
+    for (int i = 0; i < 2 && st == RC_OK; i++) {
+        const rc_serve_options o = {.costs = costs, .seed = 1, .quiet = true, .threads = i + 1};
         double from = now_s(), used = cpu_s();
-        serve.synthetic.requests = runs[i].requests;
         st = rc_serve_stream(&serve, 0.0, &o, &result, err);
         wall[i] = now_s() - from;
         cpu[i] = cpu_s() - used;
-        peak[i] = peak_mb();
         hash[i] = result.hash;
     }
     rc_costs_close(costs);
     RC_TRY(st);
     printf("fleet      %9llu requests  %8.3f s (%.3f s of CPU), on two threads %.3f s (%.3f s): "
-           "%.2f times, %s\n",
-           (unsigned long long)result.requests, wall[1], cpu[1], wall[2], cpu[2], wall[1] / wall[2],
-           hash[1] == hash[2] ? "the same bytes" : "OTHER BYTES");
-    printf("fleet      eight times the requests: %.2f times the processor time, %.1f MB for %.1f: "
-           "%.2f times the memory\n",
-           cpu[1] / cpu[0], peak[1], peak[0], peak[1] / peak[0]);
+           "%.2f times, %s; %.1f MB peak\n",
+           (unsigned long long)result.requests, wall[0], cpu[0], wall[1], cpu[1], wall[0] / wall[1],
+           hash[0] == hash[1] ? "the same bytes" : "OTHER BYTES", peak_mb());
     return RC_OK;
 }
 
@@ -178,11 +170,39 @@ static rc_status queue(rc_error *err) {
     return timed("queue", NULL, &wall, err);
 }
 
+static rc_status growth(const char *folder, rc_error *err) {
+    static const size_t requests[] = {50000, 400000};
+    char path[512];
+    rc_costs *costs = NULL;
+    double cpu[2], peak[2];
+    (void)snprintf(path, sizeof path, "%s/scenarios/serve/fleet-day.yaml", folder);
+    RC_TRY(rc_serve_load(path, NULL, 0, &serve, err));
+    RC_TRY(rc_costs_open(NULL, &serve.machine, &costs, err));
+    rc_status st = RC_OK;
+    for (int i = 0; i < 2 && st == RC_OK; i++) {
+        const rc_serve_options o = {.costs = costs, .seed = 1, .quiet = true, .threads = 1};
+        double from = cpu_s();
+        serve.synthetic.requests = requests[i];
+        st = rc_serve_stream(&serve, 0.0, &o, &result, err);
+        cpu[i] = cpu_s() - from;
+        peak[i] = peak_mb();
+    }
+    rc_costs_close(costs);
+    RC_TRY(st);
+    printf("growth     eight times the requests: %.3f s of CPU for %.3f s, %.2f times; %.1f MB for "
+           "%.1f MB, %.2f times\n",
+           cpu[1], cpu[0], cpu[1] / cpu[0], peak[1], peak[0], peak[1] / peak[0]);
+    return RC_OK;
+}
+
 int main(int argc, char **argv) {
     rc_error err = {0};
-    rc_status st = flows(&err); /* peaks of memory are the program's so far: the small ones first */
+    /* peaks of memory are the program's so far: the small ones first */
+    rc_status st = growth(argc > 1 ? argv[1] : ".", &err);
     if (st == RC_OK)
-        st = fleet(argc > 1 ? argv[1] : ".", &err);
+        st = flows(&err);
+    if (st == RC_OK)
+        st = fleet(&err);
     if (st == RC_OK)
         st = mooncake(argc > 1 ? argv[1] : ".", &err);
     if (st == RC_OK)
