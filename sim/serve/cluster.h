@@ -13,7 +13,7 @@
  *   replica.c       the loop of one replica: form a pass, time it, apply it
  *   admit.c         from waiting to having its KV: prefill, transfer or swap-in
  *   decode_batch.c  the sequences that decode: growth, preemption, who is done
- *   decode_leap.c   passes that only decode, several at once
+ *   decode_stride.c passes that only decode, several at once
  *   transfer.c      KV between pools and from host memory (fair_links.c shares the network)
  *   faults.c        nodes lost and back, slow ranks and links; what is due when
  *   layouts.c       the pass sources of a pool, and which of them a prefill takes
@@ -202,13 +202,13 @@ typedef struct decode_batch { /* decode_batch.c: requests here that decode */
 } decode_batch;
 
 /* Passes of the running batch that follow the one under way and are known to follow: their times. */
-enum { LEAP_MOST = 16 };     /* passes, with the one under way */
-typedef struct decode_leap { /* decode_leap.c */
-    uint32_t count, done;    /* of `cost`: all; those of passes that have begun */
-    rc_time at;              /* end of the pass under way */
-    int64_t context;         /* of that pass */
-    rc_pass_cost cost[LEAP_MOST - 1];
-} decode_leap;
+enum { STRIDE_MOST = 16 };     /* passes, with the one under way */
+typedef struct decode_stride { /* decode_stride.c */
+    uint32_t count, done;      /* of `cost`: all; those of passes that have begun */
+    rc_time at;                /* end of the pass under way */
+    int64_t context;           /* of that pass */
+    rc_pass_cost cost[STRIDE_MOST - 1];
+} decode_stride;
 
 /* Of groups in lockstep the first one has the event of the end. */
 typedef struct running_pass { /* replica.c */
@@ -232,7 +232,7 @@ typedef struct replica {
     admission queue;
     decode_batch batch;
     running_pass pass;
-    decode_leap leap;
+    decode_stride stride;
     uint32_t load;     /* router.c: requests here and not ended */
     int layout;        /* layouts.c: of the last prefill, in the condition */
     rc_time host_free; /* transfer.c: the host link is busy until then */
@@ -290,7 +290,7 @@ typedef struct run_counts { /* metrics.c */
     uint64_t generated;            /* tokens that users got */
     uint64_t short_replies;        /* requests that are done, and not wholly */
     uint64_t emitted;              /* tokens that passes made */
-    uint64_t leapt;                /* ends of passes without an event of their own */
+    uint64_t in_strides;           /* ends of passes without an event of their own */
     uint64_t computed, hits;       /* prompt tokens: by passes, found in caches at admissions */
     uint64_t prompts, discarded;   /* of these, in prompts completed; given up half done */
     double capacity;               /* KV blocks of all replicas */
@@ -438,13 +438,13 @@ int64_t decode_longest(const cluster *c,
 uint32_t job_generated(const cluster *c, uint32_t j);
 int64_t context_seen(const rc_serve *s, int64_t keys); /* under the attention pattern */
 
-/* ---- decode_leap.c ---- */
+/* ---- decode_stride.c ---- */
 /* When the last of the passes ends that are known now: `pass`, which has just been formed and ends at `end`,
  * and what is bound to follow it. */
-rc_time leap_plan(cluster *c, replica *r, const rc_pass *pass, rc_time end);
-void leap_end(cluster *c, replica *r); /* it has come: all of them but the last have ended */
+rc_time stride_plan(cluster *c, replica *r, const rc_pass *pass, rc_time end);
+void stride_end(cluster *c, replica *r); /* it has come: all of them but the last have ended */
 /* Goes before whatever changes the replica from outside. `pass_ends`: the event of its pass. */
-void leap_cut(cluster *c, replica *r, rc_time now, rc_event_fn pass_ends);
+void stride_cut(cluster *c, replica *r, rc_time now, rc_event_fn pass_ends);
 
 /* ---- transfer.c ---- */
 rc_status network_create(cluster *c, rc_error *err);

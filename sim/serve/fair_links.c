@@ -1,6 +1,6 @@
 /* Links shared max-min fairly: flows come, end and are dropped. Each time the levels of the links that are
- * concerned are found again (fair_levels.c), bundles that another link holds back now change their pace,
- * and when the next flow ends is found for the paces that changed (fair_paces.c).
+ * concerned are found again (fair_levels.c), bundles that another link holds back now change their holder,
+ * and when the next flow ends is found for the holders that changed (fair_holders.c).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/serve/fair_links.h"
 #include <assert.h>
@@ -10,29 +10,29 @@
 
 /* ---- rates ---------------------------------------------------------------------------- */
 
-static void move_to(fair_links *n, uint32_t at, uint32_t pace, rc_time now) {
+static void move_to(fair_links *n, uint32_t at, uint32_t holder, rc_time now) {
     fair_bundle *b = &n->bundles[at];
-    fair_advance(n, b->pace, now);
-    fair_advance(n, pace, now);
-    fair_enter(n, at, pace, fair_exit(n, at));
+    fair_advance(n, b->holder, now);
+    fair_advance(n, holder, now);
+    fair_enter(n, at, holder, fair_exit(n, at));
     for (int side = 0; side < 2; side++)
-        n->links[b->end[side]].at[b->at[side]].held = b->end[side] == pace;
+        n->links[b->end[side]].at[b->at[side]].held = b->end[side] == holder;
 }
 
-/* The bundle's pace is what holds it back most: its cap or one of its links. Of those that are alike but for
+/* The bundle's holder is what holds it back most: its cap or one of its links. Of those that are alike but for
  * rounding it stays at the one it has. */
-static void find_pace(fair_links *n, uint32_t at, rc_time now) {
+static void find_holder(fair_links *n, uint32_t at, rc_time now) {
     const fair_bundle *b = &n->bundles[at];
     uint32_t best = b->cap;
-    double rate = n->paces[best].rate;
+    double rate = n->holders[best].rate;
     for (int side = 0; side < 2; side++) {
         if (n->links[b->end[side]].level >= rate)
             continue;
         best = b->end[side];
         rate = n->links[best].level;
     }
-    double mine = b->pace == b->cap ? n->paces[b->cap].rate : n->links[b->pace].level;
-    if (best != b->pace && mine > rate * (1.0 + FAIR_SAME))
+    double mine = b->holder == b->cap ? n->holders[b->cap].rate : n->links[b->holder].level;
+    if (best != b->holder && mine > rate * (1.0 + FAIR_SAME))
         move_to(n, at, best, now);
 }
 
@@ -42,7 +42,7 @@ static void find_held(fair_links *n, uint32_t link, rc_time now) {
     double more = l->level * (1.0 + FAIR_SAME), less = l->level * (1.0 - FAIR_SAME);
     for (uint32_t i = 0; i < l->count; i++)
         if (l->at[i].held != (l->at[i].limit > (l->at[i].held ? less : more)))
-            find_pace(n, l->at[i].bundle, now);
+            find_holder(n, l->at[i].bundle, now);
 }
 
 /* `bundle`: whose flows changed, or FAIR_NONE. */
@@ -53,7 +53,7 @@ static void share(fair_links *n, uint32_t bundle, rc_time now) {
         fair_advance(n, at, now);
         fair_stale(n, at);
         if (!isinf(n->links[at].level))
-            n->paces[at].rate = n->links[at].level;
+            n->holders[at].rate = n->links[at].level;
     }
     for (uint32_t i = 0; i < n->changed_count; i++) {
         n->links[n->changed[i]].changed = false;
@@ -61,7 +61,7 @@ static void share(fair_links *n, uint32_t bundle, rc_time now) {
     }
     n->changed_count = 0;
     if (bundle != FAIR_NONE)
-        find_pace(n, bundle, now);
+        find_holder(n, bundle, now);
     fair_find_dues(n);
 }
 
@@ -80,21 +80,21 @@ static bool member_room(fair_links *n, uint32_t link) {
     if (l->count < l->room)
         return true;
     if (!more((void **)&l->at, sizeof *l->at, room) ||
-        !more((void **)&n->paces[link].heap, sizeof *n->paces[link].heap, room))
+        !more((void **)&n->holders[link].heap, sizeof *n->holders[link].heap, room))
         return false;
     l->room = room;
     return true;
 }
 
-/* The pace of a cap may hold every bundle. */
+/* The holder of a cap may hold every bundle. */
 static bool bundle_room(fair_links *n) {
     uint32_t room = n->bundle_room ? 2 * n->bundle_room : FAIR_FIRST_ROOM;
     if (n->free_bundle != FAIR_NONE || n->bundle_used < n->bundle_room)
         return true;
     if (!more((void **)&n->bundles, sizeof *n->bundles, room))
         return false;
-    for (uint32_t i = n->link_count; i < n->pace_count; i++)
-        if (!more((void **)&n->paces[i].heap, sizeof *n->paces[i].heap, room))
+    for (uint32_t i = n->link_count; i < n->holder_count; i++)
+        if (!more((void **)&n->holders[i].heap, sizeof *n->holders[i].heap, room))
             return false;
     n->bundle_room = room;
     return true;
@@ -110,27 +110,27 @@ static bool heap_room(fair_bundle *b) {
     return true;
 }
 
-static uint32_t new_pace(fair_links *n, double cap) {
-    uint32_t at = n->pace_count, count = at + 1;
-    if (!more((void **)&n->paces, sizeof *n->paces, count) ||
+static uint32_t new_holder(fair_links *n, double cap) {
+    uint32_t at = n->holder_count, count = at + 1;
+    if (!more((void **)&n->holders, sizeof *n->holders, count) ||
         !more((void **)&n->due, sizeof *n->due, count) ||
         !more((void **)&n->stale, sizeof *n->stale, count))
         return FAIR_NONE;
-    fair_pace *p = &n->paces[at];
-    *p = (fair_pace){.rate = cap, .due = RC_TIME_NEVER, .early = FAIR_NONE, .place = at};
+    fair_holder *p = &n->holders[at];
+    *p = (fair_holder){.rate = cap, .due = RC_TIME_NEVER, .early = FAIR_NONE, .place = at};
     if (!more((void **)&p->heap, sizeof *p->heap, n->bundle_room))
         return FAIR_NONE;
     n->due[at] = at;
-    n->pace_count = count;
+    n->holder_count = count;
     return at;
 }
 
 /* There are as many caps as kinds of pairs: few. */
-static uint32_t pace_of_cap(fair_links *n, double cap) {
-    for (uint32_t i = n->link_count; i < n->pace_count; i++)
-        if (!(n->paces[i].rate > cap) && !(n->paces[i].rate < cap))
+static uint32_t holder_of_cap(fair_links *n, double cap) {
+    for (uint32_t i = n->link_count; i < n->holder_count; i++)
+        if (!(n->holders[i].rate > cap) && !(n->holders[i].rate < cap))
             return i;
-    return new_pace(n, cap);
+    return new_holder(n, cap);
 }
 
 /* ---- bundles -------------------------------------------------------------------------- */
@@ -173,7 +173,7 @@ static void leave_link(fair_links *n, const fair_bundle *b, int side) {
 static uint32_t new_bundle(fair_links *n, const fair_flow *f, rc_time now) {
     if (!bundle_room(n) || !member_room(n, f->from) || !member_room(n, f->to))
         return FAIR_NONE;
-    uint32_t cap = pace_of_cap(n, f->cap), at = n->free_bundle;
+    uint32_t cap = holder_of_cap(n, f->cap), at = n->free_bundle;
     uint32_t *heap = NULL, room = 0;
     if (cap == FAIR_NONE)
         return FAIR_NONE;
@@ -240,14 +240,14 @@ rc_status fair_links_add(fair_links *n, const fair_flow *f, rc_time now, rc_erro
         return rc_fail(err, RC_E_NOMEM, "out of memory for KV transfers");
     n->flows[i] = (fair_moving){
         .arg = f->arg, .bytes = f->bytes, .starts = f->starts, .order = n->order++, .bundle = at};
-    fair_advance(n, n->bundles[at].pace, now);
+    fair_advance(n, n->bundles[at].holder, now);
     fair_start(n, at, i);
     count_flow(n, at, +1);
     share(n, at, now);
     return RC_OK;
 }
 
-/* Its pace was advanced. */
+/* Its holder was advanced. */
 static void end_flow(fair_links *n, uint32_t f, rc_time now) {
     uint32_t at = n->flows[f].bundle;
     fair_stop(n, at, f);
@@ -269,18 +269,18 @@ bool fair_links_drop(fair_links *n, uint32_t arg, rc_time now) {
         f++;
     if (f == n->flow_used)
         return false;
-    fair_advance(n, n->bundles[n->flows[f].bundle].pace, now);
+    fair_advance(n, n->bundles[n->flows[f].bundle].holder, now);
     end_flow(n, f, now);
     return true;
 }
 
 rc_time fair_links_next(const fair_links *n) {
-    return n->paces[n->due[0]].due;
+    return n->holders[n->due[0]].due;
 }
 
 uint32_t fair_links_take(fair_links *n, rc_time now) {
     assert(fair_links_next(n) == now);
-    fair_pace *p = &n->paces[n->due[0]];
+    fair_holder *p = &n->holders[n->due[0]];
     fair_advance(n, n->due[0], now);
     uint32_t f = n->bundles[p->heap[0]].heap[0], arg = n->flows[f].arg;
     end_flow(n, f, now);
@@ -290,7 +290,7 @@ uint32_t fair_links_take(fair_links *n, rc_time now) {
 double fair_links_rate(const fair_links *n, uint32_t from, uint32_t to) {
     uint32_t at = find_bundle(n, from, to);
     assert(at != FAIR_NONE);
-    return n->paces[n->bundles[at].pace].rate;
+    return n->holders[n->bundles[at].holder].rate;
 }
 
 /* ---- life ----------------------------------------------------------------------------- */
@@ -300,19 +300,19 @@ rc_status fair_links_create(const double *rate, uint32_t count, fair_links **out
     *out = n;
     if (n) {
         n->free_flow = n->free_bundle = FAIR_NONE;
-        n->link_count = n->pace_count = count;
+        n->link_count = n->holder_count = count;
         n->links = calloc(count, sizeof *n->links);
-        n->paces = calloc(count, sizeof *n->paces);
+        n->holders = calloc(count, sizeof *n->holders);
         n->due = calloc(count, sizeof *n->due);
         n->stale = calloc(count, sizeof *n->stale);
         n->ask = calloc(count, sizeof *n->ask);
         n->changed = calloc(count, sizeof *n->changed);
     }
-    if (!n || !n->links || !n->paces || !n->due || !n->stale || !n->ask || !n->changed)
+    if (!n || !n->links || !n->holders || !n->due || !n->stale || !n->ask || !n->changed)
         return rc_fail(err, RC_E_NOMEM, "out of memory for the network");
     for (uint32_t i = 0; i < count; i++) {
         n->links[i] = (fair_link){.rate = rate[i], .level = INFINITY};
-        n->paces[i] = (fair_pace){.due = RC_TIME_NEVER, .early = FAIR_NONE, .place = i};
+        n->holders[i] = (fair_holder){.due = RC_TIME_NEVER, .early = FAIR_NONE, .place = i};
         n->due[i] = i;
     }
     return RC_OK;
@@ -325,13 +325,13 @@ void fair_links_destroy(fair_links *n) {
         free(n->bundles[i].heap);
     for (uint32_t i = 0; n->links && i < n->link_count; i++)
         free(n->links[i].at);
-    for (uint32_t i = 0; n->paces && i < n->pace_count; i++)
-        free(n->paces[i].heap);
+    for (uint32_t i = 0; n->holders && i < n->holder_count; i++)
+        free(n->holders[i].heap);
     free(n->bundles);
     free(n->due);
     free(n->stale);
     free(n->changed);
-    free(n->paces);
+    free(n->holders);
     free(n->flows);
     free(n->links);
     free(n->ask);

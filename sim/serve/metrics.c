@@ -345,7 +345,8 @@ rc_status metrics_finish(cluster *c, rc_error *err) {
     o->mfu = flops / (gpus * makespan * c->spec->machine.bf16_rate);
     o->tokens_per_gpu_s = tokens / (gpus * makespan);
     o->cost_per_mtoken = tokens > 0.0 ? o->cost / (tokens / 1e6) : 0.0;
-    o->events = rc_eventq_fired(c->q) + c->counts.leapt + c->live.stated + (uint64_t)c->fault_next;
+    o->events =
+        rc_eventq_fired(c->q) + c->counts.in_strides + c->live.stated + (uint64_t)c->fault_next;
     if (c->options->series) {
         rc_serve_series *s = c->options->series;
         rc_timeline_end(&s->waiting, c->counts.last_end);

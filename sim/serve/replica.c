@@ -158,7 +158,7 @@ static void pass_ends(void *ctx, uint64_t arg, rc_time now) {
     replica *first = &c->replicas[arg];
     const uint32_t groups = groups_of(c, first);
     assert(first->pass.busy);
-    leap_end(c, first);
+    stride_end(c, first);
     for (uint32_t g = 0; g < groups; g++) {
         first[g].pass.busy = false;
         first[g].pass.end = 0;
@@ -279,12 +279,12 @@ void replica_kick(cluster *c, replica *r, rc_time now) {
         first[g].pass.start = now;
     }
     metrics_state(c, now);
-    first->pass.end = cluster_at(c, leap_plan(c, first, pass, now + cost.time), pass_ends,
+    first->pass.end = cluster_at(c, stride_plan(c, first, pass, now + cost.time), pass_ends,
                                  (uint64_t)(first - c->replicas));
 }
 
 void replica_disturb(cluster *c, replica *r, rc_time now) {
-    leap_cut(c, first_group(c, r), now, pass_ends);
+    stride_cut(c, first_group(c, r), now, pass_ends);
 }
 
 void replica_abort(cluster *c, replica *r, rc_time now) {

@@ -1,5 +1,7 @@
 /* How long serving takes, and how it grows with the trace.
  *
+ *   growth     scenarios/serve/fleet-day.yaml cut to 50,000 and 400,000 requests on one thread: processor
+ *              time and memory of the latter over those of the former
  *   mooncake   the scenario scenarios/serve/mooncake.yaml cut or repeated to n requests: reading
  *              and reshaping the trace, costs, run, all on one core
  *   queue      M/M/1 with a constant cost a token: the loop without pass times
@@ -64,10 +66,16 @@ static rc_status mooncake(const char *folder, rc_error *err) {
     double start = now_s(), wall;
     RC_TRY(rc_costs_open(NULL, &serve.machine, &costs, err));
     printf("costs      opened in %.3f s\n", now_s() - start);
+    double each[4] = {0.0};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        clock_t from = clock();
         serve.requests = sizes[i];
         RC_TRY(timed("mooncake", costs, &wall, err));
+        each[i] = (double)(clock() - from) / (double)sizes[i];
     }
+    printf(
+        "mooncake   a request of a million takes %.2f times the processor time of one of 10,000\n",
+        each[3] / each[1]);
     serve.requests = 200000;
     double wall_of[2], cpu_of[2];
     for (int threads = 1; threads <= 2; threads++) {
@@ -229,9 +237,37 @@ static rc_status queue(rc_error *err) {
     return timed("queue", NULL, &wall, err);
 }
 
+static rc_status growth(const char *folder, rc_error *err) {
+    static const size_t requests[] = {50000, 400000};
+    char path[512];
+    rc_costs *costs = NULL;
+    double cpu[2], peak[2];
+    (void)snprintf(path, sizeof path, "%s/scenarios/serve/fleet-day.yaml", folder);
+    RC_TRY(rc_serve_load(path, NULL, 0, &serve, err));
+    RC_TRY(rc_costs_open(NULL, &serve.machine, &costs, err));
+    rc_status st = RC_OK;
+    for (int i = 0; i < 2 && st == RC_OK; i++) {
+        const rc_serve_options o = {.costs = costs, .seed = 1, .quiet = true, .threads = 1};
+        double from = cpu_s();
+        serve.synthetic.requests = requests[i];
+        st = rc_serve_stream(&serve, 0.0, &o, &result, err);
+        cpu[i] = cpu_s() - from;
+        peak[i] = peak_mb();
+    }
+    rc_costs_close(costs);
+    RC_TRY(st);
+    printf("growth     eight times the requests: %.3f s of CPU for %.3f s, %.2f times; %.1f MB for "
+           "%.1f MB, %.2f times\n",
+           cpu[1], cpu[0], cpu[1] / cpu[0], peak[1], peak[0], peak[1] / peak[0]);
+    return RC_OK;
+}
+
 int main(int argc, char **argv) {
     rc_error err = {0};
-    rc_status st = flows(&err); /* peaks of memory are the program's so far: the small ones first */
+    /* peaks of memory are the program's so far: the small ones first */
+    rc_status st = growth(argc > 1 ? argv[1] : ".", &err);
+    if (st == RC_OK)
+        st = flows(&err);
     if (st == RC_OK)
         st = fleet(&err);
     if (st == RC_OK)

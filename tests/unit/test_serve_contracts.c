@@ -266,8 +266,8 @@ static void test_metrics(void **state) {
     trips("c->rows[j].first < 0", metrics_first(c, 0, 7));
     trips("pass->prefills > 0 || pass->decodes > 0", metrics_pass(c, r, &empty, &cost));
     trips("first->prefills == 0 && first->decodes > 0", metrics_decodes(c, r, &empty, 0, &cost, 1));
-    r->leap.done = 1; /* of none */
-    trips("l->done <= l->count", leap_end(c, r));
+    r->stride.done = 1; /* of none */
+    trips("l->done <= l->count", stride_end(c, r));
     trips("row->outcome != RC_PENDING", metrics_end(c, 0));
     result.rejected = 1;
     trips("o->queue_full + o->too_large == o->rejected", (void)metrics_finish(c, &err));

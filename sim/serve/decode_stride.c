@@ -1,11 +1,11 @@
-/* Passes that are known before they begin. A replica whose batch decodes, and where nobody waits, does the same
+/* Strides: passes that are known before they begin. A replica whose batch decodes, and where nobody waits, does the same
  * in each pass until a sequence ends: its contexts grow by one. So the times of the next passes are asked for
- * at once, and one event ends them all. Whoever comes in the meantime cuts the leap short: what has ended by
+ * at once, and one event ends them all. Whoever comes in the meantime cuts the stride short: what has ended by
  * then is applied, the pass under way gets an event of its own, and the rest has never been.
  *
- * Passes are applied one by one as without leaps and in the same order within a replica, but a memo of pass
+ * Passes are applied one by one as without strides and in the same order within a replica, but a memo of pass
  * times meets the passes of several replicas in another order, and which of them it simulates depends on that.
- * So only replicas in parts leap (cluster_parts.c), whose memos are of a part in any case.
+ * So only replicas in parts have them (cluster_parts.c), whose memos are of a part in any case.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include "sim/serve/cluster.h"
@@ -29,14 +29,14 @@ static uint32_t passes_ahead(const cluster *c, const replica *r) {
     if (!quiet(c, r))
         return 1;
     uint64_t n = b->ends[0].step - b->step;
-    uint64_t blocks = (uint64_t)b->count * (LEAP_MOST / c->block + 1);
+    uint64_t blocks = (uint64_t)b->count * (STRIDE_MOST / c->block + 1);
     if (rc_kv_pinned_blocks(r->kv) + blocks > c->pools[r->pool].capacity)
         return 1;
-    return n < LEAP_MOST ? (uint32_t)n : LEAP_MOST;
+    return n < STRIDE_MOST ? (uint32_t)n : STRIDE_MOST;
 }
 
-rc_time leap_plan(cluster *c, replica *r, const rc_pass *pass, rc_time end) {
-    decode_leap *l = &r->leap;
+rc_time stride_plan(cluster *c, replica *r, const rc_pass *pass, rc_time end) {
+    decode_stride *l = &r->stride;
     rc_pass next = *pass;
     l->count = l->done = 0;
     l->at = end;
@@ -57,7 +57,7 @@ rc_time leap_plan(cluster *c, replica *r, const rc_pass *pass, rc_time end) {
 
 /* Passes end and the next ones begin, as long as they end before `until`. */
 static void apply(cluster *c, replica *r, rc_time until) {
-    decode_leap *l = &r->leap;
+    decode_stride *l = &r->stride;
     const uint32_t from = l->done;
     const int64_t growth = r->batch.growing;
     assert(l->done <= l->count);
@@ -75,15 +75,15 @@ static void apply(cluster *c, replica *r, rc_time until) {
     const rc_pass first = {.decodes = r->batch.count, .context = l->context + growth};
     metrics_decodes(c, r, &first, growth, &l->cost[from], n);
     l->context += n * growth;
-    c->counts.leapt += n;
+    c->counts.in_strides += n;
 }
 
-void leap_end(cluster *c, replica *r) {
+void stride_end(cluster *c, replica *r) {
     apply(c, r, RC_TIME_NEVER);
 }
 
-void leap_cut(cluster *c, replica *r, rc_time now, rc_event_fn pass_ends) {
-    decode_leap *l = &r->leap;
+void stride_cut(cluster *c, replica *r, rc_time now, rc_event_fn pass_ends) {
+    decode_stride *l = &r->stride;
     if (!r->pass.busy || l->done == l->count)
         return;
     apply(c, r, now);

@@ -1,9 +1,9 @@
-/* Flows in time. All flows of a pace move the same in the same time, so when its rate changes nothing is done
- * for each of them: a flow ends when those of its pace have moved so much, which is known when it starts.
- * The first to end of a bundle, of a pace and of all paces are at the tops of heaps.
+/* Flows in time. All flows of a holder move the same in the same time, so when its rate changes nothing is done
+ * for each of them: a flow ends when those of its holder have moved so much, which is known when it starts.
+ * The first to end of a bundle, of a holder and of all holders are at the tops of heaps.
  *
  * A flow that has not started yet has no such mark, for the rate may change until then; its bundle is in
- * its pace's list of early ones, whose keys are found again with every change.
+ * its holder's list of early ones, whose keys are found again with every change.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include <math.h>
@@ -40,12 +40,12 @@ static bool key_before(const fair_links *n, uint32_t a, uint32_t b) {
     return x->key < y->key || (!(x->key > y->key) && by_ends(x->end, y->end));
 }
 
-static void key_put(fair_links *n, fair_pace *p, uint32_t i, uint32_t b) {
+static void key_put(fair_links *n, fair_holder *p, uint32_t i, uint32_t b) {
     p->heap[i] = b;
     n->bundles[b].place = i;
 }
 
-static void key_sift(fair_links *n, fair_pace *p, uint32_t i) {
+static void key_sift(fair_links *n, fair_holder *p, uint32_t i) {
     uint32_t b = p->heap[i];
     for (; i > 0 && key_before(n, b, p->heap[(i - 1) / 2]); i = (i - 1) / 2)
         key_put(n, p, i, p->heap[(i - 1) / 2]);
@@ -61,21 +61,21 @@ static void key_sift(fair_links *n, fair_pace *p, uint32_t i) {
 }
 
 static bool due_before(const fair_links *n, uint32_t a, uint32_t b) {
-    const fair_pace *x = &n->paces[a], *y = &n->paces[b];
+    const fair_holder *x = &n->holders[a], *y = &n->holders[b];
     return x->due != y->due ? x->due < y->due : by_ends(x->end, y->end);
 }
 
 static void due_put(fair_links *n, uint32_t i, uint32_t p) {
     n->due[i] = p;
-    n->paces[p].place = i;
+    n->holders[p].place = i;
 }
 
 static void due_sift(fair_links *n, uint32_t i) {
     uint32_t p = n->due[i];
     for (; i > 0 && due_before(n, p, n->due[(i - 1) / 2]); i = (i - 1) / 2)
         due_put(n, i, n->due[(i - 1) / 2]);
-    for (uint32_t c = 2 * i + 1; c < n->pace_count; c = 2 * i + 1) {
-        if (c + 1 < n->pace_count && due_before(n, n->due[c + 1], n->due[c]))
+    for (uint32_t c = 2 * i + 1; c < n->holder_count; c = 2 * i + 1) {
+        if (c + 1 < n->holder_count && due_before(n, n->due[c + 1], n->due[c]))
             c++;
         if (!due_before(n, n->due[c], p))
             break;
@@ -85,21 +85,21 @@ static void due_sift(fair_links *n, uint32_t i) {
     due_put(n, i, p);
 }
 
-/* ---- a bundle of a pace that was advanced ---------------------------------------------- */
+/* ---- a bundle of a holder that was advanced ---------------------------------------------- */
 
-static double moved_in(const fair_pace *p, rc_time span) {
+static double moved_in(const fair_holder *p, rc_time span) {
     return p->rate * (double)span / RC_PS_PER_S;
 }
 
-/* What the flows of the pace have moved when this one ends, at the rate there is until it starts. */
-static double end_of(const fair_pace *p, const fair_moving *f) {
+/* What the flows of the holder have moved when this one ends, at the rate there is until it starts. */
+static double end_of(const fair_holder *p, const fair_moving *f) {
     rc_time until = f->starts > p->last ? f->starts - p->last : 0;
     return p->moved + moved_in(p, until) + f->bytes;
 }
 
 static void early_push(fair_links *n, uint32_t at) {
     fair_bundle *b = &n->bundles[at];
-    fair_pace *p = &n->paces[b->pace];
+    fair_holder *p = &n->holders[b->holder];
     b->early_prev = FAIR_NONE;
     b->early_next = p->early;
     if (p->early != FAIR_NONE)
@@ -109,7 +109,7 @@ static void early_push(fair_links *n, uint32_t at) {
 
 static void early_drop(fair_links *n, uint32_t at) {
     fair_bundle *b = &n->bundles[at];
-    *(b->early_prev == FAIR_NONE ? &n->paces[b->pace].early
+    *(b->early_prev == FAIR_NONE ? &n->holders[b->holder].early
                                  : &n->bundles[b->early_prev].early_next) = b->early_next;
     if (b->early_next != FAIR_NONE)
         n->bundles[b->early_next].early_prev = b->early_prev;
@@ -117,7 +117,7 @@ static void early_drop(fair_links *n, uint32_t at) {
 
 /* Flows of the bundle that have started by `now`, at the rate there was until then, begin. */
 static void begin(fair_links *n, fair_bundle *b, rc_time now) {
-    const fair_pace *p = &n->paces[b->pace];
+    const fair_holder *p = &n->holders[b->holder];
     for (uint32_t *at = &b->starting; *at != FAIR_NONE;) {
         uint32_t f = *at;
         fair_moving *x = &n->flows[f];
@@ -133,28 +133,28 @@ static void begin(fair_links *n, fair_bundle *b, rc_time now) {
 }
 
 static void find_key(fair_links *n, fair_bundle *b) {
-    fair_pace *p = &n->paces[b->pace];
+    fair_holder *p = &n->holders[b->holder];
     b->key = b->begun > 0 ? b->offset + n->flows[b->heap[0]].mark : INFINITY;
     for (uint32_t f = b->starting; f != FAIR_NONE; f = n->flows[f].next)
         b->key = fmin(b->key, end_of(p, &n->flows[f]));
     key_sift(n, p, b->place);
 }
 
-void fair_enter(fair_links *n, uint32_t at, uint32_t pace, double moved) {
+void fair_enter(fair_links *n, uint32_t at, uint32_t holder, double moved) {
     fair_bundle *b = &n->bundles[at];
-    fair_pace *p = &n->paces[pace];
-    b->pace = pace;
+    fair_holder *p = &n->holders[holder];
+    b->holder = holder;
     b->offset = p->moved - moved;
     key_put(n, p, p->count++, at); /* there is room for all bundles that may come */
     if (b->starting != FAIR_NONE)
         early_push(n, at);
     find_key(n, b);
-    fair_stale(n, pace);
+    fair_stale(n, holder);
 }
 
 double fair_exit(fair_links *n, uint32_t at) {
     fair_bundle *b = &n->bundles[at];
-    fair_pace *p = &n->paces[b->pace];
+    fair_holder *p = &n->holders[b->holder];
     uint32_t i = b->place, last = p->heap[--p->count];
     if (last != at) {
         key_put(n, p, i, last);
@@ -162,7 +162,7 @@ double fair_exit(fair_links *n, uint32_t at) {
     }
     if (b->starting != FAIR_NONE)
         early_drop(n, at);
-    fair_stale(n, b->pace);
+    fair_stale(n, b->holder);
     return p->moved - b->offset;
 }
 
@@ -172,7 +172,7 @@ void fair_start(fair_links *n, uint32_t at, uint32_t flow) {
         early_push(n, at);
     n->flows[flow].next = b->starting;
     b->starting = flow;
-    fair_stale(n, b->pace);
+    fair_stale(n, b->holder);
 }
 
 bool fair_stop(fair_links *n, uint32_t at, uint32_t flow) {
@@ -194,14 +194,14 @@ bool fair_stop(fair_links *n, uint32_t at, uint32_t flow) {
         return false;
     }
     find_key(n, b);
-    fair_stale(n, b->pace);
+    fair_stale(n, b->holder);
     return true;
 }
 
-/* ---- paces ---------------------------------------------------------------------------- */
+/* ---- holders ---------------------------------------------------------------------------- */
 
-void fair_advance(fair_links *n, uint32_t pace, rc_time now) {
-    fair_pace *p = &n->paces[pace];
+void fair_advance(fair_links *n, uint32_t holder, rc_time now) {
+    fair_holder *p = &n->holders[holder];
     assert(now >= p->last);
     for (uint32_t at = p->early; at != FAIR_NONE;) {
         uint32_t next = n->bundles[at].early_next;
@@ -215,13 +215,13 @@ void fair_advance(fair_links *n, uint32_t pace, rc_time now) {
     p->last = now;
 }
 
-void fair_stale(fair_links *n, uint32_t pace) {
-    if (!n->paces[pace].stale)
-        n->stale[n->stale_count++] = pace;
-    n->paces[pace].stale = true;
+void fair_stale(fair_links *n, uint32_t holder) {
+    if (!n->holders[holder].stale)
+        n->stale[n->stale_count++] = holder;
+    n->holders[holder].stale = true;
 }
 
-static void find_due(fair_links *n, fair_pace *p) {
+static void find_due(fair_links *n, fair_holder *p) {
     p->due = RC_TIME_NEVER;
     if (p->count > 0) {
         const fair_bundle *first = &n->bundles[p->heap[0]];
@@ -236,7 +236,7 @@ static void find_due(fair_links *n, fair_pace *p) {
 
 void fair_find_dues(fair_links *n) {
     while (n->stale_count > 0) {
-        fair_pace *p = &n->paces[n->stale[--n->stale_count]];
+        fair_holder *p = &n->holders[n->stale[--n->stale_count]];
         for (uint32_t at = p->early; at != FAIR_NONE; at = n->bundles[at].early_next)
             find_key(n, &n->bundles[at]);
         p->stale = false;
