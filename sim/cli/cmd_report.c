@@ -27,10 +27,7 @@ static rc_status parse(int argc, char **argv, report_flags *f, bool *helped, rc_
         "usage: ringcast report PATH... [flags]\n"
         "  PATH: what paper, forward, choose, tune, serve, plan, sweep or validate wrote with "
         "--json,\n"
-        "        a timeline (forward --trace), a grid.csv of tune, or a folder with such files\n"
-        "  ringcast forward scenarios/paper/cp4-128k.yaml --json > cp4.json\n"
-        "  ringcast forward scenarios/paper/cp4-128k.yaml --trace cp4.trace.json.gz\n"
-        "  ringcast report cp4.json cp4.trace.json.gz --out cp4.html",
+        "        a timeline (forward --trace), a grid.csv of tune, or a folder with such files",
         f->paths, MOST_PATHS, &f->count, helped, err));
     if (!*helped && f->count == 0)
         return rc_fail(err, RC_E_USAGE, "report needs a file or a folder");

@@ -70,6 +70,9 @@ static const struct {
      {{"ringcast calibration list --machine h100-sxm", "which ops were measured on this GPU"},
       {"ringcast calibration show --machine h100-sxm --op all_reduce --csv",
        "rows of one of them"}}},
+    {"report",
+     {{"ringcast report <(ringcast forward scenarios/paper/cp4-128k.yaml --json) --out cp4.html",
+       "a forecast as one page"}}},
     {"completion", {{"ringcast completion bash", "a script that bash reads"}}},
 };
 

@@ -76,7 +76,7 @@ is_json "$work/tune.json"
 grep -q '^# wanted' "$work/cells.csv" || wrong "tune wants no points"
 # Every rule that is scored is printed with its score.
 "$ringcast" tune scenarios/tune/gtt.yaml "${small[@]}" >"$work/out" 2>/dev/null
-sqlite3 -separator ' ' :memory: "SELECT json_extract(value, '\$.name'), printf('%.4f', json_extract(value, '\$.mean_regret_pct'))
+sqlite3 -separator ' ' :memory: "SELECT json_extract(value, '\$.name'), printf('%.4f', json_extract(value, '\$.fit_error_mean_pct'))
     FROM json_each(readfile('$work/tune.json'), '\$.rules') WHERE json_extract(value, '\$.split') = 'test'" >"$work/rules"
 [ "$(wc -l <"$work/rules")" -ge 10 ] || wrong "$(wc -l <"$work/rules") rules are scored"
 while read -r name mean; do

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <cmocka.h>
 #include "sim/trace/workload.h"
-#include "tests/support/trips.h"
 
 #define S INT64_C(1000000000000)
 
@@ -120,17 +119,12 @@ static void test_without_arrivals(void **state) {
     rc_trace_free(t);
 }
 
-static void test_contract(void **state) {
-    (void)state;
-    rc_trace empty = {0};
-    trips("t->count >= 1", (void)rc_trace_resample(&empty, 1, NULL));
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_two),      cmocka_unit_test(test_common),
-        cmocka_unit_test(test_one),      cmocka_unit_test(test_without_arrivals),
-        cmocka_unit_test(test_contract),
+        cmocka_unit_test(test_two),
+        cmocka_unit_test(test_common),
+        cmocka_unit_test(test_one),
+        cmocka_unit_test(test_without_arrivals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

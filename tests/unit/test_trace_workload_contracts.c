@@ -12,6 +12,8 @@ static void test_sizes(void **state) {
     trips("copies >= 2", (void)repeat(&t, 1, &err));
     trips("n < t->count", (void)cut_sessions(&t, 2, &err));
     trips("clients >= 1", (void)rc_trace_clients(&t, 0, &err));
+    rc_trace empty = {0};
+    trips("t->count >= 1", (void)rc_trace_resample(&empty, 1, &err));
 }
 
 static void test_synthetic(void **state) {
