@@ -63,7 +63,8 @@ static rc_costs *book_of(const rc_row *rows, int n, bool turned, rc_status *st) 
     rc_error e = {0};
     const rc_machine m = syn_machine();
     *st = RC_E_IO;
-    if (!fuzz_file(path, "book", (const uint8_t *)"", 0) || unlink(path) != 0 || rc_rows_create(&set, &e) != RC_OK)
+    if (!fuzz_file(path, "book", (const uint8_t *)"", 0) || unlink(path) != 0 ||
+        rc_rows_create(&set, &e) != RC_OK)
         return NULL;
     *st = RC_OK;
     for (int i = 0; i < n && *st == RC_OK; i++)

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <cmocka.h>
+#include "sim/trace/reader.h"
 #include "sim/trace/trace_options.h"
 #include "tests/support/trace_check.h"
 
@@ -370,11 +371,28 @@ static void messages(void **state) {
     assert_int_equal(rc_trace_option_set(&o, "sort", "yes", &e), RC_E_USAGE);
 }
 
+/* The unit that a column's name ends with; a name that is the ending alone, or has none, says nothing. */
+static void units_by_name(void **state) {
+    static const struct {
+        const char *name;
+        rc_time_unit unit;
+    } t[] = {{"start_ns", RC_UNIT_NS},   {"start_us", RC_UNIT_US},     {"start_ms", RC_UNIT_MS},
+             {"start_s", RC_UNIT_S},     {"start_seconds", RC_UNIT_S}, {"start_sec", RC_UNIT_S},
+             {"start (ms)", RC_UNIT_MS}, {"start (s)", RC_UNIT_S},     {"start (us)", RC_UNIT_US},
+             {"start (ns)", RC_UNIT_NS}, {"start", RC_UNIT_AUTO},      {"_ms", RC_UNIT_AUTO},
+             {"arrivals", RC_UNIT_AUTO}};
+    (void)state;
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++)
+        if (rc_unit_by_name(t[i].name) != t[i].unit)
+            fail_msg("%s is %d", t[i].name, (int)rc_unit_by_name(t[i].name));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(formats),       cmocka_unit_test(units),
-        cmocka_unit_test(order),         cmocka_unit_test(lengths),
-        cmocka_unit_test(empty_replies), cmocka_unit_test(conversations),
-        cmocka_unit_test(prefixes),      cmocka_unit_test(messages)};
+        cmocka_unit_test(units_by_name), cmocka_unit_test(formats),
+        cmocka_unit_test(units),         cmocka_unit_test(order),
+        cmocka_unit_test(lengths),       cmocka_unit_test(empty_replies),
+        cmocka_unit_test(conversations), cmocka_unit_test(prefixes),
+        cmocka_unit_test(messages)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
