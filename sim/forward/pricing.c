@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MEMO_SLOTS = 32768, MEMO_CALLS = 2 };
+enum { MEMO_SLOTS = 8192, MEMO_CALLS = 2 };
 
 typedef struct memo { /* one shape's cost */
     rc_shape shape;   /* without part and calls */

@@ -68,9 +68,10 @@ static void quantiles(FILE *f, const json_t *root) {
 
 static void pools(FILE *f, const json_t *root) {
     static const html_column columns[] = {
-        {"pool", false},         {"GPUs", true},           {"replicas", true},
-        {"busy", true},          {"prefill passes", true}, {"mixed passes", true},
-        {"decode passes", true}, {"decode batch", true},   {"KV tokens each", true}};
+        {"pool", false},          {"GPUs", true},         {"replicas", true},
+        {"computes", true},       {"work", true},         {"most load, 1/s", true},
+        {"prefill passes", true}, {"mixed passes", true}, {"decode passes", true},
+        {"decode batch", true},   {"KV held, most", true}};
     const json_t *o;
     size_t i;
     HTML_TABLE(f, "Pools", columns);
@@ -79,12 +80,14 @@ static void pools(FILE *f, const json_t *root) {
         html_cell(f, value_text(o, "name"));
         html_cell_real(f, value_real(o, "gpus"), 0);
         html_cell_real(f, value_real(o, "replicas"), 0);
-        html_cell_bar(f, value_real(o, "utilisation"));
+        html_cell_bar(f, value_real(o, "computes"));
+        html_cell_bar(f, value_real(o, "work"));
+        html_cell_real(f, value_real(o, "most_load"), 3);
         html_cell_real(f, value_real(o, "prefill_passes"), 0);
         html_cell_real(f, value_real(o, "mixed_passes"), 0);
         html_cell_real(f, value_real(o, "decode_passes"), 0);
         html_cell_real(f, value_real(o, "decode_batch"), 2);
-        html_cell_real(f, value_real(o, "kv_tokens"), 0);
+        html_cell_bar(f, value_real(o, "kv_held_peak"));
     }
     html_table_end(f);
 }

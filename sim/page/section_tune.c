@@ -93,9 +93,11 @@ static void rules(FILE *f, const json_t *root) {
     static const html_column columns[] = {{"rule", false},
                                           {"half", false},
                                           {"right", true},
-                                          {"mean regret, %", true},
+                                          {"fit error, mean, %", true},
                                           {"95th percentile, %", true},
-                                          {"worst, %", true}};
+                                          {"worst, %", true},
+                                          {"expected regret, %", true},
+                                          {"95 % of draws below, %", true}};
     const json_t *o;
     size_t i;
     HTML_TABLE(f, "Rules on cells that no fit has seen (test) and on those it has (train)",
@@ -105,9 +107,11 @@ static void rules(FILE *f, const json_t *root) {
         html_cell(f, value_text(o, "name"));
         html_cell(f, value_text(o, "split"));
         html_cell_bar(f, value_real(o, "hit_rate"));
-        html_cell_real(f, value_real(o, "mean_regret_pct"), 3);
-        html_cell_real(f, value_real(o, "p95_regret_pct"), 2);
-        html_cell_real(f, value_real(o, "worst_regret_pct"), 2);
+        html_cell_real(f, value_real(o, "fit_error_mean_pct"), 3);
+        html_cell_real(f, value_real(o, "fit_error_p95_pct"), 2);
+        html_cell_real(f, value_real(o, "fit_error_worst_pct"), 2);
+        html_cell_real(f, value_real(o, "expected_regret_pct"), 3);
+        html_cell_real(f, value_real(o, "expected_regret_p95_pct"), 3);
     }
     html_table_end(f);
 }
@@ -139,15 +143,17 @@ void section_tune(FILE *f, const json_t *root, const json_t *grid) {
     const json_t *tuned = rule_named(root, "tuned");
     if (tuned)
         html_say(f, "answer",
-                 "The tuned rule costs %.2f %% of the time over always knowing the "
+                 "The tuned rule is expected to cost %.2g %% of the time over always knowing the "
                  "faster variant, and picks it in %.1f %% of the cells.",
-                 value_real(tuned, "mean_regret_pct"), 100.0 * value_real(tuned, "hit_rate"));
+                 value_real(tuned, "expected_regret_pct"), 100.0 * value_real(tuned, "hit_rate"));
     else
         html_say(f, "answer", "%g lines of equal length show where the variants change places.",
                  value_real(root, "lines"));
     if (tuned)
-        html_say(f, "sure", "At worst it is %.1f %% slower, on %g cells that no fit has seen.",
-                 value_real(tuned, "worst_regret_pct"), value_real(tuned, "points"));
+        html_say(f, "sure",
+                 "At worst it is %.1f %% slower by the forecast itself, on %g cells that no fit "
+                 "has seen.",
+                 value_real(tuned, "fit_error_worst_pct"), value_real(tuned, "points"));
     html_say(f, "about", "%s.", value_text(root, "description"));
     say_basis(f, root);
     say_notes(f, root);

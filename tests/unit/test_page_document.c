@@ -41,12 +41,14 @@ static const struct {
     {"tune",
      "{\"tune\":\"gtt\",\"description\":\"d\",\"lines\":80,\"rules\":[{\"name\":\"tuned\","
      "\"split\":"
-     "\"test\",\"hit_rate\":0.98,\"mean_regret_pct\":0.01,\"p95_regret_pct\":0,"
-     "\"worst_regret_pct\":0.7,\"points\":247}],\"thresholds\":[{\"cp\":4,\"length\":64,\"t_star\":"
+     "\"test\",\"hit_rate\":0.98,\"expected_regret_pct\":0.01,\"fit_error_p95_pct\":0,"
+     "\"fit_error_worst_pct\":0.7,\"points\":247}],\"thresholds\":[{\"cp\":4,\"length\":64,\"t_"
+     "star\":"
      "12,\"low\":11,\"high\":13},{\"cp\":4,\"length\":1e6,\"t_star\":9000}],\"requests\":[{"
      "\"file\":"
      "\"f\",\"policies\":[{\"policy\":\"tuned\",\"price\":0}]}]," BASIS "}",
-     "The tuned rule costs 0.01&nbsp;% of the time over always knowing the faster variant, and "
+     "The tuned rule is expected to cost 0.01&nbsp;% of the time over always knowing the faster "
+     "variant, and "
      "picks it in 98.0&nbsp;% of the cells."},
     {"serve",
      "{\"serve\":\"mooncake\",\"description\":\"d\",\"requests\":10,\"done\":10,\"rejected\":0,"
