@@ -9,7 +9,8 @@ static void keep(void *to, const char *usage, const rc_flag *flags, size_t count
     rc_command_spec *s = to;
     s->usage = usage;
     s->count = count;
-    memcpy(s->flags, flags, count * sizeof *flags);
+    for (size_t i = 0; i < count; i++) /* a command may have none */
+        s->flags[i] = flags[i];
 }
 
 rc_status rc_command_spec_of(const rc_command *c, rc_command_spec *out, rc_error *err) {

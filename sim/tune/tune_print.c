@@ -54,12 +54,15 @@ static void head(const rc_tune *t, FILE *f) {
         (void)fprintf(f, "# all-gather pass-KV %s\n", caution);
 }
 
-static void interval(rc_table *out, const rc_tune_rule *r) {
+/* Without a bootstrap there is none. */
+static void interval(const rc_tune *t, rc_table *out, const rc_tune_rule *r) {
     if (r->origin != RC_TUNE_REFIT)
         rc_table_missing(out);
     else if (r->rule.kind == RC_RULE_EMPIRICAL)
         rc_table_textf(out, "%.3f ln T %+.3f ln miss %+.3f", r->rule.alpha, r->rule.beta,
                        r->rule.gamma);
+    else if (t->s.bootstrap == 0)
+        rc_table_missing(out);
     else
         rc_table_textf(out, "BW %.2f..%.2f", r->low[0] / 1e9, r->high[0] / 1e9);
 }
@@ -104,7 +107,7 @@ static rc_status rules(const rc_tune *t, bool csv, FILE *f, rc_error *err) {
         rc_table_real(out, s->worst_ms, 1);
         rc_table_real(out, r->expected.mean_pct, 4);
         rc_table_real(out, r->expected.p95_pct, 4);
-        interval(out, r);
+        interval(t, out, r);
     }
     return rc_table_finish(out, csv, f, err);
 }
