@@ -69,8 +69,7 @@ static rc_status measure(parts *p, rc_error *err) {
 
 static int part_count(const rc_serve *s, const rc_serve_options *o) {
     bool in_turn = s->routing == RC_ROUTE_ROUND_ROBIN || s->routing == RC_ROUTE_HASH;
-    bool apart =
-        in_turn && s->pool_count == 1 && s->fault_count == 0 && !o->series && !o->spans;
+    bool apart = in_turn && s->pool_count == 1 && s->fault_count == 0 && !o->series && !o->spans;
     int n = apart ? s->pools[0].replicas / RC_SERVE_PART : 1;
     return n < 1 ? 1 : n < MOST_PARTS ? n : MOST_PARTS;
 }
