@@ -424,7 +424,9 @@ typedef struct piece {
 
 /* The request's blocks from .. upto - 1. */
 static walk walk_over(const rc_trace *t, const rc_req *r, uint32_t from, uint32_t upto) {
-    walk w = {.span = &t->spans[r->span], .at = from, .left = upto > from ? upto - from : 0};
+    walk w = {.at = from, .left = upto > from ? upto - from : 0};
+    if (r->spans > 0) /* else there are no blocks, and the trace may have no spans at all */
+        w.span = &t->spans[r->span];
     for (uint32_t left = r->spans; left > 0 && w.at >= w.span->count; left--) {
         w.at -= w.span->count;
         w.span++;
@@ -674,8 +676,11 @@ void rc_kv_filled(rc_kv *kv, rc_kv_lease at_lease, uint64_t tokens) {
         return; /* out of memory for what is known of them: they will not be found again */
     walk w = walk_over(l->trace, r, l->filled, upto);
     piece part;
-    for (uint32_t first = w.span->first; next_piece(kv, &w, &part); first = w.span->first)
+    while (w.left > 0) {
+        const uint32_t first = w.span->first; /* of the span that the piece is of */
+        (void)next_piece(kv, &w, &part);
         fill(kv, &part, first);
+    }
     l->filled = upto;
 }
 

@@ -93,10 +93,9 @@ static void put_panel(const picture *p, bool ttit, FILE *script) {
     (void)fprintf(script, "set ylabel '%s'\n", ttit ? "TTIT p95, ms" : "TTFT p95, s");
     (void)fprintf(
         script,
-        "plot '%s.dat' index 1 using 1:%d with points pt 2 lc rgb '#999999' ps 1 title 'fails: "
-        "misses "
-        "an objective', '' index 2 using 1:%d with points pt 1 lc rgb '#CC79A7' ps 1.2 title "
-        "'fails "
+        "plot '%s.dat' index 1 using 1:%d with points pt 2 lc rgb '#999999' ps 1 title 'misses an "
+        "objective', '' index 2 using 1:%d with points pt 1 lc rgb '#CC79A7' ps 1.2 title 'misses "
+        "it "
         "for other seeds', '' index 0 using 1:%d with points pt 7 lc rgb '#56B4E9' ps 1.2 title "
         "'holds', '' index %d using 1:%d with %s lt 1 lw 1.5 title 'front of what holds', '' index "
         "%d "

@@ -46,11 +46,11 @@ static bool guidellm_request(rc_reader *r, rc_slice text) {
 
 /* All items of a list: read as requests, or counted as dropped. */
 static bool guidellm_list(rc_reader *r, const rc_member *list, bool read) {
-    const char *p = list->value.text.p, *end = p + list->value.text.n;
     bool more = true;
     rc_value item;
     if (rc_member_absent(list))
         return true;
+    const char *p = list->value.text.p, *end = p + list->value.text.n;
     if (list->value.kind != RC_VALUE_NESTED || *p != '[')
         return rc_bad(r, RC_FAULT_SYNTAX, p, "'%s' is no list", list->name);
     for (;;) {
