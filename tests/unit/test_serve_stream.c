@@ -10,6 +10,13 @@
 // clang-format on
 #include "tests/support/serve.h"
 
+/* But for the bytes behind the last member, which nobody sets. */
+static void assert_rows_equal(const rc_served *a, const rc_served *b, size_t count) {
+    enum { USED = offsetof(rc_served, refusal) + sizeof a->refusal };
+    for (size_t i = 0; i < count; i++)
+        assert_memory_equal(&a[i], &b[i], USED);
+}
+
 static rc_serve spec;
 static rc_error err;
 
@@ -44,7 +51,7 @@ static void test_like_a_trace(void **state) {
     assert_true(whole->preempted > 0);
     assert_true(whole->kv_hit_tokens > 0);
     assert_memory_equal(r, whole, sizeof *r);
-    assert_memory_equal(mine, rows, sizeof mine);
+    assert_rows_equal(mine, rows, sizeof mine / sizeof mine[0]);
     free(rows);
     free(whole);
     free(r);
@@ -73,7 +80,7 @@ static void test_any_threads(void **state) {
         for (size_t i = 0; i < sizeof threads / sizeof threads[0]; i++) {
             rc_serve_result *more = streamed(fleets[f], threads[i], rows[1]);
             assert_memory_equal(one, more, sizeof *one);
-            assert_memory_equal(rows[0], rows[1], sizeof rows[0]);
+            assert_rows_equal(rows[0], rows[1], sizeof rows[0] / sizeof rows[0][0]);
             free(more);
         }
         free(one);
@@ -126,7 +133,7 @@ static void parts_add_up(const char *text) {
     rc_serve_result *whole = malloc(sizeof *whole), *parts = streamed(text, 2, one_by_one);
     assert_non_null(whole);
     assert_int_equal(serve_text(text, (rc_serve_options){.seed = 3}, whole, &rows, &err), RC_OK);
-    assert_memory_equal(rows, one_by_one, sizeof one_by_one);
+    assert_rows_equal(rows, one_by_one, sizeof one_by_one / sizeof one_by_one[0]);
     assert_true(whole->hash == parts->hash);
     assert_int_equal(whole->makespan, parts->makespan);
     assert_int_equal(whole->events, parts->events);
