@@ -26,9 +26,27 @@ static int kind_of(const rc_plan_result *r) {
     return r->margin < 0.0 ? 1 : r->fragile ? 2 : 0;
 }
 
-enum { KINDS = 3, FRONT = KINDS, BEST };
+enum { KINDS = 3, FRONT = KINDS, BEST, LABELLED };
+static const double LABEL_WIDTH = 0.1; /* of the axis of prices */
 
-/* Indices: the kinds, front, best; each begins with a line that draws nothing. */
+/* The points of the front whose GPUs can be written below them: none with a label is near, the chosen
+ * one included. */
+static void put_labelled(const rc_plan_answer *a, FILE *data) {
+    const double own = a->best >= 0 ? a->all[a->best].price : -INFINITY;
+    double most = 0.0, before = -INFINITY;
+    for (size_t k = 0; k < a->all_count; k++)
+        most = a->all[k].outcome.fits ? fmax(most, a->all[k].price) : most;
+    for (int i = 0; i < a->front_count; i++) {
+        const rc_plan_result *r = &a->all[a->front[i]];
+        if (fabs(r->price - own) < LABEL_WIDTH * most || r->price - before < LABEL_WIDTH * most)
+            continue;
+        point(data, r);
+        before = r->price;
+    }
+}
+
+/* Indices: the kinds, front, best, and what of the front is labelled; each begins with a line that draws
+ * nothing. */
 static void put_points(const rc_plan_answer *a, FILE *data) {
     static const char nothing[] = "1 - - -\n";
     for (int index = 0; index < KINDS; index++) {
@@ -45,6 +63,9 @@ static void put_points(const rc_plan_answer *a, FILE *data) {
     (void)fputs(nothing, data);
     if (a->best >= 0)
         point(data, &a->all[a->best]);
+    rc_plot_next(data);
+    (void)fputs(nothing, data);
+    put_labelled(a, data);
 }
 
 /* Of the first objective on TTFT or TTIT of all requests; 0: there is none. */
@@ -82,7 +103,7 @@ static void put_range(const rc_plan_answer *a, bool ttit, double limit, FILE *sc
         hi = fmax(hi, y);
     }
     if (lo < INFINITY)
-        rc_plot_log_axis(script, 'y', lo / 1.6, hi * 1.6);
+        rc_plot_log_axis(script, 'y', lo / 2.2, hi * 1.6);
 }
 
 static void put_panel(const picture *p, bool ttit, FILE *script) {
@@ -101,8 +122,11 @@ static void put_panel(const picture *p, bool ttit, FILE *script) {
         "%d "
         "using 1:%d with points pt 7 lc rgb '#D55E00' ps 2 title 'chosen', '' index %d using "
         "1:%d:(sprintf('%%d GPUs', $4)) with labels offset 0,-1.1 font ',11' tc rgb '#333333' "
-        "notitle\n",
-        p->name, y, y, y, FRONT, y, ttit ? "points pt 6 ps 1.6" : "lines", BEST, y, FRONT, y);
+        "notitle, '' index %d using 1:%d:(sprintf('%%d GPUs', $4)) with labels left offset 1.2,0.6 "
+        "font "
+        "',12' tc rgb '#D55E00' notitle\n",
+        p->name, y, y, y, FRONT, y, ttit ? "points pt 6 ps 1.6" : "lines", BEST, y, LABELLED, y,
+        BEST, y);
 }
 
 static void draw(const void *ctx, FILE *script, FILE *data) {
