@@ -87,11 +87,12 @@ static const char *transport_named(const char *name) {
     return NULL;
 }
 
-/* Whether the words are those of a point `x` of suite `id`, but for the number of a condition. */
+/* Whether the words are those of a point `x` of suite `id`, but for the number of a condition. What a
+ * suite measures without a type is measured so whatever type a forecast computes in. */
 static bool same_words(int id, const rc_point *x, const said *s, const char *dtype) {
     const char *cond = id == RC_SUITE_INTERFERENCE ? "" : s->cond;
     bool open = id == RC_SUITE_NET && (!*s->base || transport_named(s->base));
-    return !strcmp(x->dtype, dtype) && (open || !strcmp(x->variant, s->base)) &&
+    return (!*x->dtype || !strcmp(x->dtype, dtype)) && (open || !strcmp(x->variant, s->base)) &&
            !strcmp(x->cond ? x->cond : "", cond);
 }
 
