@@ -6,7 +6,6 @@
 #define RC_ATTENTION_TYPES_CUH
 #include "kernels/hopper.cuh"
 #include "kernels/wgmma.cuh"
-#include "kernels/wgmma_wide.cuh"
 
 enum {
     ATTN_ROWS = 128,

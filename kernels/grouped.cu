@@ -21,7 +21,6 @@
 #include "kernels/hopper.cuh"
 #include "kernels/launch.cuh"
 #include "kernels/wgmma.cuh"
-#include "kernels/wgmma_wide.cuh"
 
 enum {
     ROWS = 128,    /* of a tile */

@@ -22,7 +22,7 @@
 #include "kernels/launch.cuh"
 #include "kernels/mla_plan.h"
 #include "kernels/vec.cuh"
-#include "kernels/wgmma_wide.cuh"
+#include "kernels/wgmma.cuh"
 #include <math.h>
 
 enum {
