@@ -1,5 +1,6 @@
 /* What a set of costs was asked for: a list of look-ups, found by hash.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/base/mix.h"
 #include "sim/cost/asks.h"
 
 #include <assert.h>
@@ -55,15 +56,10 @@ void rc_asks_slow(rc_asks *a, size_t i, double factor) {
 
 /* ---- finding --------------------------------------------------------------------------------- */
 
-static uint64_t mix(uint64_t h, uint64_t v) {
-    h = (h ^ v) * 0x9e3779b97f4a7c15u;
-    return h ^ (h >> 32);
-}
-
 static uint64_t hash(const rc_ask *x) {
-    uint64_t h = mix((uint64_t)x->op, (uint64_t)x->dtype);
+    uint64_t h = rc_mix((uint64_t)x->op, (uint64_t)x->dtype);
     for (int i = 0; i < RC_AXIS_COUNT; i++)
-        h = mix(h, (uint64_t)x->at.at[i]);
+        h = rc_mix(h, (uint64_t)x->at.at[i]);
     return h;
 }
 

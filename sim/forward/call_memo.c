@@ -2,6 +2,7 @@
 #include "sim/forward/call_memo.h"
 #include <assert.h>
 #include <stdlib.h>
+#include "sim/base/mix.h"
 
 enum { SLOTS = 8192 };
 
@@ -38,9 +39,8 @@ static bool same_call(const rc_latent_call *a, const rc_latent_call *b) {
 }
 
 static known *slot_of(rc_call_memo *m, const rc_latent_call *x) {
-    uint64_t h = (uint64_t)x->queries * 0x9e3779b97f4a7c15u + (uint64_t)x->keys;
-    h = (h ^ (h >> 32)) * 0x9e3779b97f4a7c15u + (uint64_t)x->heads;
-    return &m->known[(h ^ (h >> 32)) % SLOTS];
+    const uint64_t h = rc_mix((uint64_t)x->heads, (uint64_t)x->queries);
+    return &m->known[rc_mix(h, (uint64_t)x->keys) % SLOTS];
 }
 
 static rc_status ask(const rc_costs *c, const rc_latent_call *x, rc_cost *out, rc_error *err) {

@@ -2,6 +2,7 @@
  * same op is the same pointer.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
+#include "sim/base/mix.h"
 #include "sim/forward/pricing.h"
 #include <stdlib.h>
 #include <string.h>
@@ -67,21 +68,16 @@ static void follow_costs(rc_pricing *m, const rc_costs *costs) {
     memcpy(&m->machine, machine, sizeof *machine);
 }
 
-static uint64_t mix(uint64_t h, uint64_t v) {
-    h = (h ^ v) * 0x9e3779b97f4a7c15u;
-    return h ^ (h >> 32);
-}
-
 static size_t memo_slot(const rc_program *p, const rc_shape *s) {
     uint64_t bits;
     memcpy(&bits, &s->bytes, sizeof bits);
-    uint64_t h = mix((uint64_t)s->kind * 4 + (uint64_t)s->dtype, (uint64_t)s->a);
-    h = mix(mix(h, (uint64_t)s->b), (uint64_t)s->c ^ bits);
-    h = mix(h, (uint64_t)s->hq * 4096u + (uint64_t)s->hkv);
-    h = mix(h, (uint64_t)s->d + ((uint64_t)s->window << 24) + (uint64_t)s->experts * 65537u);
+    uint64_t h = rc_mix((uint64_t)s->kind * 4 + (uint64_t)s->dtype, (uint64_t)s->a);
+    h = rc_mix(rc_mix(h, (uint64_t)s->b), (uint64_t)s->c ^ bits);
+    h = rc_mix(h, (uint64_t)s->hq * 4096u + (uint64_t)s->hkv);
+    h = rc_mix(h, (uint64_t)s->d + ((uint64_t)s->window << 24) + (uint64_t)s->experts * 65537u);
     for (uint32_t i = 0; i < s->calls; i++) {
         const rc_call *c = &p->calls[s->first_call + i];
-        h = mix(mix(h, (uint64_t)c->tq), (uint64_t)c->tk * 2u + (uint64_t)c->causal);
+        h = rc_mix(rc_mix(h, (uint64_t)c->tq), (uint64_t)c->tk * 2u + (uint64_t)c->causal);
     }
     return h % MEMO_SLOTS;
 }

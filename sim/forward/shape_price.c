@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <math.h>
 #include <string.h>
+#include "sim/base/mix.h"
 #include "sim/cost/tiles.h"
 #include "sim/forward/internal.h"
 
@@ -380,11 +381,6 @@ rc_status rc_shape_at_pace(rc_pace pace, rc_shape_cost *out, rc_error *err) {
     return RC_OK;
 }
 
-static uint64_t mix(uint64_t h, int64_t v) {
-    h = (h ^ (uint64_t)v) * 0x9e3779b97f4a7c15u;
-    return h ^ (h >> 32);
-}
-
 /* A standard normal number that is the same wherever an op of these sizes is drawn. */
 static double own_normal(uint64_t seed, const rc_program *p, const rc_shape *s) {
     const int64_t sizes[] = {(int64_t)s->kind, (int64_t)s->dtype, s->a,         s->b, s->c, s->hq,
@@ -393,14 +389,15 @@ static double own_normal(uint64_t seed, const rc_program *p, const rc_shape *s) 
     uint64_t h = seed;
     rc_rng rng;
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
-        h = mix(h, sizes[i]);
+        h = rc_mix(h, (uint64_t)sizes[i]);
     for (size_t i = 0; i < sizeof more / sizeof more[0]; i++)
-        h = more[i] != 0 ? mix(h, more[i]) : h;
+        h = more[i] != 0 ? rc_mix(h, (uint64_t)more[i]) : h;
     for (const char *c = s->op; c != NULL && *c != '\0'; c++)
-        h = mix(h, *c);
+        h = rc_mix(h, (uint64_t)*c);
     for (uint32_t i = 0; i < s->calls; i++) {
         const rc_call *call = &p->calls[s->first_call + i];
-        h = mix(mix(mix(h, call->causal), call->tq), call->tk);
+        h = rc_mix(rc_mix(rc_mix(h, (uint64_t)call->causal), (uint64_t)call->tq),
+                   (uint64_t)call->tk);
     }
     rc_rng_seed(&rng, h);
     return rc_rng_normal(&rng);

@@ -1,5 +1,6 @@
 /* Simulated pass times shared by runs: a hash table for each way to run a pass, a lock for each.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sim/base/mix.h"
 #include "sim/serve/pass_store.h"
 #include <pthread.h>
 #include <stdlib.h>
@@ -104,14 +105,10 @@ rc_pass_shelf *rc_pass_store_shelf(rc_pass_store *store, const rc_serve *s, cons
     return x;
 }
 
-static uint64_t mix(uint64_t h, int64_t v) {
-    h = (h ^ (uint64_t)v) * UINT64_C(0x9E3779B97F4A7C15);
-    return h ^ (h >> 29);
-}
-
 static uint64_t hash(const rc_stored_pass *k) {
-    uint64_t h = mix(mix(UINT64_C(0x243F6A8885A308D3), k->t), k->p);
-    return mix(mix(mix(h, k->decodes), k->context), k->longest);
+    uint64_t h = rc_mix(rc_mix(UINT64_C(0x243F6A8885A308D3), (uint64_t)k->t), (uint64_t)k->p);
+    return rc_mix(rc_mix(rc_mix(h, (uint64_t)k->decodes), (uint64_t)k->context),
+                  (uint64_t)k->longest);
 }
 
 static bool same_pass(const rc_stored_pass *a, const rc_stored_pass *b) {

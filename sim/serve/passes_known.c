@@ -2,18 +2,14 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include <stdlib.h>
+#include "sim/base/mix.h"
 #include "sim/serve/pass_store.h"
 #include "sim/serve/passes_internal.h"
 
-static uint64_t mix(uint64_t h, uint64_t v) {
-    h = (h ^ v) * UINT64_C(0x9E3779B97F4A7C15);
-    return h ^ (h >> 29);
-}
-
 uint64_t rc_point_hash(const rc_point *k) {
-    uint64_t h = mix(UINT64_C(0x243F6A8885A308D3), (uint64_t)k->t);
-    h = mix(h, (uint64_t)k->p);
-    return mix(mix(mix(h, (uint64_t)k->b), (uint64_t)k->m), (uint64_t)k->l);
+    uint64_t h = rc_mix(UINT64_C(0x243F6A8885A308D3), (uint64_t)k->t);
+    h = rc_mix(h, (uint64_t)k->p);
+    return rc_mix(rc_mix(rc_mix(h, (uint64_t)k->b), (uint64_t)k->m), (uint64_t)k->l);
 }
 
 static bool same(const rc_point *a, const rc_point *b) {
