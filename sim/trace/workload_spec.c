@@ -382,11 +382,21 @@ static client *first_to_come(spec *s) {
     return first;
 }
 
+static rc_status too_many(double expected, rc_error *err) {
+    return rc_fail(err, RC_E_INPUT,
+                   "the workload is about %.4g requests; expected at most %d: a nearer horizon, or "
+                   "num_requests",
+                   expected, RC_TRACE_MAX_ROWS);
+}
+
 /* `limit`: requests to make at most; 0: as many as the file says. */
 static rc_status make_requests(spec *s, uint64_t limit, rc_trace *t, rc_error *err) {
     size_t room = 0;
-    uint64_t most = s->requests > 0 ? (uint64_t)s->requests : RC_TRACE_MAX_ROWS;
-    most = limit > 0 && limit < most ? limit : most;
+    const uint64_t said = s->requests > 0 ? (uint64_t)s->requests : UINT64_MAX;
+    const uint64_t most = limit > 0 && limit < said ? limit : said;
+    const double expected = fmin((double)most, s->horizon > 0.0 ? s->rate * s->horizon : INFINITY);
+    if (expected > RC_TRACE_MAX_ROWS)
+        return too_many(expected, err);
     for (size_t i = 0; i < s->count; i++) {
         rc_rng_seed(&s->at[i].rng, (uint64_t)s->seed + UINT64_C(0x9E3779B97F4A7C15) * (i + 1));
         s->at[i].next = gap_of(&s->at[i]);
@@ -398,6 +408,8 @@ static rc_status make_requests(spec *s, uint64_t limit, rc_trace *t, rc_error *e
         if (c->next > LONGEST)
             return rc_fail(err, RC_E_INPUT, "the workload would last more than %d days",
                            RC_TRACE_MAX_DAYS);
+        if (t->count == RC_TRACE_MAX_ROWS)
+            return too_many(expected, err);
         if (t->count == room)
             RC_TRY(more_room(t, &room, err));
         add_request(t, c);

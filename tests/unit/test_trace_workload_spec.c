@@ -214,6 +214,7 @@ static void test_refused(void **state) {
             4, "a number of tokens");
     refused("aggregate_rate: 0.000001\nnum_requests: 50\n" CLIENT "}\n", 0, "days");
     refused("aggregate_rate: 1\nhorizon: 1\n" CLIENT "}\n", 0, "before the horizon");
+    refused("aggregate_rate: 1000000\nhorizon: 1000000000\n" CLIENT "}\n", 0, "1e+09 requests");
 }
 
 /* YAML that says no rate is no workload, and is told that it is no trace. */
