@@ -193,6 +193,11 @@ static uint32_t run_of(const rc_kv *kv, uint32_t id) {
     return p == NONE ? NONE : kv->pages[p].run[id % PAGE];
 }
 
+bool rc_kv_has(const rc_kv *kv, uint32_t block) {
+    const uint32_t r = run_of(kv, block);
+    return r != NONE && !kv->runs[r].host;
+}
+
 /* ---- runs ----------------------------------------------------------------------------- */
 
 static bool more_runs(rc_kv *kv) {

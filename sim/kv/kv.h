@@ -84,6 +84,8 @@ void rc_kv_release(rc_kv *kv, rc_kv_lease lease, bool last);
 /* Everything is lost, host memory too when `host` (a node failed). Leases must be released. */
 void rc_kv_clear(rc_kv *kv, bool host);
 
+/* Whether a block with this identity is held or cached in GPU memory. */
+bool rc_kv_has(const rc_kv *kv, uint32_t block);
 uint32_t rc_kv_pinned_blocks(const rc_kv *kv); /* held by leases, private ones too */
 
 /* Blocks that fit: `bytes` of free memory on the fullest GPU of a CP rank, `token_bytes` of one

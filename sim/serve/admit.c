@@ -60,8 +60,10 @@ void job_release(cluster *c, uint32_t j) {
     job *b = &c->jobs[j];
     const rc_req *rq = &c->trace->at[j];
     bool last = rq->child == RC_NO_REQUEST;
-    if (b->kv.lease != RC_KV_NO_LEASE)
+    if (b->kv.lease != RC_KV_NO_LEASE) {
+        player_release(c, j);
         give_back(home_of(c, j), b->kv.lease, last);
+    }
     if (b->kv.source != NONE && b->kv.source_lease != RC_KV_NO_LEASE)
         give_back(&c->replicas[b->kv.source], b->kv.source_lease, last);
     b->kv.lease = b->kv.source_lease = RC_KV_NO_LEASE;

@@ -17,6 +17,7 @@
  *   transfer.c      KV between pools and from host memory (fair_links.c shares the network)
  *   faults.c        nodes lost and back, slow ranks and links; what is due when
  *   layouts.c       the pass sources of a pool, and which of them a prefill takes
+ *   pass_player.c   passes that somebody else times
  *   pool_work.c     what the requests need of a pool at the least
  *   metrics.c       what is counted as it happens, the sums at the end, the conservation laws
  *   serve_spans.c   the timeline of the run, where one is wanted
@@ -254,10 +255,11 @@ typedef struct router_state {       /* router.c */
     rc_time first_arrival;
 } router_state;
 
-typedef struct pass_scratch { /* replica.c: of the pass being formed */
-    rc_sequence *parts;       /* [groups][fuse] */
-    int64_t *contexts;        /* [groups][max batch] */
-    rc_pass *of_group;        /* [groups] */
+typedef struct pass_scratch {   /* replica.c: of the pass being formed */
+    rc_sequence *parts;         /* [groups][fuse] */
+    int64_t *contexts;          /* [groups][max batch] */
+    rc_pass *of_group;          /* [groups] */
+    rc_played_sequence *played; /* [fuse + max batch]; NULL without a player */
 } pass_scratch;
 
 typedef struct run_load { /* cluster_run.c: what is known of the requests before they come */
@@ -329,6 +331,12 @@ typedef struct cluster {
     rc_serve_result *out;      /* metrics.c */
     struct serve_spans *spans; /* serve_spans.c; NULL: nobody wants a timeline */
 } cluster;
+
+/* ---- pass_player.c ---- */
+/* The time of the pass that has just been formed, from options->player. */
+rc_status player_time(cluster *c, replica *r, rc_time now, rc_time *took);
+void player_release(const cluster *c, uint32_t j); /* nothing without a player */
+rc_status player_check(const cluster *c, rc_error *err);
 
 /* ---- cluster_run.c ---- */
 /* Remember the first failure; the run stops. */

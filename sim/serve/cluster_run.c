@@ -229,6 +229,7 @@ rc_status cluster_open(cluster *c, const rc_trace *whole, rc_error *err) {
 }
 
 static rc_status run(cluster *c, const rc_trace *t, rc_error *err) {
+    RC_TRY(player_check(c, err));
     RC_TRY(cluster_open(c, t, err));
     RC_TRY(play(c, t, err));
     return metrics_finish(c, err);

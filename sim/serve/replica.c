@@ -247,6 +247,12 @@ static rc_status time_of_all(cluster *c, replica *first, rc_pass *pass, rc_pass_
     return RC_OK;
 }
 
+static rc_status time_played(cluster *c, replica *r, rc_pass_cost *cost, rc_time now) {
+    *cost = (rc_pass_cost){.time = 0};
+    cost->rests[RC_MEASURED] = 1.0F;
+    return player_time(c, r, now, &cost->time);
+}
+
 void replica_kick(cluster *c, replica *r, rc_time now) {
     replica *first = first_group(c, r);
     const uint32_t groups = groups_of(c, r);
@@ -264,7 +270,8 @@ void replica_kick(cluster *c, replica *r, rc_time now) {
         metrics_state(c, now);
         return;
     }
-    rc_status st = time_of_all(c, first, pass, &cost);
+    rc_status st =
+        c->options->player ? time_played(c, first, &cost, now) : time_of_all(c, first, pass, &cost);
     if (st != RC_OK) {
         cluster_fail(c, st);
         return;
@@ -346,7 +353,11 @@ rc_status scratch_create(cluster *c, rc_error *err) {
     c->scratch.parts = calloc(groups * (size_t)c->spec->fuse, sizeof *c->scratch.parts);
     c->scratch.contexts = calloc(groups * (size_t)c->spec->max_batch, sizeof *c->scratch.contexts);
     c->scratch.of_group = calloc(groups, sizeof *c->scratch.of_group);
-    return c->scratch.parts && c->scratch.contexts && c->scratch.of_group
+    if (c->options->player)
+        c->scratch.played =
+            calloc((size_t)c->spec->fuse + (size_t)c->spec->max_batch, sizeof *c->scratch.played);
+    return c->scratch.parts && c->scratch.contexts && c->scratch.of_group &&
+                   (c->scratch.played || !c->options->player)
                ? RC_OK
                : rc_fail(err, RC_E_NOMEM, "out of memory for passes");
 }
@@ -355,4 +366,5 @@ void scratch_destroy(cluster *c) {
     free(c->scratch.parts);
     free(c->scratch.contexts);
     free(c->scratch.of_group);
+    free(c->scratch.played);
 }

@@ -293,18 +293,46 @@ typedef struct rc_pass_store rc_pass_store;
 rc_status rc_pass_store_create(rc_pass_store **out, rc_error *err);
 void rc_pass_store_destroy(rc_pass_store *s); /* NULL is fine */
 
+/* ---- passes that somebody else times ---- */
+/* One sequence of a pass: t new tokens behind p that have their KV. */
+typedef struct rc_played_sequence {
+    uint64_t request; /* number in the trace */
+    int64_t t, p;
+    bool decodes; /* one token of a reply; else a prompt or a piece of one */
+} rc_played_sequence;
+
+typedef struct rc_played_pass {
+    const rc_played_sequence *at; /* prompts first, then what decodes */
+    size_t count;
+    rc_time start;   /* of the run's clock */
+    const rc_kv *kv; /* of the replica: rc_kv_has says which blocks may be forgotten */
+} rc_played_pass;
+
+/* Asked for the time of each pass in place of the cost model: a real server launches the pass and
+ * measures it, a replay reads what was measured. `release`: the request gave back its KV (it ended,
+ * or was preempted); may be NULL. For one replica, without groups, speculation, faults or passes
+ * formed ahead (rc_pass_player_takes). */
+typedef struct rc_pass_player {
+    void *ctx; /* borrowed */
+    rc_status (*pass)(void *ctx, const rc_played_pass *pass, rc_time *took, rc_error *err);
+    void (*release)(void *ctx, uint64_t request);
+} rc_pass_player;
+/* RC_E_INPUT: the scenario needs more than a player is told. */
+rc_status rc_pass_player_takes(const rc_serve *s, rc_error *err);
+
 typedef struct rc_serve_options {
     const rc_costs *costs; /* of the scenario's machine; shared, not changed */
     uint64_t seed;
-    bool exact;              /* every pass simulated, none interpolated */
-    bool compare;            /* every pass both ways; the run goes on with the memoised time */
-    bool quiet;              /* no progress line */
-    bool work;               /* what the requests need of each pool at the least, too */
-    rc_served *rows;         /* [requests], or NULL */
-    int threads;             /* of rc_serve_stream; 0: one a core */
-    rc_pass_store *store;    /* or NULL */
-    rc_serve_series *series; /* or NULL */
-    rc_spans *spans;         /* gets the timeline of the run (serve_spans.c), or NULL */
+    bool exact;                   /* every pass simulated, none interpolated */
+    bool compare;                 /* every pass both ways; the run goes on with the memoised time */
+    bool quiet;                   /* no progress line */
+    bool work;                    /* what the requests need of each pool at the least, too */
+    rc_served *rows;              /* [requests], or NULL */
+    int threads;                  /* of rc_serve_stream; 0: one a core */
+    rc_pass_store *store;         /* or NULL */
+    const rc_pass_player *player; /* times the passes (rc_serve_run alone), or NULL */
+    rc_serve_series *series;      /* or NULL */
+    rc_spans *spans;              /* gets the timeline of the run (serve_spans.c), or NULL */
 } rc_serve_options;
 
 /* Of `asked` requests, how many must keep the limit. */
