@@ -5,6 +5,7 @@
 #include "calib/catalog.h"
 #include "calib/calib_options.h"
 #include "calib/ring/ring_command.h"
+#include "calib/serve/serve_command.h"
 #include "calib/calibrate.h"
 #include "sim/base/process.h"
 
@@ -31,10 +32,16 @@ int main(int argc, char **argv) {
     rc_calib_options o;
     rc_error err = {0};
     rc_process_begin();
-    bool ring = argc > 1 && !strcmp(argv[1], "ring");
-    rc_status st = ring ? rc_ring_main(argc - 1, argv + 1, &err)
-                        : rc_calib_options_parse(argc, argv, &o, &err);
-    if (st == RC_OK && !ring)
-        st = dispatch(&o, &err);
+    const char *command = argc > 1 ? argv[1] : "";
+    rc_status st;
+    if (!strcmp(command, "ring")) {
+        st = rc_ring_main(argc - 1, argv + 1, &err);
+    } else if (!strcmp(command, "serve")) {
+        st = rc_serve_main(argc - 1, argv + 1, &err);
+    } else {
+        st = rc_calib_options_parse(argc, argv, &o, &err);
+        if (st == RC_OK)
+            st = dispatch(&o, &err);
+    }
     return rc_process_end("ringcast-calib", st, &err);
 }

@@ -103,7 +103,7 @@ static bool place(const rc_calib *c, int id, const char *transport, rc_point *p)
     if (id != RC_SUITE_NET || !transport)
         return true;
     p->variant = transport;
-    p->c = rc_group_nodes(&c->group, (int)p->b);
+    p->c = rc_procs_nodes(&c->group, (int)p->b);
     /* The loopback device is slower than any number of CTAs. */
     bool capped_socket = p->cond && !strcmp(transport, "socket");
     bool no_peers = rc_point_reads_peers(p) && (strcmp(transport, "nvlink") != 0 || p->c > 1);
@@ -152,7 +152,7 @@ static const char *cannot(const rc_calib *c, int id, const char *transport, cons
         return "it needs more GPUs";
     if (!rc_group_measures(&c->group, (int)p->b))
         return "groups are powers of two, a whole node, or all";
-    if (p->c > 1 && p->c != rc_group_nodes(&c->group, (int)p->b))
+    if (p->c > 1 && p->c != rc_procs_nodes(&c->group, (int)p->b))
         return "so many ranks span another number of nodes here";
     if (rc_point_reads_peers(p) && strcmp(transport, "nvlink") != 0)
         return "only over NVLink do GPUs reach each other's memory";

@@ -31,7 +31,7 @@ typedef struct plan {
 
 struct rc_cublaslt {
     cublasLtHandle_t handle;
-    rc_pool workspace, scales;
+    rc_buffer workspace, scales;
     size_t sweep_bytes; /* twice the L2 */
     cudaEvent_t start, stop;
     plan plans[MAX_PLANS];
@@ -64,7 +64,7 @@ static rc_status open_parts(rc_cublaslt *lt, rc_error *err) {
     RC_CUDA(cudaDeviceGetAttribute(&l2, cudaDevAttrL2CacheSize, device));
     lt->sweep_bytes = 2 * (size_t)l2;
     RC_LT(cublasLtCreate(&lt->handle));
-    RC_TRY(rc_pool_reserve(&lt->workspace, WORKSPACE_BYTES, err));
+    RC_TRY(rc_buffer_reserve(&lt->workspace, WORKSPACE_BYTES, err));
     RC_CUDA(cudaEventCreate(&lt->start));
     RC_CUDA(cudaEventCreate(&lt->stop));
     return RC_OK;
@@ -104,8 +104,8 @@ void rc_cublaslt_close(rc_cublaslt *lt) {
         (void)cudaEventDestroy(lt->start);
     if (lt->stop)
         (void)cudaEventDestroy(lt->stop);
-    rc_pool_free(&lt->workspace);
-    rc_pool_free(&lt->scales);
+    rc_buffer_free(&lt->workspace);
+    rc_buffer_free(&lt->scales);
     if (lt->handle)
         (void)cublasLtDestroy(lt->handle);
     free(lt);
@@ -133,7 +133,7 @@ static rc_status fill_scales(rc_cublaslt *lt, rc_error *err) {
     const size_t bytes = SCALES * sizeof(float);
     if (lt->scales.p)
         return RC_OK;
-    RC_TRY(rc_pool_reserve(&lt->scales, bytes, err));
+    RC_TRY(rc_buffer_reserve(&lt->scales, bytes, err));
     float *host = malloc(bytes);
     if (!host)
         return rc_fail(err, RC_E_NOMEM, "out of memory for %zu bytes", bytes);
@@ -215,7 +215,7 @@ static rc_status rank(const rc_cublaslt *lt, const plan *p, cublasLtMatmulHeuris
 
 /* The best of a few calls, in milliseconds, each with an L2 that holds none of its inputs. */
 static rc_status attempt(rc_cublaslt *lt, const plan *p, const cublasLtMatmulAlgo_t *algo,
-                         const tensors *t, const rc_pool *sweep, float *best, rc_error *err) {
+                         const tensors *t, const rc_buffer *sweep, float *best, rc_error *err) {
     *best = 0;
     for (int i = 0; i < TRIES; i++) {
         float ms = 0;
@@ -236,7 +236,7 @@ static rc_status attempt(rc_cublaslt *lt, const plan *p, const cublasLtMatmulAlg
 
 /* An algorithm that the library ranks but then refuses is passed over. */
 static rc_status choose_of(rc_cublaslt *lt, plan *p, const cublasLtMatmulHeuristicResult_t *found,
-                           int n, const tensors *t, const rc_pool *sweep, rc_error *err) {
+                           int n, const tensors *t, const rc_buffer *sweep, rc_error *err) {
     double began = rc_now();
     int keep = -1;
     float best = 0;
@@ -261,7 +261,7 @@ static rc_status choose_of(rc_cublaslt *lt, plan *p, const cublasLtMatmulHeurist
 
 static rc_status choose(rc_cublaslt *lt, plan *p, const tensors *t, rc_error *err) {
     cublasLtMatmulHeuristicResult_t found[ALGOS_FEW_ROWS];
-    rc_pool sweep = {0};
+    rc_buffer sweep = {0};
     int n = 0;
     if (p->shape.fp8) {
         RC_TRY(fill_scales(lt, err));
@@ -272,11 +272,11 @@ static rc_status choose(rc_cublaslt *lt, plan *p, const tensors *t, rc_error *er
         RC_TRY(set_scales(lt, p, true, err));
         RC_TRY(rank(lt, p, found, &n, err));
     }
-    rc_status st = rc_pool_reserve(&sweep, lt->sweep_bytes, err);
+    rc_status st = rc_buffer_reserve(&sweep, lt->sweep_bytes, err);
     if (st == RC_OK)
         st = choose_of(lt, p, found, n, t, &sweep, err);
     (void)cudaStreamSynchronize(t->stream);
-    rc_pool_free(&sweep);
+    rc_buffer_free(&sweep);
     return st;
 }
 

@@ -90,10 +90,10 @@ void rc_gpu_close(rc_gpu *g) {
     memset(g, 0, sizeof *g);
 }
 
-rc_status rc_pool_reserve(rc_pool *p, size_t bytes, rc_error *err) {
+rc_status rc_buffer_reserve(rc_buffer *p, size_t bytes, rc_error *err) {
     if (bytes <= p->bytes)
         return RC_OK;
-    rc_pool_free(p);
+    rc_buffer_free(p);
     void *at = NULL;
     bytes = (bytes + 65535) / 65536 * 65536;
     RC_CUDA(cudaMalloc(&at, bytes));
@@ -102,14 +102,14 @@ rc_status rc_pool_reserve(rc_pool *p, size_t bytes, rc_error *err) {
     return RC_OK;
 }
 
-void rc_pool_free(rc_pool *p) {
+void rc_buffer_free(rc_buffer *p) {
     if (p->p)
         (void)cudaFree(p->p);
     p->p = NULL;
     p->bytes = 0;
 }
 
-rc_status rc_pool_fill_bf16(const rc_gpu *g, const rc_pool *p, uint64_t seed, rc_error *err) {
+rc_status rc_buffer_fill_bf16(const rc_gpu *g, const rc_buffer *p, uint64_t seed, rc_error *err) {
     if (!p->bytes)
         return RC_OK;
     int64_t n = (int64_t)(p->bytes / 16 * 8);
@@ -120,13 +120,13 @@ rc_status rc_pool_fill_bf16(const rc_gpu *g, const rc_pool *p, uint64_t seed, rc
 
 /* Through a bf16 buffer, chunk by chunk, each with its own numbers. A pool is a whole number of
  * rows. */
-rc_status rc_pool_fill_e4m3(const rc_gpu *g, const rc_pool *p, uint64_t seed, rc_error *err) {
+rc_status rc_buffer_fill_e4m3(const rc_gpu *g, const rc_buffer *p, uint64_t seed, rc_error *err) {
     const int width = 8192;
     const size_t rows = 8192, chunk = rows * (size_t)width;
-    rc_pool tmp = {0}, scale = {0};
-    rc_status st = rc_pool_reserve(&tmp, 2 * chunk, err);
+    rc_buffer tmp = {0}, scale = {0};
+    rc_status st = rc_buffer_reserve(&tmp, 2 * chunk, err);
     if (st == RC_OK)
-        st = rc_pool_reserve(&scale, rows * sizeof(float), err);
+        st = rc_buffer_reserve(&scale, rows * sizeof(float), err);
     for (size_t at = 0; at < p->bytes && st == RC_OK; at += chunk) {
         size_t left = p->bytes - at, n = (left < chunk ? left : chunk) / (size_t)width;
         st = rc_kernel_check(
@@ -139,8 +139,8 @@ rc_status rc_pool_fill_e4m3(const rc_gpu *g, const rc_pool *p, uint64_t seed, rc
                                  "rc_quantize_fp8");
     }
     cudaError_t e = cudaStreamSynchronize(g->stream);
-    rc_pool_free(&tmp);
-    rc_pool_free(&scale);
+    rc_buffer_free(&tmp);
+    rc_buffer_free(&scale);
     if (st == RC_OK && e != cudaSuccess)
         return rc_cuda_fail(err, e, "cudaStreamSynchronize", __FILE__, __LINE__);
     return st;

@@ -40,17 +40,17 @@ rc_status rc_gpu_open(rc_gpu *g, int device, rc_error *err);
 void rc_gpu_close(rc_gpu *g); /* safe on a zeroed one */
 
 /* A device buffer that holds what a suite's points need. */
-typedef struct rc_pool {
+typedef struct rc_buffer {
     unsigned char *p;
     size_t bytes;
-} rc_pool;
+} rc_buffer;
 
 /* Make it hold at least `bytes` (rounded up to 64 KiB); contents are lost when it grows. */
-rc_status rc_pool_reserve(rc_pool *p, size_t bytes, rc_error *err);
-void rc_pool_free(rc_pool *p);
+rc_status rc_buffer_reserve(rc_buffer *p, size_t bytes, rc_error *err);
+void rc_buffer_free(rc_buffer *p);
 /* Standard normal numbers, in bf16, or rounded to e4m3 with one scale for each 8192. */
-rc_status rc_pool_fill_bf16(const rc_gpu *g, const rc_pool *p, uint64_t seed, rc_error *err);
-rc_status rc_pool_fill_e4m3(const rc_gpu *g, const rc_pool *p, uint64_t seed, rc_error *err);
+rc_status rc_buffer_fill_bf16(const rc_gpu *g, const rc_buffer *p, uint64_t seed, rc_error *err);
+rc_status rc_buffer_fill_e4m3(const rc_gpu *g, const rc_buffer *p, uint64_t seed, rc_error *err);
 
 /* Seconds of the monotonic clock, and a nap. */
 double rc_now(void);

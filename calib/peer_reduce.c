@@ -13,7 +13,7 @@ void rc_peer_reduce_close(rc_peer_reduce *r) {
     for (int i = 0; i < r->ranks; i++)
         if (r->buffer[i] && i != r->procs->rank)
             (void)cudaIpcCloseMemHandle(r->buffer[i]);
-    rc_pool_free(&r->own);
+    rc_buffer_free(&r->own);
     memset(r, 0, sizeof *r);
 }
 
@@ -35,7 +35,7 @@ static rc_status share_handles(const rc_group *procs, const cudaIpcMemHandle_t *
 
 static rc_status open_own(rc_peer_reduce *r, int ranks, cudaIpcMemHandle_t *handle,
                           cudaStream_t stream, rc_error *err) {
-    RC_TRY(rc_pool_reserve(&r->own, rc_all_reduce_buffer(ranks, MOST), err));
+    RC_TRY(rc_buffer_reserve(&r->own, rc_all_reduce_buffer(ranks, MOST), err));
     RC_TRY(rc_kernel_check(err, rc_all_reduce_prepare(r->own.p, ranks, MOST, stream),
                            "rc_all_reduce_prepare"));
     RC_CUDA(cudaStreamSynchronize(stream));

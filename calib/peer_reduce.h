@@ -13,7 +13,7 @@ enum { RC_PEER_REDUCE_MAX = 8 << 20 }; /* bytes of a message */
 typedef struct rc_peer_reduce {
     const rc_group *procs;
     int ranks; /* that are connected; 0: none */
-    rc_pool own;
+    rc_buffer own;
     void *buffer[RC_ALL_REDUCE_RANKS]; /* of each rank, as this process reaches them */
 } rc_peer_reduce;
 

@@ -28,7 +28,7 @@ static int launched(void) {
     return 0;
 }
 
-int rc_group_nodes(const rc_group *g, int n) {
+int rc_procs_nodes(const rc_group *g, int n) {
     assert(g->per_node >= 1);
     return (n + g->per_node - 1) / g->per_node;
 }

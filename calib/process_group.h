@@ -44,7 +44,7 @@ rc_status rc_group_agree(const rc_group *g, rc_status st, rc_error *err);
 #define RC_GROUP_HANG_S 90
 void rc_group_step(const rc_group *g, const char *step);
 /* Nodes that the first n ranks span, when ranks fill nodes one after another. */
-int rc_group_nodes(const rc_group *g, int n);
+int rc_procs_nodes(const rc_group *g, int n);
 /* Whether groups of the first n ranks are measured: powers of two, a whole node, all. */
 bool rc_group_measures(const rc_group *g, int n);
 /* What NCCL will take, by what is there and what its environment forbids: nvlink inside a node,

@@ -55,15 +55,15 @@ rc_status rc_pools_reserve(rc_calib *c, const rc_points *points, rc_need_fn need
     rc_sets_pools(&c->gpu, points, need, dtype, &in, &out);
     if (in == 0)
         return RC_OK;
-    RC_TRY(rc_pool_reserve(&p->in, (in + row - 1) / row * row, err));
-    RC_TRY(rc_pool_reserve(&p->out, out, err));
-    return dtype && !strcmp(dtype, "fp8") ? rc_pool_fill_e4m3(&c->gpu, &p->in, c->opt->seed, err)
-                                          : rc_pool_fill_bf16(&c->gpu, &p->in, c->opt->seed, err);
+    RC_TRY(rc_buffer_reserve(&p->in, (in + row - 1) / row * row, err));
+    RC_TRY(rc_buffer_reserve(&p->out, out, err));
+    return dtype && !strcmp(dtype, "fp8") ? rc_buffer_fill_e4m3(&c->gpu, &p->in, c->opt->seed, err)
+                                          : rc_buffer_fill_bf16(&c->gpu, &p->in, c->opt->seed, err);
 }
 
 void rc_pools_free(rc_pools *p) {
-    rc_pool_free(&p->in);
-    rc_pool_free(&p->out);
+    rc_buffer_free(&p->in);
+    rc_buffer_free(&p->out);
 }
 
 rc_status rc_pools_open(rc_calib *c, const rc_points *points, rc_need_fn need, void **self,

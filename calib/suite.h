@@ -70,7 +70,7 @@ void rc_sets_pools(const rc_gpu *g, const rc_points *points, rc_need_fn need, co
                    size_t *in, size_t *out);
 /* Most suites read from one pool and write to another. */
 typedef struct rc_pools {
-    rc_pool in, out;
+    rc_buffer in, out;
 } rc_pools;
 /* Both for the list's points, the input filled with normal numbers: of all points, in bf16, when
  * dtype is NULL; of those of bf16 or fp8 alone, in that. e4m3 numbers are RC_E4M3_SPREAD times

@@ -59,7 +59,7 @@ if(kernel_cu)
 endif()
 
 file(GLOB calib_c CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/calib/*.c ${PROJECT_SOURCE_DIR}/calib/suites/*.c
-  ${PROJECT_SOURCE_DIR}/calib/ring/*.c)
+  ${PROJECT_SOURCE_DIR}/calib/ring/*.c ${PROJECT_SOURCE_DIR}/calib/serve/*.c)
 file(GLOB calib_cu CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/calib/*.cu)
 if(calib_c AND TARGET rc_kernels)
   # Kernels that only measuring needs.
@@ -69,9 +69,9 @@ if(calib_c AND TARGET rc_kernels)
     $<$<COMPILE_LANGUAGE:CUDA>:${RC_GPU_CODE} ${RC_GPU_PTX} -O3 -lineinfo -Xcompiler=-Wall,-Wextra>)
   target_link_libraries(rc_calib_cuda PUBLIC CUDA::cudart_static)
   find_path(RC_NCCL_INCLUDE nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
-  add_executable(ringcast-calib ${calib_c} ${PROJECT_SOURCE_DIR}/sim/cost/ops.c)
+  add_executable(ringcast-calib ${calib_c})
   target_include_directories(ringcast-calib SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
-  target_link_libraries(ringcast-calib PRIVATE rc_kernels rc_calib_cuda rc_timeline rc_base rc_options PkgConfig::SQLITE PkgConfig::GSL
+  target_link_libraries(ringcast-calib PRIVATE rc_kernels rc_calib_cuda rc_serve rc_timeline rc_base rc_options PkgConfig::SQLITE PkgConfig::GSL
     CUDA::cublasLt CUDA::cudart_static ${CMAKE_DL_LIBS})
   if(MPI_C_FOUND)
     target_compile_definitions(ringcast-calib PRIVATE RC_HAVE_MPI=1)

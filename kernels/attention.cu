@@ -145,7 +145,7 @@ static bool attn_seqs_ok(const rc_attn_args *a) {
     for (int i = 0; i < a->seqs; i++)
         if (a->q_start[i] < 0 || a->q_len[i] < 0 || a->k_start[i] < 0 || a->k_len[i] < 0 ||
             (int64_t)a->q_start[i] + a->q_len[i] > a->tq ||
-            (int64_t)a->k_start[i] + a->k_len[i] > a->tk ||
+            (!a->table && (int64_t)a->k_start[i] + a->k_len[i] > a->tk) ||
             (a->dtype == RC_KERNEL_E4M3 && a->k_start[i] % AttnFp8::KEYS))
             return false;
     return true;
@@ -168,11 +168,16 @@ static bool attn_heads_ok(const rc_attn_args *a) {
            ((k == v && (k == 64 || k == 128 || k == 256)) || (k == 192 && v == 128));
 }
 
+static bool attn_table_ok(const rc_attn_args *a) {
+    return !a->table || (a->dtype == RC_KERNEL_BF16 && attn_key_columns(a) == 128 && a->causal &&
+                         a->seqs >= 1 && a->tk % RC_KV_PAGE == 0);
+}
+
 static bool attn_valid(const rc_attn_args *a) {
     return a && a->tq >= 1 && attn_length_ok(a->tq) && attn_length_ok(a->tk) && a->hkv >= 1 &&
            a->hq >= a->hkv && a->hq % a->hkv == 0 && a->hq / a->hkv <= 16 && a->scale >= 0.f &&
            a->splits >= 0 && a->sms >= 0 && (!a->share || a->tickets) && attn_heads_ok(a) &&
-           attn_seqs_ok(a);
+           attn_seqs_ok(a) && attn_table_ok(a);
 }
 
 static int attn_row_tiles(const AttnPlan *plan, int tq) {
@@ -243,6 +248,7 @@ static void attn_plan(const rc_attn_args *a, AttnPlan *plan) {
     auto given = [](float scale) { return scale > 0.f ? scale : 1.f; };
     bool fp8 = a->dtype == RC_KERNEL_E4M3;
     *plan = AttnPlan{};
+    p->table = a->table;
     plan->sms = rc_sm_count();
     plan->sms = a->sms > 0 && a->sms < plan->sms ? a->sms : plan->sms;
     p->tickets = (unsigned *)a->tickets;
@@ -352,10 +358,10 @@ template <int Seqs> static AttnBatch<Seqs> attn_narrow(const AttnFullBatch *from
     return b;
 }
 
-template <class T, bool Causal, int Seqs>
+template <class T, bool Causal, int Seqs, bool Paged>
 static int attn_launch(const AttnPlan *plan, const CUtensorMap (&maps)[3], cudaStream_t stream) {
     AttnBatch<Seqs> b = attn_narrow<Seqs>(&plan->b);
-    auto kernel = attn_kernel<T, Causal, Seqs>;
+    auto kernel = attn_kernel<T, Causal, Seqs, Paged>;
     int e = (int)cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                       AttnShared<T>::bytes);
     if (e)
@@ -375,10 +381,10 @@ template <class T>
 static int attn_launch_type(const rc_attn_args *a, const AttnPlan *plan,
                             const CUtensorMap (&maps)[3], cudaStream_t stream) {
     if (plan->b.n == 1)
-        return a->causal ? attn_launch<T, true, 1>(plan, maps, stream)
-                         : attn_launch<T, false, 1>(plan, maps, stream);
-    return a->causal ? attn_launch<T, true, RC_ATTN_MAX_SEQS>(plan, maps, stream)
-                     : attn_launch<T, false, RC_ATTN_MAX_SEQS>(plan, maps, stream);
+        return a->causal ? attn_launch<T, true, 1, false>(plan, maps, stream)
+                         : attn_launch<T, false, 1, false>(plan, maps, stream);
+    return a->causal ? attn_launch<T, true, RC_ATTN_MAX_SEQS, false>(plan, maps, stream)
+                     : attn_launch<T, false, RC_ATTN_MAX_SEQS, false>(plan, maps, stream);
 }
 
 template <class T>
@@ -388,6 +394,19 @@ static int attn_launch_bf16(const rc_attn_args *a, const AttnPlan *plan, cudaStr
     e = e ? e : attn_map_kv(&maps[1], a->k, a, attn_key_columns(a), T::KEYS);
     e = e ? e : attn_map_kv(&maps[2], a->v, a, attn_value_columns(a), T::KEYS);
     return e ? e : attn_launch_type<T>(a, plan, maps, stream);
+}
+
+/* Keys and values in pages: a sequence by itself is a batch, too, for its pages have a place in the table. */
+static int attn_launch_paged(const rc_attn_args *a, const AttnPlan *plan, cudaStream_t stream) {
+    static_assert((int)AttnBf16::KEYS == (int)RC_KV_PAGE, "a page is a key block");
+    CUtensorMap maps[3];
+    int e = attn_map_q(&maps[0], a, &plan->p);
+    e = e ? e : attn_map_kv(&maps[1], a->k, a, 128, RC_KV_PAGE);
+    e = e ? e : attn_map_kv(&maps[2], a->v, a, 128, RC_KV_PAGE);
+    if (e)
+        return e;
+    return plan->b.n == 1 ? attn_launch<AttnBf16, true, 1, true>(plan, maps, stream)
+                          : attn_launch<AttnBf16, true, RC_ATTN_MAX_SEQS, true>(plan, maps, stream);
 }
 
 static int attn_launch_e4m3(const rc_attn_args *a, const AttnPlan *plan, cudaStream_t stream) {
@@ -431,6 +450,8 @@ extern "C" int rc_attn_forward(const rc_attn_args *a, void *stream) {
     plan.p.lse = a->lse;
     plan.p.part_o = (float *)a->workspace;
     plan.p.part_lse = plan.p.part_o + (size_t)pieces * ATTN_ROWS * attn_value_columns(a);
+    if (a->table)
+        return attn_launch_paged(a, &plan, s);
     if (a->dtype == RC_KERNEL_E4M3)
         return attn_launch_e4m3(a, &plan, s);
     switch (attn_key_columns(a)) {

@@ -41,6 +41,7 @@ struct AttnParams {
     float scale, scale_log2;
     float lse_shift; /* AttnFp8: the logarithm of what P is scaled by */
     float v_scale;
+    const int32_t *table; /* of pages of keys and values, each a key block */
 };
 
 struct AttnItem {
@@ -208,9 +209,19 @@ template <class T, bool Causal> struct AttnShares {
     enum { PRODUCER = wide ? 24 : 40, CONSUMER = wide ? 240 : 232, UNROLL = wide ? 1 : 4 };
 };
 
+/* The row of K and V at which key block `block` of an item begins. A page is a block, so that the table
+ * is read once a block. */
+template <class T, bool Paged>
+__device__ __forceinline__ int attn_block_row(const AttnParams &p, int k_start, int block) {
+    if constexpr (Paged)
+        return p.table[k_start + block] * T::KEYS;
+    else
+        return k_start + block * T::KEYS;
+}
+
 /* One thread takes items, hands them over with their Q, and feeds the ring of K. `n` counts blocks
  * over all items, so stages and phases never restart. */
-template <class T, bool Causal, int Seqs>
+template <class T, bool Causal, int Seqs, bool Paged>
 __device__ __forceinline__ void attn_produce_k(const CUtensorMap *mq, const CUtensorMap *mk,
                                                const AttnParams &p, const AttnBatch<Seqs> &b,
                                                uint32_t base) {
@@ -246,7 +257,7 @@ __device__ __forceinline__ void attn_produce_k(const CUtensorMap *mq, const CUte
             mbar_wait(base + M::k_empty + bar, (n / T::STAGES & 1) ^ 1);
             mbar_expect(base + M::k_full + bar, M::k_tile);
             T::load_k(base + M::k + stage * M::k_tile, mk, base + M::k_full + bar, w.kv,
-                      w.k_start + block * T::KEYS);
+                      attn_block_row<T, Paged>(p, w.k_start, block));
         }
     }
     AttnOrder::finish(p);
@@ -268,7 +279,7 @@ __device__ __forceinline__ uint32_t attn_put_cut(uint32_t base, uint32_t nth, co
 }
 
 /* Another thread feeds the ring of V for the items that the first hands over. */
-template <class T, bool Causal>
+template <class T, bool Causal, bool Paged>
 __device__ __forceinline__ void attn_produce_v(const CUtensorMap *mv, const AttnParams &p,
                                                uint32_t base) {
     using M = AttnShared<T>;
@@ -289,10 +300,10 @@ __device__ __forceinline__ void attn_produce_v(const CUtensorMap *mv, const Attn
             mbar_wait(base + M::v_empty + bar, (n / T::STAGES & 1) ^ 1);
             /* Rows past a tensor's end read as zero; those past a sequence's end inside it do not.
              */
-            if (left < T::KEYS && (T::V_BLOCKS || w.k_start + w.k_len < p.tk))
+            if (left < T::KEYS && (T::V_BLOCKS || Paged || w.k_start + w.k_len < p.tk))
                 full = attn_put_cut<T>(base, cuts++, {v, full, left});
             mbar_expect(full, M::v_tile);
-            T::load_v(v, mv, full, w.kv, w.k_start + block * T::KEYS);
+            T::load_v(v, mv, full, w.kv, attn_block_row<T, Paged>(p, w.k_start, block));
         }
     }
     mbar_arrive(attn_put_cut<T>(base, cuts, {0, 0, 0}));
@@ -660,7 +671,7 @@ __device__ __forceinline__ void attn_consume(const AttnParams &p, uint32_t base,
         me.my_turn(); /* takes the last hand-over, so that no barrier is left half full */
 }
 
-template <class T, bool Causal, int Seqs>
+template <class T, bool Causal, int Seqs, bool Paged>
 __global__ void __launch_bounds__(ATTN_THREADS, 1)
     attn_kernel(const __grid_constant__ CUtensorMap mq, const __grid_constant__ CUtensorMap mk,
                 const __grid_constant__ CUtensorMap mv, const __grid_constant__ AttnParams p,
@@ -692,9 +703,9 @@ __global__ void __launch_bounds__(ATTN_THREADS, 1)
     if (warpgroup == 0) {
         registers_down<Shares::PRODUCER>();
         if (threadIdx.x == 0)
-            attn_produce_k<T, Causal>(&mq, &mk, p, b, base);
+            attn_produce_k<T, Causal, Seqs, Paged>(&mq, &mk, p, b, base);
         else if (threadIdx.x == 64)
-            attn_produce_v<T, Causal>(&mv, p, base);
+            attn_produce_v<T, Causal, Paged>(&mv, p, base);
         else if (threadIdx.x / 32 == 1)
             attn_cut<T>(base);
     } else {

@@ -36,6 +36,9 @@ enum {
 struct DecodeParams {
     const uint8_t *q, *k, *v;
     const int32_t *lens;
+    const int32_t
+        *table; /* pages of sequence b from b * table_stride on; NULL: keys lie in a row */
+    int64_t table_stride;
     __nv_bfloat16 *o;
     float *lse, *part_o,
         *part_lse; /* pieces: [batch * hq][split][columns of V] and [batch * hq][split] */
@@ -332,8 +335,9 @@ __device__ __forceinline__ void decode_chunk(DecodeState<T> &st, const uint32_t 
 
 /* The warp's walk over its chunks of keys [lo, hi): chunk i holds keys from lo + KEYS (warp + 4
  * i). */
-template <class T> struct DecodeWalk {
+template <class T, bool Paged> struct DecodeWalk {
     const uint8_t *k, *v;
+    const int32_t *pages; /* of the sequence */
     int hkv, lo, hi, mine, warp, lane;
     uint32_t ring;
 
@@ -344,8 +348,16 @@ template <class T> struct DecodeWalk {
         return ring + (uint32_t)(i % T::STAGES) * DecodeRing<T>::slot;
     }
     __device__ __forceinline__ void fetch(int i) const {
-        if (i < mine)
-            T::fetch(slot(i), k, v, hkv, key(i), hi, lane);
+        if (i < mine) {
+            /* A chunk never crosses a page, so that one look at the table places it. */
+            int from = key(i), end = hi;
+            if constexpr (Paged) {
+                int moved = pages[from / RC_KV_PAGE] * RC_KV_PAGE + from % RC_KV_PAGE;
+                end += moved - from;
+                from = moved;
+            }
+            T::fetch(slot(i), k, v, hkv, from, end, lane);
+        }
         copy_commit();
     }
     __device__ __forceinline__ void start() const {
@@ -488,7 +500,7 @@ __device__ __forceinline__ void decode_prefetch(const DecodeParams &p, int unit,
 }
 
 /* Split `split` of unit `unit`, a sequence's keys in one KV head. */
-template <class T>
+template <class T, bool Paged>
 __device__ __forceinline__ void decode_share(const DecodeParams &p, uint8_t *shared, int unit,
                                              int split) {
     int lane = threadIdx.x % 32, warp = threadIdx.x / 32, kv = unit % p.hkv;
@@ -496,15 +508,18 @@ __device__ __forceinline__ void decode_share(const DecodeParams &p, uint8_t *sha
     DecodeRange r = decode_range<T>(p, batch, split);
     int lo = r.lo, hi = r.hi, chunks = (hi - lo + T::KEYS - 1) / T::KEYS;
     int64_t first_row = batch * p.hq + (int64_t)kv * p.group;
-    DecodeWalk<T> walk = {p.k + T::base(p, batch, kv),
-                          p.v + T::v_base(p, batch, kv),
-                          p.hkv,
-                          lo,
-                          hi,
-                          chunks > warp ? (chunks - warp + DEC_WARPS - 1) / DEC_WARPS : 0,
-                          warp,
-                          lane,
-                          smem_address(shared) + (uint32_t)warp * T::STAGES * DecodeRing<T>::slot};
+    int64_t begins = Paged ? 0 : batch; /* pages are counted from the pool's first */
+    DecodeWalk<T, Paged> walk = {p.k + T::base(p, begins, kv),
+                                 p.v + T::v_base(p, begins, kv),
+                                 Paged ? p.table + batch * p.table_stride : nullptr,
+                                 p.hkv,
+                                 lo,
+                                 hi,
+                                 chunks > warp ? (chunks - warp + DEC_WARPS - 1) / DEC_WARPS : 0,
+                                 warp,
+                                 lane,
+                                 smem_address(shared) +
+                                     (uint32_t)warp * T::STAGES * DecodeRing<T>::slot};
     walk.start();
     DecodeState<T> st;
     uint32_t q[T::Q_STEPS][4];
@@ -524,17 +539,18 @@ __device__ __forceinline__ void decode_share(const DecodeParams &p, uint8_t *sha
 
 /* A CTA a share, or with p.sms fewer CTAs that take several each. Dependents may launch early only
  * where no SM is to be kept free: they would take it. */
-template <class T>
+template <class T, bool Paged>
 __global__ void __launch_bounds__(DEC_THREADS, T::CTAS) decode_kernel(const DecodeParams p) {
     extern __shared__ __align__(1024) uint8_t shared[];
     if (!p.sms)
         dependents_may_launch();
-    decode_prefetch<T>(p, (int)blockIdx.x / p.splits, (int)blockIdx.x % p.splits);
+    if constexpr (!Paged)
+        decode_prefetch<T>(p, (int)blockIdx.x / p.splits, (int)blockIdx.x % p.splits);
     wait_for_primary();
     for (int i = (int)blockIdx.x; i < p.shares; i += (int)gridDim.x) {
         if (i != (int)blockIdx.x)
             __syncthreads(); /* the last share's states have been read */
-        decode_share<T>(p, shared, i / p.splits, i % p.splits);
+        decode_share<T, Paged>(p, shared, i / p.splits, i % p.splits);
     }
 }
 
@@ -622,11 +638,17 @@ static bool decode_heads_ok(const rc_decode_args *a) {
            ((k == v && (k == 64 || k == 128 || k == 256)) || (k == 192 && v == 128));
 }
 
+/* Pages hold heads of 128 in bf16, and a sequence has as many as its longest needs. */
+static bool decode_table_ok(const rc_decode_args *a) {
+    return !a->table || (a->dtype == RC_KERNEL_BF16 && decode_key_columns(a) == 128 &&
+                         a->table_stride * RC_KV_PAGE >= a->max_len);
+}
+
 static bool decode_valid(const rc_decode_args *a) {
     return a && a->batch >= 1 && a->max_len >= 0 && a->max_len < (int64_t)1 << 30 && a->hkv >= 1 &&
            a->hq >= a->hkv && a->hq % a->hkv == 0 && a->hq / a->hkv <= 16 && a->scale >= 0.f &&
            a->splits >= 0 && a->sms >= 0 && (int64_t)a->batch * a->hkv <= 1 << 20 &&
-           decode_heads_ok(a);
+           decode_heads_ok(a) && decode_table_ok(a);
 }
 
 static int decode_sms(const rc_decode_args *a) {
@@ -652,9 +674,9 @@ extern "C" size_t rc_decode_workspace(const rc_decode_args *a) {
                              (size_t)(decode_value_columns(a) + 1) * sizeof(float);
 }
 
-template <class T>
+template <class T, bool Paged>
 static int decode_launch(const rc_decode_args *a, const DecodeParams &p, cudaStream_t s) {
-    auto kernel = decode_kernel<T>;
+    auto kernel = decode_kernel<T, Paged>;
     int most = rc_shared_most(), ring = (int)DecodeRing<T>::bytes;
     int alone = ring > DEC_ALONE ? ring : most < DEC_ALONE ? most : (int)DEC_ALONE;
     int e =
@@ -706,16 +728,20 @@ extern "C" int rc_decode_forward(const rc_decode_args *a, void *stream) {
     p.part_o = (float *)a->workspace;
     p.part_lse = p.part_o + (size_t)p.splits * (size_t)a->batch * (size_t)a->hq *
                                 (size_t)decode_value_columns(a);
+    p.table = a->table;
+    p.table_stride = a->table_stride;
+    if (a->table)
+        return decode_launch<DecBf16, true>(a, p, (cudaStream_t)stream);
     if (fp8)
-        return decode_launch<DecFp8>(a, p, (cudaStream_t)stream);
+        return decode_launch<DecFp8, false>(a, p, (cudaStream_t)stream);
     switch (decode_key_columns(a)) {
     case 64:
-        return decode_launch<DecBf16Of64>(a, p, (cudaStream_t)stream);
+        return decode_launch<DecBf16Of64, false>(a, p, (cudaStream_t)stream);
     case 192:
-        return decode_launch<DecBf16Of192>(a, p, (cudaStream_t)stream);
+        return decode_launch<DecBf16Of192, false>(a, p, (cudaStream_t)stream);
     case 256:
-        return decode_launch<DecBf16Of256>(a, p, (cudaStream_t)stream);
+        return decode_launch<DecBf16Of256, false>(a, p, (cudaStream_t)stream);
     default:
-        return decode_launch<DecBf16>(a, p, (cudaStream_t)stream);
+        return decode_launch<DecBf16, false>(a, p, (cudaStream_t)stream);
     }
 }

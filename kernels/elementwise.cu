@@ -308,6 +308,26 @@ extern "C" int rc_residual_add(void *x, const void *y, int64_t n, void *stream) 
     return (int)cudaGetLastError();
 }
 
+/* A CTA a row. */
+__global__ void __launch_bounds__(FLAT_THREADS)
+    gather_kernel(const uint4 *x, const int32_t *rows, uint4 *y, int vecs) {
+    const uint4 *from = x + (int64_t)rows[blockIdx.x] * vecs;
+    uint4 *to = y + (int64_t)blockIdx.x * vecs;
+    for (int i = (int)threadIdx.x; i < vecs; i += FLAT_THREADS)
+        to[i] = from[i];
+}
+
+extern "C" int rc_gather_rows(const void *x, const int32_t *rows, void *y, int64_t n, int d,
+                              void *stream) {
+    if (n < 0 || n > MAX_GRID || d < 8 || d % 8 || !rows)
+        return RC_KERNEL_EINVAL;
+    if (n == 0)
+        return 0;
+    gather_kernel<<<(unsigned)n, FLAT_THREADS, 0, (cudaStream_t)stream>>>((const uint4 *)x, rows,
+                                                                          (uint4 *)y, d / 8);
+    return (int)cudaGetLastError();
+}
+
 /* Philox 4x32, 10 rounds: four random words of (counter, seed). */
 __device__ __forceinline__ uint4 philox(uint64_t counter, uint64_t seed) {
     uint4 c = make_uint4((uint32_t)counter, (uint32_t)(counter >> 32), 0, 0);

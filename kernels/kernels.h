@@ -34,6 +34,9 @@ extern "C" {
 const char *
 rc_kernel_version(const char *family); /* attention decode mla merge elementwise; else NULL */
 
+/* Tokens of a page of keys and values (bf16, heads of 128) that a table leads to. */
+enum { RC_KV_PAGE = 128 };
+
 /* ---- prefill attention ---------------------------------------------------------------- */
 enum { RC_KERNEL_BF16 = 0, RC_KERNEL_E4M3 = 1, RC_ATTN_MAX_SEQS = 128, RC_ATTN_TICKET_BYTES = 8 };
 
@@ -68,6 +71,10 @@ typedef struct rc_attn_args {
     /* Columns of queries and keys, and of values and O. 0: 128, and as the keys have (192: 128). In bf16 also
      * 64, 256, and 192 with 128, which the layouts above then have for their 128. */
     int head_k, head_v;
+    /* Keys and values in pages: K and V are [pages][RC_KV_PAGE][hkv][128], tk the rows of all pages,
+     * and k_start[i] is the place in `table` (device, read by the launch) from which the pages of
+     * sequence i follow. Causal, bf16, heads of 128, seqs at least 1. NULL: no pages. */
+    const int32_t *table;
 } rc_attn_args;
 size_t rc_attn_workspace(const rc_attn_args *a);
 int rc_attn_forward(const rc_attn_args *a, void *stream);
@@ -105,6 +112,10 @@ typedef struct rc_decode_args {
     float q_scale, k_scale, v_scale; /* e4m3; 0 = 1 */
     int sms;                         /* launch on at most this many SMs; 0 = all */
     int head_k, head_v;              /* as in rc_attn_args */
+    /* K and V in pages, as in rc_attn_args: those of sequence b from table[b * table_stride] on.
+     * max_len then only bounds the lengths. NULL: no pages. */
+    const int32_t *table;
+    int64_t table_stride;
 } rc_decode_args;
 size_t rc_decode_workspace(const rc_decode_args *a);
 int rc_decode_forward(const rc_decode_args *a, void *stream);
@@ -162,6 +173,12 @@ int rc_rmsnorm_fp8(void *residual, const void *x, const void *w, void *y8, float
  * [t][hq+2*hkv][128]; q goes to q_out [t][hq][128], k and v to the cache at row pos0. */
 int rc_rotary_kv(const void *qkv, void *q_out, void *k_cache, void *v_cache, int64_t t,
                  int64_t pos0, int hq, int hkv, float theta, void *stream);
+/* The same for tokens of many sequences: token i is at positions[i], and its key and value go to row
+ * slots[i] of the pages (page * RC_KV_PAGE + place in it), or nowhere when that is below 0. Both
+ * arrays are on the device. */
+int rc_rotary_paged(const void *qkv, void *q_out, void *k_pages, void *v_pages,
+                    const int32_t *positions, const int32_t *slots, int64_t t, int hq, int hkv,
+                    float theta, void *stream);
 /* The same to e4m3: q8 [t][hq][128], K and V caches in the layouts above; x8 = x / scale,
  * saturating. V's blocks must be zero (or hold older keys) beforehand: only the t rows are written.
  */
@@ -179,6 +196,8 @@ int rc_swiglu_fp8(const void *gate_up, void *y8, float *scale, int64_t t, int f,
 int rc_quantize_fp8(const void *x, void *y8, float *scale, int64_t t, int d, void *stream);
 /* x += y, bf16, n elements (n % 8 == 0). */
 int rc_residual_add(void *x, const void *y, int64_t n, void *stream);
+/* y[i] = x[rows[i]], rows of d bf16 numbers (d % 8 == 0); rows[n] on the device. */
+int rc_gather_rows(const void *x, const int32_t *rows, void *y, int64_t n, int d, void *stream);
 /* Fill with standard normal numbers (Philox-like counter hash), bf16. */
 int rc_fill_normal(void *x, int64_t n, uint64_t seed, float sigma, void *stream);
 /* Write `value` bytes over a scrub buffer to evict L2. */

@@ -49,15 +49,21 @@ struct RotaryArgs {
     uint4 *q, *k, *v;
     int64_t t, pos0;
     int hq, hkv;
-    double turns[64]; /* theta^(-i/64) / 2 pi: turns a position */
+    double turns[64];                 /* theta^(-i/64) / 2 pi: turns a position */
+    const int32_t *positions, *slots; /* [t]; of pages */
 };
 
+template <bool Paged>
 __global__ void __launch_bounds__(ROTARY_THREADS)
     rotary_kernel(const __grid_constant__ RotaryArgs a) {
     __shared__ float2 table[ROTARY_TOKENS][64];
     int64_t t0 = (int64_t)blockIdx.x * ROTARY_TOKENS;
     for (int i = (int)threadIdx.x; i < ROTARY_TOKENS * 64; i += ROTARY_THREADS)
-        table[i / 64][i % 64] = rotary_turn(a.pos0 + t0 + i / 64, a.turns[i % 64]);
+        if constexpr (Paged)
+            table[i / 64][i % 64] =
+                rotary_turn(a.positions[min(t0 + i / 64, a.t - 1)], a.turns[i % 64]);
+        else
+            table[i / 64][i % 64] = rotary_turn(a.pos0 + t0 + i / 64, a.turns[i % 64]);
     __syncthreads();
     int heads = a.hq + 2 * a.hkv, live = (int)min((int64_t)ROTARY_TOKENS, a.t - t0);
 #pragma unroll 2
@@ -65,7 +71,9 @@ __global__ void __launch_bounds__(ROTARY_THREADS)
         int chunk = i % 8, head = i / 8 % heads, token = i / 8 / heads;
         const uint4 *from = a.qkv + ((t0 + token) * heads + head) * 16 + chunk;
         uint4 low = load_once(from), high = load_once(from + 8), *to;
-        int64_t cached = a.pos0 + t0 + token;
+        int64_t cached = Paged ? a.slots[t0 + token] : a.pos0 + t0 + token;
+        if (Paged && cached < 0 && head >= a.hq)
+            continue;
         if (head < a.hq)
             to = a.q + ((t0 + token) * a.hq + head) * 16 + chunk;
         else if (head < a.hq + a.hkv)
@@ -85,10 +93,30 @@ __global__ void __launch_bounds__(ROTARY_THREADS)
     }
 }
 
+static bool rotary_valid(int64_t t, int hq, int hkv, float theta) {
+    return t >= 0 && (t + ROTARY_TOKENS - 1) / ROTARY_TOKENS <= MAX_GRID && hq >= 1 && hkv >= 1 &&
+           hq + 2 * (int64_t)hkv <= 1 << 20 && theta > 0.f;
+}
+
+extern "C" int rc_rotary_paged(const void *qkv, void *q_out, void *k_pages, void *v_pages,
+                               const int32_t *positions, const int32_t *slots, int64_t t, int hq,
+                               int hkv, float theta, void *stream) {
+    if (!rotary_valid(t, hq, hkv, theta) || !positions || !slots)
+        return RC_KERNEL_EINVAL;
+    if (t == 0)
+        return 0;
+    RotaryArgs a = {
+        (const uint4 *)qkv, (uint4 *)q_out, (uint4 *)k_pages, (uint4 *)v_pages, t, 0, hq, hkv, {},
+        positions,          slots};
+    rotary_turns(a.turns, theta);
+    unsigned grid = (unsigned)((t + ROTARY_TOKENS - 1) / ROTARY_TOKENS);
+    rotary_kernel<true><<<grid, ROTARY_THREADS, 0, (cudaStream_t)stream>>>(a);
+    return (int)cudaGetLastError();
+}
+
 extern "C" int rc_rotary_kv(const void *qkv, void *q_out, void *k_cache, void *v_cache, int64_t t,
                             int64_t pos0, int hq, int hkv, float theta, void *stream) {
-    if (t < 0 || (t + ROTARY_TOKENS - 1) / ROTARY_TOKENS > MAX_GRID || pos0 < 0 || hq < 1 ||
-        hkv < 1 || hq + 2 * (int64_t)hkv > 1 << 20 || !(theta > 0.f))
+    if (!rotary_valid(t, hq, hkv, theta) || pos0 < 0)
         return RC_KERNEL_EINVAL;
     if (t == 0)
         return 0;
@@ -100,10 +128,12 @@ extern "C" int rc_rotary_kv(const void *qkv, void *q_out, void *k_cache, void *v
                     pos0,
                     hq,
                     hkv,
-                    {}};
+                    {},
+                    nullptr,
+                    nullptr};
     rotary_turns(a.turns, theta);
     unsigned grid = (unsigned)((t + ROTARY_TOKENS - 1) / ROTARY_TOKENS);
-    rotary_kernel<<<grid, ROTARY_THREADS, 0, (cudaStream_t)stream>>>(a);
+    rotary_kernel<false><<<grid, ROTARY_THREADS, 0, (cudaStream_t)stream>>>(a);
     return (int)cudaGetLastError();
 }
 

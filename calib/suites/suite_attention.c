@@ -16,7 +16,7 @@
 
 typedef struct attn_suite {
     rc_pools io, io8; /* bf16, fp8 */
-    rc_pool workspace, tickets;
+    rc_buffer workspace, tickets;
 } attn_suite;
 
 typedef struct attn {
@@ -83,14 +83,14 @@ static void attn_close(void *self) {
         return;
     rc_pools_free(&s->io);
     rc_pools_free(&s->io8);
-    rc_pool_free(&s->workspace);
-    rc_pool_free(&s->tickets);
+    rc_buffer_free(&s->workspace);
+    rc_buffer_free(&s->tickets);
     free(s);
 }
 
 /* Tiles are handed out by counters, as an engine would have it; calls of one stream share them. */
 static rc_status open_tickets(attn_suite *s, rc_error *err) {
-    RC_TRY(rc_pool_reserve(&s->tickets, RC_ATTN_TICKET_BYTES, err));
+    RC_TRY(rc_buffer_reserve(&s->tickets, RC_ATTN_TICKET_BYTES, err));
     RC_CUDA(cudaMemset(s->tickets.p, 0, RC_ATTN_TICKET_BYTES));
     return RC_OK;
 }
@@ -175,7 +175,7 @@ static rc_status attn_measure(rc_calib *c, void *self, const rc_point *p, rc_mea
                             .v_scale = 1 / RC_E4M3_SPREAD};
     RC_TRY(set_sequences(&t, p, err));
     RC_TRY(rc_point_sms(c, p, &t.args.sms, err));
-    RC_TRY(rc_pool_reserve(&s->workspace, rc_attn_workspace(&t.args), err));
+    RC_TRY(rc_buffer_reserve(&s->workspace, rc_attn_workspace(&t.args), err));
     t.args.workspace = s->workspace.p;
     t.args.tickets = s->tickets.p;
     rc_bench_op op = {attn_launch, &t, need.in + need.out, t.sets.n};

@@ -15,7 +15,7 @@ enum { MAX_BATCH = 256 };
 
 typedef struct decode_suite {
     rc_pools io, io8; /* bf16, fp8 */
-    rc_pool workspace, lens;
+    rc_buffer workspace, lens;
 } decode_suite;
 
 typedef struct decode {
@@ -78,8 +78,8 @@ static void decode_close(void *self) {
         return;
     rc_pools_free(&s->io);
     rc_pools_free(&s->io8);
-    rc_pool_free(&s->workspace);
-    rc_pool_free(&s->lens);
+    rc_buffer_free(&s->workspace);
+    rc_buffer_free(&s->lens);
     free(s);
 }
 
@@ -91,7 +91,7 @@ static rc_status decode_open(rc_calib *c, const rc_points *points, void **self, 
     if (st == RC_OK)
         st = rc_pools_reserve(c, points, decode_need, "fp8", &s->io8, err);
     if (st == RC_OK)
-        st = rc_pool_reserve(&s->lens, MAX_BATCH * sizeof(int32_t), err);
+        st = rc_buffer_reserve(&s->lens, MAX_BATCH * sizeof(int32_t), err);
     if (st != RC_OK) {
         decode_close(s);
         return st;
@@ -140,7 +140,7 @@ static rc_status decode_measure(rc_calib *c, void *self, const rc_point *p, rc_m
                               .k_scale = 1 / RC_E4M3_SPREAD,
                               .v_scale = 1 / RC_E4M3_SPREAD};
     RC_TRY(rc_point_sms(c, p, &t.args.sms, err));
-    RC_TRY(rc_pool_reserve(&s->workspace, rc_decode_workspace(&t.args), err));
+    RC_TRY(rc_buffer_reserve(&s->workspace, rc_decode_workspace(&t.args), err));
     t.args.workspace = s->workspace.p;
     rc_bench_op op = {decode_launch, &t, touched(p), t.sets.n};
     RC_TRY(rc_bench_run(&c->bench, &op, &m->r, err));

@@ -162,8 +162,8 @@ static rc_status ew_measure(rc_calib *c, void *self, const rc_point *p, rc_measu
     ew t = {p, s->in.p, s->out.p, rc_sets_for(&c->gpu, need)};
     RC_TRY(rc_sets_check(&c->gpu, &t.sets, err));
     if (o->in_place) {
-        rc_pool used = {s->out.p, (size_t)t.sets.n * t.sets.out_stride};
-        RC_TRY(rc_pool_fill_bf16(&c->gpu, &used, c->opt->seed + 1, err));
+        rc_buffer used = {s->out.p, (size_t)t.sets.n * t.sets.out_stride};
+        RC_TRY(rc_buffer_fill_bf16(&c->gpu, &used, c->opt->seed + 1, err));
     }
     rc_bench_op op = {ew_launch, &t, need.in + need.out, t.sets.n};
     RC_TRY(rc_bench_run(&c->bench, &op, &m->r, err));

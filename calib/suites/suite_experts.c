@@ -27,9 +27,9 @@
 #include <string.h>
 
 typedef struct experts_suite {
-    rc_pool w16, w8, x, out; /* weights, tokens in bf16, all that is written */
-    rc_pool scales;          /* floats, of weights and of rows that are given in e4m3 */
-    rc_pool first, place, weight;
+    rc_buffer w16, w8, x, out; /* weights, tokens in bf16, all that is written */
+    rc_buffer scales;          /* floats, of weights and of rows that are given in e4m3 */
+    rc_buffer first, place, weight;
     rc_streams *lt;
 } experts_suite;
 
@@ -128,10 +128,10 @@ static void experts_close(void *self) {
     if (!s)
         return;
     rc_streams_close(s->lt);
-    rc_pool *const all[] = {&s->w16,    &s->w8,    &s->x,     &s->out,
-                            &s->scales, &s->first, &s->place, &s->weight};
+    rc_buffer *const all[] = {&s->w16,    &s->w8,    &s->x,     &s->out,
+                              &s->scales, &s->first, &s->place, &s->weight};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
-        rc_pool_free(all[i]);
+        rc_buffer_free(all[i]);
     free(s);
 }
 
@@ -159,7 +159,7 @@ static void add_point(const rc_gpu *g, const rc_point *p, pool_bytes *b) {
     b->pairs = larger(b->pairs, 4 * (size_t)(tokens_of(p) * (p->top_k > 0 ? p->top_k : 1)));
 }
 
-static rc_status fill_floats(const rc_pool *p, float base, rc_error *err) {
+static rc_status fill_floats(const rc_buffer *p, float base, rc_error *err) {
     size_t n = p->bytes / sizeof(float);
     float *host = malloc(p->bytes);
     if (!host)
@@ -176,17 +176,17 @@ static rc_status fill_suite(rc_calib *c, experts_suite *s, const rc_points *poin
     pool_bytes b = {0, 0, 0, 0, 1024, 1024};
     for (size_t i = 0; i < points->n; i++)
         add_point(&c->gpu, &points->v[i], &b);
-    RC_TRY(rc_pool_reserve(&s->w16, b.w16, err));
-    RC_TRY(rc_pool_reserve(&s->w8, (b.w8 + row - 1) / row * row, err));
-    RC_TRY(rc_pool_reserve(&s->x, b.x, err));
-    RC_TRY(rc_pool_reserve(&s->out, b.out, err));
-    RC_TRY(rc_pool_reserve(&s->scales, b.scales, err));
-    RC_TRY(rc_pool_reserve(&s->first, sizeof(int32_t) * (RC_EXPERTS_MAX + 1), err));
-    RC_TRY(rc_pool_reserve(&s->place, b.pairs, err));
-    RC_TRY(rc_pool_reserve(&s->weight, b.pairs, err));
-    RC_TRY(rc_pool_fill_bf16(&c->gpu, &s->w16, c->opt->seed, err));
-    RC_TRY(rc_pool_fill_e4m3(&c->gpu, &s->w8, c->opt->seed + 1, err));
-    RC_TRY(rc_pool_fill_bf16(&c->gpu, &s->x, c->opt->seed + 2, err));
+    RC_TRY(rc_buffer_reserve(&s->w16, b.w16, err));
+    RC_TRY(rc_buffer_reserve(&s->w8, (b.w8 + row - 1) / row * row, err));
+    RC_TRY(rc_buffer_reserve(&s->x, b.x, err));
+    RC_TRY(rc_buffer_reserve(&s->out, b.out, err));
+    RC_TRY(rc_buffer_reserve(&s->scales, b.scales, err));
+    RC_TRY(rc_buffer_reserve(&s->first, sizeof(int32_t) * (RC_EXPERTS_MAX + 1), err));
+    RC_TRY(rc_buffer_reserve(&s->place, b.pairs, err));
+    RC_TRY(rc_buffer_reserve(&s->weight, b.pairs, err));
+    RC_TRY(rc_buffer_fill_bf16(&c->gpu, &s->w16, c->opt->seed, err));
+    RC_TRY(rc_buffer_fill_e4m3(&c->gpu, &s->w8, c->opt->seed + 1, err));
+    RC_TRY(rc_buffer_fill_bf16(&c->gpu, &s->x, c->opt->seed + 2, err));
     RC_TRY(fill_floats(&s->scales, 0.01f, err));
     return fill_floats(&s->weight, 0.125f, err);
 }

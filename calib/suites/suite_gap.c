@@ -36,7 +36,7 @@ typedef rc_status (*gap_kernel)(gap_suite *s, cudaStream_t stream, rc_error *err
 
 struct gap_suite {
     rc_gpu *gpu;
-    rc_pool in, out, workspace, lens;
+    rc_buffer in, out, workspace, lens;
     rc_cublaslt *lt;
     cudaStream_t other;
     cudaEvent_t there, back;
@@ -187,26 +187,26 @@ static void gap_close(void *self) {
     if (s->other)
         (void)cudaStreamDestroy(s->other);
     rc_cublaslt_close(s->lt);
-    rc_pool *const pools[] = {&s->in, &s->out, &s->workspace, &s->lens};
+    rc_buffer *const pools[] = {&s->in, &s->out, &s->workspace, &s->lens};
     for (size_t i = 0; i < sizeof pools / sizeof pools[0]; i++)
-        rc_pool_free(pools[i]);
+        rc_buffer_free(pools[i]);
     free(s);
 }
 
 static rc_status prepare(rc_calib *c, gap_suite *s, rc_error *err) {
     int32_t lens[BATCH];
-    RC_TRY(rc_pool_reserve(&s->in, BUFFER_BYTES, err));
-    RC_TRY(rc_pool_reserve(&s->out, BUFFER_BYTES, err));
-    RC_TRY(rc_pool_reserve(&s->lens, sizeof lens, err));
-    RC_TRY(rc_pool_fill_bf16(&c->gpu, &s->in, c->opt->seed, err));
-    RC_TRY(rc_pool_fill_bf16(&c->gpu, &s->out, c->opt->seed + 1, err));
+    RC_TRY(rc_buffer_reserve(&s->in, BUFFER_BYTES, err));
+    RC_TRY(rc_buffer_reserve(&s->out, BUFFER_BYTES, err));
+    RC_TRY(rc_buffer_reserve(&s->lens, sizeof lens, err));
+    RC_TRY(rc_buffer_fill_bf16(&c->gpu, &s->in, c->opt->seed, err));
+    RC_TRY(rc_buffer_fill_bf16(&c->gpu, &s->out, c->opt->seed + 1, err));
     for (int i = 0; i < BATCH; i++)
         lens[i] = CONTEXT;
     RC_CUDA(cudaMemcpy(s->lens.p, lens, sizeof lens, cudaMemcpyHostToDevice));
     rc_attn_args a = attention_args(s);
     rc_decode_args d = decode_args(s);
-    RC_TRY(rc_pool_reserve(&s->workspace, rc_attn_workspace(&a), err));
-    RC_TRY(rc_pool_reserve(&s->workspace, rc_decode_workspace(&d), err));
+    RC_TRY(rc_buffer_reserve(&s->workspace, rc_attn_workspace(&a), err));
+    RC_TRY(rc_buffer_reserve(&s->workspace, rc_decode_workspace(&d), err));
     RC_CUDA(cudaStreamCreateWithFlags(&s->other, cudaStreamNonBlocking));
     RC_CUDA(cudaEventCreateWithFlags(&s->there, cudaEventDisableTiming));
     RC_CUDA(cudaEventCreateWithFlags(&s->back, cudaEventDisableTiming));

@@ -12,7 +12,7 @@
 
 typedef struct gemm_suite {
     rc_cublaslt *lt;
-    rc_pool in_bf16, in_fp8, out;
+    rc_buffer in_bf16, in_fp8, out;
 } gemm_suite;
 
 /* One shape, ready to launch. */
@@ -38,9 +38,9 @@ static void gemm_close(void *self) {
     if (!s)
         return;
     rc_cublaslt_close(s->lt);
-    rc_pool_free(&s->in_bf16);
-    rc_pool_free(&s->in_fp8);
-    rc_pool_free(&s->out);
+    rc_buffer_free(&s->in_bf16);
+    rc_buffer_free(&s->in_fp8);
+    rc_buffer_free(&s->out);
     free(s);
 }
 
@@ -49,11 +49,11 @@ static rc_status fill_suite(rc_calib *c, gemm_suite *s, const rc_points *points,
     rc_sets_pools(&c->gpu, points, gemm_need, "bf16", &in16, &out16);
     rc_sets_pools(&c->gpu, points, gemm_need, "fp8", &in8, &out8);
     RC_TRY(rc_cublaslt_open(&s->lt, err));
-    RC_TRY(rc_pool_reserve(&s->in_bf16, in16, err));
-    RC_TRY(rc_pool_reserve(&s->in_fp8, in8, err));
-    RC_TRY(rc_pool_reserve(&s->out, out16 > out8 ? out16 : out8, err));
-    RC_TRY(rc_pool_fill_bf16(&c->gpu, &s->in_bf16, c->opt->seed, err));
-    return rc_pool_fill_e4m3(&c->gpu, &s->in_fp8, c->opt->seed + 1, err);
+    RC_TRY(rc_buffer_reserve(&s->in_bf16, in16, err));
+    RC_TRY(rc_buffer_reserve(&s->in_fp8, in8, err));
+    RC_TRY(rc_buffer_reserve(&s->out, out16 > out8 ? out16 : out8, err));
+    RC_TRY(rc_buffer_fill_bf16(&c->gpu, &s->in_bf16, c->opt->seed, err));
+    return rc_buffer_fill_e4m3(&c->gpu, &s->in_fp8, c->opt->seed + 1, err);
 }
 
 static rc_status gemm_open(rc_calib *c, const rc_points *points, void **self, rc_error *err) {

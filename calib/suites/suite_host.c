@@ -33,7 +33,7 @@ enum { GM = 16, GN = 256, GK = 256, TOKENS = 128, HQ = 16, CONTEXT = 4096, BATCH
 
 typedef struct host_suite {
     rc_gpu *gpu;
-    rc_pool buf, q, kv, o, workspace, lens;
+    rc_buffer buf, q, kv, o, workspace, lens;
     rc_cublaslt *lt;
     cudaStream_t other;
     cudaEvent_t event;
@@ -171,20 +171,20 @@ static rc_status call_wait(host_suite *s, double *seconds, rc_error *err) {
 /* Buffers for these, and what they need before they are timed. */
 static rc_status open_kernels(rc_calib *c, host_suite *s, rc_error *err) {
     int32_t lens[BATCH];
-    RC_TRY(rc_pool_reserve(&s->q, (size_t)TOKENS * HQ * 256, err));
-    RC_TRY(rc_pool_reserve(&s->kv, (size_t)BATCH * CONTEXT * 256, err));
-    RC_TRY(rc_pool_reserve(&s->o, (size_t)TOKENS * HQ * 256, err));
-    RC_TRY(rc_pool_reserve(&s->lens, sizeof lens, err));
-    RC_TRY(rc_pool_fill_bf16(&c->gpu, &s->q, c->opt->seed, err));
-    RC_TRY(rc_pool_fill_bf16(&c->gpu, &s->kv, c->opt->seed + 1, err));
+    RC_TRY(rc_buffer_reserve(&s->q, (size_t)TOKENS * HQ * 256, err));
+    RC_TRY(rc_buffer_reserve(&s->kv, (size_t)BATCH * CONTEXT * 256, err));
+    RC_TRY(rc_buffer_reserve(&s->o, (size_t)TOKENS * HQ * 256, err));
+    RC_TRY(rc_buffer_reserve(&s->lens, sizeof lens, err));
+    RC_TRY(rc_buffer_fill_bf16(&c->gpu, &s->q, c->opt->seed, err));
+    RC_TRY(rc_buffer_fill_bf16(&c->gpu, &s->kv, c->opt->seed + 1, err));
     for (int i = 0; i < BATCH; i++)
         lens[i] = CONTEXT;
     RC_CUDA(cudaMemcpy(s->lens.p, lens, sizeof lens, cudaMemcpyHostToDevice));
     rc_attn_args whole = attention_args(s, false), split = attention_args(s, true);
     rc_decode_args step = decode_args(s);
-    RC_TRY(rc_pool_reserve(&s->workspace, rc_attn_workspace(&whole), err));
-    RC_TRY(rc_pool_reserve(&s->workspace, rc_attn_workspace(&split), err));
-    RC_TRY(rc_pool_reserve(&s->workspace, rc_decode_workspace(&step), err));
+    RC_TRY(rc_buffer_reserve(&s->workspace, rc_attn_workspace(&whole), err));
+    RC_TRY(rc_buffer_reserve(&s->workspace, rc_attn_workspace(&split), err));
+    RC_TRY(rc_buffer_reserve(&s->workspace, rc_decode_workspace(&step), err));
     RC_CUDA(cudaStreamCreateWithFlags(&s->other, cudaStreamNonBlocking));
     RC_TRY(rc_cublaslt_open(&s->lt, err));
     return rc_cublaslt_plan(s->lt, GM, GN, GK, 0, s->q.p, s->kv.p, s->o.p, c->gpu.stream, err);
@@ -222,15 +222,15 @@ static void host_close(void *self) {
     if (s->other)
         (void)cudaStreamDestroy(s->other);
     rc_cublaslt_close(s->lt);
-    rc_pool *const pools[] = {&s->buf, &s->q, &s->kv, &s->o, &s->workspace, &s->lens};
+    rc_buffer *const pools[] = {&s->buf, &s->q, &s->kv, &s->o, &s->workspace, &s->lens};
     for (size_t i = 0; i < sizeof pools / sizeof pools[0]; i++)
-        rc_pool_free(pools[i]);
+        rc_buffer_free(pools[i]);
     free(s);
 }
 
 static rc_status prepare(rc_calib *c, host_suite *s, rc_error *err) {
-    RC_TRY(rc_pool_reserve(&s->buf, 2 * MESSAGE_BYTES, err));
-    RC_TRY(rc_pool_fill_bf16(&c->gpu, &s->buf, c->opt->seed, err));
+    RC_TRY(rc_buffer_reserve(&s->buf, 2 * MESSAGE_BYTES, err));
+    RC_TRY(rc_buffer_fill_bf16(&c->gpu, &s->buf, c->opt->seed, err));
     RC_CUDA(cudaEventCreateWithFlags(&s->event, cudaEventDisableTiming));
     return open_kernels(c, s, err);
 }

@@ -40,7 +40,7 @@ typedef struct overlap_suite {
     cudaEvent_t begun, end;     /* of the background load */
     cudaEvent_t start, stop;    /* around compute calls that are timed */
     cudaEvent_t sent, received; /* inside the graph: around its timed transfers */
-    rc_pool q, k, v, o, lse, workspace, tickets, x, w, y, acc, acc_lse, to, from;
+    rc_buffer q, k, v, o, lse, workspace, tickets, x, w, y, acc, acc_lse, to, from;
     rc_cublaslt *lt;
     bool failed;
     cudaGraphExec_t graph; /* of transfers: kind, bytes, ctas, and how many are timed */
@@ -95,8 +95,8 @@ static rc_status prepare_compute(overlap_suite *s, compute_op op, int sms, rc_er
         return RC_OK;
     rc_attn_args a = attention_args(s, sms, true);
     rc_attn_args b = attention_args(s, sms, false);
-    RC_TRY(rc_pool_reserve(&s->workspace, rc_attn_workspace(&b), err));
-    return rc_pool_reserve(&s->workspace, rc_attn_workspace(&a), err);
+    RC_TRY(rc_buffer_reserve(&s->workspace, rc_attn_workspace(&b), err));
+    return rc_buffer_reserve(&s->workspace, rc_attn_workspace(&a), err);
 }
 
 /* ---- transfers ------------------------------------------------------------------------------- */
@@ -297,16 +297,16 @@ static void overlap_close(void *self) {
     if (!s)
         return;
     cudaEvent_t const events[] = {s->begun, s->end, s->start, s->stop, s->sent, s->received};
-    rc_pool *const pools[] = {&s->q,         &s->k,  &s->v,    &s->o,      &s->lse,
-                              &s->workspace, &s->x,  &s->w,    &s->y,      &s->acc,
-                              &s->acc_lse,   &s->to, &s->from, &s->tickets};
+    rc_buffer *const pools[] = {&s->q,         &s->k,  &s->v,    &s->o,      &s->lse,
+                                &s->workspace, &s->x,  &s->w,    &s->y,      &s->acc,
+                                &s->acc_lse,   &s->to, &s->from, &s->tickets};
     release(s);
     disconnect(s);
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
         if (events[i])
             (void)cudaEventDestroy(events[i]);
     for (size_t i = 0; i < sizeof pools / sizeof pools[0]; i++)
-        rc_pool_free(pools[i]);
+        rc_buffer_free(pools[i]);
     rc_cublaslt_close(s->lt);
     if (s->compute)
         (void)cudaStreamDestroy(s->compute);
@@ -315,8 +315,8 @@ static void overlap_close(void *self) {
     free(s);
 }
 
-static rc_status fill(overlap_suite *s, rc_pool *p, size_t bytes, uint64_t seed, rc_error *err) {
-    RC_TRY(rc_pool_reserve(p, bytes, err));
+static rc_status fill(overlap_suite *s, rc_buffer *p, size_t bytes, uint64_t seed, rc_error *err) {
+    RC_TRY(rc_buffer_reserve(p, bytes, err));
     return rc_kernel_check(err, rc_fill_normal(p->p, (int64_t)(bytes / 2), seed, 1.0f, s->compute),
                            "rc_fill_normal");
 }
@@ -345,10 +345,10 @@ static rc_status open_buffers(overlap_suite *s, size_t message, uint64_t seed, r
     RC_TRY(fill(s, &s->lse, rows * sizeof(float), seed + 6, err));
     RC_TRY(fill(s, &s->acc, rows * 128 * sizeof(float), seed + 7, err));
     RC_TRY(fill(s, &s->acc_lse, rows * sizeof(float), seed + 8, err));
-    RC_TRY(rc_pool_reserve(&s->from, message, err));
-    RC_TRY(rc_pool_reserve(&s->o, rows * 256, err));
-    RC_TRY(rc_pool_reserve(&s->y, (size_t)GM * GN * 2, err));
-    RC_TRY(rc_pool_reserve(&s->tickets, RC_ATTN_TICKET_BYTES, err));
+    RC_TRY(rc_buffer_reserve(&s->from, message, err));
+    RC_TRY(rc_buffer_reserve(&s->o, rows * 256, err));
+    RC_TRY(rc_buffer_reserve(&s->y, (size_t)GM * GN * 2, err));
+    RC_TRY(rc_buffer_reserve(&s->tickets, RC_ATTN_TICKET_BYTES, err));
     RC_CUDA(cudaMemsetAsync(s->tickets.p, 0, RC_ATTN_TICKET_BYTES, s->compute));
     RC_CUDA(cudaStreamSynchronize(s->compute));
     return rc_cublaslt_open(&s->lt, err);

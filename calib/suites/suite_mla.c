@@ -14,7 +14,7 @@ enum { MAX_BATCH = 1024, KEY_BYTES = 2 * 576, VALUE_BYTES = 2 * 512 };
 
 typedef struct mla_suite {
     rc_pools io;
-    rc_pool workspace, lens;
+    rc_buffer workspace, lens;
 } mla_suite;
 
 typedef struct mla {
@@ -38,8 +38,8 @@ static void mla_close(void *self) {
     if (!s)
         return;
     rc_pools_free(&s->io);
-    rc_pool_free(&s->workspace);
-    rc_pool_free(&s->lens);
+    rc_buffer_free(&s->workspace);
+    rc_buffer_free(&s->lens);
     free(s);
 }
 
@@ -49,7 +49,7 @@ static rc_status mla_open(rc_calib *c, const rc_points *points, void **self, rc_
         return rc_fail(err, RC_E_NOMEM, "out of memory");
     rc_status st = rc_pools_reserve(c, points, mla_need, "bf16", &s->io, err);
     if (st == RC_OK)
-        st = rc_pool_reserve(&s->lens, MAX_BATCH * sizeof(int32_t), err);
+        st = rc_buffer_reserve(&s->lens, MAX_BATCH * sizeof(int32_t), err);
     if (st != RC_OK) {
         mla_close(s);
         return st;
@@ -88,7 +88,7 @@ static rc_status mla_measure(rc_calib *c, void *self, const rc_point *p, rc_meas
                            .batch = (int)p->a,
                            .max_len = p->b,
                            .heads = (int)p->c};
-    RC_TRY(rc_pool_reserve(&s->workspace, rc_mla_workspace(&t.args), err));
+    RC_TRY(rc_buffer_reserve(&s->workspace, rc_mla_workspace(&t.args), err));
     t.args.workspace = s->workspace.p;
     rc_bench_op op = {mla_launch, &t, need.in + need.out, t.sets.n};
     RC_TRY(rc_bench_run(&c->bench, &op, &m->r, err));

@@ -55,7 +55,7 @@ typedef struct net_suite {
         compute; /* calls run on the first; what stands between them on the second */
     cudaEvent_t start, stop, computed, arrived;
     cudaGraphExec_t graph;
-    rc_pool to, from, spacer;
+    rc_buffer to, from, spacer;
     const rc_gpu *gpu;
     rc_peer_reduce own;
     ncclComm_t comm; /* of the point at hand; NULL: this process sits it out */
@@ -229,9 +229,9 @@ static void net_close(void *self) {
         (void)cudaStreamDestroy(s->stream);
     if (s->compute)
         (void)cudaStreamDestroy(s->compute);
-    rc_pool_free(&s->to);
-    rc_pool_free(&s->from);
-    rc_pool_free(&s->spacer);
+    rc_buffer_free(&s->to);
+    rc_buffer_free(&s->from);
+    rc_buffer_free(&s->spacer);
     free(s);
 }
 
@@ -243,9 +243,9 @@ static rc_status open_parts(net_suite *s, size_t bytes, uint64_t seed, rc_error 
     RC_CUDA(cudaEventCreate(&s->stop));
     RC_CUDA(cudaEventCreateWithFlags(&s->computed, cudaEventDisableTiming));
     RC_CUDA(cudaEventCreateWithFlags(&s->arrived, cudaEventDisableTiming));
-    RC_TRY(rc_pool_reserve(&s->to, bytes, err));
-    RC_TRY(rc_pool_reserve(&s->from, bytes, err));
-    RC_TRY(rc_pool_reserve(&s->spacer, 4 * (size_t)SPACER_ELEMENTS, err));
+    RC_TRY(rc_buffer_reserve(&s->to, bytes, err));
+    RC_TRY(rc_buffer_reserve(&s->from, bytes, err));
+    RC_TRY(rc_buffer_reserve(&s->spacer, 4 * (size_t)SPACER_ELEMENTS, err));
     RC_TRY(rc_kernel_check(
         err, rc_fill_normal(s->spacer.p, 2 * SPACER_ELEMENTS, seed + 1, 1e-3f, s->stream),
         "rc_fill_normal"));

@@ -84,7 +84,7 @@ static void test_groups(void **state) {
     bool parent;
     char data[1];
     double all[1];
-    trips("g->per_node >= 1", (void)rc_group_nodes(&g, 1));
+    trips("g->per_node >= 1", (void)rc_procs_nodes(&g, 1));
     trips("n >= 1", (void)rc_group_measures(&g, 0));
     trips("n >= 1", (void)rc_group_fork(&g, 0, &parent, &err));
     trips("data != NULL || bytes == 0", (void)rc_group_share(&g, NULL, 1, &err));

@@ -130,10 +130,10 @@ static void test_alone(void **state) {
 static void test_nodes(void **state) {
     (void)state;
     rc_group g = {.size = 24, .per_node = 8};
-    assert_int_equal(rc_group_nodes(&g, 2), 1);
-    assert_int_equal(rc_group_nodes(&g, 8), 1);
-    assert_int_equal(rc_group_nodes(&g, 9), 2);
-    assert_int_equal(rc_group_nodes(&g, 24), 3);
+    assert_int_equal(rc_procs_nodes(&g, 2), 1);
+    assert_int_equal(rc_procs_nodes(&g, 8), 1);
+    assert_int_equal(rc_procs_nodes(&g, 9), 2);
+    assert_int_equal(rc_procs_nodes(&g, 24), 3);
     assert_true(rc_group_measures(&g, 16) && rc_group_measures(&g, 24) && rc_group_measures(&g, 8));
     assert_false(rc_group_measures(&g, 12));
     rc_group one = {.size = 4, .per_node = 4};

@@ -1,0 +1,205 @@
+/* Memory and plans of a served model.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "calib/serve/serve_engine.h"
+#include "kernels/kernels.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static rc_status alloc(rc_serve_engine *e, void **p, size_t bytes, rc_error *err) {
+    return rc_ring_layers_alloc(&e->memory, p, bytes, err);
+}
+
+/* ---- what the kernels read ------------------------------------------------------------------- */
+
+/* Both copies have the same order, so that one transfer brings all. */
+static size_t place_inputs(const rc_serve_engine *e, int32_t *at, rc_serve_inputs *in) {
+    const int64_t tokens = e->shape.most_tokens + RC_SERVE_ROWS, n = e->shape.most_sequences;
+    struct {
+        int32_t **p;
+        int64_t count;
+    } const parts[] = {{&in->tokens, tokens},
+                       {&in->positions, tokens},
+                       {&in->slots, tokens},
+                       {&in->last, n},
+                       {&in->lens, n},
+                       {&in->decode_pages, n * e->stride},
+                       {&in->prompt_pages, n * e->stride}};
+    size_t used = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        *parts[i].p = at + used;
+        used += (size_t)((parts[i].count + 63) / 64 * 64);
+    }
+    return used * sizeof *at;
+}
+
+static rc_status open_inputs(rc_serve_engine *e, rc_error *err) {
+    rc_serve_inputs measure;
+    int32_t none = 0;
+    e->input_bytes = place_inputs(e, &none, &measure);
+    RC_TRY(alloc(e, &e->input_memory, e->input_bytes, err));
+    RC_CUDA(cudaMallocHost(&e->input_host, e->input_bytes));
+    memset(e->input_host, 0, e->input_bytes);
+    (void)place_inputs(e, e->input_memory, &e->device);
+    (void)place_inputs(e, e->input_host, &e->host);
+    return RC_OK;
+}
+
+/* ---- memory of the model --------------------------------------------------------------------- */
+
+/* Attention over many prompts splits by its lengths, which are not known yet: enough for the tiles
+ * of a pass, each in as many pieces as there are SMs to fill. */
+static size_t attention_space(const rc_serve_engine *e) {
+    const rc_ring_case *c = &e->shape.layer;
+    const int64_t t = e->shape.most_tokens;
+    rc_attn_args whole = {.tq = t, .tk = e->shape.longest, .hq = c->hq, .hkv = c->hkv, .causal = 1};
+    const size_t by_rows = 8 * (size_t)t * (size_t)c->hq * (RC_RING_HEAD + 1) * sizeof(float);
+    const size_t least = rc_attn_workspace(&whole), floor = (size_t)256 << 20;
+    size_t most = by_rows > least ? by_rows : least;
+    return most > floor ? most : floor;
+}
+
+static rc_status open_state(rc_serve_engine *e, rc_error *err) {
+    const rc_ring_case *c = &e->shape.layer;
+    rc_ring_state *s = &e->memory.s[0];
+    const size_t t = (size_t)(e->shape.most_tokens + RC_SERVE_ROWS);
+    const size_t d = (size_t)c->width, f = (size_t)c->ffn;
+    e->attention_bytes = attention_space(e);
+    rc_decode_args a = {.batch = (int)e->shape.most_sequences,
+                        .max_len = e->shape.longest,
+                        .hq = c->hq,
+                        .hkv = c->hkv,
+                        .splits = 512};
+    e->decode_bytes = rc_decode_workspace(&a) / 4; /* splits times batch stays below the SMs */
+    struct {
+        void **p;
+        size_t bytes;
+    } const want[] = {{&s->h, 2 * t * d},
+                      {&s->x, 2 * t * d},
+                      {&s->qkv, t * (rc_q_row(c) + 2 * rc_kv_row(c))},
+                      {&s->q, t * rc_q_row(c)},
+                      {&s->o, t * rc_q_row(c)},
+                      {&s->y, 2 * t * d},
+                      {&s->gate_up, 4 * t * f},
+                      {&s->act, 2 * t * f},
+                      {&s->workspace, e->attention_bytes},
+                      {&e->decode_space, e->decode_bytes},
+                      {&s->tickets, RC_ATTN_TICKET_BYTES},
+                      {&e->k_flat, t * rc_kv_row(c)},
+                      {&e->v_flat, t * rc_kv_row(c)},
+                      {&e->embedded, 2 * (size_t)RC_SERVE_EMBEDDED * d}};
+    for (size_t k = 0; k < sizeof want / sizeof want[0]; k++) {
+        RC_TRY(alloc(e, want[k].p, want[k].bytes, err));
+        RC_CUDA(cudaMemset(*want[k].p, 0, want[k].bytes));
+    }
+    return RC_OK;
+}
+
+static rc_status open_layers(rc_serve_engine *e, uint64_t seed, rc_error *err) {
+    const rc_ring_case *c = &e->shape.layer;
+    const size_t pool = (size_t)e->shape.pages * RC_KV_PAGE * rc_kv_row(c);
+    cudaStream_t stream = e->ranks->r[0].compute;
+    for (int l = 0; l < c->layers; l++) {
+        void *block = NULL;
+        RC_TRY(alloc(e, &block, rc_ring_weights_bytes(c), err));
+        RC_TRY(rc_ring_weights_make(c, seed, l, e->ranks->r[0].tp, block, &e->memory.s[0].w[l],
+                                    stream, err));
+        RC_TRY(alloc(e, &e->k[l], pool, err));
+        RC_TRY(alloc(e, &e->v[l], pool, err));
+    }
+    return rc_kernel_check(
+        err, rc_fill_normal(e->embedded, (int64_t)RC_SERVE_EMBEDDED * c->width, seed, 1.0F, stream),
+        "rc_fill_normal");
+}
+
+static int64_t most_last(const rc_serve_engine *e) { /* rows of the output head, at most */
+    return e->shape.most_sequences + RC_SERVE_ROWS;
+}
+
+static rc_status open_head(rc_serve_engine *e, uint64_t seed, rc_error *err) {
+    const int64_t d = e->shape.layer.width, n = most_last(e);
+    cudaStream_t stream = e->ranks->r[0].compute;
+    struct {
+        void **p;
+        int64_t elements;
+        double sigma;
+    } const want[] = {{&e->head_norm, d, 1.0},
+                      {&e->head, e->shape.vocab * d, 0.02},
+                      {&e->rows, n * d, 1.0},
+                      {&e->head_x, n * d, 1.0},
+                      {&e->logits, n * e->shape.vocab, 1.0}};
+    for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
+        RC_TRY(alloc(e, want[i].p, 2 * (size_t)want[i].elements, err));
+        RC_TRY(rc_kernel_check(err,
+                               rc_fill_normal(*want[i].p, want[i].elements, seed + 7 + i,
+                                              (float)want[i].sigma, stream),
+                               "rc_fill_normal"));
+    }
+    RC_CUDA(cudaMallocHost(&e->rows_host, 2 * (size_t)(n * d)));
+    return RC_OK;
+}
+
+/* ---- plans of the products ------------------------------------------------------------------- */
+
+static rc_status plan_rows(rc_serve_engine *e, int64_t rows, rc_error *err) {
+    const rc_ring_case *c = &e->shape.layer;
+    const rc_ring_state *s = &e->memory.s[0];
+    const rc_ring_weights *w = &s->w[0];
+    const int64_t d = c->width, heads = (int64_t)c->hq * RC_RING_HEAD;
+    cudaStream_t stream = e->ranks->r[0].compute;
+    rc_cublaslt *lt = e->ranks->lt[0];
+    RC_TRY(rc_cublaslt_plan(lt, rows, (int64_t)(c->hq + 2 * c->hkv) * RC_RING_HEAD, d, 0, s->x,
+                            w->qkv, s->qkv, stream, err));
+    RC_TRY(rc_cublaslt_plan(lt, rows, d, heads, 0, s->o, w->out, s->y, stream, err));
+    RC_TRY(rc_cublaslt_plan(lt, rows, 2 * (int64_t)c->ffn, d, 0, s->x, w->gate_up, s->gate_up,
+                            stream, err));
+    return rc_cublaslt_plan(lt, rows, d, c->ffn, 0, s->act, w->down, s->y, stream, err);
+}
+
+static rc_status plan_head(rc_serve_engine *e, rc_error *err) {
+    for (int64_t n = 1; n <= e->shape.most_sequences; n = rc_serve_head_rows(e, n) + 1)
+        RC_TRY(rc_cublaslt_plan(e->ranks->lt[0], rc_serve_head_rows(e, n), e->shape.vocab,
+                                e->shape.layer.width, 0, e->head_x, e->head, e->logits,
+                                e->ranks->r[0].compute, err));
+    return RC_OK;
+}
+
+static rc_status plan_all(rc_serve_engine *e, rc_error *err) {
+    for (int i = 0; i < e->shape.size_count; i++)
+        RC_TRY(plan_rows(e, e->shape.sizes[i], err));
+    for (int64_t rows = RC_SERVE_ROWS; rows < e->shape.most_tokens + RC_SERVE_ROWS;
+         rows += RC_SERVE_ROWS)
+        RC_TRY(plan_rows(e, rows, err));
+    RC_TRY(plan_head(e, err));
+    return rc_ring_synchronize(e->ranks, err);
+}
+
+rc_status rc_serve_engine_open(rc_serve_engine *e, rc_ring_ranks *ranks, const rc_serve_shape *s,
+                               uint64_t seed, rc_error *err) {
+    assert(ranks->local == 1 && s->layer.cp == 1);
+    assert(s->layer.layers <= RC_RING_MAX_LAYERS);
+    memset(e, 0, sizeof *e);
+    e->shape = *s;
+    e->ranks = ranks;
+    e->stride = (s->longest + RC_KV_PAGE - 1) / RC_KV_PAGE;
+    RC_TRY(open_state(e, err));
+    RC_TRY(open_inputs(e, err));
+    RC_TRY(open_layers(e, seed, err));
+    RC_TRY(open_head(e, seed, err));
+    return plan_all(e, err);
+}
+
+void rc_serve_engine_close(rc_serve_engine *e) {
+    for (int i = 0; i < RC_SERVE_SIZES; i++)
+        for (int k = 0; k < RC_SERVE_BUCKETS; k++)
+            if (e->graphs[i][k])
+                (void)cudaGraphExecDestroy(e->graphs[i][k]);
+    if (e->input_host)
+        (void)cudaFreeHost(e->input_host);
+    if (e->rows_host)
+        (void)cudaFreeHost(e->rows_host);
+    rc_ring_layers_close(&e->memory);
+    memset(e, 0, sizeof *e);
+}
