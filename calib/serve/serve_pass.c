@@ -77,7 +77,9 @@ static void choose_graph(const rc_serve_engine *e, pass_plan *x) {
     for (x->bucket = 0; (INT64_C(256) << x->bucket) < x->longest; x->bucket++)
         ;
     assert(x->bucket < RC_SERVE_BUCKETS);
-    x->longest = INT64_C(256) << x->bucket;
+    /* The table of pages bounds it, too. */
+    const int64_t most = e->stride * RC_KV_PAGE, rounded = INT64_C(256) << x->bucket;
+    x->longest = rounded < most ? rounded : most;
 }
 
 static rc_status plan_pass(rc_serve_engine *e, const rc_serve_sequence *s, size_t n, pass_plan *x,
