@@ -37,7 +37,7 @@ static void draw_panel(const picture *p, int first, const char *what, double lo,
                        FILE *script) {
     if (!(hi > 0.0))
         lo = 1.0, hi = 10.0;
-    rc_plot_log_axis(script, 'x', lo / 1.1, hi * 1.1);
+    rc_plot_log_axis(script, 'x', lo / 1.4, hi * 1.2);
     (void)fprintf(script,
                   "set xlabel '%s, ms'\n"
                   "plot '%s.dat' index %d using 1:2 with steps lw 2.5 lc rgb '#0072B2' title "
@@ -59,8 +59,8 @@ static void draw(const void *ctx, FILE *script, FILE *data) {
                  p->run->machine, (unsigned long long)play[RC_BESIDE_MEASURED].done);
     (void)fputs(" at screen 0.5, screen 0.965 center font ',16'\n"
                 "set key at screen 0.5, screen 0.915 center top horizontal samplen 2.5\n"
-                "set multiplot layout 1,2 margins 0.075,0.98,0.14,0.86 spacing 0.07\n"
-                "set yrange [0:100]\nset ylabel 'requests that have it by then, %'\n",
+                "set multiplot layout 1,2 margins 0.085,0.98,0.14,0.86 spacing 0.07\n"
+                "set yrange [0:100]\nset ylabel 'at most so long, % of requests'\n",
                 script);
     draw_panel(p, 0, "TTFT", lo[0], hi[0], script);
     (void)fputs("unset label\n", script);

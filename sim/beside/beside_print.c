@@ -47,12 +47,12 @@ static rc_table *metric_table(void) {
     return RC_TABLE_WITH(columns);
 }
 
-static void metric_rows(const rc_beside_run *r, rc_table *t) {
+static void metric_rows(const rc_beside_run *r, bool csv, rc_table *t) {
     for (int m = 0; m < RC_BESIDE_METRICS; m++) {
         const rc_beside_metric x = (rc_beside_metric)m;
         rc_table_text(t, r->name);
         rc_table_text(t, rc_run_set_name(r->set));
-        rc_table_text(t, rc_beside_metric_name(x));
+        rc_table_text(t, csv ? rc_beside_metric_key(x) : rc_beside_metric_name(x));
         rc_table_text(t, rc_beside_metric_unit(x));
         rc_table_real(t, rc_beside_value(r, RC_BESIDE_MEASURED, x), 2);
         rc_table_real(t, rc_beside_value(r, RC_BESIDE_FORECAST, x), 2);
@@ -74,7 +74,7 @@ static rc_status print_run(const rc_beside_run *r, FILE *f, rc_error *err) {
                   a->hit_tokens == b->hit_tokens ? "equal" : "not equal");
     rc_table_note(t, "the host for a pass: %.1f us measured, %.1f us as the scenario states",
                   1e6 * r->host_mean, 1e6 * r->host_stated);
-    metric_rows(r, t);
+    metric_rows(r, false, t);
     RC_TRY(rc_table_finish(t, false, f, err));
     (void)fputc('\n', f);
     return RC_OK;
@@ -83,7 +83,7 @@ static rc_status print_run(const rc_beside_run *r, FILE *f, rc_error *err) {
 rc_status rc_beside_csv(const rc_beside_run *runs, size_t count, FILE *f, rc_error *err) {
     rc_table *t = metric_table();
     for (size_t i = 0; i < count; i++)
-        metric_rows(&runs[i], t);
+        metric_rows(&runs[i], true, t);
     return rc_table_finish(t, true, f, err);
 }
 
