@@ -7,6 +7,7 @@
 #include "sim/base/quantity.h"
 #include "sim/base/table.h"
 #include "sim/cli/flags.h"
+#include "sim/cli/validate_serving.h"
 #include "sim/base/find.h"
 #include "sim/plot/gnuplot.h"
 #include "sim/validate/explain_spans.h"
@@ -16,7 +17,7 @@
 typedef struct validate_flags {
     const char *json, *plot, *out, *max_median, *max_p95, *explain, *transport, *longest, *prefix;
     const char *learn, *model_errors, *trace;
-    rc_many results, store, seen, unseen, ranks, without;
+    rc_many results, store, seen, unseen, ranks, without, serving;
     int64_t draw, draws, seed;
     bool csv, cross, by_part, overwrite;
 } validate_flags;
@@ -232,11 +233,38 @@ static rc_status draw(const validate_flags *f, rc_error *err) {
     return rc_draw_cases(&d, f->out, f->overwrite, err);
 }
 
+/* What is asked of rings alone: runs of a server have none of it. */
+static bool asks_of_rings(const validate_flags *f) {
+    return f->results.count + f->seen.count + f->unseen.count + f->without.count + f->ranks.count >
+               0 ||
+           f->learn || f->model_errors || f->trace || f->max_median || f->max_p95 || f->out ||
+           f->by_part || f->cross || f->draw != 0;
+}
+
+static rc_status serving(const validate_flags *f, rc_error *err) {
+    if (asks_of_rings(f) || f->store.count > 1)
+        return rc_fail(err, RC_E_USAGE,
+                       "--serving goes with one --store, --csv, --json, --plot, --explain and "
+                       "--overwrite alone");
+    const rc_validate_serving o = {.folders = &f->serving,
+                                   .store = f->store.count ? f->store.values[0] : NULL,
+                                   .json = f->json,
+                                   .plot = f->plot,
+                                   .explain = f->explain,
+                                   .csv = f->csv,
+                                   .overwrite = f->overwrite};
+    if (f->explain && (f->json || f->plot))
+        return rc_fail(err, RC_E_USAGE, "--serving with --explain goes without --json and --plot");
+    return rc_validate_serving_run(&o, err);
+}
+
 rc_status rc_cmd_validate(int argc, char **argv, rc_error *err) {
     validate_flags f = {.seed = 1, .draws = 100};
     const rc_flag flags[] = {
         {"--results", RC_FLAG_MANY, &f.results, "DIR",
          "runs of one host (default: results/validation)"},
+        {"--serving", RC_FLAG_MANY, &f.serving, "DIR",
+         "a run of a real server (ringcast-calib serve) beside its forecast instead"},
         {"--seen", RC_FLAG_MANY, &f.seen, "FILE.csv",
          "cases that were looked at (default: scenarios/validation/seen.csv)"},
         {"--unseen", RC_FLAG_MANY, &f.unseen, "FILE.csv",
@@ -253,15 +281,17 @@ rc_status rc_cmd_validate(int argc, char **argv, rc_error *err) {
          "such a table in place of the machine's own; none: without"},
         {"--json", RC_FLAG_TEXT, &f.json, "FILE",
          "all figures as JSON; -: to the terminal, in place of the text"},
-        {"--csv", RC_FLAG_BOOL, &f.csv, NULL, "a row a run, or an op of --cross, as CSV"},
-        {"--plot", RC_FLAG_TEXT, &f.plot, "DIR", "a scatter plot, PNG and SVG"},
+        {"--csv", RC_FLAG_BOOL, &f.csv, NULL,
+         "a row a run, an op of --cross or a figure of --serving, as CSV"},
+        {"--plot", RC_FLAG_TEXT, &f.plot, "DIR",
+         "a scatter plot, PNG and SVG; with --serving: distributions of each run"},
         {"--max-median", RC_FLAG_TEXT, &f.max_median, "PCT",
          "fail over this median error of the unseen set (default 3%; --cross 5%)"},
         {"--max-p95", RC_FLAG_TEXT, &f.max_p95, "PCT",
          "and over this 95th percentile (default 8%)"},
         {"--explain", RC_FLAG_TEXT, &f.explain, "CASE",
          "parts of the runs of this name (* and ? allowed) beside those of the forecast; all: as "
-         "--by-part"},
+         "--by-part; with --serving: passes by kind and size, and the worst of them"},
         {"--trace", RC_FLAG_TEXT, &f.trace, "FILE.json[.gz]",
          "with --explain: those parts and the forecasts as a timeline for ui.perfetto.dev"},
         {"--by-part", RC_FLAG_BOOL, &f.by_part, NULL,
@@ -289,6 +319,7 @@ rc_status rc_cmd_validate(int argc, char **argv, rc_error *err) {
         "usage: ringcast validate [flags]\n"
         "       ringcast validate --explain CASE|all [--by-part] [--trace FILE.json]\n"
         "       ringcast validate --learn FILE.csv [--results DIR --store FILE.db ...]\n"
+        "       ringcast validate --serving DIR [--serving DIR ...] [--explain RUN|all]\n"
         "       ringcast validate --cross FROM TO\n"
         "       ringcast validate --draw N --out FILE.csv [--ranks N] [--transport NAME] "
         "[--seed N] [--longest TIME] [--prefix TEXT]",
@@ -305,6 +336,8 @@ rc_status rc_cmd_validate(int argc, char **argv, rc_error *err) {
                           : rc_fail(err, RC_E_USAGE, "--cross needs two machines: FROM TO");
     if (count > 0)
         return rc_fail(err, RC_E_USAGE, "unexpected argument '%s'", args[0]);
+    if (f.serving.count > 0)
+        return serving(&f, err);
     if (f.trace && !f.explain)
         return rc_fail(err, RC_E_USAGE, "--trace is of the runs of --explain CASE");
     if (f.learn)

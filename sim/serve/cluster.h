@@ -334,7 +334,7 @@ typedef struct cluster {
 
 /* ---- pass_player.c ---- */
 /* The time of the pass that has just been formed, from options->player. */
-rc_status player_time(cluster *c, replica *r, rc_time now, rc_time *took);
+rc_status player_time(cluster *c, replica *r, const rc_pass *formed, rc_time now, rc_time *took);
 void player_release(const cluster *c, uint32_t j); /* nothing without a player */
 rc_status player_check(const cluster *c, rc_error *err);
 
@@ -474,6 +474,8 @@ rc_status pool_create(cluster *c, int index, uint32_t first, rc_error *err);
 void pool_destroy(pool *p);
 /* The condition of a what-if, built on first use. */
 rc_status pool_condition(cluster *c, pool *p, const rc_what_if *w, int *out, rc_error *err);
+/* Of pool_pass_time: what the host takes to form the pass, as the scenario states it. */
+rc_time pool_host_time(const rc_serve *s, const rc_pass *pass);
 rc_status pool_pass_time(cluster *c, replica *r, const rc_pass *pass, rc_pass_cost *out,
                          rc_error *err);
 void pool_pass_stats(const pool *p, rc_pass_stats *sum);

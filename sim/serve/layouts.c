@@ -212,11 +212,13 @@ static rc_pass as_graph(const rc_serve *s, const rc_pass *pass) {
 }
 
 /* The host forms a pass and hands out its tokens, behind the pass or beside it. */
-static void add_host(const rc_serve *s, const rc_pass *pass, rc_pass_cost *cost) {
-    if (s->step_host <= 0.0 && s->step_host_sequence <= 0.0)
-        return;
+rc_time pool_host_time(const rc_serve *s, const rc_pass *pass) {
     double sequences = (double)pass->prefills + (double)pass->decodes;
-    rc_time host = llround((s->step_host + s->step_host_sequence * sequences) * RC_PS_PER_S);
+    return llround((s->step_host + s->step_host_sequence * sequences) * RC_PS_PER_S);
+}
+
+static void add_host(const rc_serve *s, const rc_pass *pass, rc_pass_cost *cost) {
+    const rc_time host = pool_host_time(s, pass);
     rc_time more = s->overlap ? host - cost->time : host;
     if (more > 0)
         add_to(cost, more, RC_STATED);

@@ -49,12 +49,24 @@ static size_t add_decodes(const cluster *c, const replica *r, size_t n) {
     return n;
 }
 
-rc_status player_time(cluster *c, replica *r, rc_time now, rc_time *took) {
+/* Without `overlap`, which no player takes, the host's time is a summand. */
+static rc_status add_modelled(cluster *c, replica *r, const rc_pass *formed, rc_played_pass *pass) {
+    rc_pass_cost cost;
+    if (!c->options->player->modelled)
+        return RC_OK;
+    RC_TRY(pool_pass_time(c, r, formed, &cost, c->err));
+    pass->model_host = pool_host_time(c->spec, formed);
+    pass->model_gpu = cost.time - pass->model_host;
+    return RC_OK;
+}
+
+rc_status player_time(cluster *c, replica *r, const rc_pass *formed, rc_time now, rc_time *took) {
     const rc_pass_player *x = c->options->player;
     assert(x && c->scratch.played);
     const size_t n = add_decodes(c, r, add_prompts(c, r));
-    const rc_played_pass pass = {.at = c->scratch.played, .count = n, .start = now, .kv = r->kv};
+    rc_played_pass pass = {.at = c->scratch.played, .count = n, .start = now, .kv = r->kv};
     assert(n > 0);
+    RC_TRY(add_modelled(c, r, formed, &pass));
     RC_TRY(x->pass(x->ctx, &pass, took, c->err));
     return *took > 0 ? RC_OK
                      : rc_fail(c->err, RC_E_INTERNAL, "a pass that was played took no time");

@@ -247,10 +247,11 @@ static rc_status time_of_all(cluster *c, replica *first, rc_pass *pass, rc_pass_
     return RC_OK;
 }
 
-static rc_status time_played(cluster *c, replica *r, rc_pass_cost *cost, rc_time now) {
+static rc_status time_played(cluster *c, replica *r, const rc_pass *pass, rc_pass_cost *cost,
+                             rc_time now) {
     *cost = (rc_pass_cost){.time = 0};
     cost->rests[RC_MEASURED] = 1.0F;
-    return player_time(c, r, now, &cost->time);
+    return player_time(c, r, pass, now, &cost->time);
 }
 
 void replica_kick(cluster *c, replica *r, rc_time now) {
@@ -270,8 +271,8 @@ void replica_kick(cluster *c, replica *r, rc_time now) {
         metrics_state(c, now);
         return;
     }
-    rc_status st =
-        c->options->player ? time_played(c, first, &cost, now) : time_of_all(c, first, pass, &cost);
+    rc_status st = c->options->player ? time_played(c, first, pass, &cost, now)
+                                      : time_of_all(c, first, pass, &cost);
     if (st != RC_OK) {
         cluster_fail(c, st);
         return;

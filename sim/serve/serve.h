@@ -306,6 +306,9 @@ typedef struct rc_played_pass {
     size_t count;
     rc_time start;   /* of the run's clock */
     const rc_kv *kv; /* of the replica: rc_kv_has says which blocks may be forgotten */
+    /* What the cost model says of it, where the player asks for that (rc_pass_player.modelled), else
+     * 0: the time on the GPU, and the host's (scheduler.step) that comes on top. */
+    rc_time model_gpu, model_host;
 } rc_played_pass;
 
 /* Asked for the time of each pass in place of the cost model: a real server launches the pass and
@@ -316,6 +319,7 @@ typedef struct rc_pass_player {
     void *ctx; /* borrowed */
     rc_status (*pass)(void *ctx, const rc_played_pass *pass, rc_time *took, rc_error *err);
     void (*release)(void *ctx, uint64_t request);
+    bool modelled; /* passes come with the cost model's times, which takes time of its own */
 } rc_pass_player;
 /* RC_E_INPUT: the scenario needs more than a player is told. */
 rc_status rc_pass_player_takes(const rc_serve *s, rc_error *err);

@@ -113,6 +113,23 @@ done
 status_of 0 "$ringcast" validate --explain 'n1-405b8-*-p4096-*' --results results/rings/h100x1
 grep -q attention "$work/out" || wrong "nothing is explained: $(head -n 2 "$work/out")"
 status_of 0 "$ringcast" validate --by-part --results results/rings/h100x1
+# A server's run whose factors are known: 1.1 for prompts, 0.95 for decode steps; a file that is cut is refused.
+served=tests/data/serving/made-up
+status_of 0 "$ringcast" validate --serving "$served"
+grep -q '868 of 868 passes are composed alike' "$work/out" || wrong "passes are not alike: $(head -n 2 "$work/out")"
+grep -qE 'decode +794 .* 5\.3 +5\.3 +5\.3$' "$work/out" || wrong "decode steps have other errors"
+status_of 0 "$ringcast" validate --serving "$served" --explain 'made*'
+[ "$(grep -cE '^ +[0-9]+ +[0-9.]+ +(prompt|mixed|decode) ' "$work/out")" = 10 ] || wrong "not the ten worst passes"
+mkdir -p "$work/served/made-up"
+cp "$served/scenario.yaml" "$work/served/made-up"
+head -n 400 "$served/passes.csv" >"$work/served/made-up/passes.csv"
+for bad in "$work/served/made-up" "$work/served" "$served --seen scenarios/validation/seen.csv" "$served --explain nobody" \
+    "$served --by-part" "$served --explain all --json -" "$served --csv --json -" "$served --serving $served --plot $work/twice"; do
+    # shellcheck disable=SC2086
+    status_of 2 "$ringcast" validate --serving $bad
+done
+sed '3s/,488,/,489,/' "$served/passes.csv" >"$work/served/made-up/passes.csv" # a prompt of one token more
+status_of 1 "$ringcast" validate --serving "$work/served/made-up"
 # ---- calibration -----------------------------------------------------------------------------------------------
 # A store says as many rows as it was built of, in list and in show, and a store against itself differs in nothing.
 "$ringcast" calibration build results/published/h200x2.csv --out "$work/store.db" >/dev/null

@@ -69,6 +69,7 @@ document calibration-leave-out-1 calibration leave-out "$work/a.csv" --json
 document calibration-leave-out-each-1 calibration leave-out "$work/a.csv" --each --json
 document calibration-diff-1 calibration diff "$work/a.csv" "$work/a.csv" --json
 document validate-1 validate --draws 0 --json -
+document validate-serving-1 validate --serving tests/data/serving/made-up --json -
 
 rows forward forward scenarios/paper/cp4-128k.yaml
 rows choose choose "${question[@]}"
@@ -90,6 +91,7 @@ rows calibration-leave-out-1 calibration leave-out "$work/a.csv"
 rows calibration-leave-out-each-1 calibration leave-out "$work/a.csv" --each
 rows calibration-diff-1 calibration diff "$work/a.csv" "$work/a.csv"
 rows validate validate --draws 0
+rows validate-serving validate --serving tests/data/serving/made-up
 
 cat >"$work/check.py" <<'PYTHON'
 import csv, glob, json, os, sys

@@ -42,6 +42,22 @@ static void test_passes(void **state) {
     trips("now >= r->pass.start", replica_abort(c, replicas, 4));
 }
 
+/* A pass is played for somebody, and is of somebody. */
+static void test_player(void **state) {
+    (void)state;
+    static rc_played_sequence played[2];
+    static const rc_pass_player player = {.ctx = NULL};
+    rc_serve_options options = {.player = NULL};
+    const rc_pass none = {.prefills = 0};
+    rc_time took;
+    cluster *c = small();
+    c->options = &options;
+    trips("x && c->scratch.played", (void)player_time(c, replicas, &none, 0, &took));
+    options.player = &player;
+    c->scratch.played = played;
+    trips("n > 0", (void)player_time(c, replicas, &none, 0, &took));
+}
+
 static void test_faults(void **state) {
     (void)state;
     cluster *c = small();
@@ -69,6 +85,7 @@ static void test_layouts(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_passes),
+        cmocka_unit_test(test_player),
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_layouts),
     };
