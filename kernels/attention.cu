@@ -268,7 +268,8 @@ static void attn_plan(const rc_attn_args *a, AttnPlan *plan) {
     b->q_len[0] = (int)a->tq;
     b->k_len[0] = (int)a->tk;
     p->section = a->hkv;
-    if (a->table && a->seqs == 1) { /* a sequence by itself, whose pages have a place in the table */
+    if (a->table &&
+        a->seqs == 1) { /* a sequence by itself, whose pages have a place in the table */
         b->q_start[0] = a->q_start[0];
         b->q_len[0] = a->q_len[0];
         b->k_start[0] = a->k_start[0];

@@ -475,17 +475,19 @@ __device__ __forceinline__ void prefetch_l2(const uint8_t *from, uint32_t bytes)
 
 /* Asks for the first keys and values of a share to be brought into L2, which may be done before the
  * kernel that this one waits for has ended: what that one still writes, the length included, is
- * read after the wait, and L2 is where its writes arrive. */
-template <class T>
+ * read after the wait, and L2 is where its writes arrive. A table of pages must have been written by the
+ * kernel before that one at the latest. */
+template <class T, bool Paged>
 __device__ __forceinline__ void decode_prefetch(const DecodeParams &p, int unit, int split) {
     int kv = unit % p.hkv;
     int64_t batch = unit / p.hkv;
     DecodeRange r = decode_range<T>(p, batch, split);
     int keys = min(r.hi - r.lo, DEC_PREFETCH / (T::K_ROW + T::V_ROW));
-    const uint8_t *k = p.k + T::base(p, batch, kv), *v = p.v + T::v_base(p, batch, kv);
+    const uint8_t *k = p.k + T::base(p, Paged ? 0 : batch, kv),
+                  *v = p.v + T::v_base(p, Paged ? 0 : batch, kv);
     if (keys <= 0)
         return;
-    if (p.hkv == 1) {
+    if (!Paged && p.hkv == 1) {
         if (threadIdx.x == 0)
             prefetch_l2(k + (int64_t)r.lo * T::K_ROW, (uint32_t)(keys * T::K_ROW));
         if (threadIdx.x == 32)
@@ -494,6 +496,10 @@ __device__ __forceinline__ void decode_prefetch(const DecodeParams &p, int unit,
     }
     for (int i = (int)threadIdx.x; i < keys; i += DEC_THREADS) {
         int64_t key = r.lo + i;
+        if constexpr (Paged) {
+            const int32_t *pages = p.table + batch * p.table_stride;
+            key = (int64_t)pages[key / RC_KV_PAGE] * RC_KV_PAGE + key % RC_KV_PAGE;
+        }
         prefetch_l2(k + key * p.hkv * T::K_ROW, T::K_ROW);
         prefetch_l2(v + T::v_row(key, p.hkv), T::V_ROW);
     }
@@ -544,8 +550,7 @@ __global__ void __launch_bounds__(DEC_THREADS, T::CTAS) decode_kernel(const Deco
     extern __shared__ __align__(1024) uint8_t shared[];
     if (!p.sms)
         dependents_may_launch();
-    if constexpr (!Paged)
-        decode_prefetch<T>(p, (int)blockIdx.x / p.splits, (int)blockIdx.x % p.splits);
+    decode_prefetch<T, Paged>(p, (int)blockIdx.x / p.splits, (int)blockIdx.x % p.splits);
     wait_for_primary();
     for (int i = (int)blockIdx.x; i < p.shares; i += (int)gridDim.x) {
         if (i != (int)blockIdx.x)

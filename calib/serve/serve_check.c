@@ -1,14 +1,14 @@
 /* A sequence of a pass against the same tokens as one prompt, without pages.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "calib/serve/serve_engine.h"
+#include "calib/serve/served_model.h"
 #include "kernels/kernels.h"
 
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
-static rc_status attend_flat(rc_serve_engine *e, int layer, const void *ctx, rc_error *err) {
+static rc_status attend_flat(rc_served_model *e, int layer, const void *ctx, rc_error *err) {
     const rc_ring_case *c = &e->shape.layer;
     const int64_t n = *(const int64_t *)ctx;
     rc_ring_state *s = &e->memory.s[0];
@@ -52,10 +52,9 @@ static double distance(const uint16_t *x, const uint16_t *y, int64_t n) {
     return size > 0.0 ? sqrt(apart / size) : NAN;
 }
 
-rc_status rc_serve_engine_check(rc_serve_engine *e, const uint64_t *tokens, int64_t n, size_t row,
+rc_status rc_served_model_check(rc_served_model *e, const uint64_t *tokens, int64_t n, size_t row,
                                 double *error, rc_error *err) {
-    const int64_t d = e->shape.layer.width,
-                  padded = (n + RC_SERVE_ROWS - 1) / RC_SERVE_ROWS * RC_SERVE_ROWS;
+    const int64_t d = e->shape.layer.width, padded = rc_serve_product_rows(n);
     rc_ring_state *s = &e->memory.s[0];
     cudaStream_t stream = e->ranks->r[0].compute;
     uint16_t *last = malloc((size_t)d * sizeof *last);

@@ -94,11 +94,8 @@ static rc_status play(run *r, rc_error *err) {
         .ctx = &r->play, .pass = rc_serve_play_pass, .release = rc_serve_play_release};
     rc_costs *costs = NULL;
     RC_TRY(rc_costs_open(NULL, &r->serve.machine, &costs, err));
-    const rc_serve_options o = {.costs = costs,
-                                .seed = r->o->seed ? r->o->seed : r->serve.seed,
-                                .quiet = true,
-                                .rows = r->rows,
-                                .player = &player};
+    const rc_serve_options o = {
+        .costs = costs, .seed = r->serve.seed, .quiet = true, .rows = r->rows, .player = &player};
     rc_status st = rc_serve_run(&r->serve, r->trace, &o, r->result, err);
     rc_costs_close(costs);
     return st;
@@ -110,7 +107,7 @@ static rc_status on_gpu(run *r, rc_error *err) {
     RC_TRY(rc_gpu_open(&r->gpu, r->group.local, err));
     RC_TRY(rc_ring_ranks_open(&r->ranks, &r->group, &r->gpu, false, 1, shape.layer.tp, 0, err));
     RC_TRY(rc_group_agree(&r->group,
-                          rc_serve_engine_open(&r->play.engine, &r->ranks, &shape, 1, err), err));
+                          rc_served_model_open(&r->play.engine, &r->ranks, &shape, 1, err), err));
     r->play.procs = &r->group;
     r->play.gpu = &r->gpu;
     r->play.checks = r->o->checks;
@@ -125,8 +122,7 @@ static rc_status on_gpu(run *r, rc_error *err) {
 
 static rc_status load(run *r, rc_error *err) {
     RC_TRY(rc_serve_load(r->o->scenario, NULL, 0, &r->serve, err));
-    RC_TRY(
-        rc_serve_workload(&r->serve, r->o->seed ? r->o->seed : r->serve.seed, 0.0, &r->trace, err));
+    RC_TRY(rc_serve_workload(&r->serve, r->serve.seed, 0.0, &r->trace, err));
     r->rows = calloc(r->trace->count, sizeof *r->rows);
     r->result = calloc(1, sizeof *r->result);
     if (!r->rows || !r->result)

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "calib/gpu.h"
-#include "calib/serve/serve_engine.h"
+#include "calib/serve/served_model.h"
 #include "calib/serve/serve_pages.h"
 #include "sim/serve/played_log.h"
 
@@ -15,7 +15,6 @@ typedef struct rc_serve_command {
     int64_t checks; /* passes that are checked, at most */
     bool real_time; /* the GPU waits for arrivals; else idle time is left out */
     bool force, help;
-    uint64_t seed;
 } rc_serve_command;
 
 rc_status rc_serve_command_parse(int argc, char **argv, rc_serve_command *o, rc_error *err);
@@ -27,7 +26,7 @@ rc_status rc_serve_main(int argc, char **argv, rc_error *err);
 typedef struct rc_serve_play {
     const rc_group *procs;
     rc_gpu *gpu;
-    rc_serve_engine engine;
+    rc_served_model engine;
     rc_serve_pages pages;
     const rc_trace *trace;
     rc_played_log log;

@@ -1,15 +1,15 @@
 /* What all layers of a pass do, whatever their attention is.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "calib/serve/serve_engine.h"
+#include "calib/serve/served_model.h"
 #include "kernels/kernels.h"
 
-static rc_status product(rc_serve_engine *e, int64_t rows, int64_t n, int64_t k, const void *x,
+static rc_status product(rc_served_model *e, int64_t rows, int64_t n, int64_t k, const void *x,
                          const void *w, void *y, rc_error *err) {
     return rc_cublaslt_run(e->ranks->lt[0], rows, n, k, 0, x, w, y, e->ranks->r[0].compute, err);
 }
 
-static rc_status norm(rc_serve_engine *e, int64_t rows, const void *w, bool first, rc_error *err) {
+static rc_status norm(rc_served_model *e, int64_t rows, const void *w, bool first, rc_error *err) {
     rc_ring_state *s = &e->memory.s[0];
     return rc_kernel_check(err,
                            rc_rmsnorm(s->h, first ? NULL : s->y, w, s->x, rows,
@@ -17,14 +17,14 @@ static rc_status norm(rc_serve_engine *e, int64_t rows, const void *w, bool firs
                            "rc_rmsnorm");
 }
 
-static rc_status all_reduce(rc_serve_engine *e, int64_t rows, rc_error *err) {
+static rc_status all_reduce(rc_served_model *e, int64_t rows, rc_error *err) {
     void *y[1] = {e->memory.s[0].y};
     return e->shape.layer.tp == 1
                ? RC_OK
                : rc_ring_all_reduce(e->ranks, y, rows * e->shape.layer.width, err);
 }
 
-static rc_status ffn(rc_serve_engine *e, int layer, int64_t rows, int64_t padded, rc_error *err) {
+static rc_status ffn(rc_served_model *e, int layer, int64_t rows, int64_t padded, rc_error *err) {
     const rc_ring_case *c = &e->shape.layer;
     rc_ring_state *s = &e->memory.s[0];
     const rc_ring_weights *w = &s->w[layer];
@@ -36,7 +36,7 @@ static rc_status ffn(rc_serve_engine *e, int layer, int64_t rows, int64_t padded
     return all_reduce(e, rows, err);
 }
 
-rc_status rc_serve_layers(rc_serve_engine *e, int64_t rows, int64_t padded, rc_serve_attend attend,
+rc_status rc_serve_layers(rc_served_model *e, int64_t rows, int64_t padded, rc_serve_attend attend,
                           const void *ctx, rc_error *err) {
     const rc_ring_case *c = &e->shape.layer;
     rc_ring_state *s = &e->memory.s[0];
@@ -56,14 +56,14 @@ rc_status rc_serve_layers(rc_serve_engine *e, int64_t rows, int64_t padded, rc_s
                            "rc_residual_add");
 }
 
-int64_t rc_serve_head_rows(const rc_serve_engine *e, int64_t n) {
+int64_t rc_serve_head_rows(const rc_served_model *e, int64_t n) {
     for (int i = 0; i < e->shape.size_count; i++)
         if (e->shape.sizes[i] >= n)
             return e->shape.sizes[i];
     return (n + RC_SERVE_ROWS - 1) / RC_SERVE_ROWS * RC_SERVE_ROWS;
 }
 
-rc_status rc_serve_head(rc_serve_engine *e, int64_t n, rc_error *err) {
+rc_status rc_serve_head(rc_served_model *e, int64_t n, rc_error *err) {
     RC_TRY(rc_kernel_check(err,
                            rc_rmsnorm(e->rows, NULL, e->head_norm, e->head_x, n,
                                       e->shape.layer.width, RC_RING_EPS, e->ranks->r[0].compute),

@@ -18,7 +18,6 @@ void rc_serve_command_usage(void) {
           "  --out DIR         scenario.yaml, passes.csv and requests.csv\n"
           "  --checks N        sequences checked, at most (default 24)\n"
           "  --real-time       wait for arrivals; else idle time is left out\n"
-          "  --seed N          of arrivals (default: the scenario's)\n"
           "  --commit HASH     source revision that the files name\n"
           "  --force, --help\n"
           "Exit: 0 done, 1 a check failed, 2 bad usage or input, 3 our fault.\n",
@@ -26,7 +25,6 @@ void rc_serve_command_usage(void) {
 }
 
 static rc_status take(rc_serve_command *o, const char *flag, const char *v, rc_error *err) {
-    int64_t seed = 0;
     if (!strcmp(flag, "--scenario"))
         o->scenario = v;
     else if (!strcmp(flag, "--out"))
@@ -35,10 +33,7 @@ static rc_status take(rc_serve_command *o, const char *flag, const char *v, rc_e
         o->commit = v;
     else if (!strcmp(flag, "--checks"))
         return rc_quantity_int(v, 0, 1000000, &o->checks, err);
-    else if (!strcmp(flag, "--seed")) {
-        RC_TRY(rc_quantity_int(v, 1, INT64_C(1) << 53, &seed, err));
-        o->seed = (uint64_t)seed;
-    } else
+    else
         return rc_fail_at(err, RC_E_USAGE, flag, 0, 0, "no such option of serve");
     return RC_OK;
 }

@@ -1,7 +1,7 @@
 /* One pass of a served model.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "calib/serve/serve_engine.h"
+#include "calib/serve/served_model.h"
 #include "kernels/kernels.h"
 
 #include <assert.h>
@@ -13,6 +13,7 @@ typedef struct pass_plan {
     int64_t longest;                 /* keys that one of those which decode sees, rounded up */
     int size, bucket;                /* of the graph; size -1: none */
     int prompts;
+    size_t listed; /* pages of the prompts */
     int32_t q_start[RC_ATTN_MAX_SEQS], q_len[RC_ATTN_MAX_SEQS];
     int32_t k_start[RC_ATTN_MAX_SEQS], k_len[RC_ATTN_MAX_SEQS];
 } pass_plan;
@@ -23,7 +24,7 @@ static int32_t slot_of(const rc_serve_sequence *s, int64_t position) {
     return s->pages[position / RC_KV_PAGE] * RC_KV_PAGE + (int32_t)(position % RC_KV_PAGE);
 }
 
-static void put_tokens(rc_serve_engine *e, const rc_serve_sequence *s, int64_t row) {
+static void put_tokens(rc_served_model *e, const rc_serve_sequence *s, int64_t row) {
     for (int64_t i = 0; i < s->t; i++) {
         e->host.tokens[row + i] = (int32_t)(s->tokens[i] % RC_SERVE_EMBEDDED);
         e->host.positions[row + i] = (int32_t)(s->p + i);
@@ -31,7 +32,7 @@ static void put_tokens(rc_serve_engine *e, const rc_serve_sequence *s, int64_t r
     }
 }
 
-static void put_empty(rc_serve_engine *e, int64_t from, int64_t to) {
+static void put_empty(rc_served_model *e, int64_t from, int64_t to) {
     for (int64_t i = from; i < to; i++) {
         e->host.tokens[i] = 0;
         e->host.positions[i] = 0;
@@ -44,7 +45,7 @@ static size_t pages_of(int64_t keys) {
     return (size_t)((keys + RC_KV_PAGE - 1) / RC_KV_PAGE);
 }
 
-static void put_decode(rc_serve_engine *e, const rc_serve_sequence *s, pass_plan *x) {
+static void put_decode(rc_served_model *e, const rc_serve_sequence *s, pass_plan *x) {
     const int64_t keys = s->p + 1, i = x->decodes++;
     put_tokens(e, s, i);
     e->host.lens[i] = (int32_t)keys;
@@ -53,7 +54,7 @@ static void put_decode(rc_serve_engine *e, const rc_serve_sequence *s, pass_plan
     x->longest = keys > x->longest ? keys : x->longest;
 }
 
-static void put_prompt(rc_serve_engine *e, const rc_serve_sequence *s, size_t *listed,
+static void put_prompt(rc_served_model *e, const rc_serve_sequence *s, size_t *listed,
                        pass_plan *x) {
     const int64_t keys = s->p + s->t;
     put_tokens(e, s, x->rows);
@@ -68,7 +69,7 @@ static void put_prompt(rc_serve_engine *e, const rc_serve_sequence *s, size_t *l
 }
 
 /* The smallest graph that the batch fits, and the power of two that its longest context fits. */
-static void choose_graph(const rc_serve_engine *e, pass_plan *x) {
+static void choose_graph(const rc_served_model *e, pass_plan *x) {
     x->size = -1;
     if (x->prompts > 0)
         return;
@@ -82,7 +83,7 @@ static void choose_graph(const rc_serve_engine *e, pass_plan *x) {
     x->longest = rounded < most ? rounded : most;
 }
 
-static rc_status plan_pass(rc_serve_engine *e, const rc_serve_sequence *s, size_t n, pass_plan *x,
+static rc_status plan_pass(rc_served_model *e, const rc_serve_sequence *s, size_t n, pass_plan *x,
                            rc_error *err) {
     size_t listed = 0;
     *x = (pass_plan){.size = -1};
@@ -101,7 +102,8 @@ static rc_status plan_pass(rc_serve_engine *e, const rc_serve_sequence *s, size_
         }
     choose_graph(e, x);
     x->padded_decodes = x->decodes;
-    x->padded = (x->rows + RC_SERVE_ROWS - 1) / RC_SERVE_ROWS * RC_SERVE_ROWS;
+    x->padded = rc_serve_product_rows(x->rows);
+    x->listed = listed;
     if (x->size >= 0) {
         x->padded = x->padded_decodes = e->shape.sizes[x->size];
         put_empty(e, x->decodes, x->padded);
@@ -112,7 +114,7 @@ static rc_status plan_pass(rc_serve_engine *e, const rc_serve_sequence *s, size_
 
 /* ---- attention ------------------------------------------------------------------------------- */
 
-static rc_status attend_decodes(rc_serve_engine *e, int layer, const pass_plan *x, rc_error *err) {
+static rc_status attend_decodes(rc_served_model *e, int layer, const pass_plan *x, rc_error *err) {
     const rc_ring_case *c = &e->shape.layer;
     rc_ring_state *s = &e->memory.s[0];
     rc_decode_args a = {.q = s->q,
@@ -132,7 +134,7 @@ static rc_status attend_decodes(rc_serve_engine *e, int layer, const pass_plan *
     return rc_kernel_check(err, rc_decode_forward(&a, e->ranks->r[0].compute), "rc_decode_forward");
 }
 
-static rc_status attend_prompts(rc_serve_engine *e, int layer, const pass_plan *x, rc_error *err) {
+static rc_status attend_prompts(rc_served_model *e, int layer, const pass_plan *x, rc_error *err) {
     const rc_ring_case *c = &e->shape.layer;
     rc_ring_state *s = &e->memory.s[0];
     rc_attn_args a = {.q = s->q,
@@ -157,7 +159,7 @@ static rc_status attend_prompts(rc_serve_engine *e, int layer, const pass_plan *
     return rc_kernel_check(err, rc_attn_forward(&a, e->ranks->r[0].compute), "rc_attn_forward");
 }
 
-static rc_status attend_paged(rc_serve_engine *e, int layer, const void *ctx, rc_error *err) {
+static rc_status attend_paged(rc_served_model *e, int layer, const void *ctx, rc_error *err) {
     const pass_plan *x = ctx;
     const rc_ring_case *c = &e->shape.layer;
     rc_ring_state *s = &e->memory.s[0];
@@ -173,7 +175,7 @@ static rc_status attend_paged(rc_serve_engine *e, int layer, const void *ctx, rc
 
 /* ---- the pass -------------------------------------------------------------------------------- */
 
-static rc_status enqueue(rc_serve_engine *e, const pass_plan *x, rc_error *err) {
+static rc_status enqueue(rc_served_model *e, const pass_plan *x, rc_error *err) {
     const int width = e->shape.layer.width;
     const int64_t last = x->decodes + x->prompts;
     rc_ring_state *s = &e->memory.s[0];
@@ -189,7 +191,20 @@ static rc_status enqueue(rc_serve_engine *e, const pass_plan *x, rc_error *err) 
     return rc_serve_head(e, states, err);
 }
 
-static rc_status capture(rc_serve_engine *e, const pass_plan *x, rc_error *err) {
+/* Everything up to the pages of the last sequence that decodes, and the pages of prompts. */
+static rc_status send_inputs(rc_served_model *e, const pass_plan *x, rc_error *err) {
+    cudaStream_t stream = e->ranks->r[0].compute;
+    const size_t first =
+        (size_t)((unsigned char *)e->host.decode_pages - (unsigned char *)e->input_host) +
+        (size_t)(x->padded_decodes * e->stride) * sizeof(int32_t);
+    RC_CUDA(cudaMemcpyAsync(e->input_memory, e->input_host, first, cudaMemcpyHostToDevice, stream));
+    if (x->listed > 0)
+        RC_CUDA(cudaMemcpyAsync(e->device.prompt_pages, e->host.prompt_pages,
+                                x->listed * sizeof(int32_t), cudaMemcpyHostToDevice, stream));
+    return RC_OK;
+}
+
+static rc_status capture(rc_served_model *e, const pass_plan *x, rc_error *err) {
     const double began = rc_now();
     RC_TRY(rc_ring_capture_begin(e->ranks, err));
     rc_status st = enqueue(e, x, err);
@@ -203,7 +218,7 @@ static rc_status capture(rc_serve_engine *e, const pass_plan *x, rc_error *err) 
     return RC_OK;
 }
 
-rc_status rc_serve_engine_pass(rc_serve_engine *e, const rc_serve_sequence *s, size_t n,
+rc_status rc_served_model_pass(rc_served_model *e, const rc_serve_sequence *s, size_t n,
                                rc_serve_times *out, rc_error *err) {
     pass_plan x;
     cudaStream_t stream = e->ranks->r[0].compute;
@@ -216,8 +231,7 @@ rc_status rc_serve_engine_pass(rc_serve_engine *e, const rc_serve_sequence *s, s
     if (x.size >= 0 && !e->graphs[x.size][x.bucket])
         RC_TRY(capture(e, &x, err));
     out->launched = rc_now();
-    RC_CUDA(cudaMemcpyAsync(e->input_memory, e->input_host, e->input_bytes, cudaMemcpyHostToDevice,
-                            stream));
+    RC_TRY(send_inputs(e, &x, err));
     if (x.size >= 0)
         RC_CUDA(cudaGraphLaunch(e->graphs[x.size][x.bucket], stream));
     else

@@ -98,7 +98,7 @@ rc_status rc_serve_play_open(rc_serve_play *p, const rc_serve *s, const rc_trace
 }
 
 void rc_serve_play_close(rc_serve_play *p) {
-    rc_serve_engine_close(&p->engine);
+    rc_served_model_close(&p->engine);
     rc_serve_pages_close(&p->pages);
     rc_played_log_free(&p->log);
     free(p->sequences);
@@ -154,7 +154,7 @@ static rc_status check_one(rc_serve_play *p, const rc_played_pass *pass, size_t 
     double error = NAN;
     for (int64_t k = 0; k < n; k++)
         p->checked[k] = rc_serve_token(&p->pages, s->request, k);
-    RC_TRY(rc_serve_engine_check(&p->engine, p->checked, n, row_of(pass, i), &error, err));
+    RC_TRY(rc_served_model_check(&p->engine, p->checked, n, row_of(pass, i), &error, err));
     p->checks_done++;
     p->worst = error > p->worst || isnan(error) ? error : p->worst;
     return error < RC_SERVE_CHECK_LIMIT
@@ -204,7 +204,7 @@ rc_status rc_serve_play_pass(void *ctx, const rc_played_pass *pass, rc_time *too
     /* Behind a pass that has just ended, the scheduler's time since then belongs to this one. */
     const double from = p->log.count > 0 && pass->start == p->ended ? p->returned : rc_now();
     RC_TRY(prepare(p, pass, err));
-    RC_TRY(rc_serve_engine_pass(&p->engine, p->sequences, pass->count, &times, err));
+    RC_TRY(rc_served_model_pass(&p->engine, p->sequences, pass->count, &times, err));
     row.took = llround((times.done - from - p->engine.captured_s) * RC_PS_PER_S);
     row.host = llround((times.launched - from - p->engine.captured_s) * RC_PS_PER_S);
     RC_TRY(rc_group_share(p->procs, &row.took, sizeof row.took, err));

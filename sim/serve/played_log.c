@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "sim/base/csv.h"
 #include "sim/base/file.h"
@@ -82,11 +83,12 @@ rc_status rc_played_log_write(const rc_played_log *log, const char *const *about
 
 static rc_status digest_of(const rc_csv *csv, size_t row, size_t col, uint64_t *out,
                            rc_error *err) {
+    static const char digits[] = "0123456789abcdef";
     const char *text = rc_csv_text(csv, row, col);
-    int used = 0;
-    if (sscanf(text, "%16" SCNx64 "%n", out, &used) != 1 || used != 16 || text[16] != '\0')
-        return rc_csv_fail(csv, row, col, err, RC_E_INPUT, "\"%.40s\": expected 16 hex digits",
-                           text);
+    if (strlen(text) != 16 || strspn(text, digits) != 16)
+        return rc_csv_fail(csv, row, col, err, RC_E_INPUT,
+                           "\"%.40s\": expected 16 digits of 0 to f", text);
+    *out = strtoull(text, NULL, 16);
     return RC_OK;
 }
 

@@ -13,6 +13,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/ring/ring_command.h"
+#include "calib/serve/serve_command.h"
 #include "calib/stats.h"
 #include "calib/suite.h"
 #include "kernels/kernels.h"
@@ -116,6 +117,12 @@ rc_status rc_ring_main(int argc, char **argv, rc_error *err) {
     (void)argc;
     (void)argv;
     return rc_fail(err, RC_E_UNMODELLED, "rings need a GPU");
+}
+
+rc_status rc_serve_main(int argc, char **argv, rc_error *err) {
+    (void)argc;
+    (void)argv;
+    return rc_fail(err, RC_E_UNMODELLED, "a server needs a GPU");
 }
 
 int rc_gpu_count(void) {

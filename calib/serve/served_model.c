@@ -1,21 +1,21 @@
 /* Memory and plans of a served model.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "calib/serve/serve_engine.h"
+#include "calib/serve/served_model.h"
 #include "kernels/kernels.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-static rc_status alloc(rc_serve_engine *e, void **p, size_t bytes, rc_error *err) {
+static rc_status alloc(rc_served_model *e, void **p, size_t bytes, rc_error *err) {
     return rc_ring_layers_alloc(&e->memory, p, bytes, err);
 }
 
 /* ---- what the kernels read ------------------------------------------------------------------- */
 
 /* Both copies have the same order, so that one transfer brings all. */
-static size_t place_inputs(const rc_serve_engine *e, int32_t *at, rc_serve_inputs *in) {
+static size_t place_inputs(const rc_served_model *e, int32_t *at, rc_serve_inputs *in) {
     const int64_t tokens = e->shape.most_tokens + RC_SERVE_ROWS, n = e->shape.most_sequences;
     struct {
         int32_t **p;
@@ -35,7 +35,7 @@ static size_t place_inputs(const rc_serve_engine *e, int32_t *at, rc_serve_input
     return used * sizeof *at;
 }
 
-static rc_status open_inputs(rc_serve_engine *e, rc_error *err) {
+static rc_status open_inputs(rc_served_model *e, rc_error *err) {
     rc_serve_inputs measure;
     int32_t none = 0;
     e->input_bytes = place_inputs(e, &none, &measure);
@@ -51,7 +51,7 @@ static rc_status open_inputs(rc_serve_engine *e, rc_error *err) {
 
 /* Attention over many prompts splits by its lengths, which are not known yet: enough for the tiles
  * of a pass, each in as many pieces as there are SMs to fill. */
-static size_t attention_space(const rc_serve_engine *e) {
+static size_t attention_space(const rc_served_model *e) {
     const rc_ring_case *c = &e->shape.layer;
     const int64_t t = e->shape.most_tokens;
     rc_attn_args whole = {.tq = t, .tk = e->shape.longest, .hq = c->hq, .hkv = c->hkv, .causal = 1};
@@ -61,7 +61,7 @@ static size_t attention_space(const rc_serve_engine *e) {
     return most > floor ? most : floor;
 }
 
-static rc_status open_state(rc_serve_engine *e, rc_error *err) {
+static rc_status open_state(rc_served_model *e, rc_error *err) {
     const rc_ring_case *c = &e->shape.layer;
     rc_ring_state *s = &e->memory.s[0];
     const size_t t = (size_t)(e->shape.most_tokens + RC_SERVE_ROWS);
@@ -97,7 +97,7 @@ static rc_status open_state(rc_serve_engine *e, rc_error *err) {
     return RC_OK;
 }
 
-static rc_status open_layers(rc_serve_engine *e, uint64_t seed, rc_error *err) {
+static rc_status open_layers(rc_served_model *e, uint64_t seed, rc_error *err) {
     const rc_ring_case *c = &e->shape.layer;
     const size_t pool = (size_t)e->shape.pages * RC_KV_PAGE * rc_kv_row(c);
     cudaStream_t stream = e->ranks->r[0].compute;
@@ -114,11 +114,11 @@ static rc_status open_layers(rc_serve_engine *e, uint64_t seed, rc_error *err) {
         "rc_fill_normal");
 }
 
-static int64_t most_last(const rc_serve_engine *e) { /* rows of the output head, at most */
+static int64_t most_last(const rc_served_model *e) { /* rows of the output head, at most */
     return e->shape.most_sequences + RC_SERVE_ROWS;
 }
 
-static rc_status open_head(rc_serve_engine *e, uint64_t seed, rc_error *err) {
+static rc_status open_head(rc_served_model *e, uint64_t seed, rc_error *err) {
     const int64_t d = e->shape.layer.width, n = most_last(e);
     cudaStream_t stream = e->ranks->r[0].compute;
     struct {
@@ -143,7 +143,7 @@ static rc_status open_head(rc_serve_engine *e, uint64_t seed, rc_error *err) {
 
 /* ---- plans of the products ------------------------------------------------------------------- */
 
-static rc_status plan_rows(rc_serve_engine *e, int64_t rows, rc_error *err) {
+static rc_status plan_rows(rc_served_model *e, int64_t rows, rc_error *err) {
     const rc_ring_case *c = &e->shape.layer;
     const rc_ring_state *s = &e->memory.s[0];
     const rc_ring_weights *w = &s->w[0];
@@ -158,7 +158,7 @@ static rc_status plan_rows(rc_serve_engine *e, int64_t rows, rc_error *err) {
     return rc_cublaslt_plan(lt, rows, d, c->ffn, 0, s->act, w->down, s->y, stream, err);
 }
 
-static rc_status plan_head(rc_serve_engine *e, rc_error *err) {
+static rc_status plan_head(rc_served_model *e, rc_error *err) {
     for (int64_t n = 1; n <= e->shape.most_sequences; n = rc_serve_head_rows(e, n) + 1)
         RC_TRY(rc_cublaslt_plan(e->ranks->lt[0], rc_serve_head_rows(e, n), e->shape.vocab,
                                 e->shape.layer.width, 0, e->head_x, e->head, e->logits,
@@ -166,17 +166,16 @@ static rc_status plan_head(rc_serve_engine *e, rc_error *err) {
     return RC_OK;
 }
 
-static rc_status plan_all(rc_serve_engine *e, rc_error *err) {
+static rc_status plan_all(rc_served_model *e, rc_error *err) {
     for (int i = 0; i < e->shape.size_count; i++)
         RC_TRY(plan_rows(e, e->shape.sizes[i], err));
-    for (int64_t rows = RC_SERVE_ROWS; rows < e->shape.most_tokens + RC_SERVE_ROWS;
-         rows += RC_SERVE_ROWS)
-        RC_TRY(plan_rows(e, rows, err));
+    for (int64_t n = 1; n <= e->shape.most_tokens; n = rc_serve_product_rows(n) + 1)
+        RC_TRY(plan_rows(e, rc_serve_product_rows(n), err));
     RC_TRY(plan_head(e, err));
     return rc_ring_synchronize(e->ranks, err);
 }
 
-rc_status rc_serve_engine_open(rc_serve_engine *e, rc_ring_ranks *ranks, const rc_serve_shape *s,
+rc_status rc_served_model_open(rc_served_model *e, rc_ring_ranks *ranks, const rc_serve_shape *s,
                                uint64_t seed, rc_error *err) {
     assert(ranks->local == 1 && s->layer.cp == 1);
     assert(s->layer.layers <= RC_RING_MAX_LAYERS);
@@ -191,7 +190,7 @@ rc_status rc_serve_engine_open(rc_serve_engine *e, rc_ring_ranks *ranks, const r
     return plan_all(e, err);
 }
 
-void rc_serve_engine_close(rc_serve_engine *e) {
+void rc_served_model_close(rc_served_model *e) {
     for (int i = 0; i < RC_SERVE_SIZES; i++)
         for (int k = 0; k < RC_SERVE_BUCKETS; k++)
             if (e->graphs[i][k])

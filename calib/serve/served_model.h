@@ -5,11 +5,11 @@
  * TP group. Before them tokens become states by a table of random rows; behind them come the last norm
  * and the output head for the last token of each sequence, but no sampling. Passes that only decode run as CUDA graphs of a few batch
  * sizes, rows past the batch being empty; all others are launched op by op, products over a
- * multiple of RC_SERVE_ROWS rows.
+ * multiple of 16 rows up to 256 and of RC_SERVE_ROWS beyond.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef RC_CALIB_SERVE_SERVE_ENGINE_H
-#define RC_CALIB_SERVE_SERVE_ENGINE_H
+#ifndef RC_CALIB_SERVE_SERVED_MODEL_H
+#define RC_CALIB_SERVE_SERVED_MODEL_H
 #include "calib/ring/ring_layers.h"
 
 enum {
@@ -47,7 +47,7 @@ typedef struct rc_serve_inputs {
     int32_t *prompt_pages;               /* likewise, one list behind the other */
 } rc_serve_inputs;
 
-typedef struct rc_serve_engine {
+typedef struct rc_served_model {
     rc_serve_shape shape;
     rc_ring_ranks *ranks;
     rc_ring_layers
@@ -63,33 +63,38 @@ typedef struct rc_serve_engine {
     rc_serve_inputs host, device;
     cudaGraphExec_t graphs[RC_SERVE_SIZES][RC_SERVE_BUCKETS];
     double captured_s; /* in the latest pass: of capturing a graph, which is no part of it */
-} rc_serve_engine;
+} rc_served_model;
 
-rc_status rc_serve_engine_open(rc_serve_engine *e, rc_ring_ranks *ranks, const rc_serve_shape *s,
+rc_status rc_served_model_open(rc_served_model *e, rc_ring_ranks *ranks, const rc_serve_shape *s,
                                uint64_t seed, rc_error *err);
-void rc_serve_engine_close(rc_serve_engine *e); /* safe on a zeroed one */
+void rc_served_model_close(rc_served_model *e); /* safe on a zeroed one */
 
 typedef struct rc_serve_times {
     double launched; /* rc_now() at the first launch */
     double done;     /* and when the last tokens' states were on the host */
 } rc_serve_times;
 /* Run a pass: those that decode first, then prompts. */
-rc_status rc_serve_engine_pass(rc_serve_engine *e, const rc_serve_sequence *s, size_t n,
+rc_status rc_served_model_pass(rc_served_model *e, const rc_serve_sequence *s, size_t n,
                                rc_serve_times *out, rc_error *err);
 /* serve_check.c: the last state of one sequence of n tokens by another way: one prompt as a whole,
  * keys and values one behind the other. ||pass - reference|| / ||reference|| of row `row` of the
  * latest pass. n is at most most_tokens. */
-rc_status rc_serve_engine_check(rc_serve_engine *e, const uint64_t *tokens, int64_t n, size_t row,
+rc_status rc_served_model_check(rc_served_model *e, const uint64_t *tokens, int64_t n, size_t row,
                                 double *error, rc_error *err);
 
+/* Rows of the products of a pass of so many tokens that is launched op by op. */
+static inline int64_t rc_serve_product_rows(int64_t tokens) {
+    const int64_t to = tokens <= 256 ? 16 : RC_SERVE_ROWS;
+    return (tokens + to - 1) / to * to;
+}
 /* Rows that the output head runs over for n sequences: those of a graph, or a multiple of
  * RC_SERVE_ROWS. */
-int64_t rc_serve_head_rows(const rc_serve_engine *e, int64_t n);
+int64_t rc_serve_head_rows(const rc_served_model *e, int64_t n);
 /* The last norm and the output head over the first `n` states of e->rows, which stay as they are. */
-rc_status rc_serve_head(rc_serve_engine *e, int64_t n, rc_error *err);
+rc_status rc_serve_head(rc_served_model *e, int64_t n, rc_error *err);
 /* Of the pass, for serve_check.c: what every layer does but attention. */
-typedef rc_status (*rc_serve_attend)(rc_serve_engine *e, int layer, const void *ctx, rc_error *err);
-rc_status rc_serve_layers(rc_serve_engine *e, int64_t rows, int64_t padded, rc_serve_attend attend,
+typedef rc_status (*rc_serve_attend)(rc_served_model *e, int layer, const void *ctx, rc_error *err);
+rc_status rc_serve_layers(rc_served_model *e, int64_t rows, int64_t padded, rc_serve_attend attend,
                           const void *ctx, rc_error *err);
 
 #endif
