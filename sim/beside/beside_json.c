@@ -6,7 +6,8 @@
 
 #include "sim/base/json.h"
 
-static const char *const ways[] = {"measured", "forecast", "host_measured", "gpu_measured"};
+static const char *const ways[] = {"measured", "forecast", "host_measured", "gpu_measured",
+                                   "taught"};
 
 static void put_metrics(const rc_beside_run *r, rc_json *j, json_t *parent) {
     json_t *all = rc_json_object(j, parent, "metrics");
@@ -19,6 +20,7 @@ static void put_metrics(const rc_beside_run *r, rc_json *j, json_t *parent) {
         rc_json_real(j, o, "error_pct", rc_beside_error(r, RC_BESIDE_FORECAST, x));
         rc_json_real(j, o, "host_measured_error_pct", rc_beside_error(r, RC_BESIDE_HOST_MEAN, x));
         rc_json_real(j, o, "gpu_measured_error_pct", rc_beside_error(r, RC_BESIDE_GPU_MEAN, x));
+        rc_json_real(j, o, "taught_error_pct", rc_beside_error(r, RC_BESIDE_TAUGHT, x));
     }
 }
 

@@ -43,6 +43,7 @@ static rc_table *metric_table(void) {
         {"error_pct", "error", "%", RC_RIGHT},
         {"host_measured_error_pct", "host as measured", "%", RC_RIGHT},
         {"gpu_measured_error_pct", "and GPU", "%", RC_RIGHT},
+        {"taught_error_pct", "taught", "%", RC_RIGHT},
     };
     return RC_TABLE_WITH(columns);
 }
@@ -150,8 +151,9 @@ static void set_rows(const rc_beside_run *runs, size_t count, int set, rc_table 
         rc_table_real(t, s.most, 1);
         for (int way = RC_BESIDE_HOST_MEAN; way < RC_BESIDE_WAYS; way++) {
             s = rc_beside_summarise(runs, count, set, (rc_beside_way)way, (rc_beside_metric)m);
-            rc_table_real(t, s.mean, 1);
+            rc_table_real(t, s.runs > 0 ? s.mean : NAN, 1);
         }
+        rc_table_real(t, s.runs > 0 ? s.most : NAN, 1);
     }
 }
 
@@ -164,10 +166,14 @@ static rc_status print_sets(const rc_beside_run *runs, size_t count, FILE *f, rc
         {"most_abs_error_pct", "worst", "%", RC_RIGHT},
         {"host_measured_mean_pct", "host as measured", "%", RC_RIGHT},
         {"gpu_measured_mean_pct", "and GPU", "%", RC_RIGHT},
+        {"taught_mean_pct", "taught", "%", RC_RIGHT},
+        {"taught_most_pct", "worst", "%", RC_RIGHT},
     };
     rc_table *t = RC_TABLE_WITH(columns);
-    rc_table_note(t, "absolute errors of the forecast over the runs of a set; then their means "
-                     "with measured means of the host, and of the GPU by kind of pass");
+    rc_table_note(t,
+                  "absolute errors of the forecast over the runs of a set; then their means "
+                  "with measured means of the host, and of the GPU by kind of pass; taught: by the "
+                  "means of the other seen runs on such a machine");
     for (int set = 0; set < RC_SET_COUNT; set++)
         set_rows(runs, count, set, t);
     return rc_table_finish(t, false, f, err);

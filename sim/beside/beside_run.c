@@ -104,68 +104,121 @@ static rc_status replay(stage *x, rc_beside_run *r, rc_error *err) {
     return rc_replayer_end(&state, err);
 }
 
-/* Means of the host, and by how much the GPU took longer than the model says, of each kind. */
-static void take_means(rc_beside_run *r, double scale[RC_BESIDE_KINDS]) {
-    double host = 0.0, stated = 0.0, measured[RC_BESIDE_KINDS] = {0}, model[RC_BESIDE_KINDS] = {0};
+typedef struct means { /* sums over passes, ps */
+    double passes, host, stated, measured[RC_BESIDE_KINDS], model[RC_BESIDE_KINDS];
+} means;
+
+static void add_means(const rc_beside_run *r, means *m) {
+    m->passes += (double)r->log.count;
     for (size_t i = 0; i < r->log.count; i++) {
         const rc_beside_kind k = rc_beside_kind_of(&r->log.at[i]);
-        host += (double)r->log.at[i].host;
-        stated += (double)r->costs[i].host;
-        measured[k] += (double)rc_beside_gpu_time(&r->log.at[i]);
-        model[k] += (double)r->costs[i].gpu;
+        m->host += (double)r->log.at[i].host;
+        m->stated += (double)r->costs[i].host;
+        m->measured[k] += (double)rc_beside_gpu_time(&r->log.at[i]);
+        m->model[k] += (double)r->costs[i].gpu;
     }
-    const double passes = r->log.count > 0 ? (double)r->log.count : 1.0;
-    r->host_mean = host / passes / RC_PS_PER_S;
-    r->host_stated = stated / passes / RC_PS_PER_S;
+}
+
+/* The mean host time, and by how much the GPU took longer than the model says, of each kind. */
+static rc_retimer retimer_of(const means *m) {
+    rc_retimer x = {.host = llround(m->host / (m->passes > 0.0 ? m->passes : 1.0))};
     for (int k = 0; k < RC_BESIDE_KINDS; k++)
-        scale[k] = model[k] > 0.0 ? measured[k] / model[k] : 1.0;
+        x.scale[k] = m->model[k] > 0.0 ? m->measured[k] / m->model[k] : 1.0;
+    return x;
 }
 
 static rc_status play_all(stage *x, rc_beside_run *r, rc_error *err) {
-    rc_retimer state = {.scale = {1.0, 1.0, 1.0}};
-    const rc_pass_player player = {.ctx = &state, .pass = rc_retimer_pass, .modelled = true};
-    double scale[RC_BESIDE_KINDS];
+    means sums = {.passes = 0.0};
     RC_TRY(replay(x, r, err));
     RC_TRY(play(x, NULL, &r->play[RC_BESIDE_FORECAST], err));
-    take_means(r, scale);
-    state.host = llround(r->host_mean * RC_PS_PER_S);
-    RC_TRY(play(x, &player, &r->play[RC_BESIDE_HOST_MEAN], err));
-    memcpy(state.scale, scale, sizeof scale);
-    return play(x, &player, &r->play[RC_BESIDE_GPU_MEAN], err);
+    add_means(r, &sums);
+    rc_retimer full = retimer_of(&sums), state = {full.host, {1.0, 1.0, 1.0}};
+    const double passes = sums.passes > 0.0 ? sums.passes : 1.0;
+    r->host_mean = sums.host / passes / RC_PS_PER_S;
+    r->host_stated = sums.stated / passes / RC_PS_PER_S;
+    const rc_pass_player host = {.ctx = &state, .pass = rc_retimer_pass, .modelled = true};
+    RC_TRY(play(x, &host, &r->play[RC_BESIDE_HOST_MEAN], err));
+    const rc_pass_player gpu = {.ctx = &full, .pass = rc_retimer_pass, .modelled = true};
+    return play(x, &gpu, &r->play[RC_BESIDE_GPU_MEAN], err);
 }
 
-static rc_status open_stage(stage *x, const char *dir, const char *store, rc_beside_run *r,
-                            rc_error *err) {
+static rc_status open_stage(stage *x, const char *dir, const char *store, rc_error *err) {
     char scenario[RC_PATH_SIZE];
     RC_TRY(rc_path_in(scenario, dir, err, "scenario.yaml"));
     RC_TRY(rc_path_in(x->path, dir, err, "passes.csv"));
-    RC_TRY(read_set(scenario, &r->set, err));
     RC_TRY(rc_serve_load(scenario, NULL, 0, &x->serve, err));
     RC_TRY(rc_pass_player_takes(&x->serve, err));
-    RC_TRY(rc_played_log_read(x->path, &r->log, err));
     RC_TRY(rc_serve_workload(&x->serve, x->serve.seed, 0.0, &x->trace, err));
     RC_TRY(rc_costs_open(store, &x->serve.machine, &x->costs, err));
-    (void)snprintf(r->scenario, sizeof r->scenario, "%s", x->serve.name);
-    (void)snprintf(r->machine, sizeof r->machine, "%s", x->serve.machine.name);
     x->rows = calloc(x->trace->count, sizeof *x->rows);
     return x->rows ? RC_OK
                    : rc_fail(err, RC_E_NOMEM, "out of memory for %zu requests", x->trace->count);
 }
 
-rc_status rc_beside_read(const char *dir, const char *store, rc_beside_run *out, rc_error *err) {
-    *out = (rc_beside_run){.set = RC_SET_SEEN};
-    RC_TRY(rc_beside_name(dir, out->name, err));
-    stage *x = calloc(1, sizeof *x);
-    if (!x)
-        return rc_fail(err, RC_E_NOMEM, "out of memory for a run");
-    rc_status st = open_stage(x, dir, store, out, err);
-    if (st == RC_OK)
-        st = play_all(x, out, err);
+static void close_stage(stage *x) {
     rc_costs_close(x->costs);
     rc_trace_free(x->trace);
     free(x->rows);
     free(x);
+}
+
+static rc_status read_run(stage *x, const char *dir, const char *store, rc_beside_run *r,
+                          rc_error *err) {
+    char scenario[RC_PATH_SIZE];
+    RC_TRY(rc_path_in(scenario, dir, err, "scenario.yaml"));
+    RC_TRY(read_set(scenario, &r->set, err));
+    RC_TRY(open_stage(x, dir, store, err));
+    RC_TRY(rc_played_log_read(x->path, &r->log, err));
+    (void)snprintf(r->scenario, sizeof r->scenario, "%s", x->serve.name);
+    (void)snprintf(r->machine, sizeof r->machine, "%s", x->serve.machine.name);
+    return play_all(x, r, err);
+}
+
+rc_status rc_beside_read(const char *dir, const char *store, rc_beside_run *out, rc_error *err) {
+    *out = (rc_beside_run){.set = RC_SET_SEEN};
+    out->play[RC_BESIDE_TAUGHT].tokens_per_s = NAN;
+    RC_TRY(rc_beside_name(dir, out->name, err));
+    stage *x = calloc(1, sizeof *x);
+    if (!x)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for a run");
+    rc_status st = read_run(x, dir, store, out, err);
+    close_stage(x);
     return st;
+}
+
+/* ---- what seen runs taught ------------------------------------------------------------------- */
+
+static means lessons(const rc_beside_run *runs, size_t count, size_t pupil) {
+    means m = {.passes = 0.0};
+    for (size_t i = 0; i < count; i++)
+        if (i != pupil && runs[i].set == RC_SET_SEEN &&
+            strcmp(runs[i].machine, runs[pupil].machine) == 0)
+            add_means(&runs[i], &m);
+    return m;
+}
+
+static rc_status teach_one(const char *dir, const char *store, const means *m, rc_beside_run *r,
+                           rc_error *err) {
+    rc_retimer state = retimer_of(m);
+    const rc_pass_player player = {.ctx = &state, .pass = rc_retimer_pass, .modelled = true};
+    stage *x = calloc(1, sizeof *x);
+    if (!x)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for a run");
+    rc_status st = open_stage(x, dir, store, err);
+    if (st == RC_OK)
+        st = play(x, &player, &r->play[RC_BESIDE_TAUGHT], err);
+    close_stage(x);
+    return st;
+}
+
+rc_status rc_beside_teach(rc_beside_run *runs, size_t count, const char *const *dirs,
+                          const char *store, rc_error *err) {
+    for (size_t i = 0; i < count; i++) {
+        const means m = lessons(runs, count, i);
+        if (m.passes > 0.0)
+            RC_TRY(teach_one(dirs[i], store, &m, &runs[i], err));
+    }
+    return RC_OK;
 }
 
 void rc_beside_free(rc_beside_run *r) {

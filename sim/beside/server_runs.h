@@ -7,6 +7,8 @@
  * the forecast, from primitive costs alone, and two runs between them that tell where it errs:
  * one with the host's time as it was measured, one with the GPU's mean time of each kind of pass
  * as well. What the last still lacks is the order of things: who waits for whom.
+ * A last run of each has what the other seen runs on such a machine taught of the host and of each
+ * kind of pass, never its own measurements.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_BESIDE_SERVER_RUNS_H
@@ -31,6 +33,7 @@ typedef enum rc_beside_way { /* whose times a run has */
                              RC_BESIDE_FORECAST, /* the cost model's */
                              RC_BESIDE_HOST_MEAN, /* the same with the mean host time that was measured */
                              RC_BESIDE_GPU_MEAN, /* the same, and the GPU's of each kind scaled to the sum that was measured */
+                             RC_BESIDE_TAUGHT, /* the cost model's, by what other runs that are seen taught */
                              RC_BESIDE_WAYS
 } rc_beside_way;
 
@@ -67,6 +70,10 @@ typedef struct rc_beside_run {
  * RC_E_INPUT: the file has fewer or more passes than the run. The caller frees *out, also after a
  * failure. */
 rc_status rc_beside_read(const char *dir, const char *store, rc_beside_run *out, rc_error *err);
+/* Play RC_BESIDE_TAUGHT of all runs that were read, from dirs[i]; without other seen runs on its
+ * machine a run has no such play (its values are NAN). */
+rc_status rc_beside_teach(rc_beside_run *runs, size_t count, const char *const *dirs,
+                          const char *store, rc_error *err);
 void rc_beside_free(rc_beside_run *r);
 
 /* The name that a folder's run has: the last part of its path. */

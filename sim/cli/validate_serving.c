@@ -89,6 +89,8 @@ rc_status rc_validate_serving_run(const rc_validate_serving *o, rc_error *err) {
     for (size_t i = 0; st == RC_OK && i < count; i++)
         st = rc_beside_read(o->folders->values[i], o->store, &runs[i], err);
     if (st == RC_OK)
+        st = rc_beside_teach(runs, count, o->folders->values, o->store, err);
+    if (st == RC_OK)
         st = show(o, runs, count, err);
     for (size_t i = 0; i < count; i++)
         rc_beside_free(&runs[i]);

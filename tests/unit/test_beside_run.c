@@ -73,7 +73,7 @@ static void test_alike(void **state) {
     assert_true(run.play[RC_BESIDE_MEASURED].ttft.count == 60);
     assert_int_equal(run.play[RC_BESIDE_MEASURED].hit_tokens,
                      run.play[RC_BESIDE_FORECAST].hit_tokens);
-    for (int way = 0; way < RC_BESIDE_WAYS; way++)
+    for (int way = 0; way < RC_BESIDE_TAUGHT; way++)
         for (int m = 0; m < RC_BESIDE_METRICS; m++)
             assert_true(
                 near(rc_beside_error(&run, (rc_beside_way)way, (rc_beside_metric)m), 0.0, 1e-9));
