@@ -105,6 +105,28 @@ static void test_factors(void **state) {
     rc_played_log_free(&p.log);
 }
 
+/* A run by itself is taught nothing; two that are alike teach each other all there is to know. */
+static void test_taught(void **state) {
+    (void)state;
+    serving_player p = server(1.25, 0.8, 1.1, 0.003);
+    static rc_beside_run two[2];
+    const char *dirs[] = {dir, dir};
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(rc_beside_read(dir, NULL, &two[i], &err), RC_OK);
+    assert_int_equal(rc_beside_teach(two, 1, dirs, NULL, &err), RC_OK);
+    assert_true(isnan(rc_beside_error(&two[0], RC_BESIDE_TAUGHT, RC_BESIDE_TTFT_P95)));
+    assert_true(isnan(rc_beside_error(&two[0], RC_BESIDE_TAUGHT, RC_BESIDE_THROUGHPUT)));
+    two[0].set = RC_SET_UNSEEN; /* it is taught by the other, which is taught by nobody */
+    assert_int_equal(rc_beside_teach(two, 2, dirs, NULL, &err), RC_OK);
+    for (int m = 0; m < RC_BESIDE_METRICS; m++) {
+        assert_true(near(rc_beside_error(&two[0], RC_BESIDE_TAUGHT, (rc_beside_metric)m), 0, 1e-3));
+        assert_true(isnan(rc_beside_error(&two[1], RC_BESIDE_TAUGHT, (rc_beside_metric)m)));
+    }
+    for (int i = 0; i < 2; i++)
+        rc_beside_free(&two[i]);
+    rc_played_log_free(&p.log);
+}
+
 static void test_host(void **state) {
     (void)state;
     serving_player p = server(1.0, 1.0, 1.0, 0.006);
@@ -217,9 +239,11 @@ static void test_kept(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_alike), cmocka_unit_test(test_factors), cmocka_unit_test(test_host),
-        cmocka_unit_test(test_parts), cmocka_unit_test(test_lengths), cmocka_unit_test(test_words),
-        cmocka_unit_test(test_set),   cmocka_unit_test(test_names),   cmocka_unit_test(test_kept),
+        cmocka_unit_test(test_alike), cmocka_unit_test(test_factors),
+        cmocka_unit_test(test_host),  cmocka_unit_test(test_taught),
+        cmocka_unit_test(test_parts), cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_words), cmocka_unit_test(test_set),
+        cmocka_unit_test(test_names), cmocka_unit_test(test_kept),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
