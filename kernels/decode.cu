@@ -36,9 +36,6 @@ enum {
 struct DecodeParams {
     const uint8_t *q, *k, *v;
     const int32_t *lens;
-    const int32_t
-        *table; /* pages of sequence b from b * table_stride on; NULL: keys lie in a row */
-    int64_t table_stride;
     __nv_bfloat16 *o;
     float *lse, *part_o,
         *part_lse; /* pieces: [batch * hq][split][columns of V] and [batch * hq][split] */
@@ -46,6 +43,10 @@ struct DecodeParams {
     int hq, hkv, group, splits;
     int shares, sms; /* shares = batch * hkv * splits */
     float scale, scale_log2, lse_shift, v_scale;
+    /* Pages of sequence b from b * table_stride on; NULL: keys lie in a row. Last, so that the code of
+     * kernels without pages is what it would be without these. */
+    const int32_t *table;
+    int64_t table_stride;
 };
 
 /* ---- single instructions
@@ -349,14 +350,14 @@ template <class T, bool Paged> struct DecodeWalk {
     }
     __device__ __forceinline__ void fetch(int i) const {
         if (i < mine) {
-            /* A chunk never crosses a page, so that one look at the table places it. */
-            int from = key(i), end = hi;
             if constexpr (Paged) {
-                int moved = pages[from / RC_KV_PAGE] * RC_KV_PAGE + from % RC_KV_PAGE;
-                end += moved - from;
-                from = moved;
+                /* A chunk never crosses a page, so that one look at the table places it. */
+                int from = key(i),
+                    moved = pages[from / RC_KV_PAGE] * RC_KV_PAGE + from % RC_KV_PAGE;
+                T::fetch(slot(i), k, v, hkv, moved, moved + hi - from, lane);
+            } else {
+                T::fetch(slot(i), k, v, hkv, key(i), hi, lane);
             }
-            T::fetch(slot(i), k, v, hkv, from, end, lane);
         }
         copy_commit();
     }

@@ -113,7 +113,8 @@ typedef struct rc_decode_args {
     int sms;                         /* launch on at most this many SMs; 0 = all */
     int head_k, head_v;              /* as in rc_attn_args */
     /* K and V in pages, as in rc_attn_args: those of sequence b from table[b * table_stride] on.
-     * max_len then only bounds the lengths. NULL: no pages. */
+     * max_len then only bounds the lengths. The kernel in front must not write the table: what it and
+     * `lens` lead to is asked for while that kernel still runs. NULL: no pages. */
     const int32_t *table;
     int64_t table_stride;
 } rc_decode_args;

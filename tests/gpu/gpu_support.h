@@ -145,6 +145,49 @@ static inline void *host_copy(const void *device, size_t bytes) {
     return p;
 }
 
+static inline void *device_copy(const void *host, size_t bytes) {
+    void *p = device_poison(bytes);
+    CUDA_OK(cudaMemcpy(p, host, bytes, cudaMemcpyHostToDevice));
+    return p;
+}
+
+/* ---- pages of keys and values ---------------------------------------------------------------- */
+/* What a table holds where it leads to no page: a row so far out that reading it is a fault. */
+enum { NO_PAGE = INT32_MAX / RC_KV_PAGE };
+
+static inline int64_t pages_of(int64_t keys) {
+    return (keys + RC_KV_PAGE - 1) / RC_KV_PAGE;
+}
+
+/* 0 .. n - 1 in random order. */
+static inline int32_t *shuffled(uint64_t *random, int64_t n) {
+    int32_t *x = calloc((size_t)n + 1, sizeof *x);
+    assert_non_null(x);
+    for (int64_t i = 0; i < n; i++) {
+        int64_t j = uniform(random, 0, i);
+        x[i] = x[j];
+        x[j] = (int32_t)i;
+    }
+    return x;
+}
+
+/* Rows of `row` bytes into the pages that `pages` names one after the other; what is left of the last
+ * page stays as it is. */
+static inline void fill_pages(char *pool, const int32_t *pages, const char *from, int64_t rows,
+                              size_t row) {
+    for (int64_t at = 0; at < rows; at += RC_KV_PAGE) {
+        int64_t n = rows - at < RC_KV_PAGE ? rows - at : RC_KV_PAGE;
+        CUDA_OK(cudaMemcpy(pool + (size_t)pages[at / RC_KV_PAGE] * RC_KV_PAGE * row,
+                           from + (size_t)at * row, (size_t)n * row, cudaMemcpyDeviceToDevice));
+    }
+}
+
+/* Lengths around the ends of pages. */
+static inline int32_t page_edge(uint64_t *random) {
+    static const int32_t edges[] = {1, 127, 128, 129, 255, 256, 257};
+    return edges[uniform(random, 0, 6)];
+}
+
 /* ---- parallel loop --------------------------------------------------------------------------- */
 typedef struct Loop {
     void (*body)(void *context, int64_t i);

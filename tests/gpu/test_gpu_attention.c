@@ -1,6 +1,6 @@
 /* Prefill attention against fp64, bf16 and e4m3: random shapes of every magnitude and a few large
- * ones, batches of sequences with gaps between them, forced and chosen splits, SM limits, every
- * sign of the causal offset. Outputs, scratch and what lies past the inputs are NaN beforehand;
+ * ones, batches of sequences with gaps between them or in pages, forced and chosen splits, SM limits,
+ * every sign of the causal offset. Outputs, scratch and what lies past the inputs are NaN beforehand;
  * each case runs twice and must agree to the bit.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -18,6 +18,8 @@ typedef struct Case {
     int n; /* sequences; one that is all of Q and K when a.seqs is 0 */
     int32_t q_start[RC_ATTN_MAX_SEQS], q_len[RC_ATTN_MAX_SEQS], k_start[RC_ATTN_MAX_SEQS],
         k_len[RC_ATTN_MAX_SEQS];
+    int64_t spare;                        /* pages of no sequence; 0: the keys are not in pages */
+    int32_t first_page[RC_ATTN_MAX_SEQS]; /* places in the table */
     float *q, *k, *v;
     Row rows[SAMPLE];
     double o[SAMPLE * D], lse[SAMPLE];
@@ -62,9 +64,10 @@ static void describe(const Case *c, double error, double lse) {
     const rc_attn_args *a = &c->a;
     printf("tq %lld tk %lld hq %d hkv %d causal %d scale %g splits %d sms %d dtype %d seqs %d "
            "tickets %d "
-           "share %d: error %.2e lse %.2e\n",
+           "share %d spare pages %lld: error %.2e lse %.2e\n",
            (long long)a->tq, (long long)a->tk, a->hq, a->hkv, a->causal, (double)a->scale,
-           a->splits, a->sms, a->dtype, a->seqs, a->tickets != NULL, a->share, error, lse);
+           a->splits, a->sms, a->dtype, a->seqs, a->tickets != NULL, a->share, (long long)c->spare,
+           error, lse);
 }
 
 /* Runs once into fresh poison; returns host copies of O (bf16) and LSE. */
@@ -170,6 +173,41 @@ static void make_inputs(Case *c, uint64_t seed, float sigma, void **q, void **k,
     a->v = *v;
 }
 
+/* Moves keys and values into pages in random order. The spare ones and the ends of last pages stay NaN,
+ * and between two sequences the table leads nowhere. */
+static int32_t *into_pages(Case *c, uint64_t *random, void **k, void **v) {
+    rc_attn_args *a = &c->a;
+    size_t row = (size_t)a->hkv * D * 2;
+    int64_t pages = c->spare, used = 0, at = 0;
+    for (int i = 0; i < c->n; i++)
+        pages += pages_of(c->k_len[i]);
+    char *pools[] = {device_poison((size_t)pages * RC_KV_PAGE * row),
+                     device_poison((size_t)pages * RC_KV_PAGE * row)};
+    int32_t *order = shuffled(random, pages), *table = calloc((size_t)(pages + 2 * c->n), 4);
+    assert_non_null(table);
+    for (int64_t i = 0; i < pages + 2 * c->n; i++)
+        table[i] = NO_PAGE;
+    for (int i = 0; i < c->n; i++) {
+        size_t from = (size_t)c->k_start[i] * row;
+        at += uniform(random, 0, 2);
+        c->first_page[i] = (int32_t)at;
+        memcpy(table + at, order + used, (size_t)pages_of(c->k_len[i]) * 4);
+        fill_pages(pools[0], order + used, (char *)*k + from, c->k_len[i], row);
+        fill_pages(pools[1], order + used, (char *)*v + from, c->k_len[i], row);
+        used += pages_of(c->k_len[i]);
+        at += pages_of(c->k_len[i]);
+    }
+    int32_t *device = device_copy(table, (size_t)(pages + 2 * c->n) * 4);
+    free(order), free(table);
+    CUDA_OK(cudaFree(*k));
+    CUDA_OK(cudaFree(*v));
+    a->k = *k = pools[0];
+    a->v = *v = pools[1];
+    a->tk = pages * RC_KV_PAGE;
+    a->k_start = c->first_page;
+    return device;
+}
+
 static void check_case(Case *c, uint64_t *random, int64_t budget, float sigma, Worst *worst) {
     rc_attn_args *a = &c->a;
     if (a->seqs == 0) {
@@ -183,6 +221,8 @@ static void check_case(Case *c, uint64_t *random, int64_t budget, float sigma, W
     make_inputs(c, next_random(random), sigma, &q, &k, &v);
     if (a->seqs)
         poison_gaps(c, k, v);
+    int32_t *table = c->spare ? into_pages(c, random, &k, &v) : NULL;
+    a->table = table;
     int order = (int)uniform(random, 0, 2); /* fixed, by ticket, beside other kernels */
     a->tickets = order ? new_tickets() : NULL;
     a->share = order == 2;
@@ -215,6 +255,7 @@ static void check_case(Case *c, uint64_t *random, int64_t budget, float sigma, W
     CUDA_OK(cudaFree(q));
     CUDA_OK(cudaFree(k));
     CUDA_OK(cudaFree(v));
+    CUDA_OK(cudaFree(table));
 }
 
 static rc_attn_args random_shape(uint64_t *random) {
@@ -328,6 +369,43 @@ static void test_batches(void **state) {
         free(c);
         report(names[dtype], &worst, seed);
     }
+}
+
+/* A batch, or one sequence, whose keys lie behind one another without gaps; lengths around the ends of
+ * pages among them. */
+static void paged_batch(Case *c, uint64_t *random, bool far) {
+    rc_attn_args *a = &c->a;
+    random_batch(c, random, RC_KERNEL_BF16);
+    if (uniform(random, 0, 2) == 0)
+        c->n = a->seqs = 1;
+    if (far)
+        a->hkv = 8, a->hq = 16;
+    int64_t k = 0;
+    for (int i = 0; i < c->n; i++) {
+        c->k_len[i] = uniform(random, 0, 1) ? page_edge(random) : c->k_len[i];
+        c->k_start[i] = (int32_t)k;
+        k += c->k_len[i];
+    }
+    a->tk = k;
+    a->causal = 1;
+    a->splits = uniform(random, 0, 2) ? a->splits : 1;
+    c->spare = far ? 20000 : any_size(random, 1, 40);
+}
+
+/* The last case's pool is so large that byte offsets go beyond 2^32. */
+static void test_paged(void **state) {
+    (void)state;
+    uint64_t seed = setting("RC_GPU_TEST_SEED", 15), random = seed;
+    Worst worst = {0, 0, 0};
+    int cases = random_cases(400);
+    Case *c = calloc(1, sizeof *c);
+    assert_non_null(c);
+    for (int i = 0; i < cases; i++) {
+        paged_batch(c, &random, i == cases - 1 && !getenv("RC_GPU_TEST_CASES"));
+        check_case(c, &random, SAMPLE, 1, &worst);
+    }
+    free(c);
+    report("attention bf16, in pages", &worst, seed);
 }
 
 /* Every offset around a tile edge, for groups that fill a tile and groups that do not. */
@@ -446,13 +524,45 @@ static void test_refusals(void **state) {
     assert_int_equal((int)(rc_attn_flops(4, 2, 1, 0) / 512), 8);
 }
 
+/* Pages are for causal batches in bf16 with heads of 128, and all of a pool's are whole. */
+static void test_paged_refusals(void **state) {
+    (void)state;
+    int32_t zero = 0, len = 100, table = 0;
+    const rc_attn_args good = {.tq = 100,
+                               .tk = 128,
+                               .hq = 1,
+                               .hkv = 1,
+                               .causal = 1,
+                               .seqs = 1,
+                               .q_start = &zero,
+                               .q_len = &len,
+                               .k_start = &zero,
+                               .k_len = &len,
+                               .table = &table};
+    rc_attn_args a = good;
+    a.causal = 0;
+    assert_int_equal(rc_attn_forward(&a, NULL), RC_KERNEL_EINVAL);
+    a = good, a.seqs = 0;
+    assert_int_equal(rc_attn_forward(&a, NULL), RC_KERNEL_EINVAL);
+    a = good, a.tk = 127;
+    assert_int_equal(rc_attn_forward(&a, NULL), RC_KERNEL_EINVAL);
+    a = good, a.dtype = RC_KERNEL_E4M3;
+    assert_int_equal(rc_attn_forward(&a, NULL), RC_KERNEL_EINVAL);
+    static const int heads[] = {64, 192, 256};
+    for (int i = 0; i < 3; i++) {
+        a = good, a.head_k = heads[i];
+        assert_int_equal(rc_attn_forward(&a, NULL), RC_KERNEL_EINVAL);
+    }
+}
+
 int main(void) {
     need_gpu("test_gpu_attention", "attention");
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random),   cmocka_unit_test(test_random_fp8),
-        cmocka_unit_test(test_batches),  cmocka_unit_test(test_edges),
-        cmocka_unit_test(test_large),    cmocka_unit_test(test_far),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_random),         cmocka_unit_test(test_random_fp8),
+        cmocka_unit_test(test_batches),        cmocka_unit_test(test_edges),
+        cmocka_unit_test(test_large),          cmocka_unit_test(test_far),
+        cmocka_unit_test(test_refusals),       cmocka_unit_test(test_paged),
+        cmocka_unit_test(test_paged_refusals),
     };
     printf("kernel %s\n", rc_kernel_version("attention"));
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* Decode attention against fp64, bf16 and e4m3: random batches with lengths from none to all,
  * groups of 1 to 16, forced and chosen splits, contexts to a million keys. Outputs, scratch and
- * keys past each length are NaN beforehand (but for e4m3's values in a block begun).
+ * keys past each length are NaN beforehand (but for e4m3's values in a block begun). bf16 in pages, too,
+ * that lie in random order among pages of NaN.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "gpu_support.h"
@@ -10,6 +11,7 @@ enum { SAMPLE = 96, MAX_BATCH = 256 };
 typedef struct Case {
     rc_decode_args a;
     int32_t lens[MAX_BATCH];
+    int64_t spare; /* pages of no sequence; 0: the keys are not in pages */
     float *q, *k, *v;
     int64_t rows[SAMPLE]; /* sequence * hq + head */
     double o[SAMPLE * D], lse[SAMPLE];
@@ -105,12 +107,45 @@ static void make_inputs(Case *c, uint64_t seed, void **q, void **k, void **v) {
     a->v = *v;
 }
 
+/* Moves the caches into pages in random order. The spare ones and the ends of last pages stay NaN, and
+ * so does the table lead nowhere behind a sequence's last page. */
+static int32_t *into_pages(Case *c, uint64_t *random, void **k, void **v) {
+    rc_decode_args *a = &c->a;
+    size_t row = (size_t)a->hkv * D * 2;
+    int64_t stride = pages_of(a->max_len) + uniform(random, 0, 2), pages = c->spare, used = 0;
+    for (int b = 0; b < a->batch; b++)
+        pages += pages_of(c->lens[b]);
+    char *pools[] = {device_poison((size_t)pages * RC_KV_PAGE * row),
+                     device_poison((size_t)pages * RC_KV_PAGE * row)};
+    int32_t *order = shuffled(random, pages), *table = calloc((size_t)(a->batch * stride), 4);
+    assert_non_null(table);
+    for (int64_t i = 0; i < a->batch * stride; i++)
+        table[i] = NO_PAGE;
+    for (int b = 0; b < a->batch; b++) {
+        size_t from = (size_t)(b * a->max_len) * row;
+        memcpy(table + b * stride, order + used, (size_t)pages_of(c->lens[b]) * 4);
+        fill_pages(pools[0], order + used, (char *)*k + from, c->lens[b], row);
+        fill_pages(pools[1], order + used, (char *)*v + from, c->lens[b], row);
+        used += pages_of(c->lens[b]);
+    }
+    int32_t *device = device_copy(table, (size_t)(a->batch * stride) * 4);
+    free(order), free(table);
+    CUDA_OK(cudaFree(*k));
+    CUDA_OK(cudaFree(*v));
+    a->k = *k = pools[0];
+    a->v = *v = pools[1];
+    a->table_stride = stride;
+    return device;
+}
+
 static void check_case(Case *c, uint64_t *random, Worst *worst) {
     rc_decode_args *a = &c->a;
     int64_t rows = (int64_t)a->batch * a->hq;
     void *q, *k, *v, *lens = device_poison(sizeof c->lens);
     float *lse, *again_lse, row[D];
     make_inputs(c, next_random(random), &q, &k, &v);
+    int32_t *table = c->spare ? into_pages(c, random, &k, &v) : NULL;
+    a->table = table;
     CUDA_OK(cudaMemcpy(lens, c->lens, (size_t)a->batch * 4, cudaMemcpyHostToDevice));
     a->lens = lens;
     uint16_t *o = run_once(a, &lse), *again = run_once(a, &again_lse);
@@ -133,10 +168,10 @@ static void check_case(Case *c, uint64_t *random, Worst *worst) {
     double error = relative(sums);
     Bounds most = bounds_of(a->dtype, spread_of(1, (double)a->scale));
     if (!(error <= most.error) || !(worst_lse <= most.lse)) {
-        printf("batch %d max_len %lld hq %d hkv %d scale %g splits %d dtype %d: error %.2e lse "
-               "%.2e\n",
+        printf("batch %d max_len %lld hq %d hkv %d scale %g splits %d dtype %d spare pages %lld: "
+               "error %.2e lse %.2e\n",
                a->batch, (long long)a->max_len, a->hq, a->hkv, (double)a->scale, a->splits,
-               a->dtype, error, worst_lse);
+               a->dtype, (long long)c->spare, error, worst_lse);
         fail();
     }
     worst->shapes++;
@@ -147,6 +182,7 @@ static void check_case(Case *c, uint64_t *random, Worst *worst) {
     CUDA_OK(cudaFree(k));
     CUDA_OK(cudaFree(v));
     CUDA_OK(cudaFree(lens));
+    CUDA_OK(cudaFree(table));
 }
 
 static void random_case(Case *c, uint64_t *random, int dtype) {
@@ -187,7 +223,7 @@ static void test_random(void **state) {
         uint64_t seed = setting("RC_GPU_TEST_SEED", 4), random = seed;
         Worst worst = {0, 0, 0};
         int cases = random_cases(510);
-        Case *c = malloc(sizeof *c);
+        Case *c = calloc(1, sizeof *c);
         assert_non_null(c);
         for (int i = 0; i < cases; i++) {
             random_case(c, &random, dtype);
@@ -198,12 +234,41 @@ static void test_random(void **state) {
     }
 }
 
+/* Lengths around the ends of pages among the others; the last case's pool is so large that byte offsets
+ * go beyond 2^32. */
+static void test_paged(void **state) {
+    (void)state;
+    enum { FAR_PAGES = 20000 };
+    uint64_t seed = setting("RC_GPU_TEST_SEED", 14), random = seed;
+    Worst worst = {0, 0, 0};
+    int cases = random_cases(400);
+    Case *c = calloc(1, sizeof *c);
+    assert_non_null(c);
+    for (int i = 0; i < cases; i++) {
+        bool far = i == cases - 1 && !getenv("RC_GPU_TEST_CASES");
+        random_case(c, &random, RC_KERNEL_BF16);
+        if (far)
+            c->a.hkv = 8, c->a.hq = 16, c->a.batch = 4, c->a.max_len = 3000;
+        for (int b = 0; b < c->a.batch; b++) {
+            int32_t edge = page_edge(&random);
+            if (edge <= c->a.max_len && (far || uniform(&random, 0, 1)))
+                c->lens[b] = far ? 3000 - edge : edge;
+        }
+        if (i % 4 == 0)
+            c->a.splits = 1;
+        c->spare = far ? FAR_PAGES : any_size(&random, 1, 40);
+        check_case(c, &random, &worst);
+    }
+    free(c);
+    report("decode bf16, in pages", &worst, seed);
+}
+
 static void test_large(void **state) {
     (void)state;
     uint64_t seed = setting("RC_GPU_TEST_SEED", 5), random = seed;
     Worst worst = {0, 0, 0};
     static const int64_t lengths[] = {131072, 1 << 20};
-    Case *c = malloc(sizeof *c);
+    Case *c = calloc(1, sizeof *c);
     assert_non_null(c);
     int count = random_cases(40) / 10;
     for (int i = 0; i < 4 && i < count; i++) {
@@ -314,12 +379,34 @@ static void test_refusal(void **state) {
            rc_capability_text(rc_capability_of("decode", true), text, sizeof text));
 }
 
+/* Pages hold bf16 of heads of 128 alone, and every sequence's part of the table leads to all its keys. */
+static void test_paged_refusals(void **state) {
+    (void)state;
+    int32_t table[2] = {0, 1};
+    const rc_decode_args good = {
+        .batch = 1, .max_len = 256, .hq = 2, .hkv = 1, .table = table, .table_stride = 2};
+    rc_decode_args a = good;
+    a.table_stride = 1;
+    assert_int_equal(rc_decode_forward(&a, NULL), RC_KERNEL_EINVAL);
+    a = good, a.dtype = RC_KERNEL_E4M3;
+    assert_int_equal(rc_decode_forward(&a, NULL), RC_KERNEL_EINVAL);
+    static const int heads[] = {64, 192, 256};
+    for (int i = 0; i < 3; i++) {
+        a = good, a.head_k = heads[i];
+        assert_int_equal(rc_decode_forward(&a, NULL), RC_KERNEL_EINVAL);
+    }
+}
+
 int main(void) {
     bool all = true;
     need_gpu("test_gpu_decode", "decode");
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random), cmocka_unit_test(test_large), cmocka_unit_test(test_far),
-        cmocka_unit_test(test_shared_workspace), cmocka_unit_test(test_refusal)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_random),
+                                       cmocka_unit_test(test_large),
+                                       cmocka_unit_test(test_far),
+                                       cmocka_unit_test(test_paged),
+                                       cmocka_unit_test(test_paged_refusals),
+                                       cmocka_unit_test(test_shared_workspace),
+                                       cmocka_unit_test(test_refusal)};
     printf("kernel %s\n", rc_kernel_version("decode"));
 #ifndef RC_OLDEST_PTX
     all = gpu_multiplies_e4m3("decode");

@@ -198,6 +198,93 @@ static void test_rotary(void **state) {
     report("rotary", &worst, seed);
 }
 
+typedef struct PagedRotary {
+    int64_t t, rows; /* tokens, and rows of all pages */
+    int hq, hkv;
+    float theta;
+    void *qkv;
+    int32_t *positions, *slots; /* host */
+} PagedRotary;
+
+/* Tokens of several sequences, each from a position of its own on, to rows in random order; an eighth of
+ * them is to be written nowhere. */
+static PagedRotary paged_tokens(uint64_t *random) {
+    PagedRotary p = {.t = any_size(random, 1, 300),
+                     .hq = (int)uniform(random, 1, 16),
+                     .hkv = (int)uniform(random, 1, 4),
+                     .theta = 500000.f};
+    p.rows = (pages_of(p.t) + uniform(random, 0, 3)) * RC_KV_PAGE;
+    p.qkv = device_normal(p.t * (p.hq + 2 * p.hkv) * D, next_random(random), 1);
+    p.slots = shuffled(random, p.rows);
+    p.positions = calloc((size_t)p.t, sizeof *p.positions);
+    assert_non_null(p.positions);
+    for (int64_t i = 0; i < p.t; i++) {
+        p.positions[i] = i && uniform(random, 0, 9) ? p.positions[i - 1] + 1
+                                                    : (int32_t)any_size(random, 1, 1000000) - 1;
+        if (uniform(random, 0, 7) == 0)
+            p.slots[i] = -1 - (int32_t)uniform(random, 0, 5);
+    }
+    return p;
+}
+
+/* What rc_rotary_kv makes of each token by itself: its row is the first that it writes, wherever the
+ * cache begins. */
+static void rotary_one_by_one(const PagedRotary *p, char *q, char *k, char *v) {
+    size_t row = (size_t)p->hkv * D * 2, q_row = (size_t)p->hq * D * 2;
+    for (int64_t i = 0; i < p->t; i++) {
+        size_t skip = (size_t)p->positions[i] * row, at = (size_t)i * row;
+        CUDA_OK(rc_rotary_kv((char *)p->qkv + (size_t)i * (q_row + 2 * row), q + (size_t)i * q_row,
+                             (void *)((uintptr_t)k + at - skip), (void *)((uintptr_t)v + at - skip),
+                             1, p->positions[i], p->hq, p->hkv, p->theta, NULL));
+    }
+}
+
+/* The rows that tokens went to are those of `want`, all others still poison. */
+static void check_pages(const PagedRotary *p, const char *pages, const char *want) {
+    size_t row = (size_t)p->hkv * D * 2;
+    uint8_t *got = host_copy(pages, (size_t)p->rows * row);
+    uint8_t *rows = host_copy(want, (size_t)p->t * row), *expected = malloc((size_t)p->rows * row);
+    assert_non_null(expected);
+    memset(expected, 0xff, (size_t)p->rows * row);
+    for (int64_t i = 0; i < p->t; i++)
+        if (p->slots[i] >= 0)
+            memcpy(expected + (size_t)p->slots[i] * row, rows + (size_t)i * row, row);
+    assert_memory_equal(got, expected, (size_t)p->rows * row);
+    free(got), free(rows), free(expected);
+}
+
+/* To the bit what rc_rotary_kv writes. */
+static void test_rotary_paged(void **state) {
+    (void)state;
+    uint64_t seed = setting("RC_GPU_TEST_SEED", 16), random = seed;
+    Worst worst = {0, 0, 0};
+    for (int c = random_cases(100); c > 0; c--) {
+        PagedRotary p = paged_tokens(&random);
+        size_t row = (size_t)p.hkv * D * 2, q_bytes = (size_t)(p.t * p.hq) * D * 2;
+        void *q = device_poison(q_bytes), *k = device_poison((size_t)p.rows * row),
+             *v = device_poison((size_t)p.rows * row);
+        void *wq = device_poison(q_bytes), *wk = device_poison((size_t)p.t * row),
+             *wv = device_poison((size_t)p.t * row);
+        int32_t *positions = device_copy(p.positions, (size_t)p.t * 4),
+                *slots = device_copy(p.slots, (size_t)p.t * 4);
+        CUDA_OK(rc_rotary_paged(p.qkv, q, k, v, positions, slots, p.t, p.hq, p.hkv, p.theta, NULL));
+        rotary_one_by_one(&p, wq, wk, wv);
+        CUDA_OK(cudaDeviceSynchronize());
+        uint8_t *got = host_copy(q, q_bytes), *want = host_copy(wq, q_bytes);
+        assert_memory_equal(got, want, q_bytes);
+        check_pages(&p, k, wk);
+        check_pages(&p, v, wv);
+        worst.shapes++;
+        free(got), free(want), free(p.positions), free(p.slots);
+        void *all[] = {p.qkv, q, k, v, wq, wk, wv, positions, slots};
+        for (int i = 0; i < 9; i++)
+            CUDA_OK(cudaFree(all[i]));
+    }
+    assert_int_equal(rc_rotary_paged(NULL, NULL, NULL, NULL, NULL, NULL, 1, 1, 1, 1.f, NULL),
+                     RC_KERNEL_EINVAL);
+    report("rotary, in pages", &worst, seed);
+}
+
 /* Half of the last place of e4m3 at x, in units of the scale, and a little for the arithmetic. */
 static void check_e4m3(const char *what, const float *got, const double *want, int64_t n,
                        double scale) {
@@ -279,6 +366,38 @@ static void test_flat(void **state) {
     report("residual_add", &worst, seed);
 }
 
+/* Rows in any order, some of them often. */
+static void test_gather(void **state) {
+    (void)state;
+    uint64_t seed = setting("RC_GPU_TEST_SEED", 17), random = seed;
+    Worst worst = {0, 0, 0};
+    for (int c = random_cases(200); c > 0; c--) {
+        Shape from = random_shape(&random, 20000);
+        int64_t n = any_size(&random, 1, 300);
+        size_t row = (size_t)from.d * 2, bytes = (size_t)n * row;
+        int32_t *rows = calloc((size_t)n, sizeof *rows);
+        assert_non_null(rows);
+        for (int64_t i = 0; i < n; i++)
+            rows[i] = (int32_t)uniform(&random, 0, from.t - 1);
+        void *x = device_normal(from.t * from.d, next_random(&random), 1);
+        char *y = device_poison(bytes + GUARD_ROWS);
+        int32_t *device_rows = device_copy(rows, (size_t)n * 4);
+        CUDA_OK(rc_gather_rows(x, device_rows, y, n, from.d, NULL));
+        CUDA_OK(cudaDeviceSynchronize());
+        uint8_t *in = host_copy(x, (size_t)from.t * row), *got = host_copy(y, bytes);
+        for (int64_t i = 0; i < n; i++)
+            assert_memory_equal(got + (size_t)i * row, in + (size_t)rows[i] * row, row);
+        assert_true(still_poison(y + bytes, GUARD_ROWS));
+        worst.shapes++;
+        free(rows), free(in), free(got);
+        cudaFree(x), cudaFree(y), cudaFree(device_rows);
+    }
+    assert_int_equal(rc_gather_rows(NULL, NULL, NULL, 1, 8, NULL), RC_KERNEL_EINVAL);
+    int32_t zero = 0;
+    assert_int_equal(rc_gather_rows(NULL, &zero, NULL, 1, 12, NULL), RC_KERNEL_EINVAL);
+    report("gather_rows", &worst, seed);
+}
+
 /* Moments, the same numbers whatever the length, an odd length, and the scrub. */
 static void test_fill(void **state) {
     (void)state;
@@ -307,9 +426,10 @@ static void test_fill(void **state) {
 int main(void) {
     need_gpu("test_gpu_elementwise", "elementwise");
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rmsnorm), cmocka_unit_test(test_swiglu_and_quantize),
-        cmocka_unit_test(test_rotary),  cmocka_unit_test(test_rotary_fp8),
-        cmocka_unit_test(test_flat),    cmocka_unit_test(test_fill),
+        cmocka_unit_test(test_rmsnorm),      cmocka_unit_test(test_swiglu_and_quantize),
+        cmocka_unit_test(test_rotary),       cmocka_unit_test(test_rotary_fp8),
+        cmocka_unit_test(test_flat),         cmocka_unit_test(test_fill),
+        cmocka_unit_test(test_rotary_paged), cmocka_unit_test(test_gather),
     };
     printf("kernel %s\n", rc_kernel_version("elementwise"));
     return cmocka_run_group_tests(tests, NULL, NULL);
