@@ -20,7 +20,6 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/kv/kv.h"
 #include <assert.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,15 +80,6 @@ struct rc_kv {
     list idle;
     uint32_t pinned, cached, host;
 };
-
-uint32_t rc_kv_capacity(double bytes, double token_bytes, int ranks, uint32_t block) {
-    assert(ranks >= 1);
-    assert(block >= 1);
-    if (!(bytes > 0.0) || !(token_bytes > 0.0))
-        return 0;
-    double blocks = floor(floor(bytes / token_bytes) * ranks / block);
-    return blocks < RC_KV_MOST_BLOCKS ? (uint32_t)blocks : RC_KV_MOST_BLOCKS;
-}
 
 /* ---- pages ---------------------------------------------------------------------------- */
 
