@@ -253,6 +253,7 @@ rc_status rc_serve_stream(const rc_serve *s, double rate, const rc_serve_options
                           rc_serve_result *out, rc_error *err) {
     double start = rc_clock_s();
     assert(rc_serve_streams(s));
+    assert(!o->player); /* parts run side by side */
     parts *p = calloc(1, sizeof *p);
     if (!p)
         return rc_fail(err, RC_E_NOMEM, "out of memory for a run");

@@ -67,6 +67,10 @@ static void test_times(void **state) {
     trips("c->fault_next < c->fault_count", faults_fire(c));
     const rc_serve in_memory = {.trace = "t.jsonl"};
     trips("rc_serve_streams(s)", (void)rc_serve_stream(&in_memory, 0.0, &options, &result, &err));
+    static const rc_pass_player player = {.ctx = NULL};
+    const rc_serve_options played = {.player = &player};
+    const rc_serve made_up = {.name = "made up"};
+    trips("!o->player", (void)rc_serve_stream(&made_up, 0.0, &played, &result, &err));
     rc_serve_result *more = calloc(1, sizeof *more);
     result.pool_count = 1;
     trips("into->pool_count == from->pool_count", rc_serve_result_add(&result, more));
