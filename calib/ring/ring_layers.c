@@ -200,10 +200,9 @@ static size_t workspace(const rc_ring_layers *b) {
     return most;
 }
 
-static rc_status open_state(rc_ring_layers *b, int i, rc_error *err) {
-    const rc_ring_case *c = &b->c;
-    rc_ring_state *s = &b->s[i];
-    size_t t = (size_t)b->t, d = (size_t)c->width, f = (size_t)c->ffn;
+rc_status rc_ring_state_open(rc_ring_layers *b, rc_ring_state *s, const rc_ring_case *c,
+                             size_t rows, size_t workspace_bytes, rc_error *err) {
+    const size_t t = rows, d = (size_t)c->width, f = (size_t)c->ffn;
     struct {
         void **p;
         size_t bytes;
@@ -215,11 +214,19 @@ static rc_status open_state(rc_ring_layers *b, int i, rc_error *err) {
                       {&s->y, 2 * t * d},
                       {&s->gate_up, 4 * t * f},
                       {&s->act, 2 * t * f},
-                      {&s->workspace, workspace(b)},
+                      {&s->workspace, workspace_bytes},
                       {&s->tickets, RC_ATTN_TICKET_BYTES}};
     for (size_t k = 0; k < sizeof want / sizeof want[0]; k++)
         RC_TRY(rc_ring_layers_alloc(b, want[k].p, want[k].bytes, err));
     RC_CUDA(cudaMemset(s->tickets, 0, RC_ATTN_TICKET_BYTES));
+    return RC_OK;
+}
+
+static rc_status open_state(rc_ring_layers *b, int i, rc_error *err) {
+    const rc_ring_case *c = &b->c;
+    rc_ring_state *s = &b->s[i];
+    const size_t t = (size_t)b->t, d = (size_t)c->width;
+    RC_TRY(rc_ring_state_open(b, s, c, t, workspace(b), err));
     for (int l = 0; l < c->layers; l++)
         RC_TRY(rc_ring_layers_alloc(b, &s->kv[l], 2 * (size_t)b->kv_rows * rc_kv_row(c), err));
     if (b->ranks->virtual_ranks && c->tp > 1)

@@ -98,6 +98,10 @@ rc_status rc_ring_pass(rc_ring_layers *b, rc_error *err);
 
 /* Device memory that lives as long as the layers. */
 rc_status rc_ring_layers_alloc(rc_ring_layers *b, void **p, size_t bytes, rc_error *err);
+/* Buffers of a pass of `rows` tokens, and the workspace and tickets of attention; K and V are not
+ * among them. */
+rc_status rc_ring_state_open(rc_ring_layers *b, rc_ring_state *s, const rc_ring_case *c,
+                             size_t rows, size_t workspace_bytes, rc_error *err);
 /* Weights of layer `layer`, tp shard `tp`, made in place; the caller's memory is one block of
  * rc_ring_weights_bytes. */
 size_t rc_ring_weights_bytes(const rc_ring_case *c);

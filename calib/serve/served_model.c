@@ -61,40 +61,29 @@ static size_t attention_space(const rc_served_model *e) {
     return most > floor ? most : floor;
 }
 
+/* A decode launch cuts sequences only where splits times sequences times KV heads are no more than
+ * the SMs (kernels/decode_plan.h). */
+static size_t decode_space(const rc_served_model *e) {
+    const rc_ring_case *c = &e->shape.layer;
+    return (size_t)e->ranks->gpu->sms * (size_t)(c->hq / c->hkv) * (RC_RING_HEAD + 1) *
+           sizeof(float);
+}
+
 static rc_status open_state(rc_served_model *e, rc_error *err) {
     const rc_ring_case *c = &e->shape.layer;
     rc_ring_state *s = &e->memory.s[0];
-    const size_t t = (size_t)(e->shape.most_tokens + RC_SERVE_ROWS);
-    const size_t d = (size_t)c->width, f = (size_t)c->ffn;
+    const size_t t = (size_t)(e->shape.most_tokens + RC_SERVE_ROWS), d = (size_t)c->width;
     e->attention_bytes = attention_space(e);
-    rc_decode_args a = {.batch = (int)e->shape.most_sequences,
-                        .max_len = e->shape.longest,
-                        .hq = c->hq,
-                        .hkv = c->hkv,
-                        .splits = 512};
-    e->decode_bytes = rc_decode_workspace(&a) / 4; /* splits times batch stays below the SMs */
-    struct {
-        void **p;
-        size_t bytes;
-    } const want[] = {{&s->h, 2 * t * d},
-                      {&s->x, 2 * t * d},
-                      {&s->qkv, t * (rc_q_row(c) + 2 * rc_kv_row(c))},
-                      {&s->q, t * rc_q_row(c)},
-                      {&s->o, t * rc_q_row(c)},
-                      {&s->y, 2 * t * d},
-                      {&s->gate_up, 4 * t * f},
-                      {&s->act, 2 * t * f},
-                      {&s->workspace, e->attention_bytes},
-                      {&e->decode_space, e->decode_bytes},
-                      {&s->tickets, RC_ATTN_TICKET_BYTES},
-                      {&e->k_flat, t * rc_kv_row(c)},
-                      {&e->v_flat, t * rc_kv_row(c)},
-                      {&e->embedded, 2 * (size_t)RC_SERVE_EMBEDDED * d}};
-    for (size_t k = 0; k < sizeof want / sizeof want[0]; k++) {
-        RC_TRY(alloc(e, want[k].p, want[k].bytes, err));
-        RC_CUDA(cudaMemset(*want[k].p, 0, want[k].bytes));
-    }
-    return RC_OK;
+    e->decode_bytes = decode_space(e);
+    RC_TRY(rc_ring_state_open(&e->memory, s, c, t, e->attention_bytes, err));
+    /* Rows that only pad a product are read before anything wrote them. */
+    RC_CUDA(cudaMemset(s->x, 0, 2 * t * d));
+    RC_CUDA(cudaMemset(s->o, 0, t * rc_q_row(c)));
+    RC_CUDA(cudaMemset(s->act, 0, 2 * t * (size_t)c->ffn));
+    RC_TRY(alloc(e, &e->decode_space, e->decode_bytes, err));
+    RC_TRY(alloc(e, &e->k_flat, t * rc_kv_row(c), err));
+    RC_TRY(alloc(e, &e->v_flat, t * rc_kv_row(c), err));
+    return alloc(e, &e->embedded, 2 * (size_t)RC_SERVE_EMBEDDED * d, err);
 }
 
 static rc_status open_layers(rc_served_model *e, uint64_t seed, rc_error *err) {
