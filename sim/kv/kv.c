@@ -79,6 +79,7 @@ struct rc_kv {
     uint32_t *idle_next, *idle_prev; /* of session lists with blocks, the longest idle first */
     list idle;
     uint32_t pinned, cached, host;
+    bool starved;
 };
 
 /* ---- pages ---------------------------------------------------------------------------- */
@@ -202,13 +203,15 @@ static bool more_runs(rc_kv *kv) {
 
 /* Room for so many more, so that nothing can fail half way. */
 static bool reserve(rc_kv *kv, uint32_t pages, uint32_t runs) {
-    while (kv->page_room - kv->page_count + kv->free_pages < pages)
-        if (!more_pages(kv))
-            return false;
-    while (kv->run_room - kv->run_count + kv->free_runs < runs)
-        if (!more_runs(kv))
-            return false;
-    return true;
+    while (!kv->starved && kv->page_room - kv->page_count + kv->free_pages < pages)
+        kv->starved = !more_pages(kv);
+    while (!kv->starved && kv->run_room - kv->run_count + kv->free_runs < runs)
+        kv->starved = !more_runs(kv);
+    return !kv->starved;
+}
+
+bool rc_kv_starved(const rc_kv *kv) {
+    return kv->starved;
 }
 
 static uint32_t take_run(rc_kv *kv) {
@@ -605,6 +608,7 @@ static uint32_t closed_lease(rc_kv *kv) {
     if (kv->lease_count == kv->lease_room) {
         uint32_t room = kv->lease_room ? 2 * kv->lease_room : FIRST_LEASES;
         lease *leases = realloc(kv->leases, room * sizeof *leases);
+        kv->starved = kv->starved || !leases;
         if (!leases)
             return NONE;
         kv->leases = leases;
@@ -668,7 +672,7 @@ void rc_kv_filled(rc_kv *kv, rc_kv_lease at_lease, uint64_t tokens) {
     if (upto <= l->filled)
         return;
     if (!reserve(kv, 0, RUNS_APART))
-        return; /* out of memory for what is known of them: they will not be found again */
+        return;
     walk w = walk_over(l->trace, r, l->filled, upto);
     piece part;
     while (w.left > 0) {

@@ -86,6 +86,9 @@ void rc_kv_clear(rc_kv *kv, bool host);
 
 /* Whether a block with this identity is held or cached in GPU memory. */
 bool rc_kv_has(const rc_kv *kv, uint32_t block);
+/* Whether memory for what is known of blocks has run out since the cache was made. From then on what it
+ * refuses might have fitted, and what it does not find might have been there: nothing it says counts. */
+bool rc_kv_starved(const rc_kv *kv);
 uint32_t rc_kv_pinned_blocks(const rc_kv *kv); /* held by leases, private ones too */
 
 /* Blocks that fit: `bytes` of free memory on the fullest GPU of a CP rank, `token_bytes` of one

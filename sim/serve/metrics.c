@@ -326,8 +326,17 @@ static void little(cluster *c, double makespan) {
     c->out->little_lw = n / makespan * ((double)c->counts.sojourn / RC_PS_PER_S / n);
 }
 
+/* A cache that ran out of memory refused requests and forgot prompts that a larger machine would not. */
+static rc_status caches_had_memory(const cluster *c, rc_error *err) {
+    for (uint32_t i = 0; i < c->replica_count; i++)
+        if (rc_kv_starved(c->replicas[i].kv))
+            return rc_fail(err, RC_E_NOMEM, "out of memory for a prefix cache");
+    return RC_OK;
+}
+
 rc_status metrics_finish(cluster *c, rc_error *err) {
     rc_serve_result *o = c->out;
+    RC_TRY(caches_had_memory(c, err));
     RC_TRY(conserve(c, err));
     o->requests = c->load.requests;
     o->makespan = c->counts.last_end - c->router.first_arrival;
