@@ -11,6 +11,12 @@
 #include "tests/support/serve.h"
 #include "tests/support/starve.h"
 
+#ifdef STARVE_OFF
+static void test_starved(void **state) {
+    (void)state;
+    skip(); /* a sanitizer's allocator is not to be replaced */
+}
+#else
 /* Sessions whose turns find their history again, in a cache that is too small for all. */
 static const char scenario[] = SERVE_HEAD
     "pools: [{name: p, tp: 1}]\n"
@@ -30,12 +36,6 @@ typedef struct job {
     rc_status status;
 } job;
 
-#ifdef STARVE_OFF
-static void test_starved(void **state) {
-    (void)state;
-    skip(); /* a sanitizer's allocator is not to be replaced */
-}
-#else
 static void play(void *x) {
     job *j = x;
     rc_error err = {0};
