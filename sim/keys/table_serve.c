@@ -129,7 +129,7 @@ const rc_key rc_keys_serve[] = {
         "arrivals.format",
         "auto mooncake azure vidur burstgpt sessions tracelab guidellm bailian weka llmservingsim "
         "splitwise vllm inference-perf aiperf-records guidellm-report blis "
-        "blis-spec columns",
+        "blis-spec guidellm-synthetic columns",
         "=auto", "requests", "what the file is; auto: by its first line"),
     CHOICE("arrivals.time_unit", "auto s ms us ns", "=auto", "requests",
            "what arrival times count; auto: as the format has it"),

@@ -57,7 +57,7 @@ const rc_key rc_keys_tune[] = {
         "requests.format",
         "auto mooncake azure vidur burstgpt sessions tracelab guidellm bailian weka llmservingsim "
         "splitwise vllm inference-perf aiperf-records guidellm-report blis "
-        "blis-spec columns",
+        "blis-spec guidellm-synthetic columns",
         "=auto", "policies", "of traces: what the file is; auto: by its first line"),
     TEXT("requests.columns", "none", "policies",
          "of the format columns: `arrival=A,input=B,output=C,session=D`"),

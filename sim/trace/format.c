@@ -117,12 +117,27 @@ static const format formats[] = {
 enum { FORMATS = sizeof formats / sizeof formats[0] };
 
 const char *const *rc_trace_format_names(void) {
-    static const char *const names[] = {
-        "auto",     "mooncake",       "azure",          "vidur",
-        "burstgpt", "sessions",       "tracelab",       "guidellm",
-        "bailian",  "weka",           "llmservingsim",  "splitwise",
-        "vllm",     "inference-perf", "aiperf-records", "guidellm-report",
-        "blis",     "blis-spec",      "columns",        NULL};
+    static const char *const names[] = {"auto",
+                                        "mooncake",
+                                        "azure",
+                                        "vidur",
+                                        "burstgpt",
+                                        "sessions",
+                                        "tracelab",
+                                        "guidellm",
+                                        "bailian",
+                                        "weka",
+                                        "llmservingsim",
+                                        "splitwise",
+                                        "vllm",
+                                        "inference-perf",
+                                        "aiperf-records",
+                                        "guidellm-report",
+                                        "blis",
+                                        "blis-spec",
+                                        "guidellm-synthetic",
+                                        "columns",
+                                        NULL};
     return names;
 }
 

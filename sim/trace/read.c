@@ -208,11 +208,40 @@ static rc_status document(rc_reader *r, rc_lines *in) {
 
 /* ---------------------------------------------------------------- workload specifications --- */
 
-/* A line that begins a YAML file as BLIS's are: a comment, or a key that they have at the top. */
+/* YAML files that say how requests are made: each is told from others by lines that begin with one of its keys. */
+static const struct spec_kind {
+    rc_trace_format id;
+    const char *keys[3];
+    rc_status (*read)(const char *name, const char *text, size_t size, uint64_t limit,
+                      rc_trace *out, rc_error *err);
+} spec_kinds[] = {
+    {RC_TRACE_BLIS_SPEC, {"aggregate_rate:", "inference_perf:", NULL}, rc_workload_spec_read},
+    {RC_TRACE_GUIDELLM_SYNTHETIC, {"prompt_tokens:", NULL}, rc_guidellm_synthetic_read}};
+enum { SPEC_KINDS = sizeof spec_kinds / sizeof spec_kinds[0] };
+
+static bool is_spec(rc_trace_format f) {
+    return f == RC_TRACE_BLIS_SPEC || f == RC_TRACE_GUIDELLM_SYNTHETIC;
+}
+
+/* A line that begins such a file: a comment, or a key that they have at the top. */
 static bool begins_spec(const rc_reader *r) {
-    static const char *const keys[] = {
-        "#",        "---",     "version:", "seed:", "category:", "aggregate_rate:", "num_requests:",
-        "horizon:", "clients:"};
+    static const char *const keys[] = {"#",
+                                       "---",
+                                       "version:",
+                                       "seed:",
+                                       "category:",
+                                       "aggregate_rate:",
+                                       "num_requests:",
+                                       "horizon:",
+                                       "clients:",
+                                       "cohorts:",
+                                       "inference_perf:",
+                                       "kind:",
+                                       "prompt_tokens",
+                                       "output_tokens",
+                                       "turns:",
+                                       "samples:",
+                                       "prefix_"};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         size_t n = strlen(keys[i]);
         if ((size_t)(r->end - r->row) >= n && memcmp(r->row, keys[i], n) == 0)
@@ -232,18 +261,30 @@ static bool has_line(const char *text, size_t size, const char *begin) {
     return false;
 }
 
-/* The rest of the file as one; without a rate it is none, and no other format begins like that. */
+/* The kind that was asked for, or whose key a line begins with; NULL: none. */
+static const struct spec_kind *spec_of(const rc_reader *r, const char *text, size_t size) {
+    for (int i = 0; i < SPEC_KINDS; i++) {
+        if (r->opt.format == spec_kinds[i].id)
+            return &spec_kinds[i];
+        for (int k = 0; !is_spec(r->opt.format) && spec_kinds[i].keys[k]; k++)
+            if (has_line(text, size, spec_kinds[i].keys[k]))
+                return &spec_kinds[i];
+    }
+    return NULL;
+}
+
+/* The rest of the file as one; where it is no specification, its first line is told to be no trace. */
 static rc_status workload_spec(rc_reader *r, rc_lines *in) {
     char *text = NULL;
     size_t size = 0;
     const uint64_t line = r->line;
     rc_status st = slurp(r, in, &text, &size);
+    const struct spec_kind *kind = st == RC_OK ? spec_of(r, text, size) : NULL;
     r->line = line;
-    if (st == RC_OK &&
-        (r->opt.format == RC_TRACE_BLIS_SPEC || has_line(text, size, "aggregate_rate:"))) {
-        r->t->format = RC_TRACE_BLIS_SPEC;
-        r->timing = RC_TIMED;
-        st = rc_workload_spec_read(r->name, text, size, r->opt.limit, r->t, r->err);
+    if (kind) {
+        r->t->format = kind->id;
+        st = kind->read(r->name, text, size, r->opt.limit, r->t, r->err);
+        r->timing = kind->id == RC_TRACE_GUIDELLM_SYNTHETIC ? RC_LENGTHS : RC_TIMED;
     } else if (st == RC_OK) {
         const char *end = memchr(text, '\n', size);
         r->row = text;
@@ -277,9 +318,8 @@ static rc_status all_lines(rc_reader *r, rc_lines *in) {
         first = false;
         if (empty(r))
             continue;
-        if (!r->parse_row &&
-            (r->opt.format == RC_TRACE_BLIS_SPEC ||
-             (r->opt.format == RC_TRACE_AUTO && !r->opt.columns[0] && begins_spec(r))))
+        if (!r->parse_row && (is_spec(r->opt.format) || (r->opt.format == RC_TRACE_AUTO &&
+                                                         !r->opt.columns[0] && begins_spec(r))))
             return workload_spec(r, in);
         if (!r->parse_row && is_document(r))
             return document(r, in);
@@ -291,6 +331,8 @@ static rc_status all_lines(rc_reader *r, rc_lines *in) {
 /* Sessions of which every row was left out have no number. */
 static void renumber_sessions(rc_reader *r) {
     uint32_t n = 0;
+    if (is_spec(r->t->format)) /* made, not read by rows: all are there */
+        return;
     for (uint32_t s = 0; s < r->t->sessions; s++)
         r->session[s].last = r->session[s].turns > 0 ? n++ : RC_NO_SESSION;
     for (size_t i = 0; i < r->t->count && n < r->t->sessions; i++)
@@ -324,7 +366,7 @@ static rc_status finish(rc_reader *r) {
     if (r->local_ids) {
         if (!rc_sessions_finish(r))
             return r->status;
-    } else if (t->format != RC_TRACE_BLIS_SPEC) {
+    } else if (!is_spec(t->format)) {
         for (size_t i = 0; i < t->span_count; i++)
             if (t->spans[i].first >= RC_FRESH_BLOCK)
                 t->spans[i].first += r->ids.count - RC_FRESH_BLOCK;

@@ -86,7 +86,8 @@ typedef enum rc_trace_format {
     RC_TRACE_GUIDELLM_REPORT, /* benchmarks.json */
     RC_TRACE_BLIS,            /* CSV of inference-sim, trace version 2 and 3 */
     RC_TRACE_BLIS_SPEC, /* its workload specification, YAML: made into requests (workload_spec.c) */
-    RC_TRACE_COLUMNS    /* columns or keys named by the caller */
+    RC_TRACE_GUIDELLM_SYNTHETIC, /* what GuideLLM's synthetic text is made from (guidellm_synthetic.c) */
+    RC_TRACE_COLUMNS             /* columns or keys named by the caller */
 } rc_trace_format;
 /* NULL-terminated, in the order of the enum: "auto", "mooncake", "azure", ... */
 const char *const *rc_trace_format_names(void);

@@ -157,6 +157,8 @@ static const sample samples[] = {
      "     input_distribution: {type: constant, params: {value: 100}},\n"
      "     output_distribution: {type: constant, params: {value: 10}}}\n",
      NULL, NULL},
+    {"guidellm-synthetic", 4, 0, 400, 40, "prompt_tokens: 100\noutput_tokens: 10\nsamples: 4\n",
+     NULL, NULL},
     {"columns", 2, 2, 300, 30,
      "when_ms,who,prompt_tokens,completion_tokens\n500,a,100,10\n2500,b,"
      "200,20\n",

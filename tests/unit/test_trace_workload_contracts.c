@@ -1,7 +1,9 @@
 /* What the steps of making and resizing a trace assume of one another (tests/support/trips.h).
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <string.h>
 #include "sim/trace/synthetic.c"
 #include "sim/trace/workload.c"
+#include "sim/trace/workload_make.h"
 #include "tests/support/trips.h"
 
 static void test_sizes(void **state) {
@@ -30,10 +32,26 @@ static void test_synthetic(void **state) {
     trips("all >= shared", (void)blocks(&m, &q, 0, 4, &err));
 }
 
+static void test_clients(void **state) {
+    (void)state;
+    rc_workload l = {0};
+    rc_trace t = {0};
+    rc_error err = {0};
+    int64_t group;
+    char name[sizeof l.group->name + 1];
+    memset(name, 'x', sizeof name);
+    name[sizeof name - 1] = '\0';
+    trips("tokens >= 0", (void)rc_workload_groups(&l, 1, -1, &group, &err));
+    trips("strlen(name) < sizeof l->group->name",
+          (void)rc_workload_group_of(&l, name, 1, &group, &err));
+    trips("l->clients > 0 && t->count == 0", (void)rc_workload_make(&l, 0, &t, &err));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_synthetic),
+        cmocka_unit_test(test_clients),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

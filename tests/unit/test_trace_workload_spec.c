@@ -198,9 +198,12 @@ static void test_refused(void **state) {
     refused("aggregate_rate: 4\n" CLIENT "}\n", 1, "without end");
     refused(RATE, 1, "clients");
     refused(RATE "clients: []\n", 3, "0 clients");
-    refused(RATE CLIENT "}\ncohorts: [{id: x}]\n", 5, "key 'cohorts': this part");
-    refused(RATE CLIENT ", reasoning: {multi_turn: {max_rounds: 3}}}\n", 4, "'reasoning'");
-    refused(RATE CLIENT ", lifecycle: {windows: []}}\n", 4, "'lifecycle'");
+    refused(RATE CLIENT "}\nservegen_data: {path: x}\n", 5, "key 'servegen_data': this part");
+    refused(RATE CLIENT ", multimodal: {text_distribution: {}}}\n", 4, "'multimodal'");
+    refused(RATE CLIENT ", reasoning: {multi_turn: {max_rounds: 0}}}\n", 4, "max_rounds");
+    refused(RATE CLIENT ", lifecycle: {windows: []}}\n", 4, "0 windows");
+    refused(RATE CLIENT ", lifecycle: {windows: [{start_us: 5, end_us: 5}]}}\n", 4, "ends before");
+    refused(RATE CLIENT "}\ncohorts: [{id: x}]\n", 5, "population");
     refused(RATE CLIENT ", rate_fracton: 2}\n", 4, "rate_fraction");
     refused(RATE "clients:\n- {rate_fraction: 1, arrival: {process: gamma}, " IN ", " OUT "}\n", 4,
             "cv");
