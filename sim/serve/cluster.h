@@ -191,8 +191,8 @@ typedef struct decode_batch { /* decode_batch.c: requests here that decode */
     int64_t context;   /* sum over running of the keys that the next token sees, less one */
     uint32_t growing;  /* of them, how many grow by one a step */
     int64_t
-        ahead; /* the most keys that one of them sees, less `step`, which stays as it is from step to
-                      step; NOT_KNOWN */
+        ahead; /* the most keys that one of them sees, in the mean over the ranks that they are dealt to, less
+                      `step`: it stays as it is from step to step; NOT_KNOWN */
     heap_item *ends, *caps; /* [max batch]: when jobs end; when their context stops growing */
     uint32_t end_count, cap_count;
     uint32_t *due;   /* [block] heads: jobs that need a block at step % block */
@@ -472,6 +472,8 @@ void faults_fire(cluster *c);          /* the next one */
 /* ---- layouts.c ---- */
 rc_status pool_create(cluster *c, int index, uint32_t first, rc_error *err);
 void pool_destroy(pool *p);
+/* Ranks that sequences which decode are dealt to, each seeing its own in turn; 1: all see all. */
+uint32_t pool_dealt(const cluster *c, const pool *p);
 /* The condition of a what-if, built on first use. */
 rc_status pool_condition(cluster *c, pool *p, const rc_what_if *w, int *out, rc_error *err);
 /* Of pool_pass_time: what the host takes to form the pass, as the scenario states it. */

@@ -42,17 +42,31 @@ static int64_t ahead_of(const cluster *c, const replica *r, uint32_t j) {
     return keys_now(c, j) - (int64_t)r->batch.step;
 }
 
+/* Of the sequences dealt to rank g of `ranks`, the one with the most keys; INT64_MIN where there is none. */
+static int64_t most_ahead(const cluster *c, const replica *r, uint32_t g, uint32_t ranks) {
+    int64_t most = INT64_MIN;
+    for (uint32_t i = g; i < r->batch.count; i += ranks) {
+        const int64_t ahead = ahead_of(c, r, r->batch.running[i]);
+        most = ahead > most ? ahead : most;
+    }
+    return most;
+}
+
+/* Over the ranks that have sequences: rounded up, as a pass rounds (sim/schedule/split_kv.c). */
+static int64_t mean_most_ahead(const cluster *c, const replica *r, uint32_t ranks) {
+    const uint32_t used = ranks < r->batch.count ? ranks : r->batch.count;
+    int64_t sum = 0;
+    for (uint32_t g = 0; g < used; g++)
+        sum += most_ahead(c, r, g, ranks) + (int64_t)r->batch.step;
+    return (sum + used - 1) / used - (int64_t)r->batch.step;
+}
+
 /* Steps of several tokens move each by its own number. */
 int64_t decode_longest(const cluster *c, replica *r) {
     decode_batch *b = &r->batch;
     assert(b->count > 0);
-    if (b->ahead == NOT_KNOWN || speculative(c)) {
-        b->ahead = ahead_of(c, r, b->running[0]);
-        for (uint32_t i = 1; i < b->count; i++) {
-            const int64_t ahead = ahead_of(c, r, b->running[i]);
-            b->ahead = ahead > b->ahead ? ahead : b->ahead;
-        }
-    }
+    if (b->ahead == NOT_KNOWN || speculative(c))
+        b->ahead = mean_most_ahead(c, r, pool_dealt(c, &c->pools[r->pool]));
     return context_seen(c->spec, b->ahead + (int64_t)b->step) - 1;
 }
 
@@ -95,7 +109,10 @@ void decode_join(cluster *c, replica *r, uint32_t j) {
     b->decode.joined = r->batch.step;
     b->decode.place = r->batch.count;
     const int64_t ahead = ahead_of(c, r, j);
-    if (r->batch.count == 0 || (r->batch.ahead != NOT_KNOWN && ahead > r->batch.ahead))
+    const bool dealt = pool_dealt(c, &c->pools[r->pool]) > 1;
+    if (dealt)
+        r->batch.ahead = NOT_KNOWN;
+    else if (r->batch.count == 0 || (r->batch.ahead != NOT_KNOWN && ahead > r->batch.ahead))
         r->batch.ahead = ahead;
     r->batch.running[r->batch.count++] = j;
     r->batch.fresh[r->batch.fresh_count++] = j;
@@ -130,7 +147,7 @@ void decode_leave(cluster *c, replica *r, uint32_t j) {
     job *b = &c->jobs[j];
     assert(b->state == JOB_RUNNING);
     int64_t keys = keys_now(c, j), limit = context_limit(c->spec);
-    if (ahead_of(c, r, j) == r->batch.ahead)
+    if (ahead_of(c, r, j) == r->batch.ahead || pool_dealt(c, &c->pools[r->pool]) > 1)
         r->batch.ahead = NOT_KNOWN;
     c->rows[j].generated = job_generated(c, j);
     if (!fresh_drop(r, j) && !speculative(c))

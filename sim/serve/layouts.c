@@ -71,6 +71,11 @@ rc_status pool_condition(cluster *c, pool *p, const rc_what_if *w, int *out, rc_
     return layout_open(c, p, w, s->cp, decoding, &k->decode, err);
 }
 
+uint32_t pool_dealt(const cluster *c, const pool *p) {
+    const layout *l = &p->conditions[0].decode;
+    return c->spec->linear.on || l->schedule->decodes_everywhere ? 1 : (uint32_t)l->cp;
+}
+
 void pool_destroy(pool *p) {
     for (int i = 0; i < p->condition_count; i++) {
         for (int k = 0; k < p->conditions[i].count; k++)

@@ -29,11 +29,13 @@
 typedef struct rc_pass {
     const rc_sequence *prefill; /* chunks: t new tokens after p cached ones */
     uint32_t prefills;
-    uint32_t decodes;        /* sequences of one new token */
-    int64_t context;         /* sum of their cached tokens */
-    int64_t longest;         /* of the longest; 0: as the mean */
-    const int64_t *contexts; /* [decodes], or NULL: the longest, and the others alike */
-    int64_t elsewhere;       /* new tokens of the other groups of the replica (rc_pool.dp) */
+    uint32_t decodes; /* sequences of one new token */
+    int64_t context;  /* sum of their cached tokens */
+    int64_t
+        longest; /* of the longest, in the mean over the ranks that they are dealt to; 0: as the mean */
+    const int64_t
+        *contexts;     /* [decodes], or NULL: the longest on each rank, and the others alike */
+    int64_t elsewhere; /* new tokens of the other groups of the replica (rc_pool.dp) */
 } rc_pass;
 
 typedef struct rc_pass_cost {

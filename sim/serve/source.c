@@ -113,12 +113,15 @@ static rc_status add_prompt(rc_pass_forward *f, size_t *count, rc_sequence s, rc
 static rc_status add_decodes(rc_pass_forward *f, size_t *count, const rc_pass *pass,
                              rc_error *err) {
     int64_t each = pass->decodes ? (pass->context + pass->decodes - 1) / pass->decodes : 0;
-    int64_t longest = pass->longest > each ? pass->longest : each;
-    if (pass->decodes > 1)
-        each = ((pass->context > longest ? pass->context - longest : 0) + pass->decodes - 2) /
-               (pass->decodes - 1);
+    const int64_t longest = pass->longest > each ? pass->longest : each;
+    const uint32_t dealt = f->schedule->decodes_everywhere ? 1 : (uint32_t)f->layout.cp;
+    const uint32_t many = dealt < pass->decodes ? dealt : pass->decodes; /* of the longest */
+    const uint32_t rest = pass->decodes - many;
+    if (rest > 0)
+        each =
+            (pass->context > many * longest ? pass->context - many * longest + rest - 1 : 0) / rest;
     for (uint32_t i = 0; i < pass->decodes; i++) {
-        int64_t p = pass->contexts ? pass->contexts[i] : i == 0 ? longest : each;
+        int64_t p = pass->contexts ? pass->contexts[i] : i < many ? longest : each;
         RC_TRY(add(f, count, (rc_sequence){1, p}, err));
     }
     return RC_OK;

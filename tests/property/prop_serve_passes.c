@@ -23,6 +23,7 @@ typedef struct setup {
     rc_pass_forward *source;
     rc_passes *memo;
     int cp;
+    int64_t dealt; /* ranks that sequences which decode are dealt to */
 } setup;
 
 static rc_serve serve;
@@ -34,7 +35,8 @@ static const char *const schedules[] = {"pass-kv", "pass-q", "pcp"};
 static rc_status open_with(setup *s, const rc_schedule *schedule, rc_error *err) {
     const rc_what_if none = {.slow_rank = -1, .slow_link_rank = -1};
     const rc_layout cut = rc_pool_cut(&serve, &serve.pools[0], s->cp, schedule);
-    const rc_passes_like like = {2 * s->cp, schedule->decodes_everywhere ? 1 : s->cp};
+    s->dealt = schedule->decodes_everywhere ? 1 : s->cp;
+    const rc_passes_like like = {2 * s->cp, (int)s->dealt};
     RC_TRY(rc_costs_open(NULL, &serve.machine, &s->costs, err));
     RC_TRY(rc_pass_forward_create(&serve, s->costs, &cut, schedule, &none, &s->source, err));
     return rc_passes_create(rc_pass_forward_time, s->source, like, false, &s->memo, err);
@@ -79,7 +81,14 @@ static about drawn(prop_case *c, int cp) {
     return a;
 }
 
-static rc_pass near_by(prop_case *c, const about *a, int kind, rc_sequence *chunk) {
+/* No rank's longest can have more than all of them together. */
+static int64_t most_of(const setup *s, const rc_pass *pass, int64_t mean) {
+    const int64_t ranks = s->dealt < pass->decodes ? s->dealt : pass->decodes;
+    const int64_t all = pass->context / ranks;
+    return all > 8 * mean ? 8 * mean : all > mean ? all : mean;
+}
+
+static rc_pass near_by(prop_case *c, const setup *s, const about *a, int kind, rc_sequence *chunk) {
     const double off = 0.8 + 0.4 * (double)prop_below(c, 1000) / 1000.0;
     const int64_t mean = llround(off * (double)a->mean);
     rc_pass pass = {.prefill = chunk,
@@ -90,9 +99,8 @@ static rc_pass near_by(prop_case *c, const about *a, int kind, rc_sequence *chun
                       llround((0.8 + 0.4 * (double)prop_below(c, 1000) / 1000.0) * (double)a->p)};
     if (pass.decodes > 0) {
         pass.context = pass.decodes * mean - (int64_t)prop_below(c, pass.decodes);
-        const int64_t most = pass.context < 8 * mean ? pass.context : 8 * mean;
         pass.longest =
-            pass.decodes > 1 ? mean + (int64_t)prop_below(c, (uint64_t)(most - mean + 1)) : mean;
+            mean + (int64_t)prop_below(c, (uint64_t)(most_of(s, &pass, mean) - mean + 1));
     }
     return pass;
 }
@@ -106,7 +114,7 @@ static bool group_is_near(prop_case *c, setup *s, int kind) {
         rc_error err = {0};
         rc_sequence chunk;
         rc_pass_cost memo, exact;
-        const rc_pass pass = near_by(c, &a, kind, &chunk);
+        const rc_pass pass = near_by(c, s, &a, kind, &chunk);
         const uint64_t before = rc_passes_statistics(s->memo)->interpolated;
         PROP_CHECK(c, rc_passes_time(s->memo, &pass, &memo, &err) == RC_OK, "%s", err.msg);
         if (rc_passes_statistics(s->memo)->interpolated == before)

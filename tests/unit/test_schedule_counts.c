@@ -176,6 +176,34 @@ static void test_pass_q_decode(void **state) {
     rc_program_free(&p);
 }
 
+/* The keys that the longest sequence of a step has. */
+static int64_t longest_of(const char *variant, int cp, const rc_sequence *seqs, size_t count) {
+    rc_layout l = cp4;
+    l.cp = cp;
+    rc_program p = build(variant, l, RC_DECODE, seqs, count);
+    int64_t longest = -1;
+    for (size_t i = 0; i < p.task_count; i++) {
+        const rc_shape *s = programs_shape(&p, i);
+        assert_true(s->kind != RC_T_DECODE || longest < 0 || s->c == longest);
+        longest = s->kind == RC_T_DECODE ? s->c : longest;
+    }
+    rc_program_free(&p);
+    return longest;
+}
+
+/* Contexts of 100, 10, 20 and 30. Two ranks are dealt {100, 20} and {10, 30}: a rank's halves of them are {50, 10} and
+ * {5, 15}, the longest 50 in one step and 15 in the other. Four ranks see one each, {25}, {3}, {5} and {8}. Where ranks
+ * have nobody, they are padded with the mean, here of {25} and {3}. On one rank, the longest is the longest. */
+static void test_long_contexts_are_dealt(void **state) {
+    (void)state;
+    static const rc_sequence seqs[] = {{1, 99}, {1, 9}, {1, 19}, {1, 29}};
+    assert_int_equal(longest_of("tp", 1, seqs, 4), 100);
+    assert_int_equal(longest_of("pass-q", 2, seqs, 4), 33);
+    assert_int_equal(longest_of("pass-q", 4, seqs, 4), 11);
+    assert_int_equal(longest_of("pass-q", 4, seqs, 2), 14);
+    assert_int_equal(longest_of("pass-q", 2, seqs, 3), 28); /* {100, 20} and {10} */
+}
+
 /* A chunk of 64 behind 40 and five decode steps over four ranks: 16 and 2 tokens a rank. */
 static void test_mixed(void **state) {
     (void)state;
@@ -343,6 +371,7 @@ int main(void) {
         cmocka_unit_test(test_tensor_on_two_nodes),
         cmocka_unit_test(test_fused_sequences),
         cmocka_unit_test(test_pass_q_decode),
+        cmocka_unit_test(test_long_contexts_are_dealt),
         cmocka_unit_test(test_tensor_decode),
         cmocka_unit_test(test_mixed),
         cmocka_unit_test(test_mixed_ends),
