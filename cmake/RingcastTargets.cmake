@@ -34,6 +34,7 @@ if(RC_SHARED_ROOMS)
   set(CMAKE_LINK_DEPENDS_NO_SHARED ON)
   set(room_type SHARED)
 else()
+  set(CMAKE_C_VISIBILITY_PRESET hidden) # libringcast shows what its header declares
   set(room_type STATIC)
 endif()
 

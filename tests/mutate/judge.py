@@ -1,9 +1,8 @@
-# Which tests look at a room, in what order they are asked, and what they say of a changed program.
+# In what order tests are asked, and what they say of a changed program.
 #
 # SPDX-License-Identifier: GPL-3.0-or-later
 import json
 import os
-import re
 import resource
 import signal
 import subprocess
@@ -13,24 +12,6 @@ from scratch import run
 
 FLOOR_S, TIMES_BASE = 3.0, 6.0  # a test that takes longer than this with a change is killed, and the change with it
 MEMORY = 6 << 30
-
-
-def read_rooms(path):
-    """The table of tests/mutate/rooms: {folder: [regular expression of a stage, ...]}"""
-    rooms = {}
-    with open(path) as f:
-        for line in f:
-            line = line.split("#")[0].split()
-            if line:
-                rooms[line[0].rstrip(":")] = line[1:]
-    return rooms
-
-
-def stages_of(folder, rooms):
-    """The room's own tests by their name, then what the table adds."""
-    room = os.path.basename(folder)
-    own = f"^(test|prop)_{room}_|^fuzz_{room}$" if folder.startswith("sim/") else "^test_calib_"
-    return [own] + rooms.get(folder, [])
 
 
 def list_tests(build):
@@ -78,10 +59,10 @@ def ask(test, limit_s):
 
 
 class Judge:
-    """Asks tests from the quickest to the slowest of each stage until one fails."""
+    """Asks tests from the quickest to the slowest until one fails."""
 
-    def __init__(self, tests, rooms, times_file, longest_s, budget_s):
-        self.tests, self.rooms, self.times_file = tests, rooms, times_file
+    def __init__(self, tests, times_file, longest_s, budget_s):
+        self.tests, self.times_file = tests, times_file
         self.longest_s, self.budget_s = longest_s, budget_s
         self.times = {}
         if os.path.isfile(times_file):
@@ -99,20 +80,16 @@ class Judge:
         said, cpu, wall = self.times[name]
         return (cpu, wall) if said == "passed" and cpu <= self.longest_s else None
 
-    def choose(self, folder):
-        """The names of the tests that are asked about folder, in order."""
-        chosen = []
-        for stage in stages_of(folder, self.rooms):
-            found = [n for n in self.tests if re.search(stage, n) and n not in chosen and self._time(n)]
-            chosen += sorted(found, key=lambda n: (self.times[n][1], n))
-        return chosen
+    def quick(self):
+        """The tests that pass without a change and take no longer than `longest_s`, the quickest first."""
+        return sorted((n for n in self.tests if self._time(n)), key=lambda n: (self.times[n][1], n))
 
     def verdict(self, names):
         """(test, how it failed) of the first that fails, or None when the change is not seen; and processor seconds."""
         total = 0.0
         for n in names:
             if self.budget_s and total + self.times[n][1] > self.budget_s:
-                continue  # a quicker one of a later stage may be left
+                break
             said, cpu = ask(self.tests[n], max(FLOOR_S, TIMES_BASE * self.times[n][2]))
             total += cpu
             if said in ("failed", "timeout"):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# What the tests do not see: changes one place of the source at a time and asks the tests of its room.
+# What the tests do not see: changes one place of the source at a time and asks the tests that run it.
 #
 # usage: mutate.py [FOLDER-OR-FILE ...] [--seed N] [--count K] [--known] [--only TEXT] [--list] [--longest SECONDS]
 #                  [--budget SECONDS] [--minutes M] [--jobs N] [--option -DX=Y]
@@ -23,6 +23,7 @@ import time
 
 import judge
 import mutants
+import reach
 import scratch
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -142,14 +143,10 @@ def one(place, judge_, tests, equivalents, file, text, change):
     return ("named equal", reason) if reason else ("survived", None)
 
 
-def tests_for(judge_, place, folder, file):
-    """A file of no room is seen by the tests that it was built into, and by shell tests of such a program."""
-    chosen = judge_.choose(folder)
-    if file.startswith("sim/"):
-        return chosen
-    targets = {t for _, t in place.targets_of(file)}
-    by_program = "calib_fake" in targets
-    return [n for n in chosen if n in targets or (by_program and judge_.tests[n]["command"][0].endswith("bash"))]
+def tests_for(quick, place, reach_, file, line):
+    """Those that run the line. Of a file that tests hold themselves, also tests of the program that was made of it."""
+    objects = [o for o, _ in place.targets_of(file)]
+    return reach_.choose(quick, file, objects, line)
 
 
 def cpu_of_children():
@@ -162,8 +159,8 @@ def main():
     p.add_argument("folders", nargs="*")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--count", type=int, default=20)
-    p.add_argument("--longest", type=float, default=4.0, help="leave out tests that take more processor seconds than this")
-    p.add_argument("--budget", type=float, default=8.0,
+    p.add_argument("--longest", type=float, default=8.0, help="leave out tests that take more processor seconds than this")
+    p.add_argument("--budget", type=float, default=40.0,
                    help="ask no further test of a change after so many processor seconds (0: all are asked)")
     p.add_argument("--known", action="store_true", help="the changes of the file `known`")
     p.add_argument("--only", help="changes of lines that hold this text")
@@ -187,9 +184,12 @@ def main():
     place = scratch.prepare(ROOT, tree, a.option, a.jobs)
     files = files_of(tree, folders, {f for f in place.objects if place.targets_of(f)} |
                      {f for f in place.including if not f.startswith("sim/")})
-    rooms = judge.read_rooms(os.path.join(HERE, "rooms"))
-    judge_ = judge.Judge(judge.list_tests(place.build), rooms, os.path.join(ROOT, "build", "mutate", "times.json"), a.longest,
-                         a.budget)
+    judge_ = judge.Judge(judge.list_tests(place.build), os.path.join(ROOT, "build", "mutate", "times.json"), a.longest, a.budget)
+    reach_, quick = None, []
+    if not a.list:
+        reach_ = reach.Reach(reach.build_of(tree, a.option, a.jobs), os.path.join(ROOT, "build", "mutate", "reach"),
+                             scratch.stamp_of(tree), a.longest)
+        quick = judge_.quick()
     equivalents = read_equivalents(os.path.join(HERE, "equivalents"))
     counts, seconds, done, broken = {}, {}, 0, 0
     until = time.monotonic() + a.minutes * 60 if a.minutes else None
@@ -205,7 +205,7 @@ def main():
             done += 1
             continue
         folder = folder_of(file)
-        tests = tests_for(judge_, place, folder, file)
+        tests = tests_for(quick, place, reach_, file, change.line)
         start = cpu_of_children()
         fate, what = one(place, judge_, tests, equivalents, file, text, change)
         if fate is None:
@@ -214,6 +214,8 @@ def main():
         done += 1
         counts.setdefault(folder, {f: 0 for f in FATES})[fate] += 1
         seconds[folder] = seconds.get(folder, 0.0) + cpu_of_children() - start
+        if fate == "survived":
+            what = f"{len(tests)} tests run it" if len(tests) > 1 else "1 test runs it" if tests else "no test runs it"
         by = f" ({what})" if what else ""
         print(f"{fate}{by}: {file}:{change.line}: {told(text, change)}", flush=True)
     if not a.list:

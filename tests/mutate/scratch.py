@@ -4,6 +4,7 @@
 # library, and every test and the program run with it. Commands are those of the build, taken from CMake and Ninja.
 #
 # SPDX-License-Identifier: GPL-3.0-or-later
+import hashlib
 import json
 import os
 import re
@@ -49,6 +50,14 @@ def copy_tree(root, to):
         for f in files:
             if os.path.relpath(os.path.join(folder, f), to) not in wanted:
                 os.remove(os.path.join(folder, f))
+
+
+def stamp_of(tree):
+    """Changes with any file of the copy."""
+    names = sorted(os.path.join(folder, f) for folder, names, files in os.walk(tree)
+                   if "/build" not in folder[len(tree):] for f in files)
+    sums = run(["sha256sum", *names], tree).stdout
+    return hashlib.sha256(sums.encode()).hexdigest()
 
 
 class Scratch:

@@ -11,6 +11,7 @@ from unittest import mock
 import judge
 import mutants
 import mutate
+import reach
 
 SOURCE = """/* a < b + 1 */
 #define LESS 1 < 2
@@ -31,6 +32,10 @@ unsigned never(unsigned a) {
 PROJECT = """cmake_minimum_required(VERSION 3.25)
 project(toy C)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+if(RC_COVERAGE)
+  add_compile_options(--coverage)
+  add_link_options(--coverage)
+endif()
 add_library(rc_toy SHARED sim/toy/toy.c)
 enable_testing()
 add_executable(test_toy_add test.c)
@@ -70,7 +75,7 @@ class Toy(unittest.TestCase):
         self.root = os.path.join(self.folder.name, "toy")
         os.makedirs(os.path.join(self.root, "sim/toy"))
         os.makedirs(os.path.join(self.root, "lists"))
-        for name, text in {"sim/toy/toy.c": SOURCE, "CMakeLists.txt": PROJECT, "test.c": TEST, "lists/rooms": "",
+        for name, text in {"sim/toy/toy.c": SOURCE, "CMakeLists.txt": PROJECT, "test.c": TEST,
                            "lists/equivalents": "", "lists/known": ""}.items():
             self.write(name, text)
 
@@ -96,7 +101,8 @@ class Toy(unittest.TestCase):
         self.assertEqual(status, 0)
         lines = said.split("\n")
         self.assertIn("killed (test_toy_add): sim/toy/toy.c:10: return a + b;  ->  return a - b;", lines)
-        self.assertIn("survived: sim/toy/toy.c:9: return b + 7;  ->  return b - 7;", lines)
+        self.assertIn("survived (no test runs it): sim/toy/toy.c:9: return b + 7;  ->  return b - 7;", lines)
+        self.assertIn("survived (1 test runs it): sim/toy/toy.c:8: if (a == 7)  ->  if (a == 8)", lines)
         self.assertIn("proved equal: sim/toy/toy.c:14: return a < 0U ? 5 : 3;  ->  return a < 0U ? 6 : 3;", lines)
         with open(os.path.join(self.root, "sim/toy/toy.c")) as f:
             self.assertEqual(f.read(), SOURCE) # nothing is changed but in the copy
@@ -111,6 +117,11 @@ class Toy(unittest.TestCase):
         status, said = self.run_it("--known")
         self.assertEqual(status, 0)
         self.assertIn("named equal (nobody adds to seven)", said)
+
+    def test_reached(self):
+        counts = {3: 0, 5: 2, 9: 0}
+        self.assertEqual([reach.reached_from(counts, l) for l in (1, 3, 4, 5, 8, 9, 20)], [True, False, False, True, True, False, False])
+        self.assertFalse(reach.reached_from({3: 0}, 1))
 
     def test_slow_and_failing(self):
         quick = {"command": ["true"], "cwd": "/", "env": {}, "skip": 77}

@@ -1,0 +1,105 @@
+# Which tests run a line of the source: a build for gcov beside the scratch one, in which each test is run once with a folder
+# of counts to itself.
+#
+# A line that gcov does not count (a declaration, a line in the middle of a statement) is reached where the counted line before it
+# is; a line before all counted ones where any line of the file is.
+#
+# SPDX-License-Identifier: GPL-3.0-or-later
+import bisect
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import judge
+from scratch import run
+
+FLAGS = ["-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_C_FLAGS_DEBUG=-O0 -fprofile-update=prefer-atomic", "-DCMAKE_C_COMPILER=gcc",
+         "-DRC_COVERAGE=ON", "-DRC_SHARED_ROOMS=ON", "-DRC_CUDA=OFF"]
+
+
+def build_of(tree, options, jobs):
+    """The build for gcov of the copy of the sources; errors end the program with the log."""
+    build = os.path.join(tree, "build", "reach")
+    os.makedirs(build, exist_ok=True)
+    for step in [["cmake", "-S", tree, "-B", build, "-G", "Ninja", *FLAGS, *options], ["cmake", "--build", build, "-j", str(jobs)]]:
+        done = run(step, tree)
+        if done.returncode != 0:
+            sys.exit(f"mutate: {' '.join(step)} failed\n{done.stdout[-4000:]}")
+    return build
+
+
+def reached_from(counts, line):
+    """Whether a line is run, by {counted line: times}."""
+    counted = sorted(counts)
+    at = bisect.bisect_right(counted, line) - 1
+    return counts[counted[at]] > 0 if at >= 0 else any(counts.values())
+
+
+def read(path):
+    if not os.path.isfile(path):
+        return None
+    with open(path) as f:
+        return f.read()
+
+
+class Reach:
+    """Counts of a test are made when they are first asked for and kept in `folder` until the sources change."""
+
+    def __init__(self, build, folder, stamp, longest_s):
+        self.build, self.folder, self.longest_s = build, folder, longest_s
+        self.tests = judge.list_tests(build)
+        self.known = {}
+        mark = os.path.join(folder, "stamp")
+        if read(mark) != stamp:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.makedirs(folder)
+            with open(mark, "w") as f:
+                f.write(stamp)
+
+    def _counts_of(self, test):
+        """The folder of a test's counts."""
+        to = os.path.join(self.folder, test)
+        if not os.path.isdir(to):
+            os.makedirs(to + ".now", exist_ok=True)
+            t = self.tests[test]
+            env = {**t["env"], "GCOV_PREFIX": to + ".now", "GCOV_PREFIX_STRIP": str(self.build.strip("/").count("/") + 1)}
+            judge.ask({**t, "env": env}, 20 * self.longest_s + 20)
+            os.rename(to + ".now", to)
+        return to
+
+    def _lines(self, test, object_, source):
+        """{line: times} of the source's lines, as this test has run them in this object; None: it was not loaded."""
+        data = os.path.join(self._counts_of(test), object_[:-2] + ".gcda")
+        if not os.path.isfile(data):
+            return None
+        notes = os.path.join(self.build, object_[:-2] + ".gcno")
+        beside = data[:-5] + ".gcno"
+        if not os.path.isfile(beside):
+            os.symlink(notes, beside)
+        said = subprocess.run(["gcov", "--json-format", "--stdout", data], cwd=os.path.dirname(data), stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+        if said[:2] == b"\x1f\x8b":
+            said = gzip.decompress(said)
+        lines = {}
+        for text in said.decode().splitlines():
+            for f in json.loads(text)["files"] if text.startswith("{") else []:
+                if f["file"].endswith(source):
+                    for l in f["lines"]:
+                        lines[l["line_number"]] = lines.get(l["line_number"], 0) + l["count"]
+        return lines
+
+    def choose(self, names, source, objects, line):
+        """Of the tests `names` those that run the line, in one of the objects that hold the source."""
+        found = []
+        for test in names:
+            key = (test, source)
+            if test not in self.tests:
+                continue
+            if key not in self.known:
+                self.known[key] = [l for l in (self._lines(test, o, source) for o in objects) if l]
+            if any(reached_from(l, line) for l in self.known[key]):
+                found.append(test)
+        return found
