@@ -174,6 +174,13 @@ static const char *category(const picture *x, uint32_t task) {
     return x->program.tasks[task].lane == RC_LANE_HOST ? "host" : "compute";
 }
 
+/* The host's work of a ring step beside its launches, which a breakdown has as one part. */
+static const char *name_of(const rc_shape *s) {
+    return s->kind == RC_T_LAUNCH      ? "launch"
+           : s->kind == RC_T_RING_STEP ? "ring step"
+                                       : rc_part_name(s->part);
+}
+
 static void add_span(const picture *x, uint32_t task, uint64_t *flows) {
     const rc_task *t = &x->program.tasks[task];
     const rc_shape *s = shape_of(x, task);
@@ -190,7 +197,7 @@ static void add_span(const picture *x, uint32_t task, uint64_t *flows) {
     start += x->at->start;
     end += x->at->start;
     const rc_track own = track_of(x, task, 0);
-    const char *name = rc_part_name(s->part);
+    const char *name = name_of(s);
     rc_spans_span(x->out, own, name, category(x, task), start, end, &a);
     if (s->kind != RC_T_MESSAGE)
         return;
@@ -201,7 +208,7 @@ static void add_span(const picture *x, uint32_t task, uint64_t *flows) {
     rc_args_int(&b, "layer", t->layer);
     rc_args_int(&b, "step", t->step);
     rc_spans_span(x->out, peer, "receive", "message", start, end, &b);
-    rc_spans_flow(x->out, x->at->flow + (*flows)++, name, own, start, peer, start);
+    rc_spans_flow(x->out, x->at->flow + (*flows)++, name, own, start, peer, end);
 }
 
 /* ---- counters ------------------------------------------------------------------------------- */
@@ -289,8 +296,13 @@ static rc_status count_sms(const picture *x, rc_error *err) {
 }
 
 static void count_clock(const picture *x) {
-    for (uint32_t gpu = 0; gpu < x->program.gpus && x->clock.mhz > 0.0; gpu++)
-        rc_spans_counter(x->out, x->at->process + gpu, "SM clock, MHz", x->at->start, x->clock.mhz);
+    for (uint32_t gpu = 0; gpu < x->program.gpus && x->clock.mhz > 0.0; gpu++) {
+        const char *name = "SM clock, MHz";
+        rc_spans_counter(x->out, x->at->process + gpu, name, x->at->start, x->clock.mhz);
+        /* a counter that is told once has no width in a viewer */
+        rc_spans_counter(x->out, x->at->process + gpu, name, x->at->start + rc_sim_end(x->run.sim),
+                         x->clock.mhz);
+    }
 }
 
 /* ---- the whole ------------------------------------------------------------------------------ */

@@ -26,7 +26,7 @@ static void add_transfer(sheet *x, const rc_piece_time *p) {
     }
     rc_spans_span(x->out, from, "stage transfer", "message", p->leaves, p->comes, &a);
     rc_spans_span(x->out, to, "stage transfer", "message", p->leaves, p->comes, &a);
-    rc_spans_flow(x->out, x->flows++, "stage transfer", from, p->leaves, to, p->leaves);
+    rc_spans_flow(x->out, x->flows++, "stage transfer", from, p->leaves, to, p->comes);
 }
 
 static rc_status add_piece(void *ctx, const rc_piece_time *p, rc_error *err) {

@@ -168,9 +168,9 @@ void spans_counts(cluster *c, const replica *r, rc_time now) {
         rc_spans_counter(s->out, i + 1, "KV in use, tokens", now, (double)is.blocks * c->block);
     s->last[i] = is;
     if (c->counts.waiting != s->waiting)
-        rc_spans_counter(s->out, REQUESTS, "waiting", now, c->counts.waiting);
+        rc_spans_counter(s->out, REQUESTS, "waiting requests", now, c->counts.waiting);
     if (c->counts.running != s->running)
-        rc_spans_counter(s->out, REQUESTS, "running", now, c->counts.running);
+        rc_spans_counter(s->out, REQUESTS, "running requests", now, c->counts.running);
     s->waiting = c->counts.waiting;
     s->running = c->counts.running;
 }
@@ -293,7 +293,7 @@ void spans_move_ends(cluster *c, uint32_t j, bool arrived, rc_time now) {
         rc_args_int(&a, "dropped", 1);
     for (int side = 0; side < 2; side++)
         rc_spans_span(s->out, track_of(&m, side), "KV", "message", m.start, now, &a);
-    rc_spans_flow(s->out, s->flow++, "KV", track_of(&m, 0), m.start, track_of(&m, 1), m.start);
+    rc_spans_flow(s->out, s->flow++, "KV", track_of(&m, 0), m.start, track_of(&m, 1), now);
     s->moves[i] = s->moves[--s->move_count];
     count_links(c, now);
 }

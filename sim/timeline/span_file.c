@@ -344,7 +344,8 @@ void rc_spans_flow(rc_spans *s, uint64_t id, const char *name, rc_track from, in
                    rc_track to, int64_t came) {
     assert(left >= 0 && left <= came);
     flow_end(s, 's', id, name, from, left);
-    flow_end(s, 'f', id, name, to, came);
+    /* in the last nanosecond of the span, for a viewer looks for the one around it */
+    flow_end(s, 'f', id, name, to, came - left >= 1000 ? came - 1000 : left);
 }
 
 void rc_spans_counter(rc_spans *s, uint32_t process, const char *name, int64_t at, double value) {

@@ -55,8 +55,8 @@ void rc_spans_thread(rc_spans *s, rc_track at, const char *name);
  * args: NULL, or what is said of it beside its duration. */
 void rc_spans_span(rc_spans *s, rc_track at, const char *name, const char *category, int64_t start,
                    int64_t end, const rc_span_args *args);
-/* An arrow from the span of `from` that begins at `left` to that of `to` that begins at `came`,
- * left <= came. `id` is another one for every flow of the file. */
+/* An arrow from the span of `from` that begins at `left` to that of `to` that ends at `came`, left <= came.
+ * `id` is another one for every flow of the file. */
 void rc_spans_flow(rc_spans *s, uint64_t id, const char *name, rc_track from, int64_t left,
                    rc_track to, int64_t came);
 /* The value that counter `name` of a process has from `at` on. */

@@ -16,7 +16,7 @@ uint32_t rc_run_process(size_t i) {
 rc_status rc_run_forecast_spans(const rc_measured_run *x, size_t i, const rc_spec *spec,
                                 rc_spans *out, rc_error *err) {
     char named[128];
-    (void)snprintf(named, sizeof named, "%s over %s, forecast, ", x->name, x->transport);
+    (void)snprintf(named, sizeof named, "forecast of %s over %s, ", x->name, x->transport);
     const rc_pass_place at = {
         .process = rc_run_process(i) + OWN, .flow = (uint64_t)i << 32U, .named = named};
     return rc_pass_spans(spec, &at, out, NULL, NULL, err);
@@ -90,11 +90,11 @@ static void add_lines(sheet *s, const rc_measured_run *x, const rc_part_line *l,
 static void name_sheet(const sheet *s, const rc_measured_run *x) {
     static const char *const threads[] = {[T_PASS] = "whole pass",
                                           [T_PARTS] = "parts, end to end",
-                                          [T_ATTENTION] = "attention of each ring step, alone",
-                                          [T_MESSAGES] = "message of each ring step, alone"};
+                                          [T_ATTENTION] = "attention alone",
+                                          [T_MESSAGES] = "message alone"};
     char name[160];
-    (void)snprintf(name, sizeof name, "%s over %s, %s", x->name, x->transport,
-                   s->forecast ? "forecast by part" : "measured");
+    (void)snprintf(name, sizeof name, "%s: %s over %s",
+                   s->forecast ? "forecast by part" : "measured", x->name, x->transport);
     rc_spans_process(s->out, s->process, name);
     for (uint32_t t = T_PASS; t <= T_MESSAGES; t++)
         rc_spans_thread(s->out, (rc_track){s->process, t}, threads[t]);

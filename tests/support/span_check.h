@@ -113,21 +113,33 @@ static inline bool span_begins(const span_row *r, size_t n, int64_t process, int
     return lo < n && r[lo].process == process && r[lo].thread == thread && r[lo].start == at;
 }
 
-/* Flows by id: where each left, taken out when it comes. */
+/* A span of that thread ends at `end`, ns, or a nanosecond before; one without length may be the span. */
+static inline bool span_ends(const span_row *r, size_t n, int64_t process, int64_t thread,
+                             int64_t end) {
+    for (size_t i = 0; i < n; i++)
+        if (r[i].process == process && r[i].thread == thread && r[i].start < end &&
+            (r[i].end == end || r[i].end + 1 == end))
+            return true;
+    return false;
+}
+
+/* Flows by id: where each left, taken out when it comes. An arrow leaves where a span begins and comes in the
+ * last nanosecond of one. */
 static inline void flow_check(const json_t *e, json_t *open, const span_row *r, size_t n) {
     char id[32];
     int64_t at = span_ns(e, "ts");
     bool leaves = strcmp(span_string(e, "ph"), "s") == 0;
     snprintf(id, sizeof id, "%lld", (long long)span_int(e, "id"));
-    assert_true(span_begins(r, n, span_int(e, "pid"), span_int(e, "tid"), at));
     json_t *left = json_object_get(open, id);
     if (leaves) {
+        assert_true(span_begins(r, n, span_int(e, "pid"), span_int(e, "tid"), at));
         assert_null(left);
         json_object_set_new(open, id, json_integer(at));
         return;
     }
     assert_non_null(left);
     assert_true(json_integer_value(left) <= at);
+    assert_true(span_ends(r, n, span_int(e, "pid"), span_int(e, "tid"), at + 1));
     assert_string_equal(span_string(e, "bp"), "e");
     json_object_set_new(open, id, json_false()); /* and never again */
 }

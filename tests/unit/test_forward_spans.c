@@ -77,6 +77,14 @@ static void same_time(double seconds, int64_t ps) {
         fail_msg("%.3f ps are not %lld ps", seconds * RC_PS_PER_S, (long long)ps);
 }
 
+/* Of a part; spans of the host have the names of what it does. */
+static int64_t part_sum(const json_t *sums, rc_part p) {
+    if (p != RC_P_HOST)
+        return json_integer_value(json_object_get(sums, rc_part_name(p)));
+    return json_integer_value(json_object_get(sums, "launch")) +
+           json_integer_value(json_object_get(sums, "ring step"));
+}
+
 /* One pass, which is neither in chunks nor in stages. */
 static void account(const drawn *x) {
     const rc_forward *r = &x->forecast;
@@ -85,10 +93,9 @@ static void account(const drawn *x) {
     json_t *own = spans_sums(x->root, 0, false), *path_of = spans_sums(x->root, -1, true);
     int64_t critical = 0;
     for (int p = 0; p < RC_P_COUNT; p++) {
-        const char *name = rc_part_name((rc_part)p);
-        int64_t waited = json_integer_value(json_object_get(path_of, name));
+        int64_t waited = part_sum(path_of, (rc_part)p);
         if (p != RC_P_ALL2ALL) /* its messages overlap: a forecast counts their union */
-            same_time(r->busy[p], json_integer_value(json_object_get(own, name)));
+            same_time(r->busy[p], part_sum(own, (rc_part)p));
         same_time(r->critical[p], waited);
         critical += waited;
     }

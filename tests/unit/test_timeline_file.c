@@ -63,7 +63,7 @@ static void sample(const char *path) {
     rc_spans_span(s, send, hostile, "message", 1999, 3001, &a);
     rc_spans_span(s, send, "next", "message", 3001, 3001, NULL);
     rc_spans_span(s, receive, "receive", "message", 2000, INT64_C(86400000000000000), &a);
-    rc_spans_flow(s, 7, "message", send, 1999, receive, 2000);
+    rc_spans_flow(s, 7, "message", send, 1999, receive, INT64_C(86400000000000000));
     rc_spans_counter(s, 1, "load", 0, 0.25);
     rc_spans_counter(s, 1, "load", 5, 3.0);
     rc_spans_phase(s, 0, "request", 3, "life", 0, 10000, &a);
