@@ -71,7 +71,7 @@ asked() {
         /^# new tokens/ && $(NF - 5) != $(NF - 3) { miss("crossovers within 10 % in " $(NF - 5) " of " $(NF - 3) " (of all sets)") }
         function miss(text) { list = list "\n- " text }
         END {
-            print "Asked for, of each transport and each kind: median 2 % (socket 5), 95th percentile 6 %, signed mean within 1.5 %;"
+            print "The goal, for each transport and each kind: median 2 % (socket 5), 95th percentile 6 %, signed mean within 1.5 %;"
             print "the faster schedule and the crossover within 10 % always right; p5..p95 holding 85 to 95 %. " (list == "" ? "All of it is kept." : "Missed:\n" list)
         }' "$work/all"
 }

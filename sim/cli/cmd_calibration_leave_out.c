@@ -142,7 +142,7 @@ static rc_table *table_of_each(void) {
         {"forecast_us", "forecast", "us", RC_RIGHT},
         {"off_pct", "off by", "%", RC_RIGHT},
         {"spread_pct", "p10..p90", "+-%", RC_RIGHT},
-        {"basis", "rests on", "", RC_LEFT},
+        {"basis", "forecast is", "", RC_LEFT},
     };
     return RC_TABLE_WITH(columns);
 }

@@ -260,7 +260,7 @@ static const char *why_not(const question *q, const rc_alternative *best) {
 static void print_basis(const char *whose, const rc_alternative *a) {
     char text[RC_BASIS_TEXT];
     if (a)
-        printf("rests on   %s%s of its critical path\n", whose,
+        printf("costs      %s%s of its critical path\n", whose,
                rc_basis_text(a->basis, text, sizeof text));
 }
 
@@ -275,6 +275,14 @@ static const char *alternative_text(const question *q, const rc_alternative *a, 
     return buf;
 }
 
+/* Alternatives with a note leave open what nobody has measured, and are never called the fastest. */
+static bool noted_is_faster(const question *q, const rc_alternative *own) {
+    for (int i = 0; i < q->others; i++)
+        if (q->other[i].status == RC_OK && q->other[i].time < own->time)
+            return true;
+    return false;
+}
+
 /* What is fastest, and why it is not what was asked for: the end of the answer's line. */
 static void print_fastest(const question *q, const rc_alternative *best) {
     const rc_alternative *own = answered(q);
@@ -284,7 +292,7 @@ static void print_fastest(const question *q, const rc_alternative *best) {
     if (!best)
         return;
     if (best == own) {
-        printf(", the fastest");
+        printf(", the fastest%s", noted_is_faster(q, own) ? " without a note below" : "");
         return;
     }
     printf("; fastest CP%d %s, %.3f ms", best->cp,
@@ -317,7 +325,8 @@ static void print_answer(const question *q, const choose_flags *f) {
     else if (!isfinite(own) && !isfinite(other) && !q->by_rule && !q->by_table)
         printf("answer     none: neither ring can be run");
     else
-        printf("answer     %s, says %s%s", rc_choice_name(q->answer), f->rule,
+        printf("answer     %s, by %s%s", rc_choice_name(q->answer),
+               strcmp(f->rule, "oracle") == 0 ? "the simulator" : f->rule,
                q->by_rule ? " with achieved C and BW" : "");
     print_fastest(q, best);
     printf("%s\n", rc_style_on(stdout, RC_STYLE_END));
@@ -392,7 +401,7 @@ static rc_table *alternatives_table(const question *q) {
         rc_table_real(t, 1e3 * a->time, 3);
         rc_table_real(t, 100.0 * (a->time / base - 1.0), 2);
         rc_table_real(t, a->time * a->cp * q->layout.tp * (a->dp > 1 ? a->dp : 1), 3);
-        rc_table_text(t, a->status == RC_OK ? (a->caution ? "ring_step never seen for it" : NULL)
+        rc_table_text(t, a->status == RC_OK ? (a->caution ? "ring_step not measured for it" : NULL)
                          : a->status == RC_E_NOFIT ? "does not fit into memory"
                          : a->status == RC_E_SIZE  ? "too many ops to simulate"
                                                    : a->why);

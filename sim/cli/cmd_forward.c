@@ -64,12 +64,12 @@ static rc_status parse(int argc, char **argv, forward_flags *f, bool *helped, rc
         {"--json", RC_FLAG_BOOL, &f->json, NULL, "everything, as JSON"},
         {"--csv", RC_FLAG_BOOL, &f->csv, NULL, "the breakdown, as CSV"},
         {"--unfold", RC_FLAG_BOOL, &f->unfold, NULL,
-         "simulate every GPU and every layer as events"},
+         "simulate every GPU and every layer; none stands for others"},
         {"--trace", RC_FLAG_TEXT, &f->trace, "FILE.json[.gz]",
          "every op as a timeline for ui.perfetto.dev; with --unfold of every GPU"},
         {"--overwrite", RC_FLAG_BOOL, &f->overwrite, NULL, "replace an existing timeline"},
         {"--stats", RC_FLAG_BOOL, &f->stats, NULL,
-         "events, wall time and events/s, folded and unfolded"},
+         "the same in full (--unfold) beside it, which must agree; events and wall time of both"},
         {"--quiet", RC_FLAG_BOOL, &f->quiet, NULL, "the time alone"},
         {"--launch", RC_FLAG_TEXT, &f->launch, "ENGINE",
          "the command line of vllm or sglang for this layout and schedule, and nothing else"},
@@ -278,7 +278,7 @@ static void print_answer(const answer *a) {
                best->layout.cp, best->layout.tp, best->schedule->name, 1e3 * best->time,
                100.0 * (best->time / r->time - 1.0));
     else
-        printf("; no alternative without a caution is faster\n");
+        printf("; no alternative without a remark below is faster\n");
 }
 
 static void print_head(const answer *a) {
@@ -287,8 +287,9 @@ static void print_head(const answer *a) {
     char cut[96];
     printf("# scenario %s: %s on %s, CP%d x TP%d%s, %s, %s\n", s->name, s->model.name,
            s->machine.name, s->layout.cp, s->layout.tp, rc_layout_more(&s->layout, cut, sizeof cut),
-           s->schedule->name, s->eager ? "launched by the host" : "CUDA graph");
-    printf("# sequences %zu, first one T %lld, P %lld", s->seq_count, (long long)s->seqs[0].t,
+           s->schedule->name, s->eager ? "kernels launched one by one" : "CUDA graph");
+    printf("# %zu sequence%s %lld new tokens after %lld cached ones (T, P)", s->seq_count,
+           s->seq_count > 1 ? "s, the first of" : " of", (long long)s->seqs[0].t,
            (long long)s->seqs[0].p);
     if (rc_layout_dp(&s->layout) > 1)
         printf("; %zu of them in the busiest of %d groups", s->own, s->layout.dp);
@@ -331,9 +332,9 @@ static void print_memory(const rc_memory *m, const rc_machine *machine) {
 static void print_basis(const answer *a) {
     char text[RC_BASIS_TEXT];
     const char *caution = caution_of(a, a->scenario.schedule, a->scenario.layout.cp);
-    printf("critical path rests on: %s\n", rc_basis_text(a->result.basis, text, sizeof text));
+    printf("costs on the critical path: %s\n", rc_basis_text(a->result.basis, text, sizeof text));
     if (caution)
-        printf("caution: it %s\n", caution);
+        printf("caution: %s\n", caution);
 }
 
 static void print_other(const answer *a, const alternative *o) {
@@ -533,15 +534,15 @@ static rc_status print_stats(const answer *a, const rc_costs *costs, rc_error *e
         printf("evaluated: %u GPUs, %d of %d layers, all of %zu ops, %.2f ms wall\n",
                a->result.gpus, a->result.layers_simulated, a->scenario.model.layers, a->result.ops,
                1e3 * a->wall);
-    printf("unfolded:  %u GPUs, %d layers, %zu ops, %llu events, %.2f ms wall, %.2f M events/s "
+    printf("in full:   %u GPUs, %d layers, %zu ops, %llu events, %.2f ms wall, %.2f M events/s "
            "(schedule, costs and engine together)\n",
            all.gpus, all.layers_simulated, all.ops, (unsigned long long)all.events, 1e3 * wall,
            (double)all.events / wall / 1e6);
-    printf("trace hash %016llx, %lld ps, %s %s\n", (unsigned long long)all.trace_hash,
+    printf("hash of all events %016llx, %lld ps, %s %s\n", (unsigned long long)all.trace_hash,
            (long long)all.ticks, how,
-           all.ticks == a->result.ticks ? "equal to the tick" : "DIFFERS");
+           all.ticks == a->result.ticks ? "the same to the picosecond" : "DIFFERS");
     if (all.ticks != a->result.ticks)
-        return rc_fail(err, RC_E_CHECK, "%s %lld ps and unfolded %lld ps differ", how,
+        return rc_fail(err, RC_E_CHECK, "%s %lld ps and in full %lld ps differ", how,
                        (long long)a->result.ticks, (long long)all.ticks);
     return RC_OK;
 }

@@ -97,7 +97,7 @@ static void print_text(const rc_sweep *s, const sweep_flags *f, const rc_ranks *
            (long long)r->nofit, (long long)r->refused, rc_style_on(stdout, RC_STYLE_END));
     printf("# sweep %s (%016llx) -> %s\n", rc_sweep_name(s), (unsigned long long)rc_sweep_hash(s),
            f->run.out);
-    printf("times rest on: %s\n", rc_basis_text(r->rests, text, sizeof text));
+    printf("costs of these times: %s\n", rc_basis_text(r->rests, text, sizeof text));
     printf("# %lld were there; %lld now in %.2f s, %.0f points/s", (long long)r->present,
            (long long)(r->points - r->present), r->wall, rate(r));
     if (ranks->mpi)

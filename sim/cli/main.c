@@ -33,7 +33,8 @@ static const rc_command commands[] = {
     {"machines", rc_cmd_machines, "the machines that come with the program, and their sizes"},
     {"init", rc_cmd_init, "a scenario file of one's own to begin with, every key explained"},
     {"keys", rc_cmd_keys, "what the files of each kind may say, and --set may change"},
-    {"calibration", rc_cmd_calibration, "what the costs rest on: list, show, build"},
+    {"calibration", rc_cmd_calibration,
+     "measured costs: list, show, compare and build stores of them"},
     {"completion", completion, "a script that completes commands, flags and keys in a shell"},
     {"manual", manual, NULL},
 };

@@ -43,7 +43,7 @@ rc_status rc_op_sources_print(const rc_op_sources *s, const rc_machine *m, rc_er
     static const rc_column columns[] = {{"op", "costs of", "", RC_LEFT},
                                         {"rows", "rows of", "", RC_LEFT},
                                         {"time_pct", "time", "%", RC_RIGHT},
-                                        {"basis", "rests on", "", RC_LEFT}};
+                                        {"basis", "those are", "", RC_LEFT}};
     if (!s->shown)
         return RC_OK;
     rc_table *t = RC_TABLE_WITH(columns);

@@ -8,6 +8,7 @@
 #include "sim/base/csv.h"
 #include "sim/base/file.h"
 #include "sim/base/table.h"
+#include "sim/cost/basis.h"
 
 enum { SHOWN = 12 };                    /* rows of the table */
 static const double LEAST_SHOWN = 1e-3; /* of the interval: what narrows it by less is left out, */
@@ -96,7 +97,7 @@ static rc_status print(const rc_wanted *w, const char *path, rc_error *err) {
         {"interval_pct", "interval", "%", RC_RIGHT},
         {"narrows_pct", "narrows", "%", RC_RIGHT},
         {"spread_pct", "spread", "%", RC_RIGHT},
-        {"basis", "rests on", "", RC_LEFT},
+        {"basis", "cost is", "", RC_LEFT},
     };
     rc_table *t = RC_TABLE_WITH(names);
     size_t n = worth(w);
@@ -132,7 +133,7 @@ static rc_status print(const rc_wanted *w, const char *path, rc_error *err) {
         rc_table_real(t, 100.0 * w->row[i].interval, 1);
         rc_table_real(t, 100.0 * w->row[i].narrows, 1);
         rc_table_real(t, 100.0 * w->row[i].ask.cost.spread, 1);
-        rc_table_text(t, rc_basis_name(w->row[i].ask.cost.basis));
+        rc_table_text(t, rc_basis_words(w->row[i].ask.cost.basis));
     }
     return rc_table_finish(t, false, stdout, err);
 }

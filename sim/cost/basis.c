@@ -13,6 +13,17 @@ const char *rc_basis_name(rc_basis b) {
     return names[b];
 }
 
+const char *rc_basis_words(rc_basis b) {
+    assert(b < RC_BASIS_COUNT);
+    static const char *const words[RC_BASIS_COUNT] = {"measured",
+                                                      "carried over from another GPU",
+                                                      "published by others",
+                                                      "extrapolated",
+                                                      "modelled",
+                                                      "stated in a file"};
+    return words[b];
+}
+
 void rc_basis_share(const double amount[RC_BASIS_COUNT], double share[RC_BASIS_COUNT]) {
     double sum = 0.0;
     assert(amount != NULL && share != NULL);
@@ -30,7 +41,7 @@ const char *rc_basis_text(const double share[RC_BASIS_COUNT], char *buf, size_t 
         if (!(share[b] >= LEAST_SHOWN))
             continue;
         int n = snprintf(buf + used, size - used, "%s%s %.1f %%", used > 0 ? ", " : "",
-                         rc_basis_name((rc_basis)b), 100.0 * share[b]);
+                         rc_basis_words((rc_basis)b), 100.0 * share[b]);
         used += n > 0 ? (size_t)n : 0;
     }
     return buf;

@@ -15,14 +15,16 @@ const char *rc_forward_caution(const rc_machine *m, const rc_schedule *s, int cp
         s->ring_step_seen)
         return NULL;
     if (s->host == RC_HOST_NEVER)
-        return "leaves out ring_step, host work that ring pass-KV and pass-Q were seen to have and "
-               "nobody has looked for in this schedule";
+        return "leaves out ring_step, the host's work between ring steps, which runs of ring "
+               "pass-KV "
+               "and pass-Q have; nobody has looked for it in this schedule";
     for (int i = 0; i < m->fitted_count; i++)
         if (strcmp(m->fitted[i].name, "ring_step") == 0)
-            return "rests on ring_step, host work fitted to ring pass-KV and pass-Q and never seen "
-                   "for this schedule";
-    return "rests on ring_step, host work stated for ring pass-KV and pass-Q and never seen for "
-           "this schedule";
+            return "counts ring_step, the host's work between ring steps, as fitted to ring "
+                   "pass-KV "
+                   "and pass-Q; nobody has measured it for this schedule";
+    return "counts ring_step, the host's work between ring steps, as stated for ring pass-KV and "
+           "pass-Q; nobody has measured it for this schedule";
 }
 
 const char *rc_forward_assumption(const rc_machine *m, const rc_schedule *s, int cp,

@@ -70,7 +70,7 @@ rc_status rc_fold_of(const rc_run *r, rc_fold *out, bool *steady, rc_error *err)
     assert(p->layers >= 3);
     rc_time *ends = layer_ends(r);
     if (!ends)
-        return rc_fail(err, RC_E_NOMEM, "out of memory while folding layers");
+        return rc_fail(err, RC_E_NOMEM, "out of memory while layers are repeated");
     *steady = is_steady(r, ends, &out->period);
     free(ends);
     if (out->period > 0 && (RC_TIME_NEVER - out->end) / out->period < out->layers)

@@ -43,9 +43,9 @@ static void print_counts(const rc_plan_file *f, const rc_plan_answer *a) {
         if (a->cut[i] > 0)
             printf("  cut by %-8s %lld\n", rc_plan_cut_name((rc_plan_cut)i), (long long)a->cut[i]);
     printf(
-        "simulated %lld with the whole workload; %lld excluded by what a larger one of its family "
-        "showed\n%lld cheaper than the best were not simulated, %lld of which are expected to "
-        "hold\n",
+        "simulated %lld with the whole workload; %lld left out, as the same with more replicas "
+        "failed\n%lld cheaper than the best were not simulated; an estimate says that %lld of them "
+        "would hold\n",
         (long long)a->simulated, (long long)a->excluded, (long long)a->open, (long long)a->hopeful);
 }
 
@@ -139,7 +139,7 @@ static void print_about(const rc_plan_file *f, const rc_plan_answer *a) {
            "%% of input tokens; queue p95 %.3f s\n",
            100.0 * o->busy_prefill, 100.0 * o->busy_decode, 100.0 * o->hit, o->queue_p95);
     char rests[RC_BASIS_TEXT];
-    printf("busy time rests on: %s\n", rc_basis_text(o->rests, rests, sizeof rests));
+    printf("costs of the busy time: %s\n", rc_basis_text(o->rests, rests, sizeof rests));
     printf("binds: %s\n", binds >= 0 ? resources[binds] : "nothing that a quarter more would ease");
     for (int i = 0; i < RC_PLAN_RESOURCES; i++)
         printf("  margin with 25 %% more %-13s %+.1f points\n", stands_for[i], 100.0 * a->slack[i]);

@@ -256,7 +256,7 @@ static void print_rests(const rc_curve *c, FILE *f) {
             sum[b] += share[b];
     }
     rc_basis_share(sum, share);
-    (void)fprintf(f, "busy time of %s rests on: %s\n", c->serve->name,
+    (void)fprintf(f, "costs of the busy time of %s: %s\n", c->serve->name,
                   rc_basis_text(share, text, sizeof text));
 }
 

@@ -163,7 +163,7 @@ static void print_rests(const rc_serve_result *r, FILE *f) {
     double share[RC_BASIS_COUNT];
     char text[RC_BASIS_TEXT];
     rc_serve_rests(r, share);
-    (void)fprintf(f, "busy time rests on: %s\n", rc_basis_text(share, text, sizeof text));
+    (void)fprintf(f, "costs of the busy time: %s\n", rc_basis_text(share, text, sizeof text));
 }
 
 static void print_stats(const rc_serve_result *r, FILE *f) {

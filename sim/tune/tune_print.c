@@ -38,8 +38,7 @@ static void head(const rc_tune *t, FILE *f) {
     for (int b = 0; b < s->batches; b++)
         (void)fprintf(f, "%s%d", b ? "," : " ", s->batch[b]);
     (void)fprintf(f, "), %zu for fitting; %zu forward passes\n", train, t->passes);
-    (void)fprintf(f, "# busy time of these passes rests on: %s\n",
-                  rc_basis_text(t->rests, rests, sizeof rests));
+    (void)fprintf(f, "# costs of these passes: %s\n", rc_basis_text(t->rests, rests, sizeof rests));
     (void)fprintf(
         f,
         "# achieved: C %.1f TFLOP/s of %.0f, BW %.2f GB/s of %.1f, a GPU\n"
@@ -84,13 +83,13 @@ static rc_status rules(const rc_tune *t, bool csv, FILE *f, rc_error *err) {
         {"fit", "fitted (90 %)", "", RC_LEFT},
     };
     rc_table *out = RC_TABLE_WITH(columns);
-    rc_table_note(out,
-                  "pass-KV or pass-Q: the rules on the half that no fit has seen. Fit error: the "
-                  "regret were all costs as estimated");
+    rc_table_note(
+        out, "pass-KV or pass-Q: what each rule loses on comparisons that it was not fitted on. "
+             "Fit error: the loss were all costs exactly as estimated");
     if (t->s.draws > 0 && t->rules > 0)
-        rc_table_note(out,
-                      "expected: the regret over %d draws of the costs, on %zu points of that half",
-                      t->s.draws, t->rule[0].expected.points);
+        rc_table_note(
+            out, "expected: the mean loss over %d draws of the costs, on %zu of the comparisons",
+            t->s.draws, t->rule[0].expected.points);
     for (int i = 0; i < t->rules; i++) {
         const rc_tune_rule *r = &t->rule[i];
         const rc_tune_score *s = &r->score[RC_TUNE_TEST];
@@ -150,8 +149,8 @@ static rc_status crossings(const rc_tune *t, FILE *f, rc_error *err) {
     };
     rc_table *out = RC_TABLE_WITH(columns);
     char name[32];
-    rc_table_note(out, "new tokens T* from which on pass-KV is the faster: simulator (Brent), and "
-                       "tuned rule");
+    rc_table_note(out, "number of new tokens T* from which on pass-KV is the faster ring, by the "
+                       "simulator and by the tuned rule");
     for (int d = 0; d < t->s.degrees; d++) {
         if (t->s.degree[d] == 1)
             continue;
@@ -244,8 +243,11 @@ static rc_status sensitivity(const rc_tune *t, FILE *f, rc_error *err) {
         {"algorithm_1", "Algorithm 1", "tokens", RC_RIGHT},
     };
     rc_table *out = RC_TABLE_WITH(columns);
-    rc_table_note(out, "how T* moves: CP%d, T + P = %lld, one thing changed at a time",
-                  t->s.sensitivity_cp, (long long)t->s.sensitivity_total);
+    rc_table_note(
+        out,
+        "what moves T*, the number of new tokens from which on pass-KV is the faster ring: "
+        "CP%d, T + P = %lld, one thing changed at a time",
+        t->s.sensitivity_cp, (long long)t->s.sensitivity_total);
     for (int i = 0; i < t->variations; i++) {
         const rc_tune_variation *s = &t->variation[i];
         rc_table_text(out, s->what);

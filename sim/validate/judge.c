@@ -197,11 +197,15 @@ rc_status rc_runs_check(const rc_runs *r, const rc_limits *l, rc_error *err) {
     if (a.n < r->n && a.n == 0)
         return rc_fail(err, RC_E_CHECK, "no case could be predicted (first: %s)", r->v[0].why);
     if (!(a.median_pct <= l->median_pct))
-        return rc_fail(err, RC_E_CHECK, "median error of the %zu %s is %.2f %%, over %.2f %%", a.n,
-                       which, a.median_pct, l->median_pct);
+        return rc_fail(
+            err, RC_E_CHECK,
+            "median error of the %zu %s is %.2f %%, over the limit of %.2f %% (--max-median)", a.n,
+            which, a.median_pct, l->median_pct);
     if (!(a.p95_pct <= l->p95_pct))
-        return rc_fail(err, RC_E_CHECK, "95th percentile of the %zu %s is %.2f %%, over %.2f %%",
-                       a.n, which, a.p95_pct, l->p95_pct);
+        return rc_fail(
+            err, RC_E_CHECK,
+            "95th percentile of the %zu %s is %.2f %%, over the limit of %.2f %% (--max-p95)", a.n,
+            which, a.p95_pct, l->p95_pct);
     if (a.winners_right < a.winners_total)
         return rc_fail(err, RC_E_CHECK, "the faster schedule is right in %d of %d", a.winners_right,
                        a.winners_total);

@@ -69,7 +69,7 @@ for case in "tokens.new=128K" "tokens.new=100001" "tokens.new=3200 tokens.cached
     "phase=decode tokens.new=1 tokens.cached=128K host=graph" "phase=decode tokens.new=1 tokens.cached=8K batch=10 host=eager"; do
     sets=()
     for set in $case; do sets+=(--set "$set"); done
-    says "evaluated equal to the tick" "${cp4[@]}" "${sets[@]}" --stats
+    says "evaluated the same to the picosecond" "${cp4[@]}" "${sets[@]}" --stats
 done
 
 # Offered beside the others, and left out where it cannot be.
@@ -108,7 +108,7 @@ grep -q '"form": "mixer"' $mixed
 says '^60 layers mixer, FFN 28672: no attention$' model $mixed
 says '^KV cache 81920 bytes a token' model $mixed # 20 layers x 8 KV heads x 256 x 2 bytes
 for variant in pass-kv pass-q head-split; do
-    says 'evaluated equal to the tick$' forward scenarios/paper/cp4-128k.yaml --draws 0 --stats \
+    says 'evaluated the same to the picosecond$' forward scenarios/paper/cp4-128k.yaml --draws 0 --stats \
         --set model=$mixed --set parallel.variant=$variant
 done
 says '^answer .*fastest' choose --T 3200 --P 124800 --machine gtt --model $mixed --cp 4

@@ -10,7 +10,7 @@ trap 'rm -rf "$work"' EXIT
 fail() { echo "$*"; exit 1; }
 rc() { "$build/ringcast" "$@"; }
 share() { # BASIS < text: the first share of that basis, 0 when there is none
-    grep 'rests on\|rest on' | head -1 | grep -o "$1 [0-9.]* %" | grep -o '[0-9.]\+' || echo 0
+    grep '^costs ' | head -1 | grep -o "$1 [0-9.]* %" | grep -o '[0-9.]\+' || echo 0
 }
 above() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a > b) }'; }
 sums_to_one() { # NAME FILE: every object cost_sources of a JSON adds up to one
@@ -29,22 +29,22 @@ above "$(share modelled <<<"$two")" "$(awk -v a="$attention" 'BEGIN { print 0.9 
     fail "attention of two sequences is $attention % of the path, modelled $(share modelled <<<"$two") %"
 above 1 "$(share modelled <<<"$one")" || fail "one sequence is modelled for $(share modelled <<<"$one") %"
 # A number of a file is stated; a fitted one is a model's.
-above "$(rc forward scenarios/paper/gti-cp4-128k.yaml --draws 0 --set machine.ring_step=0.5ms | share stated)" 2 || fail "a ring_step that was set is not stated"
-above 1 "$(rc forward scenarios/paper/cp4-128k.yaml --draws 0 | share stated)" || fail "GTT's fitted ring_step is stated"
+above "$(rc forward scenarios/paper/gti-cp4-128k.yaml --draws 0 --set machine.ring_step=0.5ms | share 'stated in a file')" 2 || fail "a ring_step that was set is not stated"
+above 1 "$(rc forward scenarios/paper/cp4-128k.yaml --draws 0 | share 'stated in a file')" || fail "GTT's fitted ring_step is stated"
 slow=$(rc forward scenarios/paper/cp4-128k.yaml --draws 0 --set what_if.slow_rank=3 --set what_if.slow_speed=0.5)
-above "$(share stated <<<"$slow")" 80 || fail "a rank at half speed is stated for $(share stated <<<"$slow") %"
+above "$(share 'stated in a file' <<<"$slow")" 80 || fail "a rank at half speed is stated for $(share 'stated in a file' <<<"$slow") %"
 
 # forward and choose: the fastest, and why it is not the answer
-grep -q 'all-gather-kv.*ring_step.*never seen' <<<"$(rc forward scenarios/paper/cp4-128k.yaml --draws 0)" || fail "forward: no caution"
+grep -q 'all-gather-kv.*ring_step.*nobody has measured it' <<<"$(rc forward scenarios/paper/cp4-128k.yaml --draws 0)" || fail "forward: no caution"
 ! grep -q '^asked for: .*fastest.*all-gather-kv' <<<"$(rc forward scenarios/paper/cp4-128k.yaml --draws 0)" || fail "forward: all-gather wins by host work"
 grep -q '^asked for: CP4 x TP8 pass-q; fastest of the alternatives: CP4 x TP8 pass-kv, ' <<<"$(rc forward scenarios/paper/cp4-128k-pass-q.yaml --draws 0)" ||
     fail "forward does not say what is faster"
-grep -q '^caution: it rests on ring_step' <<<"$(rc forward scenarios/paper/cp4-128k.yaml --draws 0 --set parallel.variant=all-gather-kv)" ||
+grep -q '^caution: counts ring_step' <<<"$(rc forward scenarios/paper/cp4-128k.yaml --draws 0 --set parallel.variant=all-gather-kv)" ||
     fail "forward all-gather-kv: no caution"
 question=(--T 3200 --P 124800 --machine gtt --model llama-3.1-405b --cp 4)
 text=$(rc choose "${question[@]}")
 ! grep -q '^answer .*fastest .*all-gather-kv' <<<"$text" || fail "choose: all-gather wins by host work: $text"
-grep -q 'all-gather-kv.*ring_step never seen for it' <<<"$text" || fail "choose: no caution"
+grep -q 'all-gather-kv.*ring_step not measured for it' <<<"$text" || fail "choose: no caution"
 above "$(share modelled <<<"$text")" 1 || fail "choose does not say what its answer rests on"
 text=$(rc choose --T 8K --P 120K "${question[@]:4}" --set machine.ring_step=0 --set machine.ring_step_cached=0)
 grep -q '^answer .*, the fastest$' <<<"$text" || fail "without ring_step the answer is the fastest: $text"
@@ -69,7 +69,7 @@ rc plan scenarios/plan/llama405b-128k.yaml --quiet --json --set synthetic.reques
 for name in forward choose serve sweep tune plan; do sums_to_one "$name" "$work/$name.json" || exit 1; done
 bad=$(sqlite3 "$work/s.db" "SELECT count(*) FROM point WHERE abs(measured + transferred + published + extrapolated + modelled + stated - 1) > 1e-9")
 [ "$bad" = 0 ] || fail "$bad points of a sweep whose shares do not add up to one"
-grep -q '^busy time rests on: ' <<<"$(rc serve scenarios/serve/coding-mixed.yaml --quiet --set arrivals.requests=60)" || fail "serve says nothing"
+grep -q '^costs of the busy time: ' <<<"$(rc serve scenarios/serve/coding-mixed.yaml --quiet --set arrivals.requests=60)" || fail "serve says nothing"
 # a tuned rule knows its place
 covered() {
     rc choose --T 3200 --P 100K --machine gtt --model llama-3.1-405b --cp 4 --rule "$work/t/select.json" "$@"

@@ -9,7 +9,7 @@ run=0
 for name in cp4-128k cp4-128k-pass-q cp4-partial-3200 cp2-8k tp8-32k tp64-128k cp8-128k \
     tp8-128k-decode cp2-128k-decode cp4-32k-decode-batch4 gti-cp4-128k; do
     out=$("$build/ringcast" forward "scenarios/paper/$name.yaml" --draws 8 --stats)
-    grep -q 'equal to the tick' <<<"$out" || { echo "$name: folded and unfolded differ"; exit 1; }
+    grep -q 'the same to the picosecond' <<<"$out" || { echo "$name: short and full simulation differ"; exit 1; }
     again=$("$build/ringcast" forward "scenarios/paper/$name.yaml" --draws 8 --json | md5sum)
     [ "$again" = "$("$build/ringcast" forward "scenarios/paper/$name.yaml" --draws 8 --json | md5sum)" ] ||
         { echo "$name: two runs differ"; exit 1; }
@@ -21,4 +21,4 @@ for key in ttft_ms p5 p95 breakdown exposed_comm_ms mfu memory_bytes cost_source
 done
 grep -q '"ttit_ms":' <<<"$("$build/ringcast" forward scenarios/paper/cp2-128k-decode.yaml --draws 0 --json)" ||
     { echo "a decode's --json lacks ttit_ms"; exit 1; }
-echo "$run scenarios: folded equal to unfolded, the same bytes twice"
+echo "$run scenarios: short and full simulation agree, the same bytes twice"

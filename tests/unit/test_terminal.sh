@@ -22,7 +22,7 @@ first() { # PATTERN ARGUMENTS...: of the first line on the standard output
     ! grep -q "$escape" "$work/out" "$work/err" || complain "ringcast ${*:2}: escapes in a pipe"
 }
 first '^TTFT_ms [0-9.]+ ' forward scenarios/paper/cp4-128k.yaml --draws 0
-first '^answer     pass-kv, says oracle: [0-9.]+ ms' choose --T 8K --P 120K --machine gtt --model llama-3.1-405b --cp 4
+first '^answer     pass-kv, by the simulator: [0-9.]+ ms' choose --T 8K --P 120K --machine gtt --model llama-3.1-405b --cp 4
 first '^goodput [0-9.]+ requests/s' serve scenarios/serve/mooncake.yaml --set arrivals.requests=50
 first '^best: ' plan --model llama-3.1-8b --trace scenarios/traces/azure_2023_conv.csv.xz --requests 50 --gpus h100-sxm:2 \
     --ttft 2s --ttit 50ms --simulations 2 --quiet
