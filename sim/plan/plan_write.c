@@ -135,7 +135,7 @@ static void print_about(const rc_plan_file *f, const rc_plan_answer *a) {
     const rc_plan_outcome *o = &b->outcome;
     char text[200];
     int binds = binding(a);
-    printf("time computing: prefill %.0f %%, decode %.0f %%, however full its passes; KV hits %.1f "
+    printf("time with a pass running, however full: prefill %.0f %%, decode %.0f %%; KV hits %.1f "
            "%% of input tokens; queue p95 %.3f s\n",
            100.0 * o->busy_prefill, 100.0 * o->busy_decode, 100.0 * o->hit, o->queue_p95);
     char rests[RC_BASIS_TEXT];
