@@ -105,12 +105,11 @@ static char *put_time(char *p, uint64_t ns) {
     return p;
 }
 
-/* From one time to another, ns, as put_time. Viewers add it to the start in floating point; where that sum would be
- * later than the end, and the span so overlap the next one, a tenth of a nanosecond is left out. */
-static char *put_length(char *p, uint64_t from, uint64_t to) {
-    uint64_t ns = to - from;
-    if ((double)from / 1e3 + (double)ns / 1e3 <= (double)to / 1e3)
-        return put_time(p, ns);
+/* A length in ns as put_time, but a tenth of a nanosecond short. Viewers move starts and add lengths in floating point, and
+ * a span that so came to end behind the start of the next one would be taken for one that holds it. */
+static char *put_length(char *p, uint64_t ns) {
+    if (ns == 0)
+        return put_time(p, 0);
     p = put_time(p, ns - 1);
     *p++ = '9';
     return p;
@@ -327,7 +326,7 @@ void rc_spans_span(rc_spans *s, rc_track at, const char *name, const char *categ
     p = PUT(p, ",\"ts\":");
     p = put_time(p, from);
     p = PUT(p, ",\"dur\":");
-    p = put_length(p, from, to);
+    p = put_length(p, to - from);
     p = PUT(p, ",\"name\":");
     p = put_text(p, name, NAME);
     p = PUT(p, ",\"cat\":");
