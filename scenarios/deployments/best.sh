@@ -41,17 +41,23 @@ awk -F, -v dir="$work" '
     END { for (key in t) { split(key, p, SUBSEP); file = dir "/" p[1] "," p[3]; gsub(/ /, "_", file); printf "%d %g\n", p[2], t[key] / best[p[1], p[2]] > file } }' "$1"
 for file in "$work"/*; do sort -n "$file" -o "$file"; done
 {
-    echo "set terminal pngcairo size 1500,900 font 'sans,11'; set output '$2'; set multiplot layout 2,3"
-    echo "set logscale y; set yrange [0.9:12]; set xrange [-0.5:5.5]; set grid y; set ylabel 'time over the best'"
-    echo "set xtics ('8K, 1' 0, '8K, 64' 1, '128K, 1' 2, '128K, 64' 3, '1M, 1' 4, '1M, 64' 5) rotate by -30; set key top right"
+    echo "set terminal pngcairo size 1600,900 font 'sans,12'; set output '$2'"
+    echo "set multiplot layout 2,3 title 'Forecast time of each family of deployments over that of the best one, on H200' font 'sans,15' margins 0.055,0.86,0.08,0.9 spacing 0.05,0.13"
+    i=0
+    for colour in 0072B2 D55E00 009E73 E69F00 000000 CC79A7 56B4E9; do echo "set linetype $((i += 1)) lc rgb '#$colour' lw 1.5"; done
+    echo "set border 3 lc rgb '#555555'; set logscale y; set yrange [0.9:12]; set xrange [-0.5:5.5]; set grid y lc rgb '#e0e0e0' lt 1"
+    echo "set ytics (1, 1.5, 2, 3, 5, 10) nomirror; set xtics ('8K, 1' 0, '8K, 64' 1, '128K, 1' 2, '128K, 64' 3, '1M, 1' 4, '1M, 64' 5) nomirror font ',10'"
+    echo "set xlabel 'tokens of a prompt, prompts at once'; set ylabel 'time over the best'; set key at screen 0.872, screen 0.87 left top Left reverse samplen 2"
     for gpus in 8 16; do
         for model in deepseek-v3 kimi-k2 qwen3-235b-a22b; do
             plots='' mark=0
             for family in TP PCP "CP (world tp)" ring DCP "DP attention" pipeline; do
                 mark=$((mark + 1)) file="$work/$model,$gpus,${family// /_}"
-                [ ! -f "$file" ] || plots+="${plots:+, }'$file' using 1:2 with linespoints lt $((mark == 5 ? 8 : mark)) pt $((mark + 3)) ps 1.4 title '$family'"
+                style="with linespoints lt $mark dt $((mark % 3 + 1)) pt $((mark + 3)) ps 1.4"
+                [ ! -f "$file" ] || plots+="${plots:+, }'$file' using 1:2 $style notitle"
+                [ "$gpus,$model" != 8,deepseek-v3 ] || plots+="${plots:+, }NaN $style title '$family'"
             done
-            echo "set title '$model, $gpus H200'; plot $plots"
+            echo "set title '$model, $gpus GPUs'; plot $plots; set key off"
         done
     done
     echo "unset multiplot"

@@ -145,27 +145,35 @@ title() {
     esac
 }
 
+# One panel a column. TTFT of the two lengths differs too much for bars from 0 on: it stands as points on a logarithmic
+# axis. Each value is written above its bar or point; a pass that does not fit has none.
 draw() { # what-if
-    local choices
+    local choices i k n column=3 label factor format marks parts
     mapfile -t choices < <(tail -n +2 "$out/$1.csv" | cut -d, -f2 | awk '!seen[$0]++')
+    n=${#choices[@]}
     {
-        printf 'set terminal pngcairo size 1500,520 font "sans,11"\nset output "%s/%s.png"\n' "$out" "$1"
-        printf 'set datafile separator ","\nset multiplot layout 1,3 title "%s" font "sans,13"\n' "$(title "$1")"
-        printf 'set style fill solid 0.85 border -1\nset boxwidth 0.9\nset grid y\nset yrange [0:*]\n'
-        printf 'set xtics ("128K tokens" 0, "1M tokens" 1) scale 0\nset bmargin 6\nset xrange [-0.6:1.6]\n'
-        printf 'set key outside bottom center horizontal\n'
-        local column=3 label
-        for label in "TTFT (s)" "TTIT (ms)" "memory of a GPU that prefills (GB)"; do
+        printf 'set terminal pngcairo size 1700,520 font "sans,12"\nset output "%s/%s.png"\n' "$out" "$1"
+        printf 'set datafile separator ","\nset multiplot layout 1,3 title "%s" font "sans,15" margins 0.055,0.81,0.12,0.87 spacing 0.06,0.1\n' "$(title "$1")"
+        i=0
+        for label in 0072B2 D55E00 009E73 CC79A7 E69F00 56B4E9; do printf 'set linetype %d lc rgb "#%s" pt 7\n' $((i += 1)) "$label"; done
+        printf 'set border 3 lc rgb "#555555"\nset style fill solid 0.9 noborder\nset boxwidth 0.9\nset grid y lc rgb "#e0e0e0" lt 1\n'
+        printf 'set xtics ("128K tokens" 0, "1M tokens" 1) scale 0\nset ytics nomirror\nset xrange [-0.6:1.6]\n'
+        printf 'set key at screen 0.818, screen 0.87 left top Left reverse samplen 2\n'
+        for label in "TTFT, s" "TTIT, ms" "memory of a GPU that prefills, GB"; do
             printf 'set ylabel "%s"\n' "$label"
-            if [ $column = 3 ]; then printf 'set logscale y\nset yrange [*:*]\n'; else printf 'unset logscale y\nset yrange [0:*]\n'; fi
-            local i=0 n=${#choices[@]} parts=()
+            if [ $column = 3 ]; then printf 'set logscale y\nset yrange [1:1000]\n'; else printf 'unset logscale y\nset yrange [0:*]\nset offsets 0,0,graph 0.08,0\n'; fi
+            factor=$([ $column = 3 ] && echo 0.001 || echo 1) format=$([ $column = 5 ] && echo %.0f || echo %.3g) parts=()
             for ((i = 0; i < n; i++)); do
-                parts+=("\"$out/$1.csv\" using ((\$1 > 500000) + ($i - ($n - 1) / 2.0) * 0.8 / $n):(strcol(2) eq \"${choices[i]}\" ? \$$column * $([ $column = 3 ] && echo 0.001 || echo 1) : NaN):(0.8 / $n) with boxes title \"${choices[i]}\"")
+                marks="\"$out/$1.csv\" using ((\$1 > 500000) + ($i - ($n - 1) / 2.0) * 0.8 / $n):(strcol(2) eq \"${choices[i]}\" ? \$$column * $factor : NaN)"
+                if [ $column = 3 ]; then
+                    parts+=("$marks with points lt $((i + 1)) ps 2.2 notitle")
+                    [ $i -gt 0 ] || for ((k = 0; k < n; k++)); do parts+=("NaN with boxes lt $((k + 1)) title \"${choices[k]}\""); done
+                else
+                    parts+=("$marks:(0.8 / $n) with boxes lt $((i + 1)) notitle")
+                fi
+                parts+=("$marks:(sprintf(\"$format\", \$$column * $factor)) with labels offset 0,0.8 font \"sans,9\" notitle")
             done
-            printf 'plot '
-            local joined
-            joined=$(printf '%s, ' "${parts[@]}")
-            printf '%s\n' "${joined%, }"
+            printf 'plot %s\nset key off\n' "$(printf '%s, ' "${parts[@]}" | sed 's/, $//')"
             column=$((column + 1))
         done
         printf 'unset multiplot\n'

@@ -16,7 +16,7 @@ const char *rc_basis_name(rc_basis b) {
 const char *rc_basis_words(rc_basis b) {
     assert(b < RC_BASIS_COUNT);
     static const char *const words[RC_BASIS_COUNT] = {"measured",
-                                                      "carried over from another GPU",
+                                                      "carried over from another GPU or clock",
                                                       "published by others",
                                                       "extrapolated",
                                                       "modelled",

@@ -7,7 +7,7 @@
 #include "sim/base/json.h"
 #include "sim/cost/cost.h"
 
-enum { RC_BASIS_TEXT = 160 }; /* characters that rc_basis_text needs at most */
+enum { RC_BASIS_TEXT = 192 }; /* characters that rc_basis_text needs at most */
 
 /* amount: of any unit, by basis; share: of 1, all 0 when there is nothing. May be the same array.
  */

@@ -226,10 +226,10 @@ void rc_page_write(const rc_page *p, const char *title, FILE *f) {
         (void)fputs("</section>\n", f);
     }
     (void)fputs(
-        "</main>\n<footer>Forecasts by Ringcast. What a time rests on: <em>measured</em> on "
-        "this machine, <em>transferred</em> from another one by physical ratios, "
-        "<em>published</em> by others, <em>extrapolated</em> beyond the rows, "
-        "<em>modelled</em>, or <em>stated</em> by the user.</footer>\n",
+        "</main>\n<footer>Forecasts by Ringcast. A cost was <em>measured</em> on such a "
+        "GPU, <em>carried over</em> from another one by physical ratios, <em>published</em> by "
+        "others, <em>extrapolated</em> beyond what was measured, <em>modelled</em>, or "
+        "<em>stated</em> in a file.</footer>\n",
         f);
     for (int i = 0; page_script(i); i++) {
         (void)fputs("<script>\n", f);

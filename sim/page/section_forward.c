@@ -7,17 +7,36 @@
 #include "sim/page/json_values.h"
 #include "sim/page/sections.h"
 
+/* The page reads results by their keys alone, of any version; these are what it knows of them. */
+static const char *words_of(const char *basis) {
+    static const char *const words[][2] = {
+        {"transferred", "carried over from another GPU or clock"},
+        {"published", "published by others"},
+        {"stated", "stated in a file"}};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strcmp(basis, words[i][0]) == 0)
+            return words[i][1];
+    return basis;
+}
+
 void say_basis(FILE *f, const json_t *root) {
-    html_stack(f, "What the times rest on", json_object_get(root, "cost_sources"));
+    const json_t *from = json_object_get(root, "cost_sources"), *share;
+    json_t *parts = json_object();
+    const char *basis;
+    json_object_foreach((json_t *)(uintptr_t)from, basis, share) {
+        (void)json_object_set(parts, words_of(basis), (json_t *)(uintptr_t)share);
+    }
+    html_stack(f, "Where the costs come from", parts);
+    json_decref(parts);
 }
 
 void say_notes(FILE *f, const json_t *root) {
-    static const char *const keys[] = {"caution", "assumption"};
     const json_t *notes = json_object_get(root, "notes"), *note;
     size_t i;
-    for (i = 0; i < sizeof keys / sizeof keys[0]; i++)
-        if (value_text(root, keys[i])[0])
-            html_say(f, "note", "It %s.", value_text(root, keys[i]));
+    if (value_text(root, "caution")[0])
+        html_say(f, "note", "It %s.", value_text(root, "caution"));
+    if (value_text(root, "assumption")[0])
+        html_say(f, "note", "Assumed: %s.", value_text(root, "assumption"));
     json_array_foreach(notes, i, note) {
         if (json_is_string(note))
             html_say(f, "note", "%s.", json_string_value(note));

@@ -100,8 +100,9 @@ static void rules(FILE *f, const json_t *root) {
                                           {"95 % of draws below, %", true}};
     const json_t *o;
     size_t i;
-    HTML_TABLE(f, "Rules on cells that no fit has seen (test) and on those it has (train)",
-               columns);
+    HTML_TABLE(
+        f, "Rules on comparisons that they were not fitted on (test), and on the others (train)",
+        columns);
     json_array_foreach(json_object_get(root, "rules"), i, o) {
         html_row(f, strcmp(value_text(o, "name"), "tuned") == 0);
         html_cell(f, value_text(o, "name"));
@@ -150,10 +151,11 @@ void section_tune(FILE *f, const json_t *root, const json_t *grid) {
         html_say(f, "answer", "%g lines of equal length show where the variants change places.",
                  value_real(root, "lines"));
     if (tuned)
-        html_say(f, "sure",
-                 "At worst it is %.1f %% slower by the forecast itself, on %g cells that no fit "
-                 "has seen.",
-                 value_real(tuned, "fit_error_worst_pct"), value_real(tuned, "points"));
+        html_say(
+            f, "sure",
+            "At worst it is %.1f %% slower by the forecast itself, on %g comparisons that it was "
+            "not fitted on.",
+            value_real(tuned, "fit_error_worst_pct"), value_real(tuned, "points"));
     html_say(f, "about", "%s.", value_text(root, "description"));
     say_basis(f, root);
     say_notes(f, root);

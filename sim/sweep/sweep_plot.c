@@ -12,7 +12,18 @@
 #include "sim/plot/gnuplot.h"
 #include "sim/plot/plot_axes.h"
 
-enum { MAX_LINES = 24, MAX_PANELS = 9, MAX_TICS = 10, LABEL = 80, PANEL_HEIGHT = 480 };
+enum {
+    MAX_LINES = 24,
+    MAX_PANELS = 9,
+    MAX_TICS = 10,
+    LABEL = 80,
+    PANEL_HEIGHT = 480, /* pixels, as what follows */
+    PANELS_WIDTH = 1500,
+    LEGEND_SAMPLE =
+        70, /* of a legend beside several panels: a sample with its margins, a character */
+    LEGEND_CHARACTER = 11
+};
+static const double LEAST_LEGEND = 0.15, MOST_LEGEND = 0.3; /* shares of the width */
 
 typedef struct plot_line {
     int panel;
@@ -272,19 +283,31 @@ static int rows_of(const picture *p) {
     return (p->panel_count + columns_of(p) - 1) / columns_of(p);
 }
 
+/* Share of the picture's width that a legend beside the panels takes: by its longest label. */
+static double legend_width(const picture *p) {
+    size_t longest = 0;
+    for (int i = 0; i < p->line_count && p->s->plot.series; i++) {
+        size_t n = strlen(p->lines[i].label);
+        longest = n > longest ? n : longest;
+    }
+    double width = (LEGEND_SAMPLE + LEGEND_CHARACTER * (double)longest) / PANELS_WIDTH;
+    return fmin(fmax(width, LEAST_LEGEND), MOST_LEGEND);
+}
+
 /* A title above the panels, and the legend beside them. Heights are shares of the picture, whose rows
  * of panels are PANEL_HEIGHT high. */
 static void begin_panels(const picture *p, const char *title, FILE *f) {
     const double height = PANEL_HEIGHT * rows_of(p), top = 1.0 - 85.0 / height;
+    const double right = 1.0 - legend_width(p);
     (void)fputs("set label 1 ", f);
     rc_plot_text(f, "%s", title);
     (void)fprintf(f,
                   " at screen 0.5, screen %.4g center font ',18'\n"
-                  "set key at screen 0.862, screen %.4g left top samplen 2.5\n"
+                  "set key at screen %.4g, screen %.4g left top samplen 2.5\n"
                   "set title font ',14' offset 0,-0.4\n"
-                  "set multiplot layout %d,%d margins 0.065,0.85,%.4g,%.4g spacing 0.065,%.4g\n",
-                  1.0 - 25.0 / height, top, rows_of(p), columns_of(p), 80.0 / height, top,
-                  125.0 / height);
+                  "set multiplot layout %d,%d margins 0.065,%.4g,%.4g,%.4g spacing 0.065,%.4g\n",
+                  1.0 - 25.0 / height, right + 0.012, top, rows_of(p), columns_of(p), right,
+                  80.0 / height, top, 125.0 / height);
 }
 
 static void draw(const void *ctx, FILE *script, FILE *data) {
@@ -346,7 +369,7 @@ rc_status rc_sweep_plot(const rc_sweep *s, const char *database, const char *dir
     (void)sqlite3_close(db);
     if (st == RC_OK) {
         const rc_plot plot = {.name = p->name,
-                              .width = p->panel_count > 1 ? 1500 : 1000,
+                              .width = p->panel_count > 1 ? PANELS_WIDTH : 1000,
                               .height = p->panel_count > 1 ? PANEL_HEIGHT * rows_of(p) : 620,
                               .draw = draw};
         st = rc_gnuplot(&plot, 1, p, dir, overwrite, drawn, err);

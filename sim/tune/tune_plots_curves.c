@@ -62,8 +62,7 @@ void rc_tune_plot_regret(const void *tune, FILE *script, FILE *data) {
     const rc_tune *t = tune;
     rc_tune_plot_title(
         t, script,
-        "Regret of the rules: how much slower than the faster variant, on cells that "
-        "no fit has seen");
+        "How much slower than the faster variant: each rule, on comparisons it was not fitted on");
     rc_plot_log_axis(script, 'x', LEAST_REGRET, MOST_REGRET);
     (void)fputs("set yrange [0:101]\nset xlabel 'slower by at most, %'\n"
                 "set ylabel 'share of comparisons, %'\nset tmargin at screen 0.89\n"
@@ -290,8 +289,8 @@ void rc_tune_plot_sensitivity(const void *tune, FILE *script, FILE *data) {
     range_of(t, &lo, &hi);
     rc_plot_tic((double)t->s.sensitivity_total, length, sizeof length);
     (void)snprintf(title, sizeof title,
-                   "What moves the crossover T*: a context of %s tokens, %d CP ranks, one thing "
-                   "changed at a time",
+                   "What moves T* (from so many new tokens on pass-KV is faster): a context of %s "
+                   "tokens, %d CP ranks",
                    length, t->s.sensitivity_cp);
     rc_tune_plot_title(t, script, title);
     (void)fputs(

@@ -109,9 +109,9 @@ void rc_tune_plot_map(const void *tune, FILE *script, FILE *data) {
         put_sides(t, d, false, data);
         for (int k = 0; k < FRONTIERS; k++)
             rc_tune_plot_frontier(t, frontiers[k].rule, &p, t->s.degree[d], data);
-        (void)fprintf(script, "set title '%d CP ranks'\nset xlabel '%s'\nset ylabel '%s'\n",
-                      t->s.degree[d], panel + 2 >= panels ? "new tokens T" : "",
-                      panel % 2 == 0 ? "context T + P, tokens" : "");
+        (void)fprintf(script,
+                      "set title '%d CP ranks'\nset xlabel 'new tokens T'\nset ylabel '%s'\n",
+                      t->s.degree[d], panel % 2 == 0 ? "context T + P, tokens" : "");
         if (panel == 0)
             (void)fputs("set key at screen 0.79, screen 0.86 left top samplen 1.2\n", script);
         plot_sides(script, "map.dat", panel * (SIDES + FRONTIERS), panel == 0);

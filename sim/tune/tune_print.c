@@ -6,15 +6,15 @@
 #include "sim/cost/basis.h"
 #include "sim/tune/tune_internal.h"
 
-/* The answer: what the tuned rule is worth on cells that no fit has seen. */
+/* The answer: what the tuned rule is worth on comparisons that it was not fitted on. */
 static void answer(const rc_tune *t, FILE *f) {
     for (int i = 0; i < t->rules; i++) {
         const rc_tune_score *s = &t->rule[i].score[RC_TUNE_TEST];
         if (t->rule[i].origin == RC_TUNE_TABLE)
             (void)fprintf(
                 f,
-                "%s%s rule: the faster ring in %.2f %% of %zu cells that no fit has seen, "
-                "mean regret %.4f %%, worst %.2f %%%s\n",
+                "%s%s rule: the faster ring in %.2f %% of %zu comparisons that it was not fitted "
+                "on, mean regret %.4f %%, worst %.2f %%%s\n",
                 rc_style_on(f, RC_STYLE_ANSWER), t->rule[i].name, 100.0 * s->hit_rate, s->points,
                 s->mean_pct, s->worst_pct, rc_style_on(f, RC_STYLE_END));
     }

@@ -305,6 +305,7 @@ static void test_bases(void **state) {
     char text[RC_BASIS_TEXT];
     volatile rc_basis beyond = RC_BASIS_COUNT;
     trips("b < RC_BASIS_COUNT", (void)rc_basis_name(beyond));
+    trips("b < RC_BASIS_COUNT", (void)rc_basis_words(beyond));
     trips("amount != NULL && share != NULL", rc_basis_share(share, no_numbers));
     trips("buf != NULL && size >= RC_BASIS_TEXT",
           (void)rc_basis_text(share, text, sizeof text - 1 + (size_t)none));

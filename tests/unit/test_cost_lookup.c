@@ -248,7 +248,7 @@ static void test_basis_words(void **state) {
     amount[RC_MODELLED] = 0.001;
     rc_basis_share(amount, share);
     assert_string_equal(rc_basis_text(share, text, sizeof text),
-                        "carried over from another GPU 75.0 %, stated in a file 25.0 %");
+                        "carried over from another GPU or clock 75.0 %, stated in a file 25.0 %");
     for (int b = 0; b < RC_BASIS_COUNT; b++)
         amount[b] = 1.0;
     rc_basis_share(amount, share);
