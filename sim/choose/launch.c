@@ -60,7 +60,22 @@ static bool has_experts(const rc_model *m) {
 
 /* GPUs of one node of those that a replica has. */
 static int nodes_of(const rc_launch *x) {
-    return (rc_layout_gpus(x->layout) + x->gpus_per_node - 1) / x->gpus_per_node;
+    const int gpus = rc_layout_gpus(x->layout) * (x->stages > 1 ? x->stages : 1);
+    return (gpus + x->gpus_per_node - 1) / x->gpus_per_node;
+}
+
+/* Stages that divide the layers, or have those that are left over where the engine puts them. */
+static rc_status check_stages(rc_launcher e, const rc_launch *x, rc_error *err) {
+    static const char *const where[] = {"the inner stages", "the last stages"};
+    static const char *const word[] = {"inner", "last"};
+    const rc_rest_layers own = e == RC_LAUNCH_VLLM ? RC_REST_INNER : RC_REST_LAST;
+    if (x->stages <= 1 || x->model->layers % x->stages == 0 || x->rest == own)
+        return RC_OK;
+    return rc_fail(err, RC_E_INPUT,
+                   "%s gives layers that are left over to %s (pp_rest %s): %d stages of %d layers "
+                   "are cut by pp_rest %s",
+                   rc_launcher_name(e), where[own], word[own], x->stages, x->model->layers,
+                   word[x->rest]);
 }
 
 /* Types that are asked for where the checkpoint does not state them. */
@@ -92,6 +107,7 @@ static rc_status check_vllm(const rc_launch *x, rc_error *err) {
     const rc_layout *l = x->layout;
     const int ep = rc_layout_ep(l), gpus = rc_layout_gpus(l);
     RC_TRY(check_shipped(RC_LAUNCH_VLLM, x, err));
+    RC_TRY(check_stages(RC_LAUNCH_VLLM, x, err));
     if (l->ffn_over_cp)
         return rc_fail(err, RC_E_INPUT,
                        "vLLM has a world of tp x pcp GPUs: ranks that are parts of one TP group "
@@ -106,6 +122,8 @@ static rc_status check_vllm(const rc_launch *x, rc_error *err) {
 static void vllm(line *l, const rc_launch *x) {
     const rc_layout *cut = x->layout;
     put(l, "vllm serve %s --tensor-parallel-size %d", x->model->name, cut->tp);
+    if (x->stages > 1)
+        put(l, " --pipeline-parallel-size %d", x->stages);
     if (cut->cp > 1)
         put(l, " --prefill-context-parallel-size %d", cut->cp);
     if (rc_layout_dcp(cut) > 1)
@@ -132,6 +150,7 @@ static void vllm(line *l, const rc_launch *x) {
 static rc_status check_sglang(const rc_launch *x, rc_error *err) {
     const rc_layout *l = x->layout;
     RC_TRY(check_shipped(RC_LAUNCH_SGLANG, x, err));
+    RC_TRY(check_stages(RC_LAUNCH_SGLANG, x, err));
     if (l->cp > 1 && !l->ffn_over_cp)
         return rc_fail(err, RC_E_INPUT,
                        "SGLang's ranks are parts of one TP group (world tp): a world of tp x cp "
@@ -152,6 +171,8 @@ static void sglang(line *l, const rc_launch *x) {
     const rc_layout *cut = x->layout;
     put(l, "python3 -m sglang.launch_server --model-path %s --tp-size %d", x->model->name,
         rc_layout_gpus(cut));
+    if (x->stages > 1)
+        put(l, " --pp-size %d", x->stages);
     if (cut->cp > 1)
         put(l, " --enable-prefill-cp --attn-cp-size %d --cp-strategy zigzag", cut->cp);
     if (rc_layout_dp(cut) > 1)

@@ -6,10 +6,12 @@
  *   SGLang  tp, pcp (world tp: the ranks are parts of the TP group, as are groups of attention data
  *           parallelism), and for latent attention dcp-ag-rs, dcp-a2a and helix (replicated query
  *           projection)
+ * Both cut the layers into stages (pp), and each deals those that are left over in its own way
+ * (rc_rest_layers).
  * Anything else is refused by its name: no line stands for something near it.
  *
  * Sources: docs.vllm.ai (engine arguments, context parallel deployment), docs.sglang.io (server
- * arguments, prefill_cp, dcp), read in November 2026. A flag that a release renames is wrong here.
+ * arguments, prefill_cp, dcp, pipeline parallelism), read in November 2026. A flag that a release renames is wrong here.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_CHOOSE_LAUNCH_H
 #define RC_CHOOSE_LAUNCH_H
@@ -25,6 +27,8 @@ typedef struct rc_launch {
     const rc_model *model;
     const rc_layout *layout;
     const rc_schedule *schedule;
+    int stages; /* of a pipeline; 0 or 1: none */
+    rc_rest_layers rest;
     int gpus_per_node;
     int64_t longest; /* tokens of a sequence; 0: what the model is made for */
     int64_t chunk;   /* most tokens of a pass; 0: the engine's own choice */

@@ -611,7 +611,10 @@ static rc_status print_launch(const forward_flags *f, const rc_scenario *s, rc_e
     const rc_launch x = {.model = &s->model,
                          .layout = &s->layout,
                          .schedule = s->schedule,
-                         .gpus_per_node = s->machine.gpus_per_node};
+                         .stages = rc_stages_of(&s->staging),
+                         .rest = s->staging.rest,
+                         .gpus_per_node = s->machine.gpus_per_node,
+                         .chunk = s->staging.chunk};
     RC_TRY(rc_launcher_named(f->launch, &engine, err));
     RC_TRY(rc_launch_line(engine, &x, line, err));
     (void)printf("%s\n", line);

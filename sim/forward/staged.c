@@ -4,8 +4,9 @@
  * a prompt finds all earlier ones cached. The time of a prompt is the sum over its chunks.
  *
  * Stages. Layers are cut into stages of as many GPUs each; chunks are their micro-batches. A chunk goes from
- * stage to stage: every GPU sends its share of the rows' hidden states and of the residual stream (1 / tp,
- * which the receiving TP group gathers) to the GPU in its place. Stage s begins with chunk i when it has
+ * stage to stage as vLLM and SGLang send it: of each of two tensors, the rows' hidden states and the residual
+ * stream, every GPU sends its share (1 / tp) to the GPU in its place, and the receiving TP group gathers it;
+ * one tensor after the other. Stage s begins with chunk i when it has
  * come and chunk i - 1 is done; what stages wait for is the bubble. A decode step is one chunk: it passes
  * all stages one after the other.
  *
@@ -125,7 +126,9 @@ typedef struct pieces {
     rc_forward_ctx *ctx;
     int stages;
     rc_chunks chunks;
+    rc_stages cut;
     rc_model *models; /* [stages]; NULL: the whole */
+    double *kv;       /* [stages], bytes of all sequences in the end */
     rc_time *work, *send, *end;
     rc_cost *sent; /* [stages * chunks], what a send costs */
 } pieces;
@@ -133,14 +136,38 @@ typedef struct pieces {
 static void close_pieces(pieces *p) {
     rc_chunks_free(&p->chunks);
     free(p->models);
+    free(p->kv);
     free(p->work);
     free(p->send);
     free(p->end);
     free(p->sent);
 }
 
+static const rc_model *model_of(const pieces *p, int stage) {
+    return p->models ? &p->models[stage] : p->spec->model;
+}
+
+/* A chunk's own memory knows its own sequences: those of other chunks are kept beside it. */
+static rc_status find_kv(pieces *p, rc_error *err) {
+    const rc_spec *s = p->spec;
+    int64_t fresh = 0, cached = 0;
+    rc_memory whole;
+    for (size_t i = 0; i < s->seq_count; i++) {
+        fresh += s->seqs[i].t;
+        cached += s->seqs[i].p;
+    }
+    for (int k = 0; k < p->stages && p->chunks.count > 1; k++) {
+        RC_TRY(rc_pass_memory(s->schedule, model_of(p, k), &s->layout, fresh, cached,
+                              (int64_t)s->seq_count, rc_machine_usable(rc_costs_machine(s->costs)),
+                              &whole, err));
+        p->kv[k] = whole.kv;
+    }
+    return RC_OK;
+}
+
 static rc_status open_pieces(pieces *p, const rc_staging *how, rc_error *err) {
     p->stages = rc_stages_of(how);
+    p->cut = (rc_stages){p->stages, how->rest};
     RC_TRY(how->chunk > 0 ? rc_chunks_of(p->spec, how->chunk, &p->chunks, err)
                           : one_chunk(p->spec, &p->chunks, err));
     const size_t n = (size_t)p->stages * (size_t)p->chunks.count;
@@ -152,16 +179,17 @@ static rc_status open_pieces(pieces *p, const rc_staging *how, rc_error *err) {
     p->end = calloc(n, sizeof *p->end);
     p->sent = calloc(n, sizeof *p->sent);
     p->models = p->stages > 1 ? calloc((size_t)p->stages, sizeof *p->models) : NULL;
-    if (!p->work || !p->send || !p->end || !p->sent || (p->stages > 1 && !p->models))
+    p->kv = calloc((size_t)p->stages, sizeof *p->kv);
+    if (!p->work || !p->send || !p->end || !p->sent || !p->kv || (p->stages > 1 && !p->models))
         return rc_fail(err, RC_E_NOMEM, "out of memory for the stages of a pass");
     for (int s = 0; p->stages > 1 && s < p->stages; s++)
-        RC_TRY(rc_model_stage(p->spec->model, p->stages, s, &p->models[s], err));
-    return RC_OK;
+        RC_TRY(rc_model_stage(p->spec->model, &p->cut, s, &p->models[s], err));
+    return find_kv(p, err);
 }
 
 static rc_spec spec_of(const pieces *p, int stage, int chunk) {
     rc_spec s = *p->spec;
-    s.model = p->models ? &p->models[stage] : p->spec->model;
+    s.model = model_of(p, stage);
     s.seqs = p->chunks.seqs + p->chunks.first[chunk];
     s.seq_count = p->chunks.first[chunk + 1] - p->chunks.first[chunk];
     s.drawn = NULL;
@@ -179,18 +207,18 @@ static rc_status send_cost(const pieces *p, int stage, int chunk, rc_cost *out, 
     rc_p2p link;
     for (size_t i = 0; i < s.seq_count; i++)
         rows += ceil((double)s.seqs[i].t / l->cp);
-    const double bytes = CARRIED * rows * (double)s.model->hidden * rc_dtype_bytes(l->act);
+    const double bytes =
+        rows * (double)s.model->hidden * rc_dtype_bytes(l->act); /* of one tensor */
     const rc_transfer x = {.bytes = bytes / l->tp, .ranks = 2, .nodes = inside ? 1 : 2};
     RC_TRY(rc_cost_p2p(s.costs, &x, &link, err));
-    *out = (rc_cost){.p50 = link.latency + x.bytes / fmin(link.peer_rate, link.link_rate),
-                     .spread = link.spread,
-                     .basis = link.basis};
+    const double message = link.latency + x.bytes / fmin(link.peer_rate, link.link_rate);
+    *out = (rc_cost){.p50 = CARRIED * message, .spread = link.spread, .basis = link.basis};
     if (l->tp == 1)
         return RC_OK;
     rc_cost gather;
     const rc_transfer all = {.bytes = bytes, .ranks = l->tp, .nodes = (l->tp + node - 1) / node};
     RC_TRY(rc_cost_collective(s.costs, "all_gather", &all, &gather, err));
-    out->p50 += gather.p50;
+    out->p50 += CARRIED * gather.p50;
     out->spread = fmax(out->spread, gather.spread);
     out->basis = gather.basis > out->basis ? gather.basis : out->basis;
     return RC_OK;
@@ -223,9 +251,15 @@ static rc_status check_gpus(const rc_spec *spec, int stages, rc_error *err) {
 
 /* ---- the time ---------------------------------------------------------------------------------- */
 
-static void keep_memory(const rc_memory *x, rc_memory *most) {
-    if (x->total > most->total)
-        *most = *x;
+static void keep_memory(const pieces *p, int stage, const rc_memory *piece, rc_memory *most) {
+    rc_memory x = *piece;
+    const double more = p->kv[stage] - x.kv;
+    if (more > 0.0 && x.total > 0.0) {
+        x.kv += more;
+        x.total += more;
+    }
+    if (x.total > most->total)
+        *most = x;
 }
 
 static rc_status time_pieces(pieces *p, rc_forward_timing *out, rc_error *err) {
@@ -236,7 +270,7 @@ static rc_status time_pieces(pieces *p, rc_forward_timing *out, rc_error *err) {
             rc_forward_timing one = {0};
             const rc_spec spec = spec_of(p, s, i);
             rc_status st = rc_forward_time(p->ctx, &spec, &one, err);
-            keep_memory(&one.memory, &out->memory);
+            keep_memory(p, s, &one.memory, &out->memory);
             RC_TRY(st);
             p->work[s * chunks + i] = one.ticks;
             out->layers += one.layers;
@@ -244,6 +278,7 @@ static rc_status time_pieces(pieces *p, rc_forward_timing *out, rc_error *err) {
             for (int b = 0; b < RC_BASIS_COUNT; b++)
                 rests[b] += one.busy_basis[b] * (double)one.ticks;
         }
+    RC_TRY(rc_memory_check(&out->memory, p->spec->model, &p->spec->layout, err));
     RC_TRY(find_sends(p, err));
     out->ticks = rc_pipeline_end(p->work, p->send, p->stages, chunks, p->end);
     out->time = (double)out->ticks / RC_PS_PER_S;
@@ -284,7 +319,6 @@ static void add_busy(const rc_forward *one, rc_forward *out) {
     out->trace_hash = (out->trace_hash ^ one->trace_hash) * UINT64_C(0x100000001b3);
     out->layers_simulated += one->layers_simulated;
     out->gpus = one->gpus > out->gpus ? one->gpus : out->gpus;
-    keep_memory(&one->memory, &out->memory);
 }
 
 static void add_critical(const rc_forward *one, rc_forward *out) {
@@ -349,7 +383,7 @@ static rc_status run_pieces(pieces *p, rc_forward *all, rc_forward *out, rc_erro
             if (!is_drawn(i, chunks))
                 spec.draws = 0;
             rc_status st = rc_forward_run_with(p->ctx, &spec, one, err);
-            keep_memory(&one->memory, &out->memory);
+            keep_memory(p, s, &one->memory, &out->memory);
             RC_TRY(st);
             if (spec.draws < p->spec->draws) { /* as wide as the one before it */
                 one->p5 = one->time * one[-1].p5 / one[-1].time;
@@ -358,7 +392,11 @@ static rc_status run_pieces(pieces *p, rc_forward *all, rc_forward *out, rc_erro
             p->work[s * chunks + i] = one->ticks;
             add_busy(one, out);
         }
-    return find_sends(p, err);
+    RC_TRY(rc_memory_check(&out->memory, p->spec->model, &p->spec->layout, err));
+    RC_TRY(find_sends(p, err));
+    for (int i = 0; i < (p->stages - 1) * chunks; i++)
+        out->busy[RC_P_SENDRECV] += p->sent[i].p50;
+    return RC_OK;
 }
 
 static void set_whole(const pieces *p, rc_forward *out) {

@@ -6,10 +6,11 @@
 #include "sim/forward/forward.h"
 
 /* How a pass is cut: into chunks of at most `chunk` new tokens, in the order of the sequences (0: it is
- * not), and its layers into `stages` (0 and 1: they are not). */
+ * not), and its layers into `stages` (0 and 1: they are not), where they do not divide by `rest`. */
 typedef struct rc_staging {
     int64_t chunk;
     int stages;
+    rc_rest_layers rest;
 } rc_staging;
 
 static inline int rc_stages_of(const rc_staging *how) {
@@ -17,7 +18,8 @@ static inline int rc_stages_of(const rc_staging *how) {
 }
 /* rc_forward_run_with and rc_forward_time of a pass that is cut so; as it is where `how` says nothing.
  * Of rc_forward: parts, p5 and p95 are those of the pieces on the critical path and of the transfers
- * between them; memory is that of the piece that needs most; `busy` and FLOPs are of GPU 0 of every stage
+ * between them; memory is that of the piece that needs most, with the KV of all sequences as they are in the
+ * end; `busy` and FLOPs are of GPU 0 of every stage
  * together. RC_E_INPUT for chunks of a pass that decodes. */
 rc_status rc_staged_run(rc_forward_ctx *ctx, const rc_spec *spec, const rc_staging *how,
                         rc_forward *out, rc_error *err);

@@ -31,7 +31,10 @@ const rc_key rc_keys_forward[] = {
         "`tp` GPUs, which has attention cut tp / cp ways and the FFN tp ways (SGLang's)"),
     WHOLE("parallel.pp", 1, 1024, "stages", "=1", "time, memory", NONE,
           "stages of as many layers each, of tp x cp x dp_attention GPUs; a chunk of a prompt is a "
-          "micro-batch ([models.md](models.md))"),
+          "micro-batch ([schedules.md](schedules.md))"),
+    CHOICE("parallel.pp_rest", "inner last", "=inner", "time, memory",
+           "which stages have one layer more where `pp` does not divide the layers: those before "
+           "the last one (vLLM), or the last ones (SGLang)"),
     CHOICE_OF("parallel.variant", false, "", rc_schedule_name_at, NEEDED, "time",
               "schedule; [method.md](method.md) says which phases each takes"),
     WHOLE("parallel.ep", 0, 1 << 20, "GPUs", "=1", "time, memory", NONE,

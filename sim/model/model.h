@@ -262,10 +262,18 @@ bool rc_model_uniform(const rc_model *m);
 /* Take the order from the kind of each layer: m->layers, m->runs and m->run, with patterns that
  * repeat found. False, and *m is left alone, where that takes more than RC_RUNS runs. */
 bool rc_model_set_order(rc_model *m, const uint8_t *kind_of, int layers);
-/* Layers of stage `stage`, counted from 0, of so many; the first of them in *first. And the stage as a model
- * of its own. RC_E_INPUT with fewer layers than stages. */
-int rc_model_stage_layers(const rc_model *m, int stages, int stage, int *first);
-rc_status rc_model_stage(const rc_model *m, int stages, int stage, rc_model *out, rc_error *err);
+/* Stages of a pipeline, and which of them have one more of the layers that are left over when all have as
+ * many: those before the last one, or the last ones. */
+typedef enum rc_rest_layers { RC_REST_INNER, RC_REST_LAST } rc_rest_layers;
+typedef struct rc_stages {
+    int count;
+    rc_rest_layers rest;
+} rc_stages;
+/* Layers of stage `stage`, counted from 0; the first of them in *first. And the stage as a model of its own.
+ * RC_E_INPUT with fewer layers than stages. */
+int rc_model_stage_layers(const rc_model *m, const rc_stages *of, int stage, int *first);
+rc_status rc_model_stage(const rc_model *m, const rc_stages *of, int stage, rc_model *out,
+                         rc_error *err);
 /* Read and check a config.json and, where one lies beside it, modelopt's quantisation file
  * (STEM.hf_quant_config.json, else hf_quant_config.json). Of a multi-modal model the text decoder
  * is read. Missing keys get the transformers library's own defaults for the architecture; the shape

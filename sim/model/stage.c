@@ -1,21 +1,24 @@
 /* Stages of a pipeline: layers side by side.
  *
- * Stages have as many layers each; where they do not divide, the last but one has one more, then the one
- * before it, as vLLM deals them. The first has the embedding, the last the final norm and the LM head (of
- * tied embeddings a copy).
+ * Stages have as many layers each. Those that are left over go one each to inner stages, from the last but
+ * one forwards, as vLLM deals them (get_pp_indices of vllm/distributed/utils.py), or to the last stages, as
+ * SGLang does (the same function of sglang/srt/distributed/utils.py). The first stage has the embedding, the
+ * last the final norm and the LM head (of tied embeddings a copy).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include "sim/model/model.h"
 
-int rc_model_stage_layers(const rc_model *m, int stages, int stage, int *first) {
+int rc_model_stage_layers(const rc_model *m, const rc_stages *of, int stage, int *first) {
+    const int stages = of->count;
     assert(stages >= 1 && stage >= 0 && stage < stages);
     const int each = m->layers / stages, more = m->layers % stages;
+    const int end = of->rest == RC_REST_LAST || stages == 1 ? stages : stages - 1;
     int at = 0, count = 0;
     for (int s = 0; s <= stage; s++) {
         at += count;
-        count = each + (s < stages - 1 && s >= stages - 1 - more);
+        count = each + (s < end && s >= end - more);
     }
     *first = at;
     return count;
@@ -37,13 +40,15 @@ static void keep_kinds(const rc_model *m, rc_model *out, const int *own, uint8_t
     }
 }
 
-rc_status rc_model_stage(const rc_model *m, int stages, int stage, rc_model *out, rc_error *err) {
+rc_status rc_model_stage(const rc_model *m, const rc_stages *of, int stage, rc_model *out,
+                         rc_error *err) {
+    const int stages = of->count;
     int first, own[RC_KINDS] = {0};
     uint8_t number[RC_KINDS] = {0};
     if (m->layers < stages)
         return rc_fail(err, RC_E_INPUT, "%d stages of a pipeline, and %s has %d layers", stages,
                        m->name, m->layers);
-    const int count = rc_model_stage_layers(m, stages, stage, &first);
+    const int count = rc_model_stage_layers(m, of, stage, &first);
     uint8_t *kind_of = malloc((size_t)count);
     if (!kind_of)
         return rc_fail(err, RC_E_NOMEM, "out of memory for %d layers", count);

@@ -266,6 +266,8 @@ static const keys_case keys_cases[] = {
     {F, "parallel.dp_attention", "dec", "model=mixtral-8x7b;parallel.tp=1;batch=32;parallel.ep=0",
      "4|8", "", 0, 0},
     {F, "parallel.pp", "kv", "chunk=8K", "1|2", "", 0, 0},
+    {F, "parallel.pp_rest", "kv", "chunk=8K;parallel.cp=1;parallel.variant=tp;parallel.pp=3",
+     "inner|last", "", 0, 0},
     {F, "chunk", "kv", "", "0|8K", "", 0, 0},
     {F, "parallel.expert_skew", "kv", "model=mixtral-8x7b;parallel.ep=8", "0|0.5|1", "", 0, 0},
     {F, "parallel.expert_transfer", "kv", "model=mixtral-8x7b;parallel.tp=2;parallel.ep=8",

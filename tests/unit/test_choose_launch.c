@@ -32,17 +32,23 @@ typedef struct wish {
     bool refused;
 } wish;
 
-static void holds(rc_launcher e, const wish *w) {
+static void holds_in(rc_launcher e, const wish *w, int stages, rc_rest_layers rest) {
     char line[RC_LAUNCH_LINE] = "";
     rc_error err = {0};
     const rc_launch x = {.model = w->model,
                          .layout = &w->cut,
                          .schedule = rc_schedule_named(w->variant),
+                         .stages = stages,
+                         .rest = rest,
                          .gpus_per_node = 8};
     assert_non_null(x.schedule);
     rc_status st = rc_launch_line(e, &x, line, &err);
     if ((st != RC_OK) != w->refused || strstr(w->refused ? err.msg : line, w->says) == NULL)
         fail_msg("%s: %s%s", w->variant, line, err.msg);
+}
+
+static void holds(rc_launcher e, const wish *w) {
+    holds_in(e, w, 0, RC_REST_INNER);
 }
 
 static void test_vllm(void **state) {
@@ -130,6 +136,35 @@ static void test_sglang(void **state) {
         holds(RC_LAUNCH_SGLANG, &all[i]);
 }
 
+/* Stages, and the layers that are left over: 80 and 61 of them. */
+static void test_stages(void **state) {
+    (void)state;
+    const wish vllm = {&llama,
+                       {.tp = 8, .cp = 1},
+                       "tp",
+                       "-size 8 --pipeline-parallel-size 2 --distributed-executor-backend ray",
+                       false};
+    const wish inner = {
+        &deepseek, {.tp = 8, .cp = 1}, "tp", "--pipeline-parallel-size 4 --dist", false};
+    const wish not_last = {
+        &deepseek, {.tp = 8, .cp = 1}, "tp", "4 stages of 61 layers are cut by pp_rest last", true};
+    const wish sglang = {&llama, {.tp = 4, .cp = 1}, "tp", "-size 4 --pp-size 4 --nnodes 2", false};
+    const wish last = {
+        &deepseek, {.tp = 8, .cp = 1}, "tp", "-size 8 --pp-size 2 --nnodes 2", false};
+    const wish not_inner = {&deepseek,
+                            {.tp = 8, .cp = 1},
+                            "tp",
+                            "SGLang gives layers that are left over to the last stages",
+                            true};
+    holds_in(RC_LAUNCH_VLLM, &vllm, 2, RC_REST_INNER);
+    holds_in(RC_LAUNCH_VLLM, &vllm, 2, RC_REST_LAST);
+    holds_in(RC_LAUNCH_VLLM, &inner, 4, RC_REST_INNER);
+    holds_in(RC_LAUNCH_VLLM, &not_last, 4, RC_REST_LAST);
+    holds_in(RC_LAUNCH_SGLANG, &sglang, 4, RC_REST_INNER);
+    holds_in(RC_LAUNCH_SGLANG, &last, 2, RC_REST_LAST);
+    holds_in(RC_LAUNCH_SGLANG, &not_inner, 2, RC_REST_INNER);
+}
+
 static void test_names(void **state) {
     (void)state;
     rc_launcher e;
@@ -155,7 +190,7 @@ static void test_names(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_vllm), cmocka_unit_test(test_sglang),
-                                       cmocka_unit_test(test_names)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_vllm), cmocka_unit_test(test_stages),
+                                       cmocka_unit_test(test_sglang), cmocka_unit_test(test_names)};
     return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -44,7 +44,7 @@ static void test_staged(void **state) {
     trips("how->chunk >= 0 && how->stages >= 0",
           (void)rc_staged_time(ctx, &f.spec, &none, &t, &err));
     trips("stages >= 1 && stage >= 0 && stage < stages",
-          (void)rc_model_stage_layers(f.spec.model, 2, 2, &first));
+          (void)rc_model_stage_layers(f.spec.model, &(rc_stages){.count = 2}, 2, &first));
 }
 
 static void test_spread(void **state) {

@@ -96,19 +96,23 @@ static rc_scenario scenario;
 static rc_costs *costs;
 static rc_forward_ctx *ctx;
 
-static void opened(const char *model, const char *rest) {
+static void opened_with(const char *model, const char *rest, const char *set) {
     char text[1024];
     rc_doc *doc = NULL;
     rc_error err = {0};
     (void)snprintf(text, sizeof text, "scenario: s\nmodel: %s\nmachine: h200-sxm\n%s\n", model,
                    rest);
     assert_int_equal(rc_doc_parse("s.yaml", text, strlen(text), &doc, &err), RC_OK);
-    if (rc_scenario_read(doc, NULL, 0, &scenario, &err) != RC_OK)
+    if (rc_scenario_read(doc, &set, set != NULL, &scenario, &err) != RC_OK)
         fail_msg("%s", err.msg);
     rc_doc_close(doc);
     assert_int_equal(rc_costs_open(NULL, &scenario.machine, &costs, &err), RC_OK);
     ctx = rc_forward_ctx_create();
     assert_non_null(ctx);
+}
+
+static void opened(const char *model, const char *rest) {
+    opened_with(model, rest, NULL);
 }
 
 static void closed(void) {
@@ -186,7 +190,34 @@ static void test_sum(void **state) {
     }
 }
 
-/* 61 layers in four stages, as vLLM has them: 15, 15, 16, 15. The dense three are all in the first. */
+/* Layers that are left over: 126 and 61 in four stages as vLLM deals them, and as SGLang does; one stage has
+ * all. */
+static void test_rest(void **state) {
+    (void)state;
+    static const struct {
+        int layers, stages, inner[4], last[4];
+    } cases[] = {{126, 4, {31, 32, 32, 31}, {31, 31, 32, 32}},
+                 {61, 4, {15, 15, 16, 15}, {15, 15, 15, 16}},
+                 {61, 2, {31, 30}, {30, 31}},
+                 {63, 4, {16, 16, 16, 15}, {15, 16, 16, 16}},
+                 {80, 4, {20, 20, 20, 20}, {20, 20, 20, 20}},
+                 {7, 1, {7}, {7}}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const rc_model m = {.layers = cases[i].layers};
+        int next[2] = {0, 0}, first;
+        for (int s = 0; s < cases[i].stages; s++)
+            for (int rest = 0; rest < 2; rest++) {
+                const rc_stages of = {cases[i].stages, (rc_rest_layers)rest};
+                const int n = rc_model_stage_layers(&m, &of, s, &first);
+                assert_int_equal(n, rest == RC_REST_LAST ? cases[i].last[s] : cases[i].inner[s]);
+                assert_int_equal(first, next[rest]);
+                next[rest] += n;
+            }
+        assert_true(next[0] == cases[i].layers && next[1] == cases[i].layers);
+    }
+}
+
+/* 61 layers in four stages: 15, 15, 16, 15. The dense three are all in the first. */
 static void test_stage_models(void **state) {
     (void)state;
     opened("deepseek-v3", "parallel: {tp: 8, cp: 1, ep: 8, variant: tp}\nphase: decode\n"
@@ -197,7 +228,8 @@ static void test_stage_models(void **state) {
     double weights = 0.0, kv = 0.0;
     int layers = 0;
     for (int s = 0; s < 4; s++) {
-        assert_int_equal(rc_model_stage(&scenario.model, 4, s, &part, NULL), RC_OK);
+        assert_int_equal(rc_model_stage(&scenario.model, &(rc_stages){.count = 4}, s, &part, NULL),
+                         RC_OK);
         assert_int_equal(part.layers, want[s]);
         assert_int_equal(part.kinds, s == 0 ? 2 : 1);
         rc_layout l = one;
@@ -210,12 +242,13 @@ static void test_stage_models(void **state) {
     rc_model_dtypes(&scenario.model, &l);
     assert_true(layers == 61 && kv == 70272.0);
     assert_true(weights == rc_model_weight_bytes_of(&scenario.model, &l));
-    assert_int_equal(rc_model_stage(&scenario.model, 62, 0, &part, NULL), RC_E_INPUT);
+    assert_int_equal(rc_model_stage(&scenario.model, &(rc_stages){.count = 62}, 0, &part, NULL),
+                     RC_E_INPUT);
     closed();
 }
 
-/* A decode step in a graph passes both stages one after the other: the work of the whole, and a send between
- * of what a token carries, 2 x 7168 elements, of which a GPU sends an eighth. */
+/* A decode step in a graph passes both stages one after the other: the work of the whole, and what goes between:
+ * twice 8 rows of 7168 elements, of which a GPU sends an eighth and the TP group gathers the rest. */
 static void test_decode(void **state) {
     (void)state;
     opened("deepseek-v3", "parallel: {tp: 8, cp: 1, ep: 8, variant: tp, pp: 2}\nphase: decode\n"
@@ -229,7 +262,7 @@ static void test_decode(void **state) {
     assert_true(f.ticks == t.ticks);
     rc_p2p link;
     rc_cost gather;
-    const double bytes = 2.0 * 8 * 7168 * 2;
+    const double bytes = 8.0 * 7168 * 2;
     assert_int_equal(
         rc_cost_p2p(costs, &(rc_transfer){.bytes = bytes / 8, .ranks = 2, .nodes = 2}, &link, NULL),
         RC_OK);
@@ -238,9 +271,138 @@ static void test_decode(void **state) {
                                         &gather, NULL),
                      RC_OK);
     const double send =
-        link.latency + bytes / 8 / fmin(link.peer_rate, link.link_rate) + gather.p50;
+        2.0 * (link.latency + bytes / 8 / fmin(link.peer_rate, link.link_rate) + gather.p50);
     assert_true(fabs(f.critical[RC_P_SENDRECV] - send) < 1e-12);
+    assert_true(fabs(f.busy[RC_P_SENDRECV] - send) < 1e-12);
     assert_true(t.ticks == time_of(spec, NULL) + llround(send * 1e12));
+    closed();
+}
+
+/* Of every chunk the stages do together what one stage does. */
+static rc_status sum_work(void *arg, const rc_piece_time *piece, rc_error *err) {
+    (void)err;
+    ((rc_time *)arg)[piece->chunk] += piece->end - piece->start;
+    return RC_OK;
+}
+
+static void test_work(void **state) {
+    (void)state;
+    opened("llama-3.1-8b", "parallel: {tp: 8, cp: 1, pp: 5, variant: tp}\nphase: prefill\n"
+                           "chunk: 8192\ntokens: {new: 24576}");
+    const rc_spec spec = rc_scenario_spec(&scenario, costs);
+    rc_time work[3] = {0};
+    assert_int_equal(rc_staged_each(&spec, &scenario.staging, sum_work, work, NULL), RC_OK);
+    for (int i = 0; i < 3; i++) {
+        const double whole = (double)time_of(spec, &(rc_sequence){8192, (int64_t)i * 8192});
+        assert_true(fabs((double)work[i] / whole - 1.0) <
+                    1e-3); /* each stage begins with a launch */
+    }
+    closed();
+}
+
+/* Stages that take as long: with M equal chunks of w and sends of x, (M + S - 1) w + (S - 1) x. The first and
+ * the last stage have more, so that the inner ones alone are held against it; the prefix is long enough
+ * for chunks to be alike. */
+static rc_status take_inner(void *arg, const rc_piece_time *piece, rc_error *err) {
+    rc_time *at = arg; /* begin and end of the inner stages, work and send of the first of them */
+    (void)err;
+    if (piece->stage == 1 && piece->chunk == 0) {
+        at[0] = piece->start;
+        at[2] = piece->end - piece->start;
+        at[3] = piece->comes - piece->leaves;
+    }
+    if (piece->stage == 2)
+        at[1] = piece->end;
+    return RC_OK;
+}
+
+static void test_equal_stages(void **state) {
+    (void)state;
+    enum { CHUNKS = 6 };
+    opened("llama-3.1-8b", "parallel: {tp: 8, cp: 1, pp: 4, variant: tp}\nphase: prefill\n"
+                           "chunk: 128\ntokens: {new: 768, cached: 100000}");
+    const rc_spec spec = rc_scenario_spec(&scenario, costs);
+    rc_time at[4];
+    assert_int_equal(rc_staged_each(&spec, &scenario.staging, take_inner, at, NULL), RC_OK);
+    const double formula = (CHUNKS + 2 - 1) * (double)at[2] + (double)at[3];
+    assert_true(fabs((double)(at[1] - at[0]) / formula - 1.0) < 1e-3);
+    closed();
+}
+
+/* Two prompts of 6,000 and 2,000 tokens in chunks of 4,096 on one GPU a stage: in the end each of the two
+ * stages keeps 16 layers x 8,000 tokens x 2 x 8 heads x 128 x 2 bytes, whoever is computed last. The stages
+ * have 16 layers of 218,112,000 parameters each, and embedding or LM head, 128,256 x 4,096, the last one the
+ * final norm. */
+static void test_memory(void **state) {
+    (void)state;
+    opened("llama-3.1-8b", "parallel: {tp: 1, cp: 1, pp: 2, variant: tp}\nphase: prefill\n"
+                           "chunk: 4096\nsequences: [{new: 6000}, {new: 2000}]");
+    const rc_spec spec = rc_scenario_spec(&scenario, costs);
+    rc_forward f;
+    rc_forward_timing t;
+    assert_int_equal(rc_staged_run(ctx, &spec, &scenario.staging, &f, NULL), RC_OK);
+    assert_int_equal(rc_staged_time(ctx, &spec, &scenario.staging, &t, NULL), RC_OK);
+    assert_true(f.memory.kv == 16.0 * 8000 * 2 * 8 * 128 * 2 && t.memory.kv == f.memory.kv);
+    assert_true(f.memory.weights == 2.0 * (16 * 218112000.0 + 128256.0 * 4096 + 4096));
+    assert_true(f.memory.total == t.memory.total);
+    closed();
+}
+
+/* A pass in one stage is the pass as it is. */
+static void test_one_stage(void **state) {
+    (void)state;
+    opened("llama-3.1-8b", "parallel: {tp: 8, cp: 2, pp: 1, variant: pass-kv}\nphase: prefill\n"
+                           "tokens: {new: 16K}");
+    const rc_spec spec = rc_scenario_spec(&scenario, costs);
+    rc_forward one, staged;
+    memset(&one, 0, sizeof one);
+    memset(&staged, 0, sizeof staged);
+    assert_int_equal(rc_forward_run_with(ctx, &spec, &one, NULL), RC_OK);
+    assert_int_equal(rc_staged_run(ctx, &spec, &scenario.staging, &staged, NULL), RC_OK);
+    assert_memory_equal(&one, &staged, sizeof one);
+    closed();
+}
+
+/* A faster link never makes a pass slower. */
+static void test_faster_link(void **state) {
+    (void)state;
+    static const char *const sets[] = {"machine.peer_rate=2GB/s", "machine.peer_rate=5GB/s",
+                                       "machine.peer_rate=20GB/s", "machine.peer_rate=40GB/s"};
+    rc_time before = INT64_MAX;
+    for (int i = 0; i < 4; i++) {
+        opened_with("llama-3.1-8b",
+                    "parallel: {tp: 8, cp: 1, pp: 3, variant: tp}\nphase: prefill\nchunk: 2048\n"
+                    "tokens: {new: 16K}",
+                    sets[i]);
+        rc_forward_timing t;
+        const rc_spec spec = rc_scenario_spec(&scenario, costs);
+        assert_int_equal(rc_staged_time(ctx, &spec, &scenario.staging, &t, NULL), RC_OK);
+        assert_true(t.ticks < before);
+        before = t.ticks;
+        closed();
+    }
+}
+
+/* More stages than layers, and than there are nodes for. */
+static void test_refused(void **state) {
+    (void)state;
+    opened_with("llama-3.1-8b",
+                "parallel: {tp: 8, cp: 1, pp: 3, variant: tp}\nphase: decode\n"
+                "tokens: {cached: 1000}",
+                "machine.max_nodes=2");
+    rc_forward_timing t;
+    rc_error err = {0};
+    const rc_spec spec = rc_scenario_spec(&scenario, costs);
+    const rc_staging fits = {.stages = 2}, many = {.stages = 33};
+    assert_int_equal(rc_staged_time(ctx, &spec, &scenario.staging, &t, &err), RC_E_INPUT);
+    assert_non_null(strstr(err.msg, "3 stages take 3 nodes"));
+    assert_int_equal(rc_staged_time(ctx, &spec, &fits, &t, &err), RC_OK);
+    closed();
+    opened("llama-3.1-8b", "parallel: {tp: 1, cp: 1, variant: tp}\nphase: decode\n"
+                           "tokens: {cached: 1000}");
+    const rc_spec one = rc_scenario_spec(&scenario, costs);
+    assert_int_equal(rc_staged_time(ctx, &one, &many, &t, &err), RC_E_INPUT);
+    assert_non_null(strstr(err.msg, "33 stages of a pipeline, and llama-3.1-8b has 32 layers"));
     closed();
 }
 
@@ -249,7 +411,10 @@ int main(void) {
         cmocka_unit_test(test_by_hand),       cmocka_unit_test(test_bubble),
         cmocka_unit_test(test_as_the_engine), cmocka_unit_test(test_chunks),
         cmocka_unit_test(test_sum),           cmocka_unit_test(test_stage_models),
-        cmocka_unit_test(test_decode),
+        cmocka_unit_test(test_decode),        cmocka_unit_test(test_rest),
+        cmocka_unit_test(test_work),          cmocka_unit_test(test_equal_stages),
+        cmocka_unit_test(test_memory),        cmocka_unit_test(test_one_stage),
+        cmocka_unit_test(test_faster_link),   cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

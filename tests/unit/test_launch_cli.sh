@@ -18,6 +18,9 @@ refused() { # WORDS COMMAND...
     "vllm serve llama-3.1-70b --tensor-parallel-size 2 --prefill-context-parallel-size 4" ] || fail "forward --launch vllm"
 refused "world of tp x cp GPUs is vLLM's" forward scenarios/schedules/prefill.yaml --launch sglang
 refused "vLLM ships no schedule 'pass-kv' of 4 ranks" forward scenarios/schedules/prefill.yaml --set parallel.variant=pass-kv --launch vllm
+[ "$("$ringcast" forward scenarios/schedules/stages.yaml --launch sglang)" = \
+    "python3 -m sglang.launch_server --model-path llama-3.1-405b --tp-size 8 --pp-size 2 --chunked-prefill-size 8000 --nnodes 2 --node-rank RANK --dist-init-addr HOST:PORT" ] ||
+    fail "forward --launch sglang: $("$ringcast" forward scenarios/schedules/stages.yaml --launch sglang)"
 refused "did you mean 'vllm'" forward scenarios/schedules/prefill.yaml --launch vlm
 
 # choose: the fastest that the engine ships, which is no ring
