@@ -39,12 +39,13 @@ static double in_common(const rc_book *b, const shape *s, const rc_grid *own, do
     size_t n;
     const rc_grid *all = rc_book_grids(b, RC_COST_GEMM, &n);
     double sum = 0.0, spread = 0.0, weights = 0.0;
+    size_t near = 0; /* most shapes were measured at the same M */
     for (size_t i = 0; i < n; i++) {
         rc_probe rest;
         if (all[i].dtype != s->d || &all[i] == own)
             continue;
         double w = weight(&all[i], s, log_m);
-        rc_series_rest(all[i].curves.series, log_m, &rest);
+        rc_series_rest_near(all[i].curves.series, log_m, &near, &rest);
         sum += w * rest.y;
         spread += w * rest.spread;
         weights += w;

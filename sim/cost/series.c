@@ -55,9 +55,11 @@ static void extrapolate(const rc_series *s, double x, bool upper, rc_probe *out)
     out->basis = rc_worse(end->basis, RC_EXTRAPOLATED);
 }
 
-/* The last knot but one, or an earlier one, that is not beyond x. */
-static size_t interval_of(const rc_series *s, double x) {
+/* The last knot but one, or an earlier one, that is not beyond x: `guess`, or what is found by halves. */
+static inline size_t interval_of(const rc_series *s, double x, size_t guess) {
     size_t lo = 0, hi = s->n - 1;
+    if (guess + 1 < s->n && s->knot[guess].x <= x && s->knot[guess + 1].x > x)
+        return guess;
     while (hi > lo + 1) {
         size_t middle = (lo + hi) / 2;
         if (s->knot[middle].x > x)
@@ -80,7 +82,7 @@ void rc_series_at(const rc_series *s, double x, rc_probe *out) {
         return;
     }
     x = rc_least(rc_most(x, s->knot[0].x), s->knot[last].x);
-    size_t i = interval_of(s, x), j = i < last ? i + 1 : i;
+    size_t i = interval_of(s, x, last), j = i < last ? i + 1 : i;
     if (fabs(x - s->knot[i].x) <= SLACK)
         j = i;
     else if (fabs(x - s->knot[j].x) <= SLACK)
@@ -96,10 +98,15 @@ void rc_series_at(const rc_series *s, double x, rc_probe *out) {
 }
 
 void rc_series_rest(const rc_series *s, double x, rc_probe *out) {
+    size_t at = 0;
+    rc_series_rest_near(s, x, &at, out);
+}
+
+void rc_series_rest_near(const rc_series *s, double x, size_t *near, rc_probe *out) {
     assert(s->n >= 1);
     bool outside = !is_within(s, x);
     x = rc_least(rc_most(x, s->knot[0].x), s->knot[s->n - 1].x);
-    size_t i = interval_of(s, x);
+    size_t i = *near = interval_of(s, x, *near);
     const rc_knot *a = &s->knot[i], *b = i + 1 < s->n ? a + 1 : a;
     double f = b > a ? (x - a->x) / (b->x - a->x) : 0.0;
     out->y = a->rest + f * (b->rest - a->rest);

@@ -78,6 +78,8 @@ typedef struct rc_curves {
 void rc_series_at(const rc_series *s, double x, rc_probe *out);
 /* `rest` at x in place of the time: straight between the points, that of the last beyond them. */
 void rc_series_rest(const rc_series *s, double x, rc_probe *out);
+/* The same; *near, at first 0, is where the answer was found: the next curve may have x at the same place. */
+void rc_series_rest_near(const rc_series *s, double x, size_t *near, rc_probe *out);
 /* Along x by each series, then straight across in the log of the second axis, at u. Flat below the
  * first series; above the last as much more work as the axis is longer, at `unit` where that is
  * known, else at the rate of the last series. Monotone in u. Series that disagree are pooled, those beyond

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "sim/cost/book.h"
@@ -20,16 +21,8 @@ typedef struct nearest {
     double square[NEAR + 1]; /* of the distance, ascending */
 } nearest;
 
-static double square(double x) {
+static inline double square(double x) {
     return x * x;
-}
-
-/* The square of the distance to row i. */
-static double distance2(const rc_surface *s, size_t i, const double at[RC_CALL_AXES]) {
-    double sum = 0.0;
-    for (int k = 0; k < RC_CALL_AXES; k++)
-        sum += square(at[k] - s->at[k][i]);
-    return sum;
 }
 
 static void offer(nearest *near, size_t row, double d2) {
@@ -43,18 +36,20 @@ static void offer(nearest *near, size_t row, double d2) {
 }
 
 /* What a row's square has to be below to count. */
-static double limit(const nearest *near) {
+static inline double limit(const nearest *near) {
     return near->n <= NEAR ? INFINITY : near->square[NEAR];
 }
 
 /* Offers the row; whether a row beyond it along the first axis, `d` away there, may be nearer. */
-static bool consider(const rc_surface *s, const double at[RC_CALL_AXES], size_t row, size_t left,
-                     nearest *near) {
+static inline bool consider(const rc_surface *s, const double at[RC_CALL_AXES], size_t row,
+                            size_t left, nearest *near) {
     const double most = limit(near), d = at[0] - s->at[0][row];
-    if (d * d >= most)
+    double d2 = d * d;
+    if (d2 >= most)
         return false;
-    double d2 = row == left ? INFINITY : distance2(s, row, at);
-    if (d2 < most)
+    for (int k = 1; k < RC_CALL_AXES; k++)
+        d2 += square(at[k] - s->at[k][row]);
+    if (row != left && d2 < most)
         offer(near, row, d2);
     return true;
 }
@@ -76,40 +71,65 @@ static double covariance(double d2) {
     return (1.0 + d) * exp(-d);
 }
 
+/* The same of two rows. Calls that follow one another have most of their rows in common, so that a thread
+ * remembers what it has worked out: of a number, whichever surface it came from. */
+static double covariance_of_rows(double d2) {
+    enum { SLOTS = 1024 };
+    static _Thread_local struct {
+        double d2, is; /* no covariance that is kept is 0, as that of an empty slot is */
+    } known[SLOTS];
+    uint64_t bits;
+    memcpy(&bits, &d2, sizeof bits);
+    const size_t slot = (size_t)((bits * UINT64_C(0x9e3779b97f4a7c15)) >> 54);
+    if (known[slot].d2 != d2 || known[slot].is <= 0.0) {
+        known[slot].d2 = d2;
+        known[slot].is = covariance(d2);
+    }
+    return known[slot].is;
+}
+
 /* Rows among each other, with noise: the square of the edge is that of the first row not used, or a
  * little beyond the last where there are no others. */
 static void among(const rc_surface *s, const nearest *near, int n, double noise,
                   double k[NEAR][NEAR]) {
     double edge = near->n > NEAR ? near->square[NEAR] : 1.2 * near->square[n - 1] + 1e-9;
+    double place[RC_CALL_AXES][NEAR] = {{0.0}}, squares[NEAR];
+    for (int axis = 0; axis < RC_CALL_AXES; axis++)
+        for (int i = 0; i < n; i++)
+            place[axis][i] = s->at[axis][near->row[i]];
     for (int i = 0; i < n; i++) {
-        double place[RC_CALL_AXES];
-        for (int axis = 0; axis < RC_CALL_AXES; axis++)
-            place[axis] = s->at[axis][near->row[i]];
         for (int j = 0; j < i; j++)
-            k[i][j] = covariance(distance2(s, near->row[j], place));
+            squares[j] = square(place[0][i] - place[0][j]);
+        for (int axis = 1; axis < RC_CALL_AXES; axis++)
+            for (int j = 0; j < i; j++)
+                squares[j] += square(place[axis][i] - place[axis][j]);
+        for (int j = 0; j < i; j++)
+            k[i][j] = covariance_of_rows(squares[j]);
         double inside = rc_most(1.0 - near->square[i] / rc_most(edge, 1e-12), 1e-3);
         k[i][i] = 1.0 + noise * (1.0 + EDGE * (1.0 / square(inside) - 1.0));
     }
 }
 
-/* The lower triangle of a positive definite matrix becomes its Cholesky factor. */
+/* The lower triangle of a positive definite matrix becomes its Cholesky factor: column by column, each
+ * of which is taken out of all that follow, so that sums do not wait for one another. */
 static void factor(double k[NEAR][NEAR], int n) {
-    for (int i = 0; i < n; i++)
-        for (int j = 0; j <= i; j++) {
-            double sum = k[i][j];
-            for (int l = 0; l < j; l++)
-                sum -= k[i][l] * k[j][l];
-            k[i][j] = i == j ? sqrt(sum) : sum / k[j][j];
+    double column[NEAR];
+    for (int l = 0; l < n; l++) {
+        k[l][l] = sqrt(k[l][l]);
+        for (int i = l + 1; i < n; i++) {
+            const double times = column[i] = k[i][l] /= k[l][l];
+            for (int j = l + 1; j <= i; j++)
+                k[i][j] -= times * column[j];
         }
+    }
 }
 
-/* x becomes L^-1 x, the first half of a solution. */
+/* x becomes L^-1 x, the first half of a solution: what is found is taken out of all that follow. */
 static void forward(double k[NEAR][NEAR], int n, double *x) {
-    for (int i = 0; i < n; i++) {
-        double sum = x[i];
-        for (int j = 0; j < i; j++)
-            sum -= k[i][j] * x[j];
-        x[i] = sum / k[i][i];
+    for (int j = 0; j < n; j++) {
+        const double found = x[j] /= k[j][j];
+        for (int i = j + 1; i < n; i++)
+            x[i] -= k[i][j] * found;
     }
 }
 

@@ -56,9 +56,10 @@ static void cost_shapes(rc_replay *r, const rc_what_if *w) {
         r->cost[i] = r->slowed[i] = c->duration;
         r->beside[i] = r->beside_slowed[i] = c->beside;
         if (s->kind == RC_T_MESSAGE) {
-            r->cost[i] = rc_ticks_add(c->duration, transfer_of(s, c, 1.0));
+            r->cost[i] = r->beside[i] = rc_ticks_add(c->duration, transfer_of(s, c, 1.0));
             r->slowed[i] =
                 link ? rc_ticks_add(c->duration, transfer_of(s, c, w->slow_link)) : r->cost[i];
+            r->beside_slowed[i] = r->slowed[i];
         } else if (slows && is_work(s)) {
             r->slowed[i] = rc_ticks_round((double)c->duration / w->slow_speed);
             r->beside_slowed[i] = rc_ticks_round((double)c->beside / w->slow_speed);
@@ -73,15 +74,28 @@ static rc_time cost_on(const rc_replay *r, const rc_what_if *w, uint32_t shape, 
     bool message = r->one.shapes[shape].kind == RC_T_MESSAGE;
     int slow = message ? w->slow_link_rank : w->slow_rank;
     bool slows = slow >= 0 && gpu == (uint32_t)slow;
-    if (beside && !message)
+    if (beside)
         return slows ? r->beside_slowed[shape] : r->beside[shape];
     return slows ? r->slowed[shape] : r->cost[shape];
+}
+
+/* Where no rank and no link is slow. */
+static void set_tasks_alike(rc_replay *r, int steps) {
+    const rc_program *p = &r->one;
+    const rc_time *cost = r->cost, *beside = r->beside;
+    rc_time *duration = r->duration;
+    for (size_t i = 0; i < p->task_count; i++)
+        duration[i] = (p->tasks[i].step + 1 < steps ? beside : cost)[p->tasks[i].shape];
 }
 
 /* Steps are those of rings that stand in the template task by task. */
 static void set_tasks(rc_replay *r, const rc_spec *spec) {
     const rc_program *p = &r->one;
     int steps = rc_layout_ring(&spec->layout);
+    if (!rc_what_if_slows_rank(&spec->what_if) && !rc_what_if_slows_link(&spec->what_if)) {
+        set_tasks_alike(r, steps);
+        return;
+    }
     for (size_t i = 0; i < p->task_count; i++)
         r->duration[i] = cost_on(r, &spec->what_if, p->tasks[i].shape, p->tasks[i].gpu,
                                  p->tasks[i].step + 1 < steps);
@@ -157,13 +171,11 @@ static double most_of(const rc_replay *r, rc_task_kind kind) {
 /* No path through a pass is longer. A path through a ring takes no more than the longest task of
  * each kind a step; one through an exchange no more than the exchange takes when all ranks share
  * all links, and the latency, from when the last opens. */
-static double longest_path(const rc_replay *r, int layers) {
+static double longest_path(const rc_replay *r, int layers, double tasks) {
     const rc_template *t = r->one.layers_of;
-    double sum = 0.0, step = most_of(r, RC_T_ATTENTION) + most_of(r, RC_T_DECODE) +
-                             most_of(r, RC_T_MESSAGE) + most_of(r, RC_T_RING_STEP) +
-                             3.0 * most_of(r, RC_T_LAUNCH);
-    for (size_t i = 0; i < r->one.task_count; i++)
-        sum += (double)r->duration[i];
+    double sum = tasks, step = most_of(r, RC_T_ATTENTION) + most_of(r, RC_T_DECODE) +
+                               most_of(r, RC_T_MESSAGE) + most_of(r, RC_T_RING_STEP) +
+                               3.0 * most_of(r, RC_T_LAUNCH);
     for (size_t b = 0; b < t->block_count; b++) {
         const rc_exchange *x = &r->exchange[b];
         sum += (double)r->rings[b].n * step;
@@ -174,6 +186,21 @@ static double longest_path(const rc_replay *r, int layers) {
     return sum * layers;
 }
 
+/* Asked at first as if every task took as long as the longest. */
+static bool ends_in_time(const rc_replay *r, int layers) {
+    rc_time most = 0;
+    double sum = 0.0;
+    for (size_t i = 0; i < r->one.shape_count; i++) {
+        most = later(most, later(r->slowed[i], r->cost[i]));
+        most = later(most, later(r->beside_slowed[i], r->beside[i]));
+    }
+    if (longest_path(r, layers, (double)most * (double)r->one.task_count) < LONGEST)
+        return true;
+    for (size_t i = 0; i < r->one.task_count; i++)
+        sum += (double)r->duration[i];
+    return longest_path(r, layers, sum) < LONGEST;
+}
+
 bool rc_replay_price(rc_replay *r, const rc_spec *spec, const rc_shape_cost *prices) {
     assert(r->works);
     assert(prices != NULL);
@@ -182,5 +209,5 @@ bool rc_replay_price(rc_replay *r, const rc_spec *spec, const rc_shape_cost *pri
         return false;
     cost_shapes(r, &spec->what_if);
     set_tasks(r, spec);
-    return set_blocks(r, &spec->what_if) && longest_path(r, spec->model->layers) < LONGEST;
+    return set_blocks(r, &spec->what_if) && ends_in_time(r, spec->model->layers);
 }
