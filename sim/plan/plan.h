@@ -96,6 +96,8 @@ typedef struct rc_plan_trial {
     double matrix, hbm, network, memory; /* what-if: that much of the machine's; 1 */
     double ring_step;                    /* s: the engine's; below 0: the machine's own */
     double lost_at;                      /* s from the start: a replica is gone; 0: none */
+    bool
+        verdict; /* only whether it holds is asked: the outcome of one that does not may say no more */
 } rc_plan_trial;
 
 typedef struct rc_plan_outcome {

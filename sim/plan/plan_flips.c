@@ -35,9 +35,12 @@ static const assumption assumptions[] = {
 enum { ASSUMPTIONS = sizeof assumptions / sizeof assumptions[0] };
 _Static_assert((int)ASSUMPTIONS <= (int)RC_PLAN_FLIPS, "an answer has room for every assumption");
 
+/* `verdict`: only whether it holds is asked. */
 static rc_status play_changed(const rc_plan *p, rc_plan_sim sim, void *ctx, const assumption *x,
-                              const rc_plan_result *of, rc_plan_result *out, rc_error *err) {
+                              const rc_plan_result *of, bool verdict, rc_plan_result *out,
+                              rc_error *err) {
     rc_plan_trial t = plan_trial(p, &of->option);
+    t.verdict = verdict;
     t.growth *= x->growth;
     t.matrix = x->matrix;
     t.hbm = x->hbm;
@@ -70,7 +73,7 @@ static rc_status flip_one(const rc_plan *p, rc_plan_sim sim, void *ctx, const as
     const rc_plan_result *best = &a->all[a->best];
     rc_plan_result r;
     *out = (rc_plan_flip){.assumption = x->name};
-    RC_TRY(play_changed(p, sim, ctx, x, best, &r, err));
+    RC_TRY(play_changed(p, sim, ctx, x, best, false, &r, err));
     out->margin = r.margin;
     out->found = r.margin >= 0.0;
     out->then = r;
@@ -84,7 +87,7 @@ static rc_status flip_one(const rc_plan *p, rc_plan_sim sim, void *ctx, const as
     }
     qsort(order, n, sizeof *order, holds ? by_margin : by_rent);
     for (size_t i = 0; i < n && i < (holds ? CHEAPER : DEARER); i++) {
-        RC_TRY(play_changed(p, sim, ctx, x, order[i], &r, err));
+        RC_TRY(play_changed(p, sim, ctx, x, order[i], true, &r, err));
         if (r.margin < 0.0 || (out->found && r.price >= out->then.price))
             continue;
         out->found = true;

@@ -38,9 +38,10 @@ bool plan_on_offer(const rc_plan *p, const rc_plan_option *o);
 /* Equal but for the numbers of replicas. */
 bool plan_same_family(const rc_plan_option *a, const rc_plan_option *b);
 
-/* plan_examine.c: how many of the other seeds meet all objectives, and the spread of the values. */
+/* plan_examine.c: whether enough of the other seeds meet all objectives; if so, how many do and the
+ * spread of the values, else *a is as it was. */
 rc_status plan_try_seeds(const rc_plan *p, rc_plan_sim sim, void *ctx, const rc_plan_option *o,
-                         rc_plan_answer *a, rc_error *err);
+                         bool *holds, rc_plan_answer *a, rc_error *err);
 size_t plan_examine_most(void); /* trials that plan_examine plays, at most */
 /* What is asked about the chosen plan, a->all[a->best]. */
 rc_status plan_examine(const rc_plan *p, rc_plan_sim sim, void *ctx, rc_plan_answer *a,
@@ -48,6 +49,13 @@ rc_status plan_examine(const rc_plan *p, rc_plan_sim sim, void *ctx, rc_plan_ans
 /* Trials on threads; what does not fit has fits = false. */
 rc_status plan_run_trials(const rc_plan *p, rc_plan_sim sim, void *ctx, const rc_plan_trial *trials,
                           rc_plan_outcome *outcomes, size_t count, rc_error *err);
+/* The same for trials of which only whether each holds is asked. No more are begun once more than
+ * `most` do not hold. So either all were played, and outcomes of those that hold are whole; or more
+ * than `most` of them do not hold, among them the first of all that does not. Those not played have
+ * fits = false. */
+rc_status plan_run_verdicts(const rc_plan *p, rc_plan_sim sim, void *ctx,
+                            const rc_plan_trial *trials, rc_plan_outcome *outcomes, size_t count,
+                            size_t most, rc_error *err);
 rc_plan_trial plan_trial(const rc_plan *p, const rc_plan_option *o);
 
 /* plan_progress.c: a simulation with every trial counted and shown; the ctx of plan_counted_sim. Safe

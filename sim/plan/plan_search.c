@@ -431,8 +431,6 @@ static rc_status find_front(rc_plan_answer *a, rc_error *err) {
     return RC_OK;
 }
 
-#define SAME_SHARE 1e-9 /* 9 of 10 seeds are 0.9 of them */
-
 /* Of which `simulated` are done: of the search, of one round of other seeds and about the best. */
 static size_t trials_to_come(const rc_plan *p, int64_t simulated) {
     return (size_t)(p->simulations - simulated) + (size_t)p->check_seeds + plan_examine_most();
@@ -441,15 +439,13 @@ static size_t trials_to_come(const rc_plan *p, int64_t simulated) {
 /* Try the best with other seeds. *out: it holds for enough of them; else it counts as a failure
  * like others. */
 static rc_status confirm_best(search *s, bool *out, rc_error *err) {
-    rc_plan_answer *a = s->out, tried = *a;
+    rc_plan_answer *a = s->out;
     rc_plan_result *r = &a->all[a->best];
     plan_count_most(s->counted, trials_to_come(s->p, a->simulated));
-    RC_TRY(plan_try_seeds(s->p, s->sim, s->ctx, &r->option, &tried, err));
-    *out = tried.seeds == 0 || tried.seeds_met >= s->p->met - SAME_SHARE;
-    if (*out) { /* what is said of seeds is said of the last that was confirmed */
-        *a = tried;
+    /* What is said of seeds is said of the last that was confirmed. */
+    RC_TRY(plan_try_seeds(s->p, s->sim, s->ctx, &r->option, out, a, err));
+    if (*out)
         return RC_OK;
-    }
     r->fragile = true;
     const candidate failed = {.option = r->option};
     exclude_smaller(s, &failed);

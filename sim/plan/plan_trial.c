@@ -121,16 +121,28 @@ static void summarise_run(const rc_plan *p, const rc_serve_result *r, const rc_s
     rc_serve_rests(r, out->rests);
 }
 
+/* Of a run that ended when it was sure to miss. */
+static void summarise_miss(const rc_plan *p, rc_plan_outcome *out) {
+    for (int i = 0; i < p->objective_count; i++)
+        out->value[i] = INFINITY;
+}
+
 static rc_status play(const rc_plan_player *pl, const rc_serve *s, const rc_trace *trace,
-                      const rc_costs *costs, rc_plan_outcome *out, rc_error *err) {
+                      const rc_costs *costs, bool verdict, rc_plan_outcome *out, rc_error *err) {
     rc_serve_result *r = calloc(1, sizeof *r);
     rc_served *rows = calloc(trace->count, sizeof *rows);
     double *work = malloc(trace->count * sizeof *work);
-    const rc_serve_options options = {
-        .costs = costs, .seed = s->seed, .quiet = true, .rows = rows, .store = pl->store};
+    const rc_serve_options options = {.costs = costs,
+                                      .seed = s->seed,
+                                      .quiet = true,
+                                      .until_missed = verdict,
+                                      .rows = rows,
+                                      .store = pl->store};
     rc_status st = r && rows && work ? rc_serve_run(s, trace, &options, r, err)
                                      : rc_fail(err, RC_E_NOMEM, "out of memory for a trial");
-    if (st == RC_OK)
+    if (st == RC_OK && r->missed)
+        summarise_miss(&pl->f->plan, out);
+    else if (st == RC_OK)
         summarise_run(&pl->f->plan, r, rows, trace->count, work, out);
     free(r);
     free(rows);
@@ -160,7 +172,7 @@ rc_status rc_plan_simulate(void *player, const rc_plan_trial *t, rc_plan_outcome
     if (st == RC_OK)
         st = rc_costs_view(pl->costs[t->option.offer], &s->machine, &costs, err);
     if (st == RC_OK)
-        st = play(pl, s, own ? own : pl->trace, costs, out, err);
+        st = play(pl, s, own ? own : pl->trace, costs, t->verdict, out, err);
     rc_costs_close(costs);
     rc_trace_free(own);
     free(s);

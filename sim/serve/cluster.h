@@ -319,6 +319,7 @@ typedef struct cluster {
     /* cluster_run.c: the first failure in an event */
     rc_status status;
     rc_error *err;
+    uint64_t may_miss[RC_SERVE_OBJECTIVES]; /* objectives.c, with `until_missed`: requests */
     router_state router;
     pass_scratch scratch;
     rc_rng rng; /* decode_batch.c: tokens a step */
@@ -485,6 +486,10 @@ void pool_pass_stats(const pool *p, rc_pass_stats *sum);
 /* ---- objectives.c ---- */
 /* Counts a request that has ended. True: it is done and keeps every limit that speaks of it. */
 bool objectives_count(const rc_serve *s, const rc_served *row, rc_serve_result *out);
+/* How many of the requests of `t` may break each objective before it is missed. */
+void objectives_allow(cluster *c, const rc_trace *t);
+/* Whether an objective is missed by those that have ended, whatever the others do. */
+bool objectives_missed(const cluster *c);
 
 /* ---- pool_work.c ---- */
 rc_status work_create(cluster *c, rc_error *err); /* nothing, when it was not asked for */

@@ -110,15 +110,20 @@ static rc_status create(cluster *c, const rc_trace *whole, rc_error *err) {
  * What happens at stated times comes before whatever else happens then: faults first, then
  * arrivals in the order of the trace. */
 
+/* Nothing has failed, and what is to come is still asked for. */
+static bool goes_on(const cluster *c) {
+    return c->status == RC_OK && !c->out->missed;
+}
+
 static void events_before(cluster *c, rc_time at) {
-    while (c->status == RC_OK && rc_eventq_next(c->q) < at)
+    while (goes_on(c) && rc_eventq_next(c->q) < at)
         (void)rc_eventq_step(c->q);
 }
 
 static void come_to(cluster *c, rc_time at) {
-    while (c->status == RC_OK && faults_next(c) <= at) {
+    while (goes_on(c) && faults_next(c) <= at) {
         events_before(c, faults_next(c));
-        if (c->status == RC_OK)
+        if (goes_on(c))
             faults_fire(c);
     }
     events_before(c, at);
@@ -127,7 +132,7 @@ static void come_to(cluster *c, rc_time at) {
 void cluster_arrival(cluster *c, const rc_req *rq, const rc_span *spans, uint64_t number) {
     assert(rq->arrival >= c->now);
     come_to(c, rq->arrival);
-    if (c->status != RC_OK)
+    if (!goes_on(c))
         return;
     c->now = rq->arrival;
     c->live.stated++;
@@ -136,13 +141,12 @@ void cluster_arrival(cluster *c, const rc_req *rq, const rc_span *spans, uint64_
 
 /* After the last request that comes at a stated time: until all have ended. */
 void cluster_drain(cluster *c, rc_progress *p) {
-    while (c->status == RC_OK && c->live.ended < c->load.requests) {
+    while (goes_on(c) && c->live.ended < c->load.requests) {
         rc_time fault = faults_next(c);
-        for (int i = 0; i < EVENTS_A_LOOK && c->status == RC_OK && rc_eventq_next(c->q) < fault;
-             i++)
+        for (int i = 0; i < EVENTS_A_LOOK && goes_on(c) && rc_eventq_next(c->q) < fault; i++)
             (void)rc_eventq_step(c->q);
         rc_progress_step(p, c->live.ended);
-        if (c->live.ended == c->load.requests || rc_eventq_next(c->q) < fault)
+        if (!goes_on(c) || c->live.ended == c->load.requests || rc_eventq_next(c->q) < fault)
             continue;
         c->now = rc_eventq_now(c->q) > c->now ? rc_eventq_now(c->q) : c->now;
         /* No event is left: whoever is held waits for a replica that never comes back. */
@@ -181,7 +185,7 @@ static bool ascending(const rc_trace *t, size_t *count) {
 
 static void arrive_all(cluster *c, const rc_trace *t, const stated *order, size_t count,
                        rc_progress *p) {
-    for (size_t i = 0; i < (order ? count : t->count) && c->status == RC_OK; i++) {
+    for (size_t i = 0; i < (order ? count : t->count) && goes_on(c); i++) {
         size_t j = order ? order[i].number : i;
         if (t->at[j].arrival == RC_NO_ARRIVAL)
             continue;
@@ -231,8 +235,10 @@ rc_status cluster_open(cluster *c, const rc_trace *whole, rc_error *err) {
 static rc_status run(cluster *c, const rc_trace *t, rc_error *err) {
     RC_TRY(player_check(c, err));
     RC_TRY(cluster_open(c, t, err));
+    if (c->options->until_missed)
+        objectives_allow(c, t);
     RC_TRY(play(c, t, err));
-    return metrics_finish(c, err);
+    return c->out->missed ? RC_OK : metrics_finish(c, err);
 }
 
 rc_status rc_serve_run(const rc_serve *s, const rc_trace *trace, const rc_serve_options *o,

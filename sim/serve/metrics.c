@@ -232,6 +232,7 @@ void metrics_end(cluster *c, uint32_t j) {
     o->too_large += row->refusal == RC_TOO_LARGE;
     o->lost += row->outcome == RC_LOST;
     o->within_slo += objectives_count(c->spec, row, o);
+    o->missed = c->options->until_missed && objectives_missed(c);
     if (row->outcome != RC_DONE)
         return;
     o->tokens_in += row->input;

@@ -70,8 +70,8 @@ const char *rc_objective_text(const rc_objective *g, char buf[RC_OBJECTIVE_TEXT]
 
 /* ---- what requests show ----------------------------------------------------------------------- */
 
-static bool speaks_of(const rc_objective *g, const rc_served *row) {
-    return row->input >= g->from && row->input < g->to && !(g->ttit && row->output <= 1);
+static bool speaks_of(const rc_objective *g, uint32_t input, uint32_t output) {
+    return input >= g->from && input < g->to && !(g->ttit && output <= 1);
 }
 
 /* Returns whether the request keeps the limit. */
@@ -92,7 +92,7 @@ bool objectives_count(const rc_serve *s, const rc_served *row, rc_serve_result *
     assert(row->outcome != RC_PENDING);
     assert(out->objective_count == s->objective_count);
     for (int i = 0; i < s->objective_count; i++)
-        if (speaks_of(&s->objectives[i], row))
+        if (speaks_of(&s->objectives[i], row->input, row->output))
             all = count_one(&s->objectives[i], row, &out->objectives[i]) && all;
     return all;
 }
@@ -102,6 +102,24 @@ bool objectives_count(const rc_serve *s, const rc_served *row, rc_serve_result *
 uint64_t rc_objective_rank(const rc_objective *g, uint64_t asked) {
     assert(g->share > 0.0 && g->share <= 1.0);
     return (uint64_t)ceil(g->share * (double)asked * (1.0 - WHOLE_SLACK));
+}
+
+void objectives_allow(cluster *c, const rc_trace *t) {
+    for (int i = 0; i < c->spec->objective_count; i++) {
+        const rc_objective *g = &c->spec->objectives[i];
+        uint64_t asked = 0;
+        for (size_t j = 0; j < t->count; j++)
+            asked += speaks_of(g, t->at[j].input, t->at[j].output);
+        c->may_miss[i] = asked - rc_objective_rank(g, asked);
+    }
+}
+
+bool objectives_missed(const cluster *c) {
+    const rc_serve_result *o = c->out;
+    bool missed = o->rejected + o->lost > 0;
+    for (int i = 0; i < o->objective_count; i++)
+        missed = missed || o->objectives[i].asked - o->objectives[i].kept > c->may_miss[i];
+    return missed;
 }
 
 bool rc_objective_met(const rc_objective *g, const rc_objective_result *r) {

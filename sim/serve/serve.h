@@ -282,6 +282,9 @@ typedef struct rc_serve_result {
     rc_pass_stats passes;
     uint64_t events;
     double max_pass_error; /* with `compare`: |memoised / simulated - 1|, at most */
+    /* With `until_missed`: an objective is sure to be missed, whatever is still to come, or a request was
+     * rejected or lost. The run ended there, and nothing but counts up to then is set. */
+    bool missed;
     double wall_s;
     uint64_t hash; /* sum over the requests of FNV-1a over number, outcome and times */
 } rc_serve_result;
@@ -327,13 +330,14 @@ rc_status rc_pass_player_takes(const rc_serve *s, rc_error *err);
 typedef struct rc_serve_options {
     const rc_costs *costs; /* of the scenario's machine; shared, not changed */
     uint64_t seed;
-    bool exact;                   /* every pass simulated, none interpolated */
-    bool compare;                 /* every pass both ways; the run goes on with the memoised time */
-    bool quiet;                   /* no progress line */
-    bool work;                    /* what the requests need of each pool at the least, too */
-    rc_served *rows;              /* [requests], or NULL */
-    int threads;                  /* of rc_serve_stream; 0: one a core */
-    rc_pass_store *store;         /* or NULL */
+    bool exact;           /* every pass simulated, none interpolated */
+    bool compare;         /* every pass both ways; the run goes on with the memoised time */
+    bool quiet;           /* no progress line */
+    bool work;            /* what the requests need of each pool at the least, too */
+    bool until_missed;    /* of rc_serve_run: end as soon as rc_serve_result.missed is sure */
+    rc_served *rows;      /* [requests], or NULL */
+    int threads;          /* of rc_serve_stream; 0: one a core */
+    rc_pass_store *store; /* or NULL */
     const rc_pass_player *player; /* times the passes (rc_serve_run alone), or NULL */
     rc_serve_series *series;      /* or NULL */
     rc_spans *spans;              /* gets the timeline of the run (serve_spans.c), or NULL */

@@ -196,6 +196,58 @@ static void test_luck(void **state) {
     rc_plan_bounds_free(b);
 }
 
+/* What only the plan's own seed loves is not tried with more of the others than decide: of four seeds,
+ * three of which must hold, two. */
+static int other_seeds, other_seeds_of_lucky;
+
+static rc_status counted_lucky(void *ctx, const rc_plan_trial *t, rc_plan_outcome *out,
+                               rc_error *err) {
+    other_seeds += t->seed != plan.seed;
+    other_seeds_of_lucky += t->seed != plan.seed && t->option.cp == 1;
+    assert_true(t->verdict == (t->seed != plan.seed || t->growth > plan.growth));
+    return lucky(ctx, t, out, err);
+}
+
+static void test_luck_is_seen_early(void **state) {
+    (void)state;
+    fake f = {.rate = 2.5};
+    rc_plan_bounds *b = NULL;
+    rc_plan_answer a;
+    int fragile = 0;
+    other_seeds = other_seeds_of_lucky = 0;
+    plan.threads = 1;
+    assert_int_equal(rc_plan_bounds_create(&plan, &load, costs, &b, NULL), RC_OK);
+    assert_int_equal(rc_plan_search(&plan, b, counted_lucky, &f, &a, NULL), RC_OK);
+    for (size_t i = 0; i < a.all_count; i++)
+        fragile += a.all[i].fragile;
+    assert_true(fragile > 0 && a.seeds == 4);
+    assert_int_equal(other_seeds_of_lucky, 2 * fragile);
+    assert_true(other_seeds >= other_seeds_of_lucky + 4);
+    rc_plan_answer_free(&a);
+    rc_plan_bounds_free(b);
+}
+
+/* A seed that misses where enough others hold counts with its own values. */
+static rc_status one_misses(void *ctx, const rc_plan_trial *t, rc_plan_outcome *out,
+                            rc_error *err) {
+    RC_TRY(formula(ctx, t, out, err));
+    if (t->seed == plan.seed + 2)
+        out->value[0] = out->ttft_p95 = t->verdict ? INFINITY : 2.5;
+    return RC_OK;
+}
+
+static void test_spread_of_seeds(void **state) {
+    (void)state;
+    fake f = {.rate = 2.5};
+    rc_plan_bounds *b = NULL;
+    rc_plan_answer a;
+    assert_int_equal(rc_plan_bounds_create(&plan, &load, costs, &b, NULL), RC_OK);
+    assert_int_equal(rc_plan_search(&plan, b, one_misses, &f, &a, NULL), RC_OK);
+    assert_true(a.best >= 0 && a.seeds == 4 && a.seeds_met == 0.75 && a.seeds_hi[0] == 2.5);
+    rc_plan_answer_free(&a);
+    rc_plan_bounds_free(b);
+}
+
 static void test_nothing_holds(void **state) {
     (void)state;
     fake f = {.rate = 1e6};
@@ -319,6 +371,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_finds_the_cheapest, setup, teardown),
         cmocka_unit_test_setup_teardown(test_luck, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_luck_is_seen_early, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_spread_of_seeds, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nothing_holds, setup, teardown),
         cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
         cmocka_unit_test_setup_teardown(test_flips, setup, teardown),

@@ -26,6 +26,7 @@ static void test_search(void **state) {
     trips("p->simulations >= 1",
           (void)rc_plan_search(&none, (rc_plan_bounds *)&s, fits, NULL, &answer, &err));
     trips("sim != NULL", (void)plan_run_trials(&none, NULL, NULL, &trial, &outcome, 1, &err));
+    trips("sim != NULL", (void)plan_run_verdicts(&none, NULL, NULL, &trial, &outcome, 1, 0, &err));
     trips("n >= 1 && n <= ROUND", (void)run_round(&s, chosen, 0, &err));
     trips("most >= 1 && most <= ROUND", (void)choose_round(&s, score_first, 0, chosen));
     trips("!c->simulated", (void)keep(&s, &tried, &outcome, &err));
@@ -36,12 +37,13 @@ static void test_questions(void **state) {
     const rc_plan_option o = {.prefill = 1};
     const rc_plan many = {.check_seeds = RC_PLAN_SEEDS + 1};
     rc_plan_answer answer = {.best = -1};
+    bool holds;
     trips("a->best >= 0 && (size_t)a->best < a->all_count",
           (void)plan_examine(&many, fits, NULL, &answer, &err));
     trips("a->best >= 0 && (size_t)a->best < a->all_count",
           (void)rc_plan_find_flips(&many, fits, NULL, &answer, &err));
     trips("n >= 0 && n <= RC_PLAN_SEEDS",
-          (void)plan_try_seeds(&many, fits, NULL, &o, &answer, &err));
+          (void)plan_try_seeds(&many, fits, NULL, &o, &holds, &answer, &err));
 }
 
 int main(void) {
