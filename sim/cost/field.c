@@ -48,44 +48,57 @@ double rc_field_covariance(const double x[RC_FIELD_AXES], const double y[RC_FIEL
     return d < 1.0 ? covariance(d, r2) : 0.0;
 }
 
-/* Covariances of a place with rows [from, from + n), and how far they are. Without a sum in it the
- * loop is one of vectors. */
-static void covariances(const rc_field *f, const double at[RC_FIELD_AXES], size_t from, size_t n,
-                        double *restrict k, double *restrict far) {
+/* Weights of rows [from, from + n) times their covariances with a place. Without a sum in it the loop is
+ * one of vectors. */
+static void weigh(const rc_field *f, const double at[RC_FIELD_AXES], size_t from, size_t n,
+                  double *restrict part) {
     const double *a = f->at[0] + from, *b = f->at[1] + from, *c = f->at[2] + from;
-    const double *d = f->at[3] + from, *e = f->at[4] + from;
+    const double *d = f->at[3] + from, *e = f->at[4] + from, *w = f->weight + from;
     for (size_t i = 0; i < n; i++) {
         double d0 = fabs(at[0] - a[i]);
         double r2 = square(at[1] - b[i]) + square(at[2] - c[i]) + square(at[3] - d[i]) +
                     square(at[4] - e[i]);
-        k[i] = covariance(d0, r2);
-        far[i] = d0 + r2;
+        part[i] = w[i] * covariance(d0, r2);
     }
 }
 
-/* What noise left at a row that the place is next to. */
+/* What noise left at a row, where the place is next to it. */
 static double left_at(const rc_field *f, const double at[RC_FIELD_AXES], size_t i) {
     double r2 = 0.0;
     for (int k = 1; k < RC_FIELD_AXES; k++)
         r2 += square(at[k] - f->at[k][i]);
+    if (fabs(at[0] - f->at[0][i]) + r2 >= NEAR)
+        return 0.0;
     double d = fabs(at[0] - f->at[0][i]) + sqrt(r2);
     return f->noise * f->weight[i] * square(fmax(1.0 - d / NEAR, 0.0));
 }
 
-static double residual(const rc_field *f, const double at[RC_FIELD_AXES]) {
+/* The parts of rows [from, end), added in their order; with `near`, what noise left at them, too. */
+static double add_rows(const rc_field *f, const double at[RC_FIELD_AXES], size_t from, size_t end,
+                       bool near, double sum) {
     enum { CHUNK = 64 };
-    double k[CHUNK], far[CHUNK], sum = 0.0;
-    size_t end = rc_first_at(f->at[0], f->n, at[0] + 1.0);
-    for (size_t from = rc_first_at(f->at[0], f->n, at[0] - 1.0); from < end; from += CHUNK) {
+    double part[CHUNK];
+    for (; from < end; from += CHUNK) {
         size_t n = end - from < CHUNK ? end - from : CHUNK;
-        covariances(f, at, from, n, k, far);
+        weigh(f, at, from, n, part);
         for (size_t i = 0; i < n; i++) {
-            sum += f->weight[from + i] * k[i];
-            if (far[i] < NEAR)
+            sum += part[i];
+            if (near)
                 sum += left_at(f, at, from + i);
         }
     }
     return sum;
+}
+
+/* Rows ascend along the first axis: those that the place may be next to lie together. */
+static double residual(const rc_field *f, const double at[RC_FIELD_AXES]) {
+    const size_t first = rc_first_at(f->at[0], f->n, at[0] - 1.0);
+    const size_t end = rc_first_at(f->at[0], f->n, at[0] + 1.0);
+    const size_t near = rc_first_at(f->at[0], f->n, at[0] - NEAR);
+    const size_t beyond = rc_first_at(f->at[0], f->n, at[0] + NEAR);
+    double sum = add_rows(f, at, first, near, false, 0.0);
+    sum = add_rows(f, at, near, beyond, true, sum);
+    return add_rows(f, at, beyond, end, false, sum);
 }
 
 double rc_field_time(const rc_field *f, const rc_plan_call *call) {

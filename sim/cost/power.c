@@ -82,18 +82,64 @@ double rc_power_longer(const rc_power *p, const rc_load *load, double x) {
     return longer;
 }
 
-/* Mean power at x times the boost clock. What the chip waits for is taken to stay as it is. */
+/* Mean power at x times the boost clock. What the chip waits for is taken to stay as it is. The time is
+ * longer by rc_power_longer. */
 static double watts(const rc_power *p, const rc_load *load, double t, double x) {
-    double joules = (double)load->memory / NJ;
+    double joules = (double)load->memory / NJ, longer = 0.0;
     for (int c = 0; c < RC_POWER_CLASSES; c++) {
         if (c == RC_POWER_LINK || (load->core[c] == 0 && load->bound[c] == 0))
             continue;
         double more = pow(x, -p->law[c].slows) - 1.0, power = pow(x, p->law[c].saves);
         joules += power * ((double)load->core[c] + (double)load->core_bound[c] * more) / NJ;
+        longer += (double)load->bound[c] / PS * more;
     }
-    return p->idle + joules / (t + rc_power_longer(p, load, x));
+    return p->idle + joules / (t + longer);
 }
 
+/* Clocks at which a load is known to draw no more than the limit, and to draw more. */
+typedef struct bracket {
+    const rc_power *p;
+    const rc_load *load;
+    double t, limit, within, beyond;
+} bracket;
+
+/* Power beyond the limit at x, which narrows the bracket. */
+static double excess(bracket *b, double x) {
+    double w = watts(b->p, b->load, b->t, x) - b->limit;
+    if (w > 0.0)
+        b->beyond = x < b->beyond ? x : b->beyond;
+    else
+        b->within = x > b->within ? x : b->within;
+    return w;
+}
+
+static double inside(double x) {
+    return x > LEAST_CLOCK ? (x < 1.0 ? x : 1.0) : LEAST_CLOCK;
+}
+
+/* Narrows it to about `width`: power goes with the square of the clock or so, then secants. */
+static void narrow(bracket *b, double at_boost, double width) {
+    double x = 1.0, w = at_boost - b->limit;
+    double next = inside(sqrt(fmax(b->limit - b->p->idle, 0.0) / (at_boost - b->p->idle)));
+    for (int i = 0; i < 2; i++) {
+        double there = excess(b, next);
+        double step = there != w ? there * (next - x) / (there - w) : 0.0;
+        x = next;
+        w = there;
+        next = inside(next - step);
+    }
+    (void)excess(b, inside(next - width));
+    (void)excess(b, inside(next + width));
+}
+
+static bool draws_more(bracket *b, double x) {
+    if (x >= b->beyond)
+        return true;
+    return x > b->within && excess(b, x) > 0.0;
+}
+
+/* In MHz the answer is whole: halving ends soon. Of its steps most are known from the bracket, for power
+ * rises with the clock. */
 rc_power_point rc_power_solve(const rc_power *p, const rc_load *load, double t, double limit) {
     assert(p->known && t >= 0.0);
     rc_power_point at = {1.0, p->idle};
@@ -102,10 +148,12 @@ rc_power_point rc_power_solve(const rc_power *p, const rc_load *load, double t, 
     at.watts = watts(p, load, t, 1.0);
     if (at.watts <= limit)
         return at;
-    double lo = LEAST_CLOCK, hi = 1.0; /* in MHz the answer is whole: bisection ends soon */
+    double lo = LEAST_CLOCK, hi = 1.0;
+    bracket b = {p, load, t, limit, LEAST_CLOCK, 1.0};
+    narrow(&b, at.watts, 0.25 / p->boost);
     while ((hi - lo) * p->boost > 0.25) {
         double middle = 0.5 * (lo + hi);
-        if (watts(p, load, t, middle) > limit)
+        if (draws_more(&b, middle))
             hi = middle;
         else
             lo = middle;

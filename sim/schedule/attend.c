@@ -47,7 +47,7 @@ static uint32_t emit_pair(rc_builder *b, uint32_t gpu, int q, int s) {
      * are kept packed are unpacked once. */
     int64_t made = 0, cached = 0, queries = 0;
     const bool again = q != s && rc_rank_of(b, gpu) == s;
-    for (size_t i = 0; i < b->rq->seq_count; i++) {
+    for (size_t i = 0; i < b->prompts_end; i++) {
         rc_call calls[2];
         if (rc_decodes(b, i))
             continue;
@@ -81,7 +81,7 @@ uint32_t rc_emit_attention_between(rc_builder *b, uint32_t gpu, int q, int s, in
     rc_shape shape = attention_shape(b, hq, hkv);
     int64_t keys = 0;
     assert(hq >= 1 && hkv >= 1 && parts >= 1);
-    for (size_t i = 0; i < b->rq->seq_count; i++) {
+    for (size_t i = 0; i < b->prompts_end; i++) {
         rc_call calls[2];
         if (rc_decodes(b, i))
             continue;
@@ -120,7 +120,7 @@ uint32_t rc_emit_attention_of(rc_builder *b, uint32_t gpu, int hq, int hkv, rc_c
     b->pairs.apart = true;
     rc_shape shape = attention_shape(b, hq, hkv);
     int64_t made = 0, kept = 0;
-    for (size_t i = 0; i < b->rq->seq_count; i++) {
+    for (size_t i = 0; i < b->prompts_end; i++) {
         rc_call calls[RC_CALLS];
         if (rc_decodes(b, i))
             continue;

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_SCHEDULE_BUILDER_H
 #define RC_SCHEDULE_BUILDER_H
+#include <assert.h>
+
 #include "sim/schedule/absorbs.h"
 #include "sim/schedule/layer.h"
 #include "sim/schedule/schedule.h"
@@ -34,6 +36,7 @@ struct rc_builder {
     rc_heads one;              /* what attention of a decode step sees */
     int64_t window;            /* keys that a query sees at most; 0: all */
     size_t decodes;            /* sequences that decode */
+    size_t prompts_end;        /* those from here on decode */
     bool cached;               /* some sequence that prefills has cached tokens */
     uint16_t layer, step;
     bool refill;                     /* the tasks are there: only their shapes are new */
@@ -208,7 +211,10 @@ int rc_node_of(const rc_builder *b, uint32_t gpu); /* the node of a simulated GP
 /* Groups of `size` GPUs each that a node holds, of those that take part in the pass. */
 int rc_groups_abreast(const rc_builder *b, int size);
 bool rc_one_node(const rc_request *rq); /* all ranks share one */
-bool rc_decodes(const rc_builder *b, size_t seq);
+static inline bool rc_decodes(const rc_builder *b, size_t seq) {
+    assert(seq < b->rq->seq_count);
+    return b->rq->phase == RC_DECODE || (b->rq->phase == RC_MIXED && b->rq->seqs[seq].t == 1);
+}
 bool rc_prefills(const rc_builder *b); /* some sequence does */
 
 /* ---- a layer ---- */

@@ -16,7 +16,7 @@ int64_t rc_prompt_tokens(const rc_builder *b) {
 
 int64_t rc_rank_tokens(const rc_builder *b, int rank) {
     int64_t tokens = rc_decode_tokens(b);
-    for (size_t i = 0; rc_prefills(b) && i < b->rq->seq_count; i++)
+    for (size_t i = 0; i < b->prompts_end; i++)
         if (!rc_decodes(b, i))
             tokens += rc_shard_tokens(b->rq->seqs[i].t, b->n, rank);
     return tokens;
@@ -24,7 +24,7 @@ int64_t rc_rank_tokens(const rc_builder *b, int rank) {
 
 int64_t rc_step_tokens(const rc_builder *b) {
     int64_t tokens = rc_decode_tokens(b);
-    for (size_t i = 0; rc_prefills(b) && i < b->rq->seq_count; i++)
+    for (size_t i = 0; i < b->prompts_end; i++)
         if (!rc_decodes(b, i))
             tokens += rc_ceil_div(b->rq->seqs[i].t, b->n);
     return tokens;
@@ -32,7 +32,7 @@ int64_t rc_step_tokens(const rc_builder *b) {
 
 int64_t rc_kv_message_tokens(const rc_builder *b) {
     int64_t tokens = 0;
-    for (size_t i = 0; rc_prefills(b) && i < b->rq->seq_count; i++)
+    for (size_t i = 0; i < b->prompts_end; i++)
         if (!rc_decodes(b, i))
             tokens +=
                 rc_shard_cached(b->rq->seqs[i].p, b->n, 0) + rc_ceil_div(b->rq->seqs[i].t, b->n);

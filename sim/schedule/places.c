@@ -27,11 +27,6 @@ bool rc_one_node(const rc_request *rq) {
     return rq->layout.cp == 1 ? rq->nodes_per_rank <= 1 : rq->ranks_per_node >= rq->layout.cp;
 }
 
-bool rc_decodes(const rc_builder *b, size_t seq) {
-    assert(seq < b->rq->seq_count);
-    return b->rq->phase == RC_DECODE || (b->rq->phase == RC_MIXED && b->rq->seqs[seq].t == 1);
-}
-
 bool rc_prefills(const rc_builder *b) {
     return b->decodes < b->rq->seq_count;
 }

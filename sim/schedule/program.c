@@ -22,27 +22,29 @@ static uint64_t mix(uint64_t h, uint64_t v) {
     return h * 0xff51afd7ed558ccdu;
 }
 
+/* Products that do not wait for one another: a shape is hashed for every task. */
 static uint64_t shape_hash(const rc_program *p, const rc_shape *s) {
     uint64_t bytes_bits;
     memcpy(&bytes_bits, &s->bytes, sizeof bytes_bits);
-    uint64_t h = mix((uint64_t)s->kind, (uint64_t)s->part);
-    h = mix(h, (uint64_t)s->dtype);
-    h = mix(h, (uint64_t)s->a);
-    h = mix(h, (uint64_t)s->b);
-    h = mix(h, (uint64_t)s->c);
-    h = mix(h, (uint64_t)s->d + ((uint64_t)s->window << 20) + ((uint64_t)s->experts << 44) +
-                   ((uint64_t)s->top_k << 56));
-    h = mix(h, (uint64_t)s->hq * 1024u + (uint64_t)s->hkv);
-    h = mix(h, (uint64_t)s->key_size * 65536u + (uint64_t)s->value_size);
-    h = mix(h, ((uint64_t)s->ranks << 40) + ((uint64_t)s->members << 16) + (uint64_t)s->nodes);
-    h = mix(h, (uint64_t)s->abreast);
-    h = mix(h, (uint64_t)s->unpack_fp8 + ((uint64_t)s->unpack_int4 << 24));
-    h = mix(h, bytes_bits);
+    const uint64_t what = (uint64_t)s->kind + ((uint64_t)s->part << 8) + ((uint64_t)s->dtype << 16);
+    const uint64_t heads = ((uint64_t)s->hq << 48) + ((uint64_t)s->hkv << 32) +
+                           ((uint64_t)s->key_size << 16) + (uint64_t)s->value_size;
+    const uint64_t ranks = ((uint64_t)s->ranks << 40) + ((uint64_t)s->members << 16) +
+                           (uint64_t)s->nodes + ((uint64_t)s->abreast << 8);
+    const uint64_t more = (uint64_t)s->d + ((uint64_t)s->window << 20) +
+                          ((uint64_t)s->experts << 44) + ((uint64_t)s->top_k << 56);
+    const uint64_t unpack = (uint64_t)s->unpack_fp8 + ((uint64_t)s->unpack_int4 << 24);
+    uint64_t h = what * 0x9e3779b97f4a7c15u + (uint64_t)s->a * 0xff51afd7ed558ccdu +
+                 (uint64_t)s->b * 0xc4ceb9fe1a85ec53u + (uint64_t)s->c * 0xbf58476d1ce4e5b9u +
+                 heads * 0x94d049bb133111ebu + ranks * 0xd6e8feb86659fd93u +
+                 more * 0xa0761d6478bd642fu + unpack * 0xe7037ed1a0b428dbu +
+                 (bytes_bits ^ (bytes_bits >> 32)) * 0x8ebc6af09c88c6e3u;
     for (uint32_t i = 0; i < s->calls; i++) {
         const rc_call *c = &p->calls[s->first_call + i];
-        h = mix(mix(mix(h, (uint64_t)c->tq), (uint64_t)c->tk), (uint64_t)c->causal);
+        h = mix(h,
+                (uint64_t)c->tq * 0x589965cc75374cc3u + (uint64_t)c->tk * 2u + (uint64_t)c->causal);
     }
-    return h;
+    return h ^ (h >> 32);
 }
 
 static bool same_op(const char *x, const char *y) {

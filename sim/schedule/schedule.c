@@ -207,8 +207,10 @@ static bool has_cached(const rc_request *rq) {
 static bool start(rc_builder *b, const rc_request *rq, rc_program *p) {
     *b = (rc_builder){.p = p, .rq = rq, .n = rq->layout.cp};
     b->g = rq->unfold_tp ? (uint32_t)rq->layout.tp : 1;
-    for (size_t i = 0; i < rq->seq_count; i++)
+    for (size_t i = 0; i < rq->seq_count; i++) {
         b->decodes += rc_decodes(b, i);
+        b->prompts_end = rc_decodes(b, i) ? b->prompts_end : i + 1;
+    }
     b->cached = has_cached(rq);
     memset(b->recent, 0xff, sizeof b->recent);
     p->gpus_per_rank = b->g;

@@ -67,7 +67,7 @@ static uint32_t add_cells(rc_builder *b, size_t n) {
 void rc_pair_classes(rc_builder *b, uint8_t *class_of) {
     int n = b->n;
     memset(class_of, 0, (size_t)n);
-    for (size_t i = 0; i < b->rq->seq_count; i++) {
+    for (size_t i = 0; i < b->prompts_end; i++) {
         if (rc_decodes(b, i))
             continue;
         int64_t longer = b->rq->seqs[i].t % (2 * (int64_t)n), cached = b->rq->seqs[i].p % n;

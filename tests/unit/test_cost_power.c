@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "sim/engine/engine.h"
 #include "tests/support/cost_store.h"
 
 static void near_to(double x, double want, double within) {
@@ -201,6 +202,53 @@ static void test_clock_meets_the_limit(void **state) {
     rc_rows_free(s.rows);
 }
 
+/* Power as sim/cost/power.h has it, and the clock by halving alone, from a tenth of the boost clock on. */
+static double drawn(const rc_power *p, const rc_load *load, double t, double x) {
+    double joules = (double)load->memory * 1e-9;
+    for (int c = 0; c < RC_POWER_CLASSES; c++)
+        if (c != RC_POWER_LINK)
+            joules += 1e-9 * pow(x, p->law[c].saves) *
+                      ((double)load->core[c] +
+                       (double)load->core_bound[c] * (pow(x, -p->law[c].slows) - 1.0));
+    return p->idle + joules / (t + rc_power_longer(p, load, x));
+}
+
+static double halved(const rc_power *p, const rc_load *load, double t, double limit) {
+    double lo = 0.1, hi = 1.0;
+    if (drawn(p, load, t, 1.0) <= limit)
+        return 1.0;
+    while ((hi - lo) * p->boost > 0.25)
+        *(drawn(p, load, t, 0.5 * (lo + hi)) > limit ? &hi : &lo) = 0.5 * (lo + hi);
+    return fmin(floor(lo * p->boost + 0.5) / p->boost, 1.0);
+}
+
+/* Loads of several classes, from one that the limit does not touch to one that no clock brings down
+ * to it: the same whole number of MHz. */
+static void test_clock_as_by_halving(void **state) {
+    (void)state;
+    const rc_power p = {.known = true,
+                        .boost = BOOST,
+                        .idle = IDLE,
+                        .byte = BYTE,
+                        .law = {[RC_POWER_GEMM] = GEMM, [RC_POWER_ATTENTION] = ATTENTION}};
+    int slowed = 0;
+    rc_rng rng;
+    rc_rng_seed(&rng, 1);
+    for (int i = 0; i < 2000; i++) {
+        rc_load load = {.memory = (int64_t)(100e9 * rc_rng_uniform(&rng))};
+        for (int c = 0; c <= RC_POWER_ATTENTION; c++) {
+            load.core[c] = (int64_t)(900e9 * rc_rng_uniform(&rng));
+            load.core_bound[c] = (int64_t)((double)load.core[c] * rc_rng_uniform(&rng));
+            load.bound[c] = (int64_t)(0.4e12 * rc_rng_uniform(&rng));
+        }
+        const double limit = 130.0 + 800.0 * rc_rng_uniform(&rng);
+        const rc_power_point at = rc_power_solve(&p, &load, 1.0, limit);
+        assert_true(at.clock == halved(&p, &load, 1.0, limit));
+        slowed += at.clock < 1.0;
+    }
+    assert_true(slowed > 1000 && slowed < 2000);
+}
+
 /* The largest of n normal numbers has a mean of 0, 0.56, 1.03 and 1.42 deviations. */
 static void test_slowest_card(void **state) {
     (void)state;
@@ -276,6 +324,7 @@ int main(void) {
         cmocka_unit_test(test_law_comes_back),        cmocka_unit_test(test_rows_that_do_not_tell),
         cmocka_unit_test(test_clock_meets_the_limit), cmocka_unit_test(test_slowest_card),
         cmocka_unit_test(test_what_follows),          cmocka_unit_test(test_cards),
+        cmocka_unit_test(test_clock_as_by_halving),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,7 +43,7 @@ static int setup(void **state) {
                       .nodes_per_rank = 1,
                       .seqs = &sequence,
                       .seq_count = 1};
-    b = (rc_builder){.p = &program, .rq = &rq, .n = 2, .g = 1, .hq = 8, .hkv = 4};
+    b = (rc_builder){.p = &program, .rq = &rq, .n = 2, .g = 1, .hq = 8, .hkv = 4, .prompts_end = 1};
     return 0;
 }
 
