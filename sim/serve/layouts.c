@@ -123,6 +123,8 @@ static rc_time gather(const cluster *c, const pool *p, const layout *l, const rc
 /* The pass takes `more` besides, which rests on `basis`. */
 static void add_to(rc_pass_cost *cost, rc_time more, rc_basis basis) {
     assert(cost->time > 0 && more >= 0);
+    if (more == 0)
+        return;
     float kept = (float)((double)cost->time / (double)(cost->time + more));
     for (int b = 0; b < RC_BASIS_COUNT; b++)
         cost->rests[b] *= kept;
@@ -223,6 +225,8 @@ rc_time pool_host_time(const rc_serve *s, const rc_pass *pass) {
 }
 
 static void add_host(const rc_serve *s, const rc_pass *pass, rc_pass_cost *cost) {
+    if (s->step_host == 0.0 && s->step_host_sequence == 0.0)
+        return;
     const rc_time host = pool_host_time(s, pass);
     rc_time more = s->overlap ? host - cost->time : host;
     if (more > 0)

@@ -93,8 +93,10 @@ void metrics_state(cluster *c, rc_time now) {
     rc_serve_series *s = c->options->series;
     uint64_t held = 0;
     for (int i = 0; i < c->pool_count; i++) {
-        count_kv(&c->pools[i].kv, now);
-        held += c->pools[i].kv.held;
+        pool_kv *k = &c->pools[i].kv;
+        if (k->held != k->counted)
+            count_kv(k, now);
+        held += k->held;
     }
     if (!s)
         return;

@@ -153,24 +153,6 @@ static void group_ends(cluster *c, replica *r, rc_time now) {
     r->pass.decodes = false;
 }
 
-static void pass_ends(void *ctx, uint64_t arg, rc_time now) {
-    cluster *c = ctx;
-    replica *first = &c->replicas[arg];
-    const uint32_t groups = groups_of(c, first);
-    assert(first->pass.busy);
-    stride_end(c, first);
-    for (uint32_t g = 0; g < groups; g++) {
-        first[g].pass.busy = false;
-        first[g].pass.end = 0;
-        first[g].pass.busy_time += now - first[g].pass.start;
-    }
-    for (uint32_t g = 0; g < groups; g++) {
-        spans_pass_ends(c, &first[g], now);
-        group_ends(c, &first[g], now);
-    }
-    replica_kick(c, first, now);
-}
-
 /* ---- the loop ------------------------------------------------------------------------- */
 
 static const int64_t *all_contexts(cluster *c, const replica *r) {
@@ -254,6 +236,14 @@ static rc_status time_played(cluster *c, replica *r, const rc_pass *pass, rc_pas
     return player_time(c, r, pass, now, &cost->time);
 }
 
+static void pass_ends(void *ctx, uint64_t arg, rc_time now);
+
+static void begin(cluster *c, replica *first, const rc_pass *pass, const rc_pass_cost *cost,
+                  rc_time now) {
+    first->pass.end = cluster_at(c, stride_plan(c, first, pass, now + cost->time), pass_ends,
+                                 (uint64_t)(first - c->replicas));
+}
+
 void replica_kick(cluster *c, replica *r, rc_time now) {
     replica *first = first_group(c, r);
     const uint32_t groups = groups_of(c, r);
@@ -287,8 +277,60 @@ void replica_kick(cluster *c, replica *r, rc_time now) {
         first[g].pass.start = now;
     }
     metrics_state(c, now);
-    first->pass.end = cluster_at(c, stride_plan(c, first, pass, now + cost.time), pass_ends,
-                                 (uint64_t)(first - c->replicas));
+    begin(c, first, pass, &cost, now);
+}
+
+/* Most passes are followed by the same batch with one token more each: nobody waits, nobody ends and no
+ * block is due. Then there is nothing to form. */
+static bool decodes_on(const cluster *c, const replica *r) {
+    const decode_batch *b = &r->batch;
+    return r->pass.decodes && r->pass.prompt_count == 0 && groups_of(c, r) == 1 &&
+           r->queue.waiting.count + r->queue.active.count + r->queue.late_count == 0 &&
+           c->spec->step_kinds == 0 && c->router.in_turn == 0 && !c->options->exact &&
+           !c->options->compare && !c->options->player && !c->options->spans &&
+           b->ends[0].step > b->step + 1 && b->due[(b->step + 1) % c->block] == NONE;
+}
+
+static void decode_on(cluster *c, replica *r, rc_time now) {
+    rc_pass_cost cost;
+    r->batch.ended_count = 0;
+    r->batch.ended_context = 0;
+    decode_step(c, r, now);
+    const rc_pass pass = {
+        .decodes = r->batch.count, .context = r->batch.context, .longest = decode_longest(c, r)};
+    rc_status st = pool_pass_time(c, r, &pass, &cost, c->err);
+    if (st != RC_OK) {
+        cluster_fail(c, st);
+        return;
+    }
+    metrics_pass(c, r, &pass, &cost);
+    metrics_state(c, now);
+    r->pass.gave_way = false;
+    r->pass.start = now;
+    begin(c, r, &pass, &cost, now);
+}
+
+static void pass_ends(void *ctx, uint64_t arg, rc_time now) {
+    cluster *c = ctx;
+    replica *first = &c->replicas[arg];
+    const uint32_t groups = groups_of(c, first);
+    assert(first->pass.busy);
+    stride_end(c, first);
+    if (decodes_on(c, first)) {
+        first->pass.busy_time += now - first->pass.start;
+        decode_on(c, first, now);
+        return;
+    }
+    for (uint32_t g = 0; g < groups; g++) {
+        first[g].pass.busy = false;
+        first[g].pass.end = 0;
+        first[g].pass.busy_time += now - first[g].pass.start;
+    }
+    for (uint32_t g = 0; g < groups; g++) {
+        spans_pass_ends(c, &first[g], now);
+        group_ends(c, &first[g], now);
+    }
+    replica_kick(c, first, now);
 }
 
 void replica_disturb(cluster *c, replica *r, rc_time now) {
