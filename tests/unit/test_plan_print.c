@@ -10,9 +10,9 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <jansson.h>
 
 #include "sim/plan/plan_file.h"
+#include "tests/support/json_figures.h"
 #include "tests/support/printed.h"
 
 enum { MIXED, APART, TIGHT, WIDE, RESULTS };
@@ -249,32 +249,6 @@ static void test_none(void **state) {
 
 static json_t *root;
 
-static const json_t *at(const json_t *o, const char *path) {
-    char part[64];
-    while (o && *path) {
-        const size_t n = strcspn(path, "/");
-        assert_true(n < sizeof part);
-        memcpy(part, path, n);
-        part[n] = '\0';
-        o = json_is_array(o) ? json_array_get(o, strtoul(part, NULL, 10))
-                             : json_object_get(o, part);
-        path += n + (path[n] == '/');
-    }
-    if (!o)
-        fail_msg("the JSON has no %s", part);
-    return o;
-}
-
-static void number(const char *path, double expected) {
-    const double v = json_number_value(at(root, path));
-    if (!(fabs(v - expected) < 1e-12))
-        fail_msg("%s is %.12g, expected %.12g", path, v, expected);
-}
-
-static void text(const char *path, const char *expected) {
-    assert_string_equal(json_string_value(at(root, path)), expected);
-}
-
 static void parse(void) {
     char *printed = printed_by(print_json);
     json_decref(root);
@@ -283,10 +257,7 @@ static void parse(void) {
     free(printed);
 }
 
-static const struct {
-    const char *path;
-    double value;
-} figures[] = {
+static const json_figure figures[] = {
     {"considered", 100},
     {"cut/layout", 11},
     {"cut/KV dtype", 12},
@@ -370,33 +341,33 @@ static void test_json(void **state) {
     (void)state;
     parse();
     for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++)
-        number(figures[i].path, figures[i].value);
-    assert_int_equal(json_array_size(at(root, "least_possible")), 2);
-    assert_int_equal(json_array_size(at(root, "runners_up")), 2);
-    assert_int_equal(json_array_size(at(root, "pareto")), 2);
-    assert_int_equal(json_array_size(at(root, "flips")), 2);
-    assert_int_equal(json_object_size(at(root, "best_of_kind")), 2);
-    text("schema", "plan-1");
-    text("plan", "made up");
-    text("description", "two offers");
-    text("best/plan", "3 " MIXED_TEXT);
-    text("best/machine", "big");
-    text("best/variant", "pass-kv");
-    text("best/scheduler", "prefill-first");
-    text("best/kv", "bf16");
-    text("runners_up/0/scheduler", "chunked");
-    text("runners_up/0/kv", "fp8");
-    text("flips/0/assumption", "traffic +10 %");
-    text("binding", "decode");
-    assert_true(json_is_null(at(root, "flips/0/then")));
-    assert_true(json_is_false(at(root, "best/fragile")) &&
-                json_is_true(at(root, "runners_up/1/fragile")));
-    assert_true(json_is_false(at(root, "best/dynamic_cp")) &&
-                json_is_true(at(root, "runners_up/0/dynamic_cp")));
-    assert_true(json_is_false(at(root, "one_lost/holds")));
-    assert_true(json_is_false(at(root, "other_seeds/trace_drawn_anew")));
-    assert_null(json_object_get(at(root, "best"), "dcp"));
-    assert_null(json_object_get(at(root, "best"), "ep"));
+        assert_json_number(root, figures[i].path, figures[i].value);
+    assert_int_equal(json_array_size(json_at(root, "least_possible")), 2);
+    assert_int_equal(json_array_size(json_at(root, "runners_up")), 2);
+    assert_int_equal(json_array_size(json_at(root, "pareto")), 2);
+    assert_int_equal(json_array_size(json_at(root, "flips")), 2);
+    assert_int_equal(json_object_size(json_at(root, "best_of_kind")), 2);
+    assert_json_text(root, "schema", "plan-1");
+    assert_json_text(root, "plan", "made up");
+    assert_json_text(root, "description", "two offers");
+    assert_json_text(root, "best/plan", "3 " MIXED_TEXT);
+    assert_json_text(root, "best/machine", "big");
+    assert_json_text(root, "best/variant", "pass-kv");
+    assert_json_text(root, "best/scheduler", "prefill-first");
+    assert_json_text(root, "best/kv", "bf16");
+    assert_json_text(root, "runners_up/0/scheduler", "chunked");
+    assert_json_text(root, "runners_up/0/kv", "fp8");
+    assert_json_text(root, "flips/0/assumption", "traffic +10 %");
+    assert_json_text(root, "binding", "decode");
+    assert_true(json_is_null(json_at(root, "flips/0/then")));
+    assert_true(json_is_false(json_at(root, "best/fragile")) &&
+                json_is_true(json_at(root, "runners_up/1/fragile")));
+    assert_true(json_is_false(json_at(root, "best/dynamic_cp")) &&
+                json_is_true(json_at(root, "runners_up/0/dynamic_cp")));
+    assert_true(json_is_false(json_at(root, "one_lost/holds")));
+    assert_true(json_is_false(json_at(root, "other_seeds/trace_drawn_anew")));
+    assert_null(json_object_get(json_at(root, "best"), "dcp"));
+    assert_null(json_object_get(json_at(root, "best"), "ep"));
 }
 
 static void test_json_of_cuts(void **state) {
@@ -406,23 +377,23 @@ static void test_json_of_cuts(void **state) {
     answer.lost_margin = 0.0;
     file.plan.own_arrivals = true;
     parse();
-    number("best/dp_attention", 4);
-    number("best/ep", 8);
-    assert_true(json_is_true(at(root, "one_lost/holds")));
-    assert_true(json_is_true(at(root, "other_seeds/trace_drawn_anew")));
+    assert_json_number(root, "best/dp_attention", 4);
+    assert_json_number(root, "best/ep", 8);
+    assert_true(json_is_true(json_at(root, "one_lost/holds")));
+    assert_true(json_is_true(json_at(root, "other_seeds/trace_drawn_anew")));
     o->ep = -1; /* all GPUs */
     answer.has_lost = false;
     answer.seeds = 0;
     answer.has_next = false;
     parse();
-    number("best/ep", 0);
-    number("one_lost/margin", -1);
-    assert_true(json_is_false(at(root, "one_lost/holds")));
-    assert_true(json_is_false(at(root, "other_seeds/trace_drawn_anew")));
+    assert_json_number(root, "best/ep", 0);
+    assert_json_number(root, "one_lost/margin", -1);
+    assert_true(json_is_false(json_at(root, "one_lost/holds")));
+    assert_true(json_is_false(json_at(root, "other_seeds/trace_drawn_anew")));
     assert_null(json_object_get(root, "one_more"));
     answer.best = -1;
     parse();
-    assert_true(json_is_null(at(root, "best")) && json_is_null(at(root, "binding")));
+    assert_true(json_is_null(json_at(root, "best")) && json_is_null(json_at(root, "binding")));
     assert_null(json_object_get(root, "growth"));
     json_decref(root);
     root = NULL;
