@@ -215,7 +215,7 @@ def main():
         counts.setdefault(folder, {f: 0 for f in FATES})[fate] += 1
         seconds[folder] = seconds.get(folder, 0.0) + cpu_of_children() - start
         if fate == "survived":
-            what = f"{len(tests)} tests run it" if len(tests) > 1 else "1 test runs it" if tests else "no test runs it"
+            what = f"{len(tests)} tests reach it" if len(tests) > 1 else "1 test reaches it" if tests else "no test reaches it"
         by = f" ({what})" if what else ""
         print(f"{fate}{by}: {file}:{change.line}: {told(text, change)}", flush=True)
     if not a.list:

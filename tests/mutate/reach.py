@@ -1,8 +1,9 @@
-# Which tests run a line of the source: a build for gcov beside the scratch one, in which each test is run once with a folder
+# Which tests reach a line of the source: a build for gcov beside the scratch one, in which each test is run once with a folder
 # of counts to itself.
 #
-# A line that gcov does not count (a declaration, a line in the middle of a statement) is reached where the counted line before it
-# is; a line before all counted ones where any line of the file is.
+# A line is reached by the tests that call its function: counts of lines would leave out what a child runs before it ends by
+# _exit or a signal. A line of no function (a table, a constant) is reached by the tests that call any function of the file; of
+# a file without functions, which is a table that others read, nobody can say who does, and all tests are asked.
 #
 # SPDX-License-Identifier: GPL-3.0-or-later
 import bisect
@@ -31,11 +32,10 @@ def build_of(tree, options, jobs):
     return build
 
 
-def reached_from(counts, line):
-    """Whether a line is run, by {counted line: times}."""
-    counted = sorted(counts)
-    at = bisect.bisect_right(counted, line) - 1
-    return counts[counted[at]] > 0 if at >= 0 else any(counts.values())
+def reached_from(functions, line):
+    """Whether a line is reached, by [(first line, last line, calls)] of the functions of its file."""
+    around = [calls for first, last, calls in functions if first <= line <= last]
+    return any(around or [calls for _, _, calls in functions])
 
 
 def read(path):
@@ -70,8 +70,8 @@ class Reach:
             os.rename(to + ".now", to)
         return to
 
-    def _lines(self, test, object_, source):
-        """{line: times} of the source's lines, as this test has run them in this object; None: it was not loaded."""
+    def _functions(self, test, object_, source):
+        """[(first line, last line, calls)] of the source's functions in this object, by this test; None: it was not loaded."""
         data = os.path.join(self._counts_of(test), object_[:-2] + ".gcda")
         if not os.path.isfile(data):
             return None
@@ -83,23 +83,23 @@ class Reach:
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
         if said[:2] == b"\x1f\x8b":
             said = gzip.decompress(said)
-        lines = {}
+        functions = []
         for text in said.decode().splitlines():
             for f in json.loads(text)["files"] if text.startswith("{") else []:
                 if f["file"].endswith(source):
-                    for l in f["lines"]:
-                        lines[l["line_number"]] = lines.get(l["line_number"], 0) + l["count"]
-        return lines
+                    functions += [(g["start_line"], g["end_line"], g["execution_count"]) for g in f["functions"]]
+        return functions
 
     def choose(self, names, source, objects, line):
-        """Of the tests `names` those that run the line, in one of the objects that hold the source."""
-        found = []
+        """Of the tests `names` those that reach the line, in one of the objects that hold the source."""
+        found, any_function = [], False
         for test in names:
             key = (test, source)
             if test not in self.tests:
                 continue
             if key not in self.known:
-                self.known[key] = [l for l in (self._lines(test, o, source) for o in objects) if l]
-            if any(reached_from(l, line) for l in self.known[key]):
+                self.known[key] = [f for f in (self._functions(test, o, source) for o in objects) if f]
+            any_function = any_function or bool(self.known[key])
+            if any(reached_from(f, line) for f in self.known[key]):
                 found.append(test)
-        return found
+        return found if any_function else list(names)

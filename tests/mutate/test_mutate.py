@@ -28,6 +28,10 @@ unsigned never(unsigned a);
 unsigned never(unsigned a) {
     return a < 0U ? 5 : 3;
 }
+int alone(int a);
+int alone(int a) {
+    return a + 1;
+}
 """
 PROJECT = """cmake_minimum_required(VERSION 3.25)
 project(toy C)
@@ -51,7 +55,7 @@ def found(text):
 
 class Changes(unittest.TestCase):
     def test_code_alone(self):
-        self.assertEqual({line for _, line, _, _ in found(SOURCE)}, {8, 9, 10, 14})
+        self.assertEqual({line for _, line, _, _ in found(SOURCE)}, {8, 9, 10, 14, 18})
 
     def test_kinds(self):
         some = found(SOURCE)
@@ -101,8 +105,9 @@ class Toy(unittest.TestCase):
         self.assertEqual(status, 0)
         lines = said.split("\n")
         self.assertIn("killed (test_toy_add): sim/toy/toy.c:10: return a + b;  ->  return a - b;", lines)
-        self.assertIn("survived (no test runs it): sim/toy/toy.c:9: return b + 7;  ->  return b - 7;", lines)
-        self.assertIn("survived (1 test runs it): sim/toy/toy.c:8: if (a == 7)  ->  if (a == 8)", lines)
+        self.assertIn("survived (1 test reaches it): sim/toy/toy.c:9: return b + 7;  ->  return b - 7;", lines)
+        self.assertIn("survived (no test reaches it): sim/toy/toy.c:18: return a + 1;  ->  return a - 1;", lines)
+        self.assertIn("survived (1 test reaches it): sim/toy/toy.c:8: if (a == 7)  ->  if (a == 8)", lines)
         self.assertIn("proved equal: sim/toy/toy.c:14: return a < 0U ? 5 : 3;  ->  return a < 0U ? 6 : 3;", lines)
         with open(os.path.join(self.root, "sim/toy/toy.c")) as f:
             self.assertEqual(f.read(), SOURCE) # nothing is changed but in the copy
@@ -119,9 +124,10 @@ class Toy(unittest.TestCase):
         self.assertIn("named equal (nobody adds to seven)", said)
 
     def test_reached(self):
-        counts = {3: 0, 5: 2, 9: 0}
-        self.assertEqual([reach.reached_from(counts, l) for l in (1, 3, 4, 5, 8, 9, 20)], [True, False, False, True, True, False, False])
-        self.assertFalse(reach.reached_from({3: 0}, 1))
+        functions = [(3, 5, 0), (7, 9, 2)]
+        self.assertEqual([reach.reached_from(functions, l) for l in (1, 3, 5, 6, 7, 9, 20)],
+                         [True, False, False, True, True, True, True])
+        self.assertFalse(reach.reached_from([(3, 5, 0)], 1))
 
     def test_slow_and_failing(self):
         quick = {"command": ["true"], "cwd": "/", "env": {}, "skip": 77}
