@@ -199,6 +199,7 @@ static void test_files(void **state) {
     write_file(a, HEADER "gemm,,bf16,1,16,16,0\ngemm,,bf16,2,16,16,0\ngemm,,bf16,3,16,16,0\n");
     write_file(b, HEADER "gemm,,bf16,9,16,16,0\ngemm,,bf16,1,16,16,0\n");
     const char *paths[] = {a, b};
+    memset(&s, 0xff, sizeof s); /* whatever stood there */
     assert_int_equal(rc_point_set_read(paths, 2, &s, &err), RC_OK);
     const int64_t want[] = {1, 9, 2, 3};
     assert_int_equal(s.of[RC_SUITE_GEMM].n, 4);

@@ -37,6 +37,10 @@ cmp forward.txt set.txt || complain "defaults that stand in the file change the 
 rc init plan --model qwen3-32b --machine h200-sxm --name mine >own.yaml
 grep -q '^plan: mine ' own.yaml && grep -q '^model: qwen3-32b ' own.yaml && grep -q '  - machine: h200-sxm ' own.yaml ||
     complain "--name, --model and --machine are not taken"
+for kind in forward sweep tune serve; do
+    rc init $kind --machine h100-sxm >own.yaml
+    grep -q '^machine: h100-sxm ' own.yaml || complain "--machine is not taken by $kind: $(grep '^machine' own.yaml)"
+done
 ! rc init plan --out plan.yaml 2>/dev/null || complain "an existing file is replaced"
 rc init plann 2>err && complain "'plann' is a kind"
 grep -q "did you mean 'plan'" err || complain "'plann' is not explained: $(cat err)"

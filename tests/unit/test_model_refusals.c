@@ -257,6 +257,23 @@ static void test_numbers(void **state) {
     assert_non_null(strstr(err.msg, "a head dimension of 96 (attention was measured for 128)"));
 }
 
+/* Of a model that wraps its decoder, what speaks against it may stand in either map, and is said once. */
+static void test_wrapped(void **state) {
+    (void)state;
+    static const char *const texts[] = {
+        "{architectures: [QuuxForConditionalGeneration], ssm_state: 1, text_config: {" SHAPE "}}",
+        "{architectures: [QuuxForConditionalGeneration], text_config: {ssm_state: 1, " SHAPE "}}",
+    };
+    for (size_t i = 0; i < 2; i++) {
+        rc_model m;
+        rc_error err = {0};
+        assert_int_equal(model_text(texts[i], &m, &err), RC_E_UNMODELLED);
+        const char *found = strstr(err.msg, "(key 'ssm_state')");
+        if (!found || strstr(found + sizeof "(key 'ssm_state", "ssm_state"))
+            fail_msg("%s", err.msg);
+    }
+}
+
 static void test_nothing_named(void **state) {
     (void)state;
     rc_model m;
@@ -323,7 +340,8 @@ int main(void) {
         cmocka_unit_test(test_files),         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_harmless_keys), cmocka_unit_test(test_names),
         cmocka_unit_test(test_suggestions),   cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_nothing_named), cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_nothing_named), cmocka_unit_test(test_wrapped),
+        cmocka_unit_test(test_windows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

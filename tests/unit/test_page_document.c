@@ -147,6 +147,39 @@ static void test_answers_come_first(void **state) {
     }
 }
 
+/* Numbers stand to the right, each below a name that does, too; and no other name does. */
+static void check_columns(const char *kind, const char *table) {
+    bool right[32] = {false}, numbers[32] = {false};
+    size_t columns = 0, cells = 0;
+    const char *body = strstr(table, "<tbody>"), *end = strstr(table, "</table>");
+    assert_true(body && end && body < end);
+    for (const char *s = table; (s = strstr(s, "<th ")) != NULL && s < body; s++) {
+        const char *close = strchr(s, '>'), *mark = strstr(s, "class=\"n\"");
+        assert_true(close && columns < 32);
+        right[columns++] = mark && mark < close;
+    }
+    for (const char *s = body; (s = strstr(s, "<td")) != NULL && s < end; s++) {
+        assert_true(columns > 0);
+        numbers[cells++ % columns] |= strncmp(s, "<td class=\"n\"", 13) == 0;
+    }
+    for (size_t i = 0; i < columns && cells > 0; i++)
+        if (right[i] != numbers[i])
+            fail_msg("%s: column %zu of %.160s", kind, i, table);
+    assert_true(columns > 0 && cells % columns == 0);
+}
+
+static void test_columns(void **state) {
+    (void)state;
+    size_t tables = 0;
+    for (int i = 0; i < KINDS; i++) {
+        char *text = written(page_of(kinds[i].json), NULL);
+        for (const char *s = text; (s = strstr(s, "<table>")) != NULL; s++, tables++)
+            check_columns(kinds[i].kind, s);
+        free(text);
+    }
+    assert_true(tables > 10);
+}
+
 /* ---- hostile text --------------------------------------------------------------------------- */
 
 #define EVIL "</script><img src=x onerror=alert(1)>&\"'<!--"
@@ -375,6 +408,7 @@ static void test_times(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answers_come_first),
+        cmocka_unit_test(test_columns),
         cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_other_kinds_of_values),
         cmocka_unit_test(test_tune_and_grid_are_one_map),

@@ -101,6 +101,54 @@ static void test_round_trip(void **state) {
     json_decref(root);
 }
 
+/* Every first byte at its ends, surrogates and what is longer than need be: a character stays, of the rest each byte is
+ * replaced. */
+static void test_characters(void **state) {
+    (void)state;
+    static const struct {
+        const char *written, *read;
+    } texts[] = {
+        {"\xc2\x80", "\xc2\x80"},
+        {"\xdf\xbf", "\xdf\xbf"},
+        {"\xe0\xa0\x80", "\xe0\xa0\x80"},
+        {"\xec\xbf\xbf", "\xec\xbf\xbf"},
+        {"\xed\x9f\xbf", "\xed\x9f\xbf"},
+        {"\xee\x80\x80", "\xee\x80\x80"},
+        {"\xef\xbf\xbf", "\xef\xbf\xbf"},
+        {"\xf0\x90\x80\x80", "\xf0\x90\x80\x80"},
+        {"\xf4\x8f\xbf\xbf", "\xf4\x8f\xbf\xbf"},
+        {"~", "~"},
+        {"\x80", "?"},
+        {"\xc1\xbf", "??"},
+        {"\xe0\x9f\xbf", "???"},
+        {"\xed\xa0\x80", "???"},
+        {"\xf0\x8f\xbf\xbf", "????"},
+        {"\xf4\x90\x80\x80", "????"},
+        {"\xf5\x80\x80\x80", "????"},
+        {"\xc2", "?"},
+        {"\xe2\x82!", "??"
+                      "!"},
+        {"\xf0\x90\x80", "???"},
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        rc_spans *s = begin(plain);
+        rc_spans_process(s, 0, "p");
+        rc_spans_span(s, (rc_track){0, 1}, texts[i].written, "message", 0, 1000, NULL);
+        finish(s);
+        json_t *root = spans_of(plain);
+        const json_t *e;
+        size_t k, seen = 0;
+        json_array_foreach(json_object_get(root, "traceEvents"), k, e) {
+            if (strcmp(span_string(e, "ph"), "X") != 0)
+                continue;
+            assert_string_equal(span_string(e, "name"), texts[i].read);
+            seen++;
+        }
+        assert_int_equal(seen, 1);
+        json_decref(root);
+    }
+}
+
 static void test_packed_is_the_same(void **state) {
     (void)state;
     size_t n[3];
@@ -192,9 +240,10 @@ static void test_failures(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_packed_is_the_same),
-        cmocka_unit_test(test_many),       cmocka_unit_test(test_long_arguments),
-        cmocka_unit_test(test_nothing),    cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_round_trip),         cmocka_unit_test(test_characters),
+        cmocka_unit_test(test_packed_is_the_same), cmocka_unit_test(test_many),
+        cmocka_unit_test(test_long_arguments),     cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_failures),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

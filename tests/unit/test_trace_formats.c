@@ -223,6 +223,10 @@ static void order(void **state) {
     (void)state;
     rc_trace_options o = {.unit = RC_UNIT_S};
     refuse(GUIDE, &o, "time goes backwards");
+    refuse("TIMESTAMP,ContextTokens,GeneratedTokens\n2024-05-10 00:00:00,\"2\"x,3\n", NULL,
+           "text after a closing quote");
+    refuse("TIMESTAMP,ContextTokens,GeneratedTokens\n2024-05-10 00:00:00,\"2,3\n", NULL,
+           "an open quote");
     refuse(GUIDE, &o, "--sort");
     o.sort = true;
     assert_int_equal(parse(GUIDE, &o, &t, &e), RC_OK);
