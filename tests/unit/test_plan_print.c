@@ -158,15 +158,15 @@ static void test_text(void **state) {
         "# plan made up: toy on 2 offers, rate x 1.5\n", "considered 100 configurations\n",
         "  cut by layout   11\n  cut by KV dtype 12\n  cut by memory   13\n  cut by prefill  14\n  "
         "cut by decode   15\n  cut by work     16\n",
-        "simulated 4 with the whole workload; 5 excluded by",
-        "\n7 cheaper than the best were not simulated, 3 of which are expected to hold\n",
+        "simulated 4 with the whole workload; 5 left out, ",
+        "\n7 cheaper than the best were not simulated; an estimate says that 3 of them would "
+        "hold\n",
         "the interval is over 4 other seeds, 75 % of which meet all\n",
         /* 2 / 1.6 and 0.03 / 0.02 */
         "  TTFT p99 <= 2 s     1.6000  1.4000  1.9000    25.0\n"
         "  TTIT p95 <= 0.03 s  0.0200  0.0180  0.0240    50.0\n",
-        "prefill 61 %, decode 27 %, however full its passes; KV hits 12.5 % of input tokens; queue "
-        "p95 0.321 s\n",
-        "busy time rests on: measured 75.0 %, modelled 25.0 %\n", "binds: decode\n",
+        ": prefill 61 %, decode 27 %; KV hits 12.5 % of input tokens; queue p95 0.321 s\n",
+        "costs of the busy time: measured 75.0 %, modelled 25.0 %\n", "binds: decode\n",
         "  margin with 25 % more matrix rate   +1.1 points\n"
         "  margin with 25 % more HBM rate      +5.0 points\n"
         "  margin with 25 % more network rate  -0.2 points\n"

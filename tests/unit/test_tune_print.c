@@ -237,18 +237,19 @@ static void test_text(void **state) {
     (void)state;
     made_up();
     holds(print,
-          "tuned rule: the faster ring in 75.00 % of 7 cells that no fit has seen, mean regret "
+          "tuned rule: the faster ring in 75.00 % of 7 comparisons that it was not fitted on, mean "
+          "regret "
           "1.2500 %, worst "
           "4.75 %\n# tune made-up: small on toy, TP8, CP 1,2,4\n"
           "# cells 5 (T 100..70000, T+P 2000..200000, batch 1), 1 for fitting; 45 forward passes\n"
-          "# busy time of these passes rests on: measured 75.0 %, modelled 25.0 %\n"
+          "# costs of these passes: measured 75.0 %, modelled 25.0 %\n"
           "# achieved: C 512.5 TFLOP/s of 1000, BW 26.25 GB/s of 50.0, a GPU\n"
           "# does not fit into memory: 3 of cells x degrees; winner changes more than once along "
           "T: 2 of 8 "
           "lines\n"
           "# all-gather pass-KV is faster than both in 12.5 % of cells x degrees, there by 3.1 % "
           "on average;");
-    holds(print, "over 16 draws of the costs, on 7 points of that half\n");
+    holds(print, "over 16 draws of the costs, on 7 of the comparisons\n");
     holds(print, "  algorithm-1:refit     1000  24.50       7  75.00     1.2500  3.500   4.75     "
                  "12.500   60.2    "
                  "1.5000      2.5000  BW 20.00..30.25\n"
@@ -265,7 +266,8 @@ static void test_text(void **state) {
                  "   21000  no fit    6000   always Q    6000\n"
                  "   22000  no fit    6000     no fit    6000\n"
                  "   23000  no fit    6000     no fit    6000\n");
-    holds(print, "# how T* moves: CP4, T + P = 128000, one thing changed at a time\n");
+    holds(print, "# what moves T*, the number of new tokens from which on pass-KV is the faster "
+                 "ring: CP4, T + P = 128000, one thing changed at a time\n");
     holds(print,
           "  bandwidth  x 2        1500         1600\n  ranks      8      always Q            -\n");
     holds(print_csv,
@@ -305,7 +307,7 @@ static void test_less(void **state) {
     assert_null(strstr(text, "BW 20.00"));
     assert_null(strstr(text, "draws of the costs"));
     assert_null(strstr(text, "the same rules on measured times"));
-    assert_null(strstr(text, "how T* moves"));
+    assert_null(strstr(text, "# what moves T*"));
     assert_null(strstr(text, "\n    100  "));
     assert_holds(text, "     101    3210    6000  always KV  always KV\n");
     free(text);
