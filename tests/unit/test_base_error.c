@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
+#include <stdbool.h>
 #include <cmocka.h>
 #include <string.h>
 #include "sim/base/arena.h"
@@ -63,6 +64,24 @@ static void nearest_name_is_found_within_the_limit(void **state) {
     assert_null(rc_nearest("xy", names)); /* nothing in common */
     assert_null(rc_nearest("", names));
     assert_null(rc_nearest("x", (const char *const[]){NULL}));
+    /* A third of the letters may differ, and two of a short word. */
+    static const struct {
+        const char *word, *name;
+        bool near;
+    } edges[] = {{"abcd", "abXY", true},
+                 {"abcd", "aXYZ", false},
+                 {"abcdefgh", "abcdefXY", true},
+                 {"abcdefgh", "abcdeXYZ", false},
+                 {"abcdefghi", "abcdefXYZ", true},
+                 {"abcdefghi", "abcdeWXYZ", false},
+                 {"abcdefghijk", "abcdefghXYZ", true},
+                 {"abcdefghijk", "abcdefgWXYZ", false},
+                 {"abcdefghijkl", "abcdefghWXYZ", true},
+                 {"abcdefghijkl", "abcdefgVWXYZ", false}};
+    for (size_t i = 0; i < sizeof edges / sizeof edges[0]; i++) {
+        const char *found = rc_nearest(edges[i].word, (const char *const[]){edges[i].name, NULL});
+        assert_true(edges[i].near ? found == edges[i].name : found == NULL);
+    }
     char longest[300];
     memset(longest, 'a', sizeof longest - 1);
     longest[sizeof longest - 1] = '\0';

@@ -43,6 +43,12 @@ static void thresholds_by_hand(void **state) {
     (void)state;
     rc_select_table s = small();
     assert_near(rc_select_threshold(&s, 1000, 1, 2), 100.0);
+    rc_select_table alone = s; /* of one degree, which is no CP: its row is all there is */
+    alone.degrees = 1;
+    alone.degree[0] = 1;
+    alone.variant[0][0][0] = 77.0;
+    alone.variant[1][0][0] = 78.0;
+    assert_near(rc_select_threshold(&alone, alone.length[0], alone.batch[0], 1), 77.0);
     assert_near(rc_select_threshold(&s, 2000, 1, 2), 200.0); /* between the lengths */
     assert_near(rc_select_threshold(&s, 2000, 2, 2), 300.0); /* and between the batches */
     assert_near(rc_select_threshold(&s, 2000, 1, 3), 400.0); /* and between the degrees */
