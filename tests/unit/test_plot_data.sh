@@ -13,12 +13,13 @@ mkdir "$work/bin" "$work/kept"
 cat >"$work/bin/gnuplot" <<KEEP
 #!/bin/sh
 n=\${1%.gp}
-cp "\$n.dat" "\$n.body" '$work/kept/' && : >"\$n.png" && : >"\$n.svg"
+for end in dat body; do cp "\$n.\$end" "$work/kept/\$DRAWN_BY-\$n.\$end" || exit 1; done
+: >"\$n.png" && : >"\$n.svg"
 KEEP
 chmod +x "$work/bin/gnuplot"
 export PATH=$work/bin:$PATH
 draw() {
-    "$build/ringcast" "$@" >"$work/said" 2>&1 || {
+    DRAWN_BY=$1 "$build/ringcast" "$@" >"$work/said" 2>&1 || { # two commands have a picture of one name
         echo "$*: $(tail -n 2 "$work/said")"
         exit 1
     }
@@ -47,5 +48,5 @@ for script in "$work"/kept/*.body; do
               for (s in rows) if (!(s in wants)) bad = bad " series " s " is not drawn;"
               if (bad) { print name ":" bad; exit 1 } }' "$work/drawn" "$data" || failed=1
 done
-[ "$(find "$work/kept" -name '*.dat' | wc -l)" -ge 17 ] || { echo "only $(cd "$work/kept" && echo *.dat)"; failed=1; }
+[ "$(find "$work/kept" -name '*.dat' | wc -l)" -ge 19 ] || { echo "only $(cd "$work/kept" && echo *.dat)"; failed=1; }
 exit $failed
