@@ -17,7 +17,8 @@ static bool fits(const cluster *c, const replica *r, uint32_t j) {
 }
 
 /* What a request would wait for there: by prefix, prompt tokens to be computed before it is done;
- * by load, requests. Ties: tokens, then the first. */
+ * by load, requests. Replicas that decode compute no prompt: there requests count first by either, and by prefix
+ * then the tokens that would have to move. Ties: the other of the two, then the first. */
 static bool better(const uint64_t *a, const uint64_t *b) {
     return a[0] != b[0] ? a[0] < b[0] : a[1] < b[1];
 }
@@ -38,8 +39,10 @@ static uint32_t choose_best(cluster *c, const uint32_t *list, uint32_t count, ui
         uint64_t score[2] = {r->load, r->queue.tokens};
         if (c->spec->routing == RC_ROUTE_PREFIX) {
             rc_kv_match m = rc_kv_lookup(r->kv, c->trace, &c->trace->at[j]);
-            score[0] = r->queue.tokens + c->trace->at[j].input - m.tokens;
-            score[1] = r->load;
+            const uint64_t tokens = r->queue.tokens + c->trace->at[j].input - m.tokens;
+            const bool decodes = c->pools[r->pool].spec->role == RC_POOL_DECODE;
+            score[0] = decodes ? r->load : tokens;
+            score[1] = decodes ? tokens : r->load;
         }
         if (best == NONE || better(score, best_score)) {
             best = list[i];

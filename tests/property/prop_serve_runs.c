@@ -242,7 +242,7 @@ static void check_more(const char *name, prop_fn fn, int scenarios, int requests
 static void test_more(void **state) {
     (void)state;
     check_more("more_replicas", more_replicas, 0, 0);
-    check_more("more_kv", more_kv, 1, 6);
+    check_more("more_kv", more_kv, 2, 6);
 }
 
 int main(void) {

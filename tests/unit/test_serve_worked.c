@@ -117,6 +117,26 @@ static void test_moves(void **state) {
     free(r);
 }
 
+/* B's prompt begins with A's, which lies where A decodes; but A is there, and the other replica has nobody. So B goes there
+ * with all its 1,024 tokens, and every step is of one: 11. */
+static void test_decodes_where_few_are(void **state) {
+    (void)state;
+    rc_served *r =
+        run(SERVE_HEAD "pools: [{name: p, role: prefill, tp: 8}, "
+                       "{name: d, role: decode, tp: 8, replicas: 2}]\nkv: {tokens: 1000000}\n"
+                       "routing: prefix\n"
+                       "costs: {prefill_token: 10us, decode: 10ms, decode_sequence: 1ms}\n",
+            "{\"timestamp\": 0, \"input_length\": 512, \"output_length\": 201, \"hash_ids\": [0]}\n"
+            "{\"timestamp\": 1000, \"input_length\": 1024, \"output_length\": 201, "
+            "\"hash_ids\": [0, 1]}\n");
+    assert_int_equal(result.moved_tokens, 512 + 1024);
+    for (int i = 0; i < 2; i++) {
+        const double move = 17e-6 + 512.0 * (i + 1) * 131072.0 / (8.0 * 36e9);
+        assert_true(llabs(r[i].end - r[i].first - (rc_time)(move * 1e12) - 200 * 11 * MS) < 1000);
+    }
+    free(r);
+}
+
 /* A request that comes while a step runs is let in at its end. Decode of A from 50 on: steps of 11 to 61, 72;
  * B comes at 65, computes from 72 to 92, and both step at 104. */
 static void test_between_steps(void **state) {
@@ -329,6 +349,7 @@ int main(void) {
         cmocka_unit_test(test_prefill_first),
         cmocka_unit_test(test_recompute),
         cmocka_unit_test(test_moves),
+        cmocka_unit_test(test_decodes_where_few_are),
         cmocka_unit_test(test_between_steps),
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_exact),
