@@ -159,7 +159,7 @@ static void krige(const rc_surface *s, const double at[RC_CALL_AXES], size_t lef
     find(s, at, left, &near);
     int n = near.n < NEAR ? near.n : NEAR;
     *out = (rc_surface_answer){.y = 0.0, .variance = 1.0};
-    if (n == 0)
+    if (n <= 0)
         return;
     among(s, &near, n, noise, k);
     factor(k, n);

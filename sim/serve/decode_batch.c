@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include <stdlib.h>
+#include "sim/schedule/shard.h"
 #include "sim/serve/cluster.h"
 
 static bool speculative(const cluster *c) {
@@ -58,7 +59,7 @@ static int64_t mean_most_ahead(const cluster *c, const replica *r, uint32_t rank
     int64_t sum = 0;
     for (uint32_t g = 0; g < used; g++)
         sum += most_ahead(c, r, g, ranks) + (int64_t)r->batch.step;
-    return (sum + used - 1) / used - (int64_t)r->batch.step;
+    return rc_ceil_div(sum, used) - (int64_t)r->batch.step;
 }
 
 /* Steps of several tokens move each by its own number. */

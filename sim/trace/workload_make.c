@@ -25,8 +25,8 @@ static rc_status more(void *at, size_t count, size_t size, rc_error *err) {
 
 rc_status rc_workload_classes(rc_workload *l, size_t count, rc_workload_class **out,
                               rc_error *err) {
-    RC_TRY(more(&l->class, l->classes + count, sizeof *l->class, err));
-    *out = l->class + l->classes;
+    RC_TRY(more(&l->class_at, l->classes + count, sizeof *l->class_at, err));
+    *out = l->class_at + l->classes;
     for (size_t i = 0; i < count; i++)
         (*out)[i] = (rc_workload_class){.group = -1};
     l->classes += count;
@@ -80,11 +80,11 @@ rc_status rc_workload_group_of(rc_workload *l, const char *name, int64_t tokens,
 
 void rc_workload_free(rc_workload *l) {
     for (size_t i = 0; i < l->classes; i++) {
-        rc_spec_length_free(&l->class[i].input);
-        rc_spec_length_free(&l->class[i].output);
-        free(l->class[i].window);
+        rc_spec_length_free(&l->class_at[i].input);
+        rc_spec_length_free(&l->class_at[i].output);
+        free(l->class_at[i].window);
     }
-    free(l->class);
+    free(l->class_at);
     free(l->client);
     free(l->group);
     *l = (rc_workload){0};
@@ -162,7 +162,7 @@ static double draw_gap(const rc_workload_class *k, double rate, rc_rng *rng) {
 
 /* The next arrival of c: a gap of active time later. */
 static void step(const rc_workload *l, rc_workload_client *c) {
-    const rc_workload_class *k = &l->class[c->of];
+    const rc_workload_class *k = &l->class_at[c->of];
     if (c->arrivals == 0) {
         c->next = INFINITY;
         return;
@@ -181,7 +181,7 @@ static void step(const rc_workload *l, rc_workload_client *c) {
 /* Gaps of which all together are to take a stated time are drawn twice: once for their sum. */
 static void begin(const rc_workload *l, size_t i) {
     rc_workload_client *c = &l->client[i];
-    const rc_workload_class *k = &l->class[c->of];
+    const rc_workload_class *k = &l->class_at[c->of];
     rc_rng_seed(&c->rng, (uint64_t)l->seed + UINT64_C(0x9E3779B97F4A7C15) * (i + 1));
     c->stretch = 1.0;
     c->window = 0;
@@ -234,7 +234,7 @@ static double active(const rc_workload *l, const rc_workload_class *k) {
 }
 
 static double requests_of(const rc_workload *l, const rc_workload_client *c) {
-    const rc_workload_class *k = &l->class[c->of];
+    const rc_workload_class *k = &l->class_at[c->of];
     const double rounds = (double)(c->rounds > 0 ? c->rounds : k->rounds);
     return fmax(rounds, 1.0) * fmin(c->rate * active(l, k), (double)c->arrivals);
 }
@@ -242,14 +242,14 @@ static double requests_of(const rc_workload *l, const rc_workload_client *c) {
 static void draw_round(void *of, uint32_t *input, uint32_t *output) {
     const rc_workload *l = ((void **)of)[0];
     rc_workload_client *c = ((void **)of)[1];
-    const rc_workload_class *k = &l->class[c->of];
+    const rc_workload_class *k = &l->class_at[c->of];
     *input = rc_spec_length_draw(&k->input, &c->rng, 0.5 * RC_TRACE_MAX_INPUT);
     *output = rc_spec_length_draw(&k->output, &c->rng, RC_TRACE_MAX_OUTPUT);
 }
 
 static rc_status add_arrival(rc_workload *l, rc_workload_client *c, uint64_t most, rc_trace *t,
                              size_t *room, rc_error *err) {
-    const rc_workload_class *k = &l->class[c->of];
+    const rc_workload_class *k = &l->class_at[c->of];
     void *of[] = {l, c};
     const rc_workload_rounds x = {.arrival = llround(c->next * RC_PS_PER_S),
                                   .think = llround(k->think * RC_PS_PER_S),

@@ -34,7 +34,8 @@ typedef struct rc_workload_group { /* tokens that its clients' inputs begin with
 typedef struct rc_workload_class { /* what its clients have in common */
     rc_workload_process process;
     double cv, shape, scale;      /* shape and scale: of Weibull gaps with a mean of 1 */
-    double fraction;              /* of the load, all its clients together */
+    double fraction;              /* of the load, all its clients together; */
+    double rate;                  /* so many arrivals a second while active */
     rc_spec_length input, output; /* owned */
     rc_workload_window *window; /* when they are active, in order and apart; owned; none: always */
     size_t windows;
@@ -60,7 +61,7 @@ typedef struct rc_workload_client {
 typedef struct rc_workload {
     double horizon; /* s, 0: none. No session begins later; one that has begun is told to its end */
     int64_t requests, seed; /* requests 0: as many as come */
-    rc_workload_class *class;
+    rc_workload_class *class_at;
     size_t classes;
     rc_workload_client *client;
     size_t clients;

@@ -317,20 +317,16 @@ static rc_status read_entries(const rc_node *root, const char *key, entry_reader
     return RC_OK;
 }
 
-static rc_status set_rates(rc_workload *l, double rate, rc_error *err) {
-    double *of = calloc(l->classes, sizeof *of);
-    if (!of)
-        return rc_fail(err, RC_E_NOMEM, "out of memory for a workload");
+/* Of each class by its part among those that are ever active together with it, then of each client. */
+static void set_rates(rc_workload *l, double rate) {
     for (size_t i = 0; i < l->classes; i++) {
         double together = 0.0;
         for (size_t k = 0; k < l->classes; k++)
-            together += meet(&l->class[i], &l -> class[k]) ? l->class[k].fraction : 0.0;
-        of[i] = rate * (l->class[i].fraction / together);
+            together += meet(&l->class_at[i], &l->class_at[k]) ? l->class_at[k].fraction : 0.0;
+        l->class_at[i].rate = rate * (l->class_at[i].fraction / together);
     }
     for (size_t i = 0; i < l->clients; i++)
-        l->client[i].rate *= of[l->client[i].of];
-    free(of);
-    return RC_OK;
+        l->client[i].rate *= l->class_at[l->client[i].of].rate;
 }
 
 static rc_status read_load(const rc_node *root, rc_workload *l, rc_error *err) {
@@ -340,7 +336,8 @@ static rc_status read_load(const rc_node *root, rc_workload *l, rc_error *err) {
         RC_TRY(read_entries(root, "clients", read_client, l, err));
     if (rc_doc_has(root, "cohorts"))
         RC_TRY(read_entries(root, "cohorts", read_cohort, l, err));
-    return set_rates(l, rate, err);
+    set_rates(l, rate);
+    return RC_OK;
 }
 
 /* ---- the file --------------------------------------------------------------------------------- */
@@ -348,7 +345,7 @@ static rc_status read_load(const rc_node *root, rc_workload *l, rc_error *err) {
 static bool has_end(const rc_workload *l) {
     bool all = true;
     for (size_t i = 0; i < l->clients; i++)
-        all &= l->client[i].arrivals != INT64_MAX || l->class[l->client[i].of].windows > 0;
+        all &= l->client[i].arrivals != INT64_MAX || l->class_at[l->client[i].of].windows > 0;
     return l->requests > 0 || l->horizon > 0.0 || all;
 }
 
