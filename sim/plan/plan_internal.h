@@ -46,7 +46,10 @@ size_t plan_examine_most(void); /* trials that plan_examine plays, at most */
 /* What is asked about the chosen plan, a->all[a->best]. */
 rc_status plan_examine(const rc_plan *p, rc_plan_sim sim, void *ctx, rc_plan_answer *a,
                        rc_error *err);
-/* Trials on threads; what does not fit has fits = false. */
+/* One trial; what does not fit is no error and has fits = false. */
+rc_status plan_run_trial(rc_plan_sim sim, void *ctx, const rc_plan_trial *t, rc_plan_outcome *out,
+                         rc_error *err);
+/* Trials on threads, each as plan_run_trial has it. */
 rc_status plan_run_trials(const rc_plan *p, rc_plan_sim sim, void *ctx, const rc_plan_trial *trials,
                           rc_plan_outcome *outcomes, size_t count, rc_error *err);
 /* The same for trials of which only whether each holds is asked. No more are begun once more than

@@ -83,17 +83,22 @@ typedef struct batch {
     rc_plan_outcome *outcomes;
 } batch;
 
-static rc_status run_one(void *ctx, size_t i, rc_error *err) {
-    batch *b = ctx;
+rc_status plan_run_trial(rc_plan_sim sim, void *ctx, const rc_plan_trial *t, rc_plan_outcome *out,
+                         rc_error *err) {
     rc_error why = {0};
-    memset(&b->outcomes[i], 0, sizeof b->outcomes[i]);
-    rc_status st = b->sim(b->ctx, &b->trials[i], &b->outcomes[i], &why);
-    b->outcomes[i].fits = st == RC_OK;
+    memset(out, 0, sizeof *out);
+    rc_status st = sim(ctx, t, out, &why);
+    out->fits = st == RC_OK;
     if (st == RC_E_NOFIT)
         return RC_OK;
     if (st != RC_OK && err)
         *err = why;
     return st;
+}
+
+static rc_status run_one(void *ctx, size_t i, rc_error *err) {
+    batch *b = ctx;
+    return plan_run_trial(b->sim, b->ctx, &b->trials[i], &b->outcomes[i], err);
 }
 
 rc_status plan_run_trials(const rc_plan *p, rc_plan_sim sim, void *ctx, const rc_plan_trial *trials,

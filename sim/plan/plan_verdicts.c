@@ -21,21 +21,13 @@ typedef struct verdicts {
 /* Trials are begun in order, so those before one that misses have all been begun. */
 static rc_status judge_one(void *ctx, size_t i, rc_error *err) {
     verdicts *v = ctx;
-    rc_plan_outcome *o = &v->outcomes[i];
-    rc_error why = {0};
     int tightest;
     if (atomic_load(&v->missed) > v->most)
         return RC_OK;
     rc_plan_trial t = v->trials[i];
     t.verdict = true;
-    rc_status st = v->sim(v->ctx, &t, o, &why);
-    o->fits = st == RC_OK;
-    if (st != RC_OK && st != RC_E_NOFIT) {
-        if (err)
-            *err = why;
-        return st;
-    }
-    if (rc_plan_margin(v->p, o, &tightest) < 0.0)
+    RC_TRY(plan_run_trial(v->sim, v->ctx, &t, &v->outcomes[i], err));
+    if (rc_plan_margin(v->p, &v->outcomes[i], &tightest) < 0.0)
         atomic_fetch_add(&v->missed, 1);
     return RC_OK;
 }

@@ -7,7 +7,7 @@
 #include "sim/schedule/builder.h"
 
 int64_t rc_decode_tokens(const rc_builder *b) {
-    return rc_ceil_div((int64_t)b->decodes, b->rq->schedule->decodes_everywhere ? 1 : b->n);
+    return rc_ceil_div((int64_t)b->decodes, rc_schedule_dealt(b->rq->schedule, b->n));
 }
 
 int64_t rc_prompt_tokens(const rc_builder *b) {

@@ -23,6 +23,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef RC_SCHEDULE_SCHEDULE_H
 #define RC_SCHEDULE_SCHEDULE_H
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -249,6 +250,11 @@ const rc_schedule *rc_schedule_usual(rc_phase phase, int cp);
 /* What decodes on `cp` ranks beside prompts that `s` prefills there: `s` itself where its cache lies
  * otherwise than evenly over the ranks, else the usual one. */
 const rc_schedule *rc_schedule_decoding(const rc_schedule *s, int cp);
+/* Of `cp` ranks, how many the sequences that decode are dealt to; 1: every rank has all of them. */
+static inline int rc_schedule_dealt(const rc_schedule *s, int cp) {
+    assert(s && cp >= 1);
+    return s->decodes_everywhere ? 1 : cp;
+}
 /* What stands for `s` on `cp` ranks: itself, but on one rank the schedule for a single rank, unless it
  * cuts sequences over a TP group. */
 const rc_schedule *rc_schedule_on(const rc_schedule *s, int cp);

@@ -43,7 +43,7 @@ static uint32_t emit_decode(rc_builder *b, uint32_t gpu, int hq, int hkv, int64_
     int64_t keys = 0, first = 0, longest = 0;
     const int rows =
         b->rq->verified > 1 ? b->rq->verified : 1; /* of a sequence, over the same keys */
-    bool padded = !b->rq->schedule->decodes_everywhere && b->decodes % (size_t)b->n != 0;
+    bool padded = b->decodes % (size_t)rc_schedule_dealt(b->rq->schedule, b->n) != 0;
     bool differ = false;
     for (size_t i = 0; i < b->rq->seq_count; i++) {
         if (!rc_decodes(b, i))
@@ -79,7 +79,7 @@ uint32_t rc_emit_decode(rc_builder *b, uint32_t gpu) {
         rc_note_shape(b, b->pairs.decode);
         return RC_TASK_NONE;
     }
-    const int groups = b->rq->schedule->decodes_everywhere ? 1 : b->n;
+    const int groups = rc_schedule_dealt(b->rq->schedule, b->n);
     uint32_t id = emit_decode(b, gpu, b->one.query, b->one.kv, rc_decode_tokens(b), b->n, groups);
     if (b->noting)
         b->pairs.decode = b->noted[b->notes - 1];

@@ -238,7 +238,7 @@ static rc_status run(cluster *c, const rc_trace *t, rc_error *err) {
     if (c->options->until_missed)
         objectives_allow(c, t);
     RC_TRY(play(c, t, err));
-    return c->out->missed ? RC_OK : metrics_finish(c, err);
+    return metrics_finish(c, err);
 }
 
 rc_status rc_serve_run(const rc_serve *s, const rc_trace *trace, const rc_serve_options *o,

@@ -28,7 +28,7 @@ static rc_status layout_open(cluster *c, const pool *p, const rc_what_if *w, int
     RC_TRY(rc_pass_forward_create(s, c->options->costs, &cut, schedule, w, &out->source, err));
     /* What the other groups are at is no size of a memo: experts' products rise by steps of tiles. */
     const bool exact = c->options->exact || rc_pool_groups(p->spec) > 1;
-    const rc_passes_like like = {2 * cp, schedule->decodes_everywhere ? 1 : cp};
+    const rc_passes_like like = {2 * cp, rc_schedule_dealt(schedule, cp)};
     RC_TRY(rc_passes_create(rc_pass_forward_time, out->source, like, exact, &out->passes, err));
     if (c->options->store && rc_pool_groups(p->spec) == 1)
         rc_passes_share(out->passes, rc_pass_store_shelf(c->options->store, s, c->options->costs,
@@ -73,7 +73,7 @@ rc_status pool_condition(cluster *c, pool *p, const rc_what_if *w, int *out, rc_
 
 uint32_t pool_dealt(const cluster *c, const pool *p) {
     const layout *l = &p->conditions[0].decode;
-    return c->spec->linear.on || l->schedule->decodes_everywhere ? 1 : (uint32_t)l->cp;
+    return c->spec->linear.on ? 1 : (uint32_t)rc_schedule_dealt(l->schedule, l->cp);
 }
 
 void pool_destroy(pool *p) {

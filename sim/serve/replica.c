@@ -284,7 +284,7 @@ void replica_kick(cluster *c, replica *r, rc_time now) {
  * block is due. Then there is nothing to form. */
 static bool decodes_on(const cluster *c, const replica *r) {
     const decode_batch *b = &r->batch;
-    return r->pass.decodes && r->pass.prompt_count == 0 && groups_of(c, r) == 1 &&
+    return r->pass.decodes && b->count > 0 && r->pass.prompt_count == 0 && groups_of(c, r) == 1 &&
            r->queue.waiting.count + r->queue.active.count + r->queue.late_count == 0 &&
            c->spec->step_kinds == 0 && c->router.in_turn == 0 && !c->options->exact &&
            !c->options->compare && !c->options->player && !c->options->spans &&

@@ -114,7 +114,7 @@ static rc_status add_decodes(rc_pass_forward *f, size_t *count, const rc_pass *p
                              rc_error *err) {
     int64_t each = pass->decodes ? (pass->context + pass->decodes - 1) / pass->decodes : 0;
     const int64_t longest = pass->longest > each ? pass->longest : each;
-    const uint32_t dealt = f->schedule->decodes_everywhere ? 1 : (uint32_t)f->layout.cp;
+    const uint32_t dealt = (uint32_t)rc_schedule_dealt(f->schedule, f->layout.cp);
     const uint32_t many = dealt < pass->decodes ? dealt : pass->decodes; /* of the longest */
     const uint32_t rest = pass->decodes - many;
     if (rest > 0)

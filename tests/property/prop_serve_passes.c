@@ -35,7 +35,7 @@ static const char *const schedules[] = {"pass-kv", "pass-q", "pcp"};
 static rc_status open_with(setup *s, const rc_schedule *schedule, rc_error *err) {
     const rc_what_if none = {.slow_rank = -1, .slow_link_rank = -1};
     const rc_layout cut = rc_pool_cut(&serve, &serve.pools[0], s->cp, schedule);
-    s->dealt = schedule->decodes_everywhere ? 1 : s->cp;
+    s->dealt = rc_schedule_dealt(schedule, s->cp);
     const rc_passes_like like = {2 * s->cp, (int)s->dealt};
     RC_TRY(rc_costs_open(NULL, &serve.machine, &s->costs, err));
     RC_TRY(rc_pass_forward_create(&serve, s->costs, &cut, schedule, &none, &s->source, err));

@@ -56,6 +56,7 @@ static void test_table(void **state) {
     trips("s && cp >= 1", (void)rc_schedule_takes(&own, RC_PREFILL, 0));
     trips("s && cp >= 1", (void)rc_schedule_on(NULL, 2));
     trips("s && cp >= 1", (void)rc_schedule_decoding(&own, 0));
+    trips("s && cp >= 1", (void)rc_schedule_dealt(&own, 0));
     trips("tp >= 1", (void)rc_schedule_most_dcp(&model, 0));
     trips("name", (void)rc_schedule_named(NULL));
     trips("size > 0", (void)rc_schedule_list(0, text, 0));

@@ -27,33 +27,36 @@ static const char scenario[] = SERVE_HEAD
     "output: {kind: lognormal, median: 30, sigma: 1, hi: 200}, turns: {kind: uniform, lo: 1, hi: "
     "4}}\n"
     "costs: {prefill: 2ms, prefill_token: 50us, decode: 4ms, decode_sequence: 300us, decode_key: "
-    "200ns}\n";
+    "200ns}\nslo: {ttft: 1000s, ttit: 1000s}\n";
 
 typedef struct job {
     rc_serve *serve;
     rc_trace *trace;
     rc_serve_result *result;
+    bool until_missed;
     rc_status status;
 } job;
 
 static void play(void *x) {
     job *j = x;
     rc_error err = {0};
-    const rc_serve_options o = {.seed = 5, .quiet = true};
+    const rc_serve_options o = {.seed = 5, .quiet = true, .until_missed = j->until_missed};
     j->status = rc_serve_run(j->serve, j->trace, &o, j->result, &err);
 }
 
-static void test_starved(void **state) {
-    (void)state;
+/* With `until_missed`, what a starved cache refuses is no miss either. */
+static void starve_all(bool until_missed) {
     rc_error err = {0};
-    job j = {.serve = malloc(sizeof *j.serve), .result = malloc(sizeof *j.result)};
+    job j = {.serve = malloc(sizeof *j.serve),
+             .result = malloc(sizeof *j.result),
+             .until_missed = until_missed};
     long refused = 0;
     assert_true(j.serve && j.result);
     assert_int_equal(serve_parse(scenario, j.serve, &err), RC_OK);
     assert_int_equal(rc_serve_workload(j.serve, 5, 0.0, &j.trace, &err), RC_OK);
     starve_at(-1, play, &j);
     assert_int_equal(j.status, RC_OK);
-    assert_true(j.result->kv_hit_tokens > 0);
+    assert_true(j.result->kv_hit_tokens > 0 && !j.result->missed);
     const uint64_t hash = j.result->hash, hits = j.result->kv_hit_tokens;
     const long calls = starve.calls;
     for (long n = 0; n < calls; n++) {
@@ -67,6 +70,12 @@ static void test_starved(void **state) {
     rc_trace_free(j.trace);
     free(j.serve);
     free(j.result);
+}
+
+static void test_starved(void **state) {
+    (void)state;
+    starve_all(false);
+    starve_all(true);
 }
 #endif
 
