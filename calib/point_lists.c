@@ -377,6 +377,25 @@ static rc_status decode_ragged(rc_points *p, rc_error *err) {
     return RC_OK;
 }
 
+/* As engines that keep keys in pages run it: heads of Llama 8B on one GPU and of 70B on four. */
+static rc_status decode_paged(rc_points *p, rc_error *err) {
+    static const int64_t heads[][2] = {{32, 8}, {16, 2}};
+    static const int64_t sizes[][2] = {{1, KI}, {8, 4 * KI}, {32, 2 * KI}};
+    for (size_t h = 0; h < COUNT(heads); h++)
+        for (size_t i = 0; i < COUNT(sizes); i++) {
+            rc_point x = {.op = "decode",
+                          .variant = "",
+                          .dtype = "bf16",
+                          .a = sizes[i][0],
+                          .b = sizes[i][1],
+                          .c = heads[h][0],
+                          .d = heads[h][1],
+                          .cond = "paged"};
+            RC_TRY(rc_points_add(p, &x, err));
+        }
+    return RC_OK;
+}
+
 static rc_status decode_others(rc_points *p, rc_error *err) {
     static const int64_t heads[][2] = {{16, 2}, {8, 1}, {64, 8}};
     static const int64_t batches[] = {1, 32, 8, 128}, contexts[] = {8 * KI, 128 * KI, 32 * KI, KI};
@@ -404,6 +423,7 @@ rc_status rc_points_decode(rc_points *p, int ranks, rc_error *err) {
     static const int64_t heads[] = {16, 8, 4, 2};
     (void)ranks;
     RC_TRY(decode_ragged(p, err));
+    RC_TRY(decode_paged(p, err));
     for (size_t h = 0; h < COUNT(heads); h++)
         for (int64_t batch = 1; batch <= 256; batch *= 2)
             for (int64_t ctx = KI; ctx <= KI * KI; ctx *= 2) {

@@ -3,7 +3,8 @@
  * nvcc -gencode arch=compute_90,code=sm_90 -O3 -std=c++17 -I. -Xptxas -v -c kernels/decode.cu
  *
  * The job is to stream K and V once at memory speed. A CTA of four warps takes a contiguous share
- * of one sequence's keys; each warp streams its own chunks (16 keys of bf16, 32 of e4m3)
+ * of one sequence's keys, an even one or, where they lie in pages, one of those that the host has
+ * dealt (decode_deal.h); each warp streams its own chunks (16 keys of bf16, 32 of e4m3)
  * through a private ring of shared memory (no barrier in the loop), multiplies them on the tensor
  * cores and keeps its own softmax state; the four states meet once at the end. Shares of one
  * sequence meet in a second kernel. Both kernels start while the one before them ends, and wait.
@@ -15,7 +16,7 @@
  * Bytes: K and V of every visible key once: for heads of 128 512 a key and KV head in bf16, 256 in e4m3.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "kernels/decode_plan.h"
+#include "kernels/decode_deal.h"
 #include "kernels/hopper.cuh"
 #include "kernels/kernels.h"
 #include "kernels/launch.cuh"
@@ -30,6 +31,7 @@ enum {
     DEC_PREFETCH = 48 << 10, /* bytes of K and V of a share that are asked for early */
     DEC_MAX_SPLITS = RC_DECODE_MAX_SPLITS,
     DEC_COMBINE_WARPS = 32, /* at most */
+    DEC_DEALT_WARPS = 4,    /* where nobody knows yet how many pieces there are */
     DEC_FLIGHT = 8 /* pieces of 128 columns that a warp of the second kernel loads at a time */
 };
 
@@ -47,6 +49,8 @@ struct DecodeParams {
      * kernels without pages is what it would be without these. */
     const int32_t *table;
     int64_t table_stride;
+    const rc_decode_piece *pieces; /* with pages: what is dealt, and each sequence's first */
+    const int32_t *first;
 };
 
 /* ---- single instructions
@@ -406,11 +410,29 @@ __device__ __forceinline__ void decode_meet(DecodeMeeting<T> *m, const DecodeSta
     }
 }
 
+/* What a CTA takes at a time: keys [lo, hi) of one sequence in one KV head. */
+struct DecodeShare {
+    int64_t batch;
+    int kv, lo, hi;
+    int index;  /* of the split, or of the piece; below 0: nothing to do */
+    bool whole; /* the sequence has no other */
+};
+
+/* Where what row `row` of a share makes lies among all pieces. */
+template <bool Paged>
+__device__ __forceinline__ int64_t decode_piece(const DecodeParams &p, const DecodeShare &x,
+                                                int row) {
+    if constexpr (Paged)
+        return (int64_t)x.index * p.hq + (int64_t)x.kv * p.group + row;
+    return ((x.batch * p.hkv + x.kv) * p.group + row) * p.splits + x.index;
+}
+
 /* Rows over the warps, four columns a lane at a time: to O and LSE, or to the piece of this split. */
-template <class T>
+template <class T, bool Paged>
 __device__ __forceinline__ void decode_store(const DecodeParams &p, const DecodeMeeting<T> *m,
-                                             int64_t unit, int split, int64_t first_row, int lane) {
+                                             const DecodeShare &x, int lane) {
     int warp = threadIdx.x / 32;
+    int64_t first_row = x.batch * p.hq + (int64_t)x.kv * p.group;
 #pragma unroll
     for (int row = warp; row < 16; row += DEC_WARPS) {
         if (row >= p.group)
@@ -427,23 +449,23 @@ __device__ __forceinline__ void decode_store(const DecodeParams &p, const Decode
         }
         float by = sum == 0.f ? 0.f : p.v_scale / sum,
               lse = sum == 0.f ? -INFINITY : top * p.scale + logf(sum) - p.lse_shift;
-        int64_t piece = (unit * p.group + row) * p.splits + split, out = first_row + row;
-        if (p.splits > 1 && lane == 0)
+        int64_t piece = decode_piece<Paged>(p, x, row), out = first_row + row;
+        if (!x.whole && lane == 0)
             p.part_lse[piece] = lse;
-        if (p.splits == 1 && p.lse && lane == 0)
+        if (x.whole && p.lse && lane == 0)
             p.lse[out] = lse;
 #pragma unroll
         for (int column = 4 * lane; column < T::V; column += 128) {
             float4 acc = make_float4(0.f, 0.f, 0.f, 0.f);
 #pragma unroll
             for (int w = 0; w < DEC_WARPS; w++) {
-                float4 x = *(const float4 *)&m->o[w][row][column];
-                acc.x += weight[w] * x.x;
-                acc.y += weight[w] * x.y;
-                acc.z += weight[w] * x.z;
-                acc.w += weight[w] * x.w;
+                float4 part = *(const float4 *)&m->o[w][row][column];
+                acc.x += weight[w] * part.x;
+                acc.y += weight[w] * part.y;
+                acc.z += weight[w] * part.z;
+                acc.w += weight[w] * part.w;
             }
-            if (p.splits > 1)
+            if (!x.whole)
                 *(float4 *)(p.part_o + piece * T::V + column) =
                     make_float4(acc.x * by, acc.y * by, acc.z * by, acc.w * by);
             else
@@ -453,18 +475,20 @@ __device__ __forceinline__ void decode_store(const DecodeParams &p, const Decode
     }
 }
 
-/* Keys [lo, hi) of a share: chunks are dealt evenly, the first shares take one more. */
-struct DecodeRange {
-    int lo, hi;
-};
-
-template <class T>
-__device__ __forceinline__ DecodeRange decode_range(const DecodeParams &p, int64_t batch,
-                                                    int split) {
+/* Share i of a launch. Without pages a sequence's chunks are dealt evenly, the first shares take one
+ * more; with pages the host has dealt them. */
+template <class T, bool Paged>
+__device__ __forceinline__ DecodeShare decode_share_of(const DecodeParams &p, int i) {
+    if constexpr (Paged) {
+        const int4 x = ((const int4 *)p.pieces)[i / p.hkv];
+        return {x.x, i % p.hkv, x.y, x.z, x.x < 0 ? -1 : i / p.hkv, x.w == 1};
+    }
+    int unit = i / p.splits, split = i % p.splits, batch = unit / p.hkv;
     int len = max(0, min(p.lens[batch], (int)p.max_len)), chunks = (len + T::KEYS - 1) / T::KEYS;
     int share = chunks / p.splits, extra = chunks % p.splits;
     int lo = (share * split + min(split, extra)) * T::KEYS;
-    return {lo, min(lo + (share + (split < extra)) * T::KEYS, len)};
+    return {batch, unit % p.hkv,  lo, min(lo + (share + (split < extra)) * T::KEYS, len),
+            split, p.splits == 1};
 }
 
 /* Of use before wait_for_primary alone, so that GPUs which have nothing to wait for do without. */
@@ -477,15 +501,12 @@ __device__ __forceinline__ void prefetch_l2(const uint8_t *from, uint32_t bytes)
 /* Asks for the first keys and values of a share to be brought into L2, which may be done before the
  * kernel that this one waits for has ended: what that one still writes, the length included, is
  * read after the wait, and L2 is where its writes arrive. A table of pages must have been written by the
- * kernel before that one at the latest. */
+ * kernel before that one at the latest, and so must what was dealt. */
 template <class T, bool Paged>
-__device__ __forceinline__ void decode_prefetch(const DecodeParams &p, int unit, int split) {
-    int kv = unit % p.hkv;
-    int64_t batch = unit / p.hkv;
-    DecodeRange r = decode_range<T>(p, batch, split);
+__device__ __forceinline__ void decode_prefetch(const DecodeParams &p, const DecodeShare &r) {
     int keys = min(r.hi - r.lo, DEC_PREFETCH / (T::K_ROW + T::V_ROW));
-    const uint8_t *k = p.k + T::base(p, Paged ? 0 : batch, kv),
-                  *v = p.v + T::v_base(p, Paged ? 0 : batch, kv);
+    const uint8_t *k = p.k + T::base(p, Paged ? 0 : r.batch, r.kv),
+                  *v = p.v + T::v_base(p, Paged ? 0 : r.batch, r.kv);
     if (keys <= 0)
         return;
     if (!Paged && p.hkv == 1) {
@@ -498,7 +519,7 @@ __device__ __forceinline__ void decode_prefetch(const DecodeParams &p, int unit,
     for (int i = (int)threadIdx.x; i < keys; i += DEC_THREADS) {
         int64_t key = r.lo + i;
         if constexpr (Paged) {
-            const int32_t *pages = p.table + batch * p.table_stride;
+            const int32_t *pages = p.table + r.batch * p.table_stride;
             key = (int64_t)pages[key / RC_KV_PAGE] * RC_KV_PAGE + key % RC_KV_PAGE;
         }
         prefetch_l2(k + key * p.hkv * T::K_ROW, T::K_ROW);
@@ -506,22 +527,19 @@ __device__ __forceinline__ void decode_prefetch(const DecodeParams &p, int unit,
     }
 }
 
-/* Split `split` of unit `unit`, a sequence's keys in one KV head. */
 template <class T, bool Paged>
-__device__ __forceinline__ void decode_share(const DecodeParams &p, uint8_t *shared, int unit,
-                                             int split) {
-    int lane = threadIdx.x % 32, warp = threadIdx.x / 32, kv = unit % p.hkv;
-    int64_t batch = unit / p.hkv;
-    DecodeRange r = decode_range<T>(p, batch, split);
-    int lo = r.lo, hi = r.hi, chunks = (hi - lo + T::KEYS - 1) / T::KEYS;
-    int64_t first_row = batch * p.hq + (int64_t)kv * p.group;
-    int64_t begins = Paged ? 0 : batch; /* pages are counted from the pool's first */
-    DecodeWalk<T, Paged> walk = {p.k + T::base(p, begins, kv),
-                                 p.v + T::v_base(p, begins, kv),
-                                 Paged ? p.table + batch * p.table_stride : nullptr,
+__device__ __forceinline__ void decode_share(const DecodeParams &p, uint8_t *shared,
+                                             const DecodeShare &x) {
+    int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    int chunks = (x.hi - x.lo + T::KEYS - 1) / T::KEYS;
+    int64_t first_row = x.batch * p.hq + (int64_t)x.kv * p.group;
+    int64_t begins = Paged ? 0 : x.batch; /* pages are counted from the pool's first */
+    DecodeWalk<T, Paged> walk = {p.k + T::base(p, begins, x.kv),
+                                 p.v + T::v_base(p, begins, x.kv),
+                                 Paged ? p.table + x.batch * p.table_stride : nullptr,
                                  p.hkv,
-                                 lo,
-                                 hi,
+                                 x.lo,
+                                 x.hi,
                                  chunks > warp ? (chunks - warp + DEC_WARPS - 1) / DEC_WARPS : 0,
                                  warp,
                                  lane,
@@ -541,7 +559,7 @@ __device__ __forceinline__ void decode_share(const DecodeParams &p, uint8_t *sha
     __syncthreads();
     decode_meet(m, st, lane);
     __syncthreads();
-    decode_store(p, m, unit, split, first_row, lane);
+    decode_store<T, Paged>(p, m, x, lane);
 }
 
 /* A CTA a share, or with p.sms fewer CTAs that take several each. Dependents may launch early only
@@ -551,19 +569,22 @@ __global__ void __launch_bounds__(DEC_THREADS, T::CTAS) decode_kernel(const Deco
     extern __shared__ __align__(1024) uint8_t shared[];
     if (!p.sms)
         dependents_may_launch();
-    decode_prefetch<T, Paged>(p, (int)blockIdx.x / p.splits, (int)blockIdx.x % p.splits);
+    decode_prefetch<T, Paged>(p, decode_share_of<T, Paged>(p, (int)blockIdx.x));
     wait_for_primary();
     for (int i = (int)blockIdx.x; i < p.shares; i += (int)gridDim.x) {
+        const DecodeShare x = decode_share_of<T, Paged>(p, i);
+        if (Paged && x.index < 0)
+            return; /* what was dealt stands in front of what was not */
         if (i != (int)blockIdx.x)
             __syncthreads(); /* the last share's states have been read */
-        decode_share<T, Paged>(p, shared, i / p.splits, i % p.splits);
+        decode_share<T, Paged>(p, shared, x);
     }
 }
 
 /* One CTA a query head, of at most `splits` warps: each takes every blockDim/32-th split and works
  * out all weights by itself, its first loads under way meanwhile. Four columns a lane, twice where there
  * are 256; of 64 columns the upper lanes read what the lower ones do. */
-template <int V>
+template <int V, bool Paged>
 __global__ void __launch_bounds__(32 * DEC_COMBINE_WARPS) decode_combine(const DecodeParams p) {
     constexpr int TURNS = V > 128 ? V / 128 : 1, FLIGHT = DEC_FLIGHT / TURNS;
     __shared__ float partial[DEC_COMBINE_WARPS][V];
@@ -572,30 +593,41 @@ __global__ void __launch_bounds__(32 * DEC_COMBINE_WARPS) decode_combine(const D
     wait_for_primary();
     int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = (int)blockDim.x / 32;
     int column = 4 * lane % V;
-    int64_t row = blockIdx.x, first = row * p.splits;
+    int64_t row = blockIdx.x, first = row * p.splits, step = 1;
+    int splits = p.splits;
+    if constexpr (Paged) {
+        const int32_t piece = p.first[row / p.hq];
+        splits = p.pieces[piece].parts;
+        first = (int64_t)piece * p.hq + row % p.hq;
+        step = p.hq;
+        if (splits == 1)
+            return; /* the first kernel has written it */
+    }
     const float *lse = p.part_lse + first;
     float4 x[TURNS][FLIGHT], acc[TURNS];
     float top = -INFINITY, sum = 0.f;
 #pragma unroll
     for (int t = 0; t < TURNS; t++)
         acc[t] = make_float4(0.f, 0.f, 0.f, 0.f);
-    for (int s = lane; s < p.splits; s += 32)
-        top = fmaxf(top, lse[s]);
-    for (int s0 = warp; s0 < p.splits; s0 += warps * FLIGHT) {
+    for (int s = lane; s < splits; s += 32)
+        top = fmaxf(top, lse[s * step]);
+    if (Paged) /* there may be more warps than pieces, and all need it */
+        top = warp_max(top);
+    for (int s0 = warp; s0 < splits; s0 += warps * FLIGHT) {
 #pragma unroll
         for (int i = 0; i < FLIGHT; i++)
 #pragma unroll
             for (int t = 0; t < TURNS; t++)
-                if (s0 + i * warps < p.splits)
-                    x[t][i] = *(const float4 *)(p.part_o + (first + s0 + i * warps) * V + 128 * t +
+                if (s0 + i * warps < splits)
+                    x[t][i] = *(const float4 *)(p.part_o + (first + (s0 + i * warps) * step) * V + 128 * t +
                                                 column);
-        if (s0 == warp)
+        if (!Paged && s0 == warp)
             top = warp_max(top);
         float offset = top == -INFINITY ? 0.f : top;
 #pragma unroll
         for (int i = 0; i < FLIGHT; i++)
-            if (s0 + i * warps < p.splits) {
-                float weight = __expf(lse[s0 + i * warps] - offset);
+            if (s0 + i * warps < splits) {
+                float weight = __expf(lse[(s0 + i * warps) * step] - offset);
 #pragma unroll
                 for (int t = 0; t < TURNS; t++) {
                     acc[t].x += weight * x[t][i].x;
@@ -609,8 +641,8 @@ __global__ void __launch_bounds__(32 * DEC_COMBINE_WARPS) decode_combine(const D
     for (int t = 0; t < TURNS; t++)
         if (4 * lane < V)
             *(float4 *)&partial[warp][128 * t + column] = acc[t];
-    for (int s = lane; s < p.splits; s += 32)
-        sum += __expf(lse[s] - (top == -INFINITY ? 0.f : top));
+    for (int s = lane; s < splits; s += 32)
+        sum += __expf(lse[s * step] - (top == -INFINITY ? 0.f : top));
     sum = warp_sum(sum);
     float inverse = sum == 0.f ? 0.f : 1.f / sum;
     __syncthreads();
@@ -647,7 +679,8 @@ static bool decode_heads_ok(const rc_decode_args *a) {
 /* Pages hold heads of 128 in bf16, and a sequence has as many as its longest needs. */
 static bool decode_table_ok(const rc_decode_args *a) {
     return !a->table || (a->dtype == RC_KERNEL_BF16 && decode_key_columns(a) == 128 &&
-                         a->table_stride * RC_KV_PAGE >= a->max_len);
+                         a->table_stride * RC_KV_PAGE >= a->max_len && a->pieces && a->first &&
+                         a->room >= a->batch && a->room * a->hkv <= 1 << 20);
 }
 
 static bool decode_valid(const rc_decode_args *a) {
@@ -671,13 +704,21 @@ static int decode_splits(const rc_decode_args *a) {
                                    RC_DECODE_VERSION);
 }
 
+/* Pieces, of all query heads each, that wait for the second kernel; 0: there is none. */
+static size_t decode_pieces(const rc_decode_args *a) {
+    if (a->table)
+        return a->room > a->batch ? (size_t)a->room : 0;
+    size_t splits = (size_t)decode_splits(a);
+    return splits == 1 ? 0 : splits * (size_t)a->batch;
+}
+
 extern "C" size_t rc_decode_workspace(const rc_decode_args *a) {
     if (!decode_valid(a))
         return 0;
-    int splits = decode_splits(a);
-    return splits == 1 ? 0
-                       : (size_t)splits * (size_t)a->batch * (size_t)a->hq *
-                             (size_t)(decode_value_columns(a) + 1) * sizeof(float);
+    size_t pieces = decode_pieces(a);
+    return pieces == 0 ? 0
+                       : pieces * (size_t)a->hq * (size_t)(decode_value_columns(a) + 1) *
+                             sizeof(float);
 }
 
 template <class T, bool Paged>
@@ -698,11 +739,11 @@ static int decode_launch(const rc_decode_args *a, const DecodeParams &p, cudaStr
     e = e ? e
           : rc_launch_dependent(kernel, p.shares < grid ? p.shares : grid, DEC_THREADS, shared, s,
                                 p);
-    if (e || p.splits == 1)
+    if (e || decode_pieces(a) == 0)
         return e;
     int warps = (p.splits + DEC_FLIGHT - 1) / DEC_FLIGHT;
-    warps = warps < DEC_COMBINE_WARPS ? warps : DEC_COMBINE_WARPS;
-    return rc_launch_dependent(decode_combine<T::V>, a->batch * a->hq, 32 * warps, 0, s, p);
+    warps = Paged ? (int)DEC_DEALT_WARPS : warps < DEC_COMBINE_WARPS ? warps : DEC_COMBINE_WARPS;
+    return rc_launch_dependent(decode_combine<T::V, Paged>, a->batch * a->hq, 32 * warps, 0, s, p);
 }
 
 extern "C" int rc_decode_forward(const rc_decode_args *a, void *stream) {
@@ -721,21 +762,23 @@ extern "C" int rc_decode_forward(const rc_decode_args *a, void *stream) {
     p.hq = a->hq;
     p.hkv = a->hkv;
     p.group = a->hq / a->hkv;
-    p.splits = decode_splits(a);
-    p.shares = a->batch * a->hkv * p.splits;
+    p.splits = a->table ? 1 : decode_splits(a);
+    p.shares = (int)(a->table ? a->room : (int64_t)a->batch * p.splits) * a->hkv;
     p.sms = a->sms;
     p.scale = a->scale > 0.f ? a->scale : 1.f / sqrtf((float)decode_key_columns(a));
     p.scale *= fp8 ? given(a->q_scale) * given(a->k_scale) : 1.f;
     p.scale_log2 = p.scale * 1.4426950408889634f;
     p.lse_shift = 0.6931471805599453f * (fp8 ? DecFp8::exponent : DecBf16::exponent);
     p.v_scale = fp8 ? given(a->v_scale) : 1.f;
-    if (p.splits > 1 && !a->workspace)
+    size_t pieces = decode_pieces(a);
+    if (pieces > 0 && !a->workspace)
         return RC_KERNEL_EINVAL;
     p.part_o = (float *)a->workspace;
-    p.part_lse = p.part_o + (size_t)p.splits * (size_t)a->batch * (size_t)a->hq *
-                                (size_t)decode_value_columns(a);
+    p.part_lse = p.part_o + pieces * (size_t)a->hq * (size_t)decode_value_columns(a);
     p.table = a->table;
     p.table_stride = a->table_stride;
+    p.pieces = (const rc_decode_piece *)a->pieces;
+    p.first = a->first;
     if (a->table)
         return decode_launch<DecBf16, true>(a, p, (cudaStream_t)stream);
     if (fp8)

@@ -113,10 +113,15 @@ typedef struct rc_decode_args {
     int sms;                         /* launch on at most this many SMs; 0 = all */
     int head_k, head_v;              /* as in rc_attn_args */
     /* K and V in pages, as in rc_attn_args: those of sequence b from table[b * table_stride] on.
-     * max_len then only bounds the lengths. The kernel in front must not write the table: what it and
-     * `lens` lead to is asked for while that kernel still runs. NULL: no pages. */
+     * max_len then only bounds the lengths, and `lens` and `splits` are not looked at: the keys are
+     * cut as rc_decode_deal (decode_deal.h) has dealt them, `pieces` [room] and `first` [batch] on
+     * the device, `room` at least the batch. The kernel in front must write none of these: what they
+     * lead to is asked for while that kernel still runs. NULL: no pages. */
     const int32_t *table;
     int64_t table_stride;
+    const struct rc_decode_piece *pieces;
+    const int32_t *first;
+    int64_t room;
 } rc_decode_args;
 size_t rc_decode_workspace(const rc_decode_args *a);
 int rc_decode_forward(const rc_decode_args *a, void *stream);

@@ -93,7 +93,9 @@ static rc_status play(run *r, rc_error *err) {
     const rc_pass_player player = {
         .ctx = &r->play, .pass = rc_serve_play_pass, .release = rc_serve_play_release};
     rc_costs *costs = NULL;
-    RC_TRY(rc_costs_open(NULL, &r->serve.machine, &costs, err));
+    rc_machine machine = r->serve.machine;
+    memset(machine.costs, 0, sizeof machine.costs); /* nothing is priced: any rows will do */
+    RC_TRY(rc_costs_open(NULL, &machine, &costs, err));
     const rc_serve_options o = {
         .costs = costs, .seed = r->serve.seed, .quiet = true, .rows = r->rows, .player = &player};
     rc_status st = rc_serve_run(&r->serve, r->trace, &o, r->result, err);

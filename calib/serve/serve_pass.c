@@ -11,6 +11,7 @@ typedef struct pass_plan {
     int64_t decodes, padded_decodes; /* rows of a graph beyond the batch are empty */
     int64_t rows, padded;            /* tokens; rows of the products */
     int64_t longest;                 /* keys that one of those which decode sees, rounded up */
+    int64_t room;                    /* pieces of their keys */
     int size, bucket;                /* of the graph; size -1: none */
     int prompts;
     size_t listed; /* pages of the prompts */
@@ -37,7 +38,7 @@ static void put_empty(rc_served_model *e, int64_t from, int64_t to) {
         e->host.tokens[i] = 0;
         e->host.positions[i] = 0;
         e->host.slots[i] = -1;
-        e->host.lens[i] = 0;
+        e->lens[i] = 0;
     }
 }
 
@@ -48,7 +49,7 @@ static size_t pages_of(int64_t keys) {
 static void put_decode(rc_served_model *e, const rc_serve_sequence *s, pass_plan *x) {
     const int64_t keys = s->p + 1, i = x->decodes++;
     put_tokens(e, s, i);
-    e->host.lens[i] = (int32_t)keys;
+    e->lens[i] = (int32_t)keys;
     e->host.last[i] = (int32_t)i;
     memcpy(e->host.decode_pages + i * e->stride, s->pages, pages_of(keys) * sizeof(int32_t));
     x->longest = keys > x->longest ? keys : x->longest;
@@ -109,6 +110,9 @@ static rc_status plan_pass(rc_served_model *e, const rc_serve_sequence *s, size_
         put_empty(e, x->decodes, x->padded);
         x->rows = x->padded;
     }
+    x->room = rc_serve_room(e, x->padded_decodes, x->longest);
+    rc_decode_deal(e->lens, x->padded_decodes, x->room, (rc_decode_piece *)(void *)e->host.pieces,
+                   e->host.first, e->order);
     return RC_OK;
 }
 
@@ -120,7 +124,6 @@ static rc_status attend_decodes(rc_served_model *e, int layer, const pass_plan *
     rc_decode_args a = {.q = s->q,
                         .k = e->k[layer],
                         .v = e->v[layer],
-                        .lens = e->device.lens,
                         .o = s->o,
                         .batch = (int)x->padded_decodes,
                         .max_len = x->longest,
@@ -128,6 +131,9 @@ static rc_status attend_decodes(rc_served_model *e, int layer, const pass_plan *
                         .hkv = c->hkv,
                         .table = e->device.decode_pages,
                         .table_stride = e->stride,
+                        .pieces = (const rc_decode_piece *)(const void *)e->device.pieces,
+                        .first = e->device.first,
+                        .room = x->room,
                         .workspace = e->decode_space};
     if (rc_decode_workspace(&a) > e->decode_bytes)
         return rc_fail(err, RC_E_INTERNAL, "the workspace of decode is too small");

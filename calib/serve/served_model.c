@@ -24,7 +24,8 @@ static size_t place_inputs(const rc_served_model *e, int32_t *at, rc_serve_input
                        {&in->positions, tokens},
                        {&in->slots, tokens},
                        {&in->last, n},
-                       {&in->lens, n},
+                       {&in->pieces, 4 * rc_serve_room(e, n, e->shape.longest)},
+                       {&in->first, n},
                        {&in->decode_pages, n * e->stride},
                        {&in->prompt_pages, n * e->stride}};
     size_t used = 0;
@@ -44,7 +45,9 @@ static rc_status open_inputs(rc_served_model *e, rc_error *err) {
     memset(e->input_host, 0, e->input_bytes);
     (void)place_inputs(e, e->input_memory, &e->device);
     (void)place_inputs(e, e->input_host, &e->host);
-    return RC_OK;
+    e->lens = calloc((size_t)e->shape.most_sequences, sizeof *e->lens);
+    e->order = calloc((size_t)e->shape.most_sequences, sizeof *e->order);
+    return e->lens && e->order ? RC_OK : rc_fail(err, RC_E_NOMEM, "out of memory");
 }
 
 /* ---- memory of the model --------------------------------------------------------------------- */
@@ -61,12 +64,13 @@ static size_t attention_space(const rc_served_model *e) {
     return most > floor ? most : floor;
 }
 
-/* A decode launch cuts sequences only where splits times sequences times KV heads are no more than
- * the SMs (kernels/decode_plan.h). */
+int64_t rc_serve_room(const rc_served_model *e, int64_t sequences, int64_t longest) {
+    return rc_decode_room(sequences, longest, e->shape.layer.hkv, e->ranks->gpu->sms);
+}
+
 static size_t decode_space(const rc_served_model *e) {
-    const rc_ring_case *c = &e->shape.layer;
-    return (size_t)e->ranks->gpu->sms * (size_t)(c->hq / c->hkv) * (RC_RING_HEAD + 1) *
-           sizeof(float);
+    const int64_t room = rc_serve_room(e, e->shape.most_sequences, e->shape.longest);
+    return (size_t)(room * e->shape.layer.hq) * (RC_RING_HEAD + 1) * sizeof(float);
 }
 
 static rc_status open_state(rc_served_model *e, rc_error *err) {
@@ -184,6 +188,8 @@ void rc_served_model_close(rc_served_model *e) {
         for (int k = 0; k < RC_SERVE_BUCKETS; k++)
             if (e->graphs[i][k])
                 (void)cudaGraphExecDestroy(e->graphs[i][k]);
+    free(e->lens);
+    free(e->order);
     if (e->input_host)
         (void)cudaFreeHost(e->input_host);
     if (e->rows_host)

@@ -11,6 +11,7 @@
 #ifndef RC_CALIB_SERVE_SERVED_MODEL_H
 #define RC_CALIB_SERVE_SERVED_MODEL_H
 #include "calib/ring/ring_layers.h"
+#include "kernels/decode_deal.h"
 
 enum {
     RC_SERVE_ROWS = 64,
@@ -42,7 +43,8 @@ typedef struct rc_serve_sequence {
 typedef struct rc_serve_inputs {
     int32_t *tokens, *positions, *slots; /* [most_tokens + RC_SERVE_ROWS] */
     int32_t *last;                       /* [most_sequences] rows of last tokens */
-    int32_t *lens;                       /* [most_sequences] of those that decode */
+    int32_t *pieces;                     /* [room][4] keys of those that decode, as dealt */
+    int32_t *first;                      /* [most_sequences] first piece of each */
     int32_t *decode_pages;               /* [most_sequences][pages of the longest] */
     int32_t *prompt_pages;               /* likewise, one list behind the other */
 } rc_serve_inputs;
@@ -58,6 +60,7 @@ typedef struct rc_served_model {
     void *head_norm, *head, *head_x, *logits; /* of the output head */
     void *k_flat, *v_flat;                    /* of the reference */
     void *decode_space;
+    int32_t *lens, *order; /* [most_sequences] keys of those that decode; scratch. On the host */
     size_t attention_bytes, decode_bytes, input_bytes;
     void *input_memory, *input_host;
     rc_serve_inputs host, device;
@@ -87,6 +90,8 @@ static inline int64_t rc_serve_product_rows(int64_t tokens) {
     const int64_t to = tokens <= 256 ? 16 : RC_SERVE_ROWS;
     return (tokens + to - 1) / to * to;
 }
+/* Pieces that a launch over so many sequences that decode, of at most so many keys, has room for. */
+int64_t rc_serve_room(const rc_served_model *e, int64_t sequences, int64_t longest);
 /* Rows that the output head runs over for n sequences: those of a graph, or a multiple of
  * RC_SERVE_ROWS. */
 int64_t rc_serve_head_rows(const rc_served_model *e, int64_t n);

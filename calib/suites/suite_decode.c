@@ -1,12 +1,18 @@
 /* Decode attention: one query token a sequence against its cache; split-KV, then combine. With the
  * condition "rest" the first sequence alone has b tokens of context and the others have that many.
  *
+ * With the condition "paged" keys and values lie in pages, in random order, and the kernel runs as in a
+ * layer: behind the rotary embedding of the same tokens, which it has to wait for. The row is the time
+ * of both less that of the embedding alone, the two measured one after the other.
+ *
  * Bytes: K and V once (512 B a cached token and key/value head of 128, 256 in fp8), which is nearly all
  * there is.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/suite.h"
+#include "kernels/decode_deal.h"
 #include "kernels/kernels.h"
+#include "sim/base/mix.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +21,7 @@ enum { MAX_BATCH = 256 };
 
 typedef struct decode_suite {
     rc_pools io, io8; /* bf16, fp8 */
-    rc_buffer workspace, lens;
+    rc_buffer workspace, lens, dealt, qkv;
 } decode_suite;
 
 typedef struct decode {
@@ -23,6 +29,8 @@ typedef struct decode {
     rc_sets sets;
     rc_decode_args args;
     size_t q_bytes, k_bytes, o_bytes;
+    const void *qkv; /* in pages: of the new tokens */
+    const int32_t *positions, *slots;
 } decode;
 
 static bool is_fp8(const rc_point *p) {
@@ -47,9 +55,14 @@ static size_t decode_q_bytes(const rc_point *p) {
     return rc_align((size_t)(p->a * p->c) * key_bytes(p));
 }
 
-/* fp8 values come in whole blocks of 128 keys a sequence. */
+static bool is_paged(const rc_point *p) {
+    return p->cond && !strcmp(p->cond, "paged");
+}
+
+/* fp8 values come in whole blocks of 128 keys a sequence, and so do pages. */
 static size_t decode_rows_bytes(const rc_point *p, size_t row) {
-    int64_t keys = is_fp8(p) ? (p->b + 127) / 128 * 128 : p->b;
+    bool blocks = is_fp8(p) || is_paged(p);
+    int64_t keys = blocks ? (p->b + RC_KV_PAGE - 1) / RC_KV_PAGE * RC_KV_PAGE : p->b;
     return rc_align((size_t)(p->a * keys * p->d) * row);
 }
 
@@ -80,6 +93,8 @@ static void decode_close(void *self) {
     rc_pools_free(&s->io8);
     rc_buffer_free(&s->workspace);
     rc_buffer_free(&s->lens);
+    rc_buffer_free(&s->dealt);
+    rc_buffer_free(&s->qkv);
     free(s);
 }
 
@@ -113,6 +128,89 @@ static rc_status decode_launch(void *self, int slot, cudaStream_t stream, rc_err
     return rc_kernel_check(err, rc_decode_forward(&a, stream), "rc_decode_forward");
 }
 
+/* ---- in pages, behind the rotary embedding --------------------------------------------------- */
+
+/* In words of 4 bytes: pieces, first pieces, the table of pages, positions and slots. */
+static rc_status deal(rc_calib *c, decode_suite *s, decode *t, const int32_t *lens, rc_error *err) {
+    rc_decode_args *a = &t->args;
+    const int64_t stride = (a->max_len + RC_KV_PAGE - 1) / RC_KV_PAGE, batch = a->batch;
+    const int64_t room = rc_decode_room(batch, a->max_len, a->hkv, c->gpu.sms);
+    const size_t words = (size_t)(4 * room + batch * (3 + stride));
+    int32_t *all = malloc(words * sizeof *all), order[MAX_BATCH];
+    if (!all)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for a table of pages");
+    int32_t *first = all + 4 * room, *table = first + batch, *positions = table + batch * stride;
+    int32_t *slots = positions + batch;
+    rc_decode_deal(lens, batch, room, (rc_decode_piece *)(void *)all, first, order);
+    for (int64_t i = 0; i < batch * stride; i++)
+        table[i] = (int32_t)i;
+    uint64_t state = c->opt->seed;
+    for (int64_t i = batch * stride - 1; i > 0; i--) {
+        const int64_t k = (int64_t)(rc_mix(state++, 0) % (uint64_t)(i + 1));
+        const int32_t x = table[i];
+        table[i] = table[k];
+        table[k] = x;
+    }
+    for (int64_t i = 0; i < batch; i++) {
+        const int64_t last = lens[i] - 1;
+        positions[i] = (int32_t)last;
+        slots[i] =
+            table[i * stride + last / RC_KV_PAGE] * RC_KV_PAGE + (int32_t)(last % RC_KV_PAGE);
+    }
+    rc_status st = rc_buffer_reserve(&s->dealt, words * sizeof *all, err);
+    const size_t qkv = (size_t)(batch * (a->hq + 2 * a->hkv)) * 2 * 128;
+    if (st == RC_OK)
+        st = rc_buffer_reserve(&s->qkv, qkv, err);
+    const cudaError_t e =
+        st != RC_OK ? cudaSuccess
+                    : cudaMemcpy(s->dealt.p, all, words * sizeof *all, cudaMemcpyHostToDevice);
+    const int32_t *device = (const int32_t *)(const void *)s->dealt.p;
+    a->pieces = (const rc_decode_piece *)(const void *)device;
+    a->first = device + (first - all);
+    a->table = device + (table - all);
+    a->table_stride = stride;
+    a->room = room;
+    t->qkv = s->qkv.p;
+    t->positions = device + (positions - all);
+    t->slots = device + (slots - all);
+    free(all);
+    return st == RC_OK && e != cudaSuccess ? rc_cuda_fail(err, e, "cudaMemcpy", __FILE__, __LINE__)
+                                           : st;
+}
+
+/* The rotary embedding puts the newest key and value, and the queries, where the kernel behind it
+ * looks for them. */
+static rc_status rotary_launch(void *self, int slot, cudaStream_t stream, rc_error *err) {
+    const decode *t = self;
+    unsigned char *in = t->io->in.p + (size_t)slot * t->sets.in_stride;
+    return rc_kernel_check(err,
+                           rc_rotary_paged(t->qkv, in, in + t->q_bytes,
+                                           in + t->q_bytes + t->k_bytes, t->positions, t->slots,
+                                           t->args.batch, t->args.hq, t->args.hkv, 5e5f, stream),
+                           "rc_rotary_paged");
+}
+
+static rc_status chain_launch(void *self, int slot, cudaStream_t stream, rc_error *err) {
+    RC_TRY(rotary_launch(self, slot, stream, err));
+    return decode_launch(self, slot, stream, err);
+}
+
+static rc_status measure_behind_rotary(rc_calib *c, const rc_bench_op *op, rc_result *r,
+                                       rc_error *err) {
+    rc_bench_op alone = *op, chain = *op;
+    rc_result before;
+    alone.launch = rotary_launch;
+    chain.launch = chain_launch;
+    RC_TRY(rc_bench_run(&c->bench, &alone, &before, err));
+    RC_TRY(rc_bench_run(&c->bench, &chain, r, err));
+    r->p10_s -= before.p50_s;
+    r->p50_s -= before.p50_s;
+    r->p90_s -= before.p50_s;
+    return RC_OK;
+}
+
+/* ---- all of them ----------------------------------------------------------------------------- */
+
 static rc_status decode_measure(rc_calib *c, void *self, const rc_point *p, rc_measured *m,
                                 rc_error *err) {
     rc_need need = decode_need(p);
@@ -140,11 +238,17 @@ static rc_status decode_measure(rc_calib *c, void *self, const rc_point *p, rc_m
                               .k_scale = 1 / RC_E4M3_SPREAD,
                               .v_scale = 1 / RC_E4M3_SPREAD};
     RC_TRY(rc_point_sms(c, p, &t.args.sms, err));
+    if (is_paged(p))
+        RC_TRY(deal(c, s, &t, lens, err));
     RC_TRY(rc_buffer_reserve(&s->workspace, rc_decode_workspace(&t.args), err));
     t.args.workspace = s->workspace.p;
     rc_bench_op op = {decode_launch, &t, touched(p), t.sets.n};
-    RC_TRY(rc_bench_run(&c->bench, &op, &m->r, err));
-    rc_record_set(m->kernel, sizeof m->kernel, rc_kernel_version("decode"));
+    RC_TRY(is_paged(p) ? measure_behind_rotary(c, &op, &m->r, err)
+                       : rc_bench_run(&c->bench, &op, &m->r, err));
+    if (is_paged(p))
+        (void)snprintf(m->kernel, sizeof m->kernel, "decode-%d", RC_DECODE_DEALT);
+    else
+        rc_record_set(m->kernel, sizeof m->kernel, rc_kernel_version("decode"));
     return RC_OK;
 }
 

@@ -26,6 +26,19 @@ rc_source rc_op_source(rc_op op) {
     }
 }
 
+/* Whether a row is one of those that `name` stands for: a machine column, or "COLUMN@condition", its rows
+ * that were measured so. Then *out is the row without the condition, as if there were none. */
+static bool is_of(const rc_row *r, const char *name, rc_row *out) {
+    size_t column = strcspn(name, "@");
+    *out = *r;
+    if (strncmp(r->machine, name, column) != 0 || r->machine[column] != '\0')
+        return false;
+    if (name[column] == '\0')
+        return true;
+    out->variant = "";
+    return strcmp(r->variant, name + column) == 0;
+}
+
 /* The source of a row's op; RC_SOURCES for rows of none. */
 static rc_source source_of(const rc_row *r) {
     rc_axes at;
@@ -65,13 +78,18 @@ rc_status rc_rows_by_source(const rc_rows *rows, const rc_machine *m, rc_rows **
     RC_TRY(rc_rows_create(&all, err));
     rc_status st = RC_OK;
     for (size_t i = 0; i < rc_rows_count(rows) && st == RC_OK; i++) {
-        rc_row r = *rc_rows_at(rows, i);
-        rc_source source = source_of(&r);
-        bool named = source < RC_SOURCES && m->costs[source][0] != '\0';
-        if (named && strcmp(r.machine, m->costs[source]) == 0) {
+        rc_row r = *rc_rows_at(rows, i), other = {0};
+        rc_source from = RC_SOURCES;
+        for (rc_source s = 0; s < RC_SOURCES && from == RC_SOURCES; s++)
+            if (m->costs[s][0] != '\0' && is_of(&r, m->costs[s], &other) && source_of(&other) == s)
+                from = s;
+        rc_source own = source_of(&r);
+        if (from < RC_SOURCES) {
+            r = other;
             r.machine = m->base;
-            taken[source]++;
-        } else if (named && strcmp(r.machine, m->base) == 0) {
+            taken[from]++;
+        } else if (own < RC_SOURCES && m->costs[own][0] != '\0' &&
+                   strcmp(r.machine, m->base) == 0) {
             continue;
         }
         st = rc_rows_add(all, &r, err);

@@ -6,7 +6,7 @@
 #include <math.h>
 
 #include "kernels/attention_plan.h"
-#include "kernels/decode_plan.h"
+#include "kernels/decode_deal.h"
 
 /* SMs of the chip: the attention kernels multiply with wgmma, which Hopper alone has, and rows of
  * its SXM parts are the only ones there are. */
@@ -176,7 +176,10 @@ static void attention(const rc_plan_kind *kind, const rc_plan_call *c, rc_tile_p
 static void decode(const rc_plan_kind *kind, const rc_plan_call *c, rc_tile_plan *p) {
     int64_t units = times(c->sequences, c->hkv),
             row = (int64_t)(kind->element * (double)kind->head_k);
-    int s = rc_decode_choose_splits(units, c->longest, row, SMS, c->version);
+    bool dealt = c->version >= RC_DECODE_DEALT; /* then a long sequence holds nobody up */
+    int64_t longest = dealt ? c->tk : c->longest;
+    int s = dealt ? (int)rc_decode_dealt_splits(c->sequences, c->tk, c->hkv, SMS)
+                  : rc_decode_choose_splits(units, longest, row, SMS, c->version);
     double key = kind->element * (double)(kind->head_k + kind->head_v);
     double waves = (double)(units * s) / (RC_DECODE_CTAS * SMS);
     waves = kind->smooth ? fmax(waves, 1.0) : ceil(waves);
@@ -185,7 +188,7 @@ static void decode(const rc_plan_kind *kind, const rc_plan_call *c, rc_tile_plan
     p->splits = s;
     p->pieces = (double)units * s;
     p->bytes = (double)units * (double)c->tk * key;
-    p->path = key / s * ((double)c->longest + (waves - 1.0) * (double)c->tk);
+    p->path = key / s * ((double)longest + (waves - 1.0) * (double)c->tk);
 }
 
 /* ---- both ------------------------------------------------------------------------------------ */

@@ -5,6 +5,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "gpu_support.h"
+#include "kernels/decode_deal.h"
 
 enum { SAMPLE = 96, MAX_BATCH = 256 };
 
@@ -12,6 +13,7 @@ typedef struct Case {
     rc_decode_args a;
     int32_t lens[MAX_BATCH];
     int64_t spare; /* pages of no sequence; 0: the keys are not in pages */
+    int64_t room;  /* of pieces, with pages; 0: as rc_decode_room has it */
     float *q, *k, *v;
     int64_t rows[SAMPLE]; /* sequence * hq + head */
     double o[SAMPLE * D], lse[SAMPLE];
@@ -138,6 +140,24 @@ static int32_t *into_pages(Case *c, uint64_t *random, void **k, void **v) {
     return device;
 }
 
+/* What is dealt, on the device. Lengths are left out: with pages nobody may look at them. */
+static void *deal_pages(Case *c) {
+    rc_decode_args *a = &c->a;
+    int64_t room = c->room ? c->room : rc_decode_room(a->batch, a->max_len, a->hkv, 132);
+    rc_decode_piece *pieces = calloc((size_t)room + MAX_BATCH, sizeof *pieces);
+    int32_t *first = (int32_t *)(void *)(pieces + room), order[MAX_BATCH];
+    assert_non_null(pieces);
+    rc_decode_deal(c->lens, a->batch, room, pieces, first, order);
+    size_t bytes = (size_t)room * sizeof *pieces, all = bytes + (size_t)a->batch * 4;
+    char *device = device_copy(pieces, all);
+    free(pieces);
+    a->pieces = (const rc_decode_piece *)(const void *)device;
+    a->first = (const int32_t *)(const void *)(device + bytes);
+    a->room = room;
+    a->lens = NULL;
+    return device;
+}
+
 static void check_case(Case *c, uint64_t *random, Worst *worst) {
     rc_decode_args *a = &c->a;
     int64_t rows = (int64_t)a->batch * a->hq;
@@ -148,6 +168,7 @@ static void check_case(Case *c, uint64_t *random, Worst *worst) {
     a->table = table;
     CUDA_OK(cudaMemcpy(lens, c->lens, (size_t)a->batch * 4, cudaMemcpyHostToDevice));
     a->lens = lens;
+    void *dealt = c->spare ? deal_pages(c) : NULL;
     uint16_t *o = run_once(a, &lse), *again = run_once(a, &again_lse);
     assert_memory_equal(o, again, (size_t)rows * D * 2);
     assert_memory_equal(lse, again_lse, (size_t)rows * 4);
@@ -183,6 +204,7 @@ static void check_case(Case *c, uint64_t *random, Worst *worst) {
     CUDA_OK(cudaFree(v));
     CUDA_OK(cudaFree(lens));
     CUDA_OK(cudaFree(table));
+    CUDA_OK(cudaFree(dealt));
 }
 
 static void random_case(Case *c, uint64_t *random, int dtype) {
@@ -254,8 +276,7 @@ static void test_paged(void **state) {
             if (edge <= c->a.max_len && (far || uniform(&random, 0, 1)))
                 c->lens[b] = far ? 3000 - edge : edge;
         }
-        if (i % 4 == 0)
-            c->a.splits = 1;
+        c->room = i % 4 == 0 ? c->a.batch : i % 4 == 1 ? c->a.batch + uniform(&random, 1, 300) : 0;
         c->spare = far ? FAR_PAGES : any_size(&random, 1, 40);
         check_case(c, &random, &worst);
     }
@@ -383,10 +404,25 @@ static void test_refusal(void **state) {
 static void test_paged_refusals(void **state) {
     (void)state;
     int32_t table[2] = {0, 1};
-    const rc_decode_args good = {
-        .batch = 1, .max_len = 256, .hq = 2, .hkv = 1, .table = table, .table_stride = 2};
+    const rc_decode_args good = {.batch = 1,
+                                 .max_len = 256,
+                                 .hq = 2,
+                                 .hkv = 1,
+                                 .table = table,
+                                 .table_stride = 2,
+                                 .pieces = (const rc_decode_piece *)(const void *)table,
+                                 .first = table,
+                                 .room = 1};
     rc_decode_args a = good;
     a.table_stride = 1;
+    assert_int_equal(rc_decode_forward(&a, NULL), RC_KERNEL_EINVAL);
+    a = good, a.pieces = NULL;
+    assert_int_equal(rc_decode_forward(&a, NULL), RC_KERNEL_EINVAL);
+    a = good, a.first = NULL;
+    assert_int_equal(rc_decode_forward(&a, NULL), RC_KERNEL_EINVAL);
+    a = good, a.room = 0;
+    assert_int_equal(rc_decode_forward(&a, NULL), RC_KERNEL_EINVAL);
+    a = good, a.room = 2; /* pieces that are to be put together, and no workspace */
     assert_int_equal(rc_decode_forward(&a, NULL), RC_KERNEL_EINVAL);
     a = good, a.dtype = RC_KERNEL_E4M3;
     assert_int_equal(rc_decode_forward(&a, NULL), RC_KERNEL_EINVAL);
