@@ -27,7 +27,8 @@ static const rc_suite_info suites[RC_SUITE_COUNT] = {
      rc_points_heads, 30, 0, 4},
     {"mla", "latents: steps that read them as they are, prompts that make keys and values of them",
      rc_points_mla, 40, 0, 3},
-    {"gemm", "cuBLASLt products of Llama 3 405B and 70B layers, bf16 and fp8, TP 1 to 64",
+    {"gemm",
+     "cuBLASLt products of layers of Llama, TP 1 to 64, and of models stored in fp8 by blocks",
      rc_points_gemm, 100, 125, 28},
     {"experts", "layers of experts: products of many matrices, the choice, moving rows, the whole",
      rc_points_experts, 30, 20, 10},
@@ -86,7 +87,7 @@ rc_status rc_suites_parse(const char *text, unsigned *set, rc_error *err) {
 
 rc_status rc_suites_print(FILE *f, rc_error *err) {
     double total = 0, quick = 0;
-    fprintf(f, "# %-12s %7s %7s %9s %9s  %-24s  %s\n", "suite", "points", "hot", "full", "--quick",
+    fprintf(f, "# %-12s %7s %7s %9s %9s  %-35s  %s\n", "suite", "points", "hot", "full", "--quick",
             "GPU", "measures");
     for (int i = 0; i < RC_SUITE_COUNT; i++) {
         rc_points p = {0};
@@ -97,7 +98,7 @@ rc_status rc_suites_print(FILE *f, rc_error *err) {
         for (size_t k = 0; k < p.n; k++)
             hot += p.v[k].sustained;
         if (st == RC_OK)
-            fprintf(f, "  %-12s %7zu %7zu %7.0f s %7.0f s  %-24s  %s\n", suites[i].name, p.n, hot,
+            fprintf(f, "  %-12s %7zu %7zu %7.0f s %7.0f s  %-35s  %s\n", suites[i].name, p.n, hot,
                     suites[i].burst_s + suites[i].sustained_s, suites[i].quick_s, needs,
                     suites[i].what);
         rc_points_free(&p);
@@ -105,7 +106,7 @@ rc_status rc_suites_print(FILE *f, rc_error *err) {
         total += suites[i].burst_s + suites[i].sustained_s;
         quick += suites[i].quick_s;
     }
-    fprintf(f, "  %-12s %7s %7s %7.0f s %7.0f s  %-24s  every suite (--all)\n", "all", "", "",
+    fprintf(f, "  %-12s %7s %7s %7.0f s %7.0f s  %-35s  every suite (--all)\n", "all", "", "",
             total, quick, "");
     fprintf(
         f,

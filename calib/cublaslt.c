@@ -3,7 +3,11 @@
  * cuBLASLt is column-major: it computes D (N x M) = A^T B with A = W (K x N, read transposed) and
  * B = x (K x M), so nothing is copied and fp8 gets the only layout it takes. fp8 is e4m3 with one
  * scale a row of x and one a row of W (outer-vector mode); should the library refuse that for a
- * shape, one scale a tensor is used and the plan says so.
+ * shape, one scale a tensor is used and the plan says so. Under scales of blocks the library is asked not to accumulate
+ * fast, which is what such scales are for; where it has no such algorithm, there is none.
+ *
+ * All calls read the same scales: those of x, of which there is one for 128 bytes under scales of blocks, come from
+ * the L2 rather than from HBM.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/cublaslt.h"
@@ -17,6 +21,7 @@
 
 enum { ALGOS_FEW_ROWS = 64, ALGOS = 8, FEW_ROWS = 256, TRIES = 3, MAX_PLANS = 256 };
 enum { SCALES = 262144 /* floats: more than any M or N */ };
+enum { BLOCK = 128 };
 #define WORKSPACE_BYTES ((size_t)64 << 20)
 #define TUNE_S 0.080 /* no further algorithm is tried after so long */
 #define LONG_MS 1.0f /* of such calls one timing tells enough */
@@ -32,7 +37,8 @@ typedef struct plan {
 struct rc_cublaslt {
     cublasLtHandle_t handle;
     rc_buffer workspace, scales;
-    size_t sweep_bytes; /* twice the L2 */
+    const float *x_scales, *w_scales; /* the caller's, or NULL */
+    size_t sweep_bytes;               /* twice the L2 */
     cudaEvent_t start, stop;
     plan plans[MAX_PLANS];
     int count;
@@ -95,11 +101,16 @@ static void plan_free(plan *p) {
     memset(p, 0, sizeof *p);
 }
 
+static void forget(rc_cublaslt *lt) {
+    for (int i = 0; i < lt->count; i++)
+        plan_free(&lt->plans[i]);
+    lt->count = 0;
+}
+
 void rc_cublaslt_close(rc_cublaslt *lt) {
     if (!lt)
         return;
-    for (int i = 0; i < lt->count; i++)
-        plan_free(&lt->plans[i]);
+    forget(lt);
     if (lt->start)
         (void)cudaEventDestroy(lt->start);
     if (lt->stop)
@@ -116,12 +127,32 @@ void rc_cublaslt_version(char *out, size_t size) {
     snprintf(out, size, "cublasLt-%zu.%zu.%zu", v / 10000, v / 100 % 100, v % 100);
 }
 
+rc_product_type rc_product_type_named(const char *dtype) {
+    if (!strcmp(dtype, "fp8"))
+        return RC_PRODUCT_FP8;
+    return strcmp(dtype, "fp8-block") ? RC_PRODUCT_BF16 : RC_PRODUCT_FP8_BLOCK;
+}
+
+size_t rc_product_element(rc_product_type t) {
+    return t == RC_PRODUCT_BF16 ? 2 : 1;
+}
+
+int64_t rc_product_rows(rc_product_type t, int64_t m) {
+    return t == RC_PRODUCT_FP8_BLOCK ? (m + 3) / 4 * 4 : m;
+}
+
+void rc_cublaslt_scales(rc_cublaslt *lt, const float *x, const float *w) {
+    assert(!x == !w);
+    lt->x_scales = x;
+    lt->w_scales = w;
+}
+
 static const plan *find(const rc_cublaslt *lt, const rc_cublaslt_shape *s) {
     assert(s->m > 0 && s->n > 0 && s->k > 0);
     assert(s->sms >= 0);
     for (int i = 0; i < lt->count; i++) {
         const rc_cublaslt_shape *p = &lt->plans[i].shape;
-        if (p->m == s->m && p->n == s->n && p->k == s->k && p->sms == s->sms && p->fp8 == s->fp8)
+        if (p->m == s->m && p->n == s->n && p->k == s->k && p->sms == s->sms && p->type == s->type)
             return &lt->plans[i];
     }
     return NULL;
@@ -129,47 +160,73 @@ static const plan *find(const rc_cublaslt *lt, const rc_cublaslt_shape *s) {
 
 /* ---- one shape ------------------------------------------------------------------------------ */
 
-static rc_status fill_scales(rc_cublaslt *lt, rc_error *err) {
-    const size_t bytes = SCALES * sizeof(float);
-    if (lt->scales.p)
+static int64_t blocks_of(int64_t n) {
+    return (n + BLOCK - 1) / BLOCK;
+}
+
+/* Floats that the larger of both operands' scales takes. */
+static size_t scales_of(const rc_cublaslt_shape *s) {
+    if (s->type != RC_PRODUCT_FP8_BLOCK)
+        return SCALES;
+    const int64_t deep = (blocks_of(s->k) + 3) / 4 * 4;
+    const int64_t x = deep * rc_product_rows(s->type, s->m), w = deep * blocks_of(s->n);
+    const int64_t most = x > w ? x : w;
+    return most > SCALES ? (size_t)most : SCALES;
+}
+
+/* Earlier plans lead to the buffer, so they go where it has to grow. */
+static rc_status fill_scales(rc_cublaslt *lt, const rc_cublaslt_shape *s, rc_error *err) {
+    const size_t count = scales_of(s), bytes = count * sizeof(float);
+    if (lt->scales.bytes >= bytes)
         return RC_OK;
+    forget(lt);
     RC_TRY(rc_buffer_reserve(&lt->scales, bytes, err));
     float *host = malloc(bytes);
     if (!host)
         return rc_fail(err, RC_E_NOMEM, "out of memory for %zu bytes", bytes);
-    for (size_t i = 0; i < SCALES; i++)
+    for (size_t i = 0; i < count; i++)
         host[i] = 0.01f * (1.0f + (float)(i % 7) / 64.0f);
     cudaError_t e = cudaMemcpy(lt->scales.p, host, bytes, cudaMemcpyHostToDevice);
     free(host);
     return e == cudaSuccess ? RC_OK : rc_cuda_fail(err, e, "cudaMemcpy", __FILE__, __LINE__);
 }
 
-/* Scales of both operands: a vector each, or (tensorwise) a number each. */
-static rc_status set_scales(const rc_cublaslt *lt, plan *p, bool tensorwise, rc_error *err) {
-    int32_t mode = tensorwise ? CUBLASLT_MATMUL_MATRIX_SCALE_SCALAR_32F
-                              : CUBLASLT_MATMUL_MATRIX_SCALE_OUTER_VEC_32F;
-    const void *at = lt->scales.p;
-    int8_t fast = 1;
-    p->tensorwise = tensorwise;
-    RC_LT(cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_A_SCALE_MODE, &mode,
-                                         sizeof mode));
-    RC_LT(cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_B_SCALE_MODE, &mode,
-                                         sizeof mode));
-    RC_LT(cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, &at,
-                                         sizeof at));
-    RC_LT(cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, &at,
-                                         sizeof at));
-    RC_LT(cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_FAST_ACCUM, &fast,
-                                         sizeof fast));
+/* Scales of both operands: of W, which is the library's A, and of x, its B. */
+typedef struct scale_modes {
+    int32_t w, x;
+    int8_t fast; /* accumulation */
+} scale_modes;
+
+static const scale_modes by_row = {CUBLASLT_MATMUL_MATRIX_SCALE_OUTER_VEC_32F,
+                                   CUBLASLT_MATMUL_MATRIX_SCALE_OUTER_VEC_32F, 1},
+                         by_tensor = {CUBLASLT_MATMUL_MATRIX_SCALE_SCALAR_32F,
+                                      CUBLASLT_MATMUL_MATRIX_SCALE_SCALAR_32F, 1},
+                         by_block = {CUBLASLT_MATMUL_MATRIX_SCALE_BLK128x128_32F,
+                                     CUBLASLT_MATMUL_MATRIX_SCALE_VEC128_32F, 0};
+
+static rc_status set_scales(const rc_cublaslt *lt, plan *p, const scale_modes *m, rc_error *err) {
+    const void *own = lt->scales.p, *w = lt->w_scales ? lt->w_scales : own;
+    const void *x = lt->x_scales ? lt->x_scales : own;
+    p->tensorwise = m == &by_tensor;
+    RC_LT(cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_A_SCALE_MODE, &m->w,
+                                         sizeof m->w));
+    RC_LT(cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_B_SCALE_MODE, &m->x,
+                                         sizeof m->x));
+    RC_LT(cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, &w,
+                                         sizeof w));
+    RC_LT(cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, &x,
+                                         sizeof x));
+    RC_LT(cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_FAST_ACCUM, &m->fast,
+                                         sizeof m->fast));
     return RC_OK;
 }
 
 static rc_status describe(plan *p, rc_error *err) {
     const rc_cublaslt_shape *s = &p->shape;
     cublasOperation_t t = CUBLAS_OP_T;
-    cudaDataType_t type = s->fp8 ? CUDA_R_8F_E4M3 : CUDA_R_16BF;
+    cudaDataType_t type = s->type == RC_PRODUCT_BF16 ? CUDA_R_16BF : CUDA_R_8F_E4M3;
     int32_t sms = s->sms;
-    uint64_t m = (uint64_t)s->m, n = (uint64_t)s->n, k = (uint64_t)s->k;
+    uint64_t m = (uint64_t)rc_product_rows(s->type, s->m), n = (uint64_t)s->n, k = (uint64_t)s->k;
     RC_LT(cublasLtMatmulDescCreate(&p->desc, CUBLAS_COMPUTE_32F, CUDA_R_32F));
     RC_LT(cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_TRANSA, &t, sizeof t));
     if (sms)
@@ -263,13 +320,14 @@ static rc_status choose(rc_cublaslt *lt, plan *p, const tensors *t, rc_error *er
     cublasLtMatmulHeuristicResult_t found[ALGOS_FEW_ROWS];
     rc_buffer sweep = {0};
     int n = 0;
-    if (p->shape.fp8) {
-        RC_TRY(fill_scales(lt, err));
-        RC_TRY(set_scales(lt, p, false, err));
+    const rc_product_type type = p->shape.type;
+    if (type != RC_PRODUCT_BF16) {
+        RC_TRY(fill_scales(lt, &p->shape, err));
+        RC_TRY(set_scales(lt, p, type == RC_PRODUCT_FP8 ? &by_row : &by_block, err));
     }
     RC_TRY(rank(lt, p, found, &n, err));
-    if (n == 0 && p->shape.fp8) {
-        RC_TRY(set_scales(lt, p, true, err));
+    if (n == 0 && type == RC_PRODUCT_FP8) {
+        RC_TRY(set_scales(lt, p, &by_tensor, err));
         RC_TRY(rank(lt, p, found, &n, err));
     }
     rc_status st = rc_buffer_reserve(&sweep, lt->sweep_bytes, err);
@@ -284,11 +342,8 @@ static rc_status choose(rc_cublaslt *lt, plan *p, const tensors *t, rc_error *er
 
 static rc_status make_plan(rc_cublaslt *lt, const rc_cublaslt_shape *s, const tensors *t,
                            rc_error *err) {
-    if (lt->count == MAX_PLANS) { /* an earlier case's plans are not needed any more */
-        for (int i = 0; i < lt->count; i++)
-            plan_free(&lt->plans[i]);
-        lt->count = 0;
-    }
+    if (lt->count == MAX_PLANS)
+        forget(lt); /* an earlier case's plans are not needed any more */
     plan p = {.shape = *s};
     rc_status st = describe(&p, err);
     if (st == RC_OK)
@@ -324,12 +379,12 @@ rc_status rc_cublaslt_launch(rc_cublaslt *lt, const rc_cublaslt_shape *s, const 
 
 rc_status rc_cublaslt_plan(rc_cublaslt *lt, int64_t m, int64_t n, int64_t k, int sms, const void *x,
                            const void *w, void *y, cudaStream_t stream, rc_error *err) {
-    const rc_cublaslt_shape s = {m, n, k, false, sms};
+    const rc_cublaslt_shape s = {m, n, k, RC_PRODUCT_BF16, sms};
     return rc_cublaslt_prepare(lt, &s, x, w, y, stream, NULL, err);
 }
 
 rc_status rc_cublaslt_run(rc_cublaslt *lt, int64_t m, int64_t n, int64_t k, int sms, const void *x,
                           const void *w, void *y, cudaStream_t stream, rc_error *err) {
-    const rc_cublaslt_shape s = {m, n, k, false, sms};
+    const rc_cublaslt_shape s = {m, n, k, RC_PRODUCT_BF16, sms};
     return rc_cublaslt_launch(lt, &s, x, w, y, stream, err);
 }

@@ -72,7 +72,7 @@ rc_status rc_streams_prepare(rc_streams *s, const rc_cublaslt_shape *shape, int 
 
 rc_status rc_streams_launch(rc_streams *s, const int64_t *rows_of, int experts, const void *x,
                             const void *w, void *y, cudaStream_t stream, rc_error *err) {
-    const size_t element = s->shape.fp8 ? 1 : 2;
+    const size_t element = rc_product_element(s->shape.type);
     const size_t row = (size_t)s->shape.k * element, matrix = (size_t)s->shape.n * row;
     const unsigned char *from = x, *by = w;
     unsigned char *to = y;

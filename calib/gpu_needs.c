@@ -11,6 +11,8 @@ static const char *family(const rc_point *p) {
     bool streams = p->cond && !strcmp(p->cond, "streams");
     if (!strcmp(p->op, "grouped_gemm") || !strcmp(p->op, "moe_ffn"))
         return streams ? "gemm" : "grouped";
+    if (!strcmp(p->op, "gemm") && !strcmp(p->dtype, "fp8-block"))
+        return p->dtype; /* the library has them for Hopper alone */
     if (!strcmp(p->op, "mla_decode"))
         return "mla";
     return strstr(p->variant, "attention") || !strcmp(p->op, "mla_prefill") ? "attention" : p->op;

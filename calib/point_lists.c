@@ -496,6 +496,14 @@ rc_status rc_points_elementwise(rc_points *p, int ranks, rc_error *err) {
             rc_point x = {.op = act[i], .variant = "", .dtype = "bf16", .b = ffn[w]};
             RC_TRY(tokens(p, x, w == 0, w == 0, err));
         }
+    for (size_t i = 0; i < 2; i++) {
+        rc_point x = {.op = i ? "swiglu_fp8" : "quantize_fp8",
+                      .variant = "",
+                      .dtype = "bf16",
+                      .b = i ? 2048 : 7168,
+                      .cond = "blocks"};
+        RC_TRY(tokens(p, x, false, false, err));
+    }
     for (size_t h = 0; h < COUNT(heads); h++) {
         rc_point x = {
             .op = "rotary_kv", .variant = "", .dtype = "bf16", .c = heads[h][0], .d = heads[h][1]};

@@ -1,5 +1,5 @@
 /* What layers of experts ask of one GPU: DeepSeek-V3 and Kimi K2 in fp8, Qwen3-235B and Mixtral 8x22B in bf16
- * and fp8, dealt out over the GPUs by expert (all of an expert's columns on one GPU) or cut by column (all
+ * and fp8, the first three also in fp8 with scales of blocks, dealt out over the GPUs by expert (all of an expert's columns on one GPU) or cut by column (all
  * experts everywhere, an eighth of their columns).
  *
  * Tokens go from one to 64 Ki. Of `tokens` that come to a group of GPUs, each with top_k experts, a GPU with a
@@ -20,16 +20,17 @@ typedef struct layer_of_experts {
 } layer_of_experts;
 
 static const layer_of_experts layers[] = {
-    {7168, 2048, 256, 8, 32, "fp8"},   {7168, 2048, 384, 8, 48, "fp8"},
-    {4096, 1536, 128, 8, 16, "bf16"},  {6144, 16384, 8, 2, 1, "bf16"},
-    {4096, 1536, 128, 8, 128, "bf16"}, {7168, 2048, 256, 8, 16, "fp8"},
-    {7168, 2048, 384, 8, 24, "fp8"},   {4096, 1536, 128, 8, 8, "bf16"},
-    {6144, 2048, 8, 2, 8, "bf16"},     {7168, 256, 256, 8, 256, "fp8"},
-    {7168, 256, 384, 8, 384, "fp8"},   {4096, 192, 128, 8, 128, "bf16"},
-    {4096, 1536, 128, 8, 16, "fp8"},   {6144, 16384, 8, 2, 1, "fp8"},
-    {7168, 2048, 256, 8, 32, "bf16"},  {7168, 2048, 256, 8, 256, "fp8"},
-    {6144, 16384, 8, 2, 8, "bf16"},    {4096, 1536, 128, 8, 128, "fp8"},
-    {6144, 2048, 8, 2, 8, "fp8"}};
+    {7168, 2048, 256, 8, 32, "fp8"},       {7168, 2048, 384, 8, 48, "fp8"},
+    {4096, 1536, 128, 8, 16, "bf16"},      {6144, 16384, 8, 2, 1, "bf16"},
+    {4096, 1536, 128, 8, 128, "bf16"},     {7168, 2048, 256, 8, 16, "fp8"},
+    {7168, 2048, 384, 8, 24, "fp8"},       {4096, 1536, 128, 8, 8, "bf16"},
+    {6144, 2048, 8, 2, 8, "bf16"},         {7168, 256, 256, 8, 256, "fp8"},
+    {7168, 256, 384, 8, 384, "fp8"},       {4096, 192, 128, 8, 128, "bf16"},
+    {4096, 1536, 128, 8, 16, "fp8"},       {6144, 16384, 8, 2, 1, "fp8"},
+    {7168, 2048, 256, 8, 32, "bf16"},      {7168, 2048, 256, 8, 256, "fp8"},
+    {6144, 16384, 8, 2, 8, "bf16"},        {4096, 1536, 128, 8, 128, "fp8"},
+    {6144, 2048, 8, 2, 8, "fp8"},          {7168, 2048, 256, 8, 32, "fp8-block"},
+    {7168, 2048, 384, 8, 48, "fp8-block"}, {4096, 1536, 128, 8, 16, "fp8-block"}};
 
 /* Ends and middle of the curves first. */
 static const int64_t token_counts[] = {1024, 16 * KI, 64, 1, 4 * KI, 256, 16, 4, 64 * KI};
@@ -71,17 +72,17 @@ static rc_status products(rc_points *p, const layer_of_experts *l, int64_t rows,
     return RC_OK;
 }
 
-/* Of each model on eight GPUs, in both types. */
+/* Of each model on eight GPUs, in every type; by cuBLASLt in bf16 and with scales of rows. */
 static rc_status all_products(rc_points *p, rc_error *err) {
     static const int64_t rows[] = {16 * KI, 256, 2 * KI, 64 * KI};
-    static const char *const types[] = {"fp8", "bf16"};
+    static const char *const types[] = {"fp8", "bf16", "fp8-block"};
     for (size_t r = 0; r < COUNT(rows); r++)
         for (size_t i = 0; i < 4; i++)
-            for (size_t t = 0; t < 2; t++) {
+            for (size_t t = 0; t < COUNT(types); t++) {
                 layer_of_experts l = layers[i];
                 l.dtype = types[t];
                 RC_TRY(products(p, &l, rows[r], 0, err));
-                if (r < 2)
+                if (r < 2 && t < 2)
                     RC_TRY(products(p, &l, rows[r], 4, err));
             }
     return RC_OK;
@@ -107,7 +108,10 @@ static rc_status moves(rc_points *p, rc_error *err) {
     static const int64_t of[][3] = {{7168, 256, 8}, {4096, 128, 8}, {6144, 8, 2}};
     static const struct {
         const char *op, *dtype;
-    } kinds[] = {{"moe_permute", "bf16"}, {"moe_permute", "fp8"}, {"moe_unpermute", "bf16"}};
+    } kinds[] = {{"moe_permute", "bf16"},
+                 {"moe_permute", "fp8"},
+                 {"moe_permute", "fp8-block"},
+                 {"moe_unpermute", "bf16"}};
     for (size_t i = 0; i < COUNT(token_counts); i++)
         for (size_t k = 0; k < COUNT(of); k++)
             for (size_t m = 0; m < COUNT(kinds); m++) {

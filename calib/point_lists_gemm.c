@@ -11,7 +11,8 @@
  *
  * As in the paper, attention projections run in bf16 and the FFN in fp8; the main shape (TP8) is
  * measured in both. In bf16 alone are the shapes that unquantised models run on one node: 70B,
- * Qwen2.5-72B and Mistral Large 123B on TP 1 to 8, 8B on TP 1 to 4, 405B on TP4. A call over 60 ms
+ * Qwen2.5-72B and Mistral Large 123B on TP 1 to 8, 8B on TP 1 to 4, 405B on TP4; in fp8 with scales of
+ * blocks are models that are published so, on TP8. A call over 60 ms
  * (at 650 or 1250 TFLOP/s) is left out, save M = 131072 on TP8.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -60,16 +61,18 @@ static const int64_t all_rows[] = {1,    2,    4,    8,     16,    32,    64,   
 /* Enough for a curve. */
 static const int64_t first_rows[] = {1, 8, 64, 256, 1024, 2048, 4096, 8192, 16384, 32768};
 
-static rc_status shape_at(rc_points *p, int64_t n, int64_t k, bool fp8, const int64_t *rows,
-                          size_t count, int64_t max_m, effort e, bool keep_longest, rc_error *err) {
+static rc_status shape_at(rc_points *p, int64_t n, int64_t k, const char *dtype,
+                          const int64_t *rows, size_t count, int64_t max_m, effort e,
+                          bool keep_longest, rc_error *err) {
+    const double rate = strcmp(dtype, "bf16") ? 1250e12 : 650e12;
     for (size_t i = 0; i < count && rows[i] <= max_m; i++) {
         int64_t m = rows[i];
-        double seconds = 2.0 * (double)m * (double)n * (double)k / (fp8 ? 1250e12 : 650e12);
+        double seconds = 2.0 * (double)m * (double)n * (double)k / rate;
         if (seconds > GEMM_LIMIT_S && !(keep_longest && m == 131072))
             continue;
         rc_point x = {.op = "gemm",
                       .variant = "",
-                      .dtype = fp8 ? "fp8" : "bf16",
+                      .dtype = dtype,
                       .a = m,
                       .b = n,
                       .c = k,
@@ -82,7 +85,8 @@ static rc_status shape_at(rc_points *p, int64_t n, int64_t k, bool fp8, const in
 
 static rc_status shape(rc_points *p, int64_t n, int64_t k, bool fp8, int64_t max_m, effort e,
                        bool keep_longest, rc_error *err) {
-    return shape_at(p, n, k, fp8, all_rows, COUNT(all_rows), max_m, e, keep_longest, err);
+    return shape_at(p, n, k, fp8 ? "fp8" : "bf16", all_rows, COUNT(all_rows), max_m, e,
+                    keep_longest, err);
 }
 
 /* The four products of a layer on one GPU; `swapped` takes the other dtype for each. */
@@ -107,7 +111,8 @@ static rc_status layer_bf16(rc_points *p, const llama *l, int64_t t, const int64
                              {(l->hq / t + 2 * kv) * 128, l->d},
                              {l->d, l->d / t}};
     for (size_t i = 0; i < COUNT(nk); i++)
-        RC_TRY(shape_at(p, nk[i][0], nk[i][1], false, rows, count, 131072, EFFORT_FEW, false, err));
+        RC_TRY(
+            shape_at(p, nk[i][0], nk[i][1], "bf16", rows, count, 131072, EFFORT_FEW, false, err));
     return RC_OK;
 }
 
@@ -127,6 +132,17 @@ static rc_status unquantised(rc_points *p, rc_error *err) {
         for (size_t i = 0; i < COUNT(tp70); i++)
             RC_TRY(layer_bf16(p, &mistral_123b, tp70[i], rows, count, err));
     }
+    return RC_OK;
+}
+
+/* Scales of blocks: what DeepSeek-V3, Kimi K2 and Qwen3-235B have on each of eight GPUs. */
+static rc_status blocks(rc_points *p, rc_error *err) {
+    static const int64_t nk[][2] = {{2112, 7168}, {3072, 1536}, {7168, 2048}, {512, 7168},
+                                    {7168, 256},  {1280, 4096}, {4096, 1024}, {7168, 1024},
+                                    {1536, 1536}, {4608, 7168}, {7168, 2304}};
+    for (size_t i = 0; i < COUNT(nk); i++)
+        RC_TRY(shape_at(p, nk[i][0], nk[i][1], "fp8-block", first_rows, COUNT(first_rows), 131072,
+                        EFFORT_FEW, false, err));
     return RC_OK;
 }
 
@@ -159,5 +175,5 @@ rc_status rc_points_gemm(rc_points *p, int ranks, rc_error *err) {
     RC_TRY(layer(p, &llama_70b, 8, true, EFFORT_FEW, err));
     for (int64_t t = 1; t <= 16; t *= 2)
         RC_TRY(head(p, &llama_70b, t, err));
-    return RC_OK;
+    return blocks(p, err);
 }

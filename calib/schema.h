@@ -31,7 +31,8 @@
  *   compute_beside, transfer_beside
  *                                 bytes       SMs      ranks        CTAs
  *
- * In words: fp8 products have row-wise scales and leave the quantise step out; a grouped GEMM
+ * In words: fp8 products have row-wise scales and leave the quantise step out, those of the type fp8-block have
+ * scales of 128 elements of x and of 128 x 128 of W; a grouped GEMM
  * counts the rows of all its experts; attention is of variant full or causal (bottom-right); decode
  * is split and combined; rows of a merge are tokens times heads; the width of SwiGLU is that of its
  * output. Bytes of a transfer are those of the one message that each rank sends (send_recv), of the
@@ -54,7 +55,7 @@
  *
  * A variant may end in "@" and a condition under which the op ran, which makes it a row apart:
  * @oneshot, @twoshot (an all-reduce of our own instead of NCCL's), @cold (as @apart, nothing in L2),
- * @streamsN (a product an expert by cuBLASLt, on N streams), @smsN (on N SMs), @ctasN (NCCL with N CTAs), @apart (a transfer between two compute kernels),
+ * @blocks (quantised with a scale for each 128 elements), @streamsN (a product an expert by cuBLASLt, on N streams), @smsN (on N SMs), @ctasN (NCCL with N CTAs), @apart (a transfer between two compute kernels),
  * @nvlink, @shm (interference: the transport), @seqsN (attention: N sequences, each of the row's
  * axes), @restN (decode: all sequences but one have N tokens of context), @dutyN (at work N % of the
  * time), @freshN (the same, from rest and as early as in a ring), @eagerN (gap: launched one by one,

@@ -7,7 +7,11 @@
 #include <string.h>
 
 rc_capability_range rc_capability_of(const char *family, bool fp8) {
-    if (!strcmp(family, "attention") || !strcmp(family, "grouped") || !strcmp(family, "mla"))
+    static const char *const hopper[] = {"attention", "grouped", "mla", "fp8-block"};
+    bool wgmma = false;
+    for (size_t i = 0; i < sizeof hopper / sizeof hopper[0]; i++)
+        wgmma = wgmma || !strcmp(family, hopper[i]);
+    if (wgmma)
         return (rc_capability_range){90, 90};
     if (fp8 && (!strcmp(family, "decode") || !strcmp(family, "gemm")))
         return (rc_capability_range){89, 0};

@@ -19,8 +19,8 @@ typedef struct rc_capability_range {
     int least, most; /* both are in it; most 0: no bound */
 } rc_capability_range;
 
-/* `family`: attention decode mla merge elementwise gemm grouped; any other needs
- * RC_CAPABILITY_LEAST. `fp8`: its form that multiplies e4m3 (merge and elementwise have none: they
+/* `family`: attention decode mla merge elementwise gemm grouped, and fp8-block: products by
+ * cuBLASLt with scales of blocks; any other needs RC_CAPABILITY_LEAST. `fp8`: its form that multiplies e4m3 (merge and elementwise have none: they
  * only convert). */
 rc_capability_range rc_capability_of(const char *family, bool fp8);
 bool rc_capability_in(rc_capability_range r, int capability);

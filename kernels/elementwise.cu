@@ -18,7 +18,7 @@
 #include "kernels/vec.cuh"
 #include <math.h>
 
-enum { FLAT_THREADS = 256, FLAT_UNROLL = 4 };
+enum { FLAT_THREADS = 256, FLAT_UNROLL = 4, BLOCKS_THREADS = 512 };
 static const int64_t MAX_GRID = 0x7fffffff;
 
 /* Threads for a row of `vecs` 16-byte vectors, `each` of them a thread. */
@@ -256,6 +256,52 @@ static int quantize_launch(const void *x, void *y8, float *scale, int64_t t, int
     else
         quantize_kernel<Row, 0, 1024><<<grid, 1024, 0, s>>>(in, y, scale);
     return (int)cudaGetLastError();
+}
+
+/* The same with a scale for each 128 elements of a row, which 16 threads hold. All threads of a warp go
+ * through the loop as often as one another, for they reduce together. */
+template <class Row>
+__global__ void __launch_bounds__(BLOCKS_THREADS)
+    quantize_blocks_kernel(Row in, uint2 *y, float *scale, int64_t stride) {
+    const int64_t row = blockIdx.x;
+#pragma unroll 2
+    for (int base = 0; base < in.vecs; base += (int)blockDim.x) {
+        const int j = base + (int)threadIdx.x;
+        float v[8] = {};
+        if (j < in.vecs)
+            in.get(row, j, v);
+        const float top = half_warp_max(largest8(v));
+        if (j >= in.vecs)
+            continue;
+        y[row * in.vecs + j] = pack8_e4m3(v, top > 0.f ? 448.f / top : 0.f);
+        if (j % 16 == 0)
+            scale[j / 16 * stride + row] = top / 448.f;
+    }
+}
+
+template <class Row>
+static int quantize_blocks_launch(const void *x, void *y8, float *scale, int64_t stride, int64_t t,
+                                  int d, cudaStream_t s) {
+    if (t < 0 || t > MAX_GRID || d < 8 || d % 8 || stride < t)
+        return RC_KERNEL_EINVAL;
+    if (t == 0)
+        return 0;
+    const int vecs = d / 8, passes = (vecs + BLOCKS_THREADS - 1) / BLOCKS_THREADS;
+    Row in = {(const uint4 *)x, vecs};
+    quantize_blocks_kernel<Row>
+        <<<(unsigned)t, row_threads(vecs, passes), 0, s>>>(in, (uint2 *)y8, scale, stride);
+    return (int)cudaGetLastError();
+}
+
+extern "C" int rc_swiglu_fp8_blocks(const void *gate_up, void *y8, float *scale, int64_t stride,
+                                    int64_t t, int f, void *stream) {
+    return quantize_blocks_launch<SwigluRow>(gate_up, y8, scale, stride, t, f,
+                                             (cudaStream_t)stream);
+}
+
+extern "C" int rc_quantize_fp8_blocks(const void *x, void *y8, float *scale, int64_t stride,
+                                      int64_t t, int d, void *stream) {
+    return quantize_blocks_launch<PlainRow>(x, y8, scale, stride, t, d, (cudaStream_t)stream);
 }
 
 extern "C" int rc_swiglu_fp8(const void *gate_up, void *y8, float *scale, int64_t t, int f,

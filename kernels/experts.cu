@@ -354,6 +354,48 @@ extern "C" int rc_route(const rc_route_args *a, void *stream) {
 /* Vectors of a thread; threads of the longest row; rows of a token that are read at a time. */
 enum { ROW_EACH = 4, ROW_THREADS = 512, TOGETHER = 4 };
 
+/* With a scale for each 128 elements of a row: those of block b of row r at scale[b * stride + r]. */
+__global__ void __launch_bounds__(ROW_THREADS)
+    permute_blocks_kernel(const uint4 *x, const int32_t *place, uint2 *out, float *scale,
+                          int64_t stride, int top_k, int vecs) {
+    __shared__ int row[RC_EXPERTS_TOP_K_MAX];
+    const int64_t token = blockIdx.x;
+    int any = 0;
+    if (threadIdx.x < top_k)
+        row[threadIdx.x] = any = place[token * top_k + threadIdx.x];
+    if (!__syncthreads_or(threadIdx.x < top_k && any >= 0))
+        return;
+    uint4 held[ROW_EACH];
+    uint2 small[ROW_EACH];
+    float top[ROW_EACH];
+#pragma unroll
+    for (int i = 0; i < ROW_EACH; i++) {
+        const int j = (int)(threadIdx.x + i * blockDim.x);
+        held[i] = j < vecs ? load_once(x + token * vecs + j) : make_uint4(0, 0, 0, 0);
+    }
+#pragma unroll
+    for (int i = 0; i < ROW_EACH; i++) {
+        float v[8];
+        unpack8(held[i], v);
+        top[i] = half_warp_max(largest8(v));
+        small[i] = pack8_e4m3(v, top[i] > 0.f ? 448.f / top[i] : 0.f);
+    }
+    for (int k = 0; k < top_k; k++) {
+        const int64_t to = row[k];
+        if (to < 0)
+            continue;
+#pragma unroll
+        for (int i = 0; i < ROW_EACH; i++) {
+            const int j = (int)(threadIdx.x + i * blockDim.x);
+            if (j >= vecs)
+                continue;
+            out[to * vecs + j] = small[i];
+            if (j % 16 == 0)
+                scale[j / 16 * stride + to] = top[i] / 448.f;
+        }
+    }
+}
+
 template <bool Fp8>
 __global__ void __launch_bounds__(ROW_THREADS)
     permute_kernel(const uint4 *x, const int32_t *place, void *out, float *scale, int top_k,
@@ -437,6 +479,19 @@ extern "C" int rc_permute(const void *x, const int32_t *place, void *out, float 
     else
         permute_kernel<false>
             <<<(unsigned)tokens, threads, 0, s>>>((const uint4 *)x, place, out, scale, top_k, vecs);
+    return (int)cudaGetLastError();
+}
+
+extern "C" int rc_permute_blocks(const void *x, const int32_t *place, void *out, float *scale,
+                                 int64_t stride, int64_t tokens, int top_k, int64_t d,
+                                 void *stream) {
+    if (!rows_sound(tokens, top_k, d) || stride < 0)
+        return RC_KERNEL_EINVAL;
+    if (tokens == 0)
+        return 0;
+    const int vecs = (int)(d / 8);
+    permute_blocks_kernel<<<(unsigned)tokens, row_threads(vecs), 0, (cudaStream_t)stream>>>(
+        (const uint4 *)x, place, (uint2 *)out, scale, stride, top_k, vecs);
     return (int)cudaGetLastError();
 }
 

@@ -23,15 +23,19 @@ typedef struct rc_grouped_args {
     const void *w;        /* [experts][n][k] of `dtype` */
     void *y;              /* [rows][n] bf16 */
     const int32_t *first; /* [experts + 1] on the device; ascends from 0 to at most `rows` */
-    const float *x_scale; /* e4m3: [rows] */
-    const float *w_scale; /* e4m3: [experts][n] */
+    const float
+        *x_scale; /* e4m3: [rows]; of blocks: [k / 128][scale_stride], of which `rows` count */
+    const float
+        *w_scale; /* e4m3: [experts][n]; of blocks: [experts][n / 128][k / 128]; both rounded up */
     int64_t rows, n, k;   /* n a multiple of 8, a row of k elements of 16 bytes */
     int experts;          /* 1 to RC_EXPERTS_MAX */
-    int dtype;            /* RC_KERNEL_BF16 or RC_KERNEL_E4M3 */
+    int dtype;            /* RC_KERNEL_BF16, RC_KERNEL_E4M3 or RC_KERNEL_E4M3_BLOCKS */
     int sms;              /* launch on at most this many SMs; 0 = all */
+    int64_t scale_stride; /* of blocks: at least `rows` */
 } rc_grouped_args;
 /* Hopper alone. fp32 accumulation; e4m3 in the tensor cores' own accumulator, scales at the end. Rows
- * behind first[experts] are not written. */
+ * behind first[experts] are not written. With scales of blocks the tensor cores sum 128 products, and the sums of
+ * blocks, scaled, are added in fp32. */
 int rc_grouped_gemm(const rc_grouped_args *a, void *stream);
 /* fp64 on the CPU, of n_rows rows of y alone: rows[i], of the expert expert[i]; out [n_rows][n]. Operands as
  * float, scaled. */
@@ -71,6 +75,10 @@ void rc_route_reference(const rc_route_args *a, double *margin);
  * row, as rc_quantize_fp8 makes them. */
 int rc_permute(const void *x, const int32_t *place, void *out, float *scale, int64_t tokens,
                int top_k, int64_t d, void *stream);
+/* The same to e4m3 with one scale for each 128 elements of a row, as rc_quantize_fp8_blocks makes them;
+ * `stride` is at least the rows. */
+int rc_permute_blocks(const void *x, const int32_t *place, void *out, float *scale, int64_t stride,
+                      int64_t tokens, int top_k, int64_t d, void *stream);
 /* y[t] = sum over j of weight[t][j] * z[place[t][j]], in fp32, rows without a place left out. */
 int rc_unpermute(const void *z, const int32_t *place, const float *weight, void *y, int64_t tokens,
                  int top_k, int64_t d, void *stream);

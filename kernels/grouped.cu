@@ -16,9 +16,13 @@
  * columns are fetched before the products and wait in shared memory: read as they are needed, they took as long
  * as eleven stages of e4m3.
  *
+ * With scales of blocks (128 of a row of x, 128 x 128 of W) a stage is a block of k, and each stage's products are
+ * summed apart and scaled before they are added up, so that a tile takes two accumulators and 128 columns.
+ *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "kernels/experts.h"
 #include "kernels/hopper.cuh"
+#include "kernels/kernels.h"
 #include "kernels/launch.cuh"
 #include "kernels/wgmma.cuh"
 
@@ -30,7 +34,8 @@ enum {
     BAND = 16, /* tiles of rows before the next columns */
     THREADS = 384,
     WARPS = 8, /* that multiply */
-    A_BYTES = ROWS * K_BYTES
+    A_BYTES = ROWS * K_BYTES,
+    BLOCK_COLUMNS = RC_SCALE_BLOCK /* of a tile under scales of blocks: it has one of W's a stage */
 };
 
 template <int Columns> struct ring {
@@ -44,6 +49,7 @@ struct grouped_params {
     __nv_bfloat16 *y;
     const int32_t *first;
     const float *x_scale, *w_scale;
+    int64_t scale_stride; /* of x's scales of blocks */
     int n, k_blocks, experts, column_tiles;
 };
 
@@ -240,7 +246,56 @@ __device__ __forceinline__ void consume(const grouped_params &p, const int *tile
     }
 }
 
-template <bool Fp8, int Columns>
+/* Scales of blocks, in e4m3: what the tensor cores sum over one stage's 128 elements of k is multiplied by the
+ * scales of the rows and of the tile's columns, and added up in registers. One warpgroup does that while the
+ * other one multiplies. */
+__device__ __forceinline__ void consume_blocks(const grouped_params &p, const int *tiles,
+                                               uint32_t buffers, uint32_t full, uint32_t empty) {
+    typedef ring<BLOCK_COLUMNS> r;
+    const int group = threadIdx.x / 128 - 1, warp = threadIdx.x / 32 % 4, lane = threadIdx.x % 32;
+    const int low = group * HALF + warp * 16 + lane / 4, high = low + 8;
+    int stage = 0, phase = 0;
+    for (int t = blockIdx.x; t < tiles[p.experts]; t += gridDim.x) {
+        const tile_at at = find_tile<BLOCK_COLUMNS>(p, tiles, t);
+        const bool works = at.rows > group * HALF;
+        const float *x_scale = p.x_scale + at.row;
+        const float *w_scale =
+            p.w_scale +
+            (int64_t)(at.expert * p.column_tiles + at.column / BLOCK_COLUMNS) * p.k_blocks;
+        float sum[BLOCK_COLUMNS / 2] = {}, part[BLOCK_COLUMNS / 2];
+        for (int k = 0; k < p.k_blocks; k++, x_scale += p.scale_stride) {
+            const float by = __ldg(w_scale + k);
+            const float by_low = low < at.rows ? by * __ldg(x_scale + low) : 0.f;
+            const float by_high = high < at.rows ? by * __ldg(x_scale + high) : 0.f;
+            const uint32_t a = buffers + stage * r::stage_bytes;
+            mbar_wait(full + 8 * stage, phase);
+            if (works) {
+                wgmma_fence();
+                multiply_block<true, BLOCK_COLUMNS>(part, a + group * (A_BYTES / 2), a + A_BYTES,
+                                                    0);
+                wgmma_commit();
+                wgmma_wait<0>();
+                pin(part);
+            }
+            if (lane == 0)
+                mbar_arrive(empty + 8 * stage);
+            if (works) {
+#pragma unroll
+                for (int i = 0; i < BLOCK_COLUMNS / 2; i++)
+                    sum[i] = fmaf(part[i], i % 4 < 2 ? by_low : by_high, sum[i]);
+            }
+            if (++stage == r::stages) {
+                stage = 0;
+                phase ^= 1;
+            }
+        }
+        if (works)
+            store_tile<false, BLOCK_COLUMNS>(p, at, sum, group * HALF + warp * 16, nullptr);
+    }
+}
+
+/* Type: RC_KERNEL_BF16, RC_KERNEL_E4M3 or RC_KERNEL_E4M3_BLOCKS. */
+template <int Type, int Columns>
 __global__ void __launch_bounds__(THREADS, 1)
     grouped_kernel(const __grid_constant__ grouped_params p) {
     typedef ring<Columns> r;
@@ -263,10 +318,13 @@ __global__ void __launch_bounds__(THREADS, 1)
     if (threadIdx.x < 128) {
         registers_down<40>();
         if (threadIdx.x == 0)
-            produce<Fp8, Columns>(p, tiles, buffers, full, empty);
+            produce<Type != RC_KERNEL_BF16, Columns>(p, tiles, buffers, full, empty);
     } else {
         registers_up<232>();
-        consume<Fp8, Columns>(p, tiles, buffers, full, empty, scales);
+        if constexpr (Type == RC_KERNEL_E4M3_BLOCKS)
+            consume_blocks(p, tiles, buffers, full, empty);
+        else
+            consume<Type == RC_KERNEL_E4M3, Columns>(p, tiles, buffers, full, empty, scales);
     }
 }
 
@@ -289,10 +347,11 @@ static double rounds(const rc_grouped_args *a, int columns, int sms) {
     return (double)((tiles + sms - 1) / sms) * time;
 }
 
-template <bool Fp8, int Columns>
+template <int Type, int Columns>
 static int launch(const rc_grouped_args *a, int sms, cudaStream_t stream) {
     static std::atomic<bool> ready[64];
-    void (*kernel)(const grouped_params) = grouped_kernel<Fp8, Columns>;
+    const bool fp8 = Type != RC_KERNEL_BF16;
+    void (*kernel)(const grouped_params) = grouped_kernel<Type, Columns>;
     int device = 0;
     grouped_params p;
     int e = rc_code_check((const void *)kernel, {90, 90});
@@ -305,30 +364,37 @@ static int launch(const rc_grouped_args *a, int sms, cudaStream_t stream) {
             ready[device].store(true, std::memory_order_relaxed);
     }
     if (e == 0)
-        e = map_rows(&p.x, a->x, a->rows, a->k, Fp8, HALF);
+        e = map_rows(&p.x, a->x, a->rows, a->k, fp8, HALF);
     if (e == 0)
-        e = map_rows(&p.w, a->w, a->experts * a->n, a->k, Fp8, Columns);
+        e = map_rows(&p.w, a->w, a->experts * a->n, a->k, fp8, Columns);
     if (e != 0)
         return e;
     p.y = (__nv_bfloat16 *)a->y;
     p.first = a->first;
     p.x_scale = a->x_scale;
     p.w_scale = a->w_scale;
+    p.scale_stride = a->scale_stride;
     p.n = (int)a->n;
-    p.k_blocks = (int)((a->k * (Fp8 ? 1 : 2) + K_BYTES - 1) / K_BYTES);
+    p.k_blocks = (int)((a->k * (fp8 ? 1 : 2) + K_BYTES - 1) / K_BYTES);
     p.experts = a->experts;
     p.column_tiles = (int)((a->n + Columns - 1) / Columns);
     kernel<<<sms, THREADS, ring<Columns>::shared, stream>>>(p);
     return (int)cudaGetLastError();
 }
 
-extern "C" int rc_grouped_gemm(const rc_grouped_args *a, void *stream) {
-    const bool fp8 = a->dtype == RC_KERNEL_E4M3;
+static bool sound(const rc_grouped_args *a) {
+    const bool blocks = a->dtype == RC_KERNEL_E4M3_BLOCKS;
+    const bool fp8 = blocks || a->dtype == RC_KERNEL_E4M3;
     const int64_t element = fp8 ? 1 : 2;
-    if (a->rows < 0 || a->rows > 0x40000000 || a->n < 8 || a->n % 8 || a->n > 0x1000000 ||
-        a->k < 1 || a->k > 0x1000000 || a->k * element % 16 || a->experts < 1 ||
-        a->experts > RC_EXPERTS_MAX || a->n * a->experts > 0x7fffffff || a->sms < 0 ||
-        (a->dtype != RC_KERNEL_BF16 && !fp8))
+    return a->rows >= 0 && a->rows <= 0x40000000 && a->n >= 8 && a->n % 8 == 0 &&
+           a->n <= 0x1000000 && a->k >= 1 && a->k <= 0x1000000 && a->k * element % 16 == 0 &&
+           a->experts >= 1 && a->experts <= RC_EXPERTS_MAX && a->n * a->experts <= 0x7fffffff &&
+           a->sms >= 0 && (a->dtype == RC_KERNEL_BF16 || fp8) &&
+           (!blocks || a->scale_stride >= a->rows);
+}
+
+extern "C" int rc_grouped_gemm(const rc_grouped_args *a, void *stream) {
+    if (!sound(a))
         return RC_KERNEL_EINVAL;
     if (a->rows == 0)
         return 0;
@@ -337,7 +403,10 @@ extern "C" int rc_grouped_gemm(const rc_grouped_args *a, void *stream) {
         sms = a->sms;
     const bool wide = rounds(a, 256, sms) <= rounds(a, 128, sms);
     cudaStream_t s = (cudaStream_t)stream;
-    if (fp8)
-        return wide ? launch<true, 256>(a, sms, s) : launch<true, 128>(a, sms, s);
-    return wide ? launch<false, 256>(a, sms, s) : launch<false, 128>(a, sms, s);
+    if (a->dtype == RC_KERNEL_E4M3_BLOCKS)
+        return launch<RC_KERNEL_E4M3_BLOCKS, BLOCK_COLUMNS>(a, sms, s);
+    if (a->dtype == RC_KERNEL_E4M3)
+        return wide ? launch<RC_KERNEL_E4M3, 256>(a, sms, s)
+                    : launch<RC_KERNEL_E4M3, 128>(a, sms, s);
+    return wide ? launch<RC_KERNEL_BF16, 256>(a, sms, s) : launch<RC_KERNEL_BF16, 128>(a, sms, s);
 }

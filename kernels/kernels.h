@@ -38,7 +38,10 @@ rc_kernel_version(const char *family); /* attention decode mla merge elementwise
 enum { RC_KV_PAGE = 128 };
 
 /* ---- prefill attention ---------------------------------------------------------------- */
-enum { RC_KERNEL_BF16 = 0, RC_KERNEL_E4M3 = 1, RC_ATTN_MAX_SEQS = 128, RC_ATTN_TICKET_BYTES = 8 };
+enum { RC_KERNEL_BF16 = 0, RC_KERNEL_E4M3 = 1, RC_KERNEL_E4M3_BLOCKS = 2 /* products alone */ };
+/* Elements that share a scale in E4M3_BLOCKS: 128 of a row of x, 128 x 128 of W. */
+enum { RC_SCALE_BLOCK = 128 };
+enum { RC_ATTN_MAX_SEQS = 128, RC_ATTN_TICKET_BYTES = 8 };
 
 typedef struct rc_attn_args {
     const void *q, *k, *v;           /* of `dtype` */
@@ -200,6 +203,12 @@ int rc_swiglu(const void *gate_up, void *y, int64_t t, int f, void *stream);
 int rc_swiglu_fp8(const void *gate_up, void *y8, float *scale, int64_t t, int f, void *stream);
 /* Row-wise e4m3 quantisation: scale[row] = max|x| / 448. */
 int rc_quantize_fp8(const void *x, void *y8, float *scale, int64_t t, int d, void *stream);
+/* The same with one float scale for each 128 elements of a row: those of block b of row r at
+ * scale[b * stride + r], as products with scales of blocks take them; stride >= t. */
+int rc_quantize_fp8_blocks(const void *x, void *y8, float *scale, int64_t stride, int64_t t, int d,
+                           void *stream);
+int rc_swiglu_fp8_blocks(const void *gate_up, void *y8, float *scale, int64_t stride, int64_t t,
+                         int f, void *stream);
 /* x += y, bf16, n elements (n % 8 == 0). */
 int rc_residual_add(void *x, const void *y, int64_t n, void *stream);
 /* y[i] = x[rows[i]], rows of d bf16 numbers (d % 8 == 0); rows[n] on the device. */

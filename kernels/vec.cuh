@@ -59,6 +59,21 @@ __device__ __forceinline__ float warp_max(float x) {
     return x;
 }
 
+/* Over 16 lanes that lie together: of 8 elements each, those that share a scale of 128. */
+__device__ __forceinline__ float half_warp_max(float x) {
+    for (int m = 8; m; m /= 2)
+        x = fmaxf(x, __shfl_xor_sync(0xffffffff, x, m));
+    return x;
+}
+
+__device__ __forceinline__ float largest8(const float (&v)[8]) {
+    float top = 0.f;
+#pragma unroll
+    for (int e = 0; e < 8; e++)
+        top = fmaxf(top, fabsf(v[e]));
+    return top;
+}
+
 /* Sum or maximum over the block, returned to all threads; `spare` holds 32 floats and is free
  * afterwards. */
 template <bool Max> __device__ __forceinline__ float block_reduce(float x, float *spare) {

@@ -12,6 +12,8 @@
  *     swiglu_fp8       5 t f + 4 t
  *     rotary_kv        512 t (Hq + 2 Hkv)
  *
+ * Under the condition `blocks` what is quantised has a scale for each 128 elements, 4 t w / 128 bytes of them.
+ *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/suite.h"
 #include "kernels/kernels.h"
@@ -27,7 +29,7 @@ typedef struct ew {
 } ew;
 
 typedef struct ew_op {
-    const char *name;
+    const char *name, *cond; /* cond: NULL without a condition */
     rc_need (*need)(const rc_point *p);
     int (*call)(const rc_point *p, const void *in, void *out, cudaStream_t stream);
     bool in_place; /* the output is read, too */
@@ -85,6 +87,18 @@ static int call_quantize(const rc_point *p, const void *in, void *out, cudaStrea
     return rc_quantize_fp8(in, out, part(out, rc_align(cells(p))), p->a, (int)p->b, s);
 }
 
+static size_t blocks(const rc_point *p) {
+    return (size_t)(p->a * ((p->b + RC_SCALE_BLOCK - 1) / RC_SCALE_BLOCK));
+}
+
+static rc_need need_quantize_blocks(const rc_point *p) {
+    return (rc_need){2 * cells(p), rc_align(cells(p)) + 4 * blocks(p)};
+}
+
+static int call_quantize_blocks(const rc_point *p, const void *in, void *out, cudaStream_t s) {
+    return rc_quantize_fp8_blocks(in, out, part(out, rc_align(cells(p))), p->a, p->a, (int)p->b, s);
+}
+
 /* ---- SwiGLU: in = gate and up packed; out = y, scale ----------------------------------------- */
 
 static rc_need need_swiglu(const rc_point *p) {
@@ -103,6 +117,14 @@ static int call_swiglu_fp8(const rc_point *p, const void *in, void *out, cudaStr
     return rc_swiglu_fp8(in, out, part(out, rc_align(cells(p))), p->a, (int)p->b, s);
 }
 
+static rc_need need_swiglu_blocks(const rc_point *p) {
+    return (rc_need){4 * cells(p), rc_align(cells(p)) + 4 * blocks(p)};
+}
+
+static int call_swiglu_blocks(const rc_point *p, const void *in, void *out, cudaStream_t s) {
+    return rc_swiglu_fp8_blocks(in, out, part(out, rc_align(cells(p))), p->a, p->a, (int)p->b, s);
+}
+
 /* ---- rotary: in = packed QKV; out = q, K rows, V rows ---------------------------------------- */
 
 static rc_need need_rotary(const rc_point *p) {
@@ -117,18 +139,21 @@ static int call_rotary(const rc_point *p, const void *in, void *out, cudaStream_
 }
 
 static const ew_op ops[] = {
-    {"rmsnorm", need_rmsnorm, call_rmsnorm, true},
-    {"rmsnorm_fp8", need_rmsnorm_fp8, call_rmsnorm_fp8, true},
-    {"residual_add", need_residual_add, call_residual_add, true},
-    {"quantize_fp8", need_quantize, call_quantize, false},
-    {"swiglu", need_swiglu, call_swiglu, false},
-    {"swiglu_fp8", need_swiglu_fp8, call_swiglu_fp8, false},
-    {"rotary_kv", need_rotary, call_rotary, false},
+    {"rmsnorm", NULL, need_rmsnorm, call_rmsnorm, true},
+    {"rmsnorm_fp8", NULL, need_rmsnorm_fp8, call_rmsnorm_fp8, true},
+    {"residual_add", NULL, need_residual_add, call_residual_add, true},
+    {"quantize_fp8", NULL, need_quantize, call_quantize, false},
+    {"quantize_fp8", "blocks", need_quantize_blocks, call_quantize_blocks, false},
+    {"swiglu", NULL, need_swiglu, call_swiglu, false},
+    {"swiglu_fp8", NULL, need_swiglu_fp8, call_swiglu_fp8, false},
+    {"swiglu_fp8", "blocks", need_swiglu_blocks, call_swiglu_blocks, false},
+    {"rotary_kv", NULL, need_rotary, call_rotary, false},
 };
 
 static const ew_op *op_of(const rc_point *p) {
     for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++)
-        if (!strcmp(ops[i].name, p->op))
+        if (!strcmp(ops[i].name, p->op) && !ops[i].cond == !p->cond &&
+            (!p->cond || !strcmp(ops[i].cond, p->cond)))
             return &ops[i];
     return NULL;
 }

@@ -2,7 +2,7 @@
  * whole feed-forward of the chosen experts.
  *
  * moe_ffn is what an engine launches between the choice and the sum over GPUs: rows to their experts (in fp8
- * quantised there, one scale a row), gate and up, SwiGLU, down, and the weighted sum of each token's rows.
+ * quantised there, one scale a row; in fp8-block one for each 128 elements), gate and up, SwiGLU, down, and the weighted sum of each token's rows.
  * The load is even: pairs of a token and an expert are dealt out in turn, and of the experts of all GPUs those
  * here get every P-th pair, so that rows of one token lie far apart. grouped_gemm is one of the products; under
  * the condition `streams` it is a product an expert by cuBLASLt (cublaslt_streams.h).
@@ -49,12 +49,26 @@ static bool is(const rc_point *p, const char *op) {
     return !strcmp(p->op, op);
 }
 
+/* e4m3 with a scale for each 128 elements of a row and each 128 x 128 of W. */
+static bool is_blocks(const rc_point *p) {
+    return !strcmp(p->dtype, "fp8-block");
+}
+
 static bool is_fp8(const rc_point *p) {
-    return !strcmp(p->dtype, "fp8");
+    return !strcmp(p->dtype, "fp8") || is_blocks(p);
 }
 
 static size_t element(const rc_point *p) {
     return is_fp8(p) ? 1 : 2;
+}
+
+static size_t blocks_of(size_t n) {
+    return (n + RC_SCALE_BLOCK - 1) / RC_SCALE_BLOCK;
+}
+
+/* Bytes of the scales of rows of k elements. */
+static size_t scale_bytes(const rc_point *p, size_t rows, size_t k) {
+    return 4 * rows * (is_blocks(p) ? blocks_of(k) : 1);
 }
 
 /* Tokens that enter, and experts that each goes to, of the sizes of a point. */
@@ -75,15 +89,10 @@ typedef struct ffn_parts {
 static ffn_parts ffn_of(const rc_point *p) {
     size_t r = (size_t)p->a, d = (size_t)p->b, f = (size_t)p->c, e = element(p);
     size_t n = (size_t)p->experts, t = (size_t)tokens_of(p);
-    return (ffn_parts){rc_align(n * 2 * f * d * e),
-                       rc_align(n * d * f * e),
-                       rc_align(r * d * e),
-                       rc_align(4 * r),
-                       rc_align(4 * r * f),
-                       rc_align(r * f * e),
-                       rc_align(4 * r),
-                       rc_align(2 * r * d),
-                       rc_align(2 * t * d)};
+    return (ffn_parts){
+        rc_align(n * 2 * f * d * e),    rc_align(n * d * f * e), rc_align(r * d * e),
+        rc_align(scale_bytes(p, r, d)), rc_align(4 * r * f),     rc_align(r * f * e),
+        rc_align(scale_bytes(p, r, f)), rc_align(2 * r * d),     rc_align(2 * t * d)};
 }
 
 /* Weights, and outputs; tokens are apart (x_bytes). */
@@ -102,7 +111,8 @@ static rc_need need_of(const rc_point *p) {
         return (rc_need){1024, rc_align(4 * a * k) * 3 + 8192 +
                                    rc_align(4 * (size_t)p->experts * (a / 64 + 2))};
     if (is(p, "moe_permute"))
-        return (rc_need){1024, rc_align(a * k * b * element(p)) + rc_align(4 * a * k)};
+        return (rc_need){1024,
+                         rc_align(a * k * b * element(p)) + rc_align(scale_bytes(p, a * k, b))};
     return (rc_need){rc_align(2 * a * k * b), rc_align(2 * a * b)};
 }
 
@@ -155,7 +165,7 @@ static void add_point(const rc_gpu *g, const rc_point *p, pool_bytes *b) {
     b->x = larger(b->x, n * x_bytes(p));
     b->out = larger(b->out, n * s.out_stride);
     b->scales = larger(b->scales, 8 * (size_t)p->experts * larger((size_t)p->b, (size_t)p->c));
-    b->scales = larger(b->scales, 4 * (size_t)p->a);
+    b->scales = larger(b->scales, scale_bytes(p, (size_t)p->a, (size_t)p->c));
     b->pairs = larger(b->pairs, 4 * (size_t)(tokens_of(p) * (p->top_k > 0 ? p->top_k : 1)));
 }
 
@@ -240,6 +250,31 @@ static rc_status send_places(const call *k, const int32_t *first, int64_t rows, 
 
 /* ---- launches -------------------------------------------------------------------------------- */
 
+static int kernel_type(const rc_point *p) {
+    return is_blocks(p) ? RC_KERNEL_E4M3_BLOCKS : is_fp8(p) ? RC_KERNEL_E4M3 : RC_KERNEL_BF16;
+}
+
+/* Rows to their experts: as they are, or in the type of the point. */
+static rc_status permute(const call *k, const void *x, void *out, float *scale, int64_t rows,
+                         cudaStream_t stream, rc_error *err) {
+    const int32_t *place = (const int32_t *)(const void *)k->suite->place.p;
+    const rc_point *p = k->p;
+    int code = is_blocks(p) ? rc_permute_blocks(x, place, out, scale, rows, k->tokens, k->top_k,
+                                                p->b, stream)
+                            : rc_permute(x, place, out, is_fp8(p) ? scale : NULL, k->tokens,
+                                         k->top_k, p->b, stream);
+    return rc_kernel_check(err, code, "rc_permute");
+}
+
+static rc_status activate(const rc_point *p, const void *gate_up, void *act, float *scale,
+                          cudaStream_t stream, rc_error *err) {
+    const int width = (int)p->c;
+    int code = is_blocks(p) ? rc_swiglu_fp8_blocks(gate_up, act, scale, p->a, p->a, width, stream)
+               : is_fp8(p)  ? rc_swiglu_fp8(gate_up, act, scale, p->a, width, stream)
+                            : rc_swiglu(gate_up, act, p->a, width, stream);
+    return rc_kernel_check(err, code, "rc_swiglu");
+}
+
 static int grouped(const call *k, const void *x, const void *x_scale, const void *w, void *y,
                    int64_t rows, int64_t n, int64_t d, cudaStream_t stream) {
     const rc_grouped_args a = {.x = x,
@@ -252,7 +287,8 @@ static int grouped(const call *k, const void *x, const void *x_scale, const void
                                .n = n,
                                .k = d,
                                .experts = (int)k->p->experts,
-                               .dtype = is_fp8(k->p) ? RC_KERNEL_E4M3 : RC_KERNEL_BF16};
+                               .dtype = kernel_type(k->p),
+                               .scale_stride = rows};
     return rc_grouped_gemm(&a, stream);
 }
 
@@ -272,7 +308,6 @@ static rc_status launch_ffn(void *self, int slot, cudaStream_t stream, rc_error 
     call *k = self;
     const rc_point *p = k->p;
     const ffn_parts f = ffn_of(p);
-    const bool fp8 = is_fp8(p);
     const unsigned char *w = k->w + (size_t)slot * k->sets.in_stride;
     const unsigned char *x = k->suite->x.p + (size_t)slot * k->x_stride;
     unsigned char *rows = k->suite->out.p + (size_t)slot * k->sets.out_stride;
@@ -281,15 +316,10 @@ static rc_status launch_ffn(void *self, int slot, cudaStream_t stream, rc_error 
     unsigned char *down = act_scale + f.act_scale, *y = down + f.down;
     const int32_t *place = (const int32_t *)(const void *)k->suite->place.p;
     float *rs = (float *)(void *)row_scale, *as = (float *)(void *)act_scale;
-    RC_TRY(rc_kernel_check(
-        err, rc_permute(x, place, rows, fp8 ? rs : NULL, k->tokens, k->top_k, p->b, stream),
-        "rc_permute"));
+    RC_TRY(permute(k, x, rows, rs, p->a, stream, err));
     RC_TRY(rc_kernel_check(err, grouped(k, rows, rs, w, gate_up, p->a, 2 * p->c, p->b, stream),
                            "rc_grouped_gemm"));
-    RC_TRY(rc_kernel_check(err,
-                           fp8 ? rc_swiglu_fp8(gate_up, act, as, p->a, (int)p->c, stream)
-                               : rc_swiglu(gate_up, act, p->a, (int)p->c, stream),
-                           "rc_swiglu"));
+    RC_TRY(activate(p, gate_up, act, as, stream, err));
     RC_TRY(rc_kernel_check(err, grouped(k, act, as, w + f.w_up, down, p->a, p->b, p->c, stream),
                            "rc_grouped_gemm"));
     return rc_kernel_check(err,
@@ -327,11 +357,8 @@ static rc_status launch_permute(void *self, int slot, cudaStream_t stream, rc_er
     const rc_point *p = k->p;
     unsigned char *out = k->suite->out.p + (size_t)slot * k->sets.out_stride;
     float *scale = (float *)(void *)(out + rc_align((size_t)(p->a * p->top_k * p->b) * element(p)));
-    return rc_kernel_check(err,
-                           rc_permute(k->suite->x.p + (size_t)slot * k->x_stride,
-                                      (const int32_t *)(const void *)k->suite->place.p, out,
-                                      is_fp8(p) ? scale : NULL, p->a, k->top_k, p->b, stream),
-                           "rc_permute");
+    return permute(k, k->suite->x.p + (size_t)slot * k->x_stride, out, scale, p->a * p->top_k,
+                   stream, err);
 }
 
 static rc_status launch_unpermute(void *self, int slot, cudaStream_t stream, rc_error *err) {
@@ -361,7 +388,7 @@ static rc_status prepare_streams(rc_calib *c, call *k, int64_t *rows_of, rc_erro
     for (int64_t e = 0; e < p->experts; e++)
         rows_of[e] = rows_of_expert(p, p->a, e);
     k->rows_of = rows_of;
-    const rc_cublaslt_shape shape = {.n = p->b, .k = p->c, .fp8 = is_fp8(p)};
+    const rc_cublaslt_shape shape = {.n = p->b, .k = p->c, .type = rc_product_type_named(p->dtype)};
     const unsigned char *x = k->w + rc_align((size_t)(p->experts * p->b * p->c) * element(p));
     return rc_streams_prepare(k->suite->lt, &shape, (int)p->value, rows_of, (int)p->experts, x,
                               k->w, k->suite->out.p, c->gpu.stream, err);

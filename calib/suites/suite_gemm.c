@@ -1,7 +1,8 @@
 /* Matrix products: y[M,N] = x[M,K] W[N,K]^T, bf16 out, fp32 accumulation, through calib/cublaslt.c,
  * which says how cuBLASLt is asked and how an algorithm is chosen.
  *
- * Bytes: M K e + N K e + 2 M N; FLOPs: 2 M N K.
+ * Bytes: M K e + N K e + 2 M N; FLOPs: 2 M N K. Under scales of blocks M counts what was asked for, and fours are
+ * multiplied.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/cublaslt.h"
@@ -24,12 +25,10 @@ typedef struct gemm {
     const unsigned char *in;
 } gemm;
 
-static bool is_fp8(const rc_point *p) {
-    return !strcmp(p->dtype, "fp8");
-}
-
 static rc_need gemm_need(const rc_point *p) {
-    size_t e = is_fp8(p) ? 1 : 2, m = (size_t)p->a, n = (size_t)p->b, k = (size_t)p->c;
+    const rc_product_type type = rc_product_type_named(p->dtype);
+    size_t e = rc_product_element(type), m = (size_t)rc_product_rows(type, p->a);
+    size_t n = (size_t)p->b, k = (size_t)p->c;
     return (rc_need){rc_align(n * k * e) + rc_align(m * k * e), m * n * 2};
 }
 
@@ -45,13 +44,18 @@ static void gemm_close(void *self) {
 }
 
 static rc_status fill_suite(rc_calib *c, gemm_suite *s, const rc_points *points, rc_error *err) {
-    size_t in16, out16, in8, out8;
-    rc_sets_pools(&c->gpu, points, gemm_need, "bf16", &in16, &out16);
-    rc_sets_pools(&c->gpu, points, gemm_need, "fp8", &in8, &out8);
+    static const char *const types[] = {"bf16", "fp8", "fp8-block"};
+    size_t in[2] = {0, 0}, out = 0; /* in: of two bytes an element, and of one */
+    for (int i = 0; i < 3; i++) {
+        size_t reads, writes;
+        rc_sets_pools(&c->gpu, points, gemm_need, types[i], &reads, &writes);
+        in[i > 0] = reads > in[i > 0] ? reads : in[i > 0];
+        out = writes > out ? writes : out;
+    }
     RC_TRY(rc_cublaslt_open(&s->lt, err));
-    RC_TRY(rc_buffer_reserve(&s->in_bf16, in16, err));
-    RC_TRY(rc_buffer_reserve(&s->in_fp8, in8, err));
-    RC_TRY(rc_buffer_reserve(&s->out, out16 > out8 ? out16 : out8, err));
+    RC_TRY(rc_buffer_reserve(&s->in_bf16, in[0], err));
+    RC_TRY(rc_buffer_reserve(&s->in_fp8, in[1], err));
+    RC_TRY(rc_buffer_reserve(&s->out, out, err));
     RC_TRY(rc_buffer_fill_bf16(&c->gpu, &s->in_bf16, c->opt->seed, err));
     return rc_buffer_fill_e4m3(&c->gpu, &s->in_fp8, c->opt->seed + 1, err);
 }
@@ -83,9 +87,9 @@ static rc_status prepare(rc_calib *c, gemm *g, const rc_point *p, rc_cublaslt_pl
     g->shape.m = p->a;
     g->shape.n = p->b;
     g->shape.k = p->c;
-    g->shape.fp8 = is_fp8(p);
-    g->w_bytes = rc_align((size_t)(p->b * p->c) * (g->shape.fp8 ? 1 : 2));
-    g->in = g->shape.fp8 ? g->suite->in_fp8.p : g->suite->in_bf16.p;
+    g->shape.type = rc_product_type_named(p->dtype);
+    g->w_bytes = rc_align((size_t)(p->b * p->c) * rc_product_element(g->shape.type));
+    g->in = g->shape.type == RC_PRODUCT_BF16 ? g->suite->in_bf16.p : g->suite->in_fp8.p;
     return rc_cublaslt_prepare(g->suite->lt, &g->shape, g->in + g->w_bytes, g->in, g->suite->out.p,
                                c->gpu.stream, info, err);
 }

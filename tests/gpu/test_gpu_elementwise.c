@@ -35,30 +35,53 @@ static void check_bf16(const char *what, const void *device, const double *want,
     free(got);
 }
 
-/* Half a step of e4m3 is 1/16 of the value, or 2^-10 among the smallest; times the scale. */
-static void check_fp8(const char *what, const void *y8, const float *scale, const double *want,
-                      Shape s) {
-    uint8_t *y = host_copy(y8, (size_t)(s.t * s.d));
-    float *sc = host_copy(scale, (size_t)s.t * 4);
-    for (int64_t r = 0; r < s.t; r++) {
-        double top = 0, by = (double)sc[r];
-        for (int i = 0; i < s.d; i++)
-            top = fmax(top, fabs(want[r * s.d + i]));
-        if (!(fabs(by - top / 448) <= 1e-5 * top / 448 + 1e-30)) {
-            printf("%s: t %lld d %d row %lld scale %g, not %g\n", what, (long long)s.t, s.d,
-                   (long long)r, by, top / 448);
+/* How scales lie: block b of row r, of `block` elements (the last may have fewer), has that at b * stride + r. */
+typedef struct Scales {
+    int block;
+    int64_t stride;
+} Scales;
+
+/* Elements [from, to) of row r, whose scale is `by`. Half a step of e4m3 is 1/16 of the value, or 2^-10 among
+ * the smallest; times the scale. */
+static void check_block(const char *what, const uint8_t *y, double by, const double *want, Shape s,
+                        int64_t r, int from, int to) {
+    double top = 0;
+    for (int i = from; i < to; i++)
+        top = fmax(top, fabs(want[r * s.d + i]));
+    if (!(fabs(by - top / 448) <= 1e-5 * top / 448 + 1e-30)) {
+        printf("%s: t %lld d %d row %lld from %d: scale %g, not %g\n", what, (long long)s.t, s.d,
+               (long long)r, from, by, top / 448);
+        fail();
+    }
+    for (int i = from; i < to; i++) {
+        double x = want[r * s.d + i], e = fabs((double)from_e4m3(y[r * s.d + i]) * by - x);
+        if (!(e <= fabs(x) / 16 * 1.001 + by * 0x1p-10 * 1.01)) {
+            printf("%s: t %lld d %d row %lld column %d: off by %g of %g\n", what, (long long)s.t,
+                   s.d, (long long)r, i, e, x);
             fail();
         }
-        for (int i = 0; i < s.d; i++) {
-            double x = want[r * s.d + i], e = fabs((double)from_e4m3(y[r * s.d + i]) * by - x);
-            if (!(e <= fabs(x) / 16 * 1.001 + by * 0x1p-10 * 1.01)) {
-                printf("%s: t %lld d %d row %lld column %d: off by %g of %g\n", what,
-                       (long long)s.t, s.d, (long long)r, i, e, x);
-                fail();
-            }
-        }
     }
+}
+
+static void check_scaled(const char *what, const void *y8, const float *scale, const double *want,
+                         Shape s, Scales of) {
+    const int blocks = (s.d + of.block - 1) / of.block;
+    uint8_t *y = host_copy(y8, (size_t)(s.t * s.d));
+    float *sc = host_copy(scale, (size_t)(blocks * of.stride) * 4);
+    for (int64_t r = 0; r < s.t; r++)
+        for (int b = 0; b < blocks; b++)
+            check_block(what, y, (double)sc[b * of.stride + r], want, s, r, b * of.block,
+                        (b + 1) * of.block < s.d ? (b + 1) * of.block : s.d);
+    for (int b = 0; b < blocks; b++) /* what lies between the rows of two blocks is left alone */
+        for (int64_t r = s.t; r < of.stride; r++)
+            assert_true(isnan(sc[b * of.stride + r]));
     free(y), free(sc);
+}
+
+/* One scale a row. */
+static void check_fp8(const char *what, const void *y8, const float *scale, const double *want,
+                      Shape s) {
+    check_scaled(what, y8, scale, want, s, (Scales){s.d, s.t});
 }
 
 static double *doubles(int64_t n) {
@@ -145,6 +168,41 @@ static void test_swiglu_and_quantize(void **state) {
             cudaFree(plain_scale);
     }
     report("swiglu, swiglu_fp8, quantize_fp8", &worst, seed);
+}
+
+/* One scale for each 128 of a row. A block of zeros has scale 0 and stays zero. */
+static void test_blocks(void **state) {
+    (void)state;
+    uint64_t seed = setting("RC_GPU_TEST_SEED", 10), random = seed;
+    Worst worst = {0, 0, 0};
+    for (int c = random_cases(60); c > 0; c--) {
+        Shape s = random_shape(&random, c % 8 ? 20000 : 60000);
+        const Scales of = {RC_SCALE_BLOCK, s.t + uniform(&random, 0, 5)};
+        int64_t n = s.t * s.d, scales = (s.d + of.block - 1) / of.block * of.stride;
+        void *x = device_normal(2 * n, next_random(&random), 2), *y8 = device_poison((size_t)n);
+        void *plain8 = device_poison((size_t)n);
+        float *scale = device_poison((size_t)scales * 4);
+        float *plain_scale = device_poison((size_t)scales * 4);
+        if (c % 4 == 0)
+            CUDA_OK(cudaMemset(x, 0, (size_t)(s.d < 256 ? s.d : 256) * 2));
+        CUDA_OK(rc_swiglu_fp8_blocks(x, y8, scale, of.stride, s.t, s.d, NULL));
+        CUDA_OK(rc_quantize_fp8_blocks(x, plain8, plain_scale, of.stride, s.t, s.d, NULL));
+        CUDA_OK(cudaDeviceSynchronize());
+        float *in = host_floats(x, 2 * n);
+        double *want = doubles(n), *plain = doubles(n);
+        for (int64_t i = 0; i < n; i++) {
+            int64_t r = i / s.d, at = r * 2 * s.d + i % s.d;
+            double gate = (double)in[at], up = (double)in[at + s.d];
+            want[i] = gate / (1 + exp(-gate)) * up;
+            plain[i] = (double)in[i];
+        }
+        check_scaled("swiglu_fp8_blocks", y8, scale, want, s, of);
+        check_scaled("quantize_fp8_blocks", plain8, plain_scale, plain, s, of);
+        worst.shapes++;
+        free(in), free(want), free(plain);
+        cudaFree(x), cudaFree(y8), cudaFree(plain8), cudaFree(scale), cudaFree(plain_scale);
+    }
+    report("swiglu and quantize with scales of blocks", &worst, seed);
 }
 
 /* What rotary makes of element d of a head at a position. */
@@ -426,10 +484,11 @@ static void test_fill(void **state) {
 int main(void) {
     need_gpu("test_gpu_elementwise", "elementwise");
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rmsnorm),      cmocka_unit_test(test_swiglu_and_quantize),
-        cmocka_unit_test(test_rotary),       cmocka_unit_test(test_rotary_fp8),
-        cmocka_unit_test(test_flat),         cmocka_unit_test(test_fill),
-        cmocka_unit_test(test_rotary_paged), cmocka_unit_test(test_gather),
+        cmocka_unit_test(test_rmsnorm),    cmocka_unit_test(test_swiglu_and_quantize),
+        cmocka_unit_test(test_blocks),     cmocka_unit_test(test_rotary),
+        cmocka_unit_test(test_rotary_fp8), cmocka_unit_test(test_flat),
+        cmocka_unit_test(test_fill),       cmocka_unit_test(test_rotary_paged),
+        cmocka_unit_test(test_gather),
     };
     printf("kernel %s\n", rc_kernel_version("elementwise"));
     return cmocka_run_group_tests(tests, NULL, NULL);

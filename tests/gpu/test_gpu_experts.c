@@ -185,6 +185,29 @@ static void check_permuted_fp8(const void *x, const int32_t *place, const void *
     CUDA_OK(cudaFree(s));
 }
 
+static void check_permuted_blocks(const void *x, const int32_t *place, const void *out8,
+                                  const float *scale, int64_t tokens, int k, int64_t d,
+                                  int64_t rows) {
+    const int64_t blocks = (d + RC_SCALE_BLOCK - 1) / RC_SCALE_BLOCK;
+    void *y8 = device_poison((size_t)(tokens * d));
+    float *s = device_poison((size_t)(blocks * tokens) * 4);
+    CUDA_OK(rc_quantize_fp8_blocks(x, y8, s, tokens, tokens, (int)d, NULL));
+    CUDA_OK(cudaDeviceSynchronize());
+    uint8_t *want = host_copy(y8, (size_t)(tokens * d)), *got = host_copy(out8, (size_t)(rows * d));
+    float *want_scale = host_copy(s, (size_t)(blocks * tokens) * 4);
+    float *got_scale = host_copy(scale, (size_t)(blocks * rows) * 4);
+    for (int64_t i = 0; i < tokens * k; i++)
+        if (place[i] >= 0) {
+            assert_memory_equal(got + place[i] * d, want + i / k * d, (size_t)d);
+            for (int64_t b = 0; b < blocks; b++)
+                assert_memory_equal(got_scale + b * rows + place[i],
+                                    want_scale + b * tokens + i / k, 4);
+        }
+    free(want), free(got), free(want_scale), free(got_scale);
+    CUDA_OK(cudaFree(y8));
+    CUDA_OK(cudaFree(s));
+}
+
 static void check_back(const float *z, const int32_t *place, const float *weight, const void *y,
                        int64_t tokens, int k, int64_t d, Worst *worst) {
     float *got = host_floats(y, tokens * d);
@@ -217,7 +240,8 @@ static void test_move(void **state) {
              *out = device_poison((size_t)(rows * d + 64) * 2);
         void *out8 = device_poison((size_t)(rows * d + 64)),
              *y = device_poison((size_t)(tokens * d) * 2);
-        float *scale = device_poison((size_t)rows * 4);
+        float *scale =
+            device_poison((size_t)((d + RC_SCALE_BLOCK - 1) / RC_SCALE_BLOCK * rows) * 4);
         void *p = to_device(place, (size_t)(tokens * k) * 4),
              *w = to_device(weight, (size_t)(tokens * k) * 4);
         CUDA_OK(rc_permute(x, p, out, NULL, tokens, k, d, NULL));
@@ -230,6 +254,9 @@ static void test_move(void **state) {
         float *z = host_floats(out, rows * d);
         check_permuted(host_x, place, host_out, tokens, k, d);
         check_permuted_fp8(x, place, out8, scale, tokens, k, d, rows);
+        CUDA_OK(rc_permute_blocks(x, p, out8, scale, rows, tokens, k, d, NULL));
+        CUDA_OK(cudaDeviceSynchronize());
+        check_permuted_blocks(x, place, out8, scale, tokens, k, d, rows);
         check_back(z, place, weight, y, tokens, k, d, &worst);
         free(place), free(weight), free(host_x), free(host_out), free(z);
         void *all[] = {x, out, out8, y, scale, p, w};

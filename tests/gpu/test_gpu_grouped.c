@@ -14,6 +14,7 @@ typedef struct Case {
     int32_t first[RC_EXPERTS_MAX + 1];
     void *x, *w, *first_device;
     float *x_scale, *w_scale; /* device; e4m3 alone */
+    int64_t stride;           /* of x_scale under scales of blocks */
     float *host_x, *host_w;
 } Case;
 
@@ -56,10 +57,60 @@ static void *operand(int dtype, int64_t rows, int64_t k, uint64_t seed, float **
     return x8;
 }
 
+static int64_t blocks_of(int64_t n) {
+    return (n + RC_SCALE_BLOCK - 1) / RC_SCALE_BLOCK;
+}
+
+/* Rows with a scale for each 128 of k, which lie `stride` apart from block to block. */
+static void *blocks_of_rows(Case *c, uint64_t seed) {
+    int64_t n = c->rows * c->k;
+    void *x = device_normal(n, seed, 1), *x8 = device_poison((size_t)n + 65536);
+    c->x_scale = device_poison((size_t)(blocks_of(c->k) * c->stride) * 4);
+    CUDA_OK(rc_quantize_fp8_blocks(x, x8, c->x_scale, c->stride, c->rows, (int)c->k, NULL));
+    CUDA_OK(cudaDeviceSynchronize());
+    c->host_x = host_bytes(x8, n, 1);
+    float *s = host_copy(c->x_scale, (size_t)(blocks_of(c->k) * c->stride) * 4);
+    for (int64_t i = 0; i < n; i++)
+        c->host_x[i] *= s[i % c->k / RC_SCALE_BLOCK * c->stride + i / c->k];
+    free(s);
+    CUDA_OK(cudaFree(x));
+    return x8;
+}
+
+/* Matrices of e4m3 under scales of 128 x 128 that differ by up to eight times. */
+static void *blocks_of_matrices(Case *c, uint64_t *random) {
+    int64_t n = c->experts * c->n * c->k, high = blocks_of(c->n), wide = blocks_of(c->k);
+    void *w = device_normal(n, next_random(random), 1), *w8 = device_poison((size_t)n + 65536);
+    float *unused = device_poison((size_t)(c->experts * c->n) * 4);
+    CUDA_OK(rc_quantize_fp8(w, w8, unused, c->experts * c->n, (int)c->k, NULL));
+    CUDA_OK(cudaDeviceSynchronize());
+    float *s = malloc((size_t)(c->experts * high * wide) * 4);
+    assert_non_null(s);
+    for (int64_t i = 0; i < c->experts * high * wide; i++)
+        s[i] = 1e-3f * (float)uniform(random, 1, 8);
+    c->host_w = host_bytes(w8, n, 1);
+    for (int64_t i = 0; i < n; i++) {
+        int64_t row = i / c->k % c->n, e = i / c->k / c->n;
+        c->host_w[i] *= s[(e * high + row / RC_SCALE_BLOCK) * wide + i % c->k / RC_SCALE_BLOCK];
+    }
+    c->w_scale = device_copy(s, (size_t)(c->experts * high * wide) * 4);
+    free(s);
+    CUDA_OK(cudaFree(w));
+    CUDA_OK(cudaFree(unused));
+    return w8;
+}
+
 static void make(Case *c, uint64_t *random) {
     deal(c, random);
-    c->x = operand(c->dtype, c->rows, c->k, next_random(random), &c->x_scale, &c->host_x);
-    c->w = operand(c->dtype, c->experts * c->n, c->k, next_random(random), &c->w_scale, &c->host_w);
+    if (c->dtype == RC_KERNEL_E4M3_BLOCKS) {
+        c->stride = c->rows + uniform(random, 0, 7);
+        c->x = blocks_of_rows(c, next_random(random));
+        c->w = blocks_of_matrices(c, random);
+    } else {
+        c->x = operand(c->dtype, c->rows, c->k, next_random(random), &c->x_scale, &c->host_x);
+        c->w = operand(c->dtype, c->experts * c->n, c->k, next_random(random), &c->w_scale,
+                       &c->host_w);
+    }
     c->first_device = device_poison(sizeof c->first);
     CUDA_OK(cudaMemcpy(c->first_device, c->first, sizeof c->first, cudaMemcpyHostToDevice));
 }
@@ -77,7 +128,8 @@ static uint16_t *run_once(const Case *c) {
                          .k = c->k,
                          .experts = c->experts,
                          .dtype = c->dtype,
-                         .sms = c->sms};
+                         .sms = c->sms,
+                         .scale_stride = c->stride};
     CUDA_OK(rc_grouped_gemm(&a, NULL));
     CUDA_OK(cudaDeviceSynchronize());
     uint16_t *host = host_copy(y, (size_t)(c->used * c->n) * 2);
@@ -156,19 +208,21 @@ static void check(Case *c, uint64_t *random, Worst *worst) {
 static void test_random(void **state) {
     (void)state;
     uint64_t seed = setting("RC_GPU_TEST_SEED", 11), random = seed;
-    Worst worst[2] = {{0, 0, 0}, {0, 0, 0}};
-    for (int i = random_cases(60); i > 0; i--) {
-        Case c = {.dtype = i % 2 ? RC_KERNEL_BF16 : RC_KERNEL_E4M3};
+    static const int types[] = {RC_KERNEL_BF16, RC_KERNEL_E4M3, RC_KERNEL_E4M3_BLOCKS};
+    Worst worst[3] = {{0, 0, 0}, {0, 0, 0}, {0, 0, 0}};
+    for (int i = random_cases(90); i > 0; i--) {
+        Case c = {.dtype = types[i % 3]};
         c.experts = (int)any_size(&random, 1, i % 8 ? 24 : RC_EXPERTS_MAX);
         c.n = 8 * any_size(&random, 1, i % 8 ? 160 : 16);
         c.k = 16 * any_size(&random, 1, i % 8 ? 100 : 16);
         c.rows = any_size(&random, 1, 3000);
         c.used = i % 5 ? c.rows : uniform(&random, 1, c.rows);
         c.sms = i % 4 ? 0 : (int)uniform(&random, 1, 140);
-        check(&c, &random, &worst[c.dtype == RC_KERNEL_E4M3]);
+        check(&c, &random, &worst[i % 3]);
     }
     report("grouped product, bf16", &worst[0], seed);
     report("grouped product, e4m3", &worst[1], seed);
+    report("grouped product, e4m3 with scales of blocks", &worst[2], seed);
 }
 
 /* Products of DeepSeek-V3 on eight GPUs and of Mixtral. */
@@ -178,10 +232,10 @@ static void test_large(void **state) {
         {32, 2000, 4096, 7168}, {32, 6, 7168, 2048}, {8, 5000, 2048, 6144}};
     uint64_t random = 12;
     Worst worst = {0, 0, 0};
-    for (int i = 0; i < 6; i++) {
-        const int64_t *s = all[i / 2];
+    for (int i = 0; i < 9; i++) {
+        const int64_t *s = all[i / 3];
         Case c = {.experts = (int)s[0], .rows = s[1], .used = s[1], .n = s[2], .k = s[3]};
-        c.dtype = i % 2 ? RC_KERNEL_E4M3 : RC_KERNEL_BF16;
+        c.dtype = i % 3; /* all of them */
         check(&c, &random, &worst);
     }
     report("grouped product, large", &worst, 12);
@@ -195,7 +249,9 @@ static void test_refusals(void **state) {
     assert_int_equal(rc_grouped_gemm(&a, NULL), RC_KERNEL_EINVAL);
     a.k = 8, a.dtype = RC_KERNEL_E4M3;
     assert_int_equal(rc_grouped_gemm(&a, NULL), RC_KERNEL_EINVAL);
-    a.k = 16, a.experts = RC_EXPERTS_MAX + 1;
+    a.k = 16, a.dtype = RC_KERNEL_E4M3_BLOCKS; /* no room between the scales of two blocks */
+    assert_int_equal(rc_grouped_gemm(&a, NULL), RC_KERNEL_EINVAL);
+    a.dtype = RC_KERNEL_E4M3, a.experts = RC_EXPERTS_MAX + 1;
     assert_int_equal(rc_grouped_gemm(&a, NULL), RC_KERNEL_EINVAL);
     a.experts = 1, a.rows = 0;
     assert_int_equal(rc_grouped_gemm(&a, NULL), 0);

@@ -42,7 +42,7 @@ run 0 80 a100.csv --suite memory,host,merge,elementwise,decode,attention,gemm,sm
 [ "$(count a100.csv gemm fp8)" = 0 ] && [ "$(count a100.csv gemm bf16)" -gt 300 ] || die "products: not bf16 alone"
 [ "$(count a100.csv quantize_fp8 "")" -gt 0 ] || die "quantisation, which every GPU can do, is missing"
 if awk -F, '$4 == "launch" && $5 ~ /attention/' a100.csv | grep -q .; then die "attention's launches were timed"; fi
-grep -qE '^# gemm: [0-9]+ points left out: it needs compute capability 8.0\+, fp8 8.9\+, and NVIDIA A100' log ||
+grep -qE '^# gemm: [0-9]+ points left out: it needs compute capability 8.0\+, fp8 8.9\+, fp8-block 9.0 only, and NVIDIA A100' log ||
     die "what is left out of gemm is not said"
 grep -qE '^# sms: [0-9]+ points left out: it needs compute capability 8.0\+, attention 9.0 only' log ||
     die "what is left out of sms is not said"
@@ -67,7 +67,7 @@ RC_FAKE_GPU="NVIDIA H20" run 0 90 h20.csv --suite decode,attention,sms
 if grep -q 'compute capability' log; then die "something was left out on 9.0"; fi
 
 "$calib" list >log
-grep -qE '^  attention .* 9\.0 only ' log && grep -qE '^  gemm .* 8\.0\+, fp8 8\.9\+ ' log || die "list does not say what suites need"
+grep -qE '^  attention .* 9\.0 only ' log && grep -qE '^  gemm .* 8\.0\+, fp8 8\.9\+, fp8-block 9\.0 only ' log || die "list does not say what suites need"
 for m in a100-sxm l40s b300 h20; do
     grep -lq "^$m," a100.csv l40s.csv b300.csv h20.csv || die "no rows of a machine $m"
 done
