@@ -402,6 +402,8 @@ static rc_status print_launches(const serve_flags *f, const rc_serve *s, rc_erro
         const rc_launch x = {.model = &s->model,
                              .layout = &l,
                              .schedule = p->pick.schedule,
+                             .stages = rc_pool_stages(p),
+                             .rest = p->stages.rest,
                              .gpus_per_node = s->machine.gpus_per_node,
                              .chunk = s->sched == RC_SCHED_CHUNKED ? s->budget : 0};
         if (p->pick.by != RC_BY_NAME)

@@ -52,6 +52,11 @@ const rc_key rc_keys_serve[] = {
         "pools[].dp_attention", 1, 1024, "groups", "=1", "time, KV tokens", NONE,
         "as `parallel.dp_attention` of a forward pass: groups of a replica, each with requests and "
         "KV of its own, whose passes begin together"),
+    WHOLE("pools[].pp", 1, 64, "stages", "=1", "time, KV tokens", NONE,
+          "as `parallel.pp` of a forward pass: a replica has tp x cp x pp GPUs and as many passes "
+          "under way as stages; without `dp_attention` and `dynamic_cp`"),
+    CHOICE("pools[].pp_rest", "inner last", "=inner", "time, KV tokens",
+           "as `parallel.pp_rest` of a forward pass"),
     CHOICE("pools[].world", "tp-x-cp tp", "=tp-x-cp", "time, KV tokens",
            "as `parallel.world` of a forward pass: with tp a replica has `tp` GPUs"),
     WHOLE("pools[].ep", 0, 1 << 20, "GPUs", "=1", "time, KV tokens", NONE,
@@ -89,7 +94,7 @@ const rc_key rc_keys_serve[] = {
     SWITCH(
         "scheduler.overlap", "=false", "time",
         "the next pass is formed while one runs: host work is beside it, and a sequence that has "
-        "ended is in one pass more"),
+        "ended is in one pass more; not of replicas with stages"),
     NUMBER("scheduler.step", TIME, 0.0, 1.0, "", "=0", "time", UP,
            "of the host to form a pass and to hand out its tokens"),
     NUMBER("scheduler.step_sequence", TIME, 0.0, 1.0, "", "=0", "time", UP,

@@ -33,6 +33,7 @@ enum {
     RC_SERVE_POOLS = 8,
     RC_SERVE_FAULTS = 64,
     RC_SERVE_STEPS = 16,
+    RC_SERVE_STAGES = 64, /* of a replica */
     RC_SERVE_REPLICAS = 1024,
     RC_SERVE_OBJECTIVES = 8,
     RC_SERVE_GRAPHS = 64 /* sizes of CUDA graphs of decode */
@@ -48,6 +49,7 @@ typedef struct rc_pool {
     int tp, cp; /* GPUs of a TP group; CP ranks; a replica has rc_pool_gpus */
     int dcp;    /* this and what follows: as rc_layout has them */
     int ulysses, ep, dp;
+    rc_stages stages; /* of tp x cp GPUs each; 0 and 1: the replica is not cut so */
     bool ffn_over_cp;
     double expert_skew;
     rc_expert_way expert_transfer;
@@ -168,7 +170,10 @@ typedef struct rc_serve {
 } rc_serve;
 
 int rc_pool_gpus(const rc_pool *p);   /* of a replica, */
-int rc_pool_groups(const rc_pool *p); /* which are so many groups with requests of their own */
+int rc_pool_groups(const rc_pool *p); /* which are so many groups with requests of their own, */
+int rc_pool_stages(const rc_pool *p); /* and the layers of which are so many stages */
+enum { RC_STAGES_TEXT = 24 };
+const char *rc_pool_stages_text(const rc_pool *p, char buf[RC_STAGES_TEXT]); /* " x pp 4", "" */
 /* How a pass of the pool is cut on `cp` of its ranks, and the scenario's dtypes. */
 rc_layout rc_pool_layout(const rc_serve *s, const rc_pool *p, int cp);
 /* The same of a pass by `schedule`. */

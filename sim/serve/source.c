@@ -22,6 +22,7 @@
 
 struct rc_pass_forward {
     const rc_serve *serve;
+    rc_model *own;      /* of a stage; NULL: the serve's */
     rc_machine machine; /* with plenty of memory */
     rc_costs *costs;    /* a view */
     rc_forward_ctx *ctx;
@@ -32,9 +33,23 @@ struct rc_pass_forward {
     size_t room;
 };
 
+static rc_status take_stage(rc_pass_forward *f, const rc_pass_stage *stage, rc_error *err) {
+    if (!stage || stage->of.count <= 1)
+        return RC_OK;
+    f->own = malloc(sizeof *f->own);
+    return f->own ? rc_model_stage(&f->serve->model, &stage->of, stage->index, f->own, err)
+                  : rc_fail(err, RC_E_NOMEM, "out of memory for pass times");
+}
+
+static rc_status take_costs(rc_pass_forward *f, const rc_costs *costs, rc_error *err) {
+    f->ctx = rc_forward_ctx_create();
+    return f->ctx ? rc_costs_view(costs, &f->machine, &f->costs, err)
+                  : rc_fail(err, RC_E_NOMEM, "out of memory for pass times");
+}
+
 rc_status rc_pass_forward_create(const rc_serve *s, const rc_costs *costs, const rc_layout *layout,
-                                 const rc_schedule *schedule, const rc_what_if *what_if,
-                                 rc_pass_forward **out, rc_error *err) {
+                                 const rc_schedule *schedule, const rc_pass_stage *stage,
+                                 const rc_what_if *what_if, rc_pass_forward **out, rc_error *err) {
     const int cp = layout->cp;
     assert(layout->tp >= 1 && cp >= 1);
     assert(schedule != NULL);
@@ -51,9 +66,9 @@ rc_status rc_pass_forward_create(const rc_serve *s, const rc_costs *costs, const
     if (f->what_if.slow_link_rank >= cp || cp == 1)
         f->what_if.slow_link_rank = -1;
     f->schedule = schedule;
-    f->ctx = rc_forward_ctx_create();
-    rc_status st = f->ctx ? rc_costs_view(costs, &f->machine, &f->costs, err)
-                          : rc_fail(err, RC_E_NOMEM, "out of memory for pass times");
+    rc_status st = take_costs(f, costs, err);
+    if (st == RC_OK)
+        st = take_stage(f, stage, err);
     if (st != RC_OK) {
         rc_pass_forward_destroy(f);
         return st;
@@ -67,6 +82,7 @@ void rc_pass_forward_destroy(rc_pass_forward *f) {
         return;
     rc_forward_ctx_destroy(f->ctx);
     rc_costs_close(f->costs);
+    free(f->own);
     free(f->seqs);
     free(f);
 }
@@ -149,7 +165,7 @@ rc_status rc_pass_forward_time(void *ctx, const rc_pass *pass, rc_pass_cost *out
     rc_pass_forward *f = ctx;
     bool prefill = pass->prefills > 0;
     rc_forward_timing result;
-    rc_spec spec = {.model = &f->serve->model,
+    rc_spec spec = {.model = f->own ? f->own : &f->serve->model,
                     .costs = f->costs,
                     .layout = f->layout,
                     .phase = !prefill            ? RC_DECODE

@@ -393,6 +393,8 @@ static const keys_case keys_cases[] = {
     {S, "pools[].dcp", "cp", "pools[0].cp=1;pools[0].tp=16;pools[0].variant=dcp-a2a", "1|2", "", 0,
      0},
     {S, "pools[].ulysses", "cp", "pools[0].tp=2;pools[0].variant=usp", "2|4", "", 0, 0},
+    {S, "pools[].pp", "syn", "pools[0].tp=2", "1|4", "", 1, 0},
+    {S, "pools[].pp_rest", "syn", "pools[0].pp=3", "inner|last", "", 0, 0},
     {S, "pools[].world", "cp", "pools[0].variant=pcp", "tp-x-cp|tp", "", 0, 0},
     {S, "pools[].ep", "syn", "model=mixtral-8x7b;pools[0].tp=8", "1|8", "", 0, 0},
     {S, "pools[].dp_attention", "syn", "model=mixtral-8x7b;pools[0].tp=1;pools[0].ep=0", "4|8", "",
