@@ -539,6 +539,8 @@ static const keys_case keys_cases[] = {
     {P, "space.dcp", "plan", "offers[0].gpus=16;space.tp=16;space.replicas=1", "1|2", "", 0, 1},
     {P, "space.dcp_variant", "plan", "offers[0].gpus=16;space.tp=16;space.replicas=1;space.dcp=2",
      "dcp-ag-rs|dcp-a2a", "", 0, 1},
+    {P, "space.pp", "plan", "space.tp=1;space.replicas=1", "1|2", "", 0, 1},
+    {P, "space.pp_rest", "plan", "space.tp=1;space.replicas=1;space.pp=3", "inner|last", "", 0, 1},
     {P, "space.dp_attention", "plan", "model=mixtral-8x7b;space.tp=1;space.replicas=1;space.ep=0",
      "4|8", "", 0, 1},
     {P, "space.ep", "plan", "model=mixtral-8x7b;space.tp=8;space.replicas=1", "1|8", "", 0, 1},
