@@ -229,34 +229,36 @@ static void preempt(cluster *c, replica *r, uint32_t j, rc_time now) {
     }
 }
 
-static bool another_is_busy(const replica *r, const microbatch *m) {
-    bool busy = false;
-    for (uint32_t k = 0; k < r->stages && !busy; k++)
-        busy = &r->mb[k] != m && r->mb[k].pass.busy;
-    return busy;
+static bool later_in_pass(const cluster *c, const microbatch *m, uint32_t j) {
+    bool found = false;
+    for (uint32_t i = 0; i < m->pass.prompt_count && !found; i++)
+        found = later(c, m->pass.prompts[i].job, j);
+    for (uint32_t i = 0; m->pass.busy && i < m->batch.count && !found; i++)
+        found = later(c, m->batch.running[i], j);
+    return found;
 }
 
 /* Some hold KV here that cannot be taken now, and that may be later than this one: they are in the pass
  * that is being formed or in one under way, or their KV is on its way. The pass ends and the KV arrives. */
-static bool others_to_come(const cluster *c, const microbatch *m, uint32_t j) {
-    const replica *r = m->home;
-    for (uint32_t i = 0; i < m->pass.prompt_count; i++)
-        if (later(c, m->pass.prompts[i].job, j))
+static bool others_to_come(const cluster *c, const replica *r, uint32_t j) {
+    for (uint32_t k = 0; k < r->stages; k++)
+        if (later_in_pass(c, &r->mb[k], j))
             return true;
-    return r->queue.in_flight > 0 || another_is_busy(r, m);
+    return r->queue.in_flight > 0;
 }
 
 /* Blocks for one job's next step. False: it was preempted itself, or it waits. A prompt waits rather than
  * be preempted for its own sake while a later request may hold KV: it would lose all that is computed
- * of it, time and again, for one that came after it. One of which a pass under way computes a piece is no
- * victim. */
+ * of it, time and again, for one that came after it. One of which a pass under way computes a piece cannot
+ * give way, and nobody who came before it gives way to it. */
 static bool grow_one(cluster *c, microbatch *m, uint32_t j, uint64_t tokens, rc_time now) {
     replica *r = m->home;
     const bool prompt = c->jobs[j].state == JOB_ACTIVE;
     while (!rc_kv_grow(r->kv, c->jobs[j].kv.lease, tokens)) {
         uint32_t victim = victim_of(c, r);
         assert(victim != NONE || c->jobs[j].chunk > 0); /* else the job itself is one */
-        if (victim == NONE || (victim == j && prompt && others_to_come(c, m, j)))
+        if (victim == NONE || later(c, j, victim) ||
+            (victim == j && prompt && others_to_come(c, r, j)))
             return false;
         preempt(c, r, victim, now);
         if (victim == j)

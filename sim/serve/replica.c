@@ -184,13 +184,21 @@ static const int64_t *all_contexts(cluster *c, const microbatch *m) {
     return contexts;
 }
 
+static bool replica_busy(const replica *r) {
+    bool busy = false;
+    for (uint32_t k = 0; k < r->stages && !busy; k++)
+        busy = r->mb[k].pass.busy;
+    return busy;
+}
+
 /* What one group does next. False: nothing. */
 static bool take_up(cluster *c, microbatch *m, rc_pass *pass, rc_time now) {
     replica *r = m->home;
     admit_ready(c, r, now);
     *pass = (rc_pass){.prefills = 0};
-    /* A second try: when all that decoded gave way, their prompts may be computed again. */
-    if (!form(c, m, now) && (r->queue.waiting.head == NONE || !form(c, m, now)))
+    /* A second try: when all that decoded gave way, their prompts may be computed again. While a pass is under
+     * way its end will come to that. */
+    if (!form(c, m, now) && (r->queue.waiting.head == NONE || replica_busy(r) || !form(c, m, now)))
         return false;
     *pass = (rc_pass){.prefill = parts_of(c, r), .prefills = m->pass.prompt_count};
     if (m->pass.decodes) {

@@ -20,7 +20,7 @@
 
 typedef struct draw {
     int stages, replicas, apart, policy, admission, swap, fuse, budget, batch, kv, input, output;
-    int requests, faults, spec, turns, last, host;
+    int requests, faults, spec, turns, last, host, tier;
     double rate;
 } draw;
 
@@ -42,7 +42,8 @@ static draw drawn(prop_case *c) {
               .spec = prop_below(c, 4) == 0,
               .turns = (int)prop_range(c, 1, 3),
               .last = (int)prop_below(c, 2),
-              .host = prop_below(c, 3) == 0};
+              .host = prop_below(c, 3) == 0,
+              .tier = prop_below(c, 3) == 0};
     d.rate = exp((double)prop_range(c, -200, 400) / 100.0);
     return d;
 }
@@ -61,7 +62,7 @@ static void text_of(const draw *d, char *out, size_t size) {
     (void)snprintf(
         out, size,
         SERVE_HEAD "pools: %s\nscheduler: {policy: %s, fuse: %d, budget: %d, max_batch: %d, "
-                   "preemption: %s, admission: %s%s}\nkv: {tokens: %d}\n"
+                   "preemption: %s, admission: %s%s}\nkv: {tokens: %d%s}\n"
                    "synthetic: {requests: %d, rate: %.6f, block: 16, think: 0.5s, "
                    "turns: {kind: constant, mean: %d}, "
                    "input: {kind: exponential, mean: %d, hi: 2000}, "
@@ -69,8 +70,9 @@ static void text_of(const draw *d, char *out, size_t size) {
                    "costs: {prefill_token: 100us, decode: 10ms, decode_sequence: 500us, "
                    "decode_key: 10ns}\n",
         pools, schedulers[d->policy], d->fuse, d->budget, d->batch, d->swap ? "swap" : "recompute",
-        admissions[d->admission], d->host ? ", step: 1ms" : "", d->kv, d->requests, d->rate,
-        d->turns, d->input, d->output,
+        admissions[d->admission], d->host ? ", step: 1ms" : "", d->kv,
+        d->tier ? ", host_memory: 1MB, host_rate: 10MB/s" : "", d->requests, d->rate, d->turns,
+        d->input, d->output,
         d->faults ? "faults: [{kind: node-lost, pool: p, at: 3s, back: 9s}]\n" : "",
         d->spec ? "speculative: {tokens: [0.3, 0.4, 0.3], step_cost: 1.2}\n" : "");
 }

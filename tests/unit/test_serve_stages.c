@@ -43,16 +43,16 @@ static void test_two_stages(void **state) {
     free(r);
 }
 
-/* The host forms one pass after the other, 10 ms each, while earlier ones are in the stages: A's prompt of 100
- * is there at 10 (10 - 60, 60 - 110); B's, formed behind it, at 20 (60 - 110, 110 - 160). */
+/* The host forms one pass after the other, 10 ms each, while earlier ones are in the stages: A's prompt of 4
+ * tokens is there at 10 (10 - 12, 12 - 14); B's, formed behind it, at 20 (20 - 22, 22 - 24). */
 static void test_host_goes_before(void **state) {
     (void)state;
     rc_served *r = run(SERVE_HEAD "pools: [{name: one, tp: 4, pp: 2}]\n"
                                   "scheduler: {policy: chunked, budget: 100, step: 10ms}\n"
                                   "kv: {tokens: 10000}\ncosts: {prefill_token: 1ms}\n",
-                       "0,100,1\n0,100,1\n");
-    assert_int_equal(r[0].end, 110 * MS);
-    assert_int_equal(r[1].end, 160 * MS);
+                       "0,4,1\n0,4,1\n");
+    assert_int_equal(r[0].end, 14 * MS);
+    assert_int_equal(r[1].end, 24 * MS);
     free(r);
 }
 
@@ -93,16 +93,16 @@ static void test_prefill_first(void **state) {
     free(r);
 }
 
-/* A node is lost at 60, with A in stage 1 and B in stage 0; both are computed again from 100 on. */
+/* A node is lost at 60, with A in stage 1 and B in stage 0; both are computed again from 70 on. */
 static void test_lost(void **state) {
     (void)state;
     rc_served *r = run(SERVE_HEAD "pools: [{name: one, tp: 4, pp: 2}]\n"
                                   "scheduler: {policy: prefill-first, fuse: 1}\n"
                                   "kv: {tokens: 10000}\ncosts: {prefill_token: 1ms}\n"
-                                  "faults: [{kind: node-lost, at: 60ms, back: 100ms}]\n",
+                                  "faults: [{kind: node-lost, at: 60ms, back: 70ms}]\n",
                        "0,100,1\n0,100,1\n");
-    assert_int_equal(r[0].end, 200 * MS);
-    assert_int_equal(r[1].end, 250 * MS);
+    assert_int_equal(r[0].end, 170 * MS);
+    assert_int_equal(r[1].end, 220 * MS);
     assert_int_equal(r[0].retried, 1);
     assert_int_equal(r[1].retried, 1);
     /* stage 0: 50 + 10 and twice 50, of 210 ms up */
@@ -123,6 +123,66 @@ static void test_in_flight_is_no_victim(void **state) {
     assert_int_equal(r[0].preempted, 1);
     assert_int_equal(r[1].preempted, 0);
     free(r);
+}
+
+/* Six blocks of 16. A's 47 tokens (0 - 23.5, 23.5 - 47) and, behind it, half of B's 94 (23.5 - 47, 47 - 70.5) take three
+ * each. At 47 B's rest finds no room beside A's step (47 - 52, 70.5 - 75.5); it is under way itself, and A came before
+ * it, so that neither gives way. At 70.5 B is there alone and does. At 75.5 A takes a fourth block, and the two left are
+ * not enough to begin B anew. A's steps take 10; the eighth token, at 135.5, leaves room for B: 47 tokens (135.5 - 159,
+ * 159 - 182.5) and 47 (159 - 182.5, 182.5 - 206). */
+static void test_nobody_gives_way_to_a_later_one(void **state) {
+    (void)state;
+    rc_served *r =
+        run(SERVE_HEAD "pools: [{name: one, tp: 4, pp: 2}]\n"
+                       "scheduler: {policy: chunked, budget: 47, admission: chunk}\n"
+                       "kv: {tokens: 96, block: 16}\ncosts: {prefill_token: 1ms, decode: 10ms}\n",
+            "0,47,8\n0,94,1\n");
+    assert_int_equal(r[0].first, 47 * MS);
+    assert_int_equal(r[0].end, 271 * HALF);
+    assert_int_equal(r[1].end, 206 * MS);
+    assert_int_equal(r[0].preempted, 0);
+    assert_int_equal(r[1].preempted, 1);
+    free(r);
+}
+
+/* Six blocks of 16. A (0 - 7, 7 - 14) and its step (22 - 27, 37 - 42) are a pass of their own, B (7 - 22, 22 - 37)
+ * and, with its first step, D (37 - 47, 47 - 57) are another. C's 60 tokens wait for four blocks, which B leaves
+ * when its fourth token is there, at 77. Two passes could take them up then; the one that has just ended does, beside
+ * D's step: 70 ms, 77 - 112, 112 - 147. */
+static void test_ended_pass_goes_first(void **state) {
+    (void)state;
+    rc_served *r =
+        run(SERVE_HEAD "pools: [{name: one, tp: 4, pp: 2}]\nscheduler: {policy: chunked}\n"
+                       "kv: {tokens: 96, block: 16}\ncosts: {prefill_token: 1ms, decode: 10ms}\n",
+            "0,14,2\n0,30,4\n0.015,10,4\n0.016,60,1\n");
+    assert_int_equal(r[0].end, 42 * MS);
+    assert_int_equal(r[1].end, 77 * MS);
+    assert_int_equal(r[2].end, 147 * MS);
+    assert_int_equal(r[3].end, 147 * MS);
+    free(r);
+}
+
+/* s that the KV of a prompt of 100,000 takes from a pool cut so to one of eight GPUs, with a step of 10 ms. */
+static double moved(const char *cut) {
+    char text[512];
+    (void)snprintf(text, sizeof text,
+                   SERVE_HEAD
+                   "pools: [{name: p, role: prefill, %s}, {name: d, role: decode, tp: 8}]\n"
+                   "kv: {tokens: 1000000}\ncosts: {prefill_token: 10us, decode: 10ms}\n",
+                   cut);
+    rc_served *r = run(text, "0,100000,2\n");
+    const double s = (double)(r[0].end - r[0].first) / RC_PS_PER_S - 0.01 - 17e-6;
+    free(r);
+    return s;
+}
+
+/* Each stage sends the KV of its own layers: two of 16 layers and four GPUs as fast as eight GPUs that have all. Of
+ * three the first has 11 of 32 layers and two GPUs, and takes as long as 64 / 11 GPUs would for all. */
+static void test_moves(void **state) {
+    (void)state;
+    const double eight = moved("tp: 8");
+    assert_true(fabs(moved("tp: 4, pp: 2") / eight - 1.0) < 1e-6);
+    assert_true(fabs(moved("tp: 2, pp: 3") / eight - 8.0 * 11.0 / 64.0) < 1e-6);
 }
 
 /* ---- against a forward pass -------------------------------------------------------------------- */
@@ -346,12 +406,21 @@ static void test_one_stage(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_two_stages),    cmocka_unit_test(test_host_goes_before),
-        cmocka_unit_test(test_slowest_stage), cmocka_unit_test(test_prefill_first),
-        cmocka_unit_test(test_lost),          cmocka_unit_test(test_in_flight_is_no_victim),
-        cmocka_unit_test(test_lone_request),  cmocka_unit_test(test_no_more_passes_than_stages),
-        cmocka_unit_test(test_slow_stage),    cmocka_unit_test(test_room),
-        cmocka_unit_test(test_refused),       cmocka_unit_test(test_one_stage),
+        cmocka_unit_test(test_two_stages),
+        cmocka_unit_test(test_host_goes_before),
+        cmocka_unit_test(test_slowest_stage),
+        cmocka_unit_test(test_prefill_first),
+        cmocka_unit_test(test_lost),
+        cmocka_unit_test(test_in_flight_is_no_victim),
+        cmocka_unit_test(test_nobody_gives_way_to_a_later_one),
+        cmocka_unit_test(test_ended_pass_goes_first),
+        cmocka_unit_test(test_moves),
+        cmocka_unit_test(test_lone_request),
+        cmocka_unit_test(test_no_more_passes_than_stages),
+        cmocka_unit_test(test_slow_stage),
+        cmocka_unit_test(test_room),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_one_stage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
