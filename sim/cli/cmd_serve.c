@@ -395,6 +395,9 @@ static rc_status curve(const serve_flags *f, rc_serve *serves, rc_costs *const *
 static rc_status print_launches(const serve_flags *f, const rc_serve *s, rc_error *err) {
     rc_launcher engine;
     RC_TRY(rc_launcher_named(f->launch, &engine, err));
+    if (s->drafts > 0)
+        return rc_fail(err, RC_E_INPUT,
+                       "speculative.drafts: no command line is written for steps with drafts");
     for (int i = 0; i < s->pool_count; i++) {
         const rc_pool *p = &s->pools[i];
         const rc_layout l = rc_pool_layout(s, p, p->cp);

@@ -202,6 +202,8 @@ static bool pool_possible(const rc_plan *p, const rc_plan_option *o, const rc_po
         return false;
     if (rc_pool_stages(pool) > p->model.layers)
         return false;
+    if (p->serve->drafts > 0 && rc_pool_takes_drafts(p->serve, pool, NULL) != RC_OK)
+        return false;
     if (o->chunked && !rc_schedule_takes(pool->pick.schedule, RC_MIXED, pool->cp))
         return false; /* chunked passes decode beside prompts */
     if (rc_pool_groups(pool) > 1 && node % own != 0 && own % node != 0)

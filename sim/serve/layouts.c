@@ -445,12 +445,30 @@ static rc_status room_of_stages(const rc_serve *s, const rc_pool *p, int64_t lon
     return st;
 }
 
+/* Weights of what drafts, and its KV of every token. */
+static rc_status keep_drafter(const rc_serve *s, const rc_pool *p, int64_t longest, rc_memory *mem,
+                              rc_kv_room *out, rc_error *err) {
+    const rc_layout l = rc_pool_layout(s, p, p->cp);
+    const double weights = rc_drafter_weights(&s->drafter, &l);
+    rc_memory ignored;
+    rc_kv_room own;
+    RC_TRY(room_of(s, p, &s->drafter.model, longest, &ignored, &own, err));
+    mem->weights += weights;
+    mem->total += weights;
+    out->bytes -= weights;
+    out->token += s->drafter.copies * own.token;
+    out->tokens = out->bytes > 0.0 ? floor(out->bytes / out->token) * out->ranks : 0.0;
+    return RC_OK;
+}
+
 /* What is left of the memory that a process may take beside weights, the activations and buffers of
  * the largest pass, and the runtime. */
 rc_status rc_pool_room(const rc_serve *s, const rc_pool *p, int64_t longest, rc_memory *mem,
                        rc_kv_room *out, rc_error *err) {
     RC_TRY(rc_pool_stages(p) > 1 ? room_of_stages(s, p, longest, mem, out, err)
                                  : room_of(s, p, &s->model, longest, mem, out, err));
+    if (s->drafts > 0)
+        RC_TRY(keep_drafter(s, p, longest, mem, out, err));
     if (s->kv_of_free) {
         out->bytes *= s->machine.memory_fraction;
         out->tokens *= s->machine.memory_fraction;
@@ -499,6 +517,8 @@ rc_status pool_create(cluster *c, int index, uint32_t first, rc_error *err) {
     p->count = (uint32_t)(p->spec->replicas * rc_pool_groups(p->spec));
     p->largest = INT64_MAX; /* where KV is stated, memory is the user's care */
     p->token_bytes = rc_model_kv_bytes(&s->model, s->layout.kv);
+    if (s->drafts > 0)
+        p->token_bytes += s->drafter.copies * rc_model_kv_bytes(&s->drafter.model, s->layout.kv);
     if (s->kv_tokens > 0) {
         uint64_t blocks = s->kv_tokens / c->block / (uint64_t)rc_pool_groups(p->spec);
         p->capacity = blocks < 1                   ? 1

@@ -174,7 +174,8 @@ rc_status rc_pass_linear(void *ctx, const rc_pass *pass, rc_pass_cost *out, rc_e
     if (pass->prefills > 0)
         s += c->prefill;
     if (pass->decodes > 0)
-        s += c->decode + c->decode_sequence * pass->decodes + c->decode_key * (double)pass->context;
+        s += c->decode + c->draft + c->decode_sequence * pass->decodes +
+             c->decode_key * (double)pass->context;
     rc_time time = llround(s * RC_PS_PER_S);
     *out = (rc_pass_cost){.time = time < 1 ? 1 : time, .rests = {[RC_STATED] = 1.0F}};
     return RC_OK;

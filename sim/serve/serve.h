@@ -19,6 +19,7 @@
 #include "sim/base/error.h"
 #include "sim/choose/pick.h"
 #include "sim/cost/cost.h"
+#include "sim/forward/speculate.h"
 #include "sim/kv/kv.h"
 #include "sim/machine/machine.h"
 #include "sim/model/model.h"
@@ -108,6 +109,7 @@ typedef struct rc_linear_costs { /* seconds; a pass costs the sum. For tests of 
     bool on;
     double prefill, prefill_token, prefill_pair; /* a pass; a new token; a score entry */
     double decode, decode_sequence, decode_key;  /* a pass; a sequence; a cached token */
+    double draft;                                /* all drafts of a pass that decodes */
 } rc_linear_costs;
 
 typedef struct rc_serve {
@@ -156,6 +158,8 @@ typedef struct rc_serve {
     double step_tokens[RC_SERVE_STEPS]; /* cumulative probability of 1, 2, ... tokens a step */
     int step_kinds;                     /* 0: one token a step */
     double step_cost;                   /* time of such a step over a plain one */
+    int drafts;         /* that a step verifies; 0: what a step takes and makes is stated */
+    rc_drafter drafter; /* with drafts */
     rc_pattern pattern;
     int64_t window, global;
     rc_serve_fault faults[RC_SERVE_FAULTS];
@@ -178,6 +182,8 @@ const char *rc_pool_stages_text(const rc_pool *p, char buf[RC_STAGES_TEXT]); /* 
 rc_layout rc_pool_layout(const rc_serve *s, const rc_pool *p, int cp);
 /* The same of a pass by `schedule`. */
 rc_layout rc_pool_cut(const rc_serve *s, const rc_pool *p, int cp, const rc_schedule *schedule);
+/* Whether steps with the scenario's drafts are modelled for such a pool; says why not. */
+rc_status rc_pool_takes_drafts(const rc_serve *s, const rc_pool *p, rc_error *err);
 /* What a replica of the pool has left for KV beside weights, the activations and buffers of its
  * largest pass, and the runtime; `longest`: tokens of the longest prompt. */
 rc_status rc_pool_room(const rc_serve *s, const rc_pool *p, int64_t longest, rc_memory *memory,

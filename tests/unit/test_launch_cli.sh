@@ -38,6 +38,8 @@ serve=scenarios/serve/azure-conv.yaml
 "$ringcast" serve $serve --launch vllm --set 'pools[0].tp=4' --set 'pools[0].pp=2' >"$work/out"
 grep -q -- '--tensor-parallel-size 4 --pipeline-parallel-size 2 ' "$work/out" || fail "serve with stages: $(cat "$work/out")"
 refused "SGLang gives layers that are left over to the last stages" serve $serve --launch sglang --set 'pools[0].pp=3'
+refused "no command line is written for steps with drafts" serve $serve --launch vllm \
+    --set 'speculative={drafts: 1, acceptance: 0.5, model: llama-3.1-8b}'
 refused "algorithm-5 chooses the schedule" serve scenarios/serve/mooncake.yaml --launch vllm
 "$ringcast" serve $serve --set arrivals.requests=200 --quiet --inferencex "$work/x.json" --json >"$work/json" 2>/dev/null
 for key in '"hw": "h100-sxm"' '"prefill_tp": 8' '"decode_num_workers": 2' '"num_prefill_gpu": 16' '"is_multinode": true' '"disagg": false'; do
