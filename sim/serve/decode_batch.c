@@ -305,8 +305,8 @@ void decode_runs_on(cluster *c, microbatch *m, uint32_t j) {
 
 static void finish(cluster *c, microbatch *m, uint32_t j, rc_time now) {
     decode_runs_on(c, m, j);
-    uint64_t stored = (uint64_t)c->trace->at[j].input + c->rows[j].generated - 1;
     decode_leave(c, j);
+    const uint64_t stored = (uint64_t)c->trace->at[j].input + c->rows[j].generated - 1;
     rc_kv_filled(m->home->kv, c->jobs[j].kv.lease,
                  stored); /* the reply, for the session's next turn */
     job_release(c, j);
