@@ -311,6 +311,7 @@ rc_status rc_serve_read(rc_doc *doc, const char *const *sets, size_t set_count, 
     RC_TRY(read_scheduler(&root, out, err));
     RC_TRY(read_kv(&root, out, err));
     RC_TRY(rc_serve_read_arrivals(&root, out, err));
+    RC_TRY(rc_serve_read_history(&root, out, err));
     RC_TRY(rc_serve_read_faults(&root, out, err));
     RC_TRY(read_pattern(&root, out, err));
     RC_TRY(read_speculative(&root, out, err));

@@ -20,7 +20,7 @@
 
 typedef struct draw {
     int stages, replicas, apart, policy, admission, swap, fuse, budget, batch, kv, input, output;
-    int requests, faults, spec, turns, last, host, tier;
+    int requests, faults, spec, turns, last, host, tier, share;
     double rate;
 } draw;
 
@@ -43,7 +43,8 @@ static draw drawn(prop_case *c) {
               .turns = (int)prop_range(c, 1, 3),
               .last = (int)prop_below(c, 2),
               .host = prop_below(c, 3) == 0,
-              .tier = prop_below(c, 3) == 0};
+              .tier = prop_below(c, 3) == 0,
+              .share = (int)prop_below(c, 5)};
     d.rate = exp((double)prop_range(c, -200, 400) / 100.0);
     return d;
 }
@@ -51,6 +52,9 @@ static draw drawn(prop_case *c) {
 static void text_of(const draw *d, char *out, size_t size) {
     static const char *const schedulers[] = {"prefill-first", "chunked", "inflight"};
     static const char *const admissions[] = {"prompt", "chunk", "reply"};
+    static const char *const histories[] = {
+        "", "history: {share: 0.5}\n", "history: {share: 0.3, summary: 40}\n",
+        "history: {share: 0.7, kept: new, summary: 9}\n", "history: {share: 0}\n"};
     char pools[320], cut[64];
     (void)snprintf(cut, sizeof cut, "tp: 1, pp: %d, pp_rest: %s, replicas: %d", d->stages,
                    d->last ? "last" : "inner", d->replicas);
@@ -66,7 +70,7 @@ static void text_of(const draw *d, char *out, size_t size) {
                    "synthetic: {requests: %d, rate: %.6f, block: 16, think: 0.5s, "
                    "turns: {kind: constant, mean: %d}, "
                    "input: {kind: exponential, mean: %d, hi: 2000}, "
-                   "output: {kind: exponential, mean: %d, hi: 400}}\n%s%s"
+                   "output: {kind: exponential, mean: %d, hi: 400}}\n%s%s%s"
                    "costs: {prefill_token: 100us, decode: 10ms, decode_sequence: 500us, "
                    "decode_key: 10ns}\n",
         pools, schedulers[d->policy], d->fuse, d->budget, d->batch, d->swap ? "swap" : "recompute",
@@ -74,7 +78,8 @@ static void text_of(const draw *d, char *out, size_t size) {
         d->tier ? ", host_memory: 1MB, host_rate: 10MB/s" : "", d->requests, d->rate, d->turns,
         d->input, d->output,
         d->faults ? "faults: [{kind: node-lost, pool: p, at: 3s, back: 9s}]\n" : "",
-        d->spec ? "speculative: {tokens: [0.3, 0.4, 0.3], step_cost: 1.2}\n" : "");
+        d->spec ? "speculative: {tokens: [0.3, 0.4, 0.3], step_cost: 1.2}\n" : "",
+        d->turns > 1 ? histories[d->share] : "");
 }
 
 static rc_serve_result first, second; /* too large for the stack of a deep run */
