@@ -395,6 +395,9 @@ static rc_status curve(const serve_flags *f, rc_serve *serves, rc_costs *const *
 static rc_status print_launches(const serve_flags *f, const rc_serve *s, rc_error *err) {
     rc_launcher engine;
     RC_TRY(rc_launcher_named(f->launch, &engine, err));
+    if (s->drafts > 0)
+        return rc_fail(err, RC_E_INPUT,
+                       "speculative.drafts: no command line is written for steps with drafts");
     for (int i = 0; i < s->pool_count; i++) {
         const rc_pool *p = &s->pools[i];
         const rc_layout l = rc_pool_layout(s, p, p->cp);
@@ -402,6 +405,8 @@ static rc_status print_launches(const serve_flags *f, const rc_serve *s, rc_erro
         const rc_launch x = {.model = &s->model,
                              .layout = &l,
                              .schedule = p->pick.schedule,
+                             .stages = rc_pool_stages(p),
+                             .rest = p->stages.rest,
                              .gpus_per_node = s->machine.gpus_per_node,
                              .chunk = s->sched == RC_SCHED_CHUNKED ? s->budget : 0};
         if (p->pick.by != RC_BY_NAME)

@@ -62,23 +62,31 @@ rc_status rc_scenario_cut(const rc_section *s, rc_layout *out, rc_error *err) {
     return RC_OK;
 }
 
+rc_status rc_scenario_stages(const rc_section *s, const rc_model *m, rc_stages *out,
+                             rc_error *err) {
+    int rest = 0;
+    int64_t stages;
+    RC_TRY(rc_section_whole(s, "pp", &stages, err));
+    RC_TRY(rc_section_choice(s, "pp_rest", &rest, err));
+    *out = (rc_stages){(int)stages, (rc_rest_layers)rest};
+    return stages <= m->layers ? RC_OK
+                               : rc_node_fail(rc_section_node(s, "pp"), err, RC_E_INPUT,
+                                              "pp is %lld, and %s has %d layers", (long long)stages,
+                                              m->name, m->layers);
+}
+
 static rc_status read_parallel(const rc_section *root, rc_scenario *out, rc_error *err) {
     rc_section s;
-    int variant, chosen = 0, rest;
-    int64_t stages;
+    int variant, chosen = 0;
+    rc_stages stages;
     RC_TRY(rc_section_enter(root, "parallel", &s, err));
     RC_TRY(rc_scenario_cut(&s, &out->layout, err));
-    RC_TRY(rc_section_whole(&s, "pp", &stages, err));
-    RC_TRY(rc_section_choice(&s, "pp_rest", &rest, err));
+    RC_TRY(rc_scenario_stages(&s, &out->model, &stages, err));
     RC_TRY(rc_section_choice(&s, "chosen_keys", &chosen, err));
     out->layout.zigzag = chosen == 1;
     RC_TRY(rc_section_choice(&s, "variant", &variant, err));
-    out->staging.stages = (int)stages;
-    out->staging.rest = (rc_rest_layers)rest;
-    if (stages > out->model.layers)
-        return rc_node_fail(rc_section_node(&s, "pp"), err, RC_E_INPUT,
-                            "pp is %lld, and %s has %d layers", (long long)stages, out->model.name,
-                            out->model.layers);
+    out->staging.stages = stages.count;
+    out->staging.rest = stages.rest;
     out->schedule = rc_schedule_at(variant);
     rc_status st = rc_schedule_fits(out->schedule, &out->model, &out->layout, err);
     if (st != RC_OK && err) {

@@ -53,6 +53,8 @@ rc_status rc_scenario_named(const rc_section *s, const char *key, const char *fo
 /* The keys that say how a model is cut over GPUs, of a section that has all of them: what they state
  * replaces what *l holds, but for its dtypes. Whether a schedule and a model take it is not asked. */
 rc_status rc_scenario_cut(const rc_section *s, rc_layout *l, rc_error *err);
+/* Its keys `pp` and `pp_rest`. RC_E_INPUT for more stages than layers. */
+rc_status rc_scenario_stages(const rc_section *s, const rc_model *m, rc_stages *out, rc_error *err);
 /* The section `dtypes`: what it states replaces what *l holds (rc_model_dtypes). */
 rc_status rc_scenario_dtypes(const rc_section *root, rc_layout *l, rc_error *err);
 

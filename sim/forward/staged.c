@@ -29,25 +29,29 @@ static rc_time later(rc_time a, rc_time b) {
     return a > b ? a : b;
 }
 
+rc_time rc_pipeline_pass(rc_stage_clock *clock, int stages, rc_time comes, const rc_time *work,
+                         const rc_time *send, int step, rc_time *end) {
+    rc_time last = 0;
+    assert(stages >= 1 && step >= 1);
+    for (int s = 0; s < stages; s++) {
+        last = end[s * step] = later(clock[s].free, comes) + work[s * step];
+        clock[s].free = last;
+        if (s + 1 < stages)
+            comes = clock[s].link = later(clock[s].link, last) + send[s * step];
+    }
+    return last;
+}
+
 rc_time rc_pipeline_end(const rc_time *work, const rc_time *send, int stages, int chunks,
                         rc_time *end) {
     rc_time last = 0;
     assert(stages >= 1 && chunks >= 1);
+    rc_stage_clock *clock = calloc((size_t)stages, sizeof *clock);
     rc_time *own = end ? NULL : calloc((size_t)stages * (size_t)chunks, sizeof *own);
     rc_time *at = end ? end : own;
-    for (int s = 0; at && s < stages; s++) {
-        rc_time link = 0; /* free from then on */
-        for (int i = 0; i < chunks; i++) {
-            const int here = s * chunks + i;
-            rc_time start = i > 0 ? at[here - 1] : 0;
-            if (s > 0) {
-                link = later(link, at[here - chunks]) + send[here - chunks];
-                start = later(start, link);
-            }
-            at[here] = start + work[here];
-            last = at[here];
-        }
-    }
+    for (int i = 0; clock && at && i < chunks; i++)
+        last = rc_pipeline_pass(clock, stages, 0, work + i, send + i, chunks, at + i);
+    free(clock);
     free(own);
     return last;
 }
@@ -196,32 +200,44 @@ static rc_spec spec_of(const pieces *p, int stage, int chunk) {
     return s;
 }
 
-/* From a stage to the next one: rows of a rank over 1 / tp of the width, then a gather in the TP group. */
-static rc_status send_cost(const pieces *p, int stage, int chunk, rc_cost *out, rc_error *err) {
-    const rc_spec s = spec_of(p, stage, chunk);
-    const rc_layout *l = &s.layout;
-    const rc_machine *m = rc_costs_machine(s.costs);
+bool rc_stage_sends_far(const rc_machine *m, const rc_layout *l, int stage) {
     const int gpus = rc_layout_gpus(l), node = m->gpus_per_node;
-    const bool inside = stage * gpus / node == ((stage + 2) * gpus - 1) / node;
-    double rows = 0.0;
+    return stage * gpus / node != ((stage + 2) * gpus - 1) / node;
+}
+
+/* Rows of a rank over 1 / tp of the width, then a gather in the TP group. */
+rc_status rc_stage_send(const rc_costs *costs, const rc_layout *l, int64_t hidden, double rows,
+                        bool far, rc_cost *out, rc_error *err) {
+    const int node = rc_costs_machine(costs)->gpus_per_node;
+    const double bytes = rows * (double)hidden * rc_dtype_bytes(l->act); /* of one tensor */
+    const rc_transfer x = {.bytes = bytes / l->tp, .ranks = 2, .nodes = far ? 2 : 1};
     rc_p2p link;
-    for (size_t i = 0; i < s.seq_count; i++)
-        rows += ceil((double)s.seqs[i].t / l->cp);
-    const double bytes =
-        rows * (double)s.model->hidden * rc_dtype_bytes(l->act); /* of one tensor */
-    const rc_transfer x = {.bytes = bytes / l->tp, .ranks = 2, .nodes = inside ? 1 : 2};
-    RC_TRY(rc_cost_p2p(s.costs, &x, &link, err));
+    RC_TRY(rc_cost_p2p(costs, &x, &link, err));
     const double message = link.latency + x.bytes / fmin(link.peer_rate, link.link_rate);
     *out = (rc_cost){.p50 = CARRIED * message, .spread = link.spread, .basis = link.basis};
     if (l->tp == 1)
         return RC_OK;
     rc_cost gather;
     const rc_transfer all = {.bytes = bytes, .ranks = l->tp, .nodes = (l->tp + node - 1) / node};
-    RC_TRY(rc_cost_collective(s.costs, "all_gather", &all, &gather, err));
+    RC_TRY(rc_cost_collective(costs, "all_gather", &all, &gather, err));
     out->p50 += CARRIED * gather.p50;
     out->spread = fmax(out->spread, gather.spread);
     out->basis = gather.basis > out->basis ? gather.basis : out->basis;
     return RC_OK;
+}
+
+double rc_stage_rows(const rc_layout *l, const rc_sequence *seqs, size_t count) {
+    double rows = 0.0;
+    for (size_t i = 0; i < count; i++)
+        rows += ceil((double)seqs[i].t / l->cp);
+    return rows;
+}
+
+static rc_status send_cost(const pieces *p, int stage, int chunk, rc_cost *out, rc_error *err) {
+    const rc_spec s = spec_of(p, stage, chunk);
+    const bool far = rc_stage_sends_far(rc_costs_machine(s.costs), &s.layout, stage);
+    return rc_stage_send(s.costs, &s.layout, s.model->hidden,
+                         rc_stage_rows(&s.layout, s.seqs, s.seq_count), far, out, err);
 }
 
 static rc_status find_sends(pieces *p, rc_error *err) {

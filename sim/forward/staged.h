@@ -40,12 +40,30 @@ typedef rc_status (*rc_piece_fn)(void *ctx, const rc_piece_time *piece, rc_error
 rc_status rc_staged_each(const rc_spec *spec, const rc_staging *how, rc_piece_fn each, void *arg,
                          rc_error *err);
 
-/* When the last of `chunks` is through the last of `stages`. A stage takes chunks in order, one at a time,
- * and so does the link to the next one, on which nothing waits but the chunk that it carries.
+/* ---- the pipeline ---- */
+
+/* When a stage, and the link to the next one, is through with what it has been given so far. */
+typedef struct rc_stage_clock {
+    rc_time free, link;
+} rc_stage_clock;
+/* A pass that comes to the first stage at `comes`, behind all earlier ones; when it is through the last. A
+ * stage takes passes in order, one at a time, and so does the link to the next one, on which nothing waits
+ * but the pass that it carries. The times of stage s are work[s * step], send[s * step] and end[s * step],
+ * what is sent behind the last one is not looked at; `clock` moves on. */
+rc_time rc_pipeline_pass(rc_stage_clock *clock, int stages, rc_time comes, const rc_time *work,
+                         const rc_time *send, int step, rc_time *end);
+/* When the last of `chunks`, which are all there from the start, is through the last of `stages`.
  *   work[s][i]: of chunk i in stage s; send[s][i]: from there to the next one (not looked at of the last).
  * end[s][i], NULL or [stages * chunks]: when it is through. */
 rc_time rc_pipeline_end(const rc_time *work, const rc_time *send, int stages, int chunks,
                         rc_time *end);
+/* What it takes to send the hidden states of so many rows a rank to the next stage; `far`: on another node. */
+rc_status rc_stage_send(const rc_costs *costs, const rc_layout *l, int64_t hidden, double rows,
+                        bool far, rc_cost *out, rc_error *err);
+/* Whether stage `stage` and the one behind it take GPUs of more nodes than one. */
+bool rc_stage_sends_far(const rc_machine *m, const rc_layout *l, int stage);
+double rc_stage_rows(const rc_layout *l, const rc_sequence *seqs, size_t count);
+
 /* The chunks of a prefill: sequences of one pass each, one after the other. The caller frees *out, in
  * which chunk i has the sequences [first[i], first[i + 1]). */
 typedef struct rc_chunks {

@@ -57,21 +57,10 @@ static const char *home_of(rc_key_file f, const char *name, char *buf, size_t si
     return NULL;
 }
 
-/* Keys of a forward pass that the files of other commands do not have, with what is not there. */
-static const char *not_built(rc_key_file f, const char *name) {
-    const bool serves = f == RC_KEYS_SERVE || f == RC_KEYS_PLAN;
-    return serves && (strcmp(name, "pp") == 0 || strcmp(name, "pp_rest") == 0)
-               ? "stages of a pipeline are of a forward pass and of a sweep (parallel.pp): serving "
-                 "plays one pass of a replica at a time, where stages would have one each"
-               : NULL;
-}
-
 /* RC_OK when no other place of the file has such a key either. */
 static rc_status misplaced(const rc_section *s, size_t i, rc_error *err) {
-    const char *name = rc_node_key(s->map, i), *why = not_built(s->file, name);
+    const char *name = rc_node_key(s->map, i);
     char where[PATH_MAX_LEN];
-    if (why)
-        return rc_node_key_fail(s->map, i, err, "key '%.80s': %s", name, why);
     if (!home_of(s->file, name, where, sizeof where))
         return RC_OK;
     if (s->path[0] == '\0')

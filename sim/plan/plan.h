@@ -46,6 +46,8 @@ typedef struct rc_plan_space {
     const rc_schedule *cut;   /* with dcp above 1 */
     double expert_skew;
     rc_mla mla;
+    rc_plan_ints pp;
+    rc_rest_layers pp_rest;
     rc_plan_ints tp, cp, decode_cp, dynamic, split, chunked, budget, max_batch, kv, replicas;
     rc_pick picks[RC_PLAN_LIST]; /* who picks the schedule of prefills */
     int pick_count;
@@ -59,7 +61,8 @@ typedef struct rc_plan_option {
     bool dynamic, chunked;
     int32_t budget, max_batch;
     int16_t dcp, dp; /* of the pool that decodes: rc_layout's; 0 and 1: none */
-    int32_t ep;      /* of both pools; -1: all GPUs of a replica */
+    int32_t ep;      /* of both pools; -1: all GPUs of a stage */
+    int16_t pp;      /* stages of a replica; 0 and 1: it is not cut so */
 } rc_plan_option;
 
 /* The workload in short (plan_load.c): requests that are alike in new and cached tokens. */
@@ -143,6 +146,7 @@ typedef struct rc_plan {
 
 /* Groups with requests of their own, in all replicas that take prompts, or that decode. */
 int rc_plan_groups(const rc_plan_option *o, bool decode);
+int rc_plan_stages(const rc_plan_option *o); /* of a replica; 1: it is not cut into stages */
 double rc_plan_price(const rc_plan *p, const rc_plan_option *o); /* per hour */
 int rc_plan_gpus(const rc_plan_option *o);
 /* Who picks the schedule of the option's prefills on `cp` ranks; the name, on its own. */

@@ -13,11 +13,14 @@
  *            cached as any other request could have left (plan_load.c), and the fastest schedule on
  *            as many ranks as the pool may take counts. The share of the requests within a time is
  *            counted by such bounds, among those that the objective speaks of
+ *            A prompt in one pass goes through all stages of a pipeline; the chunks of one are at work in
+ *            all of them at a time, so that together they take at least one stage's part of it
  *   decode   each gap of a request is at least a step over its own keys, at the best batch, or the
  *            part of it that one token of a speculative step takes; the share by inputs
  *   work     prompts are computed by so many replicas from the first arrival until a limit after the
  *            last. Those that must keep the limit, were they the ones with the fewest new tokens,
- *            at the best rate per token of any pass, need longer. Where arrivals wait for replies
+ *            at the best rate per token of any pass, need longer. A pipeline has as many passes under way
+ *            as stages. Where arrivals wait for replies
  *            (closed loops) there is no such window and no cut
  *
  * What a pass costs rises with what it holds but for steps of kernels (waves of tiles, plans of a
@@ -197,6 +200,10 @@ static bool pool_possible(const rc_plan *p, const rc_plan_option *o, const rc_po
     const int own = pool->tp * pool->cp, node = m->gpus_per_node;
     if (rc_schedule_fits(pool->pick.schedule, &p->model, &l, NULL) != RC_OK)
         return false;
+    if (rc_pool_stages(pool) > p->model.layers)
+        return false;
+    if (p->serve->drafts > 0 && rc_pool_takes_drafts(p->serve, pool, NULL) != RC_OK)
+        return false;
     if (o->chunked && !rc_schedule_takes(pool->pick.schedule, RC_MIXED, pool->cp))
         return false; /* chunked passes decode beside prompts */
     if (rc_pool_groups(pool) > 1 && node % own != 0 && own % node != 0)
@@ -260,7 +267,7 @@ static rc_status fill_values(rc_plan_bounds *b, const rc_plan_option *o, const p
         if (b->p->objectives[g].ttit)
             RC_TRY(least_step(b, o, least->input, &out->value[g], err));
         else
-            out->value[g] = l->least[g];
+            out->value[g] = l->least[g] / (o->chunked ? rc_plan_stages(o) : 1);
         out->value[g] *= 1.0 - SLACK;
     }
     return RC_OK;
@@ -273,7 +280,7 @@ static rc_plan_cut find_cut(const rc_plan_bounds *b, const rc_plan_option *o, co
         const rc_plan_least *least = &b->load->objectives[g];
         if (bound->value[g] > of->limit)
             return of->ttit ? RC_CUT_DECODE : RC_CUT_PREFILL;
-        double work = (1.0 - SLACK) * least->tokens * l->token;
+        double work = (1.0 - SLACK) * least->tokens * l->token / rc_plan_stages(o);
         if (!of->ttit && least->window >= 0.0 &&
             work > rc_plan_groups(o, false) * (least->window + of->limit))
             return RC_CUT_WORK;

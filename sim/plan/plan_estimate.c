@@ -63,12 +63,13 @@ static rc_status view_decode(const rc_plan_load *w, plan_passes *x, const rc_pla
     double most = fmin(fmin((double)o->max_batch, tokens / fmax(w->context, 1.0)), w->requests);
     double best, running = 1.0;
     most = fmax(most, 1.0);
-    RC_TRY(step_time(x, o, most, w->context, &best, err));
+    const double stages = rc_plan_stages(o); /* in each of which is a part of them */
+    RC_TRY(step_time(x, o, fmax(most / stages, 1.0), w->context, &best, err));
     RC_TRY(step_time(x, o, 1.0, w->context, &out->run, err));
     out->work = w->output * best / most;
     for (int i = 0; i < FIXED_POINT_ROUNDS && w->span > 0.0; i++) {
         running = fmin(most, fmax(1.0, w->output / (w->span * replicas) * out->run));
-        RC_TRY(step_time(x, o, running, w->context, &out->run, err));
+        RC_TRY(step_time(x, o, fmax(running / stages, 1.0), w->context, &out->run, err));
     }
     return RC_OK;
 }
@@ -100,18 +101,20 @@ static void put_floor(const rc_plan *p, const plan_layout *l, double ttit, rc_pl
 rc_status plan_expect(const rc_plan *p, const rc_plan_load *w, plan_passes *x, const plan_layout *l,
                       const rc_plan_option *o, double tokens, rc_plan_bound *out, rc_error *err) {
     decode_view d;
+    const double stages =
+        rc_plan_stages(o); /* passes of prompts follow one another by a stage's time */
     bool apart = o->decode > 0;
     double prompts = 0.0;
     RC_TRY(view_decode(w, x, o, tokens, &d, err));
     if (w->span > 0.0) {
         double decode = d.work / w->span / rc_plan_groups(o, true);
-        prompts = l->work / w->span / rc_plan_groups(o, false);
+        prompts = l->work / stages / w->span / rc_plan_groups(o, false);
         out->load = apart || o->chunked ? fmax(prompts, decode) : prompts + decode;
         out->rho = apart ? prompts : prompts + decode;
     }
     out->servers = rc_plan_groups(o, false);
-    out->mean = l->work / l->count;
-    out->square = l->square / l->count;
+    out->mean = l->work / stages / l->count;
+    out->square = l->square / (stages * stages) / l->count;
     /* Where prompts are computed beside them, steps have what time those leave. */
     double ttit = apart ? d.run : d.run / fmax(1.0 - prompts, LEAST_FREE);
     put_floor(p, l, ttit, out);

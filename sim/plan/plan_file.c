@@ -71,10 +71,12 @@ static rc_status read_variants(const rc_section *s, rc_plan_space *out, rc_error
 static rc_status read_groups(const rc_section *s, rc_plan_space *out, rc_error *err) {
     const rc_key *k = rc_key_find(RC_KEYS_PLAN, "space.dcp_variant");
     char name[32];
-    int cut = 0, mla = 0;
+    int cut = 0, mla = 0, rest = 0;
     RC_TRY(read_ints(s, "dcp", &out->dcp, err));
     RC_TRY(read_ints(s, "dp_attention", &out->dp, err));
     RC_TRY(read_ints(s, "ep", &out->ep, err));
+    RC_TRY(read_ints(s, "pp", &out->pp, err));
+    RC_TRY(rc_section_choice(s, "pp_rest", &rest, err));
     RC_TRY(rc_section_choice(s, "dcp_variant", &cut, err));
     RC_TRY(rc_section_number(s, "expert_skew", &out->expert_skew, err));
     RC_TRY(rc_section_choice(s, "mla", &mla, err));
@@ -82,6 +84,7 @@ static rc_status read_groups(const rc_section *s, rc_plan_space *out, rc_error *
         out->ep.v[i] = out->ep.v[i] == 0 ? -1 : out->ep.v[i];
     out->cut = rc_schedule_named(rc_key_choice_name(k, cut, name, sizeof name));
     out->mla = (rc_mla)mla;
+    out->pp_rest = (rc_rest_layers)rest;
     return RC_OK;
 }
 

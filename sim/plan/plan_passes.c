@@ -102,8 +102,8 @@ static rc_status add_source(plan_passes *x, const rc_pool *pool, source s, rc_er
     }
     RC_TRY(plan_passes_serve(x, &s.of, &serve, err));
     const rc_layout cut = rc_pool_cut(serve, pool, s.cp, s.schedule);
-    RC_TRY(rc_pass_forward_create(serve, x->costs[s.of.offer], &cut, s.schedule, &none, &s.forward,
-                                  err));
+    RC_TRY(rc_pass_forward_create(serve, x->costs[s.of.offer], &cut, s.schedule, NULL, &none,
+                                  &s.forward, err));
     x->sources[x->source_count++] = s;
     return RC_OK;
 }

@@ -50,7 +50,7 @@ typedef struct candidate {
 /* Candidates that are alike in offer, layout, pools and scheduler: the outcome of one corrects
  * what is expected of the others. */
 typedef struct cohort {
-    int16_t offer, tp, cp, decode_cp, dcp, dp;
+    int16_t offer, tp, cp, decode_cp, dcp, dp, pp;
     int32_t ep;
     bool split, chunked;
     double scale, full; /* sum over `seen` of busy over load; the most seen of it when overloaded */
@@ -128,14 +128,15 @@ static int cohort_of(search *s, const rc_plan_option *o) {
                       .decode_cp = o->decode_cp,
                       .dcp = o->dcp,
                       .dp = o->dp,
+                      .pp = o->pp,
                       .ep = o->ep,
                       .split = o->decode > 0,
                       .chunked = o->chunked};
     for (int i = 0; i < s->cohort_count; i++) {
         const cohort *h = &s->cohorts[i];
         if (h->offer == k.offer && h->tp == k.tp && h->cp == k.cp && h->decode_cp == k.decode_cp &&
-            h->dcp == k.dcp && h->dp == k.dp && h->ep == k.ep && h->split == k.split &&
-            h->chunked == k.chunked)
+            h->dcp == k.dcp && h->dp == k.dp && h->pp == k.pp && h->ep == k.ep &&
+            h->split == k.split && h->chunked == k.chunked)
             return i;
     }
     if (s->cohort_count == COHORTS)

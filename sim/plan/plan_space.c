@@ -13,10 +13,15 @@ int rc_plan_groups(const rc_plan_option *o, bool decode) {
     return o->prefill * groups;
 }
 
+int rc_plan_stages(const rc_plan_option *o) {
+    return o->pp > 1 ? o->pp : 1;
+}
+
 int rc_plan_gpus(const rc_plan_option *o) {
     assert(o->prefill >= 1);
-    return o->tp * (rc_plan_groups(o, false) * o->cp +
-                    (o->decode > 0 ? rc_plan_groups(o, true) * o->decode_cp : 0));
+    return o->tp * rc_plan_stages(o) *
+           (rc_plan_groups(o, false) * o->cp +
+            (o->decode > 0 ? rc_plan_groups(o, true) * o->decode_cp : 0));
 }
 
 bool plan_on_offer(const rc_plan *p, const rc_plan_option *o) {
@@ -44,6 +49,7 @@ static void put_cut(const rc_plan_space *s, const rc_plan_option *o, bool decode
     pool->ep = o->ep < 0 ? rc_pool_gpus(pool) : o->ep > 1 ? o->ep : 1;
     pool->expert_skew = s->expert_skew;
     pool->mla = s->mla;
+    pool->stages = (rc_stages){rc_plan_stages(o), s->pp_rest}; /* ep is of a stage */
     if (pool->dcp > 1)
         pool->pick = rc_pick_schedule(s->cut);
 }
@@ -75,7 +81,7 @@ const char *rc_plan_pick_name(const rc_plan *p, const rc_plan_option *o) {
 }
 
 const char *rc_plan_option_text(const rc_plan *p, const rc_plan_option *o, char *buf, size_t size) {
-    char sched[48], variant[64], more[96];
+    char sched[48], variant[64], more[96], stages[16] = "";
     rc_pool pools[2];
     const int last = plan_pools(p, o, pools) - 1;
     const rc_layout l = {.tp = pools[last].tp,
@@ -84,6 +90,8 @@ const char *rc_plan_option_text(const rc_plan *p, const rc_plan_option *o, char 
                          .dp = pools[last].dp,
                          .ep = pools[last].ep};
     (void)rc_layout_more(&l, more, sizeof more);
+    if (o->pp > 1)
+        (void)snprintf(stages, sizeof stages, " x PP%d", o->pp);
     (void)snprintf(variant, sizeof variant, "%s%s", rc_plan_pick_name(p, o),
                    o->dynamic ? ", dynamic CP" : "");
     if (o->chunked)
@@ -92,12 +100,13 @@ const char *rc_plan_option_text(const rc_plan *p, const rc_plan_option *o, char 
         (void)snprintf(sched, sizeof sched, "prefill first");
     if (o->decode > 0)
         (void)snprintf(buf, size,
-                       "%d prefill CP%d + %d decode CP%d x TP%d%s, %s, %s, batch %d, KV %s",
-                       o->prefill, o->cp, o->decode, o->decode_cp, o->tp, more, variant, sched,
-                       o->max_batch, rc_dtype_name((rc_dtype)o->kv));
+                       "%d prefill CP%d + %d decode CP%d x TP%d%s%s, %s, %s, batch %d, KV %s",
+                       o->prefill, o->cp, o->decode, o->decode_cp, o->tp, stages, more, variant,
+                       sched, o->max_batch, rc_dtype_name((rc_dtype)o->kv));
     else
-        (void)snprintf(buf, size, "%d x CP%d x TP%d%s, %s, %s, batch %d, KV %s", o->prefill, o->cp,
-                       o->tp, more, variant, sched, o->max_batch, rc_dtype_name((rc_dtype)o->kv));
+        (void)snprintf(buf, size, "%d x CP%d x TP%d%s%s, %s, %s, batch %d, KV %s", o->prefill,
+                       o->cp, o->tp, stages, more, variant, sched, o->max_batch,
+                       rc_dtype_name((rc_dtype)o->kv));
     return buf;
 }
 
@@ -125,9 +134,9 @@ double rc_plan_margin(const rc_plan *p, const rc_plan_outcome *o, int *tightest)
 bool plan_same_family(const rc_plan_option *a, const rc_plan_option *b) {
     return a->offer == b->offer && a->tp == b->tp && a->cp == b->cp &&
            a->decode_cp == b->decode_cp && (a->decode > 0) == (b->decode > 0) && a->dcp == b->dcp &&
-           a->dp == b->dp && a->ep == b->ep && a->pick == b->pick && a->kv == b->kv &&
-           a->dynamic == b->dynamic && a->chunked == b->chunked && a->budget == b->budget &&
-           a->max_batch == b->max_batch;
+           a->dp == b->dp && a->ep == b->ep && a->pp == b->pp && a->pick == b->pick &&
+           a->kv == b->kv && a->dynamic == b->dynamic && a->chunked == b->chunked &&
+           a->budget == b->budget && a->max_batch == b->max_batch;
 }
 
 int rc_plan_kind(const rc_plan_option *o) {
@@ -149,11 +158,13 @@ typedef struct list {
     size_t count;
 } list;
 
-/* Sequences are cut over the GPUs of one TP group, and passes on fewer ranks need all weights there. */
+/* Sequences are cut over the GPUs of one TP group, and passes on fewer ranks need all weights there. What serving
+ * does not model of stages is no configuration. */
 static bool goes_together(const rc_plan_option *o) {
     const int cp = o->decode > 0 ? o->decode_cp : o->cp;
     const bool spread = o->dp > 1 || o->ep < 0 || o->ep > o->tp;
-    return !(o->dcp > 1 && cp > 1) && !(o->dynamic && spread);
+    const bool staged = o->pp > 1 && (o->dp > 1 || o->dynamic);
+    return !(o->dcp > 1 && cp > 1) && !(o->dynamic && spread) && !staged;
 }
 
 static void add(list *l, const rc_plan_option *o) {
@@ -233,6 +244,14 @@ static void with_groups(list *l, rc_plan_option o) {
             }
 }
 
+static void with_stages(list *l, rc_plan_option o) {
+    const rc_plan_ints *pp = &l->p->space.pp;
+    for (int i = 0; i < (pp->n > 0 ? pp->n : 1); i++) {
+        o.pp = pp->n > 0 ? (int16_t)pp->v[i] : 1;
+        with_groups(l, o);
+    }
+}
+
 static void enumerate(list *l) {
     const rc_plan_space *s = &l->p->space;
     for (int m = 0; m < l->p->offer_count; m++)
@@ -240,7 +259,7 @@ static void enumerate(list *l) {
             for (int c = 0; c < s->cp.n; c++) {
                 rc_plan_option o = {
                     .offer = (int16_t)m, .tp = (int16_t)s->tp.v[t], .cp = (int16_t)s->cp.v[c]};
-                with_groups(l, o);
+                with_stages(l, o);
             }
 }
 

@@ -286,6 +286,8 @@ static void json_result(rc_json *j, json_t *o, const rc_plan_file *f, const rc_p
         rc_json_int(j, o, "dp_attention", c->dp);
     if (c->ep > 1 || c->ep < 0)
         rc_json_int(j, o, "ep", c->ep < 0 ? 0 : c->ep);
+    if (c->pp > 1)
+        rc_json_int(j, o, "pp", c->pp);
     rc_json_text(j, o, "variant", rc_plan_pick_name(&f->plan, c));
     rc_json_bool(j, o, "dynamic_cp", c->dynamic);
     rc_json_text(j, o, "scheduler", c->chunked ? "chunked" : "prefill-first");
@@ -425,7 +427,7 @@ static void write_node(FILE *f, const rc_node *n) {
 /* What a pool has beside tp, cp and its schedule, as keys. */
 static const char *cut_text(const rc_pool *pool, char *buf, size_t size) {
     static const char *const mla[] = {"least-work", "materialised", "absorbed"};
-    char dcp[24] = "", dp[32] = "", ep[24] = "", skew[48] = "", form[32] = "";
+    char dcp[24] = "", dp[32] = "", ep[24] = "", skew[48] = "", form[32] = "", pp[40] = "";
     if (pool->dcp > 1)
         (void)snprintf(dcp, sizeof dcp, ", dcp: %d", pool->dcp);
     if (pool->dp > 1)
@@ -436,14 +438,17 @@ static const char *cut_text(const rc_pool *pool, char *buf, size_t size) {
         (void)snprintf(skew, sizeof skew, ", expert_skew: %.10g", pool->expert_skew);
     if (pool->mla != RC_MLA_LEAST_WORK)
         (void)snprintf(form, sizeof form, ", mla: %s", mla[pool->mla]);
-    (void)snprintf(buf, size, "%s%s%s%s%s", dcp, dp, ep, skew, form);
+    if (rc_pool_stages(pool) > 1)
+        (void)snprintf(pp, sizeof pp, ", pp: %d%s", rc_pool_stages(pool),
+                       pool->stages.rest == RC_REST_LAST ? ", pp_rest: last" : "");
+    (void)snprintf(buf, size, "%s%s%s%s%s%s", dcp, dp, ep, skew, form, pp);
     return buf;
 }
 
 static void pool_text(const rc_plan *p, const rc_plan_option *o, char *buf, size_t size) {
     const char *variant = rc_plan_pick_name(p, o), *dynamic = o->dynamic ? "true" : "false";
     rc_pool pools[2];
-    char first[160], last[160], cut[48] = "";
+    char first[208], last[208], cut[48] = "";
     const int n = plan_pools(p, o, pools);
     (void)cut_text(&pools[0], first, sizeof first);
     if (n == 1) {

@@ -91,7 +91,7 @@ void admit_preempted(cluster *c, uint32_t j, bool swap, uint32_t goal, rc_time n
 /* Tokens that the pass being formed leaves a request, behind those that are cached. */
 static uint64_t first_piece(const cluster *c, const replica *r, uint32_t j) {
     const uint64_t cached = rc_kv_lookup(r->kv, c->trace, &c->trace->at[j]).tokens;
-    const uint64_t rest = (uint64_t)c->jobs[j].goal + 1 - cached, room = (uint64_t)r->pass.room;
+    const uint64_t rest = (uint64_t)c->jobs[j].goal + 1 - cached, room = (uint64_t)r->forming.room;
     return cached + (rest <= room ? rest : room);
 }
 
@@ -113,8 +113,8 @@ static bool try_admit(cluster *c, replica *r, uint32_t j, rc_kv_match *m, bool *
     job *b = &c->jobs[j];
     const rc_req *rq = &c->trace->at[j];
     *gone = false;
-    if (r->batch.count + r->batch.ended_count + r->queue.late_count + r->queue.active.count +
-            r->queue.in_flight >=
+    if (replica_running(r) + r->mb->batch.ended_count + r->queue.late_count +
+            r->queue.active.count + r->queue.in_flight >=
         (uint64_t)c->spec->max_batch)
         return false;
     if (r->queue.refused == b->number && r->queue.refused_at == r->queue.releases)
@@ -165,7 +165,7 @@ static uint64_t left_to_move(const cluster *c, const job *b, uint64_t tokens) {
     const pool *from = &c->pools[c->replicas[b->kv.source].pool];
     const pool *to = &c->pools[c->replicas[b->kv.home].pool];
     const double layers = (double)c->spec->model.layers;
-    const double gpus = fmin(from->spec->tp * from->spec->cp, to->spec->tp * to->spec->cp);
+    const double gpus = fmin(pool_kv_gpus(c, from), pool_kv_gpus(c, to));
     const double rate = gpus * c->spec->machine.peer_rate / from->token_bytes;
     const double tail = fmin((double)tokens, (double)b->kv.tail);
     const double sent = rate * (double)b->kv.tail_took / RC_PS_PER_S * (layers - 1.0) / layers;
@@ -226,7 +226,15 @@ static uint32_t admit_next(cluster *c, replica *r, rc_time now) {
 
 uint32_t admit_prompt(cluster *c, replica *r, uint32_t after, rc_time now) {
     uint32_t j = after == NONE ? r->queue.active.head : c->jobs[after].link.next;
-    return j != NONE || r->pass.gave_way ? j : admit_next(c, r, now);
+    return j != NONE || r->forming.gave_way ? j : admit_next(c, r, now);
+}
+
+/* One whose pass is yet to be formed; NULL. */
+static microbatch *free_batch(replica *r) {
+    for (uint32_t i = 0; i < r->stages; i++)
+        if (!r->mb[i].pass.busy)
+            return &r->mb[i];
+    return NULL;
 }
 
 static void moved(cluster *c, uint32_t j, rc_time now) {
@@ -242,9 +250,10 @@ static void moved(cluster *c, uint32_t j, rc_time now) {
         b->kv.source_lease = RC_KV_NO_LEASE;
         replica_kick(c, from, now);
     }
-    if (!r->pass.busy) {
-        decode_join(c, r, j);
-    } else { /* not into the pass under way */
+    microbatch *free = free_batch(r);
+    if (free) {
+        decode_join(c, free, j);
+    } else { /* not into a pass under way */
         b->state = JOB_LATE;
         assert(r->queue.late_count < (uint64_t)c->spec->max_batch);
         r->queue.late[r->queue.late_count++] = j;
@@ -263,9 +272,10 @@ void admit_arrived(cluster *c, uint32_t j, rc_time now) {
     replica_kick(c, r, now);
 }
 
-void admit_join_late(cluster *c, replica *r) {
+void admit_join_late(cluster *c, microbatch *m) {
+    replica *r = m->home;
     for (uint32_t i = 0; i < r->queue.late_count; i++)
-        decode_join(c, r, r->queue.late[i]);
+        decode_join(c, m, r->queue.late[i]);
     r->queue.late_count = 0;
 }
 

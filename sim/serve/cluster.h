@@ -11,6 +11,7 @@
  *   live_requests.c the requests in the system: a slot each, from arrival to end
  *   router.c        which replica a request goes to; arrivals, ends and the next turn of sessions
  *   replica.c       the loop of one replica: form a pass, time it, apply it
+ *   pass_stages.c   when a pass is through the stages of a replica
  *   admit.c         from waiting to having its KV: prefill, transfer or swap-in
  *   decode_batch.c  the sequences that decode: growth, preemption, who is done
  *   decode_stride.c passes that only decode, several at once
@@ -33,6 +34,7 @@
 #define RC_SERVE_CLUSTER_H
 #include "sim/base/progress.h"
 #include "sim/engine/engine.h"
+#include "sim/forward/staged.h"
 #include "sim/serve/passes.h"
 #include "sim/serve/serve.h"
 
@@ -61,7 +63,8 @@ typedef struct job_link { /* job_lists.c: its place in a list of jobs */
 } job_link;
 
 typedef struct job_decode { /* decode_batch.c */
-    uint64_t joined;        /* the replica's step at which it began to decode */
+    uint64_t joined;        /* the batch's step at which it began to decode */
+    uint32_t batch;         /* its microbatch, while it runs */
     uint32_t base;          /* tokens generated when it joined */
     uint32_t place;         /* in the batch's array of running jobs */
     uint32_t due;           /* its list in the ring of blocks due, NONE when in none */
@@ -85,7 +88,7 @@ typedef struct job {
     job_decode decode;
     job_kv kv;
     uint32_t filled, goal; /* prompt tokens with KV; needed before it decodes */
-    uint32_t chunk;        /* replica.c: its tokens in the pass being formed or under way, else 0 */
+    uint32_t chunk;        /* replica.c: its tokens in passes being formed or under way, else 0 */
     rc_time last;          /* end of the last token's pass */
     bool admitted_once;    /* metrics.c */
     uint8_t state;         /* job_state */
@@ -102,11 +105,18 @@ typedef struct heap_item { /* job_lists.c */
 
 /* ---- one pool ---- */
 
-typedef struct layout { /* layouts.c: one way to run a prefill: ranks and schedule, and its memo */
+typedef struct timed_stage { /* layouts.c: the passes of one stage */
+    rc_linear_part linear;   /* the source where costs are stated; else */
+    rc_pass_forward *source;
+    rc_passes *passes; /* NULL, and no source, where */
+    int alike;         /* an earlier stage takes as long; else the stage itself */
+} timed_stage;
+
+typedef struct layout { /* layouts.c: one way to run a prefill: ranks and schedule, and its memos */
     int cp;
     const rc_schedule *schedule;
-    rc_pass_forward *source;
-    rc_passes *passes;
+    timed_stage *stage; /* [stages] */
+    int stages;
 } layout;
 
 /* Layouts of a prefill: CP degrees 1, 2, 4, ... 1024 and one that is no power of two, each with at
@@ -114,6 +124,7 @@ typedef struct layout { /* layouts.c: one way to run a prefill: ranks and schedu
 enum { MAX_LAYOUTS = 32, MAX_CONDITIONS = 8 };
 typedef struct condition { /* layouts.c: layouts under one what-if: none, or a slow rank or link */
     rc_what_if what_if;
+    int stage; /* to which it happens */
     layout prefill[MAX_LAYOUTS];
     int count;
     layout decode;
@@ -183,7 +194,7 @@ typedef struct admission { /* admit.c: requests here that do not decode yet */
 } admission;
 
 #define NOT_KNOWN INT64_MIN
-typedef struct decode_batch { /* decode_batch.c: requests here that decode */
+typedef struct decode_batch { /* decode_batch.c: requests that decode together */
     uint32_t *running;        /* [max batch] */
     uint32_t count;
     uint64_t step;     /* decode passes so far */
@@ -211,18 +222,44 @@ typedef struct decode_stride { /* decode_stride.c */
     rc_pass_cost cost[STRIDE_MOST - 1];
 } decode_stride;
 
+typedef struct prompt_piece { /* of a prompt that a pass computes, or all of it */
+    uint32_t job, tokens;
+} prompt_piece;
+
+typedef struct stage_span { /* when a pass is in a stage */
+    rc_time start, end;
+} stage_span;
+
 /* Of groups in lockstep the first one has the event of the end. */
 typedef struct running_pass { /* replica.c */
     bool busy;                /* a pass is under way; of all groups in lockstep or of none */
-    bool decodes;             /* it decodes the running batch */
-    bool gave_way;            /* somebody was preempted for it: nobody new is let in */
-    int64_t room;             /* tokens that it may still take of a prompt, while it is formed */
-    uint32_t *prompts;        /* [fuse]: jobs whose prompts it computes, or pieces of them */
+    bool decodes;             /* it decodes the batch */
+    prompt_piece *prompts;    /* [fuse] */
     uint32_t prompt_count;
     rc_time start;
-    rc_event end;      /* 0: none is under way */
-    rc_time busy_time; /* of all passes that have ended */
+    rc_event end;     /* 0: none is under way */
+    stage_span *span; /* [stages], pass_stages.c; NULL with one stage */
 } running_pass;
+
+/* What one pass of a replica at a time is made of. A replica of several stages has as many, each under way in
+ * another stage; a sequence decodes in the one in which its prompt was done. */
+typedef struct microbatch {
+    struct replica *home; /* cluster_run.c */
+    decode_batch batch;
+    running_pass pass;
+    decode_stride stride;
+} microbatch;
+
+typedef struct forming_pass { /* replica.c: of the pass that is being formed */
+    bool gave_way; /* somebody was preempted for it: nobody new is let in; decode_batch.c */
+    int64_t room;  /* tokens that it may still take of a prompt */
+} forming_pass;
+
+typedef struct replica_stages { /* pass_stages.c */
+    rc_stage_clock *clock;      /* [stages] */
+    rc_time *busy;              /* [stages]: of all passes that have ended */
+    rc_time formed;             /* of several stages: the host has formed all earlier passes */
+} replica_stages;
 
 /* A replica, or one of its groups with requests and KV of their own (rc_pool.dp), which stand side by side
  * and whose passes begin and end together. */
@@ -231,9 +268,10 @@ typedef struct replica {
     rc_kv *kv;            /* admit.c takes and gives back, decode_batch.c grows */
     replica_health health;
     admission queue;
-    decode_batch batch;
-    running_pass pass;
-    decode_stride stride;
+    microbatch *mb;  /* [stages], of the cluster's; cluster_run.c */
+    uint32_t stages; /* likewise */
+    forming_pass forming;
+    replica_stages stage;
     uint32_t load;     /* router.c: requests here and not ended */
     int layout;        /* layouts.c: of the last prefill, in the condition */
     rc_time host_free; /* transfer.c: the host link is busy until then */
@@ -255,11 +293,12 @@ typedef struct router_state {       /* router.c */
     rc_time first_arrival;
 } router_state;
 
-typedef struct pass_scratch {   /* replica.c: of the pass being formed */
-    rc_sequence *parts;         /* [groups][fuse] */
-    int64_t *contexts;          /* [groups][max batch] */
-    rc_pass *of_group;          /* [groups] */
-    rc_played_sequence *played; /* [fuse + max batch]; NULL without a player */
+typedef struct pass_scratch {      /* replica.c: of the pass being formed */
+    rc_sequence *parts;            /* [groups][fuse] */
+    int64_t *contexts;             /* [groups][max batch] */
+    rc_pass *of_group;             /* [groups] */
+    rc_time work[RC_SERVE_STAGES]; /* layouts.c: of the pass timed last, in each stage */
+    rc_played_sequence *played;    /* [fuse + max batch]; NULL without a player */
 } pass_scratch;
 
 typedef struct run_load { /* cluster_run.c: what is known of the requests before they come */
@@ -313,6 +352,8 @@ typedef struct cluster {
     live_requests live;
     replica *replicas; /* [replica_count] */
     uint32_t replica_count;
+    microbatch *mb; /* [mb_count], replica by replica */
+    uint32_t mb_count;
     pool pools[RC_SERVE_POOLS];
     int pool_count;
     uint32_t block; /* tokens */
@@ -335,7 +376,7 @@ typedef struct cluster {
 
 /* ---- pass_player.c ---- */
 /* The time of the pass that has just been formed, from options->player. */
-rc_status player_time(cluster *c, replica *r, const rc_pass *formed, rc_time now, rc_time *took);
+rc_status player_time(cluster *c, microbatch *m, const rc_pass *formed, rc_time now, rc_time *took);
 void player_release(const cluster *c, uint32_t j); /* nothing without a player */
 rc_status player_check(const cluster *c, rc_error *err);
 
@@ -428,32 +469,45 @@ void admit_withdraw(cluster *c, uint32_t j, rc_time now);
 /* Its KV stays with the prefill replica until the decode replica has it. */
 void admit_hand_over(cluster *c, uint32_t j);
 /* Those whose KV arrived during the pass that has ended join the batch. */
-void admit_join_late(cluster *c, replica *r);
+void admit_join_late(cluster *c, microbatch *m);
 void job_release(cluster *c, uint32_t j); /* all KV it holds anywhere */
 
 /* ---- decode_batch.c ---- */
-rc_status batch_create(cluster *c, replica *r, size_t most, rc_error *err);
-void batch_destroy(replica *r);
-void decode_grow(cluster *c, replica *r, rc_time now); /* blocks for the next step; may preempt */
+rc_status batch_create(cluster *c, decode_batch *b, size_t most, rc_error *err);
+void batch_destroy(decode_batch *b);
+void decode_grow(cluster *c, microbatch *m,
+                 rc_time now); /* blocks for the next step; may preempt */
 /* Blocks for `tokens` tokens of a job of the pass being formed; may preempt others that are not in
  * it. False: the job itself was preempted, or waits for those whose KV cannot be taken now. */
-bool decode_make_room(cluster *c, replica *r, uint32_t j, uint64_t tokens, rc_time now);
-void decode_join(cluster *c, replica *r, uint32_t j);
-void decode_leave(cluster *c, replica *r, uint32_t j);   /* ended, preempted, lost */
-void decode_runs_on(cluster *c, replica *r, uint32_t j); /* it ended: once more under `overlap` */
-void decode_step(cluster *c, replica *r, rc_time now);   /* the pass has ended */
-int64_t decode_longest(const cluster *c,
-                       replica *r); /* keys that one of them sees at most, less one */
+bool decode_make_room(cluster *c, microbatch *m, uint32_t j, uint64_t tokens, rc_time now);
+void decode_join(cluster *c, microbatch *m, uint32_t j);
+void decode_leave(cluster *c, uint32_t j); /* ended, preempted, lost */
+void decode_runs_on(cluster *c, microbatch *m,
+                    uint32_t j);                          /* it ended: once more under `overlap` */
+void decode_step(cluster *c, microbatch *m, rc_time now); /* the pass has ended */
+/* Keys that one of them sees at most, less one. */
+int64_t decode_longest(const cluster *c, microbatch *m);
+uint32_t replica_running(const replica *r); /* sequences that decode here */
 uint32_t job_generated(const cluster *c, uint32_t j);
 int64_t context_seen(const rc_serve *s, int64_t keys); /* under the attention pattern */
 
 /* ---- decode_stride.c ---- */
 /* When the last of the passes ends that are known now: `pass`, which has just been formed and ends at `end`,
  * and what is bound to follow it. */
-rc_time stride_plan(cluster *c, replica *r, const rc_pass *pass, rc_time end);
-void stride_end(cluster *c, replica *r); /* it has come: all of them but the last have ended */
+rc_time stride_plan(cluster *c, microbatch *m, const rc_pass *pass, rc_time end);
+void stride_end(cluster *c, microbatch *m); /* it has come: all of them but the last have ended */
 /* Goes before whatever changes the replica from outside. `pass_ends`: the event of its pass. */
-void stride_cut(cluster *c, replica *r, rc_time now, rc_event_fn pass_ends);
+void stride_cut(cluster *c, microbatch *m, rc_time now, rc_event_fn pass_ends);
+
+/* ---- pass_stages.c ---- */
+rc_status stages_create(replica *r, rc_error *err);
+void stages_destroy(replica *r);
+/* The pass that has just been formed goes on its way, of several stages by c->scratch; when it is through. */
+rc_time stages_enter(cluster *c, microbatch *m, const rc_pass *pass, const rc_pass_cost *cost,
+                     rc_time now);
+void stages_left(microbatch *m, rc_time now); /* it is through, or is given up */
+void stages_reset(replica *r, rc_time now);   /* nothing is under way */
+double stages_busy(const replica *r); /* s that passes were in the stage that had most of them */
 
 /* ---- transfer.c ---- */
 rc_status network_create(cluster *c, rc_error *err);
@@ -473,14 +527,21 @@ void faults_fire(cluster *c);          /* the next one */
 /* ---- layouts.c ---- */
 rc_status pool_create(cluster *c, int index, uint32_t first, rc_error *err);
 void pool_destroy(pool *p);
+/* GPUs of a group that have as much KV as those of the stage that has most of it would need. */
+double pool_kv_gpus(const cluster *c, const pool *p);
 /* Ranks that sequences which decode are dealt to, each seeing its own in turn; 1: all see all. */
 uint32_t pool_dealt(const cluster *c, const pool *p);
-/* The condition of a what-if, built on first use. */
-rc_status pool_condition(cluster *c, pool *p, const rc_what_if *w, int *out, rc_error *err);
+/* The condition of a what-if that happens to one stage, built on first use. */
+rc_status pool_condition(cluster *c, pool *p, const rc_what_if *w, int stage, int *out,
+                         rc_error *err);
 /* Of pool_pass_time: what the host takes to form the pass, as the scenario states it. */
 rc_time pool_host_time(const rc_serve *s, const rc_pass *pass);
+/* The sum over the stages, where there are several; c->scratch has the times of each. */
 rc_status pool_pass_time(cluster *c, replica *r, const rc_pass *pass, rc_pass_cost *out,
                          rc_error *err);
+/* What it takes from each stage to the next, but the last. */
+rc_status pool_send_times(cluster *c, const pool *p, const rc_pass *pass, rc_time *send,
+                          rc_error *err);
 void pool_pass_stats(const pool *p, rc_pass_stats *sum);
 
 /* ---- objectives.c ---- */
@@ -526,9 +587,9 @@ rc_status metrics_finish(cluster *c, rc_error *err);
 /* ---- serve_spans.c; without a timeline all of them do nothing ---- */
 rc_status spans_create(cluster *c, rc_error *err);
 void spans_destroy(cluster *c);
-void spans_pass_begins(cluster *c, const replica *r, const rc_pass *pass, const rc_pass_cost *cost,
-                       rc_time now);
-void spans_pass_ends(cluster *c, const replica *r, rc_time now); /* or is given up */
+void spans_pass_begins(cluster *c, const microbatch *m, const rc_pass *pass,
+                       const rc_pass_cost *cost, rc_time now);
+void spans_pass_ends(cluster *c, const microbatch *m, rc_time now); /* or is given up */
 void spans_counts(cluster *c, const replica *r, rc_time now); /* queue, batch and KV of a replica */
 void spans_request(cluster *c, uint32_t j);                   /* which has ended */
 void spans_move_begins(cluster *c, uint32_t j, uint32_t from, uint32_t to, double bytes,

@@ -41,6 +41,7 @@ void cluster_close(cluster *c) {
     if (c->replicas)
         for (uint32_t i = 0; i < c->replica_count; i++)
             replica_destroy(&c->replicas[i]);
+    free(c->mb);
     for (int i = 0; i < c->pool_count; i++)
         pool_destroy(&c->pools[i]);
     network_destroy(c);
@@ -51,13 +52,31 @@ void cluster_close(cluster *c) {
     work_destroy(c);
 }
 
+static size_t microbatches_of(const rc_serve *s) {
+    size_t n = 0;
+    for (int i = 0; i < s->pool_count; i++)
+        n += (size_t)s->pools[i].replicas * (size_t)rc_pool_groups(&s->pools[i]) *
+             (size_t)rc_pool_stages(&s->pools[i]);
+    return n;
+}
+
+static void take_microbatches(cluster *c, uint32_t at, const rc_pool *p) {
+    replica *r = &c->replicas[at];
+    r->mb = &c->mb[c->mb_count];
+    r->stages = (uint32_t)rc_pool_stages(p);
+    c->mb_count += r->stages;
+    for (uint32_t i = 0; i < r->stages; i++)
+        r->mb[i].home = r;
+}
+
 static rc_status create_replicas(cluster *c, rc_error *err) {
     uint32_t at = 0;
     for (int i = 0; i < c->spec->pool_count; i++)
         c->replica_count +=
             (uint32_t)(c->spec->pools[i].replicas * rc_pool_groups(&c->spec->pools[i]));
     c->replicas = calloc(c->replica_count, sizeof *c->replicas);
-    if (!c->replicas)
+    c->mb = c->replicas ? calloc(microbatches_of(c->spec), sizeof *c->mb) : NULL;
+    if (!c->mb)
         return rc_fail(err, RC_E_NOMEM, "out of memory for %u replicas", c->replica_count);
     for (int i = 0; i < c->spec->pool_count; i++) {
         pool *p = &c->pools[i];
@@ -66,6 +85,7 @@ static rc_status create_replicas(cluster *c, rc_error *err) {
         for (uint32_t k = 0; k < p->count; k++, at++) {
             c->replicas[at].pool = (uint32_t)i;
             c->replicas[at].index = k;
+            take_microbatches(c, at, p->spec);
             RC_TRY(replica_create(c, &c->replicas[at], err));
         }
     }

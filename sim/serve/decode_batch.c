@@ -1,4 +1,4 @@
-/* The sequences of a replica that decode. All get one token a pass, so nothing here walks over all
+/* The sequences that decode together. All get one token a pass, so nothing here walks over all
  * of them but preemption, and speculative steps, in which each gets a number of tokens of its own.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
@@ -31,7 +31,7 @@ uint32_t job_generated(const cluster *c, uint32_t j) {
     const job *b = &c->jobs[j];
     if (b->state != JOB_RUNNING || speculative(c))
         return c->rows[j].generated;
-    return b->decode.base + (uint32_t)(c->replicas[b->kv.home].batch.step - b->decode.joined);
+    return b->decode.base + (uint32_t)(c->mb[b->decode.batch].batch.step - b->decode.joined);
 }
 
 /* Keys of the token that the next step makes: all before it, and itself. */
@@ -39,57 +39,61 @@ static int64_t keys_now(const cluster *c, uint32_t j) {
     return (int64_t)c->trace->at[j].input + job_generated(c, j);
 }
 
-static int64_t ahead_of(const cluster *c, const replica *r, uint32_t j) {
-    return keys_now(c, j) - (int64_t)r->batch.step;
+static int64_t ahead_of(const cluster *c, const microbatch *m, uint32_t j) {
+    return keys_now(c, j) - (int64_t)m->batch.step;
+}
+
+static uint32_t dealt_of(const cluster *c, const microbatch *m) {
+    return pool_dealt(c, &c->pools[m->home->pool]);
 }
 
 /* Of the sequences dealt to rank g of `ranks`, the one with the most keys; INT64_MIN where there is none. */
-static int64_t most_ahead(const cluster *c, const replica *r, uint32_t g, uint32_t ranks) {
+static int64_t most_ahead(const cluster *c, const microbatch *m, uint32_t g, uint32_t ranks) {
     int64_t most = INT64_MIN;
-    for (uint32_t i = g; i < r->batch.count; i += ranks) {
-        const int64_t ahead = ahead_of(c, r, r->batch.running[i]);
+    for (uint32_t i = g; i < m->batch.count; i += ranks) {
+        const int64_t ahead = ahead_of(c, m, m->batch.running[i]);
         most = ahead > most ? ahead : most;
     }
     return most;
 }
 
 /* Over the ranks that have sequences: rounded up, as a pass rounds (sim/schedule/split_kv.c). */
-static int64_t mean_most_ahead(const cluster *c, const replica *r, uint32_t ranks) {
-    const uint32_t used = ranks < r->batch.count ? ranks : r->batch.count;
+static int64_t mean_most_ahead(const cluster *c, const microbatch *m, uint32_t ranks) {
+    const uint32_t used = ranks < m->batch.count ? ranks : m->batch.count;
     int64_t sum = 0;
     for (uint32_t g = 0; g < used; g++)
-        sum += most_ahead(c, r, g, ranks) + (int64_t)r->batch.step;
-    return rc_ceil_div(sum, used) - (int64_t)r->batch.step;
+        sum += most_ahead(c, m, g, ranks) + (int64_t)m->batch.step;
+    return rc_ceil_div(sum, used) - (int64_t)m->batch.step;
 }
 
 /* Steps of several tokens move each by its own number. */
-int64_t decode_longest(const cluster *c, replica *r) {
-    decode_batch *b = &r->batch;
+int64_t decode_longest(const cluster *c, microbatch *m) {
+    decode_batch *b = &m->batch;
     assert(b->count > 0);
     if (b->ahead == NOT_KNOWN || speculative(c))
-        b->ahead = mean_most_ahead(c, r, pool_dealt(c, &c->pools[r->pool]));
+        b->ahead = mean_most_ahead(c, m, dealt_of(c, m));
     return context_seen(c->spec, b->ahead + (int64_t)b->step) - 1;
 }
 
 /* ---- blocks due ----------------------------------------------------------------------- */
 
-static void due_add(cluster *c, replica *r, uint32_t j, uint64_t step) {
+static void due_add(cluster *c, microbatch *m, uint32_t j, uint64_t step) {
     job *b = &c->jobs[j];
     assert(b->decode.due == NONE);
     b->decode.due = (uint32_t)(step % c->block);
     b->decode.due_prev = NONE;
-    b->decode.due_next = r->batch.due[b->decode.due];
+    b->decode.due_next = m->batch.due[b->decode.due];
     if (b->decode.due_next != NONE)
         c->jobs[b->decode.due_next].decode.due_prev = j;
-    r->batch.due[b->decode.due] = j;
+    m->batch.due[b->decode.due] = j;
 }
 
-static void due_drop(cluster *c, replica *r, uint32_t j) {
+static void due_drop(cluster *c, microbatch *m, uint32_t j) {
     job *b = &c->jobs[j];
     if (b->decode.due == NONE)
         return;
     if (b->decode.due_prev == NONE)
-        r->batch.due[b->decode.due] = b->decode.due_next;
+        m->batch.due[b->decode.due] = b->decode.due_next;
     else
         c->jobs[b->decode.due_prev].decode.due_next = b->decode.due_next;
     if (b->decode.due_next != NONE)
@@ -99,70 +103,72 @@ static void due_drop(cluster *c, replica *r, uint32_t j) {
 
 /* ---- joining and leaving -------------------------------------------------------------- */
 
-void decode_join(cluster *c, replica *r, uint32_t j) {
+void decode_join(cluster *c, microbatch *m, uint32_t j) {
     job *b = &c->jobs[j];
     assert(b->state != JOB_RUNNING);
     assert(c->rows[j].generated < c->trace->at[j].output);
-    assert(r->batch.count < (uint64_t)c->spec->max_batch);
+    assert(m->batch.count < (uint64_t)c->spec->max_batch);
     uint32_t left = c->trace->at[j].output - c->rows[j].generated;
     b->state = JOB_RUNNING;
+    b->decode.batch = (uint32_t)(m - c->mb);
     b->decode.base = c->rows[j].generated;
-    b->decode.joined = r->batch.step;
-    b->decode.place = r->batch.count;
-    const int64_t ahead = ahead_of(c, r, j);
-    const bool dealt = pool_dealt(c, &c->pools[r->pool]) > 1;
+    b->decode.joined = m->batch.step;
+    b->decode.place = m->batch.count;
+    const int64_t ahead = ahead_of(c, m, j);
+    const bool dealt = dealt_of(c, m) > 1;
     if (dealt)
-        r->batch.ahead = NOT_KNOWN;
-    else if (r->batch.count == 0 || (r->batch.ahead != NOT_KNOWN && ahead > r->batch.ahead))
-        r->batch.ahead = ahead;
-    r->batch.running[r->batch.count++] = j;
-    r->batch.fresh[r->batch.fresh_count++] = j;
+        m->batch.ahead = NOT_KNOWN;
+    else if (m->batch.count == 0 || (m->batch.ahead != NOT_KNOWN && ahead > m->batch.ahead))
+        m->batch.ahead = ahead;
+    m->batch.running[m->batch.count++] = j;
+    m->batch.fresh[m->batch.fresh_count++] = j;
     metrics_running(c, +1);
     int64_t keys = keys_now(c, j), limit = context_limit(c->spec);
-    r->batch.context += context_seen(c->spec, keys) - 1;
+    m->batch.context += context_seen(c->spec, keys) - 1;
     if (speculative(c))
         return;
-    heap_push(r->batch.ends, &r->batch.end_count,
-              (heap_item){r->batch.step + left, j, (uint32_t)b->number});
+    heap_push(m->batch.ends, &m->batch.end_count,
+              (heap_item){m->batch.step + left, j, (uint32_t)b->number});
     if (keys < limit)
-        r->batch.growing++;
+        m->batch.growing++;
     if (keys < limit && limit != INT64_MAX)
-        heap_push(r->batch.caps, &r->batch.cap_count,
-                  (heap_item){r->batch.step + (uint64_t)(limit - keys), j, (uint32_t)b->number});
+        heap_push(m->batch.caps, &m->batch.cap_count,
+                  (heap_item){m->batch.step + (uint64_t)(limit - keys), j, (uint32_t)b->number});
     uint64_t room = (c->block - (uint64_t)keys % c->block) % c->block; /* left in the last block */
-    due_add(c, r, j, r->batch.step + room + 1);
+    due_add(c, m, j, m->batch.step + room + 1);
 }
 
 /* Whether the job has had no step yet; it is fresh no more. */
-static bool fresh_drop(replica *r, uint32_t j) {
-    for (uint32_t i = 0; i < r->batch.fresh_count; i++) {
-        if (r->batch.fresh[i] == j) {
-            r->batch.fresh[i] = r->batch.fresh[--r->batch.fresh_count];
+static bool fresh_drop(microbatch *m, uint32_t j) {
+    for (uint32_t i = 0; i < m->batch.fresh_count; i++) {
+        if (m->batch.fresh[i] == j) {
+            m->batch.fresh[i] = m->batch.fresh[--m->batch.fresh_count];
             return true;
         }
     }
     return false;
 }
 
-void decode_leave(cluster *c, replica *r, uint32_t j) {
+void decode_leave(cluster *c, uint32_t j) {
     job *b = &c->jobs[j];
+    microbatch *m = &c->mb[b->decode.batch];
     assert(b->state == JOB_RUNNING);
     int64_t keys = keys_now(c, j), limit = context_limit(c->spec);
-    if (ahead_of(c, r, j) == r->batch.ahead || pool_dealt(c, &c->pools[r->pool]) > 1)
-        r->batch.ahead = NOT_KNOWN;
+    if (ahead_of(c, m, j) == m->batch.ahead || dealt_of(c, m) > 1)
+        m->batch.ahead = NOT_KNOWN;
     c->rows[j].generated = job_generated(c, j);
-    if (!fresh_drop(r, j) && !speculative(c))
-        b->last = r->batch.last_step;
-    r->batch.context -= context_seen(c->spec, keys) - 1;
+    if (!fresh_drop(m, j) && !speculative(c))
+        b->last = m->batch.last_step;
+    m->batch.context -= context_seen(c->spec, keys) - 1;
     if (!speculative(c)) {
         if (keys < limit)
-            r->batch.growing--;
-        heap_drop(r->batch.ends, &r->batch.end_count, j);
-        heap_drop(r->batch.caps, &r->batch.cap_count, j);
-        due_drop(c, r, j);
+            m->batch.growing--;
+        heap_drop(m->batch.ends, &m->batch.end_count, j);
+        heap_drop(m->batch.caps, &m->batch.cap_count, j);
+        due_drop(c, m, j);
     }
-    uint32_t moved = r->batch.running[--r->batch.count];
-    r->batch.running[b->decode.place] = moved;
+    uint32_t moved = m->batch.running[--m->batch.count];
+    m->batch.running[b->decode.place] = moved;
     c->jobs[moved].decode.place = b->decode.place;
     b->decode.place = NONE;
     b->state = JOB_AWAY;
@@ -177,12 +183,22 @@ static bool later(const cluster *c, uint32_t a, uint32_t b) {
     return c->jobs[a].number > c->jobs[b].number;
 }
 
-/* The last to arrive among those that hold KV here and are not on their way. */
+uint32_t replica_running(const replica *r) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < r->stages; i++)
+        n += r->mb[i].batch.count;
+    return n;
+}
+
+/* The last to arrive among those that hold KV here and are neither on their way nor in a pass; NONE. */
 static uint32_t victim_of(const cluster *c, const replica *r) {
     uint32_t last = NONE;
-    for (uint32_t i = 0; i < r->batch.count; i++)
-        if (later(c, r->batch.running[i], last))
-            last = r->batch.running[i];
+    for (uint32_t k = 0; k < r->stages; k++) {
+        const decode_batch *b = &r->mb[k].batch;
+        for (uint32_t i = 0; !r->mb[k].pass.busy && i < b->count; i++)
+            if (later(c, b->running[i], last))
+                last = b->running[i];
+    }
     for (uint32_t j = r->queue.active.head; j != NONE; j = c->jobs[j].link.next)
         if (c->jobs[j].chunk == 0 && later(c, j, last))
             last = j;
@@ -192,9 +208,9 @@ static uint32_t victim_of(const cluster *c, const replica *r) {
 static void preempt(cluster *c, replica *r, uint32_t j, rc_time now) {
     job *b = &c->jobs[j];
     bool ran = b->state == JOB_RUNNING;
-    r->pass.gave_way = true;
+    r->forming.gave_way = true;
     if (ran)
-        decode_leave(c, r, j);
+        decode_leave(c, j);
     else
         admit_leave_active(c, j);
     bool swap = ran && c->spec->preempt == RC_PREEMPT_SWAP;
@@ -213,24 +229,36 @@ static void preempt(cluster *c, replica *r, uint32_t j, rc_time now) {
     }
 }
 
+static bool later_in_pass(const cluster *c, const microbatch *m, uint32_t j) {
+    bool found = false;
+    for (uint32_t i = 0; i < m->pass.prompt_count && !found; i++)
+        found = later(c, m->pass.prompts[i].job, j);
+    for (uint32_t i = 0; m->pass.busy && i < m->batch.count && !found; i++)
+        found = later(c, m->batch.running[i], j);
+    return found;
+}
+
 /* Some hold KV here that cannot be taken now, and that may be later than this one: they are in the pass
- * that is being formed, or their KV is on its way. The pass ends and the KV arrives. */
+ * that is being formed or in one under way, or their KV is on its way. The pass ends and the KV arrives. */
 static bool others_to_come(const cluster *c, const replica *r, uint32_t j) {
-    for (uint32_t i = 0; i < r->pass.prompt_count; i++)
-        if (later(c, r->pass.prompts[i], j))
+    for (uint32_t k = 0; k < r->stages; k++)
+        if (later_in_pass(c, &r->mb[k], j))
             return true;
     return r->queue.in_flight > 0;
 }
 
 /* Blocks for one job's next step. False: it was preempted itself, or it waits. A prompt waits rather than
  * be preempted for its own sake while a later request may hold KV: it would lose all that is computed
- * of it, time and again, for one that came after it. */
-static bool grow_one(cluster *c, replica *r, uint32_t j, uint64_t tokens, rc_time now) {
+ * of it, time and again, for one that came after it. One of which a pass under way computes a piece cannot
+ * give way, and nobody who came before it gives way to it. */
+static bool grow_one(cluster *c, microbatch *m, uint32_t j, uint64_t tokens, rc_time now) {
+    replica *r = m->home;
     const bool prompt = c->jobs[j].state == JOB_ACTIVE;
     while (!rc_kv_grow(r->kv, c->jobs[j].kv.lease, tokens)) {
         uint32_t victim = victim_of(c, r);
-        assert(victim != NONE); /* the job itself is one */
-        if (victim == j && prompt && others_to_come(c, r, j))
+        assert(victim != NONE || c->jobs[j].chunk > 0); /* else the job itself is one */
+        if (victim == NONE || later(c, j, victim) ||
+            (victim == j && prompt && others_to_come(c, r, j)))
             return false;
         preempt(c, r, victim, now);
         if (victim == j)
@@ -239,46 +267,48 @@ static bool grow_one(cluster *c, replica *r, uint32_t j, uint64_t tokens, rc_tim
     return true;
 }
 
-bool decode_make_room(cluster *c, replica *r, uint32_t j, uint64_t tokens, rc_time now) {
-    return grow_one(c, r, j, tokens, now);
+bool decode_make_room(cluster *c, microbatch *m, uint32_t j, uint64_t tokens, rc_time now) {
+    return grow_one(c, m, j, tokens, now);
 }
 
-void decode_grow(cluster *c, replica *r, rc_time now) {
+void decode_grow(cluster *c, microbatch *m, rc_time now) {
     if (speculative(c)) {
-        for (uint32_t i = 0; i < r->batch.count; i++) {
-            uint32_t j = r->batch.running[i], before = r->batch.count;
+        for (uint32_t i = 0; i < m->batch.count; i++) {
+            uint32_t j = m->batch.running[i], before = m->batch.count;
             uint64_t most = (uint64_t)c->trace->at[j].input + c->trace->at[j].output;
             uint64_t want = (uint64_t)keys_now(c, j) + (uint64_t)c->spec->step_kinds - 1;
-            (void)grow_one(c, r, j, want < most ? want : most, now);
-            if (r->batch.count != before)
+            (void)grow_one(c, m, j, want < most ? want : most, now);
+            if (m->batch.count != before)
                 i = NONE; /* places have changed: from the start, growing twice does nothing */
         }
         return;
     }
-    uint32_t *head = &r->batch.due[r->batch.step % c->block];
+    uint32_t *head = &m->batch.due[m->batch.step % c->block];
     for (uint32_t j = *head; j != NONE;) {
-        uint32_t before = r->batch.count;
-        (void)grow_one(c, r, j, (uint64_t)keys_now(c, j), now);
-        j = r->batch.count == before ? c->jobs[j].decode.due_next : *head;
+        uint32_t before = m->batch.count;
+        (void)grow_one(c, m, j, (uint64_t)keys_now(c, j), now);
+        j = m->batch.count == before ? c->jobs[j].decode.due_next : *head;
     }
 }
 
 /* ---- a step --------------------------------------------------------------------------- */
 
-/* When the next pass is formed while one runs, nobody knows yet that a sequence ends in it. */
-void decode_runs_on(cluster *c, replica *r, uint32_t j) {
+/* When the next pass is formed while one runs, nobody knows yet that a sequence ends in it. Of several stages
+ * the passes that follow are of other sequences. */
+void decode_runs_on(cluster *c, microbatch *m, uint32_t j) {
     const rc_req *rq = &c->trace->at[j];
-    if (!c->spec->overlap)
+    if (!c->spec->overlap || m->home->stages > 1)
         return;
-    r->batch.ended_count++;
-    r->batch.ended_context += context_seen(c->spec, (int64_t)rq->input + rq->output) - 1;
+    m->batch.ended_count++;
+    m->batch.ended_context += context_seen(c->spec, (int64_t)rq->input + rq->output) - 1;
 }
 
-static void finish(cluster *c, replica *r, uint32_t j, rc_time now) {
-    decode_runs_on(c, r, j);
-    uint64_t stored = (uint64_t)c->trace->at[j].input + c->rows[j].generated - 1;
-    decode_leave(c, r, j);
-    rc_kv_filled(r->kv, c->jobs[j].kv.lease, stored); /* the reply, for the session's next turn */
+static void finish(cluster *c, microbatch *m, uint32_t j, rc_time now) {
+    decode_runs_on(c, m, j);
+    decode_leave(c, j);
+    const uint64_t stored = (uint64_t)c->trace->at[j].input + c->rows[j].generated - 1;
+    rc_kv_filled(m->home->kv, c->jobs[j].kv.lease,
+                 stored); /* the reply, for the session's next turn */
     job_release(c, j);
     job_end(c, j, RC_DONE, now);
 }
@@ -291,9 +321,9 @@ static uint32_t draw_tokens(cluster *c) {
     return k + 1;
 }
 
-static void step_each(cluster *c, replica *r, rc_time now) {
-    for (uint32_t i = r->batch.count; i-- > 0;) {
-        uint32_t j = r->batch.running[i];
+static void step_each(cluster *c, microbatch *m, rc_time now) {
+    for (uint32_t i = m->batch.count; i-- > 0;) {
+        uint32_t j = m->batch.running[i];
         uint32_t left = c->trace->at[j].output - c->rows[j].generated, k = draw_tokens(c);
         int64_t before = context_seen(c->spec, keys_now(c, j));
         k = k < left ? k : left;
@@ -301,41 +331,40 @@ static void step_each(cluster *c, replica *r, rc_time now) {
         c->jobs[j].last = now;
         metrics_emitted(c, k);
         c->rows[j].generated += k;
-        r->batch.context += context_seen(c->spec, keys_now(c, j)) - before;
+        m->batch.context += context_seen(c->spec, keys_now(c, j)) - before;
         if (k == left)
-            finish(c, r, j, now);
+            finish(c, m, j, now);
     }
 }
 
-void decode_step(cluster *c, replica *r, rc_time now) {
-    assert(r->batch.fresh_count <= r->batch.count);
-    assert(now >= r->batch.last_step);
-    r->batch.step++;
+void decode_step(cluster *c, microbatch *m, rc_time now) {
+    assert(m->batch.fresh_count <= m->batch.count);
+    assert(now >= m->batch.last_step);
+    m->batch.step++;
     if (speculative(c)) {
-        r->batch.fresh_count = 0; /* each has its own last token */
-        step_each(c, r, now);
-        r->batch.last_step = now;
+        m->batch.fresh_count = 0; /* each has its own last token */
+        step_each(c, m, now);
+        m->batch.last_step = now;
         return;
     }
-    metrics_emitted(c, r->batch.count);
-    metrics_gap(c, now - r->batch.last_step, r->batch.count - r->batch.fresh_count);
-    for (uint32_t i = 0; i < r->batch.fresh_count; i++)
-        metrics_gap(c, now - c->jobs[r->batch.fresh[i]].last, 1);
-    r->batch.fresh_count = 0;
-    r->batch.last_step = now;
-    r->batch.context += r->batch.growing;
-    while (r->batch.cap_count > 0 && r->batch.caps[0].step <= r->batch.step) {
-        (void)heap_pop(r->batch.caps, &r->batch.cap_count);
-        r->batch.growing--;
+    metrics_emitted(c, m->batch.count);
+    metrics_gap(c, now - m->batch.last_step, m->batch.count - m->batch.fresh_count);
+    for (uint32_t i = 0; i < m->batch.fresh_count; i++)
+        metrics_gap(c, now - c->jobs[m->batch.fresh[i]].last, 1);
+    m->batch.fresh_count = 0;
+    m->batch.last_step = now;
+    m->batch.context += m->batch.growing;
+    while (m->batch.cap_count > 0 && m->batch.caps[0].step <= m->batch.step) {
+        (void)heap_pop(m->batch.caps, &m->batch.cap_count);
+        m->batch.growing--;
     }
-    while (r->batch.end_count > 0 && r->batch.ends[0].step <= r->batch.step)
-        finish(c, r, r->batch.ends[0].job, now);
+    while (m->batch.end_count > 0 && m->batch.ends[0].step <= m->batch.step)
+        finish(c, m, m->batch.ends[0].job, now);
 }
 
 /* ---- life ----------------------------------------------------------------------------- */
 
-rc_status batch_create(cluster *c, replica *r, size_t most, rc_error *err) {
-    decode_batch *b = &r->batch;
+rc_status batch_create(cluster *c, decode_batch *b, size_t most, rc_error *err) {
     assert(c->block >= 1);
     b->running = calloc(most, sizeof *b->running);
     b->fresh = calloc(most, sizeof *b->fresh);
@@ -349,10 +378,10 @@ rc_status batch_create(cluster *c, replica *r, size_t most, rc_error *err) {
     return RC_OK;
 }
 
-void batch_destroy(replica *r) {
-    free(r->batch.running);
-    free(r->batch.fresh);
-    free(r->batch.ends);
-    free(r->batch.caps);
-    free(r->batch.due);
+void batch_destroy(decode_batch *b) {
+    free(b->running);
+    free(b->fresh);
+    free(b->ends);
+    free(b->caps);
+    free(b->due);
 }

@@ -11,12 +11,12 @@
 #include "sim/serve/cluster.h"
 
 /* Whether nothing but its own passes can change the replica's batch for some passes. */
-static bool quiet(const cluster *c, const replica *r) {
+static bool quiet(const cluster *c, const replica *r, const microbatch *m) {
     const rc_serve *s = c->spec;
-    return c->router.in_turn > 0 && groups_of(c, r) == 1 && r->pass.decodes &&
-           r->pass.prompt_count == 0 &&
+    return c->router.in_turn > 0 && groups_of(c, r) == 1 && r->stages == 1 && m->pass.decodes &&
+           m->pass.prompt_count == 0 &&
            r->queue.waiting.count + r->queue.active.count + r->queue.in_flight +
-                   r->queue.late_count + r->batch.ended_count ==
+                   r->queue.late_count + m->batch.ended_count ==
                0 &&
            s->step_kinds == 0 && s->pattern == RC_PATTERN_FULL && s->kv_policy != RC_KV_NONE &&
            !c->options->player && !c->options->series && !c->options->exact && !c->options->compare;
@@ -24,9 +24,10 @@ static bool quiet(const cluster *c, const replica *r) {
 
 /* How many passes, with the one that is being formed: until the first sequence ends, and as many as there are
  * KV blocks for in any case. */
-static uint32_t passes_ahead(const cluster *c, const replica *r) {
-    const decode_batch *b = &r->batch;
-    if (!quiet(c, r))
+static uint32_t passes_ahead(const cluster *c, const microbatch *m) {
+    const replica *r = m->home;
+    const decode_batch *b = &m->batch;
+    if (!quiet(c, r, m))
         return 1;
     uint64_t n = b->ends[0].step - b->step;
     uint64_t blocks = (uint64_t)b->count * (STRIDE_MOST / c->block + 1);
@@ -35,17 +36,18 @@ static uint32_t passes_ahead(const cluster *c, const replica *r) {
     return n < STRIDE_MOST ? (uint32_t)n : STRIDE_MOST;
 }
 
-rc_time stride_plan(cluster *c, replica *r, const rc_pass *pass, rc_time end) {
-    decode_stride *l = &r->stride;
+rc_time stride_plan(cluster *c, microbatch *m, const rc_pass *pass, rc_time end) {
+    decode_stride *l = &m->stride;
+    replica *home = m->home;
     rc_pass next = *pass;
     l->count = l->done = 0;
     l->at = end;
     l->context = pass->context;
-    for (uint32_t n = passes_ahead(c, r); l->count + 1 < n; l->count++) {
+    for (uint32_t n = passes_ahead(c, m); l->count + 1 < n; l->count++) {
         rc_pass_cost *cost = &l->cost[l->count];
-        next.context += r->batch.growing;
+        next.context += m->batch.growing;
         next.longest++;
-        rc_status st = pool_pass_time(c, r, &next, cost, c->err);
+        rc_status st = pool_pass_time(c, home, &next, cost, c->err);
         if (st != RC_OK) {
             cluster_fail(c, st);
             break;
@@ -56,40 +58,41 @@ rc_time stride_plan(cluster *c, replica *r, const rc_pass *pass, rc_time end) {
 }
 
 /* Passes end and the next ones begin, as long as they end before `until`. */
-static void apply(cluster *c, replica *r, rc_time until) {
-    decode_stride *l = &r->stride;
+static void apply(cluster *c, microbatch *m, rc_time until) {
+    decode_stride *l = &m->stride;
     const uint32_t from = l->done;
-    const int64_t growth = r->batch.growing;
+    replica *home = m->home;
+    const int64_t growth = m->batch.growing;
     assert(l->done <= l->count);
     while (l->done < l->count && l->at < until) {
-        decode_step(c, r, l->at);
-        if (r->batch.due[r->batch.step % c->block] != NONE)
-            decode_grow(c, r, l->at);
-        r->pass.busy_time += l->at - r->pass.start;
-        r->pass.start = l->at;
+        decode_step(c, m, l->at);
+        if (m->batch.due[m->batch.step % c->block] != NONE)
+            decode_grow(c, m, l->at);
+        home->stage.busy[0] += l->at - m->pass.start;
+        m->pass.start = l->at;
         l->at += l->cost[l->done++].time;
     }
     const uint32_t n = l->done - from;
     if (n == 0)
         return;
-    const rc_pass first = {.decodes = r->batch.count, .context = l->context + growth};
-    metrics_decodes(c, r, &first, growth, &l->cost[from], n);
+    const rc_pass first = {.decodes = m->batch.count, .context = l->context + growth};
+    metrics_decodes(c, home, &first, growth, &l->cost[from], n);
     l->context += n * growth;
     c->counts.in_strides += n;
 }
 
-void stride_end(cluster *c, replica *r) {
-    apply(c, r, RC_TIME_NEVER);
+void stride_end(cluster *c, microbatch *m) {
+    apply(c, m, RC_TIME_NEVER);
 }
 
-void stride_cut(cluster *c, replica *r, rc_time now, rc_event_fn pass_ends) {
-    decode_stride *l = &r->stride;
-    if (!r->pass.busy || l->done == l->count)
+void stride_cut(cluster *c, microbatch *m, rc_time now, rc_event_fn pass_ends) {
+    decode_stride *l = &m->stride;
+    if (!m->pass.busy || l->done == l->count)
         return;
-    apply(c, r, now);
+    apply(c, m, now);
     if (l->done == l->count)
         return;
     l->count = l->done;
-    (void)rc_eventq_cancel(c->q, r->pass.end);
-    r->pass.end = cluster_at(c, l->at, pass_ends, (uint64_t)(r - c->replicas));
+    (void)rc_eventq_cancel(c->q, m->pass.end);
+    m->pass.end = cluster_at(c, l->at, pass_ends, (uint64_t)(m - c->mb));
 }

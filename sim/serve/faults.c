@@ -15,7 +15,8 @@ static replica *replica_of(cluster *c, const rc_serve_fault *f) {
 
 /* The group that has the rank of a slow one. */
 static replica *slow_of(cluster *c, const rc_serve_fault *f) {
-    return replica_of(c, f) + f->rank / c->pools[f->pool].spec->cp;
+    const rc_pool *p = c->pools[f->pool].spec;
+    return replica_of(c, f) + f->rank / p->cp % rc_pool_groups(p);
 }
 
 /* Out of whatever list or transfer the job is in, and its KV released. */
@@ -25,7 +26,7 @@ static void withdraw(cluster *c, uint32_t j, rc_time now) {
     if (b->state == JOB_HELD)
         router_drop_held(c, j);
     else if (b->state == JOB_RUNNING)
-        decode_leave(c, home_of(c, j), j);
+        decode_leave(c, j);
     else
         admit_withdraw(c, j, now);
     if (counted)
@@ -159,20 +160,27 @@ void faults_fire(cluster *c) {
         begins(c, t.fault, t.at);
 }
 
+static rc_status add_condition(cluster *c, int i, rc_error *err) {
+    const rc_serve_fault *f = &c->spec->faults[i];
+    pool *p = &c->pools[f->pool];
+    const int cp = p->spec->cp, stages = rc_pool_stages(p->spec);
+    rc_what_if w = {.slow_rank = -1, .slow_link_rank = -1};
+    if (f->kind == RC_SLOW_RANK) {
+        w.slow_rank = f->rank % cp;
+        w.slow_speed = f->speed;
+    } else {
+        w.slow_link_rank = f->rank % cp;
+        w.slow_link = f->speed;
+    }
+    const int stage = stages > 1 ? f->rank / cp : 0;
+    return pool_condition(c, p, &w, stage, &c->fault_condition[i], err);
+}
+
 rc_status faults_begin(cluster *c, rc_error *err) {
     for (int i = 0; i < c->spec->fault_count; i++) {
         const rc_serve_fault *f = &c->spec->faults[i];
-        if (f->kind != RC_NODE_LOST && !c->spec->linear.on) {
-            rc_what_if w = {.slow_rank = -1, .slow_link_rank = -1};
-            if (f->kind == RC_SLOW_RANK) {
-                w.slow_rank = f->rank % c->pools[f->pool].spec->cp;
-                w.slow_speed = f->speed;
-            } else {
-                w.slow_link_rank = f->rank % c->pools[f->pool].spec->cp;
-                w.slow_link = f->speed;
-            }
-            RC_TRY(pool_condition(c, &c->pools[f->pool], &w, &c->fault_condition[i], err));
-        }
+        if (f->kind != RC_NODE_LOST && !c->spec->linear.on)
+            RC_TRY(add_condition(c, i, err));
         add_time(c, f->at, i, false);
         if (f->back != RC_TIME_NEVER)
             add_time(c, f->back, i, true);

@@ -32,16 +32,15 @@ static void put_role(const rc_serve *s, rc_json *j, json_t *to, const role *r) {
         const rc_pool *p = &s->pools[i];
         if (p->role == r->other)
             continue;
-        const rc_layout l = rc_pool_layout(s, p, p->cp);
         first = first ? first : p;
         workers += p->replicas;
-        gpus += (int64_t)p->replicas * rc_layout_gpus(&l);
+        gpus += (int64_t)p->replicas * rc_pool_gpus(p);
     }
     if (first == NULL)
         return;
     const rc_layout l = rc_pool_layout(s, first, first->cp);
     number(j, to, r->name, "tp", l.ffn_over_cp ? rc_layout_gpus(&l) : l.tp);
-    number(j, to, r->name, "pp", 1);
+    number(j, to, r->name, "pp", rc_pool_stages(first));
     number(j, to, r->name, "ep", rc_layout_ep(&l));
     number(j, to, r->name, "dcp_size", rc_layout_dcp(&l));
     number(j, to, r->name, "pcp_size", l.cp);
@@ -68,10 +67,8 @@ static void put_times(rc_json *j, json_t *to, const char *name, const rc_hist *h
 
 static int64_t gpus_of(const rc_serve *s) {
     int64_t all = 0;
-    for (int i = 0; i < s->pool_count; i++) {
-        const rc_layout l = rc_pool_layout(s, &s->pools[i], s->pools[i].cp);
-        all += (int64_t)s->pools[i].replicas * rc_layout_gpus(&l);
-    }
+    for (int i = 0; i < s->pool_count; i++)
+        all += (int64_t)s->pools[i].replicas * rc_pool_gpus(&s->pools[i]);
     return all;
 }
 

@@ -274,7 +274,7 @@ static void sum_pool(cluster *c, pool *p, double makespan) {
         rc_time up =
             rep->health.up_time + (rep->health.up ? c->counts.last_end - rep->health.up_since : 0);
         r->up_s += (double)up / RC_PS_PER_S;
-        r->busy_s += (double)rep->pass.busy_time / RC_PS_PER_S;
+        r->busy_s += stages_busy(rep);
     }
     sum_kv(c, p);
     double hours = r->gpus * makespan / S_PER_HOUR;

@@ -11,10 +11,10 @@
 rc_status rc_pass_player_takes(const rc_serve *s, rc_error *err) {
     const rc_pool *p = &s->pools[0];
     if (s->pool_count != 1 || p->replicas != 1 || p->role != RC_POOL_MIXED ||
-        rc_pool_groups(p) != 1)
+        rc_pool_groups(p) != 1 || rc_pool_stages(p) != 1)
         return rc_fail(err, RC_E_INPUT,
-                       "passes are played for one pool of one replica, without groups: pools, "
-                       "replicas and dp must be 1");
+                       "passes are played for one pool of one replica, without groups and stages: "
+                       "pools, replicas, dp and pp must be 1");
     if (s->overlap || s->step_kinds > 0 || s->fault_count > 0 || s->host_memory > 0.0)
         return rc_fail(err, RC_E_INPUT,
                        "passes are played without scheduler.overlap, speculation, faults and KV in "
@@ -30,18 +30,19 @@ rc_status player_check(const cluster *c, rc_error *err) {
     return rc_pass_player_takes(c->spec, err);
 }
 
-static size_t add_prompts(const cluster *c, const replica *r) {
-    for (uint32_t i = 0; i < r->pass.prompt_count; i++) {
-        const job *b = &c->jobs[r->pass.prompts[i]];
+static size_t add_prompts(const cluster *c, const microbatch *m) {
+    for (uint32_t i = 0; i < m->pass.prompt_count; i++) {
+        const prompt_piece *piece = &m->pass.prompts[i];
+        const job *b = &c->jobs[piece->job];
         c->scratch.played[i] =
-            (rc_played_sequence){.request = b->number, .t = b->chunk, .p = b->filled};
+            (rc_played_sequence){.request = b->number, .t = piece->tokens, .p = b->filled};
     }
-    return r->pass.prompt_count;
+    return m->pass.prompt_count;
 }
 
-static size_t add_decodes(const cluster *c, const replica *r, size_t n) {
-    for (uint32_t i = 0; r->pass.decodes && i < r->batch.count; i++) {
-        const uint32_t j = r->batch.running[i];
+static size_t add_decodes(const cluster *c, const microbatch *m, size_t n) {
+    for (uint32_t i = 0; m->pass.decodes && i < m->batch.count; i++) {
+        const uint32_t j = m->batch.running[i];
         const int64_t keys = (int64_t)c->trace->at[j].input + job_generated(c, j);
         c->scratch.played[n++] = (rc_played_sequence){
             .request = c->jobs[j].number, .t = 1, .p = keys - 1, .decodes = true};
@@ -60,10 +61,12 @@ static rc_status add_modelled(cluster *c, replica *r, const rc_pass *formed, rc_
     return RC_OK;
 }
 
-rc_status player_time(cluster *c, replica *r, const rc_pass *formed, rc_time now, rc_time *took) {
+rc_status player_time(cluster *c, microbatch *m, const rc_pass *formed, rc_time now,
+                      rc_time *took) {
+    replica *r = m->home;
     const rc_pass_player *x = c->options->player;
     assert(x && c->scratch.played);
-    const size_t n = add_decodes(c, r, add_prompts(c, r));
+    const size_t n = add_decodes(c, m, add_prompts(c, m));
     rc_played_pass pass = {.at = c->scratch.played, .count = n, .start = now, .kv = r->kv};
     assert(n > 0);
     RC_TRY(add_modelled(c, r, formed, &pass));

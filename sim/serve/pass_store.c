@@ -15,6 +15,7 @@ typedef struct entry {
 
 struct rc_pass_shelf {
     rc_layout layout;
+    rc_pass_stage stage;
     rc_what_if what_if;
     rc_machine machine;
     const rc_schedule *schedule;
@@ -62,7 +63,9 @@ static bool same_bytes(const void *a, const void *b, size_t size) {
 
 static bool same_way(const rc_pass_shelf *a, const rc_pass_shelf *b) {
     return a->schedule == b->schedule && a->pattern == b->pattern && a->window == b->window &&
-           a->global == b->global && same_bytes(&a->layout, &b->layout, sizeof a->layout) &&
+           a->global == b->global && a->stage.of.count == b->stage.of.count &&
+           a->stage.of.rest == b->stage.of.rest && a->stage.index == b->stage.index &&
+           same_bytes(&a->layout, &b->layout, sizeof a->layout) &&
            same_bytes(&a->what_if, &b->what_if, sizeof a->what_if) &&
            same_bytes(&a->machine, &b->machine, sizeof a->machine);
 }
@@ -84,11 +87,12 @@ static rc_pass_shelf *shelf_of(rc_pass_store *store, rc_pass_shelf *wanted) {
 
 rc_pass_shelf *rc_pass_store_shelf(rc_pass_store *store, const rc_serve *s, const rc_costs *costs,
                                    const rc_layout *layout, const rc_schedule *schedule,
-                                   const rc_what_if *what_if) {
+                                   const rc_pass_stage *stage, const rc_what_if *what_if) {
     rc_pass_shelf *wanted = calloc(1, sizeof *wanted);
     if (!wanted)
         return NULL;
     memcpy(&wanted->layout, layout, sizeof *layout);
+    wanted->stage = *stage;
     memcpy(&wanted->what_if, what_if, sizeof *what_if);
     memcpy(&wanted->machine, rc_costs_machine(costs), sizeof wanted->machine);
     wanted->schedule = schedule;

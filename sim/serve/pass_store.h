@@ -15,12 +15,12 @@ typedef struct rc_stored_pass {
     int64_t t, p, decodes, context, longest;
 } rc_stored_pass;
 
-/* A shelf has the passes of one way to run them: that for passes of this layout, schedule, machine and what-if under the scenario's attention
+/* A shelf has the passes of one way to run them: that for passes of this layout, schedule, stage, machine and what-if under the scenario's attention
  * pattern. All scenarios of a store have one model and one book of costs a machine. NULL: out of
  * memory; such a run goes without. */
 rc_pass_shelf *rc_pass_store_shelf(rc_pass_store *store, const rc_serve *s, const rc_costs *costs,
                                    const rc_layout *layout, const rc_schedule *schedule,
-                                   const rc_what_if *what_if);
+                                   const rc_pass_stage *stage, const rc_what_if *what_if);
 bool rc_pass_shelf_find(rc_pass_shelf *shelf, const rc_stored_pass *pass, rc_pass_cost *out);
 void rc_pass_shelf_put(rc_pass_shelf *shelf, const rc_stored_pass *pass, const rc_pass_cost *cost);
 

@@ -174,8 +174,23 @@ rc_status rc_pass_linear(void *ctx, const rc_pass *pass, rc_pass_cost *out, rc_e
     if (pass->prefills > 0)
         s += c->prefill;
     if (pass->decodes > 0)
-        s += c->decode + c->decode_sequence * pass->decodes + c->decode_key * (double)pass->context;
+        s += c->decode + c->draft + c->decode_sequence * pass->decodes +
+             c->decode_key * (double)pass->context;
     rc_time time = llround(s * RC_PS_PER_S);
     *out = (rc_pass_cost){.time = time < 1 ? 1 : time, .rests = {[RC_STATED] = 1.0F}};
+    return RC_OK;
+}
+
+/* t * n / of, which may not fit in between. */
+static rc_time share(rc_time t, int n, int of) {
+    return t / of * n + t % of * n / of;
+}
+
+rc_status rc_pass_linear_part(void *ctx, const rc_pass *pass, rc_pass_cost *out, rc_error *err) {
+    const rc_linear_part *l = ctx;
+    assert(l->from >= 0 && l->to > l->from && l->to <= l->layers);
+    RC_TRY(rc_pass_linear((void *)(uintptr_t)l->costs, pass, out, err));
+    const rc_time part = share(out->time, l->to, l->layers) - share(out->time, l->from, l->layers);
+    out->time = part < 1 ? 1 : part;
     return RC_OK;
 }

@@ -71,15 +71,28 @@ const rc_pass_stats *rc_passes_statistics(const rc_passes *p);
 
 /* Constant costs (s->linear), all RC_STATED. `ctx` is the rc_linear_costs. */
 rc_status rc_pass_linear(void *ctx, const rc_pass *pass, rc_pass_cost *out, rc_error *err);
+/* The same of layers [from, to) of `layers`, which all cost the same. `ctx` is the rc_linear_part. */
+typedef struct rc_linear_part {
+    const rc_linear_costs *costs;
+    int from, to, layers;
+} rc_linear_part;
+rc_status rc_pass_linear_part(void *ctx, const rc_pass *pass, rc_pass_cost *out, rc_error *err);
 
 /* Keys that a query sees at most under the scenario's attention pattern; INT64_MAX: all. */
 int64_t context_limit(const rc_serve *s);
 
-/* The forward room's simulation of one layout and variant under one what-if. */
+/* One of the stages of a pipeline; of one stage: the whole model. */
+typedef struct rc_pass_stage {
+    rc_stages of;
+    int index;
+} rc_pass_stage;
+
+/* The forward room's simulation of one layout, variant and stage under one what-if. `stage`: NULL: the whole
+ * model. */
 typedef struct rc_pass_forward rc_pass_forward;
 rc_status rc_pass_forward_create(const rc_serve *s, const rc_costs *costs, const rc_layout *layout,
-                                 const rc_schedule *schedule, const rc_what_if *what_if,
-                                 rc_pass_forward **out, rc_error *err);
+                                 const rc_schedule *schedule, const rc_pass_stage *stage,
+                                 const rc_what_if *what_if, rc_pass_forward **out, rc_error *err);
 void rc_pass_forward_destroy(rc_pass_forward *f); /* NULL is fine */
 rc_status rc_pass_forward_time(void *ctx, const rc_pass *pass, rc_pass_cost *out, rc_error *err);
 

@@ -22,6 +22,8 @@
  * out makes the load that can be carried less: limits on latency, arrivals that come in bursts, prompts
  * computed again, batches less full than that, waits for KV from elsewhere.
  *
+ * Of a replica of several stages each stage has its own least work, and the one with most of it decides.
+ *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdlib.h>
@@ -29,6 +31,10 @@
 
 enum { BINS_T = 64, BINS_P = 32 }; /* half octaves of T, octaves of P: up to 2^32 tokens */
 enum { TOKENS_BESIDE = 2048 };     /* of prompts beside which sequences decode, without a budget */
+
+typedef struct stage_seconds {
+    double of[RC_SERVE_STAGES];
+} stage_seconds;
 
 /* ---- what can be shared ----------------------------------------------------------------- */
 
@@ -133,16 +139,19 @@ void work_prompt(cluster *c, uint32_t j, uint32_t cached) {
     c->sharing.steps += steps;
 }
 
-/* s of a pass of a healthy replica whose other groups have as many tokens to compute. */
-static rc_status pass_time(cluster *c, pool *p, rc_pass *pass, double *out, rc_error *err) {
-    replica probe = {.pool = (uint32_t)(p - c->pools)};
+/* s of a pass in each stage of a healthy replica whose other groups have as many tokens to compute. */
+static rc_status pass_time(cluster *c, pool *p, rc_pass *pass, stage_seconds *out, rc_error *err) {
+    replica probe = {.pool = (uint32_t)(p - c->pools), .stages = (uint32_t)rc_pool_stages(p->spec)};
     rc_pass_cost cost;
     int64_t tokens = pass->decodes;
     for (uint32_t i = 0; i < pass->prefills; i++)
         tokens += pass->prefill[i].t;
     pass->elsewhere = tokens * (rc_pool_groups(p->spec) - 1);
     RC_TRY(pool_pass_time(c, &probe, pass, &cost, err));
-    *out = (double)cost.time / RC_PS_PER_S;
+    if (probe.stages == 1)
+        c->scratch.work[0] = cost.time;
+    for (uint32_t s = 0; s < probe.stages; s++)
+        out->of[s] = (double)c->scratch.work[s] / RC_PS_PER_S;
     return RC_OK;
 }
 
@@ -156,29 +165,27 @@ static uint32_t prompts_of_full(const rc_serve *s, const pool *p, int64_t t) {
     return (uint32_t)(n < 1 ? 1 : n < s->fuse ? n : s->fuse);
 }
 
-static rc_status class_time(cluster *c, pool *p, const prompt_class *k, double *out,
-                            rc_error *err) {
+static rc_status add_class(cluster *c, pool *p, const prompt_class *k, stage_seconds *sum,
+                           rc_error *err) {
     const double count = (double)k->count, t = floor(k->tokens / count);
     const double before = (k->pairs / count - 0.5 * t * (t + 1.0)) / t;
     const rc_sequence prompt = {(int64_t)t, before > 0.0 ? (int64_t)before : 0};
     rc_sequence *parts = c->scratch.parts;
+    stage_seconds one;
     uint32_t n = prompts_of_full(c->spec, p, prompt.t);
     for (uint32_t i = 0; i < n; i++)
         parts[i] = prompt;
     rc_pass pass = {.prefill = parts, .prefills = n};
-    RC_TRY(pass_time(c, p, &pass, out, err));
-    *out *= count / n;
+    RC_TRY(pass_time(c, p, &pass, &one, err));
+    for (int s = 0; s < rc_pool_stages(p->spec); s++)
+        sum->of[s] += one.of[s] * (count / n);
     return RC_OK;
 }
 
-static rc_status prompts_least(cluster *c, pool *p, double *out, rc_error *err) {
-    for (int i = 0; i < BINS_T * BINS_P; i++) {
-        double t;
-        if (p->work.classes[i].count == 0)
-            continue;
-        RC_TRY(class_time(c, p, &p->work.classes[i], &t, err));
-        *out += t;
-    }
+static rc_status prompts_least(cluster *c, pool *p, stage_seconds *sum, rc_error *err) {
+    for (int i = 0; i < BINS_T * BINS_P; i++)
+        if (p->work.classes[i].count > 0)
+            RC_TRY(add_class(c, p, &p->work.classes[i], sum, err));
     return RC_OK;
 }
 
@@ -194,16 +201,19 @@ static uint32_t most_at_a_time(const cluster *c, const pool *p, double keys) {
     return most < 1.0 ? 1 : (uint32_t)most;
 }
 
-static rc_status step_alone(cluster *c, pool *p, uint32_t n, double keys, double *out,
+/* Of a sequence, where that is less than what is known: a step of n of them over n. */
+static rc_status step_alone(cluster *c, pool *p, uint32_t n, double keys, stage_seconds *least,
                             rc_error *err) {
     rc_pass pass = {.decodes = n, .context = (int64_t)(n * fmax(keys - 1.0, 0.0))};
-    RC_TRY(pass_time(c, p, &pass, out, err));
-    *out /= n;
+    stage_seconds one;
+    RC_TRY(pass_time(c, p, &pass, &one, err));
+    for (int s = 0; s < rc_pool_stages(p->spec); s++)
+        least->of[s] = fmin(least->of[s], one.of[s] / n);
     return RC_OK;
 }
 
-/* What a step adds to a pass of prompts that has room left for n sequences. */
-static rc_status step_beside(cluster *c, pool *p, uint32_t n, double keys, double *out,
+/* The same of what a step adds to a pass of prompts that has room left for n sequences. */
+static rc_status step_beside(cluster *c, pool *p, uint32_t n, double keys, stage_seconds *least,
                              rc_error *err) {
     int64_t tokens = c->spec->budget > 0 ? c->spec->budget - n : TOKENS_BESIDE;
     const rc_sequence prompt = {tokens > 1 ? tokens : 1, 0};
@@ -212,35 +222,40 @@ static rc_status step_beside(cluster *c, pool *p, uint32_t n, double keys, doubl
                     .decodes = n,
                     .context = (int64_t)(n * fmax(keys - 1.0, 0.0))};
     rc_pass without = {.prefill = &prompt, .prefills = 1};
-    double alone;
-    RC_TRY(pass_time(c, p, &with, out, err));
+    stage_seconds both, alone;
+    RC_TRY(pass_time(c, p, &with, &both, err));
     RC_TRY(pass_time(c, p, &without, &alone, err));
-    *out = fmax(*out - alone, 0.0) / n;
+    for (int s = 0; s < rc_pool_stages(p->spec); s++)
+        least->of[s] = fmin(least->of[s], fmax(both.of[s] - alone.of[s], 0.0) / n);
     return RC_OK;
 }
 
-static rc_status steps_least(cluster *c, pool *p, double *out, rc_error *err) {
-    double keys = p->sums.keys / (double)p->sums.batch, least = INFINITY, t;
+static rc_status steps_least(cluster *c, pool *p, stage_seconds *sum, rc_error *err) {
+    double keys = p->sums.keys / (double)p->sums.batch;
     uint32_t most = most_at_a_time(c, p, keys);
-    for (uint32_t n = 1; n < most; n *= 2) {
-        RC_TRY(step_alone(c, p, n, keys, &t, err));
-        least = fmin(least, t);
-    }
-    RC_TRY(step_alone(c, p, most, keys, &t, err));
-    least = fmin(least, t);
-    if (c->spec->sched != RC_SCHED_PREFILL_FIRST && p->spec->role == RC_POOL_MIXED) {
-        RC_TRY(step_beside(c, p, most, keys, &t, err));
-        least = fmin(least, t);
-    }
-    *out += least * (double)p->sums.batch;
+    stage_seconds least;
+    for (int s = 0; s < RC_SERVE_STAGES; s++)
+        least.of[s] = INFINITY;
+    for (uint32_t n = 1; n < most; n *= 2)
+        RC_TRY(step_alone(c, p, n, keys, &least, err));
+    RC_TRY(step_alone(c, p, most, keys, &least, err));
+    if (c->spec->sched != RC_SCHED_PREFILL_FIRST && p->spec->role == RC_POOL_MIXED)
+        RC_TRY(step_beside(c, p, most, keys, &least, err));
+    for (int s = 0; s < rc_pool_stages(p->spec); s++)
+        sum->of[s] += least.of[s] * (double)p->sums.batch;
     return RC_OK;
 }
 
 rc_status work_least(cluster *c, pool *p, double *seconds, rc_error *err) {
+    stage_seconds sum = {{0.0}};
     *seconds = NAN;
     if (!p->work.classes)
         return RC_OK;
-    *seconds = 0.0;
-    RC_TRY(prompts_least(c, p, seconds, err));
-    return p->sums.batch > 0 ? steps_least(c, p, seconds, err) : RC_OK;
+    RC_TRY(prompts_least(c, p, &sum, err));
+    if (p->sums.batch > 0)
+        RC_TRY(steps_least(c, p, &sum, err));
+    *seconds = sum.of[0];
+    for (int s = 1; s < rc_pool_stages(p->spec); s++)
+        *seconds = fmax(*seconds, sum.of[s]);
+    return RC_OK;
 }

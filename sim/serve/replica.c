@@ -34,65 +34,80 @@ static bool whole_waits(const rc_serve *s, int64_t tokens, int64_t t) {
     return s->sched == RC_SCHED_INFLIGHT && tokens > 0 && t <= s->budget;
 }
 
-/* Prompts, or pieces of them, into parts_of and r->pass.prompts; returns the tokens of the pass. */
-static int64_t take_prompts(cluster *c, replica *r, int64_t tokens, rc_time now) {
-    const rc_serve *s = c->spec;
-    uint32_t j = NONE;
-    while (r->pass.prompt_count < (uint32_t)s->fuse && (s->budget == 0 || tokens < s->budget)) {
-        r->pass.room = piece_left(c, r, tokens);
+static void take_piece(cluster *c, microbatch *m, uint32_t j, int64_t t, rc_time now) {
+    job *b = &c->jobs[j];
+    parts_of(c, m->home)[m->pass.prompt_count] = (rc_sequence){t, (int64_t)b->filled + b->chunk};
+    m->pass.prompts[m->pass.prompt_count++] = (prompt_piece){j, (uint32_t)t};
+    b->chunk += (uint32_t)t;
+    if (c->rows[j].started < 0)
+        c->rows[j].started = now;
+}
+
+/* The next prompt of which there is something left to compute behind what earlier passes are at; NONE. */
+static uint32_t next_prompt(cluster *c, replica *r, uint32_t j, rc_time now) {
+    do
         j = admit_prompt(c, r, j, now);
+    while (j != NONE && c->jobs[j].filled + c->jobs[j].chunk == c->jobs[j].goal);
+    return j;
+}
+
+/* Prompts, or pieces of them, into parts_of and m->pass.prompts; returns the tokens of the pass. */
+static int64_t take_prompts(cluster *c, microbatch *m, int64_t tokens, rc_time now) {
+    const rc_serve *s = c->spec;
+    replica *r = m->home;
+    uint32_t j = NONE;
+    while (m->pass.prompt_count < (uint32_t)s->fuse && (s->budget == 0 || tokens < s->budget)) {
+        r->forming.room = piece_left(c, r, tokens);
+        j = next_prompt(c, r, j, now);
         if (j == NONE)
             break;
-        job *b = &c->jobs[j];
+        const job *b = &c->jobs[j];
         const int64_t room = pool_of(c, r)->largest - tokens; /* in the memory of a pass */
-        int64_t t = b->goal - b->filled;
+        const int64_t before = (int64_t)b->filled + b->chunk;
+        int64_t t = b->goal - before;
         const bool whole = s->sched != RC_SCHED_CHUNKED;
-        if (room <= 0 || (whole && t > room && r->pass.prompt_count > 0))
+        if (room <= 0 || (whole && t > room && m->pass.prompt_count > 0))
             break;
         t = t < room ? t : room; /* a prompt with its reply so far may be longer than any */
         bool fits = s->budget == 0 || tokens + t <= s->budget;
         if (s->sched == RC_SCHED_CHUNKED && !fits)
             t = s->budget - tokens;
-        else if (!fits && (r->pass.prompt_count > 0 || whole_waits(s, tokens, t)))
+        else if (!fits && (m->pass.prompt_count > 0 || whole_waits(s, tokens, t)))
             break;
-        if (!decode_make_room(c, r, j, (uint64_t)(b->filled + t + (b->filled + t == b->goal)), now))
+        if (!decode_make_room(c, m, j, (uint64_t)(before + t + (before + t == b->goal)), now))
             break;
-        parts_of(c, r)[r->pass.prompt_count] = (rc_sequence){t, b->filled};
-        r->pass.prompts[r->pass.prompt_count++] = j;
-        b->chunk = (uint32_t)t;
+        take_piece(c, m, j, t, now);
         tokens += t;
-        if (c->rows[j].started < 0)
-            c->rows[j].started = now;
     }
     return tokens;
 }
 
 /* Tokens of the sequences that decode: with speculation all that a step may accept are computed. */
-static int64_t step_tokens(const cluster *c, const replica *r) {
+static int64_t step_tokens(const cluster *c, const microbatch *m) {
     const int64_t each = c->spec->step_kinds > 1 ? c->spec->step_kinds : 1;
-    return ((int64_t)r->batch.count + r->batch.ended_count) * each;
+    return ((int64_t)m->batch.count + m->batch.ended_count) * each;
 }
 
-static void take_decodes(cluster *c, replica *r, rc_time now) {
-    if (r->batch.count > 0)
-        decode_grow(c, r, now);
-    r->pass.decodes = r->batch.count > 0;
+static void take_decodes(cluster *c, microbatch *m, rc_time now) {
+    if (m->batch.count > 0)
+        decode_grow(c, m, now);
+    m->pass.decodes = m->batch.count > 0;
 }
 
-static bool form(cluster *c, replica *r, rc_time now) {
-    r->pass.prompt_count = 0;
-    r->pass.decodes = false;
-    r->pass.gave_way = false;
+static bool form(cluster *c, microbatch *m, rc_time now) {
+    m->pass.prompt_count = 0;
+    m->pass.decodes = false;
+    m->home->forming.gave_way = false;
     if (c->spec->sched != RC_SCHED_PREFILL_FIRST) {
-        take_decodes(c, r, now);
-        (void)take_prompts(c, r, step_tokens(c, r), now);
-        r->pass.decodes = r->batch.count > 0; /* prompts may have pushed out all that decoded */
+        take_decodes(c, m, now);
+        (void)take_prompts(c, m, step_tokens(c, m), now);
+        m->pass.decodes = m->batch.count > 0; /* prompts may have pushed out all that decoded */
     } else {
-        (void)take_prompts(c, r, 0, now);
-        if (r->pass.prompt_count == 0)
-            take_decodes(c, r, now);
+        (void)take_prompts(c, m, 0, now);
+        if (m->pass.prompt_count == 0)
+            take_decodes(c, m, now);
     }
-    return r->pass.prompt_count > 0 || r->pass.decodes;
+    return m->pass.prompt_count > 0 || m->pass.decodes;
 }
 
 /* ---- its end -------------------------------------------------------------------------- */
@@ -103,7 +118,8 @@ static void hand_over(cluster *c, replica *r, uint32_t j, rc_time now) {
     route_decode(c, j, now);
 }
 
-static void prompt_done(cluster *c, replica *r, uint32_t j, rc_time now) {
+static void prompt_done(cluster *c, microbatch *m, uint32_t j, rc_time now) {
+    replica *r = m->home;
     job *b = &c->jobs[j];
     rc_served *row = &c->rows[j];
     assert(b->filled == b->goal);
@@ -117,73 +133,84 @@ static void prompt_done(cluster *c, replica *r, uint32_t j, rc_time now) {
         metrics_gap(c, now - b->last, 1);
     b->last = now;
     if (row->generated == c->trace->at[j].output) {
-        decode_runs_on(c, r, j);
+        decode_runs_on(c, m, j);
         router_leave(r);
         job_release(c, j);
         job_end(c, j, RC_DONE, now);
     } else if (pool_of(c, r)->spec->role == RC_POOL_PREFILL) {
         hand_over(c, r, j, now);
     } else {
-        decode_join(c, r, j);
+        decode_join(c, m, j);
     }
 }
 
-static void group_ends(cluster *c, replica *r, rc_time now) {
-    r->batch.ended_count = 0; /* in the pass that has ended they were for the last time */
-    r->batch.ended_context = 0;
-    if (r->pass.decodes)
-        decode_step(c, r, now);
-    for (uint32_t i = 0; i < r->pass.prompt_count; i++) {
-        uint32_t j = r->pass.prompts[i];
-        job *b = &c->jobs[j];
-        const uint32_t tokens = b->chunk;
-        b->kv.tail = tokens;
-        b->kv.tail_took = now - r->pass.start;
-        b->filled += tokens;
-        b->chunk = 0;
-        metrics_computed(c, tokens);
-        if (b->filled < b->goal)
-            admit_progress(c, j, tokens);
-        rc_kv_filled(r->kv, b->kv.lease, b->filled);
-        if (b->filled == b->goal)
-            prompt_done(c, r, j, now);
-    }
-    admit_join_late(c, r);
-    r->pass.prompt_count = 0;
-    r->pass.decodes = false;
+static void piece_ends(cluster *c, microbatch *m, const prompt_piece *piece, rc_time now) {
+    job *b = &c->jobs[piece->job];
+    b->kv.tail = piece->tokens;
+    b->kv.tail_took = now - (m->pass.span ? m->pass.span->start : m->pass.start);
+    assert(b->chunk >= piece->tokens);
+    b->filled += piece->tokens;
+    b->chunk -= piece->tokens;
+    metrics_computed(c, piece->tokens);
+    if (b->filled < b->goal)
+        admit_progress(c, piece->job, piece->tokens);
+    rc_kv_filled(m->home->kv, b->kv.lease, b->filled);
+    if (b->filled == b->goal)
+        prompt_done(c, m, piece->job, now);
+}
+
+static void pass_ended(cluster *c, microbatch *m, rc_time now) {
+    m->batch.ended_count = 0; /* in the pass that has ended they were for the last time */
+    m->batch.ended_context = 0;
+    if (m->pass.decodes)
+        decode_step(c, m, now);
+    for (uint32_t i = 0; i < m->pass.prompt_count; i++)
+        piece_ends(c, m, &m->pass.prompts[i], now);
+    admit_join_late(c, m);
+    m->pass.prompt_count = 0;
+    m->pass.decodes = false;
 }
 
 /* ---- the loop ------------------------------------------------------------------------- */
 
-static const int64_t *all_contexts(cluster *c, const replica *r) {
+static const int64_t *all_contexts(cluster *c, const microbatch *m) {
     int64_t *contexts =
-        c->scratch.contexts + (size_t)group_index(c, r) * (size_t)c->spec->max_batch;
-    for (uint32_t i = 0; i < r->batch.count; i++) {
-        uint32_t j = r->batch.running[i];
+        c->scratch.contexts + (size_t)group_index(c, m->home) * (size_t)c->spec->max_batch;
+    for (uint32_t i = 0; i < m->batch.count; i++) {
+        uint32_t j = m->batch.running[i];
         int64_t keys = (int64_t)c->trace->at[j].input + job_generated(c, j);
         contexts[i] = context_seen(c->spec, keys) - 1;
     }
     return contexts;
 }
 
+static bool replica_busy(const replica *r) {
+    bool busy = false;
+    for (uint32_t k = 0; k < r->stages && !busy; k++)
+        busy = r->mb[k].pass.busy;
+    return busy;
+}
+
 /* What one group does next. False: nothing. */
-static bool take_up(cluster *c, replica *r, rc_pass *pass, rc_time now) {
+static bool take_up(cluster *c, microbatch *m, rc_pass *pass, rc_time now) {
+    replica *r = m->home;
     admit_ready(c, r, now);
     *pass = (rc_pass){.prefills = 0};
-    /* A second try: when all that decoded gave way, their prompts may be computed again. */
-    if (!form(c, r, now) && (r->queue.waiting.head == NONE || !form(c, r, now)))
+    /* A second try: when all that decoded gave way, their prompts may be computed again. While a pass is under
+     * way its end will come to that. */
+    if (!form(c, m, now) && (r->queue.waiting.head == NONE || replica_busy(r) || !form(c, m, now)))
         return false;
-    *pass = (rc_pass){.prefill = parts_of(c, r), .prefills = r->pass.prompt_count};
-    if (r->pass.decodes) {
-        pass->decodes = r->batch.count;
-        pass->context = r->batch.context;
-        pass->longest = decode_longest(c, r);
-        if ((c->options->exact || c->options->compare) && r->batch.ended_count == 0)
-            pass->contexts = all_contexts(c, r);
+    *pass = (rc_pass){.prefill = parts_of(c, r), .prefills = m->pass.prompt_count};
+    if (m->pass.decodes) {
+        pass->decodes = m->batch.count;
+        pass->context = m->batch.context;
+        pass->longest = decode_longest(c, m);
+        if ((c->options->exact || c->options->compare) && m->batch.ended_count == 0)
+            pass->contexts = all_contexts(c, m);
     }
-    if (r->pass.decodes || c->spec->sched != RC_SCHED_PREFILL_FIRST) {
-        pass->decodes += r->batch.ended_count;
-        pass->context += r->batch.ended_context;
+    if (m->pass.decodes || c->spec->sched != RC_SCHED_PREFILL_FIRST) {
+        pass->decodes += m->batch.ended_count;
+        pass->context += m->batch.ended_context;
     }
     return true;
 }
@@ -229,75 +256,97 @@ static rc_status time_of_all(cluster *c, replica *first, rc_pass *pass, rc_pass_
     return RC_OK;
 }
 
-static rc_status time_played(cluster *c, replica *r, const rc_pass *pass, rc_pass_cost *cost,
+static rc_status time_played(cluster *c, microbatch *m, const rc_pass *pass, rc_pass_cost *cost,
                              rc_time now) {
     *cost = (rc_pass_cost){.time = 0};
     cost->rests[RC_MEASURED] = 1.0F;
-    return player_time(c, r, pass, now, &cost->time);
+    return player_time(c, m, pass, now, &cost->time);
 }
 
 static void pass_ends(void *ctx, uint64_t arg, rc_time now);
 
-static void begin(cluster *c, replica *first, const rc_pass *pass, const rc_pass_cost *cost,
+static void begin(cluster *c, microbatch *m, const rc_pass *pass, const rc_pass_cost *cost,
                   rc_time now) {
-    first->pass.end = cluster_at(c, stride_plan(c, first, pass, now + cost->time), pass_ends,
-                                 (uint64_t)(first - c->replicas));
+    m->pass.end =
+        cluster_at(c, stages_enter(c, m, pass, cost, now), pass_ends, (uint64_t)(m - c->mb));
 }
 
-void replica_kick(cluster *c, replica *r, rc_time now) {
-    replica *first = first_group(c, r);
-    const uint32_t groups = groups_of(c, r);
+/* The next pass of microbatch `k` of all groups. False: there is nothing to do, or the run has failed. */
+static bool start(cluster *c, replica *first, uint32_t k, rc_time now) {
+    const uint32_t groups = groups_of(c, first);
     rc_pass *pass = c->scratch.of_group;
     rc_pass_cost cost;
     bool any = false;
-    if (!first->health.up || first->pass.busy || c->status != RC_OK)
-        return;
-    assert(now >= first->health.up_since);
     for (uint32_t g = 0; g < groups; g++)
-        any = take_up(c, &first[g], &pass[g], now) || any;
-    if (!any) {
-        for (uint32_t g = 0; g < groups; g++)
-            spans_counts(c, &first[g], now);
-        metrics_state(c, now);
-        return;
-    }
-    rc_status st = c->options->player ? time_played(c, first, pass, &cost, now)
+        any = take_up(c, &first[g].mb[k], &pass[g], now) || any;
+    if (!any)
+        return false;
+    rc_status st = c->options->player ? time_played(c, &first->mb[k], pass, &cost, now)
                                       : time_of_all(c, first, pass, &cost);
     if (st != RC_OK) {
         cluster_fail(c, st);
-        return;
+        return false;
     }
     for (uint32_t g = 0; g < groups; g++) {
+        microbatch *m = &first[g].mb[k];
         if (pass[g].prefills + pass[g].decodes > 0) {
             metrics_pass(c, &first[g], &pass[g], &cost);
-            spans_pass_begins(c, &first[g], &pass[g], &cost, now);
+            spans_pass_begins(c, m, &pass[g], &cost, now);
         }
         spans_counts(c, &first[g], now);
-        first[g].pass.busy = true;
-        first[g].pass.start = now;
+        m->pass.busy = true;
+        m->pass.start = now;
     }
     metrics_state(c, now);
-    begin(c, first, pass, &cost, now);
+    begin(c, &first->mb[k], pass, &cost, now);
+    return true;
+}
+
+static void tell_counts(cluster *c, replica *first, rc_time now) {
+    for (uint32_t g = 0; g < groups_of(c, first); g++)
+        spans_counts(c, &first[g], now);
+    metrics_state(c, now);
+}
+
+/* Passes for all microbatches that are not under way, `k` before the others. */
+static void go_on(cluster *c, replica *first, uint32_t k, rc_time now) {
+    bool told = false;
+    if (!first->health.up)
+        return;
+    assert(now >= first->health.up_since);
+    for (uint32_t i = 0; i < first->stages && c->status == RC_OK; i++, k++) {
+        k = k < first->stages ? k : 0;
+        if (!first->mb[k].pass.busy && !start(c, first, k, now) && c->status == RC_OK && !told) {
+            tell_counts(c, first, now);
+            told = true;
+        }
+    }
+}
+
+void replica_kick(cluster *c, replica *r, rc_time now) {
+    go_on(c, first_group(c, r), 0, now);
 }
 
 /* Most passes are followed by the same batch with one token more each: nobody waits, nobody ends and no
  * block is due. Then there is nothing to form. */
-static bool decodes_on(const cluster *c, const replica *r) {
-    const decode_batch *b = &r->batch;
-    return r->pass.decodes && b->count > 0 && r->pass.prompt_count == 0 && groups_of(c, r) == 1 &&
+static bool decodes_on(const cluster *c, const microbatch *m) {
+    const decode_batch *b = &m->batch;
+    const replica *r = m->home;
+    return m->pass.decodes && b->count > 0 && m->pass.prompt_count == 0 && groups_of(c, r) == 1 &&
            r->queue.waiting.count + r->queue.active.count + r->queue.late_count == 0 &&
            c->spec->step_kinds == 0 && c->router.in_turn == 0 && !c->options->exact &&
            !c->options->compare && !c->options->player && !c->options->spans &&
            b->ends[0].step > b->step + 1 && b->due[(b->step + 1) % c->block] == NONE;
 }
 
-static void decode_on(cluster *c, replica *r, rc_time now) {
+static void decode_on(cluster *c, microbatch *m, rc_time now) {
+    replica *r = m->home;
     rc_pass_cost cost;
-    r->batch.ended_count = 0;
-    r->batch.ended_context = 0;
-    decode_step(c, r, now);
+    m->batch.ended_count = 0;
+    m->batch.ended_context = 0;
+    decode_step(c, m, now);
     const rc_pass pass = {
-        .decodes = r->batch.count, .context = r->batch.context, .longest = decode_longest(c, r)};
+        .decodes = m->batch.count, .context = m->batch.context, .longest = decode_longest(c, m)};
     rc_status st = pool_pass_time(c, r, &pass, &cost, c->err);
     if (st != RC_OK) {
         cluster_fail(c, st);
@@ -305,51 +354,60 @@ static void decode_on(cluster *c, replica *r, rc_time now) {
     }
     metrics_pass(c, r, &pass, &cost);
     metrics_state(c, now);
-    r->pass.gave_way = false;
-    r->pass.start = now;
-    begin(c, r, &pass, &cost, now);
+    r->forming.gave_way = false;
+    m->pass.start = now;
+    begin(c, m, &pass, &cost, now);
 }
 
 static void pass_ends(void *ctx, uint64_t arg, rc_time now) {
     cluster *c = ctx;
-    replica *first = &c->replicas[arg];
-    const uint32_t groups = groups_of(c, first);
-    assert(first->pass.busy);
-    stride_end(c, first);
-    if (decodes_on(c, first)) {
-        first->pass.busy_time += now - first->pass.start;
-        decode_on(c, first, now);
+    microbatch *m = &c->mb[arg];
+    replica *first = m->home;
+    const uint32_t groups = groups_of(c, first), k = (uint32_t)(m - first->mb);
+    assert(m->pass.busy);
+    stride_end(c, m);
+    if (decodes_on(c, m)) {
+        stages_left(m, now);
+        decode_on(c, m, now);
         return;
     }
     for (uint32_t g = 0; g < groups; g++) {
-        first[g].pass.busy = false;
-        first[g].pass.end = 0;
-        first[g].pass.busy_time += now - first[g].pass.start;
+        first[g].mb[k].pass.busy = false;
+        first[g].mb[k].pass.end = 0;
+        stages_left(&first[g].mb[k], now);
     }
     for (uint32_t g = 0; g < groups; g++) {
-        spans_pass_ends(c, &first[g], now);
-        group_ends(c, &first[g], now);
+        spans_pass_ends(c, &first[g].mb[k], now);
+        pass_ended(c, &first[g].mb[k], now);
     }
-    replica_kick(c, first, now);
+    go_on(c, first, k, now);
 }
 
 void replica_disturb(cluster *c, replica *r, rc_time now) {
-    stride_cut(c, first_group(c, r), now, pass_ends);
+    stride_cut(c, first_group(c, r)->mb, now, pass_ends);
+}
+
+static void abort_pass(cluster *c, microbatch *m, rc_time now) {
+    if (m->pass.busy) {
+        assert(now >= m->pass.start);
+        if (m->pass.end != 0)
+            (void)rc_eventq_cancel(c->q, m->pass.end);
+        stages_left(m, now);
+        spans_pass_ends(c, m, now);
+    }
+    for (uint32_t i = 0; i < m->pass.prompt_count; i++)
+        c->jobs[m->pass.prompts[i].job].chunk = 0;
+    m->pass.end = 0;
+    m->pass.busy = m->pass.decodes = false;
+    m->pass.prompt_count = 0;
+    m->batch.ended_count = 0;
+    m->batch.ended_context = 0;
 }
 
 void replica_abort(cluster *c, replica *r, rc_time now) {
-    if (r->pass.busy) {
-        assert(now >= r->pass.start);
-        if (r->pass.end != 0)
-            (void)rc_eventq_cancel(c->q, r->pass.end);
-        r->pass.busy_time += now - r->pass.start;
-        spans_pass_ends(c, r, now);
-    }
-    r->pass.end = 0;
-    r->pass.busy = r->pass.decodes = false;
-    r->pass.prompt_count = 0;
-    r->batch.ended_count = 0;
-    r->batch.ended_context = 0;
+    for (uint32_t k = 0; k < r->stages; k++)
+        abort_pass(c, &r->mb[k], now);
+    stages_reset(r, now);
 }
 
 /* ---- life ----------------------------------------------------------------------------- */
@@ -359,7 +417,7 @@ rc_status replica_create(cluster *c, replica *r, rc_error *err) {
     const pool *p = pool_of(c, r);
     size_t most =
         (uint64_t)s->max_batch < c->load.requests ? (size_t)s->max_batch : (size_t)c->load.requests;
-    double host = s->host_memory * p->spec->tp * p->spec->cp / (p->token_bytes * c->block);
+    double host = s->host_memory * pool_kv_gpus(c, p) / (p->token_bytes * c->block);
     rc_kv_config k = {.block = c->block,
                       .capacity = p->capacity,
                       .host = host < RC_KV_MOST_BLOCKS ? (uint32_t)host : RC_KV_MOST_BLOCKS,
@@ -373,19 +431,25 @@ rc_status replica_create(cluster *c, replica *r, rc_error *err) {
         k.requests = p->capacity;
     RC_TRY(rc_kv_create(&k, &r->kv, err));
     RC_TRY(admission_create(r, most, err));
-    RC_TRY(batch_create(c, r, most, err));
-    r->pass.prompts = calloc((size_t)s->fuse, sizeof *r->pass.prompts);
-    if (!r->pass.prompts)
-        return rc_fail(err, RC_E_NOMEM, "out of memory for a replica");
+    for (uint32_t i = 0; i < r->stages; i++) {
+        microbatch *m = &r->mb[i];
+        RC_TRY(batch_create(c, &m->batch, most, err));
+        m->pass.prompts = calloc((size_t)s->fuse, sizeof *m->pass.prompts);
+        if (!m->pass.prompts)
+            return rc_fail(err, RC_E_NOMEM, "out of memory for a replica");
+    }
     r->health.up = true;
-    return RC_OK;
+    return stages_create(r, err);
 }
 
 void replica_destroy(replica *r) {
     rc_kv_destroy(r->kv);
     admission_destroy(r);
-    batch_destroy(r);
-    free(r->pass.prompts);
+    for (uint32_t i = 0; i < r->stages; i++) {
+        batch_destroy(&r->mb[i].batch);
+        free(r->mb[i].pass.prompts);
+    }
+    stages_destroy(r);
 }
 
 rc_status scratch_create(cluster *c, rc_error *err) {

@@ -19,6 +19,7 @@
 #include "sim/base/error.h"
 #include "sim/choose/pick.h"
 #include "sim/cost/cost.h"
+#include "sim/forward/speculate.h"
 #include "sim/kv/kv.h"
 #include "sim/machine/machine.h"
 #include "sim/model/model.h"
@@ -33,6 +34,7 @@ enum {
     RC_SERVE_POOLS = 8,
     RC_SERVE_FAULTS = 64,
     RC_SERVE_STEPS = 16,
+    RC_SERVE_STAGES = 64, /* of a replica */
     RC_SERVE_REPLICAS = 1024,
     RC_SERVE_OBJECTIVES = 8,
     RC_SERVE_GRAPHS = 64 /* sizes of CUDA graphs of decode */
@@ -48,6 +50,7 @@ typedef struct rc_pool {
     int tp, cp; /* GPUs of a TP group; CP ranks; a replica has rc_pool_gpus */
     int dcp;    /* this and what follows: as rc_layout has them */
     int ulysses, ep, dp;
+    rc_stages stages; /* of tp x cp GPUs each; 0 and 1: the replica is not cut so */
     bool ffn_over_cp;
     double expert_skew;
     rc_expert_way expert_transfer;
@@ -106,6 +109,7 @@ typedef struct rc_linear_costs { /* seconds; a pass costs the sum. For tests of 
     bool on;
     double prefill, prefill_token, prefill_pair; /* a pass; a new token; a score entry */
     double decode, decode_sequence, decode_key;  /* a pass; a sequence; a cached token */
+    double draft;                                /* all drafts of a pass that decodes */
 } rc_linear_costs;
 
 typedef struct rc_serve {
@@ -151,9 +155,12 @@ typedef struct rc_serve {
     bool shaped;       /* the process of new arrivals is stated, whether or not their rate is */
     rc_arrival_process process;
     /* what-ifs */
+    rc_kept_history history; /* share 1, without more: all of it */
     double step_tokens[RC_SERVE_STEPS]; /* cumulative probability of 1, 2, ... tokens a step */
     int step_kinds;                     /* 0: one token a step */
     double step_cost;                   /* time of such a step over a plain one */
+    int drafts;         /* that a step verifies; 0: what a step takes and makes is stated */
+    rc_drafter drafter; /* with drafts */
     rc_pattern pattern;
     int64_t window, global;
     rc_serve_fault faults[RC_SERVE_FAULTS];
@@ -168,11 +175,16 @@ typedef struct rc_serve {
 } rc_serve;
 
 int rc_pool_gpus(const rc_pool *p);   /* of a replica, */
-int rc_pool_groups(const rc_pool *p); /* which are so many groups with requests of their own */
+int rc_pool_groups(const rc_pool *p); /* which are so many groups with requests of their own, */
+int rc_pool_stages(const rc_pool *p); /* and the layers of which are so many stages */
+enum { RC_STAGES_TEXT = 24 };
+const char *rc_pool_stages_text(const rc_pool *p, char buf[RC_STAGES_TEXT]); /* " x pp 4", "" */
 /* How a pass of the pool is cut on `cp` of its ranks, and the scenario's dtypes. */
 rc_layout rc_pool_layout(const rc_serve *s, const rc_pool *p, int cp);
 /* The same of a pass by `schedule`. */
 rc_layout rc_pool_cut(const rc_serve *s, const rc_pool *p, int cp, const rc_schedule *schedule);
+/* Whether steps with the scenario's drafts are modelled for such a pool; says why not. */
+rc_status rc_pool_takes_drafts(const rc_serve *s, const rc_pool *p, rc_error *err);
 /* What a replica of the pool has left for KV beside weights, the activations and buffers of its
  * largest pass, and the runtime; `longest`: tokens of the longest prompt. */
 rc_status rc_pool_room(const rc_serve *s, const rc_pool *p, int64_t longest, rc_memory *memory,

@@ -96,6 +96,25 @@ rc_status rc_serve_read_arrivals(const rc_section *root, rc_serve *s, rc_error *
     return read_process(&map, &s->process, err);
 }
 
+rc_status rc_serve_read_history(const rc_section *root, rc_serve *s, rc_error *err) {
+    rc_section map;
+    int kept = 0;
+    int64_t summary = 0;
+    s->history.share = 1.0;
+    RC_TRY(rc_section_enter(root, "history", &map, err));
+    if (!map.map)
+        return RC_OK;
+    RC_TRY(rc_section_number(&map, "share", &s->history.share, err));
+    RC_TRY(rc_section_choice(&map, "kept", &kept, err));
+    RC_TRY(rc_section_whole(&map, "summary", &summary, err));
+    s->history.anew = kept == 1;
+    s->history.summary = (uint32_t)summary;
+    if (rc_serve_streams(s) || s->clients > 0)
+        return rc_node_fail(map.map, err, RC_E_INPUT,
+                            "key 'history': it is of later turns of sessions, and there are none");
+    return RC_OK;
+}
+
 /* ---- the requests of a run ------------------------------------------------------------ */
 
 static rc_status clients_of(const rc_serve *s, double rate, rc_trace *t, rc_error *err) {
@@ -159,8 +178,8 @@ void rc_serve_made_up(const rc_serve *s, uint64_t seed, double rate, rc_syntheti
         out->arrivals.rate = rate;
 }
 
-rc_status rc_serve_workload(const rc_serve *s, uint64_t seed, double rate, rc_trace **out,
-                            rc_error *err) {
+static rc_status all_of_it(const rc_serve *s, uint64_t seed, double rate, rc_trace **out,
+                           rc_error *err) {
     if (s->trace[0] == '\0') {
         rc_synthetic y;
         rc_serve_made_up(s, seed, rate, &y);
@@ -177,6 +196,20 @@ rc_status rc_serve_workload(const rc_serve *s, uint64_t seed, double rate, rc_tr
     options.redrawn = s->draw || rate > 0.0 || s->clients > 0;
     RC_TRY(rc_trace_read(s->trace, &options, out, err));
     rc_status st = reshape(s, seed, rate, *out, err);
+    if (st != RC_OK) {
+        rc_trace_free(*out);
+        *out = NULL;
+    }
+    return st;
+}
+
+rc_status rc_serve_workload(const rc_serve *s, uint64_t seed, double rate, rc_trace **out,
+                            rc_error *err) {
+    const rc_kept_history *h = &s->history;
+    RC_TRY(all_of_it(s, seed, rate, out, err));
+    if (h->share >= 1.0 && !h->anew && h->summary == 0)
+        return RC_OK;
+    rc_status st = rc_trace_keep_history(*out, h, err);
     if (st != RC_OK) {
         rc_trace_free(*out);
         *out = NULL;

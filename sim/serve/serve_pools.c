@@ -42,8 +42,19 @@ int rc_pool_groups(const rc_pool *p) {
     return p->dp > 1 ? p->dp : 1;
 }
 
+int rc_pool_stages(const rc_pool *p) {
+    return p->stages.count > 1 ? p->stages.count : 1;
+}
+
+const char *rc_pool_stages_text(const rc_pool *p, char buf[RC_STAGES_TEXT]) {
+    buf[0] = '\0';
+    if (rc_pool_stages(p) > 1)
+        (void)snprintf(buf, RC_STAGES_TEXT, " x pp %d", rc_pool_stages(p));
+    return buf;
+}
+
 int rc_pool_gpus(const rc_pool *p) {
-    return p->tp * p->cp * rc_pool_groups(p);
+    return p->tp * p->cp * rc_pool_groups(p) * rc_pool_stages(p);
 }
 
 rc_layout rc_pool_layout(const rc_serve *s, const rc_pool *p, int cp) {
@@ -86,18 +97,23 @@ static rc_status check_layout(const rc_section *map, const rc_serve *s, const rc
                               rc_error *err) {
     const rc_layout l = rc_pool_layout(s, p, p->cp);
     rc_error why = {0};
+    char stages[RC_STAGES_TEXT];
     if (p->dynamic_cp && (p->ffn_over_cp || p->ep > p->tp || p->ulysses > 1 || p->dp > 1))
         return rc_node_fail(rc_section_node(map, "dynamic_cp"), err, RC_E_INPUT,
                             "key 'dynamic_cp': passes on fewer ranks need a rank that holds all "
                             "weights: world tp-x-cp, ep up to tp, ulysses 1, dp_attention 1");
+    if (rc_pool_stages(p) > 1 && (p->dynamic_cp || p->dp > 1))
+        return rc_node_fail(rc_section_node(map, "pp"), err, RC_E_UNMODELLED,
+                            "key 'pp': stages together with %s are not modelled",
+                            p->dynamic_cp ? "dynamic_cp" : "dp_attention");
     if (rc_schedule_fits(p->pick.schedule, &s->model, &l, &why) != RC_OK)
         return rc_node_fail(rc_section_node(map, "tp"), err, RC_E_INPUT, "%.700s", why.msg);
     if (rc_pool_gpus(p) > s->machine.gpus_per_node && s->machine.nic_rate <= 0.0)
         return rc_node_fail(map->map, err, RC_E_INPUT,
-                            "tp %d x cp %d needs %d GPUs, but machine '%s' is one node of %d with "
-                            "no network",
-                            p->tp, p->cp, rc_pool_gpus(p), s->machine.name,
-                            s->machine.gpus_per_node);
+                            "tp %d x cp %d%s needs %d GPUs, but machine '%s' is one node of %d "
+                            "with no network",
+                            p->tp, p->cp, rc_pool_stages_text(p, stages), rc_pool_gpus(p),
+                            s->machine.name, s->machine.gpus_per_node);
     return RC_OK;
 }
 
@@ -110,6 +126,7 @@ static rc_status read_pool(const rc_section *map, const rc_serve *s, rc_pool *p,
     RC_TRY(rc_section_choice(map, "role", &role, err));
     RC_TRY(rc_section_whole(map, "replicas", &replicas, err));
     RC_TRY(rc_scenario_cut(map, &cut, err));
+    RC_TRY(rc_scenario_stages(map, &s->model, &p->stages, err));
     RC_TRY(rc_section_switch(map, "dynamic_cp", &p->dynamic_cp, err));
     RC_TRY(rc_section_number(map, "price", &p->price, err));
     p->role = (rc_pool_role)role;
@@ -185,7 +202,8 @@ static rc_status read_fault(const rc_section *map, const rc_serve *s, rc_serve_f
     RC_TRY(pool_named(map, s, &f->pool, err));
     const rc_pool *p = &s->pools[f->pool];
     RC_TRY(rc_section_whole_in(map, "replica", 0, p->replicas - 1, &replica, err));
-    RC_TRY(rc_section_whole_in(map, "rank", 0, p->cp * rc_pool_groups(p) - 1, &rank, err));
+    const int ranks = p->cp * rc_pool_groups(p) * rc_pool_stages(p);
+    RC_TRY(rc_section_whole_in(map, "rank", 0, ranks - 1, &rank, err));
     RC_TRY(read_time(map, "at", &f->at, err));
     f->back = RC_TIME_NEVER;
     RC_TRY(read_time(map, "back", &f->back, err));
@@ -195,6 +213,9 @@ static rc_status read_fault(const rc_section *map, const rc_serve *s, rc_serve_f
     f->kind = (rc_serve_fault_kind)kind;
     f->replica = (int)replica;
     f->rank = (int)rank;
+    if (f->kind == RC_SLOW_LINK && rc_pool_stages(p) > 1)
+        return rc_node_fail(map->map, err, RC_E_UNMODELLED,
+                            "a slow link of a replica with stages (pp) is not modelled");
     if (f->kind == RC_NODE_LOST)
         return RC_OK;
     if (!rc_section_has(map, "speed"))

@@ -89,8 +89,10 @@ static void print_head(const rc_serve *s, const rc_serve_result *r, FILE *f) {
                              ? rc_schedule_decoding(p->pick.schedule, p->cp)->name
                              : rc_pick_name(&p->pick);
         const rc_layout l = rc_pool_layout(s, p, p->cp);
-        char more[96];
-        (void)fprintf(f, ", %d x CP%d+TP%d%s %s (%s)", p->replicas, p->cp, p->tp,
+        char more[96], stages[24] = "";
+        if (rc_pool_stages(p) > 1)
+            (void)snprintf(stages, sizeof stages, "+PP%d", rc_pool_stages(p));
+        (void)fprintf(f, ", %d x CP%d+TP%d%s%s %s (%s)", p->replicas, p->cp, p->tp, stages,
                       rc_layout_more(&l, more, sizeof more), rc_pool_role_name(p->role), by);
     }
     (void)fprintf(f, "\n");

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 #include "sim/forward/scenario.h"
+#include "sim/schedule/layer.h"
 #include "sim/schedule/layout.h"
 #include "sim/serve/serve_engine.h"
 #include "sim/serve/serve_scenario.h"
@@ -163,27 +164,97 @@ static rc_status read_pattern(const rc_section *root, rc_serve *s, rc_error *err
 #define SUM_SLACK 1e-9 /* decimal fractions that add up to 1 do so to this */
 
 /* `tokens`: the probability of 1, 2, ... tokens accepted in a step; together 1. */
-static rc_status read_speculative(const rc_section *root, rc_serve *s, rc_error *err) {
-    rc_section map;
+static rc_status read_step_tokens(const rc_section *map, rc_serve *s, rc_error *err) {
     double sum = 0.0;
     size_t n;
-    s->step_cost = 1.0;
-    RC_TRY(rc_section_enter(root, "speculative", &map, err));
-    if (!map.map)
-        return RC_OK;
-    RC_TRY(rc_section_number(&map, "step_cost", &s->step_cost, err));
-    RC_TRY(rc_section_item_count(&map, "tokens", 1, RC_SERVE_STEPS, &n, err));
+    if (!rc_section_has(map, "tokens"))
+        return rc_node_fail(map->map, err, RC_E_INPUT,
+                            "missing key 'tokens' in 'speculative', or 'drafts'");
+    RC_TRY(rc_section_number(map, "step_cost", &s->step_cost, err));
+    RC_TRY(rc_section_item_count(map, "tokens", 1, RC_SERVE_STEPS, &n, err));
     for (size_t i = 0; i < n; i++) {
         double p;
-        RC_TRY(rc_section_number_item(&map, "tokens", i, &p, err));
+        RC_TRY(rc_section_number_item(map, "tokens", i, &p, err));
         sum += p;
         s->step_tokens[i] = sum;
     }
     if (sum < 1.0 - SUM_SLACK || sum > 1.0 + SUM_SLACK)
-        return rc_node_fail(rc_section_node(&map, "tokens"), err, RC_E_INPUT,
+        return rc_node_fail(rc_section_node(map, "tokens"), err, RC_E_INPUT,
                             "key 'tokens': the probabilities add up to %.10g, expected 1", sum);
     s->step_kinds = (int)n;
     return RC_OK;
+}
+
+static rc_status read_drafter(const rc_section *map, rc_serve *s, rc_error *err) {
+    char path[1024];
+    if (!rc_section_has(map, "model")) {
+        rc_error why = {0};
+        return rc_drafter_own(&s->model, &s->drafter, &why) == RC_OK
+                   ? RC_OK
+                   : rc_node_fail(map->map, err, RC_E_INPUT, "key 'drafts': %.300s", why.msg);
+    }
+    RC_TRY(rc_scenario_named(map, "model", "models", ".json", path, sizeof path, err));
+    s->drafter.joins = false;
+    s->drafter.copies = 1;
+    return rc_model_open(path, &s->drafter.model, err);
+}
+
+rc_status rc_pool_takes_drafts(const rc_serve *s, const rc_pool *p, rc_error *err) {
+    const rc_layout l = rc_pool_layout(s, p, p->cp);
+    if (rc_pool_stages(p) > 1 || rc_pool_groups(p) > 1 || p->dynamic_cp)
+        return rc_fail(err, RC_E_UNMODELLED,
+                       "drafts together with pp, dp_attention or dynamic_cp are not modelled");
+    return rc_schedule_fits(rc_schedule_on(p->pick.schedule, p->cp), &s->drafter.model, &l, err);
+}
+
+static rc_status check_drafts(const rc_section *map, const rc_serve *s, rc_error *err) {
+    const rc_node *at = rc_section_node(map, "drafts");
+    for (int i = 0; i < s->pool_count; i++) {
+        rc_error why = {0};
+        const rc_status st = rc_pool_takes_drafts(s, &s->pools[i], &why);
+        if (st != RC_OK)
+            return rc_node_fail(at, err, st, "key 'drafts', pool '%s': %.300s", s->pools[i].name,
+                                why.msg);
+    }
+    return s->pattern == RC_PATTERN_FULL
+               ? RC_OK
+               : rc_node_fail(at, err, RC_E_UNMODELLED,
+                              "key 'drafts': drafts under an attention pattern are not modelled");
+}
+
+/* Each draft is accepted with probability a where those before it were. */
+static rc_status read_drafts(const rc_section *map, rc_serve *s, rc_error *err) {
+    int64_t drafts;
+    double acceptance, rest = 1.0;
+    RC_TRY(rc_section_whole(map, "drafts", &drafts, err));
+    if (rc_section_has(map, "tokens") || rc_section_has(map, "step_cost"))
+        return rc_node_fail(rc_section_node(map, "drafts"), err, RC_E_INPUT,
+                            "key 'drafts' stands beside 'tokens' or 'step_cost': what a step makes "
+                            "and takes follows from it");
+    if (!rc_section_has(map, "acceptance"))
+        return rc_node_fail(map->map, err, RC_E_INPUT, "missing key 'acceptance' in 'speculative'");
+    RC_TRY(rc_section_number(map, "acceptance", &acceptance, err));
+    if (drafts == 0)
+        return RC_OK;
+    s->drafts = (int)drafts;
+    s->step_kinds = s->drafts + 1;
+    for (int i = 0; i < s->drafts; i++) {
+        rest *= acceptance;
+        s->step_tokens[i] = 1.0 - rest;
+    }
+    s->step_tokens[s->drafts] = 1.0;
+    RC_TRY(read_drafter(map, s, err));
+    return check_drafts(map, s, err);
+}
+
+static rc_status read_speculative(const rc_section *root, rc_serve *s, rc_error *err) {
+    rc_section map;
+    s->step_cost = 1.0;
+    RC_TRY(rc_section_enter(root, "speculative", &map, err));
+    if (!map.map)
+        return RC_OK;
+    return rc_section_has(&map, "drafts") ? read_drafts(&map, s, err)
+                                          : read_step_tokens(&map, s, err);
 }
 
 static rc_status read_costs(const rc_section *root, rc_serve *s, rc_error *err) {
@@ -196,12 +267,14 @@ static rc_status read_costs(const rc_section *root, rc_serve *s, rc_error *err) 
                  {"prefill_pair", &c->prefill_pair},
                  {"decode", &c->decode},
                  {"decode_sequence", &c->decode_sequence},
-                 {"decode_key", &c->decode_key}};
+                 {"decode_key", &c->decode_key},
+                 {"draft", &c->draft}};
     rc_section map;
     RC_TRY(rc_section_enter(root, "costs", &map, err));
     c->on = map.map != NULL;
     for (size_t i = 0; i < sizeof costs / sizeof costs[0]; i++)
         RC_TRY(rc_section_number(&map, costs[i].key, costs[i].out, err));
+    c->draft *= s->drafts;
     return RC_OK;
 }
 
@@ -238,6 +311,7 @@ rc_status rc_serve_read(rc_doc *doc, const char *const *sets, size_t set_count, 
     RC_TRY(read_scheduler(&root, out, err));
     RC_TRY(read_kv(&root, out, err));
     RC_TRY(rc_serve_read_arrivals(&root, out, err));
+    RC_TRY(rc_serve_read_history(&root, out, err));
     RC_TRY(rc_serve_read_faults(&root, out, err));
     RC_TRY(read_pattern(&root, out, err));
     RC_TRY(read_speculative(&root, out, err));

@@ -9,5 +9,6 @@ rc_status rc_serve_read_pools(const rc_section *root, rc_serve *s, rc_error *err
 rc_status rc_serve_read_faults(const rc_section *root, rc_serve *s, rc_error *err);
 rc_status rc_serve_read_slo(const rc_section *root, rc_serve *s, rc_error *err); /* objectives.c */
 rc_status rc_serve_read_arrivals(const rc_section *root, rc_serve *s, rc_error *err);
+rc_status rc_serve_read_history(const rc_section *root, rc_serve *s, rc_error *err);
 
 #endif

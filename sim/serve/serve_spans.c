@@ -2,7 +2,7 @@
  *
  * Process 0 holds the requests: of each a phase "queued", "prefill" and "decode", and the numbers of
  * the whole cluster. Replica i (of a replica with groups of its own: group i) is process i + 1: its
- * passes on one thread, KV that it sends and receives on others, as many as transfers are under way
+ * passes on one thread, or one for each stage, KV that it sends and receives on others, as many as transfers are under way
  * at a time, and as counters its queue, its running sequences, the KV that they hold and the load of
  * its links.
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -12,7 +12,7 @@
 #include "sim/serve/cluster.h"
 #include "sim/serve/fair_links.h"
 
-enum { T_PASSES = 1, T_SEND = 10, T_RECEIVE = 100000, REQUESTS = 0 };
+enum { T_PASSES = 1, T_SEND = 10, T_RECEIVE = 100000, T_STAGES = 200000, REQUESTS = 0 };
 
 typedef struct open_pass {
     const char *name;
@@ -33,7 +33,7 @@ typedef struct last_counts { /* told last of a replica */
 
 struct serve_spans {
     rc_spans *out;
-    open_pass *pass;   /* [replicas] */
+    open_pass *pass;   /* [microbatches] */
     last_counts *last; /* [replicas] */
     uint32_t *lanes;   /* [replicas][2]: that have been named */
     open_move *moves;
@@ -51,11 +51,18 @@ static uint32_t number_of(const cluster *c, const replica *r) {
 static void name_replica(const cluster *c, uint32_t i) {
     const replica *r = &c->replicas[i];
     const rc_pool *p = c->pools[r->pool].spec;
-    char name[128];
-    (void)snprintf(name, sizeof name, "%s %u (%s, CP%d x TP%d)", p->name, r->index,
-                   rc_pool_role_name(p->role), p->cp, p->tp);
+    char name[128], stages[16] = "";
+    if (r->stages > 1)
+        (void)snprintf(stages, sizeof stages, " x PP%u", r->stages);
+    (void)snprintf(name, sizeof name, "%s %u (%s, CP%d x TP%d%s)", p->name, r->index,
+                   rc_pool_role_name(p->role), p->cp, p->tp, stages);
     rc_spans_process(c->spans->out, i + 1, name);
-    rc_spans_thread(c->spans->out, (rc_track){i + 1, T_PASSES}, "passes");
+    if (r->stages == 1)
+        rc_spans_thread(c->spans->out, (rc_track){i + 1, T_PASSES}, "passes");
+    for (uint32_t s = 0; s < r->stages && r->stages > 1; s++) {
+        (void)snprintf(name, sizeof name, "passes, stage %u", s);
+        rc_spans_thread(c->spans->out, (rc_track){i + 1, T_STAGES + s}, name);
+    }
 }
 
 rc_status spans_create(cluster *c, rc_error *err) {
@@ -65,7 +72,7 @@ rc_status spans_create(cluster *c, rc_error *err) {
     c->spans = s;
     if (s) {
         s->out = c->options->spans;
-        s->pass = calloc(c->replica_count, sizeof *s->pass);
+        s->pass = calloc(c->mb_count, sizeof *s->pass);
         s->last = calloc(c->replica_count, sizeof *s->last);
         s->lanes = calloc(2 * (size_t)c->replica_count, sizeof *s->lanes);
     }
@@ -122,11 +129,12 @@ static void describe_basis(const rc_pass_cost *cost, rc_span_args *a) {
     rc_args_real(a, "share", (double)cost->rests[most]);
 }
 
-void spans_pass_begins(cluster *c, const replica *r, const rc_pass *pass, const rc_pass_cost *cost,
-                       rc_time now) {
+void spans_pass_begins(cluster *c, const microbatch *m, const rc_pass *pass,
+                       const rc_pass_cost *cost, rc_time now) {
     if (!c->spans)
         return;
-    open_pass *x = &c->spans->pass[number_of(c, r)];
+    const replica *r = m->home;
+    open_pass *x = &c->spans->pass[m - c->mb];
     x->name = pass->prefills == 0 ? "decode" : pass->decodes == 0 ? "prefill" : "mixed";
     x->start = now;
     x->args.size = 0;
@@ -139,14 +147,25 @@ void spans_pass_begins(cluster *c, const replica *r, const rc_pass *pass, const 
     describe_basis(cost, &x->args);
 }
 
-void spans_pass_ends(cluster *c, const replica *r, rc_time now) {
+/* Through every stage that it has come to. */
+static void staged_spans(cluster *c, const microbatch *m, const open_pass *x, rc_time now) {
+    for (uint32_t s = 0; s < m->home->stages; s++) {
+        const stage_span *in = &m->pass.span[s];
+        if (in->start < now)
+            rc_spans_span(c->spans->out, (rc_track){number_of(c, m->home) + 1, T_STAGES + s},
+                          x->name, "pass", in->start, in->end < now ? in->end : now, &x->args);
+    }
+}
+
+void spans_pass_ends(cluster *c, const microbatch *m, rc_time now) {
     if (!c->spans)
         return;
-    uint32_t i = number_of(c, r);
-    open_pass *x = &c->spans->pass[i];
-    if (x->name) /* else this group of the replica had nothing to do */
-        rc_spans_span(c->spans->out, (rc_track){i + 1, T_PASSES}, x->name, "pass", x->start, now,
-                      &x->args);
+    open_pass *x = &c->spans->pass[m - c->mb];
+    if (x->name && m->pass.span)
+        staged_spans(c, m, x, now);
+    else if (x->name) /* else this group of the replica had nothing to do */
+        rc_spans_span(c->spans->out, (rc_track){number_of(c, m->home) + 1, T_PASSES}, x->name,
+                      "pass", x->start, now, &x->args);
     x->name = NULL;
 }
 
@@ -158,7 +177,7 @@ void spans_counts(cluster *c, const replica *r, rc_time now) {
         return;
     uint32_t i = number_of(c, r);
     const last_counts is = {.queued = r->queue.waiting.count,
-                            .running = r->batch.count,
+                            .running = replica_running(r),
                             .blocks = rc_kv_pinned_blocks(r->kv)};
     if (is.queued != s->last[i].queued)
         rc_spans_counter(s->out, i + 1, "queued requests", now, is.queued);

@@ -10,6 +10,9 @@
  * Attention patterns change how many keys a query sees. A prompt is timed as one with as many score
  * entries: P is reduced, and where T alone would have too many, the prompt is cut into equal
  * sequences.
+ *
+ * A step with drafts verifies so many tokens more of every sequence, and what drafts passes over what the pass
+ * holds, prompts too, for its own cache, and then over the sequences that decode for each further draft.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include <math.h>
@@ -22,9 +25,10 @@
 
 struct rc_pass_forward {
     const rc_serve *serve;
-    rc_machine machine; /* with plenty of memory */
-    rc_costs *costs;    /* a view */
-    rc_forward_ctx *ctx;
+    rc_model *own;                   /* of a stage; NULL: the serve's */
+    rc_machine machine;              /* with plenty of memory */
+    rc_costs *costs;                 /* a view */
+    rc_forward_ctx *ctx, *draft_ctx; /* draft_ctx: NULL without drafts */
     rc_layout layout;
     const rc_schedule *schedule;
     rc_what_if what_if;
@@ -32,9 +36,25 @@ struct rc_pass_forward {
     size_t room;
 };
 
+static rc_status take_stage(rc_pass_forward *f, const rc_pass_stage *stage, rc_error *err) {
+    if (!stage || stage->of.count <= 1)
+        return RC_OK;
+    f->own = malloc(sizeof *f->own);
+    return f->own ? rc_model_stage(&f->serve->model, &stage->of, stage->index, f->own, err)
+                  : rc_fail(err, RC_E_NOMEM, "out of memory for pass times");
+}
+
+static rc_status take_costs(rc_pass_forward *f, const rc_costs *costs, rc_error *err) {
+    f->ctx = rc_forward_ctx_create();
+    f->draft_ctx = f->serve->drafts > 0 ? rc_forward_ctx_create() : NULL;
+    return f->ctx && (f->draft_ctx || f->serve->drafts == 0)
+               ? rc_costs_view(costs, &f->machine, &f->costs, err)
+               : rc_fail(err, RC_E_NOMEM, "out of memory for pass times");
+}
+
 rc_status rc_pass_forward_create(const rc_serve *s, const rc_costs *costs, const rc_layout *layout,
-                                 const rc_schedule *schedule, const rc_what_if *what_if,
-                                 rc_pass_forward **out, rc_error *err) {
+                                 const rc_schedule *schedule, const rc_pass_stage *stage,
+                                 const rc_what_if *what_if, rc_pass_forward **out, rc_error *err) {
     const int cp = layout->cp;
     assert(layout->tp >= 1 && cp >= 1);
     assert(schedule != NULL);
@@ -51,9 +71,9 @@ rc_status rc_pass_forward_create(const rc_serve *s, const rc_costs *costs, const
     if (f->what_if.slow_link_rank >= cp || cp == 1)
         f->what_if.slow_link_rank = -1;
     f->schedule = schedule;
-    f->ctx = rc_forward_ctx_create();
-    rc_status st = f->ctx ? rc_costs_view(costs, &f->machine, &f->costs, err)
-                          : rc_fail(err, RC_E_NOMEM, "out of memory for pass times");
+    rc_status st = take_costs(f, costs, err);
+    if (st == RC_OK)
+        st = take_stage(f, stage, err);
     if (st != RC_OK) {
         rc_pass_forward_destroy(f);
         return st;
@@ -66,7 +86,9 @@ void rc_pass_forward_destroy(rc_pass_forward *f) {
     if (!f)
         return;
     rc_forward_ctx_destroy(f->ctx);
+    rc_forward_ctx_destroy(f->draft_ctx);
     rc_costs_close(f->costs);
+    free(f->own);
     free(f->seqs);
     free(f);
 }
@@ -110,7 +132,8 @@ static rc_status add_prompt(rc_pass_forward *f, size_t *count, rc_sequence s, rc
     return RC_OK;
 }
 
-static rc_status add_decodes(rc_pass_forward *f, size_t *count, const rc_pass *pass,
+/* Each so many times: the tokens that a step verifies. */
+static rc_status add_decodes(rc_pass_forward *f, size_t *count, const rc_pass *pass, int rows,
                              rc_error *err) {
     int64_t each = pass->decodes ? (pass->context + pass->decodes - 1) / pass->decodes : 0;
     const int64_t longest = pass->longest > each ? pass->longest : each;
@@ -122,7 +145,8 @@ static rc_status add_decodes(rc_pass_forward *f, size_t *count, const rc_pass *p
             (pass->context > many * longest ? pass->context - many * longest + rest - 1 : 0) / rest;
     for (uint32_t i = 0; i < pass->decodes; i++) {
         int64_t p = pass->contexts ? pass->contexts[i] : i < many ? longest : each;
-        RC_TRY(add(f, count, (rc_sequence){1, p}, err));
+        for (int row = 0; row < rows; row++)
+            RC_TRY(add(f, count, (rc_sequence){1, p}, err));
     }
     return RC_OK;
 }
@@ -145,32 +169,66 @@ static bool beyond_graphs(const rc_serve *s, uint32_t decodes) {
     return s->graph_count > 0 && decodes > s->graphs[s->graph_count - 1];
 }
 
-rc_status rc_pass_forward_time(void *ctx, const rc_pass *pass, rc_pass_cost *out, rc_error *err) {
-    rc_pass_forward *f = ctx;
-    bool prefill = pass->prefills > 0;
-    rc_forward_timing result;
-    rc_spec spec = {.model = &f->serve->model,
-                    .costs = f->costs,
-                    .layout = f->layout,
-                    .phase = !prefill            ? RC_DECODE
-                             : pass->decodes > 0 ? RC_MIXED
-                                                 : RC_PREFILL,
-                    .schedule = f->schedule,
-                    .eager = prefill || beyond_graphs(f->serve, pass->decodes),
-                    .serial_ring = !prefill,
-                    .what_if = f->what_if};
+/* A pass with `rows` tokens of every sequence that decodes; good until the next one. */
+static rc_status spec_of(rc_pass_forward *f, const rc_pass *pass, int rows, rc_spec *spec,
+                         rc_error *err) {
+    const bool prefill = pass->prefills > 0;
+    *spec = (rc_spec){.model = f->own ? f->own : &f->serve->model,
+                      .costs = f->costs,
+                      .layout = f->layout,
+                      .phase = !prefill            ? RC_DECODE
+                               : pass->decodes > 0 ? RC_MIXED
+                                                   : RC_PREFILL,
+                      .schedule = f->schedule,
+                      .eager = prefill || beyond_graphs(f->serve, pass->decodes),
+                      .serial_ring = !prefill,
+                      .verified = rows > 1 && pass->decodes > 0 ? rows : 0,
+                      .what_if = f->what_if};
     for (uint32_t i = 0; i < pass->prefills; i++) {
         rc_sequence s = pass->prefill[i];
         s.t = s.t < f->layout.cp ? f->layout.cp : s.t; /* at least a token for every rank */
-        RC_TRY(add_prompt(f, &spec.seq_count, s, err));
+        RC_TRY(add_prompt(f, &spec->seq_count, s, err));
     }
-    RC_TRY(add_decodes(f, &spec.seq_count, pass, err));
-    spec.elsewhere = elsewhere_of(&f->layout, pass);
-    spec.stand_in = stands_for_others(f, pass);
-    spec.seqs = f->seqs;
+    RC_TRY(add_decodes(f, &spec->seq_count, pass, rows, err));
+    spec->elsewhere = elsewhere_of(&f->layout, pass);
+    spec->stand_in = stands_for_others(f, pass);
+    spec->seqs = f->seqs;
+    return RC_OK;
+}
+
+/* `n` drafts behind such a pass, on top of what the pass costs so far. */
+static rc_status add_drafts(rc_pass_forward *f, const rc_pass *pass, int n, rc_pass_cost *cost,
+                            rc_error *err) {
+    rc_spec spec;
+    rc_forward_timing one;
+    if (n == 0)
+        return RC_OK;
+    RC_TRY(spec_of(f, pass, 1, &spec, err));
+    RC_TRY(rc_draft_time(f->draft_ctx, &spec, &f->serve->drafter, &one, err));
+    const rc_time more = n * one.ticks;
+    const double kept = (double)cost->time / (double)(cost->time + more);
+    for (int b = 0; b < RC_BASIS_COUNT; b++)
+        cost->rests[b] = (float)(kept * (double)cost->rests[b] + (1.0 - kept) * one.busy_basis[b]);
+    cost->time += more;
+    return RC_OK;
+}
+
+rc_status rc_pass_forward_time(void *ctx, const rc_pass *pass, rc_pass_cost *out, rc_error *err) {
+    rc_pass_forward *f = ctx;
+    const int drafts = f->serve->drafts;
+    rc_forward_timing result;
+    rc_spec spec;
+    RC_TRY(spec_of(f, pass, drafts + 1, &spec, err));
     RC_TRY(rc_forward_time(f->ctx, &spec, &result, err));
     out->time = result.ticks;
     for (int b = 0; b < RC_BASIS_COUNT; b++)
         out->rests[b] = (float)result.busy_basis[b];
-    return RC_OK;
+    if (drafts == 0)
+        return RC_OK;
+    if (pass->prefills == 0)
+        return add_drafts(f, pass, drafts, out, err);
+    rc_pass steps = *pass;
+    steps.prefills = 0;
+    RC_TRY(add_drafts(f, pass, 1, out, err));
+    return add_drafts(f, &steps, pass->decodes > 0 ? drafts - 1 : 0, out, err);
 }

@@ -12,8 +12,7 @@
 #include "sim/serve/fair_links.h"
 
 static double gpus_of(const cluster *c, uint32_t replica_index) {
-    const rc_pool *p = c->pools[c->replicas[replica_index].pool].spec;
-    return (double)p->tp * p->cp;
+    return pool_kv_gpus(c, &c->pools[c->replicas[replica_index].pool]);
 }
 
 static void flow_event(void *ctx, uint64_t arg, rc_time now);
@@ -65,7 +64,7 @@ void transfer_drop(cluster *c, uint32_t j, rc_time now) {
 
 rc_time host_transfer(cluster *c, replica *r, uint64_t tokens, rc_time now) {
     const pool *p = pool_of(c, r);
-    double rate = c->spec->host_rate * p->spec->tp * p->spec->cp;
+    double rate = c->spec->host_rate * pool_kv_gpus(c, p);
     assert(rate > 0.0);
     rc_time from = r->host_free > now ? r->host_free : now;
     r->host_free = from + (rc_time)ceil((double)tokens * p->token_bytes / rate * RC_PS_PER_S);

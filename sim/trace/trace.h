@@ -161,6 +161,16 @@ rc_status rc_trace_parse(const char *name, const void *text, size_t size,
 void rc_trace_free(rc_trace *t);              /* NULL is fine */
 uint64_t rc_trace_refused(const rc_trace *t); /* sum of faults */
 
+/* Later turns of sessions keep `share` of what went before them, in [0, 1] and rounded up: as keys that stay in the
+ * cache, or, `anew`, as text that is computed again. Whoever has a turn behind it makes a summary of `summary`
+ * tokens at the end of its reply. RC_E_INPUT: there are no sessions. After a failure the trace is of no use. */
+typedef struct rc_kept_history {
+    double share;
+    bool anew;
+    uint32_t summary;
+} rc_kept_history;
+rc_status rc_trace_keep_history(rc_trace *t, const rc_kept_history *how, rc_error *err);
+
 /* What a cache that forgets nothing gives: P and T of every request, in the order of the array. */
 typedef struct rc_trace_stats {
     size_t requests;

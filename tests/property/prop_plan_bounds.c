@@ -92,15 +92,16 @@ static bool text_of(prop_case *c, char *out) {
         out, TEXT,
         "plan: p\nmodel: llama-3.1-8b\nseed: %d\n%s"
         "offers: [{machine: h100-sxm, price: 2, gpus: 16}]\nslo: [%s]\n"
-        "space: {tp: [1, 2], pools: [mixed, disaggregated], scheduler: [prefill-first, chunked], "
+        "space: {tp: [1, 2], %spools: [mixed, disaggregated], scheduler: [prefill-first, chunked], "
         "budget: [%d, %d], max_batch: [2, 16], replicas: [1, 2, 3]}\n"
         "scheduler: {fuse: %d, budget: %d%s}\nrouting: %s\nkv: {tokens: %d}\n%s"
         "search: {simulations: 200, seeds: 0}\n"
         "costs: {prefill: %dus, prefill_token: %dus, prefill_pair: %dns, decode: %dus, "
         "decode_sequence: 300us, decode_key: 20ns}\n",
-        (int)prop_below(c, 1000), load, slo, (int)prop_range(c, 64, 400),
-        (int)prop_range(c, 500, 3000), (int)prop_range(c, 1, 8), (int)prop_range(c, 0, 3) * 2000,
-        prop_below(c, 8) == 0 ? ", max_waiting: 3" : "", prop_below(c, 2) ? "prefix" : "load",
+        (int)prop_below(c, 1000), load, slo, prop_below(c, 3) == 0 ? "pp: [1, 3], " : "",
+        (int)prop_range(c, 64, 400), (int)prop_range(c, 500, 3000), (int)prop_range(c, 1, 8),
+        (int)prop_range(c, 0, 3) * 2000, prop_below(c, 8) == 0 ? ", max_waiting: 3" : "",
+        prop_below(c, 2) ? "prefix" : "load",
         prop_below(c, 3) == 0 ? (int)prop_range(c, 1000, 6000) : 200000,
         prop_below(c, 5) == 0 ? "speculative: {tokens: [0.3, 0.4, 0.3], step_cost: 1.2}\n" : "",
         (int)prop_range(c, 100, 9000), (int)prop_range(c, 10, 200), (int)prop_range(c, 0, 30),

@@ -29,7 +29,7 @@ static rc_status open_with(setup *s, rc_error *err) {
     const rc_schedule *schedule = rc_schedule_decoding(rc_schedule_named("pass-q"), s->cp);
     const rc_layout cut = rc_pool_cut(&serve, &serve.pools[0], s->cp, schedule);
     RC_TRY(rc_costs_open(NULL, &serve.machine, &s->costs, err));
-    return rc_pass_forward_create(&serve, s->costs, &cut, schedule, &none, &s->source, err);
+    return rc_pass_forward_create(&serve, s->costs, &cut, schedule, NULL, &none, &s->source, err);
 }
 
 static void shut(setup *s) {

@@ -38,7 +38,7 @@ static rc_status open_with(setup *s, const rc_schedule *schedule, rc_error *err)
     s->dealt = rc_schedule_dealt(schedule, s->cp);
     const rc_passes_like like = {2 * s->cp, (int)s->dealt};
     RC_TRY(rc_costs_open(NULL, &serve.machine, &s->costs, err));
-    RC_TRY(rc_pass_forward_create(&serve, s->costs, &cut, schedule, &none, &s->source, err));
+    RC_TRY(rc_pass_forward_create(&serve, s->costs, &cut, schedule, NULL, &none, &s->source, err));
     return rc_passes_create(rc_pass_forward_time, s->source, like, false, &s->memo, err);
 }
 

@@ -40,6 +40,9 @@ static void test_staged(void **state) {
     rc_forward_timing t;
     int first;
     trips("stages >= 1 && chunks >= 1", (void)rc_pipeline_end(&work, &work, 0, 1, NULL));
+    rc_stage_clock clock = {0, 0};
+    rc_time end;
+    trips("stages >= 1 && step >= 1", (void)rc_pipeline_pass(&clock, 0, 0, &work, &work, 1, &end));
     trips("chunk >= 1", (void)rc_chunks_of(&f.spec, 0, &c, &err));
     trips("how->chunk >= 0 && how->stages >= 0",
           (void)rc_staged_time(ctx, &f.spec, &none, &t, &err));

@@ -149,10 +149,7 @@ static void test_misplaced(void **state) {
     says("scheduler: {budgte: 4}\n", "s.yaml:1:13: unknown key 'budgte' (did you mean 'budget'?)");
     says("scheduler: {budget: 3G}\n",
          "s.yaml:1:21: key 'budget': found '3G', expected a whole number from 0 to 2147483648");
-    says("pp: 2\n",
-         "s.yaml:1:1: key 'pp': stages of a pipeline are of a forward pass and of a sweep "
-         "(parallel.pp): serving plays one pass of a replica at a time, where stages "
-         "would have one each");
+    says("pp: 2\n", "s.yaml:1:1: key 'pp' belongs in 'pools[]', not at the top level");
     says("scheduler: 4\n", "s.yaml:1:12: key 'scheduler': found '4', expected a map of keys");
 }
 

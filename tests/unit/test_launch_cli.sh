@@ -35,11 +35,18 @@ refused "did you mean 'sglang'" "${choose[@]}" --launch slang
 serve=scenarios/serve/azure-conv.yaml
 "$ringcast" serve $serve --launch sglang >"$work/out"
 [ "$(wc -l <"$work/out")" = 2 ] && grep -q -- '--tp-size 8 .*--chunked-prefill-size 2048' "$work/out" || fail "serve: $(cat "$work/out")"
+"$ringcast" serve $serve --launch vllm --set 'pools[0].tp=4' --set 'pools[0].pp=2' >"$work/out"
+grep -q -- '--tensor-parallel-size 4 --pipeline-parallel-size 2 ' "$work/out" || fail "serve with stages: $(cat "$work/out")"
+refused "SGLang gives layers that are left over to the last stages" serve $serve --launch sglang --set 'pools[0].pp=3'
+refused "no command line is written for steps with drafts" serve $serve --launch vllm \
+    --set 'speculative={drafts: 1, acceptance: 0.5, model: llama-3.1-8b}'
 refused "algorithm-5 chooses the schedule" serve scenarios/serve/mooncake.yaml --launch vllm
 "$ringcast" serve $serve --set arrivals.requests=200 --quiet --inferencex "$work/x.json" --json >"$work/json" 2>/dev/null
 for key in '"hw": "h100-sxm"' '"prefill_tp": 8' '"decode_num_workers": 2' '"num_prefill_gpu": 16' '"is_multinode": true' '"disagg": false'; do
     grep -qF "$key" "$work/x.json" || fail "no $key in $(cat "$work/x.json")"
 done
+"$ringcast" serve $serve --set arrivals.requests=20 --set 'pools[0].tp=2' --set 'pools[0].pp=4' --quiet --inferencex "$work/stages.json" >/dev/null 2>&1
+grep -qF '"decode_pp": 4' "$work/stages.json" && grep -qF '"num_decode_gpu": 16' "$work/stages.json" || fail "$(cat "$work/stages.json")"
 # its seconds are the run's milliseconds
 awk -F'[:,]' 'FILENAME ~ /json$/ && /"ttft_ms"/ { on = 1 } on && /"p50"/ { ms = $2; on = 0 } /"median_ttft"/ { s = $2 }
     END { if (!(ms > 0) || s * 1000 / ms > 1.0001 || s * 1000 / ms < 0.9999) exit 1 }' "$work/json" "$work/x.json" || fail "median_ttft is not the run's"

@@ -154,7 +154,7 @@ static void test_queue(void **state) {
     c->jobs[0].state = JOB_MOVING; /* as if its KV came from elsewhere, to a full replica */
     r->queue.in_flight = 1;
     r->queue.late_count = 2;
-    r->pass.busy = true;
+    r->mb->pass.busy = true;
     trips("r->queue.late_count < (uint64_t)c->spec->max_batch", admit_arrived(c, 0, 0));
     closed(c);
 }
@@ -162,28 +162,28 @@ static void test_queue(void **state) {
 static void test_decode(void **state) {
     (void)state;
     cluster *c = opened();
-    replica *r = &c->replicas[0];
+    microbatch *m = c->replicas[0].mb;
     c->jobs[0].kv.home = 0;
-    trips("b->state == JOB_RUNNING", decode_leave(c, r, 0));
+    trips("b->state == JOB_RUNNING", decode_leave(c, 0));
     c->rows[0].generated = 50; /* all of its reply */
-    trips("c->rows[j].generated < c->trace->at[j].output", decode_join(c, r, 0));
+    trips("c->rows[j].generated < c->trace->at[j].output", decode_join(c, m, 0));
     c->rows[0].generated = 1;
-    r->batch.count = 2;
-    trips("r->batch.count < (uint64_t)c->spec->max_batch", decode_join(c, r, 0));
-    r->batch.count = 0;
+    m->batch.count = 2;
+    trips("m->batch.count < (uint64_t)c->spec->max_batch", decode_join(c, m, 0));
+    m->batch.count = 0;
     c->jobs[0].decode.due = 3;
-    trips("b->decode.due == NONE", decode_join(c, r, 0));
+    trips("b->decode.due == NONE", decode_join(c, m, 0));
     c->jobs[0].decode.due = NONE;
-    decode_join(c, r, 0);
-    trips("b->state != JOB_RUNNING", decode_join(c, r, 0));
-    r->batch.fresh_count = 2;
-    trips("r->batch.fresh_count <= r->batch.count", decode_step(c, r, 0));
-    r->batch.fresh_count = 1;
-    r->batch.last_step = 5;
-    trips("now >= r->batch.last_step", decode_step(c, r, 4));
+    decode_join(c, m, 0);
+    trips("b->state != JOB_RUNNING", decode_join(c, m, 0));
+    m->batch.fresh_count = 2;
+    trips("m->batch.fresh_count <= m->batch.count", decode_step(c, m, 0));
+    m->batch.fresh_count = 1;
+    m->batch.last_step = 5;
+    trips("now >= m->batch.last_step", decode_step(c, m, 4));
     uint32_t block = c->block;
     c->block = 0;
-    trips("c->block >= 1", (void)batch_create(c, r, 1, &err));
+    trips("c->block >= 1", (void)batch_create(c, &m->batch, 1, &err));
     c->block = block;
     closed(c);
 }
@@ -198,8 +198,8 @@ static void test_victim(void **state) {
     assert_int_equal(admit_prompt(c, r, NONE, 0), 0);
     admit_leave_active(c, 0);
     c->rows[0].generated = 1000;
-    r->batch.due[0] = 0;
-    trips("victim != NONE", decode_grow(c, r, 0));
+    r->mb->batch.due[0] = 0;
+    trips("victim != NONE || c->jobs[j].chunk > 0", decode_grow(c, r->mb, 0));
     closed(c);
 }
 
@@ -247,7 +247,9 @@ static void test_layouts(void **state) {
     trips("best >= 0", (void)pool_pass_time(c, r, &pass, &cost, &err));
     c->pools[0].conditions[0].count = layouts;
     c->pools[0].conditions[1].count = MAX_LAYOUTS;
-    trips("k->count < MAX_LAYOUTS", (void)pool_condition(c, &c->pools[0], &none, &which, &err));
+    trips("k->count < MAX_LAYOUTS", (void)pool_condition(c, &c->pools[0], &none, 0, &which, &err));
+    trips("stage >= 0 && stage < rc_pool_stages(p->spec)",
+          (void)pool_condition(c, &c->pools[0], &none, 1, &which, &err));
     closed(c);
 }
 
@@ -270,8 +272,8 @@ static void test_metrics(void **state) {
     trips("c->rows[j].first < 0", metrics_first(c, 0, 7));
     trips("pass->prefills > 0 || pass->decodes > 0", metrics_pass(c, r, &empty, &cost));
     trips("first->prefills == 0 && first->decodes > 0", metrics_decodes(c, r, &empty, 0, &cost, 1));
-    r->stride.done = 1; /* of none */
-    trips("l->done <= l->count", stride_end(c, r));
+    r->mb->stride.done = 1; /* of none */
+    trips("l->done <= l->count", stride_end(c, r->mb));
     trips("row->outcome != RC_PENDING", metrics_end(c, 0));
     result.rejected = 1;
     trips("o->queue_full + o->too_large == o->rejected", (void)metrics_finish(c, &err));

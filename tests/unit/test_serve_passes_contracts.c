@@ -31,6 +31,9 @@ static void test_memo(void **state) {
     trips("!keep || (pass->prefills <= 1 && !pass->contexts)",
           (void)rc_passes_ask(p, &two, true, &cost, &err));
     trips("c->on", (void)rc_pass_linear(&off, &step, &cost, &err));
+    rc_linear_part beyond = {.costs = &off, .from = 0, .to = 3, .layers = 2};
+    trips("l->from >= 0 && l->to > l->from && l->to <= l->layers",
+          (void)rc_pass_linear_part(&beyond, &step, &cost, &err));
     const rc_family_at nowhere = {.dims = 0};
     bool done;
     trips("f->dims >= 1 && f->dims <= RC_CELL_DIMS",
@@ -55,9 +58,9 @@ static void test_source(void **state) {
     const rc_pool pool = {.tp = 1, .cp = 2};
     trips("cp >= 1 && cp <= p->cp", (void)rc_pool_layout(&s, &pool, 3));
     trips("layout->tp >= 1 && cp >= 1",
-          (void)rc_pass_forward_create(&s, NULL, &no_ranks, NULL, &none, &out, &err));
+          (void)rc_pass_forward_create(&s, NULL, &no_ranks, NULL, NULL, &none, &out, &err));
     trips("schedule != NULL",
-          (void)rc_pass_forward_create(&s, NULL, &one, NULL, &none, &out, &err));
+          (void)rc_pass_forward_create(&s, NULL, &one, NULL, NULL, &none, &out, &err));
     trips("limit >= 1.0", (void)entries_under(1.0, 0.0, 0.0));
     trips("s.t >= 1 && s.p >= 0", (void)add_prompt(&f, &count, (rc_sequence){0, 0}, &err));
 }

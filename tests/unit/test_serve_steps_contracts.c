@@ -10,6 +10,7 @@ static rc_serve spec;
 static rc_trace trace;
 static cluster run;
 static replica replicas[1];
+static microbatch batches[1];
 static job jobs[1];
 static rc_served rows[1];
 
@@ -17,7 +18,8 @@ static cluster *small(void) {
     static rc_req request = {.input = 10, .output = 5};
     trace = (rc_trace){.at = &request, .count = 1};
     spec = (rc_serve){.pool_count = 1, .fuse = 1, .max_batch = 1};
-    replicas[0] = (replica){.pool = 0};
+    batches[0] = (microbatch){.home = replicas};
+    replicas[0] = (replica){.pool = 0, .mb = batches, .stages = 1};
     jobs[0] = (job){.goal = 10};
     run = (cluster){.spec = &spec,
                     .trace = &trace,
@@ -25,6 +27,8 @@ static cluster *small(void) {
                     .rows = rows,
                     .replicas = replicas,
                     .replica_count = 1,
+                    .mb = batches,
+                    .mb_count = 1,
                     .pools = {{.spec = &spec.pools[0], .count = 1}},
                     .pool_count = 1};
     return &run;
@@ -33,13 +37,15 @@ static cluster *small(void) {
 static void test_passes(void **state) {
     (void)state;
     cluster *c = small();
-    trips("first->pass.busy", pass_ends(c, 0, 0));
-    trips("b->count > 0", (void)decode_longest(c, replicas));
-    trips("b->filled == b->goal", prompt_done(c, replicas, 0, 0));
+    const prompt_piece piece = {.job = 0, .tokens = 1};
+    trips("m->pass.busy", pass_ends(c, 0, 0));
+    trips("b->count > 0", (void)decode_longest(c, batches));
+    trips("b->filled == b->goal", prompt_done(c, batches, 0, 0));
+    trips("b->chunk >= piece->tokens", piece_ends(c, batches, &piece, 0));
     replicas[0].health = (replica_health){.up = true, .up_since = 5};
     trips("now >= first->health.up_since", replica_kick(c, replicas, 4));
-    replicas[0].pass = (running_pass){.busy = true, .start = 5};
-    trips("now >= r->pass.start", replica_abort(c, replicas, 4));
+    batches[0].pass = (running_pass){.busy = true, .start = 5};
+    trips("now >= m->pass.start", replica_abort(c, replicas, 4));
 }
 
 /* A pass is played for somebody, and is of somebody. */
@@ -52,10 +58,10 @@ static void test_player(void **state) {
     rc_time took;
     cluster *c = small();
     c->options = &options;
-    trips("x && c->scratch.played", (void)player_time(c, replicas, &none, 0, &took));
+    trips("x && c->scratch.played", (void)player_time(c, batches, &none, 0, &took));
     options.player = &player;
     c->scratch.played = played;
-    trips("n > 0", (void)player_time(c, replicas, &none, 0, &took));
+    trips("n > 0", (void)player_time(c, batches, &none, 0, &took));
 }
 
 static void test_faults(void **state) {
@@ -74,7 +80,7 @@ static void test_faults(void **state) {
 static void test_layouts(void **state) {
     (void)state;
     cluster *c = small();
-    const rc_what_if none = {.slow_rank = -1, .slow_link_rank = -1};
+    const condition none = {.what_if = {.slow_rank = -1, .slow_link_rank = -1}};
     layout l;
     rc_pass_cost cost = {.time = 0};
     trips("cp >= 1 && cp <= p->spec->cp",
