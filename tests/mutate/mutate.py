@@ -134,7 +134,7 @@ def one(place, judge_, tests, equivalents, file, text, change):
             return None, None
         if made == "same":
             return "proved equal", None
-        seen, _ = judge_.verdict(tests)
+        seen = judge_.verdict(tests, file)
     finally:
         place.restore()
     if seen:
@@ -166,7 +166,7 @@ def main():
     p.add_argument("--only", help="changes of lines that hold this text")
     p.add_argument("--list", action="store_true", help="say what would be changed, and run nothing")
     p.add_argument("--option", action="append", default=[], help="an option for CMake")
-    p.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="of the first build")
+    p.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="of the builds, and how many tests are asked at once")
     p.add_argument("--minutes", type=float, help="stop drawing after so many minutes")
     a = p.parse_args()
     every = [f for f in ("sim", "calib") if os.path.isdir(os.path.join(ROOT, f))]
@@ -184,12 +184,14 @@ def main():
     place = scratch.prepare(ROOT, tree, a.option, a.jobs)
     files = files_of(tree, folders, {f for f in place.objects if place.targets_of(f)} |
                      {f for f in place.including if not f.startswith("sim/")})
-    judge_ = judge.Judge(judge.list_tests(place.build), os.path.join(ROOT, "build", "mutate", "times.json"), a.longest, a.budget)
+    judge_ = judge.Judge(judge.list_tests(place.build), os.path.join(ROOT, "build", "mutate", "times.json"), a.longest, a.budget,
+                         a.jobs)
     reach_, quick = None, []
     if not a.list:
         reach_ = reach.Reach(reach.build_of(tree, a.option, a.jobs), os.path.join(ROOT, "build", "mutate", "reach"),
-                             scratch.stamp_of(tree), a.longest)
+                             scratch.stamp_of(tree, ("tests", "docs")), a.longest, a.jobs)
         quick = judge_.quick()
+        reach_.count(quick)
     equivalents = read_equivalents(os.path.join(HERE, "equivalents"))
     counts, seconds, done, broken = {}, {}, 0, 0
     until = time.monotonic() + a.minutes * 60 if a.minutes else None

@@ -131,10 +131,10 @@ class Toy(unittest.TestCase):
 
     def test_slow_and_failing(self):
         quick = {"command": ["true"], "cwd": "/", "env": {}, "skip": 77}
-        self.assertEqual(judge.ask(quick, 5)[0], "passed")
-        self.assertEqual(judge.ask({**quick, "command": ["false"]}, 5)[0], "failed")
-        self.assertEqual(judge.ask({**quick, "command": ["sh", "-c", "exit 77"]}, 5)[0], "skipped")
-        self.assertEqual(judge.ask({**quick, "command": ["sleep", "30"]}, 0.1)[0], "timeout")
+        self.assertEqual(judge.Asked().ask(quick, 5)[0], "passed")
+        self.assertEqual(judge.Asked().ask({**quick, "command": ["false"]}, 5)[0], "failed")
+        self.assertEqual(judge.Asked().ask({**quick, "command": ["sh", "-c", "exit 77"]}, 5)[0], "skipped")
+        self.assertEqual(judge.Asked().ask({**quick, "command": ["sleep", "30"]}, 0.1)[0], "timeout")
 
 
 if __name__ == "__main__":
