@@ -98,7 +98,7 @@ class Asked:
 
 
 class Judge:
-    """Asks tests, those first that have seen most changes of a file, then from the quickest to the slowest, until one fails."""
+    """Asks tests one after another, a few at once, until one fails."""
 
     def __init__(self, tests, times_file, longest_s, budget_s, jobs):
         self.tests, self.times_file = tests, times_file
@@ -110,31 +110,39 @@ class Judge:
         self.seen = {}  # file -> test -> changes that it has seen
 
     def _time(self, name):
-        """Processor seconds and wall seconds of the test without a change; None when it does not pass or takes too long."""
+        """Asks the test without a change, unless it is known how long it takes: "passed" or not, processor and wall seconds."""
         stamp = own_stamp(self.tests[name])
         if name not in self.times or self.times[name][0] != "passed" or self.times[name][3:] != [stamp]:
             start = time.monotonic()
             said, cpu = Asked().ask(self.tests[name], 4 * self.longest_s + 20)
             self.times[name] = [said, cpu, time.monotonic() - start, stamp]
-            with open(self.times_file, "w") as f:
-                json.dump(self.times, f, indent=0)
-        said, cpu, wall = self.times[name][:3]
-        return (cpu, wall) if said == "passed" and cpu <= self.longest_s else None
 
     def quick(self):
-        """The tests that pass without a change and take no longer than `longest_s`, the quickest first."""
-        return sorted((n for n in self.tests if self._time(n)), key=lambda n: (self.times[n][1], n))
+        """The tests that pass without a change and take no longer than `longest_s` of a processor, the quickest first."""
+        with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
+            list(pool.map(self._time, self.tests))
+        with open(self.times_file, "w") as f:
+            json.dump(self.times, f, indent=0)
+        passed = [n for n in self.tests if self.times[n][0] == "passed" and self.times[n][1] <= self.longest_s]
+        return sorted(passed, key=lambda n: (self.times[n][1], n))
 
-    def _in_order(self, names, file):
-        """Those of `names` that the budget allows, the ones first that know the file best."""
+    def in_order(self, names, file):
+        """Those of `names`, which stand by their times, that the budget allows: the ones first that have seen most changes of
+        the file, then those that are called after it or its folder."""
+        seen = self.seen.get(file, {})
+        stem, folder = os.path.basename(file)[:-2], os.path.basename(os.path.dirname(file))
+
+        def rank(name):
+            words = f"{name}_"
+            return -seen.get(name, 0), 0 if f"_{stem}_" in words else 1 if f"_{folder}_" in words else 2
+
         total, allowed = 0.0, []
-        for n in names:
+        for n in sorted(names, key=rank):
             total += self.times[n][1]
             if self.budget_s and total > self.budget_s:
                 break
             allowed.append(n)
-        seen = self.seen.get(file, {})
-        return sorted(allowed, key=lambda n: -seen.get(n, 0))
+        return allowed
 
     def verdict(self, names, file):
         """(test, how it failed) of one that fails, or None when the change is not seen."""
@@ -147,7 +155,7 @@ class Judge:
                 found.append((name, said))
 
         with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
-            list(pool.map(one, self._in_order(names, file)))
+            list(pool.map(one, self.in_order(names, file)))
         if not found:
             return None
         by_file = self.seen.setdefault(file, {})
