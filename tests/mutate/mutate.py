@@ -159,7 +159,7 @@ def main():
     p.add_argument("folders", nargs="*")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--count", type=int, default=20)
-    p.add_argument("--longest", type=float, default=8.0, help="leave out tests that take more processor seconds than this")
+    p.add_argument("--longest", type=float, default=10.0, help="leave out tests that take more processor seconds than this")
     p.add_argument("--budget", type=float, default=40.0,
                    help="ask no further test of a change after so many processor seconds (0: all are asked)")
     p.add_argument("--known", action="store_true", help="the changes of the file `known`")
