@@ -28,6 +28,7 @@ import scratch
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+NOT_RUN = ("tests", "docs", "schema")  # folders without any source that is counted
 FATES = ("killed", "timeout", "proved equal", "named equal", "survived")
 
 
@@ -189,7 +190,7 @@ def main():
     reach_, quick = None, []
     if not a.list:
         reach_ = reach.Reach(reach.build_of(tree, a.option, a.jobs), os.path.join(ROOT, "build", "mutate", "reach"),
-                             scratch.stamp_of(tree, ("tests", "docs")), a.longest, a.jobs)
+                             scratch.stamp_of(tree, NOT_RUN), a.longest, a.jobs)
         quick = judge_.quick()
         reach_.count(quick)
     equivalents = read_equivalents(os.path.join(HERE, "equivalents"))
