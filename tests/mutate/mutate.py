@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # What the tests do not see: changes one place of the source at a time and asks the tests that run it.
 #
-# usage: mutate.py [FOLDER-OR-FILE ...] [--seed N] [--count K] [--known] [--only TEXT] [--list] [--longest SECONDS]
+# usage: mutate.py [FOLDER-OR-FILE ...] [--seed N] [--count K] [--skip K] [--known] [--only TEXT] [--list] [--longest SECONDS]
 #                  [--budget SECONDS] [--minutes M] [--jobs N] [--option -DX=Y]
 #
 # FOLDER is of sim/ or calib/ (all of both by default). Of all changes that mutants.py knows in the files there, K are
@@ -15,6 +15,7 @@
 import argparse
 import fcntl
 import glob
+import itertools
 import os
 import random
 import resource
@@ -160,6 +161,7 @@ def main():
     p.add_argument("folders", nargs="*")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--count", type=int, default=20)
+    p.add_argument("--skip", type=int, default=0, help="go on behind so many changes of the seed's sequence")
     p.add_argument("--longest", type=float, default=10.0, help="leave out tests that take more processor seconds than this")
     p.add_argument("--budget", type=float, default=40.0,
                    help="ask no further test of a change after so many processor seconds (0: all are asked)")
@@ -199,7 +201,7 @@ def main():
     if a.known:
         chosen, a.count = known_changes(tree, os.path.join(HERE, "known"), files, a.only), 1000
     else:
-        chosen = draws(tree, files, a.seed, a.only)
+        chosen = itertools.islice(draws(tree, files, a.seed, a.only), a.skip, None)
     for file, text, change in chosen:
         if done == a.count or (until and time.monotonic() > until):
             break

@@ -68,6 +68,12 @@ class Changes(unittest.TestCase):
         self.assertEqual(found(text), {("call", 2, "count(x);", ";"), ("call", 4, "fmin", "fmax"),
                                        ("constant", 4, "0.5", "0.75"), ("constant", 5, "true", "false")})
 
+    def test_places(self):
+        text = 'void f(void) {\n    x = rc_fail_at(err, 1, "f", 0, 0, "no line");\n    x = rc_fail_at(err, 1, "f", n, 0, "a line");\n}\n'
+        self.assertEqual({(line, old) for kind, line, old, _ in found(text) if kind == "constant" and old == "0"},
+                         {(2, "0"), (3, "0")})
+        self.assertEqual(len([1 for c in mutants.changes(text) if c.line == 2 and text[c.start] == "0"]), 1)
+
     def test_buffers_and_zero(self):
         self.assertEqual(found("void f(void) {\n    char name[64];\n    x[0] = 0;\n}\n"),
                          {("constant", 3, "0", "1")})
