@@ -53,10 +53,10 @@ def copy_tree(root, to):
 
 
 def stamp_of(tree, but=()):
-    """Changes with any file of the copy that does not stand in a folder of `but`."""
+    """Changes with any file of the copy that does not stand below a folder of `but`."""
     names = sorted(os.path.join(folder, f) for folder, names, files in os.walk(tree)
                    if "/build" not in folder[len(tree):] for f in files)
-    names = [n for n in names if os.path.relpath(n, tree).split(os.sep)[0] not in but]
+    names = [n for n in names if not os.path.relpath(n, tree).startswith(but)]
     sums = run(["sha256sum", *names], tree).stdout
     return hashlib.sha256(sums.encode()).hexdigest()
 
