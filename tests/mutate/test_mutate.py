@@ -74,6 +74,10 @@ class Changes(unittest.TestCase):
                          {(2, "0"), (3, "0")})
         self.assertEqual(len([1 for c in mutants.changes(text) if c.line == 2 and text[c.start] == "0"]), 1)
 
+    def test_first_room(self):
+        text = "void f(void) {\n    size_t room = x->cap ? 2 * x->cap : 256;\n}\n"
+        self.assertEqual({new for _, _, old, new in found(text)}, {"1", "3", "/"})
+
     def test_buffers_and_zero(self):
         self.assertEqual(found("void f(void) {\n    char name[64];\n    x[0] = 0;\n}\n"),
                          {("constant", 3, "0", "1")})
