@@ -19,6 +19,7 @@ import itertools
 import os
 import random
 import resource
+import signal
 import sys
 import time
 
@@ -177,6 +178,7 @@ def main():
     for f in folders:
         if not os.path.exists(os.path.join(ROOT, f)):
             sys.exit(f"mutate: no folder or file {f}")
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # puts back what is changed
     tree = os.path.join(ROOT, "build", "mutate", "tree")
     os.makedirs(tree, exist_ok=True)
     alone = open(os.path.join(ROOT, "build", "mutate", "lock"), "w")

@@ -77,15 +77,30 @@ class Reach:
         with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
             list(pool.map(self._counts_of, [n for n in names if n in self.tests]))
 
+    def _data_of(self, test, object_):
+        """The counts of an object by this test, of the build as it is; None: it was not loaded."""
+        name = os.path.join(self.folder, test, object_[:-2] + ".gcda")
+        with open(os.path.join(self.build, object_[:-2] + ".gcno"), "rb") as f:
+            built = f.read(HEAD)[8:12]
+        for again in (False, True):
+            if not os.path.isfile(name):
+                return None
+            with open(name, "rb") as f:
+                data = f.read()
+            if data[8:12] == built or again:
+                break
+            os.remove(os.path.join(self.folder, test + ".stamp"))  # the object was made anew since
+            self._counts_of(test)
+        return data
+
     def _functions(self, test, object_, source):
         """[(first line, last line, calls)] of the source's functions in this object, by this test; None: it was not loaded."""
-        data = os.path.join(self.folder, test, object_[:-2] + ".gcda")
-        if not os.path.isfile(data):
+        data = self._data_of(test, object_)
+        if data is None:
             return None
-        with open(data, "rb") as f:  # most tests call nothing of most files, and so have the same counts behind the head
-            key = (object_, source, f.read()[HEAD:])
+        key = (object_, source, data[HEAD:])  # most tests call nothing of most files: the same counts behind the head
         if key not in self.read:
-            self.read[key] = self._functions_in(data, object_, source)
+            self.read[key] = self._functions_in(os.path.join(self.folder, test, object_[:-2] + ".gcda"), object_, source)
         return self.read[key]
 
     def _functions_in(self, data, object_, source):
