@@ -28,6 +28,8 @@ ARRAY = re.compile(r"^\s*(?:static |const |unsigned |struct )*\w+ \*?\w+\[[^\]]*
 NO_PLACE = re.compile(r"rc_fail_at\([^;]*?,\s*0,\s*(0),")
 # The first room of a list that grows: another one holds as much.
 FIRST_ROOM = re.compile(r"\b(?:room|cap)\w* \? 2 \* [\w>.-]+ : (\d+)\b")
+# The lesser or greater of two, which are the same where they are equal.
+OF_TWO = re.compile(r"([\w.>\[\]()-]+) ([<>]) ([\w.>\[\]()-]+) \? (?:\(\w+\))?\1 : (?:\(\w+\))?\3(?=[;,)\s])")
 # What these leave undone is seen by no test but a leak checker, or by none.
 UNSEEN_CALLS = re.compile(r"^(?:free|fclose|close|\w*_(?:free|close|destroy|release|unlock|flush)|assert|va_\w+|return|sizeof|fflush)$")
 
@@ -100,9 +102,12 @@ def changes(text):
         if not any(mask[start:end]):
             found.append(Change(kind, start, end, new, text.count("\n", 0, start) + 1))
 
+    of_two = {m.start(2) for m in OF_TWO.finditer(text)}
     for m in BINARY.finditer(text):
         old = m.group()
         for new in BOUNDS.get(old, ()):
+            if m.start() in of_two and new == old + "=":
+                continue
             add("bound", m.start(), m.end(), new)
         for new in OPERATORS.get(old, ()):
             add("operator", m.start(), m.end(), new)
