@@ -29,7 +29,8 @@ NO_PLACE = re.compile(r"rc_fail_at\([^;]*?,\s*0,\s*(0),")
 # The first room of a list that grows: another one holds as much.
 FIRST_ROOM = re.compile(r"\b(?:room|cap)\w* \? 2 \* [\w>.-]+ : (\d+)\b")
 # The lesser or greater of two, which are the same where they are equal.
-OF_TWO = re.compile(r"([\w.>\[\]()-]+) ([<>]) ([\w.>\[\]()-]+) \? (?:\(\w+\))?\1 : (?:\(\w+\))?\3(?=[;,)\s])")
+OPERAND = r"([\w.>\[\]-]+(?:\([^()?]*\))?)"
+OF_TWO = re.compile(OPERAND + r" ([<>]) " + OPERAND + r" \? (?:\(\w+\))?\1 : (?:\(\w+\))?\3(?=[;,)\s])")
 # What these leave undone is seen by no test but a leak checker, or by none.
 UNSEEN_CALLS = re.compile(r"^(?:free|fclose|close|\w*_(?:free|close|destroy|release|unlock|flush)|assert|va_\w+|return|sizeof|fflush)$")
 
