@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include "sim/base/doc.h"
 #include "sim/base/quote.h"
+#include "tests/support/utf8.h"
 
 static const char *const names[] = {"plain",
                                     "",
@@ -177,33 +178,15 @@ static void text_that_yaml_would_read_otherwise(void **state) {
 
 /* ---- UTF-8 ---------------------------------------------------------------------------------- */
 
-/* RFC 3629: the bytes of a number; 0 of one that has none. */
-static size_t encoded(uint32_t u, char *out) {
-    if (u < 0x80)
-        return (void)(out[0] = (char)u), 1;
-    if (u < 0x800)
-        return (void)(out[0] = (char)(0xc0 | u >> 6), out[1] = (char)(0x80 | (u & 0x3f))), 2;
-    if (u < 0x10000)
-        return (void)(out[0] = (char)(0xe0 | u >> 12), out[1] = (char)(0x80 | (u >> 6 & 0x3f)),
-                      out[2] = (char)(0x80 | (u & 0x3f))),
-               3;
-    out[0] = (char)(0xf0 | u >> 18);
-    out[1] = (char)(0x80 | (u >> 12 & 0x3f));
-    out[2] = (char)(0x80 | (u >> 6 & 0x3f));
-    out[3] = (char)(0x80 | (u & 0x3f));
-    return 4;
-}
-
 /* Every number up to 2^21 - 1 in its shortest form: characters but for controls, surrogates and what lies above U+10FFFF. */
 static void test_every_character(void **state) {
     (void)state;
     for (uint32_t u = 1; u < 1 << 21; u++) {
         char text[8] = {0}, shown[8];
-        size_t n = encoded(u, text);
+        size_t n = utf8_encoded(u, text);
         text[n] = '.';
         memcpy(shown, text, sizeof text);
-        bool control = u < 0x20 || (u >= 0x7f && u < 0xa0),
-             none = (u >= 0xd800 && u < 0xe000) || u > 0x10ffff;
+        bool control = u < 0x20 || (u >= 0x7f && u < 0xa0), none = !utf8_is_character(u);
         if (rc_text_has_control(text) != (control || none))
             fail_msg("U+%04X", (unsigned)u);
         rc_quote_terminal(shown);
@@ -223,9 +206,9 @@ static void test_three_bytes(void **state) {
                 const char text[] = {(char)a, (char)b, (char)last[k], 0};
                 uint32_t u = (a & 0x0fu) << 12 | (b & 0x3fu) << 6 | (last[k] & 0x3fu);
                 char back[5] = {0};
-                bool one =
-                    a >= 0xe0 && a < 0xf0 && encoded(u, back) == 3 && memcmp(text, back, 3) == 0;
-                if (rc_text_has_control(text) == (one && !(u >= 0xd800 && u < 0xe000)))
+                bool one = a >= 0xe0 && a < 0xf0 && utf8_encoded(u, back) == 3 &&
+                           memcmp(text, back, 3) == 0;
+                if (rc_text_has_control(text) == (one && utf8_is_character(u)))
                     fail_msg("bytes %02x %02x %02x", a, b, (unsigned)last[k]);
             }
 }

@@ -183,6 +183,29 @@ static const sample samples[] = {
      NULL, NULL},
 };
 
+/* A moment of our time shows its unit by its size, from 1973 on; below, the format's own counts: seconds here. */
+static void epochs(void **state) {
+    (void)state;
+    static const struct {
+        const char *first, *then; /* 1000 apart */
+        double span;              /* s */
+    } at[] = {{"99999998999", "99999999999", 1000.0},
+              {"100000000000", "100000001000", 1.0},
+              {"99999999998999", "99999999999999", 1.0},
+              {"100000000000000", "100000000001000", 1e-3},
+              {"99999999999998999", "99999999999999999", 1e-3},
+              {"100000000000000000", "100000000000001000", 1e-6}};
+    for (size_t i = 0; i < sizeof at / sizeof at[0]; i++) {
+        char text[512];
+        const char *row =
+            "{\"chat_id\": %d, \"parent_chat_id\": -1, \"timestamp\": %s, \"input_length\": 16, "
+            "\"output_length\": 10, \"type\": \"text\", \"turn\": 1, \"hash_ids\": [%d]}\n";
+        int n = snprintf(text, sizeof text, row, 1, at[i].first, 1);
+        (void)snprintf(text + n, sizeof text - (size_t)n, row, 2, at[i].then, 2);
+        check(&(sample){"bailian", 2, at[i].span, 32, 20, text, NULL, NULL});
+    }
+}
+
 static void formats(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++)
