@@ -62,11 +62,11 @@ static rc_status cross(const validate_flags *f, const char *from, const char *to
     return RC_OK;
 }
 
-/* The lists of this tree, where none is named. */
+/* The lists of this tree, where none of a kind is named. */
 static rc_status default_lists(validate_flags *f, char path[2][1280], rc_error *err) {
     static const char *const names[] = {"seen", "unseen"};
     rc_many *const lists[] = {&f->seen, &f->unseen};
-    for (int i = 0; i < 2 && f->seen.count + f->unseen.count < 2; i++) {
+    for (int i = 0; i < 2; i++) {
         if (lists[i]->count > 0)
             continue;
         RC_TRY(rc_share_path("scenarios/validation", names[i], ".csv", path[i], 1280, err));

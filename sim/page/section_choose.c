@@ -7,7 +7,7 @@
 
 static void alternatives(FILE *f, const json_t *root) {
     static const html_column columns[] = {{"variant", false},    {"CP", true},
-                                          {"TTFT, ms", true},    {"over the answer, %", true},
+                                          {"TTFT, ms", true},    {"over the fastest, %", true},
                                           {"GPU seconds", true}, {"what to know", false}};
     const json_t *fastest = json_object_get(root, "fastest"), *o;
     size_t i;

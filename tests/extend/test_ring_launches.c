@@ -2,6 +2,8 @@
  * for every rank, stream and op in order, with sizes and peers. The calibrator's own code runs over a
  * CUDA and an NCCL that only write down what they are asked for, so no GPU is needed.
  *
+ * What an op reads and writes lies in memory that was asked for.
+ *
  * Left out of the list is the clearing of two counters (8 bytes) before attention that gives way.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -48,11 +50,46 @@ static ops *of(const void *stream) {
 
 /* ---- what records ---------------------------------------------------------------------------- */
 
+enum { ROOMS = 512 };
+/* The GPU's addresses are far from all of the host's, so that a wrong one is still told from those. */
+static const uintptr_t gpu_from = (uintptr_t)1 << 39, first_address = (uintptr_t)1 << 40,
+                       gpu_to = (uintptr_t)1 << 41;
+static uintptr_t next_address = (uintptr_t)1 << 40;
+static struct {
+    uintptr_t at;
+    size_t bytes;
+} room[ROOMS]; /* memory of the GPU that was asked for */
+static size_t rooms;
+
 cudaError_t cudaMalloc(void **p, size_t bytes) {
-    static uintptr_t next = 1 << 20;
-    *p = (void *)next;
-    next += (bytes + 255) / 256 * 256 + 256;
+    assert_true(rooms < ROOMS);
+    room[rooms].at = next_address;
+    room[rooms++].bytes = bytes;
+    *p = (void *)next_address;
+    next_address += (bytes + 255) / 256 * 256 + 256;
     return cudaSuccess;
+}
+
+/* Whatever an op reads or writes lies in memory that was asked for. The host's is not looked at. */
+static void lies_within(const char *what, const void *p, size_t bytes) {
+    const uintptr_t at = (uintptr_t)p;
+    if (at < gpu_from || at >= gpu_to)
+        return;
+    for (size_t i = 0; i < rooms; i++)
+        if (at >= room[i].at && at - room[i].at + bytes <= room[i].bytes)
+            return;
+    fail_msg("%s: %zu bytes are not in one piece of memory", what, bytes);
+}
+
+static size_t of_bf16(int64_t rows, int64_t columns) {
+    return 2 * (size_t)rows * (size_t)columns;
+}
+
+static void gemm_lies_within(int64_t m, int64_t n, int64_t k, const void *x, const void *w,
+                             const void *y) {
+    lies_within("x of a product", x, of_bf16(m, k));
+    lies_within("weights of a product", w, of_bf16(n, k));
+    lies_within("y of a product", y, of_bf16(m, n));
 }
 
 cudaError_t cudaFree(void *p) {
@@ -65,24 +102,30 @@ cudaError_t cudaGetLastError(void) {
 }
 
 cudaError_t cudaMemset(void *p, int value, size_t bytes) {
-    (void)p, (void)value, (void)bytes;
+    (void)value;
+    lies_within("clear", p, bytes);
     return cudaSuccess;
 }
 
 cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t stream) {
-    (void)p, (void)value, (void)stream;
+    (void)value, (void)stream;
+    lies_within("clear", p, bytes);
     assert_true(!recording || bytes == RC_ATTN_TICKET_BYTES);
     return cudaSuccess;
 }
 
 cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind kind) {
-    (void)to, (void)from, (void)bytes, (void)kind;
+    (void)kind;
+    lies_within("copy to", to, bytes);
+    lies_within("copy from", from, bytes);
     return cudaSuccess;
 }
 
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream) {
-    (void)to, (void)from, (void)kind;
+    (void)kind;
+    lies_within("copy to", to, bytes);
+    lies_within("copy from", from, bytes);
     if (recording)
         add(of(stream), "copy %zu", bytes);
     return cudaSuccess;
@@ -109,13 +152,18 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
 }
 
 int rc_fill_normal(void *x, int64_t n, uint64_t seed, float sigma, void *stream) {
-    (void)x, (void)n, (void)seed, (void)sigma, (void)stream;
+    (void)seed, (void)sigma, (void)stream;
+    lies_within("what is filled", x, of_bf16(n, 1));
     return 0;
 }
 
 int rc_rmsnorm(void *residual, const void *x, const void *w, void *y, int64_t t, int d, float eps,
                void *stream) {
-    (void)residual, (void)w, (void)y, (void)eps;
+    (void)eps;
+    lies_within("residual", residual, of_bf16(t, d));
+    lies_within("x of a norm", x, of_bf16(t, d));
+    lies_within("weights of a norm", w, of_bf16(d, 1));
+    lies_within("y of a norm", y, of_bf16(t, d));
     /* Without anything to add it moves as many bytes as one of half the width. */
     add(of(stream), "rmsnorm %lld x %d", (long long)t, x == NULL ? d / 2 : d);
     return 0;
@@ -123,13 +171,22 @@ int rc_rmsnorm(void *residual, const void *x, const void *w, void *y, int64_t t,
 
 int rc_rotary_kv(const void *qkv, void *q_out, void *k_cache, void *v_cache, int64_t t,
                  int64_t pos0, int hq, int hkv, float theta, void *stream) {
-    (void)qkv, (void)q_out, (void)k_cache, (void)v_cache, (void)pos0, (void)theta;
+    const uintptr_t row = of_bf16(1, 128 * (int64_t)hkv),
+                    shift = (uintptr_t)pos0 * row; /* rows from pos0 on */
+    (void)theta;
+    lies_within("qkv", qkv, of_bf16(t, 128 * (int64_t)(hq + 2 * hkv)));
+    lies_within("queries", q_out, of_bf16(t, 128 * (int64_t)hq));
+    lies_within("rotated keys", (void *)((uintptr_t)k_cache + shift),
+                of_bf16(t, 128 * (int64_t)hkv));
+    lies_within("rotated values", (void *)((uintptr_t)v_cache + shift),
+                of_bf16(t, 128 * (int64_t)hkv));
     add(of(stream), "rotary_kv %lld, heads %d/%d", (long long)t, hq, hkv);
     return 0;
 }
 
 int rc_swiglu(const void *gate_up, void *y, int64_t t, int f, void *stream) {
-    (void)gate_up, (void)y;
+    lies_within("gate and up", gate_up, of_bf16(t, 2 * (int64_t)f));
+    lies_within("y of swiglu", y, of_bf16(t, f));
     add(of(stream), "swiglu %lld x %d", (long long)t, f);
     return 0;
 }
@@ -142,19 +199,24 @@ int rc_residual_add(void *x, const void *y, int64_t n, void *stream) {
 
 int rc_merge(const void *const *o_part, const float *const *lse_part, int n, int64_t rows, void *o,
              float *lse, int sms, void *stream) {
-    (void)o_part, (void)lse_part, (void)o, (void)lse, (void)sms;
+    (void)sms;
+    for (int i = 0; i < n; i++) {
+        lies_within("a part", o_part[i], of_bf16(rows, 128));
+        lies_within("log-sum-exp of a part", lse_part[i], (size_t)rows * sizeof(float));
+    }
+    lies_within("merged", o, of_bf16(rows, 128));
+    lies_within("log-sum-exp", lse, (size_t)rows * sizeof(float));
     add(of(stream), "merge %lld of %d", (long long)rows, n);
     return 0;
 }
 
+/* As the kernels' own: it grows with the rows, and with SMs kept free. */
 size_t rc_attn_workspace(const rc_attn_args *a) {
-    (void)a;
-    return 0;
+    return (size_t)(64 * a->tq + 16 * a->tk + (a->sms > 0 ? 4096 : 0)) * (size_t)a->hq;
 }
 
 size_t rc_decode_workspace(const rc_decode_args *a) {
-    (void)a;
-    return 0;
+    return (size_t)(a->batch * a->hq) * 1024;
 }
 
 static void attention(ops *o, int hq, int hkv, const rc_call *calls, int n) {
@@ -171,12 +233,29 @@ int rc_attn_forward(const rc_attn_args *a, void *stream) {
     rc_call calls[RC_ATTN_MAX_SEQS] = {{a->tq, a->tk, a->causal}};
     for (int i = 0; i < a->seqs; i++)
         calls[i] = (rc_call){a->q_len[i], a->k_len[i], a->causal};
+    lies_within("queries", a->q, of_bf16(a->tq, 128 * (int64_t)a->hq));
+    lies_within("keys", a->k, of_bf16(a->tk, 128 * (int64_t)a->hkv));
+    lies_within("values", a->v, of_bf16(a->tk, 128 * (int64_t)a->hkv));
+    lies_within("output", a->o, of_bf16(a->tq, 128 * (int64_t)a->hq));
+    lies_within("log-sum-exp", a->lse, (size_t)(a->tq * a->hq) * sizeof(float));
+    lies_within("room of attention", a->workspace, rc_attn_workspace(a));
+    for (int i = 0; i < a->seqs; i++) {
+        assert_true(a->q_start[i] >= 0 && a->q_start[i] + a->q_len[i] <= a->tq);
+        assert_true(a->k_start[i] >= 0 && a->k_start[i] + a->k_len[i] <= a->tk);
+    }
     attention(of(stream), a->hq, a->hkv, calls, a->seqs > 0 ? a->seqs : 1);
     return 0;
 }
 
 /* The contexts are filled in by ring_layers.c: all as long as the room for one. */
 int rc_decode_forward(const rc_decode_args *a, void *stream) {
+    lies_within("queries", a->q, of_bf16(a->batch, 128 * (int64_t)a->hq));
+    lies_within("keys", a->k, of_bf16(a->batch * a->max_len, 128 * (int64_t)a->hkv));
+    lies_within("values", a->v, of_bf16(a->batch * a->max_len, 128 * (int64_t)a->hkv));
+    lies_within("lengths", a->lens, (size_t)a->batch * sizeof(int32_t));
+    lies_within("output", a->o, of_bf16(a->batch, 128 * (int64_t)a->hq));
+    lies_within("log-sum-exp", a->lse, (size_t)(a->batch * a->hq) * sizeof(float));
+    lies_within("room of a step", a->workspace, rc_decode_workspace(a));
     add(of(stream), "decode %d x %lld, heads %d/%d", a->batch, (long long)a->max_len, a->hq,
         a->hkv);
     return 0;
@@ -184,14 +263,15 @@ int rc_decode_forward(const rc_decode_args *a, void *stream) {
 
 rc_status rc_cublaslt_plan(rc_cublaslt *lt, int64_t m, int64_t n, int64_t k, int sms, const void *x,
                            const void *w, void *y, cudaStream_t stream, rc_error *err) {
-    (void)lt, (void)m, (void)n, (void)k, (void)sms, (void)x, (void)w, (void)y, (void)stream;
-    (void)err;
+    (void)lt, (void)sms, (void)stream, (void)err;
+    gemm_lies_within(m, n, k, x, w, y);
     return RC_OK;
 }
 
 rc_status rc_cublaslt_run(rc_cublaslt *lt, int64_t m, int64_t n, int64_t k, int sms, const void *x,
                           const void *w, void *y, cudaStream_t stream, rc_error *err) {
-    (void)lt, (void)sms, (void)x, (void)w, (void)y, (void)err;
+    (void)lt, (void)sms, (void)err;
+    gemm_lies_within(m, n, k, x, w, y);
     add(of(stream), "gemm %lld x %lld x %lld", (long long)m, (long long)n, (long long)k);
     return RC_OK;
 }
@@ -242,7 +322,8 @@ static void put_bytes(char *to, size_t bytes) {
 
 static ncclResult_t send(const void *data, size_t count, ncclDataType_t type, int peer,
                          ncclComm_t comm, cudaStream_t stream) {
-    (void)data, (void)comm;
+    (void)comm;
+    lies_within("what is sent", data, count);
     assert_true(type == ncclInt8 && (uintptr_t)stream == STREAM_COMM);
     put_bytes(sends[peer], count);
     return ncclSuccess;
@@ -250,14 +331,17 @@ static ncclResult_t send(const void *data, size_t count, ncclDataType_t type, in
 
 static ncclResult_t receive(void *data, size_t count, ncclDataType_t type, int peer,
                             ncclComm_t comm, cudaStream_t stream) {
-    (void)data, (void)count, (void)type, (void)peer, (void)comm, (void)stream;
+    (void)type, (void)peer, (void)comm, (void)stream;
+    lies_within("what is received", data, count);
     return ncclSuccess;
 }
 
 static ncclResult_t all_reduce(const void *from, void *to, size_t count, ncclDataType_t type,
                                ncclRedOp_t op, ncclComm_t comm, cudaStream_t stream) {
-    (void)from, (void)to, (void)op, (void)comm;
+    (void)op, (void)comm;
     assert_true(type == ncclBfloat16);
+    lies_within("what is summed", from, of_bf16((int64_t)count, 1));
+    lies_within("the sum", to, of_bf16((int64_t)count, 1));
     add(of(stream), "all_reduce %zu", 2 * count);
     return ncclSuccess;
 }
@@ -282,6 +366,8 @@ static void record_run(const rc_ring_case *c, int world) {
                                 .compute = (cudaStream_t)(uintptr_t)STREAM_COMPUTE,
                                 .comm = (cudaStream_t)(uintptr_t)STREAM_COMM};
     run[0].n = run[1].n = 0;
+    rooms = 0;
+    next_address = first_address;
     if (rc_ring_layers_open(&layers, &ranks, c, 1, &err) != RC_OK)
         fail_msg("%s", err.msg);
     run[0].n = run[1].n = 0;

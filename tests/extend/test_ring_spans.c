@@ -78,7 +78,8 @@ static void part(rc_ring_layers *b, rc_ring_part p, int step, uintptr_t from, ui
 
 static rc_ring_layers two_layers(void) {
     rc_ring_layers b = {.ranks = &ranks, .spans = spans};
-    b.c = (rc_ring_case){.name = "a-case", .cp = 2, .tp = 1, .t = 2048, .p = 64, .layers = 2};
+    b.c = (rc_ring_case){
+        .name = "a-case", .cp = 2, .tp = 8, .t = 2048, .p = 64, .batch = 3, .layers = 2};
     for (uintptr_t at = 1000; at < 3000; at += 1000) {
         part(&b, RC_RING_NORM, 0, at, at + 10);
         part(&b, RC_RING_SENDRECV, 0, at + 20, at + 60);
@@ -106,9 +107,12 @@ static void test_file(void **state) {
     span_totals x = spans_check(root);
     assert_int_equal(x.spans, 2 * 10);
     about(1000 * x.end, 1220);
-    assert_string_equal(span_string(head, "kind"), "ring");
-    assert_string_equal(span_string(head, "variant"), "pass-kv");
-    assert_int_equal(span_int(head, "time_ps"), 1250000000);
+    json_t *whole = json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:i,s:i,s:i,s:i,s:i,s:I}", "kind", "ring",
+                              "scenario", "a-case", "machine", "h100-sxm", "variant", "pass-kv",
+                              "phase", "prefill", "tp", 8, "cp", 2, "layers", 2, "sequences", 3,
+                              "T", 2048, "P", 64, "time_ps", (json_int_t)1250000000);
+    assert_true(json_equal(head, whole));
+    json_decref(whole);
     about(spans_sum(root, 1, "send-recv"), 2 * 40);
     about(spans_sum(root, 0, "attention"), 2 * (100 + 80)); /* one begins where the other ends */
     /* The second layer begins with the third norm; a message goes to the next rank. */

@@ -1,11 +1,14 @@
 # In what order tests are asked, and what they say of a changed program.
 #
 # SPDX-License-Identifier: GPL-3.0-or-later
+import concurrent.futures
+import hashlib
 import json
 import os
 import resource
 import signal
 import subprocess
+import threading
 import time
 
 from scratch import run
@@ -30,68 +33,131 @@ def list_tests(build):
     return tests
 
 
-def ask(test, limit_s):
-    """ "passed", "skipped", "failed" or "timeout", and the processor time it took."""
+def own_stamp(test):
+    """Changes with the test itself: its program or script, and the files of the folder it is given (a golden's)."""
+    sums = hashlib.sha256(" ".join(test["command"]).encode())
+    for word in test["command"]:
+        path = os.path.join(test["cwd"], word)
+        inside = [path]
+        if os.path.isdir(path) and "/golden/" in path:
+            inside = sorted(os.path.join(path, n) for n in os.listdir(path))
+        for name in inside:
+            if os.path.isfile(name):
+                with open(name, "rb") as f:
+                    sums.update(f.read())
+    return sums.hexdigest()
 
-    def limits():
-        os.setsid()
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    p = subprocess.Popen(test["command"], cwd=test["cwd"], env={**os.environ, **test["env"]}, stdin=subprocess.DEVNULL,
-                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=limits)
-    said = None
-    try:
-        p.wait(timeout=limit_s)
-    except subprocess.TimeoutExpired:
-        said = "timeout"
-    try:
-        os.killpg(p.pid, signal.SIGKILL)  # also what the test has left running
-    except ProcessLookupError:
-        pass
-    p.wait()
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    if said is None:
-        said = "passed" if p.returncode == 0 else "skipped" if p.returncode == test["skip"] else "failed"
-    return said, cpu
+class Asked:
+    """Tests that run now, so that all of them can be ended at once."""
+
+    def __init__(self):
+        self.lock, self.running, self.over = threading.Lock(), set(), False
+
+    def _end(self, pid):
+        try:
+            os.killpg(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+    def end(self):
+        with self.lock:
+            self.over = True
+            for pid in self.running:
+                self._end(pid)
+
+    def ask(self, test, limit_s):
+        """ "passed", "skipped", "failed" or "timeout", and the processor time it took; "ended" when others ended it."""
+        with self.lock:
+            if self.over:
+                return "ended", 0.0
+            p = subprocess.Popen(test["command"], cwd=test["cwd"], env={**os.environ, **test["env"]}, stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+            self.running.add(p.pid)
+        resource.prlimit(p.pid, resource.RLIMIT_AS, (MEMORY, MEMORY))
+        resource.prlimit(p.pid, resource.RLIMIT_CORE, (0, 0))
+        late = threading.Event()
+        timer = threading.Timer(limit_s, lambda: (late.set(), self._end(p.pid)))
+        timer.start()
+        os.waitid(os.P_PID, p.pid, os.WEXITED | os.WNOWAIT)  # its number stays its own until all it has left running is ended
+        timer.cancel()
+        with self.lock:
+            self._end(p.pid)
+            self.running.discard(p.pid)
+            _, status, usage = os.wait4(p.pid, 0)
+        p.returncode = os.waitstatus_to_exitcode(status)
+        if late.is_set():
+            said = "timeout"
+        elif p.returncode == 0:
+            said = "passed"
+        elif self.over:
+            said = "ended"
+        else:
+            said = "skipped" if p.returncode == test["skip"] else "failed"
+        return said, usage.ru_utime + usage.ru_stime
 
 
 class Judge:
-    """Asks tests from the quickest to the slowest until one fails."""
+    """Asks tests one after another, a few at once, until one fails."""
 
-    def __init__(self, tests, times_file, longest_s, budget_s):
+    def __init__(self, tests, times_file, longest_s, budget_s, jobs):
         self.tests, self.times_file = tests, times_file
-        self.longest_s, self.budget_s = longest_s, budget_s
+        self.longest_s, self.budget_s, self.jobs = longest_s, budget_s, jobs
         self.times = {}
         if os.path.isfile(times_file):
             with open(times_file) as f:
                 self.times = json.load(f)
+        self.seen = {}  # file -> test -> changes that it has seen
 
     def _time(self, name):
-        """Processor seconds and wall seconds of the test without a change; None when it does not pass or takes too long."""
-        if name not in self.times:
+        """Asks the test without a change, unless it is known how long it takes: "passed" or not, processor and wall seconds."""
+        stamp = own_stamp(self.tests[name])
+        if name not in self.times or self.times[name][0] != "passed" or self.times[name][3:] != [stamp]:
             start = time.monotonic()
-            said, cpu = ask(self.tests[name], 4 * self.longest_s + 20)
-            self.times[name] = [said, cpu, time.monotonic() - start]
-            with open(self.times_file, "w") as f:
-                json.dump(self.times, f, indent=0)
-        said, cpu, wall = self.times[name]
-        return (cpu, wall) if said == "passed" and cpu <= self.longest_s else None
+            said, cpu = Asked().ask(self.tests[name], 4 * self.longest_s + 20)
+            self.times[name] = [said, cpu, time.monotonic() - start, stamp]
 
     def quick(self):
-        """The tests that pass without a change and take no longer than `longest_s`, the quickest first."""
-        return sorted((n for n in self.tests if self._time(n)), key=lambda n: (self.times[n][1], n))
+        """The tests that pass without a change and take no longer than `longest_s` of a processor, the quickest first."""
+        with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
+            list(pool.map(self._time, self.tests))
+        with open(self.times_file, "w") as f:
+            json.dump(self.times, f, indent=0)
+        passed = [n for n in self.tests if self.times[n][0] == "passed" and self.times[n][1] <= self.longest_s]
+        return sorted(passed, key=lambda n: (self.times[n][1], n))
 
-    def verdict(self, names):
-        """(test, how it failed) of the first that fails, or None when the change is not seen; and processor seconds."""
-        total = 0.0
-        for n in names:
-            if self.budget_s and total + self.times[n][1] > self.budget_s:
+    def in_order(self, names, file):
+        """Those of `names`, which stand by their times, that the budget allows: the ones first that have seen most changes of
+        the file, then those that are called after it or its folder."""
+        seen = self.seen.get(file, {})
+        stem, folder = os.path.basename(file)[:-2], os.path.basename(os.path.dirname(file))
+
+        def rank(name):
+            words = f"{name}_"
+            return -seen.get(name, 0), 0 if f"_{stem}_" in words else 1 if f"_{folder}_" in words else 2
+
+        total, allowed = 0.0, []
+        for n in sorted(names, key=rank):
+            total += self.times[n][1]
+            if self.budget_s and total > self.budget_s:
                 break
-            said, cpu = ask(self.tests[n], max(FLOOR_S, TIMES_BASE * self.times[n][2]))
-            total += cpu
+            allowed.append(n)
+        return allowed
+
+    def verdict(self, names, file):
+        """(test, how it failed) of one that fails, or None when the change is not seen."""
+        asked, found = Asked(), []
+
+        def one(name):
+            said, _ = asked.ask(self.tests[name], max(FLOOR_S, TIMES_BASE * self.times[name][2]))
             if said in ("failed", "timeout"):
-                return (n, said), total
-        return None, total
+                asked.end()
+                found.append((name, said))
+
+        with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
+            list(pool.map(one, self.in_order(names, file)))
+        if not found:
+            return None
+        by_file = self.seen.setdefault(file, {})
+        by_file[found[0][0]] = by_file.get(found[0][0], 0) + 1
+        return found[0]

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # What the tests do not see: changes one place of the source at a time and asks the tests that run it.
 #
-# usage: mutate.py [FOLDER-OR-FILE ...] [--seed N] [--count K] [--known] [--only TEXT] [--list] [--longest SECONDS]
+# usage: mutate.py [FOLDER-OR-FILE ...] [--seed N] [--count K] [--skip K] [--known] [--only TEXT] [--list] [--longest SECONDS]
 #                  [--budget SECONDS] [--minutes M] [--jobs N] [--option -DX=Y]
 #
 # FOLDER is of sim/ or calib/ (all of both by default). Of all changes that mutants.py knows in the files there, K are
@@ -15,9 +15,11 @@
 import argparse
 import fcntl
 import glob
+import itertools
 import os
 import random
 import resource
+import signal
 import sys
 import time
 
@@ -28,6 +30,7 @@ import scratch
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+NOT_RUN = ("tests/unit/", "tests/property/", "tests/golden/", "tests/mutate/", "docs/", "schema/")  # no source that is counted
 FATES = ("killed", "timeout", "proved equal", "named equal", "survived")
 
 
@@ -134,7 +137,7 @@ def one(place, judge_, tests, equivalents, file, text, change):
             return None, None
         if made == "same":
             return "proved equal", None
-        seen, _ = judge_.verdict(tests)
+        seen = judge_.verdict(tests, file)
     finally:
         place.restore()
     if seen:
@@ -159,14 +162,15 @@ def main():
     p.add_argument("folders", nargs="*")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--count", type=int, default=20)
-    p.add_argument("--longest", type=float, default=8.0, help="leave out tests that take more processor seconds than this")
+    p.add_argument("--skip", type=int, default=0, help="go on behind so many changes of the seed's sequence")
+    p.add_argument("--longest", type=float, default=10.0, help="leave out tests that take more processor seconds than this")
     p.add_argument("--budget", type=float, default=40.0,
                    help="ask no further test of a change after so many processor seconds (0: all are asked)")
     p.add_argument("--known", action="store_true", help="the changes of the file `known`")
     p.add_argument("--only", help="changes of lines that hold this text")
     p.add_argument("--list", action="store_true", help="say what would be changed, and run nothing")
     p.add_argument("--option", action="append", default=[], help="an option for CMake")
-    p.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="of the first build")
+    p.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="of the builds, and how many tests are asked at once")
     p.add_argument("--minutes", type=float, help="stop drawing after so many minutes")
     a = p.parse_args()
     every = [f for f in ("sim", "calib") if os.path.isdir(os.path.join(ROOT, f))]
@@ -174,6 +178,7 @@ def main():
     for f in folders:
         if not os.path.exists(os.path.join(ROOT, f)):
             sys.exit(f"mutate: no folder or file {f}")
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # puts back what is changed
     tree = os.path.join(ROOT, "build", "mutate", "tree")
     os.makedirs(tree, exist_ok=True)
     alone = open(os.path.join(ROOT, "build", "mutate", "lock"), "w")
@@ -184,19 +189,21 @@ def main():
     place = scratch.prepare(ROOT, tree, a.option, a.jobs)
     files = files_of(tree, folders, {f for f in place.objects if place.targets_of(f)} |
                      {f for f in place.including if not f.startswith("sim/")})
-    judge_ = judge.Judge(judge.list_tests(place.build), os.path.join(ROOT, "build", "mutate", "times.json"), a.longest, a.budget)
+    judge_ = judge.Judge(judge.list_tests(place.build), os.path.join(ROOT, "build", "mutate", "times.json"), a.longest, a.budget,
+                         a.jobs)
     reach_, quick = None, []
     if not a.list:
         reach_ = reach.Reach(reach.build_of(tree, a.option, a.jobs), os.path.join(ROOT, "build", "mutate", "reach"),
-                             scratch.stamp_of(tree), a.longest)
+                             scratch.stamp_of(tree, NOT_RUN), a.longest, a.jobs)
         quick = judge_.quick()
+        reach_.count(quick)
     equivalents = read_equivalents(os.path.join(HERE, "equivalents"))
     counts, seconds, done, broken = {}, {}, 0, 0
     until = time.monotonic() + a.minutes * 60 if a.minutes else None
     if a.known:
         chosen, a.count = known_changes(tree, os.path.join(HERE, "known"), files, a.only), 1000
     else:
-        chosen = draws(tree, files, a.seed, a.only)
+        chosen = itertools.islice(draws(tree, files, a.seed, a.only), a.skip, None)
     for file, text, change in chosen:
         if done == a.count or (until and time.monotonic() > until):
             break

@@ -6,7 +6,7 @@
 # a file without functions, which is a table that others read, nobody can say who does, and all tests are asked.
 #
 # SPDX-License-Identifier: GPL-3.0-or-later
-import bisect
+import concurrent.futures
 import gzip
 import json
 import os
@@ -19,6 +19,10 @@ from scratch import run
 
 FLAGS = ["-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_C_FLAGS_DEBUG=-O0 -fprofile-update=prefer-atomic", "-DCMAKE_C_COMPILER=gcc",
          "-DRC_COVERAGE=ON", "-DRC_SHARED_ROOMS=ON", "-DRC_CUDA=OFF"]
+
+
+FEW = {"RC_SHORT": "1", "PROP_CASES": "20"}  # enough cases to come by every function that a test calls
+HEAD = 32  # bytes of a file of counts that tell versions and the whole program's largest count
 
 
 def build_of(tree, options, jobs):
@@ -46,35 +50,60 @@ def read(path):
 
 
 class Reach:
-    """Counts of a test are made when they are first asked for and kept in `folder` until the sources change."""
+    """Counts of a test are kept in `folder` until the test or the sources that it runs change."""
 
-    def __init__(self, build, folder, stamp, longest_s):
-        self.build, self.folder, self.longest_s = build, folder, longest_s
+    def __init__(self, build, folder, stamp, longest_s, jobs):
+        self.build, self.folder, self.stamp, self.longest_s, self.jobs = build, folder, stamp, longest_s, jobs
         self.tests = judge.list_tests(build)
-        self.known = {}
-        mark = os.path.join(folder, "stamp")
-        if read(mark) != stamp:
-            shutil.rmtree(folder, ignore_errors=True)
-            os.makedirs(folder)
-            with open(mark, "w") as f:
-                f.write(stamp)
+        self.known, self.read = {}, {}
+        os.makedirs(folder, exist_ok=True)
 
     def _counts_of(self, test):
         """The folder of a test's counts."""
         to = os.path.join(self.folder, test)
-        if not os.path.isdir(to):
-            os.makedirs(to + ".now", exist_ok=True)
+        stamp, mark = self.stamp + judge.own_stamp(self.tests[test]), to + ".stamp"
+        if read(mark) != stamp:
+            shutil.rmtree(to, ignore_errors=True)
+            os.makedirs(to)
             t = self.tests[test]
-            env = {**t["env"], "GCOV_PREFIX": to + ".now", "GCOV_PREFIX_STRIP": str(self.build.strip("/").count("/") + 1)}
-            judge.ask({**t, "env": env}, 20 * self.longest_s + 20)
-            os.rename(to + ".now", to)
+            env = {**t["env"], **FEW, "GCOV_PREFIX": to, "GCOV_PREFIX_STRIP": str(self.build.strip("/").count("/") + 1)}
+            judge.Asked().ask({**t, "env": env}, 20 * self.longest_s + 20)
+            with open(mark, "w") as f:
+                f.write(stamp)
         return to
+
+    def count(self, names):
+        """Makes the counts of these tests, several at once."""
+        with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
+            list(pool.map(self._counts_of, [n for n in names if n in self.tests]))
+
+    def _data_of(self, test, object_):
+        """The counts of an object by this test, of the build as it is; None: it was not loaded."""
+        name = os.path.join(self.folder, test, object_[:-2] + ".gcda")
+        with open(os.path.join(self.build, object_[:-2] + ".gcno"), "rb") as f:
+            built = f.read(HEAD)[8:12]
+        for again in (False, True):
+            if not os.path.isfile(name):
+                return None
+            with open(name, "rb") as f:
+                data = f.read()
+            if data[8:12] == built or again:
+                break
+            os.remove(os.path.join(self.folder, test + ".stamp"))  # the object was made anew since
+            self._counts_of(test)
+        return data
 
     def _functions(self, test, object_, source):
         """[(first line, last line, calls)] of the source's functions in this object, by this test; None: it was not loaded."""
-        data = os.path.join(self._counts_of(test), object_[:-2] + ".gcda")
-        if not os.path.isfile(data):
+        data = self._data_of(test, object_)
+        if data is None:
             return None
+        key = (object_, source, data[HEAD:])  # most tests call nothing of most files: the same counts behind the head
+        if key not in self.read:
+            self.read[key] = self._functions_in(os.path.join(self.folder, test, object_[:-2] + ".gcda"), object_, source)
+        return self.read[key]
+
+    def _functions_in(self, data, object_, source):
         notes = os.path.join(self.build, object_[:-2] + ".gcno")
         beside = data[:-5] + ".gcno"
         if not os.path.isfile(beside):

@@ -52,10 +52,11 @@ def copy_tree(root, to):
                 os.remove(os.path.join(folder, f))
 
 
-def stamp_of(tree):
-    """Changes with any file of the copy."""
+def stamp_of(tree, but=()):
+    """Changes with any file of the copy that does not stand below a folder of `but`."""
     names = sorted(os.path.join(folder, f) for folder, names, files in os.walk(tree)
                    if "/build" not in folder[len(tree):] for f in files)
+    names = [n for n in names if not os.path.relpath(n, tree).startswith(but)]
     sums = run(["sha256sum", *names], tree).stdout
     return hashlib.sha256(sums.encode()).hexdigest()
 

@@ -68,6 +68,20 @@ class Changes(unittest.TestCase):
         self.assertEqual(found(text), {("call", 2, "count(x);", ";"), ("call", 4, "fmin", "fmax"),
                                        ("constant", 4, "0.5", "0.75"), ("constant", 5, "true", "false")})
 
+    def test_places(self):
+        text = 'void f(void) {\n    x = rc_fail_at(err, 1, "f", 0, 0, "no line");\n    x = rc_fail_at(err, 1, "f", n, 0, "a line");\n}\n'
+        self.assertEqual({(line, old) for kind, line, old, _ in found(text) if kind == "constant" and old == "0"},
+                         {(2, "0"), (3, "0")})
+        self.assertEqual(len([1 for c in mutants.changes(text) if c.line == 2 and text[c.start] == "0"]), 1)
+
+    def test_first_room(self):
+        text = "void f(void) {\n    size_t room = x->cap ? 2 * x->cap : 256;\n}\n"
+        self.assertEqual({new for _, _, old, new in found(text)}, {"1", "3", "/"})
+
+    def test_of_two(self):
+        text = "void f(void) {\n    x = a->n < most ? a->n : (int)most;\n    y = a < b ? a : c;\n    z = f(x, i) > z ? f(x, i) : z;\n}\n"
+        self.assertEqual({(line, new) for kind, line, _, new in found(text) if kind == "bound"}, {(2, ">="), (3, "<="), (3, ">="), (4, "<=")})
+
     def test_buffers_and_zero(self):
         self.assertEqual(found("void f(void) {\n    char name[64];\n    x[0] = 0;\n}\n"),
                          {("constant", 3, "0", "1")})
@@ -131,10 +145,10 @@ class Toy(unittest.TestCase):
 
     def test_slow_and_failing(self):
         quick = {"command": ["true"], "cwd": "/", "env": {}, "skip": 77}
-        self.assertEqual(judge.ask(quick, 5)[0], "passed")
-        self.assertEqual(judge.ask({**quick, "command": ["false"]}, 5)[0], "failed")
-        self.assertEqual(judge.ask({**quick, "command": ["sh", "-c", "exit 77"]}, 5)[0], "skipped")
-        self.assertEqual(judge.ask({**quick, "command": ["sleep", "30"]}, 0.1)[0], "timeout")
+        self.assertEqual(judge.Asked().ask(quick, 5)[0], "passed")
+        self.assertEqual(judge.Asked().ask({**quick, "command": ["false"]}, 5)[0], "failed")
+        self.assertEqual(judge.Asked().ask({**quick, "command": ["sh", "-c", "exit 77"]}, 5)[0], "skipped")
+        self.assertEqual(judge.Asked().ask({**quick, "command": ["sleep", "30"]}, 0.1)[0], "timeout")
 
 
 if __name__ == "__main__":

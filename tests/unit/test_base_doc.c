@@ -347,6 +347,25 @@ static void test_take(void **state) {
     rc_doc_close(d);
 }
 
+/* A comment fills the document up to what may be read; a byte more is refused. */
+static void test_largest(void **state) {
+    (void)state;
+    enum { MOST = 16 << 20 };
+    char *text = malloc(MOST + 2);
+    rc_doc *d = NULL;
+    rc_error e;
+    assert_non_null(text);
+    memset(text, 'x', MOST + 2);
+    memcpy(text, "a: 1\n# ", 7);
+    for (size_t i = 100; i < MOST; i += 100)
+        memcpy(text + i, "\n#", 2);
+    assert_int_equal(rc_doc_parse("s.yaml", text, MOST, &d, &e), RC_OK);
+    rc_doc_close(d);
+    assert_int_equal(rc_doc_parse("s.yaml", text, MOST + 1, &d, &e), RC_E_INPUT);
+    assert_non_null(strstr(e.msg, "larger than 16 MiB"));
+    free(text);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tree_keeps_order_kind_and_quotes),
@@ -361,6 +380,7 @@ int main(void) {
         cmocka_unit_test(overrides_that_cannot_be_meant_are_refused),
         cmocka_unit_test(files_that_cannot_be_read_say_so),
         cmocka_unit_test(test_take),
+        cmocka_unit_test(test_largest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,9 +88,38 @@ static void not_there(void **state) {
         RC_E_IO);
     assert_non_null(strstr(e.msg, "no 'something.yaml' in the current folder or in "
                                   "scenarios/machines (there are b200, gtt, h100)"));
+    static const char *const whole[] = {"some.yaml", "sub/some",
+                                        "sub/some.yaml"}; /* are files, whole */
+    for (size_t i = 0; i < sizeof whole / sizeof whole[0]; i++) {
+        char words[64];
+        (void)snprintf(words, sizeof words, "no '%s' in the current folder", whole[i]);
+        assert_int_equal(
+            rc_find_file(NULL, "scenarios/machines", whole[i], ".yaml", out, sizeof out, &e),
+            RC_E_IO);
+        assert_non_null(strstr(e.msg, words));
+    }
+}
+
+/* A scenario is looked for where its name says, then below the data folder. */
+static void scenarios(void **state) {
+    char buf[1024];
+    (void)state;
+    put("../share/scenarios/x.yaml", "scenario: x\n");
+    assert_string_equal(rc_scenario_path("scenarios/x.yaml", buf, sizeof buf),
+                        "../share/scenarios/x.yaml");
+    assert_string_equal(rc_scenario_path("./scenarios/x.yaml", buf, sizeof buf),
+                        "../share/./scenarios/x.yaml");
+    assert_string_equal(rc_scenario_path("scenarios/y.yaml", buf, sizeof buf), "scenarios/y.yaml");
+    assert_string_equal(rc_scenario_path("/scenarios/x.yaml", buf, sizeof buf),
+                        "/scenarios/x.yaml");
+    put("x.yaml", "scenario: x\n");
+    assert_string_equal(rc_scenario_path("x.yaml", buf, sizeof buf), "x.yaml");
+    assert_string_equal(rc_scenario_path("scenarios/x.yaml", buf, 8),
+                        "scenarios/x.yaml"); /* no room for the path */
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(one_rule), cmocka_unit_test(not_there)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(one_rule), cmocka_unit_test(not_there),
+                                       cmocka_unit_test(scenarios)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

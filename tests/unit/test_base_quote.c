@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include "sim/base/doc.h"
 #include "sim/base/quote.h"
+#include "tests/support/utf8.h"
 
 static const char *const names[] = {"plain",
                                     "",
@@ -175,6 +176,43 @@ static void text_that_yaml_would_read_otherwise(void **state) {
     rc_doc_close(doc);
 }
 
+/* ---- UTF-8 ---------------------------------------------------------------------------------- */
+
+/* Every number up to 2^21 - 1 in its shortest form: characters but for controls, surrogates and what lies above U+10FFFF. */
+static void test_every_character(void **state) {
+    (void)state;
+    for (uint32_t u = 1; u < 1 << 21; u++) {
+        char text[8] = {0}, shown[8];
+        size_t n = utf8_encoded(u, text);
+        text[n] = '.';
+        memcpy(shown, text, sizeof text);
+        bool control = u < 0x20 || (u >= 0x7f && u < 0xa0), none = !utf8_is_character(u);
+        if (rc_text_has_control(text) != (control || none))
+            fail_msg("U+%04X", (unsigned)u);
+        rc_quote_terminal(shown);
+        if ((memcmp(shown, text, sizeof text) == 0) !=
+            ((!control && !none) || u == '\n' || u == '\t'))
+            fail_msg("U+%04X on a terminal", (unsigned)u);
+    }
+}
+
+/* Three bytes of which the last is an end of its half: characters where some number is written so, alone. */
+static void test_three_bytes(void **state) {
+    (void)state;
+    static const unsigned char last[] = {0x01, 0x7f, 0x80, 0xbf, 0xc0, 0xff};
+    for (unsigned a = 0x80; a < 0x100; a++)
+        for (unsigned b = 1; b < 0x100; b++)
+            for (size_t k = 0; k < sizeof last; k++) {
+                const char text[] = {(char)a, (char)b, (char)last[k], 0};
+                uint32_t u = (a & 0x0fu) << 12 | (b & 0x3fu) << 6 | (last[k] & 0x3fu);
+                char back[5] = {0};
+                bool one = a >= 0xe0 && a < 0xf0 && utf8_encoded(u, back) == 3 &&
+                           memcmp(text, back, 3) == 0;
+                if (rc_text_has_control(text) == (one && utf8_is_character(u)))
+                    fail_msg("bytes %02x %02x %02x", a, b, (unsigned)last[k]);
+            }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(yaml_and_json_read_back),
@@ -185,6 +223,8 @@ int main(void) {
         cmocka_unit_test(terminals_are_not_moved),
         cmocka_unit_test(labels_and_prose),
         cmocka_unit_test(text_that_yaml_would_read_otherwise),
+        cmocka_unit_test(test_every_character),
+        cmocka_unit_test(test_three_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -292,6 +292,18 @@ static void test_bad_ops_are_refused(void **state) {
     assert_non_null(strstr(err.msg, "capacity"));
 }
 
+/* Of two ops the last is number 1: an op behind it neither waits nor is waited for. */
+static void test_last_op(void **state) {
+    (void)state;
+    rc_error err;
+    rc_id first = work(RC_NONE, 1, 0), last = work(RC_NONE, 1, 0);
+    assert_int_equal(last, first + 1);
+    assert_int_equal(rc_sim_after(s, last, first, &err), RC_OK);
+    assert_int_equal(rc_sim_after(s, last + 1, first, &err), RC_E_INTERNAL);
+    assert_int_equal(rc_sim_after(s, last, last + 1, &err), RC_E_INTERNAL);
+    assert_int_equal(rc_sim_run(s, &err), RC_OK);
+}
+
 static void test_end_of_time(void **state) {
     (void)state;
     rc_error err;
@@ -331,6 +343,7 @@ int main(void) {
         T(test_crossed_rendezvous_is_named),
         T(test_rendezvous_short_of_members),
         T(test_bad_ops_are_refused),
+        T(test_last_op),
         T(test_end_of_time),
         T(test_runs_once),
     };

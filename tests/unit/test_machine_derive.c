@@ -201,6 +201,15 @@ static void test_refusals(void **state) {
             "whose node.transport is nvlink");
 }
 
+/* Bytes up to which an all-reduce of the engine's own is used: of two GPUs, of up to four, of more; none of one. */
+static void test_own_limits(void **state) {
+    (void)state;
+    const rc_machine m = {.own_limit = {2.0, 4.0, 8.0}};
+    static const double of[] = {0.0, 0.0, 2.0, 4.0, 4.0, 8.0, 8.0, 8.0, 8.0};
+    for (int gpus = 0; gpus <= 8; gpus++)
+        assert_true(rc_machine_own_limit(&m, gpus) == of[gpus]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ratios_from_peaks),
@@ -211,6 +220,7 @@ int main(void) {
         cmocka_unit_test(test_ratios_follow_the_peaks),
         cmocka_unit_test(test_fitted_numbers_follow),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_own_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,39 +1,14 @@
 #!/usr/bin/env bash
-# A sweep under mpirun: the same bytes as one process with 2 and 4 ranks. A rank, rank 0 or the whole job is killed
-# in the middle: the job ends with an error, every rank that can says so, each leaves a shard of whole rows, and the
-# next start takes all of them over and ends with the same bytes. What fails on one rank is said once, by rank 0.
-# Skipped, and says so, without mpirun or when built without MPI.
+# A sweep under mpirun of which a rank, rank 0 or the whole job is killed in the middle: the job ends with an error, every
+# rank that can says so, each leaves a shard of whole rows, and the next start takes all of them over and ends with the
+# bytes of one process. What fails on one rank is said once, by rank 0. Undisturbed ranks: test_sweep_ranks.sh.
 # SPDX-License-Identifier: GPL-3.0-or-later
 set -euo pipefail
 build=$1
 cd "${RC_SOURCE_DIR:-$(dirname "$0")/../..}"
-command -v mpirun >/dev/null || { echo "SKIPPED: no mpirun (Debian: openmpi-bin)"; exit 77; }
-grep -q '^MPI_C_LIB_NAMES:STRING=.' "$build/CMakeCache.txt" ||
-    { echo "SKIPPED: built without MPI (Debian: libopenmpi-dev)"; exit 77; }
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-# Open MPI refuses root and more ranks than cores unless told; MPI libraries leak at exit.
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
+. tests/support/mpirun.sh
 # Seconds that the ranks of a lost job have for their last words before they are killed.
 export OMPI_MCA_odls_base_sigkill_timeout=3
-export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0"
-sweep=$work/mpi.yaml
-cat >"$sweep" <<'YAML'
-scenario: mpi
-model: llama-3.1-8b
-machine: h200-sxm
-parallel: {tp: 1, cp: [1, 2, 4], variant: [pass-kv, pass-q]}
-phase: prefill
-tokens: {new: {from: 1K, to: 64K, points: 60}, cached: [0, 1K, 20K]}
-YAML
-die() { echo "$*"; exit 1; }
-
-"$build/ringcast" sweep "$sweep" --out "$work/one.db" --quiet
-for ranks in 2 4; do
-    mpirun -n $ranks "$build/ringcast" sweep "$sweep" --out "$work/$ranks.db" --batch 20 --json >"$work/$ranks.json"
-    grep -q "\"ranks\": $ranks," "$work/$ranks.json" || die "$ranks ranks: $(cat "$work/$ranks.json")"
-    cmp "$work/$ranks.db" "$work/one.db" || die "$ranks ranks: another database"
-done
 
 # Long enough (two seconds alone) for a kill to meet it.
 points=400
@@ -112,24 +87,9 @@ for victim in 2 0 all; do
     [ "$(ls "$work/cut.db"*)" = "$work/cut.db" ] || die "left: $(ls "$work/cut.db"*)"
 done
 
-# said_once STATUS PATTERN COMMAND...: under mpirun -n 3
-said_once() {
-    local expected=$1 pattern=$2 status=0
-    shift 2
-    mpirun -n 3 "$@" >"$work/said" 2>&1 || status=$?
-    [ $status -eq "$expected" ] && [ "$(grep '^ringcast: ' "$work/said" | grep -vc '^ringcast: note: ')" = 1 ] && grep -q "$pattern" "$work/said" ||
-        die "exit $status, not $expected: $(cat "$work/said")"
-}
 sed 's/pass-q/pass-x/' "$sweep" >"$work/wrong.yaml"
 said_once 2 'pass-x' "$build/ringcast" sweep "$work/wrong.yaml" --out "$work/wrong.db"
 said_once 2 'cannot create' "$build/ringcast" sweep "$sweep" --out "$work/none/x.db"
-cat >"$work/on_rank_1" <<'SH'
-if [ "${OMPI_COMM_WORLD_RANK:-$PMI_RANK}" = 1 ]; then eval "$1"; fi
-shift
-exec "$@"
-SH
 said_once 2 '(rank 1)' bash "$work/on_rank_1" "trap '' XFSZ; ulimit -f 16" \
     "$build/ringcast" sweep "$work/long.yaml" --out "$work/full.db" --quiet
-said_once 2 'other ranks have read another scenario' bash "$work/on_rank_1" "set -- \"\$@\" --set tokens.cached=5K" \
-    "$build/ringcast" sweep "$sweep" --out "$work/other.db"
-echo "2 and 4 ranks write what one process writes; of a killed job nothing is lost but rows under way"
+echo "of a killed job nothing is lost but rows under way"

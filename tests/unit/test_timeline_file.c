@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "tests/support/utf8.h"
 #include "sim/timeline/span_file.h"
 #include "tests/support/span_check.h"
 
@@ -238,12 +239,47 @@ static void test_failures(void **state) {
     assert_int_equal(access(plain, F_OK), -1);
 }
 
+/* A text of arguments reads back as it was: every character; a byte that is none becomes a question mark. */
+static void reads_back(const char *text, const char *want) {
+    rc_span_args a = {.size = 0};
+    char whole[128];
+    rc_args_text(&a, "k", text);
+    (void)snprintf(whole, sizeof whole, "{%.*s}", (int)a.size, a.text);
+    json_t *o = json_loads(whole, 0, NULL);
+    if (!o || strcmp(json_string_value(json_object_get(o, "k")), want) != 0)
+        fail_msg("%s", whole);
+    json_decref(o);
+}
+
+static void test_every_character(void **state) {
+    (void)state;
+    for (uint32_t u = 1; u <= 0x1fffff;
+         u += u < 0x3000 || (u & 0xfff) > 0xff0 || (u & 0xfff) < 4 ? 1 : 97) {
+        char text[8] = "a", want[8] = "a?";
+        size_t n = utf8_encoded(u, text + 1);
+        text[n + 1] = '.';
+        if (!utf8_is_character(u)) /* of its bytes none is a character */
+            memset(want + 1, '?', n);
+        else
+            memcpy(want + 1, text + 1, n);
+        want[n + 1] = '.';
+        want[n + 2] = '\0';
+        reads_back(text, want);
+    }
+    for (unsigned byte = 0x80; byte < 0x100; byte++) /* alone, and cut off */
+        for (int more = 0; more < 2; more++) {
+            const char text[] = {'a', (char)byte, more ? (char)0x80 : '\0', '\0'};
+            if (!(byte >= 0xc2 && byte < 0xe0 && more))
+                reads_back(text, more ? "a??" : "a?");
+        }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),         cmocka_unit_test(test_characters),
-        cmocka_unit_test(test_packed_is_the_same), cmocka_unit_test(test_many),
-        cmocka_unit_test(test_long_arguments),     cmocka_unit_test(test_nothing),
-        cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_characters), cmocka_unit_test(test_every_character),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_packed_is_the_same),
+        cmocka_unit_test(test_many),       cmocka_unit_test(test_long_arguments),
+        cmocka_unit_test(test_nothing),    cmocka_unit_test(test_failures),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

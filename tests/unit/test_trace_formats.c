@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 #include "sim/trace/reader.h"
@@ -182,6 +183,26 @@ static const sample samples[] = {
      "\"output_length\": 5\n}\n",
      NULL, NULL},
 };
+
+/* A moment of our time shows its unit by its size: ms, then us, then ns. */
+static void epochs(void **state) {
+    (void)state;
+    static const struct {
+        const char *first, *then; /* 1000 apart */
+        double span;              /* s */
+    } at[] = {{"100000000000", "100000001000", 1.0},
+              {"99999999998999", "99999999999999", 1.0},
+              {"100000000000000", "100000000001000", 1e-3},
+              {"99999999999998999", "99999999999999999", 1e-3},
+              {"100000000000000000", "100000000000001000", 1e-6}};
+    for (size_t i = 0; i < sizeof at / sizeof at[0]; i++) {
+        char text[512];
+        const char *row = "{\"timestamp\": %s, \"input_length\": 100, \"output_length\": 10}\n";
+        int n = snprintf(text, sizeof text, row, at[i].first);
+        (void)snprintf(text + n, sizeof text - (size_t)n, row, at[i].then);
+        check(&(sample){"mooncake", 2, at[i].span, 200, 20, text, NULL, NULL});
+    }
+}
 
 static void formats(void **state) {
     (void)state;
@@ -396,9 +417,9 @@ static void units_by_name(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(units_by_name), cmocka_unit_test(formats),
-        cmocka_unit_test(units),         cmocka_unit_test(order),
-        cmocka_unit_test(lengths),       cmocka_unit_test(empty_replies),
-        cmocka_unit_test(conversations), cmocka_unit_test(prefixes),
-        cmocka_unit_test(messages)};
+        cmocka_unit_test(epochs),        cmocka_unit_test(units),
+        cmocka_unit_test(order),         cmocka_unit_test(lengths),
+        cmocka_unit_test(empty_replies), cmocka_unit_test(conversations),
+        cmocka_unit_test(prefixes),      cmocka_unit_test(messages)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
