@@ -80,7 +80,10 @@ class Reach:
     def _data_of(self, test, object_):
         """The counts of an object by this test, of the build as it is; None: it was not loaded."""
         name = os.path.join(self.folder, test, object_[:-2] + ".gcda")
-        with open(os.path.join(self.build, object_[:-2] + ".gcno"), "rb") as f:
+        notes = os.path.join(self.build, object_[:-2] + ".gcno")
+        if not os.path.isfile(notes):
+            return None
+        with open(notes, "rb") as f:
             built = f.read(HEAD)[8:12]
         for again in (False, True):
             if not os.path.isfile(name):
