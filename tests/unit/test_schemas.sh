@@ -55,6 +55,7 @@ document paper-1 paper --draws 0 --json
 document tune-1 tune "$work/tune.yaml" --json
 document sweep-1 sweep scenarios/sweep/tcp.yaml --out "$work/t.db" --json
 document plan-1 plan "$work/plan.yaml" --simulations 2 --quiet --json
+document plan-1 plan "$work/plan.yaml" --simulations 2 --quiet --json --set space.pp=2
 document plan-1 plan "$work/plan.yaml" --simulations 2 --quiet --json --set slo.0.ttft=1ms
 document model-1 model llama-3.1-405b deepseek-v3.2 qwen3.5-397b-a17b gpt-oss-120b --json
 document models-1 models --json
