@@ -66,6 +66,7 @@ document paper-1 paper --draws 0 --json
 document tune-1 tune "$work/tune.yaml" --json
 document sweep-1 sweep scenarios/sweep/tcp.yaml --out "$work/t.db" --json
 document plan-1 plan "$work/plan.yaml" --simulations 2 --quiet --json
+document plan-1 plan "$work/plan.yaml" --simulations 2 --quiet --json --set space.pp=2
 document plan-1 plan "$work/plan.yaml" --simulations 2 --quiet --json --set slo.0.ttft=1ms
 document plan-1 plan "$work/plan.yaml" --simulations 6 --flips --quiet --json --set 'space.replicas={from: 2, to: 3}' \
     --set 'space.tp=[4]' --set 'space.cp=[1]'
