@@ -4,7 +4,7 @@
  *
  * The job is to stream K and V once at memory speed. A CTA of four warps takes a contiguous share
  * of one sequence's keys, an even one or, where they lie in pages, one of those that the host has
- * dealt (decode_deal.h); each warp streams its own chunks (16 keys of bf16, 32 of e4m3)
+ * dealt (deal_plan.h); each warp streams its own chunks (16 keys of bf16, 32 of e4m3)
  * through a private ring of shared memory (no barrier in the loop), multiplies them on the tensor
  * cores and keeps its own softmax state; the four states meet once at the end. Shares of one
  * sequence meet in a second kernel. Both kernels start while the one before them ends, and wait.
@@ -16,7 +16,7 @@
  * Bytes: K and V of every visible key once: for heads of 128 512 a key and KV head in bf16, 256 in e4m3.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "kernels/decode_deal.h"
+#include "kernels/deal_plan.h"
 #include "kernels/hopper.cuh"
 #include "kernels/kernels.h"
 #include "kernels/launch.cuh"

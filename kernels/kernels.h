@@ -117,7 +117,7 @@ typedef struct rc_decode_args {
     int head_k, head_v;              /* as in rc_attn_args */
     /* K and V in pages, as in rc_attn_args: those of sequence b from table[b * table_stride] on.
      * max_len then only bounds the lengths, and `lens` and `splits` are not looked at: the keys are
-     * cut as rc_decode_deal (decode_deal.h) has dealt them, `pieces` [room] and `first` [batch] on
+     * cut as rc_decode_deal (deal_plan.h) has dealt them, `pieces` [room] and `first` [batch] on
      * the device, `room` at least the batch. The kernel in front must write none of these: what they
      * lead to is asked for while that kernel still runs. NULL: no pages. */
     const int32_t *table;

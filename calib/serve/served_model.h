@@ -11,7 +11,7 @@
 #ifndef RC_CALIB_SERVE_SERVED_MODEL_H
 #define RC_CALIB_SERVE_SERVED_MODEL_H
 #include "calib/ring/ring_layers.h"
-#include "kernels/decode_deal.h"
+#include "kernels/deal_plan.h"
 
 enum {
     RC_SERVE_ROWS = 64,

@@ -10,7 +10,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/suite.h"
-#include "kernels/decode_deal.h"
+#include "kernels/deal_plan.h"
 #include "kernels/kernels.h"
 #include "sim/base/mix.h"
 

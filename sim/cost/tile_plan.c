@@ -6,7 +6,7 @@
 #include <math.h>
 
 #include "kernels/attention_plan.h"
-#include "kernels/decode_deal.h"
+#include "kernels/deal_plan.h"
 
 /* SMs of the chip: the attention kernels multiply with wgmma, which Hopper alone has, and rows of
  * its SXM parts are the only ones there are. */

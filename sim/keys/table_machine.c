@@ -99,7 +99,7 @@ const rc_key rc_keys_machine[] = {
     TEXT("calibration.collectives", "`base`", "time", "the same for collectives inside a node"),
     SECTION("calibration.costs", "all of `base`",
             "machine columns whose rows of single ops stand in place of the base's, as if measured "
-            "on it; links: `collectives`"),
+            "on it, or `COLUMN@condition`, those measured under a condition; links: `collectives`"),
     TEXT("calibration.costs.gemm", "`base`", "time", "of products"),
     TEXT("calibration.costs.attention", "`base`", "time", "of prefill attention, full and causal"),
     TEXT("calibration.costs.decode", "`base`", "time", "of decode attention"),

@@ -5,7 +5,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "gpu_support.h"
-#include "kernels/decode_deal.h"
+#include "kernels/deal_plan.h"
 
 enum { SAMPLE = 96, MAX_BATCH = 256 };
 

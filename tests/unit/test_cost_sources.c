@@ -14,7 +14,7 @@ static rc_error err;
 static char path[512];
 
 /* A store with the usual rows of h200-sxm and some of "engine-x": products and square attention that
- * take twice as long. */
+ * take twice as long; and products of h200-sxm under a condition, which take twice as long, too. */
 static int setup(void **state) {
     (void)state;
     rc_rows *usual, *others, *sets[2];
@@ -32,6 +32,10 @@ static int setup(void **state) {
         r.p50 *= 2.0;
         r.p90 *= 2.0;
         if (rc_rows_add(others, &r, &err) != RC_OK)
+            return -1;
+        r.machine = "h200-sxm";
+        r.variant = "@sms66";
+        if (strcmp(r.op, "gemm") == 0 && rc_rows_add(others, &r, &err) != RC_OK)
             return -1;
     }
     (void)remove(path);
@@ -102,6 +106,20 @@ static void test_by_op(void **state) {
     rc_costs_close(plain);
 }
 
+/* Rows under a condition are of no use but to who names it. */
+static void test_condition(void **state) {
+    (void)state;
+    rc_machine m = syn_machine(), mixed = m;
+    rc_costs *plain, *c;
+    (void)snprintf(mixed.costs[RC_SOURCE_GEMM], sizeof mixed.costs[0], "h200-sxm@sms66");
+    assert_int_equal(rc_costs_open(path, &m, &plain, &err), RC_OK);
+    assert_int_equal(rc_costs_open(path, &mixed, &c, &err), RC_OK);
+    assert_true(twice(gemm(c).p50, gemm(plain).p50));
+    assert_true(attention(c).p50 == attention(plain).p50);
+    rc_costs_close(c);
+    rc_costs_close(plain);
+}
+
 static void refused(rc_source source, const char *name, const char *words) {
     rc_machine m = syn_machine();
     rc_costs *c;
@@ -116,6 +134,9 @@ static void test_refused(void **state) {
     refused(RC_SOURCE_GEMM, "engine-y", "it has some of 'engine-x'");
     refused(RC_SOURCE_DECODE, "engine-x",
             "no rows of decode for 'engine-x'; it has some of 'h200-sxm'");
+    refused(RC_SOURCE_GEMM, "h200-sxm@sms67", "no rows of gemm for 'h200-sxm@sms67'");
+    refused(RC_SOURCE_GEMM, "h200@sms66", "no rows of gemm for 'h200@sms66'");
+    refused(RC_SOURCE_ATTENTION, "h200-sxm@sms66", "no rows of attention");
     refused(RC_SOURCE_MERGE, "pigeon", "calibration.costs.merge");
 }
 
@@ -137,6 +158,7 @@ static void test_sources_of_ops(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_by_op),
+        cmocka_unit_test(test_condition),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_sources_of_ops),
     };

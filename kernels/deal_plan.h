@@ -7,8 +7,8 @@
  * first. A piece has all KV heads, a CTA each.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef RC_KERNELS_DECODE_DEAL_H
-#define RC_KERNELS_DECODE_DEAL_H
+#ifndef RC_KERNELS_DEAL_PLAN_H
+#define RC_KERNELS_DEAL_PLAN_H
 #include "kernels/decode_plan.h"
 
 enum {
