@@ -73,24 +73,22 @@ static void mla_prefill(const rc_axes *at, double element, rc_call_plan *p) {
     place_latent(at, p);
 }
 
-/* Our own kernel (tile_plan.h). extra: the second kernel; other: its pieces. */
+/* Our own kernel, whose SMs take tiles as they come free and which splits the keys of tiles that do not fill them
+ * (kernels/attention_plan.h). extra: the second kernel; other: its pieces. */
 static void mla_prefill_own(const rc_axes *at, double element, rc_call_plan *p) {
-    const rc_plan_kind kind = {
-        .element = element, .head_k = at->at[RC_AXIS_HEAD_K], .head_v = at->at[RC_AXIS_HEAD_V]};
-    const rc_plan_call call = {.tq = at->at[RC_AXIS_QUERIES],
-                               .tk = at->at[RC_AXIS_KEYS],
-                               .sequences = at->at[RC_AXIS_SEQUENCES],
-                               .hq = at->at[RC_AXIS_QUERY_HEADS],
-                               .hkv = at->at[RC_AXIS_QUERY_HEADS],
-                               .causal = true};
-    const double size = (double)(kind.head_k + kind.head_v) / 320.0;
-    rc_tile_plan own;
+    double q = of(at, RC_AXIS_QUERIES), k = of(at, RC_AXIS_KEYS);
+    double tiles = ceil(q / RC_ATTN_ROWS) * of(at, RC_AXIS_QUERY_HEADS) * of(at, RC_AXIS_SEQUENCES);
     mla_prefill(at, element, p);
-    rc_plan_of(&kind, &call, &own);
-    p->path = size * (own.path + RC_ATTN_START * own.items);
-    p->average = size * own.average;
-    p->extra = own.split ? 1.0 : 0.0;
-    p->other = own.split ? own.pieces : 0.0;
+    p->extra = 0.0;
+    if (tiles >= SMS) {
+        p->path = p->average;
+        return;
+    }
+    int64_t blocks = (int64_t)ceil(k / RC_ATTN_KEYS);
+    int splits = rc_attn_choose_splits((int64_t)tiles, blocks, (int64_t)SMS);
+    p->path *= ceil(tiles * splits / SMS) / splits;
+    p->extra = splits > 1 ? 1.0 : 0.0;
+    p->other = splits > 1 ? tiles * splits : 0.0;
 }
 
 static void mla_absorbed(const rc_axes *at, double element, rc_call_plan *p) {
