@@ -487,7 +487,7 @@ __device__ __forceinline__ DecodeShare decode_share_of(const DecodeParams &p, in
     int len = max(0, min(p.lens[batch], (int)p.max_len)), chunks = (len + T::KEYS - 1) / T::KEYS;
     int share = chunks / p.splits, extra = chunks % p.splits;
     int lo = (share * split + min(split, extra)) * T::KEYS;
-    return {batch, unit % p.hkv,  lo, min(lo + (share + (split < extra)) * T::KEYS, len),
+    return {batch, unit % p.hkv, lo, min(lo + (share + (split < extra)) * T::KEYS, len),
             split, p.splits == 1};
 }
 
@@ -619,8 +619,8 @@ __global__ void __launch_bounds__(32 * DEC_COMBINE_WARPS) decode_combine(const D
 #pragma unroll
             for (int t = 0; t < TURNS; t++)
                 if (s0 + i * warps < splits)
-                    x[t][i] = *(const float4 *)(p.part_o + (first + (s0 + i * warps) * step) * V + 128 * t +
-                                                column);
+                    x[t][i] = *(const float4 *)(p.part_o + (first + (s0 + i * warps) * step) * V +
+                                                128 * t + column);
         if (!Paged && s0 == warp)
             top = warp_max(top);
         float offset = top == -INFINITY ? 0.f : top;
@@ -716,9 +716,9 @@ extern "C" size_t rc_decode_workspace(const rc_decode_args *a) {
     if (!decode_valid(a))
         return 0;
     size_t pieces = decode_pieces(a);
-    return pieces == 0 ? 0
-                       : pieces * (size_t)a->hq * (size_t)(decode_value_columns(a) + 1) *
-                             sizeof(float);
+    return pieces == 0
+               ? 0
+               : pieces * (size_t)a->hq * (size_t)(decode_value_columns(a) + 1) * sizeof(float);
 }
 
 template <class T, bool Paged>

@@ -155,7 +155,7 @@ typedef struct rc_serve {
     bool shaped;       /* the process of new arrivals is stated, whether or not their rate is */
     rc_arrival_process process;
     /* what-ifs */
-    rc_kept_history history; /* share 1, without more: all of it */
+    rc_kept_history history;            /* share 1, without more: all of it */
     double step_tokens[RC_SERVE_STEPS]; /* cumulative probability of 1, 2, ... tokens a step */
     int step_kinds;                     /* 0: one token a step */
     double step_cost;                   /* time of such a step over a plain one */

@@ -20,7 +20,7 @@ static rc_served *run(const char *text, const char *rows) {
 /* ---- by hand ----------------------------------------------------------------------------------- */
 
 #define WORKED(acceptance)                                                                         \
-    SERVE_HEAD "pools: [{name: one, tp: 8}]\nkv: {tokens: 200000}\n"                                \
+    SERVE_HEAD "pools: [{name: one, tp: 8}]\nkv: {tokens: 200000}\n"                               \
                "speculative: {drafts: 3, acceptance: " acceptance ", model: llama-3.1-8b}\n"       \
                "costs: {prefill_token: 1ms, decode: 10ms, draft: 2ms}\n"
 
