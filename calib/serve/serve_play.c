@@ -80,6 +80,26 @@ rc_status rc_serve_shape_of(const rc_serve *s, const rc_trace *t, rc_serve_shape
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+/* What the GPUs do for the first time takes long, as connections between them and code that is loaded: prompts of every
+ * power of two of tokens, and a decode step behind the last, before the run's time begins. They leave keys in
+ * the first pages, which whoever gets these writes before anybody reads them. */
+static rc_status warm_up(rc_serve_play *p, rc_error *err) {
+    rc_serve_sequence s = {.pages = p->page_lists, .tokens = p->tokens};
+    const rc_serve_shape *x = &p->engine.shape;
+    int64_t most = x->most_tokens < x->longest ? x->most_tokens : x->longest;
+    rc_serve_times times;
+    most = most < x->pages * RC_KV_PAGE ? most : x->pages * RC_KV_PAGE;
+    for (int64_t i = 0; i < p->engine.stride && i < x->pages; i++)
+        p->page_lists[i] = (int32_t)i;
+    for (int64_t t = 1; s.t < most; t *= 2) {
+        s.t = t < most ? t : most;
+        RC_TRY(rc_served_model_pass(&p->engine, &s, 1, &times, err));
+    }
+    s = (rc_serve_sequence){
+        .t = 1, .p = most - 1, .pages = s.pages, .tokens = s.tokens, .decodes = true};
+    return rc_served_model_pass(&p->engine, &s, 1, &times, err);
+}
+
 rc_status rc_serve_play_open(rc_serve_play *p, const rc_serve *s, const rc_trace *t,
                              rc_error *err) {
     const rc_serve_shape *x = &p->engine.shape;
@@ -92,9 +112,9 @@ rc_status rc_serve_play_open(rc_serve_play *p, const rc_serve *s, const rc_trace
     p->blocks = calloc((size_t)p->engine.stride + 1, sizeof *p->blocks);
     p->tokens = calloc(tokens, sizeof *p->tokens);
     p->checked = calloc(tokens, sizeof *p->checked);
-    return p->sequences && p->page_lists && p->blocks && p->tokens && p->checked
-               ? RC_OK
-               : rc_fail(err, RC_E_NOMEM, "out of memory for a run");
+    if (!p->sequences || !p->page_lists || !p->blocks || !p->tokens || !p->checked)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for a run");
+    return warm_up(p, err);
 }
 
 void rc_serve_play_close(rc_serve_play *p) {
