@@ -54,7 +54,53 @@ static void test_sums(void **state) {
     free(w.least);
 }
 
+/* One class for prompts alike, with the least of their tokens; two for a prompt twice as long, or with another part cached. */
+static void test_classes(void **state) {
+    enum { PROMPTS = 5 };
+    static const uint32_t of[PROMPTS][2] = {
+        {1000, 0}, {1010, 0}, {2000, 0}, {2000, 1000}, {5000, 4000}}; /* in all, cached */
+    rc_req all[2 * PROMPTS];
+    rc_span spans[2 * PROMPTS];
+    static rc_plan p;
+    (void)state;
+    for (uint32_t i = 0; i < PROMPTS; i++) { /* one that leaves what is cached, then the prompt */
+        all[2 * i] = request(2 * i * SECOND, of[i][1] > 0 ? of[i][1] : 1, 1);
+        all[2 * i + 1] = request((2 * i + 1) * SECOND, of[i][0], 1);
+        for (uint32_t k = 0; k < 2 && of[i][1] > 0; k++) {
+            spans[2 * i + k] = (rc_span){1000 * i, of[i][k == 0 ? 1 : 0] / 100};
+            all[2 * i + k].span = 2 * i + k;
+            all[2 * i + k].spans = 1;
+            all[2 * i + k].named = spans[2 * i + k].count;
+        }
+    }
+    const rc_trace t = {.at = all,
+                        .count = 2 * PROMPTS,
+                        .block = 100,
+                        .blocks = 1000 * PROMPTS,
+                        .spans = spans,
+                        .span_count = 2 * PROMPTS};
+    rc_plan_load w;
+    rc_error err = {0};
+    if (plan_load(&p, &t, &w, &err) != RC_OK)
+        fail_msg("%s", err.msg);
+    double count = 0.0, alike = 0.0;
+    bool longer = false, cached = false, most = false;
+    for (size_t i = 0; i < w.class_count; i++) {
+        const rc_plan_class *c = &w.classes[i];
+        count += c->count;
+        alike += c->t == 1000 && c->p == 0 ? c->count : 0.0;
+        longer = longer || (c->t == 2000 && c->p == 0 && c->count == 1.0);
+        cached = cached || (c->t == 1000 && c->p == 1000 && c->count == 1.0);
+        most = most || (c->t == 1000 && c->p == 4000 && c->count == 1.0);
+    }
+    near(count, 2.0 * PROMPTS);
+    near(alike, 3.0); /* both of a thousand, and the one that leaves a thousand */
+    assert_true(longer && cached && most);
+    free(w.classes);
+    free(w.least);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sums)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sums), cmocka_unit_test(test_classes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
