@@ -100,7 +100,36 @@ static void test_classes(void **state) {
     free(w.least);
 }
 
+/* Of whom an objective speaks: inputs from one number on, below another; of gaps between tokens only replies of two or more. */
+static void test_asked(void **state) {
+    (void)state;
+    static const uint32_t of[][2] = {
+        {99, 5}, {100, 1}, {100, 2}, {199, 3}, {200, 4}}; /* input, output */
+    rc_req all[5];
+    for (size_t i = 0; i < 5; i++)
+        all[i] = request((rc_time)i * SECOND, of[i][0], of[i][1]);
+    static rc_plan p;
+    p.objective_count = 3;
+    p.objectives[0] = (rc_objective){.to = INT64_MAX};
+    p.objectives[1] = (rc_objective){.from = 100, .to = 200};
+    p.objectives[2] = (rc_objective){.from = 100, .to = 200, .ttit = true};
+    const rc_trace t = {.at = all, .count = 5, .block = 16};
+    rc_plan_load w;
+    rc_error err = {0};
+    if (plan_load(&p, &t, &w, &err) != RC_OK)
+        fail_msg("%s", err.msg);
+    uint64_t asked[3] = {0, 0, 0};
+    for (size_t i = 0; i < w.class_count; i++)
+        for (int g = 0; g < 3; g++)
+            asked[g] += w.classes[i].asked[g];
+    assert_true(asked[0] == 5 && asked[1] == 3 && asked[2] == 2);
+    free(w.classes);
+    free(w.least);
+    p.objective_count = 0;
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sums), cmocka_unit_test(test_classes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sums), cmocka_unit_test(test_classes),
+                                       cmocka_unit_test(test_asked)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
