@@ -110,9 +110,10 @@ static void test_asked(void **state) {
         all[i] = request((rc_time)i * SECOND, of[i][0], of[i][1]);
     static rc_plan p;
     p.objective_count = 3;
-    p.objectives[0] = (rc_objective){.to = INT64_MAX};
-    p.objectives[1] = (rc_objective){.from = 100, .to = 200};
-    p.objectives[2] = (rc_objective){.from = 100, .to = 200, .ttit = true};
+    p.objectives[0] = (rc_objective){.limit = 1.0, .share = 0.9, .to = INT64_MAX};
+    p.objectives[1] = (rc_objective){.limit = 1.0, .share = 0.9, .from = 100, .to = 200};
+    p.objectives[2] =
+        (rc_objective){.limit = 1.0, .share = 0.9, .from = 100, .to = 200, .ttit = true};
     const rc_trace t = {.at = all, .count = 5, .block = 16};
     rc_plan_load w;
     rc_error err = {0};
