@@ -56,9 +56,9 @@ static void test_sums(void **state) {
 
 /* One class for prompts alike, with the least of their tokens; two for a prompt twice as long, or with another part cached. */
 static void test_classes(void **state) {
-    enum { PROMPTS = 5 };
-    static const uint32_t of[PROMPTS][2] = {
-        {1000, 0}, {1010, 0}, {2000, 0}, {2000, 1000}, {5000, 4000}}; /* in all, cached */
+    enum { PROMPTS = 6 };
+    static const uint32_t of[PROMPTS][2] = {{1000, 0},    {1010, 0},   {2000, 0}, {2000, 1000},
+                                            {5000, 4000}, {4100, 4100}}; /* in all, cached */
     rc_req all[2 * PROMPTS];
     rc_span spans[2 * PROMPTS];
     static rc_plan p;
@@ -84,7 +84,7 @@ static void test_classes(void **state) {
     if (plan_load(&p, &t, &w, &err) != RC_OK)
         fail_msg("%s", err.msg);
     double count = 0.0, alike = 0.0;
-    bool longer = false, cached = false, most = false;
+    bool longer = false, cached = false, most = false, all_but_one = false;
     for (size_t i = 0; i < w.class_count; i++) {
         const rc_plan_class *c = &w.classes[i];
         count += c->count;
@@ -92,10 +92,11 @@ static void test_classes(void **state) {
         longer = longer || (c->t == 2000 && c->p == 0 && c->count == 1.0);
         cached = cached || (c->t == 1000 && c->p == 1000 && c->count == 1.0);
         most = most || (c->t == 1000 && c->p == 4000 && c->count == 1.0);
+        all_but_one = all_but_one || (c->t == 1 && c->p == 4099 && c->count == 1.0);
     }
     near(count, 2.0 * PROMPTS);
     near(alike, 3.0); /* both of a thousand, and the one that leaves a thousand */
-    assert_true(longer && cached && most);
+    assert_true(longer && cached && most && all_but_one);
     free(w.classes);
     free(w.least);
 }
