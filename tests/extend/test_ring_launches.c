@@ -169,6 +169,12 @@ int rc_rmsnorm(void *residual, const void *x, const void *w, void *y, int64_t t,
     return 0;
 }
 
+static struct {
+    int64_t first, n;
+    const void *q;
+} turned[64]; /* rotary embeddings of the pass: positions, and where the queries go */
+static size_t turns;
+
 int rc_rotary_kv(const void *qkv, void *q_out, void *k_cache, void *v_cache, int64_t t,
                  int64_t pos0, int hq, int hkv, float theta, void *stream) {
     const uintptr_t row = of_bf16(1, 128 * (int64_t)hkv),
@@ -180,6 +186,11 @@ int rc_rotary_kv(const void *qkv, void *q_out, void *k_cache, void *v_cache, int
                 of_bf16(t, 128 * (int64_t)hkv));
     lies_within("rotated values", (void *)((uintptr_t)v_cache + shift),
                 of_bf16(t, 128 * (int64_t)hkv));
+    if (recording && turns < sizeof turned / sizeof turned[0]) {
+        turned[turns].first = pos0;
+        turned[turns].n = t;
+        turned[turns++].q = q_out;
+    }
     add(of(stream), "rotary_kv %lld, heads %d/%d", (long long)t, hq, hkv);
     return 0;
 }
@@ -366,7 +377,7 @@ static void record_run(const rc_ring_case *c, int world) {
                                 .compute = (cudaStream_t)(uintptr_t)STREAM_COMPUTE,
                                 .comm = (cudaStream_t)(uintptr_t)STREAM_COMM};
     run[0].n = run[1].n = 0;
-    rooms = 0;
+    rooms = turns = 0;
     next_address = first_address;
     if (rc_ring_layers_open(&layers, &ranks, c, 1, &err) != RC_OK)
         fail_msg("%s", err.msg);
@@ -565,6 +576,36 @@ static void test_prefill(void **state) {
         }
 }
 
+/* Positions of the new tokens: each once over all ranks, in every layer; a rank has the chunk of its number and the one as far
+ * from the end, so that all see as many keys; a step's token stands behind the cached ones. */
+static void test_positions(void **state) {
+    (void)state;
+    for (int cp = 1; cp <= 8; cp *= 2) {
+        rc_ring_case c = shape("positions", cp == 1 ? RC_RING_TP : RC_RING_PASS_KV, cp, 1);
+        const int64_t chunk = cp > 1 ? c.t / (2 * cp) : c.t;
+        c.p = 8192;
+        for (int rank = 0; rank < cp; rank++) {
+            const size_t each = cp > 1 ? 2 : 1;
+            record_run(&c, rank);
+            assert_int_equal(turns, each * (size_t)c.layers);
+            for (size_t i = 0; i < turns; i++) {
+                int64_t number = i % each == 0 ? rank : 2 * cp - 1 - rank;
+                assert_int_equal(turned[i].n, chunk);
+                assert_int_equal(turned[i].first, c.p + number * chunk);
+                if (i % each == 1) /* behind the first one's queries */
+                    assert_int_equal((uintptr_t)turned[i].q - (uintptr_t)turned[i - 1].q,
+                                     of_bf16(chunk, 128 * (int64_t)c.hq));
+            }
+        }
+    }
+    rc_ring_case step = shape("a step", RC_RING_DECODE_PASS_Q, 2, 1);
+    step.t = 1, step.p = 8192, step.batch = 16;
+    record_run(&step, 1);
+    assert_true(turns > 0);
+    for (size_t i = 0; i < turns; i++)
+        assert_int_equal(turned[i].first, step.p);
+}
+
 static void test_tensor_parallel(void **state) {
     (void)state;
     for (int tp = 1; tp <= 4; tp *= 2) {
@@ -588,8 +629,8 @@ static void test_decode(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_prefill),
-                                       cmocka_unit_test(test_tensor_parallel),
-                                       cmocka_unit_test(test_decode)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_prefill), cmocka_unit_test(test_positions),
+        cmocka_unit_test(test_tensor_parallel), cmocka_unit_test(test_decode)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

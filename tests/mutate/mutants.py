@@ -26,6 +26,7 @@ CONDITION = re.compile(r"(?m)\b(?:if|while) \((.*)\)(?: \{)?$")
 ARRAY = re.compile(r"^\s*(?:static |const |unsigned |struct )*\w+ \*?\w+\[[^\]]*\](?:;|,| = )")
 # A column of a place without a line, which is never said.
 NO_PLACE = re.compile(r"rc_fail_at\([^;]*?,\s*0,\s*(0),")
+ROOM = re.compile(r"\b(?:malloc|calloc|realloc)\(")
 # The first room of a list that grows: another one holds as much.
 FIRST_ROOM = re.compile(r"\b(?:room|cap)\w* \? 2 \* [\w>.-]+ : (\d+)\b")
 # The lesser or greater of two, which are the same where they are equal.
@@ -116,7 +117,8 @@ def changes(text):
         line = text[text.rfind("\n", 0, m.start()) + 1:text.find("\n", m.end())]
         if ARRAY.match(line): # the size of a buffer: more is as good
             continue
-        for new in other_numbers(m.group(1), m.group(2)):
+        numbers = other_numbers(m.group(1), m.group(2))
+        for new in numbers[1:] if ROOM.search(line) else numbers: # more room is as good
             add("constant", m.start(), m.end(), new)
     for m in WORD.finditer(text):
         kind = "constant" if m.group() in ("true", "false") else "call"

@@ -147,9 +147,11 @@ def one(place, judge_, tests, equivalents, file, text, change):
 
 
 def tests_for(quick, place, reach_, file, line):
-    """Those that run the line. Of a file that tests hold themselves, also tests of the program that was made of it."""
-    objects = [o for o, _ in place.targets_of(file)]
-    return reach_.choose(quick, file, objects, line)
+    """Those that run the line, and those that hold the source themselves, which nobody counts."""
+    made = place.targets_of(file)
+    own = {target for _, target in made}
+    reaching = set(reach_.choose(quick, file, [o for o, _ in made], line))
+    return [n for n in quick if n in own or n in reaching]
 
 
 def cpu_of_children():

@@ -77,6 +77,7 @@ class Changes(unittest.TestCase):
     def test_first_room(self):
         text = "void f(void) {\n    size_t room = x->cap ? 2 * x->cap : 256;\n}\n"
         self.assertEqual({new for _, _, old, new in found(text)}, {"1", "3", "/"})
+        self.assertEqual({new for _, _, _, new in found("void f(void) {\n    p = malloc(n + 1);\n}\n")}, {"0", "-"})
 
     def test_of_two(self):
         text = "void f(void) {\n    x = a->n < most ? a->n : (int)most;\n    y = a < b ? a : c;\n    z = f(x, i) > z ? f(x, i) : z;\n}\n"

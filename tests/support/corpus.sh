@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # What a command says of every file of a fuzzer's corpus: its exit status, and the words of a refusal or its first lines.
 # usage: corpus.sh CORPUS LINES COMMAND... ("FILE" stands for the file)
 # SPDX-License-Identifier: GPL-3.0-or-later

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # What a command hands to gnuplot, as text: the style once, of each picture its files and its script, and of each series of its
 # data how many rows, the first, the last and the sums of the columns, to three digits. A gnuplot that keeps what it is given
 # stands in for the real one.

@@ -1,6 +1,8 @@
+#!/usr/bin/env bash
 # What tests of sweeps under mpirun share: a sweep, its folder, and how a launcher is used. Read by them, with $build set.
 # Skips the test, and says so, without mpirun or when built without MPI.
 # SPDX-License-Identifier: GPL-3.0-or-later
+: "${build:?the folder of the build}"
 command -v mpirun >/dev/null || { echo "SKIPPED: no mpirun (Debian: openmpi-bin)"; exit 77; }
 grep -q '^MPI_C_LIB_NAMES:STRING=.' "$build/CMakeCache.txt" ||
     { echo "SKIPPED: built without MPI (Debian: libopenmpi-dev)"; exit 77; }

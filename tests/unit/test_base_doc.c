@@ -347,6 +347,24 @@ static void test_take(void **state) {
     rc_doc_close(d);
 }
 
+/* Two escapes of a character beyond U+FFFF, either case of their digits: each is read as U+FFFD; other escapes, and what looks
+ * like one behind a backslash of its own, stay. */
+static void test_surrogates(void **state) {
+    (void)state;
+    static const char text[] =
+        "{\"a\": \"x\\ud83d\\uDE00y\", \"b\": \"\\u00b5\\\\ud83d\", \"c\": \"\\uD7FF\\ue000\"}";
+    static const char *const want[] = {"x\xef\xbf\xbd\xef\xbf\xbdy", "\xc2\xb5\\ud83d",
+                                       "\xed\x9f\xbf\xee\x80\x80"};
+    rc_doc *d = NULL;
+    rc_error e;
+    const char *twice;
+    if (rc_doc_parse_json("a.json", text, sizeof text - 1, &d, &twice, &e) != RC_OK)
+        fail_msg("%s", e.msg);
+    for (size_t i = 0; i < 3; i++)
+        assert_string_equal(rc_node_text(rc_node_at(rc_doc_root(d), i)), want[i]);
+    rc_doc_close(d);
+}
+
 /* A comment fills the document up to what may be read; a byte more is refused. */
 static void test_largest(void **state) {
     (void)state;
@@ -381,6 +399,7 @@ int main(void) {
         cmocka_unit_test(files_that_cannot_be_read_say_so),
         cmocka_unit_test(test_take),
         cmocka_unit_test(test_largest),
+        cmocka_unit_test(test_surrogates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,6 +67,7 @@ static void test_refusals(void **state) {
     refused(PARSE("run", "--suite", "atention", "--out", "a.csv"), &err, "--suite", "attention");
     refused(PARSE("run", "--out", "a.txt"), &err, "--out", ".csv or .db");
     refused(PARSE("run", "--out", ".csv"), &err, "--out", ".csv or .db");
+    refused(PARSE("run", "--out", ".db"), &err, "--out", ".csv or .db");
     refused(PARSE("run", "--state", "brust"), &err, "--state", "burst");
     refused(PARSE("run", "--budget", "soon"), &err, "--budget", "soon");
     refused(PARSE("run", "--budget", "0"), &err, "--budget", "86400");

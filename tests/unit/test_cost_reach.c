@@ -284,6 +284,56 @@ static void test_plans(void **state) {
     assert_true(near(exp(rc_call_time(&p, c)), 2e-6 + 1e-6 * pow(81.0 + 16.0, 0.25)));
 }
 
+/* 2,128 rows to one expert of width 65 behind 128: tiles of 32 rows are done first, 67 of them, two of 64 columns of the first
+ * product each (134 on 132 SMs are two waves of 128) and one of the second (a wave of 65). */
+static void test_expert_waves(void **state) {
+    (void)state;
+    rc_axes at = {{[RC_AXIS_ROWS] = 2128,
+                   [RC_AXIS_INPUTS] = 128,
+                   [RC_AXIS_WIDTH] = 65,
+                   [RC_AXIS_EXPERTS] = 1,
+                   [RC_AXIS_TOP_K] = 1}};
+    rc_call_plan p = {0};
+    rc_call_kind_of(rc_op_named("moe_ffn"), RC_PUBLISHED)->of(&at, 1.0, &p);
+    assert_true(near(p.path, (2.0 * 128.0 + 65.0) * (32.0 + 16.0) / 4096.0));
+    assert_true(near(p.average, 67.0 * 32.0 * 3.0 * 65.0 * 128.0 / 128.0 / 132.0 / 4096.0));
+    const double places[RC_CALL_AXES] = {log(2128.0), log(128.0), log(65.0), 0.0, 0.0};
+    for (int i = 0; i < RC_CALL_AXES; i++)
+        assert_true(fabs(p.at[i] - places[i]) < 1e-12);
+}
+
+/* 300 queries of two sequences behind 700 keys in all: each sees the 400 before and half of its own on average. */
+static void test_selections(void **state) {
+    (void)state;
+    const double pairs = 2.0 * (300.0 * 400.0 + 300.0 * 301.0 / 2.0);
+    rc_axes at = {{[RC_AXIS_QUERIES] = 300,
+                   [RC_AXIS_KEYS] = 700,
+                   [RC_AXIS_SEQUENCES] = 2,
+                   [RC_AXIS_HEADS] = 64,
+                   [RC_AXIS_HEAD_K] = 128}};
+    rc_call_plan p = {0};
+    rc_call_kind_of(rc_op_named("dsa_index"), RC_PUBLISHED)->of(&at, 1.0, &p);
+    assert_true(near(p.path, pairs * 2.0) && near(p.average, 600.0 * 1400.0));
+    assert_true(near(p.bytes, 4.0 * pairs + 1400.0 * 132.0));
+    const double places[3] = {log(600.0), log(700.0), log(2.0)};
+    for (int i = 0; i < 3; i++)
+        assert_true(fabs(p.at[i] - places[i]) < 1e-12);
+    p = (rc_call_plan){0};
+    rc_call_kind_of(rc_op_named("dsa_topk"), RC_PUBLISHED)->of(&at, 1.0, &p);
+    assert_true(near(p.path, 600.0) && near(p.average, pairs) && near(p.bytes, 4.0 * pairs) &&
+                near(p.extra, 5.0));
+    at = (rc_axes){{[RC_AXIS_QUERIES] = 265,
+                    [RC_AXIS_KEPT] = 1024,
+                    [RC_AXIS_QUERY_HEADS] = 65,
+                    [RC_AXIS_HEAD_K] = 576,
+                    [RC_AXIS_HEAD_V] = 512}};
+    p = (rc_call_plan){0};
+    rc_call_kind_of(rc_op_named("dsa_attention"), RC_PUBLISHED)->of(&at, 1.0, &p);
+    /* half of the keys, two times 64 heads: as much as 2,048 keys of 64 heads; three waves */
+    assert_true(near(p.path, 3.0) && near(p.average, 265.0 / 132.0));
+    assert_true(near(p.bytes, 265.0 * 1024.0 * 576.0 + 2.0 * 265.0 * 65.0 * 1088.0));
+}
+
 /* Between rows a surface has no steps: sizes that differ by one token differ by little. */
 static void test_no_steps(void **state) {
     (void)state;
@@ -306,6 +356,7 @@ int main(void) {
         cmocka_unit_test(test_latent_work),    cmocka_unit_test(test_expert_work),
         cmocka_unit_test(test_selection_work), cmocka_unit_test(test_prices),
         cmocka_unit_test(test_quantised),      cmocka_unit_test(test_transfers),
-        cmocka_unit_test(test_plans),          cmocka_unit_test(test_no_steps)};
+        cmocka_unit_test(test_plans),          cmocka_unit_test(test_no_steps),
+        cmocka_unit_test(test_expert_waves),   cmocka_unit_test(test_selections)};
     return cmocka_run_group_tests(tests, open_costs, close_costs);
 }

@@ -120,11 +120,35 @@ static void test_whole_hits(void **state) {
     }
 }
 
+/* A trace that tells itself how many tokens were cached is believed where the blocks up to there are. */
+static void test_told_prefix(void **state) {
+    (void)state;
+    static const struct {
+        int32_t prefix;
+        uint32_t cached, tokens; /* tokens served before */
+    } of[] = {{-1, 12, 12}, {6, 12, 6}, {6, 4, 6},  {6, 0, 0},
+              {9, 4, 4},    {9, 8, 9},  {0, 12, 0}, {40, 12, 12}};
+    for (size_t i = 0; i < sizeof of / sizeof of[0]; i++) {
+        world w;
+        begin(&w, 16, false);
+        if (of[i].cached > 0)
+            serve(&w, ask(&w, 0, of[i].cached), 0);
+        rc_req r = *ask(&w, 0, 20);
+        r.prefix = of[i].prefix;
+        const uint32_t found = rc_kv_lookup(w.kv, &w.t, &r).tokens;
+        if (found != of[i].tokens)
+            fail_msg("a prefix of %d behind %u tokens: %u, not %u", of[i].prefix, of[i].cached,
+                     found, of[i].tokens);
+        rc_kv_destroy(w.kv);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gaps),
         cmocka_unit_test(test_held_in_the_middle),
         cmocka_unit_test(test_whole_hits),
+        cmocka_unit_test(test_told_prefix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

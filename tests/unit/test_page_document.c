@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
+#include "sim/page/html.h"
 #include "sim/page/json_values.h"
 #include "sim/page/page.h"
 
@@ -393,6 +394,27 @@ static void test_files(void **state) {
     assert_int_equal(rmdir(folder), 0);
 }
 
+/* What nobody knows is a question mark, with its sign; words that hold the same letters stay; a number keeps its per cent sign. */
+static void test_sentences(void **state) {
+    (void)state;
+    static const char *const of[][2] = {
+        {"nan", "?"},          {"-nan", "?"},         {"takes nan s", "takes ? s"},
+        {"at -nan.", "at ?."}, {"nan nan", "? ?"},    {"a banana", "a banana"},
+        {"nano", "nano"},      {"xnan", "xnan"},      {"3 %, 4 %", "3&nbsp;%, 4&nbsp;%"},
+        {"nan %", "?&nbsp;%"}, {"<nan>", "&lt;?&gt;"}};
+    for (size_t i = 0; i < sizeof of / sizeof of[0]; i++) {
+        char *text = NULL, want[64];
+        size_t size = 0;
+        FILE *f = open_memstream(&text, &size);
+        assert_non_null(f);
+        html_say(f, "k", "%s", of[i][0]);
+        assert_int_equal(fclose(f), 0);
+        (void)snprintf(want, sizeof want, "<p class=\"k\">%s</p>\n", of[i][1]);
+        assert_string_equal(text, want);
+        free(text);
+    }
+}
+
 static void test_times(void **state) {
     (void)state;
     char buf[TIME_TEXT];
@@ -416,6 +438,7 @@ int main(void) {
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_too_many),
         cmocka_unit_test(test_files),
+        cmocka_unit_test(test_sentences),
         cmocka_unit_test(test_times),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

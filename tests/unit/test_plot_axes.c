@@ -5,9 +5,11 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "sim/plot/gnuplot.h"
 #include "sim/plot/plot_axes.h"
 
 static void assert_axis(char axis, double lo, double hi, const char *expected) {
@@ -55,9 +57,42 @@ static void test_labels(void **state) {
     }
 }
 
+/* A text stands in a script in quotes: control characters are blanks, what means something to gnuplot or to its enhanced
+ * text is escaped, letters of any language stay. */
+static void test_texts(void **state) {
+    (void)state;
+    static const char *const of[][2] = {
+        {"plain, 1.5 %", "\"plain, 1.5 %\""},
+        {"", "\"\""},
+        {"a\tb\x1f\x7f.", "\"a b  .\""},
+        {"a_b", "\"a\\134\\137b\""},
+        {"{^@&~}", "\"\\134\\173\\134\\136\\134\\100\\134\\046\\134\\176\\134\\175\""},
+        {"'\"`$", "\"\\047\\042\\140\\044\""},
+        {"\\", "\"\\134\\134\""},
+        {"\xc2\xb5s", "\"\xc2\xb5s\""}};
+    for (size_t i = 0; i < sizeof of / sizeof of[0]; i++) {
+        char *text = NULL;
+        size_t size = 0;
+        FILE *f = open_memstream(&text, &size);
+        assert_non_null(f);
+        rc_plot_text(f, "%s", of[i][0]);
+        (void)fclose(f);
+        assert_string_equal(text, of[i][1]);
+        free(text);
+    }
+}
+
+/* Four places from 10 to 10,000: a decade each. */
+static void test_spaced(void **state) {
+    (void)state;
+    static const double at[] = {10.0, 100.0, 1000.0, 10000.0};
+    for (int i = 0; i < 4; i++)
+        assert_true(fabs(rc_plot_spaced(10.0, 1e4, i, 4) / at[i] - 1.0) < 1e-12);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_few_decades),
-                                       cmocka_unit_test(test_many_decades),
-                                       cmocka_unit_test(test_labels)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_few_decades), cmocka_unit_test(test_many_decades),
+        cmocka_unit_test(test_labels), cmocka_unit_test(test_texts), cmocka_unit_test(test_spaced)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,7 +31,7 @@ no_shorter() {
 }
 
 for cp in 1 2; do
-    layout=(pools.0.cp=$cp pools.0.tp=$((8 / cp)))
+    layout=("pools.0.cp=$cp" "pools.0.tp=$((8 / cp))")
     serve healthy$cp "${layout[@]}"
     serve early$cp "${layout[@]}" 'faults=[{kind: slow-rank, at: 0s, back: 1us, speed: 0.1}]'
     serve late$cp "${layout[@]}" 'faults=[{kind: slow-rank, at: 1000000s, speed: 0.1}]'

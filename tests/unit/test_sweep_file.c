@@ -260,6 +260,10 @@ static void test_errors(void **state) {
          "s.yaml:6:15: key 'tokens.new': 'to' must be above 'from'");
     says(HEAD PARALLEL "tokens: {new: {from: 1, to: 9, points: 2, step: 1}}\n",
          "s.yaml:6:15: key 'tokens.new': 'step' or 'points', not both");
+    says(HEAD PARALLEL "tokens: {new: {from: 1, to: 9, step: 1, scale: log}}\n",
+         "s.yaml:6:15: key 'tokens.new': a log scale takes 'points', not 'step'");
+    says(HEAD PARALLEL "tokens: {new: {from: 1, to: 1048577, step: 1, scale: linear}}\n",
+         "s.yaml:6:15: key 'tokens.new': more than 2^20 steps");
     says(HEAD PARALLEL "tokens: {new: 1K, cached: {from: 0, to: 9, points: 2, scale: log}}\n",
          "s.yaml:6:27: key 'tokens.cached': a log scale starts above 0");
     says(HEAD "parallel: {tp: 8, variant: [pass-kv, pass-x]}\ntokens: {new: 1K}\n",

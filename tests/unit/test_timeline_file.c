@@ -239,6 +239,25 @@ static void test_failures(void **state) {
     assert_int_equal(access(plain, F_OK), -1);
 }
 
+/* Numbers as they are, nothing for what is none; a control character that is plain for JSON is an escape, too. */
+static void test_numbers(void **state) {
+    (void)state;
+    rc_span_args a = {.size = 0};
+    rc_args_real(&a, "a", 1.0);
+    rc_args_real(&a, "b", -0.0);
+    rc_args_real(&a, "c", 0.1234567);
+    rc_args_real(&a, "d", (double)INFINITY);
+    rc_args_int(&a, "e", -12);
+    rc_args_text(&a, "f", "~\x7f");
+    rc_args_text(&a, "g", "\xc2\xb5\x7f");
+    assert_int_equal(a.size, strlen("\"a\":1,\"b\":0,\"c\":0.123457,\"e\":-12,\"f\":\"~\\u007f\","
+                                    "\"g\":\"\xc2\xb5\\u007f\""));
+    assert_memory_equal(
+        a.text,
+        "\"a\":1,\"b\":0,\"c\":0.123457,\"e\":-12,\"f\":\"~\\u007f\",\"g\":\"\xc2\xb5\\u007f\"",
+        a.size);
+}
+
 /* A text of arguments reads back as it was: every character; a byte that is none becomes a question mark. */
 static void reads_back(const char *text, const char *want) {
     rc_span_args a = {.size = 0};
@@ -276,10 +295,15 @@ static void test_every_character(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_characters), cmocka_unit_test(test_every_character),
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_packed_is_the_same),
-        cmocka_unit_test(test_many),       cmocka_unit_test(test_long_arguments),
-        cmocka_unit_test(test_nothing),    cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_characters),
+        cmocka_unit_test(test_every_character),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_packed_is_the_same),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_long_arguments),
+        cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_failures),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
