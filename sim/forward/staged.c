@@ -13,6 +13,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sim/forward/staged.h"
 #include "sim/cost/basis.h"
+#include "sim/engine/ticks.h"
 
 #include <assert.h>
 #include <math.h>
@@ -34,10 +35,10 @@ rc_time rc_pipeline_pass(rc_stage_clock *clock, int stages, rc_time comes, const
     rc_time last = 0;
     assert(stages >= 1 && step >= 1);
     for (int s = 0; s < stages; s++) {
-        last = end[s * step] = later(clock[s].free, comes) + work[s * step];
+        last = end[s * step] = rc_ticks_add(later(clock[s].free, comes), work[s * step]);
         clock[s].free = last;
         if (s + 1 < stages)
-            comes = clock[s].link = later(clock[s].link, last) + send[s * step];
+            comes = clock[s].link = rc_ticks_add(later(clock[s].link, last), send[s * step]);
     }
     return last;
 }

@@ -8,6 +8,7 @@
  * So only replicas in parts have them (cluster_parts.c), whose memos are of a part in any case.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
+#include "sim/engine/ticks.h"
 #include "sim/serve/cluster.h"
 
 /* Whether nothing but its own passes can change the replica's batch for some passes. */
@@ -52,7 +53,7 @@ rc_time stride_plan(cluster *c, microbatch *m, const rc_pass *pass, rc_time end)
             cluster_fail(c, st);
             break;
         }
-        end += cost->time;
+        end = rc_ticks_add(end, cost->time);
     }
     return end;
 }

@@ -8,6 +8,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <assert.h>
 #include <stdlib.h>
+#include "sim/engine/ticks.h"
 #include "sim/serve/cluster.h"
 
 static rc_time later(rc_time a, rc_time b) {
@@ -42,7 +43,7 @@ static rc_time enter_many(cluster *c, microbatch *m, const rc_pass *pass, rc_tim
         cluster_fail(c, st);
         return now;
     }
-    r->stage.formed = later(r->stage.formed, now) + pool_host_time(c->spec, pass);
+    r->stage.formed = rc_ticks_add(later(r->stage.formed, now), pool_host_time(c->spec, pass));
     const rc_time out = rc_pipeline_pass(r->stage.clock, (int)r->stages, r->stage.formed,
                                          c->scratch.work, send, 1, end);
     for (uint32_t s = 0; s < r->stages; s++)
@@ -52,7 +53,8 @@ static rc_time enter_many(cluster *c, microbatch *m, const rc_pass *pass, rc_tim
 
 rc_time stages_enter(cluster *c, microbatch *m, const rc_pass *pass, const rc_pass_cost *cost,
                      rc_time now) {
-    return m->pass.span ? enter_many(c, m, pass, now) : stride_plan(c, m, pass, now + cost->time);
+    return m->pass.span ? enter_many(c, m, pass, now)
+                        : stride_plan(c, m, pass, rc_ticks_add(now, cost->time));
 }
 
 void stages_left(microbatch *m, rc_time now) {

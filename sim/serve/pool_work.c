@@ -144,6 +144,7 @@ static rc_status pass_time(cluster *c, pool *p, rc_pass *pass, stage_seconds *ou
     replica probe = {.pool = (uint32_t)(p - c->pools), .stages = (uint32_t)rc_pool_stages(p->spec)};
     rc_pass_cost cost;
     int64_t tokens = pass->decodes;
+    *out = (stage_seconds){{0.0}};
     for (uint32_t i = 0; i < pass->prefills; i++)
         tokens += pass->prefill[i].t;
     pass->elsewhere = tokens * (rc_pool_groups(p->spec) - 1);
