@@ -63,7 +63,9 @@ typedef struct rc_plan_option {
     int16_t dcp, dp; /* of the pool that decodes: rc_layout's; 0 and 1: none */
     int32_t ep;      /* of both pools; -1: all GPUs of a stage */
     int16_t pp;      /* stages of a replica; 0 and 1: it is not cut so */
+    int16_t none;    /* 0, where the compiler would leave a gap */
 } rc_plan_option;
+_Static_assert(sizeof(rc_plan_option) == 36, "equal options are equal bytes: nothing lies between");
 
 /* The workload in short (plan_load.c): requests that are alike in new and cached tokens. */
 typedef struct rc_plan_class {
