@@ -3,7 +3,7 @@
 # which there are as many as there were to do, and the line is wiped before the answer. Time flies (tests/faults/preload.c), so that
 # quick runs show it; in a pipe there is none.
 #
-# usage: test_progress.sh BUILD-FOLDER
+# usage: progress.sh BUILD-FOLDER
 # SPDX-License-Identifier: GPL-3.0-or-later
 set -euo pipefail
 build=$(cd "$1" && pwd)
