@@ -130,52 +130,65 @@ static rc_status decode_launch(void *self, int slot, cudaStream_t stream, rc_err
 
 /* ---- in pages, behind the rotary embedding --------------------------------------------------- */
 
-/* In words of 4 bytes: pieces, first pieces, the table of pages, positions and slots. */
-static rc_status deal(rc_calib *c, decode_suite *s, decode *t, const int32_t *lens, rc_error *err) {
-    rc_decode_args *a = &t->args;
-    const int64_t stride = (a->max_len + RC_KV_PAGE - 1) / RC_KV_PAGE, batch = a->batch;
-    const int64_t room = rc_decode_room(batch, a->max_len, a->hkv, c->gpu.sms);
-    const size_t words = (size_t)(4 * room + batch * (3 + stride));
-    int32_t *all = malloc(words * sizeof *all), order[MAX_BATCH];
-    if (!all)
-        return rc_fail(err, RC_E_NOMEM, "out of memory for a table of pages");
-    int32_t *first = all + 4 * room, *table = first + batch, *positions = table + batch * stride;
-    int32_t *slots = positions + batch;
-    rc_decode_deal(lens, batch, room, (rc_decode_piece *)(void *)all, first, order);
-    for (int64_t i = 0; i < batch * stride; i++)
+/* Pages 0 to n - 1 in random order. */
+static void shuffle_pages(uint64_t seed, int32_t *table, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
         table[i] = (int32_t)i;
-    uint64_t state = c->opt->seed;
-    for (int64_t i = batch * stride - 1; i > 0; i--) {
-        const int64_t k = (int64_t)(rc_mix(state++, 0) % (uint64_t)(i + 1));
+    for (int64_t i = n - 1; i > 0; i--) {
+        const int64_t k = (int64_t)(rc_mix(seed++, 0) % (uint64_t)(i + 1));
         const int32_t x = table[i];
         table[i] = table[k];
         table[k] = x;
     }
-    for (int64_t i = 0; i < batch; i++) {
+}
+
+/* In words of 4 bytes, one behind the other: pieces, first pieces, the table of pages, positions and
+ * slots of the newest keys. */
+typedef struct dealt {
+    size_t first, table, positions, slots, words;
+} dealt;
+
+static void fill_dealt(const rc_decode_args *a, const dealt *d, const int32_t *lens, uint64_t seed,
+                       int32_t *all) {
+    int32_t order[MAX_BATCH];
+    rc_decode_deal(lens, a->batch, a->room, (rc_decode_piece *)(void *)all, all + d->first, order);
+    shuffle_pages(seed, all + d->table, a->batch * a->table_stride);
+    for (int64_t i = 0; i < a->batch; i++) {
         const int64_t last = lens[i] - 1;
-        positions[i] = (int32_t)last;
-        slots[i] =
-            table[i * stride + last / RC_KV_PAGE] * RC_KV_PAGE + (int32_t)(last % RC_KV_PAGE);
+        const int32_t page = all[d->table + (size_t)(i * a->table_stride + last / RC_KV_PAGE)];
+        all[d->positions + (size_t)i] = (int32_t)last;
+        all[d->slots + (size_t)i] = page * RC_KV_PAGE + (int32_t)(last % RC_KV_PAGE);
     }
-    rc_status st = rc_buffer_reserve(&s->dealt, words * sizeof *all, err);
-    const size_t qkv = (size_t)(batch * (a->hq + 2 * a->hkv)) * 2 * 128;
-    if (st == RC_OK)
-        st = rc_buffer_reserve(&s->qkv, qkv, err);
-    const cudaError_t e =
-        st != RC_OK ? cudaSuccess
-                    : cudaMemcpy(s->dealt.p, all, words * sizeof *all, cudaMemcpyHostToDevice);
+}
+
+static rc_status deal(rc_calib *c, decode_suite *s, decode *t, const int32_t *lens, rc_error *err) {
+    rc_decode_args *a = &t->args;
+    const size_t batch = (size_t)a->batch;
+    dealt d;
+    a->table_stride = (a->max_len + RC_KV_PAGE - 1) / RC_KV_PAGE;
+    a->room = rc_decode_room(a->batch, a->max_len, a->hkv, c->gpu.sms);
+    d.first = 4 * (size_t)a->room;
+    d.table = d.first + batch;
+    d.positions = d.table + batch * (size_t)a->table_stride;
+    d.slots = d.positions + batch;
+    d.words = d.slots + batch;
+    RC_TRY(rc_buffer_reserve(&s->dealt, d.words * sizeof(int32_t), err));
+    RC_TRY(rc_buffer_reserve(&s->qkv, batch * (size_t)(a->hq + 2 * a->hkv) * 2 * 128, err));
+    int32_t *all = malloc(d.words * sizeof *all);
+    if (!all)
+        return rc_fail(err, RC_E_NOMEM, "out of memory for a table of pages");
+    fill_dealt(a, &d, lens, c->opt->seed, all);
     const int32_t *device = (const int32_t *)(const void *)s->dealt.p;
-    a->pieces = (const rc_decode_piece *)(const void *)device;
-    a->first = device + (first - all);
-    a->table = device + (table - all);
-    a->table_stride = stride;
-    a->room = room;
-    t->qkv = s->qkv.p;
-    t->positions = device + (positions - all);
-    t->slots = device + (slots - all);
+    const cudaError_t e =
+        cudaMemcpy(s->dealt.p, all, d.words * sizeof *all, cudaMemcpyHostToDevice);
     free(all);
-    return st == RC_OK && e != cudaSuccess ? rc_cuda_fail(err, e, "cudaMemcpy", __FILE__, __LINE__)
-                                           : st;
+    a->pieces = (const rc_decode_piece *)(const void *)device;
+    a->first = device + d.first;
+    a->table = device + d.table;
+    t->qkv = s->qkv.p;
+    t->positions = device + d.positions;
+    t->slots = device + d.slots;
+    return e == cudaSuccess ? RC_OK : rc_cuda_fail(err, e, "cudaMemcpy", __FILE__, __LINE__);
 }
 
 /* The rotary embedding puts the newest key and value, and the queries, where the kernel behind it
