@@ -96,6 +96,9 @@ bool rc_row_type(const rc_row *r, rc_op op, rc_dtype *out) {
     bool fp8 = strcmp(r->dtype, rc_dtype_name(RC_FP8)) == 0;
     bool apart = rule == RC_TYPE_OWN || rule == RC_TYPE_FP8;
     *out = apart && fp8 ? RC_FP8 : RC_BF16;
+    /* No curve is of scales of blocks so far, and their work is nobody else's. */
+    if (strcmp(r->dtype, rc_dtype_name(RC_FP8_BLOCK)) == 0)
+        return false;
     return rule != RC_TYPE_OWN || fp8 || strcmp(r->dtype, rc_dtype_name(RC_BF16)) == 0;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "sim/cost/points.h"
 #include "sim/cost/sources.h"
 #include "tests/support/cost_store.h"
 
@@ -120,6 +121,19 @@ static void test_condition(void **state) {
     rc_costs_close(plain);
 }
 
+/* Rows with scales of blocks are of no op's curve: least of all of bf16's, where the type of a row makes no difference. */
+static void test_blocks(void **state) {
+    (void)state;
+    for (rc_op op = 0; op < rc_op_count(); op++) {
+        rc_row r = {.op = rc_op_info_of(op)->name, .dtype = "fp8-block"};
+        rc_dtype d;
+        assert_false(rc_row_type(&r, op, &d));
+        r.dtype = "bf16";
+        assert_true(rc_row_type(&r, op, &d));
+        assert_int_equal(d, RC_BF16);
+    }
+}
+
 static void refused(rc_source source, const char *name, const char *words) {
     rc_machine m = syn_machine();
     rc_costs *c;
@@ -157,9 +171,8 @@ static void test_sources_of_ops(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_by_op),
-        cmocka_unit_test(test_condition),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_by_op),          cmocka_unit_test(test_condition),
+        cmocka_unit_test(test_blocks),         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_sources_of_ops),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
