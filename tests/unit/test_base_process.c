@@ -38,7 +38,7 @@ static int command(rc_status st, bool taken) {
 
 /* The exit code; what was said is in `said`. */
 static int ended(rc_status st, bool taken, char *said, size_t size) {
-    int status;
+    int status = 0;
     (void)remove(file);
     (void)fflush(NULL);
     pid_t child = fork();
