@@ -52,7 +52,7 @@ static double distance(const uint16_t *x, const uint16_t *y, int64_t n) {
     return size > 0.0 ? sqrt(apart / size) : NAN;
 }
 
-rc_status rc_served_model_check(rc_served_model *e, const uint64_t *tokens, int64_t n, size_t row,
+rc_status rc_served_model_check(rc_served_model *e, const uint64_t *tokens, int64_t n, size_t i,
                                 double *error, rc_error *err) {
     const int64_t d = e->shape.layer.width, padded = rc_serve_product_rows(n);
     rc_ring_state *s = &e->memory.s[0];
@@ -61,8 +61,8 @@ rc_status rc_served_model_check(rc_served_model *e, const uint64_t *tokens, int6
     if (!last)
         return rc_fail(err, RC_E_NOMEM, "out of memory");
     assert(n >= 1 && n <= e->shape.most_tokens);
-    for (int64_t i = 0; i < n; i++)
-        e->host.tokens[i] = (int32_t)(tokens[i] % RC_SERVE_EMBEDDED);
+    for (int64_t k = 0; k < n; k++)
+        e->host.tokens[k] = (int32_t)(tokens[k] % RC_SERVE_EMBEDDED);
     cudaError_t c = cudaMemcpyAsync(e->device.tokens, e->host.tokens, (size_t)n * sizeof(int32_t),
                                     cudaMemcpyHostToDevice, stream);
     rc_status st =
@@ -80,7 +80,9 @@ rc_status rc_served_model_check(rc_served_model *e, const uint64_t *tokens, int6
         st = c == cudaSuccess ? RC_OK : rc_cuda_fail(err, c, "cudaMemcpy", __FILE__, __LINE__);
     }
     if (st == RC_OK)
-        *error = distance((const uint16_t *)e->rows_host + row * (size_t)d, last, d);
+        *error = e->seats[i].rank == e->ranks->r[0].cp
+                     ? distance((const uint16_t *)e->rows_host + e->seats[i].row * d, last, d)
+                     : 0.0;
     free(last);
     return st;
 }

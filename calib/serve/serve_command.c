@@ -107,7 +107,8 @@ static rc_status on_gpu(run *r, rc_error *err) {
     rc_serve_shape shape;
     RC_TRY(rc_serve_shape_of(&r->serve, r->trace, &shape, err));
     RC_TRY(rc_gpu_open(&r->gpu, r->group.local, err));
-    RC_TRY(rc_ring_ranks_open(&r->ranks, &r->group, &r->gpu, false, 1, shape.layer.tp, 0, err));
+    RC_TRY(rc_ring_ranks_open(&r->ranks, &r->group, &r->gpu, false, shape.layer.cp, shape.layer.tp,
+                              r->serve.machine.ring_ctas, err));
     RC_TRY(rc_group_agree(&r->group,
                           rc_served_model_open(&r->play.engine, &r->ranks, &shape, 1, err), err));
     r->play.procs = &r->group;

@@ -1,6 +1,6 @@
 /* The scheduler's passes on the GPUs: pages, tokens, times, checks.
  *
- * All processes of a TP group run the same scheduler on the same trace. Rank 0's time of each pass
+ * All processes of a run have the same scheduler on the same trace. Rank 0's time of each pass
  * is everybody's, so that they never part and none has to be told what to compute.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -31,17 +31,17 @@ static rc_status sizes_of(const rc_serve *s, rc_serve_shape *out, rc_error *err)
 static rc_status layer_of(const rc_serve *s, rc_ring_case *c, rc_error *err) {
     const rc_model *m = &s->model;
     const rc_layer_kind *k = &m->kind[0];
-    const int tp = s->pools[0].tp;
+    const int tp = s->pools[0].tp, cp = s->pools[0].cp;
     if (m->kinds != 1 || k->head_dim != RC_RING_HEAD || k->window > 0)
         return rc_fail(err, RC_E_INPUT, "only layers of one kind with heads of %d are served",
                        RC_RING_HEAD);
-    if (s->pools[0].cp != 1)
-        return rc_fail(err, RC_E_INPUT, "cp must be 1: prompts are not served over CP ranks yet");
+    if (cp > RC_RING_MAX_RANKS)
+        return rc_fail(err, RC_E_INPUT, "cp may be %d at most", RC_RING_MAX_RANKS);
     if (k->heads % tp || k->kv_heads % tp || k->ffn % tp)
         return rc_fail(err, RC_E_INPUT, "tp must divide heads and the FFN");
     *c = (rc_ring_case){.name = "serve",
                         .schedule = RC_RING_TP,
-                        .cp = 1,
+                        .cp = cp,
                         .tp = tp,
                         .t = 1,
                         .batch = 1,
@@ -53,19 +53,35 @@ static rc_status layer_of(const rc_serve *s, rc_ring_case *c, rc_error *err) {
     return RC_OK;
 }
 
+/* Passes over several ranks run a ring, of one kind or as a rule says. */
+static rc_status check_pool(const rc_pool *p, rc_error *err) {
+    const bool named = p->pick.by == RC_BY_NAME;
+    if (p->cp == 1)
+        return RC_OK;
+    if (p->dynamic_cp || p->pick.by == RC_BY_ORACLE || p->ffn_over_cp)
+        return rc_fail(err, RC_E_INPUT,
+                       "over several CP ranks a schedule or a rule is served, on all of them");
+    if (named && strcmp(p->pick.schedule->name, "pass-kv") != 0 &&
+        strcmp(p->pick.schedule->name, "pass-q") != 0)
+        return rc_fail(err, RC_E_INPUT, "variant '%s' is not served: pass-kv, pass-q and rules are",
+                       p->pick.schedule->name);
+    return RC_OK;
+}
+
 rc_status rc_serve_shape_of(const rc_serve *s, const rc_trace *t, rc_serve_shape *out,
                             rc_error *err) {
     const uint32_t block = t->block > 0 ? t->block : s->kv_block;
     memset(out, 0, sizeof *out);
     RC_TRY(rc_pass_player_takes(s, err));
+    RC_TRY(check_pool(&s->pools[0], err));
     RC_TRY(layer_of(s, &out->layer, err));
     RC_TRY(sizes_of(s, out, err));
     if (s->kv_tokens == 0 || s->budget == 0 || s->sched != RC_SCHED_CHUNKED)
         return rc_fail(err, RC_E_INPUT,
                        "kv.tokens, scheduler.budget and scheduler.policy: chunked must be stated");
-    if (block % RC_KV_PAGE)
-        return rc_fail(err, RC_E_INPUT, "blocks of %u tokens: a multiple of %d is needed", block,
-                       RC_KV_PAGE);
+    if (block % rc_serve_page(out))
+        return rc_fail(err, RC_E_INPUT, "blocks of %u tokens: a multiple of %lld is needed", block,
+                       (long long)rc_serve_page(out));
     for (size_t i = 0; i < t->count; i++) {
         const int64_t tokens = (int64_t)t->at[i].input + t->at[i].output;
         out->longest = tokens > out->longest ? tokens : out->longest;
@@ -74,7 +90,8 @@ rc_status rc_serve_shape_of(const rc_serve *s, const rc_trace *t, rc_serve_shape
     out->vocab = s->model.vocab / s->pools[0].tp;
     out->most_tokens = s->budget > s->max_batch ? s->budget : s->max_batch;
     out->most_sequences = s->max_batch + s->fuse;
-    out->pages = (int64_t)(s->kv_tokens / block) * (block / RC_KV_PAGE);
+    out->most_prompts = s->fuse < RC_ATTN_MAX_SEQS ? s->fuse : RC_ATTN_MAX_SEQS;
+    out->pages = (int64_t)(s->kv_tokens / block) * (block / rc_serve_page(out));
     return RC_OK;
 }
 
@@ -88,16 +105,19 @@ static rc_status warm_up(rc_serve_play *p, rc_error *err) {
     const rc_serve_shape *x = &p->engine.shape;
     int64_t most = x->most_tokens < x->longest ? x->most_tokens : x->longest;
     rc_serve_times times;
-    most = most < x->pages * RC_KV_PAGE ? most : x->pages * RC_KV_PAGE;
+    const int64_t room = x->pages * rc_serve_page(x);
+    most = most < room ? most : room;
     for (int64_t i = 0; i < p->engine.stride && i < x->pages; i++)
         p->page_lists[i] = (int32_t)i;
     for (int64_t t = 1; s.t < most; t *= 2) {
         s.t = t < most ? t : most;
-        RC_TRY(rc_served_model_pass(&p->engine, &s, 1, &times, err));
+        for (int ring = RC_SERVE_PASS_KV; ring <= RC_SERVE_PASS_Q && (ring == 0 || x->layer.cp > 1);
+             ring++)
+            RC_TRY(rc_served_model_pass(&p->engine, &s, 1, (rc_serve_ring)ring, &times, err));
     }
     s = (rc_serve_sequence){
         .t = 1, .p = most - 1, .pages = s.pages, .tokens = s.tokens, .decodes = true};
-    return rc_served_model_pass(&p->engine, &s, 1, &times, err);
+    return rc_served_model_pass(&p->engine, &s, 1, RC_SERVE_PASS_Q, &times, err);
 }
 
 rc_status rc_serve_play_open(rc_serve_play *p, const rc_serve *s, const rc_trace *t,
@@ -134,10 +154,11 @@ void rc_serve_play_close(rc_serve_play *p) {
 static rc_status pages_of(rc_serve_play *p, const rc_played_pass *pass, size_t i, rc_error *err) {
     const rc_played_sequence *s = &pass->at[i];
     const int64_t tokens = s->p + s->t;
-    const int32_t each = (int32_t)(p->pages.block / RC_KV_PAGE);
+    const int64_t page = rc_serve_page(&p->engine.shape);
+    const int32_t each = (int32_t)(p->pages.block / page);
     int32_t *list = p->page_lists + i * (size_t)p->engine.stride;
     RC_TRY(rc_serve_pages_list(&p->pages, pass->kv, s->request, tokens, p->blocks, err));
-    for (int64_t k = 0; k * RC_KV_PAGE < tokens; k++)
+    for (int64_t k = 0; k * page < tokens; k++)
         list[k] = (int32_t)p->blocks[k / each] * each + (int32_t)(k % each);
     p->sequences[i].pages = list;
     return RC_OK;
@@ -160,23 +181,18 @@ static rc_status prepare(rc_serve_play *p, const rc_played_pass *pass, rc_error 
     return RC_OK;
 }
 
-/* Rows of the pass hold those that decode first. */
-static size_t row_of(const rc_played_pass *pass, size_t i) {
-    size_t row = 0;
-    for (size_t k = 0; k < pass->count; k++)
-        row += pass->at[i].decodes ? k < i && pass->at[k].decodes : pass->at[k].decodes || k < i;
-    return row;
-}
-
 static rc_status check_one(rc_serve_play *p, const rc_played_pass *pass, size_t i, rc_error *err) {
     const rc_played_sequence *s = &pass->at[i];
     const int64_t n = s->p + s->t;
     double error = NAN;
     for (int64_t k = 0; k < n; k++)
         p->checked[k] = rc_serve_token(&p->pages, s->request, k);
-    RC_TRY(rc_served_model_check(&p->engine, p->checked, n, row_of(pass, i), &error, err));
+    RC_TRY(rc_served_model_check(&p->engine, p->checked, n, i, &error, err));
+    /* Ranks have it to say one after the other, and none goes on before all have. */
+    error = isnan(error) ? INFINITY : error;
+    RC_TRY(rc_group_max(p->procs, &error, err));
     p->checks_done++;
-    p->worst = error > p->worst || isnan(error) ? error : p->worst;
+    p->worst = error > p->worst ? error : p->worst;
     return error < RC_SERVE_CHECK_LIMIT
                ? RC_OK
                : rc_fail(err, RC_E_CHECK,
@@ -216,6 +232,11 @@ static void wait_for(rc_serve_play *p, rc_time start) {
         rc_nap(nap);
 }
 
+static rc_serve_ring ring_of(const rc_played_pass *pass) {
+    return pass->schedule && strcmp(pass->schedule->name, "pass-q") == 0 ? RC_SERVE_PASS_Q
+                                                                         : RC_SERVE_PASS_KV;
+}
+
 rc_status rc_serve_play_pass(void *ctx, const rc_played_pass *pass, rc_time *took, rc_error *err) {
     rc_serve_play *p = ctx;
     rc_played_row row = rc_played_row_of(pass);
@@ -224,7 +245,7 @@ rc_status rc_serve_play_pass(void *ctx, const rc_played_pass *pass, rc_time *too
     /* Behind a pass that has just ended, the scheduler's time since then belongs to this one. */
     const double from = p->log.count > 0 && pass->start == p->ended ? p->returned : rc_now();
     RC_TRY(prepare(p, pass, err));
-    RC_TRY(rc_served_model_pass(&p->engine, p->sequences, pass->count, &times, err));
+    RC_TRY(rc_served_model_pass(&p->engine, p->sequences, pass->count, ring_of(pass), &times, err));
     row.took = llround((times.done - from - p->engine.captured_s) * RC_PS_PER_S);
     row.host = llround((times.launched - from - p->engine.captured_s) * RC_PS_PER_S);
     RC_TRY(rc_group_share(p->procs, &row.took, sizeof row.took, err));

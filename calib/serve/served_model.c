@@ -14,40 +14,21 @@ static rc_status alloc(rc_served_model *e, void **p, size_t bytes, rc_error *err
 
 /* ---- what the kernels read ------------------------------------------------------------------- */
 
-/* Both copies have the same order, so that one transfer brings all. */
-static size_t place_inputs(const rc_served_model *e, int32_t *at, rc_serve_inputs *in) {
-    const int64_t tokens = e->shape.most_tokens + RC_SERVE_ROWS, n = e->shape.most_sequences;
-    struct {
-        int32_t **p;
-        int64_t count;
-    } const parts[] = {{&in->tokens, tokens},
-                       {&in->positions, tokens},
-                       {&in->slots, tokens},
-                       {&in->last, n},
-                       {&in->pieces, 4 * rc_serve_room(e, n, e->shape.longest)},
-                       {&in->first, n},
-                       {&in->decode_pages, n * e->stride},
-                       {&in->prompt_pages, n * e->stride}};
-    size_t used = 0;
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        *parts[i].p = at + used;
-        used += (size_t)((parts[i].count + 63) / 64 * 64);
-    }
-    return used * sizeof *at;
-}
-
 static rc_status open_inputs(rc_served_model *e, rc_error *err) {
     rc_serve_inputs measure;
-    int32_t none = 0;
-    e->input_bytes = place_inputs(e, &none, &measure);
+    const size_t n = (size_t)e->shape.most_sequences;
+    e->input_bytes = rc_serve_inputs_place(&e->shape, NULL, &measure);
     RC_TRY(alloc(e, &e->input_memory, e->input_bytes, err));
     RC_CUDA(cudaMallocHost(&e->input_host, e->input_bytes));
     memset(e->input_host, 0, e->input_bytes);
-    (void)place_inputs(e, e->input_memory, &e->device);
-    (void)place_inputs(e, e->input_host, &e->host);
-    e->lens = calloc((size_t)e->shape.most_sequences, sizeof *e->lens);
-    e->order = calloc((size_t)e->shape.most_sequences, sizeof *e->order);
-    return e->lens && e->order ? RC_OK : rc_fail(err, RC_E_NOMEM, "out of memory");
+    (void)rc_serve_inputs_place(&e->shape, e->input_memory, &e->device);
+    (void)rc_serve_inputs_place(&e->shape, e->input_host, &e->host);
+    e->scratch.lens = calloc(n, sizeof *e->scratch.lens);
+    e->scratch.order = calloc(n, sizeof *e->scratch.order);
+    e->seats = calloc(n, sizeof *e->seats);
+    return e->scratch.lens && e->scratch.order && e->seats
+               ? RC_OK
+               : rc_fail(err, RC_E_NOMEM, "out of memory for %zu sequences", n);
 }
 
 /* ---- memory of the model --------------------------------------------------------------------- */
@@ -64,19 +45,15 @@ static size_t attention_space(const rc_served_model *e) {
     return most > floor ? most : floor;
 }
 
-int64_t rc_serve_room(const rc_served_model *e, int64_t sequences, int64_t longest) {
-    return rc_decode_room(sequences, longest, e->shape.layer.hkv, e->ranks->gpu->sms);
-}
-
 static size_t decode_space(const rc_served_model *e) {
-    const int64_t room = rc_serve_room(e, e->shape.most_sequences, e->shape.longest);
+    const int64_t room = rc_serve_room(&e->shape, e->shape.most_sequences, e->shape.longest);
     return (size_t)(room * e->shape.layer.hq) * (RC_RING_HEAD + 1) * sizeof(float);
 }
 
 static rc_status open_state(rc_served_model *e, rc_error *err) {
     const rc_ring_case *c = &e->shape.layer;
     rc_ring_state *s = &e->memory.s[0];
-    const size_t t = (size_t)(e->shape.most_tokens + RC_SERVE_ROWS), d = (size_t)c->width;
+    const size_t t = (size_t)rc_serve_most_rows(&e->shape), d = (size_t)c->width;
     e->attention_bytes = attention_space(e);
     e->decode_bytes = decode_space(e);
     RC_TRY(rc_ring_state_open(&e->memory, s, c, t, e->attention_bytes, err));
@@ -160,9 +137,11 @@ static rc_status plan_head(rc_served_model *e, rc_error *err) {
 }
 
 static rc_status plan_all(rc_served_model *e, rc_error *err) {
+    const int ranks = e->shape.layer.cp;
+    const int64_t most = e->shape.most_tokens + (ranks > 1 ? e->shape.most_sequences : 0);
     for (int i = 0; i < e->shape.size_count; i++)
-        RC_TRY(plan_rows(e, e->shape.sizes[i], err));
-    for (int64_t n = 1; n <= e->shape.most_tokens; n = rc_serve_product_rows(n) + 1)
+        RC_TRY(plan_rows(e, (e->shape.sizes[i] + ranks - 1) / ranks, err));
+    for (int64_t n = 1; n <= most; n = rc_serve_product_rows(n) + 1)
         RC_TRY(plan_rows(e, rc_serve_product_rows(n), err));
     RC_TRY(plan_head(e, err));
     return rc_ring_synchronize(e->ranks, err);
@@ -170,13 +149,15 @@ static rc_status plan_all(rc_served_model *e, rc_error *err) {
 
 rc_status rc_served_model_open(rc_served_model *e, rc_ring_ranks *ranks, const rc_serve_shape *s,
                                uint64_t seed, rc_error *err) {
-    assert(ranks->local == 1 && s->layer.cp == 1);
+    assert(ranks->local == 1 && s->layer.cp == ranks->cp);
     assert(s->layer.layers <= RC_RING_MAX_LAYERS);
     memset(e, 0, sizeof *e);
     e->shape = *s;
     e->ranks = ranks;
-    e->stride = (s->longest + RC_KV_PAGE - 1) / RC_KV_PAGE;
+    e->shape.sms = ranks->gpu->sms;
+    e->stride = rc_serve_stride(&e->shape);
     RC_TRY(open_state(e, err));
+    RC_TRY(rc_serve_attend_open(e, err));
     RC_TRY(open_inputs(e, err));
     RC_TRY(open_layers(e, seed, err));
     RC_TRY(open_head(e, seed, err));
@@ -188,8 +169,9 @@ void rc_served_model_close(rc_served_model *e) {
         for (int k = 0; k < RC_SERVE_BUCKETS; k++)
             if (e->graphs[i][k])
                 (void)cudaGraphExecDestroy(e->graphs[i][k]);
-    free(e->lens);
-    free(e->order);
+    free(e->scratch.lens);
+    free(e->scratch.order);
+    free(e->seats);
     if (e->input_host)
         (void)cudaFreeHost(e->input_host);
     if (e->rows_host)

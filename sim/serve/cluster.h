@@ -536,6 +536,9 @@ rc_status pool_condition(cluster *c, pool *p, const rc_what_if *w, int stage, in
                          rc_error *err);
 /* Of pool_pass_time: what the host takes to form the pass, as the scenario states it. */
 rc_time pool_host_time(const rc_serve *s, const rc_pass *pass);
+/* As rc_played_pass.schedule. */
+rc_status pool_pass_schedule(const cluster *c, const pool *p, const rc_pass *pass,
+                             const rc_schedule **out, rc_error *err);
 /* The sum over the stages, where there are several; c->scratch has the times of each. */
 rc_status pool_pass_time(cluster *c, replica *r, const rc_pass *pass, rc_pass_cost *out,
                          rc_error *err);

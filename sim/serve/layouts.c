@@ -164,6 +164,18 @@ static rc_status ruled(const cluster *c, const pool *p, const rc_pass *pass,
     return RC_OK;
 }
 
+rc_status pool_pass_schedule(const cluster *c, const pool *p, const rc_pass *pass,
+                             const rc_schedule **out, rc_error *err) {
+    const rc_pick k = rc_pick_on(&p->spec->pick, p->spec->cp);
+    const bool by_price = k.by == RC_BY_ORACLE || (p->spec->dynamic_cp && p->spec->cp > 1);
+    if (pass->prefills > 0 && k.by == RC_BY_RULE && !by_price)
+        return ruled(c, p, pass, out, err);
+    *out = pass->prefills == 0 ? rc_schedule_decoding(k.schedule, p->spec->cp)
+           : by_price          ? NULL
+                               : k.schedule;
+    return RC_OK;
+}
+
 /* Gathering the KV that lies on ranks which a smaller degree leaves out. */
 static rc_time gather(const cluster *c, const pool *p, const layout *l, const rc_pass *pass) {
     int64_t cached = sums(pass).p;

@@ -69,6 +69,7 @@ rc_status player_time(cluster *c, microbatch *m, const rc_pass *formed, rc_time 
     const size_t n = add_decodes(c, m, add_prompts(c, m));
     rc_played_pass pass = {.at = c->scratch.played, .count = n, .start = now, .kv = r->kv};
     assert(n > 0);
+    RC_TRY(pool_pass_schedule(c, pool_of(c, r), formed, &pass.schedule, c->err));
     RC_TRY(add_modelled(c, r, formed, &pass));
     RC_TRY(x->pass(x->ctx, &pass, took, c->err));
     return *took > 0 ? RC_OK

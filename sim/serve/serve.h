@@ -321,6 +321,9 @@ typedef struct rc_played_pass {
     size_t count;
     rc_time start;   /* of the run's clock */
     const rc_kv *kv; /* of the replica: rc_kv_has says which blocks may be forgotten */
+    /* What its prompts, or its decode step, run by; NULL: what would be fastest, which a price would have to
+     * say (variant oracle, dynamic_cp). */
+    const rc_schedule *schedule;
     /* What the cost model says of it, where the player asks for that (rc_pass_player.modelled), else
      * 0: the time on the GPU, and the host's (scheduler.step) that comes on top. */
     rc_time model_gpu, model_host;
