@@ -45,22 +45,22 @@ static rc_status attend_decodes(const step *t, int of, void *q, void *o, float *
     rc_served_model *e = t->e;
     const rc_serve_plan *x = t->x;
     const rc_ring_case *c = &e->shape.layer;
-    rc_decode_args a = {.q = q,
-                        .k = e->k[t->layer],
-                        .v = e->v[t->layer],
-                        .o = o,
-                        .lse = lse,
-                        .batch = (int)x->dealt,
-                        .max_len = x->longest,
-                        .hq = c->hq,
-                        .hkv = c->hkv,
-                        .table = e->device.decode_pages + of * x->dealt * e->stride,
-                        .table_stride = e->stride,
-                        .pieces = (const rc_decode_piece *)(const void *)(e->device.pieces +
-                                                                          4 * of * x->room),
-                        .first = e->device.first + of * x->dealt,
-                        .room = x->room,
-                        .workspace = e->decode_space};
+    rc_decode_args a = {
+        .q = q,
+        .k = e->k[t->layer],
+        .v = e->v[t->layer],
+        .o = o,
+        .lse = lse,
+        .batch = (int)x->dealt,
+        .max_len = x->longest,
+        .hq = c->hq,
+        .hkv = c->hkv,
+        .table = e->device.decode_pages + of * x->dealt * e->stride,
+        .table_stride = e->stride,
+        .pieces = (const rc_decode_piece *)(const void *)(e->device.pieces + 4 * of * x->room),
+        .first = e->device.first + of * x->dealt,
+        .room = x->room,
+        .workspace = e->decode_space};
     if (x->dealt == 0)
         return RC_OK;
     if (rc_decode_workspace(&a) > e->decode_bytes)
@@ -133,10 +133,9 @@ static rc_status pack_keys(const step *t, rc_error *err) {
     const int64_t n = t->x->packed;
     const int width = e->shape.layer.hkv * RC_RING_HEAD;
     void *v = rc_at(e->message, (size_t)n * t->kv_row);
-    RC_TRY(rc_kernel_check(err,
-                           rc_gather_rows(e->k[t->layer], e->device.packed, e->message, n, width,
-                                          t->r->compute),
-                           "rc_gather_rows"));
+    RC_TRY(rc_kernel_check(
+        err, rc_gather_rows(e->k[t->layer], e->device.packed, e->message, n, width, t->r->compute),
+        "rc_gather_rows"));
     return rc_kernel_check(
         err, rc_gather_rows(e->v[t->layer], e->device.packed, v, n, width, t->r->compute),
         "rc_gather_rows");

@@ -35,13 +35,11 @@ static rc_status send_list(rc_served_model *e, int32_t *to, const int32_t *from,
 /* Everything up to the pages of the last sequence that decodes, in one piece; what prompts have besides. */
 static rc_status send_inputs(rc_served_model *e, const rc_serve_plan *x, rc_error *err) {
     const int32_t *from = e->input_host;
-    const int64_t first =
-        e->host.decode_pages - from + e->shape.layer.cp * x->dealt * e->stride;
+    const int64_t first = e->host.decode_pages - from + e->shape.layer.cp * x->dealt * e->stride;
     RC_TRY(send_list(e, e->input_memory, from, first, err));
     RC_TRY(send_list(e, e->device.prompt_pages, e->host.prompt_pages, x->listed, err));
-    return e->shape.layer.cp == 1
-               ? RC_OK
-               : send_list(e, e->device.packed, e->host.packed, x->packed, err);
+    return e->shape.layer.cp == 1 ? RC_OK
+                                  : send_list(e, e->device.packed, e->host.packed, x->packed, err);
 }
 
 static rc_status capture(rc_served_model *e, const rc_serve_pass_call *c, rc_error *err) {

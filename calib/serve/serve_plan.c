@@ -120,8 +120,7 @@ static void put_group(const making *m, int group) {
         if (!s->decodes || owner_of(m, s->p) != group)
             continue;
         m->scratch->lens[row] = (int32_t)rc_stripe_count(s->p + 1, m->ranks, m->rank);
-        memcpy(pages + row * m->stride, s->pages,
-               (size_t)pages_of(m, s->p + 1) * sizeof *s->pages);
+        memcpy(pages + row * m->stride, s->pages, (size_t)pages_of(m, s->p + 1) * sizeof *s->pages);
         m->seats[i] = (rc_serve_seat){group, row};
         if (group == m->rank)
             put_token(m, s, s->p, row);
@@ -153,7 +152,8 @@ static void put_prompt(const making *m, size_t i, int k) {
     const rc_serve_sequence *s = &m->s[i];
     rc_serve_plan *x = m->x;
     const int64_t end = s->p + s->t, most = rc_stripe_most(s->t, m->ranks);
-    const int64_t keys = rc_stripe_most(end, m->ranks), here = rc_stripe_count(end, m->ranks, m->rank);
+    const int64_t keys = rc_stripe_most(end, m->ranks),
+                  here = rc_stripe_count(end, m->ranks, m->rank);
     rc_serve_prompt *to = &x->prompt[k];
     *to = (rc_serve_prompt){
         .t = s->t, .p = s->p, .row = x->rows, .listed = x->listed, .packed = x->packed};
@@ -163,8 +163,7 @@ static void put_prompt(const making *m, size_t i, int k) {
     const int64_t last = row > x->rows ? row - 1 : x->rows;
     for (; row < x->rows + most; row++)
         put_empty(m, row);
-    memcpy(m->in->prompt_pages + x->listed, s->pages,
-           (size_t)pages_of(m, end) * sizeof *s->pages);
+    memcpy(m->in->prompt_pages + x->listed, s->pages, (size_t)pages_of(m, end) * sizeof *s->pages);
     for (int64_t j = 0; j < keys && m->ranks > 1; j++)
         m->in->packed[x->packed + j] = j < here ? slot_of(m, s, j * m->ranks) : 0;
     m->in->last[x->dealt + k] = (int32_t)last;
@@ -196,8 +195,8 @@ static rc_status check_room(const making *m, rc_error *err) {
 rc_status rc_serve_plan_make(const rc_serve_shape *shape, int rank, const rc_serve_sequence *s,
                              size_t n, const rc_serve_scratch *scratch, rc_serve_inputs *in,
                              rc_serve_seat *seats, rc_serve_plan *out, rc_error *err) {
-    const making m = {shape, rank, shape->layer.cp, rc_serve_stride(shape), s, n, in,
-                      scratch, seats, out};
+    const making m = {shape, rank, shape->layer.cp, rc_serve_stride(shape), s, n, in, scratch,
+                      seats, out};
     int k = 0;
     assert(n > 0 && rank >= 0 && rank < shape->layer.cp && shape->layer.cp <= RC_RING_MAX_RANKS);
     *out = (rc_serve_plan){.size = -1};

@@ -31,7 +31,7 @@ typedef struct rc_served_model {
     void *message;                            /* keys of prompts here, out of their pages */
     void *decode_space;
     rc_serve_scratch scratch; /* on the host */
-    rc_serve_seat *seats;     /* [most_sequences] of the latest pass, in the order of its sequences */
+    rc_serve_seat *seats; /* [most_sequences] of the latest pass, in the order of its sequences */
     size_t attention_bytes, decode_bytes, input_bytes;
     void *input_memory, *input_host;
     rc_serve_inputs host, device;

@@ -40,6 +40,8 @@ rc_request rc_spec_request(const rc_spec *spec, int repeats) {
                      .rotary_by_chunk = spec->rotary_by_chunk,
                      .plain_first_norm = spec->plain_first_norm,
                      .verified = spec->verified,
+                     .stripes = m->ring_stripes,
+                     .copies_pages = m->ring_copies,
                      .quantised_from = quantised_from(m, spec->layout.tp),
                      .stand_in = spec->stand_in};
     rq.nodes_per_rank = (int)rc_ceil_div(spec->layout.tp, m->gpus_per_node);

@@ -76,6 +76,13 @@ const rc_key rc_keys_machine[] = {
     CHOICE("engine.attention", "split whole", "=split", "time",
            "prefill attention: tiles of its last wave split along the keys, as the kernel that was "
            "measured does, or every tile whole"),
+    CHOICE("engine.ring_tokens", "zigzag stripes", "=zigzag", "time",
+           "the new tokens of a prompt on the ranks of a ring (`pass-kv`, `pass-q`): two chunks "
+           "each, or "
+           "every N-th token each"),
+    CHOICE("engine.ring_pages", "in-place copied", "=in-place", "time",
+           "keys and values that a ring sends: from where they lie, or copied out of their pages "
+           "into one message first"),
     CHOICE(
         "engine.quantize", "fused apart with-all-reduce", "=fused", "time",
         "inputs of fp8 products: quantised by the norm before them, by a kernel of its own, or in "

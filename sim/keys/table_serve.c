@@ -70,6 +70,10 @@ const rc_key rc_keys_serve[] = {
     CHOICE_OF("pools[].variant", false, "oracle algorithm-1 algorithm-5 empirical",
               rc_schedule_name_at, "pass-kv, tp at cp 1", "time",
               "schedule of prefills, or who chooses it"),
+    NUMBERS(
+        "pools[].coefficients", RATIO, -1e6, 1e6, "", "the published ones", "time", NONE,
+        "of `variant: empirical`, three: of ln T, of ln T/(T+P), and the constant, as `ringcast "
+        "tune` refits them"),
     SWITCH("pools[].dynamic_cp", "=false", "time",
            "the fastest of 1, 2, 4, ... cp ranks for each prefill"),
     NUMBER("pools[].price", RATIO, 0.0, 1e9, "money", "the scenario's `price`", "cost", UP,

@@ -88,6 +88,19 @@ static rc_status read_host(const rc_section *root, rc_machine *m, rc_error *err)
     return number(&s, "eager_gap", m, err);
 }
 
+static rc_status read_ring(const rc_section *s, bool all, rc_machine *m, rc_error *err) {
+    int i = 0;
+    if (all || rc_section_has(s, "ring_tokens")) {
+        RC_TRY(rc_section_choice(s, "ring_tokens", &i, err));
+        m->ring_stripes = i == 1;
+    }
+    if (all || rc_section_has(s, "ring_pages")) {
+        RC_TRY(rc_section_choice(s, "ring_pages", &i, err));
+        m->ring_copies = i == 1;
+    }
+    return RC_OK;
+}
+
 /* The engine's own all-reduce, what it is fused with, and how far it goes. */
 static rc_status read_all_reduce(const rc_section *s, bool all, rc_machine *m, rc_error *err) {
     size_t n = 0;
@@ -121,6 +134,7 @@ static rc_status read_engine_keys(const rc_section *s, bool all, rc_machine *m, 
         RC_TRY(choice(s, "attention", word, sizeof word, err));
         m->whole_tiles = strcmp(word, "whole") == 0;
     }
+    RC_TRY(read_ring(s, all, m, err));
     RC_TRY(read_all_reduce(s, all, m, err));
     if (rc_section_has(s, "nvls"))
         RC_TRY(rc_section_switch(s, "nvls", &m->nvls, err));

@@ -95,6 +95,8 @@ typedef struct rc_machine {
     double ring_step;        /* s of host work at a ring step, after it synchronised */
     double ring_step_cached; /* s more where there are cached keys */
     bool whole_tiles;        /* prefill attention does not split its tiles along the keys */
+    bool ring_stripes;       /* a rank of a ring has every N-th token of a prompt, not two chunks */
+    bool ring_copies;        /* keys that a ring sends are copied out of their pages first */
     rc_quantise quantise;    /* how the inputs of fp8 products become fp8 */
     bool own_all_reduce;     /* rows of all-reduces called "custom" answer where there are some */
     double

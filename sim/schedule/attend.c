@@ -36,6 +36,11 @@ static int64_t longest(int64_t keys, const rc_call *calls, int count) {
     return keys;
 }
 
+static int calls_of_ranks(const rc_builder *b, const rc_sequence *x, int q, int s, rc_call out[2]) {
+    return b->rq->stripes ? rc_stripe_calls(x->t, x->p, b->n, q, s, out)
+                          : rc_shard_calls(x->t, x->p, b->n, q, s, out);
+}
+
 static uint32_t emit_pair(rc_builder *b, uint32_t gpu, int q, int s) {
     uint32_t *known = rc_pair_shape(b, q, s);
     if (known && *known != RC_TASK_NONE) {
@@ -51,7 +56,7 @@ static uint32_t emit_pair(rc_builder *b, uint32_t gpu, int q, int s) {
         rc_call calls[2];
         if (rc_decodes(b, i))
             continue;
-        int count = rc_shard_calls(b->rq->seqs[i].t, b->rq->seqs[i].p, b->n, q, s, calls);
+        int count = calls_of_ranks(b, &b->rq->seqs[i], q, s, calls);
         made += again ? 0 : longest(0, calls, count);
         cached += rc_shard_cached(b->rq->seqs[i].p, b->n, s);
         queries += again ? rc_shard_tokens(b->rq->seqs[i].t, b->n, q) : 0;

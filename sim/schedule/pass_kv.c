@@ -18,7 +18,17 @@ static double message(const rc_builder *b) {
            (double)rc_decode_tokens(b) * rc_q_token_bytes(b);
 }
 
+/* Keys, then values, into one message. */
+static void copy_pages(rc_builder *b) {
+    const double bytes = (double)rc_kv_message_tokens(b) * rc_kv_token_bytes(b);
+    for (uint32_t gpu = 0; gpu < b->p->gpus; gpu++)
+        for (int i = 0; i < 2; i++)
+            rc_emit_copy(b, gpu, RC_P_QUANTISE, bytes / 2.0);
+}
+
 static void pass_kv(rc_builder *b) {
+    if (b->rq->copies_pages && b->n > 1 && rc_prefills(b))
+        copy_pages(b);
     if (rc_packs_keys(b))
         rc_emit_packing(b, b->rq->layout.ring_wire, rc_kv_message_tokens(b), rc_kv_elements(b));
     rc_emit_ring(b, attend);

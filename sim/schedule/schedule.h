@@ -311,6 +311,8 @@ struct rc_request {
     bool serial_ring;   /* messages ride on the compute stream: nothing is overlapped */
     bool messages_wait; /* a ring's message waits for the attention of its step on the sender, which
                            leaves it no SM; not where serial_ring */
+    bool stripes; /* in a ring a rank has every N-th token of a prompt; else two chunks (shard.h) */
+    bool copies_pages;     /* keys and values that a ring sends are copied into one message first */
     bool rotary_by_chunk;  /* a rank has a launch for each of its two chunks of a prompt */
     double quantised_from; /* bytes of a rank's residual stream beyond which inputs of fp8 products
                               are normed in bf16 and quantised by a kernel of its own; 0: never,

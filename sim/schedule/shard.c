@@ -36,6 +36,12 @@ int64_t rc_shard_cached(int64_t p, int n, int rank) {
     return p / n + (rank < p % n);
 }
 
+int rc_stripe_calls(int64_t t, int64_t p, int n, int q, int s, rc_call out[1]) {
+    const int64_t own = rc_shard_tokens(t, n, q);
+    *out = (rc_call){own, rc_shard_cached(p, n, s) + own - (s > q), 1};
+    return own > 0 && out->tk > 0;
+}
+
 int64_t rc_call_entries(const rc_call *c) {
     assert(c->tq >= 0 && c->tq <= RC_TOKENS_MAX && c->tk >= 0 && c->tk <= RC_TOKENS_MAX);
     if (!c->causal)

@@ -34,6 +34,10 @@ typedef struct rc_call {
     int causal;
 } rc_call;
 int rc_shard_calls(int64_t t, int64_t p, int n, int q, int s, rc_call out[2]);
+/* The same where rank i has the tokens i, i + N, i + 2N, ... of each sequence: from one query of a rank to
+ * its next, every rank's visible keys grow by one, so there is one causal call, or none. Counted with
+ * as many tokens on each rank as in chunks, of which it differs by one at most. */
+int rc_stripe_calls(int64_t t, int64_t p, int n, int q, int s, rc_call out[1]);
 /* Score entries of one call; its tq and tk are each at most RC_TOKENS_MAX. */
 int64_t rc_call_entries(const rc_call *c);
 /* The same where a query sees at most `window` keys, the last; 0: all. */

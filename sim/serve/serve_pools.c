@@ -38,6 +38,23 @@ static rc_status read_variant(const rc_section *map, rc_pool *p, rc_error *err) 
     return RC_OK;
 }
 
+static rc_status read_coefficients(const rc_section *map, rc_pool *p, rc_error *err) {
+    double x[3];
+    size_t n = 0;
+    if (!rc_section_has(map, "coefficients"))
+        return RC_OK;
+    if (p->pick.by != RC_BY_RULE || p->pick.rule.kind != RC_RULE_EMPIRICAL)
+        return rc_node_fail(rc_section_node(map, "coefficients"), err, RC_E_INPUT,
+                            "key 'coefficients': they are of variant 'empirical'");
+    RC_TRY(rc_section_item_count(map, "coefficients", 3, 3, &n, err));
+    for (size_t i = 0; i < n; i++)
+        RC_TRY(rc_section_number_item(map, "coefficients", i, &x[i], err));
+    p->pick.rule.alpha = x[0];
+    p->pick.rule.beta = x[1];
+    p->pick.rule.gamma = x[2];
+    return RC_OK;
+}
+
 int rc_pool_groups(const rc_pool *p) {
     return p->dp > 1 ? p->dp : 1;
 }
@@ -133,6 +150,7 @@ static rc_status read_pool(const rc_section *map, const rc_serve *s, rc_pool *p,
     p->replicas = (int)replicas;
     take_cut(&cut, p);
     RC_TRY(read_variant(map, p, err));
+    RC_TRY(read_coefficients(map, p, err));
     return check_layout(map, s, p, err);
 }
 

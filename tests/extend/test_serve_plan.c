@@ -209,7 +209,8 @@ static void check_alike(const world *w) {
         assert_int_equal(a->size, b->size);
         assert_int_equal(a->bucket, b->bucket);
         assert_int_equal(a->packed, b->packed);
-        assert_memory_equal(w->of[0].seats, w->of[r].seats, (size_t)w->n * sizeof w->of[r].seats[0]);
+        assert_memory_equal(w->of[0].seats, w->of[r].seats,
+                            (size_t)w->n * sizeof w->of[r].seats[0]);
     }
     assert_true(w->of[0].plan.padded >= w->of[0].plan.rows);
 }
@@ -261,7 +262,8 @@ static void test_graph(void **state) {
     assert_int_equal(x->padded, 4);
     assert_int_equal(x->bucket, 0); /* 151 keys a rank at most */
     assert_int_equal(x->longest, 256);
-    assert_int_equal(w->of[0].in.slots[1], 2 * 3 * RC_KV_PAGE + 3); /* position 6 is rank 0's fourth */
+    assert_int_equal(w->of[0].in.slots[1],
+                     2 * 3 * RC_KV_PAGE + 3); /* position 6 is rank 0's fourth */
     assert_int_equal(w->of[0].in.slots[2], -1);
     for (int i = 0; i < w->n; i++)
         check_decode(w, i);
@@ -277,8 +279,8 @@ static rc_status planned(world *w, int n, rc_error *err) {
     a->memory = calloc(1, bytes);
     assert_non_null(a->memory);
     (void)rc_serve_inputs_place(&w->shape, a->memory, &a->in);
-    const rc_status st =
-        rc_serve_plan_make(&w->shape, 0, w->s, (size_t)n, &scratch, &a->in, a->seats, &a->plan, err);
+    const rc_status st = rc_serve_plan_make(&w->shape, 0, w->s, (size_t)n, &scratch, &a->in,
+                                            a->seats, &a->plan, err);
     free(a->memory);
     return st;
 }

@@ -188,16 +188,20 @@ static void test_engine(void **state) {
     rc_machine m, own;
     char text[1200];
     rc_error err = {0};
-    assert_int_equal(parse(host,
-                           "host: {launch: 5us}\nengine: {profile: paper, attention: split}\n",
-                           "fitted:\n" ENTRY("gemm_ratio", "\"1\"", "0.7", "[0.6, 0.8]"), &m, &err),
-                     RC_OK);
+    assert_int_equal(
+        parse(host,
+              "host: {launch: 5us}\nengine: {profile: paper, attention: split, ring_tokens: "
+              "stripes, ring_pages: copied}\n",
+              "fitted:\n" ENTRY("gemm_ratio", "\"1\"", "0.7", "[0.6, 0.8]"), &m, &err),
+        RC_OK);
     assert_string_equal(m.engine, "paper");
     assert_true(!m.whole_tiles && m.ring_step > 1e-4 && m.ring_step < 1e-3);
     assert_true(m.fp8_matrix < 1.0 && m.fp8_stream < 1.0);
+    assert_true(m.ring_stripes && m.ring_copies);
     assert_true(m.fitted_count >= 2 && m.fitted[0].of_engine);
     assert_false(m.fitted[m.fitted_count - 1].of_engine);
     assert_int_equal(parse("", "", "", &own, NULL), RC_OK);
+    assert_true(!own.ring_stripes && !own.ring_copies);
     assert_true(own.engine[0] == '\0' && !own.whole_tiles && own.fp8_matrix == 1.0);
     assert_int_equal(parse(host, "host: {launch: 5us}\nengine: {profile: paper}\n",
                            "fitted:\n" ENTRY("ring_step", "s", "1us", "[1us, 1us]"), &m, &err),

@@ -16,8 +16,8 @@
 
 static const rc_layout cp4 = {.tp = 8, .cp = 4};
 
-static rc_program build(const char *variant, rc_layout l, rc_phase phase, const rc_sequence *seqs,
-                        size_t count) {
+static rc_program build_of(const char *variant, rc_layout l, rc_phase phase,
+                           const rc_sequence *seqs, size_t count, bool in_pages) {
     rc_model m = programs_model(126, 128, 8, 128, 16384, 53248);
     const rc_request rq = {.model = &m,
                            .schedule = rc_schedule_named(variant),
@@ -26,11 +26,18 @@ static rc_program build(const char *variant, rc_layout l, rc_phase phase, const 
                            .phase = phase,
                            .seqs = seqs,
                            .seq_count = count,
+                           .stripes = in_pages,
+                           .copies_pages = in_pages,
                            .repeats = 1};
     rc_program p;
     rc_error err = {0};
     assert_int_equal(rc_schedule_build(&rq, &p, &err), RC_OK);
     return p;
+}
+
+static rc_program build(const char *variant, rc_layout l, rc_phase phase, const rc_sequence *seqs,
+                        size_t count) {
+    return build_of(variant, l, phase, seqs, count, false);
 }
 
 /* Of GPU 0: elements that attention unpacks, and passes over tokens x elements of an op. */
@@ -213,6 +220,65 @@ static void test_memory(void **state) {
     assert_true(before.total > 0.0);
 }
 
+/* Bytes that GPU 0 copies (each is read and written), and queries and keys of its ring steps' attention. */
+typedef struct copied {
+    int copies, calls;
+    double bytes;
+    int64_t queries, keys;
+    bool causal;
+} copied;
+
+static copied look_copied(const rc_program *p) {
+    copied c = {.causal = true};
+    for (size_t i = 0; i < p->task_count; i++) {
+        const rc_shape *x = programs_shape(p, i);
+        if (p->tasks[i].gpu != 0)
+            continue;
+        if (x->op && strcmp(x->op, "copy") == 0) {
+            c.copies++;
+            c.bytes += x->bytes;
+        }
+        for (uint32_t k = 0; x->kind == RC_T_ATTENTION && k < x->calls; k++) {
+            const rc_call *call = &p->calls[x->first_call + k];
+            c.calls++;
+            c.queries += call->tq;
+            c.keys += call->tk;
+            c.causal = c.causal && call->causal;
+        }
+    }
+    return c;
+}
+
+/* 4,000 new tokens behind 80,000 over CP4, in stripes and pages: a message has 21,000 keys of 256 bytes and
+ * as many values, each copied once. In each of four steps 1,000 queries see 20,000 cached keys, and of new
+ * ones 1,000 (rank 0's own) or, of later stripes, one less. */
+static void test_pages_copied(void **state) {
+    (void)state;
+    const rc_sequence turn = {4000, 80000};
+    rc_program p = build_of("pass-kv", cp4, RC_PREFILL, &turn, 1, true);
+    copied c = look_copied(&p);
+    assert_int_equal(c.copies, 2);
+    assert_true(c.bytes == 2 * 2 * 21000 * 256.0);
+    assert_int_equal(c.calls, 4);
+    assert_int_equal(c.queries, 4 * 1000);
+    assert_int_equal(c.keys, 4 * 21000 - 3);
+    assert_true(c.causal);
+    rc_program_free(&p);
+    p = build_of("pass-q", cp4, RC_PREFILL, &turn, 1, true);
+    c = look_copied(&p);
+    assert_int_equal(c.copies, 0); /* queries lie in rows as they are sent */
+    assert_int_equal(c.calls, 4);
+    rc_program_free(&p);
+    p = build("pass-kv", cp4, RC_PREFILL, &turn, 1);
+    c = look_copied(&p);
+    assert_int_equal(c.copies, 0);
+    assert_false(c.causal);
+    rc_program_free(&p);
+    p = build_of("pass-q", cp4, RC_DECODE, &(rc_sequence){1, 80000}, 1, true);
+    assert_int_equal(look_copied(&p).copies, 0);
+    rc_program_free(&p);
+}
+
 static void test_refusals(void **state) {
     (void)state;
     rc_model m = programs_model(126, 128, 8, 128, 16384, 53248);
@@ -231,6 +297,7 @@ int main(void) {
                                        cmocka_unit_test(test_queries_and_outputs),
                                        cmocka_unit_test(test_transfers_between_nodes),
                                        cmocka_unit_test(test_memory),
+                                       cmocka_unit_test(test_pages_copied),
                                        cmocka_unit_test(test_refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <cmocka.h>
 #include "sim/schedule/shard.h"
 #include "tests/support/shard_entries.h"
@@ -121,8 +122,47 @@ static void test_largest(void **state) {
     assert_true(rc_call_entries(&causal) == (INT64_C(1) << 61) + (INT64_C(1) << 30));
 }
 
+/* Seven tokens after three over two ranks: cached tokens 2 and 1, new ones 4 and 3. The k-th query of
+ * rank 0 sees k new keys of rank 0 and, one behind, k - 1 of rank 1. */
+static void test_stripes_by_hand(void **state) {
+    (void)state;
+    rc_call c;
+    assert_int_equal(rc_stripe_calls(7, 3, 2, 0, 0, &c), 1);
+    assert_true(c.tq == 4 && c.tk == 2 + 4 && c.causal);
+    assert_int_equal(rc_stripe_calls(7, 3, 2, 0, 1, &c), 1);
+    assert_true(c.tq == 4 && c.tk == 1 + 3 && c.causal);
+    assert_int_equal(rc_stripe_calls(7, 3, 2, 1, 0, &c), 1);
+    assert_true(c.tq == 3 && c.tk == 2 + 3 && c.causal);
+    assert_int_equal(rc_stripe_calls(1, 0, 2, 0, 1, &c), 0); /* the first token sees itself alone */
+    assert_int_equal(rc_stripe_calls(1, 0, 2, 1, 0, &c), 0); /* rank 1 has none */
+}
+
+/* All ranks' calls see every entry of the causal mask once, and all ranks and steps see as many, to within a key a
+ * query. */
+static void test_stripes_see_all_once(void **state) {
+    (void)state;
+    for (int n = 1; n <= 8; n++)
+        for (int64_t rounds = 1; rounds < 6; rounds++)
+            for (int64_t p = 0; p < 20; p++) {
+                const int64_t t = 2 * n * rounds;
+                int64_t sum = 0;
+                for (int q = 0; q < n; q++)
+                    for (int s = 0; s < n; s++) {
+                        rc_call c;
+                        int64_t seen = 0;
+                        if (rc_stripe_calls(t, p, n, q, s, &c) > 0)
+                            seen = rc_call_entries(&c);
+                        assert_true(llabs(seen * n * n - t * p - t * (t + 1) / 2) <= 2 * t * n * n);
+                        sum += seen;
+                    }
+                assert_int_equal(sum, t * p + t * (t + 1) / 2);
+            }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_stripes_by_hand),
+        cmocka_unit_test(test_stripes_see_all_once),
         cmocka_unit_test(test_largest),
         cmocka_unit_test(test_chunks_of_five),
         cmocka_unit_test(test_entries_of_five_after_three),
