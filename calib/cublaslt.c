@@ -19,7 +19,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALGOS_FEW_ROWS = 64, ALGOS = 8, FEW_ROWS = 256, TRIES = 3, MAX_PLANS = 256 };
+enum { ALGOS_FEW_ROWS = 64, ALGOS = 8, FEW_ROWS = 256, TRIES = 3 };
+/* More than the products of any one case or server, which all have to be there at once. */
+enum { MAX_PLANS = 2048 };
 enum { SCALES = 262144 /* floats: more than any M or N */ };
 enum { BLOCK = 128 };
 #define WORKSPACE_BYTES ((size_t)64 << 20)

@@ -60,7 +60,7 @@ rc_status rc_served_model_check(rc_served_model *e, const uint64_t *tokens, int6
     uint16_t *last = malloc((size_t)d * sizeof *last);
     if (!last)
         return rc_fail(err, RC_E_NOMEM, "out of memory");
-    assert(n >= 1 && n <= e->shape.most_tokens);
+    assert(n >= 1 && n <= rc_serve_planned(&e->shape));
     for (int64_t k = 0; k < n; k++)
         e->host.tokens[k] = (int32_t)(tokens[k] % RC_SERVE_EMBEDDED);
     cudaError_t c = cudaMemcpyAsync(e->device.tokens, e->host.tokens, (size_t)n * sizeof(int32_t),

@@ -11,7 +11,7 @@ void rc_serve_command_usage(void) {
     fputs("usage: ringcast-calib serve --scenario FILE.yaml [--out DIR] [options]\n"
           "Plays a serving scenario on the GPUs at hand: the scheduler of `ringcast serve`, every\n"
           "pass launched and timed, a sample of them checked against one prompt without pages.\n"
-          "The scenario has one pool of one replica (tp: the GPUs), policy chunked, a budget, "
+          "The scenario has one pool of one replica (tp x cp GPUs), policy chunked, a budget, "
           "kv.tokens\n"
           "and graphs up to max_batch. `ringcast validate --serving DIR` forecasts the same.\n"
           "  --scenario FILE   a serving scenario (docs/scenarios.md)\n"

@@ -49,6 +49,11 @@ static inline int64_t rc_serve_most_packed(const rc_serve_shape *s) {
 static inline int64_t rc_serve_most_rows(const rc_serve_shape *s) {
     return s->most_tokens + s->most_sequences + RC_SERVE_ROWS;
 }
+/* Rows of a rank that products have plans for. */
+static inline int64_t rc_serve_planned(const rc_serve_shape *s) {
+    const int ranks = s->layer.cp;
+    return ranks == 1 ? s->most_tokens : (s->most_tokens + ranks - 1) / ranks + s->most_sequences;
+}
 /* Rows of the products of a pass of so many rows that is launched op by op. */
 static inline int64_t rc_serve_product_rows(int64_t rows) {
     const int64_t to = rows <= 256 ? 16 : RC_SERVE_ROWS;

@@ -207,7 +207,7 @@ static rc_status check(rc_serve_play *p, const rc_played_pass *pass, rc_error *e
     for (size_t n = 0; n < pass->count; n++) {
         const size_t i = pass->at[0].decodes ? pass->count - 1 - n : n;
         const rc_played_sequence *s = &pass->at[i];
-        if (of_kind[s->decodes] || s->p + s->t > p->engine.shape.most_tokens)
+        if (of_kind[s->decodes] || s->p + s->t > rc_serve_planned(&p->engine.shape))
             continue;
         of_kind[s->decodes] = true;
         RC_TRY(check_one(p, pass, i, err));

@@ -138,7 +138,7 @@ static rc_status plan_head(rc_served_model *e, rc_error *err) {
 
 static rc_status plan_all(rc_served_model *e, rc_error *err) {
     const int ranks = e->shape.layer.cp;
-    const int64_t most = e->shape.most_tokens + (ranks > 1 ? e->shape.most_sequences : 0);
+    const int64_t most = rc_serve_planned(&e->shape);
     for (int i = 0; i < e->shape.size_count; i++)
         RC_TRY(plan_rows(e, (e->shape.sizes[i] + ranks - 1) / ranks, err));
     for (int64_t n = 1; n <= most; n = rc_serve_product_rows(n) + 1)

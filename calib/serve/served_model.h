@@ -53,7 +53,7 @@ rc_status rc_served_model_pass(rc_served_model *e, const rc_serve_sequence *s, s
                                rc_serve_ring ring, rc_serve_times *out, rc_error *err);
 /* serve_check.c: the last state of one sequence of n tokens by another way: one prompt as a whole,
  * keys and values one behind the other. ||pass - reference|| / ||reference|| at seats[i] of the
- * latest pass; 0 on ranks where that is not. n is at most most_tokens. */
+ * latest pass; 0 on ranks where that is not. n is at most rc_serve_planned. */
 rc_status rc_served_model_check(rc_served_model *e, const uint64_t *tokens, int64_t n, size_t i,
                                 double *error, rc_error *err);
 

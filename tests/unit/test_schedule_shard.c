@@ -122,17 +122,19 @@ static void test_largest(void **state) {
     assert_true(rc_call_entries(&causal) == (INT64_C(1) << 61) + (INT64_C(1) << 30));
 }
 
-/* Seven tokens after three over two ranks: cached tokens 2 and 1, new ones 4 and 3. The k-th query of
- * rank 0 sees k new keys of rank 0 and, one behind, k - 1 of rank 1. */
+/* Eight tokens after three over two ranks: cached tokens 2 and 1, new ones 4 each. The k-th query of rank
+ * 0 sees k new keys of rank 0 and, one behind, k - 1 of rank 1; the k-th of rank 1 sees k of both. */
 static void test_stripes_by_hand(void **state) {
     (void)state;
     rc_call c;
-    assert_int_equal(rc_stripe_calls(7, 3, 2, 0, 0, &c), 1);
+    assert_int_equal(rc_stripe_calls(8, 3, 2, 0, 0, &c), 1);
     assert_true(c.tq == 4 && c.tk == 2 + 4 && c.causal);
-    assert_int_equal(rc_stripe_calls(7, 3, 2, 0, 1, &c), 1);
+    assert_int_equal(rc_stripe_calls(8, 3, 2, 0, 1, &c), 1);
     assert_true(c.tq == 4 && c.tk == 1 + 3 && c.causal);
-    assert_int_equal(rc_stripe_calls(7, 3, 2, 1, 0, &c), 1);
-    assert_true(c.tq == 3 && c.tk == 2 + 3 && c.causal);
+    assert_int_equal(rc_stripe_calls(8, 3, 2, 1, 0, &c), 1);
+    assert_true(c.tq == 4 && c.tk == 2 + 4 && c.causal);
+    assert_int_equal(rc_stripe_calls(8, 3, 2, 1, 1, &c), 1);
+    assert_true(c.tq == 4 && c.tk == 1 + 4 && c.causal);
     assert_int_equal(rc_stripe_calls(1, 0, 2, 0, 1, &c), 0); /* the first token sees itself alone */
     assert_int_equal(rc_stripe_calls(1, 0, 2, 1, 0, &c), 0); /* rank 1 has none */
 }
