@@ -151,6 +151,8 @@ const rc_key rc_keys_serve[] = {
            "rows that are no requests"),
     SWITCH("arrivals.any_ids", "=false", "KV hits", "mooncake: block ids in any order"),
     WHOLE("arrivals.block", 1, 1 << 20, "tokens", "the format's", "KV hits", NONE, "of a block"),
+    WHOLE("arrivals.together", 1, 1 << 20, "blocks", "=1", "KV hits", NONE,
+          "of the trace that are taken as one, where the engine keeps keys in larger blocks"),
     WHOLE("arrivals.requests", 1, ROWS, "requests", "all", "requests", UP,
           "cut, or repeated with fresh blocks"),
     SWITCH("arrivals.spread", "=false", "time",

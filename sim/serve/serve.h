@@ -148,6 +148,7 @@ typedef struct rc_serve {
     rc_synthetic synthetic;
     double rate_scale;
     bool spread, shuffle;
+    uint32_t together; /* blocks of the trace that are taken as one */
     bool resample; /* the trace is drawn anew by pieces of time, by the seed (rc_trace_resample) */
     uint64_t requests; /* cut or repeat the trace to so many; 0: as it is */
     int64_t clients;   /* in place of arrival times: each sends when it has its answer; 0: none */

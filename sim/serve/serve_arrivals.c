@@ -73,7 +73,7 @@ static rc_status read_synthetic(const rc_section *root, rc_serve *s, rc_error *e
 
 rc_status rc_serve_read_arrivals(const rc_section *root, rc_serve *s, rc_error *err) {
     rc_section map;
-    int64_t requests = 0;
+    int64_t requests = 0, together = 1;
     s->rate_scale = 1.0;
     RC_TRY(rc_section_whole(root, "concurrency", &s->clients, err));
     if (rc_section_has(root, "synthetic") == rc_section_has(root, "arrivals"))
@@ -90,7 +90,9 @@ rc_status rc_serve_read_arrivals(const rc_section *root, rc_serve *s, rc_error *
     RC_TRY(rc_section_switch(&map, "spread", &s->spread, err));
     RC_TRY(rc_section_switch(&map, "shuffle", &s->shuffle, err));
     RC_TRY(rc_section_switch(&map, "resample", &s->resample, err));
+    RC_TRY(rc_section_whole(&map, "together", &together, err));
     s->requests = (uint64_t)requests;
+    s->together = (uint32_t)together;
     s->draw = rc_section_has(&map, "rate");
     s->shaped = rc_section_has(&map, "process") || rc_section_has(&map, "cv");
     return read_process(&map, &s->process, err);
@@ -195,7 +197,9 @@ static rc_status all_of_it(const rc_serve *s, uint64_t seed, double rate, rc_tra
     options.limit = s->requests;
     options.redrawn = s->draw || rate > 0.0 || s->clients > 0;
     RC_TRY(rc_trace_read(s->trace, &options, out, err));
-    rc_status st = reshape(s, seed, rate, *out, err);
+    rc_status st = rc_trace_together(*out, s->together, err);
+    if (st == RC_OK)
+        st = reshape(s, seed, rate, *out, err);
     if (st != RC_OK) {
         rc_trace_free(*out);
         *out = NULL;

@@ -161,6 +161,11 @@ rc_status rc_trace_parse(const char *name, const void *text, size_t size,
 void rc_trace_free(rc_trace *t);              /* NULL is fine */
 uint64_t rc_trace_refused(const rc_trace *t); /* sum of faults */
 
+/* Each `each` blocks are one from here on, at least 1: for an engine that keeps keys in larger blocks than the
+ * trace names. What is shared shrinks to whole ones. RC_E_INPUT: such a block is longer than a prompt may be.
+ * After a failure the trace is as it was. */
+rc_status rc_trace_together(rc_trace *t, uint32_t each, rc_error *err);
+
 /* Later turns of sessions keep `share` of what went before them, in [0, 1] and rounded up: as keys that stay in the
  * cache, or, `anew`, as text that is computed again. Whoever has a turn behind it makes a summary of `summary`
  * tokens at the end of its reply. RC_E_INPUT: there are no sessions. After a failure the trace is of no use. */

@@ -457,6 +457,7 @@ static const keys_case keys_cases[] = {
     {S, "arrivals.process", "trace", "arrivals.rate=1", "poisson|gamma|even", "", 0, 0},
     {S, "arrivals.rate", "trace", "", "0.25|0.5|1", "makespan_s", 1, 0},
     {S, "arrivals.cv", "trace", "arrivals.rate=1;arrivals.process=gamma", "1|3", "", 0, 0},
+    {S, "arrivals.together", "trace", "arrivals.trace=./m.jsonl", "1|2", "", 0, 0},
     {S, "arrivals.shuffle", "loop", "", "false|true", "", 0, 0},
     {S, "arrivals.resample", "trace", "", "false|true", "", 0, 0},
     {S, "synthetic.requests", "lin", "", "20|40|80", "requests", 1, 0},
