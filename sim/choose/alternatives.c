@@ -11,6 +11,8 @@
 
 /* Tokens of an attention whose rate no longer grows with its size. */
 enum { LARGE = 32768 };
+/* Bytes of a message of which the same holds. */
+#define LARGE_MESSAGE (256.0 * 1024 * 1024)
 
 static rc_status simulate(const rc_spec *spec, rc_alternative *out, rc_error *err) {
     rc_forward f;
@@ -143,15 +145,33 @@ int rc_alternative_find(const rc_alternative *a, int count, int cp, const rc_sch
     return -1;
 }
 
-rc_status rc_choose_achieved(const rc_costs *costs, const rc_model *m, int tp, double *c,
-                             double *bw, rc_error *err) {
-    assert(tp >= 1);
-    const rc_machine *machine = rc_costs_machine(costs);
+rc_status rc_choose_link_rates(const rc_costs *costs, int tp, int n, rc_choose_rates *out,
+                               rc_error *err) {
+    assert(tp >= 1 && n >= 1);
+    const rc_machine *m = rc_costs_machine(costs);
+    const int ranks = n > 1 ? n : 2; /* one alone: as if there were another */
+    const rc_transfer x = {.bytes = LARGE_MESSAGE, .ranks = ranks, .nodes = 1};
+    rc_p2p link;
+    if ((int64_t)tp * ranks > m->gpus_per_node && m->peer_rate > 0.0) {
+        out->bw = m->nic_rate;
+        out->achieved_bw = m->peer_rate;
+        return RC_OK;
+    }
+    RC_TRY(rc_cost_p2p(costs, &x, &link, err));
+    out->bw = strcmp(m->intra_transport, "nvlink") == 0 ? m->nvlink_rate : 0.0;
+    out->achieved_bw = link.peer_rate;
+    return RC_OK;
+}
+
+rc_status rc_choose_rates_of(const rc_costs *costs, const rc_model *m, int tp, int n,
+                             rc_choose_rates *out, rc_error *err) {
+    assert(tp >= 1 && n >= 1);
     const rc_layer_kind *l = rc_model_typical(m);
     const rc_heads h = rc_layer_form_of(l)->heads(l, tp);
     rc_cost cost;
+    *out = (rc_choose_rates){.c = rc_costs_machine(costs)->bf16_rate};
     RC_TRY(rc_cost_attention(costs, RC_BF16, 0, LARGE, LARGE, h, &cost, err));
-    *c = 2.0 * (h.key_size + h.value_size) * h.query * LARGE * (double)LARGE / cost.p50;
-    *bw = machine->peer_rate > 0.0 ? machine->peer_rate : machine->nvlink_rate;
-    return RC_OK;
+    out->achieved_c =
+        2.0 * (h.key_size + h.value_size) * h.query * LARGE * (double)LARGE / cost.p50;
+    return rc_choose_link_rates(costs, tp, n, out, err);
 }

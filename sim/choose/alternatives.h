@@ -39,9 +39,18 @@ int rc_alternative_best(const rc_alternative *a, int count);
 /* Index, or -1. */
 int rc_alternative_find(const rc_alternative *a, int count, int cp, const rc_schedule *s);
 
-/* C and BW that this machine achieves, per GPU: the rate of a large attention on one TP shard, and
- * that of one connection between nodes (NVLink on a single node). */
-rc_status rc_choose_achieved(const rc_costs *costs, const rc_model *m, int tp, double *c,
-                             double *bw, rc_error *err);
+/* C and BW of choose.h, per GPU, for n ranks of tp GPUs each. */
+typedef struct rc_choose_rates {
+    double c, achieved_c; /* the bf16 peak; what a large attention on one TP shard achieves */
+    /* From rank to rank: as the machine states it, between nodes the NIC's, inside one NVLink's (0: it states
+     * nothing, as of links through host memory); what a connection between nodes, or a large message inside
+     * one, achieves. */
+    double bw, achieved_bw;
+} rc_choose_rates;
+rc_status rc_choose_rates_of(const rc_costs *costs, const rc_model *m, int tp, int n,
+                             rc_choose_rates *out, rc_error *err);
+/* BW alone. */
+rc_status rc_choose_link_rates(const rc_costs *costs, int tp, int n, rc_choose_rates *out,
+                               rc_error *err);
 
 #endif

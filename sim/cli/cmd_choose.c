@@ -220,18 +220,18 @@ static rc_status decide(question *q, rc_error *err) {
 
 static rc_status answer(const choose_flags *f, question *q, rc_error *err) {
     rc_costs *costs = NULL;
-    double c, bw;
+    rc_choose_rates r;
     RC_TRY(rc_costs_open(f->store, &q->machine, &costs, err));
     rc_status st = rc_choose_alternatives(&q->model, costs, &q->layout, q->layout.cp, q->t, q->p,
                                           q->batch, q->other, &q->others, err);
     if (st == RC_OK)
-        st = rc_choose_achieved(costs, &q->model, q->layout.tp, &c, &bw, err);
+        st = rc_choose_rates_of(costs, &q->model, q->layout.tp, q->layout.cp, &r, err);
     rc_costs_close(costs);
     RC_TRY(st);
-    double nic = q->machine.nic_rate > 0.0 ? q->machine.nic_rate : q->machine.nvlink_rate;
-    q->rate[0] = (rates){"nominal", q->machine.bf16_rate, nic};
-    q->rate[1] = (rates){"achieved BW", q->machine.bf16_rate, bw};
-    q->rate[2] = (rates){"achieved", c, bw};
+    /* Where the machine states no rate of its links, that which they achieve stands in for it. */
+    q->rate[0] = (rates){"nominal", r.c, r.bw > 0.0 ? r.bw : r.achieved_bw};
+    q->rate[1] = (rates){"achieved BW", r.c, r.achieved_bw};
+    q->rate[2] = (rates){"achieved", r.achieved_c, r.achieved_bw};
     return decide(q, err);
 }
 

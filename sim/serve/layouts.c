@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "sim/choose/alternatives.h"
 #include "sim/serve/cluster.h"
 #include "sim/serve/pass_store.h"
 #include "sim/schedule/pass_memory.h"
@@ -151,32 +152,17 @@ static rc_sequence sums(const rc_pass *pass) {
     return all;
 }
 
-/* BW of a rule: what one connection achieves between nodes; inside a node the rate of its links, where
- * it is those that the ranks talk over. The empirical rule has none. */
-static rc_status link_rate(const rc_machine *m, const rc_layout *l, const rc_rule *rule,
-                           double *out, rc_error *err) {
-    const bool one_node = l->tp * l->cp <= m->gpus_per_node;
-    *out = one_node ? m->nvlink_rate : m->peer_rate;
-    if (rule->kind == RC_RULE_EMPIRICAL)
-        *out = 1.0;
-    else if (one_node && strcmp(m->intra_transport, "nvlink") != 0)
-        return rc_fail(err, RC_E_INPUT,
-                       "variant '%s' compares with the rate of the links, and machine '%s' states "
-                       "none for %s; 'empirical' has coefficients instead",
-                       rc_rule_name(rule->kind), m->name, m->intra_transport);
-    return RC_OK;
-}
-
 static rc_status ruled(const cluster *c, const pool *p, const rc_pass *pass,
                        const rc_schedule **out, rc_error *err) {
     const rc_machine *m = &c->spec->machine;
     rc_sequence all = sums(pass);
     const rc_layout l = rc_pool_layout(c->spec, p->spec, p->spec->cp);
     rc_decision d;
-    double bw = 0.0;
-    RC_TRY(link_rate(m, &l, &p->spec->pick.rule, &bw, err));
+    rc_choose_rates r = {.achieved_bw = 1.0}; /* which the empirical rule does not look at */
+    if (p->spec->pick.rule.kind != RC_RULE_EMPIRICAL)
+        RC_TRY(rc_choose_link_rates(c->options->costs, l.tp, l.cp, &r, err));
     const rc_choose_input in = rc_choose_input_of(&c->spec->model, &l, l.cp, (double)all.t,
-                                                  (double)all.p, m->bf16_rate, bw);
+                                                  (double)all.p, m->bf16_rate, r.achieved_bw);
     RC_TRY(rc_choose(&p->spec->pick.rule, &in, &d, err));
     *out = rc_choice_schedule(d.choice);
     return RC_OK;

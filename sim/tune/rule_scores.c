@@ -51,43 +51,69 @@ rc_status rc_tune_covered(const rc_tune *t, double fresh, double cached, int bat
     return rc_select_covers(&t->table, &q, "the tuned rule", err);
 }
 
+const rc_choose_rates *rc_tune_rates(const rc_tune *t) {
+    return &t->rates[t->s.degrees - 1];
+}
+
+/* A degree between two of the run's has the rates of the larger one. */
+static double bandwidth(const rc_tune *t, const rc_tune_rule *r, int n) {
+    int k = 0;
+    while (k + 1 < t->s.degrees && t->s.degree[k] < n)
+        k++;
+    return r->of == RC_TUNE_BW_OWN      ? r->bw
+           : r->of == RC_TUNE_BW_STATED ? t->rates[k].bw
+                                        : t->rates[k].achieved_bw;
+}
+
 rc_choice rc_tune_decide(const rc_tune *t, const rc_tune_rule *r, double fresh, double cached,
                          int batch, int n) {
     assert(fresh > 0.0 && cached >= 0.0);
     assert(batch >= 1 && n >= 1);
     if (r->origin == RC_TUNE_TABLE)
         return rc_select_variant(&t->table, fresh, cached, batch, n);
-    rc_choose_input in = rc_tune_input(t, fresh, cached, n, r->c, r->bw);
+    rc_choose_input in = rc_tune_input(t, fresh, cached, n, r->c, bandwidth(t, r, n));
     rc_decision d;
     return rc_choose(&r->rule, &in, &d, NULL) == RC_OK ? d.choice : RC_CHOOSE_PASS_KV;
 }
 
 /* ---- the list ------------------------------------------------------------------------------- */
 
-static rc_tune_rule *add(rc_tune *t, const char *name, const char *suffix, double c, double bw) {
+static rc_tune_rule *add(rc_tune *t, const char *name, const char *suffix, double c, double bw,
+                         rc_tune_bw of) {
     assert(t->rules < RC_TUNE_RULES);
     rc_tune_rule *r = &t->rule[t->rules++];
     (void)snprintf(r->name, sizeof r->name, "%s%s", name, suffix);
     (void)rc_rule_named(name, &r->rule, NULL);
     r->c = c;
     r->bw = bw;
+    r->of = of;
     return r;
+}
+
+/* Whether the machine states a rate of the links at every degree. */
+static bool states_rates(const rc_tune *t) {
+    for (int k = 0; k < t->s.degrees; k++)
+        if (!(t->rates[k].bw > 0.0))
+            return false;
+    return true;
 }
 
 rc_status rc_tune_list_rules(rc_tune *t, rc_error *err) {
     static const char *const names[] = {"algorithm-1", "algorithm-5"};
-    const rc_machine *m = &t->s.machine;
-    RC_TRY(rc_choose_achieved(t->costs, &t->s.model, t->s.layout.tp, &t->achieved_c,
-                              &t->achieved_bw, err));
+    for (int k = 0; k < t->s.degrees; k++)
+        RC_TRY(rc_choose_rates_of(t->costs, &t->s.model, t->s.layout.tp, t->s.degree[k],
+                                  &t->rates[k], err));
+    const rc_choose_rates *r = rc_tune_rates(t);
     for (int i = 0; i < 2; i++) {
-        add(t, names[i], ":nominal", m->bf16_rate, m->nic_rate);
-        add(t, names[i], ":achieved-bw", m->bf16_rate, t->achieved_bw);
-        add(t, names[i], ":achieved", t->achieved_c, t->achieved_bw);
-        add(t, names[i], ":refit", m->bf16_rate, t->achieved_bw)->origin = RC_TUNE_REFIT;
+        if (states_rates(t))
+            add(t, names[i], ":nominal", r->c, r->bw, RC_TUNE_BW_STATED);
+        add(t, names[i], ":achieved-bw", r->c, r->achieved_bw, RC_TUNE_BW_ACHIEVED);
+        add(t, names[i], ":achieved", r->achieved_c, r->achieved_bw, RC_TUNE_BW_ACHIEVED);
+        add(t, names[i], ":refit", r->c, r->achieved_bw, RC_TUNE_BW_OWN)->origin = RC_TUNE_REFIT;
     }
-    add(t, "empirical", ":published", 1.0, 1.0);
-    add(t, "empirical", ":refit", 1.0, 1.0)->origin = RC_TUNE_REFIT;
-    add(t, "tuned", "", 1.0, 1.0)->origin = RC_TUNE_TABLE;
+    add(t, "empirical", ":published", 1.0, 1.0, RC_TUNE_BW_OWN);
+    add(t, "empirical", ":refit", 1.0, 1.0, RC_TUNE_BW_OWN)->origin = RC_TUNE_REFIT;
+    add(t, "tuned", "", 1.0, 1.0, RC_TUNE_BW_OWN)->origin = RC_TUNE_TABLE;
     return RC_OK;
 }
 

@@ -91,11 +91,17 @@ enum { RC_TUNE_TEST, RC_TUNE_TRAIN, RC_TUNE_SPLITS };
 
 typedef enum rc_tune_origin { RC_TUNE_PUBLISHED, RC_TUNE_REFIT, RC_TUNE_TABLE } rc_tune_origin;
 
+/* Which BW a rule takes: its own, or that of the links between the ranks at hand. */
+typedef enum rc_tune_bw { RC_TUNE_BW_OWN, RC_TUNE_BW_STATED, RC_TUNE_BW_ACHIEVED } rc_tune_bw;
+
 typedef struct rc_tune_rule {
     char name[48];
     rc_tune_origin origin;
-    rc_rule rule;           /* not of the table */
-    double c, bw;           /* FLOP/s and bytes/s of one GPU; 0 where the rule takes none */
+    rc_rule rule; /* not of the table */
+    double c,
+        bw; /* FLOP/s and bytes/s of one GPU; 0 where the rule takes none. Of a published rule at
+                     the largest degree */
+    rc_tune_bw of;          /* a published rule's at the others */
     double low[3], high[3]; /* refit: 90 % by bootstrap, of bw or of alpha, beta, gamma */
     rc_tune_score score[RC_TUNE_SPLITS];
     rc_tune_expectation expected;
@@ -155,7 +161,7 @@ typedef struct rc_tune {
     rc_select_table table;
     double table_low[RC_SELECT_DEGREES][RC_SELECT_KNOTS]; /* batch[0], 90 % by bootstrap */
     double table_high[RC_SELECT_DEGREES][RC_SELECT_KNOTS];
-    double achieved_c, achieved_bw;
+    rc_choose_rates rates[RC_SELECT_DEGREES]; /* at each degree */
     rc_tune_rule rule[RC_TUNE_RULES];
     int rules;
     rc_tune_policy policy[RC_SELECT_PRICES][RC_TUNE_POLICIES];

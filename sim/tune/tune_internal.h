@@ -68,6 +68,8 @@ typedef struct rc_tune_comparison {
 /* All cells and degrees where both fit. Caller frees *out. */
 rc_status rc_tune_comparisons(const rc_tune *t, rc_tune_comparison **out, size_t *count,
                               rc_error *err);
+/* At the largest degree. */
+const rc_choose_rates *rc_tune_rates(const rc_tune *t);
 rc_choose_input rc_tune_input(const rc_tune *t, double fresh, double cached, int n, double c,
                               double bw);
 rc_status rc_tune_list_rules(rc_tune *t, rc_error *err);

@@ -162,8 +162,8 @@ rc_json *rc_tune_document(const rc_tune *t) {
     rc_basis_json(j, root, t->rests);
     rc_json_real(j, root, "all_gather_fastest_share", t->gather_share);
     rc_json_real(j, root, "all_gather_mean_gain", t->gather_gain);
-    rc_json_real(j, root, "achieved_C", t->achieved_c);
-    rc_json_real(j, root, "achieved_BW", t->achieved_bw);
+    rc_json_real(j, root, "achieved_C", rc_tune_rates(t)->achieved_c);
+    rc_json_real(j, root, "achieved_BW", rc_tune_rates(t)->achieved_bw);
     put_rules(t, j, root);
     put_policies(t, j, root);
     put_requests(t, j, root);

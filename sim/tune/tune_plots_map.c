@@ -161,7 +161,7 @@ void rc_tune_plot_fig10(const void *tune, FILE *script, FILE *data) {
         "set key at screen 0.79, screen 0.89 left top samplen 1.5\n"
         "set label 1 \"the rules at\\nC = %.0f TFLOP/s,\\nBW = %.3g GB/s\" at screen 0.80, screen "
         "0.40 textcolor rgb '#555555'\n",
-        t->s.machine.bf16_rate / 1e12, t->achieved_bw / 1e9);
+        t->s.machine.bf16_rate / 1e12, rc_tune_rates(t)->achieved_bw / 1e9);
     plot_sides(script, "fig10.dat", 0, true);
     plot_frontiers(script, "fig10.dat", SIDES, true);
     for (int q = 0; q < 2 && t->measured_count > 0; q++)

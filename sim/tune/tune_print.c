@@ -23,7 +23,8 @@ static void answer(const rc_tune *t, FILE *f) {
 static void head(const rc_tune *t, FILE *f) {
     const rc_tune_scenario *s = &t->s;
     size_t train = 0;
-    char rests[RC_BASIS_TEXT];
+    char rests[RC_BASIS_TEXT], stated[32] = "none stated";
+    const rc_choose_rates *rates = rc_tune_rates(t);
     const char *caution = rc_forward_caution(&s->machine, rc_tune_schedule(RC_TUNE_GATHER),
                                              s->degree[s->degrees - 1], RC_PREFILL);
     for (size_t i = 0; i < t->count; i++)
@@ -38,17 +39,18 @@ static void head(const rc_tune *t, FILE *f) {
     for (int b = 0; b < s->batches; b++)
         (void)fprintf(f, "%s%d", b ? "," : " ", s->batch[b]);
     (void)fprintf(f, "), %zu for fitting; %zu forward passes\n", train, t->passes);
+    if (rates->bw > 0.0)
+        (void)snprintf(stated, sizeof stated, "%.1f", rates->bw / 1e9);
     (void)fprintf(f, "# costs of these passes: %s\n", rc_basis_text(t->rests, rests, sizeof rests));
     (void)fprintf(
         f,
-        "# achieved: C %.1f TFLOP/s of %.0f, BW %.2f GB/s of %.1f, a GPU\n"
+        "# achieved: C %.1f TFLOP/s of %.0f, BW %.2f GB/s of %s, a GPU\n"
         "# does not fit into memory: %zu of cells x degrees; winner changes more than "
         "once along T: %zu of %zu lines\n"
         "# all-gather pass-KV is faster than both in %.1f %% of cells x degrees, there by "
         "%.1f %% on average; the rules choose between the two rings\n",
-        t->achieved_c / 1e12, s->machine.bf16_rate / 1e12, t->achieved_bw / 1e9,
-        s->machine.nic_rate / 1e9, t->not_fitting, t->ambiguous, t->lines, 100.0 * t->gather_share,
-        100.0 * t->gather_gain);
+        rates->achieved_c / 1e12, rates->c / 1e12, rates->achieved_bw / 1e9, stated, t->not_fitting,
+        t->ambiguous, t->lines, 100.0 * t->gather_share, 100.0 * t->gather_gain);
     if (caution)
         (void)fprintf(f, "# all-gather pass-KV %s\n", caution);
 }

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include "sim/base/find.h"
 #include "sim/choose/alternatives.h"
@@ -194,10 +195,49 @@ static void says_what_does_not_fit(void **state) {
 
 static void achieved_rates(void **state) {
     (void)state;
-    double c, bw;
-    assert_int_equal(rc_choose_achieved(costs, &model, 8, &c, &bw, NULL), RC_OK);
-    assert_true(bw == machine.peer_rate);
-    assert_true(c > 0.5 * machine.bf16_rate && c < machine.bf16_rate);
+    rc_choose_rates r;
+    assert_int_equal(rc_choose_rates_of(costs, &model, 8, 2, &r, NULL), RC_OK);
+    assert_true(r.bw == machine.nic_rate && r.achieved_bw == machine.peer_rate);
+    assert_true(r.c == machine.bf16_rate);
+    assert_true(r.achieved_c > 0.5 * r.c && r.achieved_c < r.c);
+}
+
+/* Eight GPUs a node: two ranks of four talk over NVLink, four of them over the NICs. */
+static void rates_by_where_ranks_are(void **state) {
+    (void)state;
+    rc_choose_rates r;
+    assert_int_equal(machine.gpus_per_node, 8);
+    assert_int_equal(rc_choose_link_rates(costs, 4, 2, &r, NULL), RC_OK);
+    assert_true(r.bw == machine.nvlink_rate);
+    assert_true(r.achieved_bw > 0.5 * r.bw && r.achieved_bw < r.bw);
+    assert_int_equal(rc_choose_link_rates(costs, 4, 4, &r, NULL), RC_OK);
+    assert_true(r.bw == machine.nic_rate && r.achieved_bw == machine.peer_rate);
+    assert_int_equal(rc_choose_link_rates(costs, 8, 1, &r, NULL), RC_OK); /* the next is elsewhere */
+    assert_true(r.bw == machine.nic_rate && r.achieved_bw == machine.peer_rate);
+}
+
+/* Two GPUs through their host's memory: nothing is stated, and a large message gets 20 to 26 GB/s of what PCIe
+ * gives; over sockets a tenth of that. */
+static void rates_of_links_that_state_none(void **state) {
+    (void)state;
+    static const char *const transports[] = {"shm", "socket"};
+    const double most[] = {26e9, 5e9}, least[] = {18e9, 0.5e9};
+    for (int i = 0; i < 2; i++) {
+        char path[1024];
+        rc_machine m;
+        rc_costs *own = NULL;
+        rc_choose_rates r;
+        assert_int_equal(
+            rc_share_path("scenarios/machines", "h200x2", ".yaml", path, sizeof path, NULL), RC_OK);
+        assert_int_equal(rc_machine_load(path, &m, NULL), RC_OK);
+        (void)snprintf(m.intra_transport, sizeof m.intra_transport, "%s", transports[i]);
+        assert_int_equal(rc_costs_open(NULL, &m, &own, NULL), RC_OK);
+        assert_int_equal(rc_choose_link_rates(own, 1, 2, &r, NULL), RC_OK);
+        assert_true(r.bw == 0.0);
+        if (!(r.achieved_bw > least[i] && r.achieved_bw < most[i]))
+            fail_msg("%s: %.3g B/s", transports[i], r.achieved_bw);
+        rc_costs_close(own);
+    }
 }
 
 int main(void) {
@@ -212,6 +252,8 @@ int main(void) {
         cmocka_unit_test(cautioned_ones_are_not_the_fastest),
         cmocka_unit_test(says_what_does_not_fit),
         cmocka_unit_test(achieved_rates),
+        cmocka_unit_test(rates_by_where_ranks_are),
+        cmocka_unit_test(rates_of_links_that_state_none),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -47,14 +47,15 @@ static void test_alternatives(void **state) {
     static rc_alternative out[RC_ALTERNATIVES];
     const rc_model m = {.layers = 1};
     const rc_layout l = {.tp = 1};
-    double c, bw;
+    rc_choose_rates rates;
     int count;
     trips("cp >= 1 && cp <= RC_ALTERNATIVES_CP",
           (void)rc_choose_alternatives(&m, NULL, &l, 2 * RC_ALTERNATIVES_CP, 1, 0, 1, out, &count,
                                        &err));
     trips("batch >= 1 && t >= 1 && p >= 0",
           (void)rc_choose_alternatives(&m, NULL, &l, 2, 1, 0, 0, out, &count, &err));
-    trips("tp >= 1", (void)rc_choose_achieved(NULL, &m, 0, &c, &bw, &err));
+    trips("tp >= 1 && n >= 1", (void)rc_choose_rates_of(NULL, &m, 0, 1, &rates, &err));
+    trips("tp >= 1 && n >= 1", (void)rc_choose_link_rates(NULL, 1, 0, &rates, &err));
 }
 
 static void test_tables(void **state) {

@@ -170,7 +170,9 @@ static void test_requests(void **state) {
 
 static void make_up(void) {
     run->passes = 45, run->rests[RC_MEASURED] = 0.75, run->rests[RC_MODELLED] = 0.25;
-    run->achieved_c = 512.5e12, run->achieved_bw = 26.25e9;
+    rc_choose_rates *r = &run->rates[run->s.degrees - 1];
+    r->c = run->s.machine.bf16_rate, r->bw = run->s.machine.nic_rate;
+    r->achieved_c = 512.5e12, r->achieved_bw = 26.25e9;
     run->not_fitting = 3, run->lines = 8, run->ambiguous = 2;
     run->gather_share = 0.125, run->gather_gain = 0.031;
     run->rules = 3;
