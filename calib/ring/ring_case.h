@@ -22,7 +22,7 @@ const char *rc_ring_schedule_name(rc_ring_schedule s);
 /* false when there is no such schedule */
 bool rc_ring_schedule_find(const char *name, rc_ring_schedule *out);
 
-enum { RC_RING_MAX_RANKS = 64 };
+enum { RC_RING_MAX_RANKS = 64, RC_RING_HEAD = 128 };
 
 typedef struct rc_ring_case {
     char name[64];

@@ -13,7 +13,7 @@
 #define RC_CALIB_RING_RING_LAYERS_H
 #include "calib/ring/ring_ranks.h"
 
-enum { RC_RING_HEAD = 128, RC_RING_MAX_LAYERS = 256 };
+enum { RC_RING_MAX_LAYERS = 256 };
 #define RC_RING_THETA 5e5f
 #define RC_RING_EPS 1e-5f
 

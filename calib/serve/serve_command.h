@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include "calib/gpu.h"
 #include "calib/serve/served_model.h"
-#include "calib/serve/serve_pages.h"
+#include "calib/serve/serve_prepare.h"
 #include "sim/serve/played_log.h"
 
 typedef struct rc_serve_command {
@@ -27,13 +27,9 @@ typedef struct rc_serve_play {
     const rc_group *procs;
     rc_gpu *gpu;
     rc_served_model engine;
-    rc_serve_pages pages;
-    const rc_trace *trace;
+    rc_serve_prepared prepared;
     rc_played_log log;
-    rc_serve_sequence *sequences; /* [most sequences] */
-    int32_t *page_lists;          /* [most sequences][pages of the longest] */
-    uint32_t *blocks;             /* of one sequence */
-    uint64_t *tokens, *checked;   /* [tokens of a pass]; [the same] of a reference */
+    uint64_t *checked; /* [tokens of a pass] of a reference */
     int64_t checks, checks_done;
     double worst;    /* of all checks */
     double returned; /* rc_now() when the latest pass was handed back */
@@ -46,9 +42,6 @@ typedef struct rc_serve_play {
  * sqrt(2) where something else was read. */
 #define RC_SERVE_CHECK_LIMIT 0.05
 
-/* The parts that a scenario decides; RC_E_INPUT for one that this cannot serve. */
-rc_status rc_serve_shape_of(const rc_serve *s, const rc_trace *t, rc_serve_shape *out,
-                            rc_error *err);
 rc_status rc_serve_play_open(rc_serve_play *p, const rc_serve *s, const rc_trace *t, rc_error *err);
 void rc_serve_play_close(rc_serve_play *p); /* safe on a zeroed one; the engine is closed too */
 /* rc_pass_player of a rc_serve_play. */

@@ -13,102 +13,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- what a scenario asks for ---------------------------------------------------------------- */
-
-static rc_status sizes_of(const rc_serve *s, rc_serve_shape *out, rc_error *err) {
-    int n = 0;
-    if (s->graph_count == 0)
-        return rc_fail(err, RC_E_INPUT, "scheduler.graphs must list the batches that have a graph");
-    for (int i = 0; i < s->graph_count && n < RC_SERVE_SIZES; i++)
-        if (n == 0 || out->sizes[n - 1] < s->max_batch)
-            out->sizes[n++] = s->graphs[i] < s->max_batch ? s->graphs[i] : s->max_batch;
-    out->size_count = n;
-    if (out->sizes[n - 1] < s->max_batch)
-        return rc_fail(err, RC_E_INPUT, "scheduler.graphs must reach scheduler.max_batch");
-    return RC_OK;
-}
-
-static rc_status layer_of(const rc_serve *s, rc_ring_case *c, rc_error *err) {
-    const rc_model *m = &s->model;
-    const rc_layer_kind *k = &m->kind[0];
-    const int tp = s->pools[0].tp, cp = s->pools[0].cp;
-    if (m->kinds != 1 || k->head_dim != RC_RING_HEAD || k->window > 0)
-        return rc_fail(err, RC_E_INPUT, "only layers of one kind with heads of %d are served",
-                       RC_RING_HEAD);
-    if (cp > RC_RING_MAX_RANKS)
-        return rc_fail(err, RC_E_INPUT, "cp may be %d at most", RC_RING_MAX_RANKS);
-    if (k->heads % tp || k->kv_heads % tp || k->ffn % tp)
-        return rc_fail(err, RC_E_INPUT, "tp must divide heads and the FFN");
-    *c = (rc_ring_case){.name = "serve",
-                        .schedule = RC_RING_TP,
-                        .cp = cp,
-                        .tp = tp,
-                        .t = 1,
-                        .batch = 1,
-                        .hq = k->heads / tp,
-                        .hkv = k->kv_heads / tp,
-                        .width = (int)m->hidden,
-                        .ffn = (int)(k->ffn / tp),
-                        .layers = m->layers};
-    return RC_OK;
-}
-
-/* Passes over several ranks run a ring, of one kind or as a rule says. */
-static rc_status check_pool(const rc_pool *p, rc_error *err) {
-    const bool named = p->pick.by == RC_BY_NAME;
-    if (p->cp == 1)
-        return RC_OK;
-    if (p->dynamic_cp || p->pick.by == RC_BY_ORACLE || p->ffn_over_cp)
-        return rc_fail(err, RC_E_INPUT,
-                       "over several CP ranks a schedule or a rule is served, on all of them");
-    if (named && strcmp(p->pick.schedule->name, "pass-kv") != 0 &&
-        strcmp(p->pick.schedule->name, "pass-q") != 0)
-        return rc_fail(err, RC_E_INPUT, "variant '%s' is not served: pass-kv, pass-q and rules are",
-                       p->pick.schedule->name);
-    return RC_OK;
-}
-
-rc_status rc_serve_shape_of(const rc_serve *s, const rc_trace *t, rc_serve_shape *out,
-                            rc_error *err) {
-    const uint32_t block = t->block > 0 ? t->block : s->kv_block;
-    memset(out, 0, sizeof *out);
-    RC_TRY(rc_pass_player_takes(s, err));
-    RC_TRY(check_pool(&s->pools[0], err));
-    RC_TRY(layer_of(s, &out->layer, err));
-    RC_TRY(sizes_of(s, out, err));
-    if (s->kv_tokens == 0 || s->budget == 0 || s->sched != RC_SCHED_CHUNKED)
-        return rc_fail(err, RC_E_INPUT,
-                       "kv.tokens, scheduler.budget and scheduler.policy: chunked must be stated");
-    if (block % rc_serve_page(out))
-        return rc_fail(err, RC_E_INPUT, "blocks of %u tokens: a multiple of %lld is needed", block,
-                       (long long)rc_serve_page(out));
-    for (size_t i = 0; i < t->count; i++) {
-        const int64_t tokens = (int64_t)t->at[i].input + t->at[i].output;
-        out->longest = tokens > out->longest ? tokens : out->longest;
-    }
-    out->longest += block;
-    out->vocab = s->model.vocab / s->pools[0].tp;
-    out->most_tokens = s->budget > s->max_batch ? s->budget : s->max_batch;
-    out->most_sequences = s->max_batch + s->fuse;
-    out->most_prompts = s->fuse < RC_ATTN_MAX_SEQS ? s->fuse : RC_ATTN_MAX_SEQS;
-    out->pages = (int64_t)(s->kv_tokens / block) * (block / rc_serve_page(out));
-    return RC_OK;
-}
-
 /* ---- life ------------------------------------------------------------------------------------ */
 
 /* What the GPUs do for the first time takes long, as connections between them and code that is loaded: prompts of every
  * power of two of tokens, and a decode step behind the last, before the run's time begins. They leave keys in
  * the first pages, which whoever gets these writes before anybody reads them. */
 static rc_status warm_up(rc_serve_play *p, rc_error *err) {
-    rc_serve_sequence s = {.pages = p->page_lists, .tokens = p->tokens};
+    rc_serve_sequence s = {.pages = p->prepared.page_lists, .tokens = p->prepared.tokens};
     const rc_serve_shape *x = &p->engine.shape;
     int64_t most = x->most_tokens < x->longest ? x->most_tokens : x->longest;
     rc_serve_times times;
     const int64_t room = x->pages * rc_serve_page(x);
     most = most < room ? most : room;
     for (int64_t i = 0; i < p->engine.stride && i < x->pages; i++)
-        p->page_lists[i] = (int32_t)i;
+        p->prepared.page_lists[i] = (int32_t)i;
     for (int64_t t = 1; s.t < most; t *= 2) {
         s.t = t < most ? t : most;
         for (int ring = RC_SERVE_PASS_KV; ring <= RC_SERVE_PASS_Q && (ring == 0 || x->layer.cp > 1);
@@ -123,70 +41,29 @@ static rc_status warm_up(rc_serve_play *p, rc_error *err) {
 rc_status rc_serve_play_open(rc_serve_play *p, const rc_serve *s, const rc_trace *t,
                              rc_error *err) {
     const rc_serve_shape *x = &p->engine.shape;
-    const uint32_t block = t->block > 0 ? t->block : s->kv_block;
-    const size_t n = (size_t)x->most_sequences, tokens = (size_t)x->most_tokens + 1;
-    p->trace = t;
-    RC_TRY(rc_serve_pages_open(&p->pages, t, block, (uint32_t)(s->kv_tokens / block), err));
-    p->sequences = calloc(n, sizeof *p->sequences);
-    p->page_lists = calloc(n * (size_t)p->engine.stride, sizeof *p->page_lists);
-    p->blocks = calloc((size_t)p->engine.stride + 1, sizeof *p->blocks);
-    p->tokens = calloc(tokens, sizeof *p->tokens);
-    p->checked = calloc(tokens, sizeof *p->checked);
-    if (!p->sequences || !p->page_lists || !p->blocks || !p->tokens || !p->checked)
+    RC_TRY(rc_serve_prepare_open(&p->prepared, s, t, x, err));
+    p->checked = calloc((size_t)x->most_tokens + 1, sizeof *p->checked);
+    if (!p->checked)
         return rc_fail(err, RC_E_NOMEM, "out of memory for a run");
     return warm_up(p, err);
 }
 
 void rc_serve_play_close(rc_serve_play *p) {
     rc_served_model_close(&p->engine);
-    rc_serve_pages_close(&p->pages);
+    rc_serve_prepare_close(&p->prepared);
     rc_played_log_free(&p->log);
-    free(p->sequences);
-    free(p->page_lists);
-    free(p->blocks);
-    free(p->tokens);
     free(p->checked);
     memset(p, 0, sizeof *p);
 }
 
 /* ---- a pass ---------------------------------------------------------------------------------- */
 
-static rc_status pages_of(rc_serve_play *p, const rc_played_pass *pass, size_t i, rc_error *err) {
-    const rc_played_sequence *s = &pass->at[i];
-    const int64_t tokens = s->p + s->t;
-    const int64_t page = rc_serve_page(&p->engine.shape);
-    const int32_t each = (int32_t)(p->pages.block / page);
-    int32_t *list = p->page_lists + i * (size_t)p->engine.stride;
-    RC_TRY(rc_serve_pages_list(&p->pages, pass->kv, s->request, tokens, p->blocks, err));
-    for (int64_t k = 0; k * page < tokens; k++)
-        list[k] = (int32_t)p->blocks[k / each] * each + (int32_t)(k % each);
-    p->sequences[i].pages = list;
-    return RC_OK;
-}
-
-static rc_status prepare(rc_serve_play *p, const rc_played_pass *pass, rc_error *err) {
-    uint64_t *at = p->tokens;
-    if ((int64_t)pass->count > p->engine.shape.most_sequences)
-        return rc_fail(err, RC_E_INTERNAL, "a pass of %zu sequences", pass->count);
-    for (size_t i = 0; i < pass->count; i++) {
-        const rc_played_sequence *s = &pass->at[i];
-        if (at + s->t > p->tokens + p->engine.shape.most_tokens)
-            return rc_fail(err, RC_E_INTERNAL, "a pass of more tokens than the budget");
-        p->sequences[i] =
-            (rc_serve_sequence){.t = s->t, .p = s->p, .tokens = at, .decodes = s->decodes};
-        for (int64_t k = 0; k < s->t; k++)
-            *at++ = rc_serve_token(&p->pages, s->request, s->p + k);
-        RC_TRY(pages_of(p, pass, i, err));
-    }
-    return RC_OK;
-}
-
 static rc_status check_one(rc_serve_play *p, const rc_played_pass *pass, size_t i, rc_error *err) {
     const rc_played_sequence *s = &pass->at[i];
     const int64_t n = s->p + s->t;
     double error = NAN;
     for (int64_t k = 0; k < n; k++)
-        p->checked[k] = rc_serve_token(&p->pages, s->request, k);
+        p->checked[k] = rc_serve_token(&p->prepared.pages, s->request, k);
     RC_TRY(rc_served_model_check(&p->engine, p->checked, n, i, &error, err));
     /* Ranks have it to say one after the other, and none goes on before all have. */
     error = isnan(error) ? INFINITY : error;
@@ -244,8 +121,9 @@ rc_status rc_serve_play_pass(void *ctx, const rc_played_pass *pass, rc_time *too
     wait_for(p, pass->start);
     /* Behind a pass that has just ended, the scheduler's time since then belongs to this one. */
     const double from = p->log.count > 0 && pass->start == p->ended ? p->returned : rc_now();
-    RC_TRY(prepare(p, pass, err));
-    RC_TRY(rc_served_model_pass(&p->engine, p->sequences, pass->count, ring_of(pass), &times, err));
+    RC_TRY(rc_serve_prepare(&p->prepared, pass, err));
+    RC_TRY(rc_served_model_pass(&p->engine, p->prepared.sequences, pass->count, ring_of(pass),
+                                &times, err));
     row.took = llround((times.done - from - p->engine.captured_s) * RC_PS_PER_S);
     row.host = llround((times.launched - from - p->engine.captured_s) * RC_PS_PER_S);
     RC_TRY(rc_group_share(p->procs, &row.took, sizeof row.took, err));
@@ -265,5 +143,5 @@ rc_status rc_serve_play_pass(void *ctx, const rc_played_pass *pass, rc_time *too
 
 void rc_serve_play_release(void *ctx, uint64_t request) {
     rc_serve_play *p = ctx;
-    rc_serve_pages_release(&p->pages, request);
+    rc_serve_pages_release(&p->prepared.pages, request);
 }
