@@ -205,7 +205,7 @@ static void of_objective(const rc_objective *g, const rc_trace *t, const uint32_
     *out = (rc_plan_least){.asked = n, .window = -1.0};
     if (n == 0)
         return;
-    out->input = work[rank > 0 ? rank - 1 : 0];
+    out->input = work[rank - 1]; /* some share of some requests is one at the least */
     for (uint64_t i = 0; i < rank && !g->ttit; i++)
         out->tokens += (double)work[i];
     if (!t->closed_loop)

@@ -144,6 +144,12 @@ class Toy(unittest.TestCase):
                          [True, False, False, True, True, True, True])
         self.assertFalse(reach.reached_from([(3, 5, 0)], 1))
 
+    def test_beside(self):
+        counted = object.__new__(reach.Reach)
+        counted.known = {("calls", "a.c"): [[(1, 5, 0), (7, 9, 3)]], ("loads", "a.c"): [[(1, 5, 0), (7, 9, 0)]], ("calls", "b.c"): []}
+        self.assertEqual(counted.beside(["calls", "loads", "neither"], "a.c"), ["calls"])
+        self.assertEqual(counted.beside(["calls"], "b.c"), [])
+
     def test_slow_and_failing(self):
         quick = {"command": ["true"], "cwd": "/", "env": {}, "skip": 77}
         self.assertEqual(judge.Asked().ask(quick, 5)[0], "passed")
