@@ -83,6 +83,12 @@ class Changes(unittest.TestCase):
         text = "void f(void) {\n    x = a->n < most ? a->n : (int)most;\n    y = a < b ? a : c;\n    z = f(x, i) > z ? f(x, i) : z;\n}\n"
         self.assertEqual({(line, new) for kind, line, _, new in found(text) if kind == "bound"}, {(2, ">="), (3, "<="), (3, ">="), (4, "<=")})
 
+    def test_of_two_sums(self):
+        text = ("void f(void) {\n    x = n < r->input - 1 ? (int)n : r->input - 1;\n    y = b < BINS ? b : BINS - 1;\n"
+                "    if (v > h->most)\n        h->most = v;\n    if (v > h->most) {\n        h->most = v;\n        at = i;\n    }\n}\n")
+        self.assertEqual({(line, new) for kind, line, _, new in found(text) if kind == "bound"},
+                         {(2, ">="), (3, "<="), (3, ">="), (4, "<="), (6, "<="), (6, ">=")})
+
     def test_buffers_and_zero(self):
         self.assertEqual(found("void f(void) {\n    char name[64];\n    x[0] = 0;\n}\n"),
                          {("constant", 3, "0", "1")})
