@@ -102,6 +102,76 @@ static void test_classes(void **state) {
     free(w.least);
 }
 
+/* The whole part of the logarithm of x > 0 to the base 2. */
+static int octave(uint64_t x) {
+    int n = -1;
+    for (; x > 0; x >>= 1)
+        n++;
+    return n;
+}
+
+/* Prompts are alike within half an octave of new tokens, which is an octave of their square, and an octave of one more than what
+ * is cached. Every request is in one class, whose numbers are the least of its requests'; no two classes are alike. */
+static void test_alike(void **state) {
+    (void)state;
+    enum { PAIRS = 300 };
+    static const int64_t fresh[] = {1, 2, 3, 4, 1023, 1024, 1448, 1449, 2048, 5, 90, 91};
+    static const int64_t found[] = {0, 1, 2, 3, 6, 7, 1022, 1023, 1024, 2047, 30, 31};
+    static rc_req all[2 * PAIRS];
+    static rc_span spans[PAIRS];
+    static int64_t n[2 * PAIRS], cached[2 * PAIRS];
+    uint32_t blocks = 0, x = 1;
+    for (uint32_t i = 0; i < PAIRS; i++) { /* one that leaves what the other finds */
+        x = x * 1103515245U + 12345U;
+        const int64_t t = i < 144 ? fresh[i / 12] : 1 + (x >> 8) % 5000;
+        const int64_t p = i < 144 ? found[i % 12] : (x >> 20) % 3000;
+        spans[i] = (rc_span){blocks, (uint32_t)p};
+        blocks += (uint32_t)p;
+        all[2 * i] = request(2 * i * SECOND, p > 0 ? (uint32_t)p : 1, 1);
+        all[2 * i + 1] = request((2 * i + 1) * SECOND, (uint32_t)(t + p), 1);
+        for (uint32_t k = 0; k < 2 && p > 0; k++) {
+            all[2 * i + k].span = i;
+            all[2 * i + k].spans = 1;
+            all[2 * i + k].named = (uint32_t)p;
+        }
+        n[2 * i] = p > 0 ? p : 1;
+        n[2 * i + 1] = t;
+        cached[2 * i] = 0;
+        cached[2 * i + 1] = p;
+    }
+    const rc_trace t = {.at = all,
+                        .count = 2 * PAIRS,
+                        .block = 1,
+                        .blocks = blocks,
+                        .spans = spans,
+                        .span_count = PAIRS};
+    static rc_plan p;
+    rc_plan_load w;
+    rc_error err = {0};
+    p.objective_count = 0;
+    if (plan_load(&p, &t, &w, &err) != RC_OK)
+        fail_msg("%s", err.msg);
+    double count = 0.0;
+    for (size_t i = 0; i < w.class_count; i++) {
+        const rc_plan_class *c = &w.classes[i];
+        int64_t t_least = INT64_MAX, p_least = INT64_MAX, of = 0;
+        for (size_t k = 0; k < 2 * PAIRS; k++)
+            if (octave((uint64_t)(n[k] * n[k])) == octave((uint64_t)(c->t * c->t)) &&
+                octave((uint64_t)cached[k] + 1) == octave((uint64_t)c->p + 1)) {
+                of++;
+                t_least = n[k] < t_least ? n[k] : t_least;
+                p_least = cached[k] < p_least ? cached[k] : p_least;
+            }
+        if (c->count != (double)of || c->t != t_least || c->p != p_least)
+            fail_msg("%g of %lld and %lld; by hand %lld of %lld and %lld", c->count,
+                     (long long)c->t, (long long)c->p, (long long)of, (long long)t_least,
+                     (long long)p_least);
+        count += c->count;
+    }
+    near(count, 2.0 * PAIRS);
+    plan_load_free(&w);
+}
+
 /* Of whom an objective speaks: inputs from one number on, below another; of gaps between tokens only replies of two or more. */
 static void test_asked(void **state) {
     (void)state;
@@ -283,12 +353,10 @@ static void test_span(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sums),
-                                       cmocka_unit_test(test_classes),
-                                       cmocka_unit_test(test_asked),
-                                       cmocka_unit_test(test_least),
-                                       cmocka_unit_test(test_left_by_others),
-                                       cmocka_unit_test(test_left_by_turns),
-                                       cmocka_unit_test(test_span)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sums),          cmocka_unit_test(test_classes),
+        cmocka_unit_test(test_alike),         cmocka_unit_test(test_asked),
+        cmocka_unit_test(test_least),         cmocka_unit_test(test_left_by_others),
+        cmocka_unit_test(test_left_by_turns), cmocka_unit_test(test_span)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
