@@ -208,6 +208,32 @@ static void test_engine(void **state) {
     assert_non_null(strstr(rc_error_text(&err, text, sizeof text), "did you mean 'paper'?"));
 }
 
+/* How far the engine's own all-reduce goes, in groups of 2, 4 and 8 GPUs: the last of fewer numbers stands for the others. */
+static void test_limits(void **state) {
+    (void)state;
+    static const char host[] = "host: {launch: 5us}\n";
+    static const struct {
+        const char *list;
+        double limit[3];
+    } t[] = {{"1MB", {1e6, 1e6, 1e6}},         {"[1MB]", {1e6, 1e6, 1e6}},
+             {"[1MB, 2MB]", {1e6, 2e6, 2e6}},  {"[1MB, 2MB, 3MB]", {1e6, 2e6, 3e6}},
+             {"[0, 1TB]", {0.0, 1e12, 1e12}},  {"[]", {-1.0}},
+             {"[1MB, 2MB, 3MB, 4MB]", {-1.0}}, {"[1MB, 1.1TB]", {-1.0}}};
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        char engine[128];
+        rc_machine m;
+        rc_error err = {0};
+        (void)snprintf(engine, sizeof engine, "%sengine: {profile: paper, all_reduce_limit: %s}\n",
+                       host, t[i].list);
+        rc_status st = parse(host, engine, "", &m, &err);
+        assert_int_equal(st, t[i].limit[0] < 0.0 ? RC_E_INPUT : RC_OK);
+        static const int gpus[] = {2, 3, 4, 5, 8, 16}, of[] = {0, 1, 1, 2, 2, 2};
+        for (int k = 0; k < 6 && st == RC_OK; k++)
+            assert_true(rc_machine_own_limit(&m, gpus[k]) == t[i].limit[of[k]]);
+        assert_true(st != RC_OK || rc_machine_own_limit(&m, 1) == 0.0);
+    }
+}
+
 static void test_repository_machines(void **state) {
     (void)state;
     static const char *const names[] = {"h100-sxm", "h200-sxm", "gtt", "gti", "h200x2"};
@@ -249,6 +275,7 @@ int main(void) {
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_fitted_errors),
         cmocka_unit_test(test_engine),
+        cmocka_unit_test(test_limits),
         cmocka_unit_test(test_repository_machines),
         cmocka_unit_test(test_fields),
     };
