@@ -208,6 +208,69 @@ static void test_engine(void **state) {
     assert_non_null(strstr(rc_error_text(&err, text, sizeof text), "did you mean 'paper'?"));
 }
 
+typedef struct engine_numbers {
+    rc_quantise quantise;
+    bool own, whole, nvls;
+    double limit, step, cached, matrix, stream, memory;
+} engine_numbers;
+
+static void engine_is(const char *keys, const engine_numbers *want) {
+    char text[512];
+    rc_machine m;
+    rc_error err = {0};
+    (void)snprintf(text, sizeof text, "host: {launch: 5us}\nengine: {%s}\n", keys);
+    if (parse("host: {launch: 5us}\n", text, "", &m, &err) != RC_OK)
+        fail_msg("%s: %s", keys, err.msg);
+    if (m.quantise != want->quantise || m.own_all_reduce != want->own ||
+        m.whole_tiles != want->whole || m.nvls != want->nvls || m.own_limit[0] != want->limit ||
+        m.ring_step != want->step || m.ring_step_cached != want->cached ||
+        m.fp8_matrix != want->matrix || m.fp8_stream != want->stream ||
+        m.process_memory != want->memory)
+        fail_msg("engine {%s} is another", keys);
+}
+
+/* Without a profile the keys of an engine have their defaults; beside one each that stands there changes its own number, and all
+ * others are the profile's. */
+static void test_engine_keys(void **state) {
+    (void)state;
+    static const engine_numbers none = {
+        RC_QUANTISE_FUSED, false, false, false, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0};
+    static const engine_numbers trt = {
+        RC_QUANTISE_REDUCED, true, false, false, 16e6, 0.0, 0.0, 1.0, 0.85, 2.07e9};
+    engine_is("", &none);
+    engine_is("profile: trtllm", &trt);
+    for (int beside = 0; beside < 2; beside++) {
+        const char *with = beside ? "profile: trtllm, " : "";
+        engine_numbers changed[16];
+        for (int i = 0; i < 16; i++)
+            changed[i] = beside ? trt : none;
+        changed[0].quantise = RC_QUANTISE_APART;
+        changed[1].quantise = RC_QUANTISE_FUSED;
+        changed[2].own = false;
+        changed[3].own = true;
+        changed[4].limit = 3e6;
+        changed[5].nvls = true;
+        changed[6].step = 1e-3;
+        changed[7].cached = 2e-3;
+        changed[8].matrix = 0.5;
+        changed[9].stream = 0.75;
+        changed[10].memory = 3e9;
+        changed[11].whole = true;
+        changed[12].whole = false;
+        static const char *const keys[] = {
+            "quantize: apart",    "quantize: fused",       "all_reduce: nccl",
+            "all_reduce: custom", "all_reduce_limit: 3MB", "nvls: true",
+            "ring_step: 1ms",     "ring_step_cached: 2ms", "fp8_matrix: 0.5",
+            "fp8_stream: 0.75",   "process_memory: 3GB",   "attention: whole",
+            "attention: split"};
+        for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+            char all[128];
+            (void)snprintf(all, sizeof all, "%s%s", with, keys[i]);
+            engine_is(all, &changed[i]);
+        }
+    }
+}
+
 /* How far the engine's own all-reduce goes, in groups of 2, 4 and 8 GPUs: the last of fewer numbers stands for the others. */
 static void test_limits(void **state) {
     (void)state;
@@ -227,10 +290,8 @@ static void test_limits(void **state) {
                        host, t[i].list);
         rc_status st = parse(host, engine, "", &m, &err);
         assert_int_equal(st, t[i].limit[0] < 0.0 ? RC_E_INPUT : RC_OK);
-        static const int gpus[] = {2, 3, 4, 5, 8, 16}, of[] = {0, 1, 1, 2, 2, 2};
-        for (int k = 0; k < 6 && st == RC_OK; k++)
-            assert_true(rc_machine_own_limit(&m, gpus[k]) == t[i].limit[of[k]]);
-        assert_true(st != RC_OK || rc_machine_own_limit(&m, 1) == 0.0);
+        for (int k = 0; k < 3 && st == RC_OK; k++)
+            assert_true(m.own_limit[k] == t[i].limit[k]);
     }
 }
 
@@ -275,6 +336,7 @@ int main(void) {
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_fitted_errors),
         cmocka_unit_test(test_engine),
+        cmocka_unit_test(test_engine_keys),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_repository_machines),
         cmocka_unit_test(test_fields),
