@@ -180,6 +180,75 @@ static void test_fitted_errors(void **state) {
          "m.yaml:19:3: key 'fitted' lists 9 parameters; at most 8 may be fitted");
 }
 
+/* Rows of a fit: one, or a list of some, whose names together have a place; what is fitted lies within its interval, ends included. */
+static void test_fitted_rows(void **state) {
+    (void)state;
+#define FIT(rows, value, interval)                                                                 \
+    "fitted:\n  - {name: gemm_ratio, meaning: why, unit: \"1\", rows: " rows ", value: " value     \
+    ", interval: " interval "}\n"
+    enum { ROOM = sizeof((rc_fitted *)0)->rows };
+    static const struct {
+        const char *fitted, *rows;
+    } t[] = {{FIT("a", "0.7", "[0.7, 0.8]"), "a"},
+             {FIT("[a]", "0.7", "[0.6, 0.7]"), "a"},
+             {FIT("[a, bc, d]", "70%", "[0.7, 0.7]"), "a,bc,d"}};
+    rc_machine m;
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        assert_int_equal(parse("", "", t[i].fitted, &m, NULL), RC_OK);
+        assert_string_equal(m.fitted[0].rows, t[i].rows);
+        assert_true(m.gemm_ratio == 0.7);
+    }
+    says("", "", FIT("[]", "0.7", "[0.6, 0.8]"),
+         "m.yaml:19:55: key 'rows' is empty; name the rows");
+    says("", "", FIT("[a, '']", "0.7", "[0.6, 0.8]"),
+         "m.yaml:19:59: key 'rows': expected short names of rows, 511 characters in all");
+    says("", "", FIT("a", "1e9", "[0.6, 0.8]"),
+         "m.yaml:19:65: key 'value': found '1e9', expected a ratio from 0.01 to 100");
+    says("", "",
+         "fitted:\n  - {name: gemm_ratio, meaning: why, unit: \"1\", rows: a, interval: [0.6, "
+         "0.8]}\n",
+         "m.yaml:19:5: missing key 'value' in a fitted entry");
+    for (size_t more = 0; more < 3; more++) { /* two names, and a comma between */
+        char text[2 * ROOM + 256], name[ROOM + 8];
+        rc_error err = {0};
+        (void)memset(name, 'x', sizeof name);
+        name[ROOM - 5 + more] = '\0';
+        (void)snprintf(text, sizeof text, FIT("[ab, %s]", "0.7", "[0.6, 0.8]"), name);
+        assert_int_equal(parse("", "", text, &m, &err),
+                         strlen(name) + 3 < ROOM ? RC_OK : RC_E_INPUT);
+    }
+}
+
+/* Whose rows stand in, and whose links are used: their published rates are in their own files. */
+static void test_other_machines(void **state) {
+    (void)state;
+    rc_machine m;
+    assert_int_equal(
+        parse("  base: other\n", "  base: other\n  stand_in: h100-sxm\n", "", &m, NULL), RC_OK);
+    assert_true(m.stand_in_bf16_rate == 989e12 && m.stand_in_fp8_rate == 1979e12 &&
+                m.stand_in_hbm_rate == 3.35e12);
+    assert_true(m.base_nvlink_rate == 450e9);
+    assert_int_equal(parse("", "", "", &m, NULL), RC_OK);
+    assert_true(m.stand_in_bf16_rate == 0.0 && m.stand_in[0] == '\0');
+    says("  base: other\n", "  base: other\n  stand_in: nobody\n", "",
+         "m.yaml:15:13: key 'stand_in': there is no machine file of 'nobody' to take its published "
+         "rates from");
+    assert_int_equal(parse("nvlink_rate: 450GB/s", "nvlink_rate: 225GB/s", "", &m, NULL), RC_OK);
+    assert_true(m.base_nvlink_rate == 225e9); /* of a machine without a file: as fast as ours */
+    char text[4096];
+    rc_error err = {0};
+    (void)snprintf(text, sizeof text, "%s", good);
+    char *at = strstr(text, "450GB/s");
+    assert_non_null(at);
+    (void)memcpy(at, "225GB/s", strlen("225GB/s"));
+    at = strstr(text, "  state: sustained");
+    assert_non_null(at);
+    (void)snprintf(at, sizeof text - (size_t)(at - text), "  collectives: h100-sxm\n%s",
+                   strstr(good, "  state: sustained"));
+    assert_int_equal(rc_machine_parse("m.yaml", text, strlen(text), &m, &err), RC_OK);
+    assert_true(m.base_nvlink_rate == 450e9 && m.nvlink_rate == 225e9);
+}
+
 /* A profile's numbers and fits come first; what stands in the machine's file replaces the numbers,
  * and may not fit them again. */
 static void test_engine(void **state) {
@@ -335,6 +404,8 @@ int main(void) {
         cmocka_unit_test(test_fitted),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_fitted_errors),
+        cmocka_unit_test(test_fitted_rows),
+        cmocka_unit_test(test_other_machines),
         cmocka_unit_test(test_engine),
         cmocka_unit_test(test_engine_keys),
         cmocka_unit_test(test_limits),
