@@ -206,22 +206,28 @@ static void draw_much(const void *ctx, FILE *script, FILE *data) {
         (void)fputs("# a comment\n", ctx ? script : data);
 }
 
-/* A script or data that do not fit on the disk are no picture: files may be no longer than 64 KiB here. */
+/* Each of the three files of a picture may not fit on the disk: files may be no longer here than 64 KiB, or 512 bytes, which the
+ * commands around the script's body are longer than. Then there is no picture. */
 static void test_no_room(void **state) {
     (void)state;
     static const rc_plot much = {"much", 300, 200, draw_much};
+    const struct {
+        const rc_plot *plot;
+        const char *ctx;
+        rlim_t longest;
+    } t[] = {{&much, "", 65536}, {&much, NULL, 65536}, {&two[0], "2", 512}};
     struct rlimit kept, small;
     bool drawn = false;
     no_pictures();
     gnuplot_is(DRAWS);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &kept), 0);
     small = kept;
-    small.rlim_cur = 65536;
     void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
-    for (int i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
         rc_error err = {0};
+        small.rlim_cur = t[i].longest;
         assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-        rc_status st = rc_gnuplot(&much, 1, i == 0 ? "" : NULL, plots_folder, false, &drawn, &err);
+        rc_status st = rc_gnuplot(t[i].plot, 1, t[i].ctx, plots_folder, false, &drawn, &err);
         assert_int_equal(setrlimit(RLIMIT_FSIZE, &kept), 0);
         assert_int_equal(st, RC_E_IO);
         assert_string_equal(err.msg, "cannot write a plot script");
@@ -230,6 +236,29 @@ static void test_no_room(void **state) {
     }
     (void)signal(SIGXFSZ, handler);
     assert_int_equal(rc_gnuplot(&much, 1, "", plots_folder, false, &drawn, NULL), RC_OK);
+}
+
+/* Nor is there one where a file more cannot be opened. */
+static void test_no_files(void **state) {
+    (void)state;
+    struct rlimit kept, small;
+    const int next = dup(0);
+    assert_true(next > 2);
+    (void)close(next);
+    no_pictures();
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &kept), 0);
+    small = kept;
+    for (rlim_t more = 1; more < 3; more++) {
+        rc_error err = {0};
+        bool drawn = false;
+        small.rlim_cur = (rlim_t)next + more;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &small), 0);
+        rc_status st = draw(1, false, &drawn, &err);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &kept), 0);
+        assert_int_equal(st, RC_E_IO);
+        assert_string_equal(err.msg, "cannot write a plot script");
+        assert_string_equal(names(), "");
+    }
 }
 
 /* As many as are drawn at once, each by a gnuplot of its own, of names of the greatest length. */
@@ -374,10 +403,15 @@ static void test_stems(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_given),      cmocka_unit_test(test_complaints),
-        cmocka_unit_test(test_signals),    cmocka_unit_test(test_most),
-        cmocka_unit_test(test_no_room),    cmocka_unit_test(test_absent),
-        cmocka_unit_test(test_in_the_way), cmocka_unit_test(test_ends_with_its_parent),
+        cmocka_unit_test(test_given),
+        cmocka_unit_test(test_complaints),
+        cmocka_unit_test(test_signals),
+        cmocka_unit_test(test_most),
+        cmocka_unit_test(test_no_room),
+        cmocka_unit_test(test_no_files),
+        cmocka_unit_test(test_absent),
+        cmocka_unit_test(test_in_the_way),
+        cmocka_unit_test(test_ends_with_its_parent),
         cmocka_unit_test(test_stems),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
