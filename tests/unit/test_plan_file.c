@@ -262,6 +262,72 @@ static void test_round_trip(void **state) {
         round_trip(&options[i]);
 }
 
+static rc_plan_trial as_it_is(void) {
+    return (rc_plan_trial){.option = {.prefill = 1, .tp = 8, .cp = 1, .max_batch = 8},
+                           .seed = 1,
+                           .growth = 1.0,
+                           .matrix = 1.0,
+                           .hbm = 1.0,
+                           .network = 1.0,
+                           .memory = 1.0,
+                           .ring_step = -1.0};
+}
+
+static void times(double got, double than, double by) {
+    const double want = than * by;
+    if (!(got <= want * (1.0 + 1e-12) && got >= want * (1.0 - 1e-12)))
+        fail_msg("%.12g, not %g times %.12g", got, by, than);
+}
+
+/* A trial changes of the machine what it asks for and nothing else: rates and what is achieved of them together. */
+static void test_changes(void **state) {
+    (void)state;
+    static rc_serve base, s;
+    read_well(HEAD OFFERS SLO SPACE);
+    rc_plan_trial t = as_it_is();
+    rc_plan_serve(&file, &t, &base);
+    const rc_machine *m = &base.machine, *n = &s.machine;
+    for (int i = 0; i < 6; i++) {
+        t = as_it_is();
+        double *const of[] = {&t.matrix, &t.hbm, &t.network, &t.memory};
+        if (i < 4)
+            *of[i] = 1.25;
+        t.ring_step = i == 4 ? 0.0 : i == 5 ? 3e-4 : -1.0;
+        rc_plan_serve(&file, &t, &s);
+        times(n->bf16_rate, m->bf16_rate, i == 0 ? 1.25 : 1.0);
+        times(n->fp8_rate, m->fp8_rate, i == 0 ? 1.25 : 1.0);
+        times(n->gemm_ratio, m->gemm_ratio, i == 0 ? 1.25 : 1.0);
+        times(n->attention_ratio, m->attention_ratio, i == 0 ? 1.25 : 1.0);
+        times(n->hbm_ratio, m->hbm_ratio, i == 1 ? 1.25 : 1.0);
+        times(n->nic_rate, m->nic_rate, i == 2 ? 1.25 : 1.0);
+        times(n->nic_line_rate, m->nic_line_rate, i == 2 ? 1.25 : 1.0);
+        times(n->peer_rate, m->peer_rate, i == 2 ? 1.25 : 1.0);
+        times(n->memory, m->memory, i == 3 ? 1.25 : 1.0);
+        assert_true(n->ring_step == (i == 4 ? 0.0 : i == 5 ? 3e-4 : m->ring_step));
+        assert_true(s.price == 2.0 && s.seed == 1 && s.sched == RC_SCHED_PREFILL_FIRST &&
+                    s.max_batch == 8 && !s.resample);
+    }
+    t = as_it_is();
+    t.growth = 1.5;
+    t.seed = 2;
+    rc_plan_serve(&file, &t, &s);
+    times(s.synthetic.arrivals.rate, 2.0, 1.5);
+    times(s.rate_scale, base.rate_scale, 1.5);
+    assert_true(s.seed == 2 && !s.resample); /* what is drawn anew has no arrivals of its own */
+    static const struct {
+        int64_t clients, grown;
+        double growth;
+    } c[] = {{10, 15, 1.5}, {3, 5, 1.5}, {1, 1, 0.4}, {1, 1, 1.4}, {1, 2, 1.5}};
+    for (size_t i = 0; i < sizeof c / sizeof c[0]; i++) {
+        file.serve.clients = c[i].clients;
+        t.growth = c[i].growth;
+        rc_plan_serve(&file, &t, &s);
+        assert_int_equal(s.clients, c[i].grown);
+        assert_true(s.synthetic.arrivals.rate == 2.0);
+    }
+    rc_plan_close(&file);
+}
+
 /* The model that a written plan names is the one that was planned with, wherever it is written to: a file beside the plan is named
  * from the root, where its own name would no longer be found; a name that is found again stays. */
 static void test_names_of_files(void **state) {
@@ -362,11 +428,11 @@ static void test_play(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),   cmocka_unit_test(test_kv_of_the_scenario),
-        cmocka_unit_test(test_kv_memory),  cmocka_unit_test(test_all_keys),
-        cmocka_unit_test(test_errors),     cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_names_of_files),
-        cmocka_unit_test(test_play),
+        cmocka_unit_test(test_defaults),       cmocka_unit_test(test_kv_of_the_scenario),
+        cmocka_unit_test(test_kv_memory),      cmocka_unit_test(test_all_keys),
+        cmocka_unit_test(test_errors),         cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_names_of_files), cmocka_unit_test(test_play),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
