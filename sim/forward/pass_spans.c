@@ -216,6 +216,7 @@ static void add_span(const picture *x, uint32_t task, uint64_t *flows) {
 typedef struct change {
     rc_time at;
     uint32_t gpu, order;
+    int more;  /* messages under way */
     double by; /* bytes/s */
 } change;
 
@@ -239,8 +240,8 @@ static void count_link(const picture *x, int side, change *c) {
         if (end <= start)
             continue;
         double rate = shape_of(x, task)->bytes * RC_PS_PER_S / (double)(end - start);
-        c[n] = (change){start, gpu, (uint32_t)n, rate};
-        c[n + 1] = (change){end, gpu, (uint32_t)n + 1, -rate};
+        c[n] = (change){start, gpu, (uint32_t)n, 1, rate};
+        c[n + 1] = (change){end, gpu, (uint32_t)n + 1, -1, -rate};
         n += 2;
     }
     if (n > 0)
@@ -248,7 +249,7 @@ static void count_link(const picture *x, int side, change *c) {
     double load = 0.0;
     int under_way = 0;
     for (size_t i = 0; i < n; i++) {
-        under_way += c[i].by > 0.0 ? 1 : -1;
+        under_way += c[i].more;
         load = under_way == 0 ? 0.0 : load + c[i].by; /* what rounding leaves of it goes */
         if (i + 1 < n && c[i + 1].gpu == c[i].gpu && c[i + 1].at == c[i].at)
             continue;

@@ -24,24 +24,17 @@ const rc_key *rc_keys_of(rc_key_file f, size_t *count) {
     return k;
 }
 
-/* "pools[0].tp" as "pools[].tp". */
-static void without_numbers(const char *path, char *out, size_t size) {
-    size_t used = 0;
-    bool inside = false;
-    for (const char *p = path; *p && used + 1 < size; p++) {
-        inside = inside && *p != ']';
-        if (!inside)
-            out[used++] = *p;
-        inside = inside || *p == '[';
-    }
-    out[used] = '\0';
+/* "pools[0].tp" is the key "pools[].tp". */
+static bool is_called(const char *key, const char *path) {
+    for (; *key != '\0' && *key == *path; key++, path++)
+        if (*path == '[')
+            path += strcspn(path + 1, "]");
+    return *key == *path;
 }
 
 const rc_key *rc_key_find(rc_key_file f, const char *path) {
-    char plain[128];
-    without_numbers(path, plain, sizeof plain);
     for (const rc_key *k = rc_key_tables[f]; k->path; k++)
-        if (strcmp(k->path, plain) == 0)
+        if (is_called(k->path, path))
             return k;
     return NULL;
 }

@@ -206,7 +206,6 @@ typedef struct names {
 
 static void names_of(const rc_key *k, names *out) {
     int n = 0;
-    memset(out, 0, sizeof *out);
     while (n < NAMES_MAX && rc_key_choice_name(k, n, out->text[n], NAME_LEN)) {
         out->list[n] = out->text[n];
         n++;

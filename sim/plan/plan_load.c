@@ -20,9 +20,9 @@ enum { BINS_T = 64, BINS_P = 64 }; /* half octaves of T, octaves of P: up to 2^3
 
 /* ---- classes --------------------------------------------------------------------------------- */
 
+/* Of a number from 1 on; below BINS_T for all that a request may have. */
 static int half_octave(double x) {
-    int b = x > 1.0 ? (int)floor(2.0 * log2(x)) : 0;
-    return b < BINS_T ? b : BINS_T - 1;
+    return (int)floor(2.0 * log2(x));
 }
 
 static bool speaks_of(const rc_objective *g, const rc_req *r) {
@@ -133,12 +133,12 @@ static bool may_find(const holder *h, int64_t group, int64_t turn, rc_time until
 static uint32_t most_cached(const rc_trace *t, const rc_req *r, int64_t group, const holder *held,
                             rc_time until) {
     uint64_t tokens = 0;
+    bool found = true;
     for (uint32_t s = 0; s < r->spans; s++) {
         const rc_span *x = &t->spans[r->span + s];
-        for (uint32_t k = 0; k < x->count; k++) {
-            if (!may_find(&held[x->first + k], group, r->turn, until))
-                return tokens < r->input - 1 ? (uint32_t)tokens : r->input - 1;
-            tokens += t->block;
+        for (uint32_t k = 0; k < x->count && found; k++) {
+            found = may_find(&held[x->first + k], group, r->turn, until);
+            tokens += found ? t->block : 0;
         }
     }
     return tokens < r->input - 1 ? (uint32_t)tokens : r->input - 1;
@@ -205,7 +205,7 @@ static void of_objective(const rc_objective *g, const rc_trace *t, const uint32_
     *out = (rc_plan_least){.asked = n, .window = -1.0};
     if (n == 0)
         return;
-    out->input = work[rank > 0 ? rank - 1 : 0];
+    out->input = work[rank - 1]; /* some share of some requests is one at the least */
     for (uint64_t i = 0; i < rank && !g->ttit; i++)
         out->tokens += (double)work[i];
     if (!t->closed_loop)

@@ -76,17 +76,18 @@ static void put_quoted(FILE *script, const char *s) {
 }
 
 void rc_plot_text(FILE *script, const char *fmt, ...) {
-    va_list ap, again;
-    va_start(ap, fmt);
-    va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
-    va_end(ap);
-    char *s = n < 0 ? NULL : malloc((size_t)n + 1);
-    if (s)
-        (void)vsnprintf(s, (size_t)n + 1, fmt, again);
-    va_end(again);
-    put_quoted(script, s ? s : "");
-    free(s);
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+    if (f) {
+        va_list ap;
+        va_start(ap, fmt);
+        (void)vfprintf(f, fmt, ap);
+        va_end(ap);
+        (void)fclose(f);
+    }
+    put_quoted(script, text ? text : "");
+    free(text);
 }
 
 void rc_plot_next(FILE *data) {

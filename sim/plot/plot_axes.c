@@ -16,11 +16,11 @@ void rc_plot_tic(double value, char *out, size_t size) {
 }
 
 void rc_plot_log_axis(FILE *script, char axis, double lo, double hi) {
-    static const int steps[] = {1, 2, 5};
+    static const int steps[] = {1, 2, 5}, all = (int)(sizeof steps / sizeof steps[0]);
     assert(axis == 'x' || axis == 'y');
     assert(lo > 0.0 && lo < hi);
     const int first = (int)floor(log10(lo)), last = (int)ceil(log10(hi));
-    const int shown = log10(hi / lo) <= FEW_DECADES ? 3 : 1;
+    const int shown = log10(hi / lo) <= FEW_DECADES ? all : 1;
     const char *separator = "";
     (void)fprintf(script, "set logscale %c\nset %crange [%.6g:%.6g]\nset %ctics (", axis, axis, lo,
                   hi, axis);

@@ -30,8 +30,10 @@ ROOM = re.compile(r"\b(?:malloc|calloc|realloc)\(")
 # The first room of a list that grows: another one holds as much.
 FIRST_ROOM = re.compile(r"\b(?:room|cap)\w* \? 2 \* [\w>.-]+ : (\d+)\b")
 # The lesser or greater of two, which are the same where they are equal.
-OPERAND = r"([\w.>\[\]-]+(?:\([^()?]*\))?)"
-OF_TWO = re.compile(OPERAND + r" ([<>]) " + OPERAND + r" \? (?:\(\w+\))?\1 : (?:\(\w+\))?\3(?=[;,)\s])")
+OPERAND = r"([\w.>\[\]-]+(?:\([^()?]*\))?(?: [+\-*/] [\w.>\[\]-]+)?)"
+OF_TWO = re.compile(r"(?<![\w.>\]])(?<![+*/%-] )" + OPERAND + r" ([<>]) " + OPERAND + r" \? (?:\(\w+\))?\1 : (?:\(\w+\))?\3(?=\s*[;,)\]])")
+# The same where it is set: `if (v > most)` and, alone on the next line, `most = v;`.
+KEPT = re.compile(r"if \(" + OPERAND + r" ([<>]) " + OPERAND + r"\)\n +(?:\1 = \3|\3 = \1);\n")
 # What these leave undone is seen by no test but a leak checker, or by none.
 UNSEEN_CALLS = re.compile(r"^(?:free|fclose|close|\w*_(?:free|close|destroy|release|unlock|flush)|assert|va_\w+|return|sizeof|fflush)$")
 
@@ -104,7 +106,7 @@ def changes(text):
         if not any(mask[start:end]):
             found.append(Change(kind, start, end, new, text.count("\n", 0, start) + 1))
 
-    of_two = {m.start(2) for m in OF_TWO.finditer(text)}
+    of_two = {m.start(2) for pattern in (OF_TWO, KEPT) for m in pattern.finditer(text)}
     for m in BINARY.finditer(text):
         old = m.group()
         for new in BOUNDS.get(old, ()):

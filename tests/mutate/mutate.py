@@ -147,11 +147,13 @@ def one(place, judge_, tests, equivalents, file, text, change):
 
 
 def tests_for(quick, place, reach_, file, line):
-    """Those that run the line, and those that hold the source themselves, which nobody counts."""
+    """Those that run the line, and those that hold the source themselves, which nobody counts; and how many these are. Where there
+    are none, those that run what stands beside it: a child of theirs may run the line."""
     made = place.targets_of(file)
     own = {target for _, target in made}
     reaching = set(reach_.choose(quick, file, [o for o, _ in made], line))
-    return [n for n in quick if n in own or n in reaching]
+    tests = [n for n in quick if n in own or n in reaching]
+    return tests or reach_.beside(quick, file), len(tests)
 
 
 def cpu_of_children():
@@ -214,7 +216,7 @@ def main():
             done += 1
             continue
         folder = folder_of(file)
-        tests = tests_for(quick, place, reach_, file, change.line)
+        tests, reach_it = tests_for(quick, place, reach_, file, change.line)
         start = cpu_of_children()
         fate, what = one(place, judge_, tests, equivalents, file, text, change)
         if fate is None:
@@ -224,7 +226,7 @@ def main():
         counts.setdefault(folder, {f: 0 for f in FATES})[fate] += 1
         seconds[folder] = seconds.get(folder, 0.0) + cpu_of_children() - start
         if fate == "survived":
-            what = f"{len(tests)} tests reach it" if len(tests) > 1 else "1 test reaches it" if tests else "no test reaches it"
+            what = f"{reach_it} tests reach it" if reach_it > 1 else "1 test reaches it" if reach_it else "no test reaches it"
         by = f" ({what})" if what else ""
         print(f"{fate}{by}: {file}:{change.line}: {told(text, change)}", flush=True)
     if not a.list:

@@ -2,7 +2,8 @@
 # of counts to itself.
 #
 # A line is reached by the tests that call its function: counts of lines would leave out what a child runs before it ends by
-# _exit or a signal. A line of no function (a table, a constant) is reached by the tests that call any function of the file; of
+# _exit or a signal. A function that a child alone calls is counted by nobody: the tests that call another of its file are asked
+# of it. A line of no function (a table, a constant) is reached by the tests that call any function of the file; of
 # a file without functions, which is a table that others read, nobody can say who does, and all tests are asked.
 #
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -135,3 +136,7 @@ class Reach:
             if any(reached_from(f, line) for f in self.known[key]):
                 found.append(test)
         return found if any_function else list(names)
+
+    def beside(self, names, source):
+        """Of the tests `names`, of which none reaches a line of the source, those that call any function of it."""
+        return [t for t in names if any(calls for f in self.known.get((t, source), []) for _, _, calls in f)]

@@ -83,6 +83,12 @@ class Changes(unittest.TestCase):
         text = "void f(void) {\n    x = a->n < most ? a->n : (int)most;\n    y = a < b ? a : c;\n    z = f(x, i) > z ? f(x, i) : z;\n}\n"
         self.assertEqual({(line, new) for kind, line, _, new in found(text) if kind == "bound"}, {(2, ">="), (3, "<="), (3, ">="), (4, "<=")})
 
+    def test_of_two_sums(self):
+        text = ("void f(void) {\n    x = n < r->input - 1 ? (int)n : r->input - 1;\n    y = b < BINS ? b : BINS - 1;\n"
+                "    if (v > h->most)\n        h->most = v;\n    if (v > h->most) {\n        h->most = v;\n        at = i;\n    }\n}\n")
+        self.assertEqual({(line, new) for kind, line, _, new in found(text) if kind == "bound"},
+                         {(2, ">="), (3, "<="), (3, ">="), (4, "<="), (6, "<="), (6, ">=")})
+
     def test_buffers_and_zero(self):
         self.assertEqual(found("void f(void) {\n    char name[64];\n    x[0] = 0;\n}\n"),
                          {("constant", 3, "0", "1")})
@@ -143,6 +149,12 @@ class Toy(unittest.TestCase):
         self.assertEqual([reach.reached_from(functions, l) for l in (1, 3, 5, 6, 7, 9, 20)],
                          [True, False, False, True, True, True, True])
         self.assertFalse(reach.reached_from([(3, 5, 0)], 1))
+
+    def test_beside(self):
+        counted = object.__new__(reach.Reach)
+        counted.known = {("calls", "a.c"): [[(1, 5, 0), (7, 9, 3)]], ("loads", "a.c"): [[(1, 5, 0), (7, 9, 0)]], ("calls", "b.c"): []}
+        self.assertEqual(counted.beside(["calls", "loads", "neither"], "a.c"), ["calls"])
+        self.assertEqual(counted.beside(["calls"], "b.c"), [])
 
     def test_slow_and_failing(self):
         quick = {"command": ["true"], "cwd": "/", "env": {}, "skip": 77}

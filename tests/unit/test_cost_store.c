@@ -171,7 +171,51 @@ static void test_wrong_databases(void **state) {
     (void)unlink(path);
 }
 
-/* Cut anywhere a store is refused as damaged, never read in part. */
+/* What another program may write past the constraints of the store's schema: each of these alone is refused. */
+static void test_insane_rows(void **state) {
+    (void)state;
+    static const char *const wrong[] = {"p10_s = 0",
+                                        "p10_s = -1e-9",
+                                        "p10_s = 2 * p50_s",
+                                        "p90_s = p50_s / 2",
+                                        "p10_s = -9e999",
+                                        "p90_s = 9e999",
+                                        "p50_s = 9e999, p90_s = 9e999",
+                                        "a = -1",
+                                        "b = -1",
+                                        "c = -1",
+                                        "d = -1",
+                                        "head_k = -1",
+                                        "head_v = -1",
+                                        "window = -1",
+                                        "experts = -1",
+                                        "top_k = -1"};
+    static const char *const right[] = {"p10_s = p50_s, p90_s = p50_s", "p10_s = 1e-300"};
+    char path[512], change[256];
+    (void)syn_path(path, sizeof path, "store_insane");
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        rc_rows *rows = NULL;
+        rc_error err = {0};
+        assert_true(syn_write(path, 0.0));
+        (void)snprintf(change, sizeof change,
+                       "PRAGMA ignore_check_constraints = 1; UPDATE cost SET %s WHERE rowid = 7",
+                       wrong[i]);
+        sql(path, change);
+        if (rc_store_rows(path, NULL, &rows, &err) != RC_E_SCHEMA)
+            fail_msg("%s: %s", wrong[i], err.msg);
+        assert_non_null(strstr(err.msg, "has no valid times"));
+    }
+    for (size_t i = 0; i < sizeof right / sizeof right[0]; i++) {
+        rc_rows *rows = NULL;
+        assert_true(syn_write(path, 0.0));
+        (void)snprintf(change, sizeof change, "UPDATE cost SET %s WHERE rowid = 7", right[i]);
+        sql(path, change);
+        assert_int_equal(rc_store_rows(path, NULL, &rows, NULL), RC_OK);
+        rc_rows_free(rows);
+    }
+    (void)unlink(path);
+}
+
 /* Another program writes to it: in use, which is no damage, and said at once. */
 static void test_locked(void **state) {
     (void)state;
@@ -191,6 +235,7 @@ static void test_locked(void **state) {
     (void)unlink(path);
 }
 
+/* Cut anywhere a store is refused as damaged, never read in part. */
 static void test_truncated(void **state) {
     (void)state;
     char path[512];
@@ -373,17 +418,12 @@ static void test_embedded(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_csv_is_read),
-        cmocka_unit_test(test_csv_errors),
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_two_measurements),
-        cmocka_unit_test(test_wrong_databases),
-        cmocka_unit_test(test_locked),
-        cmocka_unit_test(test_diff),
-        cmocka_unit_test(test_truncated),
-        cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_schema_1),
-        cmocka_unit_test(test_sizes_are_kept),
+        cmocka_unit_test(test_csv_is_read),     cmocka_unit_test(test_csv_errors),
+        cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_two_measurements),
+        cmocka_unit_test(test_wrong_databases), cmocka_unit_test(test_insane_rows),
+        cmocka_unit_test(test_locked),          cmocka_unit_test(test_diff),
+        cmocka_unit_test(test_truncated),       cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_schema_1),        cmocka_unit_test(test_sizes_are_kept),
         cmocka_unit_test(test_embedded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #define PROGRAMS_FAKE_COSTS
+#include "sim/forward/internal.h"
 #include "tests/support/programs.h"
 
 static fake_pass f;
@@ -91,6 +92,87 @@ static void test_more_gpus_than_one_node_without_a_network(void **state) {
            "tp 2 x cp 8 needs 16 GPUs, but machine 'fake' is one node of 8 with no network");
 }
 
+/* As many nodes as a machine has, and one more. */
+static void test_nodes(void **state) {
+    (void)state;
+    f.spec.layout.cp = 8; /* 16 GPUs are two nodes */
+    f.x.seqs[0].t = 64;
+    f.costs.machine.max_nodes = 2;
+    assert_int_equal(rc_forward_run(&f.spec, &out, &err), RC_OK);
+    f.costs.machine.max_nodes = 0; /* any number */
+    assert_int_equal(rc_forward_run(&f.spec, &out, &err), RC_OK);
+    f.costs.machine.max_nodes = 1;
+    refuse(RC_E_INPUT, "tp 2 x cp 8 takes 2 nodes: machine 'fake' has at most 1 (max_nodes)");
+}
+
+/* New and cached tokens of all sequences, up to the most and one beyond. */
+static void test_tokens(void **state) {
+    (void)state;
+    rc_memory memory;
+    f.costs.machine.memory = 1e18;
+    static rc_sequence two[2];
+    f.spec.seqs = two;
+    f.spec.seq_count = 2;
+    for (int beyond = 0; beyond < 2; beyond++)
+        for (int cached = 0; cached < 2; cached++) {
+            const int64_t rest = RC_TOKENS_MAX - 4000 + beyond;
+            two[0] = (rc_sequence){1000, 2000};
+            two[1] = cached ? (rc_sequence){1000, rest} : (rc_sequence){rest, 1000};
+            err = (rc_error){0};
+            rc_status st = rc_forward_check(&f.spec, &memory, &err);
+            const bool many =
+                strstr(err.msg, "in one pass, expected at most 2147483648 together") != NULL;
+            assert_int_equal(many, beyond);
+            assert_true(st != RC_OK || !beyond);
+        }
+    two[0] = (rc_sequence){RC_TOKENS_MAX + 1, 0};
+    two[1] = (rc_sequence){1, 0};
+    assert_int_equal(rc_forward_check(&f.spec, &memory, &err), RC_E_INPUT);
+    assert_non_null(strstr(err.msg, "2147483650 new and 0 cached tokens"));
+}
+
+/* Where a machine's engine quantises by a kernel of its own: never, always, or beyond its own all-reduce; and when the host must
+ * know how large messages are. */
+static void test_requests(void **state) {
+    (void)state;
+    static const struct {
+        rc_quantise how;
+        double limit, from;
+    } q[] = {{RC_QUANTISE_FUSED, 8e6, 0.0},
+             {RC_QUANTISE_APART, 8e6, -1.0},
+             {RC_QUANTISE_REDUCED, 8e6, 8e6},
+             {RC_QUANTISE_REDUCED, 0.0, -1.0}};
+    for (size_t i = 0; i < sizeof q / sizeof q[0]; i++) {
+        f.costs.machine.quantise = q[i].how;
+        f.costs.machine.own_limit[0] = q[i].limit; /* of two GPUs */
+        assert_true(rc_spec_request(&f.spec, 1).quantised_from == q[i].from);
+    }
+    static const struct {
+        rc_phase phase;
+        bool eager;
+        double step, cached;
+        bool sizes;
+    } t[] = {{RC_PREFILL, true, 1e-3, 0.0, true}, {RC_PREFILL, true, 0.0, 1e-3, true},
+             {RC_PREFILL, true, 0.0, 0.0, false}, {RC_PREFILL, false, 1e-3, 0.0, true},
+             {RC_DECODE, true, 1e-3, 0.0, true},  {RC_DECODE, false, 1e-3, 1e-3, false},
+             {RC_MIXED, false, 1e-3, 0.0, true}};
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        f.spec.phase = t[i].phase;
+        f.spec.eager = t[i].eager;
+        f.costs.machine.ring_step = t[i].step;
+        f.costs.machine.ring_step_cached = t[i].cached;
+        assert_int_equal(rc_spec_request(&f.spec, 1).ring_host, t[i].sizes);
+    }
+    static const int tps[][3] = {{1, 1, 8},  {2, 1, 4}, {8, 1, 1}, {9, 2, 0},
+                                 {16, 2, 0}, {17, 3, 0}}; /* tp, nodes a rank, ranks a node */
+    for (size_t i = 0; i < sizeof tps / sizeof tps[0]; i++) {
+        f.spec.layout.tp = tps[i][0];
+        const rc_request rq = rc_spec_request(&f.spec, 7);
+        assert_true(rq.nodes_per_rank == tps[i][1] && rq.ranks_per_node == tps[i][2] &&
+                    rq.repeats == 7);
+    }
+}
+
 /* Every kind of cost may fail: its message comes through, and nothing leaks. */
 static void test_costs_that_fail(void **state) {
     (void)state;
@@ -130,6 +212,9 @@ int main(void) {
         cmocka_unit_test_setup(test_schedules_that_do_not_apply, setup),
         cmocka_unit_test_setup(test_what_was_not_measured, setup),
         cmocka_unit_test_setup(test_more_gpus_than_one_node_without_a_network, setup),
+        cmocka_unit_test_setup(test_nodes, setup),
+        cmocka_unit_test_setup(test_tokens, setup),
+        cmocka_unit_test_setup(test_requests, setup),
         cmocka_unit_test_setup(test_costs_that_fail, setup),
         cmocka_unit_test_setup(test_trace_hands_over_program_and_engine, setup),
     };

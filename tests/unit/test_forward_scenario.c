@@ -109,11 +109,46 @@ static void test_refusals(void **state) {
     says(HEAD PARALLEL REST, "=1", "--set: found '=1', expected key=value");
 }
 
+/* What a ring that shares the chip leaves: no key, none, and some SMs. */
+static void test_ring_share(void **state) {
+    (void)state;
+    static const struct {
+        const char *key;
+        bool gives_way;
+        int sms;
+    } t[] = {{"", false, 0}, {"ring_sms: 0\n", true, 0}, {"ring_sms: 8\n", false, 8}};
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        char text[512];
+        rc_scenario s;
+        rc_error err;
+        (void)snprintf(text, sizeof text, HEAD PARALLEL REST "%s", t[i].key);
+        assert_int_equal(read_text(text, NULL, 0, &s, &err), RC_OK);
+        assert_true(s.ring_share.gives_way == t[i].gives_way && s.ring_share.sms == t[i].sms);
+        rc_scenario_free(&s);
+    }
+}
+
+/* A key of 255 characters is a key, of which there is none; a longer one is no key at all. */
+static void test_long_keys(void **state) {
+    (void)state;
+    for (size_t n = 254; n <= 257; n++) {
+        char set[300];
+        const char *sets[] = {set};
+        rc_scenario s;
+        rc_error err;
+        (void)memset(set, 'x', n);
+        (void)strcpy(set + n, "=1");
+        assert_int_equal(read_text(HEAD PARALLEL REST, sets, 1, &s, &err),
+                         n < 256 ? RC_E_INPUT : RC_E_USAGE);
+        assert_non_null(strstr(err.msg, n < 256 ? "unknown key" : "expected key=value"));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_all_keys),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_defaults),  cmocka_unit_test(test_all_keys),
+        cmocka_unit_test(test_refusals),  cmocka_unit_test(test_ring_share),
+        cmocka_unit_test(test_long_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

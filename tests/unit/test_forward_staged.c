@@ -329,22 +329,29 @@ static void test_equal_stages(void **state) {
     closed();
 }
 
-/* Two prompts of 6,000 and 2,000 tokens in chunks of 4,096 on one GPU a stage: in the end each of the two
- * stages keeps 16 layers x 8,000 tokens x 2 x 8 heads x 128 x 2 bytes, whoever is computed last. The stages
- * have 16 layers of 218,112,000 parameters each, and embedding or LM head, 128,256 x 4,096, the last one the
- * final norm. */
+/* Two prompts of 6,000 and 2,000 tokens, the first after 1,000 that are cached, in chunks of any size on one GPU a stage: in the
+ * end each of the two stages keeps 16 layers x 9,000 tokens x 2 x 8 heads x 128 x 2 bytes, whether the last chunk holds both
+ * prompts or a part of one. The stages have 16 layers of 218,112,000 parameters each, and embedding or LM head, 128,256 x
+ * 4,096, the last one the final norm. */
 static void test_memory(void **state) {
     (void)state;
+    static const int64_t sizes[] = {700, 2000, 3000, 4096, 6000, 8000, 10000};
     opened("llama-3.1-8b", "parallel: {tp: 1, cp: 1, pp: 2, variant: tp}\nphase: prefill\n"
-                           "chunk: 4096\nsequences: [{new: 6000}, {new: 2000}]");
+                           "chunk: 4096\nsequences: [{new: 6000, cached: 1000}, {new: 2000}]");
     const rc_spec spec = rc_scenario_spec(&scenario, costs);
-    rc_forward f;
-    rc_forward_timing t;
-    assert_int_equal(rc_staged_run(ctx, &spec, &scenario.staging, &f, NULL), RC_OK);
-    assert_int_equal(rc_staged_time(ctx, &spec, &scenario.staging, &t, NULL), RC_OK);
-    assert_true(f.memory.kv == 16.0 * 8000 * 2 * 8 * 128 * 2 && t.memory.kv == f.memory.kv);
-    assert_true(f.memory.weights == 2.0 * (16 * 218112000.0 + 128256.0 * 4096 + 4096));
-    assert_true(f.memory.total == t.memory.total);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        rc_forward f;
+        rc_forward_timing t;
+        scenario.staging.chunk = sizes[i];
+        assert_int_equal(rc_staged_run(ctx, &spec, &scenario.staging, &f, NULL), RC_OK);
+        assert_int_equal(rc_staged_time(ctx, &spec, &scenario.staging, &t, NULL), RC_OK);
+        assert_true(f.memory.kv == 16.0 * 9000 * 2 * 8 * 128 * 2 && t.memory.kv == f.memory.kv);
+        assert_true(f.memory.weights == 2.0 * (16 * 218112000.0 + 128256.0 * 4096 + 4096));
+        assert_true(f.memory.total == t.memory.total);
+        const rc_memory *m = &f.memory;
+        assert_true(fabs(m->total - m->weights - m->kv - m->activations - m->buffers - m->runtime) <
+                    1.0);
+    }
     closed();
 }
 

@@ -81,30 +81,46 @@ static void test_own_base(void **state) {
                 m.ratio_spread == 0.0);
 }
 
-/* Base rates come from the base's own file, beside this one. */
+static void written(const char *folder, const char *name, const char *text) {
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    (void)fputs(text, f);
+    assert_int_equal(fclose(f), 0);
+}
+
+#define BASE(hbm)                                                                                  \
+    "gpu: {name: O, memory: 80GB, hbm_rate: " hbm ", bf16_rate: 600TFLOP/s,\n"                     \
+    "  fp8_rate: 1200TFLOP/s, sms: 132, power: 700W}\n"                                            \
+    "node: {gpus: 8, nvlink_rate: 900GB/s, nvls: true}\n"
+
+/* Base rates come from the base's own file: beside this one, else in the current folder. A text that is no file has neither. */
 static void test_base_file(void **state) {
     (void)state;
-    char folder[] = "/tmp/ringcast-derive-XXXXXX", base[128], own[128];
-    rc_machine m;
-    assert_non_null(mkdtemp(folder));
-    (void)snprintf(base, sizeof base, "%s/other.yaml", folder);
-    (void)snprintf(own, sizeof own, "%s/mine.yaml", folder);
-    FILE *f = fopen(base, "w");
-    assert_non_null(f);
-    (void)fputs("gpu: {name: O, memory: 80GB, hbm_rate: 8TB/s, bf16_rate: 600TFLOP/s,\n"
-                "  fp8_rate: 1200TFLOP/s, sms: 132, power: 700W}\n"
-                "node: {gpus: 8, nvlink_rate: 900GB/s, nvls: true}\n",
-                f);
-    assert_int_equal(fclose(f), 0);
-    f = fopen(own, "w");
-    assert_non_null(f);
-    (void)fputs(HEAD NETWORK TAIL, f);
-    assert_int_equal(fclose(f), 0);
-    rc_status st = rc_machine_load(own, &m, NULL);
-    (void)unlink(base);
-    (void)unlink(own);
-    (void)rmdir(folder);
-    assert_int_equal(st, RC_OK);
+    char own[] = "/tmp/ringcast-derive-XXXXXX", here[] = "/tmp/ringcast-here-XXXXXX", cwd[1024];
+    char path[128], command[256];
+    rc_machine m, bare;
+    rc_error err = {0};
+    assert_true(mkdtemp(own) && mkdtemp(here) && getcwd(cwd, sizeof cwd));
+    (void)snprintf(path, sizeof path, "%s/mine.yaml", own);
+    written(own, "mine.yaml", HEAD NETWORK TAIL);
+    const rc_status alone =
+        rc_machine_parse("m.yaml", HEAD NETWORK TAIL, strlen(HEAD NETWORK TAIL), &bare, &err);
+    assert_int_equal(chdir(here), 0);
+    written(here, "other.yaml", BASE("4TB/s"));
+    assert_int_equal(rc_machine_load(path, &m, NULL), RC_OK);
+    near(m.hbm_ratio, 0.5);
+    rc_machine again;
+    assert_int_equal(
+        rc_machine_parse("m.yaml", HEAD NETWORK TAIL, strlen(HEAD NETWORK TAIL), &again, &err),
+        alone);
+    assert_true(alone != RC_OK || again.hbm_ratio == bare.hbm_ratio);
+    written(own, "other.yaml", BASE("8TB/s"));
+    assert_int_equal(rc_machine_load(path, &m, NULL), RC_OK);
+    assert_int_equal(chdir(cwd), 0);
+    (void)snprintf(command, sizeof command, "rm -rf '%s' '%s'", own, here);
+    assert_int_equal(system(command), 0);
     near(m.gemm_ratio, 0.5);
     near(m.gemm_ratio * m.gemm_fp8, 400.0 / 1200.0);
     near(m.hbm_ratio, 0.25);

@@ -180,6 +180,75 @@ static void test_fitted_errors(void **state) {
          "m.yaml:19:3: key 'fitted' lists 9 parameters; at most 8 may be fitted");
 }
 
+/* Rows of a fit: one, or a list of some, whose names together have a place; what is fitted lies within its interval, ends included. */
+static void test_fitted_rows(void **state) {
+    (void)state;
+#define FIT(rows, value, interval)                                                                 \
+    "fitted:\n  - {name: gemm_ratio, meaning: why, unit: \"1\", rows: " rows ", value: " value     \
+    ", interval: " interval "}\n"
+    enum { ROOM = sizeof((rc_fitted *)0)->rows };
+    static const struct {
+        const char *fitted, *rows;
+    } t[] = {{FIT("a", "0.7", "[0.7, 0.8]"), "a"},
+             {FIT("[a]", "0.7", "[0.6, 0.7]"), "a"},
+             {FIT("[a, bc, d]", "70%", "[0.7, 0.7]"), "a,bc,d"}};
+    rc_machine m;
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        assert_int_equal(parse("", "", t[i].fitted, &m, NULL), RC_OK);
+        assert_string_equal(m.fitted[0].rows, t[i].rows);
+        assert_true(m.gemm_ratio == 0.7);
+    }
+    says("", "", FIT("[]", "0.7", "[0.6, 0.8]"),
+         "m.yaml:19:55: key 'rows' is empty; name the rows");
+    says("", "", FIT("[a, '']", "0.7", "[0.6, 0.8]"),
+         "m.yaml:19:59: key 'rows': expected short names of rows, 511 characters in all");
+    says("", "", FIT("a", "1e9", "[0.6, 0.8]"),
+         "m.yaml:19:65: key 'value': found '1e9', expected a ratio from 0.01 to 100");
+    says("", "",
+         "fitted:\n  - {name: gemm_ratio, meaning: why, unit: \"1\", rows: a, interval: [0.6, "
+         "0.8]}\n",
+         "m.yaml:19:5: missing key 'value' in a fitted entry");
+    for (size_t more = 0; more < 3; more++) { /* two names, and a comma between */
+        char text[2 * ROOM + 256], name[ROOM + 8];
+        rc_error err = {0};
+        (void)memset(name, 'x', sizeof name);
+        name[ROOM - 5 + more] = '\0';
+        (void)snprintf(text, sizeof text, FIT("[ab, %s]", "0.7", "[0.6, 0.8]"), name);
+        assert_int_equal(parse("", "", text, &m, &err),
+                         strlen(name) + 3 < ROOM ? RC_OK : RC_E_INPUT);
+    }
+}
+
+/* Whose rows stand in, and whose links are used: their published rates are in their own files. */
+static void test_other_machines(void **state) {
+    (void)state;
+    rc_machine m;
+    assert_int_equal(
+        parse("  base: other\n", "  base: other\n  stand_in: h100-sxm\n", "", &m, NULL), RC_OK);
+    assert_true(m.stand_in_bf16_rate == 989e12 && m.stand_in_fp8_rate == 1979e12 &&
+                m.stand_in_hbm_rate == 3.35e12);
+    assert_true(m.base_nvlink_rate == 450e9);
+    assert_int_equal(parse("", "", "", &m, NULL), RC_OK);
+    assert_true(m.stand_in_bf16_rate == 0.0 && m.stand_in[0] == '\0');
+    says("  base: other\n", "  base: other\n  stand_in: nobody\n", "",
+         "m.yaml:15:13: key 'stand_in': there is no machine file of 'nobody' to take its published "
+         "rates from");
+    assert_int_equal(parse("nvlink_rate: 450GB/s", "nvlink_rate: 225GB/s", "", &m, NULL), RC_OK);
+    assert_true(m.base_nvlink_rate == 225e9); /* of a machine without a file: as fast as ours */
+    char text[4096];
+    rc_error err = {0};
+    (void)snprintf(text, sizeof text, "%s", good);
+    char *at = strstr(text, "450GB/s");
+    assert_non_null(at);
+    (void)memcpy(at, "225GB/s", strlen("225GB/s"));
+    at = strstr(text, "  state: sustained");
+    assert_non_null(at);
+    (void)snprintf(at, sizeof text - (size_t)(at - text), "  collectives: h100-sxm\n%s",
+                   strstr(good, "  state: sustained"));
+    assert_int_equal(rc_machine_parse("m.yaml", text, strlen(text), &m, &err), RC_OK);
+    assert_true(m.base_nvlink_rate == 450e9 && m.nvlink_rate == 225e9);
+}
+
 /* A profile's numbers and fits come first; what stands in the machine's file replaces the numbers,
  * and may not fit them again. */
 static void test_engine(void **state) {
@@ -210,6 +279,93 @@ static void test_engine(void **state) {
     assert_int_not_equal(
         parse(host, "host: {launch: 5us}\nengine: {profile: papr}\n", "", &m, &err), RC_OK);
     assert_non_null(strstr(rc_error_text(&err, text, sizeof text), "did you mean 'paper'?"));
+}
+
+typedef struct engine_numbers {
+    rc_quantise quantise;
+    bool own, whole, nvls;
+    double limit, step, cached, matrix, stream, memory;
+} engine_numbers;
+
+static void engine_is(const char *keys, const engine_numbers *want) {
+    char text[512];
+    rc_machine m;
+    rc_error err = {0};
+    (void)snprintf(text, sizeof text, "host: {launch: 5us}\nengine: {%s}\n", keys);
+    if (parse("host: {launch: 5us}\n", text, "", &m, &err) != RC_OK)
+        fail_msg("%s: %s", keys, err.msg);
+    if (m.quantise != want->quantise || m.own_all_reduce != want->own ||
+        m.whole_tiles != want->whole || m.nvls != want->nvls || m.own_limit[0] != want->limit ||
+        m.ring_step != want->step || m.ring_step_cached != want->cached ||
+        m.fp8_matrix != want->matrix || m.fp8_stream != want->stream ||
+        m.process_memory != want->memory)
+        fail_msg("engine {%s} is another", keys);
+}
+
+/* Without a profile the keys of an engine have their defaults; beside one each that stands there changes its own number, and all
+ * others are the profile's. */
+static void test_engine_keys(void **state) {
+    (void)state;
+    static const engine_numbers none = {
+        RC_QUANTISE_FUSED, false, false, false, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0};
+    static const engine_numbers trt = {
+        RC_QUANTISE_REDUCED, true, false, false, 16e6, 0.0, 0.0, 1.0, 0.85, 2.07e9};
+    engine_is("", &none);
+    engine_is("profile: trtllm", &trt);
+    for (int beside = 0; beside < 2; beside++) {
+        const char *with = beside ? "profile: trtllm, " : "";
+        engine_numbers changed[16];
+        for (int i = 0; i < 16; i++)
+            changed[i] = beside ? trt : none;
+        changed[0].quantise = RC_QUANTISE_APART;
+        changed[1].quantise = RC_QUANTISE_FUSED;
+        changed[2].own = false;
+        changed[3].own = true;
+        changed[4].limit = 3e6;
+        changed[5].nvls = true;
+        changed[6].step = 1e-3;
+        changed[7].cached = 2e-3;
+        changed[8].matrix = 0.5;
+        changed[9].stream = 0.75;
+        changed[10].memory = 3e9;
+        changed[11].whole = true;
+        changed[12].whole = false;
+        static const char *const keys[] = {
+            "quantize: apart",    "quantize: fused",       "all_reduce: nccl",
+            "all_reduce: custom", "all_reduce_limit: 3MB", "nvls: true",
+            "ring_step: 1ms",     "ring_step_cached: 2ms", "fp8_matrix: 0.5",
+            "fp8_stream: 0.75",   "process_memory: 3GB",   "attention: whole",
+            "attention: split"};
+        for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+            char all[128];
+            (void)snprintf(all, sizeof all, "%s%s", with, keys[i]);
+            engine_is(all, &changed[i]);
+        }
+    }
+}
+
+/* How far the engine's own all-reduce goes, in groups of 2, 4 and 8 GPUs: the last of fewer numbers stands for the others. */
+static void test_limits(void **state) {
+    (void)state;
+    static const char host[] = "host: {launch: 5us}\n";
+    static const struct {
+        const char *list;
+        double limit[3];
+    } t[] = {{"1MB", {1e6, 1e6, 1e6}},         {"[1MB]", {1e6, 1e6, 1e6}},
+             {"[1MB, 2MB]", {1e6, 2e6, 2e6}},  {"[1MB, 2MB, 3MB]", {1e6, 2e6, 3e6}},
+             {"[0, 1TB]", {0.0, 1e12, 1e12}},  {"[]", {-1.0}},
+             {"[1MB, 2MB, 3MB, 4MB]", {-1.0}}, {"[1MB, 1.1TB]", {-1.0}}};
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        char engine[128];
+        rc_machine m;
+        rc_error err = {0};
+        (void)snprintf(engine, sizeof engine, "%sengine: {profile: paper, all_reduce_limit: %s}\n",
+                       host, t[i].list);
+        rc_status st = parse(host, engine, "", &m, &err);
+        assert_int_equal(st, t[i].limit[0] < 0.0 ? RC_E_INPUT : RC_OK);
+        for (int k = 0; k < 3 && st == RC_OK; k++)
+            assert_true(m.own_limit[k] == t[i].limit[k]);
+    }
 }
 
 static void test_repository_machines(void **state) {
@@ -252,7 +408,11 @@ int main(void) {
         cmocka_unit_test(test_fitted),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_fitted_errors),
+        cmocka_unit_test(test_fitted_rows),
+        cmocka_unit_test(test_other_machines),
         cmocka_unit_test(test_engine),
+        cmocka_unit_test(test_engine_keys),
+        cmocka_unit_test(test_limits),
         cmocka_unit_test(test_repository_machines),
         cmocka_unit_test(test_fields),
     };

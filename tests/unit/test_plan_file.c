@@ -24,11 +24,15 @@
 
 static rc_plan_file file;
 
-static rc_status read_text(const char *text, rc_error *err) {
+static rc_status read_as(const char *name, const char *text, rc_error *err) {
     rc_doc *doc = NULL;
     memset(err, 0, sizeof *err);
-    RC_TRY(rc_doc_parse("p.yaml", text, strlen(text), &doc, err));
+    RC_TRY(rc_doc_parse(name, text, strlen(text), &doc, err));
     return rc_plan_read(doc, NULL, 0, &file, err);
+}
+
+static rc_status read_text(const char *text, rc_error *err) {
+    return read_as("p.yaml", text, err);
 }
 
 static void read_well(const char *text) {
@@ -258,6 +262,129 @@ static void test_round_trip(void **state) {
         round_trip(&options[i]);
 }
 
+static rc_plan_trial as_it_is(void) {
+    return (rc_plan_trial){.option = {.prefill = 1, .tp = 8, .cp = 1, .max_batch = 8},
+                           .seed = 1,
+                           .growth = 1.0,
+                           .matrix = 1.0,
+                           .hbm = 1.0,
+                           .network = 1.0,
+                           .memory = 1.0,
+                           .ring_step = -1.0};
+}
+
+static void times(double got, double than, double by) {
+    const double want = than * by;
+    if (!(got <= want * (1.0 + 1e-12) && got >= want * (1.0 - 1e-12)))
+        fail_msg("%.12g, not %g times %.12g", got, by, than);
+}
+
+/* A trial changes of the machine what it asks for and nothing else: rates and what is achieved of them together. */
+static void test_changes(void **state) {
+    (void)state;
+    static rc_serve base, s;
+    read_well(HEAD OFFERS SLO SPACE);
+    rc_plan_trial t = as_it_is();
+    rc_plan_serve(&file, &t, &base);
+    const rc_machine *m = &base.machine, *n = &s.machine;
+    for (int i = 0; i < 6; i++) {
+        t = as_it_is();
+        double *const of[] = {&t.matrix, &t.hbm, &t.network, &t.memory};
+        if (i < 4)
+            *of[i] = 1.25;
+        t.ring_step = i == 4 ? 0.0 : i == 5 ? 3e-4 : -1.0;
+        rc_plan_serve(&file, &t, &s);
+        times(n->bf16_rate, m->bf16_rate, i == 0 ? 1.25 : 1.0);
+        times(n->fp8_rate, m->fp8_rate, i == 0 ? 1.25 : 1.0);
+        times(n->gemm_ratio, m->gemm_ratio, i == 0 ? 1.25 : 1.0);
+        times(n->attention_ratio, m->attention_ratio, i == 0 ? 1.25 : 1.0);
+        times(n->hbm_ratio, m->hbm_ratio, i == 1 ? 1.25 : 1.0);
+        times(n->nic_rate, m->nic_rate, i == 2 ? 1.25 : 1.0);
+        times(n->nic_line_rate, m->nic_line_rate, i == 2 ? 1.25 : 1.0);
+        times(n->peer_rate, m->peer_rate, i == 2 ? 1.25 : 1.0);
+        times(n->memory, m->memory, i == 3 ? 1.25 : 1.0);
+        assert_true(n->ring_step == (i == 4 ? 0.0 : i == 5 ? 3e-4 : m->ring_step));
+        assert_true(s.price == 2.0 && s.seed == 1 && s.sched == RC_SCHED_PREFILL_FIRST &&
+                    s.max_batch == 8 && !s.resample);
+    }
+    t = as_it_is();
+    t.growth = 1.5;
+    t.seed = 2;
+    rc_plan_serve(&file, &t, &s);
+    times(s.synthetic.arrivals.rate, 2.0, 1.5);
+    times(s.rate_scale, base.rate_scale, 1.5);
+    assert_true(s.seed == 2 && !s.resample); /* what is drawn anew has no arrivals of its own */
+    static const struct {
+        int64_t clients, grown;
+        double growth;
+    } c[] = {{10, 15, 1.5}, {3, 5, 1.5}, {1, 1, 0.4}, {1, 1, 1.4}, {1, 2, 1.5}};
+    for (size_t i = 0; i < sizeof c / sizeof c[0]; i++) {
+        file.serve.clients = c[i].clients;
+        t.growth = c[i].growth;
+        rc_plan_serve(&file, &t, &s);
+        assert_int_equal(s.clients, c[i].grown);
+        assert_true(s.synthetic.arrivals.rate == 2.0);
+    }
+    rc_plan_close(&file);
+}
+
+/* The model that a written plan names is the one that was planned with, wherever it is written to: a file beside the plan is named
+ * from the root, where its own name would no longer be found; a name that is found again stays. */
+static void test_names_of_files(void **state) {
+    (void)state;
+    char here[] = "/tmp/plan-here-XXXXXX", there[] = "/tmp/plan-there-XXXXXX", cwd[1024];
+    char beside[512], own[512], told[512], from[1024], path[256], command[2048], text[4096];
+    assert_true(mkdtemp(here) && mkdtemp(there) && getcwd(cwd, sizeof cwd));
+    (void)snprintf(beside, sizeof beside, "%s/p.yaml", here);
+    (void)snprintf(own, sizeof own, "%s/own.json", here);
+    (void)snprintf(told, sizeof told, "model: %s\n", own);
+    const char *root = getenv("RC_SOURCE_DIR");
+    (void)snprintf(from, sizeof from, "%s/models/llama-3.1-70b.json", root ? root : ".");
+    (void)snprintf(command, sizeof command, "cp '%s' '%s'", from, own);
+    assert_int_equal(system(command), 0);
+    const struct {
+        const char *plan, *model, *told;
+    } t[] = {{beside, "own.json", told},
+             {beside + strlen("/tmp/"), "own.json", told},
+             {"p.yaml", own, told},
+             {beside, "llama-3.1-70b", "model: llama-3.1-70b\n"}};
+    assert_int_equal(chdir("/tmp"), 0);
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        rc_error err = {0};
+        (void)snprintf(
+            text, sizeof text,
+            "plan: p\nmodel: %s\nsynthetic: {requests: 40, process: poisson, rate: 2, input: "
+            "{kind: "
+            "constant, mean: 2K}, output: {kind: constant, mean: 20}}\n" OFFERS SLO SPACE,
+            t[i].model);
+        if (read_as(t[i].plan, text, &err) != RC_OK)
+            fail_msg("%s", err.msg);
+        rc_plan_answer a =
+            answer_of(&(rc_plan_option){.tp = 8, .cp = 1, .prefill = 1, .max_batch = 16});
+        (void)snprintf(path, sizeof path, "%s/plan.yaml", there);
+        assert_int_equal(rc_plan_save_scenario(&file, &a, path, true, &err), RC_OK);
+        FILE *f = fopen(path, "r");
+        assert_non_null(f);
+        text[fread(text, 1, sizeof text - 1, f)] = '\0';
+        (void)fclose(f);
+        char *unquoted = strstr(text, "model: ");
+        assert_non_null(unquoted);
+        if (unquoted[7] == '"') { /* `model: "NAME"` is the same name */
+            (void)memmove(unquoted + 7, unquoted + 8, strlen(unquoted + 8) + 1);
+            char *quote = strchr(unquoted, '"');
+            assert_non_null(quote);
+            (void)memmove(quote, quote + 1, strlen(quote));
+        }
+        if (!strstr(text, t[i].told))
+            fail_msg("%s of %s: %s", t[i].model, t[i].plan, text);
+        free(a.all);
+        rc_plan_close(&file);
+    }
+    assert_int_equal(chdir(cwd), 0);
+    (void)snprintf(command, sizeof command, "rm -rf '%s' '%s'", here, there);
+    assert_int_equal(system(command), 0);
+}
+
 /* A small plan from end to end: what it chooses holds, and the trials repeat to the bit. */
 static void test_play(void **state) {
     (void)state;
@@ -301,10 +428,11 @@ static void test_play(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),   cmocka_unit_test(test_kv_of_the_scenario),
-        cmocka_unit_test(test_kv_memory),  cmocka_unit_test(test_all_keys),
-        cmocka_unit_test(test_errors),     cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_play),
+        cmocka_unit_test(test_defaults),       cmocka_unit_test(test_kv_of_the_scenario),
+        cmocka_unit_test(test_kv_memory),      cmocka_unit_test(test_all_keys),
+        cmocka_unit_test(test_errors),         cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_names_of_files), cmocka_unit_test(test_play),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

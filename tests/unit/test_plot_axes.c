@@ -43,12 +43,32 @@ static void test_many_decades(void **state) {
         "'100K' 100000, '1M' 1000000)\n");
 }
 
+/* Three decades are few, and a bit more are many. What is within a billionth of an end stands there. */
+static void test_ends(void **state) {
+    (void)state;
+    assert_axis(
+        'x', 10.0, 1e4,
+        "set logscale x\nset xrange [10:10000]\nset xtics ('10' 10, '20' 20, '50' 50, '100' "
+        "100, '200' 200, '500' 500, '1K' 1000, '2K' 2000, '5K' 5000, '10K' 10000)\n");
+    assert_axis('x', 10.0, 10010.0,
+                "set logscale x\nset xrange [10:10010]\nset xtics ('10' 10, '100' 100, '1K' 1000, "
+                "'10K' 10000)\n");
+    assert_axis('x', 10.0 * (1.0 + 0.9e-9), 100.0 * (1.0 - 0.9e-9),
+                "set logscale x\nset xrange [10:100]\nset xtics ('10' 10, '20' 20, '50' 50, '100' "
+                "100)\n");
+    assert_axis('x', 10.0 * (1.0 + 1.2e-9), 100.0 * (1.0 - 1.2e-9),
+                "set logscale x\nset xrange [10:100]\nset xtics ('20' 20, '50' 50)\n");
+}
+
 static void test_labels(void **state) {
     static const struct {
         double value;
         const char *label;
-    } cases[] = {{0.05, "0.05"}, {8, "8"},           {1000, "1K"},     {1024, "1024"},
-                 {1500, "1500"}, {22627, "22.627K"}, {128000, "128K"}, {1.5e6, "1.5M"}};
+    } cases[] = {{0.05, "0.05"},       {8, "8"},           {1000, "1K"},
+                 {1024, "1024"},       {1500, "1500"},     {9999, "9999"},
+                 {10000, "10K"},       {10001, "10.001K"}, {12345, "12.345K"},
+                 {999999, "999.999K"}, {1e6, "1M"},        {999, "999"},
+                 {22627, "22.627K"},   {128000, "128K"},   {1.5e6, "1.5M"}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char out[32];
@@ -69,7 +89,8 @@ static void test_texts(void **state) {
         {"{^@&~}", "\"\\134\\173\\134\\136\\134\\100\\134\\046\\134\\176\\134\\175\""},
         {"'\"`$", "\"\\047\\042\\140\\044\""},
         {"\\", "\"\\134\\134\""},
-        {"\xc2\xb5s", "\"\xc2\xb5s\""}};
+        {"\xc2\xb5s", "\"\xc2\xb5s\""},
+        {"\xe2\x80\x93", "\"\xe2\x80\x93\""}};
     for (size_t i = 0; i < sizeof of / sizeof of[0]; i++) {
         char *text = NULL;
         size_t size = 0;
@@ -93,6 +114,7 @@ static void test_spaced(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_few_decades), cmocka_unit_test(test_many_decades),
-        cmocka_unit_test(test_labels), cmocka_unit_test(test_texts), cmocka_unit_test(test_spaced)};
+        cmocka_unit_test(test_ends),        cmocka_unit_test(test_labels),
+        cmocka_unit_test(test_texts),       cmocka_unit_test(test_spaced)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

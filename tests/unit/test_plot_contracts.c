@@ -11,7 +11,7 @@ static void test_plots(void **state) {
     char stem[RC_PLOT_STEM];
     bool drawn;
     rc_error err = {0};
-    trips("count <= MAX_PLOTS", (void)rc_gnuplot(quoted, 1000, NULL, ".", false, &drawn, &err));
+    trips("count <= MAX_PLOTS", (void)rc_gnuplot(quoted, 33, NULL, ".", false, &drawn, &err));
     trips("strcmp(stem, plots[i].name) == 0",
           (void)rc_gnuplot(quoted, 1, NULL, ".", false, &drawn, &err));
     trips("lo > 0.0 && hi > 0.0", (void)rc_plot_spaced(0.0, 1.0, 0, 2));

@@ -35,11 +35,11 @@ static rc_layout cut(int tp, int dp, int ep) {
 }
 
 /* One layer of each kind and the head, by nodes of eight GPUs. */
-static rc_program build(rc_layout l, int own) {
+static rc_program build_as(const char *variant, rc_layout l, int own) {
     rc_program p;
     rc_error err = {0};
     rc_request rq = {.model = &model,
-                     .schedule = rc_schedule_named("tp"),
+                     .schedule = rc_schedule_named(variant),
                      .layout = l,
                      .nodes_per_rank = 1,
                      .ranks_per_node = 8 / l.tp,
@@ -52,6 +52,10 @@ static rc_program build(rc_layout l, int own) {
     if (rc_schedule_build(&rq, &p, &err) != RC_OK)
         fail_msg("%s", err.msg);
     return p;
+}
+
+static rc_program build(rc_layout l, int own) {
+    return build_as("tp", l, own);
 }
 
 static const rc_shape *of_op(const rc_program *p, const char *op, int layer) {
@@ -145,6 +149,24 @@ static void test_parts_of_a_group(void **state) {
     rc_program_free(&p);
 }
 
+/* Where a group has one rank, prefill context parallelism, under which all ranks decode alike, has nothing to do. */
+static void test_one_rank(void **state) {
+    (void)state;
+    for (int parts = 0; parts < 2; parts++) {
+        rc_layout l = cut(1, 8, 8);
+        l.ffn_over_cp = parts == 1;
+        rc_program p = build_as("pcp", l, 6), tp = build(l, 6);
+        assert_true(p.task_count == tp.task_count && p.task_count > 20);
+        for (size_t i = 0; i < p.task_count; i++) {
+            const rc_shape *x = programs_shape(&p, i), *y = programs_shape(&tp, i);
+            assert_true(x->kind == y->kind && x->part == y->part && x->bytes == y->bytes &&
+                        x->a == y->a && x->b == y->b && x->c == y->c && x->ranks == y->ranks);
+        }
+        rc_program_free(&p);
+        rc_program_free(&tp);
+    }
+}
+
 static rc_memory memory_of(const rc_layout *l) {
     rc_memory mem;
     assert_int_equal(
@@ -208,8 +230,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_gpu_a_group), cmocka_unit_test(test_groups_of_two),
         cmocka_unit_test(test_gathered),         cmocka_unit_test(test_parts_of_a_group),
-        cmocka_unit_test(test_memory),           cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_spread),
+        cmocka_unit_test(test_one_rank),         cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_refused),          cmocka_unit_test(test_spread),
     };
     return cmocka_run_group_tests(tests, open_model, NULL);
 }

@@ -127,6 +127,29 @@ static void test_prefix(void **state) {
     rc_program_free(&p);
 }
 
+/* Of two prompts the second has no prefix: what is found is attended to by the first alone, and what is new by both. */
+static void test_prefix_of_one(void **state) {
+    (void)state;
+    static const rc_sequence two[] = {{4000, 60000}, {500, 0}};
+    const rc_layout l = {.tp = 8, .cp = 1, .dcp = 8, .mla = RC_MLA_MATERIALISED};
+    rc_program p = build(DENSE, "dcp-a2a", l, RC_PREFILL, two, 2);
+    static const rc_call want[2][2] = {{{4000, 60000, 0}}, {{4000, 4000, 1}, {500, 500, 1}}};
+    uint32_t launches = 0;
+    for (size_t i = 0; i < p.task_count; i++) {
+        const rc_shape *s = programs_shape(&p, i);
+        if (p.tasks[i].gpu != 0 || p.tasks[i].layer != 0 || s->kind != RC_T_ATTENTION)
+            continue;
+        assert_true(launches < 2 && s->calls == launches + 1);
+        for (uint32_t k = 0; k < s->calls; k++) {
+            const rc_call *c = &p.calls[s->first_call + k], *w = &want[launches][k];
+            assert_true(c->tq == w->tq && c->tk == w->tk && c->causal == w->causal);
+        }
+        launches++;
+    }
+    assert_int_equal(launches, 2);
+    rc_program_free(&p);
+}
+
 /* Ranks of one GPU. What is gathered of keys and values is 1,152 bytes a token; queries are 128 heads of 192 or
  * 576, outputs of 128 or 512. */
 static void test_gathers(void **state) {
@@ -200,9 +223,10 @@ static void test_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_decode),    cmocka_unit_test(test_prefix),
-        cmocka_unit_test(test_gathers),   cmocka_unit_test(test_no_heads),
-        cmocka_unit_test(test_selection), cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_decode),        cmocka_unit_test(test_prefix),
+        cmocka_unit_test(test_prefix_of_one), cmocka_unit_test(test_gathers),
+        cmocka_unit_test(test_no_heads),      cmocka_unit_test(test_selection),
+        cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, open_models, NULL);
 }

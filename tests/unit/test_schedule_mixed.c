@@ -123,6 +123,35 @@ static void test_qwen_layer(void **state) {
          2 * t * (d * 128 * (2 * 64 + 2 * 4) + d * 128 + 8.0 * 3 * d * 1536));
 }
 
+static double weights_of(const rc_model *m, int tp) {
+    rc_layout l = {.tp = tp, .cp = 1};
+    rc_memory mem;
+    rc_error err = {0};
+    rc_model_dtypes(m, &l);
+    if (rc_pass_memory(rc_schedule_named("tp"), m, &l, 1, 0, 1, 1e15, &mem, &err) != RC_OK)
+        fail_msg("%s", err.msg);
+    return mem.weights;
+}
+
+/* Experts 2,881 wide, which two GPUs do not halve: each has up to 1,441 columns of gate, up and down, and of 128 experts two biases
+ * of as many numbers and one of the model's width, in bf16. A router's bias is a number an expert. */
+static void test_uneven_experts(void **state) {
+    (void)state;
+    rc_model m = model_of("gpt-oss-120b", 0);
+    (void)memset(m.kind[0].stored, 0, sizeof m.kind[0].stored); /* all of it in bf16 */
+    m.quant = (rc_quant){0};
+    rc_model bare = m;
+    bare.kind[0].experts.bias = false;
+    m.kind[0].experts.width = bare.kind[0].experts.width = 2881;
+    assert_true(weights_of(&m, 2) - weights_of(&bare, 2) == 2.0 * 128 * (2 * 1441 + 2880));
+    assert_true(weights_of(&m, 1) - weights_of(&bare, 1) == 2.0 * 128 * (2 * 2881 + 2880));
+    rc_model even = bare;
+    even.kind[0].experts.width = 2882;
+    assert_true(weights_of(&bare, 2) == weights_of(&even, 2));
+    even.kind[0].experts.router_bias = false;
+    assert_true(weights_of(&bare, 2) - weights_of(&even, 2) == 2.0 * 128);
+}
+
 /* A layer of gpt-oss with a window of 128: the first queries see 1, 2, ... keys, then all 128. */
 static void test_window_layer(void **state) {
     (void)state;
@@ -300,11 +329,11 @@ static void test_states(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_deepseek_layer),  cmocka_unit_test(test_launches),
-        cmocka_unit_test(test_break_even),      cmocka_unit_test(test_qwen_layer),
-        cmocka_unit_test(test_window_layer),    cmocka_unit_test(test_one_expert),
-        cmocka_unit_test(test_expert_parallel), cmocka_unit_test(test_busiest),
-        cmocka_unit_test(test_latent_messages), cmocka_unit_test(test_selection),
-        cmocka_unit_test(test_states)};
+        cmocka_unit_test(test_uneven_experts), cmocka_unit_test(test_deepseek_layer),
+        cmocka_unit_test(test_launches),       cmocka_unit_test(test_break_even),
+        cmocka_unit_test(test_qwen_layer),     cmocka_unit_test(test_window_layer),
+        cmocka_unit_test(test_one_expert),     cmocka_unit_test(test_expert_parallel),
+        cmocka_unit_test(test_busiest),        cmocka_unit_test(test_latent_messages),
+        cmocka_unit_test(test_selection),      cmocka_unit_test(test_states)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,6 +111,29 @@ static void test_pcp_cached(void **state) {
     rc_program_free(&p);
 }
 
+/* DCP2 within TP16: of two prompts the second has no prefix. A GPU attends to its half of the prefix for the first alone, and to
+ * what is new for both. */
+static void test_dcp_prefix_of_one(void **state) {
+    (void)state;
+    static const rc_sequence two[] = {{3200, 124801}, {500, 0}};
+    static const rc_call want[2][2] = {{{3200, 62401, 0}}, {{3200, 3200, 1}, {500, 500, 1}}};
+    rc_program p = build("dcp-ag-rs", (rc_layout){.tp = 16, .cp = 1, .dcp = 2}, RC_PREFILL, two, 2);
+    uint32_t launches = 0;
+    for (size_t i = 0; i < p.task_count; i++) {
+        const rc_shape *s = programs_shape(&p, i);
+        if (p.tasks[i].gpu != 0 || p.tasks[i].layer != 0 || s->kind != RC_T_ATTENTION)
+            continue;
+        assert_true(launches < 2 && s->calls == launches + 1);
+        for (uint32_t k = 0; k < s->calls; k++) {
+            const rc_call *c = &p.calls[s->first_call + k], *w = &want[launches][k];
+            assert_true(c->tq == w->tq && c->tk == w->tk && c->causal == w->causal);
+        }
+        launches++;
+    }
+    assert_int_equal(launches, 2);
+    rc_program_free(&p);
+}
+
 /* Every rank decodes all five sequences over all of their contexts; beside a chunk of 64 its
  * linear parts have 16 + 5 rows. */
 static void test_pcp_decode(void **state) {
@@ -481,6 +504,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pcp),
         cmocka_unit_test(test_pcp_cached),
+        cmocka_unit_test(test_dcp_prefix_of_one),
         cmocka_unit_test(test_pcp_decode),
         cmocka_unit_test(test_pcp_over_a_tp_group),
         cmocka_unit_test(test_dcp_decode),

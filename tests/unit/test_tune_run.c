@@ -132,6 +132,53 @@ static void halves_are_apart(void **state) {
                      2 * run->count);
 }
 
+/* Cells of `from` tokens and more take half as long by pass-Q as by pass-KV, shorter ones twice as long; of the half that no rule has
+ * seen all take half as long. */
+static void set_times(rc_tune *t, double from) {
+    for (size_t i = 0; i < t->count; i++)
+        for (int d = 0; d < t->s.degrees; d++) {
+            const rc_tune_cell *c = &t->cells[i];
+            double *of = &t->time[(i * (size_t)t->s.degrees + (size_t)d) * RC_TUNE_VARIANTS];
+            of[RC_TUNE_KV] = 2.0;
+            of[RC_TUNE_Q] = !c->train || (double)(c->t + c->p) >= from ? 1.0 : 4.0;
+        }
+}
+
+/* The first length of the table is the axis' own end; from the second on, where pass-Q is first the faster, they are spaced evenly
+ * by their logarithms. The second is no shorter than 1.1 times the first, and no longer than the middle of the axis. */
+static void lengths_of_the_table(void **state) {
+    (void)state;
+    static rc_tune t;
+    const double lo = (double)run->s.total.from, hi = (double)run->s.total.to;
+    const size_t bytes = run->count * (size_t)run->s.degrees * RC_TUNE_VARIANTS * sizeof *t.time;
+    const double froms[] = {0.0, 20000.0, 2.0 * hi};
+    for (size_t i = 0; i < sizeof froms / sizeof froms[0]; i++) {
+        double first = sqrt(lo * hi);
+        rc_error err = {0};
+        t = *run;
+        t.s.bootstrap = 0;
+        t.time = malloc(bytes);
+        assert_non_null(t.time);
+        (void)memcpy(t.time, run->time, bytes);
+        set_times(&t, froms[i]);
+        for (size_t k = 0; k < t.count; k++) {
+            const double length = (double)(t.cells[k].t + t.cells[k].p);
+            if (t.cells[k].train && length >= froms[i])
+                first = fmin(first, length);
+        }
+        first = fmax(first, 1.1 * lo);
+        if (rc_tune_fit_table(&t, &err) != RC_OK)
+            fail_msg("%s", err.msg);
+        assert_true(fabs(t.table.length[0] / lo - 1.0) < 1e-3);
+        for (int k = 1; k < t.s.knots; k++) {
+            const double want = first * pow(hi / first, (double)(k - 1) / (t.s.knots - 2));
+            if (!(fabs(t.table.length[k] / want - 1.0) < 1e-3))
+                fail_msg("length %d: %g, by hand %g", k, t.table.length[k], want);
+        }
+        free(t.time);
+    }
+}
+
 static void frontiers_rise(void **state) {
     (void)state;
     for (int d = 1; d < run->table.degrees; d++)
@@ -263,6 +310,7 @@ int main(void) {
         cmocka_unit_test(errors_of_costs_cost),
         cmocka_unit_test(draws_are_common),
         cmocka_unit_test(halves_are_apart),
+        cmocka_unit_test(lengths_of_the_table),
         cmocka_unit_test(frontiers_rise),
         cmocka_unit_test(crossings_are_crossings),
         cmocka_unit_test(table_4),
