@@ -200,6 +200,19 @@ static void achieved_rates(void **state) {
     assert_true(c > 0.5 * machine.bf16_rate && c < machine.bf16_rate);
 }
 
+/* Of two that take as long the first of the list counts; those that do not fit, or have a note, never. */
+static void ties(void **state) {
+    (void)state;
+    rc_alternative a[] = {{.status = RC_E_NOFIT, .time = 1.0},
+                          {.status = RC_OK, .time = 2.0, .caution = "a note"},
+                          {.status = RC_OK, .time = 4.0},
+                          {.status = RC_OK, .time = 3.0},
+                          {.status = RC_OK, .time = 3.0}};
+    assert_int_equal(rc_alternative_best(a, 5), 3);
+    assert_int_equal(rc_alternative_best(a, 3), 2);
+    assert_int_equal(rc_alternative_best(a, 2), -1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists_lower_degrees),
@@ -212,6 +225,7 @@ int main(void) {
         cmocka_unit_test(cautioned_ones_are_not_the_fastest),
         cmocka_unit_test(says_what_does_not_fit),
         cmocka_unit_test(achieved_rates),
+        cmocka_unit_test(ties),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -148,6 +148,30 @@ static void test_by_layer(void **state) {
     assert_int_equal(result.moved_tokens, 512 + 512);
 }
 
+/* Passes without a bound: a piece of a prompt is all of it, so B with its 40 tokens and the first of its reply waits for the 4
+ * blocks of 16 that A's 30 + 10 leave it two of. A's first at 30, its tenth nine steps of 11 later; then B's 40 and a step. */
+static void test_whole_pieces(void **state) {
+    (void)state;
+    rc_served *r =
+        run(SERVE_HEAD POOL "scheduler: {policy: prefill-first, budget: 0, admission: chunk}\n"
+                            "kv: {tokens: 64, block: 16}\n" COSTS,
+            "0,30,10\n0.035,40,2\n");
+    check(&r[0], 30, 129);
+    check(&r[1], 169, 180);
+    assert_int_equal(result.preempted, 0);
+    free(r);
+}
+
+/* An arrival of two and a half hours to the picosecond, which a floating-point number does not hold: nothing is scaled where
+ * nobody asks for it. */
+static void test_late_arrival(void **state) {
+    (void)state;
+    static const char rows[] = "0,10,1\n9007.199254740993,10,1\n";
+    rc_served *r = run(SERVE_HEAD POOL "kv: {tokens: 10000}\n" COSTS, rows);
+    assert_int_equal(r[1].arrived, INT64_C(9007199254740993));
+    free(r);
+}
+
 /* A request that comes while a step runs is let in at its end. Decode of A from 50 on: steps of 11 to 61, 72;
  * B comes at 65, computes from 72 to 92, and both step at 104. */
 static void test_between_steps(void **state) {
@@ -361,6 +385,8 @@ int main(void) {
         cmocka_unit_test(test_recompute),
         cmocka_unit_test(test_moves),
         cmocka_unit_test(test_by_layer),
+        cmocka_unit_test(test_whole_pieces),
+        cmocka_unit_test(test_late_arrival),
         cmocka_unit_test(test_decodes_where_few_are),
         cmocka_unit_test(test_between_steps),
         cmocka_unit_test(test_keys),
