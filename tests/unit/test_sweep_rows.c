@@ -295,6 +295,10 @@ static void test_runs(void **state) {
     assert_true(p.left == 0 && p.next == 1000);
     p = (sweep_points){.taken = taken, .count = 1000, .left = 100000, .per_point = 1e-6};
     run_is(&p, 1, 0, 256);
+    p = (sweep_points){.taken = taken, .count = 1000, .left = 100000, .per_point = 0.05 / 256.0};
+    run_is(&p, 1, 0, 256); /* just as many fit, and one more would be too many */
+    p = (sweep_points){.taken = taken, .count = 1000, .left = 100000, .per_point = 0.05 / 254.5};
+    run_is(&p, 1, 0, 255);
 }
 
 /* ---- picture --------------------------------------------------------------------------------------- */
