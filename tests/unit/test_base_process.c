@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -147,6 +148,39 @@ static void test_signals(void **state) {
     assert_int_equal(system(command), 0);
 }
 
+/* ---- standard streams ----------------------------------------------------------------------- */
+
+/* In the child, which has closed some of its streams: where a file goes, and whether the streams closed can be used. */
+static int without(unsigned closed) {
+    for (int fd = 0; fd <= 2; fd++)
+        if (closed >> fd & 1)
+            (void)close(fd);
+    rc_process_begin();
+    const int fd = open("/dev/zero", O_RDONLY);
+    if (fd <= 2)
+        return 1;
+    char c = 'x';
+    for (int i = 0; i <= 2; i++)
+        if ((closed >> i & 1) && (i == 0 ? read(i, &c, 1) : write(i, &c, 1)) != -1)
+            return 2;
+    return 0;
+}
+
+/* A file that a command opens never takes the number of a stream that was closed when it began; reading from such a stream, or
+ * writing to it, fails. */
+static void test_closed_streams(void **state) {
+    (void)state;
+    for (unsigned closed = 0; closed < 8; closed++) {
+        int status = 0;
+        pid_t child = fork();
+        if (child == 0)
+            _exit(without(closed));
+        assert_true(child > 0 && waitpid(child, &status, 0) == child);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+    }
+}
+
 static int setup(void **state) {
     (void)state;
     if (mkdtemp(dir) == NULL)
@@ -164,7 +198,7 @@ static int teardown(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_taken),
-                                       cmocka_unit_test(test_signals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_taken), cmocka_unit_test(test_signals),
+                                       cmocka_unit_test(test_closed_streams)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
