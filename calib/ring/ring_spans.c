@@ -31,7 +31,7 @@ static rc_status own_span(const rc_ring_layers *b, size_t i, int *norms, double 
     *norms += s->part == RC_RING_NORM;
     field[F_PART] = s->part;
     field[F_STEP] = s->step;
-    field[F_LAYER] = *norms > 0 ? (*norms - 1) / 2 : 0;
+    field[F_LAYER] = (*norms - 1) / 2;
     RC_TRY(elapsed(b, s->start, &field[F_START], err));
     return elapsed(b, s->stop, &field[F_STOP], err);
 }

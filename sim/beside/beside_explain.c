@@ -7,7 +7,7 @@
 
 #include "sim/base/table.h"
 
-enum { WORST = 10, CLASSES = 24 };
+enum { WORST = 10, CLASSES = 64 /* of a count of 63 bits, and none */ };
 
 /* Passes of one kind whose prompt tokens and sequences lie within one power of two each. */
 typedef struct pass_class {
@@ -58,8 +58,8 @@ static rc_status class_row(const rc_beside_run *r, const pass_class *c, rc_table
 static rc_status class_rows(const rc_beside_run *r, rc_table *t, rc_error *err) {
     bool there[CLASSES][CLASSES] = {{false}};
     for (size_t i = 0; i < r->log.count; i++) {
-        const int a = power_of(r->log.at[i].prompt_tokens), b = power_of(r->log.at[i].decodes);
-        there[a < CLASSES ? a : CLASSES - 1][b < CLASSES ? b : CLASSES - 1] = true;
+        const rc_played_row *row = &r->log.at[i];
+        there[power_of(row->prompt_tokens)][power_of(row->decodes)] = true;
     }
     for (int k = 0; k < RC_BESIDE_KINDS; k++)
         for (int a = 0; a < CLASSES; a++)

@@ -79,8 +79,8 @@ static rc_status take_play(const stage *x, rc_beside_play *p, rc_error *err) {
     p->requests = r->requests;
     p->done = r->done;
     p->hit_tokens = r->kv_hit_tokens;
-    p->tokens_per_s =
-        r->makespan > 0 ? (double)r->tokens_out / ((double)r->makespan / RC_PS_PER_S) : NAN;
+    p->tokens_per_s = /* NAN of a run without a pass: no tokens in no time */
+        (double)r->tokens_out / ((double)r->makespan / RC_PS_PER_S);
     return take_times(x->rows, x->trace->count, p, err);
 }
 
@@ -119,9 +119,14 @@ static void add_means(const rc_beside_run *r, means *m) {
     }
 }
 
+/* Of a run that refused all its requests every sum is 0, and so is every mean. */
+static double passes_of(const means *m) {
+    return fmax(m->passes, 1.0);
+}
+
 /* The mean host time, and by how much the GPU took longer than the model says, of each kind. */
 static rc_retimer retimer_of(const means *m) {
-    rc_retimer x = {.host = llround(m->host / (m->passes > 0.0 ? m->passes : 1.0))};
+    rc_retimer x = {.host = llround(m->host / passes_of(m))};
     for (int k = 0; k < RC_BESIDE_KINDS; k++)
         x.scale[k] = m->model[k] > 0.0 ? m->measured[k] / m->model[k] : 1.0;
     return x;
@@ -133,9 +138,8 @@ static rc_status play_all(stage *x, rc_beside_run *r, rc_error *err) {
     RC_TRY(play(x, NULL, &r->play[RC_BESIDE_FORECAST], err));
     add_means(r, &sums);
     rc_retimer full = retimer_of(&sums), state = {full.host, {1.0, 1.0, 1.0}};
-    const double passes = sums.passes > 0.0 ? sums.passes : 1.0;
-    r->host_mean = sums.host / passes / RC_PS_PER_S;
-    r->host_stated = sums.stated / passes / RC_PS_PER_S;
+    r->host_mean = sums.host / passes_of(&sums) / RC_PS_PER_S;
+    r->host_stated = sums.stated / passes_of(&sums) / RC_PS_PER_S;
     const rc_pass_player host = {.ctx = &state, .pass = rc_retimer_pass, .modelled = true};
     RC_TRY(play(x, &host, &r->play[RC_BESIDE_HOST_MEAN], err));
     const rc_pass_player gpu = {.ctx = &full, .pass = rc_retimer_pass, .modelled = true};

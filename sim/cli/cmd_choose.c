@@ -92,8 +92,8 @@ static rc_status parse(int argc, char **argv, choose_flags *f, bool *helped, rc_
     };
     const char *args[1];
     size_t count;
-    *f =
-        (choose_flags){.p = "0", .rule = "oracle", .tp = 8, .dcp = 1, .dp = 1, .ep = 1, .batch = 1};
+    /* dcp and dp: 0 is 1, one group without cuts */
+    *f = (choose_flags){.p = "0", .rule = "oracle", .tp = 8, .ep = 1, .batch = 1};
     RC_TRY(rc_flags_parse(argc, argv, flags, sizeof flags / sizeof flags[0],
                           "usage: ringcast choose --T N --P N --machine M --model M --cp N [flags]",
                           args, 0, &count, helped, err));

@@ -42,9 +42,9 @@ static rc_status read_offer(const char *text, offer *o, rc_error *err) {
     rc_machine m;
     double price;
     const char *at = strrchr(text, '@'), *end = at ? at : text + strlen(text);
-    const char *colon = end;
-    while (colon > text && *colon != ':')
-        colon--;
+    const char *colon = text;
+    for (const char *c = text; c < end; c++)
+        colon = *c == ':' ? c : colon;
     if (colon == text || (size_t)(colon - text) >= sizeof o->machine ||
         (size_t)(end - colon) >= sizeof count)
         return bad_offer(text, err);

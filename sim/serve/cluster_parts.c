@@ -88,11 +88,9 @@ static rc_status open_part(parts *p, int i, rc_error *err) {
     *x->spec = *p->spec;
     *x->c = (cluster){
         .spec = x->spec, .load = p->load, .options = p->options, .out = x->out, .err = err};
-    if (p->count > 1) {
-        x->first = first_of(p, i);
-        x->count = first_of(p, i + 1) - x->first;
-        x->spec->pools[0].replicas = (int)x->count;
-    }
+    x->first = first_of(p, i);
+    x->count = first_of(p, i + 1) - x->first;
+    x->spec->pools[0].replicas = (int)x->count;
     RC_TRY(cluster_open(x->c, NULL, err));
     if (p->count > 1) {
         x->c->router.in_turn = p->replicas;

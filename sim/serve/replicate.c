@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
+#include "sim/base/mix.h"
 #include "sim/base/parallel.h"
 #include "sim/serve/serve_report.h"
 
@@ -26,10 +27,6 @@ static rc_status one(void *ctx, size_t item, rc_error *err) {
     rc_status st = rc_serve_run(w->serve, trace, &o, &w->runs[item], err);
     rc_trace_free(trace);
     return st;
-}
-
-static void mix_hash(rc_serve_result *a, uint64_t hash) {
-    a->hash ^= hash + UINT64_C(0x9E3779B97F4A7C15) + (a->hash << 6) + (a->hash >> 2);
 }
 
 /* Rates are means over the runs, weighted by their length. */
@@ -76,7 +73,7 @@ rc_status rc_replicate(const rc_serve *s, const rc_costs *costs, double rate, in
     for (int i = 1; i < count; i++) {
         rc_serve_result_add(out->all, &out->runs[i]);
         out->all->makespan += out->runs[i].makespan;
-        mix_hash(out->all, out->runs[i].hash);
+        out->all->hash = rc_mix(out->all->hash, out->runs[i].hash);
     }
     merge_rates(out);
     return RC_OK;

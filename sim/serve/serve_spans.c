@@ -207,8 +207,10 @@ void spans_request(cluster *c, uint32_t j) {
     rc_args_int(&a, "input", row->input);
     rc_args_int(&a, "cached", row->cached);
     rc_args_int(&a, "output", row->output);
-    rc_args_int(&a, "session", row->session);
-    rc_args_int(&a, "turn", row->turn);
+    if (row->session != RC_NO_SESSION) {
+        rc_args_int(&a, "session", row->session);
+        rc_args_int(&a, "turn", row->turn);
+    }
     rc_args_text(&a, "outcome", outcome);
     for (int i = 0; i < 3; i++) {
         bool last = i == 2 || at[i + 1] < 0;

@@ -85,13 +85,16 @@ int sweep_columns_count(const rc_sweep *s) {
     return n;
 }
 
+static int gpus_of(const sweep_cursor *c) {
+    return rc_layout_gpus(&c->layout) * rc_stages_of(&c->staging);
+}
+
 static void bind_inputs(sqlite3_stmt *q, const sweep_cursor *c) {
     const rc_machine *m = rc_costs_machine(c->costs);
-    int gpus = rc_layout_gpus(&c->layout) * rc_stages_of(&c->staging);
     put_text(q, 2, c->model->name);
     put_text(q, 3, m->name);
-    (void)sqlite3_bind_int64(q, 4, gpus);
-    (void)sqlite3_bind_double(q, 5, (double)gpus / m->gpus_per_node);
+    (void)sqlite3_bind_int64(q, 4, gpus_of(c));
+    (void)sqlite3_bind_double(q, 5, (double)gpus_of(c) / m->gpus_per_node);
     (void)sqlite3_bind_int(q, 6, c->layout.tp);
     (void)sqlite3_bind_int(q, 7, c->layout.cp);
     put_text(q, 8, c->schedule->name);
@@ -111,7 +114,7 @@ static void bind_inputs(sqlite3_stmt *q, const sweep_cursor *c) {
 
 static void bind_row(sqlite3_stmt *q, const sweep_cursor *c, const rc_sweep_row *r) {
     bool ok = r->status == RC_SWEEP_OK;
-    double tokens = 0.0, gpus = rc_layout_gpus(&c->layout) * (double)rc_stages_of(&c->staging);
+    double tokens = 0.0;
     for (size_t i = 0; i < c->seq_count; i++)
         tokens += (double)c->seqs[i].t;
     (void)sqlite3_bind_int64(q, 1, r->point);
@@ -124,7 +127,7 @@ static void bind_row(sqlite3_stmt *q, const sweep_cursor *c, const rc_sweep_row 
         (void)sqlite3_bind_int64(q, 23, r->ticks);
     else
         (void)sqlite3_bind_null(q, 23);
-    const double reals[] = {r->time, tokens / gpus / r->time, r->flop_rate, r->mfu};
+    const double reals[] = {r->time, tokens / gpus_of(c) / r->time, r->flop_rate, r->mfu};
     const double bytes[] = {r->weights, r->kv, r->activations, r->buffers, r->total};
     for (int i = 0; i < 4; i++)
         put_real(q, 24 + i, reals[i], ok);

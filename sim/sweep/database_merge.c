@@ -196,11 +196,16 @@ static rc_status sum_rests(const sweep_db *d, double share[RC_BASIS_COUNT], rc_e
     sqlite3_stmt *q = NULL;
     if (sqlite3_prepare_v2(d->db, query, -1, &q, NULL) != SQLITE_OK)
         return sweep_db_error(d, err);
-    rc_status st = sqlite3_step(q) == SQLITE_ROW ? RC_OK : sweep_db_error(d, err);
-    for (int b = 0; b < RC_BASIS_COUNT && st == RC_OK; b++)
-        share[b] = sqlite3_column_double(q, b);
+    rc_status st = RC_OK;
+    if (sqlite3_step(q) == SQLITE_ROW) {
+        double sum[RC_BASIS_COUNT];
+        for (int b = 0; b < RC_BASIS_COUNT; b++)
+            sum[b] = sqlite3_column_double(q, b);
+        rc_basis_share(sum, share);
+    } else {
+        st = sweep_db_error(d, err);
+    }
     (void)sqlite3_finalize(q);
-    rc_basis_share(share, share);
     return st;
 }
 

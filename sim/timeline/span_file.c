@@ -203,8 +203,6 @@ void rc_args_real(rc_span_args *a, const char *key, double v) {
 
 void rc_args_text(rc_span_args *a, const char *key, const char *v) {
     size_t left = RC_SPAN_ARGS - a->size, fixed = strlen(key) + 4;
-    if (left < fixed + 16)
-        return;
     char *p = begin_arg(a, key, 16);
     if (p)
         end_arg(a, put_text(p, v, left - fixed < NAME ? left - fixed : NAME));

@@ -324,22 +324,22 @@ bool rc_json_need(rc_reader *r, const rc_member *m, rc_value_kind kind) {
 }
 
 /* ---------------------------------------------------------------- lists of blocks --------- */
-/* A block id: a whole number of up to 64 bits. The text is known to be JSON. */
+/* A block id: a whole number of up to 64 bits. The text is known to be a list of JSON, which ends behind it. */
 static bool block_id(rc_cursor *c, const char *what, uint64_t *out) {
     const char *from = c->p;
     blanks(c);
-    if (c->p < c->end && *c->p == '-')
+    if (*c->p == '-')
         return rc_bad(c->r, RC_FAULT_NEGATIVE, c->p, "a block %s below zero", what);
-    if (c->p == c->end || !digit(*c->p))
+    if (!digit(*c->p))
         return rc_bad(c->r, RC_FAULT_SYNTAX, c->p, "a block %s that is no number", what);
     *out = 0;
-    for (; c->p < c->end && digit(*c->p); c->p++) {
+    for (; digit(*c->p); c->p++) {
         uint64_t d = (uint64_t)(*c->p - '0');
         if (*out > (UINT64_MAX - d) / 10)
             return rc_bad(c->r, RC_FAULT_ABSURD, from, "a block %s of more than 64 bits", what);
         *out = *out * 10 + d;
     }
-    if (c->p < c->end && (*c->p == '.' || *c->p == 'e' || *c->p == 'E'))
+    if (*c->p == '.' || *c->p == 'e' || *c->p == 'E')
         return rc_bad(c->r, RC_FAULT_ABSURD, from, "a block %s that is not whole", what);
     blanks(c);
     return true;
@@ -355,7 +355,7 @@ static bool push_raw(rc_reader *r, uint64_t first, uint32_t count) {
 static bool list_empty(rc_cursor *c) {
     c->p++; /* '[' */
     blanks(c);
-    return c->p < c->end && *c->p == ']';
+    return *c->p == ']';
 }
 
 bool rc_json_ids(rc_reader *r, rc_slice list) {

@@ -339,6 +339,51 @@ static bool accounts_are_the_critical_path(prop_case *c) {
     return true;
 }
 
+/* Of ops that are to be kept the results are those of a run that keeps all, in every repetition; of the others there are none,
+ * nor of ops that there are not. What is kept changes nothing of the run. */
+static bool some_are_kept(prop_case *c) {
+    program p;
+    rc_error err = {0};
+    draw(c, &p);
+    for (int t = 0; t < TEMPLATES; t++)
+        for (int i = 0; i < p.lists[t].n; i++)
+            p.lists[t].ops[i].d.keep = prop_one_in(c, 2);
+    rc_sim *all = hardware(&p), *some = hardware(&p);
+    rc_sim_keep_all(all);
+    PROP_CHECK(c, templates(&p, all) && templates(&p, some), "it cannot be built");
+    PROP_CHECK(c, rc_sim_run(all, &err) == RC_OK && rc_sim_run(some, &err) == RC_OK, "%.300s",
+               err.msg);
+    rc_id number = 0;
+    for (int r = 0; r < p.played; r++)
+        for (int i = 0; i < p.lists[p.order[r]].n; i++, number++) {
+            const bool keep = p.lists[p.order[r]].ops[i].d.keep;
+            PROP_CHECK(c,
+                       rc_sim_op_start(some, number) ==
+                               (keep ? rc_sim_op_start(all, number) : RC_TIME_NEVER) &&
+                           rc_sim_op_end(some, number) ==
+                               (keep ? rc_sim_op_end(all, number) : RC_TIME_NEVER) &&
+                           rc_sim_op_cause(some, number) ==
+                               (keep ? rc_sim_op_cause(all, number) : RC_NONE),
+                       "op %u, %s, has other results", number, keep ? "kept" : "not kept");
+        }
+    PROP_CHECK(c, number == rc_sim_op_count(some), "%u ops of %zu", number, rc_sim_op_count(some));
+    for (int i = 0; i < 2; i++)
+        PROP_CHECK(c, rc_sim_op_end(i ? all : some, number) == RC_TIME_NEVER,
+                   "an op that there is not has an end");
+    PROP_CHECK(c, rc_sim_end(all) == rc_sim_end(some), "they end apart");
+    PROP_CHECK(c, rc_sim_order_hash(all) == rc_sim_order_hash(some), "another order of events");
+    for (unsigned k = 0; k < ACCOUNTS; k++)
+        PROP_CHECK(c, rc_sim_critical(all, k) == rc_sim_critical(some, k), "account %u differs", k);
+    rc_sim_destroy(all);
+    rc_sim_destroy(some);
+    return true;
+}
+
+static void test_kept(void **state) {
+    (void)state;
+    assert_true(prop_run("some_are_kept", some_are_kept, 200));
+}
+
 static void test_played(void **state) {
     (void)state;
     assert_true(prop_run("played_is_written_out", played_is_written_out, 400));
@@ -350,7 +395,7 @@ static void test_accounts(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_played),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_played), cmocka_unit_test(test_kept),
                                        cmocka_unit_test(test_accounts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,7 @@
  *
  * What can go wrong on a machine is asked for by name: RC_FAKE_NO_NCCL=1: there is none.
  * RC_FAKE_TROUBLE=KIND:OP:A:RANK: at the point of that op and axis a, that rank fails (KIND fail),
- * never comes back (hang), or cannot measure it (unable).
+ * never comes back (hang), or cannot measure it (unable); stuck: it never comes to the suite's first point, which is this.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calib/ring/ring_command.h"
@@ -39,14 +39,6 @@ static double seconds(const rc_point *p) {
                    0.125 * (double)p->d);
 }
 
-static rc_status fake_open(rc_calib *c, const rc_points *points, void **self, rc_error *err) {
-    (void)c;
-    (void)points;
-    (void)err;
-    *self = NULL;
-    return RC_OK;
-}
-
 static void fake_close(void *self) {
     (void)self;
 }
@@ -57,6 +49,15 @@ static bool trouble(const char *kind, const rc_calib *c, const rc_point *p) {
     const char *v = getenv("RC_FAKE_TROUBLE");
     snprintf(want, sizeof want, "%s:%s:%lld:%d", kind, p->op, (long long)p->a, c->group.rank);
     return v && !strcmp(v, want);
+}
+
+/* A suite that hangs before its first point does so for that point's OP and A. */
+static rc_status fake_open(rc_calib *c, const rc_points *points, void **self, rc_error *err) {
+    (void)err;
+    *self = NULL;
+    while (points->n > 0 && trouble("stuck", c, &points->v[0]))
+        (void)nanosleep(&(struct timespec){1, 0}, NULL);
+    return RC_OK;
 }
 
 /* Of a suite that all ranks measure. */

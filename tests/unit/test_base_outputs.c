@@ -5,11 +5,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 // after those above
 #include <cmocka.h>
@@ -139,6 +142,126 @@ static void one_name_once(void **state) {
     assert_non_null(strstr(err.msg, "two outputs"));
 }
 
+/* What was refused leaves nothing behind, and the first of a name is what counts. */
+static void refused_leave_nothing(void **state) {
+    rc_error err = {0};
+    rc_outfile o;
+    (void)state;
+    assert_int_equal(rc_outfile_open(&o, in("a"), false, &err), RC_OK);
+    fputs("mine", o.f);
+    FILE *other =
+        fopen(in("a"), "w"); /* no command collects: each output takes its place at once */
+    fputs("theirs", other);
+    fclose(other);
+    assert_int_equal(rc_outfile_commit(&o, &err), RC_E_IO);
+    assert_non_null(strstr(err.msg, "already exists"));
+    assert_string_equal(text_of("a"), "theirs");
+    assert_int_equal(files(), 1);
+    rc_outputs_begin();
+    assert_int_equal(put("b", "1", true, NULL), RC_OK);
+    assert_int_equal(put("b", "2", true, &err), RC_E_USAGE);
+    assert_int_equal(files(), 2); /* a, and what is to be b */
+    assert_int_equal(rc_outputs_end(true, &err), RC_OK);
+    assert_string_equal(text_of("b"), "1");
+    assert_int_equal(files(), 2);
+}
+
+/* More outputs than there is room for at first, some of which replace others. */
+static void many(void **state) {
+    enum { MANY = 70 };
+    char name[16];
+    (void)state;
+    for (int i = 0; i < MANY; i += 7) {
+        snprintf(name, sizeof name, "f%d", i);
+        assert_int_equal(put(name, "old", false, NULL), RC_OK);
+    }
+    rc_outputs_begin();
+    for (int i = 0; i < MANY; i++) {
+        snprintf(name, sizeof name, "f%d", i);
+        assert_int_equal(put(name, name, true, NULL), RC_OK);
+    }
+    assert_int_equal(rc_outputs_end(true, NULL), RC_OK);
+    assert_int_equal(files(), MANY);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(name, sizeof name, "f%d", i);
+        assert_string_equal(text_of(name), name);
+    }
+}
+
+static void names(void **state) {
+    static char path[RC_PATH_SIZE + 1];
+    char temp[RC_TEMP_SIZE], want[64];
+    rc_error err = {0};
+    (void)state;
+    assert_int_equal(rc_temp_file("", temp, NULL, &err), RC_E_IO);
+    assert_string_equal(err.msg, "the name of the output file is empty");
+    memset(path, 'x', RC_PATH_SIZE);
+    assert_int_equal(rc_temp_file(path, temp, NULL, &err), RC_E_IO);
+    snprintf(want, sizeof want, "the path is longer than %d bytes", RC_PATH_SIZE - 1);
+    assert_string_equal(err.msg, want);
+    path[RC_PATH_SIZE - 1] =
+        '\0'; /* as long as may be: the name stands for a file of this folder */
+    assert_int_equal(rc_temp_file(path, temp, NULL, &err), RC_OK);
+    assert_int_equal(access(temp, F_OK), 0);
+    rc_temp_remove(temp);
+    assert_int_equal(access(temp, F_OK), -1);
+}
+
+/* ---- children ------------------------------------------------------------------------------- */
+
+static pid_t sleeper(void) {
+    pid_t pid = fork();
+    if (pid == 0)
+        for (;;)
+            pause();
+    return pid;
+}
+
+static void *begin_late(void *child) {
+    (void)nanosleep(&(struct timespec){0, 20000000}, NULL);
+    *(pid_t *)child = sleeper();
+    rc_outputs_child_began(*(pid_t *)child);
+    return NULL;
+}
+
+/* With a file under way: a child that has ended, one that could not be started, and one whose number comes late. */
+static int give_up(int tell) {
+    char temp[RC_TEMP_SIZE];
+    pthread_t thread;
+    pid_t late = 0;
+    int bad = rc_temp_file(in("half"), temp, NULL, NULL) != RC_OK;
+    rc_outputs_child_begins();
+    pid_t ended = sleeper();
+    rc_outputs_child_began(ended);
+    rc_outputs_child_ended(ended);
+    bad |= write(tell, &ended, sizeof ended) != sizeof ended;
+    rc_outputs_child_begins();
+    rc_outputs_child_began(-1);
+    rc_outputs_child_begins();
+    bad |= pthread_create(&thread, NULL, begin_late, &late) != 0;
+    rc_outputs_give_up();
+    return bad || late <= 0 || kill(late, 0) == 0;
+}
+
+/* A command that is given up ends its children, also one whose number is not known yet; not one that has ended, whose number may
+ * be another's by then. One that could not be started is not waited for. */
+static void children(void **state) {
+    pid_t spared = 0;
+    int tell[2], status = 0;
+    (void)state;
+    assert_int_equal(pipe(tell), 0);
+    pid_t command = fork();
+    if (command == 0)
+        _exit(give_up(tell[1]));
+    assert_int_equal(read(tell[0], &spared, sizeof spared), sizeof spared);
+    assert_int_equal(waitpid(command, &status, 0), command);
+    assert_int_equal(status, 0);
+    assert_int_equal(files(), 0);
+    assert_int_equal(kill(spared, SIGKILL), 0); /* it was there still */
+    close(tell[0]);
+    close(tell[1]);
+}
+
 static void checked_before(void **state) {
     static const char *const names[] = {"x", "y", NULL};
     rc_error err = {0};
@@ -181,9 +304,17 @@ static void leftovers(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_teardown(f, clean)
     const struct CMUnitTest tests[] = {
-        TEST(together),      TEST(or_not_at_all),  TEST(a_late_failure_is_taken_back),
-        TEST(one_name_once), TEST(checked_before), TEST(nothing_is_replaced_unasked),
+        TEST(together),
+        TEST(or_not_at_all),
+        TEST(a_late_failure_is_taken_back),
+        TEST(one_name_once),
+        TEST(checked_before),
+        TEST(nothing_is_replaced_unasked),
         TEST(leftovers),
+        TEST(refused_leave_nothing),
+        TEST(many),
+        TEST(names),
+        TEST(children),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -139,6 +139,56 @@ static void test_host(void **state) {
     rc_played_log_free(&p.log);
 }
 
+/* ---- the least that a run can be ------------------------------------------------------------ */
+
+#define ONE_REQUEST(tokens)                                                                        \
+    "serve: one\nmodel: llama-3.1-8b\nmachine: h100-sxm\npools: [{name: p, tp: 1}]\n"              \
+    "scheduler: {policy: chunked, admission: chunk, budget: 512, step: 2ms}\n"                     \
+    "kv: {tokens: " tokens ", block: 16}\n"                                                        \
+    "synthetic: {requests: 1, rate: 8, input: {kind: constant, mean: 300}, output: {kind: "        \
+    "constant, mean: 1}}\ncosts: {prefill: 2ms, prefill_token: 50us, decode: 4ms}\n"
+
+static serving_player serve_one(const char *text, double factor, double host) {
+    serving_player p = {.factor = {factor, factor, factor}, .host = host};
+    assert_true(serving_text(dir, "scenario.yaml", text));
+    if (serving_play(text, &p, &err) != RC_OK || serving_log(dir, &p.log, &err) != RC_OK)
+        fail_msg("%s", err.msg);
+    return p;
+}
+
+/* One pass, of 17 ms by the model and a fifth more by measurement, behind 3 ms of a host that is said to take 2; its reply of one
+ * token has no gap. */
+static void test_one_pass(void **state) {
+    (void)state;
+    serving_player p = serve_one(ONE_REQUEST("8192"), 1.2, 0.003);
+    assert_int_equal(p.log.count, 1);
+    read_run();
+    assert_true(near(run.host_mean, 0.003, 1e-12) && near(run.host_stated, 0.002, 1e-12));
+    static const double ttft_ms[] = {23.4, 19.0, 20.0, 23.4};
+    for (int way = 0; way < RC_BESIDE_TAUGHT; way++) {
+        const rc_beside_way w = (rc_beside_way)way;
+        assert_true(near(rc_beside_value(&run, w, RC_BESIDE_TTFT_P50), ttft_ms[way], 1e-9));
+        assert_true(isnan(rc_beside_value(&run, w, RC_BESIDE_GAP_P50)));
+    }
+    rc_beside_free(&run);
+    rc_played_log_free(&p.log);
+}
+
+/* A prompt that never fits: nothing is computed, nothing is measured, and nothing is made up for it. */
+static void test_no_pass(void **state) {
+    (void)state;
+    serving_player p = serve_one(ONE_REQUEST("256"), 1.2, 0.003);
+    assert_int_equal(p.log.count, 0);
+    read_run();
+    assert_true(run.host_mean == 0.0 && run.host_stated == 0.0);
+    assert_int_equal(run.play[RC_BESIDE_MEASURED].requests, 1);
+    assert_int_equal(run.play[RC_BESIDE_MEASURED].done, 0);
+    for (int m = 0; m < RC_BESIDE_METRICS; m++)
+        assert_true(isnan(rc_beside_value(&run, RC_BESIDE_FORECAST, (rc_beside_metric)m)));
+    rc_beside_free(&run);
+    rc_played_log_free(&p.log);
+}
+
 /* ---- files that are not of the run ---------------------------------------------------------- */
 
 static void test_parts(void **state) {
@@ -239,11 +289,12 @@ static void test_kept(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_alike), cmocka_unit_test(test_factors),
-        cmocka_unit_test(test_host),  cmocka_unit_test(test_taught),
-        cmocka_unit_test(test_parts), cmocka_unit_test(test_lengths),
-        cmocka_unit_test(test_words), cmocka_unit_test(test_set),
-        cmocka_unit_test(test_names), cmocka_unit_test(test_kept),
+        cmocka_unit_test(test_alike),    cmocka_unit_test(test_factors),
+        cmocka_unit_test(test_host),     cmocka_unit_test(test_taught),
+        cmocka_unit_test(test_one_pass), cmocka_unit_test(test_no_pass),
+        cmocka_unit_test(test_parts),    cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_words),    cmocka_unit_test(test_set),
+        cmocka_unit_test(test_names),    cmocka_unit_test(test_kept),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

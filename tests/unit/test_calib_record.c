@@ -109,6 +109,43 @@ static void test_bad_rows(void **state) {
     free(text);
 }
 
+/* A text as long as its column is read; a longer one is refused, and it is said how long it may be. */
+static void test_long_texts(void **state) {
+    (void)state;
+    const rc_column *column = rc_record_columns();
+    int seen = 0;
+    for (int i = 0; i < RC_STORE_NCOLUMNS; i++) {
+        if (column[i].kind != RC_COLUMN_TEXT)
+            continue;
+        for (size_t n = column[i].size - 1; n <= column[i].size; n++) {
+            rc_record r = example(), *got = NULL;
+            rc_error err = {0};
+            size_t size = 0, count = 0;
+            char *text = NULL, want[64], longer[4096], value[300];
+            char *field = (char *)&r + column[i].offset;
+            memset(field, 'q', column[i].size - 1); /* a mark that nothing else has */
+            field[column[i].size - 1] = '\0';
+            written(&r, 1, &text, &size);
+            (void)snprintf(value, sizeof value, "%s", field);
+            char *at = strstr(text, value);
+            assert_non_null(at);
+            (void)snprintf(longer, sizeof longer, "%.*s%s%s", (int)(at - text), text,
+                           n == column[i].size ? "q" : "", at);
+            const rc_status st =
+                rc_records_parse("x.csv", longer, strlen(longer), &got, &count, &err);
+            assert_int_equal(st, n == column[i].size ? RC_E_INPUT : RC_OK);
+            (void)snprintf(want, sizeof want, "longer than %zu characters: \"qqq",
+                           column[i].size - 1);
+            if (st != RC_OK && !strstr(err.msg, want))
+                fail_msg("%s: %s", column[i].name, err.msg);
+            free(got);
+            free(text);
+            seen++;
+        }
+    }
+    assert_true(seen > 10);
+}
+
 /* A file of schema 1 holds the same points: its heads are of 128 elements. */
 static void test_columns_of_schema_1(void **state) {
     (void)state;
@@ -138,11 +175,9 @@ static void test_columns_of_schema_1(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_columns),
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_same_point),
-        cmocka_unit_test(test_bad_rows),
-        cmocka_unit_test(test_columns_of_schema_1),
+        cmocka_unit_test(test_columns),    cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_same_point), cmocka_unit_test(test_bad_rows),
+        cmocka_unit_test(test_long_texts), cmocka_unit_test(test_columns_of_schema_1),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -240,6 +240,19 @@ static void rates_of_links_that_state_none(void **state) {
     }
 }
 
+/* Of two that take as long the first of the list counts; those that do not fit, or have a note, never. */
+static void ties(void **state) {
+    (void)state;
+    rc_alternative a[] = {{.status = RC_E_NOFIT, .time = 1.0},
+                          {.status = RC_OK, .time = 2.0, .caution = "a note"},
+                          {.status = RC_OK, .time = 4.0},
+                          {.status = RC_OK, .time = 3.0},
+                          {.status = RC_OK, .time = 3.0}};
+    assert_int_equal(rc_alternative_best(a, 5), 3);
+    assert_int_equal(rc_alternative_best(a, 3), 2);
+    assert_int_equal(rc_alternative_best(a, 2), -1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists_lower_degrees),
@@ -254,6 +267,7 @@ int main(void) {
         cmocka_unit_test(achieved_rates),
         cmocka_unit_test(rates_by_where_ranks_are),
         cmocka_unit_test(rates_of_links_that_state_none),
+        cmocka_unit_test(ties),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

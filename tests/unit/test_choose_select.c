@@ -168,6 +168,31 @@ static void knows_what_it_covers(void **state) {
     refused_query(q, "found a batch of 4");
 }
 
+/* A table's numbers have six digits: its ends are met to a hundred-thousandth, and not by one bit more. */
+static void ends_to_their_digits(void **state) {
+    (void)state;
+    const double slack = 1e-5;
+    const struct {
+        double low, high;
+    } ends[] = {{10.0, 2500.0}, {1000.0, 3000.0}, {1.0, 3.0}}; /* T, T + P, batch */
+    rc_select_table s = small();
+    rc_error err = {0};
+    for (int what = 0; what < 3; what++)
+        for (int end = 0; end < 2; end++)
+            for (int beyond = 0; beyond < 2; beyond++) {
+                double v = end ? ends[what].high * (1.0 + slack) : ends[what].low * (1.0 - slack);
+                v = beyond ? nextafter(v, end ? 1e9 : 0.0) : v;
+                rc_select_query q = {
+                    .machine = "m", .model = "x", .ffn_weights = RC_FP8, .tp = 8, .n = 2};
+                s.fresh_from =
+                    what == 1 ? 0.0 : 10.0; /* so that the sum is what is asked for, to the bit */
+                q.t = what == 0 ? v : what == 1 ? 0.0 : 2000.0;
+                q.p = what == 0 ? fmax(2000.0 - v, 0.0) : what == 1 ? v : 0.0;
+                q.batch = what == 2 ? v : 2.0;
+                assert_int_equal(rc_select_covers(&s, &q, NULL, &err), beyond ? RC_E_INPUT : RC_OK);
+            }
+}
+
 static void bad_json(void **state) {
     (void)state;
     refuse("{\"name\": \"a\", \"machine\": \"m\", \"model\": \"x\"}",
@@ -183,9 +208,10 @@ static void bad_json(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(thresholds_by_hand), cmocka_unit_test(variants_by_hand),
-        cmocka_unit_test(degrees_by_hand),    cmocka_unit_test(json_keeps_every_bit),
-        cmocka_unit_test(bad_json),           cmocka_unit_test(knows_what_it_covers),
+        cmocka_unit_test(thresholds_by_hand),   cmocka_unit_test(variants_by_hand),
+        cmocka_unit_test(degrees_by_hand),      cmocka_unit_test(json_keeps_every_bit),
+        cmocka_unit_test(ends_to_their_digits), cmocka_unit_test(bad_json),
+        cmocka_unit_test(knows_what_it_covers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

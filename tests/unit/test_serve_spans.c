@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <unistd.h>
-#include "tests/support/serve.h"
+#include "tests/support/serve_rows.h"
 #include "tests/support/span_check.h"
 
 static char path[] = "/tmp/test_serve_spans_XXXXXX";
@@ -227,11 +227,157 @@ static void test_streams(void **state) {
     free(s);
 }
 
+/* ---- worked out by hand ---------------------------------------------------------------- */
+
+/* What happens in a run, an event a line without its quotes; names of processes and threads are left out. */
+static void events(const char *text, const char *requests, const char *want) {
+    rc_span_args head = {.size = 0};
+    rc_serve_options o = {.seed = 1};
+    size_t n;
+    assert_int_equal(rc_spans_open(path, true, &head, &o.spans, &err), RC_OK);
+    free(serve_rows(text, requests, o, &result));
+    assert_int_equal(rc_spans_close(o.spans, RC_OK, &err), RC_OK);
+    char *all = span_text(path, &n), *line = strstr(all, "[\n"), *to = all;
+    assert_non_null(line);
+    for (all[n - 4] = '\0', line += 2;
+         *line;) { /* without the ends of the list and of the document */
+        const size_t length = strcspn(line, "\n"), more = line[length] == '\n';
+        const size_t comma = more && line[length - 1] == ',';
+        const bool names = strncmp(line, "{\"ph\":\"M\"", 9) == 0;
+        for (size_t i = 0; i < length - comma && !names; i++)
+            if (line[i] != '"')
+                *to++ = line[i];
+        if (!names)
+            *to++ = '\n';
+        line += length + more;
+    }
+    *to = '\0';
+    if (strcmp(all, want) != 0)
+        fail_msg("%s", all);
+    free(all);
+}
+
+/* The run of test_chunked (test_serve_worked.c): 100 ms for 100 tokens of A; 100 for 50 of A and 50 of B; 41 for the last 30 of
+ * B beside A's step; 12 for a step of both. A holds 10 blocks of 16 for its 150 tokens and the first of its reply, B 6. */
+static void test_worked_passes(void **state) {
+    (void)state;
+    events(
+        SERVE_HEAD "pools: [{name: one, tp: 8}]\n"
+                   "scheduler: {policy: chunked, budget: 100}\nkv: {tokens: 10000}\n"
+                   "costs: {prefill_token: 1ms, decode: 10ms, decode_sequence: 1ms}\n",
+        "0,150,3\n0,80,2\n",
+        "{ph:C,pid:1,tid:0,ts:0.000,name:KV in use, tokens,args:{value:160}}\n"
+        "{ph:X,pid:1,tid:1,ts:0.000,dur:99999.9999,name:prefill,cat:pass,args:{ps:100000000000,"
+        "prompts:1,T:100,P:0,variant:tp,cp:1,rests_on:stated,share:1}}\n"
+        "{ph:C,pid:1,tid:0,ts:100000.000,name:KV in use, tokens,args:{value:256}}\n"
+        "{ph:X,pid:1,tid:1,ts:100000.000,dur:99999.9999,name:prefill,cat:pass,args:{ps:"
+        "100000000000,prompts:2,T:100,P:100,variant:tp,cp:1,rests_on:stated,share:1}}\n"
+        "{ph:C,pid:1,tid:0,ts:200000.000,name:running sequences,args:{value:1}}\n"
+        "{ph:C,pid:0,tid:0,ts:200000.000,name:running requests,args:{value:1}}\n"
+        "{ph:X,pid:1,tid:1,ts:200000.000,dur:40999.9999,name:mixed,cat:pass,args:{ps:41000000000,"
+        "prompts:1,T:30,P:50,variant:tp,cp:1,decodes:1,context:150,rests_on:stated,share:1}}\n"
+        "{ph:C,pid:1,tid:0,ts:241000.000,name:running sequences,args:{value:2}}\n"
+        "{ph:C,pid:0,tid:0,ts:241000.000,name:running requests,args:{value:2}}\n"
+        "{ph:X,pid:1,tid:1,ts:241000.000,dur:11999.9999,name:decode,cat:pass,args:{ps:12000000000,"
+        "decodes:2,context:231,rests_on:stated,share:1}}\n"
+        "{ph:b,pid:0,tid:0,ts:0.000,id:0,cat:request,name:queued,args:{input:150,cached:0,output:3,"
+        "outcome:done}}\n"
+        "{ph:e,pid:0,tid:0,ts:0.000,id:0,cat:request,name:queued}\n"
+        "{ph:b,pid:0,tid:0,ts:0.000,id:0,cat:request,name:prefill}\n"
+        "{ph:e,pid:0,tid:0,ts:200000.000,id:0,cat:request,name:prefill}\n"
+        "{ph:b,pid:0,tid:0,ts:200000.000,id:0,cat:request,name:decode}\n"
+        "{ph:e,pid:0,tid:0,ts:253000.000,id:0,cat:request,name:decode}\n"
+        "{ph:b,pid:0,tid:0,ts:0.000,id:1,cat:request,name:queued,args:{input:80,cached:0,output:2,"
+        "outcome:done}}\n"
+        "{ph:e,pid:0,tid:0,ts:100000.000,id:1,cat:request,name:queued}\n"
+        "{ph:b,pid:0,tid:0,ts:100000.000,id:1,cat:request,name:prefill}\n"
+        "{ph:e,pid:0,tid:0,ts:241000.000,id:1,cat:request,name:prefill}\n"
+        "{ph:b,pid:0,tid:0,ts:241000.000,id:1,cat:request,name:decode}\n"
+        "{ph:e,pid:0,tid:0,ts:253000.000,id:1,cat:request,name:decode}\n"
+        "{ph:C,pid:1,tid:0,ts:253000.000,name:running sequences,args:{value:0}}\n"
+        "{ph:C,pid:1,tid:0,ts:253000.000,name:KV in use, tokens,args:{value:0}}\n"
+        "{ph:C,pid:0,tid:0,ts:253000.000,name:running requests,args:{value:0}}\n");
+}
+
+/* The run of test_moves: two prompts of a second each on replicas of their own leave together for one that decodes, 13.1072 GB
+ * each, the first alone at the 36 GB/s of each of its 8 GPUs, both within the line rate of the other side, 8 x 46 GB/s; steps of
+ * 11, 12 and 11 ms follow. */
+static void test_worked_moves(void **state) {
+    (void)state;
+    events(SERVE_HEAD "pools: [{name: p, role: prefill, tp: 8, replicas: 2}, "
+                      "{name: d, role: decode, tp: 8}]\nkv: {tokens: 1000000}\n"
+                      "costs: {prefill_token: 10us, decode: 10ms, decode_sequence: 1ms}\n",
+           "0,100000,3\n0,100000,3\n",
+           "{ph:C,pid:1,tid:0,ts:0.000,name:KV in use, tokens,args:{value:100016}}\n"
+           "{ph:C,pid:2,tid:0,ts:0.000,name:KV in use, tokens,args:{value:100016}}\n"
+           "{ph:X,pid:1,tid:1,ts:0.000,dur:999999.9999,name:prefill,cat:pass,args:{ps:"
+           "1000000000000,prompts:1,T:100000,P:0,variant:tp,cp:1,rests_on:stated,share:1}}\n"
+           "{ph:C,pid:1,tid:0,ts:1000000.000,name:link out, GB/s,args:{value:288}}\n"
+           "{ph:C,pid:3,tid:0,ts:1000000.000,name:link in, GB/s,args:{value:288}}\n"
+           "{ph:C,pid:3,tid:0,ts:1000000.000,name:KV in use, tokens,args:{value:100016}}\n"
+           "{ph:X,pid:2,tid:1,ts:0.000,dur:999999.9999,name:prefill,cat:pass,args:{ps:"
+           "1000000000000,prompts:1,T:100000,P:0,variant:tp,cp:1,rests_on:stated,share:1}}\n"
+           "{ph:C,pid:1,tid:0,ts:1000000.000,name:link out, GB/s,args:{value:184}}\n"
+           "{ph:C,pid:2,tid:0,ts:1000000.000,name:link out, GB/s,args:{value:184}}\n"
+           "{ph:C,pid:3,tid:0,ts:1000000.000,name:link in, GB/s,args:{value:368}}\n"
+           "{ph:C,pid:3,tid:0,ts:1000000.000,name:KV in use, tokens,args:{value:200032}}\n"
+           "{ph:X,pid:1,tid:10,ts:1000000.000,dur:71251.7819,name:KV,cat:message,args:{ps:"
+           "71251782609,request:0,bytes:1.31072e+10}}\n"
+           "{ph:X,pid:3,tid:100000,ts:1000000.000,dur:71251.7819,name:KV,cat:message,args:{ps:"
+           "71251782609,request:0,bytes:1.31072e+10}}\n"
+           "{ph:s,pid:1,tid:10,ts:1000000.000,id:0,cat:flow,name:KV}\n"
+           "{ph:f,pid:3,tid:100000,ts:1071251.781,id:0,cat:flow,name:KV,bp:e}\n"
+           "{ph:C,pid:1,tid:0,ts:1071251.782,name:link out, GB/s,args:{value:0}}\n"
+           "{ph:C,pid:2,tid:0,ts:1071251.782,name:link out, GB/s,args:{value:288}}\n"
+           "{ph:C,pid:3,tid:0,ts:1071251.782,name:link in, GB/s,args:{value:288}}\n"
+           "{ph:C,pid:1,tid:0,ts:1071251.782,name:KV in use, tokens,args:{value:0}}\n"
+           "{ph:C,pid:3,tid:0,ts:1071251.782,name:running sequences,args:{value:1}}\n"
+           "{ph:C,pid:0,tid:0,ts:1071251.782,name:running requests,args:{value:1}}\n"
+           "{ph:X,pid:2,tid:10,ts:1000000.000,dur:71251.7819,name:KV,cat:message,args:{ps:"
+           "71251782609,request:1,bytes:1.31072e+10}}\n"
+           "{ph:X,pid:3,tid:100001,ts:1000000.000,dur:71251.7819,name:KV,cat:message,args:{ps:"
+           "71251782609,request:1,bytes:1.31072e+10}}\n"
+           "{ph:s,pid:2,tid:10,ts:1000000.000,id:1,cat:flow,name:KV}\n"
+           "{ph:f,pid:3,tid:100001,ts:1071251.781,id:1,cat:flow,name:KV,bp:e}\n"
+           "{ph:C,pid:2,tid:0,ts:1071251.782,name:link out, GB/s,args:{value:0}}\n"
+           "{ph:C,pid:3,tid:0,ts:1071251.782,name:link in, GB/s,args:{value:0}}\n"
+           "{ph:C,pid:2,tid:0,ts:1071251.782,name:KV in use, tokens,args:{value:0}}\n"
+           "{ph:X,pid:3,tid:1,ts:1071251.782,dur:10999.9999,name:decode,cat:pass,args:{ps:"
+           "11000000000,decodes:1,context:100000,rests_on:stated,share:1}}\n"
+           "{ph:C,pid:3,tid:0,ts:1082251.782,name:running sequences,args:{value:2}}\n"
+           "{ph:C,pid:0,tid:0,ts:1082251.782,name:running requests,args:{value:2}}\n"
+           "{ph:X,pid:3,tid:1,ts:1082251.782,dur:11999.9999,name:decode,cat:pass,args:{ps:"
+           "12000000000,decodes:2,context:200001,rests_on:stated,share:1}}\n"
+           "{ph:b,pid:0,tid:0,ts:0.000,id:0,cat:request,name:queued,args:{input:100000,cached:0,"
+           "output:3,outcome:done}}\n"
+           "{ph:e,pid:0,tid:0,ts:0.000,id:0,cat:request,name:queued}\n"
+           "{ph:b,pid:0,tid:0,ts:0.000,id:0,cat:request,name:prefill}\n"
+           "{ph:e,pid:0,tid:0,ts:1000000.000,id:0,cat:request,name:prefill}\n"
+           "{ph:b,pid:0,tid:0,ts:1000000.000,id:0,cat:request,name:decode}\n"
+           "{ph:e,pid:0,tid:0,ts:1094251.782,id:0,cat:request,name:decode}\n"
+           "{ph:C,pid:3,tid:0,ts:1094251.782,name:running sequences,args:{value:1}}\n"
+           "{ph:C,pid:3,tid:0,ts:1094251.782,name:KV in use, tokens,args:{value:100016}}\n"
+           "{ph:C,pid:0,tid:0,ts:1094251.782,name:running requests,args:{value:1}}\n"
+           "{ph:X,pid:3,tid:1,ts:1094251.782,dur:10999.9999,name:decode,cat:pass,args:{ps:"
+           "11000000000,decodes:1,context:100001,rests_on:stated,share:1}}\n"
+           "{ph:b,pid:0,tid:0,ts:0.000,id:1,cat:request,name:queued,args:{input:100000,cached:0,"
+           "output:3,outcome:done}}\n"
+           "{ph:e,pid:0,tid:0,ts:0.000,id:1,cat:request,name:queued}\n"
+           "{ph:b,pid:0,tid:0,ts:0.000,id:1,cat:request,name:prefill}\n"
+           "{ph:e,pid:0,tid:0,ts:1000000.000,id:1,cat:request,name:prefill}\n"
+           "{ph:b,pid:0,tid:0,ts:1000000.000,id:1,cat:request,name:decode}\n"
+           "{ph:e,pid:0,tid:0,ts:1105251.782,id:1,cat:request,name:decode}\n"
+           "{ph:C,pid:3,tid:0,ts:1105251.782,name:running sequences,args:{value:0}}\n"
+           "{ph:C,pid:3,tid:0,ts:1105251.782,name:KV in use, tokens,args:{value:0}}\n"
+           "{ph:C,pid:0,tid:0,ts:1105251.782,name:running requests,args:{value:0}}\n");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mixed),      cmocka_unit_test(test_pools_apart),
-        cmocka_unit_test(test_faults),     cmocka_unit_test(test_rejected),
-        cmocka_unit_test(test_same_bytes), cmocka_unit_test(test_streams),
+        cmocka_unit_test(test_worked_passes), cmocka_unit_test(test_worked_moves),
+        cmocka_unit_test(test_mixed),         cmocka_unit_test(test_pools_apart),
+        cmocka_unit_test(test_faults),        cmocka_unit_test(test_rejected),
+        cmocka_unit_test(test_same_bytes),    cmocka_unit_test(test_streams),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

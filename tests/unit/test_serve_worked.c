@@ -109,6 +109,69 @@ static void test_decodes_where_few_are(void **state) {
     free(r);
 }
 
+/* KV that leaves layer by layer while its prompt runs, at 8 x 36 GB/s and 131,072 bytes a token: 2,197,266 tokens a second, 31 of
+ * 32 layers while the last pass runs. Behind its end `left` tokens are left to send: the last layer's, or what there was no time
+ * for, and one at the least. 17 us of latency come on top, and two steps of 11 ms follow. */
+static void by_layer(const char *more, const char *rows, int which, double left) {
+    char text[1024];
+    const double rate = 8.0 * 36e9 / 131072.0;
+    (void)snprintf(
+        text, sizeof text,
+        SERVE_HEAD
+        "pools: [{name: p, role: prefill, tp: 8, replicas: 2}, {name: d, role: decode, tp: 8}]\n"
+        "routing: round-robin\nkv: {tokens: 1000000, transfer: by-layer}\n%s",
+        more);
+    rc_served *r = run(text, rows);
+    const double move = 17e-6 + left / rate;
+    if (llabs(r[which].end - r[which].first - (rc_time)(move * 1e12) - 2 * 11 * MS) > 1000)
+        fail_msg("%.9f s, not %.9f", (double)(r[which].end - r[which].first) / 1e12 - 0.022, move);
+    free(r);
+}
+
+#define STEPS "decode: 10ms, decode_sequence: 1ms}\n"
+static void test_by_layer(void **state) {
+    (void)state;
+    /* A second for the prompt: the network is through with 31 layers long before its end. */
+    by_layer("costs: {prefill_token: 10us, " STEPS, "0,100000,3\n", 0, 3125.0);
+    /* 10 ms: 21,286 of the 100,000 have gone. */
+    by_layer("costs: {prefill_token: 100ns, " STEPS, "0,100000,3\n", 0, 78714.0);
+    by_layer("costs: {prefill_token: 10us, " STEPS, "0,8,3\n", 0, 1.0);
+    /* In pieces of 1,000: of the last piece, 500 in 5 ms. */
+    by_layer("scheduler: {policy: chunked, budget: 1000}\ncosts: {prefill_token: 10us, " STEPS,
+             "0,2500,3\n", 0, 16.0);
+    /* B runs whole where A has not been; what they share is there already where both decode. */
+    by_layer("costs: {prefill_token: 10us, " STEPS,
+             "{\"timestamp\": 0, \"input_length\": 512, \"output_length\": 3, \"hash_ids\": [0]}\n"
+             "{\"timestamp\": 1000, \"input_length\": 1024, \"output_length\": 3, \"hash_ids\": "
+             "[0, 1]}\n",
+             1, 16.0);
+    assert_int_equal(result.moved_tokens, 512 + 512);
+}
+
+/* Passes without a bound: a piece of a prompt is all of it, so B with its 40 tokens and the first of its reply waits for the 4
+ * blocks of 16 that A's 30 + 10 leave it two of. A's first at 30, its tenth nine steps of 11 later; then B's 40 and a step. */
+static void test_whole_pieces(void **state) {
+    (void)state;
+    rc_served *r =
+        run(SERVE_HEAD POOL "scheduler: {policy: prefill-first, budget: 0, admission: chunk}\n"
+                            "kv: {tokens: 64, block: 16}\n" COSTS,
+            "0,30,10\n0.035,40,2\n");
+    check(&r[0], 30, 129);
+    check(&r[1], 169, 180);
+    assert_int_equal(result.preempted, 0);
+    free(r);
+}
+
+/* An arrival of two and a half hours to the picosecond, which a floating-point number does not hold: nothing is scaled where
+ * nobody asks for it. */
+static void test_late_arrival(void **state) {
+    (void)state;
+    static const char rows[] = "0,10,1\n9007.199254740993,10,1\n";
+    rc_served *r = run(SERVE_HEAD POOL "kv: {tokens: 10000}\n" COSTS, rows);
+    assert_int_equal(r[1].arrived, INT64_C(9007199254740993));
+    free(r);
+}
+
 /* A request that comes while a step runs is let in at its end. Decode of A from 50 on: steps of 11 to 61, 72;
  * B comes at 65, computes from 72 to 92, and both step at 104. */
 static void test_between_steps(void **state) {
@@ -321,6 +384,9 @@ int main(void) {
         cmocka_unit_test(test_prefill_first),
         cmocka_unit_test(test_recompute),
         cmocka_unit_test(test_moves),
+        cmocka_unit_test(test_by_layer),
+        cmocka_unit_test(test_whole_pieces),
+        cmocka_unit_test(test_late_arrival),
         cmocka_unit_test(test_decodes_where_few_are),
         cmocka_unit_test(test_between_steps),
         cmocka_unit_test(test_keys),

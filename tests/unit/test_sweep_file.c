@@ -83,6 +83,84 @@ static void test_axes(void **state) {
     axis_is("{from: 1, to: 3, points: 9}", (const int64_t[]){1, 2, 3}, 3);
 }
 
+/* Values of a number of the machine, which are no whole ones: the last of a range is its end, to the bit, and steps of a tenth reach
+ * it though ten of them are not one. */
+static void reals_are(const char *value, const double *expected, size_t n) {
+    char text[512];
+    snprintf(text, sizeof text, HEAD PARALLEL "tokens: {new: 8K}\nmachine_set: {launch: %s}\n",
+             value);
+    rc_sweep *s = sweep_of(text, NULL);
+    assert_int_equal(s->axis_count, 1);
+    assert_int_equal(s->axes[0].count, n);
+    for (size_t i = 0; i < n; i++) {
+        const double got = s->axes[0].values[i].d;
+        if (!(fabs(got - expected[i]) <= 1e-12 * expected[i]))
+            fail_msg("%s: value %zu is %.17g", value, i, got);
+    }
+    assert_true(n == 1 || s->axes[0].values[n - 1].d != s->axes[0].values[n - 2].d);
+    rc_sweep_free(s);
+}
+
+static void test_real_axes(void **state) {
+    (void)state;
+    reals_are("[3us, 1us]", (const double[]){3e-6, 1e-6}, 2);
+    reals_are("{from: 1us, to: 1.3us, step: 0.1us}", (const double[]){1e-6, 1.1e-6, 1.2e-6, 1.3e-6},
+              4);
+    reals_are("{from: 1us, to: 1.29us, step: 0.1us}", (const double[]){1e-6, 1.1e-6, 1.2e-6}, 3);
+    reals_are("{from: 1us, to: 4us, points: 3}", (const double[]){1e-6, 2.5e-6, 4e-6}, 3);
+    reals_are("{from: 1us, to: 4us, points: 3, scale: linear}",
+              (const double[]){1e-6, 2.5e-6, 4e-6}, 3);
+    reals_are("{from: 1us, to: 4us, points: 3, scale: log}", (const double[]){1e-6, 2e-6, 4e-6}, 3);
+    reals_are("{from: 1us, to: 4us, points: 2, scale: log}", (const double[]){1e-6, 4e-6}, 2);
+    reals_are("2us", (const double[]){2e-6}, 1);
+}
+
+/* The bounds of a range: so many points or steps, and not one more. */
+static void test_range_bounds(void **state) {
+    (void)state;
+    rc_sweep *s = sweep_of(HEAD PARALLEL "tokens: {new: {from: 1, to: 1048576, step: 1}}\n", NULL);
+    assert_int_equal(s->points, 1048576);
+    rc_sweep_free(s);
+    s = sweep_of(HEAD PARALLEL "tokens: {new: {from: 1, to: 2147483648, points: 1048576}}\n", NULL);
+    assert_int_equal(s->points, 1048576);
+    rc_sweep_free(s);
+    says(HEAD PARALLEL "tokens: {new: {from: 1, to: 9, points: 1048577}}\n",
+         "s.yaml:6:40: key 'points': found '1048577', expected a whole number from 2 to 1048576");
+    says(HEAD PARALLEL "tokens: {new: {from: 1, to: 9, points: 1}}\n",
+         "s.yaml:6:40: key 'points': found '1', expected a whole number from 2 to 1048576");
+    axis_is("{from: 1, to: 9, points: 2}", (const int64_t[]){1, 9}, 2);
+    says(HEAD PARALLEL "tokens: {new: {from: 9, to: 9, points: 2}}\n",
+         "s.yaml:6:15: key 'tokens.new': 'to' must be above 'from'");
+    static const char *const half[] = {"{from: 9, points: 2}", "{to: 9, points: 2}"};
+    for (int i = 0; i < 2; i++) {
+        char text[512];
+        snprintf(text, sizeof text, HEAD PARALLEL "tokens: {new: %s}\n", half[i]);
+        says(text, "s.yaml:6:15: key 'tokens.new': expected one value, a list, or a range {from, "
+                   "to, step | points, scale}");
+    }
+    says(HEAD PARALLEL "tokens: {new: 1K, cached: {from: 1, to: 9, points: 2, scale: cubic}}\n",
+         "s.yaml:6:62: key 'scale': found 'cubic', expected one of linear, log");
+    s = sweep_of(
+        HEAD PARALLEL "tokens: {new: 1K, cached: {from: 1, to: 9, points: 2, scale: log}}\n", NULL);
+    rc_sweep_free(s);
+    says(HEAD "parallel: {tp: 8, cp: 2, variant: {from: 1, to: 2, points: 2}}\ntokens: {new: 1K}\n",
+         "s.yaml:5:35: key 'parallel.variant': expected a name or a list of names");
+    says(HEAD "parallel: {tp: 8, cp: 2, variant: [pass-q, pass-kv, pass-q]}\ntokens: {new: 1K}\n",
+         "s.yaml:5:53: key 'parallel.variant': 'pass-q' stands there twice");
+    says("scenario: s\nmodel: llama-3.1-405b\nmachine: [h200-sxm, h100-sxm, h200-sxm]\nphase: "
+         "prefill\n" PARALLEL "tokens: {new: 1K}\n",
+         "s.yaml:3:31: key 'machine': 'h200-sxm' stands there twice");
+    says(HEAD PARALLEL "tokens: {new: 1K}\nmachine_set: 7\n",
+         "s.yaml:7:14: key 'machine_set': expected a map of keys");
+    says(HEAD PARALLEL "tokens: {new: 1K}\nmachine_set: {launch: [1us, 2us, 1us]}\n",
+         "s.yaml:7:34: key 'machine_set.launch': '1us' stands there twice");
+    says(HEAD PARALLEL "tokens: {new: 1K}\nsweep: {sample: sobol, points: 4}\nmachine_set: "
+                       "{launch: {from: 1us, to: 2us}}\n",
+         "s.yaml:8:23: key 'machine_set.launch': a range needs 'step' or 'points' (a number of the "
+         "machine is not drawn "
+         "continuously)");
+}
+
 /* The last axis of the table (tokens.new) runs fastest, whatever the order in the file. */
 static void test_order(void **state) {
     (void)state;
@@ -374,6 +452,8 @@ static void test_studies(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_axes),
+        cmocka_unit_test(test_real_axes),
+        cmocka_unit_test(test_range_bounds),
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_machine_numbers),
         cmocka_unit_test(test_sobol),

@@ -149,6 +149,118 @@ static void test_columns(void **state) {
     unlink(path);
 }
 
+/* The rows of a sweep, one after the other; NULL at the end. */
+static char rows_path[] = "/tmp/ringcast-rows-XXXXXX";
+static void run_rows(const char *text, const char *order) {
+    char query[128];
+    const int fd = mkstemp(strcpy(rows_path, "/tmp/ringcast-rows-XXXXXX"));
+    assert_true(fd >= 0);
+    close(fd);
+    rc_sweep *s = sweep_of(text);
+    const rc_sweep_options opt = {.out = rows_path, .quiet = true, .threads = 1};
+    rc_sweep_report report;
+    rc_error err = {0};
+    if (rc_sweep_run(s, &(rc_ranks){.size = 1}, &opt, &report, &err) != RC_OK)
+        fail_msg("%s", err.msg);
+    rc_sweep_free(s);
+    assert_int_equal(sqlite3_open_v2(rows_path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    snprintf(query, sizeof query, "SELECT * FROM point ORDER BY %s", order);
+    assert_int_equal(sqlite3_prepare_v2(db, query, -1, &row, NULL), SQLITE_OK);
+}
+
+static void next_row(void) {
+    assert_int_equal(sqlite3_step(row), SQLITE_ROW);
+}
+
+static void end_rows(void) {
+    assert_int_equal(sqlite3_step(row), SQLITE_DONE);
+    sqlite3_finalize(row);
+    sqlite3_close(db);
+    unlink(rows_path);
+}
+
+/* GPUs of all stages: tokens of both sequences over so many of them and the time. */
+static void test_stages(void **state) {
+    (void)state;
+    run_rows(
+        HEAD
+        "parallel: {tp: 8, cp: 2, pp: [1, 3], variant: pass-kv}\nbatch: 2\ntokens: {new: 6000}\n",
+        "pp");
+    for (int pp = 1; pp <= 3; pp += 2) {
+        next_row();
+        real_is("pp", pp), real_is("gpus", 16 * pp), real_is("nodes", 2 * pp);
+        real_is("tokens_per_gpu_s",
+                12000.0 / (16 * pp) / sqlite3_column_double(row, column("time_s")));
+    }
+    end_rows();
+}
+
+/* What no fixed column shows has one of its own, named by the last part of its key. */
+static void test_own_columns(void **state) {
+    (void)state;
+    run_rows(
+        HEAD
+        "parallel: {tp: 8, cp: [4], ulysses: [2], ep: [1], dcp: [1], dp_attention: [1], variant: "
+        "usp}\n"
+        "tokens: {new: [4096]}\nchunk: [2048]\nmachine_set: {nic_rate: [50GB/s], hbm_rate: "
+        "[4TB/s]}\n"
+        "what_if: {slow_rank: [1], slow_speed: [0.5], slow_link_rank: [3], slow_link: [0.25]}\n",
+        "point");
+    next_row();
+    text_is("status", "ok"), text_is("variant", "usp");
+    real_is("ulysses", 2), real_is("ep", 1), real_is("dcp", 1), real_is("dp_attention", 1),
+        real_is("chunk", 2048);
+    real_is("slow_rank", 1), real_is("slow_speed", 0.5), real_is("slow_link_rank", 3),
+        real_is("slow_link", 0.25);
+    real_is("hbm_rate", 4e12), real_is("nic_rate", 50e9);
+    const int all = 38 + 9 + 1; /* nic_rate is among the fixed ones */
+    assert_int_equal(sqlite3_column_count(row), all);
+    end_rows();
+    run_rows("scenario: s\nmodel: llama-3.1-405b\nmachine: h100-sxm\nphase: prefill\nring: "
+             "serial\nhost: graph\n"
+             "parallel: {tp: 8, cp: 2, variant: pass-kv}\ntokens: {new: 4096}\n"
+             "dtypes: {attention_weights: fp8, ffn_weights: fp8, kv: fp8, activations: bf16}\n"
+             "what_if: {overlap_compute: [0.75], overlap_comm: [0.5]}\n",
+             "point");
+    next_row();
+    real_is("overlap_compute", 0.75), real_is("overlap_comm", 0.5);
+    text_is("ring", "serial"), text_is("host", "graph"), text_is("attention_weights", "fp8"),
+        text_is("kv", "fp8");
+    end_rows();
+}
+
+/* A point that cannot be is there with its reason; of it nothing is known, not even its memory. */
+static void test_refused(void **state) {
+    (void)state;
+    run_rows(HEAD "parallel: {tp: [8, 7], cp: 1, variant: tp}\ntokens: {new: 4096}\n", "tp");
+    next_row();
+    text_is("status", "refused"), real_is("tp", 7);
+    assert_non_null(strstr((const char *)sqlite3_column_text(row, column("why")), "7"));
+    static const char *const unknown[] = {"ticks",          "time_s",       "mfu",
+                                          "memory_weights", "memory_kv",    "memory_activations",
+                                          "memory_buffers", "memory_total", "measured",
+                                          "stated"};
+    for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++)
+        missing(unknown[i]);
+    next_row();
+    text_is("status", "ok"), missing("why");
+    end_rows();
+}
+
+/* In a decode step the new token of each sequence counts. */
+static void test_decode(void **state) {
+    (void)state;
+    run_rows("scenario: s\nmodel: llama-3.1-8b\nmachine: h200-sxm\nphase: decode\n"
+             "parallel: {tp: 1, variant: tp}\nbatch: [7]\ntokens: {cached: 1000}\n",
+             "point");
+    next_row();
+    text_is("phase", "decode"), text_is("host", "graph"), text_is("ring", "serial"),
+        text_is("variant", "tp");
+    real_is("batch", 7), real_is("new", 1), real_is("cached", 1000), real_is("nodes", 0.125);
+    real_is("tokens_per_gpu_s", 7.0 / sqlite3_column_double(row, column("time_s")));
+    end_rows();
+}
+
 /* ---- runs of points ------------------------------------------------------------------------------ */
 
 static void run_is(sweep_points *p, int workers, int64_t first, int64_t count) {
@@ -183,6 +295,10 @@ static void test_runs(void **state) {
     assert_true(p.left == 0 && p.next == 1000);
     p = (sweep_points){.taken = taken, .count = 1000, .left = 100000, .per_point = 1e-6};
     run_is(&p, 1, 0, 256);
+    p = (sweep_points){.taken = taken, .count = 1000, .left = 100000, .per_point = 0.05 / 256.0};
+    run_is(&p, 1, 0, 256); /* just as many fit, and one more would be too many */
+    p = (sweep_points){.taken = taken, .count = 1000, .left = 100000, .per_point = 0.05 / 254.5};
+    run_is(&p, 1, 0, 255);
 }
 
 /* ---- picture --------------------------------------------------------------------------------------- */
@@ -286,8 +402,10 @@ static void test_layouts(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_columns), cmocka_unit_test(test_runs),
-        cmocka_unit_test(test_panels),  cmocka_unit_test(test_alone),
+        cmocka_unit_test(test_columns),     cmocka_unit_test(test_stages),
+        cmocka_unit_test(test_own_columns), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_decode),      cmocka_unit_test(test_runs),
+        cmocka_unit_test(test_panels),      cmocka_unit_test(test_alone),
         cmocka_unit_test(test_layouts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

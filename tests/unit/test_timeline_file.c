@@ -6,7 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <signal.h>
 #include <stdbool.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "tests/support/utf8.h"
@@ -293,8 +295,218 @@ static void test_every_character(void **state) {
         }
 }
 
+/* A whole file, to the byte: ends rounded down to a nanosecond, lengths a tenth of one short, the arrow's head a nanosecond
+ * before its span ends, whole counters without a fraction. */
+static void test_every_byte(void **state) {
+    (void)state;
+    static const char want[] =
+        "{\"displayTimeUnit\":\"ns\",\"ringcast\":{\"kind\":\"x\"},\n\"traceEvents\":[\n"
+        "{\"ph\":\"M\",\"pid\":9,\"tid\":0,\"name\":\"process_name\",\"args\":{\"name\":\"GPU\"}},"
+        "\n"
+        "{\"ph\":\"M\",\"pid\":9,\"tid\":0,\"name\":\"process_sort_index\",\"args\":{\"sort_"
+        "index\":9}},\n"
+        "{\"ph\":\"M\",\"pid\":9,\"tid\":10,\"name\":\"thread_name\",\"args\":{\"name\":\"send\"}},"
+        "\n"
+        "{\"ph\":\"M\",\"pid\":9,\"tid\":10,\"name\":\"thread_sort_index\",\"args\":{\"sort_"
+        "index\":10}},\n"
+        "{\"ph\":\"X\",\"pid\":9,\"tid\":10,\"ts\":0.999,\"dur\":0.0009,\"name\":\"a\",\"cat\":"
+        "\"c\",\"args\":{"
+        "\"ps\":1}},\n"
+        "{\"ph\":\"X\",\"pid\":99,\"tid\":100,\"ts\":1.001,\"dur\":0.000,\"name\":\"b\",\"cat\":"
+        "\"c\",\"args\":{"
+        "\"ps\":998,\"n\":-1}},\n"
+        "{\"ph\":\"X\",\"pid\":101,\"tid\":4294967295,\"ts\":0.000,\"dur\":9223372036854.7749,"
+        "\"name\":\"c\",\"cat\":"
+        "\"d\",\"args\":{\"ps\":9223372036854775807}},\n"
+        "{\"ph\":\"s\",\"pid\":1,\"tid\":2,\"ts\":0.010,\"id\":18446744073709551615,\"cat\":"
+        "\"flow\",\"name\":\"m\"},\n"
+        "{\"ph\":\"f\",\"pid\":3,\"tid\":4,\"ts\":0.010,\"id\":18446744073709551615,\"cat\":"
+        "\"flow\",\"name\":\"m\","
+        "\"bp\":\"e\"},\n"
+        "{\"ph\":\"s\",\"pid\":1,\"tid\":2,\"ts\":0.010,\"id\":8,\"cat\":\"flow\",\"name\":\"m\"},"
+        "\n"
+        "{\"ph\":\"f\",\"pid\":3,\"tid\":4,\"ts\":0.010,\"id\":8,\"cat\":\"flow\",\"name\":\"m\","
+        "\"bp\":\"e\"},\n"
+        "{\"ph\":\"s\",\"pid\":1,\"tid\":2,\"ts\":0.010,\"id\":9,\"cat\":\"flow\",\"name\":\"m\"},"
+        "\n"
+        "{\"ph\":\"f\",\"pid\":3,\"tid\":4,\"ts\":0.011,\"id\":9,\"cat\":\"flow\",\"name\":\"m\","
+        "\"bp\":\"e\"},\n"
+        "{\"ph\":\"C\",\"pid\":1,\"tid\":0,\"ts\":0.001,\"name\":\"n\",\"args\":{\"value\":0}},\n"
+        "{\"ph\":\"C\",\"pid\":1,\"tid\":0,\"ts\":0.002,\"name\":\"n\",\"args\":{\"value\":"
+        "999999999999999}},\n"
+        "{\"ph\":\"C\",\"pid\":1,\"tid\":0,\"ts\":0.002,\"name\":\"n\",\"args\":{\"value\":1e+15}},"
+        "\n"
+        "{\"ph\":\"C\",\"pid\":1,\"tid\":0,\"ts\":0.002,\"name\":\"n\",\"args\":{\"value\":-3}},\n"
+        "{\"ph\":\"C\",\"pid\":1,\"tid\":0,\"ts\":0.002,\"name\":\"n\",\"args\":{\"value\":0."
+        "333333}},\n"
+        "{\"ph\":\"b\",\"pid\":0,\"tid\":0,\"ts\":12.345,\"id\":5,\"cat\":\"life\",\"name\":\"l\","
+        "\"args\":{\"n\":-1}},\n"
+        "{\"ph\":\"e\",\"pid\":0,\"tid\":0,\"ts\":12.346,\"id\":5,\"cat\":\"life\",\"name\":\"l\"},"
+        "\n"
+        "{\"ph\":\"b\",\"pid\":0,\"tid\":0,\"ts\":0.000,\"id\":6,\"cat\":\"life\",\"name\":\"l\"},"
+        "\n"
+        "{\"ph\":\"e\",\"pid\":0,\"tid\":0,\"ts\":0.000,\"id\":6,\"cat\":\"life\",\"name\":\"l\"}\n"
+        "]}\n";
+    rc_span_args head = {.size = 0}, a = {.size = 0};
+    rc_spans *s = NULL;
+    const rc_track left = {1, 2}, came = {3, 4};
+    size_t n;
+    rc_args_text(&head, "kind", "x");
+    rc_args_int(&a, "n", -1);
+    assert_int_equal(rc_spans_open(plain, true, &head, &s, &err), RC_OK);
+    rc_spans_process(s, 9, "GPU");
+    rc_spans_thread(s, (rc_track){9, 10}, "send");
+    rc_spans_span(s, (rc_track){9, 10}, "a", "c", 999999, 1000000, NULL);
+    rc_spans_span(s, (rc_track){99, 100}, "b", "c", 1001001, 1001999, &a);
+    rc_spans_span(s, (rc_track){101, UINT32_MAX}, "c", "d", 0, INT64_MAX, &(rc_span_args){0});
+    rc_spans_flow(s, UINT64_MAX, "m", left, 10999, came, 10999);
+    rc_spans_flow(s, 8, "m", left, 10999, came, 11998);
+    rc_spans_flow(s, 9, "m", left, 10999, came, 12000);
+    rc_spans_counter(s, 1, "n", 1999, 0.0);
+    rc_spans_counter(s, 1, "n", 2000, 999999999999999.0);
+    rc_spans_counter(s, 1, "n", 2000, 1e15);
+    rc_spans_counter(s, 1, "n", 2000, -3.0);
+    rc_spans_counter(s, 1, "n", 2000, 1.0 / 3.0);
+    rc_spans_counter(s, 1, "n", 2000, (double)INFINITY);
+    rc_spans_phase(s, 0, "life", 5, "l", 12345678, 12346789, &a);
+    rc_spans_phase(s, 0, "life", 6, "l", 0, 0, &(rc_span_args){0});
+    finish(s);
+    char *text = span_text(plain, &n);
+    if (n != sizeof want - 1 || memcmp(text, want, n) != 0)
+        fail_msg("%.*s", (int)n, text);
+    free(text);
+}
+
+/* Digits come in pairs: every count of them, at its ends. */
+static void test_digits(void **state) {
+    (void)state;
+    for (int64_t ten = 1; ten <= INT64_C(1000000000000000000); ten *= 10) {
+        const int64_t at[] = {ten - 1, ten, ten + 1, ten + ten / 2 + 37, -ten};
+        for (size_t i = 0; i < sizeof at / sizeof at[0]; i++) {
+            rc_span_args a = {.size = 0};
+            char want[40];
+            rc_args_int(&a, "k", at[i]);
+            (void)snprintf(want, sizeof want, "\"k\":%lld", (long long)at[i]);
+            assert_int_equal(a.size, strlen(want));
+            assert_memory_equal(a.text, want, a.size);
+        }
+        if (ten == INT64_C(1000000000000000000))
+            break;
+    }
+}
+
+/* Arguments with `size` bytes in them. */
+static rc_span_args filled(size_t size) {
+    rc_span_args a = {.size = size};
+    memset(a.text, 'x', size);
+    return a;
+}
+
+/* What one more argument of a key of one character takes: a comma, two quotes, the key and a colon; 21 bytes for any whole
+ * number, 24 for any real one, 16 at the least for a text. It is written where so much is left, and left out otherwise. */
+static void test_room_of_arguments(void **state) {
+    (void)state;
+    enum { INT = 5 + 21, REAL = 5 + 24, TEXT = 5 + 16 };
+    rc_span_args a = filled(RC_SPAN_ARGS - INT);
+    rc_args_int(&a, "k", INT64_MIN);
+    assert_memory_equal(a.text + RC_SPAN_ARGS - INT, ",\"k\":-9223372036854775808", INT - 1);
+    assert_int_equal(a.size, RC_SPAN_ARGS - 1);
+    a = filled(RC_SPAN_ARGS - INT + 1);
+    rc_args_int(&a, "k", 1);
+    assert_int_equal(a.size, RC_SPAN_ARGS - INT + 1);
+    a = filled(RC_SPAN_ARGS - REAL);
+    rc_args_real(&a, "k", -1.23456e-300);
+    assert_memory_equal(a.text + RC_SPAN_ARGS - REAL, ",\"k\":-1.23456e-300", 18);
+    assert_int_equal(a.size, RC_SPAN_ARGS - REAL + 18);
+    a = filled(RC_SPAN_ARGS - REAL + 1);
+    rc_args_real(&a, "k", 1.0);
+    assert_int_equal(a.size, RC_SPAN_ARGS - REAL + 1);
+    /* a text is cut to what is left, between characters */
+    a = filled(RC_SPAN_ARGS - TEXT);
+    rc_args_text(&a, "k", "abcdefghij");
+    assert_memory_equal(a.text + RC_SPAN_ARGS - TEXT, ",\"k\":\"abcdefg\"", 14);
+    assert_int_equal(a.size, RC_SPAN_ARGS - TEXT + 14);
+    a = filled(RC_SPAN_ARGS - TEXT);
+    rc_args_text(&a, "k", "\x01\x02\x03");
+    assert_memory_equal(a.text + RC_SPAN_ARGS - TEXT, ",\"k\":\"\\u0001\\u0002\"", 19);
+    assert_int_equal(a.size, RC_SPAN_ARGS - TEXT + 19);
+    a = filled(RC_SPAN_ARGS - TEXT + 1);
+    rc_args_text(&a, "k", "");
+    assert_int_equal(a.size, RC_SPAN_ARGS - TEXT + 1);
+}
+
+/* Long names are cut after 231 bytes between their quotes: arguments, spans and threads alike. */
+static void test_room_of_names(void **state) {
+    (void)state;
+    enum { CUT = 231 };
+    char name[400], want[CUT + 8];
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    rc_span_args a = {.size = 0};
+    rc_args_text(&a, "k", name);
+    (void)snprintf(want, sizeof want, "\"k\":\"%.*s\"", CUT, name);
+    assert_int_equal(a.size, CUT + 6);
+    assert_memory_equal(a.text, want, a.size);
+    a = filled(RC_SPAN_ARGS -
+               245); /* so much is left that the name's own end decides, then one less */
+    rc_args_text(&a, "k", name);
+    assert_int_equal(a.size, RC_SPAN_ARGS - 245 + 1 + CUT + 6);
+    a = filled(RC_SPAN_ARGS - 244);
+    rc_args_text(&a, "k", name);
+    assert_int_equal(a.size, RC_SPAN_ARGS - 244 + 1 + CUT - 1 + 6);
+    rc_spans *s = begin(plain);
+    rc_spans_process(s, 0, name);
+    rc_spans_thread(s, (rc_track){0, 1}, "t");
+    rc_spans_span(s, (rc_track){0, 1}, name, "c", 0, 1000, NULL);
+    finish(s);
+    json_t *root = spans_of(plain);
+    size_t i, seen = 0;
+    const json_t *e;
+    json_array_foreach(json_object_get(root, "traceEvents"), i, e) {
+        const char *ph = span_string(e, "ph"), *what = span_string(e, "name");
+        if (strcmp(ph, "M") == 0 && strcmp(what, "process_name") == 0)
+            seen += strlen(span_string(json_object_get(e, "args"), "name"));
+        else if (strcmp(ph, "X") == 0)
+            seen += strlen(what);
+    }
+    assert_int_equal(seen, 2 * CUT);
+    json_decref(root);
+}
+
+/* A disk that is full: a file of at most a page, which is left behind in no case. */
+static void test_no_room_on_the_disk(void **state) {
+    (void)state;
+    struct rlimit was, page = {4096, 4096};
+    void (*before)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+    page.rlim_max = was.rlim_max;
+    for (int i = 0; i < 2; i++)
+        for (int many = 100; many <= 10000; many *= 100) {
+            const char *path = i ? packed : plain;
+            (void)unlink(path);
+            assert_int_equal(setrlimit(RLIMIT_FSIZE, &page), 0);
+            rc_spans *s = begin(path);
+            for (int64_t k = 0; k < many; k++)
+                rc_spans_span(s, (rc_track){0, 1}, "span", "c", k * k * 7919,
+                              k * k * 7919 + k * 977, NULL);
+            rc_status st = rc_spans_close(s, RC_OK, &err);
+            assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+            const bool fits = i == 1 && many == 100;
+            assert_int_equal(st, fits ? RC_OK : RC_E_IO);
+            assert_int_equal(access(path, F_OK), fits ? 0 : -1);
+            if (!fits && !strstr(err.msg, "cannot"))
+                fail_msg("%s", err.msg);
+        }
+    (void)signal(SIGXFSZ, before);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_byte),
+        cmocka_unit_test(test_digits),
+        cmocka_unit_test(test_room_of_arguments),
+        cmocka_unit_test(test_room_of_names),
+        cmocka_unit_test(test_no_room_on_the_disk),
         cmocka_unit_test(test_characters),
         cmocka_unit_test(test_every_character),
         cmocka_unit_test(test_numbers),

@@ -125,7 +125,9 @@ static void test_resize_sessions(void **state) {
     for (size_t i = 0; i < t->count; i++)
         left += t->at[i].session == 0;
     assert_int_equal(left, first);
+    const uint32_t blocks = t->blocks;
     assert_int_equal(rc_trace_resize(t, 4 * (first + second + 1), NULL), RC_OK);
+    assert_int_equal(t->blocks, 4 * blocks); /* four copies, and none that goes again */
     assert_int_equal(t->sessions, 12);
     expect_sound(t);
     rc_trace_free(t);
