@@ -31,7 +31,7 @@ expect() { # EXPECTED WORD...
 expect "forward" fo
 expect "machines model models" m
 expect "--points" serve --po
-expect "h200-sxm h200x2" choose --machine h200
+expect "h200-sxm h200x2 h200x4 h200x4-shm" choose --machine h200
 expect "llama-3.1-405b llama-3.1-70b llama-3.1-8b" choose --model llama-3.1
 expect "llama-3.1-405b" model llama-3.1-4
 expect "parallel.chosen_keys= parallel.cp=" forward x.yaml --set parallel.c

@@ -160,8 +160,8 @@ told "did you mean 'llama-3.1-8b'?" model meta-llama/Meta-Llama-3.1-8B-Instruct
 told "did you mean 'qwen3-32b'?" model Qwen3-32B
 told "there are deepseek-v3," model qwen3-14b
 silent "$work/n.err" "did you mean"
-told "did you mean 'h100-sxm' or 'h100-sxm-paged'?" forward "$work/s.yaml" --set machine=H100
-told "did you mean 'h200-sxm' or 'h200x2'?" forward "$work/s.yaml" --set machine=h200
+told "did you mean 'h100-sxm' or 'h100-sxm-paged' or 'h100x4'?" forward "$work/s.yaml" --set machine=H100
+told "did you mean 'h200-sxm' or 'h200x2' or 'h200x4'?" forward "$work/s.yaml" --set machine=h200
 told "there are a100-sxm," forward "$work/s.yaml" --set machine=mi300x
 silent "$work/n.err" "did you mean"
 exit $failed

@@ -16,6 +16,7 @@ static void test_sizes(void **state) {
     trips("clients >= 1", (void)rc_trace_clients(&t, 0, &err));
     rc_trace empty = {0};
     trips("t->count >= 1", (void)rc_trace_resample(&empty, 1, &err));
+    trips("each >= 1", (void)rc_trace_together(&empty, 0, &err));
 }
 
 static void test_synthetic(void **state) {
